@@ -1,0 +1,64 @@
+package backend
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Config is what a backend is opened with by name, as a configuration file gives it. Each
+// backend uses some of the fields and says which with [Config.Only]; the zero Config is good for
+// one that needs nothing.
+type Config struct {
+	Path      string         // a directory, for backends that keep files
+	Address   string         // host:port or a socket's path, for backends that dial
+	Transport string         // "tcp" or "unix"; "": the backend's default
+	TLS       *TLS           // nil: no TLS
+	Token     string         // names the caller to a server; "": none
+	Settings  map[string]any // what else a backend wants, by its own names
+}
+
+// TLS says how a connection is secured. The zero TLS uses the system's certificate authorities.
+type TLS struct {
+	CA         string `json:"ca,omitempty" yaml:"ca,omitempty"`                   // PEM file of the authorities to trust; "": the system's
+	Cert       string `json:"cert,omitempty" yaml:"cert,omitempty"`               // PEM file of the client's certificate; "": none
+	Key        string `json:"key,omitempty" yaml:"key,omitempty"`                 // PEM file of its key
+	ServerName string `json:"server_name,omitempty" yaml:"server_name,omitempty"` // expected in the server's certificate; "": the address's host
+}
+
+// Only reports the first field of c that is set and not among those allowed, as an *InvalidError
+// that names it, so that no setting is silently without effect. Fields have their JSON names
+// ("path", "address", "transport", "tls", "token"), and each key of Settings its own, which must
+// not be one of those.
+func (c Config) Only(backend string, allowed ...string) error {
+	fields := []struct {
+		name string
+		set  bool
+	}{
+		{"path", c.Path != ""},
+		{"address", c.Address != ""},
+		{"transport", c.Transport != ""},
+		{"tls", c.TLS != nil},
+		{"token", c.Token != ""},
+	}
+	var set []string
+	for _, f := range fields {
+		if _, ok := c.Settings[f.name]; ok {
+			return &InvalidError{f.name, "among the settings: it is a field of its own, beside them"}
+		}
+		if f.set {
+			set = append(set, f.name)
+		}
+	}
+	for _, name := range append(set, slices.Sorted(maps.Keys(c.Settings))...) {
+		if !slices.Contains(allowed, name) {
+			uses := "no settings"
+			if len(allowed) > 0 {
+				uses = strings.Join(allowed, ", ")
+			}
+			return &InvalidError{name, fmt.Sprintf("backend %q does not use it; it uses %s", backend, uses)}
+		}
+	}
+	return nil
+}

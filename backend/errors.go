@@ -1,0 +1,97 @@
+package backend
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that callers branch on with errors.Is. They keep their identity across the network.
+var (
+	// ErrClosed: the backend was closed.
+	ErrClosed = errors.New("backend: closed")
+
+	// ErrConflict: an Expect did not hold; nothing was written. The error is a *ConflictError.
+	ErrConflict = errors.New("backend: conflict")
+
+	// ErrIDReused: the log holds another fact under this ID; nothing was written.
+	ErrIDReused = errors.New("backend: fact ID used for another fact")
+
+	// ErrInvalid: the fact or argument breaks a rule; nothing was written. The error is an
+	// *InvalidError.
+	ErrInvalid = errors.New("backend: invalid")
+
+	// ErrTooLarge: the fact's or batch's frame is larger than the limit; nothing was written.
+	ErrTooLarge = errors.New("backend: too large")
+
+	// ErrCorrupt: stored or sent bytes are damaged. The error is mostly a *CorruptError.
+	ErrCorrupt = errors.New("backend: corrupt")
+
+	// ErrFull: there is no room; nothing was written, and writing again works once there is.
+	ErrFull = errors.New("backend: storage full")
+
+	// ErrFailed: the storage failed in a way that leaves unknown what it holds. The backend takes
+	// no more writes until it is opened anew.
+	ErrFailed = errors.New("backend: storage failed")
+
+	// ErrUnavailable: the backend can't be reached at present; trying again later may work.
+	ErrUnavailable = errors.New("backend: unavailable")
+
+	// ErrUnauthenticated: the backend wants to know who is calling, and does not.
+	ErrUnauthenticated = errors.New("backend: unauthenticated")
+
+	// ErrForbidden: the caller is known and may not do this.
+	ErrForbidden = errors.New("backend: forbidden")
+)
+
+// A ConflictError is an [Expect] that did not hold. errors.Is(err, ErrConflict) is true of it.
+type ConflictError struct {
+	Store, Key string
+	Expected   string // the ID that was expected; "": no fact
+	Latest     string // the ID of the key's latest fact; "": it has none
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("backend: conflict: the latest fact of key %q in store %q is %s, not %s: read it again and decide anew",
+		e.Key, e.Store, factName(e.Latest), factName(e.Expected))
+}
+
+// Is makes the error match ErrConflict.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+func factName(id string) string {
+	if id == "" {
+		return "none"
+	}
+	return fmt.Sprintf("%q", id)
+}
+
+// An InvalidError is an argument that breaks a rule. errors.Is(err, ErrInvalid) is true of it.
+type InvalidError struct {
+	Field  string // what is wrong, in the names of the JSON form: "key", "facts[3].value", "path"
+	Reason string // what is wrong with it
+}
+
+func (e *InvalidError) Error() string {
+	return fmt.Sprintf("backend: invalid %s: %s", e.Field, e.Reason)
+}
+
+// Is makes the error match ErrInvalid.
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+
+// A CorruptError is damage found in stored or sent bytes. errors.Is(err, ErrCorrupt) is true of it.
+type CorruptError struct {
+	Path   string // the file or peer that the bytes came from; "": not known
+	Offset int64  // of the damaged frame, in bytes from the start of the file or stream
+	Reason string // what is wrong with it
+}
+
+func (e *CorruptError) Error() string {
+	where := ""
+	if e.Path != "" {
+		where = e.Path + ": "
+	}
+	return fmt.Sprintf("backend: corrupt: %sat byte %d: %s", where, e.Offset, e.Reason)
+}
+
+// Is makes the error match ErrCorrupt.
+func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }

@@ -1,0 +1,214 @@
+package backend_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+func nested(open, inner, close string, n int) string {
+	return strings.Repeat(open, n) + inner + strings.Repeat(close, n)
+}
+
+func TestCheckJSONAccepts(t *testing.T) {
+	for _, text := range []string{
+		"null", "true", "false", "0", "-0", "1.50e+10", "1E-7", "123456789012345678901234567890", `""`, `"a\u0000\"\\\/\b\f\n\r\t"`,
+		`"é😀\ud83d\ude00"`, "\"\u007f\u2028\"", "[]", "[ ]", "{}", "{ }", " [ 1 , {\"a\" : [ ] } ]\t\r\n", `{"a":1,"A":2,"":3,"a ":4}`,
+		nested("[", "", "]", 90), nested(`{"a":`, "1", "}", 90), nested(`[{"a":`, "1", "}]", 45),
+		`{` + manyKeys(40) + `}`,
+	} {
+		require.NoError(t, backend.CheckJSON([]byte(text), 90), text)
+	}
+}
+
+func manyKeys(n int) string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf(`"k%d":{"a":%d}`, i, i)
+	}
+	return strings.Join(keys, ",")
+}
+
+func TestCheckJSONRefuses(t *testing.T) {
+	for text, want := range map[string]backend.JSONError{
+		"":                              {0, "the text ends where a value is due"},
+		" ":                             {1, "the text ends where a value is due"},
+		"nul":                           {0, "not a JSON value"},
+		"nulL":                          {0, "not a JSON value"},
+		"'a'":                           {0, "not a JSON value"},
+		"1 2":                           {2, "more after the end of the value"},
+		"{}{}":                          {2, "more after the end of the value"},
+		"01":                            {1, "more after the end of the value"},
+		"-":                             {0, "not a JSON value"},
+		"+1":                            {0, "not a JSON value"},
+		"1.":                            {2, "a number with no digit after its point"},
+		"1.e5":                          {2, "a number with no digit after its point"},
+		"1e":                            {2, "a number with no digit in its exponent"},
+		"1e+":                           {3, "a number with no digit in its exponent"},
+		"[":                             {1, "the text ends where a value is due"},
+		"[1":                            {2, "the text ends inside an array"},
+		"[1,]":                          {3, "not a JSON value"},
+		"[1 2]":                         {3, "neither comma nor ] after an array's element"},
+		"{":                             {1, "no key where an object's key is due"},
+		"{a:1}":                         {1, "no key where an object's key is due"},
+		`{"a"}`:                         {4, "no colon after an object's key"},
+		`{"a":1`:                        {6, "the text ends inside an object"},
+		`{"a":1,}`:                      {7, "no key where an object's key is due"},
+		`{"a":1 "b":2}`:                 {7, "neither comma nor } after an object's value"},
+		`{"a":}`:                        {5, "not a JSON value"},
+		`"a`:                            {2, "the text ends inside a string"},
+		`"\`:                            {1, "the text ends inside an escape"},
+		`"\x"`:                          {1, "no such escape in JSON"},
+		`"\u12g4"`:                      {1, `\u without four hex digits`},
+		`"\u12"`:                        {1, `\u without four hex digits`},
+		`"\ud800"`:                      {1, "a lone surrogate"},
+		`"\udc00\ud800"`:                {1, "a lone surrogate"},
+		`"\ud800\ud800"`:                {1, "a lone surrogate"},
+		`"\ud800\u0041"`:                {1, "a lone surrogate"},
+		`"\ud800\n"`:                    {1, "a lone surrogate"},
+		"\"\n\"":                        {1, "a control character inside a string: write it as an escape"},
+		"\"\x00\"":                      {1, "a control character inside a string: write it as an escape"},
+		"\"a\xff\"":                     {2, "not valid UTF-8"},
+		"\"\xed\xa0\x80\"":              {1, "not valid UTF-8"},
+		"\"\xe2\x82\"":                  {1, "not valid UTF-8"},
+		`{"a":1,"a":2}`:                 {7, `the key "a" a second time`},
+		`[{"x":{"a":1,"b":2,"a":3}}]`:   {19, `the key "a" a second time`},
+		`{"a":1,"\u0061":2}`:            {7, `the key "a" a second time`},
+		`{"\u00e9":1,"é":2}`:            {12, `the key "é" a second time`},
+		`{` + manyKeys(40) + `,"k7":0}`: {len(manyKeys(40)) + 2, `the key "k7" a second time`},
+		nested("[", "", "]", 91):        {90, "nested too deeply"},
+		"[\xef\xbb\xbf1]":               {1, "not a JSON value"},
+	} {
+		err := backend.CheckJSON([]byte(text), 90)
+		require.Equal(t, &want, err, text)
+	}
+	require.Error(t, backend.CheckJSON([]byte("[]"), 0))
+	require.NoError(t, backend.CheckJSON([]byte("1"), 0))
+	require.Error(t, backend.CheckJSON([]byte("[]"), -1))
+}
+
+// FuzzCheckJSON compares the checker with encoding/json, and what that does not check with slower
+// ways to find out.
+func FuzzCheckJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{"a":[1.5e-7,null,true],"é\n":"\ud83d\ude00"}`, "[[[[]]]]", `{"a":1,"\u0061":2}`, `"\ud800"`, "\"\xff\"", " 1 ",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		err := backend.CheckJSON(text, 1000)
+		if !json.Valid(text) {
+			require.Error(t, err)
+			return
+		}
+		ok := utf8.Valid(text) && !hasLoneSurrogate(text) && uniqueKeys(t, json.NewDecoder(bytes.NewReader(text)))
+		if depth := strings.Count(string(text), "[") + strings.Count(string(text), "{"); depth < 1000 {
+			require.Equal(t, ok, err == nil, "%v", err)
+		}
+	})
+}
+
+// hasLoneSurrogate looks for what encoding/json replaces by U+FFFD.
+func hasLoneSurrogate(text []byte) bool {
+	var unescaped bytes.Buffer
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' {
+			if text[i+1] == 'u' && i+6 <= len(text) {
+				unescaped.Write(text[i : i+6])
+				i += 5
+				continue
+			}
+			unescaped.WriteByte(' ')
+			i++
+			continue
+		}
+		unescaped.WriteByte(' ')
+	}
+	s := strings.ToLower(unescaped.String())
+	for i := 0; i+6 <= len(s); i++ {
+		if s[i] != '\\' {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(s[i:], `\ud`) && strings.IndexByte("89ab", s[i+3]) >= 0:
+			if i+12 > len(s) || !strings.HasPrefix(s[i+6:], `\ud`) || strings.IndexByte("cdef", s[i+9]) < 0 {
+				return true
+			}
+			i += 11
+		case strings.HasPrefix(s[i:], `\ud`) && strings.IndexByte("cdef", s[i+3]) >= 0:
+			return true
+		default:
+			i += 5
+		}
+	}
+	return false
+}
+
+// uniqueKeys reports whether no object that d reads has a key twice.
+func uniqueKeys(t testing.TB, d *json.Decoder) bool {
+	d.UseNumber()
+	type object struct {
+		keys map[string]bool
+		due  bool // a key is next
+	}
+	var open []*object
+	value := func() {
+		if n := len(open); n > 0 && open[n-1] != nil {
+			open[n-1].due = true
+		}
+	}
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return true
+		}
+		require.NoError(t, err)
+		switch token {
+		case json.Delim('{'):
+			open = append(open, &object{keys: map[string]bool{}, due: true})
+			continue
+		case json.Delim('['):
+			open = append(open, nil)
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+			value()
+			continue
+		}
+		if n := len(open); n > 0 && open[n-1] != nil && open[n-1].due {
+			key := token.(string)
+			if open[n-1].keys[key] {
+				return false
+			}
+			open[n-1].keys[key], open[n-1].due = true, false
+			continue
+		}
+		value()
+	}
+}
+
+func TestAppendUnescaped(t *testing.T) {
+	for text, want := range map[string]string{
+		``: "", `abc`: "abc", `\"\\\/\b\f\n\r\t`: "\"\\/\b\f\n\r\t", `\u0041\u00e9\u20ac`: "Aé€", `x\ud83d\ude00y`: "x😀y", `\u0000`: "\x00",
+	} {
+		require.Equal(t, "before"+want, string(backend.AppendUnescaped([]byte("before"), []byte(text))))
+	}
+	// What CheckJSON refuses does no harm.
+	for _, text := range []string{`\`, `\u`, `\u12`, `\ud800`, `\ud800\u`, `\ud800x`, `\ud800\u0041zz`} {
+		backend.AppendUnescaped(nil, []byte(text))
+	}
+}
+
+func TestIsNull(t *testing.T) {
+	for text, want := range map[string]bool{"null": true, " null\n": true, "": false, "nul": false, `"null"`: false, "nullx": false, "0": false} {
+		require.Equal(t, want, backend.IsNull([]byte(text)), text)
+	}
+}

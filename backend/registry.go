@@ -1,0 +1,56 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// An Opener opens a backend from a Config. It checks the Config strictly (see [Config.Only]).
+// ctx is for the call: the backend it returns outlives it.
+type Opener func(ctx context.Context, c Config) (Backend, error)
+
+var registry = struct {
+	sync.RWMutex
+	openers map[string][]Opener // more than one: a mistake, which Open reports
+}{openers: map[string][]Opener{}}
+
+// Register makes a backend known to [Open] under name, which configuration files then use. It is
+// for init functions, where there is no one to return an error to: a name that is registered
+// twice, or with a nil opener, is reported by Open. It may be called concurrently.
+func Register(name string, opener Opener) {
+	registry.Lock()
+	defer registry.Unlock()
+	registry.openers[name] = append(registry.openers[name], opener)
+}
+
+// Open opens the backend that is registered under name. A name that is not known is an
+// *InvalidError that lists those that are; a backend's package registers it when imported.
+func Open(ctx context.Context, name string, c Config) (Backend, error) {
+	registry.RLock()
+	openers := registry.openers[name]
+	registry.RUnlock()
+	switch {
+	case len(openers) == 0:
+		known := "none is registered"
+		if names := Names(); len(names) > 0 {
+			known = "there is " + strings.Join(names, ", ")
+		}
+		return nil, &InvalidError{"backend", fmt.Sprintf("%q is not known: %s", name, known)}
+	case len(openers) > 1:
+		return nil, &InvalidError{"backend", fmt.Sprintf("%d packages have registered %q: import one of them only", len(openers), name)}
+	case openers[0] == nil:
+		return nil, &InvalidError{"backend", fmt.Sprintf("%q is registered without an opener", name)}
+	}
+	return openers[0](ctx, c)
+}
+
+// Names returns the names of the registered backends, sorted.
+func Names() []string {
+	registry.RLock()
+	defer registry.RUnlock()
+	return slices.Sorted(maps.Keys(registry.openers))
+}

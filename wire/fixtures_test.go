@@ -1,0 +1,243 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// The files under testdata were recorded from the Ruby system.
+
+type vector struct {
+	Name, Canonical, Sha256 string
+	ValueJSON               string `json:"value_json"`
+}
+
+func vectors(t testing.TB) []vector {
+	data, err := os.ReadFile("testdata/value_hash.json")
+	require.NoError(t, err)
+	var file struct{ Vectors []vector }
+	require.NoError(t, json.Unmarshal(data, &file))
+	require.Len(t, file.Vectors, 31)
+	return file.Vectors
+}
+
+func TestCanonicalVectors(t *testing.T) {
+	for _, v := range vectors(t) {
+		t.Run(v.Name, func(t *testing.T) {
+			for _, src := range []string{v.ValueJSON, v.Canonical, " \n" + v.ValueJSON + "\t\r"} {
+				form, err := wire.AppendCanonical([]byte("x"), []byte(src))
+				require.NoError(t, err)
+				require.Equal(t, "x"+v.Canonical, string(form))
+				hash, err := wire.Hash([]byte(src))
+				require.NoError(t, err)
+				require.Equal(t, v.Sha256, hash)
+			}
+			require.Equal(t, v.Sha256, wire.HashCanonical([]byte(v.Canonical)))
+		})
+	}
+}
+
+// readFrames returns the bodies of a stream's frames and the error that ended it.
+func readFrames(stream []byte) (bodies [][]byte, offset int64, err error) {
+	r := wire.NewReader(bytes.NewReader(stream), 0)
+	for {
+		body, err := r.Next()
+		if err != nil {
+			return bodies, r.Offset(), err
+		}
+		bodies = append(bodies, body)
+	}
+}
+
+func TestRubyLogs(t *testing.T) {
+	// How many frames are whole, and how the log ends. What Ruby makes of the damaged ones is in
+	// the expect files; where it skips damage without a word, we don't.
+	logs := map[string]struct {
+		frames int
+		ends   any // io.EOF, *wire.TornError or *backend.CorruptError
+		offset int64
+	}{
+		"basic":             {12, io.EOF, 4470},
+		"with_snap":         {12, io.EOF, 4470},
+		"replaced":          {1, io.EOF, 338},
+		"trunc_body":        {11, new(wire.TornError), 4154},
+		"trunc_header":      {11, new(wire.TornError), 4154},
+		"trunc_crc":         {11, new(wire.TornError), 4154},
+		"crc_middle":        {5, new(backend.CorruptError), 1960},
+		"body_flip_middle":  {5, new(backend.CorruptError), 1960},
+		"empty":             {0, io.EOF, 0},
+		"zero_length_frame": {2, new(backend.CorruptError), 776},
+		"bad_json_frame":    {13, io.EOF, 4487},
+	}
+	files, err := filepath.Glob("testdata/wal/*.wal")
+	require.NoError(t, err)
+	require.Len(t, files, len(logs))
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".wal")
+		t.Run(name, func(t *testing.T) {
+			want := logs[name]
+			stream, err := os.ReadFile(file)
+			require.NoError(t, err)
+			expect, err := os.ReadFile(file + ".expect.jsonl")
+			require.NoError(t, err)
+			lines := strings.Split(string(expect), "\n")
+
+			bodies, offset, err := readFrames(stream)
+			require.IsType(t, want.ends, err)
+			require.Equal(t, want.offset, offset)
+			switch err := err.(type) {
+			case *wire.TornError:
+				require.Equal(t, offset, err.Offset)
+				require.Equal(t, int64(len(stream)), err.Offset+err.Have)
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			case *backend.CorruptError:
+				require.Equal(t, offset, err.Offset)
+				require.ErrorIs(t, err, backend.ErrCorrupt)
+			default:
+				require.Equal(t, io.EOF, err)
+			}
+			require.Len(t, bodies, want.frames)
+			if name == "replaced" {
+				lines = lines[3:] // the others are in its snapshot
+			}
+			for i, body := range bodies {
+				if name == "bad_json_frame" && i == 2 {
+					_, err := wire.CheckFact(body)
+					require.ErrorIs(t, err, backend.ErrInvalid)
+					lines = append(lines[:2:2], append([]string{""}, lines[2:]...)...)
+					continue
+				}
+				require.Equal(t, lines[i], string(body))
+				requireRubyFact(t, body)
+			}
+		})
+	}
+}
+
+// requireRubyFact requires that a fact written by Ruby is read and written again byte for byte.
+func requireRubyFact(t testing.TB, body []byte) {
+	f, err := wire.CheckFact(body)
+	require.NoError(t, err)
+	require.NoError(t, f.Validate())
+	require.Equal(t, string(body), string(wire.AppendFactV1(nil, &f)))
+	hash, err := wire.Hash(f.Value)
+	require.NoError(t, err)
+	require.Equal(t, f.ValueHash, hash)
+
+	g, err := wire.ParseFact(wire.AppendFact(nil, &f))
+	require.NoError(t, err)
+	require.Equal(t, f, g, "the log form holds the same fact")
+}
+
+func TestRubySnapshots(t *testing.T) {
+	for file, facts := range map[string]int{"replaced": 3, "with_snap": 8} {
+		stream, err := os.ReadFile("testdata/wal/" + file + ".wal.snap")
+		require.NoError(t, err)
+		bodies, _, err := readFrames(stream)
+		require.Equal(t, io.EOF, err)
+		require.Len(t, bodies, 1+facts, "a header and the facts")
+		for _, body := range bodies[1:] {
+			requireRubyFact(t, body)
+		}
+	}
+}
+
+func TestRubyConversations(t *testing.T) {
+	files, err := filepath.Glob("testdata/wire/*.json")
+	require.NoError(t, err)
+	require.Len(t, files, 15)
+	facts := 0
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			require.NoError(t, err)
+			var conversation struct {
+				Turns []struct {
+					Hex    string
+					Frames []struct {
+						Offset, Len int
+						CRC         string
+						Body        string
+					}
+				}
+			}
+			require.NoError(t, json.Unmarshal(data, &conversation))
+			for _, turn := range conversation.Turns {
+				stream, err := hex.DecodeString(turn.Hex)
+				require.NoError(t, err)
+				bodies, _, err := readFrames(stream)
+				require.Equal(t, io.EOF, err)
+				require.Len(t, bodies, len(turn.Frames))
+				again := []byte{}
+				for i, body := range bodies {
+					require.Equal(t, turn.Frames[i].Offset, len(again))
+					require.Equal(t, turn.Frames[i].Body, string(body))
+					again = wire.AppendFrame(again, body)
+					require.Equal(t, turn.Frames[i].CRC, hex.EncodeToString(again[len(again)-4:]))
+					var message struct {
+						Fact  json.RawMessage
+						Facts []json.RawMessage
+					}
+					require.NoError(t, json.Unmarshal(body, &message))
+					if message.Fact != nil {
+						message.Facts = append(message.Facts, message.Fact)
+					}
+					for _, fact := range message.Facts {
+						requireRubyFact(t, fact)
+						facts++
+					}
+				}
+				require.Equal(t, stream, again)
+			}
+		})
+	}
+	require.NotZero(t, facts)
+}
+
+func TestReaderTellsEndsApart(t *testing.T) {
+	stream, err := os.ReadFile("testdata/wal/basic.wal")
+	require.NoError(t, err)
+	whole, _, err := readFrames(stream)
+	require.Equal(t, io.EOF, err)
+	ends := map[int]int{0: 0} // offset of a frame's end: frames before it
+	at := 0
+	for i, body := range whole {
+		at += len(body) + wire.FrameOverhead
+		ends[at] = i + 1
+	}
+
+	for cut := range stream {
+		bodies, offset, err := readFrames(stream[:cut])
+		if n, clean := ends[cut]; clean {
+			require.Equal(t, io.EOF, err)
+			require.Len(t, bodies, n)
+			continue
+		}
+		var torn *wire.TornError
+		require.ErrorAs(t, err, &torn, "cut at %d", cut)
+		require.Equal(t, offset, torn.Offset)
+		require.Equal(t, int64(cut), torn.Offset+torn.Have)
+		require.Len(t, bodies, ends[int(offset)])
+	}
+	for bit := range len(stream) * 8 {
+		damaged := bytes.Clone(stream)
+		damaged[bit/8] ^= 1 << (bit % 8)
+		bodies, offset, err := readFrames(damaged)
+		require.NotEqual(t, io.EOF, err, "bit %d flipped", bit)
+		require.LessOrEqual(t, offset, int64(bit/8))
+		require.Equal(t, len(bodies), ends[int(offset)], "damage is found at its frame")
+		require.True(t, errors.Is(err, backend.ErrCorrupt) || errors.Is(err, io.ErrUnexpectedEOF))
+	}
+}

@@ -1,0 +1,98 @@
+package wire
+
+import (
+	"bytes"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// AppendGroup appends the body that holds all the facts as one: an array, or for a single fact the
+// fact itself. The facts must be valid.
+func AppendGroup(dst []byte, facts []backend.Fact) []byte {
+	if len(facts) == 1 {
+		return AppendFact(dst, &facts[0])
+	}
+	start, between, end := len(dst), ",\n", "\n]"
+	dst = append(dst, "[\n"...)
+	for i := 0; i < len(facts); i++ {
+		if i > 0 {
+			dst = append(dst, between...)
+		}
+		from := len(dst)
+		dst = AppendFact(dst, &facts[i])
+		if between == ",\n" && bytes.IndexByte(dst[from:], '\n') >= 0 {
+			// A value with line ends: begin again, without those that tell facts apart.
+			dst, between, end, i = append(dst[:start], '['), ",", "]", -1
+		}
+	}
+	return append(dst, end...)
+}
+
+// ParseGroup appends to facts those of a body that this codec wrote and a CRC covered, be it one
+// fact or an array of facts. What [ParseFact] says of trust and memory holds here too. After an
+// error facts is returned as it was.
+func ParseGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
+	n := len(facts)
+	if len(body) == 0 || body[0] != '[' {
+		f, err := ParseFact(body)
+		if err != nil {
+			return facts, err
+		}
+		return append(facts, f), nil
+	}
+	if all, ok := parseOwnGroup(facts, body); ok {
+		return all, nil
+	}
+	all, err := checkGroup(facts[:n], body)
+	if err != nil {
+		return facts[:n], err
+	}
+	return all, nil
+}
+
+// parseOwnGroup parses the form of AppendGroup with line ends. It reports false for every other.
+func parseOwnGroup(facts []backend.Fact, body []byte) ([]backend.Fact, bool) {
+	if len(body) < len("[\n{}\n]") || !has(body, 0, "[\n") || !has(body, len(body)-2, "\n]") {
+		return nil, false
+	}
+	rest := body[2 : len(body)-1]
+	for len(rest) > 0 {
+		end := bytes.IndexByte(rest, '\n')
+		fact := rest[:end]
+		if rest = rest[end+1:]; len(rest) > 0 {
+			if end == 0 || fact[end-1] != ',' {
+				return nil, false
+			}
+			fact = fact[:end-1]
+		}
+		var f backend.Fact
+		if !parseOwn(fact, &f) {
+			return nil, false
+		}
+		facts = append(facts, f)
+	}
+	return facts, true
+}
+
+// checkGroup parses any array of facts, looking at every byte.
+func checkGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
+	if err := backend.CheckJSON(body, maxBodyDepth+1); err != nil {
+		return nil, &backend.InvalidError{Field: "facts", Reason: err.Error()}
+	}
+	i := skipSpace(body, 1)
+	if body[i] == ']' {
+		return nil, &backend.InvalidError{Field: "facts", Reason: "an array without facts"}
+	}
+	for body[i] != ']' {
+		end := valueEnd(body, i)
+		f, err := parseAny(body[i:end:end])
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, f)
+		if i = skipSpace(body, end); body[i] == ',' {
+			i = skipSpace(body, i+1)
+		}
+	}
+	return facts, nil
+}

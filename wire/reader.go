@@ -1,0 +1,148 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Blocks that a Reader reads into: the first is small, since many readers are idle connections.
+const (
+	minBlock = 4 << 10
+	maxBlock = 256 << 10
+)
+
+// maxEmptyReads is how often in a row a stream may give neither bytes nor an error.
+const maxEmptyReads = 100
+
+// A TornError is a stream that ends inside a frame: what a crash or a lost connection leaves.
+// errors.Is(err, io.ErrUnexpectedEOF) is true of it.
+type TornError struct {
+	Offset int64 // of the frame that is cut short
+	Have   int64 // how many of its bytes are there
+}
+
+func (e *TornError) Error() string {
+	return fmt.Sprintf("wire: the stream ends inside the frame at byte %d, after %d bytes of it", e.Offset, e.Have)
+}
+
+// Is makes the error match io.ErrUnexpectedEOF.
+func (e *TornError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
+
+// A Reader reads frames and checks them. It is not safe for concurrent use.
+//
+// It reads ahead, into blocks of up to 256 KiB or one larger frame, growing with what really
+// arrives: a length alone makes it allocate nothing.
+type Reader struct {
+	src    io.Reader
+	limit  uint32
+	block  []byte // what was read and not yet given out is block[from:to]
+	from   int
+	to     int
+	offset int64
+	late   error // came with the last bytes read; reported when more are wanted
+	err    error // final
+}
+
+// NewReader returns a Reader of the frames in src whose bodies are at most limit bytes long;
+// 0 stands for DefaultMaxFrame, and more than MaxMaxFrame for that.
+func NewReader(src io.Reader, limit int) *Reader {
+	if limit <= 0 {
+		limit = DefaultMaxFrame
+	}
+	return &Reader{src: src, limit: uint32(min(limit, MaxMaxFrame))}
+}
+
+// Offset returns where the next frame begins, in bytes from the start of the stream; after an
+// error, where the frame that could not be read begins.
+func (r *Reader) Offset() int64 { return r.offset }
+
+// Buffered returns how many bytes were read from the stream and not yet given out.
+func (r *Reader) Buffered() int { return r.to - r.from }
+
+// Next returns the body of the next frame. Its memory is the caller's to keep: it shares a block
+// with its neighbours, and the Reader never writes to it again.
+//
+// At the end it reports io.EOF if the stream ends where a frame does, and a *TornError if it ends
+// inside one. A length out of bounds or a wrong CRC is a *backend.CorruptError, with the offset of
+// the frame and no path. Errors of the stream itself are passed on with the offset. After an error
+// it reports the same one again, but for errors of the stream: then it tries to read on, so that
+// a read past a deadline can be resumed.
+func (r *Reader) Next() ([]byte, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	if err := r.fill(headerLen); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(r.block[r.from:])
+	if n == 0 {
+		return nil, r.damage("a frame of length 0")
+	}
+	if n > r.limit {
+		return nil, r.damage(fmt.Sprintf("a frame of length %d, the limit is %d", n, r.limit))
+	}
+	size := int(n) + FrameOverhead
+	if err := r.fill(size); err != nil {
+		return nil, err
+	}
+	frame := r.block[r.from : r.from+size]
+	body := frame[headerLen : headerLen+n : headerLen+n]
+	if crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(frame[headerLen+n:]) {
+		return nil, r.damage("wrong CRC")
+	}
+	r.from += size
+	r.offset += int64(size)
+	return body, nil
+}
+
+func (r *Reader) damage(reason string) error {
+	r.err = &backend.CorruptError{Offset: r.offset, Reason: reason}
+	return r.err
+}
+
+// fill reads until n bytes are there to be given out, in one piece.
+func (r *Reader) fill(n int) error {
+	for empty := 0; r.to-r.from < n; {
+		if r.to == len(r.block) || r.from+n > len(r.block) && r.from > 0 {
+			r.renew(n)
+		}
+		m, err := 0, r.late
+		if r.late = nil; err == nil {
+			m, err = r.src.Read(r.block[r.to:])
+		}
+		r.to += m
+		if m > 0 {
+			empty, r.late = 0, err
+			continue
+		}
+		if err == nil {
+			if empty++; empty < maxEmptyReads {
+				continue
+			}
+			err = io.ErrNoProgress
+		}
+		if err != io.EOF {
+			return fmt.Errorf("wire: read frame at byte %d: %w", r.offset, err)
+		}
+		r.err = io.EOF
+		if have := r.to - r.from; have > 0 {
+			r.err = &TornError{Offset: r.offset, Have: int64(have)}
+		}
+		return r.err
+	}
+	return nil
+}
+
+// renew moves what was not given out to a new block, at most twice as large as what is there or
+// what blocks have grown to.
+func (r *Reader) renew(n int) {
+	have := r.to - r.from
+	size := max(minBlock, min(2*len(r.block), maxBlock), min(n, 2*have))
+	block := make([]byte, size)
+	copy(block, r.block[r.from:r.to])
+	r.block, r.from, r.to = block, 0, have
+}
