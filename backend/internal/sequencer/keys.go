@@ -1,0 +1,245 @@
+package sequencer
+
+import (
+	"hash/maphash"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// A keyIndex knows each key's latest fact. It holds no pointers but a few for each thousand keys,
+// so that the garbage collector does not walk it. A key whose facts are all gone keeps its entry,
+// some 70 bytes, until the log is opened anew.
+type keyIndex struct {
+	hash   func(store, key string) uint64
+	first  map[uint64]uint32 // hash to the first entry of that hash, counted from 1
+	blocks [][]keyEntry      // of entryBlock entries
+	count  int               // of entries in blocks
+	live   int               // of entries with a fact
+	names  nameArena
+	stores map[string]uint32
+	odd    map[uint32]string // the latest IDs that are no UUIDs, by entry
+}
+
+const entryBlock = 1024
+
+type keyEntry struct {
+	seq   uint64    // of the latest fact; 0: none left
+	id    uuid.UUID // its ID, if that is a UUID in lower case
+	name  nameRef   // the key
+	store uint32
+	next  uint32 // the next entry with the same hash; 0: none
+}
+
+// An undoKey is what an entry was before set.
+type undoKey struct {
+	entry           uint32
+	newKey, newName bool // the entry, and its store's number, were added
+	seq             uint64
+	id              uuid.UUID
+	odd             string
+}
+
+// latest returns the ID of the key's latest fact before set, "" if it had none.
+func (u *undoKey) latest() string {
+	switch {
+	case u.seq == 0:
+		return ""
+	case u.odd != "":
+		return u.odd
+	}
+	return u.id.String()
+}
+
+func newKeyIndex() keyIndex {
+	seed := maphash.MakeSeed()
+	return keyIndex{
+		hash: func(store, key string) uint64 {
+			return maphash.String(seed, store)*0x9e3779b97f4a7c15 ^ maphash.String(seed, key)
+		},
+		first:  map[uint64]uint32{},
+		stores: map[string]uint32{},
+		odd:    map[uint32]string{},
+	}
+}
+
+func (x *keyIndex) entry(n uint32) *keyEntry {
+	return &x.blocks[(n-1)/entryBlock][(n-1)%entryBlock]
+}
+
+// find returns the number of the key's entry, 0 if it has none.
+func (x *keyIndex) find(store, key string) uint32 {
+	number, ok := x.stores[store]
+	if !ok {
+		return 0
+	}
+	n := x.first[x.hash(store, key)]
+	for n != 0 {
+		e := x.entry(n)
+		if e.store == number && string(x.names.get(e.name)) == key {
+			return n
+		}
+		n = e.next
+	}
+	return 0
+}
+
+// latest returns the ID of the key's latest fact, "" if it has none.
+func (x *keyIndex) latest(store, key string) string {
+	if n := x.find(store, key); n != 0 {
+		return x.id(n)
+	}
+	return ""
+}
+
+func (x *keyIndex) id(n uint32) string {
+	e := x.entry(n)
+	if e.seq == 0 {
+		return ""
+	}
+	if id, ok := x.odd[n]; ok {
+		return id
+	}
+	return e.id.String()
+}
+
+// set makes the fact at seq the key's latest, and returns what undo needs to take that back.
+func (x *keyIndex) set(store, key string, seq uint64, id string) undoKey {
+	stores := len(x.stores)
+	n := x.find(store, key)
+	before := undoKey{newKey: n == 0}
+	if n == 0 {
+		n = x.add(store, key)
+	}
+	e := x.entry(n)
+	before.entry, before.seq, before.id = n, e.seq, e.id
+	before.newName = len(x.stores) > stores
+	if len(x.odd) > 0 {
+		before.odd = x.odd[n]
+	}
+	x.put(n, seq, id)
+	return before
+}
+
+func (x *keyIndex) put(n uint32, seq uint64, id string) {
+	e := x.entry(n)
+	if e.seq == 0 && seq != 0 {
+		x.live++
+	} else if e.seq != 0 && seq == 0 {
+		x.live--
+	}
+	e.seq = seq
+	u, ok := parseUUID(id)
+	if !ok {
+		x.odd[n] = strings.Clone(id)
+		return
+	}
+	e.id = u
+	if len(x.odd) > 0 {
+		delete(x.odd, n)
+	}
+}
+
+// add makes an entry for a key that has none.
+func (x *keyIndex) add(store, key string) uint32 {
+	number, ok := x.stores[store]
+	if !ok {
+		number = uint32(len(x.stores))
+		x.stores[strings.Clone(store)] = number
+	}
+	if x.count%entryBlock == 0 && x.count/entryBlock == len(x.blocks) {
+		x.blocks = append(x.blocks, make([]keyEntry, entryBlock))
+	}
+	x.count++
+	n := uint32(x.count)
+	h := x.hash(store, key)
+	*x.entry(n) = keyEntry{name: x.names.add(key), store: number, next: x.first[h]}
+	x.first[h] = n
+	return n
+}
+
+// undo takes back a set of the key, which must be the last one that was not taken back.
+func (x *keyIndex) undo(store, key string, u undoKey) {
+	id := u.odd
+	if id == "" {
+		id = u.id.String()
+	}
+	x.put(u.entry, u.seq, id)
+	if !u.newKey {
+		return
+	}
+	e := x.entry(u.entry)
+	if h := x.hash(store, key); e.next == 0 {
+		delete(x.first, h)
+	} else {
+		x.first[h] = e.next
+	}
+	x.names.cut(e.name)
+	x.count--
+	if u.newName {
+		delete(x.stores, store)
+	}
+}
+
+// seq returns the seq of the key's latest fact, 0 if it has none.
+func (x *keyIndex) seq(store, key string) uint64 {
+	if n := x.find(store, key); n != 0 {
+		return x.entry(n).seq
+	}
+	return 0
+}
+
+// replace makes the fact at seq, 0 for none, the key's latest, if that is now the one at gone.
+func (x *keyIndex) replace(store, key string, gone, seq uint64, id string) {
+	n := x.find(store, key)
+	if n == 0 || x.entry(n).seq != gone {
+		return
+	}
+	if seq == 0 {
+		id = uuid.Nil.String() // takes no room
+	}
+	x.put(n, seq, id)
+}
+
+// A nameArena keeps byte strings in large blocks.
+type nameArena struct {
+	blocks [][]byte
+}
+
+// A nameRef is where a nameArena has a name.
+type nameRef struct {
+	block  uint32
+	offset uint16
+	length uint16
+}
+
+const nameBlock = 64 << 10 // offsets fit a uint16
+
+func (a *nameArena) add(name string) nameRef {
+	n := len(a.blocks)
+	if n == 0 || len(a.blocks[n-1])+len(name) > cap(a.blocks[n-1]) {
+		size := nameBlock
+		if n == 0 {
+			size = 1 << 10 // many logs are small
+		}
+		a.blocks = append(a.blocks, make([]byte, 0, max(size, len(name))))
+		n++
+	}
+	block := &a.blocks[n-1]
+	ref := nameRef{block: uint32(n - 1), offset: uint16(len(*block)), length: uint16(len(name))}
+	*block = append(*block, name...)
+	return ref
+}
+
+// cut takes back the last add.
+func (a *nameArena) cut(r nameRef) { a.blocks[r.block] = a.blocks[r.block][:r.offset] }
+
+func (a *nameArena) get(r nameRef) []byte {
+	return a.blocks[r.block][r.offset:][:r.length]
+}
+
+// parseUUID returns the UUID that id is the usual text of, in lower case.
+func parseUUID(id string) (uuid.UUID, bool) {
+	u, err := uuid.Parse(id)
+	return u, err == nil && len(id) == 36 && !strings.ContainsAny(id, "ABCDEF")
+}
