@@ -1,0 +1,41 @@
+package backendtest_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/backendtest"
+)
+
+// openLog stands for the constructor of the backend under test.
+func openLog(dir string) (backend.Backend, error) {
+	return backend.Open(context.Background(), "mine", backend.Config{Path: dir})
+}
+
+// The tests of a backend run the suite, and say what they excuse it from.
+func ExampleRun() {
+	open := func(t testing.TB, dir string) backend.Backend {
+		b, err := openLog(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+
+	// In a file of the backend's package whose name ends in _test.go:
+	TestBackend := func(t *testing.T) {
+		opts := &backendtest.Options{NoStats: true}
+		want := []string{"closed-stats", "reopen-stats", "stats", "stats-pruned"}
+		if got := backendtest.Skipped(opts); !slices.Equal(got, want) {
+			t.Errorf("the suite skips %q", got)
+		}
+		backendtest.Run(t, open, opts)
+	}
+	BenchmarkBackend := func(b *testing.B) {
+		backendtest.Benchmark(b, open)
+	}
+
+	_, _ = TestBackend, BenchmarkBackend
+}

@@ -1,0 +1,141 @@
+package backendtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// fact returns the i-th plain fact: one of three keys in store "tasks".
+func fact(i int) backend.Fact {
+	return of(fmt.Sprintf("fact-%06d", i), "tasks", fmt.Sprintf("t%d", i%3), fmt.Sprintf(`{"n":%d}`, i))
+}
+
+// facts returns the plain facts 0 to n-1.
+func facts(n int) []backend.Fact {
+	all := make([]backend.Fact, n)
+	for i := range all {
+		all[i] = fact(i)
+	}
+	return all
+}
+
+// of returns a fact without the fields that a log gives.
+func of(id, store, key, value string) backend.Fact {
+	return backend.Fact{ID: id, Store: store, Key: key, Value: json.RawMessage(value)}
+}
+
+// full returns a fact with every field given but those that the log gives.
+func full(id string) backend.Fact {
+	f := of(id, "ünïcode store", "a/key with spaces\x00and more", `{"a":[1,2,{"b":null}]}`)
+	f.ValidTime = time.Date(2021, 3, 4, 5, 6, 7, 123456789, time.UTC)
+	f.SchemaVersion = 7
+	f.Producer = json.RawMessage(`{"name":"tests","version":1.50}`)
+	f.Derivation = json.RawMessage(`["from",{"fact":"f1"}]`)
+	return f
+}
+
+// held returns given as a log must hold it, with the fields that are the log's to give from got.
+func held(given, got backend.Fact) backend.Fact {
+	f := given.Clone()
+	f.Seq = got.Seq
+	f.Value = bytes.Trim(f.Value, " \t\r\n")
+	if f.ValueHash == "" {
+		f.ValueHash = got.ValueHash
+	}
+	if f.Causation == "" {
+		f.Causation = got.Causation
+	}
+	if f.TransactionTime.IsZero() {
+		f.TransactionTime = got.TransactionTime
+	}
+	f.SchemaVersion = max(f.SchemaVersion, 1)
+	if backend.IsNull(f.Producer) {
+		f.Producer = nil
+	}
+	if backend.IsNull(f.Derivation) {
+		f.Derivation = nil
+	}
+	return f
+}
+
+// trimmed returns f without white space around its value: whether a log keeps that is its own
+// affair.
+func trimmed(f backend.Fact) backend.Fact {
+	f.Value = bytes.Trim(f.Value, " \t\r\n")
+	return f
+}
+
+// clones returns deep copies.
+func clones(all []backend.Fact) []backend.Fact {
+	copies := slices.Clone(all)
+	for i := range copies {
+		copies[i] = copies[i].Clone()
+	}
+	return copies
+}
+
+// scribble overwrites every byte of f that could be shared, and what may lie behind it.
+func scribble(f backend.Fact) {
+	for _, b := range []json.RawMessage{f.Value, f.Producer, f.Derivation} {
+		for i := range b {
+			b[i] = '#'
+		}
+		_ = append(b, "####"...)
+	}
+}
+
+func equal(a, b backend.Fact) bool {
+	return a.Seq == b.Seq && a.ID == b.ID && a.Store == b.Store && a.Key == b.Key &&
+		equalJSON(a.Value, b.Value) && a.ValueHash == b.ValueHash && a.Causation == b.Causation &&
+		a.TransactionTime.Equal(b.TransactionTime) && a.ValidTime.Equal(b.ValidTime) &&
+		a.SchemaVersion == b.SchemaVersion && equalJSON(a.Producer, b.Producer) &&
+		equalJSON(a.Derivation, b.Derivation)
+}
+
+// equalJSON tells nil from empty.
+func equalJSON(a, b json.RawMessage) bool {
+	return (a == nil) == (b == nil) && bytes.Equal(a, b)
+}
+
+// diff says how got differs from want, "" if it does not.
+func diff(got, want []backend.Fact) string {
+	if slices.EqualFunc(got, want, equal) {
+		return ""
+	}
+	if len(got)+len(want) > 200 { // too many to print: the place is enough
+		i := 0
+		for i < len(got) && i < len(want) && equal(got[i], want[i]) {
+			i++
+		}
+		return fmt.Sprintf("%d facts, want %d; they differ from number %d on:\n%s", len(got), len(want), i,
+			cmp.Diff(want[i:min(i+3, len(want))], got[i:min(i+3, len(got))], cmp.Comparer(equalJSON)))
+	}
+	return cmp.Diff(want, got, cmp.Comparer(equalJSON))
+}
+
+// seqs returns the seq of each.
+func seqs(all []backend.Fact) []uint64 {
+	list := make([]uint64, len(all))
+	for i, f := range all {
+		list[i] = f.Seq
+	}
+	return list
+}
+
+// without returns all but those at the given places.
+func without(all []backend.Fact, places ...int) []backend.Fact {
+	var rest []backend.Fact
+	for i, f := range all {
+		if !slices.Contains(places, i) {
+			rest = append(rest, f)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,231 @@
+package backendtest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A mutant is a naive with a bug, and the case that is there to catch it.
+type mutant struct {
+	bug    string // what it does wrong, as naive knows it
+	target string // the case's name
+	hangs  bool   // the case can only wait in vain, and may do so briefly
+}
+
+var mutants = []mutant{
+	{"swaps two", "write-order", false},
+	{"drops every tenth", "write-order", false},
+	{"gives a seq twice", "concurrent-writers", false},
+	{"lets transaction time run backwards", "write-transaction-time", false},
+	{"overrides the transaction time", "write-transaction-time", false},
+	{"keeps the given seq", "write-seq-ignored", false},
+	{"forgets IDs", "write-again", false},
+	{"returns what was written again", "write-again", false},
+	{"knows facts by ID only", "write-id-reused", false},
+	{"an error with a fact", "write-id-reused", false},
+	{"gives no causation", "write-causation", false},
+	{"has one causation for all keys", "write-causation", false},
+	{"joins store and key", "write-causation", false},
+	{"overrides the causation", "write-causation-given", false},
+	{"a retraction removes the key", "write-retraction", false},
+	{"a retraction removes the key", "expect-retraction", false},
+	{"a cancelled write remembers the ID", "write-cancelled", false},
+	{"ignores ctx", "replay-cancelled", false},
+
+	{"compacts the value", "value-kept", false},
+	{"parses numbers", "value-numbers-kept", false},
+	{"cuts large values", "value-large", false},
+	{"takes any size", "value-too-large", false},
+	{"rounds valid times", "fields-kept", false},
+	{"hashes the bytes as they are", "hash-filled", false},
+	{"overrides the hash", "hash-given", false},
+	{"keeps schema version 0", "schema-version", false},
+	{"keeps a producer of null", "null-not-given", false},
+
+	{"keeps the memory it is given", "copy-in", false},
+	{"keeps the memory it is given", "copy-in-batch", false},
+	{"hands out its memory when written", "copy-out-write", false},
+	{"a loop hands out its memory", "copy-out-replay", false},
+	{"a loop hands out its memory", "copy-out-follow", false},
+	{"a batch hands out its memory", "copy-out-batch", false},
+
+	{"overlooks id", "invalid-text", false},
+	{"overlooks store", "invalid-text", false},
+	{"overlooks key", "invalid-text", false},
+	{"overlooks value_hash", "invalid-text", false},
+	{"overlooks causation", "invalid-text", false},
+	{"overlooks not valid UTF-8", "invalid-text", false},
+	{"names no field", "invalid-text", false},
+	{"overlooks value", "invalid-value", false},
+	{"overlooks producer", "invalid-value", false},
+	{"overlooks derivation", "invalid-value", false},
+	{"overlooks not valid UTF-8", "invalid-value", false},
+	{"overlooks a lone surrogate", "invalid-value", false},
+	{"overlooks more after the end", "invalid-value", false},
+	{"overlooks nested too deeply", "invalid-depth", false},
+	{"overlooks a second time", "invalid-duplicate-key", false},
+	{"overlooks transaction_time", "invalid-time", false},
+	{"overlooks valid_time", "invalid-time", false},
+	{"overlooks schema_version", "invalid-schema-version", false},
+	{"refuses the empty key", "limits", false},
+
+	{"an empty log is an error", "replay-empty", false},
+	{"Replay ignores its seq", "replay-after", false},
+	{"Replay is off by one", "replay-after", false},
+	{"Replay is off by one", "replay-resume", false},
+	{"Replay holds a lock", "replay-body", true},
+	{"Replay holds a lock", "replay-body-others", true},
+	{"Replay goes on after a break", "replay-break", false},
+	{"Replay works once", "replay-anew", false},
+	{"an error comes with a fact", "replay-cancelled", false},
+	{"a loop goes on after an error", "replay-cancelled", false},
+	{"a cancelled loop ends silently", "replay-cancelled-in-body", false},
+
+	{"an ID is checked too early", "concurrent-same-fact", false},
+	{"the causation is looked up too early", "concurrent-causation", false},
+	{"acknowledges before a fact is visible", "acknowledged-is-visible", false},
+	{"shows a later seq first", "replay-while-writing", false},
+
+	{"a snapshot drops the first fact", "snapshot", false},
+	{"a snapshot forgets IDs", "snapshot-goes-on", false},
+	{"a snapshot ends loops", "snapshot-in-loop", false},
+	{"a snapshot loses what is written meanwhile", "snapshot-while-writing", false},
+	{"a snapshot makes followers begin again", "snapshot-follow", false},
+
+	{"a batch is reversed", "batch", false},
+	{"a batch has the causation from before it", "batch-causation", false},
+	{"a batch leaves out invalid facts", "batch-invalid", false},
+	{"a batch is written one by one", "batch-invalid", false},
+	{"a batch is written one by one", "batch-id-reused", false},
+	{"takes batches of any size", "batch-too-large", false},
+	{"a held batch is checked again", "batch-again", false},
+	{"a batch held in part is ignored", "batch-partly-held", false},
+	{"a batch lets others in between", "batch-consecutive", false},
+	{"a cancelled batch is written in part", "batch-cancelled", false},
+
+	{"ignores expectations", "expect", false},
+	{"a conflict has no details", "expect", false},
+	{"checks the first expectation only", "expect-many", false},
+	{"an empty batch checks nothing", "expect-empty-batch", false},
+	{"does not check expectations' names", "expect-invalid", false},
+	{"expectations are checked too early", "expect-race", false},
+
+	{"misses what comes between history and live", "follow", true},
+	{"repeats the last of history", "follow", false},
+	{"a follower waits for one more", "follow-live", true},
+	{"Follow ignores its seq", "follow-after", false},
+	{"Follow ignores stores", "follow-stores", false},
+	{"sees one fact of a batch", "follow-batch", true},
+	{"leaves a slow follower behind", "follow-slow", true},
+	{"Follow holds a lock", "follow-slow", true},
+	{"Follow is off by one", "follow-resume", false},
+	{"Follow works once", "follow-anew", false},
+	{"Follow holds a lock", "follow-body", true},
+	{"a cancelled follower ends silently", "follow-cancelled", false},
+	{"ignores ctx while it waits", "follow-cancelled-idle", true},
+	{"ignores ctx while it waits for stores", "follow-cancelled-filtered", true},
+	{"a follower ends silently on Close", "follow-closed", false},
+
+	{"renumbers after pruning", "prune", false},
+	{"prunes all before, too", "prune", false},
+	{"counts every seq asked for as pruned", "prune-missing", false},
+	{"remembers pruned facts as latest", "prune-latest", false},
+	{"remembers pruned facts as latest", "prune-expect", false},
+	{"remembers pruned IDs", "prune-id", false},
+	{"gives the seq of a pruned last fact again", "prune-last", false},
+	{"a snapshot keeps the pruned", "prune-snapshot", false},
+	{"a loop counts places", "prune-body", false},
+	{"a follower after a pruned seq gets nothing", "prune-follow", true},
+	{"counts facts written again", "stats", false},
+	{"says the last seq held", "stats-pruned", false},
+
+	{"reopen forgets all", "reopen", false},
+	{"reopen loses the last", "reopen", false},
+	{"reopen restarts seqs", "reopen-seq", false},
+	{"reopen forgets IDs", "reopen-id", false},
+	{"reopen forgets keys", "reopen-causation", false},
+	{"reopen forgets times", "reopen-transaction-time", false},
+	{"reopen forgets keys", "reopen-batch", false},
+	{"reopen sees the snapshot only", "reopen-snapshot", false},
+	{"reopen brings back the pruned", "reopen-pruned", false},
+	{"reopen takes the last seq from the last fact", "reopen-pruned-last", false},
+	{"reopen takes the last seq from the last fact", "reopen-stats", false},
+	{"Close loses the last writes", "reopen-in-flight", false},
+
+	{"closes once", "close-twice", false},
+	{"Close ends loops silently", "close-in-flight", false},
+	{"works after Close", "closed", false},
+	{"works after Close", "closed-batch", false},
+	{"works after Close", "closed-follow", true},
+	{"works after Close", "closed-prune", false},
+	{"works after Close", "closed-stats", false},
+}
+
+// TestMutants checks that each broken backend is caught by the case that is there for it.
+func TestMutants(t *testing.T) {
+	table := map[string]testCase{}
+	for _, c := range cases() {
+		if _, twice := table[c.name]; twice {
+			t.Errorf("two cases are called %s", c.name)
+		}
+		if c.rule == "" {
+			t.Errorf("case %s has no rule", c.name)
+		}
+		table[c.name] = c
+	}
+	caught := map[string]bool{}
+	for _, m := range mutants {
+		caught[m.target] = true
+		t.Run(m.target+"/"+m.bug, func(t *testing.T) {
+			t.Parallel()
+			c, ok := table[m.target]
+			if !ok {
+				t.Fatalf("there is no case %s", m.target)
+			}
+			o := (*Options)(nil).complete()
+			if m.hangs {
+				o.Timeout = time.Second / 2
+			}
+			// A race may stay unseen now and then.
+			var r *recorder
+			for tries := 0; tries < 20 && (r == nil || !r.Failed()); tries++ {
+				r = record(t, func(r *recorder) { c.run(r, naives(m.bug), o) })
+			}
+			switch {
+			case !r.Failed():
+				t.Errorf("case %s does not see that the backend %s", m.target, m.bug)
+			case !strings.Contains(r.text.String(), c.rule):
+				t.Errorf("the failure does not say which rule was broken: %s", r.text.String())
+			case !m.hangs && strings.Contains(r.text.String(), "the case hangs"):
+				t.Errorf("case %s hangs: %s", m.target, r.text.String())
+			}
+		})
+	}
+	for name := range table {
+		if !caught[name] {
+			t.Errorf("no mutant shows that case %s can fail", name)
+		}
+	}
+}
+
+// A bare is a naive without the optional interfaces.
+type bare struct{ backend.Backend }
+
+// TestLacks checks that a backend which lacks an optional interface fails unless it is excused.
+func TestLacks(t *testing.T) {
+	open := func(t testing.TB, dir string) backend.Backend { return bare{naives("")(t, dir)} }
+	o := (*Options)(nil).complete()
+	for _, c := range cases() {
+		needed := c.needs &^ (reopening | limited)
+		if needed == 0 {
+			continue
+		}
+		r := record(t, func(r *recorder) { c.run(r, open, o) })
+		if !r.Failed() || !strings.Contains(r.text.String(), "set Options.No") {
+			t.Errorf("case %s: %s", c.name, r.text.String())
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package backend_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+func valid() backend.Fact {
+	return backend.Fact{ID: "i", Store: "s", Key: "k", Value: []byte("1")}
+}
+
+func TestValidate(t *testing.T) {
+	tooLarge := math.MaxInt32
+	tooLarge++ // negative where an int has 32 bits
+	year := func(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		field  string // "": valid
+		change func(*backend.Fact)
+	}{
+		{"", func(*backend.Fact) {}},
+		{"id", func(f *backend.Fact) { f.ID = "" }},
+		{"", func(f *backend.Fact) { f.ID = strings.Repeat("i", 128) }},
+		{"id", func(f *backend.Fact) { f.ID = strings.Repeat("i", 129) }},
+		{"id", func(f *backend.Fact) { f.ID = "\xff" }},
+		{"store", func(f *backend.Fact) { f.Store = "" }},
+		{"", func(f *backend.Fact) { f.Store = strings.Repeat("é", 128) }},
+		{"store", func(f *backend.Fact) { f.Store = strings.Repeat("é", 128) + "x" }},
+		{"store", func(f *backend.Fact) { f.Store = "a\xc3" }},
+		{"", func(f *backend.Fact) { f.Key = "" }},
+		{"", func(f *backend.Fact) { f.Key = strings.Repeat("\x00", 1024) }},
+		{"key", func(f *backend.Fact) { f.Key = strings.Repeat("k", 1025) }},
+		{"key", func(f *backend.Fact) { f.Key = "\xed\xa0\x80" }},
+		{"value", func(f *backend.Fact) { f.Value = nil }},
+		{"value", func(f *backend.Fact) { f.Value = []byte("") }},
+		{"value", func(f *backend.Fact) { f.Value = []byte(" ") }},
+		{"", func(f *backend.Fact) { f.Value = []byte(" null ") }},
+		{"value", func(f *backend.Fact) { f.Value = []byte("{") }},
+		{"", func(f *backend.Fact) { f.Value = []byte(nested("[", "", "]", 90)) }},
+		{"value", func(f *backend.Fact) { f.Value = []byte(nested("[", "", "]", 91)) }},
+		{"", func(f *backend.Fact) { f.ValueHash = strings.Repeat("h", 128) }},
+		{"value_hash", func(f *backend.Fact) { f.ValueHash = strings.Repeat("h", 129) }},
+		{"causation", func(f *backend.Fact) { f.Causation = strings.Repeat("c", 129) }},
+		{"causation", func(f *backend.Fact) { f.Causation = "\xff" }},
+		{"", func(f *backend.Fact) { f.TransactionTime, f.ValidTime = year(1).Add(1), year(10000).Add(-1) }},
+		{"transaction_time", func(f *backend.Fact) { f.TransactionTime = year(10000) }},
+		{"valid_time", func(f *backend.Fact) { f.ValidTime = year(1).Add(-1) }},
+		{"", func(f *backend.Fact) { f.SchemaVersion = 1<<31 - 1 }},
+		{"schema_version", func(f *backend.Fact) { f.SchemaVersion = tooLarge }},
+		{"schema_version", func(f *backend.Fact) { f.SchemaVersion = -1 }},
+		{"", func(f *backend.Fact) { f.Producer, f.Derivation = []byte(`"me"`), []byte("null") }},
+		{"producer", func(f *backend.Fact) { f.Producer = []byte("") }},
+		{"producer", func(f *backend.Fact) { f.Producer = []byte(`{"a":1,"a":2}`) }},
+		{"derivation", func(f *backend.Fact) { f.Derivation = []byte(nested("[", "", "]", 91)) }},
+	} {
+		f := valid()
+		c.change(&f)
+		batch := backend.Batch{Facts: []backend.Fact{valid(), f}}
+		if c.field == "" {
+			require.NoError(t, f.Validate())
+			require.NoError(t, batch.Validate())
+			continue
+		}
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, f.Validate(), &invalid)
+		require.Equal(t, c.field, invalid.Field)
+		require.ErrorAs(t, batch.Validate(), &invalid)
+		require.Equal(t, "facts[1]."+c.field, invalid.Field)
+		require.ErrorIs(t, batch.Validate(), backend.ErrInvalid)
+	}
+	for field, e := range map[string]backend.Expect{
+		"expect[0].store": {}, "expect[0].key": {Store: "s", Key: "\xff"}, "expect[0].id": {Store: "s", ID: strings.Repeat("x", 129)},
+	} {
+		batch := backend.Batch{Expect: []backend.Expect{e}}
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, batch.Validate(), &invalid)
+		require.Equal(t, field, invalid.Field)
+	}
+	require.NoError(t, (&backend.Batch{}).Validate())
+}
+
+func TestClone(t *testing.T) {
+	f := valid()
+	f.Producer, f.Derivation = []byte("2"), nil
+	g := f.Clone()
+	require.Equal(t, f, g)
+	f.Value[0], f.Producer[0] = 'x', 'x'
+	require.Equal(t, "1", string(g.Value))
+	require.Equal(t, "2", string(g.Producer))
+}
+
+func TestErrors(t *testing.T) {
+	conflict := &backend.ConflictError{Store: "s", Key: "k", Expected: "a"}
+	require.ErrorIs(t, fmt.Errorf("wrapped: %w", conflict), backend.ErrConflict)
+	require.EqualError(t, conflict, `backend: conflict: the latest fact of key "k" in store "s" is none, not "a": read it again and decide anew`)
+	corrupt := &backend.CorruptError{Path: "p", Offset: 7, Reason: "wrong CRC"}
+	require.ErrorIs(t, corrupt, backend.ErrCorrupt)
+	require.NotErrorIs(t, corrupt, backend.ErrConflict)
+	require.EqualError(t, corrupt, "backend: corrupt: p: at byte 7: wrong CRC")
+	require.EqualError(t, &backend.CorruptError{Reason: "x"}, "backend: corrupt: at byte 0: x")
+	require.EqualError(t, &backend.InvalidError{Field: "key", Reason: "empty"}, "backend: invalid key: empty")
+}
+
+// A plain backend has none of the optional methods.
+type plain struct{ backend.Backend }
+
+func TestCapabilities(t *testing.T) {
+	ctx := context.Background()
+	_, err := backend.WriteBatch(ctx, plain{}, backend.Batch{})
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	_, err = backend.Prune(ctx, plain{}, func(func(uint64) bool) {})
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	_, err = backend.StatsOf(ctx, plain{})
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	require.ErrorContains(t, err, "backend_test.plain has no Stats")
+	n := 0
+	for f, err := range backend.Follow(ctx, plain{}, 0) {
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		require.Equal(t, backend.Fact{}, f)
+		n++
+	}
+	require.Equal(t, 1, n)
+
+	facts, err := backend.WriteBatch(ctx, able{}, backend.Batch{Facts: []backend.Fact{valid()}})
+	require.NoError(t, err)
+	require.Len(t, facts, 1)
+	report, err := backend.Prune(ctx, able{}, func(func(uint64) bool) {})
+	require.NoError(t, err)
+	require.Equal(t, uint64(3), report.Pruned)
+	stats, err := backend.StatsOf(ctx, able{})
+	require.NoError(t, err)
+	require.Equal(t, uint64(4), stats.Facts)
+	for f, err := range backend.Follow(ctx, able{}, 5, "s") {
+		require.NoError(t, err)
+		require.Equal(t, backend.Fact{Seq: 6, Store: "s"}, f)
+	}
+}
+
+// An able backend has all the optional methods.
+type able struct{ backend.Backend }
+
+func (able) WriteBatch(_ context.Context, b backend.Batch) ([]backend.Fact, error) {
+	return b.Facts, nil
+}
+func (able) Prune(context.Context, iter.Seq[uint64]) (backend.PruneReport, error) {
+	return backend.PruneReport{Pruned: 3}, nil
+}
+func (able) Stats(context.Context) (backend.Stats, error) { return backend.Stats{Facts: 4}, nil }
+func (able) Follow(_ context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		yield(backend.Fact{Seq: after + 1, Store: stores[0]}, nil)
+	}
+}
+
+func TestRegistry(t *testing.T) {
+	ctx := context.Background()
+	opened := plain{}
+	backend.Register("test-plain", func(_ context.Context, c backend.Config) (backend.Backend, error) {
+		if err := c.Only("test-plain", "path", "depth"); err != nil {
+			return nil, err
+		}
+		return opened, nil
+	})
+	backend.Register("test-twice", func(context.Context, backend.Config) (backend.Backend, error) { return opened, nil })
+	backend.Register("test-twice", func(context.Context, backend.Config) (backend.Backend, error) { return opened, nil })
+	backend.Register("test-nil", nil)
+	require.Subset(t, backend.Names(), []string{"test-nil", "test-plain", "test-twice"})
+
+	b, err := backend.Open(ctx, "test-plain", backend.Config{Path: "p", Settings: map[string]any{"depth": 3}})
+	require.NoError(t, err)
+	require.Equal(t, opened, b)
+
+	for name, want := range map[string]string{
+		"test-none":  `"test-none" is not known: there is`,
+		"":           `"" is not known`,
+		"test-twice": "2 packages",
+		"test-nil":   "without an opener",
+	} {
+		_, err := backend.Open(ctx, name, backend.Config{})
+		require.ErrorIs(t, err, backend.ErrInvalid)
+		require.ErrorContains(t, err, want)
+	}
+	for field, c := range map[string]backend.Config{
+		"address": {Path: "p", Address: "a", Token: "t"}, "transport": {Transport: "tcp"}, "tls": {TLS: &backend.TLS{}},
+		"token": {Token: "t"}, "deep": {Settings: map[string]any{"depth": 1, "deep": 1}},
+	} {
+		_, err := backend.Open(ctx, "test-plain", c)
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		require.Equal(t, field, invalid.Field)
+		require.Contains(t, invalid.Reason, "it uses path, depth")
+	}
+	require.ErrorContains(t, backend.Config{Path: "p"}.Only("x"), "it uses no settings")
+	require.ErrorContains(t, backend.Config{Settings: map[string]any{"path": "p"}}.Only("x", "path"), "a field of its own")
+}

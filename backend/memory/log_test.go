@@ -1,0 +1,236 @@
+package memory_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+)
+
+func fact(n int) backend.Fact {
+	return backend.Fact{ID: fmt.Sprint("f", n), Store: "s", Key: fmt.Sprint("k", n%100), Value: []byte(fmt.Sprintf(`{"n":%d}`, n))}
+}
+
+// fill writes n facts with values of about size bytes.
+func fill(t testing.TB, l *memory.Log, n, size int) {
+	padding := bytes.Repeat([]byte("x"), size)
+	for i := range n {
+		f := fact(i)
+		f.Value = fmt.Appendf(nil, `{"n":%d,"padding":"%s"}`, i, padding)
+		_, err := l.WriteFact(t.Context(), f)
+		require.NoError(t, err)
+	}
+}
+
+func seqs(t testing.TB, l *memory.Log, after uint64) []uint64 {
+	var all []uint64
+	for f, err := range l.Replay(t.Context(), after) {
+		require.NoError(t, err)
+		all = append(all, f.Seq)
+	}
+	return all
+}
+
+func TestOpenByName(t *testing.T) {
+	b, err := backend.Open(t.Context(), "memory", backend.Config{})
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	_, err = backend.Open(t.Context(), "memory", backend.Config{Path: "x"})
+	require.ErrorIs(t, err, backend.ErrInvalid)
+	require.ErrorContains(t, err, "path")
+}
+
+func TestReadingAcrossChunks(t *testing.T) {
+	l := memory.New(memory.Options{})
+	defer l.Close()
+	fill(t, l, 1000, 20_000) // 20 MB: more than four chunks
+	for _, after := range []uint64{0, 1, 7, 500, 998, 999, 1000, 5000} {
+		want := []uint64(nil)
+		for seq := after + 1; seq <= 1000; seq++ {
+			want = append(want, seq)
+		}
+		require.Equal(t, want, seqs(t, l, after))
+	}
+}
+
+// A reader that stands still in a loop's body keeps its place while the log is pruned, tidied and
+// written on.
+func TestReadersKeepTheirPlace(t *testing.T) {
+	l := memory.New(memory.Options{})
+	defer l.Close()
+	fill(t, l, 2000, 1000)
+	var replayed, followed []uint64
+	for f, err := range l.Replay(t.Context(), 0) {
+		require.NoError(t, err)
+		replayed = append(replayed, f.Seq)
+		if f.Seq == 10 || f.Seq == 1999 {
+			_, err := l.Prune(t.Context(), slices.Values([]uint64{5, 1000, 1001, 2000}))
+			require.NoError(t, err)
+			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+			_, err = l.WriteFact(t.Context(), fact(int(10_000+f.Seq)))
+			require.NoError(t, err)
+		}
+	}
+	require.True(t, slices.IsSorted(replayed))
+	require.Subset(t, replayed, seqs(t, l, 0)[:1996], "nothing that is left is passed over")
+	for f, err := range l.Follow(t.Context(), 1990) {
+		require.NoError(t, err)
+		followed = append(followed, f.Seq)
+		if f.Seq == 1995 {
+			_, err := l.Prune(t.Context(), slices.Values([]uint64{1997}))
+			require.NoError(t, err)
+		}
+		if f.Seq == 2002 {
+			break
+		}
+	}
+	require.Equal(t, uint64(2002), followed[len(followed)-1])
+	require.Subset(t, followed, []uint64{1991, 1996, 1998, 1999, 2001, 2002})
+}
+
+func TestSnapshotGivesRoomBack(t *testing.T) {
+	l := memory.New(memory.Options{})
+	defer l.Close()
+	fill(t, l, 20_000, 1000)
+	before := heap()
+	kept := func(seq uint64) bool { return seq%10 == 0 }
+	_, err := l.Prune(t.Context(), func(yield func(uint64) bool) {
+		for seq := uint64(1); seq <= 20_000; seq++ {
+			if !kept(seq) && !yield(seq) {
+				return
+			}
+		}
+	})
+	require.NoError(t, err)
+	want := seqs(t, l, 0)
+	require.Len(t, want, 2000)
+	require.NoError(t, l.WriteSnapshot(t.Context(), 10_000))
+	require.Equal(t, want, seqs(t, l, 0))
+	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+	require.Equal(t, want, seqs(t, l, 0))
+	require.Less(t, heap(), before/3)
+	stats, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, uint64(2000), stats.Facts)
+	require.Equal(t, uint64(10), stats.FirstSeq)
+	require.Equal(t, uint64(20_000), stats.LastSeq)
+	require.Zero(t, stats.DurableSeq, "RAM is not durable")
+	runtime.KeepAlive(l)
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// Facts pruned and written again and again leave nothing behind.
+func TestPruningDoesNotLeak(t *testing.T) {
+	l := memory.New(memory.Options{})
+	defer l.Close()
+	var settled uint64
+	for round := range 6 {
+		for i := range 5000 {
+			f := fact(i)
+			f.ID = fmt.Sprint(round, "-", i)
+			_, err := l.WriteFact(t.Context(), f)
+			require.NoError(t, err)
+		}
+		report, err := l.Prune(t.Context(), slices.Values(seqs(t, l, 0)))
+		require.NoError(t, err)
+		require.Equal(t, backend.PruneReport{Pruned: 5000}, report)
+		if round == 2 {
+			settled = heap()
+		}
+	}
+	require.Less(t, heap(), settled+1<<20)
+}
+
+func TestFramesOfAnyLimit(t *testing.T) {
+	l := memory.New(memory.Options{MaxFrame: 300})
+	defer l.Close()
+	f := fact(1)
+	written, err := l.WriteFact(t.Context(), f)
+	require.NoError(t, err)
+	f = fact(2)
+	f.Value = append(append([]byte{'"'}, bytes.Repeat([]byte("x"), 300)...), '"')
+	_, err = l.WriteFact(t.Context(), f)
+	require.ErrorIs(t, err, backend.ErrTooLarge)
+	_, err = l.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{fact(2), fact(3)}})
+	require.ErrorIs(t, err, backend.ErrTooLarge, "a batch is one frame")
+	next, err := l.WriteFact(t.Context(), fact(101))
+	require.NoError(t, err)
+	require.Equal(t, uint64(2), next.Seq, "what was refused took no place")
+	require.Equal(t, written.ID, next.Causation)
+}
+
+func TestClockThatRunsBackwards(t *testing.T) {
+	now := time.Unix(100, 5)
+	l := memory.New(memory.Options{Now: func() time.Time { now = now.Add(-time.Second); return now }})
+	defer l.Close()
+	for i := range 3 {
+		f, err := l.WriteFact(t.Context(), fact(i))
+		require.NoError(t, err)
+		require.Equal(t, time.Unix(99, 5).UTC(), f.TransactionTime)
+	}
+}
+
+// Everything at once: what the race detector and the end of the test have to say.
+func TestEverythingAtOnce(t *testing.T) {
+	l := memory.New(memory.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 2000 {
+				f := fact(i)
+				f.ID = fmt.Sprint(w, "-", i)
+				if _, err := l.WriteFact(ctx, f); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	var followers sync.WaitGroup
+	for range 3 {
+		followers.Go(func() {
+			last := uint64(0)
+			for f, err := range l.Follow(ctx, 0) {
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if f.Seq <= last {
+					t.Errorf("seq %d after %d", f.Seq, last)
+				}
+				if last = f.Seq; last == 8000 {
+					return
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		for seq := uint64(1); seq < 2000; seq += 100 {
+			if _, err := l.Prune(ctx, slices.Values([]uint64{seq})); err != nil {
+				t.Error(err)
+			}
+			if err := l.WriteSnapshot(ctx, seq); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+	followers.Wait()
+	cancel()
+	require.NoError(t, l.Close())
+}
