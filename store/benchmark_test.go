@@ -1,0 +1,205 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/store"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// typical returns a fact of about 420 bytes as JSON, for one of 250,000 keys.
+func typical(i int) backend.Fact {
+	return backend.Fact{
+		Store: "tasks", Key: fmt.Sprintf("task-%07d", i%250_000), SchemaVersion: 1, Producer: []byte(`{"name":"web-1"}`),
+		Value: fmt.Appendf(nil, `{"amount":%d.26,"owner":"user-%06d@accounts.example.org","priority":1,"status":"done","title":"Account review 01"}`, i%90+10, i%1_000_000),
+	}
+}
+
+func benchmarkEngine(b *testing.B, l backend.Backend) *store.Engine {
+	e, err := store.Open(context.Background(), l, store.Options{})
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+// BenchmarkWrite writes values that want hashing, to new and old keys.
+func BenchmarkWrite(b *testing.B) {
+	for _, writers := range []int{1, 16} {
+		b.Run(fmt.Sprint(writers), func(b *testing.B) {
+			e := benchmarkEngine(b, newLog(b))
+			given := make([]backend.Fact, 1<<16)
+			for i := range given {
+				given[i] = typical(i * 7919)
+			}
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range writers {
+				wg.Go(func() {
+					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+						if _, err := e.Write(b.Context(), given[n%int64(len(given))]); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "facts/s")
+		})
+	}
+}
+
+// million is a log of a million facts of 250,000 keys. It is made once.
+var million = sync.OnceValue(func() *memory.Log {
+	l := memory.New(memory.Options{})
+	for i := range 1_000_000 {
+		f := typical(i)
+		f.ID = fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", i)
+		if _, err := l.WriteFact(context.Background(), f); err != nil {
+			panic(err)
+		}
+	}
+	return l
+})
+
+// BenchmarkCurrentRead reads keys from all over a million facts; "map" is a Go map of structs under
+// a sync.RWMutex, beside it.
+func BenchmarkCurrentRead(b *testing.B) {
+	e := benchmarkEngine(b, million())
+	type task struct{ value string }
+	var mu sync.RWMutex
+	tasks := map[string]task{}
+	keys := make([]string, 1<<14)
+	for i := range 250_000 {
+		key := fmt.Sprintf("task-%07d", i)
+		tasks[key] = task{value: fmt.Sprint(i)}
+		if j := i * len(keys) / 250_000; keys[j] == "" {
+			keys[j] = fmt.Sprintf("task-%07d", i*7919%250_000)
+		}
+	}
+	b.Run("raw", func(b *testing.B) {
+		b.ReportAllocs()
+		n := 0
+		for b.Loop() {
+			if r, ok := e.Get("tasks", keys[n%len(keys)]); !ok || len(r.Value()) == 0 {
+				b.Fatal("not found")
+			}
+			n++
+		}
+	})
+	b.Run("raw/parallel", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for n := 0; pb.Next(); n++ {
+				if r, ok := e.Get("tasks", keys[n%len(keys)]); !ok || len(r.Value()) == 0 {
+					b.Error("not found")
+				}
+			}
+		})
+	})
+	b.Run("map", func(b *testing.B) {
+		n := 0
+		for b.Loop() {
+			mu.RLock()
+			t, ok := tasks[keys[n%len(keys)]]
+			mu.RUnlock()
+			if !ok || t.value == "" {
+				b.Fatal("not found")
+			}
+			n++
+		}
+	})
+}
+
+// BenchmarkAsOfRead reads a key of so many versions as of points all over its past.
+func BenchmarkAsOfRead(b *testing.B) {
+	for _, versions := range []int{1, 100, 10_000} {
+		second := int64(0)
+		l := memory.New(memory.Options{Now: func() time.Time { second++; return time.Unix(second, 0) }})
+		b.Cleanup(func() { _ = l.Close() })
+		e := benchmarkEngine(b, l)
+		for i := range versions {
+			f := typical(i)
+			f.Key = "k"
+			_, err := e.Write(b.Context(), f)
+			require.NoError(b, err)
+		}
+		for axis, moment := range map[string]func(n int) store.Moment{
+			"seq":  func(n int) store.Moment { return store.Moment{Seq: uint64(n)} },
+			"time": func(n int) store.Moment { return store.Moment{Time: time.Unix(int64(n), 0)} },
+		} {
+			b.Run(fmt.Sprint(axis, "/", versions), func(b *testing.B) {
+				b.ReportAllocs()
+				n := 0
+				for b.Loop() {
+					if _, ok := e.GetAt("tasks", "k", moment(n%versions+1)); !ok {
+						b.Fatal("not found")
+					}
+					n += 7919
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkOpen opens an engine over a million facts in memory.
+func BenchmarkOpen(b *testing.B) {
+	l := million()
+	b.ResetTimer()
+	for b.Loop() {
+		e, err := store.Open(b.Context(), l, store.Options{})
+		require.NoError(b, err)
+		require.NoError(b, e.Close())
+	}
+	b.ReportMetric(1e6*float64(b.N)/b.Elapsed().Seconds(), "facts/s")
+}
+
+// BenchmarkHeap reports what a million facts take, and how long a collection then is.
+func BenchmarkHeap(b *testing.B) {
+	l := memory.New(memory.Options{})
+	fill := million()
+	empty := heap()
+	json := 0
+	for f, err := range fill.Replay(b.Context(), 0) {
+		require.NoError(b, err)
+		json += len(wire.AppendFact(nil, &f))
+		f.TransactionTime = time.Time{}
+		_, err = l.WriteFact(b.Context(), f)
+		require.NoError(b, err)
+	}
+	log := heap()
+	e := benchmarkEngine(b, l)
+	both := heap()
+	var pause time.Duration
+	for b.Loop() {
+		start := time.Now()
+		runtime.GC()
+		pause = time.Since(start)
+	}
+	facts := 1e6
+	b.ReportMetric(float64(json)/facts, "json-B/fact")
+	b.ReportMetric(float64(log-empty)/facts, "log-B/fact")
+	b.ReportMetric(float64(both-log)/facts, "engine-B/fact")
+	b.ReportMetric(float64(pause.Microseconds())/1000, "ms/GC")
+	runtime.KeepAlive(e)
+	runtime.KeepAlive(fill)
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

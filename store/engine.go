@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Options says how an Engine works. The zero Options is good.
+type Options struct {
+	// Logger gets what an operator should know: that following the log broke off, and why.
+	// Nil: nothing is logged.
+	Logger *zap.Logger
+
+	// NewID makes the IDs of facts that are written without one; nil: UUIDs of version 7. It may
+	// be called concurrently.
+	NewID func() (string, error)
+}
+
+// An Engine holds the facts of a log in memory, indexed, and writes through it. Its methods may be
+// called concurrently; those that only read take no lock.
+type Engine struct {
+	log  backend.Backend
+	opts Options
+
+	names  arena // of stores and keys, apart, so that they lie close together
+	arena  arena
+	stores index
+	spaces pages[*namespace] // by the store's number
+	head   atomic.Uint64     // the seq through which the log is shown
+	ended  atomic.Bool       // failed is set
+
+	mu      sync.Mutex // held to apply facts; guards all up to the empty line
+	waiting waiters
+	failed  error // why the log is no longer followed
+
+	alone  chan struct{} // not nil: the log can't be followed; who writes it takes the one element
+	behind bool          // of who took it: a write failed that may have been written
+
+	stop context.CancelFunc // ends following
+	done chan struct{}      // closed when nothing follows any more
+}
+
+// Open returns an Engine over the log of b that shows all facts acknowledged before the call. It
+// reads the whole log, and ctx ends that early.
+//
+// Facts that others write to the log show up by themselves, if b is a [backend.Follower]. If it is
+// not, the engine must be the only one that writes.
+//
+// The engine does not close b; b is closed after the engine.
+func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error) {
+	if opts.Logger == nil {
+		opts.Logger = zap.NewNop()
+	}
+	if opts.NewID == nil {
+		opts.NewID = newUUID
+	}
+	e := &Engine{log: b, opts: opts, done: make(chan struct{})}
+	e.stores = index{seed: maphash.MakeSeed(), arena: &e.names}
+	if err := e.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("store: open: %w", err)
+	}
+	following, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	if !canFollow(b) {
+		e.alone = make(chan struct{}, 1)
+		e.alone <- struct{}{}
+		close(e.done)
+		return e, nil
+	}
+	go func() {
+		defer close(e.done)
+		e.follow(following)
+	}()
+	return e, nil
+}
+
+// canFollow reports whether b is followed in deed, by following it with a context that is done.
+func canFollow(b backend.Backend) bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, err := range backend.Follow(ctx, b, 0) {
+		return !errors.Is(err, errors.ErrUnsupported)
+	}
+	return true
+}
+
+// Close ends following the log, and waits for that. Writes that wait to be shown report
+// backend.ErrClosed, and so do later ones; reading goes on from what is in memory. It does not
+// close the backend. Closing again does nothing.
+func (e *Engine) Close() error {
+	e.fail(fmt.Errorf("store: the engine is closed: %w", backend.ErrClosed))
+	e.stop()
+	<-e.done
+	return nil
+}
+
+// Head returns the seq through which the engine shows the log: all facts of its own writes that
+// returned, and of others' what has come. 0: none. It moves on fact by fact: as a Moment's Seq it
+// gives a state that the log was in, which may be one between two facts of a batch.
+func (e *Engine) Head() uint64 { return e.head.Load() }
+
+// Err returns why the engine no longer follows the log; nil as long as it does. From then on it
+// shows what it has, and takes no more writes.
+func (e *Engine) Err() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failed
+}
+
+// catchUp applies what the log holds beyond head.
+func (e *Engine) catchUp(ctx context.Context) error {
+	for f, err := range e.log.Replay(ctx, e.Head()) {
+		if err != nil {
+			return err
+		}
+		e.observe(f)
+	}
+	return e.Err()
+}

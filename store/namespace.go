@@ -1,0 +1,159 @@
+package store
+
+import (
+	"encoding/binary"
+	"iter"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A namespace is the facts of one store: in the order of the log, and those of each key as a chain
+// from the latest one back.
+type namespace struct {
+	name    string
+	arena   *arena
+	keys    index
+	log     pages[atomic.Uint64] // refs of all records, in the order of the log
+	count   atomic.Uint32        // of records in log
+	newest  time.Time            // the latest transaction time
+	unruly  atomic.Bool          // a transaction time is before that of an earlier fact
+	scratch []byte
+}
+
+// add makes f, whose seq is above all others, the latest fact of its key.
+func (s *namespace) add(f *backend.Fact) {
+	key, known := s.keys.find(f.Key)
+	if !known {
+		key = s.keys.add(f.Key)
+	}
+	head := s.keys.entries.at(key)
+	prev := s.record(ref(head.latest.Load()))
+	prevRef, jumpRef := head.latest.Load(), head.latest.Load()
+	if j := prev.jump(); prev.depth()-j.depth() == j.depth()-j.jump().depth() {
+		jumpRef = j.u64(atJump)
+	}
+	s.scratch = encode(s.scratch[:0], f, prev)
+	binary.LittleEndian.PutUint64(s.scratch[atPrev:], prevRef)
+	binary.LittleEndian.PutUint64(s.scratch[atJump:], jumpRef)
+	binary.LittleEndian.PutUint32(s.scratch[atKey:], key)
+	binary.LittleEndian.PutUint32(s.scratch[atDepth:], prev.depth()+1)
+	r := uint64(s.arena.add(s.scratch))
+	if cap(s.scratch) > maxArenaChunk {
+		s.scratch = nil
+	}
+
+	flags := head.flags.Load()
+	if prev.data != nil && f.TransactionTime.Before(prev.TransactionTime()) {
+		flags |= keyUnruly
+	}
+	if !f.ValidTime.IsZero() {
+		flags |= keyValid
+	}
+	head.flags.Store(flags) // before the record that it speaks of
+	head.latest.Store(r)
+
+	if f.TransactionTime.Before(s.newest) {
+		s.unruly.Store(true)
+	} else {
+		s.newest = f.TransactionTime
+	}
+	n := s.count.Load()
+	s.log.room(n)
+	s.log.at(n).Store(r)
+	s.count.Store(n + 1)
+}
+
+func (s *namespace) record(r ref) Record {
+	if r == 0 {
+		return Record{}
+	}
+	return Record{space: s, data: s.arena.from(r)}
+}
+
+// latest returns the key's latest record, and the key's flags.
+func (s *namespace) latest(key string) (Record, uint32) {
+	n, ok := s.keys.find(key)
+	if !ok {
+		return Record{}, 0
+	}
+	head := s.keys.entries.at(n)
+	r := s.record(ref(head.latest.Load()))
+	return r, head.flags.Load()
+}
+
+// at returns the record that is the key's value at a moment, a retraction perhaps; the zero Record
+// if there is none.
+func (s *namespace) at(key string, m Moment) Record {
+	r, flags := s.latest(key)
+	if m.Seq != 0 {
+		r = r.search(func(r Record) bool { return r.Seq() <= m.Seq })
+	}
+	if m.Valid.IsZero() || flags == 0 {
+		// Facts in the order of their times, or none of them asked for.
+		t := m.Time
+		if !m.Valid.IsZero() && (t.IsZero() || m.Valid.Before(t)) {
+			t = m.Valid
+		}
+		if t.IsZero() {
+			return r
+		}
+		visible := func(r Record) bool { return !r.TransactionTime().After(t) }
+		if flags&keyUnruly == 0 {
+			return r.search(visible)
+		}
+		for r.data != nil && !visible(r) {
+			r = r.prev()
+		}
+		return r
+	}
+	var best Record
+	var bestTime time.Time
+	for ; r.data != nil; r = r.prev() {
+		transaction := r.TransactionTime()
+		if !m.Time.IsZero() && transaction.After(m.Time) {
+			continue
+		}
+		valid := r.ValidTime()
+		if valid.IsZero() {
+			valid = transaction
+		}
+		if !valid.After(m.Valid) && (best.data == nil || valid.After(bestTime)) {
+			best, bestTime = r, valid
+		}
+	}
+	return best
+}
+
+// search returns the first record from r back that is ok, where all before one that is ok are too.
+// It takes a number of steps that is the logarithm of r's depth.
+func (r Record) search(ok func(Record) bool) Record {
+	for r.data != nil && !ok(r) {
+		if j := r.jump(); j.data != nil && !ok(j) {
+			r = j
+		} else {
+			r = r.prev()
+		}
+	}
+	return r
+}
+
+// history yields the key's records from the first to r.
+func (r Record) history() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		chain := make([]Record, 0, r.depth())
+		for v := r; v.data != nil; v = v.prev() {
+			chain = append(chain, v)
+		}
+		for _, v := range slices.Backward(chain) {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// nth returns the n-th record in the order of the log, counted from 0.
+func (s *namespace) nth(n int) Record { return s.record(ref(s.log.at(uint32(n)).Load())) }

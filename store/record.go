@@ -1,0 +1,236 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+	"unsafe"
+
+	"github.com/google/uuid"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A Record is a fact as the engine holds it, decoded field by field when asked. It is a small
+// value, and good for as long as it is kept, whatever the engine does. The zero Record is a fact
+// with no fields.
+//
+// The strings and JSON that its methods return share the engine's memory: read them, do not
+// change them. Fact returns a copy.
+type Record struct {
+	space *namespace
+	data  []byte // see encode; longer than the record
+}
+
+// Seq returns the fact's place in the log.
+func (r Record) Seq() uint64 { return r.u64(atSeq) }
+
+// ID returns the fact's ID.
+func (r Record) ID() string {
+	if r.data == nil {
+		return ""
+	}
+	text := r.data[atTexts : atTexts+int(r.data[atFlags+1])]
+	if r.data[atFlags]&flagUUID != 0 {
+		return uuid.UUID(text).String()
+	}
+	return view(text)
+}
+
+// hasID reports whether r.ID() is id.
+func (r Record) hasID(id string) bool {
+	if r.data == nil {
+		return false
+	}
+	text := r.data[atTexts : atTexts+int(r.data[atFlags+1])]
+	if r.data[atFlags]&flagUUID != 0 {
+		u, ok := parseUUID(id)
+		return ok && u == uuid.UUID(text)
+	}
+	return view(text) == id
+}
+
+// Store returns the store that the fact is in.
+func (r Record) Store() string {
+	if r.space == nil {
+		return ""
+	}
+	return r.space.name
+}
+
+// Key returns the fact's key.
+func (r Record) Key() string {
+	if r.space == nil {
+		return ""
+	}
+	return r.space.keys.text(r.key())
+}
+
+// Value returns the fact's value: JSON, null for a retraction.
+func (r Record) Value() json.RawMessage {
+	if r.data == nil {
+		return nil
+	}
+	start := r.valueStart()
+	end := start + int(binary.LittleEndian.Uint32(r.data[atValue:]))
+	return json.RawMessage(r.data[start:end:end])
+}
+
+// Retracted reports whether the value is null: the fact retracts what its key was.
+func (r Record) Retracted() bool { return string(r.Value()) == "null" }
+
+// ValueHash returns the hash of the value, as the log has it.
+func (r Record) ValueHash() string {
+	if r.data == nil {
+		return ""
+	}
+	start := atTexts + int(r.data[atFlags+1])
+	sum := r.data[start : start+int(r.data[atFlags+2])]
+	if r.data[atFlags]&flagHex != 0 {
+		return hex.EncodeToString(sum)
+	}
+	return view(sum)
+}
+
+// Causation returns the ID of the fact that this one follows; "" if it follows none.
+func (r Record) Causation() string {
+	if r.data == nil {
+		return ""
+	}
+	if r.data[atFlags]&flagPrev != 0 {
+		return r.prev().ID()
+	}
+	end := r.valueStart()
+	return view(r.data[end-int(r.data[atFlags+3]) : end])
+}
+
+// TransactionTime returns when the log took the fact in, in UTC.
+func (r Record) TransactionTime() time.Time {
+	switch {
+	case r.data == nil:
+		return time.Time{}
+	case r.data[atFlags]&flagWide == 0:
+		return time.Unix(0, int64(r.u64(atTime))).UTC()
+	}
+	return r.tail().transaction
+}
+
+// ValidTime returns when the fact became true in the app's domain, in UTC; zero if not given.
+func (r Record) ValidTime() time.Time {
+	if r.data == nil || r.data[atFlags]&flagValid == 0 {
+		return time.Time{}
+	}
+	return r.tail().valid
+}
+
+// SchemaVersion returns the version of the value's shape.
+func (r Record) SchemaVersion() int {
+	if r.data == nil || r.data[atFlags]&flagVersion == 0 {
+		return 1
+	}
+	return r.tail().version
+}
+
+// Producer returns what says who wrote the fact; nil if not given.
+func (r Record) Producer() json.RawMessage {
+	if r.data == nil || r.data[atFlags]&flagProducer == 0 {
+		return nil
+	}
+	return r.tail().producer
+}
+
+// Derivation returns what the fact was derived from; nil if it was not.
+func (r Record) Derivation() json.RawMessage {
+	if r.data == nil || r.data[atFlags]&flagDerivation == 0 {
+		return nil
+	}
+	return r.tail().derivation
+}
+
+// Version returns the fact's place among those of its key, counted from 1.
+func (r Record) Version() int { return int(r.depth()) }
+
+// Fact returns the fact, with JSON that is the caller's to change.
+func (r Record) Fact() backend.Fact {
+	if r.data == nil {
+		return backend.Fact{}
+	}
+	tail := r.tail()
+	f := backend.Fact{
+		Seq: r.Seq(), ID: r.ID(), Store: r.Store(), Key: r.Key(), Value: r.Value(),
+		ValueHash: r.ValueHash(), Causation: r.Causation(), TransactionTime: r.TransactionTime(),
+		ValidTime: tail.valid, SchemaVersion: tail.version, Producer: tail.producer, Derivation: tail.derivation,
+	}
+	return f.Clone()
+}
+
+// A recordTail is what stands behind a record's value.
+type recordTail struct {
+	valid, transaction   time.Time
+	version              int
+	producer, derivation json.RawMessage
+}
+
+func (r Record) tail() recordTail {
+	t := recordTail{version: 1}
+	flags := r.data[atFlags]
+	rest := r.data[r.valueStart()+int(binary.LittleEndian.Uint32(r.data[atValue:])):]
+	number := func() (n uint32) {
+		n, rest = binary.LittleEndian.Uint32(rest), rest[4:]
+		return n
+	}
+	moment := func() time.Time {
+		sec := int64(binary.LittleEndian.Uint64(rest))
+		rest = rest[8:]
+		return time.Unix(sec, int64(number())).UTC()
+	}
+	text := func() (b []byte) {
+		n := number()
+		b, rest = rest[:n:n], rest[n:]
+		return b
+	}
+	if flags&flagValid != 0 {
+		t.valid = moment()
+	}
+	if flags&flagWide != 0 {
+		t.transaction = moment()
+	}
+	if flags&flagVersion != 0 {
+		t.version = int(number())
+	}
+	if flags&flagProducer != 0 {
+		t.producer = text()
+	}
+	if flags&flagDerivation != 0 {
+		t.derivation = text()
+	}
+	return t
+}
+
+func (r Record) u64(at int) uint64 {
+	if r.data == nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(r.data[at:])
+}
+
+func (r Record) key() uint32 { return binary.LittleEndian.Uint32(r.data[atKey:]) }
+
+func (r Record) depth() uint32 {
+	if r.data == nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint32(r.data[atDepth:])
+}
+
+// prev and jump return the zero Record where there is none.
+func (r Record) prev() Record { return r.space.record(ref(r.u64(atPrev))) }
+func (r Record) jump() Record { return r.space.record(ref(r.u64(atJump))) }
+
+func (r Record) valueStart() int {
+	return atTexts + int(r.data[atFlags+1]) + int(r.data[atFlags+2]) + int(r.data[atFlags+3])
+}
+
+// view returns b as a string that shares its memory, which never changes.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+func newUUID() (string, error) {
+	id, err := uuid.NewV7()
+	return id.String(), err
+}
+
+// Write writes f to the log and returns it as the log holds it, once the engine shows it. An empty
+// ID is filled in (Options.NewID). The value is written in its canonical form, and ValueHash is
+// the hash of that, whatever f has there. Seq is ignored, and what else f leaves empty is the
+// log's to give.
+//
+// Errors are those of [backend.Backend.WriteFact]. Where the error does not say that nothing was
+// written, the fact may be there, or still show up; writing it again with the same ID is safe.
+func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	facts := [1]backend.Fact{f}
+	if err := e.prepare(facts[:]); err != nil {
+		return backend.Fact{}, fmt.Errorf("store: write key %q in store %q: %w", f.Key, f.Store, err)
+	}
+	return e.Import(ctx, facts[0])
+}
+
+// Import writes f to the log as it is: its value byte for byte, and its hash, times and causation
+// where it has them. It is for facts that come from elsewhere; apps use [Engine.Write].
+func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	if err := e.begin(ctx); err != nil {
+		return backend.Fact{}, err
+	}
+	f, err := e.log.WriteFact(ctx, f)
+	facts := [1]backend.Fact{f}
+	if err := e.end(ctx, facts[:], err); err != nil {
+		return backend.Fact{}, err
+	}
+	return f, nil
+}
+
+// Append writes an event: a fact under a key of its own, which is the fact's ID. f needs no Key;
+// otherwise all is as with [Engine.Write].
+func (e *Engine) Append(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	if f.ID == "" {
+		var err error
+		if f.ID, err = e.opts.NewID(); err != nil {
+			return backend.Fact{}, fmt.Errorf("store: append to store %q: make an ID: %w", f.Store, err)
+		}
+	}
+	if f.Key == "" {
+		f.Key = f.ID
+	}
+	return e.Write(ctx, f)
+}
+
+// Retract writes a fact that says that the key has no value any more: f with the value null. The
+// key's past stays readable.
+func (e *Engine) Retract(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	f.Value = []byte("null")
+	return e.Write(ctx, f)
+}
+
+// WriteBatch writes the facts of b together or not at all, and only if every Expect holds, and
+// returns them as the log holds them, once the engine shows them all. What [Engine.Write] says
+// holds for each fact; errors are those of [backend.BatchWriter], a *backend.ConflictError where
+// an Expect does not hold, and errors.ErrUnsupported where the backend writes no batches.
+func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+	b.Facts = slices.Clone(b.Facts)
+	if err := e.prepare(b.Facts); err != nil {
+		return nil, fmt.Errorf("store: write batch: %w", err)
+	}
+	if err := e.begin(ctx); err != nil {
+		return nil, err
+	}
+	facts, err := backend.WriteBatch(ctx, e.log, b)
+	if err := e.end(ctx, facts, err); err != nil {
+		return nil, err
+	}
+	return facts, nil
+}
+
+// WriteIf writes f if the latest fact of its key has the ID latest, or, with latest "", if the key
+// has no fact. Otherwise it is as [Engine.WriteBatch].
+func (e *Engine) WriteIf(ctx context.Context, latest string, f backend.Fact) (backend.Fact, error) {
+	facts, err := e.WriteBatch(ctx, backend.Batch{
+		Facts:  []backend.Fact{f},
+		Expect: []backend.Expect{{Store: f.Store, Key: f.Key, ID: latest}},
+	})
+	if err != nil {
+		return backend.Fact{}, err
+	}
+	return facts[0], nil
+}
+
+// prepare fills in IDs and makes values canonical.
+func (e *Engine) prepare(facts []backend.Fact) error {
+	for i := range facts {
+		f := &facts[i]
+		if f.ID == "" {
+			var err error
+			if f.ID, err = e.opts.NewID(); err != nil {
+				return fmt.Errorf("make an ID: %w", err)
+			}
+		}
+		form, err := wire.AppendCanonical(make([]byte, 0, len(f.Value)), f.Value)
+		if err != nil {
+			return err
+		}
+		f.Value, f.ValueHash = form, wire.HashCanonical(form)
+	}
+	return nil
+}
+
+// begin comes before each write to the log, and says why there can't be one. A log that can't be
+// followed is written one write at a time, which keeps the order of the log, and what a failed one
+// may have left behind is read first. Where begin returns nil, end is called.
+func (e *Engine) begin(ctx context.Context) error {
+	if e.alone != nil {
+		select {
+		case <-e.alone:
+		case <-ctx.Done():
+			return fmt.Errorf("store: write: wait for other writes: %w", ctx.Err())
+		}
+	}
+	err := e.ready(ctx)
+	if err != nil && e.alone != nil {
+		e.alone <- struct{}{}
+	}
+	return err
+}
+
+func (e *Engine) ready(ctx context.Context) error {
+	if e.ended.Load() {
+		return fmt.Errorf("store: write: %w", e.Err())
+	}
+	if e.behind {
+		if err := e.catchUp(ctx); err != nil {
+			return fmt.Errorf("store: read what an earlier write left in the log: %w", err)
+		}
+		e.behind = false
+	}
+	return nil
+}
+
+// end comes after each write to the log, with what that returned, and waits until the engine shows
+// the facts.
+func (e *Engine) end(ctx context.Context, facts []backend.Fact, err error) error {
+	if e.alone != nil {
+		if e.behind = err != nil; !e.behind {
+			e.observe(facts...)
+			err = e.Err()
+		}
+		e.alone <- struct{}{}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if err := e.acknowledged(ctx, facts); err != nil {
+		return fmt.Errorf("the facts are written, but not shown here yet: %w", err)
+	}
+	return nil
+}
