@@ -1,0 +1,162 @@
+package companion
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A Change is a fact to be written by [Store.Write], made by Records and Histories. It is a value: its
+// methods return a changed copy.
+type Change struct {
+	fact   backend.Fact
+	expect *string // the ID of the key's latest fact; nil: any
+	err    error
+}
+
+// Change returns the change that makes v the value of key. Each time it is written it is a fact of
+// its own, unless it has an ID, see [Change.WithID].
+func (r *Records[T]) Change(key string, v T) Change {
+	c := change(r.name, v)
+	c.fact.Key = key
+	return c
+}
+
+// Deletion returns the change that retracts key.
+func (r *Records[T]) Deletion(key string) Change {
+	return Change{fact: backend.Fact{Store: r.name, Key: key, Value: []byte("null")}}
+}
+
+// Event returns the change that adds an event, one and the same however often it is written: that
+// makes it safe to write it again after an error.
+func (h *History[T]) Event(v T) Change {
+	c := change(h.name, v)
+	id, err := uuid.NewV7()
+	if err != nil {
+		c.err = fmt.Errorf("make an ID: %w", err)
+	}
+	c.fact.ID, c.fact.Key = id.String(), id.String()
+	return c
+}
+
+func change(name string, v any) Change {
+	c := Change{fact: backend.Fact{Store: name}}
+	c.fact.Value, c.err = marshal("value", v)
+	if c.err == nil && backend.IsNull(c.fact.Value) {
+		c.err = &backend.InvalidError{Field: "value", Reason: fmt.Sprintf("%T is null as JSON, which retracts: use Delete for that", v)}
+	}
+	return c
+}
+
+// marshal returns v as JSON, or an *backend.InvalidError about the field that it is meant for.
+func marshal(field string, v any) (json.RawMessage, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, &backend.InvalidError{Field: field, Reason: err.Error()}
+	}
+	return text, nil
+}
+
+// ValidFrom says when the value became true in the app's domain. The zero time says nothing.
+func (c Change) ValidFrom(t time.Time) Change {
+	c.fact.ValidTime = t
+	return c
+}
+
+// WithID gives the fact an ID, 1 to 128 bytes of UTF-8 and unique in the log, such as that of the
+// request that led to it. Then it is safe to write the change again when it is not known whether it
+// was written: it is written once.
+func (c Change) WithID(id string) Change {
+	c.fact.ID = id
+	return c
+}
+
+// IfLatest makes the change conditional: it is written only if the latest fact of its key has this
+// ID, which a Receipt or Record tells; "" is as IfNew. Otherwise nothing is written, with a
+// *backend.ConflictError.
+func (c Change) IfLatest(id string) Change {
+	c.expect = &id
+	return c
+}
+
+// IfNew makes the change conditional: it is written only if its key has never had a fact.
+// Otherwise nothing is written, with a *backend.ConflictError.
+func (c Change) IfNew() Change { return c.IfLatest("") }
+
+// DerivedFrom says what the value was derived from: any value that can be JSON.
+func (c Change) DerivedFrom(derivation any) Change {
+	text, err := marshal("derivation", derivation)
+	if err != nil {
+		c.err = err
+	}
+	c.fact.Derivation = text
+	return c
+}
+
+// Write writes the changes together, or none of them, and returns a receipt for each in their
+// order. None is written unless the conditions of all hold; one that does not is a
+// *backend.ConflictError (errors.Is: backend.ErrConflict). It returns when the Store shows them.
+// Where the backend writes no batches, several changes and conditions are errors.ErrUnsupported.
+//
+// Where an error does not say that nothing was written, the changes may be there, or show up
+// later.
+func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error) {
+	if len(changes) == 1 && changes[0].expect == nil {
+		r, err := s.writeOne(ctx, changes[0])
+		if err != nil {
+			return nil, err
+		}
+		return []Receipt{r}, nil
+	}
+	var b backend.Batch
+	for i, c := range changes {
+		f, err := c.complete(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("companion: write: change %d: %w", i, err)
+		}
+		b.Facts = append(b.Facts, f)
+		if c.expect != nil {
+			b.Expect = append(b.Expect, backend.Expect{Store: f.Store, Key: f.Key, ID: *c.expect})
+		}
+	}
+	facts, err := s.engine.WriteBatch(ctx, b)
+	if err != nil {
+		return nil, fmt.Errorf("companion: write: %w", err)
+	}
+	receipts := make([]Receipt, len(facts))
+	for i, f := range facts {
+		receipts[i] = receipt(f)
+	}
+	return receipts, nil
+}
+
+// writeOne writes a change that has no condition.
+func (s *Store) writeOne(ctx context.Context, c Change) (Receipt, error) {
+	f, err := c.complete(ctx)
+	if err == nil {
+		f, err = s.engine.Write(ctx, f)
+	}
+	if err != nil {
+		return Receipt{}, fmt.Errorf("companion: write key %q in store %q: %w", c.fact.Key, c.fact.Store, err)
+	}
+	return receipt(f), nil
+}
+
+// complete returns the fact to write.
+func (c Change) complete(ctx context.Context) (backend.Fact, error) {
+	f := c.fact
+	if c.err != nil {
+		return f, c.err
+	}
+	if f.Key == "" {
+		return f, &backend.InvalidError{Field: "key", Reason: "empty: the log could hold it, but in an app it is a mistake"}
+	}
+	var err error
+	f.Producer, err = producer(ctx)
+	return f, err
+}

@@ -1,0 +1,153 @@
+package companion
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Options says where a Store keeps its facts. The zero Options is a store in memory.
+//
+// It can be read from YAML or JSON ([ReadOptions], or as a part of an app's own configuration).
+// That is strict: a field that does not exist, or that the chosen backend does not use, is a
+// *backend.InvalidError that names it.
+type Options struct {
+	// Backend is the name of a registered backend; "": memory. An app that imports no further
+	// backends has those that [backend.Names] lists.
+	Backend string `json:"backend,omitempty" yaml:"backend,omitempty"`
+
+	// What the backend is opened with: see backend.Config. Each backend uses some of them. Numbers
+	// in Settings are float64 when read from YAML or JSON.
+	Path      string         `json:"path,omitempty" yaml:"path,omitempty"`
+	Address   string         `json:"address,omitempty" yaml:"address,omitempty"`
+	Transport string         `json:"transport,omitempty" yaml:"transport,omitempty"`
+	TLS       *backend.TLS   `json:"tls,omitempty" yaml:"tls,omitempty"`
+	Token     string         `json:"token,omitempty" yaml:"token,omitempty"`
+	Settings  map[string]any `json:"settings,omitempty" yaml:"settings,omitempty"`
+
+	// Logger gets what an operator should know; nil: nothing is logged.
+	Logger *zap.Logger `json:"-" yaml:"-"`
+}
+
+const defaultBackend = "memory"
+
+func (o Options) config() backend.Config {
+	return backend.Config{
+		Path: o.Path, Address: o.Address, Transport: o.Transport, TLS: o.TLS, Token: o.Token, Settings: o.Settings,
+	}
+}
+
+// ReadOptions reads Options from a YAML or JSON file.
+func ReadOptions(path string) (Options, error) {
+	var o Options
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Options{}, fmt.Errorf("companion: read options: %w", err)
+	}
+	if err := parse(text, &o); err != nil {
+		return Options{}, fmt.Errorf("companion: read options from %s: %w", path, err)
+	}
+	return o, nil
+}
+
+func parse(text []byte, o *Options) error {
+	if json.Valid(text) { // almost all JSON is YAML too, but not quite all
+		return o.UnmarshalJSON(text)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(o); err != nil && err != io.EOF {
+		return err
+	}
+	var more any
+	if err := d.Decode(&more); err != io.EOF {
+		return errors.Join(errors.New("more than one YAML document"), err)
+	}
+	return nil
+}
+
+// UnmarshalJSON reads Options strictly. As everywhere in JSON, null says nothing.
+func (o *Options) UnmarshalJSON(text []byte) error {
+	if err := backend.CheckJSON(text, backend.MaxDepth); err != nil { // finds duplicate keys too
+		return &backend.InvalidError{Field: "options", Reason: err.Error()}
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return mistyped(err)
+	}
+	if err := checkFields(fields, reflect.TypeFor[Options](), ""); err != nil {
+		return err
+	}
+	var nested map[string]json.RawMessage
+	if err := json.Unmarshal(fields["tls"], &nested); err == nil {
+		if err := checkFields(nested, reflect.TypeFor[backend.TLS](), "tls."); err != nil {
+			return err
+		}
+	}
+	type plain Options // without this method
+	if err := json.Unmarshal(text, (*plain)(o)); err != nil {
+		return mistyped(err)
+	}
+	return nil
+}
+
+// mistyped says in the words of a configuration which of its fields has a value of a wrong type.
+func mistyped(err error) error {
+	var mismatch *json.UnmarshalTypeError
+	if !errors.As(err, &mismatch) {
+		return fmt.Errorf("companion: options: %w", err)
+	}
+	field, wanted := mismatch.Field, "an object"
+	if field == "" {
+		field = "options"
+	}
+	if mismatch.Type.Kind() == reflect.String {
+		wanted = "a string"
+	}
+	return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%s is wanted, not this %s", wanted, mismatch.Value)}
+}
+
+// UnmarshalYAML reads Options strictly. It has the form that the usual YAML packages call.
+func (o *Options) UnmarshalYAML(unmarshal func(any) error) error {
+	var value any
+	if err := unmarshal(&value); err != nil {
+		return err
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return &backend.InvalidError{Field: "options", Reason: err.Error()}
+	}
+	return o.UnmarshalJSON(text)
+}
+
+// checkFields reports the first of the fields, in the order of their names, that struct has not.
+func checkFields[V any](fields map[string]V, of reflect.Type, prefix string) error {
+	var known, unknown []string
+	for i := range of.NumField() {
+		if name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ","); name != "-" {
+			known = append(known, name)
+		}
+	}
+	for name := range fields {
+		if !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return &backend.InvalidError{
+		Field:  prefix + slices.Min(unknown),
+		Reason: "no such option: there is " + prefix + strings.Join(known, ", "+prefix),
+	}
+}

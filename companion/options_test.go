@@ -1,0 +1,234 @@
+package companion_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/companion"
+)
+
+// read reads Options in every way that an app can: from a file, and as a part of its own
+// configuration. All must agree.
+func read(t *testing.T, text string) (companion.Options, error) {
+	path := filepath.Join(t.TempDir(), "store.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	o, err := companion.ReadOptions(path)
+	var direct companion.Options
+	directErr := yaml.Unmarshal([]byte(text), &direct)
+	require.Equal(t, err == nil, directErr == nil, "%v, %v", err, directErr)
+	if err == nil {
+		require.Equal(t, o, direct)
+	}
+	if json.Valid([]byte(text)) {
+		var app struct{ Store companion.Options }
+		jsonErr := json.Unmarshal([]byte(`{"store":`+text+`}`), &app)
+		require.Equal(t, err == nil, jsonErr == nil, "%v, %v", err, jsonErr)
+		if err == nil {
+			require.Equal(t, o, app.Store)
+		} else {
+			require.ErrorIs(t, jsonErr, backend.ErrInvalid)
+		}
+	}
+	return o, err
+}
+
+func TestReadOptions(t *testing.T) {
+	want := companion.Options{
+		Backend: "network", Address: "127.0.0.1:7400", Transport: "tcp", Token: "secret",
+		TLS: &backend.TLS{CA: "ca.pem", ServerName: "igniter"}, Settings: map[string]any{"window": "5s"},
+	}
+	for _, text := range []string{
+		"backend: network\naddress: 127.0.0.1:7400\ntransport: tcp\ntoken: secret # of ours\ntls:\n  ca: ca.pem\n  server_name: igniter\nsettings: {window: 5s}\n",
+		`{"backend":"network","address":"127.0.0.1:7400","transport":"tcp","token":"secret","tls":{"ca":"ca.pem","server_name":"igniter"},"settings":{"window":"5s"}}`,
+	} {
+		o, err := read(t, text)
+		require.NoError(t, err)
+		require.Equal(t, want, o)
+	}
+	for _, text := range []string{"{}", "", "# nothing\n", "---\n", "{}\n...\n", "null", `{"tls":null}`, "tls:\n", `{"path":""}`, "{\n\t\"path\": \"\"\n}"} {
+		o, err := read(t, text)
+		require.NoError(t, err, text)
+		require.Equal(t, companion.Options{}, o)
+	}
+	_, err := companion.ReadOptions(filepath.Join(t.TempDir(), "none.yaml"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestReadOptionsIsStrict(t *testing.T) {
+	for text, field := range map[string]string{
+		`{"backend":"memory","pth":"x"}`:    "pth",
+		"backend: memory\npth: x\nabc: y\n": "abc",
+		`{"Backend":"memory"}`:              "Backend",
+		`{"logger":"x"}`:                    "logger",
+		`{"-":"x"}`:                         "-",
+		`{"tls":{"ca":"x","crt":"y"}}`:      "tls.crt",
+		"tls: {keys: y}":                    "tls.keys",
+		`{"path":5}`:                        "path",
+		`{"path":["a"]}`:                    "path",
+		`{"tls":"yes"}`:                     "tls",
+		`{"tls":{"ca":true}}`:               "tls.ca",
+		`{"settings":[1]}`:                  "settings",
+		`{"settings":{"deep":` + strings.Repeat("[", 90) + strings.Repeat("]", 90) + `}}`: "options",
+		`{"backend":"a","backend":"b"}`: "options",
+		`{"settings":{"a":1,"a":2}}`:    "options",
+		"settings: {a: .nan}":           "options",
+		`[]`:                            "options",
+		`"memory"`:                      "options",
+		"5":                             "options",
+	} {
+		_, err := read(t, text)
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid, text)
+		require.Equal(t, field, invalid.Field, text)
+	}
+	for _, text := range []string{"backend: memory\nbackend: file\n", "a: [", "{}x", "backend: memory\n  path: x", "tls: {ca: a, ca: b}"} {
+		o, err := read(t, text)
+		require.Error(t, err, text)
+		require.Zero(t, o)
+	}
+}
+
+// What is wrong is said in the words of the configuration, not in those of Go.
+func TestReadOptionsExplains(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"pth":"x"}`:        "invalid pth: no such option: there is backend, path, address, transport, tls, token, settings",
+		`{"tls":{"crt":""}}`: "invalid tls.crt: no such option: there is tls.ca, tls.cert, tls.key, tls.server_name",
+		`{"path":["a"]}`:     "invalid path: a string is wanted, not this array",
+		"tls: 5":             "invalid tls: an object is wanted, not this number",
+		"settings: yes!":     "invalid settings: an object is wanted, not this string",
+		"- a":                "invalid options: an object is wanted, not this array",
+	} {
+		_, err := read(t, text)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "store.yaml", "which file it is")
+	}
+	_, err := read(t, `{"backend":"a","backend":"b"}`)
+	require.ErrorContains(t, err, `the key "backend" a second time`)
+}
+
+func TestReadOptionsReadsOneDocument(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.yaml")
+	for text, want := range map[string]string{
+		"# of the shop\n---\nbackend: memory\n":   "",
+		"backend: memory\n---\n# nothing\n":       "",
+		"backend: memory\n---\nbackend: file\n":   "more than one",
+		"backend: memory\n---\n[\n":               "sequence end",
+		"backend: memory\n...\npath: [ garbage\n": "sequence end",
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		o, err := companion.ReadOptions(path)
+		if want == "" {
+			require.NoError(t, err, text)
+			require.Equal(t, companion.Options{Backend: "memory"}, o)
+			continue
+		}
+		require.ErrorContains(t, err, want, text)
+		require.Zero(t, o)
+	}
+}
+
+// An app's own configuration has Options as a part, by value or as a pointer.
+func TestOptionsAsAPart(t *testing.T) {
+	type byValue struct {
+		Name  string            `json:"name" yaml:"name"`
+		Store companion.Options `json:"store" yaml:"store"`
+	}
+	type byPointer struct {
+		Name  string             `json:"name" yaml:"name"`
+		Store *companion.Options `json:"store" yaml:"store"`
+	}
+	strictly := func(text []byte, v any) error { return yaml.UnmarshalWithOptions(text, v, yaml.Strict()) }
+	for _, unmarshal := range []func([]byte, any) error{json.Unmarshal, yaml.Unmarshal, strictly} {
+		want := companion.Options{Backend: "file", Path: "/var/lib/shop", TLS: &backend.TLS{Key: "k"}}
+		text := []byte(`{"name": "shop", "store": {"backend": "file", "path": "/var/lib/shop", "tls": {"key": "k"}}}`)
+		var value byValue
+		require.NoError(t, unmarshal(text, &value))
+		require.Equal(t, byValue{"shop", want}, value)
+		var pointer byPointer
+		require.NoError(t, unmarshal(text, &pointer))
+		require.Equal(t, byPointer{"shop", &want}, pointer)
+
+		for _, text := range []string{`{"name": "shop"}`, `{"name": "shop", "store": null}`} {
+			value, pointer = byValue{}, byPointer{}
+			require.NoError(t, unmarshal([]byte(text), &value))
+			require.Zero(t, value.Store)
+			require.NoError(t, unmarshal([]byte(text), &pointer))
+			require.Nil(t, pointer.Store)
+		}
+		for text, field := range map[string]string{
+			`{"store": {"pth": "x"}}`: "pth", `{"store": {"tls": {"crt": "x"}}}`: "tls.crt", `{"store": {"path": 5}}`: "path",
+			`{"store": {"tls": {"ca": []}}}`: "tls.ca", `{"store": 5}`: "options", `{"store": ["memory"]}`: "options",
+		} {
+			for _, v := range []any{&byValue{}, &byPointer{}} {
+				var invalid *backend.InvalidError
+				require.ErrorAs(t, unmarshal([]byte(text), v), &invalid, text)
+				require.Equal(t, field, invalid.Field)
+			}
+		}
+		require.Error(t, unmarshal([]byte(`{"store": {"backend": "a", "backend": "b"}}`), &value))
+	}
+}
+
+// What is written is read back, and what is not set is not written: no token, no logger.
+func TestOptionsRoundTrip(t *testing.T) {
+	for _, o := range []companion.Options{
+		{},
+		{Backend: "b", Path: "p", Address: "a", Transport: "t", TLS: &backend.TLS{CA: "1", Cert: "2", Key: "3", ServerName: "4"}, Token: "0123", Settings: map[string]any{"n": 1.5, "s": "no"}},
+	} {
+		asJSON, err := json.Marshal(o)
+		require.NoError(t, err)
+		asYAML, err := yaml.Marshal(o)
+		require.NoError(t, err)
+		for _, text := range [][]byte{asJSON, asYAML} {
+			back, err := read(t, string(text))
+			require.NoError(t, err)
+			require.Equal(t, o, back)
+		}
+	}
+	text, err := json.Marshal(companion.Options{Logger: zap.NewNop()})
+	require.NoError(t, err)
+	require.Equal(t, "{}", string(text))
+}
+
+func TestOpenIsStrict(t *testing.T) {
+	for field, o := range map[string]companion.Options{
+		"backend":   {Backend: "nonesuch"},
+		"path":      {Path: "x"},
+		"address":   {Backend: "memory", Address: "x"},
+		"transport": {Transport: "tcp"},
+		"tls":       {TLS: &backend.TLS{}},
+		"token":     {Token: "x"},
+		"depth":     {Settings: map[string]any{"depth": 1}},
+	} {
+		_, err := companion.Open(t.Context(), o)
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		require.Equal(t, field, invalid.Field)
+	}
+	_, err := companion.Open(t.Context(), companion.Options{Backend: "nonesuch"})
+	require.ErrorContains(t, err, "memory", "the known ones are named")
+
+	log := memory.New(memory.Options{})
+	defer log.Close()
+	for field, o := range map[string]companion.Options{
+		"backend": {Backend: "memory", Path: "x"}, "path": {Path: "x"}, "address": {Address: "x"}, "transport": {Transport: "x"},
+		"tls": {TLS: &backend.TLS{}}, "token": {Token: "x"}, "depth": {Settings: map[string]any{"depth": 1}},
+	} {
+		_, err := companion.New(t.Context(), log, o)
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		require.Equal(t, field, invalid.Field)
+		require.Contains(t, invalid.Reason, "New is given an open")
+	}
+	_, err = companion.New(t.Context(), nil, companion.Options{})
+	require.ErrorIs(t, err, backend.ErrInvalid)
+}

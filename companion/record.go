@@ -1,0 +1,62 @@
+package companion
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+// ErrNotFound is reported for a key that has no value: it was never written, its latest fact is a
+// retraction, or it had none at the moment asked for.
+var ErrNotFound = errors.New("companion: not found")
+
+// A Receipt says where and when a fact was taken in.
+type Receipt struct {
+	ID        string    // of the fact, unique in the log
+	Seq       uint64    // its place in the log
+	Hash      string    // SHA-256 of the value's canonical JSON, in hex
+	Causation string    // ID of the key's fact before this one; "": there was none
+	Time      time.Time // when the log took it in
+}
+
+func receipt(f backend.Fact) Receipt {
+	return Receipt{ID: f.ID, Seq: f.Seq, Hash: f.ValueHash, Causation: f.Causation, Time: f.TransactionTime}
+}
+
+// A Record is a fact with its value as a T.
+type Record[T any] struct {
+	Receipt
+	Key       string
+	Value     T
+	Retracted bool            // the fact takes the key's value away; Value is the zero T
+	ValidTime time.Time       // when it became true in the app's domain; zero: not given
+	Version   int             // the fact's place among those of its key, counted from 1
+	Schema    int             // the version of the value's shape
+	Producer  json.RawMessage // who wrote it, see WithProducer; nil: not given
+	Derived   json.RawMessage // what it was derived from; nil: it was not
+}
+
+func decode[T any](r store.Record) (Record[T], error) {
+	f := r.Fact()
+	record := Record[T]{
+		Receipt:   receipt(f),
+		Key:       f.Key,
+		Retracted: f.Retraction(),
+		ValidTime: f.ValidTime,
+		Version:   r.Version(),
+		Schema:    f.SchemaVersion,
+		Producer:  f.Producer,
+		Derived:   f.Derivation,
+	}
+	if record.Retracted {
+		return record, nil
+	}
+	if err := json.Unmarshal(f.Value, &record.Value); err != nil {
+		return Record[T]{}, fmt.Errorf("companion: decode fact %s, key %q in store %q, as %T: %w", f.ID, f.Key, f.Store, record.Value, err)
+	}
+	return record, nil
+}

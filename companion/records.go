@@ -1,0 +1,95 @@
+package companion
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+// Records are the records of one store of the log: each key has a current value, a T, and a past.
+type Records[T any] struct {
+	store *Store
+	name  string
+}
+
+// NewRecords returns the records of T in the store of that name, 1 to 256 bytes of UTF-8. It may
+// be called any number of times for the same name.
+func NewRecords[T any](s *Store, name string) (*Records[T], error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	return &Records[T]{store: s, name: name}, nil
+}
+
+func checkName(name string) error {
+	probe := backend.Fact{ID: "probe", Store: name, Value: []byte("0")}
+	if err := probe.Validate(); err != nil {
+		return fmt.Errorf("companion: %w", err)
+	}
+	return nil
+}
+
+// Put makes v the value of key, which must not be empty. For a valid time, a condition or several
+// keys at once see [Records.Change].
+func (r *Records[T]) Put(ctx context.Context, key string, v T) (Receipt, error) {
+	return r.store.writeOne(ctx, r.Change(key, v))
+}
+
+// Delete retracts key: it has no value any more, and its past stays readable. A key that has none
+// is retracted too.
+func (r *Records[T]) Delete(ctx context.Context, key string) (Receipt, error) {
+	return r.store.writeOne(ctx, r.Deletion(key))
+}
+
+// Get returns the current record of key, or ErrNotFound.
+func (r *Records[T]) Get(ctx context.Context, key string) (Record[T], error) {
+	return r.GetAt(ctx, key, Moment{})
+}
+
+// GetAt returns the record of key as of a moment, or ErrNotFound.
+func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T], error) {
+	if err := ctx.Err(); err != nil {
+		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
+	}
+	found, ok := r.store.engine.GetAt(r.name, key, m)
+	if !ok {
+		return Record[T]{}, fmt.Errorf("%w: key %q in store %q", ErrNotFound, key, r.name)
+	}
+	return decode[T](found)
+}
+
+// List yields the records as of a moment (Moment{}: now), in the order in which their keys were
+// first written. Each pair is a record and nil, or an error, which ends the loop. The loop's body
+// may call any method. To see all records as of one moment while others write, give the Seq of
+// [Store.Head].
+func (r *Records[T]) List(ctx context.Context, m Moment) iter.Seq2[Record[T], error] {
+	return typed[T](ctx, r.store.engine.List(r.name, m))
+}
+
+// History yields all that key ever was, retractions too, the oldest first. Pairs are as in List.
+func (r *Records[T]) History(ctx context.Context, key string) iter.Seq2[Record[T], error] {
+	return typed[T](ctx, r.store.engine.History(r.name, key))
+}
+
+// typed decodes records until one can't be, or ctx is done.
+func typed[T any](ctx context.Context, records iter.Seq[store.Record]) iter.Seq2[Record[T], error] {
+	return func(yield func(Record[T], error) bool) {
+		if err := ctx.Err(); err != nil { // also where there is nothing to yield
+			yield(Record[T]{}, err)
+			return
+		}
+		for found := range records {
+			var record Record[T]
+			err := ctx.Err()
+			if err == nil {
+				record, err = decode[T](found)
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
