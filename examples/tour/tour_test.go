@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var update = flag.Bool("update", false, "write the golden file anew")
+
+// What differs from run to run: IDs and times of the tour's own facts. Their widths stay.
+var varying = regexp.MustCompile(`…[0-9a-f]{8}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}`)
+
+func TestTour(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), nil, &out))
+	got := varying.ReplaceAllStringFunc(out.String(), func(s string) string {
+		return string(bytes.Repeat([]byte("*"), len([]rune(s))))
+	})
+	golden := filepath.Join("testdata", "tour.golden")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+func TestFlags(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-backend", "nonesuch"}, `"nonesuch" is not known: there is memory`},
+		{[]string{"-path", "x"}, `backend "memory" does not use it`},
+		{[]string{"extra"}, `unexpected argument "extra"`},
+		{[]string{"-wal", "testdata/none.wal"}, "none.wal"},
+	} {
+		var out bytes.Buffer
+		require.ErrorContains(t, run(t.Context(), c.args, &out), c.want)
+	}
+}
+
+// A log that is damaged is loaded up to the damage, and what is wrong is said; one whose last write
+// was cut short is loaded up to that.
+func TestDamagedLogs(t *testing.T) {
+	damaged := bytes.Clone(recorded)
+	damaged[2000] ^= 1
+	path := filepath.Join(t.TempDir(), "ruby.wal")
+	require.NoError(t, os.WriteFile(path, damaged, 0o600))
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-wal", path}, &out)
+	require.ErrorIs(t, err, backend.ErrCorrupt)
+	require.ErrorContains(t, err, "after 5 facts")
+	require.ErrorContains(t, err, "at byte 1960")
+
+	require.NoError(t, os.WriteFile(path, recorded[:len(recorded)-1], 0o600))
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-wal", path}, &out))
+	require.Contains(t, out.String(), "11 facts of 9 keys")
+	require.Contains(t, out.String(), "cut short")
+	require.Contains(t, out.String(), "Two time axes")
+}
+
+func TestPrinter(t *testing.T) {
+	require.Equal(t, 11, width("ключ/日本/é"))
+	require.Equal(t, `a\u0001\u2028é`, printable("a\x01\u2028é"))
+	require.Equal(t, "日…", cut("日本語", 4))
+	require.Equal(t, "abc", cut("abc", 3))
+}

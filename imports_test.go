@@ -1,0 +1,91 @@
+package igniter_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/igniter-store/igniter"
+
+// A layer is what the packages that fit pkg may import.
+type layer struct {
+	pkg     string
+	imports []string // packages of this module
+	only    []string // what else, beyond the standard library; nil: anything
+}
+
+// layers has a line for each package, all without the module's path; "/..." stands for a package
+// and all below it. The first line that fits is a package's rule.
+var layers = []layer{
+	{"", []string{}, []string{}},
+	{"backend", []string{}, []string{}},
+	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
+	{"wire", []string{"backend"}, []string{}},
+	{"backend/internal/...", []string{"backend", "wire"}, []string{"github.com/google/uuid"}},
+	{"backend/...", []string{"backend", "wire", "backend/internal/..."}, nil},
+	{"server/...", []string{"backend", "wire"}, nil},
+	{"store/...", []string{"backend", "wire"}, nil},
+	{"companion/...", []string{"store/...", "backend", "backend/memory", "backend/file", "backend/network"}, nil},
+	{"cmd/...", []string{"..."}, nil},
+	{"examples/...", []string{"..."}, nil},
+}
+
+func fits(pattern, pkg string) bool {
+	prefix, all := strings.CutSuffix(pattern, "...")
+	if !all {
+		return pattern == pkg
+	}
+	return strings.HasPrefix(pkg+"/", prefix)
+}
+
+// TestImports keeps imports pointing one way, as the files really have them, on every system.
+func TestImports(t *testing.T) {
+	packages := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+				pkg := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), ".")
+				packages[pkg] = true
+				checkImports(t, pkg, path)
+			}
+			return err
+		}
+		_, apart := os.Stat(filepath.Join(path, "go.mod")) // a module of its own has its own rules
+		if d.Name() == "testdata" || path != "." && (strings.HasPrefix(d.Name(), ".") || apart == nil) {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Greater(t, len(packages), 8)
+}
+
+func checkImports(t *testing.T, pkg, path string) {
+	rule := slices.IndexFunc(layers, func(l layer) bool { return fits(l.pkg, pkg) })
+	if rule < 0 {
+		t.Errorf("package %q has no place in the layers", pkg)
+		return
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+	require.NoError(t, err)
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		require.NoError(t, err)
+		if local, ok := strings.CutPrefix(imported, module+"/"); ok {
+			if !slices.ContainsFunc(layers[rule].imports, func(pattern string) bool { return fits(pattern, local) }) {
+				t.Errorf("%s imports %s, which is not below it", path, local)
+			}
+		} else if only := layers[rule].only; only != nil && strings.Contains(imported, ".") && !slices.Contains(only, imported) {
+			t.Errorf("%s imports %s, and may import the standard library and %q only", path, imported, only)
+		}
+	}
+}
