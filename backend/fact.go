@@ -86,6 +86,21 @@ type Stats struct {
 	Facts      uint64 // how many facts it holds
 	Bytes      uint64 // what they occupy where the backend keeps them
 	DurableSeq uint64 // facts through it survive a power cut; 0: none does
+
+	Storage *Storage // nil: the backend keeps no files of its own, or does not say
+}
+
+// Storage is what a log's files are at one moment. Bytes counts them all.
+type Storage struct {
+	Segments, Snapshots int // files
+
+	// Bytes by kind: facts in segments and snapshots, the indexes beside them, space written ahead
+	// of the facts to come, and what recovery cut off and kept.
+	SegmentBytes, SnapshotBytes, IndexBytes, AheadBytes, QuarantineBytes uint64
+
+	LastSync time.Time // when facts were last made durable since the log was opened; zero: not yet
+	Groups   uint64    // writes since the log was opened, each of one fact or several
+	Grouped  uint64    // the facts in them; Grouped/Groups is how many share a write and its sync
 }
 
 // PruneReport says what [Pruner.Prune] did.

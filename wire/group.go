@@ -9,17 +9,27 @@ import (
 // AppendGroup appends the body that holds all the facts as one: an array, or for a single fact the
 // fact itself. The facts must be valid.
 func AppendGroup(dst []byte, facts []backend.Fact) []byte {
-	if len(facts) == 1 {
-		return AppendFact(dst, &facts[0])
+	return appendGroup(dst, len(facts), func(dst []byte, i int) []byte { return AppendFact(dst, &facts[i]) })
+}
+
+// AppendBodies appends the body that holds several facts as one, as [AppendGroup] does, from the
+// bodies of the facts.
+func AppendBodies(dst []byte, facts [][]byte) []byte {
+	return appendGroup(dst, len(facts), func(dst []byte, i int) []byte { return append(dst, facts[i]...) })
+}
+
+func appendGroup(dst []byte, n int, appendFact func(dst []byte, i int) []byte) []byte {
+	if n == 1 {
+		return appendFact(dst, 0)
 	}
 	start, between, end := len(dst), ",\n", "\n]"
 	dst = append(dst, "[\n"...)
-	for i := 0; i < len(facts); i++ {
+	for i := 0; i < n; i++ {
 		if i > 0 {
 			dst = append(dst, between...)
 		}
 		from := len(dst)
-		dst = AppendFact(dst, &facts[i])
+		dst = appendFact(dst, i)
 		if between == ",\n" && bytes.IndexByte(dst[from:], '\n') >= 0 {
 			// A value with line ends: begin again, without those that tell facts apart.
 			dst, between, end, i = append(dst[:start], '['), ",", "]", -1

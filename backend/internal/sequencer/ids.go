@@ -3,10 +3,12 @@ package sequencer
 import (
 	"hash/maphash"
 	"iter"
+
+	"github.com/google/uuid"
 )
 
-// remembered is how many of its latest IDs a log knows at least.
-const remembered = 1_000_000
+// Remembered is how many of its latest IDs a log knows at least.
+const Remembered = 1_000_000
 
 // An idIndex finds the seqs of IDs. It holds a part of their hashes alone: who looks an ID up
 // compares it with that of the fact at the seq.
@@ -14,7 +16,7 @@ const remembered = 1_000_000
 // Its memory is bounded by generations: IDs are added to the last table until that has a
 // generation of them, and a table goes once those after it have one: mostly there are two.
 type idIndex struct {
-	hash       func(id string) uint32
+	hash       func(id ID) uint32
 	generation int
 	tables     []idTable
 }
@@ -22,14 +24,41 @@ type idIndex struct {
 func newIDIndex() idIndex {
 	seed := maphash.MakeSeed()
 	return idIndex{
-		hash:       func(id string) uint32 { return uint32(maphash.String(seed, id)) },
-		generation: remembered,
+		hash: func(id ID) uint32 {
+			if id.Text != "" {
+				return uint32(maphash.String(seed, id.Text))
+			}
+			return uint32(maphash.Bytes(seed, id.UUID[:]))
+		},
+		generation: Remembered,
 		tables:     make([]idTable, 1),
 	}
 }
 
-// find yields the seqs at which the fact named id may be.
-func (x *idIndex) find(id string) iter.Seq[uint64] {
+// An ID is a fact's ID in little room.
+type ID struct {
+	UUID uuid.UUID // what Text would be the usual text of, in lower case, where Text is empty
+	Text string
+}
+
+// IDOf returns the ID whose text is id. It shares the text's memory.
+func IDOf(id string) ID {
+	if u, ok := parseUUID(id); ok {
+		return ID{UUID: u}
+	}
+	return ID{Text: id}
+}
+
+// String returns the text.
+func (id ID) String() string {
+	if id.Text != "" {
+		return id.Text
+	}
+	return id.UUID.String()
+}
+
+// find yields the seqs at which the fact with the ID may be.
+func (x *idIndex) find(id ID) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		h := x.hash(id)
 		for i := len(x.tables) - 1; i >= 0; i-- {
@@ -41,7 +70,7 @@ func (x *idIndex) find(id string) iter.Seq[uint64] {
 }
 
 // add adds an ID. Seqs are added in order.
-func (x *idIndex) add(id string, seq uint64) {
+func (x *idIndex) add(id ID, seq uint64) {
 	last := &x.tables[len(x.tables)-1]
 	if last.used > 0 && seq-last.base > maxOffset {
 		x.tables = append(x.tables, idTable{})
@@ -51,7 +80,7 @@ func (x *idIndex) add(id string, seq uint64) {
 }
 
 // remove takes back an add.
-func (x *idIndex) remove(id string, seq uint64) {
+func (x *idIndex) remove(id ID, seq uint64) {
 	for i := len(x.tables) - 1; i >= 0 && !x.tables[i].remove(x.hash(id), seq); i-- {
 	}
 }

@@ -68,12 +68,14 @@ func (x *keyIndex) entry(n uint32) *keyEntry {
 }
 
 // find returns the number of the key's entry, 0 if it has none.
-func (x *keyIndex) find(store, key string) uint32 {
+func (x *keyIndex) find(store, key string) uint32 { return x.findHash(store, key, x.hash(store, key)) }
+
+func (x *keyIndex) findHash(store, key string, hash uint64) uint32 {
 	number, ok := x.stores[store]
 	if !ok {
 		return 0
 	}
-	n := x.first[x.hash(store, key)]
+	n := x.first[hash]
 	for n != 0 {
 		e := x.entry(n)
 		if e.store == number && string(x.names.get(e.name)) == key {
@@ -104,12 +106,13 @@ func (x *keyIndex) id(n uint32) string {
 }
 
 // set makes the fact at seq the key's latest, and returns what undo needs to take that back.
-func (x *keyIndex) set(store, key string, seq uint64, id string) undoKey {
+func (x *keyIndex) set(store, key string, seq uint64, id ID) undoKey {
 	stores := len(x.stores)
-	n := x.find(store, key)
+	h := x.hash(store, key)
+	n := x.findHash(store, key, h)
 	before := undoKey{newKey: n == 0}
 	if n == 0 {
-		n = x.add(store, key)
+		n = x.add(store, key, h)
 	}
 	e := x.entry(n)
 	before.entry, before.seq, before.id = n, e.seq, e.id
@@ -121,7 +124,7 @@ func (x *keyIndex) set(store, key string, seq uint64, id string) undoKey {
 	return before
 }
 
-func (x *keyIndex) put(n uint32, seq uint64, id string) {
+func (x *keyIndex) put(n uint32, seq uint64, id ID) {
 	e := x.entry(n)
 	if e.seq == 0 && seq != 0 {
 		x.live++
@@ -129,19 +132,18 @@ func (x *keyIndex) put(n uint32, seq uint64, id string) {
 		x.live--
 	}
 	e.seq = seq
-	u, ok := parseUUID(id)
-	if !ok {
-		x.odd[n] = strings.Clone(id)
+	e.id = id.UUID
+	if id.Text != "" {
+		x.odd[n] = strings.Clone(id.Text)
 		return
 	}
-	e.id = u
 	if len(x.odd) > 0 {
 		delete(x.odd, n)
 	}
 }
 
 // add makes an entry for a key that has none.
-func (x *keyIndex) add(store, key string) uint32 {
+func (x *keyIndex) add(store, key string, h uint64) uint32 {
 	number, ok := x.stores[store]
 	if !ok {
 		number = uint32(len(x.stores))
@@ -152,7 +154,6 @@ func (x *keyIndex) add(store, key string) uint32 {
 	}
 	x.count++
 	n := uint32(x.count)
-	h := x.hash(store, key)
 	*x.entry(n) = keyEntry{name: x.names.add(key), store: number, next: x.first[h]}
 	x.first[h] = n
 	return n
@@ -160,11 +161,7 @@ func (x *keyIndex) add(store, key string) uint32 {
 
 // undo takes back a set of the key, which must be the last one that was not taken back.
 func (x *keyIndex) undo(store, key string, u undoKey) {
-	id := u.odd
-	if id == "" {
-		id = u.id.String()
-	}
-	x.put(u.entry, u.seq, id)
+	x.put(u.entry, u.seq, ID{u.id, u.odd})
 	if !u.newKey {
 		return
 	}
@@ -190,13 +187,13 @@ func (x *keyIndex) seq(store, key string) uint64 {
 }
 
 // replace makes the fact at seq, 0 for none, the key's latest, if that is now the one at gone.
-func (x *keyIndex) replace(store, key string, gone, seq uint64, id string) {
+func (x *keyIndex) replace(store, key string, gone, seq uint64, id ID) {
 	n := x.find(store, key)
 	if n == 0 || x.entry(n).seq != gone {
 		return
 	}
 	if seq == 0 {
-		id = uuid.Nil.String() // takes no room
+		id = ID{} // takes no room
 	}
 	x.put(n, seq, id)
 }

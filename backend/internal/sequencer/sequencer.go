@@ -57,12 +57,27 @@ func (s *Sequencer) Skip(next uint64) { s.next = max(s.next, next) }
 // Load takes in a fact that the log holds. Facts are loaded in the order of their Seqs.
 func (s *Sequencer) Load(f *backend.Fact) {
 	s.next = f.Seq + 1
-	if f.TransactionTime.After(s.last) {
-		s.last = f.TransactionTime
-	}
-	s.ids.add(f.ID, f.Seq)
+	s.LoadTime(f.TransactionTime)
+	s.LoadID(IDOf(f.ID), f.Seq)
+	s.LoadKey(f.Store, f.Key, f.Seq, IDOf(f.ID))
+}
+
+// LoadID takes in the ID of a fact that the log holds, for a log that keeps IDs apart: in the order
+// of Seqs, and the latest ones at least. With LoadKey, [Sequencer.LoadTime] and [Sequencer.Skip] it
+// stands for Load; each may run on a goroutine of its own.
+func (s *Sequencer) LoadID(id ID, seq uint64) {
+	s.ids.add(id, seq)
 	s.ids.age()
-	s.keys.set(f.Store, f.Key, f.Seq, f.ID)
+}
+
+// LoadKey makes a fact that the log holds the latest of its key.
+func (s *Sequencer) LoadKey(store, key string, seq uint64, id ID) { s.keys.set(store, key, seq, id) }
+
+// LoadTime takes in a transaction time of a fact that the log holds.
+func (s *Sequencer) LoadTime(t time.Time) {
+	if t.After(s.last) {
+		s.last = t
+	}
 }
 
 // Assign gives each of the facts its place, as the contract of WriteFact and WriteBatch says, and
@@ -79,7 +94,8 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 	}()
 	conflict := s.check(expect) // of the state before this batch, for when one of the facts is new
 	for i := range facts {
-		held, ok, err := s.held(&facts[i])
+		id := IDOf(facts[i].ID)
+		held, ok, err := s.held(&facts[i], id)
 		if err != nil {
 			return 0, err
 		}
@@ -90,7 +106,7 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 		if conflict != nil {
 			return 0, conflict
 		}
-		s.assign(&facts[i], now)
+		s.assign(&facts[i], id, now)
 		fresh++
 	}
 	if len(facts) == 0 && conflict != nil {
@@ -100,8 +116,8 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 }
 
 // held returns the fact with f's ID, if the log holds it and it says the same as f.
-func (s *Sequencer) held(f *backend.Fact) (backend.Fact, bool, error) {
-	for seq := range s.ids.find(f.ID) {
+func (s *Sequencer) held(f *backend.Fact, id ID) (backend.Fact, bool, error) {
+	for seq := range s.ids.find(id) {
 		held, ok, err := s.fact(seq)
 		if err != nil {
 			return held, false, fmt.Errorf("look up fact %q at seq %d: %w", f.ID, seq, err)
@@ -135,9 +151,9 @@ func (s *Sequencer) check(expect []backend.Expect) error {
 	return nil
 }
 
-func (s *Sequencer) assign(f *backend.Fact, now time.Time) {
+func (s *Sequencer) assign(f *backend.Fact, id ID, now time.Time) {
 	f.Seq = s.next
-	key := s.keys.set(f.Store, f.Key, f.Seq, f.ID)
+	key := s.keys.set(f.Store, f.Key, f.Seq, id)
 	if f.Causation == "" {
 		f.Causation = key.latest()
 	}
@@ -152,7 +168,7 @@ func (s *Sequencer) assign(f *backend.Fact, now time.Time) {
 		s.last = f.TransactionTime
 	}
 	s.next++
-	s.ids.add(f.ID, f.Seq)
+	s.ids.add(id, f.Seq)
 	s.pending = append(s.pending, step{*f, key, before})
 }
 
@@ -166,10 +182,13 @@ func (s *Sequencer) Commit() {
 // given again.
 func (s *Sequencer) Rollback() { s.rollback(0) }
 
+// Undo takes back the last n facts assigned, as Rollback does all of them.
+func (s *Sequencer) Undo(n int) { s.rollback(len(s.pending) - n) }
+
 func (s *Sequencer) rollback(to int) {
 	for i := len(s.pending) - 1; i >= to; i-- {
 		p := &s.pending[i]
-		s.ids.remove(p.fact.ID, p.fact.Seq)
+		s.ids.remove(IDOf(p.fact.ID), p.fact.Seq)
 		s.keys.undo(p.fact.Store, p.fact.Key, p.key)
 		s.last, s.next = p.last, p.fact.Seq
 	}
@@ -195,5 +214,5 @@ func (s *Sequencer) Pruned(store, key string, seq uint64, left *backend.Fact) {
 	if left == nil {
 		left = new(backend.Fact)
 	}
-	s.keys.replace(store, key, seq, left.Seq, left.ID)
+	s.keys.replace(store, key, seq, left.Seq, IDOf(left.ID))
 }

@@ -46,7 +46,7 @@ func TestAgainstModel(t *testing.T) {
 		s := New(log)
 		bits := rapid.SampledFrom([]uint32{0, 3, 1<<32 - 1}).Draw(t, "hash bits")
 		hash := s.ids.hash
-		s.ids.hash = func(id string) uint32 { return hash(id) & bits }
+		s.ids.hash = func(id ID) uint32 { return hash(id) & bits }
 		s.keys.hash = func(store, key string) uint64 { return uint64(len(key)) }
 		staged := mapLog{} // log and what is assigned, as the sequencer should see it
 		next, nextCommitted := uint64(1), uint64(1)
@@ -177,7 +177,7 @@ func TestIDsAreRememberedLongEnoughAndNoLonger(t *testing.T) {
 	x := newIDIndex()
 	x.generation = 1000
 	known := func(n int) bool {
-		for seq := range x.find(fmt.Sprint("id", n)) {
+		for seq := range x.find(IDOf(fmt.Sprint("id", n))) {
 			if seq == uint64(n) {
 				return true
 			}
@@ -185,7 +185,7 @@ func TestIDsAreRememberedLongEnoughAndNoLonger(t *testing.T) {
 		return false
 	}
 	for n := 1; n <= 10_500; n++ {
-		x.add(fmt.Sprint("id", n), uint64(n))
+		x.add(IDOf(fmt.Sprint("id", n)), uint64(n))
 		x.age()
 		for _, age := range []int{0, 1, 500, 999} {
 			require.Equal(t, n > age, known(n-age), "%d of %d", n-age, n)
@@ -240,18 +240,18 @@ func TestIDsOfDistantSeqs(t *testing.T) {
 	x.generation = 3
 	seqs := []uint64{1, 1 << 32, 1<<33 + 5, 1 << 62, 1<<62 + 1}
 	for _, seq := range seqs {
-		x.add(fmt.Sprint(seq), seq)
+		x.add(IDOf(fmt.Sprint(seq)), seq)
 		x.age()
 	}
 	for _, seq := range seqs[2:] {
 		var found []uint64
-		for at := range x.find(fmt.Sprint(seq)) {
+		for at := range x.find(IDOf(fmt.Sprint(seq))) {
 			found = append(found, at)
 		}
 		require.Contains(t, found, seq)
 	}
-	x.remove(fmt.Sprint(uint64(1<<62)), 1<<62)
-	for at := range x.find(fmt.Sprint(uint64(1 << 62))) {
+	x.remove(IDOf(fmt.Sprint(uint64(1<<62))), 1<<62)
+	for at := range x.find(IDOf(fmt.Sprint(uint64(1 << 62)))) {
 		require.NotEqual(t, uint64(1<<62), at)
 	}
 }
@@ -301,7 +301,7 @@ func BenchmarkIDs(b *testing.B) {
 		x := newIDIndex()
 		most := 0
 		for n := range uint64(5_000_000) {
-			x.add(fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n), n+1)
+			x.add(IDOf(fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n)), n+1)
 			x.age()
 			slots := 0
 			for i := range x.tables {
@@ -318,7 +318,7 @@ func BenchmarkKeys(b *testing.B) {
 		before := heap()
 		x := newKeyIndex()
 		for n := range uint64(1_000_000) {
-			x.set("tasks", fmt.Sprintf("task-%07d", n), n+1, fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n))
+			x.set("tasks", fmt.Sprintf("task-%07d", n), n+1, IDOf(fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n)))
 		}
 		b.ReportMetric(float64(heap()-before)/1e6, "B/key")
 		runtime.KeepAlive(&x)

@@ -1,0 +1,282 @@
+package file
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+	"unsafe"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// An indexFile is the index of a piece, in a file or in memory. It serves only while it is of
+// exactly the piece that is there: it names the piece's size and the CRC of its header. One that is
+// missing, damaged or of another piece is made anew from the piece.
+type indexFile struct {
+	header header
+	time   time.Time // the greatest transaction time in the piece
+	path   string
+	data   io.ReaderAt
+	size   int64
+	close  func() error
+}
+
+// errNoIndex is an index that can't be used.
+var errNoIndex = errors.New("no index")
+
+// openIndex opens the index of a piece, whose header's body is given.
+func (l *Log) openIndex(p *piece) (*indexFile, error) {
+	x := &indexFile{path: l.path(p.name + indexExt)}
+	f, err := l.opts.fs.Open(x.path)
+	if err != nil {
+		return nil, err
+	}
+	x.data, x.close = f, f.Close
+	if x.size, err = f.Size(); err == nil {
+		err = x.begin(p)
+	}
+	if err != nil {
+		return nil, errors.Join(err, x.close())
+	}
+	return x, nil
+}
+
+// memoryIndex returns an index that has no file.
+func memoryIndex(p *piece, data []byte) (*indexFile, error) {
+	x := &indexFile{path: p.name + indexExt, data: bytes.NewReader(data), size: int64(len(data)), close: func() error { return nil }}
+	return x, x.begin(p)
+}
+
+// begin reads the header, and checks that the index is of the piece.
+func (x *indexFile) begin(p *piece) error {
+	body, err := x.frames().Next()
+	if err != nil {
+		return x.damage(err.Error())
+	}
+	if x.header, err = parseHeader(body, kindIndex, x.path); err != nil {
+		return err
+	}
+	h := x.header
+	if h.File != p.name || h.Size != p.size || h.Check != p.check || h.Facts == nil {
+		return x.damage("it is of another file")
+	}
+	if h.LastTime != nil {
+		if x.time, err = wire.ParseTime(h.LastTime); err != nil {
+			return x.damage("a time that is none")
+		}
+	}
+	return nil
+}
+
+// fits reports whether the index has as many facts as the piece should.
+func (x *indexFile) fits(p *piece) bool {
+	return *x.header.Facts == p.facts && (p.thinned && x.header.LastSeq <= p.last || x.header.LastSeq == p.last)
+}
+
+func (x *indexFile) damage(reason string) error {
+	return fmt.Errorf("%w: %s: %s", errNoIndex, x.path, reason)
+}
+
+func (x *indexFile) frames() *wire.Reader {
+	return wire.NewReader(sectionOf(x.data, 0, x.size), wire.MaxMaxFrame)
+}
+
+// each calls do with the entries in each frame of a kind, after the kind, until it has seen as many
+// as there should be. do returns how many entries it has seen.
+func (x *indexFile) each(kind byte, want int, do func(c *cursor) int) error {
+	r := x.frames()
+	for want > 0 {
+		body, err := r.Next()
+		if err != nil {
+			return x.damage(err.Error())
+		}
+		if body[0] != kind {
+			continue
+		}
+		c := cursor{rest: body[1:]}
+		want -= do(&c)
+		if c.bad {
+			return x.damage("a frame that makes no sense")
+		}
+	}
+	if want < 0 {
+		return x.damage("more entries than its header says")
+	}
+	return nil
+}
+
+// points returns the points of the piece.
+func (x *indexFile) points() ([]point, error) {
+	var all []point
+	var last point
+	err := x.each(framePoints, x.header.Points, func(c *cursor) int {
+		n := len(all)
+		for c.more() {
+			last.seq += c.uint()
+			last.offset += int64(c.uint())
+			all = append(all, last)
+		}
+		return len(all) - n
+	})
+	return all, err
+}
+
+// ids calls do with the latest IDs, in the order of their seqs.
+func (x *indexFile) ids(do func(id sequencer.ID, seq uint64)) error {
+	return x.each(frameIDs, x.header.IDs, func(c *cursor) int {
+		n, seq := 0, uint64(0)
+		for c.more() {
+			seq += c.uint()
+			if id := c.id(); !c.bad {
+				do(id, seq)
+			}
+			n++
+		}
+		return n
+	})
+}
+
+// keys calls do with each key's latest fact. The names keep large blocks of memory.
+func (x *indexFile) keys(do func(store, key string, seq uint64, id sequencer.ID)) error {
+	if x.header.Keys == 0 {
+		return nil
+	}
+	var stores []string
+	r := x.frames()
+	for want := x.header.Keys; want > 0; {
+		body, err := r.Next()
+		if err != nil {
+			return x.damage(err.Error())
+		}
+		c := cursor{rest: body[1:]}
+		switch body[0] {
+		case frameStores:
+			for c.more() {
+				stores = append(stores, string(c.text()))
+			}
+		case frameKeys:
+			for ; c.more(); want-- {
+				store, seq, key, id := c.uint(), c.uint(), c.text(), c.id()
+				if c.bad = c.bad || store >= uint64(len(stores)); !c.bad {
+					do(stores[store], unsafe.String(unsafe.SliceData(key), len(key)), seq, id) // frames never change
+				}
+			}
+		}
+		if c.bad || want < 0 {
+			return x.damage("a frame that makes no sense")
+		}
+	}
+	return nil
+}
+
+// A cursor reads entries.
+type cursor struct {
+	rest []byte
+	bad  bool // an entry was cut short or is too large
+}
+
+func (c *cursor) more() bool { return len(c.rest) > 0 && !c.bad }
+
+func (c *cursor) uint() uint64 {
+	v, n := binary.Uvarint(c.rest)
+	if n <= 0 {
+		c.bad = true
+		return 0
+	}
+	c.rest = c.rest[n:]
+	return v
+}
+
+func (c *cursor) bytes(n uint64) []byte {
+	if n > uint64(len(c.rest)) {
+		c.bad = true
+		return nil
+	}
+	b := c.rest[:n]
+	c.rest = c.rest[n:]
+	return b
+}
+
+func (c *cursor) text() []byte { return c.bytes(c.uint()) }
+
+func (c *cursor) id() sequencer.ID {
+	n := c.bytes(1)
+	switch {
+	case c.bad:
+		return sequencer.ID{}
+	case n[0] != 0:
+		return sequencer.ID{Text: string(c.bytes(uint64(n[0])))}
+	}
+	var id sequencer.ID
+	copy(id.UUID[:], c.bytes(uint64(len(id.UUID))))
+	return id
+}
+
+// buildIndex reads a sealed piece and returns its index.
+func (l *Log) buildIndex(p *piece) ([]byte, error) {
+	x := newIndexer()
+	x.last = p.first - 1
+	err := l.scan(p, func(facts []backend.Fact, offset int64) error {
+		n := len(x.points)
+		if n == 0 || offset >= x.points[n-1].offset+pointEvery || p.snapshot && offset > x.points[n-1].offset {
+			x.points = append(x.points, point{facts[0].Seq, offset})
+		}
+		for i := range facts {
+			x.add(&facts[i])
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return x.encode(header{FirstSeq: p.first, CreatedAt: seconds(l.opts.Now()), File: p.name, Size: p.size, Check: p.check}), nil
+}
+
+// takeIndex takes in the facts that an index is of.
+func (x *indexer) takeIndex(of *indexFile) error {
+	x.facts += *of.header.Facts
+	x.last = max(x.last, of.header.LastSeq)
+	x.addTime(of.time)
+	if err := of.ids(x.addID); err != nil {
+		return err
+	}
+	return of.keys(func(store, key string, seq uint64, id sequencer.ID) { x.keys.Set(store, key, seq, id) })
+}
+
+// makeIndex makes the index of a sealed piece. The caller holds maintaining.
+func (l *Log) makeIndex(p *piece) error {
+	data, err := l.buildIndex(p)
+	if err != nil {
+		return err
+	}
+	return l.writeIndex(p, data)
+}
+
+// writeIndex writes the index of a piece. It need not be durable: one that is lost or torn is made
+// again.
+//
+//	open(NAME.idx.tmp, O_CREAT|O_TRUNC)
+//	pwrite
+//	rename(NAME.idx.tmp, NAME.idx)
+func (l *Log) writeIndex(p *piece, data []byte) error {
+	n, err := l.create(p.name + indexExt)
+	if err != nil {
+		return err
+	}
+	if err := writeAll(n.file, data, 0); err != nil {
+		return errors.Join(err, n.discard())
+	}
+	err = errors.Join(n.file.Close(), l.opts.fs.Rename(l.path(n.name+tempExt), l.path(n.name)))
+	if err == nil {
+		p.index.Store(int64(len(data)))
+	}
+	return err
+}
+
+func checkOf(headerBody []byte) uint32 { return crc32.ChecksumIEEE(headerBody) }

@@ -1,0 +1,134 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// Names in the directory of a log. Numbers have 20 digits, so that names sort as they do.
+const (
+	lockName       = "LOCK"
+	quarantineName = "quarantine"
+	segmentExt     = ".wal"
+	snapshotExt    = ".snap"
+	indexExt       = ".idx" // after the whole name of what it is of
+	tempExt        = ".tmp" // after the name that a file will have
+)
+
+func segmentName(first uint64) string    { return fmt.Sprintf("%020d%s", first, segmentExt) }
+func snapshotName(through uint64) string { return fmt.Sprintf("%020d%s", through, snapshotExt) }
+
+// parseName returns the number in the name of a segment or snapshot.
+func parseName(name, ext string) (uint64, bool) {
+	digits, ok := strings.CutSuffix(name, ext)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, err == nil && n > 0
+}
+
+// A layout is what the directory of a log holds.
+type layout struct {
+	segments  []uint64 // by name, in order
+	snapshots []uint64
+	indexes   []string // whole names
+	leftovers []string // of files that were never finished
+}
+
+// readLayout lists the directory, and refuses one with files that are none of a log's.
+func readLayout(fsys fileSystem, dir string) (layout, error) {
+	var all layout
+	entries, err := fsys.ReadDir(dir)
+	if err != nil {
+		return all, err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if name == lockName || name == quarantineName && e.IsDir() || name == "lost+found" && e.IsDir() {
+			continue
+		}
+		if !e.IsDir() {
+			if n, ok := parseName(name, segmentExt); ok {
+				all.segments = append(all.segments, n)
+				continue
+			}
+			if n, ok := parseName(name, snapshotExt); ok {
+				all.snapshots = append(all.snapshots, n)
+				continue
+			}
+			if of, ok := strings.CutSuffix(name, indexExt); ok && isPiece(of) {
+				all.indexes = append(all.indexes, name)
+				continue
+			}
+			if of, ok := strings.CutSuffix(name, tempExt); ok && (isPiece(of) || isPiece(strings.TrimSuffix(of, indexExt))) {
+				all.leftovers = append(all.leftovers, name)
+				continue
+			}
+		}
+		return all, &backend.InvalidError{Field: "path", Reason: fmt.Sprintf(
+			"%s holds %q, which is no file of a log: give the log a directory of its own, or move that away", dir, name)}
+	}
+	return all, nil
+}
+
+func isPiece(name string) bool {
+	_, segment := parseName(name, segmentExt)
+	_, snapshot := parseName(name, snapshotExt)
+	return segment || snapshot
+}
+
+// makeDir makes the directory of a log if it is missing, durably.
+//
+//	mkdir(dir)
+//	fsync(parent of dir)
+func makeDir(fsys fileSystem, dir string) error {
+	info, err := fsys.Stat(dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return notDirectory(fsys, dir)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDir(fsys, parent); err != nil {
+			return err
+		}
+	}
+	if err := fsys.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return fsys.SyncDir(parent)
+}
+
+// notDirectory says what is wrong with a path that is a file: it may well be a log of the Ruby
+// system.
+func notDirectory(fsys fileSystem, path string) error {
+	reason := fmt.Sprintf("%s is a file, and a log is a directory of its own", path)
+	if isRubyLog(fsys, path) {
+		reason = fmt.Sprintf("%s is a log of the Ruby system: open a new directory and import it there (ImportRuby)", path)
+	}
+	return &backend.InvalidError{Field: "path", Reason: reason}
+}
+
+// isRubyLog reports whether a file begins with a frame of a JSON object, as Ruby's logs do.
+func isRubyLog(fsys fileSystem, path string) bool {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	body, err := wire.NewReader(sectionOf(f, 0, 1<<62), wire.MaxMaxFrame).Next()
+	return err == nil && bytes.HasPrefix(body, []byte("{"))
+}

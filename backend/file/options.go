@@ -1,0 +1,153 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A Sync says when a fact counts as written. Whatever it is, a process that is killed loses nothing
+// that was acknowledged.
+type Sync string
+
+const (
+	// SyncAlways: once it is durable. A power cut loses nothing that was acknowledged.
+	SyncAlways Sync = "always"
+
+	// SyncInterval: once the kernel has it. It is made durable within Options.SyncInterval, which a
+	// power cut can lose.
+	SyncInterval Sync = "interval"
+
+	// SyncNever: once the kernel has it, which writes it when it likes. A segment is made durable
+	// when the next one begins, and the last one when the log is closed.
+	SyncNever Sync = "never"
+)
+
+// Defaults of Options.
+const (
+	DefaultSyncInterval = 100 * time.Millisecond
+	DefaultSegmentSize  = 64 << 20
+)
+
+// minSegment is the smallest segment size: less would be all headers.
+const minSegment = 4 << 10
+
+// Options says where a log is and how it is kept. All but Path may be left zero.
+type Options struct {
+	Path         string        // the log's directory, made if it is missing
+	Sync         Sync          // "": SyncAlways
+	SyncInterval time.Duration // for SyncInterval; 0: DefaultSyncInterval
+	SegmentSize  int64         // at how many bytes a new segment begins; 0: DefaultSegmentSize, at least 4 KiB
+
+	// MaxFrame is how long the frame of a fact or a batch may be, without its 8 bytes of length and
+	// CRC; 0: wire.DefaultMaxFrame, and never more than wire.MaxMaxFrame.
+	MaxFrame int
+
+	// Repair makes Open go on where it finds damage: it moves the damaged bytes to the directory
+	// quarantine, keeps every fact that can still be read, and reports what is missing. Without
+	// it, Open changes nothing and returns a *backend.CorruptError.
+	Repair bool
+
+	Now    func() time.Time // tells the transaction times; nil: time.Now. It may be called concurrently
+	Logger *zap.Logger      // what an operator must know; nil: nothing is logged
+
+	fs fileSystem // nil: the operating system's
+}
+
+func (o Options) withDefaults() (Options, error) {
+	switch o.Sync {
+	case "":
+		o.Sync = SyncAlways
+	case SyncAlways, SyncInterval, SyncNever:
+	default:
+		return o, &backend.InvalidError{Field: "sync", Reason: fmt.Sprintf("%q is none of %q, %q and %q", o.Sync, SyncAlways, SyncInterval, SyncNever)}
+	}
+	if o.Path == "" {
+		return o, &backend.InvalidError{Field: "path", Reason: "missing: give the directory of the log"}
+	}
+	if o.SyncInterval < 0 || o.SegmentSize < 0 || o.MaxFrame < 0 {
+		return o, &backend.InvalidError{Field: "options", Reason: "a negative interval or size"}
+	}
+	if o.SyncInterval == 0 {
+		o.SyncInterval = DefaultSyncInterval
+	}
+	if o.SegmentSize == 0 {
+		o.SegmentSize = DefaultSegmentSize
+	}
+	o.SegmentSize = max(o.SegmentSize, minSegment)
+	if o.MaxFrame == 0 {
+		o.MaxFrame = wire.DefaultMaxFrame
+	}
+	o.MaxFrame = min(o.MaxFrame, wire.MaxMaxFrame)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.fs == nil {
+		o.fs = osFS{}
+	}
+	return o, nil
+}
+
+// The backend is known to backend.Open as "file". It uses the Config's Path, and of its Settings
+// "sync" (a text as in [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" (bytes)
+// and "repair" (true or false).
+func init() {
+	backend.Register("file", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
+		o, err := optionsOf(c)
+		if err != nil {
+			return nil, err
+		}
+		return Open(ctx, o)
+	})
+}
+
+func optionsOf(c backend.Config) (Options, error) {
+	o := Options{Path: c.Path}
+	if err := c.Only("file", "path", "sync", "sync_interval", "segment_size", "repair"); err != nil {
+		return o, err
+	}
+	for name, v := range c.Settings {
+		ok := true
+		switch name {
+		case "sync":
+			var text string
+			text, ok = v.(string)
+			o.Sync = Sync(text)
+		case "sync_interval":
+			text, isText := v.(string)
+			d, err := time.ParseDuration(text)
+			o.SyncInterval, ok = d, isText && err == nil && d > 0
+		case "segment_size":
+			o.SegmentSize, ok = wholeNumber(v)
+		case "repair":
+			o.Repair, ok = v.(bool)
+		}
+		if !ok {
+			return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is not what backend %q takes there", v, "file")}
+		}
+	}
+	return o, nil
+}
+
+// wholeNumber reads a number above 0 as YAML and JSON readers give it.
+func wholeNumber(v any) (int64, bool) {
+	switch n := v.(type) {
+	case int:
+		return int64(n), n > 0
+	case int64:
+		return n, n > 0
+	case uint64:
+		return int64(n), n > 0 && n < 1<<62
+	case float64:
+		return int64(n), n > 0 && n < 1<<62 && n == float64(int64(n))
+	}
+	return 0, false
+}

@@ -1,0 +1,291 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// Prune implements backend.Pruner. It makes anew each segment, and the snapshot, that has one of the
+// facts, one after the other. Writers, readers and followers go on meanwhile; WriteSnapshot waits.
+func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64]) (backend.PruneReport, error) {
+	wanted := slices.Sorted(seqs)
+	report, err := l.prune(ctx, slices.Compact(wanted))
+	if err != nil {
+		return report, fmt.Errorf("file: prune: %w", err)
+	}
+	return report, nil
+}
+
+func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneReport, err error) {
+	if err := l.maintain(ctx); err != nil {
+		return report, err
+	}
+	defer l.maintaining.Unlock()
+	if n := len(wanted); n > 0 && wanted[n-1] > l.sealedThrough() {
+		if err := l.rollIfUsed(ctx); err != nil {
+			return report, err
+		}
+	}
+	x := pruning{log: l, gone: map[uint64]name{}}
+	for _, p := range l.sealedPieces() {
+		if err = l.goOn(ctx); err != nil {
+			break
+		}
+		if drop := within(wanted, p.first, p.last); len(drop) > 0 {
+			if err = x.thin(ctx, p, drop); err != nil {
+				break
+			}
+		}
+	}
+	// What is gone is gone, be it all or a part.
+	if tellErr := x.tell(); tellErr != nil {
+		err = errors.Join(err, l.fail(tellErr))
+	}
+	report.Pruned = uint64(len(x.gone))
+	report.Missing = uint64(len(wanted) - len(x.gone))
+	return report, err
+}
+
+// within returns the part of sorted seqs that lies between two.
+func within(seqs []uint64, first, last uint64) []uint64 {
+	from := sort.Search(len(seqs), func(i int) bool { return seqs[i] >= first })
+	to := sort.Search(len(seqs), func(i int) bool { return seqs[i] > last })
+	return seqs[from:to]
+}
+
+// A pruning is facts on their way out.
+type pruning struct {
+	log  *Log
+	gone map[uint64]name // what the pruned facts were about
+}
+
+// A name is a key in a store.
+type name struct{ store, key string }
+
+// thin makes a piece anew without the facts at some seqs, if it has any of them.
+func (x *pruning) thin(ctx context.Context, p *piece, drop []uint64) error {
+	t := thinning{log: x.log, drop: drop, gone: map[uint64]name{}}
+	thin := t.segment
+	if p.snapshot {
+		thin = t.snapshot
+	}
+	err := thin(ctx, p)
+	if err == nil || errors.Is(err, backend.ErrFailed) {
+		for seq, name := range t.gone {
+			x.gone[seq] = name
+		}
+	}
+	return x.log.failIf(err)
+}
+
+// tell makes the sequencer know each key's latest fact again.
+func (x *pruning) tell() error {
+	if len(x.gone) == 0 {
+		return nil
+	}
+	l := x.log
+	left := map[name]*backend.Fact{}
+	ctx := context.Background()
+	err := l.do(ctx, func() error {
+		for seq, n := range x.gone {
+			if l.seq.Latest(n.store, n.key) == seq {
+				left[n] = nil
+			}
+		}
+		return nil
+	})
+	pieces := l.sealedPieces()
+	for i := len(pieces) - 1; i >= 0 && err == nil && len(left) > 0; i-- {
+		err = l.findLatest(pieces[i], left)
+	}
+	if err == nil {
+		err = l.do(ctx, func() error {
+			for seq, n := range x.gone {
+				if f, ok := left[n]; ok {
+					l.seq.Pruned(n.store, n.key, seq, f)
+				}
+			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.tail.clear()
+			return nil
+		})
+	}
+	if errors.Is(err, backend.ErrClosed) {
+		return nil // nobody will ask the sequencer any more
+	}
+	return err
+}
+
+// findLatest completes the facts of keys that have none yet, from a piece.
+func (l *Log) findLatest(p *piece, left map[name]*backend.Fact) error {
+	index, err := l.indexOf(p)
+	if err != nil {
+		return err
+	}
+	defer index.close()
+	return index.keys(func(store, key string, seq uint64, id sequencer.ID) {
+		n := name{store, key}
+		if f, ok := left[n]; ok && f == nil {
+			left[name{strings.Clone(store), strings.Clone(key)}] = &backend.Fact{Seq: seq, ID: id.String()}
+		}
+	})
+}
+
+// A thinning makes one piece anew.
+type thinning struct {
+	log   *Log
+	drop  []uint64
+	gone  map[uint64]name
+	facts []backend.Fact
+}
+
+// frame returns the facts of a frame that stay, and its body without the others.
+func (t *thinning) frame(r *frameReader, body []byte) ([]byte, []backend.Fact, error) {
+	var err error
+	if t.facts, err = r.parse(t.facts[:0], body); err != nil {
+		return nil, nil, err
+	}
+	before := len(t.facts)
+	t.facts = slices.DeleteFunc(t.facts, func(f backend.Fact) bool {
+		_, drop := slices.BinarySearch(t.drop, f.Seq)
+		if drop {
+			t.gone[f.Seq] = name{strings.Clone(f.Store), strings.Clone(f.Key)}
+		}
+		return drop
+	})
+	if n := len(t.facts); n > 0 && n < before {
+		body = wire.AppendGroup(nil, t.facts)
+	}
+	return body, t.facts, nil
+}
+
+// segment makes a segment anew.
+func (t *thinning) segment(ctx context.Context, p *piece) error {
+	l := t.log
+	r, err := openPiece(l.opts.fs, l.dir, p, 0, p.size)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	n, err := l.create(p.name)
+	if err != nil {
+		return err
+	}
+	n.end = headerSize + wire.FrameOverhead // the header comes last
+	x := newIndexer()
+	x.last = p.first - 1
+	for {
+		body, err := r.next()
+		if err == io.EOF {
+			break
+		}
+		var facts []backend.Fact
+		if err == nil {
+			err = l.goOn(ctx)
+		}
+		if err == nil {
+			body, facts, err = t.frame(r, body)
+		}
+		if err == nil && len(facts) > 0 {
+			x.mark(facts[0].Seq, n.offset())
+			for i := range facts {
+				x.add(&facts[i])
+			}
+			err = n.append(wire.AppendFrame(nil, body))
+		}
+		if err != nil {
+			return errors.Join(err, n.discard())
+		}
+	}
+	if len(t.gone) == 0 {
+		return n.discard()
+	}
+	h := header{Kind: kindSegment, FirstSeq: p.first, LastSeq: p.last, Facts: &x.facts, CreatedAt: seconds(l.opts.Now())}
+	thin := &piece{name: p.name, first: p.first, last: p.last, size: n.offset(), facts: x.facts, points: x.points, thinned: true, check: h.check()}
+	if err := n.finish(h, func() { l.replace([]*piece{p}, thin) }); err != nil {
+		return err
+	}
+	l.describe(thin, x)
+	return nil
+}
+
+// snapshot makes a snapshot anew. Blocks that have none of the facts stay as they are.
+func (t *thinning) snapshot(ctx context.Context, p *piece) error {
+	l := t.log
+	r, err := openPiece(l.opts.fs, l.dir, p, 0, p.size)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	w, err := l.newSnapshot(p.last)
+	if err != nil {
+		return err
+	}
+	for {
+		body, err := r.raw()
+		if err == nil && isEnd(body) {
+			break
+		}
+		if err == nil {
+			err = l.goOn(ctx)
+		}
+		if err == nil && r.offset > 0 {
+			err = t.block(r, w, body)
+		}
+		if err != nil {
+			return errors.Join(err, w.file.discard())
+		}
+	}
+	if len(t.gone) == 0 {
+		return w.file.discard()
+	}
+	return w.finish([]*piece{p})
+}
+
+// block copies a block to a new snapshot.
+func (t *thinning) block(r *frameReader, w *snapshotWriter, compressed []byte) error {
+	gone := len(t.gone)
+	frames, err := decompress(compressed)
+	if err != nil {
+		return r.damage(err.Error())
+	}
+	var bodies [][]byte
+	var all [][]backend.Fact
+	for len(frames) > 0 {
+		body, rest, ok := wire.CutFrame(frames)
+		if !ok {
+			return r.damage("a block that holds more than frames")
+		}
+		body, facts, err := t.frame(r, body)
+		if err != nil {
+			return err
+		}
+		if len(facts) > 0 {
+			bodies, all = append(bodies, body), append(all, slices.Clone(facts))
+		}
+		frames = rest
+	}
+	if len(t.gone) == gone && len(all) > 0 {
+		if err := w.flush(); err != nil {
+			return err
+		}
+		return w.copy(compressed, all)
+	}
+	for i := range bodies {
+		if err := w.add(bodies[i], all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package file
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"go.uber.org/zap"
+)
+
+// A RecoveryReport says what Open found and did. What it cut off or set aside is kept in the
+// directory quarantine, each piece with a report of its own beside it.
+type RecoveryReport struct {
+	Facts   uint64   // how many the log holds
+	LastSeq uint64   // the seq given last; 0: none yet
+	Read    []string // files that were read whole, since they are written to or had no good index
+	Removed []string // files that a crash left behind, of which nothing was missing
+	Cuts    []Cut    // what was cut off or set aside
+	Missing []Range  // seqs that held facts, some of them maybe pruned, and hold none after a repair
+}
+
+// A Cut is bytes that Open took out of the log.
+type Cut struct {
+	File   string `json:"file"`   // whose bytes they are, by its name
+	Offset int64  `json:"offset"` // of the first one
+	Bytes  int64  `json:"bytes"`  // how many
+	Reason string `json:"reason"`
+	Kept   string `json:"kept"` // where they are now, in the log's directory
+}
+
+// A Range is the seqs from First to Last.
+type Range struct{ First, Last uint64 }
+
+func (r Range) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last) }
+
+// log tells an operator what he must know.
+func (r *RecoveryReport) log(logger *zap.Logger, dir string) {
+	fields := []zap.Field{zap.String("path", dir), zap.Uint64("facts", r.Facts), zap.Uint64("last_seq", r.LastSeq)}
+	for _, c := range r.Cuts {
+		logger.Warn("cut off bytes of the log", zap.String("path", dir), zap.String("file", c.File), zap.Int64("offset", c.Offset),
+			zap.Int64("bytes", c.Bytes), zap.String("reason", c.Reason), zap.String("kept", c.Kept))
+	}
+	if len(r.Missing) > 0 {
+		logger.Error("facts are missing", append(fields, zap.Stringers("seqs", r.Missing))...)
+	}
+	logger.Info("opened the log", append(fields, zap.Strings("read", r.Read), zap.Strings("removed", r.Removed))...)
+}
+
+// encode returns the report of a cut as it is kept beside the bytes.
+func (c Cut) encode() []byte {
+	text, _ := json.MarshalIndent(c, "", "  ") // texts and numbers: it can't fail
+	return append(text, '\n')
+}

@@ -1,0 +1,41 @@
+package file_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/backendtest"
+	"github.com/igniter-store/igniter/backend/file"
+)
+
+// opener returns an Opener of logs with the options, but for their path.
+func opener(opts file.Options) backendtest.Opener {
+	return func(t testing.TB, dir string) backend.Backend {
+		opts := opts
+		opts.Path = dir
+		l, err := file.Open(t.Context(), opts)
+		require.NoError(t, err)
+		return l
+	}
+}
+
+// TestSuite runs the conformance suite, with nothing excused, under each policy, and with segments
+// so small that most cases have several.
+func TestSuite(t *testing.T) {
+	require.Empty(t, backendtest.Skipped(nil))
+	for name, opts := range map[string]file.Options{
+		"always":   {},
+		"interval": {Sync: file.SyncInterval, SyncInterval: 1e6},
+		"never":    {Sync: file.SyncNever},
+		"small":    {SegmentSize: 4 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			backendtest.Run(t, opener(opts), nil)
+		})
+	}
+}
+
+func Benchmark(b *testing.B) { backendtest.Benchmark(b, opener(file.Options{})) }
