@@ -17,6 +17,10 @@ type Config struct {
 	TLS       *TLS           // nil: no TLS
 	Token     string         // names the caller to a server; "": none
 	Settings  map[string]any // what else a backend wants, by its own names
+
+	// Logger gets what an operator must know: a *zap.Logger for the backends of this module; nil:
+	// nothing is logged. It has no type here so that this package needs no logger.
+	Logger any
 }
 
 // TLS says how a connection is secured. The zero TLS uses the system's certificate authorities.

@@ -43,9 +43,13 @@ type Options struct {
 const defaultBackend = "memory"
 
 func (o Options) config() backend.Config {
-	return backend.Config{
+	c := backend.Config{
 		Path: o.Path, Address: o.Address, Transport: o.Transport, TLS: o.TLS, Token: o.Token, Settings: o.Settings,
 	}
+	if o.Logger != nil {
+		c.Logger = o.Logger
+	}
+	return c
 }
 
 // ReadOptions reads Options from a YAML or JSON file.

@@ -6,7 +6,8 @@ import (
 	"fmt"
 
 	"github.com/igniter-store/igniter/backend"
-	_ "github.com/igniter-store/igniter/backend/memory" // registers the backend
+	_ "github.com/igniter-store/igniter/backend/file"   // registers the backend
+	_ "github.com/igniter-store/igniter/backend/memory" // and this one
 	"github.com/igniter-store/igniter/store"
 )
 

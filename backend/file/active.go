@@ -1,6 +1,7 @@
 package file
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -32,7 +33,7 @@ const (
 	maxAhead = 8 << 20
 )
 
-var zeros [1<<20]byte
+var zeros [1 << 20]byte
 
 // facts returns how many facts the segment has.
 func (a *active) facts() uint64 { return a.piece.facts }
@@ -53,7 +54,8 @@ func (l *Log) begin(first uint64) (*active, error) {
 	}
 	a := &active{
 		log: l, file: n.file, end: int64(len(h)), markers: l.opts.Sync != SyncAlways,
-		piece: &piece{name: n.name, first: first, last: first - 1, size: int64(len(h))},
+		piece: &piece{name: n.name, first: first, last: first - 1, size: int64(len(h)),
+			sync: l.opts.Sync, check: binary.BigEndian.Uint32(h[len(h)-4:])},
 	}
 	a.ahead.Store(a.end)
 	if err = writeAll(a.file, h, 0); err == nil && !a.markers {

@@ -20,70 +20,65 @@ const groupSize = 1 << 20
 // turns.
 const yields = 4
 
-// commit is the committer: the one goroutine that numbers facts and writes them. It takes what
-// waits, makes one group of it, and writes and syncs that at once.
-func (l *Log) commit() {
-	defer close(l.ended)
-	g := group{log: l}
-	for {
-		for range yields {
-			runtime.Gosched()
-		}
-		if !l.take(&g) {
+// commit is the committer: it numbers facts and writes them, alone until nothing waits. It takes what
+// waits, makes one group of it, writes and syncs that at once, and begins again.
+//
+// Who finds the committer's place empty becomes the committer: a goroutine that he starts or, to save
+// the way there and back, the writer itself if it would wait for the end anyway. It has its answer
+// after the first group: own says so, and then a goroutine goes on with what waits. [Log.end] waits
+// until the place is empty.
+func (l *Log) commit(own bool) {
+	g := &l.group
+	for l.take(g) {
+		g.run()
+		if own && l.waiting() {
+			go l.commit(false)
 			return
 		}
-		g.run()
 	}
 }
 
-// take waits until there is something to write, and takes what goes together: a task by itself, or
-// writes of up to groupSize. It reports false once the log is closing and nothing waits.
+func (l *Log) waiting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue) > 0
+}
+
+// take takes what goes together: a task by itself, or writes of up to groupSize. If nothing waits, it
+// gives up the committer's place and reports false.
 func (l *Log) take(g *group) bool {
-	for {
-		l.mu.Lock()
-		n, size := 0, 0
-		for n < len(l.queue) && (n == 0 || l.queue[0].task == nil && l.queue[n].task == nil && size+l.queue[n].size <= groupSize) {
-			size += l.queue[n].size + factOverhead*len(l.queue[n].facts)
-			n++
-		}
-		if n > 0 {
-			g.writes = append(g.writes[:0], l.queue[:n]...)
-			rest := copy(l.queue, l.queue[n:])
-			clear(l.queue[rest:])
-			l.queue = l.queue[:rest]
-			l.mu.Unlock()
-			return true
-		}
-		if l.closing {
-			l.mu.Unlock()
-			return false
-		}
-		l.asleep = true
-		l.mu.Unlock()
-		<-l.wake
+	if g.shared {
 		for range yields {
 			runtime.Gosched()
 		}
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, size := 0, 0
+	for n < len(l.queue) && (n == 0 || l.queue[0].task == nil && l.queue[n].task == nil && size+l.queue[n].size <= groupSize) {
+		size += l.queue[n].size + factOverhead*len(l.queue[n].facts)
+		n++
+	}
+	if n == 0 {
+		l.committing = false
+		l.idle.Broadcast()
+		return false
+	}
+	g.shared = n > 1
+	g.writes = append(g.writes[:0], l.queue[:n]...)
+	rest := copy(l.queue, l.queue[n:])
+	clear(l.queue[rest:])
+	l.queue = l.queue[:rest]
+	return true
 }
 
 // factOverhead is what a fact takes beside its values, about.
 const factOverhead = 256
 
-// rouse wakes the committer if it sleeps.
-func (l *Log) rouse() {
-	l.mu.Lock()
-	rouse := l.asleep
-	l.asleep = false
-	l.mu.Unlock()
-	if rouse {
-		l.wake <- struct{}{}
-	}
-}
-
 // A group is writes that are written and synced at once. It is used again for the next ones.
 type group struct {
 	log    *Log
+	shared bool // it had the facts of several writers
 	writes []*write
 	items  []byte   // the bodies of the new facts, one after the other
 	bodies [][]byte // the same, each by itself

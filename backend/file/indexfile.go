@@ -249,7 +249,7 @@ func (x *indexer) takeIndex(of *indexFile) error {
 	return of.keys(func(store, key string, seq uint64, id sequencer.ID) { x.keys.Set(store, key, seq, id) })
 }
 
-// makeIndex makes the index of a sealed piece. The caller holds maintaining.
+// makeIndex makes the index of a sealed piece. The caller has called maintain.
 func (l *Log) makeIndex(p *piece) error {
 	data, err := l.buildIndex(p)
 	if err != nil {

@@ -59,7 +59,7 @@ func (l *Log) writeAhead() {
 		}
 		if err := a.zero(min(to, a.ahead.Load()+int64(len(zeros)))); err != nil {
 			// Facts may still find room; whoever writes them is told if not.
-			l.log.Warn("no space could be written ahead", zap.String("path", l.dir), zap.Error(err))
+			l.log.Debug("no space could be written ahead", zap.String("path", l.dir), zap.Error(err))
 			return
 		}
 		if err := a.file.Sync(); err != nil {
@@ -123,18 +123,23 @@ func (l *Log) durableSeq() uint64 {
 // indexSealed makes the indexes that sealed segments lack. The log works without, and opens more
 // slowly.
 func (l *Log) indexSealed() {
-	l.maintaining.Lock()
-	defer l.maintaining.Unlock()
+	select {
+	case l.maintaining <- struct{}{}:
+		defer l.maintained()
+	case <-l.quit:
+		return
+	}
 	for _, p := range l.sealedPieces() {
 		select {
 		case <-l.quit:
 			return
 		default:
 		}
-		if p.index.Load() > 0 {
+		if p.index.Load() != 0 {
 			continue
 		}
 		if err := l.makeIndex(p); err != nil {
+			p.index.Store(-1)
 			l.log.Warn("a segment has no index and will be read whole when the log is opened",
 				zap.String("path", l.path(p.name)), zap.Error(err))
 		}

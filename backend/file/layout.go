@@ -86,21 +86,25 @@ func isPiece(name string) bool {
 	return segment || snapshot
 }
 
-// makeDir makes the directory of a log if it is missing, durably.
+// makeDir makes the directory of a log if it is missing, durably. One that is there may have been
+// made by a process that did not live to sync its name.
 //
 //	mkdir(dir)
 //	fsync(parent of dir)
 func makeDir(fsys fileSystem, dir string) error {
 	info, err := fsys.Stat(dir)
+	parent := filepath.Dir(dir)
 	switch {
 	case err == nil && info.IsDir():
-		return nil
+		if err := fsys.SyncDir(parent); !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		return nil // who may not read the parent did not make the directory either
 	case err == nil:
 		return notDirectory(fsys, dir)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	parent := filepath.Dir(dir)
 	if parent != dir {
 		if err := makeDir(fsys, parent); err != nil {
 			return err

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,21 +25,21 @@ type Log struct {
 	lock   io.Closer
 	report RecoveryReport
 
-	ignored []ignored // by recovery
-	seq    *sequencer.Sequencer // the committer's
-	active *active              // the committer's, and the keeper's as its comments say
+	ignored []ignored            // by recovery
+	seq     *sequencer.Sequencer // the committer's
+	group   group                // the committer's
+	active  *active              // the committer's, and the keeper's as its comments say
 
-	// maintaining is held by whoever puts pieces in the place of others, or makes their indexes.
-	maintaining sync.Mutex
+	// maintaining holds something while somebody puts pieces in the place of others, or makes their
+	// indexes.
+	maintaining chan struct{}
 
 	// opening is held for reading from when a piece is found until its file is open, and for writing
 	// while a file takes the name of another.
 	opening sync.RWMutex
 
-	wake   chan struct{} // the committer sleeps until something comes; it holds one
-	space  chan struct{} // the same for the keeper: the space ahead is running out, or a segment is sealed
+	space  chan struct{} // wakes the keeper: the space ahead is running out, or a segment is sealed
 	quit   chan struct{} // closed when the keeper is to end
-	ended  chan struct{} // closed when the committer has ended
 	keeper chan struct{} // closed when the keeper has ended
 	close  func() error  // what Close does, once
 
@@ -46,9 +48,10 @@ type Log struct {
 	closed     bool       // no more of anything
 	failed     error      // why the log takes no more writes; nil: it does
 	queue      []*write
-	asleep     bool     // the committer waits for wake
-	pieces     []*piece // at least the active segment; the slice itself is never changed
-	generation int      // how often pieces were replaced
+	committing bool      // there is a committer
+	idle       sync.Cond // there is none any more
+	pieces     []*piece  // at least the active segment; the slice itself is never changed
+	generation int       // how often pieces were replaced
 	tail       tail
 	last       uint64 // the seq that was given last
 	durable    uint64 // facts through it are durable
@@ -79,15 +82,19 @@ func open(ctx context.Context, opts Options) (l *Log, err error) {
 		return nil, err
 	}
 	lock, err := opts.fs.Lock(filepath.Join(dir, lockName))
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		err = fmt.Errorf("the directory is read-only, and a log writes there even to be read; make it writable, or open a copy: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	l = &Log{
 		opts: opts, dir: dir, log: opts.Logger, lock: lock,
-		wake: make(chan struct{}, 1), space: make(chan struct{}, 1), quit: make(chan struct{}),
-		ended: make(chan struct{}), keeper: make(chan struct{}),
+		space: make(chan struct{}, 1), quit: make(chan struct{}), keeper: make(chan struct{}), maintaining: make(chan struct{}, 1),
 	}
 	l.close = sync.OnceValue(l.end)
+	l.idle.L = &l.mu
+	l.group.log = l
 	l.seq = sequencer.New(lookup{l})
 	if err := l.recover(ctx); err != nil {
 		if l.active != nil {
@@ -95,7 +102,6 @@ func open(ctx context.Context, opts Options) (l *Log, err error) {
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	go l.commit()
 	go l.keep()
 	return l, nil
 }
@@ -114,13 +120,14 @@ func (l *Log) Close() error {
 func (l *Log) end() error {
 	l.mu.Lock()
 	l.closing = true
+	for l.committing {
+		l.idle.Wait()
+	}
 	l.mu.Unlock()
-	l.rouse()
-	<-l.ended
 	close(l.quit)
 	<-l.keeper
-	l.maintaining.Lock() // a snapshot or Prune under way ends first
-	defer l.maintaining.Unlock()
+	l.maintaining <- struct{}{} // a snapshot or Prune under way ends first
+	defer l.maintained()
 	err := l.finish()
 	l.mu.Lock()
 	l.closed = true

@@ -11,21 +11,27 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// maintain waits for the right to replace pieces.
+// maintain waits for the right to replace pieces, which ends with maintained.
 func (l *Log) maintain(ctx context.Context) error {
-	l.maintaining.Lock()
-	err := ctx.Err()
-	if err == nil && l.isClosing() {
-		err = backend.ErrClosed
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	select {
+	case l.maintaining <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := l.goOn(ctx)
 	if err == nil {
 		err = l.failure()
 	}
 	if err != nil {
-		l.maintaining.Unlock()
+		l.maintained()
 	}
 	return err
 }
+
+func (l *Log) maintained() { <-l.maintaining }
 
 // goOn returns an error once a long task should end.
 func (l *Log) goOn(ctx context.Context) error {
@@ -66,7 +72,7 @@ func (l *Log) isClosing() bool {
 }
 
 // replace puts a piece in the place of old ones, which follow each other. Its file must have its
-// name. The caller holds maintaining, and opening if the name is that of an old one.
+// name. The caller has called maintain, and holds opening if the name is that of an old one.
 func (l *Log) replace(old []*piece, p *piece) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

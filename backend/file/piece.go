@@ -29,7 +29,7 @@ type piece struct {
 	thinned bool         // facts were taken out of it: there are gaps between seqs
 	sync    Sync         // how a segment was written
 	check   uint32       // the CRC of its header
-	index   atomic.Int64 // the size of its index file; 0: it has none
+	index   atomic.Int64 // the size of its index file; 0: it has none, -1: it can't be made
 }
 
 // A point is a place in a piece where a frame begins.

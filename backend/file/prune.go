@@ -30,7 +30,7 @@ func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneR
 	if err := l.maintain(ctx); err != nil {
 		return report, err
 	}
-	defer l.maintaining.Unlock()
+	defer l.maintained()
 	if n := len(wanted); n > 0 && wanted[n-1] > l.sealedThrough() {
 		if err := l.rollIfUsed(ctx); err != nil {
 			return report, err

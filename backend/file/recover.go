@@ -23,6 +23,11 @@ func (l *Log) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A snapshot may have its name for the kernel only, and must have it for good before what it was
+	// made of is removed.
+	if err := l.opts.fs.SyncDir(l.dir); err != nil {
+		return err
+	}
 	if err := l.clean(found, pieces); err != nil {
 		return err
 	}
@@ -139,7 +144,7 @@ func (l *Log) surveySnapshots(throughs []uint64, segments []*piece) (*piece, []*
 		choice := i > 0 || len(left) < len(segments)
 		p, h, err := l.openSnapshot(through)
 		if err == nil && choice {
-			err = l.checkSnapshot(p, h)
+			err = l.checkSnapshot(p, h, func([]backend.Fact, int64) error { return nil })
 		}
 		if err == nil {
 			return p, left, nil

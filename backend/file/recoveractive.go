@@ -30,7 +30,7 @@ func (l *Log) recoverActive(ctx context.Context, p *piece) (sealed *piece, next 
 		}
 	}()
 	l.report.Read = append(l.report.Read, p.name)
-	end, err := l.examine(ctx, f, p)
+	end, err := l.examine(ctx, f, p, l.seq.Load)
 	if l.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
 		sealed, err = l.repairActive(p)
 		if err != nil {
@@ -77,8 +77,8 @@ type ending struct {
 	cut  string // why what is left must be cut off; "": nothing is left but zeros
 }
 
-// examine reads the facts of the last segment, gives them to the sequencer, and completes p.
-func (l *Log) examine(ctx context.Context, f file, p *piece) (ending, error) {
+// examine reads the facts of the last segment, gives them to do, and completes p.
+func (l *Log) examine(ctx context.Context, f file, p *piece, do func(f *backend.Fact)) (ending, error) {
 	size, err := f.Size()
 	if err != nil {
 		return ending{}, err
@@ -112,7 +112,7 @@ func (l *Log) examine(ctx context.Context, f file, p *piece) (ending, error) {
 					return ending{}, r.damage(fmt.Sprintf("a fact with seq %d after %d", facts[i].Seq, p.last))
 				}
 				p.last++
-				l.seq.Load(&facts[i])
+				do(&facts[i])
 			}
 			p.mark(facts[0].Seq, r.offset)
 			p.facts += uint64(len(facts))

@@ -25,7 +25,7 @@ func (l *Log) writeSnapshot(ctx context.Context, through uint64) error {
 	if err := l.maintain(ctx); err != nil {
 		return err
 	}
-	defer l.maintaining.Unlock()
+	defer l.maintained()
 	last, err := l.lastSeq()
 	if err != nil {
 		return err
@@ -64,8 +64,9 @@ func (l *Log) writeSnapshot(ctx context.Context, through uint64) error {
 	return nil
 }
 
-// checkSnapshot reads a snapshot whole and compares it with its hash.
-func (l *Log) checkSnapshot(p *piece, h header) error {
+// checkSnapshot reads a snapshot whole, compares it with its hash, and gives its facts to do as scan
+// does.
+func (l *Log) checkSnapshot(p *piece, h header, do func(facts []backend.Fact, offset int64) error) error {
 	f, err := l.opts.fs.Open(l.path(p.name))
 	if err != nil {
 		return err
@@ -78,5 +79,5 @@ func (l *Log) checkSnapshot(p *piece, h header) error {
 	if hex.EncodeToString(sum.Sum(nil)) != h.SHA256 {
 		return &backend.CorruptError{Path: l.path(p.name), Reason: "the snapshot's content does not have the hash that its header says"}
 	}
-	return l.scan(p, func([]backend.Fact, int64) error { return nil })
+	return l.scan(p, do)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 
@@ -70,6 +71,11 @@ func (w *snapshotWriter) take(ctx context.Context, p *piece) error {
 
 // add adds a frame.
 func (w *snapshotWriter) add(body []byte, facts []backend.Fact) error {
+	if len(w.block)+len(body) > wire.MaxMaxFrame/2 {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
 	for i := range facts {
 		w.index.add(&facts[i])
 	}
@@ -91,6 +97,9 @@ func (w *snapshotWriter) flush() (err error) {
 	}
 	if w.body, err = appendCompressed(w.body[:0], w.block); err != nil {
 		return err
+	}
+	if len(w.body) > wire.MaxMaxFrame {
+		return fmt.Errorf("a block of %d bytes that zstd makes %d", len(w.block), len(w.body))
 	}
 	w.block = w.block[:0]
 	return w.write(w.first, w.body)

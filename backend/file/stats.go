@@ -45,7 +45,7 @@ func (l *Log) stats(ctx context.Context) (backend.Stats, error) {
 			disk.Segments++
 			disk.SegmentBytes += uint64(p.size)
 		}
-		disk.IndexBytes += uint64(p.index.Load())
+		disk.IndexBytes += uint64(max(0, p.index.Load()))
 		s.Facts += p.facts
 	}
 	disk.AheadBytes = uint64(max(0, l.active.ahead.Load()-l.active.piece.size))

@@ -114,11 +114,13 @@ func (l *Log) submit(ctx context.Context, w *write) error {
 		return backend.ErrClosed
 	}
 	l.queue = append(l.queue, w)
-	rouse := l.asleep
-	l.asleep = false
+	lead := !l.committing
+	l.committing = true
 	l.mu.Unlock()
-	if rouse {
-		l.wake <- struct{}{}
+	if lead && ctx.Done() == nil {
+		l.commit(true)
+	} else if lead {
+		go l.commit(false)
 	}
 	select {
 	case <-w.done:

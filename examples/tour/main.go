@@ -3,6 +3,7 @@
 // and who said so and why.
 //
 //	go run ./examples/tour
+//	go run ./examples/tour -backend file -path DIR      # twice: the second run finds what the first left
 //
 // Its code never names a backend: where the facts live is said by flags alone, as an app would have
 // it in its configuration.

@@ -36,12 +36,25 @@ func TestTour(t *testing.T) {
 	require.Equal(t, string(want), got)
 }
 
+// TestTourOnFiles runs twice on one directory: the second run finds what the first left, and takes
+// in nothing of the recorded log again.
+func TestTourOnFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	var first, second bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-backend", "file", "-path", dir}, &first))
+	require.NotContains(t, first.String(), "This log is not new")
+	require.Contains(t, first.String(), "12 of them are new to this log")
+	require.NoError(t, run(t.Context(), []string{"-backend", "file", "-path", dir}, &second))
+	require.Contains(t, second.String(), "it holds facts through seq 24 from before")
+	require.Contains(t, second.String(), "0 of them are new to this log")
+}
+
 func TestFlags(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
-		{[]string{"-backend", "nonesuch"}, `"nonesuch" is not known: there is memory`},
+		{[]string{"-backend", "nonesuch"}, `"nonesuch" is not known: there is file, memory`},
 		{[]string{"-path", "x"}, `backend "memory" does not use it`},
 		{[]string{"extra"}, `unexpected argument "extra"`},
 		{[]string{"-wal", "testdata/none.wal"}, "none.wal"},

@@ -1,0 +1,278 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// TestSnapshotIsSmall makes a snapshot, then another over it: it takes much less room than the
+// segments, which are gone, and the second keeps the first one's blocks.
+func TestSnapshotIsSmall(t *testing.T) {
+	d := newDisk()
+	opts := Options{Path: "/log", fs: d, SegmentSize: 64 << 10}
+	l := openTest(t, opts)
+	writeSome(t, l, 0, 3000)
+	before, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, before.Storage.Segments, 10)
+
+	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+	first, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, first.Storage.Snapshots)
+	require.Equal(t, 1, first.Storage.Segments)
+	require.Less(t, 3*first.Storage.SnapshotBytes, before.Storage.SegmentBytes)
+	require.EqualValues(t, 3000, first.Facts)
+	require.EqualValues(t, 1, first.FirstSeq)
+	blocks := l.allPieces()[0].points
+
+	writeSome(t, l, 3000, 4000)
+	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+	require.Equal(t, blocks, l.allPieces()[0].points[:len(blocks)])
+	require.Equal(t, 4000, count(t, l, 0))
+	for after := uint64(0); after < 4000; after += 97 {
+		require.Equal(t, 4000-int(after), count(t, l, after))
+	}
+	require.NoError(t, l.WriteSnapshot(t.Context(), 0), "there is nothing new")
+	entries, err := d.ReadDir("/log")
+	require.NoError(t, err)
+	require.Len(t, entries, 4, "the lock, the snapshot, its index, the active segment")
+}
+
+// TestSnapshotThrough makes a snapshot of the segments through the one with a seq.
+func TestSnapshotThrough(t *testing.T) {
+	l := openTest(t, Options{fs: newDisk(), SegmentSize: 16 << 10})
+	writeSome(t, l, 0, 500)
+	pieces := l.allPieces()
+	require.NoError(t, l.WriteSnapshot(t.Context(), pieces[2].first))
+	require.Equal(t, pieces[2].last, l.allPieces()[0].last)
+	require.Equal(t, pieces[3:], l.allPieces()[1:])
+	require.NoError(t, l.WriteSnapshot(t.Context(), pieces[1].first), "it has that already")
+	require.Equal(t, pieces[3:], l.allPieces()[1:])
+	require.Equal(t, 500, count(t, l, 0))
+}
+
+// TestCancelledMaintenance ends a snapshot and Prune that are under way, by their context and by
+// Close, and leaves the log as it was.
+func TestCancelledMaintenance(t *testing.T) {
+	d := newDisk()
+	l := openTest(t, Options{fs: d, SegmentSize: 16 << 10})
+	writeSome(t, l, 0, 200)
+	for _, ext := range []string{snapshotExt + tempExt, segmentExt + tempExt} {
+		ctx, cancel := context.WithCancel(t.Context())
+		d.with(func() {
+			d.fault = func(op, name string, _ int) *fault {
+				if op == "create" && strings.HasSuffix(name, ext) {
+					cancel()
+				}
+				return nil
+			}
+		})
+		if ext == snapshotExt+tempExt {
+			require.ErrorIs(t, l.WriteSnapshot(ctx, 100), context.Canceled)
+		} else {
+			_, err := l.Prune(ctx, slices.Values([]uint64{1, 2}))
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		require.Empty(t, d.tempFiles())
+		require.Equal(t, 200, count(t, l, 0))
+	}
+	closed := make(chan error, 1)
+	d.with(func() {
+		d.fault = func(op, name string, _ int) *fault {
+			if op == "create" && strings.HasSuffix(name, snapshotExt+tempExt) {
+				go func() { closed <- l.Close() }()
+				for !l.isClosing() {
+					runtime.Gosched()
+				}
+			}
+			return nil
+		}
+	})
+	require.ErrorIs(t, l.WriteSnapshot(t.Context(), 100), backend.ErrClosed)
+	require.NoError(t, <-closed)
+	require.Empty(t, d.tempFiles())
+}
+
+// TestWaitingForMaintenance has a Prune wait for a snapshot, until its context ends.
+func TestWaitingForMaintenance(t *testing.T) {
+	l := openTest(t, Options{fs: newDisk()})
+	writeSome(t, l, 0, 2)
+	l.maintaining <- struct{}{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err := l.Prune(ctx, slices.Values([]uint64{1}))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	<-l.maintaining
+}
+
+// TestPruneRestoresTheLatest prunes a key's latest facts in segments and in a snapshot: the one
+// left is the latest, now and after opening anew, and the next fact follows it.
+func TestPruneRestoresTheLatest(t *testing.T) {
+	for _, snapshot := range []bool{false, true} {
+		opts := Options{Path: "/log", fs: newDisk(), SegmentSize: 64 << 10}
+		l, err := Open(t.Context(), opts)
+		require.NoError(t, err)
+		writeSome(t, l, 0, 3100) // task-000007 has seqs 8, 1008, 2008, 3008
+		if snapshot {
+			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+		}
+		report, err := l.Prune(t.Context(), slices.Values([]uint64{3008, 2008, 3008, 9999}))
+		require.NoError(t, err)
+		require.Equal(t, backend.PruneReport{Pruned: 2, Missing: 1}, report)
+		expect := backend.Batch{Expect: []backend.Expect{{Store: "tasks", Key: "task-000007", ID: newFact(1007).ID}}}
+		_, err = l.WriteBatch(t.Context(), expect)
+		require.NoError(t, err)
+		require.Equal(t, 3098, count(t, l, 0))
+		s, err := l.Stats(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 3098, s.Facts)
+		require.NoError(t, l.Close())
+
+		l = openTest(t, opts)
+		_, err = l.WriteBatch(t.Context(), expect)
+		require.NoError(t, err)
+		f, err := l.WriteFact(t.Context(), newFact(3007)) // its ID is forgotten
+		require.NoError(t, err)
+		require.EqualValues(t, 3101, f.Seq)
+		require.Equal(t, newFact(1007).ID, f.Causation)
+		require.Equal(t, 3099, count(t, l, 0))
+	}
+}
+
+// TestVerify finds every kind of damage in a log, each in its place, and none in a sound one.
+func TestVerify(t *testing.T) {
+	d := newDisk()
+	opts := Options{Path: "/log", fs: d, SegmentSize: 16 << 10}
+	l, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	writeSome(t, l, 0, 200)
+	require.NoError(t, l.WriteSnapshot(t.Context(), 100))
+	_, err = l.Prune(t.Context(), slices.Values([]uint64{50, 150}))
+	require.NoError(t, err)
+	foreign := newFact(200)
+	foreign.ValueHash = "of another system"
+	_, err = l.WriteFact(t.Context(), foreign)
+	require.NoError(t, err)
+	pieces := l.allPieces()
+	_, err = verify(t.Context(), opts)
+	var inUse *InUseError
+	require.ErrorAs(t, err, &inUse)
+	require.NoError(t, l.Close())
+
+	report, err := verify(t.Context(), opts)
+	require.NoError(t, err)
+	require.Empty(t, report.Damage)
+	require.Nil(t, report.Torn)
+	require.EqualValues(t, 199, report.Facts)
+	require.Equal(t, 1, report.Snapshots)
+	require.Equal(t, len(pieces)-1, report.Segments)
+	require.Len(t, report.Foreign, 1)
+	require.Equal(t, foreign.ID, report.Foreign[0].ID)
+
+	for i, p := range pieces {
+		bad := d.image(1, processKill)
+		path := filepath.Join("/log", p.name)
+		f, err := bad.Edit(path)
+		require.NoError(t, err)
+		at := p.size - 30
+		if p.snapshot {
+			at = 5000 // in a block
+		}
+		b := []byte{0}
+		_, err = f.ReadAt(b, at)
+		require.NoError(t, err)
+		_, err = f.WriteAt([]byte{b[0] ^ 1}, at)
+		require.NoError(t, err)
+		opts.fs = bad
+		report, err := verify(t.Context(), opts)
+		require.NoError(t, err)
+		if i == len(pieces)-1 {
+			require.NotNil(t, report.Torn)
+			require.Equal(t, p.name, report.Torn.File)
+			continue
+		}
+		require.NotEmpty(t, report.Damage)
+		require.Equal(t, path, report.Damage[0].Path)
+		require.ErrorIs(t, report.Damage[0], backend.ErrCorrupt)
+	}
+	_, err = Verify(t.Context(), filepath.Join(t.TempDir(), "none"))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, backend.ErrCorrupt)
+}
+
+// TestIntervalBecomesDurable waits for the sync that nobody asked for, and for the marker of it.
+func TestIntervalBecomesDurable(t *testing.T) {
+	l := openTest(t, Options{Path: t.TempDir(), Sync: SyncInterval, SyncInterval: time.Millisecond})
+	for n := range 3 {
+		writeSome(t, l, n, n+1)
+		require.Eventually(t, func() bool {
+			s, err := l.Stats(t.Context())
+			return err == nil && s.DurableSeq == uint64(n)+1 && !s.Storage.LastSync.IsZero()
+		}, time.Minute, time.Millisecond)
+	}
+	require.Equal(t, 3, count(t, l, 0))
+}
+
+// TestOptions has each setting do what it says, and refuses what makes no sense.
+func TestOptions(t *testing.T) {
+	o, err := optionsOf(backend.Config{Path: "/log", Settings: map[string]any{
+		"sync": "interval", "sync_interval": "50ms", "segment_size": 1e6, "repair": true,
+	}})
+	require.NoError(t, err)
+	require.Equal(t, Options{Path: "/log", Sync: SyncInterval, SyncInterval: 50 * time.Millisecond, SegmentSize: 1e6, Repair: true}, o)
+	for field, c := range map[string]backend.Config{
+		"sync":          {Path: "x", Settings: map[string]any{"sync": 1}},
+		"sync_interval": {Path: "x", Settings: map[string]any{"sync_interval": "fast"}},
+		"segment_size":  {Path: "x", Settings: map[string]any{"segment_size": 1.5}},
+		"repair":        {Path: "x", Settings: map[string]any{"repair": "yes"}},
+		"address":       {Path: "x", Address: "y"},
+		"colour":        {Path: "x", Settings: map[string]any{"colour": "red"}},
+		"logger":        {Path: "x", Logger: 1},
+	} {
+		_, err := backend.Open(t.Context(), "file", c)
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		require.Equal(t, field, invalid.Field)
+	}
+	for field, o := range map[string]Options{
+		"path": {}, "sync": {Path: "x", Sync: "sometimes"}, "options": {Path: "x", SegmentSize: -1},
+	} {
+		_, err := Open(t.Context(), o)
+		var invalid *backend.InvalidError
+		require.True(t, errors.As(err, &invalid), "%v", err)
+		require.Equal(t, field, invalid.Field)
+	}
+}
+
+// TestSyncChanges opens a log under one Sync after another.
+func TestSyncChanges(t *testing.T) {
+	d := newDisk()
+	n := 0
+	for _, sync := range []Sync{SyncAlways, SyncNever, SyncNever, SyncInterval, SyncAlways, SyncInterval} {
+		l, err := Open(t.Context(), Options{Path: "/log", fs: d, Sync: sync})
+		require.NoError(t, err)
+		require.Equal(t, n, count(t, l, 0))
+		writeSome(t, l, n, n+3)
+		n += 3
+		require.NoError(t, l.Close())
+		l, err = Open(t.Context(), Options{Path: "/log", fs: d, Sync: sync})
+		require.NoError(t, err)
+		require.NoError(t, l.Close()) // a segment without facts, or one with, stays
+	}
+	entries, err := d.ReadDir("/log")
+	require.NoError(t, err)
+	segments := slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !strings.HasSuffix(e.Name(), segmentExt) })
+	require.Len(t, segments, 5)
+}

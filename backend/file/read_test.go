@@ -1,0 +1,188 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// TestReadWhatIsReplaced begins to read each segment, then has a snapshot take the place of all, or
+// Prune make them anew, and reads on: nothing is missing and nothing comes twice.
+func TestReadWhatIsReplaced(t *testing.T) {
+	for _, prune := range []bool{false, true} {
+		l := openTest(t, Options{Path: t.TempDir(), SegmentSize: 16 << 10})
+		writeSome(t, l, 0, 500)
+		require.Greater(t, len(l.allPieces()), 5)
+		var readers []func() (backend.Fact, error, bool)
+		var places []uint64
+		for after := range uint64(480) {
+			if after%16 > 0 {
+				continue
+			}
+			next, stop := iter.Pull2(l.Replay(t.Context(), after))
+			defer stop()
+			f, err, ok := next()
+			require.True(t, ok)
+			require.NoError(t, err)
+			require.Equal(t, after+1, f.Seq)
+			readers, places = append(readers, next), append(places, after+1)
+		}
+		if prune {
+			_, err := l.Prune(t.Context(), slices.Values([]uint64{3, 490, 499}))
+			require.NoError(t, err)
+		} else {
+			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+			require.Len(t, l.allPieces(), 2)
+		}
+		for i, next := range readers {
+			seq := places[i]
+			for f, err, ok := next(); ok; f, err, ok = next() {
+				require.NoError(t, err)
+				if !prune {
+					require.Equal(t, seq+1, f.Seq)
+				}
+				seq = f.Seq
+			}
+			require.EqualValues(t, 500, seq)
+		}
+	}
+}
+
+// TestFollowReadsTheTailFromMemory counts how often files are opened: a follower that keeps up needs
+// none, one that begins far back reads files first.
+func TestFollowReadsTheTailFromMemory(t *testing.T) {
+	d := newDisk()
+	l := openTest(t, Options{fs: d})
+	writeSome(t, l, 0, 10)
+	opened := 0
+	d.with(func() {
+		d.readFault = func(op, name string, _ int) *fault {
+			if op == "open" && strings.HasSuffix(name, segmentExt) {
+				opened++
+			}
+			return nil
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 10
+	for f, err := range l.Follow(ctx, 0) {
+		require.NoError(t, err)
+		if f.Seq == uint64(n) {
+			if n == 100 {
+				break
+			}
+			writeSome(t, l, n, n+1)
+			n++
+		}
+	}
+	require.Zero(t, opened)
+	l.mu.Lock()
+	l.tail.clear()
+	l.mu.Unlock()
+	require.Equal(t, 100, count(t, l, 0))
+	require.Equal(t, 1, opened)
+}
+
+// TestTail keeps as many frames as tailSize asks for, and not many more.
+func TestTail(t *testing.T) {
+	var tl tail
+	frame := make([]byte, 100<<10)
+	for seq := uint64(1); seq <= 100; seq++ {
+		tl.add(tailFrame{seq, seq, frame})
+		require.Less(t, tl.bytes, tailSize+len(frame))
+	}
+	require.GreaterOrEqual(t, tl.bytes, tailSize)
+	require.Nil(t, tl.after(1), "it does not reach back that far")
+	require.Nil(t, tl.after(100))
+	require.Len(t, tl.after(99), 1)
+	first := tl.frames[0].first
+	require.Len(t, tl.after(first-1), blockSize/len(frame))
+	require.Nil(t, tl.after(first-2))
+}
+
+// TestOpenReadsIndexes opens a log of many segments, and one with a snapshot: of the files with
+// facts, only headers and the active segment are read.
+func TestOpenReadsIndexes(t *testing.T) {
+	d := newDisk()
+	opts := Options{Path: "/log", fs: d, SegmentSize: 64 << 10}
+	l, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	writeSome(t, l, 0, 2000)
+	indexed := func() bool {
+		return !slices.ContainsFunc(l.sealedPieces(), func(p *piece) bool { return p.index.Load() == 0 })
+	}
+	require.Eventually(t, indexed, time.Minute, time.Millisecond)
+	before := replayAll(t, l)
+	for _, snapshot := range []bool{false, true} {
+		if snapshot {
+			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+		}
+		require.NoError(t, l.Close())
+		require.Empty(t, d.tempFiles())
+		l, err = Open(t.Context(), opts)
+		require.NoError(t, err)
+		require.Equal(t, []string{l.active.piece.name}, l.Report().Read)
+		require.Equal(t, before, replayAll(t, l))
+
+		// What the sequencer knows is what it would know from the facts.
+		again, err := l.WriteFact(t.Context(), newFact(7))
+		require.NoError(t, err)
+		require.EqualValues(t, 8, again.Seq)
+		_, err = l.WriteBatch(t.Context(), backend.Batch{Expect: []backend.Expect{{Store: "tasks", Key: "task-000007", ID: newFact(1007).ID}}})
+		require.NoError(t, err)
+		reused := newFact(8)
+		reused.Key = "another"
+		_, err = l.WriteFact(t.Context(), reused)
+		require.ErrorIs(t, err, backend.ErrIDReused)
+	}
+	require.NoError(t, l.Close())
+
+	// Without its indexes it is read, and has them again.
+	entries, err := d.ReadDir("/log")
+	require.NoError(t, err)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), indexExt) {
+			require.NoError(t, d.Remove("/log/"+e.Name()))
+		}
+	}
+	l, err = Open(t.Context(), opts)
+	require.NoError(t, err)
+	require.Len(t, l.Report().Read, 2)
+	require.Equal(t, before, replayAll(t, l))
+	require.NoError(t, l.Close())
+	l = openTest(t, opts)
+	require.Len(t, l.Report().Read, 1)
+}
+
+func replayAll(t testing.TB, l *Log) (all []backend.Fact) {
+	t.Helper()
+	for f, err := range l.Replay(t.Context(), 0) {
+		require.NoError(t, err)
+		all = append(all, f.Clone())
+	}
+	return all
+}
+
+// tempFiles returns the names of files that were not finished.
+func (d *disk) tempFiles() (names []string) {
+	entries, err := d.ReadDir("/log")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return []string{err.Error()}
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), tempExt) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}

@@ -1,0 +1,224 @@
+package file
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// newFact returns a fact of about 400 bytes, of one of 1000 keys.
+func newFact(n int) backend.Fact {
+	return backend.Fact{
+		ID: fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n), Store: "tasks", Key: fmt.Sprintf("task-%06d", n%1000),
+		Value: json.RawMessage(fmt.Sprintf(`{"n":%d,"title":"%s"}`, n, strings.Repeat("x", 160))),
+	}
+}
+
+func openTest(t testing.TB, opts Options) *Log {
+	t.Helper()
+	if opts.Path == "" {
+		opts.Path = "/log"
+	}
+	l, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+func writeSome(t testing.TB, l *Log, from, to int) {
+	t.Helper()
+	for n := from; n < to; n++ {
+		_, err := l.WriteFact(t.Context(), newFact(n))
+		require.NoError(t, err)
+	}
+}
+
+func count(t testing.TB, l *Log, after uint64) (n int) {
+	t.Helper()
+	for f, err := range l.Replay(t.Context(), after) {
+		require.NoError(t, err)
+		require.Greater(t, f.Seq, after)
+		after = f.Seq
+		n++
+	}
+	return n
+}
+
+// A gate stops syncs of segments until it is opened.
+type gate struct {
+	reached chan struct{}
+	open    chan struct{}
+	once    sync.Once
+}
+
+func newGate(d *disk) *gate {
+	g := &gate{reached: make(chan struct{}), open: make(chan struct{})}
+	d.with(func() {
+		d.fault = func(op, name string, _ int) *fault {
+			if op == "sync" && strings.Contains(name, segmentExt) {
+				g.once.Do(func() { close(g.reached) })
+				<-g.open
+			}
+			return nil
+		}
+	})
+	return g
+}
+
+// TestGroup has a hundred writers wait while a sync is under way: the next write and sync is for all
+// of them.
+func TestGroup(t *testing.T) {
+	d := newDisk()
+	l := openTest(t, Options{fs: d})
+	g := newGate(d)
+	var writers sync.WaitGroup
+	errs := make(chan error, 101)
+	write := func(n int) {
+		_, err := l.WriteFact(t.Context(), newFact(n))
+		errs <- err
+	}
+	writers.Go(func() { write(0) })
+	<-g.reached
+	for n := 1; n <= 100; n++ {
+		writers.Go(func() { write(n) })
+	}
+	require.Eventually(t, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.queue) == 100
+	}, time.Minute, time.Millisecond)
+	close(g.open)
+	writers.Wait()
+	for range 101 {
+		require.NoError(t, <-errs)
+	}
+	s, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, s.Storage.Groups)
+	require.EqualValues(t, 101, s.Storage.Grouped)
+	require.Equal(t, 101, count(t, l, 0))
+}
+
+// TestGroupSize has writers wait whose facts are more than a group takes.
+func TestGroupSize(t *testing.T) {
+	d := newDisk()
+	l := openTest(t, Options{fs: d})
+	g := newGate(d)
+	large := strings.Repeat("x", 400<<10)
+	var writers sync.WaitGroup
+	for n := range 7 {
+		writers.Go(func() {
+			f := newFact(n)
+			f.Value = json.RawMessage(`"` + large + `"`)
+			_, _ = l.WriteFact(t.Context(), f)
+		})
+		if n == 0 {
+			<-g.reached
+		}
+	}
+	require.Eventually(t, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.queue) == 6
+	}, time.Minute, time.Millisecond)
+	close(g.open)
+	writers.Wait()
+	s, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 1+3, s.Storage.Groups, "two facts of 400 KiB fit a group, three do not")
+	require.Equal(t, 7, count(t, l, 0))
+}
+
+// TestWhileSyncing shows what a sync that takes long does not hold up: readers, Stats, and callers
+// whose context ends. The fact of such a caller is written all the same.
+func TestWhileSyncing(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		d := newDisk()
+		l := openTest(t, Options{fs: d})
+		writeSome(t, l, 0, 10)
+		g := newGate(d)
+		if !own { // somebody else's sync
+			go func() { _, _ = l.WriteFact(context.Background(), newFact(10)) }()
+			<-g.reached
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			_, err := l.WriteFact(ctx, newFact(11))
+			done <- err
+		}()
+		<-g.reached
+		require.Equal(t, 10, count(t, l, 0), "facts are seen once they are durable")
+		s, err := l.Stats(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 10, s.DurableSeq)
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		close(g.open)
+		held, err := l.WriteFact(t.Context(), newFact(11))
+		require.NoError(t, err)
+		require.Equal(t, l.last, held.Seq, "it was written once")
+	}
+}
+
+// TestBatchWithLineEnds has values with line ends, which a group can't be split at.
+func TestBatchWithLineEnds(t *testing.T) {
+	l := openTest(t, Options{fs: newDisk()})
+	var b backend.Batch
+	for n := range 3 {
+		f := newFact(n)
+		f.Value = json.RawMessage("{\n  \"n\": 1\n}")
+		b.Facts = append(b.Facts, f)
+	}
+	_, err := l.WriteBatch(t.Context(), b)
+	require.NoError(t, err)
+	l.mu.Lock()
+	l.tail.clear() // read it from the file
+	l.mu.Unlock()
+	require.Equal(t, 3, count(t, l, 0))
+}
+
+// TestSpaceAhead finds zeros after the last frame while the log is open under SyncAlways, and none
+// once it is closed, nor under another Sync.
+func TestSpaceAhead(t *testing.T) {
+	for sync, ahead := range map[Sync]bool{SyncAlways: true, SyncInterval: false, SyncNever: false} {
+		l, err := Open(t.Context(), Options{Path: t.TempDir(), Sync: sync})
+		require.NoError(t, err)
+		writeSome(t, l, 0, 2000)
+		s, err := l.Stats(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, ahead, s.Storage.AheadBytes > 0)
+		info, err := osFS{}.Stat(filepath.Join(l.dir, segmentName(1)))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, uint64(info.Size()), s.Storage.SegmentBytes)
+		require.Equal(t, ahead, uint64(info.Size()) > s.Storage.SegmentBytes)
+		require.NoError(t, l.Close())
+		info, err = osFS{}.Stat(filepath.Join(l.dir, segmentName(1)))
+		require.NoError(t, err)
+		end, err := dataEndOf(filepath.Join(l.dir, segmentName(1)))
+		require.NoError(t, err)
+		require.Equal(t, info.Size(), end)
+	}
+}
+
+func dataEndOf(path string) (int64, error) {
+	f, err := osFS{}.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return 0, err
+	}
+	return dataEnd(f, 0, size)
+}
