@@ -24,9 +24,9 @@ const yields = 4
 // waits, makes one group of it, writes and syncs that at once, and begins again.
 //
 // Who finds the committer's place empty becomes the committer: a goroutine that he starts or, to save
-// the way there and back, the writer itself if it would wait for the end anyway. It has its answer
-// after the first group: own says so, and then a goroutine goes on with what waits. [Log.end] waits
-// until the place is empty.
+// the way there and back, the writer itself, if it would wait for the end anyway or the end comes at
+// once, without a sync. It has its answer after the first group: own says so, and then a goroutine
+// goes on with what waits. [Log.end] waits until the place is empty.
 func (l *Log) commit(own bool) {
 	g := &l.group
 	for l.take(g) {

@@ -127,26 +127,34 @@ func (x *indexFile) points() ([]point, error) {
 	return all, err
 }
 
-// ids calls do with the latest IDs, in the order of their seqs.
-func (x *indexFile) ids(do func(id sequencer.ID, seq uint64)) error {
+// loadBatch is how many entries are given on at once, at most.
+const loadBatch = 1024
+
+// ids calls do with the latest IDs, in the order of their seqs, many at once. The slice is used again.
+func (x *indexFile) ids(do func([]sequencer.Loaded)) error {
+	batch := make([]sequencer.Loaded, 0, loadBatch)
 	return x.each(frameIDs, x.header.IDs, func(c *cursor) int {
 		n, seq := 0, uint64(0)
 		for c.more() {
 			seq += c.uint()
-			if id := c.id(); !c.bad {
-				do(id, seq)
+			id := c.id()
+			if c.bad {
+				break
 			}
 			n++
+			if batch = append(batch, sequencer.Loaded{Seq: seq, ID: id}); len(batch) == loadBatch || !c.more() {
+				do(batch)
+				batch = batch[:0]
+			}
 		}
 		return n
 	})
 }
 
-// keys calls do with each key's latest fact. The names keep large blocks of memory.
-func (x *indexFile) keys(do func(store, key string, seq uint64, id sequencer.ID)) error {
-	if x.header.Keys == 0 {
-		return nil
-	}
+// keys calls do with each key's latest fact, many at once. The slice is used again; the names keep
+// large blocks of memory.
+func (x *indexFile) keys(do func([]sequencer.Loaded)) error {
+	batch := make([]sequencer.Loaded, 0, loadBatch)
 	var stores []string
 	r := x.frames()
 	for want := x.header.Keys; want > 0; {
@@ -163,8 +171,13 @@ func (x *indexFile) keys(do func(store, key string, seq uint64, id sequencer.ID)
 		case frameKeys:
 			for ; c.more(); want-- {
 				store, seq, key, id := c.uint(), c.uint(), c.text(), c.id()
-				if c.bad = c.bad || store >= uint64(len(stores)); !c.bad {
-					do(stores[store], unsafe.String(unsafe.SliceData(key), len(key)), seq, id) // frames never change
+				if c.bad = c.bad || store >= uint64(len(stores)); c.bad {
+					break
+				}
+				name := unsafe.String(unsafe.SliceData(key), len(key)) // frames never change
+				if batch = append(batch, sequencer.Loaded{Store: stores[store], Key: name, Seq: seq, ID: id}); len(batch) == loadBatch || !c.more() {
+					do(batch)
+					batch = batch[:0]
 				}
 			}
 		}
@@ -243,10 +256,19 @@ func (x *indexer) takeIndex(of *indexFile) error {
 	x.facts += *of.header.Facts
 	x.last = max(x.last, of.header.LastSeq)
 	x.addTime(of.time)
-	if err := of.ids(x.addID); err != nil {
+	err := of.ids(func(facts []sequencer.Loaded) {
+		for i := range facts {
+			x.addID(facts[i].ID, facts[i].Seq)
+		}
+	})
+	if err != nil {
 		return err
 	}
-	return of.keys(func(store, key string, seq uint64, id sequencer.ID) { x.keys.Set(store, key, seq, id) })
+	return of.keys(func(facts []sequencer.Loaded) {
+		for _, f := range facts {
+			x.keys.Set(f.Store, f.Key, f.Seq, f.ID)
+		}
+	})
 }
 
 // makeIndex makes the index of a sealed piece. The caller has called maintain.

@@ -134,10 +134,12 @@ func (l *Log) findLatest(p *piece, left map[name]*backend.Fact) error {
 		return err
 	}
 	defer index.close()
-	return index.keys(func(store, key string, seq uint64, id sequencer.ID) {
-		n := name{store, key}
-		if f, ok := left[n]; ok && f == nil {
-			left[name{strings.Clone(store), strings.Clone(key)}] = &backend.Fact{Seq: seq, ID: id.String()}
+	return index.keys(func(facts []sequencer.Loaded) {
+		for _, latest := range facts {
+			n := name{latest.Store, latest.Key}
+			if f, ok := left[n]; ok && f == nil {
+				left[n] = &backend.Fact{Seq: latest.Seq, ID: latest.ID.String()} // under the name that is there
+			}
 		}
 	})
 }

@@ -50,6 +50,12 @@ func (l *Log) recover(ctx context.Context) error {
 		if sealed != nil {
 			pieces = append(pieces, sealed)
 		}
+		if sealed != nil && sealed.thinned {
+			// It was repaired, and is not what was read.
+			if pieces, err = l.load(ctx, pieces); err != nil {
+				return err
+			}
+		}
 	}
 	// What was there may have been there for the kernel only.
 	if err := l.opts.fs.SyncDir(l.dir); err != nil {
@@ -83,11 +89,11 @@ func (l *Log) writable(p *piece) bool { return !p.snapshot && !p.thinned }
 // survey decides which of the files make up the log, and checks that they have all of it between
 // them.
 func (l *Log) survey(found layout) ([]*piece, error) {
-	segments, err := l.surveySegments(found.segments)
+	snapshot, firsts, err := l.surveySnapshots(found.snapshots, found.segments)
 	if err != nil {
 		return nil, err
 	}
-	snapshot, segments, err := l.surveySnapshots(found.snapshots, segments)
+	segments, err := l.surveySegments(firsts)
 	if err != nil {
 		return nil, err
 	}
@@ -131,14 +137,14 @@ func (l *Log) surveySegments(firsts []uint64) ([]*piece, error) {
 	return segments, nil
 }
 
-// surveySnapshots chooses the snapshot to use, if there is one, and drops the segments that it
-// covers. Where there is no choice, the snapshot is trusted as the segments are: damage in it shows
-// when it is read. Where there is, because a crash left both the snapshot and what it was made
-// from, it is read whole first.
-func (l *Log) surveySnapshots(throughs []uint64, segments []*piece) (*piece, []*piece, error) {
+// surveySnapshots chooses the snapshot to use, if there is one, and returns the segments that it does
+// not cover. Where there is no choice, the snapshot is trusted as the segments are: damage in it shows
+// when it is read. Where there is, because a crash left both the snapshot and what it was made from,
+// it is read whole first.
+func (l *Log) surveySnapshots(throughs, segments []uint64) (*piece, []uint64, error) {
 	for i, through := range slices.Backward(throughs) {
 		left := segments
-		for len(left) > 0 && left[0].first <= through {
+		for len(left) > 0 && left[0] <= through {
 			left = left[1:]
 		}
 		choice := i > 0 || len(left) < len(segments)
@@ -152,7 +158,7 @@ func (l *Log) surveySnapshots(throughs []uint64, segments []*piece) (*piece, []*
 		if !errors.Is(err, backend.ErrCorrupt) {
 			return nil, nil, err
 		}
-		if !choice || i == 0 && (len(segments) == 0 || segments[0].first > 1) {
+		if !choice || i == 0 && segments[0] > 1 {
 			if !l.opts.Repair {
 				return nil, nil, err
 			}
@@ -233,15 +239,10 @@ func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
 		if err = ctx.Err(); err != nil {
 			return nil, err
 		}
-		if indexes[i], err = l.openIndex(p); err == nil {
-			if p.points, err = indexes[i].points(); err == nil && !indexes[i].fits(p) {
-				err = errNoIndex
+		if indexes[i] = l.goodIndex(p); indexes[i] == nil {
+			if pieces[i], indexes[i], err = l.reindex(p); err != nil {
+				return nil, err
 			}
-		}
-		if err == nil {
-			p.index.Store(indexes[i].size)
-		} else if pieces[i], indexes[i], err = l.reindex(p); err != nil {
-			return nil, err
 		}
 	}
 	for {
@@ -258,6 +259,23 @@ func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
 			return nil, err
 		}
 	}
+}
+
+// goodIndex returns the index of a piece, unless it does not fit, or the piece is to be read whole.
+func (l *Log) goodIndex(p *piece) *indexFile {
+	if l.opts.Repair {
+		return nil // to find what there is to repair
+	}
+	x, err := l.openIndex(p)
+	if err != nil {
+		return nil
+	}
+	if p.points, err = x.points(); err != nil || !x.fits(p) {
+		_ = x.close() // it was only read
+		return nil
+	}
+	p.index.Store(x.size)
+	return x
 }
 
 // reindex makes the index of a piece from its facts, after a repair if need be.
@@ -292,15 +310,20 @@ func (l *Log) loadIndexes(pieces []*piece, indexes []*indexFile) (bad int, err e
 		bad int
 		err error
 	}
+	first, facts := len(pieces), uint64(0)
+	for first > 0 && facts < sequencer.Remembered {
+		first--
+		facts += pieces[first].facts
+	}
+	keys := 0
+	for _, x := range indexes {
+		keys = max(keys, x.header.Keys)
+	}
+	l.seq.Reserve(int(facts), keys)
 	ids := make(chan result, 1)
 	go func() {
-		first, facts := len(pieces), uint64(0)
-		for first > 0 && facts < sequencer.Remembered {
-			first--
-			facts += pieces[first].facts
-		}
 		for i := first; i < len(pieces); i++ {
-			if err := indexes[i].ids(l.seq.LoadID); err != nil {
+			if err := indexes[i].ids(l.seq.LoadIDs); err != nil {
 				ids <- result{i, err}
 				return
 			}
@@ -308,7 +331,7 @@ func (l *Log) loadIndexes(pieces []*piece, indexes []*indexFile) (bad int, err e
 		ids <- result{}
 	}()
 	for i, x := range indexes {
-		err = x.keys(l.seq.LoadKey)
+		err = x.keys(l.seq.LoadKeys)
 		if err != nil {
 			bad = i
 			break

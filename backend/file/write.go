@@ -117,9 +117,10 @@ func (l *Log) submit(ctx context.Context, w *write) error {
 	lead := !l.committing
 	l.committing = true
 	l.mu.Unlock()
-	if lead && ctx.Done() == nil {
-		l.commit(true)
-	} else if lead {
+	switch {
+	case lead && (ctx.Done() == nil || l.opts.Sync != SyncAlways):
+		l.commit(true) // nothing that a caller would not wait for
+	case lead:
 		go l.commit(false)
 	}
 	select {

@@ -18,7 +18,8 @@ const Remembered = 1_000_000
 type idIndex struct {
 	hash       func(id ID) uint32
 	generation int
-	tables     []idTable
+	tables     []hashTable
+	warmed     uint64
 }
 
 func newIDIndex() idIndex {
@@ -31,7 +32,7 @@ func newIDIndex() idIndex {
 			return uint32(maphash.Bytes(seed, id.UUID[:]))
 		},
 		generation: Remembered,
-		tables:     make([]idTable, 1),
+		tables:     make([]hashTable, 1),
 	}
 }
 
@@ -73,10 +74,24 @@ func (x *idIndex) find(id ID) iter.Seq[uint64] {
 func (x *idIndex) add(id ID, seq uint64) {
 	last := &x.tables[len(x.tables)-1]
 	if last.used > 0 && seq-last.base > maxOffset {
-		x.tables = append(x.tables, idTable{})
+		x.tables = append(x.tables, hashTable{})
 		last = &x.tables[len(x.tables)-1]
 	}
 	last.add(x.hash(id), seq)
+}
+
+// warm prepares adding the IDs, see hashTable.warm.
+func (x *idIndex) warm(facts []Loaded) {
+	last := &x.tables[len(x.tables)-1]
+	for i := range facts {
+		x.warmed ^= last.warm(x.hash(facts[i].ID))
+	}
+}
+
+// reserve makes room for n more IDs, as far as they are kept.
+func (x *idIndex) reserve(n int) {
+	last := &x.tables[len(x.tables)-1]
+	last.reserve(max(0, min(n, x.generation-last.used)))
 }
 
 // remove takes back an add.
@@ -93,92 +108,10 @@ func (x *idIndex) age() {
 	after := 0
 	for i := len(x.tables) - 1; i >= 0; i-- {
 		if after >= x.generation {
-			x.tables = append([]idTable(nil), x.tables[i+1:]...)
+			x.tables = append([]hashTable(nil), x.tables[i+1:]...)
 			break
 		}
 		after += x.tables[i].used
 	}
-	x.tables = append(x.tables, idTable{})
-}
-
-// An idTable is a hash table with open addressing. A slot has the hash in its upper half, and in
-// its lower one how far the seq is above base, counted from 1; it is 0 if free.
-type idTable struct {
-	slots []uint64 // a power of two of them, at most two thirds used
-	used  int
-	base  uint64
-}
-
-const (
-	maxOffset = 1<<32 - 2
-	minSlots  = 64
-)
-
-// find yields the seqs of the slots with the hash, and reports whether to go on.
-func (t *idTable) find(hash uint32, yield func(uint64) bool) bool {
-	if t.used == 0 {
-		return true
-	}
-	for i := t.start(hash); t.slots[i] != 0; i = t.next(i) {
-		if uint32(t.slots[i]>>32) == hash && !yield(t.base+uint64(uint32(t.slots[i]))-1) {
-			return false
-		}
-	}
-	return true
-}
-
-// start returns the place where a hash would best be.
-func (t *idTable) start(hash uint32) int { return int(hash) & (len(t.slots) - 1) }
-
-func (t *idTable) next(i int) int { return (i + 1) & (len(t.slots) - 1) }
-
-func (t *idTable) add(hash uint32, seq uint64) {
-	if t.used == 0 {
-		t.base = seq
-	}
-	if 3*(t.used+1) > 2*len(t.slots) {
-		old := t.slots
-		t.slots = make([]uint64, max(minSlots, 2*len(old)))
-		for _, slot := range old {
-			if slot != 0 {
-				t.put(slot)
-			}
-		}
-	}
-	t.put(uint64(hash)<<32 | (seq - t.base + 1))
-	t.used++
-}
-
-func (t *idTable) put(slot uint64) {
-	i := t.start(uint32(slot >> 32))
-	for t.slots[i] != 0 {
-		i = t.next(i)
-	}
-	t.slots[i] = slot
-}
-
-// remove frees the slot of an ID, and reports whether there was one.
-func (t *idTable) remove(hash uint32, seq uint64) bool {
-	if t.used == 0 || seq < t.base {
-		return false
-	}
-	slot := uint64(hash)<<32 | (seq - t.base + 1)
-	i := t.start(hash)
-	for t.slots[i] != slot {
-		if t.slots[i] == 0 {
-			return false
-		}
-		i = t.next(i)
-	}
-	// Move up those behind it that are not where they would best be, so that they are found.
-	for j := t.next(i); t.slots[j] != 0; j = t.next(j) {
-		best := t.start(uint32(t.slots[j] >> 32))
-		if (j-best)&(len(t.slots)-1) >= (j-i)&(len(t.slots)-1) {
-			t.slots[i] = t.slots[j]
-			i = j
-		}
-	}
-	t.slots[i] = 0
-	t.used--
-	return true
+	x.tables = append(x.tables, hashTable{})
 }

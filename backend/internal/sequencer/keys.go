@@ -11,14 +11,16 @@ import (
 // so that the garbage collector does not walk it. A key whose facts are all gone keeps its entry,
 // some 70 bytes, until the log is opened anew.
 type keyIndex struct {
-	hash   func(store, key string) uint64
-	first  map[uint64]uint32 // hash to the first entry of that hash, counted from 1
-	blocks [][]keyEntry      // of entryBlock entries
-	count  int               // of entries in blocks
-	live   int               // of entries with a fact
+	hash   func(store, key string) uint32
+	table  hashTable    // finds entries, by their numbers
+	blocks [][]keyEntry // of entryBlock entries, numbered from 1
+	count  int          // of entries in blocks
+	live   int          // of entries with a fact
 	names  nameArena
 	stores map[string]uint32
 	odd    map[uint32]string // the latest IDs that are no UUIDs, by entry
+	hashes []uint32          // for warm
+	warmed uint64
 }
 
 const entryBlock = 1024
@@ -28,7 +30,6 @@ type keyEntry struct {
 	id    uuid.UUID // its ID, if that is a UUID in lower case
 	name  nameRef   // the key
 	store uint32
-	next  uint32 // the next entry with the same hash; 0: none
 }
 
 // An undoKey is what an entry was before set.
@@ -54,10 +55,9 @@ func (u *undoKey) latest() string {
 func newKeyIndex() keyIndex {
 	seed := maphash.MakeSeed()
 	return keyIndex{
-		hash: func(store, key string) uint64 {
-			return maphash.String(seed, store)*0x9e3779b97f4a7c15 ^ maphash.String(seed, key)
+		hash: func(store, key string) uint32 {
+			return uint32((maphash.String(seed, store)*0x9e3779b97f4a7c15 ^ maphash.String(seed, key)) >> 32)
 		},
-		first:  map[uint64]uint32{},
 		stores: map[string]uint32{},
 		odd:    map[uint32]string{},
 	}
@@ -68,22 +68,47 @@ func (x *keyIndex) entry(n uint32) *keyEntry {
 }
 
 // find returns the number of the key's entry, 0 if it has none.
-func (x *keyIndex) find(store, key string) uint32 { return x.findHash(store, key, x.hash(store, key)) }
+func (x *keyIndex) find(store, key string) uint32 {
+	return x.findHash(store, key, x.hash(store, key))
+}
 
-func (x *keyIndex) findHash(store, key string, hash uint64) uint32 {
+func (x *keyIndex) findHash(store, key string, hash uint32) (found uint32) {
 	number, ok := x.stores[store]
 	if !ok {
 		return 0
 	}
-	n := x.first[hash]
-	for n != 0 {
-		e := x.entry(n)
+	x.table.find(hash, func(n uint64) bool {
+		e := x.entry(uint32(n))
 		if e.store == number && string(x.names.get(e.name)) == key {
-			return n
+			found = uint32(n)
 		}
-		n = e.next
+		return found == 0
+	})
+	return found
+}
+
+// warm prepares setting the keys, see hashTable.warm.
+func (x *keyIndex) warm(facts []Loaded) {
+	x.hashes = x.hashes[:0]
+	for i := range facts {
+		hash := x.hash(facts[i].Store, facts[i].Key)
+		x.hashes = append(x.hashes, hash)
+		x.warmed ^= x.table.warm(hash)
 	}
-	return 0
+	for _, hash := range x.hashes {
+		x.table.find(hash, func(n uint64) bool {
+			x.warmed ^= x.entry(uint32(n)).seq
+			return false
+		})
+	}
+	for _, hash := range x.hashes {
+		x.table.find(hash, func(n uint64) bool {
+			if name := x.names.get(x.entry(uint32(n)).name); len(name) > 0 {
+				x.warmed ^= uint64(name[0])
+			}
+			return false
+		})
+	}
 }
 
 // latest returns the ID of the key's latest fact, "" if it has none.
@@ -143,7 +168,7 @@ func (x *keyIndex) put(n uint32, seq uint64, id ID) {
 }
 
 // add makes an entry for a key that has none.
-func (x *keyIndex) add(store, key string, h uint64) uint32 {
+func (x *keyIndex) add(store, key string, hash uint32) uint32 {
 	number, ok := x.stores[store]
 	if !ok {
 		number = uint32(len(x.stores))
@@ -154,8 +179,8 @@ func (x *keyIndex) add(store, key string, h uint64) uint32 {
 	}
 	x.count++
 	n := uint32(x.count)
-	*x.entry(n) = keyEntry{name: x.names.add(key), store: number, next: x.first[h]}
-	x.first[h] = n
+	*x.entry(n) = keyEntry{name: x.names.add(key), store: number}
+	x.table.add(hash, uint64(n))
 	return n
 }
 
@@ -166,11 +191,7 @@ func (x *keyIndex) undo(store, key string, u undoKey) {
 		return
 	}
 	e := x.entry(u.entry)
-	if h := x.hash(store, key); e.next == 0 {
-		delete(x.first, h)
-	} else {
-		x.first[h] = e.next
-	}
+	x.table.remove(x.hash(store, key), uint64(u.entry))
 	x.names.cut(e.name)
 	x.count--
 	if u.newName {

@@ -58,20 +58,47 @@ func (s *Sequencer) Skip(next uint64) { s.next = max(s.next, next) }
 func (s *Sequencer) Load(f *backend.Fact) {
 	s.next = f.Seq + 1
 	s.LoadTime(f.TransactionTime)
-	s.LoadID(IDOf(f.ID), f.Seq)
-	s.LoadKey(f.Store, f.Key, f.Seq, IDOf(f.ID))
-}
-
-// LoadID takes in the ID of a fact that the log holds, for a log that keeps IDs apart: in the order
-// of Seqs, and the latest ones at least. With LoadKey, [Sequencer.LoadTime] and [Sequencer.Skip] it
-// stands for Load; each may run on a goroutine of its own.
-func (s *Sequencer) LoadID(id ID, seq uint64) {
-	s.ids.add(id, seq)
+	id := IDOf(f.ID)
+	s.ids.add(id, f.Seq)
 	s.ids.age()
+	s.keys.set(f.Store, f.Key, f.Seq, id)
 }
 
-// LoadKey makes a fact that the log holds the latest of its key.
-func (s *Sequencer) LoadKey(store, key string, seq uint64, id ID) { s.keys.set(store, key, seq, id) }
+// Reserve makes room for facts to be loaded, of so many IDs and keys, so that it need not grow for
+// each.
+func (s *Sequencer) Reserve(ids, keys int) {
+	s.ids.reserve(ids)
+	s.keys.table.reserve(keys)
+}
+
+// A Loaded is what the sequencer must know of a fact that the log holds: its place and ID, and for
+// LoadKeys its key.
+type Loaded struct {
+	Store, Key string
+	Seq        uint64
+	ID         ID
+}
+
+// LoadIDs takes in the IDs of facts that the log holds, for a log that keeps IDs apart: in the order
+// of Seqs, and the latest ones at least. With LoadKeys, [Sequencer.LoadTime] and [Sequencer.Skip] it
+// stands for Load; each may run on a goroutine of its own. Many at once take much less time than one
+// by one, some thousand at most.
+func (s *Sequencer) LoadIDs(facts []Loaded) {
+	s.ids.warm(facts)
+	for i := range facts {
+		s.ids.add(facts[i].ID, facts[i].Seq)
+		s.ids.age()
+	}
+}
+
+// LoadKeys makes facts that the log holds the latest of their keys.
+func (s *Sequencer) LoadKeys(facts []Loaded) {
+	s.keys.warm(facts)
+	for i := range facts {
+		f := &facts[i]
+		s.keys.set(f.Store, f.Key, f.Seq, f.ID)
+	}
+}
 
 // LoadTime takes in a transaction time of a fact that the log holds.
 func (s *Sequencer) LoadTime(t time.Time) {
