@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -42,10 +43,13 @@ func (l *Log) goOn(ctx context.Context) error {
 }
 
 // failIf makes the log take no more writes if an error says that it is not known what the directory
-// holds.
+// holds. Want of room is an ErrFull.
 func (l *Log) failIf(err error) error {
-	if errors.Is(err, backend.ErrFailed) {
+	switch {
+	case errors.Is(err, backend.ErrFailed):
 		return l.fail(err)
+	case isFull(err) && !errors.Is(err, backend.ErrFull):
+		return fmt.Errorf("%w: make room and try again: %w", backend.ErrFull, err)
 	}
 	return err
 }

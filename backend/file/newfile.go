@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -88,13 +89,19 @@ func (n *newFile) install(named func()) error {
 	return nil
 }
 
-// rename gives the file its name while no reader is about to open what had it.
+// rename gives the file its name while no reader is about to open what had it. One that fails may be
+// done all the same: then readers find the new file, and must know that.
 func (n *newFile) rename(named func()) error {
 	l := n.log
 	l.opening.Lock()
 	defer l.opening.Unlock()
 	err := l.opts.fs.Rename(l.path(n.name+tempExt), l.path(n.name))
-	if err == nil && named != nil {
+	done := err == nil
+	if !done {
+		_, statErr := l.opts.fs.Stat(l.path(n.name + tempExt))
+		done = errors.Is(statErr, fs.ErrNotExist)
+	}
+	if done && named != nil {
 		named()
 	}
 	return err

@@ -48,20 +48,25 @@ func (l *Log) writeSnapshot(ctx context.Context, through uint64) error {
 	if len(old) == 0 || len(old) == 1 && old[0].snapshot {
 		return nil
 	}
-	n, err := l.newSnapshot(old[len(old)-1].last)
-	if err != nil {
-		return err
-	}
-	for _, p := range old {
-		if err := n.take(ctx, p); err != nil {
-			return errors.Join(err, n.file.discard())
-		}
-	}
-	if err := n.finish(old); err != nil {
+	if err := l.consolidate(ctx, old); err != nil {
 		return l.failIf(err)
 	}
 	l.drop(old)
 	return nil
+}
+
+// consolidate puts one snapshot in the place of pieces.
+func (l *Log) consolidate(ctx context.Context, old []*piece) error {
+	w, err := l.newSnapshot(old[len(old)-1].last)
+	if err != nil {
+		return err
+	}
+	for _, p := range old {
+		if err := w.take(ctx, p); err != nil {
+			return errors.Join(err, w.file.discard())
+		}
+	}
+	return w.finish(old)
 }
 
 // checkSnapshot reads a snapshot whole, compares it with its hash, and gives its facts to do as scan

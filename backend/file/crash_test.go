@@ -1,0 +1,228 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A crashCount is how much a check has tried.
+type crashCount struct {
+	points atomic.Int64 // steps of the disk at which a run crashed
+	images atomic.Int64 // disks found afterwards, each with a log to recover
+}
+
+func (c *crashCount) String() string {
+	return fmt.Sprintf("%d crashes, %d disks recovered", c.points.Load(), c.images.Load())
+}
+
+// TestCrashAtEachStep cuts the power, or kills the process, at each step that a workload makes the
+// disk do, and again at the steps of recovery. What was acknowledged is there afterwards, as the
+// Sync promises, and nothing else.
+func TestCrashAtEachStep(t *testing.T) {
+	for _, policy := range []Sync{SyncAlways, SyncInterval, SyncNever} {
+		t.Run(string(policy), func(t *testing.T) {
+			var count crashCount
+			err := crashCheck(t.Context(), crashSetup{sync: policy, short: policy != SyncAlways && !crashSoak}, &count)
+			t.Log(&count)
+			require.NoError(t, err)
+		})
+	}
+}
+
+// crashCheck runs the workload to a crash at each step, and recovers what may be found.
+func crashCheck(ctx context.Context, s crashSetup, count *crashCount) error {
+	whole := newDisk()
+	if err := s.run(ctx, whole, newCrashModel()); err != nil {
+		return fmt.Errorf("without a crash: %w", err)
+	}
+	var steps int
+	whole.with(func() { steps = len(whole.log) })
+	rounds := 1
+	if crashSoak {
+		rounds = 40
+	}
+	// The keeper works beside the workload, so that runs differ by a few steps.
+	return crashEach((steps+4)*rounds, func(i int) error {
+		k, round := i%(steps+4)+1, uint64(i/(steps+4))
+		d, m := newDisk(), newCrashModel()
+		d.crashAt, d.crashSeed = k, round*1000+uint64(k)
+		err := s.run(ctx, d, m)
+		if err != nil && !crashedUnder(d, err) {
+			return fmt.Errorf("crash at step %d: before it: %w", k, err)
+		}
+		count.points.Add(1)
+		if err := s.afterCrash(ctx, d, m, round, count); err != nil {
+			return fmt.Errorf("round %d, crash at step %d, %s: %w", round, k, crashStepOf(d), err)
+		}
+		return nil
+	})
+}
+
+// crashStepOf names the last step of a disk.
+func crashStepOf(d *disk) (step string) {
+	d.with(func() {
+		if n := len(d.log); n > 0 {
+			step = d.log[n-1]
+		}
+	})
+	return step
+}
+
+// lossOf is what a power cut may take.
+func (s crashSetup) lossOf(mode crashMode) crashLoss {
+	if mode == powerCut && s.sync != SyncAlways {
+		return loseTail
+	}
+	return loseNothing
+}
+
+// afterCrash recovers what a crash of a disk may leave.
+func (s crashSetup) afterCrash(ctx context.Context, d *disk, m *crashModel, round uint64, count *crashCount) error {
+	k := uint64(d.crashAt)
+	seeds := []uint64{0, 1, k*10 + round*7919 + 2} // of power cuts
+	kill := true
+	switch {
+	case crashSoak:
+	case s.sync == SyncAlways && k%4 > 0:
+		seeds = []uint64{0, seeds[2]}
+	case s.sync != SyncAlways:
+		seeds, kill = []uint64{seeds[2], k % 4 / 2}[k%2:], k%2 > 0
+	}
+	for i, seed := range seeds {
+		if err := s.recovered(ctx, d.image(seed, powerCut), m, s.lossOf(powerCut), k+uint64(i), count); err != nil {
+			return fmt.Errorf("power cut, seed %d: %w", seed, err)
+		}
+	}
+	if kill {
+		if err := s.recovered(ctx, d.image(0, processKill), m, loseNothing, k, count); err != nil {
+			return fmt.Errorf("kill: %w", err)
+		}
+	}
+	if crashSoak || k%40 == 0 || s.sync == SyncAlways && s.namesAtStake(d) {
+		if err := s.crashAgain(ctx, d.image(0, processKill), m, loseNothing, round, count); err != nil {
+			return fmt.Errorf("kill, then %w", err)
+		}
+	}
+	if crashSoak || k%40 == 20 {
+		if err := s.crashAgain(ctx, d.image(seeds[0], powerCut), m, s.lossOf(powerCut), round, count); err != nil {
+			return fmt.Errorf("power cut, seed %d, then %w", seeds[0], err)
+		}
+	}
+	return nil
+}
+
+// namesAtStake reports whether a disk crashed where a file had just been given its place, and that
+// was not durable yet: then recovery has most to do.
+func (s crashSetup) namesAtStake(d *disk) bool {
+	if !strings.HasPrefix(crashStepOf(d), "syncdir") {
+		return false
+	}
+	before := ""
+	d.with(func() { before = d.log[max(0, len(d.log)-2)] })
+	return strings.HasSuffix(before, snapshotExt) || d.crashAt%3 == 0
+}
+
+// recovered opens the log after a crash, checks it and writes on. Then the power is cut, taking all
+// that was not synced, or the log is closed, and it is checked again.
+func (s crashSetup) recovered(ctx context.Context, d *disk, m *crashModel, loss crashLoss, turn uint64, count *crashCount) error {
+	m = m.clone()
+	l, err := s.reopened(ctx, d, m, loss, count)
+	if err != nil {
+		return err
+	}
+	if err = m.goOn(ctx, l); err != nil {
+		return fmt.Errorf("going on: %w", errors.Join(err, l.Close()))
+	}
+	m.observe(ctx, l)
+	switch turn % 4 {
+	case 0:
+		return l.Close()
+	case 1:
+		if err := l.Close(); err != nil {
+			return fmt.Errorf("close: %w", err)
+		}
+		loss = loseNothing
+	default:
+		d, loss = d.crash(0, powerCut), s.lossOf(powerCut)
+		_ = l.Close() // its disk is dead
+	}
+	if l, err = s.reopened(ctx, d, m, loss, count); err != nil {
+		return fmt.Errorf("opened again: %w", err)
+	}
+	return l.Close()
+}
+
+// opened opens the log after a crash, checks it, and no more.
+func (s crashSetup) opened(ctx context.Context, d *disk, m *crashModel, loss crashLoss, _ uint64, count *crashCount) error {
+	l, err := s.reopened(ctx, d, m.clone(), loss, count)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+// reopened opens the log after a crash and checks it.
+func (s crashSetup) reopened(ctx context.Context, d *disk, m *crashModel, loss crashLoss, count *crashCount) (*crashLog, error) {
+	count.images.Add(1)
+	l, err := s.open(ctx, d, m, false)
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	found, err := m.verify(ctx, l, loss)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if missing := l.Report().Missing; missing != nil {
+		return nil, errors.Join(broken("missing after a crash: %v", missing), l.Close())
+	}
+	m.settle(found)
+	return l, nil
+}
+
+// crashAgain crashes at each step of recovery and of the first write after it.
+func (s crashSetup) crashAgain(ctx context.Context, from *disk, before *crashModel, loss crashLoss, round uint64, count *crashCount) error {
+	for j := 1; ; j++ {
+		d, m := from.image(0, processKill), before.clone()
+		d.crashAt, d.crashSeed = j, round+uint64(j)
+		still := loss
+		l, err := s.open(ctx, d, m, false)
+		if err == nil {
+			var found, err2 = m.verify(ctx, l, loss)
+			if err = err2; err == nil {
+				m.settle(found)
+				still = loseNothing
+				err = m.write(ctx, l, m.fact())
+			}
+			m.observe(ctx, l)
+			if closed := l.Close(); err == nil {
+				err = closed
+			}
+		}
+		if err == nil {
+			return nil
+		}
+		if !crashedUnder(d, err) {
+			return fmt.Errorf("before a crash at step %d: %w", j, err)
+		}
+		count.points.Add(1)
+		check := s.opened
+		if crashSoak || j%5 == 0 {
+			check = s.recovered
+		}
+		for _, seed := range []uint64{0, uint64(j) + round*31 + 2} {
+			cut := max(still, s.lossOf(powerCut))
+			if err := check(ctx, d.image(seed, powerCut), m, cut, uint64(j), count); err != nil {
+				return fmt.Errorf("power cut at step %d, %s, seed %d: %w", j, crashStepOf(d), seed, err)
+			}
+		}
+		if err := check(ctx, d.image(0, processKill), m, still, uint64(j), count); err != nil {
+			return fmt.Errorf("kill at step %d, %s: %w", j, crashStepOf(d), err)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package file_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+)
+
+// A fullDisk is a log on a small disk, and what it should hold.
+type fullDisk struct {
+	opts file.Options
+	log  *file.Log
+	want []string // the facts
+	seen int      // how many times the disk was full
+	rng  *rand.Rand
+}
+
+func (d *fullDisk) open(t *testing.T) {
+	var err error
+	d.log, err = file.Open(t.Context(), d.opts)
+	require.NoError(t, err)
+}
+
+func (d *fullDisk) write(t *testing.T, value string) error {
+	f, err := d.log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint("f", len(d.want)), Store: "s", Key: "k", Value: []byte(value)})
+	if err == nil {
+		d.want = append(d.want, factText(&f))
+	}
+	return err
+}
+
+// fill writes until the disk is full, first facts and then ever smaller ones.
+func (d *fullDisk) fill(t *testing.T) {
+	size := 3000
+	noise := make([]byte, size) // does not compress well
+	for size > 10 {
+		for i := range noise {
+			noise[i] = '#' + byte(d.rng.IntN('Z'-'#'))
+		}
+		err := d.write(t, `"`+string(noise[:size])+`"`)
+		if err == nil {
+			continue
+		}
+		require.ErrorIs(t, err, backend.ErrFull)
+		require.NotErrorIs(t, err, backend.ErrFailed)
+		require.ErrorContains(t, err, "make room")
+		size /= 2
+	}
+	d.seen++
+}
+
+// check checks that the log holds exactly what was acknowledged.
+func (d *fullDisk) check(t *testing.T) {
+	var have []string
+	for f, err := range d.log.Replay(t.Context(), 0) {
+		require.NoError(t, err)
+		have = append(have, factText(&f))
+	}
+	require.Equal(t, len(d.want), len(have))
+	for i := range have {
+		if d.want[i] != have[i] {
+			require.Equal(t, d.want[i], have[i])
+		}
+	}
+}
+
+// TestFullDisk fills a disk. Writes then fail with ErrFull, and so do snapshots and Prune; nothing that
+// was acknowledged is lost, everything can be read, and once there is room writing goes on without
+// opening the log anew. A log can also be closed and opened while its disk is full.
+func TestFullDisk(t *testing.T) {
+	for _, policy := range []file.Sync{file.SyncAlways, file.SyncInterval, file.SyncNever} {
+		t.Run(string(policy), func(t *testing.T) {
+			disk := newMount(t)
+			if err := disk.mount("-t", "tmpfs", "-o", "size=4m", "tmpfs"); err != nil {
+				t.Skip("no tmpfs can be mounted here: ", err)
+			}
+			ballast := func(n int) string { return filepath.Join(disk.dir, fmt.Sprint("ballast", n)) }
+			for i, size := range []int{300 << 10, 300 << 10, 2400 << 10, 1} {
+				require.NoError(t, os.WriteFile(ballast(i), make([]byte, size), 0o600))
+			}
+			d := &fullDisk{opts: file.Options{Path: filepath.Join(disk.dir, "log"), Sync: policy, SegmentSize: 128 << 10}, rng: rand.New(rand.NewPCG(3, 0))}
+			d.open(t)
+			d.fill(t)
+			d.check(t)
+			for name, do := range map[string]func() error{
+				"snapshot of all":  func() error { return d.log.WriteSnapshot(t.Context(), 0) },
+				"snapshot of some": func() error { return d.log.WriteSnapshot(t.Context(), 1) },
+				"prune": func() error {
+					_, err := d.log.Prune(t.Context(), slices.Values([]uint64{2}))
+					return err
+				},
+			} {
+				// The log gives back what it has written ahead, so there may be room again.
+				require.ErrorIs(t, os.WriteFile(ballast(3), make([]byte, 4<<20), 0o600), syscall.ENOSPC)
+				err := do()
+				require.ErrorIs(t, err, backend.ErrFull, name)
+				require.NotErrorIs(t, err, backend.ErrFailed, name)
+			}
+			require.NoError(t, os.Remove(ballast(3)))
+			d.check(t)
+
+			require.NoError(t, os.Remove(ballast(0)))
+			had := len(d.want)
+			d.fill(t)
+			require.Greater(t, len(d.want), had, "there is room again, and the log takes writes")
+			d.check(t)
+
+			require.NoError(t, d.log.Close())
+			d.open(t) // while the disk is full
+			require.Empty(t, d.log.Report().Cuts)
+			d.check(t)
+			require.NoError(t, os.Remove(ballast(1)))
+			require.NoError(t, d.write(t, `"a"`))
+			d.fill(t)
+			d.check(t)
+
+			require.NoError(t, os.Remove(ballast(2)))
+			require.NoError(t, d.log.WriteSnapshot(t.Context(), 0))
+			require.NoError(t, d.write(t, `"b"`))
+			d.check(t)
+			require.NoError(t, d.log.Close())
+			d.open(t)
+			d.check(t)
+			require.NoError(t, d.log.Close())
+			entries, err := filepath.Glob(filepath.Join(d.opts.Path, "*.tmp"))
+			require.NoError(t, err)
+			require.Empty(t, entries)
+			t.Logf("%d facts, full %d times", len(d.want), d.seen)
+		})
+	}
+}
