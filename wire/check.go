@@ -25,8 +25,34 @@ func CheckFact(body []byte) (backend.Fact, error) {
 	return parseAny(TrimSpace(body))
 }
 
-// parseAny parses a fact from a body that is well-formed JSON without space around it.
+// checkFact is CheckFact for a fact whose value must not be missing.
+func checkFact(body []byte) (backend.Fact, error) {
+	if err := backend.CheckJSON(body, maxBodyDepth); err != nil {
+		return backend.Fact{}, &backend.InvalidError{Field: "fact", Reason: err.Error()}
+	}
+	return parseWhole(TrimSpace(body))
+}
+
+// parseAny parses a fact from a body that is well-formed JSON without space around it. A missing value
+// is null.
 func parseAny(body []byte) (backend.Fact, error) {
+	f, err := parseMembers(body)
+	if err == nil && f.Value == nil {
+		f.Value = []byte("null")
+	}
+	return f, err
+}
+
+// parseWhole is parseAny for a fact whose value must not be missing.
+func parseWhole(body []byte) (backend.Fact, error) {
+	f, err := parseMembers(body)
+	if err == nil && f.Value == nil {
+		return backend.Fact{}, &backend.InvalidError{Field: "value", Reason: "missing: a fact has a JSON value, and null retracts"}
+	}
+	return f, err
+}
+
+func parseMembers(body []byte) (backend.Fact, error) {
 	f := backend.Fact{SchemaVersion: 1}
 	if body[0] != '{' {
 		return backend.Fact{}, &backend.InvalidError{Field: "fact", Reason: "not a JSON object"}
@@ -35,6 +61,9 @@ func parseAny(body []byte) (backend.Fact, error) {
 	var oldTransaction, oldValid time.Time
 	var err error
 	for name, v := range members(body) {
+		if name == "value" {
+			f.Value = v
+		}
 		if string(v) == "null" {
 			continue
 		}
@@ -53,8 +82,6 @@ func parseAny(body []byte) (backend.Fact, error) {
 		case "key":
 			present.key = true
 			f.Key, err = text(name, v)
-		case "value":
-			f.Value = v
 		case "value_hash":
 			f.ValueHash, err = text(name, v)
 		case "causation":
@@ -87,9 +114,6 @@ func parseAny(body []byte) (backend.Fact, error) {
 	if f.ValidTime.IsZero() {
 		f.ValidTime = oldValid
 	}
-	if f.Value == nil {
-		f.Value = []byte("null")
-	}
 	for _, field := range []struct {
 		name string
 		ok   bool
@@ -115,6 +139,25 @@ func members(object []byte) func(yield func(name string, value []byte) bool) {
 			}
 			if i = skipSpace(object, end); object[i] == ',' {
 				i = skipSpace(object, i+1)
+			}
+		}
+	}
+}
+
+// elements yields the places and the elements of an array that is well-formed; nothing for another value.
+func elements(array []byte) func(yield func(i int, value []byte) bool) {
+	return func(yield func(int, []byte) bool) {
+		if len(array) == 0 || array[0] != '[' {
+			return
+		}
+		at := skipSpace(array, 1)
+		for i := 0; array[at] != ']'; i++ {
+			end := valueEnd(array, at)
+			if !yield(i, array[at:end:end]) {
+				return
+			}
+			if at = skipSpace(array, end); array[at] == ',' {
+				at = skipSpace(array, at+1)
 			}
 		}
 	}

@@ -89,20 +89,16 @@ func checkGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
 	if err := backend.CheckJSON(body, maxBodyDepth+1); err != nil {
 		return nil, &backend.InvalidError{Field: "facts", Reason: err.Error()}
 	}
-	i := skipSpace(body, 1)
-	if body[i] == ']' {
-		return nil, &backend.InvalidError{Field: "facts", Reason: "an array without facts"}
-	}
-	for body[i] != ']' {
-		end := valueEnd(body, i)
-		f, err := parseAny(body[i:end:end])
+	n := len(facts)
+	for _, v := range elements(body) {
+		f, err := parseAny(v)
 		if err != nil {
 			return nil, err
 		}
 		facts = append(facts, f)
-		if i = skipSpace(body, end); body[i] == ',' {
-			i = skipSpace(body, i+1)
-		}
+	}
+	if len(facts) == n {
+		return nil, &backend.InvalidError{Field: "facts", Reason: "an array without facts"}
 	}
 	return facts, nil
 }

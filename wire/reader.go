@@ -63,6 +63,19 @@ func (r *Reader) Offset() int64 { return r.offset }
 // Buffered returns how many bytes were read from the stream and not yet given out.
 func (r *Reader) Buffered() int { return r.to - r.from }
 
+// Ready reports whether Next returns without reading from the stream: the next frame is there whole, or
+// what is there is no frame.
+func (r *Reader) Ready() bool {
+	if r.err != nil {
+		return true
+	}
+	if r.Buffered() < headerLen {
+		return false
+	}
+	n := binary.BigEndian.Uint32(r.block[r.from:])
+	return n == 0 || n > r.limit || r.Buffered() >= int(n)+FrameOverhead
+}
+
 // Next returns the body of the next frame. Its memory is the caller's to keep: it shares a block
 // with its neighbours, and the Reader never writes to it again.
 //
@@ -72,6 +85,17 @@ func (r *Reader) Buffered() int { return r.to - r.from }
 // it reports the same one again, but for errors of the stream: then it tries to read on, so that
 // a read past a deadline can be resumed.
 func (r *Reader) Next() ([]byte, error) {
+	frame, err := r.NextFrame()
+	if err != nil {
+		return nil, err
+	}
+	end := len(frame) - crcLen
+	return frame[headerLen:end:end], nil
+}
+
+// NextFrame is like Next, and returns the whole frame, the length before the body and the CRC after it.
+// Its capacity goes beyond it, so that [Join] can tell frames that follow each other in memory.
+func (r *Reader) NextFrame() ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -90,13 +114,12 @@ func (r *Reader) Next() ([]byte, error) {
 		return nil, err
 	}
 	frame := r.block[r.from : r.from+size]
-	body := frame[headerLen : headerLen+n : headerLen+n]
-	if crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(frame[headerLen+n:]) {
+	if crc32.ChecksumIEEE(frame[headerLen:headerLen+n]) != binary.BigEndian.Uint32(frame[headerLen+n:]) {
 		return nil, r.damage("wrong CRC")
 	}
 	r.from += size
 	r.offset += int64(size)
-	return body, nil
+	return frame, nil
 }
 
 func (r *Reader) damage(reason string) error {

@@ -202,7 +202,7 @@ func (g *group) write(first uint64) error {
 }
 
 // frame builds the frame in the block, and a new block when that is full. Frames in it stay as they
-// are.
+// are, and those behind each other can be joined ([wire.Join]).
 func (g *group) frame() []byte {
 	need := len(g.items) + len(g.bodies)*len(",\n") + len("[\n\n]") + wire.FrameOverhead
 	if cap(g.block)-len(g.block) < need {
@@ -214,7 +214,7 @@ func (g *group) frame() []byte {
 	if cap(g.items) > 2*groupSize {
 		g.items = nil
 	}
-	return g.block[start:len(g.block):len(g.block)]
+	return g.block[start:]
 }
 
 // undo cuts off what a failed write may have left behind.

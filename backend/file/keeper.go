@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/igniter-store/igniter/backend"
 )
 
 // keep is the keeper: the goroutine that does beside the committer what nobody should wait for. It
@@ -153,5 +151,3 @@ func (l *Log) sealedPieces() []*piece {
 	defer l.mu.Unlock()
 	return l.pieces[:len(l.pieces)-1]
 }
-
-var _ backend.Backend = (*Log)(nil)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/wire"
 )
 
 // A Log is a log in a directory. [Open] makes one.
@@ -60,6 +61,15 @@ type Log struct {
 	groups     uint64
 	grouped    uint64
 }
+
+var (
+	_ backend.Backend     = (*Log)(nil)
+	_ backend.BatchWriter = (*Log)(nil)
+	_ backend.Follower    = (*Log)(nil)
+	_ backend.Pruner      = (*Log)(nil)
+	_ backend.Stater      = (*Log)(nil)
+	_ wire.Framer         = (*Log)(nil)
+)
 
 // Open opens the log in a directory, and recovers what a crash left there; see the package's
 // comment. It holds the directory until Close: an *InUseError names the process that has it. A

@@ -93,11 +93,22 @@ func (x *frameReader) extend(to int64) {
 func (x *frameReader) close() error { return x.file.Close() }
 
 // raw returns the body of the next frame of the file itself.
-func (x *frameReader) raw() ([]byte, error) {
+func (x *frameReader) raw() ([]byte, error) { return bodyOf(x.rawFrame()) }
+
+// bodyOf returns a frame's body.
+func bodyOf(frame []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	body, _, _ := wire.CutFrame(frame)
+	return body, nil
+}
+
+func (x *frameReader) rawFrame() ([]byte, error) {
 	x.offset = x.base + x.r.Offset()
-	body, err := x.r.Next()
+	frame, err := x.r.NextFrame()
 	if err == nil {
-		return body, nil
+		return frame, nil
 	}
 	if err == io.EOF {
 		if x.offset < x.to || x.snapshot && !x.ended {
@@ -118,25 +129,30 @@ func (x *frameReader) raw() ([]byte, error) {
 
 // next returns the body of the next fact or group of facts; the header, markers and the end of a
 // snapshot are passed over. Its memory is the caller's to keep.
-func (x *frameReader) next() ([]byte, error) {
+func (x *frameReader) next() ([]byte, error) { return bodyOf(x.nextFrame()) }
+
+// nextFrame is like next, and returns the whole frame, for wire.Join.
+func (x *frameReader) nextFrame() ([]byte, error) {
 	for {
 		if len(x.block) > 0 {
 			body, rest, ok := wire.CutFrame(x.block)
 			if !ok {
 				return nil, x.damage("a block that holds more than frames")
 			}
+			frame := x.block[:len(body)+wire.FrameOverhead]
 			x.block = rest
-			return body, nil
+			return frame, nil
 		}
 		first := x.base+x.r.Offset() == 0
-		body, err := x.raw()
+		frame, err := x.rawFrame()
+		body, err := bodyOf(frame, err)
 		switch {
 		case err != nil:
 			return nil, err
 		case first || isMarker(body):
 			continue
 		case !x.snapshot:
-			return body, nil
+			return frame, nil
 		case isEnd(body):
 			x.ended = true
 			continue

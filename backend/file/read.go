@@ -81,6 +81,7 @@ type reader struct {
 	seq    uint64 // of the last fact passed
 	facts  []backend.Fact
 	frames [][]byte // of the tail, still to be given out
+	left   []byte   // a frame that run took and did not give out; nil: none
 	piece  *piece   // that file is of; nil: none is open
 	file   *frameReader
 	last   uint64 // what file covers, up to where it is read
@@ -100,29 +101,11 @@ func (r *reader) close() {
 // changed is closed once that may be different.
 func (r *reader) next(ctx context.Context) (facts []backend.Fact, changed <-chan struct{}, err error) {
 	for {
-		if err := ctx.Err(); err != nil {
+		if err := r.goOn(ctx); err != nil {
 			return nil, nil, err
 		}
-		if r.log.isClosed() {
-			return nil, nil, backend.ErrClosed
-		}
-		if len(r.frames) > 0 {
-			body, _, _ := wire.CutFrame(r.frames[0])
-			r.frames = r.frames[1:]
-			// The frame is what others read too.
-			r.facts, err = wire.ParseGroup(r.facts[:0], bytes.Clone(body))
-		} else if r.file != nil {
-			var body []byte
-			if body, err = r.file.next(); err == nil {
-				r.facts, err = r.file.parse(r.facts[:0], body)
-			}
-		} else {
-			err = io.EOF
-		}
+		frame, shared, err := r.frame()
 		if err == io.EOF {
-			if r.file != nil {
-				r.seq = max(r.seq, r.last) // the facts up to there may be pruned
-			}
 			if changed, err = r.find(); changed != nil || err != nil {
 				return nil, changed, err
 			}
@@ -131,16 +114,53 @@ func (r *reader) next(ctx context.Context) (facts []backend.Fact, changed <-chan
 		if err != nil {
 			return nil, nil, err
 		}
-		first := sort.Search(len(r.facts), func(i int) bool { return r.facts[i].Seq > r.seq })
-		if facts = r.facts[first:]; len(facts) > 0 {
+		body, _, _ := wire.CutFrame(frame)
+		if shared {
+			r.facts, err = wire.ParseGroup(r.facts[:0], bytes.Clone(body))
+		} else {
+			r.facts, err = r.file.parse(r.facts[:0], body)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if facts = since(r.facts, r.seq+1); len(facts) > 0 {
 			return facts, nil, nil
 		}
 	}
 }
 
+func (r *reader) goOn(ctx context.Context) error {
+	if r.log.isClosed() {
+		return backend.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// since returns the facts from a seq on.
+func since(facts []backend.Fact, seq uint64) []backend.Fact {
+	return facts[sort.Search(len(facts), func(i int) bool { return facts[i].Seq >= seq }):]
+}
+
+// frame returns the next frame of where the reader is, io.EOF at the end of that. A shared frame is what
+// others read too, and must not be given out to be changed.
+func (r *reader) frame() (frame []byte, shared bool, err error) {
+	switch {
+	case len(r.frames) > 0:
+		frame, r.frames = r.frames[0], r.frames[1:]
+		return frame, true, nil
+	case r.file != nil:
+		frame, err = r.file.nextFrame()
+		return frame, false, err
+	}
+	return nil, false, io.EOF
+}
+
 // find finds where to read what comes after the reader's place: in the tail, or in a piece. A
 // channel means that there is nothing.
 func (r *reader) find() (<-chan struct{}, error) {
+	if r.file != nil {
+		r.seq = max(r.seq, r.last) // the facts up to there may be pruned
+	}
 	for {
 		changed, generation, err := r.open()
 		if err == nil || !errors.Is(err, fs.ErrNotExist) || r.log.unchanged(generation) {

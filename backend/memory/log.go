@@ -8,6 +8,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/wire"
 )
 
 // A Log is a backend.Backend in RAM, with all the optional interfaces. Its methods may be called
@@ -34,6 +35,7 @@ var (
 	_ backend.Follower    = (*Log)(nil)
 	_ backend.Pruner      = (*Log)(nil)
 	_ backend.Stater      = (*Log)(nil)
+	_ wire.Framer         = (*Log)(nil)
 )
 
 // New returns an empty Log.
