@@ -87,7 +87,19 @@ type Stats struct {
 	Bytes      uint64 // what they occupy where the backend keeps them
 	DurableSeq uint64 // facts through it survive a power cut; 0: none does
 
-	Storage *Storage // nil: the backend keeps no files of its own, or does not say
+	Storage    *Storage    // nil: the backend keeps no files of its own, or does not say
+	Connection *Connection // nil: the backend has no server
+}
+
+// Connection is how a backend and its server are connected at one moment.
+type Connection struct {
+	Address   string    // of the server, with the transport
+	Up        bool      // they are connected
+	Since     time.Time // when that began
+	Protocol  int       // the version that is spoken, or was; 0: none yet
+	Server    string    // how the server calls itself; "": it does not say
+	Connects  uint64    // how often they were connected
+	LastError string    // why a connection was lost; "": none was
 }
 
 // Storage is what a log's files are at one moment. Bytes counts them all.

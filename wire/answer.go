@@ -204,3 +204,62 @@ func ParseAnswer(body []byte, into any) error {
 	}
 	return nil
 }
+
+// A Welcome is the answer to [OpHello].
+type Welcome struct {
+	Protocol int      `json:"protocol"`
+	Server   string   `json:"server"`    // how it calls itself
+	LastSeq  uint64   `json:"last_seq"`  // of its log
+	MaxFrame int      `json:"max_frame"` // bytes of a request that it takes
+	Features []string `json:"features"`  // the optional ops that its backend supports
+}
+
+// AppendWelcome appends the answer to OpHello.
+func AppendWelcome(dst []byte, w Welcome, id []byte) []byte {
+	text, _ := json.Marshal(w) // numbers and texts: it can't fail
+	dst = append(OpenAnswer(dst), ',')
+	return CloseAnswer(append(dst, text[1:len(text)-1]...), id)
+}
+
+// AppendStats appends what an answer says of a log, as fields after others.
+func AppendStats(dst []byte, s *backend.Stats) []byte {
+	dst = AppendNumber(dst, "first_seq", s.FirstSeq)
+	dst = AppendNumber(dst, "last_seq", s.LastSeq)
+	dst = AppendNumber(dst, "facts", s.Facts)
+	dst = AppendNumber(dst, "bytes", s.Bytes)
+	dst = AppendNumber(dst, "durable_seq", s.DurableSeq)
+	if s.Storage != nil {
+		text, _ := json.Marshal((*storage)(s.Storage)) // numbers and a time: it can't fail
+		dst = append(append(dst, `,"storage":`...), text...)
+	}
+	return dst
+}
+
+// ParseStats parses the answer to [OpStats] of version 2.
+func ParseStats(body []byte) (backend.Stats, error) {
+	var a struct {
+		FirstSeq   uint64   `json:"first_seq"`
+		LastSeq    uint64   `json:"last_seq"`
+		Facts      uint64   `json:"facts"`
+		Bytes      uint64   `json:"bytes"`
+		DurableSeq uint64   `json:"durable_seq"`
+		Storage    *storage `json:"storage"`
+	}
+	err := ParseAnswer(body, &a)
+	return backend.Stats{FirstSeq: a.FirstSeq, LastSeq: a.LastSeq, Facts: a.Facts, Bytes: a.Bytes, DurableSeq: a.DurableSeq,
+		Storage: (*backend.Storage)(a.Storage)}, err
+}
+
+// storage is a backend.Storage with the names of its JSON form.
+type storage struct {
+	Segments        int       `json:"segments"`
+	Snapshots       int       `json:"snapshots"`
+	SegmentBytes    uint64    `json:"segment_bytes"`
+	SnapshotBytes   uint64    `json:"snapshot_bytes"`
+	IndexBytes      uint64    `json:"index_bytes"`
+	AheadBytes      uint64    `json:"ahead_bytes"`
+	QuarantineBytes uint64    `json:"quarantine_bytes"`
+	LastSync        time.Time `json:"last_sync"`
+	Groups          uint64    `json:"groups"`
+	Grouped         uint64    `json:"grouped"`
+}

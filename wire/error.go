@@ -147,3 +147,6 @@ func ParseError(body []byte) error {
 	}
 	return e
 }
+
+// IsError reports whether an answer says that the request failed, for [ParseError].
+func IsError(body []byte) bool { return has(body, 0, `{"ok":false`) }

@@ -30,8 +30,9 @@ const (
 // A Request is what a client asks for. Its fields are read when they are asked for, since each op has
 // some of them and none minds the others. It shares the memory of the body that it was parsed from.
 type Request struct {
-	Op string
-	ID []byte // request_id, any JSON value, which the answer repeats; nil: not given
+	Op  string
+	ID  []byte // request_id, any JSON value, which the answer repeats; nil: not given
+	Err error  // what is wrong with a body that is no request; then Op is empty
 
 	fact    []byte       // nil: not given
 	checked backend.Fact // fact parsed, if isFact
@@ -48,17 +49,17 @@ const (
 )
 
 // ParseRequest parses a request, looking at every byte: its keys in any order, unknown ones ignored. What
-// is not JSON as facts hold it, no object or without an op is a *backend.InvalidError.
-func ParseRequest(body []byte) (Request, error) {
+// is not JSON as facts hold it, no object or without an op has a *backend.InvalidError as its Err.
+func ParseRequest(body []byte) Request {
 	if f, raw, ok := quickFact(body); ok {
-		return Request{Op: OpWriteFact, fact: raw, checked: f, isFact: true}, nil
+		return Request{Op: OpWriteFact, fact: raw, checked: f, isFact: true}
 	}
 	if err := backend.CheckJSON(body, maxBodyDepth); err != nil {
-		return Request{}, &backend.InvalidError{Field: "request", Reason: err.Error()}
+		return Request{Err: &backend.InvalidError{Field: "request", Reason: err.Error()}}
 	}
 	body = TrimSpace(body)
 	if body[0] != '{' {
-		return Request{}, &backend.InvalidError{Field: "request", Reason: "not a JSON object"}
+		return Request{Err: &backend.InvalidError{Field: "request", Reason: "not a JSON object"}}
 	}
 	var r Request
 	fields := map[string]*[]byte{
@@ -73,13 +74,12 @@ func ParseRequest(body []byte) (Request, error) {
 			*field = v
 		}
 	}
-	var err error
-	if len(op) == 0 {
-		err = &backend.InvalidError{Field: "op", Reason: "missing"}
+	if op == nil {
+		r.Err = &backend.InvalidError{Field: "op", Reason: "missing"}
 	} else {
-		r.Op, err = text("op", op)
+		r.Op, r.Err = text("op", op)
 	}
-	return r, err
+	return r
 }
 
 // quickFact recognizes a request to write a fact and nothing else, in the forms that clients write.
@@ -104,7 +104,7 @@ func (r *Request) Fact() (backend.Fact, error) {
 		return r.checked, nil
 	}
 	if len(r.fact) == 0 {
-		return backend.Fact{}, &backend.InvalidError{Field: "fact", Reason: "missing"}
+		return backend.Fact{}, &RequestError{&backend.InvalidError{Field: "fact", Reason: "missing"}}
 	}
 	return parseWhole(r.fact)
 }
@@ -119,8 +119,8 @@ func (r *Request) Batch() (backend.Batch, error) {
 		}
 		b.Facts = append(b.Facts, f)
 	}
-	if r.facts != nil && r.facts[0] != '[' {
-		return b, &backend.InvalidError{Field: "facts", Reason: "no array"}
+	if len(r.facts) == 0 || r.facts[0] != '[' {
+		return b, &RequestError{&backend.InvalidError{Field: "facts", Reason: "an array of facts is wanted"}}
 	}
 	var expect []struct{ Store, Key, ID string }
 	if err := r.decode("expect", r.expect, &expect); err != nil {
@@ -180,7 +180,7 @@ func (r *Request) decode(field string, v []byte, into any) error {
 		return nil
 	}
 	if err := json.Unmarshal(v, into); err != nil {
-		return &backend.InvalidError{Field: field, Reason: err.Error()}
+		return &RequestError{&backend.InvalidError{Field: field, Reason: err.Error()}}
 	}
 	return nil
 }
@@ -279,11 +279,22 @@ func appendRead(dst []byte, op string, after uint64, stores []string) []byte {
 	if len(stores) == 0 {
 		stores = []string{"*"}
 	}
-	return append(AppendStores(dst, stores), '}')
+	return append(appendStores(dst, stores), '}')
 }
 
-// AppendStores appends the names of stores as a field of a request.
-func AppendStores(dst []byte, stores []string) []byte {
+// AppendSubscribeV1 appends the request of version 1 to subscribe to all stores.
+func AppendSubscribeV1(dst []byte) []byte { return append(dst, `{"op":"subscribe","stores":[]}`...) }
+
+// AppendWriteSnapshotV1 appends the request of version 1 for a snapshot of facts.
+func AppendWriteSnapshotV1(dst []byte, facts []backend.Fact) []byte {
+	dst = append(dst, `{"facts":[`...)
+	for i := range facts {
+		dst = AppendFactV1(appendComma(dst, i), &facts[i])
+	}
+	return append(dst, `],"op":"write_snapshot"}`...)
+}
+
+func appendStores(dst []byte, stores []string) []byte {
 	dst = append(dst, `,"stores":[`...)
 	for i, name := range stores {
 		dst = append(appendComma(dst, i), '"')

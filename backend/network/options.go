@@ -1,0 +1,130 @@
+package network
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Options says which server to talk to, and how. All but Address may be left zero.
+type Options struct {
+	Address   string      // host:port, or the path of a Unix socket
+	Transport string      // "tcp" or "unix"; "": unix if Address has a slash, or else tcp
+	TLS       *tls.Config // nil: no TLS. An empty ServerName stands for the address's host
+	Token     string      // says to the server who is calling; "": nothing does
+
+	DialTimeout time.Duration // how long one attempt to connect may take; 0: 5 s
+	Heartbeat   time.Duration // how often the server shows that it is alive; after three without a word a connection is taken for lost; 0: 5 s
+
+	// Backoff bounds how long to wait before the next attempt to connect: from MinBackoff, growing, to
+	// MaxBackoff, each time half of it at random. 0: 50 ms and 3 s.
+	MinBackoff, MaxBackoff time.Duration
+
+	Logger *zap.Logger // connections made and lost; nil: nothing is logged
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Address == "" {
+		return o, &backend.InvalidError{Field: "address", Reason: "missing: give the server's host:port, or the path of its socket"}
+	}
+	switch o.Transport {
+	case "":
+		if o.Transport = "tcp"; strings.Contains(o.Address, "/") {
+			o.Transport = "unix"
+		}
+	case "tcp", "unix":
+	default:
+		return o, &backend.InvalidError{Field: "transport", Reason: fmt.Sprintf("%q is neither %q nor %q", o.Transport, "tcp", "unix")}
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&o.DialTimeout, 5 * time.Second}, {&o.Heartbeat, 5 * time.Second}, {&o.MinBackoff, 50 * time.Millisecond}, {&o.MaxBackoff, 3 * time.Second},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+	if o.TLS != nil && o.TLS.ServerName == "" {
+		o.TLS = o.TLS.Clone()
+		o.TLS.ServerName = hostOf(o.Address)
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	return o, nil
+}
+
+func hostOf(address string) string {
+	if i := strings.LastIndexByte(address, ':'); i >= 0 {
+		return strings.Trim(address[:i], "[]")
+	}
+	return address
+}
+
+// The backend is known to backend.Open as "network". It uses the Config's Address, Transport, TLS and
+// Token.
+func init() {
+	backend.Register("network", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
+		o, err := optionsOf(c)
+		if err != nil {
+			return nil, err
+		}
+		return Dial(ctx, o)
+	})
+}
+
+func optionsOf(c backend.Config) (Options, error) {
+	o := Options{Address: c.Address, Transport: c.Transport, Token: c.Token}
+	if err := c.Only("network", "address", "transport", "tls", "token"); err != nil {
+		return o, err
+	}
+	if c.Logger != nil {
+		var ok bool
+		if o.Logger, ok = c.Logger.(*zap.Logger); !ok {
+			return o, &backend.InvalidError{Field: "logger", Reason: fmt.Sprintf("a %T, and backend %q takes a *zap.Logger", c.Logger, "network")}
+		}
+	}
+	if c.TLS != nil {
+		var err error
+		if o.TLS, err = tlsOf(c.TLS); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// tlsOf reads the files that a configuration names.
+func tlsOf(t *backend.TLS) (*tls.Config, error) {
+	config := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, fmt.Errorf("network: read the authorities to trust: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &backend.InvalidError{Field: "tls.ca", Reason: t.CA + " has no certificate in PEM form"}
+		}
+	}
+	if (t.Cert == "") != (t.Key == "") {
+		return nil, &backend.InvalidError{Field: "tls.cert", Reason: "a certificate and its key go together"}
+	}
+	if t.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("network: read the client's certificate: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}

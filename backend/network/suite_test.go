@@ -1,0 +1,125 @@
+package network_test
+
+import (
+	"context"
+	"crypto/tls"
+
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/backendtest"
+	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/server"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A served log is a log and the server of it.
+type served struct {
+	log     backend.Backend
+	server  *server.Server
+	options network.Options
+	done    chan error // of Serve
+}
+
+func (s *served) stop(t testing.TB) {
+	require.NoError(t, s.server.Close())
+	require.NoError(t, <-s.done)
+	require.NoError(t, s.log.Close())
+}
+
+// serve serves a log on a free address.
+func serve(t testing.TB, log backend.Backend, transport string, opts server.Options) *served {
+	t.Helper()
+	address := "127.0.0.1:0"
+	if transport == "unix" {
+		address = filepath.Join(shortDir(t), "s")
+	}
+	l, err := server.Listen(transport, address)
+	require.NoError(t, err)
+	s := &served{log: log, server: server.New(log, opts), done: make(chan error, 1),
+		options: network.Options{Transport: transport, Address: l.Addr().String()}}
+	go func() { s.done <- s.server.Serve(l) }()
+	return s
+}
+
+// place is where a test's log is served.
+type place struct {
+	transport string
+	serverTLS *tls.Config
+	clientTLS *tls.Config
+	open      func(t testing.TB, dir string) backend.Backend
+
+	mu   sync.Mutex
+	logs map[string]*served
+}
+
+// opener opens a client of the log in a directory. A log in files is opened anew, and served anew, each
+// time; one in memory is served on.
+func (p *place) opener(keep bool) backendtest.Opener {
+	p.logs = map[string]*served{}
+	return func(t testing.TB, dir string) backend.Backend {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		s := p.logs[dir]
+		if s != nil && !keep {
+			s.stop(t)
+			s = nil
+		}
+		if s == nil {
+			s = serve(t, p.open(t, dir), p.transport, server.Options{TLS: p.serverTLS})
+			s.options.TLS = p.clientTLS
+			p.logs[dir] = s
+			t.Cleanup(func() {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				if p.logs[dir] == s {
+					s.stop(t)
+				}
+			})
+		}
+		c, err := network.Dial(context.WithoutCancel(t.Context()), s.options)
+		require.NoError(t, err)
+		return c
+	}
+}
+
+func openMemory(testing.TB, string) backend.Backend { return memory.New(memory.Options{}) }
+
+func openFile(t testing.TB, dir string) backend.Backend {
+	l, err := file.Open(context.WithoutCancel(t.Context()), file.Options{Path: filepath.Join(dir, "log"), Sync: file.SyncNever})
+	require.NoError(t, err)
+	return l
+}
+
+func TestSuite(t *testing.T) {
+	serverTLS, clientTLS := pair(t)
+	for name, p := range map[string]*place{
+		"tcp/memory":  {transport: "tcp", open: openMemory},
+		"unix/memory": {transport: "unix", open: openMemory},
+		"tls/memory":  {transport: "tcp", open: openMemory, serverTLS: serverTLS, clientTLS: clientTLS},
+		"tcp/file":    {transport: "tcp", open: openFile},
+		"unix/file":   {transport: "unix", open: openFile},
+		"tls/file":    {transport: "tcp", open: openFile, serverTLS: serverTLS, clientTLS: clientTLS},
+	} {
+		t.Run(name, func(t *testing.T) {
+			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)
+		})
+	}
+}
+
+func Benchmark(b *testing.B) {
+	for _, transport := range []string{"tcp", "unix"} {
+		b.Run(transport, func(b *testing.B) {
+			p := &place{transport: transport, open: openMemory}
+			backendtest.Benchmark(b, p.opener(true))
+		})
+	}
+}

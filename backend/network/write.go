@@ -1,0 +1,120 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// WriteFact implements backend.Backend. The fact is sent again until the server answers, or ctx ends.
+func (c *Client) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	held, err := c.writeFact(ctx, f)
+	if err != nil {
+		return backend.Fact{}, fmt.Errorf("network: write fact %q: %w", f.ID, err)
+	}
+	return held, nil
+}
+
+func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	if err := c.checkSize(len(f.Value) + len(f.Producer) + len(f.Derivation)); err != nil {
+		return f, err
+	}
+	if err := f.Validate(); err != nil {
+		return f, err
+	}
+	f, err := sequencer.Normalize(f)
+	if err != nil {
+		return f, err
+	}
+	if c.speaksV1() {
+		return c.writeFactV1(ctx, f)
+	}
+	cl := calls.Get().(*call)
+	cl.frame = wire.CloseFrame(wire.AppendWriteFact(wire.OpenFrame(cl.frame[:0]), &f), 0)
+	body, err := c.do(ctx, cl)
+	if err != nil {
+		return f, err // the call may still be waiting
+	}
+	place, err := wire.ParseWritten(body)
+	cl.release()
+	if err != nil {
+		return f, err
+	}
+	return own(place.In(f)), nil
+}
+
+// own returns a fact whose texts do not keep a block of answers in memory.
+func own(f backend.Fact) backend.Fact {
+	f.Causation = string([]byte(f.Causation))
+	return f
+}
+
+// checkSize refuses what can't fit a frame, before anything is done with it.
+func (c *Client) checkSize(size int) error {
+	c.mu.Lock()
+	limit := c.welcome.MaxFrame
+	c.mu.Unlock()
+	if size > limit {
+		return fmt.Errorf("%w: the server's limit is a frame of %d bytes", backend.ErrTooLarge, limit)
+	}
+	return nil
+}
+
+// speaksV1 reports whether the server speaks version 1.
+func (c *Client) speaksV1() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.Protocol == 1
+}
+
+// WriteBatch implements backend.BatchWriter. What WriteFact says of ctx holds here too. A server of version 1
+// has no batches: errors.ErrUnsupported.
+func (c *Client) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+	held, err := c.writeBatch(ctx, b)
+	if err != nil {
+		return nil, fmt.Errorf("network: write batch of %d facts: %w", len(b.Facts), err)
+	}
+	return held, nil
+}
+
+func (c *Client) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+	if c.speaksV1() {
+		return nil, errV1
+	}
+	size := 0
+	for i := range b.Facts {
+		size += len(b.Facts[i].Value) + len(b.Facts[i].Producer) + len(b.Facts[i].Derivation)
+	}
+	if err := c.checkSize(size); err != nil {
+		return nil, err
+	}
+	if err := b.Validate(); err != nil {
+		return nil, err
+	}
+	b.Facts = slices.Clone(b.Facts)
+	for i := range b.Facts {
+		var err error
+		if b.Facts[i], err = sequencer.Normalize(b.Facts[i]); err != nil {
+			return nil, err
+		}
+	}
+	cl := calls.Get().(*call)
+	cl.frame = wire.CloseFrame(wire.AppendWriteBatch(wire.OpenFrame(cl.frame[:0]), &b), 0)
+	body, err := c.do(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	places, err := wire.ParseWrittenBatch(body, len(b.Facts))
+	cl.release()
+	if err != nil {
+		return nil, err
+	}
+	for i := range places {
+		b.Facts[i] = own(places[i].In(b.Facts[i]))
+	}
+	return b.Facts, nil
+}

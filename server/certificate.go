@@ -1,0 +1,80 @@
+package server
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// A Certificate is a server's certificate and key, read from PEM files and read again when these change. Its
+// Get is for tls.Config.GetCertificate.
+type Certificate struct {
+	certFile, keyFile string
+	log               *zap.Logger
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	stamp   [2]fileStamp
+}
+
+// A fileStamp tells that a file has changed.
+type fileStamp struct {
+	modified time.Time
+	size     int64
+}
+
+// LoadCertificate reads a certificate and its key from PEM files. logger gets word of reading them
+// again; nil: nothing is logged.
+func LoadCertificate(certFile, keyFile string, logger *zap.Logger) (*Certificate, error) {
+	if logger == nil {
+		logger = zap.NewNop()
+	}
+	c := &Certificate{certFile: certFile, keyFile: keyFile, log: logger}
+	c.stamp = c.stamps()
+	current, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	c.current = current
+	return c, nil
+}
+
+func (c *Certificate) load() (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("server: load certificate %s with key %s: %w", c.certFile, c.keyFile, err)
+	}
+	return &pair, nil
+}
+
+func (c *Certificate) stamps() (s [2]fileStamp) {
+	for i, name := range []string{c.certFile, c.keyFile} {
+		if info, err := os.Stat(name); err == nil {
+			s[i] = fileStamp{info.ModTime(), info.Size()}
+		}
+	}
+	return s
+}
+
+// Get returns the certificate. If the files have changed and are no pair at present, it is the one before
+// that. It may be called concurrently.
+func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.stamps()
+	if now == c.stamp {
+		return c.current, nil
+	}
+	next, err := c.load()
+	if err != nil {
+		c.log.Warn("the certificate has changed and can't be read; the one before serves on", zap.Error(err))
+		return c.current, nil
+	}
+	c.current, c.stamp = next, now
+	c.log.Info("read the certificate again, since it has changed", zap.String("path", c.certFile))
+	return c.current, nil
+}

@@ -1,0 +1,306 @@
+package server
+
+import (
+	"cmp"
+	"errors"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A stream is what a connection sends of the log: a replay or a subscription.
+type stream struct {
+	conn   *conn
+	filter *stores // nil: all
+	asked  []string
+	after  uint64
+	live   bool      // it is a subscription
+	sent   time.Time // when something was sent last
+	facts  []backend.Fact
+	buf    []byte
+}
+
+// newStream reads what a request wants to be sent.
+func (c *conn) newStream(r *wire.Request) (*stream, error) {
+	x := &stream{conn: c}
+	var err error
+	if x.asked, err = r.Stores(); err != nil {
+		if c.version > 1 {
+			return nil, err
+		}
+		x.asked = nil // no array: all
+	}
+	if c.version > 1 {
+		if x.after, err = r.After(); err != nil {
+			return nil, err
+		}
+	}
+	x.filter, err = c.grant.readable(x.asked)
+	return x, err
+}
+
+// replay sends the log, and ends.
+func (c *conn) replay(r *wire.Request) error {
+	x, err := c.newStream(r)
+	if err != nil {
+		return err
+	}
+	last, err := c.server.head(c.server.ctx)
+	if err != nil {
+		return err
+	}
+	if c.version == 1 {
+		return x.replayV1(last, r.ID)
+	}
+	c.answer(func(dst []byte) []byte { return wire.AppendStream(dst, last, r.ID) })
+	if !c.flush() {
+		c.ending = true
+		return nil
+	}
+	sent := x.after
+	for run, err := range c.server.frames.Frames(c.server.ctx, x.after) {
+		if err != nil {
+			c.ending = true // what was sent is not the whole of it
+			return err
+		}
+		if run.Facts == 0 {
+			break
+		}
+		if !x.send(run) {
+			c.ending = true
+			return nil
+		}
+		if sent = run.Last; sent >= last {
+			break
+		}
+		if c.isDrained() {
+			c.ending = true
+			return errDraining
+		}
+	}
+	c.answer(func(dst []byte) []byte { return wire.AppendEnd(dst, max(sent, last)) })
+	return nil
+}
+
+// replayV1 answers with the whole log in one frame.
+func (x *stream) replayV1(last uint64, id []byte) error {
+	c := x.conn
+	var facts []backend.Fact
+	size := 0
+	for run, err := range c.server.frames.Frames(c.server.ctx, 0) {
+		if err != nil {
+			return err
+		}
+		for rest := run.Frames; len(rest) > 0; {
+			var body []byte
+			body, rest, _ = wire.CutFrame(rest)
+			n := len(facts)
+			if facts, err = wire.ParseGroup(facts, body); err != nil {
+				return err
+			}
+			facts = append(facts[:n], x.passing(facts[n:])...)
+			if len(facts) > n {
+				size += len(body)
+			}
+			if size > c.server.opts.MaxFrame {
+				return errNoReplay
+			}
+		}
+		if run.Facts == 0 || run.Last >= last {
+			break
+		}
+	}
+	start := len(c.out)
+	c.answer(func(dst []byte) []byte { return wire.AppendFactsV1(dst, facts, id) })
+	if len(c.out)-start > c.server.opts.MaxFrame+wire.FrameOverhead {
+		c.out = c.out[:start]
+		return errNoReplay
+	}
+	c.server.metrics.factsOut.Add(uint64(len(facts)))
+	return nil
+}
+
+// passing returns the facts that the filter lets through, in the same memory.
+func (x *stream) passing(facts []backend.Fact) []backend.Fact {
+	if x.filter == nil {
+		return facts
+	}
+	kept := facts[:0]
+	for _, f := range facts {
+		if x.filter.has(f.Store) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// send sends a run, as it is if nothing must be left out, and reports whether the stream goes on.
+func (x *stream) send(run wire.Run) bool {
+	frames, facts := run.Frames, run.Facts
+	if x.filter != nil || x.conn.version == 1 {
+		var err error
+		if frames, facts, err = x.encode(frames); err != nil {
+			x.conn.fail(err, nil)
+			x.conn.flush()
+			return false
+		}
+	}
+	if len(frames) == 0 {
+		return true
+	}
+	x.sent = time.Now()
+	x.conn.server.metrics.factsOut.Add(uint64(facts))
+	if x.live {
+		x.conn.server.metrics.pushed.Add(uint64(facts))
+	}
+	return x.conn.send(frames)
+}
+
+// encode returns the frames to send for those of the log, which are good until it is called again, and how
+// many facts they have.
+func (x *stream) encode(frames []byte) (out []byte, count int, err error) {
+	x.buf = x.buf[:0]
+	for rest := frames; len(rest) > 0; {
+		var body []byte
+		body, rest, _ = wire.CutFrame(rest)
+		if x.facts, err = wire.ParseGroup(x.facts[:0], body); err != nil {
+			return nil, 0, err
+		}
+		all := len(x.facts)
+		kept := x.passing(x.facts)
+		switch {
+		case len(kept) == 0:
+		case x.conn.version == 1:
+			for i := range kept {
+				start := len(x.buf)
+				x.buf = wire.CloseFrame(wire.AppendEventV1(wire.OpenFrame(x.buf), &kept[i]), start)
+			}
+		case len(kept) == all:
+			x.buf = wire.AppendFrame(x.buf, body)
+		default:
+			start := len(x.buf)
+			x.buf = wire.CloseFrame(wire.AppendGroup(wire.OpenFrame(x.buf), kept), start)
+		}
+		count += len(kept)
+	}
+	clear(x.facts)
+	if out = x.buf; cap(x.buf) > 2*wire.RunSize {
+		x.buf = nil
+	}
+	return out, count, nil
+}
+
+// subscribe sends the log and what comes to it, until the client or the server ends that. In version 1
+// it sends what comes from now on. Nothing else is asked of the connection then.
+func (c *conn) subscribe(r *wire.Request) error {
+	x, err := c.newStream(r)
+	if err != nil {
+		return err
+	}
+	last, err := c.server.head(c.server.ctx)
+	if err != nil {
+		return err
+	}
+	if c.version == 1 {
+		x.after = last
+		c.answer(func(dst []byte) []byte { return wire.AppendOK(dst, nil) })
+	} else {
+		c.answer(func(dst []byte) []byte { return wire.AppendSubscribed(dst, last, r.ID) })
+	}
+	c.ending = true
+	c.cursor.Store(x.after + 1)
+	defer c.cursor.Store(0)
+	if !c.flush() {
+		return nil
+	}
+	gone := make(chan struct{})
+	var end error
+	go func() {
+		defer close(gone)
+		end = c.awaitEnd()
+	}()
+	err = x.follow(gone)
+	c.drain() // ends awaitEnd
+	<-gone
+	if err = cmp.Or(err, end); err != nil && c.version == 1 {
+		c.server.metrics.failed(wire.ErrorCode(err), err)
+		return nil // version 1 has no way to say it
+	}
+	return err
+}
+
+// awaitEnd waits until the client hangs up or says close, which is nil, or sends anything else.
+func (c *conn) awaitEnd() error {
+	body, err := c.in.Next()
+	var corrupt *backend.CorruptError
+	switch {
+	case err == nil:
+		if r := wire.ParseRequest(body); r.Op == wire.OpClose {
+			return nil
+		}
+		return &wire.RequestError{Err: &backend.InvalidError{Field: "op", Reason: "a subscription takes no requests but close: use another connection"}}
+	case errors.As(err, &corrupt):
+		return &wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}
+	}
+	return nil
+}
+
+// follow sends the log as it grows until gone is closed, or until it can't go on, and then says why.
+func (x *stream) follow(gone <-chan struct{}) error {
+	c := x.conn
+	every := c.server.opts.Heartbeat
+	idle := time.NewTimer(every)
+	defer idle.Stop()
+	x.live, x.sent = true, time.Now()
+	for run, err := range c.server.frames.Frames(c.server.ctx, x.after) {
+		switch {
+		case err != nil && c.server.ctx.Err() != nil:
+			return nil // cut off
+		case err != nil:
+			return err
+		}
+		if err := x.refresh(); err != nil {
+			return err
+		}
+		c.cursor.Store(run.Last + 1)
+		if run.Facts > 0 && !x.send(run) {
+			return nil
+		}
+		if c.version > 1 && time.Since(x.sent) >= every {
+			x.sent = time.Now()
+			c.answer(func(dst []byte) []byte { return wire.AppendHeartbeat(dst, run.Last) })
+			if !c.flush() {
+				return nil
+			}
+		}
+		if run.Facts > 0 {
+			continue
+		}
+		idle.Reset(time.Until(x.sent.Add(every)))
+		select {
+		case <-run.Changed:
+		case <-idle.C:
+		case <-gone:
+			return nil
+		case <-c.server.draining:
+			return errDraining
+		}
+	}
+	return nil
+}
+
+// refresh looks at what the client may read, if that may have changed.
+func (x *stream) refresh() error {
+	c := x.conn
+	before := c.known
+	if c.refresh(); c.known == before {
+		return nil
+	}
+	if c.denied != nil {
+		return c.denied
+	}
+	var err error
+	x.filter, err = c.grant.readable(x.asked)
+	return err
+}
