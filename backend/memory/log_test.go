@@ -174,6 +174,34 @@ func TestFramesOfAnyLimit(t *testing.T) {
 	require.Equal(t, written.ID, next.Causation)
 }
 
+// A batch with a new key that is empty is refused after each of many keys of one length: those that
+// are there keep their latest facts.
+func TestRefusedEmptyKey(t *testing.T) {
+	for size := 16; size <= backend.MaxKeyLen; size *= 4 {
+		l := memory.New(memory.Options{})
+		defer l.Close()
+		of := func(id, key string) backend.Fact {
+			return backend.Fact{ID: id, Store: "s", Key: key, Value: []byte("1")}
+		}
+		key := func(n int) string { return fmt.Sprintf("%0*d", size, n) }
+		keys := 128<<10/size + 1
+		for n := range keys {
+			_, err := l.WriteFact(t.Context(), of(fmt.Sprint(n), key(n)))
+			require.NoError(t, err)
+			_, err = l.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{of("new", ""), of("0", "other")}})
+			require.ErrorIs(t, err, backend.ErrIDReused)
+		}
+		for n := range keys {
+			id := fmt.Sprint(n)
+			_, err := l.WriteBatch(t.Context(), backend.Batch{
+				Facts:  []backend.Fact{of("second"+id, key(n))},
+				Expect: []backend.Expect{{Store: "s", Key: key(n), ID: id}, {Store: "s"}},
+			})
+			require.NoError(t, err)
+		}
+	}
+}
+
 func TestClockThatRunsBackwards(t *testing.T) {
 	now := time.Unix(100, 5)
 	l := memory.New(memory.Options{Now: func() time.Time { now = now.Add(-time.Second); return now }})
