@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"runtime"
@@ -196,6 +197,40 @@ func TestIDsAreRememberedLongEnoughAndNoLonger(t *testing.T) {
 		require.False(t, n > 2001 && known(n-2001), "memory is bounded")
 		require.LessOrEqual(t, len(x.tables), 2)
 	}
+}
+
+// TestAMillionIDsAreRemembered is about the number that the contract promises. It looks whenever memory is
+// given back, and before and after that.
+func TestAMillionIDsAreRemembered(t *testing.T) {
+	const promised = 1_000_000
+	s := New(mapLog{})
+	of := func(seq uint64) (id ID) {
+		binary.BigEndian.PutUint64(id.UUID[8:], seq)
+		return id
+	}
+	known := func(seq uint64) bool {
+		for at := range s.ids.find(of(seq)) {
+			if at == seq {
+				return true
+			}
+		}
+		return false
+	}
+	facts := make([]Loaded, 0, 1000)
+	tables := 0
+	for seq := uint64(1); seq <= 2_001_000; seq++ {
+		if facts = append(facts, Loaded{Seq: seq, ID: of(seq)}); len(facts) < cap(facts) {
+			continue
+		}
+		s.LoadIDs(facts)
+		facts = facts[:0]
+		for _, age := range []uint64{0, 1, promised / 2, promised - 1} {
+			require.Equal(t, seq > age, known(seq-min(age, seq)), "the ID of %d facts before %d", age, seq)
+		}
+		tables = max(tables, len(s.ids.tables))
+	}
+	require.Equal(t, 2, tables)
+	require.False(t, known(1))
 }
 
 // What is refused leaves nothing behind, and makes nothing be forgotten.
