@@ -267,9 +267,11 @@ func (x *stream) follow(gone <-chan struct{}) error {
 		if run.Facts > 0 && !x.send(run) {
 			return nil
 		}
-		if c.version > 1 && time.Since(x.sent) >= every {
+		if time.Since(x.sent) >= every {
 			x.sent = time.Now()
-			c.answer(func(dst []byte) []byte { return wire.AppendHeartbeat(dst, run.Last) })
+			if c.version > 1 {
+				c.answer(func(dst []byte) []byte { return wire.AppendHeartbeat(dst, run.Last) })
+			}
 			if !c.flush() {
 				return nil
 			}
