@@ -135,7 +135,7 @@ func (c *conn) setDeadline() error {
 			c.frameStart = time.Now()
 		}
 		deadline = c.frameStart.Add(opts.FrameTimeout)
-	case opts.IdleTimeout > 0:
+	case opts.IdleTimeout > 0 && c.cursor.Load() == 0: // a subscription need not ask for anything
 		c.frameStart = time.Time{}
 		deadline = time.Now().Add(opts.IdleTimeout)
 	default:
