@@ -204,14 +204,19 @@ func (c *conn) refuse(err error) {
 			c.fail(errDraining, nil)
 		}
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.frameStart.IsZero():
-		c.server.metrics.cutOff.Add(1)
-		c.log("a client sent a part of a frame and then too little", err)
-		c.fail(&wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: fmt.Sprintf("it took longer than %v", c.server.opts.FrameTimeout)}}, nil)
+		c.fail(c.tooSlow(err), nil)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.log("a client has been idle for too long", err)
 	case !errors.Is(err, net.ErrClosed):
 		c.log("a connection was lost", err)
 	}
+}
+
+// tooSlow notes that a client did not send a frame in time, and returns what it is told.
+func (c *conn) tooSlow(err error) error {
+	c.server.metrics.cutOff.Add(1)
+	c.log("a client sent a part of a frame and then too little", err)
+	return &wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: fmt.Sprintf("it took longer than %v", c.server.opts.FrameTimeout)}}
 }
 
 var errDraining = fmt.Errorf("%w: the server is being shut down: connect again", backend.ErrUnavailable)

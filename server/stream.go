@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -242,6 +243,8 @@ func (c *conn) awaitEnd() error {
 		return &wire.RequestError{Err: &backend.InvalidError{Field: "op", Reason: "a subscription takes no requests but close: use another connection"}}
 	case errors.As(err, &corrupt):
 		return &wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.isDrained():
+		return c.tooSlow(err)
 	}
 	return nil
 }
