@@ -282,6 +282,19 @@ func (p *peer) nextFacts() ([]backend.Fact, *answer) {
 	return facts, nil
 }
 
+// replay reads the log after a seq, and returns what came and the signal that ended it.
+func (p *peer) replay(after uint64, stores ...string) (facts []backend.Fact, end answer) {
+	p.t.Helper()
+	p.send(string(wire.AppendReplay(nil, after, stores)))
+	require.True(p.t, answerOf(p.t, p.next()).Stream)
+	for {
+		some, signal := p.nextFacts()
+		if facts = append(facts, some...); signal != nil {
+			return facts, *signal
+		}
+	}
+}
+
 // fact returns a fact of a store, with a key and value for its ID.
 func fact(store, id string) backend.Fact {
 	return backend.Fact{ID: id, Store: store, Key: "k-" + id, Value: []byte(`{"of":"` + id + `"}`)}

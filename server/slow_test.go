@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,14 +41,16 @@ func TestSlowFrames(t *testing.T) {
 					p.requireOK("%s", x.begin)
 				}
 				start := time.Now()
-				go func() {
+				var sender sync.WaitGroup
+				defer sender.Wait()
+				sender.Go(func() {
 					for i := range x.send {
 						if _, err := p.Write(frame[i : i+1]); err != nil {
 							return
 						}
 						time.Sleep(x.every)
 					}
-				}()
+				})
 				var a answer
 				for a.Code == "" {
 					a = answerOf(t, p.next())

@@ -199,6 +199,11 @@ func (c *conn) subscribe(r *wire.Request) error {
 	if err != nil {
 		return err
 	}
+	if e, ok := c.server.frames.(encoder); ok {
+		if err := e.canFollow(); err != nil {
+			return err
+		}
+	}
 	last, err := c.server.head(c.server.ctx)
 	if err != nil {
 		return err
