@@ -398,3 +398,50 @@ func TestLengthsAloneAllocateNothing(t *testing.T) {
 	}
 	other.requireUndisturbed()
 }
+
+// TestLargeNonsense sends frames as large as they may be which make the most of being wrong. What is allocated,
+// copies that are garbage at once and the test's own included, is a few times the frame.
+func TestLargeNonsense(t *testing.T) {
+	const limit = 1 << 20
+	fill := func(prefix, unit, suffix string) string {
+		n := (limit - len(prefix) - len(suffix)) / len(unit)
+		return prefix + strings.Repeat(unit, n) + suffix
+	}
+	key := strings.Repeat("\u200b", limit/2/len("\u200b")-20)
+	s := serveMemory(t, server.Options{MaxFrame: limit})
+	other := newBystander(s)
+	p := s.dial2()
+	for name, body := range map[string]string{
+		"open arrays":         fill("", "[", ""),
+		"open objects":        fill("", `{"a":`, ""),
+		"a long op":           fill(`{"op":"`, `\\`, `"}`),
+		"a long op of quotes": fill(`{"op":"`, `\"`, `"}`),
+		"a key twice":         `{"` + key + `":1,"` + key + `":2}`,
+		"many keys":           fill(`{`, `"":0,`, `"op":"x"}`),
+		"a long store":        fill(`{"op":"write_fact","fact":{"id":"x","store":"`, `\\`, `","key":"","value":1}}`),
+		"long stores asked":   fill(`{"op":"replay","after":-1,"stores":["`, `\u0001`, `"]}`),
+		"a long token":        fill(`{"op":"hello","protocol":1,"token":"`, `x`, `"}`),
+		"a long after":        fill(`{"op":"replay","after":"`, `\\`, `"}`),
+		"a long number":       fill(`{"op":"replay","after":1`, `0`, `}`),
+		"a long seq":          fill(`{"op":"prune","seqs":["`, `\u0001`, `"]}`),
+		"white space":         fill(``, ` `, `{}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			frame := framesOf(body)
+			p.t = t
+			var a string
+			got := allocated(func() {
+				p.sendBytes(frame)
+				a = p.next()
+			})
+			require.False(t, answerOf(t, a).OK)
+			require.Less(t, len(a), 64<<10, "%.200s", a)
+			most := uint64(12 * limit)
+			if name == "many keys" {
+				most = 48 * limit // to tell that none is there twice, their places are noted
+			}
+			require.Less(t, got, most)
+			other.requireUndisturbed()
+		})
+	}
+}
