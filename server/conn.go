@@ -35,6 +35,7 @@ type conn struct {
 	ending     bool  // no more requests are read
 	requests   []wire.Request
 	facts      []backend.Fact
+	timing     timing
 	deadline   time.Time // in force for reading
 	frameStart time.Time // when the frame that is being read began; zero: none is
 

@@ -55,6 +55,7 @@ func (c *conn) replay(r *wire.Request) error {
 		return x.replayV1(last, r.ID)
 	}
 	c.answer(func(dst []byte) []byte { return wire.AppendStream(dst, last, r.ID) })
+	c.answered()
 	if !c.flush() {
 		c.ending = true
 		return nil
@@ -214,6 +215,7 @@ func (c *conn) subscribe(r *wire.Request) error {
 	} else {
 		c.answer(func(dst []byte) []byte { return wire.AppendSubscribed(dst, last, r.ID) })
 	}
+	c.answered()
 	c.ending = true
 	c.cursor.Store(x.after + 1)
 	defer c.cursor.Store(0)
