@@ -100,6 +100,36 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+// TestDuplicates writes facts that the log holds already, in every way, and is told so.
+func TestDuplicates(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	s.write(fact("tasks", "before"))
+	p := s.dial2()
+	a, b, c := writeJSON("tasks", "a"), writeJSON("tasks", "b"), writeJSON("tasks", "c")
+	p.send(a, a, b, a, writeJSON("tasks", "before"), b, c)
+	var seqs []uint64
+	var duplicates []bool
+	for range 7 {
+		x := answerOf(t, p.next())
+		require.True(t, x.OK)
+		seqs, duplicates = append(seqs, x.Seq), append(duplicates, x.Duplicate)
+	}
+	require.Equal(t, []uint64{2, 2, 3, 2, 1, 3, 4}, seqs)
+	require.Equal(t, []bool{false, true, false, true, true, true, false}, duplicates)
+	for range 2 {
+		require.True(t, p.call("%s", a).Duplicate)
+	}
+	require.Equal(t, uint64(3), s.Metrics().FactsIn)
+
+	body := p.ask(`{"op":"write_batch","facts":[%s,%s,%s]}`, factJSON("tasks", "d"), factJSON("tasks", "a"), factJSON("tasks", "d"))
+	require.Contains(t, body, `"facts":[{"seq":5,`)
+	require.Contains(t, body, `},{"seq":2,`)
+	require.Contains(t, body, `},{"seq":5,`)
+	require.NotContains(t, body[:len(`{"ok":true,"facts":[{"seq":5,"causation":null,"transaction_time":1795467633.8167136}`)], "duplicate")
+	require.Equal(t, uint64(4), s.Metrics().FactsIn)
+	require.Len(t, s.facts(), 5)
+}
+
 // A slowLog takes a while for each write.
 type slowLog struct{ *memory.Log }
 
@@ -144,6 +174,27 @@ func TestLatency(t *testing.T) {
 		require.GreaterOrEqual(t, write.Bound(22), 3*time.Second)
 		require.Equal(t, map[string]uint64{"write_fact": 1}, m.Slow)
 		require.Equal(t, 1, logs.FilterMessageSnippet("slow").Len())
+	})
+}
+
+// TestLag is of a subscriber that does not read: what was taken by it is less than what the log has.
+func TestLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := servePipe(t, server.Options{}, nil)
+		p, sub := l.dial(t), l.dial(t)
+		p.hello("")
+		sub.hello("")
+		sub.requireOK(`{"op":"subscribe"}`)
+		for _, id := range []string{"a", "b", "c"} {
+			p.requireOK("%s", writeJSON("tasks", id))
+		}
+		synctest.Wait()
+		require.Equal(t, uint64(3), s.Metrics().Lag)
+		for range 3 {
+			sub.nextFacts()
+		}
+		synctest.Wait()
+		require.Zero(t, s.Metrics().Lag)
 	})
 }
 

@@ -273,10 +273,10 @@ func (x *stream) follow(gone <-chan struct{}) error {
 		if err := x.refresh(); err != nil {
 			return err
 		}
-		c.cursor.Store(run.Last + 1)
 		if run.Facts > 0 && !x.send(run) {
 			return nil
 		}
+		c.cursor.Store(run.Last + 1)
 		if time.Since(x.sent) >= every {
 			x.sent = time.Now()
 			if c.version > 1 {
