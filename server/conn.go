@@ -81,7 +81,7 @@ func (c *conn) handshake() error {
 	if !ok {
 		return nil
 	}
-	if err := t.SetDeadline(time.Now().Add(c.server.opts.FrameTimeout)); err != nil {
+	if err := c.setDeadlines(time.Now().Add(c.server.opts.FrameTimeout)); err != nil {
 		return err
 	}
 	if err := t.HandshakeContext(c.server.ctx); err != nil {
@@ -90,7 +90,16 @@ func (c *conn) handshake() error {
 	if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
 		c.shown.isTLS, c.shown.cert = true, chains[0][0].Subject.CommonName
 	}
-	return t.SetDeadline(time.Time{})
+	return c.setDeadlines(time.Time{})
+}
+
+// setDeadlines sets the deadlines of a handshake, and after it. It leaves none to read by if the server ends.
+func (c *conn) setDeadlines(t time.Time) error {
+	err := c.nc.SetDeadline(t)
+	if err == nil && c.isDrained() {
+		err = c.nc.SetReadDeadline(longAgo)
+	}
+	return err
 }
 
 // authenticate looks up what the client may do with what it has shown.

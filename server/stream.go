@@ -270,6 +270,13 @@ func (x *stream) follow(gone <-chan struct{}) error {
 		case err != nil:
 			return err
 		}
+		select { // also where there is always more
+		case <-gone:
+			return nil
+		case <-c.server.draining:
+			return errDraining
+		default:
+		}
 		if err := x.refresh(); err != nil {
 			return err
 		}
