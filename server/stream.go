@@ -69,6 +69,10 @@ func (c *conn) replay(r *wire.Request) error {
 		if run.Facts == 0 {
 			break
 		}
+		if err := x.refresh(); err != nil {
+			c.ending = true
+			return err
+		}
 		if !x.send(run) {
 			c.ending = true
 			return nil
