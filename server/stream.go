@@ -256,6 +256,8 @@ func (c *conn) awaitEnd() error {
 		return &wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.isDrained():
 		return c.tooSlow(err)
+	case c.server.isDraining():
+		return errDraining // follow may learn of it from here first
 	}
 	return nil
 }
