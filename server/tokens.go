@@ -82,8 +82,11 @@ func parseTokens(text []byte) (*tokenSet, error) {
 	if err := d.Decode(&entries); err != nil && err != io.EOF {
 		return nil, err
 	}
+	if err := d.Decode(new(any)); err != io.EOF {
+		return nil, &backend.InvalidError{Field: "tokens", Reason: "a second document, after the list"}
+	}
 	set := &tokenSet{}
-	names := map[string]bool{}
+	names, sums := map[string]bool{}, map[[sha256.Size]byte]bool{}
 	for i, e := range entries {
 		sum, err := hex.DecodeString(e.SHA256)
 		switch {
@@ -93,8 +96,10 @@ func parseTokens(text []byte) (*tokenSet, error) {
 			return nil, &backend.InvalidError{Field: fmt.Sprintf("[%d].name", i), Reason: fmt.Sprintf("%q names another entry too", e.Name)}
 		case err != nil || len(sum) != sha256.Size:
 			return nil, &backend.InvalidError{Field: fmt.Sprintf("[%d].sha256", i), Reason: "not the 64 hex digits of a SHA-256"}
+		case sums[[sha256.Size]byte(sum)]:
+			return nil, &backend.InvalidError{Field: fmt.Sprintf("[%d].sha256", i), Reason: "another entry is for the same token"}
 		}
-		names[e.Name] = true
+		names[e.Name], sums[[sha256.Size]byte(sum)] = true, true
 		set.entries = append(set.entries, token{
 			name: e.Name, sum: [sha256.Size]byte(sum),
 			grant: grant{name: e.Name, read: newStores(e.Read), write: newStores(e.Write), admin: e.Admin},
