@@ -235,12 +235,17 @@ func (c *conn) subscribe(r *wire.Request) error {
 	err = x.follow(gone)
 	c.drain() // ends awaitEnd
 	<-gone
+	if end == errTooSlow {
+		end = c.tooSlow(end)
+	}
 	if err = cmp.Or(err, end); err != nil && c.version == 1 {
 		c.server.metrics.failed(wire.ErrorCode(err), err)
 		return nil // version 1 has no way to say it
 	}
 	return err
 }
+
+var errTooSlow = errors.New("the rest of a frame did not come in time")
 
 // awaitEnd waits until the client hangs up or says close, which is nil, or sends anything else.
 func (c *conn) awaitEnd() error {
@@ -255,7 +260,7 @@ func (c *conn) awaitEnd() error {
 	case errors.As(err, &corrupt):
 		return &wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.isDrained():
-		return c.tooSlow(err)
+		return errTooSlow
 	case c.server.isDraining():
 		return errDraining // follow may learn of it from here first
 	}
