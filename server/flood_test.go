@@ -28,7 +28,7 @@ import (
 // midst of a frame, while one works.
 func TestManyIdleConnections(t *testing.T) {
 	n := min(10_000, spareDescriptors(t)/2)
-	if raceEnabled || testing.Short() {
+	if raceEnabled { // which follows some 8,000 goroutines at most
 		n = min(n, 2000)
 	}
 	s := serve(t, "unix", memory.New(memory.Options{}), server.Options{})
@@ -107,6 +107,7 @@ func TestClientsThatDoNotRead(t *testing.T) {
 	for name, begin := range map[string]string{"requests": "", "subscription": `{"op":"subscribe"}`, "replay": `{"op":"replay"}`} {
 		for _, version := range []int{1, 2} {
 			t.Run(fmt.Sprint(name, " of version ", version), func(t *testing.T) {
+				t.Parallel()
 				core, logs := observer.New(zap.WarnLevel)
 				log := memory.New(memory.Options{})
 				s := serve(t, "unix", log, server.Options{WriteTimeout: 100 * time.Millisecond, Logger: zap.New(core)})
