@@ -87,7 +87,6 @@ func TestConnectionLimit(t *testing.T) {
 				require.Equal(t, "unavailable", a.Code)
 				require.Contains(t, a.Error, "3 connections")
 				p.requireEnd()
-				require.NoError(t, p.Close())
 			}
 			for _, p := range in {
 				p.requireAlive()
@@ -116,7 +115,7 @@ func TestClientsThatDoNotRead(t *testing.T) {
 				if version == 2 {
 					p.hello("")
 				}
-				big := `"` + strings.Repeat("x", 1<<20) + `"`
+				big := `"` + strings.Repeat("x", 256<<10) + `"`
 				if name == "replay" {
 					for i := range 8 {
 						s.write(backend.Fact{ID: fmt.Sprint("r", i), Store: "big", Value: []byte(big)})

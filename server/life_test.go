@@ -165,52 +165,50 @@ func TestShutdownOfManyListeners(t *testing.T) {
 // have said nothing yet, and leaves neither a goroutine nor a descriptor behind.
 func TestCloseWithEverythingInFlight(t *testing.T) {
 	descriptors := openDescriptors(t)
-	for _, network := range []string{"tcp", "unix"} {
-		for _, end := range []string{"close", "shutdown"} {
-			log := newGatedLog(memory.New(memory.Options{}))
-			s := serve(t, network, log, server.Options{})
-			big := strings.Repeat("x", 1<<20)
-			for i := range 16 { // more than sockets hold
-				_, err := log.Log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(i), Store: "big", Value: []byte(`"` + big + `"`)})
-				require.NoError(t, err)
-			}
-			var peers []*peer
-			for _, body := range []string{writeJSON("tasks", "a"), `{"op":"replay"}`, `{"op":"subscribe"}`, `{"op":"subscribe","after":16}`, `{"op":"ping"}`} {
-				v1, v2 := s.dial(), s.dial2()
-				v1.send(body)
-				v2.send(body)
-				peers = append(peers, v1, v2)
-			}
-			half, silent := s.dial(), s.dial()
-			half.sendBytes(framesOf(`{"op":"ping"}`)[:7])
-			peers = append(peers, half, silent)
-			<-log.entered
-			<-log.entered
-			eventually(t, "all are there", func() bool {
-				m := s.Metrics()
-				return m.Connections == len(peers) && m.Subscriptions == 4 && m.Requests["ping"] == 2
-			})
-			if end == "close" {
-				var closing sync.WaitGroup
-				for range 3 {
-					closing.Go(func() { _ = s.Close() })
-				}
-				closing.Wait()
-			} else {
-				ctx, cancel := context.WithCancel(t.Context())
-				done := s.shutdown(ctx)
-				eventually(t, "it drains", func() bool { return s.Status() == server.Draining })
-				cancel()
-				require.ErrorIs(t, <-done, context.Canceled)
-			}
-			for _, p := range peers {
-				p.requireGone()
-				require.NoError(t, p.Close())
-			}
-			s.stop()
-			require.Len(t, s.facts(), 16, "the backend is open, and holds what was acknowledged")
-			require.NoError(t, log.Close())
+	for end, network := range map[string]string{"close": "tcp", "shutdown": "unix"} {
+		log := newGatedLog(memory.New(memory.Options{}))
+		s := serve(t, network, log, server.Options{})
+		big := strings.Repeat("x", 512<<10)
+		for i := range 16 { // more than sockets hold
+			_, err := log.Log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(i), Store: "big", Value: []byte(`"` + big + `"`)})
+			require.NoError(t, err)
 		}
+		var peers []*peer
+		for _, body := range []string{writeJSON("tasks", "a"), `{"op":"replay"}`, `{"op":"subscribe"}`, `{"op":"subscribe","after":16}`, `{"op":"ping"}`} {
+			v1, v2 := s.dial(), s.dial2()
+			v1.send(body)
+			v2.send(body)
+			peers = append(peers, v1, v2)
+		}
+		half, silent := s.dial(), s.dial()
+		half.sendBytes(framesOf(`{"op":"ping"}`)[:7])
+		peers = append(peers, half, silent)
+		<-log.entered
+		<-log.entered
+		eventually(t, "all are there", func() bool {
+			m := s.Metrics()
+			return m.Connections == len(peers) && m.Subscriptions == 4 && m.Requests["ping"] == 2
+		})
+		if end == "close" {
+			var closing sync.WaitGroup
+			for range 3 {
+				closing.Go(func() { _ = s.Close() })
+			}
+			closing.Wait()
+		} else {
+			ctx, cancel := context.WithCancel(t.Context())
+			done := s.shutdown(ctx)
+			eventually(t, "it drains", func() bool { return s.Status() == server.Draining })
+			cancel()
+			require.ErrorIs(t, <-done, context.Canceled)
+		}
+		for _, p := range peers {
+			p.requireGone()
+			require.NoError(t, p.Close())
+		}
+		s.stop()
+		require.Len(t, s.facts(), 16, "the backend is open, and holds what was acknowledged")
+		require.NoError(t, log.Close())
 	}
 	eventually(t, "no descriptor is left", func() bool { return openDescriptors(t) <= descriptors })
 }
@@ -254,6 +252,7 @@ func TestBusySubscriptionsEnd(t *testing.T) {
 		for _, p := range []*peer{closes, hangsUp, stays} {
 			p.requireOK(`{"op":"subscribe","stores":%s}`, stores)
 			readers.Go(func() {
+				defer p.Close()
 				for {
 					body, err := p.in.Next()
 					if err != nil {

@@ -183,11 +183,12 @@ func (p *peer) ask(format string, args ...any) string {
 	return p.next()
 }
 
-// requireEnd requires that the server sends nothing more and closes.
+// requireEnd requires that the server sends nothing more and closes, and does so too.
 func (p *peer) requireEnd() {
 	p.t.Helper()
 	body, err := p.in.Next()
 	require.Equal(p.t, io.EOF, err, "%s", body)
+	require.NoError(p.t, p.Close())
 }
 
 // requireGone requires that the server has closed the connection, whatever it sent before.
