@@ -71,7 +71,18 @@ func AppendError(dst []byte, err error, id []byte) []byte {
 
 // AppendUnknownOp appends the answer to a request whose op is not known.
 func AppendUnknownOp(dst []byte, op string, id []byte) []byte {
-	return appendError(dst, "unknown_op", "Unknown op: "+string(appendQuoted(nil, op)), nil, id)
+	return appendError(dst, "unknown_op", "Unknown op: "+string(appendQuoted(nil, clip(op))), nil, id)
+}
+
+// maxText is how long a text is in the answer to a request that failed, about: it may quote the request.
+const maxText = 8 << 10
+
+// clip returns a text that is valid UTF-8 and not too long.
+func clip(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText] + "..."
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
 }
 
 func appendQuoted(dst []byte, s string) []byte { return append(appendText(append(dst, '"'), s), '"') }
@@ -79,7 +90,7 @@ func appendQuoted(dst []byte, s string) []byte { return append(appendText(append
 func appendError(dst []byte, code, message string, err error, id []byte) []byte {
 	dst = append(dst, `{"ok":false`...)
 	dst = appendField(dst, "error_code", code)
-	dst = appendField(dst, "error", strings.ToValidUTF8(message, "�"))
+	dst = appendField(dst, "error", clip(message))
 	var conflict *backend.ConflictError
 	var invalid *backend.InvalidError
 	var corrupt *backend.CorruptError
@@ -90,13 +101,13 @@ func appendError(dst []byte, code, message string, err error, id []byte) []byte 
 		dst = appendField(dst, "expected", conflict.Expected)
 		dst = appendField(dst, "latest", conflict.Latest)
 	case errors.As(err, &invalid):
-		dst = appendField(dst, "field", invalid.Field)
-		dst = appendField(dst, "reason", invalid.Reason)
+		dst = appendField(dst, "field", clip(invalid.Field))
+		dst = appendField(dst, "reason", clip(invalid.Reason))
 	case errors.As(err, &corrupt):
-		dst = appendField(dst, "path", corrupt.Path)
+		dst = appendField(dst, "path", clip(corrupt.Path))
 		dst = append(dst, `,"offset":`...)
 		dst = strconv.AppendInt(dst, corrupt.Offset, 10)
-		dst = appendField(dst, "reason", corrupt.Reason)
+		dst = appendField(dst, "reason", clip(corrupt.Reason))
 	}
 	return CloseAnswer(dst, id)
 }
