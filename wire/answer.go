@@ -117,7 +117,7 @@ func quickPlace(body []byte) (p Place, ok bool) {
 	}
 	i := len(okPrefix + placePrefix)
 	end := numberEnd(body, i)
-	if p.Seq, ok = parseUint(body[i:end]); !ok {
+	if p.Seq, ok = parseUint(body[i:end]); !ok || p.Seq == 0 {
 		return p, false
 	}
 	if i = end; has(body, i, `,"causation":null`) {
@@ -135,6 +135,9 @@ func quickPlace(body []byte) (p Place, ok bool) {
 }
 
 func parsePlace(object []byte) (p Place, err error) {
+	if object[0] != '{' {
+		return p, &backend.InvalidError{Field: "facts", Reason: quote(object) + " says of no fact where it is"}
+	}
 	for name, v := range members(object) {
 		switch name {
 		case "seq":

@@ -104,6 +104,9 @@ func ParseFactsV1(body []byte) ([]backend.Fact, error) {
 	if err := ParseAnswer(body, &answer); err != nil {
 		return nil, err
 	}
+	if len(answer.Facts) == 0 || answer.Facts[0] != '[' {
+		return nil, &backend.InvalidError{Field: "facts", Reason: "no array of facts in the answer to a replay"}
+	}
 	var facts []backend.Fact
 	for _, v := range elements(answer.Facts) {
 		f, err := parseAny(v)
