@@ -33,7 +33,7 @@ type session struct {
 func (c *Client) dial(ctx context.Context) (*session, error) {
 	attempt, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
-	nc, err := new(net.Dialer).DialContext(attempt, c.opts.Transport, c.opts.Address)
+	nc, err := c.opts.dial(attempt, c.opts.Transport, c.opts.Address)
 	if err != nil {
 		return nil, err
 	}
