@@ -87,6 +87,9 @@ func (p *pipe) submit(cl *call) bool {
 		p.mu.Unlock()
 		return false
 	}
+	if p.first == len(p.waiting) {
+		p.showed() // so far there was nothing to answer
+	}
 	alone := p.first == len(p.waiting) && !p.writing && len(p.out) == 0 && len(cl.frame) <= loneSize
 	p.waiting = append(p.waiting, cl)
 	if !alone {
@@ -243,10 +246,11 @@ func (p *pipe) read(ctx context.Context, cl *call) {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			p.fail(err)
 			return
-		case ctx.Err() != nil:
-			return
-		case !p.resume(): // nobody's context has ended
+		case ctx.Err() == nil && p.resume(): // somebody else's context has ended
+		case p.isLost():
 			p.fail(fmt.Errorf("no answer for %v: %w", p.limit, errLost))
+			return
+		case ctx.Err() != nil:
 			return
 		}
 	}

@@ -27,6 +27,7 @@ type session struct {
 	mu          sync.Mutex
 	silence     time.Duration // how long nothing may come; 0: for ever
 	interrupted bool          // reading is to stop
+	shown       time.Time     // when the server last showed that it is there
 }
 
 // dial makes a connection and says hello. It tries once.
@@ -58,7 +59,41 @@ func (s *session) Read(b []byte) (int, error) {
 	if err := s.setDeadline(); err != nil {
 		return 0, err
 	}
-	return s.Conn.Read(b)
+	n, err := s.Conn.Read(b)
+	if n > 0 {
+		s.showed()
+	}
+	return n, err
+}
+
+// pieceSize is how many bytes of a large request are sent at once.
+const pieceSize = 64 << 10
+
+// Write sends in pieces: that a server takes them shows that it is there, however long the whole takes.
+func (s *session) Write(b []byte) (n int, err error) {
+	for len(b)-n > pieceSize {
+		m, err := s.Conn.Write(b[n : n+pieceSize])
+		if n += m; err != nil {
+			return n, err
+		}
+		s.showed()
+	}
+	m, err := s.Conn.Write(b[n:])
+	return n + m, err
+}
+
+// showed notes that the server is there, or is not expected to show it yet.
+func (s *session) showed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown = time.Now()
+}
+
+// isLost reports whether the server has not shown for too long that it is there.
+func (s *session) isLost() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.shown) >= s.silence
 }
 
 func (s *session) setDeadline() error {
