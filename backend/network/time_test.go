@@ -111,6 +111,8 @@ func (l *slowLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, 
 
 // inMemory runs a test in its own time with a client and a server, which it ends.
 func inMemory(t *testing.T, log backend.Backend, o network.Options, test func(t *testing.T, c *network.Client, n *pipeNet)) {
+	network.ForgetCalls()
+	defer network.ForgetCalls()
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNet()
 		s := server.New(log, server.Options{})
