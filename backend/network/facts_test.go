@@ -1,19 +1,20 @@
 package network_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/wire"
 )
 
 // start serves a log in memory until the test ends.
@@ -88,9 +89,13 @@ func take(loop iter.Seq2[backend.Fact, error], n int) (facts []backend.Fact, err
 	return facts, nil
 }
 
+// same requires two logs to be the same, and shows where they part.
 func same(t testing.TB, want, got []backend.Fact) {
 	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
-		require.FailNow(t, "not the facts that are wanted (-want +got)", d)
+	for i := range min(len(want), len(got)) {
+		if w, g := wire.AppendFact(nil, &want[i]), wire.AppendFact(nil, &got[i]); !bytes.Equal(w, g) {
+			require.FailNow(t, "not the facts that are wanted", "fact %d of %d:\n%s\n%s", i, len(want), w, g)
+		}
 	}
+	require.Equal(t, len(want), len(got), "how many facts there are")
 }
