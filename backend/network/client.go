@@ -189,7 +189,9 @@ func (c *Client) retry(ctx context.Context, try func() (progress bool, err error
 		}
 		if err != nil {
 			failure.attempts++
-			failure.last = err
+			if failure.last == nil || ctx.Err() == nil { // an attempt that ctx has ended says less
+				failure.last = err
+			}
 			if isPermanent(err) {
 				permanent = err
 			}

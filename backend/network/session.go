@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,11 +31,26 @@ type session struct {
 	shown       time.Time     // when the server last showed that it is there
 }
 
-// dial makes a connection and says hello. It tries once.
+// dial makes a connection and says hello. It tries once, and stops when ctx ends or the client is closed.
 func (c *Client) dial(ctx context.Context) (*session, error) {
 	attempt, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
-	nc, err := c.opts.dial(attempt, c.opts.Transport, c.opts.Address)
+	defer context.AfterFunc(c.life, cancel)()
+	s, err := c.meet(attempt)
+	switch {
+	case err == nil:
+		return s, nil
+	case attempt.Err() == nil:
+		return nil, err
+	case ctx.Err() == nil && c.life.Err() == nil:
+		return nil, fmt.Errorf("no answer for %v", c.opts.DialTimeout)
+	}
+	return nil, errors.New("no answer so far")
+}
+
+// meet makes a connection and says hello.
+func (c *Client) meet(ctx context.Context) (*session, error) {
+	nc, err := c.opts.dial(ctx, c.opts.Transport, c.opts.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -43,13 +59,14 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 	}
 	s := &session{Conn: nc, version: wire.Version}
 	s.in = wire.NewReader(s, wire.MaxMaxFrame)
-	stop := context.AfterFunc(attempt, func() { _ = nc.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	err = s.hello(c.opts.Token)
 	if !stop() && err == nil {
-		err = attempt.Err()
+		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("say hello: %w", err), nc.Close())
+		_ = nc.Close() // why it is of no use is known
+		return nil, fmt.Errorf("say hello: %w", err)
 	}
 	return s, nil
 }
@@ -137,6 +154,9 @@ var longAgo = time.Unix(1, 0)
 // ask sends a request, whose body append makes, and returns the body of the answer.
 func (s *session) ask(append func(dst []byte) []byte) ([]byte, error) {
 	if _, err := s.Write(wire.CloseFrame(append(wire.OpenFrame(nil)), 0)); err != nil {
+		if body, said := s.in.Next(); said == nil || isCertificateAlert(said) {
+			return body, said // why it hung up
+		}
 		return nil, err
 	}
 	return s.in.Next()
@@ -144,6 +164,9 @@ func (s *session) ask(append func(dst []byte) []byte) ([]byte, error) {
 
 func (s *session) hello(token string) error {
 	body, err := s.ask(func(dst []byte) []byte { return wire.AppendHello(dst, clientName, token) })
+	if isCertificateAlert(err) {
+		return fmt.Errorf("%w: %w", backend.ErrUnauthenticated, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -159,11 +182,17 @@ func (s *session) hello(token string) error {
 	return err
 }
 
+// isCertificateAlert reports whether the server does not take the client's certificate, or misses one: it says
+// so in an alert of TLS, which has no type.
+func isCertificateAlert(err error) bool {
+	remote, ok := errors.AsType[*net.OpError](err)
+	return ok && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate")
+}
+
 // isPermanent reports whether trying again would come to the same.
 func isPermanent(err error) bool {
 	var verification *tls.CertificateVerificationError
-	var alert tls.AlertError
 	var done final
 	return errors.As(err, &done) || errors.Is(err, backend.ErrUnauthenticated) || errors.Is(err, backend.ErrForbidden) || errors.Is(err, backend.ErrInvalid) ||
-		errors.Is(err, backend.ErrClosed) || errors.As(err, &verification) || errors.As(err, &alert)
+		errors.Is(err, backend.ErrClosed) || errors.As(err, &verification)
 }
