@@ -37,6 +37,9 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
 	s, err := c.meet(attempt)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		<-attempt.Done() // a dialer looks at the time by itself, and may be ahead
+	}
 	switch {
 	case err == nil:
 		return s, nil
