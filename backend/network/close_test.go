@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -142,7 +141,7 @@ func TestCancelledCaller(t *testing.T) {
 // connections waits until a server has so many connections.
 func connections(t testing.TB, s *server.Server, n int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return s.Metrics().Connections == n }, 20*time.Second, time.Millisecond, "%d connections are wanted", n)
+	require.Eventually(t, func() bool { return s.Metrics().Connections == n }, eventually, tick, "%d connections are wanted", n)
 }
 
 // TestLoopsEnd leaves loops and cancels their contexts: their connections end at once.
@@ -304,7 +303,7 @@ func TestClose(t *testing.T) {
 	}
 	p.stop()
 	s.stop(t)
-	require.Eventually(t, func() bool { return descriptors(t) <= before }, 20*time.Second, time.Millisecond, "descriptors are left behind")
+	require.Eventually(t, func() bool { return descriptors(t) <= before }, eventually, tick, "descriptors are left behind")
 }
 
 // descriptors returns how many the process has open; 0 where the system does not tell.

@@ -45,6 +45,12 @@ func beating(o network.Options) network.Options {
 
 const serverBeat = 20 * time.Millisecond
 
+// How long tests wait for what must come, and how often they look.
+const (
+	eventually = 20 * time.Second
+	tick       = time.Millisecond
+)
+
 // numbered returns the n-th fact of a test.
 func numbered(n int) backend.Fact {
 	return backend.Fact{ID: fmt.Sprintf("f%d", n), Store: "s", Key: fmt.Sprintf("k%d", n%3), Value: fmt.Appendf(nil, "%d", n)}
