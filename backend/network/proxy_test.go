@@ -44,6 +44,8 @@ type action struct {
 	split int           // into pieces of so many bytes; 0: none
 	fate  fate
 	keep  int // how many bytes pass before the fate
+
+	instead []byte // the answer that its sender gets, and then it does not pass
 }
 
 type fate int
@@ -202,6 +204,13 @@ func (l *link) judge(up bool, n int, frame []byte) action {
 	return rule(f)
 }
 
+// settle notes that the last request was answered.
+func (l *link) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = l.asked[:len(l.asked)-1]
+}
+
 // pump passes frames on in one direction.
 func (l *link) pump(up bool, from, to net.Conn) {
 	reset := false
@@ -219,6 +228,13 @@ func (l *link) pump(up bool, from, to net.Conn) {
 			case <-l.ended:
 				return
 			}
+		}
+		if a.instead != nil {
+			l.settle()
+			if _, err := from.Write(wire.AppendFrame(nil, a.instead)); err != nil {
+				return
+			}
+			continue
 		}
 		if a.fate != passes {
 			frame = frame[:min(a.keep, len(frame))]
