@@ -87,7 +87,7 @@ func quickFact(body []byte) (f backend.Fact, raw []byte, ok bool) {
 	switch n := len(body); {
 	case has(body, 0, writeFactPrefix) && body[n-1] == '}':
 		raw = body[len(writeFactPrefix) : n-1 : n-1]
-	case has(body, 0, rubyFactPrefix) && has(body, n-len(rubyFactSuffix), rubyFactSuffix):
+	case n >= len(rubyFactPrefix)+len(rubyFactSuffix) && has(body, 0, rubyFactPrefix) && has(body, n-len(rubyFactSuffix), rubyFactSuffix):
 		end := n - len(rubyFactSuffix)
 		raw = body[len(rubyFactPrefix):end:end]
 	default:

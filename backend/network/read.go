@@ -82,6 +82,7 @@ func (r *reader) reason(err error) error {
 
 // replay reads the log to its end.
 func (r *reader) replay(s *session) (progress bool, err error) {
+	s.within(3 * r.client.opts.Heartbeat)
 	return r.stream(s, func(dst []byte) []byte { return wire.AppendReplay(dst, r.seq, nil) })
 }
 
