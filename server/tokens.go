@@ -52,7 +52,16 @@ type token struct {
 }
 
 // LoadTokens reads tokens from a file: a list of [TokenEntry] in YAML or JSON. A file with a field that
-// no entry has, or with an entry that is not complete, is an error.
+// no entry has, with an entry that is not complete, or with a name or token twice, is an error; one without
+// entries lets nobody in.
+//
+//   - name: worker
+//     sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b # printf %s secret | sha256sum
+//     read: ["*"]
+//     write: [tasks, notes]
+//   - name: operator
+//     sha256: 6ee0eb490ff832101cf82a3d387c35f29e4230be786978f7acf9e811febf6723
+//     admin: true
 func LoadTokens(path string) (*Tokens, error) {
 	t := &Tokens{path: path}
 	if err := t.Reload(); err != nil {
