@@ -114,6 +114,7 @@ func openFile(t testing.TB, dir string) backend.Backend {
 }
 
 func TestSuite(t *testing.T) {
+	t.Parallel()
 	serverTLS, clientTLS := pair(t)
 	for name, p := range map[string]*place{
 		"tcp/memory":  {transport: "tcp", open: openMemory},
@@ -124,6 +125,7 @@ func TestSuite(t *testing.T) {
 		"tls/file":    {transport: "tcp", open: openFile, serverTLS: serverTLS, clientTLS: clientTLS},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)
 		})
 	}

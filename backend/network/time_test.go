@@ -27,9 +27,39 @@ type pipeNet struct {
 	once     sync.Once
 
 	mu    sync.Mutex
-	dials []time.Time // attempts
-	down  error       // what dialing comes to; nil: it works
-	conns []net.Conn  // both ends of all connections
+	dials []time.Time  // attempts
+	down  error        // what dialing comes to; nil: it works
+	conns []*stallConn // both ends of all connections
+}
+
+// A stallConn can be made to give nothing more to who reads from it.
+type stallConn struct {
+	net.Conn
+	mu      sync.Mutex
+	stalled bool
+}
+
+func (c *stallConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		c.mu.Lock()
+		stalled := c.stalled
+		c.mu.Unlock()
+		if err != nil || !stalled {
+			return n, err
+		}
+	}
+}
+
+// stall makes all connections that there are go dead without a word.
+func (n *pipeNet) stall() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.conns {
+		c.mu.Lock()
+		c.stalled = true
+		c.mu.Unlock()
+	}
 }
 
 func newPipeNet() *pipeNet {
@@ -60,7 +90,8 @@ func (n *pipeNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if down != nil {
 		return nil, down
 	}
-	client, server := net.Pipe()
+	a, b := net.Pipe()
+	client, server := &stallConn{Conn: a}, &stallConn{Conn: b}
 	select {
 	case n.incoming <- server:
 	case <-n.closed:
@@ -144,5 +175,117 @@ func TestSlowCalls(t *testing.T) {
 		stats, err := c.Stats(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, uint64(1), stats.Connection.Connects, stats.Connection.LastError)
+	})
+}
+
+// TestBackoff counts how long a client waits between its attempts: ever longer up to the bound, at random, and
+// from the beginning again once it was connected. While nobody calls it does not try.
+func TestBackoff(t *testing.T) {
+	o := network.Options{MinBackoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second}
+	inMemory(t, memory.New(memory.Options{}), o, func(t *testing.T, c *network.Client, n *pipeNet) {
+		for round := range 3 {
+			n.set(errDown)
+			time.Sleep(time.Hour)
+			require.Empty(t, n.attempts(), "nothing is asked")
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			start := time.Now()
+			_, err := c.WriteFact(ctx, numbered(round))
+			cancel()
+			require.ErrorIs(t, err, backend.ErrUnavailable)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorIs(t, err, errDown)
+			require.Equal(t, time.Minute, time.Since(start), "the caller's context says for how long")
+			requireBackoff(t, n.attempts(), o)
+
+			n.set(nil)
+			_, err = c.WriteFact(t.Context(), numbered(round))
+			require.NoError(t, err)
+			n.attempts()
+		}
+	})
+}
+
+// requireBackoff requires waits that grow from the least to the most, each with half of it at random.
+func requireBackoff(t *testing.T, dials []time.Time, o network.Options) {
+	require.Greater(t, len(dials), 20)
+	require.Less(t, len(dials), 80)
+	want := o.MinBackoff
+	waits := map[time.Duration]bool{}
+	for i := 1; i < len(dials); i++ {
+		wait := dials[i].Sub(dials[i-1])
+		require.GreaterOrEqual(t, wait, want/2, "wait %d", i)
+		require.LessOrEqual(t, wait, want+want/2, "wait %d", i)
+		want = min(want*3/2, o.MaxBackoff)
+		waits[wait] = true
+	}
+	require.Greater(t, len(waits), len(dials)/2, "they are random")
+}
+
+// TestFollowBackoff loses a subscription again and again: what comes in between, be it a heartbeat, makes the
+// client hasty again.
+func TestFollowBackoff(t *testing.T) {
+	log := memory.New(memory.Options{})
+	o := network.Options{MinBackoff: 100 * time.Millisecond, MaxBackoff: 10 * time.Second}
+	inMemory(t, log, o, func(t *testing.T, c *network.Client, n *pipeNet) {
+		ctx, cancel := context.WithCancel(t.Context())
+		got := make(chan uint64)
+		ended := make(chan error, 1)
+		go func() {
+			for f, err := range c.Follow(ctx, 0) {
+				if err != nil {
+					ended <- err
+					return
+				}
+				got <- f.Seq
+			}
+		}()
+		for i := uint64(1); i <= 6; i++ {
+			if i%2 == 0 {
+				time.Sleep(time.Minute)
+			} else {
+				_, err := log.WriteFact(t.Context(), numbered(int(i)))
+				require.NoError(t, err)
+				require.Equal(t, (i+1)/2, <-got)
+			}
+			n.set(errDown)
+			n.attempts()
+			time.Sleep(time.Minute)
+			dials := n.attempts()
+			require.LessOrEqual(t, dials[1].Sub(dials[0]), 3*o.MinBackoff, "round %d begins anew", i)
+			n.set(nil)
+		}
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}
+
+// TestHeartbeats stops everything that comes in: calls and followers find out after three heartbeats, and not
+// before; an idle subscription of a server that is there is kept for ever.
+func TestHeartbeats(t *testing.T) {
+	log := memory.New(memory.Options{})
+	inMemory(t, log, network.Options{Heartbeat: 5 * time.Second}, func(t *testing.T, c *network.Client, n *pipeNet) {
+		got := make(chan uint64, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			for f, err := range c.Follow(ctx, 0, "s") {
+				if err != nil {
+					ended <- err
+					return
+				}
+				got <- f.Seq
+			}
+		}()
+		time.Sleep(time.Hour)
+		require.Len(t, n.attempts(), 1, "the subscription is kept alive by heartbeats alone")
+		n.stall()
+		start := time.Now()
+		f, err := c.WriteFact(t.Context(), numbered(1))
+		require.NoError(t, err)
+		require.Equal(t, f.Seq, <-got)
+		require.GreaterOrEqual(t, time.Since(start), 10*time.Second, "three heartbeats after the last one that came")
+		require.LessOrEqual(t, time.Since(start), 31*time.Second)
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
 	})
 }
