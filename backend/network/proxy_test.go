@@ -148,13 +148,6 @@ func (p *proxy) cut() {
 	}
 }
 
-// open returns how many connections there are.
-func (p *proxy) open() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.links)
-}
-
 // stop ends the proxy and its connections.
 func (p *proxy) stop() {
 	p.mu.Lock()
