@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type indexFile struct {
 // errNoIndex is an index that can't be used.
 var errNoIndex = errors.New("no index")
 
-// openIndex opens the index of a piece, whose header's body is given.
+// openIndex opens the index of a piece.
 func (l *Log) openIndex(p *piece) (*indexFile, error) {
 	x := &indexFile{path: l.path(p.name + indexExt)}
 	f, err := l.opts.fs.Open(x.path)
@@ -232,10 +233,10 @@ func (c *cursor) id() sequencer.ID {
 }
 
 // buildIndex reads a sealed piece and returns its index.
-func (l *Log) buildIndex(p *piece) ([]byte, error) {
+func (l *Log) buildIndex(ctx context.Context, p *piece) ([]byte, error) {
 	x := newIndexer()
 	x.last = p.first - 1
-	err := l.scan(p, func(facts []backend.Fact, offset int64) error {
+	err := l.scan(ctx, p, func(facts []backend.Fact, offset int64) error {
 		n := len(x.points)
 		if n == 0 || offset >= x.points[n-1].offset+pointEvery || p.snapshot && offset > x.points[n-1].offset {
 			x.points = append(x.points, point{facts[0].Seq, offset})
@@ -272,8 +273,8 @@ func (x *indexer) takeIndex(of *indexFile) error {
 }
 
 // makeIndex makes the index of a sealed piece. The caller has called maintain.
-func (l *Log) makeIndex(p *piece) error {
-	data, err := l.buildIndex(p)
+func (l *Log) makeIndex(ctx context.Context, p *piece) error {
+	data, err := l.buildIndex(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -111,11 +111,11 @@ func (l *Log) describe(p *piece, x *indexer) {
 }
 
 // indexOf returns the index of a sealed piece, from its file or made anew. The caller closes it.
-func (l *Log) indexOf(p *piece) (*indexFile, error) {
+func (l *Log) indexOf(ctx context.Context, p *piece) (*indexFile, error) {
 	if x, err := l.openIndex(p); err == nil {
 		return x, nil
 	}
-	data, err := l.buildIndex(p)
+	data, err := l.buildIndex(ctx, p)
 	if err != nil {
 		return nil, err
 	}

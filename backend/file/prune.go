@@ -106,7 +106,7 @@ func (x *pruning) tell() error {
 	})
 	pieces := l.sealedPieces()
 	for i := len(pieces) - 1; i >= 0 && err == nil && len(left) > 0; i-- {
-		err = l.findLatest(pieces[i], left)
+		err = l.findLatest(ctx, pieces[i], left)
 	}
 	if err == nil {
 		err = l.do(ctx, func() error {
@@ -128,8 +128,8 @@ func (x *pruning) tell() error {
 }
 
 // findLatest completes the facts of keys that have none yet, from a piece.
-func (l *Log) findLatest(p *piece, left map[name]*backend.Fact) error {
-	index, err := l.indexOf(p)
+func (l *Log) findLatest(ctx context.Context, p *piece, left map[name]*backend.Fact) error {
+	index, err := l.indexOf(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (l *Log) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pieces, err := l.survey(found)
+	pieces, err := l.survey(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -88,12 +88,12 @@ func (l *Log) writable(p *piece) bool { return !p.snapshot && !p.thinned }
 
 // survey decides which of the files make up the log, and checks that they have all of it between
 // them.
-func (l *Log) survey(found layout) ([]*piece, error) {
-	snapshot, firsts, err := l.surveySnapshots(found.snapshots, found.segments)
+func (l *Log) survey(ctx context.Context, found layout) ([]*piece, error) {
+	snapshot, firsts, err := l.surveySnapshots(ctx, found.snapshots, found.segments)
 	if err != nil {
 		return nil, err
 	}
-	segments, err := l.surveySegments(firsts)
+	segments, err := l.surveySegments(ctx, firsts)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (l *Log) survey(found layout) ([]*piece, error) {
 }
 
 // surveySegments opens all segments.
-func (l *Log) surveySegments(firsts []uint64) ([]*piece, error) {
+func (l *Log) surveySegments(ctx context.Context, firsts []uint64) ([]*piece, error) {
 	var segments []*piece
 	for i, first := range firsts {
 		last := first - 1 // not known yet
@@ -127,7 +127,7 @@ func (l *Log) surveySegments(firsts []uint64) ([]*piece, error) {
 			if i+1 == len(firsts) {
 				last = 0
 			}
-			p, err = l.repairSegment(first, last)
+			p, err = l.repairSegment(ctx, first, last)
 		}
 		if err != nil {
 			return nil, err
@@ -141,7 +141,7 @@ func (l *Log) surveySegments(firsts []uint64) ([]*piece, error) {
 // not cover. Where there is no choice, the snapshot is trusted as the segments are: damage in it shows
 // when it is read. Where there is, because a crash left both the snapshot and what it was made from,
 // it is read whole first.
-func (l *Log) surveySnapshots(throughs, segments []uint64) (*piece, []uint64, error) {
+func (l *Log) surveySnapshots(ctx context.Context, throughs, segments []uint64) (*piece, []uint64, error) {
 	for i, through := range slices.Backward(throughs) {
 		left := segments
 		for len(left) > 0 && left[0] <= through {
@@ -150,7 +150,7 @@ func (l *Log) surveySnapshots(throughs, segments []uint64) (*piece, []uint64, er
 		choice := i > 0 || len(left) < len(segments)
 		p, h, err := l.openSnapshot(through)
 		if err == nil && choice {
-			err = l.checkSnapshot(p, h, func([]backend.Fact, int64) error { return nil })
+			err = l.checkSnapshot(ctx, p, h, func([]backend.Fact, int64) error { return nil })
 		}
 		if err == nil {
 			return p, left, nil
@@ -162,7 +162,7 @@ func (l *Log) surveySnapshots(throughs, segments []uint64) (*piece, []uint64, er
 			if !l.opts.Repair {
 				return nil, nil, err
 			}
-			p, err := l.repairSnapshot(through)
+			p, err := l.repairSnapshot(ctx, through)
 			return p, left, err
 		}
 		l.ignored = append(l.ignored, ignored{snapshotName(through), err})
@@ -240,7 +240,7 @@ func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
 			return nil, err
 		}
 		if indexes[i] = l.goodIndex(p); indexes[i] == nil {
-			if pieces[i], indexes[i], err = l.reindex(p); err != nil {
+			if pieces[i], indexes[i], err = l.reindex(ctx, p); err != nil {
 				return nil, err
 			}
 		}
@@ -255,7 +255,7 @@ func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
 			return nil, err
 		}
 		_ = indexes[bad].close()
-		if pieces[bad], indexes[bad], err = l.reindex(pieces[bad]); err != nil {
+		if pieces[bad], indexes[bad], err = l.reindex(ctx, pieces[bad]); err != nil {
 			return nil, err
 		}
 	}
@@ -279,11 +279,11 @@ func (l *Log) goodIndex(p *piece) *indexFile {
 }
 
 // reindex makes the index of a piece from its facts, after a repair if need be.
-func (l *Log) reindex(p *piece) (*piece, *indexFile, error) {
-	data, err := l.buildIndex(p)
+func (l *Log) reindex(ctx context.Context, p *piece) (*piece, *indexFile, error) {
+	data, err := l.buildIndex(ctx, p)
 	if l.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
-		if p, err = l.repairPiece(p); err == nil {
-			data, err = l.buildIndex(p)
+		if p, err = l.repairPiece(ctx, p); err == nil {
+			data, err = l.buildIndex(ctx, p)
 		}
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,15 +12,17 @@ import (
 
 // repairPiece makes a damaged piece anew, of the facts in it that can still be read, and returns
 // the new one. The rest goes to the quarantine.
-func (l *Log) repairPiece(p *piece) (*piece, error) {
+func (l *Log) repairPiece(ctx context.Context, p *piece) (*piece, error) {
 	if p.snapshot {
-		return l.repairSnapshot(p.last)
+		return l.repairSnapshot(ctx, p.last)
 	}
-	return l.repairSegment(p.first, p.last)
+	return l.repairSegment(ctx, p.first, p.last)
 }
 
 // repairActive repairs the segment that was last written to. It becomes a sealed one.
-func (l *Log) repairActive(p *piece) (*piece, error) { return l.repairSegment(p.first, 0) }
+func (l *Log) repairActive(ctx context.Context, p *piece) (*piece, error) {
+	return l.repairSegment(ctx, p.first, 0)
+}
 
 // A salvage is a file that is made of what can still be read of another.
 type salvage struct {
@@ -53,10 +56,10 @@ func (l *Log) salvage(name string, first, last uint64) (*salvage, error) {
 }
 
 // repairSegment makes a segment anew.
-func (l *Log) repairSegment(first, last uint64) (*piece, error) {
+func (l *Log) repairSegment(ctx context.Context, first, last uint64) (*piece, error) {
 	s, err := l.salvage(segmentName(first), first, last)
 	if err == nil {
-		err = s.read(0, s.fact)
+		err = s.read(ctx, 0, s.fact)
 	}
 	if err == nil {
 		if s.last == 0 {
@@ -78,7 +81,7 @@ func (l *Log) repairSegment(first, last uint64) (*piece, error) {
 }
 
 // repairSnapshot makes a snapshot anew.
-func (l *Log) repairSnapshot(through uint64) (*piece, error) {
+func (l *Log) repairSnapshot(ctx context.Context, through uint64) (*piece, error) {
 	name := snapshotName(through)
 	from, err := l.opts.fs.Open(l.path(name))
 	if err != nil {
@@ -90,7 +93,7 @@ func (l *Log) repairSnapshot(through uint64) (*piece, error) {
 		return nil, err
 	}
 	s := &salvage{log: l, name: name, from: from, first: 1, last: through, keep: w.add}
-	if err := s.read(0, s.block); err != nil {
+	if err := s.read(ctx, 0, s.block); err != nil {
 		return nil, fmt.Errorf("repair %s: %w", name, errors.Join(err, w.file.discard()))
 	}
 	s.gap(through + 1)
@@ -129,7 +132,7 @@ func (s *salvage) block(body []byte) (bad string, err error) {
 
 // read gives the body of every whole frame from an offset on to do, and what lies between them to
 // the quarantine. do reports what is wrong with a frame that is no good.
-func (s *salvage) read(at int64, do func(body []byte) (bad string, err error)) error {
+func (s *salvage) read(ctx context.Context, at int64, do func(body []byte) (bad string, err error)) error {
 	size, err := s.from.Size()
 	if err != nil {
 		return err
@@ -138,11 +141,15 @@ func (s *salvage) read(at int64, do func(body []byte) (bad string, err error)) e
 	if err != nil {
 		return err
 	}
+	frames := newSearch(s.from, at, size)
 	for at < end {
 		r := &frameReader{path: s.name, file: s.from, base: at, to: size, r: wire.NewReader(sectionOf(s.from, at, size), wire.MaxMaxFrame)}
 		body, err := r.raw()
 		for ; err == nil; body, err = r.raw() {
 			bad, err := do(body)
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err == nil && bad != "" {
 				err = s.log.quarantine(s.from, s.name, r.offset, r.offset+int64(len(body))+wire.FrameOverhead, bad)
 			}
@@ -156,7 +163,7 @@ func (s *salvage) read(at int64, do func(body []byte) (bad string, err error)) e
 		if !errors.Is(err, backend.ErrCorrupt) {
 			return err
 		}
-		next, _, findErr := findFrame(s.from, at+1, end, size)
+		next, _, findErr := frames.next(ctx, at+1, end)
 		if findErr != nil {
 			return findErr
 		}

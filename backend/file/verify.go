@@ -79,7 +79,7 @@ func (v *verifier) run(ctx context.Context) (err error) {
 		if err == nil {
 			v.report.Snapshots++
 			next = through + 1
-			err = l.checkSnapshot(p, h, v.facts(ctx))
+			err = l.checkSnapshot(ctx, p, h, v.facts)
 		}
 		if err = v.note(p, err); err != nil {
 			return err
@@ -99,7 +99,7 @@ func (v *verifier) run(ctx context.Context) (err error) {
 					Reason: fmt.Sprintf("the log's files before it end at seq %d: those with seqs %d to %d are missing", next-1, next, first-1)})
 			}
 			if sealed || p.thinned {
-				err = l.scan(p, v.facts(ctx))
+				err = l.scan(ctx, p, v.facts)
 			} else {
 				err = v.active(ctx, p)
 			}
@@ -150,16 +150,14 @@ func (v *verifier) active(ctx context.Context, p *piece) error {
 	return err
 }
 
-// facts returns what checks the facts of each frame.
-func (v *verifier) facts(ctx context.Context) func([]backend.Fact, int64) error {
-	return func(facts []backend.Fact, offset int64) error {
-		for i := range facts {
-			if err := v.fact(&facts[i]); err != nil {
-				return &backend.CorruptError{Offset: offset, Reason: err.Error()}
-			}
+// facts checks the facts of a frame.
+func (v *verifier) facts(facts []backend.Fact, offset int64) error {
+	for i := range facts {
+		if err := v.fact(&facts[i]); err != nil {
+			return &backend.CorruptError{Offset: offset, Reason: err.Error()}
 		}
-		return ctx.Err()
 	}
+	return nil
 }
 
 // fact checks a fact, each byte of it.
