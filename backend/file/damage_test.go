@@ -59,7 +59,7 @@ func damagedLogs(ctx context.Context, s crashSetup) ([]*damagedLog, error) {
 			return newDamagedLog(ctx, "interval", interval, false, crashWrites(1), roll, crashWrites(2), crashTick(), crashBatch(2), crashTick(), crashWrites(3))
 		},
 		func() (*damagedLog, error) {
-			x, err := newDamagedLog(ctx, "half snapshot", kept, true, crashWrites(2), roll, crashWrites(2), crashSnapshot(1), crashWrites(1))
+			x, err := newDamagedLog(ctx, "half snapshot", kept, true, crashWrites(2), roll, crashWrites(2), crashSnapshot(1), crashWrites(2))
 			if err == nil {
 				x.crashSetup = always
 			}

@@ -27,6 +27,7 @@ type Log struct {
 	report RecoveryReport
 
 	ignored []ignored            // by recovery
+	remade  []remade             // by recovery
 	seq     *sequencer.Sequencer // the committer's
 	group   group                // the committer's
 	active  *active              // the committer's, and the keeper's as its comments say

@@ -12,12 +12,13 @@ import (
 
 // recoverActive reads the segment that was last written to, cuts off what was never acknowledged,
 // makes the rest durable, and makes it the active segment again, or seals it where it was written
-// under another [Sync]. It returns the seq of the next fact.
+// under another [Sync]. It returns the seq of the next fact. settle is called before anything is
+// changed, once the segment is known to be as it should, or to be repaired.
 //
 //	pwrite(quarantine/…), fdatasync, fsync(quarantine)   if something is cut off
 //	ftruncate(segment)                                   the same
 //	fdatasync(segment)
-func (l *Log) recoverActive(ctx context.Context, p *piece) (sealed *piece, next uint64, err error) {
+func (l *Log) recoverActive(ctx context.Context, p *piece, settle func() error) (sealed *piece, next uint64, err error) {
 	f, err := l.opts.fs.Edit(l.path(p.name))
 	if err != nil {
 		return nil, 0, err
@@ -29,15 +30,18 @@ func (l *Log) recoverActive(ctx context.Context, p *piece) (sealed *piece, next 
 	}()
 	l.report.Read = append(l.report.Read, p.name)
 	end, err := l.examine(ctx, f, p, l.seq.Load)
-	if l.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
-		sealed, err = l.repairActive(ctx, p)
-		if err != nil {
+	damaged := l.opts.Repair && errors.Is(err, backend.ErrCorrupt)
+	if err != nil && !damaged {
+		return nil, 0, err
+	}
+	if err := settle(); err != nil {
+		return nil, 0, err
+	}
+	if damaged {
+		if sealed, err = l.repairActive(ctx, p); err != nil {
 			return nil, 0, err
 		}
 		return sealed, sealed.last + 1, nil
-	}
-	if err != nil {
-		return nil, 0, err
 	}
 	if end.cut != "" {
 		if err := l.quarantine(f, p.name, p.size, end.data, end.cut); err != nil {

@@ -14,12 +14,12 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestImportRubyMemory reads a file of 20 MB: what is kept of it is little.
+// TestImportRubyMemory reads a file of 4 MB: what is kept of it is little.
 func TestImportRubyMemory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ruby.wal")
 	value := json.RawMessage(fmt.Sprintf("%q", strings.Repeat("y", 4000)))
 	var log []byte
-	const facts = 5000
+	const facts = 1000
 	for n := range facts {
 		f := newFact(n)
 		f.Value, f.ValueHash, f.TransactionTime = value, wire.HashCanonical(value), newCrashModel().now()
