@@ -34,7 +34,7 @@ func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
 		}
 	}
 	for {
-		l.seq = sequencer.New(lookup{l})
+		l.seq = sequencer.New(&lookup{log: l})
 		bad, err := l.loadIndexes(pieces, indexes)
 		if err == nil {
 			return pieces, nil

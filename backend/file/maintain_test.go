@@ -3,11 +3,13 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,6 +151,59 @@ func TestPruneRestoresTheLatest(t *testing.T) {
 		require.Equal(t, newFact(1007).ID, f.Causation)
 		require.Equal(t, 3099, count(t, l, 0))
 	}
+}
+
+// TestPruneLetsOthersWrite has somebody wait for the committer all the time while Prune takes away the
+// latest facts of many keys: his turn comes again after each part of them.
+func TestPruneLetsOthersWrite(t *testing.T) {
+	const keys = 3*tellSize + 500
+	l := openTest(t, Options{fs: newDisk(), Sync: SyncNever})
+	b := backend.Batch{}
+	for n := range keys {
+		f := newFact(n)
+		f.Key = fmt.Sprint(n)
+		b.Facts = append(b.Facts, f)
+	}
+	_, err := l.WriteBatch(t.Context(), b)
+	require.NoError(t, err)
+	var pruned atomic.Bool
+	told, most := 0, 0
+	done := make(chan struct{})
+	var turn func() error
+	wait := func() error { // the turn comes after all that waits already
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.queue = append(l.queue, &write{task: turn, done: make(chan struct{}, 1)})
+		return nil
+	}
+	turn = func() error {
+		before := told
+		told = 0
+		for n := range keys {
+			if l.seq.Latest("tasks", fmt.Sprint(n)) == 0 {
+				told++
+			}
+		}
+		most = max(most, told-before)
+		if pruned.Load() {
+			close(done)
+			return nil
+		}
+		return wait()
+	}
+	require.NoError(t, l.do(t.Context(), wait))
+	all := func(yield func(uint64) bool) {
+		for seq := uint64(1); seq <= keys && yield(seq); seq++ {
+		}
+	}
+	report, err := l.Prune(t.Context(), all)
+	pruned.Store(true)
+	<-done
+	require.NoError(t, err)
+	require.EqualValues(t, keys, report.Pruned)
+	require.Equal(t, keys, told)
+	require.LessOrEqual(t, most, tellSize)
+	require.Zero(t, count(t, l, 0))
 }
 
 // TestVerify finds every kind of damage in a log, each in its place, and none in a sound one.

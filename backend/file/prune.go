@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -36,7 +37,7 @@ func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneR
 			return report, err
 		}
 	}
-	x := pruning{log: l, gone: map[uint64]name{}}
+	x := pruning{log: l, gone: map[name]uint64{}}
 	for _, p := range l.sealedPieces() {
 		if err = l.goOn(ctx); err != nil {
 			break
@@ -51,8 +52,8 @@ func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneR
 	if tellErr := x.tell(); tellErr != nil {
 		err = errors.Join(err, l.fail(tellErr))
 	}
-	report.Pruned = uint64(len(x.gone))
-	report.Missing = uint64(len(wanted) - len(x.gone))
+	report.Pruned = x.count
+	report.Missing = uint64(len(wanted)) - x.count
 	return report, err
 }
 
@@ -65,8 +66,9 @@ func within(seqs []uint64, first, last uint64) []uint64 {
 
 // A pruning is facts on their way out.
 type pruning struct {
-	log  *Log
-	gone map[uint64]name // what the pruned facts were about
+	log   *Log
+	count uint64
+	gone  map[name]uint64 // what the pruned facts were about, and the seq of the last one about that
 }
 
 // A name is a key in a store.
@@ -74,15 +76,16 @@ type name struct{ store, key string }
 
 // thin makes a piece anew without the facts at some seqs, if it has any of them.
 func (x *pruning) thin(ctx context.Context, p *piece, drop []uint64) error {
-	t := thinning{log: x.log, drop: drop, gone: map[uint64]name{}}
+	t := thinning{log: x.log, drop: drop, gone: map[name]uint64{}}
 	thin := t.segment
 	if p.snapshot {
 		thin = t.snapshot
 	}
 	err := thin(ctx, p)
 	if err == nil || errors.Is(err, backend.ErrFailed) {
-		for seq, name := range t.gone {
-			x.gone[seq] = name
+		x.count += t.count
+		for n, seq := range t.gone {
+			x.gone[n] = max(x.gone[n], seq)
 		}
 	}
 	return x.log.failIf(err)
@@ -96,35 +99,45 @@ func (x *pruning) tell() error {
 	l := x.log
 	left := map[name]*backend.Fact{}
 	ctx := context.Background()
-	err := l.do(ctx, func() error {
-		for seq, n := range x.gone {
-			if l.seq.Latest(n.store, n.key) == seq {
-				left[n] = nil
-			}
+	err := x.each(func(n name, seq uint64) {
+		if l.seq.Latest(n.store, n.key) == seq {
+			left[n] = nil
 		}
-		return nil
 	})
 	pieces := l.sealedPieces()
 	for i := len(pieces) - 1; i >= 0 && err == nil && len(left) > 0; i-- {
 		err = l.findLatest(ctx, pieces[i], left)
 	}
 	if err == nil {
-		err = l.do(ctx, func() error {
-			for seq, n := range x.gone {
-				if f, ok := left[n]; ok {
-					l.seq.Pruned(n.store, n.key, seq, f)
-				}
+		err = x.each(func(n name, seq uint64) {
+			if f, ok := left[n]; ok {
+				l.seq.Pruned(n.store, n.key, seq, f)
 			}
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.tail.clear()
-			return nil
 		})
 	}
 	if errors.Is(err, backend.ErrClosed) {
 		return nil // nobody will ask the sequencer any more
 	}
 	return err
+}
+
+// tellSize is how many names are told at once, while writes wait.
+const tellSize = 1000
+
+// each has the committer call do with each name, some of them between two groups.
+func (x *pruning) each(do func(n name, seq uint64)) error {
+	for some := range slices.Chunk(slices.Collect(maps.Keys(x.gone)), tellSize) {
+		err := x.log.do(context.Background(), func() error {
+			for _, n := range some {
+				do(n, x.gone[n])
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findLatest completes the facts of keys that have none yet, from a piece.
@@ -148,7 +161,8 @@ func (l *Log) findLatest(ctx context.Context, p *piece, left map[name]*backend.F
 type thinning struct {
 	log   *Log
 	drop  []uint64
-	gone  map[uint64]name
+	count uint64
+	gone  map[name]uint64 // as in a pruning
 	facts []backend.Fact
 }
 
@@ -162,7 +176,7 @@ func (t *thinning) frame(r *frameReader, body []byte) ([]byte, []backend.Fact, e
 	t.facts = slices.DeleteFunc(t.facts, func(f backend.Fact) bool {
 		_, drop := slices.BinarySearch(t.drop, f.Seq)
 		if drop {
-			t.gone[f.Seq] = name{strings.Clone(f.Store), strings.Clone(f.Key)}
+			t.drops(&f)
 		}
 		return drop
 	})
@@ -170,6 +184,13 @@ func (t *thinning) frame(r *frameReader, body []byte) ([]byte, []backend.Fact, e
 		body = wire.AppendGroup(nil, t.facts)
 	}
 	return body, t.facts, nil
+}
+
+// drops notes that a fact goes.
+func (t *thinning) drops(f *backend.Fact) {
+	t.count++
+	n := name{strings.Clone(f.Store), strings.Clone(f.Key)} // without the block that they were read into
+	t.gone[n] = f.Seq                                       // the facts of a piece come in the order of their seqs
 }
 
 // segment makes a segment anew.
@@ -210,7 +231,7 @@ func (t *thinning) segment(ctx context.Context, p *piece) error {
 			return errors.Join(err, n.discard())
 		}
 	}
-	if len(t.gone) == 0 {
+	if t.count == 0 {
 		return n.discard()
 	}
 	h := header{Kind: kindSegment, FirstSeq: p.first, LastSeq: p.last, Facts: &x.facts, CreatedAt: seconds(l.opts.Now())}
@@ -249,7 +270,7 @@ func (t *thinning) snapshot(ctx context.Context, p *piece) error {
 			return errors.Join(err, w.file.discard())
 		}
 	}
-	if len(t.gone) == 0 {
+	if t.count == 0 {
 		return w.file.discard()
 	}
 	return w.finish([]*piece{p})
@@ -257,7 +278,7 @@ func (t *thinning) snapshot(ctx context.Context, p *piece) error {
 
 // block copies a block to a new snapshot.
 func (t *thinning) block(r *frameReader, w *snapshotWriter, compressed []byte) error {
-	gone := len(t.gone)
+	before := t.count
 	frames, err := decompress(compressed)
 	if err != nil {
 		return r.damage(err.Error())
@@ -278,7 +299,7 @@ func (t *thinning) block(r *frameReader, w *snapshotWriter, compressed []byte) e
 		}
 		frames = rest
 	}
-	if len(t.gone) == gone && len(all) > 0 {
+	if t.count == before && len(all) > 0 {
 		if err := w.flush(); err != nil {
 			return err
 		}

@@ -93,6 +93,44 @@ func TestFollowReadsTheTailFromMemory(t *testing.T) {
 	require.Equal(t, 1, opened)
 }
 
+// TestWrittenAgain writes facts again, in the order in which they were written: files are opened a few
+// times, and not for each fact. What Prune takes away is not remembered.
+func TestWrittenAgain(t *testing.T) {
+	d := newDisk()
+	l := openTest(t, Options{fs: d})
+	writeSome(t, l, 0, 2000)
+	opened := 0
+	d.with(func() {
+		d.readFault = func(op, name string, _ int) *fault {
+			if op == "open" && (strings.HasSuffix(name, segmentExt) || strings.HasSuffix(name, snapshotExt)) {
+				opened++
+			}
+			return nil
+		}
+	})
+	for _, snapshot := range []bool{false, true} {
+		if snapshot {
+			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+		}
+		l.mu.Lock()
+		l.tail.clear()
+		l.mu.Unlock()
+		opened = 0
+		writeSome(t, l, 0, 2000)
+		require.Less(t, opened, 10)
+		require.Equal(t, 2000, count(t, l, 0))
+	}
+	for _, seq := range []uint64{1999, 2000} {
+		_, err := l.WriteFact(t.Context(), newFact(1999))
+		require.NoError(t, err)
+		_, err = l.Prune(t.Context(), slices.Values([]uint64{seq}))
+		require.NoError(t, err)
+		again, err := l.WriteFact(t.Context(), newFact(int(seq)-1))
+		require.NoError(t, err)
+		require.Equal(t, seq+2, again.Seq) // 2001 and 2002
+	}
+}
+
 // TestTail keeps as many frames as tailSize asks for, and not many more.
 func TestTail(t *testing.T) {
 	var tl tail
