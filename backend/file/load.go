@@ -58,7 +58,7 @@ func (l *Log) goodIndex(p *piece) *indexFile {
 	if err != nil {
 		return nil
 	}
-	if p.points, err = x.points(); err != nil || !x.fits(p) {
+	if p.points, err = x.points(); err != nil {
 		_ = x.close() // it was only read
 		return nil
 	}

@@ -27,6 +27,9 @@ func (l *Log) recover(ctx context.Context) error {
 	}
 	all := pieces
 	settle := func() error {
+		if err := l.probe(); err != nil {
+			return err
+		}
 		if err := l.clean(found, all); err != nil {
 			return err
 		}
@@ -88,6 +91,17 @@ func (l *Log) recover(ctx context.Context) error {
 	l.report.LastSeq = l.last
 	l.report.log(l.log, l.dir)
 	return nil
+}
+
+// probe fails if no files can be made in the directory: else the first full segment would tell.
+//
+//	open(LOCK.tmp, O_CREAT), unlink(LOCK.tmp)
+func (l *Log) probe() error {
+	f, err := l.opts.fs.Create(l.path(probeName))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), l.opts.fs.Remove(l.path(probeName)))
 }
 
 // writable reports whether a piece, the last one, is a segment that facts may still be added to.

@@ -192,7 +192,7 @@ func (s *salvage) fact(body []byte) (bad string, err error) {
 		return "no facts: " + err.Error(), nil
 	}
 	for i, seq := 0, s.seq; i < len(facts); i++ {
-		if facts[i].Seq <= seq || s.last != 0 && facts[i].Seq > s.last {
+		if facts[i].Seq <= seq || facts[i].Seq > maxSeq || s.last != 0 && facts[i].Seq > s.last {
 			return fmt.Sprintf("a fact with seq %d after %d", facts[i].Seq, seq), nil
 		}
 		seq = facts[i].Seq

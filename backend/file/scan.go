@@ -93,7 +93,7 @@ func (l *Log) openSegment(first, last uint64) (*piece, error) {
 	}
 	if h.Facts != nil {
 		p.thinned, p.last, p.facts = true, h.LastSeq, *h.Facts
-		if h.LastSeq+1 < first || *h.Facts > h.LastSeq+1-first {
+		if h.LastSeq+1 < first || h.LastSeq > maxSeq || *h.Facts > h.LastSeq+1-first {
 			reason = fmt.Sprintf("the header says %d facts from seq %d to %d", *h.Facts, first, h.LastSeq)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/igniter-store/igniter/backend"
@@ -44,8 +45,12 @@ func Verify(ctx context.Context, path string) (VerifyReport, error) {
 
 func verify(ctx context.Context, opts Options) (report VerifyReport, err error) {
 	opts, err = opts.withDefaults()
+	var info fs.FileInfo
 	if err == nil {
-		_, err = opts.fs.Stat(opts.Path)
+		info, err = opts.fs.Stat(opts.Path)
+	}
+	if err == nil && !info.IsDir() {
+		err = notDirectory(opts.fs, opts.Path)
 	}
 	v := verifier{log: &Log{opts: opts, dir: filepath.Clean(opts.Path)}}
 	if err == nil {
@@ -64,11 +69,14 @@ type verifier struct {
 
 func (v *verifier) run(ctx context.Context) (err error) {
 	l := v.log
-	lock, err := l.opts.fs.Lock(l.path(lockName))
-	if err != nil {
-		return err
+	// Where there is no lock, nobody has the log open, and none is left behind.
+	if _, err := l.opts.fs.Stat(l.path(lockName)); !errors.Is(err, fs.ErrNotExist) {
+		lock, err := l.opts.fs.Lock(l.path(lockName))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, lock.Close()) }()
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
 	found, err := readLayout(l.opts.fs, l.dir)
 	if err != nil {
 		return err
