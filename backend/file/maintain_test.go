@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -265,6 +267,61 @@ func TestVerify(t *testing.T) {
 	_, err = Verify(t.Context(), filepath.Join(t.TempDir(), "none"))
 	require.Error(t, err)
 	require.NotErrorIs(t, err, backend.ErrCorrupt)
+}
+
+// TestVerifyNamesAll damages files in several places: each is named, and all facts between them are
+// counted.
+func TestVerifyNamesAll(t *testing.T) {
+	d := newDisk()
+	l, err := Open(t.Context(), Options{Path: "/log", fs: d})
+	require.NoError(t, err)
+	noise := rand.New(rand.NewPCG(1, 2)) // so that a snapshot has several blocks
+	for n := range 2500 {
+		f := newFact(n)
+		f.Value = fmt.Appendf(nil, `"%x"`, [16]uint64{noise.Uint64(), noise.Uint64(), noise.Uint64(), noise.Uint64(), noise.Uint64()})
+		_, err := l.WriteFact(t.Context(), f)
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+	blocks := l.allPieces()[0].points
+	require.Greater(t, len(blocks), 3)
+	writeSome(t, l, 2500, 2600)
+	require.NoError(t, l.rollIfUsed(t.Context()))
+	writeSome(t, l, 2600, 2650)
+	require.NoError(t, l.Close())
+	files := damageFiles(d)
+	sealed, err := damageFrames(files[segmentName(2501)])
+	require.NoError(t, err)
+	active, err := damageFrames(files[segmentName(2601)])
+	require.NoError(t, err)
+	places := map[string][]int64{
+		snapshotName(2500): {0, blocks[1].offset, blocks[3].offset},
+		segmentName(2501):  {0, sealed[3].from, sealed[50].from, sealed[99].from},
+		segmentName(2601):  {active[7].from, active[20].from},
+	}
+	dir, err := d.find("/log")
+	require.NoError(t, err)
+	var want []string
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		for _, at := range places[name] {
+			dir.entries[name].data[at+20] ^= 1
+			want = append(want, fmt.Sprint("/log/", name, " ", at))
+		}
+	}
+	report, err := verify(t.Context(), Options{Path: "/log", fs: d})
+	require.NoError(t, err)
+	var have []string
+	for _, c := range report.Damage {
+		have = append(have, fmt.Sprint(c.Path, " ", c.Offset))
+	}
+	slices.Sort(want)
+	slices.Sort(have)
+	require.Equal(t, want, have)
+	lost := blocks[2].seq - blocks[1].seq + 2501 - blocks[3].seq
+	if len(blocks) > 4 {
+		lost = blocks[2].seq - blocks[1].seq + blocks[4].seq - blocks[3].seq
+	}
+	require.EqualValues(t, 2650-lost-3-2, report.Facts)
 }
 
 // TestIntervalBecomesDurable waits for the sync that nobody asked for, and for the marker of it.
