@@ -177,6 +177,7 @@ func (r *reader) open() (changed <-chan struct{}, generation int, err error) {
 	l.mu.Lock()
 	if r.seq >= l.last {
 		defer l.mu.Unlock()
+		r.close() // what comes next is in memory first, and the file may be removed
 		return l.changedLocked(), 0, nil
 	}
 	if r.frames = l.tail.after(r.seq); r.frames != nil {
