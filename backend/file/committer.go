@@ -145,7 +145,7 @@ func (l *Log) publish(f tailFrame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.active.piece
-	p.mark(f.first, p.size)
+	p.points = mark(p.points, f.first, p.size, pointEvery)
 	p.size = l.active.end
 	p.facts += f.last - f.first + 1
 	p.last, l.last = f.last, f.last

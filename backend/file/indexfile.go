@@ -246,11 +246,12 @@ func (c *cursor) id() sequencer.ID {
 func (l *Log) buildIndex(ctx context.Context, p *piece) ([]byte, error) {
 	x := newIndexer()
 	x.last = p.first - 1
+	far := int64(pointEvery)
+	if p.snapshot {
+		far = 1 // each block
+	}
 	err := l.scan(ctx, p, func(facts []backend.Fact, offset int64) error {
-		n := len(x.points)
-		if n == 0 || offset >= x.points[n-1].offset+pointEvery || p.snapshot && offset > x.points[n-1].offset {
-			x.points = append(x.points, point{facts[0].Seq, offset})
-		}
+		x.points = mark(x.points, facts[0].Seq, offset, far)
 		for i := range facts {
 			x.add(&facts[i])
 		}

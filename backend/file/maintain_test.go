@@ -208,6 +208,46 @@ func TestPruneLetsOthersWrite(t *testing.T) {
 	require.Zero(t, count(t, l, 0))
 }
 
+// TestStats compares what Stats says with the files that are there.
+func TestStats(t *testing.T) {
+	d := newDisk()
+	opts := Options{Path: "/log", fs: d, SegmentSize: 16 << 10, Sync: SyncNever}
+	l, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	writeSome(t, l, 0, 200)
+	require.NoError(t, l.WriteSnapshot(t.Context(), 100))
+	writeSome(t, l, 200, 300)
+	_, err = l.Prune(t.Context(), slices.Values([]uint64{1, 2, 3, 250}))
+	require.NoError(t, err)
+	active := l.active.piece.name
+	require.NoError(t, l.Close())
+	dir, err := d.find("/log")
+	require.NoError(t, err)
+	dir.entries[active].data = append(dir.entries[active].data, "torn"...)
+	l = openTest(t, opts)
+	l.indexSealed()
+	s, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	sizes := map[string]uint64{}
+	for name, content := range damageFiles(d) {
+		kind := filepath.Ext(name)
+		if strings.HasPrefix(name, quarantineName) {
+			kind = quarantineName
+		}
+		sizes[kind] += uint64(len(content))
+	}
+	require.EqualValues(t, 4, s.FirstSeq)
+	require.EqualValues(t, 300, s.LastSeq)
+	require.EqualValues(t, 296, s.Facts)
+	require.NotZero(t, sizes[indexExt])
+	require.Equal(t, sizes[indexExt], s.Storage.IndexBytes)
+	require.Equal(t, sizes[snapshotExt], s.Storage.SnapshotBytes)
+	require.Equal(t, sizes[segmentExt], s.Storage.SegmentBytes+s.Storage.AheadBytes)
+	require.Greater(t, sizes[quarantineName], uint64(len("torn")))
+	require.Equal(t, sizes[quarantineName], s.Storage.QuarantineBytes)
+	require.Equal(t, s.Bytes, sizes[indexExt]+sizes[snapshotExt]+sizes[segmentExt]+sizes[quarantineName])
+}
+
 // TestVerify finds every kind of damage in a log, each in its place, and none in a sound one.
 func TestVerify(t *testing.T) {
 	d := newDisk()

@@ -193,14 +193,37 @@ func (t *thinning) drops(f *backend.Fact) {
 	t.gone[n] = f.Seq                                       // the facts of a piece come in the order of their seqs
 }
 
-// segment makes a segment anew.
-func (t *thinning) segment(ctx context.Context, p *piece) error {
-	l := t.log
-	r, err := openPiece(l.opts.fs, l.dir, p, 0, p.size)
+// read gives each frame of a piece to do: of a segment those with facts, of a snapshot the blocks.
+func (t *thinning) read(ctx context.Context, p *piece, do func(r *frameReader, body []byte) error) error {
+	r, err := openPiece(t.log.opts.fs, t.log.dir, p, 0, p.size)
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	next := r.next
+	if p.snapshot {
+		next = r.raw
+	}
+	for {
+		body, err := next()
+		if err == io.EOF || err == nil && p.snapshot && isEnd(body) {
+			return nil
+		}
+		if err == nil {
+			err = t.log.goOn(ctx)
+		}
+		if err == nil && r.offset > 0 {
+			err = do(r, body)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// segment makes a segment anew.
+func (t *thinning) segment(ctx context.Context, p *piece) error {
+	l := t.log
 	n, err := l.create(p.name)
 	if err != nil {
 		return err
@@ -208,31 +231,19 @@ func (t *thinning) segment(ctx context.Context, p *piece) error {
 	n.end = headerSize + wire.FrameOverhead // the header comes last
 	x := newIndexer()
 	x.last = p.first - 1
-	for {
-		body, err := r.next()
-		if err == io.EOF {
-			break
+	err = t.read(ctx, p, func(r *frameReader, body []byte) error {
+		body, facts, err := t.frame(r, body)
+		if err != nil || len(facts) == 0 {
+			return err
 		}
-		var facts []backend.Fact
-		if err == nil {
-			err = l.goOn(ctx)
+		x.points = mark(x.points, facts[0].Seq, n.offset(), pointEvery)
+		for i := range facts {
+			x.add(&facts[i])
 		}
-		if err == nil {
-			body, facts, err = t.frame(r, body)
-		}
-		if err == nil && len(facts) > 0 {
-			x.mark(facts[0].Seq, n.offset())
-			for i := range facts {
-				x.add(&facts[i])
-			}
-			err = n.append(wire.AppendFrame(nil, body))
-		}
-		if err != nil {
-			return errors.Join(err, n.discard())
-		}
-	}
-	if t.count == 0 {
-		return n.discard()
+		return n.append(wire.AppendFrame(nil, body))
+	})
+	if err != nil || t.count == 0 {
+		return errors.Join(err, n.discard())
 	}
 	h := header{Kind: kindSegment, FirstSeq: p.first, LastSeq: p.last, Facts: &x.facts, CreatedAt: seconds(l.opts.Now())}
 	thin := &piece{name: p.name, first: p.first, last: p.last, size: n.offset(), facts: x.facts, points: x.points, thinned: true, check: h.check()}
@@ -245,33 +256,13 @@ func (t *thinning) segment(ctx context.Context, p *piece) error {
 
 // snapshot makes a snapshot anew. Blocks that have none of the facts stay as they are.
 func (t *thinning) snapshot(ctx context.Context, p *piece) error {
-	l := t.log
-	r, err := openPiece(l.opts.fs, l.dir, p, 0, p.size)
+	w, err := t.log.newSnapshot(p.last)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	w, err := l.newSnapshot(p.last)
-	if err != nil {
-		return err
-	}
-	for {
-		body, err := r.raw()
-		if err == nil && isEnd(body) {
-			break
-		}
-		if err == nil {
-			err = l.goOn(ctx)
-		}
-		if err == nil && r.offset > 0 {
-			err = t.block(r, w, body)
-		}
-		if err != nil {
-			return errors.Join(err, w.file.discard())
-		}
-	}
-	if t.count == 0 {
-		return w.file.discard()
+	err = t.read(ctx, p, func(r *frameReader, body []byte) error { return t.block(r, w, body) })
+	if err != nil || t.count == 0 {
+		return errors.Join(err, w.file.discard())
 	}
 	return w.finish([]*piece{p})
 }
@@ -286,7 +277,7 @@ func (t *thinning) block(r *frameReader, w *snapshotWriter, compressed []byte) e
 	var bodies [][]byte
 	var all [][]backend.Fact
 	for len(frames) > 0 {
-		body, rest, ok := wire.CutFrame(frames)
+		body, rest, ok := wire.CutFrame(frames) // the block's CRC says that it is what was written
 		if !ok {
 			return r.damage("a block that holds more than frames")
 		}

@@ -116,7 +116,7 @@ func (l *Log) examine(ctx context.Context, f file, p *piece, do func(f *backend.
 				p.last++
 				do(&facts[i])
 			}
-			p.mark(facts[0].Seq, r.offset)
+			p.points = mark(p.points, facts[0].Seq, r.offset, pointEvery)
 			p.facts += uint64(len(facts))
 		}
 		p.size = r.base + r.r.Offset()

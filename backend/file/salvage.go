@@ -41,6 +41,7 @@ func (s *salvage) block(body []byte) (bad string, err error) {
 	for len(frames) > 0 && err == nil {
 		var ok bool
 		var why string
+		// The block's CRC says that it is what was written.
 		if body, frames, ok = wire.CutFrame(frames); !ok {
 			return "a block that holds more than frames", nil
 		}
