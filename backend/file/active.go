@@ -19,7 +19,7 @@ type active struct {
 	markers bool  // it is synced now and then only, and has markers that say so
 
 	// ahead is up to where the file has zeros: a frame that ends there or before needs no lock.
-	// It changes under keeping only.
+	// It changes under keeping only; with markers, where nothing is written ahead, by the committer.
 	ahead atomic.Int64
 
 	// keeping is held while space is written ahead or the file is synced beside the committer.
@@ -74,9 +74,11 @@ func (l *Log) begin(first uint64) (*active, error) {
 func (a *active) write(frame []byte) error {
 	end := a.end + int64(len(frame))
 	if end > a.ahead.Load() {
-		// The keeper must not write zeros over it, so it goes on from there.
-		a.keeping.Lock()
-		defer a.keeping.Unlock()
+		if !a.markers {
+			// The keeper must not write zeros over it, so it goes on from there.
+			a.keeping.Lock()
+			defer a.keeping.Unlock()
+		}
 		defer func() { a.ahead.Store(max(a.ahead.Load(), end)) }()
 	}
 	if !a.markers && a.ahead.Load()-end < a.step()/2 {
@@ -104,8 +106,10 @@ func (a *active) zero(to int64) error {
 
 // cut makes the file end where the next frame goes.
 func (a *active) cut() error {
-	a.keeping.Lock()
-	defer a.keeping.Unlock()
+	if !a.markers {
+		a.keeping.Lock()
+		defer a.keeping.Unlock()
+	}
 	return a.cutLocked()
 }
 

@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // groupSize is how many bytes of facts are written and synced together, about, unless a single
@@ -25,23 +24,40 @@ const yields = 4
 //
 // Who finds the committer's place empty becomes the committer: a goroutine that he starts or, to save
 // the way there and back, the writer itself, if it would wait for the end anyway or the end comes at
-// once, without a sync. It has its answer after the first group: own says so, and then a goroutine
-// goes on with what waits. [Log.end] waits until the place is empty.
-func (l *Log) commit(own bool) {
-	g := &l.group
-	for l.take(g) {
-		g.run()
-		if own && l.waiting() {
-			go l.commit(false)
-			return
-		}
+// once, without a sync; see [Log.commitOwn]. [Log.end] waits until the place is empty.
+func (l *Log) commit() {
+	for l.take(&l.group) {
+		l.group.run(true)
 	}
 }
 
+// commitOwn is the committer for the first group, which has the write of the caller. Then, or where
+// the group has to wait for the disk and the caller will not, a goroutine goes on.
+func (l *Log) commitOwn(patient bool) {
+	g := &l.group
+	l.take(g)
+	done := g.run(patient)
+	if done && !l.waiting() {
+		return
+	}
+	go func() {
+		if !done {
+			g.run(true)
+		}
+		l.commit()
+	}()
+}
+
+// waiting reports whether something waits. If not, it gives up the committer's place.
 func (l *Log) waiting() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.queue) > 0
+	if len(l.queue) > 0 {
+		return true
+	}
+	l.committing = false
+	l.idle.Broadcast()
+	return false
 }
 
 // take takes what goes together: a task by itself, or writes of up to groupSize. If nothing waits, it
@@ -66,111 +82,11 @@ func (l *Log) take(g *group) bool {
 	}
 	g.shared = n > 1
 	g.writes = append(g.writes[:0], l.queue[:n]...)
+	g.rest, g.ready = g.writes, 0
 	rest := copy(l.queue, l.queue[n:])
 	clear(l.queue[rest:])
 	l.queue = l.queue[:rest]
 	return true
-}
-
-// factOverhead is what a fact takes beside its values, about.
-const factOverhead = 256
-
-// A group is writes that are written and synced at once. It is used again for the next ones.
-type group struct {
-	log    *Log
-	shared bool // it had the facts of several writers
-	writes []*write
-	items  []byte   // the bodies of the new facts, one after the other
-	bodies [][]byte // the same, each by itself
-	block  []byte   // where frames are built; they stay there, for the tail
-}
-
-// run writes the group and answers those who wait for it.
-func (g *group) run() {
-	if task := g.writes[0].task; task != nil {
-		g.writes[0].err = task()
-		g.writes[0].done <- struct{}{}
-		return
-	}
-	for rest := g.writes; len(rest) > 0; {
-		n := g.assign(rest)
-		g.finish(rest[:n])
-		rest = rest[n:]
-	}
-	clear(g.writes)
-}
-
-// assign numbers the facts of as many writes as fit one frame, at least one, and builds their
-// bodies. Those that can't be written have their error set.
-func (g *group) assign(writes []*write) int {
-	l := g.log
-	g.items, g.bodies = g.items[:0], g.bodies[:0]
-	failed := l.failure()
-	size := len("[\n\n]")
-	for i, w := range writes {
-		if failed != nil {
-			w.err = failed
-			continue
-		}
-		next := l.seq.Next()
-		fresh, err := l.seq.Assign(w.facts, w.expect, w.now)
-		if err != nil {
-			w.err = err
-			continue
-		}
-		bodies, before := len(g.bodies), size
-		for j := range w.facts {
-			if w.facts[j].Seq != next {
-				continue // the log held it already, or the group has it twice
-			}
-			next++
-			start := len(g.items)
-			g.items = w.drafts[j].Append(g.items, &w.facts[j])
-			g.bodies = append(g.bodies, g.items[start:])
-			size += len(g.items) - start + len(",\n")
-		}
-		alone := len(g.bodies) == 1 && size-len("[\n\n]")-len(",\n") <= l.opts.MaxFrame
-		if size > l.opts.MaxFrame && !alone {
-			l.seq.Undo(fresh)
-			g.bodies, size = g.bodies[:bodies], before
-			if bodies > 0 {
-				return i // it begins the next frame
-			}
-			w.err = l.tooLarge()
-		}
-	}
-	return len(writes)
-}
-
-// finish writes what assign built, tells the sequencer, and answers the writes.
-func (g *group) finish(writes []*write) {
-	l := g.log
-	first := l.seq.Next() - uint64(len(g.bodies))
-	if len(g.bodies) > 0 {
-		if err := g.write(first); err != nil {
-			l.seq.Rollback()
-			for _, w := range writes {
-				if w.err == nil && w.since(first) {
-					w.err = err
-				}
-			}
-		} else {
-			l.seq.Commit()
-		}
-	}
-	for _, w := range writes {
-		w.done <- struct{}{}
-	}
-}
-
-// since reports whether one of the facts has a seq from first on.
-func (w *write) since(first uint64) bool {
-	for i := range w.facts {
-		if w.facts[i].Seq >= first {
-			return true
-		}
-	}
-	return false
 }
 
 // write writes the frame of the bodies, of facts from seq first on, and makes it durable if the log
@@ -201,22 +117,6 @@ func (g *group) write(first uint64) error {
 	return nil
 }
 
-// frame builds the frame in the block, and a new block when that is full. Frames in it stay as they
-// are, and those behind each other can be joined ([wire.Join]).
-func (g *group) frame() []byte {
-	need := len(g.items) + len(g.bodies)*len(",\n") + len("[\n\n]") + wire.FrameOverhead
-	if cap(g.block)-len(g.block) < need {
-		g.block = make([]byte, 0, max(need, min(max(2*cap(g.block), 16<<10), groupSize)))
-	}
-	start := len(g.block)
-	g.block = wire.AppendBodies(wire.OpenFrame(g.block), g.bodies)
-	g.block = wire.CloseFrame(g.block, start)
-	if cap(g.items) > 2*groupSize {
-		g.items = nil
-	}
-	return g.block[start:]
-}
-
 // undo cuts off what a failed write may have left behind.
 //
 //	ftruncate(segment)    made durable by the next sync; until then recovery would cut it
@@ -245,7 +145,7 @@ func (l *Log) publish(f tailFrame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.active.piece
-	p.mark(f.first, p.size)
+	p.points = mark(p.points, f.first, p.size, pointEvery)
 	p.size = l.active.end
 	p.facts += f.last - f.first + 1
 	p.last, l.last = f.last, f.last

@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -59,7 +60,7 @@ func damagedLogs(ctx context.Context, s crashSetup) ([]*damagedLog, error) {
 			return newDamagedLog(ctx, "interval", interval, false, crashWrites(1), roll, crashWrites(2), crashTick(), crashBatch(2), crashTick(), crashWrites(3))
 		},
 		func() (*damagedLog, error) {
-			x, err := newDamagedLog(ctx, "half snapshot", kept, true, crashWrites(2), roll, crashWrites(2), crashSnapshot(1), crashWrites(1))
+			x, err := newDamagedLog(ctx, "half snapshot", kept, true, crashWrites(2), roll, crashWrites(2), crashSnapshot(1), crashWrites(2))
 			if err == nil {
 				x.crashSetup = always
 			}
@@ -164,6 +165,9 @@ func (x *damagedLog) checkRepair(ctx context.Context, a damage) error {
 	if err == nil {
 		err = x.checkCuts(d, a, l.Report().Cuts)
 	}
+	if kept := keptMissing(d); err == nil && !maps.Equal(kept, seqsIn(l.Report().Missing)) {
+		err = broken("the quarantine says that seqs %v are missing, and the report that %v are", kept, l.Report().Missing)
+	}
 	if err == nil {
 		m.settle(found)
 		m.last = l.Report().LastSeq
@@ -186,12 +190,10 @@ func (x *damagedLog) checkReport(a damage, found []backend.Fact, report Recovery
 	for _, f := range found {
 		there[f.Seq], last = true, f.Seq
 	}
-	named := map[uint64]bool{}
-	for _, r := range report.Missing {
-		for seq := r.First; seq <= r.Last; seq++ {
-			if named[seq] = true; there[seq] {
-				return broken("seq %d is said to be missing and is there", seq)
-			}
+	named := seqsIn(report.Missing)
+	for seq := range named {
+		if there[seq] {
+			return broken("seq %d is said to be missing and is there", seq)
 		}
 	}
 	could := x.touched(a)
@@ -233,4 +235,110 @@ func (x *damagedLog) touched(a damage) map[uint64]bool {
 		}
 	}
 	return all
+}
+
+func seqsIn(ranges []Range) map[uint64]bool {
+	all := map[uint64]bool{}
+	for _, r := range ranges {
+		for seq := r.First; seq <= r.Last; seq++ {
+			all[seq] = true
+		}
+	}
+	return all
+}
+
+// keptMissing returns the seqs that are missing as the quarantine says.
+func keptMissing(d *disk) map[uint64]bool {
+	all := map[uint64]bool{}
+	for name, content := range damageFiles(d) {
+		var report lost
+		if strings.HasPrefix(name, quarantineName) && strings.HasSuffix(name, ".json") && json.Unmarshal(content, &report) == nil {
+			maps.Copy(all, seqsIn(report.Missing))
+		}
+	}
+	return all
+}
+
+// TestCrashDuringRepair crashes at each step of a repair, and repairs what that leaves: each fact that was
+// not damaged is there, and of each other one the quarantine says that it is missing, though the second
+// repair may find nothing to do.
+func TestCrashDuringRepair(t *testing.T) {
+	ctx := t.Context()
+	logs, err := damagedLogs(ctx, crashSetup{})
+	require.NoError(t, err)
+	var all []func() error
+	for _, x := range logs {
+		for _, name := range slices.Sorted(maps.Keys(x.files)) {
+			if strings.HasSuffix(name, indexExt) {
+				continue
+			}
+			at := int64(len(x.files[name])) / 2
+			for name, a := range map[string]damage{
+				"flip":   {file: name, from: at, to: at + 1, apply: func(b []byte) []byte { b[at] ^= 4; return b }},
+				"remove": {file: name, to: at * 2, gone: true},
+			} {
+				a.name = name + " " + a.file
+				all = append(all, func() error {
+					if err := x.crashRepair(ctx, a); err != nil {
+						return fmt.Errorf("%s log, %s, %w", x.name, a.name, err)
+					}
+					return nil
+				})
+			}
+		}
+	}
+	require.NoError(t, crashEach(len(all), func(i int) error { return all[i]() }))
+}
+
+// crashRepair crashes at each step of the repair of a damage.
+func (x *damagedLog) crashRepair(ctx context.Context, a damage) error {
+	for k := 1; ; k++ {
+		d := x.damaged(a)
+		d.crashAt, d.crashSeed = k, uint64(k)
+		l, err := x.open(ctx, d, x.model.clone(), true)
+		if err == nil {
+			err = l.Close()
+		}
+		if err == nil {
+			return nil
+		}
+		if !crashedUnder(d, err) {
+			return err
+		}
+		after := []*disk{d.image(0, powerCut), d.image(uint64(k)+2, powerCut), d.image(0, processKill)}[k%3]
+		if err := x.repairedAgain(ctx, a, after); err != nil {
+			return fmt.Errorf("crash at step %d, %s: %w", k, crashStepOf(d), err)
+		}
+	}
+}
+
+// repairedAgain repairs what a crash left of a repair, and checks the log.
+func (x *damagedLog) repairedAgain(ctx context.Context, a damage, d *disk) error {
+	m := x.model.clone()
+	l, err := x.open(ctx, d, m, true)
+	if err != nil {
+		return err
+	}
+	found, err := x.replay(ctx, l)
+	there := map[uint64]bool{}
+	last := uint64(0)
+	for _, f := range found {
+		there[f.Seq], last = true, f.Seq
+	}
+	could, kept := x.touched(a), keptMissing(d)
+	for _, f := range x.facts {
+		switch {
+		case there[f.Seq] || err != nil || f.Seq > last && x.sync != SyncAlways:
+		case !could[f.Seq]:
+			err = broken("the fact at seq %d is gone, and nothing of it was damaged", f.Seq)
+		case !kept[f.Seq] && f.Seq < last:
+			err = broken("the fact at seq %d is gone, and the quarantine does not say that it is missing", f.Seq)
+		}
+	}
+	if err == nil {
+		m.settle(found)
+		m.last = l.Report().LastSeq
+		err = m.goOn(ctx, l)
+	}
+	return errors.Join(err, l.Close())
 }

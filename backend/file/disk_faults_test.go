@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -431,4 +432,42 @@ func retrySync(under fileSystem) fileSystem {
 		}
 		return f.Sync()
 	}}
+}
+
+// A snapshotBug breaks what holds of snapshots: that one is whole before it takes its name, or has it
+// for good before what it was made of is removed.
+type snapshotBug struct {
+	fileSystem
+	sync  bool        // skip the sync of the file, else that of the directory
+	named atomic.Bool // a snapshot has just got its name
+}
+
+func snapshotNotSynced(under fileSystem) fileSystem {
+	return &snapshotBug{fileSystem: under, sync: true}
+}
+
+func snapshotNameNotSynced(under fileSystem) fileSystem { return &snapshotBug{fileSystem: under} }
+
+func (b *snapshotBug) Create(name string) (file, error) {
+	f, err := b.fileSystem.Create(name)
+	if err == nil && b.sync && strings.HasSuffix(name, snapshotExt+tempExt) {
+		f = unsyncedFile{f}
+	}
+	return f, err
+}
+
+type unsyncedFile struct{ file }
+
+func (unsyncedFile) Sync() error { return nil }
+
+func (b *snapshotBug) Rename(from, to string) error {
+	b.named.Store(strings.HasSuffix(to, snapshotExt))
+	return b.fileSystem.Rename(from, to)
+}
+
+func (b *snapshotBug) SyncDir(name string) error {
+	if !b.sync && b.named.Swap(false) {
+		return nil
+	}
+	return b.fileSystem.SyncDir(name)
 }

@@ -103,4 +103,9 @@
 //
 // A snapshot that a crash left beside the segments it was made of is read whole before it is used, and
 // set aside if it is no good.
+//
+// # Windows
+//
+// The package compiles for Windows, and [Open] refuses to work there: files get their names while they
+// are open, and names are made durable by syncing directories. Windows does neither.
 package file

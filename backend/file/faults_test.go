@@ -286,7 +286,7 @@ func TestFaultConcurrently(t *testing.T) {
 		d, m := newDisk(), newCrashModel()
 		s := crashSetup{sync: []Sync{SyncAlways, SyncInterval}[round%2]}
 		d.fault = func(op, _ string, n int) *fault {
-			luck := (n*2654435761 + round*40503) >> 7 % 29
+			luck := int((uint32(n)*2654435761 + uint32(round)*40503) >> 7 % 29)
 			switch {
 			case n < 20, luck > 3, op == "sync" && n < 300+round*20, op == "truncate" && luck > 0, op == "syncdir", op == "rename":
 				return nil

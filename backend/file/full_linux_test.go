@@ -138,3 +138,27 @@ func TestFullDisk(t *testing.T) {
 		})
 	}
 }
+
+// TestReadOnly opens a log on a disk that is mounted to be read only, which says so, and verifies it.
+func TestReadOnly(t *testing.T) {
+	for _, locked := range []bool{true, false} {
+		disk := newMount(t)
+		if err := disk.mount("-t", "tmpfs", "-o", "size=4m", "tmpfs"); err != nil {
+			t.Skip("no tmpfs can be mounted here: ", err)
+		}
+		path := filepath.Join(disk.dir, "log")
+		l, err := file.Open(t.Context(), file.Options{Path: path})
+		require.NoError(t, err)
+		require.NoError(t, l.Close())
+		if !locked {
+			require.NoError(t, os.Remove(filepath.Join(path, "LOCK")))
+		}
+		require.NoError(t, disk.mount("-o", "remount,ro"))
+		_, err = file.Open(t.Context(), file.Options{Path: path})
+		require.ErrorIs(t, err, syscall.EROFS)
+		require.ErrorContains(t, err, "read-only")
+		report, err := file.Verify(t.Context(), path)
+		require.NoError(t, err)
+		require.Equal(t, 1, report.Segments)
+	}
+}

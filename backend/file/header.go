@@ -112,5 +112,5 @@ func parseMarker(body []byte) (uint64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(string(digits[:len(digits)-1]), 10, 64)
-	return n, err == nil
+	return n, err == nil && n <= maxSeq
 }

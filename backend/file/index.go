@@ -15,7 +15,8 @@ type indexer struct {
 	last   uint64    // the seq of the last fact
 	time   time.Time // the greatest transaction time
 	points []point
-	ids    idBlocks // the latest ones
+	latest int      // how many IDs to keep at least
+	ids    idBlocks // the last ones
 	older  idBlocks // those before them
 	keys   *sequencer.Keys
 }
@@ -28,7 +29,7 @@ type idBlocks struct {
 	seq    uint64 // of the last one
 }
 
-func newIndexer() *indexer { return &indexer{keys: sequencer.NewKeys()} }
+func newIndexer() *indexer { return &indexer{latest: sequencer.Remembered, keys: sequencer.NewKeys()} }
 
 // add takes in a fact. Facts are added in the order of their seqs.
 func (x *indexer) add(f *backend.Fact) {
@@ -40,13 +41,6 @@ func (x *indexer) add(f *backend.Fact) {
 	x.keys.Set(f.Store, f.Key, f.Seq, id)
 }
 
-// mark notes the place of a frame, if the last point is far enough from it.
-func (x *indexer) mark(seq uint64, offset int64) {
-	if n := len(x.points); n == 0 || offset >= x.points[n-1].offset+pointEvery {
-		x.points = append(x.points, point{seq, offset})
-	}
-}
-
 func (x *indexer) addTime(t time.Time) {
 	if t.After(x.time) {
 		x.time = t
@@ -55,7 +49,7 @@ func (x *indexer) addTime(t time.Time) {
 
 // addID keeps the latest IDs: as many as a log must remember, and at most twice that.
 func (x *indexer) addID(id sequencer.ID, seq uint64) {
-	if x.ids.count == sequencer.Remembered {
+	if x.ids.count == x.latest {
 		x.older, x.ids = x.ids, idBlocks{}
 	}
 	x.ids.add(id, seq)

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type indexFile struct {
 // errNoIndex is an index that can't be used.
 var errNoIndex = errors.New("no index")
 
-// openIndex opens the index of a piece, whose header's body is given.
+// openIndex opens the index of a piece.
 func (l *Log) openIndex(p *piece) (*indexFile, error) {
 	x := &indexFile{path: l.path(p.name + indexExt)}
 	f, err := l.opts.fs.Open(x.path)
@@ -63,8 +64,16 @@ func (x *indexFile) begin(p *piece) error {
 		return err
 	}
 	h := x.header
-	if h.File != p.name || h.Size != p.size || h.Check != p.check || h.Facts == nil {
+	if h.File != p.name || h.Size != p.size || h.Check != p.check || h.FirstSeq != p.first || h.Facts == nil || *h.Facts != p.facts {
 		return x.damage("it is of another file")
+	}
+	if h.LastSeq > p.last || h.LastSeq < p.last && !p.thinned {
+		return x.damage("it does not end where its file does")
+	}
+	for _, n := range []int{h.Points, h.IDs, h.Keys} {
+		if n < 0 || uint64(n) > p.facts || int64(n) > x.size {
+			return x.damage("it says that it has more than it can have")
+		}
 	}
 	if h.LastTime != nil {
 		if x.time, err = wire.ParseTime(h.LastTime); err != nil {
@@ -74,10 +83,8 @@ func (x *indexFile) begin(p *piece) error {
 	return nil
 }
 
-// fits reports whether the index has as many facts as the piece should.
-func (x *indexFile) fits(p *piece) bool {
-	return *x.header.Facts == p.facts && (p.thinned && x.header.LastSeq <= p.last || x.header.LastSeq == p.last)
-}
+// has reports whether the index may have a seq.
+func (x *indexFile) has(seq uint64) bool { return seq >= x.header.FirstSeq && seq <= x.header.LastSeq }
 
 func (x *indexFile) damage(reason string) error {
 	return fmt.Errorf("%w: %s: %s", errNoIndex, x.path, reason)
@@ -118,9 +125,11 @@ func (x *indexFile) points() ([]point, error) {
 	err := x.each(framePoints, x.header.Points, func(c *cursor) int {
 		n := len(all)
 		for c.more() {
-			last.seq += c.uint()
-			last.offset += int64(c.uint())
-			all = append(all, last)
+			next := point{last.seq + c.uint(), last.offset + int64(c.uint())}
+			if c.bad = c.bad || !x.has(next.seq) || next.seq <= last.seq || next.offset <= last.offset || next.offset >= x.header.Size; c.bad {
+				break
+			}
+			all, last = append(all, next), next
 		}
 		return len(all) - n
 	})
@@ -133,14 +142,16 @@ const loadBatch = 1024
 // ids calls do with the latest IDs, in the order of their seqs, many at once. The slice is used again.
 func (x *indexFile) ids(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
+	last := uint64(0)
 	return x.each(frameIDs, x.header.IDs, func(c *cursor) int {
 		n, seq := 0, uint64(0)
 		for c.more() {
 			seq += c.uint()
 			id := c.id()
-			if c.bad {
+			if c.bad = c.bad || !x.has(seq) || seq <= last; c.bad {
 				break
 			}
+			last = seq
 			n++
 			if batch = append(batch, sequencer.Loaded{Seq: seq, ID: id}); len(batch) == loadBatch || !c.more() {
 				do(batch)
@@ -171,7 +182,7 @@ func (x *indexFile) keys(do func([]sequencer.Loaded)) error {
 		case frameKeys:
 			for ; c.more(); want-- {
 				store, seq, key, id := c.uint(), c.uint(), c.text(), c.id()
-				if c.bad = c.bad || store >= uint64(len(stores)); c.bad {
+				if c.bad = c.bad || store >= uint64(len(stores)) || !x.has(seq); c.bad {
 					break
 				}
 				name := unsafe.String(unsafe.SliceData(key), len(key)) // frames never change
@@ -232,14 +243,15 @@ func (c *cursor) id() sequencer.ID {
 }
 
 // buildIndex reads a sealed piece and returns its index.
-func (l *Log) buildIndex(p *piece) ([]byte, error) {
+func (l *Log) buildIndex(ctx context.Context, p *piece) ([]byte, error) {
 	x := newIndexer()
 	x.last = p.first - 1
-	err := l.scan(p, func(facts []backend.Fact, offset int64) error {
-		n := len(x.points)
-		if n == 0 || offset >= x.points[n-1].offset+pointEvery || p.snapshot && offset > x.points[n-1].offset {
-			x.points = append(x.points, point{facts[0].Seq, offset})
-		}
+	far := int64(pointEvery)
+	if p.snapshot {
+		far = 1 // each block
+	}
+	err := l.scan(ctx, p, func(facts []backend.Fact, offset int64) error {
+		x.points = mark(x.points, facts[0].Seq, offset, far)
 		for i := range facts {
 			x.add(&facts[i])
 		}
@@ -272,8 +284,8 @@ func (x *indexer) takeIndex(of *indexFile) error {
 }
 
 // makeIndex makes the index of a sealed piece. The caller has called maintain.
-func (l *Log) makeIndex(p *piece) error {
-	data, err := l.buildIndex(p)
+func (l *Log) makeIndex(ctx context.Context, p *piece) error {
+	data, err := l.buildIndex(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func (l *Log) indexSealed() {
 		if p.index.Load() != 0 {
 			continue
 		}
-		if err := l.makeIndex(p); err != nil {
+		if err := l.makeIndex(context.Background(), p); err != nil {
 			p.index.Store(-1)
 			l.log.Warn("a segment has no index and will be read whole when the log is opened",
 				zap.String("path", l.path(p.name)), zap.Error(err))

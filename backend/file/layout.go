@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -16,6 +18,7 @@ import (
 // Names in the directory of a log. Numbers have 20 digits, so that names sort as they do.
 const (
 	lockName       = "LOCK"
+	probeName      = lockName + tempExt // made and removed, to see whether names can be
 	quarantineName = "quarantine"
 	segmentExt     = ".wal"
 	snapshotExt    = ".snap"
@@ -33,8 +36,11 @@ func parseName(name, ext string) (uint64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
-	return n, err == nil && n > 0
+	return n, err == nil && n > 0 && n <= maxSeq
 }
+
+// maxSeq is the highest seq that a file may begin or end with: no log gets there by counting.
+const maxSeq = math.MaxInt64
 
 // A layout is what the directory of a log holds.
 type layout struct {
@@ -57,6 +63,10 @@ func readLayout(fsys fileSystem, dir string) (layout, error) {
 			continue
 		}
 		if !e.IsDir() {
+			if name == probeName {
+				all.leftovers = append(all.leftovers, name)
+				continue
+			}
 			if n, ok := parseName(name, segmentExt); ok {
 				all.segments = append(all.segments, n)
 				continue
@@ -96,10 +106,11 @@ func makeDir(fsys fileSystem, dir string) error {
 	parent := filepath.Dir(dir)
 	switch {
 	case err == nil && info.IsDir():
-		if err := fsys.SyncDir(parent); !errors.Is(err, fs.ErrPermission) {
-			return err
+		err := fsys.SyncDir(parent)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EROFS) {
+			return nil // who may not read the parent did not make the directory either; some file systems sync no directory
 		}
-		return nil // who may not read the parent did not make the directory either
+		return err
 	case err == nil:
 		return notDirectory(fsys, dir)
 	case !errors.Is(err, fs.ErrNotExist):

@@ -27,6 +27,7 @@ type Log struct {
 	report RecoveryReport
 
 	ignored []ignored            // by recovery
+	remade  []remade             // by recovery
 	seq     *sequencer.Sequencer // the committer's
 	group   group                // the committer's
 	active  *active              // the committer's, and the keeper's as its comments say
@@ -91,12 +92,12 @@ func open(ctx context.Context, opts Options) (l *Log, err error) {
 	if err := makeDir(opts.fs, dir); err != nil {
 		return nil, err
 	}
-	lock, err := opts.fs.Lock(filepath.Join(dir, lockName))
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		err = fmt.Errorf("the directory is read-only, and a log writes there even to be read; make it writable, or open a copy: %w", err)
+	if _, err := readLayout(opts.fs, dir); err != nil {
+		return nil, err // before a lock is left in a directory that is not a log's
 	}
+	lock, err := opts.fs.Lock(filepath.Join(dir, lockName))
 	if err != nil {
-		return nil, err
+		return nil, readOnly(err)
 	}
 	l = &Log{
 		opts: opts, dir: dir, log: opts.Logger, lock: lock,
@@ -105,8 +106,8 @@ func open(ctx context.Context, opts Options) (l *Log, err error) {
 	l.close = sync.OnceValue(l.end)
 	l.idle.L = &l.mu
 	l.group.log = l
-	l.seq = sequencer.New(lookup{l})
-	if err := l.recover(ctx); err != nil {
+	l.seq = sequencer.New(&lookup{log: l})
+	if err := readOnly(l.recover(ctx)); err != nil {
 		if l.active != nil {
 			err = errors.Join(err, l.active.file.Close())
 		}
@@ -114,6 +115,14 @@ func open(ctx context.Context, opts Options) (l *Log, err error) {
 	}
 	go l.keep()
 	return l, nil
+}
+
+// readOnly says it of an error if it comes from that.
+func readOnly(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("the directory, or a file in it, is read-only here, and a log writes there even to be read; make it writable, or open a copy: %w", err)
+	}
+	return err
 }
 
 // Report returns what Open found and did.

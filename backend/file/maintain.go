@@ -75,14 +75,21 @@ func (l *Log) isClosing() bool {
 	return l.closing
 }
 
-// replace puts a piece in the place of old ones, which follow each other. Its file must have its
-// name. The caller has called maintain, and holds opening if the name is that of an old one.
+// replace puts a piece in the place of old ones, which follow each other; facts that it does not have are
+// gone. Its file must have its name. The caller has called maintain, and holds opening if the name is that of an old one.
 func (l *Log) replace(old []*piece, p *piece) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := 0
 	if len(old) > 0 {
 		i = slices.Index(l.pieces, old[0])
+	}
+	facts := uint64(0)
+	for _, p := range old {
+		facts += p.facts
+	}
+	if p.facts < facts {
+		l.tail.clear()
 	}
 	l.pieces = slices.Concat(l.pieces[:i], []*piece{p}, l.pieces[i+len(old):])
 	l.generation++
@@ -111,11 +118,11 @@ func (l *Log) describe(p *piece, x *indexer) {
 }
 
 // indexOf returns the index of a sealed piece, from its file or made anew. The caller closes it.
-func (l *Log) indexOf(p *piece) (*indexFile, error) {
+func (l *Log) indexOf(ctx context.Context, p *piece) (*indexFile, error) {
 	if x, err := l.openIndex(p); err == nil {
 		return x, nil
 	}
-	data, err := l.buildIndex(p)
+	data, err := l.buildIndex(ctx, p)
 	if err != nil {
 		return nil, err
 	}

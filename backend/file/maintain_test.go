@@ -3,11 +3,15 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
+	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,6 +155,99 @@ func TestPruneRestoresTheLatest(t *testing.T) {
 	}
 }
 
+// TestPruneLetsOthersWrite has somebody wait for the committer all the time while Prune takes away the
+// latest facts of many keys: his turn comes again after each part of them.
+func TestPruneLetsOthersWrite(t *testing.T) {
+	const keys = 3*tellSize + 500
+	l := openTest(t, Options{fs: newDisk(), Sync: SyncNever})
+	b := backend.Batch{}
+	for n := range keys {
+		f := newFact(n)
+		f.Key = fmt.Sprint(n)
+		b.Facts = append(b.Facts, f)
+	}
+	_, err := l.WriteBatch(t.Context(), b)
+	require.NoError(t, err)
+	var pruned atomic.Bool
+	told, most := 0, 0
+	done := make(chan struct{})
+	var turn func() error
+	wait := func() error { // the turn comes after all that waits already
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.queue = append(l.queue, &write{task: turn, done: make(chan struct{}, 1)})
+		return nil
+	}
+	turn = func() error {
+		before := told
+		told = 0
+		for n := range keys {
+			if l.seq.Latest("tasks", fmt.Sprint(n)) == 0 {
+				told++
+			}
+		}
+		most = max(most, told-before)
+		if pruned.Load() {
+			close(done)
+			return nil
+		}
+		return wait()
+	}
+	require.NoError(t, l.do(t.Context(), wait))
+	all := func(yield func(uint64) bool) {
+		for seq := uint64(1); seq <= keys && yield(seq); seq++ {
+		}
+	}
+	report, err := l.Prune(t.Context(), all)
+	pruned.Store(true)
+	<-done
+	require.NoError(t, err)
+	require.EqualValues(t, keys, report.Pruned)
+	require.Equal(t, keys, told)
+	require.LessOrEqual(t, most, tellSize)
+	require.Zero(t, count(t, l, 0))
+}
+
+// TestStats compares what Stats says with the files that are there.
+func TestStats(t *testing.T) {
+	d := newDisk()
+	opts := Options{Path: "/log", fs: d, SegmentSize: 16 << 10, Sync: SyncNever}
+	l, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	writeSome(t, l, 0, 200)
+	require.NoError(t, l.WriteSnapshot(t.Context(), 100))
+	writeSome(t, l, 200, 300)
+	_, err = l.Prune(t.Context(), slices.Values([]uint64{1, 2, 3, 250}))
+	require.NoError(t, err)
+	active := l.active.piece.name
+	require.NoError(t, l.Close())
+	dir, err := d.find("/log")
+	require.NoError(t, err)
+	dir.entries[active].data = append(dir.entries[active].data, "torn"...)
+	l = openTest(t, opts)
+	l.indexSealed()
+	s, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	sizes := map[string]uint64{}
+	for name, content := range damageFiles(d) {
+		kind := filepath.Ext(name)
+		if strings.HasPrefix(name, quarantineName) {
+			kind = quarantineName
+		}
+		sizes[kind] += uint64(len(content))
+	}
+	require.EqualValues(t, 4, s.FirstSeq)
+	require.EqualValues(t, 300, s.LastSeq)
+	require.EqualValues(t, 296, s.Facts)
+	require.NotZero(t, sizes[indexExt])
+	require.Equal(t, sizes[indexExt], s.Storage.IndexBytes)
+	require.Equal(t, sizes[snapshotExt], s.Storage.SnapshotBytes)
+	require.Equal(t, sizes[segmentExt], s.Storage.SegmentBytes+s.Storage.AheadBytes)
+	require.Greater(t, sizes[quarantineName], uint64(len("torn")))
+	require.Equal(t, sizes[quarantineName], s.Storage.QuarantineBytes)
+	require.Equal(t, s.Bytes, sizes[indexExt]+sizes[snapshotExt]+sizes[segmentExt]+sizes[quarantineName])
+}
+
 // TestVerify finds every kind of damage in a log, each in its place, and none in a sound one.
 func TestVerify(t *testing.T) {
 	d := newDisk()
@@ -210,6 +307,61 @@ func TestVerify(t *testing.T) {
 	_, err = Verify(t.Context(), filepath.Join(t.TempDir(), "none"))
 	require.Error(t, err)
 	require.NotErrorIs(t, err, backend.ErrCorrupt)
+}
+
+// TestVerifyNamesAll damages files in several places: each is named, and all facts between them are
+// counted.
+func TestVerifyNamesAll(t *testing.T) {
+	d := newDisk()
+	l, err := Open(t.Context(), Options{Path: "/log", fs: d})
+	require.NoError(t, err)
+	noise := rand.New(rand.NewPCG(1, 2)) // so that a snapshot has several blocks
+	for n := range 2500 {
+		f := newFact(n)
+		f.Value = fmt.Appendf(nil, `"%x"`, [16]uint64{noise.Uint64(), noise.Uint64(), noise.Uint64(), noise.Uint64(), noise.Uint64()})
+		_, err := l.WriteFact(t.Context(), f)
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+	blocks := l.allPieces()[0].points
+	require.Greater(t, len(blocks), 3)
+	writeSome(t, l, 2500, 2600)
+	require.NoError(t, l.rollIfUsed(t.Context()))
+	writeSome(t, l, 2600, 2650)
+	require.NoError(t, l.Close())
+	files := damageFiles(d)
+	sealed, err := damageFrames(files[segmentName(2501)])
+	require.NoError(t, err)
+	active, err := damageFrames(files[segmentName(2601)])
+	require.NoError(t, err)
+	places := map[string][]int64{
+		snapshotName(2500): {0, blocks[1].offset, blocks[3].offset},
+		segmentName(2501):  {0, sealed[3].from, sealed[50].from, sealed[99].from},
+		segmentName(2601):  {active[7].from, active[20].from},
+	}
+	dir, err := d.find("/log")
+	require.NoError(t, err)
+	var want []string
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		for _, at := range places[name] {
+			dir.entries[name].data[at+20] ^= 1
+			want = append(want, fmt.Sprint("/log/", name, " ", at))
+		}
+	}
+	report, err := verify(t.Context(), Options{Path: "/log", fs: d})
+	require.NoError(t, err)
+	var have []string
+	for _, c := range report.Damage {
+		have = append(have, fmt.Sprint(c.Path, " ", c.Offset))
+	}
+	slices.Sort(want)
+	slices.Sort(have)
+	require.Equal(t, want, have)
+	lost := blocks[2].seq - blocks[1].seq + 2501 - blocks[3].seq
+	if len(blocks) > 4 {
+		lost = blocks[2].seq - blocks[1].seq + blocks[4].seq - blocks[3].seq
+	}
+	require.EqualValues(t, 2650-lost-3-2, report.Facts)
 }
 
 // TestIntervalBecomesDurable waits for the sync that nobody asked for, and for the marker of it.

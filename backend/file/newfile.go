@@ -49,8 +49,8 @@ func (n *newFile) flush() error {
 }
 
 // finish writes the header over the room that was left for it at the start, and gives the file its
-// name; named is called at that moment, if not nil. After an error the file is gone, unless the error is ErrFailed: then it is not known what
-// the directory holds.
+// name; named is called at that moment, if not nil. After an error the file is gone, unless the error
+// is ErrFailed: then it is not known what the directory holds.
 func (n *newFile) finish(h header, named func()) error {
 	frame := h.frame(headerSize)
 	err := n.flush()

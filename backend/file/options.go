@@ -2,7 +2,9 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"go.uber.org/zap"
@@ -92,6 +94,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.fs == nil {
 		o.fs = osFS{}
+		if runtime.GOOS == "windows" {
+			return o, fmt.Errorf("a log in files does not work on Windows: use another backend, or a server on another system: %w", errors.ErrUnsupported)
+		}
 	}
 	return o, nil
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -35,16 +34,12 @@ func openFile(name string, flag int) (file, error) {
 	return osFile{f}, nil
 }
 
-// SyncDir has nothing to do on Windows, which keeps names durable by itself and can't sync
-// directories.
+// SyncDir makes names durable, which is not to be had on Windows: Open refuses it.
 //
 //	open(dir, O_RDONLY)
 //	fsync(dir)
 //	close(dir)
 func (osFS) SyncDir(name string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
 	d, err := os.Open(name)
 	if err != nil {
 		return err

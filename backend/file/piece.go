@@ -41,11 +41,12 @@ type point struct {
 // pointEvery is how many bytes lie between points, at least.
 const pointEvery = 64 << 10
 
-// mark notes the place of a frame, if the last point is far enough from it.
-func (p *piece) mark(seq uint64, offset int64) {
-	if n := len(p.points); n == 0 || offset >= p.points[n-1].offset+pointEvery {
-		p.points = append(p.points, point{seq, offset})
+// mark appends the place of a frame to points, if the last one is so far from it.
+func mark(points []point, seq uint64, offset, far int64) []point {
+	if n := len(points); n == 0 || offset >= points[n-1].offset+far {
+		points = append(points, point{seq, offset})
 	}
+	return points
 }
 
 // from returns the offset from which to read in order to find what comes after a seq.
@@ -135,7 +136,7 @@ func (x *frameReader) next() ([]byte, error) { return bodyOf(x.nextFrame()) }
 func (x *frameReader) nextFrame() ([]byte, error) {
 	for {
 		if len(x.block) > 0 {
-			body, rest, ok := wire.CutFrame(x.block)
+			body, rest, ok := wire.CutFrame(x.block) // the block's CRC says that it is what was written
 			if !ok {
 				return nil, x.damage("a block that holds more than frames")
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -36,7 +37,7 @@ func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneR
 			return report, err
 		}
 	}
-	x := pruning{log: l, gone: map[uint64]name{}}
+	x := pruning{log: l, gone: map[name]uint64{}}
 	for _, p := range l.sealedPieces() {
 		if err = l.goOn(ctx); err != nil {
 			break
@@ -51,8 +52,8 @@ func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneR
 	if tellErr := x.tell(); tellErr != nil {
 		err = errors.Join(err, l.fail(tellErr))
 	}
-	report.Pruned = uint64(len(x.gone))
-	report.Missing = uint64(len(wanted) - len(x.gone))
+	report.Pruned = x.count
+	report.Missing = uint64(len(wanted)) - x.count
 	return report, err
 }
 
@@ -65,8 +66,9 @@ func within(seqs []uint64, first, last uint64) []uint64 {
 
 // A pruning is facts on their way out.
 type pruning struct {
-	log  *Log
-	gone map[uint64]name // what the pruned facts were about
+	log   *Log
+	count uint64
+	gone  map[name]uint64 // what the pruned facts were about, and the seq of the last one about that
 }
 
 // A name is a key in a store.
@@ -74,15 +76,16 @@ type name struct{ store, key string }
 
 // thin makes a piece anew without the facts at some seqs, if it has any of them.
 func (x *pruning) thin(ctx context.Context, p *piece, drop []uint64) error {
-	t := thinning{log: x.log, drop: drop, gone: map[uint64]name{}}
+	t := thinning{log: x.log, drop: drop, gone: map[name]uint64{}}
 	thin := t.segment
 	if p.snapshot {
 		thin = t.snapshot
 	}
 	err := thin(ctx, p)
 	if err == nil || errors.Is(err, backend.ErrFailed) {
-		for seq, name := range t.gone {
-			x.gone[seq] = name
+		x.count += t.count
+		for n, seq := range t.gone {
+			x.gone[n] = max(x.gone[n], seq)
 		}
 	}
 	return x.log.failIf(err)
@@ -96,29 +99,20 @@ func (x *pruning) tell() error {
 	l := x.log
 	left := map[name]*backend.Fact{}
 	ctx := context.Background()
-	err := l.do(ctx, func() error {
-		for seq, n := range x.gone {
-			if l.seq.Latest(n.store, n.key) == seq {
-				left[n] = nil
-			}
+	err := x.each(func(n name, seq uint64) {
+		if l.seq.Latest(n.store, n.key) == seq {
+			left[n] = nil
 		}
-		return nil
 	})
 	pieces := l.sealedPieces()
 	for i := len(pieces) - 1; i >= 0 && err == nil && len(left) > 0; i-- {
-		err = l.findLatest(pieces[i], left)
+		err = l.findLatest(ctx, pieces[i], left)
 	}
 	if err == nil {
-		err = l.do(ctx, func() error {
-			for seq, n := range x.gone {
-				if f, ok := left[n]; ok {
-					l.seq.Pruned(n.store, n.key, seq, f)
-				}
+		err = x.each(func(n name, seq uint64) {
+			if f, ok := left[n]; ok {
+				l.seq.Pruned(n.store, n.key, seq, f)
 			}
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.tail.clear()
-			return nil
 		})
 	}
 	if errors.Is(err, backend.ErrClosed) {
@@ -127,9 +121,28 @@ func (x *pruning) tell() error {
 	return err
 }
 
+// tellSize is how many names are told at once, while writes wait.
+const tellSize = 1000
+
+// each has the committer call do with each name, some of them between two groups.
+func (x *pruning) each(do func(n name, seq uint64)) error {
+	for some := range slices.Chunk(slices.Collect(maps.Keys(x.gone)), tellSize) {
+		err := x.log.do(context.Background(), func() error {
+			for _, n := range some {
+				do(n, x.gone[n])
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // findLatest completes the facts of keys that have none yet, from a piece.
-func (l *Log) findLatest(p *piece, left map[name]*backend.Fact) error {
-	index, err := l.indexOf(p)
+func (l *Log) findLatest(ctx context.Context, p *piece, left map[name]*backend.Fact) error {
+	index, err := l.indexOf(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -148,7 +161,8 @@ func (l *Log) findLatest(p *piece, left map[name]*backend.Fact) error {
 type thinning struct {
 	log   *Log
 	drop  []uint64
-	gone  map[uint64]name
+	count uint64
+	gone  map[name]uint64 // as in a pruning
 	facts []backend.Fact
 }
 
@@ -162,7 +176,7 @@ func (t *thinning) frame(r *frameReader, body []byte) ([]byte, []backend.Fact, e
 	t.facts = slices.DeleteFunc(t.facts, func(f backend.Fact) bool {
 		_, drop := slices.BinarySearch(t.drop, f.Seq)
 		if drop {
-			t.gone[f.Seq] = name{strings.Clone(f.Store), strings.Clone(f.Key)}
+			t.drops(&f)
 		}
 		return drop
 	})
@@ -172,14 +186,44 @@ func (t *thinning) frame(r *frameReader, body []byte) ([]byte, []backend.Fact, e
 	return body, t.facts, nil
 }
 
-// segment makes a segment anew.
-func (t *thinning) segment(ctx context.Context, p *piece) error {
-	l := t.log
-	r, err := openPiece(l.opts.fs, l.dir, p, 0, p.size)
+// drops notes that a fact goes.
+func (t *thinning) drops(f *backend.Fact) {
+	t.count++
+	n := name{strings.Clone(f.Store), strings.Clone(f.Key)} // without the block that they were read into
+	t.gone[n] = f.Seq                                       // the facts of a piece come in the order of their seqs
+}
+
+// read gives each frame of a piece to do: of a segment those with facts, of a snapshot the blocks.
+func (t *thinning) read(ctx context.Context, p *piece, do func(r *frameReader, body []byte) error) error {
+	r, err := openPiece(t.log.opts.fs, t.log.dir, p, 0, p.size)
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	next := r.next
+	if p.snapshot {
+		next = r.raw
+	}
+	for {
+		body, err := next()
+		if err == io.EOF || err == nil && p.snapshot && isEnd(body) {
+			return nil
+		}
+		if err == nil {
+			err = t.log.goOn(ctx)
+		}
+		if err == nil && r.offset > 0 {
+			err = do(r, body)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// segment makes a segment anew.
+func (t *thinning) segment(ctx context.Context, p *piece) error {
+	l := t.log
 	n, err := l.create(p.name)
 	if err != nil {
 		return err
@@ -187,31 +231,19 @@ func (t *thinning) segment(ctx context.Context, p *piece) error {
 	n.end = headerSize + wire.FrameOverhead // the header comes last
 	x := newIndexer()
 	x.last = p.first - 1
-	for {
-		body, err := r.next()
-		if err == io.EOF {
-			break
+	err = t.read(ctx, p, func(r *frameReader, body []byte) error {
+		body, facts, err := t.frame(r, body)
+		if err != nil || len(facts) == 0 {
+			return err
 		}
-		var facts []backend.Fact
-		if err == nil {
-			err = l.goOn(ctx)
+		x.points = mark(x.points, facts[0].Seq, n.offset(), pointEvery)
+		for i := range facts {
+			x.add(&facts[i])
 		}
-		if err == nil {
-			body, facts, err = t.frame(r, body)
-		}
-		if err == nil && len(facts) > 0 {
-			x.mark(facts[0].Seq, n.offset())
-			for i := range facts {
-				x.add(&facts[i])
-			}
-			err = n.append(wire.AppendFrame(nil, body))
-		}
-		if err != nil {
-			return errors.Join(err, n.discard())
-		}
-	}
-	if len(t.gone) == 0 {
-		return n.discard()
+		return n.append(wire.AppendFrame(nil, body))
+	})
+	if err != nil || t.count == 0 {
+		return errors.Join(err, n.discard())
 	}
 	h := header{Kind: kindSegment, FirstSeq: p.first, LastSeq: p.last, Facts: &x.facts, CreatedAt: seconds(l.opts.Now())}
 	thin := &piece{name: p.name, first: p.first, last: p.last, size: n.offset(), facts: x.facts, points: x.points, thinned: true, check: h.check()}
@@ -224,40 +256,20 @@ func (t *thinning) segment(ctx context.Context, p *piece) error {
 
 // snapshot makes a snapshot anew. Blocks that have none of the facts stay as they are.
 func (t *thinning) snapshot(ctx context.Context, p *piece) error {
-	l := t.log
-	r, err := openPiece(l.opts.fs, l.dir, p, 0, p.size)
+	w, err := t.log.newSnapshot(p.last)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	w, err := l.newSnapshot(p.last)
-	if err != nil {
-		return err
-	}
-	for {
-		body, err := r.raw()
-		if err == nil && isEnd(body) {
-			break
-		}
-		if err == nil {
-			err = l.goOn(ctx)
-		}
-		if err == nil && r.offset > 0 {
-			err = t.block(r, w, body)
-		}
-		if err != nil {
-			return errors.Join(err, w.file.discard())
-		}
-	}
-	if len(t.gone) == 0 {
-		return w.file.discard()
+	err = t.read(ctx, p, func(r *frameReader, body []byte) error { return t.block(r, w, body) })
+	if err != nil || t.count == 0 {
+		return errors.Join(err, w.file.discard())
 	}
 	return w.finish([]*piece{p})
 }
 
 // block copies a block to a new snapshot.
 func (t *thinning) block(r *frameReader, w *snapshotWriter, compressed []byte) error {
-	gone := len(t.gone)
+	before := t.count
 	frames, err := decompress(compressed)
 	if err != nil {
 		return r.damage(err.Error())
@@ -265,7 +277,7 @@ func (t *thinning) block(r *frameReader, w *snapshotWriter, compressed []byte) e
 	var bodies [][]byte
 	var all [][]backend.Fact
 	for len(frames) > 0 {
-		body, rest, ok := wire.CutFrame(frames)
+		body, rest, ok := wire.CutFrame(frames) // the block's CRC says that it is what was written
 		if !ok {
 			return r.damage("a block that holds more than frames")
 		}
@@ -278,7 +290,7 @@ func (t *thinning) block(r *frameReader, w *snapshotWriter, compressed []byte) e
 		}
 		frames = rest
 	}
-	if len(t.gone) == gone && len(all) > 0 {
+	if t.count == before && len(all) > 0 {
 		if err := w.flush(); err != nil {
 			return err
 		}

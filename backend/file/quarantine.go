@@ -80,6 +80,18 @@ func (l *Log) reportCut(c Cut) error {
 	return err
 }
 
+// keepMissing writes which facts of a file are lost.
+func (l *Log) keepMissing(name string, gaps []Range) error {
+	kept, err := l.quarantineName(name+".missing", int64(gaps[0].First))
+	if err != nil {
+		return err
+	}
+	if err := l.keepFile(kept+".json", func(out file) error { return writeAll(out, lost{name, gaps}.encode(), 0) }); err != nil {
+		return err
+	}
+	return l.opts.fs.SyncDir(l.path(quarantineName))
+}
+
 // quarantineName makes the quarantine if need be, and returns the name, in the log's directory, of a
 // file in it that is not there yet.
 func (l *Log) quarantineName(name string, offset int64) (string, error) {
@@ -93,9 +105,14 @@ func (l *Log) quarantineName(name string, offset int64) (string, error) {
 	}
 	for n := 1; ; n++ {
 		kept := filepath.Join(quarantineName, fmt.Sprintf("%s.%d.%d", name, offset, n))
-		if _, err := l.opts.fs.Stat(l.path(kept)); errors.Is(err, fs.ErrNotExist) {
+		_, err := l.opts.fs.Stat(l.path(kept))
+		if errors.Is(err, fs.ErrNotExist) {
+			_, err = l.opts.fs.Stat(l.path(kept + ".json"))
+		}
+		if errors.Is(err, fs.ErrNotExist) {
 			return kept, nil
-		} else if err != nil {
+		}
+		if err != nil {
 			return "", err
 		}
 	}

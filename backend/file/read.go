@@ -177,6 +177,7 @@ func (r *reader) open() (changed <-chan struct{}, generation int, err error) {
 	l.mu.Lock()
 	if r.seq >= l.last {
 		defer l.mu.Unlock()
+		r.close() // what comes next is in memory first, and the file may be removed
 		return l.changedLocked(), 0, nil
 	}
 	if r.frames = l.tail.after(r.seq); r.frames != nil {
@@ -199,18 +200,4 @@ func (r *reader) open() (changed <-chan struct{}, generation int, err error) {
 	}
 	r.last = last
 	return nil, generation, nil
-}
-
-// lookup finds single facts for the sequencer.
-type lookup struct{ log *Log }
-
-// Fact implements sequencer.Log.
-func (x lookup) Fact(seq uint64) (backend.Fact, bool, error) {
-	r := x.log.reader(seq - 1)
-	defer r.close()
-	facts, _, err := r.next(context.Background())
-	if err != nil || len(facts) == 0 || facts[0].Seq != seq {
-		return backend.Fact{}, false, err
-	}
-	return facts[0].Clone(), true, nil
 }

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"slices"
@@ -91,6 +92,106 @@ func TestFollowReadsTheTailFromMemory(t *testing.T) {
 	l.mu.Unlock()
 	require.Equal(t, 100, count(t, l, 0))
 	require.Equal(t, 1, opened)
+}
+
+// TestWrittenAgain writes facts again, in the order in which they were written: files are opened a few
+// times, and not for each fact. What Prune takes away is not remembered.
+func TestWrittenAgain(t *testing.T) {
+	d := newDisk()
+	l := openTest(t, Options{fs: d})
+	writeSome(t, l, 0, 2000)
+	opened := 0
+	d.with(func() {
+		d.readFault = func(op, name string, _ int) *fault {
+			if op == "open" && (strings.HasSuffix(name, segmentExt) || strings.HasSuffix(name, snapshotExt)) {
+				opened++
+			}
+			return nil
+		}
+	})
+	for _, snapshot := range []bool{false, true} {
+		if snapshot {
+			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+		}
+		l.mu.Lock()
+		l.tail.clear()
+		l.mu.Unlock()
+		opened = 0
+		writeSome(t, l, 0, 2000)
+		require.Less(t, opened, 10)
+		require.Equal(t, 2000, count(t, l, 0))
+	}
+	for _, seq := range []uint64{1999, 2000} {
+		_, err := l.WriteFact(t.Context(), newFact(1999))
+		require.NoError(t, err)
+		_, err = l.Prune(t.Context(), slices.Values([]uint64{seq}))
+		require.NoError(t, err)
+		again, err := l.WriteFact(t.Context(), newFact(int(seq)-1))
+		require.NoError(t, err)
+		require.Equal(t, seq+2, again.Seq) // 2001 and 2002
+	}
+}
+
+// TestIdleReader reads all there is, from a file: that stays open no longer, so that it can be removed.
+func TestIdleReader(t *testing.T) {
+	l := openTest(t, Options{fs: newDisk()})
+	writeSome(t, l, 0, 10)
+	l.mu.Lock()
+	l.tail.clear()
+	l.mu.Unlock()
+	r := l.reader(0)
+	defer r.close()
+	for {
+		facts, changed, err := r.next(t.Context())
+		require.NoError(t, err)
+		if changed != nil {
+			break
+		}
+		require.NotNil(t, r.file)
+		r.seq = facts[len(facts)-1].Seq
+	}
+	require.EqualValues(t, 10, r.seq)
+	require.Nil(t, r.file)
+	writeSome(t, l, 10, 11)
+	facts, _, err := r.next(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 11, facts[0].Seq)
+}
+
+// TestOpenCancelled ends the context while a snapshot without an index is read: little more of it is.
+func TestOpenCancelled(t *testing.T) {
+	d := newDisk()
+	opts := Options{Path: "/log", fs: d, Sync: SyncNever}
+	l, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	for n := range 100 {
+		f := newFact(n)
+		f.Value = fmt.Appendf(nil, "%q", strings.Repeat(fmt.Sprint(n), 20_000))
+		_, err := l.WriteFact(t.Context(), f)
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+	require.NoError(t, l.Close())
+	require.NoError(t, d.Remove("/log/"+snapshotName(100)+indexExt))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	opened, after := 0, 0
+	d.readFault = func(op, name string, _ int) *fault {
+		if strings.HasSuffix(name, snapshotExt) {
+			switch {
+			case op == "open":
+				if opened++; opened == 2 { // the first time, it is its header that is read
+					cancel()
+				}
+			case op == "read" && opened == 2:
+				after++
+			}
+		}
+		return nil
+	}
+	_, err = Open(ctx, opts)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, after)
 }
 
 // TestTail keeps as many frames as tailSize asks for, and not many more.

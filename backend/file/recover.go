@@ -7,10 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
-	"go.uber.org/zap"
-
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
 )
 
 // recover finds out what the log holds, and makes it fit to be written to.
@@ -19,7 +16,7 @@ func (l *Log) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pieces, err := l.survey(found)
+	pieces, err := l.survey(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -28,8 +25,16 @@ func (l *Log) recover(ctx context.Context) error {
 	if err := l.opts.fs.SyncDir(l.dir); err != nil {
 		return err
 	}
-	if err := l.clean(found, pieces); err != nil {
-		return err
+	all := pieces
+	settle := func() error {
+		if err := l.probe(); err != nil {
+			return err
+		}
+		if err := l.clean(found, all); err != nil {
+			return err
+		}
+		l.writeRemade()
+		return nil
 	}
 	next := uint64(1)
 	var last *piece
@@ -42,9 +47,13 @@ func (l *Log) recover(ctx context.Context) error {
 	if pieces, err = l.load(ctx, pieces); err != nil {
 		return err
 	}
-	if last != nil {
+	if last == nil {
+		if err := settle(); err != nil {
+			return err
+		}
+	} else {
 		var sealed *piece
-		if sealed, next, err = l.recoverActive(ctx, last); err != nil {
+		if sealed, next, err = l.recoverActive(ctx, last, settle); err != nil {
 			return err
 		}
 		if sealed != nil {
@@ -55,6 +64,7 @@ func (l *Log) recover(ctx context.Context) error {
 			if pieces, err = l.load(ctx, pieces); err != nil {
 				return err
 			}
+			l.writeRemade()
 		}
 	}
 	// What was there may have been there for the kernel only.
@@ -83,17 +93,28 @@ func (l *Log) recover(ctx context.Context) error {
 	return nil
 }
 
+// probe fails if no files can be made in the directory: else the first full segment would tell.
+//
+//	open(LOCK.tmp, O_CREAT), unlink(LOCK.tmp)
+func (l *Log) probe() error {
+	f, err := l.opts.fs.Create(l.path(probeName))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), l.opts.fs.Remove(l.path(probeName)))
+}
+
 // writable reports whether a piece, the last one, is a segment that facts may still be added to.
 func (l *Log) writable(p *piece) bool { return !p.snapshot && !p.thinned }
 
 // survey decides which of the files make up the log, and checks that they have all of it between
 // them.
-func (l *Log) survey(found layout) ([]*piece, error) {
-	snapshot, firsts, err := l.surveySnapshots(found.snapshots, found.segments)
+func (l *Log) survey(ctx context.Context, found layout) ([]*piece, error) {
+	snapshot, firsts, err := l.surveySnapshots(ctx, found.snapshots, found.segments)
 	if err != nil {
 		return nil, err
 	}
-	segments, err := l.surveySegments(firsts)
+	segments, err := l.surveySegments(ctx, firsts)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +136,7 @@ func (l *Log) survey(found layout) ([]*piece, error) {
 }
 
 // surveySegments opens all segments.
-func (l *Log) surveySegments(firsts []uint64) ([]*piece, error) {
+func (l *Log) surveySegments(ctx context.Context, firsts []uint64) ([]*piece, error) {
 	var segments []*piece
 	for i, first := range firsts {
 		last := first - 1 // not known yet
@@ -127,7 +148,7 @@ func (l *Log) surveySegments(firsts []uint64) ([]*piece, error) {
 			if i+1 == len(firsts) {
 				last = 0
 			}
-			p, err = l.repairSegment(first, last)
+			p, err = l.repairSegment(ctx, first, last)
 		}
 		if err != nil {
 			return nil, err
@@ -141,7 +162,7 @@ func (l *Log) surveySegments(firsts []uint64) ([]*piece, error) {
 // not cover. Where there is no choice, the snapshot is trusted as the segments are: damage in it shows
 // when it is read. Where there is, because a crash left both the snapshot and what it was made from,
 // it is read whole first.
-func (l *Log) surveySnapshots(throughs, segments []uint64) (*piece, []uint64, error) {
+func (l *Log) surveySnapshots(ctx context.Context, throughs, segments []uint64) (*piece, []uint64, error) {
 	for i, through := range slices.Backward(throughs) {
 		left := segments
 		for len(left) > 0 && left[0] <= through {
@@ -150,7 +171,7 @@ func (l *Log) surveySnapshots(throughs, segments []uint64) (*piece, []uint64, er
 		choice := i > 0 || len(left) < len(segments)
 		p, h, err := l.openSnapshot(through)
 		if err == nil && choice {
-			err = l.checkSnapshot(p, h, func([]backend.Fact, int64) error { return nil })
+			err = l.checkSnapshot(ctx, p, h, func([]backend.Fact, int64) error { return nil })
 		}
 		if err == nil {
 			return p, left, nil
@@ -162,7 +183,7 @@ func (l *Log) surveySnapshots(throughs, segments []uint64) (*piece, []uint64, er
 			if !l.opts.Repair {
 				return nil, nil, err
 			}
-			p, err := l.repairSnapshot(through)
+			p, err := l.repairSnapshot(ctx, through)
 			return p, left, err
 		}
 		l.ignored = append(l.ignored, ignored{snapshotName(through), err})
@@ -182,7 +203,8 @@ func (l *Log) bridge(next uint64, p *piece) (*piece, error) {
 	return nil, &backend.CorruptError{Path: l.path(p.name), Reason: reason}
 }
 
-// clean removes the files that are no part of the log any more, or never were.
+// clean removes the files that are no part of the log any more, or never were. All that is a part of it
+// has been looked at by then: an Open that fails for damage changes nothing.
 func (l *Log) clean(found layout, pieces []*piece) error {
 	parts := map[string]bool{}
 	for _, p := range pieces {
@@ -202,7 +224,11 @@ func (l *Log) clean(found layout, pieces []*piece) error {
 		if parts[name] {
 			continue
 		}
-		if err := l.opts.fs.Remove(l.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := l.opts.fs.Remove(l.path(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a repair used its name
+		}
+		if err != nil {
 			return err
 		}
 		l.report.Removed = append(l.report.Removed, name)
@@ -220,127 +246,4 @@ func (l *Log) clean(found layout, pieces []*piece) error {
 		}
 	}
 	return nil
-}
-
-// load gives the sequencer what the sealed pieces hold, from their indexes, and returns the pieces,
-// repaired if they had to be. An index that turns out to be damaged is made anew, and all begins
-// again.
-func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
-	indexes := make([]*indexFile, len(pieces))
-	defer func() {
-		for _, x := range indexes {
-			if x != nil {
-				_ = x.close() // it was only read
-			}
-		}
-	}()
-	for i, p := range pieces {
-		var err error
-		if err = ctx.Err(); err != nil {
-			return nil, err
-		}
-		if indexes[i] = l.goodIndex(p); indexes[i] == nil {
-			if pieces[i], indexes[i], err = l.reindex(p); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for {
-		l.seq = sequencer.New(lookup{l})
-		bad, err := l.loadIndexes(pieces, indexes)
-		if err == nil {
-			return pieces, nil
-		}
-		if !errors.Is(err, errNoIndex) {
-			return nil, err
-		}
-		_ = indexes[bad].close()
-		if pieces[bad], indexes[bad], err = l.reindex(pieces[bad]); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// goodIndex returns the index of a piece, unless it does not fit, or the piece is to be read whole.
-func (l *Log) goodIndex(p *piece) *indexFile {
-	if l.opts.Repair {
-		return nil // to find what there is to repair
-	}
-	x, err := l.openIndex(p)
-	if err != nil {
-		return nil
-	}
-	if p.points, err = x.points(); err != nil || !x.fits(p) {
-		_ = x.close() // it was only read
-		return nil
-	}
-	p.index.Store(x.size)
-	return x
-}
-
-// reindex makes the index of a piece from its facts, after a repair if need be.
-func (l *Log) reindex(p *piece) (*piece, *indexFile, error) {
-	data, err := l.buildIndex(p)
-	if l.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
-		if p, err = l.repairPiece(p); err == nil {
-			data, err = l.buildIndex(p)
-		}
-	}
-	if err != nil {
-		return p, nil, err
-	}
-	l.report.Read = append(l.report.Read, p.name)
-	x, err := memoryIndex(p, data)
-	if err == nil {
-		p.points, err = x.points()
-	}
-	if err != nil {
-		return p, nil, err
-	}
-	if err := l.writeIndex(p, data); err != nil {
-		l.log.Warn("a segment has no index and will be read whole when the log is opened",
-			zap.String("path", l.path(p.name)), zap.Error(err))
-	}
-	return p, x, nil
-}
-
-// loadIndexes loads IDs and keys side by side. An error that is errNoIndex is of the index bad.
-func (l *Log) loadIndexes(pieces []*piece, indexes []*indexFile) (bad int, err error) {
-	type result struct {
-		bad int
-		err error
-	}
-	first, facts := len(pieces), uint64(0)
-	for first > 0 && facts < sequencer.Remembered {
-		first--
-		facts += pieces[first].facts
-	}
-	keys := 0
-	for _, x := range indexes {
-		keys = max(keys, x.header.Keys)
-	}
-	l.seq.Reserve(int(facts), keys)
-	ids := make(chan result, 1)
-	go func() {
-		for i := first; i < len(pieces); i++ {
-			if err := indexes[i].ids(l.seq.LoadIDs); err != nil {
-				ids <- result{i, err}
-				return
-			}
-		}
-		ids <- result{}
-	}()
-	for i, x := range indexes {
-		err = x.keys(l.seq.LoadKeys)
-		if err != nil {
-			bad = i
-			break
-		}
-		l.seq.LoadTime(x.time)
-		l.seq.Skip(pieces[i].last + 1)
-	}
-	if r := <-ids; r.err != nil {
-		return r.bad, r.err
-	}
-	return bad, err
 }

@@ -2,10 +2,8 @@ package file
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/igniter-store/igniter/backend"
@@ -14,12 +12,13 @@ import (
 
 // recoverActive reads the segment that was last written to, cuts off what was never acknowledged,
 // makes the rest durable, and makes it the active segment again, or seals it where it was written
-// under another [Sync]. It returns the seq of the next fact.
+// under another [Sync]. It returns the seq of the next fact. settle is called before anything is
+// changed, once the segment is known to be as it should, or to be repaired.
 //
 //	pwrite(quarantine/…), fdatasync, fsync(quarantine)   if something is cut off
 //	ftruncate(segment)                                   the same
 //	fdatasync(segment)
-func (l *Log) recoverActive(ctx context.Context, p *piece) (sealed *piece, next uint64, err error) {
+func (l *Log) recoverActive(ctx context.Context, p *piece, settle func() error) (sealed *piece, next uint64, err error) {
 	f, err := l.opts.fs.Edit(l.path(p.name))
 	if err != nil {
 		return nil, 0, err
@@ -31,15 +30,18 @@ func (l *Log) recoverActive(ctx context.Context, p *piece) (sealed *piece, next 
 	}()
 	l.report.Read = append(l.report.Read, p.name)
 	end, err := l.examine(ctx, f, p, l.seq.Load)
-	if l.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
-		sealed, err = l.repairActive(p)
-		if err != nil {
+	damaged := l.opts.Repair && errors.Is(err, backend.ErrCorrupt)
+	if err != nil && !damaged {
+		return nil, 0, err
+	}
+	if err := settle(); err != nil {
+		return nil, 0, err
+	}
+	if damaged {
+		if sealed, err = l.repairActive(ctx, p); err != nil {
 			return nil, 0, err
 		}
 		return sealed, sealed.last + 1, nil
-	}
-	if err != nil {
-		return nil, 0, err
 	}
 	if end.cut != "" {
 		if err := l.quarantine(f, p.name, p.size, end.data, end.cut); err != nil {
@@ -92,7 +94,7 @@ func (l *Log) examine(ctx context.Context, f file, p *piece, do func(f *backend.
 		}
 		body, err := r.raw()
 		if err == io.EOF || errors.Is(err, backend.ErrCorrupt) {
-			return l.ending(f, p, size, err)
+			return l.ending(ctx, f, p, size, err)
 		}
 		if err != nil {
 			return ending{}, err
@@ -114,7 +116,7 @@ func (l *Log) examine(ctx context.Context, f file, p *piece, do func(f *backend.
 				p.last++
 				do(&facts[i])
 			}
-			p.mark(facts[0].Seq, r.offset)
+			p.points = mark(p.points, facts[0].Seq, r.offset, pointEvery)
 			p.facts += uint64(len(facts))
 		}
 		p.size = r.base + r.r.Offset()
@@ -123,7 +125,7 @@ func (l *Log) examine(ctx context.Context, f file, p *piece, do func(f *backend.
 
 // ending judges what follows the last whole frame, which ends at p.size. bad says what is wrong with
 // the next one.
-func (l *Log) ending(f file, p *piece, size int64, bad error) (ending, error) {
+func (l *Log) ending(ctx context.Context, f file, p *piece, size int64, bad error) (ending, error) {
 	e := ending{size: size}
 	var err error
 	if e.data, err = dataEnd(f, p.size, size); err != nil || e.data == p.size {
@@ -134,7 +136,8 @@ func (l *Log) ending(f file, p *piece, size int64, bad error) (ending, error) {
 	if errors.As(bad, &corrupt) {
 		reason = corrupt.Reason
 	}
-	at, body, err := findFrame(f, p.size+1, e.data, size)
+	frames := newSearch(f, p.size, size)
+	at, body, err := frames.next(ctx, p.size+1, e.data)
 	if err != nil {
 		return e, err
 	}
@@ -151,7 +154,7 @@ func (l *Log) ending(f file, p *piece, size int64, bad error) (ending, error) {
 			return e, &backend.CorruptError{Path: l.path(p.name), Offset: p.size, Reason: fmt.Sprintf(
 				"%s, and facts through seq %d were durable, as is noted at byte %d", reason, through, at)}
 		}
-		if at, body, err = findFrame(f, at+int64(len(body))+wire.FrameOverhead, e.data, size); err != nil {
+		if at, body, err = frames.next(ctx, at+int64(len(body))+wire.FrameOverhead, e.data); err != nil {
 			return e, err
 		}
 	}
@@ -165,8 +168,8 @@ func dataEnd(f io.ReaderAt, from, to int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	for to > from {
 		b := buf[:min(int64(len(buf)), to-from)]
-		if n, err := f.ReadAt(b, to-int64(len(b))); n < len(b) {
-			return 0, fmt.Errorf("read: %w", err)
+		if err := readFull(f, b, to-int64(len(b))); err != nil {
+			return 0, err
 		}
 		for i := len(b); i > 0; i-- {
 			if b[i-1] != 0 {
@@ -176,59 +179,4 @@ func dataEnd(f io.ReaderAt, from, to int64) (int64, error) {
 		to -= int64(len(b))
 	}
 	return from, nil
-}
-
-// findFrame returns the offset and the body of the first whole frame of JSON, or block, that begins between two
-// offsets and ends by a third, -1 if there is none. Inside a frame no other can begin, since the first byte of a length
-// is one that JSON does not have, so a frame that is found is one that was written.
-func findFrame(f io.ReaderAt, from, to, end int64) (int64, []byte, error) {
-	buf := make([]byte, 64<<10)
-	for from < to {
-		b := buf[:min(int64(len(buf)), end-from)]
-		if n, err := f.ReadAt(b, from); n < len(b) {
-			return 0, nil, fmt.Errorf("read: %w", err)
-		}
-		step := min(max(1, len(b)-4), int(min(to-from, 1<<20))) // the last bytes are looked at again, with what follows them
-		for i := range step {
-			if b[i] > wire.MaxMaxFrame>>24 || len(b)-i < 5 {
-				continue
-			}
-			if c := b[i+4]; c != '{' && c != '[' && c != blockMagic {
-				continue
-			}
-			n := int64(binary.BigEndian.Uint32(b[i:]))
-			if n < 2 || n > wire.MaxMaxFrame || from+int64(i)+n+wire.FrameOverhead > end {
-				continue
-			}
-			body, err := frameAt(f, from+int64(i), n)
-			if err != nil || body != nil {
-				return from + int64(i), body, err
-			}
-		}
-		from += int64(step)
-	}
-	return -1, nil, nil
-}
-
-// frameAt returns the body of the frame at an offset, with a length that was read already; nil if
-// it is no frame of JSON, nor a block.
-func frameAt(f io.ReaderAt, at, n int64) ([]byte, error) {
-	ends := make([]byte, 6) // the first byte of the body, then the last one and the CRC
-	if n, err := f.ReadAt(ends[:1], at+4); n < 1 {
-		return nil, fmt.Errorf("read: %w", err)
-	}
-	if n, err := f.ReadAt(ends[1:], at+4+n-1); n < 5 {
-		return nil, fmt.Errorf("read: %w", err)
-	}
-	if ends[0] != blockMagic && ends[1] != '}' && ends[1] != ']' && ends[1] != ' ' {
-		return nil, nil
-	}
-	body := make([]byte, n)
-	if n, err := f.ReadAt(body, at+4); n < len(body) {
-		return nil, fmt.Errorf("read: %w", err)
-	}
-	if crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(ends[2:]) {
-		return nil, nil
-	}
-	return body, nil
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // A RecoveryReport says what Open found and did. What it cut off or set aside is kept in the
-// directory quarantine, each piece with a report of its own beside it.
+// directory quarantine, each piece with a report of its own beside it, and so are the seqs that are
+// missing: {"file":"NAME","missing":[{"first":7,"last":9}]}.
 type RecoveryReport struct {
 	Facts   uint64   // how many the log holds
 	LastSeq uint64   // the seq given last; 0: none yet
@@ -27,8 +28,17 @@ type Cut struct {
 	Kept   string `json:"kept"` // where they are now, in the log's directory
 }
 
+// lost is the facts of a file that are missing after a repair, as that is kept in the quarantine.
+type lost struct {
+	File    string  `json:"file"`
+	Missing []Range `json:"missing"`
+}
+
 // A Range is the seqs from First to Last.
-type Range struct{ First, Last uint64 }
+type Range struct {
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+}
 
 func (r Range) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last) }
 
@@ -46,7 +56,11 @@ func (r *RecoveryReport) log(logger *zap.Logger, dir string) {
 }
 
 // encode returns the report of a cut as it is kept beside the bytes.
-func (c Cut) encode() []byte {
-	text, _ := json.MarshalIndent(c, "", "  ") // texts and numbers: it can't fail
+func (c Cut) encode() []byte { return encodeReport(c) }
+
+func (x lost) encode() []byte { return encodeReport(x) }
+
+func encodeReport(report any) []byte {
+	text, _ := json.MarshalIndent(report, "", "  ") // texts and numbers: it can't fail
 	return append(text, '\n')
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -91,6 +92,7 @@ func (r *rubyLog) read(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	frames := newSearch(f, 0, size)
 	for at := int64(0); at < size; {
 		x := &frameReader{path: path, file: f, base: at, to: size, r: wire.NewReader(sectionOf(f, at, size), wire.MaxMaxFrame)}
 		body, err := x.raw()
@@ -110,7 +112,7 @@ func (r *rubyLog) read(ctx context.Context, path string) error {
 		if !errors.Is(err, backend.ErrCorrupt) {
 			return err
 		}
-		next, _, findErr := findFrame(f, at+1, size, size)
+		next, _, findErr := frames.next(ctx, at+1, size)
 		if findErr != nil {
 			return findErr
 		}
@@ -148,7 +150,7 @@ func (r *rubyLog) note(offset int64, body []byte) (bad string) {
 	if _, ok := r.ids[f.ID]; ok {
 		return ""
 	}
-	r.ids[f.ID] = struct{}{}
+	r.ids[strings.Clone(f.ID)] = struct{}{} // without the block that it was read into
 	t := f.TransactionTime
 	r.places = append(r.places, rubyPlace{t.Unix(), int32(t.Nanosecond()), int32(len(r.files) - 1), offset + 4, len(body)})
 	return ""

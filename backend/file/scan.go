@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,7 @@ import (
 
 // scan reads a sealed piece whole, checks that it holds what it should, and gives the facts of each
 // frame to do, with the offset of the frame (or block) that they are in. The slice is used again.
-func (l *Log) scan(p *piece, do func(facts []backend.Fact, offset int64) error) error {
+func (l *Log) scan(ctx context.Context, p *piece, do func(facts []backend.Fact, offset int64) error) error {
 	r, err := openPiece(l.opts.fs, l.dir, p, 0, p.size)
 	if err != nil {
 		return err
@@ -21,6 +22,9 @@ func (l *Log) scan(p *piece, do func(facts []backend.Fact, offset int64) error) 
 	count, last := uint64(0), p.first-1
 	var facts []backend.Fact
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		body, err := r.next()
 		if err == io.EOF {
 			break
@@ -89,7 +93,7 @@ func (l *Log) openSegment(first, last uint64) (*piece, error) {
 	}
 	if h.Facts != nil {
 		p.thinned, p.last, p.facts = true, h.LastSeq, *h.Facts
-		if h.LastSeq+1 < first || *h.Facts > h.LastSeq+1-first {
+		if h.LastSeq+1 < first || h.LastSeq > maxSeq || *h.Facts > h.LastSeq+1-first {
 			reason = fmt.Sprintf("the header says %d facts from seq %d to %d", *h.Facts, first, h.LastSeq)
 		}
 	}

@@ -23,16 +23,18 @@ var seededChecks = []struct {
 // passes catch each of them: a check that catches nothing proves nothing.
 func TestSeededBugsAreCaught(t *testing.T) {
 	for name, s := range map[string]crashSetup{
-		"none":                 {},
-		"noSync":               {wrap: noSync},
-		"noDirSyncAfterCreate": {wrap: noDirSyncAfterCreate},
-		"noDirSyncAfterRename": {wrap: noDirSyncAfterRename},
-		"lateSync":             {wrap: lateSync},
-		"noCut":                {wrap: noCut},
-		"cutNotSynced":         {wrap: cutNotSynced},
-		"renameBeforeSync":     {wrap: renameBeforeSync},
-		"retrySync":            {wrap: retrySync},
-		"silentReplay":         {silent: true},
+		"none":                  {},
+		"noSync":                {wrap: noSync},
+		"noDirSyncAfterCreate":  {wrap: noDirSyncAfterCreate},
+		"noDirSyncAfterRename":  {wrap: noDirSyncAfterRename},
+		"lateSync":              {wrap: lateSync},
+		"noCut":                 {wrap: noCut},
+		"cutNotSynced":          {wrap: cutNotSynced},
+		"renameBeforeSync":      {wrap: renameBeforeSync},
+		"snapshotNotSynced":     {wrap: snapshotNotSynced},
+		"snapshotNameNotSynced": {wrap: snapshotNameNotSynced},
+		"retrySync":             {wrap: retrySync},
+		"silentReplay":          {silent: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.sync, s.short = SyncAlways, true

@@ -71,18 +71,23 @@ func (l *Log) consolidate(ctx context.Context, old []*piece) error {
 
 // checkSnapshot reads a snapshot whole, compares it with its hash, and gives its facts to do as scan
 // does.
-func (l *Log) checkSnapshot(p *piece, h header, do func(facts []backend.Fact, offset int64) error) error {
+func (l *Log) checkSnapshot(ctx context.Context, p *piece, h header, do func(facts []backend.Fact, offset int64) error) error {
 	f, err := l.opts.fs.Open(l.path(p.name))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, sectionOf(f, int64(len(h.frame(headerSize))), p.size)); err != nil {
-		return err
+	for at := int64(len(h.frame(headerSize))); at < p.size; at += writeSize {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := io.Copy(sum, sectionOf(f, at, min(at+writeSize, p.size))); err != nil {
+			return err
+		}
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != h.SHA256 {
 		return &backend.CorruptError{Path: l.path(p.name), Reason: "the snapshot's content does not have the hash that its header says"}
 	}
-	return l.scan(p, do)
+	return l.scan(ctx, p, do)
 }

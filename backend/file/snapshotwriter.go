@@ -132,7 +132,7 @@ func (w *snapshotWriter) frame(body []byte) error {
 // copySnapshot copies the blocks of an earlier snapshot as they are, with what its index says of
 // them.
 func (w *snapshotWriter) copySnapshot(ctx context.Context, p *piece) error {
-	x, err := w.log.indexOf(p)
+	x, err := w.log.indexOf(ctx, p)
 	if err != nil {
 		return err
 	}

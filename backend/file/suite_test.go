@@ -4,11 +4,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/backendtest"
 	"github.com/igniter-store/igniter/backend/file"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // opener returns an Opener of logs with the options, but for their path.
 func opener(opts file.Options) backendtest.Opener {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -16,7 +18,8 @@ type VerifyReport struct {
 	Facts               uint64 // those that could be read
 	Bytes               uint64 // of segments and snapshots
 
-	// Damage is empty for a sound log. Repair goes on without the facts concerned.
+	// Damage is empty for a sound log: else it is each place in each file. Repair goes on without the
+	// facts concerned.
 	Damage []*backend.CorruptError
 
 	// Torn is what a crash left of a write that was never acknowledged, which Open will cut off; nil
@@ -35,8 +38,9 @@ type FactHash struct {
 	Have, Want string
 }
 
-// Verify reads every byte of a log, checks each frame and each fact and computes every hash anew. It
-// changes nothing, and needs the log for itself, like Open: an *InUseError names the process that
+// Verify reads every byte of a log's segments and snapshots, checks each frame and each fact and computes
+// every hash anew. Indexes are not looked at: they are made anew where they are no good. It changes
+// nothing, and needs the log for itself, like Open: an *InUseError names the process that
 // has it open. What is wrong with the log is in the report; an error means that it could not be read.
 func Verify(ctx context.Context, path string) (VerifyReport, error) {
 	return verify(ctx, Options{Path: path})
@@ -44,8 +48,12 @@ func Verify(ctx context.Context, path string) (VerifyReport, error) {
 
 func verify(ctx context.Context, opts Options) (report VerifyReport, err error) {
 	opts, err = opts.withDefaults()
+	var info fs.FileInfo
 	if err == nil {
-		_, err = opts.fs.Stat(opts.Path)
+		info, err = opts.fs.Stat(opts.Path)
+	}
+	if err == nil && !info.IsDir() {
+		err = notDirectory(opts.fs, opts.Path)
 	}
 	v := verifier{log: &Log{opts: opts, dir: filepath.Clean(opts.Path)}}
 	if err == nil {
@@ -64,11 +72,14 @@ type verifier struct {
 
 func (v *verifier) run(ctx context.Context) (err error) {
 	l := v.log
-	lock, err := l.opts.fs.Lock(l.path(lockName))
-	if err != nil {
-		return err
+	// Where there is no lock, nobody has the log open, and none is left behind.
+	if _, err := l.opts.fs.Stat(l.path(lockName)); !errors.Is(err, fs.ErrNotExist) {
+		lock, err := l.opts.fs.Lock(l.path(lockName))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, lock.Close()) }()
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
 	found, err := readLayout(l.opts.fs, l.dir)
 	if err != nil {
 		return err
@@ -79,9 +90,11 @@ func (v *verifier) run(ctx context.Context) (err error) {
 		if err == nil {
 			v.report.Snapshots++
 			next = through + 1
-			err = l.checkSnapshot(p, h, v.facts(ctx))
+			err = v.check(ctx, p, func() error { return l.checkSnapshot(ctx, p, h, v.facts) })
+		} else {
+			err = v.damaged(ctx, &piece{name: snapshotName(through), snapshot: true, first: 1, last: through}, err)
 		}
-		if err = v.note(p, err); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -99,33 +112,85 @@ func (v *verifier) run(ctx context.Context) (err error) {
 					Reason: fmt.Sprintf("the log's files before it end at seq %d: those with seqs %d to %d are missing", next-1, next, first-1)})
 			}
 			if sealed || p.thinned {
-				err = l.scan(p, v.facts(ctx))
+				err = v.check(ctx, p, func() error { return l.scan(ctx, p, v.facts) })
 			} else {
-				err = v.active(ctx, p)
+				err = v.check(ctx, p, func() error { return v.active(ctx, p) })
 			}
 			next = max(next, p.last+1)
+		} else {
+			err = v.damaged(ctx, &piece{name: segmentName(first), first: first, last: last}, err)
+			next = max(next, last+1)
 		}
-		if err = v.note(p, err); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// note counts a file, and takes down damage in it; it returns every other error.
-func (v *verifier) note(p *piece, err error) error {
-	if p != nil {
+// check verifies a file. Where that ends at damage, the file is read on behind it.
+func (v *verifier) check(ctx context.Context, p *piece, check func() error) error {
+	before, last, size := v.report, p.last, p.size
+	err := check()
+	if !errors.Is(err, backend.ErrCorrupt) {
 		v.report.Bytes += uint64(p.size)
+		return err
 	}
-	var corrupt *backend.CorruptError
-	if errors.As(err, &corrupt) {
-		if corrupt.Path == "" {
-			corrupt.Path = v.log.path(p.name)
+	p.last = last // the active segment's is where the damage is
+	v.report.Bytes += uint64(size)
+	v.report.Facts, v.report.Foreign = before.Facts, before.Foreign
+	return v.damaged(ctx, p, err)
+}
+
+// damaged takes down all damage in a file, of which the first that was found is given, and counts what
+// can be read; it returns every other error.
+func (v *verifier) damaged(ctx context.Context, p *piece, first error) error {
+	var found *backend.CorruptError
+	if !errors.As(first, &found) {
+		return first
+	}
+	path := v.log.path(p.name)
+	f, err := v.log.opts.fs.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var all []*backend.CorruptError
+	s := &salvage{name: path, from: f, first: p.first, last: p.last, seq: p.first - 1}
+	if p.last < p.first {
+		s.last = 0 // not known
+	}
+	note := func(at int64, reason string) {
+		if n := len(all); n == 0 || all[n-1].Offset != at {
+			all = append(all, &backend.CorruptError{Path: path, Offset: at, Reason: reason})
 		}
-		v.report.Damage = append(v.report.Damage, corrupt)
+	}
+	s.keep = func(_ []byte, facts []backend.Fact) error {
+		if err := v.facts(facts, s.at); errors.As(err, &found) {
+			note(s.at, found.Reason)
+		}
 		return nil
 	}
-	return err
+	s.skip = func(from, _ int64, reason string) error {
+		note(from, reason)
+		return nil
+	}
+	read := s.fact
+	if p.snapshot {
+		read = s.block
+	}
+	if err := s.read(ctx, 0, read); err != nil {
+		return err
+	}
+	errors.As(first, &found)
+	same := func(c *backend.CorruptError) bool { return c.Offset == found.Offset || c.Reason == found.Reason }
+	if i := slices.IndexFunc(all, same); i >= 0 {
+		all[i].Reason = found.Reason
+	} else {
+		all = append([]*backend.CorruptError{{Path: path, Offset: found.Offset, Reason: found.Reason}}, all...)
+	}
+	v.report.Damage = append(v.report.Damage, all...)
+	return nil
 }
 
 // active verifies the segment that was written to last.
@@ -150,16 +215,14 @@ func (v *verifier) active(ctx context.Context, p *piece) error {
 	return err
 }
 
-// facts returns what checks the facts of each frame.
-func (v *verifier) facts(ctx context.Context) func([]backend.Fact, int64) error {
-	return func(facts []backend.Fact, offset int64) error {
-		for i := range facts {
-			if err := v.fact(&facts[i]); err != nil {
-				return &backend.CorruptError{Offset: offset, Reason: err.Error()}
-			}
+// facts checks the facts of a frame.
+func (v *verifier) facts(facts []backend.Fact, offset int64) error {
+	for i := range facts {
+		if err := v.fact(&facts[i]); err != nil {
+			return &backend.CorruptError{Offset: offset, Reason: err.Error()}
 		}
-		return ctx.Err()
 	}
+	return nil
 }
 
 // fact checks a fact, each byte of it.

@@ -22,8 +22,9 @@ type write struct {
 
 	task func() error // nil: this is a write of facts
 
-	err  error
-	done chan struct{} // gets a value once facts and err are set
+	leans bool // it was judged by facts of the same frame, which are not written yet
+	err   error
+	done  chan struct{} // gets a value once facts and err are set
 }
 
 var writes = sync.Pool{New: func() any { return &write{done: make(chan struct{}, 1)} }}
@@ -119,10 +120,10 @@ func (l *Log) submit(ctx context.Context, w *write) error {
 	l.committing = true
 	l.mu.Unlock()
 	switch {
-	case lead && (ctx.Done() == nil || l.opts.Sync != SyncAlways):
-		l.commit(true) // nothing that a caller would not wait for
+	case lead && (ctx.Done() == nil || l.opts.Sync != SyncAlways && w.task == nil):
+		l.commitOwn(ctx.Done() == nil) // nothing that a caller would not wait for
 	case lead:
-		go l.commit(false)
+		go l.commit()
 	}
 	select {
 	case <-w.done:

@@ -138,8 +138,9 @@ func TestGroupSize(t *testing.T) {
 	require.Equal(t, 7, count(t, l, 0))
 }
 
-// TestWhileSyncing shows what a sync that takes long does not hold up: readers, Stats, and callers
-// whose context ends. The fact of such a caller is written all the same.
+// TestWhileSyncing shows what a sync that takes long does not hold up: readers, Stats, callers whose
+// context ends and, where writes need not be durable, other writers. The fact of a caller who has left
+// is written all the same.
 func TestWhileSyncing(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		d := newDisk()
@@ -150,24 +151,65 @@ func TestWhileSyncing(t *testing.T) {
 			go func() { _, _ = l.WriteFact(context.Background(), newFact(10)) }()
 			<-g.reached
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() {
-			_, err := l.WriteFact(ctx, newFact(11))
-			done <- err
-		}()
+		done, leave := leaving(t, l, 11)
 		<-g.reached
 		require.Equal(t, 10, count(t, l, 0), "facts are seen once they are durable")
 		s, err := l.Stats(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, 10, s.DurableSeq)
-		cancel()
+		leave()
 		require.ErrorIs(t, <-done, context.Canceled)
 		close(g.open)
 		held, err := l.WriteFact(t.Context(), newFact(11))
 		require.NoError(t, err)
 		require.Equal(t, l.last, held.Seq, "it was written once")
 	}
+	t.Run("keeper", func(t *testing.T) {
+		d := newDisk()
+		l := openTest(t, Options{fs: d, Sync: SyncInterval, SyncInterval: time.Millisecond})
+		g := newGate(d)
+		writeSome(t, l, 0, 1)
+		<-g.reached
+		writeSome(t, l, 1, 10)
+		require.Equal(t, 10, count(t, l, 0))
+		require.Zero(t, l.durableSeq())
+		close(g.open)
+	})
+	for _, policy := range []Sync{SyncInterval, SyncNever} {
+		t.Run("roll/"+string(policy), func(t *testing.T) {
+			d := newDisk()
+			l := openTest(t, Options{fs: d, Sync: policy, SyncInterval: time.Hour, SegmentSize: minSegment})
+			g := newGate(d)
+			for n := 0; ; n++ {
+				done, leave := leaving(t, l, n)
+				select {
+				case err := <-done:
+					require.NoError(t, err)
+					continue
+				case <-g.reached: // the segment is sealed
+				}
+				leave()
+				require.ErrorIs(t, <-done, context.Canceled)
+				require.Equal(t, n, count(t, l, 0))
+				close(g.open)
+				held, err := l.WriteFact(t.Context(), newFact(n))
+				require.NoError(t, err)
+				require.EqualValues(t, n+1, held.Seq)
+				break
+			}
+		})
+	}
+}
+
+// leaving writes a fact; done gets the answer, and leave ends the caller's context.
+func leaving(t *testing.T, l *Log, n int) (done chan error, leave func()) {
+	ctx, leave := context.WithCancel(t.Context())
+	done = make(chan error, 1)
+	go func() {
+		_, err := l.WriteFact(ctx, newFact(n))
+		done <- err
+	}()
+	return done, leave
 }
 
 // TestSizeIsThatOfWhatIsNew has facts with white space around their values, and a batch of facts that
