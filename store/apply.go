@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -165,15 +164,16 @@ func (e *Engine) apply(f *backend.Fact) {
 		e.failLocked(fmt.Errorf("store: seq %d of the log is no valid fact, which is a mistake of its backend: %w", f.Seq, backend.ErrCorrupt))
 		return
 	}
-	n, known := e.stores.find(f.Store)
-	if !known {
-		n = e.stores.count.Load()
-		e.spaces.room(n)
-		s := &namespace{name: strings.Clone(f.Store), arena: &e.arena}
-		s.keys = index{seed: maphash.MakeSeed(), arena: &e.names}
-		*e.spaces.at(n) = s
-		e.stores.add(f.Store)
-	}
-	(*e.spaces.at(n)).add(f)
+	e.space(f.Store).add(f)
 	e.head.Store(f.Seq)
+}
+
+// space returns a store's namespace, a new one if need be. The caller holds mu.
+func (e *Engine) space(store string) *namespace {
+	s := e.namespace(store)
+	if s == nil {
+		s = newNamespace(strings.Clone(store))
+		e.spaces.Store(s.name, s)
+	}
+	return s
 }

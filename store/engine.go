@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
 
@@ -30,12 +29,9 @@ type Engine struct {
 	log  backend.Backend
 	opts Options
 
-	names  arena // of stores and keys, apart, so that they lie close together
-	arena  arena
-	stores index
-	spaces pages[*namespace] // by the store's number
-	head   atomic.Uint64     // the seq through which the log is shown
-	ended  atomic.Bool       // failed is set
+	spaces sync.Map      // *namespace by the store's name
+	head   atomic.Uint64 // the seq through which the log is shown
+	ended  atomic.Bool   // failed is set
 
 	mu      sync.Mutex // held to apply facts; guards all up to the empty line
 	waiting waiters
@@ -63,7 +59,6 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 		opts.NewID = newUUID
 	}
 	e := &Engine{log: b, opts: opts, done: make(chan struct{})}
-	e.stores = index{seed: maphash.MakeSeed(), arena: &e.names}
 	if err := e.catchUp(ctx); err != nil {
 		return nil, fmt.Errorf("store: open: %w", err)
 	}
@@ -115,13 +110,38 @@ func (e *Engine) Err() error {
 	return e.failed
 }
 
-// catchUp applies what the log holds beyond head.
+// batchSize is how many facts go from the one who reads the log to the one who applies them at once.
+const batchSize = 512
+
+// catchUp applies what the log holds beyond head: one goroutine reads, while this one applies.
 func (e *Engine) catchUp(ctx context.Context) error {
-	for f, err := range e.log.Replay(ctx, e.Head()) {
-		if err != nil {
-			return err
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches := make(chan []backend.Fact, 2)
+	var failed error
+	go func() {
+		defer close(batches)
+		batch := make([]backend.Fact, 0, batchSize)
+		for f, err := range e.log.Replay(ctx, e.Head()) {
+			if failed = err; err != nil {
+				break
+			}
+			if batch = append(batch, f); len(batch) < batchSize {
+				continue
+			}
+			select {
+			case batches <- batch:
+			case <-ctx.Done():
+			}
+			batch = make([]backend.Fact, 0, batchSize)
 		}
-		e.observe(f)
+		batches <- batch
+	}()
+	for batch := range batches {
+		e.observe(batch...)
+	}
+	if failed != nil {
+		return failed
 	}
 	return e.Err()
 }

@@ -32,7 +32,8 @@ func (e *Engine) GetAt(store, key string, m Moment) (r Record, ok bool) {
 	if s == nil {
 		return Record{}, false
 	}
-	r = s.at(key, m)
+	r, flags := s.latest(key)
+	r = r.at(flags, m)
 	return r, r.data != nil && !r.Retracted()
 }
 
@@ -48,7 +49,8 @@ func (e *Engine) List(store string, m Moment) iter.Seq[Record] {
 			return
 		}
 		for n := range s.keys.count.Load() {
-			if r := s.at(s.keys.text(n), m); r.data != nil && !r.Retracted() && !yield(r) {
+			r, flags := s.key(n)
+			if r = r.at(flags, m); r.data != nil && !r.Retracted() && !yield(r) {
 				return
 			}
 		}
@@ -102,19 +104,19 @@ func (e *Engine) FactsSince(store string, t time.Time) iter.Seq[Record] {
 
 // Stores returns the names of the stores that have a fact, sorted.
 func (e *Engine) Stores() []string {
-	all := make([]string, e.stores.count.Load())
-	for n := range all {
-		all[n] = e.stores.text(uint32(n))
+	var all []string
+	for name, s := range e.spaces.Range {
+		if s.(*namespace).count.Load() > 0 {
+			all = append(all, name.(string))
+		}
 	}
 	slices.Sort(all)
 	return all
 }
 
-// namespace returns a store's namespace, nil if it has no fact.
+// namespace returns a store's namespace, nil if it has none.
 func (e *Engine) namespace(store string) *namespace {
-	n, ok := e.stores.find(store)
-	if !ok {
-		return nil
-	}
-	return *e.spaces.at(n)
+	s, _ := e.spaces.Load(store)
+	n, _ := s.(*namespace)
+	return n
 }
