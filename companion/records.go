@@ -66,7 +66,7 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // may call any method. To see all records as of one moment while others write, give the Seq of
 // [Store.Head].
 func (r *Records[T]) List(ctx context.Context, m Moment) iter.Seq2[Record[T], error] {
-	return typed[T](ctx, r.store.engine.List(r.name, m))
+	return typed[T](ctx, r.store.engine.List(r.name, store.Query{At: m}))
 }
 
 // History yields all that key ever was, retractions too, the oldest first. Pairs are as in List.

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,13 @@ type namespace struct {
 	newest  time.Time            // the latest transaction time
 	unruly  atomic.Bool          // a transaction time is before that of an earlier fact
 	scratch []byte
+
+	upcasts     atomic.Pointer[upcasts] // nil: values are read as they are
+	projections []projection            // kept up by add
+	ids         atomic.Pointer[idTable] // nil: nobody has asked yet
+
+	sorting sync.Mutex // guards sorted
+	sorted  []uint32   // see sortedKeys
 }
 
 func newNamespace(name string) *namespace {
@@ -64,6 +72,10 @@ func (s *namespace) add(f *backend.Fact) {
 		s.keys.set(slot, after)
 	}
 
+	latest := s.record(r)
+	for _, p := range s.projections {
+		p.put(number, prev, latest)
+	}
 	if f.TransactionTime.Before(s.newest) {
 		s.unruly.Store(true)
 	} else {
@@ -72,6 +84,9 @@ func (s *namespace) add(f *backend.Fact) {
 	n := s.count.Load()
 	s.log.room(n)
 	s.log.at(n).Store(uint64(r))
+	if t := s.ids.Load(); t != nil {
+		t.add(n, f.ID)
+	}
 	s.count.Store(n + 1)
 }
 

@@ -37,22 +37,14 @@ func (e *Engine) GetAt(store, key string, m Moment) (r Record, ok bool) {
 	return r, r.data != nil && !r.Retracted()
 }
 
-// List yields the records of a store as of a moment, without keys that have none or whose last
-// fact was a retraction, in the order in which the keys were first written. Keys that come while
-// it runs may be left out.
+// List yields the records of a store as q says, without keys that have none or whose last fact was a
+// retraction. Keys that come while it runs may be left out.
 //
 // To read several keys as they are together, give the Seq that [Engine.Head] returns.
-func (e *Engine) List(store string, m Moment) iter.Seq[Record] {
+func (e *Engine) List(store string, q Query) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		s := e.namespace(store)
-		if s == nil {
-			return
-		}
-		for n := range s.keys.count.Load() {
-			r, flags := s.key(n)
-			if r = r.at(flags, m); r.data != nil && !r.Retracted() && !yield(r) {
-				return
-			}
+		if s := e.namespace(store); s != nil {
+			q.records(s, nil, nil)(yield)
 		}
 	}
 }
