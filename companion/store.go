@@ -6,8 +6,9 @@ import (
 	"fmt"
 
 	"github.com/igniter-store/igniter/backend"
-	_ "github.com/igniter-store/igniter/backend/file"   // registers the backend
-	_ "github.com/igniter-store/igniter/backend/memory" // and this one
+	_ "github.com/igniter-store/igniter/backend/file"    // registers the backend
+	_ "github.com/igniter-store/igniter/backend/memory"  // and this one
+	_ "github.com/igniter-store/igniter/backend/network" // and this one
 	"github.com/igniter-store/igniter/store"
 )
 

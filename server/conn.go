@@ -25,16 +25,15 @@ type conn struct {
 	nc     net.Conn
 	at     net.Addr // what it came in on
 	in     *wire.Reader
-	out    []byte // frames to be sent
+
+	*work // what is under way; nil: nothing is
 
 	version    int // of the protocol
 	shown      credential
 	known      *tokenSet // what grant was looked up in
 	grant      grant
-	denied     error // why the client may do nothing; nil: it may do what grant says
-	ending     bool  // no more requests are read
-	requests   []wire.Request
-	facts      []backend.Fact
+	denied     error     // why the client may do nothing; nil: it may do what grant says
+	ending     bool      // no more requests are read
 	deadline   time.Time // in force for reading
 	frameStart time.Time // when the frame that is being read began; zero: none is
 
@@ -42,6 +41,37 @@ type conn struct {
 
 	mu      sync.Mutex
 	drained bool // the server ends: nothing that is not there is waited for
+}
+
+// A work is requests and what becomes of them. Connections have one while they have requests, so that those
+// that are idle take little room.
+type work struct {
+	requests []wire.Request
+	facts    []backend.Fact
+	out      []byte // frames to be sent
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+// begin takes up work.
+func (c *conn) begin() {
+	if c.work == nil {
+		c.work = works.Get().(*work)
+	}
+}
+
+// rest lays down work that is done.
+func (c *conn) rest() {
+	if c.work == nil {
+		return
+	}
+	clear(c.requests)
+	c.requests, c.facts, c.out = c.requests[:0], c.facts[:0], c.out[:0]
+	if cap(c.out) > maxKept {
+		c.out = nil
+	}
+	works.Put(c.work)
+	c.work = nil
 }
 
 func newConn(s *Server, nc net.Conn, at net.Addr) *conn {
@@ -63,11 +93,13 @@ func (c *conn) serve() {
 	c.authenticate(credential{cert: c.shown.cert, isTLS: c.shown.isTLS})
 	for !c.ending {
 		err := c.read()
+		c.begin() // if there was no request, there is something to be said of that
 		c.handle(c.requests)
 		if err != nil {
 			c.refuse(err)
 		}
-		if !c.flush() {
+		ok := c.flush()
+		if c.rest(); !ok {
 			return
 		}
 	}
@@ -167,14 +199,13 @@ func (c *conn) isDrained() bool {
 
 // read waits for a request and takes those that came with it. With an error, there may be some before it.
 func (c *conn) read() error {
-	clear(c.requests)
-	c.requests = c.requests[:0]
 	size := 0
 	for {
 		body, err := c.in.Next()
 		if err != nil {
 			return err
 		}
+		c.begin()
 		c.frameStart = time.Time{}
 		r := wire.ParseRequest(body)
 		c.requests = append(c.requests, r)
@@ -220,6 +251,8 @@ var errDraining = fmt.Errorf("%w: the server is being shut down: connect again",
 func (c *conn) reject(reason error) {
 	defer c.nc.Close()
 	c.log("a connection was turned away", reason)
+	c.begin()
+	defer c.rest()
 	if err := c.nc.SetDeadline(time.Now().Add(lingerTime)); err != nil {
 		return
 	}
@@ -250,14 +283,11 @@ func (c *conn) answer(append func(dst []byte) []byte) {
 // flush sends what is to be sent, and reports whether the connection goes on.
 func (c *conn) flush() bool {
 	ok := c.send(c.out)
-	if cap(c.out) > maxKept {
-		c.out = nil
-	}
 	c.out = c.out[:0]
 	return ok
 }
 
-// maxKept is how large a buffer a connection keeps.
+// maxKept is how large a buffer is kept for other answers.
 const maxKept = 64 << 10
 
 // send sends frames. A client that does not take them in time is cut off.
@@ -325,9 +355,11 @@ func (c *conn) hello(r *wire.Request) error {
 	if c.authenticate(shown); c.denied != nil && token != "" {
 		return c.denied
 	}
-	last, err := c.server.head(c.server.ctx)
-	if err != nil {
-		return err
+	last := uint64(0) // for those who may know
+	if c.denied == nil {
+		if last, err = c.server.head(c.server.ctx); err != nil {
+			return err
+		}
 	}
 	c.version = wire.Version
 	c.answer(func(dst []byte) []byte {

@@ -67,8 +67,8 @@ func (c *conn) handle(requests []wire.Request) {
 			}
 			c.timed(wire.OpWriteFact, n, func() { c.writeFacts(requests[:n]) })
 		} else {
-			r := &requests[0]
-			c.timed(r.Op, 1, func() { c.one(r) })
+			r := requests[0] // a copy: a subscription outlives the work that it came with
+			c.timed(r.Op, 1, func() { c.one(&r) })
 		}
 		requests = requests[n:]
 		if len(c.out) > maxKept && !c.flush() {

@@ -141,6 +141,7 @@ func (x *stream) send(run wire.Run) bool {
 	if x.filter != nil || x.conn.version == 1 {
 		var err error
 		if frames, facts, err = x.encode(frames); err != nil {
+			x.conn.begin()
 			x.conn.fail(err, nil)
 			x.conn.flush()
 			return false
@@ -211,7 +212,10 @@ func (c *conn) subscribe(r *wire.Request) error {
 	c.ending = true
 	c.cursor.Store(x.after + 1)
 	defer c.cursor.Store(0)
-	if !c.flush() {
+	ok := c.flush()
+	c.rest() // a subscription may last
+	defer c.begin()
+	if !ok {
 		return nil
 	}
 	gone := make(chan struct{})
@@ -269,8 +273,7 @@ func (x *stream) follow(gone <-chan struct{}) error {
 		}
 		if c.version > 1 && time.Since(x.sent) >= every {
 			x.sent = time.Now()
-			c.answer(func(dst []byte) []byte { return wire.AppendHeartbeat(dst, run.Last) })
-			if !c.flush() {
+			if !c.send(wire.CloseFrame(wire.AppendHeartbeat(wire.OpenFrame(nil), run.Last), 0)) {
 				return nil
 			}
 		}

@@ -42,6 +42,7 @@ func (p Place) In(f backend.Fact) backend.Fact {
 const (
 	okPrefix    = `{"ok":true`
 	placePrefix = `,"seq":`
+	batchPrefix = `{"ok":true,"facts":[`
 )
 
 // AppendOK appends the answer of version 1 to what was done and has nothing to tell. An id, of a request
@@ -73,7 +74,7 @@ func AppendWritten(dst []byte, p Place, id []byte) []byte {
 
 // AppendWrittenBatch appends the answer to a batch that was written.
 func AppendWrittenBatch(dst []byte, places []Place, id []byte) []byte {
-	dst = append(OpenAnswer(dst), `,"facts":[`...)
+	dst = append(dst, batchPrefix...)
 	for i, p := range places {
 		dst = appendComma(dst, i)
 		start := len(dst)
@@ -164,12 +165,21 @@ func parsePlace(object []byte) (p Place, err error) {
 
 // ParseWrittenBatch parses the answer to a batch of n facts that was written.
 func ParseWrittenBatch(body []byte, n int) ([]Place, error) {
-	var answer struct{ Facts json.RawMessage }
-	if err := ParseAnswer(body, &answer); err != nil {
-		return nil, err
+	var facts []byte
+	if has(body, 0, batchPrefix) {
+		if err := backend.CheckJSON(body, maxBodyDepth); err != nil {
+			return nil, &backend.InvalidError{Field: "answer", Reason: err.Error()}
+		}
+		facts = body[len(batchPrefix)-1:]
+	} else {
+		var answer struct{ Facts json.RawMessage }
+		if err := ParseAnswer(body, &answer); err != nil {
+			return nil, err
+		}
+		facts = answer.Facts
 	}
 	places := make([]Place, 0, n)
-	for _, v := range elements(answer.Facts) {
+	for _, v := range elements(facts) {
 		p, err := parsePlace(v)
 		if err != nil {
 			return nil, err

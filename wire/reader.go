@@ -42,6 +42,7 @@ type Reader struct {
 	block  []byte // what was read and not yet given out is block[from:to]
 	from   int
 	to     int
+	full   bool // a read has filled half of the block or more
 	offset int64
 	late   error // came with the last bytes read; reported when more are wanted
 	err    error // final
@@ -138,6 +139,7 @@ func (r *Reader) fill(n int) error {
 			m, err = r.src.Read(r.block[r.to:])
 		}
 		r.to += m
+		r.full = r.full || 2*m >= len(r.block)
 		if m > 0 {
 			empty, r.late = 0, err
 			continue
@@ -160,11 +162,15 @@ func (r *Reader) fill(n int) error {
 	return nil
 }
 
-// renew moves what was not given out to a new block, at most twice as large as what is there or
-// what blocks have grown to.
+// renew moves what was not given out to a new block. It is at most twice as large as what is there or
+// than the block before it, and smaller than that where little comes at once.
 func (r *Reader) renew(n int) {
 	have := r.to - r.from
-	size := max(minBlock, min(2*len(r.block), maxBlock), min(n, 2*have))
+	size := len(r.block) / 2
+	if r.full {
+		size = min(2*len(r.block), maxBlock)
+	}
+	size, r.full = max(minBlock, size, min(n, 2*have)), false
 	block := make([]byte, size)
 	copy(block, r.block[r.from:r.to])
 	r.block, r.from, r.to = block, 0, have

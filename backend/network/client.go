@@ -96,7 +96,7 @@ func (c *Client) Close() error {
 
 // adopt makes a session the connection that calls go over.
 func (c *Client) adopt(s *session) *pipe {
-	p := newPipe(s)
+	p := newPipe(s, 3*c.opts.Heartbeat)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -112,9 +112,8 @@ func (c *Client) adopt(s *session) *pipe {
 	c.state.Up, c.state.Since, c.state.Protocol, c.state.Server = true, time.Now(), s.version, s.welcome.Server
 	c.state.Connects++
 	c.log.Info("connected", zap.String("server", c.name()), zap.Int("protocol", s.version), zap.Uint64("last_seq", s.welcome.LastSeq))
-	c.tasks.Go(func() { p.send(3 * c.opts.Heartbeat) })
 	c.tasks.Go(func() {
-		p.receive()
+		p.send()
 		c.lost(p, p.failure())
 	})
 	return p
@@ -281,14 +280,11 @@ func (c *Client) once(ctx context.Context, p *pipe, cl *call) ([]byte, error) {
 	if len(cl.frame)-wire.FrameOverhead > p.welcome.MaxFrame {
 		return nil, fmt.Errorf("%w: the server's limit is a frame of %d bytes", backend.ErrTooLarge, p.welcome.MaxFrame)
 	}
-	cl.body, cl.err = nil, nil
 	if !p.submit(cl) {
 		return nil, errLost
 	}
-	select {
-	case <-cl.done:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := p.await(ctx, cl); err != nil {
+		return nil, err
 	}
 	if cl.err != nil {
 		if c.life.Err() != nil {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/wire"
 )
 
 // shortDir returns a temporary directory whose path is short enough for a Unix socket.
@@ -70,4 +72,21 @@ func pair(t testing.TB) (server, client *tls.Config) {
 	keyed, err := tls.X509KeyPair(cert, key)
 	require.NoError(t, err)
 	return &tls.Config{Certificates: []tls.Certificate{keyed}}, &tls.Config{RootCAs: a.pool()}
+}
+
+// rawHello returns a bare connection that has said hello and, if asked to, subscribed.
+func rawHello(t testing.TB, s *served, subscribe bool) net.Conn {
+	nc, err := net.Dial(s.options.Transport, s.options.Address)
+	require.NoError(t, err)
+	ask := func(body []byte) {
+		_, err := nc.Write(wire.AppendFrame(nil, body))
+		require.NoError(t, err)
+		_, err = wire.NewReader(nc, 0).Next()
+		require.NoError(t, err)
+	}
+	ask(wire.AppendHello(nil, "test", ""))
+	if subscribe {
+		ask(wire.AppendSubscribe(nil, 1000, nil))
+	}
+	return nc
 }

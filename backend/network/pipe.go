@@ -1,8 +1,10 @@
 package network
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -10,87 +12,134 @@ import (
 
 // A call is a request and its answer.
 type call struct {
-	frame []byte // the request
-	body  []byte // the answer, once done has a value
+	frame []byte        // the request
+	wake  chan struct{} // has room for one: look again
+
+	// What follows is guarded by the pipe's mu until ended is set, and then the caller's.
+	ended bool   // there is an answer, or none will come
+	left  bool   // the caller does not wait any more
+	body  []byte // the answer
 	err   error  // instead of it: why there is none
-	done  chan struct{}
 }
 
-var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+var calls = sync.Pool{New: func() any { return &call{wake: make(chan struct{}, 1)} }}
 
-// release lets a call be used again that was answered.
+// release lets a call be used again that has ended.
 func (cl *call) release() {
 	if cap(cl.frame) > 64<<10 {
 		cl.frame = nil
 	}
-	cl.body, cl.err = nil, nil
 	calls.Put(cl)
 }
 
-// A pipe is a connection that calls go over without waiting for each other. One goroutine sends what is
-// waiting, and one gives out answers, in the order of calls.
+// reset makes the call ready to be submitted.
+func (cl *call) reset() {
+	cl.ended, cl.left, cl.body, cl.err = false, false, nil, nil
+	select {
+	case <-cl.wake:
+	default:
+	}
+}
+
+func (cl *call) nudge() {
+	select {
+	case cl.wake <- struct{}{}:
+	default:
+	}
+}
+
+// A pipe is a connection that calls go over without waiting for each other. A goroutine of its own sends
+// what is waiting. Answers are read by one of the callers that wait for one, who gives the others theirs:
+// so a lone caller waits for the server and for nobody else.
 type pipe struct {
 	*session
 	wake chan struct{} // has room for one: there is something to send
 
-	mu       sync.Mutex
-	out      []byte  // frames that are waiting
-	waiting  []*call // calls that are sent or about to be, the oldest first
-	first    int     // of waiting: those before it were answered
-	answered uint64
-	err      error // why the pipe takes no more calls; nil: it does
-	closed   chan struct{}
+	mu      sync.Mutex
+	out     []byte  // frames that are waiting
+	writing bool    // a caller sends its frame by itself
+	reading bool    // somebody reads answers
+	waiting []*call // calls that are sent or about to be, the oldest first
+	first   int     // of waiting: those before it have ended
+	err     error   // why the pipe takes no more calls; nil: it does
+	closed  chan struct{}
 }
 
 // errLost is a connection that broke off before an answer came.
 var errLost = errors.New("the connection was lost")
 
-func newPipe(s *session) *pipe {
+func newPipe(s *session, silence time.Duration) *pipe {
+	s.silence = silence
 	return &pipe{session: s, wake: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
-// submit puts a call among those that are waiting, and reports whether the pipe takes it.
+// loneSize is how long a frame is at most that its caller sends by itself: a socket has room for it.
+const loneSize = 8 << 10
+
+// submit sends a call, or puts it among those that are waiting to be sent, and reports whether the pipe takes
+// it. A caller who is alone sends by itself, which saves the way to another goroutine: the server has taken all
+// that was sent before, so that this does not wait for anybody.
 func (p *pipe) submit(cl *call) bool {
+	cl.reset()
 	p.mu.Lock()
 	if p.err != nil {
 		p.mu.Unlock()
 		return false
 	}
+	alone := p.first == len(p.waiting) && !p.writing && len(p.out) == 0 && len(cl.frame) <= loneSize
 	p.waiting = append(p.waiting, cl)
-	p.out = append(p.out, cl.frame...)
+	if !alone {
+		p.out = append(p.out, cl.frame...)
+		p.mu.Unlock()
+		p.nudge()
+		return true
+	}
+	p.writing = true
 	p.mu.Unlock()
+	_, err := p.Write(cl.frame)
+	if err != nil {
+		p.fail(err) // and the call with it
+		return true
+	}
+	p.mu.Lock()
+	p.writing = false
+	more := len(p.out) > 0
+	p.mu.Unlock()
+	if more {
+		p.nudge()
+	}
+	return true
+}
+
+// nudge tells the sender that there is something to send.
+func (p *pipe) nudge() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // yields is how often the sender lets others run before it sends what waits, after it has sent the calls of
 // several goroutines: these have their answers together, and are about to call again.
 const yields = 2
 
-// send sends what is waiting, and looks whether answers still come.
-func (p *pipe) send(silence time.Duration) {
-	defer p.Close()
-	look := time.NewTicker(silence / 3)
+// probeTime is how long a look at an idle connection takes.
+const probeTime = time.Millisecond
+
+// send sends what is waiting until the pipe ends. Now and then it looks whether an idle connection is still
+// there.
+func (p *pipe) send() {
+	look := time.NewTicker(min(p.silence/3, time.Second))
 	defer look.Stop()
 	var spare []byte
-	seen, quiet := uint64(0), 0
 	for shared := false; ; {
 		select {
 		case <-p.wake:
+		case <-look.C:
+			p.probe()
+			continue
 		case <-p.closed:
 			return
-		case <-look.C:
-			n, pending := p.progress()
-			if n != seen || !pending {
-				seen, quiet = n, 0
-			} else if quiet++; quiet >= 3 {
-				p.fail(fmt.Errorf("no answer for %v: %w", silence, errLost))
-				return
-			}
-			continue
 		}
 		if shared {
 			for range yields {
@@ -98,9 +147,9 @@ func (p *pipe) send(silence time.Duration) {
 			}
 		}
 		p.mu.Lock()
-		out := p.out
-		if len(out) > 0 {
-			p.out = spare[:0]
+		var out []byte
+		if !p.writing && len(p.out) > 0 {
+			out, p.out = p.out, spare[:0]
 		}
 		shared = len(p.waiting)-p.first > 1
 		p.mu.Unlock()
@@ -117,69 +166,150 @@ func (p *pipe) send(silence time.Duration) {
 	}
 }
 
-// progress returns how many calls were answered, and whether others wait.
-func (p *pipe) progress() (answered uint64, pending bool) {
+// probe looks whether an idle connection has ended.
+func (p *pipe) probe() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.answered, p.first < len(p.waiting)
+	idle := p.first == len(p.waiting) && !p.reading
+	p.reading = p.reading || idle
+	p.mu.Unlock()
+	if !idle {
+		return
+	}
+	p.within(probeTime)
+	body, err := p.in.Next()
+	p.within(p.silence)
+	switch {
+	case err == nil:
+		p.give(body) // to who has called meanwhile
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		p.fail(err)
+	}
+	p.endReading()
 }
 
-// receive gives out answers until the connection ends.
-func (p *pipe) receive() {
+// await waits until a call has ended, or ctx has, which it reports.
+func (p *pipe) await(ctx context.Context, cl *call) error {
 	for {
-		body, err := p.in.Next()
-		if err != nil {
-			p.fail(err)
-			return
+		p.mu.Lock()
+		ended, lead := cl.ended, !cl.ended && !p.reading
+		p.reading = p.reading || lead
+		p.mu.Unlock()
+		if ended {
+			return nil
 		}
-		cl := p.next()
-		if cl == nil {
-			p.fail(fmt.Errorf("the server sent what nobody asked for, %.200q: %w", body, errLost))
-			return
+		if lead {
+			p.read(ctx, cl)
+			if p.endReading(); ctx.Err() == nil {
+				continue
+			}
 		}
-		cl.body = body
-		cl.done <- struct{}{}
+		select {
+		case <-cl.wake:
+			if ctx.Err() == nil {
+				continue
+			}
+		case <-ctx.Done():
+		}
+		return p.leave(ctx, cl)
 	}
 }
 
-// next takes the oldest call that waits; nil: none does.
-func (p *pipe) next() *call {
+// leave gives up waiting for a call, unless it has ended.
+func (p *pipe) leave(ctx context.Context, cl *call) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if cl.ended {
+		return nil
+	}
+	cl.left = true
+	p.promote() // whoever read may have stopped just now, and have nudged this one
+	return ctx.Err()
+}
+
+// read gives out answers until there is one to a call and no further ones have come with it, or until ctx
+// ends. The caller has set reading.
+func (p *pipe) read(ctx context.Context, cl *call) {
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, p.interrupt)
+		defer stop()
+	}
+	for mine := false; !mine || p.in.Ready(); {
+		body, err := p.in.Next()
+		switch {
+		case err == nil:
+			mine = p.give(body) == cl || mine
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			p.fail(err)
+			return
+		case ctx.Err() != nil:
+			return
+		case !p.resume(): // nobody's context has ended
+			p.fail(fmt.Errorf("no answer for %v: %w", p.silence, errLost))
+			return
+		}
+	}
+}
+
+// give gives the oldest call that waits its answer, and returns it.
+func (p *pipe) give(body []byte) *call {
+	p.mu.Lock()
 	if p.first == len(p.waiting) {
+		p.mu.Unlock()
+		p.fail(fmt.Errorf("the server sent what nobody asked for, %.200q: %w", body, errLost))
 		return nil
 	}
 	cl := p.waiting[p.first]
 	p.waiting[p.first] = nil
-	p.first++
-	p.answered++
-	if p.first == len(p.waiting) || p.first > 1024 && 2*p.first > len(p.waiting) {
+	if p.first++; p.first == len(p.waiting) || p.first > 1024 && 2*p.first > len(p.waiting) {
 		n := copy(p.waiting, p.waiting[p.first:])
 		clear(p.waiting[n:])
 		p.waiting, p.first = p.waiting[:n], 0
 	}
+	cl.body, cl.ended = body, true
+	p.mu.Unlock()
+	cl.nudge()
 	return cl
+}
+
+// endReading lets another caller read.
+func (p *pipe) endReading() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reading = false
+	p.promote()
+}
+
+// promote makes a caller who waits look whether to read, if nobody does. The caller holds mu.
+func (p *pipe) promote() {
+	if p.reading {
+		return
+	}
+	for _, cl := range p.waiting[p.first:] {
+		if !cl.left {
+			cl.nudge()
+			return
+		}
+	}
 }
 
 // fail ends the pipe. Calls that wait get no answer any more.
 func (p *pipe) fail(err error) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.err != nil {
-		p.mu.Unlock()
 		return
 	}
 	p.err = err
-	waiting := p.waiting[p.first:]
-	p.waiting, p.first, p.out = nil, 0, nil
 	close(p.closed)
-	p.mu.Unlock()
-	_ = p.Close() // both goroutines end
-	for _, cl := range waiting {
-		cl.err = fmt.Errorf("%w: %w", errLost, err)
-		cl.done <- struct{}{}
+	_ = p.Close() // whoever reads or writes stops
+	for _, cl := range p.waiting[p.first:] {
+		cl.err, cl.ended = fmt.Errorf("%w: %w", errLost, err), true
+		cl.nudge()
 	}
+	p.waiting, p.first, p.out = nil, 0, nil
 }
 
+// failure returns why the pipe takes no more calls.
 func (p *pipe) failure() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

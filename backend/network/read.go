@@ -87,7 +87,7 @@ func (r *reader) replay(s *session) (progress bool, err error) {
 
 // follow reads the log and what comes to it.
 func (r *reader) follow(s *session) (progress bool, err error) {
-	s.silence = 3 * r.client.opts.Heartbeat
+	s.within(3 * r.client.opts.Heartbeat)
 	return r.stream(s, func(dst []byte) []byte { return wire.AppendSubscribe(dst, r.seq, r.stores) })
 }
 

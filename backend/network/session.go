@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -19,9 +21,12 @@ const clientName = "igniter-go/0.1"
 type session struct {
 	net.Conn
 	in      *wire.Reader
-	silence time.Duration // how long nothing may come; 0: for ever
 	version int
 	welcome wire.Welcome // of version 2
+
+	mu          sync.Mutex
+	silence     time.Duration // how long nothing may come; 0: for ever
+	interrupted bool          // reading is to stop
 }
 
 // dial makes a connection and says hello. It tries once.
@@ -50,13 +55,49 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 
 // Read implements io.Reader for in.
 func (s *session) Read(b []byte) (int, error) {
-	if s.silence > 0 {
-		if err := s.SetReadDeadline(time.Now().Add(s.silence)); err != nil {
-			return 0, err
-		}
+	if err := s.setDeadline(); err != nil {
+		return 0, err
 	}
 	return s.Conn.Read(b)
 }
+
+func (s *session) setDeadline() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.interrupted:
+		return os.ErrDeadlineExceeded
+	case s.silence > 0:
+		return s.SetReadDeadline(time.Now().Add(s.silence))
+	}
+	return nil
+}
+
+// within sets how long nothing may come.
+func (s *session) within(silence time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silence = silence
+}
+
+// interrupt makes who reads stop with os.ErrDeadlineExceeded.
+func (s *session) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interrupted = true
+	_ = s.SetReadDeadline(longAgo) // a connection that is closed stops too
+}
+
+// resume takes back an interrupt, and reports whether there was one.
+func (s *session) resume() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.interrupted
+	s.interrupted = false
+	return was
+}
+
+var longAgo = time.Unix(1, 0)
 
 // ask sends a request, whose body append makes, and returns the body of the answer.
 func (s *session) ask(append func(dst []byte) []byte) ([]byte, error) {

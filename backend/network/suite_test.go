@@ -3,7 +3,8 @@ package network_test
 import (
 	"context"
 	"crypto/tls"
-
+	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -19,7 +20,16 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if order := os.Getenv(otherEnv); order != "" {
+		if err := beOther(order); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A served log is a log and the server of it.
 type served struct {
@@ -111,15 +121,6 @@ func TestSuite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)
-		})
-	}
-}
-
-func Benchmark(b *testing.B) {
-	for _, transport := range []string{"tcp", "unix"} {
-		b.Run(transport, func(b *testing.B) {
-			p := &place{transport: transport, open: openMemory}
-			backendtest.Benchmark(b, p.opener(true))
 		})
 	}
 }

@@ -4,6 +4,9 @@
 //
 //	go run ./examples/tour
 //	go run ./examples/tour -backend file -path DIR      # twice: the second run finds what the first left
+//	go run ./examples/serve                             # a server, then in two other terminals:
+//	go run ./examples/tour -backend network -address 127.0.0.1:7400 -watch
+//	go run ./examples/tour -backend network -address 127.0.0.1:7400
 //
 // Its code never names a backend: where the facts live is said by flags alone, as an app would have
 // it in its configuration.
@@ -40,6 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.StringVar(&opts.Transport, "transport", "", "how to reach the address: tcp or unix")
 	flags.StringVar(&opts.Token, "token", "", "who we are to the backend")
 	wal := flags.String("wal", "", "a Ruby write-ahead log to load instead of the recorded one")
+	watching := flags.Bool("watch", false, "stay after the tour, and show what others write as it comes, until interrupted")
 	if err := flags.Parse(args); err != nil {
 		if err == flag.ErrHelp {
 			return nil
@@ -74,5 +78,8 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 	}
 	p.text("The log now holds facts through seq %d, in the stores %q.", s.Head(), s.Engine().Stores())
+	if p.err == nil && *watching {
+		return watch(ctx, s, p)
+	}
 	return p.err
 }

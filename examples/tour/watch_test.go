@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+)
+
+// output is what a tour prints, readable while it prints.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// TestTwoTours has two tours on one server: each sees the other's facts, the one that watches as they come.
+func TestTwoTours(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	log := memory.New(memory.Options{})
+	defer log.Close()
+	s := server.New(log, server.Options{})
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer s.Close()
+	running.Go(func() { _ = s.Serve(l) })
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var first, second output
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"-backend", "network", "-address", l.Addr().String(), "-watch"}, &first)
+	}()
+	prints := func(text string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return strings.Contains(first.String(), text) }, time.Minute, time.Millisecond, text)
+	}
+	prints("Facts as they come")
+	require.NotContains(t, first.String(), "This log is not new")
+	require.NoError(t, run(t.Context(), []string{"-backend", "network", "-address", l.Addr().String()}, &second))
+	require.Contains(t, second.String(), "it holds facts through seq 24 from before")
+	require.Contains(t, second.String(), "0 of them are new to this log")
+	prints(`todo/milk = {"done":false,"title":"Buy oat milk"}  {"who":"bob","why":"lactose"}`)
+	prints("seq 34 ")
+	cancel()
+	require.NoError(t, <-ended)
+}
