@@ -2,6 +2,7 @@ package companion
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"go.uber.org/zap"
@@ -35,6 +37,29 @@ type Options struct {
 	TLS       *backend.TLS   `json:"tls,omitempty" yaml:"tls,omitempty"`
 	Token     string         `json:"token,omitempty" yaml:"token,omitempty"`
 	Settings  map[string]any `json:"settings,omitempty" yaml:"settings,omitempty"`
+
+	// Stores are those whose facts are kept in memory; nil: all. Others read as if they were empty,
+	// and can't be written.
+	Stores []string `json:"stores,omitempty" yaml:"stores,omitempty"`
+
+	// ReadOnly makes every write report [ErrReadOnly].
+	ReadOnly bool `json:"read_only,omitempty" yaml:"read_only,omitempty"`
+
+	// Progress is told how far opening is, now and then, before Open returns; nil: nobody is.
+	Progress func(Progress) `json:"-" yaml:"-"`
+
+	// Trace returns the trace ID of a context, which lands in the producer of what is written with
+	// it; nil or "": none.
+	Trace func(ctx context.Context) string `json:"-" yaml:"-"`
+
+	// DerivationFailed is told of rules that failed for what this Store has written, see
+	// [Records.Derive]; nil: only the Logger is.
+	DerivationFailed func(err error) `json:"-" yaml:"-"`
+
+	// NewID makes the IDs of facts; nil: UUIDs of version 7. Now tells the time that retention goes
+	// by; nil: time.Now. Both may be called concurrently.
+	NewID func() (string, error) `json:"-" yaml:"-"`
+	Now   func() time.Time       `json:"-" yaml:"-"`
 
 	// Logger gets what an operator should know; nil: nothing is logged.
 	Logger *zap.Logger `json:"-" yaml:"-"`

@@ -33,7 +33,7 @@ type Rule struct {
 // Derived is what a Rule makes of a source.
 type Derived struct {
 	Facts []backend.Fact // IDs are given by the engine, the same for the same rule and source
-	From  []Record       // what else they were derived from
+	From  []string       // the IDs of what else they were derived from
 }
 
 // A DerivationError is a rule that failed. The source it names is written all the same.
@@ -135,9 +135,9 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 			return err
 		}
 		sources := []string{source.ID()}
-		for _, r := range made.From {
-			if !slices.Contains(sources, r.ID()) {
-				sources = append(sources, r.ID())
+		for _, id := range made.From {
+			if !slices.Contains(sources, id) {
+				sources = append(sources, id)
 			}
 		}
 		derivation, err := json.Marshal(derivation{rule.Name, rule.Version, sources})

@@ -44,7 +44,7 @@ func totals(e *store.Engine) store.Rule {
 				return d, err
 			}
 			total += l.Price
-			d.From = append(d.From, r)
+			d.From = append(d.From, r.ID())
 		}
 		d.Facts = []backend.Fact{{Store: "totals", Key: l.Order, Value: fmt.Append(nil, total)}}
 		return d, nil

@@ -87,7 +87,7 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 		opts.Logger = zap.NewNop()
 	}
 	if opts.NewID == nil {
-		opts.NewID = newUUID
+		opts.NewID = NewID
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now

@@ -43,6 +43,18 @@ func (e *Engine) Upcast(store string, steps ...Upcaster) error {
 	return nil
 }
 
+// version returns the current schema version; 0 if nothing was said about it, or s is nil.
+func (s *namespace) version() int {
+	if s == nil {
+		return 0
+	}
+	u := s.upcasts.Load()
+	if u == nil {
+		return 0
+	}
+	return len(u.steps) + 1
+}
+
 // Upcast returns the value in the current schema version of its store, see [Engine.Upcast]. A
 // value of a newer version is ErrNewer. Where nothing was said about the store, it is the value as
 // it is, whatever its version. Like Value, it is to be read only.

@@ -11,14 +11,16 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-func newUUID() (string, error) {
+// NewID makes a UUID of version 7, which is what Options.NewID does where nothing else is said.
+func NewID() (string, error) {
 	id, err := uuid.NewV7()
 	return id.String(), err
 }
 
 // Write writes f to the log and returns it as the log holds it, once the engine shows it. An empty
 // ID is filled in (Options.NewID). The value is written in its canonical form, and ValueHash is
-// the hash of that, whatever f has there. Seq is ignored, and what else f leaves empty is the
+// the hash of that, whatever f has there. A SchemaVersion of 0 is the store's current one (see
+// [Engine.Upcast]). Seq is ignored, and what else f leaves empty is the
 // log's to give.
 //
 // Errors are those of [backend.Backend.WriteFact]. Where the error does not say that nothing was
@@ -123,6 +125,9 @@ func (e *Engine) prepare(facts []backend.Fact) error {
 			return err
 		}
 		f.Value, f.ValueHash = form, wire.HashCanonical(form)
+		if f.SchemaVersion == 0 {
+			f.SchemaVersion = e.namespace(f.Store).version()
+		}
 	}
 	return nil
 }
