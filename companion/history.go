@@ -83,7 +83,7 @@ func (h *History[T]) Partition(field string) (*Partition[T], error) {
 func (p *Partition[T]) Since(ctx context.Context, v any, after uint64) iter.Seq2[Record[T], error] {
 	found, err := p.index.List(v, Moment{})
 	if err != nil {
-		return func(yield func(Record[T], error) bool) { yield(Record[T]{}, err) }
+		return failed[T](err)
 	}
 	return typed[T](ctx, func(yield func(store.Record) bool) {
 		for r := range found {

@@ -42,6 +42,11 @@ type Options struct {
 	// and can't be written.
 	Stores []string `json:"stores,omitempty" yaml:"stores,omitempty"`
 
+	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
+	// all. What Records say of the past is then read from the backend, each time anew; histories,
+	// scopes, relations and folds say of the past what is kept.
+	KeepVersions int `json:"keep_versions,omitempty" yaml:"keep_versions,omitempty"`
+
 	// ReadOnly makes every write report [ErrReadOnly].
 	ReadOnly bool `json:"read_only,omitempty" yaml:"read_only,omitempty"`
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
@@ -54,7 +55,11 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 	if err := ctx.Err(); err != nil {
 		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
 	}
-	found, ok := r.store.engine.GetAt(r.name, key, m)
+	engine, err := r.as(ctx, m, key)
+	if err != nil {
+		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
+	}
+	found, ok := engine.GetAt(r.name, key, m)
 	if !ok {
 		return Record[T]{}, fmt.Errorf("%w: key %q in store %q", ErrNotFound, key, r.name)
 	}
@@ -66,7 +71,23 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // loop's body may call any method. To see all records as of one moment while others write, give
 // the Seq of [Store.Head].
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	return typed[T](ctx, r.store.engine.List(r.name, q))
+	engine, err := r.as(ctx, q.At)
+	if err != nil {
+		return failed[T](err)
+	}
+	return typed[T](ctx, engine.List(r.name, q))
+}
+
+// as returns an engine that knows the store, or some keys of it, as of a moment.
+func (r *Records[T]) as(ctx context.Context, m Moment, keys ...string) (*store.Engine, error) {
+	if !r.store.partial || m == (Moment{}) {
+		return r.store.engine, nil
+	}
+	return r.store.engine.Past(ctx, r.name, keys...)
+}
+
+func failed[T any](err error) iter.Seq2[Record[T], error] {
+	return func(yield func(Record[T], error) bool) { yield(Record[T]{}, err) }
 }
 
 // Update makes what change returns the value of key, if nobody else has written the key in between;
@@ -93,7 +114,11 @@ func (r *Records[T]) Update(ctx context.Context, key string, change func(old Rec
 
 // History yields all that key ever was, retractions too, the oldest first. Pairs are as in List.
 func (r *Records[T]) History(ctx context.Context, key string) iter.Seq2[Record[T], error] {
-	return typed[T](ctx, r.store.engine.History(r.name, key))
+	engine, err := r.as(ctx, Moment{Seq: math.MaxUint64}, key)
+	if err != nil {
+		return failed[T](err)
+	}
+	return typed[T](ctx, engine.History(r.name, key))
 }
 
 // Retain says what [Store.Compact] keeps of the records.

@@ -221,3 +221,33 @@ func TestSlowWatchers(t *testing.T) {
 		require.ErrorIs(t, err, backend.ErrClosed)
 	}
 }
+
+// A Store that keeps the latest facts in memory says the same of the past.
+func TestKeepVersions(t *testing.T) {
+	s, err := companion.Open(t.Context(), companion.Options{KeepVersions: 1})
+	require.NoError(t, err)
+	defer s.Close()
+	numbers, err := companion.NewRecords[int](s, "numbers")
+	require.NoError(t, err)
+	const n = 3000
+	for i := range n {
+		_, err := numbers.Put(t.Context(), "k", i)
+		require.NoError(t, err)
+	}
+	kept := 0
+	for range s.Engine().History("numbers", "k") {
+		kept++
+	}
+	require.Less(t, kept, n)
+	require.Len(t, collect(t, numbers.History(t.Context(), "k")), n)
+	r, err := numbers.GetAt(t.Context(), "k", companion.Moment{Seq: 10})
+	require.NoError(t, err)
+	require.Equal(t, 9, r.Value)
+	found := collect(t, numbers.List(t.Context(), companion.Query{At: companion.Moment{Seq: 10}}))
+	require.Equal(t, 9, found[0].Value)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range numbers.History(ctx, "k") {
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}

@@ -18,8 +18,10 @@ type Store struct {
 	log    backend.Backend
 	owned  bool // Close closes log
 	engine *store.Engine
-	newID  func() (string, error)
-	trace  func(context.Context) string
+
+	newID   func() (string, error)
+	trace   func(context.Context) string
+	partial bool // the engine does not have all of the past
 }
 
 // Open opens the backend that opts name, reads its log, and returns a Store over it. ctx is for
@@ -61,7 +63,7 @@ func New(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
 
 func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
 	given := store.Options{
-		Logger: opts.Logger, NewID: opts.NewID, Now: opts.Now, Progress: opts.Progress, Stores: opts.Stores, ReadOnly: opts.ReadOnly,
+		Logger: opts.Logger, NewID: opts.NewID, Now: opts.Now, Progress: opts.Progress, Stores: opts.Stores, KeepVersions: opts.KeepVersions, ReadOnly: opts.ReadOnly,
 	}
 	if given.NewID == nil {
 		given.NewID = store.NewID
@@ -73,7 +75,7 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("companion: %w", err)
 	}
-	return &Store{log: b, engine: engine, newID: given.NewID, trace: opts.Trace}, nil
+	return &Store{log: b, engine: engine, newID: given.NewID, partial: opts.KeepVersions > 0, trace: opts.Trace}, nil
 }
 
 // Close ends the Store. What was written stays where the backend keeps it. Later writes report

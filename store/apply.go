@@ -166,8 +166,12 @@ func (e *Engine) apply(f *backend.Fact) {
 		e.failLocked(fmt.Errorf("store: seq %d of the log is no valid fact, which is a mistake of its backend: %w", f.Seq, backend.ErrCorrupt))
 		return
 	}
-	if e.keeps(f.Store) {
-		e.space(f.Store).add(f)
+	if e.keeps(f.Store) && (e.keys == nil || slices.Contains(e.keys, f.Key)) {
+		s := e.space(f.Store)
+		s.add(f)
+		if e.opts.KeepVersions > 0 {
+			e.trim(s, f)
+		}
 	}
 	if f.Store == CompactionStore {
 		if err := e.compacted(f); err != nil {

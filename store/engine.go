@@ -38,6 +38,10 @@ type Options struct {
 	// and can't be written.
 	Stores []string
 
+	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
+	// all. Reads of the past, tails and folds then see what is kept, and [Engine.Past] has the rest.
+	KeepVersions int
+
 	// ReadOnly makes every write report ErrReadOnly.
 	ReadOnly bool
 }
@@ -73,6 +77,7 @@ type Engine struct {
 	done chan struct{}      // closed when nothing follows any more
 
 	rules rules
+	keys  []string // the only ones shown, see Past; nil: all
 }
 
 // Open returns an Engine over the log of b that shows all facts acknowledged before the call. It

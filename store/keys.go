@@ -60,9 +60,8 @@ func (s *namespace) find(key string) *keySlot {
 
 func (k *keySlot) number() uint32 { return uint32(k.tag.Load()) - 1 }
 
-// add adds a key that find does not find, with its first record.
-func (t *keyTable) add(key string, first head) {
-	n := t.count.Load()
+// add adds a key that find does not find, under a number that none has, with its first record.
+func (t *keyTable) add(n uint32, key string, first head) {
 	t.latest.room(n)
 	t.latest.at(n).Store(uint64(first))
 	slots := t.slots.Load()
@@ -70,7 +69,7 @@ func (t *keyTable) add(key string, first head) {
 		slots = t.grow(slots)
 	}
 	put(*slots, t.hash(key)|uint64(n+1), uint64(first))
-	t.count.Store(n + 1)
+	t.count.Store(max(t.count.Load(), n+1))
 }
 
 // set makes h the head of the key that has the slot.

@@ -18,6 +18,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -32,6 +34,37 @@ var modelBackends = []struct {
 	{"file", func(dir string) (backend.Backend, error) {
 		return file.Open(context.Background(), file.Options{Path: dir, Sync: file.SyncNever})
 	}, true},
+	{"network", serve, true},
+}
+
+// served is a client of a server of a log on disk, both of this process.
+type served struct {
+	*network.Client
+	log    backend.Backend
+	server *server.Server
+	done   chan error
+}
+
+func serve(dir string) (backend.Backend, error) {
+	log, err := file.Open(context.Background(), file.Options{Path: dir, Sync: file.SyncNever})
+	if err != nil {
+		return nil, err
+	}
+	l, err := server.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	s := &served{log: log, server: server.New(log, server.Options{}), done: make(chan error, 1)}
+	go func() { s.done <- s.server.Serve(l) }()
+	s.Client, err = network.Dial(context.Background(), network.Options{Address: l.Addr().String()})
+	if err != nil {
+		return nil, errors.Join(err, s.server.Close(), <-s.done, log.Close())
+	}
+	return s, nil
+}
+
+func (s *served) Close() error {
+	return errors.Join(s.Client.Close(), s.server.Close(), <-s.done, s.log.Close())
 }
 
 // A side is one engine on the log and what is kept over it.
@@ -69,6 +102,7 @@ func over(t require.TestingT, b backend.Backend) *side {
 func TestModel(t *testing.T) {
 	for _, b := range modelBackends {
 		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
 			rapid.Check(t, func(t *rapid.T) {
 				dir, err := os.MkdirTemp("", "igniter-model")
 				require.NoError(t, err)

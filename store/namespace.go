@@ -23,6 +23,7 @@ type namespace struct {
 	newest  time.Time            // the latest transaction time
 	unruly  atomic.Bool          // a transaction time is before that of an earlier fact
 	scratch []byte
+	surplus int // facts beyond those that trim keeps
 
 	upcasts     atomic.Pointer[upcasts] // nil: values are read as they are
 	projections []projection            // kept up by add
@@ -37,9 +38,11 @@ func newNamespace(name string) *namespace {
 }
 
 // add makes f, whose seq is above all others, the latest fact of its key.
-func (s *namespace) add(f *backend.Fact) {
+func (s *namespace) add(f *backend.Fact) { s.addAs(f, s.keys.count.Load()) }
+
+// addAs is add, with the number that the key gets if it is a new one.
+func (s *namespace) addAs(f *backend.Fact, number uint32) {
 	var before head
-	number := s.keys.count.Load()
 	slot := s.find(f.Key)
 	if slot != nil {
 		before, number = head(slot.head.Load()), slot.number()
@@ -67,7 +70,7 @@ func (s *namespace) add(f *backend.Fact) {
 		after |= keyValid
 	}
 	if slot == nil {
-		s.keys.add(f.Key, after)
+		s.keys.add(number, f.Key, after)
 	} else {
 		s.keys.set(slot, after)
 	}

@@ -89,8 +89,12 @@ func (e *Engine) PlanCompaction() []Compaction {
 // memory. A store is not written while its facts are dropped. It returns what it pruned, also with
 // an error: calling it again goes on. The backend must be a [backend.Pruner].
 //
-// A key that is written to at the same time keeps what was kept when Compact looked at it, or more.
+// An engine that does not hold all facts (Options.KeepVersions) can't know, which is
+// errors.ErrUnsupported. A key that is written to at the same time keeps what was kept when Compact looked at it, or more.
 func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
+	if e.opts.KeepVersions > 0 {
+		return nil, fmt.Errorf("store: compact: the engine was opened with KeepVersions: %w", errors.ErrUnsupported)
+	}
 	var done []Compaction
 	for _, c := range e.PlanCompaction() {
 		if _, err := backend.Prune(ctx, e.log, c.seqs()); err != nil {
@@ -179,20 +183,27 @@ func (e *Engine) compacted(receipt *backend.Fact) error {
 	for _, r := range c.Seqs {
 		n := sort.Search(count, func(n int) bool { return s.nth(n).Seq() >= r[0] })
 		if n < count && s.nth(n).Seq() <= r[1] {
-			e.spaces.Store(c.Store, s.without(c.has))
+			e.spaces.Store(c.Store, s.without(func(r Record) bool { return c.has(r.Seq()) }, false))
 			break
 		}
 	}
 	return nil
 }
 
-// without returns a copy of the namespace, without the facts at some seqs.
-func (s *namespace) without(seq func(uint64) bool) *namespace {
+// without returns a copy of the namespace that lacks some facts. Its keys are in the order of their
+// first facts that are left or, with stable, which is for copies that have a fact of each key, in
+// the same order as before.
+func (s *namespace) without(gone func(Record) bool, stable bool) *namespace {
 	kept := newNamespace(s.name)
 	kept.upcasts.Store(s.upcasts.Load())
 	for n := range int(s.count.Load()) {
-		if r := s.nth(n); !seq(r.Seq()) {
-			f := r.Fact()
+		r := s.nth(n)
+		if gone(r) {
+			continue
+		}
+		if f := r.Fact(); stable {
+			kept.addAs(&f, r.key())
+		} else {
 			kept.add(&f)
 		}
 	}
