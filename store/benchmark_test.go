@@ -158,6 +158,113 @@ func BenchmarkAsOfRead(b *testing.B) {
 	}
 }
 
+// BenchmarkScope reads a scope of 1,000 keys out of 1,000,000, and writes to a store that has ten.
+func BenchmarkScope(b *testing.B) {
+	const keys, within = 1_000_000, 1000
+	l := memory.New(memory.Options{})
+	b.Cleanup(func() { _ = l.Close() })
+	batch := backend.Batch{}
+	for i := range keys {
+		batch.Facts = append(batch.Facts, backend.Fact{
+			ID: fmt.Sprint("f", i), Store: "s", Key: fmt.Sprintf("key-%07d", i), Value: fmt.Appendf(nil, `{"n":%d,"group":%d}`, i, i%(keys/within)),
+		})
+		if len(batch.Facts) == 1000 {
+			_, err := l.WriteBatch(b.Context(), batch)
+			require.NoError(b, err)
+			batch.Facts = batch.Facts[:0]
+		}
+	}
+	e := benchmarkEngine(b, l)
+	scope := func(group int) *store.Scope {
+		s, err := e.Scope("s", "group", store.Filter{Where: map[store.Field]any{"group": group}})
+		require.NoError(b, err)
+		s.Build()
+		return s
+	}
+	s := scope(7)
+	b.Run("read", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			n := 0
+			for range s.List(store.Query{}) {
+				n++
+			}
+			if n != within {
+				b.Fatal(n)
+			}
+		}
+	})
+	b.Run("page", func(b *testing.B) {
+		for b.Loop() {
+			for range s.List(store.Query{ByKey: true, Limit: 20, After: "key-0500000"}) {
+			}
+		}
+	})
+	b.Run("past", func(b *testing.B) {
+		for b.Loop() {
+			for range s.List(store.Query{At: store.Moment{Seq: keys - 1}}) {
+			}
+		}
+	})
+	for _, scopes := range []int{1, 10} {
+		b.Run(fmt.Sprint("write/", scopes), func(b *testing.B) {
+			e := benchmarkEngine(b, newLog(b))
+			for i := range scopes {
+				s, err := e.Scope("tasks", "s", store.Filter{Where: map[store.Field]any{"priority": i}})
+				require.NoError(b, err)
+				f := typical(0)
+				_, err = e.Write(b.Context(), f)
+				require.NoError(b, err)
+				s.Build()
+			}
+			n := 0
+			for b.Loop() {
+				_, err := e.Write(b.Context(), typical(n))
+				require.NoError(b, err)
+				n++
+			}
+		})
+	}
+}
+
+// BenchmarkWatch measures from a write to the event at a watcher, of this engine's writes and of
+// those of another engine on the same log.
+func BenchmarkWatch(b *testing.B) {
+	for _, writer := range []string{"own", "other"} {
+		b.Run(writer, func(b *testing.B) {
+			l := newLog(b)
+			e := benchmarkEngine(b, l)
+			from := e
+			if writer == "other" {
+				from = benchmarkEngine(b, l)
+			}
+			s, err := e.Scope("tasks", "s", store.Filter{})
+			require.NoError(b, err)
+			seen := make(chan uint64)
+			ctx, cancel := context.WithCancel(b.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for event, err := range s.Watch(ctx, 0) {
+					if err != nil {
+						return
+					}
+					seen <- event.Record.Seq()
+				}
+			})
+			n := 0
+			for b.Loop() {
+				f, err := from.Write(b.Context(), typical(n))
+				if err != nil || <-seen != f.Seq {
+					b.Fatal(err)
+				}
+				n++
+			}
+			cancel()
+			wg.Wait()
+		})
+	}
+}
+
 // BenchmarkOpen opens an engine over a million facts in memory.
 func BenchmarkOpen(b *testing.B) {
 	l := million()
