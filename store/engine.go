@@ -1,3 +1,12 @@
+// Package store is the engine: it holds the facts of a log in memory, reads them on both time axes, and
+// writes through it.
+//
+// [Engine] says what is and was; over it lie [Scope], [Index] and [Relation], which find records by
+// what they hold, [Fold], [Rule] and [Lineage], which follow what leads to what, and [Retention]. They
+// are all projections of the log: each process builds its own, on first use.
+//
+// Facts are packed into large blocks without pointers, so that millions of them cost the collector
+// nothing, and readers take no lock that a writer holds.
 package store
 
 import (
