@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
@@ -50,29 +49,31 @@ func (e *DerivationError) Error() string {
 // Unwrap returns what went wrong.
 func (e *DerivationError) Unwrap() error { return e.Err }
 
-// rules are the rules of an engine.
-type rules struct {
-	mu  sync.RWMutex
-	all []Rule
-}
-
 // AddRule makes the engine run a rule for what it writes from now on. A failing rule is reported to
 // Options.DerivationFailed and the logger, and not by the write.
 func (e *Engine) AddRule(r Rule) error {
 	if r.Version == 0 {
 		r.Version = 1
 	}
-	e.rules.mu.Lock()
-	defer e.rules.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	switch {
 	case r.Name == "":
 		return &backend.InvalidError{Field: "name", Reason: "a rule without a name"}
 	case r.Source == "" || r.Derive == nil:
 		return &backend.InvalidError{Field: "rule", Reason: fmt.Sprintf("%q has no source or derives nothing", r.Name)}
-	case slices.ContainsFunc(e.rules.all, func(o Rule) bool { return o.Name == r.Name }):
+	case slices.ContainsFunc(e.allRules(), func(o Rule) bool { return o.Name == r.Name }):
 		return &backend.InvalidError{Field: "name", Reason: fmt.Sprintf("there is a rule %q already", r.Name)}
 	}
-	e.rules.all = append(slices.Clip(e.rules.all), r)
+	all := append(slices.Clone(e.allRules()), r)
+	e.rules.Store(&all)
+	return nil
+}
+
+func (e *Engine) allRules() []Rule {
+	if all := e.rules.Load(); all != nil {
+		return *all
+	}
 	return nil
 }
 
@@ -83,11 +84,8 @@ func (e *Engine) Derive(ctx context.Context, source Record) error {
 	if source.Derivation() != nil {
 		return nil
 	}
-	e.rules.mu.RLock()
-	all := e.rules.all
-	e.rules.mu.RUnlock()
 	var failed []error
-	for _, rule := range all {
+	for _, rule := range e.allRules() {
 		if rule.Source != source.Store() {
 			continue
 		}
@@ -100,9 +98,7 @@ func (e *Engine) Derive(ctx context.Context, source Record) error {
 
 // derived runs the rules for facts just written, and reports those that failed.
 func (e *Engine) derived(ctx context.Context, facts ...backend.Fact) {
-	e.rules.mu.RLock()
-	all := e.rules.all
-	e.rules.mu.RUnlock()
+	all := e.allRules()
 	if len(all) == 0 {
 		return
 	}

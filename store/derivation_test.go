@@ -88,13 +88,14 @@ func TestScatteringAndFailing(t *testing.T) {
 	e, err := store.Open(t.Context(), l, store.Options{DerivationFailed: func(_ store.Record, err error) { failed = append(failed, err) }})
 	require.NoError(t, err)
 	defer e.Close()
-	broken := true
+	broken, runs := true, 0
 	require.NoError(t, e.AddRule(store.Rule{Name: "scatter", Version: 3, Source: "lines", Derive: func(_ context.Context, source store.Record) (store.Derived, error) {
 		if broken {
 			return store.Derived{}, errors.New("broken")
 		}
+		runs++
 		return store.Derived{Facts: []backend.Fact{
-			{Store: "a", Key: source.Key(), Value: source.Value()}, {Store: "events", Value: []byte("1")}, {Store: "lines", Key: "derived", Value: []byte("1")},
+			{Store: "a", Key: source.Key(), Value: fmt.Append(nil, runs)}, {Store: "events", Value: []byte("1")}, {Store: "lines", Key: "derived", Value: []byte("1")},
 		}}, nil
 	}}))
 	require.ErrorIs(t, e.AddRule(store.Rule{Name: "scatter", Source: "x", Derive: func(context.Context, store.Record) (d store.Derived, err error) { return }}), backend.ErrInvalid)

@@ -85,8 +85,8 @@ type Engine struct {
 	stop context.CancelFunc // ends following
 	done chan struct{}      // closed when nothing follows any more
 
-	rules rules
-	keys  []string // the only ones shown, see Past; nil: all
+	rules atomic.Pointer[[]Rule] // replaced as a whole
+	keys  []string               // the only ones shown, see Past; nil: all
 }
 
 // Open returns an Engine over the log of b that shows all facts acknowledged before the call. It
