@@ -2,8 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"encoding/hex"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -116,9 +114,12 @@ func encode(dst []byte, f *backend.Fact, prev Record) []byte {
 }
 
 // parseUUID returns the UUID that id is the usual text of, in lower case.
-func parseUUID(id string) (uuid.UUID, bool) {
-	u, err := uuid.Parse(id)
-	return u, err == nil && len(id) == 36 && !strings.ContainsAny(id, "ABCDEF")
+func parseUUID(id string) (u uuid.UUID, ok bool) {
+	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
+		return u, false
+	}
+	ok = decodeHex(u[:4], id) && decodeHex(u[4:6], id[9:]) && decodeHex(u[6:8], id[14:]) && decodeHex(u[8:10], id[19:]) && decodeHex(u[10:], id[24:])
+	return u, ok
 }
 
 func appendTime(dst []byte, t time.Time) []byte {
@@ -133,11 +134,29 @@ func appendBytes(dst, b []byte) []byte {
 
 // unhex returns the bytes of a SHA-256 in lower-case hex.
 func unhex(s string) (sum [32]byte, ok bool) {
-	var text [2 * len(sum)]byte
-	if len(s) != len(text) || strings.ContainsAny(s, "ABCDEF") {
-		return sum, false
-	}
-	copy(text[:], s)
-	_, err := hex.Decode(sum[:], text[:])
-	return sum, err == nil
+	ok = len(s) == 2*len(sum) && decodeHex(sum[:], s)
+	return sum, ok
 }
+
+// decodeHex fills dst from the lower-case hex at the start of s, which is long enough.
+func decodeHex(dst []byte, s string) bool {
+	for i := range dst {
+		high, low := digits[s[2*i]], digits[s[2*i+1]]
+		if high|low > 15 {
+			return false
+		}
+		dst[i] = high<<4 | low
+	}
+	return true
+}
+
+// digits has the value of each lower-case hex digit, and more than 15 for other bytes.
+var digits = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i, d := range "0123456789abcdef" {
+		t[d] = byte(i)
+	}
+	return t
+}()
