@@ -27,9 +27,10 @@ type Backend interface {
 	// ErrIDReused. A log remembers at least its latest 1,000,000 IDs.
 	//
 	// A fact that breaks a limit of Fact is refused with *InvalidError, and one whose frame is
-	// larger than the backend's limit with ErrTooLarge: neither was written. After any other error,
-	// ctx's included, f may or may not have been written, unless the error says which. Writing it
-	// again is always safe.
+	// larger than the backend's limit with ErrTooLarge: neither was written. With a ctx that is done
+	// before the call it writes nothing and returns ctx's error. After any other error, that of a
+	// ctx that ends during the call included, f may or may not have been written, unless the error
+	// says which. Writing it again is always safe.
 	WriteFact(ctx context.Context, f Fact) (Fact, error)
 
 	// Replay yields the facts after seq after, in order: all those acknowledged before the loop
@@ -42,7 +43,8 @@ type Backend interface {
 	// WriteSnapshot consolidates the log through seq through (0, or beyond the last: all of it)
 	// into one compact, checked and compressed piece that replays faster than the frames it
 	// replaces. It never changes what Replay yields. It is atomic: a crash leaves the old form or
-	// the new. A backend whose frames nothing could replay faster than may only tidy them.
+	// the new. A backend whose frames nothing could replay faster than may only tidy them. With a
+	// ctx that is done before the call it does nothing and returns ctx's error.
 	WriteSnapshot(ctx context.Context, through uint64) error
 
 	// Close releases the backend; what was acknowledged stays. Calls in flight either finish or

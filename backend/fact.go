@@ -69,14 +69,16 @@ func (f Fact) Clone() Fact {
 
 // A Batch is facts that are written together, or not at all, see [BatchWriter].
 type Batch struct {
-	Facts  []Fact
+	Facts  []Fact   // in the order that the log is to have them; none: only Expect is checked
 	Expect []Expect // all must hold at the moment of writing; nil: no condition
 }
 
 // Expect says that the latest fact of Key in Store has the given ID; "" says that the key has no
 // fact. A retraction is a fact: a retracted key's latest fact is its retraction.
 type Expect struct {
-	Store, Key, ID string
+	Store string // 1 to 256 bytes of UTF-8
+	Key   string // at most 1024 bytes of UTF-8
+	ID    string // of the key's latest fact, at most 128 bytes of UTF-8; "": the key has none
 }
 
 // Stats is what a log holds at one moment.

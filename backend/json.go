@@ -3,9 +3,8 @@ package backend
 import (
 	"bytes"
 	"fmt"
-	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
+	"math"
+	"slices"
 )
 
 // IsNull reports whether v is the JSON value null, with or without white space around it.
@@ -24,8 +23,12 @@ func (e *JSONError) Error() string { return fmt.Sprintf("at byte %d: %s", e.Offs
 // CheckJSON reports whether src is one JSON value (RFC 8259) with nothing but white space around
 // it, as facts hold it: at most depth arrays and objects inside each other (a negative depth
 // counts as 0), valid UTF-8, no object with the same key twice, no lone surrogate. The first
-// thing wrong is a *JSONError. It allocates nothing for objects of up to 16 keys without escapes.
+// thing wrong is a *JSONError. It allocates nothing for objects of up to 16 keys without escapes, and
+// some bytes a key for larger ones. A src of 4 GiB or more is refused.
 func CheckJSON(src []byte, depth int) error {
+	if uint64(len(src)) > math.MaxUint32 {
+		return &JSONError{Reason: "a text of 4 GiB or more"}
+	}
 	c := checker{src: src, depth: depth}
 	i := c.value(c.skip(0))
 	if i >= 0 {
@@ -44,12 +47,8 @@ type checker struct {
 	depth  int // how many more levels may open
 	at     int
 	reason string
-}
 
-// A span is where a key's text stands, without its quotes.
-type span struct {
-	from, to int
-	escaped  bool
+	scratch [2][]byte // keys without their escapes
 }
 
 func (c *checker) fail(at int, reason string) int {
@@ -128,7 +127,7 @@ func (c *checker) object(i int) int {
 	if i = c.skip(i); i < len(c.src) && c.src[i] == '}' {
 		return i + 1
 	}
-	var space [16]span
+	var space [fewKeys]span
 	keys := space[:0]
 	for {
 		i = c.skip(i)
@@ -139,7 +138,10 @@ func (c *checker) object(i int) int {
 		if end < 0 {
 			return end
 		}
-		keys = append(keys, span{i + 1, end - 1, escaped})
+		if len(keys) == cap(keys) {
+			keys = slices.Grow(keys, len(keys)) // twice as many
+		}
+		keys = append(keys, span{uint32(i + 1), uint32(end - 1), escaped})
 		if i = c.skip(end); i >= len(c.src) || c.src[i] != ':' {
 			return c.fail(i, "no colon after an object's key")
 		}
@@ -162,107 +164,6 @@ func (c *checker) object(i int) int {
 			return c.fail(i, "neither comma nor } after an object's value")
 		}
 	}
-}
-
-// unique checks the keys of an object.
-func (c *checker) unique(keys []span) bool {
-	if len(keys) > 16 {
-		seen := make(map[string]struct{}, len(keys))
-		for _, k := range keys {
-			name := string(c.key(k))
-			if _, ok := seen[name]; ok {
-				c.fail(k.from-1, "the key "+strconv.Quote(name)+" a second time")
-				return false
-			}
-			seen[name] = struct{}{}
-		}
-		return true
-	}
-	for i := 1; i < len(keys); i++ {
-		for _, other := range keys[:i] {
-			if !keys[i].escaped && !other.escaped && keys[i].to-keys[i].from != other.to-other.from {
-				continue
-			}
-			if name := c.key(keys[i]); bytes.Equal(name, c.key(other)) {
-				c.fail(keys[i].from-1, "the key "+strconv.Quote(string(name))+" a second time")
-				return false
-			}
-		}
-	}
-	return true
-}
-
-func (c *checker) key(k span) []byte {
-	text := c.src[k.from:k.to]
-	if !k.escaped {
-		return text
-	}
-	return AppendUnescaped(make([]byte, 0, len(text)), text)
-}
-
-// plain has true for the bytes that stand for themselves inside a string: ASCII without control
-// characters, quote and backslash.
-var plain = func() (t [256]bool) {
-	for b := 0x20; b < 0x80; b++ {
-		t[b] = b != '"' && b != '\\'
-	}
-	return t
-}()
-
-// text checks a string from after its opening quote to after its closing one.
-func (c *checker) text(i int) (end int, escaped bool) {
-	src := c.src
-	for {
-		for i < len(src) && plain[src[i]] {
-			i++
-		}
-		if i >= len(src) {
-			return c.fail(i, "the text ends inside a string"), false
-		}
-		switch b := src[i]; {
-		case b == '"':
-			return i + 1, escaped
-		case b == '\\':
-			escaped = true
-			if i = c.escape(i); i < 0 {
-				return i, false
-			}
-		case b < 0x20:
-			return c.fail(i, "a control character inside a string: write it as an escape"), false
-		default:
-			r, size := utf8.DecodeRune(src[i:])
-			if r == utf8.RuneError && size <= 1 {
-				return c.fail(i, "not valid UTF-8"), false
-			}
-			i += size
-		}
-	}
-}
-
-// escape checks one escape, or the two of a surrogate pair, from its backslash on.
-func (c *checker) escape(i int) int {
-	if i+1 >= len(c.src) {
-		return c.fail(i, "the text ends inside an escape")
-	}
-	switch c.src[i+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return i + 2
-	case 'u':
-		r, ok := hex4(c.src[i+2:])
-		if !ok {
-			return c.fail(i, "\\u without four hex digits")
-		}
-		if !utf16.IsSurrogate(r) {
-			return i + 6
-		}
-		if next := c.src[i+6:]; len(next) >= 6 && next[0] == '\\' && next[1] == 'u' {
-			if low, ok := hex4(next[2:]); ok && utf16.DecodeRune(r, low) != utf8.RuneError {
-				return i + 12
-			}
-		}
-		return c.fail(i, "a lone surrogate")
-	}
-	return c.fail(i, "no such escape in JSON")
 }
 
 func (c *checker) number(i int) int {
@@ -302,63 +203,4 @@ func (c *checker) digits(i int) int {
 		i++
 	}
 	return i
-}
-
-// AppendUnescaped appends to dst what the text of a JSON string stands for: src is what is between
-// its quotes, in a value that passed [CheckJSON].
-func AppendUnescaped(dst, src []byte) []byte {
-	for len(src) > 0 {
-		i := bytes.IndexByte(src, '\\')
-		if i < 0 || i+1 >= len(src) {
-			return append(dst, src...)
-		}
-		dst = append(dst, src[:i]...)
-		b := src[i+1]
-		src = src[i+2:]
-		switch b {
-		case 'b':
-			dst = append(dst, '\b')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'n':
-			dst = append(dst, '\n')
-		case 'r':
-			dst = append(dst, '\r')
-		case 't':
-			dst = append(dst, '\t')
-		case 'u':
-			r, _ := hex4(src)
-			src = src[min(4, len(src)):]
-			if utf16.IsSurrogate(r) && len(src) >= 6 {
-				low, _ := hex4(src[2:])
-				r = utf16.DecodeRune(r, low)
-				src = src[6:]
-			}
-			dst = utf8.AppendRune(dst, r)
-		default:
-			dst = append(dst, b)
-		}
-	}
-	return dst
-}
-
-// hex4 reads the four hex digits at the start of b.
-func hex4(b []byte) (r rune, ok bool) {
-	if len(b) < 4 {
-		return 0, false
-	}
-	for _, d := range b[:4] {
-		switch {
-		case '0' <= d && d <= '9':
-			d -= '0'
-		case 'a' <= d && d <= 'f':
-			d -= 'a' - 10
-		case 'A' <= d && d <= 'F':
-			d -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(d)
-	}
-	return r, true
 }

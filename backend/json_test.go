@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -93,6 +95,69 @@ func TestCheckJSONRefuses(t *testing.T) {
 	require.Error(t, backend.CheckJSON([]byte("[]"), 0))
 	require.NoError(t, backend.CheckJSON([]byte("1"), 0))
 	require.Error(t, backend.CheckJSON([]byte("[]"), -1))
+}
+
+// Keys that are there twice are found in objects of any size, wherever they are and however they are
+// written, and the first of them is named.
+func TestDuplicateKeys(t *testing.T) {
+	forms := []func(n int) string{
+		func(n int) string { return fmt.Sprintf("%04x", n) },
+		func(n int) string { return fmt.Sprintf("%03x\\u%04x", n>>4, "0123456789abcdef"[n&15]) },
+		func(n int) string { return fmt.Sprintf("\\u%04x%03x", "0123456789abcdef"[n>>12], n&4095) },
+	}
+	key := func(i, form int) string { return forms[form%3](i * 7919 % 65536) } // in no order
+	object := func(keys []string) []byte { return []byte(`{"` + strings.Join(keys, `":0,"`) + `":0}`) }
+	for _, size := range []int{2, 3, 15, 16, 17, 18, 40, 1600} {
+		for form := range forms {
+			keys := make([]string, size)
+			for i := range keys {
+				keys[i] = key(i, i+form)
+			}
+			require.NoError(t, backend.CheckJSON(object(keys), 1))
+			for _, twice := range [][2]int{{0, 1}, {0, size - 1}, {size - 2, size - 1}, {size / 3, size / 2}} {
+				for again := range forms {
+					keys := slices.Clone(keys)
+					if keys[twice[1]] = key(twice[0], again); twice[0] == twice[1] {
+						continue
+					}
+					want := &backend.JSONError{
+						Offset: len(object(keys[:twice[1]])), Reason: fmt.Sprintf("the key %q a second time", key(twice[0], 0)),
+					}
+					keys = append(keys, keys[0], keys[size-1]) // further ones behind it
+					require.Equal(t, want, backend.CheckJSON(object(keys), 1), "%d keys, forms %d and %d, %v", size, form, again, twice)
+				}
+			}
+		}
+	}
+}
+
+// TestManyKeysTakeLittleMemory checks an object that is nothing but keys, in order or not and with or without
+// escapes.
+func TestManyKeysTakeLittleMemory(t *testing.T) {
+	for _, form := range []string{`"%05x":0`, `"\u0061%05x":0`} {
+		for _, step := range []int{1, 7919} {
+			text := []byte{'{'}
+			const keys = 1 << 17
+			for i := range keys {
+				text = append(fmt.Appendf(text, form, i*step%keys), ',')
+			}
+			text[len(text)-1] = '}'
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			require.NoError(t, backend.CheckJSON(text, 1))
+			runtime.ReadMemStats(&after)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*len(text)), "for %d bytes", len(text))
+		}
+	}
+}
+
+func TestCheckJSONDoesNotAllocate(t *testing.T) {
+	text := []byte(`[{` + manyKeys(16) + `},{` + manyKeys(15) + `}]`)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if err := backend.CheckJSON(text, 90); err != nil {
+			t.Error(err)
+		}
+	}))
 }
 
 // FuzzCheckJSON compares the checker with encoding/json, and what that does not check with slower

@@ -19,7 +19,8 @@ type BatchWriter interface {
 	// stay where they are; where that is true of all, the batch was written before, and its
 	// expectations are not checked again. An empty batch only checks them.
 	//
-	// The batch's frame, like a fact's, must fit the backend's limit (ErrTooLarge).
+	// The batch's frame, like a fact's, must fit the backend's limit (ErrTooLarge). With a ctx that
+	// is done before the call it writes nothing and returns ctx's error.
 	WriteBatch(ctx context.Context, b Batch) ([]Fact, error)
 }
 
@@ -43,7 +44,8 @@ type Pruner interface {
 	// counted as missing. The log forgets the pruned facts' IDs, a key's latest fact becomes the
 	// latest one left, and a key with none left is as if it was never written. Seqs of pruned
 	// facts are not given again. A loop that is under way may still yield them. After an error a
-	// part of the facts may be gone; pruning the same seqs again is safe.
+	// part of the facts may be gone; pruning the same seqs again is safe. With a ctx that is done
+	// before the call it removes nothing and returns ctx's error.
 	Prune(ctx context.Context, seqs iter.Seq[uint64]) (PruneReport, error)
 }
 

@@ -7,13 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/token"
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
@@ -30,7 +35,8 @@ type Options struct {
 	Backend string `json:"backend,omitempty" yaml:"backend,omitempty"`
 
 	// What the backend is opened with: see backend.Config. Each backend uses some of them. Numbers
-	// in Settings are float64 when read from YAML or JSON.
+	// in Settings are float64 when read from YAML or JSON, and one that a float64 can't hold, such
+	// as a whole number with too many digits, is refused.
 	Path      string         `json:"path,omitempty" yaml:"path,omitempty"`
 	Address   string         `json:"address,omitempty" yaml:"address,omitempty"`
 	Transport string         `json:"transport,omitempty" yaml:"transport,omitempty"`
@@ -82,7 +88,8 @@ func (o Options) config() backend.Config {
 	return c
 }
 
-// ReadOptions reads Options from a YAML or JSON file.
+// ReadOptions reads Options from a YAML or JSON file, in UTF-8 with or without a byte-order mark. It
+// holds one document; one that is empty gives the zero Options.
 func ReadOptions(path string) (Options, error) {
 	var o Options
 	text, err := os.ReadFile(path)
@@ -96,6 +103,10 @@ func ReadOptions(path string) (Options, error) {
 }
 
 func parse(text []byte, o *Options) error {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if !utf8.Valid(text) {
+		return &backend.InvalidError{Field: "options", Reason: "not valid UTF-8"}
+	}
 	if json.Valid(text) { // almost all JSON is YAML too, but not quite all
 		return o.UnmarshalJSON(text)
 	}
@@ -105,9 +116,33 @@ func parse(text []byte, o *Options) error {
 	}
 	var more any
 	if err := d.Decode(&more); err != io.EOF {
-		return errors.Join(errors.New("more than one YAML document"), err)
+		return errors.Join(errManyDocuments, err)
+	}
+	if hidesMore(text) {
+		return errManyDocuments
 	}
 	return nil
+}
+
+var errManyDocuments = errors.New("more than one YAML document")
+
+// hidesMore reports whether more comes after an empty document, where the decoder ends.
+func hidesMore(text []byte) bool {
+	begun, empty := false, false
+	for _, t := range lexer.Tokenize(string(text)) {
+		switch t.Type {
+		case token.CommentType:
+		case token.DocumentHeaderType, token.DocumentEndType:
+			empty = empty || begun
+			begun = t.Type == token.DocumentHeaderType
+		default:
+			if empty {
+				return true
+			}
+			begun = false
+		}
+	}
+	return false
 }
 
 // UnmarshalJSON reads Options strictly. As everywhere in JSON, null says nothing.
@@ -125,6 +160,14 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 	var nested map[string]json.RawMessage
 	if err := json.Unmarshal(fields["tls"], &nested); err == nil {
 		if err := checkFields(nested, reflect.TypeFor[backend.TLS](), "tls."); err != nil {
+			return err
+		}
+	}
+	var settings map[string]any
+	d := json.NewDecoder(bytes.NewReader(fields["settings"]))
+	d.UseNumber()
+	if err := d.Decode(&settings); err == nil {
+		if err := checkNumbers("settings", settings); err != nil {
 			return err
 		}
 	}
@@ -162,6 +205,34 @@ func (o *Options) UnmarshalYAML(unmarshal func(any) error) error {
 		return &backend.InvalidError{Field: "options", Reason: err.Error()}
 	}
 	return o.UnmarshalJSON(text)
+}
+
+// checkNumbers reports the first number in v, which is in the field, that a float64 does not hold.
+func checkNumbers(field string, v any) error {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if err := checkNumbers(field+"."+name, v[name]); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, element := range v {
+			if err := checkNumbers(field, element); err != nil {
+				return err
+			}
+		}
+	case json.Number:
+		text := v.String()
+		f, err := v.Float64()
+		if err != nil {
+			return &backend.InvalidError{Field: field, Reason: text + " is beyond what a float64 holds"}
+		}
+		if whole := !strings.ContainsAny(text, ".eE"); whole && strconv.FormatFloat(f, 'f', -1, 64) != text {
+			return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%s has more digits than a float64 holds: write it as a string, %q", text, text)}
+		}
+	}
+	return nil
 }
 
 // checkFields reports the first of the fields, in the order of their names, that struct has not.

@@ -2,6 +2,7 @@ package companion_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,6 +121,20 @@ func TestReadOptionsReadsOneDocument(t *testing.T) {
 	for text, want := range map[string]string{
 		"# of the shop\n---\nbackend: memory\n":   "",
 		"backend: memory\n---\n# nothing\n":       "",
+		"backend: memory\n---\n---\n...\n":        "",
+		"%YAML 1.2\n---\nbackend: memory\n":       "",
+		"\ufeffbackend: memory\n":                 "",
+		"\ufeff{\"backend\": \"memory\"}":         "",
+		"---\n---\nbackend: file\n":               "more than one",
+		"---\n# empty\n---\nbackend: file\n":      "more than one",
+		"--- # empty\n---\n---\nbackend: file\n":  "more than one",
+		"backend: memory\n---\n---\npath: x\n":    "more than one",
+		"%YAML 1.2\n---\n---\nbackend: file\n":    "more than one",
+		"---\n...\n---\nbackend: file\n":          "scalar",
+		"null\n---\nbackend: file\n":              "more than one",
+		"path: \xff\n":                            "not valid UTF-8",
+		"{\"path\": \"\xff\"}":                    "not valid UTF-8",
+		"\xff\xfep\x00":                           "not valid UTF-8", // UTF-16
 		"backend: memory\n---\nbackend: file\n":   "more than one",
 		"backend: memory\n---\n[\n":               "sequence end",
 		"backend: memory\n...\npath: [ garbage\n": "sequence end",
@@ -133,6 +148,34 @@ func TestReadOptionsReadsOneDocument(t *testing.T) {
 		}
 		require.ErrorContains(t, err, want, text)
 		require.Zero(t, o)
+	}
+}
+
+// Numbers in settings are float64. One that a float64 does not hold is refused, and not rounded; YAML
+// takes some of them for strings, digit by digit.
+func TestNumbersInSettings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.yaml")
+	for text, want := range map[string]any{ // a value, or an error's text
+		`{"settings":{"a":[1,-0.5,1e300,9007199254740992,0.1234567890123456789]}}`: []any{1.0, -0.5, 1e300, 9007199254740992.0, 0.12345678901234568},
+		"settings: {a: [1, -0.5, 9007199254740992, 123456789012345678901.5]}":      []any{1.0, -0.5, 9007199254740992.0, 123456789012345678901.5},
+		"settings: {a: 123456789012345678901234}":                                  "123456789012345678901234",
+		"settings: {a: 1e400}":                           "1e400",
+		`{"settings":{"a":1e400}}`:                       errors.New("invalid settings.a: 1e400 is beyond what a float64 holds"),
+		`{"settings":{"a":[0,-1e400]}}`:                  errors.New("invalid settings.a: -1e400 is beyond"),
+		`{"settings":{"b":{"c":-9007199254740993}}}`:     errors.New("invalid settings.b.c: -9007199254740993 has more digits"),
+		`{"settings":{"a":123456789012345678901234}}`:    errors.New("invalid settings.a: 123456789012345678901234 has more digits"),
+		"settings: {a: 1, b: {c: [0x7fffffffffffffff]}}": errors.New("invalid settings.b.c: 9223372036854775807 has more digits"),
+		"settings: {a: 9007199254740993}":                errors.New(`9007199254740993 has more digits than a float64 holds: write it as a string, "9007199254740993"`),
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		o, err := companion.ReadOptions(path)
+		if reason, ok := want.(error); ok {
+			require.ErrorIs(t, err, backend.ErrInvalid)
+			require.ErrorContains(t, err, reason.Error())
+			continue
+		}
+		require.NoError(t, err, text)
+		require.Equal(t, want, o.Settings["a"], text)
 	}
 }
 

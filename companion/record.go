@@ -30,8 +30,8 @@ func receipt(f backend.Fact) Receipt {
 // A Record is a fact with its value as a T.
 type Record[T any] struct {
 	Receipt
-	Key       string
-	Value     T
+	Key       string          // what the fact is about; "" is a key like any other
+	Value     T               // decoded as encoding/json does it
 	Retracted bool            // the fact takes the key's value away; Value is the zero T
 	ValidTime time.Time       // when it became true in the app's domain; zero: not given
 	Version   int             // the fact's place among those of its key, counted from 1

@@ -32,8 +32,9 @@ type conn struct {
 	shown      credential
 	known      *tokenSet // what grant was looked up in
 	grant      grant
-	denied     error     // why the client may do nothing; nil: it may do what grant says
-	ending     bool      // no more requests are read
+	denied     error // why the client may do nothing; nil: it may do what grant says
+	ending     bool  // no more requests are read
+	timing     timing
 	deadline   time.Time // in force for reading
 	frameStart time.Time // when the frame that is being read began; zero: none is
 
@@ -112,7 +113,7 @@ func (c *conn) handshake() error {
 	if !ok {
 		return nil
 	}
-	if err := t.SetDeadline(time.Now().Add(c.server.opts.FrameTimeout)); err != nil {
+	if err := c.setDeadlines(time.Now().Add(c.server.opts.FrameTimeout)); err != nil {
 		return err
 	}
 	if err := t.HandshakeContext(c.server.ctx); err != nil {
@@ -121,7 +122,16 @@ func (c *conn) handshake() error {
 	if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
 		c.shown.isTLS, c.shown.cert = true, chains[0][0].Subject.CommonName
 	}
-	return t.SetDeadline(time.Time{})
+	return c.setDeadlines(time.Time{})
+}
+
+// setDeadlines sets the deadlines of a handshake, and after it. It leaves none to read by if the server ends.
+func (c *conn) setDeadlines(t time.Time) error {
+	err := c.nc.SetDeadline(t)
+	if err == nil && c.isDrained() {
+		err = c.nc.SetReadDeadline(longAgo)
+	}
+	return err
 }
 
 // authenticate looks up what the client may do with what it has shown.
@@ -167,7 +177,7 @@ func (c *conn) setDeadline() error {
 			c.frameStart = time.Now()
 		}
 		deadline = c.frameStart.Add(opts.FrameTimeout)
-	case opts.IdleTimeout > 0:
+	case opts.IdleTimeout > 0 && c.cursor.Load() == 0: // a subscription need not ask for anything
 		c.frameStart = time.Time{}
 		deadline = time.Now().Add(opts.IdleTimeout)
 	default:
@@ -235,14 +245,19 @@ func (c *conn) refuse(err error) {
 			c.fail(errDraining, nil)
 		}
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.frameStart.IsZero():
-		c.server.metrics.cutOff.Add(1)
-		c.log("a client sent a part of a frame and then too little", err)
-		c.fail(&wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: fmt.Sprintf("it took longer than %v", c.server.opts.FrameTimeout)}}, nil)
+		c.fail(c.tooSlow(err), nil)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.log("a client has been idle for too long", err)
 	case !errors.Is(err, net.ErrClosed):
 		c.log("a connection was lost", err)
 	}
+}
+
+// tooSlow notes that a client did not send a frame in time, and returns what it is told.
+func (c *conn) tooSlow(err error) error {
+	c.server.metrics.cutOff.Add(1)
+	c.log("a client sent a part of a frame and then too little", err)
+	return &wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: fmt.Sprintf("it took longer than %v", c.server.opts.FrameTimeout)}}
 }
 
 var errDraining = fmt.Errorf("%w: the server is being shut down: connect again", backend.ErrUnavailable)

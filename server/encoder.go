@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -32,8 +33,31 @@ func (e encoder) Frames(ctx context.Context, after uint64) iter.Seq2[wire.Run, e
 		if run.Facts > 0 && !yield(run, nil) {
 			return
 		}
-		e.follow(ctx, run.Last, yield)
+		if yield(wire.Run{Last: run.Last, Changed: atOnce}, nil) {
+			e.follow(ctx, run.Last, yield)
+		}
 	}
+}
+
+// atOnce is of a log's end behind which something may be already.
+var atOnce = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// canFollow returns why what comes to the log can't be followed; nil: it can. A backend says so before it
+// looks at its context.
+func (e encoder) canFollow() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, err := range backend.Follow(ctx, e.b, 0) {
+		if errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		break
+	}
+	return nil
 }
 
 // follow yields what comes to the log after a seq. A goroutine follows the backend and puts facts into a

@@ -77,17 +77,34 @@ func (c *conn) handle(requests []wire.Request) {
 	}
 }
 
+// A timing is of requests that are being handled.
+type timing struct {
+	op    string
+	n     int // how many they are; 0: they are counted already
+	start time.Time
+}
+
 // timed counts n requests that are handled together.
 func (c *conn) timed(name string, n int, handle func()) {
-	m := c.server.metrics.of(name)
-	start := time.Now()
+	c.timing = timing{name, n, time.Now()}
 	handle()
-	m.requests.Add(uint64(n))
-	took := time.Since(start)
-	slow := took > c.server.opts.SlowOp && name != wire.OpSubscribe && name != wire.OpReplay
-	m.took(took, n, slow)
+	c.answered()
+}
+
+// answered counts the requests that are being handled, once: a stream does with its first answer.
+func (c *conn) answered() {
+	t := c.timing
+	if t.n == 0 {
+		return
+	}
+	c.timing.n = 0
+	m := c.server.metrics.of(t.op)
+	m.requests.Add(uint64(t.n))
+	took := time.Since(t.start)
+	slow := took > c.server.opts.SlowOp
+	m.took(took, t.n, slow)
 	if slow {
-		c.server.log.Warn("a request was slow", zap.String("op", name), zap.Duration("took", took), zap.Stringer("client", c.nc.RemoteAddr()))
+		c.server.log.Warn("a request was slow", zap.String("op", t.op), zap.Duration("took", took), zap.Stringer("client", c.nc.RemoteAddr()))
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -54,6 +55,7 @@ func (c *conn) replay(r *wire.Request) error {
 		return x.replayV1(last, r.ID)
 	}
 	c.answer(func(dst []byte) []byte { return wire.AppendStream(dst, last, r.ID) })
+	c.answered()
 	if !c.flush() {
 		c.ending = true
 		return nil
@@ -66,6 +68,10 @@ func (c *conn) replay(r *wire.Request) error {
 		}
 		if run.Facts == 0 {
 			break
+		}
+		if err := x.refresh(); err != nil {
+			c.ending = true
+			return err
 		}
 		if !x.send(run) {
 			c.ending = true
@@ -199,6 +205,11 @@ func (c *conn) subscribe(r *wire.Request) error {
 	if err != nil {
 		return err
 	}
+	if e, ok := c.server.frames.(encoder); ok {
+		if err := e.canFollow(); err != nil {
+			return err
+		}
+	}
 	last, err := c.server.head(c.server.ctx)
 	if err != nil {
 		return err
@@ -209,6 +220,7 @@ func (c *conn) subscribe(r *wire.Request) error {
 	} else {
 		c.answer(func(dst []byte) []byte { return wire.AppendSubscribed(dst, last, r.ID) })
 	}
+	c.answered()
 	c.ending = true
 	c.cursor.Store(x.after + 1)
 	defer c.cursor.Store(0)
@@ -227,12 +239,17 @@ func (c *conn) subscribe(r *wire.Request) error {
 	err = x.follow(gone)
 	c.drain() // ends awaitEnd
 	<-gone
+	if end == errTooSlow {
+		end = c.tooSlow(end)
+	}
 	if err = cmp.Or(err, end); err != nil && c.version == 1 {
 		c.server.metrics.failed(wire.ErrorCode(err), err)
 		return nil // version 1 has no way to say it
 	}
 	return err
 }
+
+var errTooSlow = errors.New("the rest of a frame did not come in time")
 
 // awaitEnd waits until the client hangs up or says close, which is nil, or sends anything else.
 func (c *conn) awaitEnd() error {
@@ -246,6 +263,10 @@ func (c *conn) awaitEnd() error {
 		return &wire.RequestError{Err: &backend.InvalidError{Field: "op", Reason: "a subscription takes no requests but close: use another connection"}}
 	case errors.As(err, &corrupt):
 		return &wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.isDrained():
+		return errTooSlow
+	case c.server.isDraining():
+		return errDraining // follow may learn of it from here first
 	}
 	return nil
 }
@@ -264,16 +285,23 @@ func (x *stream) follow(gone <-chan struct{}) error {
 		case err != nil:
 			return err
 		}
+		select { // also where there is always more
+		case <-gone:
+			return nil
+		case <-c.server.draining:
+			return errDraining
+		default:
+		}
 		if err := x.refresh(); err != nil {
 			return err
 		}
-		c.cursor.Store(run.Last + 1)
 		if run.Facts > 0 && !x.send(run) {
 			return nil
 		}
-		if c.version > 1 && time.Since(x.sent) >= every {
+		c.cursor.Store(run.Last + 1)
+		if time.Since(x.sent) >= every {
 			x.sent = time.Now()
-			if !c.send(wire.CloseFrame(wire.AppendHeartbeat(wire.OpenFrame(nil), run.Last), 0)) {
+			if c.version > 1 && !c.send(wire.CloseFrame(wire.AppendHeartbeat(wire.OpenFrame(nil), run.Last), 0)) {
 				return nil
 			}
 		}

@@ -52,7 +52,16 @@ type token struct {
 }
 
 // LoadTokens reads tokens from a file: a list of [TokenEntry] in YAML or JSON. A file with a field that
-// no entry has, or with an entry that is not complete, is an error.
+// no entry has, with an entry that is not complete, or with a name or token twice, is an error; one without
+// entries lets nobody in.
+//
+//   - name: worker
+//     sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b # printf %s secret | sha256sum
+//     read: ["*"]
+//     write: [tasks, notes]
+//   - name: operator
+//     sha256: 6ee0eb490ff832101cf82a3d387c35f29e4230be786978f7acf9e811febf6723
+//     admin: true
 func LoadTokens(path string) (*Tokens, error) {
 	t := &Tokens{path: path}
 	if err := t.Reload(); err != nil {
@@ -82,8 +91,11 @@ func parseTokens(text []byte) (*tokenSet, error) {
 	if err := d.Decode(&entries); err != nil && err != io.EOF {
 		return nil, err
 	}
+	if err := d.Decode(new(any)); err != io.EOF {
+		return nil, &backend.InvalidError{Field: "tokens", Reason: "a second document, after the list"}
+	}
 	set := &tokenSet{}
-	names := map[string]bool{}
+	names, sums := map[string]bool{}, map[[sha256.Size]byte]bool{}
 	for i, e := range entries {
 		sum, err := hex.DecodeString(e.SHA256)
 		switch {
@@ -93,8 +105,10 @@ func parseTokens(text []byte) (*tokenSet, error) {
 			return nil, &backend.InvalidError{Field: fmt.Sprintf("[%d].name", i), Reason: fmt.Sprintf("%q names another entry too", e.Name)}
 		case err != nil || len(sum) != sha256.Size:
 			return nil, &backend.InvalidError{Field: fmt.Sprintf("[%d].sha256", i), Reason: "not the 64 hex digits of a SHA-256"}
+		case sums[[sha256.Size]byte(sum)]:
+			return nil, &backend.InvalidError{Field: fmt.Sprintf("[%d].sha256", i), Reason: "another entry is for the same token"}
 		}
-		names[e.Name] = true
+		names[e.Name], sums[[sha256.Size]byte(sum)] = true, true
 		set.entries = append(set.entries, token{
 			name: e.Name, sum: [sha256.Size]byte(sum),
 			grant: grant{name: e.Name, read: newStores(e.Read), write: newStores(e.Write), admin: e.Admin},

@@ -17,10 +17,11 @@ func (c *conn) writeFacts(requests []wire.Request) {
 		if held, ok := c.writeTogether(c.facts[:n]); ok {
 			for i := range held {
 				c.written(&requests[i], &c.facts[i], &held[i], before)
+				before = max(before, held[i].Seq)
 			}
 		} else {
 			for i := range n {
-				c.writeOne(&requests[i], before)
+				before = max(before, c.writeOne(&requests[i], before))
 			}
 		}
 		requests = requests[n:]
@@ -64,9 +65,9 @@ func (c *conn) writeTogether(facts []backend.Fact) ([]backend.Fact, bool) {
 	return held, err == nil
 }
 
-// writeOne writes the fact of a request by itself. Where it was written together with others before, it is
-// found.
-func (c *conn) writeOne(r *wire.Request, before uint64) {
+// writeOne writes the fact of a request by itself, and returns its seq; 0: it is not written. Where it was
+// written together with others before, it is found.
+func (c *conn) writeOne(r *wire.Request, before uint64) uint64 {
 	f, err := r.Fact()
 	if err == nil && c.denied != nil {
 		err = c.denied
@@ -80,9 +81,10 @@ func (c *conn) writeOne(r *wire.Request, before uint64) {
 	}
 	if err != nil {
 		c.fail(c.discreet(err), r.ID)
-		return
+		return 0
 	}
 	c.written(r, &f, &held, before)
+	return held.Seq
 }
 
 // written answers a request whose fact is written. before is the last seq that the log had at least, before
@@ -144,6 +146,7 @@ func (c *conn) writeBatch(r *wire.Request) error {
 		if !duplicate {
 			c.server.metrics.factsIn.Add(1)
 		}
+		before = max(before, held[i].Seq)
 		places[i] = wire.PlaceOf(&held[i], duplicate)
 	}
 	c.answer(func(dst []byte) []byte { return wire.AppendWrittenBatch(dst, places, r.ID) })

@@ -117,7 +117,7 @@ func quickPlace(body []byte) (p Place, ok bool) {
 	}
 	i := len(okPrefix + placePrefix)
 	end := numberEnd(body, i)
-	if p.Seq, ok = parseUint(body[i:end]); !ok {
+	if p.Seq, ok = parseUint(body[i:end]); !ok || p.Seq == 0 {
 		return p, false
 	}
 	if i = end; has(body, i, `,"causation":null`) {
@@ -135,6 +135,9 @@ func quickPlace(body []byte) (p Place, ok bool) {
 }
 
 func parsePlace(object []byte) (p Place, err error) {
+	if object[0] != '{' {
+		return p, &backend.InvalidError{Field: "facts", Reason: quote(object) + " says of no fact where it is"}
+	}
 	for name, v := range members(object) {
 		switch name {
 		case "seq":
@@ -165,18 +168,9 @@ func parsePlace(object []byte) (p Place, err error) {
 
 // ParseWrittenBatch parses the answer to a batch of n facts that was written.
 func ParseWrittenBatch(body []byte, n int) ([]Place, error) {
-	var facts []byte
-	if has(body, 0, batchPrefix) {
-		if err := backend.CheckJSON(body, maxBodyDepth); err != nil {
-			return nil, &backend.InvalidError{Field: "answer", Reason: err.Error()}
-		}
-		facts = body[len(batchPrefix)-1:]
-	} else {
-		var answer struct{ Facts json.RawMessage }
-		if err := ParseAnswer(body, &answer); err != nil {
-			return nil, err
-		}
-		facts = answer.Facts
+	facts, err := factsIn(body)
+	if err != nil {
+		return nil, err
 	}
 	places := make([]Place, 0, n)
 	for _, v := range elements(facts) {
@@ -190,6 +184,19 @@ func ParseWrittenBatch(body []byte, n int) ([]Place, error) {
 		return nil, &backend.InvalidError{Field: "facts", Reason: "an answer about " + strconv.Itoa(len(places)) + " facts of " + strconv.Itoa(n)}
 	}
 	return places, nil
+}
+
+// factsIn returns the facts of an answer, which is well-formed: an array, or anything.
+func factsIn(body []byte) ([]byte, error) {
+	if has(body, 0, batchPrefix) {
+		if err := backend.CheckJSON(body, maxBodyDepth); err != nil {
+			return nil, &backend.InvalidError{Field: "answer", Reason: err.Error()}
+		}
+		return body[len(batchPrefix)-1:], nil
+	}
+	var answer struct{ Facts json.RawMessage }
+	err := ParseAnswer(body, &answer)
+	return answer.Facts, err
 }
 
 // ParseAnswer parses an answer into a struct, as encoding/json does; nil: only whether it is one. An

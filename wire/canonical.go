@@ -25,7 +25,7 @@ func AppendCanonical(dst, src []byte) ([]byte, error) {
 func Hash(src []byte) (string, error) {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	form, err := AppendCanonical((*buf)[:0], src)
+	form, err := AppendCanonical(slices.Grow((*buf)[:0], len(src)), src)
 	if err != nil {
 		return "", err
 	}
@@ -48,7 +48,7 @@ var (
 
 func canonical(dst, src []byte) []byte {
 	f := formatters.Get().(*formatter)
-	f.src, f.dst = src, dst
+	f.src, f.dst, f.start = src, dst, len(dst)
 	f.value(skipSpace(src, 0))
 	dst = f.dst
 	f.src, f.dst = nil, nil
@@ -60,15 +60,20 @@ func canonical(dst, src []byte) []byte {
 // to start at, and return the place after what they wrote.
 type formatter struct {
 	src, dst []byte
+	start    int      // where the value begins in dst; it is never longer there than in src
 	members  []member // of the objects that are open, the innermost last
 	scratch  []byte
+	keys     [2][]byte // without their escapes
 }
 
-// A member is where an object's member stands in dst: its key begins at from, after the quote, and
-// ends at colon-1; its value ends at to.
+// A member is where an object's member stands in dst, from start on: its key begins at from, after
+// the quote, and ends at colon-1; its value ends at to.
 type member struct {
-	from, colon, to int
+	from, colon, to uint32
 }
+
+// at returns the place where dst ends now.
+func (f *formatter) at() uint32 { return uint32(len(f.dst) - f.start) }
 
 func (f *formatter) value(i int) int {
 	switch f.src[i] {
@@ -108,14 +113,17 @@ func (f *formatter) object(i int) int {
 			f.dst = append(f.dst, ',')
 			i = skipSpace(f.src, i+1)
 		}
-		m := member{from: len(f.dst) + 1}
+		m := member{from: f.at() + 1}
 		i = f.text(i)
-		m.colon = len(f.dst)
+		m.colon = f.at()
 		f.dst = append(f.dst, ':')
 		i = f.value(skipSpace(f.src, skipSpace(f.src, i)+1))
-		m.to = len(f.dst)
+		m.to = f.at()
 		if n := len(f.members); n > first && sorted {
 			sorted = f.compare(f.members[n-1], m) < 0
+		}
+		if len(f.members) == cap(f.members) {
+			f.members = slices.Grow(f.members, len(f.members)) // twice as many
 		}
 		f.members = append(f.members, m)
 	}
@@ -129,28 +137,32 @@ func (f *formatter) object(i int) int {
 
 // sort puts the members, which stand side by side at the end of dst, into the order of their keys.
 func (f *formatter) sort(members []member) {
-	start := members[0].from - 1
+	dst := f.dst[f.start:]
+	start := int(members[0].from) - 1
 	slices.SortFunc(members, f.compare)
-	f.scratch = f.scratch[:0]
+	f.scratch = slices.Grow(f.scratch[:0], len(dst)-start)
 	for i, m := range members {
 		if i > 0 {
 			f.scratch = append(f.scratch, ',')
 		}
-		f.scratch = append(f.scratch, f.dst[m.from-1:m.to]...)
+		f.scratch = append(f.scratch, dst[m.from-1:m.to]...)
 	}
-	copy(f.dst[start:], f.scratch)
+	copy(dst[start:], f.scratch)
 }
 
-// compare compares decoded keys by their bytes. Where neither is escaped, dst has them as they are.
+// compare compares decoded keys by their bytes.
 func (f *formatter) compare(a, b member) int {
-	x, y := f.dst[a.from:a.colon-1], f.dst[b.from:b.colon-1]
-	if bytes.IndexByte(x, '\\') >= 0 {
-		x = backend.AppendUnescaped(nil, x)
+	return bytes.Compare(f.key(a, &f.keys[0]), f.key(b, &f.keys[1]))
+}
+
+// key returns a decoded key, in scratch where it is not what dst has.
+func (f *formatter) key(m member, scratch *[]byte) []byte {
+	text := f.dst[f.start:][m.from : m.colon-1]
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text
 	}
-	if bytes.IndexByte(y, '\\') >= 0 {
-		y = backend.AppendUnescaped(nil, y)
-	}
-	return bytes.Compare(x, y)
+	*scratch = backend.AppendUnescaped((*scratch)[:0], text)
+	return *scratch
 }
 
 // text writes the string at src[i] with canonical escapes.

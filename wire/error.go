@@ -71,7 +71,18 @@ func AppendError(dst []byte, err error, id []byte) []byte {
 
 // AppendUnknownOp appends the answer to a request whose op is not known.
 func AppendUnknownOp(dst []byte, op string, id []byte) []byte {
-	return appendError(dst, "unknown_op", "Unknown op: "+string(appendQuoted(nil, op)), nil, id)
+	return appendError(dst, "unknown_op", "Unknown op: "+string(appendQuoted(nil, clip(op))), nil, id)
+}
+
+// maxText is how long a text is in the answer to a request that failed, about: it may quote the request.
+const maxText = 8 << 10
+
+// clip returns a text that is valid UTF-8 and not too long.
+func clip(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText] + "..."
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
 }
 
 func appendQuoted(dst []byte, s string) []byte { return append(appendText(append(dst, '"'), s), '"') }
@@ -79,27 +90,31 @@ func appendQuoted(dst []byte, s string) []byte { return append(appendText(append
 func appendError(dst []byte, code, message string, err error, id []byte) []byte {
 	dst = append(dst, `{"ok":false`...)
 	dst = appendField(dst, "error_code", code)
-	dst = appendField(dst, "error", strings.ToValidUTF8(message, "�"))
+	dst = appendWords(dst, "error", message)
 	var conflict *backend.ConflictError
 	var invalid *backend.InvalidError
 	var corrupt *backend.CorruptError
 	switch {
 	case errors.As(err, &conflict):
-		dst = appendField(dst, "store", conflict.Store)
-		dst = appendField(dst, "key", conflict.Key)
-		dst = appendField(dst, "expected", conflict.Expected)
-		dst = appendField(dst, "latest", conflict.Latest)
+		dst = appendWords(dst, "store", conflict.Store)
+		dst = appendWords(dst, "key", conflict.Key)
+		dst = appendWords(dst, "expected", conflict.Expected)
+		dst = appendWords(dst, "latest", conflict.Latest)
 	case errors.As(err, &invalid):
-		dst = appendField(dst, "field", invalid.Field)
-		dst = appendField(dst, "reason", invalid.Reason)
+		dst = appendWords(dst, "field", invalid.Field)
+		dst = appendWords(dst, "reason", invalid.Reason)
 	case errors.As(err, &corrupt):
-		dst = appendField(dst, "path", corrupt.Path)
+		dst = appendWords(dst, "path", corrupt.Path)
 		dst = append(dst, `,"offset":`...)
 		dst = strconv.AppendInt(dst, corrupt.Offset, 10)
-		dst = appendField(dst, "reason", corrupt.Reason)
+		dst = appendWords(dst, "reason", corrupt.Reason)
 	}
 	return CloseAnswer(dst, id)
 }
+
+// appendWords appends a field with a text of somebody else's, which may not be UTF-8, such as a path, or
+// long.
+func appendWords(dst []byte, name, value string) []byte { return appendField(dst, name, clip(value)) }
 
 // A peerError is an error that a peer told of. It is the error that its code stands for.
 type peerError struct {

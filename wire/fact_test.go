@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math"
@@ -212,6 +213,13 @@ func TestFrames(t *testing.T) {
 		require.False(t, ok)
 		require.Len(t, rest, cut)
 	}
+	for _, length := range []uint32{0, 1 << 20, math.MaxInt32, math.MaxInt32 + 1, math.MaxUint32 - 7, math.MaxUint32} {
+		b := binary.BigEndian.AppendUint32(nil, length)
+		b = append(b, "1234"...)
+		_, rest, ok := wire.CutFrame(b)
+		require.False(t, ok, "length %d", length)
+		require.Equal(t, b, rest)
+	}
 }
 
 // An error of the stream does not end the reader: a read past a deadline can be resumed.
@@ -267,6 +275,26 @@ func TestReaderResumes(t *testing.T) {
 }
 
 // A length alone makes the reader allocate nothing.
+// A stream may give nothing now and then, as long as it goes on.
+func TestReaderOfEmptyReads(t *testing.T) {
+	body := bytes.Repeat([]byte("7"), 1<<20)
+	stream := wire.AppendFrame(nil, body)
+	n := 0
+	r := wire.NewReader(readerFunc(func(p []byte) (int, error) {
+		if n++; n%100 != 0 {
+			return 0, nil
+		}
+		k := copy(p[:min(len(p), 64<<10)], stream)
+		stream = stream[k:]
+		return k, nil
+	}), 0)
+	got, err := r.Next()
+	require.NoError(t, err)
+	require.Equal(t, body, got)
+	_, err = r.Next()
+	require.ErrorIs(t, err, io.ErrNoProgress)
+}
+
 func TestReaderAllocatesWhatArrives(t *testing.T) {
 	stream := append([]byte{0, 0xff, 0xff, 0xff}, make([]byte, 100_000)...)
 	var before, after runtime.MemStats

@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -58,6 +60,31 @@ func readFrames(stream []byte) (bodies [][]byte, offset int64, err error) {
 			return bodies, r.Offset(), err
 		}
 		bodies = append(bodies, body)
+	}
+}
+
+// TestManyKeysTakeLittleMemory hashes an object that is nothing but keys, whose order is not that of the
+// canonical form.
+func TestManyKeysTakeLittleMemory(t *testing.T) {
+	for _, member := range []string{`"%05x":0,`, `"\\%05x":0,`} {
+		src, canonical := []byte{'{'}, []byte{'{'}
+		const keys = 1 << 17
+		for i := range keys {
+			src = fmt.Appendf(src, member, i*7919%keys)
+			canonical = fmt.Appendf(canonical, member, i)
+		}
+		src[len(src)-1], canonical[len(canonical)-1] = '}', '}'
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		hash, err := wire.Hash(src)
+		runtime.ReadMemStats(&after)
+		require.NoError(t, err)
+		require.Equal(t, wire.HashCanonical(canonical), hash)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(20*len(src)), "for %d bytes", len(src))
+
+		form, err := wire.AppendCanonical([]byte("before"), src)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(append([]byte("before"), canonical...), form))
 	}
 }
 

@@ -39,9 +39,10 @@ func CutFrame(b []byte) (body, rest []byte, ok bool) {
 	if len(b) < FrameOverhead {
 		return nil, b, false
 	}
-	n := int(binary.BigEndian.Uint32(b))
-	if n == 0 || n > len(b)-FrameOverhead {
+	length := binary.BigEndian.Uint32(b)
+	if length == 0 || uint64(length) > uint64(len(b)-FrameOverhead) { // it may be more than an int of 32 bits
 		return nil, b, false
 	}
+	n := int(length)
 	return b[headerLen : headerLen+n : headerLen+n], b[FrameOverhead+n:], true
 }

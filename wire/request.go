@@ -87,7 +87,7 @@ func quickFact(body []byte) (f backend.Fact, raw []byte, ok bool) {
 	switch n := len(body); {
 	case has(body, 0, writeFactPrefix) && body[n-1] == '}':
 		raw = body[len(writeFactPrefix) : n-1 : n-1]
-	case has(body, 0, rubyFactPrefix) && has(body, n-len(rubyFactSuffix), rubyFactSuffix):
+	case n >= len(rubyFactPrefix)+len(rubyFactSuffix) && has(body, 0, rubyFactPrefix) && has(body, n-len(rubyFactSuffix), rubyFactSuffix):
 		end := n - len(rubyFactSuffix)
 		raw = body[len(rubyFactPrefix):end:end]
 	default:
@@ -161,16 +161,21 @@ func (r *Request) Client() (string, error) { return r.text("client", r.client) }
 // Token is described with Client.
 func (r *Request) Token() (string, error) { return r.text("token", r.token) }
 
-// Seqs returns ranges of seqs, each from its first to its last.
+// Seqs returns ranges of seqs, each from its first to its last. They must be given, be it an empty array.
 func (r *Request) Seqs() ([][2]uint64, error) {
-	var ranges [][2]uint64
-	if err := r.decode("seqs", r.seqs, &ranges); err != nil {
+	var given [][]uint64
+	if err := r.decode("seqs", r.seqs, &given); err != nil {
 		return nil, err
 	}
-	for _, x := range ranges {
-		if x[0] > x[1] {
-			return nil, &backend.InvalidError{Field: "seqs", Reason: fmt.Sprintf("a range from %d to %d", x[0], x[1])}
+	if given == nil {
+		return nil, &backend.InvalidError{Field: "seqs", Reason: "an array of ranges is wanted, each of two seqs"}
+	}
+	ranges := make([][2]uint64, len(given))
+	for i, x := range given {
+		if len(x) != 2 || x[0] > x[1] {
+			return nil, &backend.InvalidError{Field: "seqs", Reason: fmt.Sprintf("%d is no range, which is its first and its last seq", x)}
 		}
+		ranges[i] = [2]uint64(x)
 	}
 	return ranges, nil
 }

@@ -100,12 +100,15 @@ func AppendFactsV1(dst []byte, facts []backend.Fact, id []byte) []byte {
 // ParseFactsV1 parses the answer of version 1 to a replay, looking at every byte. The facts share
 // body's memory.
 func ParseFactsV1(body []byte) ([]backend.Fact, error) {
-	var answer struct{ Facts json.RawMessage }
-	if err := ParseAnswer(body, &answer); err != nil {
+	array, err := factsIn(body)
+	if err != nil {
 		return nil, err
 	}
+	if len(array) == 0 || array[0] != '[' {
+		return nil, &backend.InvalidError{Field: "facts", Reason: "no array of facts in the answer to a replay"}
+	}
 	var facts []backend.Fact
-	for _, v := range elements(answer.Facts) {
+	for _, v := range elements(array) {
 		f, err := parseAny(v)
 		if err != nil {
 			return nil, err

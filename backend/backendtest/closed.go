@@ -13,9 +13,14 @@ import (
 // closeCases are about Close and what comes after it.
 func closeCases() []testCase {
 	const after = "Once the backend is closed, every other method reports ErrClosed."
+	const met = "Calls in flight either finish or report ErrClosed."
 	return []testCase{
 		{"close-twice", 0, "Closing again returns nil.", closeTwice},
-		{"close-in-flight", 0, "Calls in flight either finish or report ErrClosed.", closeInFlight},
+		{"close-in-flight", 0, met, closeInFlight},
+		{"close-in-flight-batch", batches, met, closeInFlightBatch},
+		{"close-in-flight-prune", pruning, met, closeInFlightPrune},
+		{"close-in-flight-snapshot", 0, met, closeInFlightSnapshot},
+		{"close-in-flight-stats", stating, met, closeInFlightStats},
 		{"closed", 0, after, closed},
 		{"closed-batch", batches, after, closedBatch},
 		{"closed-follow", following, after, closedFollow},
@@ -85,6 +90,83 @@ func closeInFlight(l *lab) {
 			l.Fatalf("the seqs of a writer's facts are not in the order of its writes")
 		}
 	}
+}
+
+// meets opens logs of some facts, and closes each while calls are in flight: several callers, each with
+// its number, call again and again, and are told how often they did so before. Each has some of the
+// log's facts for its own.
+func (l *lab) meets(what string, call func(b backend.Backend, own []backend.Fact, caller, n int) error) {
+	l.Helper()
+	for range 10 {
+		l.dir = l.TempDir()
+		b := l.open()
+		tasks, told := l.writing(b, 20)
+		l.join(tasks...)
+		begun, over := make(chan struct{}, writers), make(chan struct{})
+		for w := range writers {
+			tasks[w] = l.start(func() error {
+				for n := 0; ; n++ {
+					late := false
+					select {
+					case <-over:
+						late = true
+					default:
+					}
+					err := call(b, told[w], w, n)
+					switch {
+					case errors.Is(err, backend.ErrClosed):
+						return nil
+					case err != nil:
+						return fmt.Errorf("%s that Close met: %w", what, err)
+					case late:
+						return fmt.Errorf("%s succeeds after Close", what)
+					case n == 1:
+						begun <- struct{}{}
+					}
+				}
+			})
+		}
+		for _, t := range tasks {
+			select {
+			case <-begun:
+			case <-t.done:
+			}
+		}
+		err := b.Close()
+		close(over)
+		l.wants("Close while others call", err, nil)
+		l.join(tasks...)
+	}
+}
+
+func closeInFlightBatch(l *lab) {
+	l.meets("WriteBatch", func(b backend.Backend, _ []backend.Fact, caller, n int) error {
+		_, err := backend.WriteBatch(l.ctx, b, backend.Batch{Facts: []backend.Fact{by(caller, 1000+2*n), by(caller, 1001+2*n)}})
+		return err
+	})
+}
+
+func closeInFlightPrune(l *lab) {
+	l.meets("Prune", func(b backend.Backend, own []backend.Fact, _, n int) error {
+		_, err := backend.Prune(l.ctx, b, slices.Values([]uint64{own[n%len(own)].Seq}))
+		return err
+	})
+}
+
+func closeInFlightSnapshot(l *lab) {
+	l.meets("WriteSnapshot", func(b backend.Backend, _ []backend.Fact, caller, n int) error {
+		if _, err := b.WriteFact(l.ctx, by(caller, 1000+n)); err != nil {
+			return err
+		}
+		return b.WriteSnapshot(l.ctx, 0)
+	})
+}
+
+func closeInFlightStats(l *lab) {
+	l.meets("Stats", func(b backend.Backend, _ []backend.Fact, _, _ int) error {
+		_, err := backend.StatsOf(l.ctx, b)
+		return err
+	})
 }
 
 func closed(l *lab) {

@@ -33,6 +33,8 @@ var mutants = []mutant{
 	{"a retraction removes the key", "write-retraction", false},
 	{"a retraction removes the key", "expect-retraction", false},
 	{"a cancelled write remembers the ID", "write-cancelled", false},
+	{"a cancelled write is written", "write-cancelled", false},
+	{"remembers 10,000 IDs", "write-again-late", false},
 	{"ignores ctx", "replay-cancelled", false},
 
 	{"compacts the value", "value-kept", false},
@@ -94,6 +96,7 @@ var mutants = []mutant{
 	{"a snapshot ends loops", "snapshot-in-loop", false},
 	{"a snapshot loses what is written meanwhile", "snapshot-while-writing", false},
 	{"a snapshot makes followers begin again", "snapshot-follow", false},
+	{"WriteSnapshot ignores ctx", "snapshot-cancelled", false},
 
 	{"a batch is reversed", "batch", false},
 	{"a batch has the causation from before it", "batch-causation", false},
@@ -105,6 +108,7 @@ var mutants = []mutant{
 	{"a batch held in part is ignored", "batch-partly-held", false},
 	{"a batch lets others in between", "batch-consecutive", false},
 	{"a cancelled batch is written in part", "batch-cancelled", false},
+	{"a cancelled batch is written", "batch-cancelled", false},
 
 	{"ignores expectations", "expect", false},
 	{"a conflict has no details", "expect", false},
@@ -139,6 +143,7 @@ var mutants = []mutant{
 	{"a snapshot keeps the pruned", "prune-snapshot", false},
 	{"a loop counts places", "prune-body", false},
 	{"a follower after a pruned seq gets nothing", "prune-follow", true},
+	{"Prune ignores ctx", "prune-cancelled", false},
 	{"counts facts written again", "stats", false},
 	{"says the last seq held", "stats-pruned", false},
 
@@ -157,6 +162,10 @@ var mutants = []mutant{
 
 	{"closes once", "close-twice", false},
 	{"Close ends loops silently", "close-in-flight", false},
+	{"Close breaks calls in flight", "close-in-flight-batch", false},
+	{"Close breaks calls in flight", "close-in-flight-prune", false},
+	{"Close breaks calls in flight", "close-in-flight-snapshot", false},
+	{"Close breaks calls in flight", "close-in-flight-stats", false},
 	{"works after Close", "closed", false},
 	{"works after Close", "closed-batch", false},
 	{"works after Close", "closed-follow", true},

@@ -96,6 +96,9 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 	if (n.bug == "a retraction removes the key") && f.Retraction() {
 		delete(n.latest, n.name(f.Store, f.Key))
 	}
+	if i := len(n.facts) - 10_001; n.bug == "remembers 10,000 IDs" && i >= 0 {
+		delete(n.ids, n.facts[i].ID)
+	}
 	n.writes++
 	if n.bug == "acknowledges before a fact is visible" {
 		visible := len(n.facts)
@@ -112,7 +115,13 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 }
 
 func (n *naive) WriteSnapshot(ctx context.Context, through uint64) error {
+	if n.bug == "WriteSnapshot ignores ctx" {
+		ctx = context.WithoutCancel(ctx)
+	}
 	if err := n.ready(ctx); err != nil {
+		return err
+	}
+	if err := n.overtaken(); err != nil {
 		return err
 	}
 	n.mu.Lock()
@@ -141,7 +150,13 @@ func (n *naive) WriteSnapshot(ctx context.Context, through uint64) error {
 }
 
 func (n *naive) Prune(ctx context.Context, list iter.Seq[uint64]) (backend.PruneReport, error) {
+	if n.bug == "Prune ignores ctx" {
+		ctx = context.WithoutCancel(ctx)
+	}
 	if err := n.ready(ctx); err != nil {
+		return backend.PruneReport{}, err
+	}
+	if err := n.overtaken(); err != nil {
 		return backend.PruneReport{}, err
 	}
 	gone := map[uint64]bool{}
@@ -198,6 +213,9 @@ func (n *naive) Prune(ctx context.Context, list iter.Seq[uint64]) (backend.Prune
 
 func (n *naive) Stats(ctx context.Context) (backend.Stats, error) {
 	if err := n.ready(ctx); err != nil {
+		return backend.Stats{}, err
+	}
+	if err := n.overtaken(); err != nil {
 		return backend.Stats{}, err
 	}
 	n.mu.Lock()

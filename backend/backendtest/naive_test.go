@@ -113,10 +113,13 @@ func (n *naive) ready(ctx context.Context) error {
 
 func (n *naive) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	if err := n.ready(ctx); err != nil {
-		if n.bug == "a cancelled write remembers the ID" {
-			n.mu.Lock()
-			defer n.mu.Unlock()
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		switch {
+		case n.bug == "a cancelled write remembers the ID":
 			n.ids[f.ID] = n.complete(f)
+		case n.bug == "a cancelled write is written" && !n.closed:
+			_, _ = n.put([]backend.Fact{f}, nil)
 		}
 		return backend.Fact{}, err
 	}
@@ -147,6 +150,18 @@ func (n *naive) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, er
 	return all[0].Clone(), nil
 }
 
+// overtaken is what the bug makes of a call that Close overtakes.
+func (n *naive) overtaken() error {
+	if n.bug == "Close breaks calls in flight" {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.yields(); n.closed {
+			return errors.New("the log is gone")
+		}
+	}
+	return nil
+}
+
 // accepts says whether the bug is to overlook err.
 func (n *naive) accepts(err error) bool {
 	var invalid *backend.InvalidError
@@ -156,11 +171,17 @@ func (n *naive) accepts(err error) bool {
 
 func (n *naive) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	if err := n.ready(ctx); err != nil {
-		if n.bug == "a cancelled batch is written in part" && len(b.Facts) > 0 && !n.closed {
-			n.mu.Lock()
-			defer n.mu.Unlock()
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		switch {
+		case n.bug == "a cancelled batch is written in part" && len(b.Facts) > 0 && !n.closed:
 			_, _ = n.put(b.Facts[:1], nil)
+		case n.bug == "a cancelled batch is written" && !n.closed:
+			_, _ = n.put(b.Facts, nil)
 		}
+		return nil, err
+	}
+	if err := n.overtaken(); err != nil {
 		return nil, err
 	}
 	if n.bug == "a batch is written one by one" {

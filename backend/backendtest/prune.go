@@ -1,8 +1,10 @@
 package backendtest
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -20,6 +22,7 @@ func pruneCases() []testCase {
 		{"prune-snapshot", pruning, "Prune removes the facts for good, from what a snapshot holds too; WriteSnapshot never changes what Replay yields.", pruneSnapshot},
 		{"prune-body", pruning, "The loop's body may call any method, Close excepted, and no lock is held while it runs.", pruneBody},
 		{"prune-follow", pruning | following, "Follow yields the facts after seq after, then each new one; a pruned seq is a cursor like any other.", pruneFollow},
+		{"prune-cancelled", pruning, "With a ctx that is done before the call Prune removes nothing and returns ctx's error. After an error a part of the facts may be gone; pruning the same seqs again is safe.", pruneCancelled},
 		{"stats", stating, "Stats: the seq of the first fact held, the highest one ever given out, and how many facts the log holds, each 0 for an empty log.", stats},
 		{"stats-pruned", stating | pruning, "FirstSeq is that of the first fact held, 0 if the log holds none; LastSeq is the highest one ever given out.", statsPruned},
 	}
@@ -171,6 +174,31 @@ func pruneFollow(l *lab) {
 	l.join(rest, end)
 	l.same("what was followed after a pruned seq", *fromPruned, append(log[6:9:9], more...))
 	l.same("what was followed after the last seq, which was pruned,", *fromLast, more)
+}
+
+func pruneCancelled(l *lab) {
+	b := l.open()
+	log := l.write(b, facts(10)...)
+	ctx, cancel := context.WithCancel(l.ctx)
+	cancel()
+	for _, seqs := range [][]uint64{nil, {log[2].Seq, log[9].Seq}} {
+		_, err := backend.Prune(ctx, b, slices.Values(seqs))
+		l.wants("Prune with a cancelled context", err, context.Canceled)
+		l.holds(b, log)
+	}
+	ctx, cancel = context.WithCancel(l.ctx)
+	defer cancel()
+	_, err := backend.Prune(ctx, b, func(yield func(uint64) bool) {
+		if yield(log[2].Seq) {
+			cancel()
+			yield(log[9].Seq)
+		}
+	})
+	if err != nil {
+		l.wants("Prune with a context that is cancelled by the seqs' loop", err, context.Canceled)
+	}
+	l.prune(b, log[2].Seq, log[9].Seq)
+	l.holds(b, without(log, 2, 9))
 }
 
 // counts fails the case unless b's Stats are those of log, with last the highest seq given out.

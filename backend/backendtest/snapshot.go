@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"context"
 	"math"
 
 	"github.com/igniter-store/igniter/backend"
@@ -15,6 +16,7 @@ func snapshotCases() []testCase {
 		{"snapshot-in-loop", 0, rule + " A loop that is under way when it is written goes on.", snapshotInLoop},
 		{"snapshot-while-writing", 0, rule + " It may be written while facts are.", snapshotWhileWriting},
 		{"snapshot-follow", following, rule + " Nor what Follow yields.", snapshotFollow},
+		{"snapshot-cancelled", 0, "With a ctx that is done before the call WriteSnapshot does nothing and returns ctx's error.", snapshotCancelled},
 	}
 }
 
@@ -120,4 +122,18 @@ func snapshotFollow(l *lab) {
 		l.Fatalf("Follow: %v", err)
 	}
 	l.same("what is followed after a snapshot", again, log[10:])
+}
+
+func snapshotCancelled(l *lab) {
+	b := l.open()
+	ctx, cancel := context.WithCancel(l.ctx)
+	cancel()
+	l.wants("WriteSnapshot of an empty log with a cancelled context", b.WriteSnapshot(ctx, 0), context.Canceled)
+	log := l.write(b, facts(10)...)
+	for _, through := range []uint64{0, log[4].Seq} {
+		l.wants("WriteSnapshot with a cancelled context", b.WriteSnapshot(ctx, through), context.Canceled)
+		l.holds(b, log)
+		l.snapshot(b, through)
+		l.holds(b, log)
+	}
 }

@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -19,7 +20,8 @@ func writeCases() []testCase {
 		{"write-causation-given", 0, "A Causation that is given is kept; the log fills in an empty one with the key's latest fact.", writeCausationGiven},
 		{"write-transaction-time", 0, "The log gives a TransactionTime where f gives none, never before that of an earlier fact; one that is given is kept.", writeTransactionTime},
 		{"write-retraction", 0, "The value null retracts, and a retraction is a fact: it is held, replayed and followed like any other.", writeRetraction},
-		{"write-cancelled", 0, "After ctx's error a fact may or may not have been written; writing it again is always safe.", writeCancelled},
+		{"write-cancelled", 0, "With a ctx that is done before the call WriteFact writes nothing and returns ctx's error; writing the fact again is always safe.", writeCancelled},
+		{"write-again-late", batches, "A log remembers at least its latest 1,000,000 IDs.", writeAgainLate},
 	}
 }
 
@@ -179,10 +181,28 @@ func writeCancelled(l *lab) {
 	got, err := b.WriteFact(ctx, f)
 	l.wants("WriteFact with a cancelled context", err, context.Canceled)
 	l.same("the fact beside the error", []backend.Fact{got}, []backend.Fact{{}})
+	l.holds(b, log)
 	log = append(log, l.write(b, f)...)
 	log = append(log, l.write(b, fact(6))...)
 	l.holds(b, log)
 	if log[2].Causation != f.ID {
 		l.Fatalf("the next fact has causation %q, want %q", log[2].Causation, f.ID)
 	}
+}
+
+func writeAgainLate(l *lab) {
+	b := l.open()
+	const size, batches = 500, 24
+	given := facts(size * batches)
+	var log []backend.Fact
+	for i := range batches {
+		log = append(log, l.batch(b, given[i*size:][:size])...)
+	}
+	for _, i := range []int{0, 1, size - 1, size, len(log) / 2, len(log) - 1} {
+		l.same(fmt.Sprintf("a fact written again after %d others", len(log)-1-i), l.write(b, given[i]), log[i:i+1])
+		_, err := b.WriteFact(l.ctx, of(given[i].ID, "tasks", "t0", `"another"`))
+		l.wants(fmt.Sprintf("another fact under an ID from %d facts ago", len(log)-1-i), err, backend.ErrIDReused)
+	}
+	l.same("the first batch written again", l.batch(b, given[:size]), log[:size])
+	l.holds(b, log)
 }

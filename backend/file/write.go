@@ -68,10 +68,11 @@ func (l *Log) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, 
 func (l *Log) write(ctx context.Context, w *write, validate func() error) ([]backend.Fact, error) {
 	w.size = 0
 	for i := range w.facts {
-		w.size += len(w.facts[i].Value) + len(w.facts[i].Producer) + len(w.facts[i].Derivation)
-	}
-	if w.size > l.opts.MaxFrame {
-		return nil, l.tooLarge()
+		size := sequencer.Size(&w.facts[i])
+		if size > l.opts.MaxFrame { // whether a batch fits, the committer sees: not all of it need be new
+			return nil, l.tooLarge()
+		}
+		w.size += size
 	}
 	if err := validate(); err != nil {
 		return nil, err

@@ -170,6 +170,41 @@ func TestWhileSyncing(t *testing.T) {
 	}
 }
 
+// TestSizeIsThatOfWhatIsNew has facts with white space around their values, and a batch of facts that
+// are held and would fit no frame together.
+func TestSizeIsThatOfWhatIsNew(t *testing.T) {
+	l := openTest(t, Options{fs: newDisk(), MaxFrame: 1000})
+	var b backend.Batch
+	for n := range 10 {
+		f := newFact(n)
+		b.Facts = append(b.Facts, f)
+		space := strings.Repeat(" ", 2000)
+		f.Value = json.RawMessage(space + string(f.Value) + space)
+		f.Producer = json.RawMessage(space + "null")
+		_, err := l.WriteFact(t.Context(), f)
+		require.NoError(t, err)
+	}
+	held, err := l.WriteBatch(t.Context(), b)
+	require.NoError(t, err)
+	require.EqualValues(t, 10, held[9].Seq)
+	b.Facts = append(b.Facts, newFact(10), newFact(11))
+	held, err = l.WriteBatch(t.Context(), b)
+	require.NoError(t, err)
+	require.EqualValues(t, 12, held[11].Seq)
+	b.Facts = append(b.Facts, newFact(12), newFact(13), newFact(14))
+	_, err = l.WriteBatch(t.Context(), b)
+	require.ErrorIs(t, err, backend.ErrTooLarge)
+
+	// A fact beyond the limit is refused for its size before anybody looks at its bytes.
+	f := newFact(15)
+	f.Value = json.RawMessage(strings.Repeat("?", 1001))
+	_, err = l.WriteFact(t.Context(), f)
+	require.ErrorIs(t, err, backend.ErrTooLarge)
+	_, err = l.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{newFact(16), f}})
+	require.ErrorIs(t, err, backend.ErrTooLarge)
+	require.Equal(t, 12, count(t, l, 0))
+}
+
 // TestBatchWithLineEnds has values with line ends, which a group can't be split at.
 func TestBatchWithLineEnds(t *testing.T) {
 	l := openTest(t, Options{fs: newDisk()})

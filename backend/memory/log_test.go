@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/wire"
 )
 
 func fact(n int) backend.Fact {
@@ -156,6 +158,75 @@ func TestPruningDoesNotLeak(t *testing.T) {
 	require.Less(t, heap(), settled+1<<20)
 }
 
+// What counts is what the log would take in: neither white space around values, nor facts that it holds.
+func TestSizeIsThatOfWhatIsNew(t *testing.T) {
+	l := memory.New(memory.Options{MaxFrame: 300, Now: func() time.Time { return time.Unix(5, 0) }})
+	defer l.Close()
+	space := bytes.Repeat([]byte(" \n"), 1000)
+	f := fact(0)
+	f.Value = slices.Concat(space, f.Value, space)
+	f.Producer, f.Derivation = slices.Concat(space, []byte("null")), slices.Concat([]byte("[]"), space)
+	held, err := l.WriteFact(t.Context(), f)
+	require.NoError(t, err)
+	require.Equal(t, `{"n":0}`, string(held.Value))
+	require.Less(t, cap(held.Value), 100, "what is given out holds on to no space")
+
+	log := []backend.Fact{held}
+	for n := 1; n < 10; n++ {
+		held, err := l.WriteFact(t.Context(), fact(n))
+		require.NoError(t, err)
+		log = append(log, held)
+	}
+	batch := backend.Batch{}
+	for n := range 10 {
+		batch.Facts = append(batch.Facts, fact(n))
+	}
+	got, err := l.WriteBatch(t.Context(), batch)
+	require.NoError(t, err)
+	require.Equal(t, log, got)
+
+	// A fact that just fits, and is the only new one of its batch.
+	largest := fact(10)
+	largest.Causation = "given"
+	for n := 1; ; n++ {
+		longer := largest
+		longer.ID, longer.Value = fmt.Sprintf("try%06d", n), fmt.Appendf(nil, "%0*d", n, 7)
+		longer.Value[0] = '7'
+		if _, err = l.WriteFact(t.Context(), longer); err != nil {
+			require.ErrorIs(t, err, backend.ErrTooLarge)
+			break
+		}
+		largest.Value = longer.Value
+	}
+	largest.ID = "try000000"
+	batch.Facts = append(batch.Facts, largest)
+	got, err = l.WriteBatch(t.Context(), batch)
+	require.NoError(t, err)
+	require.Equal(t, largest.ID, got[10].ID)
+	batch.Facts = append(batch.Facts, fact(11), fact(12))
+	_, err = l.WriteBatch(t.Context(), batch)
+	require.ErrorIs(t, err, backend.ErrTooLarge)
+}
+
+// A fact beyond the limit is refused for its size, whatever else is wrong with it: nobody looks.
+func TestSizeComesFirst(t *testing.T) {
+	for _, limit := range []int{0, 1 << 10, wire.MaxMaxFrame, 1 << 30} {
+		l := memory.New(memory.Options{MaxFrame: limit})
+		defer l.Close()
+		actual := min(cmp.Or(limit, wire.DefaultMaxFrame), wire.MaxMaxFrame)
+		f := fact(1)
+		f.Value = bytes.Repeat([]byte("?"), actual+1)
+		_, err := l.WriteFact(t.Context(), f)
+		require.ErrorIs(t, err, backend.ErrTooLarge)
+		require.ErrorContains(t, err, fmt.Sprint(actual))
+		_, err = l.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{fact(2), f}})
+		require.ErrorIs(t, err, backend.ErrTooLarge)
+		f.Value = f.Value[:actual]
+		_, err = l.WriteFact(t.Context(), f)
+		require.ErrorIs(t, err, backend.ErrInvalid)
+	}
+}
+
 func TestFramesOfAnyLimit(t *testing.T) {
 	l := memory.New(memory.Options{MaxFrame: 300})
 	defer l.Close()
@@ -172,6 +243,34 @@ func TestFramesOfAnyLimit(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint64(2), next.Seq, "what was refused took no place")
 	require.Equal(t, written.ID, next.Causation)
+}
+
+// A batch with a new key that is empty is refused after each of many keys of one length: those that
+// are there keep their latest facts.
+func TestRefusedEmptyKey(t *testing.T) {
+	for size := 16; size <= backend.MaxKeyLen; size *= 4 {
+		l := memory.New(memory.Options{})
+		defer l.Close()
+		of := func(id, key string) backend.Fact {
+			return backend.Fact{ID: id, Store: "s", Key: key, Value: []byte("1")}
+		}
+		key := func(n int) string { return fmt.Sprintf("%0*d", size, n) }
+		keys := 128<<10/size + 1
+		for n := range keys {
+			_, err := l.WriteFact(t.Context(), of(fmt.Sprint(n), key(n)))
+			require.NoError(t, err)
+			_, err = l.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{of("new", ""), of("0", "other")}})
+			require.ErrorIs(t, err, backend.ErrIDReused)
+		}
+		for n := range keys {
+			id := fmt.Sprint(n)
+			_, err := l.WriteBatch(t.Context(), backend.Batch{
+				Facts:  []backend.Fact{of("second"+id, key(n))},
+				Expect: []backend.Expect{{Store: "s", Key: key(n), ID: id}, {Store: "s"}},
+			})
+			require.NoError(t, err)
+		}
+	}
 }
 
 func TestClockThatRunsBackwards(t *testing.T) {

@@ -43,14 +43,13 @@ func (l *Log) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, 
 	return facts, nil
 }
 
-// checkSize refuses facts that can't fit a frame, before anything is done with their bytes.
+// checkSize refuses facts that can't fit a frame, before anything is done with their bytes. Whether
+// those of a batch fit one together shows once it is known which of them are new.
 func (l *Log) checkSize(facts []backend.Fact) error {
-	size := 0
 	for i := range facts {
-		size += len(facts[i].Value) + len(facts[i].Producer) + len(facts[i].Derivation)
-	}
-	if size > l.opts.MaxFrame {
-		return l.tooLarge()
+		if sequencer.Size(&facts[i]) > l.opts.MaxFrame {
+			return l.tooLarge()
+		}
 	}
 	return nil
 }
@@ -115,7 +114,7 @@ func (l *Log) assemble(facts []backend.Fact, drafts []wire.Draft, first uint64) 
 		start := len(l.scratch)
 		l.scratch = drafts[i].Append(wire.OpenFrame(l.scratch), &facts[i])
 		n := len(l.scratch) - start - 4
-		if group += n + len(",\n"); n > l.opts.MaxFrame || len(facts) > 1 && group > l.opts.MaxFrame {
+		if group += n + len(",\n"); n > l.opts.MaxFrame || seq-first > 1 && group > l.opts.MaxFrame {
 			l.scratch = nil
 			return l.tooLarge()
 		}

@@ -174,7 +174,8 @@ func (c *Client) connected(ctx context.Context) (*pipe, error) {
 // retry calls try until it succeeds, for as long as ctx allows and the client is open, unless the error is
 // one that would come again. try says whether it has got on before it failed.
 func (c *Client) retry(ctx context.Context, try func() (progress bool, err error)) error {
-	ctx, cancel := context.WithCancel(ctx)
+	callers := ctx
+	ctx, cancel := context.WithCancel(callers)
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
 	wait := backoff.NewExponentialBackOff()
@@ -189,7 +190,9 @@ func (c *Client) retry(ctx context.Context, try func() (progress bool, err error
 		}
 		if err != nil {
 			failure.attempts++
-			failure.last = err
+			if failure.last == nil || callers.Err() == nil { // an attempt that ctx has ended says less
+				failure.last = err
+			}
 			if isPermanent(err) {
 				permanent = err
 			}

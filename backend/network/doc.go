@@ -9,9 +9,9 @@
 //
 // A connection that is lost is made again, as long as the caller's context allows, ever more slowly and at
 // random intervals. What was not answered is sent again: facts are known by their IDs, so that one which
-// had been written is not written twice. A Follow goes on after the last fact that it yielded. A
-// subscription in which nothing comes for three heartbeats, and a request without an answer for as long,
-// is taken for lost.
+// had been written is not written twice. Replay and Follow go on after the last fact that they yielded. A
+// stream in which nothing comes for three heartbeats, and a request without an answer for as long, is taken
+// for lost; a snapshot or a Prune takes its time.
 //
 // # Servers of the Ruby system
 //

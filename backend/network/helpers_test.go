@@ -45,6 +45,10 @@ func newAuthority(t testing.TB) *authority {
 	return &authority{cert, key}
 }
 
+func (a *authority) pem() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+}
+
 func (a *authority) pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
@@ -65,13 +69,14 @@ func (a *authority) issue(t testing.TB, name string, serial int64) (certPEM, key
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: text})
 }
 
-// pair returns the configurations of a server and of a client that trusts it.
+// pair returns the configurations of a server and of a client that trusts it. Of what they may agree on they use
+// what costs least, since tests make very many connections.
 func pair(t testing.TB) (server, client *tls.Config) {
 	a := newAuthority(t)
 	cert, key := a.issue(t, "server", 2)
 	keyed, err := tls.X509KeyPair(cert, key)
 	require.NoError(t, err)
-	return &tls.Config{Certificates: []tls.Certificate{keyed}}, &tls.Config{RootCAs: a.pool()}
+	return &tls.Config{Certificates: []tls.Certificate{keyed}}, &tls.Config{RootCAs: a.pool(), ClientSessionCache: tls.NewLRUClientSessionCache(0), CurvePreferences: []tls.CurveID{tls.CurveP256}}
 }
 
 // rawHello returns a bare connection that has said hello and, if asked to, subscribed.

@@ -164,7 +164,9 @@ func (m *mirror) write(ctx context.Context, f backend.Fact) (backend.Fact, error
 	case m.turn <- struct{}{}:
 		defer func() { <-m.turn }()
 	case <-ctx.Done():
-		return f, ctx.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		return f, err
 	}
 	for {
 		if err := m.await(ctx, forever, func() bool { return m.fed != nil }); err != nil {

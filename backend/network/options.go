@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -29,6 +30,8 @@ type Options struct {
 	MinBackoff, MaxBackoff time.Duration
 
 	Logger *zap.Logger // connections made and lost; nil: nothing is logged
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // makes a connection, in tests; nil: as net.Dialer does
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -60,6 +63,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
+	}
+	if o.dial == nil {
+		o.dial = new(net.Dialer).DialContext
 	}
 	return o, nil
 }

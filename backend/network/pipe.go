@@ -53,7 +53,8 @@ func (cl *call) nudge() {
 // so a lone caller waits for the server and for nobody else.
 type pipe struct {
 	*session
-	wake chan struct{} // has room for one: there is something to send
+	limit time.Duration // how long the server may say nothing while calls wait
+	wake  chan struct{} // has room for one: there is something to send
 
 	mu      sync.Mutex
 	out     []byte  // frames that are waiting
@@ -69,8 +70,8 @@ type pipe struct {
 var errLost = errors.New("the connection was lost")
 
 func newPipe(s *session, silence time.Duration) *pipe {
-	s.silence = silence
-	return &pipe{session: s, wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	s.within(silence)
+	return &pipe{session: s, limit: silence, wake: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
 // loneSize is how long a frame is at most that its caller sends by itself: a socket has room for it.
@@ -85,6 +86,9 @@ func (p *pipe) submit(cl *call) bool {
 	if p.err != nil {
 		p.mu.Unlock()
 		return false
+	}
+	if p.first == len(p.waiting) {
+		p.showed() // so far there was nothing to answer
 	}
 	alone := p.first == len(p.waiting) && !p.writing && len(p.out) == 0 && len(cl.frame) <= loneSize
 	p.waiting = append(p.waiting, cl)
@@ -129,7 +133,7 @@ const probeTime = time.Millisecond
 // send sends what is waiting until the pipe ends. Now and then it looks whether an idle connection is still
 // there.
 func (p *pipe) send() {
-	look := time.NewTicker(min(p.silence/3, time.Second))
+	look := time.NewTicker(min(p.limit/3, time.Second))
 	defer look.Stop()
 	var spare []byte
 	for shared := false; ; {
@@ -175,9 +179,10 @@ func (p *pipe) probe() {
 	if !idle {
 		return
 	}
+	p.resume()
 	p.within(probeTime)
 	body, err := p.in.Next()
-	p.within(p.silence)
+	p.within(p.limit)
 	switch {
 	case err == nil:
 		p.give(body) // to who has called meanwhile
@@ -241,10 +246,11 @@ func (p *pipe) read(ctx context.Context, cl *call) {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			p.fail(err)
 			return
-		case ctx.Err() != nil:
+		case ctx.Err() == nil && p.resume(): // somebody else's context has ended
+		case p.isLost():
+			p.fail(fmt.Errorf("no answer for %v: %w", p.limit, errLost))
 			return
-		case !p.resume(): // nobody's context has ended
-			p.fail(fmt.Errorf("no answer for %v: %w", p.silence, errLost))
+		case ctx.Err() != nil:
 			return
 		}
 	}

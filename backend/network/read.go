@@ -82,6 +82,7 @@ func (r *reader) reason(err error) error {
 
 // replay reads the log to its end.
 func (r *reader) replay(s *session) (progress bool, err error) {
+	s.within(3 * r.client.opts.Heartbeat)
 	return r.stream(s, func(dst []byte) []byte { return wire.AppendReplay(dst, r.seq, nil) })
 }
 
@@ -104,10 +105,10 @@ func (r *reader) stream(s *session, request func(dst []byte) []byte) (progress b
 		return false, refusal(wire.ParseError(body))
 	}
 	start := r.seq
-	for {
+	for beats := false; ; {
 		body, err := s.in.Next()
 		if err != nil {
-			return r.seq > start, r.lost(err)
+			return beats || r.seq > start, r.lost(err)
 		}
 		if !wire.IsSignal(body) {
 			if err := r.give(body); err != nil {
@@ -117,11 +118,12 @@ func (r *reader) stream(s *session, request func(dst []byte) []byte) (progress b
 		}
 		signal, err := wire.ParseSignal(body)
 		if err != nil {
-			return r.seq > start, refusal(err)
+			return beats || r.seq > start, refusal(err)
 		}
 		if err := r.ctx.Err(); err != nil {
 			return true, final{err}
 		}
+		beats = beats || signal.Heartbeat
 		r.seq = max(r.seq, signal.LastSeq)
 		if signal.End {
 			return true, nil

@@ -66,6 +66,7 @@ type place struct {
 	serverTLS *tls.Config
 	clientTLS *tls.Config
 	open      func(t testing.TB, dir string) backend.Backend
+	front     func(t testing.TB, target string) (address string) // what clients talk to instead; nil: the server itself
 
 	mu   sync.Mutex
 	logs map[string]*served
@@ -86,6 +87,9 @@ func (p *place) opener(keep bool) backendtest.Opener {
 		if s == nil {
 			s = serve(t, p.open(t, dir), p.transport, server.Options{TLS: p.serverTLS})
 			s.options.TLS = p.clientTLS
+			if p.front != nil {
+				s.options.Address = p.front(t, s.options.Address)
+			}
 			p.logs[dir] = s
 			t.Cleanup(func() {
 				p.mu.Lock()
@@ -110,6 +114,7 @@ func openFile(t testing.TB, dir string) backend.Backend {
 }
 
 func TestSuite(t *testing.T) {
+	t.Parallel()
 	serverTLS, clientTLS := pair(t)
 	for name, p := range map[string]*place{
 		"tcp/memory":  {transport: "tcp", open: openMemory},
@@ -120,6 +125,7 @@ func TestSuite(t *testing.T) {
 		"tls/file":    {transport: "tcp", open: openFile, serverTLS: serverTLS, clientTLS: clientTLS},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)
 		})
 	}

@@ -20,7 +20,7 @@ func (c *Client) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 }
 
 func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	if err := c.checkSize(len(f.Value) + len(f.Producer) + len(f.Derivation)); err != nil {
+	if err := c.checkSize(&f); err != nil {
 		return f, err
 	}
 	if err := f.Validate(); err != nil {
@@ -53,12 +53,12 @@ func own(f backend.Fact) backend.Fact {
 	return f
 }
 
-// checkSize refuses what can't fit a frame, before anything is done with it.
-func (c *Client) checkSize(size int) error {
+// checkSize refuses a fact that can't fit a frame, before anything is done with it.
+func (c *Client) checkSize(f *backend.Fact) error {
 	c.mu.Lock()
 	limit := c.welcome.MaxFrame
 	c.mu.Unlock()
-	if size > limit {
+	if sequencer.Size(f) > limit {
 		return fmt.Errorf("%w: the server's limit is a frame of %d bytes", backend.ErrTooLarge, limit)
 	}
 	return nil
@@ -71,7 +71,8 @@ func (c *Client) speaksV1() bool {
 	return c.state.Protocol == 1
 }
 
-// WriteBatch implements backend.BatchWriter. What WriteFact says of ctx holds here too. A server of version 1
+// WriteBatch implements backend.BatchWriter. What WriteFact says of ctx holds here too. The request must fit
+// the server's limit of a frame, also where the log holds some of the facts already. A server of version 1
 // has no batches: errors.ErrUnsupported.
 func (c *Client) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	held, err := c.writeBatch(ctx, b)
@@ -85,12 +86,10 @@ func (c *Client) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fac
 	if c.speaksV1() {
 		return nil, errV1
 	}
-	size := 0
 	for i := range b.Facts {
-		size += len(b.Facts[i].Value) + len(b.Facts[i].Producer) + len(b.Facts[i].Derivation)
-	}
-	if err := c.checkSize(size); err != nil {
-		return nil, err
+		if err := c.checkSize(&b.Facts[i]); err != nil {
+			return nil, err
+		}
 	}
 	if err := b.Validate(); err != nil {
 		return nil, err

@@ -36,8 +36,8 @@ func TestTour(t *testing.T) {
 	require.Equal(t, string(want), got)
 }
 
-// TestTourOnFiles runs twice on one directory: the second run finds what the first left, and takes
-// in nothing of the recorded log again.
+// TestTourOnFiles runs twice on one directory: the second run finds what the first left, takes in
+// nothing of the recorded log again, and has the same to say of the two time axes.
 func TestTourOnFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	var first, second bytes.Buffer
@@ -47,6 +47,10 @@ func TestTourOnFiles(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-backend", "file", "-path", dir}, &second))
 	require.Contains(t, second.String(), "it holds facts through seq 24 from before")
 	require.Contains(t, second.String(), "0 of them are new to this log")
+	for _, out := range []string{first.String(), second.String()} {
+		require.Regexp(t, `(?m)^ +15 October +900 +900$`, out)
+		require.Regexp(t, `(?m)^ +15 November +900 +950$`, out)
+	}
 }
 
 func TestFlags(t *testing.T) {

@@ -231,7 +231,7 @@ type nameRef struct {
 	length uint16
 }
 
-const nameBlock = 64 << 10 // offsets fit a uint16
+const nameBlock = 64<<10 - 1 // offsets fit a uint16: the one after the last byte too, where an empty name may be
 
 func (a *nameArena) add(name string) nameRef {
 	n := len(a.blocks)

@@ -7,6 +7,12 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
+// Size returns how many bytes of JSON a log keeps of f, at most. It looks at no more than the white
+// space around them, so that a fact which is too large is refused before its bytes are checked.
+func Size(f *backend.Fact) int {
+	return len(wire.TrimSpace(f.Value)) + len(wire.TrimSpace(f.Producer)) + len(wire.TrimSpace(f.Derivation))
+}
+
 // Normalize returns f, which must be valid, as a log keeps it, but for what Assign gives: without
 // white space around its JSON, with SchemaVersion and ValueHash filled in, and with nil for a null
 // Producer or Derivation. It shares no bytes with f.
@@ -19,7 +25,7 @@ func Normalize(f backend.Fact) (backend.Fact, error) {
 	}
 	f.Seq = 0
 	f.SchemaVersion = max(f.SchemaVersion, 1)
-	block := make([]byte, 0, len(f.Value)+len(f.Producer)+len(f.Derivation))
+	block := make([]byte, 0, Size(&f))
 	for _, v := range []*json.RawMessage{&f.Value, &f.Producer, &f.Derivation} {
 		if v != &f.Value && (*v == nil || backend.IsNull(*v)) {
 			*v = nil

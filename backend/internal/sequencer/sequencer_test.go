@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"runtime"
@@ -33,8 +34,8 @@ func (l mapLog) latest() map[[2]string]backend.Fact {
 	return all
 }
 
-// TestAgainstModel assigns, rolls back, commits and prunes at random, with hashes that clash, and
-// compares each answer with one computed from the whole log.
+// TestAgainstModel assigns, rolls back, commits and prunes at random, with hashes that clash and names
+// that fill their block, and compares each answer with one computed from the whole log.
 func TestAgainstModel(t *testing.T) {
 	ids := []string{
 		"a", "b", "c", "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76b", "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76c",
@@ -48,6 +49,9 @@ func TestAgainstModel(t *testing.T) {
 		hash := s.ids.hash
 		s.ids.hash = func(id ID) uint32 { return hash(id) & bits }
 		s.keys.hash = func(store, key string) uint32 { return uint32(len(key)) }
+		if room := rapid.IntRange(0, 3).Draw(t, "room"); room < 3 {
+			s.keys.names.blocks = [][]byte{make([]byte, nameBlock-room, nameBlock)}
+		}
 		staged := mapLog{} // log and what is assigned, as the sequencer should see it
 		next, nextCommitted := uint64(1), uint64(1)
 		var last, lastCommitted time.Time
@@ -195,6 +199,40 @@ func TestIDsAreRememberedLongEnoughAndNoLonger(t *testing.T) {
 	}
 }
 
+// TestAMillionIDsAreRemembered is about the number that the contract promises. It looks whenever memory is
+// given back, and before and after that.
+func TestAMillionIDsAreRemembered(t *testing.T) {
+	const promised = 1_000_000
+	s := New(mapLog{})
+	of := func(seq uint64) (id ID) {
+		binary.BigEndian.PutUint64(id.UUID[8:], seq)
+		return id
+	}
+	known := func(seq uint64) bool {
+		for at := range s.ids.find(of(seq)) {
+			if at == seq {
+				return true
+			}
+		}
+		return false
+	}
+	facts := make([]Loaded, 0, 1000)
+	tables := 0
+	for seq := uint64(1); seq <= 2_001_000; seq++ {
+		if facts = append(facts, Loaded{Seq: seq, ID: of(seq)}); len(facts) < cap(facts) {
+			continue
+		}
+		s.LoadIDs(facts)
+		facts = facts[:0]
+		for _, age := range []uint64{0, 1, promised / 2, promised - 1} {
+			require.Equal(t, seq > age, known(seq-min(age, seq)), "the ID of %d facts before %d", age, seq)
+		}
+		tables = max(tables, len(s.ids.tables))
+	}
+	require.Equal(t, 2, tables)
+	require.False(t, known(1))
+}
+
 // What is refused leaves nothing behind, and makes nothing be forgotten.
 func TestRefusedFacts(t *testing.T) {
 	log := mapLog{}
@@ -233,6 +271,41 @@ func TestRefusedFacts(t *testing.T) {
 		names += len(block)
 	}
 	require.Less(t, names, 1000)
+}
+
+// What is refused leaves nothing behind: not in a block of names that is full to its last byte either,
+// where there is still room for the empty key.
+func TestRefusedEmptyKey(t *testing.T) {
+	for size := 8; size <= backend.MaxKeyLen; size *= 2 {
+		log := mapLog{}
+		s := New(log)
+		id := 0
+		write := func(key string) backend.Fact {
+			id++
+			facts := []backend.Fact{{ID: fmt.Sprint(id), Store: "s", Key: key}}
+			_, err := s.Assign(facts, nil, time.Unix(1, 0))
+			require.NoError(t, err)
+			log[facts[0].Seq] = facts[0]
+			s.Commit()
+			return facts[0]
+		}
+		latest := map[string]string{}
+		for names := 0; names <= 2*nameBlock; names += size {
+			key := fmt.Sprintf("%0*d", size, names/size)
+			latest[key] = write(key).ID
+			refused := []backend.Fact{{ID: "new", Store: "s"}, {ID: "1", Store: "other"}}
+			_, err := s.Assign(refused, nil, time.Unix(1, 0))
+			require.ErrorIs(t, err, backend.ErrIDReused)
+		}
+		for key, want := range latest {
+			require.Equal(t, want, s.keys.latest("s", key))
+		}
+		require.Empty(t, write("").Causation)
+		require.Equal(t, fmt.Sprint(id), s.keys.latest("s", ""))
+		for key, want := range latest {
+			require.Equal(t, want, write(key).Causation)
+		}
+	}
 }
 
 func TestIDsOfDistantSeqs(t *testing.T) {

@@ -1,0 +1,416 @@
+package network_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/server"
+)
+
+// soak reports whether the long forms of tests were asked for.
+func soak() bool { return os.Getenv("IGNITER_SOAK") != "" }
+
+// seed returns the seed of a test's random choices, and prints it: IGNITER_SEED sets it.
+func seed(t testing.TB) uint64 {
+	n := uint64(time.Now().UnixNano())
+	if text := os.Getenv("IGNITER_SEED"); text != "" {
+		var err error
+		n, err = strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err)
+	}
+	t.Logf("IGNITER_SEED=%d", n)
+	return n
+}
+
+// mischief returns a rule that does something to one frame of so many, of all kinds.
+func mischief(seed uint64, oneOf int) func(passing) action {
+	var mu sync.Mutex
+	rng := rand.New(rand.NewPCG(seed, 0))
+	return func(f passing) action {
+		mu.Lock()
+		defer mu.Unlock()
+		var a action
+		switch rng.IntN(12) {
+		case 0:
+			a.split = 1 + rng.IntN(f.frame)
+		case 1:
+			a.delay = time.Duration(rng.IntN(1000)) * time.Microsecond
+		}
+		if rng.IntN(oneOf) > 0 {
+			return a
+		}
+		a.keep = []int{0, 2, rng.IntN(f.frame), f.frame}[rng.IntN(4)]
+		a.fate = []fate{isCut, isCut, isCut, isReset, isReset, isReset, stalls, isDeaf}[rng.IntN(8)]
+		return a
+	}
+}
+
+// A storm is writers, followers and readers of one log whose connections have faults at random.
+type storm struct {
+	t       *testing.T
+	s       *served
+	clients []*network.Client
+	over    time.Time // when writers stop
+
+	mu    sync.Mutex
+	acked []backend.Fact   // as the log says that it holds them
+	maybe map[string]bool  // IDs of facts of which nobody knows
+	order map[int][]string // IDs of each writer's facts, in the order in which it wrote them
+}
+
+// TestStorm lets connections be delayed, split, cut, reset and stalled at random, in both directions,
+// while clients write, follow and replay. What was acknowledged is in the log as it was said, once, and
+// each writer's in its order; nothing is there that nobody wrote; followers and readers get the log.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	lasts := 5 * time.Second
+	if soak() {
+		lasts = time.Minute
+	}
+	seed := seed(t)
+	s := start(t, server.Options{Heartbeat: serverBeat})
+	p := startProxy(t, s.options.Address)
+	o := beating(p.through(s.options))
+	x := &storm{t: t, s: s, over: time.Now().Add(lasts), maybe: map[string]bool{}, order: map[int][]string{}}
+	for range 3 {
+		x.clients = append(x.clients, connect(t, o))
+	}
+	p.rules(mischief(seed, 50))
+
+	var writers, readers sync.WaitGroup
+	wrote := make(chan struct{})
+	var last uint64 // of the log, once wrote is closed
+	end := func() (uint64, bool) {
+		select {
+		case <-wrote:
+			return last, true
+		default:
+			return 0, false
+		}
+	}
+	followed := make([][]backend.Fact, 6)
+	for i := range followed {
+		readers.Go(func() { followed[i] = x.follow(i, x.clients[i%3], end) })
+	}
+	for i := range 2 {
+		readers.Go(func() { x.replay(rand.New(rand.NewPCG(seed, uint64(100+i))), x.clients[i], wrote) })
+	}
+	for i := range 12 {
+		writers.Go(func() { x.write(i, x.clients[i%3], rand.New(rand.NewPCG(seed, uint64(1+i)))) })
+	}
+	writers.Wait()
+	p.rules(mischief(seed+1, 500)) // so that readers of long logs get on
+	log := contents(t, s.log)
+	last = log[len(log)-1].Seq
+	close(wrote)
+	// What followers wait for: a last fact in each store.
+	for i := range 3 {
+		f, err := s.log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprintf("end-%d", i), Store: fmt.Sprintf("s%d", i), Key: "end", Value: []byte("0")})
+		require.NoError(t, err)
+		log = append(log, f)
+	}
+	readers.Wait()
+	p.rules(nil)
+	x.check(log[:len(log)-3])
+	for i, facts := range followed {
+		var want []backend.Fact
+		for _, f := range log {
+			if x.follows(i, f.Store) {
+				want = append(want, f)
+			}
+		}
+		if x.follows(i, "") { // it stops at the first fact after the last that was written
+			want = want[:len(want)-2]
+		}
+		same(t, want, facts)
+	}
+	connects := uint64(0)
+	for _, c := range x.clients {
+		stats, err := c.Stats(t.Context())
+		require.NoError(t, err)
+		connects += stats.Connection.Connects
+	}
+	t.Logf("%d facts, %d of them acknowledged, %d calls given up, %d connections for calls, %d in all", len(log), len(x.acked), len(x.maybe), connects, p.count)
+	require.Greater(t, connects, uint64(3), "nothing went wrong")
+}
+
+// follows reports whether a follower follows a store. Every other one follows all.
+func (x *storm) follows(i int, store string) bool {
+	return i%2 == 0 || store == fmt.Sprintf("s%d", i%3)
+}
+
+// follow follows the log from its beginning until a fact comes after all that writers wrote.
+func (x *storm) follow(i int, c *network.Client, end func() (uint64, bool)) (facts []backend.Fact) {
+	var stores []string
+	if i%2 == 1 {
+		stores = []string{fmt.Sprintf("s%d", i%3)}
+	}
+	for f, err := range c.Follow(context.Background(), 0, stores...) {
+		if err != nil {
+			x.t.Errorf("follower %d: %v", i, err)
+			return facts
+		}
+		facts = append(facts, f.Clone())
+		if last, ok := end(); ok && f.Seq > last {
+			break
+		}
+	}
+	return facts
+}
+
+// replay replays parts of the log again and again. Each is what the log held when it began, at least.
+func (x *storm) replay(rng *rand.Rand, c *network.Client, wrote <-chan struct{}) {
+	for {
+		select {
+		case <-wrote:
+			return
+		default:
+		}
+		before := contents(x.t, x.s.log)
+		after := uint64(rng.IntN(len(before) + 1))
+		facts, err := collect(c.Replay(context.Background(), after))
+		if err != nil {
+			x.t.Errorf("replay: %v", err)
+			return
+		}
+		for i, f := range facts {
+			if f.Seq != after+uint64(i)+1 || f.Seq <= uint64(len(before)) && f.ID != before[f.Seq-1].ID {
+				x.t.Errorf("replay after %d of %d: fact %d is %q at %d", after, len(before), i, f.ID, f.Seq)
+				return
+			}
+		}
+		if after+uint64(len(facts)) < uint64(len(before)) {
+			x.t.Errorf("replay after %d of %d: %d facts", after, len(before), len(facts))
+		}
+	}
+}
+
+// write writes facts, batches, and conditional batches, some of them with little patience.
+func (x *storm) write(writer int, c *network.Client, rng *rand.Rand) {
+	latest := ""
+	for n := 0; time.Now().Before(x.over); n++ {
+		ctx, cancel := context.Background(), func() {}
+		if rng.IntN(20) == 0 {
+			ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(2000))*time.Microsecond)
+		}
+		b := backend.Batch{}
+		count := 1
+		if n%3 > 0 {
+			count = 1 + rng.IntN(5)
+		}
+		for i := range count {
+			b.Facts = append(b.Facts, backend.Fact{ID: fmt.Sprintf("w%d-%d-%d", writer, n, i), Store: fmt.Sprintf("s%d", rng.IntN(3)), Key: fmt.Sprintf("k%d", rng.IntN(5)),
+				Value: fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", rng.IntN(2000)))})
+		}
+		var held []backend.Fact
+		var err error
+		switch n % 3 {
+		case 0:
+			var f backend.Fact
+			f, err = c.WriteFact(ctx, b.Facts[0])
+			held = []backend.Fact{f}
+		case 1:
+			held, err = c.WriteBatch(ctx, b)
+		case 2: // on a key of the writer's own, whose latest fact it knows
+			key := fmt.Sprintf("own%d", writer)
+			b.Facts[count-1].Key, b.Facts[count-1].Store = key, "s0"
+			b.Expect = []backend.Expect{{Store: "s0", Key: key, ID: latest}}
+			held, err = c.WriteBatch(ctx, b)
+			if conflict, ok := errors.AsType[*backend.ConflictError](err); ok {
+				if !x.isMaybe(conflict.Latest) {
+					x.t.Errorf("writer %d: a conflict with %q, and not %q", writer, conflict.Latest, latest)
+				}
+				latest = conflict.Latest
+				cancel()
+				continue
+			}
+			if err == nil {
+				latest = b.Facts[count-1].ID
+			}
+		}
+		x.note(writer, b.Facts, held, err, ctx)
+		cancel()
+	}
+}
+
+func (x *storm) isMaybe(id string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.maybe[id]
+}
+
+// note notes what came of facts that were written.
+func (x *storm) note(writer int, facts, held []backend.Fact, err error, ctx context.Context) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err != nil {
+		if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+			x.t.Errorf("writer %d: %v", writer, err)
+		}
+		for _, f := range facts {
+			x.maybe[f.ID] = true
+		}
+		return
+	}
+	for i := range held {
+		if held[i].ID != facts[i].ID {
+			x.t.Errorf("writer %d wrote %q and was given %q", writer, facts[i].ID, held[i].ID)
+		}
+		if i > 0 && held[i].Seq != held[i-1].Seq+1 {
+			x.t.Errorf("writer %d: a batch with a gap after seq %d", writer, held[i-1].Seq)
+		}
+		x.acked = append(x.acked, held[i])
+		x.order[writer] = append(x.order[writer], held[i].ID)
+	}
+}
+
+// check compares the log with what was acknowledged.
+func (x *storm) check(log []backend.Fact) {
+	require.False(x.t, x.t.Failed())
+	at := map[string]uint64{}
+	for i, f := range log {
+		require.Equal(x.t, uint64(i)+1, f.Seq)
+		require.Zero(x.t, at[f.ID], "%q is there twice", f.ID)
+		at[f.ID] = f.Seq
+	}
+	known := map[string]bool{}
+	for _, f := range x.acked {
+		require.NotZero(x.t, at[f.ID], "%q was acknowledged at seq %d, and is not there", f.ID, f.Seq)
+		same(x.t, []backend.Fact{log[at[f.ID]-1]}, []backend.Fact{f})
+		known[f.ID] = true
+	}
+	for id := range at {
+		require.True(x.t, known[id] || x.maybe[id], "nobody wrote %q", id)
+	}
+	for writer, ids := range x.order {
+		for i := 1; i < len(ids); i++ {
+			require.Less(x.t, at[ids[i-1]], at[ids[i]], "the facts of writer %d are not in the order in which it wrote them", writer)
+		}
+	}
+}
+
+// A swap writes a key's next fact, if the latest is the one that is expected.
+type swap struct{ key, expect, id string }
+
+// A swapped is what came of it: latest is "" if it was written, or else what a conflict names.
+type swapped struct {
+	ok     bool
+	latest string
+}
+
+// register is a key whose latest fact is its state.
+var register = porcupine.Model{
+	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
+		byKey := map[string][]porcupine.Operation{}
+		for _, op := range history {
+			key := op.Input.(swap).key
+			byKey[key] = append(byKey[key], op)
+		}
+		var parts [][]porcupine.Operation
+		for _, part := range byKey {
+			parts = append(parts, part)
+		}
+		return parts
+	},
+	Init: func() any { return "" },
+	Step: func(state, input, output any) (bool, any) {
+		in, out := input.(swap), output.(swapped)
+		if out.ok {
+			return state == in.expect, in.id
+		}
+		return state == out.latest && out.latest != in.expect, state
+	},
+}
+
+// TestConditionalWrites lets clients race on keys with conditional writes, and wants what they are told to be
+// the story of one log: linearizable.
+func TestConditionalWrites(t *testing.T) {
+	t.Parallel()
+	for name, faults := range map[string]int{"calm": 0, "storm": 20} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seed := seed(t)
+			s := start(t, server.Options{Heartbeat: serverBeat})
+			p := startProxy(t, s.options.Address)
+			var mu sync.Mutex
+			var history []porcupine.Operation
+			var racers sync.WaitGroup
+			for i := range 6 {
+				c := connect(t, beating(p.through(s.options)))
+				rng := rand.New(rand.NewPCG(seed, uint64(i)))
+				racers.Go(func() {
+					latest := map[string]string{}
+					for n := range 100 {
+						key := fmt.Sprintf("k%d", rng.IntN(3))
+						in := swap{key, latest[key], fmt.Sprintf("%d-%d", i, n)}
+						begin := time.Now().UnixNano()
+						_, err := c.WriteBatch(context.Background(), backend.Batch{
+							Facts:  []backend.Fact{{ID: in.id, Store: "s", Key: key, Value: []byte("1")}},
+							Expect: []backend.Expect{{Store: "s", Key: key, ID: in.expect}},
+						})
+						end := time.Now().UnixNano()
+						out := swapped{ok: err == nil}
+						if conflict, ok := errors.AsType[*backend.ConflictError](err); ok {
+							out.latest = conflict.Latest
+							latest[key] = conflict.Latest
+						} else if err != nil {
+							t.Errorf("racer %d: %v", i, err)
+							return
+						} else {
+							latest[key] = in.id
+						}
+						mu.Lock()
+						history = append(history, porcupine.Operation{ClientId: i, Input: in, Call: begin, Output: out, Return: end})
+						mu.Unlock()
+					}
+				})
+				if faults > 0 && i == 5 {
+					p.rules(mischief(seed, faults))
+				}
+			}
+			racers.Wait()
+			p.rules(nil)
+			require.True(t, porcupine.CheckOperations(register, history), "what the racers were told fits no order of their writes")
+
+			written := 0
+			latest := map[string]string{}
+			for _, f := range contents(t, s.log) {
+				require.Equal(t, latest[f.Key], f.Causation)
+				latest[f.Key] = f.ID
+				written++
+			}
+			acked := 0
+			for _, op := range history {
+				if op.Output.(swapped).ok {
+					acked++
+				}
+			}
+			require.Equal(t, acked, written)
+			require.Less(t, acked, len(history), "nobody raced")
+		})
+	}
+}
+
+// TestRegister tells that the model would find a log that is none.
+func TestRegister(t *testing.T) {
+	op := func(client int, in swap, call int64, out swapped, end int64) porcupine.Operation {
+		return porcupine.Operation{ClientId: client, Input: in, Call: call, Output: out, Return: end}
+	}
+	ok := swapped{ok: true}
+	require.True(t, porcupine.CheckOperations(register, []porcupine.Operation{op(0, swap{"k", "", "a"}, 1, ok, 4), op(1, swap{"k", "a", "b"}, 2, ok, 3)}))
+	require.False(t, porcupine.CheckOperations(register, []porcupine.Operation{op(0, swap{"k", "", "a"}, 1, ok, 4), op(1, swap{"k", "", "b"}, 2, ok, 3)}), "two winners")
+	require.False(t, porcupine.CheckOperations(register, []porcupine.Operation{op(0, swap{"k", "", "a"}, 1, ok, 2), op(1, swap{"k", "b", "c"}, 3, swapped{latest: ""}, 4)}), "a conflict with the past")
+}

@@ -1,0 +1,316 @@
+package network_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A gatedLog writes nothing while its gate is shut.
+type gatedLog struct {
+	*memory.Log
+	waiting chan struct{} // gets a value for each write that has come to the gate
+
+	mu   sync.Mutex
+	gate chan struct{} // nil: open
+}
+
+func newGatedLog() *gatedLog {
+	return &gatedLog{Log: memory.New(memory.Options{}), waiting: make(chan struct{}, 1000)}
+}
+
+func (l *gatedLog) shut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gate = make(chan struct{})
+}
+
+func (l *gatedLog) open() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.gate)
+	l.gate = nil
+}
+
+func (l *gatedLog) pass(ctx context.Context) error {
+	l.mu.Lock()
+	gate := l.gate
+	l.mu.Unlock()
+	if gate == nil {
+		return nil
+	}
+	l.waiting <- struct{}{}
+	select {
+	case <-gate:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *gatedLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	if err := l.pass(ctx); err != nil {
+		return f, err
+	}
+	return l.Log.WriteFact(ctx, f)
+}
+
+func (l *gatedLog) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+	if err := l.pass(ctx); err != nil {
+		return nil, err
+	}
+	return l.Log.WriteBatch(ctx, b)
+}
+
+// TestCancelledCaller cancels calls while the server takes its time: they return at once, and the others get
+// the answers that are theirs.
+func TestCancelledCaller(t *testing.T) {
+	t.Parallel()
+	log := newGatedLog()
+	s := startLog(t, log, server.Options{})
+	c := connect(t, s.options)
+	log.shut()
+	type outcome struct {
+		held backend.Fact
+		err  error
+	}
+	var stays []chan outcome
+	var cancels []context.CancelFunc
+	var goes []chan outcome
+	call := func(ctx context.Context, n int) chan outcome {
+		done := make(chan outcome, 1)
+		go func() {
+			held, err := c.WriteFact(ctx, numbered(n))
+			done <- outcome{held, err}
+		}()
+		return done
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancels = append(cancels, cancel)
+	goes = append(goes, call(ctx, 0)) // which reads the answers, and stops
+	<-log.waiting
+	for n := 1; n < 30; n++ {
+		if n%3 == 0 {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancels = append(cancels, cancel)
+			goes = append(goes, call(ctx, n))
+		} else {
+			stays = append(stays, call(t.Context(), n))
+		}
+	}
+	for i := range goes {
+		cancels[i]()
+		require.ErrorIs(t, (<-goes[i]).err, context.Canceled)
+	}
+	for _, done := range stays {
+		require.Empty(t, done, "nothing is written yet")
+	}
+	log.open()
+	at := map[string]uint64{}
+	for _, done := range stays {
+		o := <-done
+		require.NoError(t, o.err)
+		at[o.held.ID] = o.held.Seq
+	}
+	require.Len(t, at, len(stays))
+	f, err := c.WriteFact(t.Context(), numbered(30))
+	require.NoError(t, err)
+	at[f.ID] = f.Seq
+	for _, f := range contents(t, log) {
+		if at[f.ID] != 0 {
+			require.Equal(t, f.Seq, at[f.ID])
+			delete(at, f.ID)
+		}
+	}
+	require.Empty(t, at)
+	stats, err := c.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), stats.Connection.Connects)
+}
+
+// connections waits until a server has so many connections.
+func connections(t testing.TB, s *server.Server, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return s.Metrics().Connections == n }, eventually, tick, "%d connections are wanted", n)
+}
+
+// TestLoopsEnd leaves loops and cancels their contexts: their connections end at once.
+func TestLoopsEnd(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Options{})
+	c := connect(t, s.options)
+	var many []backend.Fact
+	for n := range 2000 {
+		f := numbered(n)
+		f.Value = []byte(`"` + strings.Repeat("x", 10_000) + `"`) // more than connections hold
+		many = append(many, f)
+		if len(many) == 200 {
+			_, err := c.WriteBatch(t.Context(), backend.Batch{Facts: many})
+			require.NoError(t, err)
+			many = nil
+		}
+	}
+	loops := func(ctx context.Context, body func() bool) map[string]func() error {
+		return map[string]func() error{
+			"replay": func() error {
+				for _, err := range c.Replay(ctx, 0) {
+					if err != nil || !body() {
+						return err
+					}
+				}
+				return nil
+			},
+			"follow": func() error {
+				for _, err := range c.Follow(ctx, 0, "s") {
+					if err != nil || !body() {
+						return err
+					}
+				}
+				return nil
+			},
+		}
+	}
+	connections(t, s.server, 1)
+	for name, loop := range loops(t.Context(), func() bool { connections(t, s.server, 2); return false }) {
+		require.NoError(t, loop(), name)
+		connections(t, s.server, 1)
+	}
+	for _, name := range []string{"replay", "follow"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		err := loops(ctx, func() bool {
+			if n++; n == 5 { // while the body runs, not when it asks for more
+				cancel()
+				connections(t, s.server, 1)
+			}
+			return true
+		})[name]()
+		require.ErrorIs(t, err, context.Canceled, name)
+		require.Equal(t, 5, n, name)
+	}
+	ctx, cancel := context.WithCancel(t.Context()) // while it waits for more
+	n := 0
+	err := loops(ctx, func() bool {
+		if n++; n == 2000 {
+			go cancel()
+		}
+		return true
+	})["follow"]()
+	require.ErrorIs(t, err, context.Canceled)
+	connections(t, s.server, 1)
+}
+
+// TestClose closes a client with calls, loops and an attempt to connect under way. All end with ErrClosed, and
+// nothing is left behind. It is alone, since it counts descriptors.
+func TestClose(t *testing.T) {
+	before := descriptors(t)
+	log := newGatedLog()
+	s := serve(t, log, "tcp", server.Options{})
+	p := startProxy(t, s.options.Address)
+	for round := range 10 {
+		c, err := network.Dial(t.Context(), hasty(p.through(s.options)))
+		require.NoError(t, err)
+		_, err = c.WriteFact(t.Context(), numbered(3*round+1))
+		require.NoError(t, err)
+		var calls sync.WaitGroup
+		errs := make(chan error, 100)
+		call := func(f func() error) { calls.Go(func() { errs <- f() }) }
+
+		log.shut()
+		var ready sync.WaitGroup
+		for i := range 8 {
+			call(func() error { _, err := c.WriteFact(context.Background(), numbered(100+i)); return err })
+			call(func() error {
+				_, err := c.WriteBatch(context.Background(), backend.Batch{Facts: batchOf(200, 210)})
+				return err
+			})
+		}
+		<-log.waiting
+		hold := make(chan struct{})
+		for range 2 {
+			ready.Add(2)
+			call(func() error {
+				for _, err := range c.Follow(context.Background(), 0) {
+					if err != nil {
+						return err
+					}
+					if contents(t, log)[0].ID != "" {
+						ready.Done()
+					}
+					<-hold
+				}
+				return nil
+			})
+			call(func() error {
+				first := true
+				for _, err := range c.Replay(context.Background(), 0) {
+					if err != nil {
+						return err
+					}
+					if first {
+						ready.Done()
+						<-hold
+						first = false
+					}
+				}
+				return backend.ErrClosed // it had all there was
+			})
+		}
+		ready.Wait()
+		if round%2 == 1 { // all calls are about to connect again, and stalled
+			stalled := make(chan struct{}, 1000)
+			p.rules(func(f passing) action {
+				if f.up && f.op == wire.OpHello {
+					stalled <- struct{}{}
+					return action{fate: stalls}
+				}
+				return action{}
+			})
+			p.cut()
+			<-stalled
+		}
+		closed := make(chan error, 2)
+		for range 2 {
+			go func() { closed <- c.Close() }()
+		}
+		require.NoError(t, <-closed)
+		require.NoError(t, <-closed)
+		close(hold)
+		calls.Wait()
+		close(errs)
+		for err := range errs {
+			require.ErrorIs(t, err, backend.ErrClosed)
+		}
+		for name, call := range every(c) {
+			require.ErrorIs(t, call(t.Context()), backend.ErrClosed, name)
+		}
+		log.open()
+		for len(log.waiting) > 0 {
+			<-log.waiting
+		}
+		p.rules(nil)
+		connections(t, s.server, 0)
+	}
+	p.stop()
+	s.stop(t)
+	require.Eventually(t, func() bool { return descriptors(t) <= before }, eventually, tick, "descriptors are left behind")
+}
+
+// descriptors returns how many the process has open; 0 where the system does not tell.
+func descriptors(t testing.TB) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}

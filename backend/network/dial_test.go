@@ -1,0 +1,301 @@
+package network_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// accept listens on a free port and gives each connection to handle, which must end with it.
+func accept(t testing.TB, handle func(net.Conn)) (address string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	var conns []net.Conn
+	running.Go(func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, nc)
+			mu.Unlock()
+			running.Go(func() {
+				defer nc.Close()
+				handle(nc)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		mu.Lock()
+		for _, nc := range conns {
+			_ = nc.Close()
+		}
+		mu.Unlock()
+		running.Wait()
+	})
+	return l.Addr().String()
+}
+
+// answering returns a handler that answers every request with the same body.
+func answering(body string) func(net.Conn) {
+	return func(nc net.Conn) {
+		in := wire.NewReader(nc, 0)
+		for {
+			if _, err := in.Next(); err != nil {
+				return
+			}
+			if _, err := nc.Write(wire.AppendFrame(nil, []byte(body))); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func silent(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }
+
+// loadTokens returns tokens with one entry, who may do everything.
+func loadTokens(t testing.TB) (token string, tokens *server.Tokens) {
+	token, entry := server.NewToken("admin")
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("- {name: admin, sha256: "+entry.SHA256+", read: ['*'], write: ['*'], admin: true}\n"), 0o600))
+	tokens, err := server.LoadTokens(path)
+	require.NoError(t, err)
+	return token, tokens
+}
+
+// TestDialErrors dials what is no server, or none that wants this client.
+func TestDialErrors(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	serverTLS, clientTLS := pair(t)
+	wantsCert := serverTLS.Clone()
+	wantsCert.ClientAuth, wantsCert.ClientCAs = tls.RequireAndVerifyClientCert, a.pool()
+	stranger, strangerKey := newAuthority(t).issue(t, "stranger", 3)
+	strange, err := tls.X509KeyPair(stranger, strangerKey)
+	require.NoError(t, err)
+	withStrange := clientTLS.Clone()
+	withStrange.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &strange, nil }
+	_, tokens := loadTokens(t)
+
+	plain := start(t, server.Options{}).options.Address
+	secure := startLog(t, memory.New(memory.Options{}), server.Options{TLS: serverTLS}).options.Address
+	closed := startLog(t, memory.New(memory.Options{}), server.Options{TLS: wantsCert}).options.Address
+	guarded := start(t, server.Options{Tokens: tokens}).options.Address
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	nobody := "127.0.0.1:1"
+	ctx := t.Context()
+
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		o    network.Options
+		is   []error
+		not  []error
+		says []string
+	}{
+		"nobody listens":            {ctx, network.Options{Address: nobody}, []error{backend.ErrUnavailable, syscall.ECONNREFUSED}, nil, []string{"tcp://" + nobody, "after 1 attempts"}},
+		"no socket":                 {ctx, network.Options{Address: filepath.Join(shortDir(t), "s")}, []error{backend.ErrUnavailable, os.ErrNotExist}, nil, []string{"unix:///"}},
+		"context done":              {done, network.Options{Address: plain}, []error{backend.ErrUnavailable, context.Canceled}, nil, nil},
+		"silence, and a deadline":   {short, network.Options{Address: accept(t, silent)}, []error{backend.ErrUnavailable, context.DeadlineExceeded}, nil, []string{"no answer"}},
+		"silence":                   {ctx, network.Options{Address: accept(t, silent), DialTimeout: 20 * time.Millisecond}, []error{backend.ErrUnavailable}, []error{context.DeadlineExceeded}, []string{"no answer"}},
+		"it hangs up":               {ctx, network.Options{Address: accept(t, func(net.Conn) {})}, []error{backend.ErrUnavailable}, nil, []string{"say hello"}},
+		"wrong token":               {ctx, network.Options{Address: guarded, Token: "wrong"}, []error{backend.ErrUnauthenticated}, []error{backend.ErrUnavailable}, []string{"the token is not known"}},
+		"TLS where there is none":   {ctx, network.Options{Address: plain, TLS: clientTLS}, []error{backend.ErrUnavailable}, nil, []string{"tcp+tls://" + plain, "TLS"}},
+		"no TLS where there is":     {ctx, network.Options{Address: secure}, []error{backend.ErrUnavailable}, nil, nil},
+		"an authority not trusted":  {ctx, network.Options{Address: secure, TLS: &tls.Config{RootCAs: a.pool()}}, nil, []error{backend.ErrUnavailable}, []string{"certificate"}},
+		"another name":              {ctx, network.Options{Address: secure, TLS: &tls.Config{RootCAs: clientTLS.RootCAs, ServerName: "other.example"}}, nil, []error{backend.ErrUnavailable}, []string{"other.example"}},
+		"no certificate":            {ctx, network.Options{Address: closed, TLS: clientTLS}, []error{backend.ErrUnauthenticated}, []error{backend.ErrUnavailable}, []string{"certificate"}},
+		"a stranger's certificate":  {ctx, network.Options{Address: closed, TLS: withStrange}, []error{backend.ErrUnauthenticated}, []error{backend.ErrUnavailable}, []string{"certificate"}},
+		"it speaks HTTP":            {ctx, network.Options{Address: httpServer(t)}, []error{backend.ErrUnavailable, backend.ErrCorrupt}, nil, nil},
+		"an echo":                   {ctx, network.Options{Address: accept(t, func(nc net.Conn) { _, _ = io.Copy(nc, nc) })}, []error{backend.ErrInvalid}, nil, []string{"answer"}},
+		"a version to come":         {ctx, network.Options{Address: accept(t, answering(`{"ok":true,"protocol":3,"max_frame":9}`))}, []error{backend.ErrInvalid}, nil, []string{"version 3"}},
+		"a server without a limit":  {ctx, network.Options{Address: accept(t, answering(`{"ok":true,"protocol":2}`))}, []error{backend.ErrInvalid}, nil, []string{"limit of 0"}},
+		"no room":                   {ctx, network.Options{Address: accept(t, answering(`{"ok":false,"error_code":"unavailable","error":"no room"}`))}, []error{backend.ErrUnavailable}, nil, []string{"no room"}},
+		"no address":                {ctx, network.Options{}, []error{backend.ErrInvalid}, nil, []string{"address"}},
+		"a transport there is none": {ctx, network.Options{Address: plain, Transport: "udp"}, []error{backend.ErrInvalid}, nil, []string{"udp"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := network.Dial(c.ctx, c.o)
+			require.Error(t, err)
+			for _, target := range c.is {
+				require.ErrorIs(t, err, target)
+			}
+			for _, target := range c.not {
+				require.NotErrorIs(t, err, target)
+			}
+			for _, text := range append(c.says, "network: dial") {
+				require.Contains(t, err.Error(), text)
+			}
+			require.NotContains(t, err.Error(), "\n")
+		})
+	}
+}
+
+func httpServer(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Minute}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() {
+		require.NoError(t, s.Close())
+		require.ErrorIs(t, <-done, http.ErrServerClosed)
+	})
+	return l.Addr().String()
+}
+
+// every returns all calls there are, by name.
+func every(c *network.Client) map[string]func(ctx context.Context) error {
+	return map[string]func(ctx context.Context) error{
+		"WriteFact": func(ctx context.Context) error { _, err := c.WriteFact(ctx, numbered(1)); return err },
+		"WriteBatch": func(ctx context.Context) error {
+			_, err := c.WriteBatch(ctx, backend.Batch{Facts: batchOf(2, 3)})
+			return err
+		},
+		"Replay":        func(ctx context.Context) error { _, err := collect(c.Replay(ctx, 0)); return err },
+		"Follow":        func(ctx context.Context) error { _, err := collect(c.Follow(ctx, 0)); return err },
+		"WriteSnapshot": func(ctx context.Context) error { return c.WriteSnapshot(ctx, 0) },
+		"Prune":         func(ctx context.Context) error { _, err := c.Prune(ctx, slices.Values([]uint64{9})); return err },
+		"Stats":         func(ctx context.Context) error { _, err := c.Stats(ctx); return err },
+	}
+}
+
+// TestNoToken tells that who shows no token is told so by every call, at once.
+func TestNoToken(t *testing.T) {
+	t.Parallel()
+	token, tokens := loadTokens(t)
+	s := start(t, server.Options{Tokens: tokens})
+	for name, call := range every(connect(t, s.options)) {
+		require.ErrorIs(t, call(t.Context()), backend.ErrUnauthenticated, name)
+	}
+	s.options.Token = token
+	for name, call := range every(connect(t, s.options)) {
+		if name != "Follow" { // which would go on
+			require.NoError(t, call(t.Context()), name)
+		}
+	}
+}
+
+// TestUnavailable calls a server that is gone, and then there again.
+func TestUnavailable(t *testing.T) {
+	t.Parallel()
+	s := serve(t, memory.New(memory.Options{}), "tcp", server.Options{})
+	o := hasty(s.options)
+	var giveUp atomic.Pointer[context.CancelFunc]
+	var failed atomic.Int32
+	o.Logger = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zap.DebugLevel), zap.Hooks(func(e zapcore.Entry) error {
+		if e.Message == "an attempt failed" && failed.Add(1)%3 == 0 { // the first may be that the connection was lost
+			(*giveUp.Load())()
+		}
+		return nil
+	}))
+	c := connect(t, o)
+	s.stop(t)
+	for name, call := range every(c) {
+		ctx, cancel := context.WithCancel(t.Context())
+		failed.Store(0)
+		giveUp.Store(&cancel)
+		err := call(ctx)
+		require.ErrorIs(t, err, backend.ErrUnavailable, name)
+		require.ErrorIs(t, err, context.Canceled, name)
+		require.ErrorIs(t, err, syscall.ECONNREFUSED, name)
+		require.Regexp(t, `^network: .*tcp://`+s.options.Address+`, after \d+ attempts: .*connection refused.*: context canceled$`, err.Error())
+		short, end := context.WithTimeout(t.Context(), 5*tick)
+		err = call(short)
+		end()
+		require.ErrorIs(t, err, backend.ErrUnavailable, name)
+		require.ErrorIs(t, err, context.DeadlineExceeded, name)
+		require.ErrorIs(t, call(canceled(t)), context.Canceled, name)
+	}
+	stats, err := c.Stats(canceled(t))
+	require.Error(t, err)
+	require.False(t, stats.Connection.Up)
+	require.NotEmpty(t, stats.Connection.LastError)
+	require.Equal(t, 2, stats.Connection.Protocol)
+
+	l, err := server.Listen("tcp", s.options.Address)
+	require.NoError(t, err)
+	again := server.New(memory.New(memory.Options{}), server.Options{})
+	done := make(chan error, 1)
+	go func() { done <- again.Serve(l) }()
+	for name, call := range every(c) {
+		if name != "Follow" {
+			require.NoError(t, call(t.Context()), name)
+		}
+	}
+	require.NoError(t, again.Close())
+	require.NoError(t, <-done)
+}
+
+// canceled returns a context that has ended.
+func canceled(t testing.TB) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+// TestWithoutConnection calls while connecting comes to no end: every call heeds its context, that which
+// connects and those which wait for it.
+func TestWithoutConnection(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Options{})
+	p := startProxy(t, s.options.Address)
+	c := connect(t, hasty(p.through(s.options)))
+	stalled := make(chan struct{}, 100)
+	p.rules(func(f passing) action {
+		if f.up && f.op == wire.OpHello {
+			stalled <- struct{}{}
+			return action{fate: stalls}
+		}
+		return action{}
+	})
+	p.cut()
+	for name, call := range every(c) {
+		first, cancelFirst := context.WithCancel(t.Context())
+		second, cancelSecond := context.WithCancel(t.Context())
+		errs := [2]chan error{make(chan error, 1), make(chan error, 1)}
+		go func() { errs[0] <- call(first) }()
+		<-stalled
+		go func() { errs[1] <- call(second) }()
+		cancelSecond()
+		require.ErrorIs(t, <-errs[1], context.Canceled, name)
+		cancelFirst()
+		err := <-errs[0]
+		require.ErrorIs(t, err, context.Canceled, name)
+		require.ErrorIs(t, err, backend.ErrUnavailable, name)
+		require.False(t, strings.Contains(err.Error(), "\n"), err.Error())
+		for len(stalled) > 0 {
+			<-stalled
+		}
+	}
+	p.rules(nil)
+	_, err := c.Stats(t.Context())
+	require.NoError(t, err)
+}

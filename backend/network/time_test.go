@@ -1,0 +1,291 @@
+package network_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/server"
+)
+
+// Here connections are in memory and time is the test's own: it passes at once when all goroutines wait, so
+// that what a test waits for takes no time, and what must not happen in a time is seen not to.
+
+// A pipeNet is a network in memory, and a net.Listener of it. It can be out of order.
+type pipeNet struct {
+	incoming chan net.Conn
+	closed   chan struct{}
+	once     sync.Once
+
+	mu    sync.Mutex
+	dials []time.Time  // attempts
+	down  error        // what dialing comes to; nil: it works
+	conns []*stallConn // both ends of all connections
+}
+
+// A stallConn can be made to give nothing more to who reads from it.
+type stallConn struct {
+	net.Conn
+	mu      sync.Mutex
+	stalled bool
+}
+
+func (c *stallConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		c.mu.Lock()
+		stalled := c.stalled
+		c.mu.Unlock()
+		if err != nil || !stalled {
+			return n, err
+		}
+	}
+}
+
+// stall makes all connections that there are go dead without a word.
+func (n *pipeNet) stall() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.conns {
+		c.mu.Lock()
+		c.stalled = true
+		c.mu.Unlock()
+	}
+}
+
+func newPipeNet() *pipeNet {
+	return &pipeNet{incoming: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (n *pipeNet) Accept() (net.Conn, error) {
+	select {
+	case nc := <-n.incoming:
+		return nc, nil
+	case <-n.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (n *pipeNet) Close() error {
+	n.once.Do(func() { close(n.closed) })
+	return nil
+}
+
+func (n *pipeNet) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+func (n *pipeNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	n.mu.Lock()
+	n.dials = append(n.dials, time.Now())
+	down := n.down
+	n.mu.Unlock()
+	if down != nil {
+		return nil, down
+	}
+	a, b := net.Pipe()
+	client, server := &stallConn{Conn: a}, &stallConn{Conn: b}
+	select {
+	case n.incoming <- server:
+	case <-n.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.conns = append(n.conns, client, server)
+	return client, nil
+}
+
+// set puts the network out of order, and cuts all connections, or in order again.
+func (n *pipeNet) set(down error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down = down
+	if down != nil {
+		for _, nc := range n.conns {
+			_ = nc.Close()
+		}
+		n.conns = nil
+	}
+}
+
+// attempts returns when connections were tried since it was called last.
+func (n *pipeNet) attempts() []time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	dials := n.dials
+	n.dials = nil
+	return dials
+}
+
+var errDown = errors.New("the network is down")
+
+// A slowLog takes its time to write.
+type slowLog struct {
+	*memory.Log
+	takes time.Duration
+}
+
+func (l *slowLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	time.Sleep(l.takes) // in the test's own time
+	return l.Log.WriteFact(ctx, f)
+}
+
+// inMemory runs a test in its own time with a client and a server, which it ends.
+func inMemory(t *testing.T, log backend.Backend, o network.Options, test func(t *testing.T, c *network.Client, n *pipeNet)) {
+	network.ForgetCalls()
+	defer network.ForgetCalls()
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNet()
+		s := server.New(log, server.Options{})
+		done := make(chan error, 1)
+		go func() { done <- s.Serve(n) }()
+		o.Address = "pipe"
+		c, err := network.Dial(t.Context(), o.DialBy(n.dial))
+		require.NoError(t, err)
+		n.attempts()
+		test(t, c, n)
+		require.NoError(t, c.Close())
+		require.NoError(t, s.Close())
+		require.NoError(t, <-done)
+		require.NoError(t, log.Close())
+	})
+}
+
+// TestSlowCalls makes calls that take long after a connection has been idle: nothing is lost in less than
+// three heartbeats.
+func TestSlowCalls(t *testing.T) {
+	log := &slowLog{Log: memory.New(memory.Options{})}
+	inMemory(t, log, network.Options{}, func(t *testing.T, c *network.Client, n *pipeNet) {
+		for i, takes := range []time.Duration{0, time.Second, 10 * time.Second, 14 * time.Second} {
+			log.takes = takes
+			time.Sleep(time.Minute)
+			_, err := c.WriteFact(t.Context(), numbered(i))
+			require.NoError(t, err)
+		}
+		stats, err := c.Stats(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, uint64(1), stats.Connection.Connects, stats.Connection.LastError)
+	})
+}
+
+// TestBackoff counts how long a client waits between its attempts: ever longer up to the bound, at random, and
+// from the beginning again once it was connected. While nobody calls it does not try.
+func TestBackoff(t *testing.T) {
+	o := network.Options{MinBackoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second}
+	inMemory(t, memory.New(memory.Options{}), o, func(t *testing.T, c *network.Client, n *pipeNet) {
+		for round := range 3 {
+			n.set(errDown)
+			time.Sleep(time.Hour)
+			require.Empty(t, n.attempts(), "nothing is asked")
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			start := time.Now()
+			_, err := c.WriteFact(ctx, numbered(round))
+			cancel()
+			require.ErrorIs(t, err, backend.ErrUnavailable)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorIs(t, err, errDown)
+			require.Equal(t, time.Minute, time.Since(start), "the caller's context says for how long")
+			requireBackoff(t, n.attempts(), o)
+
+			n.set(nil)
+			_, err = c.WriteFact(t.Context(), numbered(round))
+			require.NoError(t, err)
+			n.attempts()
+		}
+	})
+}
+
+// requireBackoff requires waits that grow from the least to the most, each with half of it at random.
+func requireBackoff(t *testing.T, dials []time.Time, o network.Options) {
+	require.Greater(t, len(dials), 20)
+	require.Less(t, len(dials), 80)
+	want := o.MinBackoff
+	waits := map[time.Duration]bool{}
+	for i := 1; i < len(dials); i++ {
+		wait := dials[i].Sub(dials[i-1])
+		require.GreaterOrEqual(t, wait, want/2, "wait %d", i)
+		require.LessOrEqual(t, wait, want+want/2, "wait %d", i)
+		want = min(want*3/2, o.MaxBackoff)
+		waits[wait] = true
+	}
+	require.Greater(t, len(waits), len(dials)/2, "they are random")
+}
+
+// TestFollowBackoff loses a subscription again and again: what comes in between, be it a heartbeat, makes the
+// client hasty again.
+func TestFollowBackoff(t *testing.T) {
+	log := memory.New(memory.Options{})
+	o := network.Options{MinBackoff: 100 * time.Millisecond, MaxBackoff: 10 * time.Second}
+	inMemory(t, log, o, func(t *testing.T, c *network.Client, n *pipeNet) {
+		ctx, cancel := context.WithCancel(t.Context())
+		got := make(chan uint64)
+		ended := make(chan error, 1)
+		go func() {
+			for f, err := range c.Follow(ctx, 0) {
+				if err != nil {
+					ended <- err
+					return
+				}
+				got <- f.Seq
+			}
+		}()
+		for i := uint64(1); i <= 6; i++ {
+			if i%2 == 0 {
+				time.Sleep(time.Minute)
+			} else {
+				_, err := log.WriteFact(t.Context(), numbered(int(i)))
+				require.NoError(t, err)
+				require.Equal(t, (i+1)/2, <-got)
+			}
+			n.set(errDown)
+			n.attempts()
+			time.Sleep(time.Minute)
+			dials := n.attempts()
+			require.LessOrEqual(t, dials[1].Sub(dials[0]), 3*o.MinBackoff, "round %d begins anew", i)
+			n.set(nil)
+		}
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}
+
+// TestHeartbeats stops everything that comes in: calls and followers find out after three heartbeats, and not
+// before; an idle subscription of a server that is there is kept for ever.
+func TestHeartbeats(t *testing.T) {
+	log := memory.New(memory.Options{})
+	inMemory(t, log, network.Options{Heartbeat: 5 * time.Second}, func(t *testing.T, c *network.Client, n *pipeNet) {
+		got := make(chan uint64, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			for f, err := range c.Follow(ctx, 0, "s") {
+				if err != nil {
+					ended <- err
+					return
+				}
+				got <- f.Seq
+			}
+		}()
+		time.Sleep(time.Hour)
+		require.Len(t, n.attempts(), 1, "the subscription is kept alive by heartbeats alone")
+		n.stall()
+		start := time.Now()
+		f, err := c.WriteFact(t.Context(), numbered(1))
+		require.NoError(t, err)
+		require.Equal(t, f.Seq, <-got)
+		require.GreaterOrEqual(t, time.Since(start), 10*time.Second, "three heartbeats after the last one that came")
+		require.LessOrEqual(t, time.Since(start), 31*time.Second)
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}

@@ -1,0 +1,170 @@
+package server_test
+
+import (
+	"crypto/tls"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+)
+
+// certificateFiles are a certificate and its key on disk.
+type certificateFiles struct {
+	t         testing.TB
+	cert, key string
+	written   time.Time
+}
+
+// put writes both files anew, with times that no other ones have had.
+func (f *certificateFiles) put(cert, key []byte) {
+	if f.written.IsZero() {
+		f.written = time.Now()
+	}
+	f.written = f.written.Add(time.Second)
+	for path, text := range map[string][]byte{f.cert: cert, f.key: key} {
+		require.NoError(f.t, os.WriteFile(path, text, 0o600))
+		require.NoError(f.t, os.Chtimes(path, f.written, f.written))
+	}
+}
+
+// TestCertificateReload serves with a certificate that changes on disk: new connections get the new one, open ones go
+// on, and a pair that is none, or missing, keeps the old one.
+func TestCertificateReload(t *testing.T) {
+	a := newAuthority(t)
+	dir := t.TempDir()
+	files := &certificateFiles{t: t, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
+	_, err := server.LoadCertificate(files.cert, files.key, nil)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	cert1, key1 := a.issue(t, "one")
+	cert2, key2 := a.issue(t, "two")
+	files.put(cert1, key2)
+	_, err = server.LoadCertificate(files.cert, files.key, nil)
+	require.ErrorContains(t, err, files.cert)
+	files.put(cert1, key1)
+	core, logs := observer.New(zap.InfoLevel)
+	c, err := server.LoadCertificate(files.cert, files.key, zap.New(core))
+	require.NoError(t, err)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: &tls.Config{GetCertificate: c.Get}})
+	seen := func() (string, *peer) {
+		p := s.dialTLS(&tls.Config{RootCAs: a.pool(), ServerName: "127.0.0.1"})
+		p.requireAlive()
+		return p.Conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName, p
+	}
+	name, open := seen()
+	require.Equal(t, "one", name)
+	for _, broken := range [][2][]byte{{cert2, key1}, {cert1, key2}, {[]byte("nonsense"), key2}, {nil, nil}} {
+		files.put(broken[0], broken[1])
+		name, _ = seen()
+		require.Equal(t, "one", name)
+	}
+	require.NotZero(t, logs.FilterMessageSnippet("can't be read").Len())
+	files.put(cert2, key2)
+	name, _ = seen()
+	require.Equal(t, "two", name)
+	require.Equal(t, 1, logs.FilterMessageSnippet("read the certificate again").Len())
+	require.NoError(t, os.Remove(files.key))
+	name, _ = seen()
+	require.Equal(t, "two", name)
+	open.requireAlive()
+}
+
+// TestTLS: nothing but TLS 1.2 and later is spoken where TLS is asked for.
+func TestTLS(t *testing.T) {
+	serverTLS, clientTLS := tlsPair(t)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: serverTLS})
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := clientTLS.Clone()
+		config.MaxVersion = version
+		p := s.dialTLS(config)
+		p.hello("")
+		p.requireOK(`{"op":"subscribe"}`)
+		p.send(`{"op":"close"}`)
+		p.requireEnd()
+		p = s.dialTLS(config)
+		p.sendBytes(append(framesOf(`{"op":"ping"}`), header(0)...))
+		p.next()
+		require.Equal(t, "invalid_request", answerOf(t, p.next()).Code)
+		p.requireEnd()
+	}
+	old := clientTLS.Clone()
+	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+	_, err := s.dialTLS(old).Write([]byte("x"))
+	require.Error(t, err)
+	plain := s.dial()
+	plain.send(`{"op":"ping"}`)
+	plain.requireGone()
+	_, err = s.dialTLS(&tls.Config{ServerName: "127.0.0.1"}).Write([]byte("x"))
+	require.Error(t, err, "a server that the client does not trust")
+}
+
+// TestClientCertificates lets in who has one of the right authority; with tokens too, what it may do is what the
+// entry of its name says.
+func TestClientCertificates(t *testing.T) {
+	a, stranger := newAuthority(t), newAuthority(t)
+	config := func(auth tls.ClientAuthType) *tls.Config {
+		return &tls.Config{Certificates: []tls.Certificate{a.keyed(t, "server")}, ClientAuth: auth, ClientCAs: a.pool()}
+	}
+	client := func(certs ...tls.Certificate) *tls.Config {
+		return &tls.Config{RootCAs: a.pool(), ServerName: "127.0.0.1", Certificates: certs}
+	}
+	// refused tells a client that is not let in: it finds out when it reads.
+	refused := func(p *peer) {
+		_, _ = p.Write(framesOf(`{"op":"ping"}`))
+		_, err := p.in.Next()
+		require.Error(t, err)
+	}
+
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: config(tls.RequireAndVerifyClientCert)})
+	p := s.dialTLS(client(a.keyed(t, "anybody")))
+	for _, op := range []string{"write_fact", "stats", "server_status", "write_snapshot", "replay"} {
+		p.requireOK("%s", everyOp[op])
+	}
+	refused(s.dialTLS(client()))
+	refused(s.dialTLS(client(stranger.keyed(t, "anybody"))))
+
+	file := newTokenFile(t, admin, tasks)
+	s = serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: config(tls.VerifyClientCertIfGiven), Tokens: file.Tokens})
+	s.write(fact("tasks", "a"), fact("secret", "b"))
+	p = s.dialTLS(client(a.keyed(t, "tasks"))) // version 1 has no tokens: the certificate stands for one
+	p.requireOK("%s", writeJSON("notes", "c"))
+	p.requireForbidden("%s", writeJSON("secret", "x"))
+	body := p.ask(`{"op":"replay"}`)
+	require.Contains(t, body, `"id":"a"`)
+	require.NotContains(t, body, "secret")
+	p.hello("")
+	p.requireForbidden(`{"op":"server_status"}`)
+	p.requireCode("unauthenticated", `{"op":"hello","protocol":2,"token":"wrong"}`) // what is shown must be right
+	p.hello("admin")
+	p.requireOK(`{"op":"server_status"}`)
+	file.reload(admin)
+	p = s.dialTLS(client(a.keyed(t, "tasks")))
+	p.requireCode("unauthenticated", "%s", writeJSON("notes", "x"))
+	p = s.dialTLS(client())
+	p.requireCode("unauthenticated", "%s", writeJSON("notes", "x"))
+	p.hello("admin")
+	p.requireOK("%s", writeJSON("notes", "d"))
+	refused(s.dialTLS(client(stranger.keyed(t, "admin"))))
+}
+
+// TestSlowHandshake ends connections that do not come to a handshake's end.
+func TestSlowHandshake(t *testing.T) {
+	serverTLS, _ := tlsPair(t)
+	synctest.Test(t, func(t *testing.T) {
+		s, l := servePipe(t, server.Options{TLS: serverTLS, FrameTimeout: 30 * time.Second}, nil)
+		p := l.dial(t)
+		p.sendBytes([]byte{0x16})
+		start := time.Now()
+		p.requireEnd()
+		require.Equal(t, 30*time.Second, time.Since(start))
+		synctest.Wait()
+		require.Zero(t, s.Metrics().Connections)
+	})
+}

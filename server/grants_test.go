@@ -1,0 +1,286 @@
+package server_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+)
+
+// A tokenFile is a file of tokens, each of which is the name of its entry.
+type tokenFile struct {
+	t    testing.TB
+	path string
+	*server.Tokens
+}
+
+func entry(name string, read, write []string, admin bool) server.TokenEntry {
+	sum := sha256.Sum256([]byte(name))
+	return server.TokenEntry{Name: name, SHA256: hex.EncodeToString(sum[:]), Read: read, Write: write, Admin: admin}
+}
+
+func newTokenFile(t testing.TB, entries ...server.TokenEntry) *tokenFile {
+	f := &tokenFile{t: t, path: filepath.Join(t.TempDir(), "tokens.json")}
+	f.put(entries...)
+	var err error
+	f.Tokens, err = server.LoadTokens(f.path)
+	require.NoError(t, err)
+	return f
+}
+
+func (f *tokenFile) put(entries ...server.TokenEntry) {
+	text, err := json.Marshal(entries)
+	require.NoError(f.t, err)
+	require.NoError(f.t, os.WriteFile(f.path, text, 0o600))
+}
+
+// reload writes the file anew and has it read.
+func (f *tokenFile) reload(entries ...server.TokenEntry) {
+	f.put(entries...)
+	require.NoError(f.t, f.Reload())
+}
+
+var (
+	admin  = entry("admin", []string{"*"}, []string{"*"}, true)
+	reader = entry("reader", []string{"*"}, nil, false)
+	tasks  = entry("tasks", []string{"tasks"}, []string{"tasks", "notes"}, false)
+	none   = entry("none", nil, nil, false)
+)
+
+// with connects and says hello with a token.
+func (s *served) with(e server.TokenEntry) *peer {
+	s.t.Helper()
+	p := s.dial()
+	p.hello(e.Name)
+	return p
+}
+
+func (p *peer) requireForbidden(format string, args ...any) {
+	p.t.Helper()
+	a := p.requireCode("forbidden", format, args...)
+	require.NotContains(p.t, a.Error, "backend: forbidden: ,")
+}
+
+// everyOp is a request for each op but hello, ping and close, which are for everybody.
+var everyOp = map[string]string{
+	"write_fact":     writeJSON("tasks", "x"),
+	"write_batch":    `{"op":"write_batch","facts":[` + factJSON("tasks", "x") + `]}`,
+	"replay":         `{"op":"replay"}`,
+	"subscribe":      `{"op":"subscribe"}`,
+	"write_snapshot": `{"op":"write_snapshot"}`,
+	"prune":          `{"op":"prune","seqs":[[1,1]]}`,
+	"stats":          `{"op":"stats"}`,
+	"server_status":  `{"op":"server_status"}`,
+	"unknown":        `{"op":"nope"}`,
+}
+
+// TestWithoutToken asks for everything without a token, and with wrong ones, in both versions.
+func TestWithoutToken(t *testing.T) {
+	file := newTokenFile(t, admin)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
+	s.write(fact("tasks", "a"))
+	wrong := s.dial()
+	for _, token := range []string{"Admin", "admin ", "admi", admin.SHA256, "*", strings.Repeat("x", 1<<16)} {
+		wrong.requireCode("unauthenticated", `{"op":"hello","protocol":2,"token":%q}`, token)
+	}
+	v2 := s.dial()
+	v2.hello("")
+	for name, p := range map[string]*peer{"version 1": s.dial(), "version 2": v2, "wrong token": wrong} {
+		for op, request := range everyOp {
+			a := p.requireCode("unauthenticated", "%s", request)
+			require.NotContains(t, a.Error, "tasks", "%s of %s", op, name)
+		}
+		p.requireAlive()
+	}
+	require.Len(t, s.facts(), 1)
+	for _, p := range []*peer{v2, wrong} { // it is not too late
+		p.hello("admin")
+		p.requireOK("%s", writeJSON("tasks", "b"))
+	}
+	v2.ask(`{"op":"close"}`)
+	v2.requireEnd()
+}
+
+// TestGrants has each op refuse what the token does not grant.
+func TestGrants(t *testing.T) {
+	file := newTokenFile(t, admin, reader, tasks, none)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
+	s.write(fact("secret", "s1"), fact("tasks", "t1"), fact("notes", "n1"))
+
+	for _, e := range []server.TokenEntry{reader, tasks, none} {
+		p := s.with(e)
+		p.requireForbidden("%s", writeJSON("secret", "x"))
+		p.requireForbidden(`{"op":"write_batch","facts":[%s]}`, factJSON("secret", "x"))
+		p.requireForbidden(`{"op":"write_batch","facts":[%s,%s]}`, factJSON("tasks", "x"), factJSON("secret", "x"))
+		p.requireForbidden(`{"op":"write_batch","facts":[],"expect":[{"store":"secret","key":"k-s1","id":""}]}`)
+		p.requireForbidden(`{"op":"write_snapshot"}`)
+		p.requireForbidden(`{"op":"prune","seqs":[[1,1]]}`)
+		p.requireForbidden(`{"op":"server_status"}`)
+		p.requireOK(`{"op":"stats"}`)
+		if e.Name != "reader" {
+			p.requireForbidden(`{"op":"replay","stores":["secret"]}`)
+			p.requireForbidden(`{"op":"replay","stores":["tasks","secret"]}`)
+			p.requireForbidden(`{"op":"subscribe","stores":["secret","tasks"]}`)
+		}
+		p.requireAlive()
+	}
+	require.Len(t, s.facts(), 3)
+
+	s.with(tasks).requireOK("%s", writeJSON("tasks", "t2"))
+	s.with(tasks).requireOK("%s", writeJSON("notes", "n2")) // may write it, and not read
+	s.with(tasks).requireOK(`{"op":"write_batch","facts":[%s,%s],"expect":[{"store":"notes","key":"k-n1","id":"n1"}]}`, factJSON("tasks", "t3"), factJSON("notes", "n3"))
+	// Together with facts that may be written, in one go.
+	p := s.with(tasks)
+	p.send(writeJSON("tasks", "t4"), writeJSON("secret", "x"), writeJSON("notes", "n4"))
+	require.True(t, answerOf(t, p.next()).OK)
+	require.Equal(t, "forbidden", answerOf(t, p.next()).Code)
+	require.True(t, answerOf(t, p.next()).OK)
+
+	facts := s.facts()
+	for e, want := range map[*server.TokenEntry][]backend.Fact{&admin: facts, &reader: facts, &tasks: of(facts, 0, "tasks"), &none: nil} {
+		got, end := s.with(*e).replay(0)
+		require.True(t, end.End)
+		require.Equal(t, facts[len(facts)-1].Seq, end.LastSeq)
+		require.Equal(t, want, got, e.Name)
+		sub := s.with(*e)
+		sub.requireOK(`{"op":"subscribe"}`)
+		for n := 0; n < len(want); {
+			some, _ := sub.nextFacts()
+			require.Equal(t, want[n:n+len(some)], some)
+			n += len(some)
+		}
+	}
+	require.Equal(t, of(facts, 0, "notes"), first(s.with(reader).replay(0, "notes")))
+	a := s.with(admin)
+	a.requireOK(`{"op":"server_status"}`)
+	a.requireOK(`{"op":"write_snapshot"}`)
+	a.requireOK(`{"op":"prune","seqs":[[1,1]]}`)
+}
+
+func first[A, B any](a A, _ B) A { return a }
+
+// TestReusedIDTellsNothing uses an ID that a fact of another store has, which the client may not read.
+func TestReusedIDTellsNothing(t *testing.T) {
+	file := newTokenFile(t, admin, tasks)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
+	s.write(backend.Fact{ID: "known", Store: "secret", Key: "hidden", Value: []byte(`"classified"`)})
+	for _, request := range []string{writeJSON("tasks", "known"), `{"op":"write_batch","facts":[` + factJSON("tasks", "known") + `]}`} {
+		p := s.with(tasks)
+		body := p.ask("%s", request)
+		require.Equal(t, "id_reused", answerOf(t, body).Code)
+		for _, word := range []string{"secret", "hidden", "classified", `"seq"`} {
+			require.NotContains(t, body, word)
+		}
+		// Nor if others are written with it.
+		p.send(writeJSON("tasks", "new"), request)
+		p.next()
+		require.Equal(t, body, p.next())
+	}
+}
+
+// TestReload takes a new file of tokens into force, for open connections and streams too.
+func TestReload(t *testing.T) {
+	file := newTokenFile(t, admin, reader, tasks)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, Heartbeat: 10 * time.Millisecond})
+	s.write(fact("tasks", "t1"))
+	subscribe := func(e server.TokenEntry, stores string) *peer {
+		p := s.with(e)
+		p.requireOK(`{"op":"subscribe","after":1%s}`, stores)
+		return p
+	}
+	// until reads a subscription to its next signal that is no heartbeat, and what came before.
+	until := func(p *peer) (ids []string, a answer) {
+		for {
+			facts, signal := p.nextFacts()
+			for _, f := range facts {
+				ids = append(ids, f.ID)
+			}
+			if signal != nil && signal.Event == "" {
+				return ids, *signal
+			}
+		}
+	}
+	calls, idle, narrowed, named, kept := s.with(tasks), subscribe(reader, ""), subscribe(tasks, ""), subscribe(tasks, `,"stores":["tasks"]`), subscribe(admin, "")
+	calls.requireOK("%s", writeJSON("tasks", "t2"))
+
+	// A broken file changes nothing.
+	require.NoError(t, os.WriteFile(file.path, []byte("- name: tasks\n  colour: blue\n"), 0o600))
+	require.Error(t, file.Reload())
+	require.NoError(t, os.Rename(file.path, file.path+"~"))
+	require.ErrorIs(t, file.Reload(), os.ErrNotExist)
+	calls.requireOK("%s", writeJSON("tasks", "t3"))
+
+	// reader is gone, and tasks may do other things.
+	file.reload(admin, entry("tasks", []string{"notes"}, []string{"notes"}, true))
+	s.write(fact("tasks", "t4"), fact("notes", "n1"))
+	calls.requireForbidden("%s", writeJSON("tasks", "x"))
+	calls.requireOK("%s", writeJSON("notes", "n2"))
+	calls.requireOK(`{"op":"server_status"}`)
+	ids, a := until(idle)
+	require.Equal(t, "unauthenticated", a.Code)
+	require.NotContains(t, ids, "t4", "nothing from after the reload")
+	idle.requireEnd()
+	_, a = until(named)
+	require.Equal(t, "forbidden", a.Code)
+	named.requireEnd()
+	s.dial().requireCode("unauthenticated", `{"op":"hello","protocol":2,"token":"reader"}`)
+
+	for ids = nil; len(ids) == 0 || ids[len(ids)-1] != "n2"; {
+		facts, _ := narrowed.nextFacts()
+		for _, f := range facts {
+			ids = append(ids, f.ID)
+		}
+	}
+	require.Contains(t, ids, "n1")
+	require.NotContains(t, ids, "t4")
+	file.reload(admin)
+	ids, a = until(narrowed)
+	require.Equal(t, "unauthenticated", a.Code)
+	require.Empty(t, ids)
+	calls.requireCode("unauthenticated", "%s", writeJSON("notes", "x"))
+	calls.requireAlive()
+
+	file.reload(admin, tasks) // and is known again
+	calls.requireOK("%s", writeJSON("tasks", "t5"))
+	for ids = nil; len(ids) < 6; {
+		facts, _ := kept.nextFacts()
+		for _, f := range facts {
+			ids = append(ids, f.ID)
+		}
+	}
+	require.Equal(t, []string{"t2", "t3", "t4", "n1", "n2", "t5"}, ids)
+}
+
+// TestReloadEndsReplays revokes a token while a replay goes on.
+func TestReloadEndsReplays(t *testing.T) {
+	file := newTokenFile(t, admin)
+	s := serve(t, "tcp", longLog{endlessLog{memory.New(memory.Options{})}}, server.Options{Tokens: file.Tokens})
+	p := s.with(admin)
+	require.True(t, p.call(`{"op":"replay"}`).Stream)
+	file.reload(none)
+	for {
+		if _, signal := p.nextFacts(); signal != nil {
+			require.Equal(t, "unauthenticated", signal.Code)
+			break
+		}
+	}
+	p.requireEnd()
+}
+
+// A longLog says that it is as long as it is.
+type longLog struct{ endlessLog }
+
+func (longLog) Stats(context.Context) (backend.Stats, error) {
+	return backend.Stats{LastSeq: 1 << 62}, nil
+}

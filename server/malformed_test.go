@@ -1,0 +1,447 @@
+package server_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/server"
+)
+
+// A bystander is a client that others must not disturb.
+type bystander struct {
+	s *served
+	p *peer
+}
+
+func newBystander(s *served) *bystander {
+	b := &bystander{s, s.dial2()}
+	b.p.requireOK("%s", writeJSON("tasks", "bystander"))
+	return b
+}
+
+// requireUndisturbed requires that the bystander is served, and that the log holds its fact alone.
+func (b *bystander) requireUndisturbed() {
+	b.p.t.Helper()
+	b.p.requireAlive()
+	facts := b.s.facts()
+	require.Len(b.p.t, facts, 1)
+	require.Equal(b.p.t, "bystander", facts[0].ID)
+}
+
+func header(length uint32) []byte { return binary.BigEndian.AppendUint32(nil, length) }
+
+// damage are frames that are none, whatever they hold.
+func damage(limit int) map[string][]byte {
+	wrongCRC := framesOf(writeJSON("tasks", "damaged"))
+	wrongCRC[len(wrongCRC)-1] ^= 1
+	flipped := framesOf(writeJSON("tasks", "damaged"))
+	flipped[10] ^= 1
+	return map[string][]byte{
+		"wrong CRC":         wrongCRC,
+		"flipped bit":       flipped,
+		"length 0":          header(0),
+		"length 0 and CRC":  append(header(0), 0, 0, 0, 0),
+		"above the limit":   header(uint32(limit) + 1),
+		"2 GiB":             header(1 << 31),
+		"4 GiB":             header(1<<32 - 1),
+		"HTTP":              []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+		"a line":            []byte("hello\n"),
+		"a TLS handshake":   {0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03},
+		"body without more": framesOf(`{"op":"ping"}`)[4:],
+	}
+}
+
+// TestDamagedFrames sends damage as the first thing, after hello, after a request, and on a subscription. It
+// is answered, also when much more was sent that nobody reads, and the connection ends; what follows it
+// is not looked at.
+func TestDamagedFrames(t *testing.T) {
+	const limit = 1 << 20
+	s := serveMemory(t, server.Options{MaxFrame: limit})
+	other := newBystander(s)
+	damaged := uint64(0)
+	for name, bytes := range damage(limit) {
+		for _, place := range []string{"first", "version 2", "after a request", "subscription", "subscription of version 1"} {
+			t.Run(name+"/"+place, func(t *testing.T) {
+				p := s.dial()
+				before := ""
+				switch place {
+				case "version 2":
+					p.hello("")
+				case "after a request":
+					p.hello("")
+					before = `{"op":"ping"}`
+				case "subscription":
+					p.hello("")
+					p.requireOK(`{"op":"subscribe","after":1}`)
+				case "subscription of version 1":
+					p.requireOK(`{"op":"subscribe"}`)
+				}
+				after := framesOf(writeJSON("tasks", "after damage"), strings.Repeat(" ", 100<<10)+"{}")
+				if before != "" {
+					p.sendBytes(append(framesOf(before), append(bytes, after...)...))
+					require.Equal(t, `{"ok":true,"pong":true}`, p.next())
+				} else {
+					p.sendBytes(append(bytes, after...))
+				}
+				if place != "subscription of version 1" { // which has no word for it
+					a := answerOf(t, p.next())
+					require.False(t, a.OK)
+					require.Equal(t, "invalid_request", a.Code)
+					require.NotEmpty(t, a.Error)
+				}
+				p.requireEnd()
+				other.requireUndisturbed()
+				damaged++
+				require.Equal(t, damaged, s.Metrics().Errors["invalid_request"])
+			})
+		}
+	}
+}
+
+// TestTruncatedFrames hangs up at every byte of a frame. Nothing of it is done.
+func TestTruncatedFrames(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	other := newBystander(s)
+	frame := framesOf(writeJSON("tasks", "cut"))
+	for n := range frame {
+		p := s.dial()
+		p.sendBytes(frame[:n])
+		require.NoError(t, p.Conn.(interface{ CloseWrite() error }).CloseWrite())
+		p.requireEnd()
+	}
+	other.requireUndisturbed()
+}
+
+// A nonsense is a body that is well framed and not a request that can be done. Its code is that of
+// version 2 and, unless v1 says otherwise, of version 1.
+type nonsense struct {
+	body     string
+	code, v1 string
+}
+
+func manyKeys(n int, last string) string {
+	var keys strings.Builder
+	for i := range n {
+		fmt.Fprintf(&keys, `"k%d":0,`, i)
+	}
+	return "{" + keys.String() + last + "}"
+}
+
+func nonsenses() map[string]nonsense {
+	const inv, fact, unknown = "invalid_request", "invalid_fact", "unknown_op"
+	write := func(f string) string { return `{"op":"write_fact","fact":` + f + `}` }
+	ruby := func(f string) string { return `{"fact":` + f + `,"op":"write_fact"}` }
+	batch := func(f string) string { return `{"op":"write_batch","facts":[` + f + `]}` }
+	ok := factJSON("tasks", "nonsense")
+	with := func(field, value string) string {
+		return strings.TrimSuffix(ok, "}") + `,"` + field + `":` + value + `}`
+	}
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	m := map[string]nonsense{
+		"text":                      {`hello`, inv, ""},
+		"a space":                   {` `, inv, ""},
+		"a zero byte":               {"\x00", inv, ""},
+		"number":                    {`7`, inv, ""},
+		"string":                    {`"ping"`, inv, ""},
+		"null":                      {`null`, inv, ""},
+		"array":                     {`[{"op":"ping"}]`, inv, ""},
+		"empty object":              {`{}`, inv, ""},
+		"unfinished":                {`{"op":"ping"`, inv, ""},
+		"two values":                {`{"op":"ping"}{"op":"ping"}`, inv, ""},
+		"comma at the end":          {`{"op":"ping",}`, inv, ""},
+		"op is no string":           {`{"op":7}`, inv, ""},
+		"op is null":                {`{"op":null}`, inv, ""},
+		"op is an object":           {`{"op":{"op":"ping"}}`, inv, ""},
+		"unknown op":                {`{"op":"nope"}`, unknown, ""},
+		"empty op":                  {`{"op":""}`, unknown, ""},
+		"op in capitals":            {`{"op":"PING"}`, unknown, ""},
+		"key in capitals":           {`{"OP":"ping"}`, inv, ""},
+		"duplicate op":              {`{"op":"ping","op":"ping"}`, inv, ""},
+		"duplicate key":             {`{"op":"ping","x":1,"x":2}`, inv, ""},
+		"duplicate by escape":       {`{"op":"ping","x":1,"\u0078":2}`, inv, ""},
+		"duplicate among many":      {manyKeys(100, `"op":"ping","k7":1`), inv, ""},
+		"duplicate in a value":      {write(with("producer", `{"a":1,"a":2}`)), inv, ""},
+		"invalid UTF-8":             {"{\"op\":\"ping\",\"x\":\"\xff\"}", inv, ""},
+		"invalid UTF-8 in a fact":   {write(strings.Replace(ok, "nonsense", "non\xc3(sense", 1)), inv, ""},
+		"lone surrogate":            {`{"op":"ping","x":"\ud800"}`, inv, ""},
+		"control character":         {"{\"op\":\"ping\",\"x\":\"\n\"}", inv, ""},
+		"nested 200 deep":           {`{"op":"ping","x":` + deep(200) + `}`, inv, ""},
+		"half a million deep":       {deep(500_000), inv, ""},
+		"half a million open":       {strings.Repeat(`{"a":`, 100_000), inv, ""},
+		"fact nested 91 deep":       {write(strings.Replace(ok, `{"of":"nonsense"}`, deep(91), 1)), fact, ""},
+		"no fact":                   {`{"op":"write_fact"}`, inv, ""},
+		"fact is null":              {write(`null`), fact, ""},
+		"fact is an array":          {write(`[` + ok + `]`), fact, ""},
+		"fact is a string":          {write(`"x"`), fact, ""},
+		"without id":                {write(`{"store":"tasks","key":"k","value":1}`), fact, ""},
+		"without store":             {write(`{"id":"x","key":"k","value":1}`), fact, ""},
+		"without key":               {write(`{"id":"x","store":"tasks","value":1}`), fact, ""},
+		"without value":             {write(`{"id":"x","store":"tasks","key":"k"}`), fact, ""},
+		"without value, as Ruby":    {ruby(`{"id":"x","store":"tasks","key":"k"}`), fact, ""},
+		"id is null":                {write(`{"id":null,"store":"tasks","key":"k","value":1}`), fact, ""},
+		"empty id":                  {write(`{"id":"","store":"tasks","key":"k","value":1}`), fact, ""},
+		"empty store":               {write(`{"id":"x","store":"","key":"k","value":1}`), fact, ""},
+		"id is a number":            {write(`{"id":7,"store":"tasks","key":"k","value":1}`), fact, ""},
+		"long id":                   {write(`{"id":"` + strings.Repeat("x", 129) + `","store":"tasks","key":"k","value":1}`), fact, ""},
+		"long store":                {write(`{"id":"x","store":"` + strings.Repeat("x", 257) + `","key":"k","value":1}`), fact, ""},
+		"long key":                  {write(`{"id":"x","store":"tasks","key":"` + strings.Repeat("x", 1025) + `","value":1}`), fact, ""},
+		"time is a string":          {write(with("transaction_time", `"now"`)), fact, ""},
+		"time beyond time":          {write(with("valid_time", `1e300`)), fact, ""},
+		"version is a string":       {write(with("schema_version", `"1"`)), fact, ""},
+		"negative version":          {write(with("schema_version", `-1`)), fact, ""},
+		"huge version":              {write(with("schema_version", `99999999999999999999`)), fact, ""},
+		"hash is a number":          {write(with("value_hash", `1`)), fact, ""},
+		"long hash":                 {write(with("value_hash", `"`+strings.Repeat("x", 129)+`"`)), fact, ""},
+		"causation is a number":     {write(with("causation", `1`)), fact, ""},
+		"seq is a string":           {write(with("seq", `"1"`)), fact, ""},
+		"batch without facts":       {`{"op":"write_batch"}`, inv, unknown},
+		"batch of no array":         {`{"op":"write_batch","facts":` + ok + `}`, inv, unknown},
+		"batch of a number":         {batch(`7`), fact, unknown},
+		"batch with a bad fact":     {batch(ok + `,{"id":"x","store":"tasks","key":"k"}`), fact, unknown},
+		"batch with a bad id":       {batch(ok + `,{"id":"","store":"tasks","key":"k","value":1}`), fact, unknown},
+		"expect is a number":        {`{"op":"write_batch","facts":[` + ok + `],"expect":7}`, inv, unknown},
+		"expect of numbers":         {`{"op":"write_batch","facts":[` + ok + `],"expect":[7]}`, inv, unknown},
+		"expect without store":      {`{"op":"write_batch","facts":[` + ok + `],"expect":[{"key":"k","id":""}]}`, fact, unknown},
+		"replay after a string":     {`{"op":"replay","after":"1"}`, inv, "-"},
+		"replay after -1":           {`{"op":"replay","after":-1}`, inv, "-"},
+		"replay after 1.5":          {`{"op":"replay","after":1.5}`, inv, "-"},
+		"replay after too much":     {`{"op":"replay","after":18446744073709551616}`, inv, "-"},
+		"replay of a string":        {`{"op":"replay","stores":"tasks"}`, inv, "-"},
+		"subscribe to numbers":      {`{"op":"subscribe","stores":[1]}`, inv, "-"},
+		"subscribe after an object": {`{"op":"subscribe","after":{}}`, inv, "-"},
+		"snapshot through a string": {`{"op":"write_snapshot","through":"all"}`, inv, "-"},
+		"prune nothing named":       {`{"op":"prune"}`, inv, unknown},
+		"prune null":                {`{"op":"prune","seqs":null}`, inv, unknown},
+		"prune a number":            {`{"op":"prune","seqs":1}`, inv, unknown},
+		"prune numbers":             {`{"op":"prune","seqs":[1,2]}`, inv, unknown},
+		"prune strings":             {`{"op":"prune","seqs":[["1","2"]]}`, inv, unknown},
+		"prune negative":            {`{"op":"prune","seqs":[[-1,2]]}`, inv, unknown},
+		"prune backwards":           {`{"op":"prune","seqs":[[2,1]]}`, inv, unknown},
+		"prune half a range":        {`{"op":"prune","seqs":[[1]]}`, inv, unknown},
+		"prune no range":            {`{"op":"prune","seqs":[[]]}`, inv, unknown},
+		"prune a range of three":    {`{"op":"prune","seqs":[[1,1,1]]}`, inv, unknown},
+		"hello without protocol":    {`{"op":"hello"}`, inv, ""},
+		"hello of version 1":        {`{"op":"hello","protocol":1}`, inv, ""},
+		"hello of a string":         {`{"op":"hello","protocol":"2"}`, inv, ""},
+		"token is a number":         {`{"op":"hello","protocol":2,"token":7}`, inv, ""},
+	}
+	return m
+}
+
+// TestNonsense sends bodies that are well framed and ask for nothing that can be done, in both versions,
+// alone and between requests that can be. Each is answered with an error, and the connection goes on.
+func TestNonsense(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	other := newBystander(s)
+	v1, v2 := s.dial(), s.dial2()
+	for name, x := range nonsenses() {
+		t.Run(name, func(t *testing.T) {
+			for version, p := range map[string]*peer{"1": v1, "2": v2} {
+				code := x.code
+				if version == "1" && x.v1 != "" {
+					code = x.v1
+				}
+				if code == "-" {
+					continue // not looked at in version 1
+				}
+				p.t = t
+				p.requireCode(code, "%s", x.body)
+				p.send(`{"op":"ping","request_id":1}`, x.body, x.body, `{"op":"ping","request_id":2}`)
+				require.Equal(t, `{"ok":true,"pong":true,"request_id":1}`, p.next())
+				require.Equal(t, code, answerOf(t, p.next()).Code)
+				require.Equal(t, code, answerOf(t, p.next()).Code)
+				require.Equal(t, `{"ok":true,"pong":true,"request_id":2}`, p.next())
+			}
+			other.requireUndisturbed()
+		})
+	}
+}
+
+// TestNonsenseAmongFacts sends facts that can't be written between such that can. What is wrong with some is
+// no concern of the others.
+func TestNonsenseAmongFacts(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	p := s.dial2()
+	p.send(writeJSON("tasks", "a"), `{"op":"write_fact","fact":{"id":"x"}}`, writeJSON("tasks", "b"), `{"op":"write_fact"}`,
+		writeJSON("notes", "a"), `{`, writeJSON("tasks", "c"))
+	var codes []string
+	for range 7 {
+		a := answerOf(t, p.next())
+		codes = append(codes, fmt.Sprint(a.Seq, a.Code))
+	}
+	require.Equal(t, []string{"1", "0invalid_fact", "2", "0invalid_request", "0id_reused", "0invalid_request", "3"}, codes)
+	require.Len(t, s.facts(), 3)
+}
+
+// TestRetraction writes a value of null, which is a value, in the forms of both versions.
+func TestRetraction(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	s.dial().requireOK(`{"fact":{"id":"a","store":"tasks","key":"k","value":null},"op":"write_fact"}`)
+	s.dial2().requireOK(`{"op":"write_fact","fact":{"id":"b","store":"tasks","key":"k","value": null }}`)
+	s.dial2().requireOK(`{"op":"write_batch","facts":[{"value":null,"id":"c","store":"tasks","key":"k"}]}`)
+	facts := s.facts()
+	require.Len(t, facts, 3)
+	for _, f := range facts {
+		require.True(t, f.Retraction())
+	}
+	require.Equal(t, "b", facts[2].Causation)
+}
+
+// TestEmptyKey: the empty key is a key.
+func TestEmptyKey(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	s.dial().requireOK(`{"fact":{"id":"a","store":"tasks","key":"","value":1},"op":"write_fact"}`)
+	require.Len(t, s.facts(), 1)
+}
+
+// TestVersion2BeforeHello asks for what only version 2 has.
+func TestVersion2BeforeHello(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	p := s.dial()
+	p.requireCode("unknown_op", `{"op":"write_batch","facts":[%s]}`, factJSON("tasks", "a"))
+	require.Equal(t, `{"ok":false,"error_code":"unknown_op","error":"Unknown op: \"prune\""}`, p.ask(`{"op":"prune","seqs":[[1,1]]}`))
+	require.Equal(t, `{"ok":true,"facts":[]}`, p.ask(`{"op":"replay","after":7,"stores":"*"}`))
+	require.Equal(t, `{"ok":true}`, p.ask("%s", writeJSON("tasks", "b")))
+	require.NotContains(t, p.ask(`{"op":"stats"}`), "last_seq")
+	p.hello("")
+	p.requireOK(`{"op":"write_batch","facts":[%s]}`, factJSON("tasks", "a"))
+	require.Contains(t, p.ask(`{"op":"stats"}`), `"last_seq":2`)
+	p.hello("") // again: no harm
+	p.requireAlive()
+	require.Len(t, s.facts(), 2)
+}
+
+// TestRequestsAfterTheLast sends requests after close, and on a subscription: none of them is done.
+func TestRequestsAfterTheLast(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	other := newBystander(s)
+	for _, hello := range []bool{false, true} {
+		p := s.dial()
+		if hello {
+			p.hello("")
+		}
+		p.send(`{"op":"close","request_id":"last"}`, writeJSON("tasks", "after close"), `{"op":"ping"}`)
+		require.Equal(t, `{"ok":true,"request_id":"last"}`, p.next())
+		p.requireEnd()
+	}
+	for _, body := range []string{writeJSON("tasks", "on a subscription"), `{"op":"ping"}`, `{"op":"subscribe"}`, `nonsense`} {
+		for _, together := range []bool{false, true} {
+			p := s.dial2()
+			if together {
+				p.send(`{"op":"subscribe","after":1}`, body, body)
+				require.True(t, answerOf(t, p.next()).OK)
+			} else {
+				p.requireOK(`{"op":"subscribe","after":1}`)
+				p.send(body)
+			}
+			a := answerOf(t, p.next())
+			require.Equal(t, "invalid_request", a.Code)
+			require.Contains(t, a.Error, "another connection")
+			p.requireEnd()
+		}
+	}
+	p := s.dial()
+	p.requireOK(`{"op":"subscribe"}`)
+	p.send(writeJSON("tasks", "on a subscription"))
+	p.requireEnd()
+	other.requireUndisturbed()
+}
+
+// allocated returns how many bytes the process allocates while f runs.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// live returns how many bytes of heap are in use.
+func live() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestLengthsAloneAllocateNothing announces frames that then do not come: what is allocated follows what
+// was sent.
+func TestLengthsAloneAllocateNothing(t *testing.T) {
+	s := serveMemory(t, server.Options{MaxFrame: 64 << 20})
+	other := newBystander(s)
+	const n = 64
+	peers := make([]*peer, n)
+	for i := range peers {
+		peers[i] = s.dial2()
+	}
+	bytesIn := s.Metrics().BytesIn
+	before := live()
+	for _, p := range peers {
+		p.sendBytes(append(header(64<<20), make([]byte, 1000)...))
+	}
+	eventually(t, "it has come", func() bool { return s.Metrics().BytesIn == bytesIn+n*1004 })
+	require.Less(t, live(), before+n*(64<<10), "%d frames of 64 MiB are announced", n)
+
+	for range 10 {
+		p := s.dial()
+		got := allocated(func() {
+			p.sendBytes(header(1<<32 - 1))
+			require.Equal(t, "invalid_request", answerOf(t, p.next()).Code)
+		})
+		require.Less(t, got, uint64(256<<10), "4 GiB are announced")
+	}
+	other.requireUndisturbed()
+}
+
+// TestLargeNonsense sends frames as large as they may be which make the most of being wrong. What is allocated,
+// copies that are garbage at once and the test's own included, is a few times the frame.
+func TestLargeNonsense(t *testing.T) {
+	const limit = 1 << 20
+	fill := func(prefix, unit, suffix string) string {
+		n := (limit - len(prefix) - len(suffix)) / len(unit)
+		return prefix + strings.Repeat(unit, n) + suffix
+	}
+	key := strings.Repeat("\u200b", limit/2/len("\u200b")-20)
+	s := serveMemory(t, server.Options{MaxFrame: limit})
+	other := newBystander(s)
+	p := s.dial2()
+	for name, body := range map[string]string{
+		"open arrays":         fill("", "[", ""),
+		"open objects":        fill("", `{"a":`, ""),
+		"a long op":           fill(`{"op":"`, `\\`, `"}`),
+		"a long op of quotes": fill(`{"op":"`, `\"`, `"}`),
+		"a key twice":         `{"` + key + `":1,"` + key + `":2}`,
+		"many keys":           fill(`{`, `"":0,`, `"op":"x"}`),
+		"a long store":        fill(`{"op":"write_fact","fact":{"id":"x","store":"`, `\\`, `","key":"","value":1}}`),
+		"long stores asked":   fill(`{"op":"replay","after":-1,"stores":["`, `\u0001`, `"]}`),
+		"a long token":        fill(`{"op":"hello","protocol":1,"token":"`, `x`, `"}`),
+		"a long after":        fill(`{"op":"replay","after":"`, `\\`, `"}`),
+		"a long number":       fill(`{"op":"replay","after":1`, `0`, `}`),
+		"a long seq":          fill(`{"op":"prune","seqs":["`, `\u0001`, `"]}`),
+		"white space":         fill(``, ` `, `{}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			frame := framesOf(body)
+			p.t = t
+			var a string
+			got := allocated(func() {
+				p.sendBytes(frame)
+				a = p.next()
+			})
+			require.False(t, answerOf(t, a).OK)
+			require.Less(t, len(a), 64<<10, "%.200s", a)
+			most := uint64(12 * limit)
+			if name == "many keys" {
+				most = 48 * limit // to tell that none is there twice, their places are noted
+			}
+			require.Less(t, got, most)
+			other.requireUndisturbed()
+		})
+	}
+}

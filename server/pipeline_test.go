@@ -1,0 +1,187 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+)
+
+// A countingLog counts the writes that come to it.
+type countingLog struct {
+	*memory.Log
+	writes atomic.Int64
+}
+
+func (l *countingLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	l.writes.Add(1)
+	return l.Log.WriteFact(ctx, f)
+}
+
+func (l *countingLog) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+	l.writes.Add(1)
+	return l.Log.WriteBatch(ctx, b)
+}
+
+// A countingListener counts the writes to its connections.
+type countingListener struct {
+	net.Listener
+	writes atomic.Int64
+}
+
+type countingConn struct {
+	net.Conn
+	l *countingListener
+}
+
+func (l *countingListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	return countingConn{nc, l}, err
+}
+
+func (c countingConn) Write(b []byte) (int, error) {
+	c.l.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+// TestPipelining sends many requests without waiting. They are answered in their order, with few writes to
+// the log and to the client.
+func TestPipelining(t *testing.T) {
+	const n = 1000
+	l, err := server.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	counting := &countingListener{Listener: l}
+	log := &countingLog{Log: memory.New(memory.Options{})}
+	s := serveOn(t, counting, log, server.Options{})
+	p := s.dial2()
+	var bodies []string
+	for i := range n {
+		bodies = append(bodies, strings.TrimSuffix(writeJSON("tasks", fmt.Sprint(i)), "}")+fmt.Sprintf(`,"request_id":%d}`, i))
+	}
+	p.send(bodies...)
+	for i := range n {
+		a := answerOf(t, p.next())
+		require.Equal(t, uint64(i+1), a.Seq)
+		require.Equal(t, fmt.Sprint(i), string(a.RequestID))
+	}
+	require.Less(t, log.writes.Load(), int64(n/5))
+	require.Less(t, counting.writes.Load(), int64(n/5))
+	require.Equal(t, uint64(n), s.Metrics().Requests["write_fact"])
+	for i, f := range s.facts() {
+		require.Equal(t, fmt.Sprint(i), f.ID)
+	}
+}
+
+// TestFrameLimit takes frames up to the limit, however little is buffered, and says what it is.
+func TestFrameLimit(t *testing.T) {
+	const limit = 64 << 10
+	s := serveMemory(t, server.Options{MaxFrame: limit, MaxBuffered: 1 << 10})
+	p := s.dial()
+	require.Equal(t, limit, p.hello("").MaxFrame)
+	largest := strings.Repeat(" ", limit-len(`{"op":"ping"}`)) + `{"op":"ping"}`
+	for range 3 {
+		p.send(largest)
+	}
+	for range 3 {
+		require.Equal(t, `{"ok":true,"pong":true}`, p.next())
+	}
+	p.send(" " + largest)
+	require.Contains(t, answerOf(t, p.next()).Error, fmt.Sprint(limit+1))
+	p.requireEnd()
+}
+
+// TestHello says what there is.
+func TestHello(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	fill(s)
+	w := s.dial().hello("")
+	require.Equal(t, 2, w.Protocol)
+	require.Equal(t, uint64(14), w.LastSeq)
+	require.Equal(t, 16<<20, w.MaxFrame)
+	require.ElementsMatch(t, []string{"write_batch", "subscribe", "prune", "stats"}, w.Features)
+	require.Equal(t, `{"ok":true,"protocol":2,"server":"igniter-go/0.1","last_seq":14,"max_frame":16777216,"features":["write_batch","subscribe","prune","stats"],"request_id":"x"}`,
+		s.dial().ask(`{"op":"hello","protocol":2,"client":"x","request_id":"x"}`))
+	require.Contains(t, s.dial().ask(`{"op":"hello","protocol":3}`), `"protocol":2`, "a later client is answered in version 2")
+
+	s = serve(t, "tcp", bare(memory.New(memory.Options{})), server.Options{})
+	p := s.dial()
+	require.Empty(t, p.hello("").Features)
+	p.requireCode("unsupported", `{"op":"write_batch","facts":[%s]}`, factJSON("tasks", "a"))
+	p.requireCode("unsupported", `{"op":"prune","seqs":[[1,1]]}`)
+	p.requireCode("unsupported", `{"op":"stats"}`)
+	p.send(writeJSON("tasks", "a"), writeJSON("tasks", "b"))
+	require.Equal(t, uint64(1), answerOf(t, p.next()).Seq)
+	require.Equal(t, uint64(2), answerOf(t, p.next()).Seq)
+	require.Equal(t, uint64(2), s.dial().hello("").LastSeq)
+}
+
+// TestAnswers has each op's answer of version 2.
+func TestAnswers(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	p := s.dial2()
+	at := `"transaction_time":1795467633.8167136`
+	put := func(id, key string) string {
+		return fmt.Sprintf(`{"id":%q,"store":"tasks","key":%q,%s,"value":1}`, id, key, at)
+	}
+	for _, x := range []struct{ request, want string }{
+		{`{"op":"write_fact","fact":` + put("a", "k") + `}`, `{"ok":true,"seq":1,"causation":null,` + at + `}`},
+		{`{"op":"write_fact","fact":` + put("b", "k") + `,"request_id":{"n":[1]}}`, `{"ok":true,"seq":2,"causation":"a",` + at + `,"request_id":{"n":[1]}}`},
+		{`{"op":"write_batch","facts":[` + put("c", "k") + `,` + put("d", "k") + `],"expect":[{"store":"tasks","key":"k","id":"b"},{"store":"tasks","key":"none","id":""}],"request_id":1}`,
+			`{"ok":true,"facts":[{"seq":3,"causation":"b",` + at + `},{"seq":4,"causation":"c",` + at + `}],"request_id":1}`},
+		{`{"op":"write_batch","facts":[` + put("e", "k") + `],"expect":[{"store":"tasks","key":"k","id":"b"}],"request_id":2}`,
+			`{"ok":false,"error_code":"conflict","error":"memory: write batch of 1 facts: backend: conflict: the latest fact of key \"k\" in store \"tasks\" is \"d\", not \"b\": read it again and decide anew","store":"tasks","key":"k","expected":"b","latest":"d","request_id":2}`},
+		{`{"op":"replay","after":4,"request_id":3}`, `{"ok":true,"stream":true,"last_seq":4,"request_id":3}`},
+		{"", `{"end":true,"last_seq":4}`},
+		{`{"op":"prune","seqs":[[1,1],[9,18446744073709551615]],"request_id":4}`, `{"ok":true,"pruned":1,"missing":18446744073709551607,"request_id":4}`},
+		{`{"op":"prune","seqs":[]}`, `{"ok":true,"pruned":0,"missing":0}`},
+		{`{"op":"ping","request_id":null}`, `{"ok":true,"pong":true,"request_id":null}`},
+		{`{"op":"subscribe","after":4,"request_id":5}`, `{"ok":true,"last_seq":4,"request_id":5}`},
+	} {
+		if x.request != "" {
+			p.send(x.request)
+		}
+		require.Equal(t, x.want, p.next())
+	}
+	p = s.dial2()
+	require.Regexp(t, `^{"ok":true,"through":3,"facts":3,"bytes":\d+}$`, p.ask(`{"op":"write_snapshot","through":3}`))
+	require.Regexp(t, `^{"ok":true,"through":4,"facts":3,"bytes":\d+,"request_id":6}$`, p.ask(`{"op":"write_snapshot","request_id":6}`))
+	require.Regexp(t, `^{"ok":true,"facts_written":4,"connections_active":\d,"uptime_ms":\d+,"first_seq":2,"last_seq":4,"facts":3,"bytes":\d+,"durable_seq":0}$`, p.ask(`{"op":"stats"}`))
+}
+
+// TestFactsOfVersion1 keeps what a client of the Ruby system says of a fact, be it right or not.
+func TestFactsOfVersion1(t *testing.T) {
+	s := serveMemory(t, server.Options{})
+	p := s.dial()
+	hash := strings.Repeat("0", 64)
+	p.requireOK(`{"fact":{"id":"a","store":"s","key":"k","value":{"b":1,"a":1.0e-07},"value_hash":%q,"causation":"elsewhere","transaction_time":5.0,"valid_time":1.5,"schema_version":3,"producer":{"x":1},"derivation":null},"op":"write_fact"}`, hash)
+	p.requireOK(`{"fact":{"id":"b","store":"s","key":"k","value":1,"causation":null,"timestamp":6.25,"term":7.0},"op":"write_fact"}`)
+	body := p.ask(`{"op":"replay"}`)
+	require.Contains(t, body, fmt.Sprintf(`{"id":"a","store":"s","key":"k","value":{"b":1,"a":1.0e-07},"value_hash":%q,"causation":"elsewhere","transaction_time":5.0,"valid_time":1.5,"schema_version":3,"producer":{"x":1},"derivation":null}`, hash))
+	require.Contains(t, body, `"causation":"a","transaction_time":6.25,"valid_time":7.0,"schema_version":1,"producer":null,"derivation":null}]}`)
+
+	// A snapshot's facts never replace what the log holds.
+	require.Equal(t, `{"ok":true}`, p.ask(`{"facts":[],"op":"write_snapshot"}`))
+	require.Equal(t, `{"ok":true}`, p.ask(`{"facts":[{"id":"evil"}],"op":"write_snapshot"}`))
+	require.Equal(t, body, p.ask(`{"op":"replay"}`))
+}
+
+// TestGroupsAreSplit sends what a client wants of facts that were written as one as one.
+func TestGroupsAreSplit(t *testing.T) {
+	s := serve(t, "tcp", openFile(t), server.Options{})
+	p := s.dial2()
+	p.requireOK(`{"op":"subscribe","stores":["tasks"]}`)
+	_, err := backend.WriteBatch(t.Context(), s.log, backend.Batch{Facts: []backend.Fact{
+		fact("tasks", "a"), fact("notes", "b"), fact("tasks", "c"), fact("notes", "d")}})
+	require.NoError(t, err)
+	facts, _ := p.nextFacts()
+	require.Equal(t, of(s.facts(), 0, "tasks"), facts)
+	require.Len(t, facts, 2)
+}
