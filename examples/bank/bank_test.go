@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"sync"
 	"testing"
 
@@ -13,7 +15,16 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if as := os.Getenv(asEnv); as != "" {
+		if err := beOther(as, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, as+":", err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestBank(t *testing.T) {
 	for _, args := range [][]string{nil, {"-backend", "file", "-path", t.TempDir(), "-transfers", "3"}} {

@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := b.open(ctx); err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "%d tellers move money between %d accounts\n", *tellers, accountCount)
 	done, refused, err := b.work(ctx, *tellers, *each)
 	if err != nil {
 		return err
