@@ -2,7 +2,7 @@
 // made: not now, not at any moment before, and not in a correction of the past.
 //
 //	go run ./examples/bank
-//	go run ./examples/bank -backend network -address 127.0.0.1:7701    # in two terminals at once
+//	go run ./examples/bank -backend network -address 127.0.0.1:7400    # in two terminals at once
 package main
 
 import (
