@@ -34,6 +34,7 @@ var layers = []layer{
 	{"backend/...", []string{"backend", "wire", "backend/internal/..."}, nil},
 	{"server/...", []string{"backend", "wire"}, nil},
 	{"store/...", []string{"backend", "wire"}, nil},
+	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},
 	{"companion/...", []string{"store/...", "backend", "backend/memory", "backend/file", "backend/network"}, nil},
 	{"cmd/...", []string{"..."}, nil},
 	{"examples/...", []string{"..."}, nil},

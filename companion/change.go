@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/igniter-store/igniter/backend"
 )
 
@@ -36,11 +34,11 @@ func (r *Records[T]) Deletion(key string) Change {
 // makes it safe to write it again after an error.
 func (h *History[T]) Event(v T) Change {
 	c := change(h.name, v)
-	id, err := uuid.NewV7()
+	id, err := h.store.newID()
 	if err != nil {
 		c.err = fmt.Errorf("make an ID: %w", err)
 	}
-	c.fact.ID, c.fact.Key = id.String(), id.String()
+	c.fact.ID, c.fact.Key = id, id
 	return c
 }
 
@@ -115,7 +113,7 @@ func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error)
 	}
 	var b backend.Batch
 	for i, c := range changes {
-		f, err := c.complete(ctx)
+		f, err := s.complete(ctx, c)
 		if err != nil {
 			return nil, fmt.Errorf("companion: write: change %d: %w", i, err)
 		}
@@ -137,7 +135,7 @@ func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error)
 
 // writeOne writes a change that has no condition.
 func (s *Store) writeOne(ctx context.Context, c Change) (Receipt, error) {
-	f, err := c.complete(ctx)
+	f, err := s.complete(ctx, c)
 	if err == nil {
 		f, err = s.engine.Write(ctx, f)
 	}
@@ -148,7 +146,7 @@ func (s *Store) writeOne(ctx context.Context, c Change) (Receipt, error) {
 }
 
 // complete returns the fact to write.
-func (c Change) complete(ctx context.Context) (backend.Fact, error) {
+func (s *Store) complete(ctx context.Context, c Change) (backend.Fact, error) {
 	f := c.fact
 	if c.err != nil {
 		return f, c.err
@@ -157,6 +155,6 @@ func (c Change) complete(ctx context.Context) (backend.Fact, error) {
 		return f, &backend.InvalidError{Field: "key", Reason: "empty: the log could hold it, but in an app it is a mistake"}
 	}
 	var err error
-	f.Producer, err = producer(ctx)
+	f.Producer, err = s.producer(ctx)
 	return f, err
 }

@@ -104,9 +104,9 @@ func TestRecords(t *testing.T) {
 	}
 	_, err = tasks.Put(t.Context(), "l", Task{Title: "l"})
 	require.NoError(t, err)
-	require.Len(t, collect(t, tasks.List(t.Context(), companion.Moment{})), 2)
-	require.Len(t, collect(t, tasks.List(t.Context(), companion.Moment{Seq: 1})), 1)
-	require.Empty(t, collect(t, tasks.List(t.Context(), companion.Moment{Seq: 3})))
+	require.Len(t, collect(t, tasks.List(t.Context(), companion.Query{})), 2)
+	require.Len(t, collect(t, tasks.List(t.Context(), companion.Query{At: companion.Moment{Seq: 1}})), 1)
+	require.Empty(t, collect(t, tasks.List(t.Context(), companion.Query{At: companion.Moment{Seq: 3}})))
 }
 
 func TestValidTime(t *testing.T) {
@@ -191,7 +191,7 @@ func TestValuesOfAnotherShape(t *testing.T) {
 		require.ErrorContains(t, err, part)
 	}
 	n := 0
-	for r, err := range tasks.List(t.Context(), companion.Moment{}) {
+	for r, err := range tasks.List(t.Context(), companion.Query{}) {
 		require.Error(t, err)
 		require.Zero(t, r)
 		n++

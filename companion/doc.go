@@ -7,6 +7,18 @@
 //	task, err := tasks.Get(ctx, "t1")
 //	then, err := tasks.GetAt(ctx, "t1", companion.Moment{Time: yesterday})
 //
+// Over Records and Histories, an app declares what else it wants to know, in terms of its structs:
+//
+//	open, err := tasks.Scope("open", companion.Filter[Task]{Where: map[string]any{"done": false}})
+//	byOwner, err := notes.Partition("owner")
+//	ofTask, err := companion.NewRelation(tasks, comments, "task")
+//	count := companion.NewFold(tasks, 0, func(n int, _ companion.Record[Task]) int { return n + 1 })
+//	err = tasks.Derive("summary", 1, func(ctx context.Context, t companion.Record[Task]) (companion.Derived, error) { … })
+//	err = tasks.Upcast(fromVersion1)
+//	err = tasks.Retain(companion.Retention{Versions: 10})
+//
+// Package companiontest has a Store for tests.
+//
 // Where the facts live is said by [Options.Backend] alone, and the app's code stays as it is.
 //
 // Structs are written as encoding/json writes them, their json tags naming the fields; what that

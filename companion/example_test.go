@@ -201,7 +201,7 @@ func ExampleRecords_List() {
 			log.Fatal(err)
 		}
 	}
-	for article, err := range articles.List(ctx, companion.Moment{}) {
+	for article, err := range articles.List(ctx, companion.Query{}) {
 		if err != nil {
 			log.Fatal(err)
 		}

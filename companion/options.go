@@ -2,6 +2,7 @@ package companion
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -41,6 +43,34 @@ type Options struct {
 	TLS       *backend.TLS   `json:"tls,omitempty" yaml:"tls,omitempty"`
 	Token     string         `json:"token,omitempty" yaml:"token,omitempty"`
 	Settings  map[string]any `json:"settings,omitempty" yaml:"settings,omitempty"`
+
+	// Stores are those whose facts are kept in memory; nil: all. Others read as if they were empty,
+	// and can't be written.
+	Stores []string `json:"stores,omitempty" yaml:"stores,omitempty"`
+
+	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
+	// all. What Records say of the past is then read from the backend, each time anew; histories,
+	// scopes, relations and folds say of the past what is kept.
+	KeepVersions int `json:"keep_versions,omitempty" yaml:"keep_versions,omitempty"`
+
+	// ReadOnly makes every write report [ErrReadOnly].
+	ReadOnly bool `json:"read_only,omitempty" yaml:"read_only,omitempty"`
+
+	// Progress is told how far opening is, now and then, before Open returns; nil: nobody is.
+	Progress func(Progress) `json:"-" yaml:"-"`
+
+	// Trace returns the trace ID of a context, which lands in the producer of what is written with
+	// it; nil or "": none.
+	Trace func(ctx context.Context) string `json:"-" yaml:"-"`
+
+	// DerivationFailed is told of rules that failed for what this Store has written, see
+	// [Records.Derive]; nil: only the Logger is.
+	DerivationFailed func(err error) `json:"-" yaml:"-"`
+
+	// NewID makes the IDs of facts; nil: UUIDs of version 7. Now tells the time that retention goes
+	// by; nil: time.Now. Both may be called concurrently.
+	NewID func() (string, error) `json:"-" yaml:"-"`
+	Now   func() time.Time       `json:"-" yaml:"-"`
 
 	// Logger gets what an operator should know; nil: nothing is logged.
 	Logger *zap.Logger `json:"-" yaml:"-"`

@@ -14,13 +14,30 @@ type producerValue struct {
 
 // WithProducer returns a context whose writes say that p wrote them: any value that can be JSON,
 // such as map[string]any{"user": "ana", "why": "typo"}. It replaces one given before. A value that
-// can't be JSON is reported by the write.
+// can't be JSON is reported by the write. A trace ID is added to it by Options.Trace.
 func WithProducer(ctx context.Context, p any) context.Context {
 	text, err := marshal("producer", p)
 	return context.WithValue(ctx, producerKey{}, producerValue{text, err})
 }
 
-func producer(ctx context.Context) (json.RawMessage, error) {
+// producer returns what ctx says of who writes. The trace ID of Options.Trace joins it as "trace"; a
+// producer that is no JSON object then stands beside it, as "by".
+func (s *Store) producer(ctx context.Context) (json.RawMessage, error) {
 	p, _ := ctx.Value(producerKey{}).(producerValue)
-	return p.text, p.err
+	if p.err != nil || s.trace == nil {
+		return p.text, p.err
+	}
+	trace := s.trace(ctx)
+	if trace == "" {
+		return p.text, nil
+	}
+	fields := map[string]any{}
+	if p.text != nil && json.Unmarshal(p.text, &fields) != nil {
+		fields = map[string]any{"by": p.text}
+	}
+	if fields == nil { // null
+		fields = map[string]any{}
+	}
+	fields["trace"] = trace
+	return marshal("producer", fields)
 }

@@ -35,13 +35,17 @@ type Record[T any] struct {
 	Retracted bool            // the fact takes the key's value away; Value is the zero T
 	ValidTime time.Time       // when it became true in the app's domain; zero: not given
 	Version   int             // the fact's place among those of its key, counted from 1
-	Schema    int             // the version of the value's shape
+	Schema    int             // the version of the value's shape as it was written, see Upcast
 	Producer  json.RawMessage // who wrote it, see WithProducer; nil: not given
 	Derived   json.RawMessage // what it was derived from; nil: it was not
 }
 
+// decode returns r, of which the zero Record is one with no fields.
 func decode[T any](r store.Record) (Record[T], error) {
 	f := r.Fact()
+	if f.Seq == 0 {
+		return Record[T]{}, nil
+	}
 	record := Record[T]{
 		Receipt:   receipt(f),
 		Key:       f.Key,
@@ -55,7 +59,11 @@ func decode[T any](r store.Record) (Record[T], error) {
 	if record.Retracted {
 		return record, nil
 	}
-	if err := json.Unmarshal(f.Value, &record.Value); err != nil {
+	value, err := r.Upcast()
+	if err == nil {
+		err = json.Unmarshal(value, &record.Value)
+	}
+	if err != nil {
 		return Record[T]{}, fmt.Errorf("companion: decode fact %s, key %q in store %q, as %T: %w", f.ID, f.Key, f.Store, record.Value, err)
 	}
 	return record, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
@@ -54,25 +55,74 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 	if err := ctx.Err(); err != nil {
 		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
 	}
-	found, ok := r.store.engine.GetAt(r.name, key, m)
+	engine, err := r.as(ctx, m, key)
+	if err != nil {
+		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
+	}
+	found, ok := engine.GetAt(r.name, key, m)
 	if !ok {
 		return Record[T]{}, fmt.Errorf("%w: key %q in store %q", ErrNotFound, key, r.name)
 	}
 	return decode[T](found)
 }
 
-// List yields the records as of a moment (Moment{}: now), in the order in which their keys were
-// first written. Each pair is a record and nil, or an error, which ends the loop. The loop's body
-// may call any method. To see all records as of one moment while others write, give the Seq of
-// [Store.Head].
-func (r *Records[T]) List(ctx context.Context, m Moment) iter.Seq2[Record[T], error] {
-	return typed[T](ctx, r.store.engine.List(r.name, m))
+// List yields the records that q asks for; Query{} is all current ones, in the order in which their
+// keys were first written. Each pair is a record and nil, or an error, which ends the loop. The
+// loop's body may call any method. To see all records as of one moment while others write, give
+// the Seq of [Store.Head].
+func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
+	engine, err := r.as(ctx, q.At)
+	if err != nil {
+		return failed[T](err)
+	}
+	return typed[T](ctx, engine.List(r.name, q))
+}
+
+// as returns an engine that knows the store, or some keys of it, as of a moment.
+func (r *Records[T]) as(ctx context.Context, m Moment, keys ...string) (*store.Engine, error) {
+	if !r.store.partial || m == (Moment{}) {
+		return r.store.engine, nil
+	}
+	return r.store.engine.Past(ctx, r.name, keys...)
+}
+
+func failed[T any](err error) iter.Seq2[Record[T], error] {
+	return func(yield func(Record[T], error) bool) { yield(Record[T]{}, err) }
+}
+
+// Update makes what change returns the value of key, if nobody else has written the key in between;
+// otherwise it asks change anew, until ctx is done. old.Seq is 0 if the key was never written, and
+// old.Retracted is true if it was deleted. An error of change ends it, and comes back as it is.
+// change may be called several times, and must not write. The backend must be able to write batches.
+func (r *Records[T]) Update(ctx context.Context, key string, change func(old Record[T]) (T, error)) (Receipt, error) {
+	f, err := r.store.engine.Update(ctx, r.name, key, func(found store.Record) (backend.Fact, error) {
+		old, err := decode[T](found)
+		if err != nil {
+			return backend.Fact{}, err
+		}
+		v, err := change(old)
+		if err != nil {
+			return backend.Fact{}, err
+		}
+		return r.store.complete(ctx, r.Change(key, v))
+	})
+	if err != nil {
+		return Receipt{}, fmt.Errorf("companion: update key %q in store %q: %w", key, r.name, err)
+	}
+	return receipt(f), nil
 }
 
 // History yields all that key ever was, retractions too, the oldest first. Pairs are as in List.
 func (r *Records[T]) History(ctx context.Context, key string) iter.Seq2[Record[T], error] {
-	return typed[T](ctx, r.store.engine.History(r.name, key))
+	engine, err := r.as(ctx, Moment{Seq: math.MaxUint64}, key)
+	if err != nil {
+		return failed[T](err)
+	}
+	return typed[T](ctx, engine.History(r.name, key))
 }
+
+// Retain says what [Store.Compact] keeps of the records.
+func (r *Records[T]) Retain(rule Retention) error { return r.store.engine.Retain(r.name, rule) }
 
 // typed decodes records until one can't be, or ctx is done.
 func typed[T any](ctx context.Context, records iter.Seq[store.Record]) iter.Seq2[Record[T], error] {

@@ -43,7 +43,7 @@ func checkKept[T any](t *testing.T, v T) {
 	r, err := records.Get(t.Context(), "k")
 	require.NoError(t, err)
 	require.Equal(t, want, r)
-	require.Equal(t, []companion.Record[T]{want}, collect(t, records.List(t.Context(), companion.Moment{})))
+	require.Equal(t, []companion.Record[T]{want}, collect(t, records.List(t.Context(), companion.Query{})))
 	_, err = records.Delete(t.Context(), "k")
 	require.NoError(t, err)
 	r, err = records.GetAt(t.Context(), "k", companion.Moment{Seq: receipt.Seq})
@@ -132,7 +132,7 @@ func TestKeysAndNames(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, -i, r.Value)
 	}
-	require.Equal(t, keys, keysOf(collect(t, first.List(t.Context(), companion.Moment{}))))
+	require.Equal(t, keys, keysOf(collect(t, first.List(t.Context(), companion.Query{}))))
 
 	head := s.Head()
 	for _, key := range []string{"", "\xff", strings.Repeat("k", backend.MaxKeyLen+1)} {
@@ -156,7 +156,7 @@ func TestDelete(t *testing.T) {
 	second, err := tasks.Delete(companion.WithProducer(t.Context(), "ana"), "k")
 	require.NoError(t, err)
 	require.Equal(t, first.ID, second.Causation)
-	require.Empty(t, collect(t, tasks.List(t.Context(), companion.Moment{})))
+	require.Empty(t, collect(t, tasks.List(t.Context(), companion.Query{})))
 	require.Equal(t, []companion.Record[Task]{
 		{Receipt: first, Key: "k", Retracted: true, Version: 1, Schema: 1},
 		{Receipt: second, Key: "k", Retracted: true, Version: 2, Schema: 1, Producer: json.RawMessage(`"ana"`)},
@@ -179,12 +179,12 @@ func TestList(t *testing.T) {
 		heads = append(heads, s.Head())
 	}
 	for i, want := range [][]string{{"c"}, {"c", "a"}, {"c", "a", "b"}, {"c", "a", "b"}, {"a", "b"}, {"c", "a", "b"}} {
-		require.Equal(t, want, keysOf(collect(t, tasks.List(t.Context(), companion.Moment{Seq: heads[i]}))), i)
+		require.Equal(t, want, keysOf(collect(t, tasks.List(t.Context(), companion.Query{At: companion.Moment{Seq: heads[i]}}))), i)
 	}
 
 	// The loop's body may write, and what was given out stays as it is.
 	n := 0
-	for r, err := range tasks.List(t.Context(), companion.Moment{Seq: s.Head()}) {
+	for r, err := range tasks.List(t.Context(), companion.Query{At: companion.Moment{Seq: s.Head()}}) {
 		require.NoError(t, err)
 		for _, key := range []string{"a", "b", "c", "new " + r.Key} {
 			_, err = tasks.Put(t.Context(), key, Task{Title: "changed"})
@@ -194,8 +194,8 @@ func TestList(t *testing.T) {
 		n++
 	}
 	require.Equal(t, 3, n)
-	require.Len(t, collect(t, tasks.List(t.Context(), companion.Moment{})), 6)
-	for range tasks.List(t.Context(), companion.Moment{}) {
+	require.Len(t, collect(t, tasks.List(t.Context(), companion.Query{})), 6)
+	for range tasks.List(t.Context(), companion.Query{}) {
 		break
 	}
 }
@@ -215,7 +215,7 @@ func TestLoopsEndWithTheirContext(t *testing.T) {
 	}
 	for name, loop := range map[string]func(context.Context, func(companion.Record[int], error) bool){
 		"List": func(ctx context.Context, yield func(companion.Record[int], error) bool) {
-			numbers.List(ctx, companion.Moment{})(yield)
+			numbers.List(ctx, companion.Query{})(yield)
 		},
 		"History": func(ctx context.Context, yield func(companion.Record[int], error) bool) {
 			numbers.History(ctx, "k")(yield)
@@ -254,7 +254,7 @@ func TestLoopsWithAContextThatIsDone(t *testing.T) {
 	require.NoError(t, err)
 	tasks := tasksOf(t, s)
 	for _, loop := range []iter.Seq2[companion.Record[Task], error]{
-		tasks.List(ctx, companion.Moment{}), tasks.History(ctx, "k"), notes.Since(ctx, 0), notes.SinceTime(ctx, time.Time{}),
+		tasks.List(ctx, companion.Query{}), tasks.History(ctx, "k"), notes.Since(ctx, 0), notes.SinceTime(ctx, time.Time{}),
 	} {
 		n := 0
 		for r, err := range loop {

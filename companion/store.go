@@ -18,6 +18,10 @@ type Store struct {
 	log    backend.Backend
 	owned  bool // Close closes log
 	engine *store.Engine
+
+	newID   func() (string, error)
+	trace   func(context.Context) string
+	partial bool // the engine does not have all of the past
 }
 
 // Open opens the backend that opts name, reads its log, and returns a Store over it. ctx is for
@@ -58,11 +62,20 @@ func New(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
 }
 
 func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
-	engine, err := store.Open(ctx, b, store.Options{Logger: opts.Logger})
+	given := store.Options{
+		Logger: opts.Logger, NewID: opts.NewID, Now: opts.Now, Progress: opts.Progress, Stores: opts.Stores, KeepVersions: opts.KeepVersions, ReadOnly: opts.ReadOnly,
+	}
+	if given.NewID == nil {
+		given.NewID = store.NewID
+	}
+	if opts.DerivationFailed != nil {
+		given.DerivationFailed = func(_ store.Record, err error) { opts.DerivationFailed(err) }
+	}
+	engine, err := store.Open(ctx, b, given)
 	if err != nil {
 		return nil, fmt.Errorf("companion: %w", err)
 	}
-	return &Store{log: b, engine: engine}, nil
+	return &Store{log: b, engine: engine, newID: given.NewID, partial: opts.KeepVersions > 0, trace: opts.Trace}, nil
 }
 
 // Close ends the Store. What was written stays where the backend keeps it. Later writes report
@@ -87,9 +100,51 @@ func (s *Store) Snapshot(ctx context.Context) error {
 	return nil
 }
 
-// A Moment says as of when to read, on both time axes; the zero Moment is now.
-type Moment = store.Moment
+// What the engine says is said here in its words.
+type (
+	Moment     = store.Moment     // as of when to read, on both time axes; the zero Moment is now
+	Query      = store.Query      // what to list, and in which order; the zero Query is all that is current
+	Progress   = store.Progress   // how far opening is
+	FactRef    = store.FactRef    // a fact without its value
+	Lineage    = store.Lineage    // all that led to a fact, with a proof
+	Retention  = store.Retention  // which facts of a store are kept
+	Compaction = store.Compaction // what was pruned
+)
+
+// Errors of the engine that callers branch on with errors.Is.
+var (
+	ErrReadOnly = store.ErrReadOnly // the Store was opened with ReadOnly
+	ErrNewer    = store.ErrNewer    // a value's schema version is above the one known, see Records.Upcast
+)
 
 // Head returns the seq through which the Store shows the log. As Moment.Seq it lets several reads
 // see one state.
 func (s *Store) Head() uint64 { return s.engine.Head() }
+
+// Sync waits until the Store shows every fact that was acknowledged anywhere before the call:
+// reads after it are linearizable.
+func (s *Store) Sync(ctx context.Context) error { return s.engine.Sync(ctx) }
+
+// WaitFor waits until the Store shows the log through seq, such as that of a Receipt that another
+// process got.
+func (s *Store) WaitFor(ctx context.Context, seq uint64) error { return s.engine.WaitFor(ctx, seq) }
+
+// Lineage returns all that led to the fact with an ID: who wrote what when, from which sources, with
+// a proof that [Store.Verify] recomputes. An ID that the Store does not hold is ErrNotFound.
+func (s *Store) Lineage(id string) (Lineage, error) {
+	r, ok := s.engine.FactByID(id)
+	if !ok {
+		return Lineage{}, fmt.Errorf("%w: fact %q", ErrNotFound, id)
+	}
+	return s.engine.Lineage(r)
+}
+
+// Verify checks a lineage against the log; what does not hold is backend.ErrCorrupt.
+func (s *Store) Verify(l Lineage) error { return s.engine.Verify(l) }
+
+// Compact prunes what the retentions of Records and Histories do not keep, for good, and returns
+// what that was. See [store.Engine.Compact].
+func (s *Store) Compact(ctx context.Context) ([]Compaction, error) { return s.engine.Compact(ctx) }
+
+// PlanCompaction returns what Compact would prune now, and changes nothing.
+func (s *Store) PlanCompaction() []Compaction { return s.engine.PlanCompaction() }

@@ -67,7 +67,7 @@ func TestClosedStores(t *testing.T) {
 		r, err := tasks.Get(t.Context(), "k")
 		require.NoError(t, err)
 		require.Equal(t, "kept", r.Value.Title)
-		require.Len(t, collect(t, tasks.List(t.Context(), companion.Moment{})), 1)
+		require.Len(t, collect(t, tasks.List(t.Context(), companion.Query{})), 1)
 		require.Len(t, collect(t, tasks.History(t.Context(), "k")), 1)
 		require.Len(t, collect(t, notes.Since(t.Context(), 0)), 1)
 		require.Equal(t, uint64(2), s.Head())

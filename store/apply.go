@@ -4,9 +4,10 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strings"
+
+	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -165,15 +166,32 @@ func (e *Engine) apply(f *backend.Fact) {
 		e.failLocked(fmt.Errorf("store: seq %d of the log is no valid fact, which is a mistake of its backend: %w", f.Seq, backend.ErrCorrupt))
 		return
 	}
-	n, known := e.stores.find(f.Store)
-	if !known {
-		n = e.stores.count.Load()
-		e.spaces.room(n)
-		s := &namespace{name: strings.Clone(f.Store), arena: &e.arena}
-		s.keys = index{seed: maphash.MakeSeed(), arena: &e.names}
-		*e.spaces.at(n) = s
-		e.stores.add(f.Store)
+	if e.keeps(f.Store) && (e.keys == nil || slices.Contains(e.keys, f.Key)) {
+		s := e.space(f.Store)
+		s.add(f)
+		if e.opts.KeepVersions > 0 {
+			e.trim(s, f)
+		}
 	}
-	(*e.spaces.at(n)).add(f)
+	if f.Store == CompactionStore {
+		if err := e.compacted(f); err != nil {
+			e.opts.Logger.Warn("a receipt is passed over", zap.Error(err), zap.Uint64("seq", f.Seq))
+		}
+	}
 	e.head.Store(f.Seq)
+}
+
+// keeps reports whether the facts of a store are kept in memory.
+func (e *Engine) keeps(store string) bool {
+	return e.opts.Stores == nil || store == CompactionStore || slices.Contains(e.opts.Stores, store)
+}
+
+// space returns a store's namespace, a new one if need be. The caller holds mu.
+func (e *Engine) space(store string) *namespace {
+	s := e.namespace(store)
+	if s == nil {
+		s = newNamespace(strings.Clone(store))
+		e.spaces.Store(s.name, s)
+	}
+	return s
 }

@@ -75,52 +75,56 @@ var million = sync.OnceValue(func() *memory.Log {
 	return l
 })
 
-// BenchmarkCurrentRead reads keys from all over a million facts; "map" is a Go map of structs under
-// a sync.RWMutex, beside it.
+// BenchmarkCurrentRead reads keys from all over a million facts, and a few of them again and again
+// ("hot"). "map" is a Go map of structs under a sync.RWMutex, beside it. What the processor's caches
+// do not hold costs several hundred cycles, so the reads of all over measure memory: two misses each.
 func BenchmarkCurrentRead(b *testing.B) {
 	e := benchmarkEngine(b, million())
 	type task struct{ value string }
 	var mu sync.RWMutex
 	tasks := map[string]task{}
-	keys := make([]string, 1<<14)
 	for i := range 250_000 {
-		key := fmt.Sprintf("task-%07d", i)
-		tasks[key] = task{value: fmt.Sprint(i)}
-		if j := i * len(keys) / 250_000; keys[j] == "" {
-			keys[j] = fmt.Sprintf("task-%07d", i*7919%250_000)
+		tasks[fmt.Sprintf("task-%07d", i)] = task{value: fmt.Sprint(i)}
+	}
+	// The keys that are asked for lie side by side, as if just read from a request.
+	all := make([]byte, 0, 12<<16)
+	for i := range 1 << 16 {
+		all = fmt.Appendf(all, "task-%07d", i*7919%250_000)
+	}
+	text := string(all)
+	key := func(n int) string { return text[n*12 : n*12+12] }
+	get := func(n int) bool {
+		r, ok := e.Get("tasks", key(n))
+		return ok && len(r.Value()) > 0
+	}
+	fromMap := func(n int) bool {
+		mu.RLock()
+		defer mu.RUnlock()
+		return tasks[key(n)].value != ""
+	}
+	for name, read := range map[string]func(int) bool{"raw": get, "map": fromMap} {
+		for spread, keys := range map[string]int{"all": 1 << 16, "hot": 1000} {
+			b.Run(name+"/"+spread, func(b *testing.B) {
+				b.ReportAllocs()
+				n := 0
+				for b.Loop() {
+					if !read(n % keys) {
+						b.Fatal("not found")
+					}
+					n++
+				}
+			})
+			b.Run(name+"/"+spread+"/parallel", func(b *testing.B) {
+				b.RunParallel(func(pb *testing.PB) {
+					for n := 0; pb.Next(); n++ {
+						if !read(n % keys) {
+							b.Error("not found")
+						}
+					}
+				})
+			})
 		}
 	}
-	b.Run("raw", func(b *testing.B) {
-		b.ReportAllocs()
-		n := 0
-		for b.Loop() {
-			if r, ok := e.Get("tasks", keys[n%len(keys)]); !ok || len(r.Value()) == 0 {
-				b.Fatal("not found")
-			}
-			n++
-		}
-	})
-	b.Run("raw/parallel", func(b *testing.B) {
-		b.RunParallel(func(pb *testing.PB) {
-			for n := 0; pb.Next(); n++ {
-				if r, ok := e.Get("tasks", keys[n%len(keys)]); !ok || len(r.Value()) == 0 {
-					b.Error("not found")
-				}
-			}
-		})
-	})
-	b.Run("map", func(b *testing.B) {
-		n := 0
-		for b.Loop() {
-			mu.RLock()
-			t, ok := tasks[keys[n%len(keys)]]
-			mu.RUnlock()
-			if !ok || t.value == "" {
-				b.Fatal("not found")
-			}
-			n++
-		}
-	})
 }
 
 // BenchmarkAsOfRead reads a key of so many versions as of points all over its past.
@@ -151,6 +155,113 @@ func BenchmarkAsOfRead(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkScope reads a scope of 1,000 keys out of 1,000,000, and writes to a store that has ten.
+func BenchmarkScope(b *testing.B) {
+	const keys, within = 1_000_000, 1000
+	l := memory.New(memory.Options{})
+	b.Cleanup(func() { _ = l.Close() })
+	batch := backend.Batch{}
+	for i := range keys {
+		batch.Facts = append(batch.Facts, backend.Fact{
+			ID: fmt.Sprint("f", i), Store: "s", Key: fmt.Sprintf("key-%07d", i), Value: fmt.Appendf(nil, `{"n":%d,"group":%d}`, i, i%(keys/within)),
+		})
+		if len(batch.Facts) == 1000 {
+			_, err := l.WriteBatch(b.Context(), batch)
+			require.NoError(b, err)
+			batch.Facts = batch.Facts[:0]
+		}
+	}
+	e := benchmarkEngine(b, l)
+	scope := func(group int) *store.Scope {
+		s, err := e.Scope("s", "group", store.Filter{Where: map[store.Field]any{"group": group}})
+		require.NoError(b, err)
+		s.Build()
+		return s
+	}
+	s := scope(7)
+	b.Run("read", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			n := 0
+			for range s.List(store.Query{}) {
+				n++
+			}
+			if n != within {
+				b.Fatal(n)
+			}
+		}
+	})
+	b.Run("page", func(b *testing.B) {
+		for b.Loop() {
+			for range s.List(store.Query{ByKey: true, Limit: 20, After: "key-0500000"}) {
+			}
+		}
+	})
+	b.Run("past", func(b *testing.B) {
+		for b.Loop() {
+			for range s.List(store.Query{At: store.Moment{Seq: keys - 1}}) {
+			}
+		}
+	})
+	for _, scopes := range []int{1, 10} {
+		b.Run(fmt.Sprint("write/", scopes), func(b *testing.B) {
+			e := benchmarkEngine(b, newLog(b))
+			for i := range scopes {
+				s, err := e.Scope("tasks", "s", store.Filter{Where: map[store.Field]any{"priority": i}})
+				require.NoError(b, err)
+				f := typical(0)
+				_, err = e.Write(b.Context(), f)
+				require.NoError(b, err)
+				s.Build()
+			}
+			n := 0
+			for b.Loop() {
+				_, err := e.Write(b.Context(), typical(n))
+				require.NoError(b, err)
+				n++
+			}
+		})
+	}
+}
+
+// BenchmarkWatch measures from a write to the event at a watcher, of this engine's writes and of
+// those of another engine on the same log.
+func BenchmarkWatch(b *testing.B) {
+	for _, writer := range []string{"own", "other"} {
+		b.Run(writer, func(b *testing.B) {
+			l := newLog(b)
+			e := benchmarkEngine(b, l)
+			from := e
+			if writer == "other" {
+				from = benchmarkEngine(b, l)
+			}
+			s, err := e.Scope("tasks", "s", store.Filter{})
+			require.NoError(b, err)
+			seen := make(chan uint64)
+			ctx, cancel := context.WithCancel(b.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for event, err := range s.Watch(ctx, 0) {
+					if err != nil {
+						return
+					}
+					seen <- event.Record.Seq()
+				}
+			})
+			n := 0
+			for b.Loop() {
+				f, err := from.Write(b.Context(), typical(n))
+				if err != nil || <-seen != f.Seq {
+					b.Fatal(err)
+				}
+				n++
+			}
+			cancel()
+			wg.Wait()
+		})
 	}
 }
 

@@ -2,8 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"encoding/hex"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,10 +14,13 @@ import (
 //
 //	 0 seq u64 | 8 transaction time, ns since 1970, i64 | 16 prev u64 | 24 jump u64
 //	32 key u32 | 36 depth u32 | 40 value length u32
-//	44 flags u8 | 45 ID length u8 | 46 hash length u8 | 47 causation length u8
-//	48 ID | hash | causation | value
+//	44 flags u8 | 45 ID length u8 | 46 hash length u8 | 47 causation length u8 | 48 key length u16
+//	50 key text | value | ID | hash | causation
 //	   then, where flags say so: valid time i64 s, u32 ns | transaction time likewise
 //	   | schema version u32 | producer: length u32, bytes | derivation likewise
+//
+// What a current read needs comes first: whatever else a cache line costs, it is not paid for.
+// key is the key's number.
 //
 // prev is the key's record before this one, depth its place among them counted from 1. jump leads
 // further back, so that a search takes a number of steps that is the logarithm of the depth.
@@ -32,7 +33,8 @@ const (
 	atDepth = 36
 	atValue = 40
 	atFlags = 44
-	atTexts = 48
+	atText  = 48
+	atTexts = 50
 )
 
 const (
@@ -50,30 +52,37 @@ const (
 // zero Record if there is none.
 func encode(dst []byte, f *backend.Fact, prev Record) []byte {
 	var flags byte
-	start := len(dst)
+	start, from := len(dst), len(dst)
 	dst = append(dst, make([]byte, atTexts)...)
+	dst = append(dst, f.Key...)
+	value := wire.TrimSpace(f.Value)
+	dst = append(dst, value...)
+	part := func() int { // the length of what was appended since the last call
+		n := len(dst) - from
+		from = len(dst)
+		return n
+	}
+	part()
 	if id, ok := parseUUID(f.ID); ok {
 		flags |= flagUUID
 		dst = append(dst, id[:]...)
 	} else {
 		dst = append(dst, f.ID...)
 	}
-	idLen := len(dst) - start - atTexts
+	idLen := part()
 	if sum, ok := unhex(f.ValueHash); ok {
 		flags |= flagHex
 		dst = append(dst, sum[:]...)
 	} else {
 		dst = append(dst, f.ValueHash...)
 	}
-	hashLen := len(dst) - start - atTexts - idLen
+	hashLen := part()
 	if f.Causation != "" && prev.hasID(f.Causation) {
 		flags |= flagPrev
 	} else {
 		dst = append(dst, f.Causation...)
 	}
-	causeLen := len(dst) - start - atTexts - idLen - hashLen
-	value := wire.TrimSpace(f.Value)
-	dst = append(dst, value...)
+	causeLen := part()
 	if !f.ValidTime.IsZero() {
 		flags |= flagValid
 		dst = appendTime(dst, f.ValidTime)
@@ -99,14 +108,18 @@ func encode(dst []byte, f *backend.Fact, prev Record) []byte {
 	binary.LittleEndian.PutUint64(head[atSeq:], f.Seq)
 	binary.LittleEndian.PutUint64(head[atTime:], uint64(nanos))
 	binary.LittleEndian.PutUint32(head[atValue:], uint32(len(value)))
+	binary.LittleEndian.PutUint16(head[atText:], uint16(len(f.Key)))
 	head[atFlags], head[atFlags+1], head[atFlags+2], head[atFlags+3] = flags, byte(idLen), byte(hashLen), byte(causeLen)
 	return dst
 }
 
 // parseUUID returns the UUID that id is the usual text of, in lower case.
-func parseUUID(id string) (uuid.UUID, bool) {
-	u, err := uuid.Parse(id)
-	return u, err == nil && len(id) == 36 && !strings.ContainsAny(id, "ABCDEF")
+func parseUUID(id string) (u uuid.UUID, ok bool) {
+	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
+		return u, false
+	}
+	ok = decodeHex(u[:4], id) && decodeHex(u[4:6], id[9:]) && decodeHex(u[6:8], id[14:]) && decodeHex(u[8:10], id[19:]) && decodeHex(u[10:], id[24:])
+	return u, ok
 }
 
 func appendTime(dst []byte, t time.Time) []byte {
@@ -121,11 +134,29 @@ func appendBytes(dst, b []byte) []byte {
 
 // unhex returns the bytes of a SHA-256 in lower-case hex.
 func unhex(s string) (sum [32]byte, ok bool) {
-	var text [2 * len(sum)]byte
-	if len(s) != len(text) || strings.ContainsAny(s, "ABCDEF") {
-		return sum, false
-	}
-	copy(text[:], s)
-	_, err := hex.Decode(sum[:], text[:])
-	return sum, err == nil
+	ok = len(s) == 2*len(sum) && decodeHex(sum[:], s)
+	return sum, ok
 }
+
+// decodeHex fills dst from the lower-case hex at the start of s, which is long enough.
+func decodeHex(dst []byte, s string) bool {
+	for i := range dst {
+		high, low := digits[s[2*i]], digits[s[2*i+1]]
+		if high|low > 15 {
+			return false
+		}
+		dst[i] = high<<4 | low
+	}
+	return true
+}
+
+// digits has the value of each lower-case hex digit, and more than 15 for other bytes.
+var digits = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i, d := range "0123456789abcdef" {
+		t[d] = byte(i)
+	}
+	return t
+}()

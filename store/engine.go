@@ -1,12 +1,21 @@
+// Package store is the engine: it holds the facts of a log in memory, reads them on both time axes, and
+// writes through it.
+//
+// [Engine] says what is and was; over it lie [Scope], [Index] and [Relation], which find records by
+// what they hold, [Fold], [Rule] and [Lineage], which follow what leads to what, and [Retention]. They
+// are all projections of the log: each process builds its own, on first use.
+//
+// Facts are packed into large blocks without pointers, so that millions of them cost the collector
+// nothing, and readers take no lock that a writer holds.
 package store
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -22,6 +31,37 @@ type Options struct {
 	// NewID makes the IDs of facts that are written without one; nil: UUIDs of version 7. It may
 	// be called concurrently.
 	NewID func() (string, error)
+
+	// Now tells the time that retention by age goes by; nil: time.Now. It may be called concurrently.
+	Now func() time.Time
+
+	// DerivationFailed is told of each rule that failed for a fact of this engine's own writes, with
+	// one *DerivationError or several joined, before the write returns; nil: only the logger is.
+	DerivationFailed func(source Record, err error)
+
+	// Progress is told how far opening is, now and then, by the goroutine that called Open; nil:
+	// nobody is.
+	Progress func(Progress)
+
+	// Stores are those whose facts are kept in memory; nil: all. Others read as if they were empty,
+	// and can't be written.
+	Stores []string
+
+	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
+	// all. Reads of the past, tails and folds then see what is kept, and [Engine.Past] has the rest.
+	KeepVersions int
+
+	// ReadOnly makes every write report ErrReadOnly.
+	ReadOnly bool
+}
+
+// ErrReadOnly is reported by writes of an engine that was opened read-only.
+var ErrReadOnly = errors.New("store: the engine is read-only")
+
+// Progress is how far the opening of an engine is.
+type Progress struct {
+	Facts uint64 // read so far
+	Total uint64 // that the log held when it began; 0: not known
 }
 
 // An Engine holds the facts of a log in memory, indexed, and writes through it. Its methods may be
@@ -30,22 +70,23 @@ type Engine struct {
 	log  backend.Backend
 	opts Options
 
-	names  arena // of stores and keys, apart, so that they lie close together
-	arena  arena
-	stores index
-	spaces pages[*namespace] // by the store's number
-	head   atomic.Uint64     // the seq through which the log is shown
-	ended  atomic.Bool       // failed is set
+	spaces sync.Map      // *namespace by the store's name
+	head   atomic.Uint64 // the seq through which the log is shown
+	ended  atomic.Bool   // failed is set
 
-	mu      sync.Mutex // held to apply facts; guards all up to the empty line
-	waiting waiters
-	failed  error // why the log is no longer followed
+	mu         sync.Mutex // held to apply facts; guards all up to the empty line
+	waiting    waiters
+	retentions map[string]Retention // by store
+	failed     error                // why the log is no longer followed
 
 	alone  chan struct{} // not nil: the log can't be followed; who writes it takes the one element
 	behind bool          // of who took it: a write failed that may have been written
 
 	stop context.CancelFunc // ends following
 	done chan struct{}      // closed when nothing follows any more
+
+	rules atomic.Pointer[[]Rule] // replaced as a whole
+	keys  []string               // the only ones shown, see Past; nil: all
 }
 
 // Open returns an Engine over the log of b that shows all facts acknowledged before the call. It
@@ -60,11 +101,13 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 		opts.Logger = zap.NewNop()
 	}
 	if opts.NewID == nil {
-		opts.NewID = newUUID
+		opts.NewID = NewID
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
 	e := &Engine{log: b, opts: opts, done: make(chan struct{})}
-	e.stores = index{seed: maphash.MakeSeed(), arena: &e.names}
-	if err := e.catchUp(ctx); err != nil {
+	if err := e.load(ctx); err != nil {
 		return nil, fmt.Errorf("store: open: %w", err)
 	}
 	following, stop := context.WithCancel(context.Background())
@@ -115,13 +158,56 @@ func (e *Engine) Err() error {
 	return e.failed
 }
 
-// catchUp applies what the log holds beyond head.
-func (e *Engine) catchUp(ctx context.Context) error {
-	for f, err := range e.log.Replay(ctx, e.Head()) {
-		if err != nil {
-			return err
+// batchSize is how many facts go from the one who reads the log to the one who applies them at once.
+const batchSize = 512
+
+// load reads the log for the first time.
+func (e *Engine) load(ctx context.Context) error {
+	if e.opts.Progress == nil {
+		return e.catchUp(ctx, func(int) {})
+	}
+	var p Progress
+	if stats, err := backend.StatsOf(ctx, e.log); err == nil {
+		p.Total = stats.Facts
+	}
+	err := e.catchUp(ctx, func(facts int) {
+		p.Facts += uint64(facts)
+		e.opts.Progress(p)
+	})
+	return err
+}
+
+// catchUp applies what the log holds beyond head: one goroutine reads, while this one applies,
+// and says of how many facts it is done.
+func (e *Engine) catchUp(ctx context.Context, applied func(facts int)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches := make(chan []backend.Fact, 2)
+	var failed error
+	go func() {
+		defer close(batches)
+		batch := make([]backend.Fact, 0, batchSize)
+		for f, err := range e.log.Replay(ctx, e.Head()) {
+			if failed = err; err != nil {
+				break
+			}
+			if batch = append(batch, f); len(batch) < batchSize {
+				continue
+			}
+			select {
+			case batches <- batch:
+			case <-ctx.Done():
+			}
+			batch = make([]backend.Fact, 0, batchSize)
 		}
-		e.observe(f)
+		batches <- batch
+	}()
+	for batch := range batches {
+		e.observe(batch...)
+		applied(len(batch))
+	}
+	if failed != nil {
+		return failed
 	}
 	return e.Err()
 }

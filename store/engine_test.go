@@ -83,7 +83,7 @@ func TestNothingThere(t *testing.T) {
 		require.Empty(t, factsOf(e.Facts(name, 1)))
 		require.Empty(t, factsOf(e.FactsSince(name, time.Now().Add(time.Hour))))
 	}
-	require.Empty(t, factsOf(e.List("none", store.Moment{})))
+	require.Empty(t, factsOf(e.List("none", store.Query{})))
 
 	var zero store.Record
 	require.Equal(t, backend.Fact{}, zero.Fact())

@@ -1,96 +1,161 @@
 package store
 
 import (
-	"hash/maphash"
-	"sync/atomic"
-	"unsafe"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
 )
 
-// An index numbers distinct names from 0 on, in the order in which they are added, and has an entry
-// for each.
-type index struct {
-	seed    maphash.Seed
-	arena   *arena
-	slots   atomic.Pointer[[]atomic.Uint64] // open addressing: hash above number plus 1; 0 if free
-	entries pages[entry]
-	count   atomic.Uint32
+// An Index finds the current records of a store by what they have in a field. Over a history, whose
+// events each have a key of their own, it is the history's partitions. Its methods may be called
+// concurrently.
+type Index struct {
+	store  string
+	field  Field
+	values projector[values, *values]
 }
 
-// An entry is a name and, if it is a key's, what is known of the key.
-type entry struct {
-	text   ref
-	latest atomic.Uint64 // ref of the key's latest record
-	length uint32        // of the text
-	flags  atomic.Uint32
-}
-
-const (
-	keyUnruly = 1 << iota // a transaction time is before that of an earlier fact of the key
-	keyValid              // a fact of the key has a valid time
-)
-
-const minSlots = 8
-
-// find returns the number of a name; false if it was never added.
-func (x *index) find(s string) (uint32, bool) {
-	slots := x.slots.Load()
-	if slots == nil {
-		return 0, false
+// Index returns the index of a store by a field. It is built on first use, and kept up by each write
+// from then on. Each Index is kept for as long as the engine is open: make it once.
+func (e *Engine) Index(store string, field Field) (*Index, error) {
+	if field == "" {
+		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
 	}
-	hash := maphash.String(x.seed, s) >> 32
-	mask := uint64(len(*slots) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
-		slot := (*slots)[i].Load()
-		if slot == 0 {
-			return 0, false
+	x := &Index{store: store, field: field}
+	x.values = projector[values, *values]{
+		engine: e, store: store,
+		create: func(p projected) *values {
+			return &values{projected: p, index: x, keys: make(map[string][]uint32)}
+		},
+		over: func(v *values) projected { return v.projected },
+	}
+	return x, nil
+}
+
+// Build builds the index now, so that its first read need not.
+func (x *Index) Build() { x.values.get() }
+
+// List yields the records that have v, a Go value that becomes JSON, in the field as of a moment, in
+// the order in which their keys were first written. Equal is what has the same canonical JSON; a
+// record without the field has nothing in it, which is not null. Reading the present costs what is
+// found; a past moment costs a look at every key of the store.
+func (x *Index) List(v any, m Moment) (iter.Seq[Record], error) {
+	want, err := canonicalOf(x.field, v)
+	if err != nil {
+		return nil, err
+	}
+	return x.list(m, want), nil
+}
+
+// list yields the records with one of wanted in the field.
+func (x *Index) list(m Moment, wanted ...[]byte) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		space, v := x.values.get()
+		if space == nil {
+			return
 		}
-		if n := uint32(slot) - 1; slot>>32 == hash && x.text(n) == s {
-			return n, true
+		fits := func(r Record) bool {
+			token, ok := x.token(r)
+			return ok && slices.ContainsFunc(wanted, func(w []byte) bool { return string(w) == token })
 		}
-	}
-}
-
-// text returns a name by its number. It shares the arena's memory.
-func (x *index) text(n uint32) string {
-	e := x.entries.at(n)
-	return unsafe.String(unsafe.SliceData(x.arena.from(e.text)), int(e.length))
-}
-
-// add adds a name that find does not find.
-func (x *index) add(s string) uint32 {
-	n := x.count.Load()
-	x.entries.room(n)
-	e := x.entries.at(n)
-	e.text, e.length = x.arena.add([]byte(s)), uint32(len(s))
-	slots := x.slots.Load()
-	if slots == nil || 3*(uint64(n)+1) > 2*uint64(len(*slots)) {
-		slots = x.grow(slots)
-	}
-	put(*slots, maphash.String(x.seed, s)>>32<<32|uint64(n+1))
-	x.count.Store(n + 1)
-	return n
-}
-
-// grow publishes a table twice as large as old.
-func (x *index) grow(old *[]atomic.Uint64) *[]atomic.Uint64 {
-	if old == nil {
-		old = new([]atomic.Uint64)
-	}
-	slots := make([]atomic.Uint64, max(minSlots, 2*len(*old)))
-	for i := range *old {
-		if slot := (*old)[i].Load(); slot != 0 {
-			put(slots, slot)
+		if m != (Moment{}) {
+			Query{At: m}.records(space, nil, func(_ uint32, _, r Record, _ bool) bool { return fits(r) })(yield)
+			return
+		}
+		through := x.values.engine.Head()
+		for _, n := range v.find(wanted) {
+			r, _ := space.key(n)
+			if (r.Seq() <= through || fits(r)) && !yield(r) {
+				return
+			}
 		}
 	}
-	x.slots.Store(&slots)
-	return &slots
 }
 
-func put(slots []atomic.Uint64, slot uint64) {
-	mask := uint64(len(slots) - 1)
-	i := slot >> 32 & mask
-	for slots[i].Load() != 0 {
-		i = (i + 1) & mask
+// Values yields what the field has in current records, as JSON, in no certain order.
+func (x *Index) Values() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		_, v := x.values.get()
+		if v == nil {
+			return
+		}
+		v.mu.RLock()
+		all := make([]string, 0, len(v.keys))
+		for token := range v.keys {
+			all = append(all, token)
+		}
+		v.mu.RUnlock()
+		for _, token := range all {
+			if !yield(token) {
+				return
+			}
+		}
 	}
-	slots[i].Store(slot)
+}
+
+// token returns what a record has in the field, in canonical form.
+func (x *Index) token(r Record) (string, bool) {
+	if r.data == nil || r.Retracted() {
+		return "", false
+	}
+	value, err := r.Upcast()
+	if err != nil {
+		return "", false
+	}
+	found := x.field.of(value)
+	if found == nil {
+		return "", false
+	}
+	form, err := wire.AppendCanonical(make([]byte, 0, len(found)), found)
+	return string(form), err == nil
+}
+
+// values has the numbers of the keys, in their order, by what their current records have in a field.
+type values struct {
+	projected
+	index *Index
+	mu    sync.RWMutex
+	keys  map[string][]uint32
+}
+
+func (v *values) put(n uint32, prev, r Record) {
+	before, had := v.index.token(prev)
+	now, has := v.index.token(r)
+	if had == has && before == now {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if had {
+		keys := v.keys[before]
+		if i, ok := slices.BinarySearch(keys, n); ok {
+			keys = slices.Delete(keys, i, i+1)
+		}
+		if v.keys[before] = keys; len(keys) == 0 {
+			delete(v.keys, before)
+		}
+	}
+	if has {
+		keys := v.keys[now]
+		if i, ok := slices.BinarySearch(keys, n); !ok {
+			v.keys[now] = slices.Insert(keys, i, n)
+		}
+	}
+}
+
+// find returns the numbers of the keys with one of wanted, in their order.
+func (v *values) find(wanted [][]byte) []uint32 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var found []uint32
+	for _, w := range wanted {
+		found = append(found, v.keys[string(w)]...)
+	}
+	if len(wanted) > 1 {
+		slices.Sort(found)
+	}
+	return found
 }

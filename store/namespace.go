@@ -2,8 +2,10 @@ package store
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"iter"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,47 +16,69 @@ import (
 // from the latest one back.
 type namespace struct {
 	name    string
-	arena   *arena
-	keys    index
+	arena   arena
+	keys    keyTable
 	log     pages[atomic.Uint64] // refs of all records, in the order of the log
 	count   atomic.Uint32        // of records in log
 	newest  time.Time            // the latest transaction time
 	unruly  atomic.Bool          // a transaction time is before that of an earlier fact
 	scratch []byte
+	surplus int // facts beyond those that trim keeps
+
+	upcasts     atomic.Pointer[upcasts] // nil: values are read as they are
+	projections []projection            // kept up by add
+	ids         atomic.Pointer[idTable] // nil: nobody has asked yet
+
+	sorting sync.Mutex // guards sorted
+	sorted  []uint32   // see sortedKeys
+}
+
+func newNamespace(name string) *namespace {
+	return &namespace{name: name, keys: keyTable{seed: maphash.MakeSeed()}}
 }
 
 // add makes f, whose seq is above all others, the latest fact of its key.
-func (s *namespace) add(f *backend.Fact) {
-	key, known := s.keys.find(f.Key)
-	if !known {
-		key = s.keys.add(f.Key)
+func (s *namespace) add(f *backend.Fact) { s.addAs(f, s.keys.count.Load()) }
+
+// addAs is add, with the number that the key gets if it is a new one.
+func (s *namespace) addAs(f *backend.Fact, number uint32) {
+	var before head
+	slot := s.find(f.Key)
+	if slot != nil {
+		before, number = head(slot.head.Load()), slot.number()
 	}
-	head := s.keys.entries.at(key)
-	prev := s.record(ref(head.latest.Load()))
-	prevRef, jumpRef := head.latest.Load(), head.latest.Load()
+	prev := s.record(before.ref())
+	jump := uint64(before.ref())
 	if j := prev.jump(); prev.depth()-j.depth() == j.depth()-j.jump().depth() {
-		jumpRef = j.u64(atJump)
+		jump = j.u64(atJump)
 	}
 	s.scratch = encode(s.scratch[:0], f, prev)
-	binary.LittleEndian.PutUint64(s.scratch[atPrev:], prevRef)
-	binary.LittleEndian.PutUint64(s.scratch[atJump:], jumpRef)
-	binary.LittleEndian.PutUint32(s.scratch[atKey:], key)
+	binary.LittleEndian.PutUint64(s.scratch[atPrev:], uint64(before.ref()))
+	binary.LittleEndian.PutUint64(s.scratch[atJump:], jump)
+	binary.LittleEndian.PutUint32(s.scratch[atKey:], number)
 	binary.LittleEndian.PutUint32(s.scratch[atDepth:], prev.depth()+1)
-	r := uint64(s.arena.add(s.scratch))
+	r := s.arena.add(s.scratch)
 	if cap(s.scratch) > maxArenaChunk {
 		s.scratch = nil
 	}
 
-	flags := head.flags.Load()
+	after := head(r) | before.flags()
 	if prev.data != nil && f.TransactionTime.Before(prev.TransactionTime()) {
-		flags |= keyUnruly
+		after |= keyUnruly
 	}
 	if !f.ValidTime.IsZero() {
-		flags |= keyValid
+		after |= keyValid
 	}
-	head.flags.Store(flags) // before the record that it speaks of
-	head.latest.Store(r)
+	if slot == nil {
+		s.keys.add(number, f.Key, after)
+	} else {
+		s.keys.set(slot, after)
+	}
 
+	latest := s.record(r)
+	for _, p := range s.projections {
+		p.put(number, prev, latest)
+	}
 	if f.TransactionTime.Before(s.newest) {
 		s.unruly.Store(true)
 	} else {
@@ -62,7 +86,10 @@ func (s *namespace) add(f *backend.Fact) {
 	}
 	n := s.count.Load()
 	s.log.room(n)
-	s.log.at(n).Store(r)
+	s.log.at(n).Store(uint64(r))
+	if t := s.ids.Load(); t != nil {
+		t.add(n, f.ID)
+	}
 	s.count.Store(n + 1)
 }
 
@@ -74,20 +101,24 @@ func (s *namespace) record(r ref) Record {
 }
 
 // latest returns the key's latest record, and the key's flags.
-func (s *namespace) latest(key string) (Record, uint32) {
-	n, ok := s.keys.find(key)
-	if !ok {
+func (s *namespace) latest(key string) (Record, head) {
+	slot := s.find(key)
+	if slot == nil {
 		return Record{}, 0
 	}
-	head := s.keys.entries.at(n)
-	r := s.record(ref(head.latest.Load()))
-	return r, head.flags.Load()
+	h := head(slot.head.Load())
+	return s.record(h.ref()), h.flags()
 }
 
-// at returns the record that is the key's value at a moment, a retraction perhaps; the zero Record
-// if there is none.
-func (s *namespace) at(key string, m Moment) Record {
-	r, flags := s.latest(key)
+// key returns the latest record of the key with a number, and the key's flags.
+func (s *namespace) key(n uint32) (Record, head) {
+	h := head(s.keys.latest.at(n).Load())
+	return s.record(h.ref()), h.flags()
+}
+
+// at returns the record among r and those before it that is the key's value at a moment, a
+// retraction perhaps; the zero Record if there is none. flags are the key's.
+func (r Record) at(flags head, m Moment) Record {
 	if m.Seq != 0 {
 		r = r.search(func(r Record) bool { return r.Seq() <= m.Seq })
 	}

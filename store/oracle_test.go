@@ -144,7 +144,7 @@ func TestOracle(t *testing.T) {
 					}
 				}
 				byKey := func(a, b backend.Fact) int { return slices.Compare([]byte(a.Key), []byte(b.Key)) }
-				got := factsOf(e.List(name, m))
+				got := factsOf(e.List(name, store.Query{At: m}))
 				slices.SortFunc(got, byKey)
 				require.Equal(t, want, got)
 			}

@@ -32,25 +32,19 @@ func (e *Engine) GetAt(store, key string, m Moment) (r Record, ok bool) {
 	if s == nil {
 		return Record{}, false
 	}
-	r = s.at(key, m)
+	r, flags := s.latest(key)
+	r = r.at(flags, m)
 	return r, r.data != nil && !r.Retracted()
 }
 
-// List yields the records of a store as of a moment, without keys that have none or whose last
-// fact was a retraction, in the order in which the keys were first written. Keys that come while
-// it runs may be left out.
+// List yields the records of a store as q says, without keys that have none or whose last fact was a
+// retraction. Keys that come while it runs may be left out.
 //
 // To read several keys as they are together, give the Seq that [Engine.Head] returns.
-func (e *Engine) List(store string, m Moment) iter.Seq[Record] {
+func (e *Engine) List(store string, q Query) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		s := e.namespace(store)
-		if s == nil {
-			return
-		}
-		for n := range s.keys.count.Load() {
-			if r := s.at(s.keys.text(n), m); r.data != nil && !r.Retracted() && !yield(r) {
-				return
-			}
+		if s := e.namespace(store); s != nil {
+			q.records(s, nil, nil)(yield)
 		}
 	}
 }
@@ -102,19 +96,19 @@ func (e *Engine) FactsSince(store string, t time.Time) iter.Seq[Record] {
 
 // Stores returns the names of the stores that have a fact, sorted.
 func (e *Engine) Stores() []string {
-	all := make([]string, e.stores.count.Load())
-	for n := range all {
-		all[n] = e.stores.text(uint32(n))
+	var all []string
+	for name, s := range e.spaces.Range {
+		if s.(*namespace).count.Load() > 0 {
+			all = append(all, name.(string))
+		}
 	}
 	slices.Sort(all)
 	return all
 }
 
-// namespace returns a store's namespace, nil if it has no fact.
+// namespace returns a store's namespace, nil if it has none.
 func (e *Engine) namespace(store string) *namespace {
-	n, ok := e.stores.find(store)
-	if !ok {
-		return nil
-	}
-	return *e.spaces.at(n)
+	s, _ := e.spaces.Load(store)
+	n, _ := s.(*namespace)
+	return n
 }

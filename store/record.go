@@ -31,7 +31,7 @@ func (r Record) ID() string {
 	if r.data == nil {
 		return ""
 	}
-	text := r.data[atTexts : atTexts+int(r.data[atFlags+1])]
+	text := r.idText()
 	if r.data[atFlags]&flagUUID != 0 {
 		return uuid.UUID(text).String()
 	}
@@ -43,7 +43,7 @@ func (r Record) hasID(id string) bool {
 	if r.data == nil {
 		return false
 	}
-	text := r.data[atTexts : atTexts+int(r.data[atFlags+1])]
+	text := r.idText()
 	if r.data[atFlags]&flagUUID != 0 {
 		u, ok := parseUUID(id)
 		return ok && u == uuid.UUID(text)
@@ -61,10 +61,10 @@ func (r Record) Store() string {
 
 // Key returns the fact's key.
 func (r Record) Key() string {
-	if r.space == nil {
+	if r.data == nil {
 		return ""
 	}
-	return r.space.keys.text(r.key())
+	return view(r.data[atTexts:r.valueStart()])
 }
 
 // Value returns the fact's value: JSON, null for a retraction.
@@ -72,8 +72,7 @@ func (r Record) Value() json.RawMessage {
 	if r.data == nil {
 		return nil
 	}
-	start := r.valueStart()
-	end := start + int(binary.LittleEndian.Uint32(r.data[atValue:]))
+	start, end := r.valueStart(), r.valueEnd()
 	return json.RawMessage(r.data[start:end:end])
 }
 
@@ -85,7 +84,7 @@ func (r Record) ValueHash() string {
 	if r.data == nil {
 		return ""
 	}
-	start := atTexts + int(r.data[atFlags+1])
+	start := r.valueEnd() + int(r.data[atFlags+1])
 	sum := r.data[start : start+int(r.data[atFlags+2])]
 	if r.data[atFlags]&flagHex != 0 {
 		return hex.EncodeToString(sum)
@@ -101,7 +100,7 @@ func (r Record) Causation() string {
 	if r.data[atFlags]&flagPrev != 0 {
 		return r.prev().ID()
 	}
-	end := r.valueStart()
+	end := r.tailStart()
 	return view(r.data[end-int(r.data[atFlags+3]) : end])
 }
 
@@ -148,7 +147,7 @@ func (r Record) Derivation() json.RawMessage {
 	return r.tail().derivation
 }
 
-// Version returns the fact's place among those of its key, counted from 1.
+// Version returns the fact's place among those of its key that the engine holds, counted from 1.
 func (r Record) Version() int { return int(r.depth()) }
 
 // Fact returns the fact, with JSON that is the caller's to change.
@@ -175,7 +174,7 @@ type recordTail struct {
 func (r Record) tail() recordTail {
 	t := recordTail{version: 1}
 	flags := r.data[atFlags]
-	rest := r.data[r.valueStart()+int(binary.LittleEndian.Uint32(r.data[atValue:])):]
+	rest := r.data[r.tailStart():]
 	number := func() (n uint32) {
 		n, rest = binary.LittleEndian.Uint32(rest), rest[4:]
 		return n
@@ -228,8 +227,18 @@ func (r Record) depth() uint32 {
 func (r Record) prev() Record { return r.space.record(ref(r.u64(atPrev))) }
 func (r Record) jump() Record { return r.space.record(ref(r.u64(atJump))) }
 
-func (r Record) valueStart() int {
-	return atTexts + int(r.data[atFlags+1]) + int(r.data[atFlags+2]) + int(r.data[atFlags+3])
+func (r Record) valueStart() int { return atTexts + int(binary.LittleEndian.Uint16(r.data[atText:])) }
+func (r Record) valueEnd() int {
+	return r.valueStart() + int(binary.LittleEndian.Uint32(r.data[atValue:]))
+}
+
+func (r Record) idText() []byte {
+	start := r.valueEnd()
+	return r.data[start : start+int(r.data[atFlags+1])]
+}
+
+func (r Record) tailStart() int {
+	return r.valueEnd() + int(r.data[atFlags+1]) + int(r.data[atFlags+2]) + int(r.data[atFlags+3])
 }
 
 // view returns b as a string that shares its memory, which never changes.

@@ -11,14 +11,16 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-func newUUID() (string, error) {
+// NewID makes a UUID of version 7, which is what Options.NewID does where nothing else is said.
+func NewID() (string, error) {
 	id, err := uuid.NewV7()
 	return id.String(), err
 }
 
 // Write writes f to the log and returns it as the log holds it, once the engine shows it. An empty
 // ID is filled in (Options.NewID). The value is written in its canonical form, and ValueHash is
-// the hash of that, whatever f has there. Seq is ignored, and what else f leaves empty is the
+// the hash of that, whatever f has there. A SchemaVersion of 0 is the store's current one (see
+// [Engine.Upcast]). Seq is ignored, and what else f leaves empty is the
 // log's to give.
 //
 // Errors are those of [backend.Backend.WriteFact]. Where the error does not say that nothing was
@@ -34,7 +36,7 @@ func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error
 // Import writes f to the log as it is: its value byte for byte, and its hash, times and causation
 // where it has them. It is for facts that come from elsewhere; apps use [Engine.Write].
 func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	if err := e.begin(ctx); err != nil {
+	if err := e.begin(ctx, f); err != nil {
 		return backend.Fact{}, err
 	}
 	f, err := e.log.WriteFact(ctx, f)
@@ -42,6 +44,7 @@ func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	if err := e.end(ctx, facts[:], err); err != nil {
 		return backend.Fact{}, err
 	}
+	e.derived(ctx, f)
 	return f, nil
 }
 
@@ -72,11 +75,19 @@ func (e *Engine) Retract(ctx context.Context, f backend.Fact) (backend.Fact, err
 // holds for each fact; errors are those of [backend.BatchWriter], a *backend.ConflictError where
 // an Expect does not hold, and errors.ErrUnsupported where the backend writes no batches.
 func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+	facts, err := e.writeBatch(ctx, b)
+	if err == nil {
+		e.derived(ctx, facts...)
+	}
+	return facts, err
+}
+
+func (e *Engine) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	b.Facts = slices.Clone(b.Facts)
 	if err := e.prepare(b.Facts); err != nil {
 		return nil, fmt.Errorf("store: write batch: %w", err)
 	}
-	if err := e.begin(ctx); err != nil {
+	if err := e.begin(ctx, b.Facts...); err != nil {
 		return nil, err
 	}
 	facts, err := backend.WriteBatch(ctx, e.log, b)
@@ -114,6 +125,9 @@ func (e *Engine) prepare(facts []backend.Fact) error {
 			return err
 		}
 		f.Value, f.ValueHash = form, wire.HashCanonical(form)
+		if f.SchemaVersion == 0 {
+			f.SchemaVersion = e.namespace(f.Store).version()
+		}
 	}
 	return nil
 }
@@ -121,7 +135,15 @@ func (e *Engine) prepare(facts []backend.Fact) error {
 // begin comes before each write to the log, and says why there can't be one. A log that can't be
 // followed is written one write at a time, which keeps the order of the log, and what a failed one
 // may have left behind is read first. Where begin returns nil, end is called.
-func (e *Engine) begin(ctx context.Context) error {
+func (e *Engine) begin(ctx context.Context, facts ...backend.Fact) error {
+	if e.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	for i := range facts {
+		if !e.keeps(facts[i].Store) {
+			return &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("%q is not among those that the engine was opened for", facts[i].Store)}
+		}
+	}
 	if e.alone != nil {
 		select {
 		case <-e.alone:
@@ -141,7 +163,7 @@ func (e *Engine) ready(ctx context.Context) error {
 		return fmt.Errorf("store: write: %w", e.Err())
 	}
 	if e.behind {
-		if err := e.catchUp(ctx); err != nil {
+		if err := e.catchUp(ctx, func(int) {}); err != nil {
 			return fmt.Errorf("store: read what an earlier write left in the log: %w", err)
 		}
 		e.behind = false

@@ -45,7 +45,7 @@ func rubyFacts(ctx context.Context, s *companion.Store, p *printer, path string)
 
 	now := [][]string{{"STORE", "KEY", "VERSION", "TAKEN IN (UTC)", "CURRENT VALUE"}}
 	for _, name := range stores {
-		for r := range s.Engine().List(name, companion.Moment{}) {
+		for r := range s.Engine().List(name, companion.Query{}) {
 			now = append(now, []string{name, quoteEmpty(r.Key()), fmt.Sprint(r.Version()), clock(r.TransactionTime()), string(r.Value())})
 		}
 	}

@@ -40,7 +40,7 @@ func todoList(ctx context.Context, s *companion.Store, p *printer) error {
 	}
 	p.section("A to-do list")
 	left := 0
-	for task, err := range tasks.List(ctx, companion.Moment{}) {
+	for task, err := range tasks.List(ctx, companion.Query{}) {
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,118 @@
+// Package companiontest helps apps to test what they do with a companion.Store: a Store in memory
+// whose times and IDs are the same in each run, and its facts as a table that people can read and
+// tests can compare.
+package companiontest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/store"
+)
+
+// A Clock tells the time that it was set to. Its methods may be called concurrently.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Start is the time at which the clock of a new Store stands.
+var Start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Now returns the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock on by d. Where it is moved back, later facts have the time of earlier ones,
+// as logs have it.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// New returns a Store in memory that is closed when the test ends, and the clock that tells its
+// transaction times, from Start on. The IDs of facts are f1, f2 and so on. The Store's other options
+// are those of companion.New.
+func New(t testing.TB, opts companion.Options) (*companion.Store, *Clock) {
+	t.Helper()
+	clock := &Clock{now: Start}
+	var last atomic.Int64
+	if opts.NewID == nil {
+		opts.NewID = func() (string, error) { return fmt.Sprint("f", last.Add(1)), nil }
+	}
+	if opts.Now == nil {
+		opts.Now = clock.Now
+	}
+	log := memory.New(memory.Options{Now: clock.Now})
+	s, err := companion.New(context.Background(), log, opts)
+	if err != nil {
+		t.Fatalf("companiontest: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("companiontest: %v", err)
+		}
+		if err := log.Close(); err != nil {
+			t.Errorf("companiontest: %v", err)
+		}
+	})
+	return s, clock
+}
+
+// Table returns the facts of some stores, or with none of all, as a table in the order of the log. A
+// line has seq, ID, store, key, transaction time, what else is given, and the value.
+func Table(s *companion.Store, stores ...string) string {
+	if len(stores) == 0 {
+		stores = s.Engine().Stores()
+	}
+	var facts []store.Record
+	for _, name := range stores {
+		facts = slices.AppendSeq(facts, s.Engine().Facts(name, 0))
+	}
+	slices.SortFunc(facts, func(a, b store.Record) int {
+		if a.Seq() < b.Seq() {
+			return -1
+		}
+		return 1
+	})
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "seq\tid\tstore\tkey\ttime\tmore\tvalue")
+	for _, r := range facts {
+		var more []string
+		add := func(name, value string) {
+			if value != "" {
+				more = append(more, name+"="+value)
+			}
+		}
+		add("after", r.Causation())
+		if !r.ValidTime().IsZero() {
+			add("valid", r.ValidTime().Format(time.RFC3339Nano))
+		}
+		if r.SchemaVersion() != 1 {
+			add("version", fmt.Sprint(r.SchemaVersion()))
+		}
+		add("by", string(r.Producer()))
+		add("from", string(r.Derivation()))
+		if more == nil {
+			more = []string{"-"}
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Seq(), r.ID(), r.Store(), r.Key(),
+			r.TransactionTime().Format(time.RFC3339Nano), strings.Join(more, " "), r.Value())
+	}
+	_ = w.Flush() // to memory
+	return text.String()
+}

@@ -1,0 +1,44 @@
+package companiontest_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"testing"
+	"time"
+
+	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/companion/companiontest"
+)
+
+// remember is a piece of an app.
+func remember(ctx context.Context, s *companion.Store, what string) error {
+	notes, err := companion.NewHistory[string](s, "notes")
+	if err != nil {
+		return err
+	}
+	_, err = notes.Append(ctx, what)
+	return err
+}
+
+func ExampleTable() {
+	t := new(testing.T) // a test has its own
+	s, clock := companiontest.New(t, companion.Options{})
+	ctx := context.Background()
+	for _, what := range []string{"rent is due", "rent is paid"} {
+		if err := remember(ctx, s, what); err != nil {
+			log.Fatal(err)
+		}
+		clock.Advance(24 * time.Hour)
+	}
+	fmt.Print(companiontest.Table(s))
+	fmt.Println(clock.Now().Format(time.DateOnly))
+	if err := s.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// seq  id  store  key  time                  more  value
+	// 1    f1  notes  f1   2024-01-01T00:00:00Z  -     "rent is due"
+	// 2    f2  notes  f2   2024-01-02T00:00:00Z  -     "rent is paid"
+	// 2024-01-03
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/companion"
+)
+
+// An Account has money in cents.
+type Account struct {
+	Balance int    `json:"balance"`
+	Last    string `json:"last"` // the transfer that made it so
+}
+
+// A Transfer is an event.
+type Transfer struct {
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Amount int    `json:"amount"`
+}
+
+const (
+	accountCount = 8
+	initial      = 1000
+)
+
+var errPoor = errors.New("not enough money")
+
+type bank struct {
+	store     *companion.Store
+	accounts  *companion.Records[Account]
+	transfers *companion.History[Transfer]
+	rates     *companion.Records[float64]
+}
+
+func newBank(s *companion.Store) (*bank, error) {
+	accounts, err1 := companion.NewRecords[Account](s, "accounts")
+	transfers, err2 := companion.NewHistory[Transfer](s, "transfers")
+	rates, err3 := companion.NewRecords[float64](s, "rates")
+	return &bank{s, accounts, transfers, rates}, errors.Join(err1, err2, err3)
+}
+
+func name(n int) string { return fmt.Sprint("account-", n%accountCount) }
+
+// open opens all accounts together, unless they are open.
+func (b *bank) open(ctx context.Context) error {
+	var changes []companion.Change
+	for n := range accountCount {
+		changes = append(changes, b.accounts.Change(name(n), Account{Balance: initial}).IfNew())
+	}
+	if _, err := b.store.Write(ctx, changes...); !errors.Is(err, backend.ErrConflict) {
+		return err
+	}
+	return b.store.Sync(ctx)
+}
+
+// work lets tellers move money at once, until each has made or been refused so many transfers.
+func (b *bank) work(ctx context.Context, tellers, each int) (done, refused int, err error) {
+	var made, poor atomic.Int64
+	failures := make([]error, tellers)
+	var wg sync.WaitGroup
+	for t := range tellers {
+		wg.Go(func() {
+			for i := range each {
+				switch err := b.transfer(ctx, Transfer{name(t + i), name(t*3 + i*5 + 1), 1 + (t*31+i*17)%300}); {
+				case err == nil:
+					made.Add(1)
+				case errors.Is(err, errPoor):
+					poor.Add(1)
+				default:
+					failures[t] = err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return int(made.Load()), int(poor.Load()), errors.Join(failures...)
+}
+
+// transfer moves money from one account to another and notes that, all of it or nothing, and only if
+// both are as they were read. Its IDs make it safe to try again when it is not known whether it was
+// written.
+func (b *bank) transfer(ctx context.Context, t Transfer) error {
+	if t.From == t.To {
+		return nil
+	}
+	id := uuid.NewString()
+	event := b.transfers.Event(t).WithID(id)
+	for {
+		from, err := b.accounts.Get(ctx, t.From)
+		if err != nil {
+			return err
+		}
+		to, err := b.accounts.Get(ctx, t.To)
+		if err != nil {
+			return err
+		}
+		if from.Value.Last == id { // a try that seemed to fail did not
+			return nil
+		}
+		if from.Value.Balance < t.Amount {
+			return fmt.Errorf("%w: %s has %d, and %d are wanted", errPoor, t.From, from.Value.Balance, t.Amount)
+		}
+		_, err = b.store.Write(ctx,
+			b.accounts.Change(t.From, Account{from.Value.Balance - t.Amount, id}).IfLatest(from.ID),
+			b.accounts.Change(t.To, Account{to.Value.Balance + t.Amount, id}).IfLatest(to.ID),
+			event,
+		)
+		switch {
+		case err == nil, errors.Is(err, backend.ErrIDReused): // the latter: written by an earlier try
+			return nil
+		case errors.Is(err, backend.ErrConflict), errors.Is(err, backend.ErrUnavailable):
+			if err := b.store.Sync(ctx); err != nil && !errors.Is(err, backend.ErrUnavailable) {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// sum returns what is in all accounts as of a moment.
+func (b *bank) sum(ctx context.Context, m companion.Moment) (sum int, err error) {
+	for account, err := range b.accounts.List(ctx, companion.Query{At: m}) {
+		if err != nil {
+			return 0, err
+		}
+		if account.Value.Balance < 0 {
+			return 0, fmt.Errorf("%s is overdrawn at seq %d", account.Key, account.Seq)
+		}
+		sum += account.Value.Balance
+	}
+	return sum, nil
+}
+
+// audit checks what is in all accounts as of each transfer, whose event is the last fact of its batch,
+// so that all of it is there.
+func (b *bank) audit(ctx context.Context) (transfers int, err error) {
+	for event, err := range b.transfers.Since(ctx, 0) {
+		if err != nil {
+			return transfers, err
+		}
+		sum, err := b.sum(ctx, companion.Moment{Seq: event.Seq})
+		if err == nil && sum != accountCount*initial {
+			err = fmt.Errorf("the accounts have %d together at seq %d, and not %d", sum, event.Seq, accountCount*initial)
+		}
+		if err != nil {
+			return transfers, err
+		}
+		transfers++
+	}
+	return transfers, nil
+}
+
+// correct changes what was true on a day in the past, and leaves what was thought of it readable.
+func (b *bank) correct(ctx context.Context, out io.Writer) error {
+	day := func(month time.Month) time.Time { return time.Date(2024, month, 1, 0, 0, 0, 0, time.UTC) }
+	before, err := b.store.Write(ctx, b.rates.Change("savings", 2.0).ValidFrom(day(time.January)))
+	if err != nil {
+		return err
+	}
+	after, err := b.store.Write(ctx, b.rates.Change("savings", 2.5).ValidFrom(day(time.March)))
+	if err != nil {
+		return err
+	}
+	for _, known := range []struct {
+		when string
+		seq  uint64
+	}{{"before", before[0].Seq}, {"after", after[0].Seq}} {
+		rate, err := b.rates.GetAt(ctx, "savings", companion.Moment{Seq: known.seq, Valid: day(time.April)})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "the rate of April, as known %s the correction: %.1f %%\n", known.when, rate.Value)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+// Bank moves money between accounts from many goroutines at once, and shows that none is lost or
+// made: not now, not at any moment before, and not in a correction of the past.
+//
+//	go run ./examples/bank
+//	go run ./examples/bank -backend network -address 127.0.0.1:7400    # in two terminals at once
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/igniter-store/igniter/companion"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bank:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	var opts companion.Options
+	flags := flag.NewFlagSet("bank", flag.ContinueOnError)
+	flags.StringVar(&opts.Backend, "backend", "", "where the facts live; empty: in memory")
+	flags.StringVar(&opts.Path, "path", "", "the backend's directory")
+	flags.StringVar(&opts.Address, "address", "", "the backend's address")
+	tellers := flags.Int("tellers", 16, "how many move money at once")
+	each := flags.Int("transfers", 25, "how many transfers each of them makes")
+	if err := flags.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return nil
+		}
+		return err
+	}
+	s, err := companion.Open(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	b, err := newBank(s)
+	if err != nil {
+		return err
+	}
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d tellers move money between %d accounts\n", *tellers, accountCount)
+	done, refused, err := b.work(ctx, *tellers, *each)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d transfers made, %d refused for want of money\n", done, refused)
+
+	if err := s.Sync(ctx); err != nil {
+		return err
+	}
+	moments, err := b.audit(ctx)
+	if err != nil {
+		return err
+	}
+	if moments < done {
+		return fmt.Errorf("the audit saw %d transfers, fewer than were made", moments)
+	}
+	fmt.Fprintf(out, "all accounts have %d together now, and had after each transfer of the past\n", accountCount*initial)
+	return b.correct(ctx, out)
+}

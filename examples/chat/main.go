@@ -1,0 +1,109 @@
+// Chat shows what everybody says as they say it, and remembers it. Say something in each of two
+// terminals:
+//
+//	go run ./examples/serve
+//	go run ./examples/chat -address 127.0.0.1:7400 -as ana
+//	go run ./examples/chat -address 127.0.0.1:7400 -as bob
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/igniter-store/igniter/companion"
+)
+
+// A Line is something that was said.
+type Line struct {
+	Who  string `json:"who"`
+	Text string `json:"text"`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chat:", err)
+		os.Exit(1)
+	}
+}
+
+// run says the lines of in and shows what everybody says, until in ends or ctx does.
+func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err error) {
+	opts := companion.Options{Backend: "network"}
+	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
+	flags.StringVar(&opts.Address, "address", "127.0.0.1:7400", "the server's address")
+	who := flags.String("as", "someone", "who speaks")
+	if err := flags.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return nil
+		}
+		return err
+	}
+	s, err := companion.Open(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	lines, err := companion.NewHistory[Line](s, "chat")
+	if err != nil {
+		return err
+	}
+	showing, stop := context.WithCancel(ctx)
+	shown := make(chan error, 1)
+	go func() { shown <- show(showing, lines, out) }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-shown)
+	}()
+
+	said := make(chan string) // in can't be interrupted, so who reads it is not waited for
+	go func() {
+		defer close(said)
+		for text := bufio.NewScanner(in); text.Scan(); {
+			select {
+			case said <- text.Text():
+			case <-showing.Done():
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case text, ok := <-said:
+			if !ok {
+				return nil
+			}
+			if _, err := lines.Append(ctx, Line{*who, text}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// show shows what was said, and what is, until ctx is done.
+func show(ctx context.Context, lines *companion.History[Line], out io.Writer) error {
+	for line, err := range lines.Tail(ctx, 0) {
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		if err == nil {
+			_, err = fmt.Fprintf(out, "%s %s: %s\n", line.Time.Local().Format(time.TimeOnly), line.Value.Who, line.Value.Text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

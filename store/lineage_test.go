@@ -1,0 +1,61 @@
+package store_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+func TestLineage(t *testing.T) {
+	l := newLog(t)
+	e := openEngine(t, l)
+	require.NoError(t, e.AddRule(totals(e)))
+	for i, price := range []int{1, 2, 3} {
+		_, err := e.Write(t.Context(), lineOf(fmt.Sprint("l", i%2), "o", price))
+		require.NoError(t, err)
+	}
+	r, _ := e.Get("totals", "o")
+	require.Equal(t, "5", string(r.Value()))
+	require.Equal(t, uint64(6), r.Seq())
+	lineage, err := e.Lineage(r)
+	require.NoError(t, err)
+	require.Len(t, lineage.Facts, 6)
+	require.Equal(t, r.Ref(), lineage.Facts[5])
+	require.Empty(t, lineage.Missing)
+	require.NoError(t, e.Verify(lineage))
+	chain := e.Causes(r)
+	require.Len(t, chain, 3)
+	require.Equal(t, r.Ref(), chain[2])
+	require.Equal(t, uint64(2), chain[0].Seq)
+
+	text, err := json.Marshal(lineage) // it can be kept, and checked elsewhere
+	require.NoError(t, err)
+	var kept store.Lineage
+	require.NoError(t, json.Unmarshal(text, &kept))
+	require.NoError(t, openEngine(t, l).Verify(kept))
+	kept.Facts[1].Producer = []byte(`"someone else"`)
+	require.ErrorIs(t, e.Verify(kept), backend.ErrCorrupt)
+	kept.Facts = lineage.Facts[1:]
+	require.ErrorIs(t, e.Verify(kept), backend.ErrCorrupt)
+
+	require.NoError(t, e.Retain("lines", store.Retention{Versions: 1}))
+	_, err = e.Compact(t.Context())
+	require.NoError(t, err)
+	require.ErrorIs(t, e.Verify(lineage), backend.ErrCorrupt, "what was pruned can't be proved")
+	less, err := e.Lineage(r)
+	require.NoError(t, err)
+	require.Equal(t, []string{lineage.Facts[0].ID}, less.Missing)
+	require.NoError(t, e.Verify(less))
+
+	forged, err := e.Import(t.Context(), backend.Fact{ID: "x", Store: "s", Key: "k", Value: []byte("1"), ValueHash: "not this"})
+	require.NoError(t, err)
+	r, _ = e.FactByID(forged.ID)
+	lineage, err = e.Lineage(r)
+	require.NoError(t, err)
+	require.ErrorContains(t, e.Verify(lineage), "has a value with the hash")
+}

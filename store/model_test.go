@@ -1,0 +1,427 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/store"
+)
+
+// modelBackends are the backends that the model drives the engine over. Each opens the log of a
+// directory; one that keeps nothing on disk has reopen nil, and its log stays open.
+var modelBackends = []struct {
+	name   string
+	open   func(dir string) (backend.Backend, error)
+	reopen bool
+}{
+	{"memory", func(string) (backend.Backend, error) { return memory.New(memory.Options{}), nil }, false},
+	{"file", func(dir string) (backend.Backend, error) {
+		return file.Open(context.Background(), file.Options{Path: dir, Sync: file.SyncNever})
+	}, true},
+	{"network", serve, true},
+}
+
+// served is a client of a server of a log on disk, both of this process.
+type served struct {
+	*network.Client
+	log    backend.Backend
+	server *server.Server
+	done   chan error
+}
+
+func serve(dir string) (backend.Backend, error) {
+	log, err := file.Open(context.Background(), file.Options{Path: dir, Sync: file.SyncNever})
+	if err != nil {
+		return nil, err
+	}
+	l, err := server.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	s := &served{log: log, server: server.New(log, server.Options{}), done: make(chan error, 1)}
+	go func() { s.done <- s.server.Serve(l) }()
+	s.Client, err = network.Dial(context.Background(), network.Options{Address: l.Addr().String()})
+	if err != nil {
+		return nil, errors.Join(err, s.server.Close(), <-s.done, log.Close())
+	}
+	return s, nil
+}
+
+func (s *served) Close() error {
+	return errors.Join(s.Client.Close(), s.server.Close(), <-s.done, s.log.Close())
+}
+
+// A side is one engine on the log and what is kept over it.
+type side struct {
+	*store.Engine
+	open   *store.Scope // {"status":"open"}
+	big    *store.Scope // n > 50, by Match
+	status *store.Index
+	owner  *store.Relation
+}
+
+type doc struct {
+	N      int    `json:"n"`
+	Status string `json:"status,omitempty"`
+	Owner  any    `json:"owner,omitempty"`
+}
+
+func over(t require.TestingT, b backend.Backend) *side {
+	e, err := store.Open(context.Background(), b, store.Options{})
+	require.NoError(t, err)
+	s := &side{Engine: e}
+	s.open, err = e.Scope("docs", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
+	require.NoError(t, err)
+	s.big, err = e.Scope("docs", "big", store.Filter{Match: isBig})
+	require.NoError(t, err)
+	s.status, err = e.Index("docs", "status")
+	require.NoError(t, err)
+	s.owner, err = e.Relation("people", "docs", "owner")
+	require.NoError(t, err)
+	return s
+}
+
+// TestModel drives writes, batches, conditions, retractions and reopenings of two engines on one log
+// at random, and compares every way to read with an oracle that goes through the whole log.
+func TestModel(t *testing.T) {
+	for _, b := range modelBackends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				dir, err := os.MkdirTemp("", "igniter-model")
+				require.NoError(t, err)
+				defer os.RemoveAll(dir)
+				log, err := b.open(dir)
+				require.NoError(t, err)
+				sides := [2]*side{over(t, log), over(t, log)}
+				defer func() {
+					for _, s := range sides {
+						require.NoError(t, s.Close())
+					}
+					require.NoError(t, log.Close())
+				}()
+				m := model{t: t, ids: 0}
+				for range rapid.IntRange(1, 40).Draw(t, "steps") {
+					s := sides[rapid.IntRange(0, 1).Draw(t, "side")]
+					switch rapid.IntRange(0, 9).Draw(t, "step") {
+					case 0:
+						m.batch(s)
+					case 1:
+						m.update(s)
+					case 2:
+						m.retract(s)
+					case 3:
+						for i := range sides {
+							require.NoError(t, sides[i].Close())
+						}
+						if b.reopen {
+							require.NoError(t, log.Close())
+							log, err = b.open(dir)
+							require.NoError(t, err)
+						}
+						sides = [2]*side{over(t, log), over(t, log)}
+					case 4:
+						m.compact(s)
+						for _, s := range sides {
+							require.NoError(t, s.Sync(context.Background()))
+						}
+					case 5:
+						other := sides[rapid.IntRange(0, 1).Draw(t, "reader")]
+						require.NoError(t, other.Sync(context.Background()))
+						m.check(other)
+					default:
+						m.write(s)
+					}
+				}
+				for _, s := range sides {
+					require.NoError(t, s.Sync(context.Background()))
+					m.check(s)
+				}
+			})
+		})
+	}
+}
+
+type model struct {
+	t   *rapid.T
+	o   oracle
+	ids int
+}
+
+var modelKeys = []string{"a", "ab", "b", "c", "7"}
+
+func (m *model) draw() backend.Fact {
+	d := doc{N: rapid.IntRange(0, 100).Draw(m.t, "n"), Status: rapid.SampledFrom([]string{"", "open", "done"}).Draw(m.t, "status")}
+	d.Owner = rapid.SampledFrom([]any{nil, "ana", "7", 7, true}).Draw(m.t, "owner")
+	value := fmt.Appendf(nil, `{"n":%d,"status":%q,"owner":null}`, d.N, d.Status)
+	if d.Owner != nil {
+		value = fmt.Appendf(nil, `{ "owner" : %s, "n":%d,"stat\u0075s":%q}`, mustJSON(d.Owner), d.N, d.Status)
+	}
+	m.ids++
+	f := backend.Fact{
+		ID: fmt.Sprint("f", m.ids), Store: "docs", Key: rapid.SampledFrom(modelKeys).Draw(m.t, "key"), Value: value,
+	}
+	if rapid.IntRange(0, 4).Draw(m.t, "valid") == 0 {
+		f.ValidTime = time.Unix(int64(rapid.IntRange(1, 50).Draw(m.t, "valid time")), 0)
+	}
+	return f
+}
+
+func (m *model) last() uint64 {
+	if len(m.o) == 0 {
+		return 0
+	}
+	return m.o[len(m.o)-1].Seq
+}
+
+func (m *model) took(facts ...backend.Fact) { m.o = append(m.o, facts...) }
+
+func (m *model) write(s *side) {
+	f, err := s.Import(context.Background(), m.draw()) // the value as it is, not in canonical form
+	require.NoError(m.t, err)
+	m.took(f)
+}
+
+func (m *model) retract(s *side) {
+	f, err := s.Retract(context.Background(), m.draw())
+	require.NoError(m.t, err)
+	m.took(f)
+}
+
+func (m *model) batch(s *side) {
+	b := backend.Batch{Facts: []backend.Fact{m.draw(), m.draw()}}
+	b.Facts[1].Store = "people"
+	key, want := b.Facts[0].Key, ""
+	if f := m.o.at("docs", key, store.Moment{}); f != nil {
+		want = f.ID
+	}
+	expect := rapid.SampledFrom([]string{want, "", "f1"}).Draw(m.t, "expect")
+	b.Expect = []backend.Expect{{Store: "docs", Key: key, ID: expect}}
+	facts, err := s.WriteBatch(context.Background(), b)
+	if expect != want {
+		require.ErrorIs(m.t, err, backend.ErrConflict)
+		return
+	}
+	require.NoError(m.t, err)
+	m.took(facts...)
+}
+
+func (m *model) update(s *side) {
+	f := m.draw()
+	written, err := s.Update(context.Background(), f.Store, f.Key, func(old store.Record) (backend.Fact, error) {
+		f.SchemaVersion = old.Version() + 1
+		return f, nil
+	})
+	require.NoError(m.t, err)
+	require.Equal(m.t, len(m.o.where(func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key }))+1, written.SchemaVersion)
+	m.took(written)
+}
+
+// compact lets the latest few facts of each key of docs be.
+func (m *model) compact(s *side) {
+	require.NoError(m.t, s.Sync(context.Background()))
+	keep := rapid.IntRange(1, 4).Draw(m.t, "keep")
+	require.NoError(m.t, s.Retain("docs", store.Retention{Versions: keep}))
+	var left oracle
+	newer := map[string]int{}
+	for _, f := range slices.Backward(m.o) {
+		if f.Store == "docs" {
+			if newer[f.Key]++; newer[f.Key] > keep {
+				continue
+			}
+		}
+		left = append(left, f)
+	}
+	slices.Reverse(left)
+	dropped := len(m.o) - len(left)
+	plan := s.PlanCompaction()
+	done, err := s.Compact(context.Background())
+	require.NoError(m.t, err)
+	require.Equal(m.t, plan, done)
+	if dropped == 0 {
+		require.Empty(m.t, done)
+		return
+	}
+	require.Equal(m.t, dropped, done[0].Facts)
+	m.o = append(left, s.Latest(store.CompactionStore, "docs").Fact())
+}
+
+func isBig(_ store.Record, value json.RawMessage) bool {
+	var d doc
+	return json.Unmarshal(value, &d) == nil && d.N > 50
+}
+
+func decodeDoc(f backend.Fact) (d doc) {
+	_ = json.Unmarshal(f.Value, &d)
+	return d
+}
+
+// current returns what the keys of docs have at a moment, in the order of their first facts.
+func (m *model) current(at store.Moment, ok func(backend.Fact) bool) []backend.Fact {
+	var keys []string
+	for _, f := range m.o {
+		if f.Store == "docs" && !slices.Contains(keys, f.Key) {
+			keys = append(keys, f.Key)
+		}
+	}
+	all := []backend.Fact{}
+	for _, key := range keys {
+		if f := m.o.at("docs", key, at); f != nil && !f.Retraction() && ok(*f) {
+			all = append(all, *f)
+		}
+	}
+	return all
+}
+
+func (m *model) equal(want, got []backend.Fact, what string, args ...any) {
+	if diff := cmp.Diff(want, got); diff != "" {
+		m.t.Fatalf("%s: -want +got\n%s", fmt.Sprintf(what, args...), diff)
+	}
+}
+
+// check compares all that s reads with the oracle.
+func (m *model) check(s *side) {
+	t := m.t
+	moments := []store.Moment{{}}
+	for range 3 {
+		at := store.Moment{Seq: uint64(rapid.IntRange(0, int(m.last())+1).Draw(t, "at seq"))}
+		if len(m.o) > 0 && rapid.Bool().Draw(t, "time") {
+			at.Time = rapid.SampledFrom(m.o).Draw(t, "at").TransactionTime
+		}
+		if rapid.Bool().Draw(t, "valid") {
+			at.Valid = time.Unix(int64(rapid.IntRange(1, 60).Draw(t, "valid at")), 0)
+		}
+		moments = append(moments, at)
+	}
+	any := func(backend.Fact) bool { return true }
+	open := func(f backend.Fact) bool { return decodeDoc(f).Status == "open" }
+	big := func(f backend.Fact) bool { return decodeDoc(f).N > 50 }
+	for _, at := range moments {
+		for _, key := range modelKeys {
+			checkAt(t, m.o, s.Engine, "docs", key, at)
+		}
+		q := store.Query{At: at}
+		m.equal(m.current(at, any), factsOf(s.List("docs", q)), "list at %v", at)
+		m.equal(m.current(at, open), factsOf(s.open.List(q)), "open at %v", at)
+		m.equal(m.current(at, big), factsOf(s.big.List(q)), "big at %v", at)
+		m.pages(s, at, open)
+		for _, status := range []string{"", "open", "none"} {
+			found, err := s.status.List(status, at)
+			require.NoError(t, err)
+			m.equal(m.current(at, func(f backend.Fact) bool { return decodeDoc(f).Status == status }), factsOf(found), "status %q at %v", status, at)
+		}
+		for _, owner := range []string{"ana", "7", "true"} {
+			m.equal(m.current(at, func(f backend.Fact) bool {
+				o := decodeDoc(f).Owner
+				return o == owner || owner == "7" && o == 7.0
+			}), factsOf(s.owner.Many(owner, at)), "owner %q at %v", owner, at)
+		}
+		for r := range s.List("docs", q) {
+			want := (*backend.Fact)(nil)
+			if o := decodeDoc(r.Fact()).Owner; o == "ana" || o == "7" || o == 7.0 {
+				want = m.o.at("people", fmt.Sprint(o), at)
+			}
+			got, ok := s.owner.One(r, at)
+			require.Equal(t, want != nil && !want.Retraction(), ok)
+			if ok {
+				require.Equal(t, *want, got.Fact())
+			}
+		}
+	}
+	require.Equal(t, len(m.current(store.Moment{}, open)), s.open.Count())
+	m.watch(s, open)
+	for _, f := range m.o {
+		r, ok := s.FactByID(f.ID)
+		require.True(t, ok)
+		require.Equal(t, f, r.Fact())
+	}
+}
+
+// pages reads what is open in pages, in every order.
+func (m *model) pages(s *side, at store.Moment, open func(backend.Fact) bool) {
+	q := store.Query{
+		At: at, ByKey: rapid.Bool().Draw(m.t, "by key"), Descending: rapid.Bool().Draw(m.t, "descending"),
+		Prefix: rapid.SampledFrom([]string{"", "a", "b", "zz"}).Draw(m.t, "prefix"), Limit: rapid.IntRange(1, 3).Draw(m.t, "limit"),
+	}
+	want := m.current(at, func(f backend.Fact) bool { return open(f) && strings.HasPrefix(f.Key, q.Prefix) })
+	if q.ByKey {
+		slices.SortFunc(want, func(a, b backend.Fact) int { return strings.Compare(a.Key, b.Key) })
+	}
+	if q.Descending {
+		slices.Reverse(want)
+	}
+	got := []backend.Fact{}
+	for page := q; ; {
+		facts := factsOf(s.open.List(page))
+		require.LessOrEqual(m.t, len(facts), q.Limit)
+		got = append(got, facts...)
+		if len(facts) < q.Limit {
+			break
+		}
+		page.After = facts[len(facts)-1].Key
+	}
+	m.equal(want, got, "%+v", q)
+}
+
+// watch reads what happened to the open scope from any seq on.
+func (m *model) watch(s *side, open func(backend.Fact) bool) {
+	after := uint64(rapid.IntRange(0, int(m.last())).Draw(m.t, "after"))
+	var want, got []string
+	was, known := map[string]bool{}, map[string]bool{}
+	for _, f := range m.o {
+		if f.Store != "docs" {
+			continue
+		}
+		is := !f.Retraction() && open(f)
+		change := map[[2]bool]store.Change{{false, true}: store.Entered, {true, true}: store.Updated, {true, false}: store.Left}[[2]bool{was[f.Key], is}]
+		if change == 0 && !known[f.Key] && f.Causation != "" {
+			change = store.Left // the facts before it were pruned
+		}
+		was[f.Key], known[f.Key] = is, true
+		if f.Seq > after && change != 0 {
+			want = append(want, fmt.Sprint(change, " ", f.ID))
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if len(want) == 0 {
+		cancel()
+	}
+	for e, err := range s.open.Watch(ctx, after) {
+		if err != nil {
+			require.True(m.t, errors.Is(err, context.Canceled), err)
+			break
+		}
+		if got = append(got, fmt.Sprint(e.Change, " ", e.Record.ID())); len(got) == len(want) {
+			cancel()
+		}
+	}
+	cancel()
+	require.Equal(m.t, want, got)
+}
+
+func mustJSON(v any) string {
+	return string(must(json.Marshal(v)))
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

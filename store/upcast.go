@@ -1,0 +1,108 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// ErrNewer is reported for a value whose schema version is above the one that this program knows.
+var ErrNewer = errors.New("store: the value is of a newer version than this program knows: update the program")
+
+// An Upcaster turns a value of one schema version into the same of the next. It must return the same
+// for the same value, and may be called concurrently. The value it is given is not to be changed.
+type Upcaster func(value json.RawMessage) (json.RawMessage, error)
+
+// upcasts are the upcasters of a store, which never change.
+type upcasts struct {
+	steps []Upcaster // the n-th is from version n+1
+
+	mu            sync.Mutex
+	recent, older map[uint64]json.RawMessage // what was upcast: a cache in two generations
+}
+
+const upcastsCached = 1 << 14 // values in each generation
+
+// Upcast says how the values of a store become what this program knows: the first of steps leads
+// from version 1 to 2, the next from 2 to 3, and so on; the version they lead to is the current
+// one. [Record.Upcast], scopes, indexes and relations read values through them, and stored facts
+// stay as they are. It replaces what was said before, and is best said before the store is read.
+func (e *Engine) Upcast(store string, steps ...Upcaster) error {
+	for i, step := range steps {
+		if step == nil {
+			return &backend.InvalidError{Field: fmt.Sprintf("steps[%d]", i), Reason: "nil"}
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.space(store).upcasts.Store(&upcasts{steps: steps})
+	return nil
+}
+
+// version returns the current schema version; 0 if nothing was said about it, or s is nil.
+func (s *namespace) version() int {
+	if s == nil {
+		return 0
+	}
+	u := s.upcasts.Load()
+	if u == nil {
+		return 0
+	}
+	return len(u.steps) + 1
+}
+
+// Upcast returns the value in the current schema version of its store, see [Engine.Upcast]. A
+// value of a newer version is ErrNewer. Where nothing was said about the store, it is the value as
+// it is, whatever its version. Like Value, it is to be read only.
+func (r Record) Upcast() (json.RawMessage, error) {
+	if r.data == nil {
+		return nil, nil
+	}
+	u := r.space.upcasts.Load()
+	version := r.SchemaVersion()
+	if u == nil || version == len(u.steps)+1 || r.Retracted() {
+		return r.Value(), nil
+	}
+	if version > len(u.steps)+1 {
+		return nil, fmt.Errorf("%w: fact %s, key %q in store %q has version %d, known is %d", ErrNewer, r.ID(), r.Key(), r.Store(), version, len(u.steps)+1)
+	}
+	place := r.Seq()
+	if value, ok := u.cached(place); ok {
+		return value, nil
+	}
+	value := r.Value()
+	for ; version <= len(u.steps); version++ {
+		var err error
+		if value, err = u.steps[version-1](value); err == nil {
+			err = backend.CheckJSON(value, math.MaxInt32)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("store: upcast fact %s, key %q in store %q, from version %d: %w", r.ID(), r.Key(), r.Store(), version, err)
+		}
+	}
+	u.cache(place, value)
+	return value, nil
+}
+
+func (u *upcasts) cached(place uint64) (json.RawMessage, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	value, ok := u.recent[place]
+	if !ok {
+		value, ok = u.older[place]
+	}
+	return value, ok
+}
+
+func (u *upcasts) cache(place uint64, value json.RawMessage) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.recent == nil || len(u.recent) == upcastsCached {
+		u.recent, u.older = make(map[uint64]json.RawMessage), u.recent
+	}
+	u.recent[place] = value
+}
