@@ -20,6 +20,7 @@ import (
 type mirror struct {
 	client *Client
 	turn   chan struct{} // holds something while somebody writes
+	loose  bool          // a caller gave a write up, which may be on its way; who has the turn minds it
 
 	mu      sync.Mutex
 	seq     *sequencer.Sequencer
@@ -169,6 +170,11 @@ func (m *mirror) write(ctx context.Context, f backend.Fact) (backend.Fact, error
 		return f, err
 	}
 	for {
+		if m.loose {
+			if err := m.settle(ctx); err != nil {
+				return f, err
+			}
+		}
 		if err := m.await(ctx, forever, func() bool { return m.fed != nil }); err != nil {
 			return f, err
 		}
@@ -176,16 +182,28 @@ func (m *mirror) write(ctx context.Context, f backend.Fact) (backend.Fact, error
 		if err != nil || !isNew {
 			return next, err
 		}
-		err = m.send(ctx, &next)
+		err = m.send(ctx, func(dst []byte) []byte { return wire.AppendWriteFactV1(dst, &next) })
 		if isPassing(err) {
 			m.renew()
 			continue
 		}
-		if err != nil {
-			return f, err
+		if err == nil {
+			next, err = m.comeBack(ctx)
 		}
-		return m.comeBack(ctx, next)
+		m.loose = err != nil && ctx.Err() != nil
+		return next, err
 	}
+}
+
+// settle waits until the server has handled what was sent before, and reads the log again.
+func (m *mirror) settle(ctx context.Context) error {
+	err := m.send(ctx, func(dst []byte) []byte { return wire.AppendRequest(dst, wire.OpPing) })
+	if err != nil && !isPassing(err) {
+		return err
+	}
+	m.renew()
+	m.loose = false
+	return nil
 }
 
 // assign fills in what the log does not: causation and time. isNew is false for a fact that the log holds,
@@ -204,14 +222,14 @@ func (m *mirror) assign(ctx context.Context, f backend.Fact) (_ backend.Fact, is
 	return facts[0], fresh > 0, nil
 }
 
-// send sends a fact, once.
-func (m *mirror) send(ctx context.Context, f *backend.Fact) error {
+// send sends a request, once, behind those that were sent before.
+func (m *mirror) send(ctx context.Context, append func(dst []byte) []byte) error {
 	p, err := m.client.connected(ctx)
 	if err != nil {
 		return err
 	}
 	cl := calls.Get().(*call)
-	cl.frame = wire.CloseFrame(wire.AppendWriteFactV1(wire.OpenFrame(cl.frame[:0]), f), 0)
+	cl.frame = wire.CloseFrame(append(wire.OpenFrame(cl.frame[:0])), 0)
 	body, err := m.client.once(ctx, p, cl)
 	if err != nil {
 		return err
@@ -220,15 +238,15 @@ func (m *mirror) send(ctx context.Context, f *backend.Fact) error {
 	return wire.ParseAnswer(body, nil)
 }
 
-// comeBack waits until the log shows a fact that was written.
-func (m *mirror) comeBack(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+// comeBack waits until the log shows the fact that was written, and returns it as the log holds it.
+func (m *mirror) comeBack(ctx context.Context) (f backend.Fact, err error) {
 	for {
 		err := m.await(ctx, m.client.opts.Heartbeat, func() bool {
-			f.Seq = m.arrived.Seq
+			f = m.arrived
 			return f.Seq > 0
 		})
 		if err != errLate {
-			return f, err
+			return f.Clone(), err
 		}
 		m.renew() // the server may have left it out of the subscription
 	}

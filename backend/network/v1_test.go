@@ -315,6 +315,44 @@ func TestOldResend(t *testing.T) {
 	require.Equal(t, 1, writes["f6"], "what did is found in the log")
 }
 
+// TestOldGivenUp gives writes up while their answers are on the way, and writes the same facts again: the server
+// is not sent one that it was sent before, since it would take it for another one.
+func TestOldGivenUp(t *testing.T) {
+	t.Parallel()
+	log := newGatedLog()
+	s := startLog(t, log, server.Options{})
+	o := startOld(t, s.options.Address)
+	c := connect(t, hasty(o.through(s.options)))
+	_, err := c.WriteFact(t.Context(), numbered(0))
+	require.NoError(t, err)
+	for n := 1; n <= 20; n++ {
+		log.shut()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.WriteFact(ctx, numbered(n))
+			done <- err
+		}()
+		<-log.waiting
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		again := make(chan error, 1)
+		go func() {
+			f, err := c.WriteFact(context.Background(), numbered(n))
+			if err == nil && f.Seq != uint64(n)+1 {
+				err = fmt.Errorf("fact %d is at %d", n, f.Seq)
+			}
+			again <- err
+		}()
+		log.open()
+		require.NoError(t, <-again)
+	}
+	require.Len(t, o.bodies(wire.OpWriteFact), 21)
+	got, err := collect(c.Replay(t.Context(), 0))
+	require.NoError(t, err)
+	same(t, contents(t, log), got)
+}
+
 // oldSkips are the cases of the suite that version 1 can't pass.
 var oldSkips = backendtest.Options{NoBatch: true, NoPrune: true}
 
