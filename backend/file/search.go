@@ -15,12 +15,12 @@ import (
 // one that was written.
 //
 // Bytes may be such that nearly each of them seems to begin a long frame. So the CRC of a stretch is not
-// computed from its bytes, but from those of the file's start up to its two ends, which are noted
-// for each stride: a place is judged in the time that a stride takes.
+// computed from its bytes, but from those of all before its two ends, which are noted for each
+// stride: a place is judged in the time that a stride takes.
 type search struct {
 	f    io.ReaderAt
 	end  int64    // frames end there or before
-	base int64    // where the search began
+	base int64    // where the search began, or began anew
 	sums []uint32 // of the bytes from base to base+i*stride
 	buf  []byte
 	part [stride]byte
@@ -34,8 +34,11 @@ func newSearch(f io.ReaderAt, from, end int64) *search {
 }
 
 // next returns the offset and the body of the first frame that begins between two offsets, -1 if there
-// is none. from must not be before where the search began.
+// is none. from must not be before where the search began, or that of an earlier call.
 func (s *search) next(ctx context.Context, from, to int64) (int64, []byte, error) {
+	if from-s.base >= int64(len(s.sums))*stride {
+		s.base, s.sums = from, s.sums[:1] // what lies between was not looked at
+	}
 	for from < to {
 		if err := ctx.Err(); err != nil {
 			return 0, nil, err
