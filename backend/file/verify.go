@@ -19,6 +19,9 @@ type VerifyReport struct {
 	// Damage is empty for a sound log. Repair goes on without the facts concerned.
 	Damage []*backend.CorruptError
 
+	// Seqs has for each Damage the first seq that could not be read there. [PlanRepair] says which ones are lost.
+	Seqs []uint64
+
 	// Torn is what a crash left of a write that was never acknowledged, which Open will cut off; nil
 	// if there is none.
 	Torn *Cut
@@ -60,6 +63,7 @@ func verify(ctx context.Context, opts Options) (report VerifyReport, err error) 
 type verifier struct {
 	log    *Log
 	report VerifyReport
+	next   uint64 // the seq after that of the last fact read
 }
 
 func (v *verifier) run(ctx context.Context) (err error) {
@@ -75,17 +79,19 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	}
 	next := uint64(1)
 	for _, through := range found.snapshots {
+		v.next = 1
 		p, h, err := l.openSnapshot(through)
 		if err == nil {
 			v.report.Snapshots++
 			next = through + 1
-			err = l.checkSnapshot(p, h, v.facts(ctx))
+			err = v.snapshot(ctx, p, h)
 		}
 		if err = v.note(p, err); err != nil {
 			return err
 		}
 	}
 	for i, first := range found.segments {
+		v.next = first
 		last := first - 1
 		sealed := i+1 < len(found.segments)
 		if sealed {
@@ -97,6 +103,7 @@ func (v *verifier) run(ctx context.Context) (err error) {
 			if first > next {
 				v.report.Damage = append(v.report.Damage, &backend.CorruptError{Path: l.path(p.name),
 					Reason: fmt.Sprintf("the log's files before it end at seq %d: those with seqs %d to %d are missing", next-1, next, first-1)})
+				v.report.Seqs = append(v.report.Seqs, next)
 			}
 			if sealed || p.thinned {
 				err = l.scan(p, v.facts(ctx))
@@ -123,7 +130,19 @@ func (v *verifier) note(p *piece, err error) error {
 			corrupt.Path = v.log.path(p.name)
 		}
 		v.report.Damage = append(v.report.Damage, corrupt)
+		v.report.Seqs = append(v.report.Seqs, v.next)
 		return nil
+	}
+	return err
+}
+
+// snapshot verifies a snapshot. One that has another hash than it says is read on, to find where.
+func (v *verifier) snapshot(ctx context.Context, p *piece, h header) error {
+	err := v.log.checkSnapshot(p, h, v.facts(ctx))
+	if errors.Is(err, backend.ErrCorrupt) && v.next == 1 {
+		if found := v.log.scan(p, v.facts(ctx)); found != nil {
+			return found
+		}
 	}
 	return err
 }
@@ -165,6 +184,7 @@ func (v *verifier) facts(ctx context.Context) func([]backend.Fact, int64) error 
 // fact checks a fact, each byte of it.
 func (v *verifier) fact(f *backend.Fact) error {
 	v.report.Facts++
+	v.next = f.Seq
 	if err := f.Validate(); err != nil {
 		return fmt.Errorf("the fact with seq %d: %w", f.Seq, err)
 	}
@@ -175,5 +195,6 @@ func (v *verifier) fact(f *backend.Fact) error {
 	if f.ValueHash != want {
 		v.report.Foreign = append(v.report.Foreign, FactHash{f.Seq, f.ID, f.ValueHash, want})
 	}
+	v.next++
 	return nil
 }
