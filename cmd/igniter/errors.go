@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -57,6 +58,9 @@ func adviceOn(err error) string {
 	}
 	if _, ok := errors.AsType[*file.InUseError](err); ok {
 		return "If that is a server, talk to it: --address instead of --path."
+	}
+	if c, ok := errors.AsType[*backend.CorruptError](err); ok && strings.HasSuffix(c.Path, ".backup") {
+		return "Use another copy of that piece; the pieces before it can be restored without it."
 	}
 	switch {
 	case errors.Is(err, context.Canceled):

@@ -55,7 +55,9 @@ Exit codes: 0 done, 1 what was asked about is bad or could not be done, 2 the co
 	for group, commands := range map[string][]*cobra.Command{
 		"serve": {a.serveCommand(), a.tokenCommand(), a.configCommand()},
 		"write": {a.putCommand(), a.appendCommand(), a.deleteCommand()},
-		"read":  {a.getCommand(), a.historyCommand(), a.listCommand(), a.followCommand()},
+		"read":  {a.getCommand(), a.historyCommand(), a.listCommand(), a.followCommand(), a.statsCommand()},
+		"move":  {a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand()},
+		"mend":  {a.verifyCommand(), a.repairCommand(), a.snapshotCommand(), a.pruneCommand()},
 		"":      {a.versionCommand(), a.manCommand()},
 	} {
 		for _, c := range commands {

@@ -21,8 +21,9 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
-			return nil
+			repository, err := filepath.Abs(filepath.Join("..", ".."))
+			e.Setenv("REPOSITORY", repository)
+			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await": await, "exits": exits, "setfrom": setFrom, "damage": damage, "fetch": fetch,
