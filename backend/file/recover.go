@@ -33,6 +33,7 @@ func (l *Log) recover(ctx context.Context) error {
 	}
 	next := uint64(1)
 	var last *piece
+	l.progress.begin(pieces)
 	if n := len(pieces); n > 0 {
 		next = pieces[n-1].last + 1
 		if l.writable(pieces[n-1]) {
@@ -44,9 +45,11 @@ func (l *Log) recover(ctx context.Context) error {
 	}
 	if last != nil {
 		var sealed *piece
+		size := last.size
 		if sealed, next, err = l.recoverActive(ctx, last); err != nil {
 			return err
 		}
+		l.progress.advance(size)
 		if sealed != nil {
 			pieces = append(pieces, sealed)
 		}
@@ -244,6 +247,7 @@ func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
 				return nil, err
 			}
 		}
+		l.progress.advance(p.size)
 	}
 	for {
 		l.seq = sequencer.New(lookup{l})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,4 +104,31 @@ func TestRestoreErrors(t *testing.T) {
 	require.NoError(t, os.WriteFile(t.TempDir()+"/x", nil, 0o600))
 	_, err = file.Restore(t.Context(), file.Options{Path: t.TempDir()}, 0, yielding([]backend.Fact{whole}, nil))
 	require.ErrorContains(t, err, "there are facts")
+}
+
+// TestOpening tells how far opening is: from nothing to all of it, and never back.
+func TestOpening(t *testing.T) {
+	dir := t.TempDir()
+	l, err := file.Open(t.Context(), file.Options{Path: dir, SegmentSize: 4 << 10})
+	require.NoError(t, err)
+	for i := range 40 {
+		_, err := l.WriteFact(t.Context(), backend.Fact{ID: string(rune('A' + i)), Store: "s", Key: "k", Value: []byte(`"` + strings.Repeat("x", 400) + `"`)})
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.Close())
+	var told []int64
+	l, err = file.Open(t.Context(), file.Options{Path: dir, Opening: func(done, total int64) {
+		require.Positive(t, total)
+		told = append(told, done, total)
+	}})
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	require.Greater(t, len(told), 6)
+	require.Zero(t, told[0])
+	total := told[1]
+	for i := 2; i < len(told); i += 2 {
+		require.Greater(t, told[i], told[i-2])
+		require.Equal(t, total, told[i+1])
+	}
+	require.Equal(t, total, told[len(told)-2])
 }
