@@ -86,7 +86,11 @@ func (a *app) place(otherwise string) (name string, c backend.Config, err error)
 func (a *app) backendName(otherwise string) (name string, err error) {
 	name = otherwise
 	a.values.Strongest(func(has func(string) bool) bool {
-		switch path, address := has("path"), has("address"); {
+		path, address := has("path"), has("address")
+		if a.isServer { // whom others talk to is no concern of it, unless somebody says so here
+			address = a.values.Given("address")
+		}
+		switch {
 		case has("backend"):
 			name = a.values.String("backend")
 		case path && address:

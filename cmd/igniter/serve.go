@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 	"github.com/igniter-store/igniter/server"
 )
@@ -50,6 +51,7 @@ type service struct {
 	secure *security      // nil: no TLS
 	notify notifier
 
+	http   *site // nil: no HTTP
 	facts  backend.Backend
 	server *server.Server
 	ended  chan error // what Serve returned, of each listener
@@ -69,12 +71,20 @@ func (a *app) serve(ctx context.Context) (err error) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	defer func() { err = errors.Join(err, s.close()) }()
+	if s.http, err = s.newSite(); err != nil {
+		return err
+	}
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.listen(); err != nil {
 		return err
+	}
+	if s.http != nil {
+		if err := s.http.attach(s); err != nil {
+			return err
+		}
 	}
 	if err := s.writePID(); err != nil {
 		return err
@@ -87,6 +97,8 @@ func (a *app) serve(ctx context.Context) (err error) {
 			return s.drain()
 		case err := <-s.ended:
 			return errors.Join(err, s.drain())
+		case err := <-s.http.failed():
+			return errors.Join(fmt.Errorf("serve HTTP: %w", err), s.drain())
 		case <-hangups:
 			s.reload()
 		}
@@ -118,13 +130,33 @@ func (s *service) open(ctx context.Context) (err error) {
 	}
 	config.Logger = s.log
 	config.TLS = nil // those settings are the server's
-	if s.facts, err = backend.Open(ctx, name, config); err != nil {
+	if name == "file" {
+		s.facts, err = s.openFile(ctx, config.Path)
+	} else {
+		s.facts, err = backend.Open(ctx, name, config)
+	}
+	if err != nil {
 		return err
 	}
 	if name == "memory" {
 		s.log.Warn("the log is in memory and ends with this process; --path keeps it")
 	}
 	return nil
+}
+
+// openFile opens a log in a directory, and tells HTTP how far that is.
+func (s *service) openFile(ctx context.Context, path string) (backend.Backend, error) {
+	v := s.app.values
+	opts := file.Options{Path: path, Sync: file.Sync(v.String("sync")), SyncInterval: v.Duration("sync_interval"), SegmentSize: int64(v.Size("segment_size")),
+		MaxFrame: v.Size("max_frame"), Logger: s.log}
+	if s.http != nil {
+		opts.Opening = s.http.opening.tell
+	}
+	l, err := file.Open(ctx, opts)
+	if err != nil {
+		return nil, err // and not a nil *file.Log
+	}
+	return l, nil
 }
 
 // options returns how the server works.
@@ -205,6 +237,9 @@ func (s *service) drain() error {
 		s.log.Warn("who had not ended was cut off; what was acknowledged is kept", zap.Duration("after", within))
 		err = nil
 	}
+	if s.http != nil {
+		err = errors.Join(err, s.http.shutdown(ctx))
+	}
 	s.log.Info("drained", zap.Duration("took", time.Since(start)), zap.Uint64("facts_in", s.server.Metrics().FactsIn))
 	return err
 }
@@ -216,8 +251,13 @@ func (s *service) close() error {
 		err = s.server.Close()
 	}
 	s.serves.Wait()
-	err = errors.Join(err, s.facts.Close())
-	s.log.Info("closed the log", zap.Error(err))
+	if s.http != nil {
+		err = errors.Join(err, s.http.close())
+	}
+	if s.facts != nil {
+		err = errors.Join(err, s.facts.Close())
+		s.log.Info("closed the log", zap.Error(err))
+	}
 	return err
 }
 
