@@ -17,7 +17,7 @@ import (
 
 // open opens the log that the settings name. One in a directory that is not there is made only if that is wanted.
 func (a *app) open(ctx context.Context, make bool) (backend.Backend, error) {
-	name, config, err := a.place("")
+	name, config, err := a.place(a.byDefault)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,8 @@ type app struct {
 	values  *settings.Values // set before a command runs that has settings
 	json    bool
 
-	isServer bool // the TLS settings are those of a server, and not of a client
+	byDefault string // the backend where nothing names one; "": that is an error
+	isServer  bool   // the TLS settings are those of a server, and not of a client
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -53,11 +54,11 @@ Exit codes: 0 done, 1 what was asked about is bad or could not be done, 2 the co
 	root.AddGroup(&cobra.Group{ID: "serve", Title: "Serve:"}, &cobra.Group{ID: "write", Title: "Write:"},
 		&cobra.Group{ID: "read", Title: "Look:"}, &cobra.Group{ID: "move", Title: "Move:"}, &cobra.Group{ID: "mend", Title: "Mend:"})
 	for group, commands := range map[string][]*cobra.Command{
-		"serve": {a.serveCommand(), a.tokenCommand(), a.configCommand()},
+		"serve": {a.serveCommand(), a.tokenCommand(), a.configCommand(), a.benchCommand()},
 		"write": {a.putCommand(), a.appendCommand(), a.deleteCommand()},
 		"read":  {a.getCommand(), a.historyCommand(), a.listCommand(), a.followCommand(), a.statsCommand()},
 		"move":  {a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand()},
-		"mend":  {a.verifyCommand(), a.repairCommand(), a.snapshotCommand(), a.pruneCommand()},
+		"mend":  {a.verifyCommand(), a.repairCommand(), a.snapshotCommand(), a.compactCommand(), a.pruneCommand()},
 		"":      {a.versionCommand(), a.manCommand()},
 	} {
 		for _, c := range commands {
