@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
@@ -25,6 +26,7 @@ import (
 // TestTerminatedUnderLoad ends a server with SIGTERM while many write and follow: it ends by itself, nobody is cut off,
 // and what was acknowledged is in the log, once.
 func TestTerminatedUnderLoad(t *testing.T) {
+	defer goleak.VerifyNone(t)
 	dir, err := os.MkdirTemp("", "ign") // short: a socket's path is
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)

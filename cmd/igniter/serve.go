@@ -76,6 +76,10 @@ func (a *app) serve(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.open(ctx); err != nil {
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			s.log.Info("told to stop before the log was open")
+			return nil
+		}
 		return err
 	}
 	if err := s.listen(); err != nil {
