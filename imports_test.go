@@ -32,6 +32,7 @@ var layers = []layer{
 	{"wire", []string{"backend"}, []string{}},
 	{"backend/internal/...", []string{"backend", "wire"}, []string{"github.com/google/uuid"}},
 	{"backend/...", []string{"backend", "wire", "backend/internal/..."}, nil},
+	{"server/web", []string{"server", "store", "backend", "wire"}, nil},
 	{"server/...", []string{"backend", "wire"}, nil},
 	{"store/...", []string{"backend", "wire"}, nil},
 	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},

@@ -43,6 +43,18 @@ func LoadCertificate(certFile, keyFile string, logger *zap.Logger) (*Certificate
 	return c, nil
 }
 
+// Reload reads the files again, also if they look unchanged. After an error the certificate is the one before.
+func (c *Certificate) Reload() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.stamps()
+	next, err := c.load()
+	if err == nil {
+		c.current, c.stamp = next, now
+	}
+	return err
+}
+
 func (c *Certificate) load() (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {

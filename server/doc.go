@@ -20,6 +20,11 @@
 // writers and the other subscribers nothing, and loses nothing. One that does not read at all is cut
 // off.
 //
+// # HTTP
+//
+// Package server/web answers HTTP about a server: its health and what it counts, and facts for browsers and
+// scripts.
+//
 // # Security
 //
 // There is none on loopback and Unix sockets unless Options ask for it. A server that listens beyond

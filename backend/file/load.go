@@ -32,6 +32,7 @@ func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
 				return nil, err
 			}
 		}
+		l.progress.advance(p.size)
 	}
 	for {
 		l.seq = sequencer.New(&lookup{log: l})

@@ -26,11 +26,12 @@ type Log struct {
 	lock   io.Closer
 	report RecoveryReport
 
-	ignored []ignored            // by recovery
-	remade  []remade             // by recovery
-	seq     *sequencer.Sequencer // the committer's
-	group   group                // the committer's
-	active  *active              // the committer's, and the keeper's as its comments say
+	ignored  []ignored            // by recovery
+	remade   []remade             // by recovery
+	progress opening              // of Open
+	seq      *sequencer.Sequencer // the committer's
+	group    group                // the committer's
+	active   *active              // the committer's, and the keeper's as its comments say
 
 	// maintaining holds something while somebody puts pieces in the place of others, or makes their
 	// indexes.
@@ -101,7 +102,8 @@ func open(ctx context.Context, opts Options) (l *Log, err error) {
 	}
 	l = &Log{
 		opts: opts, dir: dir, log: opts.Logger, lock: lock,
-		space: make(chan struct{}, 1), quit: make(chan struct{}), keeper: make(chan struct{}), maintaining: make(chan struct{}, 1),
+		progress: opening{tell: opts.Opening},
+		space:    make(chan struct{}, 1), quit: make(chan struct{}), keeper: make(chan struct{}), maintaining: make(chan struct{}, 1),
 	}
 	l.close = sync.OnceValue(l.end)
 	l.idle.L = &l.mu

@@ -55,6 +55,10 @@ type Options struct {
 	// it, Open changes nothing and returns a *backend.CorruptError.
 	Repair bool
 
+	// Opening is told how far Open is, in bytes of the log's files, as they are done with one by one; nil: nobody is.
+	// Total is the same each time.
+	Opening func(done, total int64)
+
 	Now    func() time.Time // tells the transaction times; nil: time.Now. It may be called concurrently
 	Logger *zap.Logger      // what an operator must know; nil: nothing is logged
 
@@ -88,6 +92,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxFrame = min(o.MaxFrame, wire.MaxMaxFrame)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Opening == nil {
+		o.Opening = func(int64, int64) {}
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()

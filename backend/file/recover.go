@@ -38,6 +38,7 @@ func (l *Log) recover(ctx context.Context) error {
 	}
 	next := uint64(1)
 	var last *piece
+	l.progress.begin(pieces)
 	if n := len(pieces); n > 0 {
 		next = pieces[n-1].last + 1
 		if l.writable(pieces[n-1]) {
@@ -53,9 +54,11 @@ func (l *Log) recover(ctx context.Context) error {
 		}
 	} else {
 		var sealed *piece
+		size := last.size
 		if sealed, next, err = l.recoverActive(ctx, last, settle); err != nil {
 			return err
 		}
+		l.progress.advance(size)
 		if sealed != nil {
 			pieces = append(pieces, sealed)
 		}

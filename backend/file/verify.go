@@ -22,6 +22,9 @@ type VerifyReport struct {
 	// facts concerned.
 	Damage []*backend.CorruptError
 
+	// Seqs has for each Damage the first seq that could not be read there. [PlanRepair] says which ones are lost.
+	Seqs []uint64
+
 	// Torn is what a crash left of a write that was never acknowledged, which Open will cut off; nil
 	// if there is none.
 	Torn *Cut
@@ -68,6 +71,7 @@ func verify(ctx context.Context, opts Options) (report VerifyReport, err error) 
 type verifier struct {
 	log    *Log
 	report VerifyReport
+	next   uint64 // the seq after that of the last fact read
 }
 
 func (v *verifier) run(ctx context.Context) (err error) {
@@ -86,6 +90,7 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	}
 	next := uint64(1)
 	for _, through := range found.snapshots {
+		v.next = 1
 		p, h, err := l.openSnapshot(through)
 		if err == nil {
 			v.report.Snapshots++
@@ -99,6 +104,7 @@ func (v *verifier) run(ctx context.Context) (err error) {
 		}
 	}
 	for i, first := range found.segments {
+		v.next = first
 		last := first - 1
 		sealed := i+1 < len(found.segments)
 		if sealed {
@@ -110,6 +116,7 @@ func (v *verifier) run(ctx context.Context) (err error) {
 			if first > next {
 				v.report.Damage = append(v.report.Damage, &backend.CorruptError{Path: l.path(p.name),
 					Reason: fmt.Sprintf("the log's files before it end at seq %d: those with seqs %d to %d are missing", next-1, next, first-1)})
+				v.report.Seqs = append(v.report.Seqs, next)
 			}
 			if sealed || p.thinned {
 				err = v.check(ctx, p, func() error { return l.scan(ctx, p, v.facts) })
@@ -149,30 +156,32 @@ func (v *verifier) damaged(ctx context.Context, p *piece, first error) error {
 	if !errors.As(first, &found) {
 		return first
 	}
-	path := v.log.path(p.name)
+	path, next := v.log.path(p.name), v.next
 	f, err := v.log.opts.fs.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	var all []*backend.CorruptError
+	var seqs []uint64
 	s := &salvage{name: path, from: f, first: p.first, last: p.last, seq: p.first - 1}
 	if p.last < p.first {
 		s.last = 0 // not known
 	}
-	note := func(at int64, reason string) {
+	note := func(at int64, seq uint64, reason string) {
 		if n := len(all); n == 0 || all[n-1].Offset != at {
 			all = append(all, &backend.CorruptError{Path: path, Offset: at, Reason: reason})
+			seqs = append(seqs, seq)
 		}
 	}
 	s.keep = func(_ []byte, facts []backend.Fact) error {
 		if err := v.facts(facts, s.at); errors.As(err, &found) {
-			note(s.at, found.Reason)
+			note(s.at, v.next, found.Reason)
 		}
 		return nil
 	}
 	s.skip = func(from, _ int64, reason string) error {
-		note(from, reason)
+		note(from, s.seq+1, reason)
 		return nil
 	}
 	read := s.fact
@@ -188,8 +197,10 @@ func (v *verifier) damaged(ctx context.Context, p *piece, first error) error {
 		all[i].Reason = found.Reason
 	} else {
 		all = append([]*backend.CorruptError{{Path: path, Offset: found.Offset, Reason: found.Reason}}, all...)
+		seqs = append([]uint64{next}, seqs...)
 	}
 	v.report.Damage = append(v.report.Damage, all...)
+	v.report.Seqs = append(v.report.Seqs, seqs...)
 	return nil
 }
 
@@ -228,6 +239,7 @@ func (v *verifier) facts(facts []backend.Fact, offset int64) error {
 // fact checks a fact, each byte of it.
 func (v *verifier) fact(f *backend.Fact) error {
 	v.report.Facts++
+	v.next = f.Seq
 	if err := f.Validate(); err != nil {
 		return fmt.Errorf("the fact with seq %d: %w", f.Seq, err)
 	}
@@ -238,5 +250,6 @@ func (v *verifier) fact(f *backend.Fact) error {
 	if f.ValueHash != want {
 		v.report.Foreign = append(v.report.Foreign, FactHash{f.Seq, f.ID, f.ValueHash, want})
 	}
+	v.next++
 	return nil
 }

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/dustin/go-humanize"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A load is what a bench writes.
+type load struct {
+	Writers  int
+	Batch    int
+	Size     int
+	Facts    uint64
+	Duration time.Duration
+	Store    string
+}
+
+func (a *app) benchCommand() *cobra.Command {
+	var l load
+	yes := false
+	cmd := a.forPrograms(&cobra.Command{
+		Use:   "bench",
+		Short: "Measure the log in front of you",
+		Long: `Writes facts from several writers at once, reads them back, and says how fast that was and how long each write took:
+to a directory, a server, or by default to memory. The facts stay, in the store igniter-bench: so it wants a log without
+facts, or --yes. Figures of a machine that does other work at the same time say little.`,
+		Example: `  igniter bench --path /var/tmp/bench --writers 16
+  igniter bench --address 127.0.0.1:7400 --batch 100 --duration 30s --yes`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if l.Writers < 1 || l.Batch < 1 || l.Size < 0 || l.Duration <= 0 {
+				return usage("--writers, --batch and --duration are above 0, --size is not below it")
+			}
+			a.byDefault = "memory"
+			return a.withNewLog(cmd.Context(), func(b backend.Backend) error {
+				stats, err := backend.StatsOf(cmd.Context(), b)
+				if err != nil {
+					return err
+				}
+				if stats.Facts > 0 && !yes {
+					return fmt.Errorf("the log holds %d facts, and what bench writes stays in it: use another one, or --yes", stats.Facts)
+				}
+				r, err := l.run(cmd.Context(), b, stats.LastSeq)
+				if err != nil {
+					return err
+				}
+				return a.printBench(r)
+			})
+		},
+	})
+	flags := cmd.Flags()
+	flags.IntVar(&l.Writers, "writers", 8, "how many write at once")
+	flags.IntVar(&l.Batch, "batch", 1, "facts in each write")
+	flags.IntVar(&l.Size, "size", 256, "bytes of a fact's value, about")
+	flags.DurationVar(&l.Duration, "duration", 5*time.Second, "how long to write")
+	flags.Uint64Var(&l.Facts, "facts", 0, "write that many facts, or for --duration if that is less; 0: no limit")
+	flags.StringVar(&l.Store, "store", "igniter-bench", "store to write to")
+	flags.BoolVar(&yes, "yes", false, "write to a log that holds facts")
+	return a.where(cmd)
+}
+
+// A benchReport says how fast a log was.
+type benchReport struct {
+	Writers   int                `json:"writers"`
+	Batch     int                `json:"batch"`
+	Size      int                `json:"size"`
+	Facts     int64              `json:"facts"`
+	Seconds   float64            `json:"seconds"`
+	PerSecond float64            `json:"facts_per_second"`
+	Bytes     float64            `json:"value_bytes_per_second"`
+	Replayed  float64            `json:"replayed_facts_per_second"`
+	Latency   map[string]float64 `json:"write_milliseconds"`
+}
+
+var quantiles = []struct {
+	name string
+	at   float64
+}{{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99.9", 99.9}, {"max", 100}}
+
+// run writes and reads.
+func (l load) run(ctx context.Context, b backend.Backend, after uint64) (benchReport, error) {
+	r := benchReport{Writers: l.Writers, Batch: l.Batch, Size: l.Size, Latency: map[string]float64{}}
+	writing, stop := context.WithTimeout(ctx, l.Duration)
+	defer stop()
+	var written atomic.Int64
+	var claimed atomic.Uint64
+	histograms, errs := make([]*hdrhistogram.Histogram, l.Writers), make([]error, l.Writers)
+	var writers sync.WaitGroup
+	start := time.Now()
+	for n := range l.Writers {
+		histograms[n] = hdrhistogram.New(1000, int64(10*time.Minute), 3)
+		writers.Go(func() {
+			for i := 0; writing.Err() == nil; i++ {
+				if l.Facts > 0 && claimed.Add(uint64(l.Batch)) > l.Facts+uint64(l.Batch)-1 {
+					return
+				}
+				batch, err := l.batch(n, i)
+				began := time.Now()
+				if err == nil {
+					// A write that has begun is let end, so that what is counted is written.
+					if l.Batch == 1 {
+						_, err = b.WriteFact(ctx, batch.Facts[0])
+					} else {
+						_, err = backend.WriteBatch(ctx, b, batch)
+					}
+				}
+				if errs[n] = err; err != nil {
+					stop()
+					return
+				}
+				_ = histograms[n].RecordValue(min(int64(time.Since(began)), int64(10*time.Minute))) // it is in range
+				written.Add(int64(l.Batch))
+			}
+		})
+	}
+	writers.Wait()
+	took := time.Since(start)
+	if err := errors.Join(errs...); err != nil {
+		return r, err
+	}
+	for _, h := range histograms[1:] {
+		histograms[0].Merge(h)
+	}
+	r.Facts, r.Seconds = written.Load(), took.Seconds()
+	r.PerSecond = float64(r.Facts) / r.Seconds
+	r.Bytes = r.PerSecond * float64(l.Size)
+	for _, q := range quantiles {
+		r.Latency[q.name] = float64(histograms[0].ValueAtQuantile(q.at)) / 1e6
+	}
+	r.Latency["mean"] = histograms[0].Mean() / 1e6
+	start, read := time.Now(), 0
+	for _, err := range b.Replay(ctx, after) {
+		if err != nil {
+			return r, err
+		}
+		read++
+	}
+	r.Replayed = float64(read) / time.Since(start).Seconds()
+	return r, nil
+}
+
+// keysPerWriter is how many keys a writer has.
+const keysPerWriter = 1000
+
+// batch returns the facts of a writer's i-th write.
+func (l load) batch(writer, i int) (backend.Batch, error) {
+	facts := make([]backend.Fact, l.Batch)
+	for n := range facts {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return backend.Batch{}, err
+		}
+		at := i*l.Batch + n
+		value := fmt.Appendf(nil, `{"at":%d,"pad":"`, at)
+		value = append(append(value, strings.Repeat("x", max(0, l.Size-len(value)-2))...), `"}`...)
+		facts[n] = backend.Fact{ID: id.String(), Store: l.Store, Key: strconv.Itoa(writer) + "-" + strconv.Itoa(at%keysPerWriter), Value: value}
+	}
+	return backend.Batch{Facts: facts}, nil
+}
+
+func (a *app) printBench(r benchReport) error {
+	if a.json {
+		return json.NewEncoder(a.out).Encode(r)
+	}
+	t := newTable(a.out)
+	t.row("writers", fmt.Sprintf("%d, %d facts a write, %d bytes a value", r.Writers, r.Batch, r.Size))
+	t.row("written", fmt.Sprintf("%s facts in %.2f s", humanize.Comma(r.Facts), r.Seconds))
+	t.row("facts/s", humanize.Comma(int64(r.PerSecond)))
+	t.row("values/s", humanize.IBytes(uint64(r.Bytes)))
+	t.row("read back", humanize.Comma(int64(r.Replayed))+" facts/s")
+	if err := t.end(); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out)
+	t = newTable(a.out, "a write took", "ms")
+	t.row("mean", fmt.Sprintf("%.3f", r.Latency["mean"]))
+	for _, q := range quantiles {
+		t.row(q.name, fmt.Sprintf("%.3f", r.Latency[q.name]))
+	}
+	return t.end()
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+)
+
+const deploy = "../../deploy"
+
+// TestExampleConfig reads the example configuration as serve does.
+func TestExampleConfig(t *testing.T) {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	settings.Add(flags, settings.All()...)
+	require.NoError(t, flags.Parse([]string{"--config", filepath.Join(deploy, "igniter.yaml")}))
+	v, err := settings.Load(flags, nil)
+	require.NoError(t, err)
+	require.Equal(t, "/var/lib/igniter/log", v.String("path"))
+	require.Len(t, v.Strings("listen"), 2)
+	require.Equal(t, 16<<20, v.Size("max_frame"))
+}
+
+// TestDashboard asks for no metric that there is not.
+func TestDashboard(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(deploy, "grafana.json"))
+	require.NoError(t, err)
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &dashboard))
+	source, err := os.ReadFile("internal/metrics/collector.go")
+	require.NoError(t, err)
+	names := regexp.MustCompile(`igniter_[a-z_]+`)
+	used := 0
+	for _, p := range dashboard.Panels {
+		require.NotEmpty(t, p.Targets, p.Title)
+		for _, target := range p.Targets {
+			for _, name := range names.FindAllString(target.Expr, -1) {
+				used++
+				name = strings.TrimSuffix(strings.TrimPrefix(name, "igniter_"), "_bucket")
+				require.Contains(t, string(source), `desc("`+name+`"`, p.Title)
+			}
+		}
+	}
+	require.Greater(t, used, 20)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+func (a *app) exportCommand() *cobra.Command {
+	after := uint64(0)
+	var stores []string
+	var output string
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the facts as NDJSON",
+		Long: `Writes every fact as a line of JSON, in the order of the log, with its seq, ID, times and hash: what the log holds
+when the command begins, and maybe what comes meanwhile. igniter import takes it. With --output the file is there whole,
+or not at all.`,
+		Example: `  igniter export --path ./log --output facts.ndjson
+  igniter export --address 127.0.0.1:7400 --store tasks --after 51233 | zstd > tasks.ndjson.zst`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLog(cmd.Context(), func(b backend.Backend) error {
+				return a.writeTo(output, func(w io.Writer) error {
+					total := int64(-1)
+					if stats, err := backend.StatsOf(cmd.Context(), b); err == nil {
+						total = int64(stats.Facts)
+					}
+					bar := a.progress(total, "exporting", false)
+					defer bar.Finish()
+					var line []byte
+					for f, err := range b.Replay(cmd.Context(), after) {
+						if err != nil {
+							return err
+						}
+						_ = bar.Add(1) // a bar that can't be shown stops nothing
+						if len(stores) > 0 && !slices.Contains(stores, f.Store) {
+							continue
+						}
+						line = appendLine(line[:0], &f)
+						if _, err := w.Write(line); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			})
+		},
+	}
+	cmd.Flags().Uint64Var(&after, "after", 0, "only facts after that seq")
+	cmd.Flags().StringSliceVar(&stores, "store", nil, "only facts of that store; may be repeated")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; empty: the output")
+	return a.where(cmd)
+}
+
+// writeTo gives a writer to a function: the output or, where it is named, a file that is there whole or not at all.
+func (a *app) writeTo(path string, write func(w io.Writer) error) error {
+	if path == "" || path == "-" {
+		out := bufio.NewWriterSize(a.out, 64<<10)
+		return errors.Join(write(out), out.Flush())
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(f, 1<<20)
+	err = write(out)
+	if err == nil {
+		err = out.Flush()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

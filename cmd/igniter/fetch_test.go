@@ -1,0 +1,45 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// fetch STATUS URL [HEADER]... asks a server's HTTP, and prints the answer's headers and body. $CA names the
+// authorities to trust.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: fetch STATUS URL [HEADER]...")
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{}, DisableKeepAlives: true}
+	if ca := ts.Getenv("CA"); ca != "" {
+		pem, err := os.ReadFile(ts.MkAbs(ca))
+		ts.Check(err)
+		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+		transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem)
+	}
+	r, err := http.NewRequest(http.MethodGet, args[1], nil)
+	ts.Check(err)
+	for _, header := range args[2:] {
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Set(name, value)
+	}
+	client := &http.Client{Transport: transport, Timeout: patience}
+	answer, err := client.Do(r)
+	ts.Check(err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	ts.Check(answer.Header.Write(ts.Stdout()))
+	fmt.Fprintf(ts.Stdout(), "\n%s", body)
+	if fmt.Sprint(answer.StatusCode) != args[0] {
+		ts.Fatalf("%s answers %s: %s", args[1], answer.Status, body)
+	}
+}

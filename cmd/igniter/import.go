@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/wire"
+)
+
+func (a *app) importCommand() *cobra.Command {
+	var ruby string
+	skip := false
+	cmd := a.forPrograms(&cobra.Command{
+		Use:   "import [FILE|-]",
+		Short: "Take in facts from NDJSON, or from a log of the Ruby system",
+		Long: `Takes in facts from a file, or from the input: a fact a line, as igniter export writes them. IDs, values, times,
+hashes and causations are kept; seqs are given anew. A fact that the log holds already (by ID) is left as it is, so that
+an import that broke off is just run again.
+
+With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it (FILE.snap).`,
+		Example: `  igniter import facts.ndjson --path ./log
+  zstd -dc tasks.ndjson.zst | igniter import --address 127.0.0.1:7400
+  igniter import --ruby-wal /srv/app/data/facts.wal --path ./log`,
+		Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			switch {
+			case ruby != "" && len(given) > 0:
+				return usage("--ruby-wal names what is imported: leave %q out", given[0])
+			case ruby == "" && skip:
+				return usage("--skip-damage is for --ruby-wal")
+			case ruby != "":
+				return a.importRuby(cmd.Context(), ruby, skip)
+			}
+			return a.importLines(cmd.Context(), append(given, "-")[0])
+		},
+	})
+	cmd.Flags().StringVar(&ruby, "ruby-wal", "", "log of the Ruby system to import")
+	cmd.Flags().BoolVar(&skip, "skip-damage", false, "leave out what is damaged in it, and say so")
+	return a.where(cmd)
+}
+
+// An importReport says what an import did.
+type importReport struct {
+	New   uint64     `json:"new"`
+	Known uint64     `json:"known"`
+	Cuts  []file.Cut `json:"cuts,omitempty"`
+}
+
+func (a *app) printImport(r importReport) error {
+	if a.json {
+		return json.NewEncoder(a.out).Encode(r)
+	}
+	for _, c := range r.Cuts {
+		fmt.Fprintf(a.err, "igniter: left out %d bytes of %s at byte %d: %s\n", c.Bytes, c.File, c.Offset, c.Reason)
+	}
+	_, err := fmt.Fprintf(a.out, "%d facts written, %d were there already\n", r.New, r.Known)
+	return err
+}
+
+func (a *app) importLines(ctx context.Context, path string) error {
+	in, size := a.in, int64(-1)
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+	}
+	return a.withNewLog(ctx, func(b backend.Backend) error {
+		i, err := newImporter(ctx, b)
+		if err != nil {
+			return err
+		}
+		bar := a.progress(size, "importing", true)
+		line, err := i.lines(ctx, io.TeeReader(in, bar))
+		_ = bar.Finish() // a bar that can't be shown stops nothing
+		if err != nil {
+			return fmt.Errorf("import %s, at line %d, with %d facts written and %d there already: %w; mend it and run the import again: no fact is written twice",
+				cmp.Or(path, "-"), line, i.New, i.Known, err)
+		}
+		return a.printImport(importReport{New: i.New, Known: i.Known})
+	})
+}
+
+// lines takes in facts, one a line. With an error it returns the line, or the last one of the facts that could not be
+// written.
+func (i *importer) lines(ctx context.Context, in io.Reader) (line int, err error) {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 0, 64<<10), wire.MaxMaxFrame+1024)
+	for lines.Scan() {
+		line++
+		text := bytes.TrimSpace(lines.Bytes())
+		if len(text) == 0 {
+			continue
+		}
+		f, err := wire.CheckFact(bytes.Clone(text))
+		if err == nil {
+			err = f.Validate()
+		}
+		if err == nil && f.ValueHash == "" {
+			f.ValueHash, err = wire.Hash(f.Value)
+		}
+		if err == nil {
+			err = i.add(ctx, f)
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return line, err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return line + 1, err
+	}
+	return line, i.flush(ctx)
+}
+
+func (a *app) importRuby(ctx context.Context, path string, skip bool) error {
+	return a.withNewLog(ctx, func(b backend.Backend) error {
+		r, err := file.ImportRuby(ctx, b, path, file.RubyOptions{SkipDamage: skip})
+		if errors.Is(err, backend.ErrCorrupt) {
+			return fmt.Errorf("%w; --skip-damage imports the rest", err)
+		}
+		if err != nil {
+			return err
+		}
+		return a.printImport(importReport{New: r.New, Known: r.Facts - r.New, Cuts: r.Cuts})
+	})
+}

@@ -1,0 +1,80 @@
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+)
+
+// TestEverySetting gives each setting by a flag, by a variable and by a file, and expects the same of all three.
+func TestEverySetting(t *testing.T) {
+	for _, s := range All() {
+		text, want := "text", any("text")
+		switch s.Default.(type) {
+		case bool:
+			text, want = "true", true
+		case int:
+			text, want = "7", 7
+		case Size:
+			text, want = "2KiB", Size(2048)
+		case time.Duration:
+			text, want = "1m30s", 90*time.Second
+		case []string:
+			text, want = "a,b", []string{"a", "b"}
+		}
+		indent, lines := "", ""
+		for name := range strings.SplitSeq(s.Key, ".") {
+			lines += indent + name + ":"
+			indent += "  "
+			if strings.HasSuffix(s.Key, name) {
+				lines += " " + text
+			}
+			lines += "\n"
+		}
+		if _, ok := want.([]string); ok {
+			lines = s.Key + ": [a, b]\n"
+		}
+		path := filepath.Join(t.TempDir(), "c.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(lines), 0o600))
+		for _, from := range []struct {
+			place   string
+			args    []string
+			environ []string
+		}{
+			{"flag --" + s.Flag(), []string{"--" + s.Flag() + "=" + text}, nil},
+			{"variable " + s.Variable(), nil, []string{s.Variable() + "=" + text}},
+			{"file " + path, []string{"--config", path}, nil},
+			{"file " + path, nil, []string{"IGNITER_CONFIG=" + path}},
+		} {
+			flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+			Add(flags, All()...)
+			require.NoError(t, flags.Parse(from.args))
+			v, err := Load(flags, from.environ)
+			require.NoError(t, err, "%s in %q", s.Key, lines)
+			require.Equal(t, want, v.at(s.Key).k.Get(s.Key), "%s from %s", s.Key, from.place)
+			require.Empty(t, v.Unknown())
+			for _, source := range v.Sources() {
+				if source.Key == s.Key {
+					require.Equal(t, from.place, source.From)
+				} else {
+					require.Equal(t, "default", source.From, source.Key)
+				}
+			}
+		}
+	}
+}
+
+// TestNames keeps names apart that would be one as flags or variables.
+func TestNames(t *testing.T) {
+	flags, variables := map[string]bool{}, map[string]bool{"IGNITER_CONFIG": true}
+	for _, s := range All() {
+		require.False(t, flags[s.Flag()] || variables[s.Variable()], s.Key)
+		flags[s.Flag()], variables[s.Variable()] = true, true
+		require.NotEmpty(t, s.Usage)
+	}
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// isTerminal reports whether somebody looks at what is written.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// progress returns a bar for a number of bytes or facts, -1 for a number that is not known; where nobody looks, one
+// that shows nothing.
+func (a *app) progress(total int64, what string, bytes bool) *progressbar.ProgressBar {
+	w := io.Writer(io.Discard)
+	if isTerminal(a.err) {
+		w = a.err
+	}
+	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+		progressbar.OptionShowBytes(bytes), progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(), progressbar.OptionSetVisibility(w != io.Discard))
+}

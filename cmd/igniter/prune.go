@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+func (a *app) pruneCommand() *cobra.Command {
+	var seqs, store, key string
+	yes := false
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Remove facts for good",
+		Long: `Removes facts from the log, durably: those at some seqs, or all of a store or of a key, past and present. It shows
+how many they are, and does it with --yes. What was pruned can't be had back, but from a backup made before. Others go on
+writing and reading. A server wants a token with admin for it; programs that hold the log in memory forget the facts when
+they open it anew.
+
+To keep what is current and remove what is old, use igniter compact.`,
+		Example: `  igniter prune --path ./log --store people --key ana
+  igniter prune --address 127.0.0.1:7400 --seq 17,100-120 --yes`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			byKey := cmd.Flags().Changed("key")
+			switch {
+			case (seqs == "") == (store == ""):
+				return usage("say what to remove: either --seq, or --store and maybe --key")
+			case byKey && store == "":
+				return usage("--key is of a --store")
+			}
+			ranges, err := parseRanges(seqs)
+			if err != nil {
+				return err
+			}
+			has := func(f *backend.Fact) bool {
+				if store != "" {
+					return f.Store == store && (!byKey || f.Key == key)
+				}
+				return slices.ContainsFunc(ranges, func(r [2]uint64) bool { return r[0] <= f.Seq && f.Seq <= r[1] })
+			}
+			return a.withLog(cmd.Context(), func(b backend.Backend) error {
+				found, err := matching(cmd.Context(), b, has)
+				if err != nil {
+					return err
+				}
+				return a.removeFacts(cmd.Context(), b, found, yes)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&seqs, "seq", "", "seqs and ranges of seqs: 17,100-120")
+	flags.StringVar(&store, "store", "", "all facts of that store")
+	flags.StringVar(&key, "key", "", "of the store, only that key's")
+	flags.BoolVar(&yes, "yes", false, "do it")
+	return a.where(cmd)
+}
+
+func parseRanges(text string) (ranges [][2]uint64, err error) {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, err := strconv.ParseUint(first, 10, 64)
+		to, err2 := strconv.ParseUint(last, 10, 64)
+		if err != nil || err2 != nil || from == 0 || to < from {
+			return nil, usage("--seq %q is neither a seq nor a range of them such as 100-120", part)
+		}
+		ranges = append(ranges, [2]uint64{from, to})
+	}
+	return ranges, nil
+}
+
+// matching returns the seqs of the facts that has is true of.
+func matching(ctx context.Context, b backend.Backend, has func(f *backend.Fact) bool) (seqs []uint64, err error) {
+	for f, err := range b.Replay(ctx, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if has(&f) {
+			seqs = append(seqs, f.Seq)
+		}
+	}
+	return seqs, nil
+}
+
+// removeFacts prunes facts, if that is meant.
+func (a *app) removeFacts(ctx context.Context, b backend.Backend, seqs []uint64, yes bool) error {
+	if len(seqs) == 0 {
+		_, err := fmt.Fprintln(a.out, "there are no such facts")
+		return err
+	}
+	if !yes {
+		fmt.Fprintf(a.out, "would remove %d facts, from seq %d to %d\n", len(seqs), seqs[0], seqs[len(seqs)-1])
+		return fmt.Errorf("nothing is done yet: --yes removes them for good")
+	}
+	r, err := backend.Prune(ctx, b, slices.Values(seqs))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "removed %d facts\n", r.Pruned)
+	return err
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"igniter": func() { os.Exit(Main()) }})
+}
+
+// TestScripts runs the command as people do. Each script in testdata/script is a test.
+func TestScripts(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the scripts need a shell and signals")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			repository, err := filepath.Abs(filepath.Join("..", ".."))
+			e.Setenv("REPOSITORY", repository)
+			return err
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"await": await, "exits": exits, "setfrom": setFrom, "damage": damage, "fetch": fetch,
+			"certificates": certificates, "systemd": systemd,
+		},
+	})
+}
+
+// patience is how long a test waits for what must come; it says nothing of how fast that should be.
+const patience = time.Minute
+
+// await FILE [TEXT]... waits until a file is there that holds all the texts.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: await FILE [TEXT]...")
+	}
+	path := ts.MkAbs(args[0])
+	deadline := time.Now().Add(patience)
+	for {
+		text, err := os.ReadFile(path)
+		has := err == nil
+		for _, want := range args[1:] {
+			has = has && strings.Contains(string(text), want)
+		}
+		if has {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("await %v: %v, holds %s", args, err, text)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// exits CODE COMMAND... runs a command that must end with an exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	script := `"$@"; code=$?; [ $code = ` + args[0] + ` ] || { echo "exit code $code" >&2; exit 1; }`
+	ts.Check(ts.Exec("sh", append([]string{"-c", script, "sh"}, args[1:]...)...))
+}
+
+// setfrom NAME FILE [PREFIX] sets a variable to the first line of a file, or to what stands after PREFIX, up to the
+// next white space or quote, anywhere in it.
+func setFrom(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: setfrom NAME FILE [PREFIX]")
+	}
+	text := ts.ReadFile(args[1])
+	if len(args) > 2 {
+		_, rest, ok := strings.Cut(text, args[2])
+		if !ok {
+			ts.Fatalf("setfrom: %s does not hold %q: %s", args[1], args[2], text)
+		}
+		text = rest
+	}
+	text = strings.TrimLeft(text, " ")
+	if i := strings.IndexAny(text, "\" \t\r\n"); i >= 0 {
+		text = text[:i]
+	}
+	ts.Setenv(args[0], text)
+}
+
+// damage FILE TEXT changes the first byte of a text in a file.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: damage FILE TEXT")
+	}
+	path := ts.MkAbs(args[0])
+	text := []byte(ts.ReadFile(path))
+	i := strings.Index(string(text), args[1])
+	if i < 0 {
+		ts.Fatalf("damage: %s does not hold %q", args[0], args[1])
+	}
+	text[i] ^= 0x20
+	ts.Check(os.WriteFile(path, text, 0o644))
+}

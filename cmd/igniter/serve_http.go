@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/cmd/igniter/internal/metrics"
+	"github.com/igniter-store/igniter/server/web"
+)
+
+// A site is the HTTP side of a service.
+type site struct {
+	web     *web.Handler
+	server  *http.Server
+	metrics *prometheus.Registry
+	serving sync.WaitGroup
+	broken  chan error // why it is served no more, if nobody ended that
+	opening opening
+}
+
+// opening is how far opening the log is.
+type opening struct{ done, total atomic.Int64 }
+
+func (o *opening) tell(done, total int64) {
+	o.done.Store(done)
+	o.total.Store(total)
+}
+
+func (o *opening) progress() web.Progress {
+	return web.Progress{Done: o.done.Load(), Total: o.total.Load()}
+}
+
+// newSite begins to answer HTTP where the settings want that, before the log is opened; nil: they do not.
+func (s *service) newSite() (*site, error) {
+	v := s.app.values
+	address := v.String("http")
+	if address == "" {
+		return nil, nil
+	}
+	scheme, host, ok := strings.Cut(address, "://")
+	if !ok {
+		scheme, host = "http", address
+		if s.secure != nil {
+			scheme = "https"
+		}
+	}
+	switch {
+	case scheme != "http" && scheme != "https":
+		return nil, usage("--http %s is neither host:port nor http://host:port nor https://host:port", address)
+	case scheme == "https" && s.secure == nil:
+		return nil, usage("--http %s needs --tls-cert and --tls-key", address)
+	}
+	l, err := net.Listen("tcp", host)
+	if err != nil {
+		return nil, fmt.Errorf("serve HTTP: %w", err)
+	}
+	local := l.Addr().(*net.TCPAddr).IP.IsLoopback()
+	asks := s.tokens != nil || scheme == "https" && s.secure.clientCA != ""
+	if !local && !asks && !v.Bool("insecure") {
+		return nil, errors.Join(fmt.Errorf("serve HTTP: %s can be reached from other machines, and neither tokens nor client certificates are asked for: "+
+			"set --tokens, listen on loopback, or say that this is meant (--insecure)", l.Addr()), l.Close())
+	}
+	if !local && scheme == "http" && s.tokens != nil {
+		s.log.Warn("HTTP without TLS can be reached from other machines: tokens can be read on the way", zap.Stringer("address", l.Addr()))
+	}
+	x := &site{metrics: prometheus.NewRegistry(), broken: make(chan error, 1)}
+	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), WriteTimeout: v.Duration("write_timeout"),
+		NoReads: v.Bool("http_no_reads"), Logger: s.log})
+	if err := x.registerProcess(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", x.web)
+	mux.Handle("GET /metrics", x.web.Protect(promhttp.HandlerFor(x.metrics, promhttp.HandlerOpts{})))
+	x.server = web.NewServer(mux, s.log)
+	s.log.Info("serving HTTP", zap.String("url", scheme+"://"+l.Addr().String()), zap.Bool("tokens", s.tokens != nil))
+	x.serving.Go(func() {
+		err := error(nil)
+		if scheme == "https" {
+			x.server.TLSConfig = s.httpTLS()
+			err = x.server.ServeTLS(l, "", "")
+		} else {
+			err = x.server.Serve(l)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			x.broken <- err
+		}
+	})
+	return x, nil
+}
+
+// httpTLS returns how HTTP is secured: as the log's connections are, but that who shows no certificate may still learn
+// whether the server is well, and show a token.
+func (s *service) httpTLS() *tls.Config {
+	c := s.secure.config.Clone()
+	if s.secure.clientCA == "" {
+		return c
+	}
+	c.ClientAuth = tls.VerifyClientCertIfGiven
+	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		now := c.Clone()
+		now.GetConfigForClient, now.ClientCAs = nil, s.secure.pool.Load()
+		return now, nil
+	}
+	return c
+}
+
+func (x *site) registerProcess() error {
+	b := thisBuild()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "igniter_build_info", Help: "1, with what this program was made from.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
+	info.Set(1)
+	return errors.Join(x.metrics.Register(info), x.metrics.Register(collectors.NewGoCollector()),
+		x.metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
+}
+
+// failed returns a channel that says why HTTP is not served any more; nil where it never is.
+func (x *site) failed() <-chan error {
+	if x == nil {
+		return nil
+	}
+	return x.broken
+}
+
+// attach gives HTTP the server and its log.
+func (x *site) attach(s *service) error {
+	x.web.Attach(s.server, s.facts)
+	return x.metrics.Register(metrics.New(s.server, s.facts))
+}
+
+// shutdown ends requests gently, and those that do not end by then at once.
+func (x *site) shutdown(ctx context.Context) error {
+	err := x.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // like other clients, who has not ended is cut off
+	}
+	return errors.Join(err, x.close())
+}
+
+// close ends HTTP at once.
+func (x *site) close() error {
+	err := x.server.Close()
+	x.serving.Wait()
+	return errors.Join(err, x.web.Close())
+}

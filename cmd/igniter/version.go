@@ -1,0 +1,74 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/wire"
+)
+
+// version is set by those who build releases: -ldflags "-X main.version=v1.2.3".
+var version string
+
+// A build says what this program was made from.
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Modified bool   `json:"modified,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+	Protocol int    `json:"protocol"`
+}
+
+func thisBuild() build {
+	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Protocol: wire.Version}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if b.Version == "" && info.Main.Version != "(devel)" {
+			b.Version = info.Main.Version
+		}
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				b.Revision = s.Value
+			case "vcs.modified":
+				b.Modified = s.Value == "true"
+			}
+		}
+	}
+	b.Version = cmp.Or(b.Version, "devel")
+	return b
+}
+
+func (b build) String() string {
+	text := "igniter " + b.Version
+	if b.Revision != "" {
+		text += " (" + b.Revision[:min(12, len(b.Revision))]
+		if b.Modified {
+			text += ", modified"
+		}
+		text += ")"
+	}
+	return fmt.Sprintf("%s, protocol %d, %s, %s", text, b.Protocol, b.Go, b.Platform)
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return a.forPrograms(&cobra.Command{
+		Use:     "version",
+		Short:   "Say which release this is",
+		Example: "  igniter version --json",
+		Args:    args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			b := thisBuild()
+			if a.json {
+				return json.NewEncoder(a.out).Encode(b)
+			}
+			_, err := fmt.Fprintln(a.out, b)
+			return err
+		},
+	})
+}

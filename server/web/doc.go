@@ -1,0 +1,25 @@
+// Package web is the HTTP side of a server (package server): health and status for those who watch over it, and facts
+// for those who read them with a browser or a script. It only reads.
+//
+//	GET /healthz                        200 as long as the process answers
+//	GET /readyz                         200 while the log is served; 503 while it is opened, with how far that is, and while the server drains
+//	GET /v1/status                      what the server has counted and what the log holds; for administrators
+//	GET /v1/facts?after=N&store=S       the facts after a seq, of some stores or all, as NDJSON, up to the log's end
+//	GET /v1/events?after=N&store=S      the same, and what comes then, as server-sent events
+//	GET /v1/stores/{store}/{key}        the fact that is a key's value, with as_of=TIME, at_seq=N, valid_at=TIME
+//
+// Who may read what is the server's to say: the token comes as a bearer, "Authorization: Bearer TOKEN", or the client
+// shows a certificate. Errors are {"error_code":…,"error":…} with the codes of the server's protocol.
+//
+// # Events
+//
+// An event has a fact's seq as its id, and the fact, in the form of logs, as its data. A client that connects again with
+// Last-Event-ID, as browsers do by themselves, goes on there, without a gap and without a repeat; without that and without
+// after it gets what comes from now on. When nothing comes there is an id alone, now and then, so that a client that
+// reads few stores goes on from where the log was read to.
+//
+// # Values by key
+//
+// To answer for a key, the handler keeps all facts in memory, as package store does, from the first such request on.
+// Who wants to spend no memory on that sets [Options.NoReads].
+package web

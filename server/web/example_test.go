@@ -1,0 +1,52 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/web"
+)
+
+// A program that serves a log answers HTTP about it, from before the log is open.
+func Example() {
+	ctx := context.Background()
+	h := web.New(web.Options{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	site := web.NewServer(h, nil)
+	served := make(chan error, 1)
+	go func() { served <- site.Serve(l) }()
+
+	facts := memory.New(memory.Options{}) // which may take a while with others
+	s := server.New(facts, server.Options{})
+	h.Attach(s, facts)
+	if _, err := facts.WriteFact(ctx, backend.Fact{ID: "1", Store: "tasks", Key: "milk", Value: []byte(`{"title":"Buy milk"}`)}); err != nil {
+		log.Fatal(err)
+	}
+	for _, path := range []string{"/readyz", "/v1/stores/tasks/eggs"} {
+		answer, err := http.Get("http://" + l.Addr().String() + path)
+		if err != nil {
+			log.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		fmt.Printf("%d %s", answer.StatusCode, text)
+	}
+	http.DefaultClient.CloseIdleConnections()
+
+	// The server first, which ends streams; then HTTP, and what it keeps; then the log.
+	_, _, _, _ = s.Close(), site.Shutdown(ctx), h.Close(), facts.Close()
+	<-served
+	// Output:
+	// 200 {"status":"ready"}
+	// 404 {"error_code":"not_found","error":"key \"eggs\" in store \"tasks\" has no value then"}
+}

@@ -1,0 +1,44 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/server"
+)
+
+func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {
+	h.answer(w, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"ok"})
+}
+
+// A readiness says whether the log is served, and if not, how far that is.
+type readiness struct {
+	Status      server.Status `json:"status"`
+	Progress    *Progress     `json:"progress,omitempty"`    // of opening the log
+	Connections *int          `json:"connections,omitempty"` // that have not ended yet
+}
+
+// loading is the status of a server whose log is being opened.
+const loading server.Status = "loading"
+
+func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
+	s, b := h.attached()
+	if s == nil {
+		p := h.opts.Progress()
+		h.answer(w, http.StatusServiceUnavailable, readiness{Status: loading, Progress: &p})
+		return
+	}
+	status := s.Status()
+	if status != server.Ready {
+		n := s.Metrics().Connections
+		h.answer(w, http.StatusServiceUnavailable, readiness{Status: status, Connections: &n})
+		return
+	}
+	if _, err := backend.StatsOf(r.Context(), b); err != nil && statusOf(err) != http.StatusNotImplemented {
+		h.fail(w, r, &statusError{http.StatusServiceUnavailable, err})
+		return
+	}
+	h.answer(w, http.StatusOK, readiness{Status: status})
+}

@@ -1,0 +1,355 @@
+package web_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/web"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A site is a server's HTTP, served.
+type site struct {
+	*testing.T
+	url    string
+	log    backend.Backend
+	server *server.Server
+	web    *web.Handler
+	client *http.Client
+}
+
+// newSite serves a log. Without a server it is a site whose log is being opened.
+func newSite(t *testing.T, log backend.Backend, opts web.Options, options *server.Options) *site {
+	x := &site{T: t, log: log, web: web.New(opts)}
+	if options != nil {
+		x.server = server.New(log, *options)
+		x.web.Attach(x.server, log)
+	}
+	http1 := httptest.NewUnstartedServer(nil)
+	http1.Config = web.NewServer(x.web, nil)
+	http1.Start()
+	x.url, x.client = http1.URL, http1.Client()
+	t.Cleanup(func() {
+		if x.server != nil {
+			require.NoError(t, x.server.Close())
+		}
+		http1.Close()
+		require.NoError(t, x.web.Close())
+		require.NoError(t, x.web.Close())
+		require.NoError(t, log.Close())
+	})
+	return x
+}
+
+func (x *site) write(store, key, value string) backend.Fact {
+	x.Helper()
+	f, err := x.log.WriteFact(x.Context(), backend.Fact{ID: fmt.Sprint(store, key, value), Store: store, Key: key, Value: []byte(value)})
+	require.NoError(x, err)
+	return f
+}
+
+func (x *site) ask(ctx context.Context, path string, headers ...string) *http.Response {
+	x.Helper()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, x.url+path, nil)
+	require.NoError(x, err)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := x.client.Do(r)
+	require.NoError(x, err)
+	return answer
+}
+
+func (x *site) get(status int, path string, headers ...string) string {
+	x.Helper()
+	answer := x.ask(x.Context(), path, headers...)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(x, err)
+	require.Equal(x, status, answer.StatusCode, "%s: %s", path, body)
+	require.Equal(x, "nosniff", answer.Header.Get("X-Content-Type-Options"))
+	require.Equal(x, "no-store", answer.Header.Get("Cache-Control"))
+	require.Contains(x, answer.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	return string(body)
+}
+
+// An eventReader reads server-sent events.
+type eventReader struct {
+	*site
+	lines *bufio.Scanner
+	end   context.CancelFunc
+}
+
+func (x *site) events(query string, headers ...string) *eventReader {
+	x.Helper()
+	ctx, cancel := context.WithCancel(x.Context())
+	answer := x.ask(ctx, "/v1/events"+query, headers...)
+	require.Equal(x, http.StatusOK, answer.StatusCode)
+	require.Equal(x, "text/event-stream", answer.Header.Get("Content-Type"))
+	r := &eventReader{x, bufio.NewScanner(answer.Body), func() { cancel(); _ = answer.Body.Close() }}
+	x.Cleanup(r.end)
+	require.Equal(x, []string{"retry: 1000"}, r.next())
+	return r
+}
+
+// next returns the lines of the next event; nil: there is none any more.
+func (r *eventReader) next() (lines []string) {
+	for r.lines.Scan() {
+		if r.lines.Text() == "" {
+			return lines
+		}
+		lines = append(lines, r.lines.Text())
+	}
+	return nil
+}
+
+// fact returns the next event, which must be a fact's.
+func (r *eventReader) fact() (seq uint64, value string) {
+	r.Helper()
+	for {
+		lines := r.next()
+		if len(lines) == 1 && strings.HasPrefix(lines[0], "id: ") {
+			continue // a heartbeat
+		}
+		require.Len(r, lines, 3, "%q", lines)
+		require.Equal(r, "event: fact", lines[1])
+		var f struct {
+			Seq   uint64
+			Value json.RawMessage
+		}
+		require.NoError(r, json.Unmarshal([]byte(strings.TrimPrefix(lines[2], "data: ")), &f))
+		require.Equal(r, fmt.Sprint("id: ", f.Seq), lines[0])
+		return f.Seq, string(f.Value)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	loading := newSite(t, memory.New(memory.Options{}), web.Options{Progress: func() web.Progress { return web.Progress{Done: 3, Total: 7} }}, nil)
+	require.JSONEq(t, `{"status":"ok"}`, loading.get(200, "/healthz"))
+	require.JSONEq(t, `{"status":"loading","progress":{"done":3,"total":7}}`, loading.get(503, "/readyz"))
+	require.Contains(t, loading.get(503, "/v1/facts"), `"error_code":"unavailable"`)
+	require.Contains(t, loading.get(503, "/v1/status"), "being opened")
+
+	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	require.JSONEq(t, `{"status":"ready"}`, x.get(200, "/readyz"))
+	require.NoError(t, x.server.Close())
+	require.JSONEq(t, `{"status":"stopped","connections":0}`, x.get(503, "/readyz"))
+	require.JSONEq(t, `{"status":"ok"}`, x.get(200, "/healthz"))
+
+	closed := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	require.NoError(t, closed.log.Close())
+	require.Contains(t, closed.get(503, "/readyz"), "closed")
+
+	answer, err := x.client.Post(x.url+"/healthz", "text/plain", nil)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode)
+	x.get(404, "/nothing")
+}
+
+func TestFacts(t *testing.T) {
+	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	require.Empty(t, x.get(200, "/v1/facts"))
+	x.write("a", "k", "1")
+	x.write("b", "k", "{\"n\":\n\r 2.50}")
+	x.write("a", "k", "3")
+	lines := strings.Split(strings.TrimSpace(x.get(200, "/v1/facts")), "\n")
+	require.Len(t, lines, 3)
+	require.Contains(t, lines[1], `"value":{"n":2.50}`)
+	require.Contains(t, lines[0], `{"seq":1,"id":"ak1","store":"a"`)
+	require.Equal(t, lines[2]+"\n", x.get(200, "/v1/facts?after=1&store=a"))
+	require.Equal(t, lines[1]+"\n"+lines[2]+"\n", x.get(200, "/v1/facts?after=1&store=a&store=b"))
+	require.Contains(t, x.get(400, "/v1/facts?after=x"), `"x\" is no seq`)
+
+	status := x.get(200, "/v1/status")
+	require.Contains(t, status, `"log":{"first_seq":1,"last_seq":3,"durable_seq":0,"facts":3`)
+	require.Contains(t, status, `"status":"ready"`)
+}
+
+func TestEvents(t *testing.T) {
+	x := newSite(t, memory.New(memory.Options{}), web.Options{Heartbeat: time.Millisecond, MaxStreams: 3}, &server.Options{})
+	x.write("a", "k", "1")
+	x.write("b", "k", "\"\\n\"")
+	now, all := x.events(""), x.events("?after=0")
+	resumed := x.events("?after=0&store=a&store=c", "Last-Event-ID", "1")
+	seq, value := all.fact()
+	require.EqualValues(t, 1, seq)
+	require.Equal(t, "1", value)
+	seq, value = all.fact()
+	require.EqualValues(t, 2, seq)
+	require.Equal(t, `"\n"`, value)
+
+	// The heartbeat carries the place that was read to, though nothing there was for this client.
+	for got := ""; got != "id: 2"; {
+		lines := resumed.next()
+		require.Len(t, lines, 1)
+		got = lines[0]
+	}
+	require.Contains(t, x.get(503, "/v1/events"), "3 streams already")
+	require.Contains(t, x.get(503, "/v1/facts"), "3 streams already")
+
+	x.write("a", "k", "3")
+	for _, r := range []*eventReader{now, all, resumed} {
+		seq, value = r.fact()
+		require.EqualValues(t, 3, seq)
+		require.Equal(t, "3", value)
+	}
+	all.end()
+	require.NoError(t, x.server.Close())
+	for {
+		lines := now.next()
+		require.NotNil(t, lines, "a client is told that the server ends")
+		if lines[0] == "event: error" {
+			require.Contains(t, lines[1], `"error_code":"unavailable"`)
+			break
+		}
+	}
+	require.Nil(t, now.next())
+	x.get(400, "/v1/events?after=-1")
+}
+
+func TestValue(t *testing.T) {
+	log := memory.New(memory.Options{})
+	x := newSite(t, log, web.Options{}, &server.Options{})
+	x.get(404, "/v1/stores/a/k")
+	x.write("a", "k", "1")
+	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":1}`)
+	x.write("a", "k", "2")
+	_, err := log.WriteFact(t.Context(), backend.Fact{ID: "v", Store: "a", Key: "k", Value: []byte("3"),
+		ValidTime: time.Unix(1000, 0), TransactionTime: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	x.write("a b", "x/y z", "4")
+	x.write("a", "gone", "5")
+	x.write("a", "gone", "null")
+	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":3}`, "what was written is read at once")
+	require.Contains(t, x.get(200, "/v1/stores/a/k?at_seq=1"), `"value":1}`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of="+time.Now().Add(time.Minute).UTC().Format(time.RFC3339)), `"value":2}`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k?valid_at=1000.5"), `"value":3}`)
+	require.Contains(t, x.get(404, "/v1/stores/a/k?valid_at=1970-01-01"), `"error_code":"not_found"`)
+	require.Contains(t, x.get(200, "/v1/stores/a%20b/x/y%20z"), `"value":4}`)
+	require.Contains(t, x.get(200, "/v1/stores/a%20b/x%2Fy%20z"), `"value":4}`)
+	x.get(404, "/v1/stores/a/gone")
+	for _, bad := range []string{"at_seq=0", "at_seq=x", "as_of=then", "valid_at=then"} {
+		require.Contains(t, x.get(400, "/v1/stores/a/k?"+bad), `"error_code":"invalid_fact"`)
+	}
+
+	// What is pruned at the log's end is not waited for.
+	last := x.write("a", "late", "6")
+	_, err = log.Prune(t.Context(), func(yield func(uint64) bool) { yield(last.Seq) })
+	require.NoError(t, err)
+	x.get(200, "/v1/stores/a/k")
+	none := newSite(t, memory.New(memory.Options{}), web.Options{NoReads: true}, &server.Options{})
+	none.get(404, "/v1/stores/a/k")
+}
+
+// TestTokens lets in who has a token, to what it grants, for as long as it does.
+func TestTokens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	save := func(entries ...server.TokenEntry) {
+		text, err := json.Marshal(entries)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+	}
+	reader, entry := server.NewToken("reader")
+	entry.Read = []string{"a"}
+	admin, adminEntry := server.NewToken("admin")
+	adminEntry.Read, adminEntry.Admin = []string{"*"}, true
+	save(entry, adminEntry)
+	tokens, err := server.LoadTokens(path)
+	require.NoError(t, err)
+	x := newSite(t, memory.New(memory.Options{}), web.Options{Heartbeat: time.Millisecond}, &server.Options{Tokens: tokens})
+	x.write("a", "k", "1")
+	x.write("b", "k", "2")
+
+	x.get(200, "/healthz")
+	x.get(200, "/readyz")
+	for _, path := range []string{"/v1/status", "/v1/facts", "/v1/events", "/v1/stores/a/k"} {
+		answer := x.ask(t.Context(), path)
+		require.Equal(t, http.StatusUnauthorized, answer.StatusCode, path)
+		require.Contains(t, answer.Header.Get("WWW-Authenticate"), "Bearer")
+		require.NoError(t, answer.Body.Close())
+		x.get(401, path, "Authorization", "Bearer wrong")
+		x.get(401, path, "Authorization", "Basic "+reader)
+	}
+	as := "Bearer " + reader
+	require.Contains(t, x.get(403, "/v1/status", "Authorization", as), `"error_code":"forbidden"`)
+	require.Contains(t, x.get(200, "/v1/status", "Authorization", "bearer "+admin), "ready")
+	require.Equal(t, 1, strings.Count(x.get(200, "/v1/facts", "Authorization", as), "\n"))
+	require.Equal(t, 2, strings.Count(x.get(200, "/v1/facts", "Authorization", "Bearer "+admin), "\n"))
+	x.get(403, "/v1/facts?store=b", "Authorization", as)
+	x.get(403, "/v1/events?store=a&store=b", "Authorization", as)
+	x.get(200, "/v1/stores/a/k", "Authorization", as)
+	x.get(403, "/v1/stores/b/k", "Authorization", as)
+
+	protected := httptest.NewServer(x.web.Protect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "inside") })))
+	defer protected.Close()
+	answer, err := http.Get(protected.URL)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, answer.StatusCode)
+
+	events := x.events("?after=0", "Authorization", as)
+	seq, _ := events.fact()
+	require.EqualValues(t, 1, seq)
+	x.write("b", "k", "3")
+	x.write("a", "k", "4")
+	seq, _ = events.fact()
+	require.EqualValues(t, 4, seq)
+	save(adminEntry)
+	require.NoError(t, tokens.Reload())
+	x.write("a", "k", "5")
+	for {
+		lines := events.next()
+		require.NotNil(t, lines)
+		require.NotContains(t, lines[len(lines)-1], `"seq":5`)
+		if lines[0] == "event: error" {
+			require.Contains(t, lines[1], `"error_code":"unauthenticated"`)
+			break
+		}
+	}
+	require.Nil(t, events.next())
+}
+
+// A failing log breaks off after some facts.
+type failing struct{ backend.Backend }
+
+func (failing) Replay(context.Context, uint64) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		value := []byte(`"` + strings.Repeat("x", 1000) + `"`)
+		for i := range 1000 {
+			if !yield(backend.Fact{Seq: uint64(i + 1), ID: "i", Store: "s", Key: "k", Value: value}, nil) {
+				return
+			}
+		}
+		yield(backend.Fact{}, errors.New("the disk is gone"))
+	}
+}
+
+// TestCutOff makes a failure amid an answer one that the client sees.
+func TestCutOff(t *testing.T) {
+	x := newSite(t, failing{memory.New(memory.Options{})}, web.Options{}, &server.Options{})
+	answer := x.ask(t.Context(), "/v1/facts")
+	defer answer.Body.Close()
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	_, err := io.Copy(io.Discard, answer.Body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
