@@ -3,7 +3,6 @@ package server_test
 import (
 	"encoding/binary"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -350,94 +349,4 @@ func TestRequestsAfterTheLast(t *testing.T) {
 	p.send(writeJSON("tasks", "on a subscription"))
 	p.requireEnd()
 	other.requireUndisturbed()
-}
-
-// allocated returns how many bytes the process allocates while f runs.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
-// live returns how many bytes of heap are in use.
-func live() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-// TestLengthsAloneAllocateNothing announces frames that then do not come: what is allocated follows what
-// was sent.
-func TestLengthsAloneAllocateNothing(t *testing.T) {
-	s := serveMemory(t, server.Options{MaxFrame: 64 << 20})
-	other := newBystander(s)
-	const n = 64
-	peers := make([]*peer, n)
-	for i := range peers {
-		peers[i] = s.dial2()
-	}
-	bytesIn := s.Metrics().BytesIn
-	before := live()
-	for _, p := range peers {
-		p.sendBytes(append(header(64<<20), make([]byte, 1000)...))
-	}
-	eventually(t, "it has come", func() bool { return s.Metrics().BytesIn == bytesIn+n*1004 })
-	require.Less(t, live(), before+n*(64<<10), "%d frames of 64 MiB are announced", n)
-
-	for range 10 {
-		p := s.dial()
-		got := allocated(func() {
-			p.sendBytes(header(1<<32 - 1))
-			require.Equal(t, "invalid_request", answerOf(t, p.next()).Code)
-		})
-		require.Less(t, got, uint64(256<<10), "4 GiB are announced")
-	}
-	other.requireUndisturbed()
-}
-
-// TestLargeNonsense sends frames as large as they may be which make the most of being wrong. What is allocated,
-// copies that are garbage at once and the test's own included, is a few times the frame.
-func TestLargeNonsense(t *testing.T) {
-	const limit = 1 << 20
-	fill := func(prefix, unit, suffix string) string {
-		n := (limit - len(prefix) - len(suffix)) / len(unit)
-		return prefix + strings.Repeat(unit, n) + suffix
-	}
-	key := strings.Repeat("\u200b", limit/2/len("\u200b")-20)
-	s := serveMemory(t, server.Options{MaxFrame: limit})
-	other := newBystander(s)
-	p := s.dial2()
-	for name, body := range map[string]string{
-		"open arrays":         fill("", "[", ""),
-		"open objects":        fill("", `{"a":`, ""),
-		"a long op":           fill(`{"op":"`, `\\`, `"}`),
-		"a long op of quotes": fill(`{"op":"`, `\"`, `"}`),
-		"a key twice":         `{"` + key + `":1,"` + key + `":2}`,
-		"many keys":           fill(`{`, `"":0,`, `"op":"x"}`),
-		"a long store":        fill(`{"op":"write_fact","fact":{"id":"x","store":"`, `\\`, `","key":"","value":1}}`),
-		"long stores asked":   fill(`{"op":"replay","after":-1,"stores":["`, `\u0001`, `"]}`),
-		"a long token":        fill(`{"op":"hello","protocol":1,"token":"`, `x`, `"}`),
-		"a long after":        fill(`{"op":"replay","after":"`, `\\`, `"}`),
-		"a long number":       fill(`{"op":"replay","after":1`, `0`, `}`),
-		"a long seq":          fill(`{"op":"prune","seqs":["`, `\u0001`, `"]}`),
-		"white space":         fill(``, ` `, `{}`),
-	} {
-		t.Run(name, func(t *testing.T) {
-			frame := framesOf(body)
-			p.t = t
-			var a string
-			got := allocated(func() {
-				p.sendBytes(frame)
-				a = p.next()
-			})
-			require.False(t, answerOf(t, a).OK)
-			require.Less(t, len(a), 64<<10, "%.200s", a)
-			require.Less(t, got, uint64(12*limit))
-			other.requireUndisturbed()
-		})
-	}
 }
