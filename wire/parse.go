@@ -54,7 +54,28 @@ func parseOwn(body []byte, f *backend.Fact) bool {
 	if f.Seq, ok = parseUint(body[start:i]); !ok || f.Seq == 0 {
 		return false
 	}
-	if f.ID, i, ok = ownText(body, i, `,"id":"`); !ok {
+	return ownRest(body, i, `,"id":"`, f)
+}
+
+// checkOwn parses the form in which a fact is sent to be written: that of AppendFact without a seq. It
+// looks at every byte, and reports false, with f in any state, for what is
+// another form or no fact.
+func checkOwn(body []byte, f *backend.Fact) bool {
+	if len(body) == 0 || body[len(body)-1] != '}' || !ownRest(body, 0, `{"id":"`, f) {
+		return false
+	}
+	for _, v := range [...][]byte{f.Value, f.Producer, f.Derivation} {
+		if v != nil && backend.CheckJSON(v, maxBodyDepth-1) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// ownRest parses the form of AppendFact from the ID on, whose key and quotes are prefix.
+func ownRest(body []byte, i int, prefix string, f *backend.Fact) bool {
+	var ok bool
+	if f.ID, i, ok = ownText(body, i, prefix); !ok {
 		return false
 	}
 	if f.Store, i, ok = ownText(body, i, `,"store":"`); !ok {
