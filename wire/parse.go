@@ -58,8 +58,7 @@ func parseOwn(body []byte, f *backend.Fact) bool {
 }
 
 // checkOwn parses the form in which a fact is sent to be written: that of AppendFact without a seq. It
-// looks at every byte, and reports false, with f in any state, for what is
-// another form or no fact.
+// looks at every byte, and reports false, with f in any state, for another form and for what is no fact.
 func checkOwn(body []byte, f *backend.Fact) bool {
 	if len(body) == 0 || body[len(body)-1] != '}' || !ownRest(body, 0, `{"id":"`, f) {
 		return false
