@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			repository, err := filepath.Abs(filepath.Join("..", ".."))
 			e.Setenv("REPOSITORY", repository)
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each process under the race detector ends a second late
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
