@@ -300,19 +300,26 @@ func (p *pipe) promote() {
 
 // fail ends the pipe. Calls that wait get no answer any more.
 func (p *pipe) fail(err error) {
+	if p.end(err) {
+		_ = p.Close() // whoever reads or writes stops; over TLS that may take a while, and nobody waits for it
+	}
+}
+
+// end tells the calls that wait that no answer will come, and reports whether they did not know yet.
+func (p *pipe) end(err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
-		return
+		return false
 	}
 	p.err = err
 	close(p.closed)
-	_ = p.Close() // whoever reads or writes stops
 	for _, cl := range p.waiting[p.first:] {
 		cl.err, cl.ended = fmt.Errorf("%w: %w", errLost, err), true
 		cl.nudge()
 	}
 	p.waiting, p.first, p.out = nil, 0, nil
+	return true
 }
 
 // failure returns why the pipe takes no more calls.
