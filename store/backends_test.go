@@ -15,6 +15,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/store"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -193,6 +194,50 @@ func (s *stalled) Follow(ctx context.Context, after uint64, stores ...string) it
 		case <-ctx.Done():
 		}
 		s.Log.Follow(ctx, after, stores...)(yield)
+	}
+}
+
+// A hasty backend calls a function in the midst of a replay, which goes on whatever becomes of its ctx.
+type hasty struct {
+	*stalled
+	midst func()
+}
+
+func (h *hasty) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		n := 0
+		for f, err := range h.Log.Replay(context.WithoutCancel(ctx), after) {
+			if n++; n == 1000 {
+				h.midst()
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestOpeningNothing(t *testing.T) {
+	_, err := store.Open(t.Context(), nil, store.Options{})
+	require.ErrorIs(t, err, backend.ErrInvalid)
+}
+
+// A Sync that is given up in the midst leaves no gap.
+func TestCatchingUpThatIsGivenUp(t *testing.T) {
+	for range 20 {
+		h := &hasty{&stalled{newLog(t), make(chan struct{})}, nil}
+		e := openEngine(t, h)
+		var want []backend.Fact
+		for n := range 3000 {
+			f, err := h.WriteFact(t.Context(), withID(fact("k", n), fmt.Sprint(n)))
+			require.NoError(t, err)
+			want = append(want, f)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		h.midst = cancel
+		_ = e.Sync(ctx)
+		held := factsOf(e.Facts("s", 0))
+		require.Equal(t, want[:len(held)], held)
 	}
 }
 

@@ -97,6 +97,9 @@ type Engine struct {
 //
 // The engine does not close b; b is closed after the engine.
 func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error) {
+	if b == nil {
+		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "backend", Reason: "nil"})
+	}
 	if opts.Logger == nil {
 		opts.Logger = zap.NewNop()
 	}
@@ -197,6 +200,8 @@ func (e *Engine) catchUp(ctx context.Context, applied func(facts int)) error {
 			select {
 			case batches <- batch:
 			case <-ctx.Done():
+				failed = ctx.Err() // and no more of the log: there would be a gap
+				return
 			}
 			batch = make([]backend.Fact, 0, batchSize)
 		}
