@@ -188,7 +188,7 @@ func ExampleEngine_Compact() {
 	}
 	receipt, _ := e.Get(store.CompactionStore, "tasks")
 	fmt.Println(done[0].Facts, done[0].Seqs, receipt.Seq())
-	// Output: 1 [[1 1]] 4
+	// Output: 1 [[1 1]] 5
 }
 
 func ExampleEngine_Update() {
