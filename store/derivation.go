@@ -160,9 +160,6 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 		if !errors.Is(err, backend.ErrConflict) {
 			return err
 		}
-		if err := e.Sync(ctx); err != nil {
-			return errors.Join(err, ctx.Err())
-		}
 	}
 }
 
