@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"github.com/google/uuid"
@@ -25,7 +26,8 @@ type Rule struct {
 
 	// Derive returns what follows from a source, which may be a retraction; nothing is fine too. It
 	// may read the engine, and must not write. It may be called concurrently, and again for the same
-	// source: a result that another write has overtaken is not written but made anew.
+	// source: a result that another write has overtaken is not written but made anew. A panic is a
+	// failure like an error.
 	Derive func(ctx context.Context, source Record) (Derived, error)
 }
 
@@ -126,7 +128,7 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 			return nil
 		}
 		head := e.Head()
-		made, err := rule.Derive(ctx, source)
+		made, err := rule.run(ctx, source)
 		if err != nil || len(made.Facts) == 0 {
 			return err
 		}
@@ -161,6 +163,16 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 			return err
 		}
 	}
+}
+
+// run derives, and makes an error of a panic: the source is written, and its writer not to blame.
+func (r Rule) run(ctx context.Context, source Record) (made Derived, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return r.Derive(ctx, source)
 }
 
 func (e *Engine) alreadyDerived(rule Rule, source Record) bool {

@@ -30,7 +30,7 @@ func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores
 
 // Read calls read with the state of all that the engine shows and the seq through which that is.
 // While it runs the state stands still: what read keeps of a state with references, such as a map,
-// it must copy.
+// it must copy. It must not read the fold.
 func (f *Fold[S]) Read(read func(state S, seq uint64)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -57,6 +57,7 @@ func (f *Fold[S]) catchUp() {
 	}
 	for r := range f.engine.merged(f.stores, f.seq, head) {
 		f.state = f.step(f.state, r)
+		f.seq = r.Seq() // should a later step panic
 	}
 	f.seq = head
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"go.uber.org/zap"
+
 	"github.com/igniter-store/igniter/backend"
 )
 
@@ -18,8 +20,9 @@ type Filter struct {
 	Where map[Field]any
 
 	// Match is asked about a record with its upcast value; nil: any. It must answer the same
-	// whenever it is asked, must not write, and should be quick: writers wait for it. It may be
-	// called concurrently.
+	// whenever it is asked, must call no method of the engine or of what is over it, and should be
+	// quick: writers wait for it. It may be called concurrently. A record that it panics about is
+	// logged, and not in the scope.
 	Match func(r Record, value json.RawMessage) bool
 }
 
@@ -83,7 +86,20 @@ func (s *Scope) Has(r Record) bool {
 			return false
 		}
 	}
-	return s.filter.Match == nil || s.filter.Match(r, value)
+	return s.filter.Match == nil || s.match(r, value)
+}
+
+// match asks Match. A record that it panics about is not in the scope: writers ask too, while they
+// hold the engine's lock.
+func (s *Scope) match(r Record, value json.RawMessage) (fits bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.members.engine.opts.Logger.Error("a scope's Match panicked; the record is taken to be outside", zap.String("scope", s.name),
+				zap.String("store", s.store), zap.String("key", r.Key()), zap.Any("panic", p), zap.Stack("stack"))
+			fits = false
+		}
+	}()
+	return s.filter.Match(r, value)
 }
 
 // List yields the records in the scope as q says. Reading the present costs what is in the scope;
