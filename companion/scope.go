@@ -61,6 +61,9 @@ func (s *Scope[T]) Count() int { return s.scope.Count() }
 
 // List yields the records in the scope that q asks for. Pairs are as in [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
+	if err := checkOrder[T](q); err != nil {
+		return failed[T](fmt.Errorf("companion: list scope %q: %w", s.scope.Name(), err))
+	}
 	return typed[T](ctx, s.scope.List(q))
 }
 

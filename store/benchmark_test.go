@@ -200,6 +200,13 @@ func BenchmarkScope(b *testing.B) {
 			}
 		}
 	})
+	b.Run("by-field", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for range s.List(store.Query{OrderBy: "n", Descending: true, Limit: 20}) {
+			}
+		}
+	})
 	b.Run("past", func(b *testing.B) {
 		for b.Loop() {
 			for range s.List(store.Query{At: store.Moment{Seq: keys - 1}}) {

@@ -53,6 +53,29 @@ func ExampleEngine_Scope() {
 	// before t3
 }
 
+func ExampleQuery_orderBy() {
+	e, closeAll := open()
+	defer closeAll()
+	for key, value := range map[string]string{"tea": `{"price":2.50}`, "cake": `{"price":4}`, "coffee": `{"price":3}`, "water": `{"price":2.5}`} {
+		write(e, "menu", key, value)
+	}
+	page := store.Query{OrderBy: "price", Limit: 3}
+	for r := range e.List("menu", page) {
+		fmt.Println(r.Key(), string(r.Value()))
+		page = page.Next(r)
+	}
+	fmt.Println("next page")
+	for r := range e.List("menu", page) {
+		fmt.Println(r.Key(), string(r.Value()))
+	}
+	// Output:
+	// tea {"price":2.50}
+	// water {"price":2.5}
+	// coffee {"price":3}
+	// next page
+	// cake {"price":4}
+}
+
 func ExampleScope_Watch() {
 	e, closeAll := open(`{"status":"open"}`, `{"status":"done"}`)
 	defer closeAll()

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // An Index finds the current records of a store by what they have in a field. Over a history, whose
@@ -39,11 +38,11 @@ func (e *Engine) Index(store string, field Field) (*Index, error) {
 func (x *Index) Build() { x.values.get() }
 
 // List yields the records that have v, a Go value that becomes JSON, in the field as of a moment, in
-// the order in which their keys were first written. Equal is what has the same canonical JSON; a
-// record without the field has nothing in it, which is not null. Reading the present costs what is
+// the order in which their keys were first written. Equal is as in [Filter]; a record without the
+// field has nothing in it, which is not null. Reading the present costs what is
 // found; a past moment costs a look at every key of the store.
 func (x *Index) List(v any, m Moment) (iter.Seq[Record], error) {
-	want, err := canonicalOf(x.field, v)
+	want, err := equalForm(x.field, v)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +95,7 @@ func (x *Index) Values() iter.Seq[string] {
 	}
 }
 
-// token returns what a record has in the field, in canonical form.
+// token returns what a record has in the field, in the form of appendEqual.
 func (x *Index) token(r Record) (string, bool) {
 	if r.data == nil || r.Retracted() {
 		return "", false
@@ -109,7 +108,7 @@ func (x *Index) token(r Record) (string, bool) {
 	if found == nil {
 		return "", false
 	}
-	form, err := wire.AppendCanonical(make([]byte, 0, len(found)), found)
+	form, err := appendEqual(make([]byte, 0, len(found)), found)
 	return string(form), err == nil
 }
 

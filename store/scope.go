@@ -15,8 +15,8 @@ import (
 // A Filter says which records are in a scope: those that all of it fits. Retracted keys never are,
 // and neither is a value that can't be upcast.
 type Filter struct {
-	// Where has what fields are equal to, as Go values that become JSON. Equal is what has the same
-	// canonical JSON, so the number 1 is not 1.0. Nil: any.
+	// Where has what fields are equal to, as Go values that become JSON. Equal is what is the same
+	// JSON, however it is written: 1, 1.0 and 10e-1 are one number. Nil: any.
 	Where map[Field]any
 
 	// Match is asked about a record with its upcast value; nil: any. It must answer the same
@@ -37,7 +37,7 @@ type Scope struct {
 
 type want struct {
 	field Field
-	value []byte // canonical
+	value []byte // in the form of appendEqual
 }
 
 // Scope returns the scope of a store's records that f fits. name is for people. On first use, or
@@ -51,7 +51,7 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 		if field == "" {
 			return nil, &backend.InvalidError{Field: "where", Reason: "a field without a name"}
 		}
-		value, err := canonicalOf(field, v)
+		value, err := equalForm(field, v)
 		if err != nil {
 			return nil, err
 		}
