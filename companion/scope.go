@@ -85,7 +85,7 @@ type Event[T any] struct {
 // slow loop costs writers nothing and misses nothing. To begin with what is in the scope now:
 //
 //	head := s.Head()
-//	for record, err := range scope.List(ctx, companion.Query{At: companion.Moment{Seq: head}}) { … }
+//	for record, err := range scope.List(ctx, companion.Query{At: companion.AsOf(head)}) { … }
 //	for event, err := range scope.Watch(ctx, head) { … }
 func (s *Scope[T]) Watch(ctx context.Context, after uint64) iter.Seq2[Event[T], error] {
 	return func(yield func(Event[T], error) bool) {

@@ -117,8 +117,10 @@ var (
 	ErrNewer    = store.ErrNewer    // a value's schema version is above the one known, see Records.Upcast
 )
 
-// Head returns the seq through which the Store shows the log. As Moment.Seq it lets several reads
-// see one state.
+// AsOf returns the moment at which the log went through seq; with 0 it was empty.
+func AsOf(seq uint64) Moment { return store.AsOf(seq) }
+
+// Head returns the seq through which the Store shows the log. [AsOf] it several reads see one state.
 func (s *Store) Head() uint64 { return s.engine.Head() }
 
 // Sync waits until the Store shows every fact that was acknowledged anywhere before the call:

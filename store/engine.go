@@ -149,8 +149,11 @@ func (e *Engine) Close() error {
 }
 
 // Head returns the seq through which the engine shows the log: all facts of its own writes that
-// returned, and of others' what has come. 0: none. It moves on fact by fact: as a Moment's Seq it
-// gives a state that the log was in, which may be one between two facts of a batch.
+// returned, and of others' what has come. 0: none. [AsOf] makes a Moment of it.
+//
+// It moves on fact by fact, since logs do not say where a batch ends: it, and a read without a
+// Moment, may show a state between two facts of a batch. To see none or all of it, read AsOf the seq of
+// the last fact of a batch, which WriteBatch returns.
 func (e *Engine) Head() uint64 { return e.head.Load() }
 
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it

@@ -45,7 +45,7 @@ func ExampleEngine_Scope() {
 	for r := range tasks.List(store.Query{}) {
 		fmt.Println("now", r.Key())
 	}
-	for r := range tasks.List(store.Query{At: store.Moment{Seq: head}, Descending: true, Limit: 1}) {
+	for r := range tasks.List(store.Query{At: store.AsOf(head), Descending: true, Limit: 1}) {
 		fmt.Println("before", r.Key())
 	}
 	// Output:

@@ -119,6 +119,9 @@ func (s *namespace) key(n uint32) (Record, head) {
 // at returns the record among r and those before it that is the key's value at a moment, a
 // retraction perhaps; the zero Record if there is none. flags are the key's.
 func (r Record) at(flags head, m Moment) Record {
+	if m.none {
+		return Record{}
+	}
 	if m.Seq != 0 {
 		r = r.search(func(r Record) bool { return r.Seq() <= m.Seq })
 	}
