@@ -17,7 +17,8 @@ type Moment struct {
 
 	// Valid makes that one of the visible facts the key's value that has the greatest valid time
 	// not after it; of several, the last in the log. A fact without a valid time is valid from its
-	// transaction time on. Zero: the last visible fact in the log, whatever its valid time.
+	// transaction time on. Zero: the last visible fact in the log, whatever its valid time. The first
+	// such read of a key with many facts sorts them, and 24 bytes for each are kept.
 	Valid time.Time
 
 	none bool // nothing is visible

@@ -29,6 +29,8 @@ type namespace struct {
 	projections []projection            // kept up by add
 	ids         atomic.Pointer[idTable] // nil: nobody has asked yet
 
+	valid sync.Map // *validIndex by the number of a deep key
+
 	sorting sync.Mutex // guards sorted
 	sorted  []uint32   // see sortedKeys
 }
@@ -143,22 +145,7 @@ func (r Record) at(flags head, m Moment) Record {
 		}
 		return r
 	}
-	var best Record
-	var bestTime time.Time
-	for ; r.data != nil; r = r.prev() {
-		transaction := r.TransactionTime()
-		if !m.Time.IsZero() && transaction.After(m.Time) {
-			continue
-		}
-		valid := r.ValidTime()
-		if valid.IsZero() {
-			valid = transaction
-		}
-		if !valid.After(m.Valid) && (best.data == nil || valid.After(bestTime)) {
-			best, bestTime = r, valid
-		}
-	}
-	return best
+	return r.validAt(m)
 }
 
 // search returns the first record from r back that is ok, where all before one that is ok are too.
