@@ -22,7 +22,8 @@ type Filter[T any] struct {
 
 // A Scope is a named filter over the current records of a store.
 type Scope[T any] struct {
-	scope *store.Scope
+	scope   *store.Scope
+	partial bool // its past is in the log
 }
 
 // Scope returns the scope of the records that f fits. A field that T does not have, or a value that
@@ -50,7 +51,7 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if err != nil {
 		return nil, fmt.Errorf("companion: scope %q of store %q: %w", name, r.name, err)
 	}
-	return &Scope[T]{scope}, nil
+	return &Scope[T]{scope, r.store.partial}, nil
 }
 
 // Build builds the scope's index now, so that its first read need not.
@@ -64,7 +65,14 @@ func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error
 	if err := checkOrder[T](q); err != nil {
 		return failed[T](fmt.Errorf("companion: list scope %q: %w", s.scope.Name(), err))
 	}
-	return typed[T](ctx, s.scope.List(q))
+	scope := s.scope
+	if s.partial && q.At != (Moment{}) {
+		var err error
+		if scope, err = scope.Past(ctx); err != nil {
+			return failed[T](fmt.Errorf("companion: list scope %q: %w", s.scope.Name(), err))
+		}
+	}
+	return typed[T](ctx, scope.List(q))
 }
 
 // What an [Event] can be.

@@ -109,8 +109,16 @@ func (e *Engine) derived(ctx context.Context, facts ...backend.Fact) {
 			continue
 		}
 		source, ok := e.FactByID(f.ID)
-		if !ok {
+		switch {
+		case !ok && e.opts.KeepVersions == 0:
 			continue // pruned since
+		case !ok: // dropped from memory since
+			s := newNamespace(f.Store)
+			if held := e.namespace(f.Store); held != nil {
+				s.upcasts.Store(held.upcasts.Load())
+			}
+			s.add(&f)
+			source, _ = s.latest(f.Key)
 		}
 		if err := e.Derive(ctx, source); err != nil {
 			e.opts.Logger.Error("a derivation failed", zap.Error(err), zap.String("store", f.Store), zap.String("key", f.Key))
@@ -159,6 +167,9 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 			b.Expect = append(b.Expect, backend.Expect{Store: f.Store, Key: f.Key, ID: latest.ID()})
 		}
 		_, err = e.writeBatch(ctx, b)
+		if errors.Is(err, backend.ErrIDReused) {
+			return nil // it was derived already, from what was there then, and is not held here any more
+		}
 		if !errors.Is(err, backend.ErrConflict) {
 			return err
 		}

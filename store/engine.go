@@ -48,7 +48,9 @@ type Options struct {
 	Stores []string
 
 	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
-	// all. Reads of the past, tails and folds then see what is kept, and [Engine.Past] has the rest.
+	// all. Reads of the present are as ever, and tails, watches and folds read from the log what is
+	// not kept. Reads of a Moment, of a key's History, of Facts and by ID see what is kept only:
+	// [Engine.Past], and the methods of that name of scopes, indexes and relations, have all.
 	KeepVersions int
 
 	// ReadOnly makes every write report ErrReadOnly.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"iter"
 	"slices"
 	"sync"
@@ -34,13 +35,23 @@ func (e *Engine) Index(store string, field Field) (*Index, error) {
 	return x, nil
 }
 
+// Past returns the same index over all that the log holds of its store now, see [Scope.Past].
+func (x *Index) Past(ctx context.Context) (*Index, error) {
+	e, err := x.values.engine.Past(ctx, x.store)
+	if err != nil {
+		return nil, err
+	}
+	return e.Index(x.store, x.field)
+}
+
 // Build builds the index now, so that its first read need not.
 func (x *Index) Build() { x.values.get() }
 
 // List yields the records that have v, a Go value that becomes JSON, in the field as of a moment, in
 // the order in which their keys were first written. Equal is as in [Filter]; a record without the
 // field has nothing in it, which is not null. Reading the present costs what is
-// found; a past moment costs a look at every key of the store.
+// found; a past moment costs a look at every key of the store, and where Options.KeepVersions is set,
+// it is for [Index.Past].
 func (x *Index) List(v any, m Moment) (iter.Seq[Record], error) {
 	want, err := equalForm(x.field, v)
 	if err != nil {

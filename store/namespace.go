@@ -23,7 +23,8 @@ type namespace struct {
 	newest  time.Time            // the latest transaction time
 	unruly  atomic.Bool          // a transaction time is before that of an earlier fact
 	scratch []byte
-	surplus int // facts beyond those that trim keeps
+	surplus int    // facts beyond those that trim keeps
+	floor   uint64 // all facts that trim dropped were followed by one with a seq through it; never changes
 
 	upcasts     atomic.Pointer[upcasts] // nil: values are read as they are
 	projections []projection            // kept up by add

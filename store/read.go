@@ -58,10 +58,14 @@ func (e *Engine) History(store, key string) iter.Seq[Record] {
 // log, up to the last one there is when the loop begins.
 func (e *Engine) Facts(store string, after uint64) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		s := e.namespace(store)
-		if s == nil {
-			return
+		if s := e.namespace(store); s != nil {
+			s.facts(after)(yield)
 		}
+	}
+}
+
+func (s *namespace) facts(after uint64) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
 		count := int(s.count.Load())
 		from := sort.Search(count, func(n int) bool { return s.nth(n).Seq() > after })
 		for n := from; n < count; n++ {

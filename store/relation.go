@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"iter"
 )
@@ -22,6 +23,15 @@ func (e *Engine) Relation(one, many string, field Field) (*Relation, error) {
 		return nil, err
 	}
 	return &Relation{one: one, index: x}, nil
+}
+
+// Past returns the same relation over all that the log holds of both stores now, see [Scope.Past].
+func (l *Relation) Past(ctx context.Context) (*Relation, error) {
+	e, err := l.index.values.engine.past(ctx, []string{l.one, l.index.store}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return e.Relation(l.one, l.index.store, l.index.field)
 }
 
 // Many yields the records that belong to the one with a key as of a moment, in the order in which

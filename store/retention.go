@@ -104,6 +104,7 @@ func (s *namespace) plan(rule Retention, now time.Time) []Compaction {
 func (s *namespace) without(gone func(Record) bool, stable bool) *namespace {
 	kept := newNamespace(s.name)
 	kept.upcasts.Store(s.upcasts.Load())
+	kept.floor = s.floor
 	for n := range int(s.count.Load()) {
 		r := s.nth(n)
 		if gone(r) {

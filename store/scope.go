@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"iter"
 	"math/bits"
@@ -65,6 +66,16 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 	return s, nil
 }
 
+// Past returns the same scope over all that the log holds of its store now, see [Engine.Past]. It is
+// for moments in the past where Options.KeepVersions is set: the scope itself then sees what is kept.
+func (s *Scope) Past(ctx context.Context) (*Scope, error) {
+	e, err := s.members.engine.Past(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	return e.Scope(s.store, s.name, s.filter)
+}
+
 // Name returns the scope's name.
 func (s *Scope) Name() string { return s.name }
 
@@ -103,7 +114,8 @@ func (s *Scope) match(r Record, value json.RawMessage) (fits bool) {
 }
 
 // List yields the records in the scope as q says. Reading the present costs what is in the scope;
-// a past moment costs a look at every key of the store.
+// a past moment costs a look at every key of the store, and where Options.KeepVersions is set, it is
+// for [Scope.Past].
 func (s *Scope) List(q Query) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		space, m := s.members.get()

@@ -11,12 +11,25 @@ import (
 // that it shows was yielded). The seq of the last record is the cursor to go on from later.
 //
 // It is served from memory, not from a queue: a slow loop costs writers nothing and misses nothing.
-// The loop's body may call any method.
+// What Options.KeepVersions has dropped is read from the log. The loop's body may call any method.
 func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for {
-			head := e.Head()
-			for r := range e.Facts(store, after) {
+			head, read := e.Head(), uint64(0)
+			s := e.namespace(store)
+			if s != nil && after < s.floor {
+				past, err := e.Past(ctx, store)
+				if err != nil {
+					yield(Record{}, err)
+					return
+				}
+				s, head = past.namespace(store), past.Head()
+				read = head
+			}
+			if s == nil {
+				s = new(namespace)
+			}
+			for r := range s.facts(after) {
 				if err := ctx.Err(); err != nil {
 					yield(Record{}, err)
 					return
@@ -26,6 +39,7 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 					return
 				}
 			}
+			after = max(after, read)
 			err := e.WaitFor(ctx, head+1)
 			if err == nil {
 				err = ctx.Err() // though other stores are written all the time
