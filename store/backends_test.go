@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -68,6 +69,18 @@ func TestLogsThatCannotBeFollowed(t *testing.T) {
 	require.Equal(t, facts, factsOf(e.Facts("s", 0)), "what the failed write left in the log is there, in order")
 	_, err = e.WriteIf(t.Context(), "", fact("z", 1))
 	require.ErrorIs(t, err, errors.ErrUnsupported, "it has no batches")
+}
+
+// A write that can't begin leaves the log to the next one.
+func TestWritesThatCannotBegin(t *testing.T) {
+	e := openEngine(t, &shy{Backend: newLog(t)})
+	require.NoError(t, e.Close())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 3 {
+		_, err := e.Write(ctx, fact("k", 1))
+		require.ErrorIs(t, err, backend.ErrClosed)
+	}
 }
 
 // A flaky backend can't be reached now and then when it is followed, and may end for good.

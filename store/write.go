@@ -48,8 +48,9 @@ func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	return f, nil
 }
 
-// Append writes an event: a fact under a key of its own, which is the fact's ID. f needs no Key;
-// otherwise all is as with [Engine.Write].
+// Append writes an event: a fact under a key of its own, which is the fact's ID. A Key that f has is
+// kept, and should be no other event's, since the two would be one record. Otherwise all is as with
+// [Engine.Write].
 func (e *Engine) Append(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	if f.ID == "" {
 		var err error
