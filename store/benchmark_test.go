@@ -337,3 +337,31 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// BenchmarkIndexWrite writes records of 1,000,000 keys that go from one of three values of an indexed
+// field to another.
+func BenchmarkIndexWrite(b *testing.B) {
+	const keys = 1_000_000
+	e := benchmarkEngine(b, newLog(b))
+	x, err := e.Index("s", "status")
+	require.NoError(b, err)
+	facts := make([]backend.Fact, 3*1024)
+	for i := range facts {
+		facts[i] = backend.Fact{Store: "s", Value: fmt.Appendf(nil, `{"status":"%c"}`, 'a'+i%3)}
+	}
+	write := func(i, status int) {
+		f := facts[status%len(facts)]
+		f.Key = fmt.Sprint("key-", i%keys)
+		_, err := e.Write(context.Background(), f)
+		require.NoError(b, err)
+	}
+	for i := range keys {
+		write(i, i)
+	}
+	x.Build()
+	n := 0
+	for b.Loop() {
+		n++
+		write(n*7919, n)
+	}
+}

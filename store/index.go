@@ -28,7 +28,7 @@ func (e *Engine) Index(store string, field Field) (*Index, error) {
 	x.values = projector[values, *values]{
 		engine: e, store: store,
 		create: func(p projected) *values {
-			return &values{projected: p, index: x, keys: make(map[string][]uint32)}
+			return &values{projected: p, index: x, keys: make(map[string]*numbers)}
 		},
 		over: func(v *values) projected { return v.projected },
 	}
@@ -128,7 +128,7 @@ type values struct {
 	projected
 	index *Index
 	mu    sync.RWMutex
-	keys  map[string][]uint32
+	keys  map[string]*numbers // none of them empty
 }
 
 func (v *values) put(n uint32, prev, r Record) {
@@ -140,19 +140,19 @@ func (v *values) put(n uint32, prev, r Record) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if had {
-		keys := v.keys[before]
-		if i, ok := slices.BinarySearch(keys, n); ok {
-			keys = slices.Delete(keys, i, i+1)
-		}
-		if v.keys[before] = keys; len(keys) == 0 {
-			delete(v.keys, before)
+		if keys := v.keys[before]; keys != nil {
+			if keys.remove(n); keys.empty() {
+				delete(v.keys, before)
+			}
 		}
 	}
 	if has {
 		keys := v.keys[now]
-		if i, ok := slices.BinarySearch(keys, n); !ok {
-			v.keys[now] = slices.Insert(keys, i, n)
+		if keys == nil {
+			keys = new(numbers)
+			v.keys[now] = keys
 		}
+		keys.add(n)
 	}
 }
 
@@ -162,7 +162,9 @@ func (v *values) find(wanted [][]byte) []uint32 {
 	defer v.mu.RUnlock()
 	var found []uint32
 	for _, w := range wanted {
-		found = append(found, v.keys[string(w)]...)
+		if keys := v.keys[string(w)]; keys != nil {
+			found = keys.appendTo(found)
+		}
 	}
 	if len(wanted) > 1 {
 		slices.Sort(found)
