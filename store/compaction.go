@@ -220,7 +220,7 @@ func (e *Engine) compacted(receipt *backend.Fact) error {
 	for _, r := range c.Seqs {
 		n := sort.Search(count, func(n int) bool { return s.nth(n).Seq() >= r[0] })
 		if n < count && s.nth(n).Seq() <= r[1] {
-			e.spaces.Store(c.Store, s.without(func(r Record) bool { return c.has(r.Seq()) }, false))
+			e.replace(s.without(func(r Record) bool { return c.has(r.Seq()) }, false))
 			break
 		}
 	}

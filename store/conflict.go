@@ -75,7 +75,7 @@ func (e *Engine) reread(ctx context.Context, store string) error {
 	if len(gone) > 0 {
 		e.opts.Logger.Warn("facts were pruned from the log without a receipt; they are dropped now", zap.String("store", store), zap.Int("facts", len(gone)))
 		e.mu.Lock()
-		e.spaces.Store(store, e.namespace(store).without(func(r Record) bool { return gone[r.Seq()] }, false))
+		e.replace(e.namespace(store).without(func(r Record) bool { return gone[r.Seq()] }, false))
 		e.mu.Unlock()
 	}
 	return nil

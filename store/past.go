@@ -71,5 +71,5 @@ func (e *Engine) trim(s *namespace, f *backend.Fact) {
 		return newer >= keep
 	}, true)
 	kept.floor = floor
-	e.spaces.Store(s.name, kept)
+	e.replace(kept)
 }

@@ -7,15 +7,31 @@ type projection interface {
 	// put takes in that r is the record of the key with number n, after prev. It is called by one
 	// goroutine at a time, before the engine's head moves to r.
 	put(n uint32, prev, r Record)
+
+	// forget is called when another namespace has taken the place of the one that it is over.
+	forget()
 }
 
 // projected says what a projection was built over. It holds no more once either has changed.
 type projected struct {
 	space   *namespace
 	upcasts *upcasts
+	left    func() // makes its projector forget it
 }
 
+func (p projected) forget() { p.left() }
+
 func (p projected) holds(s *namespace) bool { return p.space == s && p.upcasts == s.upcasts.Load() }
+
+// replace makes kept the namespace of its store, in the place of the one there is, which may go as soon
+// as nobody reads it any more. The caller holds mu.
+func (e *Engine) replace(kept *namespace) {
+	old := e.namespace(kept.name)
+	e.spaces.Store(kept.name, kept)
+	for _, p := range old.projections {
+		p.forget()
+	}
+}
 
 // A projector builds a projection on first use, and again when the old one no longer holds.
 type projector[P any, PP interface {
@@ -46,15 +62,16 @@ func (p *projector[P, PP]) get() (*namespace, PP) {
 	if old != nil && p.over(old).holds(s) {
 		return s, old
 	}
-	x := p.create(projected{s, s.upcasts.Load()})
+	var x PP
+	x = p.create(projected{s, s.upcasts.Load(), func() { p.built.CompareAndSwap(x, nil) }})
 	for n := range s.keys.count.Load() {
 		r, _ := s.key(n)
-		PP(x).put(n, Record{}, r)
+		x.put(n, Record{}, r)
 	}
 	if old != nil {
 		s.drop(PP(old))
 	}
-	s.projections = append(s.projections, PP(x))
+	s.projections = append(s.projections, x)
 	p.built.Store(x)
 	return s, x
 }
