@@ -113,19 +113,40 @@ func (e *Engine) derived(ctx context.Context, facts ...backend.Fact) {
 		case !ok && e.opts.KeepVersions == 0:
 			continue // pruned since
 		case !ok: // dropped from memory since
-			s := newNamespace(f.Store)
-			if held := e.namespace(f.Store); held != nil {
-				s.upcasts.Store(held.upcasts.Load())
-			}
-			s.add(&f)
-			source, _ = s.latest(f.Key)
+			source = e.apart(&f)
 		}
 		if err := e.Derive(ctx, source); err != nil {
-			e.opts.Logger.Error("a derivation failed", zap.Error(err), zap.String("store", f.Store), zap.String("key", f.Key))
-			if e.opts.DerivationFailed != nil {
-				e.opts.DerivationFailed(source, err)
+			e.derivationFailed(source, err)
+		}
+	}
+}
+
+// underived reports that no rule was run for facts, which are written but not shown.
+func (e *Engine) underived(facts []backend.Fact, why error) {
+	for _, rule := range e.allRules() {
+		for i := range facts {
+			if f := &facts[i]; f.Store == rule.Source && f.Derivation == nil {
+				e.derivationFailed(e.apart(f), &DerivationError{rule.Name, f.ID, why})
 			}
 		}
+	}
+}
+
+// apart returns f as a record that the engine does not hold.
+func (e *Engine) apart(f *backend.Fact) Record {
+	s := newNamespace(f.Store)
+	if held := e.namespace(f.Store); held != nil {
+		s.upcasts.Store(held.upcasts.Load())
+	}
+	s.add(f)
+	r, _ := s.latest(f.Key)
+	return r
+}
+
+func (e *Engine) derivationFailed(source Record, err error) {
+	e.opts.Logger.Error("a derivation failed", zap.Error(err), zap.String("store", source.Store()), zap.String("key", source.Key()))
+	if e.opts.DerivationFailed != nil {
+		e.opts.DerivationFailed(source, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -80,6 +81,42 @@ func TestGatheringFromSeveralWriters(t *testing.T) {
 		}
 		require.Equal(t, 2*each, n, "each source derives once")
 	}
+}
+
+// A source that is written, but not shown before its writer gives up, is reported.
+func TestSourcesThatAreNotShown(t *testing.T) {
+	var failed []string
+	s := &stalled{newLog(t), make(chan struct{})}
+	e, err := store.Open(t.Context(), s, store.Options{DerivationFailed: func(source store.Record, err error) {
+		var de *store.DerivationError
+		require.ErrorAs(t, err, &de)
+		require.Equal(t, source.ID(), de.Source)
+		failed = append(failed, de.Source)
+	}})
+	require.NoError(t, err)
+	defer e.Close()
+	require.NoError(t, e.AddRule(totals(e)))
+	_, err = s.WriteFact(t.Context(), withID(fact("theirs", 1), "theirs"))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	written := make(chan error)
+	go func() {
+		_, err := e.Write(ctx, withID(lineOf("l", "o", 1), "mine"))
+		written <- err
+	}()
+	for stats, err := s.Stats(t.Context()); stats.LastSeq < 2; stats, err = s.Stats(t.Context()) {
+		require.NoError(t, err)
+		runtime.Gosched()
+	}
+	cancel()
+	require.ErrorIs(t, <-written, context.Canceled)
+	require.Equal(t, []string{"mine"}, failed)
+	close(s.release)
+	require.NoError(t, e.WaitFor(t.Context(), 2))
+	r, _ := e.Get("lines", "l")
+	require.NoError(t, e.Derive(t.Context(), r))
+	_, ok := e.Get("totals", "o")
+	require.True(t, ok)
 }
 
 func TestScatteringAndFailing(t *testing.T) {

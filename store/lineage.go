@@ -40,8 +40,12 @@ func (r Record) Ref() FactRef {
 
 // Sources returns the IDs of the facts that the fact was derived from by a [Rule]; nil if it was not.
 func (r Record) Sources() []string {
+	return sourcesIn(r.Derivation())
+}
+
+func sourcesIn(text json.RawMessage) []string {
 	var d derivation
-	if text := r.Derivation(); text == nil || json.Unmarshal(text, &d) != nil {
+	if text == nil || json.Unmarshal(text, &d) != nil {
 		return nil // what others put there is theirs
 	}
 	return d.Sources
@@ -130,8 +134,9 @@ func (l Lineage) prove() (string, error) {
 }
 
 // Verify checks a lineage, as it was taken here or elsewhere, against the log: its proof is that of
-// its facts, each of them is in the log as the lineage has it, and has a value with that hash. What
-// does not hold is an error that names the fact, and is backend.ErrCorrupt. Facts whose hash another
+// its facts, each of them is in the log as the lineage has it, and has a value with that hash, and all
+// that they lead to is in the lineage, or is missing from the log as it says. What does not hold is an
+// error that names the fact, and is backend.ErrCorrupt. Facts whose hash another
 // system computed otherwise do not pass. A fact that the engine does not hold and the log may is
 // ErrDropped.
 func (e *Engine) Verify(l Lineage) error {
@@ -141,6 +146,9 @@ func (e *Engine) Verify(l Lineage) error {
 	}
 	if proof != l.Proof {
 		return fmt.Errorf("store: verify: the proof is %s, and that of the facts is %s: %w", l.Proof, proof, backend.ErrCorrupt)
+	}
+	if err := e.verifyWhole(l); err != nil {
+		return err
 	}
 	for _, f := range l.Facts {
 		r, ok := e.FactByID(f.ID)
@@ -157,6 +165,28 @@ func (e *Engine) Verify(l Lineage) error {
 		}
 		if hash, err := wire.Hash(r.Value()); err != nil || hash != f.ValueHash {
 			return fmt.Errorf("store: verify: fact %s has a value with the hash %s, and not %s: %w", f.ID, hash, f.ValueHash, backend.ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+// verifyWhole checks that a lineage leaves nothing out.
+func (e *Engine) verifyWhole(l Lineage) error {
+	has := make(map[string]bool, len(l.Facts)+len(l.Missing))
+	for _, f := range l.Facts {
+		has[f.ID] = true
+	}
+	for _, id := range l.Missing {
+		if _, ok := e.FactByID(id); ok || has[id] {
+			return fmt.Errorf("store: verify: fact %s is in the log, and missing in the lineage: %w", id, backend.ErrCorrupt)
+		}
+		has[id] = true
+	}
+	for _, f := range l.Facts {
+		for _, id := range append(sourcesIn(f.Derivation), f.Causation) {
+			if id != "" && !has[id] {
+				return fmt.Errorf("store: verify: the lineage leaves out fact %s, which led to fact %s: %w", id, f.ID, backend.ErrCorrupt)
+			}
 		}
 	}
 	return nil

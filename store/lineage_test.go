@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
+	"github.com/igniter-store/igniter/wire"
 )
 
 func TestLineage(t *testing.T) {
@@ -42,6 +45,24 @@ func TestLineage(t *testing.T) {
 	require.ErrorIs(t, e.Verify(kept), backend.ErrCorrupt)
 	kept.Facts = lineage.Facts[1:]
 	require.ErrorIs(t, e.Verify(kept), backend.ErrCorrupt)
+
+	// Nor does one pass that leaves out, or is said to miss, what is there, though its proof is its own.
+	for _, change := range []func(l *store.Lineage){
+		func(l *store.Lineage) { l.Facts = l.Facts[1:] },
+		func(l *store.Lineage) { l.Missing, l.Facts = []string{l.Facts[0].ID}, l.Facts[1:] },
+		func(l *store.Lineage) { l.Missing = []string{l.Facts[0].ID} },
+	} {
+		forged := lineage
+		change(&forged)
+		sum := sha256.New()
+		for _, f := range forged.Facts {
+			form, err := wire.AppendCanonical(nil, must(json.Marshal(f)))
+			require.NoError(t, err)
+			sum.Write(form)
+		}
+		forged.Proof = hex.EncodeToString(sum.Sum(nil))
+		require.ErrorIs(t, e.Verify(forged), backend.ErrCorrupt)
+	}
 
 	require.NoError(t, e.Retain("lines", store.Retention{Versions: 1}))
 	_, err = e.Compact(t.Context())

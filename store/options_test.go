@@ -32,6 +32,8 @@ func TestOpeningOptions(t *testing.T) {
 	require.Equal(t, store.Progress{Facts: facts, Total: facts}, last)
 	require.Greater(t, calls, 2)
 	require.Equal(t, []string{"s1"}, some.Stores())
+	require.ErrorIs(t, some.Retain("s0", store.Retention{Versions: 1}), backend.ErrInvalid)
+	require.NoError(t, some.Retain("s1", store.Retention{Versions: 1}))
 	f := fact("k", 1)
 	f.Store = "s0"
 	_, err = some.Write(t.Context(), f)

@@ -59,6 +59,8 @@ func TestKeepVersions(t *testing.T) {
 			require.Error(t, err)
 		}
 		require.NoError(t, past.Close())
+		require.NoError(t, e.Retain("s", store.Retention{Versions: 1}))
+		require.Empty(t, e.PlanCompaction())
 		_, err = e.Compact(t.Context())
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 	}

@@ -23,7 +23,8 @@ type Retention struct {
 	Events bool `json:"events,omitempty"`
 }
 
-// Retain says what [Engine.Compact] keeps of a store. It replaces what was said before.
+// Retain says what [Engine.Compact] keeps of a store, one that the engine was opened for. It replaces
+// what was said before.
 func (e *Engine) Retain(store string, r Retention) error {
 	probe := backend.Fact{ID: "probe", Store: store, Value: []byte("0")}
 	if err := probe.Validate(); err != nil {
@@ -36,6 +37,8 @@ func (e *Engine) Retain(store string, r Retention) error {
 		return &backend.InvalidError{Field: "window", Reason: fmt.Sprint(r.Window, " is below 0")}
 	case r.Events && r.Window == 0:
 		return &backend.InvalidError{Field: "events", Reason: "without a window"}
+	case !e.keeps(store):
+		return &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("%q is not among those that the engine was opened for", store)}
 	case store == CompactionStore:
 		return &backend.InvalidError{Field: "store", Reason: "the receipts of compactions are kept"}
 	}
@@ -48,8 +51,12 @@ func (e *Engine) Retain(store string, r Retention) error {
 	return nil
 }
 
-// PlanCompaction returns what [Engine.Compact] would prune now, by store, and changes nothing.
+// PlanCompaction returns what [Engine.Compact] would prune now, by store, and changes nothing. With
+// Options.KeepVersions, where Compact does nothing, it is nothing.
 func (e *Engine) PlanCompaction() []Compaction {
+	if e.opts.KeepVersions > 0 {
+		return nil
+	}
 	e.mu.Lock()
 	rules := maps.Clone(e.retentions)
 	e.mu.Unlock()

@@ -188,6 +188,7 @@ func (e *Engine) end(ctx context.Context, facts []backend.Fact, err error) error
 		return err
 	}
 	if err := e.acknowledged(ctx, facts); err != nil {
+		e.underived(facts, err)
 		return fmt.Errorf("the facts are written, but not shown here yet: %w", err)
 	}
 	return nil
