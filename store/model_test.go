@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -290,7 +291,7 @@ func (m *model) current(at store.Moment, ok func(backend.Fact) bool) []backend.F
 }
 
 func (m *model) equal(want, got []backend.Fact, what string, args ...any) {
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		m.t.Fatalf("%s: -want +got\n%s", fmt.Sprintf(what, args...), diff)
 	}
 }
@@ -358,10 +359,14 @@ func (m *model) pages(s *side, at store.Moment, open func(backend.Fact) bool) {
 	q := store.Query{
 		At: at, ByKey: rapid.Bool().Draw(m.t, "by key"), Descending: rapid.Bool().Draw(m.t, "descending"),
 		Prefix: rapid.SampledFrom([]string{"", "a", "b", "zz"}).Draw(m.t, "prefix"), Limit: rapid.IntRange(1, 3).Draw(m.t, "limit"),
+		OrderBy: rapid.SampledFrom([]store.Field{"", "n"}).Draw(m.t, "order by"),
 	}
 	want := m.current(at, func(f backend.Fact) bool { return open(f) && strings.HasPrefix(f.Key, q.Prefix) })
-	if q.ByKey {
+	if q.ByKey || q.OrderBy != "" {
 		slices.SortFunc(want, func(a, b backend.Fact) int { return strings.Compare(a.Key, b.Key) })
+	}
+	if q.OrderBy != "" {
+		slices.SortStableFunc(want, func(a, b backend.Fact) int { return cmp.Compare(decodeDoc(a).N, decodeDoc(b).N) })
 	}
 	if q.Descending {
 		slices.Reverse(want)
@@ -374,7 +379,11 @@ func (m *model) pages(s *side, at store.Moment, open func(backend.Fact) bool) {
 		if len(facts) < q.Limit {
 			break
 		}
-		page.After = facts[len(facts)-1].Key
+		last := facts[len(facts)-1]
+		page.After = last.Key
+		if page.OrderBy != "" {
+			page.AfterValue = decodeDoc(last).N
+		}
 	}
 	m.equal(want, got, "%+v", q)
 }
