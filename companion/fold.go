@@ -53,5 +53,6 @@ func (f *Fold[S]) Read(read func(state S, seq uint64)) (err error) {
 	return err
 }
 
-// WaitFor waits until the fold has what the log holds through seq.
+// WaitFor waits until the fold has what the log holds through seq. With Options.KeepVersions, where Read
+// stands still at what is not in memory any more, it reads that from the log.
 func (f *Fold[S]) WaitFor(ctx context.Context, seq uint64) error { return f.fold.WaitFor(ctx, seq) }

@@ -49,8 +49,9 @@ type Options struct {
 	Stores []string `json:"stores,omitempty" yaml:"stores,omitempty"`
 
 	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
-	// all. What Records say of the past is then read from the backend, each time anew; histories,
-	// scopes, relations and folds say of the past what is kept.
+	// all. What records, scopes and relations say of the past is then read from the backend, each time
+	// anew, and so is what a watch or a fold has missed; a lineage that leads to what is not kept
+	// is ErrDropped.
 	KeepVersions int `json:"keep_versions,omitempty" yaml:"keep_versions,omitempty"`
 
 	// ReadOnly makes every write report [ErrReadOnly].

@@ -52,7 +52,7 @@ func (r *Relation[O, M]) One(ctx context.Context, of Record[M], m Moment) (Recor
 	}
 	many, ok := r.store.engine.FactByID(of.ID)
 	if !ok && r.store.partial {
-		return Record[O]{}, fmt.Errorf("companion: what key %q belongs to by fact %s: %w", of.Key, of.ID, store.ErrDropped)
+		return Record[O]{}, fmt.Errorf("companion: what key %q belongs to by fact %s: %w", of.Key, of.ID, ErrDropped)
 	}
 	one, ok := relation.One(many, m)
 	if !ok {

@@ -264,3 +264,53 @@ func TestKeepVersions(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 	}
 }
+
+// What is over the records says the same of the past, or that it can't.
+func TestKeepVersionsOverRecords(t *testing.T) {
+	s, err := companion.Open(t.Context(), companion.Options{KeepVersions: 1})
+	require.NoError(t, err)
+	defer s.Close()
+	type visit struct {
+		Guest string `json:"guest"`
+		N     int    `json:"n"`
+	}
+	guests, err := companion.NewRecords[string](s, "guests")
+	require.NoError(t, err)
+	visits, err := companion.NewRecords[visit](s, "visits")
+	require.NoError(t, err)
+	odd, err := visits.Scope("odd", companion.Filter[visit]{Match: func(_ string, v visit) bool { return v.N%2 == 1 }})
+	require.NoError(t, err)
+	of, err := companion.NewRelation(guests, visits, "guest")
+	require.NoError(t, err)
+	sum := companion.NewFold(visits, 0, func(sum int, _ companion.Record[visit]) int { return sum + 1 })
+	var first companion.Receipt
+	const n = 3000
+	for i := range n {
+		_, err := guests.Put(t.Context(), "ana", fmt.Sprint("Ana ", i))
+		require.NoError(t, err)
+		r, err := visits.Put(t.Context(), "v", visit{"ana", i})
+		require.NoError(t, err)
+		if i == 1 {
+			first = r
+		}
+	}
+	then := companion.AsOf(first.Seq)
+	require.Equal(t, 1, odd.Count())
+	in := collect(t, odd.List(t.Context(), companion.Query{At: then}))
+	require.Len(t, in, 1)
+	require.Equal(t, first.ID, in[0].ID)
+	many := collect(t, of.Many(t.Context(), "ana", then))
+	require.Len(t, many, 1)
+	require.Equal(t, first.ID, many[0].ID)
+	now, err := visits.Get(t.Context(), "v")
+	require.NoError(t, err)
+	one, err := of.One(t.Context(), now, then)
+	require.NoError(t, err)
+	require.Equal(t, "Ana 1", one.Value)
+	_, err = of.One(t.Context(), in[0], then)
+	require.ErrorIs(t, err, companion.ErrDropped)
+	_, err = s.Lineage(first.ID)
+	require.ErrorIs(t, err, companion.ErrDropped)
+	require.NoError(t, sum.WaitFor(t.Context(), s.Head()))
+	require.NoError(t, sum.Read(func(sum int, seq uint64) { require.Equal(t, [2]int{n, 2 * n}, [2]int{sum, int(seq)}) }))
+}

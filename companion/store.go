@@ -114,6 +114,7 @@ type (
 // Errors of the engine that callers branch on with errors.Is.
 var (
 	ErrReadOnly = store.ErrReadOnly // the Store was opened with ReadOnly
+	ErrDropped  = store.ErrDropped  // facts that are asked for are not kept in memory, see Options.KeepVersions
 	ErrNewer    = store.ErrNewer    // a value's schema version is above the one known, see Records.Upcast
 )
 
@@ -132,9 +133,13 @@ func (s *Store) Sync(ctx context.Context) error { return s.engine.Sync(ctx) }
 func (s *Store) WaitFor(ctx context.Context, seq uint64) error { return s.engine.WaitFor(ctx, seq) }
 
 // Lineage returns all that led to the fact with an ID: who wrote what when, from which sources, with
-// a proof that [Store.Verify] recomputes. An ID that the Store does not hold is ErrNotFound.
+// a proof that [Store.Verify] recomputes. An ID that the Store does not hold is ErrNotFound, or ErrDropped
+// where it may be in the log.
 func (s *Store) Lineage(id string) (Lineage, error) {
 	r, ok := s.engine.FactByID(id)
+	if !ok && s.partial {
+		return Lineage{}, fmt.Errorf("companion: lineage of fact %q: %w", id, ErrDropped)
+	}
 	if !ok {
 		return Lineage{}, fmt.Errorf("%w: fact %q", ErrNotFound, id)
 	}
