@@ -34,9 +34,14 @@ type upcasts struct {
 
 	mu            sync.Mutex
 	recent, older map[uint64]json.RawMessage // what was upcast: a cache in two generations
+	bytes         int                        // of the values in recent
 }
 
-const upcastsCached = 1 << 14 // values in each generation
+// How much a generation of the cache has at most: one value more than so many bytes.
+const (
+	upcastsCached      = 1 << 14 // values
+	upcastsCachedBytes = 16 << 20
+)
 
 // Upcast says how the values of a store become what this program knows: the first of steps leads
 // from version 1 to 2, the next from 2 to 3, and so on; the version they lead to is the current
@@ -112,8 +117,11 @@ func (u *upcasts) cached(place uint64) (json.RawMessage, bool) {
 func (u *upcasts) cache(place uint64, value json.RawMessage) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.recent == nil || len(u.recent) == upcastsCached {
-		u.recent, u.older = make(map[uint64]json.RawMessage), u.recent
+	if u.recent == nil || len(u.recent) >= upcastsCached || u.bytes >= upcastsCachedBytes {
+		u.recent, u.older, u.bytes = make(map[uint64]json.RawMessage), u.recent, 0
+	}
+	if _, ok := u.recent[place]; !ok {
+		u.bytes += len(value)
 	}
 	u.recent[place] = value
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,29 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
+
+// What is kept of upcast values is bounded, be they small or large.
+func TestUpcastValuesKept(t *testing.T) {
+	for size, values := range map[int]int{1 << 20: 64, 16: 40_000} {
+		e := openEngine(t, newLog(t))
+		require.NoError(t, e.Upcast("s", func(json.RawMessage) (json.RawMessage, error) {
+			return []byte(`"` + strings.Repeat("x", size) + `"`), nil
+		}))
+		var b backend.Batch
+		for n := range values {
+			b.Facts = append(b.Facts, backend.Fact{Store: "s", Key: fmt.Sprint(n), Value: []byte("1"), SchemaVersion: 1})
+		}
+		_, err := e.WriteBatch(t.Context(), b)
+		require.NoError(t, err)
+		before := heap()
+		for r := range e.Facts("s", 0) {
+			v, err := r.Upcast()
+			require.NoError(t, err)
+			require.Len(t, v, size+2)
+		}
+		require.Less(t, heap(), before+40<<20)
+	}
+}
 
 func TestUpcasting(t *testing.T) {
 	e := openEngine(t, newLog(t))
