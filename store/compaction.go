@@ -41,7 +41,8 @@ const maxRanges = 20_000
 //
 // What is about to be pruned is written down first, as pending. Where that was not followed by a
 // receipt, because a process died or a log failed in between, the next Compact of any engine looks
-// for what of it is gone from the log and writes the receipt that is missing.
+// for what of it is gone from the log and writes the receipt that is missing; it prunes nothing that
+// its own retentions keep.
 //
 // An engine that does not hold all facts (Options.KeepVersions) can't know, which is
 // errors.ErrUnsupported. A key that is written to at the same time keeps what was kept when Compact looked at it, or more.
@@ -52,9 +53,17 @@ func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.opts.KeepVersions > 0 {
 		return nil, fmt.Errorf("store: compact: the engine was opened with KeepVersions: %w", errors.ErrUnsupported)
 	}
-	if err := e.finishCompactions(ctx); err != nil {
-		return nil, fmt.Errorf("store: compact: finish what was left undone: %w", err)
+	done, err := e.compact(ctx)
+	if err != nil {
+		return done, err
 	}
+	if err := e.finishCompactions(ctx); err != nil {
+		return done, fmt.Errorf("store: compact: finish what others left undone: %w", err)
+	}
+	return done, nil
+}
+
+func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 	plan := e.PlanCompaction()
 	if len(plan) == 0 {
 		return nil, nil
@@ -62,18 +71,17 @@ func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if _, err := backend.Prune(ctx, e.log, func(func(uint64) bool) {}); err != nil { // it may be unable to
 		return nil, fmt.Errorf("store: compact: %w", err)
 	}
-	var done []Compaction
 	for _, c := range plan {
 		pending := c
 		pending.Pending = true
-		intent, err := e.writeReceipt(ctx, "", pending)
+		intent, err := e.writeReceipt(ctx, pending, "")
 		if err != nil {
 			return done, fmt.Errorf("store: compact store %q: nothing of it is pruned: %w", c.Store, err)
 		}
 		if _, err := backend.Prune(ctx, e.log, c.seqs()); err != nil {
 			return done, fmt.Errorf("store: compact store %q: %w", c.Store, err)
 		}
-		if _, err := e.writeReceipt(ctx, intent.ID, c); err != nil {
+		if _, err := e.writeReceipt(ctx, c, c.receiptID(intent.ID)); err != nil {
 			return done, fmt.Errorf("store: compact store %q: the facts are pruned, but other engines don't know until Compact is called again: %w", c.Store, err)
 		}
 		done = append(done, c)
@@ -81,38 +89,30 @@ func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	return done, nil
 }
 
-// writeReceipt writes c, as what follows the pending one with the ID intent, if that is not empty.
-func (e *Engine) writeReceipt(ctx context.Context, intent string, c Compaction) (backend.Fact, error) {
+// writeReceipt writes c as a fact with an ID; "": a new one.
+func (e *Engine) writeReceipt(ctx context.Context, c Compaction, id string) (backend.Fact, error) {
 	value, err := json.Marshal(c)
 	if err != nil {
 		return backend.Fact{}, err
 	}
-	f := backend.Fact{Store: CompactionStore, Key: c.Store, Value: value}
-	if intent == "" {
-		return e.Write(ctx, f)
-	}
-	f.ID = receiptID(intent)
-	receipt, err := e.Write(ctx, f)
-	if errors.Is(err, backend.ErrIDReused) { // another engine took it for left undone, and saw a part
-		f.ID = ""
-		return e.Write(ctx, f)
-	}
-	return receipt, err
+	return e.Write(ctx, backend.Fact{ID: id, Store: CompactionStore, Key: c.Store, Value: value})
 }
 
-// receiptID names the receipt that follows a pending one.
-func receiptID(intent string) string {
-	return uuid.NewHash(sha256.New(), uuid.Nil, fmt.Appendf(nil, "receipt of %q", intent), 8).String()
+// receiptID names c as what followed the pending one with the ID intent, so that whoever writes it
+// writes the same fact.
+func (c Compaction) receiptID(intent string) string {
+	return uuid.NewHash(sha256.New(), uuid.Nil, fmt.Appendf(nil, "%q %d", intent, c.Seqs), 8).String()
 }
 
-// finishCompactions writes the receipts that are missing after pending ones.
+// finishCompactions writes the receipts that are missing after pending ones: for what of them is gone. One
+// that is not gone as a whole is looked at again the next time, since who pends may still be at work.
 func (e *Engine) finishCompactions(ctx context.Context) error {
 	s := e.namespace(CompactionStore)
 	if s == nil {
 		return nil
 	}
 	for r := range e.Facts(CompactionStore, 0) {
-		if string(Field("pending").of(r.Value())) != "true" || e.ids(s).find(receiptID(r.ID())).data != nil {
+		if string(Field("pending").of(r.Value())) != "true" {
 			continue
 		}
 		var c Compaction
@@ -124,6 +124,9 @@ func (e *Engine) finishCompactions(ctx context.Context) error {
 			e.opts.Logger.Warn("a receipt is passed over", zap.Error(err), zap.Uint64("seq", r.Seq()))
 			continue
 		}
+		if e.ids(s).find(c.receiptID(r.ID())).data != nil {
+			continue
+		}
 		gone, err := e.gone(ctx, c)
 		if err != nil {
 			return err
@@ -132,7 +135,10 @@ func (e *Engine) finishCompactions(ctx context.Context) error {
 		for _, seq := range gone {
 			c.add(seq)
 		}
-		if _, err := e.writeReceipt(ctx, r.ID(), c); err != nil {
+		if len(gone) == 0 {
+			continue
+		}
+		if _, err := e.writeReceipt(ctx, c, c.receiptID(r.ID())); err != nil {
 			return err
 		}
 	}

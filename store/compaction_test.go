@@ -20,6 +20,8 @@ type failing struct {
 	*memory.Log
 	n    int // 0: it does not fail any more
 	done bool
+
+	pruning func() // called before it prunes; nil: nothing is
 }
 
 var errStep = errors.New("the step failed")
@@ -44,6 +46,9 @@ func (f *failing) WriteFact(ctx context.Context, fact backend.Fact) (written bac
 
 func (f *failing) Prune(ctx context.Context, seqs iter.Seq[uint64]) (report backend.PruneReport, err error) {
 	for range seqs {
+		if f.pruning != nil {
+			f.pruning()
+		}
 		err = f.step(func() (err error) { report, err = f.Log.Prune(ctx, seqs); return err })
 		return report, err
 	}
@@ -73,7 +78,7 @@ func TestCompactionsThatBreakOff(t *testing.T) {
 					}
 					require.Equal(t, facts, factsOf(e.Facts("s", 0)))
 				}
-				dying := openEngine(t, &failing{l, step, done})
+				dying := openEngine(t, &failing{Log: l, n: step, done: done})
 				require.NoError(t, dying.Retain("s", store.Retention{Versions: 2}))
 				compactions, err := dying.Compact(t.Context())
 				require.ErrorIs(t, err, errStep)
@@ -99,6 +104,35 @@ func TestCompactionsThatBreakOff(t *testing.T) {
 				require.Fail(t, "a compaction is not finished")
 			})
 		}
+	}
+}
+
+// A compaction that another takes for broken off, and that then does break off, is finished too.
+func TestCompactionsThatSeemToBreakOff(t *testing.T) {
+	l := newLog(t)
+	witness, other := openEngine(t, l), openEngine(t, l)
+	for n := range 10 {
+		_, err := witness.Write(t.Context(), fact("k", n))
+		require.NoError(t, err)
+	}
+	dying := openEngine(t, &failing{Log: l, n: 3, pruning: func() {
+		require.NoError(t, other.Sync(t.Context()))
+		_, err := other.Compact(t.Context())
+		require.NoError(t, err)
+	}})
+	require.NoError(t, dying.Retain("s", store.Retention{Versions: 2}))
+	_, err := dying.Compact(t.Context())
+	require.ErrorIs(t, err, errStep)
+	require.NoError(t, dying.Close())
+	require.NoError(t, witness.Sync(t.Context()))
+	require.Len(t, factsOf(witness.Facts("s", 0)), 10)
+	for range 2 {
+		require.NoError(t, other.Sync(t.Context()))
+		_, err = other.Compact(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, witness.Sync(t.Context()))
+		require.Len(t, factsOf(witness.Facts("s", 0)), 2)
+		require.Equal(t, uint64(12), witness.Head(), "what is finished stays so")
 	}
 }
 
