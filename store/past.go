@@ -18,12 +18,13 @@ var errPast = errors.New("store: an engine of the past does not follow the log")
 func (e *Engine) Past(ctx context.Context, store string, keys ...string) (*Engine, error) {
 	opts := e.opts
 	opts.KeepVersions, opts.Stores, opts.ReadOnly, opts.Progress = 0, []string{store}, true, nil
-	p := &Engine{log: e.log, opts: opts, keys: slices.Clone(keys), stop: func() {}, done: make(chan struct{})}
+	p := newEngine(e.log, opts)
+	p.keys, p.stop = slices.Clone(keys), func() {}
 	close(p.done)
 	if s := e.namespace(store); s != nil {
 		p.space(store).upcasts.Store(s.upcasts.Load())
 	}
-	if err := p.catchUp(ctx, func(int) {}); err != nil {
+	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(errors.New("store: read the past"), err)
 	}
 	p.fail(errPast)

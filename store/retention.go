@@ -46,8 +46,7 @@ const maxRanges = 20_000
 
 // Retain says what [Engine.Compact] keeps of a store. It replaces what was said before.
 func (e *Engine) Retain(store string, r Retention) error {
-	probe := backend.Fact{ID: "probe", Store: store, Value: []byte("0")}
-	if err := probe.Validate(); err != nil {
+	if err := checkStore(store); err != nil {
 		return err
 	}
 	switch {
@@ -94,6 +93,9 @@ func (e *Engine) PlanCompaction() []Compaction {
 func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.opts.KeepVersions > 0 {
 		return nil, fmt.Errorf("store: compact: the engine was opened with KeepVersions: %w", errors.ErrUnsupported)
+	}
+	if err := e.Load(ctx, CompactionStore); err != nil {
+		return nil, err
 	}
 	var done []Compaction
 	for _, c := range e.PlanCompaction() {

@@ -140,8 +140,8 @@ func (e *Engine) begin(ctx context.Context, facts ...backend.Fact) error {
 		return ErrReadOnly
 	}
 	for i := range facts {
-		if !e.keeps(facts[i].Store) {
-			return &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("%q is not among those that the engine was opened for", facts[i].Store)}
+		if !e.Loaded(facts[i].Store) {
+			return fmt.Errorf("store: write to store %q: %w", facts[i].Store, ErrNotLoaded)
 		}
 	}
 	if e.alone != nil {
