@@ -277,7 +277,8 @@ func BenchmarkOpen(b *testing.B) {
 	b.ReportMetric(1e6*float64(b.N)/b.Elapsed().Seconds(), "facts/s")
 }
 
-// BenchmarkHeap reports what a million facts take, and how long a collection then is.
+// BenchmarkHeap reports what a million facts take, without indexes and with one of each kind, and how
+// long a collection then is.
 func BenchmarkHeap(b *testing.B) {
 	l := memory.New(memory.Options{})
 	fill := million()
@@ -293,6 +294,16 @@ func BenchmarkHeap(b *testing.B) {
 	log := heap()
 	e := benchmarkEngine(b, l)
 	both := heap()
+	e.FactByID("none")
+	s, err := e.Scope("tasks", "done", store.Filter{Where: map[store.Field]any{"status": "done"}})
+	require.NoError(b, err)
+	s.Build()
+	x, err := e.Index("tasks", "owner")
+	require.NoError(b, err)
+	x.Build()
+	for range e.List("tasks", store.Query{ByKey: true, Limit: 1}) {
+	}
+	indexed := heap()
 	var pause time.Duration
 	for b.Loop() {
 		start := time.Now()
@@ -303,7 +314,10 @@ func BenchmarkHeap(b *testing.B) {
 	b.ReportMetric(float64(json)/facts, "json-B/fact")
 	b.ReportMetric(float64(log-empty)/facts, "log-B/fact")
 	b.ReportMetric(float64(both-log)/facts, "engine-B/fact")
+	b.ReportMetric(float64(indexed-log)/facts, "indexed-B/fact")
 	b.ReportMetric(float64(pause.Microseconds())/1000, "ms/GC")
+	runtime.KeepAlive(x)
+	runtime.KeepAlive(s)
 	runtime.KeepAlive(e)
 	runtime.KeepAlive(fill)
 }
