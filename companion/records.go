@@ -73,8 +73,11 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // List yields the records that q asks for; Query{} is all current ones, in the order in which their
 // keys were first written. Each pair is a record and nil, or an error, which ends the loop. The
 // loop's body may call any method. To see all records as of one moment while others write, give
-// the Seq of [Store.Head].
+// [AsOf] of [Store.Head]. A field to order by that T does not have is a *backend.InvalidError.
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
+	if err := checkOrder[T](q); err != nil {
+		return failed[T](fmt.Errorf("companion: list store %q: %w", r.name, err))
+	}
 	engine, err := r.as(ctx, q.At)
 	if err != nil {
 		return failed[T](err)

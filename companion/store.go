@@ -124,8 +124,10 @@ func (s *Store) Load(ctx context.Context, stores ...string) error {
 	return s.engine.Load(ctx, stores...)
 }
 
-// Head returns the seq through which the Store shows the log. As Moment.Seq it lets several reads
-// see one state.
+// AsOf returns the moment at which the log went through seq; with 0 it was empty.
+func AsOf(seq uint64) Moment { return store.AsOf(seq) }
+
+// Head returns the seq through which the Store shows the log. [AsOf] it several reads see one state.
 func (s *Store) Head() uint64 { return s.engine.Head() }
 
 // Sync waits until the Store shows every fact that was acknowledged anywhere before the call:

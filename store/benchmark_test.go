@@ -198,6 +198,22 @@ func BenchmarkAsOfRead(b *testing.B) {
 			_, err := e.Write(b.Context(), f)
 			require.NoError(b, err)
 		}
+		for i := range versions { // the same with valid times, of which some come late
+			f := typical(i)
+			f.Key, f.ValidTime = "valid", time.Unix(int64(i*13%versions), 0)
+			_, err := e.Write(b.Context(), f)
+			require.NoError(b, err)
+		}
+		b.Run(fmt.Sprint("valid/", versions), func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				if _, ok := e.GetAt("tasks", "valid", store.Moment{Valid: time.Unix(int64(n%versions), 0)}); !ok {
+					b.Fatal("not found")
+				}
+				n += 7919
+			}
+		})
 		for axis, moment := range map[string]func(n int) store.Moment{
 			"seq":  func(n int) store.Moment { return store.Moment{Seq: uint64(n)} },
 			"time": func(n int) store.Moment { return store.Moment{Time: time.Unix(int64(n), 0)} },
@@ -255,6 +271,13 @@ func BenchmarkScope(b *testing.B) {
 	b.Run("page", func(b *testing.B) {
 		for b.Loop() {
 			for range s.List(store.Query{ByKey: true, Limit: 20, After: "key-0500000"}) {
+			}
+		}
+	})
+	b.Run("by-field", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for range s.List(store.Query{OrderBy: "n", Descending: true, Limit: 20}) {
 			}
 		}
 	})

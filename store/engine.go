@@ -48,7 +48,9 @@ type Options struct {
 	Stores []string
 
 	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
-	// all. Reads of the past, tails and folds then see what is kept, and [Engine.Past] has the rest.
+	// all. Reads of the present are as ever, and tails, watches and folds read from the log what is
+	// not kept. Reads of a Moment, of a key's History, of Facts and by ID see what is kept only:
+	// [Engine.Past], and the methods of that name of scopes, indexes and relations, have all.
 	KeepVersions int
 
 	// ReadOnly makes every write report ErrReadOnly.
@@ -101,6 +103,9 @@ type Engine struct {
 //
 // The engine does not close b; b is closed after the engine.
 func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error) {
+	if b == nil {
+		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "backend", Reason: "nil"})
+	}
 	if opts.Logger == nil {
 		opts.Logger = zap.NewNop()
 	}
@@ -159,8 +164,11 @@ func (e *Engine) Close() error {
 }
 
 // Head returns the seq through which the engine shows the log: all facts of its own writes that
-// returned, and of others' what has come. 0: none. It moves on fact by fact: as a Moment's Seq it
-// gives a state that the log was in, which may be one between two facts of a batch.
+// returned, and of others' what has come. 0: none. [AsOf] makes a Moment of it.
+//
+// It moves on fact by fact, since logs do not say where a batch ends: it, and a read without a
+// Moment, may show a state between two facts of a batch. To see none or all of it, read AsOf the seq of
+// the last fact of a batch, which WriteBatch returns.
 func (e *Engine) Head() uint64 { return e.head.Load() }
 
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it

@@ -1,11 +1,11 @@
 package store
 
 import (
+	"context"
 	"iter"
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // An Index finds the current records of a store by what they have in a field. Over a history, whose
@@ -32,15 +32,25 @@ func (e *Engine) Index(store string, field Field) (*Index, error) {
 	return x, nil
 }
 
+// Past returns the same index over all that the log holds of its store now, see [Scope.Past].
+func (x *Index) Past(ctx context.Context) (*Index, error) {
+	e, err := x.values.engine.Past(ctx, x.store)
+	if err != nil {
+		return nil, err
+	}
+	return e.Index(x.store, x.field)
+}
+
 // Build builds the index now, so that its first read need not.
 func (x *Index) Build() { x.values.get() }
 
 // List yields the records that have v, a Go value that becomes JSON, in the field as of a moment, in
-// the order in which their keys were first written. Equal is what has the same canonical JSON; a
-// record without the field has nothing in it, which is not null. Reading the present costs what is
-// found; a past moment costs a look at every key of the store.
+// the order in which their keys were first written. Equal is as in [Filter]; a record without the
+// field has nothing in it, which is not null. Reading the present costs what is
+// found; a past moment costs a look at every key of the store, and where Options.KeepVersions is set,
+// it is for [Index.Past].
 func (x *Index) List(v any, m Moment) (iter.Seq[Record], error) {
-	want, err := canonicalOf(x.field, v)
+	want, err := equalForm(x.field, v)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +97,7 @@ func (x *Index) Values() iter.Seq[string] {
 	}
 }
 
-// token returns what a record has in the field, in canonical form.
+// token returns what a record has in the field, in the form of appendEqual.
 func (x *Index) token(r Record) (string, bool) {
 	if r.data == nil || r.Retracted() {
 		return "", false
@@ -100,6 +110,6 @@ func (x *Index) token(r Record) (string, bool) {
 	if found == nil {
 		return "", false
 	}
-	form, err := wire.AppendCanonical(make([]byte, 0, len(found)), found)
+	form, err := appendEqual(make([]byte, 0, len(found)), found)
 	return string(form), err == nil
 }

@@ -66,6 +66,8 @@ func (e *Engine) take(ctx context.Context, facts iter.Seq2[backend.Fact, error],
 			select {
 			case batches <- batch:
 			case <-ctx.Done():
+				failed = ctx.Err() // and no more of the log: there would be a gap
+				return
 			}
 			batch = make([]backend.Fact, 0, batchSize)
 		}

@@ -56,8 +56,9 @@ func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	return f, nil
 }
 
-// Append writes an event: a fact under a key of its own, which is the fact's ID. f needs no Key;
-// otherwise all is as with [Engine.Write].
+// Append writes an event: a fact under a key of its own, which is the fact's ID. A Key that f has is
+// kept, and should be no other event's, since the two would be one record. Otherwise all is as with
+// [Engine.Write].
 func (e *Engine) Append(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	if f.ID == "" {
 		var err error
@@ -81,7 +82,8 @@ func (e *Engine) Retract(ctx context.Context, f backend.Fact) (backend.Fact, err
 // WriteBatch writes the facts of b together or not at all, and only if every Expect holds, and
 // returns them as the log holds them, once the engine shows them all. What [Engine.Write] says
 // holds for each fact; errors are those of [backend.BatchWriter], a *backend.ConflictError where
-// an Expect does not hold, and errors.ErrUnsupported where the backend writes no batches.
+// an Expect does not hold, and errors.ErrUnsupported where the backend writes no batches. After a
+// conflict the engine shows what the log holds of that key, be it that others wrote or pruned it.
 func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	facts, err := e.writeBatch(ctx, b)
 	if err == nil {
@@ -100,7 +102,7 @@ func (e *Engine) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fac
 	}
 	facts, err := backend.WriteBatch(ctx, e.log, b)
 	if err := e.end(ctx, facts, err); err != nil {
-		return nil, err
+		return nil, e.conflicted(ctx, b.Expect, err)
 	}
 	return facts, nil
 }
