@@ -19,16 +19,20 @@ type Records[T any] struct {
 // NewRecords returns the records of T in the store of that name, 1 to 256 bytes of UTF-8. It may
 // be called any number of times for the same name.
 func NewRecords[T any](s *Store, name string) (*Records[T], error) {
-	if err := checkName(name); err != nil {
+	if err := s.checkName(name); err != nil {
 		return nil, err
 	}
 	return &Records[T]{store: s, name: name}, nil
 }
 
-func checkName(name string) error {
+// checkName reports why no Records or History can be of the store of that name.
+func (s *Store) checkName(name string) error {
 	probe := backend.Fact{ID: "probe", Store: name, Value: []byte("0")}
 	if err := probe.Validate(); err != nil {
 		return fmt.Errorf("companion: %w", err)
+	}
+	if !s.engine.Loaded(name) {
+		return fmt.Errorf("companion: store %q: %w", name, ErrNotLoaded)
 	}
 	return nil
 }

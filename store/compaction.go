@@ -53,6 +53,9 @@ func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.opts.KeepVersions > 0 {
 		return nil, fmt.Errorf("store: compact: the engine was opened with KeepVersions: %w", errors.ErrUnsupported)
 	}
+	if err := e.Load(ctx, CompactionStore); err != nil {
+		return nil, fmt.Errorf("store: compact: %w", err)
+	}
 	done, err := e.compact(ctx)
 	if err != nil {
 		return done, err
@@ -153,7 +156,7 @@ func (e *Engine) gone(ctx context.Context, c Compaction) (gone []uint64, err err
 	next, stop := iter.Pull(c.seqs())
 	defer stop()
 	seq, more := next()
-	for f, err := range e.log.Replay(ctx, seq-1) {
+	for f, err := range backend.ReplayStores(ctx, e.log, seq-1, c.Store) {
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,7 @@ import (
 // ever.
 func (e *Engine) conflicted(ctx context.Context, expected []backend.Expect, refused error) error {
 	var c *backend.ConflictError
-	if !errors.As(refused, &c) || !e.keeps(c.Store) {
+	if !errors.As(refused, &c) || !e.Loaded(c.Store) {
 		return refused
 	}
 	stale := func() bool {
@@ -52,15 +52,12 @@ func (e *Engine) reread(ctx context.Context, store string) error {
 	held := func(before uint64) bool {
 		return s != nil && n < int(s.count.Load()) && s.nth(n).Seq() < before
 	}
-	for f, err := range e.log.Replay(ctx, 0) {
+	for f, err := range backend.ReplayStores(ctx, e.log, 0, store) {
 		if err != nil {
 			return err
 		}
 		if f.Seq > through {
 			break
-		}
-		if f.Store != store {
-			continue
 		}
 		for ; held(f.Seq); n++ {
 			gone[s.nth(n).Seq()] = true

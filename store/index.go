@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"sync"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -15,7 +14,7 @@ import (
 type Index struct {
 	store  string
 	field  Field
-	values projector[values, *values]
+	values projector[postings, *postings]
 }
 
 // Index returns the index of a store by a field. It is built on first use, and kept up by each write
@@ -25,12 +24,10 @@ func (e *Engine) Index(store string, field Field) (*Index, error) {
 		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
 	}
 	x := &Index{store: store, field: field}
-	x.values = projector[values, *values]{
+	x.values = projector[postings, *postings]{
 		engine: e, store: store,
-		create: func(p projected) *values {
-			return &values{projected: p, index: x, keys: make(map[string]*numbers)}
-		},
-		over: func(v *values) projected { return v.projected },
+		create: func(p projected) *postings { return newPostings(p, x) },
+		over:   func(p *postings) projected { return p.projected },
 	}
 	return x, nil
 }
@@ -63,7 +60,7 @@ func (x *Index) List(v any, m Moment) (iter.Seq[Record], error) {
 // list yields the records with one of wanted in the field.
 func (x *Index) list(m Moment, wanted ...[]byte) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		space, v := x.values.get()
+		space, p := x.values.get()
 		if space == nil {
 			return
 		}
@@ -76,7 +73,7 @@ func (x *Index) list(m Moment, wanted ...[]byte) iter.Seq[Record] {
 			return
 		}
 		through := x.values.engine.Head()
-		for _, n := range v.find(wanted) {
+		for _, n := range p.find(wanted) {
 			r, _ := space.key(n)
 			if (r.Seq() <= through || fits(r)) && !yield(r) {
 				return
@@ -88,17 +85,11 @@ func (x *Index) list(m Moment, wanted ...[]byte) iter.Seq[Record] {
 // Values yields what the field has in current records, as JSON, in no certain order.
 func (x *Index) Values() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		_, v := x.values.get()
-		if v == nil {
+		_, p := x.values.get()
+		if p == nil {
 			return
 		}
-		v.mu.RLock()
-		all := make([]string, 0, len(v.keys))
-		for token := range v.keys {
-			all = append(all, token)
-		}
-		v.mu.RUnlock()
-		for _, token := range all {
+		for _, token := range p.tokens() {
 			if !yield(token) {
 				return
 			}
@@ -121,53 +112,4 @@ func (x *Index) token(r Record) (string, bool) {
 	}
 	form, err := appendEqual(make([]byte, 0, len(found)), found)
 	return string(form), err == nil
-}
-
-// values has the numbers of the keys, in their order, by what their current records have in a field.
-type values struct {
-	projected
-	index *Index
-	mu    sync.RWMutex
-	keys  map[string]*numbers // none of them empty
-}
-
-func (v *values) put(n uint32, prev, r Record) {
-	before, had := v.index.token(prev)
-	now, has := v.index.token(r)
-	if had == has && before == now {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if had {
-		if keys := v.keys[before]; keys != nil {
-			if keys.remove(n); keys.empty() {
-				delete(v.keys, before)
-			}
-		}
-	}
-	if has {
-		keys := v.keys[now]
-		if keys == nil {
-			keys = new(numbers)
-			v.keys[now] = keys
-		}
-		keys.add(n)
-	}
-}
-
-// find returns the numbers of the keys with one of wanted, in their order.
-func (v *values) find(wanted [][]byte) []uint32 {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	var found []uint32
-	for _, w := range wanted {
-		if keys := v.keys[string(w)]; keys != nil {
-			found = keys.appendTo(found)
-		}
-	}
-	if len(wanted) > 1 {
-		slices.Sort(found)
-	}
-	return found
 }

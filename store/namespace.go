@@ -15,16 +15,17 @@ import (
 // A namespace is the facts of one store: in the order of the log, and those of each key as a chain
 // from the latest one back.
 type namespace struct {
-	name    string
-	arena   arena
-	keys    keyTable
-	log     pages[atomic.Uint64] // refs of all records, in the order of the log
-	count   atomic.Uint32        // of records in log
-	newest  time.Time            // the latest transaction time
-	unruly  atomic.Bool          // a transaction time is before that of an earlier fact
-	scratch []byte
-	surplus int    // facts beyond those that trim keeps
-	floor   uint64 // all facts that trim dropped were followed by one with a seq through it; never changes
+	name      string
+	arena     arena
+	keys      keyTable
+	producers producers
+	log       pages[atomic.Uint64] // refs of all records, in the order of the log
+	count     atomic.Uint32        // of records in log
+	newest    time.Time            // the latest transaction time
+	unruly    atomic.Bool          // a transaction time is before that of an earlier fact
+	scratch   []byte
+	surplus   int    // facts beyond those that trim keeps
+	floor     uint64 // all facts that trim dropped were followed by one with a seq through it; never changes
 
 	upcasts     atomic.Pointer[upcasts] // nil: values are read as they are
 	projections []projection            // kept up by add
@@ -55,7 +56,7 @@ func (s *namespace) addAs(f *backend.Fact, number uint32) {
 	if j := prev.jump(); prev.depth()-j.depth() == j.depth()-j.jump().depth() {
 		jump = j.u64(atJump)
 	}
-	s.scratch = encode(s.scratch[:0], f, prev)
+	s.scratch = s.encode(s.scratch[:0], f, prev)
 	binary.LittleEndian.PutUint64(s.scratch[atPrev:], uint64(before.ref()))
 	binary.LittleEndian.PutUint64(s.scratch[atJump:], jump)
 	binary.LittleEndian.PutUint32(s.scratch[atKey:], number)

@@ -14,7 +14,7 @@ import (
 var ErrDropped = errors.New("store: the engine does not hold all facts that this asks for: read them through Past")
 
 // partial reports whether the log may have facts that e does not hold.
-func (e *Engine) partial() bool { return e.opts.KeepVersions > 0 || e.opts.Stores != nil }
+func (e *Engine) partial() bool { return e.opts.KeepVersions > 0 || e.stores.Load() != nil }
 
 // errPast is why an engine of the past does not go on.
 var errPast = errors.New("store: an engine of the past does not follow the log")
@@ -34,14 +34,15 @@ func (e *Engine) Past(ctx context.Context, store string, keys ...string) (*Engin
 func (e *Engine) past(ctx context.Context, stores, keys []string) (*Engine, error) {
 	opts := e.opts
 	opts.KeepVersions, opts.Stores, opts.ReadOnly, opts.Progress = 0, stores, true, nil
-	p := &Engine{log: e.log, opts: opts, keys: slices.Clone(keys), stop: func() {}, done: make(chan struct{})}
+	p := newEngine(e.log, opts)
+	p.keys, p.stop = slices.Clone(keys), func() {}
 	close(p.done)
 	for name, s := range e.spaces.Range {
-		if p.keeps(name.(string)) {
+		if p.Loaded(name.(string)) {
 			p.space(name.(string)).upcasts.Store(s.(*namespace).upcasts.Load())
 		}
 	}
-	if err := p.catchUp(ctx, func(int) {}); err != nil {
+	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(errors.New("store: read the past"), err)
 	}
 	p.fail(errPast)

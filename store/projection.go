@@ -23,11 +23,14 @@ func (p projected) forget() { p.left() }
 
 func (p projected) holds(s *namespace) bool { return p.space == s && p.upcasts == s.upcasts.Load() }
 
-// replace makes kept the namespace of its store, in the place of the one there is, which may go as soon
-// as nobody reads it any more. The caller holds mu.
-func (e *Engine) replace(kept *namespace) {
-	old := e.namespace(kept.name)
-	e.spaces.Store(kept.name, kept)
+// replace makes s the namespace of its store, in the place of the one there is, if any, which may go as
+// soon as nobody reads it any more. The caller holds mu.
+func (e *Engine) replace(s *namespace) {
+	old := e.namespace(s.name)
+	e.spaces.Store(s.name, s)
+	if old == nil {
+		return
+	}
 	for _, p := range old.projections {
 		p.forget()
 	}

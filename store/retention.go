@@ -23,11 +23,10 @@ type Retention struct {
 	Events bool `json:"events,omitempty"`
 }
 
-// Retain says what [Engine.Compact] keeps of a store, one that the engine was opened for. It replaces
-// what was said before.
+// Retain says what [Engine.Compact] keeps of a store, which must be in memory, else it is ErrNotLoaded.
+// It replaces what was said before.
 func (e *Engine) Retain(store string, r Retention) error {
-	probe := backend.Fact{ID: "probe", Store: store, Value: []byte("0")}
-	if err := probe.Validate(); err != nil {
+	if err := checkStore(store); err != nil {
 		return err
 	}
 	switch {
@@ -37,10 +36,10 @@ func (e *Engine) Retain(store string, r Retention) error {
 		return &backend.InvalidError{Field: "window", Reason: fmt.Sprint(r.Window, " is below 0")}
 	case r.Events && r.Window == 0:
 		return &backend.InvalidError{Field: "events", Reason: "without a window"}
-	case !e.keeps(store):
-		return &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("%q is not among those that the engine was opened for", store)}
 	case store == CompactionStore:
 		return &backend.InvalidError{Field: "store", Reason: "the receipts of compactions are kept"}
+	case !e.Loaded(store):
+		return fmt.Errorf("store: retain of store %q: %w", store, ErrNotLoaded)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
