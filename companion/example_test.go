@@ -279,7 +279,7 @@ func ExampleNewRecords() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// companion: backend: invalid store: empty
+	// companion: store "": backend: invalid store: empty
 }
 
 // A receipt says what the log made of the write.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"reflect"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
@@ -17,18 +18,27 @@ type Records[T any] struct {
 }
 
 // NewRecords returns the records of T in the store of that name, 1 to 256 bytes of UTF-8. It may
-// be called any number of times for the same name.
+// be called any number of times for the same name. A T that can't be JSON, or of which JSON has
+// nothing because no field is exported, is a *backend.InvalidError.
 func NewRecords[T any](s *Store, name string) (*Records[T], error) {
-	if err := checkName(name); err != nil {
+	if err := check[T](s, name); err != nil {
 		return nil, err
 	}
 	return &Records[T]{store: s, name: name}, nil
 }
 
-func checkName(name string) error {
+// check reports what can't be a store of T.
+func check[T any](s *Store, name string) error {
 	probe := backend.Fact{ID: "probe", Store: name, Value: []byte("0")}
-	if err := probe.Validate(); err != nil {
-		return fmt.Errorf("companion: %w", err)
+	err := probe.Validate()
+	if err == nil {
+		err = checkType(reflect.TypeFor[T]())
+	}
+	if s == nil {
+		err = &backend.InvalidError{Field: "store", Reason: "a nil Store: did Open fail?"}
+	}
+	if err != nil {
+		return fmt.Errorf("companion: store %q: %w", name, err)
 	}
 	return nil
 }

@@ -101,8 +101,8 @@ func TestValuesAreRefused(t *testing.T) {
 	checkRefused(t, json.RawMessage(" null "))
 	checkRefused(t, json.RawMessage(`{"a":1,"a":2}`))
 	checkRefused(t, json.RawMessage(strings.Repeat("[", 91)+strings.Repeat("]", 91)))
-	checkRefused(t, make(chan int))
-	checkRefused(t, func() {})
+	checkRefused[any](t, make(chan int))
+	checkRefused[any](t, func() {})
 	checkRefused(t, math.NaN())
 	checkRefused(t, json.RawMessage("{"))
 }

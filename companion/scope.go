@@ -11,8 +11,8 @@ import (
 
 // A Filter says which records are in a scope: those that all of it fits.
 type Filter[T any] struct {
-	// Where has what fields are equal to, by their JSON names, joined by dots where they are nested.
-	// Nil: any.
+	// Where has what fields are equal to, by their JSON names, joined by dots where they are nested,
+	// as Go values: the number of a field with the tag option "string" is a number here. Nil: any.
 	Where map[string]any
 
 	// Match is asked about a record's key and value; nil: any. It must answer the same whenever it is
@@ -33,12 +33,11 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	for field, v := range f.Where {
 		found, err := checkField[T](field)
 		if err == nil {
-			err = checkWanted(field, found, v)
+			filter.Where[store.Field(field)], err = wanted(field, found, v)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("companion: scope %q of store %q: %w", name, r.name, err)
 		}
-		filter.Where[store.Field(field)] = v
 	}
 	if f.Match != nil {
 		filter.Match = func(found store.Record, value json.RawMessage) bool {
