@@ -60,7 +60,7 @@ func (h *History[T]) Tail(ctx context.Context, after uint64) iter.Seq2[Record[T]
 
 // Retain says how long [Store.Compact] keeps events: for window.
 func (h *History[T]) Retain(window time.Duration) error {
-	return h.store.engine.Retain(h.name, Retention{Window: window, Events: true})
+	return retain(h.store, h.name, Retention{Window: window, Events: true})
 }
 
 // A Partition finds the events of a History by what they have in a field.

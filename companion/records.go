@@ -81,11 +81,36 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // loop's body may call any method. To see all records as of one moment while others write, give
 // the Seq of [Store.Head].
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	engine, err := r.as(ctx, q.At)
-	if err != nil {
-		return failed[T](err)
+	return r.read(ctx, q.At, func(e *store.Engine) (iter.Seq[store.Record], error) {
+		return e.List(r.name, q), checkQuery(e, r.name, q)
+	})
+}
+
+// checkQuery reports a query that nothing can answer, where the engine would yield nothing.
+func checkQuery(e *store.Engine, name string, q Query) error {
+	if q.Limit < 0 {
+		return &backend.InvalidError{Field: "limit", Reason: fmt.Sprint(q.Limit, " is below 0")}
 	}
-	return typed[T](ctx, engine.List(r.name, q))
+	if q.After != "" && !q.ByKey && e.Latest(name, q.After).Seq() == 0 {
+		return &backend.InvalidError{Field: "after", Reason: fmt.Sprintf("key %q is not there, or no longer: pages that survive that are asked for ByKey", q.After)}
+	}
+	return nil
+}
+
+// read yields what records finds in an engine that knows the store, or some keys of it, as of m.
+func (r *Records[T]) read(ctx context.Context, m Moment, records func(*store.Engine) (iter.Seq[store.Record], error), keys ...string) iter.Seq2[Record[T], error] {
+	return func(yield func(Record[T], error) bool) {
+		var found iter.Seq[store.Record]
+		engine, err := r.as(ctx, m, keys...)
+		if err == nil {
+			found, err = records(engine)
+		}
+		if err != nil {
+			yield(Record[T]{}, fmt.Errorf("companion: read store %q: %w", r.name, err))
+			return
+		}
+		typed[T](ctx, found)(yield)
+	}
 }
 
 // as returns an engine that knows the store, or some keys of it, as of a moment.
@@ -124,15 +149,20 @@ func (r *Records[T]) Update(ctx context.Context, key string, change func(old Rec
 
 // History yields all that key ever was, retractions too, the oldest first. Pairs are as in List.
 func (r *Records[T]) History(ctx context.Context, key string) iter.Seq2[Record[T], error] {
-	engine, err := r.as(ctx, Moment{Seq: math.MaxUint64}, key)
-	if err != nil {
-		return failed[T](err)
-	}
-	return typed[T](ctx, engine.History(r.name, key))
+	return r.read(ctx, Moment{Seq: math.MaxUint64}, func(e *store.Engine) (iter.Seq[store.Record], error) {
+		return e.History(r.name, key), nil
+	}, key)
 }
 
 // Retain says what [Store.Compact] keeps of the records.
-func (r *Records[T]) Retain(rule Retention) error { return r.store.engine.Retain(r.name, rule) }
+func (r *Records[T]) Retain(rule Retention) error { return retain(r.store, r.name, rule) }
+
+func retain(s *Store, name string, rule Retention) error {
+	if err := s.engine.Retain(name, rule); err != nil {
+		return fmt.Errorf("companion: retain store %q: %w", name, err)
+	}
+	return nil
+}
 
 // typed decodes records until one can't be, or ctx is done.
 func typed[T any](ctx context.Context, records iter.Seq[store.Record]) iter.Seq2[Record[T], error] {

@@ -23,6 +23,7 @@ type Filter[T any] struct {
 // A Scope is a named filter over the current records of a store.
 type Scope[T any] struct {
 	scope *store.Scope
+	of    *Records[T]
 }
 
 // Scope returns the scope of the records that f fits. A field that T does not have, or a value that
@@ -49,7 +50,7 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if err != nil {
 		return nil, fmt.Errorf("companion: scope %q of store %q: %w", name, r.name, err)
 	}
-	return &Scope[T]{scope}, nil
+	return &Scope[T]{scope, r}, nil
 }
 
 // Build builds the scope's index now, so that its first read need not.
@@ -60,7 +61,9 @@ func (s *Scope[T]) Count() int { return s.scope.Count() }
 
 // List yields the records in the scope that q asks for. Pairs are as in [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	return typed[T](ctx, s.scope.List(q))
+	return s.of.read(ctx, Moment{}, func(e *store.Engine) (iter.Seq[store.Record], error) {
+		return s.scope.List(q), checkQuery(e, s.of.name, q)
+	})
 }
 
 // What an [Event] can be.

@@ -54,8 +54,22 @@ func TestScopesCheckTheirFields(t *testing.T) {
 	}
 	_, err = people.Scope("s", companion.Filter[Person]{Where: map[string]any{"home.town": "Bern"}})
 	require.ErrorContains(t, err, `has no field "town": there is city, more`)
-	_, err = companion.NewRelation(people, people, "boss")
-	require.ErrorIs(t, err, backend.ErrInvalid)
+	for _, field := range []string{"boss", "Plain", "home"} {
+		_, err = companion.NewRelation(people, people, field)
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		require.Equal(t, field, invalid.Field)
+	}
+	for _, field := range []string{"name", "level", "since", "home.more.deep"} {
+		_, err = companion.NewRelation(people, people, field)
+		require.NoError(t, err, field)
+	}
+	_, err = companion.NewRelation[Person](nil, people, "name")
+	require.ErrorIs(t, err, companion.ErrInvalid)
+	others, err := companion.NewRecords[Person](openStore(t), "people")
+	require.NoError(t, err)
+	_, err = companion.NewRelation(others, people, "name")
+	require.ErrorContains(t, err, "different Stores")
 	visits, err := companion.NewHistory[Person](s, "visits")
 	require.NoError(t, err)
 	_, err = visits.Partition("page")
@@ -356,6 +370,10 @@ func TestKeepVersions(t *testing.T) {
 	require.Equal(t, 9, r.Value)
 	found := collect(t, numbers.List(t.Context(), companion.Query{At: companion.Moment{Seq: 10}}))
 	require.Equal(t, 9, found[0].Value)
+	past := numbers.History(t.Context(), "k")
+	_, err = numbers.Put(t.Context(), "k", n)
+	require.NoError(t, err)
+	require.Len(t, collect(t, past), n+1, "each loop reads anew")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, err := range numbers.History(ctx, "k") {
