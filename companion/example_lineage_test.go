@@ -1,0 +1,76 @@
+package companion_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/companion"
+)
+
+// A lineage can be handed to an auditor, who has it checked against the log later.
+func ExampleStore_Verify() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	prices := must(companion.NewRecords[int](s, "prices"))
+	must(prices.Put(companion.WithProducer(ctx, "ana"), "lamp", 40))
+	latest := must(prices.Put(companion.WithProducer(ctx, "bob"), "lamp", 45))
+
+	text := must(json.Marshal(must(s.Lineage(latest.ID))))
+	var received companion.Lineage
+	if err := json.Unmarshal(text, &received); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(received.Facts), "facts", s.Verify(received))
+	received.Facts[0].Producer = json.RawMessage(`"bob"`)
+	fmt.Println(errors.Is(s.Verify(received), backend.ErrCorrupt))
+
+	_, err := s.Lineage("unheard of")
+	fmt.Println(err)
+	// Output:
+	// 2 facts <nil>
+	// true
+	// companion: not found: fact "unheard of"
+}
+
+// Who wrote what when, without the values.
+func ExampleFactRef() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	prices := must(companion.NewRecords[int](s, "prices"))
+	for i, who := range []string{"ana", "bob"} {
+		must(prices.Put(companion.WithProducer(ctx, who), "lamp", 40+i))
+	}
+	latest := must(prices.Get(ctx, "lamp"))
+	var facts []companion.FactRef = must(s.Lineage(latest.ID)).Facts
+	for _, f := range facts {
+		fmt.Println(f.Seq, f.Key, "by", string(f.Producer), f.ValueHash[:8])
+	}
+	fmt.Println(facts[1].Causation == facts[0].ID)
+	// Output:
+	// 1 lamp by "ana" d59eced1
+	// 2 lamp by "bob" 3d914f93
+	// true
+}
+
+// A lineage says what is not there any more to be told.
+func ExampleLineage() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	prices := must(companion.NewRecords[int](s, "prices"))
+	if err := prices.Retain(companion.Retention{Versions: 1}); err != nil {
+		log.Fatal(err)
+	}
+	first := must(prices.Put(ctx, "lamp", 40))
+	latest := must(prices.Put(ctx, "lamp", 45))
+	must(s.Compact(ctx))
+	var l companion.Lineage = must(s.Lineage(latest.ID))
+	fmt.Println(len(l.Facts), l.Missing[0] == first.ID)
+	// Output: 1 true
+}
