@@ -13,6 +13,7 @@ import (
 // methods return a changed copy.
 type Change struct {
 	fact   backend.Fact
+	event  bool    // its key is its ID
 	expect *string // the ID of the key's latest fact; nil: any
 	err    error
 }
@@ -34,6 +35,7 @@ func (r *Records[T]) Deletion(key string) Change {
 // makes it safe to write it again after an error.
 func (h *History[T]) Event(v T) Change {
 	c := change(h.name, v)
+	c.event = true
 	id, err := h.store.newID()
 	if err != nil {
 		c.err = fmt.Errorf("make an ID: %w", err)
@@ -67,10 +69,13 @@ func (c Change) ValidFrom(t time.Time) Change {
 }
 
 // WithID gives the fact an ID, 1 to 128 bytes of UTF-8 and unique in the log, such as that of the
-// request that led to it. Then it is safe to write the change again when it is not known whether it
-// was written: it is written once.
+// request that led to it. Then it is safe to write the change again, or the same change made anew,
+// when it is not known whether it was written: it is written once. The key of an event is its ID.
 func (c Change) WithID(id string) Change {
 	c.fact.ID = id
+	if c.event {
+		c.fact.Key = id
+	}
 	return c
 }
 

@@ -208,5 +208,34 @@ func TestWithID(t *testing.T) {
 	require.Equal(t, first, again)
 	require.Equal(t, uint64(1), s.Head())
 	_, err = s.Write(t.Context(), tasks.Change("k", Task{Title: "other"}).WithID("request-1"))
-	require.ErrorIs(t, err, backend.ErrIDReused)
+	require.ErrorIs(t, err, companion.ErrIDReused)
+
+	notes, err := companion.NewHistory[string](s, "notes")
+	require.NoError(t, err)
+	for range 2 { // as by an app that was started anew and is asked again
+		receipts, err := s.Write(t.Context(), notes.Event("once").WithID("request-2"))
+		require.NoError(t, err)
+		require.Equal(t, uint64(2), receipts[0].Seq)
+	}
+	require.Equal(t, []string{"request-2"}, keysOf(collect(t, notes.Since(t.Context(), 0))))
+	_, err = s.Write(t.Context(), notes.Event("other").WithID("request-2"))
+	require.ErrorIs(t, err, companion.ErrIDReused)
+}
+
+// A derived event is under a key of its own, which is its ID, as others are.
+func TestDerivedEvents(t *testing.T) {
+	s := openStore(t)
+	tasks := tasksOf(t, s)
+	notes, err := companion.NewHistory[string](s, "notes")
+	require.NoError(t, err)
+	require.NoError(t, tasks.Derive("notes", 1, func(_ context.Context, task companion.Record[Task]) (companion.Derived, error) {
+		return companion.Derived{Changes: []companion.Change{notes.Event("one of " + task.Key), notes.Event("two of " + task.Key)}}, nil
+	}))
+	_, err = tasks.Put(t.Context(), "k", Task{})
+	require.NoError(t, err)
+	events := collect(t, notes.Since(t.Context(), 0))
+	require.Len(t, events, 2)
+	for _, event := range events {
+		require.Equal(t, event.ID, event.Key)
+	}
 }

@@ -2,6 +2,7 @@ package companion
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
@@ -34,10 +35,11 @@ func (h *History[T]) Derive(name string, version int, rule func(ctx context.Cont
 }
 
 func derive[T any](s *Store, from, name string, version int, rule func(ctx context.Context, source Record[T]) (Derived, error)) error {
+	failed := func(err error) error { return fmt.Errorf("companion: rule %q of store %q: %w", name, from, err) }
 	if rule == nil {
-		return &backend.InvalidError{Field: "rule", Reason: "nil"}
+		return failed(&backend.InvalidError{Field: "rule", Reason: "nil"})
 	}
-	return s.engine.AddRule(store.Rule{Name: name, Version: version, Source: from, Derive: func(ctx context.Context, found store.Record) (store.Derived, error) {
+	err := s.engine.AddRule(store.Rule{Name: name, Version: version, Source: from, Derive: func(ctx context.Context, found store.Record) (store.Derived, error) {
 		source, err := decode[T](found)
 		if err != nil {
 			return store.Derived{}, err
@@ -52,8 +54,15 @@ func derive[T any](s *Store, from, name string, version int, rule func(ctx conte
 			if err != nil {
 				return store.Derived{}, err
 			}
+			if c.event {
+				f.Key = "" // the engine gives it the ID that it gives the fact
+			}
 			d.Facts = append(d.Facts, f)
 		}
 		return d, nil
 	}})
+	if err != nil {
+		return failed(err)
+	}
+	return nil
 }

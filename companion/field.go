@@ -1,10 +1,10 @@
 package companion
 
 import (
-	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/igniter-store/igniter/backend"
@@ -24,55 +24,51 @@ func checkField[T any](field string) (*reflect.StructField, error) {
 		if t.Kind() == reflect.Interface || t.Kind() == reflect.Map || writesItself(t) {
 			return nil, nil
 		}
-		var known []string
-		next := (*reflect.StructField)(nil)
-		if t.Kind() == reflect.Struct {
-			for _, f := range reflect.VisibleFields(t) {
-				if name, ok := jsonName(f); ok {
-					known = append(known, name)
-					if name == path {
-						next = &f
-					}
-				}
-			}
+		if t.Kind() != reflect.Struct {
+			return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v has no fields, and so no %q", t, path)}
 		}
-		if next == nil {
+		fields := jsonFields(t)
+		i := slices.IndexFunc(fields, func(f jsonField) bool { return f.name == path })
+		if i < 0 {
+			var known []string
+			for _, f := range fields {
+				known = append(known, f.name)
+			}
 			return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v has no field %q: there is %s", t, path, strings.Join(known, ", "))}
 		}
-		found, t = next, next.Type
+		found, t = &fields[i].StructField, fields[i].Type
 	}
 	return found, nil
 }
 
-func writesItself(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return p.Implements(reflect.TypeFor[json.Marshaler]()) || p.Implements(reflect.TypeFor[encoding.TextMarshaler]())
-}
-
-// jsonName returns the name that encoding/json gives a field; false if it leaves it out.
-func jsonName(f reflect.StructField) (string, bool) {
-	tag := f.Tag.Get("json")
-	name, _, _ := strings.Cut(tag, ",")
-	if !f.IsExported() || tag == "-" || f.Anonymous && name == "" {
-		return "", false
-	}
-	if name == "" {
-		name = f.Name
-	}
-	return name, true
-}
-
-// checkWanted reports a value that a field of T never has in JSON, because it is left out then.
-func checkWanted(field string, f *reflect.StructField, v any) error {
+// wanted returns what a field that is v has in JSON. That no T has it there is an error.
+func wanted(field string, f *reflect.StructField, v any) (any, error) {
 	if f == nil {
-		return nil
+		return v, nil
 	}
-	_, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-	omits := strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
-	if omits && (v == nil || reflect.ValueOf(v).IsZero()) {
-		return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("it is left out of the JSON where it is %v, so nothing equals that: use Match", v)}
+	holder := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "F", Type: f.Type, Tag: f.Tag}})).Elem()
+	held := holder.Field(0)
+	if given := reflect.ValueOf(v); given.IsValid() && given.Type().AssignableTo(f.Type) {
+		held.Set(given)
+	} else if writesItself(f.Type) {
+		return v, nil
+	} else if text, err := marshal(field, v); err != nil {
+		return nil, err
+	} else if json.Unmarshal(text, held.Addr().Interface()) != nil || !sameJSON(text, held.Interface()) {
+		return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("it is %v, and never %s", f.Type, text)}
 	}
-	return nil
+	text, err := marshal(field, holder.Interface())
+	if err != nil {
+		return nil, err
+	}
+	var written map[string]json.RawMessage
+	if err := json.Unmarshal(text, &written); err != nil || len(written) == 1 {
+		for _, form := range written {
+			return form, nil
+		}
+		return nil, err
+	}
+	return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("it is left out of the JSON where it is %v, so nothing equals that: use Match", v)}
 }
 
 // checkOrder reports a field to order by that T does not have.
@@ -84,9 +80,11 @@ func checkOrder[T any](q Query) error {
 	return err
 }
 
-func indexOf[T any](s *Store, name, field string) (*store.Index, error) {
-	if _, err := checkField[T](field); err != nil {
-		return nil, fmt.Errorf("companion: index store %q: %w", name, err)
+func indexOf[T any](s *Store, name, field string) (*store.Index, *reflect.StructField, error) {
+	found, err := checkField[T](field)
+	if err != nil {
+		return nil, nil, fmt.Errorf("companion: index store %q: %w", name, err)
 	}
-	return s.engine.Index(name, store.Field(field))
+	index, err := s.engine.Index(name, store.Field(field))
+	return index, found, err
 }

@@ -2,7 +2,9 @@ package companion
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"reflect"
 	"time"
 
 	"github.com/igniter-store/igniter/store"
@@ -15,10 +17,9 @@ type History[T any] struct {
 	name  string
 }
 
-// NewHistory returns the history of T in the store of that name, 1 to 256 bytes of UTF-8. It may
-// be called any number of times for the same name.
+// NewHistory returns the history of T in the store of that name, as [NewRecords].
 func NewHistory[T any](s *Store, name string) (*History[T], error) {
-	if err := s.checkName(name); err != nil {
+	if err := check[T](s, name); err != nil {
 		return nil, err
 	}
 	return &History[T]{store: s, name: name}, nil
@@ -59,31 +60,36 @@ func (h *History[T]) Tail(ctx context.Context, after uint64) iter.Seq2[Record[T]
 
 // Retain says how long [Store.Compact] keeps events: for window.
 func (h *History[T]) Retain(window time.Duration) error {
-	return h.store.engine.Retain(h.name, Retention{Window: window, Events: true})
+	return retain(h.store, h.name, Retention{Window: window, Events: true})
 }
 
 // A Partition finds the events of a History by what they have in a field.
 type Partition[T any] struct {
-	history *History[T]
-	index   *store.Index
+	index *store.Index
+	name  string               // of the field
+	field *reflect.StructField // nil: not known
 }
 
 // Partition returns the partition of the events by a field, such as "customer" or "address.city": one
 // that T does not have is a *backend.InvalidError. Its index is built on first use: make it once.
 func (h *History[T]) Partition(field string) (*Partition[T], error) {
-	index, err := indexOf[T](h.store, h.name, field)
+	index, found, err := indexOf[T](h.store, h.name, field)
 	if err != nil {
 		return nil, err
 	}
-	return &Partition[T]{h, index}, nil
+	return &Partition[T]{index, field, found}, nil
 }
 
 // Since yields the events that have v in the field and a seq above after (0: all), in the order of
-// the log. Pairs are as in [History.Since].
+// the log. Pairs are as in [History.Since]; a v that the field never has in JSON is an error.
 func (p *Partition[T]) Since(ctx context.Context, v any, after uint64) iter.Seq2[Record[T], error] {
-	found, err := p.index.List(v, Moment{})
+	var found iter.Seq[store.Record]
+	form, err := wanted(p.name, p.field, v)
+	if err == nil {
+		found, err = p.index.List(form, Moment{})
+	}
 	if err != nil {
-		return failed[T](err)
+		return failed[T](fmt.Errorf("companion: partition by %q: %w", p.name, err))
 	}
 	return typed[T](ctx, func(yield func(store.Record) bool) {
 		for r := range found {

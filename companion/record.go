@@ -1,6 +1,7 @@
 package companion
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,37 +35,39 @@ type Record[T any] struct {
 	Value     T               // decoded as encoding/json does it
 	Retracted bool            // the fact takes the key's value away; Value is the zero T
 	ValidTime time.Time       // when it became true in the app's domain; zero: not given
-	Version   int             // the fact's place among those of its key, counted from 1
+	Version   int             // the fact's place among those of its key that the Store holds, counted from 1
 	Schema    int             // the version of the value's shape as it was written, see Upcast
 	Producer  json.RawMessage // who wrote it, see WithProducer; nil: not given
 	Derived   json.RawMessage // what it was derived from; nil: it was not
 }
 
-// decode returns r, of which the zero Record is one with no fields.
+// decode returns r, of which the zero Record is one with no fields. The value is decoded from where
+// the engine has it: encoding/json keeps nothing of it.
 func decode[T any](r store.Record) (Record[T], error) {
-	f := r.Fact()
-	if f.Seq == 0 {
+	if r.Seq() == 0 {
 		return Record[T]{}, nil
 	}
 	record := Record[T]{
-		Receipt:   receipt(f),
-		Key:       f.Key,
-		Retracted: f.Retraction(),
-		ValidTime: f.ValidTime,
+		Receipt:   Receipt{ID: r.ID(), Seq: r.Seq(), Hash: r.ValueHash(), Causation: r.Causation(), Time: r.TransactionTime()},
+		Key:       r.Key(),
+		Retracted: r.Retracted(),
+		ValidTime: r.ValidTime(),
 		Version:   r.Version(),
-		Schema:    f.SchemaVersion,
-		Producer:  f.Producer,
-		Derived:   f.Derivation,
+		Schema:    r.SchemaVersion(),
+		Producer:  bytes.Clone(r.Producer()),
+		Derived:   bytes.Clone(r.Derivation()),
 	}
 	if record.Retracted {
 		return record, nil
 	}
-	value, err := r.Upcast()
+	value := new(T) // apart, so that a Record need not be on the heap
+	text, err := r.Upcast()
 	if err == nil {
-		err = json.Unmarshal(value, &record.Value)
+		err = json.Unmarshal(text, value)
 	}
 	if err != nil {
-		return Record[T]{}, fmt.Errorf("companion: decode fact %s, key %q in store %q, as %T: %w", f.ID, f.Key, f.Store, record.Value, err)
+		return Record[T]{}, fmt.Errorf("companion: decode fact %s, key %q in store %q, as %T: %w", r.ID(), r.Key(), r.Store(), *value, err)
 	}
+	record.Value = *value
 	return record, nil
 }

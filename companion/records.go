@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"reflect"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
@@ -17,22 +18,29 @@ type Records[T any] struct {
 }
 
 // NewRecords returns the records of T in the store of that name, 1 to 256 bytes of UTF-8. It may
-// be called any number of times for the same name.
+// be called any number of times for the same name. A T that can't be JSON, or of which JSON has
+// nothing because no field is exported, is a *backend.InvalidError.
 func NewRecords[T any](s *Store, name string) (*Records[T], error) {
-	if err := s.checkName(name); err != nil {
+	if err := check[T](s, name); err != nil {
 		return nil, err
 	}
 	return &Records[T]{store: s, name: name}, nil
 }
 
-// checkName reports why no Records or History can be of the store of that name.
-func (s *Store) checkName(name string) error {
+// check reports what can't be a store of T.
+func check[T any](s *Store, name string) error {
 	probe := backend.Fact{ID: "probe", Store: name, Value: []byte("0")}
-	if err := probe.Validate(); err != nil {
-		return fmt.Errorf("companion: %w", err)
+	err := probe.Validate()
+	if err == nil {
+		err = checkType(reflect.TypeFor[T]())
 	}
-	if !s.engine.Loaded(name) {
-		return fmt.Errorf("companion: store %q: %w", name, ErrNotLoaded)
+	if s == nil {
+		err = &backend.InvalidError{Field: "store", Reason: "a nil Store: did Open fail?"}
+	} else if err == nil && !s.engine.Loaded(name) {
+		err = ErrNotLoaded
+	}
+	if err != nil {
+		return fmt.Errorf("companion: store %q: %w", name, err)
 	}
 	return nil
 }
@@ -75,14 +83,36 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // loop's body may call any method. To see all records as of one moment while others write, give
 // [AsOf] of [Store.Head]. A field to order by that T does not have is a *backend.InvalidError.
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	if err := checkOrder[T](q); err != nil {
-		return failed[T](fmt.Errorf("companion: list store %q: %w", r.name, err))
+	return r.read(ctx, q.At, func(e *store.Engine) (iter.Seq[store.Record], error) {
+		return e.List(r.name, q), checkQuery[T](e, r.name, q)
+	})
+}
+
+// checkQuery reports a query that nothing can answer, where the engine would yield nothing.
+func checkQuery[T any](e *store.Engine, name string, q Query) error {
+	if q.Limit < 0 {
+		return &backend.InvalidError{Field: "limit", Reason: fmt.Sprint(q.Limit, " is below 0")}
 	}
-	engine, err := r.as(ctx, q.At)
-	if err != nil {
-		return failed[T](err)
+	if q.After != "" && !q.ByKey && q.OrderBy == "" && e.Latest(name, q.After).Seq() == 0 {
+		return &backend.InvalidError{Field: "after", Reason: fmt.Sprintf("key %q is not there, or no longer: pages that survive that are asked for ByKey", q.After)}
 	}
-	return typed[T](ctx, engine.List(r.name, q))
+	return checkOrder[T](q)
+}
+
+// read yields what records finds in an engine that knows the store, or some keys of it, as of m.
+func (r *Records[T]) read(ctx context.Context, m Moment, records func(*store.Engine) (iter.Seq[store.Record], error), keys ...string) iter.Seq2[Record[T], error] {
+	return func(yield func(Record[T], error) bool) {
+		var found iter.Seq[store.Record]
+		engine, err := r.as(ctx, m, keys...)
+		if err == nil {
+			found, err = records(engine)
+		}
+		if err != nil {
+			yield(Record[T]{}, fmt.Errorf("companion: read store %q: %w", r.name, err))
+			return
+		}
+		typed[T](ctx, found)(yield)
+	}
 }
 
 // as returns an engine that knows the store, or some keys of it, as of a moment.
@@ -121,15 +151,20 @@ func (r *Records[T]) Update(ctx context.Context, key string, change func(old Rec
 
 // History yields all that key ever was, retractions too, the oldest first. Pairs are as in List.
 func (r *Records[T]) History(ctx context.Context, key string) iter.Seq2[Record[T], error] {
-	engine, err := r.as(ctx, Moment{Seq: math.MaxUint64}, key)
-	if err != nil {
-		return failed[T](err)
-	}
-	return typed[T](ctx, engine.History(r.name, key))
+	return r.read(ctx, Moment{Seq: math.MaxUint64}, func(e *store.Engine) (iter.Seq[store.Record], error) {
+		return e.History(r.name, key), nil
+	}, key)
 }
 
 // Retain says what [Store.Compact] keeps of the records.
-func (r *Records[T]) Retain(rule Retention) error { return r.store.engine.Retain(r.name, rule) }
+func (r *Records[T]) Retain(rule Retention) error { return retain(r.store, r.name, rule) }
+
+func retain(s *Store, name string, rule Retention) error {
+	if err := s.engine.Retain(name, rule); err != nil {
+		return fmt.Errorf("companion: retain store %q: %w", name, err)
+	}
+	return nil
+}
 
 // typed decodes records until one can't be, or ctx is done.
 func typed[T any](ctx context.Context, records iter.Seq[store.Record]) iter.Seq2[Record[T], error] {

@@ -101,8 +101,8 @@ func TestValuesAreRefused(t *testing.T) {
 	checkRefused(t, json.RawMessage(" null "))
 	checkRefused(t, json.RawMessage(`{"a":1,"a":2}`))
 	checkRefused(t, json.RawMessage(strings.Repeat("[", 91)+strings.Repeat("]", 91)))
-	checkRefused(t, make(chan int))
-	checkRefused(t, func() {})
+	checkRefused[any](t, make(chan int))
+	checkRefused[any](t, func() {})
 	checkRefused(t, math.NaN())
 	checkRefused(t, json.RawMessage("{"))
 }
@@ -263,5 +263,51 @@ func TestLoopsWithAContextThatIsDone(t *testing.T) {
 			n++
 		}
 		require.Equal(t, 1, n)
+	}
+}
+
+// A page after a key that is not there is an error, and no end of the list.
+func TestQueriesThatNothingAnswers(t *testing.T) {
+	s := openStore(t)
+	numbers, err := companion.NewRecords[int](s, "numbers")
+	require.NoError(t, err)
+	all, err := numbers.Scope("all", companion.Filter[int]{})
+	require.NoError(t, err)
+	_, err = numbers.Put(t.Context(), "k", 1)
+	require.NoError(t, err)
+	for field, q := range map[string]companion.Query{"after": {After: "j"}, "limit": {Limit: -1}} {
+		for _, list := range []iter.Seq2[companion.Record[int], error]{numbers.List(t.Context(), q), all.List(t.Context(), q)} {
+			n := 0
+			for r, err := range list {
+				var invalid *backend.InvalidError
+				require.ErrorAs(t, err, &invalid)
+				require.Equal(t, field, invalid.Field)
+				require.ErrorContains(t, err, "numbers")
+				require.Zero(t, r)
+				n++
+			}
+			require.Equal(t, 1, n)
+		}
+	}
+	require.Len(t, collect(t, numbers.List(t.Context(), companion.Query{After: "j", ByKey: true})), 1)
+	_, err = companion.Open(t.Context(), companion.Options{KeepVersions: -1})
+	require.ErrorContains(t, err, "keep_versions")
+}
+
+// What is declared wrongly is an error that names the store.
+func TestDeclarationErrorsNameTheStore(t *testing.T) {
+	s := openStore(t)
+	tasks := tasksOf(t, s)
+	notes, err := companion.NewHistory[string](s, "notes")
+	require.NoError(t, err)
+	for want, err := range map[string]error{
+		`companion: retain store "tasks": backend: invalid versions`:        tasks.Retain(companion.Retention{Versions: -1}),
+		`companion: retain store "notes": backend: invalid events`:          notes.Retain(0),
+		`companion: upcast store "tasks": backend: invalid steps[0]`:        tasks.Upcast(nil),
+		`companion: rule "r" of store "notes": backend: invalid rule: nil`:  notes.Derive("r", 1, nil),
+		`companion: rule "" of store "tasks": backend: invalid name: a rul`: tasks.Derive("", 1, func(context.Context, companion.Record[Task]) (d companion.Derived, err error) { return d, err }),
+	} {
+		require.ErrorIs(t, err, companion.ErrInvalid)
+		require.ErrorContains(t, err, want)
 	}
 }

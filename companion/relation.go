@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"reflect"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -18,17 +20,39 @@ type Relation[O, M any] struct {
 // a number. A field that M does not have is a *backend.InvalidError. Its index is built on first
 // use and kept up by each write: make it once.
 func NewRelation[O, M any](one *Records[O], many *Records[M], field string) (*Relation[O, M], error) {
-	if one.store != many.store {
-		return nil, fmt.Errorf("companion: relation of %q to %q: they are in different Stores", many.name, one.name)
+	if one == nil || many == nil {
+		return nil, fmt.Errorf("companion: relation: %w", &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
 	}
-	if _, err := checkField[M](field); err != nil {
+	failed := func(err error) (*Relation[O, M], error) {
 		return nil, fmt.Errorf("companion: relation of %q to %q: %w", many.name, one.name, err)
+	}
+	if one.store != many.store {
+		return failed(&backend.InvalidError{Field: "store", Reason: "they are in different Stores"})
+	}
+	found, err := checkField[M](field)
+	if err == nil && found != nil && !canBeKey(found.Type) {
+		err = &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v is no key: a string or a number is", found.Type)}
+	}
+	if err != nil {
+		return failed(err)
 	}
 	relation, err := one.store.engine.Relation(one.name, many.name, store.Field(field))
 	if err != nil {
-		return nil, fmt.Errorf("companion: relation of %q to %q: %w", many.name, one.name, err)
+		return failed(err)
 	}
 	return &Relation[O, M]{one.store, relation}, nil
+}
+
+// canBeKey reports whether a type can be a string or a number in JSON.
+func canBeKey(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Bool, reflect.Struct, reflect.Map, reflect.Slice, reflect.Array:
+		return writesItself(t) || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
+	}
+	return true
 }
 
 // Many yields what belongs to the one with a key as of a moment, in the order in which it was first

@@ -11,8 +11,8 @@ import (
 
 // A Filter says which records are in a scope: those that all of it fits.
 type Filter[T any] struct {
-	// Where has what fields are equal to, by their JSON names, joined by dots where they are nested.
-	// Nil: any.
+	// Where has what fields are equal to, by their JSON names, joined by dots where they are nested,
+	// as Go values: the number of a field with the tag option "string" is a number here. Nil: any.
 	Where map[string]any
 
 	// Match is asked about a record's key and value; nil: any. It must answer the same whenever it is
@@ -22,8 +22,8 @@ type Filter[T any] struct {
 
 // A Scope is a named filter over the current records of a store.
 type Scope[T any] struct {
-	scope   *store.Scope
-	partial bool // its past is in the log
+	scope *store.Scope
+	of    *Records[T]
 }
 
 // Scope returns the scope of the records that f fits. A field that T does not have, or a value that
@@ -34,12 +34,11 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	for field, v := range f.Where {
 		found, err := checkField[T](field)
 		if err == nil {
-			err = checkWanted(field, found, v)
+			filter.Where[store.Field(field)], err = wanted(field, found, v)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("companion: scope %q of store %q: %w", name, r.name, err)
 		}
-		filter.Where[store.Field(field)] = v
 	}
 	if f.Match != nil {
 		filter.Match = func(found store.Record, value json.RawMessage) bool {
@@ -51,7 +50,7 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if err != nil {
 		return nil, fmt.Errorf("companion: scope %q of store %q: %w", name, r.name, err)
 	}
-	return &Scope[T]{scope, r.store.partial}, nil
+	return &Scope[T]{scope, r}, nil
 }
 
 // Build builds the scope's index now, so that its first read need not.
@@ -62,17 +61,19 @@ func (s *Scope[T]) Count() int { return s.scope.Count() }
 
 // List yields the records in the scope that q asks for. Pairs are as in [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	if err := checkOrder[T](q); err != nil {
-		return failed[T](fmt.Errorf("companion: list scope %q: %w", s.scope.Name(), err))
-	}
-	scope := s.scope
-	if s.partial && q.At != (Moment{}) {
-		var err error
-		if scope, err = scope.Past(ctx); err != nil {
-			return failed[T](fmt.Errorf("companion: list scope %q: %w", s.scope.Name(), err))
+	return s.of.read(ctx, Moment{}, func(e *store.Engine) (iter.Seq[store.Record], error) {
+		if err := checkQuery[T](e, s.of.name, q); err != nil {
+			return nil, err
 		}
-	}
-	return typed[T](ctx, scope.List(q))
+		scope := s.scope
+		if s.of.store.partial && q.At != (Moment{}) {
+			var err error
+			if scope, err = scope.Past(ctx); err != nil {
+				return nil, err
+			}
+		}
+		return scope.List(q), nil
+	})
 }
 
 // What an [Event] can be.

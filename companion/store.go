@@ -62,6 +62,9 @@ func New(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
 }
 
 func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
+	if opts.KeepVersions < 0 {
+		return nil, fmt.Errorf("companion: %w", &backend.InvalidError{Field: "keep_versions", Reason: fmt.Sprint(opts.KeepVersions, " is below 0")})
+	}
 	given := store.Options{
 		Logger: opts.Logger, NewID: opts.NewID, Now: opts.Now, Progress: opts.Progress, Stores: opts.Stores, KeepVersions: opts.KeepVersions, ReadOnly: opts.ReadOnly,
 	}
@@ -79,7 +82,7 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 }
 
 // Close ends the Store. What was written stays where the backend keeps it. Later writes report
-// backend.ErrClosed; reading goes on from what is in memory. Closing again does nothing.
+// ErrClosed; reading goes on from what is in memory. Closing again does nothing.
 func (s *Store) Close() error {
 	err := s.engine.Close()
 	if s.owned {
@@ -111,12 +114,18 @@ type (
 	Compaction = store.Compaction // what was pruned
 )
 
-// Errors of the engine that callers branch on with errors.Is.
+// Errors that callers branch on with errors.Is, beside ErrNotFound. Those of the backend are in its
+// words; package backend has all of them, and types that say more.
 var (
-	ErrReadOnly  = store.ErrReadOnly  // the Store was opened with ReadOnly
-	ErrNotLoaded = store.ErrNotLoaded // Options.Stores does not have the store, and Load was not asked for it
-	ErrDropped   = store.ErrDropped   // facts that are asked for are not kept in memory, see Options.KeepVersions
-	ErrNewer     = store.ErrNewer     // a value's schema version is above the one known, see Records.Upcast
+	ErrConflict    = backend.ErrConflict    // a condition of a write does not hold; also *backend.ConflictError
+	ErrInvalid     = backend.ErrInvalid     // what was given can't be; also *backend.InvalidError, which names the field
+	ErrIDReused    = backend.ErrIDReused    // an ID given by Change.WithID names another fact
+	ErrUnavailable = backend.ErrUnavailable // the backend can't be reached now
+	ErrClosed      = backend.ErrClosed      // the Store is closed
+	ErrReadOnly    = store.ErrReadOnly      // the Store was opened with ReadOnly
+	ErrNotLoaded   = store.ErrNotLoaded     // Options.Stores does not have the store, and Load was not asked for it
+	ErrDropped     = store.ErrDropped       // facts that are asked for are not kept in memory, see Options.KeepVersions
+	ErrNewer       = store.ErrNewer         // a value's schema version is above the one known, see Records.Upcast
 )
 
 // Load reads the facts of stores that Options.Stores left out, and keeps them from then on. Records
@@ -128,7 +137,9 @@ func (s *Store) Load(ctx context.Context, stores ...string) error {
 // AsOf returns the moment at which the log went through seq; with 0 it was empty.
 func AsOf(seq uint64) Moment { return store.AsOf(seq) }
 
-// Head returns the seq through which the Store shows the log. [AsOf] it several reads see one state.
+// Head returns the seq through which the Store shows the log. [AsOf] it several reads see one state
+// that the log was in. While others write, that may be one in which a batch is there in part. The Seq
+// of a Receipt, of several that Write returned the last one, is never such a state.
 func (s *Store) Head() uint64 { return s.engine.Head() }
 
 // Sync waits until the Store shows every fact that was acknowledged anywhere before the call:

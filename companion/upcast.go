@@ -2,6 +2,7 @@ package companion
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/igniter-store/igniter/store"
 )
@@ -24,5 +25,8 @@ func upcast(s *Store, name string, steps []func(json.RawMessage) (json.RawMessag
 	for i, step := range steps {
 		all[i] = step
 	}
-	return s.engine.Upcast(name, all...)
+	if err := s.engine.Upcast(name, all...); err != nil {
+		return fmt.Errorf("companion: upcast store %q: %w", name, err)
+	}
+	return nil
 }

@@ -31,21 +31,23 @@ func Example() {
 	// Output: {"status":"done"}, before that {"status":"open"}
 }
 
-func ExampleEngine_WriteIf() {
-	ctx := context.Background()
+// open returns an engine over a log in memory with some tasks, and what closes both.
+func open(values ...string) (e *store.Engine, closeAll func()) {
 	facts := memory.New(memory.Options{})
-	defer facts.Close()
-	e, err := store.Open(ctx, facts, store.Options{})
+	e, err := store.Open(context.Background(), facts, store.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer e.Close()
+	for i, v := range values {
+		write(e, "tasks", fmt.Sprint("t", i+1), v)
+	}
+	return e, func() { _, _ = e.Close(), facts.Close() }
+}
 
-	first, err := e.WriteIf(ctx, "", backend.Fact{ID: "f1", Store: "tasks", Key: "t1", Value: []byte("1")})
-	fmt.Println(first.Seq, err)
-	_, err = e.WriteIf(ctx, "", backend.Fact{ID: "f2", Store: "tasks", Key: "t1", Value: []byte("2")})
-	fmt.Println(err)
-	// Output:
-	// 1 <nil>
-	// memory: write batch of 1 facts: backend: conflict: the latest fact of key "t1" in store "tasks" is "f1", not none: read it again and decide anew
+func write(e *store.Engine, name, key, value string) backend.Fact {
+	f, err := e.Write(context.Background(), backend.Fact{Store: name, Key: key, Value: []byte(value)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return f
 }

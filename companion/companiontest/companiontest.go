@@ -7,12 +7,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/companion"
@@ -73,7 +76,9 @@ func New(t testing.TB, opts companion.Options) (*companion.Store, *Clock) {
 }
 
 // Table returns the facts of some stores, or with none of all, as a table in the order of the log. A
-// line has seq, ID, store, key, transaction time, what else is given, and the value.
+// line has seq, ID, store, key, transaction time, what else is given, and the value, which is null for
+// a retraction. An ID, store or key that is empty or is not of printable characters without spaces is
+// quoted as in Go.
 func Table(s *companion.Store, stores ...string) string {
 	if len(stores) == 0 {
 		stores = s.Engine().Stores()
@@ -98,7 +103,9 @@ func Table(s *companion.Store, stores ...string) string {
 				more = append(more, name+"="+value)
 			}
 		}
-		add("after", r.Causation())
+		if cause := r.Causation(); cause != "" {
+			add("after", cell(cause))
+		}
 		if !r.ValidTime().IsZero() {
 			add("valid", r.ValidTime().Format(time.RFC3339Nano))
 		}
@@ -110,9 +117,20 @@ func Table(s *companion.Store, stores ...string) string {
 		if more == nil {
 			more = []string{"-"}
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Seq(), r.ID(), r.Store(), r.Key(),
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Seq(), cell(r.ID()), cell(r.Store()), cell(r.Key()),
 			r.TransactionTime().Format(time.RFC3339Nano), strings.Join(more, " "), r.Value())
 	}
 	_ = w.Flush() // to memory
 	return text.String()
+}
+
+// cell returns text as one word on one line.
+func cell(text string) string {
+	odd := func(c rune) bool {
+		return c == '"' || c == utf8.RuneError || !unicode.IsGraphic(c) || unicode.IsSpace(c)
+	}
+	if text == "" || strings.ContainsFunc(text, odd) {
+		return strconv.Quote(text)
+	}
+	return text
 }

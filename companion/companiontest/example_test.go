@@ -42,3 +42,41 @@ func ExampleTable() {
 	// 2    f2  notes  f2   2024-01-02T00:00:00Z  -     "rent is paid"
 	// 2024-01-03
 }
+
+// IDs and times are the same in each run.
+func ExampleNew() {
+	t := new(testing.T) // a test has its own
+	s, clock := companiontest.New(t, companion.Options{})
+	defer s.Close() // in a test that is done at its end
+	stock, err := companion.NewRecords[int](s, "stock")
+	if err != nil {
+		log.Fatal(err)
+	}
+	receipt, err := stock.Put(context.Background(), "lamps", 3)
+	fmt.Println(receipt.ID, receipt.Time.Equal(clock.Now()), err)
+	// Output: f1 true <nil>
+}
+
+// What an app knew on a day is tested by letting days go by.
+func ExampleClock() {
+	t := new(testing.T) // a test has its own
+	s, clock := companiontest.New(t, companion.Options{})
+	defer s.Close()
+	ctx := context.Background()
+	stock, err := companion.NewRecords[int](s, "stock")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for n := range 3 {
+		if _, err := stock.Put(ctx, "lamps", n); err != nil {
+			log.Fatal(err)
+		}
+		clock.Advance(24 * time.Hour)
+	}
+	fmt.Println(clock.Now().Sub(companiontest.Start))
+	then, err := stock.GetAt(ctx, "lamps", companion.Moment{Time: companiontest.Start.Add(30 * time.Hour)})
+	fmt.Println(then.Value, err)
+	// Output:
+	// 72h0m0s
+	// 1 <nil>
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,12 @@ type Transfer struct {
 	From   string `json:"from"`
 	To     string `json:"to"`
 	Amount int    `json:"amount"`
+}
+
+// A Teller makes transfers, and is noted as their producer.
+type Teller struct {
+	Process int `json:"process"`
+	Teller  int `json:"teller"`
 }
 
 const (
@@ -70,8 +77,9 @@ func (b *bank) work(ctx context.Context, tellers, each int) (done, refused int, 
 	var wg sync.WaitGroup
 	for t := range tellers {
 		wg.Go(func() {
+			ctx := companion.WithProducer(ctx, Teller{os.Getpid(), t})
 			for i := range each {
-				switch err := b.transfer(ctx, Transfer{name(t + i), name(t*3 + i*5 + 1), 1 + (t*31+i*17)%300}); {
+				switch err := b.transfer(ctx, Transfer{name(t + i), name(t*3 + i*5 + 1), 1 + (t*31+i*17)%700}); {
 				case err == nil:
 					made.Add(1)
 				case errors.Is(err, errPoor):
@@ -129,37 +137,63 @@ func (b *bank) transfer(ctx context.Context, t Transfer) error {
 	}
 }
 
-// sum returns what is in all accounts as of a moment.
-func (b *bank) sum(ctx context.Context, m companion.Moment) (sum int, err error) {
-	for account, err := range b.accounts.List(ctx, companion.Query{At: m}) {
-		if err != nil {
-			return 0, err
-		}
-		if account.Value.Balance < 0 {
-			return 0, fmt.Errorf("%s is overdrawn at seq %d", account.Key, account.Seq)
-		}
-		sum += account.Value.Balance
-	}
-	return sum, nil
-}
-
-// audit checks what is in all accounts as of each transfer, whose event is the last fact of its batch,
-// so that all of it is there.
+// audit replays all transfers, and checks that the accounts had what these make as of each of them,
+// that none was ever overdrawn, and that no money was lost or made. An event is the last fact of its
+// batch, so all of that is there as of its seq.
 func (b *bank) audit(ctx context.Context) (transfers int, err error) {
+	want := map[string]int{}
+	for n := range accountCount {
+		want[name(n)] = initial
+	}
 	for event, err := range b.transfers.Since(ctx, 0) {
 		if err != nil {
 			return transfers, err
 		}
-		sum, err := b.sum(ctx, companion.Moment{Seq: event.Seq})
-		if err == nil && sum != accountCount*initial {
-			err = fmt.Errorf("the accounts have %d together at seq %d, and not %d", sum, event.Seq, accountCount*initial)
-		}
-		if err != nil {
-			return transfers, err
+		want[event.Value.From] -= event.Value.Amount
+		want[event.Value.To] += event.Value.Amount
+		if err := b.check(ctx, companion.Moment{Seq: event.Seq}, want); err != nil {
+			return transfers, fmt.Errorf("after transfer %s, seq %d: %w", event.ID, event.Seq, err)
 		}
 		transfers++
 	}
 	return transfers, nil
+}
+
+// check reports accounts that had something else as of a moment.
+func (b *bank) check(ctx context.Context, m companion.Moment, want map[string]int) error {
+	accounts, sum := 0, 0
+	for account, err := range b.accounts.List(ctx, companion.Query{At: m}) {
+		if err != nil {
+			return err
+		}
+		if account.Value.Balance < 0 {
+			return fmt.Errorf("%s is overdrawn: it has %d", account.Key, account.Value.Balance)
+		}
+		if account.Value.Balance != want[account.Key] {
+			return fmt.Errorf("%s has %d, and by its transfers %d", account.Key, account.Value.Balance, want[account.Key])
+		}
+		accounts++
+		sum += account.Value.Balance
+	}
+	if accounts != accountCount || sum != accountCount*initial {
+		return fmt.Errorf("%d accounts have %d together, and not %d %d", accounts, sum, accountCount, accountCount*initial)
+	}
+	return nil
+}
+
+// statement shows what the accounts had at the end of a day.
+func (b *bank) statement(ctx context.Context, day time.Time, out io.Writer) error {
+	sum := 0
+	end := companion.Moment{Time: day.AddDate(0, 0, 1).Add(-1)}
+	for account, err := range b.accounts.List(ctx, companion.Query{At: end, ByKey: true}) {
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s  %d\n", account.Key, account.Value.Balance)
+		sum += account.Value.Balance
+	}
+	_, err := fmt.Fprintf(out, "together, at the end of %s: %d\n", day.Format(time.DateOnly), sum)
+	return err
 }
 
 // correct changes what was true on a day in the past, and leaves what was thought of it readable.

@@ -6,12 +6,14 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/companion/companiontest"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -31,6 +33,9 @@ func TestBank(t *testing.T) {
 		var out bytes.Buffer
 		require.NoError(t, run(t.Context(), args, &out))
 		require.Contains(t, out.String(), "all accounts have 8000 together now")
+		if args == nil {
+			require.NotContains(t, out.String(), " 0 refused", "poor accounts are a part of the example")
+		}
 		require.Contains(t, out.String(), "before the correction: 2.0 %")
 		require.Contains(t, out.String(), "after the correction: 2.5 %")
 	}
@@ -65,4 +70,39 @@ func TestBanksOnOneServer(t *testing.T) {
 	require.Greater(t, transfers, 40)
 	require.NoError(t, left.Close())
 	require.NoError(t, log.Close())
+}
+
+// What there was on a day is there for good, whatever came later.
+func TestStatements(t *testing.T) {
+	s, clock := companiontest.New(t, companion.Options{})
+	b, err := newBank(s)
+	require.NoError(t, err)
+	require.NoError(t, b.open(t.Context()))
+	for range 2 {
+		clock.Advance(24 * time.Hour)
+		require.NoError(t, b.transfer(t.Context(), Transfer{name(0), name(1), 600}))
+		err := b.transfer(t.Context(), Transfer{name(0), name(1), 600})
+		require.ErrorIs(t, err, errPoor)
+		require.NoError(t, b.transfer(t.Context(), Transfer{name(2), name(0), 300}))
+	}
+	for days, want := range []string{
+		"account-0  1000\naccount-1  1000\naccount-2  1000\n",
+		"account-0  700\naccount-1  1600\naccount-2  700\n",
+		"account-0  400\naccount-1  2200\naccount-2  400\n",
+	} {
+		var out bytes.Buffer
+		require.NoError(t, b.statement(t.Context(), companiontest.Start.AddDate(0, 0, days), &out))
+		require.Contains(t, out.String(), want)
+		require.Contains(t, out.String(), fmt.Sprintf("together, at the end of 2024-01-0%d: 8000", days+1))
+	}
+	var out bytes.Buffer
+	require.NoError(t, b.statement(t.Context(), companiontest.Start.AddDate(0, 0, -1), &out))
+	require.Equal(t, "together, at the end of 2023-12-31: 0\n", out.String())
+
+	dir := t.TempDir()
+	require.NoError(t, run(t.Context(), []string{"-backend", "file", "-path", dir, "-transfers", "1"}, &out))
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-backend", "file", "-path", dir, "-day", "2024-01-01"}, &out))
+	require.Equal(t, "together, at the end of 2024-01-01: 0\n", out.String())
+	require.ErrorContains(t, run(t.Context(), []string{"-day", "today"}, &out), "today")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -47,8 +48,8 @@ func start(t *testing.T, as string, args ...string) (*exec.Cmd, *bufio.Scanner) 
 	return cmd, bufio.NewScanner(out)
 }
 
-// Two processes of eight tellers each move money through one server, which is killed again and again:
-// no cent is lost or made.
+// Two processes of eight tellers each move money through one server, which is killed again and again
+// while both do: no cent is lost or made, and each transfer is made once.
 func TestServerIsKilled(t *testing.T) {
 	dir := t.TempDir()
 	serve := func(address string) (*exec.Cmd, string) {
@@ -65,34 +66,71 @@ func TestServerIsKilled(t *testing.T) {
 	watcher, err := companion.Open(t.Context(), companion.Options{Backend: "network", Address: address})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, watcher.Close()) }()
-
-	type process struct {
-		cmd *exec.Cmd
-		out *bufio.Scanner
-	}
-	var banks []process
-	for range 2 {
-		cmd, out := start(t, "bank", "-backend", "network", "-address", address, "-tellers", "8", "-transfers", "15")
-		require.True(t, out.Scan(), "the bank has not opened")
-		banks = append(banks, process{cmd, out})
-	}
-	for kills := range 3 {
-		require.NoError(t, watcher.WaitFor(t.Context(), uint64(100+kills*150)))
-		kill(running)
-		running, _ = serve(address)
-	}
-	for _, b := range banks {
-		var text strings.Builder
-		for b.out.Scan() {
-			fmt.Fprintln(&text, b.out.Text())
-		}
-		require.NoError(t, b.cmd.Wait(), text.String())
-		require.Contains(t, text.String(), "all accounts have 8000 together now")
-	}
-	require.NoError(t, watcher.Sync(t.Context()))
 	b, err := newBank(watcher)
 	require.NoError(t, err)
+
+	moving, ended := context.WithCancelCause(t.Context()) // done when a bank is
+	defer ended(nil)
+	type process struct {
+		id   int
+		done chan struct{} // closed when it has ended, with what follows
+		text strings.Builder
+		err  error
+	}
+	var banks [2]process
+	for i := range banks {
+		p := &banks[i]
+		cmd, out := start(t, "bank", "-backend", "network", "-address", address, "-tellers", "8", "-transfers", "40")
+		p.id, p.done = cmd.Process.Pid, make(chan struct{})
+		defer func() {
+			_ = cmd.Process.Kill() // if the test has failed
+			<-p.done
+		}()
+		go func() {
+			defer close(p.done)
+			for out.Scan() {
+				fmt.Fprintln(&p.text, out.Text())
+			}
+			p.err = cmd.Wait()
+			ended(fmt.Errorf("bank %d has ended (%v): %s", p.id, p.err, p.text.String()))
+		}()
+	}
+	var seq uint64
+	bothMove := func(when string) {
+		made := map[int]int{}
+		for event, err := range b.transfers.Tail(moving, seq) {
+			require.NoError(t, err, "%s: %v, transfers by process: %v", when, context.Cause(moving), made)
+			var teller Teller
+			require.NoError(t, json.Unmarshal(event.Producer, &teller))
+			seq = event.Seq
+			if made[teller.Process]++; made[banks[0].id] >= 5 && made[banks[1].id] >= 5 {
+				return
+			}
+		}
+	}
+	for kills := range 3 {
+		bothMove(fmt.Sprint("before kill ", kills+1))
+		kill(running)
+		seq = watcher.Head()
+		running, _ = serve(address)
+	}
+	bothMove("after the last kill")
+
+	total := 0
+	for i := range banks {
+		p := &banks[i]
+		<-p.done
+		require.NoError(t, p.err, "%s", &p.text)
+		require.Contains(t, p.text.String(), "all accounts have 8000 together now")
+		lines := strings.Split(p.text.String(), "\n")
+		var made, refused int
+		_, err := fmt.Sscanf(lines[1], "%d transfers made, %d refused", &made, &refused)
+		require.NoError(t, err, lines[1])
+		require.Equal(t, 8*40, made+refused)
+		total += made
+	}
+	require.NoError(t, watcher.Sync(t.Context()))
 	transfers, err := b.audit(t.Context())
 	require.NoError(t, err)
-	require.Greater(t, transfers, 150)
+	require.Equal(t, total, transfers, "each transfer is made once")
 }

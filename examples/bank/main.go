@@ -3,6 +3,8 @@
 //
 //	go run ./examples/bank
 //	go run ./examples/bank -backend network -address 127.0.0.1:7400    # in two terminals at once
+//	go run ./examples/bank -backend file -path DIR                     # and on another day, with the same DIR:
+//	go run ./examples/bank -backend file -path DIR -day 2026-03-01     # what there was at the end of that day
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/igniter-store/igniter/companion"
 )
@@ -36,6 +39,11 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.StringVar(&opts.Address, "address", "", "the backend's address")
 	tellers := flags.Int("tellers", 16, "how many move money at once")
 	each := flags.Int("transfers", 25, "how many transfers each of them makes")
+	var day time.Time
+	flags.Func("day", "move nothing, and show what was there at the end of a `day` such as 2026-03-01, in UTC", func(text string) (err error) {
+		day, err = time.Parse(time.DateOnly, text)
+		return err
+	})
 	if err := flags.Parse(args); err != nil {
 		if err == flag.ErrHelp {
 			return nil
@@ -50,6 +58,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	b, err := newBank(s)
 	if err != nil {
 		return err
+	}
+	if !day.IsZero() {
+		return b.statement(ctx, day, out)
 	}
 	if err := b.open(ctx); err != nil {
 		return err

@@ -85,6 +85,9 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 			if !ok {
 				return nil
 			}
+			if text == "" {
+				continue
+			}
 			if _, err := lines.Append(ctx, Line{*who, text}); err != nil {
 				return err
 			}

@@ -1,0 +1,51 @@
+package companion_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/igniter-store/igniter/companion"
+)
+
+func ExampleNewFold() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	payments := must(companion.NewHistory[int](s, "payments"))
+	total := companion.NewFold(payments, 0, func(sum int, p companion.Record[int]) int { return sum + p.Value })
+	must(payments.Append(ctx, 40))
+	last := must(payments.Append(ctx, 2))
+	if err := total.WaitFor(ctx, last.Seq); err != nil { // needed only for what others write
+		log.Fatal(err)
+	}
+	err := total.Read(func(sum int, seq uint64) { fmt.Println(sum, "through", seq) })
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: 42 through 2
+}
+
+// What folds takes Records and Histories alike.
+func ExampleFacts() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	sum := func(from companion.Facts[int]) *companion.Fold[int] {
+		return companion.NewFold(from, 0, func(sum int, r companion.Record[int]) int { return sum + r.Value })
+	}
+	stock := must(companion.NewRecords[int](s, "stock"))
+	sold := must(companion.NewHistory[int](s, "sold"))
+	all := []*companion.Fold[int]{sum(stock), sum(sold)}
+	must(stock.Put(ctx, "lamps", 5))
+	must(sold.Append(ctx, 2))
+	must(sold.Append(ctx, 1))
+	for _, fold := range all {
+		if err := fold.Read(func(sum int, _ uint64) { fmt.Println(sum) }); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// 5
+	// 3
+}

@@ -1,0 +1,34 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/igniter-store/igniter/store"
+)
+
+func ExampleNewFold() {
+	e, closeAll := open(`1`, `2`)
+	defer closeAll()
+	count := store.NewFold(e, 0, func(n int, _ store.Record) int { return n + 1 }, "tasks")
+	write(e, "tasks", "t3", `3`)
+	count.Read(func(n int, seq uint64) { fmt.Println(n, "facts through", seq) })
+	// Output: 3 facts through 3
+}
+
+// A fold over several stores takes in what others write once it is here.
+func ExampleFold() {
+	e, closeAll := open(`1`)
+	defer closeAll()
+	count := store.NewFold(e, map[string]int{}, func(n map[string]int, r store.Record) map[string]int {
+		n[r.Store()]++
+		return n
+	}, "tasks", "notes")
+	written := write(e, "notes", "n1", `1`)
+	if err := count.WaitFor(context.Background(), written.Seq); err != nil {
+		log.Fatal(err)
+	}
+	count.Read(func(n map[string]int, _ uint64) { fmt.Println(n) })
+	// Output: map[notes:1 tasks:1]
+}

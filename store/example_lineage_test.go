@@ -1,0 +1,64 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+func ExampleEngine_Lineage() {
+	e, closeAll := open(`1`)
+	defer closeAll()
+	f := write(e, "tasks", "t1", `2`)
+	r, ok := e.FactByID(f.ID)
+	l, err := e.Lineage(r)
+	fmt.Println(ok, len(l.Facts), len(e.Causes(r)), err)
+	fmt.Println(e.Verify(l))
+	l.Facts[0].Producer = []byte(`"not me"`)
+	fmt.Println(e.Verify(l) != nil)
+	// Output:
+	// true 2 2 <nil>
+	// <nil>
+	// true
+}
+
+// A lineage can be handed to an auditor, who has it checked against the log later.
+func ExampleLineage() {
+	e, closeAll := open(`1`, `2`)
+	defer closeAll()
+	write(e, "tasks", "t1", `3`)
+	r, _ := e.Get("tasks", "t1")
+	l, err := e.Lineage(r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range l.Facts {
+		fmt.Println(f.Seq, f.Key)
+	}
+	l.Facts = l.Facts[1:] // leaves something out
+	fmt.Println(errors.Is(e.Verify(l), backend.ErrCorrupt))
+	// Output:
+	// 1 t1
+	// 3 t1
+	// true
+}
+
+// Who wrote what after what, the oldest first.
+func ExampleFactRef() {
+	e, closeAll := open(`1`)
+	defer closeAll()
+	write(e, "tasks", "t1", `2`)
+	latest, _ := e.Get("tasks", "t1")
+	var chain []store.FactRef = e.Causes(latest)
+	for _, f := range chain {
+		fmt.Println(f.Seq, f.Store, f.Key, f.ValueHash[:8])
+	}
+	fmt.Println(chain[1].Causation == chain[0].ID)
+	// Output:
+	// 1 tasks t1 6b86b273
+	// 2 tasks t1 d4735e3a
+	// true
+}

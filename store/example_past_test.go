@@ -1,0 +1,159 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/store"
+)
+
+func ExampleAsOf() {
+	e, closeAll := open()
+	defer closeAll()
+	before := store.AsOf(e.Head()) // nothing is written yet
+	write(e, "tasks", "t1", `1`)
+	_, then := e.GetAt("tasks", "t1", before)
+	_, now := e.Get("tasks", "t1")
+	fmt.Println(then, now)
+	// Output: false true
+}
+
+// An engine of no stores reads none, until it is asked for one.
+func ExampleEngine_Load() {
+	ctx := context.Background()
+	facts := memory.New(memory.Options{})
+	defer facts.Close()
+	writer, err := store.Open(ctx, facts, store.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer writer.Close()
+	f := write(writer, "tasks", "t1", `1`)
+
+	e, err := store.Open(ctx, facts, store.Options{Stores: []string{}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	_, err = e.Write(ctx, f)
+	fmt.Println(errors.Is(err, store.ErrNotLoaded), e.Loaded("tasks"))
+	if err := e.Load(ctx, "tasks"); err != nil {
+		log.Fatal(err)
+	}
+	r, _ := e.Get("tasks", "t1")
+	fmt.Println(string(r.Value()), e.Loaded("tasks"))
+	// Output:
+	// true false
+	// 1 true
+}
+
+// openLatest returns an engine that keeps the latest fact of each key only, over a log with a task that
+// was open, late and done.
+func openLatest() (e *store.Engine, closeAll func()) {
+	facts := memory.New(memory.Options{})
+	e, err := store.Open(context.Background(), facts, store.Options{KeepVersions: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, status := range []string{"open", "late", "done"} {
+		write(e, "tasks", "t1", fmt.Sprintf(`{"status":%q,"list":"home"}`, status))
+	}
+	return e, func() { _, _ = e.Close(), facts.Close() }
+}
+
+// What is not kept in memory is read from the log.
+func ExampleScope_Past() {
+	e, closeAll := openLatest()
+	defer closeAll()
+	open, err := e.Scope("tasks", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	past, err := open.Past(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for r := range past.List(store.Query{At: store.AsOf(1)}) {
+		fmt.Println(r.Key())
+	}
+	// Output: t1
+}
+
+func ExampleIndex_Past() {
+	e, closeAll := openLatest()
+	defer closeAll()
+	byStatus, err := e.Index("tasks", "status")
+	if err != nil {
+		log.Fatal(err)
+	}
+	past, err := byStatus.Past(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	late, err := past.List("late", store.AsOf(2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for r := range late {
+		fmt.Println(r.Key())
+	}
+	// Output: t1
+}
+
+func ExampleRelation_Past() {
+	e, closeAll := openLatest()
+	defer closeAll()
+	tasksOf, err := e.Relation("lists", "tasks", "list")
+	if err != nil {
+		log.Fatal(err)
+	}
+	past, err := tasksOf.Past(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for r := range past.Many("home", store.AsOf(2)) {
+		fmt.Println(string(r.Value()))
+	}
+	// Output: {"list":"home","status":"late"}
+}
+
+// An engine that does not hold all facts does not take them for missing.
+func ExampleEngine_Lineage_dropped() {
+	ctx := context.Background()
+	facts := memory.New(memory.Options{})
+	defer facts.Close()
+	writer, err := store.Open(ctx, facts, store.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer writer.Close()
+	order := write(writer, "orders", "o1", `2`)
+	bill, err := writer.Write(ctx, backend.Fact{Store: "bills", Key: "b1", Value: []byte(`20`), Causation: order.ID})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	e, err := store.Open(ctx, facts, store.Options{Stores: []string{"bills"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	r, _ := e.FactByID(bill.ID)
+	_, err = e.Lineage(r)
+	fmt.Println(errors.Is(err, store.ErrDropped))
+
+	all, err := e.Past(ctx, "") // all stores, from the log
+	if err != nil {
+		log.Fatal(err)
+	}
+	r, _ = all.FactByID(bill.ID)
+	lineage, err := all.Lineage(r)
+	fmt.Println(len(lineage.Facts), err)
+	// Output:
+	// true
+	// 2 <nil>
+}

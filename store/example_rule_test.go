@@ -1,0 +1,133 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"strconv"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/store"
+)
+
+func ExampleEngine_AddRule() {
+	e, closeAll := open()
+	defer closeAll()
+	err := e.AddRule(store.Rule{Name: "length", Source: "tasks", Derive: func(_ context.Context, source store.Record) (store.Derived, error) {
+		return store.Derived{Facts: []backend.Fact{{Store: "lengths", Key: source.Key(), Value: fmt.Append(nil, len(source.Value()))}}}, nil
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	f := write(e, "tasks", "t1", `"x"`)
+	r, _ := e.Get("lengths", "t1")
+	fmt.Printf("%s %v\n", r.Value(), r.Sources()[0] == f.ID)
+	// Output: 3 true
+}
+
+// One fact from several (gather): what else it is derived from is named in From.
+func ExampleRule() {
+	e, closeAll := open()
+	defer closeAll()
+	sum := store.Rule{Name: "sum", Version: 1, Source: "parts", Derive: func(context.Context, store.Record) (store.Derived, error) {
+		var d store.Derived
+		sum := 0
+		for r := range e.List("parts", store.Query{}) {
+			n, err := strconv.Atoi(string(r.Value()))
+			if err != nil {
+				return store.Derived{}, err
+			}
+			sum += n
+			d.From = append(d.From, r.ID())
+		}
+		d.Facts = []backend.Fact{{Store: "sums", Key: "parts", Value: fmt.Append(nil, sum)}}
+		return d, nil
+	}}
+	if err := e.AddRule(sum); err != nil {
+		log.Fatal(err)
+	}
+	write(e, "parts", "a", `40`)
+	write(e, "parts", "b", `2`)
+	r, _ := e.Get("sums", "parts")
+	fmt.Println(string(r.Value()), "from", len(r.Sources()), "facts")
+	// Output: 42 from 2 facts
+}
+
+// A rule that is newer than the facts is run for them.
+func ExampleEngine_Derive() {
+	ctx := context.Background()
+	e, closeAll := open(`1`, `2`)
+	defer closeAll()
+	err := e.AddRule(store.Rule{Name: "copy", Source: "tasks", Derive: func(_ context.Context, source store.Record) (store.Derived, error) {
+		return store.Derived{Facts: []backend.Fact{{Store: "copies", Key: source.Key(), Value: source.Value()}}}, nil
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 { // again, which changes nothing
+		for r := range e.List("tasks", store.Query{}) {
+			if err := e.Derive(ctx, r); err != nil {
+				log.Fatal(err)
+			}
+		}
+		fmt.Println(e.Head())
+	}
+	// Output:
+	// 4
+	// 4
+}
+
+// A rule that fails is told of, and loses no write.
+func ExampleDerivationError() {
+	ctx := context.Background()
+	facts := memory.New(memory.Options{})
+	defer facts.Close()
+	e, err := store.Open(ctx, facts, store.Options{DerivationFailed: func(source store.Record, err error) {
+		var failed *store.DerivationError
+		fmt.Println(errors.As(err, &failed), failed.Rule, failed.Source == source.ID(), failed.Err)
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	err = e.AddRule(store.Rule{Name: "words", Source: "tasks", Derive: func(context.Context, store.Record) (store.Derived, error) {
+		return store.Derived{}, errors.New("no dictionary")
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	write(e, "tasks", "t1", `1`)
+	fmt.Println(e.Head())
+	// Output:
+	// true words true no dictionary
+	// 1
+}
+
+// Several facts from one (scatter), written together.
+func ExampleDerived() {
+	e, closeAll := open()
+	defer closeAll()
+	err := e.AddRule(store.Rule{Name: "words", Source: "texts", Derive: func(_ context.Context, source store.Record) (d store.Derived, err error) {
+		var text string
+		err = json.Unmarshal(source.Value(), &text)
+		for word := range strings.FieldsSeq(text) {
+			d.Facts = append(d.Facts, backend.Fact{Store: "words", Key: word, Value: []byte("true")})
+		}
+		return d, err
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	write(e, "texts", "t1", `"buy oat milk"`)
+	for r := range e.List("words", store.Query{}) {
+		fmt.Println(r.Seq(), r.Key())
+	}
+	// Output:
+	// 2 buy
+	// 3 oat
+	// 4 milk
+}

@@ -1,0 +1,168 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+
+	"github.com/igniter-store/igniter/store"
+)
+
+func ExampleEngine_Scope() {
+	e, closeAll := open(`{"status":"open"}`, `{"status":"done"}`, `{"status":"open"}`)
+	defer closeAll()
+	tasks, err := e.Scope("tasks", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	head := e.Head()
+	write(e, "tasks", "t1", `{"status":"done"}`)
+	for r := range tasks.List(store.Query{}) {
+		fmt.Println("now", r.Key())
+	}
+	for r := range tasks.List(store.Query{At: store.AsOf(head), Descending: true, Limit: 1}) {
+		fmt.Println("before", r.Key())
+	}
+	// Output:
+	// now t3
+	// before t3
+}
+
+func ExampleQuery_orderBy() {
+	e, closeAll := open()
+	defer closeAll()
+	for key, value := range map[string]string{"tea": `{"price":2.50}`, "cake": `{"price":4}`, "coffee": `{"price":3}`, "water": `{"price":2.5}`} {
+		write(e, "menu", key, value)
+	}
+	page := store.Query{OrderBy: "price", Limit: 3}
+	for r := range e.List("menu", page) {
+		fmt.Println(r.Key(), string(r.Value()))
+		page = page.Next(r)
+	}
+	fmt.Println("next page")
+	for r := range e.List("menu", page) {
+		fmt.Println(r.Key(), string(r.Value()))
+	}
+	// Output:
+	// tea {"price":2.50}
+	// water {"price":2.5}
+	// coffee {"price":3}
+	// next page
+	// cake {"price":4}
+}
+
+func ExampleScope_Watch() {
+	e, closeAll := open(`{"status":"open"}`, `{"status":"done"}`)
+	defer closeAll()
+	tasks, err := e.Scope("tasks", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	write(e, "tasks", "t1", `{"status":"open","title":"x"}`)
+	write(e, "tasks", "t1", `null`)
+	for event, err := range tasks.Watch(context.Background(), 0) {
+		fmt.Println(event.Record.Seq(), event.Record.Key(), event.Change, err)
+		if event.Change == store.Left {
+			break
+		}
+	}
+	// Output:
+	// 1 t1 entered <nil>
+	// 3 t1 updated <nil>
+	// 4 t1 left <nil>
+}
+
+// A filter is of fields, nested ones too, or of what Go can say, or both.
+func ExampleScope_List() {
+	e, closeAll := open(`{"by":{"name":"ana"},"n":1}`, `{"by":{"name":"ana"},"n":20}`, `{"by":{"name":"bob"},"n":30}`)
+	defer closeAll()
+	long, err := e.Scope("tasks", "ana's, in long", store.Filter{
+		Where: map[store.Field]any{"by.name": "ana"},
+		Match: func(_ store.Record, value json.RawMessage) bool { return len(value) > 27 },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for r := range long.List(store.Query{}) {
+		fmt.Println(long.Name()+":", r.Key())
+	}
+	// Output: ana's, in long: t2
+}
+
+// The index is built by the first read, or eagerly.
+func ExampleScope_Build() {
+	e, closeAll := open(`1`, `2`)
+	defer closeAll()
+	ones, err := e.Scope("tasks", "ones", store.Filter{Match: func(_ store.Record, value json.RawMessage) bool { return string(value) == "1" }})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ones.Build()
+	write(e, "tasks", "t2", `1`)
+	first := e.Latest("tasks", "t1")
+	write(e, "tasks", "t1", `2`)
+	fmt.Println(ones.Count(), ones.Has(first), ones.Has(e.Latest("tasks", "t1")))
+	// Output: 1 true false
+}
+
+// What a view of a scope does with its events.
+func ExampleEvent() {
+	e, closeAll := open(`1`)
+	defer closeAll()
+	ones, err := e.Scope("tasks", "ones", store.Filter{Match: func(_ store.Record, value json.RawMessage) bool { return string(value) == "1" }})
+	if err != nil {
+		log.Fatal(err)
+	}
+	write(e, "tasks", "t1", `1`)
+	write(e, "tasks", "t1", `2`)
+	view := map[string]bool{}
+	for event, err := range ones.Watch(context.Background(), 0) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		switch event.Change {
+		case store.Entered, store.Updated:
+			view[event.Record.Key()] = true
+		case store.Left:
+			delete(view, event.Record.Key())
+		}
+		fmt.Println(event.Change, view)
+		if event.Record.Seq() == e.Head() {
+			break // an app goes on, and keeps the seq to begin after next time
+		}
+	}
+	// Output:
+	// entered map[t1:true]
+	// updated map[t1:true]
+	// left map[]
+}
+
+func ExampleChange() {
+	for _, c := range []store.Change{store.Entered, store.Updated, store.Left} {
+		fmt.Println(c)
+	}
+	// Output:
+	// entered
+	// updated
+	// left
+}
+
+// Equal is what is the same as JSON: a number is no string, and what is not there is not null.
+func ExampleFilter() {
+	e, closeAll := open(`{"n":1}`, `{"n":"1"}`, `{"n":null}`, `{}`)
+	defer closeAll()
+	for _, v := range []any{1, "1", nil} {
+		tasks, err := e.Scope("tasks", "by n", store.Filter{Where: map[store.Field]any{"n": v}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		for r := range tasks.List(store.Query{}) {
+			fmt.Printf("%s %s\n", r.Key(), r.Value())
+		}
+	}
+	// Output:
+	// t1 {"n":1}
+	// t2 {"n":"1"}
+	// t3 {"n":null}
+}
