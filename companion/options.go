@@ -44,8 +44,9 @@ type Options struct {
 	Token     string         `json:"token,omitempty" yaml:"token,omitempty"`
 	Settings  map[string]any `json:"settings,omitempty" yaml:"settings,omitempty"`
 
-	// Stores are those whose facts are read and kept in memory; nil: all. For others see [Store.Load].
-	Stores []string `json:"stores,omitzero" yaml:"stores,omitempty"`
+	// Stores are those whose facts are read and kept in memory; nil: all, and an empty list: none. For
+	// others see [Store.Load].
+	Stores []string `json:"stores,omitzero" yaml:"stores,omitzero"`
 
 	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
 	// all. What records, scopes and relations say of the past is then read from the backend, each time
@@ -86,6 +87,19 @@ func (o Options) config() backend.Config {
 		c.Logger = o.Logger
 	}
 	return c
+}
+
+// check reports what no backend and no engine is asked about.
+func (o Options) check() error {
+	if o.KeepVersions < 0 {
+		return &backend.InvalidError{Field: "keep_versions", Reason: fmt.Sprint(o.KeepVersions, " is below 0")}
+	}
+	for _, name := range o.Stores {
+		if err := checkName(name); err != nil {
+			return &backend.InvalidError{Field: "stores", Reason: fmt.Sprintf("%q is no name of a store: %v", name, err)}
+		}
+	}
+	return nil
 }
 
 // ReadOptions reads Options from a YAML or JSON file, in UTF-8 with or without a byte-order mark. It
@@ -188,8 +202,15 @@ func mistyped(err error) error {
 	if field == "" {
 		field = "options"
 	}
-	if mismatch.Type.Kind() == reflect.String {
+	switch mismatch.Type.Kind() {
+	case reflect.String:
 		wanted = "a string"
+	case reflect.Int:
+		wanted = "a whole number"
+	case reflect.Bool:
+		wanted = "true or false"
+	case reflect.Slice:
+		wanted = "a list"
 	}
 	return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%s is wanted, not this %s", wanted, mismatch.Value)}
 }

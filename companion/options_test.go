@@ -107,6 +107,11 @@ func TestReadOptionsExplains(t *testing.T) {
 		"tls: 5":             "invalid tls: an object is wanted, not this number",
 		"settings: yes!":     "invalid settings: an object is wanted, not this string",
 		"- a":                "invalid options: an object is wanted, not this array",
+		"keep_versions: ten": "invalid keep_versions: a whole number is wanted, not this string",
+		"keep_versions: 1.5": "invalid keep_versions: a whole number is wanted, not this number 1.5",
+		"read_only: 1":       "invalid read_only: true or false is wanted, not this number",
+		"stores: tasks":      "invalid stores: a list is wanted, not this string",
+		"stores: [1]":        "invalid stores: a string is wanted, not this number",
 	} {
 		_, err := read(t, text)
 		require.ErrorContains(t, err, want)
@@ -225,6 +230,8 @@ func TestOptionsAsAPart(t *testing.T) {
 func TestOptionsRoundTrip(t *testing.T) {
 	for _, o := range []companion.Options{
 		{},
+		{Stores: []string{}, KeepVersions: 3, ReadOnly: true}, // no stores, which is not all of them
+		{Stores: []string{"tasks"}},
 		{Backend: "b", Path: "p", Address: "a", Transport: "t", TLS: &backend.TLS{CA: "1", Cert: "2", Key: "3", ServerName: "4"}, Token: "0123", Settings: map[string]any{"n": 1.5, "s": "no"}},
 	} {
 		asJSON, err := json.Marshal(o)
@@ -251,6 +258,9 @@ func TestOpenIsStrict(t *testing.T) {
 		"tls":       {TLS: &backend.TLS{}},
 		"token":     {Token: "x"},
 		"depth":     {Settings: map[string]any{"depth": 1}},
+
+		"keep_versions": {KeepVersions: -1},
+		"stores":        {Stores: []string{"tasks", ""}},
 	} {
 		_, err := companion.Open(t.Context(), o)
 		var invalid *backend.InvalidError

@@ -29,8 +29,7 @@ func NewRecords[T any](s *Store, name string) (*Records[T], error) {
 
 // check reports what can't be a store of T.
 func check[T any](s *Store, name string) error {
-	probe := backend.Fact{ID: "probe", Store: name, Value: []byte("0")}
-	err := probe.Validate()
+	err := checkName(name)
 	if err == nil {
 		err = checkType(reflect.TypeFor[T]())
 	}
@@ -43,6 +42,11 @@ func check[T any](s *Store, name string) error {
 		return fmt.Errorf("companion: store %q: %w", name, err)
 	}
 	return nil
+}
+
+func checkName(store string) error {
+	probe := backend.Fact{ID: "probe", Store: store, Value: []byte("0")}
+	return probe.Validate()
 }
 
 // Put makes v the value of key, which must not be empty. For a valid time, a condition or several

@@ -290,8 +290,6 @@ func TestQueriesThatNothingAnswers(t *testing.T) {
 		}
 	}
 	require.Len(t, collect(t, numbers.List(t.Context(), companion.Query{After: "j", ByKey: true})), 1)
-	_, err = companion.Open(t.Context(), companion.Options{KeepVersions: -1})
-	require.ErrorContains(t, err, "keep_versions")
 }
 
 // What is declared wrongly is an error that names the store.

@@ -31,6 +31,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if name == "" {
 		name = defaultBackend
 	}
+	if err := opts.check(); err != nil {
+		return nil, fmt.Errorf("companion: open: %w", err)
+	}
 	b, err := backend.Open(ctx, name, opts.config())
 	if err != nil {
 		return nil, fmt.Errorf("companion: open: %w", err)
@@ -58,13 +61,13 @@ func New(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
 	if invalid != nil {
 		return nil, fmt.Errorf("companion: new: %w", invalid)
 	}
+	if err := opts.check(); err != nil {
+		return nil, fmt.Errorf("companion: new: %w", err)
+	}
 	return over(ctx, b, opts)
 }
 
 func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
-	if opts.KeepVersions < 0 {
-		return nil, fmt.Errorf("companion: %w", &backend.InvalidError{Field: "keep_versions", Reason: fmt.Sprint(opts.KeepVersions, " is below 0")})
-	}
 	given := store.Options{
 		Logger: opts.Logger, NewID: opts.NewID, Now: opts.Now, Progress: opts.Progress, Stores: opts.Stores, KeepVersions: opts.KeepVersions, ReadOnly: opts.ReadOnly,
 	}
