@@ -81,10 +81,8 @@ func (s *service) newSite() (*site, error) {
 	if err := x.registerProcess(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", x.web)
-	mux.Handle("GET /metrics", x.web.Protect(promhttp.HandlerFor(x.metrics, promhttp.HandlerOpts{})))
-	x.server = web.NewServer(mux, s.log)
+	x.web.Handle("/metrics", promhttp.HandlerFor(x.metrics, promhttp.HandlerOpts{}))
+	x.server = web.NewServer(x.web, s.log)
 	s.log.Info("serving HTTP", zap.String("url", scheme+"://"+l.Addr().String()), zap.Bool("tokens", s.tokens != nil))
 	x.serving.Go(func() {
 		err := error(nil)
