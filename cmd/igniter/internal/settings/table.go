@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/igniter-store/igniter/wire"
 )
 
 // Where says where the log is. Every command that looks at a log has these.
@@ -44,7 +46,7 @@ var serve = []Setting{
 	{Key: "tls.client_ca", Default: "", Usage: "PEM file of the authorities that clients' certificates must come from; empty: none is asked for"},
 	{Key: "insecure", Default: false, Usage: "listen beyond this machine with neither tokens nor client certificates"},
 	{Key: "max_connections", Default: 10_000, Usage: "how many connections to serve at once"},
-	{Key: "max_frame", Default: Size(16 << 20), Usage: "the largest request"},
+	{Key: "max_frame", Default: Size(16 << 20), Max: wire.MaxMaxFrame, Usage: "the largest request, up to 64 MiB"},
 	{Key: "max_requests", Default: 1024, Usage: "requests of one connection that wait to be answered"},
 	{Key: "max_buffered", Default: Size(1 << 20), Usage: "bytes of one connection's requests that wait to be answered"},
 	{Key: "max_streams", Default: 256, Usage: "HTTP streams (events, exports) to serve at once"},
