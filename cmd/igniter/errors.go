@@ -28,6 +28,9 @@ func inUsage(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
+	if strings.HasPrefix(err.Error(), "unknown shorthand flag") { // or a key, or a value below 0
+		err = fmt.Errorf("%w; -- goes before arguments that begin with a dash: %s -- …", err, cmd.CommandPath())
+	}
 	return usageError{err, cmd.CommandPath()}
 }
 
