@@ -34,7 +34,7 @@ var layers = []layer{
 	{"backend/...", []string{"backend", "wire", "backend/internal/..."}, nil},
 	{"server/web", []string{"server", "store", "backend", "wire"}, nil},
 	{"server/...", []string{"backend", "wire"}, nil},
-	{"store/...", []string{"backend", "wire"}, nil},
+	{"store/...", []string{"backend", "wire"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
 	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},
 	{"companion/...", []string{"store/...", "backend", "backend/memory", "backend/file", "backend/network"}, nil},
 	{"cmd/...", []string{"..."}, nil},

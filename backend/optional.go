@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // A BatchWriter writes several facts at once. It is optional, and may answer
@@ -34,6 +35,14 @@ type Follower interface {
 	// yielded. With stores, it yields only theirs. A slow reader costs the writer nothing: it is
 	// served from the log, not from a queue. The rules of Replay for pairs and bodies hold.
 	Follow(ctx context.Context, after uint64, stores ...string) iter.Seq2[Fact, error]
+}
+
+// A StoreReplayer replays the facts of some stores without carrying the others. It is optional; the
+// function [ReplayStores] uses it where it is there, and does without where it is not.
+type StoreReplayer interface {
+	// ReplayStores yields the facts of the stores, at least one, after seq after. Other than that, the
+	// rules of Replay hold.
+	ReplayStores(ctx context.Context, after uint64, stores ...string) iter.Seq2[Fact, error]
 }
 
 // A Pruner removes facts. It is optional, and may answer errors.ErrUnsupported; the function
@@ -70,6 +79,24 @@ func Follow(ctx context.Context, b Backend, after uint64, stores ...string) iter
 		return f.Follow(ctx, after, stores...)
 	}
 	return func(yield func(Fact, error) bool) { yield(Fact{}, unsupported(b, "Follow")) }
+}
+
+// ReplayStores replays the facts of some stores of b, none of them where none are given.
+func ReplayStores(ctx context.Context, b Backend, after uint64, stores ...string) iter.Seq2[Fact, error] {
+	if len(stores) == 0 {
+		return func(func(Fact, error) bool) {}
+	}
+	if r, ok := b.(StoreReplayer); ok {
+		return r.ReplayStores(ctx, after, stores...)
+	}
+	stores = slices.Clone(stores)
+	return func(yield func(Fact, error) bool) {
+		for f, err := range b.Replay(ctx, after) {
+			if (err != nil || slices.Contains(stores, f.Store)) && !yield(f, err) {
+				return
+			}
+		}
+	}
 }
 
 // Prune prunes b, or reports errors.ErrUnsupported where b is no [Pruner].

@@ -75,6 +75,15 @@ func checkWanted(field string, f *reflect.StructField, v any) error {
 	return nil
 }
 
+// checkOrder reports a field to order by that T does not have.
+func checkOrder[T any](q Query) error {
+	if q.OrderBy == "" {
+		return nil
+	}
+	_, err := checkField[T](string(q.OrderBy))
+	return err
+}
+
 func indexOf[T any](s *Store, name, field string) (*store.Index, error) {
 	if _, err := checkField[T](field); err != nil {
 		return nil, fmt.Errorf("companion: index store %q: %w", name, err)

@@ -18,7 +18,7 @@ type History[T any] struct {
 // NewHistory returns the history of T in the store of that name, 1 to 256 bytes of UTF-8. It may
 // be called any number of times for the same name.
 func NewHistory[T any](s *Store, name string) (*History[T], error) {
-	if err := checkName(name); err != nil {
+	if err := s.checkName(name); err != nil {
 		return nil, err
 	}
 	return &History[T]{store: s, name: name}, nil

@@ -44,9 +44,8 @@ type Options struct {
 	Token     string         `json:"token,omitempty" yaml:"token,omitempty"`
 	Settings  map[string]any `json:"settings,omitempty" yaml:"settings,omitempty"`
 
-	// Stores are those whose facts are kept in memory; nil: all. Others read as if they were empty,
-	// and can't be written.
-	Stores []string `json:"stores,omitempty" yaml:"stores,omitempty"`
+	// Stores are those whose facts are read and kept in memory; nil: all. For others see [Store.Load].
+	Stores []string `json:"stores,omitzero" yaml:"stores,omitempty"`
 
 	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
 	// all. What Records say of the past is then read from the backend, each time anew; histories,

@@ -19,16 +19,20 @@ type Records[T any] struct {
 // NewRecords returns the records of T in the store of that name, 1 to 256 bytes of UTF-8. It may
 // be called any number of times for the same name.
 func NewRecords[T any](s *Store, name string) (*Records[T], error) {
-	if err := checkName(name); err != nil {
+	if err := s.checkName(name); err != nil {
 		return nil, err
 	}
 	return &Records[T]{store: s, name: name}, nil
 }
 
-func checkName(name string) error {
+// checkName reports why no Records or History can be of the store of that name.
+func (s *Store) checkName(name string) error {
 	probe := backend.Fact{ID: "probe", Store: name, Value: []byte("0")}
 	if err := probe.Validate(); err != nil {
 		return fmt.Errorf("companion: %w", err)
+	}
+	if !s.engine.Loaded(name) {
+		return fmt.Errorf("companion: store %q: %w", name, ErrNotLoaded)
 	}
 	return nil
 }
@@ -69,8 +73,11 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // List yields the records that q asks for; Query{} is all current ones, in the order in which their
 // keys were first written. Each pair is a record and nil, or an error, which ends the loop. The
 // loop's body may call any method. To see all records as of one moment while others write, give
-// the Seq of [Store.Head].
+// [AsOf] of [Store.Head]. A field to order by that T does not have is a *backend.InvalidError.
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
+	if err := checkOrder[T](q); err != nil {
+		return failed[T](fmt.Errorf("companion: list store %q: %w", r.name, err))
+	}
 	engine, err := r.as(ctx, q.At)
 	if err != nil {
 		return failed[T](err)

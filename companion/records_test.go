@@ -184,7 +184,7 @@ func TestList(t *testing.T) {
 
 	// The loop's body may write, and what was given out stays as it is.
 	n := 0
-	for r, err := range tasks.List(t.Context(), companion.Query{At: companion.Moment{Seq: s.Head()}}) {
+	for r, err := range tasks.List(t.Context(), companion.Query{At: companion.AsOf(s.Head())}) {
 		require.NoError(t, err)
 		for _, key := range []string{"a", "b", "c", "new " + r.Key} {
 			_, err = tasks.Put(t.Context(), key, Task{Title: "changed"})

@@ -34,7 +34,11 @@ func NewRelation[O, M any](one *Records[O], many *Records[M], field string) (*Re
 // Many yields what belongs to the one with a key as of a moment, in the order in which it was first
 // written. Pairs are as in [Records.List].
 func (r *Relation[O, M]) Many(ctx context.Context, key string, m Moment) iter.Seq2[Record[M], error] {
-	return typed[M](ctx, r.relation.Many(key, m))
+	relation, err := r.as(ctx, m)
+	if err != nil {
+		return failed[M](err)
+	}
+	return typed[M](ctx, relation.Many(key, m))
 }
 
 // One returns the record that of, of any time, belongs to as of a moment, or ErrNotFound.
@@ -42,10 +46,25 @@ func (r *Relation[O, M]) One(ctx context.Context, of Record[M], m Moment) (Recor
 	if err := ctx.Err(); err != nil {
 		return Record[O]{}, err
 	}
-	many, _ := r.store.engine.FactByID(of.ID)
-	one, ok := r.relation.One(many, m)
+	relation, err := r.as(ctx, m)
+	if err != nil {
+		return Record[O]{}, err
+	}
+	many, ok := r.store.engine.FactByID(of.ID)
+	if !ok && r.store.partial {
+		return Record[O]{}, fmt.Errorf("companion: what key %q belongs to by fact %s: %w", of.Key, of.ID, store.ErrDropped)
+	}
+	one, ok := relation.One(many, m)
 	if !ok {
 		return Record[O]{}, fmt.Errorf("%w: what key %q belongs to", ErrNotFound, of.Key)
 	}
 	return decode[O](one)
+}
+
+// as returns a relation that knows both stores as of a moment.
+func (r *Relation[O, M]) as(ctx context.Context, m Moment) (*store.Relation, error) {
+	if !r.store.partial || m == (Moment{}) {
+		return r.relation, nil
+	}
+	return r.relation.Past(ctx)
 }

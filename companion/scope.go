@@ -22,7 +22,8 @@ type Filter[T any] struct {
 
 // A Scope is a named filter over the current records of a store.
 type Scope[T any] struct {
-	scope *store.Scope
+	scope   *store.Scope
+	partial bool // its past is in the log
 }
 
 // Scope returns the scope of the records that f fits. A field that T does not have, or a value that
@@ -50,7 +51,7 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if err != nil {
 		return nil, fmt.Errorf("companion: scope %q of store %q: %w", name, r.name, err)
 	}
-	return &Scope[T]{scope}, nil
+	return &Scope[T]{scope, r.store.partial}, nil
 }
 
 // Build builds the scope's index now, so that its first read need not.
@@ -61,7 +62,17 @@ func (s *Scope[T]) Count() int { return s.scope.Count() }
 
 // List yields the records in the scope that q asks for. Pairs are as in [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	return typed[T](ctx, s.scope.List(q))
+	if err := checkOrder[T](q); err != nil {
+		return failed[T](fmt.Errorf("companion: list scope %q: %w", s.scope.Name(), err))
+	}
+	scope := s.scope
+	if s.partial && q.At != (Moment{}) {
+		var err error
+		if scope, err = scope.Past(ctx); err != nil {
+			return failed[T](fmt.Errorf("companion: list scope %q: %w", s.scope.Name(), err))
+		}
+	}
+	return typed[T](ctx, scope.List(q))
 }
 
 // What an [Event] can be.
@@ -82,7 +93,7 @@ type Event[T any] struct {
 // slow loop costs writers nothing and misses nothing. To begin with what is in the scope now:
 //
 //	head := s.Head()
-//	for record, err := range scope.List(ctx, companion.Query{At: companion.Moment{Seq: head}}) { … }
+//	for record, err := range scope.List(ctx, companion.Query{At: companion.AsOf(head)}) { … }
 //	for event, err := range scope.Watch(ctx, head) { … }
 func (s *Scope[T]) Watch(ctx context.Context, after uint64) iter.Seq2[Event[T], error] {
 	return func(yield func(Event[T], error) bool) {

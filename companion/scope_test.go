@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/store"
 )
 
 type Address struct {
@@ -54,6 +56,17 @@ func TestScopesCheckTheirFields(t *testing.T) {
 	}
 	_, err = people.Scope("s", companion.Filter[Person]{Where: map[string]any{"home.town": "Bern"}})
 	require.ErrorContains(t, err, `has no field "town": there is city, more`)
+	scope, err := people.Scope("s", companion.Filter[Person]{})
+	require.NoError(t, err)
+	for field, want := range map[store.Field]error{"": nil, "home.city": nil, "home.town": backend.ErrInvalid} {
+		q := companion.Query{OrderBy: field}
+		for _, list := range []iter.Seq2[companion.Record[Person], error]{people.List(t.Context(), q), scope.List(t.Context(), q)} {
+			var got error
+			for _, got = range list {
+			}
+			require.ErrorIs(t, got, want, field)
+		}
+	}
 	_, err = companion.NewRelation(people, people, "boss")
 	require.ErrorIs(t, err, backend.ErrInvalid)
 	visits, err := companion.NewHistory[Person](s, "visits")

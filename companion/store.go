@@ -113,12 +113,21 @@ type (
 
 // Errors of the engine that callers branch on with errors.Is.
 var (
-	ErrReadOnly = store.ErrReadOnly // the Store was opened with ReadOnly
-	ErrNewer    = store.ErrNewer    // a value's schema version is above the one known, see Records.Upcast
+	ErrReadOnly  = store.ErrReadOnly  // the Store was opened with ReadOnly
+	ErrNotLoaded = store.ErrNotLoaded // Options.Stores does not have the store, and Load was not asked for it
+	ErrNewer     = store.ErrNewer     // a value's schema version is above the one known, see Records.Upcast
 )
 
-// Head returns the seq through which the Store shows the log. As Moment.Seq it lets several reads
-// see one state.
+// Load reads the facts of stores that Options.Stores left out, and keeps them from then on. Records
+// and Histories of a store are made once it is loaded: before that, it is ErrNotLoaded.
+func (s *Store) Load(ctx context.Context, stores ...string) error {
+	return s.engine.Load(ctx, stores...)
+}
+
+// AsOf returns the moment at which the log went through seq; with 0 it was empty.
+func AsOf(seq uint64) Moment { return store.AsOf(seq) }
+
+// Head returns the seq through which the Store shows the log. [AsOf] it several reads see one state.
 func (s *Store) Head() uint64 { return s.engine.Head() }
 
 // Sync waits until the Store shows every fact that was acknowledged anywhere before the call:

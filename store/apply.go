@@ -166,24 +166,20 @@ func (e *Engine) apply(f *backend.Fact) {
 		e.failLocked(fmt.Errorf("store: seq %d of the log is no valid fact, which is a mistake of its backend: %w", f.Seq, backend.ErrCorrupt))
 		return
 	}
-	if e.keeps(f.Store) && (e.keys == nil || slices.Contains(e.keys, f.Key)) {
+	if e.Loaded(f.Store) && (e.keys == nil || slices.Contains(e.keys, f.Key)) {
 		s := e.space(f.Store)
 		s.add(f)
 		if e.opts.KeepVersions > 0 {
 			e.trim(s, f)
 		}
 	}
+	e.arriving.add(f)
 	if f.Store == CompactionStore {
 		if err := e.compacted(f); err != nil {
 			e.opts.Logger.Warn("a receipt is passed over", zap.Error(err), zap.Uint64("seq", f.Seq))
 		}
 	}
 	e.head.Store(f.Seq)
-}
-
-// keeps reports whether the facts of a store are kept in memory.
-func (e *Engine) keeps(store string) bool {
-	return e.opts.Stores == nil || store == CompactionStore || slices.Contains(e.opts.Stores, store)
 }
 
 // space returns a store's namespace, a new one if need be. The caller holds mu.

@@ -10,11 +10,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/store"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -67,6 +69,18 @@ func TestLogsThatCannotBeFollowed(t *testing.T) {
 	require.Equal(t, facts, factsOf(e.Facts("s", 0)), "what the failed write left in the log is there, in order")
 	_, err = e.WriteIf(t.Context(), "", fact("z", 1))
 	require.ErrorIs(t, err, errors.ErrUnsupported, "it has no batches")
+}
+
+// A write that can't begin leaves the log to the next one.
+func TestWritesThatCannotBegin(t *testing.T) {
+	e := openEngine(t, &shy{Backend: newLog(t)})
+	require.NoError(t, e.Close())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 3 {
+		_, err := e.Write(ctx, fact("k", 1))
+		require.ErrorIs(t, err, backend.ErrClosed)
+	}
 }
 
 // A flaky backend can't be reached now and then when it is followed, and may end for good.
@@ -193,6 +207,50 @@ func (s *stalled) Follow(ctx context.Context, after uint64, stores ...string) it
 		case <-ctx.Done():
 		}
 		s.Log.Follow(ctx, after, stores...)(yield)
+	}
+}
+
+// A hasty backend calls a function in the midst of a replay, which goes on whatever becomes of its ctx.
+type hasty struct {
+	*stalled
+	midst func()
+}
+
+func (h *hasty) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		n := 0
+		for f, err := range h.Log.Replay(context.WithoutCancel(ctx), after) {
+			if n++; n == 1000 {
+				h.midst()
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestOpeningNothing(t *testing.T) {
+	_, err := store.Open(t.Context(), nil, store.Options{})
+	require.ErrorIs(t, err, backend.ErrInvalid)
+}
+
+// A Sync that is given up in the midst leaves no gap.
+func TestCatchingUpThatIsGivenUp(t *testing.T) {
+	for range 20 {
+		h := &hasty{&stalled{newLog(t), make(chan struct{})}, nil}
+		e := openEngine(t, h)
+		var want []backend.Fact
+		for n := range 3000 {
+			f, err := h.WriteFact(t.Context(), withID(fact("k", n), fmt.Sprint(n)))
+			require.NoError(t, err)
+			want = append(want, f)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		h.midst = cancel
+		_ = e.Sync(ctx)
+		held := factsOf(e.Facts("s", 0))
+		require.Equal(t, want[:len(held)], held)
 	}
 }
 

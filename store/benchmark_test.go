@@ -127,6 +127,64 @@ func BenchmarkCurrentRead(b *testing.B) {
 	}
 }
 
+// BenchmarkReadWhileWriting reads keys from all over a million facts, on one goroutine and on two, while
+// another writes a thousand facts every 10 ms.
+func BenchmarkReadWhileWriting(b *testing.B) {
+	for _, readers := range []int{1, 2} {
+		b.Run(fmt.Sprint(readers), func(b *testing.B) {
+			l := memory.New(memory.Options{})
+			b.Cleanup(func() { _ = l.Close() })
+			for f, err := range million().Replay(b.Context(), 0) {
+				require.NoError(b, err)
+				_, err = l.WriteFact(b.Context(), f)
+				require.NoError(b, err)
+			}
+			e := benchmarkEngine(b, l)
+			keys := make([]string, 1<<16)
+			for i := range keys {
+				keys[i] = typical(i * 7919).Key
+			}
+			stop := make(chan struct{})
+			var writer, reading sync.WaitGroup
+			written := 0
+			b.ReportAllocs()
+			b.ResetTimer()
+			writer.Go(func() {
+				ticks := time.NewTicker(10 * time.Millisecond)
+				defer ticks.Stop()
+				for {
+					select {
+					case <-stop:
+						return
+					case <-ticks.C:
+					}
+					for range 1000 {
+						if _, err := e.Write(context.Background(), typical(written)); err != nil {
+							b.Error(err)
+						}
+						written++
+					}
+				}
+			})
+			for r := range readers {
+				reading.Go(func() {
+					for n := r; n < b.N; n += readers {
+						if _, ok := e.Get("tasks", keys[n%len(keys)]); !ok {
+							b.Error("not found")
+						}
+					}
+				})
+			}
+			reading.Wait()
+			b.StopTimer()
+			close(stop)
+			writer.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reads/s")
+			b.ReportMetric(float64(written)/b.Elapsed().Seconds(), "writes/s")
+		})
+	}
+}
+
 // BenchmarkAsOfRead reads a key of so many versions as of points all over its past.
 func BenchmarkAsOfRead(b *testing.B) {
 	for _, versions := range []int{1, 100, 10_000} {
@@ -140,6 +198,22 @@ func BenchmarkAsOfRead(b *testing.B) {
 			_, err := e.Write(b.Context(), f)
 			require.NoError(b, err)
 		}
+		for i := range versions { // the same with valid times, of which some come late
+			f := typical(i)
+			f.Key, f.ValidTime = "valid", time.Unix(int64(i*13%versions), 0)
+			_, err := e.Write(b.Context(), f)
+			require.NoError(b, err)
+		}
+		b.Run(fmt.Sprint("valid/", versions), func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				if _, ok := e.GetAt("tasks", "valid", store.Moment{Valid: time.Unix(int64(n%versions), 0)}); !ok {
+					b.Fatal("not found")
+				}
+				n += 7919
+			}
+		})
 		for axis, moment := range map[string]func(n int) store.Moment{
 			"seq":  func(n int) store.Moment { return store.Moment{Seq: uint64(n)} },
 			"time": func(n int) store.Moment { return store.Moment{Time: time.Unix(int64(n), 0)} },
@@ -197,6 +271,13 @@ func BenchmarkScope(b *testing.B) {
 	b.Run("page", func(b *testing.B) {
 		for b.Loop() {
 			for range s.List(store.Query{ByKey: true, Limit: 20, After: "key-0500000"}) {
+			}
+		}
+	})
+	b.Run("by-field", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for range s.List(store.Query{OrderBy: "n", Descending: true, Limit: 20}) {
 			}
 		}
 	})
@@ -277,7 +358,8 @@ func BenchmarkOpen(b *testing.B) {
 	b.ReportMetric(1e6*float64(b.N)/b.Elapsed().Seconds(), "facts/s")
 }
 
-// BenchmarkHeap reports what a million facts take, and how long a collection then is.
+// BenchmarkHeap reports what a million facts take, without indexes and with one of each kind, and how
+// long a collection then is.
 func BenchmarkHeap(b *testing.B) {
 	l := memory.New(memory.Options{})
 	fill := million()
@@ -293,6 +375,16 @@ func BenchmarkHeap(b *testing.B) {
 	log := heap()
 	e := benchmarkEngine(b, l)
 	both := heap()
+	e.FactByID("none")
+	s, err := e.Scope("tasks", "done", store.Filter{Where: map[store.Field]any{"status": "done"}})
+	require.NoError(b, err)
+	s.Build()
+	x, err := e.Index("tasks", "owner")
+	require.NoError(b, err)
+	x.Build()
+	for range e.List("tasks", store.Query{ByKey: true, Limit: 1}) {
+	}
+	indexed := heap()
 	var pause time.Duration
 	for b.Loop() {
 		start := time.Now()
@@ -303,7 +395,10 @@ func BenchmarkHeap(b *testing.B) {
 	b.ReportMetric(float64(json)/facts, "json-B/fact")
 	b.ReportMetric(float64(log-empty)/facts, "log-B/fact")
 	b.ReportMetric(float64(both-log)/facts, "engine-B/fact")
+	b.ReportMetric(float64(indexed-log)/facts, "indexed-B/fact")
 	b.ReportMetric(float64(pause.Microseconds())/1000, "ms/GC")
+	runtime.KeepAlive(x)
+	runtime.KeepAlive(s)
 	runtime.KeepAlive(e)
 	runtime.KeepAlive(fill)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"github.com/google/uuid"
@@ -25,7 +26,8 @@ type Rule struct {
 
 	// Derive returns what follows from a source, which may be a retraction; nothing is fine too. It
 	// may read the engine, and must not write. It may be called concurrently, and again for the same
-	// source: a result that another write has overtaken is not written but made anew.
+	// source: a result that another write has overtaken is not written but made anew. A panic is a
+	// failure like an error.
 	Derive func(ctx context.Context, source Record) (Derived, error)
 }
 
@@ -107,8 +109,16 @@ func (e *Engine) derived(ctx context.Context, facts ...backend.Fact) {
 			continue
 		}
 		source, ok := e.FactByID(f.ID)
-		if !ok {
+		switch {
+		case !ok && e.opts.KeepVersions == 0:
 			continue // pruned since
+		case !ok: // dropped from memory since
+			s := newNamespace(f.Store)
+			if held := e.namespace(f.Store); held != nil {
+				s.upcasts.Store(held.upcasts.Load())
+			}
+			s.add(&f)
+			source, _ = s.latest(f.Key)
 		}
 		if err := e.Derive(ctx, source); err != nil {
 			e.opts.Logger.Error("a derivation failed", zap.Error(err), zap.String("store", f.Store), zap.String("key", f.Key))
@@ -126,7 +136,7 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 			return nil
 		}
 		head := e.Head()
-		made, err := rule.Derive(ctx, source)
+		made, err := rule.run(ctx, source)
 		if err != nil || len(made.Facts) == 0 {
 			return err
 		}
@@ -157,13 +167,23 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 			b.Expect = append(b.Expect, backend.Expect{Store: f.Store, Key: f.Key, ID: latest.ID()})
 		}
 		_, err = e.writeBatch(ctx, b)
+		if errors.Is(err, backend.ErrIDReused) {
+			return nil // it was derived already, from what was there then, and is not held here any more
+		}
 		if !errors.Is(err, backend.ErrConflict) {
 			return err
 		}
-		if err := e.Sync(ctx); err != nil {
-			return errors.Join(err, ctx.Err())
-		}
 	}
+}
+
+// run derives, and makes an error of a panic: the source is written, and its writer not to blame.
+func (r Rule) run(ctx context.Context, source Record) (made Derived, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return r.Derive(ctx, source)
 }
 
 func (e *Engine) alreadyDerived(rule Rule, source Record) bool {

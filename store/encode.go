@@ -17,7 +17,8 @@ import (
 //	44 flags u8 | 45 ID length u8 | 46 hash length u8 | 47 causation length u8 | 48 key length u16
 //	50 key text | value | ID | hash | causation
 //	   then, where flags say so: valid time i64 s, u32 ns | transaction time likewise
-//	   | schema version u32 | producer: length u32, bytes | derivation likewise
+//	   | schema version u32 | producer: length u32, bytes, or its number in producers with the
+//	   highest bit set | derivation: length u32, bytes
 //
 // What a current read needs comes first: whatever else a cache line costs, it is not paid for.
 // key is the key's number.
@@ -50,7 +51,7 @@ const (
 
 // encode appends f's record, but for prev, jump, key and depth. prev is the record before it, the
 // zero Record if there is none.
-func encode(dst []byte, f *backend.Fact, prev Record) []byte {
+func (s *namespace) encode(dst []byte, f *backend.Fact, prev Record) []byte {
 	var flags byte
 	start, from := len(dst), len(dst)
 	dst = append(dst, make([]byte, atTexts)...)
@@ -98,7 +99,11 @@ func encode(dst []byte, f *backend.Fact, prev Record) []byte {
 	}
 	if f.Producer != nil {
 		flags |= flagProducer
-		dst = appendBytes(dst, f.Producer)
+		if n, ok := s.producers.intern(f.Producer); ok {
+			dst = binary.LittleEndian.AppendUint32(dst, n|interned)
+		} else {
+			dst = appendBytes(dst, f.Producer)
+		}
 	}
 	if f.Derivation != nil {
 		flags |= flagDerivation

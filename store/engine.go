@@ -43,12 +43,14 @@ type Options struct {
 	// nobody is.
 	Progress func(Progress)
 
-	// Stores are those whose facts are kept in memory; nil: all. Others read as if they were empty,
-	// and can't be written.
+	// Stores are those whose facts are read and kept in memory; nil: all. Others read as if they were
+	// empty and can't be written, until [Engine.Load] is asked for them.
 	Stores []string
 
 	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
-	// all. Reads of the past, tails and folds then see what is kept, and [Engine.Past] has the rest.
+	// all. Reads of the present are as ever, and tails, watches and folds read from the log what is
+	// not kept. Reads of a Moment, of a key's History, of Facts and by ID see what is kept only:
+	// [Engine.Past], and the methods of that name of scopes, indexes and relations, have all.
 	KeepVersions int
 
 	// ReadOnly makes every write report ErrReadOnly.
@@ -87,16 +89,23 @@ type Engine struct {
 
 	rules atomic.Pointer[[]Rule] // replaced as a whole
 	keys  []string               // the only ones shown, see Past; nil: all
+
+	stores   atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
+	loading  chan struct{}            // who loads stores puts an element in
+	arriving *arrival                 // the stores being loaded; nil: none. Guarded by mu
 }
 
 // Open returns an Engine over the log of b that shows all facts acknowledged before the call. It
-// reads the whole log, and ctx ends that early.
+// reads the whole log or, with Options.Stores, their facts; ctx ends that early.
 //
 // Facts that others write to the log show up by themselves, if b is a [backend.Follower]. If it is
 // not, the engine must be the only one that writes.
 //
 // The engine does not close b; b is closed after the engine.
 func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error) {
+	if b == nil {
+		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "backend", Reason: "nil"})
+	}
 	if opts.Logger == nil {
 		opts.Logger = zap.NewNop()
 	}
@@ -106,8 +115,8 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	e := &Engine{log: b, opts: opts, done: make(chan struct{})}
-	if err := e.load(ctx); err != nil {
+	e := newEngine(b, opts)
+	if err := e.open(ctx); err != nil {
 		return nil, fmt.Errorf("store: open: %w", err)
 	}
 	following, stop := context.WithCancel(context.Background())
@@ -123,6 +132,15 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 		e.follow(following)
 	}()
 	return e, nil
+}
+
+// newEngine returns an engine that shows nothing yet.
+func newEngine(b backend.Backend, opts Options) *Engine {
+	e := &Engine{log: b, opts: opts, done: make(chan struct{}), loading: make(chan struct{}, 1)}
+	if opts.Stores != nil {
+		e.keep(opts.Stores)
+	}
+	return e
 }
 
 // canFollow reports whether b is followed in deed, by following it with a context that is done.
@@ -146,8 +164,11 @@ func (e *Engine) Close() error {
 }
 
 // Head returns the seq through which the engine shows the log: all facts of its own writes that
-// returned, and of others' what has come. 0: none. It moves on fact by fact: as a Moment's Seq it
-// gives a state that the log was in, which may be one between two facts of a batch.
+// returned, and of others' what has come. 0: none. [AsOf] makes a Moment of it.
+//
+// It moves on fact by fact, since logs do not say where a batch ends: it, and a read without a
+// Moment, may show a state between two facts of a batch. To see none or all of it, read AsOf the seq of
+// the last fact of a batch, which WriteBatch returns.
 func (e *Engine) Head() uint64 { return e.head.Load() }
 
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it
@@ -156,58 +177,4 @@ func (e *Engine) Err() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.failed
-}
-
-// batchSize is how many facts go from the one who reads the log to the one who applies them at once.
-const batchSize = 512
-
-// load reads the log for the first time.
-func (e *Engine) load(ctx context.Context) error {
-	if e.opts.Progress == nil {
-		return e.catchUp(ctx, func(int) {})
-	}
-	var p Progress
-	if stats, err := backend.StatsOf(ctx, e.log); err == nil {
-		p.Total = stats.Facts
-	}
-	err := e.catchUp(ctx, func(facts int) {
-		p.Facts += uint64(facts)
-		e.opts.Progress(p)
-	})
-	return err
-}
-
-// catchUp applies what the log holds beyond head: one goroutine reads, while this one applies,
-// and says of how many facts it is done.
-func (e *Engine) catchUp(ctx context.Context, applied func(facts int)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	batches := make(chan []backend.Fact, 2)
-	var failed error
-	go func() {
-		defer close(batches)
-		batch := make([]backend.Fact, 0, batchSize)
-		for f, err := range e.log.Replay(ctx, e.Head()) {
-			if failed = err; err != nil {
-				break
-			}
-			if batch = append(batch, f); len(batch) < batchSize {
-				continue
-			}
-			select {
-			case batches <- batch:
-			case <-ctx.Done():
-			}
-			batch = make([]backend.Fact, 0, batchSize)
-		}
-		batches <- batch
-	}()
-	for batch := range batches {
-		e.observe(batch...)
-		applied(len(batch))
-	}
-	if failed != nil {
-		return failed
-	}
-	return e.Err()
 }

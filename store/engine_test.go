@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,6 +104,7 @@ func TestImportKeepsEverything(t *testing.T) {
 		{ID: "odd", Store: "s", Key: "", Value: []byte(`{ "b" : 1, "a":2}`), ValueHash: "blake", Causation: "elsewhere", TransactionTime: year(3)},
 		{ID: "0197C0DE-8C1A-7055-9DD2-E6A1EC8AA76B", Store: "s", Key: "", Value: []byte("null"), TransactionTime: year(9999), ValidTime: year(1)},
 		{ID: "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76b", Store: "s\x00", Key: "\x00k", Value: []byte("1"), TransactionTime: year(1600), ValidTime: year(3000), SchemaVersion: 1 << 30},
+		{ID: "upper", Store: "s", Key: "hash", Value: []byte("1"), ValueHash: strings.Repeat("AB", 32)},
 		{ID: "{0197c0de-8c1a-7055-9dd2-e6a1ec8aa76b}", Store: "s", Key: "", Value: []byte("[]"), Producer: []byte(`1`)},
 	}
 	var written []backend.Fact
@@ -113,22 +115,26 @@ func TestImportKeepsEverything(t *testing.T) {
 		written = append(written, w)
 	}
 	for _, e := range []*store.Engine{e, openEngine(t, l)} {
-		require.Equal(t, []backend.Fact{written[0], written[1], written[3]}, factsOf(e.Facts("s", 0)))
+		require.Equal(t, []backend.Fact{written[0], written[1], written[3], written[4]}, factsOf(e.Facts("s", 0)))
 		require.Equal(t, written[2:3], factsOf(e.History("s\x00", "\x00k")))
 	}
 	again, err := e.Import(t.Context(), facts[0])
 	require.NoError(t, err)
 	require.Equal(t, written[0], again, "writing it again changes nothing")
-	require.Equal(t, uint64(4), e.Head())
+	require.Equal(t, uint64(5), e.Head())
 }
 
 func TestAppend(t *testing.T) {
 	e := openEngine(t, newLog(t))
 	var want []backend.Fact
-	for i := range 3 {
-		f, err := e.Append(t.Context(), fact("", i))
+	for i := range 4 {
+		f, err := e.Append(t.Context(), fact([]string{"", "", "", "own"}[i], i))
 		require.NoError(t, err)
-		require.Equal(t, f.ID, f.Key)
+		if i == 3 {
+			require.Equal(t, "own", f.Key)
+		} else {
+			require.Equal(t, f.ID, f.Key)
+		}
 		require.Empty(t, f.Causation)
 		want = append(want, f)
 	}
@@ -157,6 +163,16 @@ func TestConditionsAndBatches(t *testing.T) {
 	_, err = e.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{fact("m", 1), {Store: "s", Key: "k", Value: []byte("{")}}})
 	require.ErrorIs(t, err, backend.ErrInvalid)
 	require.Equal(t, uint64(4), e.Head())
+}
+
+// A store's first fact may be of any size, those that just fill what is made for it included.
+func TestLargeFirstFacts(t *testing.T) {
+	for n := 1000; n < 10_000; n += n / 7 {
+		e := openEngine(t, newLog(t))
+		f, err := e.Write(t.Context(), backend.Fact{Store: "s", Key: "k", Value: []byte(`"` + strings.Repeat("x", n) + `"`)})
+		require.NoError(t, err)
+		require.Equal(t, f, e.Latest("s", "k").Fact())
+	}
 }
 
 // Chains of every length are searched right, by seq and by time.

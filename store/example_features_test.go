@@ -45,12 +45,35 @@ func ExampleEngine_Scope() {
 	for r := range tasks.List(store.Query{}) {
 		fmt.Println("now", r.Key())
 	}
-	for r := range tasks.List(store.Query{At: store.Moment{Seq: head}, Descending: true, Limit: 1}) {
+	for r := range tasks.List(store.Query{At: store.AsOf(head), Descending: true, Limit: 1}) {
 		fmt.Println("before", r.Key())
 	}
 	// Output:
 	// now t3
 	// before t3
+}
+
+func ExampleQuery_orderBy() {
+	e, closeAll := open()
+	defer closeAll()
+	for key, value := range map[string]string{"tea": `{"price":2.50}`, "cake": `{"price":4}`, "coffee": `{"price":3}`, "water": `{"price":2.5}`} {
+		write(e, "menu", key, value)
+	}
+	page := store.Query{OrderBy: "price", Limit: 3}
+	for r := range e.List("menu", page) {
+		fmt.Println(r.Key(), string(r.Value()))
+		page = page.Next(r)
+	}
+	fmt.Println("next page")
+	for r := range e.List("menu", page) {
+		fmt.Println(r.Key(), string(r.Value()))
+	}
+	// Output:
+	// tea {"price":2.50}
+	// water {"price":2.5}
+	// coffee {"price":3}
+	// next page
+	// cake {"price":4}
 }
 
 func ExampleScope_Watch() {
@@ -188,7 +211,7 @@ func ExampleEngine_Compact() {
 	}
 	receipt, _ := e.Get(store.CompactionStore, "tasks")
 	fmt.Println(done[0].Facts, done[0].Seqs, receipt.Seq())
-	// Output: 1 [[1 1]] 4
+	// Output: 1 [[1 1]] 5
 }
 
 func ExampleEngine_Update() {

@@ -25,22 +25,67 @@ func (f Field) of(value []byte) []byte {
 	}
 }
 
-// equals reports whether value has in the field what want, in canonical form, is. buf is for use
-// in between.
+// equals reports whether value has in the field what want, in the form of appendEqual, is. buf is
+// for use in between.
 func (f Field) equals(value, want, buf []byte) bool {
 	found := f.of(value)
 	if found == nil || string(found) == string(want) {
 		return found != nil
 	}
-	form, err := wire.AppendCanonical(buf, found)
+	form, err := appendEqual(buf, found)
 	return err == nil && string(form) == string(want)
 }
 
-// canonicalOf returns the canonical JSON of a Go value.
-func canonicalOf(field Field, v any) ([]byte, error) {
+// appendEqual appends JSON in a form that is the same for values that are equal: the canonical one, with
+// numbers written by their value.
+func appendEqual(dst, src []byte) ([]byte, error) {
+	start := len(dst)
+	dst, err := wire.AppendCanonical(dst, src)
+	if err != nil || plain(dst[start:]) {
+		return dst, err
+	}
+	form := append([]byte(nil), dst[start:]...)
+	dst = dst[:start]
+	for i := 0; i < len(form); {
+		end := i + 1
+		switch c := form[i]; {
+		case c == '"':
+			end = skip(form, i)
+		case c == '-' || c >= '0' && c <= '9':
+			end = skip(form, i)
+			var buf [32]byte
+			dst = parseDecimal(form[i:end], buf[:0]).append(dst)
+			i = end
+			continue
+		}
+		dst = append(dst, form[i:end]...)
+		i = end
+	}
+	return dst, nil
+}
+
+// plain reports whether canonical JSON is one value in the form of appendEqual without more ado: a
+// string, a word, or a short integer.
+func plain(form []byte) bool {
+	switch c := form[0]; {
+	case c == '"' || c == 't' || c == 'f' || c == 'n':
+		return true
+	case c >= '1' && c <= '9' && len(form) < maxPlain:
+		for _, c := range form {
+			if c < '0' || c > '9' {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// equalForm returns a Go value in the form of appendEqual.
+func equalForm(field Field, v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err == nil {
-		text, err = wire.AppendCanonical(nil, text)
+		text, err = appendEqual(nil, text)
 	}
 	if err != nil {
 		return nil, &backend.InvalidError{Field: string(field), Reason: fmt.Sprintf("%T is no JSON: %v", v, err)}

@@ -30,11 +30,14 @@ func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores
 
 // Read calls read with the state of all that the engine shows and the seq through which that is.
 // While it runs the state stands still: what read keeps of a state with references, such as a map,
-// it must copy.
+// it must copy. It must not read the fold.
+//
+// What Options.KeepVersions has dropped before the fold came to it is not in memory: Read then shows the
+// state that was come to, until WaitFor has read what is missing from the log.
 func (f *Fold[S]) Read(read func(state S, seq uint64)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.catchUp()
+	f.catchUp(f.engine)
 	read(f.state, f.seq)
 }
 
@@ -46,17 +49,30 @@ func (f *Fold[S]) WaitFor(ctx context.Context, seq uint64) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.catchUp()
+	for !f.catchUp(f.engine) {
+		past, err := f.engine.past(ctx, f.stores, nil)
+		if err != nil {
+			return err
+		}
+		f.catchUp(past)
+	}
 	return nil
 }
 
-func (f *Fold[S]) catchUp() {
-	head := f.engine.Head()
-	if head == f.seq {
-		return
+// catchUp takes in what e has; false if e does not have it any more.
+func (f *Fold[S]) catchUp(e *Engine) bool {
+	head := e.Head()
+	if head <= f.seq {
+		return true
 	}
-	for r := range f.engine.merged(f.stores, f.seq, head) {
+	missed, ok := e.merged(f.stores, f.seq, head)
+	if !ok {
+		return false
+	}
+	for r := range missed {
 		f.state = f.step(f.state, r)
+		f.seq = r.Seq() // should a later step panic
 	}
 	f.seq = head
+	return true
 }

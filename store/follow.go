@@ -47,7 +47,9 @@ func (e *Engine) followOnce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e.observe(f)
+		if f.Seq > e.Head() { // most often its writer was here first
+			e.observe(f)
+		}
 		if e.ended.Load() {
 			return e.Err()
 		}

@@ -1,12 +1,11 @@
 package store
 
 import (
+	"context"
 	"iter"
 	"slices"
-	"sync"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // An Index finds the current records of a store by what they have in a field. Over a history, whose
@@ -15,7 +14,7 @@ import (
 type Index struct {
 	store  string
 	field  Field
-	values projector[values, *values]
+	values projector[postings, *postings]
 }
 
 // Index returns the index of a store by a field. It is built on first use, and kept up by each write
@@ -25,25 +24,33 @@ func (e *Engine) Index(store string, field Field) (*Index, error) {
 		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
 	}
 	x := &Index{store: store, field: field}
-	x.values = projector[values, *values]{
+	x.values = projector[postings, *postings]{
 		engine: e, store: store,
-		create: func(p projected) *values {
-			return &values{projected: p, index: x, keys: make(map[string][]uint32)}
-		},
-		over: func(v *values) projected { return v.projected },
+		create: func(p projected) *postings { return newPostings(p, x) },
+		over:   func(p *postings) projected { return p.projected },
 	}
 	return x, nil
+}
+
+// Past returns the same index over all that the log holds of its store now, see [Scope.Past].
+func (x *Index) Past(ctx context.Context) (*Index, error) {
+	e, err := x.values.engine.Past(ctx, x.store)
+	if err != nil {
+		return nil, err
+	}
+	return e.Index(x.store, x.field)
 }
 
 // Build builds the index now, so that its first read need not.
 func (x *Index) Build() { x.values.get() }
 
 // List yields the records that have v, a Go value that becomes JSON, in the field as of a moment, in
-// the order in which their keys were first written. Equal is what has the same canonical JSON; a
-// record without the field has nothing in it, which is not null. Reading the present costs what is
-// found; a past moment costs a look at every key of the store.
+// the order in which their keys were first written. Equal is as in [Filter]; a record without the
+// field has nothing in it, which is not null. Reading the present costs what is
+// found; a past moment costs a look at every key of the store, and where Options.KeepVersions is set,
+// it is for [Index.Past].
 func (x *Index) List(v any, m Moment) (iter.Seq[Record], error) {
-	want, err := canonicalOf(x.field, v)
+	want, err := equalForm(x.field, v)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +60,7 @@ func (x *Index) List(v any, m Moment) (iter.Seq[Record], error) {
 // list yields the records with one of wanted in the field.
 func (x *Index) list(m Moment, wanted ...[]byte) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		space, v := x.values.get()
+		space, p := x.values.get()
 		if space == nil {
 			return
 		}
@@ -66,7 +73,7 @@ func (x *Index) list(m Moment, wanted ...[]byte) iter.Seq[Record] {
 			return
 		}
 		through := x.values.engine.Head()
-		for _, n := range v.find(wanted) {
+		for _, n := range p.find(wanted) {
 			r, _ := space.key(n)
 			if (r.Seq() <= through || fits(r)) && !yield(r) {
 				return
@@ -78,17 +85,11 @@ func (x *Index) list(m Moment, wanted ...[]byte) iter.Seq[Record] {
 // Values yields what the field has in current records, as JSON, in no certain order.
 func (x *Index) Values() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		_, v := x.values.get()
-		if v == nil {
+		_, p := x.values.get()
+		if p == nil {
 			return
 		}
-		v.mu.RLock()
-		all := make([]string, 0, len(v.keys))
-		for token := range v.keys {
-			all = append(all, token)
-		}
-		v.mu.RUnlock()
-		for _, token := range all {
+		for _, token := range p.tokens() {
 			if !yield(token) {
 				return
 			}
@@ -96,7 +97,7 @@ func (x *Index) Values() iter.Seq[string] {
 	}
 }
 
-// token returns what a record has in the field, in canonical form.
+// token returns what a record has in the field, in the form of appendEqual.
 func (x *Index) token(r Record) (string, bool) {
 	if r.data == nil || r.Retracted() {
 		return "", false
@@ -109,53 +110,6 @@ func (x *Index) token(r Record) (string, bool) {
 	if found == nil {
 		return "", false
 	}
-	form, err := wire.AppendCanonical(make([]byte, 0, len(found)), found)
+	form, err := appendEqual(make([]byte, 0, len(found)), found)
 	return string(form), err == nil
-}
-
-// values has the numbers of the keys, in their order, by what their current records have in a field.
-type values struct {
-	projected
-	index *Index
-	mu    sync.RWMutex
-	keys  map[string][]uint32
-}
-
-func (v *values) put(n uint32, prev, r Record) {
-	before, had := v.index.token(prev)
-	now, has := v.index.token(r)
-	if had == has && before == now {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if had {
-		keys := v.keys[before]
-		if i, ok := slices.BinarySearch(keys, n); ok {
-			keys = slices.Delete(keys, i, i+1)
-		}
-		if v.keys[before] = keys; len(keys) == 0 {
-			delete(v.keys, before)
-		}
-	}
-	if has {
-		keys := v.keys[now]
-		if i, ok := slices.BinarySearch(keys, n); !ok {
-			v.keys[now] = slices.Insert(keys, i, n)
-		}
-	}
-}
-
-// find returns the numbers of the keys with one of wanted, in their order.
-func (v *values) find(wanted [][]byte) []uint32 {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	var found []uint32
-	for _, w := range wanted {
-		found = append(found, v.keys[string(w)]...)
-	}
-	if len(wanted) > 1 {
-		slices.Sort(found)
-	}
-	return found
 }

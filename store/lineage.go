@@ -48,7 +48,8 @@ func (r Record) Sources() []string {
 }
 
 // Causes returns the fact and those that led to it one after the other by Causation, the oldest first:
-// the causation chain. It begins where a cause is not held, because there is none or it was pruned.
+// the causation chain. It begins where a cause is not held, because there is none or it was pruned, or
+// dropped from memory.
 func (e *Engine) Causes(r Record) []FactRef {
 	var chain []FactRef
 	for seen := map[uint64]bool{}; r.data != nil && !seen[r.Seq()]; {
@@ -75,7 +76,8 @@ type Lineage struct {
 	Proof string `json:"proof"`
 }
 
-// Lineage returns what led to r.
+// Lineage returns what led to r; ErrDropped where the engine does not hold a part of it that the log may
+// have.
 func (e *Engine) Lineage(r Record) (Lineage, error) {
 	var l Lineage
 	seen := map[string]bool{}
@@ -93,6 +95,8 @@ func (e *Engine) Lineage(r Record) (Lineage, error) {
 			}
 			if cause, ok := e.FactByID(id); ok {
 				open = append(open, cause)
+			} else if e.partial() {
+				return Lineage{}, fmt.Errorf("store: lineage of fact %s: fact %s: %w", r.ID(), id, ErrDropped)
 			} else if !slices.Contains(l.Missing, id) {
 				l.Missing = append(l.Missing, id)
 			}
@@ -128,7 +132,8 @@ func (l Lineage) prove() (string, error) {
 // Verify checks a lineage, as it was taken here or elsewhere, against the log: its proof is that of
 // its facts, each of them is in the log as the lineage has it, and has a value with that hash. What
 // does not hold is an error that names the fact, and is backend.ErrCorrupt. Facts whose hash another
-// system computed otherwise do not pass.
+// system computed otherwise do not pass. A fact that the engine does not hold and the log may is
+// ErrDropped.
 func (e *Engine) Verify(l Lineage) error {
 	proof, err := l.prove()
 	if err != nil {
@@ -139,6 +144,9 @@ func (e *Engine) Verify(l Lineage) error {
 	}
 	for _, f := range l.Facts {
 		r, ok := e.FactByID(f.ID)
+		if !ok && e.partial() {
+			return fmt.Errorf("store: verify: fact %s: %w", f.ID, ErrDropped)
+		}
 		if !ok {
 			return fmt.Errorf("store: verify: fact %s is not in the log: %w", f.ID, backend.ErrCorrupt)
 		}

@@ -5,20 +5,24 @@ import (
 	"sort"
 )
 
-// merged yields the facts of some stores with seqs above after through head, in the order of the log.
-func (e *Engine) merged(stores []string, after, head uint64) iter.Seq[Record] {
+// merged returns the facts of some stores with seqs above after through head, in the order of the log;
+// false if some of them were dropped from memory. It is to be used once.
+func (e *Engine) merged(stores []string, after, head uint64) (iter.Seq[Record], bool) {
 	type place struct {
 		space   *namespace
 		n, last int
 	}
-	return func(yield func(Record) bool) {
-		var places []*place
-		for _, store := range stores {
-			if s := e.namespace(store); s != nil {
-				last := int(s.count.Load())
-				places = append(places, &place{s, sort.Search(last, func(n int) bool { return s.nth(n).Seq() > after }), last})
+	var places []*place
+	for _, store := range stores {
+		if s := e.namespace(store); s != nil {
+			if after < s.floor {
+				return nil, false
 			}
+			last := int(s.count.Load())
+			places = append(places, &place{s, sort.Search(last, func(n int) bool { return s.nth(n).Seq() > after }), last})
 		}
+	}
+	return func(yield func(Record) bool) {
 		for {
 			var next *place
 			var first Record
@@ -35,5 +39,5 @@ func (e *Engine) merged(stores []string, after, head uint64) iter.Seq[Record] {
 			}
 			next.n++
 		}
-	}
+	}, true
 }

@@ -259,7 +259,7 @@ func (m *model) compact(s *side) {
 		return
 	}
 	require.Equal(m.t, dropped, done[0].Facts)
-	m.o = append(left, s.Latest(store.CompactionStore, "docs").Fact())
+	m.o = append(left, factsOf(s.Facts(store.CompactionStore, m.last()))...) // what was meant, and the receipt
 }
 
 func isBig(_ store.Record, value json.RawMessage) bool {

@@ -15,19 +15,23 @@ import (
 // A namespace is the facts of one store: in the order of the log, and those of each key as a chain
 // from the latest one back.
 type namespace struct {
-	name    string
-	arena   arena
-	keys    keyTable
-	log     pages[atomic.Uint64] // refs of all records, in the order of the log
-	count   atomic.Uint32        // of records in log
-	newest  time.Time            // the latest transaction time
-	unruly  atomic.Bool          // a transaction time is before that of an earlier fact
-	scratch []byte
-	surplus int // facts beyond those that trim keeps
+	name      string
+	arena     arena
+	keys      keyTable
+	producers producers
+	log       pages[atomic.Uint64] // refs of all records, in the order of the log
+	count     atomic.Uint32        // of records in log
+	newest    time.Time            // the latest transaction time
+	unruly    atomic.Bool          // a transaction time is before that of an earlier fact
+	scratch   []byte
+	surplus   int    // facts beyond those that trim keeps
+	floor     uint64 // all facts that trim dropped were followed by one with a seq through it; never changes
 
 	upcasts     atomic.Pointer[upcasts] // nil: values are read as they are
 	projections []projection            // kept up by add
 	ids         atomic.Pointer[idTable] // nil: nobody has asked yet
+
+	valid sync.Map // *validIndex by the number of a deep key
 
 	sorting sync.Mutex // guards sorted
 	sorted  []uint32   // see sortedKeys
@@ -52,7 +56,7 @@ func (s *namespace) addAs(f *backend.Fact, number uint32) {
 	if j := prev.jump(); prev.depth()-j.depth() == j.depth()-j.jump().depth() {
 		jump = j.u64(atJump)
 	}
-	s.scratch = encode(s.scratch[:0], f, prev)
+	s.scratch = s.encode(s.scratch[:0], f, prev)
 	binary.LittleEndian.PutUint64(s.scratch[atPrev:], uint64(before.ref()))
 	binary.LittleEndian.PutUint64(s.scratch[atJump:], jump)
 	binary.LittleEndian.PutUint32(s.scratch[atKey:], number)
@@ -119,6 +123,9 @@ func (s *namespace) key(n uint32) (Record, head) {
 // at returns the record among r and those before it that is the key's value at a moment, a
 // retraction perhaps; the zero Record if there is none. flags are the key's.
 func (r Record) at(flags head, m Moment) Record {
+	if m.none {
+		return Record{}
+	}
 	if m.Seq != 0 {
 		r = r.search(func(r Record) bool { return r.Seq() <= m.Seq })
 	}
@@ -140,22 +147,7 @@ func (r Record) at(flags head, m Moment) Record {
 		}
 		return r
 	}
-	var best Record
-	var bestTime time.Time
-	for ; r.data != nil; r = r.prev() {
-		transaction := r.TransactionTime()
-		if !m.Time.IsZero() && transaction.After(m.Time) {
-			continue
-		}
-		valid := r.ValidTime()
-		if valid.IsZero() {
-			valid = transaction
-		}
-		if !valid.After(m.Valid) && (best.data == nil || valid.After(bestTime)) {
-			best, bestTime = r, valid
-		}
-	}
-	return best
+	return r.validAt(m)
 }
 
 // search returns the first record from r back that is ok, where all before one that is ok are too.

@@ -1,13 +1,16 @@
 package store_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -60,4 +63,136 @@ func TestKeepVersions(t *testing.T) {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 	}
 	require.Equal(t, keys, scope.Count())
+}
+
+// What an engine does not hold any more it reads from the log, or says so.
+func TestPastOfWhatIsOverTheEngine(t *testing.T) {
+	l := newLog(t)
+	all := openEngine(t, l)
+	few, err := store.Open(t.Context(), l, store.Options{KeepVersions: 1})
+	require.NoError(t, err)
+	defer few.Close()
+	type over struct {
+		scope    *store.Scope
+		index    *store.Index
+		relation *store.Relation
+	}
+	make := func(e *store.Engine) (o over) {
+		o.scope = must(e.Scope("docs", "odd", store.Filter{Where: map[store.Field]any{"odd": true}}))
+		o.index = must(e.Index("docs", "of"))
+		o.relation = must(e.Relation("ones", "docs", "of"))
+		return o
+	}
+	whole, part := make(all), make(few)
+	require.Zero(t, part.scope.Count())
+	count := func(n int, _ store.Record) int { return n + 1 }
+	idle, live := store.NewFold(few, 0, count, "docs", "ones"), store.NewFold(few, 0, count, "docs", "ones")
+	var want []store.Event
+	const facts = 6000
+	for n := range facts {
+		f := backend.Fact{Store: "docs", Key: fmt.Sprint("k", n%3), Value: fmt.Appendf(nil, `{"odd":%t,"of":%d}`, n%2 == 1, n%5)}
+		if n%3 == 2 {
+			f = backend.Fact{Store: "ones", Key: fmt.Sprint(n % 5), Value: fmt.Append(nil, n)}
+		}
+		_, err := few.Write(t.Context(), f)
+		require.NoError(t, err)
+		if n%500 == 0 {
+			live.Read(func(n int, seq uint64) { require.Equal(t, n, int(seq)) })
+		}
+	}
+	require.NoError(t, all.Sync(t.Context()))
+	at := store.Moment{Seq: 101}
+	require.NotEqual(t, factsOf(whole.scope.List(store.Query{At: at})), factsOf(part.scope.List(store.Query{At: at})), "else this tests nothing")
+	scope, err := part.scope.Past(t.Context())
+	require.NoError(t, err)
+	index, err := part.index.Past(t.Context())
+	require.NoError(t, err)
+	relation, err := part.relation.Past(t.Context())
+	require.NoError(t, err)
+	for _, seq := range []uint64{1, 55, 101, 4000, facts} {
+		at := store.Moment{Seq: seq}
+		require.Equal(t, factsOf(whole.scope.List(store.Query{At: at})), factsOf(scope.List(store.Query{At: at})))
+		for of := range 5 {
+			require.Equal(t, factsOf(must(whole.index.List(of, at))), factsOf(must(index.List(of, at))))
+			require.Equal(t, factsOf(whole.relation.Many(fmt.Sprint(of), at)), factsOf(relation.Many(fmt.Sprint(of), at)))
+		}
+		many, _ := all.GetAt("docs", "k1", at)
+		one, ok := whole.relation.One(many, at)
+		held, heldOK := relation.One(many, at)
+		require.Equal(t, ok, heldOK)
+		require.Equal(t, one.Fact(), held.Fact())
+	}
+
+	// Watching goes through all, whatever is dropped meanwhile.
+	for e := range events(t, whole.scope, facts-2) {
+		want = append(want, e)
+	}
+	n := 0
+	for e := range events(t, part.scope, facts-2) {
+		require.Equal(t, want[n].Change, e.Change, n)
+		require.Equal(t, want[n].Record.Fact(), e.Record.Fact())
+		if n++; n == 100 {
+			for n := range 5000 {
+				_, err := few.Write(t.Context(), backend.Fact{Store: "docs", Key: "k0", Value: fmt.Append(nil, n)})
+				require.NoError(t, err)
+			}
+		}
+	}
+	require.Equal(t, len(want), n)
+
+	// Folds stand still rather than leave something out.
+	idle.Read(func(n int, seq uint64) { require.Equal(t, [2]int{}, [2]int{n, int(seq)}) })
+	for _, fold := range []*store.Fold[int]{idle, live} {
+		require.NoError(t, fold.WaitFor(t.Context(), few.Head()))
+		fold.Read(func(n int, seq uint64) { require.Equal(t, [2]int{facts + 5000, facts + 5000}, [2]int{n, int(seq)}) })
+	}
+
+	// Lineages are whole or not at all.
+	_, err = few.Lineage(few.Latest("docs", "k0"))
+	require.ErrorIs(t, err, store.ErrDropped)
+	require.NoError(t, all.Sync(t.Context()))
+	lineage, err := all.Lineage(all.Latest("docs", "k1"))
+	require.NoError(t, err)
+	require.ErrorIs(t, few.Verify(lineage), store.ErrDropped)
+	past, err := few.Past(t.Context(), "")
+	require.NoError(t, err)
+	require.NoError(t, past.Verify(lineage))
+	require.Equal(t, all.Stores(), past.Stores())
+}
+
+// events yields what happened to a scope through a seq.
+func events(t *testing.T, s *store.Scope, through uint64) iter.Seq[store.Event] {
+	return func(yield func(store.Event) bool) {
+		for e, err := range s.Watch(t.Context(), 0) {
+			require.NoError(t, err)
+			if !yield(e) || e.Record.Seq() >= through {
+				return
+			}
+		}
+	}
+}
+
+// Rules run for each source, be it dropped from memory before its turn comes.
+func TestDerivingFromWhatWasDropped(t *testing.T) {
+	e, err := store.Open(t.Context(), newLog(t), store.Options{KeepVersions: 1, DerivationFailed: func(_ store.Record, err error) { t.Error(err) }})
+	require.NoError(t, err)
+	defer e.Close()
+	require.NoError(t, e.Upcast("s", func(v json.RawMessage) (json.RawMessage, error) { return v, nil }))
+	require.NoError(t, e.AddRule(store.Rule{Name: "r", Source: "s", Derive: func(_ context.Context, source store.Record) (d store.Derived, err error) {
+		d.Facts = []backend.Fact{{Store: "d", Key: "k", Value: must(source.Upcast())}}
+		return d, nil
+	}}))
+	var b backend.Batch
+	for n := range 1500 {
+		f := fact("k", n)
+		f.SchemaVersion = 1
+		b.Facts = append(b.Facts, f)
+	}
+	facts, err := e.WriteBatch(t.Context(), b)
+	require.NoError(t, err)
+	require.Equal(t, uint64(3000), e.Head())
+	require.Less(t, len(factsOf(e.History("s", "k"))), 1500)
+	_, err = e.Import(t.Context(), facts[0]) // which derives nothing anew
+	require.NoError(t, err)
+	require.Equal(t, uint64(3000), e.Head())
 }

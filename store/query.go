@@ -14,18 +14,37 @@ type Query struct {
 	ByKey      bool   // in the order of their keys' bytes, not of their first writing
 	Descending bool   // the last one first
 
+	// OrderBy lists records in the order of what they have in a field, and those that have the same
+	// there in the order of their keys' bytes; it goes before ByKey. First come those with nothing
+	// or null, then false, true, numbers by their value, strings by their bytes, arrays and objects
+	// by those of their canonical JSON. Every record that is asked for is looked at, whatever Limit
+	// says. "": in no such order.
+	OrderBy Field
+
 	// After is the key after which to begin, in the order asked for: that of the last record of the
-	// page before. It need not be in what is listed, but its key must have been written, unless
-	// ByKey is set. "": begin at the start.
+	// page before, see [Query.Next]. It need not be in what is listed, but its key must have been
+	// written, unless ByKey or OrderBy is set. "": begin at the start. What changes between two pages
+	// is listed as it then is, perhaps twice or not at all; with At all pages are of one state.
+	// In the order of first writing a compaction in between may move keys.
 	After string
 
+	// AfterValue is what the record of After had in the field of OrderBy, as a Go value that becomes
+	// JSON; nil: nothing, or null. With one that does not become JSON nothing is listed.
+	AfterValue any
+
 	Limit int // how many at most; 0: all
+
+	begun bool // by Next: the empty key is a key to go on after
 }
 
 // records yields the records that q asks for and in, if not nil, is true of. m is nil, or has the
 // keys that are in now. in is given the key's number, its latest record, the one that it had at
 // the query's moment, and whether m had it before those were read.
 func (q Query) records(s *namespace, m *members, in func(n uint32, latest, r Record, was bool) bool) iter.Seq[Record] {
+	if q.OrderBy != "" {
+		all := Query{At: q.At, Prefix: q.Prefix, ByKey: q.Prefix != ""}
+		return q.ranked(all.records(s, m, in))
+	}
 	present := m != nil && q.At == (Moment{})
 	return func(yield func(Record) bool) {
 		left := q.Limit
@@ -36,9 +55,6 @@ func (q Query) records(s *namespace, m *members, in func(n uint32, latest, r Rec
 			}
 			latest, flags := s.key(n)
 			if q.Prefix != "" && !strings.HasPrefix(latest.Key(), q.Prefix) {
-				if q.ByKey {
-					return // those with the prefix lie side by side
-				}
 				continue
 			}
 			r := latest.at(flags, q.At)
@@ -63,7 +79,7 @@ func (q Query) numbers(s *namespace, m *members, present bool) iter.Seq[uint32] 
 	}
 	count := s.keys.count.Load()
 	from, to := uint32(0), count
-	if q.After != "" {
+	if q.goesOn() {
 		slot := s.find(q.After)
 		if slot == nil {
 			return func(func(uint32) bool) {}
@@ -111,7 +127,7 @@ func (q Query) sorted(s *namespace) iter.Seq[uint32] {
 		return i
 	}
 	from, to := find(q.Prefix, false), len(all)
-	if q.Descending && q.Prefix != "" {
+	if q.Prefix != "" { // those with the prefix lie side by side
 		to, _ = slices.BinarySearchFunc(all, q.Prefix, func(n uint32, prefix string) int {
 			if k := key(n); strings.HasPrefix(k, prefix) || k < prefix {
 				return -1
@@ -119,9 +135,9 @@ func (q Query) sorted(s *namespace) iter.Seq[uint32] {
 			return 1
 		})
 	}
-	if q.After != "" && q.Descending {
+	if q.goesOn() && q.Descending {
 		to = min(to, find(q.After, false))
-	} else if q.After != "" {
+	} else if q.goesOn() {
 		from = max(from, find(q.After, true))
 	}
 	return func(yield func(uint32) bool) {

@@ -40,7 +40,7 @@ func (e *Engine) GetAt(store, key string, m Moment) (r Record, ok bool) {
 // List yields the records of a store as q says, without keys that have none or whose last fact was a
 // retraction. Keys that come while it runs may be left out.
 //
-// To read several keys as they are together, give the Seq that [Engine.Head] returns.
+// To read several keys as they are together, give [AsOf] of what [Engine.Head] returns.
 func (e *Engine) List(store string, q Query) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		if s := e.namespace(store); s != nil {
@@ -58,10 +58,14 @@ func (e *Engine) History(store, key string) iter.Seq[Record] {
 // log, up to the last one there is when the loop begins.
 func (e *Engine) Facts(store string, after uint64) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		s := e.namespace(store)
-		if s == nil {
-			return
+		if s := e.namespace(store); s != nil {
+			s.facts(after)(yield)
 		}
+	}
+}
+
+func (s *namespace) facts(after uint64) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
 		count := int(s.count.Load())
 		from := sort.Search(count, func(n int) bool { return s.nth(n).Seq() > after })
 		for n := from; n < count; n++ {

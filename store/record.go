@@ -186,6 +186,9 @@ func (r Record) tail() recordTail {
 	}
 	text := func() (b []byte) {
 		n := number()
+		if n&interned != 0 {
+			return r.space.producers.text(n &^ interned)
+		}
 		b, rest = rest[:n:n], rest[n:]
 		return b
 	}

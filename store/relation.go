@@ -1,10 +1,9 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"iter"
-
-	"github.com/igniter-store/igniter/backend"
 )
 
 // A Relation says that each record of one store belongs to a record of another, whose key it has in
@@ -16,7 +15,8 @@ type Relation struct {
 }
 
 // Relation returns the relation from the records of store many, by what they have in field, to those
-// of store one: a string that is the key, or a number whose text is. It keeps an [Index].
+// of store one: a string that is the key, or a number whose text is, in its shortest form: 7 and 7.0
+// belong to "7". It keeps an [Index].
 func (e *Engine) Relation(one, many string, field Field) (*Relation, error) {
 	x, err := e.Index(many, field)
 	if err != nil {
@@ -25,16 +25,27 @@ func (e *Engine) Relation(one, many string, field Field) (*Relation, error) {
 	return &Relation{one: one, index: x}, nil
 }
 
+// Past returns the same relation over all that the log holds of both stores now, see [Scope.Past].
+func (l *Relation) Past(ctx context.Context) (*Relation, error) {
+	e, err := l.index.values.engine.past(ctx, []string{l.one, l.index.store}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return e.Relation(l.one, l.index.store, l.index.field)
+}
+
 // Many yields the records that belong to the one with a key as of a moment, in the order in which
 // they were first written, whether there is a record of that key or not.
 func (l *Relation) Many(key string, m Moment) iter.Seq[Record] {
-	text, err := canonicalOf(l.index.field, key)
+	text, err := equalForm(l.index.field, key)
 	if err != nil {
 		return func(func(Record) bool) {}
 	}
 	wanted := [][]byte{text}
-	if len(key) > 0 && (key[0] == '-' || key[0] >= '0' && key[0] <= '9') && backend.CheckJSON([]byte(key), 1) == nil {
-		wanted = append(wanted, []byte(key))
+	if len(key) > 0 && (key[0] == '-' || key[0] >= '0' && key[0] <= '9') {
+		if number, err := appendEqual(nil, []byte(key)); err == nil && string(number) == key {
+			wanted = append(wanted, number)
+		}
 	}
 	return l.index.list(m, wanted...)
 }

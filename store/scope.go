@@ -1,11 +1,14 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"iter"
 	"math/bits"
 	"slices"
 	"sync/atomic"
+
+	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -13,13 +16,14 @@ import (
 // A Filter says which records are in a scope: those that all of it fits. Retracted keys never are,
 // and neither is a value that can't be upcast.
 type Filter struct {
-	// Where has what fields are equal to, as Go values that become JSON. Equal is what has the same
-	// canonical JSON, so the number 1 is not 1.0. Nil: any.
+	// Where has what fields are equal to, as Go values that become JSON. Equal is what is the same
+	// JSON, however it is written: 1, 1.0 and 10e-1 are one number. Nil: any.
 	Where map[Field]any
 
 	// Match is asked about a record with its upcast value; nil: any. It must answer the same
-	// whenever it is asked, must not write, and should be quick: writers wait for it. It may be
-	// called concurrently.
+	// whenever it is asked, must call no method of the engine or of what is over it, and should be
+	// quick: writers wait for it. It may be called concurrently. A record that it panics about is
+	// logged, and not in the scope.
 	Match func(r Record, value json.RawMessage) bool
 }
 
@@ -34,7 +38,7 @@ type Scope struct {
 
 type want struct {
 	field Field
-	value []byte // canonical
+	value []byte // in the form of appendEqual
 }
 
 // Scope returns the scope of a store's records that f fits. name is for people. On first use, or
@@ -48,7 +52,7 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 		if field == "" {
 			return nil, &backend.InvalidError{Field: "where", Reason: "a field without a name"}
 		}
-		value, err := canonicalOf(field, v)
+		value, err := equalForm(field, v)
 		if err != nil {
 			return nil, err
 		}
@@ -60,6 +64,16 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 		over:   func(m *members) projected { return m.projected },
 	}
 	return s, nil
+}
+
+// Past returns the same scope over all that the log holds of its store now, see [Engine.Past]. It is
+// for moments in the past where Options.KeepVersions is set: the scope itself then sees what is kept.
+func (s *Scope) Past(ctx context.Context) (*Scope, error) {
+	e, err := s.members.engine.Past(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	return e.Scope(s.store, s.name, s.filter)
 }
 
 // Name returns the scope's name.
@@ -83,11 +97,25 @@ func (s *Scope) Has(r Record) bool {
 			return false
 		}
 	}
-	return s.filter.Match == nil || s.filter.Match(r, value)
+	return s.filter.Match == nil || s.match(r, value)
+}
+
+// match asks Match. A record that it panics about is not in the scope: writers ask too, while they
+// hold the engine's lock.
+func (s *Scope) match(r Record, value json.RawMessage) (fits bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.members.engine.opts.Logger.Error("a scope's Match panicked; the record is taken to be outside", zap.String("scope", s.name),
+				zap.String("store", s.store), zap.String("key", r.Key()), zap.Any("panic", p), zap.Stack("stack"))
+			fits = false
+		}
+	}()
+	return s.filter.Match(r, value)
 }
 
 // List yields the records in the scope as q says. Reading the present costs what is in the scope;
-// a past moment costs a look at every key of the store.
+// a past moment costs a look at every key of the store, and where Options.KeepVersions is set, it is
+// for [Scope.Past].
 func (s *Scope) List(q Query) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		space, m := s.members.get()

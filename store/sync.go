@@ -44,8 +44,5 @@ func (e *Engine) Update(ctx context.Context, store, key string, change func(old 
 		if !errors.Is(err, backend.ErrConflict) {
 			return written, err
 		}
-		if err := e.Sync(ctx); err != nil {
-			return backend.Fact{}, errors.Join(err, ctx.Err())
-		}
 	}
 }

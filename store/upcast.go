@@ -14,8 +14,19 @@ import (
 var ErrNewer = errors.New("store: the value is of a newer version than this program knows: update the program")
 
 // An Upcaster turns a value of one schema version into the same of the next. It must return the same
-// for the same value, and may be called concurrently. The value it is given is not to be changed.
+// for the same value, must call no method of the engine, since writers wait for it, and may be called
+// concurrently. The value it is given is not to be changed. A panic is an error of that value.
 type Upcaster func(value json.RawMessage) (json.RawMessage, error)
+
+// call upcasts, and makes an error of a panic: writers call it too, while they hold the engine's lock.
+func (u Upcaster) call(value json.RawMessage) (up json.RawMessage, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return u(value)
+}
 
 // upcasts are the upcasters of a store, which never change.
 type upcasts struct {
@@ -77,7 +88,7 @@ func (r Record) Upcast() (json.RawMessage, error) {
 	value := r.Value()
 	for ; version <= len(u.steps); version++ {
 		var err error
-		if value, err = u.steps[version-1](value); err == nil {
+		if value, err = u.steps[version-1].call(value); err == nil {
 			err = backend.CheckJSON(value, math.MaxInt32)
 		}
 		if err != nil {

@@ -11,12 +11,25 @@ import (
 // that it shows was yielded). The seq of the last record is the cursor to go on from later.
 //
 // It is served from memory, not from a queue: a slow loop costs writers nothing and misses nothing.
-// The loop's body may call any method.
+// What Options.KeepVersions has dropped is read from the log. The loop's body may call any method.
 func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for {
-			head := e.Head()
-			for r := range e.Facts(store, after) {
+			head, read := e.Head(), uint64(0)
+			s := e.namespace(store)
+			if s != nil && after < s.floor {
+				past, err := e.Past(ctx, store)
+				if err != nil {
+					yield(Record{}, err)
+					return
+				}
+				s, head = past.namespace(store), past.Head()
+				read = head
+			}
+			if s == nil {
+				s = new(namespace)
+			}
+			for r := range s.facts(after) {
 				if err := ctx.Err(); err != nil {
 					yield(Record{}, err)
 					return
@@ -26,10 +39,14 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 					return
 				}
 			}
-			if err := e.WaitFor(ctx, head+1); err != nil {
-				if e.Head() > head {
-					continue // what came before the end
-				}
+			after = max(after, read)
+			err := e.WaitFor(ctx, head+1)
+			if err == nil {
+				err = ctx.Err() // though other stores are written all the time
+			} else if ctx.Err() == nil && e.Head() > head {
+				continue // what came before the end
+			}
+			if err != nil {
 				yield(Record{}, err)
 				return
 			}
@@ -66,10 +83,11 @@ type Event struct {
 
 // Watch yields what the facts with a seq above after did to the scope, in the order of the log, and
 // goes on with each new one; facts that did nothing to it are passed over. To begin with what is
-// in the scope, take the engine's Head, list the scope as of that Seq, and watch after it.
+// in the scope, take the engine's Head, list the scope [AsOf] that, and watch after it.
 //
 // Pairs, cursor and slow loops are as with [Engine.Tail]. Where the facts before one were pruned,
-// it can't be told whether its key was in the scope: it is said to have entered, or to have left.
+// it can't be told whether its key was in the scope: it is said to have entered, or to have left. What
+// goes by being pruned itself, as old events do, leaves nothing to say that it left.
 func (s *Scope) Watch(ctx context.Context, after uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for r, err := range s.members.engine.Tail(ctx, s.store, after) {

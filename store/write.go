@@ -1,9 +1,12 @@
 package store
 
 import (
+	"bufio"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -13,9 +16,14 @@ import (
 
 // NewID makes a UUID of version 7, which is what Options.NewID does where nothing else is said.
 func NewID() (string, error) {
-	id, err := uuid.NewV7()
+	r := randomness.Get().(*bufio.Reader)
+	defer randomness.Put(r)
+	id, err := uuid.NewV7FromReader(r)
 	return id.String(), err
 }
+
+// randomness has what the system gives, in pieces for many IDs: asking for each is half its cost.
+var randomness = sync.Pool{New: func() any { return bufio.NewReaderSize(rand.Reader, 1<<10) }}
 
 // Write writes f to the log and returns it as the log holds it, once the engine shows it. An empty
 // ID is filled in (Options.NewID). The value is written in its canonical form, and ValueHash is
@@ -48,8 +56,9 @@ func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	return f, nil
 }
 
-// Append writes an event: a fact under a key of its own, which is the fact's ID. f needs no Key;
-// otherwise all is as with [Engine.Write].
+// Append writes an event: a fact under a key of its own, which is the fact's ID. A Key that f has is
+// kept, and should be no other event's, since the two would be one record. Otherwise all is as with
+// [Engine.Write].
 func (e *Engine) Append(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	if f.ID == "" {
 		var err error
@@ -73,7 +82,8 @@ func (e *Engine) Retract(ctx context.Context, f backend.Fact) (backend.Fact, err
 // WriteBatch writes the facts of b together or not at all, and only if every Expect holds, and
 // returns them as the log holds them, once the engine shows them all. What [Engine.Write] says
 // holds for each fact; errors are those of [backend.BatchWriter], a *backend.ConflictError where
-// an Expect does not hold, and errors.ErrUnsupported where the backend writes no batches.
+// an Expect does not hold, and errors.ErrUnsupported where the backend writes no batches. After a
+// conflict the engine shows what the log holds of that key, be it that others wrote or pruned it.
 func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	facts, err := e.writeBatch(ctx, b)
 	if err == nil {
@@ -92,7 +102,7 @@ func (e *Engine) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fac
 	}
 	facts, err := backend.WriteBatch(ctx, e.log, b)
 	if err := e.end(ctx, facts, err); err != nil {
-		return nil, err
+		return nil, e.conflicted(ctx, b.Expect, err)
 	}
 	return facts, nil
 }
@@ -140,8 +150,8 @@ func (e *Engine) begin(ctx context.Context, facts ...backend.Fact) error {
 		return ErrReadOnly
 	}
 	for i := range facts {
-		if !e.keeps(facts[i].Store) {
-			return &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("%q is not among those that the engine was opened for", facts[i].Store)}
+		if !e.Loaded(facts[i].Store) {
+			return fmt.Errorf("store: write to store %q: %w", facts[i].Store, ErrNotLoaded)
 		}
 	}
 	if e.alone != nil {

@@ -78,6 +78,7 @@ var mutants = []mutant{
 	{"Replay ignores its seq", "replay-after", false},
 	{"Replay is off by one", "replay-after", false},
 	{"Replay is off by one", "replay-resume", false},
+	{"ReplayStores ignores stores", "replay-stores", false},
 	{"Replay holds a lock", "replay-body", true},
 	{"Replay holds a lock", "replay-body-others", true},
 	{"Replay goes on after a break", "replay-break", false},

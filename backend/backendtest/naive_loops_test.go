@@ -106,6 +106,17 @@ func (n *naive) loop(ctx context.Context, last uint64, yield func(backend.Fact, 
 	}
 }
 
+func (n *naive) ReplayStores(ctx context.Context, from uint64, stores ...string) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		for f, err := range n.Replay(ctx, from) {
+			wanted := n.bug == "ReplayStores ignores stores" || slices.Contains(stores, f.Store)
+			if (err != nil || wanted) && !yield(f, err) {
+				return
+			}
+		}
+	}
+}
+
 func (n *naive) Follow(ctx context.Context, from uint64, stores ...string) iter.Seq2[backend.Fact, error] {
 	switch n.bug {
 	case "Follow ignores its seq":

@@ -3,7 +3,9 @@ package backendtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -13,6 +15,7 @@ func replayCases() []testCase {
 	return []testCase{
 		{"replay-empty", 0, "Replay yields the facts after seq after; an empty log has none, and may be consolidated.", replayEmpty},
 		{"replay-after", 0, "Replay yields the facts after seq after. An after beyond the last seq yields nothing.", replayAfter},
+		{"replay-stores", 0, "ReplayStores yields the facts of the stores after seq after. Other than that, the rules of Replay hold.", replayStores},
 		{"replay-body", 0, "The loop's body may call any method, Close excepted, and no lock is held while it runs.", replayBody},
 		{"replay-body-others", 0, "No lock is held while the loop's body runs: others go on meanwhile.", replayBodyOthers},
 		{"replay-break", 0, "A loop over Replay may be left at any fact, and nothing of it goes on.", replayBreak},
@@ -59,6 +62,33 @@ func replayAfter(l *lab) {
 	log := l.write(b, facts(25)...)
 	for _, seq := range cursors(log) {
 		l.same("a part of the log", l.replay(b, seq), after(log, seq))
+	}
+}
+
+func replayStores(l *lab) {
+	b := l.open()
+	var given []backend.Fact
+	for i := range 40 {
+		given = append(given, of(fact(i).ID, []string{"a", "b", "c", "ab"}[i%4], "k", "1"))
+	}
+	log := l.write(b, given...)
+	for _, stores := range [][]string{nil, {"a"}, {"ab"}, {"a", "c"}, {"b", "none"}, {"none"}, {"a", "b", "c", "ab"}, {"c", "c"}} {
+		for _, seq := range []uint64{0, log[9].Seq, log[10].Seq, log[39].Seq, math.MaxUint64} {
+			var want []backend.Fact
+			for _, f := range after(log, seq) {
+				if slices.Contains(stores, f.Store) {
+					want = append(want, f)
+				}
+			}
+			got, err := collect(backend.ReplayStores(l.ctx, b, seq, stores...))
+			if err != nil {
+				l.Fatalf("ReplayStores %q after %d: %v", stores, seq, err)
+			}
+			l.same(fmt.Sprintf("what was replayed of stores %q after %d", stores, seq), got, want)
+		}
+	}
+	if got, err := take(backend.ReplayStores(l.ctx, b, 0, "a"), 3); err != nil || len(got) != 3 {
+		l.Fatalf("a loop that is left after 3 facts: %d facts, %v", len(got), err)
 	}
 }
 

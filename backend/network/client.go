@@ -36,11 +36,12 @@ type Client struct {
 }
 
 var (
-	_ backend.Backend     = (*Client)(nil)
-	_ backend.BatchWriter = (*Client)(nil)
-	_ backend.Follower    = (*Client)(nil)
-	_ backend.Pruner      = (*Client)(nil)
-	_ backend.Stater      = (*Client)(nil)
+	_ backend.Backend       = (*Client)(nil)
+	_ backend.BatchWriter   = (*Client)(nil)
+	_ backend.Follower      = (*Client)(nil)
+	_ backend.StoreReplayer = (*Client)(nil)
+	_ backend.Pruner        = (*Client)(nil)
+	_ backend.Stater        = (*Client)(nil)
 )
 
 // Dial connects to a server. It tries once, so that a wrong address shows at once, as ErrUnavailable; a

@@ -14,8 +14,15 @@ import (
 // Replay implements backend.Backend. The facts share blocks of memory with their neighbours, of some 256 KiB
 // or one larger frame, so that keeping one fact keeps its block.
 func (c *Client) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
+	return c.ReplayStores(ctx, after)
+}
+
+// ReplayStores implements backend.StoreReplayer: the server sends no other stores' facts, unless it speaks
+// version 1. Without stores it is Replay.
+func (c *Client) ReplayStores(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
+	stores = slices.Clone(stores)
 	return func(yield func(backend.Fact, error) bool) {
-		r := &reader{client: c, ctx: ctx, seq: after, yield: yield}
+		r := &reader{client: c, ctx: ctx, seq: after, stores: stores, yield: yield}
 		err := error(nil)
 		if c.speaksV1() {
 			err = r.replayV1()
@@ -83,7 +90,7 @@ func (r *reader) reason(err error) error {
 // replay reads the log to its end.
 func (r *reader) replay(s *session) (progress bool, err error) {
 	s.within(3 * r.client.opts.Heartbeat)
-	return r.stream(s, func(dst []byte) []byte { return wire.AppendReplay(dst, r.seq, nil) })
+	return r.stream(s, func(dst []byte) []byte { return wire.AppendReplay(dst, r.seq, r.stores) })
 }
 
 // follow reads the log and what comes to it.
@@ -161,9 +168,13 @@ func (r *reader) give(body []byte) error {
 	return nil
 }
 
-// one yields a fact, if it comes after the reader's place.
+// one yields a fact, if it comes after the reader's place and is of a store that is wanted.
 func (r *reader) one(f backend.Fact) error {
 	if f.Seq <= r.seq {
+		return nil
+	}
+	if !wanted(r.stores, f.Store) {
+		r.seq = f.Seq
 		return nil
 	}
 	if err := r.ctx.Err(); err != nil {

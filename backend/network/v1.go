@@ -100,13 +100,7 @@ func (r *reader) replayV1() error {
 func (r *reader) followV1() error {
 	return r.client.session(r.ctx, func(s *session) (bool, error) {
 		start := r.seq
-		err := r.client.feedV1(r.ctx, s, r.seq, nil, func(f backend.Fact) error {
-			if !wanted(r.stores, f.Store) {
-				r.seq = max(r.seq, f.Seq)
-				return nil
-			}
-			return r.one(f)
-		})
+		err := r.client.feedV1(r.ctx, s, r.seq, nil, r.one)
 		return r.seq > start, r.lost(err)
 	})
 }

@@ -1,0 +1,102 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/store"
+)
+
+// A halting backend does something after the first fact of each replay.
+type halting struct {
+	*memory.Log
+	after func()
+	fail  error
+}
+
+func (h *halting) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		for f, err := range h.Log.Replay(ctx, after) {
+			if !yield(f, err) {
+				return
+			}
+			if do := h.after; do != nil {
+				h.after = nil
+				do()
+			}
+			if h.fail != nil {
+				yield(backend.Fact{}, h.fail)
+				return
+			}
+		}
+	}
+}
+
+// TestLoad opens an engine of no stores, and loads them while others write and compact.
+func TestLoad(t *testing.T) {
+	h := &halting{Log: newLog(t)}
+	full := openEngine(t, h.Log)
+	write := func(n int) {
+		for i := range n {
+			f := fact(fmt.Sprint("k", i%7), i)
+			f.Store = fmt.Sprint("s", i%3)
+			_, err := full.Write(t.Context(), f)
+			require.NoError(t, err)
+		}
+	}
+	write(300)
+	e, err := store.Open(t.Context(), h, store.Options{Stores: []string{}})
+	require.NoError(t, err)
+	defer e.Close()
+	require.Empty(t, e.Stores())
+	require.Equal(t, full.Head(), e.Head())
+	_, err = e.Write(t.Context(), backend.Fact{Store: "s1", Key: "k", Value: []byte("1")})
+	require.ErrorIs(t, err, store.ErrNotLoaded)
+
+	require.NoError(t, e.Upcast("s1"))
+	h.after = func() {
+		write(30)
+		require.NoError(t, full.Retain("s1", store.Retention{Versions: 2}))
+		_, err := full.Compact(t.Context())
+		require.NoError(t, err)
+		write(5)
+		require.NoError(t, e.WaitFor(t.Context(), full.Head()))
+		require.Empty(t, factsOf(e.Facts("s1", 0)), "nothing is shown by halves")
+	}
+	require.NoError(t, e.Load(t.Context(), "s1", "s2", "s1"))
+	require.Nil(t, h.after)
+	require.Equal(t, []string{"s1", "s2"}, e.Stores())
+	for _, name := range []string{"s1", "s2"} {
+		require.Equal(t, factsOf(full.Facts(name, 0)), factsOf(e.Facts(name, 0)), name)
+	}
+	require.Len(t, factsOf(e.Facts("s1", 0)), 16, "two of each key, and two that came later")
+	_, err = e.Write(t.Context(), backend.Fact{Store: "s1", Key: "k", Value: []byte("1")})
+	require.NoError(t, err)
+
+	h.fail = errors.New("the disk is gone")
+	require.ErrorIs(t, e.Load(t.Context(), "s0"), h.fail)
+	require.NoError(t, e.Load(t.Context(), "s1"), "it is there")
+	require.Empty(t, factsOf(e.Facts("s0", 0)))
+	h.fail = nil
+	require.ErrorIs(t, e.Load(t.Context(), "s0", ""), backend.ErrInvalid)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, e.Load(cancelled, "s0"), context.Canceled)
+	require.NoError(t, e.Load(t.Context(), "s0"))
+	write(20)
+	require.NoError(t, e.Sync(t.Context()))
+	require.Equal(t, factsOf(full.Facts("s0", 0)), factsOf(e.Facts("s0", 0)))
+	require.NoError(t, e.Load(t.Context(), "new"))
+	_, err = e.Write(t.Context(), backend.Fact{Store: "new", Key: "k", Value: []byte("1")})
+	require.NoError(t, err)
+
+	require.NoError(t, e.Close())
+	require.ErrorIs(t, e.Load(t.Context(), "other"), backend.ErrClosed)
+}
