@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -30,20 +29,21 @@ or not at all.`,
 			return a.withLog(cmd.Context(), func(b backend.Backend) error {
 				return a.writeTo(output, func(w io.Writer) error {
 					total := int64(-1)
-					if stats, err := backend.StatsOf(cmd.Context(), b); err == nil {
-						total = int64(stats.Facts)
+					facts := backend.ReplayStores(cmd.Context(), b, after, stores...)
+					if len(stores) == 0 {
+						facts = b.Replay(cmd.Context(), after)
+						if stats, err := backend.StatsOf(cmd.Context(), b); err == nil {
+							total = int64(stats.Facts)
+						}
 					}
 					bar := a.progress(total, "exporting", false)
 					defer bar.Finish()
 					var line []byte
-					for f, err := range b.Replay(cmd.Context(), after) {
+					for f, err := range facts {
 						if err != nil {
 							return err
 						}
 						_ = bar.Add(1) // a bar that can't be shown stops nothing
-						if len(stores) > 0 && !slices.Contains(stores, f.Store) {
-							continue
-						}
 						line = appendLine(line[:0], &f)
 						if _, err := w.Write(line); err != nil {
 							return err

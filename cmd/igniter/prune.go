@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,12 +42,16 @@ To keep what is current and remove what is old, use igniter compact.`,
 			}
 			has := func(f *backend.Fact) bool {
 				if store != "" {
-					return f.Store == store && (!byKey || f.Key == key)
+					return !byKey || f.Key == key
 				}
 				return slices.ContainsFunc(ranges, func(r [2]uint64) bool { return r[0] <= f.Seq && f.Seq <= r[1] })
 			}
 			return a.withLog(cmd.Context(), func(b backend.Backend) error {
-				found, err := matching(cmd.Context(), b, has)
+				facts := b.Replay(cmd.Context(), 0)
+				if store != "" {
+					facts = backend.ReplayStores(cmd.Context(), b, 0, store)
+				}
+				found, err := matching(facts, has)
 				if err != nil {
 					return err
 				}
@@ -82,8 +87,8 @@ func parseRanges(text string) (ranges [][2]uint64, err error) {
 }
 
 // matching returns the seqs of the facts that has is true of.
-func matching(ctx context.Context, b backend.Backend, has func(f *backend.Fact) bool) (seqs []uint64, err error) {
-	for f, err := range b.Replay(ctx, 0) {
+func matching(facts iter.Seq2[backend.Fact, error], has func(f *backend.Fact) bool) (seqs []uint64, err error) {
+	for f, err := range facts {
 		if err != nil {
 			return nil, err
 		}

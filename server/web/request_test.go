@@ -1,16 +1,20 @@
 package web_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/web"
@@ -122,4 +126,47 @@ func TestIdleOverHTTP2(t *testing.T) {
 	seq, _ := events.fact()
 	require.EqualValues(t, 1, seq)
 	events.end()
+}
+
+// A stocktaking log says which stores were read from it.
+type stocktaking struct {
+	*memory.Log
+	stores chan string
+}
+
+func (l stocktaking) ReplayStores(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
+	for _, name := range stores {
+		l.stores <- name
+	}
+	return backend.ReplayStores(ctx, struct{ backend.Backend }{l.Log}, after, stores...)
+}
+
+// TestStoresAskedFor has the stores in memory that somebody asked for, each once, and all that comes to them.
+func TestStoresAskedFor(t *testing.T) {
+	log := stocktaking{memory.New(memory.Options{}), make(chan string, 10)}
+	x := newSite(t, log, web.Options{}, &server.Options{})
+	for _, name := range []string{"a", "b", "c"} {
+		x.write(name, "k", "1")
+	}
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			answer, err := x.client.Get(x.url + "/v1/stores/b/k")
+			if err != nil || answer.StatusCode != http.StatusOK || answer.Body.Close() != nil {
+				t.Errorf("%v, %v", answer, err)
+			}
+		})
+	}
+	clients.Wait()
+	x.write("b", "k", "2")
+	x.write("a", "k", "3")
+	require.Contains(t, x.get(200, "/v1/stores/b/k"), `"value":2}`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":3}`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k?at_seq=4"), `"value":1}`)
+	x.write("a", "k", "4")
+	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":4}`)
+	x.get(400, "/v1/stores/"+strings.Repeat("x", 300)+"/k")
+	require.Equal(t, "b", <-log.stores)
+	require.Equal(t, "a", <-log.stores)
+	require.Empty(t, log.stores)
 }

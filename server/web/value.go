@@ -25,7 +25,7 @@ func (h *Handler) value(w http.ResponseWriter, r *http.Request, q *request) erro
 	if err != nil {
 		return err
 	}
-	e, err := h.reads.engine(r.Context(), q.log)
+	e, err := h.reads.engine(r.Context(), q.log, name)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func instant(name, text string) (time.Time, error) {
 	return time.Time{}, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%q is no time such as 2026-11-24T10:00:00Z, 2026-11-24, or seconds since 1970", text)}
 }
 
-// reads is the facts in memory that requests for keys are answered from.
+// reads is the facts in memory that requests for keys are answered from: those of the stores that were asked for.
 type reads struct {
 	life context.Context // of the engine; ended by close
 	end  context.CancelFunc
@@ -100,8 +100,9 @@ type reads struct {
 // freshness is how long a request waits for what was acknowledged before it.
 const freshness = 5 * time.Second
 
-// engine returns the engine, as fresh as the log is. The first to ask opens it.
-func (x *reads) engine(ctx context.Context, log backend.Backend) (*store.Engine, error) {
+// engine returns the engine with the facts of a store, as fresh as the log is. The first to ask opens it, and the first to
+// ask for a store has it loaded.
+func (x *reads) engine(ctx context.Context, log backend.Backend, name string) (*store.Engine, error) {
 	x.mu.Lock()
 	if x.closed {
 		x.mu.Unlock()
@@ -126,6 +127,9 @@ func (x *reads) engine(ctx context.Context, log backend.Backend) (*store.Engine,
 	e, err, settled := x.opened, x.err, x.settled
 	x.mu.Unlock()
 	if e == nil {
+		return nil, err
+	}
+	if err := e.Load(ctx, name); err != nil {
 		return nil, err
 	}
 	stats, err := backend.StatsOf(ctx, log)
@@ -155,7 +159,7 @@ func (x *reads) engine(ctx context.Context, log backend.Backend) (*store.Engine,
 // open opens the engine.
 func (x *reads) open(log backend.Backend, done chan struct{}) {
 	stats, _ := backend.StatsOf(x.life, log) // where it does not say, there is nothing to wait for either
-	e, err := store.Open(x.life, log, store.Options{})
+	e, err := store.Open(x.life, log, store.Options{Stores: []string{}})
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.opened, x.err, x.settled = e, err, stats.LastSeq

@@ -41,7 +41,7 @@ var serve = []Setting{
 	{Key: "listen", Default: []string{"tcp://127.0.0.1:7400"}, Usage: "where to listen: tcp://host:port or unix:///path; may be repeated"},
 	{Key: "socket_mode", Default: "0660", Usage: "permissions of Unix sockets, in octal"},
 	{Key: "http", Default: "", Usage: "where to serve HTTP (health, metrics, events): host:port, http://… or https://…; empty: nowhere"},
-	{Key: "http_no_reads", Default: false, Usage: "do not answer HTTP requests for keys, for which all facts are kept in memory from the first one on"},
+	{Key: "http_no_reads", Default: false, Usage: "do not answer HTTP requests for keys, for which all facts of their stores are kept in memory from the first one on"},
 	{Key: "tokens", Default: "", Usage: "file of tokens that let clients in; empty: no token is asked for"},
 	{Key: "tls.client_ca", Default: "", Usage: "PEM file of the authorities that clients' certificates must come from; empty: none is asked for"},
 	{Key: "insecure", Default: false, Usage: "listen beyond this machine with neither tokens nor client certificates"},
