@@ -36,6 +36,7 @@ or not at all.`,
 							total = int64(stats.Facts)
 						}
 					}
+					a.json = output == "" && isTerminal(a.out) // among lines of JSON is no place for a bar
 					bar := a.progress(total, "exporting", false)
 					defer bar.Finish()
 					var line []byte

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -89,6 +90,9 @@ func (a *app) importLines(ctx context.Context, path string) error {
 		bar := a.progress(size, "importing", true)
 		line, err := i.lines(ctx, io.TeeReader(in, bar))
 		_ = bar.Finish() // a bar that can't be shown stops nothing
+		if errors.Is(err, context.Canceled) {
+			fmt.Fprintf(a.err, "igniter: %d facts written, %d were there already; run the import again to go on: no fact is written twice\n", i.New, i.Known)
+		}
 		if err != nil {
 			return fmt.Errorf("import %s, at line %d, with %d facts written and %d there already: %w; mend it and run the import again: no fact is written twice",
 				cmp.Or(path, "-"), line, i.New, i.Known, err)
@@ -132,10 +136,13 @@ func (i *importer) lines(ctx context.Context, in io.Reader) (line int, err error
 }
 
 func (a *app) importRuby(ctx context.Context, path string, skip bool) error {
+	if _, err := os.Stat(path); err != nil { // before a log is made for it
+		return err
+	}
 	return a.withNewLog(ctx, func(b backend.Backend) error {
 		r, err := file.ImportRuby(ctx, b, path, file.RubyOptions{SkipDamage: skip})
-		if errors.Is(err, backend.ErrCorrupt) {
-			return fmt.Errorf("%w; --skip-damage imports the rest", err)
+		if c, ok := errors.AsType[*backend.CorruptError](err); ok && strings.HasPrefix(c.Path, path) {
+			return advisedError{err, "Import a sound copy of it, if there is one; --skip-damage imports the rest, and says what it leaves out."}
 		}
 		if err != nil {
 			return err
