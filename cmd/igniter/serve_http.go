@@ -120,7 +120,9 @@ func (x *site) registerProcess() error {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "igniter_build_info", Help: "1, with what this program was made from.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	info.Set(1)
-	return errors.Join(x.metrics.Register(info), x.metrics.Register(collectors.NewGoCollector()),
+	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "igniter_http_streams", Help: "Exports and event streams over HTTP that are under way."},
+		func() float64 { return float64(x.web.Streams()) })
+	return errors.Join(x.metrics.Register(info), x.metrics.Register(streams), x.metrics.Register(collectors.NewGoCollector()),
 		x.metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
 }
 

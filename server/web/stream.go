@@ -28,6 +28,9 @@ func (h *Handler) streamed(handle func(w http.ResponseWriter, r *http.Request, q
 	}
 }
 
+// Streams returns how many exports and event streams are under way.
+func (h *Handler) Streams() int { return len(h.streams) }
+
 // parameters returns those of a request. One that its path does not know, that is there twice though one is wanted, or that
 // can't be read is an error: the answer would be one to another question.
 func parameters(r *http.Request, known ...string) (url.Values, error) {

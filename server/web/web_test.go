@@ -200,6 +200,7 @@ func TestEvents(t *testing.T) {
 		require.Len(t, lines, 1)
 		got = lines[0]
 	}
+	require.Equal(t, 3, x.web.Streams())
 	require.Contains(t, x.get(503, "/v1/events"), "3 streams already")
 	require.Contains(t, x.get(503, "/v1/facts"), "3 streams already")
 
