@@ -53,9 +53,10 @@ With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it 
 
 // An importReport says what an import did.
 type importReport struct {
-	New   uint64     `json:"new"`
-	Known uint64     `json:"known"`
-	Cuts  []file.Cut `json:"cuts,omitempty"`
+	New     uint64     `json:"new"`
+	Known   uint64     `json:"known"`
+	Foreign uint64     `json:"foreign_hashes,omitempty"` // facts with hashes that are not those of their values
+	Cuts    []file.Cut `json:"cuts,omitempty"`
 }
 
 func (a *app) printImport(r importReport) error {
@@ -64,6 +65,10 @@ func (a *app) printImport(r importReport) error {
 	}
 	for _, c := range r.Cuts {
 		fmt.Fprintf(a.err, "igniter: left out %d bytes of %s at byte %d: %s\n", c.Bytes, c.File, c.Offset, c.Reason)
+	}
+	if r.Foreign > 0 {
+		fmt.Fprintf(a.err, "igniter: %d facts have hashes that are not those of their values, made by another writer or by a change to the file; "+
+			"they are kept, and igniter verify --hashes lists them\n", r.Foreign)
 	}
 	_, err := fmt.Fprintf(a.out, "%d facts written, %d were there already\n", r.New, r.Known)
 	return err
@@ -97,7 +102,7 @@ func (a *app) importLines(ctx context.Context, path string) error {
 			return fmt.Errorf("import %s, at line %d, with %d facts written and %d there already: %w; mend it and run the import again: no fact is written twice",
 				cmp.Or(path, "-"), line, i.New, i.Known, err)
 		}
-		return a.printImport(importReport{New: i.New, Known: i.Known})
+		return a.printImport(importReport{New: i.New, Known: i.Known, Foreign: i.Foreign})
 	})
 }
 
@@ -116,8 +121,8 @@ func (i *importer) lines(ctx context.Context, in io.Reader) (line int, err error
 		if err == nil {
 			err = f.Validate()
 		}
-		if err == nil && f.ValueHash == "" {
-			f.ValueHash, err = wire.Hash(f.Value)
+		if err == nil {
+			err = i.hash(&f)
 		}
 		if err == nil {
 			err = i.add(ctx, f)
@@ -133,6 +138,20 @@ func (i *importer) lines(ctx context.Context, in io.Reader) (line int, err error
 		return line + 1, err
 	}
 	return line, i.flush(ctx)
+}
+
+// hash gives a fact its value's hash. One that it has already is kept, and counted where it is another.
+func (i *importer) hash(f *backend.Fact) error {
+	sum, err := wire.Hash(f.Value)
+	switch {
+	case err != nil:
+		return err
+	case f.ValueHash == "":
+		f.ValueHash = sum
+	case f.ValueHash != sum:
+		i.Foreign++
+	}
+	return nil
 }
 
 func (a *app) importRuby(ctx context.Context, path string, skip bool) error {
