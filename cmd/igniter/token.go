@@ -87,9 +87,13 @@ func addToken(path string, entry []byte) (err error) {
 	if n := len(text); n > 0 && text[n-1] != '\n' {
 		text = append(text, '\n')
 	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
 	mode := os.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
+	before, statErr := os.Stat(path)
+	if statErr == nil {
+		mode = before.Mode().Perm()
 	}
 	next, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
@@ -97,6 +101,9 @@ func addToken(path string, entry []byte) (err error) {
 	}
 	defer os.Remove(next.Name())
 	_, err = next.Write(append(text, entry...))
+	if err == nil && statErr == nil {
+		err = chownLike(next, before)
+	}
 	if err == nil {
 		err = next.Chmod(mode)
 	}
