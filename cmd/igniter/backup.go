@@ -64,7 +64,7 @@ type copier struct {
 	bar   *progressbar.ProgressBar
 }
 
-// facts yields those after a seq. All of the log must be there: a token that may read some stores only gets no more.
+// facts yields those after a seq, through the log's last.
 func (c *copier) facts(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
 		n := uint64(0)
@@ -78,11 +78,35 @@ func (c *copier) facts(ctx context.Context, after uint64) iter.Seq2[backend.Fact
 				return
 			}
 		}
-		if after == 0 && n != c.stats.Facts {
-			yield(backend.Fact{}, fmt.Errorf("the log holds %d facts, and %d were to be read: use a token that may read all stores (read: [\"*\"]); "+
-				"or facts were pruned meanwhile: try again", c.stats.Facts, n))
+		if err := c.whole(ctx, after, n); err != nil {
+			yield(backend.Fact{}, err)
 		}
 	}
+}
+
+// whole returns an error unless the n facts that were read after a seq are all that the log has there: a token that may read
+// some stores only is shown no others. Where seqs are missing, which may be for want of facts pruned, all of the log is counted.
+func (c *copier) whole(ctx context.Context, after, n uint64) error {
+	if n == c.stats.LastSeq-after {
+		return nil
+	}
+	if after > 0 {
+		n = 0
+		for f, err := range c.log.Replay(ctx, 0) {
+			if err != nil {
+				return err
+			}
+			if f.Seq > c.stats.LastSeq {
+				break
+			}
+			n++
+		}
+	}
+	if n == c.stats.Facts {
+		return nil
+	}
+	return fmt.Errorf("the log holds %d facts, and %d were to be read: use a token that may read all stores (read: [\"*\"]); "+
+		"or facts were pruned meanwhile: try again", c.stats.Facts, n)
 }
 
 // A backupReport says what a backup did.

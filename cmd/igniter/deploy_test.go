@@ -39,19 +39,27 @@ func TestDashboard(t *testing.T) {
 		}
 	}
 	require.NoError(t, json.Unmarshal(text, &dashboard))
-	source, err := os.ReadFile("internal/metrics/collector.go")
-	require.NoError(t, err)
-	names := regexp.MustCompile(`igniter_[a-z_]+`)
 	used := 0
 	for _, p := range dashboard.Panels {
 		require.NotEmpty(t, p.Targets, p.Title)
 		for _, target := range p.Targets {
-			for _, name := range names.FindAllString(target.Expr, -1) {
-				used++
-				name = strings.TrimSuffix(strings.TrimPrefix(name, "igniter_"), "_bucket")
-				require.Contains(t, string(source), `desc("`+name+`"`, p.Title)
-			}
+			used += requireMetrics(t, target.Expr)
 		}
 	}
 	require.Greater(t, used, 20)
+
+	page, err := os.ReadFile("../../docs/operating.md")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, requireMetrics(t, string(page)), 7)
+}
+
+// requireMetrics expects that there are the metrics that a text names, and returns how often it does.
+func requireMetrics(t *testing.T, text string) int {
+	source, err := os.ReadFile("internal/metrics/collector.go")
+	require.NoError(t, err)
+	names := regexp.MustCompile(`igniter_[a-z_]+`).FindAllString(text, -1)
+	for _, name := range names {
+		require.Contains(t, string(source), `desc("`+strings.TrimSuffix(strings.TrimPrefix(name, "igniter_"), "_bucket")+`"`)
+	}
+	return len(names)
 }

@@ -23,10 +23,21 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usage(format string, args ...any) error { return usageError{error: fmt.Errorf(format, args...)} }
 
+// An advisedError is an error with what to do about it here, where that is not what adviceOn says of its kind.
+type advisedError struct {
+	error
+	advice string
+}
+
+func (e advisedError) Unwrap() error { return e.error }
+
 // inUsage makes what a command's parsing reports a usageError.
 func inUsage(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
+	}
+	if strings.HasPrefix(err.Error(), "unknown shorthand flag") { // or a key, or a value below 0
+		err = fmt.Errorf("%w; -- goes before arguments that begin with a dash: %s -- …", err, cmd.CommandPath())
 	}
 	return usageError{err, cmd.CommandPath()}
 }
@@ -55,6 +66,9 @@ func adviceOn(err error) string {
 			return fmt.Sprintf("See %s --help.", u.command)
 		}
 		return ""
+	}
+	if a, ok := errors.AsType[advisedError](err); ok {
+		return a.advice
 	}
 	if _, ok := errors.AsType[*file.InUseError](err); ok {
 		return "If that is a server, talk to it: --address instead of --path."

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -30,20 +29,22 @@ or not at all.`,
 			return a.withLog(cmd.Context(), func(b backend.Backend) error {
 				return a.writeTo(output, func(w io.Writer) error {
 					total := int64(-1)
-					if stats, err := backend.StatsOf(cmd.Context(), b); err == nil {
-						total = int64(stats.Facts)
+					facts := backend.ReplayStores(cmd.Context(), b, after, stores...)
+					if len(stores) == 0 {
+						facts = b.Replay(cmd.Context(), after)
+						if stats, err := backend.StatsOf(cmd.Context(), b); err == nil {
+							total = int64(stats.Facts)
+						}
 					}
+					a.json = output == "" && isTerminal(a.out) // among lines of JSON is no place for a bar
 					bar := a.progress(total, "exporting", false)
 					defer bar.Finish()
 					var line []byte
-					for f, err := range b.Replay(cmd.Context(), after) {
+					for f, err := range facts {
 						if err != nil {
 							return err
 						}
 						_ = bar.Add(1) // a bar that can't be shown stops nothing
-						if len(stores) > 0 && !slices.Contains(stores, f.Store) {
-							continue
-						}
 						line = appendLine(line[:0], &f)
 						if _, err := w.Write(line); err != nil {
 							return err
@@ -60,22 +61,24 @@ or not at all.`,
 	return a.where(cmd)
 }
 
-// writeTo gives a writer to a function: the output or, where it is named, a file that is there whole or not at all.
+// writeTo gives a writer to a function: the output or, where it is named, a file that is there whole or not at all. What
+// is no plain file, such as a pipe or a device, is written to as it stands.
 func (a *app) writeTo(path string, write func(w io.Writer) error) error {
 	if path == "" || path == "-" {
-		out := bufio.NewWriterSize(a.out, 64<<10)
-		return errors.Join(write(out), out.Flush())
+		return writeBuffered(a.out, write)
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(writeBuffered(f, write), f.Close())
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriterSize(f, 1<<20)
-	err = write(out)
-	if err == nil {
-		err = out.Flush()
-	}
-	if err == nil {
+	if err = writeBuffered(f, write); err == nil {
 		err = f.Sync()
 	}
 	err = errors.Join(err, f.Close())
@@ -86,4 +89,12 @@ func (a *app) writeTo(path string, write func(w io.Writer) error) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
+}
+
+func writeBuffered(w io.Writer, write func(w io.Writer) error) error {
+	out := bufio.NewWriterSize(w, 256<<10)
+	if err := write(out); err != nil {
+		return errors.Join(err, out.Flush())
+	}
+	return out.Flush()
 }

@@ -12,11 +12,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// fetch STATUS URL [HEADER]... asks a server's HTTP, and prints the answer's headers and body. $CA names the
+// fetch STATUS [-X METHOD] URL [HEADER]... asks a server's HTTP, and prints the answer's headers and body. $CA names the
 // authorities to trust.
 func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	method := http.MethodGet
+	if len(args) > 3 && args[1] == "-X" {
+		method, args = args[2], append(args[:1:1], args[3:]...)
+	}
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: fetch STATUS URL [HEADER]...")
+		ts.Fatalf("usage: fetch STATUS [-X METHOD] URL [HEADER]...")
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{}, DisableKeepAlives: true}
 	if ca := ts.Getenv("CA"); ca != "" {
@@ -25,7 +29,7 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
 		transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem)
 	}
-	r, err := http.NewRequest(http.MethodGet, args[1], nil)
+	r, err := http.NewRequest(method, args[1], nil)
 	ts.Check(err)
 	for _, header := range args[2:] {
 		name, value, _ := strings.Cut(header, ": ")

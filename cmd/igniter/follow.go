@@ -23,6 +23,9 @@ with SIGINT, with exit code 0.`,
   igniter follow tasks deliveries --after 0 --json | jq .value
   igniter follow tasks --after "$(cat seq)"   # go on after the seq that was handled last`,
 		RunE: func(cmd *cobra.Command, stores []string) error {
+			if limit < 0 {
+				return usage("--limit %d is below 0", limit)
+			}
 			err := a.withLog(cmd.Context(), func(b backend.Backend) error {
 				if !cmd.Flags().Changed("after") {
 					stats, err := backend.StatsOf(cmd.Context(), b)

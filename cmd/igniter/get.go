@@ -17,7 +17,7 @@ func (a *app) getCommand() *cobra.Command {
 		Short: "Show a key's value, now or at a moment",
 		Long: `Shows the value that a key has, and the fact that says so. A key without a value is exit code 1.
 
-It reads the log from its beginning; programs that read often embed the store, or ask a server's HTTP.`,
+It reads the store from its beginning; programs that read often embed the store, or ask a server's HTTP.`,
 		Example: `  igniter get tasks milk --path ./log
   igniter get tasks milk --value | jq .title
   igniter get tasks milk --as-of 2026-11-01 --valid-at 2026-10-15`,
@@ -27,7 +27,7 @@ It reads the log from its beginning; programs that read often embed the store, o
 			if err != nil {
 				return err
 			}
-			return a.look(cmd.Context(), ofKey(given[0], given[1]), func(e *store.Engine) error {
+			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
 				r, ok := e.GetAt(given[0], given[1], m)
 				if !ok {
 					return a.noValue(e, given[0], given[1])
@@ -50,8 +50,8 @@ It reads the log from its beginning; programs that read often embed the store, o
 	return a.where(cmd)
 }
 
-func ofKey(store, key string) func(f *backend.Fact) bool {
-	return func(f *backend.Fact) bool { return f.Store == store && f.Key == key }
+func ofKey(key string) func(f *backend.Fact) bool {
+	return func(f *backend.Fact) bool { return f.Key == key }
 }
 
 // noValue says what there is of a key instead of a value.

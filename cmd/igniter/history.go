@@ -24,7 +24,7 @@ by a time. A key without any is exit code 1.`,
 			if err != nil {
 				return err
 			}
-			return a.look(cmd.Context(), ofKey(given[0], given[1]), func(e *store.Engine) error {
+			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
 				n := 0
 				p := a.newFactPrinter()
 				for r := range e.History(given[0], given[1]) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,9 +53,10 @@ With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it 
 
 // An importReport says what an import did.
 type importReport struct {
-	New   uint64     `json:"new"`
-	Known uint64     `json:"known"`
-	Cuts  []file.Cut `json:"cuts,omitempty"`
+	New     uint64     `json:"new"`
+	Known   uint64     `json:"known"`
+	Foreign uint64     `json:"foreign_hashes,omitempty"` // facts with hashes that are not those of their values
+	Cuts    []file.Cut `json:"cuts,omitempty"`
 }
 
 func (a *app) printImport(r importReport) error {
@@ -63,6 +65,10 @@ func (a *app) printImport(r importReport) error {
 	}
 	for _, c := range r.Cuts {
 		fmt.Fprintf(a.err, "igniter: left out %d bytes of %s at byte %d: %s\n", c.Bytes, c.File, c.Offset, c.Reason)
+	}
+	if r.Foreign > 0 {
+		fmt.Fprintf(a.err, "igniter: %d facts have hashes that are not those of their values, made by another writer or by a change to the file; "+
+			"they are kept, and igniter verify --hashes lists them\n", r.Foreign)
 	}
 	_, err := fmt.Fprintf(a.out, "%d facts written, %d were there already\n", r.New, r.Known)
 	return err
@@ -89,11 +95,14 @@ func (a *app) importLines(ctx context.Context, path string) error {
 		bar := a.progress(size, "importing", true)
 		line, err := i.lines(ctx, io.TeeReader(in, bar))
 		_ = bar.Finish() // a bar that can't be shown stops nothing
+		if errors.Is(err, context.Canceled) {
+			fmt.Fprintf(a.err, "igniter: %d facts written, %d were there already; run the import again to go on: no fact is written twice\n", i.New, i.Known)
+		}
 		if err != nil {
 			return fmt.Errorf("import %s, at line %d, with %d facts written and %d there already: %w; mend it and run the import again: no fact is written twice",
 				cmp.Or(path, "-"), line, i.New, i.Known, err)
 		}
-		return a.printImport(importReport{New: i.New, Known: i.Known})
+		return a.printImport(importReport{New: i.New, Known: i.Known, Foreign: i.Foreign})
 	})
 }
 
@@ -112,8 +121,8 @@ func (i *importer) lines(ctx context.Context, in io.Reader) (line int, err error
 		if err == nil {
 			err = f.Validate()
 		}
-		if err == nil && f.ValueHash == "" {
-			f.ValueHash, err = wire.Hash(f.Value)
+		if err == nil {
+			err = i.hash(&f)
 		}
 		if err == nil {
 			err = i.add(ctx, f)
@@ -131,11 +140,28 @@ func (i *importer) lines(ctx context.Context, in io.Reader) (line int, err error
 	return line, i.flush(ctx)
 }
 
+// hash gives a fact its value's hash. One that it has already is kept, and counted where it is another.
+func (i *importer) hash(f *backend.Fact) error {
+	sum, err := wire.Hash(f.Value)
+	switch {
+	case err != nil:
+		return err
+	case f.ValueHash == "":
+		f.ValueHash = sum
+	case f.ValueHash != sum:
+		i.Foreign++
+	}
+	return nil
+}
+
 func (a *app) importRuby(ctx context.Context, path string, skip bool) error {
+	if _, err := os.Stat(path); err != nil { // before a log is made for it
+		return err
+	}
 	return a.withNewLog(ctx, func(b backend.Backend) error {
 		r, err := file.ImportRuby(ctx, b, path, file.RubyOptions{SkipDamage: skip})
-		if errors.Is(err, backend.ErrCorrupt) {
-			return fmt.Errorf("%w; --skip-damage imports the rest", err)
+		if c, ok := errors.AsType[*backend.CorruptError](err); ok && strings.HasPrefix(c.Path, path) {
+			return advisedError{err, "Import a sound copy of it, if there is one; --skip-damage imports the rest, and says what it leaves out."}
 		}
 		if err != nil {
 			return err

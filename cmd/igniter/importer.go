@@ -28,6 +28,7 @@ type importer struct {
 	size  int
 
 	New, Known uint64 // facts that were written, and that were there already
+	Foreign    uint64 // facts with hashes that are not those of their values
 }
 
 func newImporter(ctx context.Context, to backend.Backend) (*importer, error) {

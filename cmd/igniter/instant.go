@@ -19,11 +19,11 @@ func parseInstant(flag, text string) (time.Time, error) {
 		return time.Now().Add(d), nil
 	}
 	for _, layout := range []string{time.RFC3339Nano, time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05", time.DateTime} {
-		if t, err := time.Parse(layout, text); err == nil {
+		if t, err := time.Parse(layout, text); err == nil && !t.IsZero() { // the zero time would be no time
 			return t, nil
 		}
 	}
-	if t, err := wire.ParseTime([]byte(text)); err == nil {
+	if t, err := wire.ParseTime([]byte(text)); err == nil && !t.IsZero() {
 		return t, nil
 	}
 	return time.Time{}, usage("--%s %q is no time: write %s", flag, text, instantHelp)

@@ -51,8 +51,8 @@ text. Where it is given several times, all must hold.`,
 				return a.listStores(cmd, m)
 			}
 			// Only what can pass is held.
-			has := func(f *backend.Fact) bool { return f.Store == given[0] && strings.HasPrefix(f.Key, prefix) }
-			return a.look(cmd.Context(), has, func(e *store.Engine) error {
+			has := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
+			return a.look(cmd.Context(), given[0], has, func(e *store.Engine) error {
 				p, n := a.newFactPrinter(), 0
 				for r := range e.List(given[0], store.Query{At: m, Prefix: prefix}) {
 					if !conditions.hold(r.Value()) {

@@ -15,11 +15,11 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// progress returns a bar for a number of bytes or facts, -1 for a number that is not known; where nobody looks, one
-// that shows nothing.
+// progress returns a bar for a number of bytes or facts, -1 for a number that is not known; where nobody looks, or a program
+// does, one that shows nothing.
 func (a *app) progress(total int64, what string, bytes bool) *progressbar.ProgressBar {
 	w := io.Writer(io.Discard)
-	if isTerminal(a.err) {
+	if isTerminal(a.err) && !a.json {
 		w = a.err
 	}
 	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +17,7 @@ import (
 func (a *app) pruneCommand() *cobra.Command {
 	var seqs, store, key string
 	yes := false
-	cmd := &cobra.Command{
+	cmd := a.forPrograms(&cobra.Command{
 		Use:   "prune",
 		Short: "Remove facts for good",
 		Long: `Removes facts from the log, durably: those at some seqs, or all of a store or of a key, past and present. It shows
@@ -41,19 +43,23 @@ To keep what is current and remove what is old, use igniter compact.`,
 			}
 			has := func(f *backend.Fact) bool {
 				if store != "" {
-					return f.Store == store && (!byKey || f.Key == key)
+					return !byKey || f.Key == key
 				}
 				return slices.ContainsFunc(ranges, func(r [2]uint64) bool { return r[0] <= f.Seq && f.Seq <= r[1] })
 			}
 			return a.withLog(cmd.Context(), func(b backend.Backend) error {
-				found, err := matching(cmd.Context(), b, has)
+				facts := b.Replay(cmd.Context(), 0)
+				if store != "" {
+					facts = backend.ReplayStores(cmd.Context(), b, 0, store)
+				}
+				found, err := matching(facts, has)
 				if err != nil {
 					return err
 				}
 				return a.removeFacts(cmd.Context(), b, found, yes)
 			})
 		},
-	}
+	})
 	flags := cmd.Flags()
 	flags.StringVar(&seqs, "seq", "", "seqs and ranges of seqs: 17,100-120")
 	flags.StringVar(&store, "store", "", "all facts of that store")
@@ -82,8 +88,8 @@ func parseRanges(text string) (ranges [][2]uint64, err error) {
 }
 
 // matching returns the seqs of the facts that has is true of.
-func matching(ctx context.Context, b backend.Backend, has func(f *backend.Fact) bool) (seqs []uint64, err error) {
-	for f, err := range b.Replay(ctx, 0) {
+func matching(facts iter.Seq2[backend.Fact, error], has func(f *backend.Fact) bool) (seqs []uint64, err error) {
+	for f, err := range facts {
 		if err != nil {
 			return nil, err
 		}
@@ -94,20 +100,46 @@ func matching(ctx context.Context, b backend.Backend, has func(f *backend.Fact) 
 	return seqs, nil
 }
 
+// A pruneReport says what a prune did, or would do.
+type pruneReport struct {
+	Done  bool   `json:"done"`
+	Facts uint64 `json:"facts"`
+	First uint64 `json:"first_seq,omitempty"`
+	Last  uint64 `json:"last_seq,omitempty"`
+}
+
 // removeFacts prunes facts, if that is meant.
 func (a *app) removeFacts(ctx context.Context, b backend.Backend, seqs []uint64, yes bool) error {
-	if len(seqs) == 0 {
-		_, err := fmt.Fprintln(a.out, "there are no such facts")
+	r := pruneReport{Done: yes, Facts: uint64(len(seqs))}
+	if len(seqs) > 0 {
+		r.First, r.Last = seqs[0], seqs[len(seqs)-1]
+	}
+	if yes && len(seqs) > 0 {
+		done, err := backend.Prune(ctx, b, slices.Values(seqs))
+		if err != nil {
+			return err
+		}
+		r.Facts = done.Pruned
+	}
+	if err := a.printPrune(r); err != nil {
 		return err
 	}
-	if !yes {
-		fmt.Fprintf(a.out, "would remove %d facts, from seq %d to %d\n", len(seqs), seqs[0], seqs[len(seqs)-1])
+	if len(seqs) > 0 && !yes {
 		return fmt.Errorf("nothing is done yet: --yes removes them for good")
 	}
-	r, err := backend.Prune(ctx, b, slices.Values(seqs))
-	if err != nil {
-		return err
+	return nil
+}
+
+func (a *app) printPrune(r pruneReport) (err error) {
+	switch {
+	case a.json:
+		err = json.NewEncoder(a.out).Encode(r)
+	case r.First == 0:
+		_, err = fmt.Fprintln(a.out, "there are no such facts")
+	case r.Done:
+		_, err = fmt.Fprintf(a.out, "removed %d facts\n", r.Facts)
+	default:
+		_, err = fmt.Fprintf(a.out, "would remove %d facts, from seq %d to %d\n", r.Facts, r.First, r.Last)
 	}
-	_, err = fmt.Fprintf(a.out, "removed %d facts\n", r.Pruned)
 	return err
 }

@@ -8,16 +8,18 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A selection is the part of a log that a command asks for, so that an engine over it need not hold the rest.
+// A selection is the part of a store that a command asks for, so that an engine over it need not hold the rest, nor a
+// server send other stores.
 type selection struct {
 	backend.Backend
-	has func(f *backend.Fact) bool
+	store string
+	has   func(f *backend.Fact) bool
 }
 
 // Replay yields the facts that are selected.
 func (s selection) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
-		for f, err := range s.Backend.Replay(ctx, after) {
+		for f, err := range backend.ReplayStores(ctx, s.Backend, after, s.store) {
 			if err != nil {
 				yield(backend.Fact{}, err)
 				return
@@ -29,10 +31,10 @@ func (s selection) Replay(ctx context.Context, after uint64) iter.Seq2[backend.F
 	}
 }
 
-// look gives an engine over a part of the log to a function.
-func (a *app) look(ctx context.Context, has func(f *backend.Fact) bool, with func(e *store.Engine) error) error {
+// look gives an engine over a part of a store to a function.
+func (a *app) look(ctx context.Context, name string, has func(f *backend.Fact) bool, with func(e *store.Engine) error) error {
 	return a.withLog(ctx, func(b backend.Backend) error {
-		e, err := store.Open(ctx, selection{b, has}, store.Options{})
+		e, err := store.Open(ctx, selection{b, name, has}, store.Options{})
 		if err != nil {
 			return err
 		}

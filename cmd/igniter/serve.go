@@ -50,6 +50,7 @@ type service struct {
 	tokens *server.Tokens // nil: none are asked for
 	secure *security      // nil: no TLS
 	notify notifier
+	mode   os.FileMode // of Unix sockets
 
 	http   *site // nil: no HTTP
 	facts  backend.Backend
@@ -117,8 +118,23 @@ func (s *service) prepare() (err error) {
 			return err
 		}
 	}
-	s.secure, err = newSecurity(v, s.tokens != nil, s.log)
-	return err
+	if s.secure, err = newSecurity(v, s.tokens != nil, s.log); err != nil {
+		return err
+	}
+	mode, err := strconv.ParseUint(v.String("socket_mode"), 8, 9)
+	if err != nil {
+		return usage("--socket-mode %q is no octal permissions such as 0660", v.String("socket_mode"))
+	}
+	s.mode = os.FileMode(mode)
+	if len(v.Strings("listen")) == 0 {
+		return usage("there is nowhere to listen: give --listen tcp://127.0.0.1:7400 or unix:///path")
+	}
+	for _, text := range v.Strings("listen") {
+		if network, _ := splitAddress(text); network != "tcp" && network != "unix" {
+			return usage("--listen %s is neither tcp://host:port nor unix:///path", text)
+		}
+	}
+	return nil
 }
 
 // open opens the log.
@@ -180,15 +196,8 @@ func (s *service) options() server.Options {
 
 // listen starts serving.
 func (s *service) listen() error {
-	mode, err := strconv.ParseUint(s.app.values.String("socket_mode"), 8, 9)
-	if err != nil {
-		return usage("--socket-mode %q is no octal permissions such as 0660", s.app.values.String("socket_mode"))
-	}
 	s.server = server.New(s.facts, s.options())
 	addresses := s.app.values.Strings("listen")
-	if len(addresses) == 0 {
-		return usage("there is nowhere to listen: give --listen tcp://127.0.0.1:7400 or unix:///path")
-	}
 	s.ended = make(chan error, len(addresses))
 	for _, text := range addresses {
 		network, address := splitAddress(text)
@@ -197,7 +206,7 @@ func (s *service) listen() error {
 			return err
 		}
 		if network == "unix" {
-			if err := os.Chmod(address, os.FileMode(mode)); err != nil {
+			if err := os.Chmod(address, s.mode); err != nil {
 				return errors.Join(err, l.Close())
 			}
 		}

@@ -81,10 +81,8 @@ func (s *service) newSite() (*site, error) {
 	if err := x.registerProcess(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", x.web)
-	mux.Handle("GET /metrics", x.web.Protect(promhttp.HandlerFor(x.metrics, promhttp.HandlerOpts{})))
-	x.server = web.NewServer(mux, s.log)
+	x.web.Handle("/metrics", promhttp.HandlerFor(x.metrics, promhttp.HandlerOpts{}))
+	x.server = web.NewServer(x.web, s.log)
 	s.log.Info("serving HTTP", zap.String("url", scheme+"://"+l.Addr().String()), zap.Bool("tokens", s.tokens != nil))
 	x.serving.Go(func() {
 		err := error(nil)
@@ -122,7 +120,9 @@ func (x *site) registerProcess() error {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "igniter_build_info", Help: "1, with what this program was made from.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	info.Set(1)
-	return errors.Join(x.metrics.Register(info), x.metrics.Register(collectors.NewGoCollector()),
+	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "igniter_http_streams", Help: "Exports and event streams over HTTP that are under way."},
+		func() float64 { return float64(x.web.Streams()) })
+	return errors.Join(x.metrics.Register(info), x.metrics.Register(streams), x.metrics.Register(collectors.NewGoCollector()),
 		x.metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/dustin/go-humanize"
@@ -11,7 +12,7 @@ import (
 
 func (a *app) snapshotCommand() *cobra.Command {
 	through := uint64(0)
-	cmd := &cobra.Command{
+	cmd := a.forPrograms(&cobra.Command{
 		Use:   "snapshot",
 		Short: "Consolidate the log into one compressed piece",
 		Long: `Makes one compressed, checked piece of the log's segments, through a seq or all of it. What the log holds does not
@@ -32,11 +33,21 @@ change, and others go on writing and reading. A server wants a token with admin 
 				if err != nil {
 					return err
 				}
+				if a.json {
+					return json.NewEncoder(a.out).Encode(snapshotReport{after.Facts, before.Bytes, after.Bytes})
+				}
 				_, err = fmt.Fprintf(a.out, "%d facts take %s, and took %s\n", after.Facts, humanize.IBytes(after.Bytes), humanize.IBytes(before.Bytes))
 				return err
 			})
 		},
-	}
+	})
 	cmd.Flags().Uint64Var(&through, "through", 0, "the last seq to consolidate; 0: all")
 	return a.where(cmd)
+}
+
+// A snapshotReport says what a snapshot made of the log.
+type snapshotReport struct {
+	Facts       uint64 `json:"facts"`
+	BytesBefore uint64 `json:"bytes_before"`
+	Bytes       uint64 `json:"bytes"`
 }

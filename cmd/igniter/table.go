@@ -1,24 +1,27 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 // A table is rows for people to read, in columns.
 type table struct {
-	w     *tabwriter.Writer
+	w     io.Writer
+	rows  [][]string
 	begun bool // it has a row
 }
 
 // newTable begins a table; without columns it has no heading.
 func newTable(w io.Writer, columns ...string) *table {
-	t := &table{w: tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)}
+	t := &table{w: w}
 	if len(columns) > 0 {
 		t.heading(columns...)
 	}
@@ -38,11 +41,31 @@ func (t *table) row(cells ...string) {
 	for i := range cells {
 		cells[i] = printable(cells[i])
 	}
-	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	t.rows = append(t.rows, cells)
 }
 
-// end writes the table.
-func (t *table) end() error { return t.w.Flush() }
+// end writes the table. Columns are as wide as a terminal shows their cells, where some characters take two places and
+// some none.
+func (t *table) end() error {
+	var widths []int
+	for _, cells := range t.rows {
+		for i, cell := range cells {
+			widths = append(widths, make([]int, max(0, i+1-len(widths)))...)
+			widths[i] = max(widths[i], uniseg.StringWidth(cell))
+		}
+	}
+	out := bufio.NewWriter(t.w)
+	for _, cells := range t.rows {
+		var line strings.Builder
+		for i, cell := range cells {
+			line.WriteString(cell)
+			line.WriteString(strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell)+2))
+		}
+		fmt.Fprintln(out, strings.TrimRight(line.String(), " "))
+	}
+	t.rows = nil
+	return out.Flush()
+}
 
 // printable returns text without what would move a terminal's cursor or change its colours.
 func printable(text string) string {
@@ -54,12 +77,18 @@ func printable(text string) string {
 	}, text)
 }
 
-// cut returns text that is at most n runes long.
+// cut returns text that takes at most n places of a terminal.
 func cut(text string, n int) string {
-	if utf8.RuneCountInString(text) <= n {
-		return text
+	width, end := 0, 0
+	for g := uniseg.NewGraphemes(text); g.Next(); {
+		if width += g.Width(); width > n {
+			return text[:end] + "…"
+		}
+		if width < n {
+			_, end = g.Positions()
+		}
 	}
-	return string([]rune(text)[:n-1]) + "…"
+	return text
 }
 
 // clock returns a time as tables show it; "-": not given.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/goccy/go-yaml"
+	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/server"
@@ -71,8 +73,13 @@ entry is added to that file, which igniter serve --tokens reads, again on SIGHUP
 }
 
 // addToken adds an entry to a file of tokens, if what comes of it is one. A server that reads it meanwhile sees the
-// old file or the new one.
-func addToken(path string, entry []byte) error {
+// old file or the new one; others who add to it wait.
+func addToken(path string, entry []byte) (err error) {
+	lock := flock.New(path + ".lock")
+	if err := lock.Lock(); err != nil {
+		return fmt.Errorf("add a token to %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	text, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return err
@@ -80,9 +87,13 @@ func addToken(path string, entry []byte) error {
 	if n := len(text); n > 0 && text[n-1] != '\n' {
 		text = append(text, '\n')
 	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
 	mode := os.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
+	before, statErr := os.Stat(path)
+	if statErr == nil {
+		mode = before.Mode().Perm()
 	}
 	next, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
@@ -90,6 +101,9 @@ func addToken(path string, entry []byte) error {
 	}
 	defer os.Remove(next.Name())
 	_, err = next.Write(append(text, entry...))
+	if err == nil && statErr == nil {
+		err = chownLike(next, before)
+	}
 	if err == nil {
 		err = next.Chmod(mode)
 	}

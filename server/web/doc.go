@@ -4,9 +4,12 @@
 //	GET /healthz                        200 as long as the process answers
 //	GET /readyz                         200 while the log is served; 503 while it is opened, with how far that is, and while the server drains
 //	GET /v1/status                      what the server has counted and what the log holds; for administrators
-//	GET /v1/facts?after=N&store=S       the facts after a seq, of some stores or all, as NDJSON, up to the log's end
+//	GET /v1/facts?after=N&store=S       the facts after a seq, of some stores or all, as NDJSON, up to the log's end or limit=N of them
 //	GET /v1/events?after=N&store=S      the same, and what comes then, as server-sent events
 //	GET /v1/stores/{store}/{key}        the fact that is a key's value, with as_of=TIME, at_seq=N, valid_at=TIME
+//
+// HEAD does what GET does, without the body. A parameter that there is not is an error, since the answer would be one to
+// another question.
 //
 // Who may read what is the server's to say: the token comes as a bearer, "Authorization: Bearer TOKEN", or the client
 // shows a certificate. Errors are {"error_code":…,"error":…} with the codes of the server's protocol.
@@ -20,6 +23,9 @@
 //
 // # Values by key
 //
-// To answer for a key, the handler keeps all facts in memory, as package store does, from the first such request on.
-// Who wants to spend no memory on that sets [Options.NoReads].
+// The store ends with the first slash after it; what comes then is the key, slashes and all: both are percent-encoded, and
+// nothing in them is cleaned as paths are elsewhere.
+//
+// To answer for a key, the handler keeps all facts of its store in memory, as package store does, from the first such
+// request on. Who wants to spend no memory on that sets [Options.NoReads].
 package web

@@ -20,7 +20,11 @@ type event struct {
 
 // events sends the log as it grows, until the client or the server ends that.
 func (h *Handler) events(w http.ResponseWriter, r *http.Request, q *request) error {
-	x := &eventStream{request: q, r: r, asked: r.URL.Query()["store"]}
+	given, err := parameters(r, "after", "store")
+	if err != nil {
+		return err
+	}
+	x := &eventStream{request: q, r: r, asked: given["store"]}
 	has, err := q.grant.Readable(x.asked...)
 	if err != nil {
 		return err
@@ -28,7 +32,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, q *request) err
 	x.has = has
 	from, ok, err := seqParameter("Last-Event-ID", r.Header.Get("Last-Event-ID"))
 	if err == nil && !ok {
-		from, ok, err = seqParameter("after", r.FormValue("after"))
+		from, ok, err = seqParameter("after", given.Get("after"))
 	}
 	if err != nil {
 		return err
@@ -40,6 +44,10 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, q *request) err
 		}
 		from = stats.LastSeq
 	}
+	x.stream, x.last = h.newStream(w, "text/event-stream"), from
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	events := make(chan event)
 	done := make(chan struct{})
@@ -49,7 +57,6 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, q *request) err
 		defer close(done)
 		follow(ctx, q.log, from, events)
 	}()
-	x.stream, x.last = h.newStream(w, "text/event-stream"), from
 	x.buf = append(x.buf, "retry: 1000\n\n"...)
 	if err := x.flush(); err != nil {
 		return err

@@ -8,15 +8,26 @@ import (
 
 // facts sends the log up to its end. A client that is cut off sees that the answer is not whole.
 func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) error {
-	after, _, err := seqParameter("after", r.FormValue("after"))
+	given, err := parameters(r, "after", "store", "limit")
 	if err != nil {
 		return err
 	}
-	has, err := q.grant.Readable(r.Form["store"]...)
+	after, _, err := seqParameter("after", given.Get("after"))
+	if err != nil {
+		return err
+	}
+	limit, err := limitParameter(given.Get("limit"))
+	if err != nil {
+		return err
+	}
+	has, err := q.grant.Readable(given["store"]...)
 	if err != nil {
 		return err
 	}
 	s := h.newStream(w, "application/x-ndjson")
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	for f, err := range q.log.Replay(r.Context(), after) {
 		if err != nil {
 			return s.cut(err)
@@ -25,6 +36,9 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 			continue
 		}
 		s.buf = append(appendJSON(s.buf, &f), '\n')
+		if limit--; limit == 0 {
+			break
+		}
 		if len(s.buf) < streamBuffer {
 			continue
 		}

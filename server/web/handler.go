@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -20,8 +21,8 @@ import (
 // concurrently.
 type Handler struct {
 	opts    Options
-	mux     *http.ServeMux
-	streams chan struct{} // holds something for each stream
+	routes  map[string]http.HandlerFunc // by path
+	streams chan struct{}               // holds something for each stream
 	reads   reads
 
 	mu     sync.Mutex
@@ -31,16 +32,12 @@ type Handler struct {
 
 // New returns a Handler of a server whose log is still being opened: but for health it answers 503 until Attach.
 func New(opts Options) *Handler {
-	h := &Handler{opts: opts.withDefaults(), mux: http.NewServeMux()}
+	h := &Handler{opts: opts.withDefaults()}
 	h.streams = make(chan struct{}, h.opts.MaxStreams)
 	h.reads.life, h.reads.end = context.WithCancel(context.Background())
-	h.mux.HandleFunc("GET /healthz", h.health)
-	h.mux.HandleFunc("GET /readyz", h.ready)
-	h.mux.HandleFunc("GET /v1/status", h.served(h.status))
-	h.mux.HandleFunc("GET /v1/facts", h.served(h.streamed(h.facts)))
-	h.mux.HandleFunc("GET /v1/events", h.served(h.streamed(h.events)))
-	if !h.opts.NoReads {
-		h.mux.HandleFunc("GET /v1/stores/{store}/{key...}", h.served(h.value))
+	h.routes = map[string]http.HandlerFunc{
+		"/healthz": h.health, "/readyz": h.ready, "/v1/status": h.served(h.status),
+		"/v1/facts": h.served(h.streamed(h.facts)), "/v1/events": h.served(h.streamed(h.events)),
 	}
 	return h
 }
@@ -70,12 +67,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
-	h.mux.ServeHTTP(w, r)
+	path := r.URL.EscapedPath() // as it was sent: keys may hold what a cleaned path would not
+	serve := h.routes[path]
+	if _, _, ok := storeAndKey(path); ok && !h.opts.NoReads {
+		serve = h.served(h.value)
+	}
+	switch {
+	case serve == nil:
+		h.fail(w, r, &statusError{http.StatusNotFound, fmt.Errorf("there is nothing at %s", path)})
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		header.Set("Allow", "GET, HEAD")
+		h.fail(w, r, &statusError{http.StatusMethodNotAllowed, fmt.Errorf("%s is for GET, not %s", path, r.Method)})
+	default:
+		serve(w, r)
+	}
 }
 
-// Protect returns next for those alone that the server lets in, for what others serve beside the Handler.
-func (h *Handler) Protect(next http.Handler) http.Handler {
-	return h.served(func(w http.ResponseWriter, r *http.Request, _ *request) error {
+// Handle has requests for a path answered by next, for those alone that the server lets in: it is for what is to be had
+// beside the Handler's own. It is called before the first request.
+func (h *Handler) Handle(path string, next http.Handler) {
+	h.routes[path] = h.served(func(w http.ResponseWriter, r *http.Request, _ *request) error {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.opts.WriteTimeout))
 		next.ServeHTTP(w, r)
 		return nil
 	})
@@ -152,8 +164,13 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.opts.Logger.Error("a request failed", zap.String("path", r.URL.Path), zap.Error(err))
 	}
 	code := wire.ErrorCode(err)
-	if status == http.StatusNotFound {
+	switch status {
+	case http.StatusBadRequest:
+		code = "invalid_request"
+	case http.StatusNotFound:
 		code = "not_found"
+	case http.StatusMethodNotAllowed:
+		code = "method_not_allowed"
 	}
 	h.answer(w, status, struct {
 		Code  string `json:"error_code"`

@@ -55,7 +55,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request, q *request) err
 		Requests: m.Requests, Slow: m.Slow, Errors: m.Errors,
 		FactsIn: m.FactsIn, FactsOut: m.FactsOut, BytesIn: m.BytesIn, BytesOut: m.BytesOut,
 		Connections: m.Connections, Accepted: m.Accepted, Closed: m.Closed, Rejected: m.Rejected, CutOff: m.CutOff,
-		Subscriptions: m.Subscriptions, Lag: m.Lag, Streams: len(h.streams), LastError: m.LastError,
+		Subscriptions: m.Subscriptions, Lag: m.Lag, Streams: h.Streams(), LastError: m.LastError,
 	}
 	s, err := backend.StatsOf(r.Context(), q.log)
 	switch {

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -23,6 +26,39 @@ func (h *Handler) streamed(handle func(w http.ResponseWriter, r *http.Request, q
 		}
 		return handle(w, r, q)
 	}
+}
+
+// Streams returns how many exports and event streams are under way.
+func (h *Handler) Streams() int { return len(h.streams) }
+
+// parameters returns those of a request. One that its path does not know, that is there twice though one is wanted, or that
+// can't be read is an error: the answer would be one to another question.
+func parameters(r *http.Request, known ...string) (url.Values, error) {
+	given, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &backend.InvalidError{Field: "query", Reason: err.Error()}
+	}
+	for name, values := range given {
+		switch {
+		case !slices.Contains(known, name):
+			return nil, &backend.InvalidError{Field: "query", Reason: fmt.Sprintf("there is no parameter %q here: there is %s", name, strings.Join(known, ", "))}
+		case len(values) > 1 && name != "store":
+			return nil, &backend.InvalidError{Field: name, Reason: "given more than once"}
+		}
+	}
+	return given, nil
+}
+
+// limitParameter reads how many facts are wanted; 0: all.
+func limitParameter(text string) (uint64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0, &backend.InvalidError{Field: "limit", Reason: fmt.Sprintf("%q is no number of facts", text)}
+	}
+	return n, nil
 }
 
 // seqParameter reads a seq that a request gives; ok is false if it gives none.
@@ -74,6 +110,9 @@ func (s *stream) flush() error {
 	}
 	if err == nil {
 		err = s.control.Flush()
+	}
+	if err == nil { // over HTTP/2 a deadline that passes while nothing is sent ends the answer too
+		err = s.control.SetWriteDeadline(time.Time{})
 	}
 	s.buf = s.buf[:0]
 	if err != nil {

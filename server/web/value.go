@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 
 // value answers with the fact that is a key's value.
 func (h *Handler) value(w http.ResponseWriter, r *http.Request, q *request) error {
-	name, key := r.PathValue("store"), r.PathValue("key")
+	name, key, _ := storeAndKey(r.URL.EscapedPath())
 	if _, err := q.grant.Readable(name); err != nil {
 		return err
 	}
@@ -23,7 +25,7 @@ func (h *Handler) value(w http.ResponseWriter, r *http.Request, q *request) erro
 	if err != nil {
 		return err
 	}
-	e, err := h.reads.engine(r.Context(), q.log)
+	e, err := h.reads.engine(r.Context(), q.log, name)
 	if err != nil {
 		return err
 	}
@@ -36,9 +38,23 @@ func (h *Handler) value(w http.ResponseWriter, r *http.Request, q *request) erro
 	return nil
 }
 
+// storeAndKey returns what a path /v1/stores/STORE/KEY names. The store ends with the first slash; the key may have more,
+// escaped or not, and is taken as it is: "a//b" and ".." are keys like others.
+func storeAndKey(path string) (name, key string, ok bool) {
+	rest, found := strings.CutPrefix(path, "/v1/stores/")
+	name, key, cut := strings.Cut(rest, "/")
+	name, err := url.PathUnescape(name)
+	key, err2 := url.PathUnescape(key)
+	return name, key, found && cut && name != "" && err == nil && err2 == nil
+}
+
 // moment reads as of when a request asks.
 func moment(r *http.Request) (at store.Moment, err error) {
-	seq, given, err := seqParameter("at_seq", r.FormValue("at_seq"))
+	asked, err := parameters(r, "as_of", "at_seq", "valid_at")
+	if err != nil {
+		return at, err
+	}
+	seq, given, err := seqParameter("at_seq", asked.Get("at_seq"))
 	if err == nil && given && seq == 0 {
 		err = &backend.InvalidError{Field: "at_seq", Reason: "0: seqs begin at 1"}
 	}
@@ -46,10 +62,10 @@ func moment(r *http.Request) (at store.Moment, err error) {
 		return at, err
 	}
 	at.Seq = seq
-	if at.Time, err = instant("as_of", r.FormValue("as_of")); err != nil {
+	if at.Time, err = instant("as_of", asked.Get("as_of")); err != nil {
 		return at, err
 	}
-	at.Valid, err = instant("valid_at", r.FormValue("valid_at"))
+	at.Valid, err = instant("valid_at", asked.Get("valid_at"))
 	return at, err
 }
 
@@ -58,17 +74,17 @@ func instant(name, text string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
+		if t, err := time.Parse(layout, text); err == nil && !t.IsZero() { // the zero time would be no time
 			return t, nil
 		}
 	}
-	if t, err := wire.ParseTime([]byte(text)); err == nil {
+	if t, err := wire.ParseTime([]byte(text)); err == nil && !t.IsZero() {
 		return t, nil
 	}
 	return time.Time{}, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%q is no time such as 2026-11-24T10:00:00Z, 2026-11-24, or seconds since 1970", text)}
 }
 
-// reads is the facts in memory that requests for keys are answered from.
+// reads is the facts in memory that requests for keys are answered from: those of the stores that were asked for.
 type reads struct {
 	life context.Context // of the engine; ended by close
 	end  context.CancelFunc
@@ -84,8 +100,9 @@ type reads struct {
 // freshness is how long a request waits for what was acknowledged before it.
 const freshness = 5 * time.Second
 
-// engine returns the engine, as fresh as the log is. The first to ask opens it.
-func (x *reads) engine(ctx context.Context, log backend.Backend) (*store.Engine, error) {
+// engine returns the engine with the facts of a store, as fresh as the log is. The first to ask opens it, and the first to
+// ask for a store has it loaded.
+func (x *reads) engine(ctx context.Context, log backend.Backend, name string) (*store.Engine, error) {
 	x.mu.Lock()
 	if x.closed {
 		x.mu.Unlock()
@@ -110,6 +127,9 @@ func (x *reads) engine(ctx context.Context, log backend.Backend) (*store.Engine,
 	e, err, settled := x.opened, x.err, x.settled
 	x.mu.Unlock()
 	if e == nil {
+		return nil, err
+	}
+	if err := e.Load(ctx, name); err != nil {
 		return nil, err
 	}
 	stats, err := backend.StatsOf(ctx, log)
@@ -139,7 +159,7 @@ func (x *reads) engine(ctx context.Context, log backend.Backend) (*store.Engine,
 // open opens the engine.
 func (x *reads) open(log backend.Backend, done chan struct{}) {
 	stats, _ := backend.StatsOf(x.life, log) // where it does not say, there is nothing to wait for either
-	e, err := store.Open(x.life, log, store.Options{})
+	e, err := store.Open(x.life, log, store.Options{Stores: []string{}})
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.opened, x.err, x.settled = e, err, stats.LastSeq

@@ -2,7 +2,9 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +24,7 @@ type Setting struct {
 	Default any // of its type: string, bool, int, Size, time.Duration, []string
 	Usage   string
 	Secret  bool // shown masked
+	Max     Size // of a Size; 0: none
 }
 
 // Flag returns the name of the setting's flag, without dashes.
@@ -108,8 +111,41 @@ func (s Setting) convert(v any) (any, error) {
 	case string, bool, int, int64, uint64, float64:
 		return s.parse(fmt.Sprint(v))
 	}
-	return nil, fmt.Errorf("a value is wanted, not %v", v)
+	return nil, errors.New("one value is wanted, and not a list or a mapping")
 }
+
+// check returns an error for what the setting can't be: numbers and durations are not below 0, sizes not above Max, and addresses
+// have no user, since what is secret there would be shown.
+func (s Setting) check(v any) error {
+	switch v := v.(type) {
+	case string:
+		if withUser.MatchString(v) {
+			return errors.New("an address has no user@ in it: clients show a token (--token-file, IGNITER_TOKEN)")
+		}
+	case []string:
+		for _, item := range v {
+			if err := s.check(item); err != nil {
+				return err
+			}
+		}
+	case int:
+		if v < 0 {
+			return fmt.Errorf("%d is below 0", v)
+		}
+	case time.Duration:
+		if v < 0 {
+			return fmt.Errorf("%v is below 0", v)
+		}
+	case Size:
+		if s.Max > 0 && v > s.Max {
+			return fmt.Errorf("%s is above %s", humanize.IBytes(uint64(v)), humanize.IBytes(uint64(s.Max)))
+		}
+	}
+	return nil
+}
+
+// withUser is an address with somebody in it, and maybe their secret.
+var withUser = regexp.MustCompile(`^[a-z]+://[^/]*@`)
 
 // sizeValue is a flag's Size.
 type sizeValue struct{ Size }

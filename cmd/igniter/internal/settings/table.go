@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/igniter-store/igniter/wire"
 )
 
 // Where says where the log is. Every command that looks at a log has these.
@@ -39,12 +41,12 @@ var serve = []Setting{
 	{Key: "listen", Default: []string{"tcp://127.0.0.1:7400"}, Usage: "where to listen: tcp://host:port or unix:///path; may be repeated"},
 	{Key: "socket_mode", Default: "0660", Usage: "permissions of Unix sockets, in octal"},
 	{Key: "http", Default: "", Usage: "where to serve HTTP (health, metrics, events): host:port, http://… or https://…; empty: nowhere"},
-	{Key: "http_no_reads", Default: false, Usage: "do not answer HTTP requests for keys, for which all facts are kept in memory from the first one on"},
+	{Key: "http_no_reads", Default: false, Usage: "do not answer HTTP requests for keys, for which all facts of their stores are kept in memory from the first one on"},
 	{Key: "tokens", Default: "", Usage: "file of tokens that let clients in; empty: no token is asked for"},
 	{Key: "tls.client_ca", Default: "", Usage: "PEM file of the authorities that clients' certificates must come from; empty: none is asked for"},
 	{Key: "insecure", Default: false, Usage: "listen beyond this machine with neither tokens nor client certificates"},
 	{Key: "max_connections", Default: 10_000, Usage: "how many connections to serve at once"},
-	{Key: "max_frame", Default: Size(16 << 20), Usage: "the largest request"},
+	{Key: "max_frame", Default: Size(16 << 20), Max: wire.MaxMaxFrame, Usage: "the largest request, up to 64 MiB"},
 	{Key: "max_requests", Default: 1024, Usage: "requests of one connection that wait to be answered"},
 	{Key: "max_buffered", Default: Size(1 << 20), Usage: "bytes of one connection's requests that wait to be answered"},
 	{Key: "max_streams", Default: 256, Usage: "HTTP streams (events, exports) to serve at once"},

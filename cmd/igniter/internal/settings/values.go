@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -53,6 +54,13 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 			return nil, fmt.Errorf("read the configuration %s: %w", path, err)
 		}
 		v.layers = append(v.layers, layer{"file " + path, file})
+	}
+	for _, s := range all {
+		for _, l := range v.layers {
+			if err := s.check(l.k.Get(s.Key)); err != nil {
+				return nil, fmt.Errorf("setting %s, from %s: %w", s.Key, s.from(l), err)
+			}
+		}
 	}
 	defaults := map[string]any{}
 	for _, s := range all {
@@ -147,7 +155,9 @@ func keys() []string {
 type yamlParser struct{}
 
 func (yamlParser) Unmarshal(text []byte) (values map[string]any, err error) {
-	err = yaml.Unmarshal(text, &values)
+	if err = yaml.Unmarshal(text, &values); err != nil {
+		err = errors.New(yaml.FormatError(err, false, false)) // without the lines, which may hold a secret
+	}
 	return values, err
 }
 
@@ -207,25 +217,30 @@ type Source struct {
 	Variable string `json:"variable"`
 }
 
+// from says where the setting is said in a layer.
+func (s Setting) from(l layer) string {
+	switch l.name {
+	case "flag":
+		return l.name + " --" + s.Flag()
+	case "variable":
+		return l.name + " " + s.Variable()
+	}
+	return l.name
+}
+
 // Sources returns all settings, with secrets masked.
 func (v *Values) Sources() []Source {
 	var sources []Source
 	for _, s := range all {
 		l := v.at(s.Key)
-		value, from := l.k.Get(s.Key), l.name
-		switch from {
-		case "flag":
-			from += " --" + s.Flag()
-		case "variable":
-			from += " " + s.Variable()
-		}
+		value := l.k.Get(s.Key)
 		if d, ok := value.(time.Duration); ok {
 			value = d.String()
 		}
 		if s.Secret && value != "" {
 			value = "********"
 		}
-		sources = append(sources, Source{s.Key, value, from, "--" + s.Flag(), s.Variable()})
+		sources = append(sources, Source{s.Key, value, s.from(l), "--" + s.Flag(), s.Variable()})
 	}
 	return sources
 }

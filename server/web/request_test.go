@@ -1,0 +1,172 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/web"
+)
+
+// do sends a request with a method.
+func (x *site) do(method, path string) (*http.Response, string) {
+	x.Helper()
+	r, err := http.NewRequestWithContext(x.Context(), method, x.url+path, nil)
+	require.NoError(x, err)
+	answer, err := x.client.Do(r)
+	require.NoError(x, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(x, err)
+	return answer, string(body)
+}
+
+// TestRefusals answers what can't be meant with errors in the one form.
+func TestRefusals(t *testing.T) {
+	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	x.write("a", "", "1")
+	for _, path := range []string{"/", "/nothing", "/v1/", "/v1/facts/", "//healthz", "/v1/stores", "/v1/stores/", "/v1/stores/a", "/v1/stores//k"} {
+		require.Contains(t, x.get(404, path), `"error_code":"not_found"`, path)
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/inside", "/v1/status", "/v1/facts", "/v1/events", "/v1/stores/a/k"} {
+		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
+			answer, body := x.do(method, path)
+			require.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode, path)
+			require.Equal(t, "GET, HEAD", answer.Header.Get("Allow"))
+			require.Contains(t, body, `"error_code":"method_not_allowed"`)
+		}
+	}
+	for _, path := range []string{
+		"/v1/facts?limit=x", "/v1/facts?limit=-1", "/v1/facts?stores=a", "/v1/facts?after=1&after=2", "/v1/facts?after=%zz", "/v1/events?limit=1",
+		"/v1/stores/a/k?as_off=1", "/v1/stores/a/k?as_of=%zz", "/v1/stores/a/k?at_seq=1&at_seq=2", "/v1/stores/a/k?as_of=0001-01-01",
+	} {
+		require.Contains(t, x.get(400, path), `"error_code":"invalid_request"`, path)
+	}
+}
+
+// TestHead answers HEAD as GET, without the body.
+func TestHead(t *testing.T) {
+	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	x.write("a", "k", "1")
+	for path, kind := range map[string]string{
+		"/readyz": "application/json", "/v1/facts": "application/x-ndjson", "/v1/events?after=0": "text/event-stream", "/v1/stores/a/k": "application/json",
+	} {
+		answer, body := x.do(http.MethodHead, path)
+		require.Equal(t, http.StatusOK, answer.StatusCode, path)
+		require.Equal(t, kind, answer.Header.Get("Content-Type"))
+		require.Empty(t, body)
+	}
+	answer, _ := x.do(http.MethodHead, "/v1/facts?after=x")
+	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
+}
+
+// TestLimit sends no more facts than are wanted, of those that are.
+func TestLimit(t *testing.T) {
+	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	for _, value := range []string{"1", "2", "3"} {
+		x.write("a", "k", value)
+		x.write("b", "k", value)
+	}
+	require.Equal(t, 2, strings.Count(x.get(200, "/v1/facts?limit=2"), "\n"))
+	require.Equal(t, 6, strings.Count(x.get(200, "/v1/facts?limit=0"), "\n"))
+	two := x.get(200, "/v1/facts?after=1&store=b&limit=2")
+	require.Contains(t, two, `"seq":2`)
+	require.Contains(t, two, `"seq":4`)
+	require.Equal(t, 2, strings.Count(two, "\n"))
+}
+
+// TestKeysAsTheyAre reads keys that a cleaned path would not name, and never another key in their stead.
+func TestKeysAsTheyAre(t *testing.T) {
+	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	for path, key := range map[string]string{
+		"a//b": "a//b", "a%2F%2Fb": "a//b", "a/b": "a/b", ".": ".", "..": "..", "%2E%2E/up": "../up", "tail/": "tail/", "": "", "%25": "%", "a+b": "a+b",
+		"q%3Fx%23y": "q?x#y", "%E7%89%9B%E4%B9%B3": "牛乳", "%00": "\x00",
+	} {
+		x.write("st/ore", key, `"here"`)
+		var f struct{ Store, Key string }
+		require.NoError(t, json.Unmarshal([]byte(x.get(200, "/v1/stores/st%2Fore/"+path)), &f), path)
+		require.Equal(t, "st/ore", f.Store)
+		require.Equal(t, key, f.Key)
+	}
+	x.get(404, "/v1/stores/st/ore/.")
+}
+
+// TestIdleOverHTTP2 keeps a stream on which nothing comes for longer than a client may take to read.
+func TestIdleOverHTTP2(t *testing.T) {
+	log := memory.New(memory.Options{})
+	s := server.New(log, server.Options{})
+	h := web.New(web.Options{WriteTimeout: 50 * time.Millisecond, Heartbeat: 400 * time.Millisecond})
+	h.Attach(s, log)
+	http2 := httptest.NewUnstartedServer(nil)
+	http2.Config = web.NewServer(h, nil)
+	http2.EnableHTTP2 = true
+	http2.StartTLS()
+	defer func() {
+		require.NoError(t, s.Close())
+		http2.Close()
+		require.NoError(t, h.Close())
+		require.NoError(t, log.Close())
+	}()
+	x := &site{T: t, url: http2.URL, log: log, server: s, web: h, client: http2.Client()}
+	events := x.events("")
+	require.Equal(t, []string{"id: 0"}, events.next(), "a heartbeat, long after what was sent before it")
+	x.write("a", "k", "1")
+	seq, _ := events.fact()
+	require.EqualValues(t, 1, seq)
+	events.end()
+}
+
+// A stocktaking log says which stores were read from it.
+type stocktaking struct {
+	*memory.Log
+	stores chan string
+}
+
+func (l stocktaking) ReplayStores(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
+	for _, name := range stores {
+		l.stores <- name
+	}
+	return backend.ReplayStores(ctx, struct{ backend.Backend }{l.Log}, after, stores...)
+}
+
+// TestStoresAskedFor has the stores in memory that somebody asked for, each once, and all that comes to them.
+func TestStoresAskedFor(t *testing.T) {
+	log := stocktaking{memory.New(memory.Options{}), make(chan string, 10)}
+	x := newSite(t, log, web.Options{}, &server.Options{})
+	for _, name := range []string{"a", "b", "c"} {
+		x.write(name, "k", "1")
+	}
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			answer, err := x.client.Get(x.url + "/v1/stores/b/k")
+			if err != nil || answer.StatusCode != http.StatusOK || answer.Body.Close() != nil {
+				t.Errorf("%v, %v", answer, err)
+			}
+		})
+	}
+	clients.Wait()
+	x.write("b", "k", "2")
+	x.write("a", "k", "3")
+	require.Contains(t, x.get(200, "/v1/stores/b/k"), `"value":2}`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":3}`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k?at_seq=4"), `"value":1}`)
+	x.write("a", "k", "4")
+	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":4}`)
+	x.get(400, "/v1/stores/"+strings.Repeat("x", 300)+"/k")
+	require.Equal(t, "b", <-log.stores)
+	require.Equal(t, "a", <-log.stores)
+	require.Empty(t, log.stores)
+}
