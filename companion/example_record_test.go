@@ -308,3 +308,29 @@ func ExampleRecords_Upcast_newer() {
 	fmt.Println(errors.Is(err, companion.ErrNewer))
 	// Output: true
 }
+
+// In the order of a field, page by page.
+func ExampleQuery_orderBy() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	articles := must(companion.NewRecords[Article](s, "articles"))
+	for key, price := range map[string]int{"lamp": 40, "chair": 80, "vase": 15, "candle": 15} {
+		must(articles.Put(ctx, key, Article{Price: price}))
+	}
+	page := companion.Query{OrderBy: "price", Limit: 3}
+	for range 2 {
+		for a, err := range articles.List(ctx, page) {
+			fmt.Println(a.Key, a.Value.Price, err)
+			page.After, page.AfterValue = a.Key, a.Value.Price
+		}
+		fmt.Println("end of page")
+	}
+	// Output:
+	// candle 15 <nil>
+	// vase 15 <nil>
+	// lamp 40 <nil>
+	// end of page
+	// chair 80 <nil>
+	// end of page
+}

@@ -71,15 +71,6 @@ func wanted(field string, f *reflect.StructField, v any) (any, error) {
 	return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("it is left out of the JSON where it is %v, so nothing equals that: use Match", v)}
 }
 
-// checkOrder reports a field to order by that T does not have.
-func checkOrder[T any](q Query) error {
-	if q.OrderBy == "" {
-		return nil
-	}
-	_, err := checkField[T](string(q.OrderBy))
-	return err
-}
-
 func indexOf[T any](s *Store, name, field string) (*store.Index, *reflect.StructField, error) {
 	found, err := checkField[T](field)
 	if err != nil {

@@ -35,7 +35,8 @@ func check[T any](s *Store, name string) error {
 	}
 	if s == nil {
 		err = &backend.InvalidError{Field: "store", Reason: "a nil Store: did Open fail?"}
-	} else if err == nil && !s.engine.Loaded(name) {
+	}
+	if err == nil && !s.engine.Loaded(name) {
 		err = ErrNotLoaded
 	}
 	if err != nil {
@@ -94,13 +95,19 @@ func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], err
 
 // checkQuery reports a query that nothing can answer, where the engine would yield nothing.
 func checkQuery[T any](e *store.Engine, name string, q Query) error {
-	if q.Limit < 0 {
+	switch {
+	case q.Limit < 0:
 		return &backend.InvalidError{Field: "limit", Reason: fmt.Sprint(q.Limit, " is below 0")}
-	}
-	if q.After != "" && !q.ByKey && q.OrderBy == "" && e.Latest(name, q.After).Seq() == 0 {
+	case q.OrderBy != "":
+		if _, err := checkField[T](string(q.OrderBy)); err != nil {
+			return err
+		}
+		_, err := marshal("after_value", q.AfterValue)
+		return err
+	case q.After != "" && !q.ByKey && e.Latest(name, q.After).Seq() == 0:
 		return &backend.InvalidError{Field: "after", Reason: fmt.Sprintf("key %q is not there, or no longer: pages that survive that are asked for ByKey", q.After)}
 	}
-	return checkOrder[T](q)
+	return nil
 }
 
 // read yields what records finds in an engine that knows the store, or some keys of it, as of m.

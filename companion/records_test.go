@@ -275,7 +275,9 @@ func TestQueriesThatNothingAnswers(t *testing.T) {
 	require.NoError(t, err)
 	_, err = numbers.Put(t.Context(), "k", 1)
 	require.NoError(t, err)
-	for field, q := range map[string]companion.Query{"after": {After: "j"}, "limit": {Limit: -1}} {
+	for field, q := range map[string]companion.Query{
+		"after": {After: "j"}, "limit": {Limit: -1}, "n": {OrderBy: "n"},
+	} {
 		for _, list := range []iter.Seq2[companion.Record[int], error]{numbers.List(t.Context(), q), all.List(t.Context(), q)} {
 			n := 0
 			for r, err := range list {

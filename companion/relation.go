@@ -58,11 +58,14 @@ func canBeKey(t reflect.Type) bool {
 // Many yields what belongs to the one with a key as of a moment, in the order in which it was first
 // written. Pairs are as in [Records.List].
 func (r *Relation[O, M]) Many(ctx context.Context, key string, m Moment) iter.Seq2[Record[M], error] {
-	relation, err := r.as(ctx, m)
-	if err != nil {
-		return failed[M](err)
+	return func(yield func(Record[M], error) bool) {
+		relation, err := r.as(ctx, m)
+		if err != nil {
+			yield(Record[M]{}, fmt.Errorf("companion: read what belongs to key %q: %w", key, err))
+			return
+		}
+		typed[M](ctx, relation.Many(key, m))(yield)
 	}
-	return typed[M](ctx, relation.Many(key, m))
 }
 
 // One returns the record that of, of any time, belongs to as of a moment, or ErrNotFound.

@@ -62,15 +62,12 @@ func (s *Scope[T]) Count() int { return s.scope.Count() }
 // List yields the records in the scope that q asks for. Pairs are as in [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
 	return s.of.read(ctx, Moment{}, func(e *store.Engine) (iter.Seq[store.Record], error) {
-		if err := checkQuery[T](e, s.of.name, q); err != nil {
-			return nil, err
+		scope, err := s.scope, checkQuery[T](e, s.of.name, q)
+		if err == nil && s.of.store.partial && q.At != (Moment{}) {
+			scope, err = scope.Past(ctx)
 		}
-		scope := s.scope
-		if s.of.store.partial && q.At != (Moment{}) {
-			var err error
-			if scope, err = scope.Past(ctx); err != nil {
-				return nil, err
-			}
+		if err != nil {
+			return nil, err
 		}
 		return scope.List(q), nil
 	})
