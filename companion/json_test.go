@@ -1,0 +1,122 @@
+package companion_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/companion"
+)
+
+type Kind struct {
+	Kind string `json:"kind"`
+}
+
+type Left struct{ N int }
+
+type Right struct {
+	N int `json:"n"`
+	M int
+}
+
+type Third struct{ M int }
+
+type Label string
+
+type inner struct{ Inner int }
+
+// A Shape has what encoding/json treats in ways of its own.
+type Shape struct {
+	Kind  `json:"named"` // so what it has is not at the top
+	Left                 // has N
+	Right                // has n, which Go hides from Shape
+	Third                // has M, as Right has: neither is in the JSON
+	Label                // embedded, and no struct
+	*Base                // may be nil
+	inner
+	Hidden Kind           `json:"-"`
+	Text   int            `json:"text,string"`
+	Maybe  *int           `json:"maybe,omitempty"`
+	Count  *int           `json:"count"`
+	Tags   []string       `json:"tags,omitempty"`
+	At     time.Time      `json:"at,omitempty"` // which does not leave it out
+	Never  time.Time      `json:"never,omitzero"`
+	Price  float64        `json:"price"`
+	Any    any            `json:"any"`
+	Prices map[string]int `json:"prices"`
+}
+
+// What a scope is declared over is what encoding/json writes: each value that a field can have is
+// found, and each that it can't have is refused.
+func TestScopesSeeWhatJSONHas(t *testing.T) {
+	s := openStore(t)
+	shapes, err := companion.NewRecords[Shape](s, "shapes")
+	require.NoError(t, err)
+	zero := 0
+	_, err = shapes.Put(t.Context(), "k", Shape{
+		Kind: Kind{"x"}, Left: Left{1}, Right: Right{N: 2}, Label: "l", Base: &Base{"b"}, inner: inner{3}, Text: 4, Maybe: &zero, Price: 5, Any: "a",
+		Prices: map[string]int{"lamp": 6},
+	})
+	require.NoError(t, err)
+	for field, v := range map[string]any{
+		"named.kind": "x", "N": 1, "n": 2, "Label": "l", "kind": "b", "Inner": 3, "text": 4, "maybe": 0, "count": nil, "at": time.Time{},
+		"price": 5, "any": "a", "prices.lamp": 6, "prices": map[string]int{"lamp": 6}, "named": map[string]string{"kind": "x"},
+	} {
+		scope, err := shapes.Scope("s", companion.Filter[Shape]{Where: map[string]any{field: v}})
+		require.NoError(t, err, field)
+		require.Equal(t, 1, scope.Count(), field)
+	}
+	for field, v := range map[string]any{
+		"Kind": "x", "M": 0, "Hidden": 1, "hidden.kind": "x", "Left.N": 1, "inner": 3, "tags": []string{}, "never": time.Time{}, "text": "4", "maybe": nil,
+		"count": "0", "price": "5", "n": 2.5, "Label": 1, "prices": 6, "named": map[string]string{"kind": "x", "more": ""}, "N": nil,
+	} {
+		_, err := shapes.Scope("s", companion.Filter[Shape]{Where: map[string]any{field: v}})
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid, field)
+		require.Equal(t, field, invalid.Field)
+	}
+	lists, err := companion.NewHistory[[]Kind](s, "lists")
+	require.NoError(t, err)
+	_, err = lists.Partition("kind")
+	require.ErrorContains(t, err, `[]companion_test.Kind has no fields, and so no "kind"`)
+	events, err := companion.NewHistory[Shape](s, "shapes")
+	require.NoError(t, err)
+	byText, err := events.Partition("text")
+	require.NoError(t, err)
+	require.Len(t, collect(t, byText.Since(t.Context(), 4, 0)), 1)
+	for _, err := range byText.Since(t.Context(), "4", 0) {
+		require.ErrorIs(t, err, backend.ErrInvalid)
+	}
+}
+
+// A type of which JSON has nothing, or can't have anything, is refused when it is declared.
+func TestTypesAreChecked(t *testing.T) {
+	s := openStore(t)
+	refused := func(err error, field, reason string) {
+		t.Helper()
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		require.Equal(t, field, invalid.Field)
+		require.ErrorContains(t, err, reason)
+	}
+	type hidden struct{ title string }
+	_, err := companion.NewRecords[hidden](s, "hidden")
+	refused(err, "type", "companion_test.hidden has no field")
+	_, err = companion.NewHistory[*hidden](s, "hidden")
+	refused(err, "type", hidden{"exported"}.title)
+	_, err = companion.NewRecords[chan int](s, "channels")
+	refused(err, "type", "chan int can't be JSON")
+	_, err = companion.NewHistory[struct{ Base struct{ Done func() } }](s, "funcs")
+	refused(err, "Done", "func() can't be JSON")
+	_, err = companion.NewRecords[int](nil, "numbers")
+	refused(err, "store", "nil Store")
+
+	_, err = companion.NewRecords[struct{}](s, "set")
+	require.NoError(t, err)
+	_, err = companion.NewRecords[time.Time](s, "times") // it writes itself
+	require.NoError(t, err)
+	_, err = companion.NewRecords[struct{ Parent *Person }](s, "pointers")
+	require.NoError(t, err)
+}
