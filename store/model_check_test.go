@@ -1,0 +1,145 @@
+package store_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+// check compares all that s reads with the oracle.
+func (m *model) check(s *side) {
+	t := m.t
+	moments := []store.Moment{{}}
+	for range 3 {
+		at := store.Moment{Seq: uint64(rapid.IntRange(0, int(m.last())+1).Draw(t, "at seq"))}
+		if len(m.o) > 0 && rapid.Bool().Draw(t, "time") {
+			at.Time = rapid.SampledFrom(m.o).Draw(t, "at").TransactionTime
+		}
+		if rapid.Bool().Draw(t, "valid") {
+			at.Valid = time.Unix(int64(rapid.IntRange(1, 60).Draw(t, "valid at")), 0)
+		}
+		moments = append(moments, at)
+	}
+	any := func(backend.Fact) bool { return true }
+	open := func(f backend.Fact) bool { return decodeDoc(f).Status == "open" }
+	big := func(f backend.Fact) bool { return decodeDoc(f).N > 50 }
+	for _, at := range moments {
+		for _, key := range modelKeys {
+			checkAt(t, m.o, s.Engine, "docs", key, at)
+		}
+		q := store.Query{At: at}
+		m.equal(m.current(at, any), factsOf(s.List("docs", q)), "list at %v", at)
+		m.equal(m.current(at, open), factsOf(s.open.List(q)), "open at %v", at)
+		m.equal(m.current(at, big), factsOf(s.big.List(q)), "big at %v", at)
+		m.pages(s, at, open)
+		for _, status := range []string{"", "open", "none"} {
+			found, err := s.status.List(status, at)
+			require.NoError(t, err)
+			m.equal(m.current(at, func(f backend.Fact) bool { return decodeDoc(f).Status == status }), factsOf(found), "status %q at %v", status, at)
+		}
+		for _, owner := range []string{"ana", "7", "true"} {
+			m.equal(m.current(at, func(f backend.Fact) bool {
+				o := decodeDoc(f).Owner
+				return o == owner || owner == "7" && o == 7.0
+			}), factsOf(s.owner.Many(owner, at)), "owner %q at %v", owner, at)
+		}
+		for r := range s.List("docs", q) {
+			want := (*backend.Fact)(nil)
+			if o := decodeDoc(r.Fact()).Owner; o == "ana" || o == "7" || o == 7.0 {
+				want = m.o.at("people", fmt.Sprint(o), at)
+			}
+			got, ok := s.owner.One(r, at)
+			require.Equal(t, want != nil && !want.Retraction(), ok)
+			if ok {
+				require.Equal(t, *want, got.Fact())
+			}
+		}
+	}
+	require.Equal(t, len(m.current(store.Moment{}, open)), s.open.Count())
+	m.watch(s, open)
+	for _, f := range m.o {
+		r, ok := s.FactByID(f.ID)
+		require.True(t, ok)
+		require.Equal(t, f, r.Fact())
+	}
+}
+
+// pages reads what is open in pages, in every order.
+func (m *model) pages(s *side, at store.Moment, open func(backend.Fact) bool) {
+	q := store.Query{
+		At: at, ByKey: rapid.Bool().Draw(m.t, "by key"), Descending: rapid.Bool().Draw(m.t, "descending"),
+		Prefix: rapid.SampledFrom([]string{"", "a", "b", "zz"}).Draw(m.t, "prefix"), Limit: rapid.IntRange(1, 3).Draw(m.t, "limit"),
+		OrderBy: rapid.SampledFrom([]store.Field{"", "n"}).Draw(m.t, "order by"),
+	}
+	want := m.current(at, func(f backend.Fact) bool { return open(f) && strings.HasPrefix(f.Key, q.Prefix) })
+	if q.ByKey || q.OrderBy != "" {
+		slices.SortFunc(want, func(a, b backend.Fact) int { return strings.Compare(a.Key, b.Key) })
+	}
+	if q.OrderBy != "" {
+		slices.SortStableFunc(want, func(a, b backend.Fact) int { return cmp.Compare(decodeDoc(a).N, decodeDoc(b).N) })
+	}
+	if q.Descending {
+		slices.Reverse(want)
+	}
+	got := []backend.Fact{}
+	for page := q; ; {
+		facts := factsOf(s.open.List(page))
+		require.LessOrEqual(m.t, len(facts), q.Limit)
+		got = append(got, facts...)
+		if len(facts) < q.Limit {
+			break
+		}
+		last := facts[len(facts)-1]
+		page.After = last.Key
+		if page.OrderBy != "" {
+			page.AfterValue = decodeDoc(last).N
+		}
+	}
+	m.equal(want, got, "%+v", q)
+}
+
+// watch reads what happened to the open scope from any seq on.
+func (m *model) watch(s *side, open func(backend.Fact) bool) {
+	after := uint64(rapid.IntRange(0, int(m.last())).Draw(m.t, "after"))
+	var want, got []string
+	was, known := map[string]bool{}, map[string]bool{}
+	for _, f := range m.o {
+		if f.Store != "docs" {
+			continue
+		}
+		is := !f.Retraction() && open(f)
+		change := map[[2]bool]store.Change{{false, true}: store.Entered, {true, true}: store.Updated, {true, false}: store.Left}[[2]bool{was[f.Key], is}]
+		if change == 0 && !known[f.Key] && f.Causation != "" {
+			change = store.Left // the facts before it were pruned
+		}
+		was[f.Key], known[f.Key] = is, true
+		if f.Seq > after && change != 0 {
+			want = append(want, fmt.Sprint(change, " ", f.ID))
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if len(want) == 0 {
+		cancel()
+	}
+	for e, err := range s.open.Watch(ctx, after) {
+		if err != nil {
+			require.True(m.t, errors.Is(err, context.Canceled), err)
+			break
+		}
+		if got = append(got, fmt.Sprint(e.Change, " ", e.Record.ID())); len(got) == len(want) {
+			cancel()
+		}
+	}
+	cancel()
+	require.Equal(m.t, want, got)
+}
