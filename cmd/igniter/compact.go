@@ -44,7 +44,12 @@ igniter.compactions then says what was removed. Others go on writing and reading
 				return usage("the receipts of compactions are kept")
 			}
 			return a.withLog(cmd.Context(), func(b backend.Backend) error {
-				e, err := store.Open(cmd.Context(), b, store.Options{Stores: append(stores, store.CompactionStore)})
+				bar := a.progress(-1, "reading", false)
+				e, err := store.Open(cmd.Context(), b, store.Options{
+					Stores:   append(stores, store.CompactionStore),
+					Progress: func(p store.Progress) { _ = bar.Set64(int64(p.Facts)) },
+				})
+				_ = bar.Finish()
 				if err != nil {
 					return err
 				}

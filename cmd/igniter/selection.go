@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 
+	"github.com/schollz/progressbar/v3"
+
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
@@ -14,6 +16,7 @@ type selection struct {
 	backend.Backend
 	store string
 	has   func(f *backend.Fact) bool
+	bar   *progressbar.ProgressBar
 }
 
 // Replay yields the facts that are selected.
@@ -24,6 +27,7 @@ func (s selection) Replay(ctx context.Context, after uint64) iter.Seq2[backend.F
 				yield(backend.Fact{}, err)
 				return
 			}
+			_ = s.bar.Add(1) // a bar that can't be shown stops nothing
 			if s.has(&f) && !yield(f, nil) {
 				return
 			}
@@ -34,7 +38,9 @@ func (s selection) Replay(ctx context.Context, after uint64) iter.Seq2[backend.F
 // look gives an engine over a part of a store to a function.
 func (a *app) look(ctx context.Context, name string, has func(f *backend.Fact) bool, with func(e *store.Engine) error) error {
 	return a.withLog(ctx, func(b backend.Backend) error {
-		e, err := store.Open(ctx, selection{b, name, has}, store.Options{})
+		bar := a.progress(-1, "reading", false)
+		e, err := store.Open(ctx, selection{b, name, has, bar}, store.Options{})
+		_ = bar.Finish()
 		if err != nil {
 			return err
 		}
