@@ -52,8 +52,8 @@ type token struct {
 }
 
 // LoadTokens reads tokens from a file: a list of [TokenEntry] in YAML or JSON. A file with a field that
-// no entry has, with an entry that is not complete, or with a name or token twice, is an error; one without
-// entries lets nobody in.
+// no entry has, with an entry that is not complete, or with a name or token twice, is an error. The empty
+// list [] lets nobody in; a file with no list in it, which may be one that is being written, is an error.
 //
 //   - name: worker
 //     sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b # printf %s secret | sha256sum
@@ -90,6 +90,9 @@ func parseTokens(text []byte) (*tokenSet, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := d.Decode(&entries); err != nil && err != io.EOF {
 		return nil, err
+	}
+	if entries == nil {
+		return nil, &backend.InvalidError{Field: "tokens", Reason: "no list: write [] if nobody is to be let in"}
 	}
 	if err := d.Decode(new(any)); err != io.EOF {
 		return nil, &backend.InvalidError{Field: "tokens", Reason: "a second document, after the list"}

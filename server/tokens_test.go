@@ -19,7 +19,8 @@ func TestTokenFiles(t *testing.T) {
 	sum := strings.Repeat("ab", 32)
 	other := strings.Repeat("cd", 32)
 	for name, x := range map[string]struct{ text, wrong string }{
-		"empty":           {"", ""},
+		"empty":           {"", "tokens"},
+		"only comments":   {"# none yet\n", "tokens"},
 		"empty list":      {"[]", ""},
 		"YAML":            {"- name: a\n  sha256: " + sum + "\n  read: ['*']\n  write: [tasks]\n  admin: true\n", ""},
 		"JSON":            {`[{"name":"a","sha256":"` + sum + `","read":["*"]}]`, ""},

@@ -21,6 +21,10 @@ type RubyOptions struct {
 	// *backend.CorruptError, and nothing is imported: the Ruby system stops or goes on at damage
 	// without a word, so that facts behind it may have been missing for long.
 	SkipDamage bool
+
+	// Progress is told now and then how many of how many facts are written, by the goroutine that
+	// called ImportRuby; nil: nobody is.
+	Progress func(facts, total uint64)
 }
 
 // A RubyReport says what ImportRuby did.
@@ -178,6 +182,7 @@ func (r *rubyLog) write(ctx context.Context, to backend.Backend) error {
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
+	total := uint64(len(r.places))
 	for len(r.places) > 0 {
 		var facts []backend.Fact
 		for size := 0; len(r.places) > 0 && len(facts) < rubyBatch && size < rubyBatchBytes; r.places = r.places[1:] {
@@ -197,6 +202,9 @@ func (r *rubyLog) write(ctx context.Context, to backend.Backend) error {
 			return err
 		}
 		r.report.Facts += uint64(len(facts))
+		if r.opts.Progress != nil {
+			r.opts.Progress(r.report.Facts, total)
+		}
 		for _, f := range facts {
 			if countNew && f.Seq > stats.LastSeq {
 				r.report.New++

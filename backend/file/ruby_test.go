@@ -77,10 +77,15 @@ func TestImportRuby(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := openLog(t, file.Options{Path: t.TempDir()})
 			want := expected(t, name)
-			report, err := file.ImportRuby(t.Context(), l, rubyLogs+name, file.RubyOptions{})
+			var done [2]uint64
+			report, err := file.ImportRuby(t.Context(), l, rubyLogs+name, file.RubyOptions{Progress: func(facts, total uint64) {
+				require.Greater(t, facts, done[0])
+				done = [2]uint64{facts, total}
+			}})
 			require.NoError(t, err)
 			require.EqualValues(t, len(want), report.Facts)
 			require.EqualValues(t, len(want), report.New)
+			require.Equal(t, [2]uint64{report.Facts, report.Facts}, done)
 			require.Equal(t, torn, len(report.Cuts) == 1)
 			require.Empty(t, cmp.Diff(want, replay(t, l), asRecorded))
 

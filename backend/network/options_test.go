@@ -131,6 +131,20 @@ func TestTooLarge(t *testing.T) {
 	require.Zero(t, s.server.Metrics().Errors["too_large"])
 }
 
+// TestDrainedClient ends a server that a client is connected to and asks nothing: the log says what the
+// server said.
+func TestDrainedClient(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Options{})
+	core, logged := observer.New(zap.WarnLevel)
+	o := hasty(s.options)
+	o.Logger = zap.New(core)
+	connect(t, o)
+	require.NoError(t, s.server.Shutdown(t.Context()))
+	require.Eventually(t, func() bool { return logged.FilterMessage("the connection was lost").Len() == 1 }, eventually, tick)
+	require.Contains(t, logged.All()[0].ContextMap()["error"], "the server is being shut down")
+}
+
 // TestConnectionState looks at how the client says it is connected, in Stats and in the log.
 func TestConnectionState(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/igniter-store/igniter/wire"
 )
 
 // A call is a request and its answer.
@@ -261,7 +263,11 @@ func (p *pipe) give(body []byte) *call {
 	p.mu.Lock()
 	if p.first == len(p.waiting) {
 		p.mu.Unlock()
-		p.fail(fmt.Errorf("the server sent what nobody asked for, %.200q: %w", body, errLost))
+		if wire.IsError(body) { // before it hangs up, it says why
+			p.fail(fmt.Errorf("the server says %v: %w", wire.ParseError(body), errLost))
+		} else {
+			p.fail(fmt.Errorf("the server sent what nobody asked for, %.200q: %w", body, errLost))
+		}
 		return nil
 	}
 	cl := p.waiting[p.first]

@@ -159,7 +159,12 @@ func (a *app) importRuby(ctx context.Context, path string, skip bool) error {
 		return err
 	}
 	return a.withNewLog(ctx, func(b backend.Backend) error {
-		r, err := file.ImportRuby(ctx, b, path, file.RubyOptions{SkipDamage: skip})
+		bar := a.progress(-1, "importing", false)
+		r, err := file.ImportRuby(ctx, b, path, file.RubyOptions{SkipDamage: skip, Progress: func(facts, total uint64) {
+			bar.ChangeMax64(int64(total))
+			_ = bar.Set64(int64(facts)) // a bar that can't be shown stops nothing
+		}})
+		_ = bar.Finish()
 		if c, ok := errors.AsType[*backend.CorruptError](err); ok && strings.HasPrefix(c.Path, path) {
 			return advisedError{err, "Import a sound copy of it, if there is one; --skip-damage imports the rest, and says what it leaves out."}
 		}
