@@ -9,9 +9,10 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Change is a fact to be written by [Store.Write], made by Records and Histories. It is a value: its
-// methods return a changed copy.
+// A Change is a fact to be written by [Store.Write], made by Records and Histories of the same Store. It
+// is a value: its methods return a changed copy.
 type Change struct {
+	store  *Store
 	fact   backend.Fact
 	event  bool    // its key is its ID
 	expect *string // the ID of the key's latest fact; nil: any
@@ -21,20 +22,20 @@ type Change struct {
 // Change returns the change that makes v the value of key. Each time it is written it is a fact of
 // its own, unless it has an ID, see [Change.WithID].
 func (r *Records[T]) Change(key string, v T) Change {
-	c := change(r.name, v)
+	c := change(r.store, r.name, v)
 	c.fact.Key = key
 	return c
 }
 
 // Deletion returns the change that retracts key.
 func (r *Records[T]) Deletion(key string) Change {
-	return Change{fact: backend.Fact{Store: r.name, Key: key, Value: []byte("null")}}
+	return Change{store: r.store, fact: backend.Fact{Store: r.name, Key: key, Value: []byte("null")}}
 }
 
 // Event returns the change that adds an event, one and the same however often it is written: that
 // makes it safe to write it again after an error.
 func (h *History[T]) Event(v T) Change {
-	c := change(h.name, v)
+	c := change(h.store, h.name, v)
 	c.event = true
 	id, err := h.store.newID()
 	if err != nil {
@@ -44,8 +45,8 @@ func (h *History[T]) Event(v T) Change {
 	return c
 }
 
-func change(name string, v any) Change {
-	c := Change{fact: backend.Fact{Store: name}}
+func change(s *Store, name string, v any) Change {
+	c := Change{store: s, fact: backend.Fact{Store: name}}
 	c.fact.Value, c.err = marshal("value", v)
 	if c.err == nil && backend.IsNull(c.fact.Value) {
 		c.err = &backend.InvalidError{Field: "value", Reason: fmt.Sprintf("%T is null as JSON, which retracts: use Delete for that", v)}
@@ -155,6 +156,9 @@ func (s *Store) complete(ctx context.Context, c Change) (backend.Fact, error) {
 	f := c.fact
 	if c.err != nil {
 		return f, c.err
+	}
+	if c.store != nil && c.store != s {
+		return f, &backend.InvalidError{Field: "change", Reason: "made by Records or a History of another Store: make them of the one that is to write it"}
 	}
 	if f.Key == "" {
 		return f, &backend.InvalidError{Field: "key", Reason: "empty: the log could hold it, but in an app it is a mistake"}

@@ -239,3 +239,21 @@ func TestDerivedEvents(t *testing.T) {
 		require.Equal(t, event.ID, event.Key)
 	}
 }
+
+// A change of one Store is not written to another, whose facts may be kept elsewhere.
+func TestChangesOfOtherStores(t *testing.T) {
+	mine, theirs := openStore(t), openStore(t)
+	notes, err := companion.NewRecords[string](mine, "notes")
+	require.NoError(t, err)
+	events, err := companion.NewHistory[string](mine, "events")
+	require.NoError(t, err)
+	for _, c := range []companion.Change{notes.Change("n", "x"), notes.Deletion("n"), events.Event("x")} {
+		_, err = theirs.Write(t.Context(), c)
+		require.ErrorIs(t, err, companion.ErrInvalid)
+		_, err = theirs.Write(t.Context(), c, c)
+		require.ErrorIs(t, err, companion.ErrInvalid)
+		_, err = mine.Write(t.Context(), c)
+		require.NoError(t, err)
+	}
+	require.Empty(t, theirs.Engine().Stores())
+}
