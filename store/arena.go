@@ -3,7 +3,6 @@ package store
 import (
 	"math/bits"
 	"sync/atomic"
-	"unsafe"
 )
 
 // What follows is written by one goroutine at a time and read by any number without a lock: what
@@ -40,7 +39,6 @@ func (a *arena) grow(n int) {
 	}
 	size := max(minArenaChunk, min(2*cap(a.last), maxArenaChunk), n+1)
 	chunk := make([]byte, size)
-	wantHugePages(unsafe.Pointer(&chunk[0]), uintptr(size))
 	grown := append(chunks[:len(chunks):len(chunks)], chunk)
 	a.chunks.Store(&grown)
 	a.last = chunk[:0]
@@ -74,7 +72,6 @@ func (p *pages[T]) at(n uint32) *T {
 func (p *pages[T]) room(n uint32) {
 	if i, _ := place(n); p.page[i].Load() == nil {
 		page := make([]T, firstPage<<i)
-		wantHugePages(unsafe.Pointer(&page[0]), unsafe.Sizeof(page[0])*firstPage<<i)
 		p.page[i].Store(&page)
 	}
 }

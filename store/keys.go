@@ -3,7 +3,6 @@ package store
 import (
 	"hash/maphash"
 	"sync/atomic"
-	"unsafe"
 )
 
 // A keyTable finds the keys of a namespace, and numbers them from 0 on, in the order in which they
@@ -84,7 +83,6 @@ func (t *keyTable) grow(old *[]keySlot) *[]keySlot {
 		old = new([]keySlot)
 	}
 	slots := make([]keySlot, max(minSlots, 2*len(*old)))
-	wantHugePages(unsafe.Pointer(&slots[0]), unsafe.Sizeof(slots[0])*uintptr(len(slots)))
 	for i := range *old {
 		if tag := (*old)[i].tag.Load(); tag != 0 {
 			put(slots, tag, (*old)[i].head.Load())
