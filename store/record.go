@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -87,7 +88,9 @@ func (r Record) ValueHash() string {
 	start := r.valueEnd() + int(r.data[atFlags+1])
 	sum := r.data[start : start+int(r.data[atFlags+2])]
 	if r.data[atFlags]&flagHex != 0 {
-		return hex.EncodeToString(sum)
+		var text [2 * sha256.Size]byte
+		hex.Encode(text[:], sum)
+		return string(text[:])
 	}
 	return view(sum)
 }
