@@ -26,27 +26,36 @@ func (e *JSONError) Error() string { return fmt.Sprintf("at byte %d: %s", e.Offs
 // thing wrong is a *JSONError. It allocates nothing for objects of up to 16 keys without escapes, and
 // some bytes a key for larger ones. A src of 4 GiB or more is refused.
 func CheckJSON(src []byte, depth int) error {
+	_, err := CheckOrdered(src, depth)
+	return err
+}
+
+// CheckOrdered is CheckJSON, and also reports whether src is ordered: without white space between its
+// parts and escapes in its strings, and with the keys of each object in the order of their bytes. Such
+// a text is its own canonical form.
+func CheckOrdered(src []byte, depth int) (ordered bool, err error) {
 	if uint64(len(src)) > math.MaxUint32 {
-		return &JSONError{Reason: "a text of 4 GiB or more"}
+		return false, &JSONError{Reason: "a text of 4 GiB or more"}
 	}
-	c := checker{src: src, depth: depth}
+	c := checker{src: src, depth: depth, ordered: true}
 	i := c.value(c.skip(0))
 	if i >= 0 {
 		if i = c.skip(i); i == len(src) {
-			return nil
+			return c.ordered, nil
 		}
 		c.fail(i, "more after the end of the value")
 	}
-	return &JSONError{Offset: c.at, Reason: c.reason}
+	return false, &JSONError{Offset: c.at, Reason: c.reason}
 }
 
 // A checker walks a JSON text once. Its methods take the place to start at, and return the place
 // after what they checked, or -1 after fail.
 type checker struct {
-	src    []byte
-	depth  int // how many more levels may open
-	at     int
-	reason string
+	src     []byte
+	depth   int  // how many more levels may open
+	ordered bool // so far, see CheckOrdered
+	at      int
+	reason  string
 
 	scratch [2][]byte // keys without their escapes
 }
@@ -57,8 +66,16 @@ func (c *checker) fail(at int, reason string) int {
 }
 
 func (c *checker) skip(i int) int {
+	if i >= len(c.src) || c.src[i] > ' ' {
+		return i
+	}
+	return c.skipSpace(i)
+}
+
+func (c *checker) skipSpace(i int) int {
 	for i < len(c.src) && (c.src[i] == ' ' || c.src[i] == '\n' || c.src[i] == '\t' || c.src[i] == '\r') {
 		i++
+		c.ordered = false
 	}
 	return i
 }
@@ -128,7 +145,7 @@ func (c *checker) object(i int) int {
 		return i + 1
 	}
 	var space [fewKeys]span
-	keys := space[:0]
+	keys, ascending := space[:0], true
 	for {
 		i = c.skip(i)
 		if i >= len(c.src) || c.src[i] != '"' {
@@ -142,6 +159,9 @@ func (c *checker) object(i int) int {
 			keys = slices.Grow(keys, len(keys)) // twice as many
 		}
 		keys = append(keys, span{uint32(i + 1), uint32(end - 1), escaped})
+		if n := len(keys); n > 1 && ascending {
+			ascending = c.compare(keys[n-2], keys[n-1]) < 0
+		}
 		if i = c.skip(end); i >= len(c.src) || c.src[i] != ':' {
 			return c.fail(i, "no colon after an object's key")
 		}
@@ -156,7 +176,10 @@ func (c *checker) object(i int) int {
 		case ',':
 			i++
 		case '}':
-			if !c.unique(keys) {
+			if ascending { // so no key is there twice
+				return i + 1
+			}
+			if c.ordered = false; !c.unique(keys) {
 				return -1
 			}
 			return i + 1

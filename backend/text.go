@@ -29,7 +29,7 @@ func (c *checker) text(i int) (end int, escaped bool) {
 		case b == '"':
 			return i + 1, escaped
 		case b == '\\':
-			escaped = true
+			escaped, c.ordered = true, false
 			if i = c.escape(i); i < 0 {
 				return i, false
 			}

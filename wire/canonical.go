@@ -14,8 +14,12 @@ import (
 // as facts hold it is a *backend.InvalidError, and dst is returned as it was. Where dst has room it
 // allocates nothing, but for objects of more than 16 keys. dst must not overlap src.
 func AppendCanonical(dst, src []byte) ([]byte, error) {
-	if err := backend.CheckJSON(src, backend.MaxDepth); err != nil {
+	ordered, err := backend.CheckOrdered(src, backend.MaxDepth)
+	switch {
+	case err != nil:
 		return dst, &backend.InvalidError{Field: "value", Reason: err.Error()}
+	case ordered:
+		return append(dst, src...), nil
 	}
 	return canonical(dst, src), nil
 }
