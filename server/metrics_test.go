@@ -209,9 +209,13 @@ func TestLastError(t *testing.T) {
 	p.requireAlive()
 	require.Empty(t, s.Metrics().LastError)
 
-	s = serve(t, "tcp", failedLog{memory.New(memory.Options{})}, server.Options{})
+	core, logs := observer.New(zap.ErrorLevel)
+	s = serve(t, "tcp", failedLog{memory.New(memory.Options{})}, server.Options{Logger: zap.New(core)})
 	p = s.dial2()
 	p.requireCode("storage_failed", "%s", writeJSON("tasks", "a"))
+	p.requireCode("storage_failed", "%s", writeJSON("tasks", "a"))
+	require.Equal(t, uint64(2), s.Metrics().Errors["storage_failed"])
+	require.Len(t, logs.FilterMessage("the log's storage failed").All(), 1, "a log that fails each write is not said so each time")
 	require.Contains(t, s.Metrics().LastError, "storage failed")
 	require.Contains(t, p.ask(`{"op":"server_status"}`), `"last_error":"backend: storage failed"`)
 }
