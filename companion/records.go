@@ -87,6 +87,8 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // keys were first written. Each pair is a record and nil, or an error, which ends the loop. The
 // loop's body may call any method. To see all records as of one moment while others write, give
 // [AsOf] of [Store.Head]. A field to order by that T does not have is a *backend.InvalidError.
+// The page after one begins After the key of its last record and, with OrderBy, at the AfterValue
+// that this has in the field.
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
 	return r.read(ctx, q.At, func(e *store.Engine) (iter.Seq[store.Record], error) {
 		return e.List(r.name, q), checkQuery[T](e, r.name, q)

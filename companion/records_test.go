@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/companion"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -310,4 +311,33 @@ func TestDeclarationErrorsNameTheStore(t *testing.T) {
 		require.ErrorIs(t, err, companion.ErrInvalid)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// TestNewerValues reads what a newer version of the app wrote: as it is where nothing is said about versions, and not
+// where version 1 is said to be the current one.
+func TestNewerValues(t *testing.T) {
+	log := memory.New(memory.Options{})
+	defer log.Close()
+	s, err := companion.New(t.Context(), log, companion.Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	tasks := tasksOf(t, s)
+	keep := func(v json.RawMessage) (json.RawMessage, error) { return v, nil }
+	require.NoError(t, tasks.Upcast(keep))
+	_, err = tasks.Put(t.Context(), "t", Task{Title: "x"})
+	require.NoError(t, err)
+
+	unaware, err := companion.New(t.Context(), log, companion.Options{})
+	require.NoError(t, err)
+	defer unaware.Close()
+	old := tasksOf(t, unaware)
+	r, err := old.Get(t.Context(), "t")
+	require.NoError(t, err)
+	require.Equal(t, "x", r.Value.Title)
+	require.Equal(t, 2, r.Schema)
+	require.NoError(t, old.Upcast())
+	_, err = old.Get(t.Context(), "t")
+	require.ErrorIs(t, err, companion.ErrNewer)
+	_, err = old.Update(t.Context(), "t", func(r companion.Record[Task]) (Task, error) { return r.Value, nil })
+	require.ErrorIs(t, err, companion.ErrNewer)
 }

@@ -106,7 +106,8 @@ func (s *Store) Snapshot(ctx context.Context) error {
 	return nil
 }
 
-// What the engine says is said here in its words.
+// What the engine says is said here in its words: package store has their fields, such as
+// store.Retention, and what these mean.
 type (
 	Moment     = store.Moment     // as of when to read, on both time axes; the zero Moment is now
 	Query      = store.Query      // what to list, and in which order; the zero Query is all that is current

@@ -10,7 +10,8 @@ import (
 // Upcast says how values of older schema versions become a T: the first of steps makes version 2 of
 // version 1, the next 3 of 2, and so on. What is written from now on has the version they lead to.
 // Values are upcast when they are read, and stored facts stay as they are; a value of a newer version
-// is ErrNewer. It is said once, before the Records are read.
+// is ErrNewer. It is said once, before the Records are read. Without steps it says that version 1 is the
+// current one; where it is not called, values of any version are read as they are, newer ones too.
 func (r *Records[T]) Upcast(steps ...func(value json.RawMessage) (json.RawMessage, error)) error {
 	return upcast(r.store, r.name, steps)
 }

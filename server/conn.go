@@ -284,7 +284,7 @@ func (c *conn) log(what string, err error) {
 
 // fail appends the answer that a request failed.
 func (c *conn) fail(err error, id []byte) {
-	c.server.metrics.failed(wire.ErrorCode(err), err)
+	c.server.Failed(err)
 	start := len(c.out)
 	c.out = wire.CloseFrame(wire.AppendError(wire.OpenFrame(c.out), err, id), start)
 }

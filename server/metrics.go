@@ -6,6 +6,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/wire"
 )
 
 // buckets is how many a latency histogram has: they end at 1 µs, 2 µs, 4 µs and so on, up to some
@@ -18,7 +22,7 @@ type Metrics struct {
 	Requests map[string]uint64    // answered, or being streamed
 	Slow     map[string]uint64    // took longer than Options.SlowOp
 	Latency  map[string]Histogram // from when a request was read until its answer was ready; of streams, until the first answer
-	Errors   map[string]uint64    // by the error code of the answer
+	Errors   map[string]uint64    // by the error code of the answer; with those that Failed was told of
 
 	FactsIn, FactsOut uint64 // facts that clients wrote, and facts that they were sent
 	BytesIn, BytesOut uint64
@@ -94,13 +98,27 @@ func (m *metrics) of(op string) *opMetrics {
 	return m.ops[unknownOp]
 }
 
+// logFailures are what the server says of failures that are the log's, by their codes.
+var logFailures = map[string]string{
+	"storage_full": "the log has no room", "storage_failed": "the log's storage failed", "corrupt": "the log is damaged",
+}
+
 func (m *metrics) failed(code string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.errors[code]++
-	switch code {
-	case "internal_error", "storage_full", "storage_failed", "corrupt":
+	if code == "internal_error" || logFailures[code] != "" {
 		m.lastError = err.Error()
+	}
+}
+
+// Failed counts a request that failed, and says so to the operator where that is the log's doing: once a minute of each
+// kind. The Server does so for its own clients; others that serve the same log, such as package web, call it.
+func (s *Server) Failed(err error) {
+	code := wire.ErrorCode(err)
+	s.metrics.failed(code, err)
+	if what := logFailures[code]; what != "" {
+		s.failures.Error(what, zap.Error(err))
 	}
 }
 

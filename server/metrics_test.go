@@ -48,6 +48,7 @@ func TestMetrics(t *testing.T) {
 	require.Equal(t, "unavailable", answerOf(t, full.next()).Code)
 	full.requireEnd()
 
+	require.Eventually(t, func() bool { return s.Metrics().Lag == 0 }, time.Minute, time.Millisecond) // what was sent is counted then
 	m := s.Metrics()
 	require.Equal(t, map[string]uint64{
 		"hello": 2, "ping": 2, "write_fact": 6, "write_batch": 2, "replay": 3, "stats": 1, "server_status": 1, "write_snapshot": 1, "prune": 1,
@@ -209,9 +210,13 @@ func TestLastError(t *testing.T) {
 	p.requireAlive()
 	require.Empty(t, s.Metrics().LastError)
 
-	s = serve(t, "tcp", failedLog{memory.New(memory.Options{})}, server.Options{})
+	core, logs := observer.New(zap.ErrorLevel)
+	s = serve(t, "tcp", failedLog{memory.New(memory.Options{})}, server.Options{Logger: zap.New(core)})
 	p = s.dial2()
 	p.requireCode("storage_failed", "%s", writeJSON("tasks", "a"))
+	p.requireCode("storage_failed", "%s", writeJSON("tasks", "a"))
+	require.Equal(t, uint64(2), s.Metrics().Errors["storage_failed"])
+	require.Len(t, logs.FilterMessage("the log's storage failed").All(), 1, "a log that fails each write is not said so each time")
 	require.Contains(t, s.Metrics().LastError, "storage failed")
 	require.Contains(t, p.ask(`{"op":"server_status"}`), `"last_error":"backend: storage failed"`)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -35,6 +36,7 @@ type Server struct {
 	features []string // the optional ops that b supports, as far as its type tells
 	opts     Options
 	log      *zap.Logger
+	failures *zap.Logger // log, but one line a minute of each kind
 	metrics  *metrics
 	started  time.Time
 	last     atomic.Uint64 // the highest seq that the server knows of
@@ -59,6 +61,9 @@ func New(b backend.Backend, opts Options) *Server {
 		draining: make(chan struct{}), status: Ready, listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
 	}
 	s.log = s.opts.Logger
+	s.failures = s.log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return zapcore.NewSamplerWithOptions(core, time.Minute, 1, 0)
+	}))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if s.frames, _ = b.(wire.Framer); s.frames == nil {
 		s.frames = encoder{b}

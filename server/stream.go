@@ -243,7 +243,7 @@ func (c *conn) subscribe(r *wire.Request) error {
 		end = c.tooSlow(end)
 	}
 	if err = cmp.Or(err, end); err != nil && c.version == 1 {
-		c.server.metrics.failed(wire.ErrorCode(err), err)
+		c.server.Failed(err)
 		return nil // version 1 has no way to say it
 	}
 	return err

@@ -32,6 +32,7 @@ type Client struct {
 	pipe    *pipe // nil: not connected
 	welcome wire.Welcome
 	state   backend.Connection
+	refused error   // why the latest attempt to connect again failed; nil: none did since there was a connection
 	mirror  *mirror // of a log of version 1; nil: not needed yet
 }
 
@@ -109,7 +110,7 @@ func (c *Client) adopt(s *session) *pipe {
 		c.log.Warn("the server speaks version 1 only: no batches, conditions and pruning, and facts are numbered by their place in its log",
 			zap.String("server", c.name()))
 	}
-	c.pipe, c.welcome = p, s.welcome
+	c.pipe, c.welcome, c.refused = p, s.welcome, nil
 	c.state.Up, c.state.Since, c.state.Protocol, c.state.Server = true, time.Now(), s.version, s.welcome.Server
 	c.state.Connects++
 	c.log.Info("connected", zap.String("server", c.name()), zap.Int("protocol", s.version), zap.Uint64("last_seq", s.welcome.LastSeq))
@@ -154,7 +155,7 @@ func (c *Client) connected(ctx context.Context) (*pipe, error) {
 	case c.dialing <- struct{}{}:
 		defer func() { <-c.dialing }()
 	case <-ctx.Done():
-		return nil, &unavailable{server: c.name(), cause: ctx.Err(), last: errors.New("somebody else's attempt to connect did not end")}
+		return nil, &unavailable{server: c.name(), cause: ctx.Err(), last: c.refusal()}
 	case <-c.life.Done():
 		return nil, backend.ErrClosed
 	}
@@ -166,10 +167,24 @@ func (c *Client) connected(ctx context.Context) (*pipe, error) {
 		s, err := c.dial(ctx)
 		if err == nil {
 			p = c.adopt(s)
+		} else if ctx.Err() == nil { // an attempt that ctx has ended says less
+			c.mu.Lock()
+			c.refused = err
+			c.mu.Unlock()
 		}
 		return false, err
 	})
 	return p, err
+}
+
+// refusal says to those who wait for another caller's attempts to connect how these went.
+func (c *Client) refusal() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refused != nil {
+		return c.refused
+	}
+	return errors.New("the attempt to connect again has not ended")
 }
 
 // retry calls try until it succeeds, for as long as ctx allows and the client is open, unless the error is
@@ -229,7 +244,7 @@ type unavailable struct {
 
 func (e *unavailable) Error() string {
 	text := fmt.Sprintf("%v: %s", backend.ErrUnavailable, e.server)
-	if e.attempts > 0 {
+	if e.attempts > 1 {
 		text += fmt.Sprintf(", after %d attempts", e.attempts)
 	}
 	if e.last != nil {

@@ -120,7 +120,7 @@ func TestDialErrors(t *testing.T) {
 		not  []error
 		says []string
 	}{
-		"nobody listens":            {ctx, network.Options{Address: nobody}, []error{backend.ErrUnavailable, syscall.ECONNREFUSED}, nil, []string{"tcp://" + nobody, "after 1 attempts"}},
+		"nobody listens":            {ctx, network.Options{Address: nobody}, []error{backend.ErrUnavailable, syscall.ECONNREFUSED}, nil, []string{"tcp://" + nobody + ": dial tcp"}},
 		"no socket":                 {ctx, network.Options{Address: filepath.Join(shortDir(t), "s")}, []error{backend.ErrUnavailable, os.ErrNotExist}, nil, []string{"unix:///"}},
 		"context done":              {done, network.Options{Address: plain}, []error{backend.ErrUnavailable, context.Canceled}, nil, nil},
 		"silence, and a deadline":   {short, network.Options{Address: accept(t, silent)}, []error{backend.ErrUnavailable, context.DeadlineExceeded}, nil, []string{"no answer"}},
@@ -252,6 +252,43 @@ func TestUnavailable(t *testing.T) {
 	}
 	require.NoError(t, again.Close())
 	require.NoError(t, <-done)
+}
+
+// TestUnavailableToAll calls a server that is gone from several sides: each is told why it can't be reached, though
+// only one of them is trying.
+func TestUnavailableToAll(t *testing.T) {
+	t.Parallel()
+	s := serve(t, memory.New(memory.Options{}), "tcp", server.Options{})
+	o := hasty(s.options)
+	tried := make(chan struct{})
+	var once sync.Once
+	o.Logger = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zap.DebugLevel), zap.Hooks(func(e zapcore.Entry) error {
+		if e.Message == "an attempt failed" {
+			once.Do(func() { close(tried) })
+		}
+		return nil
+	}))
+	c := connect(t, o)
+	s.stop(t)
+	require.Eventually(t, func() bool { // the end of the connection may be what a first attempt hears
+		stats, _ := c.Stats(canceled(t))
+		return !stats.Connection.Up
+	}, time.Minute, tick)
+	ctx, cancel := context.WithCancel(t.Context())
+	trying := make(chan error, 1)
+	go func() {
+		_, err := c.WriteFact(ctx, numbered(1))
+		trying <- err
+	}()
+	<-tried
+	short, end := context.WithTimeout(t.Context(), tick)
+	defer end()
+	_, err := c.WriteFact(short, numbered(2))
+	require.ErrorIs(t, err, backend.ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	cancel()
+	require.ErrorIs(t, <-trying, syscall.ECONNREFUSED)
 }
 
 // canceled returns a context that has ended.

@@ -47,6 +47,11 @@ func (o Options) withDefaults() (Options, error) {
 	default:
 		return o, &backend.InvalidError{Field: "transport", Reason: fmt.Sprintf("%q is neither %q nor %q", o.Transport, "tcp", "unix")}
 	}
+	if o.Transport == "tcp" {
+		if _, port, err := net.SplitHostPort(o.Address); err != nil || port == "" {
+			return o, &backend.InvalidError{Field: "address", Reason: fmt.Sprintf("%q is no host:port, such as localhost:7400 or [::1]:7400", o.Address)}
+		}
+	}
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration

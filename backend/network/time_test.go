@@ -149,7 +149,7 @@ func inMemory(t *testing.T, log backend.Backend, o network.Options, test func(t 
 		s := server.New(log, server.Options{})
 		done := make(chan error, 1)
 		go func() { done <- s.Serve(n) }()
-		o.Address = "pipe"
+		o.Address = "pipe:1"
 		c, err := network.Dial(t.Context(), o.DialBy(n.dial))
 		require.NoError(t, err)
 		n.attempts()

@@ -54,7 +54,11 @@ igniter.compactions then says what was removed. Others go on writing and reading
 					return err
 				}
 				defer e.Close()
+				known := e.Stores()
 				for _, name := range stores {
+					if !slices.Contains(known, name) {
+						fmt.Fprintf(a.err, "igniter: the log has no store %q; igniter list shows those there are\n", name)
+					}
 					if err := e.Retain(name, rule); err != nil {
 						return err
 					}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
@@ -63,10 +65,24 @@ Exit codes: 0 done, 1 what was asked about is bad or could not be done, 2 the co
 	} {
 		for _, c := range commands {
 			c.GroupID = group
+			c.ValidArgsFunction = completionOf(c.Use)
 			root.AddCommand(c)
 		}
 	}
 	return root
+}
+
+// completionOf completes directories and files where a command takes them, and elsewhere nothing: stores and keys are not
+// asked for, since that would mean to read the log.
+func completionOf(use string) cobra.CompletionFunc {
+	directive := cobra.ShellCompDirectiveNoFileComp
+	switch {
+	case strings.Contains(use, "FILE"):
+		directive = cobra.ShellCompDirectiveDefault
+	case strings.Contains(use, "DIR"):
+		directive = cobra.ShellCompDirectiveFilterDirs
+	}
+	return cobra.FixedCompletions(nil, directive)
 }
 
 // where gives a command the flags that say where the log is.
@@ -76,9 +92,10 @@ func (a *app) where(cmd *cobra.Command) *cobra.Command {
 		"backend": {"memory", "file", "network"}, "transport": {"tcp", "unix"}, "sync": {"always", "interval", "never"},
 		"log-format": {"console", "json"}, "log-level": {"debug", "info", "warn", "error"},
 	} {
-		// The flags are there: it can't fail.
+		// The flags are there: it can't fail, and neither can it below.
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
+	_ = cmd.MarkFlagDirname("path")
 	return cmd
 }
 

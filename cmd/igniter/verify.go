@@ -29,6 +29,9 @@ otherwise; --hashes lists them.`,
 			if err != nil {
 				return err
 			}
+			if r.Segments+r.Snapshots == 0 {
+				return fmt.Errorf("%s holds no log: give the directory that --path names for serve", given[0])
+			}
 			if err := a.printVerified(given[0], &r, hashes); err != nil {
 				return err
 			}

@@ -150,6 +150,7 @@ func (x *eventStream) end(err error) error {
 	if x.r.Context().Err() != nil {
 		return nil
 	}
+	x.h.count(err)
 	text, _ := json.Marshal(map[string]string{"error_code": wire.ErrorCode(err), "error": err.Error()}) // strings: it can't fail
 	x.buf = append(append(append(x.buf, "event: error\ndata: "...), text...), "\n\n"...)
 	return x.flush()

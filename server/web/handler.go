@@ -150,8 +150,13 @@ type errBegun struct{ error }
 
 // fail answers with an error.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if begun, ok := errors.AsType[errBegun](err); ok {
-		h.opts.Logger.Info("an answer was cut off", zap.String("path", r.URL.Path), zap.String("client", r.RemoteAddr), zap.Error(begun.error))
+	begun, ok := errors.AsType[errBegun](err)
+	if ok {
+		err = begun.error
+	}
+	h.count(err)
+	if ok {
+		h.opts.Logger.Info("an answer was cut off", zap.String("path", r.URL.Path), zap.String("client", r.RemoteAddr), zap.Error(err))
 		panic(http.ErrAbortHandler) // the one way to tell the client that it has not got all
 	}
 	status := statusOf(err)
@@ -176,6 +181,17 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		Code  string `json:"error_code"`
 		Error string `json:"error"`
 	}{code, strings.ReplaceAll(err.Error(), "\n", ": ")})
+}
+
+// count tells the server of a request that failed because of the log.
+func (h *Handler) count(err error) {
+	s, _ := h.attached()
+	for _, failure := range []error{backend.ErrFull, backend.ErrFailed, backend.ErrCorrupt} {
+		if s != nil && errors.Is(err, failure) {
+			s.Failed(err)
+			return
+		}
+	}
 }
 
 // statusOf returns the status that says what an error does.

@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
@@ -345,4 +347,52 @@ func TestCutOff(t *testing.T) {
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 	_, err := io.Copy(io.Discard, answer.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+// damagedLog has facts, and then what can't be read.
+type damagedLog struct{ *memory.Log }
+
+func (l damagedLog) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		for f, err := range l.Log.Replay(ctx, after) {
+			if !yield(f, err) {
+				return
+			}
+		}
+		yield(backend.Fact{}, &backend.CorruptError{Path: "log", Reason: "wrong CRC"})
+	}
+}
+
+func (l damagedLog) Follow(ctx context.Context, after uint64, _ ...string) iter.Seq2[backend.Fact, error] {
+	return l.Replay(ctx, after)
+}
+
+// TestDamage reads a log that is damaged in each way there is: the answer does not look whole, the server counts each, and
+// the operator is told.
+func TestDamage(t *testing.T) {
+	core, logs := observer.New(zap.ErrorLevel)
+	x := newSite(t, damagedLog{memory.New(memory.Options{})}, web.Options{}, &server.Options{Logger: zap.New(core)})
+	x.get(500, "/v1/facts?after=0")
+	big := backend.Fact{ID: "big", Store: "a", Key: "k", Value: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)} // more than an answer waits for
+	_, err := x.log.WriteFact(t.Context(), big)
+	require.NoError(t, err)
+	answer := x.ask(t.Context(), "/v1/facts?after=0")
+	_, err = io.ReadAll(answer.Body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, uint64(2), x.server.Metrics().Errors["corrupt"])
+
+	answer = x.ask(t.Context(), "/v1/events?after=0")
+	events, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Contains(t, string(events), `"error_code":"corrupt"`)
+	require.Equal(t, uint64(3), x.server.Metrics().Errors["corrupt"])
+
+	require.Contains(t, x.get(500, "/v1/stores/a/k"), `"error_code":"corrupt"`)
+	require.Equal(t, uint64(4), x.server.Metrics().Errors["corrupt"])
+	require.Len(t, logs.FilterMessage("the log is damaged").All(), 1)
+	require.Contains(t, x.server.Metrics().LastError, "wrong CRC")
+	x.get(404, "/v1/nothing")
+	require.Len(t, x.server.Metrics().Errors, 1, "only what the log did is counted")
 }
