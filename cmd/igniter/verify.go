@@ -19,8 +19,8 @@ func (a *app) verifyCommand() *cobra.Command {
 exit code 1, with the file, the offset, and the seq from which on facts can't be read there. It changes nothing; a log
 that a server has open is verified in a copy: igniter backup, igniter restore.
 
-A write that a crash cut short is no damage: it was never acknowledged. Neither are hashes that other writers made
-otherwise; --hashes lists them.`,
+A last write that is not whole is no damage: a crash leaves one, of which nothing was acknowledged. Neither are hashes
+that other writers made otherwise; --hashes lists them.`,
 		Example: `  igniter verify /var/lib/igniter/log
   igniter verify ./log --json | jq .damage`,
 		Args: args(cobra.ExactArgs(1)),
@@ -73,7 +73,7 @@ func (a *app) printVerified(dir string, r *file.VerifyReport, hashes bool) error
 	}
 	fmt.Fprintf(a.out, "%s: %d facts in %d segments and %d snapshots, %s\n", dir, r.Facts, r.Segments, r.Snapshots, humanize.IBytes(r.Bytes))
 	if t := r.Torn; t != nil {
-		fmt.Fprintf(a.out, "%s ends in %d bytes, at byte %d, of a write that was never acknowledged; they will be cut off\n", t.File, t.Bytes, t.Offset)
+		fmt.Fprintf(a.out, "%s ends in %d bytes, at byte %d, of a last write that is not whole, as a crash leaves one; they will be cut off and kept in quarantine\n", t.File, t.Bytes, t.Offset)
 	}
 	if n := len(r.Foreign); n > 0 {
 		fmt.Fprintf(a.out, "%d facts have hashes that another writer made otherwise\n", n)
