@@ -16,6 +16,11 @@ var ErrNotLoaded = errors.New("store: the store is not in memory: name it in Opt
 
 // open reads the log for the first time.
 func (e *Engine) open(ctx context.Context) error {
+	for _, store := range e.opts.Stores {
+		if err := checkStore(store); err != nil {
+			return err
+		}
+	}
 	stats, err := backend.StatsOf(ctx, e.log)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
@@ -31,10 +36,11 @@ func (e *Engine) open(ctx context.Context) error {
 		return e.catchUp(ctx, applied)
 	}
 	p.Total = 0 // how many of them are of these stores is not known
-	if err := e.take(ctx, backend.ReplayStores(ctx, e.log, 0, *kept...), applied); err != nil {
+	// Later facts are left to those who read receipts too.
+	if err := e.take(ctx, e.until(stats.LastSeq, backend.ReplayStores(ctx, e.log, 0, *kept...)), applied); err != nil {
 		return err
 	}
-	e.head.Store(max(e.Head(), stats.LastSeq))
+	e.head.Store(stats.LastSeq)
 	return nil
 }
 
@@ -132,13 +138,16 @@ func (e *Engine) loadStores(ctx context.Context, stores []string) error {
 	opts.Stores, opts.Progress = a.stores, nil
 	loaded := newEngine(e.log, opts)
 	if err == nil {
-		err = loaded.take(ctx, until(through, backend.ReplayStores(ctx, e.log, 0, a.stores...)), func(int) {})
+		err = loaded.take(ctx, e.until(through, backend.ReplayStores(ctx, e.log, 0, a.stores...)), func(int) {})
 	}
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.arriving = nil
-	if err = errors.Join(err, e.failed); err != nil {
+	if err == nil {
+		err = e.failed
+	}
+	if err != nil {
 		return err
 	}
 	loaded.observe(a.facts...)
@@ -156,11 +165,11 @@ func (e *Engine) loadStores(ctx context.Context, stores []string) error {
 	return nil
 }
 
-// until yields facts up to a seq.
-func until(through uint64, facts iter.Seq2[backend.Fact, error]) iter.Seq2[backend.Fact, error] {
+// until yields facts up to a seq, or until the engine is closed.
+func (e *Engine) until(through uint64, facts iter.Seq2[backend.Fact, error]) iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
 		for f, err := range facts {
-			if f.Seq > through || !yield(f, err) {
+			if f.Seq > through || e.ended.Load() || !yield(f, err) {
 				return
 			}
 		}
