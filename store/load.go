@@ -112,18 +112,16 @@ func (e *Engine) loadStores(ctx context.Context, stores []string) error {
 			return err
 		}
 	}
+	if stores = slices.DeleteFunc(slices.Clone(stores), e.Loaded); len(stores) == 0 {
+		return nil
+	}
 	select {
 	case e.loading <- struct{}{}:
 		defer func() { <-e.loading }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	a := &arrival{}
-	for _, store := range stores {
-		if !e.Loaded(store) {
-			a.stores = append(a.stores, store)
-		}
-	}
+	a := &arrival{stores: slices.DeleteFunc(stores, e.Loaded)} // others have loaded some meanwhile
 	if len(a.stores) == 0 {
 		return nil
 	}

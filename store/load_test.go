@@ -152,11 +152,14 @@ func TestLoadClosed(t *testing.T) {
 		_, err := full.Write(t.Context(), fact("k", i))
 		require.NoError(t, err)
 	}
-	e, err := store.Open(t.Context(), h, store.Options{Stores: []string{}})
+	e, err := store.Open(t.Context(), h, store.Options{Stores: []string{"there"}})
 	require.NoError(t, err)
 	h.after = func() {
 		require.NoError(t, e.Close())
 		h.fail = errors.New("the log is read on")
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, e.Load(cancelled, "there"), "it does not wait for others")
 	}
 	err = e.Load(t.Context(), "s")
 	require.ErrorIs(t, err, backend.ErrClosed)
