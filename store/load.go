@@ -31,29 +31,38 @@ func (e *Engine) open(ctx context.Context) error {
 			e.opts.Progress(p)
 		}
 	}
-	kept := e.stores.Load()
-	if kept == nil || err != nil { // without Stats, only the whole log says where it ends
-		return e.catchUp(ctx, applied)
+	facts := e.log.Replay(ctx, 0)
+	if kept := e.stores.Load(); kept != nil && err == nil { // without Stats, only the whole log says where it ends
+		p.Total = 0 // how many of them are of these stores is not known
+		// Later facts are left to those who read receipts too.
+		facts = e.until(stats.LastSeq, backend.ReplayStores(ctx, e.log, 0, *kept...))
 	}
-	p.Total = 0 // how many of them are of these stores is not known
-	// Later facts are left to those who read receipts too.
-	if err := e.take(ctx, e.until(stats.LastSeq, backend.ReplayStores(ctx, e.log, 0, *kept...)), applied); err != nil {
+	if err := e.take(ctx, facts, applied); err != nil {
 		return err
 	}
-	e.head.Store(stats.LastSeq)
+	e.skip(stats.LastSeq)
 	return nil
 }
 
-// catchUp applies what the log holds beyond head, and says of how many facts that is done.
-func (e *Engine) catchUp(ctx context.Context, applied func(facts int)) error {
-	return e.take(ctx, e.log.Replay(ctx, e.Head()), applied)
+// skip moves head on to a seq through which the log was read: its last facts may not be there any more,
+// or not be for this engine to see.
+func (e *Engine) skip(through uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.head.Store(max(e.Head(), through))
+	e.release()
+}
+
+// catchUp applies what the log holds beyond head.
+func (e *Engine) catchUp(ctx context.Context) error {
+	return e.take(ctx, e.log.Replay(ctx, e.Head()), func(int) {})
 }
 
 // batchSize is how many facts go from the one who reads the log to the one who applies them at once.
 const batchSize = 512
 
-// take applies facts, which are the next ones of the log: one goroutine reads them, while this one
-// applies.
+// take applies facts, which are the next ones of the log, and says of how many that is done: one
+// goroutine reads them, while this one applies.
 func (e *Engine) take(ctx context.Context, facts iter.Seq2[backend.Fact, error], applied func(facts int)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
