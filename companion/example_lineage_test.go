@@ -90,18 +90,21 @@ func ExampleStore_Lineage_dropped() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	must(orders.Put(ctx, "o1", 2))
+	order := must(orders.Put(ctx, "o1", 2))
 
 	s := must(companion.New(ctx, facts, companion.Options{Stores: []string{"bills"}}))
 	defer s.Close()
 	bill := must(must(companion.NewRecords[int](s, "bills")).Get(ctx, "o1"))
 	_, err = s.Lineage(bill.ID)
 	fmt.Println(bill.Value, errors.Is(err, companion.ErrDropped))
+	_, err = s.Lineage(order.ID)
+	fmt.Println(errors.Is(err, companion.ErrDropped))
 	if err := s.Load(ctx, "orders"); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(len(must(s.Lineage(bill.ID)).Facts), "facts")
 	// Output:
 	// 20 true
+	// true
 	// 2 facts
 }

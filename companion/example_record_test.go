@@ -310,7 +310,7 @@ func ExampleRecords_Upcast_newer() {
 }
 
 // In the order of a field, page by page.
-func ExampleQuery_orderBy() {
+func ExampleRecords_Next() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
@@ -320,10 +320,12 @@ func ExampleQuery_orderBy() {
 	}
 	page := companion.Query{OrderBy: "price", Limit: 3}
 	for range 2 {
+		var last companion.Record[Article]
 		for a, err := range articles.List(ctx, page) {
 			fmt.Println(a.Key, a.Value.Price, err)
-			page.After, page.AfterValue = a.Key, a.Value.Price
+			last = a
 		}
+		page = articles.Next(page, last)
 		fmt.Println("end of page")
 	}
 	// Output:

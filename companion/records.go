@@ -2,10 +2,12 @@ package companion
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"math"
 	"reflect"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
@@ -86,13 +88,39 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // List yields the records that q asks for; Query{} is all current ones, in the order in which their
 // keys were first written. Each pair is a record and nil, or an error, which ends the loop. The
 // loop's body may call any method. To see all records as of one moment while others write, give
-// [AsOf] of [Store.Head]. A field to order by that T does not have is a *backend.InvalidError.
-// The page after one begins After the key of its last record and, with OrderBy, at the AfterValue
-// that this has in the field.
+// [AsOf] of [Store.Head]; for page after page see [Records.Next]. A field to order by that T does not
+// have is a *backend.InvalidError.
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
 	return r.read(ctx, q.At, func(e *store.Engine) (iter.Seq[store.Record], error) {
 		return e.List(r.name, q), checkQuery[T](e, r.name, q)
 	})
+}
+
+// Next returns the query for the page after the one of q that ended with last, be it of all records
+// or of a [Scope] of them. In the order of a field it goes on from what the log has there; where the
+// Store does not hold that record any more, from what the JSON of last.Value has. After a page without
+// records, where last is the zero Record, it is q.
+func (r *Records[T]) Next(q Query, last Record[T]) Query {
+	if last.Seq == 0 {
+		return q
+	}
+	if held, ok := r.store.engine.GetAt(r.name, last.Key, AsOf(last.Seq)); ok && held.Seq() == last.Seq {
+		return q.Next(held)
+	}
+	q.After, q.AfterValue = last.Key, nil
+	if q.OrderBy == "" {
+		return q
+	}
+	found, err := json.Marshal(last.Value)
+	for name := range strings.SplitSeq(string(q.OrderBy), ".") {
+		var object map[string]json.RawMessage
+		if err == nil {
+			err = json.Unmarshal(found, &object)
+		}
+		found = object[name]
+	}
+	q.AfterValue = json.RawMessage(found)
+	return q
 }
 
 // checkQuery reports a query that nothing can answer, where the engine would yield nothing.

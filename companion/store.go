@@ -22,6 +22,7 @@ type Store struct {
 	newID   func() (string, error)
 	trace   func(context.Context) string
 	partial bool // the engine does not have all of the past
+	some    bool // the engine was opened for some stores only
 }
 
 // Open opens the backend that opts name, reads its log, and returns a Store over it. ctx is for
@@ -81,7 +82,7 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("companion: %w", err)
 	}
-	return &Store{log: b, engine: engine, newID: given.NewID, partial: opts.KeepVersions > 0, trace: opts.Trace}, nil
+	return &Store{log: b, engine: engine, newID: given.NewID, trace: opts.Trace, partial: opts.KeepVersions > 0, some: opts.Stores != nil}, nil
 }
 
 // Close ends the Store. What was written stays where the backend keeps it. Later writes report
@@ -159,7 +160,7 @@ func (s *Store) WaitFor(ctx context.Context, seq uint64) error { return s.engine
 // where it may be in the log.
 func (s *Store) Lineage(id string) (Lineage, error) {
 	r, ok := s.engine.FactByID(id)
-	if !ok && s.partial {
+	if !ok && (s.partial || s.some) {
 		return Lineage{}, fmt.Errorf("companion: lineage of fact %q: %w", id, ErrDropped)
 	}
 	if !ok {

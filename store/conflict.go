@@ -31,7 +31,7 @@ func (e *Engine) conflicted(ctx context.Context, expected []backend.Expect, refu
 	if !stale() {
 		return refused
 	}
-	err := e.catchUp(ctx, func(int) {})
+	err := e.catchUp(ctx)
 	if err == nil && stale() {
 		err = e.reread(ctx, c.Store)
 		if err == nil && stale() {

@@ -6,7 +6,8 @@
 // are all projections of the log: each process builds its own, on first use.
 //
 // Facts are packed into large blocks without pointers, so that millions of them cost the collector
-// nothing, and readers take no lock that a writer holds.
+// nothing, and readers take no lock that a writer holds, but to build what is built on first use and,
+// for a moment, to look into an [Index].
 package store
 
 import (
@@ -44,7 +45,7 @@ type Options struct {
 	Progress func(Progress)
 
 	// Stores are those whose facts are read and kept in memory; nil: all. Others read as if they were
-	// empty and can't be written, until [Engine.Load] is asked for them.
+	// empty, and can't be written or followed, until [Engine.Load] is asked for them.
 	Stores []string
 
 	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
@@ -67,7 +68,7 @@ type Progress struct {
 }
 
 // An Engine holds the facts of a log in memory, indexed, and writes through it. Its methods may be
-// called concurrently; those that only read take no lock.
+// called concurrently.
 type Engine struct {
 	log  backend.Backend
 	opts Options

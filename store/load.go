@@ -16,6 +16,11 @@ var ErrNotLoaded = errors.New("store: the store is not in memory: name it in Opt
 
 // open reads the log for the first time.
 func (e *Engine) open(ctx context.Context) error {
+	for _, store := range e.opts.Stores {
+		if err := checkStore(store); err != nil {
+			return err
+		}
+	}
 	stats, err := backend.StatsOf(ctx, e.log)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
@@ -26,28 +31,38 @@ func (e *Engine) open(ctx context.Context) error {
 			e.opts.Progress(p)
 		}
 	}
-	kept := e.stores.Load()
-	if kept == nil || err != nil { // without Stats, only the whole log says where it ends
-		return e.catchUp(ctx, applied)
+	facts := e.log.Replay(ctx, 0)
+	if kept := e.stores.Load(); kept != nil && err == nil { // without Stats, only the whole log says where it ends
+		p.Total = 0 // how many of them are of these stores is not known
+		// Later facts are left to those who read receipts too.
+		facts = e.until(stats.LastSeq, backend.ReplayStores(ctx, e.log, 0, *kept...))
 	}
-	p.Total = 0 // how many of them are of these stores is not known
-	if err := e.take(ctx, backend.ReplayStores(ctx, e.log, 0, *kept...), applied); err != nil {
+	if err := e.take(ctx, facts, applied); err != nil {
 		return err
 	}
-	e.head.Store(max(e.Head(), stats.LastSeq))
+	e.skip(stats.LastSeq)
 	return nil
 }
 
-// catchUp applies what the log holds beyond head, and says of how many facts that is done.
-func (e *Engine) catchUp(ctx context.Context, applied func(facts int)) error {
-	return e.take(ctx, e.log.Replay(ctx, e.Head()), applied)
+// skip moves head on to a seq through which the log was read: its last facts may not be there any more,
+// or not be for this engine to see.
+func (e *Engine) skip(through uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.head.Store(max(e.Head(), through))
+	e.release()
+}
+
+// catchUp applies what the log holds beyond head.
+func (e *Engine) catchUp(ctx context.Context) error {
+	return e.take(ctx, e.log.Replay(ctx, e.Head()), func(int) {})
 }
 
 // batchSize is how many facts go from the one who reads the log to the one who applies them at once.
 const batchSize = 512
 
-// take applies facts, which are the next ones of the log: one goroutine reads them, while this one
-// applies.
+// take applies facts, which are the next ones of the log, and says of how many that is done: one
+// goroutine reads them, while this one applies.
 func (e *Engine) take(ctx context.Context, facts iter.Seq2[backend.Fact, error], applied func(facts int)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -106,18 +121,16 @@ func (e *Engine) loadStores(ctx context.Context, stores []string) error {
 			return err
 		}
 	}
+	if stores = slices.DeleteFunc(slices.Clone(stores), e.Loaded); len(stores) == 0 {
+		return nil
+	}
 	select {
 	case e.loading <- struct{}{}:
 		defer func() { <-e.loading }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	a := &arrival{}
-	for _, store := range stores {
-		if !e.Loaded(store) {
-			a.stores = append(a.stores, store)
-		}
-	}
+	a := &arrival{stores: slices.DeleteFunc(stores, e.Loaded)} // others have loaded some meanwhile
 	if len(a.stores) == 0 {
 		return nil
 	}
@@ -132,13 +145,16 @@ func (e *Engine) loadStores(ctx context.Context, stores []string) error {
 	opts.Stores, opts.Progress = a.stores, nil
 	loaded := newEngine(e.log, opts)
 	if err == nil {
-		err = loaded.take(ctx, until(through, backend.ReplayStores(ctx, e.log, 0, a.stores...)), func(int) {})
+		err = loaded.take(ctx, e.until(through, backend.ReplayStores(ctx, e.log, 0, a.stores...)), func(int) {})
 	}
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.arriving = nil
-	if err = errors.Join(err, e.failed); err != nil {
+	if err == nil {
+		err = e.failed
+	}
+	if err != nil {
 		return err
 	}
 	loaded.observe(a.facts...)
@@ -156,11 +172,11 @@ func (e *Engine) loadStores(ctx context.Context, stores []string) error {
 	return nil
 }
 
-// until yields facts up to a seq.
-func until(through uint64, facts iter.Seq2[backend.Fact, error]) iter.Seq2[backend.Fact, error] {
+// until yields facts up to a seq, or until the engine is closed.
+func (e *Engine) until(through uint64, facts iter.Seq2[backend.Fact, error]) iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
 		for f, err := range facts {
-			if f.Seq > through || !yield(f, err) {
+			if f.Seq > through || e.ended.Load() || !yield(f, err) {
 				return
 			}
 		}

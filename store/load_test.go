@@ -100,3 +100,88 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, e.Close())
 	require.ErrorIs(t, e.Load(t.Context(), "other"), backend.ErrClosed)
 }
+
+// A lasting backend replays what comes while it replays.
+type lasting struct{ *halting }
+
+func (l lasting) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		for last := after - 1; last != after; {
+			last = after
+			for f, err := range l.halting.Replay(ctx, after) {
+				if after = f.Seq; !yield(f, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// TestOpenWhileCompacted opens an engine of one store while others compact that and write to it.
+func TestOpenWhileCompacted(t *testing.T) {
+	h := lasting{&halting{Log: newLog(t)}}
+	full := openEngine(t, h.Log)
+	write := func() {
+		_, err := full.Write(t.Context(), fact("k", 1))
+		require.NoError(t, err)
+	}
+	write()
+	write()
+	h.after = func() { // when the first fact was read
+		require.NoError(t, full.Retain("s", store.Retention{Versions: 1}))
+		_, err := full.Compact(t.Context())
+		require.NoError(t, err)
+		write()
+	}
+	e, err := store.Open(t.Context(), h, store.Options{Stores: []string{"s"}})
+	require.NoError(t, err)
+	defer e.Close()
+	require.Nil(t, h.after)
+	require.NoError(t, e.WaitFor(t.Context(), full.Head()))
+	require.Equal(t, factsOf(full.Facts("s", 0)), factsOf(e.Facts("s", 0)), "the receipt is seen")
+
+	_, err = store.Open(t.Context(), h, store.Options{Stores: []string{"s", ""}})
+	require.ErrorIs(t, err, backend.ErrInvalid)
+}
+
+// TestLoadClosed closes an engine that loads a store.
+func TestLoadClosed(t *testing.T) {
+	h := &halting{Log: newLog(t)}
+	full := openEngine(t, h.Log)
+	for i := range 3 {
+		_, err := full.Write(t.Context(), fact("k", i))
+		require.NoError(t, err)
+	}
+	e, err := store.Open(t.Context(), h, store.Options{Stores: []string{"there"}})
+	require.NoError(t, err)
+	h.after = func() {
+		require.NoError(t, e.Close())
+		h.fail = errors.New("the log is read on")
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, e.Load(cancelled, "there"), "it does not wait for others")
+	}
+	err = e.Load(t.Context(), "s")
+	require.ErrorIs(t, err, backend.ErrClosed)
+	require.NotErrorIs(t, err, h.fail)
+	require.False(t, e.Loaded("s"))
+}
+
+// TestTailNotLoaded wants an error where nothing would ever come.
+func TestTailNotLoaded(t *testing.T) {
+	l := newLog(t)
+	full := openEngine(t, l)
+	_, err := full.Write(t.Context(), fact("k", 1))
+	require.NoError(t, err)
+	e, err := store.Open(t.Context(), l, store.Options{Stores: []string{}})
+	require.NoError(t, err)
+	defer e.Close()
+	all, err := e.Scope("s", "all", store.Filter{})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // else who waits would wait for ever
+	for _, err = range all.Watch(ctx, 0) {
+		break
+	}
+	require.ErrorIs(t, err, store.ErrNotLoaded)
+}

@@ -114,7 +114,7 @@ func (q Query) ranked(all iter.Seq[Record]) iter.Seq[Record] {
 				continue
 			}
 			found = append(found, x)
-			if q.Limit > 0 && len(found) >= 2*q.Limit {
+			if q.Limit > 0 && len(found)/2 >= q.Limit {
 				slices.SortFunc(found, q.compare)
 				clear(found[q.Limit:])
 				found, full = found[:q.Limit], true

@@ -3,6 +3,7 @@ package store_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"testing"
@@ -87,6 +88,7 @@ func TestOrderByField(t *testing.T) {
 	require.Equal(t, keys, keysOf(scope.List(q)))
 	q.Prefix = "k1"
 	require.Equal(t, slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return len(k) < 2 || k[:2] != "k1" }), keysOf(e.List("s", q)))
+	require.Equal(t, keys, keysOf(e.List("s", store.Query{OrderBy: "a.x", Limit: math.MaxInt})))
 	q.AfterValue = func() {}
 	require.Empty(t, keysOf(e.List("s", q)))
 }

@@ -22,9 +22,10 @@ func (e *Engine) Sync(ctx context.Context) error {
 	case stats.LastSeq <= e.Head() || e.alone != nil:
 		return e.Err()
 	}
-	if err := e.catchUp(ctx, func(int) {}); err != nil {
+	if err := e.catchUp(ctx); err != nil {
 		return fmt.Errorf("store: sync: read what others wrote: %w", err)
 	}
+	e.skip(stats.LastSeq)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
 
@@ -11,9 +12,14 @@ import (
 // that it shows was yielded). The seq of the last record is the cursor to go on from later.
 //
 // It is served from memory, not from a queue: a slow loop costs writers nothing and misses nothing.
-// What Options.KeepVersions has dropped is read from the log. The loop's body may call any method.
+// What Options.KeepVersions has dropped is read from the log. The loop's body may call any method. Of a
+// store that is not in memory nothing would ever come: it is ErrNotLoaded.
 func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
+		if !e.Loaded(store) {
+			yield(Record{}, fmt.Errorf("store: tail store %q: %w", store, ErrNotLoaded))
+			return
+		}
 		for {
 			head, read := e.Head(), uint64(0)
 			s := e.namespace(store)

@@ -173,7 +173,7 @@ func (e *Engine) ready(ctx context.Context) error {
 		return fmt.Errorf("store: write: %w", e.Err())
 	}
 	if e.behind {
-		if err := e.catchUp(ctx, func(int) {}); err != nil {
+		if err := e.catchUp(ctx); err != nil {
 			return fmt.Errorf("store: read what an earlier write left in the log: %w", err)
 		}
 		e.behind = false

@@ -79,6 +79,7 @@ var mutants = []mutant{
 	{"Replay is off by one", "replay-after", false},
 	{"Replay is off by one", "replay-resume", false},
 	{"ReplayStores ignores stores", "replay-stores", false},
+	{"ReplayStores ends silently", "replay-stores", false},
 	{"Replay holds a lock", "replay-body", true},
 	{"Replay holds a lock", "replay-body-others", true},
 	{"Replay goes on after a break", "replay-break", false},

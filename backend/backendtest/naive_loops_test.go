@@ -109,6 +109,9 @@ func (n *naive) loop(ctx context.Context, last uint64, yield func(backend.Fact, 
 func (n *naive) ReplayStores(ctx context.Context, from uint64, stores ...string) iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
 		for f, err := range n.Replay(ctx, from) {
+			if err != nil && n.bug == "ReplayStores ends silently" {
+				return
+			}
 			wanted := n.bug == "ReplayStores ignores stores" || slices.Contains(stores, f.Store)
 			if (err != nil || wanted) && !yield(f, err) {
 				return

@@ -90,6 +90,10 @@ func replayStores(l *lab) {
 	if got, err := take(backend.ReplayStores(l.ctx, b, 0, "a"), 3); err != nil || len(got) != 3 {
 		l.Fatalf("a loop that is left after 3 facts: %d facts, %v", len(got), err)
 	}
+	ctx, cancel := context.WithCancel(l.ctx)
+	cancel()
+	_, err := collect(backend.ReplayStores(ctx, b, 0, "a"))
+	l.wants("ReplayStores with a cancelled context", err, context.Canceled)
 }
 
 func replayBody(l *lab) {
