@@ -84,7 +84,7 @@ type Expect struct {
 // Stats is what a log holds at one moment.
 type Stats struct {
 	FirstSeq   uint64 // of the first fact held; 0: the log holds none
-	LastSeq    uint64 // the highest one ever given out; 0: none yet
+	LastSeq    uint64 // the highest one of a fact ever acknowledged: each Replay begun later has all through it; 0: none yet
 	Facts      uint64 // how many facts it holds
 	Bytes      uint64 // what they occupy where the backend keeps them
 	DurableSeq uint64 // facts through it survive a power cut; 0: none does

@@ -27,7 +27,7 @@ func ExampleRun() {
 	// In a file of the backend's package whose name ends in _test.go:
 	TestBackend := func(t *testing.T) {
 		opts := &backendtest.Options{NoStats: true}
-		want := []string{"closed-stats", "reopen-stats", "stats", "stats-pruned"}
+		want := []string{"closed-stats", "reopen-stats", "stats", "stats-pruned", "stats-while-writing"}
 		if got := backendtest.Skipped(opts); !slices.Equal(got, want) {
 			t.Errorf("the suite skips %q", got)
 		}

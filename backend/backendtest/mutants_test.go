@@ -146,6 +146,7 @@ var mutants = []mutant{
 	{"a loop counts places", "prune-body", false},
 	{"a follower after a pruned seq gets nothing", "prune-follow", true},
 	{"Prune ignores ctx", "prune-cancelled", false},
+	{"says a seq before its fact is there", "stats-while-writing", false},
 	{"counts facts written again", "stats", false},
 	{"says the last seq held", "stats-pruned", false},
 

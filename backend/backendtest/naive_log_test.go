@@ -227,6 +227,8 @@ func (n *naive) Stats(ctx context.Context) (backend.Stats, error) {
 	switch n.bug {
 	case "counts facts written again":
 		s.Facts = n.writes
+	case "says a seq before its fact is there":
+		s.LastSeq++
 	case "says the last seq held":
 		s.LastSeq = 0
 		if len(n.facts) > 0 {

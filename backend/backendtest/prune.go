@@ -23,6 +23,7 @@ func pruneCases() []testCase {
 		{"prune-body", pruning, "The loop's body may call any method, Close excepted, and no lock is held while it runs.", pruneBody},
 		{"prune-follow", pruning | following, "Follow yields the facts after seq after, then each new one; a pruned seq is a cursor like any other.", pruneFollow},
 		{"prune-cancelled", pruning, "With a ctx that is done before the call Prune removes nothing and returns ctx's error. After an error a part of the facts may be gone; pruning the same seqs again is safe.", pruneCancelled},
+		{"stats-while-writing", stating, "Stats.LastSeq: the highest seq of a fact ever acknowledged: each Replay begun later has all through it.", statsWhileWriting},
 		{"stats", stating, "Stats: the seq of the first fact held, the highest one ever given out, and how many facts the log holds, each 0 for an empty log.", stats},
 		{"stats-pruned", stating | pruning, "FirstSeq is that of the first fact held, 0 if the log holds none; LastSeq is the highest one ever given out.", statsPruned},
 	}
@@ -226,6 +227,23 @@ func stats(l *lab) {
 	}
 	l.snapshot(b, 0)
 	l.counts(b, log, log[4].Seq)
+}
+
+func statsWhileWriting(l *lab) {
+	b := l.open()
+	tasks, _ := l.writing(b, 50)
+	for range 50 {
+		s := l.stats(b)
+		log := l.replay(b, 0)
+		if s.LastSeq > 0 && (len(log) == 0 || log[len(log)-1].Seq < s.LastSeq) {
+			l.Fatalf("Stats say that the last seq is %d, and a Replay begun then has %d facts and ends before it", s.LastSeq, len(log))
+		}
+	}
+	l.join(tasks...)
+	log := l.replay(b, 0)
+	if s := l.stats(b); s.LastSeq != log[len(log)-1].Seq {
+		l.Fatalf("Stats say that the last seq is %d, and that of the last fact is %d", s.LastSeq, log[len(log)-1].Seq)
+	}
 }
 
 func statsPruned(l *lab) {

@@ -38,7 +38,7 @@ func TestSkipped(t *testing.T) {
 			"reopen", "reopen-batch", "reopen-causation", "reopen-id", "reopen-in-flight", "reopen-pruned", "reopen-pruned-last",
 			"reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-transaction-time",
 		}},
-		{Options{NoStats: true}, []string{"close-in-flight-stats", "closed-stats", "reopen-stats", "stats", "stats-pruned"}},
+		{Options{NoStats: true}, []string{"close-in-flight-stats", "closed-stats", "reopen-stats", "stats", "stats-pruned", "stats-while-writing"}},
 		{Options{MaxFrame: -1}, []string{"batch-too-large", "value-too-large"}},
 	} {
 		if d := cmp.Diff(x.want, Skipped(&x.opts)); d != "" {
