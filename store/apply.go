@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -48,11 +49,37 @@ func (e *Engine) observe(facts ...backend.Fact) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i := range facts {
+		e.overtake(facts[i].Seq - 1)
 		if facts[i].Seq > e.Head() && e.failed == nil {
 			e.apply(&facts[i])
 		}
 	}
 	e.release()
+}
+
+// skip moves head on to a seq through which the log was read: its last facts may not be there any more,
+// or not be for this engine to see.
+func (e *Engine) skip(through uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.overtake(through)
+	e.head.Store(max(e.Head(), through))
+	e.release()
+}
+
+// overtake applies the waiters' facts through a seq through which the log was read, which it did not
+// show: those of stores that this process may write and not read. The caller holds mu.
+func (e *Engine) overtake(through uint64) {
+	for len(e.waiting) > 0 && e.waiting[0].seq <= through && e.failed == nil {
+		w := heap.Pop(&e.waiting).(waiter)
+		if w.fact != nil && w.seq > e.Head() {
+			e.apply(w.fact)
+		}
+		e.head.Store(max(e.Head(), w.seq))
+		if w.done != nil {
+			w.done <- nil
+		}
+	}
 }
 
 // acknowledged applies facts that the log has taken in, in the order of their seqs, or waits until
@@ -74,7 +101,22 @@ func (e *Engine) acknowledged(ctx context.Context, facts []backend.Fact) error {
 	}
 	e.release()
 	e.mu.Unlock()
-	return e.WaitFor(ctx, last)
+	return e.shown(ctx, last)
+}
+
+// patience is how long a writer waits for the facts before its own until it looks for them.
+const patience = 500 * time.Millisecond
+
+// shown waits until the engine shows the log through seq, where a fact of its own is. Facts before that may
+// never come, since this process may not read their stores: now and then it looks in the log what there is
+// to see.
+func (e *Engine) shown(ctx context.Context, seq uint64) error {
+	if seq <= e.Head() {
+		return nil
+	}
+	ticks := time.NewTicker(patience)
+	defer ticks.Stop()
+	return e.wait(ctx, seq, ticks.C)
 }
 
 // WaitFor waits until the engine shows the log through seq. It ends with ctx's error, or with the
@@ -83,6 +125,11 @@ func (e *Engine) WaitFor(ctx context.Context, seq uint64) error {
 	if seq <= e.Head() {
 		return nil
 	}
+	return e.wait(ctx, seq, nil)
+}
+
+// wait is WaitFor, and looks in the log each time that stalled says so.
+func (e *Engine) wait(ctx context.Context, seq uint64, stalled <-chan time.Time) error {
 	done := make(chan error, 1)
 	e.mu.Lock()
 	switch {
@@ -94,19 +141,25 @@ func (e *Engine) WaitFor(ctx context.Context, seq uint64) error {
 		heap.Push(&e.waiting, waiter{seq: seq, done: done})
 	}
 	e.mu.Unlock()
-	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("store: wait for seq %d: %w", seq, err)
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				return fmt.Errorf("store: wait for seq %d: %w", seq, err)
+			}
+			return nil
+		case <-ctx.Done():
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			if i := slices.IndexFunc(e.waiting, func(w waiter) bool { return w.done == done }); i >= 0 {
+				heap.Remove(&e.waiting, i)
+			}
+			return fmt.Errorf("store: wait for seq %d: %w", seq, ctx.Err())
+		case <-stalled:
+			short, cancel := context.WithTimeout(ctx, patience)
+			_ = e.Sync(short) // where that fails, the wait goes on
+			cancel()
 		}
-		return nil
-	case <-ctx.Done():
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if i := slices.IndexFunc(e.waiting, func(w waiter) bool { return w.done == done }); i >= 0 {
-			heap.Remove(&e.waiting, i)
-		}
-		return fmt.Errorf("store: wait for seq %d: %w", seq, ctx.Err())
 	}
 }
 

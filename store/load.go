@@ -44,15 +44,6 @@ func (e *Engine) open(ctx context.Context) error {
 	return nil
 }
 
-// skip moves head on to a seq through which the log was read: its last facts may not be there any more,
-// or not be for this engine to see.
-func (e *Engine) skip(through uint64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.head.Store(max(e.Head(), through))
-	e.release()
-}
-
 // catchUp applies what the log holds beyond head.
 func (e *Engine) catchUp(ctx context.Context) error {
 	return e.take(ctx, e.log.Replay(ctx, e.Head()), func(int) {})
