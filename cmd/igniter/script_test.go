@@ -73,18 +73,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // setfrom NAME FILE [PREFIX] sets a variable to the first line of a file, or to what stands after PREFIX, up to the
-// next white space or quote, anywhere in it.
+// next white space or quote, anywhere in it: a prefix is waited for.
 func setFrom(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: setfrom NAME FILE [PREFIX]")
 	}
+	if len(args) > 2 {
+		await(ts, false, args[1:])
+	}
 	text := ts.ReadFile(args[1])
 	if len(args) > 2 {
-		_, rest, ok := strings.Cut(text, args[2])
-		if !ok {
-			ts.Fatalf("setfrom: %s does not hold %q: %s", args[1], args[2], text)
-		}
-		text = rest
+		_, text, _ = strings.Cut(text, args[2])
 	}
 	text = strings.TrimLeft(text, " ")
 	if i := strings.IndexAny(text, "\" \t\r\n"); i >= 0 {
