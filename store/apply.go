@@ -104,7 +104,7 @@ func (e *Engine) acknowledged(ctx context.Context, facts []backend.Fact) error {
 	return e.shown(ctx, last)
 }
 
-// patience is how long a writer waits for the facts before its own until it looks for them.
+// patience is how long a writer waits while nothing comes until it looks for the facts before its own.
 const patience = 500 * time.Millisecond
 
 // shown waits until the engine shows the log through seq, where a fact of its own is. Facts before that may
@@ -128,9 +128,9 @@ func (e *Engine) WaitFor(ctx context.Context, seq uint64) error {
 	return e.wait(ctx, seq, nil)
 }
 
-// wait is WaitFor, and looks in the log each time that stalled says so.
-func (e *Engine) wait(ctx context.Context, seq uint64, stalled <-chan time.Time) error {
-	done := make(chan error, 1)
+// wait is WaitFor, and looks in the log where nothing has come between two ticks.
+func (e *Engine) wait(ctx context.Context, seq uint64, ticks <-chan time.Time) error {
+	done, head := make(chan error, 1), e.Head()
 	e.mu.Lock()
 	switch {
 	case seq <= e.Head():
@@ -155,12 +155,25 @@ func (e *Engine) wait(ctx context.Context, seq uint64, stalled <-chan time.Time)
 				heap.Remove(&e.waiting, i)
 			}
 			return fmt.Errorf("store: wait for seq %d: %w", seq, ctx.Err())
-		case <-stalled:
-			short, cancel := context.WithTimeout(ctx, patience)
-			_ = e.Sync(short) // where that fails, the wait goes on
-			cancel()
+		case <-ticks:
+			if last := head; last == e.Head() {
+				e.look(ctx)
+			}
+			head = e.Head()
 		}
 	}
+}
+
+// look shows what the log holds, for those who have waited for long. One does so for all; where that
+// fails, they wait on.
+func (e *Engine) look(ctx context.Context) {
+	if !e.looking.TryLock() {
+		return
+	}
+	defer e.looking.Unlock()
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_ = e.Sync(short)
 }
 
 // own returns f with strings and bytes of its own, for one that is kept after a call has returned.

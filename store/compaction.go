@@ -45,7 +45,8 @@ const maxRanges = 20_000
 // its own retentions keep.
 //
 // An engine that does not hold all facts (Options.KeepVersions) can't know, which is
-// errors.ErrUnsupported. A key that is written to at the same time keeps what was kept when Compact looked at it, or more.
+// errors.ErrUnsupported. A key that is written to at the same time keeps what was kept when Compact
+// looked at it, or more.
 func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.opts.ReadOnly {
 		return nil, fmt.Errorf("store: compact: %w", ErrReadOnly)

@@ -93,6 +93,7 @@ type Engine struct {
 
 	stores   atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
 	loading  chan struct{}            // who loads stores puts an element in
+	looking  sync.Mutex               // see look
 	arriving *arrival                 // the stores being loaded; nil: none. Guarded by mu
 }
 
