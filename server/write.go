@@ -78,6 +78,7 @@ func (c *conn) writeOne(r *protocol.Request, before uint64) uint64 {
 	var held backend.Fact
 	if err == nil {
 		held, err = c.server.b.WriteFact(c.server.ctx, f)
+		err = r.Diagnose(err)
 	}
 	if err != nil {
 		c.fail(c.discreet(err), r.ID)
@@ -137,7 +138,7 @@ func (c *conn) writeBatch(r *protocol.Request) error {
 	before := c.server.last.Load()
 	held, err := backend.WriteBatch(c.server.ctx, c.server.b, b)
 	if err != nil {
-		return c.discreet(err)
+		return r.Diagnose(c.discreet(err))
 	}
 	places := make([]protocol.Ack, len(held))
 	for i := range held {

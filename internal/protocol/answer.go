@@ -100,13 +100,14 @@ func appendAckFields(dst []byte, p Ack) []byte {
 
 // ParseWritten parses the answer to a fact that was written.
 func ParseWritten(body []byte) (Ack, error) {
-	if p, ok := quickAck(body); ok {
-		return p, nil
+	if a, ok := quickAck(body); ok {
+		return a, nil
 	}
 	if err := ParseAnswer(body, nil); err != nil {
 		return Ack{}, err
 	}
-	return parseAck(jsonvalue.TrimSpace(body))
+	a, _, err := parseAck(body, 0)
+	return a, err
 }
 
 // quickAck parses what AppendWritten makes of an ack without a fact.
@@ -148,69 +149,86 @@ func has(body []byte, i int, prefix string) bool {
 	return len(body)-i >= len(prefix) && string(body[i:i+len(prefix)]) == prefix
 }
 
-func parseAck(object []byte) (p Ack, err error) {
-	if object[0] != '{' {
-		return p, &backend.InvalidError{Field: "facts", Reason: jsonvalue.Excerpt(object) + " says of no fact where it is"}
-	}
-	for name, v := range jsonvalue.Members(object) {
-		switch name {
+// parseAck parses the object with an ack that begins at body[i], checks every byte, and returns the
+// position after it.
+func parseAck(body []byte, i int) (a Ack, end int, err error) {
+	end, err = jsonvalue.Object(body, i, func(name string, at int) (int, error) {
+		end, err := jsonvalue.Value(body, at, maxDepth)
+		if err != nil {
+			return end, err
+		}
+		switch v := body[at:end:end]; name {
 		case "seq":
 			var ok bool
-			if p.Seq, ok = jsonvalue.ParseUint(v); !ok {
-				err = &backend.InvalidError{Field: name, Reason: jsonvalue.Excerpt(v) + " is no place in a log"}
+			if a.Seq, ok = jsonvalue.ParseUint(v); !ok {
+				err = &backend.InvalidError{Field: name, Reason: jsonvalue.Excerpt(v) + " is not a position in a log"}
 			}
 		case "causation":
 			if string(v) != "null" {
-				p.Causation, err = text(name, v)
+				a.Causation, err = text(name, v)
 			}
 		case "transaction_time":
-			p.TransactionTime, err = parseTime(name, v)
+			a.TransactionTime, err = parseTime(name, v)
 		case "fact":
 			var f backend.Fact
-			f, err = wire.ReadWhole(v)
-			p.Fact = &f
+			f, _, err = wire.ReadFact(v, 0)
+			a.Fact = &f
 		}
-		if err != nil {
-			return Ack{}, err
-		}
+		return end, err
+	})
+	if err == nil && a.Seq == 0 {
+		err = &backend.InvalidError{Field: "seq", Reason: "missing in an answer"}
 	}
-	if p.Seq == 0 {
-		return Ack{}, &backend.InvalidError{Field: "seq", Reason: "missing in an answer"}
+	if err != nil {
+		return Ack{}, -1, invalid("answer", err)
 	}
-	return p, nil
+	return a, end, nil
 }
 
 // ParseWrittenBatch parses the answer to a batch of n facts that was written.
 func ParseWrittenBatch(body []byte, n int) ([]Ack, error) {
-	facts, err := factsIn(body)
+	acks := make([]Ack, 0, n)
+	err := parseFacts(body, func(at int) (int, error) {
+		a, end, err := parseAck(body, at)
+		acks = append(acks, a)
+		return end, err
+	})
+	if err == nil && len(acks) != n {
+		err = &backend.InvalidError{Field: "facts", Reason: "an answer about " + strconv.Itoa(len(acks)) + " facts of " + strconv.Itoa(n)}
+	}
 	if err != nil {
 		return nil, err
-	}
-	acks := make([]Ack, 0, n)
-	for _, v := range jsonvalue.Elements(facts) {
-		p, err := parseAck(v)
-		if err != nil {
-			return nil, err
-		}
-		acks = append(acks, p)
-	}
-	if len(acks) != n {
-		return nil, &backend.InvalidError{Field: "facts", Reason: "an answer about " + strconv.Itoa(len(acks)) + " facts of " + strconv.Itoa(n)}
 	}
 	return acks, nil
 }
 
-// factsIn returns the facts of an answer, which is well-formed: an array, or anything.
-func factsIn(body []byte) ([]byte, error) {
-	if has(body, 0, batchPrefix) {
-		if err := jsonvalue.Check(body, maxDepth); err != nil {
-			return nil, &backend.InvalidError{Field: "answer", Reason: err.Error()}
+// parseFacts parses an answer with an array of facts, and checks every byte except the facts. It calls
+// fact with the position of each, and fact returns the position after it.
+func parseFacts(body []byte, fact func(at int) (end int, err error)) error {
+	done, facts := false, -1
+	end, err := jsonvalue.Object(body, 0, func(name string, at int) (end int, err error) {
+		if name == "facts" {
+			facts = at
+			return jsonvalue.Skip(body, at), nil
 		}
-		return body[len(batchPrefix)-1:], nil
+		if end, err = jsonvalue.Value(body, at, maxDepth); name == "ok" && err == nil {
+			done = string(body[at:end]) == "true"
+		}
+		return end, err
+	})
+	if err == nil {
+		err = jsonvalue.End(body, end)
 	}
-	var answer struct{ Facts json.RawMessage }
-	err := ParseAnswer(body, &answer)
-	return answer.Facts, err
+	if err == nil && !done {
+		err = ParseAnswer(body, nil)
+	}
+	if err == nil && facts < 0 {
+		err = &backend.InvalidError{Field: "facts", Reason: "missing in an answer"}
+	}
+	if err == nil {
+		_, err = jsonvalue.Array(body, facts, fact)
+	}
+	return invalid("answer", err)
 }
 
 // ParseAnswer parses an answer into a struct, as encoding/json does; nil: only whether it is one. An
@@ -318,4 +336,12 @@ func parseTime(name string, v []byte) (time.Time, error) {
 		invalid.Field = name
 	}
 	return t, err
+}
+
+// invalid returns an error of the scanner as one about a field; another error as it is.
+func invalid(field string, err error) error {
+	if syntax, ok := errors.AsType[*jsonvalue.Error](err); ok {
+		return &backend.InvalidError{Field: field, Reason: syntax.Error()}
+	}
+	return err
 }

@@ -1,7 +1,9 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -33,100 +35,160 @@ const (
 	OpClose         = "close"
 )
 
-// A Request is what a client asks for. Its fields are read when they are asked for, since each op has
-// some of them and none minds the others. It shares the memory of the body that it was parsed from.
+// A Request is what a client asks for. Its fields are parsed lazily; an op ignores fields that it does
+// not define. It shares the memory of the body that it was parsed from.
 type Request struct {
 	Op  string
-	ID  []byte // request_id, any JSON value, which the answer repeats; nil: not given
-	Err error  // what is wrong with a body that is no request; then Op is empty
+	ID  []byte // request_id, any JSON value, which the answer repeats; nil if not given
+	Err error  // what is wrong with a body that is not a request; Op is empty then
 
-	fact    []byte       // nil: not given
-	checked backend.Fact // fact parsed, if isFact
-	isFact  bool
+	body   []byte
+	read   backend.Fact // the fact, if isRead
+	isRead bool
 
-	facts, expect, stores, seqs, after, through, protocol, client, token []byte
+	// The values of the fields, nil if not given. Of fact and facts only the end is known.
+	fact, facts                                                       []byte
+	op, expect, stores, seqs, after, through, protocol, client, token []byte
 }
 
-// The forms in which clients write the request that counts: ours, and Ruby's.
+// The two forms in which clients write the request that counts: ours, and Ruby's.
 const (
 	writeFactPrefix = `{"op":"write_fact","fact":`
+	writeFactSuffix = `}`
 	rubyFactPrefix  = `{"fact":`
 	rubyFactSuffix  = `,"op":"write_fact"}`
 )
 
-// ParseRequest parses a request, looking at every byte: its keys in any order, unknown ones ignored. What
-// is not JSON as facts hold it, no object or without an op has a *backend.InvalidError as its Err.
+// ParseRequest parses a request: keys in any order, unknown ones ignored. A body that is not a JSON
+// object with an op has a *backend.InvalidError as its Err. Every byte is checked but those of the
+// values of facts to be written: [Request.Fact] and [Request.Batch] find where these end,
+// [backend.Fact.Validate] checks them, and [Request.Diagnose] says what a failed check means.
 func ParseRequest(body []byte) Request {
-	if f, raw, ok := quickFact(body); ok {
-		return Request{Op: OpWriteFact, fact: raw, checked: f, isFact: true}
+	r := Request{body: body}
+	if r.parseFact(writeFactPrefix, writeFactSuffix) || r.parseFact(rubyFactPrefix, rubyFactSuffix) {
+		return r
 	}
-	if err := jsonvalue.Check(body, maxDepth); err != nil {
-		return Request{Err: &backend.InvalidError{Field: "request", Reason: err.Error()}}
-	}
-	body = jsonvalue.TrimSpace(body)
-	if body[0] != '{' {
-		return Request{Err: &backend.InvalidError{Field: "request", Reason: "not a JSON object"}}
-	}
-	var r Request
-	fields := map[string]*[]byte{
-		"request_id": &r.ID, "fact": &r.fact, "facts": &r.facts, "expect": &r.expect, "stores": &r.stores, "seqs": &r.seqs,
-		"after": &r.after, "through": &r.through, "protocol": &r.protocol, "client": &r.client, "token": &r.token,
-	}
-	var op []byte
-	for name, v := range jsonvalue.Members(body) {
-		if name == "op" {
-			op = v
-		} else if field := fields[name]; field != nil {
-			*field = v
+	end, err := jsonvalue.Object(body, 0, func(name string, at int) (end int, err error) {
+		if name == "fact" || name == "facts" {
+			end = jsonvalue.Skip(body, at)
+		} else {
+			end, err = jsonvalue.Value(body, at, maxDepth-1)
 		}
+		if field := r.field(name); field != nil && end > at && err == nil {
+			*field = body[at:end:end]
+		}
+		return end, err
+	})
+	if err == nil {
+		err = jsonvalue.End(body, end)
 	}
-	if op == nil {
-		r.Err = &backend.InvalidError{Field: "op", Reason: "missing"}
-	} else {
-		r.Op, r.Err = text("op", op)
+	if err == nil && r.op == nil {
+		err = &backend.InvalidError{Field: "op", Reason: "missing"}
+	} else if err == nil {
+		r.Op, err = text("op", r.op)
+	}
+	if err == nil && (r.fact != nil && r.Op != OpWriteFact || r.facts != nil && r.Op != OpWriteBatch) {
+		err = jsonvalue.Check(body, maxDepth) // nobody else does
+	}
+	if err != nil {
+		return Request{Err: invalid("request", err)}
 	}
 	return r
 }
 
-// quickFact recognizes a request to write a fact and nothing else, in the forms that clients write.
-func quickFact(body []byte) (f backend.Fact, raw []byte, ok bool) {
-	switch n := len(body); {
-	case has(body, 0, writeFactPrefix) && body[n-1] == '}':
-		raw = body[len(writeFactPrefix) : n-1 : n-1]
-	case n >= len(rubyFactPrefix)+len(rubyFactSuffix) && has(body, 0, rubyFactPrefix) && has(body, n-len(rubyFactSuffix), rubyFactSuffix):
-		end := n - len(rubyFactSuffix)
-		raw = body[len(rubyFactPrefix):end:end]
-	default:
-		return f, nil, false
+// parseFact parses a request to write a fact and nothing else, whose text around the fact is known.
+func (r *Request) parseFact(prefix, suffix string) bool {
+	if !has(r.body, 0, prefix) || !bytes.HasSuffix(r.body, []byte(suffix)) {
+		return false
 	}
-	f, err := wire.CheckWhole(raw)
-	return f, raw, err == nil
+	f, end, err := wire.ReadFact(r.body, len(prefix))
+	if err != nil || string(r.body[end:]) != suffix {
+		return false
+	}
+	r.Op, r.read, r.isRead = OpWriteFact, f, true
+	return true
 }
 
-// Fact returns the request's fact, which must have a value, be it null. Its limits are for
-// [backend.Fact.Validate] to check.
+func (r *Request) field(name string) *[]byte {
+	switch name {
+	case "op":
+		return &r.op
+	case "request_id":
+		return &r.ID
+	case "fact":
+		return &r.fact
+	case "facts":
+		return &r.facts
+	case "expect":
+		return &r.expect
+	case "stores":
+		return &r.stores
+	case "seqs":
+		return &r.seqs
+	case "after":
+		return &r.after
+	case "through":
+		return &r.through
+	case "protocol":
+		return &r.protocol
+	case "client":
+		return &r.client
+	case "token":
+		return &r.token
+	}
+	return nil
+}
+
+// Diagnose returns the error to answer if a write failed with err, of Fact, Batch or the backend. If the
+// backend refused a fact because the request's body is not JSON at all, that is the error.
+func (r *Request) Diagnose(err error) error {
+	if errors.Is(err, backend.ErrInvalid) {
+		if malformed := jsonvalue.Check(r.body, maxDepth); malformed != nil {
+			return &RequestError{invalid("request", malformed)}
+		}
+	}
+	return err
+}
+
+// Fact returns the fact to be written. It must have a value, which may be null. The caller must check
+// the fact, see [ParseRequest].
 func (r *Request) Fact() (backend.Fact, error) {
-	if r.isFact {
-		return r.checked, nil
+	if r.isRead {
+		return r.read, nil
 	}
 	if len(r.fact) == 0 {
 		return backend.Fact{}, &RequestError{&backend.InvalidError{Field: "fact", Reason: "missing"}}
 	}
-	return wire.ReadWhole(r.fact)
+	f, end, err := wire.ReadFact(r.fact, 0)
+	if err == nil {
+		err = jsonvalue.End(r.fact, end)
+	}
+	if err != nil {
+		return backend.Fact{}, r.Diagnose(invalid("fact", err))
+	}
+	return f, nil
 }
 
-// Batch returns the request's facts and expectations.
+// Batch returns the facts to be written and the expectations. The caller must check the facts, see
+// [ParseRequest].
 func (r *Request) Batch() (backend.Batch, error) {
 	var b backend.Batch
-	for i, v := range jsonvalue.Elements(r.facts) {
-		f, err := wire.ReadWhole(v)
-		if err != nil {
-			return b, fmt.Errorf("fact %d of the batch: %w", i, err)
-		}
-		b.Facts = append(b.Facts, f)
-	}
 	if len(r.facts) == 0 || r.facts[0] != '[' {
 		return b, &RequestError{&backend.InvalidError{Field: "facts", Reason: "an array of facts is wanted"}}
+	}
+	end, err := jsonvalue.Array(r.facts, 0, func(at int) (int, error) {
+		f, end, err := wire.ReadFact(r.facts, at)
+		if err != nil {
+			return end, fmt.Errorf("fact %d of the batch: %w", len(b.Facts), err)
+		}
+		b.Facts = append(b.Facts, f)
+		return end, nil
+	})
+	if err == nil {
+		err = jsonvalue.End(r.facts, end)
+	}
+	if err != nil {
+		return backend.Batch{}, r.Diagnose(invalid("facts", err))
 	}
 	var expect []struct{ Store, Key, ID string }
 	if err := r.decode("expect", r.expect, &expect); err != nil {

@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"encoding/json"
 	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
@@ -76,23 +75,30 @@ func AppendEventV1(dst []byte, f *backend.Fact) []byte {
 	return append(AppendFactV1(append(dst, eventPrefix...), f), eventSuffix...)
 }
 
-// ParseEventV1 parses what a subscription of version 1 sends, looking at every byte. ok is false for
-// another event than that of a fact.
+// ParseEventV1 parses what a subscription of version 1 sends, and checks every byte. ok is false for any
+// event but that a fact was written.
 func ParseEventV1(body []byte) (f backend.Fact, ok bool, err error) {
-	if err := jsonvalue.Check(body, maxDepth); err != nil {
-		return f, false, &backend.InvalidError{Field: "event", Reason: err.Error()}
+	var event string
+	var fact []byte
+	end, err := jsonvalue.Object(body, 0, func(name string, at int) (end int, err error) {
+		if name == "fact" {
+			if end = jsonvalue.Skip(body, at); end > at {
+				fact = body[at:end:end]
+			}
+			return end, nil
+		}
+		if end, err = jsonvalue.Value(body, at, maxDepth); name == "event" && err == nil {
+			event, err = text(name, body[at:end])
+		}
+		return end, err
+	})
+	if err == nil {
+		err = jsonvalue.End(body, end)
 	}
-	var e struct {
-		Event string
-		Fact  json.RawMessage
+	if err != nil || event != "fact_written" {
+		return f, false, invalid("event", err)
 	}
-	if err := json.Unmarshal(body, &e); err != nil {
-		return f, false, &backend.InvalidError{Field: "event", Reason: err.Error()}
-	}
-	if e.Event != "fact_written" {
-		return f, false, nil
-	}
-	f, err = wire.CheckFact(e.Fact)
+	f, err = wire.CheckFact(fact)
 	return f, err == nil, err
 }
 
@@ -105,23 +111,21 @@ func AppendFactsV1(dst []byte, facts []backend.Fact, id []byte) []byte {
 	return CloseAnswer(append(dst, ']'), id)
 }
 
-// ParseFactsV1 parses the answer of version 1 to a replay, looking at every byte. The facts share
-// body's memory.
+// ParseFactsV1 parses the answer of version 1 to a replay, and checks every byte. The facts share body's
+// memory.
 func ParseFactsV1(body []byte) ([]backend.Fact, error) {
-	array, err := factsIn(body)
+	var facts []backend.Fact
+	err := parseFacts(body, func(at int) (int, error) {
+		end := jsonvalue.Skip(body, at)
+		if end < 0 {
+			return end, nil
+		}
+		f, err := wire.CheckFact(body[at:end:end])
+		facts = append(facts, f)
+		return end, err
+	})
 	if err != nil {
 		return nil, err
-	}
-	if len(array) == 0 || array[0] != '[' {
-		return nil, &backend.InvalidError{Field: "facts", Reason: "no array of facts in the answer to a replay"}
-	}
-	var facts []backend.Fact
-	for _, v := range jsonvalue.Elements(array) {
-		f, err := wire.ReadFact(v)
-		if err != nil {
-			return nil, err
-		}
-		facts = append(facts, f)
 	}
 	return facts, nil
 }
