@@ -148,9 +148,7 @@ func (f *formatter) text(i int) int {
 		f.dst = append(f.dst, f.src[i:end]...)
 		return end
 	}
-	f.dst = append(f.dst, '"')
 	f.scratch = appendUnescaped(f.scratch[:0], inside)
 	f.dst = AppendText(f.dst, view(f.scratch))
-	f.dst = append(f.dst, '"')
 	return end
 }

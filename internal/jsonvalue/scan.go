@@ -1,7 +1,6 @@
 package jsonvalue
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 )
@@ -48,20 +47,22 @@ func Member(v []byte, key string) []byte {
 	if i >= len(v) || v[i] != '{' {
 		return nil
 	}
-	for i = skipSpace(v, i+1); i < len(v) && v[i] == '"'; i = skipSpace(v, i+1) { // after a comma
+	for i = skipSpace(v, i+1); i < len(v) && v[i] == '"'; i = skipSpace(v, i+1) { // after the comma
 		end := stringEnd(v, i+1)
 		if end < 0 {
 			return nil
 		}
-		name := v[i+1 : end-1]
+		name := unquote(v[i+1 : end-1])
 		start := skipSpace(v, skipSpace(v, end)+1) // after the colon
 		if i = Skip(v, start); i < 0 {
 			return nil
 		}
-		if string(name) == key || bytes.IndexByte(name, '\\') >= 0 && unquote(name) == key {
+		if name == key {
 			return v[start:i:i]
 		}
-		i = skipSpace(v, i)
+		if i = skipSpace(v, i); i >= len(v) || v[i] != ',' {
+			return nil
+		}
 	}
 	return nil
 }

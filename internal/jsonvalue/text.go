@@ -38,17 +38,17 @@ func PlainText(b []byte, i int) (s string, end int, ok bool) {
 	}
 }
 
-// AppendText appends s, which is valid UTF-8, as the inside of a canonical JSON string, without the
-// quotes.
+// AppendText appends s, which is valid UTF-8, as a canonical JSON string.
 func AppendText(dst []byte, s string) []byte {
 	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	for start, i := 0, 0; ; start++ {
-		i = skipUnicode(b, plainEnd(b, start))
-		if dst = append(dst, b[start:i]...); i == len(b) {
-			return dst
+	dst = append(dst, '"')
+	for start := 0; ; {
+		end := skipUnicode(b, plainEnd(b, start))
+		if dst = append(dst, b[start:end]...); end == len(b) {
+			return append(dst, '"')
 		}
-		dst = appendEscaped(dst, b[i])
-		start = i
+		dst = appendEscaped(dst, b[end])
+		start = end + 1
 	}
 }
 

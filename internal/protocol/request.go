@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
@@ -15,10 +15,6 @@ import (
 // Version is the protocol version that a client asks for with [OpHello]. Without that, a connection
 // speaks version 1.
 const Version = 2
-
-// maxDepth is how deep a body may be nested: a value of a fact within a message. Deeper values are
-// for Validate to refuse, with a better error.
-const maxDepth = backend.MaxDepth + 10
 
 // Ops of requests.
 const (
@@ -43,20 +39,25 @@ type Request struct {
 	Err error  // what is wrong with a body that is not a request; Op is empty then
 
 	body   []byte
-	read   backend.Fact // the fact, if isRead
+	fields [len(fieldNames)][]byte // the values of the fields; nil if not given
+	fact   backend.Fact            // if isRead
 	isRead bool
-
-	// The values of the fields, nil if not given. Of fact and facts only the end is known.
-	fact, facts                                                       []byte
-	op, expect, stores, seqs, after, through, protocol, client, token []byte
 }
 
-// The two forms in which clients write the request that counts: ours, and Ruby's.
+var fieldNames = [...]string{"op", "request_id", "fact", "facts", "expect", "stores", "seqs", "after", "through", "protocol", "client", "token"}
+
+// field returns where r keeps the value of a field; nil if no op defines it.
+func (r *Request) field(name string) *[]byte {
+	if i := slices.Index(fieldNames[:], name); i >= 0 {
+		return &r.fields[i]
+	}
+	return nil
+}
+
+// The request to write a fact is parsed fast if it is the fact between these.
 const (
 	writeFactPrefix = `{"op":"write_fact","fact":`
 	writeFactSuffix = `}`
-	rubyFactPrefix  = `{"fact":`
-	rubyFactSuffix  = `,"op":"write_fact"}`
 )
 
 // ParseRequest parses a request: keys in any order, unknown ones ignored. A body that is not a JSON
@@ -65,7 +66,7 @@ const (
 // [backend.Fact.Validate] checks them, and [Request.Diagnose] says what a failed check means.
 func ParseRequest(body []byte) Request {
 	r := Request{body: body}
-	if r.parseFact(writeFactPrefix, writeFactSuffix) || r.parseFact(rubyFactPrefix, rubyFactSuffix) {
+	if r.parseFact(writeFactPrefix, writeFactSuffix) || r.parseFact(writeFactPrefixV1, writeFactSuffixV1) {
 		return r
 	}
 	end, err := jsonvalue.Object(body, 0, func(name string, at int) (end int, err error) {
@@ -82,61 +83,32 @@ func ParseRequest(body []byte) Request {
 	if err == nil {
 		err = jsonvalue.End(body, end)
 	}
-	if err == nil && r.op == nil {
+	if op := *r.field("op"); err == nil && op == nil {
 		err = &backend.InvalidError{Field: "op", Reason: "missing"}
 	} else if err == nil {
-		r.Op, err = text("op", r.op)
+		r.Op, err = text("op", op)
 	}
-	if err == nil && (r.fact != nil && r.Op != OpWriteFact || r.facts != nil && r.Op != OpWriteBatch) {
-		err = jsonvalue.Check(body, maxDepth) // nobody else does
+	if err == nil && (r.Op != OpWriteFact && *r.field("fact") != nil || r.Op != OpWriteBatch && *r.field("facts") != nil) {
+		err = jsonvalue.Check(body, maxDepth) // since nobody else checks the facts
 	}
 	if err != nil {
 		return Request{Err: invalid("request", err)}
 	}
+	r.ID = *r.field("request_id")
 	return r
 }
 
 // parseFact parses a request to write a fact and nothing else, whose text around the fact is known.
 func (r *Request) parseFact(prefix, suffix string) bool {
-	if !has(r.body, 0, prefix) || !bytes.HasSuffix(r.body, []byte(suffix)) {
+	if !bytes.HasPrefix(r.body, []byte(prefix)) || !bytes.HasSuffix(r.body, []byte(suffix)) {
 		return false
 	}
 	f, end, err := wire.ReadFact(r.body, len(prefix))
 	if err != nil || string(r.body[end:]) != suffix {
 		return false
 	}
-	r.Op, r.read, r.isRead = OpWriteFact, f, true
+	r.Op, r.fact, r.isRead = OpWriteFact, f, true
 	return true
-}
-
-func (r *Request) field(name string) *[]byte {
-	switch name {
-	case "op":
-		return &r.op
-	case "request_id":
-		return &r.ID
-	case "fact":
-		return &r.fact
-	case "facts":
-		return &r.facts
-	case "expect":
-		return &r.expect
-	case "stores":
-		return &r.stores
-	case "seqs":
-		return &r.seqs
-	case "after":
-		return &r.after
-	case "through":
-		return &r.through
-	case "protocol":
-		return &r.protocol
-	case "client":
-		return &r.client
-	case "token":
-		return &r.token
-	}
-	return nil
 }
 
 // Diagnose returns the error to answer if a write failed with err, of Fact, Batch or the backend. If the
@@ -154,14 +126,15 @@ func (r *Request) Diagnose(err error) error {
 // the fact, see [ParseRequest].
 func (r *Request) Fact() (backend.Fact, error) {
 	if r.isRead {
-		return r.read, nil
+		return r.fact, nil
 	}
-	if len(r.fact) == 0 {
+	v := *r.field("fact")
+	if v == nil {
 		return backend.Fact{}, &RequestError{&backend.InvalidError{Field: "fact", Reason: "missing"}}
 	}
-	f, end, err := wire.ReadFact(r.fact, 0)
+	f, end, err := wire.ReadFact(v, 0)
 	if err == nil {
-		err = jsonvalue.End(r.fact, end)
+		err = jsonvalue.End(v, end)
 	}
 	if err != nil {
 		return backend.Fact{}, r.Diagnose(invalid("fact", err))
@@ -173,11 +146,12 @@ func (r *Request) Fact() (backend.Fact, error) {
 // [ParseRequest].
 func (r *Request) Batch() (backend.Batch, error) {
 	var b backend.Batch
-	if len(r.facts) == 0 || r.facts[0] != '[' {
-		return b, &RequestError{&backend.InvalidError{Field: "facts", Reason: "an array of facts is wanted"}}
+	v := *r.field("facts")
+	if len(v) == 0 || v[0] != '[' {
+		return b, &RequestError{&backend.InvalidError{Field: "facts", Reason: "not an array of facts"}}
 	}
-	end, err := jsonvalue.Array(r.facts, 0, func(at int) (int, error) {
-		f, end, err := wire.ReadFact(r.facts, at)
+	end, err := jsonvalue.Array(v, 0, func(at int) (int, error) {
+		f, end, err := wire.ReadFact(v, at)
 		if err != nil {
 			return end, fmt.Errorf("fact %d of the batch: %w", len(b.Facts), err)
 		}
@@ -185,13 +159,13 @@ func (r *Request) Batch() (backend.Batch, error) {
 		return end, nil
 	})
 	if err == nil {
-		err = jsonvalue.End(r.facts, end)
+		err = jsonvalue.End(v, end)
 	}
 	if err != nil {
 		return backend.Batch{}, r.Diagnose(invalid("facts", err))
 	}
 	var expect []struct{ Store, Key, ID string }
-	if err := r.decode("expect", r.expect, &expect); err != nil {
+	if err := r.decode("expect", &expect); err != nil {
 		return b, err
 	}
 	for _, e := range expect {
@@ -200,190 +174,78 @@ func (r *Request) Batch() (backend.Batch, error) {
 	return b, nil
 }
 
-// Stores returns the names of the stores that are asked for; nil: all, which version 2 writes as ["*"].
+// Stores returns the names of the stores that are asked for; nil for all, which version 2 writes as
+// ["*"].
 func (r *Request) Stores() ([]string, error) {
 	var names []string
-	if err := r.decode("stores", r.stores, &names); err != nil {
+	if err := r.decode("stores", &names); err != nil || slices.Contains(names, "*") {
 		return nil, err
-	}
-	for _, name := range names {
-		if name == "*" {
-			return nil, nil
-		}
 	}
 	return names, nil
 }
 
 // After returns the seq to begin after; 0 if not given.
-func (r *Request) After() (uint64, error) { return r.number("after", r.after) }
+func (r *Request) After() (uint64, error) { return r.number("after") }
 
 // Through returns the seq to end with; 0 if not given.
-func (r *Request) Through() (uint64, error) { return r.number("through", r.through) }
+func (r *Request) Through() (uint64, error) { return r.number("through") }
 
-// Protocol returns the version that a client asks for; 0 if not given.
-func (r *Request) Protocol() (uint64, error) { return r.number("protocol", r.protocol) }
+// Protocol returns the version that the client asks for; 0 if not given.
+func (r *Request) Protocol() (uint64, error) { return r.number("protocol") }
 
-// Client and Token return how a client calls itself and the token that it shows; "" if not given.
-func (r *Request) Client() (string, error) { return r.text("client", r.client) }
+// Client returns the client's name and version; "" if not given.
+func (r *Request) Client() (string, error) { return r.text("client") }
 
-// Token is described with Client.
-func (r *Request) Token() (string, error) { return r.text("token", r.token) }
+// Token returns the token that the client shows; "" if not given.
+func (r *Request) Token() (string, error) { return r.text("token") }
 
-// Seqs returns ranges of seqs, each from its first to its last. They must be given, be it an empty array.
+// Seqs returns ranges of seqs, each from its first to its last. They must be given, even if there are
+// none.
 func (r *Request) Seqs() ([][2]uint64, error) {
 	var given [][]uint64
-	if err := r.decode("seqs", r.seqs, &given); err != nil {
+	if err := r.decode("seqs", &given); err != nil {
 		return nil, err
 	}
 	if given == nil {
-		return nil, &backend.InvalidError{Field: "seqs", Reason: "an array of ranges is wanted, each of two seqs"}
+		return nil, &backend.InvalidError{Field: "seqs", Reason: "not an array of ranges, each of two seqs"}
 	}
 	ranges := make([][2]uint64, len(given))
 	for i, x := range given {
 		if len(x) != 2 || x[0] > x[1] {
-			return nil, &backend.InvalidError{Field: "seqs", Reason: fmt.Sprintf("%d is no range, which is its first and its last seq", x)}
+			return nil, &backend.InvalidError{Field: "seqs", Reason: fmt.Sprintf("%d is not a range: a first and a last seq", x)}
 		}
 		ranges[i] = [2]uint64(x)
 	}
 	return ranges, nil
 }
 
-func (r *Request) decode(field string, v []byte, into any) error {
+func (r *Request) decode(name string, into any) error {
+	v := *r.field(name)
 	if v == nil {
 		return nil
 	}
 	if err := json.Unmarshal(v, into); err != nil {
-		return &RequestError{&backend.InvalidError{Field: field, Reason: err.Error()}}
+		return &RequestError{&backend.InvalidError{Field: name, Reason: err.Error()}}
 	}
 	return nil
 }
 
-func (r *Request) number(field string, v []byte) (uint64, error) {
+func (r *Request) number(name string) (uint64, error) {
+	v := *r.field(name)
 	if v == nil || string(v) == "null" {
 		return 0, nil
 	}
 	n, ok := jsonvalue.ParseUint(v)
 	if !ok {
-		return 0, &backend.InvalidError{Field: field, Reason: jsonvalue.Excerpt(v) + " is no whole number"}
+		return 0, &backend.InvalidError{Field: name, Reason: jsonvalue.Excerpt(v) + " is not a whole number"}
 	}
 	return n, nil
 }
 
-func (r *Request) text(field string, v []byte) (string, error) {
+func (r *Request) text(name string) (string, error) {
+	v := *r.field(name)
 	if v == nil || string(v) == "null" {
 		return "", nil
 	}
-	return text(field, v)
-}
-
-// AppendRequest appends a request of an op without fields.
-func AppendRequest(dst []byte, op string) []byte {
-	return append(append(append(dst, `{"op":"`...), op...), `"}`...)
-}
-
-// AppendHello appends the request that begins version 2. Without a token, that is left out.
-func AppendHello(dst []byte, client, token string) []byte {
-	dst = append(dst, `{"op":"hello","protocol":`...)
-	dst = strconv.AppendInt(dst, Version, 10)
-	dst = appendField(dst, "client", client)
-	if token != "" {
-		dst = appendField(dst, "token", token)
-	}
-	return append(dst, '}')
-}
-
-// AppendWriteFact appends the request to write f, in the form of logs and without its Seq.
-func AppendWriteFact(dst []byte, f *backend.Fact) []byte {
-	dst = append(dst, writeFactPrefix...)
-	return append(appendUnplaced(dst, f), '}')
-}
-
-// appendUnplaced appends f in the form of logs, without its Seq.
-func appendUnplaced(dst []byte, f *backend.Fact) []byte {
-	unplaced := *f
-	unplaced.Seq = 0
-	return wire.AppendFact(dst, &unplaced)
-}
-
-// AppendWriteBatch appends the request to write b.
-func AppendWriteBatch(dst []byte, b *backend.Batch) []byte {
-	dst = append(dst, `{"op":"write_batch","facts":[`...)
-	for i := range b.Facts {
-		dst = appendUnplaced(appendComma(dst, i), &b.Facts[i])
-	}
-	dst = append(dst, ']')
-	for i, e := range b.Expect {
-		if i == 0 {
-			dst = append(dst, `,"expect":[`...)
-		}
-		dst = append(appendComma(dst, i), `{"store":"`...)
-		dst = jsonvalue.AppendText(dst, e.Store)
-		dst = append(dst, '"')
-		dst = appendField(dst, "key", e.Key)
-		dst = appendField(dst, "id", e.ID)
-		dst = append(dst, '}')
-	}
-	if len(b.Expect) > 0 {
-		dst = append(dst, ']')
-	}
-	return append(dst, '}')
-}
-
-// AppendReplay appends the request for the log of some stores (none: all) after a seq, and
-// AppendSubscribe that for what comes after that too.
-func AppendReplay(dst []byte, after uint64, stores []string) []byte {
-	return appendRead(dst, OpReplay, after, stores)
-}
-
-// AppendSubscribe is described with AppendReplay.
-func AppendSubscribe(dst []byte, after uint64, stores []string) []byte {
-	return appendRead(dst, OpSubscribe, after, stores)
-}
-
-func appendRead(dst []byte, op string, after uint64, stores []string) []byte {
-	dst = append(append(append(dst, `{"op":"`...), op...), `","after":`...)
-	dst = strconv.AppendUint(dst, after, 10)
-	if len(stores) == 0 {
-		stores = []string{"*"}
-	}
-	return append(appendStores(dst, stores), '}')
-}
-
-func appendStores(dst []byte, stores []string) []byte {
-	dst = append(dst, `,"stores":[`...)
-	for i, name := range stores {
-		dst = append(appendComma(dst, i), '"')
-		dst = append(jsonvalue.AppendText(dst, name), '"')
-	}
-	return append(dst, ']')
-}
-
-// AppendWriteSnapshot appends the request for a snapshot through a seq.
-func AppendWriteSnapshot(dst []byte, through uint64) []byte {
-	dst = append(dst, `{"op":"write_snapshot","through":`...)
-	return append(strconv.AppendUint(dst, through, 10), '}')
-}
-
-// AppendPrune appends the request to prune ranges of seqs.
-func AppendPrune(dst []byte, ranges [][2]uint64) []byte {
-	dst = append(dst, `{"op":"prune","seqs":[`...)
-	for i, x := range ranges {
-		dst = append(appendComma(dst, i), '[')
-		dst = append(strconv.AppendUint(dst, x[0], 10), ',')
-		dst = append(strconv.AppendUint(dst, x[1], 10), ']')
-	}
-	return append(dst, "]}"...)
-}
-
-func appendComma(dst []byte, i int) []byte {
-	if i > 0 {
-		dst = append(dst, ',')
-	}
-	return dst
-}
-
-// appendField appends a field with a text, after others.
-func appendField(dst []byte, name, value string) []byte {
-	dst = append(append(append(dst, ',', '"'), name...), `":"`...)
-	return append(jsonvalue.AppendText(dst, value), '"')
+	return text(name, v)
 }

@@ -1,59 +1,59 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
-	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// A ControlFrame is a body of a server's stream that is no part of the log.
+// A ControlFrame is a body in a server's stream that does not belong to the log.
 type ControlFrame struct {
-	Heartbeat bool   // nothing came for a while, and the connection is alive
-	End       bool   // the stream ends here, with all that was asked for
-	LastSeq   uint64 // the seq through which the log was sent
+	Heartbeat bool   // the stream is idle and the connection alive
+	End       bool   // the stream ends here: everything asked for was sent
+	LastSeq   uint64 // the log was sent through this seq
 }
 
-// AppendStream appends the answer to a request for a replay, and AppendSubscribed that to one for a
-// subscription: log frames follow it.
+// AppendStream appends the answer to [OpReplay]. The log's frames follow it.
 func AppendStream(dst []byte, last uint64, id []byte) []byte {
 	dst = append(OpenAnswer(dst), `,"stream":true`...)
 	return CloseAnswer(AppendNumber(dst, "last_seq", last), id)
 }
 
-// AppendSubscribed is described with AppendStream.
+// AppendSubscribed appends the answer to [OpSubscribe]. The log's frames follow it.
 func AppendSubscribed(dst []byte, last uint64, id []byte) []byte {
 	return CloseAnswer(AppendNumber(OpenAnswer(dst), "last_seq", last), id)
 }
 
-// AppendEnd appends the body that ends a replay.
+// AppendEnd appends the control frame that ends a replay.
 func AppendEnd(dst []byte, last uint64) []byte {
-	return append(strconv.AppendUint(append(dst, `{"end":true,"last_seq":`...), last, 10), '}')
+	return append(AppendNumber(append(dst, `{"end":true`...), "last_seq", last), '}')
 }
 
-// AppendHeartbeat appends the body that a subscription sends when it has nothing else to send.
+// AppendHeartbeat appends the control frame that a subscription sends while it is idle.
 func AppendHeartbeat(dst []byte, last uint64) []byte {
-	return append(strconv.AppendUint(append(dst, `{"event":"heartbeat","last_seq":`...), last, 10), '}')
+	return append(AppendNumber(append(dst, `{"event":"heartbeat"`...), "last_seq", last), '}')
 }
 
-// IsControl reports whether a body of a server's stream is no part of the log, but for [ParseControl].
-func IsControl(body []byte) bool { return body[0] != '[' && !has(body, 0, `{"seq":`) }
+// IsControl reports whether a body in a server's stream does not belong to the log. [ParseControl]
+// parses it then.
+func IsControl(body []byte) bool { return body[0] != '[' && !bytes.HasPrefix(body, []byte(`{"seq":`)) }
 
 // ParseControl parses a body for which [IsControl] holds. An answer that says that the stream failed is
-// the error that it tells of.
+// returned as the error that it tells of.
 func ParseControl(body []byte) (ControlFrame, error) {
-	var s struct {
+	var f struct {
 		OK      *bool
 		Event   string
 		End     bool
 		LastSeq uint64 `json:"last_seq"`
 	}
-	if err := json.Unmarshal(body, &s); err != nil {
-		return ControlFrame{}, &backend.InvalidError{Field: "stream", Reason: jsonvalue.Excerpt(body) + " is none of a stream's messages"}
+	if err := json.Unmarshal(body, &f); err != nil {
+		return ControlFrame{}, &backend.InvalidError{Field: "stream", Reason: jsonvalue.Excerpt(body) + " does not belong in a stream"}
 	}
-	if s.OK != nil && !*s.OK {
+	if f.OK != nil && !*f.OK {
 		return ControlFrame{}, ParseError(body)
 	}
-	return ControlFrame{Heartbeat: s.Event == "heartbeat", End: s.End, LastSeq: s.LastSeq}, nil
+	return ControlFrame{Heartbeat: f.Event == "heartbeat", End: f.End, LastSeq: f.LastSeq}, nil
 }
