@@ -24,6 +24,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/server/web"
 )
 
@@ -263,17 +264,17 @@ func TestValue(t *testing.T) {
 // TestTokens lets in who has a token, to what it grants, for as long as it does.
 func TestTokens(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
-	save := func(entries ...server.TokenEntry) {
+	save := func(entries ...auth.TokenEntry) {
 		text, err := json.Marshal(entries)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, text, 0o600))
 	}
-	reader, entry := server.NewToken("reader")
+	reader, entry := auth.NewToken("reader")
 	entry.Read = []string{"a"}
-	admin, adminEntry := server.NewToken("admin")
+	admin, adminEntry := auth.NewToken("admin")
 	adminEntry.Read, adminEntry.Admin = []string{"*"}, true
 	save(entry, adminEntry)
-	tokens, err := server.LoadTokens(path)
+	tokens, err := auth.LoadTokens(path)
 	require.NoError(t, err)
 	x := newSite(t, memory.New(memory.Options{}), web.Options{Heartbeat: time.Millisecond}, &server.Options{Tokens: tokens})
 	x.write("a", "k", "1")
