@@ -32,8 +32,9 @@ var layers = []layer{
 	{"wire", []string{"backend"}, []string{}},
 	{"backend/internal/...", []string{"backend", "wire"}, []string{"github.com/google/uuid"}},
 	{"backend/...", []string{"backend", "wire", "backend/internal/..."}, nil},
-	{"server/web", []string{"server", "store", "backend", "wire"}, nil},
-	{"server/...", []string{"backend", "wire"}, nil},
+	{"server/web", []string{"server", "server/auth", "backend", "wire"}, nil},
+	{"server/auth", []string{"backend"}, []string{"github.com/goccy/go-yaml", "go.uber.org/zap"}},
+	{"server/...", []string{"server/auth", "backend", "wire"}, nil},
 	{"store/...", []string{"backend", "wire"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
 	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},
 	{"companion/...", []string{"store/...", "backend", "backend/memory", "backend/file", "backend/network"}, nil},
