@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/protocol"
 )
 
 // answer answers with JSON.
@@ -67,7 +67,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		h.opts.Logger.Error("a request failed", zap.String("path", r.URL.Path), zap.Error(err))
 	}
-	code := wire.ErrorCode(err)
+	code := protocol.ErrorCode(err)
 	switch status {
 	case http.StatusBadRequest:
 		code = "invalid_request"
