@@ -27,11 +27,11 @@ type layer struct {
 // and all below it. The first line that fits is a package's rule.
 var layers = []layer{
 	{"", []string{}, []string{}},
-	{"internal/jsonvalue", []string{}, []string{}},
-	{"backend", []string{"internal/jsonvalue"}, []string{}},
+	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/uuidtext"}, []string{}},
+	{"internal/...", []string{}, []string{}},
+	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
 	{"wire", []string{"backend", "internal/jsonvalue"}, []string{}},
-	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue"}, []string{}},
 	{"backend/internal/...", []string{"backend", "wire", "internal/jsonvalue"}, []string{"github.com/google/uuid"}},
 	{"backend/...", []string{"backend", "wire", "internal/...", "backend/internal/..."}, nil},
 	{"server/auth", []string{"backend"}, []string{"github.com/goccy/go-yaml", "go.uber.org/zap"}},
