@@ -27,11 +27,13 @@ type layer struct {
 // and all below it. The first line that fits is a package's rule.
 var layers = []layer{
 	{"", []string{}, []string{}},
-	{"backend", []string{}, []string{}},
+	{"internal/ctxsync", []string{}, []string{}},
+	{"internal/uuidtext", []string{}, []string{}},
+	{"backend", []string{"internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
 	{"wire", []string{"backend"}, []string{}},
-	{"backend/internal/...", []string{"backend", "wire"}, []string{"github.com/google/uuid"}},
-	{"backend/...", []string{"backend", "wire", "backend/internal/..."}, nil},
+	{"backend/sequencer", []string{"backend", "wire", "internal/uuidtext"}, []string{}},
+	{"backend/...", []string{"backend", "wire", "backend/sequencer", "internal/..."}, nil},
 	{"server/web", []string{"server", "store", "backend", "wire"}, nil},
 	{"server/...", []string{"backend", "wire"}, nil},
 	{"store/...", []string{"backend", "wire"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
