@@ -28,6 +28,7 @@ type layer struct {
 var layers = []layer{
 	{"", []string{}, []string{}},
 	{"internal/ctxsync", []string{}, []string{}},
+	{"internal/seqrange", []string{}, []string{}},
 	{"internal/uuidtext", []string{}, []string{}},
 	{"backend", []string{"internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
