@@ -27,7 +27,7 @@ type layer struct {
 // and all below it. The first line that fits is a package's rule.
 var layers = []layer{
 	{"", []string{}, []string{}},
-	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/uuidtext"}, []string{}},
+	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/seqrange", "internal/uuidtext"}, []string{}},
 	{"internal/...", []string{}, []string{}},
 	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},

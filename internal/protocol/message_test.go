@@ -14,6 +14,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -153,7 +154,7 @@ func TestRequestsParseBack(t *testing.T) {
 		parsed(t, protocol.AppendWriteSnapshotV1(nil, []backend.Fact{f, second}), protocol.OpWriteSnapshot)
 	})
 	t.Run("prune", func(t *testing.T) {
-		for _, ranges := range [][][2]uint64{{}, {{1, 1}}, {{1, 5}, {7, 1<<64 - 1}}} {
+		for _, ranges := range []seqrange.Set{{}, {{1, 1}}, {{1, 5}, {7, 1<<64 - 1}}} {
 			for _, h := range []backend.Horizon{{}, {Seq: 1<<64 - 1}, {Seq: 7, Time: f.TransactionTime}, {Time: f.TransactionTime}} {
 				r := parsed(t, protocol.AppendPrune(nil, ranges, h), protocol.OpPrune)
 				got, err := r.Seqs()

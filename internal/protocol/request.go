@@ -8,6 +8,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -180,8 +181,8 @@ func (r *Request) Client() (string, error) { return r.text("client", r.client) }
 // Token is described with Client.
 func (r *Request) Token() (string, error) { return r.text("token", r.token) }
 
-// Seqs returns ranges of seqs, each from its first to its last. They must be given, but may be an empty array.
-func (r *Request) Seqs() ([][2]uint64, error) {
+// Seqs returns the seqs to prune. They must be given, but may be an empty array.
+func (r *Request) Seqs() (seqrange.Set, error) {
 	var given [][]uint64
 	if err := r.decode("seqs", r.seqs, &given); err != nil {
 		return nil, err
@@ -196,7 +197,7 @@ func (r *Request) Seqs() ([][2]uint64, error) {
 		}
 		ranges[i] = [2]uint64(x)
 	}
-	return ranges, nil
+	return seqrange.Of(ranges...), nil
 }
 
 // Horizon returns how far the past becomes incomplete; zero if not given.
@@ -334,10 +335,10 @@ func AppendWriteSnapshot(dst []byte, through uint64) []byte {
 	return append(strconv.AppendUint(dst, through, 10), '}')
 }
 
-// AppendPrune appends the request to prune ranges of seqs.
-func AppendPrune(dst []byte, ranges [][2]uint64, h backend.Horizon) []byte {
+// AppendPrune appends the request to prune seqs.
+func AppendPrune(dst []byte, seqs seqrange.Set, h backend.Horizon) []byte {
 	dst = append(dst, `{"op":"prune","seqs":[`...)
-	for i, x := range ranges {
+	for i, x := range seqs {
 		dst = append(appendComma(dst, i), '[')
 		dst = append(strconv.AppendUint(dst, x[0], 10), ',')
 		dst = append(strconv.AppendUint(dst, x[1], 10), ']')
