@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 
-	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -37,7 +36,7 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, http.StatusServiceUnavailable, readiness{Status: status, Connections: &n})
 		return
 	}
-	if _, err := backend.StatsOf(r.Context(), a.log); err != nil && statusOf(err) != http.StatusNotImplemented {
+	if _, err := a.log.Stats(r.Context()); err != nil {
 		h.fail(w, r, &statusError{http.StatusServiceUnavailable, err})
 		return
 	}

@@ -1,11 +1,9 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
-	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -15,7 +13,7 @@ type statusReport struct {
 	StartedAt time.Time     `json:"started_at"`
 	UptimeMS  int64         `json:"uptime_ms"`
 
-	Log *logStatus `json:"log"` // null: the backend does not say
+	Log logStatus `json:"log"`
 
 	Requests map[string]uint64 `json:"requests"`
 	Slow     map[string]uint64 `json:"slow"`
@@ -57,13 +55,11 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request, q *request) err
 		Connections: m.Connections, Accepted: m.Accepted, Closed: m.Closed, Rejected: m.Rejected, CutOff: m.CutOff,
 		Subscriptions: m.Subscriptions, Lag: m.Lag, Streams: h.Streams(), LastError: m.LastError,
 	}
-	s, err := backend.StatsOf(r.Context(), q.log)
-	switch {
-	case err == nil:
-		report.Log = &logStatus{s.FirstSeq, s.LastSeq, s.DurableSeq, s.Facts, s.Bytes}
-	case !errors.Is(err, errors.ErrUnsupported):
+	s, err := q.log.Stats(r.Context())
+	if err != nil {
 		return err
 	}
+	report.Log = logStatus{s.FirstSeq, s.LastSeq, s.DurableSeq, s.Facts, s.Bytes}
 	h.answer(w, http.StatusOK, report)
 	return nil
 }
