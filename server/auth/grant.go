@@ -24,9 +24,7 @@ type stores struct {
 }
 
 func newStores(names []string) stores {
-	sorted := slices.AppendSeq([]string{}, slices.Values(names)) // never nil
-	slices.Sort(sorted)
-	sorted = slices.Compact(sorted)
+	sorted := slices.Compact(slices.Sorted(slices.Values(names)))
 	return stores{all: slices.Contains(sorted, "*"), names: sorted}
 }
 
@@ -65,6 +63,8 @@ func (g *Grant) Readable(asked []string) ([]string, error) {
 		return asked, nil
 	case g.read.all:
 		return nil, nil
+	case g.read.names == nil:
+		return []string{}, nil // not nil, which is all
 	}
 	return g.read.names, nil
 }

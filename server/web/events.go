@@ -110,7 +110,7 @@ func (x *eventStream) push(page backend.Page) error {
 	return x.flush()
 }
 
-// beat sends an id alone, which shows that the stream is alive and takes the client's place along.
+// beat sends an id alone, which shows that the stream is alive and moves the client's cursor.
 func (x *eventStream) beat() {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -12,11 +12,11 @@ func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {
 	}{"ok"})
 }
 
-// A readiness says whether the log is served, and if not, how far that is.
+// A readiness says whether the log is served, and if not, how far opening or draining has come.
 type readiness struct {
 	Status      server.Status `json:"status"`
 	Progress    *Progress     `json:"progress,omitempty"`    // of opening the log
-	Connections *int          `json:"connections,omitempty"` // that have not ended yet
+	Connections *int          `json:"connections,omitempty"` // that are still open
 }
 
 // loading is the status of a server whose log is being opened.

@@ -7,7 +7,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// A statusReport is what /v1/status says.
+// A statusReport is the answer of /v1/status.
 type statusReport struct {
 	Status    server.Status `json:"status"`
 	StartedAt time.Time     `json:"started_at"`
