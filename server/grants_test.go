@@ -170,6 +170,29 @@ func TestGrants(t *testing.T) {
 
 func first[A, B any](a A, _ B) A { return a }
 
+// TestFeaturesOfGrants: hello says what the log can do, and which stores the client may read.
+func TestFeaturesOfGrants(t *testing.T) {
+	file := newTokenFile(t, admin, tasks, none, entry("three", []string{"c", "a", "c", "b"}, nil, false))
+	log := memory.New(memory.Options{})
+	s := serve(t, "tcp", log, server.Options{Tokens: file.Tokens})
+	want := log.Features()
+	for token, stores := range map[string][]string{"admin": nil, "tasks": {"tasks"}, "none": {}, "three": {"a", "b", "c"}} {
+		want.Stores = stores
+		require.Equal(t, want, backend.Features(s.dial().hello(token).Features), token)
+	}
+	require.Equal(t, backend.Features{Stores: []string{}}, backend.Features(s.dial().hello("").Features), "an unknown client learns nothing")
+
+	// The log itself may give less.
+	some := backend.Intercept(log, backend.Hooks{Features: func(f backend.Features) backend.Features {
+		f.Stores = []string{"a", "tasks"}
+		return f
+	}})
+	s = serve(t, "tcp", some, server.Options{Tokens: file.Tokens})
+	for token, stores := range map[string][]string{"admin": {"a", "tasks"}, "tasks": {"tasks"}, "none": {}, "three": {"a"}} {
+		require.Equal(t, stores, s.dial().hello(token).Features.Stores, token)
+	}
+}
+
 // TestReusedIDTellsNothing uses an ID that a fact of another store has, which the client may not read.
 func TestReusedIDTellsNothing(t *testing.T) {
 	file := newTokenFile(t, admin, tasks)

@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,6 +14,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/wire"
 )
 
 // TestHeartbeats: a subscription hears every five seconds that it is alive if nothing else is sent, and at once of the
@@ -58,6 +61,39 @@ func TestHeartbeats(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A busyLog is far behind its end, and yields an empty page every 10 ms.
+type busyLog struct{ *memory.Log }
+
+func (busyLog) Stats(context.Context) (backend.Stats, error) {
+	return backend.Stats{LastSeq: 1 << 60}, nil
+}
+
+func (busyLog) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return func(yield func(wire.Frames, error) bool) {
+		for seq := r.After.Seq; ctx.Err() == nil && yield(wire.Frames{Through: backend.Cursor{Seq: seq}}, nil); seq++ {
+			time.Sleep(10 * time.Millisecond)
+		}
+		yield(wire.Frames{}, ctx.Err())
+	}
+}
+
+// TestProgressFarFromTheEnd: a subscription that reads on and on without a fact to send says how far it is, soon but not
+// for each page.
+func TestProgressFarFromTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, l := servePipe(t, server.Options{}, func(l *memory.Log) backend.Backend { return busyLog{l} })
+		p := l.dial(t)
+		p.hello("")
+		p.requireOK(`{"op":"subscribe","stores":["tasks"]}`)
+		start := time.Now()
+		for i := range uint64(10) {
+			require.Equal(t, fmt.Sprintf(`{"event":"heartbeat","last_seq":%d}`, 5*(i+1)), p.next())
+		}
+		require.Equal(t, 500*time.Millisecond, time.Since(start))
+		require.NoError(t, p.Close())
+	})
 }
 
 // TestIdleSubscriptionsOfVersion1 has such a subscription wait, which gets no heartbeats, without looking at

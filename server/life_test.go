@@ -112,6 +112,30 @@ func TestShutdown(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
+// TestServing: what is served beside the server's own connections learns that the server drains.
+func TestServing(t *testing.T) {
+	s := server.New(memory.New(memory.Options{}), server.Options{})
+	parent, stop := context.WithCancel(t.Context())
+	drained, cancel1 := s.Serving(t.Context())
+	stopped, cancel2 := s.Serving(parent)
+	ended, cancel3 := s.Serving(t.Context())
+	defer cancel1(nil)
+	defer cancel2(nil)
+	stop()
+	require.ErrorIs(t, context.Cause(stopped), context.Canceled)
+	why := errors.New("why")
+	cancel3(why)
+	require.Equal(t, why, context.Cause(ended))
+	require.NoError(t, drained.Err())
+	require.NoError(t, s.Shutdown(t.Context()))
+	<-drained.Done()
+	require.ErrorIs(t, context.Cause(drained), backend.ErrUnavailable)
+	late, cancel4 := s.Serving(t.Context())
+	defer cancel4(nil)
+	<-late.Done()
+	require.ErrorIs(t, context.Cause(late), backend.ErrUnavailable)
+}
+
 // TestShutdownWithoutTime cuts off what does not end before ctx does.
 func TestShutdownWithoutTime(t *testing.T) {
 	log := newGatedLog(memory.New(memory.Options{}))

@@ -19,23 +19,27 @@ const buckets = 27
 // Metrics is what a server has counted since New. The keys of the maps are ops; requests with an unknown op are
 // counted as "unknown".
 type Metrics struct {
-	Requests map[string]uint64    // answered, or being streamed
-	Slow     map[string]uint64    // took longer than Options.SlowOp
-	Latency  map[string]Histogram // from reading a request until its answer was ready; of streams, until they began
-	Errors   map[string]uint64    // by the error code of the answer; includes those that Failed was told of
+	StartedAt time.Time `json:"started_at"`
 
-	FactsIn, FactsOut uint64 // new facts that clients wrote, and facts that they were sent
-	BytesIn, BytesOut uint64
+	Requests map[string]uint64    `json:"requests"` // answered, or being streamed
+	Slow     map[string]uint64    `json:"slow"`     // took longer than Options.SlowOp
+	Latency  map[string]Histogram `json:"-"`        // from reading a request until its answer was ready; of streams, until they began
+	Errors   map[string]uint64    `json:"errors"`   // by the error code of the answer; includes those that Failed was told of
 
-	Connections      int    // open ones
-	Accepted, Closed uint64 // connections, ever
-	Rejected         uint64 // connections, for lack of room
-	CutOff           uint64 // connections, since the client sent or read too slowly
-	Subscriptions    int    // open ones
-	Lag              uint64 // how many seqs the subscription that is furthest behind has still to be sent
-	LastError        string // the latest failure of the log or of a connection; "": none yet
-	StartedAt        time.Time
-	Pushed           uint64 // facts sent to subscriptions; FactsOut has them too
+	FactsIn  uint64 `json:"facts_in"`  // new facts that clients wrote
+	FactsOut uint64 `json:"facts_out"` // facts that clients were sent
+	Pushed   uint64 `json:"pushed"`    // those of them that subscriptions were sent
+	BytesIn  uint64 `json:"bytes_in"`
+	BytesOut uint64 `json:"bytes_out"`
+
+	Connections   int    `json:"connections"`          // open ones
+	Accepted      uint64 `json:"accepted"`             // connections, ever
+	Closed        uint64 `json:"closed"`               // connections, ever
+	Rejected      uint64 `json:"rejected"`             // connections, for lack of room
+	CutOff        uint64 `json:"cut_off"`              // connections, since the client sent or read too slowly
+	Subscriptions int    `json:"subscriptions"`        // open ones
+	Lag           uint64 `json:"lag"`                  // how many seqs the subscription that is furthest behind has still to be sent
+	LastError     string `json:"last_error,omitempty"` // the latest failure of the log or of a connection; "": none yet
 }
 
 // A Histogram counts how long something took.
@@ -129,7 +133,7 @@ func (s *Server) Metrics() Metrics {
 		Requests: map[string]uint64{}, Slow: map[string]uint64{}, Latency: map[string]Histogram{},
 		FactsIn: m.factsIn.Load(), FactsOut: m.factsOut.Load(), BytesIn: m.bytesIn.Load(), BytesOut: m.bytesOut.Load(),
 		Accepted: m.accepted.Load(), Closed: m.closed.Load(), Rejected: m.rejected.Load(), CutOff: m.cutOff.Load(),
-		Pushed: m.pushed.Load(), StartedAt: s.started,
+		Pushed: m.pushed.Load(), StartedAt: s.started.UTC(),
 	}
 	for op, x := range m.ops {
 		if n := x.requests.Load(); n > 0 {

@@ -75,6 +75,36 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
+// TestPipelinedBatches sends batches without waiting: they are few calls of the log, and each has a verdict of its own.
+func TestPipelinedBatches(t *testing.T) {
+	const n = 300
+	log := &countingLog{Log: memory.New(memory.Options{})}
+	s := serve(t, "tcp", log, server.Options{})
+	p := s.dial2()
+	var bodies []string
+	expect := ""
+	for i := range n {
+		bodies = append(bodies, fmt.Sprintf(`{"op":"write_batch","facts":[%s,%s],"expect":[{"store":"tasks","key":"k-last","id":%q}],"request_id":%d}`,
+			factJSON("tasks", fmt.Sprint(i)), strings.Replace(factJSON("tasks", fmt.Sprint("l", i)), fmt.Sprint("k-l", i), "k-last", 1), expect, i))
+		if expect = fmt.Sprint("l", i); i%3 == 0 {
+			bodies = append(bodies, `{"op":"write_batch","facts":[`+factJSON("tasks", "lost")+`],"expect":[{"store":"tasks","key":"k-last","id":"other"}]}`)
+		}
+	}
+	p.send(bodies...)
+	for i := range n {
+		a := answerOf(t, p.next())
+		require.Equal(t, uint64(2*i+1), a.seqOfFirst(t))
+		require.Equal(t, fmt.Sprint(i), string(a.RequestID))
+		if i%3 == 0 {
+			require.Equal(t, "conflict", answerOf(t, p.next()).Code)
+		}
+	}
+	require.Less(t, log.writes.Load(), int64(n/5))
+	require.Equal(t, uint64(n+n/3), s.Metrics().Requests["write_batch"])
+	require.Equal(t, uint64(2*n), s.Metrics().FactsIn)
+	require.Len(t, s.facts(), 2*n)
+}
+
 // TestFrameLimit takes frames up to the limit, however little is buffered, and says what it is.
 func TestFrameLimit(t *testing.T) {
 	const limit = 64 << 10

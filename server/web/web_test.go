@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,6 +207,10 @@ func TestFacts(t *testing.T) {
 	}
 
 	status := x.get(200, "/v1/status")
+	var keys map[string]any
+	require.NoError(t, json.Unmarshal([]byte(status), &keys))
+	require.Equal(t, []string{"accepted", "bytes_in", "bytes_out", "closed", "connections", "cut_off", "errors", "facts_in", "facts_out", "lag", "log", "pushed",
+		"rejected", "requests", "slow", "started_at", "status", "streams", "subscriptions", "uptime_ms"}, slices.Sorted(maps.Keys(keys)))
 	require.Contains(t, status, `"log":{"first_seq":1,"last_seq":3,"durable_seq":0,"facts":3`)
 	require.Contains(t, status, `"status":"ready"`)
 }
