@@ -7,7 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
 // load gives the sequencer what the sealed pieces hold, from their indexes, and returns the pieces,

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -63,7 +63,7 @@ func (c *Client) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Hor
 		return c.v1.Prune(ctx, seqs, h)
 	}
 	var report backend.PruneReport
-	ranges := rangesOf(slices.Sorted(seqs))
+	ranges := seqrange.Collect(seqs)
 	for first := true; first || len(ranges) > 0; first = false {
 		n := min(len(ranges), maxRanges)
 		body, err := c.apart(ctx, func(dst []byte) []byte { return protocol.AppendPrune(dst, ranges[:n], h) })
@@ -79,18 +79,6 @@ func (c *Client) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Hor
 		ranges = ranges[n:]
 	}
 	return report, nil
-}
-
-// rangesOf returns sorted seqs as ranges.
-func rangesOf(seqs []uint64) (ranges [][2]uint64) {
-	for _, seq := range seqs {
-		if n := len(ranges); n > 0 && seq <= ranges[n-1][1]+1 {
-			ranges[n-1][1] = max(seq, ranges[n-1][1])
-		} else {
-			ranges = append(ranges, [2]uint64{seq, seq})
-		}
-	}
-	return ranges
 }
 
 // apart makes a round trip on a connection of its own, since the request may take long and other calls need not wait

@@ -25,6 +25,7 @@ import (
 	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -80,11 +81,11 @@ func answering(body string) func(net.Conn) {
 func silent(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }
 
 // loadTokens returns tokens with one entry, who may do everything.
-func loadTokens(t testing.TB) (token string, tokens *server.Tokens) {
-	token, entry := server.NewToken("admin")
+func loadTokens(t testing.TB) (token string, tokens *auth.Tokens) {
+	token, entry := auth.NewToken("admin")
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
 	require.NoError(t, os.WriteFile(path, []byte("- {name: admin, sha256: "+entry.SHA256+", read: ['*'], write: ['*'], admin: true}\n"), 0o600))
-	tokens, err := server.LoadTokens(path)
+	tokens, err := auth.LoadTokens(path)
 	require.NoError(t, err)
 	return token, tokens
 }

@@ -41,7 +41,7 @@ func (c *Client) loop(ctx context.Context, kind string, r backend.Range) iter.Se
 		if err == nil {
 			err = c.session(ctx, x.read)
 		}
-		if err != nil && err != errEnded.error {
+		if err != nil && err != errEnded {
 			yield(wire.Frames{}, fmt.Errorf("network: %s after seq %d: %w", kind, x.r.After.Seq, err))
 		}
 	}
@@ -119,7 +119,7 @@ type reader struct {
 }
 
 // errEnded ends a loop that the body has left, or that has reached its end.
-var errEnded = permanent{errors.New("the loop has ended")}
+var errEnded = errors.New("the loop has ended")
 
 // read asks the server for the log after the last page, and yields what comes.
 func (x *reader) read(s *session) (progress bool, err error) {
@@ -205,7 +205,7 @@ func (x *reader) take(frame []byte) error {
 	x.page.Through.Seq = max(x.page.Through.Seq, control.LastSeq)
 	x.due = !x.begun
 	if control.End {
-		return errEnded
+		return permanent{errEnded}
 	}
 	return nil
 }
@@ -238,7 +238,7 @@ func (x *reader) flush() error {
 	x.begun, x.due = true, false
 	x.page, x.r.After = wire.Frames{Through: page.Through}, page.Through
 	if !x.yield(page, nil) || x.r.Through != 0 && x.r.After.Seq >= x.r.Through {
-		return errEnded
+		return permanent{errEnded}
 	}
 	return nil
 }

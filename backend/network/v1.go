@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
@@ -356,7 +356,7 @@ func (x *reader) readV1(s *session) (progress bool, err error) {
 	} else {
 		var facts []backend.Fact
 		if facts, err = s.replayV1(); err == nil {
-			err = cmp.Or(replayed(facts), errEnded)
+			err = cmp.Or[error](replayed(facts), permanent{errEnded})
 		}
 	}
 	return x.r.After.Seq > start, x.lost(err)

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -129,7 +129,7 @@ func (c *Client) writeWindow(ctx context.Context, batches []backend.Batch, all [
 			bodies[i], all[i].Err = c.do(ctx, cl)
 		}
 		if all[i].Err == nil {
-			all[i].Err = parseWritten(bodies[i], &all[i])
+			all[i].Err = parseWritten(bodies[i], &batches[i], &all[i])
 			c.freeCall(cl)
 		}
 	}
@@ -169,17 +169,22 @@ func (c *Client) batchCall(b backend.Batch, w *backend.Written) (*call, error) {
 // isSingle reports whether b is written as a fact, which costs less.
 func isSingle(b *backend.Batch) bool { return len(b.Facts) == 1 && len(b.Expect) == 0 }
 
-// parseWritten completes the facts in w with what the answer to their batch says.
-func parseWritten(body []byte, w *backend.Written) error {
-	acks, err := protocol.ParseWrittenBatch(body, len(w.Facts))
+// parseWritten completes w with what the answer to batch b says.
+func parseWritten(body []byte, b *backend.Batch, w *backend.Written) error {
+	var acks []protocol.Ack
+	var err error
+	if isSingle(b) {
+		acks = make([]protocol.Ack, 1)
+		acks[0], err = protocol.ParseWritten(body)
+	} else {
+		acks, err = protocol.ParseWrittenBatch(body, len(b.Facts))
+	}
 	if err != nil {
 		return err
 	}
+	w.First = protocol.FirstOf(acks)
 	for i, a := range acks {
 		w.Facts[i] = acked(a, w.Facts[i])
-		if a.Fact == nil && w.First == 0 {
-			w.First = a.Seq
-		}
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ import (
 	"hash/maphash"
 	"strings"
 
-	"github.com/google/uuid"
+	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
 // A keyIndex knows each key's latest fact. It holds no pointers but a few for each thousand keys,
@@ -26,9 +26,9 @@ type keyIndex struct {
 const entryBlock = 1024
 
 type keyEntry struct {
-	seq   uint64    // of the latest fact; 0: none left
-	id    uuid.UUID // its ID, if that is a UUID in lower case
-	name  nameRef   // the key
+	seq   uint64   // of the latest fact; 0: none left
+	id    [16]byte // its ID, if that is a UUID in lower case
+	name  nameRef  // the key
 	store uint32
 }
 
@@ -37,7 +37,7 @@ type undoKey struct {
 	entry           uint32
 	newKey, newName bool // the entry, and its store's number, were added
 	seq             uint64
-	id              uuid.UUID
+	id              [16]byte
 	odd             string
 }
 
@@ -49,7 +49,7 @@ func (u *undoKey) latest() string {
 	case u.odd != "":
 		return u.odd
 	}
-	return u.id.String()
+	return uuidtext.String(u.id)
 }
 
 func newKeyIndex() keyIndex {
@@ -127,7 +127,7 @@ func (x *keyIndex) id(n uint32) string {
 	if id, ok := x.odd[n]; ok {
 		return id
 	}
-	return e.id.String()
+	return uuidtext.String(e.id)
 }
 
 // set makes the fact at seq the key's latest, and returns what undo needs to take that back.
@@ -254,10 +254,4 @@ func (a *nameArena) cut(r nameRef) { a.blocks[r.block] = a.blocks[r.block][:r.of
 
 func (a *nameArena) get(r nameRef) []byte {
 	return a.blocks[r.block][r.offset:][:r.length]
-}
-
-// parseUUID returns the UUID that id is the usual text of, in lower case.
-func parseUUID(id string) (uuid.UUID, bool) {
-	u, err := uuid.Parse(id)
-	return u, err == nil && len(id) == 36 && !strings.ContainsAny(id, "ABCDEF")
 }

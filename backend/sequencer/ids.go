@@ -4,7 +4,7 @@ import (
 	"hash/maphash"
 	"iter"
 
-	"github.com/google/uuid"
+	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
 // Remembered is how many of its latest IDs a log knows at least.
@@ -38,13 +38,13 @@ func newIDIndex() idIndex {
 
 // An ID is a fact's ID in little room.
 type ID struct {
-	UUID uuid.UUID // what Text would be the usual text of, in lower case, where Text is empty
+	UUID [16]byte // if Text is empty: the UUID whose usual text, in lower case, the ID is
 	Text string
 }
 
 // IDOf returns the ID whose text is id. It shares the text's memory.
 func IDOf(id string) ID {
-	if u, ok := parseUUID(id); ok {
+	if u, ok := uuidtext.Parse(id); ok {
 		return ID{UUID: u}
 	}
 	return ID{Text: id}
@@ -55,7 +55,7 @@ func (id ID) String() string {
 	if id.Text != "" {
 		return id.Text
 	}
-	return id.UUID.String()
+	return uuidtext.String(id.UUID)
 }
 
 // find yields the seqs at which the fact with the ID may be.

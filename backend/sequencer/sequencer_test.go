@@ -329,17 +329,14 @@ func TestIDsOfDistantSeqs(t *testing.T) {
 	}
 }
 
-func TestUUIDs(t *testing.T) {
+// IDs come back as they were, whether they are kept as a UUID's bytes or as text.
+func TestIDs(t *testing.T) {
 	const id = "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76b"
-	u, ok := parseUUID(id)
-	require.True(t, ok)
-	require.Equal(t, id, u.String())
-	for _, odd := range []string{
-		"", "x", "0197C0DE-8c1a-7055-9dd2-e6a1ec8aa76b", "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76g", "0197c0de08c1a-7055-9dd2-e6a1ec8aa76b",
-		"urn:uuid:" + id, "{" + id + "}", "0197c0de8c1a70559dd2e6a1ec8aa76b",
-	} {
-		_, ok := parseUUID(odd)
-		require.False(t, ok, odd)
+	require.Empty(t, IDOf(id).Text)
+	require.Equal(t, id, IDOf(id).String())
+	for _, odd := range []string{"x", strings.ToUpper(id), id[:35] + "g", "urn:uuid:" + id, "{" + id + "}", strings.ReplaceAll(id, "-", "")} {
+		require.Equal(t, ID{Text: odd}, IDOf(odd))
+		require.Equal(t, odd, IDOf(odd).String())
 	}
 }
 
