@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -61,7 +62,7 @@ func TooLarge(limit int) error {
 // Size returns how many bytes of JSON a log keeps of f: the size without the white space around values. It
 // does not look into the values.
 func Size(f *backend.Fact) int {
-	return len(wire.TrimSpace(f.Value)) + len(wire.TrimSpace(f.Producer)) + len(wire.TrimSpace(f.Derivation))
+	return len(jsonvalue.TrimSpace(f.Value)) + len(jsonvalue.TrimSpace(f.Producer)) + len(jsonvalue.TrimSpace(f.Derivation))
 }
 
 // Normalize returns f, which must be valid, as a log keeps it, except for what [Sequencer.Assign] fills in.
@@ -83,7 +84,7 @@ func Normalize(f backend.Fact) (backend.Fact, error) {
 			continue
 		}
 		start := len(block)
-		block = append(block, wire.TrimSpace(*v)...)
+		block = append(block, jsonvalue.TrimSpace(*v)...)
 		*v = block[start:len(block):len(block)]
 	}
 	if !f.TransactionTime.IsZero() {
