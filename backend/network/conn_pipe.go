@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -76,7 +77,7 @@ const loneSize = 8 << 10
 // all that was sent before.
 func (p *pipe) submit(cl *call) error {
 	if limit := p.hello.MaxFrame; len(cl.frame)-wire.FrameOverhead > limit {
-		return tooLarge(limit)
+		return sequencer.TooLarge(limit)
 	}
 	p.mu.Lock()
 	if p.err != nil {

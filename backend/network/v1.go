@@ -44,7 +44,7 @@ type logV1 struct {
 
 func newLogV1(c *Client) *logV1 {
 	l := &logV1{Defaults: backend.DefaultsOf(c, 0), client: c, turn: ctxsync.NewMutex()}
-	l.seq = sequencer.New(l)
+	l.seq = sequencer.New(l.fact)
 	return l
 }
 
@@ -97,8 +97,8 @@ func (l *logV1) load(f *backend.Fact) {
 	}
 }
 
-// Fact implements sequencer.Log. The caller holds mu.
-func (l *logV1) Fact(seq uint64) (backend.Fact, bool, error) {
+// fact returns the fact at seq, if there is one. The caller holds mu.
+func (l *logV1) fact(seq uint64) (backend.Fact, bool, error) {
 	facts, err := l.client.allV1(l.lookups)
 	if err != nil || seq > uint64(len(facts)) {
 		return backend.Fact{}, false, err

@@ -3,7 +3,6 @@ package network
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/igniter-store/igniter/backend"
@@ -22,13 +21,7 @@ func (c *Client) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 }
 
 func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	if err := c.checkSize(&f); err != nil {
-		return f, err
-	}
-	if err := f.Validate(); err != nil {
-		return f, err
-	}
-	f, err := sequencer.Normalize(f)
+	f, err := sequencer.Prepare(f, c.maxFrame())
 	if err != nil {
 		return f, err
 	}
@@ -49,19 +42,11 @@ func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 	return acked(ack, f), nil
 }
 
-// checkSize refuses a fact that can't fit a frame, before anything else is done with it.
-func (c *Client) checkSize(f *backend.Fact) error {
+// maxFrame returns the limit of a request that the server told last.
+func (c *Client) maxFrame() int {
 	c.mu.Lock()
-	limit := c.hello.MaxFrame
-	c.mu.Unlock()
-	if sequencer.Size(f) > limit {
-		return tooLarge(limit)
-	}
-	return nil
-}
-
-func tooLarge(limit int) error {
-	return fmt.Errorf("%w: the server's limit is a frame of %d bytes", backend.ErrTooLarge, limit)
+	defer c.mu.Unlock()
+	return c.hello.MaxFrame
 }
 
 // acked returns the fact that the log holds for f. It does not keep the answer's memory.
@@ -136,23 +121,11 @@ func (c *Client) writeWindow(ctx context.Context, batches []backend.Batch, all [
 	return len(calls)
 }
 
-// batchCall returns the request to write b, and sets w.Facts to the facts as a log keeps them, but for what the log
-// fills in.
-func (c *Client) batchCall(b backend.Batch, w *backend.Written) (*call, error) {
-	for i := range b.Facts {
-		if err := c.checkSize(&b.Facts[i]); err != nil {
-			return nil, err
-		}
-	}
-	if err := b.Validate(); err != nil {
+// batchCall returns the request to write b, and sets w.Facts to its facts as a log keeps them, except for what the
+// log fills in.
+func (c *Client) batchCall(b backend.Batch, w *backend.Written) (_ *call, err error) {
+	if b.Facts, err = sequencer.PrepareBatch(b, c.maxFrame()); err != nil {
 		return nil, err
-	}
-	b.Facts = slices.Clone(b.Facts)
-	for i := range b.Facts {
-		var err error
-		if b.Facts[i], err = sequencer.Normalize(b.Facts[i]); err != nil {
-			return nil, err
-		}
 	}
 	w.Facts = b.Facts
 	cl := c.newCall()
