@@ -35,7 +35,7 @@ func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
 		l.progress.advance(p.size)
 	}
 	for {
-		l.seq = sequencer.New(&lookup{log: l})
+		l.seq = sequencer.New((&lookup{log: l}).Fact)
 		bad, err := l.loadIndexes(pieces, indexes)
 		if err == nil {
 			return pieces, nil

@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -94,9 +95,9 @@ func merge(old []*chunk) []*chunk {
 	return p.close()
 }
 
-// thin returns chunks with the facts of c but those at the given seqs, which are sorted, and the facts
-// that it left out. The facts of a batch that remain stay together.
-func (c *chunk) thin(seqs []uint64) (rest []*chunk, pruned []backend.Fact, err error) {
+// thin returns chunks with the facts of c except those at the given seqs, and the facts that it left out. The
+// facts that remain of a batch stay together.
+func (c *chunk) thin(seqs seqrange.Set) (rest []*chunk, pruned []backend.Fact, err error) {
 	var p packer
 	var facts []backend.Fact
 	left := len(c.frames)
@@ -108,7 +109,7 @@ func (c *chunk) thin(seqs []uint64) (rest []*chunk, pruned []backend.Fact, err e
 		kept := facts[:0:len(facts)]
 		before := len(pruned)
 		for _, f := range facts {
-			if _, gone := slices.BinarySearch(seqs, f.Seq); gone {
+			if seqs.Has(f.Seq) {
 				pruned = append(pruned, f)
 			} else {
 				kept = append(kept, f)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -44,19 +45,18 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizo
 	if err := ctx.Err(); err != nil {
 		return backend.PruneReport{}, fmt.Errorf("memory: prune: nothing is removed: %w", err)
 	}
-	wanted := slices.Compact(slices.Sorted(seqs))
+	wanted := seqrange.Collect(seqs)
 	l.compacting.Lock()
 	defer l.compacting.Unlock()
 	pruned, err := l.prune(ctx, wanted)
 	if err != nil {
 		return backend.PruneReport{}, fmt.Errorf("memory: prune: nothing is removed: %w", err)
 	}
-	return backend.PruneReport{Pruned: uint64(pruned), Missing: uint64(len(wanted) - pruned)}, nil
+	return backend.PruneReport{Pruned: uint64(pruned), Missing: wanted.Len() - uint64(pruned)}, nil
 }
 
-// prune removes the facts at the given seqs, which are sorted, and returns how many these were. The
-// caller holds compacting.
-func (l *Log) prune(ctx context.Context, seqs []uint64) (int, error) {
+// prune removes the facts at the given seqs, and returns how many these were. The caller holds compacting.
+func (l *Log) prune(ctx context.Context, seqs seqrange.Set) (int, error) {
 	chunks, err := l.seal(ctx)
 	if err != nil {
 		return 0, err
@@ -67,13 +67,11 @@ func (l *Log) prune(ctx context.Context, seqs []uint64) (int, error) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		from, _ := slices.BinarySearch(seqs, c.first)
-		to, _ := slices.BinarySearch(seqs, c.last+1)
-		if from == to {
+		if !seqs.Overlaps(c.first, c.last) {
 			rest = append(rest, c)
 			continue
 		}
-		kept, gone, err := c.thin(seqs[from:to])
+		kept, gone, err := c.thin(seqs)
 		if err != nil {
 			return 0, fmt.Errorf("seqs %d to %d: %w", c.first, c.last, err)
 		}

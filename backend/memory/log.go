@@ -24,7 +24,7 @@ type Log struct {
 	seq     *sequencer.Sequencer
 	chunks  []*chunk       // only the last one is changed in place, see replace
 	sealed  bool           // the last chunk takes no more frames
-	found   []backend.Fact // of the frame that lookup looked into last
+	found   []backend.Fact // of the frame that fact looked into last
 	bodies  [][]byte       // of the facts of one frame, while it is built
 	scratch []byte         // the bodies' memory
 	frame   []byte
@@ -41,7 +41,7 @@ var (
 // New returns an empty Log.
 func New(opts Options) *Log {
 	l := &Log{opts: opts.withDefaults()}
-	l.seq = sequencer.New(lookup{l})
+	l.seq = sequencer.New(l.fact)
 	return l
 }
 
@@ -97,28 +97,24 @@ func (l *Log) at(seq uint64) int {
 	return sort.Search(n, func(i int) bool { return l.chunks[i].last > seq })
 }
 
-// lookup is the log as its sequencer sees it, which is used under the log's lock.
-type lookup struct{ log *Log }
-
-// Fact implements sequencer.Log. It keeps the facts of the last frame, since the facts of a batch that is
-// written again are looked up one after the other.
-func (l lookup) Fact(seq uint64) (backend.Fact, bool, error) {
-	found := l.log.found
-	if n := len(found); n == 0 || seq < found[0].Seq || seq > found[n-1].Seq {
-		i := l.log.at(seq - 1)
-		if i == len(l.log.chunks) {
+// fact returns the fact at seq, for the sequencer. It keeps the facts of the last frame, since the facts of a
+// batch that is written again are looked up one after the other. The caller holds mu.
+func (l *Log) fact(seq uint64) (backend.Fact, bool, error) {
+	if n := len(l.found); n == 0 || seq < l.found[0].Seq || seq > l.found[n-1].Seq {
+		i := l.at(seq - 1)
+		if i == len(l.chunks) {
 			return backend.Fact{}, false, nil
 		}
-		c := l.log.chunks[i]
-		var err error
-		if found, err = wire.ParseGroup(nil, c.body(c.after(seq-1))); err != nil {
+		c := l.chunks[i]
+		found, err := wire.ParseGroup(nil, c.body(c.after(seq-1)))
+		if err != nil {
 			return backend.Fact{}, false, err
 		}
-		l.log.found = found
+		l.found = found
 	}
-	i, ok := slices.BinarySearchFunc(found, seq, func(f backend.Fact, seq uint64) int { return cmp.Compare(f.Seq, seq) })
+	i, ok := slices.BinarySearchFunc(l.found, seq, func(f backend.Fact, seq uint64) int { return cmp.Compare(f.Seq, seq) })
 	if !ok {
 		return backend.Fact{}, false, nil
 	}
-	return found[i].Clone(), true, nil
+	return l.found[i].Clone(), true, nil
 }

@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -14,10 +13,10 @@ import (
 
 // WriteFact implements backend.Backend.
 func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	facts := [1]backend.Fact{f}
-	err := l.check(ctx, facts[:])
+	var facts [1]backend.Fact
+	err := ctx.Err()
 	if err == nil {
-		err = f.Validate()
+		facts[0], err = sequencer.Prepare(f, l.opts.MaxFrame)
 	}
 	if err == nil {
 		_, err = l.write(facts[:], nil)
@@ -30,14 +29,13 @@ func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, erro
 
 // Write implements backend.Log.
 func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
+	if err := ctx.Err(); err != nil {
+		return backend.Refused(len(batches), fmt.Errorf("memory: write %d batches: %w", len(batches), err))
+	}
 	all := make([]backend.Written, len(batches))
-	for i := range batches {
-		b, w := &batches[i], &all[i]
-		err := l.check(ctx, b.Facts)
-		if err == nil {
-			err = b.Validate()
-		}
-		facts := slices.Clone(b.Facts)
+	for i, b := range batches {
+		w := &all[i]
+		facts, err := sequencer.PrepareBatch(b, l.opts.MaxFrame)
 		if err == nil {
 			w.First, err = l.write(facts, b.Expect)
 		}
@@ -50,29 +48,11 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 	return all
 }
 
-// check refuses facts that are too large for a frame, before anything is done with their bytes. Whether
-// the new facts of a batch fit one frame together shows once it is known which are new.
-func (l *Log) check(ctx context.Context, facts []backend.Fact) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	for i := range facts {
-		if sequencer.Size(&facts[i]) > l.opts.MaxFrame {
-			return l.tooLarge()
-		}
-	}
-	return nil
-}
-
-func (l *Log) tooLarge() error {
-	return fmt.Errorf("%w: the limit is a frame of %d bytes", backend.ErrTooLarge, l.opts.MaxFrame)
-}
-
 var drafts = sync.Pool{New: func() any { return new([]wire.EncodedFact) }}
 
-// write encodes, numbers and appends the facts, which are valid, and puts in their place what the log then
-// holds. It returns the seq of the first new one, 0 if none is new. Everything but numbering and copying is
-// done without the lock.
+// write encodes, numbers and appends the facts, and puts in their place what the log then holds. It returns
+// the seq of the first new one, 0 if none is new. Everything but numbering and copying is done without the
+// lock.
 func (l *Log) write(facts []backend.Fact, expect []backend.Expect) (first uint64, err error) {
 	pooled := drafts.Get().(*[]wire.EncodedFact)
 	defer drafts.Put(pooled)
@@ -80,12 +60,9 @@ func (l *Log) write(facts []backend.Fact, expect []backend.Expect) (first uint64
 		*pooled = append(*pooled, wire.EncodedFact{})
 	}
 	for i := range facts {
-		if facts[i], err = sequencer.Normalize(facts[i]); err != nil {
-			return 0, err
-		}
 		(*pooled)[i].Encode(&facts[i])
 	}
-	first, err = l.append(facts, *pooled, expect, wire.Time(l.opts.Now()))
+	first, err = l.append(facts, *pooled, expect, l.opts.Now())
 	if first > 0 {
 		l.change.Notify()
 	}
@@ -135,7 +112,7 @@ func (l *Log) assemble(facts []backend.Fact, drafts []wire.EncodedFact, first ui
 	}
 	if len(l.scratch) > l.opts.MaxFrame || len(l.frame)-wire.FrameOverhead > l.opts.MaxFrame {
 		l.bodies, l.scratch, l.frame = nil, nil, nil
-		return l.tooLarge()
+		return sequencer.TooLarge(l.opts.MaxFrame)
 	}
 	return nil
 }
