@@ -97,8 +97,11 @@ func within(prefix string, err error) error {
 	return err
 }
 
+// CheckStore reports why name can't be the name of a store, as an *InvalidError, or nil.
+func CheckStore(name string) error { return checkText("store", name, 1, MaxStoreLen) }
+
 func checkName(store, key string) error {
-	if err := checkText("store", store, 1, MaxStoreLen); err != nil {
+	if err := CheckStore(store); err != nil {
 		return err
 	}
 	return checkText("key", key, 0, MaxKeyLen)

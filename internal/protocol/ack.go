@@ -10,25 +10,35 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// An Ack is what a log says about a fact that was written to it.
+// An Ack is what a server answers about a fact that was written.
 type Ack struct {
 	Seq             uint64
 	Causation       string
 	TransactionTime time.Time
 
-	// Fact is the fact that the log holds, if it held the ID already; nil if it holds what was
-	// written.
+	// Fact is the fact as the log holds it if it is a duplicate: the log held it before, or does not
+	// know whether it did. It is nil if the fact is new, and held as it was written.
 	Fact *backend.Fact
 }
 
-// AckOf returns the ack of a fact as the log holds it. The fact itself is sent back only if it is a
-// duplicate: the log held it already.
+// AckOf returns the ack of a fact as the log holds it.
 func AckOf(f *backend.Fact, duplicate bool) Ack {
 	a := Ack{Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}
 	if duplicate {
 		a.Fact = f
 	}
 	return a
+}
+
+// FirstOf returns the First of a [backend.Written]: the lowest seq of an ack that is not a duplicate; 0 if
+// all are duplicates.
+func FirstOf(acks []Ack) (first uint64) {
+	for _, a := range acks {
+		if a.Fact == nil && (first == 0 || a.Seq < first) {
+			first = a.Seq
+		}
+	}
+	return first
 }
 
 // In returns the fact that the log holds after f was written.

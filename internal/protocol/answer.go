@@ -83,9 +83,19 @@ func ParseAnswer(body []byte, into any) error {
 type HelloReply struct {
 	Protocol int      `json:"protocol"`
 	Server   string   `json:"server"`    // the server's name and version
-	LastSeq  uint64   `json:"last_seq"`  // of its log
+	LastSeq  uint64   `json:"last_seq"`  // of its log; 0 if it is not known, or the client may not know it
 	MaxFrame int      `json:"max_frame"` // the limit for the bytes of a request
-	Features []string `json:"features"`  // the optional ops that its backend supports
+	Features Features `json:"features"`  // of its log, for this client
+}
+
+// Features is a backend.Features with the names of its JSON form.
+type Features struct {
+	Batches  bool          `json:"batches"`
+	Prune    bool          `json:"prune"`
+	AllIDs   bool          `json:"all_ids"`
+	MaxFrame int           `json:"max_frame"`
+	Poll     time.Duration `json:"poll_ns"`
+	Stores   []string      `json:"stores"` // null: all
 }
 
 // AppendHelloReply appends the answer to OpHello.

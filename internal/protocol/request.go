@@ -9,6 +9,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -44,7 +45,7 @@ type Request struct {
 	isRead bool
 }
 
-var fieldNames = [...]string{"op", "request_id", "fact", "facts", "expect", "stores", "seqs", "after", "through", "protocol", "client", "token"}
+var fieldNames = [...]string{"op", "request_id", "fact", "facts", "expect", "stores", "seqs", "horizon", "after", "through", "protocol", "client", "token"}
 
 // field returns where r keeps the value of a field; nil if no op defines it.
 func (r *Request) field(name string) *[]byte {
@@ -174,18 +175,34 @@ func (r *Request) Batch() (backend.Batch, error) {
 	return b, nil
 }
 
-// Stores returns the names of the stores that are asked for; nil for all, which version 2 writes as
-// ["*"].
-func (r *Request) Stores() ([]string, error) {
-	var names []string
-	if err := r.decode("stores", &names); err != nil || slices.Contains(names, "*") {
-		return nil, err
+// Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a
+// [backend.Cursor], through a seq, of some stores. "*" among the stores stands for all, and so do no
+// stores; an empty list is none.
+func (r *Request) Range() (backend.Range, error) {
+	var x backend.Range
+	var err error
+	if after := *r.field("after"); len(after) > 0 && after[0] == '"' {
+		var cursor string
+		if cursor, err = r.text("after"); err == nil {
+			x.After, err = backend.ParseCursor(cursor)
+		}
+	} else {
+		x.After.Seq, err = r.number("after")
 	}
-	return names, nil
+	if err == nil {
+		x.Through, err = r.Through()
+	}
+	if err == nil {
+		err = r.decode("stores", &x.Stores)
+	}
+	if err != nil {
+		return backend.Range{}, err
+	}
+	if slices.Contains(x.Stores, "*") {
+		x.Stores = nil
+	}
+	return x, nil
 }
-
-// After returns the seq to begin after; 0 if not given.
-func (r *Request) After() (uint64, error) { return r.number("after") }
 
 // Through returns the seq to end with; 0 if not given.
 func (r *Request) Through() (uint64, error) { return r.number("through") }
@@ -199,9 +216,8 @@ func (r *Request) Client() (string, error) { return r.text("client") }
 // Token returns the token that the client shows; "" if not given.
 func (r *Request) Token() (string, error) { return r.text("token") }
 
-// Seqs returns ranges of seqs, each from its first to its last. They must be given, even if there are
-// none.
-func (r *Request) Seqs() ([][2]uint64, error) {
+// Seqs returns the seqs to prune. They must be given, but may be an empty array.
+func (r *Request) Seqs() (seqrange.Set, error) {
 	var given [][]uint64
 	if err := r.decode("seqs", &given); err != nil {
 		return nil, err
@@ -216,7 +232,21 @@ func (r *Request) Seqs() ([][2]uint64, error) {
 		}
 		ranges[i] = [2]uint64(x)
 	}
-	return ranges, nil
+	return seqrange.Of(ranges...), nil
+}
+
+// Horizon returns the moment before which the past becomes incomplete; zero if not given.
+func (r *Request) Horizon() (backend.Horizon, error) {
+	var given struct {
+		Seq  uint64
+		Time json.RawMessage
+	}
+	err := r.decode("horizon", &given)
+	h := backend.Horizon{Seq: given.Seq}
+	if err == nil && len(given.Time) > 0 && string(given.Time) != "null" {
+		h.Time, err = parseTime("horizon", given.Time)
+	}
+	return h, err
 }
 
 func (r *Request) decode(name string, into any) error {

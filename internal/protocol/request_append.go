@@ -5,6 +5,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -56,23 +57,27 @@ func AppendWriteBatch(dst []byte, b *backend.Batch) []byte {
 	return append(dst, "]}"...)
 }
 
-// AppendReplay appends the request for the facts of some stores after a seq. No stores stand for all.
-func AppendReplay(dst []byte, after uint64, stores []string) []byte {
-	return appendRead(dst, OpReplay, after, stores)
-}
+// AppendReplay appends the request for a part of the log.
+func AppendReplay(dst []byte, r backend.Range) []byte { return appendRead(dst, OpReplay, r) }
 
-// AppendSubscribe is [AppendReplay] for the facts that are written from then on too.
-func AppendSubscribe(dst []byte, after uint64, stores []string) []byte {
-	return appendRead(dst, OpSubscribe, after, stores)
-}
+// AppendSubscribe appends the request for a part of the log and for what is added to it later.
+func AppendSubscribe(dst []byte, r backend.Range) []byte { return appendRead(dst, OpSubscribe, r) }
 
-func appendRead(dst []byte, op string, after uint64, stores []string) []byte {
-	if len(stores) == 0 {
-		stores = []string{"*"}
+func appendRead(dst []byte, op string, r backend.Range) []byte {
+	dst = openRequest(dst, op)
+	if r.After.Log == (backend.LogID{}) {
+		dst = AppendNumber(dst, "after", r.After.Seq)
+	} else {
+		dst = appendField(dst, "after", r.After.String())
 	}
-	dst = AppendNumber(openRequest(dst, op), "after", after)
+	if r.Through != 0 {
+		dst = AppendNumber(dst, "through", r.Through)
+	}
+	if r.Stores == nil {
+		return append(dst, `,"stores":["*"]}`...)
+	}
 	dst = append(appendKey(dst, "stores"), '[')
-	for i, name := range stores {
+	for i, name := range r.Stores {
 		dst = jsonvalue.AppendText(appendComma(dst, i), name)
 	}
 	return append(dst, "]}"...)
@@ -83,12 +88,20 @@ func AppendWriteSnapshot(dst []byte, through uint64) []byte {
 	return append(AppendNumber(openRequest(dst, OpWriteSnapshot), "through", through), '}')
 }
 
-// AppendPrune appends the request to prune ranges of seqs, each from its first to its last.
-func AppendPrune(dst []byte, ranges [][2]uint64) []byte {
+// AppendPrune appends the request to prune seqs. A zero horizon is left out.
+func AppendPrune(dst []byte, seqs seqrange.Set, h backend.Horizon) []byte {
 	dst = append(appendKey(openRequest(dst, OpPrune), "seqs"), '[')
-	for i, x := range ranges {
+	for i, x := range seqs {
 		dst = strconv.AppendUint(append(appendComma(dst, i), '['), x[0], 10)
 		dst = append(strconv.AppendUint(append(dst, ','), x[1], 10), ']')
 	}
-	return append(dst, "]}"...)
+	dst = append(dst, ']')
+	if h != (backend.Horizon{}) {
+		dst = strconv.AppendUint(append(dst, `,"horizon":{"seq":`...), h.Seq, 10)
+		if !h.Time.IsZero() {
+			dst = wire.AppendTime(appendKey(dst, "time"), h.Time)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
 }

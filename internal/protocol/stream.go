@@ -6,38 +6,57 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
-// A ControlFrame is a body in a server's stream that does not belong to the log.
+// A ControlFrame is a body in a server's stream that holds no facts.
 type ControlFrame struct {
-	Heartbeat bool   // the stream is idle and the connection alive
-	End       bool   // the stream ends here: everything asked for was sent
-	LastSeq   uint64 // the log was sent through this seq
+	End     bool   // the stream ends here: everything asked for was sent; otherwise this is a heartbeat
+	LastSeq uint64 // the log was read through this seq, and whole pages were sent
 }
 
-// AppendStream appends the answer to [OpReplay]. The log's frames follow it.
-func AppendStream(dst []byte, last uint64, id []byte) []byte {
+// AppendStream appends the answer to [OpReplay] or [OpSubscribe], with the identity of the log if it has
+// one. Frames follow it, see the package's comment.
+func AppendStream(dst []byte, log backend.LogID, id []byte) []byte {
 	dst = append(OpenAnswer(dst), `,"stream":true`...)
-	return CloseAnswer(AppendNumber(dst, "last_seq", last), id)
+	if log != (backend.LogID{}) {
+		dst = appendField(dst, "log", log.String())
+	}
+	return CloseAnswer(dst, id)
 }
 
-// AppendSubscribed appends the answer to [OpSubscribe]. The log's frames follow it.
-func AppendSubscribed(dst []byte, last uint64, id []byte) []byte {
-	return CloseAnswer(AppendNumber(OpenAnswer(dst), "last_seq", last), id)
+// ParseStream parses the answer that begins a stream, and returns the identity of the log; zero if it has
+// none.
+func ParseStream(body []byte) (backend.LogID, error) {
+	var a struct{ Log string }
+	if err := ParseAnswer(body, &a); err != nil {
+		return backend.LogID{}, err
+	}
+	return parseLogID(a.Log)
 }
 
-// AppendEnd appends the control frame that ends a replay.
+func parseLogID(text string) (backend.LogID, error) {
+	if text == "" {
+		return backend.LogID{}, nil
+	}
+	id, ok := uuidtext.Parse(text)
+	if !ok {
+		return backend.LogID{}, &backend.InvalidError{Field: "log", Reason: jsonvalue.Excerpt([]byte(text)) + " is not a UUID"}
+	}
+	return id, nil
+}
+
+// AppendEnd appends the control frame that ends a stream whose log was read through last.
 func AppendEnd(dst []byte, last uint64) []byte {
 	return append(AppendNumber(append(dst, `{"end":true`...), "last_seq", last), '}')
 }
 
-// AppendHeartbeat appends the control frame that a subscription sends while it is idle.
+// AppendHeartbeat appends the control frame that says that a subscription has read the log through last.
 func AppendHeartbeat(dst []byte, last uint64) []byte {
 	return append(AppendNumber(append(dst, `{"event":"heartbeat"`...), "last_seq", last), '}')
 }
 
-// IsControl reports whether a body in a server's stream does not belong to the log. [ParseControl]
-// parses it then.
+// IsControl reports whether a body in a server's stream holds no facts. [ParseControl] parses it then.
 func IsControl(body []byte) bool { return body[0] != '[' && !bytes.HasPrefix(body, []byte(`{"seq":`)) }
 
 // ParseControl parses a body for which [IsControl] holds. An answer that says that the stream failed is
@@ -45,7 +64,6 @@ func IsControl(body []byte) bool { return body[0] != '[' && !bytes.HasPrefix(bod
 func ParseControl(body []byte) (ControlFrame, error) {
 	var f struct {
 		OK      *bool
-		Event   string
 		End     bool
 		LastSeq uint64 `json:"last_seq"`
 	}
@@ -55,5 +73,5 @@ func ParseControl(body []byte) (ControlFrame, error) {
 	if f.OK != nil && !*f.OK {
 		return ControlFrame{}, ParseError(body)
 	}
-	return ControlFrame{Heartbeat: f.Event == "heartbeat", End: f.End, LastSeq: f.LastSeq}, nil
+	return ControlFrame{End: f.End, LastSeq: f.LastSeq}, nil
 }

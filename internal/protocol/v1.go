@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -69,6 +70,16 @@ func AppendWriteSnapshotV1(dst []byte, facts []backend.Fact) []byte {
 
 // AppendSubscribeV1 appends the request to subscribe to all stores.
 func AppendSubscribeV1(dst []byte) []byte { return append(dst, `{"op":"subscribe","stores":[]}`...) }
+
+// StoresV1 returns the stores that a subscription names; nil for all, which an empty list and anything
+// that is not a list of names stand for too.
+func (r *Request) StoresV1() []string {
+	var names []string
+	if r.decode("stores", &names) != nil || len(names) == 0 || slices.Contains(names, "*") {
+		return nil
+	}
+	return names
+}
 
 // AppendOK appends the answer to a request that was done and has nothing to report.
 func AppendOK(dst, id []byte) []byte { return CloseAnswer(OpenAnswer(dst), id) }
