@@ -252,6 +252,9 @@ func (n *naive) loop(ctx context.Context, r backend.Range, follows bool, yield f
 				return
 			}
 			last = max(end, r.After.Seq)
+			if n.bug == "looks for changes after a page" {
+				_, _, changed = n.next(math.MaxUint64)
+			}
 			if !n.wait(ctx, changed, len(r.Stores) > 0) {
 				return
 			}
