@@ -25,61 +25,61 @@ func writeCases() []testCase {
 	}
 }
 
-func writeOrder(l *lab) {
-	b := l.open()
-	written := l.write(b, facts(40)...)
+func writeOrder(h *harness) {
+	b := h.open()
+	written := h.write(b, facts(40)...)
 	last := uint64(0)
 	for i, f := range written {
 		if f.Seq <= last {
-			l.Fatalf("fact %d has seq %d, and the one before it %d", i, f.Seq, last)
+			h.Fatalf("fact %d has seq %d, and the one before it %d", i, f.Seq, last)
 		}
 		last = f.Seq
-		l.same("what WriteFact returned", []backend.Fact{f}, []backend.Fact{held(fact(i), f)})
+		h.wantSame("what WriteFact returned", []backend.Fact{f}, []backend.Fact{held(fact(i), f)})
 	}
-	l.holds(b, written)
+	h.wantLog(b, written)
 }
 
-func writeSeqIgnored(l *lab) {
-	b := l.open()
-	first := l.write(b, fact(0), fact(1))
+func writeSeqIgnored(h *harness) {
+	b := h.open()
+	first := h.write(b, fact(0), fact(1))
 	for i, seq := range []uint64{1 << 40, first[0].Seq, math.MaxUint64} {
 		f := fact(2 + i)
 		f.Seq = seq
-		got := l.write(b, f)[0]
+		got := h.write(b, f)[0]
 		if before := first[len(first)-1].Seq; got.Seq <= before || got.Seq == seq {
-			l.Fatalf("a fact written with seq %d got seq %d, and the one before it has %d", seq, got.Seq, before)
+			h.Fatalf("a fact written with seq %d got seq %d, and the one before it has %d", seq, got.Seq, before)
 		}
 		first = append(first, got)
 	}
-	l.holds(b, first)
+	h.wantLog(b, first)
 }
 
-func writeAgain(l *lab) {
-	b := l.open()
+func writeAgain(h *harness) {
+	b := h.open()
 	given := append(facts(5), full("full"))
 	given[5].ValueHash = "a hash of another kind"
-	log := l.write(b, given...)
+	log := h.write(b, given...)
 	for i, f := range given {
 		for _, again := range []backend.Fact{f, log[i]} {
-			l.same("a fact written again", l.write(b, again), log[i:i+1])
+			h.wantSame("a fact written again", h.write(b, again), log[i:i+1])
 		}
 	}
 	other := of(given[1].ID, given[1].Store, given[1].Key, "{ \"n\" : 1 }") // the same canonical JSON
 	other.Causation, other.SchemaVersion = "another", 9
 	other.ValidTime, other.TransactionTime = time.Unix(1e9, 0), time.Unix(1e9, 1)
 	other.Producer, other.Derivation = []byte("1"), []byte("2")
-	l.same("a fact written again with the same store, key and hash", l.write(b, other), log[1:2])
-	l.holds(b, log)
-	next := l.write(b, fact(6))[0]
+	h.wantSame("a fact written again with the same store, key and hash", h.write(b, other), log[1:2])
+	h.wantLog(b, log)
+	next := h.write(b, fact(6))[0]
 	if next.Causation != log[3].ID {
-		l.Fatalf("after facts written again, the key's next fact has causation %q, want %q", next.Causation, log[3].ID)
+		h.Fatalf("after facts written again, the key's next fact has causation %q, want %q", next.Causation, log[3].ID)
 	}
 }
 
-func writeIDReused(l *lab) {
-	b := l.open()
+func writeIDReused(h *harness) {
+	b := h.open()
 	given := fact(0)
-	log := l.write(b, given, fact(1))
+	log := h.write(b, given, fact(1))
 	for _, x := range []struct {
 		what   string
 		change func(f *backend.Fact)
@@ -92,17 +92,17 @@ func writeIDReused(l *lab) {
 	} {
 		f := given.Clone()
 		x.change(&f)
-		got, err := b.WriteFact(l.ctx, f)
-		l.wants("the ID of a fact with "+x.what, err, backend.ErrIDReused)
-		l.same("the fact beside the error", []backend.Fact{got}, []backend.Fact{{}})
-		l.holds(b, log)
+		got, err := h.put(b, f)
+		h.wantError("the ID of a fact with "+x.what, err, backend.ErrIDReused)
+		h.wantSame("the fact beside the error", []backend.Fact{got}, []backend.Fact{{}})
+		h.wantLog(b, log)
 	}
-	log = append(log, l.write(b, fact(2))...)
-	l.holds(b, log)
+	log = append(log, h.write(b, fact(2))...)
+	h.wantLog(b, log)
 }
 
-func writeCausation(l *lab) {
-	b := l.open()
+func writeCausation(h *harness) {
+	b := h.open()
 	latest := map[[2]string]string{}
 	for i, name := range [][2]string{
 		{"a", "k"}, {"a", "k"}, {"b", "k"}, {"a", "k2"}, {"a", "k"}, {"b", "k"}, {"a", ""}, {"b", ""}, {"a", ""},
@@ -110,99 +110,99 @@ func writeCausation(l *lab) {
 		{"A", "k"}, {"a", "K"}, {"a", "k"}, {"a", "\u00e9"}, {"a", "e\u0301"}, {"a", " k"},
 	} {
 		f := of(fact(i).ID, name[0], name[1], "1")
-		if got := l.write(b, f)[0]; got.Causation != latest[name] {
-			l.Fatalf("fact %d, of key %q in store %q, has causation %q, want %q", i, name[1], name[0], got.Causation, latest[name])
+		if got := h.write(b, f)[0]; got.Causation != latest[name] {
+			h.Fatalf("fact %d, of key %q in store %q, has causation %q, want %q", i, name[1], name[0], got.Causation, latest[name])
 		}
 		latest[name] = f.ID
 	}
-	for _, f := range l.replay(b, 0)[:2] {
+	for _, f := range h.replay(b, 0)[:2] {
 		if want := map[string]string{"fact-000000": "", "fact-000001": "fact-000000"}[f.ID]; f.Causation != want {
-			l.Fatalf("%q was replayed with causation %q, want %q", f.ID, f.Causation, want)
+			h.Fatalf("%q was replayed with causation %q, want %q", f.ID, f.Causation, want)
 		}
 	}
 }
 
-func writeCausationGiven(l *lab) {
-	b := l.open()
+func writeCausationGiven(h *harness) {
+	b := h.open()
 	first, second, third := of("1", "s", "k", "1"), of("2", "s", "k", "2"), of("3", "s", "k", "3")
 	first.Causation = "long ago"
 	second.Causation = "elsewhere"
 	second.TransactionTime = time.Unix(1000, 0) // the latest fact is the last in the log, whatever its time
-	log := l.write(b, first, second, third)
+	log := h.write(b, first, second, third)
 	for i, want := range []string{"long ago", "elsewhere", "2"} {
 		if log[i].Causation != want {
-			l.Fatalf("fact %d has causation %q, want %q", i+1, log[i].Causation, want)
+			h.Fatalf("fact %d has causation %q, want %q", i+1, log[i].Causation, want)
 		}
 	}
-	l.holds(b, log)
+	h.wantLog(b, log)
 }
 
-func writeTransactionTime(l *lab) {
-	b := l.open()
+func writeTransactionTime(h *harness) {
+	b := h.open()
 	past, future := fact(3), fact(5)
 	past.TransactionTime = time.Date(1999, 12, 31, 23, 59, 59, 1, time.UTC)
 	future.TransactionTime = time.Date(2500, 1, 1, 0, 0, 0, 999999999, time.UTC)
-	log := l.write(b, fact(0), fact(1), fact(2), past, fact(4), future, fact(6), fact(7))
+	log := h.write(b, fact(0), fact(1), fact(2), past, fact(4), future, fact(6), fact(7))
 	highest := time.Time{}
 	for i, f := range log {
 		if i == 3 || i == 5 {
 			given := []backend.Fact{past, future}[(i-3)/2]
 			if !f.TransactionTime.Equal(given.TransactionTime) {
-				l.Fatalf("the given transaction time %v became %v", given.TransactionTime, f.TransactionTime)
+				h.Fatalf("the given transaction time %v became %v", given.TransactionTime, f.TransactionTime)
 			}
 		} else if f.TransactionTime.IsZero() || f.TransactionTime.Before(highest) {
-			l.Fatalf("fact %d was given transaction time %v; an earlier fact has %v", i, f.TransactionTime, highest)
+			h.Fatalf("fact %d was given transaction time %v; an earlier fact has %v", i, f.TransactionTime, highest)
 		}
 		if f.TransactionTime.After(highest) {
 			highest = f.TransactionTime
 		}
 	}
-	l.holds(b, log)
+	h.wantLog(b, log)
 }
 
-func writeRetraction(l *lab) {
-	b := l.open()
-	log := l.write(b, of("1", "s", "k", `{"n":1}`), of("2", "s", "k", "null"), of("3", "s", "k", `{"n":2}`), of("4", "s", "never", "null"))
+func writeRetraction(h *harness) {
+	b := h.open()
+	log := h.write(b, of("1", "s", "k", `{"n":1}`), of("2", "s", "k", "null"), of("3", "s", "k", `{"n":2}`), of("4", "s", "never", "null"))
 	for i, want := range []string{"", "1", "2", ""} {
 		f := log[i]
 		if f.Retraction() != (i == 1 || i == 3) || f.Causation != want {
-			l.Fatalf("fact %q: retraction %v, causation %q, want causation %q", f.ID, f.Retraction(), f.Causation, want)
+			h.Fatalf("fact %q: retraction %v, causation %q, want causation %q", f.ID, f.Retraction(), f.Causation, want)
 		}
 	}
-	l.holds(b, log)
+	h.wantLog(b, log)
 }
 
-func writeCancelled(l *lab) {
-	b := l.open()
-	log := l.write(b, fact(0))
-	ctx, cancel := context.WithCancel(l.ctx)
+func writeCancelled(h *harness) {
+	b := h.open()
+	log := h.write(b, fact(0))
+	ctx, cancel := context.WithCancel(h.ctx)
 	cancel()
 	f := fact(3)
 	got, err := b.WriteFact(ctx, f)
-	l.wants("WriteFact with a cancelled context", err, context.Canceled)
-	l.same("the fact beside the error", []backend.Fact{got}, []backend.Fact{{}})
-	l.holds(b, log)
-	log = append(log, l.write(b, f)...)
-	log = append(log, l.write(b, fact(6))...)
-	l.holds(b, log)
+	h.wantError("WriteFact with a cancelled context", err, context.Canceled)
+	h.wantSame("the fact beside the error", []backend.Fact{got}, []backend.Fact{{}})
+	h.wantLog(b, log)
+	log = append(log, h.write(b, f)...)
+	log = append(log, h.write(b, fact(6))...)
+	h.wantLog(b, log)
 	if log[2].Causation != f.ID {
-		l.Fatalf("the next fact has causation %q, want %q", log[2].Causation, f.ID)
+		h.Fatalf("the next fact has causation %q, want %q", log[2].Causation, f.ID)
 	}
 }
 
-func writeAgainLate(l *lab) {
-	b := l.open()
+func writeAgainLate(h *harness) {
+	b := h.open()
 	const size, batches = 500, 24
 	given := facts(size * batches)
 	var log []backend.Fact
 	for i := range batches {
-		log = append(log, l.batch(b, given[i*size:][:size])...)
+		log = append(log, h.batch(b, given[i*size:][:size])...)
 	}
 	for _, i := range []int{0, 1, size - 1, size, len(log) / 2, len(log) - 1} {
-		l.same(fmt.Sprintf("a fact written again after %d others", len(log)-1-i), l.write(b, given[i]), log[i:i+1])
-		_, err := b.WriteFact(l.ctx, of(given[i].ID, "tasks", "t0", `"another"`))
-		l.wants(fmt.Sprintf("another fact under an ID from %d facts ago", len(log)-1-i), err, backend.ErrIDReused)
+		h.wantSame(fmt.Sprintf("a fact written again after %d others", len(log)-1-i), h.write(b, given[i]), log[i:i+1])
+		_, err := h.put(b, of(given[i].ID, "tasks", "t0", `"another"`))
+		h.wantError(fmt.Sprintf("another fact under an ID from %d facts ago", len(log)-1-i), err, backend.ErrIDReused)
 	}
-	l.same("the first batch written again", l.batch(b, given[:size]), log[:size])
-	l.holds(b, log)
+	h.wantSame("the first batch written again", h.batch(b, given[:size]), log[:size])
+	h.wantLog(b, log)
 }

@@ -30,31 +30,31 @@ type fault struct {
 	change func(f *backend.Fact)
 }
 
-// refuses fails the case unless b refuses a fact with each fault, and writes nothing.
-func (l *lab) refuses(faults ...fault) {
-	l.Helper()
-	b := l.open()
-	log := l.write(b, fact(0))
+// wantInvalid fails the case unless b refuses a fact with each fault, and writes nothing.
+func (h *harness) wantInvalid(faults ...fault) {
+	h.Helper()
+	b := h.open()
+	log := h.write(b, fact(0))
 	for i, x := range faults {
 		f := full("bad")
 		x.change(&f)
-		got, err := b.WriteFact(l.ctx, f)
+		got, err := h.put(b, f)
 		var invalid *backend.InvalidError
 		if !errors.As(err, &invalid) || !errors.Is(err, backend.ErrInvalid) {
-			l.Errorf("%s, fault %d: error %v, want an *InvalidError", x.field, i, err)
+			h.Errorf("%s, fault %d: error %v, want an *InvalidError", x.field, i, err)
 		} else if invalid.Field != x.field {
-			l.Errorf("%s, fault %d: the error names field %q: %v", x.field, i, invalid.Field, err)
+			h.Errorf("%s, fault %d: the error names field %q: %v", x.field, i, invalid.Field, err)
 		}
 		if !equal(got, backend.Fact{}) {
-			l.Errorf("%s, fault %d: the error came with a fact that is not zero", x.field, i)
+			h.Errorf("%s, fault %d: the error came with a fact that is not zero", x.field, i)
 		}
 	}
-	l.holds(b, log)
-	log = append(log, l.write(b, full("bad"))...) // the ID is still free
-	l.holds(b, log)
+	h.wantLog(b, log)
+	log = append(log, h.write(b, full("bad"))...) // the ID is still free
+	h.wantLog(b, log)
 }
 
-func invalidText(l *lab) {
+func invalidText(h *harness) {
 	fields := []struct {
 		name     string
 		set      func(f *backend.Fact, s string)
@@ -77,7 +77,7 @@ func invalidText(l *lab) {
 			faults = append(faults, fault{x.name, func(f *backend.Fact) { x.set(f, s) }})
 		}
 	}
-	l.refuses(faults...)
+	h.wantInvalid(faults...)
 }
 
 // each returns faults that put the texts into Value, Producer and Derivation.
@@ -92,14 +92,14 @@ func each(texts ...string) []fault {
 	return faults
 }
 
-func invalidValue(l *lab) {
+func invalidValue(h *harness) {
 	faults := each("", " ", "nul", "NULL", "{", "}", "[1", "[1,]", `{"a":1,}`, `{"a"}`, `{a:1}`, "'a'", `"a`, "1 2", "{}{}", "null,",
 		"01", "+1", "1.", ".5", "1e", "--1", "0x1", "NaN", "Infinity", "truE", "\x00", "[1]\x00", "\ufeff1", "1 // one", "\u00a01",
 		"\"a\nb\"", "\"\t\"", `"\x41"`, `"\u12"`, `"\u12G4"`, `"\`,
 		"\"\xff\"", "\"a\xc3\"", "\"\xed\xa0\x80\"", "\"\xc0\x80\"", "\"\xf4\x90\x80\x80\"", "{\"\xff\":1}",
 		`"\ud800"`, `"\udc00"`, `"\ud800\ud800"`, `"\udc00\ud800"`, `"\ud800x"`, `"\ud800\n"`, `{"\ud83d":1}`, `[["\uDBFF"]]`)
 	faults = append(faults, fault{"value", func(f *backend.Fact) { f.Value = nil }})
-	l.refuses(faults...)
+	h.wantInvalid(faults...)
 }
 
 // nested returns depth arrays, or objects, inside each other.
@@ -111,21 +111,21 @@ func nested(depth int) []string {
 	}
 }
 
-func invalidDepth(l *lab) {
-	l.refuses(each(append(nested(91), nested(5000)...)...)...)
+func invalidDepth(h *harness) {
+	h.wantInvalid(each(append(nested(91), nested(5000)...)...)...)
 }
 
-func invalidDuplicateKey(l *lab) {
+func invalidDuplicateKey(h *harness) {
 	var many strings.Builder
 	for i := range 40 {
 		many.WriteString(`"` + fact(i).ID + `":1,`)
 	}
-	l.refuses(each(`{"a":1,"a":1}`, `{"a":1,"b":2,"a":3}`, `{"":1,"":2}`, `[{"x":{"a":1,"a":2}}]`, `{"a":{"a":1},"b":[],"a":0}`,
+	h.wantInvalid(each(`{"a":1,"a":1}`, `{"a":1,"b":2,"a":3}`, `{"":1,"":2}`, `[{"x":{"a":1,"a":2}}]`, `{"a":{"a":1},"b":[],"a":0}`,
 		`{"a":1,"\u0061":2}`, `{"é":1,"\u00e9":2}`, `{"😀":1,"\ud83d\ude00":2}`, `{"/":1,"\/":2}`, `{"\n":1,"\u000A":2}`,
 		`{`+many.String()+`"fact-000007":2}`)...)
 }
 
-func invalidTime(l *lab) {
+func invalidTime(h *harness) {
 	var faults []fault
 	for _, t := range []time.Time{
 		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -138,18 +138,18 @@ func invalidTime(l *lab) {
 			fault{"transaction_time", func(f *backend.Fact) { f.TransactionTime = t }},
 			fault{"valid_time", func(f *backend.Fact) { f.ValidTime = t }})
 	}
-	l.refuses(faults...)
+	h.wantInvalid(faults...)
 }
 
-func invalidSchemaVersion(l *lab) {
-	l.refuses(
+func invalidSchemaVersion(h *harness) {
+	h.wantInvalid(
 		fault{"schema_version", func(f *backend.Fact) { f.SchemaVersion = -1 }},
 		fault{"schema_version", func(f *backend.Fact) { f.SchemaVersion = math.MinInt }},
 		fault{"schema_version", func(f *backend.Fact) { f.SchemaVersion = math.MaxInt32; f.SchemaVersion++ }})
 }
 
-func limits(l *lab) {
-	b := l.open()
+func limits(h *harness) {
+	b := h.open()
 	longest := of(strings.Repeat("i", 128), strings.Repeat("é", 128), strings.Repeat("k", 1024), nested(90)[0])
 	longest.ValueHash, longest.Causation = strings.Repeat("h", 128), strings.Repeat("é", 64)
 	longest.Producer, longest.Derivation = []byte(nested(90)[1]), []byte(nested(90)[2])
@@ -158,17 +158,17 @@ func limits(l *lab) {
 	longest.TransactionTime, longest.ValidTime = first, last
 	shortest := of("i", "s", "", "0")
 	shortest.TransactionTime, shortest.ValidTime = last, first
-	after := of("j", "s", "", `{"k":{"a":1},"l":{"a":1}}`)
+	after := of("j", "s", "", `{"k":{"a":1},"h":{"a":1}}`)
 	given := []backend.Fact{longest, shortest, after}
-	log := l.write(b, given...)
+	log := h.write(b, given...)
 	for i, f := range log {
-		l.same("a fact at the limits", []backend.Fact{f}, []backend.Fact{held(given[i], f)})
+		h.wantSame("a fact at the limits", []backend.Fact{f}, []backend.Fact{held(given[i], f)})
 	}
 	if t := log[2].TransactionTime; !t.Equal(last) {
-		l.Fatalf("after a fact of transaction time %v the log gave %v, which is before it or not in the years 1 to 9999", last, t)
+		h.Fatalf("after a fact of transaction time %v the log gave %v, which is before it or not in the years 1 to 9999", last, t)
 	}
 	if log[2].Causation != "i" {
-		l.Fatalf("the empty key's second fact has causation %q, want %q", log[2].Causation, "i")
+		h.Fatalf("the empty key's second fact has causation %q, want %q", log[2].Causation, "i")
 	}
-	l.holds(b, log)
+	h.wantLog(b, log)
 }

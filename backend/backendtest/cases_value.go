@@ -27,10 +27,10 @@ func valueCases() []testCase {
 	}
 }
 
-// kept writes each value to a fact of its own, and fails the case unless each comes back as it is.
-func (l *lab) kept(values ...string) {
-	l.Helper()
-	b := l.open()
+// wantKept writes each value to a fact of its own, and fails the case unless each comes back as it is.
+func (h *harness) wantKept(values ...string) {
+	h.Helper()
+	b := h.open()
 	var log []backend.Fact
 	for i, v := range values {
 		f := of(fact(i).ID, "s", "k", v)
@@ -38,24 +38,24 @@ func (l *lab) kept(values ...string) {
 		if backend.IsNull(f.Producer) {
 			f.Producer, f.Derivation = nil, nil
 		}
-		got := l.write(b, f)[0]
+		got := h.write(b, f)[0]
 		want := held(f, got)
 		want.Producer, want.Derivation = bytes.TrimSpace(want.Producer), bytes.TrimSpace(want.Derivation)
 		got = trimmed(got)
 		got.Producer, got.Derivation = bytes.TrimSpace(got.Producer), bytes.TrimSpace(got.Derivation)
-		l.same("a written value", []backend.Fact{got}, []backend.Fact{want})
+		h.wantSame("a written value", []backend.Fact{got}, []backend.Fact{want})
 		log = append(log, want)
 	}
-	all := l.replay(b, 0)
+	all := h.replay(b, 0)
 	for i := range all {
 		all[i] = trimmed(all[i])
 		all[i].Producer, all[i].Derivation = bytes.TrimSpace(all[i].Producer), bytes.TrimSpace(all[i].Derivation)
 	}
-	l.same("the log", all, log)
+	h.wantSame("the log", all, log)
 }
 
-func valueKept(l *lab) {
-	l.kept("null", "true", `""`, "[]", "{}", `[ ]`, `{ }`,
+func valueKept(h *harness) {
+	h.wantKept("null", "true", `""`, "[]", "{}", `[ ]`, `{ }`,
 		"{ \"b\" :\t1 ,\r\n  \"a\":[ 1,2 , 3 ]}", // order and white space inside
 		"[1,\n2]", "{\"a\":\n{\"b\":\n1}}",
 		" \t\r\n{\"around\":1} \n", "\nnull ", "7 ",
@@ -67,45 +67,45 @@ func valueKept(l *lab) {
 	)
 }
 
-func valueNumbers(l *lab) {
-	l.kept("1.0e-07", "123456789012345678901234567890", "-0.0", "-0", "0", "1.0e+20", "1E5", "1e5", "1.10",
+func valueNumbers(h *harness) {
+	h.wantKept("1.0e-07", "123456789012345678901234567890", "-0.0", "-0", "0", "1.0e+20", "1E5", "1e5", "1.10",
 		"9007199254740993", "18446744073709551616", "1e400", "0.1000000000000000055511151231257827",
 		`{"a":1.0,"b":[1.00,-1.5E-3,100000000000000000000000.5]}`)
 }
 
-func valueLarge(l *lab) {
-	b := l.open()
+func valueLarge(h *harness) {
+	b := h.open()
 	text := strings.Repeat("0123456789abcde\u00e9", 1<<20/17)
 	f := of("large", "s", "k", `{"text":"`+text+`"}`)
-	log := l.write(b, fact(0), f, fact(1))
-	all := l.replay(b, 0)
+	log := h.write(b, fact(0), f, fact(1))
+	all := h.replay(b, 0)
 	if len(all) != 3 || !bytes.Equal(all[1].Value, f.Value) || !bytes.Equal(log[1].Value, f.Value) {
-		l.Fatalf("a value of %d bytes was not kept", len(f.Value))
+		h.Fatalf("a value of %d bytes was not kept", len(f.Value))
 	}
 	all[1].Value, log[1].Value = nil, nil
-	l.same("the log", all, log)
+	h.wantSame("the log", all, log)
 }
 
-func valueTooLarge(l *lab) {
-	b := l.open()
-	log := l.write(b, fact(0))
-	f := of("large", "tasks", "t0", `"`+strings.Repeat("x", l.opts.MaxFrame)+`"`)
-	got, err := b.WriteFact(l.ctx, f)
-	l.wants("a value of "+fmt.Sprint(len(f.Value))+" bytes", err, backend.ErrTooLarge)
+func valueTooLarge(h *harness) {
+	b := h.open()
+	log := h.write(b, fact(0))
+	f := of("large", "tasks", "t0", `"`+strings.Repeat("x", b.Features().MaxFrame)+`"`)
+	got, err := h.put(b, f)
+	h.wantError("a value of "+fmt.Sprint(len(f.Value))+" bytes", err, backend.ErrTooLarge)
 	if got.ID != "" || got.Value != nil {
-		l.Fatalf("the error came with a fact that is not zero")
+		h.Fatalf("the error came with a fact that is not zero")
 	}
-	l.holds(b, log)
+	h.wantLog(b, log)
 	f.Value = []byte(`"small"`)
-	log = append(log, l.write(b, f, fact(3))...)
-	l.holds(b, log)
+	log = append(log, h.write(b, f, fact(3))...)
+	h.wantLog(b, log)
 	if log[1].Causation != fact(0).ID {
-		l.Fatalf("the next fact has causation %q, want %q", log[1].Causation, fact(0).ID)
+		h.Fatalf("the next fact has causation %q, want %q", log[1].Causation, fact(0).ID)
 	}
 }
 
-func fieldsKept(l *lab) {
-	b := l.open()
+func fieldsKept(h *harness) {
+	b := h.open()
 	plain, whole := of("plain", "s", "k", "1"), full("whole")
 	all := full("all")
 	all.Causation, all.ValueHash = "ünknown", "ANY text"
@@ -115,15 +115,15 @@ func fieldsKept(l *lab) {
 	before := of("before", "s", "old", "1")
 	before.ValidTime = time.Date(1969, 12, 31, 23, 59, 59, 999999999, time.UTC)
 	given := []backend.Fact{plain, whole, all, old, before}
-	log := l.write(b, given...)
+	log := h.write(b, given...)
 	for i, f := range log {
-		l.same("a written fact", []backend.Fact{f}, []backend.Fact{held(given[i], f)})
+		h.wantSame("a written fact", []backend.Fact{f}, []backend.Fact{held(given[i], f)})
 	}
-	l.holds(b, log)
+	h.wantLog(b, log)
 }
 
-func hashFilled(l *lab) {
-	b := l.open()
+func hashFilled(h *harness) {
+	b := h.open()
 	for i, x := range []struct{ value, canonical string }{
 		{`{"n":1}`, `{"n":1}`},
 		{" null ", "null"},
@@ -135,51 +135,51 @@ func hashFilled(l *lab) {
 	} {
 		sum := sha256.Sum256([]byte(x.canonical))
 		want := hex.EncodeToString(sum[:])
-		if got := l.write(b, of(fact(i).ID, "s", "k", x.value))[0]; got.ValueHash != want {
-			l.Fatalf("the hash of %s is %q, want %s, that of %s", x.value, got.ValueHash, want, x.canonical)
+		if got := h.write(b, of(fact(i).ID, "s", "k", x.value))[0]; got.ValueHash != want {
+			h.Fatalf("the hash of %s is %q, want %s, that of %s", x.value, got.ValueHash, want, x.canonical)
 		}
 	}
 }
 
-func hashGiven(l *lab) {
-	b := l.open()
+func hashGiven(h *harness) {
+	b := h.open()
 	f := fact(0)
 	f.ValueHash = "no hash at all"
 	other := fact(1)
 	other.ValueHash = strings.Repeat("AB", 32)
-	log := l.write(b, f, other)
+	log := h.write(b, f, other)
 	if log[0].ValueHash != f.ValueHash || log[1].ValueHash != other.ValueHash {
-		l.Fatalf("given hashes became %q and %q", log[0].ValueHash, log[1].ValueHash)
+		h.Fatalf("given hashes became %q and %q", log[0].ValueHash, log[1].ValueHash)
 	}
-	l.same("a fact written again with its given hash", l.write(b, f), log[:1])
-	l.holds(b, log)
+	h.wantSame("a fact written again with its given hash", h.write(b, f), log[:1])
+	h.wantLog(b, log)
 }
 
-func schemaVersion(l *lab) {
-	b := l.open()
+func schemaVersion(h *harness) {
+	b := h.open()
 	var log []backend.Fact
 	for i, x := range []struct{ given, want int }{{0, 1}, {1, 1}, {2, 2}, {math.MaxInt32, math.MaxInt32}} {
 		f := fact(i)
 		f.SchemaVersion = x.given
-		log = append(log, l.write(b, f)...)
+		log = append(log, h.write(b, f)...)
 		if got := log[i].SchemaVersion; got != x.want {
-			l.Fatalf("schema version %d became %d, want %d", x.given, got, x.want)
+			h.Fatalf("schema version %d became %d, want %d", x.given, got, x.want)
 		}
 	}
-	l.holds(b, log)
+	h.wantLog(b, log)
 }
 
-func nullNotGiven(l *lab) {
-	b := l.open()
+func nullNotGiven(h *harness) {
+	b := h.open()
 	var log []backend.Fact
 	for i, null := range []string{"null", " null\n"} {
 		f := fact(i)
 		f.Producer, f.Derivation = []byte(null), []byte(null)
-		got := l.write(b, f)[0]
+		got := h.write(b, f)[0]
 		if got.Producer != nil || got.Derivation != nil {
-			l.Fatalf("producer %q became %q, derivation %q, want nil", null, got.Producer, got.Derivation)
+			h.Fatalf("producer %q became %q, derivation %q, want nil", null, got.Producer, got.Derivation)
 		}
 		log = append(log, got)
 	}
-	l.holds(b, log)
+	h.wantLog(b, log)
 }

@@ -28,13 +28,13 @@ func by(writer, n int) backend.Fact {
 		fmt.Sprintf(`{"writer":%d,"n":%d}`, writer, n))
 }
 
-// writing starts writers of n facts each. Each keeps what it was told in its place of the result.
-func (l *lab) writing(b backend.Backend, n int) ([]*task, [][]backend.Fact) {
+// startWriters starts writers of n facts each. Each keeps what it was told in its place of the result.
+func (h *harness) startWriters(b backend.Log, n int) ([]*task, [][]backend.Fact) {
 	tasks, told := make([]*task, writers), make([][]backend.Fact, writers)
 	for w := range writers {
-		tasks[w] = l.start(func() error {
+		tasks[w] = h.start(func() error {
 			for i := range n {
-				f, err := b.WriteFact(l.ctx, by(w, i))
+				f, err := h.put(b, by(w, i))
 				if err != nil {
 					return fmt.Errorf("writer %d, fact %d: %w", w, i, err)
 				}
@@ -46,23 +46,23 @@ func (l *lab) writing(b backend.Backend, n int) ([]*task, [][]backend.Fact) {
 	return tasks, told
 }
 
-// complete fails the case unless log is what the writers were told, each one's in its order.
-func (l *lab) complete(log []backend.Fact, told [][]backend.Fact) {
-	l.Helper()
+// wantAll fails the case unless log is what the writers were told, each one's in its order.
+func (h *harness) wantAll(log []backend.Fact, told [][]backend.Fact) {
+	h.Helper()
 	var all []backend.Fact
 	for w, facts := range told {
 		if !slices.IsSortedFunc(facts, bySeq) {
-			l.Fatalf("the seqs of writer %d's facts are not in the order of its writes", w)
+			h.Fatalf("the seqs of writer %d's facts are not in the order of its writes", w)
 		}
 		all = append(all, facts...)
 	}
 	slices.SortFunc(all, bySeq)
 	for i := 1; i < len(all); i++ {
 		if all[i].Seq == all[i-1].Seq {
-			l.Fatalf("facts %q and %q were both given seq %d", all[i-1].ID, all[i].ID, all[i].Seq)
+			h.Fatalf("facts %q and %q were both given seq %d", all[i-1].ID, all[i].ID, all[i].Seq)
 		}
 	}
-	l.same("the log, compared with what the writers were told,", log, all)
+	h.wantSame("the log, compared with what the writers were told,", log, all)
 }
 
 func bySeq(a, b backend.Fact) int {
@@ -75,23 +75,23 @@ func bySeq(a, b backend.Fact) int {
 	return 0
 }
 
-func concurrentWriters(l *lab) {
-	b := l.open()
-	tasks, told := l.writing(b, 60)
-	l.join(tasks...)
-	log := l.replay(b, 0)
-	l.complete(log, told)
+func concurrentWriters(h *harness) {
+	b := h.open()
+	tasks, told := h.startWriters(b, 60)
+	h.join(tasks...)
+	log := h.replay(b, 0)
+	h.wantAll(log, told)
 	highest := time.Time{}
 	for _, f := range log {
 		if f.TransactionTime.Before(highest) {
-			l.Fatalf("fact %q has transaction time %v; an earlier fact has %v", f.ID, f.TransactionTime, highest)
+			h.Fatalf("fact %q has transaction time %v; an earlier fact has %v", f.ID, f.TransactionTime, highest)
 		}
 		highest = f.TransactionTime
 	}
 }
 
-func concurrentSameFact(l *lab) {
-	b := l.open()
+func concurrentSameFact(h *harness) {
+	b := h.open()
 	const rounds = 60
 	told := make([][]backend.Fact, writers)
 	for round := range rounds {
@@ -99,61 +99,61 @@ func concurrentSameFact(l *lab) {
 		begin.Add(1)
 		tasks := make([]*task, writers)
 		for w := range writers {
-			tasks[w] = l.start(func() error {
+			tasks[w] = h.start(func() error {
 				begin.Wait()
-				f, err := b.WriteFact(l.ctx, fact(round))
+				f, err := h.put(b, fact(round))
 				told[w] = append(told[w], f)
 				return err
 			})
 		}
 		begin.Done()
-		l.join(tasks...)
+		h.join(tasks...)
 	}
-	log := l.replay(b, 0)
+	log := h.replay(b, 0)
 	if len(log) != rounds {
-		l.Fatalf("the log holds %d facts; %d were written, by %d writers each", len(log), rounds, writers)
+		h.Fatalf("the log holds %d facts; %d were written, by %d writers each", len(log), rounds, writers)
 	}
 	for _, facts := range told {
-		l.same("what a writer was told", facts, log)
+		h.wantSame("what a writer was told", facts, log)
 	}
 }
 
-func concurrentCausation(l *lab) {
-	b := l.open()
+func concurrentCausation(h *harness) {
+	b := h.open()
 	tasks := make([]*task, writers)
 	for w := range writers {
-		tasks[w] = l.start(func() error {
+		tasks[w] = h.start(func() error {
 			for i := range 40 {
 				f := by(w, i)
 				f.Store = "shared"
-				if _, err := b.WriteFact(l.ctx, f); err != nil {
+				if _, err := h.put(b, f); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
-	l.join(tasks...)
+	h.join(tasks...)
 	latest := map[string]string{}
-	for _, f := range l.replay(b, 0) {
+	for _, f := range h.replay(b, 0) {
 		if f.Causation != latest[f.Key] {
-			l.Fatalf("fact %q of key %q has causation %q; the key's fact before it is %q", f.ID, f.Key, f.Causation, latest[f.Key])
+			h.Fatalf("fact %q of key %q has causation %q; the key's fact before it is %q", f.ID, f.Key, f.Causation, latest[f.Key])
 		}
 		latest[f.Key] = f.ID
 	}
 }
 
-func acknowledgedIsVisible(l *lab) {
-	b := l.open()
+func acknowledgedIsVisible(h *harness) {
+	b := h.open()
 	tasks := make([]*task, writers)
 	for w := range writers {
-		tasks[w] = l.start(func() error {
+		tasks[w] = h.start(func() error {
 			for i := range 40 {
-				f, err := b.WriteFact(l.ctx, by(w, i))
+				f, err := h.put(b, by(w, i))
 				if err != nil {
 					return err
 				}
-				got, err := take(b.Replay(l.ctx, f.Seq-1), 1)
+				got, err := take(replayOf(h.ctx, b, from(f.Seq-1)), 1)
 				if err != nil {
 					return fmt.Errorf("replay of fact %q, seq %d, after it was acknowledged: %w", f.ID, f.Seq, err)
 				}
@@ -164,17 +164,17 @@ func acknowledgedIsVisible(l *lab) {
 			return nil
 		})
 	}
-	l.join(tasks...)
+	h.join(tasks...)
 }
 
-func replayWhileWriting(l *lab) {
-	b := l.open()
-	tasks, told := l.writing(b, 40)
+func replayWhileWriting(h *harness) {
+	b := h.open()
+	tasks, told := h.startWriters(b, 40)
 	stop := make(chan struct{})
 	var loops [][]backend.Fact
-	reader := l.start(func() error {
+	reader := h.start(func() error {
 		for {
-			facts, err := collect(b.Replay(l.ctx, 0))
+			facts, err := collect(replayOf(h.ctx, b, from(0)))
 			if err != nil {
 				return err
 			}
@@ -190,10 +190,10 @@ func replayWhileWriting(l *lab) {
 		<-t.done
 	}
 	close(stop)
-	l.join(append(tasks, reader)...)
-	log := l.replay(b, 0)
-	l.complete(log, told)
+	h.join(append(tasks, reader)...)
+	log := h.replay(b, 0)
+	h.wantAll(log, told)
 	for _, facts := range loops {
-		l.same("a loop begun while facts were written, compared with the start of the log,", facts, log[:min(len(facts), len(log))])
+		h.wantSame("a loop begun while facts were written, compared with the start of the log,", facts, log[:min(len(facts), len(log))])
 	}
 }
