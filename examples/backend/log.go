@@ -59,9 +59,14 @@ func Open(path string) (*Log, error) {
 
 // WriteFact implements backend.Backend.
 func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	w := l.Write(ctx, backend.Batch{Facts: []backend.Fact{f}})[0]
-	if w.Err != nil {
-		return backend.Fact{}, w.Err
+	defer l.Wake()
+	f, err := sequencer.Prepare(f, maxFrame)
+	w := backend.Written{Facts: []backend.Fact{f}}
+	if err == nil {
+		w, err = l.write(ctx, w.Facts, nil)
+	}
+	if err != nil {
+		return backend.Fact{}, fmt.Errorf("batchdir: write fact %q to %s: %w", f.ID, l.dir, err)
 	}
 	return w.Facts[0], nil
 }
