@@ -138,6 +138,7 @@ func (x *reader) read(s *session) (progress bool, err error) {
 	if x.page.Through.Log, err = protocol.ParseStream(body); err != nil {
 		return false, verdict(err)
 	}
+	x.due = x.follows && !x.begun // the answer stands for an empty first page
 	for {
 		if !s.in.Ready() || len(x.page.Bytes) >= backend.PageSize {
 			if err := x.flush(); err != nil {

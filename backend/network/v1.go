@@ -191,7 +191,7 @@ func (l *logV1) assign(ctx context.Context, f backend.Fact) (_ backend.Fact, isN
 	defer l.mu.Unlock()
 	l.lookups = ctx
 	facts := []backend.Fact{f}
-	fresh, err := l.seq.Assign(facts, nil, wire.Time(time.Now()))
+	fresh, err := l.seq.Assign(facts, nil, time.Now())
 	if err != nil {
 		return f, false, err
 	}
