@@ -27,16 +27,18 @@ type layer struct {
 // and all below it. The first line that fits is a package's rule.
 var layers = []layer{
 	{"", []string{}, []string{}},
-	{"backend", []string{}, []string{}},
+	{"internal/jsonvalue", []string{}, []string{}},
+	{"backend", []string{"internal/jsonvalue"}, []string{}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
-	{"wire", []string{"backend"}, []string{}},
-	{"backend/internal/...", []string{"backend", "wire"}, []string{"github.com/google/uuid"}},
-	{"backend/...", []string{"backend", "wire", "backend/internal/..."}, nil},
-	{"server/web", []string{"server", "store", "backend", "wire"}, nil},
-	{"server/...", []string{"backend", "wire"}, nil},
-	{"store/...", []string{"backend", "wire"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
+	{"wire", []string{"backend", "internal/jsonvalue"}, []string{}},
+	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue"}, []string{}},
+	{"backend/internal/...", []string{"backend", "wire", "internal/jsonvalue"}, []string{"github.com/google/uuid"}},
+	{"backend/...", []string{"backend", "wire", "internal/...", "backend/internal/..."}, nil},
+	{"server/web", []string{"server", "store", "backend", "wire", "internal/..."}, nil},
+	{"server/...", []string{"backend", "wire", "internal/..."}, nil},
+	{"store/...", []string{"backend", "wire", "internal/jsonvalue"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
 	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},
-	{"companion/...", []string{"store/...", "backend", "backend/memory", "backend/file", "backend/network"}, nil},
+	{"companion/...", []string{"store/...", "backend", "internal/jsonvalue", "backend/memory", "backend/file", "backend/network"}, nil},
 	{"cmd/...", []string{"..."}, nil},
 	{"examples/...", []string{"..."}, nil},
 }

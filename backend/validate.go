@@ -7,6 +7,8 @@ import (
 	"math"
 	"time"
 	"unicode/utf8"
+
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // The limits of a fact, in bytes where no other unit is named.
@@ -125,8 +127,11 @@ func checkTime(field string, t time.Time) error {
 }
 
 func checkValue(field string, v json.RawMessage) error {
-	if err := CheckJSON(v, MaxDepth); err != nil {
+	if err := jsonvalue.Check(v, MaxDepth); err != nil {
 		return &InvalidError{field, err.Error()}
 	}
 	return nil
 }
+
+// IsNull reports whether v is the JSON value null, with or without white space around it.
+func IsNull(v []byte) bool { return jsonvalue.IsNull(v) }

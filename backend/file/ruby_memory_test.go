@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -23,7 +24,7 @@ func TestImportRubyMemory(t *testing.T) {
 	for n := range facts {
 		f := newFact(n)
 		f.Value, f.ValueHash, f.TransactionTime = value, wire.HashCanonical(value), newCrashModel().now()
-		log = wire.AppendFrame(log, wire.AppendFactV1(nil, &f))
+		log = wire.AppendFrame(log, protocol.AppendFactV1(nil, &f))
 	}
 	require.NoError(t, os.WriteFile(path, log, 0o644))
 	log = nil

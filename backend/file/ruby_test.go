@@ -14,6 +14,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -132,7 +133,7 @@ func TestImportRubyOrder(t *testing.T) {
 	facts := expected(t, "basic.wal")
 	var log []byte
 	for _, f := range slices.Backward(facts) {
-		log = wire.AppendFrame(log, wire.AppendFactV1(nil, &f))
+		log = wire.AppendFrame(log, protocol.AppendFactV1(nil, &f))
 	}
 	path := filepath.Join(t.TempDir(), "log.wal")
 	require.NoError(t, os.WriteFile(path, log, 0o644))

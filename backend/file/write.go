@@ -15,7 +15,7 @@ import (
 // A write is facts on their way to the log, or a task that must not run beside writes.
 type write struct {
 	facts  []backend.Fact // normalized; the committer puts what the log holds in their place
-	drafts []wire.Draft
+	drafts []wire.EncodedFact
 	expect []backend.Expect
 	now    time.Time
 	size   int // of the values in it, about, in bytes
@@ -79,7 +79,7 @@ func (l *Log) write(ctx context.Context, w *write, validate func() error) ([]bac
 		return nil, err
 	}
 	for len(w.drafts) < len(w.facts) {
-		w.drafts = append(w.drafts, wire.Draft{})
+		w.drafts = append(w.drafts, wire.EncodedFact{})
 	}
 	for i := range w.facts {
 		var err error

@@ -58,7 +58,7 @@ func (l *Log) tooLarge() error {
 	return fmt.Errorf("%w: the limit is a frame of %d bytes", backend.ErrTooLarge, l.opts.MaxFrame)
 }
 
-var drafts = sync.Pool{New: func() any { return new([]wire.Draft) }}
+var drafts = sync.Pool{New: func() any { return new([]wire.EncodedFact) }}
 
 // write encodes, numbers and appends the facts, which are valid, and puts what the log then holds
 // in their place. All but numbering and copying is done without the lock.
@@ -66,10 +66,10 @@ func (l *Log) write(ctx context.Context, facts []backend.Fact, expect []backend.
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	pooled := drafts.Get().(*[]wire.Draft)
+	pooled := drafts.Get().(*[]wire.EncodedFact)
 	defer drafts.Put(pooled)
 	for len(*pooled) < len(facts) {
-		*pooled = append(*pooled, wire.Draft{})
+		*pooled = append(*pooled, wire.EncodedFact{})
 	}
 	for i := range facts {
 		var err error
@@ -102,7 +102,7 @@ func (l *Log) write(ctx context.Context, facts []backend.Fact, expect []backend.
 
 // assemble makes scratch the frames of the new facts, which have seqs from first on. The caller
 // holds mu.
-func (l *Log) assemble(facts []backend.Fact, drafts []wire.Draft, first uint64) error {
+func (l *Log) assemble(facts []backend.Fact, drafts []wire.EncodedFact, first uint64) error {
 	l.scratch = l.scratch[:0]
 	group := len("[\n\n]") - len(",\n") // the frame that a file would write them in
 	seq := first

@@ -11,6 +11,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -182,7 +183,7 @@ func (m *mirror) write(ctx context.Context, f backend.Fact) (backend.Fact, error
 		if err != nil || !isNew {
 			return next, err
 		}
-		err = m.send(ctx, func(dst []byte) []byte { return wire.AppendWriteFactV1(dst, &next) })
+		err = m.send(ctx, func(dst []byte) []byte { return protocol.AppendWriteFactV1(dst, &next) })
 		if isPassing(err) {
 			m.renew()
 			continue
@@ -197,7 +198,7 @@ func (m *mirror) write(ctx context.Context, f backend.Fact) (backend.Fact, error
 
 // settle waits until the server has handled what was sent before, and reads the log again.
 func (m *mirror) settle(ctx context.Context) error {
-	err := m.send(ctx, func(dst []byte) []byte { return wire.AppendRequest(dst, wire.OpPing) })
+	err := m.send(ctx, func(dst []byte) []byte { return protocol.AppendRequest(dst, protocol.OpPing) })
 	if err != nil && !isPassing(err) {
 		return err
 	}
@@ -235,7 +236,7 @@ func (m *mirror) send(ctx context.Context, append func(dst []byte) []byte) error
 		return err
 	}
 	defer cl.release()
-	return wire.ParseAnswer(body, nil)
+	return protocol.ParseAnswer(body, nil)
 }
 
 // comeBack waits until the log shows the fact that was written, and returns it as the log holds it.

@@ -4,13 +4,14 @@ import (
 	"encoding/json"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // Size returns how many bytes of JSON a log keeps of f, at most. It looks at no more than the white
 // space around them, so that a fact which is too large is refused before its bytes are checked.
 func Size(f *backend.Fact) int {
-	return len(wire.TrimSpace(f.Value)) + len(wire.TrimSpace(f.Producer)) + len(wire.TrimSpace(f.Derivation))
+	return len(jsonvalue.TrimSpace(f.Value)) + len(jsonvalue.TrimSpace(f.Producer)) + len(jsonvalue.TrimSpace(f.Derivation))
 }
 
 // Normalize returns f, which must be valid, as a log keeps it, but for what Assign gives: without
@@ -32,7 +33,7 @@ func Normalize(f backend.Fact) (backend.Fact, error) {
 			continue
 		}
 		start := len(block)
-		block = append(block, wire.TrimSpace(*v)...)
+		block = append(block, jsonvalue.TrimSpace(*v)...)
 		*v = block[start:len(block):len(block)]
 	}
 	if !f.TransactionTime.IsZero() {

@@ -1,4 +1,4 @@
-package wire
+package jsonvalue
 
 import (
 	"encoding/binary"
@@ -41,8 +41,8 @@ func plainLen[T string | []byte](s T) int {
 	return i
 }
 
-// appendText appends s, which is valid UTF-8, as the inside of a canonical JSON string.
-func appendText[T string | []byte](dst []byte, s T) []byte {
+// AppendText appends s, which is valid UTF-8, as the inside of a canonical JSON string, without the quotes.
+func AppendText[T string | []byte](dst []byte, s T) []byte {
 	for {
 		n := plainLen(s)
 		for n < len(s) && s[n] >= 0x80 {
@@ -78,9 +78,20 @@ func appendEscaped(dst []byte, b byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
 }
 
-// textEnd finds the quote that ends the string whose text begins at b[i]. ok is false where the
+// PlainText returns the string whose text begins at b[i], after its opening quote, and the place after
+// its closing one. The string shares b's memory. ok is false if the string has an escape, a control
+// character, invalid UTF-8 or no end.
+func PlainText(b []byte, i int) (s string, next int, ok bool) {
+	end, ok := plainEnd(b, i)
+	if !ok {
+		return "", i, false
+	}
+	return view(b[i:end]), end + 1, true
+}
+
+// plainEnd finds the quote that ends the string whose text begins at b[i]. ok is false where the
 // string has an escape, a control character or bytes that are not UTF-8, or no end.
-func textEnd(b []byte, i int) (end int, ok bool) {
+func plainEnd(b []byte, i int) (end int, ok bool) {
 	start, ascii := i, true
 	for {
 		for ; i+8 <= len(b); i += 8 {

@@ -1,4 +1,4 @@
-package wire_test
+package protocol_test
 
 import (
 	"encoding/json"
@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/protocol"
 )
 
 // codes has every error code of the protocol with errors that have it, and the sentinel that arrives.
@@ -20,10 +21,10 @@ var codes = []struct {
 	err      error
 	sentinel error
 }{
-	{"unknown_op", wire.ErrUnknownOp, wire.ErrUnknownOp},
-	{"internal_error", io.ErrShortWrite, wire.ErrInternal},
-	{"internal_error", wire.ErrInternal, wire.ErrInternal},
-	{"invalid_request", &wire.RequestError{Err: &backend.InvalidError{Field: "after", Reason: "no number"}}, backend.ErrInvalid},
+	{"unknown_op", protocol.ErrUnknownOp, protocol.ErrUnknownOp},
+	{"internal_error", io.ErrShortWrite, protocol.ErrInternal},
+	{"internal_error", protocol.ErrInternal, protocol.ErrInternal},
+	{"invalid_request", &protocol.RequestError{Err: &backend.InvalidError{Field: "after", Reason: "no number"}}, backend.ErrInvalid},
 	{"invalid_fact", &backend.InvalidError{Field: "facts[3].value", Reason: "em\"pty\n"}, backend.ErrInvalid},
 	{"too_large", backend.ErrTooLarge, backend.ErrTooLarge},
 	{"conflict", &backend.ConflictError{Store: "s", Key: "k\x00", Expected: "a", Latest: "é"}, backend.ErrConflict},
@@ -41,7 +42,7 @@ var codes = []struct {
 }
 
 func sentinels() []error {
-	return []error{wire.ErrUnknownOp, wire.ErrInternal, backend.ErrInvalid, backend.ErrTooLarge, backend.ErrConflict, backend.ErrIDReused,
+	return []error{protocol.ErrUnknownOp, protocol.ErrInternal, backend.ErrInvalid, backend.ErrTooLarge, backend.ErrConflict, backend.ErrIDReused,
 		backend.ErrUnauthenticated, backend.ErrForbidden, backend.ErrUnavailable, backend.ErrClosed, backend.ErrFull, backend.ErrFailed,
 		backend.ErrCorrupt, errors.ErrUnsupported}
 }
@@ -54,22 +55,22 @@ func TestErrorsKeepIdentity(t *testing.T) {
 		for _, err := range []error{c.err, fmt.Errorf("write fact %q: %w", "é\x01\"", c.err)} {
 			t.Run(c.code, func(t *testing.T) {
 				seen[c.code] = true
-				require.Equal(t, c.code, wire.ErrorCode(err))
+				require.Equal(t, c.code, protocol.ErrorCode(err))
 				for _, id := range []string{"", `7`, `"r-1"`, `{"a":[null]}`} {
-					body := wire.AppendError([]byte("x"), err, idOf(id))[1:]
-					require.NoError(t, backend.CheckJSON(body, 9))
-					require.True(t, wire.IsError(body))
+					body := protocol.AppendError([]byte("x"), err, idOf(id))[1:]
+					require.NoError(t, jsonvalue.Check(body, 9))
+					require.True(t, protocol.IsError(body))
 					requireID(t, body, id)
-					got := wire.ParseError(body)
+					got := protocol.ParseError(body)
 					require.Equal(t, err.Error(), got.Error())
 					for _, s := range sentinels() {
 						require.Equal(t, s == c.sentinel, errors.Is(got, s), "%v is %v", got, s)
 					}
-					require.Equal(t, wire.ParseAnswer(body, nil), got)
-					require.Equal(t, wire.ErrorCode(got), c.code, "and passes on")
+					require.Equal(t, protocol.ParseAnswer(body, nil), got)
+					require.Equal(t, protocol.ErrorCode(got), c.code, "and passes on")
 					sameType[*backend.ConflictError](t, err, got)
 					sameType[*backend.InvalidError](t, err, got)
-					sameType[*wire.RequestError](t, err, got)
+					sameType[*protocol.RequestError](t, err, got)
 					if c.err != backend.ErrCorrupt { // which has no more to tell
 						sameType[*backend.CorruptError](t, err, got)
 					}
@@ -114,27 +115,27 @@ func TestErrorsAreUTF8(t *testing.T) {
 		errors.New(bad), fmt.Errorf("%s: %w", bad, backend.ErrFull), &backend.ConflictError{Store: bad, Key: bad, Expected: bad, Latest: bad},
 		&backend.InvalidError{Field: bad, Reason: bad}, &backend.CorruptError{Path: bad, Offset: 3, Reason: bad},
 	} {
-		body := wire.AppendError(nil, err, nil)
-		require.NoError(t, backend.CheckJSON(body, 1), "%q", body)
-		got := wire.ParseError(body)
+		body := protocol.AppendError(nil, err, nil)
+		require.NoError(t, jsonvalue.Check(body, 1), "%q", body)
+		got := protocol.ParseError(body)
 		require.True(t, utf8.ValidString(got.Error()))
-		require.Equal(t, wire.ErrorCode(err), wire.ErrorCode(got))
+		require.Equal(t, protocol.ErrorCode(err), protocol.ErrorCode(got))
 	}
 }
 
 func TestOddErrors(t *testing.T) {
 	for body, want := range map[string]error{
-		`{"ok":false}`: wire.ErrInternal,
-		`{"ok":false,"error_code":"from_the_future","error":"x"}`: wire.ErrInternal,
+		`{"ok":false}`: protocol.ErrInternal,
+		`{"ok":false,"error_code":"from_the_future","error":"x"}`: protocol.ErrInternal,
 		`{"ok":false,"error_code":"conflict"}`:                    backend.ErrConflict,
 		`{"ok":false,"error_code":"corrupt","offset":1.5}`:        backend.ErrInvalid,
 		`{"ok":false,"error_code":7}`:                             backend.ErrInvalid,
 		`{"ok":false,`:                                            backend.ErrInvalid,
 	} {
-		err := wire.ParseError([]byte(body))
+		err := protocol.ParseError([]byte(body))
 		require.ErrorIs(t, err, want, body)
 		require.NotEmpty(t, err.Error())
 	}
-	require.Equal(t, `{"ok":false,"error_code":"unknown_op","error":"Unknown op: \"no\\\"pe\"","request_id":1}`, string(wire.AppendUnknownOp(nil, `no"pe`, []byte("1"))))
-	require.ErrorIs(t, wire.ParseError(wire.AppendUnknownOp(nil, "nope", nil)), wire.ErrUnknownOp)
+	require.Equal(t, `{"ok":false,"error_code":"unknown_op","error":"Unknown op: \"no\\\"pe\"","request_id":1}`, string(protocol.AppendUnknownOp(nil, `no"pe`, []byte("1"))))
+	require.ErrorIs(t, protocol.ParseError(protocol.AppendUnknownOp(nil, "nope", nil)), protocol.ErrUnknownOp)
 }

@@ -1,4 +1,4 @@
-package store
+package jsonvalue
 
 import (
 	"bytes"
@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// A decimal is a JSON number by its value: 0.d1d2d3… times ten to the power of exp, without zeros at
+// A Number is a JSON number by its value: 0.d1d2d3… times ten to the power of exp, without zeros at
 // either end of the digits. Zero has no digits, and no sign.
-type decimal struct {
+type Number struct {
 	negative bool
 	digits   []byte
 	exp      int
@@ -17,8 +17,8 @@ type decimal struct {
 // maxExp is how far exponents tell numbers apart: those beyond it are taken for one another.
 const maxExp = 1 << 30
 
-// parseDecimal returns the value of a JSON number. The digits are appended to buf.
-func parseDecimal(text, buf []byte) (d decimal) {
+// ParseNumber returns the value of a JSON number. The digits are appended to buf.
+func ParseNumber(text, buf []byte) (d Number) {
 	d.digits = buf[:0]
 	point := false
 	for i, c := range text {
@@ -51,16 +51,16 @@ func parseDecimal(text, buf []byte) (d decimal) {
 	return d.trim()
 }
 
-func (d decimal) trim() decimal {
+func (d Number) trim() Number {
 	d.digits = bytes.TrimRight(d.digits, "0")
 	if len(d.digits) == 0 {
-		return decimal{}
+		return Number{}
 	}
 	return d
 }
 
 // compare orders numbers by value.
-func (d decimal) compare(o decimal) int {
+func (d Number) Compare(o Number) int {
 	switch {
 	case d.negative != o.negative:
 		if d.negative {
@@ -69,7 +69,7 @@ func (d decimal) compare(o decimal) int {
 		return 1
 	case d.negative:
 		d.negative, o.negative = false, false
-		return o.compare(d)
+		return o.Compare(d)
 	case len(d.digits) == 0 || len(o.digits) == 0:
 		return cmp.Compare(len(d.digits), len(o.digits))
 	case d.exp != o.exp:
@@ -84,7 +84,7 @@ const maxPlain = 21
 
 // append writes the number in the one way in which numbers of its value are written: 100 and 1.5, and
 // 1e-7 or 1e+22 where that is much shorter.
-func (d decimal) append(dst []byte) []byte {
+func (d Number) Append(dst []byte) []byte {
 	n := len(d.digits)
 	if n == 0 {
 		return append(dst, '0')

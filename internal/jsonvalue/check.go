@@ -1,41 +1,35 @@
-package backend
+package jsonvalue
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"slices"
 )
 
-// IsNull reports whether v is the JSON value null, with or without white space around it.
-func IsNull(v []byte) bool {
-	return string(v) == "null" || len(v) > 4 && string(bytes.Trim(v, " \t\r\n")) == "null"
-}
-
-// A JSONError says where and why a text is not the JSON that facts hold.
-type JSONError struct {
+// A Error says where and why a text is not the JSON that facts hold.
+type Error struct {
 	Offset int    // in bytes
 	Reason string // what is wrong there
 }
 
-func (e *JSONError) Error() string { return fmt.Sprintf("at byte %d: %s", e.Offset, e.Reason) }
+func (e *Error) Error() string { return fmt.Sprintf("at byte %d: %s", e.Offset, e.Reason) }
 
-// CheckJSON reports whether src is one JSON value (RFC 8259) with nothing but white space around
+// Check reports whether src is one JSON value (RFC 8259) with nothing but white space around
 // it, as facts hold it: at most depth arrays and objects inside each other (a negative depth
 // counts as 0), valid UTF-8, no object with the same key twice, no lone surrogate. The first
-// thing wrong is a *JSONError. It allocates nothing for objects of up to 16 keys without escapes, and
+// thing wrong is a *Error. It allocates nothing for objects of up to 16 keys without escapes, and
 // some bytes a key for larger ones. A src of 4 GiB or more is refused.
-func CheckJSON(src []byte, depth int) error {
+func Check(src []byte, depth int) error {
 	_, err := CheckOrdered(src, depth)
 	return err
 }
 
-// CheckOrdered is CheckJSON, and also reports whether src is ordered: without white space between its
+// CheckOrdered is Check, and also reports whether src is ordered: without white space between its
 // parts and escapes in its strings, and with the keys of each object in the order of their bytes. Such
 // a text is its own canonical form.
 func CheckOrdered(src []byte, depth int) (ordered bool, err error) {
 	if uint64(len(src)) > math.MaxUint32 {
-		return false, &JSONError{Reason: "a text of 4 GiB or more"}
+		return false, &Error{Reason: "a text of 4 GiB or more"}
 	}
 	c := checker{src: src, depth: depth, ordered: true}
 	i := c.value(c.skip(0))
@@ -45,7 +39,7 @@ func CheckOrdered(src []byte, depth int) (ordered bool, err error) {
 		}
 		c.fail(i, "more after the end of the value")
 	}
-	return false, &JSONError{Offset: c.at, Reason: c.reason}
+	return false, &Error{Offset: c.at, Reason: c.reason}
 }
 
 // A checker walks a JSON text once. Its methods take the place to start at, and return the place

@@ -1,15 +1,18 @@
-package wire
+package protocol
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/wire"
 )
 
-// A Place is what a log says of a fact that was written to it.
-type Place struct {
+// A Ack is what a log says of a fact that was written to it.
+type Ack struct {
 	Seq             uint64
 	Causation       string
 	TransactionTime time.Time
@@ -19,10 +22,10 @@ type Place struct {
 	Fact *backend.Fact
 }
 
-// PlaceOf returns the place of a fact as the log holds it. What was written is sent back only if the
+// AckOf returns the place of a fact as the log holds it. What was written is sent back only if the
 // log held the fact already, which duplicate says.
-func PlaceOf(f *backend.Fact, duplicate bool) Place {
-	p := Place{Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}
+func AckOf(f *backend.Fact, duplicate bool) Ack {
+	p := Ack{Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}
 	if duplicate {
 		p.Fact = f
 	}
@@ -30,7 +33,7 @@ func PlaceOf(f *backend.Fact, duplicate bool) Place {
 }
 
 // In returns the fact that the log holds, for one that was written.
-func (p Place) In(f backend.Fact) backend.Fact {
+func (p Ack) In(f backend.Fact) backend.Fact {
 	if p.Fact != nil {
 		return *p.Fact
 	}
@@ -41,13 +44,9 @@ func (p Place) In(f backend.Fact) backend.Fact {
 // An answer is an object that begins like this.
 const (
 	okPrefix    = `{"ok":true`
-	placePrefix = `,"seq":`
+	ackPrefix   = `,"seq":`
 	batchPrefix = `{"ok":true,"facts":[`
 )
-
-// AppendOK appends the answer of version 1 to what was done and has nothing to tell. An id, of a request
-// that has one, is repeated as the last key, here and in the functions below; nil: none.
-func AppendOK(dst, id []byte) []byte { return CloseAnswer(OpenAnswer(dst), id) }
 
 // OpenAnswer begins an answer to which fields are then appended, each after a comma, and which
 // [CloseAnswer] completes.
@@ -68,61 +67,64 @@ func AppendNumber(dst []byte, name string, n uint64) []byte {
 }
 
 // AppendWritten appends the answer to a fact that was written.
-func AppendWritten(dst []byte, p Place, id []byte) []byte {
-	return CloseAnswer(appendPlaceFields(OpenAnswer(dst), p), id)
+func AppendWritten(dst []byte, p Ack, id []byte) []byte {
+	return CloseAnswer(appendAckFields(OpenAnswer(dst), p), id)
 }
 
 // AppendWrittenBatch appends the answer to a batch that was written.
-func AppendWrittenBatch(dst []byte, places []Place, id []byte) []byte {
+func AppendWrittenBatch(dst []byte, acks []Ack, id []byte) []byte {
 	dst = append(dst, batchPrefix...)
-	for i, p := range places {
+	for i, p := range acks {
 		dst = appendComma(dst, i)
 		start := len(dst)
-		dst = appendPlaceFields(dst, p)
+		dst = appendAckFields(dst, p)
 		dst[start] = '{' // in the place of the comma
 		dst = append(dst, '}')
 	}
 	return CloseAnswer(append(dst, ']'), id)
 }
 
-func appendPlaceFields(dst []byte, p Place) []byte {
-	dst = append(dst, placePrefix...)
+func appendAckFields(dst []byte, p Ack) []byte {
+	dst = append(dst, ackPrefix...)
 	dst = strconv.AppendUint(dst, p.Seq, 10)
 	dst = append(dst, `,"causation":`...)
 	dst = appendTextOrNull(dst, p.Causation)
 	dst = append(dst, `,"transaction_time":`...)
-	dst = AppendTime(dst, p.TransactionTime)
+	dst = wire.AppendTime(dst, p.TransactionTime)
 	if p.Fact != nil {
 		dst = append(dst, `,"duplicate":true,"fact":`...)
-		dst = AppendFact(dst, p.Fact)
+		dst = wire.AppendFact(dst, p.Fact)
 	}
 	return dst
 }
 
 // ParseWritten parses the answer to a fact that was written.
-func ParseWritten(body []byte) (Place, error) {
-	if p, ok := quickPlace(body); ok {
+func ParseWritten(body []byte) (Ack, error) {
+	if p, ok := quickAck(body); ok {
 		return p, nil
 	}
 	if err := ParseAnswer(body, nil); err != nil {
-		return Place{}, err
+		return Ack{}, err
 	}
-	return parsePlace(TrimSpace(body))
+	return parseAck(jsonvalue.TrimSpace(body))
 }
 
-// quickPlace parses what AppendWritten makes of a place without a fact.
-func quickPlace(body []byte) (p Place, ok bool) {
-	if !has(body, 0, okPrefix+placePrefix) {
+// quickAck parses what AppendWritten makes of an ack without a fact.
+func quickAck(body []byte) (p Ack, ok bool) {
+	if !has(body, 0, okPrefix+ackPrefix) {
 		return p, false
 	}
-	i := len(okPrefix + placePrefix)
+	i := len(okPrefix + ackPrefix)
 	end := numberEnd(body, i)
-	if p.Seq, ok = parseUint(body[i:end]); !ok || p.Seq == 0 {
+	if p.Seq, ok = jsonvalue.ParseUint(body[i:end]); !ok || p.Seq == 0 {
 		return p, false
 	}
-	if i = end; has(body, i, `,"causation":null`) {
-		i += len(`,"causation":null`)
-	} else if p.Causation, i, ok = ownText(body, i, `,"causation":"`); !ok {
+	const causation, none = `,"causation":"`, `,"causation":null`
+	if i = end; has(body, i, none) {
+		i += len(none)
+	} else if !has(body, i, causation) {
+		return p, false
+	} else if p.Causation, i, ok = jsonvalue.PlainText(body, i+len(causation)); !ok {
 		return p, false
 	}
 	if !has(body, i, `,"transaction_time":`) {
@@ -130,66 +132,78 @@ func quickPlace(body []byte) (p Place, ok bool) {
 	}
 	i += len(`,"transaction_time":`)
 	end = numberEnd(body, i)
-	p.TransactionTime, ok = parseTime(body[i:end])
-	return p, ok && end == len(body)-1 && body[end] == '}'
+	var err error
+	p.TransactionTime, err = wire.ParseTime(body[i:end])
+	return p, err == nil && end == len(body)-1 && body[end] == '}'
 }
 
-func parsePlace(object []byte) (p Place, err error) {
-	if object[0] != '{' {
-		return p, &backend.InvalidError{Field: "facts", Reason: quote(object) + " says of no fact where it is"}
+func numberEnd(body []byte, i int) int {
+	for i < len(body) && body[i] != ',' && body[i] != '}' {
+		i++
 	}
-	for name, v := range members(object) {
+	return i
+}
+
+func has(body []byte, i int, prefix string) bool {
+	return len(body)-i >= len(prefix) && string(body[i:i+len(prefix)]) == prefix
+}
+
+func parseAck(object []byte) (p Ack, err error) {
+	if object[0] != '{' {
+		return p, &backend.InvalidError{Field: "facts", Reason: jsonvalue.Excerpt(object) + " says of no fact where it is"}
+	}
+	for name, v := range jsonvalue.Members(object) {
 		switch name {
 		case "seq":
 			var ok bool
-			if p.Seq, ok = parseUint(v); !ok {
-				err = &backend.InvalidError{Field: name, Reason: quote(v) + " is no place in a log"}
+			if p.Seq, ok = jsonvalue.ParseUint(v); !ok {
+				err = &backend.InvalidError{Field: name, Reason: jsonvalue.Excerpt(v) + " is no place in a log"}
 			}
 		case "causation":
 			if string(v) != "null" {
 				p.Causation, err = text(name, v)
 			}
 		case "transaction_time":
-			p.TransactionTime, err = parseTimeOf(name, v)
+			p.TransactionTime, err = parseTime(name, v)
 		case "fact":
 			var f backend.Fact
-			f, err = parseWhole(v)
+			f, err = wire.ReadWhole(v)
 			p.Fact = &f
 		}
 		if err != nil {
-			return Place{}, err
+			return Ack{}, err
 		}
 	}
 	if p.Seq == 0 {
-		return Place{}, &backend.InvalidError{Field: "seq", Reason: "missing in an answer"}
+		return Ack{}, &backend.InvalidError{Field: "seq", Reason: "missing in an answer"}
 	}
 	return p, nil
 }
 
 // ParseWrittenBatch parses the answer to a batch of n facts that was written.
-func ParseWrittenBatch(body []byte, n int) ([]Place, error) {
+func ParseWrittenBatch(body []byte, n int) ([]Ack, error) {
 	facts, err := factsIn(body)
 	if err != nil {
 		return nil, err
 	}
-	places := make([]Place, 0, n)
-	for _, v := range elements(facts) {
-		p, err := parsePlace(v)
+	acks := make([]Ack, 0, n)
+	for _, v := range jsonvalue.Elements(facts) {
+		p, err := parseAck(v)
 		if err != nil {
 			return nil, err
 		}
-		places = append(places, p)
+		acks = append(acks, p)
 	}
-	if len(places) != n {
-		return nil, &backend.InvalidError{Field: "facts", Reason: "an answer about " + strconv.Itoa(len(places)) + " facts of " + strconv.Itoa(n)}
+	if len(acks) != n {
+		return nil, &backend.InvalidError{Field: "facts", Reason: "an answer about " + strconv.Itoa(len(acks)) + " facts of " + strconv.Itoa(n)}
 	}
-	return places, nil
+	return acks, nil
 }
 
 // factsIn returns the facts of an answer, which is well-formed: an array, or anything.
 func factsIn(body []byte) ([]byte, error) {
 	if has(body, 0, batchPrefix) {
-		if err := backend.CheckJSON(body, maxBodyDepth); err != nil {
+		if err := jsonvalue.Check(body, maxDepth); err != nil {
 			return nil, &backend.InvalidError{Field: "answer", Reason: err.Error()}
 		}
 		return body[len(batchPrefix)-1:], nil
@@ -203,12 +217,12 @@ func factsIn(body []byte) ([]byte, error) {
 // answer that says that the request failed is the error that it tells of, see [ParseError]. What is
 // no answer is a *backend.InvalidError.
 func ParseAnswer(body []byte, into any) error {
-	if err := backend.CheckJSON(body, maxBodyDepth); err != nil {
+	if err := jsonvalue.Check(body, maxDepth); err != nil {
 		return &backend.InvalidError{Field: "answer", Reason: err.Error()}
 	}
 	var head struct{ OK *bool }
 	if err := json.Unmarshal(body, &head); err != nil || head.OK == nil {
-		return &backend.InvalidError{Field: "answer", Reason: quote(body) + " says neither that the request was done nor that it failed"}
+		return &backend.InvalidError{Field: "answer", Reason: jsonvalue.Excerpt(body) + " says neither that the request was done nor that it failed"}
 	}
 	if !*head.OK {
 		return ParseError(body)
@@ -222,8 +236,8 @@ func ParseAnswer(body []byte, into any) error {
 	return nil
 }
 
-// A Welcome is the answer to [OpHello].
-type Welcome struct {
+// A HelloReply is the answer to [OpHello].
+type HelloReply struct {
 	Protocol int      `json:"protocol"`
 	Server   string   `json:"server"`    // how it calls itself
 	LastSeq  uint64   `json:"last_seq"`  // of its log
@@ -231,8 +245,8 @@ type Welcome struct {
 	Features []string `json:"features"`  // the optional ops that its backend supports
 }
 
-// AppendWelcome appends the answer to OpHello.
-func AppendWelcome(dst []byte, w Welcome, id []byte) []byte {
+// AppendHelloReply appends the answer to OpHello.
+func AppendHelloReply(dst []byte, w HelloReply, id []byte) []byte {
 	text, _ := json.Marshal(w) // numbers and texts: it can't fail
 	dst = append(OpenAnswer(dst), ',')
 	return CloseAnswer(append(dst, text[1:len(text)-1]...), id)
@@ -279,4 +293,29 @@ type storage struct {
 	LastSync        time.Time `json:"last_sync"`
 	Groups          uint64    `json:"groups"`
 	Grouped         uint64    `json:"grouped"`
+}
+
+func appendTextOrNull(dst []byte, s string) []byte {
+	if s == "" {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '"')
+	dst = jsonvalue.AppendText(dst, s)
+	return append(dst, '"')
+}
+
+func text(name string, v []byte) (string, error) {
+	s, ok := jsonvalue.Text(v)
+	if !ok {
+		return "", &backend.InvalidError{Field: name, Reason: jsonvalue.Excerpt(v) + " is not a string"}
+	}
+	return s, nil
+}
+
+func parseTime(name string, v []byte) (time.Time, error) {
+	t, err := wire.ParseTime(v)
+	if invalid, ok := errors.AsType[*backend.InvalidError](err); ok {
+		invalid.Field = name
+	}
+	return t, err
 }

@@ -1,4 +1,4 @@
-package wire
+package protocol
 
 import (
 	"encoding/json"
@@ -6,11 +6,17 @@ import (
 	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/wire"
 )
 
 // Version is the protocol version that a client asks for with [OpHello]. Without that, a connection
 // speaks version 1.
 const Version = 2
+
+// maxDepth is how deep a body may be nested: a value of a fact within a message. Deeper values are
+// for Validate to refuse, with a better error.
+const maxDepth = backend.MaxDepth + 10
 
 // Ops of requests.
 const (
@@ -54,10 +60,10 @@ func ParseRequest(body []byte) Request {
 	if f, raw, ok := quickFact(body); ok {
 		return Request{Op: OpWriteFact, fact: raw, checked: f, isFact: true}
 	}
-	if err := backend.CheckJSON(body, maxBodyDepth); err != nil {
+	if err := jsonvalue.Check(body, maxDepth); err != nil {
 		return Request{Err: &backend.InvalidError{Field: "request", Reason: err.Error()}}
 	}
-	body = TrimSpace(body)
+	body = jsonvalue.TrimSpace(body)
 	if body[0] != '{' {
 		return Request{Err: &backend.InvalidError{Field: "request", Reason: "not a JSON object"}}
 	}
@@ -67,7 +73,7 @@ func ParseRequest(body []byte) Request {
 		"after": &r.after, "through": &r.through, "protocol": &r.protocol, "client": &r.client, "token": &r.token,
 	}
 	var op []byte
-	for name, v := range members(body) {
+	for name, v := range jsonvalue.Members(body) {
 		if name == "op" {
 			op = v
 		} else if field := fields[name]; field != nil {
@@ -93,7 +99,7 @@ func quickFact(body []byte) (f backend.Fact, raw []byte, ok bool) {
 	default:
 		return f, nil, false
 	}
-	f, err := checkFact(raw)
+	f, err := wire.CheckWhole(raw)
 	return f, raw, err == nil
 }
 
@@ -106,14 +112,14 @@ func (r *Request) Fact() (backend.Fact, error) {
 	if len(r.fact) == 0 {
 		return backend.Fact{}, &RequestError{&backend.InvalidError{Field: "fact", Reason: "missing"}}
 	}
-	return parseWhole(r.fact)
+	return wire.ReadWhole(r.fact)
 }
 
 // Batch returns the request's facts and expectations.
 func (r *Request) Batch() (backend.Batch, error) {
 	var b backend.Batch
-	for i, v := range elements(r.facts) {
-		f, err := parseWhole(v)
+	for i, v := range jsonvalue.Elements(r.facts) {
+		f, err := wire.ReadWhole(v)
 		if err != nil {
 			return b, fmt.Errorf("fact %d of the batch: %w", i, err)
 		}
@@ -194,9 +200,9 @@ func (r *Request) number(field string, v []byte) (uint64, error) {
 	if v == nil || string(v) == "null" {
 		return 0, nil
 	}
-	n, ok := parseUint(v)
+	n, ok := jsonvalue.ParseUint(v)
 	if !ok {
-		return 0, &backend.InvalidError{Field: field, Reason: quote(v) + " is no whole number"}
+		return 0, &backend.InvalidError{Field: field, Reason: jsonvalue.Excerpt(v) + " is no whole number"}
 	}
 	return n, nil
 }
@@ -230,17 +236,11 @@ func AppendWriteFact(dst []byte, f *backend.Fact) []byte {
 	return append(appendUnplaced(dst, f), '}')
 }
 
-// AppendWriteFactV1 appends the request to write f as Ruby clients do.
-func AppendWriteFactV1(dst []byte, f *backend.Fact) []byte {
-	dst = append(dst, rubyFactPrefix...)
-	return append(AppendFactV1(dst, f), rubyFactSuffix...)
-}
-
+// appendUnplaced appends f in the form of logs, without its Seq.
 func appendUnplaced(dst []byte, f *backend.Fact) []byte {
-	dst = append(dst, '{')
-	dst = appendName(dst, f)
-	dst = appendPlace(dst, f)
-	return appendContent(dst, f)
+	unplaced := *f
+	unplaced.Seq = 0
+	return wire.AppendFact(dst, &unplaced)
 }
 
 // AppendWriteBatch appends the request to write b.
@@ -255,7 +255,7 @@ func AppendWriteBatch(dst []byte, b *backend.Batch) []byte {
 			dst = append(dst, `,"expect":[`...)
 		}
 		dst = append(appendComma(dst, i), `{"store":"`...)
-		dst = appendText(dst, e.Store)
+		dst = jsonvalue.AppendText(dst, e.Store)
 		dst = append(dst, '"')
 		dst = appendField(dst, "key", e.Key)
 		dst = appendField(dst, "id", e.ID)
@@ -287,23 +287,11 @@ func appendRead(dst []byte, op string, after uint64, stores []string) []byte {
 	return append(appendStores(dst, stores), '}')
 }
 
-// AppendSubscribeV1 appends the request of version 1 to subscribe to all stores.
-func AppendSubscribeV1(dst []byte) []byte { return append(dst, `{"op":"subscribe","stores":[]}`...) }
-
-// AppendWriteSnapshotV1 appends the request of version 1 for a snapshot of facts.
-func AppendWriteSnapshotV1(dst []byte, facts []backend.Fact) []byte {
-	dst = append(dst, `{"facts":[`...)
-	for i := range facts {
-		dst = AppendFactV1(appendComma(dst, i), &facts[i])
-	}
-	return append(dst, `],"op":"write_snapshot"}`...)
-}
-
 func appendStores(dst []byte, stores []string) []byte {
 	dst = append(dst, `,"stores":[`...)
 	for i, name := range stores {
 		dst = append(appendComma(dst, i), '"')
-		dst = append(appendText(dst, name), '"')
+		dst = append(jsonvalue.AppendText(dst, name), '"')
 	}
 	return append(dst, ']')
 }
@@ -335,5 +323,5 @@ func appendComma(dst []byte, i int) []byte {
 // appendField appends a field with a text, after others.
 func appendField(dst []byte, name, value string) []byte {
 	dst = append(append(append(dst, ',', '"'), name...), `":"`...)
-	return append(appendText(dst, value), '"')
+	return append(jsonvalue.AppendText(dst, value), '"')
 }

@@ -1,10 +1,9 @@
-package wire_test
+package protocol_test
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -20,10 +21,10 @@ import (
 // ends: what begins as one does need not end as one does.
 func TestShortRequests(t *testing.T) {
 	f := typical()
-	for _, whole := range [][]byte{wire.AppendWriteFact(nil, &f), wire.AppendWriteFactV1(nil, &f)} {
+	for _, whole := range [][]byte{protocol.AppendWriteFact(nil, &f), protocol.AppendWriteFactV1(nil, &f)} {
 		for cut := range whole {
 			for _, body := range []string{string(whole[:cut]), string(whole[:cut]) + "}", string(whole[cut:]), `{"fact":` + strings.Repeat("1", cut%30) + "}"} {
-				r := wire.ParseRequest([]byte(body))
+				r := protocol.ParseRequest([]byte(body))
 				if r.Err != nil {
 					require.ErrorIs(t, r.Err, backend.ErrInvalid, body)
 					require.Empty(t, r.Op, body)
@@ -40,7 +41,7 @@ func TestOddAnswers(t *testing.T) {
 		`{"ok":true,"facts":[{"seq":0}]}`, `{"ok":true,"facts":[]}`, `{"ok":true,"facts":{}}`, `{"ok":true,"facts":null}`, `{"ok":true}`,
 		`{ "facts":[3],"ok":true}`, `{"ok":true,"facts":[{"seq":1},{"seq":2}]}`, `{"ok":true,"facts":[{"seq":1}]`, `[]`, `1`, `null`, ``,
 	} {
-		_, err := wire.ParseWrittenBatch([]byte(body), 1)
+		_, err := protocol.ParseWrittenBatch([]byte(body), 1)
 		require.ErrorIs(t, err, backend.ErrInvalid, body)
 	}
 	for _, body := range []string{
@@ -48,19 +49,19 @@ func TestOddAnswers(t *testing.T) {
 		`{"ok":true,"seq":1,"causation":7,"transaction_time":5.0}`, `{"ok":true,"seq":1,"causation":null,"transaction_time":null}`,
 		`{"ok":true,"seq":1,"fact":3}`, `{"ok":true,"seq":1,"fact":{}}`, `{"ok":true}`, `{"seq":1}`, `{"ok":null}`, `[]`, ` `, ``,
 	} {
-		_, err := wire.ParseWritten([]byte(body))
+		_, err := protocol.ParseWritten([]byte(body))
 		require.ErrorIs(t, err, backend.ErrInvalid, body)
 	}
 	for _, body := range []string{`{"ok":true}`, `{"ok":true,"facts":null}`, `{"ok":true,"facts":{}}`, `{"ok":true,"facts":[1]}`, `{"ok":true,"facts":[{}]}`, `{}`, `[]`, ``} {
-		_, err := wire.ParseFactsV1([]byte(body))
+		_, err := protocol.ParseFactsV1([]byte(body))
 		require.ErrorIs(t, err, backend.ErrInvalid, body)
 	}
 	for _, body := range []string{`{"event":"fact_written"}`, `{"event":"fact_written","fact":null}`, `{"event":"fact_written","fact":[]}`, `{"event":7}`, `[]`, ``} {
-		_, _, err := wire.ParseEventV1([]byte(body))
+		_, _, err := protocol.ParseEventV1([]byte(body))
 		require.ErrorIs(t, err, backend.ErrInvalid, body)
 	}
 	for _, body := range []string{`{"event":7}`, `{"last_seq":-1}`, `{"last_seq":1.5}`, `7`, `"x"`, `{`, ` `} {
-		_, err := wire.ParseSignal([]byte(body))
+		_, err := protocol.ParseControl([]byte(body))
 		require.ErrorIs(t, err, backend.ErrInvalid, body)
 	}
 }
@@ -75,10 +76,10 @@ func TestRequestsParseBack(t *testing.T) {
 
 	t.Run("hello", func(t *testing.T) {
 		for _, token := range []string{"", "to\"ken\x01"} {
-			r := parsed(t, wire.AppendHello(nil, "é\\", token), wire.OpHello)
-			protocol, err := r.Protocol()
+			r := parsed(t, protocol.AppendHello(nil, "é\\", token), protocol.OpHello)
+			version, err := r.Protocol()
 			require.NoError(t, err)
-			require.Equal(t, uint64(wire.Version), protocol)
+			require.Equal(t, uint64(protocol.Version), version)
 			client, err := r.Client()
 			require.NoError(t, err)
 			require.Equal(t, "é\\", client)
@@ -88,8 +89,8 @@ func TestRequestsParseBack(t *testing.T) {
 		}
 	})
 	t.Run("write_fact", func(t *testing.T) {
-		for _, body := range [][]byte{wire.AppendWriteFact(nil, &f), wire.AppendWriteFactV1(nil, &f)} {
-			r := parsed(t, body, wire.OpWriteFact)
+		for _, body := range [][]byte{protocol.AppendWriteFact(nil, &f), protocol.AppendWriteFactV1(nil, &f)} {
+			r := parsed(t, body, protocol.OpWriteFact)
 			got, err := r.Fact()
 			require.NoError(t, err)
 			require.Equal(t, sent, got)
@@ -100,7 +101,7 @@ func TestRequestsParseBack(t *testing.T) {
 			{}, {Facts: []backend.Fact{f}}, {Facts: []backend.Fact{f, second}, Expect: []backend.Expect{{Store: "s\"", Key: "", ID: "é"}, {Store: "t", Key: "k"}}},
 			{Expect: []backend.Expect{{Store: "t", Key: "k"}}},
 		} {
-			r := parsed(t, wire.AppendWriteBatch(nil, &b), wire.OpWriteBatch)
+			r := parsed(t, protocol.AppendWriteBatch(nil, &b), protocol.OpWriteBatch)
 			got, err := r.Batch()
 			require.NoError(t, err)
 			want := backend.Batch{Expect: b.Expect}
@@ -112,7 +113,7 @@ func TestRequestsParseBack(t *testing.T) {
 		}
 	})
 	t.Run("replay and subscribe", func(t *testing.T) {
-		for op, appendTo := range map[string]func([]byte, uint64, []string) []byte{wire.OpReplay: wire.AppendReplay, wire.OpSubscribe: wire.AppendSubscribe} {
+		for op, appendTo := range map[string]func([]byte, uint64, []string) []byte{protocol.OpReplay: protocol.AppendReplay, protocol.OpSubscribe: protocol.AppendSubscribe} {
 			for _, stores := range [][]string{nil, {"a"}, {"a", "é\"\n", ""}} {
 				for _, after := range []uint64{0, 7, 1<<64 - 1} {
 					r := parsed(t, appendTo(nil, after, stores), op)
@@ -125,37 +126,37 @@ func TestRequestsParseBack(t *testing.T) {
 				}
 			}
 		}
-		r := parsed(t, wire.AppendSubscribeV1(nil), wire.OpSubscribe)
+		r := parsed(t, protocol.AppendSubscribeV1(nil), protocol.OpSubscribe)
 		names, err := r.Stores()
 		require.NoError(t, err)
 		require.Empty(t, names)
 	})
 	t.Run("write_snapshot", func(t *testing.T) {
-		r := parsed(t, wire.AppendWriteSnapshot(nil, 1<<64-1), wire.OpWriteSnapshot)
+		r := parsed(t, protocol.AppendWriteSnapshot(nil, 1<<64-1), protocol.OpWriteSnapshot)
 		through, err := r.Through()
 		require.NoError(t, err)
 		require.Equal(t, uint64(1<<64-1), through)
-		parsed(t, wire.AppendWriteSnapshotV1(nil, nil), wire.OpWriteSnapshot)
-		parsed(t, wire.AppendWriteSnapshotV1(nil, []backend.Fact{f, second}), wire.OpWriteSnapshot)
+		parsed(t, protocol.AppendWriteSnapshotV1(nil, nil), protocol.OpWriteSnapshot)
+		parsed(t, protocol.AppendWriteSnapshotV1(nil, []backend.Fact{f, second}), protocol.OpWriteSnapshot)
 	})
 	t.Run("prune", func(t *testing.T) {
 		for _, ranges := range [][][2]uint64{{}, {{1, 1}}, {{1, 5}, {7, 1<<64 - 1}}} {
-			r := parsed(t, wire.AppendPrune(nil, ranges), wire.OpPrune)
+			r := parsed(t, protocol.AppendPrune(nil, ranges), protocol.OpPrune)
 			got, err := r.Seqs()
 			require.NoError(t, err)
 			require.Equal(t, ranges, got)
 		}
 	})
-	for _, op := range []string{wire.OpPing, wire.OpReplay, wire.OpStats, wire.OpServerStatus, wire.OpClose} {
-		parsed(t, wire.AppendRequest(nil, op), op)
+	for _, op := range []string{protocol.OpPing, protocol.OpReplay, protocol.OpStats, protocol.OpServerStatus, protocol.OpClose} {
+		parsed(t, protocol.AppendRequest(nil, op), op)
 	}
 }
 
 // parsed parses a request that is one, and has no request_id.
-func parsed(t testing.TB, body []byte, op string) wire.Request {
+func parsed(t testing.TB, body []byte, op string) protocol.Request {
 	t.Helper()
-	require.NoError(t, backend.CheckJSON(body, backend.MaxDepth+10))
-	r := wire.ParseRequest(body)
+	require.NoError(t, jsonvalue.Check(body, backend.MaxDepth+10))
+	r := protocol.ParseRequest(body)
 	require.NoError(t, r.Err)
 	require.Equal(t, op, r.Op)
 	require.Nil(t, r.ID)
@@ -169,22 +170,22 @@ func TestOddRequests(t *testing.T) {
 		`{"op":"` + "\xff" + `"}`: "request", strings.Repeat("[", 200) + strings.Repeat("]", 200): "request",
 		`{}`: "op", `{"op":7}`: "op", `{"op":null}`: "op", `{"Op":"ping"}`: "op",
 	} {
-		r := wire.ParseRequest([]byte(body))
+		r := protocol.ParseRequest([]byte(body))
 		invalid, ok := errors.AsType[*backend.InvalidError](r.Err)
 		require.True(t, ok, body)
 		require.Equal(t, field, invalid.Field, body)
 		require.Empty(t, r.Op)
 	}
-	ask := func(fields string) *wire.Request {
-		r := wire.ParseRequest([]byte(` { "request_id" : 7 , ` + fields + `, "op":"nope", "x":{"op":"y"} } `))
+	ask := func(fields string) *protocol.Request {
+		r := protocol.ParseRequest([]byte(` { "request_id" : 7 , ` + fields + `, "op":"nope", "x":{"op":"y"} } `))
 		require.NoError(t, r.Err, fields)
 		require.Equal(t, "nope", r.Op)
 		require.Equal(t, "7", string(r.ID))
 		return &r
 	}
 	for _, v := range []string{`-1`, `1.5`, `1e3`, `"1"`, `[]`, `{}`, `true`, `18446744073709551616`} {
-		for field, get := range map[string]func(*wire.Request) (uint64, error){
-			"after": (*wire.Request).After, "through": (*wire.Request).Through, "protocol": (*wire.Request).Protocol,
+		for field, get := range map[string]func(*protocol.Request) (uint64, error){
+			"after": (*protocol.Request).After, "through": (*protocol.Request).Through, "protocol": (*protocol.Request).Protocol,
 		} {
 			_, err := get(ask(`"` + field + `":` + v))
 			require.ErrorIs(t, err, backend.ErrInvalid, "%s: %s", field, v)
@@ -219,55 +220,55 @@ func TestOddRequests(t *testing.T) {
 
 func TestAnswersParseBack(t *testing.T) {
 	f := typical()
-	places := []wire.Place{
-		{Seq: 1, TransactionTime: f.TransactionTime}, wire.PlaceOf(&f, false), wire.PlaceOf(&f, true), {Seq: 1<<64 - 1, Causation: "é\"\x00", TransactionTime: f.TransactionTime},
+	places := []protocol.Ack{
+		{Seq: 1, TransactionTime: f.TransactionTime}, protocol.AckOf(&f, false), protocol.AckOf(&f, true), {Seq: 1<<64 - 1, Causation: "é\"\x00", TransactionTime: f.TransactionTime},
 	}
 	for _, id := range []string{"", `"a"`, `[1,{"b":null}]`} {
 		for i, p := range places {
-			body := wire.AppendWritten(nil, p, idOf(id))
-			got, err := wire.ParseWritten(body)
+			body := protocol.AppendWritten(nil, p, idOf(id))
+			got, err := protocol.ParseWritten(body)
 			require.NoError(t, err)
 			require.Equal(t, p, got)
 			requireID(t, body, id)
 			require.Equal(t, i == 2, bytes.Contains(body, []byte(`"duplicate":true`)))
 		}
 		for n := range len(places) + 1 {
-			body := wire.AppendWrittenBatch(nil, places[:n], idOf(id))
-			got, err := wire.ParseWrittenBatch(body, n)
+			body := protocol.AppendWrittenBatch(nil, places[:n], idOf(id))
+			got, err := protocol.ParseWrittenBatch(body, n)
 			require.NoError(t, err)
 			require.Equal(t, places[:n], got)
 			requireID(t, body, id)
-			_, err = wire.ParseWrittenBatch(body, n+1)
+			_, err = protocol.ParseWrittenBatch(body, n+1)
 			require.ErrorIs(t, err, backend.ErrInvalid)
 		}
-		w := wire.Welcome{Protocol: 2, Server: "a\"b", LastSeq: 1<<64 - 1, MaxFrame: 9, Features: []string{"x", "y"}}
-		body := wire.AppendWelcome(nil, w, idOf(id))
+		w := protocol.HelloReply{Protocol: 2, Server: "a\"b", LastSeq: 1<<64 - 1, MaxFrame: 9, Features: []string{"x", "y"}}
+		body := protocol.AppendHelloReply(nil, w, idOf(id))
 		requireID(t, body, id)
-		var got wire.Welcome
-		require.NoError(t, wire.ParseAnswer(body, &got))
+		var got protocol.HelloReply
+		require.NoError(t, protocol.ParseAnswer(body, &got))
 		require.Equal(t, w, got)
-		require.NoError(t, wire.ParseAnswer(wire.AppendOK(nil, idOf(id)), nil))
+		require.NoError(t, protocol.ParseAnswer(protocol.AppendOK(nil, idOf(id)), nil))
 
 		facts := []backend.Fact{typical(), typical()}
 		facts[0].Seq, facts[1].Seq = 0, 0
 		for n := range 3 {
-			body = wire.AppendFactsV1(nil, facts[:n], idOf(id))
+			body = protocol.AppendFactsV1(nil, facts[:n], idOf(id))
 			requireID(t, body, id)
-			all, err := wire.ParseFactsV1(body)
+			all, err := protocol.ParseFactsV1(body)
 			require.NoError(t, err)
 			require.ElementsMatch(t, facts[:n], all)
 		}
 	}
-	held := wire.PlaceOf(&f, true).In(backend.Fact{ID: "other"})
+	held := protocol.AckOf(&f, true).In(backend.Fact{ID: "other"})
 	require.Equal(t, f, held, "a duplicate is what the log holds")
-	held = wire.PlaceOf(&f, false).In(backend.Fact{ID: "mine"})
+	held = protocol.AckOf(&f, false).In(backend.Fact{ID: "mine"})
 	require.Equal(t, backend.Fact{ID: "mine", Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}, held)
 
 	for _, s := range []backend.Stats{
 		{}, {FirstSeq: 1, LastSeq: 2, Facts: 3, Bytes: 4, DurableSeq: 5},
 		{LastSeq: 2, Storage: &backend.Storage{Segments: 1, Snapshots: 2, SegmentBytes: 3, SnapshotBytes: 4, IndexBytes: 5, AheadBytes: 6, QuarantineBytes: 7, LastSync: time.Unix(5, 6).UTC(), Groups: 8, Grouped: 9}},
 	} {
-		got, err := wire.ParseStats(wire.CloseAnswer(wire.AppendStats(wire.OpenAnswer(nil), &s), nil))
+		got, err := protocol.ParseStats(protocol.CloseAnswer(protocol.AppendStats(protocol.OpenAnswer(nil), &s), nil))
 		require.NoError(t, err)
 		require.Equal(t, s, got)
 	}
@@ -276,99 +277,40 @@ func TestAnswersParseBack(t *testing.T) {
 func TestStreamsParseBack(t *testing.T) {
 	f := typical()
 	for _, log := range [][]byte{wire.AppendFact(nil, &f), wire.AppendGroup(nil, []backend.Fact{f, f}), []byte(`[]`)} {
-		require.False(t, wire.IsSignal(log))
+		require.False(t, protocol.IsControl(log))
 	}
-	for body, want := range map[string]wire.Signal{
-		string(wire.AppendStream(nil, 3, nil)):             {LastSeq: 3},
-		string(wire.AppendSubscribed(nil, 4, []byte("7"))): {LastSeq: 4},
-		string(wire.AppendEnd(nil, 5)):                     {End: true, LastSeq: 5},
-		string(wire.AppendHeartbeat(nil, 1<<64-1)):         {Heartbeat: true, LastSeq: 1<<64 - 1},
-		`{"event":"from_the_future"}`:                      {},
+	for body, want := range map[string]protocol.ControlFrame{
+		string(protocol.AppendStream(nil, 3, nil)):             {LastSeq: 3},
+		string(protocol.AppendSubscribed(nil, 4, []byte("7"))): {LastSeq: 4},
+		string(protocol.AppendEnd(nil, 5)):                     {End: true, LastSeq: 5},
+		string(protocol.AppendHeartbeat(nil, 1<<64-1)):         {Heartbeat: true, LastSeq: 1<<64 - 1},
+		`{"event":"from_the_future"}`:                          {},
 	} {
-		require.True(t, wire.IsSignal([]byte(body)), body)
-		got, err := wire.ParseSignal([]byte(body))
+		require.True(t, protocol.IsControl([]byte(body)), body)
+		got, err := protocol.ParseControl([]byte(body))
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
-	failed := wire.AppendError(nil, backend.ErrForbidden, nil)
-	require.True(t, wire.IsSignal(failed))
-	_, err := wire.ParseSignal(failed)
+	failed := protocol.AppendError(nil, backend.ErrForbidden, nil)
+	require.True(t, protocol.IsControl(failed))
+	_, err := protocol.ParseControl(failed)
 	require.ErrorIs(t, err, backend.ErrForbidden)
 
 	f.Seq = 0
-	got, ok, err := wire.ParseEventV1(wire.AppendEventV1(nil, &f))
+	got, ok, err := protocol.ParseEventV1(protocol.AppendEventV1(nil, &f))
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Equal(t, f, got)
-	_, ok, err = wire.ParseEventV1([]byte(`{"event":"other","fact":7}`))
+	_, ok, err = protocol.ParseEventV1([]byte(`{"event":"other","fact":7}`))
 	require.NoError(t, err)
 	require.False(t, ok)
-}
-
-func TestJoin(t *testing.T) {
-	f := typical()
-	var stream []byte
-	for range 5 {
-		stream = wire.AppendFrame(stream, wire.AppendFact(nil, &f))
-	}
-	r := wire.NewReader(bytes.NewReader(stream), 0)
-	var run []byte
-	for range 5 {
-		frame, err := r.NextFrame()
-		require.NoError(t, err)
-		joined, ok := wire.Join(run, frame)
-		require.True(t, ok, "they stand in one block")
-		run = joined
-	}
-	require.Equal(t, stream, run)
-
-	alone, ok := wire.Join(nil, run)
-	require.True(t, ok)
-	require.Equal(t, run, alone)
-
-	n := len(run) / 5
-	for what, pair := range map[string][2][]byte{
-		"elsewhere":      {run[:n], bytes.Clone(run[n : 2*n])},
-		"a gap":          {run[:n], run[2*n : 3*n]},
-		"the same":       {run[:n], run[:n]},
-		"before it":      {run[n : 2*n], run[:n]},
-		"a cut capacity": {run[:n:n], run[n : 2*n]},
-	} {
-		got, ok := wire.Join(pair[0], pair[1])
-		require.False(t, ok, what)
-		require.Equal(t, pair[0], got)
-	}
-}
-
-func TestSeqs(t *testing.T) {
-	fact := func(seq uint64, value string) backend.Fact {
-		f := typical()
-		f.Seq, f.Value = seq, []byte(value)
-		return f
-	}
-	for _, c := range []struct {
-		body        string
-		first, last uint64
-		facts       int
-	}{
-		{string(wire.AppendGroup(nil, []backend.Fact{fact(7, "1")})), 7, 7, 1},
-		{string(wire.AppendGroup(nil, []backend.Fact{fact(7, "1"), fact(8, `{"seq":3}`)})), 7, 8, 2},
-		{string(wire.AppendGroup(nil, []backend.Fact{fact(7, "1"), fact(9, "[]"), fact(12, "[1]")})), 7, 12, 3},
-		{string(wire.AppendGroup(nil, []backend.Fact{fact(7, "[\n]"), fact(8, "2")})), 7, 8, 2},
-		{string(wire.AppendGroup(nil, []backend.Fact{fact(0, "1"), fact(0, "2")})), 0, 0, 0},
-		{string(wire.AppendHeartbeat(nil, 9)), 0, 0, 0},
-		{``, 0, 0, 0}, {`[`, 0, 0, 0}, {"[\n", 0, 0, 0}, {"[\n]", 0, 0, 0}, {"[\n\n]", 0, 0, 0}, {`[]`, 0, 0, 0}, {`{`, 0, 0, 0}, {`7`, 0, 0, 0},
-	} {
-		first, last, facts := wire.Seqs([]byte(c.body))
-		require.Equal(t, []any{c.first, c.last, c.facts}, []any{first, last, facts}, c.body)
-	}
 }
 
 // TestHostileSizes parses messages that promise much and hold little: what is allocated is bounded by what
 // is there.
 func TestHostileSizes(t *testing.T) {
 	f := typical()
-	own := wire.AppendWriteFact(nil, &f)
+	own := protocol.AppendWriteFact(nil, &f)
 	deep := strings.Repeat(`{"a":[`, 4<<10) + strings.Repeat(`]}`, 4<<10)
 	for name, body := range map[string]string{
 		"nesting":         `{"op":` + deep + `}`,
@@ -383,27 +325,21 @@ func TestHostileSizes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			took := allocated(func() {
-				r := wire.ParseRequest([]byte(body))
+				r := protocol.ParseRequest([]byte(body))
 				_, _ = r.Fact()
 				_, _ = r.Batch()
 				_, _ = r.Seqs()
 				_, _ = r.Stores()
 				_, _ = r.After()
-				_, _ = wire.ParseWritten([]byte(body))
-				_, _ = wire.ParseFactsV1([]byte(body))
-				_, _, _ = wire.ParseEventV1([]byte(body))
-				_, _ = wire.ParseSignal([]byte(body))
-				_ = wire.ParseError([]byte(body))
+				_, _ = protocol.ParseWritten([]byte(body))
+				_, _ = protocol.ParseFactsV1([]byte(body))
+				_, _, _ = protocol.ParseEventV1([]byte(body))
+				_, _ = protocol.ParseControl([]byte(body))
+				_ = protocol.ParseError([]byte(body))
 			})
 			require.Less(t, took, uint64(100*len(body)+100_000))
 		})
 	}
-	took := allocated(func() {
-		r := wire.NewReader(strings.NewReader("\x03\xff\xff\xff{\"op\""), wire.MaxMaxFrame)
-		_, err := r.Next()
-		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	})
-	require.Less(t, took, uint64(100_000), "a length alone makes nothing be allocated")
 }
 
 func manyKeys(n int) string {

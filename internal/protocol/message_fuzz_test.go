@@ -1,4 +1,4 @@
-package wire_test
+package protocol_test
 
 import (
 	"bytes"
@@ -12,13 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // addMessages seeds f with the bodies of recorded conversations, of the client's side or of the server's,
 // and with others.
 func addMessages(f *testing.F, dir string, others ...[]byte) {
-	files, err := filepath.Glob("testdata/wire/*.json")
+	files, err := filepath.Glob("testdata/*.json")
 	require.NoError(f, err)
 	seeds := 0
 	for _, file := range files {
@@ -51,16 +53,16 @@ func FuzzParseRequest(f *testing.F) {
 	fact := typical()
 	batch := backend.Batch{Facts: []backend.Fact{fact, fact}, Expect: []backend.Expect{{Store: "s", Key: "k", ID: "i"}}}
 	addMessages(f, "c2s",
-		wire.AppendHello(nil, "c", "t"), wire.AppendWriteFact(nil, &fact), wire.AppendWriteFactV1(nil, &fact), wire.AppendWriteBatch(nil, &batch),
-		wire.AppendReplay(nil, 7, nil), wire.AppendSubscribe(nil, 7, []string{"a", "b"}), wire.AppendWriteSnapshot(nil, 9), wire.AppendPrune(nil, [][2]uint64{{1, 2}}),
+		protocol.AppendHello(nil, "c", "t"), protocol.AppendWriteFact(nil, &fact), protocol.AppendWriteFactV1(nil, &fact), protocol.AppendWriteBatch(nil, &batch),
+		protocol.AppendReplay(nil, 7, nil), protocol.AppendSubscribe(nil, 7, []string{"a", "b"}), protocol.AppendWriteSnapshot(nil, 9), protocol.AppendPrune(nil, [][2]uint64{{1, 2}}),
 		[]byte(`{"fact":1}`), []byte(`{"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{}}`), []byte(`{"op":"write_fact","fact":{},"request_id":7}`),
 		[]byte(`{"fact":{},"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{}} `), []byte(`{"op":"write_fact","fact":}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		keep := bytes.Clone(body)
-		quick, general := wire.ParseRequest(body), wire.ParseRequest(append([]byte{' '}, body...))
+		quick, general := protocol.ParseRequest(body), protocol.ParseRequest(append([]byte{' '}, body...))
 		require.Equal(t, keep, body, "a parser changes nothing")
 		readRequest(t, &quick)
-		if backend.CheckJSON(body, backend.MaxDepth+9) != nil { // places in texts differ, and how deep the deepest may be
+		if jsonvalue.Check(body, backend.MaxDepth+9) != nil { // places in texts differ, and how deep the deepest may be
 			return
 		}
 		require.Equal(t, quick.Op, general.Op)
@@ -75,20 +77,20 @@ func FuzzParseRequest(f *testing.F) {
 
 // readRequest reads all that a request has, in which nothing must be left that is no error and can't be sent
 // again.
-func readRequest(t *testing.T, r *wire.Request) {
+func readRequest(t *testing.T, r *protocol.Request) {
 	if r.Err != nil {
 		require.ErrorIs(t, r.Err, backend.ErrInvalid)
 		require.Empty(t, r.Op)
 		return
 	}
 	if r.ID != nil {
-		require.NoError(t, backend.CheckJSON(wire.AppendOK(nil, r.ID), backend.MaxDepth+10))
+		require.NoError(t, jsonvalue.Check(protocol.AppendOK(nil, r.ID), backend.MaxDepth+10))
 	}
 	if f, err := r.Fact(); err != nil {
 		require.ErrorIs(t, err, backend.ErrInvalid)
 	} else if f.Validate() == nil {
 		f.Seq = 0
-		again := wire.ParseRequest(wire.AppendWriteFact(nil, &f))
+		again := protocol.ParseRequest(protocol.AppendWriteFact(nil, &f))
 		got, err := again.Fact()
 		require.NoError(t, err)
 		require.Equal(t, f, got)
@@ -99,7 +101,7 @@ func readRequest(t *testing.T, r *wire.Request) {
 		for i := range b.Facts {
 			b.Facts[i].Seq = 0
 		}
-		again := wire.ParseRequest(wire.AppendWriteBatch(nil, &b))
+		again := protocol.ParseRequest(protocol.AppendWriteBatch(nil, &b))
 		got, err := again.Batch()
 		require.NoError(t, err)
 		require.Equal(t, b.Facts, got.Facts)
@@ -108,7 +110,7 @@ func readRequest(t *testing.T, r *wire.Request) {
 	stores, storesErr := r.Stores()
 	after, afterErr := r.After()
 	if storesErr == nil && afterErr == nil {
-		again := wire.ParseRequest(wire.AppendSubscribe(nil, after, stores))
+		again := protocol.ParseRequest(protocol.AppendSubscribe(nil, after, stores))
 		names, err := again.Stores()
 		require.NoError(t, err)
 		require.ElementsMatch(t, stores, names)
@@ -117,7 +119,7 @@ func readRequest(t *testing.T, r *wire.Request) {
 		require.Equal(t, after, n)
 	}
 	if ranges, err := r.Seqs(); err == nil {
-		again := wire.ParseRequest(wire.AppendPrune(nil, ranges))
+		again := protocol.ParseRequest(protocol.AppendPrune(nil, ranges))
 		got, err := again.Seqs()
 		require.NoError(t, err)
 		require.ElementsMatch(t, ranges, got)
@@ -126,7 +128,7 @@ func readRequest(t *testing.T, r *wire.Request) {
 	}
 	token, err := r.Token()
 	if err == nil {
-		again := wire.ParseRequest(wire.AppendHello(nil, "", token))
+		again := protocol.ParseRequest(protocol.AppendHello(nil, "", token))
 		got, err := again.Token()
 		require.NoError(t, err)
 		require.Equal(t, token, got)
@@ -137,22 +139,22 @@ func readRequest(t *testing.T, r *wire.Request) {
 // read again.
 func FuzzParseAnswer(f *testing.F) {
 	fact := typical()
-	p := []wire.Place{wire.PlaceOf(&fact, false), wire.PlaceOf(&fact, true)}
+	p := []protocol.Ack{protocol.AckOf(&fact, false), protocol.AckOf(&fact, true)}
 	addMessages(f, "s2c",
-		wire.AppendWritten(nil, p[0], nil), wire.AppendWritten(nil, p[1], []byte("7")), wire.AppendWrittenBatch(nil, p, nil), wire.AppendOK(nil, nil),
-		wire.AppendWelcome(nil, wire.Welcome{Protocol: 2, Features: []string{"a"}}, nil), wire.AppendFactsV1(nil, []backend.Fact{fact}, nil),
+		protocol.AppendWritten(nil, p[0], nil), protocol.AppendWritten(nil, p[1], []byte("7")), protocol.AppendWrittenBatch(nil, p, nil), protocol.AppendOK(nil, nil),
+		protocol.AppendHelloReply(nil, protocol.HelloReply{Protocol: 2, Features: []string{"a"}}, nil), protocol.AppendFactsV1(nil, []backend.Fact{fact}, nil),
 		[]byte(`{"ok":true,"facts":[1]}`), []byte(`{"ok":true,"seq":0,"causation":null,"transaction_time":5.0}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		keep := bytes.Clone(body)
-		if p, err := wire.ParseWritten(body); err == nil {
+		if p, err := protocol.ParseWritten(body); err == nil {
 			require.NotZero(t, p.Seq)
 			if sendable(p) {
-				got, err := wire.ParseWritten(wire.AppendWritten(nil, p, nil))
+				got, err := protocol.ParseWritten(protocol.AppendWritten(nil, p, nil))
 				require.NoError(t, err)
 				require.Equal(t, p, got)
 			}
-			if backend.CheckJSON(body, backend.MaxDepth) == nil {
-				slow, err := wire.ParseWritten(append([]byte{' '}, body...)) // not the form of the quick path
+			if jsonvalue.Check(body, backend.MaxDepth) == nil {
+				slow, err := protocol.ParseWritten(append([]byte{' '}, body...)) // not the form of the quick path
 				require.NoError(t, err)
 				require.Equal(t, p, slow)
 			}
@@ -160,14 +162,14 @@ func FuzzParseAnswer(f *testing.F) {
 			requireTold(t, err)
 		}
 		for n := range 3 {
-			if places, err := wire.ParseWrittenBatch(body, n); err == nil {
+			if places, err := protocol.ParseWrittenBatch(body, n); err == nil {
 				require.Len(t, places, n)
 				all := true
 				for i := range places {
 					all = all && sendable(places[i])
 				}
 				if all {
-					got, err := wire.ParseWrittenBatch(wire.AppendWrittenBatch(nil, places, nil), n)
+					got, err := protocol.ParseWrittenBatch(protocol.AppendWrittenBatch(nil, places, nil), n)
 					require.NoError(t, err)
 					require.Equal(t, places, got)
 				}
@@ -175,8 +177,8 @@ func FuzzParseAnswer(f *testing.F) {
 				requireTold(t, err)
 			}
 		}
-		if facts, err := wire.ParseFactsV1(body); err == nil {
-			got, err := wire.ParseFactsV1(wire.AppendFactsV1(nil, facts, nil))
+		if facts, err := protocol.ParseFactsV1(body); err == nil {
+			got, err := protocol.ParseFactsV1(protocol.AppendFactsV1(nil, facts, nil))
 			require.NoError(t, err)
 			require.Len(t, got, len(facts))
 			for i := range got {
@@ -186,12 +188,12 @@ func FuzzParseAnswer(f *testing.F) {
 		} else {
 			requireTold(t, err)
 		}
-		var w wire.Welcome
-		if err := wire.ParseAnswer(body, &w); err != nil {
+		var w protocol.HelloReply
+		if err := protocol.ParseAnswer(body, &w); err != nil {
 			requireTold(t, err)
 		}
-		if s, err := wire.ParseStats(body); err == nil {
-			got, err := wire.ParseStats(wire.CloseAnswer(wire.AppendStats(wire.OpenAnswer(nil), &s), nil))
+		if s, err := protocol.ParseStats(body); err == nil {
+			got, err := protocol.ParseStats(protocol.CloseAnswer(protocol.AppendStats(protocol.OpenAnswer(nil), &s), nil))
 			require.NoError(t, err)
 			require.Equal(t, s.LastSeq, got.LastSeq)
 		}
@@ -200,7 +202,7 @@ func FuzzParseAnswer(f *testing.F) {
 }
 
 // sendable reports whether a place is one that a server can have.
-func sendable(p wire.Place) bool {
+func sendable(p protocol.Ack) bool {
 	return !p.TransactionTime.IsZero() && (p.Fact == nil || p.Fact.Validate() == nil)
 }
 
@@ -220,18 +222,18 @@ func requireTold(t *testing.T, err error) {
 func FuzzParseError(f *testing.F) {
 	var others [][]byte
 	for _, c := range codes {
-		others = append(others, wire.AppendError(nil, c.err, nil))
+		others = append(others, protocol.AppendError(nil, c.err, nil))
 	}
 	addMessages(f, "s2c", others...)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		err := wire.ParseError(body)
+		err := protocol.ParseError(body)
 		requireTold(t, err)
-		sent := wire.AppendError(nil, err, []byte(`"r"`))
-		require.NoError(t, backend.CheckJSON(sent, 1))
-		require.True(t, wire.IsError(sent))
-		got := wire.ParseError(sent)
-		require.Equal(t, wire.ErrorCode(err), wire.ErrorCode(got))
-		again := wire.ParseError(wire.AppendError(nil, got, []byte(`"r"`)))
+		sent := protocol.AppendError(nil, err, []byte(`"r"`))
+		require.NoError(t, jsonvalue.Check(sent, 1))
+		require.True(t, protocol.IsError(sent))
+		got := protocol.ParseError(sent)
+		require.Equal(t, protocol.ErrorCode(err), protocol.ErrorCode(got))
+		again := protocol.ParseError(protocol.AppendError(nil, got, []byte(`"r"`)))
 		require.Equal(t, got, again)
 	})
 }
@@ -242,28 +244,28 @@ func FuzzStream(f *testing.F) {
 	odd := fact
 	odd.Value = []byte("[\n]")
 	addMessages(f, "s2c",
-		wire.AppendStream(nil, 3, nil), wire.AppendSubscribed(nil, 4, nil), wire.AppendEnd(nil, 5), wire.AppendHeartbeat(nil, 6), wire.AppendEventV1(nil, &fact),
+		protocol.AppendStream(nil, 3, nil), protocol.AppendSubscribed(nil, 4, nil), protocol.AppendEnd(nil, 5), protocol.AppendHeartbeat(nil, 6), protocol.AppendEventV1(nil, &fact),
 		wire.AppendFact(nil, &fact), wire.AppendGroup(nil, []backend.Fact{fact, fact}), wire.AppendGroup(nil, []backend.Fact{odd, fact}),
-		wire.AppendError(nil, backend.ErrForbidden, nil), []byte("[\n"), []byte("[\n]"))
+		protocol.AppendError(nil, backend.ErrForbidden, nil), []byte("[\n"), []byte("[\n]"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) == 0 {
 			return // no frame holds it
 		}
-		if wire.IsSignal(body) {
-			if s, err := wire.ParseSignal(body); err != nil {
+		if protocol.IsControl(body) {
+			if s, err := protocol.ParseControl(body); err != nil {
 				requireTold(t, err)
 			} else if s.Heartbeat && !s.End {
-				got, err := wire.ParseSignal(wire.AppendHeartbeat(nil, s.LastSeq))
+				got, err := protocol.ParseControl(protocol.AppendHeartbeat(nil, s.LastSeq))
 				require.NoError(t, err)
 				require.Equal(t, s, got)
 			}
 		}
-		if fact, ok, err := wire.ParseEventV1(body); err != nil {
+		if fact, ok, err := protocol.ParseEventV1(body); err != nil {
 			require.False(t, ok)
 			require.ErrorIs(t, err, backend.ErrInvalid)
 		} else if ok {
 			fact.Seq = 0
-			got, ok, err := wire.ParseEventV1(wire.AppendEventV1(nil, &fact))
+			got, ok, err := protocol.ParseEventV1(protocol.AppendEventV1(nil, &fact))
 			require.NoError(t, err)
 			require.True(t, ok)
 			require.Equal(t, fact, got)

@@ -1,4 +1,4 @@
-package backend_test
+package jsonvalue_test
 
 import (
 	"bytes"
@@ -13,21 +13,21 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 func nested(open, inner, close string, n int) string {
 	return strings.Repeat(open, n) + inner + strings.Repeat(close, n)
 }
 
-func TestCheckJSONAccepts(t *testing.T) {
+func TestCheckAccepts(t *testing.T) {
 	for _, text := range []string{
 		"null", "true", "false", "0", "-0", "1.50e+10", "1E-7", "123456789012345678901234567890", `""`, `"a\u0000\"\\\/\b\f\n\r\t"`,
 		`"é😀\ud83d\ude00"`, "\"\u007f\u2028\"", "[]", "[ ]", "{}", "{ }", " [ 1 , {\"a\" : [ ] } ]\t\r\n", `{"a":1,"A":2,"":3,"a ":4}`,
 		nested("[", "", "]", 90), nested(`{"a":`, "1", "}", 90), nested(`[{"a":`, "1", "}]", 45),
 		`{` + manyKeys(40) + `}`,
 	} {
-		require.NoError(t, backend.CheckJSON([]byte(text), 90), text)
+		require.NoError(t, jsonvalue.Check([]byte(text), 90), text)
 	}
 }
 
@@ -39,8 +39,8 @@ func manyKeys(n int) string {
 	return strings.Join(keys, ",")
 }
 
-func TestCheckJSONRefuses(t *testing.T) {
-	for text, want := range map[string]backend.JSONError{
+func TestCheckRefuses(t *testing.T) {
+	for text, want := range map[string]jsonvalue.Error{
 		"":                              {0, "the text ends where a value is due"},
 		" ":                             {1, "the text ends where a value is due"},
 		"nul":                           {0, "not a JSON value"},
@@ -89,12 +89,12 @@ func TestCheckJSONRefuses(t *testing.T) {
 		nested("[", "", "]", 91):        {90, "nested too deeply"},
 		"[\xef\xbb\xbf1]":               {1, "not a JSON value"},
 	} {
-		err := backend.CheckJSON([]byte(text), 90)
+		err := jsonvalue.Check([]byte(text), 90)
 		require.Equal(t, &want, err, text)
 	}
-	require.Error(t, backend.CheckJSON([]byte("[]"), 0))
-	require.NoError(t, backend.CheckJSON([]byte("1"), 0))
-	require.Error(t, backend.CheckJSON([]byte("[]"), -1))
+	require.Error(t, jsonvalue.Check([]byte("[]"), 0))
+	require.NoError(t, jsonvalue.Check([]byte("1"), 0))
+	require.Error(t, jsonvalue.Check([]byte("[]"), -1))
 }
 
 // Keys that are there twice are found in objects of any size, wherever they are and however they are
@@ -113,18 +113,18 @@ func TestDuplicateKeys(t *testing.T) {
 			for i := range keys {
 				keys[i] = key(i, i+form)
 			}
-			require.NoError(t, backend.CheckJSON(object(keys), 1))
+			require.NoError(t, jsonvalue.Check(object(keys), 1))
 			for _, twice := range [][2]int{{0, 1}, {0, size - 1}, {size - 2, size - 1}, {size / 3, size / 2}} {
 				for again := range forms {
 					keys := slices.Clone(keys)
 					if keys[twice[1]] = key(twice[0], again); twice[0] == twice[1] {
 						continue
 					}
-					want := &backend.JSONError{
+					want := &jsonvalue.Error{
 						Offset: len(object(keys[:twice[1]])), Reason: fmt.Sprintf("the key %q a second time", key(twice[0], 0)),
 					}
 					keys = append(keys, keys[0], keys[size-1]) // further ones behind it
-					require.Equal(t, want, backend.CheckJSON(object(keys), 1), "%d keys, forms %d and %d, %v", size, form, again, twice)
+					require.Equal(t, want, jsonvalue.Check(object(keys), 1), "%d keys, forms %d and %d, %v", size, form, again, twice)
 				}
 			}
 		}
@@ -144,32 +144,32 @@ func TestManyKeysTakeLittleMemory(t *testing.T) {
 			text[len(text)-1] = '}'
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			require.NoError(t, backend.CheckJSON(text, 1))
+			require.NoError(t, jsonvalue.Check(text, 1))
 			runtime.ReadMemStats(&after)
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*len(text)), "for %d bytes", len(text))
 		}
 	}
 }
 
-func TestCheckJSONDoesNotAllocate(t *testing.T) {
+func TestCheckDoesNotAllocate(t *testing.T) {
 	text := []byte(`[{` + manyKeys(16) + `},{` + manyKeys(15) + `}]`)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		if err := backend.CheckJSON(text, 90); err != nil {
+		if err := jsonvalue.Check(text, 90); err != nil {
 			t.Error(err)
 		}
 	}))
 }
 
-// FuzzCheckJSON compares the checker with encoding/json, and what that does not check with slower
+// FuzzCheckValue compares the checker with encoding/json, and what that does not check with slower
 // ways to find out.
-func FuzzCheckJSON(f *testing.F) {
+func FuzzCheckValue(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":[1.5e-7,null,true],"é\n":"\ud83d\ude00"}`, "[[[[]]]]", `{"a":1,"\u0061":2}`, `"\ud800"`, "\"\xff\"", " 1 ",
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		err := backend.CheckJSON(text, 1000)
+		err := jsonvalue.Check(text, 1000)
 		if !json.Valid(text) {
 			require.Error(t, err)
 			return
@@ -264,16 +264,16 @@ func TestAppendUnescaped(t *testing.T) {
 	for text, want := range map[string]string{
 		``: "", `abc`: "abc", `\"\\\/\b\f\n\r\t`: "\"\\/\b\f\n\r\t", `\u0041\u00e9\u20ac`: "Aé€", `x\ud83d\ude00y`: "x😀y", `\u0000`: "\x00",
 	} {
-		require.Equal(t, "before"+want, string(backend.AppendUnescaped([]byte("before"), []byte(text))))
+		require.Equal(t, "before"+want, string(jsonvalue.AppendUnescaped([]byte("before"), []byte(text))))
 	}
-	// What CheckJSON refuses does no harm.
+	// What Check refuses does no harm.
 	for _, text := range []string{`\`, `\u`, `\u12`, `\ud800`, `\ud800\u`, `\ud800x`, `\ud800\u0041zz`} {
-		backend.AppendUnescaped(nil, []byte(text))
+		jsonvalue.AppendUnescaped(nil, []byte(text))
 	}
 }
 
 func TestIsNull(t *testing.T) {
 	for text, want := range map[string]bool{"null": true, " null\n": true, "": false, "nul": false, `"null"`: false, "nullx": false, "0": false} {
-		require.Equal(t, want, backend.IsNull([]byte(text)), text)
+		require.Equal(t, want, jsonvalue.IsNull([]byte(text)), text)
 	}
 }

@@ -1,4 +1,4 @@
-package backend
+package jsonvalue
 
 import (
 	"bytes"
@@ -72,7 +72,7 @@ func (c *checker) escape(i int) int {
 }
 
 // AppendUnescaped appends to dst what the text of a JSON string stands for: src is what is between
-// its quotes, in a value that passed [CheckJSON].
+// its quotes, in a value that passed [Check].
 func AppendUnescaped(dst, src []byte) []byte {
 	for len(src) > 0 {
 		i := bytes.IndexByte(src, '\\')

@@ -1,4 +1,4 @@
-package wire
+package protocol
 
 import (
 	"encoding/json"
@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // ErrUnknownOp: the peer does not know the op, since it speaks an older version of the protocol.
-var ErrUnknownOp = errors.New("wire: unknown op")
+var ErrUnknownOp = errors.New("protocol: unknown op")
 
 // ErrInternal: the peer failed in a way that has no name of its own; what it says is in the error.
-var ErrInternal = errors.New("wire: internal error")
+var ErrInternal = errors.New("protocol: internal error")
 
 // codeInvalidRequest is the code of what is wrong with a request, and not with a fact in it.
 const codeInvalidRequest = "invalid_request"
@@ -85,7 +86,9 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "\ufffd")
 }
 
-func appendQuoted(dst []byte, s string) []byte { return append(appendText(append(dst, '"'), s), '"') }
+func appendQuoted(dst []byte, s string) []byte {
+	return append(jsonvalue.AppendText(append(dst, '"'), s), '"')
+}
 
 func appendError(dst []byte, code, message string, err error, id []byte) []byte {
 	dst = append(dst, `{"ok":false`...)
