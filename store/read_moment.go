@@ -15,10 +15,10 @@ type Moment struct {
 	// them in the log is the key's value, unless Valid says otherwise.
 	Time time.Time
 
-	// Valid makes that one of the visible facts the key's value that has the greatest valid time
-	// not after it; of several, the last in the log. A fact without a valid time is valid from its
-	// transaction time on. Zero: the last visible fact in the log, whatever its valid time. The first
-	// such read of a key with many facts sorts them, and 24 bytes for each are kept.
+	// Valid selects, among a key's visible facts, the one with the greatest valid time not after
+	// Valid; ties go to the higher seq. A fact without a valid time is valid from its transaction time
+	// on. Zero: the last visible fact in the log, whatever its valid time. The first such read of a key
+	// with many facts sorts them and keeps 24 bytes for each.
 	Valid time.Time
 
 	none bool // nothing is visible
@@ -26,3 +26,8 @@ type Moment struct {
 
 // AsOf returns the moment at which the log went through seq; with 0 it was empty.
 func AsOf(seq uint64) Moment { return Moment{Seq: seq, none: seq == 0} }
+
+// shows reports whether a fact that the moment's Seq lets pass is visible, and valid by Valid.
+func (m Moment) shows(r Record) bool {
+	return (m.Time.IsZero() || !r.TransactionTime().After(m.Time)) && (m.Valid.IsZero() || !r.validTime().After(m.Valid))
+}

@@ -26,7 +26,7 @@ type Retention struct {
 // Retain says what [Engine.Compact] keeps of a store, which must be in memory, else it is ErrNotLoaded.
 // It replaces what was said before.
 func (e *Engine) Retain(store string, r Retention) error {
-	if err := checkStore(store); err != nil {
+	if err := backend.CheckStore(store); err != nil {
 		return err
 	}
 	switch {
@@ -102,25 +102,4 @@ func (s *namespace) plan(rule Retention, now time.Time) []Compaction {
 		all = append(all, c)
 	}
 	return all
-}
-
-// without returns a copy of the namespace that lacks some facts. Its keys are in the order of their
-// first facts that are left or, with stable, which is for copies that have a fact of each key, in
-// the same order as before.
-func (s *namespace) without(gone func(Record) bool, stable bool) *namespace {
-	kept := newNamespace(s.name)
-	kept.upcasts.Store(s.upcasts.Load())
-	kept.floor = s.floor
-	for n := range int(s.count.Load()) {
-		r := s.nth(n)
-		if gone(r) {
-			continue
-		}
-		if f := r.Fact(); stable {
-			kept.addAs(&f, r.key())
-		} else {
-			kept.add(&f)
-		}
-	}
-	return kept
 }

@@ -99,21 +99,19 @@ func (e *Engine) Derive(ctx context.Context, source Record) error {
 }
 
 // derived runs the rules for facts just written, and reports those that failed.
-func (e *Engine) derived(ctx context.Context, facts ...backend.Fact) {
+func (e *Engine) derived(ctx context.Context, facts []backend.Fact) {
 	all := e.allRules()
 	if len(all) == 0 {
 		return
 	}
-	for _, f := range facts {
+	for i := range facts {
+		f := &facts[i]
 		if f.Derivation != nil || !slices.ContainsFunc(all, func(r Rule) bool { return r.Source == f.Store }) {
 			continue
 		}
-		source, ok := e.FactByID(f.ID)
-		switch {
-		case !ok && e.opts.KeepVersions == 0:
-			continue // pruned since
-		case !ok: // dropped from memory since
-			source = e.apart(&f)
+		source := e.fact(f.ID)
+		if source.data == nil { // dropped or pruned since, or not for this process to read
+			source = e.apart(f)
 		}
 		if err := e.Derive(ctx, source); err != nil {
 			e.derivationFailed(source, err)
@@ -139,8 +137,7 @@ func (e *Engine) apart(f *backend.Fact) Record {
 		s.upcasts.Store(held.upcasts.Load())
 	}
 	s.add(f)
-	r, _ := s.latest(f.Key)
-	return r
+	return s.nth(0)
 }
 
 func (e *Engine) derivationFailed(source Record, err error) {
@@ -184,7 +181,7 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 			if slices.ContainsFunc(b.Expect, func(x backend.Expect) bool { return x.Store == f.Store && x.Key == f.Key }) {
 				continue
 			}
-			latest := e.Latest(f.Store, f.Key).search(func(r Record) bool { return r.Seq() <= head })
+			latest := e.Latest(f.Store, f.Key).through(head)
 			b.Expect = append(b.Expect, backend.Expect{Store: f.Store, Key: f.Key, ID: latest.ID()})
 		}
 		_, err = e.writeBatch(ctx, b)
@@ -208,8 +205,7 @@ func (r Rule) run(ctx context.Context, source Record) (made Derived, err error) 
 }
 
 func (e *Engine) alreadyDerived(rule Rule, source Record) bool {
-	_, ok := e.FactByID(derivedID(rule, source.ID(), 0))
-	return ok
+	return e.fact(derivedID(rule, source.ID(), 0)).data != nil
 }
 
 // A derivation is the JSON of a derived fact's Derivation.

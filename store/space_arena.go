@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// What follows is written by one goroutine at a time and read by any number without a lock: what
-// was published never changes, and it is published with an atomic store after it was written.
+// The types in the files space_*.go are written by one goroutine at a time and read by any number
+// without a lock: what is published never changes, and it is published by an atomic store after it was
+// written.
 
 // A ref is where an arena keeps something; 0 is nowhere.
 type ref uint64
@@ -16,7 +17,7 @@ const (
 	maxArenaChunk = 4 << 20
 )
 
-// An arena keeps byte strings for good, in chunks without pointers.
+// An arena keeps byte strings in chunks without pointers. It never frees one.
 type arena struct {
 	chunks atomic.Pointer[[][]byte] // all but the last at their full length
 	last   []byte                   // the last one; its length is how much is used
@@ -52,32 +53,32 @@ func (a *arena) from(r ref) []byte {
 	return (*a.chunks.Load())[r>>32][r&(1<<32-1):]
 }
 
-// pages is an array that grows without moving: page i has firstPage<<i elements.
-type pages[T any] struct {
-	page [32]atomic.Pointer[[]T]
+// An array grows without moving: block i has firstBlock<<i elements.
+type array[T any] struct {
+	blocks [32]atomic.Pointer[[]T]
 }
 
 const (
-	firstPage     = 8
-	firstPageBits = 3
+	firstBlock     = 8
+	firstBlockBits = 3
 )
 
-// at returns the n-th element, counted from 0, for which room was made.
-func (p *pages[T]) at(n uint32) *T {
+// at returns the n-th element, counted from 0. Room for it was made before.
+func (a *array[T]) at(n uint32) *T {
 	i, offset := place(n)
-	return &(*p.page[i].Load())[offset]
+	return &(*a.blocks[i].Load())[offset]
 }
 
 // room makes room for the n-th element.
-func (p *pages[T]) room(n uint32) {
-	if i, _ := place(n); p.page[i].Load() == nil {
-		page := make([]T, firstPage<<i)
-		p.page[i].Store(&page)
+func (a *array[T]) room(n uint32) {
+	if i, _ := place(n); a.blocks[i].Load() == nil {
+		block := make([]T, firstBlock<<i)
+		a.blocks[i].Store(&block)
 	}
 }
 
-func place(n uint32) (page int, offset uint64) {
-	m := uint64(n) + firstPage
-	page = bits.Len64(m) - 1 - firstPageBits
-	return page, m - firstPage<<page
+func place(n uint32) (block int, offset uint64) {
+	m := uint64(n) + firstBlock
+	block = bits.Len64(m) - 1 - firstBlockBits
+	return block, m - firstBlock<<block
 }

@@ -34,15 +34,14 @@ type Compaction struct {
 // maxRanges is how many ranges of seqs a receipt has at most, so that it stays a fact of modest size.
 const maxRanges = 20_000
 
-// Compact prunes from the log, for good, what the stores' retentions do not keep, and leaves a
+// Compact prunes from the log, durably, what the stores' retentions do not keep, and leaves a
 // receipt for it in [CompactionStore], at which all engines on the log drop the same facts from
 // memory. A store is not written while its facts are dropped. It returns what it pruned, also with
-// an error: calling it again goes on. The backend must be a [backend.Pruner].
+// an error: calling it again goes on. A backend that can't prune is errors.ErrUnsupported.
 //
-// What is about to be pruned is written down first, as pending. Where that was not followed by a
-// receipt, because a process died or a log failed in between, the next Compact of any engine looks
-// for what of it is gone from the log and writes the receipt that is missing; it prunes nothing that
-// its own retentions keep.
+// What is about to be pruned is written down first, as pending. If no receipt follows, because a process
+// died or a log failed in between, the next Compact of any engine looks for what of it is gone from the
+// log and writes the receipt that is missing; it prunes nothing that its own retentions keep.
 //
 // An engine that does not hold all facts (Options.KeepVersions) can't know, which is
 // errors.ErrUnsupported. A key that is written to at the same time keeps what was kept when Compact
@@ -69,11 +68,8 @@ func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 
 func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 	plan := e.PlanCompaction()
-	if len(plan) == 0 {
-		return nil, nil
-	}
-	if _, err := backend.Prune(ctx, e.log, func(func(uint64) bool) {}); err != nil { // it may be unable to
-		return nil, fmt.Errorf("store: compact: %w", err)
+	if len(plan) > 0 && !e.log.Features().Prune {
+		return nil, fmt.Errorf("store: compact: the log can't be pruned: %w", errors.ErrUnsupported)
 	}
 	for _, c := range plan {
 		pending := c
@@ -82,7 +78,7 @@ func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 		if err != nil {
 			return done, fmt.Errorf("store: compact store %q: nothing of it is pruned: %w", c.Store, err)
 		}
-		if _, err := backend.Prune(ctx, e.log, c.seqs()); err != nil {
+		if _, err := e.log.Prune(ctx, c.seqs(), backend.Horizon{}); err != nil {
 			return done, fmt.Errorf("store: compact store %q: %w", c.Store, err)
 		}
 		if _, err := e.writeReceipt(ctx, c, c.receiptID(intent.ID)); err != nil {
@@ -108,14 +104,13 @@ func (c Compaction) receiptID(intent string) string {
 	return uuid.NewHash(sha256.New(), uuid.Nil, fmt.Appendf(nil, "%q %d", intent, c.Seqs), 8).String()
 }
 
-// finishCompactions writes the receipts that are missing after pending ones: for what of them is gone. One
-// that is not gone as a whole is looked at again the next time, since who pends may still be at work.
+// finishCompactions writes the receipts that are missing after pending ones: for what of them is gone. A
+// compaction that is gone in part is looked at again the next time, since it may still be going on.
 func (e *Engine) finishCompactions(ctx context.Context) error {
-	s := e.namespace(CompactionStore)
-	if s == nil {
-		return nil
-	}
-	for r := range e.Facts(CompactionStore, 0) {
+	for r, err := range e.Facts(ctx, CompactionStore, 0) {
+		if err != nil {
+			return err
+		}
 		if string(Field("pending").of(r.Value())) != "true" {
 			continue
 		}
@@ -128,51 +123,44 @@ func (e *Engine) finishCompactions(ctx context.Context) error {
 			e.opts.Logger.Warn("a receipt is passed over", zap.Error(err), zap.Uint64("seq", r.Seq()))
 			continue
 		}
-		if e.ids(s).find(c.receiptID(r.ID())).data != nil {
+		if e.fact(c.receiptID(r.ID())).data != nil {
 			continue
 		}
 		gone, err := e.gone(ctx, c)
 		if err != nil {
 			return err
 		}
-		c.Pending, c.Seqs, c.Facts = false, nil, 0
-		for _, seq := range gone {
-			c.add(seq)
-		}
-		if len(gone) == 0 {
+		if gone.Facts == 0 {
 			continue
 		}
-		if _, err := e.writeReceipt(ctx, c, c.receiptID(r.ID())); err != nil {
+		if _, err := e.writeReceipt(ctx, gone, c.receiptID(r.ID())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// gone returns which of c's facts the log does not hold.
-func (e *Engine) gone(ctx context.Context, c Compaction) (gone []uint64, err error) {
+// gone returns the part of c, which is pending, that the log does not hold any more.
+func (e *Engine) gone(ctx context.Context, c Compaction) (gone Compaction, err error) {
+	gone = c
+	gone.Pending, gone.Seqs, gone.Facts = false, nil, 0
 	if len(c.Seqs) == 0 {
-		return nil, nil
+		return gone, nil
 	}
-	next, stop := iter.Pull(c.seqs())
-	defer stop()
-	seq, more := next()
-	for f, err := range backend.ReplayStores(ctx, e.log, seq-1, c.Store) {
+	held := make(map[uint64]bool)
+	r := backend.Range{After: backend.Cursor{Seq: c.Seqs[0][0] - 1}, Through: c.Seqs[len(c.Seqs)-1][1], Stores: []string{c.Store}}
+	for f, err := range backend.Facts(e.log.Replay(ctx, r)) {
 		if err != nil {
-			return nil, err
+			return gone, err
 		}
-		for ; more && seq < f.Seq; seq, more = next() {
-			gone = append(gone, seq)
-		}
-		if more && seq == f.Seq {
-			seq, more = next()
-		}
-		if !more {
-			return gone, nil
+		if c.has(f.Seq) {
+			held[f.Seq] = true
 		}
 	}
-	for ; more; seq, more = next() {
-		gone = append(gone, seq)
+	for seq := range c.seqs() {
+		if !held[seq] {
+			gone.add(seq)
+		}
 	}
 	return gone, nil
 }
@@ -230,7 +218,7 @@ func (e *Engine) compacted(receipt *backend.Fact) error {
 	for _, r := range c.Seqs {
 		n := sort.Search(count, func(n int) bool { return s.nth(n).Seq() >= r[0] })
 		if n < count && s.nth(n).Seq() <= r[1] {
-			e.replace(s.without(func(r Record) bool { return c.has(r.Seq()) }, false))
+			e.replace(s.without(func(r Record) bool { return c.has(r.Seq()) }, false, e.Head()))
 			break
 		}
 	}

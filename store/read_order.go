@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"iter"
 	"slices"
 	"strings"
@@ -95,22 +94,15 @@ func (q Query) inField(r Record) []byte {
 }
 
 // ranked yields all, which are the records that q asks for from its first page on, in the order of a
-// field, from q's place in it to its limit. It keeps no more of them than twice as many as there may be.
-func (q Query) ranked(all iter.Seq[Record]) iter.Seq[Record] {
+// field, from a place in it to q's limit. It keeps no more of them than twice the limit.
+func (q Query) ranked(all iter.Seq[Record], from position) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		var after ranked
-		if q.goesOn() {
-			text, err := json.Marshal(q.AfterValue)
-			if err != nil {
-				return
-			}
-			after = ranked{rank: rankOf(text), key: q.After}
-		}
+		after := ranked{rank: rankOf(from.Value), key: from.Key}
 		var found []ranked
 		full := false // found has as many as there may be, in their order
 		for r := range all {
 			x := ranked{rankOf(q.inField(r)), r.Key(), r}
-			if q.goesOn() && q.compare(x, after) <= 0 || full && q.compare(x, found[q.Limit-1]) > 0 {
+			if from.begun && q.compare(x, after) <= 0 || full && q.compare(x, found[q.Limit-1]) > 0 {
 				continue
 			}
 			found = append(found, x)
@@ -128,17 +120,3 @@ func (q Query) ranked(all iter.Seq[Record]) iter.Seq[Record] {
 		}
 	}
 }
-
-// Next returns the query for the page after the one of q that ended with r.
-func (q Query) Next(r Record) Query {
-	q.After, q.AfterValue, q.begun = r.Key(), nil, true
-	if q.OrderBy != "" {
-		if found := q.inField(r); found != nil {
-			q.AfterValue = json.RawMessage(found)
-		}
-	}
-	return q
-}
-
-// goesOn reports whether q is for a page that is not the first.
-func (q Query) goesOn() bool { return q.begun || q.After != "" || q.AfterValue != nil }

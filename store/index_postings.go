@@ -2,6 +2,7 @@ package store
 
 import (
 	"hash/maphash"
+	"iter"
 	"slices"
 	"sync"
 )
@@ -18,7 +19,7 @@ type postings struct {
 	groups []group           // the first is none
 	free   []uint32          // of groups, those without keys
 	byHash map[uint64]uint32 // the group, or the first one of several, with a hash
-	links  pages[link]       // by key
+	links  array[link]       // by key
 	keys   uint32            // how many of links there are
 }
 
@@ -71,7 +72,7 @@ func (p *postings) add(n uint32, token string) {
 		} else {
 			i, p.groups = uint32(len(p.groups)), append(p.groups, group{})
 		}
-		latest := head(p.space.keys.latest.at(n).Load()).ref()
+		latest := tip(p.space.keys.tips.at(n).Load()).ref()
 		p.groups[i] = group{hash: hash, sample: latest, chain: p.byHash[hash]}
 		p.byHash[hash] = i
 	}
@@ -144,12 +145,12 @@ func (p *postings) token(i uint32) string {
 	return token
 }
 
-// find returns the numbers of the keys with one of wanted, in their order.
-func (p *postings) find(wanted [][]byte) []uint32 {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
+// find returns the records of a view with one of wanted, in the order of their keys' numbers. fits reports
+// whether a record has one.
+func (p *postings) find(v view, wanted [][]byte, fits func(Record) bool) iter.Seq[Record] {
 	var found []uint32
 	mixed := len(wanted) > 1
+	p.mu.RLock()
 	for _, w := range wanted {
 		g := p.groups[p.lookup(string(w))]
 		mixed = mixed || g.mixed
@@ -159,20 +160,46 @@ func (p *postings) find(wanted [][]byte) []uint32 {
 			n = p.links.at(n).next - 1
 		}
 	}
-	if mixed {
+	o := v.overlay()
+	ahead := o.update()
+	p.mu.RUnlock()
+	if ahead {
+		found = slices.AppendSeq(slices.DeleteFunc(found, o.has), o.all())
+	}
+	if mixed || ahead {
 		slices.Sort(found)
 	}
-	return found
+	return func(yield func(Record) bool) {
+		for _, n := range found {
+			if r := v.key(n, Moment{}); (!o.has(n) || fits(r)) && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
-// tokens returns what current records have in the field, in no certain order.
-func (p *postings) tokens() []string {
+// tokens returns what the records of a view have in the field, in no certain order.
+func (p *postings) tokens(v view) []string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	all := make([]string, 0, len(p.groups)-1-len(p.free))
+	o := v.overlay()
+	ahead := make(map[uint32]uint32) // by group, its keys that the overlay has
+	if o.update() {
+		for n := range o.all() {
+			if n < p.keys {
+				ahead[p.links.at(n).group]++
+			}
+		}
+	}
 	for i := range p.groups {
-		if p.groups[i].count > 0 {
+		if p.groups[i].count > ahead[uint32(i)] {
 			all = append(all, p.token(uint32(i)))
+		}
+	}
+	for n := range o.all() {
+		if token, ok := p.index.token(v.key(n, Moment{})); ok && !slices.Contains(all, token) {
+			all = append(all, token)
 		}
 	}
 	return all

@@ -60,7 +60,7 @@ func (r Record) validAt(m Moment) (best Record) {
 		}
 		return best
 	}
-	places, last := r.space.byValid(r.key()), placeOf(m.Valid, 0)
+	places, last := r.space.byValid(r.number()), placeOf(m.Valid, 0)
 	for n := sort.Search(len(places), func(n int) bool { return places[n].compare(last) > 0 }) - 1; n >= 0; n-- {
 		if x := r.space.record(places[n].ref); x.Seq() <= r.Seq() && visible(x) {
 			return x
@@ -76,7 +76,7 @@ func (s *namespace) byValid(key uint32) []validPlace {
 		found, _ = s.valid.LoadOrStore(key, new(validIndex))
 	}
 	x := found.(*validIndex)
-	latest := head(s.keys.latest.at(key).Load()).ref()
+	latest := tip(s.keys.tips.at(key).Load()).ref()
 	depth := s.record(latest).depth()
 	if o := x.sorted.Load(); o != nil && o.depth >= depth {
 		return o.places

@@ -1,13 +1,13 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
 // A record in an arena, numbers in little endian:
@@ -64,14 +64,15 @@ func (s *namespace) encode(dst []byte, f *backend.Fact, prev Record) []byte {
 		return n
 	}
 	part()
-	if id, ok := parseUUID(f.ID); ok {
+	if id, ok := uuidtext.Parse(f.ID); ok {
 		flags |= flagUUID
 		dst = append(dst, id[:]...)
 	} else {
 		dst = append(dst, f.ID...)
 	}
 	idLen := part()
-	if sum, ok := unhex(f.ValueHash); ok {
+	var sum [sha256.Size]byte
+	if len(f.ValueHash) == 2*len(sum) && uuidtext.DecodeHex(sum[:], f.ValueHash) {
 		flags |= flagHex
 		dst = append(dst, sum[:]...)
 	} else {
@@ -118,15 +119,6 @@ func (s *namespace) encode(dst []byte, f *backend.Fact, prev Record) []byte {
 	return dst
 }
 
-// parseUUID returns the UUID that id is the usual text of, in lower case.
-func parseUUID(id string) (u uuid.UUID, ok bool) {
-	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
-		return u, false
-	}
-	ok = decodeHex(u[:4], id) && decodeHex(u[4:6], id[9:]) && decodeHex(u[6:8], id[14:]) && decodeHex(u[8:10], id[19:]) && decodeHex(u[10:], id[24:])
-	return u, ok
-}
-
 func appendTime(dst []byte, t time.Time) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(t.Unix()))
 	return binary.LittleEndian.AppendUint32(dst, uint32(t.Nanosecond()))
@@ -136,32 +128,3 @@ func appendBytes(dst, b []byte) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(b)))
 	return append(dst, b...)
 }
-
-// unhex returns the bytes of a SHA-256 in lower-case hex.
-func unhex(s string) (sum [32]byte, ok bool) {
-	ok = len(s) == 2*len(sum) && decodeHex(sum[:], s)
-	return sum, ok
-}
-
-// decodeHex fills dst from the lower-case hex at the start of s, which is long enough.
-func decodeHex(dst []byte, s string) bool {
-	for i := range dst {
-		high, low := digits[s[2*i]], digits[s[2*i+1]]
-		if high|low > 15 {
-			return false
-		}
-		dst[i] = high<<4 | low
-	}
-	return true
-}
-
-// digits has the value of each lower-case hex digit, and more than 15 for other bytes.
-var digits = func() (t [256]byte) {
-	for i := range t {
-		t[i] = 0xff
-	}
-	for i, d := range "0123456789abcdef" {
-		t[d] = byte(i)
-	}
-	return t
-}()

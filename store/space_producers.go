@@ -16,7 +16,7 @@ const (
 // producers are what facts have as their producer, by the numbers in which they came. Readers take no lock.
 type producers struct {
 	numbers map[string]uint32
-	texts   pages[atomic.Pointer[[]byte]]
+	texts   array[atomic.Pointer[[]byte]]
 }
 
 // intern returns the number of a producer, a new one if need be; false if it is to be kept elsewhere.
