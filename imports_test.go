@@ -27,15 +27,16 @@ type layer struct {
 // and all below it. The first line that fits is a package's rule.
 var layers = []layer{
 	{"", []string{}, []string{}},
-	{"internal/jsonvalue", []string{}, []string{}},
-	{"backend", []string{"internal/jsonvalue"}, []string{}},
+	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/seqrange", "internal/uuidtext"}, []string{}},
+	{"internal/...", []string{}, []string{}},
+	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
 	{"wire", []string{"backend", "internal/jsonvalue"}, []string{}},
-	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue"}, []string{}},
-	{"backend/internal/...", []string{"backend", "wire", "internal/jsonvalue"}, []string{"github.com/google/uuid"}},
-	{"backend/...", []string{"backend", "wire", "internal/...", "backend/internal/..."}, nil},
-	{"server/web", []string{"server", "store", "backend", "wire", "internal/..."}, nil},
-	{"server/...", []string{"backend", "wire", "internal/..."}, nil},
+	{"backend/sequencer", []string{"backend", "wire", "internal/..."}, []string{}},
+	{"backend/...", []string{"backend", "wire", "backend/sequencer", "internal/..."}, nil},
+	{"server/auth", []string{"backend"}, []string{"github.com/goccy/go-yaml", "go.uber.org/zap"}},
+	{"server/web", []string{"server", "server/auth", "backend", "wire", "internal/..."}, nil},
+	{"server/...", []string{"server/auth", "backend", "wire", "internal/..."}, nil},
 	{"store/...", []string{"backend", "wire", "internal/jsonvalue"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
 	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},
 	{"companion/...", []string{"store/...", "backend", "internal/jsonvalue", "backend/memory", "backend/file", "backend/network"}, nil},

@@ -7,7 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
 // load gives the sequencer what the sealed pieces hold, from their indexes, and returns the pieces,
@@ -35,7 +35,7 @@ func (l *Log) load(ctx context.Context, pieces []*piece) ([]*piece, error) {
 		l.progress.advance(p.size)
 	}
 	for {
-		l.seq = sequencer.New(&lookup{log: l})
+		l.seq = sequencer.New((&lookup{log: l}).Fact)
 		bad, err := l.loadIndexes(pieces, indexes)
 		if err == nil {
 			return pieces, nil

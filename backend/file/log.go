@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -108,7 +108,7 @@ func open(ctx context.Context, opts Options) (l *Log, err error) {
 	l.close = sync.OnceValue(l.end)
 	l.idle.L = &l.mu
 	l.group.log = l
-	l.seq = sequencer.New(&lookup{log: l})
+	l.seq = sequencer.New((&lookup{log: l}).Fact)
 	if err := readOnly(l.recover(ctx)); err != nil {
 		if l.active != nil {
 			err = errors.Join(err, l.active.file.Close())

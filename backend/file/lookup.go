@@ -22,7 +22,7 @@ const (
 	lookupSize = blockSize // bytes of values to read at once, about
 )
 
-// Fact implements sequencer.Log.
+// Fact returns the fact at seq, for the sequencer.
 func (x *lookup) Fact(seq uint64) (backend.Fact, bool, error) {
 	near := seq > x.last && seq-x.last <= lookupNear
 	x.last = seq

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 

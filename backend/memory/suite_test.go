@@ -1,17 +1,16 @@
+//go:build suite
+
 package memory_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/backendtest"
 	"github.com/igniter-store/igniter/backend/memory"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(testing.TB, string) backend.Backend { return memory.New(memory.Options{}) }
 

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -42,7 +42,7 @@ func (c *Client) mirrorV1() (*mirror, error) {
 	}
 	if c.mirror == nil {
 		m := &mirror{client: c, turn: make(chan struct{}, 1), changed: make(chan struct{})}
-		m.seq = sequencer.New(m)
+		m.seq = sequencer.New(m.Fact)
 		c.mirror = m
 		c.tasks.Go(m.run)
 	}
@@ -103,7 +103,7 @@ func (m *mirror) take(f backend.Fact) error {
 	return nil
 }
 
-// Fact implements sequencer.Log. The caller holds mu.
+// Fact returns the fact at seq, for the sequencer. The caller holds mu.
 func (m *mirror) Fact(seq uint64) (backend.Fact, bool, error) {
 	facts, err := m.client.allV1(m.lookups)
 	if err != nil || seq > uint64(len(facts)) {

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )

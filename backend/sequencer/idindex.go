@@ -3,18 +3,16 @@ package sequencer
 import (
 	"hash/maphash"
 	"iter"
-
-	"github.com/google/uuid"
 )
 
 // Remembered is how many of its latest IDs a log knows at least.
 const Remembered = 1_000_000
 
-// An idIndex finds the seqs of IDs. It holds a part of their hashes alone: who looks an ID up
-// compares it with that of the fact at the seq.
+// An idIndex finds the seqs of IDs. It holds a part of their hashes only, so the caller compares the ID with
+// the ID of the fact at the seq.
 //
-// Its memory is bounded by generations: IDs are added to the last table until that has a
-// generation of them, and a table goes once those after it have one: mostly there are two.
+// Generations bound its memory: IDs are added to the last table until that has a generation of them, and a
+// table is dropped once the tables after it have a generation. Mostly there are two tables.
 type idIndex struct {
 	hash       func(id ID) uint32
 	generation int
@@ -34,28 +32,6 @@ func newIDIndex() idIndex {
 		generation: Remembered,
 		tables:     make([]hashTable, 1),
 	}
-}
-
-// An ID is a fact's ID in little room.
-type ID struct {
-	UUID uuid.UUID // what Text would be the usual text of, in lower case, where Text is empty
-	Text string
-}
-
-// IDOf returns the ID whose text is id. It shares the text's memory.
-func IDOf(id string) ID {
-	if u, ok := parseUUID(id); ok {
-		return ID{UUID: u}
-	}
-	return ID{Text: id}
-}
-
-// String returns the text.
-func (id ID) String() string {
-	if id.Text != "" {
-		return id.Text
-	}
-	return id.UUID.String()
 }
 
 // find yields the seqs at which the fact with the ID may be.
@@ -88,13 +64,13 @@ func (x *idIndex) warm(facts []Loaded) {
 	}
 }
 
-// reserve makes room for n more IDs, as far as they are kept.
+// reserve makes room for n more IDs, but not for IDs that age would drop.
 func (x *idIndex) reserve(n int) {
 	last := &x.tables[len(x.tables)-1]
 	last.reserve(max(0, min(n, x.generation-last.used)))
 }
 
-// remove takes back an add.
+// remove undoes an add.
 func (x *idIndex) remove(id ID, seq uint64) {
 	for i := len(x.tables) - 1; i >= 0 && !x.tables[i].remove(x.hash(id), seq); i-- {
 	}

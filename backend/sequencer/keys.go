@@ -2,14 +2,14 @@ package sequencer
 
 import "iter"
 
-// Keys is a table of each key's latest fact, in little memory, for those who keep such a table
-// beside a log. It is not safe for concurrent use.
+// Keys is a table of each key's latest fact that takes little memory, for a log that keeps such a table in a
+// file. It is not safe for concurrent use.
 type Keys struct{ index keyIndex }
 
 // A Latest is a key's latest fact.
 type Latest struct {
-	Store int // the place of the store in [Keys.Stores]
-	Key   []byte
+	Store int    // the index of the store in [Keys.Stores]
+	Key   []byte // must not be changed
 	Seq   uint64
 	ID    ID
 }
@@ -20,7 +20,7 @@ func NewKeys() *Keys { return &Keys{newKeyIndex()} }
 // Set makes a fact the latest of its key.
 func (k *Keys) Set(store, key string, seq uint64, id ID) { k.index.set(store, key, seq, id) }
 
-// Len returns the number of keys.
+// Len returns how many keys have a fact.
 func (k *Keys) Len() int { return k.index.live }
 
 // Stores returns the stores of the keys.
@@ -32,7 +32,7 @@ func (k *Keys) Stores() []string {
 	return stores
 }
 
-// All yields each key's latest fact, in no order. Keys are good until the next step.
+// All yields each key's latest fact, in no order.
 func (k *Keys) All() iter.Seq[Latest] {
 	return func(yield func(Latest) bool) {
 		for n := uint32(1); n <= uint32(k.index.count); n++ {

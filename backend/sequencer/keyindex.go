@@ -4,12 +4,12 @@ import (
 	"hash/maphash"
 	"strings"
 
-	"github.com/google/uuid"
+	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
-// A keyIndex knows each key's latest fact. It holds no pointers but a few for each thousand keys,
-// so that the garbage collector does not walk it. A key whose facts are all gone keeps its entry,
-// some 70 bytes, until the log is opened anew.
+// A keyIndex knows each key's latest fact. It holds only a few pointers for each thousand keys, so that the
+// garbage collector does not walk it. A key whose facts are all gone keeps its entry, some 70 bytes, until
+// the log is opened again.
 type keyIndex struct {
 	hash   func(store, key string) uint32
 	table  hashTable    // finds entries, by their numbers
@@ -18,7 +18,7 @@ type keyIndex struct {
 	live   int          // of entries with a fact
 	names  nameArena
 	stores map[string]uint32
-	odd    map[uint32]string // the latest IDs that are no UUIDs, by entry
+	odd    map[uint32]string // the latest IDs that are not UUIDs, by entry
 	hashes []uint32          // for warm
 	warmed uint64
 }
@@ -26,9 +26,9 @@ type keyIndex struct {
 const entryBlock = 1024
 
 type keyEntry struct {
-	seq   uint64    // of the latest fact; 0: none left
-	id    uuid.UUID // its ID, if that is a UUID in lower case
-	name  nameRef   // the key
+	seq   uint64   // of the latest fact; 0: the key has none left
+	id    [16]byte // its ID, if that is a UUID in lower case
+	name  nameRef  // the key
 	store uint32
 }
 
@@ -37,7 +37,7 @@ type undoKey struct {
 	entry           uint32
 	newKey, newName bool // the entry, and its store's number, were added
 	seq             uint64
-	id              uuid.UUID
+	id              [16]byte
 	odd             string
 }
 
@@ -49,7 +49,7 @@ func (u *undoKey) latest() string {
 	case u.odd != "":
 		return u.odd
 	}
-	return u.id.String()
+	return uuidtext.String(u.id)
 }
 
 func newKeyIndex() keyIndex {
@@ -127,10 +127,10 @@ func (x *keyIndex) id(n uint32) string {
 	if id, ok := x.odd[n]; ok {
 		return id
 	}
-	return e.id.String()
+	return uuidtext.String(e.id)
 }
 
-// set makes the fact at seq the key's latest, and returns what undo needs to take that back.
+// set makes the fact at seq the key's latest, and returns what undo needs.
 func (x *keyIndex) set(store, key string, seq uint64, id ID) undoKey {
 	stores := len(x.stores)
 	h := x.hash(store, key)
@@ -184,7 +184,7 @@ func (x *keyIndex) add(store, key string, hash uint32) uint32 {
 	return n
 }
 
-// undo takes back a set of the key, which must be the last one that was not taken back.
+// undo undoes a set of the key, which must be the last set that was not undone.
 func (x *keyIndex) undo(store, key string, u undoKey) {
 	x.put(u.entry, u.seq, ID{u.id, u.odd})
 	if !u.newKey {
@@ -207,57 +207,15 @@ func (x *keyIndex) seq(store, key string) uint64 {
 	return 0
 }
 
-// replace makes the fact at seq, 0 for none, the key's latest, if that is now the one at gone.
+// replace makes the fact at seq the key's latest, if that is now the fact at gone. Seq 0 says that the key
+// has no fact left.
 func (x *keyIndex) replace(store, key string, gone, seq uint64, id ID) {
 	n := x.find(store, key)
 	if n == 0 || x.entry(n).seq != gone {
 		return
 	}
 	if seq == 0 {
-		id = ID{} // takes no room
+		id = ID{} // takes no memory
 	}
 	x.put(n, seq, id)
-}
-
-// A nameArena keeps byte strings in large blocks.
-type nameArena struct {
-	blocks [][]byte
-}
-
-// A nameRef is where a nameArena has a name.
-type nameRef struct {
-	block  uint32
-	offset uint16
-	length uint16
-}
-
-const nameBlock = 64<<10 - 1 // offsets fit a uint16: the one after the last byte too, where an empty name may be
-
-func (a *nameArena) add(name string) nameRef {
-	n := len(a.blocks)
-	if n == 0 || len(a.blocks[n-1])+len(name) > cap(a.blocks[n-1]) {
-		size := nameBlock
-		if n == 0 {
-			size = 1 << 10 // many logs are small
-		}
-		a.blocks = append(a.blocks, make([]byte, 0, max(size, len(name))))
-		n++
-	}
-	block := &a.blocks[n-1]
-	ref := nameRef{block: uint32(n - 1), offset: uint16(len(*block)), length: uint16(len(name))}
-	*block = append(*block, name...)
-	return ref
-}
-
-// cut takes back the last add.
-func (a *nameArena) cut(r nameRef) { a.blocks[r.block] = a.blocks[r.block][:r.offset] }
-
-func (a *nameArena) get(r nameRef) []byte {
-	return a.blocks[r.block][r.offset:][:r.length]
-}
-
-// parseUUID returns the UUID that id is the usual text of, in lower case.
-func parseUUID(id string) (uuid.UUID, bool) {
-	u, err := uuid.Parse(id)
-	return u, err == nil && len(id) == 36 && !strings.ContainsAny(id, "ABCDEF")
 }
