@@ -31,6 +31,7 @@ var layers = []layer{
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
 	{"wire", []string{"backend"}, []string{}},
 	{"backend/internal/...", []string{"backend", "wire"}, []string{"github.com/google/uuid"}},
+	{"backend/file/...", []string{"backend", "wire", "backend/internal/...", "backend/file", "backend/file/internal/..."}, nil},
 	{"backend/...", []string{"backend", "wire", "backend/internal/..."}, nil},
 	{"server/web", []string{"server", "store", "backend", "wire"}, nil},
 	{"server/...", []string{"backend", "wire"}, nil},

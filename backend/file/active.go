@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -14,7 +15,7 @@ import (
 type active struct {
 	log     *Log
 	piece   *piece
-	file    file
+	file    vfs.File
 	end     int64 // where the next frame goes; the committer's
 	markers bool  // it is synced now and then only, and has markers that say so
 
@@ -58,7 +59,7 @@ func (l *Log) begin(first uint64) (*active, error) {
 			sync: l.opts.Sync, check: binary.BigEndian.Uint32(h[len(h)-4:])},
 	}
 	a.ahead.Store(a.end)
-	if err = writeAll(a.file, h, 0); err == nil && !a.markers {
+	if err = vfs.WriteAll(a.file, h, 0); err == nil && !a.markers {
 		err = a.zero(min(minAhead, l.opts.SegmentSize))
 	}
 	if err != nil {
@@ -84,7 +85,7 @@ func (a *active) write(frame []byte) error {
 	if !a.markers && a.ahead.Load()-end < a.step()/2 {
 		a.log.nudge()
 	}
-	return writeAll(a.file, frame, a.end)
+	return vfs.WriteAll(a.file, frame, a.end)
 }
 
 // step is how much space to have ahead.
@@ -96,7 +97,7 @@ func stepAt(end int64) int64 { return min(max(end, minAhead), maxAhead) }
 func (a *active) zero(to int64) error {
 	for at := a.ahead.Load(); at < to; at = a.ahead.Load() {
 		n := min(int64(len(zeros)), to-at)
-		if err := writeAll(a.file, zeros[:n], at); err != nil {
+		if err := vfs.WriteAll(a.file, zeros[:n], at); err != nil {
 			return err
 		}
 		a.ahead.Store(at + n)
@@ -131,15 +132,6 @@ func (a *active) seal() error {
 		return fmt.Errorf("seal segment %s: sync: %w", a.piece.name, err)
 	}
 	return nil
-}
-
-// writeAll writes all of b.
-func writeAll(f file, b []byte, at int64) error {
-	n, err := f.WriteAt(b, at)
-	if err == nil && n < len(b) {
-		err = errShort
-	}
-	return err
 }
 
 // mark notes in the segment that facts through a seq are durable. Without room for that, nothing is

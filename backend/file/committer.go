@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
 // groupSize is how many bytes of facts are written and synced together, about, unless a single
@@ -133,11 +134,8 @@ func (g *group) undo(cause error) error {
 
 // isFull reports whether a write failed for want of room.
 func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, errShort)
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, vfs.ErrShort)
 }
-
-// errShort is a file that takes a part of a write and says nothing of why.
-var errShort = errors.New("the file took a part of the write only")
 
 // publish makes the facts of a frame that is in the active segment visible.
 func (l *Log) publish(f tailFrame) {

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/backend/internal/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -303,7 +304,7 @@ func (l *Log) writeIndex(p *piece, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeAll(n.file, data, 0); err != nil {
+	if err := vfs.WriteAll(n.file, data, 0); err != nil {
 		return errors.Join(err, n.discard())
 	}
 	err = errors.Join(n.file.Close(), l.opts.fs.Rename(l.path(n.name+tempExt), l.path(n.name)))

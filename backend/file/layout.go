@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -51,7 +54,7 @@ type layout struct {
 }
 
 // readLayout lists the directory, and refuses one with files that are none of a log's.
-func readLayout(fsys fileSystem, dir string) (layout, error) {
+func readLayout(fsys vfs.FS, dir string) (layout, error) {
 	var all layout
 	entries, err := fsys.ReadDir(dir)
 	if err != nil {
@@ -101,7 +104,7 @@ func isPiece(name string) bool {
 //
 //	mkdir(dir)
 //	fsync(parent of dir)
-func makeDir(fsys fileSystem, dir string) error {
+func makeDir(fsys vfs.FS, dir string) error {
 	info, err := fsys.Stat(dir)
 	parent := filepath.Dir(dir)
 	switch {
@@ -129,7 +132,7 @@ func makeDir(fsys fileSystem, dir string) error {
 
 // notDirectory says what is wrong with a path that is a file: it may well be a log of the Ruby
 // system.
-func notDirectory(fsys fileSystem, path string) error {
+func notDirectory(fsys vfs.FS, path string) error {
 	reason := fmt.Sprintf("%s is a file, and a log is a directory of its own", path)
 	if isRubyLog(fsys, path) {
 		reason = fmt.Sprintf("%s is a log of the Ruby system: open a new directory and import it there (ImportRuby)", path)
@@ -138,7 +141,7 @@ func notDirectory(fsys fileSystem, path string) error {
 }
 
 // isRubyLog reports whether a file begins with a frame of a JSON object, as Ruby's logs do.
-func isRubyLog(fsys fileSystem, path string) bool {
+func isRubyLog(fsys vfs.FS, path string) bool {
 	f, err := fsys.Open(path)
 	if err != nil {
 		return false
@@ -146,4 +149,30 @@ func isRubyLog(fsys fileSystem, path string) bool {
 	defer f.Close()
 	body, err := wire.NewReader(sectionOf(f, 0, 1<<62), wire.MaxMaxFrame).Next()
 	return err == nil && bytes.HasPrefix(body, []byte("{"))
+}
+
+// An InUseError reports that another process, or another Log of this one, has the log open.
+type InUseError struct {
+	Path string // of the lock
+	PID  int    // the process that holds it; 0 if unknown
+}
+
+func (e *InUseError) Error() string {
+	holder := "another process"
+	if e.PID != 0 {
+		holder = fmt.Sprintf("process %d", e.PID)
+		if e.PID == os.Getpid() {
+			holder += " (this one)"
+		}
+	}
+	return fmt.Sprintf("%s is locked by %s: a log is open in one place at a time; close it there, or share it through a server", e.Path, holder)
+}
+
+// lockDir locks the directory of a log.
+func lockDir(fsys vfs.FS, dir string) (io.Closer, error) {
+	lock, err := fsys.Lock(filepath.Join(dir, lockName))
+	if l, ok := errors.AsType[*vfs.LockedError](err); ok {
+		return nil, &InUseError{l.Path, l.PID}
+	}
+	return lock, err
 }

@@ -6,18 +6,20 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
 // refusing returns a disk with a log which refuses an operation on names.
-func refusing(t *testing.T, op string, why error) *disk {
-	d := newDisk()
+func refusing(t *testing.T, op string, why error) *vfstest.Disk {
+	d := vfstest.New()
 	l, err := Open(t.Context(), Options{Path: "/log", fs: d})
 	require.NoError(t, err)
 	writeSome(t, l, 0, 1)
 	require.NoError(t, l.Close())
-	d.fault = func(step, name string, _ int) *fault {
+	d.Fault = func(step, name string, _ int) *vfstest.Fault {
 		if step == op && (op != "syncdir" || name == "/") {
-			return &fault{err: why}
+			return &vfstest.Fault{Err: why}
 		}
 		return nil
 	}

@@ -96,7 +96,7 @@ func open(ctx context.Context, opts Options) (l *Log, err error) {
 	if _, err := readLayout(opts.fs, dir); err != nil {
 		return nil, err // before a lock is left in a directory that is not a log's
 	}
-	lock, err := opts.fs.Lock(filepath.Join(dir, lockName))
+	lock, err := lockDir(opts.fs, dir)
 	if err != nil {
 		return nil, readOnly(err)
 	}

@@ -18,12 +18,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
 // TestSnapshotIsSmall makes a snapshot, then another over it: it takes much less room than the
 // segments, which are gone, and the second keeps the first one's blocks.
 func TestSnapshotIsSmall(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 64 << 10}
 	l := openTest(t, opts)
 	writeSome(t, l, 0, 3000)
@@ -56,7 +57,7 @@ func TestSnapshotIsSmall(t *testing.T) {
 
 // TestSnapshotThrough makes a snapshot of the segments through the one with a seq.
 func TestSnapshotThrough(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk(), SegmentSize: 16 << 10})
+	l := openTest(t, Options{fs: vfstest.New(), SegmentSize: 16 << 10})
 	writeSome(t, l, 0, 500)
 	pieces := l.allPieces()
 	require.NoError(t, l.WriteSnapshot(t.Context(), pieces[2].first))
@@ -70,13 +71,13 @@ func TestSnapshotThrough(t *testing.T) {
 // TestCancelledMaintenance ends a snapshot and Prune that are under way, by their context and by
 // Close, and leaves the log as it was.
 func TestCancelledMaintenance(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d, SegmentSize: 16 << 10})
 	writeSome(t, l, 0, 200)
 	for _, ext := range []string{snapshotExt + tempExt, segmentExt + tempExt} {
 		ctx, cancel := context.WithCancel(t.Context())
-		d.with(func() {
-			d.fault = func(op, name string, _ int) *fault {
+		d.With(func() {
+			d.Fault = func(op, name string, _ int) *vfstest.Fault {
 				if op == "create" && strings.HasSuffix(name, ext) {
 					cancel()
 				}
@@ -89,12 +90,12 @@ func TestCancelledMaintenance(t *testing.T) {
 			_, err := l.Prune(ctx, slices.Values([]uint64{1, 2}))
 			require.ErrorIs(t, err, context.Canceled)
 		}
-		require.Empty(t, d.tempFiles())
+		require.Empty(t, tempFiles(d))
 		require.Equal(t, 200, count(t, l, 0))
 	}
 	closed := make(chan error, 1)
-	d.with(func() {
-		d.fault = func(op, name string, _ int) *fault {
+	d.With(func() {
+		d.Fault = func(op, name string, _ int) *vfstest.Fault {
 			if op == "create" && strings.HasSuffix(name, snapshotExt+tempExt) {
 				go func() { closed <- l.Close() }()
 				for !l.isClosing() {
@@ -106,12 +107,12 @@ func TestCancelledMaintenance(t *testing.T) {
 	})
 	require.ErrorIs(t, l.WriteSnapshot(t.Context(), 100), backend.ErrClosed)
 	require.NoError(t, <-closed)
-	require.Empty(t, d.tempFiles())
+	require.Empty(t, tempFiles(d))
 }
 
 // TestWaitingForMaintenance has a Prune wait for a snapshot, until its context ends.
 func TestWaitingForMaintenance(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk()})
+	l := openTest(t, Options{fs: vfstest.New()})
 	writeSome(t, l, 0, 2)
 	l.maintaining <- struct{}{}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
@@ -125,7 +126,7 @@ func TestWaitingForMaintenance(t *testing.T) {
 // left is the latest, now and after opening anew, and the next fact follows it.
 func TestPruneRestoresTheLatest(t *testing.T) {
 	for _, snapshot := range []bool{false, true} {
-		opts := Options{Path: "/log", fs: newDisk(), SegmentSize: 64 << 10}
+		opts := Options{Path: "/log", fs: vfstest.New(), SegmentSize: 64 << 10}
 		l, err := Open(t.Context(), opts)
 		require.NoError(t, err)
 		writeSome(t, l, 0, 3100) // task-000007 has seqs 8, 1008, 2008, 3008
@@ -159,7 +160,7 @@ func TestPruneRestoresTheLatest(t *testing.T) {
 // latest facts of many keys: his turn comes again after each part of them.
 func TestPruneLetsOthersWrite(t *testing.T) {
 	const keys = 3*tellSize + 500
-	l := openTest(t, Options{fs: newDisk(), Sync: SyncNever})
+	l := openTest(t, Options{fs: vfstest.New(), Sync: SyncNever})
 	b := backend.Batch{}
 	for n := range keys {
 		f := newFact(n)
@@ -210,7 +211,7 @@ func TestPruneLetsOthersWrite(t *testing.T) {
 
 // TestStats compares what Stats says with the files that are there.
 func TestStats(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 16 << 10, Sync: SyncNever}
 	l, err := Open(t.Context(), opts)
 	require.NoError(t, err)
@@ -221,9 +222,7 @@ func TestStats(t *testing.T) {
 	require.NoError(t, err)
 	active := l.active.piece.name
 	require.NoError(t, l.Close())
-	dir, err := d.find("/log")
-	require.NoError(t, err)
-	dir.entries[active].data = append(dir.entries[active].data, "torn"...)
+	d.Overwrite("/log/"+active, append(d.Files("/log")[active], "torn"...))
 	l = openTest(t, opts)
 	l.indexSealed()
 	s, err := l.Stats(t.Context())
@@ -250,7 +249,7 @@ func TestStats(t *testing.T) {
 
 // TestVerify finds every kind of damage in a log, each in its place, and none in a sound one.
 func TestVerify(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 16 << 10}
 	l, err := Open(t.Context(), opts)
 	require.NoError(t, err)
@@ -279,7 +278,7 @@ func TestVerify(t *testing.T) {
 	require.Equal(t, foreign.ID, report.Foreign[0].ID)
 
 	for i, p := range pieces {
-		bad := d.image(1, processKill)
+		bad := d.Image(1, vfstest.ProcessKill)
 		path := filepath.Join("/log", p.name)
 		f, err := bad.Edit(path)
 		require.NoError(t, err)
@@ -312,7 +311,7 @@ func TestVerify(t *testing.T) {
 // TestVerifyNamesAll damages files in several places: each is named, and all facts between them are
 // counted.
 func TestVerifyNamesAll(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l, err := Open(t.Context(), Options{Path: "/log", fs: d})
 	require.NoError(t, err)
 	noise := rand.New(rand.NewPCG(1, 2)) // so that a snapshot has several blocks
@@ -339,12 +338,11 @@ func TestVerifyNamesAll(t *testing.T) {
 		segmentName(2501):  {0, sealed[3].from, sealed[50].from, sealed[99].from},
 		segmentName(2601):  {active[7].from, active[20].from},
 	}
-	dir, err := d.find("/log")
-	require.NoError(t, err)
 	var want []string
 	for _, name := range slices.Sorted(maps.Keys(places)) {
 		for _, at := range places[name] {
-			dir.entries[name].data[at+20] ^= 1
+			files[name][at+20] ^= 1
+			d.Overwrite("/log/"+name, files[name])
 			want = append(want, fmt.Sprint("/log/", name, " ", at))
 		}
 	}
@@ -410,7 +408,7 @@ func TestOptions(t *testing.T) {
 
 // TestSyncChanges opens a log under one Sync after another.
 func TestSyncChanges(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	n := 0
 	for _, sync := range []Sync{SyncAlways, SyncNever, SyncNever, SyncInterval, SyncAlways, SyncInterval} {
 		l, err := Open(t.Context(), Options{Path: "/log", fs: d, Sync: sync})

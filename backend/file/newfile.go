@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -13,7 +14,7 @@ import (
 type newFile struct {
 	log  *Log
 	name string
-	file file
+	file vfs.File
 	end  int64  // where what is in buf goes
 	buf  []byte // not written yet
 }
@@ -42,7 +43,7 @@ func (n *newFile) append(frame []byte) error {
 func (n *newFile) offset() int64 { return n.end + int64(len(n.buf)) }
 
 func (n *newFile) flush() error {
-	err := writeAll(n.file, n.buf, n.end)
+	err := vfs.WriteAll(n.file, n.buf, n.end)
 	n.end += int64(len(n.buf))
 	n.buf = n.buf[:0]
 	return err
@@ -58,7 +59,7 @@ func (n *newFile) finish(h header, named func()) error {
 		err = fmt.Errorf("a header of %d bytes", len(frame))
 	}
 	if err == nil {
-		err = writeAll(n.file, frame, 0)
+		err = vfs.WriteAll(n.file, frame, 0)
 	}
 	if err != nil {
 		return errors.Join(err, n.discard())

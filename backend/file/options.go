@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -62,7 +63,7 @@ type Options struct {
 	Now    func() time.Time // tells the transaction times; nil: time.Now. It may be called concurrently
 	Logger *zap.Logger      // what an operator must know; nil: nothing is logged
 
-	fs fileSystem // nil: the operating system's
+	fs vfs.FS // nil: the operating system's
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -100,7 +101,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Logger = zap.NewNop()
 	}
 	if o.fs == nil {
-		o.fs = osFS{}
+		o.fs = vfs.OS{}
 		if runtime.GOOS == "windows" {
 			return o, fmt.Errorf("a log in files does not work on Windows: use another backend, or a server on another system: %w", errors.ErrUnsupported)
 		}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -64,7 +65,7 @@ func sectionOf(f io.ReaderAt, from, to int64) io.Reader { return io.NewSectionRe
 // A frameReader reads the frames of a piece, those in the blocks of a snapshot too.
 type frameReader struct {
 	path     string
-	file     file
+	file     vfs.File
 	base     int64 // where r began to read
 	to       int64 // where it stops
 	r        *wire.Reader
@@ -75,7 +76,7 @@ type frameReader struct {
 }
 
 // openPiece opens a piece to read its frames from an offset to another.
-func openPiece(fsys fileSystem, dir string, p *piece, from, to int64) (*frameReader, error) {
+func openPiece(fsys vfs.FS, dir string, p *piece, from, to int64) (*frameReader, error) {
 	path := filepath.Join(dir, p.name)
 	f, err := fsys.Open(path)
 	if err != nil {

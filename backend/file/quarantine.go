@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
 // ignored is a file that is not used, and why.
@@ -18,20 +20,20 @@ type ignored struct {
 //	mkdir(quarantine), fsync(directory)              the first time
 //	open(O_CREAT), pwrite, fdatasync                 the bytes, then the report
 //	fsync(quarantine)
-func (l *Log) quarantine(f file, name string, from, to int64, reason string) error {
+func (l *Log) quarantine(f vfs.File, name string, from, to int64, reason string) error {
 	kept, err := l.quarantineName(name, from)
 	if err != nil {
 		return fmt.Errorf("quarantine bytes of %s: %w", name, err)
 	}
 	c := Cut{File: name, Offset: from, Bytes: to - from, Reason: reason, Kept: kept}
-	err = l.keepFile(kept, func(out file) error {
+	err = l.keepFile(kept, func(out vfs.File) error {
 		buf := make([]byte, min(to-from, 1<<20))
 		for at := from; at < to; {
 			b := buf[:min(int64(len(buf)), to-at)]
 			if n, err := f.ReadAt(b, at); n < len(b) {
 				return err
 			}
-			if err := writeAll(out, b, at-from); err != nil {
+			if err := vfs.WriteAll(out, b, at-from); err != nil {
 				return err
 			}
 			at += int64(len(b))
@@ -72,7 +74,7 @@ func (l *Log) setAside(name string, cause error) error {
 
 // reportCut writes the report of a cut beside the bytes, and makes both names durable.
 func (l *Log) reportCut(c Cut) error {
-	err := l.keepFile(c.Kept+".json", func(out file) error { return writeAll(out, c.encode(), 0) })
+	err := l.keepFile(c.Kept+".json", func(out vfs.File) error { return vfs.WriteAll(out, c.encode(), 0) })
 	if err == nil {
 		err = l.opts.fs.SyncDir(l.path(quarantineName))
 	}
@@ -86,7 +88,7 @@ func (l *Log) keepMissing(name string, gaps []Range) error {
 	if err != nil {
 		return err
 	}
-	if err := l.keepFile(kept+".json", func(out file) error { return writeAll(out, lost{name, gaps}.encode(), 0) }); err != nil {
+	if err := l.keepFile(kept+".json", func(out vfs.File) error { return vfs.WriteAll(out, lost{name, gaps}.encode(), 0) }); err != nil {
 		return err
 	}
 	return l.opts.fs.SyncDir(l.path(quarantineName))
@@ -119,7 +121,7 @@ func (l *Log) quarantineName(name string, offset int64) (string, error) {
 }
 
 // keepFile makes a file in the quarantine.
-func (l *Log) keepFile(name string, write func(file) error) error {
+func (l *Log) keepFile(name string, write func(vfs.File) error) error {
 	f, err := l.opts.fs.Create(l.path(name))
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
 // TestReadWhatIsReplaced begins to read each segment, then has a snapshot take the place of all, or
@@ -61,12 +62,12 @@ func TestReadWhatIsReplaced(t *testing.T) {
 // TestFollowReadsTheTailFromMemory counts how often files are opened: a follower that keeps up needs
 // none, one that begins far back reads files first.
 func TestFollowReadsTheTailFromMemory(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
 	writeSome(t, l, 0, 10)
 	opened := 0
-	d.with(func() {
-		d.readFault = func(op, name string, _ int) *fault {
+	d.With(func() {
+		d.ReadFault = func(op, name string, _ int) *vfstest.Fault {
 			if op == "open" && strings.HasSuffix(name, segmentExt) {
 				opened++
 			}
@@ -97,12 +98,12 @@ func TestFollowReadsTheTailFromMemory(t *testing.T) {
 // TestWrittenAgain writes facts again, in the order in which they were written: files are opened a few
 // times, and not for each fact. What Prune takes away is not remembered.
 func TestWrittenAgain(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
 	writeSome(t, l, 0, 2000)
 	opened := 0
-	d.with(func() {
-		d.readFault = func(op, name string, _ int) *fault {
+	d.With(func() {
+		d.ReadFault = func(op, name string, _ int) *vfstest.Fault {
 			if op == "open" && (strings.HasSuffix(name, segmentExt) || strings.HasSuffix(name, snapshotExt)) {
 				opened++
 			}
@@ -134,7 +135,7 @@ func TestWrittenAgain(t *testing.T) {
 
 // TestIdleReader reads all there is, from a file: that stays open no longer, so that it can be removed.
 func TestIdleReader(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk()})
+	l := openTest(t, Options{fs: vfstest.New()})
 	writeSome(t, l, 0, 10)
 	l.mu.Lock()
 	l.tail.clear()
@@ -160,7 +161,7 @@ func TestIdleReader(t *testing.T) {
 
 // TestOpenCancelled ends the context while a snapshot without an index is read: little more of it is.
 func TestOpenCancelled(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, Sync: SyncNever}
 	l, err := Open(t.Context(), opts)
 	require.NoError(t, err)
@@ -176,7 +177,7 @@ func TestOpenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	opened, after := 0, 0
-	d.readFault = func(op, name string, _ int) *fault {
+	d.ReadFault = func(op, name string, _ int) *vfstest.Fault {
 		if strings.HasSuffix(name, snapshotExt) {
 			switch {
 			case op == "open":
@@ -214,7 +215,7 @@ func TestTail(t *testing.T) {
 // TestOpenReadsIndexes opens a log of many segments, and one with a snapshot: of the files with
 // facts, only headers and the active segment are read.
 func TestOpenReadsIndexes(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 64 << 10}
 	l, err := Open(t.Context(), opts)
 	require.NoError(t, err)
@@ -229,7 +230,7 @@ func TestOpenReadsIndexes(t *testing.T) {
 			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
 		}
 		require.NoError(t, l.Close())
-		require.Empty(t, d.tempFiles())
+		require.Empty(t, tempFiles(d))
 		l, err = Open(t.Context(), opts)
 		require.NoError(t, err)
 		require.Equal(t, []string{l.active.piece.name}, l.Report().Read)
@@ -275,7 +276,7 @@ func replayAll(t testing.TB, l *Log) (all []backend.Fact) {
 }
 
 // tempFiles returns the names of files that were not finished.
-func (d *disk) tempFiles() (names []string) {
+func tempFiles(d *vfstest.Disk) (names []string) {
 	entries, err := d.ReadDir("/log")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return []string{err.Error()}

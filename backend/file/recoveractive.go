@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -80,7 +81,7 @@ type ending struct {
 }
 
 // examine reads the facts of the last segment, gives them to do, and completes p.
-func (l *Log) examine(ctx context.Context, f file, p *piece, do func(f *backend.Fact)) (ending, error) {
+func (l *Log) examine(ctx context.Context, f vfs.File, p *piece, do func(f *backend.Fact)) (ending, error) {
 	size, err := f.Size()
 	if err != nil {
 		return ending{}, err
@@ -125,7 +126,7 @@ func (l *Log) examine(ctx context.Context, f file, p *piece, do func(f *backend.
 
 // ending judges what follows the last whole frame, which ends at p.size. bad says what is wrong with
 // the next one.
-func (l *Log) ending(ctx context.Context, f file, p *piece, size int64, bad error) (ending, error) {
+func (l *Log) ending(ctx context.Context, f vfs.File, p *piece, size int64, bad error) (ending, error) {
 	e := ending{size: size}
 	var err error
 	if e.data, err = dataEnd(f, p.size, size); err != nil || e.data == p.size {
@@ -168,7 +169,7 @@ func dataEnd(f io.ReaderAt, from, to int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	for to > from {
 		b := buf[:min(int64(len(buf)), to-from)]
-		if err := readFull(f, b, to-int64(len(b))); err != nil {
+		if err := vfs.ReadFull(f, b, to-int64(len(b))); err != nil {
 			return 0, err
 		}
 		for i := len(b); i > 0; i-- {

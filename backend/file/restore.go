@@ -32,7 +32,7 @@ func restore(ctx context.Context, opts Options, last uint64, facts iter.Seq2[bac
 	if err := makeDir(opts.fs, l.dir); err != nil {
 		return 0, err
 	}
-	lock, err := opts.fs.Lock(l.path(lockName))
+	lock, err := lockDir(opts.fs, l.dir)
 	if err != nil {
 		return 0, err
 	}

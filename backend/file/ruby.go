@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -64,7 +65,7 @@ func ImportRuby(ctx context.Context, to backend.Backend, path string, opts RubyO
 // A rubyLog is a log of the Ruby system and its snapshot.
 type rubyLog struct {
 	opts   RubyOptions
-	files  []file
+	files  []vfs.File
 	ids    map[string]struct{}
 	places []rubyPlace // of the facts
 	report RubyReport
@@ -87,7 +88,7 @@ func (r *rubyLog) close() {
 
 // read notes the facts of a file.
 func (r *rubyLog) read(ctx context.Context, path string) error {
-	f, err := osFS{}.Open(path)
+	f, err := vfs.OS{}.Open(path)
 	if err != nil {
 		return err
 	}

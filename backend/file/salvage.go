@@ -7,13 +7,14 @@ import (
 	"io"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // A salvage is what can still be read of a file.
 type salvage struct {
 	name   string
-	from   file
+	from   vfs.File
 	first  uint64 // the first seq that the file covers
 	last   uint64 // the last one; 0: that of the last fact found
 	found  uint64 // facts

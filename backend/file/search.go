@@ -3,10 +3,10 @@ package file
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"io"
 
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -44,7 +44,7 @@ func (s *search) next(ctx context.Context, from, to int64) (int64, []byte, error
 			return 0, nil, err
 		}
 		b := s.buf[:min(int64(len(s.buf)), s.end-from)]
-		if err := readFull(s.f, b, from); err != nil {
+		if err := vfs.ReadFull(s.f, b, from); err != nil {
 			return 0, nil, err
 		}
 		step := int(min(to-from, max(1, int64(len(b)-4)))) // the last bytes are looked at again, with what follows them
@@ -65,7 +65,7 @@ func (s *search) next(ctx context.Context, from, to int64) (int64, []byte, error
 			}
 			if whole {
 				body := make([]byte, n)
-				return at, body, readFull(s.f, body, at+4)
+				return at, body, vfs.ReadFull(s.f, body, at+4)
 			}
 		}
 		from += int64(step)
@@ -75,7 +75,7 @@ func (s *search) next(ctx context.Context, from, to int64) (int64, []byte, error
 
 // whole reports whether the bytes between two offsets may be those of a body, and their CRC follows them.
 func (s *search) whole(from, to int64, block bool) (bool, error) {
-	if err := readFull(s.f, s.tail[:], to-1); err != nil {
+	if err := vfs.ReadFull(s.f, s.tail[:], to-1); err != nil {
 		return false, err
 	}
 	if last := s.tail[0]; !block && last != '}' && last != ']' && last != ' ' {
@@ -93,13 +93,13 @@ func (s *search) whole(from, to int64, block bool) (bool, error) {
 func (s *search) sum(to int64) (uint32, error) {
 	i := (to - s.base) / stride
 	for n := int64(len(s.sums)); n <= i; n++ {
-		if err := readFull(s.f, s.part[:], s.base+(n-1)*stride); err != nil {
+		if err := vfs.ReadFull(s.f, s.part[:], s.base+(n-1)*stride); err != nil {
 			return 0, err
 		}
 		s.sums = append(s.sums, crc32.Update(s.sums[n-1], crc32.IEEETable, s.part[:]))
 	}
 	rest := s.part[:to-s.base-i*stride]
-	err := readFull(s.f, rest, s.base+i*stride)
+	err := vfs.ReadFull(s.f, rest, s.base+i*stride)
 	return crc32.Update(s.sums[i], crc32.IEEETable, rest), err
 }
 
@@ -137,12 +137,4 @@ func crcMultiply(a, b uint32) (product uint32) {
 		}
 	}
 	return product
-}
-
-// readFull reads all of b from an offset.
-func readFull(f io.ReaderAt, b []byte, at int64) error {
-	if n, err := f.ReadAt(b, at); n < len(b) {
-		return fmt.Errorf("read: %w", err)
-	}
-	return nil
 }

@@ -78,7 +78,7 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	l := v.log
 	// Where there is no lock, nobody has the log open, and none is left behind.
 	if _, err := l.opts.fs.Stat(l.path(lockName)); !errors.Is(err, fs.ErrNotExist) {
-		lock, err := l.opts.fs.Lock(l.path(lockName))
+		lock, err := lockDir(l.opts.fs, l.dir)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
 // newFact returns a fact of about 400 bytes, of one of 1000 keys.
@@ -60,10 +62,10 @@ type gate struct {
 	once    sync.Once
 }
 
-func newGate(d *disk) *gate {
+func newGate(d *vfstest.Disk) *gate {
 	g := &gate{reached: make(chan struct{}), open: make(chan struct{})}
-	d.with(func() {
-		d.fault = func(op, name string, _ int) *fault {
+	d.With(func() {
+		d.Fault = func(op, name string, _ int) *vfstest.Fault {
 			if op == "sync" && strings.Contains(name, segmentExt) {
 				g.once.Do(func() { close(g.reached) })
 				<-g.open
@@ -77,7 +79,7 @@ func newGate(d *disk) *gate {
 // TestGroup has a hundred writers wait while a sync is under way: the next write and sync is for all
 // of them.
 func TestGroup(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
 	g := newGate(d)
 	var writers sync.WaitGroup
@@ -110,7 +112,7 @@ func TestGroup(t *testing.T) {
 
 // TestGroupSize has writers wait whose facts are more than a group takes.
 func TestGroupSize(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
 	g := newGate(d)
 	large := strings.Repeat("x", 400<<10)
@@ -143,7 +145,7 @@ func TestGroupSize(t *testing.T) {
 // is written all the same.
 func TestWhileSyncing(t *testing.T) {
 	for _, own := range []bool{true, false} {
-		d := newDisk()
+		d := vfstest.New()
 		l := openTest(t, Options{fs: d})
 		writeSome(t, l, 0, 10)
 		g := newGate(d)
@@ -165,7 +167,7 @@ func TestWhileSyncing(t *testing.T) {
 		require.Equal(t, l.last, held.Seq, "it was written once")
 	}
 	t.Run("keeper", func(t *testing.T) {
-		d := newDisk()
+		d := vfstest.New()
 		l := openTest(t, Options{fs: d, Sync: SyncInterval, SyncInterval: time.Millisecond})
 		g := newGate(d)
 		writeSome(t, l, 0, 1)
@@ -177,7 +179,7 @@ func TestWhileSyncing(t *testing.T) {
 	})
 	for _, policy := range []Sync{SyncInterval, SyncNever} {
 		t.Run("roll/"+string(policy), func(t *testing.T) {
-			d := newDisk()
+			d := vfstest.New()
 			l := openTest(t, Options{fs: d, Sync: policy, SyncInterval: time.Hour, SegmentSize: minSegment})
 			g := newGate(d)
 			for n := 0; ; n++ {
@@ -215,7 +217,7 @@ func leaving(t *testing.T, l *Log, n int) (done chan error, leave func()) {
 // TestSizeIsThatOfWhatIsNew has facts with white space around their values, and a batch of facts that
 // are held and would fit no frame together.
 func TestSizeIsThatOfWhatIsNew(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk(), MaxFrame: 1000})
+	l := openTest(t, Options{fs: vfstest.New(), MaxFrame: 1000})
 	var b backend.Batch
 	for n := range 10 {
 		f := newFact(n)
@@ -249,7 +251,7 @@ func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 
 // TestBatchWithLineEnds has values with line ends, which a group can't be split at.
 func TestBatchWithLineEnds(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk()})
+	l := openTest(t, Options{fs: vfstest.New()})
 	var b backend.Batch
 	for n := range 3 {
 		f := newFact(n)
@@ -274,12 +276,12 @@ func TestSpaceAhead(t *testing.T) {
 		s, err := l.Stats(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, ahead, s.Storage.AheadBytes > 0)
-		info, err := osFS{}.Stat(filepath.Join(l.dir, segmentName(1)))
+		info, err := vfs.OS{}.Stat(filepath.Join(l.dir, segmentName(1)))
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, uint64(info.Size()), s.Storage.SegmentBytes)
 		require.Equal(t, ahead, uint64(info.Size()) > s.Storage.SegmentBytes)
 		require.NoError(t, l.Close())
-		info, err = osFS{}.Stat(filepath.Join(l.dir, segmentName(1)))
+		info, err = vfs.OS{}.Stat(filepath.Join(l.dir, segmentName(1)))
 		require.NoError(t, err)
 		end, err := dataEndOf(filepath.Join(l.dir, segmentName(1)))
 		require.NoError(t, err)
@@ -288,7 +290,7 @@ func TestSpaceAhead(t *testing.T) {
 }
 
 func dataEndOf(path string) (int64, error) {
-	f, err := osFS{}.Open(path)
+	f, err := vfs.OS{}.Open(path)
 	if err != nil {
 		return 0, err
 	}

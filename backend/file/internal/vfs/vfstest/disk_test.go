@@ -1,4 +1,4 @@
-package file
+package vfstest
 
 import (
 	"fmt"
@@ -11,12 +11,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
 const crashSeeds = 300
 
 // saved makes a file durable with its name.
-func saved(t *testing.T, under fileSystem, name, content string) file {
+func saved(t *testing.T, under vfs.FS, name, content string) vfs.File {
 	t.Helper()
 	f, err := under.Create(name)
 	require.NoError(t, err)
@@ -26,7 +28,7 @@ func saved(t *testing.T, under fileSystem, name, content string) file {
 	return f
 }
 
-func written(t *testing.T, f file, off int64, content string) {
+func written(t *testing.T, f vfs.File, off int64, content string) {
 	t.Helper()
 	n, err := f.WriteAt([]byte(content), off)
 	require.NoError(t, err)
@@ -34,7 +36,7 @@ func written(t *testing.T, f file, off int64, content string) {
 }
 
 // content is what a file has, "-" if there is none.
-func content(t *testing.T, under fileSystem, name string) string {
+func content(t *testing.T, under vfs.FS, name string) string {
 	t.Helper()
 	f, err := under.Open(name)
 	if err != nil {
@@ -50,11 +52,11 @@ func content(t *testing.T, under fileSystem, name string) string {
 }
 
 // found counts what the files have, in power cuts with many seeds.
-func found(t *testing.T, d *disk, names ...string) map[string]int {
+func found(t *testing.T, d *Disk, names ...string) map[string]int {
 	t.Helper()
 	counts := map[string]int{}
 	for seed := range uint64(crashSeeds) {
-		after := d.image(seed, powerCut)
+		after := d.Image(seed, PowerCut)
 		var all []string
 		for _, name := range names {
 			all = append(all, content(t, after, name))
@@ -65,7 +67,7 @@ func found(t *testing.T, d *disk, names ...string) map[string]int {
 }
 
 func TestDiskErrors(t *testing.T) {
-	d := newDisk()
+	d := New()
 	require.NoError(t, d.Mkdir("log"))
 	f := saved(t, d, "log/b", "abc")
 	saved(t, d, "/log/a", "")
@@ -110,7 +112,7 @@ func TestDiskErrors(t *testing.T) {
 }
 
 func TestDiskOpenFilesLoseTheirNames(t *testing.T) {
-	d := newDisk()
+	d := New()
 	old := saved(t, d, "a", "old")
 	fresh := saved(t, d, "b", "fresh")
 	require.NoError(t, d.Rename("b", "a"))
@@ -125,7 +127,7 @@ func TestDiskOpenFilesLoseTheirNames(t *testing.T) {
 }
 
 func TestDiskTruncateFillsWithZeros(t *testing.T) {
-	d := newDisk()
+	d := New()
 	f := saved(t, d, "a", "abcdef")
 	require.NoError(t, f.Truncate(2))
 	require.NoError(t, f.Truncate(4))
@@ -135,11 +137,11 @@ func TestDiskTruncateFillsWithZeros(t *testing.T) {
 }
 
 func TestDiskLock(t *testing.T) {
-	d := newDisk()
+	d := New()
 	l, err := d.Lock("lock")
 	require.NoError(t, err)
 	_, err = d.Lock("/lock")
-	inUse, ok := err.(*InUseError)
+	inUse, ok := err.(*vfs.LockedError)
 	require.True(t, ok)
 	require.NotZero(t, inUse.PID)
 	require.NoError(t, l.Close())
@@ -148,22 +150,22 @@ func TestDiskLock(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "", content(t, d, "lock"))
 
-	_, err = d.crash(0, processKill).Lock("lock")
+	_, err = d.Crash(0, ProcessKill).Lock("lock")
 	require.NoError(t, err)
-	require.ErrorIs(t, l.Close(), errCrashed)
+	require.ErrorIs(t, l.Close(), ErrCrashed)
 }
 
 func TestDiskPowerCutContent(t *testing.T) {
 	synced := strings.Repeat("s", 700)
-	d := newDisk()
+	d := New()
 	f := saved(t, d, "a", synced)
 	require.Equal(t, map[string]int{synced: crashSeeds}, found(t, d, "a"))
 	require.NoError(t, f.Truncate(0))
 	all := strings.Repeat("w", 1200)
 	written(t, f, 600, all)
 
-	require.Equal(t, synced, content(t, d.image(0, powerCut), "a"))
-	require.Equal(t, strings.Repeat("\x00", 600)+all, content(t, d.image(1, powerCut), "a"))
+	require.Equal(t, synced, content(t, d.Image(0, PowerCut), "a"))
+	require.Equal(t, strings.Repeat("\x00", 600)+all, content(t, d.Image(1, PowerCut), "a"))
 	require.Equal(t, found(t, d, "a"), found(t, d, "a"), "a seed decides")
 	cuts, sizes, sectors := 0, map[int]bool{}, map[string]int{}
 	for image := range found(t, d, "a") {
@@ -184,7 +186,7 @@ func TestDiskPowerCutContent(t *testing.T) {
 }
 
 func TestDiskPowerCutNames(t *testing.T) {
-	d := newDisk()
+	d := New()
 	saved(t, d, "a", "old")
 	f, err := d.Create("a.tmp")
 	require.NoError(t, err)
@@ -197,19 +199,19 @@ func TestDiskPowerCutNames(t *testing.T) {
 	for _, one := range []string{"old -", "old new", "new -"} {
 		require.Contains(t, counts, one)
 	}
-	require.NoError(t, d.crash(2, processKill).SyncDir("/"), "d is dead, not its successor")
-	require.ErrorIs(t, d.SyncDir("/"), errCrashed)
+	require.NoError(t, d.Crash(2, ProcessKill).SyncDir("/"), "d is dead, not its successor")
+	require.ErrorIs(t, d.SyncDir("/"), ErrCrashed)
 }
 
 func TestDiskSyncDirIsOfOneDirectory(t *testing.T) {
-	d := newDisk()
+	d := New()
 	require.NoError(t, d.Mkdir("/x"))
 	require.NoError(t, d.Mkdir("/y"))
 	require.NoError(t, d.SyncDir("/"))
 	saved(t, d, "/x/a", "a")
 	saved(t, d, "/y/b", "b")
 	require.NoError(t, d.SyncDir("/x"))
-	after := d.image(0, powerCut)
+	after := d.Image(0, PowerCut)
 	require.Equal(t, "a", content(t, after, "/x/a"))
 	require.Equal(t, "-", content(t, after, "/y/b"))
 
@@ -220,27 +222,27 @@ func TestDiskSyncDirIsOfOneDirectory(t *testing.T) {
 }
 
 func TestDiskLostDirectory(t *testing.T) {
-	d := newDisk()
+	d := New()
 	require.NoError(t, d.Mkdir("/x"))
 	f, err := d.Create("/x/a")
 	require.NoError(t, err)
 	require.NoError(t, f.Sync())
 	require.NoError(t, d.SyncDir("/x"))
-	require.Equal(t, "-", content(t, d.image(0, powerCut), "/x/a"))
-	require.Equal(t, "", content(t, d.image(1, powerCut), "/x/a"))
+	require.Equal(t, "-", content(t, d.Image(0, PowerCut), "/x/a"))
+	require.Equal(t, "", content(t, d.Image(1, PowerCut), "/x/a"))
 }
 
 func TestDiskProcessKillThenPowerCut(t *testing.T) {
-	d := newDisk()
+	d := New()
 	f := saved(t, d, "a", "old")
 	written(t, f, 0, "new")
 	require.NoError(t, d.Rename("a", "b"))
 	_, err := d.Lock("lock")
 	require.NoError(t, err)
 
-	killed := d.crash(0, processKill)
+	killed := d.Crash(0, ProcessKill)
 	_, err = f.Size()
-	require.ErrorIs(t, err, errCrashed)
+	require.ErrorIs(t, err, ErrCrashed)
 	require.Equal(t, "new", content(t, killed, "b"))
 	_, err = killed.Lock("lock")
 	require.NoError(t, err)
@@ -249,7 +251,7 @@ func TestDiskProcessKillThenPowerCut(t *testing.T) {
 		require.Contains(t, counts, one)
 	}
 
-	killed = d.crash(0, processKill)
+	killed = d.Crash(0, ProcessKill)
 	g, err := killed.Edit("b")
 	require.NoError(t, err)
 	require.NoError(t, g.Sync())
@@ -260,37 +262,37 @@ func TestDiskProcessKillThenPowerCut(t *testing.T) {
 func TestDiskCrashAt(t *testing.T) {
 	sizes := map[int64]bool{}
 	for seed := range uint64(20) {
-		d := newDisk()
-		d.crashAt, d.crashSeed = 3, seed
+		d := New()
+		d.CrashAt, d.CrashSeed = 3, seed
 		f, err := d.Create("a")
 		require.NoError(t, err)
 		written(t, f, 0, "start")
 		_, err = f.WriteAt(make([]byte, 1000), 5)
-		require.ErrorIs(t, err, errCrashed)
-		require.ErrorIs(t, f.Sync(), errCrashed)
-		require.ErrorIs(t, d.Mkdir("x"), errCrashed)
+		require.ErrorIs(t, err, ErrCrashed)
+		require.ErrorIs(t, f.Sync(), ErrCrashed)
+		require.ErrorIs(t, d.Mkdir("x"), ErrCrashed)
 		_, err = d.Stat("a")
-		require.ErrorIs(t, err, errCrashed)
+		require.ErrorIs(t, err, ErrCrashed)
 		require.Equal(t, []string{"create /a", "write /a 0+5", "write /a 5+1000"}, d.log)
 
-		info, err := d.crash(seed, processKill).Stat("a")
+		info, err := d.Crash(seed, ProcessKill).Stat("a")
 		require.NoError(t, err)
 		sizes[info.Size()] = true
-		require.Equal(t, "-", content(t, d.image(0, powerCut), "a"))
+		require.Equal(t, "-", content(t, d.Image(0, PowerCut), "a"))
 	}
 	require.Equal(t, map[int64]bool{5: true, 512: true, 1005: true}, sizes)
 
-	d := newDisk()
-	d.crashAt = 1
-	require.ErrorIs(t, d.Mkdir("x"), errCrashed)
-	_, err := d.crash(1, processKill).Stat("x")
+	d := New()
+	d.CrashAt = 1
+	require.ErrorIs(t, d.Mkdir("x"), ErrCrashed)
+	_, err := d.Crash(1, ProcessKill).Stat("x")
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 func TestDiskCapacity(t *testing.T) {
-	d := newDisk()
+	d := New()
 	saved(t, d, "a", "1234")
-	d.capacity = 10
+	d.Capacity = 10
 	f := saved(t, d, "b", "12345")
 	n, err := f.WriteAt([]byte("123"), 4)
 	require.Equal(t, 2, n)
@@ -300,35 +302,35 @@ func TestDiskCapacity(t *testing.T) {
 	require.ErrorIs(t, f.Truncate(7), syscall.ENOSPC)
 	require.NoError(t, d.Remove("a"))
 	written(t, f, 4, "345678")
-	d.with(func() { d.capacity = 20 })
+	d.With(func() { d.Capacity = 20 })
 	written(t, f, 10, "1234567890")
 }
 
 func TestDiskFailedSync(t *testing.T) {
-	d := newDisk()
+	d := New()
 	f := saved(t, d, "a", "....")
 	written(t, f, 0, "1")
-	d.fault = faultsAt(map[int]*fault{len(d.log) + 1: {}})
+	d.Fault = FaultsAt(map[int]*Fault{len(d.log) + 1: {}})
 	require.ErrorIs(t, f.Sync(), syscall.EIO)
 	require.NoError(t, f.Sync())
 	written(t, f, 1, "2")
 	require.NoError(t, f.Sync())
 
 	require.Equal(t, "12..", content(t, d, "a"))
-	require.Equal(t, ".2..", content(t, d.image(0, powerCut), "a"))
-	require.Equal(t, "12..", content(t, d.image(1, powerCut), "a"))
+	require.Equal(t, ".2..", content(t, d.Image(0, PowerCut), "a"))
+	require.Equal(t, "12..", content(t, d.Image(1, PowerCut), "a"))
 	require.Contains(t, found(t, d, "a"), ".2..")
 }
 
 func TestDiskFaultsInPairs(t *testing.T) {
 	other := syscall.EDQUOT
-	kinds := []*fault{nil, {}, {kind: faultDone}, {kind: faultShort, n: 2, err: other}}
+	kinds := []*Fault{nil, {}, {Kind: Done}, {Kind: Short, N: 2, Err: other}}
 	for i, first := range kinds {
 		for j, second := range kinds {
 			t.Run(fmt.Sprint(i, j), func(t *testing.T) {
-				d := newDisk()
+				d := New()
 				f := saved(t, d, "a", "....")
-				d.fault = faultsAt(map[int]*fault{len(d.log) + 1: first, len(d.log) + 2: second})
+				d.Fault = FaultsAt(map[int]*Fault{len(d.log) + 1: first, len(d.log) + 2: second})
 				n, err := f.WriteAt([]byte("1234"), 0)
 				require.Equal(t, first == nil, err == nil)
 				written := []int{4, 0, 4, 2}[i]
@@ -342,7 +344,7 @@ func TestDiskFaultsInPairs(t *testing.T) {
 				if j == 0 || j == 2 {
 					require.Equal(t, map[string]int{now: crashSeeds}, found(t, d, "a"))
 				} else {
-					require.Equal(t, "....", content(t, d.image(0, powerCut), "a"))
+					require.Equal(t, "....", content(t, d.Image(0, PowerCut), "a"))
 				}
 			})
 		}
@@ -350,8 +352,8 @@ func TestDiskFaultsInPairs(t *testing.T) {
 }
 
 func TestDiskFaultsOfNames(t *testing.T) {
-	d := newDisk()
-	d.fault = faultsAt(map[int]*fault{1: {}, 2: {kind: faultDone}, 4: {}, 5: {kind: faultDone}, 6: {}})
+	d := New()
+	d.Fault = FaultsAt(map[int]*Fault{1: {}, 2: {Kind: Done}, 4: {}, 5: {Kind: Done}, 6: {}})
 	require.ErrorIs(t, d.Mkdir("x"), syscall.EIO)
 	require.ErrorIs(t, d.Mkdir("x"), syscall.EIO)
 	require.ErrorIs(t, d.Mkdir("x"), fs.ErrExist)
@@ -359,18 +361,18 @@ func TestDiskFaultsOfNames(t *testing.T) {
 	_, err := d.Create("y")
 	require.ErrorIs(t, err, syscall.EIO)
 	require.ErrorIs(t, d.SyncDir("/"), syscall.EIO)
-	require.Equal(t, "-", content(t, d.image(0, powerCut), "y"))
-	d = d.crash(0, processKill)
+	require.Equal(t, "-", content(t, d.Image(0, PowerCut), "y"))
+	d = d.Crash(0, ProcessKill)
 	require.NoError(t, d.SyncDir("/"), "a directory can be synced again")
-	require.Equal(t, "", content(t, d.image(0, powerCut), "y"))
+	require.Equal(t, "", content(t, d.Image(0, PowerCut), "y"))
 }
 
 func TestDiskReadFault(t *testing.T) {
-	d := newDisk()
+	d := New()
 	f := saved(t, d, "a", "abc")
-	d.readFault = func(op, name string, n int) *fault {
+	d.ReadFault = func(op, name string, n int) *Fault {
 		if op == "read" && name == "/a" && n == 0 {
-			return &fault{}
+			return &Fault{}
 		}
 		return nil
 	}
@@ -381,7 +383,7 @@ func TestDiskReadFault(t *testing.T) {
 }
 
 func TestDiskConcurrently(t *testing.T) {
-	d := newDisk()
+	d := New()
 	f := saved(t, d, "a", "")
 	var all sync.WaitGroup
 	for i := range 8 {
@@ -396,12 +398,12 @@ func TestDiskConcurrently(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Len(t, content(t, d.image(0, powerCut), "a"), 400)
+	require.Len(t, content(t, d.Image(0, PowerCut), "a"), 400)
 }
 
 // TestSeededBugs does things right on each file system with a bug, and finds the promise broken.
 func TestSeededBugs(t *testing.T) {
-	install := func(t *testing.T, under fileSystem) {
+	install := func(t *testing.T, under vfs.FS) {
 		f, err := under.Create("a.tmp")
 		require.NoError(t, err)
 		written(t, f, 0, "new")
@@ -409,13 +411,13 @@ func TestSeededBugs(t *testing.T) {
 		require.NoError(t, under.Rename("a.tmp", "a"))
 		require.NoError(t, under.SyncDir("/"))
 	}
-	cut := func(t *testing.T, under fileSystem) {
+	cut := func(t *testing.T, under vfs.FS) {
 		f, err := under.Edit("a")
 		require.NoError(t, err)
 		require.NoError(t, f.Truncate(1))
 		require.NoError(t, f.Sync())
 	}
-	write := func(t *testing.T, under fileSystem) {
+	write := func(t *testing.T, under vfs.FS) {
 		f, err := under.Edit("a")
 		require.NoError(t, err)
 		written(t, f, 0, "new")
@@ -423,34 +425,34 @@ func TestSeededBugs(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name   string
-		bug    func(fileSystem) fileSystem
-		do     func(*testing.T, fileSystem)
+		bug    func(vfs.FS) vfs.FS
+		do     func(*testing.T, vfs.FS)
 		right  string
 		broken string // one thing found with the bug
 	}{
-		{"noSync", noSync, write, "new", "old"},
-		{"noDirSyncAfterCreate", noDirSyncAfterCreate, func(t *testing.T, under fileSystem) {
+		{"NoSync", NoSync, write, "new", "old"},
+		{"NoDirSyncAfterCreate", NoDirSyncAfterCreate, func(t *testing.T, under vfs.FS) {
 			require.NoError(t, under.Remove("a"))
 			require.NoError(t, under.SyncDir("/"))
 			saved(t, under, "a", "new")
 		}, "new", "-"},
-		{"noDirSyncAfterRename", noDirSyncAfterRename, install, "new", "old"},
-		{"lateSync", lateSync, write, "new", "old"},
-		{"noCut", noCut, cut, "o", "old"},
-		{"cutNotSynced", cutNotSynced, cut, "o", "old"},
-		{"renameBeforeSync", renameBeforeSync, install, "new", ""},
-		{"retrySync", retrySync, write, "new", "old"},
+		{"NoDirSyncAfterRename", NoDirSyncAfterRename, install, "new", "old"},
+		{"LateSync", LateSync, write, "new", "old"},
+		{"NoCut", NoCut, cut, "o", "old"},
+		{"CutNotSynced", CutNotSynced, cut, "o", "old"},
+		{"RenameBeforeSync", RenameBeforeSync, install, "new", ""},
+		{"RetrySync", RetrySync, write, "new", "old"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, buggy := range []bool{false, true} {
-				d := newDisk()
+				d := New()
 				saved(t, d, "a", "old")
-				under := fileSystem(d)
+				under := vfs.FS(d)
 				if buggy {
 					under = test.bug(d)
 				}
-				if test.name == "retrySync" && buggy {
-					d.fault = faultsAt(map[int]*fault{len(d.log) + 2: {}})
+				if test.name == "RetrySync" && buggy {
+					d.Fault = FaultsAt(map[int]*Fault{len(d.log) + 2: {}})
 				}
 				test.do(t, under)
 				counts := found(t, d, "a")
@@ -466,13 +468,13 @@ func TestSeededBugs(t *testing.T) {
 
 // TestLateSync shows that a late Sync does make durable what was there at the one before.
 func TestLateSync(t *testing.T) {
-	d := newDisk()
+	d := New()
 	saved(t, d, "a", "")
-	f, err := lateSync(d).Edit("a")
+	f, err := LateSync(d).Edit("a")
 	require.NoError(t, err)
 	for i, synced := range []string{"", "0", "01"} {
 		written(t, f, int64(i), fmt.Sprint(i))
 		require.NoError(t, f.Sync())
-		require.Equal(t, synced, content(t, d.image(0, processKill).image(0, powerCut), "a"))
+		require.Equal(t, synced, content(t, d.Image(0, ProcessKill).Image(0, PowerCut), "a"))
 	}
 }

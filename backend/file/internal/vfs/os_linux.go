@@ -1,12 +1,12 @@
-package file
+package vfs
 
 import (
 	"os"
 	"syscall"
 )
 
-// Sync makes the file's data durable, and of its metadata what reading the data needs: its size
-// and blocks, not its times.
+// Sync makes the file's data durable, and the metadata that reading it needs: size and blocks, but not
+// times.
 func (f osFile) Sync() error {
 	conn, err := f.SyscallConn()
 	if err != nil {
