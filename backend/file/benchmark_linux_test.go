@@ -142,7 +142,8 @@ func benchmarkWriters(b *testing.B, sync_ Sync, writers int) {
 	all.Wait()
 	b.StopTimer()
 	perSecond(b, b.N)
-	b.ReportMetric(float64(l.grouped)/float64(l.groups), "facts/group")
+	s := l.state.Load()
+	b.ReportMetric(float64(s.grouped)/float64(s.groups), "facts/group")
 }
 
 func benchmarkBatches(b *testing.B, writers int) {

@@ -13,6 +13,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -58,7 +59,7 @@ func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, 
 		if err := step.do(ctx, l, m); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
-		l.indexSealed()
+		l.indexSealed(context.Background())
 	}
 	found, err := m.verify(ctx, l, loseNothing)
 	if !closed {
@@ -103,7 +104,7 @@ func damageFrames(content []byte) (all []damageFrame, err error) {
 			continue
 		}
 		frame := damageFrame{from: from, to: r.Offset()}
-		if through, ok := parseMarker(body); ok {
+		if through, ok := format.ParseMarker(body); ok {
 			frame.marker = through
 		} else {
 			facts, err := wire.ParseGroup(nil, body)

@@ -40,11 +40,11 @@ func TestSnapshotIsSmall(t *testing.T) {
 	require.Less(t, 3*first.Storage.SnapshotBytes, before.Storage.SegmentBytes)
 	require.EqualValues(t, 3000, first.Facts)
 	require.EqualValues(t, 1, first.FirstSeq)
-	blocks := l.allPieces()[0].points
+	blocks := l.files()[0].Points
 
 	writeSome(t, l, 3000, 4000)
 	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
-	require.Equal(t, blocks, l.allPieces()[0].points[:len(blocks)])
+	require.Equal(t, blocks, l.files()[0].Points[:len(blocks)])
 	require.Equal(t, 4000, count(t, l, 0))
 	for after := uint64(0); after < 4000; after += 97 {
 		require.Equal(t, 4000-int(after), count(t, l, after))
@@ -59,12 +59,12 @@ func TestSnapshotIsSmall(t *testing.T) {
 func TestSnapshotThrough(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New(), SegmentSize: 16 << 10})
 	writeSome(t, l, 0, 500)
-	pieces := l.allPieces()
-	require.NoError(t, l.WriteSnapshot(t.Context(), pieces[2].first))
-	require.Equal(t, pieces[2].last, l.allPieces()[0].last)
-	require.Equal(t, pieces[3:], l.allPieces()[1:])
-	require.NoError(t, l.WriteSnapshot(t.Context(), pieces[1].first), "it has that already")
-	require.Equal(t, pieces[3:], l.allPieces()[1:])
+	files := l.files()
+	require.NoError(t, l.WriteSnapshot(t.Context(), files[2].First))
+	require.Equal(t, files[2].Last, l.files()[0].Last)
+	require.Equal(t, files[3:], l.files()[1:])
+	require.NoError(t, l.WriteSnapshot(t.Context(), files[1].First), "it has that already")
+	require.Equal(t, files[3:], l.files()[1:])
 	require.Equal(t, 500, count(t, l, 0))
 }
 
@@ -114,12 +114,12 @@ func TestCancelledMaintenance(t *testing.T) {
 func TestWaitingForMaintenance(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New()})
 	writeSome(t, l, 0, 2)
-	l.maintaining <- struct{}{}
+	require.True(t, l.maintenance.TryLock())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	_, err := l.Prune(ctx, slices.Values([]uint64{1}))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	<-l.maintaining
+	l.maintenance.Unlock()
 }
 
 // TestPruneRestoresTheLatest prunes a key's latest facts in segments and in a snapshot: the one
@@ -220,11 +220,11 @@ func TestStats(t *testing.T) {
 	writeSome(t, l, 200, 300)
 	_, err = l.Prune(t.Context(), slices.Values([]uint64{1, 2, 3, 250}))
 	require.NoError(t, err)
-	active := l.active.piece.name
+	active := l.state.Load().active.name
 	require.NoError(t, l.Close())
 	d.Overwrite("/log/"+active, append(d.Files("/log")[active], "torn"...))
 	l = openTest(t, opts)
-	l.indexSealed()
+	l.indexSealed(context.Background())
 	s, err := l.Stats(t.Context())
 	require.NoError(t, err)
 	sizes := map[string]uint64{}
@@ -261,7 +261,7 @@ func TestVerify(t *testing.T) {
 	foreign.ValueHash = "of another system"
 	_, err = l.WriteFact(t.Context(), foreign)
 	require.NoError(t, err)
-	pieces := l.allPieces()
+	files := l.files()
 	_, err = verify(t.Context(), opts)
 	var inUse *InUseError
 	require.ErrorAs(t, err, &inUse)
@@ -273,17 +273,17 @@ func TestVerify(t *testing.T) {
 	require.Nil(t, report.Torn)
 	require.EqualValues(t, 199, report.Facts)
 	require.Equal(t, 1, report.Snapshots)
-	require.Equal(t, len(pieces)-1, report.Segments)
+	require.Equal(t, len(files)-1, report.Segments)
 	require.Len(t, report.Foreign, 1)
 	require.Equal(t, foreign.ID, report.Foreign[0].ID)
 
-	for i, p := range pieces {
+	for i, p := range files {
 		bad := d.Image(1, vfstest.ProcessKill)
-		path := filepath.Join("/log", p.name)
+		path := filepath.Join("/log", p.Name)
 		f, err := bad.Edit(path)
 		require.NoError(t, err)
-		at := p.size - 30
-		if p.snapshot {
+		at := p.Size - 30
+		if p.Snapshot {
 			at = 5000 // in a block
 		}
 		b := []byte{0}
@@ -294,9 +294,9 @@ func TestVerify(t *testing.T) {
 		opts.fs = bad
 		report, err := verify(t.Context(), opts)
 		require.NoError(t, err)
-		if i == len(pieces)-1 {
+		if i == len(files)-1 {
 			require.NotNil(t, report.Torn)
-			require.Equal(t, p.name, report.Torn.File)
+			require.Equal(t, p.Name, report.Torn.File)
 			continue
 		}
 		require.NotEmpty(t, report.Damage)
@@ -322,7 +322,7 @@ func TestVerifyNamesAll(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
-	blocks := l.allPieces()[0].points
+	blocks := l.files()[0].Points
 	require.Greater(t, len(blocks), 3)
 	writeSome(t, l, 2500, 2600)
 	require.NoError(t, l.rollIfUsed(t.Context()))
@@ -334,7 +334,7 @@ func TestVerifyNamesAll(t *testing.T) {
 	active, err := damageFrames(files[segmentName(2601)])
 	require.NoError(t, err)
 	places := map[string][]int64{
-		snapshotName(2500): {0, blocks[1].offset, blocks[3].offset},
+		snapshotName(2500): {0, blocks[1].Offset, blocks[3].Offset},
 		segmentName(2501):  {0, sealed[3].from, sealed[50].from, sealed[99].from},
 		segmentName(2601):  {active[7].from, active[20].from},
 	}
@@ -355,9 +355,9 @@ func TestVerifyNamesAll(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(have)
 	require.Equal(t, want, have)
-	lost := blocks[2].seq - blocks[1].seq + 2501 - blocks[3].seq
+	lost := blocks[2].Seq - blocks[1].Seq + 2501 - blocks[3].Seq
 	if len(blocks) > 4 {
-		lost = blocks[2].seq - blocks[1].seq + blocks[4].seq - blocks[3].seq
+		lost = blocks[2].Seq - blocks[1].Seq + blocks[4].Seq - blocks[3].Seq
 	}
 	require.EqualValues(t, 2650-lost-3-2, report.Facts)
 }

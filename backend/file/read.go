@@ -3,10 +3,8 @@ package file
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"slices"
 	"sort"
@@ -15,28 +13,29 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Replay implements backend.Backend. The facts share blocks of memory with their neighbours, of
-// some 256 KiB or one larger frame, so that keeping one fact keeps its block.
+// Replay implements backend.Backend. Facts share blocks of memory of about 256 KiB with their neighbours, so
+// that keeping one fact keeps its block.
 func (l *Log) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
 		r := l.reader(after)
 		defer r.close()
-		through, err := l.lastSeq()
-		for err == nil && r.seq < through {
-			var facts []backend.Fact
-			if facts, _, err = r.next(ctx); facts == nil && err == nil {
-				return // the last ones were pruned
+		through := l.state.Load().last
+		var facts []backend.Fact
+		run, err := r.next(ctx)
+		for ; err == nil && run.facts > 0; run, err = r.next(ctx) {
+			if facts, err = run.parse(facts[:0]); err != nil {
+				break
 			}
-			for i := range facts {
-				if facts[i].Seq > through {
-					return
-				}
-				if err = ctx.Err(); err != nil {
+			for _, f := range facts {
+				if err = ctx.Err(); err != nil || f.Seq > through {
 					break
 				}
-				if r.seq = facts[i].Seq; !yield(facts[i], nil) {
+				if !yield(f, nil) {
 					return
 				}
+			}
+			if run.last >= through {
+				break
 			}
 		}
 		if err != nil {
@@ -45,19 +44,21 @@ func (l *Log) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, 
 	}
 }
 
-// Follow implements backend.Follower. What Replay says of memory holds here too.
+// Follow implements backend.Follower. It shares memory like Replay.
 func (l *Log) Follow(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
 		r := l.reader(after)
 		defer r.close()
+		var facts []backend.Fact
 		for {
-			facts, changed, err := r.next(ctx)
-			for i := range facts {
-				if err = ctx.Err(); err != nil {
-					break
-				}
-				r.seq = facts[i].Seq
-				if (len(stores) == 0 || slices.Contains(stores, facts[i].Store)) && !yield(facts[i], nil) {
+			changed := l.changed.Changed()
+			run, err := r.next(ctx)
+			if err == nil {
+				facts, err = run.parse(facts[:0])
+			}
+			for i := 0; i < len(facts) && err == nil; i++ {
+				err = ctx.Err()
+				if err == nil && (len(stores) == 0 || slices.Contains(stores, facts[i].Store)) && !yield(facts[i], nil) {
 					return
 				}
 			}
@@ -65,7 +66,7 @@ func (l *Log) Follow(ctx context.Context, after uint64, stores ...string) iter.S
 				yield(backend.Fact{}, fmt.Errorf("file: follow after seq %d: %w", r.seq, err))
 				return
 			}
-			if facts == nil {
+			if run.facts == 0 {
 				select {
 				case <-changed:
 				case <-ctx.Done():
@@ -75,129 +76,183 @@ func (l *Log) Follow(ctx context.Context, after uint64, stores ...string) iter.S
 	}
 }
 
-// A reader is a place in the log. It is not safe for concurrent use.
-type reader struct {
-	log    *Log
-	seq    uint64 // of the last fact passed
-	facts  []backend.Fact
-	frames [][]byte // of the tail, still to be given out
-	left   []byte   // a frame that run took and did not give out; nil: none
-	piece  *piece   // that file is of; nil: none is open
-	file   *frameReader
-	last   uint64 // what file covers, up to where it is read
+// Frames implements wire.Framer.
+func (l *Log) Frames(ctx context.Context, after uint64) iter.Seq2[wire.Run, error] {
+	return func(yield func(wire.Run, error) bool) {
+		r := l.reader(after)
+		defer r.close()
+		for {
+			changed := l.changed.Changed()
+			run, err := r.next(ctx)
+			if err != nil {
+				yield(wire.Run{}, fmt.Errorf("file: frames after seq %d: %w", r.seq, err))
+				return
+			}
+			if run.facts > 0 {
+				changed = nil
+			}
+			if !yield(wire.Run{Frames: run.frames, Last: run.last, Facts: run.facts, Changed: changed}, nil) {
+				return
+			}
+		}
+	}
 }
 
-func (l *Log) reader(after uint64) *reader { return &reader{log: l, seq: after} }
+// runSize is how many bytes of frames are read together, unless a single frame has more.
+const runSize = wire.RunSize
+
+// A reader reads the log from one place on. It is not safe for concurrent use.
+type reader struct {
+	log  *Log
+	size int    // how many bytes to read together
+	seq  uint64 // the log was read through it
+
+	tail   []tailFrame // frames that are not read yet; nil if the reader is not in the tail
+	file   fileReader  // of the file name; File is nil if none is open
+	name   string
+	gaps   bool
+	last   uint64 // file has facts through it
+	unread []byte // a frame that was taken and not returned
+}
+
+func (l *Log) reader(after uint64) *reader { return &reader{log: l, size: runSize, seq: after} }
 
 func (r *reader) close() {
-	if r.file != nil {
-		_ = r.file.close() // it was only read
+	if r.file.File != nil {
+		_ = r.file.Close() // it was only read
 	}
-	r.piece, r.file = nil, nil
+	r.file = fileReader{}
 }
 
-// next returns the facts after the reader's place that are in one frame. They are good until next
-// is called again, the memory that they point to for good. If there are none, facts is nil, and
-// changed is closed once that may be different.
-func (r *reader) next(ctx context.Context) (facts []backend.Fact, changed <-chan struct{}, err error) {
+// A run is frames of the log that follow each other in memory.
+type run struct {
+	frames []byte
+	facts  int
+	last   uint64 // the log was read through it
+	shared bool   // the log has the frames in memory too
+}
+
+// parse appends the facts of a run.
+func (x *run) parse(facts []backend.Fact) (_ []backend.Fact, err error) {
+	rest := x.frames
+	if x.shared {
+		rest = bytes.Clone(rest)
+	}
+	for len(rest) > 0 && err == nil {
+		var body []byte
+		body, rest, _ = wire.CutFrame(rest)
+		facts, err = wire.ParseGroup(facts, body)
+	}
+	return facts, err
+}
+
+// next returns the frames after r.seq, some 256 KiB or one larger frame, and moves r.seq behind them. At the
+// end of the log it returns none.
+func (r *reader) next(ctx context.Context) (got run, err error) {
 	for {
-		if err := r.goOn(ctx); err != nil {
-			return nil, nil, err
+		if r.log.state.Load().closed {
+			return got, backend.ErrClosed
 		}
-		frame, shared, err := r.frame()
+		if err := ctx.Err(); err != nil {
+			return got, err
+		}
+		frame := r.unread
+		if r.unread = nil; frame == nil {
+			frame, err = r.frame()
+		}
 		if err == io.EOF {
-			if changed, err = r.find(); changed != nil || err != nil {
-				return nil, changed, err
+			if got.facts > 0 {
+				return got, nil
 			}
+			more, err := r.find()
+			if err != nil || !more {
+				got.last = r.seq
+				return got, err
+			}
+			got.shared = r.tail != nil
 			continue
 		}
 		if err != nil {
-			return nil, nil, err
+			return got, err
 		}
-		body, _, _ := wire.CutFrame(frame)
-		if shared {
-			r.facts, err = wire.ParseGroup(r.facts[:0], bytes.Clone(body))
-		} else {
-			r.facts, err = r.file.parse(r.facts[:0], body)
-		}
+		whole := frame
+		frame, last, facts, err := r.trim(frame)
 		if err != nil {
-			return nil, nil, err
+			return got, err
 		}
-		if facts = since(r.facts, r.seq+1); len(facts) > 0 {
-			return facts, nil, nil
+		if facts == 0 {
+			continue
 		}
+		frames, ok := wire.Join(got.frames, frame)
+		if !ok || got.facts > 0 && len(frames) > r.size {
+			r.unread = whole
+			return got, nil
+		}
+		got.frames, got.last, got.facts = frames, last, got.facts+facts
+		got.shared = r.tail != nil
+		r.seq = last
 	}
 }
 
-func (r *reader) goOn(ctx context.Context) error {
-	if r.log.isClosed() {
-		return backend.ErrClosed
-	}
-	return ctx.Err()
-}
-
-// since returns the facts from a seq on.
-func since(facts []backend.Fact, seq uint64) []backend.Fact {
-	return facts[sort.Search(len(facts), func(i int) bool { return facts[i].Seq >= seq }):]
-}
-
-// frame returns the next frame of where the reader is, io.EOF at the end of that. A shared frame is what
-// others read too, and must not be given out to be changed.
-func (r *reader) frame() (frame []byte, shared bool, err error) {
+// frame returns the next frame at the reader's place, io.EOF if it has no more.
+func (r *reader) frame() ([]byte, error) {
 	switch {
-	case len(r.frames) > 0:
-		frame, r.frames = r.frames[0], r.frames[1:]
-		return frame, true, nil
-	case r.file != nil:
-		frame, err = r.file.nextFrame()
-		return frame, false, err
+	case len(r.tail) > 0:
+		frame := r.tail[0].frame
+		r.tail = r.tail[1:]
+		return frame, nil
+	case r.file.File != nil:
+		return r.file.NextFrame()
 	}
-	return nil, false, io.EOF
+	return nil, io.EOF
 }
 
-// find finds where to read what comes after the reader's place: in the tail, or in a piece. A
-// channel means that there is nothing.
-func (r *reader) find() (<-chan struct{}, error) {
-	if r.file != nil {
-		r.seq = max(r.seq, r.last) // the facts up to there may be pruned
+// trim returns a frame without the facts up to r.seq, the seq of its last fact, and how many it has.
+func (r *reader) trim(frame []byte) ([]byte, uint64, int, error) {
+	body, _, _ := wire.CutFrame(frame)
+	first, last, facts := wire.Seqs(body)
+	switch {
+	case facts == 0:
+		_, err := r.file.Parse(nil, body)
+		return nil, 0, 0, err
+	case last <= r.seq:
+		return nil, 0, 0, nil
+	case first > r.seq:
+		return frame, last, facts, nil
 	}
-	for {
-		changed, generation, err := r.open()
-		if err == nil || !errors.Is(err, fs.ErrNotExist) || r.log.unchanged(generation) {
-			return changed, err
-		}
-		// A snapshot took the place of the piece meanwhile.
+	all, err := wire.ParseGroup(nil, body)
+	if err != nil {
+		return nil, 0, 0, err
 	}
+	all = all[sort.Search(len(all), func(i int) bool { return all[i].Seq > r.seq }):]
+	return wire.AppendFrame(nil, wire.AppendGroup(nil, all)), last, len(all), nil
 }
 
-func (r *reader) open() (changed <-chan struct{}, generation int, err error) {
-	l := r.log
-	l.opening.RLock()
-	defer l.opening.RUnlock()
-	l.mu.Lock()
-	if r.seq >= l.last {
-		defer l.mu.Unlock()
+// find finds where the facts after r.seq are: in the tail, or in a file. It reports false if there are none.
+func (r *reader) find() (bool, error) {
+	if r.file.File != nil {
+		r.seq = max(r.seq, r.last) // the last facts in the file may be pruned
+	}
+	d := r.log.dir
+	d.names.RLock()
+	defer d.names.RUnlock()
+	s := r.log.state.Load()
+	r.tail = s.tail.after(r.seq)
+	if r.seq >= s.last || r.tail != nil {
 		r.close() // what comes next is in memory first, and the file may be removed
-		return l.changedLocked(), 0, nil
+		return r.tail != nil, nil
 	}
-	if r.frames = l.tail.after(r.seq); r.frames != nil {
-		l.mu.Unlock()
-		r.close()
-		return nil, 0, nil
+	f := s.find(r.seq)
+	r.last = f.Last
+	if r.file.File != nil && r.name == f.Name && !f.Gaps {
+		r.file.Extend(f.Size) // the same file, which has grown
+		return true, nil
 	}
-	p := l.pieces[sort.Search(len(l.pieces)-1, func(i int) bool { return l.pieces[i].last > r.seq })]
-	from, to, last, generation := p.from(r.seq), p.size, p.last, l.generation
-	l.mu.Unlock()
-
-	if p != r.piece {
-		r.close()
-		if r.file, err = openPiece(l.opts.fs, l.dir, p, from, to); err != nil {
-			return nil, generation, fmt.Errorf("open a piece of the log: %w", err)
-		}
-		r.piece = p
-	} else {
-		r.file.extend(to)
+	r.close()
+	var err error
+	if r.file, err = d.open(f, f.Start(r.seq), f.Size); err != nil {
+		return false, fmt.Errorf("open a file of the log: %w", err)
 	}
-	r.last = last
-	return nil, generation, nil
+	r.name = f.Name
+	return true, nil
 }

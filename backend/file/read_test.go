@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
@@ -23,7 +24,7 @@ func TestReadWhatIsReplaced(t *testing.T) {
 	for _, prune := range []bool{false, true} {
 		l := openTest(t, Options{Path: t.TempDir(), SegmentSize: 16 << 10})
 		writeSome(t, l, 0, 500)
-		require.Greater(t, len(l.allPieces()), 5)
+		require.Greater(t, len(l.files()), 5)
 		var readers []func() (backend.Fact, error, bool)
 		var places []uint64
 		for after := range uint64(480) {
@@ -43,7 +44,7 @@ func TestReadWhatIsReplaced(t *testing.T) {
 			require.NoError(t, err)
 		} else {
 			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
-			require.Len(t, l.allPieces(), 2)
+			require.Len(t, l.files(), 2)
 		}
 		for i, next := range readers {
 			seq := places[i]
@@ -88,9 +89,7 @@ func TestFollowReadsTheTailFromMemory(t *testing.T) {
 		}
 	}
 	require.Zero(t, opened)
-	l.mu.Lock()
-	l.tail.clear()
-	l.mu.Unlock()
+	l.update(func(s *state) { s.tail = tail{} })
 	require.Equal(t, 100, count(t, l, 0))
 	require.Equal(t, 1, opened)
 }
@@ -114,9 +113,7 @@ func TestWrittenAgain(t *testing.T) {
 		if snapshot {
 			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
 		}
-		l.mu.Lock()
-		l.tail.clear()
-		l.mu.Unlock()
+		l.update(func(s *state) { s.tail = tail{} })
 		opened = 0
 		writeSome(t, l, 0, 2000)
 		require.Less(t, opened, 10)
@@ -133,30 +130,26 @@ func TestWrittenAgain(t *testing.T) {
 	}
 }
 
-// TestIdleReader reads all there is, from a file: that stays open no longer, so that it can be removed.
+// TestIdleReader reads all there is, from a file: then the file is closed, so that it can be removed.
 func TestIdleReader(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New()})
 	writeSome(t, l, 0, 10)
-	l.mu.Lock()
-	l.tail.clear()
-	l.mu.Unlock()
+	l.update(func(s *state) { s.tail = tail{} })
 	r := l.reader(0)
 	defer r.close()
-	for {
-		facts, changed, err := r.next(t.Context())
-		require.NoError(t, err)
-		if changed != nil {
-			break
-		}
-		require.NotNil(t, r.file)
-		r.seq = facts[len(facts)-1].Seq
-	}
-	require.EqualValues(t, 10, r.seq)
-	require.Nil(t, r.file)
-	writeSome(t, l, 10, 11)
-	facts, _, err := r.next(t.Context())
+	run, err := r.next(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 11, facts[0].Seq)
+	require.Equal(t, 10, run.facts)
+	require.NotNil(t, r.file.File)
+	run, err = r.next(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, run.facts)
+	require.EqualValues(t, 10, run.last)
+	require.Nil(t, r.file.File)
+	writeSome(t, l, 10, 11)
+	run, err = r.next(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 11, run.last)
 }
 
 // TestOpenCancelled ends the context while a snapshot without an index is read: little more of it is.
@@ -208,7 +201,7 @@ func TestTail(t *testing.T) {
 	require.Nil(t, tl.after(100))
 	require.Len(t, tl.after(99), 1)
 	first := tl.frames[0].first
-	require.Len(t, tl.after(first-1), blockSize/len(frame))
+	require.Len(t, tl.after(first-1), len(tl.frames))
 	require.Nil(t, tl.after(first-2))
 }
 
@@ -221,7 +214,7 @@ func TestOpenReadsIndexes(t *testing.T) {
 	require.NoError(t, err)
 	writeSome(t, l, 0, 2000)
 	indexed := func() bool {
-		return !slices.ContainsFunc(l.sealedPieces(), func(p *piece) bool { return p.index.Load() == 0 })
+		return !slices.ContainsFunc(l.state.Load().sealed, func(s *segment) bool { return s.index.Load() == 0 })
 	}
 	require.Eventually(t, indexed, time.Minute, time.Millisecond)
 	before := replayAll(t, l)
@@ -233,7 +226,7 @@ func TestOpenReadsIndexes(t *testing.T) {
 		require.Empty(t, tempFiles(d))
 		l, err = Open(t.Context(), opts)
 		require.NoError(t, err)
-		require.Equal(t, []string{l.active.piece.name}, l.Report().Read)
+		require.Equal(t, []string{l.state.Load().active.name}, l.Report().Read)
 		require.Equal(t, before, replayAll(t, l))
 
 		// What the sequencer knows is what it would know from the facts.
@@ -264,6 +257,15 @@ func TestOpenReadsIndexes(t *testing.T) {
 	require.NoError(t, l.Close())
 	l = openTest(t, opts)
 	require.Len(t, l.Report().Read, 1)
+}
+
+// files returns the files of the log, in order.
+func (l *Log) files() (all []format.File) {
+	s := l.state.Load()
+	for _, sealed := range s.sealed {
+		all = append(all, sealed.File)
+	}
+	return append(all, s.current)
 }
 
 func replayAll(t testing.TB, l *Log) (all []backend.Fact) {

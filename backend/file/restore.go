@@ -5,18 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"path/filepath"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/internal/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Restore makes a log of facts that were in one before, at the seqs that they had there, so that who reads the log
-// goes on where he was. Path, which may be missing, must have no log yet. facts yields them in order, complete as
-// a log gives them out, and last is the seq that the log gave last. It returns how many facts there are.
+// Restore makes a log of the facts of an earlier one, at the same seqs, so that readers of that log can go
+// on where they were. The directory opts.Path, which may be missing, must hold no log. facts yields the
+// facts in order, complete as a log gives them out; last is the seq that the log gave last. Restore returns
+// the number of facts.
 //
-// The log is there once Restore returns nil, and [Open] opens it. After an error there is none.
+// Once Restore returns nil, [Open] opens the log. After an error there is none.
 func Restore(ctx context.Context, opts Options, last uint64, facts iter.Seq2[backend.Fact, error]) (n uint64, err error) {
 	if n, err = restore(ctx, opts, last, facts); err != nil {
 		return 0, fmt.Errorf("file: restore log %s: %w", opts.Path, err)
@@ -28,21 +28,21 @@ func restore(ctx context.Context, opts Options, last uint64, facts iter.Seq2[bac
 	if opts, err = opts.withDefaults(); err != nil {
 		return 0, err
 	}
-	l := &Log{opts: opts, dir: filepath.Clean(opts.Path), log: opts.Logger}
-	if err := makeDir(opts.fs, l.dir); err != nil {
+	d := newDirectory(&opts)
+	if err := d.make(); err != nil {
 		return 0, err
 	}
-	lock, err := lockDir(opts.fs, l.dir)
+	lock, err := d.lock()
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	found, err := readLayout(opts.fs, l.dir)
+	found, err := d.list()
 	if err != nil {
 		return 0, err
 	}
 	if len(found.segments)+len(found.snapshots) > 0 {
-		return 0, &backend.InvalidError{Field: "path", Reason: l.dir + " holds a log already: give a directory of its own, or move that away"}
+		return 0, &backend.InvalidError{Field: "path", Reason: d.path + " holds a log already: give a directory of its own, or move that away"}
 	}
 	if last == 0 {
 		for _, err := range facts {
@@ -53,18 +53,22 @@ func restore(ctx context.Context, opts Options, last uint64, facts iter.Seq2[bac
 		}
 		return 0, nil
 	}
-	w, err := l.newSnapshot(last)
+	w, err := d.replace(newSnapshot(last))
 	if err != nil {
 		return 0, err
 	}
-	if err := w.takeAll(ctx, facts); err != nil {
-		return 0, errors.Join(err, w.file.discard())
+	if err := w.addAll(ctx, facts); err != nil {
+		return 0, errors.Join(err, w.discard())
 	}
-	return w.facts, w.finish(nil)
+	s, err := w.finish(nil)
+	if err != nil {
+		return 0, err
+	}
+	return s.Facts, nil
 }
 
-// takeAll adds facts that come from elsewhere.
-func (w *snapshotWriter) takeAll(ctx context.Context, facts iter.Seq2[backend.Fact, error]) error {
+// addAll adds facts that come from elsewhere.
+func (w *replacement) addAll(ctx context.Context, facts iter.Seq2[backend.Fact, error]) error {
 	var body []byte
 	seq := uint64(0)
 	for f, err := range facts {
@@ -78,10 +82,10 @@ func (w *snapshotWriter) takeAll(ctx context.Context, facts iter.Seq2[backend.Fa
 			return err
 		}
 		switch {
-		case f.Seq <= seq || f.Seq > w.last:
-			return &backend.InvalidError{Field: "seq", Reason: fmt.Sprintf("%d after %d, in a log whose last seq is %d", f.Seq, seq, w.last)}
+		case f.Seq <= seq || f.Seq > w.File.Last:
+			return &backend.InvalidError{Field: "seq", Reason: fmt.Sprintf("%d after %d, in a log whose last seq is %d", f.Seq, seq, w.File.Last)}
 		case f.TransactionTime.IsZero() || f.ValueHash == "":
-			return &backend.InvalidError{Field: "fact", Reason: fmt.Sprintf("that with seq %d has no transaction time or no hash, which a log gives to each", f.Seq)}
+			return &backend.InvalidError{Field: "fact", Reason: fmt.Sprintf("seq %d has no transaction time or no hash, which every fact of a log has", f.Seq)}
 		}
 		seq = f.Seq
 		if f, err = sequencer.Normalize(f); err != nil {
@@ -92,7 +96,7 @@ func (w *snapshotWriter) takeAll(ctx context.Context, facts iter.Seq2[backend.Fa
 		if len(body) > wire.MaxMaxFrame {
 			return fmt.Errorf("%w: the fact with seq %d takes %d bytes", backend.ErrTooLarge, seq, len(body))
 		}
-		if err := w.add(body, []backend.Fact{f}); err != nil {
+		if err := w.Add(body, []backend.Fact{f}); err != nil {
 			return err
 		}
 	}

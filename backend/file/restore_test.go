@@ -14,6 +14,24 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 )
 
+func openLog(t *testing.T, opts file.Options) *file.Log {
+	t.Helper()
+	l, err := file.Open(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+func replay(t *testing.T, b backend.Backend) []backend.Fact {
+	t.Helper()
+	var facts []backend.Fact
+	for f, err := range b.Replay(t.Context(), 0) {
+		require.NoError(t, err)
+		facts = append(facts, f)
+	}
+	return facts
+}
+
 func yielding(facts []backend.Fact, err error) iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
 		for _, f := range facts {
@@ -106,8 +124,8 @@ func TestRestoreErrors(t *testing.T) {
 	require.ErrorContains(t, err, "there are facts")
 }
 
-// TestOpening tells how far opening is: from nothing to all of it, and never back.
-func TestOpening(t *testing.T) {
+// TestProgress tells how far opening is: from nothing to all of it, and never back.
+func TestProgress(t *testing.T) {
 	dir := t.TempDir()
 	l, err := file.Open(t.Context(), file.Options{Path: dir, SegmentSize: 4 << 10})
 	require.NoError(t, err)
@@ -117,7 +135,7 @@ func TestOpening(t *testing.T) {
 	}
 	require.NoError(t, l.Close())
 	var told []int64
-	l, err = file.Open(t.Context(), file.Options{Path: dir, Opening: func(done, total int64) {
+	l, err = file.Open(t.Context(), file.Options{Path: dir, Progress: func(done, total int64) {
 		require.Positive(t, total)
 		told = append(told, done, total)
 	}})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
@@ -164,7 +164,7 @@ func TestWhileSyncing(t *testing.T) {
 		close(g.open)
 		held, err := l.WriteFact(t.Context(), newFact(11))
 		require.NoError(t, err)
-		require.Equal(t, l.last, held.Seq, "it was written once")
+		require.Equal(t, l.state.Load().last, held.Seq, "it was written once")
 	}
 	t.Run("keeper", func(t *testing.T) {
 		d := vfstest.New()
@@ -174,7 +174,7 @@ func TestWhileSyncing(t *testing.T) {
 		<-g.reached
 		writeSome(t, l, 1, 10)
 		require.Equal(t, 10, count(t, l, 0))
-		require.Zero(t, l.durableSeq())
+		require.Zero(t, l.state.Load().durable)
 		close(g.open)
 	})
 	for _, policy := range []Sync{SyncInterval, SyncNever} {
@@ -260,9 +260,7 @@ func TestBatchWithLineEnds(t *testing.T) {
 	}
 	_, err := l.WriteBatch(t.Context(), b)
 	require.NoError(t, err)
-	l.mu.Lock()
-	l.tail.clear() // read it from the file
-	l.mu.Unlock()
+	l.update(func(s *state) { s.tail = tail{} }) // it is read from the file
 	require.Equal(t, 3, count(t, l, 0))
 }
 
@@ -276,14 +274,14 @@ func TestSpaceAhead(t *testing.T) {
 		s, err := l.Stats(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, ahead, s.Storage.AheadBytes > 0)
-		info, err := vfs.OS{}.Stat(filepath.Join(l.dir, segmentName(1)))
+		info, err := vfs.OS{}.Stat(l.dir.join(segmentName(1)))
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, uint64(info.Size()), s.Storage.SegmentBytes)
 		require.Equal(t, ahead, uint64(info.Size()) > s.Storage.SegmentBytes)
 		require.NoError(t, l.Close())
-		info, err = vfs.OS{}.Stat(filepath.Join(l.dir, segmentName(1)))
+		info, err = vfs.OS{}.Stat(l.dir.join(segmentName(1)))
 		require.NoError(t, err)
-		end, err := dataEndOf(filepath.Join(l.dir, segmentName(1)))
+		end, err := dataEndOf(l.dir.join(segmentName(1)))
 		require.NoError(t, err)
 		require.Equal(t, info.Size(), end)
 	}
@@ -299,5 +297,5 @@ func dataEndOf(path string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return dataEnd(f, 0, size)
+	return format.DataEnd(f, 0, size)
 }

@@ -170,7 +170,7 @@ func (s *service) openFile(ctx context.Context, path string) (backend.Backend, e
 	opts := file.Options{Path: path, Sync: file.Sync(v.String("sync")), SyncInterval: v.Duration("sync_interval"), SegmentSize: int64(v.Size("segment_size")),
 		MaxFrame: v.Size("max_frame"), Logger: s.log}
 	if s.http != nil {
-		opts.Opening = s.http.opening.tell
+		opts.Progress = s.http.opening.tell
 	}
 	l, err := file.Open(ctx, opts)
 	if err != nil {
