@@ -141,7 +141,7 @@ func (d *directory) ending(ctx context.Context, f vfs.File, s *format.File, size
 	damage := func(text string, args ...any) error {
 		return &backend.CorruptError{Path: d.join(s.Name), Offset: s.Size, Reason: reason + fmt.Sprintf(text, args...)}
 	}
-	search := format.NewSearch(f, s.Size, size)
+	search := format.NewSearch(f, s.Size, size, format.LogBodies)
 	at, body, err := search.Next(ctx, s.Size+1, e.data)
 	if err != nil {
 		return e, err

@@ -30,7 +30,7 @@ func (s *salvage) read(ctx context.Context, in vfs.File) error {
 	if err != nil {
 		return err
 	}
-	for x, err := range format.Stretches(ctx, in, 0, size) {
+	for x, err := range format.Stretches(ctx, in, size, format.LogBodies) {
 		if err == nil && x.Body != nil {
 			s.at = x.From
 			x.Bad, err = s.frame(x.Body)

@@ -99,7 +99,7 @@ func (r *log) read(ctx context.Context, path string) error {
 		return err
 	}
 	size := info.Size()
-	for x, err := range format.Stretches(ctx, f, 0, size) {
+	for x, err := range format.Stretches(ctx, f, size, format.LogBodies) {
 		if err != nil {
 			return err
 		}

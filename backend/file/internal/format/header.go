@@ -71,15 +71,16 @@ func CRC(body []byte) uint32 { return crc32.ChecksumIEEE(body) }
 // ParseHeader parses the body of a file's first frame. It reports false if the body is not a header.
 func ParseHeader(body []byte) (Header, bool) {
 	var h Header
-	if !bytes.HasPrefix(body, []byte(`{"igniter":`)) {
+	if !bytes.HasPrefix(body, []byte(headerPrefix)) {
 		return h, false
 	}
 	err := json.Unmarshal(body, &h)
 	return h, err == nil && h.Kind != ""
 }
 
-// Beginnings of the bodies that are neither headers nor facts.
+// Beginnings of the bodies that are not facts.
 const (
+	headerPrefix = `{"igniter":`
 	markerPrefix = `{"synced":`
 	endPrefix    = `{"end":`
 )

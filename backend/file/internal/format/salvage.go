@@ -18,22 +18,23 @@ type Stretch struct {
 	Last     bool   // there is no frame behind the bytes
 }
 
-// Stretches yields all of a file of a given size, whatever is in it, beginning at an offset. Damage is no
-// error: it is a Stretch. An error ends the loop.
-func Stretches(ctx context.Context, f io.ReaderAt, from, size int64) iter.Seq2[Stretch, error] {
+// Stretches yields all of a file of a given size, whatever is in it. bodies is LogBodies or IndexBodies: the
+// frames to look for behind damage. Damage is not an error: it is a Stretch. An error ends the loop.
+func Stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string) iter.Seq2[Stretch, error] {
 	return func(yield func(Stretch, error) bool) {
-		if err := stretches(ctx, f, from, size, func(s Stretch) bool { return yield(s, nil) }); err != nil {
+		if err := stretches(ctx, f, size, bodies, func(s Stretch) bool { return yield(s, nil) }); err != nil {
 			yield(Stretch{}, err)
 		}
 	}
 }
 
-func stretches(ctx context.Context, f io.ReaderAt, at, size int64, yield func(Stretch) bool) error {
-	end, err := DataEnd(f, at, size)
+func stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string, yield func(Stretch) bool) error {
+	end, err := DataEnd(f, 0, size)
 	if err != nil {
 		return err
 	}
-	search := NewSearch(f, at, size)
+	search := NewSearch(f, 0, size, bodies)
+	at := int64(0)
 	for at < end {
 		r := NewReader(f, "", false, at, size)
 		body, err := r.Raw()

@@ -5,33 +5,41 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Search finds whole frames of JSON, and blocks, among other bytes. No frame can begin inside another
-// frame of JSON, since the first byte of a length does not occur in JSON; so a frame that is found is one
-// that was written.
+// A Search finds whole frames among other bytes. No frame can begin inside another frame of JSON, since the
+// first byte of a length does not occur in JSON; so a frame that is found is one that was written.
 //
 // In hostile bytes a long frame may seem to begin almost anywhere. So a CRC is not computed from the bytes
 // of the frame, but from the CRCs of all bytes before its two ends, which are kept for each stride: judging
 // a place takes only as long as reading a stride.
 type Search struct {
-	f    io.ReaderAt
-	end  int64
-	base int64    // where sums begin
-	sums []uint32 // the CRCs of the bytes from base to base+i*stride
-	buf  []byte
-	part [stride]byte
-	tail [5]byte // the last byte of a body, and its CRC
+	f     io.ReaderAt
+	end   int64
+	first string   // the first bytes of the bodies that are searched for
+	base  int64    // where sums begin
+	sums  []uint32 // the CRCs of the bytes from base to base+i*stride
+	buf   []byte
+	part  [stride]byte
+	tail  [5]byte // the last byte of a body, and its CRC
 }
 
 const stride = 4 << 10
 
-// NewSearch returns a Search of f for frames that begin at from or later and end at end or before.
-func NewSearch(f io.ReaderAt, from, end int64) *Search {
-	return &Search{f: f, end: end, base: from, sums: []uint32{0}, buf: make([]byte, 64<<10+5)}
+// First bytes of the bodies in the files of a log and in indexes.
+const (
+	LogBodies   = "{[\x28"
+	IndexBodies = "{pisk"
+)
+
+// NewSearch returns a Search of f for frames that begin at from or later, end at end or before, and have
+// bodies that begin with one of the bytes in first.
+func NewSearch(f io.ReaderAt, from, end int64, first string) *Search {
+	return &Search{f: f, end: end, first: first, base: from, sums: []uint32{0}, buf: make([]byte, 64<<10+5)}
 }
 
 // Next returns the offset and the body of the first frame that begins between two offsets; the offset is
@@ -53,14 +61,14 @@ func (s *Search) Next(ctx context.Context, from, to int64) (int64, []byte, error
 			if b[i] > wire.MaxMaxFrame>>24 || len(b)-i < 5 {
 				continue
 			}
-			if c := b[i+4]; c != '{' && c != '[' && c != blockMagic {
+			if strings.IndexByte(s.first, b[i+4]) < 0 {
 				continue
 			}
 			at, n := from+int64(i), int64(binary.BigEndian.Uint32(b[i:]))
 			if n < 2 || n > wire.MaxMaxFrame || at+n+wire.FrameOverhead > s.end {
 				continue
 			}
-			whole, err := s.whole(at+4, at+4+n, b[i+4] == blockMagic)
+			whole, err := s.whole(at+4, at+4+n, b[i+4])
 			if err != nil {
 				return 0, nil, err
 			}
@@ -75,11 +83,11 @@ func (s *Search) Next(ctx context.Context, from, to int64) (int64, []byte, error
 }
 
 // whole reports whether the bytes between two offsets may be a body, and are followed by their CRC.
-func (s *Search) whole(from, to int64, block bool) (bool, error) {
+func (s *Search) whole(from, to int64, first byte) (bool, error) {
 	if err := vfs.ReadFull(s.f, s.tail[:], to-1); err != nil {
 		return false, err
 	}
-	if last := s.tail[0]; !block && last != '}' && last != ']' && last != ' ' {
+	if last := s.tail[0]; (first == '{' || first == '[') && last != '}' && last != ']' && last != ' ' {
 		return false, nil
 	}
 	a, err := s.sum(from)

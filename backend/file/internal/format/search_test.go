@@ -32,7 +32,7 @@ func TestSearch(t *testing.T) {
 		for _, body := range []string{"{}", `[{"a":1}]`, "(block", "{" + string(bytes.Repeat([]byte{'x'}, 3*stride)) + "}"} {
 			frame := wire.AppendFrame(nil, []byte(body))
 			data := slices.Concat(bytes.Repeat([]byte{3}, gap), frame, bytes.Repeat([]byte{0}, gap), frame, []byte("{}"))
-			s := NewSearch(bytes.NewReader(data), 0, int64(len(data)))
+			s := NewSearch(bytes.NewReader(data), 0, int64(len(data)), LogBodies)
 			for _, want := range []int{gap, 2*gap + len(frame)} {
 				at, got, err := s.Next(t.Context(), int64(want-gap), int64(len(data)))
 				require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestSearchHostile(t *testing.T) {
 			data[i+4] = '{'
 		}
 		c := &countedReader{ReaderAt: bytes.NewReader(data)}
-		at, _, err := NewSearch(c, 0, int64(size)).Next(ctx, 1, int64(size))
+		at, _, err := NewSearch(c, 0, int64(size), LogBodies).Next(ctx, 1, int64(size))
 		if err == nil {
 			require.EqualValues(t, -1, at)
 		}
