@@ -27,18 +27,20 @@ type layer struct {
 // and all below it. The first line that fits is a package's rule.
 var layers = []layer{
 	{"", []string{}, []string{}},
-	{"backend", []string{}, []string{}},
-	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
-	{"wire", []string{"backend"}, []string{}},
-	{"backend/internal/...", []string{"backend", "wire"}, []string{"github.com/google/uuid"}},
+	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/seqrange", "internal/uuidtext"}, []string{}},
 	{"internal/...", []string{}, []string{}},
-	{"backend/file/...", []string{"internal/...", "backend", "wire", "backend/internal/...", "backend/file", "backend/file/internal/..."}, nil},
-	{"backend/...", []string{"backend", "wire", "backend/internal/..."}, nil},
-	{"server/web", []string{"server", "store", "backend", "wire"}, nil},
-	{"server/...", []string{"backend", "wire"}, nil},
-	{"store/...", []string{"backend", "wire"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
+	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap"}},
+	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
+	{"wire", []string{"backend", "internal/jsonvalue"}, []string{}},
+	{"backend/sequencer", []string{"backend", "wire", "internal/..."}, []string{}},
+	{"backend/file/...", []string{"backend", "wire", "backend/sequencer", "internal/...", "backend/file", "backend/file/internal/..."}, nil},
+	{"backend/...", []string{"backend", "wire", "backend/sequencer", "internal/..."}, nil},
+	{"server/auth", []string{"backend"}, []string{"github.com/goccy/go-yaml", "go.uber.org/zap"}},
+	{"server/web", []string{"server", "server/auth", "backend", "wire", "internal/..."}, nil},
+	{"server/...", []string{"server/auth", "backend", "wire", "internal/..."}, nil},
+	{"store/...", []string{"backend", "wire", "internal/jsonvalue"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
 	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},
-	{"companion/...", []string{"store/...", "backend", "backend/memory", "backend/file", "backend/network"}, nil},
+	{"companion/...", []string{"store/...", "backend", "internal/jsonvalue", "backend/memory", "backend/file", "backend/network"}, nil},
 	{"cmd/...", []string{"..."}, nil},
 	{"examples/...", []string{"..."}, nil},
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"go.uber.org/zap"
 )
 
 // A Config is what a backend is opened with by name, as a configuration file gives it. Each
@@ -18,9 +20,7 @@ type Config struct {
 	Token     string         // names the caller to a server; "": none
 	Settings  map[string]any // what else a backend wants, by its own names
 
-	// Logger gets what an operator must know: a *zap.Logger for the backends of this module; nil:
-	// nothing is logged. It has no type here so that this package needs no logger.
-	Logger any
+	Logger *zap.Logger // gets what an operator must know; nil: nothing is logged
 }
 
 // TLS says how a connection is secured. The zero TLS uses the system's certificate authorities.

@@ -19,6 +19,10 @@ func valid() backend.Fact {
 	return backend.Fact{ID: "i", Store: "s", Key: "k", Value: []byte("1")}
 }
 
+func nested(open, inner, close string, n int) string {
+	return strings.Repeat(open, n) + inner + strings.Repeat(close, n)
+}
+
 func TestValidate(t *testing.T) {
 	tooLarge := math.MaxInt32
 	tooLarge++ // negative where an int has 32 bits

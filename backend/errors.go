@@ -41,7 +41,29 @@ var (
 
 	// ErrForbidden: the caller is known and may not do this.
 	ErrForbidden = errors.New("backend: forbidden")
+
+	// ErrAccessChanged: the caller may read other stores than when the loop began. Start the loop again.
+	ErrAccessChanged = errors.New("backend: the access has changed")
+
+	// ErrDiverged: the log is not the one that the caller has read. The error is a *DivergedError.
+	ErrDiverged = errors.New("backend: diverged")
 )
+
+// A DivergedError is a [Cursor] that the log can't go on from: it stands beyond the log's end, or in
+// another history. errors.Is(err, ErrDiverged) is true of it.
+type DivergedError struct {
+	Cursor Cursor // where the caller stands
+	Log    LogID  // the log that is there; zero: it does not say
+	Common uint64 // the two have the same facts through this seq; 0: none, or it is not known
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("backend: diverged: the log does not reach or does not know cursor %s: it was restored, repaired or replaced; what was read after seq %d is not part of it: read it again from there",
+		e.Cursor, e.Common)
+}
+
+// Is makes the error match ErrDiverged.
+func (e *DivergedError) Is(target error) bool { return target == ErrDiverged }
 
 // A ConflictError is an [Expect] that did not hold. errors.Is(err, ErrConflict) is true of it.
 type ConflictError struct {

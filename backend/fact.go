@@ -3,6 +3,7 @@ package backend
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -59,66 +60,14 @@ type Fact struct {
 // past stays readable.
 func (f *Fact) Retraction() bool { return IsNull(f.Value) }
 
-// Clone returns a copy of f that shares no memory which either side could write to.
+// Clone returns a copy of f that shares no memory with it, neither bytes nor strings, and so keeps no
+// larger block of memory alive.
 func (f Fact) Clone() Fact {
 	f.Value = bytes.Clone(f.Value)
 	f.Producer = bytes.Clone(f.Producer)
 	f.Derivation = bytes.Clone(f.Derivation)
+	for _, s := range []*string{&f.ID, &f.Store, &f.Key, &f.ValueHash, &f.Causation} {
+		*s = strings.Clone(*s)
+	}
 	return f
-}
-
-// A Batch is facts that are written together, or not at all, see [BatchWriter].
-type Batch struct {
-	Facts  []Fact   // in the order that the log is to have them; none: only Expect is checked
-	Expect []Expect // all must hold at the moment of writing; nil: no condition
-}
-
-// Expect says that the latest fact of Key in Store has the given ID; "" says that the key has no
-// fact. A retraction is a fact: a retracted key's latest fact is its retraction.
-type Expect struct {
-	Store string // 1 to 256 bytes of UTF-8
-	Key   string // at most 1024 bytes of UTF-8
-	ID    string // of the key's latest fact, at most 128 bytes of UTF-8; "": the key has none
-}
-
-// Stats is what a log holds at one moment.
-type Stats struct {
-	FirstSeq   uint64 // of the first fact held; 0: the log holds none
-	LastSeq    uint64 // the highest one of a fact ever acknowledged: each Replay begun later has all through it; 0: none yet
-	Facts      uint64 // how many facts it holds
-	Bytes      uint64 // what they occupy where the backend keeps them
-	DurableSeq uint64 // facts through it survive a power cut; 0: none does
-
-	Storage    *Storage    // nil: the backend keeps no files of its own, or does not say
-	Connection *Connection // nil: the backend has no server
-}
-
-// Connection is how a backend and its server are connected at one moment.
-type Connection struct {
-	Address   string    // of the server, with the transport
-	Up        bool      // they are connected
-	Since     time.Time // when that began
-	Protocol  int       // the version that is spoken, or was; 0: none yet
-	Server    string    // how the server calls itself; "": it does not say
-	Connects  uint64    // how often they were connected
-	LastError string    // why a connection was lost; "": none was
-}
-
-// Storage is what a log's files are at one moment. Bytes counts them all.
-type Storage struct {
-	Segments, Snapshots int // files
-
-	// Bytes by kind: facts in segments and snapshots, the indexes beside them, space written ahead
-	// of the facts to come, and what recovery cut off and kept.
-	SegmentBytes, SnapshotBytes, IndexBytes, AheadBytes, QuarantineBytes uint64
-
-	LastSync time.Time // when facts were last made durable since the log was opened; zero: not yet
-	Groups   uint64    // writes since the log was opened, each of one fact or several
-	Grouped  uint64    // the facts in them; Grouped/Groups is how many share a write and its sync
-}
-
-// PruneReport says what [Pruner.Prune] did.
-type PruneReport struct {
-	Pruned  uint64 // facts that were removed
-	Missing uint64 // seqs asked for at which the log held no fact
 }

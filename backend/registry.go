@@ -10,7 +10,7 @@ import (
 )
 
 // An Opener opens a backend from a Config. It checks the Config strictly (see [Config.Only]).
-// ctx is for the call: the backend it returns outlives it.
+// ctx is for the call only: the backend that it returns outlives it.
 type Opener func(ctx context.Context, c Config) (Backend, error)
 
 var registry = struct {
@@ -19,17 +19,17 @@ var registry = struct {
 }{openers: map[string][]Opener{}}
 
 // Register makes a backend known to [Open] under name, which configuration files then use. It is
-// for init functions, where there is no one to return an error to: a name that is registered
-// twice, or with a nil opener, is reported by Open. It may be called concurrently.
+// for init functions, which can't return an error: Open reports a name that is registered twice or
+// with a nil opener. It may be called concurrently.
 func Register(name string, opener Opener) {
 	registry.Lock()
 	defer registry.Unlock()
 	registry.openers[name] = append(registry.openers[name], opener)
 }
 
-// Open opens the backend that is registered under name. A name that is not known is an
-// *InvalidError that lists those that are; a backend's package registers it when imported.
-func Open(ctx context.Context, name string, c Config) (Backend, error) {
+// Open opens the backend that is registered under name, as a Log (see [Complete]). An unknown name is
+// an *InvalidError that lists the known ones; a backend's package registers its name when imported.
+func Open(ctx context.Context, name string, c Config) (Log, error) {
 	registry.RLock()
 	openers := registry.openers[name]
 	registry.RUnlock()
@@ -45,7 +45,11 @@ func Open(ctx context.Context, name string, c Config) (Backend, error) {
 	case openers[0] == nil:
 		return nil, &InvalidError{"backend", fmt.Sprintf("%q is registered without an opener", name)}
 	}
-	return openers[0](ctx, c)
+	b, err := openers[0](ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return Complete(b), nil
 }
 
 // Names returns the names of the registered backends, sorted.

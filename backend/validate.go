@@ -7,6 +7,8 @@ import (
 	"math"
 	"time"
 	"unicode/utf8"
+
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // The limits of a fact, in bytes where no other unit is named.
@@ -95,8 +97,11 @@ func within(prefix string, err error) error {
 	return err
 }
 
+// CheckStore reports why name can't be the name of a store, as an *InvalidError, or nil.
+func CheckStore(name string) error { return checkText("store", name, 1, MaxStoreLen) }
+
 func checkName(store, key string) error {
-	if err := checkText("store", store, 1, MaxStoreLen); err != nil {
+	if err := CheckStore(store); err != nil {
 		return err
 	}
 	return checkText("key", key, 0, MaxKeyLen)
@@ -122,8 +127,11 @@ func checkTime(field string, t time.Time) error {
 }
 
 func checkValue(field string, v json.RawMessage) error {
-	if err := CheckJSON(v, MaxDepth); err != nil {
+	if err := jsonvalue.Check(v, MaxDepth); err != nil {
 		return &InvalidError{field, err.Error()}
 	}
 	return nil
 }
+
+// IsNull reports whether v is the JSON value null, with or without white space around it.
+func IsNull(v []byte) bool { return jsonvalue.IsNull(v) }

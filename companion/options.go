@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // Options says where a Store keeps its facts. The zero Options is a store in memory.
@@ -161,7 +162,7 @@ func hidesMore(text []byte) bool {
 
 // UnmarshalJSON reads Options strictly. As everywhere in JSON, null says nothing.
 func (o *Options) UnmarshalJSON(text []byte) error {
-	if err := backend.CheckJSON(text, backend.MaxDepth); err != nil { // finds duplicate keys too
+	if err := jsonvalue.Check(text, backend.MaxDepth); err != nil { // finds duplicate keys too
 		return &backend.InvalidError{Field: "options", Reason: err.Error()}
 	}
 	var fields map[string]json.RawMessage

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -47,7 +48,7 @@ type conn struct {
 // A work is requests and what becomes of them. Connections have one while they have requests, so that those
 // that are idle take little room.
 type work struct {
-	requests []wire.Request
+	requests []protocol.Request
 	facts    []backend.Fact
 	out      []byte // frames to be sent
 }
@@ -217,7 +218,7 @@ func (c *conn) read() error {
 		}
 		c.begin()
 		c.frameStart = time.Time{}
-		r := wire.ParseRequest(body)
+		r := protocol.ParseRequest(body)
 		c.requests = append(c.requests, r)
 		size += len(body)
 		if len(c.requests) >= c.server.opts.MaxRequests || size >= c.server.opts.MaxBuffered || !c.in.Ready() || isLast(r.Op) {
@@ -228,7 +229,7 @@ func (c *conn) read() error {
 
 // isLast reports whether what follows a request is for later.
 func isLast(op string) bool {
-	return op == wire.OpReplay || op == wire.OpSubscribe || op == wire.OpClose || op == wire.OpHello
+	return op == protocol.OpReplay || op == protocol.OpSubscribe || op == protocol.OpClose || op == protocol.OpHello
 }
 
 // refuse ends the connection because of what was read, or was not.
@@ -239,7 +240,7 @@ func (c *conn) refuse(err error) {
 	case err == io.EOF:
 	case errors.As(err, &corrupt):
 		c.log("a client sent a damaged frame", err)
-		c.fail(&wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}, nil)
+		c.fail(&protocol.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}, nil)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.isDrained():
 		if c.version > 1 {
 			c.fail(errDraining, nil)
@@ -257,7 +258,7 @@ func (c *conn) refuse(err error) {
 func (c *conn) tooSlow(err error) error {
 	c.server.metrics.cutOff.Add(1)
 	c.log("a client sent a part of a frame and then too little", err)
-	return &wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: fmt.Sprintf("it took longer than %v", c.server.opts.FrameTimeout)}}
+	return &protocol.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: fmt.Sprintf("it took longer than %v", c.server.opts.FrameTimeout)}}
 }
 
 var errDraining = fmt.Errorf("%w: the server is being shut down: connect again", backend.ErrUnavailable)
@@ -286,7 +287,7 @@ func (c *conn) log(what string, err error) {
 func (c *conn) fail(err error, id []byte) {
 	c.server.Failed(err)
 	start := len(c.out)
-	c.out = wire.CloseFrame(wire.AppendError(wire.OpenFrame(c.out), err, id), start)
+	c.out = wire.CloseFrame(protocol.AppendError(wire.OpenFrame(c.out), err, id), start)
 }
 
 // answer appends the frame of an answer, whose body append makes.
@@ -351,13 +352,13 @@ func (c *conn) linger() {
 }
 
 // hello answers the request that begins version 2.
-func (c *conn) hello(r *wire.Request) error {
-	protocol, err := r.Protocol()
+func (c *conn) hello(r *protocol.Request) error {
+	version, err := r.Protocol()
 	if err != nil {
 		return err
 	}
-	if protocol < wire.Version {
-		return &backend.InvalidError{Field: "protocol", Reason: fmt.Sprintf("%d: this server speaks %d, and 1 without hello", protocol, wire.Version)}
+	if version < protocol.Version {
+		return &backend.InvalidError{Field: "protocol", Reason: fmt.Sprintf("%d: this server speaks %d, and 1 without hello", version, protocol.Version)}
 	}
 	token, err := r.Token()
 	if err != nil {
@@ -376,9 +377,9 @@ func (c *conn) hello(r *wire.Request) error {
 			return err
 		}
 	}
-	c.version = wire.Version
+	c.version = protocol.Version
 	c.answer(func(dst []byte) []byte {
-		return wire.AppendWelcome(dst, wire.Welcome{Protocol: wire.Version, Server: serverName, LastSeq: last,
+		return protocol.AppendHelloReply(dst, protocol.HelloReply{Protocol: protocol.Version, Server: serverName, LastSeq: last,
 			MaxFrame: c.server.opts.MaxFrame, Features: c.server.features}, r.ID)
 	})
 	return nil

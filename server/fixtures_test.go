@@ -22,7 +22,7 @@ import (
 )
 
 // The conversations were recorded from a client and a server of the Ruby system.
-const conversations = "../wire/testdata/wire/"
+const conversations = "../internal/protocol/testdata/"
 
 type conversation struct {
 	About string

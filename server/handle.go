@@ -9,12 +9,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/protocol"
 )
 
 // An op handles requests of one kind: it appends the answer, or returns why there is none.
 type op struct {
-	handle func(c *conn, r *wire.Request) error
+	handle func(c *conn, r *protocol.Request) error
 	open   bool // for clients too that have not said who they are
 	since  int  // the version of the protocol that it came with
 }
@@ -24,17 +24,17 @@ var ops map[string]op
 
 func init() {
 	ops = map[string]op{
-		wire.OpHello:         {(*conn).hello, true, 1},
-		wire.OpPing:          {(*conn).ping, true, 1},
-		wire.OpClose:         {(*conn).close, true, 1},
-		wire.OpWriteFact:     {nil, false, 1},
-		wire.OpReplay:        {(*conn).replay, false, 1},
-		wire.OpSubscribe:     {(*conn).subscribe, false, 1},
-		wire.OpWriteSnapshot: {(*conn).snapshot, false, 1},
-		wire.OpStats:         {(*conn).stats, false, 1},
-		wire.OpServerStatus:  {(*conn).status, false, 1},
-		wire.OpWriteBatch:    {(*conn).writeBatch, false, 2},
-		wire.OpPrune:         {(*conn).prune, false, 2},
+		protocol.OpHello:         {(*conn).hello, true, 1},
+		protocol.OpPing:          {(*conn).ping, true, 1},
+		protocol.OpClose:         {(*conn).close, true, 1},
+		protocol.OpWriteFact:     {nil, false, 1},
+		protocol.OpReplay:        {(*conn).replay, false, 1},
+		protocol.OpSubscribe:     {(*conn).subscribe, false, 1},
+		protocol.OpWriteSnapshot: {(*conn).snapshot, false, 1},
+		protocol.OpStats:         {(*conn).stats, false, 1},
+		protocol.OpServerStatus:  {(*conn).status, false, 1},
+		protocol.OpWriteBatch:    {(*conn).writeBatch, false, 2},
+		protocol.OpPrune:         {(*conn).prune, false, 2},
 	}
 }
 
@@ -42,30 +42,30 @@ func init() {
 func featuresOf(b backend.Backend) []string {
 	features := []string{}
 	if _, ok := b.(backend.BatchWriter); ok {
-		features = append(features, wire.OpWriteBatch)
+		features = append(features, protocol.OpWriteBatch)
 	}
 	if _, ok := b.(backend.Follower); ok {
-		features = append(features, wire.OpSubscribe)
+		features = append(features, protocol.OpSubscribe)
 	}
 	if _, ok := b.(backend.Pruner); ok {
-		features = append(features, wire.OpPrune)
+		features = append(features, protocol.OpPrune)
 	}
 	if _, ok := b.(backend.Stater); ok {
-		features = append(features, wire.OpStats)
+		features = append(features, protocol.OpStats)
 	}
 	return features
 }
 
 // handle answers requests in their order, facts that follow each other together.
-func (c *conn) handle(requests []wire.Request) {
+func (c *conn) handle(requests []protocol.Request) {
 	c.refresh()
 	for len(requests) > 0 && !c.ending {
 		n := 1
-		if requests[0].Op == wire.OpWriteFact {
-			for n < len(requests) && requests[n].Op == wire.OpWriteFact {
+		if requests[0].Op == protocol.OpWriteFact {
+			for n < len(requests) && requests[n].Op == protocol.OpWriteFact {
 				n++
 			}
-			c.timed(wire.OpWriteFact, n, func() { c.writeFacts(requests[:n]) })
+			c.timed(protocol.OpWriteFact, n, func() { c.writeFacts(requests[:n]) })
 		} else {
 			r := requests[0] // a copy: a subscription outlives the work that it came with
 			c.timed(r.Op, 1, func() { c.one(&r) })
@@ -109,7 +109,7 @@ func (c *conn) answered() {
 }
 
 // one answers a request.
-func (c *conn) one(r *wire.Request) {
+func (c *conn) one(r *protocol.Request) {
 	o, known := ops[r.Op]
 	var err error
 	switch {
@@ -119,35 +119,35 @@ func (c *conn) one(r *wire.Request) {
 		err = c.denied
 	case !known || o.since > c.version:
 		c.server.metrics.failed("unknown_op", nil)
-		c.answer(func(dst []byte) []byte { return wire.AppendUnknownOp(dst, r.Op, r.ID) })
+		c.answer(func(dst []byte) []byte { return protocol.AppendUnknownOp(dst, r.Op, r.ID) })
 		return
 	default:
 		err = o.handle(c, r)
 	}
 	if err != nil {
-		if _, isRequest := errors.AsType[*wire.RequestError](err); !isRequest && r.Op != wire.OpWriteBatch {
-			err = &wire.RequestError{Err: err}
+		if _, isRequest := errors.AsType[*protocol.RequestError](err); !isRequest && r.Op != protocol.OpWriteBatch {
+			err = &protocol.RequestError{Err: err}
 		}
 		c.fail(err, r.ID)
 	}
 }
 
-func (c *conn) ping(r *wire.Request) error {
+func (c *conn) ping(r *protocol.Request) error {
 	c.answer(func(dst []byte) []byte {
-		return wire.CloseAnswer(append(wire.OpenAnswer(dst), `,"pong":true`...), r.ID)
+		return protocol.CloseAnswer(append(protocol.OpenAnswer(dst), `,"pong":true`...), r.ID)
 	})
 	return nil
 }
 
-func (c *conn) close(r *wire.Request) error {
+func (c *conn) close(r *protocol.Request) error {
 	c.ending = true
-	c.answer(func(dst []byte) []byte { return wire.AppendOK(dst, r.ID) })
+	c.answer(func(dst []byte) []byte { return protocol.AppendOK(dst, r.ID) })
 	return nil
 }
 
 // snapshot consolidates the log. The facts that a client of version 1 sends with the request are no
 // concern of it: the log holds more.
-func (c *conn) snapshot(r *wire.Request) error {
+func (c *conn) snapshot(r *protocol.Request) error {
 	if err := c.grant.mayAdmin(r.Op); err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (c *conn) snapshot(r *wire.Request) error {
 		return err
 	}
 	if c.version == 1 {
-		c.answer(func(dst []byte) []byte { return wire.AppendOK(dst, r.ID) })
+		c.answer(func(dst []byte) []byte { return protocol.AppendOK(dst, r.ID) })
 		return nil
 	}
 	var stats backend.Stats
@@ -174,14 +174,14 @@ func (c *conn) snapshot(r *wire.Request) error {
 		through = stats.LastSeq
 	}
 	c.answer(func(dst []byte) []byte {
-		dst = wire.AppendNumber(wire.OpenAnswer(dst), "through", through)
-		dst = wire.AppendNumber(dst, "facts", stats.Facts)
-		return wire.CloseAnswer(wire.AppendNumber(dst, "bytes", stats.Bytes), r.ID)
+		dst = protocol.AppendNumber(protocol.OpenAnswer(dst), "through", through)
+		dst = protocol.AppendNumber(dst, "facts", stats.Facts)
+		return protocol.CloseAnswer(protocol.AppendNumber(dst, "bytes", stats.Bytes), r.ID)
 	})
 	return nil
 }
 
-func (c *conn) prune(r *wire.Request) error {
+func (c *conn) prune(r *protocol.Request) error {
 	if err := c.grant.mayAdmin(r.Op); err != nil {
 		return err
 	}
@@ -205,8 +205,8 @@ func (c *conn) prune(r *wire.Request) error {
 		return err
 	}
 	c.answer(func(dst []byte) []byte {
-		dst = wire.AppendNumber(wire.OpenAnswer(dst), "pruned", report.Pruned)
-		return wire.CloseAnswer(wire.AppendNumber(dst, "missing", report.Missing+beyond), r.ID)
+		dst = protocol.AppendNumber(protocol.OpenAnswer(dst), "pruned", report.Pruned)
+		return protocol.CloseAnswer(protocol.AppendNumber(dst, "missing", report.Missing+beyond), r.ID)
 	})
 	return nil
 }
@@ -224,7 +224,7 @@ func seqsIn(ranges [][2]uint64) iter.Seq[uint64] {
 	}
 }
 
-func (c *conn) stats(r *wire.Request) error {
+func (c *conn) stats(r *protocol.Request) error {
 	var stats backend.Stats
 	if c.version > 1 {
 		var err error
@@ -234,13 +234,13 @@ func (c *conn) stats(r *wire.Request) error {
 	}
 	m := c.server.Metrics()
 	c.answer(func(dst []byte) []byte {
-		dst = wire.AppendNumber(wire.OpenAnswer(dst), "facts_written", m.FactsIn)
-		dst = wire.AppendNumber(dst, "connections_active", uint64(m.Connections))
-		dst = wire.AppendNumber(dst, "uptime_ms", uint64(time.Since(m.StartedAt).Milliseconds()))
+		dst = protocol.AppendNumber(protocol.OpenAnswer(dst), "facts_written", m.FactsIn)
+		dst = protocol.AppendNumber(dst, "connections_active", uint64(m.Connections))
+		dst = protocol.AppendNumber(dst, "uptime_ms", uint64(time.Since(m.StartedAt).Milliseconds()))
 		if c.version > 1 {
-			dst = wire.AppendStats(dst, &stats)
+			dst = protocol.AppendStats(dst, &stats)
 		}
-		return wire.CloseAnswer(dst, r.ID)
+		return protocol.CloseAnswer(dst, r.ID)
 	})
 	return nil
 }

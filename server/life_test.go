@@ -19,6 +19,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -258,7 +259,7 @@ func TestBusySubscriptionsEnd(t *testing.T) {
 					if err != nil {
 						return
 					}
-					if wire.IsSignal(body) {
+					if protocol.IsControl(body) {
 						mu.Lock()
 						last[p] = answerOf(t, string(body))
 						mu.Unlock()

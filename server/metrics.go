@@ -9,7 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/protocol"
 )
 
 // buckets is how many a latency histogram has: they end at 1 µs, 2 µs, 4 µs and so on, up to some
@@ -115,7 +115,7 @@ func (m *metrics) failed(code string, err error) {
 // Failed counts a request that failed, and says so to the operator where that is the log's doing: once a minute of each
 // kind. The Server does so for its own clients; others that serve the same log, such as package web, call it.
 func (s *Server) Failed(err error) {
-	code := wire.ErrorCode(err)
+	code := protocol.ErrorCode(err)
 	s.metrics.failed(code, err)
 	if what := logFailures[code]; what != "" {
 		s.failures.Error(what, zap.Error(err))

@@ -17,6 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -203,11 +204,11 @@ func (p *peer) requireGone() {
 }
 
 // hello begins version 2, and returns the answer.
-func (p *peer) hello(token string) wire.Welcome {
+func (p *peer) hello(token string) protocol.HelloReply {
 	p.t.Helper()
-	var w wire.Welcome
-	p.send(string(wire.AppendHello(nil, "test", token)))
-	require.NoError(p.t, wire.ParseAnswer([]byte(p.next()), &w))
+	var w protocol.HelloReply
+	p.send(string(protocol.AppendHello(nil, "test", token)))
+	require.NoError(p.t, protocol.ParseAnswer([]byte(p.next()), &w))
 	return w
 }
 
@@ -274,7 +275,7 @@ func (p *peer) requireAlive() {
 func (p *peer) nextFacts() ([]backend.Fact, *answer) {
 	p.t.Helper()
 	body := p.next()
-	if wire.IsSignal([]byte(body)) {
+	if protocol.IsControl([]byte(body)) {
 		a := answerOf(p.t, body)
 		return nil, &a
 	}
@@ -286,7 +287,7 @@ func (p *peer) nextFacts() ([]backend.Fact, *answer) {
 // replay reads the log after a seq, and returns what came and the signal that ended it.
 func (p *peer) replay(after uint64, stores ...string) (facts []backend.Fact, end answer) {
 	p.t.Helper()
-	p.send(string(wire.AppendReplay(nil, after, stores)))
+	p.send(string(protocol.AppendReplay(nil, after, stores)))
 	require.True(p.t, answerOf(p.t, p.next()).Stream)
 	for {
 		some, signal := p.nextFacts()

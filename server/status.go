@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/protocol"
 )
 
 // statusReport is the answer to server_status, with the keys, and their order, of the Ruby system. What that
@@ -73,7 +73,7 @@ type statusDiagnostics struct {
 	Dropped int      `json:"dropped_diagnostics_total"`
 }
 
-func (c *conn) status(r *wire.Request) error {
+func (c *conn) status(r *protocol.Request) error {
 	if err := c.grant.mayAdmin(r.Op); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (c *conn) status(r *wire.Request) error {
 	if err != nil {
 		return err
 	}
-	c.answer(func(dst []byte) []byte { return wire.CloseAnswer(append(dst, text[:len(text)-1]...), r.ID) })
+	c.answer(func(dst []byte) []byte { return protocol.CloseAnswer(append(dst, text[:len(text)-1]...), r.ID) })
 	return nil
 }
 

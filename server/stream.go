@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -23,7 +24,7 @@ type stream struct {
 }
 
 // newStream reads what a request wants to be sent.
-func (c *conn) newStream(r *wire.Request) (*stream, error) {
+func (c *conn) newStream(r *protocol.Request) (*stream, error) {
 	x := &stream{conn: c}
 	var err error
 	if x.asked, err = r.Stores(); err != nil {
@@ -42,7 +43,7 @@ func (c *conn) newStream(r *wire.Request) (*stream, error) {
 }
 
 // replay sends the log, and ends.
-func (c *conn) replay(r *wire.Request) error {
+func (c *conn) replay(r *protocol.Request) error {
 	x, err := c.newStream(r)
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (c *conn) replay(r *wire.Request) error {
 	if c.version == 1 {
 		return x.replayV1(last, r.ID)
 	}
-	c.answer(func(dst []byte) []byte { return wire.AppendStream(dst, last, r.ID) })
+	c.answer(func(dst []byte) []byte { return protocol.AppendStream(dst, last, r.ID) })
 	c.answered()
 	if !c.flush() {
 		c.ending = true
@@ -85,7 +86,7 @@ func (c *conn) replay(r *wire.Request) error {
 			return errDraining
 		}
 	}
-	c.answer(func(dst []byte) []byte { return wire.AppendEnd(dst, max(sent, last)) })
+	c.answer(func(dst []byte) []byte { return protocol.AppendEnd(dst, max(sent, last)) })
 	return nil
 }
 
@@ -118,7 +119,7 @@ func (x *stream) replayV1(last uint64, id []byte) error {
 		}
 	}
 	start := len(c.out)
-	c.answer(func(dst []byte) []byte { return wire.AppendFactsV1(dst, facts, id) })
+	c.answer(func(dst []byte) []byte { return protocol.AppendFactsV1(dst, facts, id) })
 	if len(c.out)-start > c.server.opts.MaxFrame+wire.FrameOverhead {
 		c.out = c.out[:start]
 		return errNoReplay
@@ -181,7 +182,7 @@ func (x *stream) encode(frames []byte) (out []byte, count int, err error) {
 		case x.conn.version == 1:
 			for i := range kept {
 				start := len(x.buf)
-				x.buf = wire.CloseFrame(wire.AppendEventV1(wire.OpenFrame(x.buf), &kept[i]), start)
+				x.buf = wire.CloseFrame(protocol.AppendEventV1(wire.OpenFrame(x.buf), &kept[i]), start)
 			}
 		case len(kept) == all:
 			x.buf = wire.AppendFrame(x.buf, body)
@@ -200,7 +201,7 @@ func (x *stream) encode(frames []byte) (out []byte, count int, err error) {
 
 // subscribe sends the log and what comes to it, until the client or the server ends that. In version 1
 // it sends what comes from now on. Nothing else is asked of the connection then.
-func (c *conn) subscribe(r *wire.Request) error {
+func (c *conn) subscribe(r *protocol.Request) error {
 	x, err := c.newStream(r)
 	if err != nil {
 		return err
@@ -216,9 +217,9 @@ func (c *conn) subscribe(r *wire.Request) error {
 	}
 	if c.version == 1 {
 		x.after = last
-		c.answer(func(dst []byte) []byte { return wire.AppendOK(dst, nil) })
+		c.answer(func(dst []byte) []byte { return protocol.AppendOK(dst, nil) })
 	} else {
-		c.answer(func(dst []byte) []byte { return wire.AppendSubscribed(dst, last, r.ID) })
+		c.answer(func(dst []byte) []byte { return protocol.AppendSubscribed(dst, last, r.ID) })
 	}
 	c.answered()
 	c.ending = true
@@ -257,12 +258,12 @@ func (c *conn) awaitEnd() error {
 	var corrupt *backend.CorruptError
 	switch {
 	case err == nil:
-		if r := wire.ParseRequest(body); r.Op == wire.OpClose {
+		if r := protocol.ParseRequest(body); r.Op == protocol.OpClose {
 			return nil
 		}
-		return &wire.RequestError{Err: &backend.InvalidError{Field: "op", Reason: "a subscription takes no requests but close: use another connection"}}
+		return &protocol.RequestError{Err: &backend.InvalidError{Field: "op", Reason: "a subscription takes no requests but close: use another connection"}}
 	case errors.As(err, &corrupt):
-		return &wire.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}
+		return &protocol.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.isDrained():
 		return errTooSlow
 	case c.server.isDraining():
@@ -301,7 +302,7 @@ func (x *stream) follow(gone <-chan struct{}) error {
 		c.cursor.Store(run.Last + 1)
 		if time.Since(x.sent) >= every {
 			x.sent = time.Now()
-			if c.version > 1 && !c.send(wire.CloseFrame(wire.AppendHeartbeat(wire.OpenFrame(nil), run.Last), 0)) {
+			if c.version > 1 && !c.send(wire.CloseFrame(protocol.AppendHeartbeat(wire.OpenFrame(nil), run.Last), 0)) {
 				return nil
 			}
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -71,7 +72,7 @@ func TestStreams(t *testing.T) {
 				for after := uint64(0); after <= last; after++ {
 					want := of(facts, after, stores...)
 					p := s.dial2()
-					p.send(string(wire.AppendSubscribe(nil, after, stores)))
+					p.send(string(protocol.AppendSubscribe(nil, after, stores)))
 					require.Equal(t, fmt.Sprintf(`{"ok":true,"last_seq":%d}`, last), p.next())
 					var got []backend.Fact
 					for len(got) < len(want) {
@@ -99,12 +100,12 @@ func TestStreamsOfVersion1(t *testing.T) {
 			facts := fill(s)
 			for p, want := range map[*peer][]backend.Fact{all: facts, some: of(facts, 0, "tasks", "notes")} {
 				for _, f := range want {
-					require.Equal(t, string(wire.AppendEventV1(nil, &f)), p.next())
+					require.Equal(t, string(protocol.AppendEventV1(nil, &f)), p.next())
 				}
 				p.send(`{"op":"close"}`)
 				p.requireEnd() // and no answer
 			}
-			require.Equal(t, string(wire.AppendFactsV1(nil, facts, []byte("7"))), s.dial().ask(`{"request_id":7,"op":"replay"}`))
+			require.Equal(t, string(protocol.AppendFactsV1(nil, facts, []byte("7"))), s.dial().ask(`{"request_id":7,"op":"replay"}`))
 		})
 	}
 }
@@ -133,7 +134,7 @@ func TestLargeReplayOfVersion1(t *testing.T) {
 			require.Contains(t, a.Error, "version 2")
 			break
 		}
-		facts, err := wire.ParseFactsV1([]byte(body))
+		facts, err := protocol.ParseFactsV1([]byte(body))
 		require.NoError(t, err)
 		require.Len(t, facts, n)
 		require.LessOrEqual(t, len(body), limit)
@@ -160,7 +161,7 @@ func TestReplayWithoutFollow(t *testing.T) {
 						require.Len(t, got, max(facts-after, 0))
 					}
 					body := s.dial().ask(`{"op":"replay"}`)
-					all, err := wire.ParseFactsV1([]byte(body))
+					all, err := protocol.ParseFactsV1([]byte(body))
 					require.NoError(t, err, "%s", body)
 					require.Len(t, all, facts)
 				}
@@ -201,7 +202,7 @@ func TestThousandSubscribers(t *testing.T) {
 		readers.Go(func() {
 			for len(got[i]) < want && errs[i] == nil {
 				body, err := p.in.Next()
-				if errs[i] = err; err != nil || wire.IsSignal(body) {
+				if errs[i] = err; err != nil || protocol.IsControl(body) {
 					continue
 				}
 				facts, err := wire.ParseGroup(nil, body)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // TestTokenFiles reads files of tokens strictly.
@@ -69,7 +69,7 @@ func TestNewToken(t *testing.T) {
 	file := newTokenFile(t, e)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
 	p := s.dial()
-	p.requireCode("unauthenticated", "%s", string(wire.AppendHello(nil, "test", secret2)))
+	p.requireCode("unauthenticated", "%s", string(protocol.AppendHello(nil, "test", secret2)))
 	p.hello(secret)
 	p.requireOK("%s", writeJSON("tasks", "a"))
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/protocol"
 )
 
 // writeFacts answers requests to write a fact, together where that goes: several facts are one write, as
 // in a log's group commit. What is wrong with one of them is no concern of the others.
-func (c *conn) writeFacts(requests []wire.Request) {
+func (c *conn) writeFacts(requests []protocol.Request) {
 	for len(requests) > 0 {
 		n := c.takeFacts(requests)
 		before := c.server.last.Load()
@@ -31,7 +31,7 @@ func (c *conn) writeFacts(requests []wire.Request) {
 
 // takeFacts parses the facts of some requests into c.facts, those of a group at most, and returns of how
 // many. A fact that can't be written is the zero Fact, which no backend takes.
-func (c *conn) takeFacts(requests []wire.Request) int {
+func (c *conn) takeFacts(requests []protocol.Request) int {
 	c.facts = c.facts[:0]
 	size := 0
 	for i := range requests {
@@ -67,7 +67,7 @@ func (c *conn) writeTogether(facts []backend.Fact) ([]backend.Fact, bool) {
 
 // writeOne writes the fact of a request by itself, and returns its seq; 0: it is not written. Where it was
 // written together with others before, it is found.
-func (c *conn) writeOne(r *wire.Request, before uint64) uint64 {
+func (c *conn) writeOne(r *protocol.Request, before uint64) uint64 {
 	f, err := r.Fact()
 	if err == nil && c.denied != nil {
 		err = c.denied
@@ -89,7 +89,7 @@ func (c *conn) writeOne(r *wire.Request, before uint64) uint64 {
 
 // written answers a request whose fact is written. before is the last seq that the log had at least, before
 // that.
-func (c *conn) written(r *wire.Request, f, held *backend.Fact, before uint64) {
+func (c *conn) written(r *protocol.Request, f, held *backend.Fact, before uint64) {
 	c.server.advance(held.Seq)
 	duplicate := held.Seq <= before || !sameContent(f, held)
 	if !duplicate {
@@ -97,9 +97,9 @@ func (c *conn) written(r *wire.Request, f, held *backend.Fact, before uint64) {
 	}
 	c.answer(func(dst []byte) []byte {
 		if c.version == 1 {
-			return wire.AppendOK(dst, r.ID)
+			return protocol.AppendOK(dst, r.ID)
 		}
-		return wire.AppendWritten(dst, wire.PlaceOf(held, duplicate), r.ID)
+		return protocol.AppendWritten(dst, protocol.AckOf(held, duplicate), r.ID)
 	})
 }
 
@@ -119,7 +119,7 @@ func (c *conn) discreet(err error) error {
 	return err
 }
 
-func (c *conn) writeBatch(r *wire.Request) error {
+func (c *conn) writeBatch(r *protocol.Request) error {
 	b, err := r.Batch()
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (c *conn) writeBatch(r *wire.Request) error {
 	if err != nil {
 		return c.discreet(err)
 	}
-	places := make([]wire.Place, len(held))
+	places := make([]protocol.Ack, len(held))
 	for i := range held {
 		c.server.advance(held[i].Seq)
 		duplicate := held[i].Seq <= before || !sameContent(&b.Facts[i], &held[i])
@@ -147,8 +147,8 @@ func (c *conn) writeBatch(r *wire.Request) error {
 			c.server.metrics.factsIn.Add(1)
 		}
 		before = max(before, held[i].Seq)
-		places[i] = wire.PlaceOf(&held[i], duplicate)
+		places[i] = protocol.AckOf(&held[i], duplicate)
 	}
-	c.answer(func(dst []byte) []byte { return wire.AppendWrittenBatch(dst, places, r.ID) })
+	c.answer(func(dst []byte) []byte { return protocol.AppendWrittenBatch(dst, places, r.ID) })
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // A record in an arena, numbers in little endian:
@@ -56,7 +56,7 @@ func (s *namespace) encode(dst []byte, f *backend.Fact, prev Record) []byte {
 	start, from := len(dst), len(dst)
 	dst = append(dst, make([]byte, atTexts)...)
 	dst = append(dst, f.Key...)
-	value := wire.TrimSpace(f.Value)
+	value := jsonvalue.TrimSpace(f.Value)
 	dst = append(dst, value...)
 	part := func() int { // the length of what was appended since the last call
 		n := len(dst) - from

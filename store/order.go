@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // A rank is what a record has in a field, as it is ordered: see Query.OrderBy.
 type rank struct {
 	kind   kind
-	number decimal
+	number jsonvalue.Number
 	text   []byte // of a string, without its escapes; of an array or object in the form of appendEqual
 }
 
@@ -43,7 +43,7 @@ func rankOf(found []byte) rank {
 	case 't':
 		return rank{kind: kindTrue}
 	case '"':
-		return rank{kind: kindString, text: backend.AppendUnescaped(nil, found[1:len(found)-1])}
+		return rank{kind: kindString, text: jsonvalue.AppendUnescaped(nil, found[1:len(found)-1])}
 	case '[', '{':
 		form, err := appendEqual(nil, found)
 		if err != nil {
@@ -54,7 +54,7 @@ func rankOf(found []byte) rank {
 		}
 		return rank{kind: kindObject, text: form}
 	}
-	return rank{kind: kindNumber, number: parseDecimal(found, nil)}
+	return rank{kind: kindNumber, number: jsonvalue.ParseNumber(found, nil)}
 }
 
 func (a rank) compare(b rank) int {
@@ -62,7 +62,7 @@ func (a rank) compare(b rank) int {
 		return cmp.Compare(a.kind, b.kind)
 	}
 	if a.kind == kindNumber {
-		return a.number.compare(b.number)
+		return a.number.Compare(b.number)
 	}
 	return bytes.Compare(a.text, b.text)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // ErrNewer is reported for a value whose schema version is above the one that this program knows.
@@ -94,7 +95,7 @@ func (r Record) Upcast() (json.RawMessage, error) {
 	for ; version <= len(u.steps); version++ {
 		var err error
 		if value, err = u.steps[version-1].call(value); err == nil {
-			err = backend.CheckJSON(value, math.MaxInt32)
+			err = jsonvalue.Check(value, math.MaxInt32)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("store: upcast fact %s, key %q in store %q, from version %d: %w", r.ID(), r.Key(), r.Store(), version, err)

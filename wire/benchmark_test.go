@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -68,7 +69,7 @@ func BenchmarkParseFactChecked(b *testing.B) {
 
 func BenchmarkDraft(b *testing.B) {
 	f := typical()
-	var d wire.Draft
+	var d wire.EncodedFact
 	d.Encode(&f)
 	buf := make([]byte, 0, 1024)
 	b.SetBytes(int64(len(wire.AppendFact(nil, &f))))
@@ -148,7 +149,7 @@ func BenchmarkCheckJSON(b *testing.B) {
 	b.SetBytes(int64(len(src)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := backend.CheckJSON(src, backend.MaxDepth); err != nil {
+		if err := jsonvalue.Check(src, backend.MaxDepth); err != nil {
 			b.Fatal(err)
 		}
 	}

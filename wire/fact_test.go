@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -28,7 +30,7 @@ func TestAppendFactForm(t *testing.T) {
 		`"producer":"p","derivation":[1],"value":{"a": [1.0e-07, null]}}`, string(wire.AppendFact(nil, &f)))
 	require.Equal(t, `{"id":"i\"d","store":"s\\","key":"k\n\u0001é","value":{"a": [1.0e-07, null]},"value_hash":"ab",`+
 		`"causation":"c","transaction_time":1795467633.8167136,"valid_time":-0.9999995,"schema_version":2,`+
-		`"producer":"p","derivation":[1]}`, string(wire.AppendFactV1(nil, &f)))
+		`"producer":"p","derivation":[1]}`, string(protocol.AppendFactV1(nil, &f)))
 
 	last := backend.Fact{Seq: math.MaxUint64, ID: "i", Store: "s", Value: []byte("1"), SchemaVersion: 1}
 	parsed, err := wire.ParseFact(wire.AppendFact(nil, &last))
@@ -38,12 +40,12 @@ func TestAppendFactForm(t *testing.T) {
 	least := backend.Fact{ID: "i", Store: "s", SchemaVersion: 1}
 	require.Equal(t, `{"id":"i","store":"s","key":"","value":null}`, string(wire.AppendFact(nil, &least)))
 	require.Equal(t, `{"id":"i","store":"s","key":"","value":null,"value_hash":null,"causation":null,"transaction_time":null,`+
-		`"valid_time":null,"schema_version":1,"producer":null,"derivation":null}`, string(wire.AppendFactV1(nil, &least)))
+		`"valid_time":null,"schema_version":1,"producer":null,"derivation":null}`, string(protocol.AppendFactV1(nil, &least)))
 }
 
-func TestDraftIsAppendFact(t *testing.T) {
+func TestEncodedFactIsAppendFact(t *testing.T) {
 	f := typical()
-	var d wire.Draft
+	var d wire.EncodedFact
 	for range 2 { // its memory is used again
 		d.Encode(&f)
 		want := wire.AppendFact([]byte("x"), &f)
@@ -133,7 +135,7 @@ func TestGroups(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := wire.AppendGroup([]byte("x"), facts)[1:]
-			require.NoError(t, backend.CheckJSON(body, 100))
+			require.NoError(t, jsonvalue.Check(body, 100))
 			require.Equal(t, strings.Contains(name, "several"), strings.HasPrefix(string(body), "[\n"))
 			got, err := wire.ParseGroup(nil, body)
 			require.NoError(t, err)

@@ -2,7 +2,6 @@ package wire_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -158,7 +158,7 @@ func requireRubyFact(t testing.TB, body []byte) {
 	f, err := wire.CheckFact(body)
 	require.NoError(t, err)
 	require.NoError(t, f.Validate())
-	require.Equal(t, string(body), string(wire.AppendFactV1(nil, &f)))
+	require.Equal(t, string(body), string(protocol.AppendFactV1(nil, &f)))
 	hash, err := wire.Hash(f.Value)
 	require.NoError(t, err)
 	require.Equal(t, f.ValueHash, hash)
@@ -179,58 +179,6 @@ func TestRubySnapshots(t *testing.T) {
 			requireRubyFact(t, body)
 		}
 	}
-}
-
-func TestRubyConversations(t *testing.T) {
-	files, err := filepath.Glob("testdata/wire/*.json")
-	require.NoError(t, err)
-	require.Len(t, files, 15)
-	facts := 0
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			require.NoError(t, err)
-			var conversation struct {
-				Turns []struct {
-					Hex    string
-					Frames []struct {
-						Offset, Len int
-						CRC         string
-						Body        string
-					}
-				}
-			}
-			require.NoError(t, json.Unmarshal(data, &conversation))
-			for _, turn := range conversation.Turns {
-				stream, err := hex.DecodeString(turn.Hex)
-				require.NoError(t, err)
-				bodies, _, err := readFrames(stream)
-				require.Equal(t, io.EOF, err)
-				require.Len(t, bodies, len(turn.Frames))
-				again := []byte{}
-				for i, body := range bodies {
-					require.Equal(t, turn.Frames[i].Offset, len(again))
-					require.Equal(t, turn.Frames[i].Body, string(body))
-					again = wire.AppendFrame(again, body)
-					require.Equal(t, turn.Frames[i].CRC, hex.EncodeToString(again[len(again)-4:]))
-					var message struct {
-						Fact  json.RawMessage
-						Facts []json.RawMessage
-					}
-					require.NoError(t, json.Unmarshal(body, &message))
-					if message.Fact != nil {
-						message.Facts = append(message.Facts, message.Fact)
-					}
-					for _, fact := range message.Facts {
-						requireRubyFact(t, fact)
-						facts++
-					}
-				}
-				require.Equal(t, stream, again)
-			}
-		})
-	}
-	require.NotZero(t, facts)
 }
 
 func TestReaderTellsEndsApart(t *testing.T) {

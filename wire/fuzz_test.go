@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -104,7 +106,7 @@ func FuzzParseFact(f *testing.F) {
 		case fastErr == nil:
 			damaged := false
 			for _, v := range []json.RawMessage{fast.Value, fast.Producer, fast.Derivation} {
-				damaged = damaged || v != nil && backend.CheckJSON(v, backend.MaxDepth+9) != nil
+				damaged = damaged || v != nil && jsonvalue.Check(v, backend.MaxDepth+9) != nil
 			}
 			require.True(t, damaged, "only damage inside values may go unnoticed")
 		default:
@@ -120,7 +122,7 @@ func endsWithValue(body, value []byte) bool {
 
 // requireSameFact requires that a fact which was read is the same after it was written and read.
 func requireSameFact(t testing.TB, f backend.Fact) {
-	for _, body := range [][]byte{wire.AppendFact(nil, &f), wire.AppendFactV1(nil, &f)} {
+	for _, body := range [][]byte{wire.AppendFact(nil, &f), protocol.AppendFactV1(nil, &f)} {
 		g, err := wire.CheckFact(body)
 		require.NoError(t, err)
 		if !bytes.Contains(body, []byte(`{"seq":`)) {
@@ -155,9 +157,9 @@ func FuzzFact(f *testing.F) {
 			return
 		}
 		fact.SchemaVersion = max(fact.SchemaVersion, 1)
-		fact.Value = wire.TrimSpace(fact.Value)
+		fact.Value = jsonvalue.TrimSpace(fact.Value)
 		for _, v := range []*json.RawMessage{&fact.Producer, &fact.Derivation} {
-			if *v = wire.TrimSpace(*v); backend.IsNull(*v) {
+			if *v = jsonvalue.TrimSpace(*v); backend.IsNull(*v) {
 				*v = nil
 			}
 		}
@@ -185,7 +187,7 @@ func FuzzGroup(f *testing.F) {
 			return
 		}
 		require.NotEmpty(t, got)
-		if backend.CheckJSON(body, 200) != nil {
+		if jsonvalue.Check(body, 200) != nil {
 			return
 		}
 		again, err := wire.ParseGroup(nil, wire.AppendGroup(nil, got))
@@ -233,7 +235,7 @@ func FuzzTime(f *testing.F) {
 			require.ErrorIs(t, err, backend.ErrInvalid)
 			return
 		}
-		require.NoError(t, backend.CheckJSON(text, 0))
+		require.NoError(t, jsonvalue.Check(text, 0))
 		written := wire.AppendTime(nil, got)
 		again, err := wire.ParseTime(written)
 		require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // AppendGroup appends the body that holds all the facts as one: an array, or for a single fact the
@@ -86,12 +87,12 @@ func parseOwnGroup(facts []backend.Fact, body []byte) ([]backend.Fact, bool) {
 
 // checkGroup parses any array of facts, looking at every byte.
 func checkGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
-	if err := backend.CheckJSON(body, maxBodyDepth+1); err != nil {
+	if err := jsonvalue.Check(body, maxBodyDepth+1); err != nil {
 		return nil, &backend.InvalidError{Field: "facts", Reason: err.Error()}
 	}
 	n := len(facts)
-	for _, v := range elements(body) {
-		f, err := parseAny(v)
+	for _, v := range jsonvalue.Elements(body) {
+		f, err := ReadFact(v)
 		if err != nil {
 			return nil, err
 		}

@@ -1,10 +1,8 @@
 package wire
 
 import (
-	"math"
-	"unsafe"
-
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // ParseFact parses a fact that this codec wrote and a CRC covered: a frame's body from a log or a
@@ -51,7 +49,7 @@ func parseOwn(body []byte, f *backend.Fact) bool {
 		i++
 	}
 	var ok bool
-	if f.Seq, ok = parseUint(body[start:i]); !ok || f.Seq == 0 {
+	if f.Seq, ok = jsonvalue.ParseUint(body[start:i]); !ok || f.Seq == 0 {
 		return false
 	}
 	return ownRest(body, i, `,"id":"`, f)
@@ -64,7 +62,7 @@ func checkOwn(body []byte, f *backend.Fact) bool {
 		return false
 	}
 	for _, v := range [...][]byte{f.Value, f.Producer, f.Derivation} {
-		if v != nil && backend.CheckJSON(v, maxBodyDepth-1) != nil {
+		if v != nil && jsonvalue.Check(v, maxBodyDepth-1) != nil {
 			return false
 		}
 	}
@@ -153,17 +151,12 @@ func ownText(body []byte, i int, prefix string) (s string, next int, ok bool) {
 	if !has(body, i, prefix) {
 		return "", i, false
 	}
-	i += len(prefix)
-	end, ok := textEnd(body, i)
-	if !ok {
-		return "", i, false
-	}
-	return view(body[i:end]), end + 1, true
+	return jsonvalue.PlainText(body, i+len(prefix))
 }
 
 // ownValue parses a value with others after it.
 func ownValue(body []byte, i int) (v []byte, next int, ok bool) {
-	end := valueEnd(body, i)
+	end := jsonvalue.Skip(body, i)
 	if end <= i || string(body[i:end]) == "null" || !plausible(body[i:end]) {
 		return nil, i, false
 	}
@@ -182,7 +175,7 @@ func plausible(v []byte) bool {
 	case '[':
 		return last == ']' && len(v) > 1
 	}
-	return !isSpace(v[0]) && !isSpace(v[len(v)-1]) && backend.CheckJSON(v, 0) == nil
+	return !jsonvalue.IsSpace(v[0]) && !jsonvalue.IsSpace(v[len(v)-1]) && jsonvalue.Check(v, 0) == nil
 }
 
 func numberEnd(body []byte, i int) int {
@@ -192,77 +185,8 @@ func numberEnd(body []byte, i int) int {
 	return i
 }
 
-// valueEnd returns where the JSON value that begins at b[i] ends, or -1. It trusts the value to be
-// well-formed, and reads nothing beyond b if it is not.
-func valueEnd(b []byte, i int) int {
-	depth := 0
-	for i < len(b) {
-		switch c := b[i]; c {
-		case '"':
-			if i = stringEnd(b, i+1); i < 0 {
-				return -1
-			}
-			if depth == 0 {
-				return i
-			}
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']', ',', ' ', '\n', '\t', '\r':
-			if depth == 0 {
-				return i // the end of a number or word
-			}
-			if c == '}' || c == ']' {
-				if depth--; depth == 0 {
-					return i + 1
-				}
-			}
-		}
-		i++
-	}
-	return -1
-}
-
-// stringEnd returns the place after the quote that ends the string whose text begins at b[i].
-func stringEnd(b []byte, i int) int {
-	for {
-		for i+8 <= len(b) && plainLen(b[i:i+8]) == 8 {
-			i += 8
-		}
-		for i < len(b) && b[i] != '"' && b[i] != '\\' {
-			i++
-		}
-		if i >= len(b) {
-			return -1
-		}
-		if b[i] == '"' {
-			return i + 1
-		}
-		i += 2
-	}
-}
-
 // parseVersion parses a schema version: a whole number, 0 standing for 1.
 func parseVersion(text []byte) (int, bool) {
-	n, ok := parseUint(text)
+	n, ok := jsonvalue.ParseUint(text)
 	return int(max(n, 1)), ok && n <= 1<<31-1
 }
-
-// parseUint parses a JSON number without sign, point and exponent.
-func parseUint(text []byte) (uint64, bool) {
-	if len(text) == 0 || text[0] == '0' && len(text) > 1 {
-		return 0, false
-	}
-	n := uint64(0)
-	for i, b := range text {
-		digit := uint64(b - '0')
-		if digit >= 10 || i >= 19 && n > (math.MaxUint64-digit)/10 {
-			return 0, false
-		}
-		n = n*10 + digit
-	}
-	return n, true
-}
-
-// view returns b as a string that shares its memory.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

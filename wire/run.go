@@ -1,39 +1,6 @@
 package wire
 
-import (
-	"bytes"
-	"context"
-	"iter"
-)
-
-// RunSize is how long a [Run] is at most, in bytes, unless a single frame is longer.
-const RunSize = 256 << 10
-
-// A Run is a piece of a log as it is kept: whole frames, each of one fact or a group of facts.
-type Run struct {
-	// Frames is the frames one after the other. They are shared with the log and with others, and
-	// never change: who wants to change them copies them.
-	Frames []byte
-
-	Last  uint64 // the seq through which the log was read with this run
-	Facts int    // how many facts are in Frames
-
-	// Changed is given with a run that has no frames: the log has nothing after Last at present,
-	// and closes Changed once that may be different.
-	Changed <-chan struct{}
-}
-
-// A Framer is a backend that gives its log out in the frames that it is kept in, so that it can be sent
-// without being encoded again. It is optional: it adds speed to what Replay and Follow say of a log,
-// and no other meaning.
-type Framer interface {
-	// Frames yields the log after seq after, in order and without a gap. At the log's end it yields
-	// a run without frames; a body that wants to wait waits for its Changed, and the next step looks
-	// again. Each pair is a run and nil, or the zero Run and an error, which ends the loop: ctx's,
-	// backend.ErrClosed once the backend is closed, a *backend.CorruptError. No lock is held while
-	// the body runs.
-	Frames(ctx context.Context, after uint64) iter.Seq2[Run, error]
-}
+import "bytes"
 
 // Join returns run with frame after it, without a copy, if that is where frame stands in memory. Both
 // must be slices of one block whose capacity was not cut.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
 // The seconds of the years 1 to 9999, which times of facts lie in.
@@ -55,7 +56,7 @@ func ParseTime(text []byte) (time.Time, error) {
 }
 
 func badTime(field string, text []byte) error {
-	return &backend.InvalidError{Field: field, Reason: quote(text) + " is no number of seconds in the years 1 to 9999"}
+	return &backend.InvalidError{Field: field, Reason: jsonvalue.Excerpt(text) + " is no number of seconds in the years 1 to 9999"}
 }
 
 func parseTime(text []byte) (time.Time, bool) {
@@ -94,7 +95,7 @@ func parseTime(text []byte) (time.Time, bool) {
 // parseExponent reads the rarer forms: with an exponent, or with more digits than fit. It moves
 // the point and reads the plain form that results.
 func parseExponent(text []byte) (time.Time, bool) {
-	if len(text) == 0 || isSpace(text[0]) || isSpace(text[len(text)-1]) || backend.CheckJSON(text, 0) != nil {
+	if len(text) == 0 || jsonvalue.IsSpace(text[0]) || jsonvalue.IsSpace(text[len(text)-1]) || jsonvalue.Check(text, 0) != nil {
 		return time.Time{}, false
 	}
 	negative := text[0] == '-'

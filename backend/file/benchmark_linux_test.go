@@ -160,7 +160,7 @@ func benchmarkBatches(b *testing.B, writers int) {
 	for range writers {
 		all.Go(func() {
 			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
-				if _, err := l.WriteBatch(b.Context(), backend.Batch{Facts: facts[(n-1)*size : n*size]}); err != nil {
+				if _, err := writeBatch(b.Context(), l, backend.Batch{Facts: facts[(n-1)*size : n*size]}); err != nil {
 					b.Error(err)
 				}
 			}
@@ -192,7 +192,7 @@ func benchLog(b *testing.B) (dir string, facts int) {
 	batch := make([]backend.Fact, 0, 200)
 	for n := range facts {
 		if batch = append(batch, benchFact(n)); len(batch) == cap(batch) || n == facts-1 {
-			_, err := l.WriteBatch(context.Background(), backend.Batch{Facts: batch})
+			_, err := writeBatch(context.Background(), l, backend.Batch{Facts: batch})
 			require.NoError(b, err)
 			batch = batch[:0]
 		}
@@ -260,7 +260,7 @@ func benchmarkReplay(b *testing.B, dir string, facts int) {
 	n, bytes := 0, 0
 	for b.Loop() {
 		before := n
-		for f, err := range l.Replay(context.Background(), 0) {
+		for f, err := range backend.Facts(l.Replay(context.Background(), backend.Range{})) {
 			if err != nil {
 				b.Fatal(err)
 			}

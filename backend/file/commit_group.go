@@ -2,6 +2,7 @@ package file
 
 import (
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -75,6 +76,9 @@ func (g *group) assign(writes []*write) int {
 			w.err = err
 			continue
 		}
+		if w.first = 0; fresh > 0 {
+			w.first = next
+		}
 		bodies, before := len(g.bodies), size
 		for j := range w.facts {
 			if w.facts[j].Seq != next {
@@ -82,7 +86,7 @@ func (g *group) assign(writes []*write) int {
 			}
 			next++
 			start := len(g.items)
-			g.items = w.drafts[j].Append(g.items, &w.facts[j])
+			g.items = w.encoded[j].Append(g.items, &w.facts[j])
 			g.bodies = append(g.bodies, g.items[start:])
 			size += len(g.items) - start + len(",\n")
 		}
@@ -94,7 +98,7 @@ func (g *group) assign(writes []*write) int {
 				copy(w.facts, g.given) // their causations may be facts that are never written
 				return i               // it begins the next frame
 			}
-			w.err = l.tooLarge()
+			w.err = sequencer.TooLarge(l.opts.MaxFrame)
 		}
 	}
 	return len(writes)

@@ -205,7 +205,7 @@ func (x *damagedLog) checkOpen(ctx context.Context, a damage, n int) (whole bool
 
 // replay reads the log. Each fact must be one that it held, with its seq.
 func (x *damagedLog) replay(ctx context.Context, l *crashLog) (found []backend.Fact, _ error) {
-	for f, err := range l.Replay(ctx, 0) {
+	for f, err := range backend.Facts(l.Replay(ctx, backend.Range{})) {
 		if err != nil {
 			return found, err
 		}

@@ -324,7 +324,7 @@ func TestFaultConcurrently(t *testing.T) {
 			l, err := s.open(t.Context(), after, m.clone(), false)
 			require.NoError(t, err)
 			there := map[uint64]backend.Fact{}
-			for f, err := range l.Replay(t.Context(), 0) {
+			for f, err := range backend.Facts(l.Replay(t.Context(), backend.Range{})) {
 				require.NoError(t, err)
 				there[f.Seq] = f
 			}

@@ -56,7 +56,7 @@ func oneGroup(t *testing.T, d *vfstest.Disk, l *Log, batches ...backend.Batch) [
 	for i, b := range batches {
 		writers.Go(func() {
 			var facts []backend.Fact
-			if facts, errs[i] = l.WriteBatch(t.Context(), b); errs[i] == nil {
+			if facts, errs[i] = writeBatch(t.Context(), l, b); errs[i] == nil {
 				copy(b.Facts, facts)
 			}
 		})
@@ -91,7 +91,7 @@ func TestJudgedByWhatIsNotWritten(t *testing.T) {
 	}
 	require.NoError(t, errs[4])
 	require.Equal(t, 2, count(t, l, 0))
-	_, err := l.WriteBatch(t.Context(), backend.Batch{Expect: expect(newFact(0).ID)})
+	_, err := writeBatch(t.Context(), l, backend.Batch{Expect: expect(newFact(0).ID)})
 	require.NoError(t, err)
 }
 

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -52,12 +52,8 @@ type Log struct {
 }
 
 var (
-	_ backend.Backend     = (*Log)(nil)
-	_ backend.BatchWriter = (*Log)(nil)
-	_ backend.Follower    = (*Log)(nil)
-	_ backend.Pruner      = (*Log)(nil)
-	_ backend.Stater      = (*Log)(nil)
-	_ wire.Framer         = (*Log)(nil)
+	_ backend.Log = (*Log)(nil)
+	_ wire.Framer = (*Log)(nil)
 )
 
 // Open opens the log in a directory, and recovers what a crash left there; see the package's comment. The
@@ -95,7 +91,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	l.close = sync.OnceValue(l.end)
 	l.idle.L = &l.mu
 	l.group.log = l
-	r := recovery{directory: d, opts: &l.opts, lookup: &lookup{log: l}}
+	r := recovery{directory: d, opts: &l.opts, lookup: (&lookup{log: l}).fact}
 	err = r.run(ctx)
 	if err == nil {
 		l.kept, err = d.quarantined()
@@ -124,6 +120,11 @@ func readOnly(err error) error {
 		return fmt.Errorf("the directory, or a file in it, is read-only here, and a log writes there even to be read; make it writable, or open a copy: %w", err)
 	}
 	return err
+}
+
+// Features implements backend.Log.
+func (l *Log) Features() backend.Features {
+	return backend.Features{Batches: true, Prune: true, MaxFrame: l.opts.MaxFrame}
 }
 
 // Report returns what Open found and did.

@@ -8,7 +8,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// Stats implements backend.Stater. It does no I/O.
+// Stats implements backend.Log. It does no I/O.
 func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	err := l.goOn(ctx)
 	if err != nil {

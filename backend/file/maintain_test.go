@@ -87,7 +87,7 @@ func TestCancelledMaintenance(t *testing.T) {
 		if ext == snapshotExt+tempExt {
 			require.ErrorIs(t, l.WriteSnapshot(ctx, 100), context.Canceled)
 		} else {
-			_, err := l.Prune(ctx, slices.Values([]uint64{1, 2}))
+			_, err := l.Prune(ctx, slices.Values([]uint64{1, 2}), backend.Horizon{})
 			require.ErrorIs(t, err, context.Canceled)
 		}
 		require.Empty(t, tempFiles(d))
@@ -117,7 +117,7 @@ func TestWaitingForMaintenance(t *testing.T) {
 	require.True(t, l.maintenance.TryLock())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, err := l.Prune(ctx, slices.Values([]uint64{1}))
+	_, err := l.Prune(ctx, slices.Values([]uint64{1}), backend.Horizon{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	l.maintenance.Unlock()
 }
@@ -133,11 +133,11 @@ func TestPruneRestoresTheLatest(t *testing.T) {
 		if snapshot {
 			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
 		}
-		report, err := l.Prune(t.Context(), slices.Values([]uint64{3008, 2008, 3008, 9999}))
+		report, err := l.Prune(t.Context(), slices.Values([]uint64{3008, 2008, 3008, 9999}), backend.Horizon{})
 		require.NoError(t, err)
 		require.Equal(t, backend.PruneReport{Pruned: 2, Missing: 1}, report)
 		expect := backend.Batch{Expect: []backend.Expect{{Store: "tasks", Key: "task-000007", ID: newFact(1007).ID}}}
-		_, err = l.WriteBatch(t.Context(), expect)
+		_, err = writeBatch(t.Context(), l, expect)
 		require.NoError(t, err)
 		require.Equal(t, 3098, count(t, l, 0))
 		s, err := l.Stats(t.Context())
@@ -146,7 +146,7 @@ func TestPruneRestoresTheLatest(t *testing.T) {
 		require.NoError(t, l.Close())
 
 		l = openTest(t, opts)
-		_, err = l.WriteBatch(t.Context(), expect)
+		_, err = writeBatch(t.Context(), l, expect)
 		require.NoError(t, err)
 		f, err := l.WriteFact(t.Context(), newFact(3007)) // its ID is forgotten
 		require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestPruneLetsOthersWrite(t *testing.T) {
 		f.Key = fmt.Sprint(n)
 		b.Facts = append(b.Facts, f)
 	}
-	_, err := l.WriteBatch(t.Context(), b)
+	_, err := writeBatch(t.Context(), l, b)
 	require.NoError(t, err)
 	var pruned atomic.Bool
 	told, most := 0, 0
@@ -199,7 +199,7 @@ func TestPruneLetsOthersWrite(t *testing.T) {
 		for seq := uint64(1); seq <= keys && yield(seq); seq++ {
 		}
 	}
-	report, err := l.Prune(t.Context(), all)
+	report, err := l.Prune(t.Context(), all, backend.Horizon{})
 	pruned.Store(true)
 	<-done
 	require.NoError(t, err)
@@ -218,7 +218,7 @@ func TestStats(t *testing.T) {
 	writeSome(t, l, 0, 200)
 	require.NoError(t, l.WriteSnapshot(t.Context(), 100))
 	writeSome(t, l, 200, 300)
-	_, err = l.Prune(t.Context(), slices.Values([]uint64{1, 2, 3, 250}))
+	_, err = l.Prune(t.Context(), slices.Values([]uint64{1, 2, 3, 250}), backend.Horizon{})
 	require.NoError(t, err)
 	active := l.state.Load().active.name
 	require.NoError(t, l.Close())
@@ -255,7 +255,7 @@ func TestVerify(t *testing.T) {
 	require.NoError(t, err)
 	writeSome(t, l, 0, 200)
 	require.NoError(t, l.WriteSnapshot(t.Context(), 100))
-	_, err = l.Prune(t.Context(), slices.Values([]uint64{50, 150}))
+	_, err = l.Prune(t.Context(), slices.Values([]uint64{50, 150}), backend.Horizon{})
 	require.NoError(t, err)
 	foreign := newFact(200)
 	foreign.ValueHash = "of another system"
@@ -389,7 +389,6 @@ func TestOptions(t *testing.T) {
 		"repair":        {Path: "x", Settings: map[string]any{"repair": "yes"}},
 		"address":       {Path: "x", Address: "y"},
 		"colour":        {Path: "x", Settings: map[string]any{"colour": "red"}},
-		"logger":        {Path: "x", Logger: 1},
 	} {
 		_, err := backend.Open(t.Context(), "file", c)
 		var invalid *backend.InvalidError

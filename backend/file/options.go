@@ -123,15 +123,9 @@ func init() {
 }
 
 func optionsOf(c backend.Config) (Options, error) {
-	o := Options{Path: c.Path}
+	o := Options{Path: c.Path, Logger: c.Logger}
 	if err := c.Only("file", "path", "sync", "sync_interval", "segment_size", "repair"); err != nil {
 		return o, err
-	}
-	if c.Logger != nil {
-		var ok bool
-		if o.Logger, ok = c.Logger.(*zap.Logger); !ok {
-			return o, &backend.InvalidError{Field: "logger", Reason: fmt.Sprintf("a %T, and backend %q takes a *zap.Logger", c.Logger, "file")}
-		}
 	}
 	for name, v := range c.Settings {
 		ok := true

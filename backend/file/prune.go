@@ -13,13 +13,13 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Prune implements backend.Pruner. It replaces each file that has one of the facts, one after the other.
-// Writers, readers and followers go on meanwhile; WriteSnapshot waits.
-func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64]) (backend.PruneReport, error) {
+// Prune implements backend.Log. It replaces each file that has one of the facts, one after the other. Writers,
+// readers and followers go on meanwhile; WriteSnapshot waits. The horizon is not kept yet.
+func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (backend.PruneReport, error) {
 	wanted := slices.Sorted(seqs)
 	report, err := l.prune(ctx, slices.Compact(wanted))
 	if err != nil {

@@ -16,11 +16,11 @@ type lookup struct {
 	last   uint64         // the seq that was looked up last
 }
 
-// lookupNear is how many seqs a fact that is near another may be away from it.
+// lookupNear is how far a seq may be from another that it is near to.
 const lookupNear = 1000
 
-// Fact implements sequencer.Log.
-func (x *lookup) Fact(seq uint64) (backend.Fact, bool, error) {
+// fact returns the fact at seq, if there is one.
+func (x *lookup) fact(seq uint64) (backend.Fact, bool, error) {
 	near := seq > x.last && seq-x.last <= lookupNear
 	x.last = seq
 	if pruned := x.log.state.Load().pruned; pruned != x.pruned {
@@ -46,24 +46,26 @@ func (x *lookup) find(seq uint64) (backend.Fact, bool) {
 
 // read reads the frame that has a seq and, if on, the ones behind it.
 func (x *lookup) read(seq uint64, on bool) error {
-	r := x.log.reader(seq - 1)
+	r := reader{log: x.log, size: 1, left: backend.Range{After: backend.Cursor{Seq: seq - 1}}, at: seq - 1}
 	defer r.close()
-	if !on {
-		r.size = 1
+	if on {
+		r.size = backend.PageSize
 	}
 	x.facts = nil
-	for size := 0; size == 0 || on && size < runSize; {
-		run, err := r.next(context.Background())
-		if err == nil {
-			x.facts, err = run.parse(x.facts)
+	for size := 0; size == 0 || on && size < r.size; {
+		page, end, err := r.next(context.Background())
+		if err == nil && !end {
+			var facts []backend.Fact
+			facts, err = page.parse()
+			x.facts = append(x.facts, facts...)
 		}
 		if err != nil && len(x.facts) == 0 {
 			return err
 		}
-		if err != nil || run.facts == 0 {
-			break // damage behind the fact concerns readers of the facts there
+		if err != nil || end {
+			break // damage behind the fact concerns those who read the facts there
 		}
-		size += len(run.frames)
+		size += len(page.Bytes)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func TestReadWhatIsReplaced(t *testing.T) {
 			if after%16 > 0 {
 				continue
 			}
-			next, stop := iter.Pull2(l.Replay(t.Context(), after))
+			next, stop := iter.Pull2(backend.Facts(l.Replay(t.Context(), since(after))))
 			defer stop()
 			f, err, ok := next()
 			require.True(t, ok)
@@ -40,7 +40,7 @@ func TestReadWhatIsReplaced(t *testing.T) {
 			readers, places = append(readers, next), append(places, after+1)
 		}
 		if prune {
-			_, err := l.Prune(t.Context(), slices.Values([]uint64{3, 490, 499}))
+			_, err := l.Prune(t.Context(), slices.Values([]uint64{3, 490, 499}), backend.Horizon{})
 			require.NoError(t, err)
 		} else {
 			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
@@ -78,7 +78,7 @@ func TestFollowReadsTheTailFromMemory(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 10
-	for f, err := range l.Follow(ctx, 0) {
+	for f, err := range backend.Facts(l.Follow(ctx, backend.Range{})) {
 		require.NoError(t, err)
 		if f.Seq == uint64(n) {
 			if n == 100 {
@@ -122,7 +122,7 @@ func TestWrittenAgain(t *testing.T) {
 	for _, seq := range []uint64{1999, 2000} {
 		_, err := l.WriteFact(t.Context(), newFact(1999))
 		require.NoError(t, err)
-		_, err = l.Prune(t.Context(), slices.Values([]uint64{seq}))
+		_, err = l.Prune(t.Context(), slices.Values([]uint64{seq}), backend.Horizon{})
 		require.NoError(t, err)
 		again, err := l.WriteFact(t.Context(), newFact(int(seq)-1))
 		require.NoError(t, err)
@@ -135,21 +135,23 @@ func TestIdleReader(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New()})
 	writeSome(t, l, 0, 10)
 	l.update(func(s *state) { s.tail = tail{} })
-	r := l.reader(0)
+	r := reader{log: l, size: backend.PageSize}
 	defer r.close()
-	run, err := r.next(t.Context())
+	page, end, err := r.next(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 10, run.facts)
+	require.False(t, end)
+	require.Equal(t, 10, page.Facts)
 	require.NotNil(t, r.file.File)
-	run, err = r.next(t.Context())
+	page, end, err = r.next(t.Context())
 	require.NoError(t, err)
-	require.Zero(t, run.facts)
-	require.EqualValues(t, 10, run.last)
+	require.True(t, end)
+	require.Zero(t, page.Facts)
+	require.EqualValues(t, 10, page.Through.Seq)
 	require.Nil(t, r.file.File)
 	writeSome(t, l, 10, 11)
-	run, err = r.next(t.Context())
+	page, _, err = r.next(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 11, run.last)
+	require.EqualValues(t, 11, page.Through.Seq)
 }
 
 // TestOpenCancelled ends the context while a snapshot without an index is read: little more of it is.
@@ -233,7 +235,7 @@ func TestOpenReadsIndexes(t *testing.T) {
 		again, err := l.WriteFact(t.Context(), newFact(7))
 		require.NoError(t, err)
 		require.EqualValues(t, 8, again.Seq)
-		_, err = l.WriteBatch(t.Context(), backend.Batch{Expect: []backend.Expect{{Store: "tasks", Key: "task-000007", ID: newFact(1007).ID}}})
+		_, err = writeBatch(t.Context(), l, backend.Batch{Expect: []backend.Expect{{Store: "tasks", Key: "task-000007", ID: newFact(1007).ID}}})
 		require.NoError(t, err)
 		reused := newFact(8)
 		reused.Key = "another"
@@ -270,7 +272,7 @@ func (l *Log) files() (all []format.File) {
 
 func replayAll(t testing.TB, l *Log) (all []backend.Fact) {
 	t.Helper()
-	for f, err := range l.Replay(t.Context(), 0) {
+	for f, err := range backend.Facts(l.Replay(t.Context(), backend.Range{})) {
 		require.NoError(t, err)
 		all = append(all, f.Clone())
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
 // A recovery finds out what a directory holds, and makes it ready to be written to. It ends with Open, and
@@ -17,7 +17,7 @@ import (
 type recovery struct {
 	*directory
 	opts     *Options
-	lookup   *lookup
+	lookup   func(seq uint64) (backend.Fact, bool, error) // for the sequencer
 	progress progress
 	ignored  []ignored // files that the log does not use
 	built    []builtIndex

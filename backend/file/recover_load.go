@@ -6,7 +6,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
 // load gives the sequencer what the sealed segments hold, from their indexes, and repairs segments if it has

@@ -16,16 +16,18 @@ import (
 // durable.
 type newFile struct {
 	dir  *directory
+	temp string // its name until then
 	name string
 	file vfs.File
 }
 
 func (d *directory) create(name string) (*newFile, error) {
-	f, err := d.fs.Create(d.join(name + tempExt))
+	temp := name + tempExt
+	f, err := d.fs.Create(d.join(temp))
 	if err != nil {
 		return nil, err
 	}
-	return &newFile{d, name, f}, nil
+	return &newFile{d, temp, name, f}, nil
 }
 
 // install makes the file durable and gives it its name; swap, if not nil, is called at that moment. If the
@@ -37,14 +39,14 @@ func (d *directory) create(name string) (*newFile, error) {
 func (n *newFile) install(swap func()) error {
 	d := n.dir
 	if err := n.file.Sync(); err != nil {
-		return errors.Join(fmt.Errorf("sync: %w", err), d.fs.Remove(d.join(n.name+tempExt)))
+		return errors.Join(fmt.Errorf("sync: %w", err), d.fs.Remove(d.join(n.temp)))
 	}
 	err := n.rename(swap)
 	if err == nil {
 		err = d.fs.SyncDir(d.path)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: rename %s: %w", backend.ErrFailed, n.name+tempExt, err)
+		return fmt.Errorf("%w: rename %s: %w", backend.ErrFailed, n.temp, err)
 	}
 	return nil
 }
@@ -55,10 +57,10 @@ func (n *newFile) rename(swap func()) error {
 	d := n.dir
 	d.names.Lock()
 	defer d.names.Unlock()
-	err := d.fs.Rename(d.join(n.name+tempExt), d.join(n.name))
+	err := d.fs.Rename(d.join(n.temp), d.join(n.name))
 	done := err == nil
 	if !done {
-		_, statErr := d.fs.Stat(d.join(n.name + tempExt))
+		_, statErr := d.fs.Stat(d.join(n.temp))
 		done = errors.Is(statErr, fs.ErrNotExist)
 	}
 	if done && swap != nil {
@@ -69,7 +71,7 @@ func (n *newFile) rename(swap func()) error {
 
 // discard closes the file and removes it.
 func (n *newFile) discard() error {
-	return errors.Join(n.file.Close(), n.dir.fs.Remove(n.dir.join(n.name+tempExt)))
+	return errors.Join(n.file.Close(), n.dir.fs.Remove(n.dir.join(n.temp)))
 }
 
 // A replacement is a snapshot, or a segment file with gaps, that is being written.

@@ -1,9 +1,12 @@
 package memory
 
 import (
+	"bytes"
+	"slices"
 	"sort"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -13,85 +16,117 @@ const (
 	maxChunk = 4 << 20
 )
 
-// A chunk is a run of frames, each of one fact. Its length grows under the log's lock; what is
-// below the length stays as it is.
+// A chunk is a run of frames, each of one batch. Its length grows under the log's lock; the bytes below
+// the length never change.
 type chunk struct {
 	frames  []byte
 	offsets []uint32 // where each frame begins
-	first   uint64   // the seq of its first fact
-	last    uint64   // the seq of its last fact
+	facts   int      // in all frames
+	first   uint64   // the seq of the first fact
+	last    uint64   // the seq of the last fact
 }
 
 // room reports whether a frame of n bytes fits.
 func (c *chunk) room(n int) bool { return cap(c.frames)-len(c.frames) >= n }
 
-// loose reports whether the chunk could take less room, by itself or as a part of another.
+// loose reports whether the chunk can take less memory, alone or as a part of another.
 func (c *chunk) loose() bool {
 	return len(c.frames) < maxChunk/2 || cap(c.frames)-len(c.frames) > maxChunk/8
 }
 
-func (c *chunk) append(seq uint64, frame []byte) {
+// append adds a frame, for which there is room.
+func (c *chunk) append(frame []byte) {
+	body, _, _ := wire.CutFrame(frame)
+	first, last, facts := wire.Seqs(body)
 	if len(c.offsets) == 0 {
-		c.first = seq
+		c.first = first
 	}
-	c.last = seq
+	c.last = last
+	c.facts += facts
 	c.offsets = append(c.offsets, uint32(len(c.frames)))
 	c.frames = append(c.frames, frame...)
 }
 
+// end returns where the i-th frame ends.
+func (c *chunk) end(i int) int {
+	if i+1 < len(c.offsets) {
+		return int(c.offsets[i+1])
+	}
+	return len(c.frames)
+}
+
+// frame returns the i-th frame.
+func (c *chunk) frame(i int) []byte { return c.frames[c.offsets[i]:c.end(i)] }
+
 // body returns the body of the i-th frame.
 func (c *chunk) body(i int) []byte {
-	body, _, _ := wire.CutFrame(c.frames[c.offsets[i]:])
+	body, _, _ := wire.CutFrame(c.frame(i))
 	return body
 }
 
-// seq returns the seq of the i-th fact.
-func (c *chunk) seq(i int) uint64 { return wire.Seq(c.body(i)) }
-
-// after returns the index of the first fact with a seq above seq.
+// after returns the index of the first frame that has a fact with a seq above seq.
 func (c *chunk) after(seq uint64) int {
 	if seq < c.first {
 		return 0
 	}
-	return sort.Search(len(c.offsets), func(i int) bool { return c.seq(i) > seq })
-}
-
-// fact returns the fact at seq, in the chunk's own memory.
-func (c *chunk) fact(seq uint64) (backend.Fact, bool, error) {
-	i := c.after(seq - 1)
-	if i == len(c.offsets) || c.seq(i) != seq {
-		return backend.Fact{}, false, nil
-	}
-	f, err := wire.ParseFact(c.body(i))
-	return f, err == nil, err
-}
-
-// merge returns chunks with the facts of old but those dropped, in as little memory as they need.
-func merge(old []*chunk, drop func(seq uint64) bool) []*chunk {
-	kept, total := make([][]bool, len(old)), 0
-	for i, c := range old {
-		kept[i] = make([]bool, len(c.offsets))
-		for j := range c.offsets {
-			if kept[i][j] = !drop(c.seq(j)); kept[i][j] {
-				total += len(c.body(j)) + wire.FrameOverhead
-			}
+	i := sort.Search(len(c.offsets), func(i int) bool {
+		return wire.Seq(bytes.TrimLeft(c.body(i), "[\n")) > seq
+	})
+	if i > 0 { // the frame before it begins at or below seq, and may end above it
+		if _, last, _ := wire.Seqs(c.body(i - 1)); last > seq {
+			i--
 		}
 	}
-	var merged []*chunk
-	var to *chunk
-	for i, c := range old {
-		for j, offset := range c.offsets {
-			if !kept[i][j] {
-				continue
+	return i
+}
+
+// repack returns chunks with the facts of old except those at the seqs in gone, in as little memory as they
+// need, and the facts that it left out. The facts that remain of a batch stay together.
+func repack(old []*chunk, gone seqrange.Set) (packed []*chunk, pruned []backend.Fact, err error) {
+	left := 0 // bytes still to come, at most
+	for _, c := range old {
+		left += len(c.frames)
+	}
+	var facts []backend.Fact
+	for _, c := range old {
+		for i := range c.offsets {
+			frame, body := c.frame(i), c.body(i)
+			size := len(frame)
+			if first, last, _ := wire.Seqs(body); gone.Overlaps(first, last) {
+				if facts, err = wire.ParseGroup(facts[:0], body); err != nil {
+					return nil, nil, err
+				}
+				kept := facts[:0]
+				for _, f := range facts {
+					if gone.Has(f.Seq) {
+						pruned = append(pruned, f)
+					} else {
+						kept = append(kept, f)
+					}
+				}
+				switch len(kept) {
+				case 0:
+					frame = nil
+				case len(facts):
+				default:
+					frame = wire.CloseFrame(wire.AppendGroup(wire.OpenFrame(nil), kept), 0)
+				}
 			}
-			n := len(c.body(j)) + wire.FrameOverhead
-			if to == nil || !to.room(n) {
-				to = &chunk{frames: make([]byte, 0, max(n, min(total, maxChunk)))}
-				merged = append(merged, to)
+			if n := len(packed); frame != nil {
+				if n == 0 || !packed[n-1].room(len(frame)) {
+					packed = append(packed, &chunk{frames: make([]byte, 0, max(len(frame), min(left, maxChunk)))})
+					n++
+				}
+				packed[n-1].append(frame)
 			}
-			to.append(c.seq(j), c.frames[offset:][:n])
-			total -= n
+			left -= size
 		}
 	}
-	return merged
+	for _, c := range packed {
+		if cap(c.frames)-len(c.frames) > cap(c.frames)/16 {
+			c.frames = slices.Clone(c.frames)
+		}
+		c.offsets = slices.Clip(c.offsets)
+	}
+	return packed, pruned, nil
 }

@@ -7,11 +7,12 @@ import (
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// WriteSnapshot implements backend.Backend. Frames in RAM are what replays fastest, so it makes
-// them take no more room than they need: chunks that are not full become full ones.
+// WriteSnapshot implements backend.Backend. Frames in RAM already replay as fast as possible, so it only
+// makes them take no more memory than they need: chunks that are not full become full ones.
 func (l *Log) WriteSnapshot(ctx context.Context, through uint64) error {
 	l.compacting.Lock()
 	defer l.compacting.Unlock()
@@ -19,18 +20,19 @@ func (l *Log) WriteSnapshot(ctx context.Context, through uint64) error {
 	if err != nil {
 		return fmt.Errorf("memory: write snapshot: %w", err)
 	}
-	var tidy, loose []*chunk
-	for i, c := range chunks {
-		if c.loose() && (through == 0 || c.last <= through) {
-			loose = append(loose, c)
-			if i < len(chunks)-1 {
-				continue
-			}
-			c = nil
+	var tidy []*chunk
+	for i := 0; i < len(chunks); i++ {
+		from := i
+		for i < len(chunks) && chunks[i].loose() && (through == 0 || chunks[i].last <= through) {
+			i++
 		}
-		tidy = append(tidy, merge(loose, func(uint64) bool { return false })...)
-		if loose = nil; c != nil {
-			tidy = append(tidy, c)
+		packed, _, err := repack(chunks[from:i], nil)
+		if err != nil {
+			return fmt.Errorf("memory: write snapshot: %w", err)
+		}
+		tidy = append(tidy, packed...)
+		if i < len(chunks) {
+			tidy = append(tidy, chunks[i])
 		}
 	}
 	if err := l.replace(chunks, tidy, nil); err != nil {
@@ -39,91 +41,88 @@ func (l *Log) WriteSnapshot(ctx context.Context, through uint64) error {
 	return nil
 }
 
-// Prune implements backend.Pruner.
-func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64]) (backend.PruneReport, error) {
-	wanted := map[uint64]struct{}{}
-	for seq := range seqs {
-		wanted[seq] = struct{}{}
+// Prune implements backend.Log. The Horizon is accepted and not kept.
+func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (backend.PruneReport, error) {
+	if err := ctx.Err(); err != nil {
+		return backend.PruneReport{}, fmt.Errorf("memory: prune: nothing is removed: %w", err)
 	}
+	wanted := seqrange.Collect(seqs)
 	l.compacting.Lock()
 	defer l.compacting.Unlock()
+	pruned, err := l.prune(ctx, wanted)
+	if err != nil {
+		return backend.PruneReport{}, fmt.Errorf("memory: prune: nothing is removed: %w", err)
+	}
+	return backend.PruneReport{Pruned: uint64(pruned), Missing: wanted.Len() - uint64(pruned)}, nil
+}
+
+// prune removes the facts at the given seqs, and returns how many these were. The caller holds compacting.
+func (l *Log) prune(ctx context.Context, seqs seqrange.Set) (int, error) {
 	chunks, err := l.seal(ctx)
 	if err != nil {
-		return backend.PruneReport{}, fmt.Errorf("memory: prune: %w", err)
+		return 0, err
 	}
-	gone := func(seq uint64) bool { _, ok := wanted[seq]; return ok }
 	var pruned []backend.Fact
 	var rest []*chunk
 	for _, c := range chunks {
 		if err := ctx.Err(); err != nil {
-			return backend.PruneReport{}, fmt.Errorf("memory: prune: nothing is pruned: %w", err)
+			return 0, err
 		}
-		before := len(pruned)
-		for i := range c.offsets {
-			if !gone(c.seq(i)) {
-				continue
-			}
-			f, err := wire.ParseFact(c.body(i))
-			if err != nil {
-				return backend.PruneReport{}, fmt.Errorf("memory: prune seq %d: %w", c.seq(i), err)
-			}
-			pruned = append(pruned, f)
-		}
-		if len(pruned) == before {
+		if !seqs.Overlaps(c.first, c.last) {
 			rest = append(rest, c)
-		} else {
-			rest = append(rest, merge([]*chunk{c}, gone)...)
+			continue
 		}
+		kept, gone, err := repack([]*chunk{c}, seqs)
+		if err != nil {
+			return 0, fmt.Errorf("seqs %d to %d: %w", c.first, c.last, err)
+		}
+		rest, pruned = append(rest, kept...), append(pruned, gone...)
 	}
-	latest, err := l.successions(rest, pruned)
-	if err == nil {
-		err = l.replace(chunks, rest, latest)
-	}
+	latest, err := l.replacements(rest, pruned)
 	if err != nil {
-		return backend.PruneReport{}, fmt.Errorf("memory: prune: %w", err)
+		return 0, err
 	}
-	return backend.PruneReport{Pruned: uint64(len(pruned)), Missing: uint64(len(wanted) - len(pruned))}, nil
+	return len(pruned), l.replace(chunks, rest, latest)
 }
 
-// A succession is a key's latest fact, which is pruned, and the latest one left, if any.
-type succession struct {
-	gone backend.Fact
-	left *backend.Fact
-}
+// A replacement is a key's latest fact, which is pruned, and the latest one left, zero if there is none.
+type replacement struct{ gone, left backend.Fact }
 
-// successions returns those of the pruned facts that are the latest of their keys, each with the
-// latest of its key in the rest of the log.
-func (l *Log) successions(rest []*chunk, pruned []backend.Fact) ([]succession, error) {
+// replacements returns those pruned facts that are the latest of their keys, each with the latest fact of
+// its key in the rest of the log.
+func (l *Log) replacements(rest []*chunk, pruned []backend.Fact) ([]replacement, error) {
 	type name struct{ store, key string }
-	var all []succession
+	var all []replacement
 	places := map[name]int{}
 	l.mu.Lock()
 	for _, f := range pruned {
 		if !l.closed && l.seq.Latest(f.Store, f.Key) == f.Seq {
 			places[name{f.Store, f.Key}] = len(all)
-			all = append(all, succession{gone: f})
+			all = append(all, replacement{gone: f})
 		}
 	}
 	l.mu.Unlock()
 	if len(all) == 0 {
 		return nil, nil
 	}
+	var facts []backend.Fact
 	for _, c := range rest {
 		for i := range c.offsets {
-			f, err := wire.ParseFact(c.body(i))
-			if err != nil {
+			var err error
+			if facts, err = wire.ParseGroup(facts[:0], c.body(i)); err != nil {
 				return nil, err
 			}
-			if place, ok := places[name{f.Store, f.Key}]; ok {
-				all[place].left = &f
+			for _, f := range facts {
+				if place, ok := places[name{f.Store, f.Key}]; ok {
+					all[place].left = f
+				}
 			}
 		}
 	}
 	return all, nil
 }
 
-// seal makes the chunks that the log has now its readers' only, and returns them. The caller holds
-// compacting.
+// seal makes the log's chunks take no more frames, and returns them. The caller holds compacting.
 func (l *Log) seal(ctx context.Context) ([]*chunk, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -137,25 +136,18 @@ func (l *Log) seal(ctx context.Context) ([]*chunk, error) {
 	return slices.Clone(l.chunks), nil
 }
 
-// replace puts chunks in the place of old, which are the log's first ones, and makes the successors
-// the latest facts of their keys. The caller holds compacting.
-func (l *Log) replace(old, chunks []*chunk, latest []succession) error {
+// replace puts chunks in the place of old, which are the log's first ones, and makes the facts left the
+// latest of their keys. The caller holds compacting.
+func (l *Log) replace(old, chunks []*chunk, latest []replacement) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return backend.ErrClosed
 	}
-	for _, c := range old {
-		l.facts -= uint64(len(c.offsets))
-		l.bytes -= uint64(len(c.frames))
-	}
-	for _, c := range chunks {
-		l.facts += uint64(len(c.offsets))
-		l.bytes += uint64(len(c.frames))
-	}
 	l.chunks = slices.Concat(chunks, l.chunks[len(old):])
-	for _, s := range latest {
-		l.seq.Pruned(s.gone.Store, s.gone.Key, s.gone.Seq, s.left)
+	l.found = nil
+	for _, r := range latest {
+		l.seq.Pruned(r.gone.Store, r.gone.Key, r.gone.Seq, &r.left)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func ExampleNew() {
 			log.Fatal(err)
 		}
 	}
-	for f, err := range l.Replay(ctx, 0) {
+	for f, err := range backend.Facts(l.Replay(ctx, backend.Range{})) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -1,63 +1,66 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Log is a backend.Backend in RAM, with all the optional interfaces. Its methods may be called
-// concurrently.
+// A Log is a backend.Log in RAM. Its methods may be called concurrently.
 type Log struct {
-	opts Options
+	opts   Options
+	change ctxsync.Signal // when there is more to read, or the log is closed
 
-	mu      sync.Mutex // held for no longer than it takes to number and copy a batch
+	// mu guards the fields below it. It is held for no longer than it takes to number and copy a batch.
+	mu      sync.Mutex
 	seq     *sequencer.Sequencer
-	chunks  []*chunk // never changed in place but for its last element; see replace
-	sealed  bool     // the last chunk takes no more
-	facts   uint64
-	bytes   uint64
-	changed chan struct{} // closed when there is more to read, or the log is closed; nil: no one waits
+	chunks  []*chunk       // only the last one is changed in place, see replace
+	sealed  bool           // the last chunk takes no more frames
+	found   []backend.Fact // of the frame that fact looked into last
+	bodies  [][]byte       // of the facts of one frame, while it is built
+	scratch []byte         // the bodies' memory
+	frame   []byte
 	closed  bool
-	scratch []byte
 
-	compacting sync.Mutex // held by the one who replaces chunks; taken before mu
+	compacting sync.Mutex // held while chunks are replaced; taken before mu
 }
 
 var (
-	_ backend.Backend     = (*Log)(nil)
-	_ backend.BatchWriter = (*Log)(nil)
-	_ backend.Follower    = (*Log)(nil)
-	_ backend.Pruner      = (*Log)(nil)
-	_ backend.Stater      = (*Log)(nil)
-	_ wire.Framer         = (*Log)(nil)
+	_ backend.Log = (*Log)(nil)
+	_ wire.Framer = (*Log)(nil)
 )
 
 // New returns an empty Log.
 func New(opts Options) *Log {
 	l := &Log{opts: opts.withDefaults()}
-	l.seq = sequencer.New(lookup{l})
+	l.seq = sequencer.New(l.fact)
 	return l
 }
 
-// Close lets go of the facts, and ends what reads them with backend.ErrClosed.
+// Close drops the facts, and ends the loops over the log with backend.ErrClosed.
 func (l *Log) Close() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.closed {
-		l.closed = true
-		l.chunks, l.seq, l.scratch = nil, nil, nil
-		l.wake()
-	}
+	l.closed = true
+	l.chunks, l.seq, l.found, l.bodies, l.scratch, l.frame = nil, nil, nil, nil, nil, nil
+	l.mu.Unlock()
+	l.change.Notify()
 	return nil
 }
 
-// Stats says what the log holds. Nothing of it is durable.
+// Features implements backend.Log.
+func (l *Log) Features() backend.Features {
+	return backend.Features{Batches: true, Prune: true, MaxFrame: l.opts.MaxFrame}
+}
+
+// Stats implements backend.Log. Nothing is durable.
 func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	if err := ctx.Err(); err != nil {
 		return backend.Stats{}, fmt.Errorf("memory: stats: %w", err)
@@ -65,22 +68,21 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return backend.Stats{}, errClosed("stats")
+		return backend.Stats{}, fmt.Errorf("memory: stats: %w", backend.ErrClosed)
 	}
-	s := backend.Stats{LastSeq: l.seq.Next() - 1, Facts: l.facts, Bytes: l.bytes}
+	s := backend.Stats{LastSeq: l.last()}
+	for _, c := range l.chunks {
+		s.Facts += uint64(c.facts)
+		s.Bytes += uint64(len(c.frames))
+	}
 	if len(l.chunks) > 0 {
 		s.FirstSeq = l.chunks[0].first
 	}
 	return s, nil
 }
 
-// wake wakes those who wait for more to read. The caller holds mu.
-func (l *Log) wake() {
-	if l.changed != nil {
-		close(l.changed)
-		l.changed = nil
-	}
-}
+// last returns the highest seq ever acknowledged. The caller holds mu.
+func (l *Log) last() uint64 { return l.seq.Next() - 1 }
 
 // at returns the index of the chunk that has the first fact with a seq above seq. The caller
 // holds mu.
@@ -95,21 +97,24 @@ func (l *Log) at(seq uint64) int {
 	return sort.Search(n, func(i int) bool { return l.chunks[i].last > seq })
 }
 
-// lookup is the log as its sequencer sees it, which is used under the log's lock.
-type lookup struct{ log *Log }
-
-// Fact implements sequencer.Log.
-func (l lookup) Fact(seq uint64) (backend.Fact, bool, error) {
-	if i := l.log.at(seq - 1); i < len(l.log.chunks) {
-		f, ok, err := l.log.chunks[i].fact(seq)
-		if ok {
-			f = own(f)
+// fact returns the fact at seq, for the sequencer. It keeps the facts of the last frame, since the facts of a
+// batch that is written again are looked up one after the other. The caller holds mu.
+func (l *Log) fact(seq uint64) (backend.Fact, bool, error) {
+	if n := len(l.found); n == 0 || seq < l.found[0].Seq || seq > l.found[n-1].Seq {
+		i := l.at(seq - 1)
+		if i == len(l.chunks) {
+			return backend.Fact{}, false, nil
 		}
-		return f, ok, err
+		c := l.chunks[i]
+		found, err := wire.ParseGroup(nil, c.body(c.after(seq-1)))
+		if err != nil {
+			return backend.Fact{}, false, err
+		}
+		l.found = found
 	}
-	return backend.Fact{}, false, nil
-}
-
-func errClosed(attempt string) error {
-	return fmt.Errorf("memory: %s: %w", attempt, backend.ErrClosed)
+	i, ok := slices.BinarySearchFunc(l.found, seq, func(f backend.Fact, seq uint64) int { return cmp.Compare(f.Seq, seq) })
+	if !ok {
+		return backend.Fact{}, false, nil
+	}
+	return l.found[i].Clone(), true, nil
 }

@@ -5,150 +5,209 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sort"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// blockSize is how many bytes of frames a reader copies at once, at least one frame. Facts given
-// out share blocks.
-const blockSize = 64 << 10
-
 // Replay implements backend.Backend.
-func (l *Log) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		l.mu.Lock()
-		through := uint64(0)
-		if n := len(l.chunks); n > 0 {
-			through = l.chunks[n-1].last
-		}
-		l.mu.Unlock()
-		r := reader{log: l, seq: after}
-		for {
-			block, _, err := r.next(ctx)
+func (l *Log) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return pages(l.ReplayFrames(ctx, r))
+}
+
+// Follow implements backend.Log.
+func (l *Log) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return pages(l.FollowFrames(ctx, r))
+}
+
+// ReplayFrames implements wire.Framer.
+func (l *Log) ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return l.read(ctx, r, false)
+}
+
+// FollowFrames implements wire.Framer.
+func (l *Log) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return l.read(ctx, r, true)
+}
+
+// pages parses frames. The facts of a page have a copy of the frames for themselves, since the log's own
+// memory must not change.
+func pages(frames iter.Seq2[wire.Frames, error]) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for f, err := range frames {
+			p := backend.Page{Through: f.Through}
+			if f.Facts > 0 {
+				p.Facts = make([]backend.Fact, 0, f.Facts)
+			}
+			for rest := slices.Clone(f.Bytes); len(rest) > 0 && err == nil; {
+				var body []byte
+				body, rest, _ = wire.CutFrame(rest)
+				p.Facts, err = wire.ParseGroup(p.Facts, body)
+			}
 			if err != nil {
-				yield(backend.Fact{}, fmt.Errorf("memory: replay after seq %d: %w", r.seq, err))
+				yield(backend.Page{}, err)
 				return
 			}
-			if block == nil || r.seq >= through {
-				return
-			}
-			if !r.give(ctx, block, through, nil, yield) {
+			if !yield(p, nil) {
 				return
 			}
 		}
 	}
 }
 
-// Follow implements backend.Follower.
-func (l *Log) Follow(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	stores = slices.Clone(stores)
-	return func(yield func(backend.Fact, error) bool) {
-		r := reader{log: l, seq: after}
-		for {
-			block, changed, err := r.next(ctx)
-			if err != nil {
-				yield(backend.Fact{}, fmt.Errorf("memory: follow after seq %d: %w", r.seq, err))
+// read yields the part r of the log and, if follow, what is written later.
+func (l *Log) read(ctx context.Context, r backend.Range, follow bool) iter.Seq2[wire.Frames, error] {
+	r.Stores = slices.Clone(r.Stores)
+	return func(yield func(wire.Frames, error) bool) {
+		rd := reader{log: l, left: r}
+		err := rd.begin(ctx, follow)
+		for first := true; err == nil; first = false {
+			var changed <-chan struct{}
+			if follow {
+				changed = l.change.Changed()
+			}
+			before := rd.left.After
+			var page wire.Frames
+			var end bool
+			if page, end, err = rd.next(ctx); err != nil {
+				break
+			}
+			if (first || page.Facts > 0 || page.Through != before) && !yield(page, nil) {
 				return
 			}
-			if block != nil {
-				if !r.give(ctx, block, ^uint64(0), stores, yield) {
-					return
-				}
-				continue
+			if rd.done() || end && !follow {
+				return
 			}
-			select {
-			case <-changed:
-			case <-ctx.Done():
+			if end {
+				select {
+				case <-changed:
+				case <-ctx.Done():
+				}
 			}
 		}
+		yield(wire.Frames{}, fmt.Errorf("memory: read after seq %d: %w", rd.left.After.Seq, err))
 	}
 }
 
 // A reader is a place in a log.
 type reader struct {
 	log   *Log
-	seq   uint64 // of the last fact passed
-	chunk *chunk // where it is, perhaps no longer a part of the log; nil: not known
-	at    int    // the offset of the next frame there
+	left  backend.Range // what is left to read
+	chunk *chunk        // where the reader is, perhaps no longer a part of the log; nil: not known
+	at    int           // the index of the next frame there
 }
 
-// next returns the frames after the reader's place that are in one piece, without a copy; nil if
-// there are none, and then a channel that is closed once that may have changed.
-func (r *reader) next(ctx context.Context) (frames []byte, changed <-chan struct{}, err error) {
+// begin checks where the reader begins. A reader that does not follow ends where the log ends now.
+func (rd *reader) begin(ctx context.Context, follow bool) error {
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+		return err
 	}
-	l := r.log
+	l, r := rd.log, &rd.left
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, nil, backend.ErrClosed
+		return backend.ErrClosed
 	}
-	if r.chunk == nil || r.at == len(r.chunk.frames) {
-		i := l.at(r.seq)
-		if i == len(l.chunks) {
-			if l.changed == nil {
-				l.changed = make(chan struct{})
-			}
-			return nil, l.changed, nil
-		}
-		r.chunk = l.chunks[i]
-		r.at = int(r.chunk.offsets[r.chunk.after(r.seq)])
+	s := backend.Stats{LastSeq: l.last()}
+	seq, err := s.Resume(r.After)
+	if err != nil {
+		return err
 	}
-	return r.chunk.frames[r.at:len(r.chunk.frames):len(r.chunk.frames)], nil, nil
+	r.After = backend.Cursor{Seq: seq}
+	if !follow && (r.Through == 0 || r.Through > s.LastSeq) {
+		r.Through = s.LastSeq
+	}
+	return nil
 }
 
-// give yields the facts in frames through a seq, those of some stores or (with none) all, and
-// reports whether to go on.
-func (r *reader) give(ctx context.Context, frames []byte, through uint64, stores []string, yield func(backend.Fact, error) bool) bool {
-	for len(frames) > 0 {
-		block := slices.Clone(frames[:whole(frames)])
-		frames = frames[len(block):]
-		for len(block) > 0 {
-			body, rest, _ := wire.CutFrame(block)
-			f, err := wire.ParseFact(body)
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				yield(backend.Fact{}, fmt.Errorf("memory: read after seq %d: %w", r.seq, err))
-				return false
-			}
-			if f.Seq > through {
-				return false
-			}
-			r.seq = f.Seq
-			r.at += len(block) - len(rest)
-			block = rest
-			if (len(stores) == 0 || slices.Contains(stores, f.Store)) && !yield(f, nil) {
-				return false
+// done reports whether the reader is through with its range.
+func (rd *reader) done() bool { return rd.left.Through != 0 && rd.left.After.Seq >= rd.left.Through }
+
+// next returns the next page, which shares the log's memory where whole frames are wanted, and reports
+// whether the log holds no more.
+func (rd *reader) next(ctx context.Context) (p wire.Frames, end bool, err error) {
+	r := &rd.left
+	for scanned := 0; !rd.done() && len(p.Bytes) < backend.PageSize && scanned < maxChunk; {
+		frames, last, err := rd.take(ctx)
+		if err != nil && p.Facts == 0 {
+			return wire.Frames{}, false, err
+		}
+		if err != nil {
+			break // the next call meets it again
+		}
+		end = frames == nil
+		if !end {
+			scanned += len(frames)
+			if p, last, err = rd.choose(p, frames); err != nil {
+				return wire.Frames{}, false, err
 			}
 		}
-	}
-	return true
-}
-
-// whole returns the length of the whole frames at the start of frames, up to blockSize and at
-// least one.
-func whole(frames []byte) int {
-	n := 0
-	for n < len(frames) {
-		body, _, _ := wire.CutFrame(frames[n:])
-		size := len(body) + wire.FrameOverhead
-		if n > 0 && n+size > blockSize {
+		if r.Through != 0 {
+			last = min(last, r.Through)
+		}
+		r.After.Seq = max(r.After.Seq, last)
+		if end || r.Stores == nil {
 			break
 		}
-		n += size
 	}
-	return n
+	p.Through = r.After
+	return p, end, nil
 }
 
-// own returns f with bytes and strings of its own.
-func own(f backend.Fact) backend.Fact {
-	g, err := wire.ParseFact(wire.AppendFact(nil, &f))
-	if err != nil {
-		return f.Clone()
+// choose adds to p what is wanted of frames, and returns the seq of the last fact in frames.
+func (rd *reader) choose(p wire.Frames, frames []byte) (_ wire.Frames, last uint64, err error) {
+	r := &rd.left
+	if r.Stores == nil {
+		first, last, facts := seqs(frames)
+		if first > r.After.Seq && (r.Through == 0 || last <= r.Through) {
+			p.Bytes, p.Facts = frames, facts
+			return p, last, nil
+		}
 	}
-	return g
+	var facts int
+	p.Bytes, facts, last, err = wire.AppendSelected(p.Bytes, frames, r)
+	p.Facts += facts
+	return p, last, err
+}
+
+// seqs returns the seqs of the first and the last fact in frames, and how many facts they have.
+func seqs(frames []byte) (first, last uint64, facts int) {
+	for rest := frames; len(rest) > 0; {
+		var body []byte
+		body, rest, _ = wire.CutFrame(rest)
+		from, to, n := wire.Seqs(body)
+		if facts == 0 {
+			first = from
+		}
+		last, facts = to, facts+n
+	}
+	return first, last, facts
+}
+
+// take returns the frames after the reader's place, about a page without a copy. If there are none, it
+// returns nil and the last seq of the log.
+func (rd *reader) take(ctx context.Context) (frames []byte, last uint64, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	l := rd.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, 0, backend.ErrClosed
+	}
+	if rd.chunk == nil || rd.at == len(rd.chunk.offsets) {
+		i := l.at(rd.left.After.Seq)
+		if i == len(l.chunks) {
+			return nil, l.last(), nil
+		}
+		rd.chunk = l.chunks[i]
+		rd.at = rd.chunk.after(rd.left.After.Seq)
+	}
+	c, from := rd.chunk, int(rd.chunk.offsets[rd.at])
+	fit := sort.Search(len(c.offsets)-rd.at, func(i int) bool { return c.end(rd.at+i)-from > backend.PageSize })
+	rd.at += max(fit, 1)
+	to := c.end(rd.at - 1)
+	return c.frames[from:to:to], 0, nil
 }

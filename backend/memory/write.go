@@ -3,23 +3,23 @@ package memory
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // WriteFact implements backend.Backend.
 func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	facts := [1]backend.Fact{f}
-	err := l.checkSize(facts[:])
+	var facts [1]backend.Fact
+	err := ctx.Err()
 	if err == nil {
-		err = f.Validate()
+		facts[0], err = sequencer.Prepare(f, l.opts.MaxFrame)
 	}
 	if err == nil {
-		err = l.write(ctx, facts[:], nil)
+		_, err = l.write(facts[:], nil)
 	}
 	if err != nil {
 		return backend.Fact{}, fmt.Errorf("memory: write fact %q: %w", f.ID, err)
@@ -27,115 +27,94 @@ func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	return facts[0], nil
 }
 
-// WriteBatch implements backend.BatchWriter.
-func (l *Log) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
-	err := l.checkSize(b.Facts)
-	if err == nil {
-		err = b.Validate()
-	}
-	facts := slices.Clone(b.Facts)
-	if err == nil {
-		err = l.write(ctx, facts, b.Expect)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("memory: write batch of %d facts: %w", len(b.Facts), err)
-	}
-	return facts, nil
-}
-
-// checkSize refuses facts that can't fit a frame, before anything is done with their bytes. Whether
-// those of a batch fit one together shows once it is known which of them are new.
-func (l *Log) checkSize(facts []backend.Fact) error {
-	for i := range facts {
-		if sequencer.Size(&facts[i]) > l.opts.MaxFrame {
-			return l.tooLarge()
-		}
-	}
-	return nil
-}
-
-func (l *Log) tooLarge() error {
-	return fmt.Errorf("%w: the limit is a frame of %d bytes", backend.ErrTooLarge, l.opts.MaxFrame)
-}
-
-var drafts = sync.Pool{New: func() any { return new([]wire.Draft) }}
-
-// write encodes, numbers and appends the facts, which are valid, and puts what the log then holds
-// in their place. All but numbering and copying is done without the lock.
-func (l *Log) write(ctx context.Context, facts []backend.Fact, expect []backend.Expect) error {
+// Write implements backend.Log.
+func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	if err := ctx.Err(); err != nil {
-		return err
+		return backend.Refused(len(batches), fmt.Errorf("memory: write %d batches: %w", len(batches), err))
 	}
-	pooled := drafts.Get().(*[]wire.Draft)
+	all := make([]backend.Written, len(batches))
+	for i, b := range batches {
+		w := &all[i]
+		facts, err := sequencer.PrepareBatch(b, l.opts.MaxFrame)
+		if err == nil {
+			w.First, err = l.write(facts, b.Expect)
+		}
+		if err != nil {
+			w.Err = fmt.Errorf("memory: write batch of %d facts: %w", len(b.Facts), err)
+			continue
+		}
+		w.Facts = facts
+	}
+	return all
+}
+
+var drafts = sync.Pool{New: func() any { return new([]wire.EncodedFact) }}
+
+// write encodes, numbers and appends the facts, and puts in their place what the log then holds. It returns
+// the seq of the first new one, 0 if none is new. Everything but numbering and copying is done without the
+// lock.
+func (l *Log) write(facts []backend.Fact, expect []backend.Expect) (first uint64, err error) {
+	pooled := drafts.Get().(*[]wire.EncodedFact)
 	defer drafts.Put(pooled)
 	for len(*pooled) < len(facts) {
-		*pooled = append(*pooled, wire.Draft{})
+		*pooled = append(*pooled, wire.EncodedFact{})
 	}
 	for i := range facts {
-		var err error
-		if facts[i], err = sequencer.Normalize(facts[i]); err != nil {
-			return err
-		}
 		(*pooled)[i].Encode(&facts[i])
 	}
-	now := wire.Time(l.opts.Now())
+	first, err = l.append(facts, *pooled, expect, l.opts.Now())
+	if first > 0 {
+		l.change.Notify()
+	}
+	return first, err
+}
 
+// append numbers the facts and appends the new ones as one frame.
+func (l *Log) append(facts []backend.Fact, drafts []wire.EncodedFact, expect []backend.Expect, now time.Time) (first uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return backend.ErrClosed
+		return 0, backend.ErrClosed
 	}
-	first := l.seq.Next()
+	first = l.seq.Next()
 	fresh, err := l.seq.Assign(facts, expect, now)
 	if err != nil || fresh == 0 {
-		return err
+		return 0, err
 	}
-	if err := l.assemble(facts, *pooled, first); err != nil {
+	if err := l.assemble(facts, drafts, first); err != nil {
 		l.seq.Rollback()
-		return err
+		return 0, err
 	}
-	l.append(first)
+	l.active(len(l.frame)).append(l.frame)
 	l.seq.Commit()
-	l.wake()
-	return nil
+	if cap(l.frame) > maxChunk {
+		l.bodies, l.scratch, l.frame = nil, nil, nil
+	}
+	return first, nil
 }
 
-// assemble makes scratch the frames of the new facts, which have seqs from first on. The caller
-// holds mu.
-func (l *Log) assemble(facts []backend.Fact, drafts []wire.Draft, first uint64) error {
-	l.scratch = l.scratch[:0]
-	group := len("[\n\n]") - len(",\n") // the frame that a file would write them in
-	seq := first
+// assemble makes l.frame the frame of the new facts, which have seqs from first on. The caller holds mu.
+func (l *Log) assemble(facts []backend.Fact, drafts []wire.EncodedFact, first uint64) error {
+	l.bodies, l.scratch = l.bodies[:0], l.scratch[:0]
 	for i := range facts {
-		if facts[i].Seq != seq {
+		if facts[i].Seq != first+uint64(len(l.bodies)) {
 			continue // the log held it already, or the batch has it twice
 		}
-		seq++
 		start := len(l.scratch)
-		l.scratch = drafts[i].Append(wire.OpenFrame(l.scratch), &facts[i])
-		n := len(l.scratch) - start - 4
-		if group += n + len(",\n"); n > l.opts.MaxFrame || seq-first > 1 && group > l.opts.MaxFrame {
-			l.scratch = nil
-			return l.tooLarge()
+		l.scratch = drafts[i].Append(l.scratch, &facts[i])
+		l.bodies = append(l.bodies, l.scratch[start:])
+		if len(l.scratch) > l.opts.MaxFrame {
+			break
 		}
-		l.scratch = wire.CloseFrame(l.scratch, start)
+	}
+	if len(l.scratch) <= l.opts.MaxFrame {
+		l.frame = wire.CloseFrame(wire.AppendBodies(wire.OpenFrame(l.frame[:0]), l.bodies), 0)
+	}
+	if len(l.scratch) > l.opts.MaxFrame || len(l.frame)-wire.FrameOverhead > l.opts.MaxFrame {
+		l.bodies, l.scratch, l.frame = nil, nil, nil
+		return sequencer.TooLarge(l.opts.MaxFrame)
 	}
 	return nil
-}
-
-// append adds the frames in scratch to the log, the first of them with seq. The caller holds mu.
-func (l *Log) append(seq uint64) {
-	for rest := l.scratch; len(rest) > 0; seq++ {
-		body, next, _ := wire.CutFrame(rest)
-		frame := rest[:len(body)+wire.FrameOverhead]
-		l.active(len(frame)).append(seq, frame)
-		l.facts++
-		l.bytes += uint64(len(frame))
-		rest = next
-	}
-	if cap(l.scratch) > maxChunk {
-		l.scratch = nil
-	}
 }
 
 // active returns the chunk to append a frame of n bytes to. The caller holds mu.

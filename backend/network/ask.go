@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -30,13 +31,13 @@ func (c *Client) stats(ctx context.Context) (backend.Stats, error) {
 		return c.statsV1(ctx)
 	}
 	cl := calls.Get().(*call)
-	cl.frame = wire.CloseFrame(wire.AppendRequest(wire.OpenFrame(cl.frame[:0]), wire.OpStats), 0)
+	cl.frame = wire.CloseFrame(protocol.AppendRequest(wire.OpenFrame(cl.frame[:0]), protocol.OpStats), 0)
 	body, err := c.do(ctx, cl)
 	if err != nil {
 		return backend.Stats{}, err
 	}
 	defer cl.release()
-	return wire.ParseStats(body)
+	return protocol.ParseStats(body)
 }
 
 // WriteSnapshot implements backend.Backend: the server makes a snapshot of its log. A server of version 1 is
@@ -46,7 +47,7 @@ func (c *Client) WriteSnapshot(ctx context.Context, through uint64) error {
 	if c.speaksV1() {
 		err = c.writeSnapshotV1(ctx)
 	} else {
-		_, err = c.apart(ctx, func(dst []byte) []byte { return wire.AppendWriteSnapshot(dst, through) })
+		_, err = c.apart(ctx, func(dst []byte) []byte { return protocol.AppendWriteSnapshot(dst, through) })
 	}
 	if err != nil {
 		return fmt.Errorf("network: write snapshot: %w", err)
@@ -73,12 +74,12 @@ func (c *Client) prune(ctx context.Context, seqs iter.Seq[uint64]) (report backe
 	ranges := rangesOf(slices.Sorted(seqs))
 	for first := true; first || len(ranges) > 0; first = false {
 		n := min(len(ranges), maxRanges)
-		body, err := c.apart(ctx, func(dst []byte) []byte { return wire.AppendPrune(dst, ranges[:n]) })
+		body, err := c.apart(ctx, func(dst []byte) []byte { return protocol.AppendPrune(dst, ranges[:n]) })
 		if err != nil {
 			return report, err
 		}
 		var part struct{ Pruned, Missing uint64 }
-		if err := wire.ParseAnswer(body, &part); err != nil {
+		if err := protocol.ParseAnswer(body, &part); err != nil {
 			return report, err
 		}
 		report.Pruned += part.Pruned
@@ -104,8 +105,8 @@ func rangesOf(seqs []uint64) (ranges [][2]uint64) {
 // again if need be, and returns the answer, which says that it was done.
 func (c *Client) apart(ctx context.Context, append func(dst []byte) []byte) (body []byte, err error) {
 	err = c.session(ctx, func(s *session) (bool, error) {
-		if body, err = s.ask(append); err == nil && wire.IsError(body) {
-			if err = wire.ParseError(body); !errors.Is(err, backend.ErrUnavailable) {
+		if body, err = s.ask(append); err == nil && protocol.IsError(body) {
+			if err = protocol.ParseError(body); !errors.Is(err, backend.ErrUnavailable) {
 				return false, final{err}
 			}
 		}

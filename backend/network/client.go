@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -30,7 +31,7 @@ type Client struct {
 	mu      sync.Mutex
 	closed  bool
 	pipe    *pipe // nil: not connected
-	welcome wire.Welcome
+	welcome protocol.HelloReply
 	state   backend.Connection
 	refused error   // why the latest attempt to connect again failed; nil: none did since there was a connection
 	mirror  *mirror // of a log of version 1; nil: not needed yet
@@ -311,8 +312,8 @@ func (c *Client) once(ctx context.Context, p *pipe, cl *call) ([]byte, error) {
 		}
 		return nil, cl.err
 	}
-	if wire.IsError(cl.body) {
-		return nil, wire.ParseError(cl.body)
+	if protocol.IsError(cl.body) {
+		return nil, protocol.ParseError(cl.body)
 	}
 	return cl.body, nil
 }

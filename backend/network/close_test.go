@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // A gatedLog writes nothing while its gate is shut.
@@ -270,7 +270,7 @@ func TestClose(t *testing.T) {
 		if round%2 == 1 { // all calls are about to connect again, and stalled
 			stalled := make(chan struct{}, 1000)
 			p.rules(func(f passing) action {
-				if f.up && f.op == wire.OpHello {
+				if f.up && f.op == protocol.OpHello {
 					stalled <- struct{}{}
 					return action{fate: stalls}
 				}

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
-	"github.com/igniter-store/igniter/wire"
 )
 
 func down(op string) func(passing) bool { return func(f passing) bool { return !f.up && f.op == op } }
@@ -31,7 +31,7 @@ func TestCutCalls(t *testing.T) {
 	ctx := t.Context()
 	n := 0
 	calls := map[string]func() error{
-		wire.OpWriteFact: func() error {
+		protocol.OpWriteFact: func() error {
 			n++
 			held, err := c.WriteFact(ctx, numbered(n))
 			if err == nil && held.Seq != uint64(n) {
@@ -39,7 +39,7 @@ func TestCutCalls(t *testing.T) {
 			}
 			return err
 		},
-		wire.OpWriteBatch: func() error {
+		protocol.OpWriteBatch: func() error {
 			latest := ""
 			for _, f := range contents(t, s.log) {
 				if f.Key == "k1" {
@@ -53,27 +53,27 @@ func TestCutCalls(t *testing.T) {
 			}
 			return err
 		},
-		wire.OpStats: func() error {
+		protocol.OpStats: func() error {
 			stats, err := c.Stats(ctx)
 			if err == nil && stats.LastSeq != uint64(n) {
 				err = fmt.Errorf("the last of %d facts is at %d", n, stats.LastSeq)
 			}
 			return err
 		},
-		wire.OpReplay: func() error {
+		protocol.OpReplay: func() error {
 			facts, err := collect(c.Replay(ctx, 0))
 			if err == nil && len(facts) != n {
 				err = fmt.Errorf("%d facts of %d", len(facts), n)
 			}
 			return err
 		},
-		wire.OpWriteSnapshot: func() error { return c.WriteSnapshot(ctx, 0) },
-		wire.OpPrune: func() error {
+		protocol.OpWriteSnapshot: func() error { return c.WriteSnapshot(ctx, 0) },
+		protocol.OpPrune: func() error {
 			_, err := c.Prune(ctx, slices.Values([]uint64{1 << 60}))
 			return err
 		},
 	}
-	for _, op := range []string{wire.OpWriteFact, wire.OpWriteBatch, wire.OpStats, wire.OpReplay, wire.OpWriteSnapshot, wire.OpPrune} {
+	for _, op := range []string{protocol.OpWriteFact, protocol.OpWriteBatch, protocol.OpStats, protocol.OpReplay, protocol.OpWriteSnapshot, protocol.OpPrune} {
 		for _, side := range []func(string) func(passing) bool{up, down} {
 			for _, fate := range []fate{isCut, isReset} {
 				for _, keep := range []int{0, 1, 4, 20, 1 << 30} { // the length in part or whole, a part of the body, all of it
@@ -108,7 +108,7 @@ func TestCutConditional(t *testing.T) {
 	p := startProxy(t, s.options.Address)
 	c := connect(t, hasty(p.through(s.options)))
 	b := backend.Batch{Facts: batchOf(1, 1), Expect: []backend.Expect{{Store: "s", Key: "k1"}}}
-	happened := p.once(down(wire.OpWriteBatch), action{fate: isCut})
+	happened := p.once(down(protocol.OpWriteBatch), action{fate: isCut})
 	held, err := c.WriteBatch(t.Context(), b)
 	require.NoError(t, err)
 	<-happened
@@ -138,13 +138,13 @@ func TestCutStreams(t *testing.T) {
 	want := contents(t, s.log)
 	require.Len(t, want, n)
 	filtered := 0
-	for _, op := range []string{wire.OpReplay, wire.OpSubscribe} {
+	for _, op := range []string{protocol.OpReplay, protocol.OpSubscribe} {
 		for _, keep := range []int{0, 3, 200, 1 << 30} {
 			for at := range 8 {
 				happened := p.once(func(f passing) bool { return !f.up && f.op == op && f.n >= 2+3*at }, action{fate: isCut, keep: keep})
 				var got []backend.Fact
 				var err error
-				if op == wire.OpReplay {
+				if op == protocol.OpReplay {
 					got, err = collect(c.Replay(t.Context(), 0))
 				} else {
 					var stores []string
@@ -181,13 +181,13 @@ func TestStalled(t *testing.T) {
 		meant func(passing) bool
 		action
 	}{
-		"answer":           {down(wire.OpWriteFact), action{fate: stalls}},
-		"part of answer":   {down(wire.OpWriteFact), action{fate: stalls, keep: 9}},
-		"request":          {up(wire.OpWriteFact), action{fate: stalls}},
-		"part of request":  {up(wire.OpWriteFact), action{fate: stalls, keep: 9}},
-		"request, deafly":  {up(wire.OpWriteFact), action{fate: isDeaf}},
-		"answer, deafly":   {down(wire.OpWriteFact), action{fate: isDeaf}},
-		"after the answer": {down(wire.OpWriteFact), action{fate: stalls, keep: 1 << 30}},
+		"answer":           {down(protocol.OpWriteFact), action{fate: stalls}},
+		"part of answer":   {down(protocol.OpWriteFact), action{fate: stalls, keep: 9}},
+		"request":          {up(protocol.OpWriteFact), action{fate: stalls}},
+		"part of request":  {up(protocol.OpWriteFact), action{fate: stalls, keep: 9}},
+		"request, deafly":  {up(protocol.OpWriteFact), action{fate: isDeaf}},
+		"answer, deafly":   {down(protocol.OpWriteFact), action{fate: isDeaf}},
+		"after the answer": {down(protocol.OpWriteFact), action{fate: stalls, keep: 1 << 30}},
 	} {
 		happened := p.once(f.meant, f.action)
 		require.NoError(t, write(ctx), name)
@@ -199,7 +199,7 @@ func TestStalled(t *testing.T) {
 		o := p.through(s.options)
 		o.Heartbeat = 400 * time.Millisecond // the server needs some time for it
 		patient := connect(t, o)
-		happened := p.once(up(wire.OpStats), action{fate: isDeaf, keep: 1 << 30})
+		happened := p.once(up(protocol.OpStats), action{fate: isDeaf, keep: 1 << 30})
 		_, err := patient.Stats(ctx)
 		require.NoError(t, err)
 		<-happened
@@ -211,7 +211,7 @@ func TestStalled(t *testing.T) {
 		require.Equal(t, n, held.Seq)
 	})
 	t.Run("callers in a hurry", func(t *testing.T) {
-		happened := p.once(down(wire.OpWriteFact), action{fate: stalls})
+		happened := p.once(down(protocol.OpWriteFact), action{fate: stalls})
 		for tries := 0; ; tries++ { // none of which waits for three heartbeats
 			ctx, cancel := context.WithTimeout(ctx, 30*time.Millisecond)
 			_, err := c.WriteFact(ctx, numbered(int(n)+1))
@@ -239,7 +239,7 @@ func TestStalledStreams(t *testing.T) {
 		require.NoError(t, err)
 	}
 	log := contents(t, s.log)
-	for _, op := range []string{wire.OpReplay, wire.OpSubscribe} {
+	for _, op := range []string{protocol.OpReplay, protocol.OpSubscribe} {
 		for _, keep := range []int{0, 30, 1 << 30} {
 			for at := range 3 { // the answer, a fact, another one
 				t.Run(fmt.Sprintf("%s at %d after %d", op, at, keep), func(t *testing.T) {
@@ -249,7 +249,7 @@ func TestStalledStreams(t *testing.T) {
 					happened := p.once(func(f passing) bool { return !f.up && f.op == op && f.n >= 1+at }, action{fate: stalls, keep: keep})
 					var got []backend.Fact
 					var err error
-					if op == wire.OpReplay {
+					if op == protocol.OpReplay {
 						got, err = collect(c.Replay(ctx, 0))
 					} else {
 						got, err = take(c.Follow(ctx, 0), len(log))
@@ -270,7 +270,7 @@ func TestIdleFollower(t *testing.T) {
 	p := startProxy(t, s.options.Address)
 	c := connect(t, beating(p.through(s.options)))
 	heartbeat := func(f passing) bool {
-		return !f.up && f.op == wire.OpSubscribe && bytes.Contains(f.body, []byte(`"heartbeat"`))
+		return !f.up && f.op == protocol.OpSubscribe && bytes.Contains(f.body, []byte(`"heartbeat"`))
 	}
 	next, stop := iter.Pull2(c.Follow(t.Context(), 0, "s"))
 	defer stop()

@@ -23,6 +23,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -307,7 +308,7 @@ func TestWithoutConnection(t *testing.T) {
 	c := connect(t, hasty(p.through(s.options)))
 	stalled := make(chan struct{}, 100)
 	p.rules(func(f passing) action {
-		if f.up && f.op == wire.OpHello {
+		if f.up && f.op == protocol.OpHello {
 			stalled <- struct{}{}
 			return action{fate: stalls}
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -89,9 +90,9 @@ func rawHello(t testing.TB, s *served, subscribe bool) net.Conn {
 		_, err = wire.NewReader(nc, 0).Next()
 		require.NoError(t, err)
 	}
-	ask(wire.AppendHello(nil, "test", ""))
+	ask(protocol.AppendHello(nil, "test", ""))
 	if subscribe {
-		ask(wire.AppendSubscribe(nil, 1000, nil))
+		ask(protocol.AppendSubscribe(nil, 1000, nil))
 	}
 	return nc
 }

@@ -10,7 +10,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -41,7 +42,7 @@ func (c *Client) mirrorV1() (*mirror, error) {
 	}
 	if c.mirror == nil {
 		m := &mirror{client: c, turn: make(chan struct{}, 1), changed: make(chan struct{})}
-		m.seq = sequencer.New(m)
+		m.seq = sequencer.New(m.Fact)
 		c.mirror = m
 		c.tasks.Go(m.run)
 	}
@@ -102,7 +103,7 @@ func (m *mirror) take(f backend.Fact) error {
 	return nil
 }
 
-// Fact implements sequencer.Log. The caller holds mu.
+// Fact returns the fact at seq, for the sequencer. The caller holds mu.
 func (m *mirror) Fact(seq uint64) (backend.Fact, bool, error) {
 	facts, err := m.client.allV1(m.lookups)
 	if err != nil || seq > uint64(len(facts)) {
@@ -182,7 +183,7 @@ func (m *mirror) write(ctx context.Context, f backend.Fact) (backend.Fact, error
 		if err != nil || !isNew {
 			return next, err
 		}
-		err = m.send(ctx, func(dst []byte) []byte { return wire.AppendWriteFactV1(dst, &next) })
+		err = m.send(ctx, func(dst []byte) []byte { return protocol.AppendWriteFactV1(dst, &next) })
 		if isPassing(err) {
 			m.renew()
 			continue
@@ -197,7 +198,7 @@ func (m *mirror) write(ctx context.Context, f backend.Fact) (backend.Fact, error
 
 // settle waits until the server has handled what was sent before, and reads the log again.
 func (m *mirror) settle(ctx context.Context) error {
-	err := m.send(ctx, func(dst []byte) []byte { return wire.AppendRequest(dst, wire.OpPing) })
+	err := m.send(ctx, func(dst []byte) []byte { return protocol.AppendRequest(dst, protocol.OpPing) })
 	if err != nil && !isPassing(err) {
 		return err
 	}
@@ -235,7 +236,7 @@ func (m *mirror) send(ctx context.Context, append func(dst []byte) []byte) error
 		return err
 	}
 	defer cl.release()
-	return wire.ParseAnswer(body, nil)
+	return protocol.ParseAnswer(body, nil)
 }
 
 // comeBack waits until the log shows the fact that was written, and returns it as the log holds it.

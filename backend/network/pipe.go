@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/protocol"
 )
 
 // A call is a request and its answer.
@@ -263,8 +263,8 @@ func (p *pipe) give(body []byte) *call {
 	p.mu.Lock()
 	if p.first == len(p.waiting) {
 		p.mu.Unlock()
-		if wire.IsError(body) { // before it hangs up, it says why
-			p.fail(fmt.Errorf("the server says %v: %w", wire.ParseError(body), errLost))
+		if protocol.IsError(body) { // before it hangs up, it says why
+			p.fail(fmt.Errorf("the server says %v: %w", protocol.ParseError(body), errLost))
 		} else {
 			p.fail(fmt.Errorf("the server sent what nobody asked for, %.200q: %w", body, errLost))
 		}

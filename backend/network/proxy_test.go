@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -178,7 +179,7 @@ func (l *link) judge(up bool, n int, frame []byte) action {
 	f := passing{link: l.n, up: up, n: n, body: frame[4 : len(frame)-4], frame: len(frame)}
 	l.mu.Lock()
 	if up {
-		r := wire.ParseRequest(f.body)
+		r := protocol.ParseRequest(f.body)
 		f.op = r.Op
 		l.asked = append(l.asked, f.op)
 	} else {

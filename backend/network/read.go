@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -42,7 +43,7 @@ func (c *Client) Follow(ctx context.Context, after uint64, stores ...string) ite
 		r := &reader{client: c, ctx: ctx, seq: after, stores: stores, yield: yield}
 		err := error(nil)
 		switch {
-		case !c.has(wire.OpSubscribe):
+		case !c.has(protocol.OpSubscribe):
 			err = fmt.Errorf("the server's backend can't be followed: %w", errors.ErrUnsupported)
 		case c.speaksV1():
 			err = r.followV1()
@@ -90,13 +91,13 @@ func (r *reader) reason(err error) error {
 // replay reads the log to its end.
 func (r *reader) replay(s *session) (progress bool, err error) {
 	s.within(3 * r.client.opts.Heartbeat)
-	return r.stream(s, func(dst []byte) []byte { return wire.AppendReplay(dst, r.seq, r.stores) })
+	return r.stream(s, func(dst []byte) []byte { return protocol.AppendReplay(dst, r.seq, r.stores) })
 }
 
 // follow reads the log and what comes to it.
 func (r *reader) follow(s *session) (progress bool, err error) {
 	s.within(3 * r.client.opts.Heartbeat)
-	return r.stream(s, func(dst []byte) []byte { return wire.AppendSubscribe(dst, r.seq, r.stores) })
+	return r.stream(s, func(dst []byte) []byte { return protocol.AppendSubscribe(dst, r.seq, r.stores) })
 }
 
 // stream asks for a part of the log and yields what comes, to the end that the server says.
@@ -108,8 +109,8 @@ func (r *reader) stream(s *session, request func(dst []byte) []byte) (progress b
 	if err != nil {
 		return false, r.lost(err)
 	}
-	if wire.IsError(body) {
-		return false, refusal(wire.ParseError(body))
+	if protocol.IsError(body) {
+		return false, refusal(protocol.ParseError(body))
 	}
 	start := r.seq
 	for beats := false; ; {
@@ -117,13 +118,13 @@ func (r *reader) stream(s *session, request func(dst []byte) []byte) (progress b
 		if err != nil {
 			return beats || r.seq > start, r.lost(err)
 		}
-		if !wire.IsSignal(body) {
+		if !protocol.IsControl(body) {
 			if err := r.give(body); err != nil {
 				return true, err
 			}
 			continue
 		}
-		signal, err := wire.ParseSignal(body)
+		signal, err := protocol.ParseControl(body)
 		if err != nil {
 			return beats || r.seq > start, refusal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -23,7 +24,7 @@ type session struct {
 	net.Conn
 	in      *wire.Reader
 	version int
-	welcome wire.Welcome // of version 2
+	welcome protocol.HelloReply // of version 2
 
 	mu          sync.Mutex
 	silence     time.Duration // how long nothing may come; 0: for ever
@@ -60,7 +61,7 @@ func (c *Client) meet(ctx context.Context) (*session, error) {
 	if c.opts.TLS != nil {
 		nc = tls.Client(nc, c.opts.TLS)
 	}
-	s := &session{Conn: nc, version: wire.Version}
+	s := &session{Conn: nc, version: protocol.Version}
 	s.in = wire.NewReader(s, wire.MaxMaxFrame)
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	err = s.hello(c.opts.Token)
@@ -166,20 +167,20 @@ func (s *session) ask(append func(dst []byte) []byte) ([]byte, error) {
 }
 
 func (s *session) hello(token string) error {
-	body, err := s.ask(func(dst []byte) []byte { return wire.AppendHello(dst, clientName, token) })
+	body, err := s.ask(func(dst []byte) []byte { return protocol.AppendHello(dst, clientName, token) })
 	if isCertificateAlert(err) {
 		return fmt.Errorf("%w: %w", backend.ErrUnauthenticated, err)
 	}
 	if err != nil {
 		return err
 	}
-	err = wire.ParseAnswer(body, &s.welcome)
-	if errors.Is(err, wire.ErrUnknownOp) {
+	err = protocol.ParseAnswer(body, &s.welcome)
+	if errors.Is(err, protocol.ErrUnknownOp) {
 		s.version = 1
-		s.welcome = wire.Welcome{Protocol: 1, MaxFrame: wire.DefaultMaxFrame}
+		s.welcome = protocol.HelloReply{Protocol: 1, MaxFrame: wire.DefaultMaxFrame}
 		return nil
 	}
-	if err == nil && (s.welcome.Protocol != wire.Version || s.welcome.MaxFrame <= 0) {
+	if err == nil && (s.welcome.Protocol != protocol.Version || s.welcome.MaxFrame <= 0) {
 		err = &backend.InvalidError{Field: "protocol", Reason: fmt.Sprintf("the server answers in version %d with a frame limit of %d", s.welcome.Protocol, s.welcome.MaxFrame)}
 	}
 	return err

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/protocol"
 )
 
 // errV1 is what version 1 of the protocol has no way to say.
@@ -14,11 +14,11 @@ var errV1 = fmt.Errorf("the server speaks version 1 of the protocol, which has n
 
 // replayV1 returns all facts of a server's log, each with its place in it as Seq.
 func (s *session) replayV1() ([]backend.Fact, error) {
-	body, err := s.ask(func(dst []byte) []byte { return wire.AppendRequest(dst, wire.OpReplay) })
+	body, err := s.ask(func(dst []byte) []byte { return protocol.AppendRequest(dst, protocol.OpReplay) })
 	if err != nil {
 		return nil, err
 	}
-	facts, err := wire.ParseFactsV1(body)
+	facts, err := protocol.ParseFactsV1(body)
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -41,11 +41,11 @@ func (c *Client) allV1(ctx context.Context) (facts []backend.Fact, err error) {
 // lost. It subscribes first and replays then, and leaves out of the subscription what was replayed. joined
 // is called between the two, with the seq of the last fact replayed.
 func (c *Client) feedV1(ctx context.Context, s *session, after uint64, joined func(last uint64), give func(backend.Fact) error) error {
-	body, err := s.ask(func(dst []byte) []byte { return wire.AppendSubscribeV1(dst) })
+	body, err := s.ask(func(dst []byte) []byte { return protocol.AppendSubscribeV1(dst) })
 	if err != nil {
 		return err
 	}
-	if err := wire.ParseAnswer(body, nil); err != nil {
+	if err := protocol.ParseAnswer(body, nil); err != nil {
 		return refusal(err)
 	}
 	facts, err := c.allV1(ctx)
@@ -70,7 +70,7 @@ func (c *Client) feedV1(ctx context.Context, s *session, after uint64, joined fu
 		if err != nil {
 			return err
 		}
-		f, ok, err := wire.ParseEventV1(body)
+		f, ok, err := protocol.ParseEventV1(body)
 		if err != nil {
 			return refusal(err)
 		}
@@ -112,13 +112,13 @@ func (c *Client) writeSnapshotV1(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		body := wire.AppendWriteSnapshotV1(nil, facts)
+		body := protocol.AppendWriteSnapshotV1(nil, facts)
 		if len(body) > s.welcome.MaxFrame {
 			return false, final{fmt.Errorf("%w: the log is larger than a frame of version 1", backend.ErrTooLarge)}
 		}
 		answer, err := s.ask(func(dst []byte) []byte { return append(dst, body...) })
 		if err == nil {
-			err = wire.ParseAnswer(answer, nil)
+			err = protocol.ParseAnswer(answer, nil)
 		}
 		return false, err
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/backendtest"
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -47,8 +48,8 @@ func (o *oldServer) rules(rule func(passing) action) {
 			o.mu.Unlock()
 		}
 		switch {
-		case f.op == wire.OpHello && f.up:
-			return action{instead: wire.AppendUnknownOp(nil, f.op, nil)}
+		case f.op == protocol.OpHello && f.up:
+			return action{instead: protocol.AppendUnknownOp(nil, f.op, nil)}
 		case rule != nil:
 			return rule(f)
 		}
@@ -65,7 +66,7 @@ func (o *oldServer) bodies(op string) [][]byte {
 
 // recorded returns the bodies that one side of a recorded conversation has sent.
 func recorded(t testing.TB, name, dir string) (bodies [][]byte) {
-	data, err := os.ReadFile("../../wire/testdata/wire/" + name + ".json")
+	data, err := os.ReadFile("../../internal/protocol/testdata/" + name + ".json")
 	require.NoError(t, err)
 	var conversation struct{ Turns []struct{ Dir, Hex string } }
 	require.NoError(t, json.Unmarshal(data, &conversation))
@@ -95,7 +96,7 @@ func TestOldServer(t *testing.T) {
 	opts.Logger = zap.New(core)
 	c := connect(t, opts)
 	ctx := t.Context()
-	require.Equal(t, string(recorded(t, "unknown_op", "s2c")[0]), string(wire.AppendUnknownOp(nil, "nope", nil)), "what the proxy answers is what was recorded")
+	require.Equal(t, string(recorded(t, "unknown_op", "s2c")[0]), string(protocol.AppendUnknownOp(nil, "nope", nil)), "what the proxy answers is what was recorded")
 
 	stats, err := c.Stats(ctx)
 	require.NoError(t, err)
@@ -184,14 +185,14 @@ func TestOldConversations(t *testing.T) {
 	asked := recorded(t, "write_fact", "c2s")
 	var facts []backend.Fact
 	for _, body := range asked[:2] {
-		r := wire.ParseRequest(body)
+		r := protocol.ParseRequest(body)
 		f, err := r.Fact()
 		require.NoError(t, err)
 		facts = append(facts, f)
 		_, err = c.WriteFact(ctx, f)
 		require.NoError(t, err)
 	}
-	require.Equal(t, text(asked[:2]), text(o.bodies(wire.OpWriteFact)))
+	require.Equal(t, text(asked[:2]), text(o.bodies(protocol.OpWriteFact)))
 
 	got, err := collect(c.Replay(ctx, 0))
 	require.NoError(t, err)
@@ -199,21 +200,21 @@ func TestOldConversations(t *testing.T) {
 		facts[i].Seq = uint64(i) + 1
 	}
 	same(t, facts, got)
-	for _, body := range o.bodies(wire.OpReplay) {
+	for _, body := range o.bodies(protocol.OpReplay) {
 		require.Equal(t, string(recorded(t, "replay_two", "c2s")[0]), string(body))
 	}
 
 	require.NoError(t, c.WriteSnapshot(ctx, 0))
-	require.Equal(t, text(recorded(t, "write_snapshot", "c2s")[1:2]), text(o.bodies(wire.OpWriteSnapshot)))
+	require.Equal(t, text(recorded(t, "write_snapshot", "c2s")[1:2]), text(o.bodies(protocol.OpWriteSnapshot)))
 
 	// All stores are asked for, since facts are numbered by their place in the log. But for their names it is
 	// what was recorded.
-	subscribed := o.bodies(wire.OpSubscribe)
+	subscribed := o.bodies(protocol.OpSubscribe)
 	require.NotEmpty(t, subscribed)
 	require.Equal(t, `{"op":"subscribe","stores":["tasks","notes"]}`, string(recorded(t, "subscribe", "c2s")[0]))
 	require.Equal(t, `{"op":"subscribe","stores":[]}`, string(subscribed[0]))
-	for name, op := range map[string]string{"stats": wire.OpStats, "close": wire.OpClose, "ping": wire.OpPing, "server_status": wire.OpServerStatus} {
-		require.Equal(t, string(recorded(t, name, "c2s")[0]), string(wire.AppendRequest(nil, op)))
+	for name, op := range map[string]string{"stats": protocol.OpStats, "close": protocol.OpClose, "ping": protocol.OpPing, "server_status": protocol.OpServerStatus} {
+		require.Equal(t, string(recorded(t, name, "c2s")[0]), string(protocol.AppendRequest(nil, op)))
 	}
 }
 
@@ -252,7 +253,7 @@ func TestOldFollow(t *testing.T) {
 	o.rules(func(f passing) action {
 		mu.Lock()
 		defer mu.Unlock()
-		if calls++; !f.up && calls%97 == 0 && f.op == wire.OpSubscribe {
+		if calls++; !f.up && calls%97 == 0 && f.op == protocol.OpSubscribe {
 			return action{fate: isCut, keep: f.frame / 2}
 		}
 		return action{}
@@ -292,7 +293,7 @@ func TestOldResend(t *testing.T) {
 			n++
 			var once sync.Once
 			o.rules(func(f passing) (done action) {
-				if f.up == side && f.op == wire.OpWriteFact {
+				if f.up == side && f.op == protocol.OpWriteFact {
 					once.Do(func() { done = a })
 				}
 				return done
@@ -305,8 +306,8 @@ func TestOldResend(t *testing.T) {
 	log := contents(t, s.log)
 	require.Len(t, log, n+1)
 	writes := map[string]int{}
-	for _, body := range o.bodies(wire.OpWriteFact) {
-		r := wire.ParseRequest(body)
+	for _, body := range o.bodies(protocol.OpWriteFact) {
+		r := protocol.ParseRequest(body)
 		f, err := r.Fact()
 		require.NoError(t, err)
 		writes[f.ID]++
@@ -347,7 +348,7 @@ func TestOldGivenUp(t *testing.T) {
 		log.open()
 		require.NoError(t, <-again)
 	}
-	require.Len(t, o.bodies(wire.OpWriteFact), 21)
+	require.Len(t, o.bodies(protocol.OpWriteFact), 21)
 	got, err := collect(c.Replay(t.Context(), 0))
 	require.NoError(t, err)
 	same(t, contents(t, log), got)

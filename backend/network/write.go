@@ -6,7 +6,8 @@ import (
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -34,12 +35,12 @@ func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 		return c.writeFactV1(ctx, f)
 	}
 	cl := calls.Get().(*call)
-	cl.frame = wire.CloseFrame(wire.AppendWriteFact(wire.OpenFrame(cl.frame[:0]), &f), 0)
+	cl.frame = wire.CloseFrame(protocol.AppendWriteFact(wire.OpenFrame(cl.frame[:0]), &f), 0)
 	body, err := c.do(ctx, cl)
 	if err != nil {
 		return f, err // the call may still be waiting
 	}
-	place, err := wire.ParseWritten(body)
+	place, err := protocol.ParseWritten(body)
 	cl.release()
 	if err != nil {
 		return f, err
@@ -102,12 +103,12 @@ func (c *Client) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fac
 		}
 	}
 	cl := calls.Get().(*call)
-	cl.frame = wire.CloseFrame(wire.AppendWriteBatch(wire.OpenFrame(cl.frame[:0]), &b), 0)
+	cl.frame = wire.CloseFrame(protocol.AppendWriteBatch(wire.OpenFrame(cl.frame[:0]), &b), 0)
 	body, err := c.do(ctx, cl)
 	if err != nil {
 		return nil, err
 	}
-	places, err := wire.ParseWrittenBatch(body, len(b.Facts))
+	places, err := protocol.ParseWrittenBatch(body, len(b.Facts))
 	cl.release()
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -92,7 +93,7 @@ func producerOf(text string) json.RawMessage {
 	switch {
 	case text == "":
 		return nil
-	case backend.CheckJSON([]byte(text), backend.MaxDepth) == nil:
+	case jsonvalue.Check([]byte(text), backend.MaxDepth) == nil:
 		return json.RawMessage(text)
 	}
 	quoted, _ := json.Marshal(text) // a string: it can't fail

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/internal/protocol"
 )
 
 // An event is a fact, or why no more will come.
@@ -151,7 +151,7 @@ func (x *eventStream) end(err error) error {
 		return nil
 	}
 	x.h.count(err)
-	text, _ := json.Marshal(map[string]string{"error_code": wire.ErrorCode(err), "error": err.Error()}) // strings: it can't fail
+	text, _ := json.Marshal(map[string]string{"error_code": protocol.ErrorCode(err), "error": err.Error()}) // strings: it can't fail
 	x.buf = append(append(append(x.buf, "event: error\ndata: "...), text...), "\n\n"...)
 	return x.flush()
 }

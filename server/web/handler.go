@@ -13,8 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // A Handler answers HTTP requests about a server and its log, see the package's comment. Its methods may be called
@@ -168,7 +168,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		h.opts.Logger.Error("a request failed", zap.String("path", r.URL.Path), zap.Error(err))
 	}
-	code := wire.ErrorCode(err)
+	code := protocol.ErrorCode(err)
 	switch status {
 	case http.StatusBadRequest:
 		code = "invalid_request"

@@ -32,7 +32,7 @@ type Options struct {
 // A Report says what Import did.
 type Report struct {
 	Facts uint64     // how many the log and its snapshot hold, each ID counted once
-	New   uint64     // how many of them were written now; only for a backend.Stater
+	New   uint64     // how many of them are new to the log it was given; 0 if the log does not say
 	Cuts  []file.Cut // bytes that were left out: a write that a crash cut short, and damage that was skipped
 }
 
@@ -43,7 +43,7 @@ type Report struct {
 // Ruby does. Importing again is harmless, and completes an import that was interrupted.
 //
 // It reads the files twice, and keeps about 100 bytes a fact in memory. The files must not change meanwhile.
-func Import(ctx context.Context, to backend.Backend, path string, opts Options) (Report, error) {
+func Import(ctx context.Context, to backend.Log, path string, opts Options) (Report, error) {
 	r := log{opts: opts, ids: map[string]struct{}{}}
 	defer r.close()
 	err := r.read(ctx, path+".snap")
@@ -156,23 +156,18 @@ func parse(body []byte) (backend.Fact, error) {
 	return f, err
 }
 
-// Facts are written in batches, since some logs sync each write.
+// Facts are written many at a time, each as a batch of its own, since some logs sync each Write.
 const (
-	batchFacts = 500
-	batchBytes = 1 << 20
+	writeFacts = 500
+	writeBytes = 1 << 20
 )
 
 // write writes the facts to a log.
-func (r *log) write(ctx context.Context, to backend.Backend) error {
-	stats, err := backend.StatsOf(ctx, to)
-	countNew := err == nil
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
+func (r *log) write(ctx context.Context, to backend.Log) error {
 	total := uint64(len(r.places))
 	for len(r.places) > 0 {
-		var facts []backend.Fact
-		for size := 0; len(r.places) > 0 && len(facts) < batchFacts && size < batchBytes; r.places = r.places[1:] {
+		var batches []backend.Batch
+		for size := 0; len(r.places) > 0 && len(batches) < writeFacts && size < writeBytes; r.places = r.places[1:] {
 			p := r.places[0]
 			body := make([]byte, p.length)
 			if n, err := r.files[p.file].ReadAt(body, p.offset); n < len(body) {
@@ -182,35 +177,21 @@ func (r *log) write(ctx context.Context, to backend.Backend) error {
 			if err != nil {
 				return fmt.Errorf("read a fact again: %w", err)
 			}
-			facts = append(facts, f)
+			batches = append(batches, backend.Batch{Facts: []backend.Fact{f}})
 			size += len(body)
 		}
-		if facts, err = writeFacts(ctx, to, facts); err != nil {
-			return err
-		}
-		r.report.Facts += uint64(len(facts))
-		if r.opts.Progress != nil {
-			r.opts.Progress(r.report.Facts, total)
-		}
-		for _, f := range facts {
-			if countNew && f.Seq > stats.LastSeq {
+		for _, w := range to.Write(ctx, batches...) {
+			if w.Err != nil {
+				return w.Err
+			}
+			r.report.Facts++
+			if w.New(&w.Facts[0]) {
 				r.report.New++
 			}
 		}
-	}
-	return nil
-}
-
-// writeFacts writes facts as a batch, or one by one to a log without batches.
-func writeFacts(ctx context.Context, to backend.Backend, facts []backend.Fact) ([]backend.Fact, error) {
-	written, err := backend.WriteBatch(ctx, to, backend.Batch{Facts: facts})
-	if !errors.Is(err, errors.ErrUnsupported) {
-		return written, err
-	}
-	for i := range facts {
-		if facts[i], err = to.WriteFact(ctx, facts[i]); err != nil {
-			return nil, err
+		if r.opts.Progress != nil {
+			r.opts.Progress(r.report.Facts, total)
 		}
 	}
-	return facts, nil
+	return nil
 }

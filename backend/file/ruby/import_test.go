@@ -15,6 +15,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/file/ruby"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -46,7 +47,7 @@ func openLog(t *testing.T, opts file.Options) *file.Log {
 func replay(t *testing.T, b backend.Backend) []backend.Fact {
 	t.Helper()
 	var facts []backend.Fact
-	for f, err := range b.Replay(t.Context(), 0) {
+	for f, err := range backend.Facts(b.Replay(t.Context(), backend.Range{})) {
 		require.NoError(t, err)
 		facts = append(facts, f)
 	}
@@ -133,7 +134,7 @@ func TestImportOrder(t *testing.T) {
 	facts := expected(t, "basic.wal")
 	var log []byte
 	for _, f := range slices.Backward(facts) {
-		log = wire.AppendFrame(log, wire.AppendFactV1(nil, &f))
+		log = wire.AppendFrame(log, protocol.AppendFactV1(nil, &f))
 	}
 	path := filepath.Join(t.TempDir(), "log.wal")
 	require.NoError(t, os.WriteFile(path, log, 0o644))

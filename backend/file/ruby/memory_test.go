@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -25,7 +26,7 @@ func TestImportMemory(t *testing.T) {
 	for n := range facts {
 		f := backend.Fact{ID: fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n), Store: "tasks", Key: fmt.Sprint("task-", n), SchemaVersion: 1,
 			Value: value, ValueHash: wire.HashCanonical(value), TransactionTime: time.Unix(1_700_000_000, 0)}
-		content = wire.AppendFrame(content, wire.AppendFactV1(nil, &f))
+		content = wire.AppendFrame(content, protocol.AppendFactV1(nil, &f))
 	}
 	require.NoError(t, os.WriteFile(path, content, 0o644))
 	content = nil

@@ -55,7 +55,7 @@ var goldens = []golden{
 		g.write(t, 4)
 		g.batch(t, 3)
 		g.tick()
-		_, err := g.log.Prune(t.Context(), func(yield func(uint64) bool) { _ = yield(2) && yield(6) && yield(4) })
+		_, err := g.log.Prune(t.Context(), func(yield func(uint64) bool) { _ = yield(2) && yield(6) && yield(4) }, backend.Horizon{})
 		require.NoError(t, err)
 		g.write(t, 2)
 	}},
@@ -66,7 +66,7 @@ var goldens = []golden{
 		require.NoError(t, g.log.WriteSnapshot(t.Context(), 0))
 		g.write(t, 2)
 		g.tick()
-		_, err := g.log.Prune(t.Context(), func(yield func(uint64) bool) { _ = yield(2) && yield(6) && yield(7) })
+		_, err := g.log.Prune(t.Context(), func(yield func(uint64) bool) { _ = yield(2) && yield(6) && yield(7) }, backend.Horizon{})
 		require.NoError(t, err)
 		g.write(t, 1)
 	}},
@@ -129,8 +129,7 @@ func (g *goldenLog) batch(t *testing.T, n int) {
 	for range n {
 		b.Facts = append(b.Facts, g.fact())
 	}
-	_, err := g.log.WriteBatch(t.Context(), b)
-	require.NoError(t, err)
+	require.NoError(t, g.log.Write(t.Context(), b)[0].Err)
 }
 
 // durable waits until all facts are.
@@ -165,7 +164,7 @@ func factText(f *backend.Fact) string { return string(wire.AppendFact(nil, f)) }
 // replayed returns the facts of a log, a line each.
 func replayed(t *testing.T, l *file.Log) string {
 	var lines strings.Builder
-	for f, err := range l.Replay(t.Context(), 0) {
+	for f, err := range backend.Facts(l.Replay(t.Context(), backend.Range{})) {
 		require.NoError(t, err)
 		require.NoError(t, f.Validate())
 		lines.WriteString(factText(&f) + "\n")

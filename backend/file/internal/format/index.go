@@ -8,7 +8,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/igniter-store/igniter/backend/internal/sequencer"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 

@@ -1,0 +1,181 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/igniter-store/igniter/internal/ctxsync"
+)
+
+// DefaultPoll is how late at most a log that [Complete] made shows what others wrote to its backend.
+const DefaultPoll = 2 * time.Second
+
+// minPoll is how soon after a change Follow looks for the next one.
+const minPoll = 250 * time.Millisecond
+
+// Complete returns b itself if it is a [Log]. Otherwise it returns a Log over b's four methods with
+// [Defaults] for the rest, which looks every 250 ms to [DefaultPoll] for the writes of others.
+func Complete(b Backend) Log {
+	if l, ok := b.(Log); ok {
+		return l
+	}
+	c := &completed{Backend: b}
+	c.Defaults = DefaultsOf(b, DefaultPoll)
+	return c
+}
+
+type completed struct {
+	Backend
+	*Defaults
+}
+
+// WriteFact implements Backend, and wakes those who follow the log.
+func (c *completed) WriteFact(ctx context.Context, f Fact) (Fact, error) {
+	defer c.Wake()
+	return c.Backend.WriteFact(ctx, f)
+}
+
+// Close implements Backend, and ends the loops of those who follow the log.
+func (c *completed) Close() error {
+	defer c.Wake()
+	return c.Backend.Close()
+}
+
+// Defaults are all methods of a [Log] beyond those of [Backend], made of those. Authors embed a pointer
+// to one, override the methods that their backend can do better, and call Wake after each write:
+//
+//	type Log struct {
+//		*backend.Defaults
+//		…
+//	}
+//
+//	l := &Log{…}
+//	l.Defaults = backend.DefaultsOf(l, 0)
+//
+// Its methods may be called concurrently.
+type Defaults struct {
+	b      Backend
+	poll   time.Duration
+	change ctxsync.Signal
+
+	mu    sync.Mutex // guards stats, and is held while the log is counted
+	stats Stats
+}
+
+// DefaultsOf returns Defaults that work on the four methods of b. poll is how late Follow may show what
+// others than this process write to the log: it looks again after 250 ms, then more and more seldom up
+// to poll. 0: only this process writes, and calls Wake.
+func DefaultsOf(b Backend, poll time.Duration) *Defaults {
+	return &Defaults{b: b, poll: max(poll, 0)}
+}
+
+// Wake makes those who follow the log look for new facts. Call it after each write, and after Close.
+func (d *Defaults) Wake() { d.change.Notify() }
+
+// Write implements [Log]: a batch of one fact without expectations goes to WriteFact, and a batch without
+// facts and expectations is nothing to do. Others are errors.ErrUnsupported.
+func (d *Defaults) Write(ctx context.Context, batches ...Batch) []Written {
+	all := make([]Written, len(batches))
+	for i, b := range batches {
+		switch {
+		case len(b.Expect) > 0 || len(b.Facts) > 1:
+			all[i].Err = fmt.Errorf("backend: write a batch of %d facts with %d expectations: %T writes single facts only: %w",
+				len(b.Facts), len(b.Expect), d.b, errors.ErrUnsupported)
+		case len(b.Facts) == 0:
+			all[i].Err = ctx.Err()
+		default:
+			f, err := d.b.WriteFact(ctx, b.Facts[0])
+			if all[i].Err = err; err == nil {
+				all[i].Facts = []Fact{f}
+			}
+		}
+	}
+	d.Wake()
+	return all
+}
+
+// Follow implements [Log] by Replay, again and again.
+func (d *Defaults) Follow(ctx context.Context, r Range) iter.Seq2[Page, error] {
+	return func(yield func(Page, error) bool) {
+		r, wait, begun := r, minPoll, false
+		for {
+			changed := d.change.Changed()
+			moved := false
+			for p, err := range d.b.Replay(ctx, r) {
+				if err != nil {
+					yield(Page{}, err)
+					return
+				}
+				if begun && len(p.Facts) == 0 && p.Through.Seq <= r.After.Seq {
+					continue
+				}
+				moved = moved || p.Through.Seq > r.After.Seq
+				r.After, begun = p.Through, true
+				if !yield(p, nil) {
+					return
+				}
+			}
+			if r.Through != 0 && r.After.Seq >= r.Through {
+				return
+			}
+			if wait = min(2*wait, d.poll); moved {
+				wait = min(minPoll, d.poll)
+			}
+			if err := d.wait(ctx, changed, wait); err != nil {
+				yield(Page{}, fmt.Errorf("backend: follow after seq %d: %w", r.After.Seq, err))
+				return
+			}
+		}
+	}
+}
+
+// wait waits for a change or, unless poll is 0, for no longer than that.
+func (d *Defaults) wait(ctx context.Context, changed <-chan struct{}, poll time.Duration) error {
+	var tick <-chan time.Time
+	if poll > 0 {
+		timer := time.NewTimer(poll)
+		defer timer.Stop()
+		tick = timer.C
+	}
+	select {
+	case <-changed:
+	case <-tick:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// Prune implements [Log]: errors.ErrUnsupported.
+func (d *Defaults) Prune(context.Context, iter.Seq[uint64], Horizon) (PruneReport, error) {
+	return PruneReport{}, fmt.Errorf("backend: prune: %T removes no facts: %w", d.b, errors.ErrUnsupported)
+}
+
+// Stats implements [Log]: the first call replays the whole log and counts, later calls go on from there.
+// Bytes is about what the facts take as JSON.
+func (d *Defaults) Stats(ctx context.Context) (Stats, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for p, err := range d.b.Replay(ctx, Range{After: Cursor{d.stats.Log, d.stats.LastSeq}}) {
+		if err != nil {
+			return Stats{}, fmt.Errorf("backend: stats: %w", err)
+		}
+		for i := range p.Facts {
+			f := &p.Facts[i]
+			if d.stats.FirstSeq == 0 {
+				d.stats.FirstSeq = f.Seq
+			}
+			d.stats.Facts++
+			d.stats.Bytes += uint64(len(f.Store) + len(f.Key) + len(f.Value) + len(f.Producer) + len(f.Derivation) + factOverhead)
+		}
+		d.stats.LastSeq, d.stats.Log = p.Through.Seq, p.Through.Log
+	}
+	return d.stats, nil
+}
+
+// Features implements [Log]: nothing but what the four methods do.
+func (d *Defaults) Features() Features { return Features{Poll: d.poll} }

@@ -1,0 +1,97 @@
+package backend
+
+import (
+	"context"
+	"iter"
+)
+
+// Hooks stand between a log and its caller, see [Intercept]. A hook gets what the caller asked for and
+// next, which does it; it may change, refuse, repeat or observe. Hooks may be called concurrently. A nil
+// hook is next.
+type Hooks struct {
+	// Write is called for every write, WriteFact included.
+	Write func(ctx context.Context, batches []Batch, next func(context.Context, ...Batch) []Written) []Written
+
+	// Read is called for every loop over the log, Replay and Follow alike, when the method is called.
+	Read func(ctx context.Context, r Range, next func(context.Context, Range) iter.Seq2[Page, error]) iter.Seq2[Page, error]
+
+	// Prune is called for Prune.
+	Prune func(ctx context.Context, seqs iter.Seq[uint64], h Horizon, next func(context.Context, iter.Seq[uint64], Horizon) (PruneReport, error)) (PruneReport, error)
+
+	// Stats is called for Stats.
+	Stats func(ctx context.Context, next func(context.Context) (Stats, error)) (Stats, error)
+
+	// Features returns what the log can do, of what the log beneath can.
+	Features func(Features) Features
+}
+
+// Intercept returns l with hooks before its methods. It is how decorators are made (for metrics, a
+// read-only log, a selection of stores, a failing test double): it has no method but Log's, so that
+// nothing passes a hook by, and keeps compiling when Log gets more methods. Closing it closes l.
+func Intercept(l Log, h Hooks) Log { return &intercepted{log: l, hooks: h} }
+
+type intercepted struct {
+	log   Log
+	hooks Hooks
+}
+
+func (i *intercepted) WriteFact(ctx context.Context, f Fact) (Fact, error) {
+	if i.hooks.Write == nil {
+		return i.log.WriteFact(ctx, f)
+	}
+	w := i.Write(ctx, Batch{Facts: []Fact{f}})[0]
+	if w.Err != nil {
+		return Fact{}, w.Err
+	}
+	return w.Facts[0], nil
+}
+
+func (i *intercepted) Write(ctx context.Context, batches ...Batch) []Written {
+	if i.hooks.Write == nil {
+		return i.log.Write(ctx, batches...)
+	}
+	return i.hooks.Write(ctx, batches, i.log.Write)
+}
+
+func (i *intercepted) Replay(ctx context.Context, r Range) iter.Seq2[Page, error] {
+	return i.read(ctx, r, i.log.Replay)
+}
+
+func (i *intercepted) Follow(ctx context.Context, r Range) iter.Seq2[Page, error] {
+	return i.read(ctx, r, i.log.Follow)
+}
+
+func (i *intercepted) read(ctx context.Context, r Range, next func(context.Context, Range) iter.Seq2[Page, error]) iter.Seq2[Page, error] {
+	if i.hooks.Read == nil {
+		return next(ctx, r)
+	}
+	return i.hooks.Read(ctx, r, next)
+}
+
+func (i *intercepted) WriteSnapshot(ctx context.Context, through uint64) error {
+	return i.log.WriteSnapshot(ctx, through)
+}
+
+func (i *intercepted) Prune(ctx context.Context, seqs iter.Seq[uint64], h Horizon) (PruneReport, error) {
+	if i.hooks.Prune == nil {
+		return i.log.Prune(ctx, seqs, h)
+	}
+	return i.hooks.Prune(ctx, seqs, h, i.log.Prune)
+}
+
+func (i *intercepted) Stats(ctx context.Context) (Stats, error) {
+	if i.hooks.Stats == nil {
+		return i.log.Stats(ctx)
+	}
+	return i.hooks.Stats(ctx, i.log.Stats)
+}
+
+func (i *intercepted) Features() Features {
+	f := i.log.Features()
+	if i.hooks.Features == nil {
+		return f
+	}
+	return i.hooks.Features(f)
+}
+
+func (i *intercepted) Close() error { return i.log.Close() }

@@ -1,0 +1,122 @@
+package backend
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// A Log is a [Backend] with everything that Igniter can use of one. The engine and the server work on
+// a Log; [Complete] makes one of any Backend, and [DefaultsOf] has what an author need not write.
+//
+// A Log is one history while it is open: what it gave out stays true. If its place comes to hold
+// another log, every method returns a *DivergedError.
+//
+// Methods may be added to Log. Embed [Defaults], or wrap with [Intercept], to keep compiling.
+type Log interface {
+	Backend
+
+	// Write writes batches in their order, each with a verdict of its own: Written has an element for
+	// each batch, and one batch that is refused does not affect the others.
+	//
+	// All the facts of a batch are written, in consecutive places, or none; and none unless every
+	// Expect holds at that moment. An Expect that fails is a *ConflictError that names the key and its
+	// latest fact. The rules of WriteFact hold for each fact, as if the facts were written one after
+	// the other: a later fact of the same key follows an earlier one. Facts that the log holds already
+	// (by ID) stay where they are; if it holds all of them, the batch was written before, and its
+	// expectations are not checked again. An empty batch only checks its expectations.
+	//
+	// A batch's frame, like a fact's, must fit the backend's limit (ErrTooLarge). If ctx is done
+	// before the call, nothing is written. A log without [Features.Batches] writes batches of
+	// one fact without expectations, and refuses others with errors.ErrUnsupported.
+	Write(ctx context.Context, batches ...Batch) []Written
+
+	// Follow yields what Replay yields, and then each new fact as it is acknowledged, in order, with no
+	// gap and no repeat. Its first page comes at once, perhaps empty. Later empty pages come only when
+	// Through moved, and then promptly. It ends at r.Through, if that is not 0; with ctx's error once
+	// ctx is done; with ErrClosed once the log is closed; and with ErrAccessChanged once the caller may
+	// read other stores than before. It survives a lost connection by going on after the last page. A
+	// slow reader costs writers nothing: it is served from the log, not from a queue. The rules of
+	// Replay for pairs and bodies hold.
+	Follow(ctx context.Context, r Range) iter.Seq2[Page, error]
+
+	// Prune removes the facts at the given seqs, durably, and leaves the seqs of the others as they
+	// are. Seqs may come in any order and more than once; a seq that holds no fact is counted as
+	// missing. The log forgets the IDs of pruned facts, a key's latest fact becomes the latest one left, and
+	// a key with none left is as if it was never written. Seqs of pruned facts are not given again. A
+	// loop that is under way may still yield them. After an error a part of the facts may be gone;
+	// pruning the same seqs again is safe. If ctx is done before the call, nothing is removed.
+	// A log without [Features.Prune] returns errors.ErrUnsupported.
+	//
+	// h says how far the past becomes incomplete, see [Horizon].
+	Prune(ctx context.Context, seqs iter.Seq[uint64], h Horizon) (PruneReport, error)
+
+	// Stats describes the log at one moment between the call and its return. It is cheap: it does no
+	// I/O where that can be avoided. No decision about serving the log hangs on it.
+	Stats(ctx context.Context) (Stats, error)
+
+	// Features says what the log can do. It does no I/O, works after Close too, and may change when a
+	// lost connection is made again.
+	Features() Features
+}
+
+// Features is what a log can do, and what its caller may read.
+type Features struct {
+	Batches bool // Write takes batches of several facts, and expectations
+	Prune   bool // Prune removes facts
+	AllIDs  bool // the log remembers the ID of every fact that it holds
+
+	MaxFrame int           // how many bytes a fact or batch may take as a frame's body; 0: no limit
+	Poll     time.Duration // how late the writes of other processes may show in Follow; 0: they are pushed
+	Stores   []string      // the stores that the caller may read, sorted; nil: all
+}
+
+// A Batch is facts that are written together, or not at all, see [Log.Write].
+type Batch struct {
+	Facts  []Fact   // in the order that the log is to have them; none: only Expect is checked
+	Expect []Expect // all must hold at the moment of writing; nil: no condition
+}
+
+// Expect says that the latest fact of Key in Store has the given ID; "" says that the key has no
+// fact. A retraction is a fact: a retracted key's latest fact is its retraction.
+type Expect struct {
+	Store string // 1 to 256 bytes of UTF-8
+	Key   string // at most 1024 bytes of UTF-8
+	ID    string // of the key's latest fact, at most 128 bytes of UTF-8; "": the key has none
+}
+
+// Written is the verdict on one batch.
+type Written struct {
+	Facts []Fact // as the log holds them, in the batch's order; nil after an error
+	First uint64 // facts with a seq >= First are new to the log; 0: no fact is, or it is not known
+	Err   error  // why nothing was written, or why it is not known whether it was; nil: the batch is in the log
+}
+
+// New reports whether f, one of w.Facts, is known to be new to the log.
+func (w *Written) New(f *Fact) bool { return w.First != 0 && f.Seq >= w.First }
+
+// Refused returns n verdicts with the same error, for a Write that writes nothing.
+func Refused(n int, err error) []Written {
+	all := make([]Written, n)
+	for i := range all {
+		all[i].Err = err
+	}
+	return all
+}
+
+// A Horizon is the moment before which the past of a log may be incomplete, since facts were pruned
+// that were the answer until then: a fact is its key's value until its successor comes, so the horizon
+// of a prune is the moment of the last such successor. The zero Horizon given to Prune stands for the
+// log's last fact, which is always true.
+//
+// Logs accept a Horizon and do not keep it yet: [Stats.Horizons] is nil.
+type Horizon struct {
+	Seq  uint64
+	Time time.Time // a transaction time
+}
+
+// PruneReport says what [Log.Prune] did.
+type PruneReport struct {
+	Pruned  uint64 // facts that were removed
+	Missing uint64 // seqs asked for at which the log held no fact
+}

@@ -1,0 +1,198 @@
+package backend
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/igniter-store/igniter/internal/uuidtext"
+)
+
+// A Range is a part of a log. The zero Range is all of it.
+type Range struct {
+	After   Cursor   // the part begins after it; zero: at the beginning
+	Through uint64   // it ends with this seq; 0: at the log's end
+	Stores  []string // only facts of these stores; nil: of all; empty: of none
+}
+
+// Has reports whether r has facts of a store.
+func (r *Range) Has(store string) bool { return r.Stores == nil || slices.Contains(r.Stores, store) }
+
+// A Page is consecutive facts of a log that are read together.
+//
+// The rules of pages, which hold for every loop over a log:
+//
+//  1. Facts ascend and are whole batches. The first page begins inside a batch only if After does, and
+//     the last ends inside one only if Range.Through does. A batch is what one writer passed; a log may
+//     keep several together, as a group commit does.
+//  2. Through is at least the last fact's seq. No fact at or below a Through that was given out appears
+//     later. Through moves over pruned facts, facts of other stores, and facts that the caller may not
+//     read.
+//  3. A Replay that ends without an error has yielded a page, perhaps empty, whose Through is at least
+//     the last seq acknowledged before the loop began, or Range.Through.
+//  4. Follow's first page comes at once, perhaps empty. Later empty pages come only when Through moved,
+//     and promptly.
+//  5. An error comes with the zero Page and ends the loop; facts that were read before it come in a page
+//     before it.
+//  6. The loop's body may call any method but Close; no lock is held while it runs; memory does not grow
+//     with the log.
+//  7. A cursor belongs to the stores and the access that it was read with. If the access changes, Follow
+//     ends with ErrAccessChanged.
+type Page struct {
+	Facts   []Fact // whole batches, in order; some 256 KiB, or one larger batch; may be empty; the caller's to keep
+	Through Cursor // the log was read through here
+}
+
+// PageSize is about how many bytes of facts a page has, unless one batch has more.
+const PageSize = 256 << 10
+
+// A Cursor is a place in a log: the log was read through Seq. It is the only thing that loops resume
+// by. The zero Cursor is the beginning of any log.
+type Cursor struct {
+	Log LogID  // zero: of any log; only the end is checked
+	Seq uint64 // 0: the beginning
+}
+
+// A LogID names one history of a log: a UUID. The zero LogID is of a log that does not say.
+//
+// Logs do not say yet: every LogID that they give out is zero.
+type LogID [16]byte
+
+// String returns the UUID as text; "" for the zero LogID.
+func (id LogID) String() string {
+	if id == (LogID{}) {
+		return ""
+	}
+	return uuidtext.String(id)
+}
+
+// String returns the cursor as text: "51233", or "51233@0197c0de-..." if it names its log.
+func (c Cursor) String() string {
+	seq := strconv.FormatUint(c.Seq, 10)
+	if c.Log == (LogID{}) {
+		return seq
+	}
+	return seq + "@" + c.Log.String()
+}
+
+// ParseCursor parses the text of a Cursor. A text in another form is an *InvalidError.
+func ParseCursor(text string) (Cursor, error) {
+	seq, log, named := strings.Cut(text, "@")
+	var c Cursor
+	var err error
+	ok := true
+	if c.Seq, err = strconv.ParseUint(seq, 10, 64); err == nil && named {
+		c.Log, ok = uuidtext.Parse(log)
+	}
+	if err != nil || !ok || seq != strconv.FormatUint(c.Seq, 10) {
+		return Cursor{}, &InvalidError{"cursor", fmt.Sprintf("%.100q is neither a seq such as 51233 nor a seq and a log such as 51233@0197c0de-…", text)}
+	}
+	return c, nil
+}
+
+// Facts yields the facts of pages one by one, for loops that need no borders of batches. An error comes
+// with the zero Fact and ends the loop.
+func Facts(pages iter.Seq2[Page, error]) iter.Seq2[Fact, error] {
+	return func(yield func(Fact, error) bool) {
+		for p, err := range pages {
+			if err != nil {
+				yield(Fact{}, err)
+				return
+			}
+			for _, f := range p.Facts {
+				if !yield(f, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A Pager cuts what a backend reads of its log into pages, for the body of a Replay or Follow:
+//
+//	p := backend.NewPager(log, r, yield)
+//	for batch := range … {
+//		if !p.Add(batch...) {
+//			return
+//		}
+//	}
+//	p.Flush(last)
+//
+// It leaves out facts of other stores and facts outside the Range. The facts of a page are the caller's,
+// and so must be the facts that are added.
+type Pager struct {
+	r       Range
+	yield   func(Page, error) bool
+	page    Page
+	size    int
+	given   uint64 // the Through of the last page
+	begun   bool   // a page was given
+	stopped bool
+}
+
+// NewPager returns a Pager for one loop over the range r of the log with the given identity. r.After was
+// checked, see [Stats.Resume].
+func NewPager(log LogID, r Range, yield func(Page, error) bool) *Pager {
+	return &Pager{r: r, yield: yield, page: Page{Through: Cursor{log, r.After.Seq}}, given: r.After.Seq}
+}
+
+// Add adds a whole batch, the next one of the log. It yields a page once enough has come together, and
+// reports whether the loop goes on: the body may have left it, or r.Through is reached.
+func (p *Pager) Add(batch ...Fact) bool {
+	for i := range batch {
+		f := &batch[i]
+		if f.Seq <= p.page.Through.Seq {
+			continue
+		}
+		if p.r.Through != 0 && f.Seq > p.r.Through {
+			p.Flush(p.r.Through)
+			return false
+		}
+		p.page.Through.Seq = f.Seq
+		if p.r.Has(f.Store) {
+			p.page.Facts = append(p.page.Facts, *f)
+			p.size += len(f.Key) + len(f.Value) + len(f.Producer) + len(f.Derivation) + factOverhead
+		}
+	}
+	if p.size >= PageSize {
+		return p.Flush(0)
+	}
+	return !p.stopped
+}
+
+// factOverhead is about how many bytes a fact takes beside its key and values.
+const factOverhead = 256
+
+// Flush yields the facts that were added and not yet yielded, in a page whose Through is at least the
+// given seq (never beyond r.Through). Without facts it yields an empty page if that is the loop's
+// first or Through moved. It reports whether the loop goes on.
+func (p *Pager) Flush(through uint64) bool {
+	if p.stopped {
+		return false
+	}
+	if p.r.Through != 0 {
+		through = min(through, p.r.Through)
+	}
+	p.page.Through.Seq = max(p.page.Through.Seq, through)
+	page := p.page
+	if len(page.Facts) > 0 || page.Through.Seq > p.given || !p.begun {
+		p.given, p.begun, p.size = page.Through.Seq, true, 0
+		p.page = Page{Through: page.Through}
+		p.stopped = !p.yield(page, nil)
+	}
+	if p.r.Through != 0 && p.given >= p.r.Through {
+		p.stopped = true
+	}
+	return !p.stopped
+}
+
+// Fail yields the facts that were added, and then err, which ends the loop.
+func (p *Pager) Fail(err error) {
+	if len(p.page.Facts) > 0 && !p.Flush(0) || p.stopped {
+		return
+	}
+	p.stopped = true
+	p.yield(Page{}, err)
+}

@@ -1,0 +1,221 @@
+package sequencer
+
+import (
+	"hash/maphash"
+	"strings"
+
+	"github.com/igniter-store/igniter/internal/uuidtext"
+)
+
+// A keyIndex knows each key's latest fact. It holds only a few pointers for each thousand keys, so that the
+// garbage collector does not walk it. A key whose facts are all gone keeps its entry, some 70 bytes, until
+// the log is opened again.
+type keyIndex struct {
+	hash   func(store, key string) uint32
+	table  hashTable    // finds entries, by their numbers
+	blocks [][]keyEntry // of entryBlock entries, numbered from 1
+	count  int          // of entries in blocks
+	live   int          // of entries with a fact
+	names  nameArena
+	stores map[string]uint32
+	odd    map[uint32]string // the latest IDs that are not UUIDs, by entry
+	hashes []uint32          // for warm
+	warmed uint64
+}
+
+const entryBlock = 1024
+
+type keyEntry struct {
+	seq   uint64   // of the latest fact; 0: the key has none left
+	id    [16]byte // its ID, if that is a UUID in lower case
+	name  nameRef  // the key
+	store uint32
+}
+
+// An undoKey is what an entry was before set.
+type undoKey struct {
+	entry           uint32
+	newKey, newName bool // the entry, and its store's number, were added
+	seq             uint64
+	id              [16]byte
+	odd             string
+}
+
+// latest returns the ID of the key's latest fact before set, "" if it had none.
+func (u *undoKey) latest() string {
+	switch {
+	case u.seq == 0:
+		return ""
+	case u.odd != "":
+		return u.odd
+	}
+	return uuidtext.String(u.id)
+}
+
+func newKeyIndex() keyIndex {
+	seed := maphash.MakeSeed()
+	return keyIndex{
+		hash: func(store, key string) uint32 {
+			return uint32((maphash.String(seed, store)*0x9e3779b97f4a7c15 ^ maphash.String(seed, key)) >> 32)
+		},
+		stores: map[string]uint32{},
+		odd:    map[uint32]string{},
+	}
+}
+
+func (x *keyIndex) entry(n uint32) *keyEntry {
+	return &x.blocks[(n-1)/entryBlock][(n-1)%entryBlock]
+}
+
+// find returns the number of the key's entry, 0 if it has none.
+func (x *keyIndex) find(store, key string) uint32 {
+	return x.findHash(store, key, x.hash(store, key))
+}
+
+func (x *keyIndex) findHash(store, key string, hash uint32) (found uint32) {
+	number, ok := x.stores[store]
+	if !ok {
+		return 0
+	}
+	x.table.find(hash, func(n uint64) bool {
+		e := x.entry(uint32(n))
+		if e.store == number && string(x.names.get(e.name)) == key {
+			found = uint32(n)
+		}
+		return found == 0
+	})
+	return found
+}
+
+// warm prepares setting the keys, see hashTable.warm.
+func (x *keyIndex) warm(facts []Loaded) {
+	x.hashes = x.hashes[:0]
+	for i := range facts {
+		hash := x.hash(facts[i].Store, facts[i].Key)
+		x.hashes = append(x.hashes, hash)
+		x.warmed ^= x.table.warm(hash)
+	}
+	for _, hash := range x.hashes {
+		x.table.find(hash, func(n uint64) bool {
+			x.warmed ^= x.entry(uint32(n)).seq
+			return false
+		})
+	}
+	for _, hash := range x.hashes {
+		x.table.find(hash, func(n uint64) bool {
+			if name := x.names.get(x.entry(uint32(n)).name); len(name) > 0 {
+				x.warmed ^= uint64(name[0])
+			}
+			return false
+		})
+	}
+}
+
+// latest returns the ID of the key's latest fact, "" if it has none.
+func (x *keyIndex) latest(store, key string) string {
+	if n := x.find(store, key); n != 0 {
+		return x.id(n)
+	}
+	return ""
+}
+
+func (x *keyIndex) id(n uint32) string {
+	e := x.entry(n)
+	if e.seq == 0 {
+		return ""
+	}
+	if id, ok := x.odd[n]; ok {
+		return id
+	}
+	return uuidtext.String(e.id)
+}
+
+// set makes the fact at seq the key's latest, and returns what undo needs.
+func (x *keyIndex) set(store, key string, seq uint64, id ID) undoKey {
+	stores := len(x.stores)
+	h := x.hash(store, key)
+	n := x.findHash(store, key, h)
+	before := undoKey{newKey: n == 0}
+	if n == 0 {
+		n = x.add(store, key, h)
+	}
+	e := x.entry(n)
+	before.entry, before.seq, before.id = n, e.seq, e.id
+	before.newName = len(x.stores) > stores
+	if len(x.odd) > 0 {
+		before.odd = x.odd[n]
+	}
+	x.put(n, seq, id)
+	return before
+}
+
+func (x *keyIndex) put(n uint32, seq uint64, id ID) {
+	e := x.entry(n)
+	if e.seq == 0 && seq != 0 {
+		x.live++
+	} else if e.seq != 0 && seq == 0 {
+		x.live--
+	}
+	e.seq = seq
+	e.id = id.UUID
+	if id.Text != "" {
+		x.odd[n] = strings.Clone(id.Text)
+		return
+	}
+	if len(x.odd) > 0 {
+		delete(x.odd, n)
+	}
+}
+
+// add makes an entry for a key that has none.
+func (x *keyIndex) add(store, key string, hash uint32) uint32 {
+	number, ok := x.stores[store]
+	if !ok {
+		number = uint32(len(x.stores))
+		x.stores[strings.Clone(store)] = number
+	}
+	if x.count%entryBlock == 0 && x.count/entryBlock == len(x.blocks) {
+		x.blocks = append(x.blocks, make([]keyEntry, entryBlock))
+	}
+	x.count++
+	n := uint32(x.count)
+	*x.entry(n) = keyEntry{name: x.names.add(key), store: number}
+	x.table.add(hash, uint64(n))
+	return n
+}
+
+// undo undoes a set of the key, which must be the last set that was not undone.
+func (x *keyIndex) undo(store, key string, u undoKey) {
+	x.put(u.entry, u.seq, ID{u.id, u.odd})
+	if !u.newKey {
+		return
+	}
+	e := x.entry(u.entry)
+	x.table.remove(x.hash(store, key), uint64(u.entry))
+	x.names.cut(e.name)
+	x.count--
+	if u.newName {
+		delete(x.stores, store)
+	}
+}
+
+// seq returns the seq of the key's latest fact, 0 if it has none.
+func (x *keyIndex) seq(store, key string) uint64 {
+	if n := x.find(store, key); n != 0 {
+		return x.entry(n).seq
+	}
+	return 0
+}
+
+// replace makes the fact at seq the key's latest, if that is now the fact at gone. Seq 0 says that the key
+// has no fact left.
+func (x *keyIndex) replace(store, key string, gone, seq uint64, id ID) {
+	n := x.find(store, key)
+	if n == 0 || x.entry(n).seq != gone {
+		return
+	}
+	if seq == 0 {
+		id = ID{} // takes no memory
+	}
+	x.put(n, seq, id)
+}

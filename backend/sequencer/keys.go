@@ -1,0 +1,46 @@
+package sequencer
+
+import "iter"
+
+// Keys is a table of each key's latest fact that takes little memory, for a log that keeps such a table in a
+// file. It is not safe for concurrent use.
+type Keys struct{ index keyIndex }
+
+// A Latest is a key's latest fact.
+type Latest struct {
+	Store int    // the index of the store in [Keys.Stores]
+	Key   []byte // must not be changed
+	Seq   uint64
+	ID    ID
+}
+
+// NewKeys returns an empty table.
+func NewKeys() *Keys { return &Keys{newKeyIndex()} }
+
+// Set makes a fact the latest of its key.
+func (k *Keys) Set(store, key string, seq uint64, id ID) { k.index.set(store, key, seq, id) }
+
+// Len returns how many keys have a fact.
+func (k *Keys) Len() int { return k.index.live }
+
+// Stores returns the stores of the keys.
+func (k *Keys) Stores() []string {
+	stores := make([]string, len(k.index.stores))
+	for name, number := range k.index.stores {
+		stores[number] = name
+	}
+	return stores
+}
+
+// All yields each key's latest fact, in no order.
+func (k *Keys) All() iter.Seq[Latest] {
+	return func(yield func(Latest) bool) {
+		for n := uint32(1); n <= uint32(k.index.count); n++ {
+			e := k.index.entry(n)
+			latest := Latest{int(e.store), k.index.names.get(e.name), e.seq, ID{e.id, k.index.odd[n]}}
+			if e.seq != 0 && !yield(latest) {
+				return
+			}
+		}
+	}
+}

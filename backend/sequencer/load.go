@@ -1,0 +1,63 @@
+package sequencer
+
+import (
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Load takes in a fact that the log holds. Facts are loaded in the order of their seqs.
+func (s *Sequencer) Load(f *backend.Fact) {
+	s.next = f.Seq + 1
+	s.LoadTime(f.TransactionTime)
+	id := IDOf(f.ID)
+	s.ids.add(id, f.Seq)
+	s.ids.age()
+	s.keys.set(f.Store, f.Key, f.Seq, id)
+}
+
+// Reserve makes room for that many IDs and keys to be loaded, so that loading does not grow tables again and
+// again.
+func (s *Sequencer) Reserve(ids, keys int) {
+	s.ids.reserve(ids)
+	s.keys.table.reserve(keys)
+}
+
+// A Loaded is what the sequencer must know of a fact that the log holds. LoadIDs does not look at Store and
+// Key.
+type Loaded struct {
+	Store, Key string
+	Seq        uint64
+	ID         ID
+}
+
+// LoadIDs takes in the IDs of facts that the log holds, for a log that keeps IDs apart from facts: in the
+// order of seqs, at least the latest [Remembered] ones. LoadIDs, [Sequencer.LoadKeys], [Sequencer.LoadTime]
+// and [Sequencer.Skip] together stand for Load, and each may run on a goroutine of its own. Up to some
+// thousand facts in one call take much less time than one by one.
+func (s *Sequencer) LoadIDs(facts []Loaded) {
+	s.ids.warm(facts)
+	for i := range facts {
+		s.ids.add(facts[i].ID, facts[i].Seq)
+		s.ids.age()
+	}
+}
+
+// LoadKeys makes facts that the log holds the latest of their keys.
+func (s *Sequencer) LoadKeys(facts []Loaded) {
+	s.keys.warm(facts)
+	for i := range facts {
+		f := &facts[i]
+		s.keys.set(f.Store, f.Key, f.Seq, f.ID)
+	}
+}
+
+// LoadTime takes in the transaction time of a fact that the log holds.
+func (s *Sequencer) LoadTime(t time.Time) {
+	if t.After(s.last) {
+		s.last = t
+	}
+}
+
+// Skip makes the next Seq at least next, for a log whose last facts were removed.
+func (s *Sequencer) Skip(next uint64) { s.next = max(s.next, next) }

@@ -1,0 +1,177 @@
+package sequencer
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A Sequencer numbers the facts of one log, in the log's order. It is not safe for concurrent use.
+type Sequencer struct {
+	fact func(seq uint64) (f backend.Fact, ok bool, err error) // reads a committed fact
+	next uint64                                                // the next fact's Seq
+	last time.Time                                             // no assigned time is before it
+	ids  idIndex
+	keys keyIndex
+
+	pending []step // assigned and not yet committed, with consecutive seqs up to next
+}
+
+// A step is one assigned fact, and what its undo needs.
+type step struct {
+	fact backend.Fact
+	key  undoKey
+	last time.Time
+}
+
+// New returns a Sequencer of an empty log. [Sequencer.Load] takes in what a log holds already.
+//
+// fact reads the fact at seq: ok is false if the log holds none there, or no longer. It sees all that was
+// committed. Assign calls it for facts that are written again, and gives them to the caller, so they share no
+// memory with the log.
+func New(fact func(seq uint64) (f backend.Fact, ok bool, err error)) *Sequencer {
+	return &Sequencer{fact: fact, next: 1, ids: newIDIndex(), keys: newKeyIndex()}
+}
+
+// Next returns the Seq of the next fact.
+func (s *Sequencer) Next() uint64 { return s.next }
+
+// Assign gives each fact of a batch its place, and returns how many of the facts are new to the log: their
+// Seqs are from the Next before the call on, and consecutive. Each other fact is replaced by the fact that
+// the log holds under its ID, or will hold when an earlier call is committed.
+//
+// The facts must come from [Prepare] or [PrepareBatch]. now is the transaction time of facts that have none.
+// After an error nothing is assigned, and some facts may be changed.
+func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now time.Time) (fresh int, err error) {
+	start := len(s.pending)
+	defer func() {
+		if err != nil {
+			s.rollback(start)
+		}
+	}()
+	now = wire.Time(now)
+	conflict := s.check(expect) // of the state before this batch, in case one of the facts is new
+	for i := range facts {
+		id := IDOf(facts[i].ID)
+		held, ok, err := s.held(&facts[i], id)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			facts[i] = held
+			continue
+		}
+		if conflict != nil {
+			return 0, conflict
+		}
+		s.assign(&facts[i], id, now)
+		fresh++
+	}
+	if len(facts) == 0 && conflict != nil {
+		return 0, conflict
+	}
+	return fresh, nil
+}
+
+// held returns the fact with f's ID, if the log holds one. It must say the same as f.
+func (s *Sequencer) held(f *backend.Fact, id ID) (backend.Fact, bool, error) {
+	for seq := range s.ids.find(id) {
+		held, ok, err := s.read(seq)
+		if err != nil {
+			return held, false, fmt.Errorf("look up fact %q at seq %d: %w", f.ID, seq, err)
+		}
+		if !ok || held.ID != f.ID {
+			continue // pruned, or another ID with the same hash
+		}
+		if held.Store != f.Store || held.Key != f.Key || held.ValueHash != f.ValueHash {
+			return held, false, fmt.Errorf("%w: %q names seq %d, key %q in store %q, value hash %s: give the new fact an ID of its own",
+				backend.ErrIDReused, f.ID, held.Seq, held.Key, held.Store, held.ValueHash)
+		}
+		return held, true, nil
+	}
+	return backend.Fact{}, false, nil
+}
+
+// read returns a fact that is committed or pending.
+func (s *Sequencer) read(seq uint64) (backend.Fact, bool, error) {
+	if first := s.next - uint64(len(s.pending)); seq >= first {
+		return s.pending[seq-first].fact.Clone(), true, nil
+	}
+	return s.fact(seq)
+}
+
+func (s *Sequencer) check(expect []backend.Expect) error {
+	for i := range expect {
+		e := &expect[i]
+		if latest := s.keys.latest(e.Store, e.Key); latest != e.ID {
+			return &backend.ConflictError{Store: e.Store, Key: e.Key, Expected: e.ID, Latest: latest}
+		}
+	}
+	return nil
+}
+
+func (s *Sequencer) assign(f *backend.Fact, id ID, now time.Time) {
+	f.Seq = s.next
+	key := s.keys.set(f.Store, f.Key, f.Seq, id)
+	if f.Causation == "" {
+		f.Causation = key.latest()
+	}
+	before := s.last
+	if f.TransactionTime.IsZero() {
+		f.TransactionTime = now
+		if now.Before(s.last) {
+			f.TransactionTime = s.last
+		}
+	}
+	if f.TransactionTime.After(s.last) {
+		s.last = f.TransactionTime
+	}
+	s.next++
+	s.ids.add(id, f.Seq)
+	s.pending = append(s.pending, step{*f, key, before})
+}
+
+// Commit says that the log now holds everything that was assigned.
+func (s *Sequencer) Commit() {
+	s.ids.age()
+	s.truncate(0)
+}
+
+// Rollback says that the log holds nothing that was assigned since the last Commit. The seqs are given again.
+func (s *Sequencer) Rollback() { s.rollback(0) }
+
+// Undo undoes the last n assigned facts, as Rollback undoes all.
+func (s *Sequencer) Undo(n int) { s.rollback(len(s.pending) - n) }
+
+func (s *Sequencer) rollback(to int) {
+	for i := len(s.pending) - 1; i >= to; i-- {
+		p := &s.pending[i]
+		s.ids.remove(IDOf(p.fact.ID), p.fact.Seq)
+		s.keys.undo(p.fact.Store, p.fact.Key, p.key)
+		s.last, s.next = p.last, p.fact.Seq
+	}
+	s.truncate(to)
+}
+
+// truncate cuts pending to n steps. It keeps memory for later ones, but not as much as a very large batch took.
+func (s *Sequencer) truncate(n int) {
+	clear(s.pending[n:])
+	s.pending = s.pending[:n]
+	if n == 0 && cap(s.pending) > 4096 {
+		s.pending = nil
+	}
+}
+
+// Latest returns the Seq of the key's latest fact, 0 if it has none.
+func (s *Sequencer) Latest(store, key string) uint64 { return s.keys.seq(store, key) }
+
+// Pruned says that the fact at seq was removed from the log. If it was its key's latest, left is the latest
+// now; nil if the key has no fact left. Otherwise nothing changes.
+func (s *Sequencer) Pruned(store, key string, seq uint64, left *backend.Fact) {
+	if left == nil {
+		left = new(backend.Fact)
+	}
+	s.keys.replace(store, key, seq, left.Seq, IDOf(left.ID))
+}

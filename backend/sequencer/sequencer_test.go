@@ -1,0 +1,403 @@
+package sequencer
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A mapLog is a log as a map.
+type mapLog map[uint64]backend.Fact
+
+func (l mapLog) Fact(seq uint64) (backend.Fact, bool, error) {
+	f, ok := l[seq]
+	return f, ok, nil
+}
+
+// latest returns the latest fact of each key, by going through the log.
+func (l mapLog) latest() map[[2]string]backend.Fact {
+	all := map[[2]string]backend.Fact{}
+	for _, f := range l {
+		if f.Seq >= all[[2]string{f.Store, f.Key}].Seq {
+			all[[2]string{f.Store, f.Key}] = f
+		}
+	}
+	return all
+}
+
+// TestAgainstModel assigns, rolls back, commits and prunes at random, with hashes that clash and names
+// that fill their block, and compares each answer with one computed from the whole log.
+func TestAgainstModel(t *testing.T) {
+	ids := []string{
+		"a", "b", "c", "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76b", "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76c",
+		"0197C0DE-8c1a-7055-9dd2-e6a1ec8aa76b", "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76", "0197c0de_8c1a-7055-9dd2-e6a1ec8aa76b",
+		"f8", "f9", "f10", "f11", "f12", "f13",
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		log := mapLog{}
+		s := New(log.Fact)
+		bits := rapid.SampledFrom([]uint32{0, 3, 1<<32 - 1}).Draw(t, "hash bits")
+		hash := s.ids.hash
+		s.ids.hash = func(id ID) uint32 { return hash(id) & bits }
+		s.keys.hash = func(store, key string) uint32 { return uint32(len(key)) }
+		if room := rapid.IntRange(0, 3).Draw(t, "room"); room < 3 {
+			s.keys.names.blocks = [][]byte{make([]byte, nameBlock-room, nameBlock)}
+		}
+		staged := mapLog{} // log and what is assigned, as the sequencer should see it
+		next, nextCommitted := uint64(1), uint64(1)
+		var last, lastCommitted time.Time
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			switch rapid.IntRange(0, 9).Draw(t, "step") {
+			case 0:
+				s.Rollback()
+				staged = maps.Clone(log)
+				next, last = nextCommitted, lastCommitted
+			case 1:
+				maps.Copy(log, staged)
+				s.Commit()
+				nextCommitted, lastCommitted = next, last
+			case 2:
+				if len(log) != len(staged) || len(log) == 0 {
+					continue
+				}
+				gone := uint64(rapid.IntRange(1, int(next)).Draw(t, "pruned"))
+				f, ok := log[gone]
+				if !ok {
+					continue
+				}
+				latest := log.latest()[[2]string{f.Store, f.Key}].Seq
+				require.Equal(t, latest, s.Latest(f.Store, f.Key))
+				delete(log, gone)
+				delete(staged, gone)
+				if latest == gone {
+					var left *backend.Fact
+					if g, ok := log.latest()[[2]string{f.Store, f.Key}]; ok {
+						left = &g
+					}
+					s.Pruned(f.Store, f.Key, gone, left)
+				} else {
+					s.Pruned(f.Store, f.Key, gone, nil) // changes nothing
+				}
+			default:
+				facts := make([]backend.Fact, rapid.IntRange(0, 3).Draw(t, "batch"))
+				for i := range facts {
+					facts[i] = backend.Fact{
+						ID:        rapid.SampledFrom(ids).Draw(t, "id"),
+						Store:     rapid.SampledFrom([]string{"s", "t"}).Draw(t, "store"),
+						Key:       rapid.SampledFrom([]string{"", "k", "l"}).Draw(t, "key"),
+						ValueHash: rapid.SampledFrom([]string{"h", "h", "h", "i"}).Draw(t, "hash"),
+						Causation: rapid.SampledFrom([]string{"", "", "given"}).Draw(t, "causation"),
+					}
+					if n := rapid.IntRange(0, 30).Draw(t, "time"); n > 20 {
+						facts[i].TransactionTime = time.Unix(int64(n), 0)
+					}
+				}
+				var expect []backend.Expect
+				if rapid.Bool().Draw(t, "expecting") {
+					expect = append(expect, backend.Expect{Store: "s", Key: "k", ID: rapid.SampledFrom(append(ids, "")).Draw(t, "expected")})
+				}
+				now := time.Unix(int64(rapid.IntRange(0, 25).Draw(t, "now")), 0)
+				want, after, lastAfter, wantErr := model(staged, next, last, facts, expect, now)
+				fresh, err := s.Assign(facts, expect, now)
+				if wantErr != nil {
+					require.ErrorIs(t, err, wantErr)
+					require.Zero(t, fresh)
+				} else {
+					require.NoError(t, err)
+					require.Equal(t, want, facts)
+					require.Equal(t, len(after)-len(staged), fresh)
+					next += uint64(fresh)
+					staged, last = after, lastAfter
+				}
+			}
+			require.Equal(t, next, s.Next())
+			latest := staged.latest()
+			require.Equal(t, len(latest), s.keys.live)
+			for name, f := range latest {
+				require.Equal(t, f.Seq, s.Latest(name[0], name[1]))
+				require.Equal(t, f.ID, s.keys.latest(name[0], name[1]))
+			}
+		}
+	})
+}
+
+// model says what Assign should do.
+func model(log mapLog, next uint64, last time.Time, facts []backend.Fact, expect []backend.Expect, now time.Time) (want []backend.Fact, after mapLog, lastAfter time.Time, err error) {
+	after, lastAfter = maps.Clone(log), last
+	var conflict error
+	for _, e := range expect {
+		if log.latest()[[2]string{e.Store, e.Key}].ID != e.ID {
+			conflict = backend.ErrConflict
+		}
+	}
+	byID := map[string]backend.Fact{}
+	for _, f := range log {
+		byID[f.ID] = f
+	}
+	for _, f := range facts {
+		if held, ok := byID[f.ID]; ok {
+			if held.Store != f.Store || held.Key != f.Key || held.ValueHash != f.ValueHash {
+				return nil, nil, last, backend.ErrIDReused
+			}
+			want = append(want, held)
+			continue
+		}
+		if conflict != nil {
+			return nil, nil, last, conflict
+		}
+		f.Seq = next
+		next++
+		if f.Causation == "" {
+			f.Causation = after.latest()[[2]string{f.Store, f.Key}].ID
+		}
+		if f.TransactionTime.IsZero() {
+			f.TransactionTime = now.UTC()
+			if lastAfter.After(now) {
+				f.TransactionTime = lastAfter
+			}
+		}
+		if f.TransactionTime.After(lastAfter) {
+			lastAfter = f.TransactionTime
+		}
+		after[f.Seq], byID[f.ID] = f, f
+		want = append(want, f)
+	}
+	if len(facts) == 0 {
+		want, err = facts, conflict
+	}
+	return want, after, lastAfter, err
+}
+
+func TestIDsAreRememberedLongEnoughAndNoLonger(t *testing.T) {
+	x := newIDIndex()
+	x.generation = 1000
+	known := func(n int) bool {
+		for seq := range x.find(IDOf(fmt.Sprint("id", n))) {
+			if seq == uint64(n) {
+				return true
+			}
+		}
+		return false
+	}
+	for n := 1; n <= 10_500; n++ {
+		x.add(IDOf(fmt.Sprint("id", n)), uint64(n))
+		x.age()
+		for _, age := range []int{0, 1, 500, 999} {
+			require.Equal(t, n > age, known(n-age), "%d of %d", n-age, n)
+		}
+		require.False(t, n > 2001 && known(n-2001), "memory is bounded")
+		require.LessOrEqual(t, len(x.tables), 2)
+	}
+}
+
+// TestAMillionIDsAreRemembered is about the number that the contract promises. It looks whenever memory is
+// given back, and before and after that.
+func TestAMillionIDsAreRemembered(t *testing.T) {
+	const promised = 1_000_000
+	s := New(mapLog{}.Fact)
+	of := func(seq uint64) (id ID) {
+		binary.BigEndian.PutUint64(id.UUID[8:], seq)
+		return id
+	}
+	known := func(seq uint64) bool {
+		for at := range s.ids.find(of(seq)) {
+			if at == seq {
+				return true
+			}
+		}
+		return false
+	}
+	facts := make([]Loaded, 0, 1000)
+	tables := 0
+	for seq := uint64(1); seq <= 2_001_000; seq++ {
+		if facts = append(facts, Loaded{Seq: seq, ID: of(seq)}); len(facts) < cap(facts) {
+			continue
+		}
+		s.LoadIDs(facts)
+		facts = facts[:0]
+		for _, age := range []uint64{0, 1, promised / 2, promised - 1} {
+			require.Equal(t, seq > age, known(seq-min(age, seq)), "the ID of %d facts before %d", age, seq)
+		}
+		tables = max(tables, len(s.ids.tables))
+	}
+	require.Equal(t, 2, tables)
+	require.False(t, known(1))
+}
+
+// What is refused leaves nothing behind, and makes nothing be forgotten.
+func TestRefusedFacts(t *testing.T) {
+	log := mapLog{}
+	s := New(log.Fact)
+	s.ids.generation = 1000
+	write := func(id string) backend.Fact {
+		facts := []backend.Fact{{ID: id, Store: "s", Key: id}}
+		fresh, err := s.Assign(facts, nil, time.Unix(1, 0))
+		require.NoError(t, err)
+		if fresh == 1 {
+			log[facts[0].Seq] = facts[0]
+			s.Commit()
+		}
+		return facts[0]
+	}
+	first := write("first")
+	for round := range 50 {
+		facts := make([]backend.Fact, 200)
+		for i := range facts {
+			id := fmt.Sprint(round, "-", i)
+			facts[i] = backend.Fact{ID: id, Store: "s" + id, Key: strings.Repeat(id, 20)}
+		}
+		facts[199] = backend.Fact{ID: "first", Store: "other"}
+		_, err := s.Assign(facts, nil, time.Unix(1, 0))
+		require.ErrorIs(t, err, backend.ErrIDReused)
+		write(fmt.Sprint("between", round))
+	}
+	require.Equal(t, first, write("first"), "it is still known")
+	require.Equal(t, 51, s.keys.count)
+	require.Equal(t, 51, s.keys.table.used)
+	require.Len(t, s.keys.stores, 1)
+	require.Len(t, s.ids.tables, 1)
+	require.Equal(t, 51, s.ids.tables[0].used)
+	names := 0
+	for _, block := range s.keys.names.blocks {
+		names += len(block)
+	}
+	require.Less(t, names, 1000)
+}
+
+// What is refused leaves nothing behind: not in a block of names that is full to its last byte either,
+// where there is still room for the empty key.
+func TestRefusedEmptyKey(t *testing.T) {
+	for size := 8; size <= backend.MaxKeyLen; size *= 2 {
+		log := mapLog{}
+		s := New(log.Fact)
+		id := 0
+		write := func(key string) backend.Fact {
+			id++
+			facts := []backend.Fact{{ID: fmt.Sprint(id), Store: "s", Key: key}}
+			_, err := s.Assign(facts, nil, time.Unix(1, 0))
+			require.NoError(t, err)
+			log[facts[0].Seq] = facts[0]
+			s.Commit()
+			return facts[0]
+		}
+		latest := map[string]string{}
+		for names := 0; names <= 2*nameBlock; names += size {
+			key := fmt.Sprintf("%0*d", size, names/size)
+			latest[key] = write(key).ID
+			refused := []backend.Fact{{ID: "new", Store: "s"}, {ID: "1", Store: "other"}}
+			_, err := s.Assign(refused, nil, time.Unix(1, 0))
+			require.ErrorIs(t, err, backend.ErrIDReused)
+		}
+		for key, want := range latest {
+			require.Equal(t, want, s.keys.latest("s", key))
+		}
+		require.Empty(t, write("").Causation)
+		require.Equal(t, fmt.Sprint(id), s.keys.latest("s", ""))
+		for key, want := range latest {
+			require.Equal(t, want, write(key).Causation)
+		}
+	}
+}
+
+func TestIDsOfDistantSeqs(t *testing.T) {
+	x := newIDIndex()
+	x.generation = 3
+	seqs := []uint64{1, 1 << 32, 1<<33 + 5, 1 << 62, 1<<62 + 1}
+	for _, seq := range seqs {
+		x.add(IDOf(fmt.Sprint(seq)), seq)
+		x.age()
+	}
+	for _, seq := range seqs[2:] {
+		var found []uint64
+		for at := range x.find(IDOf(fmt.Sprint(seq))) {
+			found = append(found, at)
+		}
+		require.Contains(t, found, seq)
+	}
+	x.remove(IDOf(fmt.Sprint(uint64(1<<62))), 1<<62)
+	for at := range x.find(IDOf(fmt.Sprint(uint64(1 << 62)))) {
+		require.NotEqual(t, uint64(1<<62), at)
+	}
+}
+
+// IDs come back as they were, whether they are kept as a UUID's bytes or as text.
+func TestIDs(t *testing.T) {
+	const id = "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76b"
+	require.Empty(t, IDOf(id).Text)
+	require.Equal(t, id, IDOf(id).String())
+	for _, odd := range []string{"x", strings.ToUpper(id), id[:35] + "g", "urn:uuid:" + id, "{" + id + "}", strings.ReplaceAll(id, "-", "")} {
+		require.Equal(t, ID{Text: odd}, IDOf(odd))
+		require.Equal(t, odd, IDOf(odd).String())
+	}
+}
+
+func TestLoad(t *testing.T) {
+	log := mapLog{
+		3: {Seq: 3, ID: "a", Store: "s", Key: "k", ValueHash: "h", TransactionTime: time.Unix(9, 0)},
+		7: {Seq: 7, ID: "b", Store: "s", Key: "k", ValueHash: "h", TransactionTime: time.Unix(8, 0)},
+	}
+	s := New(log.Fact)
+	for _, seq := range []uint64{3, 7} {
+		f := log[seq]
+		s.Load(&f)
+	}
+	require.Equal(t, uint64(8), s.Next())
+	s.Skip(5)
+	require.Equal(t, uint64(8), s.Next())
+	s.Skip(20)
+	facts := []backend.Fact{{ID: "a", Store: "s", Key: "k", ValueHash: "h"}, {ID: "c", Store: "s", Key: "k"}}
+	fresh, err := s.Assign(facts, nil, time.Unix(1, 0))
+	require.NoError(t, err)
+	require.Equal(t, 1, fresh)
+	require.Equal(t, log[3], facts[0])
+	require.Equal(t, uint64(20), facts[1].Seq)
+	require.Equal(t, "b", facts[1].Causation)
+	require.Equal(t, time.Unix(9, 0), facts[1].TransactionTime, "times never run backwards")
+}
+
+// BenchmarkIDs reports what the IDs of a log of five million facts take, and BenchmarkKeys what a
+// million keys do.
+func BenchmarkIDs(b *testing.B) {
+	for b.Loop() {
+		x := newIDIndex()
+		most := 0
+		for n := range uint64(5_000_000) {
+			x.add(IDOf(fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n)), n+1)
+			x.age()
+			slots := 0
+			for i := range x.tables {
+				slots += len(x.tables[i].slots)
+			}
+			most = max(most, slots)
+		}
+		b.ReportMetric(float64(8*most)/1e6, "MB-at-most")
+	}
+}
+
+func BenchmarkKeys(b *testing.B) {
+	for b.Loop() {
+		before := heap()
+		x := newKeyIndex()
+		for n := range uint64(1_000_000) {
+			x.set("tasks", fmt.Sprintf("task-%07d", n), n+1, IDOf(fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n)))
+		}
+		b.ReportMetric(float64(heap()-before)/1e6, "B/key")
+		runtime.KeepAlive(&x)
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

@@ -1,0 +1,78 @@
+package backend
+
+import "time"
+
+// Stats is what a log holds at one moment.
+type Stats struct {
+	FirstSeq   uint64 // of the first fact held; 0: the log holds none
+	LastSeq    uint64 // the highest seq ever acknowledged; every Replay started later yields all facts up to it; 0 if there is none
+	Facts      uint64 // how many facts the log holds
+	Removed    uint64 // how many facts were pruned from it; not kept yet: 0
+	Bytes      uint64 // what the facts occupy where the backend keeps them
+	DurableSeq uint64 // facts through it survive a power cut; 0: none does
+
+	Log       LogID              // the log's identity; not kept yet: zero
+	Ancestors []Ancestor         // logs that this one has a past in common with, the latest first; not kept yet: nil
+	Horizons  map[string]Horizon // by store: its past before this may be incomplete; not kept yet: nil
+	Head      Head               // not computed yet: zero
+
+	Storage    *Storage    // nil: the backend keeps no files of its own, or does not say
+	Connection *Connection // nil: the backend has no server
+}
+
+// An Ancestor is a log that has the same facts as this one through a seq.
+type Ancestor struct {
+	Log     LogID
+	Through uint64
+}
+
+// Head is the root of the Merkle tree (RFC 6962) over a log's facts.
+type Head struct {
+	Through uint64 // the seq of the last fact that it covers
+	Leaves  uint64 // how many facts it covers, pruned ones too
+	Root    [32]byte
+}
+
+// Resume returns the seq after which a loop that stands at c goes on in the log that s describes. A
+// cursor that stands beyond the log's end, or in a history that this log does not share, is a
+// *DivergedError.
+func (s *Stats) Resume(c Cursor) (seq uint64, err error) {
+	common := s.LastSeq
+	if c.Log != (LogID{}) && s.Log != (LogID{}) && c.Log != s.Log {
+		common = 0
+		for _, a := range s.Ancestors {
+			if a.Log == c.Log {
+				common = min(a.Through, s.LastSeq)
+				break
+			}
+		}
+	}
+	if c.Seq > common {
+		return 0, &DivergedError{Cursor: c, Log: s.Log, Common: common}
+	}
+	return c.Seq, nil
+}
+
+// Connection is how a backend and its server are connected at one moment.
+type Connection struct {
+	Address   string    // of the server, with the transport
+	Up        bool      // the client is connected
+	Since     time.Time // when Up last changed
+	Protocol  int       // the version of the latest connection; 0: there was none yet
+	Server    string    // how the server calls itself; "": it does not say
+	Connects  uint64    // how many connections there were
+	LastError string    // why the latest connection was lost; "": none was
+}
+
+// Storage is what a log's files are at one moment. Stats.Bytes counts them all.
+type Storage struct {
+	Segments, Snapshots int // files
+
+	// Bytes by kind: facts in segments and snapshots, the indexes beside them, space written ahead
+	// of the facts to come, and bytes that recovery cut off and kept.
+	SegmentBytes, SnapshotBytes, IndexBytes, AheadBytes, QuarantineBytes uint64
+
+	LastSync time.Time // when facts were last made durable since the log was opened; zero: not yet
+	Groups   uint64    // writes since the log was opened, each of one fact or several
+	Grouped  uint64    // the facts in them; Grouped/Groups is how many share a write and its sync
+}

@@ -1,0 +1,157 @@
+package jsonvalue
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+)
+
+// AppendCanonical appends the canonical form of the JSON value src to dst. A src that is not JSON
+// as [Check] wants it is an *Error, and dst is returned as it was. Where dst has room it
+// allocates nothing, but for objects of more than 16 keys. dst must not overlap src.
+func AppendCanonical(dst, src []byte, depth int) ([]byte, error) {
+	ordered, err := CheckOrdered(src, depth)
+	switch {
+	case err != nil:
+		return dst, err
+	case ordered:
+		return append(dst, src...), nil
+	}
+	return canonical(dst, src), nil
+}
+
+var formatters = sync.Pool{New: func() any { return new(formatter) }}
+
+func canonical(dst, src []byte) []byte {
+	f := formatters.Get().(*formatter)
+	f.src, f.dst, f.start = src, dst, len(dst)
+	f.value(SkipSpace(src, 0))
+	dst = f.dst
+	f.src, f.dst = nil, nil
+	formatters.Put(f)
+	return dst
+}
+
+// A formatter writes the canonical form of a well-formed value. Its methods take the place in src
+// to start at, and return the place after what they wrote.
+type formatter struct {
+	src, dst []byte
+	start    int      // where the value begins in dst; it is never longer there than in src
+	members  []member // of the objects that are open, the innermost last
+	scratch  []byte
+	keys     [2][]byte // without their escapes
+}
+
+// A member is where an object's member stands in dst, from start on: its key begins at from, after
+// the quote, and ends at colon-1; its value ends at to.
+type member struct {
+	from, colon, to uint32
+}
+
+// at returns the place where dst ends now.
+func (f *formatter) at() uint32 { return uint32(len(f.dst) - f.start) }
+
+func (f *formatter) value(i int) int {
+	switch f.src[i] {
+	case '"':
+		return f.text(i)
+	case '{':
+		return f.object(i)
+	case '[':
+		return f.array(i)
+	}
+	end := i
+	for end < len(f.src) && f.src[end] != ',' && f.src[end] != '}' && f.src[end] != ']' && !IsSpace(f.src[end]) {
+		end++
+	}
+	f.dst = append(f.dst, f.src[i:end]...)
+	return end
+}
+
+func (f *formatter) array(i int) int {
+	f.dst = append(f.dst, '[')
+	for i = SkipSpace(f.src, i+1); f.src[i] != ']'; i = SkipSpace(f.src, i) {
+		if f.src[i] == ',' {
+			f.dst = append(f.dst, ',')
+			i = SkipSpace(f.src, i+1)
+		}
+		i = f.value(i)
+	}
+	f.dst = append(f.dst, ']')
+	return i + 1
+}
+
+func (f *formatter) object(i int) int {
+	first, sorted := len(f.members), true
+	f.dst = append(f.dst, '{')
+	for i = SkipSpace(f.src, i+1); f.src[i] != '}'; i = SkipSpace(f.src, i) {
+		if f.src[i] == ',' {
+			f.dst = append(f.dst, ',')
+			i = SkipSpace(f.src, i+1)
+		}
+		m := member{from: f.at() + 1}
+		i = f.text(i)
+		m.colon = f.at()
+		f.dst = append(f.dst, ':')
+		i = f.value(SkipSpace(f.src, SkipSpace(f.src, i)+1))
+		m.to = f.at()
+		if n := len(f.members); n > first && sorted {
+			sorted = f.compare(f.members[n-1], m) < 0
+		}
+		if len(f.members) == cap(f.members) {
+			f.members = slices.Grow(f.members, len(f.members)) // twice as many
+		}
+		f.members = append(f.members, m)
+	}
+	f.dst = append(f.dst, '}')
+	if !sorted {
+		f.sort(f.members[first:])
+	}
+	f.members = f.members[:first]
+	return i + 1
+}
+
+// sort puts the members, which stand side by side at the end of dst, into the order of their keys.
+func (f *formatter) sort(members []member) {
+	dst := f.dst[f.start:]
+	start := int(members[0].from) - 1
+	slices.SortFunc(members, f.compare)
+	f.scratch = slices.Grow(f.scratch[:0], len(dst)-start)
+	for i, m := range members {
+		if i > 0 {
+			f.scratch = append(f.scratch, ',')
+		}
+		f.scratch = append(f.scratch, dst[m.from-1:m.to]...)
+	}
+	copy(dst[start:], f.scratch)
+}
+
+// compare compares decoded keys by their bytes.
+func (f *formatter) compare(a, b member) int {
+	return bytes.Compare(f.key(a, &f.keys[0]), f.key(b, &f.keys[1]))
+}
+
+// key returns a decoded key, in scratch where it is not what dst has.
+func (f *formatter) key(m member, scratch *[]byte) []byte {
+	text := f.dst[f.start:][m.from : m.colon-1]
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	*scratch = AppendUnescaped((*scratch)[:0], text)
+	return *scratch
+}
+
+// text writes the string at src[i] with canonical escapes.
+func (f *formatter) text(i int) int {
+	end := stringEnd(f.src, i+1)
+	inside := f.src[i+1 : end-1]
+	if bytes.IndexByte(inside, '\\') < 0 {
+		f.dst = append(f.dst, f.src[i:end]...)
+		return end
+	}
+	f.dst = append(f.dst, '"')
+	f.scratch = AppendUnescaped(f.scratch[:0], inside)
+	f.dst = AppendText(f.dst, f.scratch)
+	f.dst = append(f.dst, '"')
+	return end
+}

@@ -1,0 +1,170 @@
+package protocol
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+)
+
+// ErrUnknownOp: the peer does not know the op, since it speaks an older version of the protocol.
+var ErrUnknownOp = errors.New("protocol: unknown op")
+
+// ErrInternal: the peer failed in a way that has no name of its own; what it says is in the error.
+var ErrInternal = errors.New("protocol: internal error")
+
+// codeInvalidRequest is the code of what is wrong with a request, and not with a fact in it.
+const codeInvalidRequest = "invalid_request"
+
+// codes are the error codes of the protocol, each with the error that it stands for. Of several that an
+// error is, the first one counts.
+var codes = []struct {
+	code string
+	err  error
+}{
+	{"unknown_op", ErrUnknownOp},
+	{"conflict", backend.ErrConflict},
+	{"id_reused", backend.ErrIDReused},
+	{"invalid_fact", backend.ErrInvalid},
+	{codeInvalidRequest, backend.ErrInvalid},
+	{"too_large", backend.ErrTooLarge},
+	{"unauthenticated", backend.ErrUnauthenticated},
+	{"forbidden", backend.ErrForbidden},
+	{"storage_full", backend.ErrFull},
+	{"storage_failed", backend.ErrFailed},
+	{"corrupt", backend.ErrCorrupt},
+	{"unavailable", backend.ErrUnavailable},
+	{"unavailable", backend.ErrClosed}, // the peer's backend, not the caller's
+	{"unsupported", errors.ErrUnsupported},
+}
+
+// A RequestError is what is wrong with a request, and not with a fact in it. Its code is
+// invalid_request.
+type RequestError struct{ Err error }
+
+func (e *RequestError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error.
+func (e *RequestError) Unwrap() error { return e.Err }
+
+// ErrorCode returns the code of an error.
+func ErrorCode(err error) string {
+	var request *RequestError
+	if errors.As(err, &request) && errors.Is(err, backend.ErrInvalid) {
+		return codeInvalidRequest
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return "internal_error"
+}
+
+// AppendError appends the answer to a request that failed: the error's code and text, and what
+// [ParseError] needs to make the same error of it.
+func AppendError(dst []byte, err error, id []byte) []byte {
+	return appendError(dst, ErrorCode(err), err.Error(), err, id)
+}
+
+// AppendUnknownOp appends the answer to a request whose op is not known.
+func AppendUnknownOp(dst []byte, op string, id []byte) []byte {
+	return appendError(dst, "unknown_op", "Unknown op: "+string(appendQuoted(nil, clip(op))), nil, id)
+}
+
+// maxText is how long a text is in the answer to a request that failed, about: it may quote the request.
+const maxText = 8 << 10
+
+// clip returns a text that is valid UTF-8 and not too long.
+func clip(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText] + "..."
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}
+
+func appendQuoted(dst []byte, s string) []byte {
+	return append(jsonvalue.AppendText(append(dst, '"'), s), '"')
+}
+
+func appendError(dst []byte, code, message string, err error, id []byte) []byte {
+	dst = append(dst, `{"ok":false`...)
+	dst = appendField(dst, "error_code", code)
+	dst = appendWords(dst, "error", message)
+	var conflict *backend.ConflictError
+	var invalid *backend.InvalidError
+	var corrupt *backend.CorruptError
+	switch {
+	case errors.As(err, &conflict):
+		dst = appendWords(dst, "store", conflict.Store)
+		dst = appendWords(dst, "key", conflict.Key)
+		dst = appendWords(dst, "expected", conflict.Expected)
+		dst = appendWords(dst, "latest", conflict.Latest)
+	case errors.As(err, &invalid):
+		dst = appendWords(dst, "field", invalid.Field)
+		dst = appendWords(dst, "reason", invalid.Reason)
+	case errors.As(err, &corrupt):
+		dst = appendWords(dst, "path", corrupt.Path)
+		dst = append(dst, `,"offset":`...)
+		dst = strconv.AppendInt(dst, corrupt.Offset, 10)
+		dst = appendWords(dst, "reason", corrupt.Reason)
+	}
+	return CloseAnswer(dst, id)
+}
+
+// appendWords appends a field with a text of somebody else's, which may not be UTF-8, such as a path, or
+// long.
+func appendWords(dst []byte, name, value string) []byte { return appendField(dst, name, clip(value)) }
+
+// A peerError is an error that a peer told of. It is the error that its code stands for.
+type peerError struct {
+	message string
+	err     error
+}
+
+func (e *peerError) Error() string { return e.message }
+func (e *peerError) Unwrap() error { return e.err }
+
+// ParseError returns the error that an answer tells of: it has the peer's words, and is the same sentinel
+// and typed error of package backend that the peer's was. A code that is not known is an
+// ErrInternal.
+func ParseError(body []byte) error {
+	var a struct {
+		Code    string `json:"error_code"`
+		Message string `json:"error"`
+
+		Store, Key, Expected, Latest string
+		Field, Reason, Path          string
+		Offset                       int64
+	}
+	if err := json.Unmarshal(body, &a); err != nil {
+		return &backend.InvalidError{Field: "answer", Reason: err.Error()}
+	}
+	e := &peerError{message: a.Message, err: ErrInternal}
+	for _, c := range codes {
+		if c.code == a.Code {
+			e.err = c.err
+			break
+		}
+	}
+	switch e.err {
+	case backend.ErrConflict:
+		e.err = &backend.ConflictError{Store: a.Store, Key: a.Key, Expected: a.Expected, Latest: a.Latest}
+	case backend.ErrInvalid:
+		if e.err = (&backend.InvalidError{Field: a.Field, Reason: a.Reason}); a.Code == codeInvalidRequest {
+			e.err = &RequestError{e.err}
+		}
+	case backend.ErrCorrupt:
+		e.err = &backend.CorruptError{Path: a.Path, Offset: a.Offset, Reason: a.Reason}
+	}
+	if e.message == "" {
+		e.message = e.err.Error()
+	}
+	return e
+}
+
+// IsError reports whether an answer says that the request failed, for [ParseError].
+func IsError(body []byte) bool { return has(body, 0, `{"ok":false`) }

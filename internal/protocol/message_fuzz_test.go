@@ -1,0 +1,297 @@
+package protocol_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// addMessages seeds f with the bodies of recorded conversations, of the client's side or of the server's,
+// and with others.
+func addMessages(f *testing.F, dir string, others ...[]byte) {
+	files, err := filepath.Glob("testdata/*.json")
+	require.NoError(f, err)
+	seeds := 0
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		require.NoError(f, err)
+		var conversation struct{ Turns []struct{ Dir, Hex string } }
+		require.NoError(f, json.Unmarshal(data, &conversation))
+		for _, turn := range conversation.Turns {
+			if turn.Dir != dir {
+				continue
+			}
+			stream, err := hex.DecodeString(turn.Hex)
+			require.NoError(f, err)
+			bodies, _, _ := readFrames(stream)
+			for _, body := range bodies {
+				f.Add(body)
+				seeds++
+			}
+		}
+	}
+	require.NotZero(f, seeds)
+	for _, body := range others {
+		f.Add(body)
+	}
+}
+
+// FuzzParseRequest compares the quick path of requests to write a fact with the general one, which a
+// space before the body makes ParseRequest take, and reads every field.
+func FuzzParseRequest(f *testing.F) {
+	fact := typical()
+	batch := backend.Batch{Facts: []backend.Fact{fact, fact}, Expect: []backend.Expect{{Store: "s", Key: "k", ID: "i"}}}
+	addMessages(f, "c2s",
+		protocol.AppendHello(nil, "c", "t"), protocol.AppendWriteFact(nil, &fact), protocol.AppendWriteFactV1(nil, &fact), protocol.AppendWriteBatch(nil, &batch),
+		protocol.AppendReplay(nil, 7, nil), protocol.AppendSubscribe(nil, 7, []string{"a", "b"}), protocol.AppendWriteSnapshot(nil, 9), protocol.AppendPrune(nil, [][2]uint64{{1, 2}}),
+		[]byte(`{"fact":1}`), []byte(`{"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{}}`), []byte(`{"op":"write_fact","fact":{},"request_id":7}`),
+		[]byte(`{"fact":{},"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{}} `), []byte(`{"op":"write_fact","fact":}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		keep := bytes.Clone(body)
+		quick, general := protocol.ParseRequest(body), protocol.ParseRequest(append([]byte{' '}, body...))
+		require.Equal(t, keep, body, "a parser changes nothing")
+		readRequest(t, &quick)
+		if jsonvalue.Check(body, backend.MaxDepth+9) != nil { // places in texts differ, and how deep the deepest may be
+			return
+		}
+		require.Equal(t, quick.Op, general.Op)
+		require.Equal(t, quick.ID, general.ID)
+		require.Equal(t, quick.Err, general.Err)
+		one, oneErr := quick.Fact()
+		other, otherErr := general.Fact()
+		require.Equal(t, oneErr, otherErr)
+		require.Equal(t, one, other)
+	})
+}
+
+// readRequest reads all that a request has, in which nothing must be left that is no error and can't be sent
+// again.
+func readRequest(t *testing.T, r *protocol.Request) {
+	if r.Err != nil {
+		require.ErrorIs(t, r.Err, backend.ErrInvalid)
+		require.Empty(t, r.Op)
+		return
+	}
+	if r.ID != nil {
+		require.NoError(t, jsonvalue.Check(protocol.AppendOK(nil, r.ID), backend.MaxDepth+10))
+	}
+	if f, err := r.Fact(); err != nil {
+		require.ErrorIs(t, err, backend.ErrInvalid)
+	} else if f.Validate() == nil {
+		f.Seq = 0
+		again := protocol.ParseRequest(protocol.AppendWriteFact(nil, &f))
+		got, err := again.Fact()
+		require.NoError(t, err)
+		require.Equal(t, f, got)
+	}
+	if b, err := r.Batch(); err != nil {
+		require.ErrorIs(t, err, backend.ErrInvalid)
+	} else if b.Validate() == nil {
+		for i := range b.Facts {
+			b.Facts[i].Seq = 0
+		}
+		again := protocol.ParseRequest(protocol.AppendWriteBatch(nil, &b))
+		got, err := again.Batch()
+		require.NoError(t, err)
+		require.Equal(t, b.Facts, got.Facts)
+		require.ElementsMatch(t, b.Expect, got.Expect)
+	}
+	stores, storesErr := r.Stores()
+	after, afterErr := r.After()
+	if storesErr == nil && afterErr == nil {
+		again := protocol.ParseRequest(protocol.AppendSubscribe(nil, after, stores))
+		names, err := again.Stores()
+		require.NoError(t, err)
+		require.ElementsMatch(t, stores, names)
+		n, err := again.After()
+		require.NoError(t, err)
+		require.Equal(t, after, n)
+	}
+	if ranges, err := r.Seqs(); err == nil {
+		again := protocol.ParseRequest(protocol.AppendPrune(nil, ranges))
+		got, err := again.Seqs()
+		require.NoError(t, err)
+		require.ElementsMatch(t, ranges, got)
+	} else {
+		require.ErrorIs(t, err, backend.ErrInvalid)
+	}
+	token, err := r.Token()
+	if err == nil {
+		again := protocol.ParseRequest(protocol.AppendHello(nil, "", token))
+		got, err := again.Token()
+		require.NoError(t, err)
+		require.Equal(t, token, got)
+	}
+}
+
+// FuzzParseAnswer reads bytes as every answer that there is. Where they are one, that can be written and is
+// read again.
+func FuzzParseAnswer(f *testing.F) {
+	fact := typical()
+	p := []protocol.Ack{protocol.AckOf(&fact, false), protocol.AckOf(&fact, true)}
+	addMessages(f, "s2c",
+		protocol.AppendWritten(nil, p[0], nil), protocol.AppendWritten(nil, p[1], []byte("7")), protocol.AppendWrittenBatch(nil, p, nil), protocol.AppendOK(nil, nil),
+		protocol.AppendHelloReply(nil, protocol.HelloReply{Protocol: 2, Features: []string{"a"}}, nil), protocol.AppendFactsV1(nil, []backend.Fact{fact}, nil),
+		[]byte(`{"ok":true,"facts":[1]}`), []byte(`{"ok":true,"seq":0,"causation":null,"transaction_time":5.0}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		keep := bytes.Clone(body)
+		if p, err := protocol.ParseWritten(body); err == nil {
+			require.NotZero(t, p.Seq)
+			if sendable(p) {
+				got, err := protocol.ParseWritten(protocol.AppendWritten(nil, p, nil))
+				require.NoError(t, err)
+				require.Equal(t, p, got)
+			}
+			if jsonvalue.Check(body, backend.MaxDepth) == nil {
+				slow, err := protocol.ParseWritten(append([]byte{' '}, body...)) // not the form of the quick path
+				require.NoError(t, err)
+				require.Equal(t, p, slow)
+			}
+		} else {
+			requireTold(t, err)
+		}
+		for n := range 3 {
+			if places, err := protocol.ParseWrittenBatch(body, n); err == nil {
+				require.Len(t, places, n)
+				all := true
+				for i := range places {
+					all = all && sendable(places[i])
+				}
+				if all {
+					got, err := protocol.ParseWrittenBatch(protocol.AppendWrittenBatch(nil, places, nil), n)
+					require.NoError(t, err)
+					require.Equal(t, places, got)
+				}
+			} else {
+				requireTold(t, err)
+			}
+		}
+		if facts, err := protocol.ParseFactsV1(body); err == nil {
+			got, err := protocol.ParseFactsV1(protocol.AppendFactsV1(nil, facts, nil))
+			require.NoError(t, err)
+			require.Len(t, got, len(facts))
+			for i := range got {
+				facts[i].Seq = 0
+				require.Equal(t, facts[i], got[i])
+			}
+		} else {
+			requireTold(t, err)
+		}
+		var w protocol.HelloReply
+		if err := protocol.ParseAnswer(body, &w); err != nil {
+			requireTold(t, err)
+		}
+		if s, err := protocol.ParseStats(body); err == nil {
+			got, err := protocol.ParseStats(protocol.CloseAnswer(protocol.AppendStats(protocol.OpenAnswer(nil), &s), nil))
+			require.NoError(t, err)
+			require.Equal(t, s.LastSeq, got.LastSeq)
+		}
+		require.Equal(t, keep, body, "a parser changes nothing")
+	})
+}
+
+// sendable reports whether a place is one that a server can have.
+func sendable(p protocol.Ack) bool {
+	return !p.TransactionTime.IsZero() && (p.Fact == nil || p.Fact.Validate() == nil)
+}
+
+// requireTold requires an error that says that bytes are no answer, or one that an answer tells of.
+func requireTold(t *testing.T, err error) {
+	t.Helper()
+	require.NotEmpty(t, err.Error())
+	for _, s := range sentinels() {
+		if errors.Is(err, s) {
+			return
+		}
+	}
+	require.Fail(t, "an error without a name", "%v", err)
+}
+
+// FuzzParseError reads bytes as an error. Sent on, it is the same.
+func FuzzParseError(f *testing.F) {
+	var others [][]byte
+	for _, c := range codes {
+		others = append(others, protocol.AppendError(nil, c.err, nil))
+	}
+	addMessages(f, "s2c", others...)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		err := protocol.ParseError(body)
+		requireTold(t, err)
+		sent := protocol.AppendError(nil, err, []byte(`"r"`))
+		require.NoError(t, jsonvalue.Check(sent, 1))
+		require.True(t, protocol.IsError(sent))
+		got := protocol.ParseError(sent)
+		require.Equal(t, protocol.ErrorCode(err), protocol.ErrorCode(got))
+		again := protocol.ParseError(protocol.AppendError(nil, got, []byte(`"r"`)))
+		require.Equal(t, got, again)
+	})
+}
+
+// FuzzStream reads bytes as what a stream sends, of either version, and as a frame's body in a log.
+func FuzzStream(f *testing.F) {
+	fact := typical()
+	odd := fact
+	odd.Value = []byte("[\n]")
+	addMessages(f, "s2c",
+		protocol.AppendStream(nil, 3, nil), protocol.AppendSubscribed(nil, 4, nil), protocol.AppendEnd(nil, 5), protocol.AppendHeartbeat(nil, 6), protocol.AppendEventV1(nil, &fact),
+		wire.AppendFact(nil, &fact), wire.AppendGroup(nil, []backend.Fact{fact, fact}), wire.AppendGroup(nil, []backend.Fact{odd, fact}),
+		protocol.AppendError(nil, backend.ErrForbidden, nil), []byte("[\n"), []byte("[\n]"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if len(body) == 0 {
+			return // no frame holds it
+		}
+		if protocol.IsControl(body) {
+			if s, err := protocol.ParseControl(body); err != nil {
+				requireTold(t, err)
+			} else if s.Heartbeat && !s.End {
+				got, err := protocol.ParseControl(protocol.AppendHeartbeat(nil, s.LastSeq))
+				require.NoError(t, err)
+				require.Equal(t, s, got)
+			}
+		}
+		if fact, ok, err := protocol.ParseEventV1(body); err != nil {
+			require.False(t, ok)
+			require.ErrorIs(t, err, backend.ErrInvalid)
+		} else if ok {
+			fact.Seq = 0
+			got, ok, err := protocol.ParseEventV1(protocol.AppendEventV1(nil, &fact))
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, fact, got)
+		}
+		first, last, n := wire.Seqs(body)
+		require.Equal(t, n == 0, first == 0)
+		facts, err := wire.ParseGroup(nil, body)
+		if err == nil && ordered(facts) && isOwn(body, facts) {
+			require.Equal(t, []any{facts[0].Seq, facts[len(facts)-1].Seq, len(facts)}, []any{first, last, n})
+		}
+	})
+}
+
+// ordered reports whether facts have seqs as those of a log do.
+func ordered(facts []backend.Fact) bool {
+	last := uint64(0)
+	for i := range facts {
+		if facts[i].Seq <= last || facts[i].Validate() != nil {
+			return false
+		}
+		last = facts[i].Seq
+	}
+	return last > 0
+}
+
+// isOwn reports whether a body is what this codec makes of facts.
+func isOwn(body []byte, facts []backend.Fact) bool {
+	return bytes.Equal(body, wire.AppendGroup(nil, facts))
+}

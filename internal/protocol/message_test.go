@@ -1,0 +1,360 @@
+package protocol_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// TestShortRequests parses every piece of requests that write a fact, from their beginnings and from their
+// ends: what begins as one does need not end as one does.
+func TestShortRequests(t *testing.T) {
+	f := typical()
+	for _, whole := range [][]byte{protocol.AppendWriteFact(nil, &f), protocol.AppendWriteFactV1(nil, &f)} {
+		for cut := range whole {
+			for _, body := range []string{string(whole[:cut]), string(whole[:cut]) + "}", string(whole[cut:]), `{"fact":` + strings.Repeat("1", cut%30) + "}"} {
+				r := protocol.ParseRequest([]byte(body))
+				if r.Err != nil {
+					require.ErrorIs(t, r.Err, backend.ErrInvalid, body)
+					require.Empty(t, r.Op, body)
+				}
+			}
+		}
+	}
+}
+
+// TestOddAnswers parses answers that a server of ours does not give.
+func TestOddAnswers(t *testing.T) {
+	for _, body := range []string{
+		`{"ok":true,"facts":[1]}`, `{"ok":true,"facts":[null]}`, `{"ok":true,"facts":["x"]}`, `{"ok":true,"facts":[[]]}`, `{"ok":true,"facts":[{}]}`,
+		`{"ok":true,"facts":[{"seq":0}]}`, `{"ok":true,"facts":[]}`, `{"ok":true,"facts":{}}`, `{"ok":true,"facts":null}`, `{"ok":true}`,
+		`{ "facts":[3],"ok":true}`, `{"ok":true,"facts":[{"seq":1},{"seq":2}]}`, `{"ok":true,"facts":[{"seq":1}]`, `[]`, `1`, `null`, ``,
+	} {
+		_, err := protocol.ParseWrittenBatch([]byte(body), 1)
+		require.ErrorIs(t, err, backend.ErrInvalid, body)
+	}
+	for _, body := range []string{
+		`{"ok":true,"seq":0,"causation":null,"transaction_time":5.0}`, `{"ok":true,"seq":-1,"causation":null,"transaction_time":5.0}`,
+		`{"ok":true,"seq":1,"causation":7,"transaction_time":5.0}`, `{"ok":true,"seq":1,"causation":null,"transaction_time":null}`,
+		`{"ok":true,"seq":1,"fact":3}`, `{"ok":true,"seq":1,"fact":{}}`, `{"ok":true}`, `{"seq":1}`, `{"ok":null}`, `[]`, ` `, ``,
+	} {
+		_, err := protocol.ParseWritten([]byte(body))
+		require.ErrorIs(t, err, backend.ErrInvalid, body)
+	}
+	for _, body := range []string{`{"ok":true}`, `{"ok":true,"facts":null}`, `{"ok":true,"facts":{}}`, `{"ok":true,"facts":[1]}`, `{"ok":true,"facts":[{}]}`, `{}`, `[]`, ``} {
+		_, err := protocol.ParseFactsV1([]byte(body))
+		require.ErrorIs(t, err, backend.ErrInvalid, body)
+	}
+	for _, body := range []string{`{"event":"fact_written"}`, `{"event":"fact_written","fact":null}`, `{"event":"fact_written","fact":[]}`, `{"event":7}`, `[]`, ``} {
+		_, _, err := protocol.ParseEventV1([]byte(body))
+		require.ErrorIs(t, err, backend.ErrInvalid, body)
+	}
+	for _, body := range []string{`{"event":7}`, `{"last_seq":-1}`, `{"last_seq":1.5}`, `7`, `"x"`, `{`, ` `} {
+		_, err := protocol.ParseControl([]byte(body))
+		require.ErrorIs(t, err, backend.ErrInvalid, body)
+	}
+}
+
+func TestRequestsParseBack(t *testing.T) {
+	f := typical()
+	f.ID, f.Key = "é\x00\"", ""
+	sent := f
+	sent.Seq = 0
+	second := typical()
+	second.Seq = 0
+
+	t.Run("hello", func(t *testing.T) {
+		for _, token := range []string{"", "to\"ken\x01"} {
+			r := parsed(t, protocol.AppendHello(nil, "é\\", token), protocol.OpHello)
+			version, err := r.Protocol()
+			require.NoError(t, err)
+			require.Equal(t, uint64(protocol.Version), version)
+			client, err := r.Client()
+			require.NoError(t, err)
+			require.Equal(t, "é\\", client)
+			got, err := r.Token()
+			require.NoError(t, err)
+			require.Equal(t, token, got)
+		}
+	})
+	t.Run("write_fact", func(t *testing.T) {
+		for _, body := range [][]byte{protocol.AppendWriteFact(nil, &f), protocol.AppendWriteFactV1(nil, &f)} {
+			r := parsed(t, body, protocol.OpWriteFact)
+			got, err := r.Fact()
+			require.NoError(t, err)
+			require.Equal(t, sent, got)
+		}
+	})
+	t.Run("write_batch", func(t *testing.T) {
+		for _, b := range []backend.Batch{
+			{}, {Facts: []backend.Fact{f}}, {Facts: []backend.Fact{f, second}, Expect: []backend.Expect{{Store: "s\"", Key: "", ID: "é"}, {Store: "t", Key: "k"}}},
+			{Expect: []backend.Expect{{Store: "t", Key: "k"}}},
+		} {
+			r := parsed(t, protocol.AppendWriteBatch(nil, &b), protocol.OpWriteBatch)
+			got, err := r.Batch()
+			require.NoError(t, err)
+			want := backend.Batch{Expect: b.Expect}
+			for _, f := range b.Facts {
+				f.Seq = 0
+				want.Facts = append(want.Facts, f)
+			}
+			require.Equal(t, want, got)
+		}
+	})
+	t.Run("replay and subscribe", func(t *testing.T) {
+		for op, appendTo := range map[string]func([]byte, uint64, []string) []byte{protocol.OpReplay: protocol.AppendReplay, protocol.OpSubscribe: protocol.AppendSubscribe} {
+			for _, stores := range [][]string{nil, {"a"}, {"a", "é\"\n", ""}} {
+				for _, after := range []uint64{0, 7, 1<<64 - 1} {
+					r := parsed(t, appendTo(nil, after, stores), op)
+					names, err := r.Stores()
+					require.NoError(t, err)
+					require.Equal(t, stores, names)
+					got, err := r.After()
+					require.NoError(t, err)
+					require.Equal(t, after, got)
+				}
+			}
+		}
+		r := parsed(t, protocol.AppendSubscribeV1(nil), protocol.OpSubscribe)
+		names, err := r.Stores()
+		require.NoError(t, err)
+		require.Empty(t, names)
+	})
+	t.Run("write_snapshot", func(t *testing.T) {
+		r := parsed(t, protocol.AppendWriteSnapshot(nil, 1<<64-1), protocol.OpWriteSnapshot)
+		through, err := r.Through()
+		require.NoError(t, err)
+		require.Equal(t, uint64(1<<64-1), through)
+		parsed(t, protocol.AppendWriteSnapshotV1(nil, nil), protocol.OpWriteSnapshot)
+		parsed(t, protocol.AppendWriteSnapshotV1(nil, []backend.Fact{f, second}), protocol.OpWriteSnapshot)
+	})
+	t.Run("prune", func(t *testing.T) {
+		for _, ranges := range [][][2]uint64{{}, {{1, 1}}, {{1, 5}, {7, 1<<64 - 1}}} {
+			r := parsed(t, protocol.AppendPrune(nil, ranges), protocol.OpPrune)
+			got, err := r.Seqs()
+			require.NoError(t, err)
+			require.Equal(t, ranges, got)
+		}
+	})
+	for _, op := range []string{protocol.OpPing, protocol.OpReplay, protocol.OpStats, protocol.OpServerStatus, protocol.OpClose} {
+		parsed(t, protocol.AppendRequest(nil, op), op)
+	}
+}
+
+// parsed parses a request that is one, and has no request_id.
+func parsed(t testing.TB, body []byte, op string) protocol.Request {
+	t.Helper()
+	require.NoError(t, jsonvalue.Check(body, backend.MaxDepth+10))
+	r := protocol.ParseRequest(body)
+	require.NoError(t, r.Err)
+	require.Equal(t, op, r.Op)
+	require.Nil(t, r.ID)
+	return r
+}
+
+// TestOddRequests parses requests with fields that are missing, or of another type.
+func TestOddRequests(t *testing.T) {
+	for body, field := range map[string]string{
+		`[]`: "request", `7`: "request", `null`: "request", `{`: "request", ``: "request", `{"op":"ping"} x`: "request", `{"op":"a","op":"b"}`: "request",
+		`{"op":"` + "\xff" + `"}`: "request", strings.Repeat("[", 200) + strings.Repeat("]", 200): "request",
+		`{}`: "op", `{"op":7}`: "op", `{"op":null}`: "op", `{"Op":"ping"}`: "op",
+	} {
+		r := protocol.ParseRequest([]byte(body))
+		invalid, ok := errors.AsType[*backend.InvalidError](r.Err)
+		require.True(t, ok, body)
+		require.Equal(t, field, invalid.Field, body)
+		require.Empty(t, r.Op)
+	}
+	ask := func(fields string) *protocol.Request {
+		r := protocol.ParseRequest([]byte(` { "request_id" : 7 , ` + fields + `, "op":"nope", "x":{"op":"y"} } `))
+		require.NoError(t, r.Err, fields)
+		require.Equal(t, "nope", r.Op)
+		require.Equal(t, "7", string(r.ID))
+		return &r
+	}
+	for _, v := range []string{`-1`, `1.5`, `1e3`, `"1"`, `[]`, `{}`, `true`, `18446744073709551616`} {
+		for field, get := range map[string]func(*protocol.Request) (uint64, error){
+			"after": (*protocol.Request).After, "through": (*protocol.Request).Through, "protocol": (*protocol.Request).Protocol,
+		} {
+			_, err := get(ask(`"` + field + `":` + v))
+			require.ErrorIs(t, err, backend.ErrInvalid, "%s: %s", field, v)
+			n, err := get(ask(`"` + field + `":null`))
+			require.NoError(t, err)
+			require.Zero(t, n)
+		}
+	}
+	for _, v := range []string{`7`, `[]`, `true`} {
+		_, err := ask(`"client":` + v).Client()
+		require.ErrorIs(t, err, backend.ErrInvalid)
+		_, err = ask(`"token":` + v).Token()
+		require.ErrorIs(t, err, backend.ErrInvalid)
+	}
+	for _, v := range []string{`7`, `"a"`, `[1]`, `{}`} {
+		_, err := ask(`"stores":` + v).Stores()
+		require.ErrorIs(t, err, backend.ErrInvalid)
+	}
+	for _, v := range []string{`7`, `[1]`, `[["a","b"]]`, `[[2,1]]`, `[[-1,1]]`, `[{}]`} {
+		_, err := ask(`"seqs":` + v).Seqs()
+		require.ErrorIs(t, err, backend.ErrInvalid, v)
+	}
+	for _, v := range []string{`"fact":null`, `"fact":7`, `"fact":[]`, `"fact":{}`, `"fact":{"id":"a","store":"s","key":"k"}`, `"facts":{}`} {
+		_, err := ask(v).Fact()
+		require.ErrorIs(t, err, backend.ErrInvalid, v)
+	}
+	for _, v := range []string{`"facts":null`, `"facts":{}`, `"facts":[7]`, `"facts":[[]]`, `"facts":[{}]`, `"facts":[],"expect":7`, `"facts":[],"expect":[7]`, `"expect":[]`} {
+		_, err := ask(v).Batch()
+		require.ErrorIs(t, err, backend.ErrInvalid, v)
+	}
+}
+
+func TestAnswersParseBack(t *testing.T) {
+	f := typical()
+	places := []protocol.Ack{
+		{Seq: 1, TransactionTime: f.TransactionTime}, protocol.AckOf(&f, false), protocol.AckOf(&f, true), {Seq: 1<<64 - 1, Causation: "é\"\x00", TransactionTime: f.TransactionTime},
+	}
+	for _, id := range []string{"", `"a"`, `[1,{"b":null}]`} {
+		for i, p := range places {
+			body := protocol.AppendWritten(nil, p, idOf(id))
+			got, err := protocol.ParseWritten(body)
+			require.NoError(t, err)
+			require.Equal(t, p, got)
+			requireID(t, body, id)
+			require.Equal(t, i == 2, bytes.Contains(body, []byte(`"duplicate":true`)))
+		}
+		for n := range len(places) + 1 {
+			body := protocol.AppendWrittenBatch(nil, places[:n], idOf(id))
+			got, err := protocol.ParseWrittenBatch(body, n)
+			require.NoError(t, err)
+			require.Equal(t, places[:n], got)
+			requireID(t, body, id)
+			_, err = protocol.ParseWrittenBatch(body, n+1)
+			require.ErrorIs(t, err, backend.ErrInvalid)
+		}
+		w := protocol.HelloReply{Protocol: 2, Server: "a\"b", LastSeq: 1<<64 - 1, MaxFrame: 9, Features: []string{"x", "y"}}
+		body := protocol.AppendHelloReply(nil, w, idOf(id))
+		requireID(t, body, id)
+		var got protocol.HelloReply
+		require.NoError(t, protocol.ParseAnswer(body, &got))
+		require.Equal(t, w, got)
+		require.NoError(t, protocol.ParseAnswer(protocol.AppendOK(nil, idOf(id)), nil))
+
+		facts := []backend.Fact{typical(), typical()}
+		facts[0].Seq, facts[1].Seq = 0, 0
+		for n := range 3 {
+			body = protocol.AppendFactsV1(nil, facts[:n], idOf(id))
+			requireID(t, body, id)
+			all, err := protocol.ParseFactsV1(body)
+			require.NoError(t, err)
+			require.ElementsMatch(t, facts[:n], all)
+		}
+	}
+	held := protocol.AckOf(&f, true).In(backend.Fact{ID: "other"})
+	require.Equal(t, f, held, "a duplicate is what the log holds")
+	held = protocol.AckOf(&f, false).In(backend.Fact{ID: "mine"})
+	require.Equal(t, backend.Fact{ID: "mine", Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}, held)
+
+	for _, s := range []backend.Stats{
+		{}, {FirstSeq: 1, LastSeq: 2, Facts: 3, Bytes: 4, DurableSeq: 5},
+		{LastSeq: 2, Storage: &backend.Storage{Segments: 1, Snapshots: 2, SegmentBytes: 3, SnapshotBytes: 4, IndexBytes: 5, AheadBytes: 6, QuarantineBytes: 7, LastSync: time.Unix(5, 6).UTC(), Groups: 8, Grouped: 9}},
+	} {
+		got, err := protocol.ParseStats(protocol.CloseAnswer(protocol.AppendStats(protocol.OpenAnswer(nil), &s), nil))
+		require.NoError(t, err)
+		require.Equal(t, s, got)
+	}
+}
+
+func TestStreamsParseBack(t *testing.T) {
+	f := typical()
+	for _, log := range [][]byte{wire.AppendFact(nil, &f), wire.AppendGroup(nil, []backend.Fact{f, f}), []byte(`[]`)} {
+		require.False(t, protocol.IsControl(log))
+	}
+	for body, want := range map[string]protocol.ControlFrame{
+		string(protocol.AppendStream(nil, 3, nil)):             {LastSeq: 3},
+		string(protocol.AppendSubscribed(nil, 4, []byte("7"))): {LastSeq: 4},
+		string(protocol.AppendEnd(nil, 5)):                     {End: true, LastSeq: 5},
+		string(protocol.AppendHeartbeat(nil, 1<<64-1)):         {Heartbeat: true, LastSeq: 1<<64 - 1},
+		`{"event":"from_the_future"}`:                          {},
+	} {
+		require.True(t, protocol.IsControl([]byte(body)), body)
+		got, err := protocol.ParseControl([]byte(body))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	failed := protocol.AppendError(nil, backend.ErrForbidden, nil)
+	require.True(t, protocol.IsControl(failed))
+	_, err := protocol.ParseControl(failed)
+	require.ErrorIs(t, err, backend.ErrForbidden)
+
+	f.Seq = 0
+	got, ok, err := protocol.ParseEventV1(protocol.AppendEventV1(nil, &f))
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, f, got)
+	_, ok, err = protocol.ParseEventV1([]byte(`{"event":"other","fact":7}`))
+	require.NoError(t, err)
+	require.False(t, ok)
+}
+
+// TestHostileSizes parses messages that promise much and hold little: what is allocated is bounded by what
+// is there.
+func TestHostileSizes(t *testing.T) {
+	f := typical()
+	own := protocol.AppendWriteFact(nil, &f)
+	deep := strings.Repeat(`{"a":[`, 4<<10) + strings.Repeat(`]}`, 4<<10)
+	for name, body := range map[string]string{
+		"nesting":         `{"op":` + deep + `}`,
+		"nesting in fact": `{"op":"write_fact","fact":` + deep + `}`,
+		"many keys":       `{"op":"x"` + manyKeys(2000) + `}`,
+		"many elements":   `{"op":"prune","seqs":[` + strings.Repeat(`[1,2],`, 4000) + `[1,2]]}`,
+		"many facts":      `{"op":"write_batch","facts":[` + strings.Repeat(`{},`, 4000) + `{}]}`,
+		"long number":     `{"op":"replay","after":` + strings.Repeat("9", 30000) + `}`,
+		"long text":       `{"op":"` + strings.Repeat(`\u00e9`, 5000) + `"}`,
+		"open text":       `{"op":"` + strings.Repeat("x", 30000),
+		"cut":             string(own[:len(own)-3]),
+	} {
+		t.Run(name, func(t *testing.T) {
+			took := allocated(func() {
+				r := protocol.ParseRequest([]byte(body))
+				_, _ = r.Fact()
+				_, _ = r.Batch()
+				_, _ = r.Seqs()
+				_, _ = r.Stores()
+				_, _ = r.After()
+				_, _ = protocol.ParseWritten([]byte(body))
+				_, _ = protocol.ParseFactsV1([]byte(body))
+				_, _, _ = protocol.ParseEventV1([]byte(body))
+				_, _ = protocol.ParseControl([]byte(body))
+				_ = protocol.ParseError([]byte(body))
+			})
+			require.Less(t, took, uint64(100*len(body)+100_000))
+		})
+	}
+}
+
+func manyKeys(n int) string {
+	var s strings.Builder
+	for i := range n {
+		fmt.Fprintf(&s, `,"key%d":%d`, i, i)
+	}
+	return s.String()
+}
+
+// allocated returns how many bytes f allocates; other goroutines' bytes count too.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}

@@ -1,0 +1,113 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"iter"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Frames is a [backend.Page] as the log keeps it: whole frames, each of one fact or of several.
+type Frames struct {
+	// Bytes is the frames, one after the other; empty for an empty page. It is shared and immutable: copy it
+	// before modifying it.
+	Bytes []byte
+
+	Facts   int            // how many facts are in Bytes
+	Through backend.Cursor // the log was read through here
+}
+
+// A Framer is a log that gives itself out in the frames that it is kept in, so that they can be sent without
+// being encoded again. It is optional, for speed alone: its methods are Replay and Follow with the same facts,
+// the same rules of pages, the same errors and the same borders of batches.
+//
+// A type that embeds a concrete log and changes what can be read of it must hide both methods;
+// [backend.Intercept] does.
+type Framer interface {
+	ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[Frames, error]
+	FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[Frames, error]
+}
+
+// AppendSelected appends to dst the frames that hold the facts of frames which are in r, and returns how many
+// facts these are and the seq of the last one that was looked at, selected or not. Frames that lie in r whole
+// are copied; of others the selected facts are put into a new frame, without a look into their values. Frames
+// whose bytes this codec did not write are decoded. Frames that hold no facts are a *backend.InvalidError.
+func AppendSelected(dst, frames []byte, r *backend.Range) (out []byte, facts int, last uint64, err error) {
+	var kept [][]byte
+	for rest := frames; len(rest) > 0; {
+		frame := rest
+		body, next, ok := CutFrame(rest)
+		if !ok {
+			return dst, facts, last, &backend.InvalidError{Field: "frames", Reason: "they end inside a frame"}
+		}
+		frame, rest = frame[:len(frame)-len(next)], next
+		n := 0
+		kept = kept[:0]
+		err := eachBody(body, func(fact []byte) error {
+			seq, store, err := nameOf(fact)
+			if err != nil {
+				return err
+			}
+			n++
+			last = seq
+			if seq > r.After.Seq && (r.Through == 0 || seq <= r.Through) && r.Has(store) {
+				kept = append(kept, fact)
+			}
+			return nil
+		})
+		if err != nil {
+			return dst, facts, last, err
+		}
+		facts += len(kept)
+		switch len(kept) {
+		case 0:
+		case n:
+			dst = append(dst, frame...)
+		default:
+			start := len(dst)
+			dst = CloseFrame(AppendBodies(OpenFrame(dst), kept), start)
+		}
+	}
+	return dst, facts, last, nil
+}
+
+// eachBody calls f with the body of each fact in a frame's body.
+func eachBody(body []byte, f func(fact []byte) error) error {
+	if len(body) == 0 || body[0] != '[' {
+		return f(body)
+	}
+	if !has(body, 0, "[\n") || !has(body, len(body)-2, "\n]") {
+		facts, err := ParseGroup(nil, body)
+		for i := 0; i < len(facts) && err == nil; i++ {
+			err = f(AppendFact(nil, &facts[i]))
+		}
+		return err
+	}
+	for rest := body[2 : len(body)-1]; len(rest) > 0; {
+		end := bytes.IndexByte(rest, '\n')
+		fact := rest[:end]
+		if rest = rest[end+1:]; len(rest) > 0 {
+			fact = bytes.TrimSuffix(fact, []byte{','})
+		}
+		if err := f(fact); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nameOf returns the seq and the store of a fact, without a look at the rest of it where this codec wrote it.
+// The store shares the fact's memory.
+func nameOf(fact []byte) (seq uint64, store string, err error) {
+	if seq = Seq(fact); seq > 0 {
+		i := numberEnd(fact, len(`{"seq":`))
+		if _, after, ok := ownText(fact, i, `,"id":"`); ok {
+			if store, _, ok = ownText(fact, after, `,"store":"`); ok {
+				return seq, store, nil
+			}
+		}
+	}
+	f, err := ParseFact(fact)
+	return f.Seq, f.Store, err
+}
