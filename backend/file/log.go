@@ -46,6 +46,7 @@ type Log struct {
 	mu         sync.Mutex // held for moments only, never while waiting for the disk
 	closing    bool       // no more writes
 	failed     error      // why the log takes no more writes; nil if it does
+	states     []state    // to be used by update
 	queue      []*write
 	committing bool      // there is a committer
 	idle       sync.Cond // signals that there is none

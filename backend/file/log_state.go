@@ -25,12 +25,18 @@ type state struct {
 }
 
 // update makes a new state, which differs from the one before it by change, and wakes those who wait for one.
+// States are allocated some at a time, since each group commit needs one.
 func (l *Log) update(change func(s *state)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := *l.state.Load()
-	change(&s)
-	l.state.Store(&s)
+	if len(l.states) == 0 {
+		l.states = make([]state, 8)
+	}
+	s := &l.states[0]
+	l.states = l.states[1:]
+	*s = *l.state.Load()
+	change(s)
+	l.state.Store(s)
 	l.changed.Notify()
 }
 
