@@ -12,27 +12,23 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// maintain waits for the right to replace pieces, which ends with maintained.
+// maintain waits for the right to replace segments. The caller ends it with maintenance.Unlock.
 func (l *Log) maintain(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case l.maintaining <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := l.maintenance.Lock(ctx); err != nil {
+		return err
 	}
 	err := l.goOn(ctx)
 	if err == nil {
 		err = l.failure()
 	}
 	if err != nil {
-		l.maintained()
+		l.maintenance.Unlock()
 	}
 	return err
 }
-
-func (l *Log) maintained() { <-l.maintaining }
 
 // goOn returns an error once a long task should end.
 func (l *Log) goOn(ctx context.Context) error {
@@ -42,8 +38,8 @@ func (l *Log) goOn(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// failIf makes the log take no more writes if an error says that it is not known what the directory
-// holds. Want of room is an ErrFull.
+// failIf makes the log refuse writes if err says that nobody knows what the directory holds. It turns a lack
+// of room into ErrFull.
 func (l *Log) failIf(err error) error {
 	switch {
 	case errors.Is(err, backend.ErrFailed):
@@ -54,77 +50,32 @@ func (l *Log) failIf(err error) error {
 	return err
 }
 
-// allPieces returns the pieces of the log as they are now.
-func (l *Log) allPieces() []*piece {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.pieces
-}
-
-// sealedThrough returns the last seq of the sealed pieces.
-func (l *Log) sealedThrough() uint64 {
-	if sealed := l.sealedPieces(); len(sealed) > 0 {
-		return sealed[len(sealed)-1].last
-	}
-	return 0
-}
-
-func (l *Log) isClosing() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closing
-}
-
-// replace puts a piece in the place of old ones, which follow each other; facts that it does not have are
-// gone. Its file must have its name. The caller has called maintain, and holds opening if the name is that of an old one.
-func (l *Log) replace(old []*piece, p *piece) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := 0
-	if len(old) > 0 {
-		i = slices.Index(l.pieces, old[0])
-	}
+// replace replaces old segments, which follow each other, by a new one. Facts that it does not have are
+// pruned. Its file must have its name, and maintenance must be held.
+func (l *Log) replace(old []*segment, next *segment) {
 	facts := uint64(0)
-	for _, p := range old {
-		facts += p.facts
+	for _, s := range old {
+		facts += s.Facts
 	}
-	if p.facts < facts {
-		l.tail.clear()
-	}
-	l.pieces = slices.Concat(l.pieces[:i], []*piece{p}, l.pieces[i+len(old):])
-	l.generation++
+	l.update(func(s *state) {
+		i := slices.Index(s.sealed, old[0])
+		s.sealed = slices.Concat(s.sealed[:i], []*segment{next}, s.sealed[i+len(old):])
+		if next.Facts < facts {
+			s.tail = tail{}
+			s.pruned += facts - next.Facts
+		}
+	})
 }
 
-// drop removes the files of pieces that were replaced by one with another name.
+// drop removes the files of segments that were replaced by one with another name.
 //
-//	unlink(piece), unlink(index)      found again, they would be removed when the log is opened
-func (l *Log) drop(old []*piece) {
-	for _, p := range old {
-		for _, name := range []string{p.name, p.name + indexExt} {
-			if err := l.opts.fs.Remove(l.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				l.log.Warn("a file that is no part of the log any more was not removed", zap.String("path", l.path(name)), zap.Error(err))
+//	unlink(segment), unlink(index)      if they are found again, Open removes them
+func (l *Log) drop(old []*segment) {
+	for _, s := range old {
+		for _, name := range []string{s.Name, s.Name + indexExt} {
+			if err := l.dir.fs.Remove(l.dir.join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				l.log.Warn("a file that does not belong to the log any more was not removed", zap.String("path", l.dir.join(name)), zap.Error(err))
 			}
 		}
 	}
-}
-
-// describe writes the index of a new piece. The log works without.
-func (l *Log) describe(p *piece, x *indexer) {
-	data := x.encode(header{FirstSeq: p.first, CreatedAt: seconds(l.opts.Now()), File: p.name, Size: p.size, Check: p.check})
-	if err := l.writeIndex(p, data); err != nil {
-		l.log.Warn("a piece of the log has no index and will be read whole when the log is opened",
-			zap.String("path", l.path(p.name)), zap.Error(err))
-	}
-}
-
-// indexOf returns the index of a sealed piece, from its file or made anew. The caller closes it.
-func (l *Log) indexOf(ctx context.Context, p *piece) (*indexFile, error) {
-	if x, err := l.openIndex(p); err == nil {
-		return x, nil
-	}
-	data, err := l.buildIndex(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return memoryIndex(p, data)
 }

@@ -12,13 +12,14 @@ import (
 	"strings"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Prune implements backend.Pruner. It makes anew each segment, and the snapshot, that has one of the
-// facts, one after the other. Writers, readers and followers go on meanwhile; WriteSnapshot waits.
-func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64]) (backend.PruneReport, error) {
+// Prune implements backend.Log. It replaces each file that has one of the facts, one after the other. Writers,
+// readers and followers go on meanwhile; WriteSnapshot waits. The horizon is not kept yet.
+func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (backend.PruneReport, error) {
 	wanted := slices.Sorted(seqs)
 	report, err := l.prune(ctx, slices.Compact(wanted))
 	if err != nil {
@@ -31,24 +32,24 @@ func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneR
 	if err := l.maintain(ctx); err != nil {
 		return report, err
 	}
-	defer l.maintained()
-	if n := len(wanted); n > 0 && wanted[n-1] > l.sealedThrough() {
+	defer l.maintenance.Unlock()
+	if n := len(wanted); n > 0 && wanted[n-1] > l.state.Load().sealedThrough() {
 		if err := l.rollIfUsed(ctx); err != nil {
 			return report, err
 		}
 	}
 	x := pruning{log: l, gone: map[name]uint64{}}
-	for _, p := range l.sealedPieces() {
+	for _, s := range l.state.Load().sealed {
 		if err = l.goOn(ctx); err != nil {
 			break
 		}
-		if drop := within(wanted, p.first, p.last); len(drop) > 0 {
-			if err = x.thin(ctx, p, drop); err != nil {
+		if drop := within(wanted, s.First, s.Last); len(drop) > 0 {
+			if err = x.file(ctx, s, drop); err != nil {
 				break
 			}
 		}
 	}
-	// What is gone is gone, be it all or a part.
+	// Also if only a part of the facts is gone.
 	if tellErr := x.tell(); tellErr != nil {
 		err = errors.Join(err, l.fail(tellErr))
 	}
@@ -57,56 +58,53 @@ func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneR
 	return report, err
 }
 
-// within returns the part of sorted seqs that lies between two.
+// within returns the part of sorted seqs from first to last.
 func within(seqs []uint64, first, last uint64) []uint64 {
 	from := sort.Search(len(seqs), func(i int) bool { return seqs[i] >= first })
 	to := sort.Search(len(seqs), func(i int) bool { return seqs[i] > last })
 	return seqs[from:to]
 }
 
-// A pruning is facts on their way out.
+// A pruning is a Prune that is under way.
 type pruning struct {
 	log   *Log
 	count uint64
-	gone  map[name]uint64 // what the pruned facts were about, and the seq of the last one about that
+	gone  map[name]uint64 // the keys of the pruned facts, each with the highest seq
 }
 
 // A name is a key in a store.
 type name struct{ store, key string }
 
-// thin makes a piece anew without the facts at some seqs, if it has any of them.
-func (x *pruning) thin(ctx context.Context, p *piece, drop []uint64) error {
-	t := thinning{log: x.log, drop: drop, gone: map[name]uint64{}}
-	thin := t.segment
-	if p.snapshot {
-		thin = t.snapshot
-	}
-	err := thin(ctx, p)
+// file prunes facts from a segment, if it has any of them.
+func (x *pruning) file(ctx context.Context, s *segment, drop []uint64) error {
+	p := filePruning{log: x.log, drop: drop, gone: map[name]uint64{}}
+	err := p.run(ctx, s)
 	if err == nil || errors.Is(err, backend.ErrFailed) {
-		x.count += t.count
-		for n, seq := range t.gone {
+		x.count += p.count
+		for n, seq := range p.gone {
 			x.gone[n] = max(x.gone[n], seq)
 		}
 	}
 	return x.log.failIf(err)
 }
 
-// tell makes the sequencer know each key's latest fact again.
+// tell tells the sequencer each key's latest fact that is left.
 func (x *pruning) tell() error {
 	if len(x.gone) == 0 {
 		return nil
 	}
 	l := x.log
 	left := map[name]*backend.Fact{}
-	ctx := context.Background()
 	err := x.each(func(n name, seq uint64) {
 		if l.seq.Latest(n.store, n.key) == seq {
 			left[n] = nil
 		}
 	})
-	pieces := l.sealedPieces()
-	for i := len(pieces) - 1; i >= 0 && err == nil && len(left) > 0; i-- {
-		err = l.findLatest(ctx, pieces[i], left)
+	for _, s := range slices.Backward(l.state.Load().sealed) {
+		if err != nil || len(left) == 0 {
+			break
+		}
+		err = l.findLatest(s, left)
 	}
 	if err == nil {
 		err = x.each(func(n name, seq uint64) {
@@ -116,15 +114,15 @@ func (x *pruning) tell() error {
 		})
 	}
 	if errors.Is(err, backend.ErrClosed) {
-		return nil // nobody will ask the sequencer any more
+		return nil // nobody asks the sequencer any more
 	}
 	return err
 }
 
-// tellSize is how many names are told at once, while writes wait.
+// tellSize is how many keys are handled together, while writes wait.
 const tellSize = 1000
 
-// each has the committer call do with each name, some of them between two groups.
+// each has the committer call do with each key, some of them between two groups.
 func (x *pruning) each(do func(n name, seq uint64)) error {
 	for some := range slices.Chunk(slices.Collect(maps.Keys(x.gone)), tellSize) {
 		err := x.log.do(context.Background(), func() error {
@@ -140,80 +138,70 @@ func (x *pruning) each(do func(n name, seq uint64)) error {
 	return nil
 }
 
-// findLatest completes the facts of keys that have none yet, from a piece.
-func (l *Log) findLatest(ctx context.Context, p *piece, left map[name]*backend.Fact) error {
-	index, err := l.indexOf(ctx, p)
+// findLatest finds in a segment the latest facts of keys that have none yet.
+func (l *Log) findLatest(s *segment, left map[name]*backend.Fact) error {
+	index, err := l.dir.indexOf(context.Background(), s.File)
 	if err != nil {
 		return err
 	}
 	defer index.close()
-	return index.keys(func(facts []sequencer.Loaded) {
+	return index.Keys(func(facts []sequencer.Loaded) {
 		for _, latest := range facts {
 			n := name{latest.Store, latest.Key}
 			if f, ok := left[n]; ok && f == nil {
-				left[n] = &backend.Fact{Seq: latest.Seq, ID: latest.ID.String()} // under the name that is there
+				left[n] = &backend.Fact{Seq: latest.Seq, ID: latest.ID.String()} // keeps the key of the map
 			}
 		}
 	})
 }
 
-// A thinning makes one piece anew.
-type thinning struct {
+// A filePruning writes one file again, without some facts.
+type filePruning struct {
 	log   *Log
+	w     *replacement
 	drop  []uint64
 	count uint64
 	gone  map[name]uint64 // as in a pruning
 	facts []backend.Fact
 }
 
-// frame returns the facts of a frame that stay, and its body without the others.
-func (t *thinning) frame(r *frameReader, body []byte) ([]byte, []backend.Fact, error) {
-	var err error
-	if t.facts, err = r.parse(t.facts[:0], body); err != nil {
-		return nil, nil, err
+// run replaces a segment, unless it has none of the facts.
+func (p *filePruning) run(ctx context.Context, s *segment) (err error) {
+	of := newSegment(s.First, s.Last)
+	if s.Snapshot {
+		of = newSnapshot(s.Last)
 	}
-	before := len(t.facts)
-	t.facts = slices.DeleteFunc(t.facts, func(f backend.Fact) bool {
-		_, drop := slices.BinarySearch(t.drop, f.Seq)
-		if drop {
-			t.drops(&f)
-		}
-		return drop
-	})
-	if n := len(t.facts); n > 0 && n < before {
-		body = wire.AppendGroup(nil, t.facts)
+	if p.w, err = p.log.dir.replace(of); err != nil {
+		return err
 	}
-	return body, t.facts, nil
+	if err = p.read(ctx, &s.File); err != nil || p.count == 0 {
+		return errors.Join(err, p.w.discard())
+	}
+	_, err = p.w.finish(func(next *segment) { p.log.replace([]*segment{s}, next) })
+	return err
 }
 
-// drops notes that a fact goes.
-func (t *thinning) drops(f *backend.Fact) {
-	t.count++
-	n := name{strings.Clone(f.Store), strings.Clone(f.Key)} // without the block that they were read into
-	t.gone[n] = f.Seq                                       // the facts of a piece come in the order of their seqs
-}
-
-// read gives each frame of a piece to do: of a segment those with facts, of a snapshot the blocks.
-func (t *thinning) read(ctx context.Context, p *piece, do func(r *frameReader, body []byte) error) error {
-	r, err := openPiece(t.log.opts.fs, t.log.dir, p, 0, p.size)
+// read copies a file without the facts: a segment frame by frame, a snapshot block by block.
+func (p *filePruning) read(ctx context.Context, f *format.File) error {
+	r, err := p.log.dir.open(f, 0, f.Size)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	next := r.next
-	if p.snapshot {
-		next = r.raw
+	defer r.Close()
+	next, do := r.Next, p.segmentFrame
+	if f.Snapshot {
+		next, do = r.Raw, p.block
 	}
 	for {
 		body, err := next()
-		if err == io.EOF || err == nil && p.snapshot && isEnd(body) {
+		if err == io.EOF || err == nil && f.Snapshot && format.IsEnd(body) {
 			return nil
 		}
 		if err == nil {
-			err = t.log.goOn(ctx)
+			err = p.log.goOn(ctx)
 		}
-		if err == nil && r.offset > 0 {
-			err = do(r, body)
+		if err == nil && r.Offset() > 0 {
+			err = do(r.Reader, body)
 		}
 		if err != nil {
 			return err
@@ -221,67 +209,52 @@ func (t *thinning) read(ctx context.Context, p *piece, do func(r *frameReader, b
 	}
 }
 
-// segment makes a segment anew.
-func (t *thinning) segment(ctx context.Context, p *piece) error {
-	l := t.log
-	n, err := l.create(p.name)
-	if err != nil {
-		return err
+// frame returns the facts of a frame that stay, and its body without the others.
+func (p *filePruning) frame(r *format.Reader, body []byte) ([]byte, []backend.Fact, error) {
+	var err error
+	if p.facts, err = r.Parse(p.facts[:0], body); err != nil {
+		return nil, nil, err
 	}
-	n.end = headerSize + wire.FrameOverhead // the header comes last
-	x := newIndexer()
-	x.last = p.first - 1
-	err = t.read(ctx, p, func(r *frameReader, body []byte) error {
-		body, facts, err := t.frame(r, body)
-		if err != nil || len(facts) == 0 {
-			return err
+	before := len(p.facts)
+	p.facts = slices.DeleteFunc(p.facts, func(f backend.Fact) bool {
+		_, drop := slices.BinarySearch(p.drop, f.Seq)
+		if drop {
+			p.count++
+			n := name{strings.Clone(f.Store), strings.Clone(f.Key)} // without the block that they were read into
+			p.gone[n] = f.Seq                                       // the highest one: facts come in the order of their seqs
 		}
-		x.points = mark(x.points, facts[0].Seq, n.offset(), pointEvery)
-		for i := range facts {
-			x.add(&facts[i])
-		}
-		return n.append(wire.AppendFrame(nil, body))
+		return drop
 	})
-	if err != nil || t.count == 0 {
-		return errors.Join(err, n.discard())
+	if n := len(p.facts); n > 0 && n < before {
+		body = wire.AppendGroup(nil, p.facts)
 	}
-	h := header{Kind: kindSegment, FirstSeq: p.first, LastSeq: p.last, Facts: &x.facts, CreatedAt: seconds(l.opts.Now())}
-	thin := &piece{name: p.name, first: p.first, last: p.last, size: n.offset(), facts: x.facts, points: x.points, thinned: true, check: h.check()}
-	if err := n.finish(h, func() { l.replace([]*piece{p}, thin) }); err != nil {
-		return err
-	}
-	l.describe(thin, x)
-	return nil
+	return body, p.facts, nil
 }
 
-// snapshot makes a snapshot anew. Blocks that have none of the facts stay as they are.
-func (t *thinning) snapshot(ctx context.Context, p *piece) error {
-	w, err := t.log.newSnapshot(p.last)
-	if err != nil {
+// segmentFrame copies a frame of a segment file.
+func (p *filePruning) segmentFrame(r *format.Reader, body []byte) error {
+	body, facts, err := p.frame(r, body)
+	if err != nil || len(facts) == 0 {
 		return err
 	}
-	err = t.read(ctx, p, func(r *frameReader, body []byte) error { return t.block(r, w, body) })
-	if err != nil || t.count == 0 {
-		return errors.Join(err, w.file.discard())
-	}
-	return w.finish([]*piece{p})
+	return p.w.Add(body, facts)
 }
 
-// block copies a block to a new snapshot.
-func (t *thinning) block(r *frameReader, w *snapshotWriter, compressed []byte) error {
-	before := t.count
-	frames, err := decompress(compressed)
+// block copies a block of a snapshot: as it is, if all its facts stay.
+func (p *filePruning) block(r *format.Reader, compressed []byte) error {
+	before := p.count
+	frames, err := format.Decompress(compressed)
 	if err != nil {
-		return r.damage(err.Error())
+		return r.Damage(err.Error())
 	}
 	var bodies [][]byte
 	var all [][]backend.Fact
 	for len(frames) > 0 {
-		body, rest, ok := wire.CutFrame(frames) // the block's CRC says that it is what was written
+		body, rest, ok := wire.CutFrame(frames) // the block's CRC was checked
 		if !ok {
-			return r.damage("a block that holds more than frames")
+			return r.Damage("a block that holds more than frames")
 		}
-		body, facts, err := t.frame(r, body)
+		body, facts, err := p.frame(r, body)
 		if err != nil {
 			return err
 		}
@@ -290,14 +263,11 @@ func (t *thinning) block(r *frameReader, w *snapshotWriter, compressed []byte) e
 		}
 		frames = rest
 	}
-	if t.count == before && len(all) > 0 {
-		if err := w.flush(); err != nil {
-			return err
-		}
-		return w.copy(compressed, all)
+	if p.count == before && len(all) > 0 {
+		return p.w.AddBlock(compressed, all)
 	}
 	for i := range bodies {
-		if err := w.add(bodies[i], all[i]); err != nil {
+		if err := p.w.Add(bodies[i], all[i]); err != nil {
 			return err
 		}
 	}

@@ -2,18 +2,17 @@ package file
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// WriteSnapshot implements backend.Backend. It makes one compressed file of whole segments, through
-// the one that has the seq through, and removes them. Of an earlier snapshot it copies the blocks as
-// they are. Writers, readers and followers go on meanwhile; Prune waits.
+// WriteSnapshot implements backend.Backend. It makes one compressed file of whole segments, through the one
+// that has the seq through, and removes them. It copies the blocks of an earlier snapshot as they are.
+// Writers, readers and followers go on meanwhile; Prune waits.
 func (l *Log) WriteSnapshot(ctx context.Context, through uint64) error {
 	if err := l.writeSnapshot(ctx, through); err != nil {
 		return fmt.Errorf("file: write snapshot: %w", err)
@@ -25,27 +24,24 @@ func (l *Log) writeSnapshot(ctx context.Context, through uint64) error {
 	if err := l.maintain(ctx); err != nil {
 		return err
 	}
-	defer l.maintained()
-	last, err := l.lastSeq()
-	if err != nil {
-		return err
-	}
-	if sealed := l.sealedThrough(); through == 0 || through > sealed {
+	defer l.maintenance.Unlock()
+	s := l.state.Load()
+	if sealed := s.sealedThrough(); through == 0 || through > sealed {
 		if err := l.rollIfUsed(ctx); err != nil {
 			return err
 		}
 		if through == 0 {
-			through = max(last, sealed)
+			through = max(s.last, sealed)
 		}
 	}
-	var old []*piece
-	for _, p := range l.sealedPieces() {
-		if p.first > through {
+	var old []*segment
+	for _, s := range l.state.Load().sealed {
+		if s.First > through {
 			break
 		}
-		old = append(old, p)
+		old = append(old, s)
 	}
-	if len(old) == 0 || len(old) == 1 && old[0].snapshot {
+	if len(old) == 0 || len(old) == 1 && old[0].Snapshot {
 		return nil
 	}
 	if err := l.consolidate(ctx, old); err != nil {
@@ -55,39 +51,92 @@ func (l *Log) writeSnapshot(ctx context.Context, through uint64) error {
 	return nil
 }
 
-// consolidate puts one snapshot in the place of pieces.
-func (l *Log) consolidate(ctx context.Context, old []*piece) error {
-	w, err := l.newSnapshot(old[len(old)-1].last)
+// consolidate replaces segments by one snapshot.
+func (l *Log) consolidate(ctx context.Context, old []*segment) error {
+	w, err := l.dir.replace(newSnapshot(old[len(old)-1].Last))
 	if err != nil {
 		return err
 	}
-	for _, p := range old {
-		if err := w.take(ctx, p); err != nil {
-			return errors.Join(err, w.file.discard())
+	for _, s := range old {
+		copyTo := l.copyFrames
+		if s.Snapshot {
+			copyTo = l.copyBlocks
+		}
+		if err := copyTo(ctx, &s.File, w); err != nil {
+			return errors.Join(err, w.discard())
 		}
 	}
-	return w.finish(old)
+	_, err = w.finish(func(s *segment) { l.replace(old, s) })
+	return err
 }
 
-// checkSnapshot reads a snapshot whole, compares it with its hash, and gives its facts to do as scan
-// does.
-func (l *Log) checkSnapshot(ctx context.Context, p *piece, h header, do func(facts []backend.Fact, offset int64) error) error {
-	f, err := l.opts.fs.Open(l.path(p.name))
+// copyFrames copies the facts of a segment file.
+func (l *Log) copyFrames(ctx context.Context, f *format.File, w *replacement) error {
+	r, err := l.dir.open(f, 0, f.Size)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	sum := sha256.New()
-	for at := int64(len(h.frame(headerSize))); at < p.size; at += writeSize {
-		if err := ctx.Err(); err != nil {
+	defer r.Close()
+	var facts []backend.Fact
+	for {
+		if err := l.goOn(ctx); err != nil {
 			return err
 		}
-		if _, err := io.Copy(sum, sectionOf(f, at, min(at+writeSize, p.size))); err != nil {
+		body, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			facts, err = r.Parse(facts[:0], body)
+		}
+		if err == nil {
+			err = w.Add(body, facts)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if hex.EncodeToString(sum.Sum(nil)) != h.SHA256 {
-		return &backend.CorruptError{Path: l.path(p.name), Reason: "the snapshot's content does not have the hash that its header says"}
+}
+
+// copyBlocks copies the blocks of a snapshot as they are, with what its index says about them.
+func (l *Log) copyBlocks(ctx context.Context, f *format.File, w *replacement) error {
+	x, err := l.dir.indexOf(ctx, *f)
+	if err != nil {
+		return err
 	}
-	return l.scan(ctx, p, do)
+	defer x.close()
+	if err := w.AddIndex(x.Index); err != nil {
+		return err
+	}
+	r, err := l.dir.open(f, 0, f.Size)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	seqs := make(map[int64]uint64, len(f.Points))
+	for _, p := range f.Points {
+		seqs[p.Offset] = p.Seq
+	}
+	for {
+		if err := l.goOn(ctx); err != nil {
+			return err
+		}
+		body, err := r.Raw()
+		switch {
+		case err == nil && format.IsEnd(body):
+			return nil
+		case err != nil:
+			return err
+		}
+		if r.Offset() == 0 {
+			continue
+		}
+		first, ok := seqs[r.Offset()]
+		if !ok {
+			return r.Damage("a block that the index does not know")
+		}
+		if err := w.CopyBlock(body, first); err != nil {
+			return err
+		}
+	}
 }
