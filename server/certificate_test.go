@@ -14,6 +14,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 // certificateFiles are a certificate and its key on disk.
@@ -41,16 +42,16 @@ func TestCertificateReload(t *testing.T) {
 	a := newAuthority(t)
 	dir := t.TempDir()
 	files := &certificateFiles{t: t, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
-	_, err := server.LoadCertificate(files.cert, files.key, nil)
+	_, err := auth.LoadCertificate(files.cert, files.key, nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	cert1, key1 := a.issue(t, "one")
 	cert2, key2 := a.issue(t, "two")
 	files.put(cert1, key2)
-	_, err = server.LoadCertificate(files.cert, files.key, nil)
+	_, err = auth.LoadCertificate(files.cert, files.key, nil)
 	require.ErrorContains(t, err, files.cert)
 	files.put(cert1, key1)
 	core, logs := observer.New(zap.InfoLevel)
-	c, err := server.LoadCertificate(files.cert, files.key, zap.New(core))
+	c, err := auth.LoadCertificate(files.cert, files.key, zap.New(core))
 	require.NoError(t, err)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: &tls.Config{GetCertificate: c.Get}})
 	seen := func() (string, *peer) {
@@ -69,7 +70,7 @@ func TestCertificateReload(t *testing.T) {
 	files.put(cert2, key2)
 	name, _ = seen()
 	require.Equal(t, "two", name)
-	require.Equal(t, 1, logs.FilterMessageSnippet("read the certificate again").Len())
+	require.Equal(t, 1, logs.FilterMessageSnippet("reloaded the certificate").Len())
 	require.NoError(t, os.Remove(files.key))
 	name, _ = seen()
 	require.Equal(t, "two", name)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -30,11 +30,8 @@ type conn struct {
 	*work // what is under way; nil: nothing is
 
 	version    int // of the protocol
-	shown      credential
-	known      *tokenSet // what grant was looked up in
-	grant      grant
-	denied     error // why the client may do nothing; nil: it may do what grant says
-	ending     bool  // no more requests are read
+	client     auth.Session
+	ending     bool // no more requests are read
 	timing     timing
 	deadline   time.Time // in force for reading
 	frameStart time.Time // when the frame that is being read began; zero: none is
@@ -88,11 +85,12 @@ func newConn(s *Server, nc net.Conn, at net.Addr) *conn {
 // serve serves the connection to its end.
 func (c *conn) serve() {
 	defer c.nc.Close()
-	if err := c.handshake(); err != nil {
+	shown, err := c.handshake()
+	if err != nil {
 		c.log("a TLS handshake failed", err)
 		return
 	}
-	c.authenticate(credential{cert: c.shown.cert, isTLS: c.shown.isTLS})
+	c.client = c.server.policy.Session(shown)
 	for !c.ending {
 		err := c.read()
 		c.begin() // if there was no request, there is something to be said of that
@@ -108,22 +106,20 @@ func (c *conn) serve() {
 	c.linger()
 }
 
-// handshake makes a TLS connection secure, and notes the client's certificate.
-func (c *conn) handshake() error {
+// handshake performs the handshake of a TLS connection, and returns the client's certificate if it has one.
+func (c *conn) handshake() (shown auth.Credential, err error) {
 	t, ok := c.nc.(*tls.Conn)
 	if !ok {
-		return nil
+		return shown, nil
 	}
 	if err := c.setDeadlines(time.Now().Add(c.server.opts.FrameTimeout)); err != nil {
-		return err
+		return shown, err
 	}
 	if err := t.HandshakeContext(c.server.ctx); err != nil {
-		return err
+		return shown, err
 	}
-	if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
-		c.shown.isTLS, c.shown.cert = true, chains[0][0].Subject.CommonName
-	}
-	return c.setDeadlines(time.Time{})
+	state := t.ConnectionState()
+	return auth.CredentialOf("", &state), c.setDeadlines(time.Time{})
 }
 
 // setDeadlines sets the deadlines of a handshake, and after it. It leaves none to read by if the server ends.
@@ -133,22 +129,6 @@ func (c *conn) setDeadlines(t time.Time) error {
 		err = c.nc.SetReadDeadline(longAgo)
 	}
 	return err
-}
-
-// authenticate looks up what the client may do with what it has shown.
-func (c *conn) authenticate(shown credential) {
-	c.shown = shown
-	if t := c.server.opts.Tokens; t != nil {
-		c.known = t.known.Load()
-	}
-	c.grant, c.denied = c.server.grantOf(shown)
-}
-
-// refresh looks again if the tokens were read again meanwhile.
-func (c *conn) refresh() {
-	if t := c.server.opts.Tokens; t != nil && t.known.Load() != c.known {
-		c.authenticate(c.shown)
-	}
 }
 
 // A deadlineReader reads from a connection, with the deadline that is in force.
@@ -280,7 +260,7 @@ func (c *conn) reject(reason error) {
 
 // log notes what a connection came to. What clients do is no warning to an operator.
 func (c *conn) log(what string, err error) {
-	c.server.log.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.grant.name), zap.Error(err))
+	c.server.log.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.client.Grant.Name()), zap.Error(err))
 }
 
 // fail appends the answer that a request failed.
@@ -323,7 +303,7 @@ func (c *conn) send(frames []byte) bool {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.server.metrics.cutOff.Add(1)
 		c.server.log.Warn("a client was cut off, since it does not take what is sent to it",
-			zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.grant.name), zap.Duration("timeout", c.server.opts.WriteTimeout))
+			zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.client.Grant.Name()), zap.Duration("timeout", c.server.opts.WriteTimeout))
 	case !errors.Is(err, net.ErrClosed):
 		c.log("a connection was lost", err)
 	}
@@ -364,15 +344,11 @@ func (c *conn) hello(r *protocol.Request) error {
 	if err != nil {
 		return err
 	}
-	shown := c.shown
-	if token != "" {
-		shown.token = sha256.Sum256([]byte(token))
-	}
-	if c.authenticate(shown); c.denied != nil && token != "" {
-		return c.denied
+	if c.client.Show(token); c.client.Err != nil && token != "" {
+		return c.client.Err
 	}
 	last := uint64(0) // for those who may know
-	if c.denied == nil {
+	if c.client.Err == nil {
 		if last, err = c.server.head(c.server.ctx); err != nil {
 			return err
 		}

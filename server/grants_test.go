@@ -16,37 +16,38 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 // A tokenFile is a file of tokens, each of which is the name of its entry.
 type tokenFile struct {
 	t    testing.TB
 	path string
-	*server.Tokens
+	*auth.Tokens
 }
 
-func entry(name string, read, write []string, admin bool) server.TokenEntry {
+func entry(name string, read, write []string, admin bool) auth.TokenEntry {
 	sum := sha256.Sum256([]byte(name))
-	return server.TokenEntry{Name: name, SHA256: hex.EncodeToString(sum[:]), Read: read, Write: write, Admin: admin}
+	return auth.TokenEntry{Name: name, SHA256: hex.EncodeToString(sum[:]), Read: read, Write: write, Admin: admin}
 }
 
-func newTokenFile(t testing.TB, entries ...server.TokenEntry) *tokenFile {
+func newTokenFile(t testing.TB, entries ...auth.TokenEntry) *tokenFile {
 	f := &tokenFile{t: t, path: filepath.Join(t.TempDir(), "tokens.json")}
 	f.put(entries...)
 	var err error
-	f.Tokens, err = server.LoadTokens(f.path)
+	f.Tokens, err = auth.LoadTokens(f.path)
 	require.NoError(t, err)
 	return f
 }
 
-func (f *tokenFile) put(entries ...server.TokenEntry) {
+func (f *tokenFile) put(entries ...auth.TokenEntry) {
 	text, err := json.Marshal(entries)
 	require.NoError(f.t, err)
 	require.NoError(f.t, os.WriteFile(f.path, text, 0o600))
 }
 
 // reload writes the file anew and has it read.
-func (f *tokenFile) reload(entries ...server.TokenEntry) {
+func (f *tokenFile) reload(entries ...auth.TokenEntry) {
 	f.put(entries...)
 	require.NoError(f.t, f.Reload())
 }
@@ -59,7 +60,7 @@ var (
 )
 
 // with connects and says hello with a token.
-func (s *served) with(e server.TokenEntry) *peer {
+func (s *served) with(e auth.TokenEntry) *peer {
 	s.t.Helper()
 	p := s.dial()
 	p.hello(e.Name)
@@ -118,7 +119,7 @@ func TestGrants(t *testing.T) {
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
 	s.write(fact("secret", "s1"), fact("tasks", "t1"), fact("notes", "n1"))
 
-	for _, e := range []server.TokenEntry{reader, tasks, none} {
+	for _, e := range []auth.TokenEntry{reader, tasks, none} {
 		p := s.with(e)
 		p.requireForbidden("%s", writeJSON("secret", "x"))
 		p.requireForbidden(`{"op":"write_batch","facts":[%s]}`, factJSON("secret", "x"))
@@ -148,7 +149,7 @@ func TestGrants(t *testing.T) {
 	require.True(t, answerOf(t, p.next()).OK)
 
 	facts := s.facts()
-	for e, want := range map[*server.TokenEntry][]backend.Fact{&admin: facts, &reader: facts, &tasks: of(facts, 0, "tasks"), &none: nil} {
+	for e, want := range map[*auth.TokenEntry][]backend.Fact{&admin: facts, &reader: facts, &tasks: of(facts, 0, "tasks"), &none: nil} {
 		got, end := s.with(*e).replay(0)
 		require.True(t, end.End)
 		require.Equal(t, facts[len(facts)-1].Seq, end.LastSeq)
@@ -194,7 +195,7 @@ func TestReload(t *testing.T) {
 	file := newTokenFile(t, admin, reader, tasks)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, Heartbeat: 10 * time.Millisecond})
 	s.write(fact("tasks", "t1"))
-	subscribe := func(e server.TokenEntry, stores string) *peer {
+	subscribe := func(e auth.TokenEntry, stores string) *peer {
 		p := s.with(e)
 		p.requireOK(`{"op":"subscribe","after":1%s}`, stores)
 		return p

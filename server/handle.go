@@ -58,7 +58,7 @@ func featuresOf(b backend.Backend) []string {
 
 // handle answers requests in their order, facts that follow each other together.
 func (c *conn) handle(requests []protocol.Request) {
-	c.refresh()
+	c.client.Refresh()
 	for len(requests) > 0 && !c.ending {
 		n := 1
 		if requests[0].Op == protocol.OpWriteFact {
@@ -115,8 +115,8 @@ func (c *conn) one(r *protocol.Request) {
 	switch {
 	case r.Err != nil:
 		err = r.Err
-	case c.denied != nil && !o.open:
-		err = c.denied
+	case c.client.Err != nil && !o.open:
+		err = c.client.Err
 	case !known || o.since > c.version:
 		c.server.metrics.failed("unknown_op", nil)
 		c.answer(func(dst []byte) []byte { return protocol.AppendUnknownOp(dst, r.Op, r.ID) })
@@ -148,7 +148,7 @@ func (c *conn) close(r *protocol.Request) error {
 // snapshot consolidates the log. The facts that a client of version 1 sends with the request are no
 // concern of it: the log holds more.
 func (c *conn) snapshot(r *protocol.Request) error {
-	if err := c.grant.mayAdmin(r.Op); err != nil {
+	if err := c.client.Grant.MayAdmin(r.Op); err != nil {
 		return err
 	}
 	through := uint64(0)
@@ -182,7 +182,7 @@ func (c *conn) snapshot(r *protocol.Request) error {
 }
 
 func (c *conn) prune(r *protocol.Request) error {
-	if err := c.grant.mayAdmin(r.Op); err != nil {
+	if err := c.client.Grant.MayAdmin(r.Op); err != nil {
 		return err
 	}
 	ranges, err := r.Seqs()

@@ -6,18 +6,19 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // Options says how a Server works. The zero Options is good for a server on loopback or a Unix socket.
 type Options struct {
 	// TLS makes every connection a TLS connection; nil: none is. It needs a certificate, see
-	// [Certificate]. Where ClientAuth is tls.RequireAndVerifyClientCert, the certificates of clients are what
+	// [auth.Certificate]. Where ClientAuth is tls.RequireAndVerifyClientCert, the certificates of clients are what
 	// lets them in.
 	TLS *tls.Config
 
-	// Tokens are what lets clients in, and says what each may do; nil: no token is asked for.
-	Tokens *Tokens
+	// Tokens lets clients in and says what each may do; nil: no token is asked for.
+	Tokens *auth.Tokens
 
 	// Insecure lets the server listen beyond loopback with neither Tokens nor client certificates.
 	Insecure bool

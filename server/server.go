@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -35,6 +36,7 @@ type Server struct {
 	frames   wire.Framer
 	features []string // the optional ops that b supports, as far as its type tells
 	opts     Options
+	policy   auth.Policy
 	log      *zap.Logger
 	failures *zap.Logger // log, but one line a minute of each kind
 	metrics  *metrics
@@ -60,6 +62,7 @@ func New(b backend.Backend, opts Options) *Server {
 		b: b, opts: opts.withDefaults(), metrics: newMetrics(), started: time.Now(),
 		draining: make(chan struct{}), status: Ready, listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
 	}
+	s.policy = auth.Policy{Tokens: opts.Tokens, Certificates: opts.TLS != nil && opts.TLS.ClientAuth == tls.RequireAndVerifyClientCert}
 	s.log = s.opts.Logger
 	s.failures = s.log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Minute, 1, 0)
@@ -79,10 +82,12 @@ func (s *Server) Status() Status {
 	return s.status
 }
 
-// wantsCertificates reports whether clients must show a certificate.
-func (s *Server) wantsCertificates() bool {
-	return s.opts.TLS != nil && s.opts.TLS.ClientAuth == tls.RequireAndVerifyClientCert
-}
+// Authorize returns the session of a client that something else than the server's own connections serves, such as
+// package web. Draining says when that must end.
+func (s *Server) Authorize(shown auth.Credential) auth.Session { return s.policy.Session(shown) }
+
+// Draining returns a channel that is closed when the server begins to drain.
+func (s *Server) Draining() <-chan struct{} { return s.draining }
 
 // Serve accepts connections of l until Shutdown or Close, and returns nil then; it closes l. It may be called
 // for several listeners. A listener that is open beyond loopback is refused unless clients need a token
@@ -90,7 +95,7 @@ func (s *Server) wantsCertificates() bool {
 // is tried again, ever more slowly.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
-	if s.opts.Tokens == nil && !s.wantsCertificates() && !s.opts.Insecure && !isLocal(l.Addr()) {
+	if s.policy.Open() && !s.opts.Insecure && !isLocal(l.Addr()) {
 		return fmt.Errorf("server: %s can be reached from other machines, and neither tokens nor client certificates are asked for: "+
 			"set them, listen on loopback, or say that this is meant (insecure)", l.Addr())
 	}

@@ -74,7 +74,7 @@ type statusDiagnostics struct {
 }
 
 func (c *conn) status(r *protocol.Request) error {
-	if err := c.grant.mayAdmin(r.Op); err != nil {
+	if err := c.client.Grant.MayAdmin(r.Op); err != nil {
 		return err
 	}
 	s := c.server

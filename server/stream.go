@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -14,8 +15,8 @@ import (
 // A stream is what a connection sends of the log: a replay or a subscription.
 type stream struct {
 	conn   *conn
-	filter *stores // nil: all
-	asked  []string
+	asked  []string // stores that the request names; nil: all
+	stores []string // stores that are sent; nil: all
 	after  uint64
 	live   bool      // it is a subscription
 	sent   time.Time // when something was sent last
@@ -33,12 +34,15 @@ func (c *conn) newStream(r *protocol.Request) (*stream, error) {
 		}
 		x.asked = nil // no array: all
 	}
+	if len(x.asked) == 0 {
+		x.asked = nil
+	}
 	if c.version > 1 {
 		if x.after, err = r.After(); err != nil {
 			return nil, err
 		}
 	}
-	x.filter, err = c.grant.readable(x.asked)
+	x.stores, err = c.client.Grant.Readable(x.asked)
 	return x, err
 }
 
@@ -128,14 +132,14 @@ func (x *stream) replayV1(last uint64, id []byte) error {
 	return nil
 }
 
-// passing returns the facts that the filter lets through, in the same memory.
+// passing returns those of the facts that are sent, in the same memory.
 func (x *stream) passing(facts []backend.Fact) []backend.Fact {
-	if x.filter == nil {
+	if x.stores == nil {
 		return facts
 	}
 	kept := facts[:0]
 	for _, f := range facts {
-		if x.filter.has(f.Store) {
+		if slices.Contains(x.stores, f.Store) {
 			kept = append(kept, f)
 		}
 	}
@@ -145,7 +149,7 @@ func (x *stream) passing(facts []backend.Fact) []backend.Fact {
 // send sends a run, as it is if nothing must be left out, and reports whether the stream goes on.
 func (x *stream) send(run wire.Run) bool {
 	frames, facts := run.Frames, run.Facts
-	if x.filter != nil || x.conn.version == 1 {
+	if x.stores != nil || x.conn.version == 1 {
 		var err error
 		if frames, facts, err = x.encode(frames); err != nil {
 			x.conn.begin()
@@ -322,17 +326,15 @@ func (x *stream) follow(gone <-chan struct{}) error {
 	return nil
 }
 
-// refresh looks at what the client may read, if that may have changed.
-func (x *stream) refresh() error {
-	c := x.conn
-	before := c.known
-	if c.refresh(); c.known == before {
+// refresh looks up what the client may read if the tokens were reloaded.
+func (x *stream) refresh() (err error) {
+	client := &x.conn.client
+	if !client.Refresh() {
 		return nil
 	}
-	if c.denied != nil {
-		return c.denied
+	if client.Err != nil {
+		return client.Err
 	}
-	var err error
-	x.filter, err = c.grant.readable(x.asked)
+	x.stores, err = client.Grant.Readable(x.asked)
 	return err
 }

@@ -36,7 +36,7 @@ func (c *conn) takeFacts(requests []protocol.Request) int {
 	size := 0
 	for i := range requests {
 		f, err := requests[i].Fact()
-		if err != nil || c.denied != nil || !c.grant.write.has(f.Store) {
+		if err != nil || c.client.Err != nil || c.client.Grant.MayWrite(f.Store) != nil {
 			f = backend.Fact{}
 		}
 		c.facts = append(c.facts, f)
@@ -69,11 +69,11 @@ func (c *conn) writeTogether(facts []backend.Fact) ([]backend.Fact, bool) {
 // written together with others before, it is found.
 func (c *conn) writeOne(r *protocol.Request, before uint64) uint64 {
 	f, err := r.Fact()
-	if err == nil && c.denied != nil {
-		err = c.denied
+	if err == nil {
+		err = c.client.Err
 	}
 	if err == nil {
-		err = c.grant.mayWrite(f.Store)
+		err = c.client.Grant.MayWrite(f.Store)
 	}
 	var held backend.Fact
 	if err == nil {
@@ -113,8 +113,10 @@ func sameContent(f, held *backend.Fact) bool {
 // discreet returns an error without what its client may not know: of an ID that names a fact elsewhere,
 // where that is.
 func (c *conn) discreet(err error) error {
-	if errors.Is(err, backend.ErrIDReused) && !c.grant.read.all {
-		return backend.ErrIDReused
+	if errors.Is(err, backend.ErrIDReused) {
+		if stores, _ := c.client.Grant.Readable(nil); stores != nil {
+			return backend.ErrIDReused
+		}
 	}
 	return err
 }
@@ -125,12 +127,12 @@ func (c *conn) writeBatch(r *protocol.Request) error {
 		return err
 	}
 	for i := range b.Facts {
-		if err := c.grant.mayWrite(b.Facts[i].Store); err != nil {
+		if err := c.client.Grant.MayWrite(b.Facts[i].Store); err != nil {
 			return err
 		}
 	}
 	for i := range b.Expect {
-		if err := c.grant.mayWrite(b.Expect[i].Store); err != nil {
+		if err := c.client.Grant.MayWrite(b.Expect[i].Store); err != nil {
 			return err
 		}
 	}

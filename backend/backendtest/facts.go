@@ -2,9 +2,11 @@ package backendtest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,6 +24,23 @@ func facts(n int) []backend.Fact {
 	all := make([]backend.Fact, n)
 	for i := range all {
 		all[i] = fact(i)
+	}
+	return all
+}
+
+// wide returns the i-th plain fact with a value of a page's size, so that logs of a few facts have several
+// pages.
+func wide(i int) backend.Fact {
+	f := fact(i)
+	f.Value = fmt.Appendf(nil, `{"n":%d,"text":"%s"}`, i, strings.Repeat("x", backend.PageSize))
+	return f
+}
+
+// wides returns the wide facts 0 to n-1.
+func wides(n int) []backend.Fact {
+	all := make([]backend.Fact, n)
+	for i := range all {
+		all[i] = wide(i)
 	}
 	return all
 }
@@ -65,8 +84,7 @@ func held(given, got backend.Fact) backend.Fact {
 	return f
 }
 
-// trimmed returns f without white space around its value: whether a log keeps that is its own
-// affair.
+// trimmed returns f without white space around its value, which a log may keep or not.
 func trimmed(f backend.Fact) backend.Fact {
 	f.Value = bytes.Trim(f.Value, " \t\r\n")
 	return f
@@ -81,8 +99,8 @@ func clones(all []backend.Fact) []backend.Fact {
 	return copies
 }
 
-// scribble overwrites every byte of f that could be shared, and what may lie behind it.
-func scribble(f backend.Fact) {
+// overwrite overwrites every byte of f that could be shared, and what may lie behind it.
+func overwrite(f backend.Fact) {
 	for _, b := range []json.RawMessage{f.Value, f.Producer, f.Derivation} {
 		for i := range b {
 			b[i] = '#'
@@ -109,6 +127,7 @@ func diff(got, want []backend.Fact) string {
 	if slices.EqualFunc(got, want, equal) {
 		return ""
 	}
+	got, want = shortened(got), shortened(want)
 	if len(got)+len(want) > 200 { // too many to print: the place is enough
 		i := 0
 		for i < len(got) && i < len(want) && equal(got[i], want[i]) {
@@ -118,6 +137,17 @@ func diff(got, want []backend.Fact) string {
 			cmp.Diff(want[i:min(i+3, len(want))], got[i:min(i+3, len(got))], cmp.Comparer(equalJSON)))
 	}
 	return cmp.Diff(want, got, cmp.Comparer(equalJSON))
+}
+
+// shortened returns facts for printing, with long values cut where they can't be told apart any more.
+func shortened(all []backend.Fact) []backend.Fact {
+	all = slices.Clone(all)
+	for i := range all {
+		if v := all[i].Value; len(v) > 1000 {
+			all[i].Value = fmt.Appendf(nil, "%.60s... (%d bytes, SHA-256 %x)", v, len(v), sha256.Sum256(v))
+		}
+	}
+	return all
 }
 
 // seqs returns the seq of each.

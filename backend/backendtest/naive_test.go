@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,14 +25,18 @@ type naive struct {
 	done   chan struct{} // closed by Close
 	closed bool
 	late   sync.WaitGroup
-	gen    int // how many snapshots were written
+	turn   sync.Mutex // held by a writer, where the bug is to write slowly
+	gen    int        // how many snapshots were written
 	old    []backend.Fact
 }
 
 // A disk is what a naive leaves behind when it is closed.
 type disk struct {
+	id      backend.LogID
 	mu      sync.Mutex
 	facts   []backend.Fact
+	batches map[uint64]int // by seq: the number of the fact's batch
+	batch   int            // the latest batch
 	ids     map[string]backend.Fact
 	latest  map[[2]string]string
 	last    uint64
@@ -52,7 +57,8 @@ func naives(bug string) Opener {
 		defer mu.Unlock()
 		d, known := disks[dir]
 		if !known {
-			d = &disk{ids: map[string]backend.Fact{}, latest: map[[2]string]string{}, changed: make(chan struct{})}
+			d = &disk{ids: map[string]backend.Fact{}, latest: map[[2]string]string{}, batches: map[uint64]int{}, changed: make(chan struct{})}
+			d.id = backend.LogID{6: 0x70, 8: 0x80, 15: byte(len(disks) + 2)}
 			disks[dir] = d
 		}
 		n := &naive{disk: d, bug: bug, done: make(chan struct{})}
@@ -76,6 +82,8 @@ func (n *naive) reopened() {
 		n.ids = map[string]backend.Fact{}
 	case "reopen forgets keys":
 		n.latest = map[[2]string]string{}
+	case "reopen forgets the borders of batches":
+		clear(n.batches)
 	case "reopen forgets times":
 		n.time = time.Time{}
 	case "reopen sees the snapshot only":
@@ -111,7 +119,25 @@ func (n *naive) ready(ctx context.Context) error {
 	return ctx.Err()
 }
 
+func (n *naive) Features() backend.Features {
+	f := backend.Features{Batches: true, Prune: n.bug != "says that it prunes nothing", AllIDs: true, MaxFrame: 16 << 20}
+	if n.bug == "says that one store may be read" {
+		f.Stores = []string{"a"}
+	}
+	return f
+}
+
+// slow lets one writer after the other write, where the bug is to do it slowly.
+func (n *naive) slow() (end func()) {
+	if n.bug != "Through runs ahead of open writes" && n.bug != "an open batch shows in part" {
+		return func() {}
+	}
+	n.turn.Lock()
+	return n.turn.Unlock
+}
+
 func (n *naive) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	defer n.slow()()
 	if err := n.ready(ctx); err != nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -119,7 +145,7 @@ func (n *naive) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, er
 		case n.bug == "a cancelled write remembers the ID":
 			n.ids[f.ID] = n.complete(f)
 		case n.bug == "a cancelled write is written" && !n.closed:
-			_, _ = n.put([]backend.Fact{f}, nil)
+			_, _, _ = n.put([]backend.Fact{f}, nil)
 		}
 		return backend.Fact{}, err
 	}
@@ -137,7 +163,7 @@ func (n *naive) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, er
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	all, err := n.put([]backend.Fact{f}, nil)
+	all, _, err := n.put([]backend.Fact{f}, nil)
 	if err != nil {
 		if n.bug == "an error with a fact" {
 			return f, err
@@ -147,7 +173,11 @@ func (n *naive) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, er
 	if n.bug == "hands out its memory when written" {
 		return all[0], nil
 	}
-	return all[0].Clone(), nil
+	got := all[0].Clone()
+	if n.bug == "returns other bytes than it keeps" {
+		got.Value = bytes.Clone(f.Value)
+	}
+	return got, nil
 }
 
 // overtaken is what the bug makes of a call that Close overtakes.
@@ -169,38 +199,66 @@ func (n *naive) accepts(err error) bool {
 	return ok && errors.As(err, &invalid) && (invalid.Field == what || strings.Contains(invalid.Reason, what))
 }
 
-func (n *naive) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+func (n *naive) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
+	defer n.slow()()
+	if ctx.Err() != nil && n.bug == "a cancelled Write has no verdicts" {
+		return nil
+	}
+	all := make([]backend.Written, len(batches))
+	for i := range batches {
+		if n.bug == "writes the last batch first" {
+			i = len(batches) - 1 - i
+		}
+		w := &all[i]
+		w.Facts, w.First, w.Err = n.writeBatch(ctx, batches[i])
+		switch {
+		case w.Err != nil && n.bug == "a refused batch ends the Write":
+			return all[:i+1]
+		case w.Err != nil && n.bug == "a refused batch refuses the rest":
+			for j := range all[i:] {
+				all[i+j].Err = w.Err
+			}
+			return all
+		case n.bug == "First names an old fact" && len(w.Facts) > 0:
+			w.First = slices.MinFunc(w.Facts, bySeq).Seq
+		}
+	}
+	return all
+}
+
+// writeBatch writes one batch.
+func (n *naive) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, uint64, error) {
 	if err := n.ready(ctx); err != nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		switch {
 		case n.bug == "a cancelled batch is written in part" && len(b.Facts) > 0 && !n.closed:
-			_, _ = n.put(b.Facts[:1], nil)
+			_, _, _ = n.put(b.Facts[:1], nil)
 		case n.bug == "a cancelled batch is written" && !n.closed:
-			_, _ = n.put(b.Facts, nil)
+			_, _, _ = n.put(b.Facts, nil)
 		}
-		return nil, err
+		return nil, 0, err
 	}
 	if err := n.overtaken(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if n.bug == "a batch is written one by one" {
 		var all []backend.Fact
 		for _, f := range b.Facts {
 			held, err := n.WriteFact(ctx, f)
 			if err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			all = append(all, held)
 		}
-		return all, nil
+		return all, 0, nil
 	}
 	size := 0
 	for _, f := range b.Facts {
 		size += len(f.Value)
 	}
 	if size > 16<<20-1000 && n.bug != "takes batches of any size" {
-		return nil, backend.ErrTooLarge
+		return nil, 0, backend.ErrTooLarge
 	}
 	if n.bug == "does not check expectations' names" {
 		b.Expect = slices.DeleteFunc(slices.Clone(b.Expect), func(e backend.Expect) bool {
@@ -209,9 +267,13 @@ func (n *naive) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact
 	}
 	if err := b.Validate(); err != nil {
 		if n.bug == "a batch leaves out invalid facts" && len(b.Facts) > 1 {
-			return n.WriteBatch(ctx, backend.Batch{Facts: slices.DeleteFunc(slices.Clone(b.Facts), func(f backend.Fact) bool { return f.Validate() != nil })})
+			return n.writeBatch(ctx, backend.Batch{Facts: slices.DeleteFunc(slices.Clone(b.Facts), func(f backend.Fact) bool { return f.Validate() != nil })})
 		}
-		return nil, err
+		return nil, 0, err
+	}
+	if n.bug == "Write gives another causation" && len(b.Facts) == 1 {
+		b.Facts = slices.Clone(b.Facts)
+		b.Facts[0].Causation = "Write"
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -220,34 +282,41 @@ func (n *naive) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact
 		b.Facts = slices.Clone(b.Facts)
 		slices.Reverse(b.Facts)
 	case n.bug == "an empty batch checks nothing" && len(b.Facts) == 0:
-		return nil, nil
+		return nil, 0, nil
 	case n.bug == "a batch lets others in between" && len(b.Facts) > 1:
 		var all []backend.Fact
 		for i := range b.Facts {
-			one, err := n.put(b.Facts[i:i+1], nil)
+			one, _, err := n.put(b.Facts[i:i+1], nil)
 			if err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			all = append(all, one[0].Clone())
 			n.yields()
 		}
-		return all, nil
+		return all, 0, nil
 	}
-	all, err := n.put(b.Facts, b.Expect)
-	if n.bug == "a batch hands out its memory" {
-		return all, err
+	all, first, err := n.put(b.Facts, b.Expect)
+	switch n.bug {
+	case "a batch hands out its memory":
+		return all, first, err
+	case "Write returns what it is given":
+		for i := range all {
+			seq := all[i].Seq
+			all[i] = b.Facts[i]
+			all[i].Seq = seq
+		}
 	}
-	return clones(all), err
+	return clones(all), first, err
 }
 
-// put writes facts that were checked. The lock is held.
-func (n *naive) put(given []backend.Fact, expect []backend.Expect) ([]backend.Fact, error) {
+// put writes facts that were checked, and returns the seq of the first new one. The lock is held.
+func (n *naive) put(given []backend.Fact, expect []backend.Expect) (all []backend.Fact, first uint64, err error) {
 	if n.closed && n.bug != "works after Close" {
-		return nil, backend.ErrClosed
+		return nil, 0, backend.ErrClosed
 	}
 	fresh, err := n.fresh(given)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if n.bug == "an ID is checked too early" {
 		n.yields()
@@ -255,10 +324,10 @@ func (n *naive) put(given []backend.Fact, expect []backend.Expect) ([]backend.Fa
 	single := len(given) == 1 && expect == nil
 	if len(given) == 0 || fresh > 0 || n.bug == "a held batch is checked again" {
 		if n.bug == "a batch held in part is ignored" && 0 < fresh && fresh < len(given) {
-			return clones(given), nil
+			return clones(given), 0, nil
 		}
-		if err := n.check(expect); err != nil {
-			return nil, err
+		if err := n.expects(expect); err != nil {
+			return nil, 0, err
 		}
 		if n.bug == "expectations are checked too early" && expect != nil {
 			n.yields()
@@ -270,7 +339,8 @@ func (n *naive) put(given []backend.Fact, expect []backend.Expect) ([]backend.Fa
 			before[k] = id
 		}
 	}
-	all := make([]backend.Fact, len(given))
+	n.batch++
+	all = make([]backend.Fact, len(given))
 	for i, f := range given {
 		if old, ok := n.ids[f.ID]; ok && n.bug != "forgets IDs" && n.bug != "an ID is checked too early" {
 			all[i] = old
@@ -289,10 +359,17 @@ func (n *naive) put(given []backend.Fact, expect []backend.Expect) ([]backend.Fa
 			n.yields()
 		}
 		all[i] = n.append(f, given[i], single)
+		if first == 0 {
+			first = all[i].Seq
+		}
+		n.batches[all[i].Seq] = n.batch
+		if n.bug == "an open batch shows in part" {
+			n.yields()
+		}
 	}
 	close(n.changed)
 	n.changed = make(chan struct{})
-	return all, nil
+	return all, first, nil
 }
 
 // fresh counts the facts that the log does not hold.
@@ -321,7 +398,7 @@ func (n *naive) fresh(given []backend.Fact) (fresh int, err error) {
 	return fresh, nil
 }
 
-func (n *naive) check(expect []backend.Expect) error {
+func (n *naive) expects(expect []backend.Expect) error {
 	for i, e := range expect {
 		latest := n.latest[n.name(e.Store, e.Key)]
 		if latest == e.ID || n.bug == "ignores expectations" || n.bug == "checks the first expectation only" && i > 0 {

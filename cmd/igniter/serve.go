@@ -18,6 +18,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -47,8 +48,8 @@ certificate, or, where there are tokens too, a certificate whose common name is 
 type service struct {
 	app    *app
 	log    *zap.Logger
-	tokens *server.Tokens // nil: none are asked for
-	secure *security      // nil: no TLS
+	tokens *auth.Tokens // nil: none are asked for
+	secure *security    // nil: no TLS
 	notify notifier
 	mode   os.FileMode // of Unix sockets
 
@@ -114,7 +115,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 func (s *service) prepare() (err error) {
 	v := s.app.values
 	if path := v.String("tokens"); path != "" {
-		if s.tokens, err = server.LoadTokens(path); err != nil {
+		if s.tokens, err = auth.LoadTokens(path); err != nil {
 			return err
 		}
 	}

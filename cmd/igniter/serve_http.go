@@ -23,6 +23,7 @@ import (
 // A site is the HTTP side of a service.
 type site struct {
 	web     *web.Handler
+	values  *engineValues // nil: requests for keys are not answered
 	server  *http.Server
 	metrics *prometheus.Registry
 	serving sync.WaitGroup
@@ -76,8 +77,7 @@ func (s *service) newSite() (*site, error) {
 		s.log.Warn("HTTP without TLS can be reached from other machines: tokens can be read on the way", zap.Stringer("address", l.Addr()))
 	}
 	x := &site{metrics: prometheus.NewRegistry(), broken: make(chan error, 1)}
-	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), WriteTimeout: v.Duration("write_timeout"),
-		NoReads: v.Bool("http_no_reads"), Logger: s.log})
+	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), WriteTimeout: v.Duration("write_timeout"), Logger: s.log})
 	if err := x.registerProcess(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -136,7 +136,12 @@ func (x *site) failed() <-chan error {
 
 // attach gives HTTP the server and its log.
 func (x *site) attach(s *service) error {
-	x.web.Attach(s.server, s.facts)
+	var values web.Values
+	if !s.app.values.Bool("http_no_reads") {
+		x.values = newEngineValues(s.facts)
+		values = x.values
+	}
+	x.web.Attach(s.server, s.facts, values)
 	return x.metrics.Register(metrics.New(s.server, s.facts))
 }
 
@@ -153,5 +158,8 @@ func (x *site) shutdown(ctx context.Context) error {
 func (x *site) close() error {
 	err := x.server.Close()
 	x.serving.Wait()
-	return errors.Join(err, x.web.Close())
+	if x.values != nil {
+		err = errors.Join(err, x.values.close())
+	}
+	return err
 }

@@ -11,25 +11,34 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Ack is what a log says of a fact that was written to it.
+// An Ack is what a server answers about a fact that was written.
 type Ack struct {
 	Seq             uint64
 	Causation       string
 	TransactionTime time.Time
 
-	// Fact is the fact as the log holds it, where that is another than what was written or it was
-	// held already; nil: it is what was written.
+	// Fact is the fact as the log holds it if it is a duplicate: the log held it before, or does not know whether
+	// it did. Nil: the fact is new, and as it was written.
 	Fact *backend.Fact
 }
 
-// AckOf returns the place of a fact as the log holds it. What was written is sent back only if the
-// log held the fact already, which duplicate says.
+// AckOf returns the ack of a fact as the log holds it.
 func AckOf(f *backend.Fact, duplicate bool) Ack {
 	p := Ack{Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}
 	if duplicate {
 		p.Fact = f
 	}
 	return p
+}
+
+// FirstOf returns the First of a [backend.Written]: the lowest seq of an ack that is not a duplicate; 0: all are.
+func FirstOf(acks []Ack) (first uint64) {
+	for _, a := range acks {
+		if a.Fact == nil && (first == 0 || a.Seq < first) {
+			first = a.Seq
+		}
+	}
+	return first
 }
 
 // In returns the fact that the log holds, for one that was written.
@@ -239,10 +248,20 @@ func ParseAnswer(body []byte, into any) error {
 // A HelloReply is the answer to [OpHello].
 type HelloReply struct {
 	Protocol int      `json:"protocol"`
-	Server   string   `json:"server"`    // how it calls itself
-	LastSeq  uint64   `json:"last_seq"`  // of its log
-	MaxFrame int      `json:"max_frame"` // bytes of a request that it takes
-	Features []string `json:"features"`  // the optional ops that its backend supports
+	Server   string   `json:"server"`    // how the server calls itself
+	LastSeq  uint64   `json:"last_seq"`  // of its log; 0 if that is not known, or the client may not know it
+	MaxFrame int      `json:"max_frame"` // bytes of a request's frame that the server accepts
+	Features Features `json:"features"`  // of its log, for this client
+}
+
+// Features is a backend.Features with the names of its JSON form.
+type Features struct {
+	Batches  bool          `json:"batches"`
+	Prune    bool          `json:"prune"`
+	AllIDs   bool          `json:"all_ids"`
+	MaxFrame int           `json:"max_frame"`
+	Poll     time.Duration `json:"poll_ns"`
+	Stores   []string      `json:"stores"` // null: all
 }
 
 // AppendHelloReply appends the answer to OpHello.

@@ -26,6 +26,8 @@ var codes = []struct {
 	err  error
 }{
 	{"unknown_op", ErrUnknownOp},
+	{"diverged", backend.ErrDiverged},
+	{"access_changed", backend.ErrAccessChanged},
 	{"conflict", backend.ErrConflict},
 	{"id_reused", backend.ErrIDReused},
 	{"invalid_fact", backend.ErrInvalid},
@@ -97,7 +99,12 @@ func appendError(dst []byte, code, message string, err error, id []byte) []byte 
 	var conflict *backend.ConflictError
 	var invalid *backend.InvalidError
 	var corrupt *backend.CorruptError
+	var diverged *backend.DivergedError
 	switch {
+	case errors.As(err, &diverged):
+		dst = appendField(dst, "cursor", diverged.Cursor.String())
+		dst = appendField(dst, "log", diverged.Log.String())
+		dst = AppendNumber(dst, "common", diverged.Common)
 	case errors.As(err, &conflict):
 		dst = appendWords(dst, "store", conflict.Store)
 		dst = appendWords(dst, "key", conflict.Key)
@@ -139,6 +146,8 @@ func ParseError(body []byte) error {
 		Store, Key, Expected, Latest string
 		Field, Reason, Path          string
 		Offset                       int64
+		Cursor, Log                  string
+		Common                       uint64
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
 		return &backend.InvalidError{Field: "answer", Reason: err.Error()}
@@ -151,6 +160,10 @@ func ParseError(body []byte) error {
 		}
 	}
 	switch e.err {
+	case backend.ErrDiverged:
+		cursor, _ := backend.ParseCursor(a.Cursor)
+		log, _ := parseLogID(a.Log)
+		e.err = &backend.DivergedError{Cursor: cursor, Log: log, Common: a.Common}
 	case backend.ErrConflict:
 		e.err = &backend.ConflictError{Store: a.Store, Key: a.Key, Expected: a.Expected, Latest: a.Latest}
 	case backend.ErrInvalid:

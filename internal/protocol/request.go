@@ -3,10 +3,12 @@ package protocol
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -44,7 +46,7 @@ type Request struct {
 	checked backend.Fact // fact parsed, if isFact
 	isFact  bool
 
-	facts, expect, stores, seqs, after, through, protocol, client, token []byte
+	facts, expect, stores, seqs, horizon, after, through, protocol, client, token []byte
 }
 
 // The forms in which clients write the request that counts: ours, and Ruby's.
@@ -69,7 +71,7 @@ func ParseRequest(body []byte) Request {
 	}
 	var r Request
 	fields := map[string]*[]byte{
-		"request_id": &r.ID, "fact": &r.fact, "facts": &r.facts, "expect": &r.expect, "stores": &r.stores, "seqs": &r.seqs,
+		"request_id": &r.ID, "fact": &r.fact, "facts": &r.facts, "expect": &r.expect, "stores": &r.stores, "seqs": &r.seqs, "horizon": &r.horizon,
 		"after": &r.after, "through": &r.through, "protocol": &r.protocol, "client": &r.client, "token": &r.token,
 	}
 	var op []byte
@@ -138,22 +140,34 @@ func (r *Request) Batch() (backend.Batch, error) {
 	return b, nil
 }
 
-// Stores returns the names of the stores that are asked for; nil: all, which version 2 writes as ["*"].
-func (r *Request) Stores() ([]string, error) {
-	var names []string
-	if err := r.decode("stores", r.stores, &names); err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		if name == "*" {
-			return nil, nil
+// Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a
+// [backend.Cursor], through a seq, of some stores. "*" among the stores stands for all, and so do no stores; an
+// empty list is none.
+func (r *Request) Range() (backend.Range, error) {
+	var x backend.Range
+	var err error
+	if len(r.after) > 0 && r.after[0] == '"' {
+		var cursor string
+		if cursor, err = text("after", r.after); err == nil {
+			x.After, err = backend.ParseCursor(cursor)
 		}
+	} else {
+		x.After.Seq, err = r.number("after", r.after)
 	}
-	return names, nil
+	if err != nil {
+		return backend.Range{}, err
+	}
+	if x.Through, err = r.Through(); err != nil {
+		return backend.Range{}, err
+	}
+	if err := r.decode("stores", r.stores, &x.Stores); err != nil {
+		return backend.Range{}, err
+	}
+	if slices.Contains(x.Stores, "*") {
+		x.Stores = nil
+	}
+	return x, nil
 }
-
-// After returns the seq to begin after; 0 if not given.
-func (r *Request) After() (uint64, error) { return r.number("after", r.after) }
 
 // Through returns the seq to end with; 0 if not given.
 func (r *Request) Through() (uint64, error) { return r.number("through", r.through) }
@@ -167,8 +181,8 @@ func (r *Request) Client() (string, error) { return r.text("client", r.client) }
 // Token is described with Client.
 func (r *Request) Token() (string, error) { return r.text("token", r.token) }
 
-// Seqs returns ranges of seqs, each from its first to its last. They must be given, be it an empty array.
-func (r *Request) Seqs() ([][2]uint64, error) {
+// Seqs returns the seqs to prune. They must be given, but may be an empty array.
+func (r *Request) Seqs() (seqrange.Set, error) {
 	var given [][]uint64
 	if err := r.decode("seqs", r.seqs, &given); err != nil {
 		return nil, err
@@ -183,7 +197,24 @@ func (r *Request) Seqs() ([][2]uint64, error) {
 		}
 		ranges[i] = [2]uint64(x)
 	}
-	return ranges, nil
+	return seqrange.Of(ranges...), nil
+}
+
+// Horizon returns how far the past becomes incomplete; zero if not given.
+func (r *Request) Horizon() (backend.Horizon, error) {
+	var given struct {
+		Seq  uint64
+		Time json.RawMessage
+	}
+	if err := r.decode("horizon", r.horizon, &given); err != nil {
+		return backend.Horizon{}, err
+	}
+	h := backend.Horizon{Seq: given.Seq}
+	var err error
+	if len(given.Time) > 0 && string(given.Time) != "null" {
+		h.Time, err = parseTime("horizon", given.Time)
+	}
+	return h, err
 }
 
 func (r *Request) decode(field string, v []byte, into any) error {
@@ -267,24 +298,26 @@ func AppendWriteBatch(dst []byte, b *backend.Batch) []byte {
 	return append(dst, '}')
 }
 
-// AppendReplay appends the request for the log of some stores (none: all) after a seq, and
-// AppendSubscribe that for what comes after that too.
-func AppendReplay(dst []byte, after uint64, stores []string) []byte {
-	return appendRead(dst, OpReplay, after, stores)
-}
+// AppendReplay appends the request for a part of the log.
+func AppendReplay(dst []byte, r backend.Range) []byte { return appendRead(dst, OpReplay, r) }
 
-// AppendSubscribe is described with AppendReplay.
-func AppendSubscribe(dst []byte, after uint64, stores []string) []byte {
-	return appendRead(dst, OpSubscribe, after, stores)
-}
+// AppendSubscribe appends the request for a part of the log, and for what comes to it.
+func AppendSubscribe(dst []byte, r backend.Range) []byte { return appendRead(dst, OpSubscribe, r) }
 
-func appendRead(dst []byte, op string, after uint64, stores []string) []byte {
+func appendRead(dst []byte, op string, r backend.Range) []byte {
 	dst = append(append(append(dst, `{"op":"`...), op...), `","after":`...)
-	dst = strconv.AppendUint(dst, after, 10)
-	if len(stores) == 0 {
-		stores = []string{"*"}
+	if r.After.Log == (backend.LogID{}) {
+		dst = strconv.AppendUint(dst, r.After.Seq, 10)
+	} else {
+		dst = appendQuoted(dst, r.After.String())
 	}
-	return append(appendStores(dst, stores), '}')
+	if r.Through != 0 {
+		dst = AppendNumber(dst, "through", r.Through)
+	}
+	if r.Stores == nil {
+		return append(dst, `,"stores":["*"]}`...)
+	}
+	return append(appendStores(dst, r.Stores), '}')
 }
 
 func appendStores(dst []byte, stores []string) []byte {
@@ -302,15 +335,24 @@ func AppendWriteSnapshot(dst []byte, through uint64) []byte {
 	return append(strconv.AppendUint(dst, through, 10), '}')
 }
 
-// AppendPrune appends the request to prune ranges of seqs.
-func AppendPrune(dst []byte, ranges [][2]uint64) []byte {
+// AppendPrune appends the request to prune seqs.
+func AppendPrune(dst []byte, seqs seqrange.Set, h backend.Horizon) []byte {
 	dst = append(dst, `{"op":"prune","seqs":[`...)
-	for i, x := range ranges {
+	for i, x := range seqs {
 		dst = append(appendComma(dst, i), '[')
 		dst = append(strconv.AppendUint(dst, x[0], 10), ',')
 		dst = append(strconv.AppendUint(dst, x[1], 10), ']')
 	}
-	return append(dst, "]}"...)
+	dst = append(dst, ']')
+	if h != (backend.Horizon{}) {
+		dst = append(dst, `,"horizon":{"seq":`...)
+		dst = strconv.AppendUint(dst, h.Seq, 10)
+		if !h.Time.IsZero() {
+			dst = wire.AppendTime(append(dst, `,"time":`...), h.Time)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
 }
 
 func appendComma(dst []byte, i int) []byte {

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
@@ -41,6 +42,16 @@ func AppendFactV1(dst []byte, f *backend.Fact) []byte {
 	dst = append(dst, `,"derivation":`...)
 	dst = jsonvalue.AppendValue(dst, f.Derivation)
 	return append(dst, '}')
+}
+
+// StoresV1 returns the stores that a subscription of version 1 names; nil: all, which an empty list and anything that is
+// not a list of names stand for too.
+func (r *Request) StoresV1() []string {
+	var names []string
+	if r.decode("stores", r.stores, &names) != nil || len(names) == 0 || slices.Contains(names, "*") {
+		return nil
+	}
+	return names
 }
 
 // AppendOK appends the answer of version 1 to what was done and has nothing to tell. An id, of a request

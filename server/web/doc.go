@@ -26,6 +26,5 @@
 // The store ends with the first slash after it; what comes then is the key, slashes and all: both are percent-encoded, and
 // nothing in them is cleaned as paths are elsewhere.
 //
-// To answer for a key, the handler keeps all facts of its store in memory, as package store does, from the first such
-// request on. Who wants to spend no memory on that sets [Options.NoReads].
+// The Handler does not read values itself: [Handler.Attach] gives it a [Values], over whatever engine the program has.
 package web

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,11 +26,9 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, q *request) err
 		return err
 	}
 	x := &eventStream{request: q, r: r, asked: given["store"]}
-	has, err := q.grant.Readable(x.asked...)
-	if err != nil {
+	if x.stores, err = q.client.Grant.Readable(x.asked); err != nil {
 		return err
 	}
-	x.has = has
 	from, ok, err := seqParameter("Last-Event-ID", r.Header.Get("Last-Event-ID"))
 	if err == nil && !ok {
 		from, ok, err = seqParameter("after", given.Get("after"))
@@ -79,10 +78,10 @@ func follow(ctx context.Context, log backend.Backend, after uint64, events chan<
 type eventStream struct {
 	*request
 	*stream
-	r     *http.Request
-	asked []string
-	has   func(store string) bool // nil: all
-	last  uint64                  // the seq through which the log was read
+	r      *http.Request
+	asked  []string // stores that the request names; nil: all
+	stores []string // stores that are sent; nil: all
+	last   uint64   // the seq through which the log was read
 }
 
 func (x *eventStream) run(events <-chan event) error {
@@ -127,18 +126,22 @@ func (x *eventStream) run(events <-chan event) error {
 	}
 }
 
-// refresh asks again what the client may read, which may have changed.
+// refresh looks up what the client may read if the tokens were reloaded.
 func (x *eventStream) refresh() (err error) {
-	if err = x.authorize(x.r); err == nil {
-		x.has, err = x.grant.Readable(x.asked...)
+	if !x.client.Refresh() {
+		return nil
 	}
+	if x.client.Err != nil {
+		return x.client.Err
+	}
+	x.stores, err = x.client.Grant.Readable(x.asked)
 	return err
 }
 
 // add adds a fact's event, if the client gets it.
 func (x *eventStream) add(f *backend.Fact) {
 	x.last = f.Seq
-	if x.has != nil && !x.has(f.Store) {
+	if x.stores != nil && !slices.Contains(x.stores, f.Store) {
 		return
 	}
 	x.buf = append(strconv.AppendUint(append(x.buf, "id: "...), f.Seq, 10), "\nevent: fact\ndata: "...)

@@ -2,11 +2,12 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 )
 
-// facts sends the log up to its end. A client that is cut off sees that the answer is not whole.
+// facts sends the log up to its end. A client whose answer is cut off sees that it is not whole.
 func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) error {
 	given, err := parameters(r, "after", "store", "limit")
 	if err != nil {
@@ -20,7 +21,7 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 	if err != nil {
 		return err
 	}
-	has, err := q.grant.Readable(given["store"]...)
+	stores, err := q.client.Grant.Readable(given["store"])
 	if err != nil {
 		return err
 	}
@@ -32,7 +33,7 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 		if err != nil {
 			return s.cut(err)
 		}
-		if has != nil && !has(f.Store) {
+		if stores != nil && !slices.Contains(stores, f.Store) {
 			continue
 		}
 		s.buf = append(appendJSON(s.buf, &f), '\n')

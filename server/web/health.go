@@ -24,7 +24,8 @@ type readiness struct {
 const loading server.Status = "loading"
 
 func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
-	s, b := h.attached()
+	a := h.attached()
+	s := a.server
 	if s == nil {
 		p := h.opts.Progress()
 		h.answer(w, http.StatusServiceUnavailable, readiness{Status: loading, Progress: &p})
@@ -36,7 +37,7 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, http.StatusServiceUnavailable, readiness{Status: status, Connections: &n})
 		return
 	}
-	if _, err := backend.StatsOf(r.Context(), b); err != nil && statusOf(err) != http.StatusNotImplemented {
+	if _, err := backend.StatsOf(r.Context(), a.log); err != nil && statusOf(err) != http.StatusNotImplemented {
 		h.fail(w, r, &statusError{http.StatusServiceUnavailable, err})
 		return
 	}

@@ -15,7 +15,6 @@ type Options struct {
 	MaxStreams   int           // exports and event streams at once; 0: 256, further ones are answered with 503
 	WriteTimeout time.Duration // how long a client may not take what is sent to it; 0: 30 s
 	Heartbeat    time.Duration // how often an idle event stream shows that it is alive; 0: 15 s
-	NoReads      bool          // do not answer for keys, which takes memory
 
 	Logger *zap.Logger // nil: nothing is logged
 }

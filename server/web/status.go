@@ -46,7 +46,7 @@ type logStatus struct {
 }
 
 func (h *Handler) status(w http.ResponseWriter, r *http.Request, q *request) error {
-	if err := q.grant.Admin("see the status"); err != nil {
+	if err := q.client.Grant.MayAdmin("see the status"); err != nil {
 		return err
 	}
 	m := q.server.Metrics()

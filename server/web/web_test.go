@@ -24,7 +24,9 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/server/web"
+	"github.com/igniter-store/igniter/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,13 +41,28 @@ type site struct {
 	client *http.Client
 }
 
+// values reads values from an engine that it opens for each.
+type values struct{ log backend.Backend }
+
+func (v values) Get(ctx context.Context, name, key string, at web.Moment) (backend.Fact, bool, error) {
+	e, err := store.Open(ctx, v.log, store.Options{Stores: []string{name}})
+	if err != nil {
+		return backend.Fact{}, false, err
+	}
+	r, ok := e.GetAt(name, key, store.Moment{Seq: at.Seq, Time: at.Time, Valid: at.Valid})
+	if !ok {
+		return backend.Fact{}, false, e.Close()
+	}
+	return r.Fact(), true, e.Close()
+}
+
 // newSite serves a log. Without a server it is a site whose log is being opened.
 func newSite(t *testing.T, log backend.Backend, opts web.Options, options *server.Options) *site {
 	x := &site{T: t, log: log, web: web.New(opts)}
 	x.web.Handle("/inside", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "inside") }))
 	if options != nil {
 		x.server = server.New(log, *options)
-		x.web.Attach(x.server, log)
+		x.web.Attach(x.server, log, values{log})
 	}
 	http1 := httptest.NewUnstartedServer(nil)
 	http1.Config = web.NewServer(x.web, nil)
@@ -56,8 +73,6 @@ func newSite(t *testing.T, log backend.Backend, opts web.Options, options *serve
 			require.NoError(t, x.server.Close())
 		}
 		http1.Close()
-		require.NoError(t, x.web.Close())
-		require.NoError(t, x.web.Close())
 		require.NoError(t, log.Close())
 	})
 	return x
@@ -251,29 +266,24 @@ func TestValue(t *testing.T) {
 		require.Contains(t, x.get(400, "/v1/stores/a/k?"+bad), `"error_code":"invalid_request"`)
 	}
 
-	// What is pruned at the log's end is not waited for.
-	last := x.write("a", "late", "6")
-	_, err = log.Prune(t.Context(), func(yield func(uint64) bool) { yield(last.Seq) })
-	require.NoError(t, err)
-	x.get(200, "/v1/stores/a/k")
-	none := newSite(t, memory.New(memory.Options{}), web.Options{NoReads: true}, &server.Options{})
-	none.get(404, "/v1/stores/a/k")
+	x.web.Attach(x.server, log, nil)
+	require.Contains(t, x.get(404, "/v1/stores/a/k"), "there is nothing at")
 }
 
 // TestTokens lets in who has a token, to what it grants, for as long as it does.
 func TestTokens(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
-	save := func(entries ...server.TokenEntry) {
+	save := func(entries ...auth.TokenEntry) {
 		text, err := json.Marshal(entries)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, text, 0o600))
 	}
-	reader, entry := server.NewToken("reader")
+	reader, entry := auth.NewToken("reader")
 	entry.Read = []string{"a"}
-	admin, adminEntry := server.NewToken("admin")
+	admin, adminEntry := auth.NewToken("admin")
 	adminEntry.Read, adminEntry.Admin = []string{"*"}, true
 	save(entry, adminEntry)
-	tokens, err := server.LoadTokens(path)
+	tokens, err := auth.LoadTokens(path)
 	require.NoError(t, err)
 	x := newSite(t, memory.New(memory.Options{}), web.Options{Heartbeat: time.Millisecond}, &server.Options{Tokens: tokens})
 	x.write("a", "k", "1")
