@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -202,6 +203,9 @@ func followWake(h *harness) {
 			}
 		}
 		if i%3 > 0 { // at the same time
+			for range i % 7 {
+				runtime.Gosched()
+			}
 			h.write(b, next)
 		}
 		h.join(follower)

@@ -35,7 +35,7 @@ func (h *harness) wantLittle(start func(last uint64) loop, b backend.Log) {
 		last = h.write(b, wide(i))[0].Seq
 	}
 	least := uint64(1 << 62)
-	for range 5 {
+	for range 10 {
 		before, most, seen := inUse(), uint64(0), 0
 		err := walk(start(last), func(backend.Fact) bool {
 			if seen++; seen%(n/6) == 1 || seen == n {

@@ -174,6 +174,7 @@ var mutants = []mutant{
 	{"Follow ignores Through", "follow-through", true},
 	{"a follower beyond the end waits", "follow-diverged", true},
 	{"loses a wake-up", "follow-wake", true},
+	{"looks for changes after a page", "follow-wake", true},
 	{"a cancelled follower ends silently", "follow-cancelled", false},
 	{"ignores ctx while it waits", "follow-cancelled-idle", true},
 	{"ignores ctx while it waits for stores", "follow-cancelled-filtered", true},
