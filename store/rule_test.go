@@ -27,7 +27,7 @@ func lineOf(key, order string, price int) backend.Fact {
 // totals gathers the lines of an order into its total.
 func totals(e *store.Engine) store.Rule {
 	lines := must(e.Index("lines", "order"))
-	return store.Rule{Name: "totals", Source: "lines", Derive: func(_ context.Context, source store.Record) (d store.Derived, err error) {
+	return store.Rule{Name: "totals", Source: "lines", Derive: func(ctx context.Context, source store.Record) (d store.Derived, err error) {
 		var l line
 		if err := json.Unmarshal(source.Value(), &l); err != nil {
 			return d, err
@@ -35,12 +35,11 @@ func totals(e *store.Engine) store.Rule {
 		if l.Price < 0 {
 			return d, errors.New("a price below 0")
 		}
-		found, err := lines.List(l.Order, store.Moment{})
-		if err != nil {
-			return d, err
-		}
 		total := 0
-		for r := range found {
+		for r, err := range lines.List(ctx, l.Order, store.Moment{}) {
+			if err != nil {
+				return d, err
+			}
 			if err := json.Unmarshal(r.Value(), &l); err != nil {
 				return d, err
 			}
@@ -76,7 +75,7 @@ func TestGatheringFromSeveralWriters(t *testing.T) {
 		require.Equal(t, fmt.Sprint(2*each), string(r.Value()))
 		require.Len(t, r.Sources(), 2*each)
 		n := 0
-		for range e.Facts("totals", 0) {
+		for range e.Facts(t.Context(), "totals", 0) {
 			n++
 		}
 		require.Equal(t, 2*each, n, "each source derives once")
@@ -86,7 +85,9 @@ func TestGatheringFromSeveralWriters(t *testing.T) {
 // A source that is written, but not shown before its writer gives up, is reported.
 func TestSourcesThatAreNotShown(t *testing.T) {
 	var failed []string
-	s := &stalled{newLog(t), make(chan struct{})}
+	l := newLog(t)
+	release := make(chan struct{})
+	s := stalled(l, release)
 	e, err := store.Open(t.Context(), s, store.Options{DerivationFailed: func(source store.Record, err error) {
 		var de *store.DerivationError
 		require.ErrorAs(t, err, &de)
@@ -96,7 +97,7 @@ func TestSourcesThatAreNotShown(t *testing.T) {
 	require.NoError(t, err)
 	defer e.Close()
 	require.NoError(t, e.AddRule(totals(e)))
-	_, err = s.WriteFact(t.Context(), withID(fact("theirs", 1), "theirs"))
+	_, err = l.WriteFact(t.Context(), withID(fact("theirs", 1), "theirs"))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	written := make(chan error)
@@ -111,7 +112,7 @@ func TestSourcesThatAreNotShown(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, <-written, context.Canceled)
 	require.Equal(t, []string{"mine"}, failed)
-	close(s.release)
+	close(release)
 	require.NoError(t, e.WaitFor(t.Context(), 2))
 	r, _ := e.Get("lines", "l")
 	require.NoError(t, e.Derive(t.Context(), r))

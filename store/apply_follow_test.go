@@ -23,19 +23,14 @@ type absent struct {
 	tries atomic.Int64
 }
 
-func (a *absent) Follow(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		a.tries.Add(1)
-		for f, err := range a.Log.Follow(ctx, after, stores...) {
-			if err == nil && a.down.Load() {
-				yield(backend.Fact{}, fmt.Errorf("absent: %w", backend.ErrUnavailable))
-				return
-			}
-			if !yield(f, err) {
-				return
-			}
+func (a *absent) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	a.tries.Add(1)
+	return eachPage(a.Log.Follow(ctx, r), func(p *backend.Page) error {
+		if a.down.Load() && len(p.Facts) > 0 {
+			return fmt.Errorf("absent: %w", backend.ErrUnavailable)
 		}
-	}
+		return nil
+	})
 }
 
 // An outage of any length is waited out, with tries that get rarer, and after each one trying begins

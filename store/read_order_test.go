@@ -3,6 +3,7 @@ package store_test
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"math/big"
 	"slices"
@@ -68,12 +69,12 @@ func ordered(t *testing.T) (e *store.Engine, keys []string) {
 		_, err := e.Import(t.Context(), facts[i*37%len(facts)])
 		require.NoError(t, err)
 	}
-	require.Len(t, factsOf(e.Facts("s", 0)), len(facts))
+	require.Len(t, factsOf(e.Facts(t.Context(), "s", 0)), len(facts))
 	return e, keys
 }
 
-func keysOf(records func(func(store.Record) bool)) (keys []string) {
-	for r := range records {
+func keysOf(records iter.Seq2[store.Record, error]) (keys []string) {
+	for _, r := range recordsOf(records) {
 		keys = append(keys, r.Key())
 	}
 	return keys
@@ -82,15 +83,13 @@ func keysOf(records func(func(store.Record) bool)) (keys []string) {
 func TestOrderByField(t *testing.T) {
 	e, keys := ordered(t)
 	q := store.Query{OrderBy: "a.x"}
-	require.Equal(t, keys, keysOf(e.List("s", q)))
+	require.Equal(t, keys, keysOf(e.List(t.Context(), "s", q)))
 	scope, err := e.Scope("s", "all", store.Filter{})
 	require.NoError(t, err)
-	require.Equal(t, keys, keysOf(scope.List(q)))
+	require.Equal(t, keys, keysOf(scope.List(t.Context(), q)))
 	q.Prefix = "k1"
-	require.Equal(t, slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return len(k) < 2 || k[:2] != "k1" }), keysOf(e.List("s", q)))
-	require.Equal(t, keys, keysOf(e.List("s", store.Query{OrderBy: "a.x", Limit: math.MaxInt})))
-	q.AfterValue = func() {}
-	require.Empty(t, keysOf(e.List("s", q)))
+	require.Equal(t, slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return len(k) < 2 || k[:2] != "k1" }), keysOf(e.List(t.Context(), "s", q)))
+	require.Equal(t, keys, keysOf(e.List(t.Context(), "s", store.Query{OrderBy: "a.x", Limit: math.MaxInt})))
 }
 
 // Pages of every size hold each record once, in every order and both ways, the empty key included.
@@ -105,21 +104,23 @@ func TestPagesInEveryOrder(t *testing.T) {
 		for _, at := range []store.Moment{{}, {Seq: head}} {
 			for _, descending := range []bool{false, true} {
 				q.At, q.Descending, q.Limit = at, descending, 0
-				want := keysOf(e.List("s", q))
+				want := keysOf(e.List(t.Context(), "s", q))
 				for limit := 1; limit < 60; limit += 7 {
-					for _, list := range []func(store.Query) []store.Record{
-						func(q store.Query) []store.Record { return slices.Collect(e.List("s", q)) },
-						func(q store.Query) []store.Record { return slices.Collect(scope.List(q)) },
+					for _, list := range []func(store.Query) (store.Results, error){
+						func(q store.Query) (store.Results, error) { return e.Query(t.Context(), "s", q) },
+						func(q store.Query) (store.Results, error) { return scope.Query(t.Context(), q) },
 					} {
 						var got []string
 						page := q
 						page.Limit = limit
-						for records := list(page); len(records) > 0; records = list(page) {
-							require.LessOrEqual(t, len(records), limit)
-							for _, r := range records {
+						for next := true; next; next = page.Cursor != "" {
+							found, err := list(page)
+							require.NoError(t, err)
+							require.LessOrEqual(t, len(found.Records), limit)
+							for _, r := range found.Records {
 								got = append(got, r.Key())
 							}
-							page = page.Next(records[len(records)-1])
+							page.Cursor = found.Next
 						}
 						require.Equal(t, want, got, "%+v", page)
 					}
@@ -137,13 +138,21 @@ func TestPagesGoOnFromAValue(t *testing.T) {
 		require.NoError(t, err)
 	}
 	q := store.Query{OrderBy: "n", Limit: 2}
-	require.Equal(t, []string{"k0", "k1"}, keysOf(e.List("s", q)))
-	next := q.Next(e.Latest("s", "k1"))
-	_, err := e.Retract(t.Context(), backend.Fact{Store: "s", Key: "k1"})
+	require.Equal(t, []string{"k0", "k1"}, keysOf(e.List(t.Context(), "s", q)))
+	first, err := e.Query(t.Context(), "s", q)
 	require.NoError(t, err)
-	require.Equal(t, []string{"k2", "k3"}, keysOf(e.List("s", next)))
-	q.After, q.AfterValue = "k3", 3.0
-	require.Equal(t, []string{"k4", "k5"}, keysOf(e.List("s", q)))
+	next := q
+	next.Cursor = first.Next
+	_, err = e.Retract(t.Context(), backend.Fact{Store: "s", Key: "k1"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"k2", "k3"}, keysOf(e.List(t.Context(), "s", next)))
+	second, err := e.Query(t.Context(), "s", next)
+	require.NoError(t, err)
+	q.Limit, q.Cursor = 5, second.Next // another limit goes on as well
+	third, err := e.Query(t.Context(), "s", q)
+	require.NoError(t, err)
+	require.Len(t, third.Records, 2)
+	require.Empty(t, third.Next)
 }
 
 // Scopes, indexes and relations take values for equal exactly where the order does.
@@ -166,10 +175,8 @@ func TestEqualValues(t *testing.T) {
 		for _, x := range line {
 			scope, err := e.Scope("s", x, store.Filter{Where: map[store.Field]any{"a.x": json.RawMessage(x)}})
 			require.NoError(t, err)
-			require.Equal(t, want, keysOf(scope.List(store.Query{ByKey: true})), x)
-			found, err := index.List(json.RawMessage(x), store.Moment{})
-			require.NoError(t, err)
-			got := keysOf(found)
+			require.Equal(t, want, keysOf(scope.List(t.Context(), store.Query{ByKey: true})), x)
+			got := keysOf(index.List(t.Context(), json.RawMessage(x), store.Moment{}))
 			slices.Sort(got)
 			require.Equal(t, want, got, x)
 		}
@@ -178,13 +185,13 @@ func TestEqualValues(t *testing.T) {
 	require.NoError(t, err)
 	_, err = e.Write(t.Context(), backend.Fact{Store: "ones", Key: "1", Value: []byte("1")})
 	require.NoError(t, err)
-	many := keysOf(relation.Many("1", store.Moment{}))
+	many := keysOf(relation.Many(t.Context(), "1", store.Moment{}))
 	require.Len(t, many, 4)
 	for _, key := range many {
-		_, ok := relation.One(e.Latest("s", key), store.Moment{})
+		_, ok, _ := relation.One(t.Context(), e.Latest("s", key), store.Moment{})
 		require.True(t, ok, key)
 	}
-	require.Empty(t, keysOf(relation.Many("1.0", store.Moment{})), "no number has that text")
+	require.Empty(t, keysOf(relation.Many(t.Context(), "1.0", store.Moment{})), "no number has that text")
 }
 
 // Numbers are ordered as exact fractions are.
@@ -204,7 +211,7 @@ func TestNumbersInOrder(t *testing.T) {
 			want[i] = fmt.Sprint(i)
 		}
 		slices.SortStableFunc(want, func(a, b string) int { return fraction(texts[a[0]-'0']).Cmp(fraction(texts[b[0]-'0'])) })
-		require.Equal(t, want, keysOf(e.List("s", store.Query{OrderBy: "x"})))
+		require.Equal(t, want, keysOf(e.List(t.Context(), "s", store.Query{OrderBy: "x"})))
 	})
 }
 

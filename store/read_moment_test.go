@@ -19,12 +19,10 @@ func TestAsOfNothing(t *testing.T) {
 	_, err = e.Write(t.Context(), fact("k", 1))
 	require.NoError(t, err)
 	for at, want := range map[store.Moment]int{then: 0, store.AsOf(e.Head()): 1, {}: 1} {
-		_, ok := e.GetAt("s", "k", at)
+		_, ok, _ := e.GetAt(t.Context(), "s", "k", at)
 		require.Equal(t, want == 1, ok)
-		require.Len(t, factsOf(e.List("s", store.Query{At: at})), want)
-		require.Len(t, factsOf(scope.List(store.Query{At: at})), want)
-		found, err := index.List(1, at)
-		require.NoError(t, err)
-		require.Len(t, factsOf(found), want)
+		require.Len(t, factsOf(e.List(t.Context(), "s", store.Query{At: at})), want)
+		require.Len(t, factsOf(scope.List(t.Context(), store.Query{At: at})), want)
+		require.Len(t, factsOf(index.List(t.Context(), 1, at)), want)
 	}
 }

@@ -49,13 +49,13 @@ func TestRetention(t *testing.T) {
 	require.Equal(t, plan, done)
 	require.NoError(t, other.Sync(t.Context()))
 	for _, e := range []*store.Engine{e, other, openEngine(t, l)} {
-		require.Len(t, factsOf(e.History("s", "k")), 5)
-		require.Len(t, factsOf(e.Facts("events", 0)), 4)
-		r, ok := e.GetAt("s", "k", store.Moment{Time: time.Unix(550, 0)})
+		require.Len(t, factsOf(e.History(t.Context(), "s", "k", store.Moment{})), 5)
+		require.Len(t, factsOf(e.Facts(t.Context(), "events", 0)), 4)
+		r, ok, _ := e.GetAt(t.Context(), "s", "k", store.Moment{Time: time.Unix(550, 0)})
 		require.True(t, ok)
 		require.Equal(t, "k5", r.ID())
 		require.Equal(t, "k4", r.Causation())
-		_, ok = e.GetAt("s", "k", store.Moment{Time: time.Unix(450, 0)})
+		_, ok, _ = e.GetAt(t.Context(), "s", "k", store.Moment{Time: time.Unix(450, 0)})
 		require.False(t, ok)
 	}
 	done, err = e.Compact(t.Context())

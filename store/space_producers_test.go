@@ -2,11 +2,12 @@ package store_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/store"
 )
 
 // TestManyProducers writes facts of more producers than are kept once, and of long ones.
@@ -22,9 +23,8 @@ func TestManyProducers(t *testing.T) {
 		_, err := e.Write(t.Context(), f)
 		require.NoError(t, err)
 	}
-	n, all := 0, slices.Collect(e.History("s", "k"))
-	for f, err := range l.Replay(t.Context(), 0) {
-		require.NoError(t, err)
+	n, all := 0, recordsOf(e.History(t.Context(), "s", "k", store.Moment{}))
+	for _, f := range logged(t, l) {
 		r := all[n]
 		require.Equal(t, f, r.Fact())
 		require.Equal(t, f.Producer, r.Producer())

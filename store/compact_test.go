@@ -36,23 +36,23 @@ func (f *failing) step(do func() error) error {
 	return errStep
 }
 
-func (f *failing) WriteFact(ctx context.Context, fact backend.Fact) (written backend.Fact, err error) {
-	if fact.Store != store.CompactionStore {
-		return f.Log.WriteFact(ctx, fact)
+func (f *failing) Write(ctx context.Context, batches ...backend.Batch) (written []backend.Written) {
+	if batches[0].Facts[0].Store != store.CompactionStore {
+		return f.Log.Write(ctx, batches...)
 	}
-	err = f.step(func() (err error) { written, err = f.Log.WriteFact(ctx, fact); return err })
-	return written, err
+	err := f.step(func() error { written = f.Log.Write(ctx, batches...); return written[0].Err })
+	if err != nil {
+		return backend.Refused(len(batches), err)
+	}
+	return written
 }
 
-func (f *failing) Prune(ctx context.Context, seqs iter.Seq[uint64]) (report backend.PruneReport, err error) {
-	for range seqs {
-		if f.pruning != nil {
-			f.pruning()
-		}
-		err = f.step(func() (err error) { report, err = f.Log.Prune(ctx, seqs); return err })
-		return report, err
+func (f *failing) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (report backend.PruneReport, err error) {
+	if f.pruning != nil {
+		f.pruning()
 	}
-	return f.Log.Prune(ctx, seqs)
+	err = f.step(func() (err error) { report, err = f.Log.Prune(ctx, seqs, h); return err })
+	return report, err
 }
 
 // Whatever step of a compaction a process dies at, the next compaction of another makes all engines
@@ -70,13 +70,12 @@ func TestCompactionsThatBreakOff(t *testing.T) {
 				agree := func(e *store.Engine) {
 					require.NoError(t, e.Sync(t.Context()))
 					facts := []backend.Fact{}
-					for f, err := range l.Replay(t.Context(), 0) {
-						require.NoError(t, err)
+					for _, f := range logged(t, l) {
 						if f.Store == "s" {
 							facts = append(facts, f)
 						}
 					}
-					require.Equal(t, facts, factsOf(e.Facts("s", 0)))
+					require.Equal(t, facts, factsOf(e.Facts(t.Context(), "s", 0)))
 				}
 				dying := openEngine(t, &failing{Log: l, n: step, done: done})
 				require.NoError(t, dying.Retain("s", store.Retention{Versions: 2}))
@@ -125,13 +124,13 @@ func TestCompactionsThatSeemToBreakOff(t *testing.T) {
 	require.ErrorIs(t, err, errStep)
 	require.NoError(t, dying.Close())
 	require.NoError(t, witness.Sync(t.Context()))
-	require.Len(t, factsOf(witness.Facts("s", 0)), 10)
+	require.Len(t, factsOf(witness.Facts(t.Context(), "s", 0)), 10)
 	for range 2 {
 		require.NoError(t, other.Sync(t.Context()))
 		_, err = other.Compact(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, witness.Sync(t.Context()))
-		require.Len(t, factsOf(witness.Facts("s", 0)), 2)
+		require.Len(t, factsOf(witness.Facts(t.Context(), "s", 0)), 2)
 		require.Equal(t, uint64(12), witness.Head(), "what is finished stays so")
 	}
 }
@@ -171,5 +170,5 @@ func TestReceiptsThatAreNone(t *testing.T) {
 	_, err = e.Compact(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, head, e.Head())
-	require.Len(t, factsOf(e.Facts("s", 0)), 1)
+	require.Len(t, factsOf(e.Facts(t.Context(), "s", 0)), 1)
 }

@@ -21,10 +21,10 @@ type halting struct {
 	fail  error
 }
 
-func (h *halting) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		for f, err := range h.Log.Replay(ctx, after) {
-			if !yield(f, err) {
+func (h *halting) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for p, err := range small(h.Log.Replay(ctx, r)) {
+			if !yield(p, err) {
 				return
 			}
 			if do := h.after; do != nil {
@@ -32,7 +32,7 @@ func (h *halting) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fa
 				do()
 			}
 			if h.fail != nil {
-				yield(backend.Fact{}, h.fail)
+				yield(backend.Page{}, h.fail)
 				return
 			}
 		}
@@ -68,22 +68,24 @@ func TestLoad(t *testing.T) {
 		require.NoError(t, err)
 		write(5)
 		require.NoError(t, e.WaitFor(t.Context(), full.Head()))
-		require.Empty(t, factsOf(e.Facts("s1", 0)), "nothing is shown by halves")
+		require.Zero(t, e.Latest("s1", "k1"), "nothing is shown by halves")
 	}
 	require.NoError(t, e.Load(t.Context(), "s1", "s2", "s1"))
 	require.Nil(t, h.after)
 	require.Equal(t, []string{"s1", "s2"}, e.Stores())
 	for _, name := range []string{"s1", "s2"} {
-		require.Equal(t, factsOf(full.Facts(name, 0)), factsOf(e.Facts(name, 0)), name)
+		require.Equal(t, factsOf(full.Facts(t.Context(), name, 0)), factsOf(e.Facts(t.Context(), name, 0)), name)
 	}
-	require.Len(t, factsOf(e.Facts("s1", 0)), 16, "two of each key, and two that came later")
+	require.Len(t, factsOf(e.Facts(t.Context(), "s1", 0)), 16, "two of each key, and two that came later")
 	_, err = e.Write(t.Context(), backend.Fact{Store: "s1", Key: "k", Value: []byte("1")})
 	require.NoError(t, err)
 
 	h.fail = errors.New("the disk is gone")
 	require.ErrorIs(t, e.Load(t.Context(), "s0"), h.fail)
 	require.NoError(t, e.Load(t.Context(), "s1"), "it is there")
-	require.Empty(t, factsOf(e.Facts("s0", 0)))
+	for _, err := range e.Facts(t.Context(), "s0", 0) {
+		require.ErrorIs(t, err, store.ErrNotLoaded)
+	}
 	h.fail = nil
 	require.ErrorIs(t, e.Load(t.Context(), "s0", ""), backend.ErrInvalid)
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -92,7 +94,7 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, e.Load(t.Context(), "s0"))
 	write(20)
 	require.NoError(t, e.Sync(t.Context()))
-	require.Equal(t, factsOf(full.Facts("s0", 0)), factsOf(e.Facts("s0", 0)))
+	require.Equal(t, factsOf(full.Facts(t.Context(), "s0", 0)), factsOf(e.Facts(t.Context(), "s0", 0)))
 	require.NoError(t, e.Load(t.Context(), "new"))
 	_, err = e.Write(t.Context(), backend.Fact{Store: "new", Key: "k", Value: []byte("1")})
 	require.NoError(t, err)
@@ -104,12 +106,12 @@ func TestLoad(t *testing.T) {
 // A lasting backend replays what comes while it replays.
 type lasting struct{ *halting }
 
-func (l lasting) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		for last := after - 1; last != after; {
-			last = after
-			for f, err := range l.halting.Replay(ctx, after) {
-				if after = f.Seq; !yield(f, err) || err != nil {
+func (l lasting) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for last := r.After.Seq - 1; last != r.After.Seq; {
+			last = r.After.Seq
+			for p, err := range l.halting.Replay(ctx, r) {
+				if r.After = p.Through; !yield(p, err) || err != nil {
 					return
 				}
 			}
@@ -138,7 +140,7 @@ func TestOpenWhileCompacted(t *testing.T) {
 	defer e.Close()
 	require.Nil(t, h.after)
 	require.NoError(t, e.WaitFor(t.Context(), full.Head()))
-	require.Equal(t, factsOf(full.Facts("s", 0)), factsOf(e.Facts("s", 0)), "the receipt is seen")
+	require.Equal(t, factsOf(full.Facts(t.Context(), "s", 0)), factsOf(e.Facts(t.Context(), "s", 0)), "the receipt is seen")
 
 	_, err = store.Open(t.Context(), h, store.Options{Stores: []string{"s", ""}})
 	require.ErrorIs(t, err, backend.ErrInvalid)

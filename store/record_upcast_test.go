@@ -27,7 +27,7 @@ func TestUpcastValuesKept(t *testing.T) {
 		_, err := e.WriteBatch(t.Context(), b)
 		require.NoError(t, err)
 		before := heap()
-		for r := range e.Facts("s", 0) {
+		for r := range e.Facts(t.Context(), "s", 0) {
 			v, err := r.Upcast()
 			require.NoError(t, err)
 			require.Len(t, v, size+2)
@@ -80,7 +80,7 @@ func TestUpcasting(t *testing.T) {
 	ones, err := e.Scope("s", "ones", store.Filter{Where: map[store.Field]any{"of.n": 1}})
 	require.NoError(t, err)
 	keys := func() (keys []string) {
-		for r := range ones.List(store.Query{}) {
+		for r := range ones.List(t.Context(), store.Query{}) {
 			keys = append(keys, r.Key())
 		}
 		return keys

@@ -1,3 +1,5 @@
+//go:build merged
+
 package store_test
 
 import (
@@ -49,9 +51,9 @@ func TestStoresThatMayNotBeRead(t *testing.T) {
 	write(others, "theirs", 9)
 	mine = append(mine, write(others, "mine", 9))
 	require.NoError(t, e.WaitFor(ctx, mine[len(mine)-1].Seq))
-	require.Equal(t, mine, factsOf(e.Facts("mine", 0)))
-	require.Equal(t, drop, factsOf(e.Facts("drop", 0)))
-	require.Empty(t, factsOf(e.Facts("theirs", 0)))
+	require.Equal(t, mine, factsOf(e.Facts(t.Context(), "mine", 0)))
+	require.Equal(t, drop, factsOf(e.Facts(t.Context(), "drop", 0)))
+	require.Empty(t, factsOf(e.Facts(t.Context(), "theirs", 0)))
 }
 
 // dial serves a log until the test ends, and returns a client with a token.

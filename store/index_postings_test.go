@@ -25,7 +25,7 @@ func TestPostings(t *testing.T) {
 		require.NoError(t, err)
 		_, err = e.Write(t.Context(), backend.Fact{Store: "s", Key: "none", Value: []byte("1")})
 		require.NoError(t, err)
-		_, p := x.values.get()
+		p := x.values.get(e.view("s"))
 		p.hash = func(token string) uint64 { return uint64(len(token)) }
 
 		current, order := map[string]string{}, []string{}
@@ -51,9 +51,8 @@ func TestPostings(t *testing.T) {
 					live[value] = true
 				}
 			}
-			found, err := x.List(v, Moment{})
-			require.NoError(t, err)
-			for r := range found {
+			for r, err := range x.List(t.Context(), v, Moment{}) {
+				require.NoError(t, err)
 				got = append(got, r.Key())
 			}
 			require.Equal(t, want, got, value)

@@ -13,23 +13,23 @@ import (
 func TestOpeningOptions(t *testing.T) {
 	l := newLog(t)
 	e := openEngine(t, l)
-	const facts = 2000
+	const facts = 8000
 	for i := range facts {
 		f := fact("k", i)
 		f.Store = fmt.Sprint("s", i%2)
 		_, err := e.Write(t.Context(), f)
 		require.NoError(t, err)
 	}
-	var last store.Progress
+	var last store.OpenProgress
 	calls := 0
-	some, err := store.Open(t.Context(), l, store.Options{Stores: []string{"s1"}, Progress: func(p store.Progress) {
+	some, err := store.Open(t.Context(), l, store.Options{Stores: []string{"s1"}, Progress: func(p store.OpenProgress) {
 		require.Greater(t, p.Facts, last.Facts)
 		last = p
 		calls++
 	}})
 	require.NoError(t, err)
 	defer some.Close()
-	require.Equal(t, store.Progress{Facts: facts / 2}, last)
+	require.Equal(t, store.OpenProgress{Facts: facts / 2}, last)
 	require.Greater(t, calls, 1)
 	require.Equal(t, []string{"s1"}, some.Stores())
 	require.ErrorIs(t, some.Retain("s0", store.Retention{Versions: 1}), store.ErrNotLoaded)

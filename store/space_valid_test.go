@@ -68,7 +68,7 @@ func TestValidTimesWhileWriting(t *testing.T) {
 		wg.Go(func() {
 			for e.Head() < facts && !t.Failed() {
 				head := e.Head()
-				r, ok := e.GetAt("s", "k", store.Moment{Seq: head, Valid: time.Unix(2*facts, 0)})
+				r, ok, _ := e.GetAt(t.Context(), "s", "k", store.Moment{Seq: head, Valid: time.Unix(2*facts, 0)})
 				if head > 0 && (!ok || r.Seq() != max(head-head%7, min(head, 6))) {
 					t.Errorf("as of seq %d: seq %d", head, r.Seq())
 				}
