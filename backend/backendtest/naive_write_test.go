@@ -296,4 +296,3 @@ func (n *naive) fresh(given []backend.Fact) (fresh int, err error) {
 	}
 	return fresh, nil
 }
-
