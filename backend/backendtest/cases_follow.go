@@ -28,7 +28,7 @@ func (h *harness) startFollower(b backend.Log, r backend.Range, n int) (*task, *
 	var got []backend.Fact
 	return h.start(func() (err error) {
 		if got, err = take(followOf(h.ctx, b, r), n); err != nil {
-			err = fmt.Errorf("Follow %s: %w", rangeText(r), err)
+			err = fmt.Errorf("a Follow %s: %w", rangeText(r), err)
 		}
 		return err
 	}), &got

@@ -160,7 +160,7 @@ func pageEndWriting(h *harness) {
 					return err
 				}
 				if err := reached(pages, r, acked); err != nil {
-					return fmt.Errorf("Replay %s: %w", rangeText(r), err)
+					return fmt.Errorf("a Replay %s: %w", rangeText(r), err)
 				}
 			}
 			return nil

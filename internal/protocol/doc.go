@@ -25,11 +25,12 @@
 // ([ControlFrame]):
 //
 //	{"op":"replay","after":CURSOR,"through":N,"stores":["*"]}
-//	    {"ok":true,"stream":true,"log":UUID} … {"end":true,"last_seq":N}
+//	    {"ok":true,"stream":true,"last_seq":N,"log":UUID} … {"end":true,"last_seq":N}
 //	{"op":"subscribe","after":CURSOR,"stores":["tasks"]}
-//	    {"ok":true,"stream":true,"log":UUID} … {"event":"heartbeat","last_seq":N} …
+//	    {"ok":true,"stream":true,"last_seq":N,"log":UUID} … {"event":"heartbeat","last_seq":N} …
 //
-// The answer says that the request was accepted; for a subscription it stands for an empty first page.
+// The answer says through which seq the log was read for the first page; if that is where the stream
+// begins, the page is empty.
 // Each frame of facts has one or several whole batches. The frames of a page come together. A client may
 // make several pages of them, but never cuts a frame.
 //
