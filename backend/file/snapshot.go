@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
@@ -72,30 +71,9 @@ func (l *Log) consolidate(ctx context.Context, old []*segment) error {
 
 // copyFrames copies the facts of a segment file.
 func (l *Log) copyFrames(ctx context.Context, f *format.File, w *replacement) error {
-	r, err := l.dir.open(f, 0, f.Size)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	var facts []backend.Fact
-	for {
-		if err := l.goOn(ctx); err != nil {
-			return err
-		}
-		body, err := r.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			facts, err = r.Parse(facts[:0], body)
-		}
-		if err == nil {
-			err = w.Add(body, facts)
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return l.dir.scan(ctx, f, func(body []byte, facts []backend.Fact, _ int64) error {
+		return errors.Join(w.Add(body, facts), l.goOn(ctx))
+	})
 }
 
 // copyBlocks copies the blocks of a snapshot as they are, with what its index says about them.
