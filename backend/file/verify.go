@@ -51,15 +51,13 @@ func Verify(ctx context.Context, path string) (VerifyReport, error) {
 }
 
 func verify(ctx context.Context, opts Options) (report VerifyReport, err error) {
-	v := verifier{}
-	if opts, err = opts.withDefaults(); err == nil {
-		v.directory = newDirectory(&opts)
-		err = v.run(ctx)
+	defer wrap(&err, "verify log %s", opts.Path)
+	if opts, err = opts.withDefaults(); err != nil {
+		return report, err
 	}
-	if err != nil {
-		return v.report, fmt.Errorf("file: verify log %s: %w", opts.Path, err)
-	}
-	return v.report, nil
+	v := verifier{directory: newDirectory(&opts)}
+	err = v.run(ctx)
+	return v.report, err
 }
 
 type verifier struct {

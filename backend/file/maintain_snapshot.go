@@ -3,7 +3,9 @@ package file
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
+
+	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
@@ -12,25 +14,19 @@ import (
 // WriteSnapshot implements backend.Backend. It makes one compressed file of whole segments, through the one
 // that has the seq through, and removes them. It copies the blocks of an earlier snapshot as they are.
 // Writers, readers and followers go on meanwhile; Prune waits.
-func (l *Log) WriteSnapshot(ctx context.Context, through uint64) error {
-	if err := l.writeSnapshot(ctx, through); err != nil {
-		return fmt.Errorf("file: write snapshot: %w", err)
-	}
-	return nil
-}
-
-func (l *Log) writeSnapshot(ctx context.Context, through uint64) error {
+func (l *Log) WriteSnapshot(ctx context.Context, through uint64) (err error) {
+	defer wrap(&err, "write snapshot")
 	if err := l.maintain(ctx); err != nil {
 		return err
 	}
 	defer l.maintenance.Unlock()
 	s := l.state.Load()
-	if sealed := s.sealedThrough(); through == 0 || through > sealed {
+	if through == 0 {
+		through = s.last
+	}
+	if through > s.sealedThrough() {
 		if err := l.rollIfUsed(ctx); err != nil {
 			return err
-		}
-		if through == 0 {
-			through = max(s.last, sealed)
 		}
 	}
 	var old []*segment
@@ -115,6 +111,19 @@ func (l *Log) copyBlocks(ctx context.Context, f *format.File, w *replacement) er
 		}
 		if err := w.CopyBlock(body, first); err != nil {
 			return err
+		}
+	}
+}
+
+// drop removes the files of segments that were replaced by one with another name.
+//
+//	unlink(segment), unlink(index)      if they are found again, Open removes them
+func (l *Log) drop(old []*segment) {
+	for _, s := range old {
+		for _, name := range []string{s.Name, s.Name + indexExt} {
+			if err := l.dir.fs.Remove(l.dir.join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				l.log.Warn("a file that does not belong to the log any more was not removed", zap.String("path", l.dir.join(name)), zap.Error(err))
+			}
 		}
 	}
 }

@@ -3,7 +3,6 @@ package file
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -18,16 +17,9 @@ import (
 
 // Prune implements backend.Log. It replaces each file that has one of the facts, one after the other. Writers,
 // readers and followers go on meanwhile; WriteSnapshot waits. The horizon is not kept yet.
-func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (backend.PruneReport, error) {
-	wanted := slices.Sorted(seqs)
-	report, err := l.prune(ctx, slices.Compact(wanted))
-	if err != nil {
-		return report, fmt.Errorf("file: prune: %w", err)
-	}
-	return report, nil
-}
-
-func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneReport, err error) {
+func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (report backend.PruneReport, err error) {
+	defer wrap(&err, "prune")
+	wanted := slices.Compact(slices.Sorted(seqs))
 	if err := l.maintain(ctx); err != nil {
 		return report, err
 	}
