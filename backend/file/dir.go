@@ -142,13 +142,11 @@ func (d *directory) lock() (io.Closer, error) {
 	return lock, err
 }
 
-// make creates the directory if it is missing, durably. An existing directory may have been created by a
-// process that crashed before its name was durable.
+// makeDir creates the directory of a log if it is missing, durably. An existing directory may have been
+// created by a process that crashed before its name was durable.
 //
 //	mkdir(dir)
 //	fsync(parent of dir)
-func (d *directory) make() error { return makeDir(d.fs, d.path) }
-
 func makeDir(fsys vfs.FS, dir string) error {
 	info, err := fsys.Stat(dir)
 	parent := filepath.Dir(dir)

@@ -122,9 +122,12 @@ func (d *directory) open(f *format.File, from, to int64) (fileReader, error) {
 	return fileReader{format.NewReader(in, d.join(f.Name), f.Snapshot, from, to), in}, nil
 }
 
-// scan reads all of a sealed file, and checks that it holds what it should. It calls do with the facts of
-// each frame and the offset of the frame, or of the block that has it. The slice is used again.
-func (d *directory) scan(ctx context.Context, f *format.File, do func(facts []backend.Fact, offset int64) error) error {
+// A scanFunc is called with each frame of facts in a file: its body, its facts, and the offset of the frame or
+// of the block that has it. The slice is used again.
+type scanFunc func(body []byte, facts []backend.Fact, offset int64) error
+
+// scan reads all of a sealed file, and checks that it holds what it should.
+func (d *directory) scan(ctx context.Context, f *format.File, do scanFunc) error {
 	r, err := d.open(f, 0, f.Size)
 	if err != nil {
 		return err
@@ -154,7 +157,7 @@ func (d *directory) scan(ctx context.Context, f *format.File, do func(facts []ba
 			last = seq
 		}
 		count += uint64(len(facts))
-		if err := do(facts, r.Offset()); err != nil {
+		if err := do(body, facts, r.Offset()); err != nil {
 			return err
 		}
 	}
@@ -164,25 +167,35 @@ func (d *directory) scan(ctx context.Context, f *format.File, do func(facts []ba
 	return nil
 }
 
-// checkSnapshot reads all of a snapshot, compares it with its hash, and then scans it.
-func (d *directory) checkSnapshot(ctx context.Context, f *format.File, hash string, do func(facts []backend.Fact, offset int64) error) error {
+// wrongHash is what is wrong with a snapshot that hashOf finds damaged.
+const wrongHash = "the snapshot's content does not have the hash that its header says"
+
+// checkSnapshot reads all of a snapshot, compares it with its hash, and scans it.
+func (d *directory) checkSnapshot(ctx context.Context, f *format.File, hash string) error {
 	in, err := d.fs.Open(d.join(f.Name))
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	if sum, err := hashOf(ctx, in, f.Size); err != nil {
+		return err
+	} else if sum != hash {
+		return &backend.CorruptError{Path: d.join(f.Name), Reason: wrongHash}
+	}
+	return d.scan(ctx, f, func([]byte, []backend.Fact, int64) error { return nil })
+}
+
+// hashOf returns the hash of the content of a snapshot.
+func hashOf(ctx context.Context, in vfs.File, size int64) (string, error) {
 	sum := sha256.New()
 	const step = 1 << 20
-	for at := int64(format.HeaderRoom); at < f.Size; at += step {
+	for at := int64(format.HeaderRoom); at < size; at += step {
 		if err := ctx.Err(); err != nil {
-			return err
+			return "", err
 		}
-		if _, err := io.Copy(sum, io.NewSectionReader(in, at, min(step, f.Size-at))); err != nil {
-			return err
+		if _, err := io.Copy(sum, io.NewSectionReader(in, at, min(step, size-at))); err != nil {
+			return "", err
 		}
 	}
-	if hex.EncodeToString(sum.Sum(nil)) != hash {
-		return &backend.CorruptError{Path: d.join(f.Name), Reason: "the snapshot's content does not have the hash that its header says"}
-	}
-	return d.scan(ctx, f, do)
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -54,7 +54,7 @@ func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index
 func (d *directory) buildIndex(ctx context.Context, f *format.File) ([]byte, error) {
 	x, of := format.NewIndexBuilder(), *f
 	of.Points = nil
-	err := d.scan(ctx, f, func(facts []backend.Fact, offset int64) error {
+	err := d.scan(ctx, f, func(_ []byte, facts []backend.Fact, offset int64) error {
 		of.Mark(facts[0].Seq, offset)
 		x.Add(facts)
 		return nil

@@ -2,7 +2,6 @@ package file
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 
@@ -15,13 +14,7 @@ import (
 // each damaged place, behind which Dump goes on. It returns how many places are damaged. It needs no lock:
 // while a log is open, the end of its active segment may seem damaged.
 func Dump(ctx context.Context, w io.Writer, path string) (damaged int, err error) {
-	if damaged, err = dump(ctx, w, path); err != nil {
-		return damaged, fmt.Errorf("file: dump %s: %w", path, err)
-	}
-	return damaged, nil
-}
-
-func dump(ctx context.Context, w io.Writer, path string) (damaged int, err error) {
+	defer wrap(&err, "dump %s", path)
 	f, err := vfs.OS{}.Open(path)
 	if err != nil {
 		return 0, err

@@ -61,12 +61,9 @@ var (
 // directory belongs to the Log until Close: an *InUseError names the process that has it. A log of a newer
 // release is a [VersionError]. Damage is a *backend.CorruptError; with Options.Repair, Open sets it aside
 // and goes on.
-func Open(ctx context.Context, opts Options) (*Log, error) {
-	l, err := open(ctx, opts)
-	if err != nil {
-		return nil, fmt.Errorf("file: open log %s: %w", opts.Path, err)
-	}
-	return l, nil
+func Open(ctx context.Context, opts Options) (l *Log, err error) {
+	defer wrap(&err, "open log %s", opts.Path)
+	return open(ctx, opts)
 }
 
 func open(ctx context.Context, opts Options) (*Log, error) {
@@ -75,7 +72,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		return nil, err
 	}
 	d := newDirectory(&opts)
-	if err := d.make(); err != nil {
+	if err := makeDir(d.fs, d.path); err != nil {
 		return nil, err
 	}
 	if _, err := d.list(); err != nil {
@@ -132,11 +129,9 @@ func (l *Log) Features() backend.Features {
 func (l *Log) Report() RecoveryReport { return l.report }
 
 // Close implements backend.Backend. It first writes what waits to be written.
-func (l *Log) Close() error {
-	if err := l.close(); err != nil {
-		return fmt.Errorf("file: close log %s: %w", l.dir.path, err)
-	}
-	return nil
+func (l *Log) Close() (err error) {
+	defer wrap(&err, "close log %s", l.dir.path)
+	return l.close()
 }
 
 func (l *Log) end() error {
@@ -171,6 +166,13 @@ func (l *Log) finish() error {
 	return s.active.file.Sync()
 }
 
+// wrap adds to an error what was attempted.
+func wrap(err *error, text string, args ...any) {
+	if *err != nil {
+		*err = fmt.Errorf("file: "+text+": %w", append(args, *err)...)
+	}
+}
+
 // fail makes the log refuse all later writes.
 func (l *Log) fail(err error) error {
 	l.mu.Lock()
@@ -192,4 +194,42 @@ func (l *Log) isClosing() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.closing
+}
+
+// maintain waits for the right to replace segments. The caller ends it with maintenance.Unlock.
+func (l *Log) maintain(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := l.maintenance.Lock(ctx); err != nil {
+		return err
+	}
+	err := l.goOn(ctx)
+	if err == nil {
+		err = l.failure()
+	}
+	if err != nil {
+		l.maintenance.Unlock()
+	}
+	return err
+}
+
+// goOn returns an error once a long task should end.
+func (l *Log) goOn(ctx context.Context) error {
+	if l.isClosing() {
+		return backend.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// failIf makes the log refuse writes if err says that nobody knows what the directory holds. It turns a lack
+// of room into ErrFull.
+func (l *Log) failIf(err error) error {
+	switch {
+	case errors.Is(err, backend.ErrFailed):
+		return l.fail(err)
+	case isFull(err) && !errors.Is(err, backend.ErrFull):
+		return fmt.Errorf("%w: make room and try again: %w", backend.ErrFull, err)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -38,6 +39,23 @@ func (l *Log) update(change func(s *state)) {
 	change(s)
 	l.state.Store(s)
 	l.changed.Notify()
+}
+
+// replace replaces old segments, which follow each other, by a new one. Facts that it does not have are
+// pruned. Its file must have its name, and maintenance must be held.
+func (l *Log) replace(old []*segment, next *segment) {
+	facts := uint64(0)
+	for _, s := range old {
+		facts += s.Facts
+	}
+	l.update(func(s *state) {
+		i := slices.Index(s.sealed, old[0])
+		s.sealed = slices.Concat(s.sealed[:i], []*segment{next}, s.sealed[i+len(old):])
+		if next.Facts < facts {
+			s.tail = tail{}
+			s.pruned += facts - next.Facts
+		}
+	})
 }
 
 // sealedThrough returns the last seq of the sealed segments.

@@ -2,21 +2,20 @@ package file
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
 // Stats implements backend.Log. It does no I/O.
-func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
-	err := l.goOn(ctx)
-	if err != nil {
-		return backend.Stats{}, fmt.Errorf("file: stats: %w", err)
+func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
+	defer wrap(&err, "stats")
+	if err := l.goOn(ctx); err != nil {
+		return stats, err
 	}
 	s := l.state.Load()
 	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept}
-	stats := backend.Stats{LastSeq: s.last, DurableSeq: s.durable, Storage: disk}
+	stats = backend.Stats{LastSeq: s.last, DurableSeq: s.durable, Storage: disk}
 	count := func(f *format.File) {
 		if stats.FirstSeq == 0 && len(f.Points) > 0 {
 			stats.FirstSeq = f.Points[0].Seq

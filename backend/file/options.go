@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,9 +70,7 @@ type Options struct {
 func validSync(s Sync) bool { return s == SyncAlways || s == SyncInterval || s == SyncNever }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Sync == "" {
-		o.Sync = SyncAlways
-	}
+	o.Sync = cmp.Or(o.Sync, SyncAlways)
 	if !validSync(o.Sync) {
 		return o, &backend.InvalidError{Field: "sync", Reason: fmt.Sprintf("%q is none of %q, %q and %q", o.Sync, SyncAlways, SyncInterval, SyncNever)}
 	}
@@ -81,17 +80,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.SyncInterval < 0 || o.SegmentSize < 0 || o.MaxFrame < 0 {
 		return o, &backend.InvalidError{Field: "options", Reason: "a negative interval or size"}
 	}
-	if o.SyncInterval == 0 {
-		o.SyncInterval = DefaultSyncInterval
-	}
-	if o.SegmentSize == 0 {
-		o.SegmentSize = DefaultSegmentSize
-	}
-	o.SegmentSize = max(o.SegmentSize, minSegment)
-	if o.MaxFrame == 0 {
-		o.MaxFrame = wire.DefaultMaxFrame
-	}
-	o.MaxFrame = min(o.MaxFrame, wire.MaxMaxFrame)
+	o.SyncInterval = cmp.Or(o.SyncInterval, DefaultSyncInterval)
+	o.SegmentSize = max(cmp.Or(o.SegmentSize, DefaultSegmentSize), minSegment)
+	o.MaxFrame = min(cmp.Or(o.MaxFrame, wire.DefaultMaxFrame), wire.MaxMaxFrame)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

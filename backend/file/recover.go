@@ -160,7 +160,7 @@ func (r *recovery) surveySnapshots(ctx context.Context, throughs, segments []uin
 		choice := i > 0 || len(left) < len(segments)
 		s, hash, err := r.openSnapshot(through)
 		if err == nil && choice {
-			err = r.checkSnapshot(ctx, &s.File, hash, func([]backend.Fact, int64) error { return nil })
+			err = r.checkSnapshot(ctx, &s.File, hash)
 		}
 		if err == nil {
 			return []*segment{s}, left, nil
@@ -240,4 +240,24 @@ func (r *recovery) clean(found listing, all []*segment) error {
 		}
 	}
 	return nil
+}
+
+// A progress tells how far Open has come.
+type progress struct {
+	tell        func(done, total int64)
+	done, total int64
+}
+
+// begin tells how much there is to do.
+func (p *progress) begin(segments []*segment) {
+	for _, s := range segments {
+		p.total += s.Size
+	}
+	p.tell(0, p.total)
+}
+
+// advance tells that n more bytes are done. After a repair, files are read again, which does not count.
+func (p *progress) advance(n int64) {
+	p.done = min(p.done+n, p.total)
+	p.tell(p.done, p.total)
 }

@@ -1,8 +1,11 @@
 package file
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 
@@ -16,26 +19,11 @@ import (
 //	fsync(quarantine)
 func (r *recovery) quarantine(f vfs.File, name string, from, to int64, reason string) error {
 	kept, err := r.quarantineName(name, from)
-	if err != nil {
-		return fmt.Errorf("quarantine bytes of %s: %w", name, err)
-	}
-	c := Cut{File: name, Offset: from, Bytes: to - from, Reason: reason, Kept: kept}
-	err = r.keepFile(kept, func(out vfs.File) error {
-		buf := make([]byte, min(to-from, 1<<20))
-		for at := from; at < to; {
-			b := buf[:min(int64(len(buf)), to-at)]
-			if n, err := f.ReadAt(b, at); n < len(b) {
-				return err
-			}
-			if err := vfs.WriteAll(out, b, at-from); err != nil {
-				return err
-			}
-			at += int64(len(b))
-		}
-		return nil
-	})
 	if err == nil {
-		err = r.reportCut(c)
+		err = r.keep(kept, io.NewSectionReader(f, from, to-from))
+	}
+	if err == nil {
+		err = r.reportCut(Cut{File: name, Offset: from, Bytes: to - from, Reason: reason, Kept: kept})
 	}
 	if err != nil {
 		return fmt.Errorf("quarantine bytes of %s: %w", name, err)
@@ -52,40 +40,58 @@ func (r *recovery) setAside(name string, cause error) error {
 	if err != nil {
 		return err
 	}
-	f, err := r.fs.Open(r.join(name))
+	info, err := r.fs.Stat(r.join(name))
 	if err != nil {
-		return err
-	}
-	size, err := f.Size()
-	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := r.fs.Rename(r.join(name), r.join(kept)); err != nil {
 		return err
 	}
-	return r.reportCut(Cut{File: name, Bytes: size, Reason: cause.Error(), Kept: kept})
+	return r.reportCut(Cut{File: name, Bytes: info.Size(), Reason: cause.Error(), Kept: kept})
 }
 
 // reportCut writes the report of a cut beside its bytes, and makes both names durable.
 func (r *recovery) reportCut(c Cut) error {
-	err := r.keepFile(c.Kept+".json", func(out vfs.File) error { return vfs.WriteAll(out, encodeReport(c), 0) })
+	r.report.Cuts = append(r.report.Cuts, c)
+	return r.keepReport(c.Kept, c)
+}
+
+// missing reports the seqs of a file whose facts are lost, durably, before the files that show it are gone.
+func (r *recovery) missing(name string, gaps []Range) error {
+	if len(gaps) == 0 {
+		return nil
+	}
+	kept, err := r.quarantineName(name+".missing", int64(gaps[0].First))
+	if err == nil {
+		err = r.keepReport(kept, lost{name, gaps})
+	}
+	if err != nil {
+		return fmt.Errorf("keep which facts are missing: %w", err)
+	}
+	r.report.Missing = append(r.report.Missing, gaps...)
+	return nil
+}
+
+// keepReport writes a report to the quarantine, durably.
+func (r *recovery) keepReport(name string, report any) error {
+	text, _ := json.MarshalIndent(report, "", "  ") // texts and numbers: it cannot fail
+	err := r.keep(name+".json", bytes.NewReader(append(text, '\n')))
 	if err == nil {
 		err = r.fs.SyncDir(r.join(quarantineName))
 	}
-	r.report.Cuts = append(r.report.Cuts, c)
 	return err
 }
 
-// keepMissing writes to the quarantine which facts of a file are lost.
-func (r *recovery) keepMissing(name string, gaps []Range) error {
-	kept, err := r.quarantineName(name+".missing", int64(gaps[0].First))
+// keep writes a file in the quarantine.
+func (r *recovery) keep(name string, content io.Reader) error {
+	f, err := r.fs.Create(r.join(name))
 	if err != nil {
 		return err
 	}
-	if err := r.keepFile(kept+".json", func(out vfs.File) error { return vfs.WriteAll(out, encodeReport(lost{name, gaps}), 0) }); err != nil {
-		return err
+	if _, err = io.Copy(io.NewOffsetWriter(f, 0), content); err == nil {
+		err = f.Sync()
 	}
-	return r.fs.SyncDir(r.join(quarantineName))
+	return errors.Join(err, f.Close())
 }
 
 // quarantineName creates the quarantine if necessary, and returns the name of a new file in it, relative to
@@ -112,18 +118,6 @@ func (r *recovery) quarantineName(name string, offset int64) (string, error) {
 			return "", err
 		}
 	}
-}
-
-// keepFile writes a file in the quarantine, durably.
-func (r *recovery) keepFile(name string, write func(vfs.File) error) error {
-	f, err := r.fs.Create(r.join(name))
-	if err != nil {
-		return err
-	}
-	if err = write(f); err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }
 
 // quarantined returns how many bytes the quarantine has.

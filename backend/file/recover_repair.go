@@ -29,6 +29,10 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 		return nil, err
 	}
 	defer in.Close()
+	size, err := in.Size()
+	if err != nil {
+		return nil, err
+	}
 	w, err := r.replace(of)
 	if err != nil {
 		return nil, err
@@ -36,7 +40,7 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 	s := newSalvage(of)
 	s.keep = w.Add
 	s.skip = func(from, to int64, reason string) error { return r.quarantine(in, of.Name, from, to, reason) }
-	if err = s.read(ctx, in); err == nil {
+	if err = s.read(ctx, in, size); err == nil {
 		if of.Last == 0 {
 			w.File.Last = max(s.seq, s.synced)
 		}
@@ -47,18 +51,6 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 		return nil, errors.Join(err, w.discard())
 	}
 	return w.finish(nil)
-}
-
-// missing reports seqs whose facts are lost, durably, before the files that show it are gone.
-func (r *recovery) missing(name string, gaps []Range) error {
-	if len(gaps) == 0 {
-		return nil
-	}
-	if err := r.keepMissing(name, gaps); err != nil {
-		return fmt.Errorf("keep which facts are missing: %w", err)
-	}
-	r.report.Missing = append(r.report.Missing, gaps...)
-	return nil
 }
 
 // fillGap makes a segment without facts for seqs whose segments are missing.

@@ -1,7 +1,6 @@
 package file
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"go.uber.org/zap"
@@ -53,10 +52,4 @@ func (r *RecoveryReport) log(logger *zap.Logger, dir string) {
 		logger.Error("facts are missing", append(fields, zap.Stringers("seqs", r.Missing))...)
 	}
 	logger.Info("opened the log", append(fields, zap.Strings("read", r.Read), zap.Strings("removed", r.Removed))...)
-}
-
-// encodeReport returns a report as the quarantine keeps it.
-func encodeReport(report any) []byte {
-	text, _ := json.MarshalIndent(report, "", "  ") // texts and numbers: it cannot fail
-	return append(text, '\n')
 }

@@ -19,18 +19,12 @@ import (
 //
 // Once Restore returns nil, [Open] opens the log. After an error there is none.
 func Restore(ctx context.Context, opts Options, pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
-	if n, err = restore(ctx, opts, pages); err != nil {
-		return 0, fmt.Errorf("file: restore log %s: %w", opts.Path, err)
-	}
-	return n, nil
-}
-
-func restore(ctx context.Context, opts Options, pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
+	defer wrap(&err, "restore log %s", opts.Path)
 	if opts, err = opts.withDefaults(); err != nil {
 		return 0, err
 	}
 	d := newDirectory(&opts)
-	if err := d.make(); err != nil {
+	if err := makeDir(d.fs, d.path); err != nil {
 		return 0, err
 	}
 	lock, err := d.lock()

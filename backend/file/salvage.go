@@ -25,11 +25,7 @@ type salvage struct {
 func newSalvage(of format.File) *salvage { return &salvage{of: of, seq: of.First - 1} }
 
 // read reads the file.
-func (s *salvage) read(ctx context.Context, in vfs.File) error {
-	size, err := in.Size()
-	if err != nil {
-		return err
-	}
+func (s *salvage) read(ctx context.Context, in vfs.File, size int64) error {
 	for x, err := range format.Stretches(ctx, in, size, format.LogBodies) {
 		if err == nil && x.Body != nil {
 			s.at = x.From

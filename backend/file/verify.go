@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -51,21 +51,18 @@ func Verify(ctx context.Context, path string) (VerifyReport, error) {
 }
 
 func verify(ctx context.Context, opts Options) (report VerifyReport, err error) {
-	v := verifier{}
-	if opts, err = opts.withDefaults(); err == nil {
-		v.directory = newDirectory(&opts)
-		err = v.run(ctx)
+	defer wrap(&err, "verify log %s", opts.Path)
+	if opts, err = opts.withDefaults(); err != nil {
+		return report, err
 	}
-	if err != nil {
-		return v.report, fmt.Errorf("file: verify log %s: %w", opts.Path, err)
-	}
-	return v.report, nil
+	v := verifier{directory: newDirectory(&opts)}
+	err = v.run(ctx)
+	return v.report, err
 }
 
 type verifier struct {
 	*directory
 	report VerifyReport
-	next   uint64 // the seq after the last fact that was read
 }
 
 func (v *verifier) run(ctx context.Context) (err error) {
@@ -93,15 +90,13 @@ func (v *verifier) run(ctx context.Context) (err error) {
 			v.report.Snapshots++
 			next = through + 1
 		}
-		err = v.check(ctx, newSnapshot(through), s, err, func() error { return v.checkSnapshot(ctx, &s.File, hash, v.facts) })
-		if err != nil {
+		if err := v.file(ctx, s, newSnapshot(through), err, hash); err != nil {
 			return err
 		}
 	}
 	for i, first := range found.segments {
-		last := first - 1
-		sealed := i+1 < len(found.segments)
-		if sealed {
+		last := first - 1 // not known
+		if i+1 < len(found.segments) {
 			last = found.segments[i+1] - 1
 		}
 		s, err := v.openSegment(first, last)
@@ -111,13 +106,7 @@ func (v *verifier) run(ctx context.Context) (err error) {
 				v.damage(&backend.CorruptError{Path: v.join(s.Name), Reason: missingFiles(next, first)}, next)
 			}
 		}
-		err = v.check(ctx, newSegment(first, last), s, err, func() error {
-			if sealed || s.Gaps {
-				return v.scan(ctx, &s.File, v.facts)
-			}
-			return v.active(ctx, &s.File)
-		})
-		if err != nil {
+		if err := v.file(ctx, s, newSegment(first, last), err, ""); err != nil {
 			return err
 		}
 		if s != nil {
@@ -134,117 +123,120 @@ func (v *verifier) damage(c *backend.CorruptError, seq uint64) {
 	v.report.Seqs = append(v.report.Seqs, seq)
 }
 
-// check verifies a file, or reports why it could not be opened. Behind damage, it reads on.
-func (v *verifier) check(ctx context.Context, f format.File, s *segment, err error, check func() error) error {
-	v.next = f.First
-	before, size := v.report, int64(0)
-	if err == nil {
-		f, size = s.File, s.Size
-		if err = check(); err == nil {
-			size = s.Size // without what follows the last whole frame
-		}
-	}
-	v.report.Bytes += uint64(size)
-	var found *backend.CorruptError
-	if !errors.As(err, &found) {
+// file verifies a file, which could be opened as s or not, for the reason err.
+func (v *verifier) file(ctx context.Context, s *segment, f format.File, err error, hash string) error {
+	var first *backend.CorruptError // damage to the file as a whole
+	if err != nil && !errors.As(err, &first) {
 		return err
 	}
-	v.report.Facts, v.report.Foreign = before.Facts, before.Foreign
-	return v.damaged(ctx, f, found)
-}
-
-// damaged reports all damage in a file, of which the first place is given, and counts the facts that can be
-// read.
-func (v *verifier) damaged(ctx context.Context, f format.File, first *backend.CorruptError) error {
-	path, next := v.join(f.Name), v.next
+	path := v.join(f.Name)
 	in, err := v.fs.Open(path)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	var all []*backend.CorruptError
-	var seqs []uint64
-	s := newSalvage(f)
-	if f.Last < f.First {
-		s.of.Last = 0 // not known
-	}
-	note := func(at int64, seq uint64, reason string) {
-		if n := len(all); n == 0 || all[n-1].Offset != at {
-			all = append(all, &backend.CorruptError{Path: path, Offset: at, Reason: reason})
-			seqs = append(seqs, seq)
-		}
-	}
-	s.keep = func(_ []byte, facts []backend.Fact) error {
-		if found, ok := errors.AsType[*backend.CorruptError](v.facts(facts, s.at)); ok {
-			note(s.at, v.next, found.Reason)
-		}
-		return nil
-	}
-	s.skip = func(from, _ int64, reason string) error {
-		note(from, s.seq+1, reason)
-		return nil
-	}
-	if err := s.read(ctx, in); err != nil {
+	size, err := in.Size()
+	if err != nil {
 		return err
 	}
-	same := func(c *backend.CorruptError) bool { return c.Offset == first.Offset || c.Reason == first.Reason }
-	if i := slices.IndexFunc(all, same); i >= 0 {
-		all[i].Reason = first.Reason
-	} else {
-		v.damage(&backend.CorruptError{Path: path, Offset: first.Offset, Reason: first.Reason}, next)
+	if s != nil {
+		f = s.File
 	}
-	for i := range all {
-		v.damage(all[i], seqs[i])
+	active := s != nil && !f.Snapshot && f.Last < f.First
+	if active {
+		if first, err = v.tail(ctx, in, &f); err != nil {
+			return err
+		}
+		if first == nil {
+			size = f.Size
+		}
+	}
+	v.report.Bytes += uint64(size)
+
+	before, facts := len(v.report.Damage), v.report.Facts
+	note := func(at int64, seq uint64, reason string) {
+		if first != nil && (at == first.Offset || reason == first.Reason) {
+			at, reason, first = first.Offset, first.Reason, nil
+		}
+		if n := len(v.report.Damage); n == before || v.report.Damage[n-1].Offset != at {
+			v.damage(&backend.CorruptError{Path: path, Offset: at, Reason: reason}, seq)
+		}
+	}
+	salvage := newSalvage(f)
+	if f.Last < f.First {
+		salvage.of.Last = 0
+	}
+	salvage.keep = func(_ []byte, facts []backend.Fact) error {
+		for i := range facts {
+			if bad := v.fact(&facts[i]); bad != nil {
+				note(salvage.at, facts[i].Seq, fmt.Sprintf("the fact with seq %d: %v", facts[i].Seq, bad))
+			}
+		}
+		return nil
+	}
+	salvage.skip = func(from, _ int64, reason string) error {
+		note(from, salvage.seq+1, reason)
+		return nil
+	}
+	if err := salvage.read(ctx, in, size); err != nil {
+		return err
+	}
+	if first == nil && len(v.report.Damage) == before {
+		first, err = v.whole(ctx, in, &f, v.report.Facts-facts, hash)
+		if err != nil {
+			return err
+		}
+	}
+	if first != nil {
+		first.Path = path
+		v.damage(first, salvage.seq+1)
 	}
 	return nil
 }
 
-// active verifies the segment that was written last.
-func (v *verifier) active(ctx context.Context, f *format.File) error {
-	in, err := v.fs.Open(v.join(f.Name))
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	var bad error
-	end, err := v.examine(ctx, in, f, func(f *backend.Fact) {
-		if bad == nil {
-			bad = v.fact(f)
+// tail looks for the rest of a write at the end of the segment that was written last. It completes f.
+func (v *verifier) tail(ctx context.Context, in vfs.File, f *format.File) (*backend.CorruptError, error) {
+	of := *f
+	end, err := v.examine(ctx, in, &of, func(*backend.Fact) {})
+	if first, ok := errors.AsType[*backend.CorruptError](err); ok || err != nil {
+		if ok {
+			err = nil
 		}
-	})
+		return first, err
+	}
+	*f = of
 	if end.cut != "" {
 		v.report.Torn = &Cut{File: f.Name, Offset: f.Size, Bytes: end.data - f.Size, Reason: end.cut}
 	}
-	if err == nil && bad != nil {
-		err = &backend.CorruptError{Path: v.join(f.Name), Reason: bad.Error()}
-	}
-	return err
+	return nil, nil
 }
 
-// facts checks the facts of a frame.
-func (v *verifier) facts(facts []backend.Fact, offset int64) error {
-	for i := range facts {
-		if err := v.fact(&facts[i]); err != nil {
-			return &backend.CorruptError{Offset: offset, Reason: err.Error()}
+// whole compares a file without damaged frames with what its header says.
+func (v *verifier) whole(ctx context.Context, in vfs.File, f *format.File, facts uint64, hash string) (*backend.CorruptError, error) {
+	if f.Snapshot {
+		sum, err := hashOf(ctx, in, f.Size)
+		if err != nil {
+			return nil, err
+		}
+		if sum != hash {
+			return &backend.CorruptError{Reason: wrongHash}, nil
 		}
 	}
-	return nil
+	if facts != f.Facts {
+		return &backend.CorruptError{Offset: f.Size, Reason: fmt.Sprintf("%d facts where there should be %d", facts, f.Facts)}, nil
+	}
+	return nil, nil
 }
 
-// fact checks a fact, each byte of it.
+// fact checks each byte of a fact.
 func (v *verifier) fact(f *backend.Fact) error {
 	v.report.Facts++
-	v.next = f.Seq
 	if err := f.Validate(); err != nil {
-		return fmt.Errorf("the fact with seq %d: %w", f.Seq, err)
+		return err
 	}
 	want, err := wire.Hash(f.Value)
-	if err != nil {
-		return fmt.Errorf("the fact with seq %d: %w", f.Seq, err)
-	}
-	if f.ValueHash != want {
+	if err == nil && f.ValueHash != want {
 		v.report.Foreign = append(v.report.Foreign, FactHash{f.Seq, f.ID, f.ValueHash, want})
 	}
-	v.next++
-	return nil
+	return err
 }

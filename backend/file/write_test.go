@@ -118,6 +118,69 @@ func TestGroup(t *testing.T) {
 	require.Equal(t, 101, count(t, l, 0))
 }
 
+// TestWriteBatches writes batches in one call: they share one write and one sync, and each has a verdict of its
+// own, with the seq of its first new fact.
+func TestWriteBatches(t *testing.T) {
+	l := openTest(t, Options{fs: vfstest.New(), MaxFrame: 4000})
+	writeSome(t, l, 0, 3)
+	other := newFact(1)
+	other.Key = "another"
+	invalid := newFact(7)
+	invalid.Store = ""
+	large := backend.Batch{}
+	for n := range 12 {
+		large.Facts = append(large.Facts, newFact(100+n))
+	}
+	latest := func(id string) []backend.Expect {
+		return []backend.Expect{{Store: "tasks", Key: newFact(3).Key, ID: id}}
+	}
+	all := l.Write(t.Context(),
+		backend.Batch{Facts: []backend.Fact{newFact(3), newFact(4)}},
+		backend.Batch{Facts: []backend.Fact{other}},
+		backend.Batch{Facts: []backend.Fact{newFact(0), newFact(1)}},             // held
+		backend.Batch{Facts: []backend.Fact{newFact(2), newFact(5), newFact(3)}}, // in part
+		backend.Batch{Facts: []backend.Fact{invalid}},
+		backend.Batch{Expect: latest(newFact(3).ID)},
+		backend.Batch{Facts: []backend.Fact{newFact(6)}, Expect: latest("")},
+		large,
+		backend.Batch{},
+		backend.Batch{Facts: []backend.Fact{newFact(8), newFact(8)}},
+	)
+	type verdict struct {
+		seqs  []uint64
+		first uint64
+		err   error
+	}
+	want := []verdict{
+		{[]uint64{4, 5}, 4, nil}, {nil, 0, backend.ErrIDReused}, {[]uint64{1, 2}, 0, nil}, {[]uint64{3, 6, 4}, 6, nil},
+		{nil, 0, backend.ErrInvalid}, {nil, 0, nil}, {nil, 0, backend.ErrConflict}, {nil, 0, backend.ErrTooLarge}, {nil, 0, nil},
+		{[]uint64{7, 7}, 7, nil},
+	}
+	require.Len(t, all, len(want))
+	for i, w := range all {
+		require.ErrorIs(t, w.Err, want[i].err, i)
+		var seqs []uint64
+		for j := range w.Facts {
+			seqs = append(seqs, w.Facts[j].Seq)
+			require.Equal(t, w.First != 0 && w.Facts[j].Seq >= w.First, w.New(&w.Facts[j]))
+		}
+		require.Equal(t, want[i].seqs, seqs, i)
+		require.Equal(t, want[i].first, w.First, i)
+	}
+	require.Equal(t, 7, count(t, l, 0))
+	s, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 3+2, s.Storage.Groups, "a batch that may not fit the frame of those before it begins another")
+	require.Empty(t, l.Write(t.Context()))
+
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, w := range l.Write(done, backend.Batch{Facts: []backend.Fact{newFact(9)}}, backend.Batch{}) {
+		require.ErrorIs(t, w.Err, context.Canceled)
+	}
+	require.Equal(t, 7, count(t, l, 0))
+}
+
 // TestGroupSize has writers wait whose facts are more than a group takes.
 func TestGroupSize(t *testing.T) {
 	d := vfstest.New()

@@ -70,26 +70,20 @@ func (x *Index) damage(reason string) error {
 	return fmt.Errorf("%w: %s: %s", ErrNoIndex, x.path, reason)
 }
 
-// each calls do with the entries of each frame of a kind, until want entries were read. do returns how
-// many entries it has read.
-func (x *Index) each(kind byte, want int, do func(e *entries) int) error {
+// each calls do with the kind and the entries of each frame, until want of them were read. do returns how many
+// of the wanted entries it has read.
+func (x *Index) each(want int, do func(kind byte, e *entries) int) error {
 	r := frames(x.data, 0, x.size)
 	for want > 0 {
 		body, err := r.Next()
 		if err != nil {
 			return x.damage(err.Error())
 		}
-		if body[0] != kind {
-			continue
-		}
 		e := entries{rest: body[1:]}
-		want -= do(&e)
-		if e.bad {
+		want -= do(body[0], &e)
+		if e.bad || want < 0 {
 			return x.damage("a frame with bad entries")
 		}
-	}
-	if want < 0 {
-		return x.damage("it has more entries than its header says")
 	}
 	return nil
 }
@@ -98,16 +92,15 @@ func (x *Index) each(kind byte, want int, do func(e *entries) int) error {
 func (x *Index) Points() ([]Point, error) {
 	var all []Point
 	var last Point
-	err := x.each(indexPoints, x.Header.Points, func(e *entries) int {
-		n := len(all)
-		for e.more() {
+	err := x.each(x.Header.Points, func(kind byte, e *entries) (n int) {
+		for ; kind == indexPoints && e.more(); n++ {
 			next := Point{last.Seq + e.uint(), last.Offset + int64(e.uint())}
 			if e.bad = e.bad || !x.has(next.Seq) || next.Seq <= last.Seq || next.Offset <= last.Offset || next.Offset >= x.Header.Size; e.bad {
 				break
 			}
 			all, last = append(all, next), next
 		}
-		return len(all) - n
+		return n
 	})
 	return all, err
 }
@@ -119,20 +112,15 @@ const loadBatch = 1024
 func (x *Index) IDs(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
 	last := uint64(0)
-	return x.each(indexIDs, x.Header.IDs, func(e *entries) int {
-		n, seq := 0, uint64(0)
-		for e.more() {
+	return x.each(x.Header.IDs, func(kind byte, e *entries) (n int) {
+		for seq := uint64(0); kind == indexIDs && e.more(); n++ {
 			seq += e.uint()
 			id := e.id()
 			if e.bad = e.bad || !x.has(seq) || seq <= last; e.bad {
 				break
 			}
 			last = seq
-			n++
-			if batch = append(batch, sequencer.Loaded{Seq: seq, ID: id}); len(batch) == loadBatch || !e.more() {
-				do(batch)
-				batch = batch[:0]
-			}
+			batch = pass(append(batch, sequencer.Loaded{Seq: seq, ID: id}), e, do)
 		}
 		return n
 	})
@@ -143,36 +131,29 @@ func (x *Index) IDs(do func([]sequencer.Loaded)) error {
 func (x *Index) Keys(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
 	var stores []string
-	r := frames(x.data, 0, x.size)
-	for want := x.Header.Keys; want > 0; {
-		body, err := r.Next()
-		if err != nil {
-			return x.damage(err.Error())
+	return x.each(x.Header.Keys, func(kind byte, e *entries) (n int) {
+		for kind == indexStores && e.more() {
+			stores = append(stores, string(e.text()))
 		}
-		e := entries{rest: body[1:]}
-		switch body[0] {
-		case indexStores:
-			for e.more() {
-				stores = append(stores, string(e.text()))
+		for ; kind == indexKeys && e.more(); n++ {
+			store, seq, key, id := e.uint(), e.uint(), e.text(), e.id()
+			if e.bad = e.bad || store >= uint64(len(stores)) || !x.has(seq); e.bad {
+				break
 			}
-		case indexKeys:
-			for ; e.more(); want-- {
-				store, seq, key, id := e.uint(), e.uint(), e.text(), e.id()
-				if e.bad = e.bad || store >= uint64(len(stores)) || !x.has(seq); e.bad {
-					break
-				}
-				name := unsafe.String(unsafe.SliceData(key), len(key)) // frames never change
-				if batch = append(batch, sequencer.Loaded{Store: stores[store], Key: name, Seq: seq, ID: id}); len(batch) == loadBatch || !e.more() {
-					do(batch)
-					batch = batch[:0]
-				}
-			}
+			name := unsafe.String(unsafe.SliceData(key), len(key)) // frames never change
+			batch = pass(append(batch, sequencer.Loaded{Store: stores[store], Key: name, Seq: seq, ID: id}), e, do)
 		}
-		if e.bad || want < 0 {
-			return x.damage("a frame with bad entries")
-		}
+		return n
+	})
+}
+
+// pass passes a batch on if it is full, or if e has no more entries, and returns what is left of it.
+func pass(batch []sequencer.Loaded, e *entries, do func([]sequencer.Loaded)) []sequencer.Loaded {
+	if len(batch) < loadBatch && e.more() {
+		return batch
 	}
-	return nil
+	do(batch)
+	return batch[:0]
 }
 
 // entries are the entries of a frame.

@@ -3,7 +3,6 @@ package file
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
@@ -13,13 +12,7 @@ import (
 // but keeps all changes in a temporary directory (os.TempDir), which may take as much room as the log's last
 // segment and its damaged files. Like Open, it needs the log for itself.
 func PlanRepair(ctx context.Context, path string) (report RecoveryReport, err error) {
-	if report, err = planRepair(ctx, path); err != nil {
-		return report, fmt.Errorf("file: plan the repair of log %s: %w", path, err)
-	}
-	return report, nil
-}
-
-func planRepair(ctx context.Context, path string) (report RecoveryReport, err error) {
+	defer wrap(&err, "plan the repair of log %s", path)
 	if _, err := os.Stat(path); err != nil {
 		return report, err
 	}

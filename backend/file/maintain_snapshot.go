@@ -3,8 +3,9 @@ package file
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
+	"io/fs"
+
+	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
@@ -13,25 +14,19 @@ import (
 // WriteSnapshot implements backend.Backend. It makes one compressed file of whole segments, through the one
 // that has the seq through, and removes them. It copies the blocks of an earlier snapshot as they are.
 // Writers, readers and followers go on meanwhile; Prune waits.
-func (l *Log) WriteSnapshot(ctx context.Context, through uint64) error {
-	if err := l.writeSnapshot(ctx, through); err != nil {
-		return fmt.Errorf("file: write snapshot: %w", err)
-	}
-	return nil
-}
-
-func (l *Log) writeSnapshot(ctx context.Context, through uint64) error {
+func (l *Log) WriteSnapshot(ctx context.Context, through uint64) (err error) {
+	defer wrap(&err, "write snapshot")
 	if err := l.maintain(ctx); err != nil {
 		return err
 	}
 	defer l.maintenance.Unlock()
 	s := l.state.Load()
-	if sealed := s.sealedThrough(); through == 0 || through > sealed {
+	if through == 0 {
+		through = s.last
+	}
+	if through > s.sealedThrough() {
 		if err := l.rollIfUsed(ctx); err != nil {
 			return err
-		}
-		if through == 0 {
-			through = max(s.last, sealed)
 		}
 	}
 	var old []*segment
@@ -72,30 +67,9 @@ func (l *Log) consolidate(ctx context.Context, old []*segment) error {
 
 // copyFrames copies the facts of a segment file.
 func (l *Log) copyFrames(ctx context.Context, f *format.File, w *replacement) error {
-	r, err := l.dir.open(f, 0, f.Size)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	var facts []backend.Fact
-	for {
-		if err := l.goOn(ctx); err != nil {
-			return err
-		}
-		body, err := r.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			facts, err = r.Parse(facts[:0], body)
-		}
-		if err == nil {
-			err = w.Add(body, facts)
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return l.dir.scan(ctx, f, func(body []byte, facts []backend.Fact, _ int64) error {
+		return errors.Join(w.Add(body, facts), l.goOn(ctx))
+	})
 }
 
 // copyBlocks copies the blocks of a snapshot as they are, with what its index says about them.
@@ -137,6 +111,19 @@ func (l *Log) copyBlocks(ctx context.Context, f *format.File, w *replacement) er
 		}
 		if err := w.CopyBlock(body, first); err != nil {
 			return err
+		}
+	}
+}
+
+// drop removes the files of segments that were replaced by one with another name.
+//
+//	unlink(segment), unlink(index)      if they are found again, Open removes them
+func (l *Log) drop(old []*segment) {
+	for _, s := range old {
+		for _, name := range []string{s.Name, s.Name + indexExt} {
+			if err := l.dir.fs.Remove(l.dir.join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				l.log.Warn("a file that does not belong to the log any more was not removed", zap.String("path", l.dir.join(name)), zap.Error(err))
+			}
 		}
 	}
 }

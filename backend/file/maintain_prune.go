@@ -3,8 +3,6 @@ package file
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -19,16 +17,9 @@ import (
 
 // Prune implements backend.Log. It replaces each file that has one of the facts, one after the other. Writers,
 // readers and followers go on meanwhile; WriteSnapshot waits. The horizon is not kept yet.
-func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (backend.PruneReport, error) {
-	wanted := slices.Sorted(seqs)
-	report, err := l.prune(ctx, slices.Compact(wanted))
-	if err != nil {
-		return report, fmt.Errorf("file: prune: %w", err)
-	}
-	return report, nil
-}
-
-func (l *Log) prune(ctx context.Context, wanted []uint64) (report backend.PruneReport, err error) {
+func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (report backend.PruneReport, err error) {
+	defer wrap(&err, "prune")
+	wanted := slices.Compact(slices.Sorted(seqs))
 	if err := l.maintain(ctx); err != nil {
 		return report, err
 	}
@@ -162,7 +153,6 @@ type filePruning struct {
 	drop  []uint64
 	count uint64
 	gone  map[name]uint64 // as in a pruning
-	facts []backend.Fact
 }
 
 // run replaces a segment, unless it has none of the facts.
@@ -174,49 +164,29 @@ func (p *filePruning) run(ctx context.Context, s *segment) (err error) {
 	if p.w, err = p.log.dir.replace(of); err != nil {
 		return err
 	}
-	if err = p.read(ctx, &s.File); err != nil || p.count == 0 {
+	if s.Snapshot {
+		err = p.copyBlocks(ctx, &s.File)
+	} else {
+		err = p.log.dir.scan(ctx, &s.File, func(body []byte, facts []backend.Fact, _ int64) error {
+			if body, facts = p.keep(body, facts); len(facts) > 0 {
+				if err := p.w.Add(body, facts); err != nil {
+					return err
+				}
+			}
+			return p.log.goOn(ctx)
+		})
+	}
+	if err != nil || p.count == 0 {
 		return errors.Join(err, p.w.discard())
 	}
 	_, err = p.w.finish(func(next *segment) { p.log.replace([]*segment{s}, next) })
 	return err
 }
 
-// read copies a file without the facts: a segment frame by frame, a snapshot block by block.
-func (p *filePruning) read(ctx context.Context, f *format.File) error {
-	r, err := p.log.dir.open(f, 0, f.Size)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	next, do := r.Next, p.segmentFrame
-	if f.Snapshot {
-		next, do = r.Raw, p.block
-	}
-	for {
-		body, err := next()
-		if err == io.EOF || err == nil && f.Snapshot && format.IsEnd(body) {
-			return nil
-		}
-		if err == nil {
-			err = p.log.goOn(ctx)
-		}
-		if err == nil && r.Offset() > 0 {
-			err = do(r.Reader, body)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// frame returns the facts of a frame that stay, and its body without the others.
-func (p *filePruning) frame(r *format.Reader, body []byte) ([]byte, []backend.Fact, error) {
-	var err error
-	if p.facts, err = r.Parse(p.facts[:0], body); err != nil {
-		return nil, nil, err
-	}
-	before := len(p.facts)
-	p.facts = slices.DeleteFunc(p.facts, func(f backend.Fact) bool {
+// keep returns what stays of a frame.
+func (p *filePruning) keep(body []byte, facts []backend.Fact) ([]byte, []backend.Fact) {
+	before := len(facts)
+	facts = slices.DeleteFunc(facts, func(f backend.Fact) bool {
 		_, drop := slices.BinarySearch(p.drop, f.Seq)
 		if drop {
 			p.count++
@@ -225,22 +195,37 @@ func (p *filePruning) frame(r *format.Reader, body []byte) ([]byte, []backend.Fa
 		}
 		return drop
 	})
-	if n := len(p.facts); n > 0 && n < before {
-		body = wire.AppendGroup(nil, p.facts)
+	if n := len(facts); n > 0 && n < before {
+		body = wire.AppendGroup(nil, facts)
 	}
-	return body, p.facts, nil
+	return body, facts
 }
 
-// segmentFrame copies a frame of a segment file.
-func (p *filePruning) segmentFrame(r *format.Reader, body []byte) error {
-	body, facts, err := p.frame(r, body)
-	if err != nil || len(facts) == 0 {
+// copyBlocks copies a snapshot without the facts.
+func (p *filePruning) copyBlocks(ctx context.Context, f *format.File) error {
+	r, err := p.log.dir.open(f, 0, f.Size)
+	if err != nil {
 		return err
 	}
-	return p.w.Add(body, facts)
+	defer r.Close()
+	for {
+		body, err := r.Raw()
+		if err == nil && format.IsEnd(body) {
+			return nil
+		}
+		if err == nil {
+			err = p.log.goOn(ctx)
+		}
+		if err == nil && r.Offset() > 0 {
+			err = p.block(r.Reader, body)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
-// block copies a block of a snapshot: as it is, if all its facts stay.
+// block copies a block: as it is, if all its facts stay.
 func (p *filePruning) block(r *format.Reader, compressed []byte) error {
 	before := p.count
 	frames, err := format.Decompress(compressed)
@@ -254,12 +239,12 @@ func (p *filePruning) block(r *format.Reader, compressed []byte) error {
 		if !ok {
 			return r.Damage("a block that holds more than frames")
 		}
-		body, facts, err := p.frame(r, body)
+		facts, err := r.Parse(nil, body)
 		if err != nil {
 			return err
 		}
-		if len(facts) > 0 {
-			bodies, all = append(bodies, body), append(all, slices.Clone(facts))
+		if body, facts = p.keep(body, facts); len(facts) > 0 {
+			bodies, all = append(bodies, body), append(all, facts)
 		}
 		frames = rest
 	}
