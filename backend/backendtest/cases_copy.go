@@ -15,6 +15,7 @@ func copyCases() []testCase {
 		{"copy-out-replay", 0, out, copyOutReplay},
 		{"copy-out-batch", batches, out, copyOutBatch},
 		{"copy-out-follow", 0, out, copyOutFollow},
+		{"copy-out-written", 0, out + " Written.Facts is the caller's to keep.", copyOutWritten},
 		{"copy-out-page", 0, out + " Page.Facts is the caller's to keep.", copyOutPage},
 	}
 }
@@ -166,4 +167,25 @@ func copyOutPage(h *harness) {
 		h.wantSame("the facts of pages that were kept, after those of other loops were overwritten,", factsOf(pages), log)
 		h.wantLog(b, log)
 	}
+}
+
+func copyOutWritten(h *harness) {
+	b := h.open()
+	var kept [][]backend.Written
+	var log []backend.Fact
+	for i := range 4 {
+		all := b.Write(h.ctx, ones(facts(3*i + 3)[3*i:])...)
+		log = append(log, clones(h.wantWritten(all))...)
+		kept = append(kept, all)
+	}
+	for i, all := range kept {
+		h.wantSame("verdicts that were kept", h.wantWritten(all), log[3*i:3*i+3])
+		for j := range all {
+			overwrite(all[j].Facts[0])
+			all[j].Facts[0] = backend.Fact{}
+			all[j] = backend.Written{}
+		}
+	}
+	h.wantLog(b, log)
+	h.wantSame("facts written again", h.wantWritten(b.Write(h.ctx, ones(facts(12))...)), log)
 }

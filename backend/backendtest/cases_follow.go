@@ -18,7 +18,7 @@ func followCases() []testCase {
 		{"follow-batch", batches, rule + "Facts of a batch come like any others.", followBatch},
 		{"follow-slow", 0, "A slow reader costs writers nothing: it is served from the log, not from a queue.", followSlow},
 		{"follow-resume", 0, "A Cursor is the only thing that loops resume by: Follow after the last fact's seq, or the last page's Through, yields what comes next.", followResume},
-		{"follow-anew", 0, "The rules of Replay for pairs hold: the sequence may be used several times, and a loop that is left is over.", followAnew},
+		{"follow-reuse", 0, "The rules of Replay for pairs hold: the sequence may be used several times, and a loop that is left is over.", followReuse},
 		{"follow-body", 0, "The rules of Replay for bodies hold: the body may call any method but Close, and no lock is held while it runs.", followBody},
 	}
 }
@@ -259,7 +259,7 @@ func followResume(h *harness) {
 	h.wantSame("what was followed by loops that were left and resumed", all, h.replay(b, 0))
 }
 
-func followAnew(h *harness) {
+func followReuse(h *harness) {
 	b := h.open()
 	log := h.write(b, facts(5)...)
 	again := followOf(h.ctx, b, from(log[0].Seq))

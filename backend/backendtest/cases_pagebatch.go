@@ -189,15 +189,18 @@ func pageBatchesFollow(h *harness) {
 	b := h.open()
 	before, in := h.mixed(b)
 	const n, size = 20, 5
+	ranges := []backend.Range{{}, from(before[700].Seq), from(0, "b", "store-1")} // store-1 has two facts of each batch
+	counts := []int{writers * n * size, writers * n * size, writers * n * 2}
 	var followers []*task
-	pages := make([][]backend.Page, 6)
+	pages := make([][]backend.Page, 2*len(ranges))
 	for i := range pages {
+		r := ranges[i%len(ranges)]
+		left := len(part(before, r)) + counts[i%len(ranges)]
 		followers = append(followers, h.start(func() error {
-			count := 0
-			return walkPages(followOf(h.ctx, b, from(0)), func(p backend.Page) bool {
+			return walkPages(followOf(h.ctx, b, r), func(p backend.Page) bool {
 				pages[i] = append(pages[i], p)
-				count += len(p.Facts)
-				return count < len(before)+writers*n*size
+				left -= len(p.Facts)
+				return left > 0
 			})
 		}))
 	}
@@ -208,8 +211,9 @@ func pageBatchesFollow(h *harness) {
 	log := h.replay(b, 0)
 	h.wantAll(log[len(before):], team.told)
 	for i := range pages {
-		h.wantSame("what was followed, compared with the log,", factsOf(pages[i]), log)
-		h.wantWhole("what was followed", pages[i], in)
+		r := ranges[i%len(ranges)]
+		h.wantSame("Follow "+rangeText(r), factsOf(pages[i]), part(log, r))
+		h.wantWhole("Follow "+rangeText(r), pages[i], in)
 	}
 }
 

@@ -32,20 +32,21 @@ type naive struct {
 
 // A disk is what a naive leaves behind when it is closed.
 type disk struct {
-	id      backend.LogID
-	mu      sync.Mutex
-	facts   []backend.Fact
-	batches map[uint64]int // by seq: the number of the fact's batch
-	batch   int            // the latest batch
-	ids     map[string]backend.Fact
-	latest  map[[2]string]string
-	last    uint64
-	time    time.Time
-	writes  uint64
-	visible int
-	saved   []backend.Fact // the log at its last snapshot
-	pruned  []backend.Fact
-	changed chan struct{} // closed, and replaced, by every change
+	id       backend.LogID
+	mu       sync.Mutex
+	facts    []backend.Fact
+	batches  map[uint64]int // by seq: the number of the fact's batch
+	batch    int            // the latest batch
+	ids      map[string]backend.Fact
+	latest   map[[2]string]string
+	last     uint64
+	time     time.Time
+	writes   uint64
+	visible  int
+	saved    []backend.Fact // the log at its last snapshot
+	pruned   []backend.Fact
+	verdicts []backend.Fact // memory of what Write returned, where the bug reuses it
+	changed  chan struct{}  // closed, and replaced, by every change
 }
 
 // naives returns an Opener of naives with the bug.
@@ -76,6 +77,8 @@ func (n *naive) reopened() {
 		n.facts = nil
 	case "reopen loses the last":
 		n.facts = n.facts[:max(0, len(n.facts)-1)]
+	case "reopen gets another identity":
+		n.id[0]++
 	case "reopen restarts seqs":
 		n.last = 0
 	case "reopen forgets IDs":
@@ -205,6 +208,9 @@ func (n *naive) Write(ctx context.Context, batches ...backend.Batch) []backend.W
 		return nil
 	}
 	all := make([]backend.Written, len(batches))
+	if n.bug == "verdicts are reused" {
+		defer n.reuse(all)
+	}
 	for i := range batches {
 		if n.bug == "writes the last batch first" {
 			i = len(batches) - 1 - i
@@ -224,6 +230,18 @@ func (n *naive) Write(ctx context.Context, batches ...backend.Batch) []backend.W
 		}
 	}
 	return all
+}
+
+// reuse keeps the facts of verdicts where the bug keeps all facts that it returns.
+func (n *naive) reuse(all []backend.Written) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.verdicts = n.verdicts[:0]
+	for i := range all {
+		at := len(n.verdicts)
+		n.verdicts = append(n.verdicts, all[i].Facts...)
+		all[i].Facts = n.verdicts[at:]
+	}
 }
 
 // writeBatch writes one batch.
