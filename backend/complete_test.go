@@ -190,10 +190,10 @@ func TestFollowPolls(t *testing.T) {
 		looks := func(replays int, pause time.Duration) {
 			t.Helper()
 			before := l.replays
-			time.Sleep(pause - 1)
+			time.Sleep(pause - time.Nanosecond)
 			synctest.Wait()
 			require.Equal(t, before, l.replays)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			require.Equal(t, before+replays, l.replays)
 		}

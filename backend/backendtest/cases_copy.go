@@ -20,7 +20,8 @@ func copyCases() []testCase {
 	}
 }
 
-// rich returns facts with bytes in every field that can share them, the last with nothing to fill in.
+// rich returns facts with bytes in every field that can share memory. The log has nothing to fill in for the
+// last one.
 func rich() []backend.Fact {
 	all := []backend.Fact{full("1"), full("2"), fact(0), full("3"), full("4")}
 	all[3].Key = "other"
@@ -55,7 +56,7 @@ func copyInBatch(h *harness) {
 		overwrite(given[i])
 		given[i] = backend.Fact{}
 	}
-	h.wantSame("the returned facts, after those given were overwritten", got, log)
+	h.wantSame("the returned facts, after the given facts were overwritten", got, log)
 	h.wantLog(b, log)
 }
 
@@ -164,7 +165,7 @@ func copyOutPage(h *harness) {
 		if err != nil {
 			h.Fatalf("a loop %s: %v", rangeText(l.r), err)
 		}
-		h.wantSame("the facts of pages that were kept, after those of other loops were overwritten,", factsOf(pages), log)
+		h.wantSame("the facts of pages that were kept, after the facts of other loops were overwritten,", factsOf(pages), log)
 		h.wantLog(b, log)
 	}
 }

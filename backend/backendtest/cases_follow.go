@@ -28,7 +28,7 @@ func (h *harness) startFollower(b backend.Log, r backend.Range, n int) (*task, *
 	var got []backend.Fact
 	return h.start(func() (err error) {
 		if got, err = take(followOf(h.ctx, b, r), n); err != nil {
-			err = fmt.Errorf("Follow %s: %w", rangeText(r), err)
+			err = fmt.Errorf("a Follow %s: %w", rangeText(r), err)
 		}
 		return err
 	}), &got
@@ -88,7 +88,7 @@ func followLive(h *harness) {
 	h.join(w.task)
 }
 
-// A watcher is a follower whose facts are asked for one by one.
+// A watcher is a follower that gives its facts one by one.
 type watcher struct {
 	*task
 	h    *harness
@@ -112,7 +112,7 @@ func (h *harness) watch(b backend.Log, n int) *watcher {
 	return w
 }
 
-// wantNext fails the case unless the facts, which were acknowledged, are those that come next.
+// wantNext fails the case unless the follower yields the facts, which were acknowledged, next.
 func (w *watcher) wantNext(facts []backend.Fact) {
 	w.h.Helper()
 	for _, want := range facts {
@@ -152,7 +152,7 @@ func followStores(h *harness) {
 	var tasks []*task
 	var got []*[]backend.Fact
 	for _, stores := range lists {
-		// Twice what is there now, since the second half is like the first.
+		// Twice the facts that are there now, since the second half is like the first.
 		r := backend.Range{Stores: stores}
 		t, facts := h.startFollower(b, r, 2*len(part(log, r)))
 		tasks, got = append(tasks, t), append(got, facts)

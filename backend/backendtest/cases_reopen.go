@@ -16,7 +16,7 @@ func reopenCases() []testCase {
 		{"reopen-seq", reopening, "Seq is above every earlier one, whenever the log was opened.", reopenSeq},
 		{"reopen-id", reopening, "An ID names one fact. A log remembers at least its latest 1,000,000 IDs, whenever it was opened.", reopenID},
 		{"reopen-causation", reopening, "Causation is the ID of the key's latest fact, whenever that was written.", reopenCausation},
-		{"reopen-transaction-time", reopening, "The log never gives a TransactionTime before that of an earlier fact, whenever it was opened.", reopenTransactionTime},
+		{"reopen-transaction-time", reopening, "The log never gives a TransactionTime before the time of an earlier fact, whenever it was opened.", reopenTransactionTime},
 		{"reopen-batch", reopening | batches, stays + "Batches stay whole, and expectations are checked against what stays.", reopenBatch},
 		{"reopen-snapshot", reopening, "WriteSnapshot never changes what Replay yields, also after the log is opened again.", reopenSnapshot},
 		{"reopen-pruned", reopening | pruning, "Prune removes the facts at the given seqs, durably, and leaves the seqs of the others as they are.", reopenPruned},
@@ -141,7 +141,7 @@ func reopenPruned(h *harness) {
 	h.wantLog(b, left)
 	left = append(left, h.write(b, fact(10))...) // its ID is forgotten, and so is fact 7, of the same key
 	if got := left[len(left)-1]; got.Seq <= log[11].Seq || got.Causation != fact(4).ID {
-		h.Fatalf("a pruned fact that was written anew after reopening got seq %d and causation %q, want one above %d and %q",
+		h.Fatalf("a pruned fact that was written again after reopening got seq %d and causation %q, want one above %d and %q",
 			got.Seq, got.Causation, log[11].Seq, fact(4).ID)
 	}
 	h.wantLog(h.reopen(b), left)
@@ -245,7 +245,7 @@ func reopenInFlight(h *harness) {
 	h.wantSame("what is left of the acknowledged facts after Close", log, all)
 }
 
-// closeWhileWriting closes b while writers write, and returns what they were told before that.
+// closeWhileWriting closes b while writers write, and returns the facts that were returned to each before that.
 func (h *harness) closeWhileWriting(b backend.Log) [][]backend.Fact {
 	h.Helper()
 	told := make([][]backend.Fact, writers)

@@ -17,7 +17,7 @@ func statsCases() []testCase {
 	}
 }
 
-// wantStats fails the case unless b's Stats are those of log, with last the highest seq given out.
+// wantStats fails the case unless b's Stats describe log, and last is the highest seq ever acknowledged.
 func (h *harness) wantStats(b backend.Log, log []backend.Fact, last uint64) {
 	h.Helper()
 	s := h.stats(b)
