@@ -155,6 +155,36 @@ func TestClientCertificates(t *testing.T) {
 	refused(s.dialTLS(client(stranger.keyed(t, "admin"))))
 }
 
+// TestReloadInVersion1: a subscription of version 1 can't be told that its client reads other stores. It goes on with
+// these, and ends only when the client may not read what it named, or nothing any more.
+func TestReloadInVersion1(t *testing.T) {
+	a := newAuthority(t)
+	file := newTokenFile(t, tasks)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, Heartbeat: 10 * time.Millisecond, TLS: &tls.Config{
+		Certificates: []tls.Certificate{a.keyed(t, "server")}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.pool()}})
+	subscribe := func(stores string) *peer {
+		p := s.dialTLS(&tls.Config{RootCAs: a.pool(), ServerName: "127.0.0.1", Certificates: []tls.Certificate{a.keyed(t, "tasks")}})
+		require.Equal(t, `{"ok":true}`, p.ask(`{"op":"subscribe","stores":%s}`, stores))
+		return p
+	}
+	all, named := subscribe(`[]`), subscribe(`["tasks"]`)
+	s.write(fact("notes", "n1"), fact("tasks", "t1"))
+	for _, p := range []*peer{all, named} {
+		require.Contains(t, p.next(), `"id":"t1"`)
+	}
+	file.reload(entry("tasks", []string{"notes"}, nil, false))
+	s.write(fact("tasks", "t2"), fact("notes", "n2"))
+	require.Contains(t, all.next(), `"id":"n2"`)
+	named.requireEnd()
+	file.reload(admin)
+	s.write(fact("notes", "n3"))
+	all.requireEnd()
+	eventually(t, "each end is counted", func() bool {
+		errs := s.Metrics().Errors
+		return errs["access_changed"] == 1 && errs["unauthenticated"] == 1
+	})
+}
+
 // TestSlowHandshake ends connections that do not come to a handshake's end.
 func TestSlowHandshake(t *testing.T) {
 	serverTLS, _ := tlsPair(t)

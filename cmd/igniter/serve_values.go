@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"sync"
-	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/server/web"
@@ -14,7 +12,7 @@ import (
 // An engineValues reads values for HTTP from an engine over the log. The first request opens the engine, and the first
 // request for a store loads it; from then on the store's facts are kept in memory.
 type engineValues struct {
-	log  backend.Backend
+	log  backend.Log
 	life context.Context // of the engine
 	end  context.CancelFunc
 
@@ -25,10 +23,9 @@ type engineValues struct {
 
 // An openedEngine is an engine that is open or being opened.
 type openedEngine struct {
-	done    chan struct{} // closed once engine and err are set
-	engine  *store.Engine // nil: it can't be opened
-	err     error         // why it can't
-	settled uint64        // facts through this seq are shown or were pruned; guarded by engineValues.mu
+	done   chan struct{} // closed once engine and err are set
+	engine *store.Engine // nil: it can't be opened
+	err    error         // why it can't
 }
 
 // over reports whether the engine has failed, so that another must be opened.
@@ -41,7 +38,7 @@ func (o *openedEngine) over() bool {
 	}
 }
 
-func newEngineValues(log backend.Backend) *engineValues {
+func newEngineValues(log backend.Log) *engineValues {
 	v := &engineValues{log: log}
 	v.life, v.end = context.WithCancel(context.Background())
 	return v
@@ -49,25 +46,25 @@ func newEngineValues(log backend.Backend) *engineValues {
 
 // Get implements web.Values.
 func (v *engineValues) Get(ctx context.Context, name, key string, at web.Moment) (backend.Fact, bool, error) {
-	o, err := v.open(ctx)
+	e, err := v.open(ctx)
 	if err == nil {
-		err = o.engine.Load(ctx, name)
+		err = e.Load(ctx, name)
 	}
 	if err == nil {
-		err = v.catchUp(ctx, o)
+		err = e.Sync(ctx)
 	}
 	if err != nil {
 		return backend.Fact{}, false, err
 	}
-	r, ok := o.engine.GetAt(name, key, store.Moment{Seq: at.Seq, Time: at.Time, Valid: at.Valid})
-	if !ok {
-		return backend.Fact{}, false, nil
+	r, ok, err := e.GetAt(ctx, name, key, store.Moment{Seq: at.Seq, Time: at.Time, Valid: at.Valid})
+	if !ok || err != nil {
+		return backend.Fact{}, false, err
 	}
 	return r.Fact(), true, nil
 }
 
 // open returns the engine. It opens one if there is none, or if the last one has failed.
-func (v *engineValues) open(ctx context.Context) (*openedEngine, error) {
+func (v *engineValues) open(ctx context.Context) (*store.Engine, error) {
 	v.mu.Lock()
 	if v.closed {
 		v.mu.Unlock()
@@ -82,48 +79,16 @@ func (v *engineValues) open(ctx context.Context) (*openedEngine, error) {
 		v.current = o
 		go func() {
 			defer close(o.done)
-			stats, _ := backend.StatsOf(v.life, v.log) // a log without Stats is not waited for either
-			o.settled = stats.LastSeq
 			o.engine, o.err = store.Open(v.life, v.log, store.Options{Stores: []string{}})
 		}()
 	}
 	v.mu.Unlock()
 	select {
 	case <-o.done:
-		return o, o.err
+		return o.engine, o.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-// freshness is how long a request waits for the engine to show facts acknowledged before the request.
-const freshness = 5 * time.Second
-
-// catchUp waits until the engine shows all that was acknowledged before the call.
-func (v *engineValues) catchUp(ctx context.Context, o *openedEngine) error {
-	stats, err := backend.StatsOf(ctx, v.log)
-	if err != nil {
-		if errors.Is(err, errors.ErrUnsupported) {
-			return nil
-		}
-		return err
-	}
-	v.mu.Lock()
-	settled := o.settled
-	v.mu.Unlock()
-	if stats.LastSeq <= settled {
-		return nil
-	}
-	within, cancel := context.WithTimeout(ctx, freshness)
-	defer cancel()
-	// Facts that are not shown by then were pruned before the engine saw them.
-	if err := o.engine.WaitFor(within, stats.LastSeq); err != nil && ctx.Err() != nil {
-		return err
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	o.settled = max(o.settled, stats.LastSeq)
-	return nil
 }
 
 // close closes the engine. It must be called when no request is under way any more.

@@ -15,6 +15,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server/web"
+	"github.com/igniter-store/igniter/store"
 )
 
 // A valuesLog is a log in memory that notes which stores are read from it, and that can be made to end a Follow.
@@ -27,20 +28,18 @@ type valuesLog struct {
 	stores []string
 }
 
-func (l *valuesLog) ReplayStores(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
+func (l *valuesLog) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
 	l.mu.Lock()
-	l.stores = append(l.stores, stores...)
+	l.stores = append(l.stores, r.Stores...)
 	l.mu.Unlock()
-	return backend.ReplayStores(ctx, struct{ backend.Backend }{l.Log}, after, stores...)
+	return l.Log.Replay(ctx, r)
 }
 
-func (l *valuesLog) Follow(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
+func (l *valuesLog) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
 		within, cancel := context.WithCancel(ctx)
-		defer cancel()
 		ended := make(chan struct{})
-		defer func() { <-ended }()
-		defer cancel()
+		defer func() { cancel(); <-ended }()
 		go func() {
 			defer close(ended)
 			select {
@@ -49,11 +48,11 @@ func (l *valuesLog) Follow(ctx context.Context, after uint64, stores ...string) 
 			case <-within.Done():
 			}
 		}()
-		for f, err := range l.Log.Follow(within, after, stores...) {
+		for page, err := range l.Log.Follow(within, r) {
 			if err != nil && ctx.Err() == nil {
 				err = l.failed
 			}
-			if !yield(f, err) {
+			if !yield(page, err) {
 				return
 			}
 		}
@@ -125,14 +124,14 @@ func TestValuesLoadStores(t *testing.T) {
 	}
 	_, _, err := x.Get(t.Context(), strings.Repeat("x", 300), "k", web.Moment{})
 	require.ErrorIs(t, err, backend.ErrInvalid)
-	require.Equal(t, []string{"b", "a"}, slices.DeleteFunc(x.log.stores, func(store string) bool { return len(store) > 1 }))
+	require.Equal(t, []string{"b", "a"}, slices.DeleteFunc(x.log.stores, func(name string) bool { return name == store.CompactionStore }))
 }
 
 // TestValuesPruned: facts at the log's end that are pruned before they are read are not waited for.
 func TestValuesPruned(t *testing.T) {
 	x := newValuesTest(t)
 	x.write("a", "1")
-	_, err := x.log.Prune(t.Context(), slices.Values([]uint64{x.write("a", "2").Seq}))
+	_, err := x.log.Prune(t.Context(), slices.Values([]uint64{x.write("a", "2").Seq}), backend.Horizon{})
 	require.NoError(t, err)
 	x.requireValue("1", "a", web.Moment{})
 }

@@ -2,5 +2,6 @@
 //
 // A client shows a [Credential]: a token, a certificate, both or nothing. A [Policy] turns it into a [Grant], which
 // names the stores that the client may read and write. [Tokens] and [Certificate] are read from files, which may
-// change while the server runs; a [Session] notices that and looks its grant up again.
+// change while the server runs; a [Session], and
+// a [Reading] of the log, notice that and look the grant up again.
 package auth

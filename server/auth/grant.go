@@ -24,10 +24,8 @@ type stores struct {
 }
 
 func newStores(names []string) stores {
-	if names == nil {
-		names = []string{}
-	}
-	return stores{all: slices.Contains(names, "*"), names: names}
+	sorted := slices.Compact(slices.Sorted(slices.Values(names)))
+	return stores{all: slices.Contains(sorted, "*"), names: sorted}
 }
 
 func (s *stores) has(name string) bool { return s.all || slices.Contains(s.names, name) }
@@ -53,7 +51,7 @@ func (g *Grant) MayAdmin(what string) error {
 
 // Readable returns which stores the client reads that asks for some (nil: for all): nil stands for all stores, an empty
 // list for none. Asking by name for a store that it may not read is backend.ErrForbidden. The result is shared and must
-// not be modified.
+// not be modified; it is sorted unless asked is given.
 func (g *Grant) Readable(asked []string) ([]string, error) {
 	for _, name := range asked {
 		if !g.read.has(name) {
@@ -65,6 +63,8 @@ func (g *Grant) Readable(asked []string) ([]string, error) {
 		return asked, nil
 	case g.read.all:
 		return nil, nil
+	case g.read.names == nil:
+		return []string{}, nil // not nil, which is all
 	}
 	return g.read.names, nil
 }

@@ -186,3 +186,60 @@ func TestSession(t *testing.T) {
 	require.False(t, open.Refresh())
 	require.NoError(t, open.Err)
 }
+
+// TestReading: a loop over the log learns that its client reads other stores than before, or nothing any more.
+func TestReading(t *testing.T) {
+	token, entry := newToken("t", []string{"b", "a", "b"}, nil, false)
+	for name, x := range map[string]struct {
+		asked, reads []string // from the beginning
+		granted      []string // by the reload; nil: the token is gone
+		want         []string // read then
+		err          error    // nil: nothing has changed
+	}{
+		"all, as before":       {nil, []string{"a", "b"}, []string{"a", "b"}, []string{"a", "b"}, nil},
+		"all, in other order":  {nil, []string{"a", "b"}, []string{"b", "b", "a"}, []string{"a", "b"}, nil},
+		"all, more":            {nil, []string{"a", "b"}, []string{"a", "b", "c"}, []string{"a", "b", "c"}, backend.ErrAccessChanged},
+		"all, less":            {nil, []string{"a", "b"}, []string{"a"}, []string{"a"}, backend.ErrAccessChanged},
+		"all, everything":      {nil, []string{"a", "b"}, []string{"*"}, nil, backend.ErrAccessChanged},
+		"all, nothing":         {nil, []string{"a", "b"}, []string{}, []string{}, backend.ErrAccessChanged},
+		"all, token gone":      {nil, []string{"a", "b"}, nil, []string{"a", "b"}, backend.ErrUnauthenticated},
+		"one, more":            {[]string{"a"}, []string{"a"}, []string{"*"}, []string{"a"}, nil},
+		"one, without another": {[]string{"a"}, []string{"a"}, []string{"a"}, []string{"a"}, nil},
+		"one, without it":      {[]string{"a"}, []string{"a"}, []string{"b"}, []string{}, backend.ErrForbidden},
+		"none, less":           {[]string{}, []string{}, []string{"a"}, []string{}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := newTokenFile(t, entry)
+			s := auth.Policy{Tokens: file.Tokens}.Session(auth.CredentialOf(token, nil))
+			r, err := s.Read(x.asked)
+			require.NoError(t, err)
+			require.Equal(t, x.reads, r.Stores)
+			require.NoError(t, r.Refresh())
+			if x.granted == nil {
+				file.reload([]auth.TokenEntry{}...)
+			} else {
+				next := entry
+				next.Read = x.granted
+				file.reload(next)
+			}
+			err = r.Refresh()
+			require.Equal(t, x.want, r.Stores)
+			if x.err == nil {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, x.err)
+			if x.err == backend.ErrForbidden {
+				require.ErrorIs(t, err, backend.ErrAccessChanged, "other loops may go on")
+			} else {
+				require.NotErrorIs(t, err, backend.ErrForbidden)
+			}
+		})
+	}
+	s := auth.Policy{Certificates: true}.Session(auth.Credential{})
+	_, err := s.Read([]string{"a"})
+	require.ErrorIs(t, err, backend.ErrForbidden)
+	r, err := s.Read(nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{}, r.Stores, "nothing, not all")
+}

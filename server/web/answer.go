@@ -103,7 +103,7 @@ func statusOf(err error) int {
 		status int
 	}{
 		{backend.ErrUnauthenticated, http.StatusUnauthorized}, {backend.ErrForbidden, http.StatusForbidden},
-		{backend.ErrInvalid, http.StatusBadRequest}, {errors.ErrUnsupported, http.StatusNotImplemented},
+		{backend.ErrInvalid, http.StatusBadRequest}, {backend.ErrDiverged, http.StatusConflict}, {errors.ErrUnsupported, http.StatusNotImplemented},
 		{backend.ErrUnavailable, http.StatusServiceUnavailable}, {backend.ErrClosed, http.StatusServiceUnavailable},
 		{context.Canceled, http.StatusServiceUnavailable}, {context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {

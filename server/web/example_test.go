@@ -28,7 +28,7 @@ func Example() {
 
 	facts := memory.New(memory.Options{}) // which may take a while with others
 	s := server.New(facts, server.Options{})
-	h.Attach(s, facts, values{facts}) // values reads from an engine of package store
+	h.Attach(s, facts, values{facts}) // values reads values by key, as an engine of package store can
 	if _, err := facts.WriteFact(ctx, backend.Fact{ID: "1", Store: "tasks", Key: "milk", Value: []byte(`{"title":"Buy milk"}`)}); err != nil {
 		log.Fatal(err)
 	}

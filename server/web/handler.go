@@ -25,7 +25,7 @@ type Handler struct {
 // An attachment is what Attach was given.
 type attachment struct {
 	server *server.Server
-	log    backend.Backend
+	log    backend.Log
 	values Values
 }
 
@@ -44,7 +44,7 @@ func New(opts Options) *Handler {
 
 // Attach gives the Handler the server, its log, and what reads values by key; if that is nil, requests for keys are
 // answered with 404. All of them must outlive the Handler.
-func (h *Handler) Attach(s *server.Server, log backend.Backend, values Values) {
+func (h *Handler) Attach(s *server.Server, log backend.Log, values Values) {
 	h.current.Store(&attachment{s, log, values})
 }
 

@@ -54,6 +54,18 @@ func seqParameter(name, text string) (seq uint64, ok bool, err error) {
 	return seq, true, nil
 }
 
+// cursorParameter parses a cursor; zero if text is empty.
+func cursorParameter(name, text string) (backend.Cursor, error) {
+	if text == "" {
+		return backend.Cursor{}, nil
+	}
+	c, err := backend.ParseCursor(text)
+	if err != nil {
+		return c, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%q is neither a seq nor a seq and a log, such as 51233@0197c0de-…", text)}
+	}
+	return c, nil
+}
+
 // momentParameters parses the parameters that say as of when to read.
 func momentParameters(r *http.Request) (at Moment, err error) {
 	given, err := parameters(r, "as_of", "at_seq", "valid_at")

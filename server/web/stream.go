@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -80,6 +81,14 @@ func (s *stream) flush() error {
 func (s *stream) cut(err error) error {
 	if s.begun {
 		return errBegun{err}
+	}
+	return err
+}
+
+// reason returns why a loop over the log ended with err: the cause of ctx, if ctx is done.
+func reason(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
 	}
 	return err
 }
