@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -26,11 +25,9 @@ type DerivationError = store.DerivationError
 // another write changes a key first, the rule is called again, so it may be called several times; it
 // may read the Store, and must not write.
 func (s *source[T]) Derive(name string, version int, rule func(ctx context.Context, source Record[T]) (Derived, error)) error {
-	var err error
-	if rule == nil {
-		err = &backend.InvalidError{Field: "rule", Reason: "nil"}
-	} else {
-		err = s.store.engine.AddRule(store.Rule{Name: name, Version: version, Source: s.name, Derive: func(ctx context.Context, found store.Record) (store.Derived, error) {
+	r := store.Rule{Name: name, Version: version, Source: s.name}
+	if rule != nil { // the engine reports nil
+		r.Derive = func(ctx context.Context, found store.Record) (store.Derived, error) {
 			source, err := decode[T](found)
 			if err != nil {
 				return store.Derived{}, err
@@ -40,9 +37,9 @@ func (s *source[T]) Derive(name string, version int, rule func(ctx context.Conte
 				return store.Derived{}, err
 			}
 			return s.store.derived(ctx, made)
-		}})
+		}
 	}
-	if err != nil {
+	if err := s.store.engine.AddRule(r); err != nil {
 		return fmt.Errorf("companion: rule %q of store %q: %w", name, s.name, err)
 	}
 	return nil

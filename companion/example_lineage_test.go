@@ -35,7 +35,7 @@ func ExampleStore_VerifyLineage() {
 	// Output:
 	// 2 facts <nil>
 	// true
-	// companion: store: lineage: store: not found: fact "unheard of"
+	// store: lineage: store: not found: fact "unheard of"
 }
 
 // Who wrote what when, without the values.

@@ -26,15 +26,13 @@ type Facts[T any] interface{ facts() *source[T] }
 func NewFold[S, T any](from Facts[T], initial S, step func(state S, r Record[T]) S) *Fold[S] {
 	of := from.facts()
 	return &Fold[S]{store.NewFold(of.store.engine, foldState[S]{state: initial}, func(state foldState[S], found store.Record) foldState[S] {
-		if state.err != nil {
-			return state
+		var r Record[T]
+		if state.err == nil {
+			r, state.err = decode[T](found)
 		}
-		r, err := decode[T](found)
-		if err != nil {
-			state.err = err
-			return state
+		if state.err == nil {
+			state.state = step(state.state, r)
 		}
-		state.state = step(state.state, r)
 		return state
 	}, of.name)}
 }

@@ -61,8 +61,6 @@ type Options struct {
 	Logger *zap.Logger `json:"-" yaml:"-"`
 }
 
-const defaultBackend = "memory"
-
 func (o Options) config() backend.Config {
 	return backend.Config{
 		Path: o.Path, Address: o.Address, Transport: o.Transport, TLS: o.TLS, Token: o.Token, Settings: o.Settings, Logger: o.Logger,

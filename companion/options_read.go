@@ -5,17 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/token"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
@@ -42,29 +42,18 @@ func (o *Options) parse(text []byte) error {
 	if json.Valid(text) { // almost all JSON is YAML too, but not quite all
 		return o.UnmarshalJSON(text)
 	}
-	if err := yaml.Unmarshal(text, o); err != nil { // reads the first document
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(o); err != nil && err != io.EOF {
 		return err
 	}
-	begun, ended, directive := false, false, false // of the first document
-	for _, t := range lexer.Tokenize(string(text)) {
-		switch t.Type {
-		case token.CommentType:
-		case token.DirectiveType:
-			directive = true
-		case token.DocumentHeaderType:
-			ended = ended || begun && !directive
-			begun, directive = true, false
-		case token.DocumentEndType:
-			ended = true
-		default:
-			if ended {
-				return errors.New("more than one YAML document")
-			}
-			begun = true
-		}
+	var more any // the decoder ends at an empty document, so markers are counted too
+	if d.Decode(&more) != io.EOF || len(documentMarker.FindAllIndex(text, 2)) > 1 {
+		return errors.New("more than one YAML document")
 	}
 	return nil
 }
+
+var documentMarker = regexp.MustCompile(`(^|[\r\n])---`)
 
 // UnmarshalJSON reads Options strictly. As everywhere in JSON, null says nothing.
 func (o *Options) UnmarshalJSON(text []byte) error {

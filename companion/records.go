@@ -42,17 +42,17 @@ func (r *Records[T]) Get(ctx context.Context, key string) (Record[T], error) {
 
 // GetAt returns the record of key as of m, or ErrNotFound.
 func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T], error) {
-	err := ctx.Err()
+	found, ok, err := r.store.engine.GetAt(ctx, r.name, key, m)
 	if err == nil {
-		found, ok, failed := r.store.engine.GetAt(ctx, r.name, key, m)
-		if ok {
-			return decode[T](found)
-		}
-		if err = failed; err == nil {
-			err = ErrNotFound
-		}
+		err = ctx.Err()
 	}
-	return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
+	if err == nil && !ok {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
+	}
+	return decode[T](found)
 }
 
 // List yields the records that q asks for; Query{} is all current ones, in the order in which their

@@ -313,11 +313,11 @@ func TestDeclarationErrorsNameTheStore(t *testing.T) {
 	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	for want, err := range map[string]error{
-		`companion: retain store "tasks": backend: invalid versions`:        tasks.Retain(companion.Retention{Versions: -1}),
-		`companion: retain store "notes": backend: invalid events`:          notes.Retain(0),
-		`companion: upcast store "tasks": backend: invalid steps[0]`:        tasks.Upcast(nil),
-		`companion: rule "r" of store "notes": backend: invalid rule: nil`:  notes.Derive("r", 1, nil),
-		`companion: rule "" of store "tasks": backend: invalid name: a rul`: tasks.Derive("", 1, func(context.Context, companion.Record[Task]) (d companion.Derived, err error) { return d, err }),
+		`companion: retain store "tasks": backend: invalid versions`:          tasks.Retain(companion.Retention{Versions: -1}),
+		`companion: retain store "notes": backend: invalid events`:            notes.Retain(0),
+		`companion: upcast store "tasks": backend: invalid steps[0]`:          tasks.Upcast(nil),
+		`companion: rule "r" of store "notes": backend: invalid rule: "r" ha`: notes.Derive("r", 1, nil),
+		`companion: rule "" of store "tasks": backend: invalid name: a rul`:   tasks.Derive("", 1, func(context.Context, companion.Record[Task]) (d companion.Derived, err error) { return d, err }),
 	} {
 		require.ErrorIs(t, err, companion.ErrInvalid)
 		require.ErrorContains(t, err, want)

@@ -60,19 +60,19 @@ func (r *Relation[O, M]) Many(ctx context.Context, key string, m Moment) iter.Se
 
 // One returns the record that of belongs to as of m, or ErrNotFound. of may be of any time.
 func (r *Relation[O, M]) One(ctx context.Context, of Record[M], m Moment) (Record[O], error) {
-	err := ctx.Err()
-	if err == nil {
-		var found store.Record
-		found, _, err = r.many.store.engine.GetAt(ctx, r.many.name, of.Key, AsOf(of.Seq))
-		if err == nil && found.Seq() == of.Seq {
-			var ok bool
-			if found, ok, err = r.relation.One(ctx, found, m); ok {
-				return decode[O](found)
-			}
-		}
-		if err == nil {
-			err = ErrNotFound
-		}
+	found, _, err := r.many.store.engine.GetAt(ctx, r.many.name, of.Key, AsOf(of.Seq))
+	belongs := err == nil && found.Seq() == of.Seq // else it was pruned
+	if belongs {
+		found, belongs, err = r.relation.One(ctx, found, m)
 	}
-	return Record[O]{}, fmt.Errorf("companion: get what key %q in store %q belongs to: %w", of.Key, r.many.name, err)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil && !belongs {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Record[O]{}, fmt.Errorf("companion: get what key %q in store %q belongs to: %w", of.Key, r.many.name, err)
+	}
+	return decode[O](found)
 }

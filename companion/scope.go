@@ -90,17 +90,8 @@ type ScopeEvent[T any] struct {
 //	for record, err := range scope.List(ctx, companion.Query{At: companion.AsOf(head)}) { … }
 //	for event, err := range scope.Watch(ctx, head) { … }
 func (s *Scope[T]) Watch(ctx context.Context, after uint64) iter.Seq2[ScopeEvent[T], error] {
-	return func(yield func(ScopeEvent[T], error) bool) {
-		for found, err := range s.scope.Watch(ctx, after) {
-			event := ScopeEvent[T]{Transition: found.Transition}
-			if err != nil {
-				err = s.of.readError(err)
-			} else {
-				event.Record, err = decode[T](found.Record)
-			}
-			if !yield(event, err) || err != nil {
-				return
-			}
-		}
-	}
+	return decoded(ctx, &s.of.source, s.scope.Watch(ctx, after), func(found store.ScopeEvent) (ScopeEvent[T], error) {
+		record, err := decode[T](found.Record)
+		return ScopeEvent[T]{found.Transition, record}, err
+	})
 }

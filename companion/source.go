@@ -38,25 +38,30 @@ func newSource[T any](s *Store, name string) (source[T], error) {
 // facts makes Records and Events Facts.
 func (s *source[T]) facts() *source[T] { return s }
 
-// typed decodes records of the source. It ends with the first error: the engine's, ctx's, or that of a value
-// that is no T.
+// typed decodes records of the source.
 func (s *source[T]) typed(ctx context.Context, records iter.Seq2[store.Record, error]) iter.Seq2[Record[T], error] {
-	return func(yield func(Record[T], error) bool) {
-		if err := ctx.Err(); err != nil { // also if there is nothing to yield
-			yield(Record[T]{}, s.readError(err))
+	return decoded(ctx, s, records, decode[T])
+}
+
+// decoded decodes what the engine yields of a source. It ends with the first error, the engine's, ctx's or
+// decode's, and reports a ctx that is done also if there is nothing to yield.
+func decoded[T, From, To any](ctx context.Context, s *source[T], all iter.Seq2[From, error], decode func(From) (To, error)) iter.Seq2[To, error] {
+	return func(yield func(To, error) bool) {
+		var none To
+		if err := ctx.Err(); err != nil {
+			yield(none, s.readError(err))
 			return
 		}
-		for found, err := range records {
-			var record Record[T]
+		for found, err := range all {
 			if err == nil {
 				err = ctx.Err()
 			}
 			if err != nil {
-				err = s.readError(err)
-			} else {
-				record, err = decode[T](found)
+				yield(none, s.readError(err))
+				return
 			}
-			if !yield(record, err) || err != nil {
+			to, err := decode(found)
+			if !yield(to, err) || err != nil {
 				return
 			}
 		}

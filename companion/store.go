@@ -1,6 +1,7 @@
 package companion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,7 @@ type Store struct {
 // Open opens the backend that opts name, reads its log, and returns a Store over it. ctx is for
 // the call. Close the Store when done.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	name := opts.Backend
-	if name == "" {
-		name = defaultBackend
-	}
-	b, err := backend.Open(ctx, name, opts.config())
+	b, err := backend.Open(ctx, cmp.Or(opts.Backend, "memory"), opts.config())
 	if err != nil {
 		return nil, fmt.Errorf("companion: open: %w", err)
 	}
@@ -42,14 +39,13 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 // New reads the log of b and returns a Store over it, whose Close leaves b open. Options for opening a
 // backend must not be set.
 func New(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
-	var invalid *backend.InvalidError
-	switch err := opts.config().Only(""); {
-	case opts.Backend != "":
-		invalid = &backend.InvalidError{Field: "backend", Reason: "New is given an open backend and opens none by name"}
-	case errors.As(err, &invalid):
-		invalid.Reason = "it is for opening a backend, and New is given an open one"
+	err := opts.config().Only("")
+	if opts.Backend != "" {
+		err = &backend.InvalidError{Field: "backend"}
 	}
-	if invalid != nil {
+	var invalid *backend.InvalidError
+	if errors.As(err, &invalid) {
+		invalid.Reason = "it is for opening a backend, and New is given an open one"
 		return nil, fmt.Errorf("companion: new: %w", invalid)
 	}
 	return over(ctx, b, opts)
@@ -146,11 +142,7 @@ func (s *Store) WaitFor(ctx context.Context, seq uint64) error { return s.engine
 // does not hold the fact or what led to it, and the log may have that, it is ErrDropped: see
 // Options.KeepVersions and Options.Stores.
 func (s *Store) Lineage(id string) (Lineage, error) {
-	l, err := s.engine.Lineage(id)
-	if err != nil {
-		return Lineage{}, fmt.Errorf("companion: %w", err)
-	}
-	return l, nil
+	return s.engine.Lineage(id)
 }
 
 // VerifyLineage checks a lineage against the log; what does not hold is backend.ErrCorrupt.
