@@ -59,7 +59,7 @@ func requireMetrics(t *testing.T, text string) int {
 	require.NoError(t, err)
 	names := regexp.MustCompile(`igniter_[a-z_]+`).FindAllString(text, -1)
 	for _, name := range names {
-		require.Contains(t, string(source), `desc("`+strings.TrimSuffix(strings.TrimPrefix(name, "igniter_"), "_bucket")+`"`)
+		require.Contains(t, string(source), `("`+strings.TrimSuffix(strings.TrimPrefix(name, "igniter_"), "_bucket")+`", "`)
 	}
 	return len(names)
 }
