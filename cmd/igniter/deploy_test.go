@@ -25,7 +25,7 @@ func TestExampleConfig(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/var/lib/igniter/log", v.String("path"))
 	require.Len(t, v.Strings("listen"), 2)
-	require.Equal(t, 16<<20, v.Size("max_frame"))
+	require.Equal(t, 16<<20, v.Int("max_frame"))
 }
 
 // TestDashboard asks for no metric that there is not.
