@@ -34,11 +34,8 @@ writing and reading. A server asks for a token with admin.`,
   igniter compact deliveries --keep 90d --events --address 127.0.0.1:7400 --yes`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, stores []string) error {
-			switch {
-			case rule.Events && rule.Window == 0:
+			if rule.Events && rule.Window == 0 {
 				return usage("--events goes with --keep and a time such as 90d")
-			case slices.Contains(stores, store.CompactionStore):
-				return usage("%s can't be compacted", store.CompactionStore)
 			}
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
 				e, err := a.openEngine(cmd.Context(), log, append(stores, store.CompactionStore)...)
@@ -52,7 +49,7 @@ writing and reading. A server asks for a token with admin.`,
 						fmt.Fprintf(a.err, "igniter: the log has no store %q; igniter list shows the stores\n", name)
 					}
 					if err := e.Retain(name, rule); err != nil {
-						return err
+						return commandError{err, 2, ""}
 					}
 				}
 				return a.compact(cmd.Context(), e)

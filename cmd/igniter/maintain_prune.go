@@ -18,9 +18,9 @@ func (a *app) pruneCommand() *cobra.Command {
 		Use:   "prune",
 		Short: "Remove facts permanently",
 		Long: `Removes facts from the log, durably: facts with some seqs, or all facts of a store or of a key, past and present. It
-shows how many facts it would remove, and removes them with --yes. Only a backup made before has removed facts. Others go
-on writing and reading. A server asks for a token with admin. Programs that hold the log in memory keep the facts until
-they open it again.
+shows how many facts it would remove, and removes them with --yes. Removed facts are only in backups that were
+made before. Others go on writing and reading. A server asks for a token with admin. Programs that hold the log in memory
+keep the facts until they open it again.
 
 To keep current values and remove old ones, use igniter compact.`,
 		Example: `  igniter prune --path ./log --store people --key ana

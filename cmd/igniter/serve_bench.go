@@ -35,9 +35,8 @@ func (a *app) benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure how fast a log is",
 		Long: `Writes facts from several writers at once, reads them back, and shows how fast that was and how long each write took:
-in a directory, on a server, or by default in memory. The facts stay in the log, in the store igniter-bench, so that the
-log must hold no facts, unless --yes is given. Do not trust the figures of a machine that does other work at the same
-time.`,
+in a directory, on a server, or by default in memory. The facts stay in the log, in the store igniter-bench: without
+--yes, the log must be empty. Figures of a machine that does other work at the same time mean little.`,
 		Example: `  igniter bench --path /var/tmp/bench --writers 16
   igniter bench --address 127.0.0.1:7400 --batch 100 --duration 30s --yes`,
 		Args: cobra.NoArgs,

@@ -15,7 +15,7 @@ func (a *app) configCommand() *cobra.Command {
 		Use:   "config",
 		Short: "Show the settings and where each comes from",
 		Long: `Shows every setting, its value, and where that comes from: a flag, a variable, the file, or the default. Secrets are
-masked. It fails if a command with the same flags, variables and file would fail.`,
+masked. It fails where a command with the same flags, variables and file would fail.`,
 		Example: `  igniter config --config /etc/igniter/igniter.yaml
   igniter config --given --json`,
 		Args: cobra.NoArgs,
