@@ -28,7 +28,7 @@ func TestExampleConfig(t *testing.T) {
 	require.Equal(t, 16<<20, v.Int("max_frame"))
 }
 
-// TestDashboard asks for no metric that there is not.
+// TestDashboard requires that the metrics of the dashboard and of the page for operators exist.
 func TestDashboard(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(deploy, "grafana.json"))
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestDashboard(t *testing.T) {
 	require.GreaterOrEqual(t, requireMetrics(t, string(page)), 7)
 }
 
-// requireMetrics expects that there are the metrics that a text names, and returns how often it does.
+// requireMetrics requires that the metrics in a text exist, and returns how many there are.
 func requireMetrics(t *testing.T, text string) int {
 	source, err := os.ReadFile("internal/metrics/collector.go")
 	require.NoError(t, err)

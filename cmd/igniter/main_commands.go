@@ -82,7 +82,7 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 	return root
 }
 
-// prepare makes a command note that it has started, and explain itself if it gets too many arguments or too few.
+// prepare makes a command note that it has started, and show its usage if its arguments are wrong.
 func (a *app) prepare(c *cobra.Command) {
 	run, check := c.RunE, c.Args
 	c.RunE = func(cmd *cobra.Command, given []string) error {
@@ -128,7 +128,7 @@ func withLogFlags(cmd *cobra.Command) *cobra.Command {
 		"backend": {"memory", "file", "network"}, "transport": {"tcp", "unix"}, "sync": {"always", "interval", "never"},
 		"log-format": {"console", "json"}, "log-level": {"debug", "info", "warn", "error"},
 	} {
-		// The flags exist, so that this can't fail, and neither can what is below.
+		// The flags exist, so that neither this nor the line below can fail.
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
 	_ = cmd.MarkFlagDirname("path")
@@ -141,7 +141,7 @@ func (a *app) withJSON(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// withYes gives a command the flag --yes. Without it, the command shows what it would do and returns notDone.
+// withYes gives a command the flag --yes. Without the flag, the command shows what it would do and returns a.notDone.
 func (a *app) withYes(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().BoolVar(&a.yes, "yes", false, "do it; without --yes, show what would be done")
 	return cmd

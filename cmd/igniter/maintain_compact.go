@@ -62,7 +62,7 @@ writing and reading. A server asks for a token with admin.`,
 	return cmd
 }
 
-// compact removes what the engine's retentions do not keep or, without --yes, says what it would remove.
+// compact removes the facts that the engine's retentions do not keep or, without --yes, shows how many that are.
 func (a *app) compact(ctx context.Context, e *store.Engine) (err error) {
 	plan, does := e.PlanCompaction(), "would remove"
 	if a.yes {

@@ -114,7 +114,7 @@ func (c *copier) frames(ctx context.Context, after uint64) iter.Seq2[wire.Frames
 	}
 }
 
-// toDir adds what is new to a directory.
+// toDir adds a piece with the new facts to a directory.
 func (c *copier) toDir(ctx context.Context, path string) (r backupReport, err error) {
 	r.Through = c.stats.LastSeq
 	d, err := archive.OpenDir(path)

@@ -45,7 +45,7 @@ func (l *listing) add(item any, cells ...any) error {
 	return nil
 }
 
-// end prints what is left to print.
+// end prints the table.
 func (l *listing) end() error {
 	if len(l.table) == 1 { // the heading alone, also with --json
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTable keeps columns under each other, whatever is in them.
+// TestTable aligns columns, whatever characters are in them.
 func TestTable(t *testing.T) {
 	table := table{{"KEY", "VALUE", "ID"}}
 	for _, key := range []string{"milk", "日本語キー", "e\u0301clair", "🥛", "\x1b[31mred\u202e", ""} {

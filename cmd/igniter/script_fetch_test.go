@@ -12,7 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// fetch STATUS [-X METHOD] URL [HEADER]... asks a server's HTTP, and prints the answer's headers and body. $CA names the
+// fetch STATUS [-X METHOD] URL [HEADER]... sends an HTTP request and prints the answer's headers and body. $CA names the
 // authorities to trust.
 func fetch(ts *testscript.TestScript, neg bool, args []string) {
 	method := http.MethodGet

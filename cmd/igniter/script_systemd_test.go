@@ -8,7 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// systemd SOCKET FILE stands in for systemd: what services say to a socket, it writes to a file.
+// systemd SOCKET FILE stands in for systemd: it writes to a file what services send to a socket.
 func systemd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: systemd SOCKET FILE")
@@ -25,7 +25,7 @@ func systemd(ts *testscript.TestScript, neg bool, args []string) {
 			if err != nil {
 				return
 			}
-			_, _ = f.Write(append(buf[:n:n], '\n')) // who misses it says so
+			_, _ = f.Write(append(buf[:n:n], '\n')) // a script that waits for it fails
 		}
 	})
 	ts.Defer(func() {

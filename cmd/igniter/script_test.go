@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"igniter": func() { os.Exit(Main()) }})
 }
 
-// TestScripts runs the command as people do. Each script in testdata/script is a test.
+// TestScripts runs the command in a shell. Each script in testdata/script is a test.
 func TestScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the scripts need a shell and signals")
@@ -27,7 +27,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			repository, err := filepath.Abs(filepath.Join("..", ".."))
 			e.Setenv("REPOSITORY", repository)
-			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each process under the race detector ends a second late
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each process under the race detector ends a second late
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -37,10 +37,10 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// patience is how long a test waits for what must come; it says nothing of how fast that should be.
+// patience is how long a test waits for a condition. It is not a limit for how fast things must be.
 const patience = time.Minute
 
-// await FILE [TEXT]... waits until a file is there that holds all the texts.
+// await FILE [TEXT]... waits until a file exists and holds all the texts.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: await FILE [TEXT]...")
@@ -72,8 +72,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("sh", append([]string{"-c", script, "sh"}, args[1:]...)...))
 }
 
-// setfrom NAME FILE [PREFIX] sets a variable to the first line of a file, or to what stands after PREFIX, up to the
-// next white space or quote, anywhere in it: a prefix is waited for.
+// setfrom NAME FILE [PREFIX] sets a variable to the first word of a file or, once PREFIX is in the file, to the word after
+// PREFIX. A word ends at white space or a quote.
 func setFrom(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: setfrom NAME FILE [PREFIX]")

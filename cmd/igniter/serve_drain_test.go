@@ -23,11 +23,11 @@ import (
 	"github.com/igniter-store/igniter/backend/network"
 )
 
-// TestTerminatedUnderLoad ends a server with SIGTERM while many write and follow: it ends by itself, nobody is cut off,
-// and what was acknowledged is in the log, once.
+// TestTerminatedUnderLoad sends SIGTERM to a server while clients write and follow: the server ends, no client is cut off,
+// and each acknowledged fact is in the log once.
 func TestTerminatedUnderLoad(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	dir, err := os.MkdirTemp("", "ign") // short: a socket's path is
+	dir, err := os.MkdirTemp("", "ign") // short, since a socket's path must be
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
 	socket, log := filepath.Join(dir, "s"), filepath.Join(dir, "log")
@@ -93,7 +93,7 @@ func TestTerminatedUnderLoad(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return count.Load() > 2000 && followed.Load() > 2000 }, patience, time.Millisecond)
 	require.NoError(t, server.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, server.Wait(), said.String()) // while the clients try to go on
+	require.NoError(t, server.Wait(), said.String()) // while the clients go on
 	ended = true
 	stop()
 	clients.Wait()

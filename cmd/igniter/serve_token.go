@@ -64,7 +64,7 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 }
 
 // addToken adds an entry to a token file, if the file is then valid. A server that reads the file meanwhile sees it as it
-// was or as it will be; others who add to it wait.
+// was or as it will be; other calls wait.
 func addToken(path string, entry []byte) (err error) {
 	lock := flock.New(path + ".lock")
 	if err := lock.Lock(); err != nil {

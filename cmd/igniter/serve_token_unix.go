@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// chownLike gives a file the owner and the group of another, so that those who may read the one may read the other.
+// chownLike gives a file the owner and the group of another, so that the same users may read both.
 func chownLike(f *os.File, other fs.FileInfo) error {
 	have, err := f.Stat()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTokenFileStaysReadable adds to a token file of another user, behind a link: a server of that user reads it after that too.
+// TestTokenFileStaysReadable adds to a token file of another user, behind a link: a server of that user can still read it.
 func TestTokenFileStaysReadable(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can give a file to another user")

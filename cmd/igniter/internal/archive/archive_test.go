@@ -28,7 +28,7 @@ func facts(after uint64, n int) []backend.Fact {
 	return all
 }
 
-// framed yields batches as a log does that keeps each as a frame, and then an error, if there is one.
+// framed yields batches, each in a frame, and then an error if it is not nil.
 func framed(err error, batches ...[]backend.Fact) iter.Seq2[wire.Frames, error] {
 	return func(yield func(wire.Frames, error) bool) {
 		for _, batch := range batches {
@@ -95,7 +95,7 @@ func TestPiece(t *testing.T) {
 	require.ErrorIs(t, err, failure)
 }
 
-// TestVersion1 reads a piece that an earlier release wrote: each of its frames holds one fact.
+// TestVersion1 reads a piece of version 1: each of its frames holds one fact.
 func TestVersion1(t *testing.T) {
 	piece, err := os.ReadFile("testdata/v1.backup")
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestVersion1(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// TestDamage cuts a piece at bytes all over it and flips bits of them: it is never taken for whole.
+// TestDamage cuts a piece at many bytes and flips bits in them: reading it always fails.
 func TestDamage(t *testing.T) {
 	var piece bytes.Buffer
 	_, err := Write(&piece, 0, 9, Summary{}, framed(nil, batchesOf(facts(0, 3))...))
@@ -174,7 +174,7 @@ func TestDir(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, sum, check)
 
-	// A piece in the place of another is found out.
+	// A piece in the place of another is detected.
 	other := filepath.Join(t.TempDir(), "other")
 	o, err := OpenDir(other)
 	require.NoError(t, err)

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCollector has every metric, with names and forms that Prometheus likes, after a little work.
+// TestCollector collects every metric after some requests; Prometheus's linter accepts them.
 func TestCollector(t *testing.T) {
 	dir := t.TempDir()
 	log, err := file.Open(t.Context(), file.Options{Path: dir + "/log"})

@@ -65,7 +65,7 @@ func Add(flags *pflag.FlagSet, settings ...Setting) {
 	}
 }
 
-// A flagValue implements pflag.Value. What it is given is parsed by Load, as variables and files are.
+// A flagValue implements pflag.Value. It keeps the flag's text, which Load parses as it does variables and files.
 type flagValue struct {
 	Setting
 	given any // a text or, of a List, a []any of texts

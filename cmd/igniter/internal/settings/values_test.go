@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEverySetting gives each setting by a flag, by a variable and by a file, and expects the same of all three.
+// TestEverySetting gives each setting by a flag, by a variable and by a file, with the same result.
 func TestEverySetting(t *testing.T) {
 	for _, s := range All() {
 		text, want := "text", any("text")
@@ -69,12 +69,35 @@ func TestEverySetting(t *testing.T) {
 	}
 }
 
-// TestNames keeps names apart that would be one as flags or variables.
+// TestNames requires that no two settings have the same flag or variable.
 func TestNames(t *testing.T) {
 	flags, variables := map[string]bool{}, map[string]bool{"IGNITER_CONFIG": true}
 	for _, s := range All() {
 		require.False(t, flags[s.Flag()] || variables[s.Variable()], s.Key)
 		flags[s.Flag()], variables[s.Variable()] = true, true
 		require.NotEmpty(t, s.Usage)
+	}
+}
+
+// TestStrongest finds the settings that flags give, or else variables, or else the file; empty ones do not count.
+func TestStrongest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("backend: file\npath: log\n"), 0o600))
+	for _, c := range []struct {
+		args, environ, want []string
+	}{
+		{[]string{"--path=p"}, []string{"IGNITER_ADDRESS=a"}, []string{"path"}},
+		{[]string{"--path=p", "--address=a"}, nil, []string{"path", "address"}},
+		{[]string{"--path="}, []string{"IGNITER_ADDRESS=a"}, []string{"address"}},
+		{nil, []string{"IGNITER_ADDRESS="}, []string{"backend", "path"}},
+		{nil, []string{"IGNITER_BACKEND=", "IGNITER_PATH="}, []string{}},
+	} {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		Add(flags, Where()...)
+		require.NoError(t, flags.Parse(append(c.args, "--config", path)))
+		v, err := Load(flags, c.environ)
+		require.NoError(t, err)
+		require.Equal(t, c.want, v.Strongest("backend", "path", "address"), "%v", c)
+		require.Equal(t, c.args != nil, v.Given("path"))
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWrite writes a file, replaces it, and fails to: it always is as one Write made it, and no other file is left.
+// TestWrite creates a file, replaces it, and fails to: the file always is as one Write made it, and no other file is left.
 func TestWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	say := func(text string, err error) func(f *os.File) error {
