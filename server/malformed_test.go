@@ -76,7 +76,7 @@ func TestDamagedFrames(t *testing.T) {
 					before = `{"op":"ping"}`
 				case "subscription":
 					p.hello("")
-					p.requireIdle(1, `{"op":"subscribe","after":1}`)
+					p.requireOK(`{"op":"subscribe","after":1}`)
 				case "subscription of version 1":
 					p.requireOK(`{"op":"subscribe"}`)
 				}
@@ -335,9 +335,8 @@ func TestRequestsAfterTheLast(t *testing.T) {
 			if together {
 				p.send(`{"op":"subscribe","after":1}`, body, body)
 				require.True(t, answerOf(t, p.next()).OK)
-				require.Equal(t, "heartbeat", answerOf(t, p.next()).Event)
 			} else {
-				p.requireIdle(1, `{"op":"subscribe","after":1}`)
+				p.requireOK(`{"op":"subscribe","after":1}`)
 				p.send(body)
 			}
 			a := answerOf(t, p.next())

@@ -258,13 +258,6 @@ func (p *peer) requireOK(format string, args ...any) answer {
 	return a
 }
 
-// requireIdle requires that a request for a subscription is done, and that the first page is empty and through a seq.
-func (p *peer) requireIdle(through uint64, format string, args ...any) {
-	p.t.Helper()
-	p.requireOK(format, args...)
-	require.Equal(p.t, fmt.Sprintf(`{"event":"heartbeat","last_seq":%d}`, through), p.next())
-}
-
 // requireCode requires that a request fails with a code.
 func (p *peer) requireCode(code, format string, args ...any) answer {
 	p.t.Helper()

@@ -64,7 +64,7 @@ func (c *conn) replay(r *protocol.Request) error {
 		}
 	}
 	if !x.begun { // the log yields no page
-		x.begin(wire.Frames{Through: x.left.After})
+		x.begin(backend.LogID{})
 	}
 	c.answer(func(dst []byte) []byte { return protocol.AppendEnd(dst, x.left.After.Seq) })
 	return nil
@@ -157,11 +157,11 @@ func (x *stream) push(page wire.Frames) error {
 	if err := x.refresh(); err != nil {
 		return err
 	}
-	c := x.conn
-	x.left.After = page.Through
-	if !x.begun && !x.begin(page) {
+	if !x.begun && !x.begin(page.Through.Log) {
 		return errOver
 	}
+	c := x.conn
+	x.left.After = page.Through
 	if page.Facts > 0 {
 		c.server.metrics.factsOut.Add(uint64(page.Facts))
 		if x.live != nil {
@@ -184,23 +184,19 @@ func (x *stream) push(page wire.Frames) error {
 	return nil
 }
 
-// begin answers the request. If the first page of a subscription is empty, it sends a heartbeat in its place.
-func (x *stream) begin(first wire.Frames) bool {
+// begin answers the request.
+func (x *stream) begin(log backend.LogID) bool {
 	c := x.conn
 	x.begun, x.sent = true, time.Now()
 	c.answer(func(dst []byte) []byte {
 		if c.version == 1 {
 			return protocol.AppendOK(dst, nil)
 		}
-		return protocol.AppendStream(dst, first.Through.Log, x.id)
+		return protocol.AppendStream(dst, log, x.id)
 	})
 	c.answered()
 	if x.live != nil {
-		c.cursor.Store(first.Through.Seq + 1)
-		if first.Facts == 0 && c.version > 1 {
-			x.shown = first.Through.Seq
-			c.answer(func(dst []byte) []byte { return protocol.AppendHeartbeat(dst, x.shown) })
-		}
+		c.cursor.Store(x.left.After.Seq + 1)
 	}
 	ok := c.flush()
 	if ok && x.live != nil {
