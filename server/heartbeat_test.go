@@ -72,7 +72,10 @@ func (busyLog) Stats(context.Context) (backend.Stats, error) {
 
 func (busyLog) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
 	return func(yield func(wire.Frames, error) bool) {
-		for seq := r.After.Seq; ctx.Err() == nil && yield(wire.Frames{Through: backend.Cursor{Seq: seq}}, nil); seq++ {
+		for seq := r.After.Seq; ctx.Err() == nil; seq++ {
+			if !yield(wire.Frames{Through: backend.Cursor{Seq: seq}}, nil) {
+				return
+			}
 			time.Sleep(10 * time.Millisecond)
 		}
 		yield(wire.Frames{}, ctx.Err())
