@@ -165,12 +165,12 @@ func TestAnswers(t *testing.T) {
 			`{"ok":true,"facts":[{"seq":3,"causation":"b",` + at + `},{"seq":4,"causation":"c",` + at + `}],"request_id":1}`},
 		{`{"op":"write_batch","facts":[` + put("e", "k") + `],"expect":[{"store":"tasks","key":"k","id":"b"}],"request_id":2}`,
 			`{"ok":false,"error_code":"conflict","error":"memory: write batch of 1 facts: backend: conflict: the latest fact of key \"k\" in store \"tasks\" is \"d\", not \"b\": read it again and decide anew","store":"tasks","key":"k","expected":"b","latest":"d","request_id":2}`},
-		{`{"op":"replay","after":4,"request_id":3}`, `{"ok":true,"stream":true,"request_id":3}`},
+		{`{"op":"replay","after":4,"request_id":3}`, `{"ok":true,"stream":true,"last_seq":4,"request_id":3}`},
 		{"", `{"end":true,"last_seq":4}`},
 		{`{"op":"prune","seqs":[[1,1],[9,18446744073709551615]],"request_id":4}`, `{"ok":true,"pruned":1,"missing":18446744073709551607,"request_id":4}`},
 		{`{"op":"prune","seqs":[]}`, `{"ok":true,"pruned":0,"missing":0}`},
 		{`{"op":"ping","request_id":null}`, `{"ok":true,"pong":true,"request_id":null}`},
-		{`{"op":"subscribe","after":4,"request_id":5}`, `{"ok":true,"stream":true,"request_id":5}`},
+		{`{"op":"subscribe","after":4,"request_id":5}`, `{"ok":true,"stream":true,"last_seq":4,"request_id":5}`},
 	} {
 		if x.request != "" {
 			p.send(x.request)

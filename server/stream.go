@@ -64,7 +64,7 @@ func (c *conn) replay(r *protocol.Request) error {
 		}
 	}
 	if !x.begun { // the log yields no page
-		x.begin(backend.LogID{})
+		x.begin(x.left.After)
 	}
 	c.answer(func(dst []byte) []byte { return protocol.AppendEnd(dst, x.left.After.Seq) })
 	return nil
@@ -157,7 +157,7 @@ func (x *stream) push(page wire.Frames) error {
 	if err := x.refresh(); err != nil {
 		return err
 	}
-	if !x.begun && !x.begin(page.Through.Log) {
+	if !x.begun && !x.begin(page.Through) {
 		return errOver
 	}
 	c := x.conn
@@ -185,14 +185,14 @@ func (x *stream) push(page wire.Frames) error {
 }
 
 // begin answers the request.
-func (x *stream) begin(log backend.LogID) bool {
+func (x *stream) begin(through backend.Cursor) bool {
 	c := x.conn
 	x.begun, x.sent = true, time.Now()
 	c.answer(func(dst []byte) []byte {
 		if c.version == 1 {
 			return protocol.AppendOK(dst, nil)
 		}
-		return protocol.AppendStream(dst, log, x.id)
+		return protocol.AppendStream(dst, through, x.id)
 	})
 	c.answered()
 	if x.live != nil {

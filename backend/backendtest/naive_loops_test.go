@@ -241,9 +241,9 @@ func (n *naive) loop(ctx context.Context, r backend.Range, follows bool, yield f
 					n.mu.Unlock()
 				}
 			case "repeats the last of history":
-				if !live && last > 0 {
+				if !live && last > 0 && p.Flush(end) {
 					end = last - 1
-					p = backend.NewPager(n.id, backend.Range{After: backend.Cursor{Log: n.id, Seq: end}}, yield)
+					p = backend.NewPager(n.id, backend.Range{After: backend.Cursor{Log: n.id, Seq: end}, Stores: r.Stores}, yield)
 				}
 			}
 			first := !live
@@ -252,6 +252,9 @@ func (n *naive) loop(ctx context.Context, r backend.Range, follows bool, yield f
 				return
 			}
 			last = max(end, r.After.Seq)
+			if n.bug == "looks for changes after a page" {
+				_, _, changed = n.next(math.MaxUint64)
+			}
 			if !n.wait(ctx, changed, len(r.Stores) > 0) {
 				return
 			}

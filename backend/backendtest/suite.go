@@ -11,7 +11,7 @@ import (
 )
 
 // An Opener opens a backend whose log lives in dir, an empty directory at first. Opened again with the
-// wantSame dir after Close, it is the same log: one function gives fresh logs and reopened ones. A backend
+// same dir after Close, it is the same log: one function gives fresh logs and reopened ones. A backend
 // that keeps no files uses dir as the name of its log. Each case has its own dirs.
 //
 // An Opener that fails says so through t and does not return. The suite closes what it opened; use
@@ -26,6 +26,7 @@ type Options struct {
 	NoBatch  bool // Features.Batches is false
 	NoPrune  bool // Features.Prune is false
 	NoLimit  bool // Features.MaxFrame is 0: no case looks for a limit
+	NoPaging bool // loops hold the whole log in memory, which bounds its size: no case reads a large log
 
 	// Timeout is how long one case may take. 0: 60 seconds. It makes a backend that hangs fail; no case
 	// measures time.
@@ -83,6 +84,7 @@ const (
 	batches
 	pruning
 	limited
+	paging
 )
 
 // An excuse is an option, the feature that it excuses, and what Features says about that.
@@ -99,6 +101,7 @@ func (o *Options) list() []excuse {
 		{batches, "NoBatch", o.NoBatch, func(f *backend.Features) bool { return f.Batches }},
 		{pruning, "NoPrune", o.NoPrune, func(f *backend.Features) bool { return f.Prune }},
 		{limited, "NoLimit", o.NoLimit, func(f *backend.Features) bool { return f.MaxFrame > 0 }},
+		{paging, "NoPaging", o.NoPaging, nil},
 	}
 }
 

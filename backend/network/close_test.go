@@ -2,6 +2,7 @@ package network_test
 
 import (
 	"context"
+	"iter"
 	"os"
 	"strings"
 	"sync"
@@ -160,35 +161,28 @@ func TestLoopsEnd(t *testing.T) {
 			many = nil
 		}
 	}
-	loops := func(ctx context.Context, body func() bool) map[string]func() error {
-		return map[string]func() error{
-			"replay": func() error {
-				for _, err := range c.Replay(ctx, after(0)) {
-					if err != nil || !body() {
+	loops := func(ctx context.Context, body func(p backend.Page) bool) map[string]func() error {
+		loop := func(pages iter.Seq2[backend.Page, error]) func() error {
+			return func() error {
+				for p, err := range pages {
+					if err != nil || !body(p) {
 						return err
 					}
 				}
 				return nil
-			},
-			"follow": func() error {
-				for _, err := range c.Follow(ctx, after(0, "s")) {
-					if err != nil || !body() {
-						return err
-					}
-				}
-				return nil
-			},
+			}
 		}
+		return map[string]func() error{"replay": loop(c.Replay(ctx, after(0))), "follow": loop(c.Follow(ctx, after(0, "s")))}
 	}
 	connections(t, s.server, 1)
-	for name, loop := range loops(t.Context(), func() bool { connections(t, s.server, 2); return false }) {
+	for name, loop := range loops(t.Context(), func(backend.Page) bool { connections(t, s.server, 2); return false }) {
 		require.NoError(t, loop(), name)
 		connections(t, s.server, 1)
 	}
 	for _, name := range []string{"replay", "follow"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
-		err := loops(ctx, func() bool {
+		err := loops(ctx, func(backend.Page) bool {
 			if n++; n == 5 { // while the body runs, not when it asks for more
 				cancel()
 				connections(t, s.server, 1)
@@ -200,8 +194,8 @@ func TestLoopsEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context()) // while it waits for more
 	n := 0
-	err := loops(ctx, func() bool {
-		if n++; n == 2000 {
+	err := loops(ctx, func(p backend.Page) bool {
+		if n += len(p.Facts); n == 2000 {
 			go cancel()
 		}
 		return true

@@ -151,7 +151,7 @@ func (s *session) sayHello(token string) error {
 	}
 	err = protocol.ParseAnswer(body, &s.hello)
 	if errors.Is(err, protocol.ErrUnknownOp) {
-		s.hello = protocol.HelloReply{Protocol: 1, MaxFrame: wire.DefaultMaxFrame}
+		s.hello = helloV1
 		return nil
 	}
 	if err == nil && (s.hello.Protocol != protocol.Version || s.hello.MaxFrame <= 0) {

@@ -131,7 +131,7 @@ func TestCutStreams(t *testing.T) {
 	c := connect(t, hasty(p.through(s.options)))
 	n := 0
 	ends := map[uint64]bool{} // the last seqs of batches
-	for n < 60 {
+	for n < 100 {
 		last := n + 1 + n%4
 		_, err := write(t.Context(), s.log, batchOf(n+1, last)...)
 		require.NoError(t, err)

@@ -135,9 +135,12 @@ func (x *reader) read(s *session) (progress bool, err error) {
 	if err != nil {
 		return false, x.lost(err)
 	}
-	if x.page.Through.Log, err = protocol.ParseStream(body); err != nil {
+	first, err := protocol.ParseStream(body)
+	if err != nil {
 		return false, verdict(err)
 	}
+	x.page.Through.Log = first.Log
+	x.due = x.follows && !x.begun && first.Seq <= x.r.After.Seq
 	for {
 		if !s.in.Ready() || len(x.page.Bytes) >= backend.PageSize {
 			if err := x.flush(); err != nil {

@@ -86,7 +86,7 @@ func (s *scriptedServer) asked() []backend.Range {
 }
 
 var (
-	begins    = protocol.AppendStream(nil, backend.LogID{}, nil)
+	begins    = protocol.AppendStream(nil, backend.Cursor{}, nil)
 	through   = func(seq uint64) []byte { return protocol.AppendHeartbeat(nil, seq) }
 	endsWith  = func(seq uint64) []byte { return protocol.AppendEnd(nil, seq) }
 	failsWith = func(err error) []byte { return protocol.AppendError(nil, err, nil) }

@@ -19,6 +19,9 @@ import (
 // This file has what the client does for servers of version 1, which the Ruby system has. Such a server does not
 // say where in the log a fact is, knows no fact by its ID and fills in nothing.
 
+// helloV1 stands for the hello reply that such a server does not give.
+var helloV1 = protocol.HelloReply{Protocol: 1, MaxFrame: wire.DefaultMaxFrame, Features: protocol.Features{MaxFrame: wire.DefaultMaxFrame}}
+
 // A logV1 mirrors what a server of version 1 does not tell of its log: each key's latest fact, and the places of
 // IDs. It reads the log when it is first needed, and then subscribes to it. Writers write one at a time, and wait
 // until the subscription shows their fact.
@@ -191,7 +194,7 @@ func (l *logV1) assign(ctx context.Context, f backend.Fact) (_ backend.Fact, isN
 	defer l.mu.Unlock()
 	l.lookups = ctx
 	facts := []backend.Fact{f}
-	fresh, err := l.seq.Assign(facts, nil, wire.Time(time.Now()))
+	fresh, err := l.seq.Assign(facts, nil, time.Now())
 	if err != nil {
 		return f, false, err
 	}

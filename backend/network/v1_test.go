@@ -355,15 +355,18 @@ func TestOldGivenUp(t *testing.T) {
 }
 
 // oldSkips are the cases of the suite that version 1 can't pass.
-var oldSkips = backendtest.Options{NoBatch: true, NoPrune: true}
+var oldSkips = backendtest.Options{NoBatch: true, NoPrune: true, NoPaging: true}
 
-// oldSkipped are the cases that are skipped for that: all are about batches or pruning.
+// oldSkipped are the cases that are skipped for that: all are about batches, pruning or logs larger than a frame.
 var oldSkipped = []string{
-	"batch", "batch-again", "batch-cancelled", "batch-causation", "batch-consecutive", "batch-id-reused", "batch-invalid",
-	"batch-partly-held", "batch-too-large", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch", "expect",
-	"expect-empty-batch", "expect-invalid", "expect-many", "expect-race", "expect-retraction", "follow-batch", "prune", "prune-body", "prune-cancelled",
-	"prune-expect", "prune-follow", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch",
-	"reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "write-again-late",
+	"batch", "batch-again", "batch-cancelled", "batch-causation", "batch-consecutive", "batch-id-reused", "batch-invalid", "batch-partly-held",
+	"batch-too-large", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch", "expect",
+	"expect-empty-batch", "expect-invalid", "expect-many", "expect-race", "expect-retraction", "follow-batch", "follow-progress-pruned",
+	"memory-follow", "memory-replay", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
+	"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect", "prune-follow",
+	"prune-horizon", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch", "reopen-cursor-pruned",
+	"reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "verdict-first-batch", "verdict-order", "verdict-refused-batch",
+	"write-again-late",
 }
 
 // TestOldSuite runs the suite over version 1, for all that it can carry.

@@ -111,7 +111,10 @@ func (c *Client) writeWindow(ctx context.Context, batches []backend.Batch, all [
 	}
 	for i, cl := range calls {
 		if cl != nil && i >= lost {
-			bodies[i], all[i].Err = c.do(ctx, cl)
+			if err == nil || ctx.Err() == nil { // otherwise err says more than another attempt
+				bodies[i], err = c.do(ctx, cl)
+			}
+			all[i].Err = err
 		}
 		if all[i].Err == nil {
 			all[i].Err = parseWritten(bodies[i], &batches[i], &all[i])

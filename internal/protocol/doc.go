@@ -3,9 +3,9 @@
 //
 // # Streams
 //
-// The answer to a replay or a subscription says that it was accepted; for a subscription it stands for an empty first
-// page. Frames follow: of facts, as logs keep them, each with one or several whole
-// batches; and control frames, which hold no facts. A stream is pages of a log (see backend.Page), sent one after the other:
+// The answer to a replay or a subscription says through which seq the log was read for the first page; if that is where the
+// stream begins, the page is empty. Frames follow: of facts, as logs keep them, each with one or several whole batches; and
+// control frames, which hold no facts. A stream is pages of a log (see backend.Page), sent one after the other:
 //
 //   - The frames of a page's facts come together. A client may make several pages of them, but never cuts a frame.
 //   - A heartbeat {"event":"heartbeat","last_seq":N} says that the log was read through N. A subscription sends one as soon as it

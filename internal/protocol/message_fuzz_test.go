@@ -251,7 +251,7 @@ func FuzzStream(f *testing.F) {
 	odd := fact
 	odd.Value = []byte("[\n]")
 	addMessages(f, "s2c",
-		protocol.AppendStream(nil, backend.LogID{}, nil), protocol.AppendStream(nil, backend.LogID{1}, nil), protocol.AppendEnd(nil, 5), protocol.AppendHeartbeat(nil, 6), protocol.AppendEventV1(nil, &fact),
+		protocol.AppendStream(nil, backend.Cursor{}, nil), protocol.AppendStream(nil, backend.Cursor{Log: backend.LogID{1}, Seq: 7}, nil), protocol.AppendEnd(nil, 5), protocol.AppendHeartbeat(nil, 6), protocol.AppendEventV1(nil, &fact),
 		wire.AppendFact(nil, &fact), wire.AppendGroup(nil, []backend.Fact{fact, fact}), wire.AppendGroup(nil, []backend.Fact{odd, fact}),
 		protocol.AppendError(nil, backend.ErrForbidden, nil), []byte("[\n"), []byte("[\n]"))
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -267,12 +267,12 @@ func FuzzStream(f *testing.F) {
 				require.Equal(t, s, got)
 			}
 		}
-		if log, err := protocol.ParseStream(body); err != nil {
+		if through, err := protocol.ParseStream(body); err != nil {
 			requireTold(t, err)
 		} else {
-			got, err := protocol.ParseStream(protocol.AppendStream(nil, log, nil))
+			got, err := protocol.ParseStream(protocol.AppendStream(nil, through, nil))
 			require.NoError(t, err)
-			require.Equal(t, log, got)
+			require.Equal(t, through, got)
 		}
 		if fact, ok, err := protocol.ParseEventV1(body); err != nil {
 			require.False(t, ok)

@@ -329,16 +329,16 @@ func TestStreamsParseBack(t *testing.T) {
 	_, err := protocol.ParseControl(failed)
 	require.ErrorIs(t, err, backend.ErrForbidden)
 
-	for _, log := range []backend.LogID{{}, {1, 15: 2}} {
+	for _, through := range []backend.Cursor{{}, {Seq: 1<<64 - 1}, {Log: backend.LogID{1, 15: 2}, Seq: 7}} {
 		for _, id := range []string{"", "7"} {
-			body := protocol.AppendStream(nil, log, idOf(id))
+			body := protocol.AppendStream(nil, through, idOf(id))
 			requireID(t, body, id)
 			got, err := protocol.ParseStream(body)
 			require.NoError(t, err)
-			require.Equal(t, log, got)
+			require.Equal(t, through, got)
 		}
 	}
-	for _, body := range []string{`{"ok":true,"log":"x"}`, `{"ok":true,"log":7}`, `{}`} {
+	for _, body := range []string{`{"ok":true,"log":"x"}`, `{"ok":true,"log":7}`, `{"ok":true,"last_seq":-1}`, `{}`} {
 		_, err := protocol.ParseStream([]byte(body))
 		require.ErrorIs(t, err, backend.ErrInvalid, body)
 	}

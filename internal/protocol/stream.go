@@ -15,24 +15,28 @@ type ControlFrame struct {
 	LastSeq uint64 // the log was read through here; what was sent before it is whole pages
 }
 
-// AppendStream appends the answer to a request for a replay or a subscription of a log with an identity. Frames follow
-// it, see the package's comment.
-func AppendStream(dst []byte, log backend.LogID, id []byte) []byte {
-	dst = append(OpenAnswer(dst), `,"stream":true`...)
-	if log != (backend.LogID{}) {
-		dst = appendField(dst, "log", log.String())
+// AppendStream appends the answer to a request for a replay or a subscription: through is how far the log was read for
+// the first page. Frames follow the answer, see the package's comment.
+func AppendStream(dst []byte, through backend.Cursor, id []byte) []byte {
+	dst = AppendNumber(append(OpenAnswer(dst), `,"stream":true`...), "last_seq", through.Seq)
+	if through.Log != (backend.LogID{}) {
+		dst = appendField(dst, "log", through.Log.String())
 	}
 	return CloseAnswer(dst, id)
 }
 
-// ParseStream parses the answer that begins a stream.
-func ParseStream(body []byte) (backend.LogID, error) {
-	var a struct{ Log string }
-	err := ParseAnswer(body, &a)
-	if err != nil {
-		return backend.LogID{}, err
+// ParseStream parses the answer that begins a stream, and returns how far the log was read for the first page.
+func ParseStream(body []byte) (through backend.Cursor, err error) {
+	var a struct {
+		LastSeq uint64 `json:"last_seq"`
+		Log     string
 	}
-	return parseLogID(a.Log)
+	if err = ParseAnswer(body, &a); err != nil {
+		return through, err
+	}
+	through.Seq = a.LastSeq
+	through.Log, err = parseLogID(a.Log)
+	return through, err
 }
 
 // parseLogID parses an identity; "": zero.
