@@ -239,7 +239,7 @@ func (x *damagedLog) touched(a damage) map[uint64]bool {
 	return all
 }
 
-func seqsIn(ranges []Range) map[uint64]bool {
+func seqsIn(ranges []Gap) map[uint64]bool {
 	all := map[uint64]bool{}
 	for _, r := range ranges {
 		for seq := r.First; seq <= r.Last; seq++ {

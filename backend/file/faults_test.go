@@ -101,8 +101,7 @@ func faultCheck(ctx context.Context, s crashSetup, count *atomic.Int64) error {
 	if err := s.run(ctx, whole, newCrashModel()); err != nil {
 		return fmt.Errorf("without a fault: %w", err)
 	}
-	var steps []string
-	steps = whole.Steps()
+	steps := whole.Steps()
 	var cases []*faultCase
 	for i, step := range steps {
 		for _, kind := range []vfstest.Kind{vfstest.NotDone, vfstest.Done, vfstest.Short} {
