@@ -36,7 +36,7 @@ func fresh(b *testing.B, open Opener) backend.Log {
 	return log
 }
 
-// A mint makes facts that are alike but for their IDs and keys. It allocates only these.
+// A mint makes facts that differ in their IDs and keys only. It allocates nothing else.
 type mint struct {
 	next  atomic.Uint64
 	value []byte
@@ -177,7 +177,7 @@ func benchmarkReplay(b *testing.B, log backend.Log) {
 	perSecond(b, n)
 }
 
-// benchmarkFollow measures from the first write to the moment when a follower has seen the last.
+// benchmarkFollow measures from the first write until a follower has seen the last fact.
 func benchmarkFollow(b *testing.B, log backend.Log) {
 	m := newMint()
 	ctx, cancel := context.WithCancel(b.Context())

@@ -92,9 +92,8 @@ func closeInFlight(h *harness) {
 	}
 }
 
-// closeDuring opens logs of some facts, and closes each while calls are in flight: several callers, each with
-// its number, call again and again, and are told how often they did so before. Each has some of the
-// log's facts for its own.
+// closeDuring opens logs, and closes each while several callers call again and again. A call gets the caller's
+// number, the facts of the log that this caller wrote, and how many calls it made before.
 func (h *harness) closeDuring(what string, call func(b backend.Log, own []backend.Fact, caller, n int) error) {
 	h.Helper()
 	for range 10 {

@@ -12,11 +12,11 @@ import (
 // concurrentCases are about methods that are called at the same time.
 func concurrentCases() []testCase {
 	return []testCase{
-		{"concurrent-writers", 0, "Methods may be called concurrently: each writer's facts are all there, in its order, each with a seq of its own; TransactionTime is never before that of an earlier fact.", concurrentWriters},
-		{"concurrent-same-fact", 0, "Facts are known by ID: writing one that the log holds already changes nothing and returns the fact as first written.", concurrentSameFact},
-		{"concurrent-causation", 0, "Causation is the ID of the key's fact before this one, whoever wrote that.", concurrentCausation},
-		{"acknowledged-is-visible", 0, "When WriteFact returns nil, every Replay begun later yields the fact.", acknowledgedIsVisible},
-		{"replay-while-writing", 0, "Replay yields the facts in order, all those acknowledged before the loop began, and perhaps later ones: nothing is missing before a fact that it yields.", replayWhileWriting},
+		{"concurrent-writers", 0, "Methods may be called concurrently: each writer's facts are all there, in its order, each with its own seq; the log never gives a TransactionTime before the time of an earlier fact.", concurrentWriters},
+		{"concurrent-same-fact", 0, "An ID names one fact: writing a fact that the log holds already changes nothing and returns the fact as first written.", concurrentSameFact},
+		{"concurrent-causation", 0, "Causation is the ID of the key's latest fact, whoever wrote it.", concurrentCausation},
+		{"acknowledged-is-visible", 0, "When WriteFact returns nil, every Replay begun later yields f.", acknowledgedIsVisible},
+		{"replay-while-writing", 0, "Replay yields all facts that were acknowledged before the loop began, and perhaps later ones, in order: no fact is missing before one that it yields.", replayWhileWriting},
 	}
 }
 
@@ -28,7 +28,8 @@ func by(writer, n int) backend.Fact {
 		fmt.Sprintf(`{"writer":%d,"n":%d}`, writer, n))
 }
 
-// startWriters starts writers of n facts each. Each keeps what it was told in its place of the result.
+// startWriters starts writers of n facts each. The second result has, for each writer, the facts that the log
+// returned to it; read it once the tasks are over.
 func (h *harness) startWriters(b backend.Log, n int) ([]*task, [][]backend.Fact) {
 	tasks, told := make([]*task, writers), make([][]backend.Fact, writers)
 	for w := range writers {
@@ -46,7 +47,8 @@ func (h *harness) startWriters(b backend.Log, n int) ([]*task, [][]backend.Fact)
 	return tasks, told
 }
 
-// wantAll fails the case unless log is what the writers were told, each one's in its order.
+// wantAll fails the case unless log has exactly the facts that were returned to the writers, and keeps each
+// writer's order.
 func (h *harness) wantAll(log []backend.Fact, told [][]backend.Fact) {
 	h.Helper()
 	var all []backend.Fact

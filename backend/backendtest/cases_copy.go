@@ -15,11 +15,13 @@ func copyCases() []testCase {
 		{"copy-out-replay", 0, out, copyOutReplay},
 		{"copy-out-batch", batches, out, copyOutBatch},
 		{"copy-out-follow", 0, out, copyOutFollow},
+		{"copy-out-written", 0, out + " Written.Facts is the caller's to keep.", copyOutWritten},
 		{"copy-out-page", 0, out + " Page.Facts is the caller's to keep.", copyOutPage},
 	}
 }
 
-// rich returns facts with bytes in every field that can share them, the last with nothing to fill in.
+// rich returns facts with bytes in every field that can share memory. The log has nothing to fill in for the
+// last one.
 func rich() []backend.Fact {
 	all := []backend.Fact{full("1"), full("2"), fact(0), full("3"), full("4")}
 	all[3].Key = "other"
@@ -54,7 +56,7 @@ func copyInBatch(h *harness) {
 		overwrite(given[i])
 		given[i] = backend.Fact{}
 	}
-	h.wantSame("the returned facts, after those given were overwritten", got, log)
+	h.wantSame("the returned facts, after the given facts were overwritten", got, log)
 	h.wantLog(b, log)
 }
 
@@ -163,7 +165,28 @@ func copyOutPage(h *harness) {
 		if err != nil {
 			h.Fatalf("a loop %s: %v", rangeText(l.r), err)
 		}
-		h.wantSame("the facts of pages that were kept, after those of other loops were overwritten,", factsOf(pages), log)
+		h.wantSame("the facts of pages that were kept, after the facts of other loops were overwritten,", factsOf(pages), log)
 		h.wantLog(b, log)
 	}
+}
+
+func copyOutWritten(h *harness) {
+	b := h.open()
+	var kept [][]backend.Written
+	var log []backend.Fact
+	for i := range 4 {
+		all := b.Write(h.ctx, ones(facts(3*i + 3)[3*i:])...)
+		log = append(log, clones(h.wantWritten(all))...)
+		kept = append(kept, all)
+	}
+	for i, all := range kept {
+		h.wantSame("verdicts that were kept", h.wantWritten(all), log[3*i:3*i+3])
+		for j := range all {
+			overwrite(all[j].Facts[0])
+			all[j].Facts[0] = backend.Fact{}
+			all[j] = backend.Written{}
+		}
+	}
+	h.wantLog(b, log)
+	h.wantSame("facts written again", h.wantWritten(b.Write(h.ctx, ones(facts(12))...)), log)
 }

@@ -14,7 +14,7 @@ func expectCases() []testCase {
 		{"expect-many", batches, "None of the facts is written unless every Expect holds.", expectMany},
 		{"expect-retraction", batches, "A retraction is a fact: a retracted key's latest fact is its retraction.", expectRetraction},
 		{"expect-empty-batch", batches, "An empty batch only checks its expectations.", expectEmptyBatch},
-		{"expect-invalid", batches, "An argument that breaks a rule is an *InvalidError; nothing was written.", expectInvalid},
+		{"expect-invalid", batches, "An argument that breaks a rule is an *InvalidError; nothing is written.", expectInvalid},
 		{"expect-race", batches, "Every Expect must hold at the moment of writing: of writers with the same expectation, one wins.", expectRace},
 	}
 }

@@ -18,7 +18,7 @@ func followCases() []testCase {
 		{"follow-batch", batches, rule + "Facts of a batch come like any others.", followBatch},
 		{"follow-slow", 0, "A slow reader costs writers nothing: it is served from the log, not from a queue.", followSlow},
 		{"follow-resume", 0, "A Cursor is the only thing that loops resume by: Follow after the last fact's seq, or the last page's Through, yields what comes next.", followResume},
-		{"follow-anew", 0, "The rules of Replay for pairs hold: the sequence may be used several times, and a loop that is left is over.", followAnew},
+		{"follow-reuse", 0, "The rules of Replay for pairs hold: the sequence may be used several times, and a loop that is left is over.", followReuse},
 		{"follow-body", 0, "The rules of Replay for bodies hold: the body may call any method but Close, and no lock is held while it runs.", followBody},
 	}
 }
@@ -28,7 +28,7 @@ func (h *harness) startFollower(b backend.Log, r backend.Range, n int) (*task, *
 	var got []backend.Fact
 	return h.start(func() (err error) {
 		if got, err = take(followOf(h.ctx, b, r), n); err != nil {
-			err = fmt.Errorf("Follow %s: %w", rangeText(r), err)
+			err = fmt.Errorf("a Follow %s: %w", rangeText(r), err)
 		}
 		return err
 	}), &got
@@ -88,7 +88,7 @@ func followLive(h *harness) {
 	h.join(w.task)
 }
 
-// A watcher is a follower whose facts are asked for one by one.
+// A watcher is a follower that gives its facts one by one.
 type watcher struct {
 	*task
 	h    *harness
@@ -112,7 +112,7 @@ func (h *harness) watch(b backend.Log, n int) *watcher {
 	return w
 }
 
-// wantNext fails the case unless the facts, which were acknowledged, are those that come next.
+// wantNext fails the case unless the follower yields the facts, which were acknowledged, next.
 func (w *watcher) wantNext(facts []backend.Fact) {
 	w.h.Helper()
 	for _, want := range facts {
@@ -152,7 +152,7 @@ func followStores(h *harness) {
 	var tasks []*task
 	var got []*[]backend.Fact
 	for _, stores := range lists {
-		// Twice what is there now, since the second half is like the first.
+		// Twice the facts that are there now, since the second half is like the first.
 		r := backend.Range{Stores: stores}
 		t, facts := h.startFollower(b, r, 2*len(part(log, r)))
 		tasks, got = append(tasks, t), append(got, facts)
@@ -259,7 +259,7 @@ func followResume(h *harness) {
 	h.wantSame("what was followed by loops that were left and resumed", all, h.replay(b, 0))
 }
 
-func followAnew(h *harness) {
+func followReuse(h *harness) {
 	b := h.open()
 	log := h.write(b, facts(5)...)
 	again := followOf(h.ctx, b, from(log[0].Seq))

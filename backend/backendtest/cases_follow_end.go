@@ -42,7 +42,7 @@ func followCancelled(h *harness) {
 	h.wantLog(b, log)
 }
 
-// startIdle starts a follower that waits, and returns it once it has nothing left to yield.
+// startIdle starts a follower of n facts, and returns it once it has yielded them.
 func (h *harness) startIdle(ctx context.Context, b backend.Log, n int, stores ...string) *task {
 	h.Helper()
 	reached := make(chan struct{})
@@ -66,7 +66,7 @@ func (h *harness) startIdle(ctx context.Context, b backend.Log, n int, stores ..
 	return follower
 }
 
-// wantCancelled cancels followers of a log with n facts that concern them, most of which wait by then.
+// wantCancelled cancels followers that yield n facts of the log. Most of them wait for more at that time.
 func (h *harness) wantCancelled(b backend.Log, n int, stores ...string) {
 	h.Helper()
 	for range 10 {

@@ -12,7 +12,7 @@ import (
 
 // invalidCases are about the limits of Fact.
 func invalidCases() []testCase {
-	const rule = "A fact that breaks a limit of Fact is refused with *InvalidError, which names the field; it was not written. "
+	const rule = "A fact that breaks a limit of Fact is an *InvalidError, which names the field, and is not written. "
 	return []testCase{
 		{"invalid-text", 0, rule + "ID: 1 to 128 bytes of UTF-8; Store: 1 to 256; Key: at most 1024; ValueHash and Causation: at most 128.", invalidText},
 		{"invalid-value", 0, rule + "Value is one JSON value, in valid UTF-8, without lone surrogates. Empty is not null, and invalid.", invalidValue},

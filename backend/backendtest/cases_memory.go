@@ -6,7 +6,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// memoryCases are about memory that loops use.
+// memoryCases are about the memory that loops use.
 func memoryCases() []testCase {
 	return []testCase{
 		{"memory-replay", 0, "Memory in use does not grow with the log.", memoryReplay},
@@ -25,8 +25,8 @@ func inUse() uint64 {
 	return stats.HeapAlloc
 }
 
-// wantLittle fails the case unless loops over a large log use little memory. Other tests of the process
-// may use memory meanwhile, so that one good loop of several is enough.
+// wantLittle fails the case unless a loop over a large log uses little memory. Other tests of the process may
+// use memory at the same time, so one good loop of several is enough.
 func (h *harness) wantLittle(start func(last uint64) loop, b backend.Log) {
 	h.Helper()
 	var last uint64
@@ -35,10 +35,10 @@ func (h *harness) wantLittle(start func(last uint64) loop, b backend.Log) {
 		last = h.write(b, wide(i))[0].Seq
 	}
 	least := uint64(1 << 62)
-	for range 10 {
+	for range 6 {
 		before, most, seen := inUse(), uint64(0), 0
 		err := walk(start(last), func(backend.Fact) bool {
-			if seen++; seen%(n/6) == 1 || seen == n {
+			if seen++; seen%(n/3) == 1 {
 				most = max(most, inUse())
 			}
 			return seen < n

@@ -41,8 +41,8 @@ func pageThrough(h *harness) {
 	}
 }
 
-// A reader reads a log with loops that go on after the Through of the last page, until it is stopped. It
-// keeps what it was given.
+// A reader reads a log in many loops, each after the Through of the last page, until it is stopped. It keeps
+// the pages.
 type reader struct {
 	*task
 	stop  chan struct{}
@@ -160,7 +160,7 @@ func pageEndWriting(h *harness) {
 					return err
 				}
 				if err := reached(pages, r, acked); err != nil {
-					return fmt.Errorf("Replay %s: %w", rangeText(r), err)
+					return fmt.Errorf("a Replay %s: %w", rangeText(r), err)
 				}
 			}
 			return nil
@@ -184,8 +184,8 @@ func pageEndPruned(h *harness) {
 	h.wantLog(b, f)
 }
 
-// maxPage is how many bytes of values a page of small batches may have at most: generous, since backends
-// count differently and may keep what many writers wrote together.
+// maxPage is how many bytes of values a page of small batches may have. It is generous, since backends count
+// differently.
 const maxPage = 4 * backend.PageSize
 
 func pageSize(h *harness) {

@@ -10,18 +10,20 @@ import (
 
 // reopenCases are about logs that are closed and opened again.
 func reopenCases() []testCase {
-	const stays = "Close releases the backend; what was acknowledged stays. "
+	const stays = "Close releases the backend; acknowledged facts stay. "
 	return []testCase{
 		{"reopen", reopening, stays + "A log that is opened again yields the same facts.", reopen},
-		{"reopen-seq", reopening, "Seq is above that of every fact before it, whenever the log was opened.", reopenSeq},
-		{"reopen-id", reopening, "Facts are known by ID. A log remembers at least its latest 1,000,000 IDs, whenever it was opened.", reopenID},
-		{"reopen-causation", reopening, "Causation is the ID of the key's fact before this one, whenever that was written.", reopenCausation},
-		{"reopen-transaction-time", reopening, "The log never gives a TransactionTime before that of an earlier fact, whenever it was opened.", reopenTransactionTime},
+		{"reopen-seq", reopening, "Seq is above every earlier one, whenever the log was opened.", reopenSeq},
+		{"reopen-id", reopening, "An ID names one fact. A log remembers at least its latest 1,000,000 IDs, whenever it was opened.", reopenID},
+		{"reopen-causation", reopening, "Causation is the ID of the key's latest fact, whenever that was written.", reopenCausation},
+		{"reopen-transaction-time", reopening, "The log never gives a TransactionTime before the time of an earlier fact, whenever it was opened.", reopenTransactionTime},
 		{"reopen-batch", reopening | batches, stays + "Batches stay whole, and expectations are checked against what stays.", reopenBatch},
-		{"reopen-snapshot", reopening, "WriteSnapshot never changes what Replay yields, after the log is opened again neither.", reopenSnapshot},
-		{"reopen-pruned", reopening | pruning, "Prune removes the facts for good, durably, leaving the others' seqs as they are.", reopenPruned},
+		{"reopen-snapshot", reopening, "WriteSnapshot never changes what Replay yields, also after the log is opened again.", reopenSnapshot},
+		{"reopen-pruned", reopening | pruning, "Prune removes the facts at the given seqs, durably, and leaves the seqs of the others as they are.", reopenPruned},
 		{"reopen-pruned-last", reopening | pruning, "Seqs of pruned facts are not given again, whenever the log was opened.", reopenPrunedLast},
-		{"reopen-stats", reopening | pruning, "LastSeq is the highest seq ever given out, whenever the log was opened.", reopenStats},
+		{"reopen-stats", reopening | pruning, "LastSeq is the highest seq ever acknowledged, whenever the log was opened.", reopenStats},
+		{"reopen-cursor", reopening, "A Cursor is the only thing that loops resume by, whenever the log was opened.", reopenCursor},
+		{"reopen-cursor-pruned", reopening | pruning, "A Cursor is the only thing that loops resume by, whenever the log was opened, and whatever was pruned.", reopenCursorPruned},
 		{"reopen-in-flight", reopening, stays + "Calls in flight either finish or report ErrClosed.", reopenInFlight},
 	}
 }
@@ -139,7 +141,7 @@ func reopenPruned(h *harness) {
 	h.wantLog(b, left)
 	left = append(left, h.write(b, fact(10))...) // its ID is forgotten, and so is fact 7, of the same key
 	if got := left[len(left)-1]; got.Seq <= log[11].Seq || got.Causation != fact(4).ID {
-		h.Fatalf("a pruned fact that was written anew after reopening got seq %d and causation %q, want one above %d and %q",
+		h.Fatalf("a pruned fact that was written again after reopening got seq %d and causation %q, want one above %d and %q",
 			got.Seq, got.Causation, log[11].Seq, fact(4).ID)
 	}
 	h.wantLog(h.reopen(b), left)
@@ -180,6 +182,52 @@ func reopenStats(h *harness) {
 	h.wantStats(h.reopen(b), nil, log[5].Seq)
 }
 
+func reopenCursor(h *harness) {
+	b := h.open()
+	log := h.write(b, append(facts(4), wides(9)[4:]...)...)
+	var cursors []backend.Cursor
+	for _, p := range h.replayPages(b, backend.Range{}) {
+		cursors = append(cursors, p.Through)
+	}
+	for range 2 {
+		b = h.reopen(b)
+		for _, c := range cursors {
+			h.wantSame("a reopened log after "+c.String(), factsOf(h.replayPages(b, backend.Range{After: c})), rest(log, c.Seq))
+			if c.Seq < log[len(log)-1].Seq {
+				follower, got := h.startFollower(b, backend.Range{After: c}, len(rest(log, c.Seq)))
+				h.join(follower)
+				h.wantSame("a reopened log, followed after "+c.String(), *got, rest(log, c.Seq))
+			}
+		}
+		h.snapshot(b, 0)
+		log = append(log, h.write(b, fact(len(log)))...)
+	}
+}
+
+func reopenCursorPruned(h *harness) {
+	b := h.open()
+	log := h.write(b, facts(8)...)
+	pages := h.replayPages(b, backend.Range{})
+	c := pages[len(pages)-1].Through
+	h.prune(b, seqs(log[4:])...)
+	for i := range 3 {
+		b = h.reopen(b)
+		for _, seq := range []uint64{log[3].Seq, log[5].Seq, log[7].Seq} {
+			c.Seq = seq
+			pages := h.replayPages(b, backend.Range{After: c})
+			h.wantSame("a reopened log after "+c.String(), factsOf(pages), nil)
+			if err := reached(pages, backend.Range{}, log[7].Seq); err != nil {
+				h.Fatalf("a reopened log after %s: %v", c, err)
+			}
+		}
+		if i == 1 {
+			h.snapshot(b, 0)
+		}
+	}
+	more := h.write(b, fact(9))
+	h.wantSame("a fact written after the cursor", factsOf(h.replayPages(b, backend.Range{After: c})), more)
+}
+
 func reopenInFlight(h *harness) {
 	b := h.open()
 	told := h.closeWhileWriting(b)
@@ -197,7 +245,7 @@ func reopenInFlight(h *harness) {
 	h.wantSame("what is left of the acknowledged facts after Close", log, all)
 }
 
-// closeWhileWriting closes b while writers write, and returns what they were told before that.
+// closeWhileWriting closes b while writers write, and returns the facts that were returned to each before that.
 func (h *harness) closeWhileWriting(b backend.Log) [][]backend.Fact {
 	h.Helper()
 	told := make([][]backend.Fact, writers)

@@ -16,7 +16,7 @@ func replayCases() []testCase {
 		{"replay-body", 0, body, replayBody},
 		{"replay-body-others", 0, body + "Others go on meanwhile.", replayBodyOthers},
 		{"replay-break", 0, "A loop may be left at any page, and then nothing of it goes on.", replayBreak},
-		{"replay-anew", 0, "The sequence may be used several times; each use reads the log again.", replayAnew},
+		{"replay-reuse", 0, "The sequence may be used several times; each use reads the log again.", replayReuse},
 		{"replay-cancelled", 0, pairs, replayCancelled},
 		{"replay-cancelled-in-body", 0, pairs + "The loop may be left before that.", replayCancelledInBody},
 	}
@@ -115,7 +115,7 @@ func replayBreak(h *harness) {
 	h.wantLog(b, log)
 }
 
-func replayAnew(h *harness) {
+func replayReuse(h *harness) {
 	b := h.open()
 	log := h.write(b, wides(5)...)
 	again := replayOf(h.ctx, b, from(log[1].Seq))

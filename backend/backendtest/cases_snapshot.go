@@ -7,16 +7,16 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// snapshotCases are about WriteSnapshot, which must not show.
+// snapshotCases are about WriteSnapshot.
 func snapshotCases() []testCase {
 	const rule = "WriteSnapshot never changes what Replay yields."
 	return []testCase{
 		{"snapshot", 0, rule, snapshot},
-		{"snapshot-goes-on", 0, rule + " What the log knows of IDs, keys and times stays too.", snapshotGoesOn},
-		{"snapshot-in-loop", 0, rule + " A loop that is under way when it is written goes on.", snapshotInLoop},
-		{"snapshot-while-writing", 0, rule + " It may be written while facts are.", snapshotWhileWriting},
-		{"snapshot-follow", 0, rule + " Nor what Follow yields.", snapshotFollow},
-		{"snapshot-cancelled", 0, "With a ctx that is done before the call WriteSnapshot does nothing and returns ctx's error.", snapshotCancelled},
+		{"snapshot-goes-on", 0, rule + " The log keeps what it knows of IDs, keys and times.", snapshotGoesOn},
+		{"snapshot-in-loop", 0, rule + " A loop that is under way goes on.", snapshotInLoop},
+		{"snapshot-while-writing", 0, rule + " Facts may be written meanwhile.", snapshotWhileWriting},
+		{"snapshot-follow", 0, rule + " It does not change what Follow yields either.", snapshotFollow},
+		{"snapshot-cancelled", 0, "If ctx is done before the call, WriteSnapshot does nothing and returns ctx's error.", snapshotCancelled},
 	}
 }
 

@@ -17,7 +17,7 @@ func statsCases() []testCase {
 	}
 }
 
-// wantStats fails the case unless b's Stats are those of log, with last the highest seq given out.
+// wantStats fails the case unless b's Stats describe log, and last is the highest seq ever acknowledged.
 func (h *harness) wantStats(b backend.Log, log []backend.Fact, last uint64) {
 	h.Helper()
 	s := h.stats(b)
@@ -49,15 +49,19 @@ func statsWhileWriting(h *harness) {
 	tasks, _ := h.startWriters(b, 50)
 	for range 50 {
 		s := h.stats(b)
-		log := h.replay(b, 0)
+		pages := h.replayPages(b, backend.Range{})
+		log := factsOf(pages)
 		if s.LastSeq > 0 && (len(log) == 0 || log[len(log)-1].Seq < s.LastSeq) {
 			h.Fatalf("Stats say that the last seq is %d, and a Replay begun then has %d facts and ends before it", s.LastSeq, len(log))
+		}
+		if err := reached(pages, backend.Range{}, s.LastSeq); err != nil {
+			h.Fatalf("Stats say that the last seq is %d: %v", s.LastSeq, err)
 		}
 	}
 	h.join(tasks...)
 	log := h.replay(b, 0)
 	if s := h.stats(b); s.LastSeq != log[len(log)-1].Seq {
-		h.Fatalf("Stats say that the last seq is %d, and that of the last fact is %d", s.LastSeq, log[len(log)-1].Seq)
+		h.Fatalf("Stats say that the last seq is %d, and the last fact has seq %d", s.LastSeq, log[len(log)-1].Seq)
 	}
 }
 
@@ -69,6 +73,7 @@ func statsPruned(h *harness) {
 	h.wantStats(b, without(log, 0, 3), last)
 	h.prune(b, last)
 	h.wantStats(b, without(log, 0, 3, 5), last)
+	h.wantEnd(b, h.stats(b).LastSeq)
 	h.prune(b, seqs(log)...)
 	h.wantStats(b, nil, last)
 	f := h.write(b, fact(6))

@@ -12,22 +12,22 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// valueCases are about a fact's fields being kept.
+// valueCases are about the fields of facts.
 func valueCases() []testCase {
 	return []testCase{
 		{"value-kept", 0, "Value is one JSON value, kept byte for byte except for white space around it.", valueKept},
-		{"value-numbers-kept", 0, "Value is kept byte for byte: the text of a number too.", valueNumbers},
+		{"value-numbers-kept", 0, "Value is kept byte for byte, the text of numbers included.", valueNumbers},
 		{"value-large", 0, "Value is kept byte for byte, whatever its length, as long as the fact's frame fits the limit.", valueLarge},
-		{"value-too-large", limited, "A fact whose frame is larger than the backend's limit is refused with ErrTooLarge; it was not written.", valueTooLarge},
+		{"value-too-large", limited, "A fact whose frame is larger than the backend's limit is ErrTooLarge, and is not written.", valueTooLarge},
 		{"fields-kept", 0, "Every field that a writer gives is kept as it was given.", fieldsKept},
 		{"hash-filled", 0, "ValueHash is the lower-case hex SHA-256 of Value's canonical JSON; the log fills in an empty one.", hashFilled},
 		{"hash-given", 0, "A ValueHash that is given is kept as it is, even where it does not match.", hashGiven},
 		{"schema-version", 0, "SchemaVersion is from 1 to 2,147,483,647; 0 stands for 1.", schemaVersion},
-		{"null-not-given", 0, "Producer and Derivation: nil or null means not given, and the log holds nil.", nullNotGiven},
+		{"null-not-given", 0, "A Producer or Derivation of null becomes nil.", nullNotGiven},
 	}
 }
 
-// wantKept writes each value to a fact of its own, and fails the case unless each comes back as it is.
+// wantKept writes each value in its own fact, and fails the case unless each comes back as it is.
 func (h *harness) wantKept(values ...string) {
 	h.Helper()
 	b := h.open()
@@ -136,7 +136,7 @@ func hashFilled(h *harness) {
 		sum := sha256.Sum256([]byte(x.canonical))
 		want := hex.EncodeToString(sum[:])
 		if got := h.write(b, of(fact(i).ID, "s", "k", x.value))[0]; got.ValueHash != want {
-			h.Fatalf("the hash of %s is %q, want %s, that of %s", x.value, got.ValueHash, want, x.canonical)
+			h.Fatalf("the hash of %s is %q, want %s, the hash of %s", x.value, got.ValueHash, want, x.canonical)
 		}
 	}
 }

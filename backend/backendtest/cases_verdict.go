@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/igniter-store/igniter/backend"
@@ -19,6 +20,7 @@ func verdictCases() []testCase {
 		{"verdict-first", 0, first, verdictFirst},
 		{"verdict-first-batch", batches, first, verdictFirstBatch},
 		{"verdict-same", 0, "Every write is the same, by WriteFact or Write: the same facts, causation, times and errors.", verdictSame},
+		{"verdict-concurrent", 0, each + "Others write meanwhile.", verdictConcurrent},
 		{"verdict-returned", 0, "Replay yields the same bytes that WriteFact returned.", verdictReturned},
 		{"verdict-cancelled", 0, "If ctx is done before the call, nothing is written: each verdict is ctx's error.", verdictCancelled},
 	}
@@ -212,6 +214,44 @@ func verdictSame(h *harness) {
 	if fmt.Sprint(errs[0]) != fmt.Sprint(errs[1]) {
 		h.Fatalf("whether WriteFact returns errors: %v, and Write: %v", errs[0], errs[1])
 	}
+}
+
+func verdictConcurrent(h *harness) {
+	b := h.open()
+	first := h.write(b, fact(0))
+	told := make([][]backend.Fact, writers)
+	tasks := make([]*task, writers)
+	for w := range writers {
+		tasks[w] = h.start(func() error {
+			for i := range 12 {
+				given := ones([]backend.Fact{by(w, 4*i), fact(0), by(w, 4*i+1), by(w, 4*i+2), by(w, 4*i+3)})
+				given[3].Facts[0].Store = "" // refused
+				all := b.Write(h.ctx, given...)
+				if len(all) != len(given) {
+					return fmt.Errorf("writer %d: Write of %d batches returned %d verdicts", w, len(given), len(all))
+				}
+				for j, v := range all {
+					switch {
+					case j == 3:
+						if !errors.Is(v.Err, backend.ErrInvalid) {
+							return fmt.Errorf("writer %d, verdict %d: error %w, want one of an invalid fact", w, j, v.Err)
+						}
+					case v.Err != nil:
+						return fmt.Errorf("writer %d, verdict %d: %w", w, j, v.Err)
+					case len(v.Facts) != 1 || v.Facts[0].ID != given[j].Facts[0].ID:
+						return fmt.Errorf("writer %d, verdict %d is not about fact %q", w, j, given[j].Facts[0].ID)
+					case j == 1 && v.First != 0 || j != 1 && v.First != 0 && v.First != v.Facts[0].Seq:
+						return fmt.Errorf("writer %d, verdict %d, on seq %d, has First %d", w, j, v.Facts[0].Seq, v.First)
+					case j != 1:
+						told[w] = append(told[w], v.Facts[0])
+					}
+				}
+			}
+			return nil
+		})
+	}
+	h.join(tasks...)
+	h.wantAll(h.replay(b, 0), append(told, first))
 }
 
 // odd returns facts whose values have white space and escapes that a log might tidy.

@@ -13,14 +13,14 @@ import (
 func writeCases() []testCase {
 	return []testCase{
 		{"write-order", 0, "WriteFact appends f and returns it as the log holds it: Seq above every earlier one. Replay yields the facts in order.", writeOrder},
-		{"write-seq-ignored", 0, "Writers leave Seq 0, and what they put there is ignored.", writeSeqIgnored},
+		{"write-seq-ignored", 0, "A Seq that a writer gives is ignored.", writeSeqIgnored},
 		{"write-again", 0, "Writing a fact that the log holds already, with the same Store, Key and ValueHash, changes nothing and returns the fact as first written.", writeAgain},
-		{"write-id-reused", 0, "Writing an ID that the log holds already with another Store, Key or ValueHash is ErrIDReused; nothing is written.", writeIDReused},
-		{"write-causation", 0, "Causation is the ID of the key's fact before this one, \"\" where there is none.", writeCausation},
+		{"write-id-reused", 0, "Writing an ID that the log holds already, with another Store, Key or ValueHash, is ErrIDReused; nothing is written.", writeIDReused},
+		{"write-causation", 0, "The log fills in Causation: the ID of the key's latest fact, \"\" if there is none.", writeCausation},
 		{"write-causation-given", 0, "A Causation that is given is kept; the log fills in an empty one with the key's latest fact.", writeCausationGiven},
-		{"write-transaction-time", 0, "The log gives a TransactionTime where f gives none, never before that of an earlier fact; one that is given is kept.", writeTransactionTime},
-		{"write-retraction", 0, "The value null retracts, and a retraction is a fact: it is held, replayed and followed like any other.", writeRetraction},
-		{"write-cancelled", 0, "With a ctx that is done before the call WriteFact writes nothing and returns ctx's error; writing the fact again is always safe.", writeCancelled},
+		{"write-transaction-time", 0, "The log fills in TransactionTime, never before the time of an earlier fact; one that is given is kept.", writeTransactionTime},
+		{"write-retraction", 0, "A retraction is a fact: it is held and replayed like any other.", writeRetraction},
+		{"write-cancelled", 0, "If ctx is done before the call, nothing is written and the error is ctx's. Writing the fact again is always safe.", writeCancelled},
 		{"write-again-late", batches, "A log remembers at least its latest 1,000,000 IDs.", writeAgainLate},
 	}
 }

@@ -45,12 +45,12 @@ func wides(n int) []backend.Fact {
 	return all
 }
 
-// of returns a fact without the fields that a log gives.
+// of returns a fact without the fields that the log fills in.
 func of(id, store, key, value string) backend.Fact {
 	return backend.Fact{ID: id, Store: store, Key: key, Value: json.RawMessage(value)}
 }
 
-// full returns a fact with every field given but those that the log gives.
+// full returns a fact with every field that the log does not fill in.
 func full(id string) backend.Fact {
 	f := of(id, "ünïcode store", "a/key with spaces\x00and more", `{"a":[1,2,{"b":null}]}`)
 	f.ValidTime = time.Date(2021, 3, 4, 5, 6, 7, 123456789, time.UTC)
@@ -60,7 +60,7 @@ func full(id string) backend.Fact {
 	return f
 }
 
-// held returns given as a log must hold it, with the fields that are the log's to give from got.
+// held returns given as a log must hold it: got has the fields that the log fills in.
 func held(given, got backend.Fact) backend.Fact {
 	f := given.Clone()
 	f.Seq = got.Seq
@@ -99,7 +99,7 @@ func clones(all []backend.Fact) []backend.Fact {
 	return copies
 }
 
-// overwrite overwrites every byte of f that could be shared, and what may lie behind it.
+// overwrite overwrites every byte of f that could be shared, and the capacity behind it.
 func overwrite(f backend.Fact) {
 	for _, b := range []json.RawMessage{f.Value, f.Producer, f.Derivation} {
 		for i := range b {
@@ -117,7 +117,7 @@ func equal(a, b backend.Fact) bool {
 		equalJSON(a.Derivation, b.Derivation)
 }
 
-// equalJSON tells nil from empty.
+// equalJSON compares bytes; nil is not equal to empty.
 func equalJSON(a, b json.RawMessage) bool {
 	return (a == nil) == (b == nil) && bytes.Equal(a, b)
 }
@@ -139,7 +139,7 @@ func diff(got, want []backend.Fact) string {
 	return cmp.Diff(want, got, cmp.Comparer(equalJSON))
 }
 
-// shortened returns facts for printing, with long values cut where they can't be told apart any more.
+// shortened returns facts for printing: the end of a long value is replaced by its hash.
 func shortened(all []backend.Fact) []backend.Fact {
 	all = slices.Clone(all)
 	for i := range all {
@@ -159,7 +159,7 @@ func seqs(all []backend.Fact) []uint64 {
 	return list
 }
 
-// without returns all but those at the given places.
+// without returns the facts but the ones at the given places.
 func without(all []backend.Fact, places ...int) []backend.Fact {
 	var rest []backend.Fact
 	for i, f := range all {

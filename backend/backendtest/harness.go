@@ -12,9 +12,9 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A harness is where one case runs: its test, the place of its log, and what it started. Its methods fail
-// the case if they can't do what they are asked to; all but start, put, acknowledge and Context are for the
-// case's own goroutine.
+// A harness runs one case: it has the case's test, the place of its log, and what it started. Its methods fail
+// the case if they can't do their work. Only start, put, putBatch, acknowledge and Context may be called by
+// other goroutines than the case's own.
 type harness struct {
 	*reporter
 	ctx    context.Context // of the whole case, as testing.T has one
@@ -23,7 +23,7 @@ type harness struct {
 	needs  feature
 	dir    string
 
-	acked  atomic.Uint64 // the highest seq of the log in dir that was acknowledged, as far as the case says
+	acked  atomic.Uint64 // the highest acknowledged seq of the log in dir that the harness knows
 	opened []backend.Log
 	mu     sync.Mutex
 	tasks  []*task
@@ -91,7 +91,7 @@ func (h *harness) close(b backend.Log) {
 	}
 }
 
-// end ends all that the case started and closes all that it opened.
+// end waits for everything that the case started, and closes everything that it opened.
 func (h *harness) end(cancel context.CancelFunc) {
 	cancel()
 	h.mu.Lock()
@@ -107,7 +107,7 @@ func (h *harness) end(cancel context.CancelFunc) {
 	}
 }
 
-// start runs f in its own goroutine, which ends before join returns or the case ends.
+// start runs f in its own goroutine. The case does not end before it.
 func (h *harness) start(f func() error) *task {
 	t := &task{done: make(chan struct{})}
 	h.mu.Lock()

@@ -54,6 +54,7 @@ var mutants = []mutant{
 	{"hands out its memory when written", "copy-out-write", false},
 	{"a loop hands out its memory", "copy-out-replay", false},
 	{"a loop hands out its memory", "copy-out-follow", false},
+	{"verdicts are reused", "copy-out-written", false},
 	{"a page's slice is reused", "copy-out-page", false},
 	{"a batch hands out its memory", "copy-out-batch", false},
 
@@ -81,7 +82,7 @@ var mutants = []mutant{
 	{"Replay holds a lock", "replay-body", true},
 	{"Replay holds a lock", "replay-body-others", true},
 	{"Replay goes on after a break", "replay-break", false},
-	{"Replay works once", "replay-anew", false},
+	{"Replay works once", "replay-reuse", false},
 	{"an error comes with a page", "replay-cancelled", false},
 	{"a loop goes on after an error", "replay-cancelled", false},
 	{"a cancelled loop ends silently", "replay-cancelled-in-body", false},
@@ -122,6 +123,7 @@ var mutants = []mutant{
 	{"First names an old fact", "verdict-first", false},
 	{"First names an old fact", "verdict-first-batch", false},
 	{"Write gives another causation", "verdict-same", false},
+	{"gives a seq twice", "verdict-concurrent", false},
 	{"returns other bytes than it keeps", "verdict-returned", false},
 	{"a cancelled Write has no verdicts", "verdict-cancelled", false},
 
@@ -165,7 +167,7 @@ var mutants = []mutant{
 	{"leaves a slow follower behind", "follow-slow", true},
 	{"Follow holds a lock", "follow-slow", true},
 	{"Follow is off by one", "follow-resume", false},
-	{"Follow works once", "follow-anew", false},
+	{"Follow works once", "follow-reuse", false},
 	{"Follow holds a lock", "follow-body", true},
 	{"no stores are all", "follow-stores", false},
 	{"a follower's first page waits", "follow-first-page", true},
@@ -208,6 +210,8 @@ var mutants = []mutant{
 	{"reopen brings back the pruned", "reopen-pruned", false},
 	{"reopen takes the last seq from the last fact", "reopen-pruned-last", false},
 	{"reopen takes the last seq from the last fact", "reopen-stats", false},
+	{"reopen gets another identity", "reopen-cursor", false},
+	{"reopen takes the last seq from the last fact", "reopen-cursor-pruned", false},
 	{"Close loses the last writes", "reopen-in-flight", false},
 
 	{"closes once", "close-twice", false},

@@ -91,6 +91,9 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 	if k := len(n.facts); n.bug == "swaps two" && f.Seq%10 == 0 {
 		n.facts[k-1], n.facts[k-2] = n.facts[k-2], n.facts[k-1]
 	}
+	if n.bug == "gives a seq twice" { // loops need an order
+		slices.SortStableFunc(n.facts, bySeq)
+	}
 	if f.TransactionTime.After(n.time) {
 		n.time = f.TransactionTime
 	}

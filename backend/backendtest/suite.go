@@ -11,7 +11,7 @@ import (
 )
 
 // An Opener opens a backend whose log lives in dir, an empty directory at first. Opened again with the
-// wantSame dir after Close, it is the same log: one function gives fresh logs and reopened ones. A backend
+// same dir after Close, it is the same log: one function gives fresh logs and reopened ones. A backend
 // that keeps no files uses dir as the name of its log. Each case has its own dirs.
 //
 // An Opener that fails says so through t and does not return. The suite closes what it opened; use

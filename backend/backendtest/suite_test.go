@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestNaive checks that what the mutants are made from passes every case.
+// TestNaive checks that the backend which the mutants are made of passes every case.
 func TestNaive(t *testing.T) {
 	t.Parallel()
 	Run(t, naives(""), nil)
@@ -35,7 +35,7 @@ func TestMinimal(t *testing.T) {
 		"follow-progress-pruned", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
 		"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect",
 		"prune-follow", "prune-horizon", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch",
-		"reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
+		"reopen-cursor-pruned", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
 		"verdict-refused-batch", "write-again-late",
 	}
 	if d := cmp.Diff(want, Skipped(opts)); d != "" {
@@ -62,7 +62,7 @@ func TestSkipped(t *testing.T) {
 		want []string
 	}{
 		{Options{Volatile: true}, []string{
-			"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-id", "reopen-in-flight", "reopen-pruned", "reopen-pruned-last",
+			"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-id", "reopen-in-flight", "reopen-pruned", "reopen-pruned-last",
 			"reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-transaction-time",
 		}},
 		{Options{NoLimit: true}, []string{"batch-too-large", "value-too-large"}},
@@ -90,7 +90,7 @@ func TestRule(t *testing.T) {
 	}
 }
 
-// TestPanic checks that a panic is the case's failure, wherever it happens, and nobody else's.
+// TestPanic checks that a panic of a case, in any of its goroutines, fails this case alone.
 func TestPanic(t *testing.T) {
 	for _, check := range []func(h *harness){
 		func(*harness) { panic("here") },
@@ -104,7 +104,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestHang checks that a case which hangs fails, and is silent from then on.
+// TestHang checks that a case which hangs fails, and reports nothing more.
 func TestHang(t *testing.T) {
 	release, ended := make(chan struct{}), make(chan struct{})
 	c := testCase{name: "x", rule: "Facts are facts.", check: func(h *harness) {
@@ -120,7 +120,7 @@ func TestHang(t *testing.T) {
 	close(release)
 	<-ended
 	if strings.Contains(r.text.String(), "too late") {
-		t.Error("a case that was given up still speaks")
+		t.Error("a case that was abandoned still reports")
 	}
 }
 

@@ -158,7 +158,7 @@ func (x *storm) follow(i int, c *network.Client, end func() (uint64, bool)) (fac
 	if i%2 == 1 {
 		stores = []string{fmt.Sprintf("s%d", i%3)}
 	}
-	for f, err := range c.Follow(context.Background(), 0, stores...) {
+	for f, err := range backend.Facts(checked(c.Follow(context.Background(), after(0, stores...)))) {
 		if err != nil {
 			x.t.Errorf("follower %d: %v", i, err)
 			return facts
@@ -180,20 +180,20 @@ func (x *storm) replay(rng *rand.Rand, c *network.Client, wrote <-chan struct{})
 		default:
 		}
 		before := contents(x.t, x.s.log)
-		after := uint64(rng.IntN(len(before) + 1))
-		facts, err := collect(c.Replay(context.Background(), after))
+		start := uint64(rng.IntN(len(before) + 1))
+		facts, err := collect(c.Replay(context.Background(), after(start)))
 		if err != nil {
 			x.t.Errorf("replay: %v", err)
 			return
 		}
 		for i, f := range facts {
-			if f.Seq != after+uint64(i)+1 || f.Seq <= uint64(len(before)) && f.ID != before[f.Seq-1].ID {
-				x.t.Errorf("replay after %d of %d: fact %d is %q at %d", after, len(before), i, f.ID, f.Seq)
+			if f.Seq != start+uint64(i)+1 || f.Seq <= uint64(len(before)) && f.ID != before[f.Seq-1].ID {
+				x.t.Errorf("replay after %d of %d: fact %d is %q at %d", start, len(before), i, f.ID, f.Seq)
 				return
 			}
 		}
-		if after+uint64(len(facts)) < uint64(len(before)) {
-			x.t.Errorf("replay after %d of %d: %d facts", after, len(before), len(facts))
+		if start+uint64(len(facts)) < uint64(len(before)) {
+			x.t.Errorf("replay after %d of %d: %d facts", start, len(before), len(facts))
 		}
 	}
 }
@@ -223,12 +223,13 @@ func (x *storm) write(writer int, c *network.Client, rng *rand.Rand) {
 			f, err = c.WriteFact(ctx, b.Facts[0])
 			held = []backend.Fact{f}
 		case 1:
-			held, err = c.WriteBatch(ctx, b)
+			held, err = write(ctx, c, b.Facts...)
 		case 2: // on a key of the writer's own, whose latest fact it knows
 			key := fmt.Sprintf("own%d", writer)
 			b.Facts[count-1].Key, b.Facts[count-1].Store = key, "s0"
 			b.Expect = []backend.Expect{{Store: "s0", Key: key, ID: latest}}
-			held, err = c.WriteBatch(ctx, b)
+			w := c.Write(ctx, b)[0]
+			held, err = w.Facts, w.Err
 			if conflict, ok := errors.AsType[*backend.ConflictError](err); ok {
 				if !x.isMaybe(conflict.Latest) {
 					x.t.Errorf("writer %d: a conflict with %q, and not %q", writer, conflict.Latest, latest)
@@ -357,10 +358,10 @@ func TestConditionalWrites(t *testing.T) {
 						key := fmt.Sprintf("k%d", rng.IntN(3))
 						in := swap{key, latest[key], fmt.Sprintf("%d-%d", i, n)}
 						begin := time.Now().UnixNano()
-						_, err := c.WriteBatch(context.Background(), backend.Batch{
+						err := c.Write(context.Background(), backend.Batch{
 							Facts:  []backend.Fact{{ID: in.id, Store: "s", Key: key, Value: []byte("1")}},
 							Expect: []backend.Expect{{Store: "s", Key: key, ID: in.expect}},
-						})
+						})[0].Err
 						end := time.Now().UnixNano()
 						out := swapped{ok: err == nil}
 						if conflict, ok := errors.AsType[*backend.ConflictError](err); ok {

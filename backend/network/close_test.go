@@ -65,11 +65,11 @@ func (l *gatedLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact,
 	return l.Log.WriteFact(ctx, f)
 }
 
-func (l *gatedLog) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+func (l *gatedLog) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	if err := l.pass(ctx); err != nil {
-		return nil, err
+		return backend.Refused(len(batches), err)
 	}
-	return l.Log.WriteBatch(ctx, b)
+	return l.Log.Write(ctx, batches...)
 }
 
 // TestCancelledCaller cancels calls while the server takes its time: they return at once, and the others get
@@ -155,7 +155,7 @@ func TestLoopsEnd(t *testing.T) {
 		f.Value = []byte(`"` + strings.Repeat("x", 10_000) + `"`) // more than connections hold
 		many = append(many, f)
 		if len(many) == 200 {
-			_, err := c.WriteBatch(t.Context(), backend.Batch{Facts: many})
+			_, err := write(t.Context(), c, many...)
 			require.NoError(t, err)
 			many = nil
 		}
@@ -163,7 +163,7 @@ func TestLoopsEnd(t *testing.T) {
 	loops := func(ctx context.Context, body func() bool) map[string]func() error {
 		return map[string]func() error{
 			"replay": func() error {
-				for _, err := range c.Replay(ctx, 0) {
+				for _, err := range c.Replay(ctx, after(0)) {
 					if err != nil || !body() {
 						return err
 					}
@@ -171,7 +171,7 @@ func TestLoopsEnd(t *testing.T) {
 				return nil
 			},
 			"follow": func() error {
-				for _, err := range c.Follow(ctx, 0, "s") {
+				for _, err := range c.Follow(ctx, after(0, "s")) {
 					if err != nil || !body() {
 						return err
 					}
@@ -231,7 +231,7 @@ func TestClose(t *testing.T) {
 		for i := range 8 {
 			call(func() error { _, err := c.WriteFact(context.Background(), numbered(100+i)); return err })
 			call(func() error {
-				_, err := c.WriteBatch(context.Background(), backend.Batch{Facts: batchOf(200, 210)})
+				_, err := write(context.Background(), c, batchOf(200, 210)...)
 				return err
 			})
 		}
@@ -240,7 +240,7 @@ func TestClose(t *testing.T) {
 		for range 2 {
 			ready.Add(2)
 			call(func() error {
-				for _, err := range c.Follow(context.Background(), 0) {
+				for _, err := range c.Follow(context.Background(), after(0)) {
 					if err != nil {
 						return err
 					}
@@ -253,7 +253,7 @@ func TestClose(t *testing.T) {
 			})
 			call(func() error {
 				first := true
-				for _, err := range c.Replay(context.Background(), 0) {
+				for _, err := range c.Replay(context.Background(), after(0)) {
 					if err != nil {
 						return err
 					}

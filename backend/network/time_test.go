@@ -140,10 +140,13 @@ func (l *slowLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, 
 	return l.Log.WriteFact(ctx, f)
 }
 
+func (l *slowLog) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
+	time.Sleep(l.takes)
+	return l.Log.Write(ctx, batches...)
+}
+
 // inMemory runs a test in its own time with a client and a server, which it ends.
-func inMemory(t *testing.T, log backend.Backend, o network.Options, test func(t *testing.T, c *network.Client, n *pipeNet)) {
-	network.ForgetCalls()
-	defer network.ForgetCalls()
+func inMemory(t *testing.T, log backend.Log, o network.Options, test func(t *testing.T, c *network.Client, n *pipeNet)) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNet()
 		s := server.New(log, server.Options{})
@@ -231,7 +234,7 @@ func TestFollowBackoff(t *testing.T) {
 		got := make(chan uint64)
 		ended := make(chan error, 1)
 		go func() {
-			for f, err := range c.Follow(ctx, 0) {
+			for f, err := range backend.Facts(c.Follow(ctx, after(0))) {
 				if err != nil {
 					ended <- err
 					return
@@ -268,7 +271,7 @@ func TestHeartbeats(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			for f, err := range c.Follow(ctx, 0, "s") {
+			for f, err := range backend.Facts(c.Follow(ctx, after(0, "s"))) {
 				if err != nil {
 					ended <- err
 					return

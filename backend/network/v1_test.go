@@ -122,7 +122,7 @@ func TestOldServer(t *testing.T) {
 	}
 	same(t, held, contents(t, s.log))
 	for n := range 9 {
-		got, err := collect(c.Replay(ctx, uint64(n)))
+		got, err := collect(c.Replay(ctx, after(min(uint64(n), 7))))
 		require.NoError(t, err)
 		same(t, held[min(n, len(held)):], got)
 	}
@@ -141,9 +141,9 @@ func TestOldServer(t *testing.T) {
 	require.Equal(t, []any{"x", given.TransactionTime, 3, `{"a":1}`}, []any{f.Causation, f.TransactionTime, f.SchemaVersion, string(f.Producer)})
 	held = append(held, f)
 
-	_, err = c.WriteBatch(ctx, backend.Batch{Facts: batchOf(9, 10)})
+	_, err = write(ctx, c, batchOf(9, 10)...)
 	require.ErrorIs(t, err, errors.ErrUnsupported)
-	_, err = c.Prune(ctx, slices.Values([]uint64{1}))
+	_, err = c.Prune(ctx, slices.Values([]uint64{1}), backend.Horizon{})
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 	_, err = c.WriteFact(ctx, backend.Fact{})
 	require.ErrorIs(t, err, backend.ErrInvalid)
@@ -194,7 +194,7 @@ func TestOldConversations(t *testing.T) {
 	}
 	require.Equal(t, text(asked[:2]), text(o.bodies(protocol.OpWriteFact)))
 
-	got, err := collect(c.Replay(ctx, 0))
+	got, err := collect(c.Replay(ctx, after(0)))
 	require.NoError(t, err)
 	for i := range facts {
 		facts[i].Seq = uint64(i) + 1
@@ -232,13 +232,13 @@ func TestOldFollow(t *testing.T) {
 	}
 	total := 10 + 3*each
 	var running sync.WaitGroup
-	follow := func(after uint64, stores []string, want int) func() []backend.Fact {
+	follow := func(start uint64, stores []string, want int) func() []backend.Fact {
 		var got []backend.Fact
 		var err error
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			got, err = take(c.Follow(context.Background(), after, stores...), want)
+			got, err = take(c.Follow(context.Background(), after(start, stores...)), want)
 		}()
 		return func() []backend.Fact {
 			<-done
@@ -349,7 +349,7 @@ func TestOldGivenUp(t *testing.T) {
 		require.NoError(t, <-again)
 	}
 	require.Len(t, o.bodies(protocol.OpWriteFact), 21)
-	got, err := collect(c.Replay(t.Context(), 0))
+	got, err := collect(c.Replay(t.Context(), after(0)))
 	require.NoError(t, err)
 	same(t, contents(t, log), got)
 }

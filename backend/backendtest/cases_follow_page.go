@@ -141,11 +141,11 @@ func followThrough(h *harness) {
 			tasks = append(tasks, h.start(func() error {
 				got, err := collect(followOf(h.ctx, b, r))
 				if err != nil {
-					return fmt.Errorf("Follow %s: %w", rangeText(r), err)
+					return fmt.Errorf("a Follow %s: %w", rangeText(r), err)
 				}
 				all, err := collect(replayOf(h.ctx, b, r))
 				if d := diff(got, all); err != nil || d != "" {
-					return fmt.Errorf("Follow %s is not what Replay yields (error %v; -want +got):\n%s", rangeText(r), err, d)
+					return fmt.Errorf("a Follow %s is not what Replay yields (error %v; -want +got):\n%s", rangeText(r), err, d)
 				}
 				return nil
 			}))

@@ -1,4 +1,4 @@
-package server
+package auth
 
 import (
 	"crypto/tls"
@@ -10,8 +10,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// A Certificate is a server's certificate and key, read from PEM files and read again when these change. Its
-// Get is for tls.Config.GetCertificate.
+// A Certificate is a server's certificate and key, read from PEM files and reloaded when these change. Its Get is for
+// tls.Config.GetCertificate. Its methods may be called concurrently.
 type Certificate struct {
 	certFile, keyFile string
 	log               *zap.Logger
@@ -21,14 +21,13 @@ type Certificate struct {
 	stamp   [2]fileStamp
 }
 
-// A fileStamp tells that a file has changed.
+// A fileStamp changes when a file does.
 type fileStamp struct {
 	modified time.Time
 	size     int64
 }
 
-// LoadCertificate reads a certificate and its key from PEM files. logger gets word of reading them
-// again; nil: nothing is logged.
+// LoadCertificate reads a certificate and its key from PEM files. logger, if not nil, is told of reloads.
 func LoadCertificate(certFile, keyFile string, logger *zap.Logger) (*Certificate, error) {
 	if logger == nil {
 		logger = zap.NewNop()
@@ -43,7 +42,7 @@ func LoadCertificate(certFile, keyFile string, logger *zap.Logger) (*Certificate
 	return c, nil
 }
 
-// Reload reads the files again, also if they look unchanged. After an error the certificate is the one before.
+// Reload reads the files again even if they look unchanged. After an error the certificate is as before.
 func (c *Certificate) Reload() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +57,7 @@ func (c *Certificate) Reload() error {
 func (c *Certificate) load() (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("server: load certificate %s with key %s: %w", c.certFile, c.keyFile, err)
+		return nil, fmt.Errorf("auth: load certificate %s with key %s: %w", c.certFile, c.keyFile, err)
 	}
 	return &pair, nil
 }
@@ -72,8 +71,7 @@ func (c *Certificate) stamps() (s [2]fileStamp) {
 	return s
 }
 
-// Get returns the certificate. If the files have changed and are no pair at present, it is the one before
-// that. It may be called concurrently.
+// Get returns the certificate. While the files have changed and are not a pair, it is the previous one.
 func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,10 +81,10 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	next, err := c.load()
 	if err != nil {
-		c.log.Warn("the certificate has changed and can't be read; the one before serves on", zap.Error(err))
+		c.log.Warn("the certificate has changed and can't be read; the previous one stays in use", zap.Error(err))
 		return c.current, nil
 	}
 	c.current, c.stamp = next, now
-	c.log.Info("read the certificate again, since it has changed", zap.String("path", c.certFile))
+	c.log.Info("reloaded the certificate, which has changed", zap.String("path", c.certFile))
 	return c.current, nil
 }

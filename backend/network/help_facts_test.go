@@ -23,7 +23,7 @@ func start(t testing.TB, opts server.Options) *served {
 }
 
 // startLog serves a log until the test ends.
-func startLog(t testing.TB, log backend.Backend, opts server.Options) *served {
+func startLog(t testing.TB, log backend.Log, opts server.Options) *served {
 	s := serve(t, log, "tcp", opts)
 	t.Cleanup(func() { s.stop(t) })
 	return s
@@ -64,35 +64,73 @@ func batchOf(first, last int) (facts []backend.Fact) {
 	return facts
 }
 
+// after returns the part of a log after a seq: facts of some stores; none named: of all.
+func after(seq uint64, stores ...string) backend.Range {
+	return backend.Range{After: backend.Cursor{Seq: seq}, Stores: stores}
+}
+
+// write writes facts to a log as one batch.
+func write(ctx context.Context, log backend.Log, facts ...backend.Fact) ([]backend.Fact, error) {
+	w := log.Write(ctx, backend.Batch{Facts: facts})[0]
+	return w.Facts, w.Err
+}
+
 // contents returns what a log holds, asked directly.
 func contents(t testing.TB, b backend.Backend) []backend.Fact {
 	t.Helper()
-	facts, err := collect(b.Replay(context.WithoutCancel(t.Context()), 0))
+	facts, err := collect(b.Replay(context.WithoutCancel(t.Context()), backend.Range{}))
 	require.NoError(t, err)
 	return facts
 }
 
-func collect(loop iter.Seq2[backend.Fact, error]) (facts []backend.Fact, err error) {
-	for f, err := range loop {
-		if err != nil {
-			return facts, err
-		}
-		facts = append(facts, f.Clone())
-	}
-	return facts, nil
+func collect(loop iter.Seq2[backend.Page, error]) (facts []backend.Fact, err error) {
+	return take(loop, 1<<62)
 }
 
-// take returns the first n facts of a loop.
-func take(loop iter.Seq2[backend.Fact, error], n int) (facts []backend.Fact, err error) {
-	for f, err := range loop {
+// take returns the first n facts of a loop, and those that come in a page with them.
+func take(loop iter.Seq2[backend.Page, error], n int) (facts []backend.Fact, err error) {
+	if n == 0 {
+		return nil, nil
+	}
+	for p, err := range checked(loop) {
 		if err != nil {
 			return facts, err
 		}
-		if facts = append(facts, f.Clone()); len(facts) == n {
+		for _, f := range p.Facts {
+			facts = append(facts, f.Clone())
+		}
+		if len(facts) >= n {
 			break
 		}
 	}
 	return facts, nil
+}
+
+// checked yields the pages of a loop, and an error for a page that breaks the rules of pages as far as it shows.
+func checked(loop iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		through, first := uint64(0), true
+		for p, err := range loop {
+			if err != nil && (len(p.Facts) > 0 || p.Through != backend.Cursor{}) {
+				err = fmt.Errorf("a page of %d facts through %s comes with an error: %w", len(p.Facts), p.Through, err)
+			}
+			if err == nil && !first && len(p.Facts) == 0 && p.Through.Seq <= through {
+				err = fmt.Errorf("an empty page tells of no progress: through %d after %d", p.Through.Seq, through)
+			}
+			for _, f := range p.Facts {
+				if f.Seq <= through && err == nil {
+					err = fmt.Errorf("seq %d comes after the log was read through %d", f.Seq, through)
+				}
+				through = f.Seq
+			}
+			if err == nil && p.Through.Seq < through {
+				err = fmt.Errorf("a page with seq %d is said to go through %d", through, p.Through.Seq)
+			}
+			if through, first = p.Through.Seq, false; !yield(p, err) {
+				return
+			}
+		}
+	}
 }
 
 // same requires two logs to be the same, and shows where they part.

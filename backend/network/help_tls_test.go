@@ -92,7 +92,7 @@ func rawHello(t testing.TB, s *served, subscribe bool) net.Conn {
 	}
 	ask(protocol.AppendHello(nil, "test", ""))
 	if subscribe {
-		ask(protocol.AppendSubscribe(nil, 1000, nil))
+		ask(protocol.AppendSubscribe(nil, after(1000)))
 	}
 	return nc
 }

@@ -1,7 +1,6 @@
-package server_test
+package auth_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,12 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/igniter-store/igniter/backend/memory"
-	"github.com/igniter-store/igniter/internal/protocol"
-	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
-// TestTokenFiles reads files of tokens strictly.
+// TestTokenFiles: files of tokens are read strictly.
 func TestTokenFiles(t *testing.T) {
 	sum := strings.Repeat("ab", 32)
 	other := strings.Repeat("cd", 32)
@@ -45,7 +42,7 @@ func TestTokenFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tokens")
 			require.NoError(t, os.WriteFile(path, []byte(x.text), 0o600))
-			_, err := server.LoadTokens(path)
+			_, err := auth.LoadTokens(path)
 			if x.wrong == "" {
 				require.NoError(t, err)
 				return
@@ -54,22 +51,6 @@ func TestTokenFiles(t *testing.T) {
 			require.ErrorContains(t, err, path)
 		})
 	}
-	_, err := server.LoadTokens(filepath.Join(t.TempDir(), "none"))
+	_, err := auth.LoadTokens(filepath.Join(t.TempDir(), "none"))
 	require.ErrorIs(t, err, os.ErrNotExist)
-}
-
-// TestNewToken makes tokens that let in who has them, and nobody else.
-func TestNewToken(t *testing.T) {
-	secret, e := server.NewToken("made")
-	secret2, _ := server.NewToken("made")
-	require.NotEqual(t, secret, secret2)
-	require.GreaterOrEqual(t, len(secret), 32)
-	require.NotContains(t, fmt.Sprint(e), secret)
-	e.Read, e.Write = []string{"*"}, []string{"tasks"}
-	file := newTokenFile(t, e)
-	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
-	p := s.dial()
-	p.requireCode("unauthenticated", "%s", string(protocol.AppendHello(nil, "test", secret2)))
-	p.hello(secret)
-	p.requireOK("%s", writeJSON("tasks", "a"))
 }
