@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -72,14 +73,14 @@ func perSecond(b *testing.B, facts int) {
 func benchmarkRaw(b *testing.B, facts int) { benchmarkPlace(b, facts, true, false) }
 
 // zeroFile makes a file of zeros as large as a segment.
-func zeroFile(b *testing.B) *os.File {
-	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
+func zeroFile(b *testing.B) vfs.File {
+	f, err := vfs.OS{}.Create(filepath.Join(b.TempDir(), "raw"))
 	require.NoError(b, err)
 	b.Cleanup(func() { f.Close() })
 	for at := int64(0); at < DefaultSegmentSize; at += int64(len(zeros)) {
-		require.NoError(b, writeAll(osFile{f}, zeros[:], at))
+		require.NoError(b, vfs.WriteAll(f, zeros[:], at))
 	}
-	require.NoError(b, osFile{f}.Sync())
+	require.NoError(b, f.Sync())
 	return f
 }
 
@@ -94,7 +95,7 @@ func benchmarkPlace(b *testing.B, facts int, synced, mapped bool) {
 	var segment []byte
 	if mapped {
 		var err error
-		segment, err = syscall.Mmap(int(f.Fd()), 0, DefaultSegmentSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+		segment, err = syscall.Mmap(int(f.(interface{ Fd() uintptr }).Fd()), 0, DefaultSegmentSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 		require.NoError(b, err)
 		defer func() { require.NoError(b, syscall.Munmap(segment)) }()
 	}
@@ -105,11 +106,11 @@ func benchmarkPlace(b *testing.B, facts int, synced, mapped bool) {
 		}
 		if mapped {
 			copy(segment[at:], frame)
-		} else if err := writeAll(osFile{f}, frame, int64(at)); err != nil {
+		} else if err := vfs.WriteAll(f, frame, int64(at)); err != nil {
 			b.Fatal(err)
 		}
 		if synced {
-			if err := (osFile{f}).Sync(); err != nil {
+			if err := f.Sync(); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -141,7 +142,8 @@ func benchmarkWriters(b *testing.B, sync_ Sync, writers int) {
 	all.Wait()
 	b.StopTimer()
 	perSecond(b, b.N)
-	b.ReportMetric(float64(l.grouped)/float64(l.groups), "facts/group")
+	s := l.state.Load()
+	b.ReportMetric(float64(s.grouped)/float64(s.groups), "facts/group")
 }
 
 func benchmarkBatches(b *testing.B, writers int) {
@@ -158,7 +160,7 @@ func benchmarkBatches(b *testing.B, writers int) {
 	for range writers {
 		all.Go(func() {
 			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
-				if _, err := l.WriteBatch(b.Context(), backend.Batch{Facts: facts[(n-1)*size : n*size]}); err != nil {
+				if _, err := writeBatch(b.Context(), l, backend.Batch{Facts: facts[(n-1)*size : n*size]}); err != nil {
 					b.Error(err)
 				}
 			}
@@ -190,7 +192,7 @@ func benchLog(b *testing.B) (dir string, facts int) {
 	batch := make([]backend.Fact, 0, 200)
 	for n := range facts {
 		if batch = append(batch, benchFact(n)); len(batch) == cap(batch) || n == facts-1 {
-			_, err := l.WriteBatch(context.Background(), backend.Batch{Facts: batch})
+			_, err := writeBatch(context.Background(), l, backend.Batch{Facts: batch})
 			require.NoError(b, err)
 			batch = batch[:0]
 		}
@@ -258,7 +260,7 @@ func benchmarkReplay(b *testing.B, dir string, facts int) {
 	n, bytes := 0, 0
 	for b.Loop() {
 		before := n
-		for f, err := range l.Replay(context.Background(), 0) {
+		for f, err := range backend.Facts(l.Replay(context.Background(), backend.Range{})) {
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
 // A crashCount is how much a check has tried.
@@ -37,12 +39,11 @@ func TestCrashAtEachStep(t *testing.T) {
 
 // crashCheck runs the workload to a crash at each step, and recovers what may be found.
 func crashCheck(ctx context.Context, s crashSetup, count *crashCount) error {
-	whole := newDisk()
+	whole := vfstest.New()
 	if err := s.run(ctx, whole, newCrashModel()); err != nil {
 		return fmt.Errorf("without a crash: %w", err)
 	}
-	var steps int
-	whole.with(func() { steps = len(whole.log) })
+	steps := len(whole.Steps())
 	rounds := 1
 	if crashSoak {
 		rounds = 40
@@ -50,8 +51,8 @@ func crashCheck(ctx context.Context, s crashSetup, count *crashCount) error {
 	// The keeper works beside the workload, so that runs differ by a few steps.
 	return crashEach((steps+4)*rounds, func(i int) error {
 		k, round := i%(steps+4)+1, uint64(i/(steps+4))
-		d, m := newDisk(), newCrashModel()
-		d.crashAt, d.crashSeed = k, round*1000+uint64(k)
+		d, m := vfstest.New(), newCrashModel()
+		d.CrashAt, d.CrashSeed = k, round*1000+uint64(k)
 		err := s.run(ctx, d, m)
 		if err != nil && !crashedUnder(d, err) {
 			return fmt.Errorf("crash at step %d: before it: %w", k, err)
@@ -65,26 +66,24 @@ func crashCheck(ctx context.Context, s crashSetup, count *crashCount) error {
 }
 
 // crashStepOf names the last step of a disk.
-func crashStepOf(d *disk) (step string) {
-	d.with(func() {
-		if n := len(d.log); n > 0 {
-			step = d.log[n-1]
-		}
-	})
-	return step
+func crashStepOf(d *vfstest.Disk) string {
+	if steps := d.Steps(); len(steps) > 0 {
+		return steps[len(steps)-1]
+	}
+	return ""
 }
 
 // lossOf is what a power cut may take.
-func (s crashSetup) lossOf(mode crashMode) crashLoss {
-	if mode == powerCut && s.sync != SyncAlways {
+func (s crashSetup) lossOf(mode vfstest.Mode) crashLoss {
+	if mode == vfstest.PowerCut && s.sync != SyncAlways {
 		return loseTail
 	}
 	return loseNothing
 }
 
 // afterCrash recovers what a crash of a disk may leave.
-func (s crashSetup) afterCrash(ctx context.Context, d *disk, m *crashModel, round uint64, count *crashCount) error {
-	k := uint64(d.crashAt)
+func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashModel, round uint64, count *crashCount) error {
+	k := uint64(d.CrashAt)
 	seeds := []uint64{0, 1, k*10 + round*7919 + 2} // of power cuts
 	kill := true
 	switch {
@@ -95,22 +94,22 @@ func (s crashSetup) afterCrash(ctx context.Context, d *disk, m *crashModel, roun
 		seeds, kill = []uint64{seeds[2], k % 4 / 2}[k%2:], k%2 > 0
 	}
 	for i, seed := range seeds {
-		if err := s.recovered(ctx, d.image(seed, powerCut), m, s.lossOf(powerCut), k+uint64(i), count); err != nil {
+		if err := s.recovered(ctx, d.Image(seed, vfstest.PowerCut), m, s.lossOf(vfstest.PowerCut), k+uint64(i), count); err != nil {
 			return fmt.Errorf("power cut, seed %d: %w", seed, err)
 		}
 	}
 	if kill {
-		if err := s.recovered(ctx, d.image(0, processKill), m, loseNothing, k, count); err != nil {
+		if err := s.recovered(ctx, d.Image(0, vfstest.ProcessKill), m, loseNothing, k, count); err != nil {
 			return fmt.Errorf("kill: %w", err)
 		}
 	}
 	if crashSoak || k%40 == 0 || s.sync == SyncAlways && s.namesAtStake(d) {
-		if err := s.crashAgain(ctx, d.image(0, processKill), m, loseNothing, round, count); err != nil {
+		if err := s.crashAgain(ctx, d.Image(0, vfstest.ProcessKill), m, loseNothing, round, count); err != nil {
 			return fmt.Errorf("kill, then %w", err)
 		}
 	}
 	if crashSoak || k%40 == 20 {
-		if err := s.crashAgain(ctx, d.image(seeds[0], powerCut), m, s.lossOf(powerCut), round, count); err != nil {
+		if err := s.crashAgain(ctx, d.Image(seeds[0], vfstest.PowerCut), m, s.lossOf(vfstest.PowerCut), round, count); err != nil {
 			return fmt.Errorf("power cut, seed %d, then %w", seeds[0], err)
 		}
 	}
@@ -119,18 +118,18 @@ func (s crashSetup) afterCrash(ctx context.Context, d *disk, m *crashModel, roun
 
 // namesAtStake reports whether a disk crashed where a file had just been given its place, and that
 // was not durable yet: then recovery has most to do.
-func (s crashSetup) namesAtStake(d *disk) bool {
+func (s crashSetup) namesAtStake(d *vfstest.Disk) bool {
 	if !strings.HasPrefix(crashStepOf(d), "syncdir") {
 		return false
 	}
-	before := ""
-	d.with(func() { before = d.log[max(0, len(d.log)-2)] })
-	return strings.HasSuffix(before, snapshotExt) || d.crashAt%3 == 0
+	steps := d.Steps()
+	before := steps[max(0, len(steps)-2)]
+	return strings.HasSuffix(before, snapshotExt) || d.CrashAt%3 == 0
 }
 
 // recovered opens the log after a crash, checks it and writes on. Then the power is cut, taking all
 // that was not synced, or the log is closed, and it is checked again.
-func (s crashSetup) recovered(ctx context.Context, d *disk, m *crashModel, loss crashLoss, turn uint64, count *crashCount) error {
+func (s crashSetup) recovered(ctx context.Context, d *vfstest.Disk, m *crashModel, loss crashLoss, turn uint64, count *crashCount) error {
 	m = m.clone()
 	l, err := s.reopened(ctx, d, m, loss, count)
 	if err != nil {
@@ -149,7 +148,7 @@ func (s crashSetup) recovered(ctx context.Context, d *disk, m *crashModel, loss 
 		}
 		loss = loseNothing
 	default:
-		d, loss = d.crash(0, powerCut), s.lossOf(powerCut)
+		d, loss = d.Crash(0, vfstest.PowerCut), s.lossOf(vfstest.PowerCut)
 		_ = l.Close() // its disk is dead
 	}
 	if l, err = s.reopened(ctx, d, m, loss, count); err != nil {
@@ -159,7 +158,7 @@ func (s crashSetup) recovered(ctx context.Context, d *disk, m *crashModel, loss 
 }
 
 // opened opens the log after a crash, checks it, and no more.
-func (s crashSetup) opened(ctx context.Context, d *disk, m *crashModel, loss crashLoss, _ uint64, count *crashCount) error {
+func (s crashSetup) opened(ctx context.Context, d *vfstest.Disk, m *crashModel, loss crashLoss, _ uint64, count *crashCount) error {
 	l, err := s.reopened(ctx, d, m.clone(), loss, count)
 	if err != nil {
 		return err
@@ -168,7 +167,7 @@ func (s crashSetup) opened(ctx context.Context, d *disk, m *crashModel, loss cra
 }
 
 // reopened opens the log after a crash and checks it.
-func (s crashSetup) reopened(ctx context.Context, d *disk, m *crashModel, loss crashLoss, count *crashCount) (*crashLog, error) {
+func (s crashSetup) reopened(ctx context.Context, d *vfstest.Disk, m *crashModel, loss crashLoss, count *crashCount) (*crashLog, error) {
 	count.images.Add(1)
 	l, err := s.open(ctx, d, m, false)
 	if err != nil {
@@ -186,10 +185,10 @@ func (s crashSetup) reopened(ctx context.Context, d *disk, m *crashModel, loss c
 }
 
 // crashAgain crashes at each step of recovery and of the first write after it.
-func (s crashSetup) crashAgain(ctx context.Context, from *disk, before *crashModel, loss crashLoss, round uint64, count *crashCount) error {
+func (s crashSetup) crashAgain(ctx context.Context, from *vfstest.Disk, before *crashModel, loss crashLoss, round uint64, count *crashCount) error {
 	for j := 1; ; j++ {
-		d, m := from.image(0, processKill), before.clone()
-		d.crashAt, d.crashSeed = j, round+uint64(j)
+		d, m := from.Image(0, vfstest.ProcessKill), before.clone()
+		d.CrashAt, d.CrashSeed = j, round+uint64(j)
 		still := loss
 		l, err := s.open(ctx, d, m, false)
 		if err == nil {
@@ -216,12 +215,12 @@ func (s crashSetup) crashAgain(ctx context.Context, from *disk, before *crashMod
 			check = s.recovered
 		}
 		for _, seed := range []uint64{0, uint64(j) + round*31 + 2} {
-			cut := max(still, s.lossOf(powerCut))
-			if err := check(ctx, d.image(seed, powerCut), m, cut, uint64(j), count); err != nil {
+			cut := max(still, s.lossOf(vfstest.PowerCut))
+			if err := check(ctx, d.Image(seed, vfstest.PowerCut), m, cut, uint64(j), count); err != nil {
 				return fmt.Errorf("power cut at step %d, %s, seed %d: %w", j, crashStepOf(d), seed, err)
 			}
 		}
-		if err := check(ctx, d.image(0, processKill), m, still, uint64(j), count); err != nil {
+		if err := check(ctx, d.Image(0, vfstest.ProcessKill), m, still, uint64(j), count); err != nil {
 			return fmt.Errorf("kill at step %d, %s: %w", j, crashStepOf(d), err)
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
 // A damageCount is how much a check has tried.
@@ -42,7 +44,7 @@ func damagedLogs(ctx context.Context, s crashSetup) ([]*damagedLog, error) {
 	begin := []crashStep{crashWrites(1), crashBatch(2), crashSnapshot(1), crashBatch(2), roll}
 	always, interval, kept := s, s, s
 	always.sync, interval.sync, kept.sync = SyncAlways, SyncInterval, SyncAlways
-	kept.wrap = func(under fileSystem) fileSystem {
+	kept.wrap = func(under vfs.FS) vfs.FS {
 		if s.wrap != nil {
 			under = s.wrap(under)
 		}
@@ -80,13 +82,13 @@ func damagedLogs(ctx context.Context, s crashSetup) ([]*damagedLog, error) {
 }
 
 // keepSegments is a file system that does not remove segments.
-type keepSegments struct{ fileSystem }
+type keepSegments struct{ vfs.FS }
 
 func (k keepSegments) Remove(name string) error {
 	if strings.HasSuffix(name, segmentExt) {
 		return errors.New("kept")
 	}
-	return k.fileSystem.Remove(name)
+	return k.FS.Remove(name)
 }
 
 // damageCheck tries all damages, or one in so many.
@@ -237,7 +239,7 @@ func (x *damagedLog) touched(a damage) map[uint64]bool {
 	return all
 }
 
-func seqsIn(ranges []Range) map[uint64]bool {
+func seqsIn(ranges []Gap) map[uint64]bool {
 	all := map[uint64]bool{}
 	for _, r := range ranges {
 		for seq := r.First; seq <= r.Last; seq++ {
@@ -248,7 +250,7 @@ func seqsIn(ranges []Range) map[uint64]bool {
 }
 
 // keptMissing returns the seqs that are missing as the quarantine says.
-func keptMissing(d *disk) map[uint64]bool {
+func keptMissing(d *vfstest.Disk) map[uint64]bool {
 	all := map[uint64]bool{}
 	for name, content := range damageFiles(d) {
 		var report lost
@@ -294,7 +296,7 @@ func TestCrashDuringRepair(t *testing.T) {
 func (x *damagedLog) crashRepair(ctx context.Context, a damage) error {
 	for k := 1; ; k++ {
 		d := x.damaged(a)
-		d.crashAt, d.crashSeed = k, uint64(k)
+		d.CrashAt, d.CrashSeed = k, uint64(k)
 		l, err := x.open(ctx, d, x.model.clone(), true)
 		if err == nil {
 			err = l.Close()
@@ -305,7 +307,7 @@ func (x *damagedLog) crashRepair(ctx context.Context, a damage) error {
 		if !crashedUnder(d, err) {
 			return err
 		}
-		after := []*disk{d.image(0, powerCut), d.image(uint64(k)+2, powerCut), d.image(0, processKill)}[k%3]
+		after := []*vfstest.Disk{d.Image(0, vfstest.PowerCut), d.Image(uint64(k)+2, vfstest.PowerCut), d.Image(0, vfstest.ProcessKill)}[k%3]
 		if err := x.repairedAgain(ctx, a, after); err != nil {
 			return fmt.Errorf("crash at step %d, %s: %w", k, crashStepOf(d), err)
 		}
@@ -313,7 +315,7 @@ func (x *damagedLog) crashRepair(ctx context.Context, a damage) error {
 }
 
 // repairedAgain repairs what a crash left of a repair, and checks the log.
-func (x *damagedLog) repairedAgain(ctx context.Context, a damage, d *disk) error {
+func (x *damagedLog) repairedAgain(ctx context.Context, a damage, d *vfstest.Disk) error {
 	m := x.model.clone()
 	l, err := x.open(ctx, d, m, true)
 	if err != nil {

@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -21,7 +22,7 @@ import (
 type damagedLog struct {
 	crashSetup
 	name   string
-	disk   *disk
+	disk   *vfstest.Disk
 	model  *crashModel
 	facts  []backend.Fact
 	files  map[string][]byte        // of the log's directory
@@ -48,7 +49,7 @@ type damage struct {
 
 // newDamagedLog makes a log by steps and, if it is closed, closes it.
 func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, steps ...crashStep) (*damagedLog, error) {
-	d, m := newDisk(), newCrashModel()
+	d, m := vfstest.New(), newCrashModel()
 	m.small = true
 	l, err := s.open(ctx, d, m, false)
 	if err != nil {
@@ -58,11 +59,11 @@ func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, 
 		if err := step.do(ctx, l, m); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
-		l.indexSealed()
+		l.indexSealed(context.Background())
 	}
 	found, err := m.verify(ctx, l, loseNothing)
 	if !closed {
-		d = d.crash(0, processKill)
+		d = d.Crash(0, vfstest.ProcessKill)
 	}
 	if closeErr := l.Close(); err == nil && closed {
 		err = closeErr
@@ -71,7 +72,7 @@ func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, 
 		return nil, err
 	}
 	m.settle(found)
-	x := &damagedLog{crashSetup: s, name: name, disk: d.image(1, powerCut), model: m, facts: found, frames: map[string][]damageFrame{}}
+	x := &damagedLog{crashSetup: s, name: name, disk: d.Image(1, vfstest.PowerCut), model: m, facts: found, frames: map[string][]damageFrame{}}
 	x.files = damageFiles(x.disk)
 	delete(x.files, lockName)
 	for _, name := range slices.Sorted(maps.Keys(x.files)) {
@@ -88,24 +89,7 @@ func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, 
 }
 
 // damageFiles returns the files of the log's directory, those in the quarantine with its name.
-func damageFiles(d *disk) map[string][]byte {
-	all := map[string][]byte{}
-	d.with(func() {
-		dir, err := d.find("/log")
-		if err != nil {
-			return
-		}
-		for name, node := range dir.entries {
-			for kept, file := range node.entries {
-				all[path.Join(name, kept)] = bytes.Clone(file.data)
-			}
-			if node.entries == nil {
-				all[name] = bytes.Clone(node.data)
-			}
-		}
-	})
-	return all
-}
+func damageFiles(d *vfstest.Disk) map[string][]byte { return d.Files("/log") }
 
 // damageFrames reads the frames of a segment, without its header.
 func damageFrames(content []byte) (all []damageFrame, err error) {
@@ -120,7 +104,7 @@ func damageFrames(content []byte) (all []damageFrame, err error) {
 			continue
 		}
 		frame := damageFrame{from: from, to: r.Offset()}
-		if through, ok := parseMarker(body); ok {
+		if through, ok := format.ParseMarker(body); ok {
 			frame.marker = through
 		} else {
 			facts, err := wire.ParseGroup(nil, body)
@@ -136,15 +120,12 @@ func damageFrames(content []byte) (all []damageFrame, err error) {
 }
 
 // damaged returns the disk with the damage.
-func (x *damagedLog) damaged(a damage) *disk {
-	d := x.disk.image(1, powerCut)
-	dir, _ := d.find("/log")
-	if node := dir.entries[a.file]; a.apply == nil {
-		delete(dir.entries, a.file)
-		delete(dir.durableEntries, a.file)
+func (x *damagedLog) damaged(a damage) *vfstest.Disk {
+	d := x.disk.Image(1, vfstest.PowerCut)
+	if a.apply == nil {
+		d.Lose("/log/" + a.file)
 	} else {
-		node.data = a.apply(node.data)
-		node.durable = bytes.Clone(node.data)
+		d.Overwrite("/log/"+a.file, a.apply(bytes.Clone(x.files[a.file])))
 	}
 	return d
 }
@@ -179,7 +160,7 @@ func (x *damagedLog) checkOpen(ctx context.Context, a damage, n int) (whole bool
 		case !errors.Is(err, backend.ErrCorrupt) && !errors.Is(err, backend.ErrInvalid) && !errors.As(err, &version):
 			return false, broken("an error that does not say what is wrong: %v", err)
 		}
-		if len(d.log) == 0 {
+		if len(d.Steps()) == 0 {
 			return false, nil // the disk was not asked to change anything
 		}
 		before, after := damageFiles(x.damaged(a)), damageFiles(d)
@@ -224,7 +205,7 @@ func (x *damagedLog) checkOpen(ctx context.Context, a damage, n int) (whole bool
 
 // replay reads the log. Each fact must be one that it held, with its seq.
 func (x *damagedLog) replay(ctx context.Context, l *crashLog) (found []backend.Fact, _ error) {
-	for f, err := range l.Replay(ctx, 0) {
+	for f, err := range backend.Facts(l.Replay(ctx, backend.Range{})) {
 		if err != nil {
 			return found, err
 		}
@@ -277,7 +258,7 @@ func (x *damagedLog) leavesNothing(a damage) bool {
 }
 
 // checkCuts checks that the quarantine has the bytes that were cut off, and a report with them.
-func (x *damagedLog) checkCuts(d *disk, a damage, cuts []Cut) error {
+func (x *damagedLog) checkCuts(d *vfstest.Disk, a damage, cuts []Cut) error {
 	if len(cuts) == 0 {
 		return nil
 	}

@@ -57,10 +57,10 @@ func TestNoLog(t *testing.T) {
 	require.NoError(t, os.MkdirAll(endless, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(endless, "18446744073709551615.wal"), nil, 0o644))
 	for path, says := range map[string]string{
-		rubyLogs + "basic.wal": "import it",
-		plain:                  "plain is a file, and a log is a directory",
-		foreign:                `holds "notes.txt", which is no file of a log`,
-		endless:                `holds "18446744073709551615.wal", which is no file of a log`,
+		"../../wire/testdata/wal/basic.wal": "import it",
+		plain:                               "plain is a file, and a log is a directory",
+		foreign:                             `holds "notes.txt", which is no file of a log`,
+		endless:                             `holds "18446744073709551615.wal", which is no file of a log`,
 	} {
 		_, openErr := file.Open(t.Context(), file.Options{Path: path, Repair: true})
 		_, verifyErr := file.Verify(t.Context(), path)

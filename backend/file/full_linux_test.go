@@ -61,7 +61,7 @@ func (d *fullDisk) fill(t *testing.T) {
 // check checks that the log holds exactly what was acknowledged.
 func (d *fullDisk) check(t *testing.T) {
 	var have []string
-	for f, err := range d.log.Replay(t.Context(), 0) {
+	for f, err := range backend.Facts(d.log.Replay(t.Context(), backend.Range{})) {
 		require.NoError(t, err)
 		have = append(have, factText(&f))
 	}
@@ -95,7 +95,7 @@ func TestFullDisk(t *testing.T) {
 				"snapshot of all":  func() error { return d.log.WriteSnapshot(t.Context(), 0) },
 				"snapshot of some": func() error { return d.log.WriteSnapshot(t.Context(), 1) },
 				"prune": func() error {
-					_, err := d.log.Prune(t.Context(), slices.Values([]uint64{2}))
+					_, err := d.log.Prune(t.Context(), slices.Values([]uint64{2}), backend.Horizon{})
 					return err
 				},
 			} {

@@ -205,7 +205,7 @@ func (w *writing) write(writer int) error {
 		if n == last {
 			held[0], err = w.log.WriteFact(ctx, b.Facts[0])
 		} else {
-			held, err = w.log.WriteBatch(ctx, b)
+			held, err = writeBatch(ctx, w.log, b)
 		}
 		if err != nil {
 			return err
@@ -253,12 +253,17 @@ func (w *writing) maintain() error {
 			seqs, words = append(seqs, seq), append(words, strconv.FormatUint(seq, 10))
 		}
 		w.say(append([]string{"prune"}, words...)...)
-		if _, err := w.log.Prune(ctx, slices.Values(seqs)); err != nil {
+		if _, err := w.log.Prune(ctx, slices.Values(seqs), backend.Horizon{}); err != nil {
 			return err
 		}
 		w.say(append([]string{"pruned"}, words...)...)
 	}
 	return nil
+}
+
+func writeBatch(ctx context.Context, l backend.Log, b backend.Batch) ([]backend.Fact, error) {
+	w := l.Write(ctx, b)[0]
+	return w.Facts, w.Err
 }
 
 // factText is a fact with all that the log gave it.
@@ -403,7 +408,7 @@ func (k *killed) check(t *testing.T, l *file.Log, round string, said *told, dura
 	var last uint64
 	var clock time.Time
 	unacked := make([][]backend.Fact, childWriters)
-	for f, err := range l.Replay(t.Context(), 0) {
+	for f, err := range backend.Facts(l.Replay(t.Context(), backend.Range{})) {
 		require.NoError(t, err)
 		if f.Seq <= last || f.TransactionTime.Before(clock) {
 			require.FailNow(t, "out of order", "round %s: %s after seq %d", round, factText(&f), last)

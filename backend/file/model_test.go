@@ -93,7 +93,7 @@ func (m *crashModel) write(ctx context.Context, l *crashLog, facts ...backend.Fa
 	if len(facts) == 1 {
 		held[0], err = l.WriteFact(ctx, facts[0])
 	} else {
-		held, err = l.WriteBatch(ctx, backend.Batch{Facts: facts})
+		held, err = writeBatch(ctx, l, backend.Batch{Facts: facts})
 	}
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (m *crashModel) prune(ctx context.Context, l *crashLog, seqs []uint64) erro
 	for _, seq := range seqs {
 		m.pruning[seq] = true
 	}
-	_, err := l.Prune(ctx, slices.Values(seqs))
+	_, err := l.Prune(ctx, slices.Values(seqs), backend.Horizon{})
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ const (
 // verify reads the log and compares it with the model.
 func (m *crashModel) verify(ctx context.Context, l *crashLog, loss crashLoss) ([]backend.Fact, error) {
 	var found []backend.Fact
-	for f, err := range l.Replay(ctx, 0) {
+	for f, err := range backend.Facts(l.Replay(ctx, backend.Range{})) {
 		if err != nil {
 			return nil, err
 		}
@@ -292,10 +292,10 @@ func crashDiff(want, got backend.Fact) string {
 }
 
 // Replay of a log that is silent ends at damage as if the log did.
-func (l *crashLog) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		for f, err := range l.Log.Replay(ctx, after) {
-			if l.silent && errors.Is(err, backend.ErrCorrupt) || !yield(f, err) {
+func (l *crashLog) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for p, err := range l.Log.Replay(ctx, r) {
+			if l.silent && errors.Is(err, backend.ErrCorrupt) || !yield(p, err) {
 				return
 			}
 		}

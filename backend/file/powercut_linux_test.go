@@ -240,7 +240,7 @@ func (k *killed) cutPower(t *testing.T, disk *poweredDisk, l *file.Log, round in
 	}
 	_, err = l.WriteFact(t.Context(), backend.Fact{ID: "late", Store: "kill", Key: "late", Value: []byte(`1`)})
 	require.ErrorIs(t, err, backend.ErrFailed)
-	_, err = l.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{{ID: "late", Store: "kill", Key: "late", Value: []byte(`1`)}}})
+	_, err = writeBatch(t.Context(), l, backend.Batch{Facts: []backend.Fact{{ID: "late", Store: "kill", Key: "late", Value: []byte(`1`)}}})
 	require.ErrorIs(t, err, backend.ErrFailed)
 	require.Error(t, l.WriteSnapshot(t.Context(), 0))
 

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
 // crashSoak asks for many more seeds than fit a run of all tests.
@@ -24,14 +26,14 @@ var crashSoak = os.Getenv("IGNITER_SOAK") != ""
 // A crashSetup is a log under test on a disk.
 type crashSetup struct {
 	sync   Sync
-	wrap   func(fileSystem) fileSystem // puts a seeded bug between the log and the disk
-	silent bool                        // a seeded bug of Replay
-	short  bool                        // a workload of fewer steps
+	wrap   func(vfs.FS) vfs.FS // puts a seeded bug between the log and the disk
+	silent bool                // a seeded bug of Replay
+	short  bool                // a workload of fewer steps
 }
 
 // open opens the log on a disk. It has one clock with the model, so that times go on after a crash.
-func (s crashSetup) open(ctx context.Context, d *disk, m *crashModel, repair bool) (*crashLog, error) {
-	fsys := fileSystem(d)
+func (s crashSetup) open(ctx context.Context, d *vfstest.Disk, m *crashModel, repair bool) (*crashLog, error) {
+	fsys := vfs.FS(d)
 	if s.wrap != nil {
 		fsys = s.wrap(d)
 	}
@@ -136,7 +138,7 @@ func (s crashSetup) steps() []crashStep {
 
 // run runs the workload on a disk, up to the first error. What was acknowledged, and what was not,
 // is in the model.
-func (s crashSetup) run(ctx context.Context, d *disk, m *crashModel) (err error) {
+func (s crashSetup) run(ctx context.Context, d *vfstest.Disk, m *crashModel) (err error) {
 	l, err := s.open(ctx, d, m, false)
 	if err != nil {
 		return err
@@ -187,10 +189,8 @@ func crashEach(n int, do func(i int) error) error {
 }
 
 // crashedUnder reports whether an error is only that the disk had crashed.
-func crashedUnder(d *disk, err error) bool {
-	dead := false
-	d.with(func() { dead = d.dead })
-	return dead && errors.Is(err, errCrashed)
+func crashedUnder(d *vfstest.Disk, err error) bool {
+	return d.Crashed() && errors.Is(err, vfstest.ErrCrashed)
 }
 
 // A brokenPromise is an error that no disk excuses.
