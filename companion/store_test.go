@@ -146,6 +146,7 @@ func TestHeadsAreWholeWrites(t *testing.T) {
 	}
 	const writes, keys = 200, 5
 	var writing sync.WaitGroup
+	defer writing.Wait()
 	for i, s := range stores {
 		writing.Go(func() {
 			for n := range writes {
@@ -172,7 +173,6 @@ func TestHeadsAreWholeWrites(t *testing.T) {
 			require.NoError(t, s.WaitFor(t.Context(), at.Seq+1))
 		}
 	}
-	writing.Wait()
 }
 
 // SinceTime and GetAt go by the log's clock, to the nanosecond.
