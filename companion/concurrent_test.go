@@ -13,8 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/server"
 )
 
 // Item belongs to a group.
@@ -98,6 +101,13 @@ func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 			}
 			return err
 		},
+		"Query": func() error {
+			page, err := a.items.Query(ctx, companion.Query{OrderBy: "n", At: at, Limit: 3})
+			if err == nil && page.Next != "" {
+				_, err = a.even.Query(ctx, companion.Query{ByKey: true, Limit: 2})
+			}
+			return err
+		},
 		"Scope.List": func() error { return drain(a.even.List(ctx, companion.Query{Descending: true, Limit: 3})) },
 		"Count":      func() error { a.even.Count(); return nil },
 		"Watch": func() error {
@@ -155,14 +165,47 @@ func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 	}
 }
 
-// Two Stores on one log are used in all ways at once, and closed meanwhile. What is allowed to go
-// wrong is that others were faster or that it is closed, and in the end both show the same.
+// TestEverythingAtOnce uses three Stores on one log in all ways at once, over each backend, and closes one of them
+// meanwhile. The only errors allowed are that others were faster or that the Store is closed, and in the end all show
+// the same.
 func TestEverythingAtOnce(t *testing.T) {
-	log := memory.New(memory.Options{})
-	defer log.Close()
-	var apps [3]*app
+	t.Run("memory", func(t *testing.T) {
+		log := memory.New(memory.Options{})
+		everythingAtOnce(t, log, log, log)
+		require.NoError(t, log.Close())
+	})
+	t.Run("file", func(t *testing.T) {
+		log, err := file.Open(t.Context(), file.Options{Path: t.TempDir()})
+		require.NoError(t, err)
+		everythingAtOnce(t, log, log, log)
+		require.NoError(t, log.Close())
+	})
+	t.Run("network", func(t *testing.T) {
+		log := memory.New(memory.Options{})
+		s := server.New(log, server.Options{})
+		l, err := server.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		var clients [2]*network.Client
+		for i := range clients {
+			clients[i], err = network.Dial(t.Context(), network.Options{Address: l.Addr().String()})
+			require.NoError(t, err)
+		}
+		everythingAtOnce(t, clients[0], clients[1], log)
+		for _, c := range clients {
+			require.NoError(t, c.Close())
+		}
+		require.NoError(t, s.Close())
+		require.NoError(t, <-served)
+		require.NoError(t, log.Close())
+	})
+}
+
+func everythingAtOnce(t *testing.T, logs ...backend.Log) {
+	apps := make([]*app, len(logs))
 	for i := range apps {
-		s, err := companion.New(t.Context(), log, companion.Options{})
+		s, err := companion.New(t.Context(), logs[i], companion.Options{})
 		require.NoError(t, err)
 		defer s.Close()
 		apps[i] = newApp(t, s)

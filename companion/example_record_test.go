@@ -183,12 +183,16 @@ func ExampleRecords_History() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%d retracted:%t %+v by %s\n", version.Version, version.Retracted, version.Value, version.Producer)
+		fmt.Printf("%d retracted:%t by:%s %+v\n", version.Version, version.Retracted, version.Producer, version.Value)
+	}
+	for version, err := range articles.History(ctx, "a1", companion.AsOf(1)) {
+		fmt.Println("as of seq 1:", version.Value, err)
 	}
 	// Output:
-	// 1 retracted:false {Title:Lamp Price:40} by {"who":"ana"}
-	// 2 retracted:false {Title:Lamp Price:45} by {"who":"ana"}
-	// 3 retracted:true {Title: Price:0} by
+	// 1 retracted:false by:{"who":"ana"} {Title:Lamp Price:40}
+	// 2 retracted:false by:{"who":"ana"} {Title:Lamp Price:45}
+	// 3 retracted:true by: {Title: Price:0}
+	// as of seq 1: {Lamp 40} <nil>
 }
 
 func ExampleRecords_Upcast() {

@@ -165,6 +165,44 @@ func TestDelete(t *testing.T) {
 	require.Empty(t, collect(t, tasks.History(t.Context(), "never", companion.Moment{})))
 }
 
+// History is the past of a key as of a moment, on both time axes.
+func TestHistoryAsOf(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	day := func(d int) time.Time { return time.Date(2026, 1, d, 0, 0, 0, 0, time.UTC) }
+	log := memory.New(memory.Options{Now: func() time.Time { return now }})
+	defer log.Close()
+	s, err := companion.New(t.Context(), log, companion.Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	numbers, err := companion.NewRecords[int](s, "numbers")
+	require.NoError(t, err)
+	for i, valid := range []int{10, 1, 5} { // transaction times are days 1, 2 and 3
+		_, err = s.Write(t.Context(), numbers.Change("k", i).ValidFrom(day(valid)))
+		require.NoError(t, err)
+		now = now.AddDate(0, 0, 1)
+	}
+	_, err = numbers.Delete(t.Context(), "k") // on day 4
+	require.NoError(t, err)
+	for _, c := range []struct {
+		m    companion.Moment
+		want []uint64
+	}{
+		{companion.Moment{}, []uint64{1, 2, 3, 4}},
+		{companion.AsOf(0), nil},
+		{companion.AsOf(2), []uint64{1, 2}},
+		{companion.Moment{Time: day(3)}, []uint64{1, 2, 3}},
+		{companion.Moment{Time: day(3), Seq: 1}, []uint64{1}},
+		{companion.Moment{Valid: day(5)}, []uint64{2, 3, 4}},
+		{companion.Moment{Valid: day(4), Seq: 3}, []uint64{2}},
+	} {
+		var got []uint64
+		for _, r := range collect(t, numbers.History(t.Context(), "k", c.m)) {
+			got = append(got, r.Seq)
+		}
+		require.Equal(t, c.want, got, "%+v", c.m)
+	}
+}
+
 func TestList(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)

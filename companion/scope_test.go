@@ -262,7 +262,11 @@ func TestKeepVersions(t *testing.T) {
 		_, err := numbers.Put(t.Context(), "k", i)
 		require.NoError(t, err)
 	}
+	now, err := numbers.Get(t.Context(), "k")
+	require.NoError(t, err)
+	require.Less(t, now.Version, n, "facts were dropped from memory")
 	require.Len(t, collect(t, numbers.History(t.Context(), "k", companion.Moment{})), n)
+	require.Len(t, collect(t, numbers.History(t.Context(), "k", companion.AsOf(10))), 10)
 	r, err := numbers.GetAt(t.Context(), "k", companion.Moment{Seq: 10})
 	require.NoError(t, err)
 	require.Equal(t, 9, r.Value)
@@ -326,5 +330,46 @@ func TestKeepVersionsOverRecords(t *testing.T) {
 	require.Equal(t, "Ana 1", one.Value, "of a record that is not in memory, too")
 	_, err = s.Lineage(first.ID)
 	require.ErrorIs(t, err, companion.ErrDropped)
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, sum.Read(done, func(int, uint64) { t.Error("read") }), context.Canceled)
 	require.NoError(t, sum.Read(t.Context(), func(sum int, seq uint64) { require.Equal(t, [2]int{n, 2 * n}, [2]int{sum, int(seq)}) }))
+}
+
+// A record that was pruned belongs to nothing any more, and neither does one that is not of the log.
+func TestRelationsOfPrunedRecords(t *testing.T) {
+	s := openStore(t)
+	articles, err := companion.NewRecords[Article](s, "articles")
+	require.NoError(t, err)
+	comments, err := companion.NewRecords[Comment](s, "comments")
+	require.NoError(t, err)
+	of, err := companion.NewRelation(articles, comments, "article")
+	require.NoError(t, err)
+	_, err = articles.Put(t.Context(), "a1", Article{Title: "Lamp"})
+	require.NoError(t, err)
+	for range 3 {
+		_, err = comments.Put(t.Context(), "c1", Comment{Article: "a1"})
+		require.NoError(t, err)
+	}
+	history := collect(t, comments.History(t.Context(), "c1", companion.Moment{}))
+	for _, comment := range history {
+		one, err := of.One(t.Context(), comment, companion.Moment{})
+		require.NoError(t, err)
+		require.Equal(t, "Lamp", one.Value.Title)
+	}
+	require.NoError(t, comments.Retain(companion.Retention{Versions: 1}))
+	_, err = s.Compact(t.Context())
+	require.NoError(t, err)
+	for i, comment := range append(history, companion.Record[Comment]{}) {
+		_, err = of.One(t.Context(), comment, companion.Moment{})
+		if i == 2 { // the latest
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, companion.ErrNotFound, i)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = of.One(ctx, history[2], companion.Moment{})
+	require.ErrorIs(t, err, context.Canceled)
 }

@@ -130,6 +130,51 @@ func TestStoresAgree(t *testing.T) {
 	}
 }
 
+// A head is a state that the log was in: no reader sees a part of what was written together, whichever Store wrote it.
+func TestHeadsAreWholeWrites(t *testing.T) {
+	log := memory.New(memory.Options{})
+	defer log.Close()
+	var records [2]*companion.Records[int]
+	var stores [2]*companion.Store
+	for i := range stores {
+		s, err := companion.New(t.Context(), log, companion.Options{})
+		require.NoError(t, err)
+		defer s.Close()
+		stores[i] = s
+		records[i], err = companion.NewRecords[int](s, "numbers")
+		require.NoError(t, err)
+	}
+	const writes, keys = 200, 5
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	for i, s := range stores {
+		writing.Go(func() {
+			for n := range writes {
+				var changes []companion.Change
+				for key := range keys {
+					changes = append(changes, records[i].Change(fmt.Sprint(key), 2*n+i))
+				}
+				if _, err := s.Write(t.Context(), changes...); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i, s := range stores {
+		for s.Head() < 2*writes*keys {
+			at := companion.AsOf(s.Head())
+			all := collect(t, records[i].List(t.Context(), companion.Query{At: at}))
+			if at != companion.AsOf(0) {
+				require.Len(t, all, keys)
+			}
+			for _, r := range all {
+				require.Equal(t, all[0].Value, r.Value, at)
+			}
+			require.NoError(t, s.WaitFor(t.Context(), at.Seq+1))
+		}
+	}
+}
+
 // SinceTime and GetAt go by the log's clock, to the nanosecond.
 func TestTimes(t *testing.T) {
 	now := time.Unix(1000, 0).UTC()
