@@ -33,11 +33,12 @@ var layers = []layer{
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
 	{"wire", []string{"backend", "internal/jsonvalue"}, []string{}},
 	{"backend/sequencer", []string{"backend", "wire", "internal/..."}, []string{}},
+	{"backend/file/...", []string{"backend", "wire", "backend/sequencer", "internal/...", "backend/file", "backend/file/internal/..."}, nil},
 	{"backend/...", []string{"backend", "wire", "backend/sequencer", "internal/..."}, nil},
 	{"server/auth", []string{"backend"}, []string{"github.com/goccy/go-yaml", "go.uber.org/zap"}},
 	{"server/web", []string{"server", "server/auth", "backend", "wire", "internal/..."}, nil},
 	{"server/...", []string{"server/auth", "backend", "wire", "internal/..."}, nil},
-	{"store/...", []string{"backend", "wire", "internal/jsonvalue"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
+	{"store/...", []string{"backend", "wire", "internal/..."}, nil}, // of wire the canonical form and the hash of values, which are the codec's
 	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},
 	{"companion/...", []string{"store/...", "backend", "internal/jsonvalue", "backend/memory", "backend/file", "backend/network"}, nil},
 	{"cmd/...", []string{"..."}, nil},

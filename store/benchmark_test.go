@@ -135,7 +135,7 @@ func BenchmarkReadWhileWriting(b *testing.B) {
 		b.Run(fmt.Sprint(readers), func(b *testing.B) {
 			l := memory.New(memory.Options{})
 			b.Cleanup(func() { _ = l.Close() })
-			for f, err := range million().Replay(b.Context(), 0) {
+			for f, err := range backend.Facts(million().Replay(b.Context(), backend.Range{})) {
 				require.NoError(b, err)
 				_, err = l.WriteFact(b.Context(), f)
 				require.NoError(b, err)
@@ -209,7 +209,7 @@ func BenchmarkAsOfRead(b *testing.B) {
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
-				if _, ok := e.GetAt("tasks", "valid", store.Moment{Valid: time.Unix(int64(n%versions), 0)}); !ok {
+				if _, ok, _ := e.GetAt(b.Context(), "tasks", "valid", store.Moment{Valid: time.Unix(int64(n%versions), 0)}); !ok {
 					b.Fatal("not found")
 				}
 				n += 7919
@@ -223,7 +223,7 @@ func BenchmarkAsOfRead(b *testing.B) {
 				b.ReportAllocs()
 				n := 0
 				for b.Loop() {
-					if _, ok := e.GetAt("tasks", "k", moment(n%versions+1)); !ok {
+					if _, ok, _ := e.GetAt(b.Context(), "tasks", "k", moment(n%versions+1)); !ok {
 						b.Fatal("not found")
 					}
 					n += 7919
@@ -244,7 +244,7 @@ func BenchmarkScope(b *testing.B) {
 			ID: fmt.Sprint("f", i), Store: "s", Key: fmt.Sprintf("key-%07d", i), Value: fmt.Appendf(nil, `{"n":%d,"group":%d}`, i, i%(keys/within)),
 		})
 		if len(batch.Facts) == 1000 {
-			_, err := l.WriteBatch(b.Context(), batch)
+			err := l.Write(b.Context(), batch)[0].Err
 			require.NoError(b, err)
 			batch.Facts = batch.Facts[:0]
 		}
@@ -261,7 +261,7 @@ func BenchmarkScope(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			n := 0
-			for range s.List(store.Query{}) {
+			for range s.List(b.Context(), store.Query{}) {
 				n++
 			}
 			if n != within {
@@ -271,20 +271,20 @@ func BenchmarkScope(b *testing.B) {
 	})
 	b.Run("page", func(b *testing.B) {
 		for b.Loop() {
-			for range s.List(store.Query{ByKey: true, Limit: 20, After: "key-0500000"}) {
+			for range s.List(b.Context(), store.Query{ByKey: true, Limit: 20}) {
 			}
 		}
 	})
 	b.Run("by-field", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			for range s.List(store.Query{OrderBy: "n", Descending: true, Limit: 20}) {
+			for range s.List(b.Context(), store.Query{OrderBy: "n", Descending: true, Limit: 20}) {
 			}
 		}
 	})
 	b.Run("past", func(b *testing.B) {
 		for b.Loop() {
-			for range s.List(store.Query{At: store.Moment{Seq: keys - 1}}) {
+			for range s.List(b.Context(), store.Query{At: store.Moment{Seq: keys - 1}}) {
 			}
 		}
 	})

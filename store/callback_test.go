@@ -54,7 +54,7 @@ func TestFunctionsThatPanic(t *testing.T) {
 	_, err = e.Latest("s", "k1").Upcast()
 	require.ErrorContains(t, err, "upcaster")
 	var in []string
-	for r := range scope.List(store.Query{}) {
+	for r := range scope.List(t.Context(), store.Query{}) {
 		in = append(in, r.Key())
 	}
 	require.Equal(t, []string{"k0", "k3", "k4"}, in)
@@ -62,8 +62,8 @@ func TestFunctionsThatPanic(t *testing.T) {
 	require.ErrorAs(t, failed, &de)
 	require.Equal(t, e.Latest("s", "k3").ID(), de.Source)
 	require.ErrorContains(t, failed, "panic: rule")
-	require.Panics(t, func() { fold.Read(func(int, uint64) {}) })
-	fold.Read(func(sum int, seq uint64) {
+	require.Panics(t, func() { _ = fold.Read(t.Context(), func(int, uint64) {}) })
+	fold.Read(t.Context(), func(sum int, seq uint64) {
 		require.Equal(t, [2]int{5, 5}, [2]int{sum, int(seq)}, "each fact once")
 	})
 }

@@ -5,9 +5,10 @@
 // what they hold, [Fold], [Rule] and [Lineage], which follow what leads to what, and [Retention]. They
 // are all projections of the log: each process builds its own, on first use.
 //
-// Facts are packed into large blocks without pointers, so that millions of them cost the collector
-// nothing, and readers take no lock that a writer holds, but to build what is built on first use and,
-// for a moment, to look into an [Index].
+// Every read is of one state that the log was in: it does not see facts after the [Engine.Head], which
+// moves over whole batches. Facts are packed into large blocks without pointers, so that millions of them
+// cost the collector nothing. Reads are lock-free, except that the first use of a projection builds it
+// under the engine's lock and an Index read briefly takes a read lock.
 package store
 
 import (
@@ -21,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
 // Options says how an Engine works. The zero Options is good.
@@ -36,22 +38,22 @@ type Options struct {
 	// Now tells the time that retention by age goes by; nil: time.Now. It may be called concurrently.
 	Now func() time.Time
 
-	// DerivationFailed is told of each rule that failed for a fact of this engine's own writes, with
-	// one *DerivationError or several joined, before the write returns; nil: only the logger is.
+	// DerivationFailed is called for each rule that failed for a fact of this engine's own writes, with
+	// one *DerivationError or several joined, before the write returns. Nil: failures are only logged.
 	DerivationFailed func(source Record, err error)
 
-	// Progress is told how far opening is, now and then, by the goroutine that called Open; nil:
-	// nobody is.
-	Progress func(Progress)
+	// Progress, if not nil, is called during Open, by the goroutine that called it, with the facts
+	// read so far.
+	Progress func(OpenProgress)
 
-	// Stores are those whose facts are read and kept in memory; nil: all. Others read as if they were
-	// empty, and can't be written or followed, until [Engine.Load] is asked for them.
+	// Stores are the stores whose facts are read and kept in memory; nil: all. Others can't be read or
+	// written until [Engine.Load] loads them: they are ErrNotLoaded, and empty for reads without an
+	// error.
 	Stores []string
 
 	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
-	// all. Reads of the present are as ever, and tails, watches and folds read from the log what is
-	// not kept. Reads of a Moment, of a key's History, of Facts and by ID see what is kept only:
-	// [Engine.Past], and the methods of that name of scopes, indexes and relations, have all.
+	// all. Reads of the present are as ever. Reads of the past, tails, watches and folds read from the
+	// log what is not kept.
 	KeepVersions int
 
 	// ReadOnly makes every write report ErrReadOnly.
@@ -61,8 +63,8 @@ type Options struct {
 // ErrReadOnly is reported by writes of an engine that was opened read-only.
 var ErrReadOnly = errors.New("store: the engine is read-only")
 
-// Progress is how far the opening of an engine is.
-type Progress struct {
+// OpenProgress is how far the opening of an engine is.
+type OpenProgress struct {
 	Facts uint64 // read so far
 	Total uint64 // that the log held when it began; 0: not known
 }
@@ -70,43 +72,45 @@ type Progress struct {
 // An Engine holds the facts of a log in memory, indexed, and writes through it. Its methods may be
 // called concurrently.
 type Engine struct {
-	log  backend.Backend
+	log  backend.Log
 	opts Options
+	keys []string // the only ones held, see Past; nil: all
 
-	spaces sync.Map      // *namespace by the store's name
-	head   atomic.Uint64 // the seq through which the log is shown
-	ended  atomic.Bool   // failed is set
+	spaces sync.Map                 // *namespace by the store's name
+	head   atomic.Uint64            // the seq through which the log is shown
+	ended  atomic.Bool              // failed is set
+	rules  atomic.Pointer[[]Rule]   // replaced as a whole
+	stores atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
 
 	mu         sync.Mutex // held to apply facts; guards all up to the empty line
+	id         backend.LogID
 	waiting    waiters
 	retentions map[string]Retention // by store
 	failed     error                // why the log is no longer followed
+	buffer     *loadBuffer          // nil: no stores are being loaded
 
-	alone  chan struct{} // not nil: the log can't be followed; who writes it takes the one element
-	behind bool          // of who took it: a write failed that may have been written
+	loading ctxsync.Mutex // held while stores are loaded
 
-	stop context.CancelFunc // ends following
-	done chan struct{}      // closed when nothing follows any more
-
-	rules atomic.Pointer[[]Rule] // replaced as a whole
-	keys  []string               // the only ones shown, see Past; nil: all
-
-	stores   atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
-	loading  chan struct{}            // who loads stores puts an element in
-	looking  sync.Mutex               // see look
-	arriving *arrival                 // the stores being loaded; nil: none. Guarded by mu
+	access        []string           // the stores that this process may read, as of the latest read of them; owned by follow
+	accessChanged bool               // owned by follow
+	stop          context.CancelFunc // ends following
+	done          chan struct{}      // closed when nothing follows any more
 }
 
 // Open returns an Engine over the log of b that shows all facts acknowledged before the call. It
-// reads the whole log or, with Options.Stores, their facts; ctx ends that early.
+// reads the whole log or, with Options.Stores, their facts; ctx ends that early. Any Backend will do, see
+// [backend.Complete].
 //
-// Facts that others write to the log show up by themselves, if b is a [backend.Follower]. If it is
-// not, the engine must be the only one that writes.
-//
-// The engine does not close b; b is closed after the engine.
+// Facts that others write to the log show as they come. The engine does not close b; b is closed after the
+// engine.
 func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error) {
 	if b == nil {
 		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "backend", Reason: "nil"})
+	}
+	for _, store := range opts.Stores {
+		if err := backend.CheckStore(store); err != nil {
+			return nil, fmt.Errorf("store: open: %w", err)
+		}
 	}
 	if opts.Logger == nil {
 		opts.Logger = zap.NewNop()
@@ -117,18 +121,12 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	e := newEngine(b, opts)
+	e := newEngine(backend.Complete(b), opts)
 	if err := e.open(ctx); err != nil {
 		return nil, fmt.Errorf("store: open: %w", err)
 	}
 	following, stop := context.WithCancel(context.Background())
 	e.stop = stop
-	if !canFollow(b) {
-		e.alone = make(chan struct{}, 1)
-		e.alone <- struct{}{}
-		close(e.done)
-		return e, nil
-	}
 	go func() {
 		defer close(e.done)
 		e.follow(following)
@@ -137,22 +135,12 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 }
 
 // newEngine returns an engine that shows nothing yet.
-func newEngine(b backend.Backend, opts Options) *Engine {
-	e := &Engine{log: b, opts: opts, done: make(chan struct{}), loading: make(chan struct{}, 1)}
+func newEngine(log backend.Log, opts Options) *Engine {
+	e := &Engine{log: log, opts: opts, done: make(chan struct{}), loading: ctxsync.NewMutex()}
 	if opts.Stores != nil {
 		e.keep(opts.Stores)
 	}
 	return e
-}
-
-// canFollow reports whether b is followed in deed, by following it with a context that is done.
-func canFollow(b backend.Backend) bool {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	for _, err := range backend.Follow(ctx, b, 0) {
-		return !errors.Is(err, errors.ErrUnsupported)
-	}
-	return true
 }
 
 // Close ends following the log, and waits for that. Writes that wait to be shown report
@@ -166,11 +154,8 @@ func (e *Engine) Close() error {
 }
 
 // Head returns the seq through which the engine shows the log: all facts of its own writes that
-// returned, and of others' what has come. 0: none. [AsOf] makes a Moment of it.
-//
-// It moves on fact by fact, since logs do not say where a batch ends: it, and a read without a
-// Moment, may show a state between two facts of a batch. To see none or all of it, read AsOf the seq of
-// the last fact of a batch, which WriteBatch returns.
+// returned, and what has come of others'. 0: none. It moves over whole batches, so that [AsOf] every head
+// is a state that the log was in.
 func (e *Engine) Head() uint64 { return e.head.Load() }
 
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it

@@ -48,8 +48,8 @@ func TestWriteAndRead(t *testing.T) {
 	require.Equal(t, second, r.Fact())
 	require.Equal(t, second.ID, r.ID())
 	require.Equal(t, 2, r.Version())
-	require.Equal(t, []backend.Fact{first, second}, factsOf(e.History("s", "k")))
-	then, ok := e.GetAt("s", "k", store.Moment{Seq: first.Seq})
+	require.Equal(t, []backend.Fact{first, second}, factsOf(e.History(t.Context(), "s", "k", store.Moment{})))
+	then, ok, _ := e.GetAt(t.Context(), "s", "k", store.Moment{Seq: first.Seq})
 	require.True(t, ok)
 	for _, pair := range [][2]any{
 		{first.Seq, then.Seq()}, {first.ID, then.ID()}, {"s", then.Store()}, {"k", then.Key()}, {first.Value, then.Value()},
@@ -78,13 +78,13 @@ func TestNothingThere(t *testing.T) {
 		r, ok := e.Get(name, "none")
 		require.False(t, ok)
 		require.Equal(t, backend.Fact{}, r.Fact())
-		_, ok = e.GetAt(name, "none", store.Moment{Seq: 1, Time: time.Now(), Valid: time.Now()})
+		_, ok, _ = e.GetAt(t.Context(), name, "none", store.Moment{Seq: 1, Time: time.Now(), Valid: time.Now()})
 		require.False(t, ok)
-		require.Empty(t, factsOf(e.History(name, "none")))
-		require.Empty(t, factsOf(e.Facts(name, 1)))
-		require.Empty(t, factsOf(e.FactsSince(name, time.Now().Add(time.Hour))))
+		require.Empty(t, factsOf(e.History(t.Context(), name, "none", store.Moment{})))
+		require.Empty(t, factsOf(e.Facts(t.Context(), name, 1)))
+		require.Empty(t, factsOf(e.FactsSince(t.Context(), name, time.Now().Add(time.Hour))))
 	}
-	require.Empty(t, factsOf(e.List("none", store.Query{})))
+	require.Empty(t, factsOf(e.List(t.Context(), "none", store.Query{})))
 
 	var zero store.Record
 	require.Equal(t, backend.Fact{}, zero.Fact())
@@ -115,8 +115,8 @@ func TestImportKeepsEverything(t *testing.T) {
 		written = append(written, w)
 	}
 	for _, e := range []*store.Engine{e, openEngine(t, l)} {
-		require.Equal(t, []backend.Fact{written[0], written[1], written[3], written[4]}, factsOf(e.Facts("s", 0)))
-		require.Equal(t, written[2:3], factsOf(e.History("s\x00", "\x00k")))
+		require.Equal(t, []backend.Fact{written[0], written[1], written[3], written[4]}, factsOf(e.Facts(t.Context(), "s", 0)))
+		require.Equal(t, written[2:3], factsOf(e.History(t.Context(), "s\x00", "\x00k", store.Moment{})))
 	}
 	again, err := e.Import(t.Context(), facts[0])
 	require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestAppend(t *testing.T) {
 		require.Empty(t, f.Causation)
 		want = append(want, f)
 	}
-	require.Equal(t, want, factsOf(e.Facts("s", 0)))
+	require.Equal(t, want, factsOf(e.Facts(t.Context(), "s", 0)))
 }
 
 func TestConditionsAndBatches(t *testing.T) {
@@ -158,7 +158,7 @@ func TestConditionsAndBatches(t *testing.T) {
 	require.Equal(t, uint64(2), e.Head(), "nothing of it is written")
 	facts, err := e.WriteBatch(t.Context(), backend.Batch{Facts: given, Expect: []backend.Expect{{Store: "s", Key: "k", ID: second.ID}}})
 	require.NoError(t, err)
-	require.Equal(t, facts, factsOf(e.Facts("s", 2)))
+	require.Equal(t, facts, factsOf(e.Facts(t.Context(), "s", 2)))
 	require.Empty(t, given[0].ID, "what was given is as it was")
 	_, err = e.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{fact("m", 1), {Store: "s", Key: "k", Value: []byte("{")}}})
 	require.ErrorIs(t, err, backend.ErrInvalid)
@@ -187,16 +187,16 @@ func TestLongChains(t *testing.T) {
 		require.NoError(t, err)
 		for _, back := range []int{0, 1, 2, 7, i / 3, i / 2, i} {
 			want := uint64(max(0, i-back) + 1)
-			r, ok := e.GetAt("s", "k", store.Moment{Seq: want})
+			r, ok, _ := e.GetAt(t.Context(), "s", "k", store.Moment{Seq: want})
 			require.True(t, ok)
 			require.Equal(t, want, r.Seq())
 			for _, late := range []int64{0, 1} {
-				r, ok = e.GetAt("s", "k", store.Moment{Time: time.Unix(int64(want)*2+late, 0)})
+				r, ok, _ = e.GetAt(t.Context(), "s", "k", store.Moment{Time: time.Unix(int64(want)*2+late, 0)})
 				require.True(t, ok)
 				require.Equal(t, want, r.Seq())
 			}
 		}
-		_, ok := e.GetAt("s", "k", store.Moment{Time: time.Unix(1, 0)})
+		_, ok, _ := e.GetAt(t.Context(), "s", "k", store.Moment{Time: time.Unix(1, 0)})
 		require.False(t, ok)
 	}
 }
@@ -238,7 +238,7 @@ func TestTwoEngines(t *testing.T) {
 				}
 				last = head
 				n := uint64(0)
-				for r := range e.Facts("s", 0) {
+				for r := range e.Facts(t.Context(), "s", 0) {
 					if n++; r.Seq() != n {
 						t.Errorf("seq %d in place %d", r.Seq(), n)
 						return
@@ -252,7 +252,7 @@ func TestTwoEngines(t *testing.T) {
 	var all [2][]backend.Fact
 	for i, e := range engines {
 		require.NoError(t, e.WaitFor(t.Context(), highest.Load()))
-		all[i] = factsOf(e.Facts("s", 0))
+		all[i] = factsOf(e.Facts(t.Context(), "s", 0))
 	}
 	require.Equal(t, all[0], all[1])
 }

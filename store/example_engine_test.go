@@ -76,7 +76,7 @@ func ExampleEngine_Past() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	r, _ := past.GetAt("tasks", "t1", store.Moment{Seq: 1})
+	r, _, _ := past.GetAt(context.Background(), "tasks", "t1", store.Moment{Seq: 1})
 	fmt.Println(string(r.Value()))
 	// Output: 1
 }
@@ -125,7 +125,7 @@ func ExampleOptions() {
 	// true
 }
 
-func ExampleProgress() {
+func ExampleOpenProgress() {
 	ctx := context.Background()
 	facts := memory.New(memory.Options{})
 	defer facts.Close()
@@ -135,7 +135,7 @@ func ExampleProgress() {
 			log.Fatal(err)
 		}
 	}
-	e, err := store.Open(ctx, facts, store.Options{Progress: func(p store.Progress) { fmt.Println(p.Facts, "of", p.Total) }})
+	e, err := store.Open(ctx, facts, store.Options{Progress: func(p store.OpenProgress) { fmt.Println(p.Facts, "of", p.Total) }})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -215,10 +215,10 @@ func ExampleEngine_Append() {
 		}
 		now = now.Add(time.Hour)
 	}
-	for r := range e.Facts("logins", 1) {
+	for r := range e.Facts(context.Background(), "logins", 1) {
 		fmt.Println("after seq 1:", string(r.Value()))
 	}
-	for r := range e.FactsSince("logins", now.Add(-time.Hour)) {
+	for r := range e.FactsSince(context.Background(), "logins", now.Add(-time.Hour)) {
 		fmt.Println("in the last hour:", string(r.Value()))
 	}
 	// Output:
@@ -232,7 +232,7 @@ func ExampleEngine_History() {
 	defer closeAll()
 	write(e, "tasks", "t1", `null`)
 	write(e, "tasks", "t1", `3`)
-	for r := range e.History("tasks", "t1") {
+	for r := range e.History(context.Background(), "tasks", "t1", store.Moment{}) {
 		fmt.Println(r.Version(), string(r.Value()))
 	}
 	// Output:
@@ -254,10 +254,10 @@ func ExampleMoment() {
 		}
 	}
 	for _, m := range []store.Moment{{}, {Seq: 1}, {Valid: day(5)}, {Valid: day(15)}, {Valid: day(15), Seq: 1}} {
-		r, _ := e.GetAt("rates", "savings", m)
+		r, _, _ := e.GetAt(context.Background(), "rates", "savings", m)
 		fmt.Print(string(r.Value()), " ")
 	}
-	_, ok := e.GetAt("rates", "savings", store.Moment{Time: day(1)}) // before it was written
+	_, ok, _ := e.GetAt(context.Background(), "rates", "savings", store.Moment{Time: day(1)}) // before it was written
 	fmt.Println(ok)
 	// Output: 3 2 2 3 2 false
 }
@@ -268,11 +268,15 @@ func ExampleQuery() {
 	write(e, "tasks", "other", `4`)
 	page := store.Query{Prefix: "t", ByKey: true, Descending: true, Limit: 2}
 	for range 2 {
-		for r := range e.List("tasks", page) {
+		found, err := e.Query(context.Background(), "tasks", page)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, r := range found.Records {
 			fmt.Print(r.Key(), " ")
-			page.After = r.Key()
 		}
 		fmt.Println("end of page")
+		page.Cursor = found.Next
 	}
 	// Output:
 	// t3 t2 end of page

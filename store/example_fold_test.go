@@ -13,8 +13,11 @@ func ExampleNewFold() {
 	defer closeAll()
 	count := store.NewFold(e, 0, func(n int, _ store.Record) int { return n + 1 }, "tasks")
 	write(e, "tasks", "t3", `3`)
-	count.Read(func(n int, seq uint64) { fmt.Println(n, "facts through", seq) })
-	// Output: 3 facts through 3
+	err := count.Read(context.Background(), func(n int, seq uint64) { fmt.Println(n, "facts through", seq) })
+	fmt.Println(err)
+	// Output:
+	// 3 facts through 3
+	// <nil>
 }
 
 // A fold over several stores takes in what others write once it is here.
@@ -26,9 +29,11 @@ func ExampleFold() {
 		return n
 	}, "tasks", "notes")
 	written := write(e, "notes", "n1", `1`)
-	if err := count.WaitFor(context.Background(), written.Seq); err != nil {
+	if err := e.WaitFor(context.Background(), written.Seq); err != nil {
 		log.Fatal(err)
 	}
-	count.Read(func(n map[string]int, _ uint64) { fmt.Println(n) })
+	if err := count.Read(context.Background(), func(n map[string]int, _ uint64) { fmt.Println(n) }); err != nil {
+		log.Fatal(err)
+	}
 	// Output: map[notes:1 tasks:1]
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"slices"
@@ -15,16 +16,12 @@ func ExampleEngine_Index() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	found, err := byName.List("ana", store.Moment{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	for r := range found {
-		fmt.Println(r.Key())
+	for r, err := range byName.List(context.Background(), "ana", store.Moment{}) {
+		fmt.Println(r.Key(), err)
 	}
 	// Output:
-	// t1
-	// t3
+	// t1 <nil>
+	// t3 <nil>
 }
 
 // Nested fields are named by the names that lead to them.
@@ -54,11 +51,10 @@ func ExampleIndex() {
 	write(e, "tasks", "t1", `{"by":"bob"}`)
 	fmt.Println(slices.Collect(by.Values()))
 	for _, m := range []store.Moment{{}, {Seq: head}} {
-		found, err := by.List("bob", m)
-		if err != nil {
-			log.Fatal(err)
-		}
-		for r := range found {
+		for r, err := range by.List(context.Background(), "bob", m) {
+			if err != nil {
+				log.Fatal(err)
+			}
 			fmt.Print(r.Key(), " ")
 		}
 		fmt.Println("as of seq", m.Seq)

@@ -13,14 +13,13 @@ func ExampleEngine_Lineage() {
 	e, closeAll := open(`1`)
 	defer closeAll()
 	f := write(e, "tasks", "t1", `2`)
-	r, ok := e.FactByID(f.ID)
-	l, err := e.Lineage(r)
-	fmt.Println(ok, len(l.Facts), len(e.Causes(r)), err)
-	fmt.Println(e.Verify(l))
+	l, err := e.Lineage(f.ID)
+	fmt.Println(len(l.Facts), len(e.Causes(e.Latest("tasks", "t1"))), err)
+	fmt.Println(e.VerifyLineage(l))
 	l.Facts[0].Producer = []byte(`"not me"`)
-	fmt.Println(e.Verify(l) != nil)
+	fmt.Println(e.VerifyLineage(l) != nil)
 	// Output:
-	// true 2 2 <nil>
+	// 2 2 <nil>
 	// <nil>
 	// true
 }
@@ -31,7 +30,7 @@ func ExampleLineage() {
 	defer closeAll()
 	write(e, "tasks", "t1", `3`)
 	r, _ := e.Get("tasks", "t1")
-	l, err := e.Lineage(r)
+	l, err := e.Lineage(r.ID())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -39,7 +38,7 @@ func ExampleLineage() {
 		fmt.Println(f.Seq, f.Key)
 	}
 	l.Facts = l.Facts[1:] // leaves something out
-	fmt.Println(errors.Is(e.Verify(l), backend.ErrCorrupt))
+	fmt.Println(errors.Is(e.VerifyLineage(l), backend.ErrCorrupt))
 	// Output:
 	// 1 t1
 	// 3 t1

@@ -16,7 +16,7 @@ func ExampleAsOf() {
 	defer closeAll()
 	before := store.AsOf(e.Head()) // nothing is written yet
 	write(e, "tasks", "t1", `1`)
-	_, then := e.GetAt("tasks", "t1", before)
+	_, then, _ := e.GetAt(context.Background(), "tasks", "t1", before)
 	_, now := e.Get("tasks", "t1")
 	fmt.Println(then, now)
 	// Output: false true
@@ -66,56 +66,40 @@ func openLatest() (e *store.Engine, closeAll func()) {
 }
 
 // What is not kept in memory is read from the log.
-func ExampleScope_Past() {
+func ExampleScope_List_past() {
 	e, closeAll := openLatest()
 	defer closeAll()
 	open, err := e.Scope("tasks", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	past, err := open.Past(context.Background())
-	if err != nil {
-		log.Fatal(err)
+	for r, err := range open.List(context.Background(), store.Query{At: store.AsOf(1)}) {
+		fmt.Println(r.Key(), err)
 	}
-	for r := range past.List(store.Query{At: store.AsOf(1)}) {
-		fmt.Println(r.Key())
-	}
-	// Output: t1
+	// Output: t1 <nil>
 }
 
-func ExampleIndex_Past() {
+func ExampleIndex_List_past() {
 	e, closeAll := openLatest()
 	defer closeAll()
 	byStatus, err := e.Index("tasks", "status")
 	if err != nil {
 		log.Fatal(err)
 	}
-	past, err := byStatus.Past(context.Background())
-	if err != nil {
-		log.Fatal(err)
+	for r, err := range byStatus.List(context.Background(), "late", store.AsOf(2)) {
+		fmt.Println(r.Key(), err)
 	}
-	late, err := past.List("late", store.AsOf(2))
-	if err != nil {
-		log.Fatal(err)
-	}
-	for r := range late {
-		fmt.Println(r.Key())
-	}
-	// Output: t1
+	// Output: t1 <nil>
 }
 
-func ExampleRelation_Past() {
+func ExampleRelation_Many_past() {
 	e, closeAll := openLatest()
 	defer closeAll()
 	tasksOf, err := e.Relation("lists", "tasks", "list")
 	if err != nil {
 		log.Fatal(err)
 	}
-	past, err := tasksOf.Past(context.Background())
-	if err != nil {
-		log.Fatal(err)
-	}
-	for r := range past.Many("home", store.AsOf(2)) {
+	for r := range tasksOf.Many(context.Background(), "home", store.AsOf(2)) {
 		fmt.Println(string(r.Value()))
 	}
 	// Output: {"list":"home","status":"late"}
@@ -142,16 +126,14 @@ func ExampleEngine_Lineage_dropped() {
 		log.Fatal(err)
 	}
 	defer e.Close()
-	r, _ := e.FactByID(bill.ID)
-	_, err = e.Lineage(r)
+	_, err = e.Lineage(bill.ID)
 	fmt.Println(errors.Is(err, store.ErrDropped))
 
 	all, err := e.Past(ctx, "") // all stores, from the log
 	if err != nil {
 		log.Fatal(err)
 	}
-	r, _ = all.FactByID(bill.ID)
-	lineage, err := all.Lineage(r)
+	lineage, err := all.Lineage(bill.ID)
 	fmt.Println(len(lineage.Facts), err)
 	// Output:
 	// true

@@ -91,7 +91,7 @@ func ExampleRecord_Upcast() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for r := range e.List("tasks", store.Query{}) {
+	for r := range e.List(context.Background(), "tasks", store.Query{}) {
 		v, err := r.Upcast()
 		fmt.Printf("version %d: %s %v\n", r.SchemaVersion(), v, errors.Is(err, store.ErrNewer))
 	}

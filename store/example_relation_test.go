@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 
@@ -15,8 +16,8 @@ func ExampleEngine_Relation() {
 		log.Fatal(err)
 	}
 	write(e, "people", "ana", `{"name":"Ana"}`)
-	for task := range ofPerson.Many("ana", store.Moment{}) {
-		person, ok := ofPerson.One(task, store.Moment{})
+	for task := range ofPerson.Many(context.Background(), "ana", store.Moment{}) {
+		person, ok, _ := ofPerson.One(context.Background(), task, store.Moment{})
 		fmt.Printf("%s %s %v\n", task.Key(), person.Value(), ok)
 	}
 	// Output: t1 {"name":"Ana"} true
@@ -35,11 +36,11 @@ func ExampleRelation() {
 	write(e, "tasks", "t1", `{"person":"bob"}`)
 	for _, m := range []store.Moment{{}, before} {
 		n := 0
-		for range ofPerson.Many("ana", m) {
+		for range ofPerson.Many(context.Background(), "ana", m) {
 			n++
 		}
-		task, _ := e.GetAt("tasks", "t1", m)
-		person, ok := ofPerson.One(task, m)
+		task, _, _ := e.GetAt(context.Background(), "tasks", "t1", m)
+		person, ok, _ := ofPerson.One(context.Background(), task, m)
 		fmt.Println(n, string(person.Value()), ok)
 	}
 	// Output:

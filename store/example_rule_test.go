@@ -36,7 +36,7 @@ func ExampleRule() {
 	sum := store.Rule{Name: "sum", Version: 1, Source: "parts", Derive: func(context.Context, store.Record) (store.Derived, error) {
 		var d store.Derived
 		sum := 0
-		for r := range e.List("parts", store.Query{}) {
+		for r := range e.List(context.Background(), "parts", store.Query{}) {
 			n, err := strconv.Atoi(string(r.Value()))
 			if err != nil {
 				return store.Derived{}, err
@@ -69,7 +69,7 @@ func ExampleEngine_Derive() {
 		log.Fatal(err)
 	}
 	for range 2 { // again, which changes nothing
-		for r := range e.List("tasks", store.Query{}) {
+		for r := range e.List(context.Background(), "tasks", store.Query{}) {
 			if err := e.Derive(ctx, r); err != nil {
 				log.Fatal(err)
 			}
@@ -123,7 +123,7 @@ func ExampleDerived() {
 		log.Fatal(err)
 	}
 	write(e, "texts", "t1", `"buy oat milk"`)
-	for r := range e.List("words", store.Query{}) {
+	for r := range e.List(context.Background(), "words", store.Query{}) {
 		fmt.Println(r.Seq(), r.Key())
 	}
 	// Output:

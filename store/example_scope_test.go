@@ -18,10 +18,10 @@ func ExampleEngine_Scope() {
 	}
 	head := e.Head()
 	write(e, "tasks", "t1", `{"status":"done"}`)
-	for r := range tasks.List(store.Query{}) {
+	for r := range tasks.List(context.Background(), store.Query{}) {
 		fmt.Println("now", r.Key())
 	}
-	for r := range tasks.List(store.Query{At: store.AsOf(head), Descending: true, Limit: 1}) {
+	for r := range tasks.List(context.Background(), store.Query{At: store.AsOf(head), Descending: true, Limit: 1}) {
 		fmt.Println("before", r.Key())
 	}
 	// Output:
@@ -36,20 +36,24 @@ func ExampleQuery_orderBy() {
 		write(e, "menu", key, value)
 	}
 	page := store.Query{OrderBy: "price", Limit: 3}
-	for r := range e.List("menu", page) {
-		fmt.Println(r.Key(), string(r.Value()))
-		page = page.Next(r)
-	}
-	fmt.Println("next page")
-	for r := range e.List("menu", page) {
-		fmt.Println(r.Key(), string(r.Value()))
+	for next := true; next; next = page.Cursor != "" {
+		found, err := e.Query(context.Background(), "menu", page)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, r := range found.Records {
+			fmt.Println(r.Key(), string(r.Value()))
+		}
+		fmt.Println("end of page")
+		page.Cursor = found.Next
 	}
 	// Output:
 	// tea {"price":2.50}
 	// water {"price":2.5}
 	// coffee {"price":3}
-	// next page
+	// end of page
 	// cake {"price":4}
+	// end of page
 }
 
 func ExampleScope_Watch() {
@@ -62,8 +66,8 @@ func ExampleScope_Watch() {
 	write(e, "tasks", "t1", `{"status":"open","title":"x"}`)
 	write(e, "tasks", "t1", `null`)
 	for event, err := range tasks.Watch(context.Background(), 0) {
-		fmt.Println(event.Record.Seq(), event.Record.Key(), event.Change, err)
-		if event.Change == store.Left {
+		fmt.Println(event.Record.Seq(), event.Record.Key(), event.Transition, err)
+		if event.Transition == store.Left {
 			break
 		}
 	}
@@ -84,7 +88,7 @@ func ExampleScope_List() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for r := range long.List(store.Query{}) {
+	for r := range long.List(context.Background(), store.Query{}) {
 		fmt.Println(long.Name()+":", r.Key())
 	}
 	// Output: ana's, in long: t2
@@ -121,13 +125,13 @@ func ExampleEvent() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		switch event.Change {
+		switch event.Transition {
 		case store.Entered, store.Updated:
 			view[event.Record.Key()] = true
 		case store.Left:
 			delete(view, event.Record.Key())
 		}
-		fmt.Println(event.Change, view)
+		fmt.Println(event.Transition, view)
 		if event.Record.Seq() == e.Head() {
 			break // an app goes on, and keeps the seq to begin after next time
 		}
@@ -138,8 +142,8 @@ func ExampleEvent() {
 	// left map[]
 }
 
-func ExampleChange() {
-	for _, c := range []store.Change{store.Entered, store.Updated, store.Left} {
+func ExampleTransition() {
+	for _, c := range []store.Transition{store.Entered, store.Updated, store.Left} {
 		fmt.Println(c)
 	}
 	// Output:
@@ -157,7 +161,7 @@ func ExampleFilter() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		for r := range tasks.List(store.Query{}) {
+		for r := range tasks.List(context.Background(), store.Query{}) {
 			fmt.Printf("%s %s\n", r.Key(), r.Value())
 		}
 	}

@@ -26,7 +26,7 @@ func Example() {
 		}
 	}
 	now, _ := e.Get("tasks", "t1")
-	before, _ := e.GetAt("tasks", "t1", store.Moment{Seq: 1})
+	before, _, _ := e.GetAt(context.Background(), "tasks", "t1", store.Moment{Seq: 1})
 	fmt.Printf("%s, before that %s\n", now.Value(), before.Value())
 	// Output: {"status":"done"}, before that {"status":"open"}
 }

@@ -1,3 +1,5 @@
+//go:build merged
+
 package store_test
 
 import (

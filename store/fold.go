@@ -2,8 +2,12 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"slices"
-	"sync"
+	"sort"
+
+	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
 // A Fold is an aggregate over the facts of some stores, kept in memory by each process for itself,
@@ -16,7 +20,7 @@ type Fold[S any] struct {
 	stores []string
 	step   func(state S, r Record) S
 
-	mu    sync.Mutex // guards what follows
+	mu    ctxsync.Mutex // guards what follows
 	state S
 	seq   uint64
 }
@@ -25,54 +29,76 @@ type Fold[S any] struct {
 // initial. step returns what the state becomes with a fact, retractions too; it is called by one
 // goroutine at a time, and must not read the fold.
 func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores ...string) *Fold[S] {
-	return &Fold[S]{engine: e, stores: slices.Clone(stores), step: step, state: initial}
+	return &Fold[S]{engine: e, stores: slices.Clone(stores), step: step, mu: ctxsync.NewMutex(), state: initial}
 }
 
-// Read calls read with the state of all that the engine shows and the seq through which that is.
-// While it runs the state stands still: what read keeps of a state with references, such as a map,
-// it must copy. It must not read the fold.
-//
-// What Options.KeepVersions has dropped before the fold came to it is not in memory: Read then shows the
-// state that was come to, until WaitFor has read what is missing from the log.
-func (f *Fold[S]) Read(read func(state S, seq uint64)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.catchUp(f.engine)
-	read(f.state, f.seq)
-}
-
-// WaitFor waits until the engine shows the log through seq, and takes in what there is: a Read after
-// it shows seq or more. It ends as [Engine.WaitFor] does.
-func (f *Fold[S]) WaitFor(ctx context.Context, seq uint64) error {
-	if err := f.engine.WaitFor(ctx, seq); err != nil {
-		return err
+// Read calls read with the state of all that the engine shows and the seq through which that is. The state
+// does not change while read runs: read copies what it keeps of a state with references, such as a map. It
+// must not read the fold. Facts that were dropped from memory before the fold came to them are read from
+// the log; the error is of that, or ctx's.
+func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) error {
+	if err := f.mu.Lock(ctx); err != nil {
+		return fmt.Errorf("store: read fold: %w", err)
 	}
-	f.mu.Lock()
 	defer f.mu.Unlock()
-	for !f.catchUp(f.engine) {
-		past, err := f.engine.past(ctx, f.stores, nil)
-		if err != nil {
-			return err
+	for _, store := range f.stores {
+		if !f.engine.Loaded(store) {
+			return fmt.Errorf("store: read fold: store %q: %w", store, ErrNotLoaded)
 		}
-		f.catchUp(past)
 	}
-	return nil
-}
-
-// catchUp takes in what e has; false if e does not have it any more.
-func (f *Fold[S]) catchUp(e *Engine) bool {
-	head := e.Head()
-	if head <= f.seq {
-		return true
-	}
-	missed, ok := e.merged(f.stores, f.seq, head)
+	head := f.engine.Head()
+	missed, ok := f.engine.merged(f.stores, f.seq, head)
 	if !ok {
-		return false
+		past, err := f.engine.past(ctx, head, f.stores, nil)
+		if err != nil {
+			return fmt.Errorf("store: read fold: %w", err)
+		}
+		missed, _ = past.merged(f.stores, f.seq, head)
 	}
 	for r := range missed {
 		f.state = f.step(f.state, r)
-		f.seq = r.Seq() // should a later step panic
+		f.seq = r.Seq() // in case a later step panics
 	}
-	f.seq = head
-	return true
+	f.seq = max(f.seq, head)
+	read(f.state, f.seq)
+	return nil
+}
+
+// merged returns the facts of some stores with seqs above after through head, in the order of the log;
+// false if some of them were dropped from memory.
+func (e *Engine) merged(stores []string, after, head uint64) (iter.Seq[Record], bool) {
+	type place struct {
+		view
+		n, end int // the next record, and where they end
+	}
+	var places []*place
+	for _, store := range stores {
+		v := view{e.namespace(store), head}
+		if v.namespace == nil {
+			continue
+		}
+		if after < v.dropped.seq {
+			return nil, false
+		}
+		end := v.end()
+		places = append(places, &place{v, sort.Search(end, func(n int) bool { return v.nth(n).Seq() > after }), end})
+	}
+	return func(yield func(Record) bool) {
+		for {
+			var next *place
+			var first Record
+			for _, p := range places {
+				if p.n == p.end {
+					continue
+				}
+				if r := p.nth(p.n); next == nil || r.Seq() < first.Seq() {
+					next, first = p, r
+				}
+			}
+			if next == nil || !yield(first) {
+				return
+			}
+			next.n++
+		}
+	}, true
 }

@@ -24,14 +24,25 @@ func TestFolds(t *testing.T) {
 			want = append(want, fmt.Sprint(name, i))
 		}
 		if i%4 == 0 {
-			require.NoError(t, sum.WaitFor(t.Context(), f.Seq))
-			sum.Read(func(all []string, seq uint64) {
+			require.NoError(t, e.WaitFor(t.Context(), f.Seq))
+			require.NoError(t, sum.Read(t.Context(), func(all []string, seq uint64) {
 				require.Equal(t, want, all)
 				require.Equal(t, f.Seq, seq)
-			})
+			}))
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, sum.WaitFor(ctx, 99), context.Canceled)
+	require.ErrorIs(t, e.WaitFor(ctx, 99), context.Canceled)
+	require.NoError(t, sum.Read(t.Context(), func([]string, uint64) {
+		require.ErrorIs(t, sum.Read(ctx, nil), context.Canceled, "it is being read")
+	}))
+
+	none, err := store.Open(t.Context(), l, store.Options{Stores: []string{"a"}})
+	require.NoError(t, err)
+	defer none.Close()
+	count := store.NewFold(none, 0, func(n int, _ store.Record) int { return n + 1 }, "a", "b")
+	require.ErrorIs(t, count.Read(t.Context(), func(int, uint64) {}), store.ErrNotLoaded)
+	require.NoError(t, none.Load(t.Context(), "b"))
+	require.NoError(t, count.Read(t.Context(), func(n int, _ uint64) { require.Len(t, want, n) }))
 }

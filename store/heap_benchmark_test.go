@@ -34,7 +34,7 @@ func BenchmarkHeap(b *testing.B) {
 	fill := million()
 	empty := heap()
 	json := 0
-	for f, err := range fill.Replay(b.Context(), 0) {
+	for f, err := range backend.Facts(fill.Replay(b.Context(), backend.Range{})) {
 		require.NoError(b, err)
 		json += len(wire.AppendFact(nil, &f))
 		f.TransactionTime = time.Time{}
@@ -51,7 +51,7 @@ func BenchmarkHeap(b *testing.B) {
 	x, err := e.Index("tasks", "owner")
 	require.NoError(b, err)
 	x.Build()
-	for range e.List("tasks", store.Query{ByKey: true, Limit: 1}) {
+	for range e.List(b.Context(), "tasks", store.Query{ByKey: true, Limit: 1}) {
 	}
 	indexed := heap()
 	var pause time.Duration

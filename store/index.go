@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -12,9 +13,10 @@ import (
 // events each have a key of their own, it is the history's partitions. Its methods may be called
 // concurrently.
 type Index struct {
+	engine *Engine
 	store  string
 	field  Field
-	values projector[postings, *postings]
+	values lazy[postings, *postings]
 }
 
 // Index returns the index of a store by a field. It is built on first use, and kept up by each write
@@ -23,8 +25,8 @@ func (e *Engine) Index(store string, field Field) (*Index, error) {
 	if field == "" {
 		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
 	}
-	x := &Index{store: store, field: field}
-	x.values = projector[postings, *postings]{
+	x := &Index{engine: e, store: store, field: field}
+	x.values = lazy[postings, *postings]{
 		engine: e, store: store,
 		create: func(p projected) *postings { return newPostings(p, x) },
 		over:   func(p *postings) projected { return p.projected },
@@ -32,64 +34,58 @@ func (e *Engine) Index(store string, field Field) (*Index, error) {
 	return x, nil
 }
 
-// Past returns the same index over all that the log holds of its store now, see [Scope.Past].
-func (x *Index) Past(ctx context.Context) (*Index, error) {
-	e, err := x.values.engine.Past(ctx, x.store)
-	if err != nil {
-		return nil, err
-	}
-	return e.Index(x.store, x.field)
-}
-
 // Build builds the index now, so that its first read need not.
-func (x *Index) Build() { x.values.get() }
+func (x *Index) Build() { x.values.get(x.engine.view(x.store)) }
 
 // List yields the records that have v, a Go value that becomes JSON, in the field as of a moment, in
-// the order in which their keys were first written. Equal is as in [Filter]; a record without the
-// field has nothing in it, which is not null. Reading the present costs what is
-// found; a past moment costs a look at every key of the store, and where Options.KeepVersions is set,
-// it is for [Index.Past].
-func (x *Index) List(v any, m Moment) (iter.Seq[Record], error) {
-	want, err := equalForm(x.field, v)
-	if err != nil {
-		return nil, err
-	}
-	return x.list(m, want), nil
+// the order in which their keys were first written. Values are equal as in [Filter]; a record without the
+// field has nothing in it, which is not null. Pairs are as in [Engine.List]; a v that does not become JSON is a
+// *backend.InvalidError. Reading the present, or a state of the log not long ago, costs what is found;
+// other moments cost a look at every key of the store.
+func (x *Index) List(ctx context.Context, v any, m Moment) iter.Seq2[Record, error] {
+	return pairs(func() (iter.Seq[Record], error) {
+		want, err := equalForm(x.field, v)
+		if err != nil {
+			return nil, fmt.Errorf("store: index by %q: %w", x.field, err)
+		}
+		return x.find(ctx, m, want)
+	})
 }
 
-// list yields the records with one of wanted in the field.
-func (x *Index) list(m Moment, wanted ...[]byte) iter.Seq[Record] {
-	return func(yield func(Record) bool) {
-		space, p := x.values.get()
-		if space == nil {
-			return
-		}
-		fits := func(r Record) bool {
-			token, ok := x.token(r)
-			return ok && slices.ContainsFunc(wanted, func(w []byte) bool { return string(w) == token })
-		}
-		if m != (Moment{}) {
-			Query{At: m}.records(space, nil, func(_ uint32, _, r Record, _ bool) bool { return fits(r) })(yield)
-			return
-		}
-		through := x.values.engine.Head()
-		for _, n := range p.find(wanted) {
-			r, _ := space.key(n)
-			if (r.Seq() <= through || fits(r)) && !yield(r) {
-				return
-			}
+// find returns the records with one of wanted in the field.
+func (x *Index) find(ctx context.Context, m Moment, wanted ...[]byte) (iter.Seq[Record], error) {
+	v, err := x.engine.viewFor(ctx, x.store, m)
+	if err != nil {
+		return nil, fmt.Errorf("store: index by %q: %w", x.field, err)
+	}
+	if v.namespace == nil {
+		return func(func(Record) bool) {}, nil
+	}
+	p := pick{view: v.asOf(m), at: m, fits: func(r Record) bool {
+		token, ok := x.token(r)
+		return ok && slices.ContainsFunc(wanted, func(w []byte) bool { return string(w) == token })
+	}}
+	if m.Time.IsZero() && m.Valid.IsZero() && p.recent() {
+		if values := x.values.get(p.view); values != nil {
+			return values.find(p.view, wanted, p.fits), nil
 		}
 	}
+	return Query{}.records(p, position{}), nil
 }
 
 // Values yields what the field has in current records, as JSON, in no certain order.
 func (x *Index) Values() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		_, p := x.values.get()
-		if p == nil {
+		v := x.engine.view(x.store)
+		values := x.values.get(v)
+		for v.namespace != nil && values == nil { // facts were dropped in between
+			v = x.engine.view(x.store)
+			values = x.values.get(v)
+		}
+		if v.namespace == nil {
 			return
 		}
-		for _, token := range p.tokens() {
+		for _, token := range values.tokens(v) {
 			if !yield(token) {
 				return
 			}
@@ -99,7 +95,7 @@ func (x *Index) Values() iter.Seq[string] {
 
 // token returns what a record has in the field, in the form of appendEqual.
 func (x *Index) token(r Record) (string, bool) {
-	if r.data == nil || r.Retracted() {
+	if !r.live() {
 		return "", false
 	}
 	value, err := r.Upcast()

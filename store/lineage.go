@@ -2,9 +2,11 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -59,7 +61,7 @@ func (e *Engine) Causes(r Record) []FactRef {
 	for seen := map[uint64]bool{}; r.data != nil && !seen[r.Seq()]; {
 		seen[r.Seq()] = true
 		chain = append(chain, r.Ref())
-		r, _ = e.FactByID(r.Causation())
+		r = e.fact(r.Causation())
 	}
 	slices.Reverse(chain)
 	return chain
@@ -80,40 +82,33 @@ type Lineage struct {
 	Proof string `json:"proof"`
 }
 
-// Lineage returns what led to r; ErrDropped where the engine does not hold a part of it that the log may
-// have.
-func (e *Engine) Lineage(r Record) (Lineage, error) {
-	var l Lineage
-	seen := map[string]bool{}
-	for open := []Record{r}; len(open) > 0; {
-		last := open[len(open)-1]
+// Lineage returns what led to the fact with an ID. Errors are those of [Engine.FactByID], for the fact and for
+// all that led to it: ErrDropped where the log may have a part that the engine does not hold.
+func (e *Engine) Lineage(id string) (l Lineage, err error) {
+	if _, err := e.FactByID(id); err != nil {
+		return l, fmt.Errorf("store: lineage: %w", err)
+	}
+	seen := map[string]bool{"": true}
+	for open := []string{id}; len(open) > 0; {
+		next := open[len(open)-1]
 		open = open[:len(open)-1]
-		if last.data == nil || seen[last.ID()] {
+		if seen[next] {
 			continue
 		}
-		seen[last.ID()] = true
-		l.Facts = append(l.Facts, last.Ref())
-		for _, id := range append(last.Sources(), last.Causation()) {
-			if id == "" || seen[id] {
-				continue
-			}
-			if cause, ok := e.FactByID(id); ok {
-				open = append(open, cause)
-			} else if e.partial() {
-				return Lineage{}, fmt.Errorf("store: lineage of fact %s: fact %s: %w", r.ID(), id, ErrDropped)
-			} else if !slices.Contains(l.Missing, id) {
-				l.Missing = append(l.Missing, id)
-			}
+		seen[next] = true
+		r, err := e.FactByID(next)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			l.Missing = append(l.Missing, next)
+		case err != nil:
+			return Lineage{}, fmt.Errorf("store: lineage of fact %s: %w", id, err)
+		default:
+			l.Facts = append(l.Facts, r.Ref())
+			open = append(append(open, r.Sources()...), r.Causation())
 		}
 	}
-	slices.SortFunc(l.Facts, func(a, b FactRef) int {
-		if a.Seq < b.Seq {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(l.Facts, func(a, b FactRef) int { return cmp.Compare(a.Seq, b.Seq) })
 	slices.Sort(l.Missing)
-	var err error
 	l.Proof, err = l.prove()
 	return l, err
 }
@@ -133,13 +128,12 @@ func (l Lineage) prove() (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// Verify checks a lineage, as it was taken here or elsewhere, against the log: its proof is that of
+// VerifyLineage checks a lineage, as it was taken here or elsewhere, against the log: its proof is that of
 // its facts, each of them is in the log as the lineage has it, and has a value with that hash, and all
-// that they lead to is in the lineage, or is missing from the log as it says. What does not hold is an
-// error that names the fact, and is backend.ErrCorrupt. Facts whose hash another
-// system computed otherwise do not pass. A fact that the engine does not hold and the log may is
-// ErrDropped.
-func (e *Engine) Verify(l Lineage) error {
+// that they lead to is in the lineage, or is missing from the log as it says. An error that is
+// backend.ErrCorrupt names the fact that does not hold. Facts whose hash another system computed in another
+// way do not pass. A fact that the engine does not hold and the log may have is ErrDropped.
+func (e *Engine) VerifyLineage(l Lineage) error {
 	proof, err := l.prove()
 	if err != nil {
 		return err
@@ -151,12 +145,12 @@ func (e *Engine) Verify(l Lineage) error {
 		return err
 	}
 	for _, f := range l.Facts {
-		r, ok := e.FactByID(f.ID)
-		if !ok && e.partial() {
-			return fmt.Errorf("store: verify: fact %s: %w", f.ID, ErrDropped)
-		}
-		if !ok {
+		r, err := e.FactByID(f.ID)
+		switch {
+		case errors.Is(err, ErrNotFound):
 			return fmt.Errorf("store: verify: fact %s is not in the log: %w", f.ID, backend.ErrCorrupt)
+		case err != nil:
+			return fmt.Errorf("store: verify: %w", err)
 		}
 		held, _ := json.Marshal(r.Ref())
 		given, _ := json.Marshal(f)
@@ -177,7 +171,7 @@ func (e *Engine) verifyWhole(l Lineage) error {
 		has[f.ID] = true
 	}
 	for _, id := range l.Missing {
-		if _, ok := e.FactByID(id); ok || has[id] {
+		if e.fact(id).data != nil || has[id] {
 			return fmt.Errorf("store: verify: fact %s is in the log, and missing in the lineage: %w", id, backend.ErrCorrupt)
 		}
 		has[id] = true

@@ -25,12 +25,12 @@ func TestLineage(t *testing.T) {
 	r, _ := e.Get("totals", "o")
 	require.Equal(t, "5", string(r.Value()))
 	require.Equal(t, uint64(6), r.Seq())
-	lineage, err := e.Lineage(r)
+	lineage, err := e.Lineage(r.ID())
 	require.NoError(t, err)
 	require.Len(t, lineage.Facts, 6)
 	require.Equal(t, r.Ref(), lineage.Facts[5])
 	require.Empty(t, lineage.Missing)
-	require.NoError(t, e.Verify(lineage))
+	require.NoError(t, e.VerifyLineage(lineage))
 	chain := e.Causes(r)
 	require.Len(t, chain, 3)
 	require.Equal(t, r.Ref(), chain[2])
@@ -40,11 +40,11 @@ func TestLineage(t *testing.T) {
 	require.NoError(t, err)
 	var kept store.Lineage
 	require.NoError(t, json.Unmarshal(text, &kept))
-	require.NoError(t, openEngine(t, l).Verify(kept))
+	require.NoError(t, openEngine(t, l).VerifyLineage(kept))
 	kept.Facts[1].Producer = []byte(`"someone else"`)
-	require.ErrorIs(t, e.Verify(kept), backend.ErrCorrupt)
+	require.ErrorIs(t, e.VerifyLineage(kept), backend.ErrCorrupt)
 	kept.Facts = lineage.Facts[1:]
-	require.ErrorIs(t, e.Verify(kept), backend.ErrCorrupt)
+	require.ErrorIs(t, e.VerifyLineage(kept), backend.ErrCorrupt)
 
 	// Nor does one pass that leaves out, or is said to miss, what is there, though its proof is its own.
 	for _, change := range []func(l *store.Lineage){
@@ -61,22 +61,22 @@ func TestLineage(t *testing.T) {
 			sum.Write(form)
 		}
 		forged.Proof = hex.EncodeToString(sum.Sum(nil))
-		require.ErrorIs(t, e.Verify(forged), backend.ErrCorrupt)
+		require.ErrorIs(t, e.VerifyLineage(forged), backend.ErrCorrupt)
 	}
 
 	require.NoError(t, e.Retain("lines", store.Retention{Versions: 1}))
 	_, err = e.Compact(t.Context())
 	require.NoError(t, err)
-	require.ErrorIs(t, e.Verify(lineage), backend.ErrCorrupt, "what was pruned can't be proved")
-	less, err := e.Lineage(r)
+	require.ErrorIs(t, e.VerifyLineage(lineage), backend.ErrCorrupt, "what was pruned can't be proved")
+	less, err := e.Lineage(r.ID())
 	require.NoError(t, err)
 	require.Equal(t, []string{lineage.Facts[0].ID}, less.Missing)
-	require.NoError(t, e.Verify(less))
+	require.NoError(t, e.VerifyLineage(less))
 
 	forged, err := e.Import(t.Context(), backend.Fact{ID: "x", Store: "s", Key: "k", Value: []byte("1"), ValueHash: "not this"})
 	require.NoError(t, err)
 	r, _ = e.FactByID(forged.ID)
-	lineage, err = e.Lineage(r)
+	lineage, err = e.Lineage(r.ID())
 	require.NoError(t, err)
-	require.ErrorContains(t, e.Verify(lineage), "has a value with the hash")
+	require.ErrorContains(t, e.VerifyLineage(lineage), "has a value with the hash")
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -60,12 +61,23 @@ func (o oracle) where(ok func(backend.Fact) bool) []backend.Fact {
 	return facts
 }
 
-func factsOf(records func(func(store.Record) bool)) []backend.Fact {
+func factsOf(records iter.Seq2[store.Record, error]) []backend.Fact {
 	facts := []backend.Fact{}
-	for r := range records {
+	for _, r := range recordsOf(records) {
 		facts = append(facts, r.Fact())
 	}
 	return facts
+}
+
+// recordsOf returns records that are read without an error.
+func recordsOf(records iter.Seq2[store.Record, error]) (all []store.Record) {
+	for r, err := range records {
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, r)
+	}
+	return all
 }
 
 // TestOracle writes facts at random, with times in and out of order on both axes, and compares
@@ -116,7 +128,7 @@ func TestOracle(t *testing.T) {
 				for _, key := range keys {
 					name, key := name, key
 					require.Equal(t, o.where(func(f backend.Fact) bool { return f.Store == name && f.Key == key }),
-						factsOf(e.History(name, key)))
+						factsOf(e.History(context.Background(), name, key, store.Moment{})))
 					for range 20 {
 						m := store.Moment{
 							Seq:   uint64(rapid.IntRange(0, len(o)+1).Draw(t, "seq")),
@@ -132,10 +144,10 @@ func TestOracle(t *testing.T) {
 				}
 				after := uint64(rapid.IntRange(0, len(o)+1).Draw(t, "after"))
 				require.Equal(t, o.where(func(f backend.Fact) bool { return f.Store == name && f.Seq > after }),
-					factsOf(e.Facts(name, after)))
+					factsOf(e.Facts(context.Background(), name, after)))
 				since := second(rapid.IntRange(0, 30).Draw(t, "since"))
 				require.Equal(t, o.where(func(f backend.Fact) bool { return f.Store == name && !f.TransactionTime.Before(since) }),
-					factsOf(e.FactsSince(name, since)))
+					factsOf(e.FactsSince(context.Background(), name, since)))
 				m := store.Moment{Time: times.Draw(t, "time"), Valid: times.Draw(t, "valid at")}
 				want := []backend.Fact{}
 				for _, key := range keys {
@@ -144,7 +156,7 @@ func TestOracle(t *testing.T) {
 					}
 				}
 				byKey := func(a, b backend.Fact) int { return slices.Compare([]byte(a.Key), []byte(b.Key)) }
-				got := factsOf(e.List(name, store.Query{At: m}))
+				got := factsOf(e.List(context.Background(), name, store.Query{At: m}))
 				slices.SortFunc(got, byKey)
 				require.Equal(t, want, got)
 			}
@@ -154,7 +166,8 @@ func TestOracle(t *testing.T) {
 
 func checkAt(t require.TestingT, o oracle, e *store.Engine, name, key string, m store.Moment) {
 	want := o.at(name, key, m)
-	got, ok := e.GetAt(name, key, m)
+	got, ok, err := e.GetAt(context.Background(), name, key, m)
+	require.NoError(t, err)
 	require.Equal(t, want != nil && !want.Retraction(), ok, "%+v", m)
 	if want == nil {
 		want = new(backend.Fact)

@@ -1,109 +1,125 @@
 package store
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"slices"
-	"sort"
 	"time"
 )
+
+// ErrNotFound is reported for a fact that the log does not have.
+var ErrNotFound = errors.New("store: not found")
 
 // Get returns the current record of a key: its latest fact. ok is false if the key has no fact, or
 // its latest fact is a retraction.
 func (e *Engine) Get(store, key string) (r Record, ok bool) {
-	r = e.Latest(store, key)
-	return r, r.data != nil && !r.Retracted()
+	r = e.view(store).latest(key)
+	return r, r.live()
 }
 
-// Latest returns the latest fact of a key, be it a retraction; the zero Record, whose Seq is 0, if
-// it has none.
-func (e *Engine) Latest(store, key string) Record {
-	s := e.namespace(store)
-	if s == nil {
-		return Record{}
-	}
-	r, _ := s.latest(key)
-	return r
-}
+// Latest returns the latest fact of a key, which may be a retraction; the zero Record, whose Seq is 0,
+// if it has none.
+func (e *Engine) Latest(store, key string) Record { return e.view(store).latest(key) }
 
 // GetAt returns the record of a key as of a moment. ok is false if the key had no fact that was
 // visible and valid then, or the last of them was a retraction.
-func (e *Engine) GetAt(store, key string, m Moment) (r Record, ok bool) {
-	s := e.namespace(store)
-	if s == nil {
-		return Record{}, false
-	}
-	r, flags := s.latest(key)
-	r = r.at(flags, m)
-	return r, r.data != nil && !r.Retracted()
-}
-
-// List yields the records of a store as q says, without keys that have none or whose last fact was a
-// retraction. Keys that come while it runs may be left out.
 //
-// To read several keys as they are together, give [AsOf] of what [Engine.Head] returns.
-func (e *Engine) List(store string, q Query) iter.Seq[Record] {
-	return func(yield func(Record) bool) {
-		if s := e.namespace(store); s != nil {
-			q.records(s, nil, nil)(yield)
-		}
+// Facts that the engine dropped from memory (Options.KeepVersions) and needs for the answer are read from
+// the log, each time anew; errors are those of that, and ErrNotLoaded. The same holds for the other
+// methods that take a context to read.
+func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Record, ok bool, err error) {
+	v, err := e.viewFor(ctx, store, m, key)
+	if err != nil {
+		return Record{}, false, fmt.Errorf("store: get key %q: %w", key, err)
 	}
+	r, flags := v.asOf(m).lookup(key)
+	r = r.at(flags, m)
+	return r, r.live(), nil
 }
 
-// History yields all facts of a key that the engine has seen, retractions too, the oldest first.
-func (e *Engine) History(store, key string) iter.Seq[Record] {
-	return e.Latest(store, key).history()
+// History yields the facts of a key that are visible at a moment, retractions too, the oldest first; of
+// those, with Moment.Valid, the ones that were valid by then. The zero Moment is all facts. Each pair is
+// a record and nil, or the zero Record and an error, which ends the loop.
+func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.Seq2[Record, error] {
+	return pairs(func() (iter.Seq[Record], error) {
+		v, err := e.viewFor(ctx, store, fromTheStart, key)
+		if err != nil {
+			return nil, fmt.Errorf("store: history of key %q: %w", key, err)
+		}
+		return func(yield func(Record) bool) {
+			for r := range v.asOf(m).latest(key).history() {
+				if m.shows(r) && !yield(r) {
+					return
+				}
+			}
+		}, nil
+	})
 }
 
 // Facts yields the facts of a store with a seq above after, retractions too, in the order of the
-// log, up to the last one there is when the loop begins.
-func (e *Engine) Facts(store string, after uint64) iter.Seq[Record] {
-	return func(yield func(Record) bool) {
-		if s := e.namespace(store); s != nil {
-			s.facts(after)(yield)
+// log, up to the last one that the engine shows when the loop begins. Pairs are as in History.
+func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
+	return pairs(func() (iter.Seq[Record], error) {
+		v, err := e.viewFor(ctx, store, Moment{Seq: max(after, 1)})
+		if err != nil {
+			return nil, fmt.Errorf("store: facts after seq %d: %w", after, err)
 		}
-	}
+		return v.facts(after), nil
+	})
 }
 
-func (s *namespace) facts(after uint64) iter.Seq[Record] {
-	return func(yield func(Record) bool) {
-		count := int(s.count.Load())
-		from := sort.Search(count, func(n int) bool { return s.nth(n).Seq() > after })
-		for n := from; n < count; n++ {
-			if !yield(s.nth(n)) {
-				return
-			}
+// FactsSince yields the facts of a store whose transaction time is not before t; otherwise it is as Facts.
+func (e *Engine) FactsSince(ctx context.Context, store string, t time.Time) iter.Seq2[Record, error] {
+	return pairs(func() (iter.Seq[Record], error) {
+		from := Moment{Time: t}
+		if t.IsZero() {
+			from = fromTheStart
 		}
-	}
+		v, err := e.viewFor(ctx, store, from)
+		if err != nil {
+			return nil, fmt.Errorf("store: facts since %s: %w", t.Format(time.RFC3339), err)
+		}
+		return v.factsSince(t), nil
+	})
 }
 
-// FactsSince yields the facts of a store whose transaction time is not before t, in the order of
-// the log, up to the last one there is when the loop begins.
-func (e *Engine) FactsSince(store string, t time.Time) iter.Seq[Record] {
-	return func(yield func(Record) bool) {
-		s := e.namespace(store)
-		if s == nil {
+// pairs yields the records that begin returns, or its error.
+func pairs(begin func() (iter.Seq[Record], error)) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		records, err := begin()
+		if err != nil {
+			yield(Record{}, err)
 			return
 		}
-		count := int(s.count.Load())
-		since := func(n int) bool { return !s.nth(n).TransactionTime().Before(t) }
-		from := 0
-		if !s.unruly.Load() {
-			from = sort.Search(count, since)
-		}
-		for n := from; n < count; n++ {
-			if since(n) && !yield(s.nth(n)) {
+		for r := range records {
+			if !yield(r, nil) {
 				return
 			}
 		}
 	}
+}
+
+// FactByID returns the fact with an ID, or ErrNotFound. Where the engine does not hold it and the log may
+// have it, it is ErrDropped. The first call for each store builds an index of 8 to 24 bytes a fact, which
+// each write keeps up.
+func (e *Engine) FactByID(id string) (Record, error) {
+	if r := e.fact(id); r.data != nil {
+		return r, nil
+	}
+	if e.partial() {
+		return Record{}, fmt.Errorf("fact %q: %w", id, ErrDropped)
+	}
+	return Record{}, fmt.Errorf("%w: fact %q", ErrNotFound, id)
 }
 
 // Stores returns the names of the stores that have a fact, sorted.
 func (e *Engine) Stores() []string {
 	var all []string
-	for name, s := range e.spaces.Range {
-		if s.(*namespace).count.Load() > 0 {
-			all = append(all, name.(string))
+	for name := range e.spaces.Range {
+		if v := e.view(name.(string)); v.end() > 0 {
+			all = append(all, v.name)
 		}
 	}
 	slices.Sort(all)

@@ -8,9 +8,8 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/google/uuid"
-
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
 // A Record is a fact as the engine holds it, decoded field by field when asked. It is a small
@@ -34,9 +33,9 @@ func (r Record) ID() string {
 	}
 	text := r.idText()
 	if r.data[atFlags]&flagUUID != 0 {
-		return uuid.UUID(text).String()
+		return uuidtext.String([16]byte(text))
 	}
-	return view(text)
+	return asString(text)
 }
 
 // hasID reports whether r.ID() is id.
@@ -46,10 +45,10 @@ func (r Record) hasID(id string) bool {
 	}
 	text := r.idText()
 	if r.data[atFlags]&flagUUID != 0 {
-		u, ok := parseUUID(id)
-		return ok && u == uuid.UUID(text)
+		u, ok := uuidtext.Parse(id)
+		return ok && u == [16]byte(text)
 	}
-	return view(text) == id
+	return asString(text) == id
 }
 
 // Store returns the store that the fact is in.
@@ -65,7 +64,7 @@ func (r Record) Key() string {
 	if r.data == nil {
 		return ""
 	}
-	return view(r.data[atTexts:r.valueStart()])
+	return asString(r.data[atTexts:r.valueStart()])
 }
 
 // Value returns the fact's value: JSON, null for a retraction.
@@ -80,6 +79,9 @@ func (r Record) Value() json.RawMessage {
 // Retracted reports whether the value is null: the fact retracts what its key was.
 func (r Record) Retracted() bool { return string(r.Value()) == "null" }
 
+// live reports whether there is a record, and it has a value.
+func (r Record) live() bool { return r.data != nil && !r.Retracted() }
+
 // ValueHash returns the hash of the value, as the log has it.
 func (r Record) ValueHash() string {
 	if r.data == nil {
@@ -92,7 +94,7 @@ func (r Record) ValueHash() string {
 		hex.Encode(text[:], sum)
 		return string(text[:])
 	}
-	return view(sum)
+	return asString(sum)
 }
 
 // Causation returns the ID of the fact that this one follows; "" if it follows none.
@@ -104,7 +106,7 @@ func (r Record) Causation() string {
 		return r.prev().ID()
 	}
 	end := r.tailStart()
-	return view(r.data[end-int(r.data[atFlags+3]) : end])
+	return asString(r.data[end-int(r.data[atFlags+3]) : end])
 }
 
 // TransactionTime returns when the log took the fact in, in UTC.
@@ -220,7 +222,8 @@ func (r Record) u64(at int) uint64 {
 	return binary.LittleEndian.Uint64(r.data[at:])
 }
 
-func (r Record) key() uint32 { return binary.LittleEndian.Uint32(r.data[atKey:]) }
+// number returns the number of the key.
+func (r Record) number() uint32 { return binary.LittleEndian.Uint32(r.data[atKey:]) }
 
 func (r Record) depth() uint32 {
 	if r.data == nil {
@@ -247,5 +250,5 @@ func (r Record) tailStart() int {
 	return r.valueEnd() + int(r.data[atFlags+1]) + int(r.data[atFlags+2]) + int(r.data[atFlags+3])
 }
 
-// view returns b as a string that shares its memory, which never changes.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+// asString returns b as a string that shares its memory, which never changes.
+func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -25,46 +25,39 @@ func (e *Engine) Relation(one, many string, field Field) (*Relation, error) {
 	return &Relation{one: one, index: x}, nil
 }
 
-// Past returns the same relation over all that the log holds of both stores now, see [Scope.Past].
-func (l *Relation) Past(ctx context.Context) (*Relation, error) {
-	e, err := l.index.values.engine.past(ctx, []string{l.one, l.index.store}, nil)
-	if err != nil {
-		return nil, err
-	}
-	return e.Relation(l.one, l.index.store, l.index.field)
-}
-
 // Many yields the records that belong to the one with a key as of a moment, in the order in which
-// they were first written, whether there is a record of that key or not.
-func (l *Relation) Many(key string, m Moment) iter.Seq[Record] {
-	text, err := equalForm(l.index.field, key)
-	if err != nil {
-		return func(func(Record) bool) {}
-	}
-	wanted := [][]byte{text}
-	if len(key) > 0 && (key[0] == '-' || key[0] >= '0' && key[0] <= '9') {
-		if number, err := appendEqual(nil, []byte(key)); err == nil && string(number) == key {
-			wanted = append(wanted, number)
+// they were first written, whether there is a record of that key or not. Pairs are as in [Engine.List].
+func (l *Relation) Many(ctx context.Context, key string, m Moment) iter.Seq2[Record, error] {
+	return pairs(func() (iter.Seq[Record], error) {
+		text, err := equalForm(l.index.field, key)
+		if err != nil { // a key that is not UTF-8 has no record
+			return func(func(Record) bool) {}, nil
 		}
-	}
-	return l.index.list(m, wanted...)
+		wanted := [][]byte{text}
+		if len(key) > 0 && (key[0] == '-' || key[0] >= '0' && key[0] <= '9') {
+			if number, err := appendEqual(nil, []byte(key)); err == nil && string(number) == key {
+				wanted = append(wanted, number)
+			}
+		}
+		return l.index.find(ctx, m, wanted...)
+	})
 }
 
-// One returns the record that r, of the store of many, belongs to as of a moment; false if it belongs
-// to none, or to one that has no value then.
-func (l *Relation) One(r Record, m Moment) (Record, bool) {
+// One returns the record that r, of the store of many, belongs to as of a moment; ok is false if it belongs
+// to none, or to one that has no value then. Errors are as in [Engine.GetAt].
+func (l *Relation) One(ctx context.Context, r Record, m Moment) (one Record, ok bool, err error) {
 	token, ok := l.index.token(r)
 	if !ok {
-		return Record{}, false
+		return Record{}, false, nil
 	}
 	key := token
 	switch token[0] {
 	case '"':
-		if json.Unmarshal([]byte(token), &key) != nil {
-			return Record{}, false
+		if err := json.Unmarshal([]byte(token), &key); err != nil {
+			return Record{}, false, nil
 		}
 	case '{', '[', 't', 'f', 'n':
-		return Record{}, false
+		return Record{}, false, nil
 	}
-	return l.index.values.engine.GetAt(l.one, key, m)
+	return l.index.engine.GetAt(ctx, l.one, key, m)
 }

@@ -44,7 +44,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				}
 				if r := event.Record; r.Key() == "end" {
 					break
-				} else if event.Change == store.Left {
+				} else if event.Transition == store.Left {
 					delete(in, r.Key())
 				} else {
 					in[r.Key()] = r.Seq()
@@ -55,7 +55,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		readers.Go(func() { // who reads sees what fits
 			for ctx.Err() == nil {
 				at := store.AsOf(e.Head())
-				for r := range scopes[i].List(store.Query{At: at}) {
+				for r := range scopes[i].List(t.Context(), store.Query{At: at}) {
 					if !even(r, r.Value()) || r.Seq() > at.Seq {
 						t.Errorf("%s at seq %d is in the scope as of seq %d", r.Value(), r.Seq(), at.Seq)
 					}
@@ -93,7 +93,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				}
 			} else if n < 20 { // facts of the past only, else an update would be lost
 				var old []uint64
-				for r := range e.History("n", "k1") {
+				for r := range e.History(t.Context(), "n", "k1", store.Moment{}) {
 					old = append(old, r.Seq())
 				}
 				if len(old) > 1 {
@@ -103,7 +103,7 @@ func TestEverythingAtOnce(t *testing.T) {
 								return
 							}
 						}
-					})
+					}, backend.Horizon{})
 				}
 			}
 		}
@@ -112,7 +112,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	for i, e := range engines {
 		require.NoError(t, e.Sync(t.Context()))
 		sum := 0
-		for r := range e.List("n", store.Query{}) {
+		for r := range e.List(t.Context(), "n", store.Query{}) {
 			n, err := strconv.Atoi(string(r.Value()))
 			require.NoError(t, err)
 			sum += n
@@ -126,7 +126,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	watchers.Wait()
 	for i := range engines {
 		want := map[string]uint64{}
-		for r := range scopes[i].List(store.Query{}) {
+		for r := range scopes[i].List(t.Context(), store.Query{}) {
 			if r.Key() != "end" {
 				want[r.Key()] = r.Seq()
 			}

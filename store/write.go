@@ -44,16 +44,12 @@ func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error
 // Import writes f to the log as it is: its value byte for byte, and its hash, times and causation
 // where it has them. It is for facts that come from elsewhere; apps use [Engine.Write].
 func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	if err := e.begin(ctx, f); err != nil {
+	facts, err := e.write(ctx, backend.Batch{Facts: []backend.Fact{f}})
+	if err != nil {
 		return backend.Fact{}, err
 	}
-	f, err := e.log.WriteFact(ctx, f)
-	facts := [1]backend.Fact{f}
-	if err := e.end(ctx, facts[:], err); err != nil {
-		return backend.Fact{}, err
-	}
-	e.derived(ctx, f)
-	return f, nil
+	e.derived(ctx, facts)
+	return facts[0], nil
 }
 
 // Append writes an event: a fact under a key of its own, which is the fact's ID. A Key that f has is
@@ -81,30 +77,48 @@ func (e *Engine) Retract(ctx context.Context, f backend.Fact) (backend.Fact, err
 
 // WriteBatch writes the facts of b together or not at all, and only if every Expect holds, and
 // returns them as the log holds them, once the engine shows them all. What [Engine.Write] says
-// holds for each fact; errors are those of [backend.BatchWriter], a *backend.ConflictError where
+// holds for each fact; errors are those of [backend.Log.Write], a *backend.ConflictError where
 // an Expect does not hold, and errors.ErrUnsupported where the backend writes no batches. After a
-// conflict the engine shows what the log holds of that key, be it that others wrote or pruned it.
+// conflict the engine shows what the log holds of that key, whether others wrote or pruned it.
 func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	facts, err := e.writeBatch(ctx, b)
 	if err == nil {
-		e.derived(ctx, facts...)
+		e.derived(ctx, facts)
 	}
 	return facts, err
 }
 
+// writeBatch is WriteBatch without the rules.
 func (e *Engine) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	b.Facts = slices.Clone(b.Facts)
 	if err := e.prepare(b.Facts); err != nil {
 		return nil, fmt.Errorf("store: write batch: %w", err)
 	}
-	if err := e.begin(ctx, b.Facts...); err != nil {
-		return nil, err
+	return e.write(ctx, b)
+}
+
+// write writes b to the log, and waits until the engine shows it.
+func (e *Engine) write(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+	if e.opts.ReadOnly {
+		return nil, ErrReadOnly
 	}
-	facts, err := backend.WriteBatch(ctx, e.log, b)
-	if err := e.end(ctx, facts, err); err != nil {
-		return nil, e.conflicted(ctx, b.Expect, err)
+	for i := range b.Facts {
+		if !e.Loaded(b.Facts[i].Store) {
+			return nil, fmt.Errorf("store: write to store %q: %w", b.Facts[i].Store, ErrNotLoaded)
+		}
 	}
-	return facts, nil
+	if e.ended.Load() {
+		return nil, fmt.Errorf("store: write: %w", e.Err())
+	}
+	w := e.log.Write(ctx, b)[0]
+	if w.Err != nil {
+		return nil, e.conflicted(ctx, b.Expect, w.Err)
+	}
+	if err := e.acknowledged(ctx, w); err != nil {
+		e.underived(w.Facts, err)
+		return nil, fmt.Errorf("the facts are written, but not shown here yet: %w", err)
+	}
+	return w.Facts, nil
 }
 
 // WriteIf writes f if the latest fact of its key has the ID latest, or, with latest "", if the key
@@ -138,66 +152,6 @@ func (e *Engine) prepare(facts []backend.Fact) error {
 		if f.SchemaVersion == 0 {
 			f.SchemaVersion = e.namespace(f.Store).version()
 		}
-	}
-	return nil
-}
-
-// begin comes before each write to the log, and says why there can't be one. A log that can't be
-// followed is written one write at a time, which keeps the order of the log, and what a failed one
-// may have left behind is read first. Where begin returns nil, end is called.
-func (e *Engine) begin(ctx context.Context, facts ...backend.Fact) error {
-	if e.opts.ReadOnly {
-		return ErrReadOnly
-	}
-	for i := range facts {
-		if !e.Loaded(facts[i].Store) {
-			return fmt.Errorf("store: write to store %q: %w", facts[i].Store, ErrNotLoaded)
-		}
-	}
-	if e.alone != nil {
-		select {
-		case <-e.alone:
-		case <-ctx.Done():
-			return fmt.Errorf("store: write: wait for other writes: %w", ctx.Err())
-		}
-	}
-	err := e.ready(ctx)
-	if err != nil && e.alone != nil {
-		e.alone <- struct{}{}
-	}
-	return err
-}
-
-func (e *Engine) ready(ctx context.Context) error {
-	if e.ended.Load() {
-		return fmt.Errorf("store: write: %w", e.Err())
-	}
-	if e.behind {
-		if err := e.catchUp(ctx); err != nil {
-			return fmt.Errorf("store: read what an earlier write left in the log: %w", err)
-		}
-		e.behind = false
-	}
-	return nil
-}
-
-// end comes after each write to the log, with what that returned, and waits until the engine shows
-// the facts.
-func (e *Engine) end(ctx context.Context, facts []backend.Fact, err error) error {
-	if e.alone != nil {
-		if e.behind = err != nil; !e.behind {
-			e.observe(facts...)
-			err = e.Err()
-		}
-		e.alone <- struct{}{}
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	if err := e.acknowledged(ctx, facts); err != nil {
-		e.underived(facts, err)
-		return fmt.Errorf("the facts are written, but not shown here yet: %w", err)
 	}
 	return nil
 }

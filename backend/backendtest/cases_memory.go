@@ -9,8 +9,8 @@ import (
 // memoryCases are about the memory that loops use.
 func memoryCases() []testCase {
 	return []testCase{
-		{"memory-replay", 0, "Memory in use does not grow with the log.", memoryReplay},
-		{"memory-follow", 0, "Memory in use does not grow with the log; the rules of Replay hold for Follow.", memoryFollow},
+		{"memory-replay", paging, "Memory in use does not grow with the log.", memoryReplay},
+		{"memory-follow", paging, "Memory in use does not grow with the log; the rules of Replay hold for Follow.", memoryFollow},
 	}
 }
 

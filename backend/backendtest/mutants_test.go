@@ -320,7 +320,7 @@ func (n *naive) Frames() {}
 func TestLacks(t *testing.T) {
 	o := (*Options)(nil).complete()
 	for _, c := range cases() {
-		if c.needs&^reopening == 0 {
+		if c.needs&^(reopening|paging) == 0 { // Features does not say
 			continue
 		}
 		r := record(t, func(r *recorder) { c.run(r, bares(), o) })

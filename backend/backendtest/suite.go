@@ -26,6 +26,7 @@ type Options struct {
 	NoBatch  bool // Features.Batches is false
 	NoPrune  bool // Features.Prune is false
 	NoLimit  bool // Features.MaxFrame is 0: no case looks for a limit
+	NoPaging bool // loops hold the whole log in memory, which bounds its size: no case reads a large log
 
 	// Timeout is how long one case may take. 0: 60 seconds. It makes a backend that hangs fail; no case
 	// measures time.
@@ -83,6 +84,7 @@ const (
 	batches
 	pruning
 	limited
+	paging
 )
 
 // An excuse is an option, the feature that it excuses, and what Features says about that.
@@ -99,6 +101,7 @@ func (o *Options) list() []excuse {
 		{batches, "NoBatch", o.NoBatch, func(f *backend.Features) bool { return f.Batches }},
 		{pruning, "NoPrune", o.NoPrune, func(f *backend.Features) bool { return f.Prune }},
 		{limited, "NoLimit", o.NoLimit, func(f *backend.Features) bool { return f.MaxFrame > 0 }},
+		{paging, "NoPaging", o.NoPaging, nil},
 	}
 }
 

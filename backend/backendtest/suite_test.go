@@ -66,6 +66,7 @@ func TestSkipped(t *testing.T) {
 			"reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-transaction-time",
 		}},
 		{Options{NoLimit: true}, []string{"batch-too-large", "value-too-large"}},
+		{Options{NoPaging: true}, []string{"memory-follow", "memory-replay"}},
 	} {
 		if d := cmp.Diff(x.want, Skipped(&x.opts)); d != "" {
 			t.Errorf("%+v (-want +got):\n%s", x.opts, d)

@@ -95,15 +95,9 @@ func init() {
 }
 
 func optionsOf(c backend.Config) (Options, error) {
-	o := Options{Address: c.Address, Transport: c.Transport, Token: c.Token}
+	o := Options{Address: c.Address, Transport: c.Transport, Token: c.Token, Logger: c.Logger}
 	if err := c.Only("network", "address", "transport", "tls", "token"); err != nil {
 		return o, err
-	}
-	if c.Logger != nil {
-		var ok bool
-		if o.Logger, ok = c.Logger.(*zap.Logger); !ok {
-			return o, &backend.InvalidError{Field: "logger", Reason: fmt.Sprintf("a %T, and backend %q takes a *zap.Logger", c.Logger, "network")}
-		}
 	}
 	if c.TLS != nil {
 		var err error

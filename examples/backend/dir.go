@@ -45,7 +45,7 @@ func (d dir) open() (batches []string, err error) {
 		case strings.HasSuffix(e.Name(), ".batch"):
 			batches = append(batches, e.Name())
 		case err == nil && strings.HasPrefix(e.Name(), "new-") && time.Since(info.ModTime()) > time.Hour: // no process is writing it
-			if err := os.Remove(filepath.Join(string(d), e.Name())); err != nil {
+			if err := os.Remove(filepath.Join(string(d), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}

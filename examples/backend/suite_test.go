@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,9 +10,6 @@ import (
 )
 
 func TestSuite(t *testing.T) {
-	if shm, err := os.Stat("/dev/shm"); err == nil && shm.IsDir() {
-		t.Setenv("TMPDIR", "/dev/shm") // where a sync costs nothing: the suite syncs thousands of files
-	}
 	opts := &backendtest.Options{NoPrune: true}
 	require.Equal(t, []string{
 		"close-in-flight-prune", "closed-prune", "follow-progress-pruned", "page-batches-pruned", "page-end-pruned", "prune", "prune-body",

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// maxRetryInterval is how long after an outage following the log may take to go on.
+const maxRetryInterval = 2 * time.Second
+
+// follow applies what comes to the log until ctx is done or the log can't be followed any more. A
+// log that can't be reached is tried again, for as long as it takes.
+func (e *Engine) follow(ctx context.Context) {
+	wait := backoff.NewExponentialBackOff()
+	wait.MaxInterval = maxRetryInterval
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		before := e.Head()
+		err := e.followOnce(ctx)
+		if e.Head() > before {
+			wait.Reset()
+		}
+		if !errors.Is(err, backend.ErrUnavailable) && !errors.Is(err, backend.ErrAccessChanged) {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		e.opts.Logger.Warn("following the log broke off and will be tried again", zap.Error(err), zap.Uint64("after", e.Head()))
+		return struct{}{}, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
+	if ctx.Err() != nil {
+		return // Close has said why
+	}
+	if !errors.Is(err, backend.ErrClosed) {
+		e.opts.Logger.Error("the log is no longer followed: this process shows what it has, and writes no more", zap.Error(err), zap.Uint64("after", e.Head()))
+	}
+	e.fail(fmt.Errorf("store: the log is no longer followed: %w", err))
+}
+
+// followOnce applies what comes to the log, and returns why that ended. If this process may read other
+// stores than before, the engine reads its stores again first: what was taken away goes, and what was added
+// comes.
+func (e *Engine) followOnce(ctx context.Context) error {
+	access := e.log.Features().Stores
+	if e.accessChanged || !slices.Equal(access, e.access) || (access == nil) != (e.access == nil) {
+		if err := e.reload(ctx); err != nil {
+			return fmt.Errorf("read the stores that this process may read now: %w", err)
+		}
+		e.access, e.accessChanged = access, false
+	}
+	for p, err := range e.log.Follow(ctx, backend.Range{After: e.cursor()}) {
+		if err == nil {
+			err = e.applyPage(p)
+		}
+		if err != nil {
+			e.accessChanged = errors.Is(err, backend.ErrAccessChanged)
+			return err
+		}
+	}
+	return fmt.Errorf("store: following the log after seq %d ended without an error: %w", e.Head(), backend.ErrUnavailable)
+}
+
+// cursor returns where the engine stands in the log.
+func (e *Engine) cursor() backend.Cursor {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return backend.Cursor{Log: e.id, Seq: e.Head()}
+}
+
+// read applies what the log holds in a range, and says of how many facts that is done. While a page is
+// applied, the next one is read.
+func (e *Engine) read(ctx context.Context, r backend.Range, applied func(facts int)) error {
+	type next struct {
+		page backend.Page
+		err  error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	pages := make(chan next)
+	defer func() {
+		cancel()
+		for range pages { // until the reader has ended
+		}
+	}()
+	go func() {
+		defer close(pages)
+		for p, err := range e.log.Replay(ctx, r) {
+			select {
+			case pages <- next{p, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	for n := range pages {
+		if n.err == nil {
+			n.err = e.applyPage(n.page)
+		}
+		if n.err != nil {
+			return n.err
+		}
+		applied(len(n.page.Facts))
+	}
+	return ctx.Err()
+}
+
+// Sync waits until the engine shows every fact that was acknowledged anywhere before the call and that
+// this process may read, so that reads after it are linearizable. It costs one question to the backend;
+// where the backend does not push what others write, Sync reads that from the log.
+func (e *Engine) Sync(ctx context.Context) error {
+	stats, err := e.log.Stats(ctx)
+	if err != nil {
+		return fmt.Errorf("store: sync: ask for the log's last seq: %w", err)
+	}
+	if stats.LastSeq <= e.Head() {
+		return e.Err()
+	}
+	if e.log.Features().Poll > 0 {
+		if err := e.read(ctx, backend.Range{After: e.cursor()}, func(int) {}); err != nil {
+			return fmt.Errorf("store: sync: read what others wrote: %w", err)
+		}
+	}
+	return e.WaitFor(ctx, stats.LastSeq)
+}

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// ErrNotLoaded is reported for a store whose facts are not in memory: the engine was opened with
+// Options.Stores, and [Engine.Load] was not asked for it.
+var ErrNotLoaded = errors.New("store: the store is not in memory: name it in Options.Stores, or load it")
+
+// A loadBuffer keeps the facts that come while stores are read from the log.
+type loadBuffer struct {
+	engine *Engine        // reads the stores
+	facts  []backend.Fact // of them, and receipts
+}
+
+func (b *loadBuffer) add(f *backend.Fact) {
+	if b != nil && (f.Store == CompactionStore || b.engine.Loaded(f.Store)) {
+		b.facts = append(b.facts, f.Clone())
+	}
+}
+
+// Load reads the facts of stores that are not in memory, and keeps them from then on as if they had
+// been among Options.Stores. Stores that are in memory already cost nothing. The others show no facts until Load
+// returns nil; after an error none of them is loaded. A [Fold] that was read before does not see their
+// past.
+func (e *Engine) Load(ctx context.Context, stores ...string) error {
+	for _, store := range stores {
+		if err := backend.CheckStore(store); err != nil {
+			return fmt.Errorf("store: load store %q: %w", store, err)
+		}
+	}
+	missing := func() []string { return slices.DeleteFunc(slices.Clone(stores), e.Loaded) }
+	if len(missing()) == 0 {
+		return nil
+	}
+	if err := e.loading.Lock(ctx); err != nil {
+		return fmt.Errorf("store: load stores %q: %w", stores, err)
+	}
+	defer e.loading.Unlock()
+	if stores = missing(); len(stores) == 0 { // another call has loaded them meanwhile
+		return nil
+	}
+	if err := e.load(ctx, stores); err != nil {
+		return fmt.Errorf("store: load stores %q: %w", stores, err)
+	}
+	return nil
+}
+
+// reload reads all stores that are in memory again, or the given ones.
+func (e *Engine) reload(ctx context.Context, stores ...string) error {
+	if err := e.loading.Lock(ctx); err != nil {
+		return err
+	}
+	defer e.loading.Unlock()
+	if kept := e.stores.Load(); len(stores) == 0 && kept != nil {
+		stores = *kept
+	}
+	return e.load(ctx, stores)
+}
+
+// load reads the facts of stores, nil for all, from the log and puts them in the place of those that are in
+// memory. Facts through the head are read from the log, and those that come meanwhile are kept in a buffer
+// until then. The caller holds loading.
+func (e *Engine) load(ctx context.Context, stores []string) error {
+	opts := e.opts
+	opts.Stores = stores
+	b := &loadBuffer{engine: newEngine(e.log, opts)}
+	e.mu.Lock()
+	through, err := e.Head(), e.failed
+	e.buffer = b
+	e.mu.Unlock()
+	if err == nil {
+		err = b.engine.readThrough(ctx, through)
+	}
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.buffer = nil
+	if err == nil {
+		err = b.engine.applyPage(backend.Page{Facts: b.facts, Through: backend.Cursor{Seq: e.Head()}})
+	}
+	if err == nil {
+		err = e.failed
+	}
+	if err != nil {
+		return err
+	}
+	for _, s := range e.spaces.Range { // upcasters stay, and stores that have no facts any more become empty
+		if s := s.(*namespace); b.engine.Loaded(s.name) {
+			b.engine.space(s.name).upcasts.Store(s.upcasts.Load())
+		}
+	}
+	for _, s := range b.engine.spaces.Range {
+		s := s.(*namespace)
+		s.since = e.Head()
+		e.replace(s)
+	}
+	if kept := e.stores.Load(); kept != nil {
+		e.keep(stores)
+	}
+	return nil
+}
+
+// Loaded reports whether the facts of a store are kept in memory, see Options.Stores.
+func (e *Engine) Loaded(store string) bool {
+	kept := e.stores.Load()
+	if kept == nil {
+		return true
+	}
+	_, ok := slices.BinarySearch(*kept, store)
+	return ok
+}
+
+// keep adds to the stores that are kept in memory. The caller holds mu, unless the engine is new.
+func (e *Engine) keep(stores []string) {
+	var kept []string
+	if old := e.stores.Load(); old != nil {
+		kept = *old
+	}
+	kept = slices.Concat(kept, stores)
+	slices.Sort(kept)
+	kept = slices.Compact(kept)
+	e.stores.Store(&kept)
+}
+
+// open reads the log for the first time. Receipts of compactions are read too, since a fact may be pruned
+// after it was read.
+func (e *Engine) open(ctx context.Context) error {
+	var p OpenProgress
+	var r backend.Range
+	if e.opts.Stores != nil {
+		r.Stores = append(slices.Clone(e.opts.Stores), CompactionStore)
+	} else if e.opts.Progress != nil {
+		if stats, err := e.log.Stats(ctx); err == nil {
+			p.Total = stats.Facts
+		}
+	}
+	e.access = e.log.Features().Stores
+	return e.read(ctx, r, func(facts int) {
+		if p.Facts += uint64(facts); e.opts.Progress != nil && facts > 0 {
+			e.opts.Progress(p)
+		}
+	})
+}

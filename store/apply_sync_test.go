@@ -1,0 +1,61 @@
+package store_test
+
+import (
+	"context"
+	"iter"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// narrow returns a log that shows the facts of one store, as a server does to a caller who may read no other. If it says
+// so, writes to others are done when they are acknowledged.
+func narrow(l backend.Log, store string, says bool) backend.Log {
+	return backend.Intercept(l, backend.Hooks{
+		Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+			r.Stores = []string{store}
+			return next(ctx, r)
+		},
+		Features: func(f backend.Features) backend.Features {
+			if says {
+				f.Stores = []string{store}
+			}
+			return f
+		},
+	})
+}
+
+// TestHeadWithoutFacts wants the head to be where the log ends, though the last facts are not there or
+// not to be seen.
+func TestHeadWithoutFacts(t *testing.T) {
+	l := newLog(t)
+	full := openEngine(t, l)
+	write := func(name string) uint64 {
+		f, err := full.Write(t.Context(), backend.Fact{Store: name, Key: "k", Value: []byte("1")})
+		require.NoError(t, err)
+		return f.Seq
+	}
+	write("s")
+	pruned := write("s")
+	_, err := l.Prune(t.Context(), func(yield func(uint64) bool) { yield(pruned) }, backend.Horizon{})
+	require.NoError(t, err)
+	e := openEngine(t, narrow(l, "s", true))
+	require.Equal(t, pruned, e.Head())
+	require.NoError(t, e.WaitFor(t.Context(), pruned))
+
+	hidden := write("others")
+	waits := make(chan error)
+	go func() { waits <- e.WaitFor(t.Context(), hidden) }()
+	require.NoError(t, e.Sync(t.Context()))
+	require.Equal(t, hidden, e.Head())
+	require.NoError(t, <-waits)
+	_, err = e.Write(t.Context(), backend.Fact{Store: "hidden", Key: "k", Value: []byte("1")})
+	require.NoError(t, err, "it is the next one")
+	write("s")
+	require.NoError(t, e.Sync(t.Context()))
+	require.Equal(t, factsOf(full.Facts(t.Context(), "s", pruned)), factsOf(e.Facts(t.Context(), "s", pruned)))
+	require.NoError(t, e.Close())
+	require.ErrorIs(t, e.Sync(t.Context()), backend.ErrClosed)
+}

@@ -1,0 +1,121 @@
+package store
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A waiter waits until the head reaches last. One that brings a write of its own, whose facts are all new,
+// has it applied as a whole as soon as the head is right before it; if the page of the write comes first, it
+// is applied with that.
+type waiter struct {
+	next  uint64         // it is looked at when the head reaches this: last, or the seq before its write
+	last  uint64         // the seq that it waits for
+	facts []backend.Fact // of its write; nil: it only waits
+	done  chan error     // has room for one
+}
+
+// waiters is a heap by next.
+type waiters []*waiter
+
+func (w waiters) Len() int           { return len(w) }
+func (w waiters) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
+func (w waiters) Less(i, j int) bool { return w[i].next < w[j].next }
+func (w *waiters) Push(x any)        { *w = append(*w, x.(*waiter)) }
+func (w *waiters) Pop() any {
+	last := len(*w) - 1
+	x := (*w)[last]
+	(*w)[last] = nil
+	*w = (*w)[:last]
+	return x
+}
+
+// WaitFor waits until the engine shows the log through seq. It ends with ctx's error, or with the
+// reason why the engine no longer follows the log.
+func (e *Engine) WaitFor(ctx context.Context, seq uint64) error {
+	if seq <= e.Head() {
+		return nil
+	}
+	return e.wait(ctx, waiter{next: seq, last: seq})
+}
+
+// acknowledged waits until the engine shows a write of its own that the log has taken in. Of stores that
+// this process may write and not read, nothing will show: a write of such alone is done.
+func (e *Engine) acknowledged(ctx context.Context, w backend.Written) error {
+	facts := w.Facts
+	if readable := e.log.Features().Stores; readable != nil {
+		facts = slices.DeleteFunc(slices.Clone(facts), func(f backend.Fact) bool { return !slices.Contains(readable, f.Store) })
+	}
+	if len(facts) == 0 {
+		return nil
+	}
+	first, last := w.Facts[0].Seq, uint64(0)
+	for i := range w.Facts {
+		first, last = min(first, w.Facts[i].Seq), max(last, w.Facts[i].Seq)
+	}
+	if w.First == 0 || first < w.First { // not new as a whole, or that is not known
+		return e.WaitFor(ctx, last)
+	}
+	return e.wait(ctx, waiter{next: first - 1, last: last, facts: facts})
+}
+
+// wait waits until the head reaches w.last.
+func (e *Engine) wait(ctx context.Context, w waiter) error {
+	e.mu.Lock()
+	if e.reached(&w) {
+		err := e.outcome(&w)
+		e.release()
+		e.mu.Unlock()
+		return err
+	}
+	queued := &waiter{w.next, w.last, w.facts, make(chan error, 1)}
+	heap.Push(&e.waiting, queued)
+	e.mu.Unlock()
+	select {
+	case err := <-queued.done:
+		return err
+	case <-ctx.Done():
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if i := slices.Index(e.waiting, queued); i >= 0 {
+			heap.Remove(&e.waiting, i) // the page of its facts will come
+		}
+		return fmt.Errorf("store: wait for seq %d: %w", w.last, ctx.Err())
+	}
+}
+
+// reached reports whether w has nothing to wait for any more, and applies its facts if they are next. The
+// caller holds mu.
+func (e *Engine) reached(w *waiter) bool {
+	if head := e.Head(); e.failed == nil && head >= w.next {
+		if head == w.next && w.facts != nil {
+			e.apply(w.facts, backend.Cursor{Log: e.id, Seq: w.last})
+		}
+		w.next, w.facts = w.last, nil
+	}
+	return e.failed != nil || e.Head() >= w.last
+}
+
+// outcome returns why w ended; nil if the head reached what it waited for.
+func (e *Engine) outcome(w *waiter) error {
+	if e.Head() >= w.last {
+		return nil
+	}
+	return fmt.Errorf("store: wait for seq %d: %w", w.last, e.failed)
+}
+
+// release lets the waiters go that have nothing to wait for any more. The caller holds mu.
+func (e *Engine) release() {
+	for len(e.waiting) > 0 && e.waiting[0].next <= e.Head() {
+		w := heap.Pop(&e.waiting).(*waiter)
+		if e.reached(w) {
+			w.done <- e.outcome(w)
+		} else {
+			heap.Push(&e.waiting, w)
+		}
+	}
+}

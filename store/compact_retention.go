@@ -1,0 +1,105 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A Retention says which facts of a store are kept. The zero Retention keeps all.
+type Retention struct {
+	// Versions is how many facts of each key are kept, the latest ones; 1: the latest only; 0: all.
+	Versions int `json:"versions,omitempty"`
+
+	// Window is how far back the store can be read: facts that another of their key had replaced
+	// before that are dropped; 0: for ever.
+	Window time.Duration `json:"window,omitempty"`
+
+	// Events says that the store is a history: facts older than Window are dropped, although no
+	// other of their key replaces them.
+	Events bool `json:"events,omitempty"`
+}
+
+// Retain says what [Engine.Compact] keeps of a store, which must be in memory, else it is ErrNotLoaded.
+// It replaces what was said before.
+func (e *Engine) Retain(store string, r Retention) error {
+	if err := backend.CheckStore(store); err != nil {
+		return err
+	}
+	switch {
+	case r.Versions < 0:
+		return &backend.InvalidError{Field: "versions", Reason: fmt.Sprint(r.Versions, " is below 0")}
+	case r.Window < 0:
+		return &backend.InvalidError{Field: "window", Reason: fmt.Sprint(r.Window, " is below 0")}
+	case r.Events && r.Window == 0:
+		return &backend.InvalidError{Field: "events", Reason: "without a window"}
+	case store == CompactionStore:
+		return &backend.InvalidError{Field: "store", Reason: "the receipts of compactions are kept"}
+	case !e.Loaded(store):
+		return fmt.Errorf("store: retain of store %q: %w", store, ErrNotLoaded)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.retentions == nil {
+		e.retentions = make(map[string]Retention)
+	}
+	e.retentions[store] = r
+	return nil
+}
+
+// PlanCompaction returns what [Engine.Compact] would prune now, by store, and changes nothing. With
+// Options.KeepVersions, where Compact does nothing, it is nothing.
+func (e *Engine) PlanCompaction() []Compaction {
+	if e.opts.KeepVersions > 0 {
+		return nil
+	}
+	e.mu.Lock()
+	rules := maps.Clone(e.retentions)
+	e.mu.Unlock()
+	now := e.opts.Now()
+	var plan []Compaction
+	for _, store := range slices.Sorted(maps.Keys(rules)) {
+		if s := e.namespace(store); s != nil {
+			plan = append(plan, s.plan(rules[store], now)...)
+		}
+	}
+	return plan
+}
+
+// plan returns what a retention does not keep of the namespace.
+func (s *namespace) plan(rule Retention, now time.Time) []Compaction {
+	c := Compaction{Store: s.name, Rule: rule}
+	if rule.Window > 0 {
+		c.Before = now.Add(-rule.Window).UTC()
+	}
+	var seqs []uint64
+	for n := range s.keys.count.Load() {
+		r, _ := s.key(n)
+		kept, replaced := 0, time.Time{} // when the next fact of the key came
+		for ; r.data != nil; r = r.prev() {
+			old := rule.Window > 0 && (!replaced.IsZero() && replaced.Before(c.Before) || rule.Events && r.TransactionTime().Before(c.Before))
+			if old || rule.Versions > 0 && kept >= rule.Versions {
+				seqs = append(seqs, r.Seq())
+			} else {
+				kept++
+			}
+			replaced = r.TransactionTime()
+		}
+	}
+	slices.Sort(seqs)
+	var all []Compaction
+	for _, seq := range seqs {
+		if last := len(c.Seqs) - 1; last == maxRanges-1 && c.Seqs[last][1]+1 < seq {
+			all = append(all, c)
+			c.Seqs, c.Facts = nil, 0
+		}
+		c.add(seq)
+	}
+	if c.Facts > 0 {
+		all = append(all, c)
+	}
+	return all
+}

@@ -1,0 +1,72 @@
+package store_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+func TestRetention(t *testing.T) {
+	now := time.Unix(1000, 0).UTC()
+	l := newLog(t)
+	e, err := store.Open(t.Context(), l, store.Options{Now: func() time.Time { return now }})
+	require.NoError(t, err)
+	defer e.Close()
+	other := openEngine(t, l)
+	for i := range 10 {
+		f := fact("k", i)
+		f.TransactionTime = time.Unix(int64(i*100), 0)
+		_, err := e.Import(t.Context(), withID(f, fmt.Sprint("k", i)))
+		require.NoError(t, err)
+		f.Store, f.Key = "events", fmt.Sprint(i)
+		_, err = e.Import(t.Context(), withID(f, fmt.Sprint("e", i)))
+		require.NoError(t, err)
+	}
+	require.Empty(t, e.PlanCompaction(), "without a rule all is kept")
+	require.NoError(t, e.Retain("s", store.Retention{Window: 450 * time.Second}))
+	require.NoError(t, e.Retain("events", store.Retention{Window: 450 * time.Second, Events: true}))
+	require.NoError(t, e.Retain("none", store.Retention{Versions: 1}))
+	for _, r := range []store.Retention{{Versions: -1}, {Window: -1}, {Events: true}} {
+		require.ErrorIs(t, e.Retain("s", r), backend.ErrInvalid)
+	}
+	plan := e.PlanCompaction()
+	require.Len(t, plan, 2)
+	require.Equal(t, "events", plan[0].Store)
+	require.Equal(t, 6, plan[0].Facts, "0 to 500: before 550")
+	require.Equal(t, 5, plan[1].Facts, "what was true at 550 is kept")
+	stats, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, uint64(20), stats.Facts, "a plan changes nothing")
+
+	done, err := e.Compact(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, plan, done)
+	require.NoError(t, other.Sync(t.Context()))
+	for _, e := range []*store.Engine{e, other, openEngine(t, l)} {
+		require.Len(t, factsOf(e.History(t.Context(), "s", "k", store.Moment{})), 5)
+		require.Len(t, factsOf(e.Facts(t.Context(), "events", 0)), 4)
+		r, ok, _ := e.GetAt(t.Context(), "s", "k", store.Moment{Time: time.Unix(550, 0)})
+		require.True(t, ok)
+		require.Equal(t, "k5", r.ID())
+		require.Equal(t, "k4", r.Causation())
+		_, ok, _ = e.GetAt(t.Context(), "s", "k", store.Moment{Time: time.Unix(450, 0)})
+		require.False(t, ok)
+	}
+	done, err = e.Compact(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, done)
+	var receipt store.Compaction
+	require.NoError(t, json.Unmarshal(e.Latest(store.CompactionStore, "s").Value(), &receipt))
+	require.Equal(t, plan[1], receipt)
+}
+
+func withID(f backend.Fact, id string) backend.Fact {
+	f.ID = id
+	return f
+}

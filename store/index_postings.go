@@ -1,0 +1,206 @@
+package store
+
+import (
+	"hash/maphash"
+	"iter"
+	"slices"
+	"sync"
+)
+
+// postings has the keys of a namespace by what their current records have in a field. Of each
+// group of keys with the same, it holds one record that had it, and the keys as a list: nothing
+// that the collector must look at, and each write costs the same however large a group is.
+type postings struct {
+	projected
+	index *Index
+	hash  func(token string) uint64
+
+	mu     sync.RWMutex
+	groups []group           // the first is none
+	free   []uint32          // of groups, those without keys
+	byHash map[uint64]uint32 // the group, or the first one of several, with a hash
+	links  array[link]       // by key
+	keys   uint32            // how many of links there are
+}
+
+// A group is the keys with the same in the field.
+type group struct {
+	hash       uint64
+	sample     ref    // a record that has it, of any time
+	chain      uint32 // the next group with the same hash; 0: none
+	head, tail uint32 // keys, valid while count is not 0
+	count      uint32
+	mixed      bool // the keys are not in the order of their numbers
+}
+
+// A link is a key's place in its group.
+type link struct {
+	group      uint32 // 0: the key has nothing in the field
+	next, prev uint32 // plus 1; 0: it is the last, or the first
+}
+
+func newPostings(p projected, x *Index) *postings {
+	seed := maphash.MakeSeed()
+	hash := func(token string) uint64 { return maphash.String(seed, token) }
+	return &postings{projected: p, index: x, hash: hash, groups: make([]group, 1), byHash: make(map[uint64]uint32)}
+}
+
+func (p *postings) put(n uint32, prev, r Record) {
+	before, had := p.index.token(prev)
+	now, has := p.index.token(r)
+	if had == has && before == now {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for ; p.keys <= n; p.keys++ {
+		p.links.room(p.keys)
+	}
+	p.remove(n)
+	if has {
+		p.add(n, now)
+	}
+}
+
+// add puts a key that is in no group into that of a token, which its latest record has.
+func (p *postings) add(n uint32, token string) {
+	i := p.lookup(token)
+	if i == 0 {
+		hash := p.hash(token)
+		if last := len(p.free) - 1; last >= 0 {
+			i, p.free = p.free[last], p.free[:last]
+		} else {
+			i, p.groups = uint32(len(p.groups)), append(p.groups, group{})
+		}
+		latest := tip(p.space.keys.tips.at(n).Load()).ref()
+		p.groups[i] = group{hash: hash, sample: latest, chain: p.byHash[hash]}
+		p.byHash[hash] = i
+	}
+	g := &p.groups[i]
+	l := link{group: i}
+	if g.count == 0 {
+		g.head = n
+	} else {
+		g.mixed = g.mixed || n < g.tail
+		l.prev = g.tail + 1
+		p.links.at(g.tail).next = n + 1
+	}
+	g.tail = n
+	g.count++
+	*p.links.at(n) = l
+}
+
+// remove takes a key out of its group, if it is in one, and gives up a group that has no more.
+func (p *postings) remove(n uint32) {
+	l := p.links.at(n)
+	if l.group == 0 {
+		return
+	}
+	g := &p.groups[l.group]
+	if l.prev != 0 {
+		p.links.at(l.prev - 1).next = l.next
+	} else {
+		g.head = l.next - 1
+	}
+	if l.next != 0 {
+		p.links.at(l.next - 1).prev = l.prev
+	} else {
+		g.tail = l.prev - 1
+	}
+	if g.count--; g.count == 0 {
+		p.drop(l.group)
+	}
+	*l = link{}
+}
+
+// drop gives up a group.
+func (p *postings) drop(i uint32) {
+	g := p.groups[i]
+	switch first := p.byHash[g.hash]; {
+	case first != i:
+		for p.groups[first].chain != i {
+			first = p.groups[first].chain
+		}
+		p.groups[first].chain = g.chain
+	case g.chain != 0:
+		p.byHash[g.hash] = g.chain
+	default:
+		delete(p.byHash, g.hash)
+	}
+	p.free = append(p.free, i)
+}
+
+// lookup returns the group of a token; 0 if there is none.
+func (p *postings) lookup(token string) uint32 {
+	i := p.byHash[p.hash(token)]
+	for i != 0 && p.token(i) != token {
+		i = p.groups[i].chain
+	}
+	return i
+}
+
+// token returns what the keys of a group have in the field.
+func (p *postings) token(i uint32) string {
+	token, _ := p.index.token(p.space.record(p.groups[i].sample))
+	return token
+}
+
+// find returns the records of a view with one of wanted, in the order of their keys' numbers. fits reports
+// whether a record has one.
+func (p *postings) find(v view, wanted [][]byte, fits func(Record) bool) iter.Seq[Record] {
+	var found []uint32
+	mixed := len(wanted) > 1
+	p.mu.RLock()
+	for _, w := range wanted {
+		g := p.groups[p.lookup(string(w))]
+		mixed = mixed || g.mixed
+		found = slices.Grow(found, int(g.count))
+		for n := g.head; g.count > 0; g.count-- {
+			found = append(found, n)
+			n = p.links.at(n).next - 1
+		}
+	}
+	o := v.overlay()
+	ahead := o.update()
+	p.mu.RUnlock()
+	if ahead {
+		found = slices.AppendSeq(slices.DeleteFunc(found, o.has), o.all())
+	}
+	if mixed || ahead {
+		slices.Sort(found)
+	}
+	return func(yield func(Record) bool) {
+		for _, n := range found {
+			if r := v.key(n, Moment{}); (!o.has(n) || fits(r)) && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// tokens returns what the records of a view have in the field, in no certain order.
+func (p *postings) tokens(v view) []string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	all := make([]string, 0, len(p.groups)-1-len(p.free))
+	o := v.overlay()
+	ahead := make(map[uint32]uint32) // by group, its keys that the overlay has
+	if o.update() {
+		for n := range o.all() {
+			if n < p.keys {
+				ahead[p.links.at(n).group]++
+			}
+		}
+	}
+	for i := range p.groups {
+		if p.groups[i].count > ahead[uint32(i)] {
+			all = append(all, p.token(uint32(i)))
+		}
+	}
+	for n := range o.all() {
+		if token, ok := p.index.token(v.key(n, Moment{})); ok && !slices.Contains(all, token) {
+			all = append(all, token)
+		}
+	}
+	return all
+}

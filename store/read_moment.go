@@ -1,0 +1,33 @@
+package store
+
+import "time"
+
+// A Moment says as of when to read, on both time axes. The zero Moment is now.
+//
+// Seq and Time choose which facts are visible: what the log held then. Valid chooses among the
+// visible facts of a key: what was true then, as far as one knew.
+type Moment struct {
+	// Seq makes the facts through it visible, and no others; 0: all. For a seq that may be 0, as
+	// the Head of an empty log is, see [AsOf].
+	Seq uint64
+
+	// Time makes the facts visible whose transaction time is not after it; zero: all. The last of
+	// them in the log is the key's value, unless Valid says otherwise.
+	Time time.Time
+
+	// Valid selects, among a key's visible facts, the one with the greatest valid time not after
+	// Valid; ties go to the higher seq. A fact without a valid time is valid from its transaction time
+	// on. Zero: the last visible fact in the log, whatever its valid time. The first such read of a key
+	// with many facts sorts them and keeps 24 bytes for each.
+	Valid time.Time
+
+	none bool // nothing is visible
+}
+
+// AsOf returns the moment at which the log went through seq; with 0 it was empty.
+func AsOf(seq uint64) Moment { return Moment{Seq: seq, none: seq == 0} }
+
+// shows reports whether a fact that the moment's Seq lets pass is visible, and valid by Valid.
+func (m Moment) shows(r Record) bool {
+	return (m.Time.IsZero() || !r.TransactionTime().After(m.Time)) && (m.Valid.IsZero() || !r.validTime().After(m.Valid))
+}

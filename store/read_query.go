@@ -1,0 +1,267 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A Query says which records of a store or scope to list, and in which order. The zero Query is all
+// current ones, in the order in which their keys were first written.
+type Query struct {
+	At         Moment // as of when
+	Prefix     string // of the key
+	ByKey      bool   // in the order of their keys' bytes, not of their first writing
+	Descending bool   // the last one first
+
+	// OrderBy lists records in the order of what they have in a field, and those that have the same
+	// there in the order of their keys' bytes; it goes before ByKey. First come those with nothing
+	// or null, then false, true, numbers by their value, strings by their bytes, arrays and objects
+	// by those of their canonical JSON. Every record that is asked for is looked at, whatever Limit
+	// says. "": in no such order.
+	OrderBy Field
+
+	// Cursor begins after a page of the same query: it is the Next of its [Results]. "": begin at the
+	// start. A record that changes between two pages is listed as it then is, perhaps twice or not at
+	// all; with At all pages are of one state. In the order of first writing, a compaction in between may
+	// move keys.
+	Cursor string
+
+	Limit int // how many at most; 0: all
+}
+
+// Results is a page of what a Query lists.
+type Results struct {
+	Records []Record
+	Next    string // the Cursor of the next page; "": there is none
+}
+
+// List yields the records of a store as q says, without keys that have none or whose last fact was a
+// retraction: all of one state of the log, which is that of the head when the loop begins, or q.At. Each
+// pair is a record and nil, or the zero Record and an error, which ends the loop: a Limit below 0 or a
+// Cursor that is not of this query is a *backend.InvalidError; others are as in [Engine.GetAt]. The loop's
+// body may call any method.
+func (e *Engine) List(ctx context.Context, store string, q Query) iter.Seq2[Record, error] {
+	return q.list(ctx, e, store, nil)
+}
+
+// Query returns a page of the records that List yields, and where the next page begins.
+func (e *Engine) Query(ctx context.Context, store string, q Query) (Results, error) {
+	return q.page(ctx, e, store, nil)
+}
+
+// list lists the records of a store or of a scope over it; nil: there is none.
+func (q Query) list(ctx context.Context, e *Engine, store string, s *Scope) iter.Seq2[Record, error] {
+	return pairs(func() (iter.Seq[Record], error) {
+		from, err := q.begin(store)
+		if err != nil {
+			return nil, fmt.Errorf("store: list: %w", err)
+		}
+		v, err := e.viewFor(ctx, store, q.At)
+		if err != nil {
+			return nil, fmt.Errorf("store: list: %w", err)
+		}
+		if v.namespace == nil {
+			return func(func(Record) bool) {}, nil
+		}
+		p := s.pick(v, q.At)
+		if from.begun && q.OrderBy == "" && !q.ByKey {
+			if from.number, err = p.after(from.Key); err != nil {
+				return nil, fmt.Errorf("store: list: %w", err)
+			}
+		}
+		return q.records(p, from), nil
+	})
+}
+
+// page collects a page of what q lists, and looks at the record after it.
+func (q Query) page(ctx context.Context, e *Engine, store string, s *Scope) (Results, error) {
+	limit := q.Limit
+	if limit > 0 && limit < math.MaxInt {
+		q.Limit++
+	}
+	var page Results
+	for r, err := range q.list(ctx, e, store, s) {
+		if err != nil {
+			return Results{}, err
+		}
+		if limit > 0 && len(page.Records) == limit {
+			page.Next = q.cursor(store, page.Records[limit-1])
+			break
+		}
+		page.Records = append(page.Records, r)
+	}
+	return page, nil
+}
+
+// A pick is the records of a view that a query chooses from.
+type pick struct {
+	view
+	at      Moment              // its Time and Valid; the view has its Seq
+	fits    func(r Record) bool // nil: all
+	members *members            // the keys whose records fit; nil: fits is asked about each
+	overlay overlay             // the keys that members may be wrong about
+}
+
+// pick returns the records of the scope as of a moment; for no scope, all records.
+func (s *Scope) pick(v view, m Moment) pick {
+	p := pick{view: v.asOf(m), at: m}
+	if s == nil {
+		return p
+	}
+	p.fits = s.Has
+	if m.Time.IsZero() && m.Valid.IsZero() && p.recent() {
+		p.members = s.members.get(p.view)
+		p.overlay = p.view.overlay()
+	}
+	return p
+}
+
+// recent reports whether looking at the facts after the view's head takes less than looking at its keys.
+func (v view) recent() bool { return v.count.Load()-uint32(v.end()) <= v.keys.count.Load() }
+
+// member reports whether members has the key with a number; known is false where the record must be asked
+// about.
+func (p *pick) member(n uint32) (in, known bool) {
+	if p.members == nil {
+		return false, false
+	}
+	in = p.members.has(n)
+	p.overlay.update()
+	return in, !p.overlay.has(n)
+}
+
+// records yields the records that q asks for, from a place on.
+func (q Query) records(p pick, from position) iter.Seq[Record] {
+	if q.OrderBy != "" {
+		all := Query{Prefix: q.Prefix, ByKey: q.Prefix != ""}
+		return q.ranked(all.records(p, position{}), from)
+	}
+	return func(yield func(Record) bool) {
+		left := q.Limit
+		for n := range q.numbers(&p, from) {
+			in, known := p.member(n)
+			if known && !in {
+				continue
+			}
+			r := p.key(n, p.at)
+			if !r.live() || !strings.HasPrefix(r.Key(), q.Prefix) || !known && p.fits != nil && !p.fits(r) {
+				continue
+			}
+			if !yield(r) {
+				return
+			}
+			if left--; left == 0 {
+				return
+			}
+		}
+	}
+}
+
+// numbers yields the numbers of the keys that may be asked for, in the order asked for.
+func (q Query) numbers(p *pick, from position) iter.Seq[uint32] {
+	if q.ByKey {
+		return q.sorted(p.namespace, from)
+	}
+	first, last := uint32(0), p.keys.count.Load()
+	if from.begun && q.Descending {
+		last = from.number
+	} else if from.begun {
+		first = from.number + 1
+	}
+	return func(yield func(uint32) bool) {
+		if p.members != nil {
+			for n := range p.members.each(&p.overlay, q.Descending) {
+				if n >= first && n < last && !yield(n) {
+					return
+				}
+			}
+			return
+		}
+		for i := first; i < last; i++ {
+			n := i
+			if q.Descending {
+				n = last - 1 - (i - first)
+			}
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// sorted yields the numbers of the keys that have the prefix, in the order of their bytes.
+func (q Query) sorted(s *namespace, begin position) iter.Seq[uint32] {
+	all := s.sortedKeys()
+	key := func(n uint32) string {
+		r, _ := s.key(n)
+		return r.Key()
+	}
+	find := func(k string, past bool) int { // the first key that is not before k, or past it
+		i, _ := slices.BinarySearchFunc(all, k, func(n uint32, k string) int {
+			if c := strings.Compare(key(n), k); c != 0 || !past {
+				return c
+			}
+			return -1
+		})
+		return i
+	}
+	from, to := find(q.Prefix, false), len(all)
+	if q.Prefix != "" { // those with the prefix lie side by side
+		to, _ = slices.BinarySearchFunc(all, q.Prefix, func(n uint32, prefix string) int {
+			if k := key(n); strings.HasPrefix(k, prefix) || k < prefix {
+				return -1
+			}
+			return 1
+		})
+	}
+	if begin.begun && q.Descending {
+		to = min(to, find(begin.Key, false))
+	} else if begin.begun {
+		from = max(from, find(begin.Key, true))
+	}
+	return func(yield func(uint32) bool) {
+		for i := from; i < to; i++ {
+			n := all[i]
+			if q.Descending {
+				n = all[to-1-(i-from)]
+			}
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// sortedKeys returns the numbers of all keys in the order of the keys' bytes. They are kept, and new
+// keys are merged in.
+func (s *namespace) sortedKeys() []uint32 {
+	s.sorting.Lock()
+	defer s.sorting.Unlock()
+	old, count := s.sorted, s.keys.count.Load()
+	if len(old) == int(count) {
+		return old
+	}
+	key := func(n uint32) string {
+		r, _ := s.key(n)
+		return r.Key()
+	}
+	added := make([]uint32, 0, int(count)-len(old))
+	for n := uint32(len(old)); n < count; n++ {
+		added = append(added, n)
+	}
+	slices.SortFunc(added, func(a, b uint32) int { return strings.Compare(key(a), key(b)) })
+	all := make([]uint32, 0, count)
+	for len(old) > 0 && len(added) > 0 {
+		if key(old[0]) < key(added[0]) {
+			all, old = append(all, old[0]), old[1:]
+		} else {
+			all, added = append(all, added[0]), added[1:]
+		}
+	}
+	s.sorted = append(append(all, old...), added...)
+	return s.sorted
+}

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/bits"
+	"sort"
+	"time"
+)
+
+// A view is the facts of one store as of a seq. Facts that come later do not show in it, and facts that
+// are dropped from memory later stay in it, so that a loop over a view is over one state of the log
+// however long it takes.
+type view struct {
+	*namespace // nil: the store has no facts
+	head       uint64
+}
+
+// view returns the store as of the engine's head.
+func (e *Engine) view(store string) view {
+	for {
+		head := e.head.Load()
+		if s := e.namespace(store); s == nil || s.since <= head {
+			return view{s, head}
+		}
+		// Facts were dropped in between, at a head that is visible already.
+	}
+}
+
+// viewFor returns the store as of the engine's head, with all facts that decide what is so at a moment
+// and later; with keys it may have only these. What the engine does not hold of that is read from the log.
+func (e *Engine) viewFor(ctx context.Context, store string, m Moment, keys ...string) (view, error) {
+	v := e.view(store)
+	switch {
+	case !e.Loaded(store):
+		return view{}, fmt.Errorf("store %q: %w", store, ErrNotLoaded)
+	case v.holds(m):
+		return v, nil
+	}
+	past, err := e.past(ctx, v.head, []string{store}, keys)
+	if err != nil {
+		return view{}, err
+	}
+	return view{past.namespace(store), v.head}, nil
+}
+
+// fromTheStart is a moment before which there is nothing.
+var fromTheStart = Moment{Seq: 1}
+
+// holds reports whether v has the facts that decide what is so at a moment and later.
+func (v view) holds(m Moment) bool {
+	return v.namespace == nil || v.dropped.seq == 0 ||
+		m.Valid.IsZero() && (m.Seq == 0 || m.Seq >= v.dropped.seq) && (m.Time.IsZero() || m.Time.After(v.dropped.time))
+}
+
+// asOf returns the view as of the Seq of a moment.
+func (v view) asOf(m Moment) view {
+	if m.none {
+		v.head = 0
+	} else if m.Seq != 0 {
+		v.head = min(v.head, m.Seq)
+	}
+	return v
+}
+
+// latest returns the key's latest record; the zero Record if it has none.
+func (v view) latest(key string) Record {
+	r, _ := v.lookup(key)
+	return r
+}
+
+// lookup returns the key's latest record, and the key's flags.
+func (v view) lookup(key string) (Record, tip) {
+	if v.namespace == nil {
+		return Record{}, 0
+	}
+	t, _, _ := v.find(key)
+	return v.record(t.ref()).through(v.head), t.flags()
+}
+
+// key returns the record that the key with a number has at a moment.
+func (v view) key(n uint32, m Moment) Record {
+	r, flags := v.namespace.key(n)
+	return r.through(v.head).at(flags, m)
+}
+
+// end returns how many records of the log the view has.
+func (v view) end() int {
+	count := int(v.count.Load())
+	if count == 0 || v.nth(count-1).Seq() <= v.head {
+		return count
+	}
+	return sort.Search(count, func(n int) bool { return v.nth(n).Seq() > v.head })
+}
+
+// facts yields the facts with a seq above after, in the order of the log.
+func (v view) facts(after uint64) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		if v.namespace == nil || after >= v.head {
+			return
+		}
+		end := v.end()
+		for n := sort.Search(end, func(n int) bool { return v.nth(n).Seq() > after }); n < end; n++ {
+			if !yield(v.nth(n)) {
+				return
+			}
+		}
+	}
+}
+
+// factsSince yields the facts whose transaction time is not before t, in the order of the log.
+func (v view) factsSince(t time.Time) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		if v.namespace == nil {
+			return
+		}
+		since := func(n int) bool { return !v.nth(n).TransactionTime().Before(t) }
+		from, end := 0, v.end()
+		if !v.outOfOrder.Load() {
+			from = sort.Search(end, since)
+		}
+		for n := from; n < end; n++ {
+			if since(n) && !yield(v.nth(n)) {
+				return
+			}
+		}
+	}
+}
+
+// An overlay is the keys that were written after the head of a view. Writers keep projections up while
+// readers look at them, and before the head moves: what a projection says of a key holds for the view
+// unless the overlay, updated after the projection was read, has the key.
+type overlay struct {
+	view
+	seen int               // records of the log that were looked at
+	keys map[uint32]uint64 // a bit for each key, 64 to a word; nil: there is none
+}
+
+func (v view) overlay() overlay { return overlay{view: v, seen: v.end()} }
+
+// update takes in what was written since the last call, and reports whether there are any keys.
+func (o *overlay) update() bool {
+	for count := int(o.count.Load()); o.seen < count; o.seen++ {
+		if o.keys == nil {
+			o.keys = make(map[uint32]uint64)
+		}
+		n := o.nth(o.seen).number()
+		o.keys[n/64] |= 1 << (n % 64)
+	}
+	return o.keys != nil
+}
+
+func (o *overlay) has(n uint32) bool { return o.keys != nil && o.keys[n/64]>>(n%64)&1 != 0 }
+
+// all yields the keys of the overlay, in no certain order.
+func (o *overlay) all() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for word, w := range o.keys {
+			for ; w != 0; w &= w - 1 {
+				if !yield(word*64 + uint32(bits.TrailingZeros64(w))) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package store
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A namespace is the facts of one store: in the order of the log, and those of each key as a chain
+// from the latest one back. Facts are only added to it. Where some are dropped, a copy without them
+// takes its place; readers that have the old one go on with it.
+type namespace struct {
+	name      string
+	since     uint64 // views as of earlier seqs need facts that were dropped
+	dropped   dropped
+	keys      keyTable
+	arena     arena
+	producers producers
+	log       array[atomic.Uint64] // refs of all records, in the order of the log
+	count     atomic.Uint32        // of records in log
+
+	newest     time.Time   // the latest transaction time
+	outOfOrder atomic.Bool // a transaction time is before that of an earlier fact
+	scratch    []byte
+	surplus    int // facts beyond those that trim keeps
+
+	upcasts     atomic.Pointer[upcasts]   // nil: values are read as they are
+	projections []projection              // kept up by add
+	ids         atomic.Pointer[hashTable] // of places in log, by ID; nil: not asked for yet
+	valid       sync.Map                  // *validIndex by the number of a deep key
+
+	sorting sync.Mutex // guards sorted
+	sorted  []uint32   // see sortedKeys
+}
+
+// What trim has dropped from a namespace: for each fact, a later one of its key is kept. The zero dropped is
+// nothing.
+type dropped struct {
+	seq  uint64    // each dropped fact was followed, in its key, by one with a seq through it
+	time time.Time // none of those facts has a later transaction time
+}
+
+func newNamespace(name string) *namespace {
+	return &namespace{name: name, keys: keyTable{table: hashTable{seed: maphash.MakeSeed(), wide: 1}}}
+}
+
+// add makes f, whose seq is above all others, the latest fact of its key.
+func (s *namespace) add(f *backend.Fact) { s.addAs(f, s.keys.count.Load()) }
+
+// addAs is add, with the number that the key gets if it is a new one.
+//
+// The record is in the log before projections have it: a reader of a projection that then looks at
+// the end of the log sees every key that the projection may be ahead with, see overlay.
+func (s *namespace) addAs(f *backend.Fact, number uint32) {
+	before, known, word := s.find(f.Key)
+	if word != nil {
+		number = known
+	}
+	prev := s.record(before.ref())
+	jump := uint64(before.ref())
+	if j := prev.jump(); prev.depth()-j.depth() == j.depth()-j.jump().depth() {
+		jump = j.u64(atJump)
+	}
+	s.scratch = s.encode(s.scratch[:0], f, prev)
+	binary.LittleEndian.PutUint64(s.scratch[atPrev:], uint64(before.ref()))
+	binary.LittleEndian.PutUint64(s.scratch[atJump:], jump)
+	binary.LittleEndian.PutUint32(s.scratch[atKey:], number)
+	binary.LittleEndian.PutUint32(s.scratch[atDepth:], prev.depth()+1)
+	r := s.arena.add(s.scratch)
+	if cap(s.scratch) > maxArenaChunk {
+		s.scratch = nil
+	}
+
+	after := tip(r) | before.flags()
+	if prev.data != nil && f.TransactionTime.Before(prev.TransactionTime()) {
+		after |= keyOutOfOrder
+	}
+	if !f.ValidTime.IsZero() {
+		after |= keyValid
+	}
+	if word == nil {
+		s.keys.add(number, f.Key, after)
+	} else {
+		word.Store(uint64(after))
+		s.keys.tips.at(number).Store(uint64(after))
+	}
+	if f.TransactionTime.Before(s.newest) {
+		s.outOfOrder.Store(true)
+	} else {
+		s.newest = f.TransactionTime
+	}
+	n := s.count.Load()
+	s.log.room(n)
+	s.log.at(n).Store(uint64(r))
+	if t := s.ids.Load(); t != nil {
+		t.add(f.ID, n, 0)
+	}
+	s.count.Store(n + 1)
+	latest := s.record(r)
+	for _, p := range s.projections {
+		p.put(number, prev, latest)
+	}
+}
+
+func (s *namespace) record(r ref) Record {
+	if r == 0 {
+		return Record{}
+	}
+	return Record{space: s, data: s.arena.from(r)}
+}
+
+// nth returns the n-th record in the order of the log, counted from 0.
+func (s *namespace) nth(n int) Record { return s.record(ref(s.log.at(uint32(n)).Load())) }
+
+// key returns the latest record of the key with a number, and the key's flags.
+func (s *namespace) key(n uint32) (Record, tip) {
+	t := tip(s.keys.tips.at(n).Load())
+	return s.record(t.ref()), t.flags()
+}
+
+// without returns a copy of the namespace that lacks some facts. Its keys are in the order of their
+// first facts that are left or, with stable, in the same order as before; that is for copies that have a
+// fact of each key. The copy holds for views as of since and later.
+func (s *namespace) without(gone func(Record) bool, stable bool, since uint64) *namespace {
+	kept := newNamespace(s.name)
+	kept.upcasts.Store(s.upcasts.Load())
+	kept.dropped, kept.since = s.dropped, since
+	for n := range int(s.count.Load()) {
+		r := s.nth(n)
+		if gone(r) {
+			continue
+		}
+		if f := r.Fact(); stable {
+			kept.addAs(&f, r.number())
+		} else {
+			kept.add(&f)
+		}
+	}
+	return kept
+}
+
+// through returns the last record from r back whose seq is at most seq.
+func (r Record) through(seq uint64) Record {
+	if r.Seq() <= seq {
+		return r
+	}
+	return r.search(func(r Record) bool { return r.Seq() <= seq })
+}
+
+// search returns the first record from r back that is ok; all records before one that is ok are ok too.
+// It takes a number of steps that is the logarithm of r's depth.
+func (r Record) search(ok func(Record) bool) Record {
+	for r.data != nil && !ok(r) {
+		if j := r.jump(); j.data != nil && !ok(j) {
+			r = j
+		} else {
+			r = r.prev()
+		}
+	}
+	return r
+}
+
+// at returns the record among r and those before it that is the key's value at a moment, whose Seq r has
+// taken into account: perhaps a retraction, and the zero Record if there is none. flags are the key's.
+func (r Record) at(flags tip, m Moment) Record {
+	if !m.Valid.IsZero() && flags != 0 {
+		return r.validAt(m)
+	}
+	// The facts are in the order of their times, or no valid time is asked for.
+	t := m.Time
+	if !m.Valid.IsZero() && (t.IsZero() || m.Valid.Before(t)) {
+		t = m.Valid
+	}
+	if t.IsZero() {
+		return r
+	}
+	visible := func(r Record) bool { return !r.TransactionTime().After(t) }
+	if flags&keyOutOfOrder == 0 {
+		return r.search(visible)
+	}
+	for r.data != nil && !visible(r) {
+		r = r.prev()
+	}
+	return r
+}
+
+// history yields the key's records from the first to r.
+func (r Record) history() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		chain := make([]Record, 0, r.depth())
+		for v := r; v.data != nil; v = v.prev() {
+			chain = append(chain, v)
+		}
+		for _, v := range slices.Backward(chain) {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}

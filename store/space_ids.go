@@ -1,0 +1,35 @@
+package store
+
+import "hash/maphash"
+
+// fact returns the fact with an ID, of those that the engine shows; the zero Record if there is none.
+func (e *Engine) fact(id string) Record {
+	for _, s := range e.spaces.Range {
+		s := s.(*namespace)
+		p := e.ids(s).probe(id)
+		for n, ok := p.next(); ok; n, ok = p.next() {
+			if r := s.nth(int(n)); r.hasID(id) && r.Seq() <= e.Head() {
+				return r
+			}
+		}
+	}
+	return Record{}
+}
+
+// ids returns the places of a namespace's facts in the log by ID. The first call builds the table.
+func (e *Engine) ids(s *namespace) *hashTable {
+	if t := s.ids.Load(); t != nil {
+		return t
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t := s.ids.Load(); t != nil {
+		return t
+	}
+	t := &hashTable{seed: maphash.MakeSeed()}
+	for n := range s.count.Load() {
+		t.add(s.nth(int(n)).ID(), n, 0)
+	}
+	s.ids.Store(t)
+	return t
+}

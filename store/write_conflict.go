@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// conflicted returns what to report of a batch that the log refused. If the engine shows, as a key's latest
+// fact, the very one that was expected, others have written or pruned facts that it does not know of. It
+// reads them first: else a caller that reads again and decides again would be refused for ever.
+func (e *Engine) conflicted(ctx context.Context, expected []backend.Expect, refused error) error {
+	var c *backend.ConflictError
+	if !errors.As(refused, &c) || !e.Loaded(c.Store) {
+		return refused
+	}
+	if access := e.log.Features().Stores; access != nil && !slices.Contains(access, c.Store) {
+		return refused
+	}
+	stale := func() bool {
+		latest := e.Latest(c.Store, c.Key).ID()
+		return slices.ContainsFunc(expected, func(x backend.Expect) bool { return x.Store == c.Store && x.Key == c.Key && x.ID == latest })
+	}
+	if !stale() {
+		return refused
+	}
+	err := e.Sync(ctx)
+	if err == nil && stale() { // pruned, and there is no receipt of it
+		e.opts.Logger.Warn("facts were pruned from the log without a receipt; their store is read again", zap.String("store", c.Store))
+		err = e.reload(ctx, c.Store)
+		if err == nil && stale() {
+			err = fmt.Errorf("the log says that its latest fact is %q, but does not show it: try again, and if that goes on, check the log", c.Latest)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("store: nothing is written; read what others did to key %q in store %q: %w", c.Key, c.Store, err)
+	}
+	return refused
+}
