@@ -147,9 +147,13 @@ func (s *namespace) without(gone func(Record) bool, stable bool, since uint64) *
 
 // through returns the last record from r back whose seq is at most seq.
 func (r Record) through(seq uint64) Record {
-	if r.Seq() <= seq {
-		return r
+	if r.Seq() > seq {
+		r = r.before(seq)
 	}
+	return r
+}
+
+func (r Record) before(seq uint64) Record {
 	return r.search(func(r Record) bool { return r.Seq() <= seq })
 }
 
