@@ -28,7 +28,7 @@ func (c *conn) write(requests []protocol.Request) {
 		}
 		w := &verdicts[0]
 		if verdicts = verdicts[1:]; w.Err != nil {
-			c.fail(c.discreet(w.Err), r.ID)
+			c.fail(r.Diagnose(c.discreet(w.Err)), r.ID)
 			continue
 		}
 		c.written(r, w)

@@ -95,7 +95,7 @@ func parseTime(text []byte) (time.Time, bool) {
 // parseExponent reads the rarer forms: with an exponent, or with more digits than fit. It moves
 // the point and reads the plain form that results.
 func parseExponent(text []byte) (time.Time, bool) {
-	if len(text) == 0 || jsonvalue.IsSpace(text[0]) || jsonvalue.IsSpace(text[len(text)-1]) || jsonvalue.Check(text, 0) != nil {
+	if end, err := jsonvalue.Value(text, 0, 0); err != nil || end < len(text) {
 		return time.Time{}, false
 	}
 	negative := text[0] == '-'

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// opener returns an Opener of logs with the options, but for their path.
+// opener returns an Opener of logs with the options, except their path.
 func opener(opts file.Options) backendtest.Opener {
 	return func(t testing.TB, dir string) backend.Backend {
 		opts := opts
@@ -24,8 +24,8 @@ func opener(opts file.Options) backendtest.Opener {
 	}
 }
 
-// TestSuite runs the conformance suite, with nothing excused, under each policy, and with segments
-// so small that most cases have several.
+// TestSuite runs the conformance suite without excuses under each policy, and with segments so small that
+// most cases have several.
 func TestSuite(t *testing.T) {
 	require.Empty(t, backendtest.Skipped(nil))
 	for name, opts := range map[string]file.Options{

@@ -57,23 +57,47 @@ func FuzzParseRequest(f *testing.F) {
 		protocol.AppendReplay(nil, backend.Range{After: backend.Cursor{Seq: 7}}), protocol.AppendSubscribe(nil, backend.Range{After: backend.Cursor{Log: backend.LogID{1}, Seq: 7}, Through: 9, Stores: []string{"a", "b"}}),
 		protocol.AppendWriteSnapshot(nil, 9), protocol.AppendPrune(nil, [][2]uint64{{1, 2}}, backend.Horizon{Seq: 3, Time: fact.TransactionTime}),
 		[]byte(`{"fact":1}`), []byte(`{"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{}}`), []byte(`{"op":"write_fact","fact":{},"request_id":7}`),
-		[]byte(`{"fact":{},"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{}} `), []byte(`{"op":"write_fact","fact":}`))
+		[]byte(`{"fact":{},"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{"id":"i","store":"s","key":"k","value":[}}}`),
+		[]byte(`{"op":"write_fact","fact":{"id":"i","store":"s","key":"k","value":1,"producer":[},"value":2}}`), []byte(`{"op":"ping","fact":tru}`),
+		[]byte(`{"op":"write_batch","facts":[{"id":"i","store":"s","key":"k","value":{"a":[}},{}]}`), []byte(`{"op":"write_fact","fact":{}} `), []byte(`{"op":"write_fact","fact":}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		keep := bytes.Clone(body)
 		quick, general := protocol.ParseRequest(body), protocol.ParseRequest(append([]byte{' '}, body...))
 		require.Equal(t, keep, body, "a parser changes nothing")
 		readRequest(t, &quick)
-		if jsonvalue.Check(body, backend.MaxDepth+9) != nil { // places in texts differ, and how deep the deepest may be
+		requireChecked(t, body, &quick)
+		requireChecked(t, body, &general)
+		if jsonvalue.Check(body, backend.MaxDepth+9) != nil { // positions in errors differ, and how deep the deepest may be
 			return
 		}
 		require.Equal(t, quick.Op, general.Op)
 		require.Equal(t, quick.ID, general.ID)
-		require.Equal(t, quick.Err, general.Err)
+		require.Equal(t, quick.Err == nil, general.Err == nil)
 		one, oneErr := quick.Fact()
 		other, otherErr := general.Fact()
 		require.Equal(t, oneErr, otherErr)
 		require.Equal(t, one, other)
 	})
+}
+
+// requireChecked requires that facts which would be written come from a body that is JSON in every byte:
+// ParseRequest leaves the values to Validate, and nothing else.
+func requireChecked(t *testing.T, body []byte, r *protocol.Request) {
+	f, factErr := r.Fact()
+	b, batchErr := r.Batch()
+	malformed := jsonvalue.Check(body, backend.MaxDepth+10)
+	switch {
+	case r.Err != nil:
+	case r.Op == protocol.OpWriteFact && (factErr != nil || f.Validate() != nil):
+	case r.Op == protocol.OpWriteBatch && (batchErr != nil || b.Validate() != nil):
+	default:
+		require.NoError(t, malformed)
+	}
+	if diagnosed := r.Diagnose(backend.ErrInvalid); r.Err == nil && malformed != nil {
+		require.Equal(t, "invalid_request", protocol.ErrorCode(diagnosed))
+	} else if r.Err == nil {
+		require.Equal(t, backend.ErrInvalid, diagnosed)
+	}
 }
 
 // readRequest reads all that a request has, in which nothing must be left that is no error and can't be sent

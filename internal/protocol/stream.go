@@ -1,18 +1,18 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
-	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
-// A ControlFrame is a body of a server's stream that holds no facts.
+// A ControlFrame is a body in a server's stream that holds no facts.
 type ControlFrame struct {
-	End     bool   // the stream ends here, with all that was asked for; otherwise this is a heartbeat
-	LastSeq uint64 // the log was read through here; what was sent before it is whole pages
+	End     bool   // the stream ends here: everything asked for was sent; otherwise this is a heartbeat
+	LastSeq uint64 // the log was read through this seq, and whole pages were sent
 }
 
 // AppendStream appends the answer to a request for a replay or a subscription: through is how far the log was read for
@@ -39,7 +39,6 @@ func ParseStream(body []byte) (through backend.Cursor, err error) {
 	return through, err
 }
 
-// parseLogID parses an identity; "": zero.
 func parseLogID(text string) (backend.LogID, error) {
 	if text == "" {
 		return backend.LogID{}, nil
@@ -51,31 +50,32 @@ func parseLogID(text string) (backend.LogID, error) {
 	return id, nil
 }
 
-// AppendEnd appends the body that ends a replay.
+// AppendEnd appends the control frame that ends a stream whose log was read through last.
 func AppendEnd(dst []byte, last uint64) []byte {
-	return append(strconv.AppendUint(append(dst, `{"end":true,"last_seq":`...), last, 10), '}')
+	return append(AppendNumber(append(dst, `{"end":true`...), "last_seq", last), '}')
 }
 
-// AppendHeartbeat appends the body by which a subscription says how far it has read the log.
+// AppendHeartbeat appends the control frame that says that a subscription has read the log through last.
 func AppendHeartbeat(dst []byte, last uint64) []byte {
-	return append(strconv.AppendUint(append(dst, `{"event":"heartbeat","last_seq":`...), last, 10), '}')
+	return append(AppendNumber(append(dst, `{"event":"heartbeat"`...), "last_seq", last), '}')
 }
 
-// IsControl reports whether a body of a server's stream holds no facts and is for [ParseControl].
-func IsControl(body []byte) bool { return body[0] != '[' && !has(body, 0, `{"seq":`) }
+// IsControl reports whether a body in a server's stream holds no facts. [ParseControl] parses it then.
+func IsControl(body []byte) bool { return body[0] != '[' && !bytes.HasPrefix(body, []byte(`{"seq":`)) }
 
-// ParseControl parses a body for which [IsControl] holds. If it says that the stream failed, it returns that error.
+// ParseControl parses a body for which [IsControl] holds. An answer that says that the stream failed is
+// returned as the error that it tells of.
 func ParseControl(body []byte) (ControlFrame, error) {
-	var s struct {
+	var f struct {
 		OK      *bool
 		End     bool
 		LastSeq uint64 `json:"last_seq"`
 	}
-	if err := json.Unmarshal(body, &s); err != nil {
-		return ControlFrame{}, &backend.InvalidError{Field: "stream", Reason: jsonvalue.Excerpt(body) + " is no message of a stream"}
+	if err := json.Unmarshal(body, &f); err != nil {
+		return ControlFrame{}, &backend.InvalidError{Field: "stream", Reason: jsonvalue.Excerpt(body) + " does not belong in a stream"}
 	}
-	if s.OK != nil && !*s.OK {
+	if f.OK != nil && !*f.OK {
 		return ControlFrame{}, ParseError(body)
 	}
-	return ControlFrame{End: s.End, LastSeq: s.LastSeq}, nil
+	return ControlFrame{End: f.End, LastSeq: f.LastSeq}, nil
 }
