@@ -26,7 +26,7 @@ type Item struct {
 	N     int    `json:"n"`
 }
 
-// An app is all that is declared over one Store.
+// An app has everything that can be declared over a Store.
 type app struct {
 	store  *companion.Store
 	items  *companion.Records[Item]
@@ -52,7 +52,7 @@ func newApp(t *testing.T, s *companion.Store) *app {
 	return a
 }
 
-// drain reads what there is.
+// drain reads a loop to its end.
 func drain[T any](records iter.Seq2[companion.Record[T], error]) error {
 	for _, err := range records {
 		if err != nil {
@@ -62,7 +62,7 @@ func drain[T any](records iter.Seq2[companion.Record[T], error]) error {
 	return nil
 }
 
-// calls are the public methods, each called as by an app; n is different each time.
+// calls returns calls of the public methods, as an app makes them. n is different for each round.
 func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 	key, group := fmt.Sprint("i", n%7), fmt.Sprint("g", n%3)
 	item := Item{group, n}
@@ -158,7 +158,7 @@ func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 			}
 			l, err := a.store.Lineage(r.ID)
 			if err == nil {
-				_ = a.store.VerifyLineage(l) // what it speaks of may be pruned by now
+				_ = a.store.VerifyLineage(l) // its facts may be pruned by now
 			}
 			return err
 		},
