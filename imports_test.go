@@ -33,6 +33,7 @@ var layers = []layer{
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
 	{"wire", []string{"backend", "internal/jsonvalue"}, []string{}},
 	{"backend/sequencer", []string{"backend", "wire", "internal/..."}, []string{}},
+	{"backend/file/...", []string{"backend", "wire", "backend/sequencer", "internal/...", "backend/file", "backend/file/internal/..."}, nil},
 	{"backend/...", []string{"backend", "wire", "backend/sequencer", "internal/..."}, nil},
 	{"server/auth", []string{"backend"}, []string{"github.com/goccy/go-yaml", "go.uber.org/zap"}},
 	{"server/web", []string{"server", "server/auth", "backend", "wire", "internal/..."}, nil},

@@ -101,7 +101,7 @@ func (d *Defaults) Write(ctx context.Context, batches ...Batch) []Written {
 // Follow implements [Log] by Replay, again and again.
 func (d *Defaults) Follow(ctx context.Context, r Range) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
-		r, wait, begun := r, minPoll, false
+		r, wait, begun := r, minPoll/2, false
 		for {
 			changed := d.change.Changed()
 			moved := false

@@ -1,10 +1,7 @@
 package backend_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"strings"
 	"testing"
@@ -111,98 +108,9 @@ func TestErrors(t *testing.T) {
 	require.NotErrorIs(t, corrupt, backend.ErrConflict)
 	require.EqualError(t, corrupt, "backend: corrupt: p: at byte 7: wrong CRC")
 	require.EqualError(t, &backend.CorruptError{Reason: "x"}, "backend: corrupt: at byte 0: x")
+	diverged := &backend.DivergedError{Cursor: backend.Cursor{Log: someLog, Seq: 9}, Common: 7}
+	require.ErrorIs(t, fmt.Errorf("wrapped: %w", diverged), backend.ErrDiverged)
+	require.ErrorContains(t, diverged, "cursor 9@0197c0de-0100-7000-8000-0000000000ff")
+	require.ErrorContains(t, diverged, "after seq 7")
 	require.EqualError(t, &backend.InvalidError{Field: "key", Reason: "empty"}, "backend: invalid key: empty")
-}
-
-// A plain backend has none of the optional methods.
-type plain struct{ backend.Backend }
-
-func TestCapabilities(t *testing.T) {
-	ctx := context.Background()
-	_, err := backend.WriteBatch(ctx, plain{}, backend.Batch{})
-	require.ErrorIs(t, err, errors.ErrUnsupported)
-	_, err = backend.Prune(ctx, plain{}, func(func(uint64) bool) {})
-	require.ErrorIs(t, err, errors.ErrUnsupported)
-	_, err = backend.StatsOf(ctx, plain{})
-	require.ErrorIs(t, err, errors.ErrUnsupported)
-	require.ErrorContains(t, err, "backend_test.plain has no Stats")
-	n := 0
-	for f, err := range backend.Follow(ctx, plain{}, 0) {
-		require.ErrorIs(t, err, errors.ErrUnsupported)
-		require.Equal(t, backend.Fact{}, f)
-		n++
-	}
-	require.Equal(t, 1, n)
-
-	facts, err := backend.WriteBatch(ctx, able{}, backend.Batch{Facts: []backend.Fact{valid()}})
-	require.NoError(t, err)
-	require.Len(t, facts, 1)
-	report, err := backend.Prune(ctx, able{}, func(func(uint64) bool) {})
-	require.NoError(t, err)
-	require.Equal(t, uint64(3), report.Pruned)
-	stats, err := backend.StatsOf(ctx, able{})
-	require.NoError(t, err)
-	require.Equal(t, uint64(4), stats.Facts)
-	for f, err := range backend.Follow(ctx, able{}, 5, "s") {
-		require.NoError(t, err)
-		require.Equal(t, backend.Fact{Seq: 6, Store: "s"}, f)
-	}
-}
-
-// An able backend has all the optional methods.
-type able struct{ backend.Backend }
-
-func (able) WriteBatch(_ context.Context, b backend.Batch) ([]backend.Fact, error) {
-	return b.Facts, nil
-}
-func (able) Prune(context.Context, iter.Seq[uint64]) (backend.PruneReport, error) {
-	return backend.PruneReport{Pruned: 3}, nil
-}
-func (able) Stats(context.Context) (backend.Stats, error) { return backend.Stats{Facts: 4}, nil }
-func (able) Follow(_ context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		yield(backend.Fact{Seq: after + 1, Store: stores[0]}, nil)
-	}
-}
-
-func TestRegistry(t *testing.T) {
-	ctx := context.Background()
-	opened := plain{}
-	backend.Register("test-plain", func(_ context.Context, c backend.Config) (backend.Backend, error) {
-		if err := c.Only("test-plain", "path", "depth"); err != nil {
-			return nil, err
-		}
-		return opened, nil
-	})
-	backend.Register("test-twice", func(context.Context, backend.Config) (backend.Backend, error) { return opened, nil })
-	backend.Register("test-twice", func(context.Context, backend.Config) (backend.Backend, error) { return opened, nil })
-	backend.Register("test-nil", nil)
-	require.Subset(t, backend.Names(), []string{"test-nil", "test-plain", "test-twice"})
-
-	b, err := backend.Open(ctx, "test-plain", backend.Config{Path: "p", Settings: map[string]any{"depth": 3}})
-	require.NoError(t, err)
-	require.Equal(t, opened, b)
-
-	for name, want := range map[string]string{
-		"test-none":  `"test-none" is not known: there is`,
-		"":           `"" is not known`,
-		"test-twice": "2 packages",
-		"test-nil":   "without an opener",
-	} {
-		_, err := backend.Open(ctx, name, backend.Config{})
-		require.ErrorIs(t, err, backend.ErrInvalid)
-		require.ErrorContains(t, err, want)
-	}
-	for field, c := range map[string]backend.Config{
-		"address": {Path: "p", Address: "a", Token: "t"}, "transport": {Transport: "tcp"}, "tls": {TLS: &backend.TLS{}},
-		"token": {Token: "t"}, "deep": {Settings: map[string]any{"depth": 1, "deep": 1}},
-	} {
-		_, err := backend.Open(ctx, "test-plain", c)
-		var invalid *backend.InvalidError
-		require.ErrorAs(t, err, &invalid)
-		require.Equal(t, field, invalid.Field)
-		require.Contains(t, invalid.Reason, "it uses path, depth")
-	}
-	require.ErrorContains(t, backend.Config{Path: "p"}.Only("x"), "it uses no settings")
-	require.ErrorContains(t, backend.Config{Settings: map[string]any{"path": "p"}}.Only("x", "path"), "a field of its own")
 }

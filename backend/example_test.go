@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
@@ -21,7 +20,8 @@ func ExampleRegister() {
 
 	b, err := backend.Open(context.Background(), "example", backend.Config{Settings: map[string]any{"size": 5}})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer b.Close()
 
@@ -31,10 +31,10 @@ func ExampleRegister() {
 }
 
 // Several facts are written together, on condition that a key has no fact yet.
-func ExampleWriteBatch() {
+func ExampleLog() {
 	ctx := context.Background()
-	b := memory.New(memory.Options{})
-	defer b.Close()
+	log := backend.Complete(memory.New(memory.Options{}))
+	defer log.Close()
 	batch := backend.Batch{
 		Facts: []backend.Fact{
 			{ID: "1", Store: "accounts", Key: "ana", Value: []byte("70")},
@@ -42,14 +42,34 @@ func ExampleWriteBatch() {
 		},
 		Expect: []backend.Expect{{Store: "accounts", Key: "ana", ID: ""}},
 	}
-	facts, err := backend.WriteBatch(ctx, b, batch)
-	fmt.Println(len(facts), err)
+	written := log.Write(ctx, batch)[0]
+	fmt.Println(len(written.Facts), written.Err)
 
 	batch.Facts = []backend.Fact{{ID: "3", Store: "accounts", Key: "ana", Value: []byte("0")}}
-	_, err = backend.WriteBatch(ctx, b, batch)
+	written = log.Write(ctx, batch)[0]
 	var conflict *backend.ConflictError
-	fmt.Println(errors.As(err, &conflict), conflict.Latest)
+	fmt.Println(errors.As(written.Err, &conflict), conflict.Latest)
+
+	for page, err := range log.Replay(ctx, backend.Range{}) {
+		fmt.Println(len(page.Facts), page.Through.Seq, err)
+	}
 	// Output:
 	// 2 <nil>
 	// true 1
+	// 2 2 <nil>
+}
+
+// A decorator of a log is a hook or two: this one refuses every write.
+func ExampleIntercept() {
+	ctx := context.Background()
+	log := backend.Intercept(backend.Complete(memory.New(memory.Options{})), backend.Hooks{
+		Write: func(_ context.Context, batches []backend.Batch, _ func(context.Context, ...backend.Batch) []backend.Written) []backend.Written {
+			return backend.Refused(len(batches), backend.ErrForbidden)
+		},
+	})
+	defer log.Close()
+
+	_, err := log.WriteFact(ctx, backend.Fact{ID: "1", Store: "accounts", Key: "ana", Value: []byte("70")})
+	fmt.Println(err)
+	// Output: backend: forbidden
 }

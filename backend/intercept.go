@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
 
@@ -39,11 +40,14 @@ func (i *intercepted) WriteFact(ctx context.Context, f Fact) (Fact, error) {
 	if i.hooks.Write == nil {
 		return i.log.WriteFact(ctx, f)
 	}
-	w := i.Write(ctx, Batch{Facts: []Fact{f}})[0]
-	if w.Err != nil {
-		return Fact{}, w.Err
+	all := i.Write(ctx, Batch{Facts: []Fact{f}})
+	if len(all) != 1 || all[0].Err == nil && len(all[0].Facts) != 1 {
+		return Fact{}, fmt.Errorf("backend: write fact %q: the hook did not return one verdict on one fact", f.ID)
 	}
-	return w.Facts[0], nil
+	if err := all[0].Err; err != nil {
+		return Fact{}, err
+	}
+	return all[0].Facts[0], nil
 }
 
 func (i *intercepted) Write(ctx context.Context, batches ...Batch) []Written {

@@ -85,6 +85,7 @@ func ParseCursor(text string) (Cursor, error) {
 	ok := true
 	if c.Seq, err = strconv.ParseUint(seq, 10, 64); err == nil && named {
 		c.Log, ok = uuidtext.Parse(log)
+		ok = ok && c.Log != (LogID{})
 	}
 	if err != nil || !ok || seq != strconv.FormatUint(c.Seq, 10) {
 		return Cursor{}, &InvalidError{"cursor", fmt.Sprintf("%.100q is neither a seq such as 51233 nor a seq and a log such as 51233@0197c0de-…", text)}

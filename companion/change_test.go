@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// A Change's methods return a changed copy, and leave it as it was.
+// The methods of a Change return a changed copy and leave the original as it was.
 func TestChangesAreValues(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -34,23 +34,23 @@ func TestChangesAreValues(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Write(t.Context(), plain)
 	require.NoError(t, err, "written again, it is another fact with the same value")
-	history := collect(t, tasks.History(t.Context(), "k"))
+	history := collect(t, tasks.History(t.Context(), "k", companion.Moment{}))
 	require.Len(t, history, 3)
 	for i, r := range history {
 		require.Equal(t, Task{Title: "plain"}, r.Value)
 		require.Equal(t, i == 1, !r.ValidTime.IsZero())
-		require.Equal(t, i == 1, r.Derived != nil)
+		require.Equal(t, i == 1, r.Derivation != nil)
 	}
-	require.Equal(t, json.RawMessage(`"something"`), history[1].Derived)
+	require.Equal(t, json.RawMessage(`"something"`), history[1].Derivation)
 }
 
-// A condition that does not hold keeps all of the write from being done, in every store.
+// If one condition does not hold, nothing is written, in any store.
 func TestConflicts(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
 	numbers, err := companion.NewRecords[int](s, "numbers")
 	require.NoError(t, err)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	first, err := tasks.Put(t.Context(), "k", Task{Title: "1"})
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestConflicts(t *testing.T) {
 	require.Equal(t, []string{"tasks"}, s.Engine().Stores())
 }
 
-// Changes of one key follow each other, and conditions speak of what was there before the write.
+// Changes of one key in the same write follow each other, and their conditions apply to the state before the write.
 func TestOneKeyTwice(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -104,10 +104,10 @@ func TestOneKeyTwice(t *testing.T) {
 	require.Equal(t, "2", r.Value.Title)
 }
 
-// An event is one and the same however often its change is written.
+// Writing the change of an event several times adds one event.
 func TestEventsAreWrittenOnce(t *testing.T) {
 	s := openStore(t)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	event := notes.Event("once")
 	first, err := s.Write(t.Context(), event)
@@ -125,7 +125,7 @@ func TestEventsAreWrittenOnce(t *testing.T) {
 	require.Empty(t, both[1].Causation)
 }
 
-// One change without a condition needs no batches.
+// A single change without a condition works on a backend that writes no batches.
 func TestBackendsWithoutBatches(t *testing.T) {
 	log := memory.New(memory.Options{})
 	defer log.Close()
@@ -158,7 +158,7 @@ func TestWritesThatCannotBe(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrInvalid)
 	_, err = s.Write(t.Context(), tasks.Change("k", Task{}).ValidFrom(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)))
 	require.ErrorContains(t, err, "valid_time")
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	cycle := map[string]any{}
 	cycle["self"] = cycle
@@ -189,13 +189,14 @@ func TestWritesThatCannotBe(t *testing.T) {
 	require.NoError(t, err, "an inner producer replaces a bad one")
 	receipts, err := s.Write(companion.WithProducer(t.Context(), 1), tasks.Deletion("k"), notes.Event("n"))
 	require.NoError(t, err)
-	for r := range s.Engine().Facts("notes", 0) {
+	for r, err := range s.Engine().Facts(t.Context(), "notes", 0) {
+		require.NoError(t, err)
 		require.Equal(t, "1", string(r.Producer()), fmt.Sprint(receipts))
 	}
 	require.Equal(t, "1", string(s.Engine().Latest("tasks", "k").Producer()))
 }
 
-// A change with an ID is written once, also on condition, however often it is tried.
+// A change with an ID is written once, however often Write is called with it, also if it has a condition.
 func TestWithID(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -210,9 +211,9 @@ func TestWithID(t *testing.T) {
 	_, err = s.Write(t.Context(), tasks.Change("k", Task{Title: "other"}).WithID("request-1"))
 	require.ErrorIs(t, err, companion.ErrIDReused)
 
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
-	for range 2 { // as by an app that was started anew and is asked again
+	for range 2 { // as an app does that was restarted and gets the request again
 		receipts, err := s.Write(t.Context(), notes.Event("once").WithID("request-2"))
 		require.NoError(t, err)
 		require.Equal(t, uint64(2), receipts[0].Seq)
@@ -222,11 +223,11 @@ func TestWithID(t *testing.T) {
 	require.ErrorIs(t, err, companion.ErrIDReused)
 }
 
-// A derived event is under a key of its own, which is its ID, as others are.
+// A derived event has a key of its own, which is its ID, as other events have.
 func TestDerivedEvents(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	require.NoError(t, tasks.Derive("notes", 1, func(_ context.Context, task companion.Record[Task]) (companion.Derived, error) {
 		return companion.Derived{Changes: []companion.Change{notes.Event("one of " + task.Key), notes.Event("two of " + task.Key)}}, nil
@@ -240,12 +241,12 @@ func TestDerivedEvents(t *testing.T) {
 	}
 }
 
-// A change of one Store is not written to another, whose facts may be kept elsewhere.
+// A Store refuses changes that were made for another Store.
 func TestChangesOfOtherStores(t *testing.T) {
 	mine, theirs := openStore(t), openStore(t)
 	notes, err := companion.NewRecords[string](mine, "notes")
 	require.NoError(t, err)
-	events, err := companion.NewHistory[string](mine, "events")
+	events, err := companion.NewEvents[string](mine, "events")
 	require.NoError(t, err)
 	for _, c := range []companion.Change{notes.Change("n", "x"), notes.Deletion("n"), events.Event("x")} {
 		_, err = theirs.Write(t.Context(), c)

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// Who writes is said once, by the context, for instance where an app knows its user.
+// The context carries the producer, so that an app sets it once, where it knows its user.
 func ExampleWithProducer() {
 	ctx := companion.WithProducer(context.Background(), map[string]string{"user": "ana", "why": "typo"})
 	s := exampleStore()
@@ -25,7 +25,7 @@ func ExampleWithProducer() {
 	// Output: {"user":"ana","why":"typo"} <nil>
 }
 
-// Two records change together, and only if nobody was faster.
+// Two records change together, and only if no one else has changed them.
 func ExampleStore_Write() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -65,12 +65,12 @@ func ExampleChange() {
 	// 2
 }
 
-// A change with an ID of the app's is written once, however often the app is asked for it.
+// A change with the ID of a request is written once, although the request comes twice.
 func ExampleChange_WithID() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
-	orders := must(companion.NewHistory[string](s, "orders"))
+	orders := must(companion.NewEvents[string](s, "orders"))
 	for range 2 {
 		receipts := must(s.Write(ctx, orders.Event("a lamp").WithID("request-17")))
 		fmt.Println(receipts[0].ID, receipts[0].Seq)
@@ -83,7 +83,7 @@ func ExampleChange_WithID() {
 	// true
 }
 
-// What was true before it was known.
+// Valid times can lie in the past.
 func ExampleChange_ValidFrom() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -103,14 +103,14 @@ func ExampleChange_ValidFrom() {
 	// 2026-03-20 Basel
 }
 
-// What an app derives by itself can say from what; see Derive for rules that do so.
+// An app that derives values on its own can record their sources; see Derive for rules that do so.
 func ExampleChange_DerivedFrom() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
 	prices := must(companion.NewRecords[int](s, "prices"))
 	must(s.Write(ctx, prices.Change("lamp", 45).DerivedFrom(map[string]string{"report": "2026-03.pdf"})))
-	fmt.Println(string(must(prices.Get(ctx, "lamp")).Derived))
+	fmt.Println(string(must(prices.Get(ctx, "lamp")).Derivation))
 	// Output: {"report":"2026-03.pdf"}
 }
 
@@ -126,6 +126,6 @@ func ExampleRecords_Deletion() {
 	fmt.Println(err)
 	fmt.Println(must(articles.Get(ctx, "lamp")).Value)
 	// Output:
-	// companion: not found: key "lamp" in store "drafts"
+	// companion: get key "lamp" in store "drafts": store: not found
 	// {Lamp 40}
 }

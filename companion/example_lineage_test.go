@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// A lineage can be handed to an auditor, who has it checked against the log later.
-func ExampleStore_Verify() {
+// An auditor gets a lineage as JSON and later has it checked against the log.
+func ExampleStore_VerifyLineage() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
@@ -26,19 +26,19 @@ func ExampleStore_Verify() {
 	if err := json.Unmarshal(text, &received); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(received.Facts), "facts", s.Verify(received))
+	fmt.Println(len(received.Facts), "facts", s.VerifyLineage(received))
 	received.Facts[0].Producer = json.RawMessage(`"bob"`)
-	fmt.Println(errors.Is(s.Verify(received), backend.ErrCorrupt))
+	fmt.Println(errors.Is(s.VerifyLineage(received), backend.ErrCorrupt))
 
 	_, err := s.Lineage("unheard of")
 	fmt.Println(err)
 	// Output:
 	// 2 facts <nil>
 	// true
-	// companion: not found: fact "unheard of"
+	// store: lineage: store: not found: fact "unheard of"
 }
 
-// Who wrote what when, without the values.
+// A FactRef tells who wrote which fact when, without its value.
 func ExampleFactRef() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -59,7 +59,7 @@ func ExampleFactRef() {
 	// true
 }
 
-// A lineage says what is not there any more to be told.
+// A lineage names the facts that were pruned.
 func ExampleLineage() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -76,7 +76,7 @@ func ExampleLineage() {
 	// Output: 1 true
 }
 
-// A Store that has loaded some stores only does not take the others' facts for missing.
+// A Store that has loaded only some stores reports facts of others as dropped, not as missing.
 func ExampleStore_Lineage_dropped() {
 	ctx := context.Background()
 	facts := memory.New(memory.Options{})

@@ -24,7 +24,7 @@ func ExampleNewRecords() {
 	// companion: store "": backend: invalid store: empty
 }
 
-// A receipt says what the log made of the write.
+// A receipt has the place of the fact in the log, its hash and its cause.
 func ExampleRecords_Put() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -55,10 +55,10 @@ func ExampleRecords_Get() {
 	fmt.Println(err)
 	// Output:
 	// true
-	// companion: not found: key "a1" in store "articles"
+	// companion: get key "a1" in store "articles": store: not found
 }
 
-// A price that was learned late: what is true, and what was thought to be.
+// A price is learned late: reads tell what is true now and what was thought to be true before.
 func ExampleRecords_GetAt() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -106,7 +106,7 @@ func ExampleRecords_Update() {
 	// Output: 2 companion: update key "lamps" in store "stock": sold out
 }
 
-// What is deleted is gone now, and not from the past.
+// A deleted record has no value now, and keeps its past.
 func ExampleRecords_Delete() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -149,32 +149,6 @@ func ExampleRecords_List() {
 	// table 2
 }
 
-func ExampleQuery() {
-	ctx := context.Background()
-	s := exampleStore()
-	defer s.Close()
-	articles := must(companion.NewRecords[Article](s, "articles"))
-	for _, key := range []string{"lamp-2", "chair-1", "lamp-1", "lamp-3"} {
-		must(articles.Put(ctx, key, Article{Title: key}))
-	}
-	page := companion.Query{Prefix: "lamp-", ByKey: true, Limit: 2}
-	for n := page.Limit; n == page.Limit; {
-		n = 0
-		for article, err := range articles.List(ctx, page) {
-			if err != nil {
-				log.Fatal(err)
-			}
-			fmt.Print(article.Key, " ")
-			page.After = article.Key
-			n++
-		}
-		fmt.Println("end of page")
-	}
-	// Output:
-	// lamp-1 lamp-2 end of page
-	// lamp-3 end of page
-}
-
 func ExampleRecords_History() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -189,16 +163,20 @@ func ExampleRecords_History() {
 	if _, err := articles.Delete(ctx, "a1"); err != nil {
 		log.Fatal(err)
 	}
-	for version, err := range articles.History(ctx, "a1") {
+	for version, err := range articles.History(ctx, "a1", companion.Moment{}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%d retracted:%t %+v by %s\n", version.Version, version.Retracted, version.Value, version.Producer)
+		fmt.Printf("%d retracted:%t by:%s %+v\n", version.Version, version.Retracted, version.Producer, version.Value)
+	}
+	for version, err := range articles.History(ctx, "a1", companion.AsOf(1)) {
+		fmt.Println("as of seq 1:", version.Value, err)
 	}
 	// Output:
-	// 1 retracted:false {Title:Lamp Price:40} by {"who":"ana"}
-	// 2 retracted:false {Title:Lamp Price:45} by {"who":"ana"}
-	// 3 retracted:true {Title: Price:0} by
+	// 1 retracted:false by:{"who":"ana"} {Title:Lamp Price:40}
+	// 2 retracted:false by:{"who":"ana"} {Title:Lamp Price:45}
+	// 3 retracted:true by: {Title: Price:0}
+	// as of seq 1: {Lamp 40} <nil>
 }
 
 func ExampleRecords_Upcast() {
@@ -224,7 +202,7 @@ func ExampleRecords_Upcast() {
 	// chair {Chair 80} written as version 2 <nil>
 }
 
-// A record says more than its value.
+// A record has more than a value.
 func ExampleRecord() {
 	ctx := companion.WithProducer(context.Background(), "ana")
 	s := exampleStore()
@@ -234,13 +212,13 @@ func ExampleRecord() {
 	must(articles.Put(ctx, "a1", Article{})) // a zero value is a value
 	a := must(articles.Get(ctx, "a1"))
 	fmt.Printf("%q is %+v, version %d, by %s\n", a.Key, a.Value, a.Version, a.Producer)
-	fmt.Println(a.Retracted, a.Derived == nil, a.ValidTime.IsZero(), a.Schema)
+	fmt.Println(a.Retracted, a.Derivation == nil, a.ValidTime.IsZero(), a.Schema)
 	// Output:
 	// "a1" is {Title: Price:0}, version 2, by "ana"
 	// false true true 1
 }
 
-// A receipt is what to keep of a write: others can wait for it and read as of it.
+// Other processes can wait for a receipt's seq, and read as of it.
 func ExampleReceipt() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -256,7 +234,7 @@ func ExampleReceipt() {
 	// Output: Lamp true true
 }
 
-// What was, and what was known of it.
+// Moments ask for what was so, and for what was known of it.
 func ExampleMoment() {
 	ctx := context.Background()
 	now := time.Date(2026, time.March, 5, 0, 0, 0, 0, time.UTC)
@@ -290,7 +268,7 @@ func ExampleMoment() {
 	// true
 }
 
-// A value of a newer version of the app is an error that says so, and is not misread.
+// A value that a newer version of the app wrote is an error, and is not misread.
 func ExampleRecords_Upcast_newer() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -307,32 +285,4 @@ func ExampleRecords_Upcast_newer() {
 	_, err := titles.Get(ctx, "a1")
 	fmt.Println(errors.Is(err, companion.ErrNewer))
 	// Output: true
-}
-
-// In the order of a field, page by page.
-func ExampleRecords_Next() {
-	ctx := context.Background()
-	s := exampleStore()
-	defer s.Close()
-	articles := must(companion.NewRecords[Article](s, "articles"))
-	for key, price := range map[string]int{"lamp": 40, "chair": 80, "vase": 15, "candle": 15} {
-		must(articles.Put(ctx, key, Article{Price: price}))
-	}
-	page := companion.Query{OrderBy: "price", Limit: 3}
-	for range 2 {
-		var last companion.Record[Article]
-		for a, err := range articles.List(ctx, page) {
-			fmt.Println(a.Key, a.Value.Price, err)
-			last = a
-		}
-		page = articles.Next(page, last)
-		fmt.Println("end of page")
-	}
-	// Output:
-	// candle 15 <nil>
-	// vase 15 <nil>
-	// lamp 40 <nil>
-	// end of page
-	// chair 80 <nil>
-	// end of page
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// Options name the backend; what is wrong with them is said by Open.
+// Options name the backend, and Open checks them.
 func ExampleOpen() {
 	ctx := context.Background()
 	s, err := companion.Open(ctx, companion.Options{Backend: "memory"})
@@ -25,7 +25,7 @@ func ExampleOpen() {
 	// Output: companion: open: backend: invalid path: backend "memory" does not use it; it uses no settings
 }
 
-// New takes a backend that is open already, here one that several Stores share.
+// New takes an open backend, here one that two Stores share.
 func ExampleNew() {
 	ctx := context.Background()
 	shared := memory.New(memory.Options{})
@@ -61,14 +61,14 @@ func ExampleStore_Sync() {
 	defer s.Close()
 	articles := must(companion.NewRecords[Article](s, "articles"))
 	must(articles.Put(ctx, "lamp", Article{Title: "Lamp"}))
-	if err := s.Sync(ctx); err != nil { // what any process was told is written is there now
+	if err := s.Sync(ctx); err != nil { // every write that any process has got a receipt for is visible now
 		log.Fatal(err)
 	}
 	fmt.Println(must(articles.Get(ctx, "lamp")).Value.Title)
 	// Output: Lamp
 }
 
-// Several reads see one state, whatever is written meanwhile.
+// Several reads see one state, although others write in between.
 func ExampleStore_Head() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -105,7 +105,7 @@ func ExampleAsOf() {
 	// Output: 3 true
 }
 
-// A snapshot makes the log smaller and quicker to open, and changes nothing that is read.
+// A snapshot makes the log smaller and faster to open, and does not change what is read.
 func ExampleStore_Snapshot() {
 	ctx := context.Background()
 	dir := must(os.MkdirTemp("", "example"))
@@ -113,7 +113,7 @@ func ExampleStore_Snapshot() {
 	opts := companion.Options{Backend: "file", Path: dir}
 	for range 2 {
 		s := must(companion.Open(ctx, opts))
-		visits := must(companion.NewHistory[string](s, "visits"))
+		visits := must(companion.NewEvents[string](s, "visits"))
 		must(visits.Append(ctx, "ana"))
 		if err := s.Snapshot(ctx); err != nil {
 			log.Fatal(err)
@@ -132,7 +132,7 @@ func ExampleStore_Snapshot() {
 	// 2 visits <nil>
 }
 
-// After Close writes are refused, and reads go on from memory.
+// After Close, writes fail and reads go on from memory.
 func ExampleStore_Close() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -148,8 +148,8 @@ func ExampleStore_Close() {
 	// 3
 }
 
-// A long log shows how far it is read.
-func ExampleProgress() {
+// Progress is reported while a long log is read.
+func ExampleOpenProgress() {
 	ctx := context.Background()
 	shared := memory.New(memory.Options{})
 	defer shared.Close()
@@ -159,7 +159,7 @@ func ExampleProgress() {
 		must(stock.Put(ctx, "lamps", n))
 	}
 	fmt.Println(first.Close())
-	again := must(companion.New(ctx, shared, companion.Options{Progress: func(p companion.Progress) {
+	again := must(companion.New(ctx, shared, companion.Options{Progress: func(p companion.OpenProgress) {
 		fmt.Println(p.Facts, "of", p.Total)
 	}}))
 	fmt.Println(again.Close())
@@ -169,7 +169,7 @@ func ExampleProgress() {
 	// <nil>
 }
 
-// A server that can't be reached is told apart from one that refuses.
+// An unreachable server is told apart from invalid options.
 func ExampleOpen_unavailable() {
 	_, err := companion.Open(context.Background(), companion.Options{Backend: "network", Address: "127.0.0.1:1"})
 	fmt.Println(errors.Is(err, companion.ErrUnavailable), errors.Is(err, companion.ErrInvalid))

@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// A Store opened with an empty list of Stores reads nothing until it is asked for.
+// A Store opened with an empty list of Stores reads a store when Load asks for it.
 func ExampleStore_Load() {
 	ctx := context.Background()
 	log := memory.New(memory.Options{})
@@ -48,10 +48,10 @@ func TestNotLoaded(t *testing.T) {
 	defer s.Close()
 	_, err = companion.NewRecords[string](s, "notes")
 	require.ErrorIs(t, err, companion.ErrNotLoaded)
-	_, err = companion.NewHistory[string](s, "events")
+	_, err = companion.NewEvents[string](s, "events")
 	require.ErrorIs(t, err, companion.ErrNotLoaded)
 	require.NoError(t, s.Load(t.Context(), "events"))
-	h, err := companion.NewHistory[string](s, "events")
+	h, err := companion.NewEvents[string](s, "events")
 	require.NoError(t, err)
 	_, err = h.Append(t.Context(), "hello")
 	require.NoError(t, err)

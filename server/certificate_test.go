@@ -14,6 +14,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 // certificateFiles are a certificate and its key on disk.
@@ -23,7 +24,7 @@ type certificateFiles struct {
 	written   time.Time
 }
 
-// put writes both files anew, with times that no other ones have had.
+// put rewrites both files, with modification times that were not used before.
 func (f *certificateFiles) put(cert, key []byte) {
 	if f.written.IsZero() {
 		f.written = time.Now()
@@ -36,21 +37,21 @@ func (f *certificateFiles) put(cert, key []byte) {
 }
 
 // TestCertificateReload serves with a certificate that changes on disk: new connections get the new one, open ones go
-// on, and a pair that is none, or missing, keeps the old one.
+// on, and files that are missing or do not match keep the old one in use.
 func TestCertificateReload(t *testing.T) {
 	a := newAuthority(t)
 	dir := t.TempDir()
 	files := &certificateFiles{t: t, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
-	_, err := server.LoadCertificate(files.cert, files.key, nil)
+	_, err := auth.LoadCertificate(files.cert, files.key, nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	cert1, key1 := a.issue(t, "one")
 	cert2, key2 := a.issue(t, "two")
 	files.put(cert1, key2)
-	_, err = server.LoadCertificate(files.cert, files.key, nil)
+	_, err = auth.LoadCertificate(files.cert, files.key, nil)
 	require.ErrorContains(t, err, files.cert)
 	files.put(cert1, key1)
 	core, logs := observer.New(zap.InfoLevel)
-	c, err := server.LoadCertificate(files.cert, files.key, zap.New(core))
+	c, err := auth.LoadCertificate(files.cert, files.key, zap.New(core))
 	require.NoError(t, err)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: &tls.Config{GetCertificate: c.Get}})
 	seen := func() (string, *peer) {
@@ -69,7 +70,7 @@ func TestCertificateReload(t *testing.T) {
 	files.put(cert2, key2)
 	name, _ = seen()
 	require.Equal(t, "two", name)
-	require.Equal(t, 1, logs.FilterMessageSnippet("read the certificate again").Len())
+	require.Equal(t, 1, logs.FilterMessageSnippet("reloaded the certificate").Len())
 	require.NoError(t, os.Remove(files.key))
 	name, _ = seen()
 	require.Equal(t, "two", name)
@@ -105,8 +106,8 @@ func TestTLS(t *testing.T) {
 	require.Error(t, err, "a server that the client does not trust")
 }
 
-// TestClientCertificates lets in who has one of the right authority; with tokens too, what it may do is what the
-// entry of its name says.
+// TestClientCertificates lets in clients with a certificate of the right authority; if there are tokens too, the entry
+// with the certificate's name is the grant.
 func TestClientCertificates(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	config := func(auth tls.ClientAuthType) *tls.Config {
@@ -152,6 +153,36 @@ func TestClientCertificates(t *testing.T) {
 	p.hello("admin")
 	p.requireOK("%s", writeJSON("notes", "d"))
 	refused(s.dialTLS(client(stranger.keyed(t, "admin"))))
+}
+
+// TestReloadInVersion1: a subscription of version 1 can't be told that its client reads other stores. It goes on with
+// these, and ends only when the client may not read what it named, or nothing any more.
+func TestReloadInVersion1(t *testing.T) {
+	a := newAuthority(t)
+	file := newTokenFile(t, tasks)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, Heartbeat: 10 * time.Millisecond, TLS: &tls.Config{
+		Certificates: []tls.Certificate{a.keyed(t, "server")}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.pool()}})
+	subscribe := func(stores string) *peer {
+		p := s.dialTLS(&tls.Config{RootCAs: a.pool(), ServerName: "127.0.0.1", Certificates: []tls.Certificate{a.keyed(t, "tasks")}})
+		require.Equal(t, `{"ok":true}`, p.ask(`{"op":"subscribe","stores":%s}`, stores))
+		return p
+	}
+	all, named := subscribe(`[]`), subscribe(`["tasks"]`)
+	s.write(fact("notes", "n1"), fact("tasks", "t1"))
+	for _, p := range []*peer{all, named} {
+		require.Contains(t, p.next(), `"id":"t1"`)
+	}
+	file.reload(entry("tasks", []string{"notes"}, nil, false))
+	s.write(fact("tasks", "t2"), fact("notes", "n2"))
+	require.Contains(t, all.next(), `"id":"n2"`)
+	named.requireEnd()
+	file.reload(admin)
+	s.write(fact("notes", "n3"))
+	all.requireEnd()
+	eventually(t, "each end is counted", func() bool {
+		errs := s.Metrics().Errors
+		return errs["access_changed"] == 1 && errs["unauthenticated"] == 1
+	})
 }
 
 // TestSlowHandshake ends connections that do not come to a handshake's end.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,59 +15,58 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A conn is a client's connection. One goroutine serves it: it reads the requests that are there, handles
-// them, and sends the answers with one write.
+// A conn is a client's connection. One goroutine serves it: it reads the requests that have come, handles them, and sends
+// their answers with one write.
 type conn struct {
 	server *Server
 	nc     net.Conn
-	at     net.Addr // what it came in on
+	at     net.Addr // of the listener that accepted it
 	in     *wire.Reader
 
-	*work // what is under way; nil: nothing is
+	*work // nil while the connection is idle
 
 	version    int // of the protocol
-	shown      credential
-	known      *tokenSet // what grant was looked up in
-	grant      grant
-	denied     error // why the client may do nothing; nil: it may do what grant says
-	ending     bool  // no more requests are read
+	client     auth.Session
+	ending     bool // no more requests are read
 	timing     timing
 	deadline   time.Time // in force for reading
-	frameStart time.Time // when the frame that is being read began; zero: none is
+	frameStart time.Time // when the frame that is being read began; zero: none has
 
-	cursor atomic.Uint64 // of the subscription, plus 1; 0: there is none
+	cursor atomic.Uint64 // seq through which the subscription was sent, plus 1; 0: there is no subscription
 
 	mu      sync.Mutex
-	drained bool // the server ends: nothing that is not there is waited for
+	drained bool // only requests that have already been read are handled
 }
 
-// A work is requests and what becomes of them. Connections have one while they have requests, so that those
-// that are idle take little room.
+// A work is requests that are being handled. Idle connections have none, so that they take little memory.
 type work struct {
 	requests []protocol.Request
-	facts    []backend.Fact
-	out      []byte // frames to be sent
+	facts    []backend.Fact  // of requests to write one fact
+	batches  []backend.Batch // to write
+	acks     []protocol.Ack
+	out      []byte // frames to send
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
 
-// begin takes up work.
+// begin gives the connection a work if it has none.
 func (c *conn) begin() {
 	if c.work == nil {
 		c.work = works.Get().(*work)
 	}
 }
 
-// rest lays down work that is done.
+// rest returns the connection's work to the pool.
 func (c *conn) rest() {
 	if c.work == nil {
 		return
 	}
 	clear(c.requests)
-	c.requests, c.facts, c.out = c.requests[:0], c.facts[:0], c.out[:0]
+	c.requests, c.out = c.requests[:0], c.out[:0]
 	if cap(c.out) > maxKept {
 		c.out = nil
 	}
@@ -85,17 +83,18 @@ func newConn(s *Server, nc net.Conn, at net.Addr) *conn {
 	return c
 }
 
-// serve serves the connection to its end.
+// serve serves the connection until it ends.
 func (c *conn) serve() {
 	defer c.nc.Close()
-	if err := c.handshake(); err != nil {
+	shown, err := c.handshake()
+	if err != nil {
 		c.log("a TLS handshake failed", err)
 		return
 	}
-	c.authenticate(credential{cert: c.shown.cert, isTLS: c.shown.isTLS})
+	c.client = c.server.policy.Session(shown)
 	for !c.ending {
 		err := c.read()
-		c.begin() // if there was no request, there is something to be said of that
+		c.begin() // without requests too: refuse may answer
 		c.handle(c.requests)
 		if err != nil {
 			c.refuse(err)
@@ -108,25 +107,24 @@ func (c *conn) serve() {
 	c.linger()
 }
 
-// handshake makes a TLS connection secure, and notes the client's certificate.
-func (c *conn) handshake() error {
+// handshake performs the handshake of a TLS connection, and returns the client's certificate if it has one.
+func (c *conn) handshake() (shown auth.Credential, err error) {
 	t, ok := c.nc.(*tls.Conn)
 	if !ok {
-		return nil
+		return shown, nil
 	}
 	if err := c.setDeadlines(time.Now().Add(c.server.opts.FrameTimeout)); err != nil {
-		return err
+		return shown, err
 	}
 	if err := t.HandshakeContext(c.server.ctx); err != nil {
-		return err
+		return shown, err
 	}
-	if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
-		c.shown.isTLS, c.shown.cert = true, chains[0][0].Subject.CommonName
-	}
-	return c.setDeadlines(time.Time{})
+	state := t.ConnectionState()
+	return auth.CredentialOf("", &state), c.setDeadlines(time.Time{})
 }
 
-// setDeadlines sets the deadlines of a handshake, and after it. It leaves none to read by if the server ends.
+// setDeadlines sets the deadlines for a handshake, and clears them after it. A connection that drains keeps the read
+// deadline that makes reading fail.
 func (c *conn) setDeadlines(t time.Time) error {
 	err := c.nc.SetDeadline(t)
 	if err == nil && c.isDrained() {
@@ -135,23 +133,7 @@ func (c *conn) setDeadlines(t time.Time) error {
 	return err
 }
 
-// authenticate looks up what the client may do with what it has shown.
-func (c *conn) authenticate(shown credential) {
-	c.shown = shown
-	if t := c.server.opts.Tokens; t != nil {
-		c.known = t.known.Load()
-	}
-	c.grant, c.denied = c.server.grantOf(shown)
-}
-
-// refresh looks again if the tokens were read again meanwhile.
-func (c *conn) refresh() {
-	if t := c.server.opts.Tokens; t != nil && t.known.Load() != c.known {
-		c.authenticate(c.shown)
-	}
-}
-
-// A deadlineReader reads from a connection, with the deadline that is in force.
+// A deadlineReader reads from a connection, with the deadline that is due.
 type deadlineReader struct{ *conn }
 
 func (r deadlineReader) Read(b []byte) (int, error) {
@@ -164,7 +146,7 @@ func (r deadlineReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// setDeadline sets how long to wait for what comes next: the rest of a frame, or a new one.
+// setDeadline sets how long to wait for the rest of a frame, or for a new one.
 func (c *conn) setDeadline() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -178,7 +160,7 @@ func (c *conn) setDeadline() error {
 			c.frameStart = time.Now()
 		}
 		deadline = c.frameStart.Add(opts.FrameTimeout)
-	case opts.IdleTimeout > 0 && c.cursor.Load() == 0: // a subscription need not ask for anything
+	case opts.IdleTimeout > 0 && c.cursor.Load() == 0: // the client of a subscription need not send anything
 		c.frameStart = time.Time{}
 		deadline = time.Now().Add(opts.IdleTimeout)
 	default:
@@ -193,13 +175,13 @@ func (c *conn) setDeadline() error {
 
 var longAgo = time.Unix(1, 0)
 
-// drain makes the connection end when the requests that it has read are answered.
+// drain makes the connection end once the requests that it has read are answered.
 func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drained = true
 	c.deadline = longAgo
-	_ = c.nc.SetReadDeadline(longAgo) // a connection that is closed ends too
+	_ = c.nc.SetReadDeadline(longAgo) // fails only if the connection is closed, which ends it too
 }
 
 func (c *conn) isDrained() bool {
@@ -208,7 +190,7 @@ func (c *conn) isDrained() bool {
 	return c.drained
 }
 
-// read waits for a request and takes those that came with it. With an error, there may be some before it.
+// read waits for a request and takes all that came with it. After an error, c.requests has those that came before it.
 func (c *conn) read() error {
 	size := 0
 	for {
@@ -227,12 +209,12 @@ func (c *conn) read() error {
 	}
 }
 
-// isLast reports whether what follows a request is for later.
+// isLast reports whether a request must be handled before the next one is read.
 func isLast(op string) bool {
 	return op == protocol.OpReplay || op == protocol.OpSubscribe || op == protocol.OpClose || op == protocol.OpHello
 }
 
-// refuse ends the connection because of what was read, or was not.
+// refuse ends the connection because reading failed with err.
 func (c *conn) refuse(err error) {
 	c.ending = true
 	var corrupt *backend.CorruptError
@@ -254,16 +236,16 @@ func (c *conn) refuse(err error) {
 	}
 }
 
-// tooSlow notes that a client did not send a frame in time, and returns what it is told.
+// tooSlow counts a client that did not send a frame in time, and returns the error to answer.
 func (c *conn) tooSlow(err error) error {
 	c.server.metrics.cutOff.Add(1)
-	c.log("a client sent a part of a frame and then too little", err)
+	c.log("a client sent only a part of a frame in time", err)
 	return &protocol.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: fmt.Sprintf("it took longer than %v", c.server.opts.FrameTimeout)}}
 }
 
 var errDraining = fmt.Errorf("%w: the server is being shut down: connect again", backend.ErrUnavailable)
 
-// reject tells a client that there is no room for it.
+// reject tells a client that the server has no room for it.
 func (c *conn) reject(reason error) {
 	defer c.nc.Close()
 	c.log("a connection was turned away", reason)
@@ -278,118 +260,12 @@ func (c *conn) reject(reason error) {
 	}
 }
 
-// log notes what a connection came to. What clients do is no warning to an operator.
+// log logs what happened to a connection. What clients do is not a warning to an operator.
 func (c *conn) log(what string, err error) {
-	c.server.log.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.grant.name), zap.Error(err))
+	c.server.logger.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.client.Grant.Name()), zap.Error(err))
 }
 
-// fail appends the answer that a request failed.
-func (c *conn) fail(err error, id []byte) {
-	c.server.Failed(err)
-	start := len(c.out)
-	c.out = wire.CloseFrame(protocol.AppendError(wire.OpenFrame(c.out), err, id), start)
-}
-
-// answer appends the frame of an answer, whose body append makes.
-func (c *conn) answer(append func(dst []byte) []byte) {
-	start := len(c.out)
-	c.out = wire.CloseFrame(append(wire.OpenFrame(c.out)), start)
-}
-
-// flush sends what is to be sent, and reports whether the connection goes on.
-func (c *conn) flush() bool {
-	ok := c.send(c.out)
-	c.out = c.out[:0]
-	return ok
-}
-
-// maxKept is how large a buffer is kept for other answers.
-const maxKept = 64 << 10
-
-// send sends frames. A client that does not take them in time is cut off.
-func (c *conn) send(frames []byte) bool {
-	if len(frames) == 0 {
-		return true
-	}
-	err := c.nc.SetWriteDeadline(time.Now().Add(c.server.opts.WriteTimeout))
-	if err == nil {
-		var n int
-		n, err = c.nc.Write(frames)
-		c.server.metrics.bytesOut.Add(uint64(n))
-	}
-	switch {
-	case err == nil:
-		return true
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.server.metrics.cutOff.Add(1)
-		c.server.log.Warn("a client was cut off, since it does not take what is sent to it",
-			zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.grant.name), zap.Duration("timeout", c.server.opts.WriteTimeout))
-	case !errors.Is(err, net.ErrClosed):
-		c.log("a connection was lost", err)
-	}
-	return false
-}
-
-// Bounds of how a connection is closed.
-const (
-	lingerTime  = time.Second
-	lingerBytes = 256 << 10
-)
-
-// linger closes the connection so that the client still gets what was sent: closed with something unread,
-// a TCP connection loses that.
-func (c *conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	c.mu.Lock()
-	err := c.nc.SetReadDeadline(time.Now().Add(lingerTime))
-	c.mu.Unlock()
-	if err == nil {
-		_, _ = io.CopyN(io.Discard, c.nc, lingerBytes) // whatever it is
-	}
-}
-
-// hello answers the request that begins version 2.
-func (c *conn) hello(r *protocol.Request) error {
-	version, err := r.Protocol()
-	if err != nil {
-		return err
-	}
-	if version < protocol.Version {
-		return &backend.InvalidError{Field: "protocol", Reason: fmt.Sprintf("%d: this server speaks %d, and 1 without hello", version, protocol.Version)}
-	}
-	token, err := r.Token()
-	if err != nil {
-		return err
-	}
-	shown := c.shown
-	if token != "" {
-		shown.token = sha256.Sum256([]byte(token))
-	}
-	if c.authenticate(shown); c.denied != nil && token != "" {
-		return c.denied
-	}
-	last := uint64(0) // for those who may know
-	if c.denied == nil {
-		if last, err = c.server.head(c.server.ctx); err != nil {
-			return err
-		}
-	}
-	c.version = protocol.Version
-	c.answer(func(dst []byte) []byte {
-		return protocol.AppendHelloReply(dst, protocol.HelloReply{Protocol: protocol.Version, Server: serverName, LastSeq: last,
-			MaxFrame: c.server.opts.MaxFrame, Features: c.server.features}, r.ID)
-	})
-	return nil
-}
-
-// serverName is how a server calls itself.
-const serverName = "igniter-go/0.1"
-
-// subscribed returns the seq through which the connection's subscription was sent the log, if there is
-// one.
+// subscribed returns the seq through which the connection's subscription was sent, if there is one.
 func (c *conn) subscribed() (through uint64, ok bool) {
 	n := c.cursor.Load()
 	return n - 1, n > 0

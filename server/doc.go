@@ -1,33 +1,29 @@
-// Package server shares a log between processes: it serves any [backend.Backend] over TCP, Unix sockets
-// and TLS. Package backend/network is its client; clients of the Ruby system can talk to it too.
+// Package server shares a log between processes: it serves any [backend.Backend] over TCP, Unix sockets and TLS. Package
+// backend/network is its client; clients of the Ruby system can talk to it too.
 //
 // # Protocol
 //
-// A connection carries frames of package wire. A client sends requests, JSON objects with an op, and gets
-// an answer to each, in their order. Requests that a client has sent without waiting for answers are
-// handled together, the facts in them as one write, and answered together.
+// A connection carries frames of package wire. A client sends requests, JSON objects with an op, and gets the answers in
+// the same order. Requests that a client sends without waiting are handled together: consecutive writes are one call of
+// the log, and the answers are sent with one write.
 //
-// Until a connection says hello it speaks version 1, byte for byte as the Ruby system does: ping,
-// write_fact, replay, write_snapshot, stats, server_status, subscribe, close. After hello it speaks
-// version 2, which has batches, conditions, streams of log frames after a seq, prune, and heartbeats.
-// Package wire has the requests and answers.
+// Until a connection says hello it speaks version 1, byte for byte as the Ruby system does: ping, write_fact, replay,
+// write_snapshot, stats, server_status, subscribe, close. After hello it speaks version 2, which has batches,
+// expectations, streams of any part of the log, prune, and heartbeats. Package internal/protocol has the requests and
+// answers.
 //
 // # Streams
 //
-// What a replay or a subscription sends are the log's own frames, without encoding them again, if the
-// backend is a [wire.Framer] and nothing must be left out; so a thousand subscribers share the bytes. A
-// subscriber is served from the log by its place in it, not from a queue: one that is slow costs the
-// writers and the other subscribers nothing, and loses nothing. One that does not read at all is cut
-// off.
+// If the log is a [wire.Framer], a replay or a subscription sends the log's own frames without encoding them again, so a
+// thousand subscribers share the bytes. A subscriber is served from the log, by its cursor, not from a queue: a slow one
+// costs the writers and the other subscribers nothing, and loses nothing. One that does not read at all is cut off.
 //
 // # HTTP
 //
-// Package server/web answers HTTP about a server: its health and what it counts, and facts for browsers and
-// scripts.
+// Package server/web answers HTTP about a server: its health and counters, and facts for browsers and scripts.
 //
 // # Security
 //
-// There is none on loopback and Unix sockets unless Options ask for it. A server that listens beyond
-// loopback wants tokens ([Options.Tokens]) or client certificates ([Options.TLS] that requires them),
-// or to be told that it is meant to be open ([Options.Insecure]).
+// Off by default on loopback and Unix sockets. A server that listens beyond loopback needs tokens ([Options.Tokens]) or
+// client certificates (an [Options.TLS] that requires them), or [Options.Insecure]. Package server/auth has both.
 package server

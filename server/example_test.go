@@ -38,7 +38,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println("written at", f.Seq)
-	for f, err := range c.Follow(ctx, 0) { // what the log has, and then what comes to it
+	for f, err := range backend.Facts(c.Follow(ctx, backend.Range{})) { // what the log has, and then what comes to it
 		if err != nil {
 			log.Fatal(err)
 		}

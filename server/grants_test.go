@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,37 +15,38 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 // A tokenFile is a file of tokens, each of which is the name of its entry.
 type tokenFile struct {
 	t    testing.TB
 	path string
-	*server.Tokens
+	*auth.Tokens
 }
 
-func entry(name string, read, write []string, admin bool) server.TokenEntry {
+func entry(name string, read, write []string, admin bool) auth.TokenEntry {
 	sum := sha256.Sum256([]byte(name))
-	return server.TokenEntry{Name: name, SHA256: hex.EncodeToString(sum[:]), Read: read, Write: write, Admin: admin}
+	return auth.TokenEntry{Name: name, SHA256: hex.EncodeToString(sum[:]), Read: read, Write: write, Admin: admin}
 }
 
-func newTokenFile(t testing.TB, entries ...server.TokenEntry) *tokenFile {
+func newTokenFile(t testing.TB, entries ...auth.TokenEntry) *tokenFile {
 	f := &tokenFile{t: t, path: filepath.Join(t.TempDir(), "tokens.json")}
 	f.put(entries...)
 	var err error
-	f.Tokens, err = server.LoadTokens(f.path)
+	f.Tokens, err = auth.LoadTokens(f.path)
 	require.NoError(t, err)
 	return f
 }
 
-func (f *tokenFile) put(entries ...server.TokenEntry) {
+func (f *tokenFile) put(entries ...auth.TokenEntry) {
 	text, err := json.Marshal(entries)
 	require.NoError(f.t, err)
 	require.NoError(f.t, os.WriteFile(f.path, text, 0o600))
 }
 
-// reload writes the file anew and has it read.
-func (f *tokenFile) reload(entries ...server.TokenEntry) {
+// reload rewrites the file and reloads it.
+func (f *tokenFile) reload(entries ...auth.TokenEntry) {
 	f.put(entries...)
 	require.NoError(f.t, f.Reload())
 }
@@ -59,7 +59,7 @@ var (
 )
 
 // with connects and says hello with a token.
-func (s *served) with(e server.TokenEntry) *peer {
+func (s *served) with(e auth.TokenEntry) *peer {
 	s.t.Helper()
 	p := s.dial()
 	p.hello(e.Name)
@@ -118,7 +118,7 @@ func TestGrants(t *testing.T) {
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
 	s.write(fact("secret", "s1"), fact("tasks", "t1"), fact("notes", "n1"))
 
-	for _, e := range []server.TokenEntry{reader, tasks, none} {
+	for _, e := range []auth.TokenEntry{reader, tasks, none} {
 		p := s.with(e)
 		p.requireForbidden("%s", writeJSON("secret", "x"))
 		p.requireForbidden(`{"op":"write_batch","facts":[%s]}`, factJSON("secret", "x"))
@@ -148,8 +148,8 @@ func TestGrants(t *testing.T) {
 	require.True(t, answerOf(t, p.next()).OK)
 
 	facts := s.facts()
-	for e, want := range map[*server.TokenEntry][]backend.Fact{&admin: facts, &reader: facts, &tasks: of(facts, 0, "tasks"), &none: nil} {
-		got, end := s.with(*e).replay(0)
+	for e, want := range map[*auth.TokenEntry][]backend.Fact{&admin: facts, &reader: facts, &tasks: of(facts, 0, "tasks"), &none: nil} {
+		got, end := s.with(*e).replay(after(0))
 		require.True(t, end.End)
 		require.Equal(t, facts[len(facts)-1].Seq, end.LastSeq)
 		require.Equal(t, want, got, e.Name)
@@ -161,7 +161,7 @@ func TestGrants(t *testing.T) {
 			n += len(some)
 		}
 	}
-	require.Equal(t, of(facts, 0, "notes"), first(s.with(reader).replay(0, "notes")))
+	require.Equal(t, of(facts, 0, "notes"), first(s.with(reader).replay(after(0, "notes"))))
 	a := s.with(admin)
 	a.requireOK(`{"op":"server_status"}`)
 	a.requireOK(`{"op":"write_snapshot"}`)
@@ -169,6 +169,29 @@ func TestGrants(t *testing.T) {
 }
 
 func first[A, B any](a A, _ B) A { return a }
+
+// TestFeaturesOfGrants: hello says what the log can do, and which stores the client may read.
+func TestFeaturesOfGrants(t *testing.T) {
+	file := newTokenFile(t, admin, tasks, none, entry("three", []string{"c", "a", "c", "b"}, nil, false))
+	log := memory.New(memory.Options{})
+	s := serve(t, "tcp", log, server.Options{Tokens: file.Tokens})
+	want := log.Features()
+	for token, stores := range map[string][]string{"admin": nil, "tasks": {"tasks"}, "none": {}, "three": {"a", "b", "c"}} {
+		want.Stores = stores
+		require.Equal(t, want, backend.Features(s.dial().hello(token).Features), token)
+	}
+	require.Equal(t, backend.Features{Stores: []string{}}, backend.Features(s.dial().hello("").Features), "an unknown client learns nothing")
+
+	// The log itself may give less.
+	some := backend.Intercept(log, backend.Hooks{Features: func(f backend.Features) backend.Features {
+		f.Stores = []string{"a", "tasks"}
+		return f
+	}})
+	s = serve(t, "tcp", some, server.Options{Tokens: file.Tokens})
+	for token, stores := range map[string][]string{"admin": {"a", "tasks"}, "tasks": {"tasks"}, "none": {}, "three": {"a"}} {
+		require.Equal(t, stores, s.dial().hello(token).Features.Stores, token)
+	}
+}
 
 // TestReusedIDTellsNothing uses an ID that a fact of another store has, which the client may not read.
 func TestReusedIDTellsNothing(t *testing.T) {
@@ -194,20 +217,20 @@ func TestReload(t *testing.T) {
 	file := newTokenFile(t, admin, reader, tasks)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, Heartbeat: 10 * time.Millisecond})
 	s.write(fact("tasks", "t1"))
-	subscribe := func(e server.TokenEntry, stores string) *peer {
+	subscribe := func(e auth.TokenEntry, stores string) *peer {
 		p := s.with(e)
 		p.requireOK(`{"op":"subscribe","after":1%s}`, stores)
 		return p
 	}
-	// until reads a subscription to its next signal that is no heartbeat, and what came before.
+	// until reads a subscription to its next control that is no heartbeat, and what came before.
 	until := func(p *peer) (ids []string, a answer) {
 		for {
-			facts, signal := p.nextFacts()
+			facts, control := p.nextFacts()
 			for _, f := range facts {
 				ids = append(ids, f.ID)
 			}
-			if signal != nil && signal.Event == "" {
-				return ids, *signal
+			if control != nil && control.Event == "" {
+				return ids, *control
 			}
 		}
 	}
@@ -231,56 +254,66 @@ func TestReload(t *testing.T) {
 	require.Equal(t, "unauthenticated", a.Code)
 	require.NotContains(t, ids, "t4", "nothing from after the reload")
 	idle.requireEnd()
-	_, a = until(named)
-	require.Equal(t, "forbidden", a.Code)
-	named.requireEnd()
+	for p, again := range map[*peer]string{narrowed: "", named: `,"stores":["tasks"]`} {
+		ids, a = until(p)
+		require.Equal(t, "access_changed", a.Code)
+		require.NotContains(t, ids, "t4")
+		require.NotContains(t, ids, "n1", "the client learns that its cursor is not for these")
+		p.requireEnd()
+		if again != "" {
+			s.with(tasks).requireForbidden(`{"op":"subscribe","after":1%s}`, again)
+		}
+	}
 	s.dial().requireCode("unauthenticated", `{"op":"hello","protocol":2,"token":"reader"}`)
 
-	for ids = nil; len(ids) == 0 || ids[len(ids)-1] != "n2"; {
-		facts, _ := narrowed.nextFacts()
+	notes := subscribe(tasks, "")
+	for ids = nil; len(ids) < 2; {
+		facts, _ := notes.nextFacts()
 		for _, f := range facts {
 			ids = append(ids, f.ID)
 		}
 	}
-	require.Contains(t, ids, "n1")
-	require.NotContains(t, ids, "t4")
+	require.Equal(t, []string{"n1", "n2"}, ids)
+	file.reload(admin, entry("tasks", []string{"notes", "notes"}, nil, false)) // reads the same stores
+	s.write(fact("tasks", "t5"), fact("notes", "n3"))
+	for ids = nil; len(ids) < 1; {
+		facts, control := notes.nextFacts()
+		require.True(t, control == nil || control.Event != "")
+		for _, f := range facts {
+			ids = append(ids, f.ID)
+		}
+	}
+	require.Equal(t, []string{"n3"}, ids)
+	file.reload(admin, entry("tasks", []string{"notes", "tasks"}, nil, false))
+	_, a = until(notes)
+	require.Equal(t, "access_changed", a.Code, "also if more may be read")
 	file.reload(admin)
-	ids, a = until(narrowed)
-	require.Equal(t, "unauthenticated", a.Code)
-	require.Empty(t, ids)
 	calls.requireCode("unauthenticated", "%s", writeJSON("notes", "x"))
 	calls.requireAlive()
 
 	file.reload(admin, tasks) // and is known again
-	calls.requireOK("%s", writeJSON("tasks", "t5"))
-	for ids = nil; len(ids) < 6; {
+	calls.requireOK("%s", writeJSON("tasks", "t6"))
+	for ids = nil; len(ids) < 8; {
 		facts, _ := kept.nextFacts()
 		for _, f := range facts {
 			ids = append(ids, f.ID)
 		}
 	}
-	require.Equal(t, []string{"t2", "t3", "t4", "n1", "n2", "t5"}, ids)
+	require.Equal(t, []string{"t2", "t3", "t4", "n1", "n2", "t5", "n3", "t6"}, ids)
 }
 
 // TestReloadEndsReplays revokes a token while a replay goes on.
 func TestReloadEndsReplays(t *testing.T) {
 	file := newTokenFile(t, admin)
-	s := serve(t, "tcp", longLog{endlessLog{memory.New(memory.Options{})}}, server.Options{Tokens: file.Tokens})
+	s := serve(t, "tcp", endlessLog{memory.New(memory.Options{})}, server.Options{Tokens: file.Tokens})
 	p := s.with(admin)
 	require.True(t, p.call(`{"op":"replay"}`).Stream)
 	file.reload(none)
 	for {
-		if _, signal := p.nextFacts(); signal != nil {
-			require.Equal(t, "unauthenticated", signal.Code)
+		if _, control := p.nextFacts(); control != nil {
+			require.Equal(t, "unauthenticated", control.Code)
 			break
 		}
 	}
 	p.requireEnd()
-}
-
-// A longLog says that it is as long as it is.
-type longLog struct{ endlessLog }
-
-func (longLog) Stats(context.Context) (backend.Stats, error) {
-	return backend.Stats{LastSeq: 1 << 62}, nil
 }

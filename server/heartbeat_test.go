@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,12 +14,13 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/wire"
 )
 
-// TestHeartbeats has a subscription hear every five seconds that it is alive, be the log idle or busy with
-// what it does not want, and not once more.
+// TestHeartbeats: a subscription hears every five seconds that it is alive if nothing else is sent, and at once of the
+// progress over facts that it does not want.
 func TestHeartbeats(t *testing.T) {
-	for name, wrap := range map[string]func(*memory.Log) backend.Backend{"frames": nil, "facts": plain} {
+	for name, wrap := range map[string]func(*memory.Log) backend.Backend{"frames": nil, "pages": plain} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, l := servePipe(t, server.Options{}, wrap)
@@ -25,42 +28,32 @@ func TestHeartbeats(t *testing.T) {
 				p := l.dial(t)
 				p.hello("")
 				start := time.Now()
-				require.Equal(t, `{"ok":true,"last_seq":2}`, p.ask(`{"op":"subscribe","stores":["tasks"]}`))
+				require.Equal(t, `{"ok":true,"stream":true,"last_seq":2}`, p.ask(`{"op":"subscribe","stores":["tasks"]}`))
 				facts, _ := p.nextFacts()
 				require.Len(t, facts, 1)
+				require.Equal(t, `{"event":"heartbeat","last_seq":2}`, p.next())
+				require.Zero(t, time.Since(start))
 				for i := 1; i <= 3; i++ {
 					require.Equal(t, `{"event":"heartbeat","last_seq":2}`, p.next())
 					require.Equal(t, time.Duration(i)*5*time.Second, time.Since(start))
 				}
 
-				// Only facts of others come, more often than heartbeats: these take the cursor along.
-				stop := make(chan struct{})
-				go func() {
-					for i := 0; ; i++ {
-						select {
-						case <-stop:
-							return
-						case <-time.After(time.Second):
-							_, _ = s.log.WriteFact(t.Context(), fact("notes", fmt.Sprint("n", i)))
-						}
-					}
-				}()
-				last := uint64(2)
-				for i := 4; i <= 6; i++ {
-					a := answerOf(t, p.next())
-					require.Equal(t, "heartbeat", a.Event)
-					require.Greater(t, a.LastSeq, last)
-					last = a.LastSeq
-					require.Equal(t, time.Duration(i)*5*time.Second, time.Since(start))
+				// Facts of others come: they take the cursor along, and are signs of life.
+				for i := range uint64(10) {
+					time.Sleep(time.Second)
+					s.write(fact("notes", fmt.Sprint("n", i)))
+					require.Equal(t, fmt.Sprintf(`{"event":"heartbeat","last_seq":%d}`, 3+i), p.next())
 				}
-				close(stop)
+				start = time.Now()
+				require.Equal(t, `{"event":"heartbeat","last_seq":12}`, p.next())
+				require.Equal(t, 5*time.Second, time.Since(start))
 
 				// A wanted one is a sign of life: the next heartbeat is due five seconds after it.
 				synctest.Wait()
 				time.Sleep(2 * time.Second)
 				s.write(fact("tasks", "c"))
-				facts, signal := p.nextFacts()
-				require.Nil(t, signal)
+				facts, control := p.nextFacts()
+				require.Nil(t, control)
 				require.Equal(t, "c", facts[0].ID)
 				start = time.Now()
 				require.Equal(t, "heartbeat", answerOf(t, p.next()).Event)
@@ -70,16 +63,52 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
+// A busyLog is far behind its end, and yields an empty page every 10 ms.
+type busyLog struct{ *memory.Log }
+
+func (busyLog) Stats(context.Context) (backend.Stats, error) {
+	return backend.Stats{LastSeq: 1 << 60}, nil
+}
+
+func (busyLog) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return func(yield func(wire.Frames, error) bool) {
+		for seq := r.After.Seq; ctx.Err() == nil; seq++ {
+			if !yield(wire.Frames{Through: backend.Cursor{Seq: seq}}, nil) {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		yield(wire.Frames{}, ctx.Err())
+	}
+}
+
+// TestProgressFarFromTheEnd: a subscription that reads on and on without a fact to send says how far it is, soon but not
+// for each page.
+func TestProgressFarFromTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, l := servePipe(t, server.Options{}, func(l *memory.Log) backend.Backend { return busyLog{l} })
+		p := l.dial(t)
+		p.hello("")
+		p.requireOK(`{"op":"subscribe","stores":["tasks"]}`)
+		start := time.Now()
+		for i := range uint64(10) {
+			require.Equal(t, fmt.Sprintf(`{"event":"heartbeat","last_seq":%d}`, 5*(i+1)), p.next())
+		}
+		require.Equal(t, 500*time.Millisecond, time.Since(start))
+		require.NoError(t, p.Close())
+	})
+}
+
 // TestIdleSubscriptionsOfVersion1 has such a subscription wait, which gets no heartbeats, without looking at
 // the log all the time.
 func TestIdleSubscriptionsOfVersion1(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var steps atomic.Int64
-		s, l := servePipe(t, server.Options{}, func(l *memory.Log) backend.Backend { return countedLog{l, &steps, 10_000} })
+		var pages atomic.Int64
+		s, l := servePipe(t, server.Options{}, func(l *memory.Log) backend.Backend { return countedLog{l, &pages} })
 		p := l.dial(t)
 		require.Equal(t, `{"ok":true}`, p.ask(`{"op":"subscribe","stores":[]}`))
 		time.Sleep(time.Hour)
-		require.LessOrEqual(t, steps.Load(), int64(time.Hour/(5*time.Second))+2)
+		require.Equal(t, int64(1), pages.Load())
 		s.write(fact("tasks", "a"))
 		require.Contains(t, p.next(), `{"event":"fact_written","fact":{"id":"a"`)
 	})

@@ -45,18 +45,11 @@ func (l *gatedLog) pass(ctx context.Context) error {
 	}
 }
 
-func (l *gatedLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+func (l *gatedLog) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	if err := l.pass(ctx); err != nil {
-		return backend.Fact{}, err
+		return backend.Refused(len(batches), err)
 	}
-	return l.Log.WriteFact(ctx, f)
-}
-
-func (l *gatedLog) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
-	if err := l.pass(ctx); err != nil {
-		return nil, err
-	}
-	return l.Log.WriteBatch(ctx, b)
+	return l.Log.Write(ctx, batches...)
 }
 
 // shutdown begins Shutdown and returns its result.
@@ -117,6 +110,30 @@ func TestShutdown(t *testing.T) {
 	require.NoError(t, s.Serve(l), "a server that has ended serves nothing")
 	_, err = l.Accept()
 	require.ErrorIs(t, err, net.ErrClosed)
+}
+
+// TestServing: contexts for other work for clients end when the server drains.
+func TestServing(t *testing.T) {
+	s := server.New(memory.New(memory.Options{}), server.Options{})
+	parent, stop := context.WithCancel(t.Context())
+	drained, cancel1 := s.Serving(t.Context())
+	stopped, cancel2 := s.Serving(parent)
+	ended, cancel3 := s.Serving(t.Context())
+	defer cancel1(nil)
+	defer cancel2(nil)
+	stop()
+	require.ErrorIs(t, context.Cause(stopped), context.Canceled)
+	why := errors.New("why")
+	cancel3(why)
+	require.Equal(t, why, context.Cause(ended))
+	require.NoError(t, drained.Err())
+	require.NoError(t, s.Shutdown(t.Context()))
+	<-drained.Done()
+	require.ErrorIs(t, context.Cause(drained), backend.ErrUnavailable)
+	late, cancel4 := s.Serving(t.Context())
+	defer cancel4(nil)
+	<-late.Done()
+	require.ErrorIs(t, context.Cause(late), backend.ErrUnavailable)
 }
 
 // TestShutdownWithoutTime cuts off what does not end before ctx does.
@@ -227,17 +244,24 @@ func openDescriptors(t testing.TB) int {
 // An endlessLog has frames without an end, as a long log or a busy one seems to have.
 type endlessLog struct{ *memory.Log }
 
-func (l endlessLog) Frames(ctx context.Context, after uint64) iter.Seq2[wire.Run, error] {
-	return func(yield func(wire.Run, error) bool) {
-		for seq := after + 1; ctx.Err() == nil; seq++ {
-			f := fact("tasks", "x")
-			f.Seq = seq
-			frame := wire.AppendFrame(nil, wire.AppendFact(nil, &f))
-			if !yield(wire.Run{Frames: frame, Last: seq, Facts: 1}, nil) {
+func (l endlessLog) ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return l.FollowFrames(ctx, r)
+}
+
+func (l endlessLog) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return func(yield func(wire.Frames, error) bool) {
+		for seq := r.After.Seq + 1; ctx.Err() == nil; seq++ {
+			page := wire.Frames{Through: backend.Cursor{Seq: seq}}
+			if r.Has("tasks") {
+				f := fact("tasks", "x")
+				f.Seq = seq
+				page.Bytes, page.Facts = wire.AppendFrame(nil, wire.AppendFact(nil, &f)), 1
+			}
+			if !yield(page, nil) {
 				return
 			}
 		}
-		yield(wire.Run{}, ctx.Err())
+		yield(wire.Frames{}, ctx.Err())
 	}
 }
 
@@ -328,7 +352,7 @@ func TestShutdownDuringHandshake(t *testing.T) {
 	}
 }
 
-// TestDrainTakesNoTime: nobody is waited for who has nothing asked.
+// TestDrainTakesNoTime: draining does not wait for clients that have sent no request.
 func TestDrainTakesNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := servePipe(t, server.Options{}, nil)

@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// Listen listens on an address of a network, "tcp" (host:port) or "unix" (a socket's path). A socket's
-// file that a server left behind which is gone is replaced; one that a server listens on is an error, and
-// so is any other file.
+// Listen listens on an address of a network, "tcp" (host:port) or "unix" (a socket's path). It replaces a socket file
+// that a dead server left behind. A socket on which a server listens is an error, and so is any other file.
 func Listen(network, address string) (net.Listener, error) {
 	l, err := net.Listen(network, address)
 	if err == nil || network != "unix" || !errors.Is(err, syscall.EADDRINUSE) {
@@ -19,7 +18,7 @@ func Listen(network, address string) (net.Listener, error) {
 	}
 	info, statErr := os.Lstat(address)
 	if statErr == nil && info.Mode()&os.ModeSocket == 0 {
-		return nil, wrapListen(network, address, errors.New("there is a file of that name, which is no socket"))
+		return nil, wrapListen(network, address, errors.New("there is a file of that name that is not a socket"))
 	}
 	nc, dialErr := net.DialTimeout("unix", address, time.Second)
 	if dialErr == nil {

@@ -116,7 +116,7 @@ func TestTruncatedFrames(t *testing.T) {
 	other.requireUndisturbed()
 }
 
-// A nonsense is a body that is well framed and not a request that can be done. Its code is that of
+// A nonsense is a well-framed body that is not a valid request. Its code is that of
 // version 2 and, unless v1 says otherwise, of version 1.
 type nonsense struct {
 	body     string
@@ -167,6 +167,27 @@ func nonsenses() map[string]nonsense {
 		"duplicate in a value":      {write(with("producer", `{"a":1,"a":2}`)), inv, ""},
 		"invalid UTF-8":             {"{\"op\":\"ping\",\"x\":\"\xff\"}", inv, ""},
 		"invalid UTF-8 in a fact":   {write(strings.Replace(ok, "nonsense", "non\xc3(sense", 1)), inv, ""},
+		"bad word in a value":       {write(with("producer", `{"a":tru}`)), inv, ""},
+		"bad word as a value":       {write(`{"id":"x","store":"tasks","key":"k","value":nul}`), inv, ""},
+		"two values as a value":     {write(`{"id":"x","store":"tasks","key":"k","value":1 2}`), inv, ""},
+		"brackets that do not fit":  {write(`{"id":"x","store":"tasks","key":"k","value":[}}`), inv, ""},
+		"open brackets in a value":  {write(`{"id":"x","store":"tasks","key":"k","value":[[[[}`), inv, ""},
+		"open string in a value":    {write(`{"id":"x","store":"tasks","key":"k","value":"\"}`), inv, ""},
+		"a line end in a value":     {write("{\"id\":\"x\",\"store\":\"tasks\",\"key\":\"k\",\"value\":\"\n\"}"), inv, ""},
+		"a value twice":             {write(`{"id":"x","store":"tasks","key":"k","value":1,"value":2}`), inv, ""},
+		"a value twice, odd first":  {write(`{"id":"x","store":"tasks","key":"k","value":[},"value":2}`), inv, ""},
+		"unknown field of a fact":   {write(with("x", `[}`)), inv, ""},
+		"surrogate in a derivation": {write(with("derivation", `"\ud800"`)), inv, ""},
+		"bad value, as Ruby":        {ruby(`{"id":"x","store":"tasks","key":"k","value":{"a":tru},"value_hash":null}`), inv, ""},
+		"bad value after its op":    {`{"fact":{"id":"x","store":"tasks","key":"k","value":{"a":tru}},"op":"write_fact","request_id":1}`, inv, ""},
+		"fact of another op":        {`{"op":"ping","fact":{"value":tru}}`, inv, ""},
+		"facts of another op":       {`{"op":"write_fact","fact":` + ok + `,"facts":[tru]}`, inv, ""},
+		"bad field beside a fact":   {`{"op":"write_fact","fact":` + ok + `,"x":[}}`, inv, ""},
+		"batch with a bad value":    {batch(ok + `,{"id":"x","store":"tasks","key":"k","value":[}}`), inv, unknown},
+		"batch with a long number":  {batch(ok + `,{"id":"x","store":"tasks","key":"k","value":1.}`), inv, unknown},
+		"batch that does not end":   {`{"op":"write_batch","facts":[` + ok + `}`, inv, ""},
+		"fact nested 99 deep":       {write(strings.Replace(ok, `{"of":"nonsense"}`, deep(99), 1)), inv, ""},
+		"fact nested 98 deep":       {write(strings.Replace(ok, `{"of":"nonsense"}`, deep(98), 1)), fact, ""},
 		"lone surrogate":            {`{"op":"ping","x":"\ud800"}`, inv, ""},
 		"control character":         {"{\"op\":\"ping\",\"x\":\"\n\"}", inv, ""},
 		"nested 200 deep":           {`{"op":"ping","x":` + deep(200) + `}`, inv, ""},
@@ -206,7 +227,8 @@ func nonsenses() map[string]nonsense {
 		"expect is a number":        {`{"op":"write_batch","facts":[` + ok + `],"expect":7}`, inv, unknown},
 		"expect of numbers":         {`{"op":"write_batch","facts":[` + ok + `],"expect":[7]}`, inv, unknown},
 		"expect without store":      {`{"op":"write_batch","facts":[` + ok + `],"expect":[{"key":"k","id":""}]}`, fact, unknown},
-		"replay after a string":     {`{"op":"replay","after":"1"}`, inv, "-"},
+		"replay after a string":     {`{"op":"replay","after":"now"}`, inv, "-"},
+		"replay after no cursor":    {`{"op":"replay","after":"1@2"}`, inv, "-"},
 		"replay after -1":           {`{"op":"replay","after":-1}`, inv, "-"},
 		"replay after 1.5":          {`{"op":"replay","after":1.5}`, inv, "-"},
 		"replay after too much":     {`{"op":"replay","after":18446744073709551616}`, inv, "-"},
@@ -261,8 +283,7 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// TestNonsenseAmongFacts sends facts that can't be written between such that can. What is wrong with some is
-// no concern of the others.
+// TestNonsenseAmongFacts sends facts that can't be written between facts that can: each has a verdict of its own.
 func TestNonsenseAmongFacts(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial2()

@@ -12,50 +12,54 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// buckets is how many a latency histogram has: they end at 1 µs, 2 µs, 4 µs and so on, up to some
-// 34 s, and the last one has what took longer.
+// buckets is how many buckets a latency histogram has. They end at 1 µs, 2 µs, 4 µs and so on, up to some 34 s, and the
+// last one has all that took longer.
 const buckets = 27
 
-// Metrics is what a server has counted since it was made. Maps have an op as their key; what clients
-// ask for that is none is counted as "unknown".
+// Metrics is what a server has counted since New. The keys of the maps are ops; requests with an unknown op are
+// counted as "unknown".
 type Metrics struct {
-	Requests map[string]uint64    // answered, or being streamed
-	Slow     map[string]uint64    // took longer than Options.SlowOp
-	Latency  map[string]Histogram // from when a request was read until its answer was ready; of streams, until the first answer
-	Errors   map[string]uint64    // by the error code of the answer; with those that Failed was told of
+	StartedAt time.Time `json:"started_at"`
 
-	FactsIn, FactsOut uint64 // facts that clients wrote, and facts that they were sent
-	BytesIn, BytesOut uint64
+	Requests map[string]uint64    `json:"requests"` // answered, or being streamed
+	Slow     map[string]uint64    `json:"slow"`     // took longer than Options.SlowOp
+	Latency  map[string]Histogram `json:"-"`        // from reading a request until its answer was ready; of streams, until they began
+	Errors   map[string]uint64    `json:"errors"`   // by the error code of the answer; includes those that Failed was told of
 
-	Connections      int    // open ones
-	Accepted, Closed uint64 // connections, ever
-	Rejected         uint64 // for want of room
-	CutOff           uint64 // since the client sent or took too slowly
-	Subscriptions    int    // open ones
-	Lag              uint64 // how many seqs the subscription that is furthest behind has still to be sent
-	LastError        string // the latest failure of the backend or of a connection; "": none yet
-	StartedAt        time.Time
-	Pushed           uint64 // facts sent to subscriptions alone
+	FactsIn  uint64 `json:"facts_in"`  // new facts that clients wrote
+	FactsOut uint64 `json:"facts_out"` // facts that clients were sent
+	Pushed   uint64 `json:"pushed"`    // those of them that subscriptions were sent
+	BytesIn  uint64 `json:"bytes_in"`
+	BytesOut uint64 `json:"bytes_out"`
+
+	Connections   int    `json:"connections"`          // open ones
+	Accepted      uint64 `json:"accepted"`             // connections, ever
+	Closed        uint64 `json:"closed"`               // connections, ever
+	Rejected      uint64 `json:"rejected"`             // connections, for lack of room
+	CutOff        uint64 `json:"cut_off"`              // connections, since the client sent or read too slowly
+	Subscriptions int    `json:"subscriptions"`        // open ones
+	Lag           uint64 `json:"lag"`                  // how many seqs the subscription that is furthest behind has still to be sent
+	LastError     string `json:"last_error,omitempty"` // the latest failure of the log or of a connection; "": none yet
 }
 
 // A Histogram counts how long something took.
 type Histogram struct {
-	Buckets [buckets]uint64 // the i-th counts what took at most 2^i µs and more than the one before; the last one, all that took longer
+	Buckets [buckets]uint64 // the i-th counts what took at most 2^i µs and more than the bucket before; the last one counts the rest
 	Count   uint64
 	Sum     time.Duration
 }
 
-// Bound returns the upper bound of the i-th bucket; of the last one there is none.
+// Bound returns the upper bound of the i-th bucket. The last bucket has none.
 func (Histogram) Bound(i int) time.Duration { return time.Microsecond << i }
 
-// opMetrics is what is counted of one op.
+// opMetrics is what is counted for one op.
 type opMetrics struct {
 	requests, slow, count atomic.Uint64
 	sum                   atomic.Int64
 	buckets               [buckets]atomic.Uint64
 }
 
-// took counts n requests that took as long.
+// took counts n requests that took d each.
 func (m *opMetrics) took(d time.Duration, n int, slow bool) {
 	i := bits.Len64(uint64(max(d-1, 0) / time.Microsecond))
 	m.buckets[min(i, buckets-1)].Add(uint64(n))
@@ -66,9 +70,9 @@ func (m *opMetrics) took(d time.Duration, n int, slow bool) {
 	}
 }
 
-// metrics is where a server counts.
+// metrics are a server's counters.
 type metrics struct {
-	ops map[string]*opMetrics // never changed
+	ops map[string]*opMetrics // immutable
 
 	factsIn, factsOut, bytesIn, bytesOut atomic.Uint64
 	accepted, closed, rejected, cutOff   atomic.Uint64
@@ -79,7 +83,7 @@ type metrics struct {
 	lastError string
 }
 
-// unknownOp is how requests are counted that ask for nothing known.
+// unknownOp is what requests with an unknown op are counted as.
 const unknownOp = "unknown"
 
 func newMetrics() *metrics {
@@ -98,7 +102,7 @@ func (m *metrics) of(op string) *opMetrics {
 	return m.ops[unknownOp]
 }
 
-// logFailures are what the server says of failures that are the log's, by their codes.
+// logFailures are what the server logs about failures of the log, by their codes.
 var logFailures = map[string]string{
 	"storage_full": "the log has no room", "storage_failed": "the log's storage failed", "corrupt": "the log is damaged",
 }
@@ -112,8 +116,8 @@ func (m *metrics) failed(code string, err error) {
 	}
 }
 
-// Failed counts a request that failed, and says so to the operator where that is the log's doing: once a minute of each
-// kind. The Server does so for its own clients; others that serve the same log, such as package web, call it.
+// Failed counts a request that failed, and logs an error if the log is to blame, at most once a minute of each kind. The
+// Server calls it for its own clients; other servers of the same log, such as package web, call it for theirs.
 func (s *Server) Failed(err error) {
 	code := protocol.ErrorCode(err)
 	s.metrics.failed(code, err)
@@ -122,14 +126,14 @@ func (s *Server) Failed(err error) {
 	}
 }
 
-// Metrics returns what the server has counted, as it is now.
+// Metrics returns what the server has counted so far.
 func (s *Server) Metrics() Metrics {
 	m := s.metrics
 	out := Metrics{
 		Requests: map[string]uint64{}, Slow: map[string]uint64{}, Latency: map[string]Histogram{},
 		FactsIn: m.factsIn.Load(), FactsOut: m.factsOut.Load(), BytesIn: m.bytesIn.Load(), BytesOut: m.bytesOut.Load(),
 		Accepted: m.accepted.Load(), Closed: m.closed.Load(), Rejected: m.rejected.Load(), CutOff: m.cutOff.Load(),
-		Pushed: m.pushed.Load(), StartedAt: s.started,
+		Pushed: m.pushed.Load(), StartedAt: s.started.UTC(),
 	}
 	for op, x := range m.ops {
 		if n := x.requests.Load(); n > 0 {

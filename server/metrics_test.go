@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"context"
-	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,8 +30,8 @@ func TestMetrics(t *testing.T) {
 	p.requireCode("id_reused", "%s", writeJSON("notes", "a"))
 	p.requireCode("unknown_op", `{"op":"nope"}`)
 	p.requireCode("invalid_request", `{`)
-	p.replay(1)
-	p.replay(0, "none")
+	p.replay(after(1))
+	p.replay(after(0, "none"))
 	p.requireOK(`{"op":"stats"}`)
 	p.requireOK(`{"op":"server_status"}`)
 	p.requireOK(`{"op":"write_snapshot"}`)
@@ -101,7 +100,7 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// TestDuplicates writes facts that the log holds already, in every way, and is told so.
+// TestDuplicates writes facts that the log holds already, in every way: the answers say so.
 func TestDuplicates(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	s.write(fact("tasks", "before"))
@@ -134,17 +133,13 @@ func TestDuplicates(t *testing.T) {
 // A slowLog takes a while for each write.
 type slowLog struct{ *memory.Log }
 
-func (l slowLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+func (l slowLog) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	time.Sleep(3 * time.Second)
-	return l.Log.WriteFact(ctx, f)
+	return l.Log.Write(ctx, batches...)
 }
 
-func (l slowLog) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
-	return l.Log.Replay(ctx, after)
-}
-
-// TestLatency: a request's is the time until its answer, a stream's the time until its first one, however
-// long it goes on; and what is slow is counted and logged.
+// TestLatency: the latency of a request is the time until its answer; the latency of a stream is the time until its first answer,
+// however long it goes on. Slow requests are counted and logged.
 func TestLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.WarnLevel)
@@ -223,6 +218,6 @@ func TestLastError(t *testing.T) {
 
 type failedLog struct{ *memory.Log }
 
-func (failedLog) WriteFact(context.Context, backend.Fact) (backend.Fact, error) {
-	return backend.Fact{}, backend.ErrFailed
+func (failedLog) Write(_ context.Context, batches ...backend.Batch) []backend.Written {
+	return backend.Refused(len(batches), backend.ErrFailed)
 }

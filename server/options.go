@@ -6,40 +6,36 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // Options says how a Server works. The zero Options is good for a server on loopback or a Unix socket.
 type Options struct {
-	// TLS makes every connection a TLS connection; nil: none is. It needs a certificate, see
-	// [Certificate]. Where ClientAuth is tls.RequireAndVerifyClientCert, the certificates of clients are what
-	// lets them in.
+	// TLS makes every connection a TLS connection, if it is not nil. It needs a certificate, see [auth.Certificate]. If
+	// its ClientAuth is tls.RequireAndVerifyClientCert, clients are let in by their certificates.
 	TLS *tls.Config
 
-	// Tokens are what lets clients in, and says what each may do; nil: no token is asked for.
-	Tokens *Tokens
+	// Tokens lets clients in and says what each may do; nil: clients need no token.
+	Tokens *auth.Tokens
 
-	// Insecure lets the server listen beyond loopback with neither Tokens nor client certificates.
+	// Insecure allows the server to listen beyond loopback with neither Tokens nor client certificates.
 	Insecure bool
 
-	MaxConnections int // 0: 10,000; further ones are answered with unavailable
+	MaxConnections int // further ones are answered with unavailable; 0: 10,000
 	MaxFrame       int // bytes of a request's frame; 0: wire.DefaultMaxFrame, and never more than wire.MaxMaxFrame
-	MaxRequests    int // of one connection, read and not answered yet; 0: 1024
-	MaxBuffered    int // bytes of one connection's requests that are read and not answered yet, or one larger request; 0: 1 MiB
+	MaxRequests    int // of one connection, read and not yet answered; 0: 1024
+	MaxBuffered    int // bytes of one connection's requests that are read and not yet answered, unless one request has more; 0: 1 MiB
 
-	// FrameTimeout is how long a frame may take from its first byte to its last, and a TLS handshake;
-	// 0: 30 s. IdleTimeout is how long a connection may wait without a request; 0: for ever, since clients
-	// keep their connections. WriteTimeout is how long a client may not take what is sent to it; 0: 30 s.
-	FrameTimeout, IdleTimeout, WriteTimeout time.Duration
+	FrameTimeout time.Duration // how long a frame may take from its first byte to its last, and a TLS handshake; 0: 30 s
+	IdleTimeout  time.Duration // how long a connection may be open without a request; 0: for ever, since clients keep their connections
+	WriteTimeout time.Duration // how long a client may take to read what is sent to it; 0: 30 s
 
 	Heartbeat time.Duration // how often an idle subscription is told that it is alive; 0: 5 s
 	SlowOp    time.Duration // a request that takes longer is counted and logged as slow; 0: 1 s
 
 	Logger *zap.Logger // nil: nothing is logged
 }
-
-// groupSize is how many bytes of facts that came in single requests are written as one, about.
-const groupSize = 1 << 20
 
 func (o Options) withDefaults() Options {
 	for _, n := range []struct {

@@ -15,7 +15,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
@@ -31,7 +30,7 @@ const hang = time.Minute
 type served struct {
 	*server.Server
 	t       testing.TB
-	log     backend.Backend
+	log     backend.Log
 	network string
 	address string
 	done    chan error // of Serve
@@ -50,7 +49,8 @@ func serve(t testing.TB, network string, log backend.Backend, opts server.Option
 }
 
 func serveOn(t testing.TB, l net.Listener, log backend.Backend, opts server.Options) *served {
-	s := &served{Server: server.New(log, opts), t: t, log: log, done: make(chan error, 1),
+	whole := backend.Complete(log)
+	s := &served{Server: server.New(whole, opts), t: t, log: whole, done: make(chan error, 1),
 		network: l.Addr().Network(), address: l.Addr().String()}
 	go func() { s.done <- s.Serve(l) }()
 	t.Cleanup(s.stop)
@@ -86,10 +86,15 @@ func (s *served) write(facts ...backend.Fact) {
 	}
 }
 
+// writeBatch writes a batch to the log itself.
+func (s *served) writeBatch(facts ...backend.Fact) {
+	require.NoError(s.t, s.log.Write(context.Background(), backend.Batch{Facts: facts})[0].Err)
+}
+
 // facts returns what the log holds.
 func (s *served) facts() []backend.Fact {
 	var facts []backend.Fact
-	for f, err := range s.log.Replay(context.Background(), 0) {
+	for f, err := range backend.Facts(s.log.Replay(context.Background(), backend.Range{})) {
 		require.NoError(s.t, err)
 		facts = append(facts, f)
 	}
@@ -100,14 +105,6 @@ func (s *served) facts() []backend.Fact {
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	require.Eventually(t, ok, hang, time.Millisecond, what)
-}
-
-// openFile opens a log in files.
-func openFile(t testing.TB) backend.Backend {
-	l, err := file.Open(context.Background(), file.Options{Path: filepath.Join(t.TempDir(), "log"), Sync: file.SyncNever})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, l.Close()) })
-	return l
 }
 
 // shortDir returns a temporary directory whose path is short enough for a Unix socket.
@@ -212,7 +209,7 @@ func (p *peer) hello(token string) protocol.HelloReply {
 	return w
 }
 
-// An answer is what answers and signals have.
+// An answer is what answers and control frames have.
 type answer struct {
 	OK        bool
 	Code      string `json:"error_code"`
@@ -237,6 +234,13 @@ func answerOf(t testing.TB, body string) (a answer) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(body), &a), "%s", body)
 	return a
+}
+
+// seqOfFirst returns the seq of the first fact of a batch that was written.
+func (a answer) seqOfFirst(t testing.TB) uint64 {
+	var facts []struct{ Seq uint64 }
+	require.NoError(t, json.Unmarshal(a.Facts, &facts))
+	return facts[0].Seq
 }
 
 // call sends a request and reads the answer, parsed.
@@ -271,7 +275,7 @@ func (p *peer) requireAlive() {
 	require.Equal(p.t, `{"ok":true,"pong":true}`, p.ask(`{"op":"ping"}`))
 }
 
-// nextFacts reads a frame of facts, or signals, and returns the one that it is.
+// nextFacts reads a frame of facts, or a control frame, and returns the one that it is.
 func (p *peer) nextFacts() ([]backend.Fact, *answer) {
 	p.t.Helper()
 	body := p.next()
@@ -284,15 +288,27 @@ func (p *peer) nextFacts() ([]backend.Fact, *answer) {
 	return facts, nil
 }
 
-// replay reads the log after a seq, and returns what came and the signal that ended it.
-func (p *peer) replay(after uint64, stores ...string) (facts []backend.Fact, end answer) {
+// after returns the part of a log after a seq, of some stores; none named: of all.
+func after(seq uint64, stores ...string) backend.Range {
+	return backend.Range{After: backend.Cursor{Seq: seq}, Stores: stores}
+}
+
+// replay reads a part of the log, and returns what came and the control frame that ended it.
+func (p *peer) replay(r backend.Range) (facts []backend.Fact, end answer) {
 	p.t.Helper()
-	p.send(string(protocol.AppendReplay(nil, after, stores)))
+	p.send(string(protocol.AppendReplay(nil, r)))
 	require.True(p.t, answerOf(p.t, p.next()).Stream)
+	return p.toEnd()
+}
+
+// toEnd reads a stream to its end, and returns what came and the control frame that ended it.
+func (p *peer) toEnd() (facts []backend.Fact, end answer) {
+	p.t.Helper()
 	for {
-		some, signal := p.nextFacts()
-		if facts = append(facts, some...); signal != nil {
-			return facts, *signal
+		some, control := p.nextFacts()
+		if facts = append(facts, some...); control != nil && control.Event == "" {
+			require.True(p.t, control.End, "%+v", control)
+			return facts, *control
 		}
 	}
 }

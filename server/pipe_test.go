@@ -2,8 +2,6 @@ package server_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
 	"net"
 	"sync"
@@ -13,7 +11,6 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // A pipeListener is where connections in memory come in, which testing/synctest can see through.
@@ -66,51 +63,22 @@ func servePipe(t testing.TB, opts server.Options, wrap func(*memory.Log) backend
 	return serveOn(t, l, b, opts), l
 }
 
-// A plainLog is a log that can be followed, and gives out no frames.
-type plainLog struct {
-	backend.Backend
-	backend.BatchWriter
-	backend.Follower
-	backend.Pruner
-	backend.Stater
-}
+// plain returns a log that does not give out its frames.
+func plain(l *memory.Log) backend.Backend { return backend.Intercept(l, backend.Hooks{}) }
 
-func plain(l *memory.Log) backend.Backend { return plainLog{l, l, l, l, l} }
+// bare returns a backend that has nothing but the four methods.
+func bare(l *memory.Log) backend.Backend { return struct{ backend.Backend }{l} }
 
-// A bareLog is a log that has nothing optional.
-type bareLog struct{ backend.Backend }
-
-func bare(l *memory.Log) backend.Backend { return bareLog{l} }
-
-// A refusingLog has Follow, and does not support it.
-type refusingLog struct {
-	backend.Backend
-	backend.Stater
-}
-
-func (l refusingLog) Follow(context.Context, uint64, ...string) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		yield(backend.Fact{}, fmt.Errorf("nothing to follow: %w", errors.ErrUnsupported))
-	}
-}
-
-func refusing(l *memory.Log) backend.Backend { return refusingLog{l, l} }
-
-// A countedLog counts how often its frames are looked for, and fails once that is too often.
+// A countedLog counts the pages that it yields.
 type countedLog struct {
 	*memory.Log
-	steps *atomic.Int64
-	most  int64
+	pages *atomic.Int64
 }
 
-func (l countedLog) Frames(ctx context.Context, after uint64) iter.Seq2[wire.Run, error] {
-	return func(yield func(wire.Run, error) bool) {
-		for run, err := range l.Log.Frames(ctx, after) {
-			if l.steps.Add(1) > l.most {
-				yield(wire.Run{}, fmt.Errorf("looked for frames %d times", l.most))
-				return
-			}
-			if !yield(run, err) {
+func (l countedLog) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for page, err := range l.Log.Follow(ctx, r) {
+			if l.pages.Add(1); !yield(page, err) {
 				return
 			}
 		}

@@ -21,14 +21,9 @@ type countingLog struct {
 	writes atomic.Int64
 }
 
-func (l *countingLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+func (l *countingLog) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	l.writes.Add(1)
-	return l.Log.WriteFact(ctx, f)
-}
-
-func (l *countingLog) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
-	l.writes.Add(1)
-	return l.Log.WriteBatch(ctx, b)
+	return l.Log.Write(ctx, batches...)
 }
 
 // A countingListener counts the writes to its connections.
@@ -80,6 +75,36 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
+// TestPipelinedBatches sends batches without waiting: they are few calls of the log, and each has a verdict of its own.
+func TestPipelinedBatches(t *testing.T) {
+	const n = 300
+	log := &countingLog{Log: memory.New(memory.Options{})}
+	s := serve(t, "tcp", log, server.Options{})
+	p := s.dial2()
+	var bodies []string
+	expect := ""
+	for i := range n {
+		bodies = append(bodies, fmt.Sprintf(`{"op":"write_batch","facts":[%s,%s],"expect":[{"store":"tasks","key":"k-last","id":%q}],"request_id":%d}`,
+			factJSON("tasks", fmt.Sprint(i)), strings.Replace(factJSON("tasks", fmt.Sprint("l", i)), fmt.Sprint("k-l", i), "k-last", 1), expect, i))
+		if expect = fmt.Sprint("l", i); i%3 == 0 {
+			bodies = append(bodies, `{"op":"write_batch","facts":[`+factJSON("tasks", "lost")+`],"expect":[{"store":"tasks","key":"k-last","id":"other"}]}`)
+		}
+	}
+	p.send(bodies...)
+	for i := range n {
+		a := answerOf(t, p.next())
+		require.Equal(t, uint64(2*i+1), a.seqOfFirst(t))
+		require.Equal(t, fmt.Sprint(i), string(a.RequestID))
+		if i%3 == 0 {
+			require.Equal(t, "conflict", answerOf(t, p.next()).Code)
+		}
+	}
+	require.Less(t, log.writes.Load(), int64(n/5))
+	require.Equal(t, uint64(n+n/3), s.Metrics().Requests["write_batch"])
+	require.Equal(t, uint64(2*n), s.Metrics().FactsIn)
+	require.Len(t, s.facts(), 2*n)
+}
+
 // TestFrameLimit takes frames up to the limit, however little is buffered, and says what it is.
 func TestFrameLimit(t *testing.T) {
 	const limit = 64 << 10
@@ -106,21 +131,23 @@ func TestHello(t *testing.T) {
 	require.Equal(t, 2, w.Protocol)
 	require.Equal(t, uint64(14), w.LastSeq)
 	require.Equal(t, 16<<20, w.MaxFrame)
-	require.ElementsMatch(t, []string{"write_batch", "subscribe", "prune", "stats"}, w.Features)
-	require.Equal(t, `{"ok":true,"protocol":2,"server":"igniter-go/0.1","last_seq":14,"max_frame":16777216,"features":["write_batch","subscribe","prune","stats"],"request_id":"x"}`,
+	require.Equal(t, s.log.Features(), backend.Features(w.Features))
+	require.Equal(t, fmt.Sprintf(`{"ok":true,"protocol":2,"server":"igniter-go/0.1","last_seq":14,"max_frame":16777216,"features":{"batches":true,"prune":true,"all_ids":%v,"max_frame":16777216,"poll_ns":0,"stores":null},"request_id":"x"}`, w.Features.AllIDs),
 		s.dial().ask(`{"op":"hello","protocol":2,"client":"x","request_id":"x"}`))
 	require.Contains(t, s.dial().ask(`{"op":"hello","protocol":3}`), `"protocol":2`, "a later client is answered in version 2")
 
 	s = serve(t, "tcp", bare(memory.New(memory.Options{})), server.Options{})
 	p := s.dial()
-	require.Empty(t, p.hello("").Features)
-	p.requireCode("unsupported", `{"op":"write_batch","facts":[%s]}`, factJSON("tasks", "a"))
+	require.Equal(t, backend.Features{Poll: backend.DefaultPoll}, backend.Features(p.hello("").Features))
+	p.requireCode("unsupported", `{"op":"write_batch","facts":[%s,%s]}`, factJSON("tasks", "a"), factJSON("tasks", "b"))
 	p.requireCode("unsupported", `{"op":"prune","seqs":[[1,1]]}`)
-	p.requireCode("unsupported", `{"op":"stats"}`)
 	p.send(writeJSON("tasks", "a"), writeJSON("tasks", "b"))
 	require.Equal(t, uint64(1), answerOf(t, p.next()).Seq)
 	require.Equal(t, uint64(2), answerOf(t, p.next()).Seq)
-	require.Equal(t, uint64(2), s.dial().hello("").LastSeq)
+	require.Equal(t, uint64(3), p.requireOK(`{"op":"write_batch","facts":[%s]}`, factJSON("tasks", "c")).seqOfFirst(t))
+	require.Equal(t, uint64(3), p.requireOK(`{"op":"stats"}`).LastSeq)
+	require.Equal(t, uint64(3), s.dial().hello("").LastSeq)
+	require.Equal(t, uint64(3), s.Metrics().FactsIn)
 }
 
 // TestAnswers has each op's answer of version 2.
@@ -143,7 +170,7 @@ func TestAnswers(t *testing.T) {
 		{`{"op":"prune","seqs":[[1,1],[9,18446744073709551615]],"request_id":4}`, `{"ok":true,"pruned":1,"missing":18446744073709551607,"request_id":4}`},
 		{`{"op":"prune","seqs":[]}`, `{"ok":true,"pruned":0,"missing":0}`},
 		{`{"op":"ping","request_id":null}`, `{"ok":true,"pong":true,"request_id":null}`},
-		{`{"op":"subscribe","after":4,"request_id":5}`, `{"ok":true,"last_seq":4,"request_id":5}`},
+		{`{"op":"subscribe","after":4,"request_id":5}`, `{"ok":true,"stream":true,"last_seq":4,"request_id":5}`},
 	} {
 		if x.request != "" {
 			p.send(x.request)
@@ -156,7 +183,7 @@ func TestAnswers(t *testing.T) {
 	require.Regexp(t, `^{"ok":true,"facts_written":4,"connections_active":\d,"uptime_ms":\d+,"first_seq":2,"last_seq":4,"facts":3,"bytes":\d+,"durable_seq":0}$`, p.ask(`{"op":"stats"}`))
 }
 
-// TestFactsOfVersion1 keeps what a client of the Ruby system says of a fact, be it right or not.
+// TestFactsOfVersion1 keeps what a client of the Ruby system says of a fact, whether it is right or not.
 func TestFactsOfVersion1(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial()
@@ -175,12 +202,10 @@ func TestFactsOfVersion1(t *testing.T) {
 
 // TestGroupsAreSplit sends what a client wants of facts that were written as one as one.
 func TestGroupsAreSplit(t *testing.T) {
-	s := serve(t, "tcp", openFile(t), server.Options{})
+	s := serveMemory(t, server.Options{})
 	p := s.dial2()
 	p.requireOK(`{"op":"subscribe","stores":["tasks"]}`)
-	_, err := backend.WriteBatch(t.Context(), s.log, backend.Batch{Facts: []backend.Fact{
-		fact("tasks", "a"), fact("notes", "b"), fact("tasks", "c"), fact("notes", "d")}})
-	require.NoError(t, err)
+	s.writeBatch(fact("tasks", "a"), fact("notes", "b"), fact("tasks", "c"), fact("notes", "d"))
 	facts, _ := p.nextFacts()
 	require.Equal(t, of(s.facts(), 0, "tasks"), facts)
 	require.Len(t, facts, 2)

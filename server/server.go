@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,34 +17,34 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
-// A Status is what a server is doing. It only moves on.
+// A Status is what a server is doing. It never goes back.
 type Status string
 
 const (
-	Ready    Status = "ready"    // it takes connections, or will when Serve is called
-	Draining Status = "draining" // it takes no more, and ends those that it has
-	Stopped  Status = "stopped"  // nothing of it runs any more
+	Ready    Status = "ready"    // accepts connections, or will when Serve is called
+	Draining Status = "draining" // accepts no more, and ends those that are open
+	Stopped  Status = "stopped"  // nothing runs any more
 )
 
-// A Server serves one backend to any number of clients, see the package's comment. Its methods may be
-// called concurrently.
+// A Server serves one log to any number of clients, see the package's comment. Its methods may be called concurrently.
 type Server struct {
-	b        backend.Backend
-	frames   wire.Framer
-	features []string // the optional ops that b supports, as far as its type tells
+	log      backend.Log
+	kind     string // the name of the log's package
 	opts     Options
-	log      *zap.Logger
-	failures *zap.Logger // log, but one line a minute of each kind
+	policy   auth.Policy
+	logger   *zap.Logger
+	failures *zap.Logger // logger, but limited to one line a minute of each kind
 	metrics  *metrics
 	started  time.Time
 	last     atomic.Uint64 // the highest seq that the server knows of
 
-	ctx       context.Context // of all that is done for clients; ended by Close
+	ctx       context.Context // of all work for clients; ended by Close
 	cancel    context.CancelFunc
-	draining  chan struct{} // closed when the server is to end
+	draining  context.Context // ended by drain
+	drained   context.CancelFunc
 	running   sync.WaitGroup
 	rejecting atomic.Int32 // connections that are being told that there is no room
 
@@ -51,24 +52,23 @@ type Server struct {
 	status    Status
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
-	bound     net.Addr // what was listened on first; nil: nothing yet
+	bound     net.Addr // of the first listener; nil: there was none yet
 }
 
-// New returns a server of b. The server never closes b; whoever opened it closes it after the server.
+// New returns a server of b. The server never closes b; the caller closes it after the server.
 func New(b backend.Backend, opts Options) *Server {
 	s := &Server{
-		b: b, opts: opts.withDefaults(), metrics: newMetrics(), started: time.Now(),
-		draining: make(chan struct{}), status: Ready, listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
+		log: backend.Complete(b), opts: opts.withDefaults(), metrics: newMetrics(), started: time.Now(),
+		status: Ready, listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
 	}
-	s.log = s.opts.Logger
-	s.failures = s.log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+	s.kind, _, _ = strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", b), "*"), ".")
+	s.policy = auth.Policy{Tokens: opts.Tokens, Certificates: opts.TLS != nil && opts.TLS.ClientAuth == tls.RequireAndVerifyClientCert}
+	s.logger = s.opts.Logger
+	s.failures = s.logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Minute, 1, 0)
 	}))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if s.frames, _ = b.(wire.Framer); s.frames == nil {
-		s.frames = encoder{b}
-	}
-	s.features = featuresOf(b)
+	s.draining, s.drained = context.WithCancel(context.Background())
 	return s
 }
 
@@ -79,20 +79,29 @@ func (s *Server) Status() Status {
 	return s.status
 }
 
-// wantsCertificates reports whether clients must show a certificate.
-func (s *Server) wantsCertificates() bool {
-	return s.opts.TLS != nil && s.opts.TLS.ClientAuth == tls.RequireAndVerifyClientCert
+// Authorize returns the session of a client that is served by something else than the server's own connections, such as
+// package web.
+func (s *Server) Authorize(shown auth.Credential) auth.Session { return s.policy.Session(shown) }
+
+// Serving returns a copy of ctx for work that must end when the server begins to drain: ctx then ends too, and its cause
+// is a backend.ErrUnavailable. The function ends it, and must be called.
+func (s *Server) Serving(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.draining, func() { cancel(errDraining) })
+	return ctx, func(cause error) {
+		stop()
+		cancel(cause)
+	}
 }
 
-// Serve accepts connections of l until Shutdown or Close, and returns nil then; it closes l. It may be called
-// for several listeners. A listener that is open beyond loopback is refused unless clients need a token
-// or a certificate, or Options.Insecure is set. Running out of file descriptors ends nothing: accepting
-// is tried again, ever more slowly.
+// Serve accepts connections of l until Shutdown or Close, and then returns nil; it closes l. It may be called for
+// several listeners. A listener that is open beyond loopback is refused unless clients need a token or a certificate,
+// or Options.Insecure is set. If the process runs out of file descriptors, Serve tries again, more and more slowly.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
-	if s.opts.Tokens == nil && !s.wantsCertificates() && !s.opts.Insecure && !isLocal(l.Addr()) {
+	if s.policy.Open() && !s.opts.Insecure && !isLocal(l.Addr()) {
 		return fmt.Errorf("server: %s can be reached from other machines, and neither tokens nor client certificates are asked for: "+
-			"set them, listen on loopback, or say that this is meant (insecure)", l.Addr())
+			"set them, listen on loopback, or set insecure if that is intended", l.Addr())
 	}
 	s.mu.Lock()
 	if s.status != Ready {
@@ -111,7 +120,7 @@ func (s *Server) Serve(l net.Listener) error {
 		defer s.mu.Unlock()
 		delete(s.listeners, l)
 	}()
-	s.log.Info("serving", zap.Stringer("address", l.Addr()), zap.Bool("tls", s.opts.TLS != nil), zap.Bool("tokens", s.opts.Tokens != nil))
+	s.logger.Info("serving", zap.Stringer("address", l.Addr()), zap.Bool("tls", s.opts.TLS != nil), zap.Bool("tokens", s.opts.Tokens != nil))
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 5*time.Millisecond, time.Second
 	for {
@@ -123,28 +132,28 @@ func (s *Server) Serve(l net.Listener) error {
 			continue
 		case s.isDraining():
 			return nil
-		case !isPassing(err):
+		case !isTemporary(err):
 			return fmt.Errorf("server: accept on %s: %w", l.Addr(), err)
 		}
 		pause := wait.NextBackOff()
-		s.log.Warn("a connection can't be accepted; trying again", zap.Stringer("address", l.Addr()), zap.Duration("after", pause), zap.Error(err))
+		s.logger.Warn("a connection can't be accepted; trying again", zap.Stringer("address", l.Addr()), zap.Duration("after", pause), zap.Error(err))
 		select {
 		case <-time.After(pause):
-		case <-s.draining:
+		case <-s.draining.Done():
 		}
 	}
 }
 
-// isLocal reports whether an address can be reached from this machine only.
+// isLocal reports whether an address can only be reached from this machine.
 func isLocal(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return !ok || tcp.IP.IsLoopback()
 }
 
-// isPassing reports whether accepting may work again by itself.
-func isPassing(err error) bool {
-	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR} {
-		if errors.Is(err, passing) {
+// isTemporary reports whether accepting may work later.
+func isTemporary(err error) bool {
+	for _, temporary := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR} {
+		if errors.Is(err, temporary) {
 			return true
 		}
 	}
@@ -152,16 +161,10 @@ func isPassing(err error) bool {
 }
 
 func (s *Server) isDraining() bool {
-	select {
-	case <-s.draining:
-		return true
-	default:
-		return false
-	}
+	return s.draining.Err() != nil
 }
 
-// maxRejecting is how many connections at once are told that there is no room; further ones are closed
-// without a word.
+// maxRejecting is how many connections at once are told that there is no room; further ones are just closed.
 const maxRejecting = 64
 
 // accept starts serving a connection, or turns it away.
@@ -205,9 +208,9 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 	}()
 }
 
-// Shutdown ends the server gently: it takes no more connections, answers the requests that it has
-// read, tells subscribers that it ends, and waits until all connections are closed. When ctx ends
-// before that, it does as Close does, and returns ctx's error.
+// Shutdown drains the server: it accepts no more connections, answers the requests that it has read, tells subscribers
+// that it ends, and waits until all connections are closed. If ctx ends first, it does what Close does, and returns
+// ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.drain()
 	done := make(chan struct{})
@@ -223,7 +226,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(fmt.Errorf("server: shutdown: connections were cut off: %w", ctx.Err()), s.Close())
 }
 
-// drain makes everything end that can end by itself.
+// drain stops accepting, and makes connections end once they have answered.
 func (s *Server) drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,7 +234,7 @@ func (s *Server) drain() {
 		return
 	}
 	s.status = Draining
-	close(s.draining)
+	s.drained()
 	for l := range s.listeners {
 		_ = l.Close() // Serve returns
 	}
@@ -240,8 +243,8 @@ func (s *Server) drain() {
 	}
 }
 
-// Close ends the server at once: connections are cut off. It returns when nothing of the server runs any
-// more. Closing again does nothing.
+// Close ends the server at once: it cuts connections off. It returns when nothing of the server runs any more. Closing
+// again does nothing.
 func (s *Server) Close() error {
 	s.drain()
 	s.cancel()
@@ -259,31 +262,23 @@ func (s *Server) Close() error {
 
 // head returns the last seq of the log.
 func (s *Server) head(ctx context.Context) (uint64, error) {
-	stats, err := backend.StatsOf(ctx, s.b)
-	if err == nil {
-		s.advance(stats.LastSeq)
-		return stats.LastSeq, nil
-	}
-	if !errors.Is(err, errors.ErrUnsupported) {
+	stats, err := s.log.Stats(ctx)
+	if err != nil {
 		return 0, err
 	}
-	last := uint64(0)
-	for f, err := range s.b.Replay(ctx, s.last.Load()) {
-		if err != nil {
-			return 0, err
-		}
-		last = f.Seq
-	}
-	s.advance(last)
-	return s.last.Load(), nil
+	s.advance(stats.LastSeq)
+	return stats.LastSeq, nil
 }
 
-// advance notes a seq of the log.
-func (s *Server) advance(seq uint64) {
+// advance notes that the log has a seq, and reports whether no higher one was known.
+func (s *Server) advance(seq uint64) bool {
 	for {
 		last := s.last.Load()
-		if seq <= last || s.last.CompareAndSwap(last, seq) {
-			return
+		if seq <= last {
+			return false
+		}
+		if s.last.CompareAndSwap(last, seq) {
+			return true
 		}
 	}
 }

@@ -2,17 +2,14 @@ package server
 
 import (
 	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// statusReport is the answer to server_status, with the keys, and their order, of the Ruby system. What that
-// has and this server has not is there with the value that says so: nothing is dropped here, and nothing
-// is queued.
+// statusReport is the answer to server_status, with the keys of the Ruby system in their order. What this server does
+// not have, such as queues of subscribers, has the value that says so: nothing is dropped or queued.
 type statusReport struct {
 	OK            bool             `json:"ok"`
 	SchemaVersion int              `json:"schema_version"`
@@ -74,12 +71,12 @@ type statusDiagnostics struct {
 }
 
 func (c *conn) status(r *protocol.Request) error {
-	if err := c.grant.mayAdmin(r.Op); err != nil {
+	if err := c.client.Grant.MayAdmin(r.Op); err != nil {
 		return err
 	}
 	s := c.server
 	m := s.Metrics()
-	stats, err := backend.StatsOf(s.ctx, s.b)
+	stats, err := s.log.Stats(s.ctx)
 	if err != nil {
 		stats = backend.Stats{LastSeq: s.last.Load()}
 	}
@@ -91,7 +88,7 @@ func (c *conn) status(r *protocol.Request) error {
 			BytesIn: m.BytesIn, BytesOut: m.BytesOut, ActiveConnections: m.Connections,
 			Accepted: m.Accepted, Closed: m.Closed, Rejected: m.Rejected, Subscriptions: m.Subscriptions,
 		},
-		Server: statusServer{Backend: s.backendName(), Transport: c.at.Network(), BindAddress: c.at.String()},
+		Server: statusServer{Backend: s.kind, Transport: c.at.Network(), BindAddress: c.at.String()},
 		Changefeed: statusChangefeed{
 			Emitted: m.FactsIn, Delivered: m.Pushed, Buffered: stats.Facts, MaxSize: stats.Facts, Subscribers: m.Subscriptions,
 			Overflow: "none", ClosePolicy: "drain", Queued: m.Lag, Oldest: stats.FirstSeq, Newest: stats.LastSeq, Alerts: []string{},
@@ -107,10 +104,4 @@ func (c *conn) status(r *protocol.Request) error {
 	}
 	c.answer(func(dst []byte) []byte { return protocol.CloseAnswer(append(dst, text[:len(text)-1]...), r.ID) })
 	return nil
-}
-
-// backendName returns the name that a backend is known by, that of its package.
-func (s *Server) backendName() string {
-	name, _, _ := strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", s.b), "*"), ".")
-	return name
 }

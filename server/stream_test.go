@@ -1,7 +1,7 @@
 package server_test
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,70 +19,167 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// logs are what is served, by how the server reads it.
+// logs are the logs that are served, by the way in which the server reads them.
 var logs = map[string]func(t testing.TB) backend.Backend{
 	"memory": func(testing.TB) backend.Backend { return memory.New(memory.Options{}) },
-	"file":   openFile,
-	"facts":  func(testing.TB) backend.Backend { return plain(memory.New(memory.Options{})) },
+	"pages":  func(testing.TB) backend.Backend { return plain(memory.New(memory.Options{})) },
 }
 
 // fill writes single facts and groups of them, of several stores, and returns what the log then holds.
 func fill(s *served) []backend.Fact {
 	s.write(fact("tasks", "a"), fact("notes", "b"))
 	for g := range 4 {
-		var b backend.Batch
+		var batch []backend.Fact
 		for i, store := range []string{"tasks", "notes", "secret", "tasks"}[:1+g] {
-			b.Facts = append(b.Facts, fact(store, fmt.Sprintf("g%d-%d", g, i)))
+			batch = append(batch, fact(store, fmt.Sprintf("g%d-%d", g, i)))
 		}
-		_, err := backend.WriteBatch(context.Background(), s.log, b)
-		require.NoError(s.t, err)
+		s.writeBatch(batch...)
 	}
 	s.write(fact("secret", "y"), fact("tasks", "z"))
 	return s.facts()
 }
 
 // of returns those of the facts after a seq that are in one of some stores; none named: in any.
-func of(facts []backend.Fact, after uint64, stores ...string) (some []backend.Fact) {
+func of(facts []backend.Fact, seq uint64, stores ...string) []backend.Fact {
+	return in(facts, after(seq, stores...))
+}
+
+// in returns those of the facts that are in a part of the log.
+func in(facts []backend.Fact, r backend.Range) (some []backend.Fact) {
 	for _, f := range facts {
-		if f.Seq > after && (len(stores) == 0 || slices.Contains(stores, f.Store)) {
+		if f.Seq > r.After.Seq && (r.Through == 0 || f.Seq <= r.Through) && r.Has(f.Store) {
 			some = append(some, f)
 		}
 	}
 	return some
 }
 
-// TestStreams replays and subscribes after every seq, those inside groups too, all stores and some of them.
+// TestStreams replays and subscribes to every part of a log, through seqs inside batches too, of all stores and of some.
 func TestStreams(t *testing.T) {
 	for name, open := range logs {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, "tcp", open(t), server.Options{})
+			s := serve(t, "tcp", open(t), server.Options{Heartbeat: time.Hour}) // so that progress is told at once or not at all
 			facts := fill(s)
 			last := facts[len(facts)-1].Seq
 			replays := s.dial2() // one after the other works too
-			for _, stores := range [][]string{nil, {"tasks"}, {"tasks", "notes"}, {"none"}} {
-				for after := uint64(0); after <= last+1; after++ {
-					want := of(facts, after, stores...)
-					got, end := replays.replay(after, stores...)
-					require.True(t, end.End)
-					require.Equal(t, max(after, last), end.LastSeq)
-					require.Empty(t, cmp.Diff(want, got), "replay of %v after %d", stores, after)
+			for _, stores := range [][]string{nil, {}, {"tasks"}, {"tasks", "notes"}, {"none"}} {
+				for seq := uint64(0); seq <= last; seq++ {
+					for through := uint64(0); through <= last; through++ {
+						r := backend.Range{After: backend.Cursor{Seq: seq}, Through: through, Stores: stores}
+						if through != 0 && through <= seq {
+							continue
+						}
+						got, end := replays.replay(r)
+						require.True(t, end.End)
+						if through == 0 {
+							require.Equal(t, last, end.LastSeq)
+						} else {
+							require.Equal(t, through, end.LastSeq)
+						}
+						require.Empty(t, cmp.Diff(in(facts, r), got), "replay of %v", r)
+					}
 				}
 			}
-			for _, stores := range [][]string{nil, {"tasks"}} {
-				for after := uint64(0); after <= last; after++ {
-					want := of(facts, after, stores...)
-					p := s.dial2()
-					p.send(string(protocol.AppendSubscribe(nil, after, stores)))
-					require.Equal(t, fmt.Sprintf(`{"ok":true,"last_seq":%d}`, last), p.next())
-					var got []backend.Fact
-					for len(got) < len(want) {
-						some, signal := p.nextFacts()
-						require.Nil(t, signal)
-						got = append(got, some...)
+			for _, stores := range [][]string{nil, {}, {"tasks"}} {
+				for seq := uint64(0); seq <= last; seq++ {
+					for _, through := range []uint64{0, (seq + last + 1) / 2} {
+						r := backend.Range{After: backend.Cursor{Seq: seq}, Through: through, Stores: stores}
+						if through <= seq && through != 0 {
+							continue
+						}
+						p := s.dial2()
+						p.send(string(protocol.AppendSubscribe(nil, r)))
+						first, err := protocol.ParseStream([]byte(p.next()))
+						require.NoError(t, err)
+						require.GreaterOrEqual(t, first.Seq, min(seq+1, last), "the log was read for the first page")
+						var got []backend.Fact
+						if through == 0 {
+							got = p.through(seq, last)
+							p.send(`{"op":"close"}`)
+						} else {
+							var end answer
+							got, end = p.toEnd()
+							require.Equal(t, through, end.LastSeq)
+						}
+						require.Empty(t, cmp.Diff(in(facts, r), got), "subscription to %v", r)
+						p.requireEnd()
 					}
-					require.Empty(t, cmp.Diff(want, got), "subscription to %v after %d", stores, after)
-					p.send(`{"op":"close"}`)
-					p.requireEnd()
+				}
+			}
+		})
+	}
+}
+
+// through reads a subscription that was sent from a seq on until the server says that it has read the log through
+// another, and returns the facts.
+func (p *peer) through(seq, last uint64) (facts []backend.Fact) {
+	p.t.Helper()
+	for seq < last {
+		some, control := p.nextFacts()
+		if facts = append(facts, some...); control != nil {
+			require.Equal(p.t, "heartbeat", control.Event)
+			require.Greater(p.t, control.LastSeq, seq)
+			seq = control.LastSeq
+		} else {
+			seq = some[len(some)-1].Seq
+		}
+	}
+	require.Equal(p.t, last, seq)
+	return facts
+}
+
+// TestBatchesStayWhole: what was written as one comes in one frame.
+func TestBatchesStayWhole(t *testing.T) {
+	for name, open := range logs {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, "tcp", open(t), server.Options{})
+			live, replays := s.dial2(), s.dial2()
+			live.requireOK(`{"op":"subscribe"}`)
+			const batches = 30
+			batchOf := map[string]int{}
+			for i := range batches {
+				var batch []backend.Fact
+				for n := range 1 + i%7 {
+					f := fact("tasks", fmt.Sprint(i, "-", n))
+					f.Value = []byte(`"` + strings.Repeat("x", 3000*i) + `"`)
+					batch = append(batch, f)
+					batchOf[f.ID] = i
+				}
+				s.writeBatch(batch...)
+			}
+			for _, p := range []*peer{live, replays} {
+				if p == replays {
+					p.requireOK(`{"op":"replay"}`)
+				}
+				for next := 0; next < batches; {
+					facts, control := p.nextFacts()
+					require.Nil(t, control)
+					require.Equal(t, next, batchOf[facts[0].ID], "a frame begins with a batch")
+					require.Equal(t, fmt.Sprint(next, "-", 0), facts[0].ID)
+					end := facts[len(facts)-1]
+					next = batchOf[end.ID] + 1
+					require.Equal(t, fmt.Sprint(next-1, "-", (next-1)%7), end.ID, "and ends with one")
+				}
+			}
+		})
+	}
+}
+
+// TestDiverged reads after the log's end, where no client of this log can have been.
+func TestDiverged(t *testing.T) {
+	for name, open := range logs {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, "tcp", open(t), server.Options{})
+			fill(s)
+			p := s.dial2()
+			for _, op := range []string{"replay", "subscribe"} {
+				for _, seq := range []uint64{15, 1 << 63, ^uint64(0)} {
+					body := p.ask(`{"op":%q,"after":%d}`, op, seq)
+					diverged, ok := errors.AsType[*backend.DivergedError](protocol.ParseError([]byte(body)))
+					require.True(t, ok, body)
+					require.Equal(t, &backend.DivergedError{Cursor: backend.Cursor{Seq: seq}, Common: 14}, diverged)
+					require.Equal(t, "diverged", answerOf(t, body).Code)
+					p.requireAlive()
 				}
 			}
 		})
@@ -145,39 +242,48 @@ func TestLargeReplayOfVersion1(t *testing.T) {
 	require.Len(t, s.facts(), n)
 }
 
-// TestReplayWithoutFollow reads a log that can't be followed: replays end where it does, empty or pruned
-// or not, and a subscription is refused before anything else is said.
-func TestReplayWithoutFollow(t *testing.T) {
-	for name, wrap := range map[string]func(*memory.Log) backend.Backend{"bare": bare, "refusing": refusing} {
+// TestFourMethods serves a backend that has only the four methods: replays end where it does, pruned or not, and
+// subscriptions of both versions get new facts.
+func TestFourMethods(t *testing.T) {
+	l := memory.New(memory.Options{})
+	s := serve(t, "tcp", bare(l), server.Options{})
+	p, sub, v1 := s.dial2(), s.dial2(), s.dial()
+	sub.requireOK(`{"op":"subscribe"}`)
+	v1.requireOK(`{"op":"subscribe"}`)
+	for n := range 3 {
+		for seq := range n + 1 {
+			got, end := p.replay(after(uint64(seq)))
+			require.Equal(t, uint64(n), end.LastSeq)
+			require.Len(t, got, n-seq)
+		}
+		p.requireCode("diverged", `{"op":"replay","after":%d}`, n+1)
+		all, err := protocol.ParseFactsV1([]byte(s.dial().ask(`{"op":"replay"}`)))
+		require.NoError(t, err)
+		require.Len(t, all, n)
+		p.requireOK("%s", writeJSON("tasks", fmt.Sprint(n)))
+		facts, _ := sub.nextFacts()
+		require.Equal(t, fmt.Sprint(n), facts[0].ID)
+		require.Contains(t, v1.next(), fmt.Sprintf(`"fact":{"id":"%d"`, n))
+	}
+	_, err := l.Prune(t.Context(), slices.Values([]uint64{3}), backend.Horizon{})
+	require.NoError(t, err)
+	got, end := p.replay(after(0))
+	require.Equal(t, uint64(3), end.LastSeq)
+	require.Len(t, got, 2)
+}
+
+// TestPrunedTail: a subscription is told at once that nothing is left at the log's end.
+func TestPrunedTail(t *testing.T) {
+	for name, open := range logs {
 		t.Run(name, func(t *testing.T) {
-			l := memory.New(memory.Options{})
-			s := serve(t, "tcp", wrap(l), server.Options{})
-			p := s.dial2()
-			for facts := range 3 {
-				for range 20 { // it is a matter of who comes first
-					for after := range 4 {
-						got, end := p.replay(uint64(after))
-						require.True(t, end.End, "%+v", end)
-						require.Len(t, got, max(facts-after, 0))
-					}
-					body := s.dial().ask(`{"op":"replay"}`)
-					all, err := protocol.ParseFactsV1([]byte(body))
-					require.NoError(t, err, "%s", body)
-					require.Len(t, all, facts)
-				}
-				p.requireCode("unsupported", `{"op":"subscribe"}`)
-				p.requireAlive()
-				v1 := s.dial()
-				v1.requireCode("unsupported", `{"op":"subscribe"}`)
-				v1.requireAlive()
-				s.write(fact("tasks", fmt.Sprint(facts)))
-			}
-			_, err := l.Prune(t.Context(), slices.Values([]uint64{3}))
+			s := serve(t, "tcp", open(t), server.Options{Heartbeat: time.Hour})
+			fill(s)
+			_, err := s.log.Prune(t.Context(), slices.Values([]uint64{13, 14}), backend.Horizon{})
 			require.NoError(t, err)
-			for range 20 {
-				got, end := p.replay(0)
-				require.True(t, end.End, "%+v", end)
-				require.Len(t, got, 2)
+			for seq := range uint64(14) {
+				p := s.dial2()
+				p.requireOK(`{"op":"subscribe","after":%d}`, seq)
+				require.Equal(t, of(s.facts(), seq), p.through(seq, 14))
 			}
 		})
 	}
@@ -240,24 +346,4 @@ func TestThousandSubscribers(t *testing.T) {
 	require.Equal(t, uint64(subscribers*writers*each+subscribers/2), m.Pushed)
 	require.Equal(t, m.Pushed, m.FactsOut)
 	eventually(t, "nobody is behind", func() bool { return s.Metrics().Lag == 0 })
-}
-
-// TestFarSeqs asks for what is after the last of all seqs.
-func TestFarSeqs(t *testing.T) {
-	for name, open := range logs {
-		t.Run(name, func(t *testing.T) {
-			s := serve(t, "tcp", open(t), server.Options{Heartbeat: time.Millisecond})
-			fill(s)
-			p := s.dial2()
-			for _, after := range []uint64{1 << 63, ^uint64(0) - 1, ^uint64(0)} {
-				p.requireOK(`{"op":"replay","after":%d}`, after)
-				require.True(t, answerOf(t, p.next()).End)
-			}
-			for _, after := range []uint64{1 << 63, ^uint64(0) - 1, ^uint64(0)} {
-				p := s.dial2()
-				p.requireOK(`{"op":"subscribe","after":%d}`, after)
-				require.Equal(t, "heartbeat", answerOf(t, p.next()).Event)
-			}
-		})
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -24,10 +25,10 @@ import (
 // their engine shows what they wrote.
 func TestStoresThatMayNotBeRead(t *testing.T) {
 	log := newLog(t)
-	token, entry := server.NewToken("app")
+	token, entry := auth.NewToken("app")
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, "- {name: app, sha256: %s, read: [mine], write: [mine, drop]}\n", entry.SHA256), 0o600))
-	tokens, err := server.LoadTokens(path)
+	tokens, err := auth.LoadTokens(path)
 	require.NoError(t, err)
 	client := dial(t, log, server.Options{Tokens: tokens}, token)
 

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"iter"
 	"slices"
@@ -14,7 +13,7 @@ import (
 type rank struct {
 	kind   kind
 	number jsonvalue.Number
-	text   []byte // of a string, without its escapes; of an array or object in the form of appendEqual
+	text   string // a string's; an array or object in the form of appendEqual
 }
 
 type kind byte
@@ -42,16 +41,17 @@ func rankOf(found []byte) rank {
 	case 't':
 		return rank{kind: kindTrue}
 	case '"':
-		return rank{kind: kindString, text: jsonvalue.AppendUnescaped(nil, found[1:len(found)-1])}
+		text, _ := jsonvalue.Text(found)
+		return rank{kind: kindString, text: text}
 	case '[', '{':
 		form, err := appendEqual(nil, found)
 		if err != nil {
 			return rank{}
 		}
 		if form[0] == '[' {
-			return rank{kind: kindArray, text: form}
+			return rank{kind: kindArray, text: string(form)}
 		}
-		return rank{kind: kindObject, text: form}
+		return rank{kind: kindObject, text: string(form)}
 	}
 	return rank{kind: kindNumber, number: jsonvalue.ParseNumber(found, nil)}
 }
@@ -63,7 +63,7 @@ func (a rank) compare(b rank) int {
 	if a.kind == kindNumber {
 		return a.number.Compare(b.number)
 	}
-	return bytes.Compare(a.text, b.text)
+	return strings.Compare(a.text, b.text)
 }
 
 // A ranked is a record, or just a key, and where it stands in the order of a field.

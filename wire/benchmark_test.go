@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -67,7 +66,7 @@ func BenchmarkParseFactChecked(b *testing.B) {
 	}
 }
 
-func BenchmarkDraft(b *testing.B) {
+func BenchmarkEncodedFact(b *testing.B) {
 	f := typical()
 	var d wire.EncodedFact
 	d.Encode(&f)
@@ -139,17 +138,6 @@ func BenchmarkCanonicalAndHash(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := wire.Hash(src); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkCheckJSON(b *testing.B) {
-	src := []byte(smallValue)
-	b.SetBytes(int64(len(src)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := jsonvalue.Check(src, backend.MaxDepth); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -7,65 +7,62 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// AppendFact appends f in the form of logs: the keys in our order, those that are null left out,
-// value last. A Seq of 0 is left out too. f must be valid ([backend.Fact.Validate]); an empty
-// Value is written as null. It allocates nothing where dst has room.
+// AppendFact appends f in the form of logs: the keys in our order, without those that are null, value
+// last. A Seq of 0 is left out too. f must be valid ([backend.Fact.Validate]); an empty Value is
+// written as null. It allocates nothing if dst has room.
 func AppendFact(dst []byte, f *backend.Fact) []byte {
 	dst = appendSeq(dst, f.Seq)
 	dst = appendName(dst, f)
-	dst = appendPlace(dst, f)
+	dst = appendAssigned(dst, f)
 	return appendContent(dst, f)
 }
 
-// A EncodedFact is a fact encoded but for what only the log knows: Seq, Causation and TransactionTime.
-// Writers encode drafts side by side, and the one who numbers facts puts the pieces together.
-// The zero EncodedFact is ready for Encode.
+// An EncodedFact is a fact encoded except for the fields that only the log knows: Seq, Causation and
+// TransactionTime. Writers encode their facts concurrently, and whoever numbers the facts puts the
+// parts together. The zero EncodedFact is ready for Encode.
 type EncodedFact struct {
 	buf     []byte
 	content int // where the part after the transaction time begins
 }
 
-// Encode makes d the draft of f, which must be valid. It uses d's memory again.
-func (d *EncodedFact) Encode(f *backend.Fact) {
-	d.buf = appendName(d.buf[:0], f)
-	d.content = len(d.buf)
-	d.buf = appendContent(d.buf, f)
+// Encode encodes f, which must be valid. It reuses e's memory.
+func (e *EncodedFact) Encode(f *backend.Fact) {
+	e.buf = appendName(e.buf[:0], f)
+	e.content = len(e.buf)
+	e.buf = appendContent(e.buf, f)
 }
 
-// Append appends the drafted fact with the Seq, Causation and TransactionTime of f, byte for byte
-// as [AppendFact] would append f with all its fields.
-func (d *EncodedFact) Append(dst []byte, f *backend.Fact) []byte {
+// Append appends the encoded fact with the Seq, Causation and TransactionTime of f. The bytes are those
+// of [AppendFact] for the encoded fact with these three fields.
+func (e *EncodedFact) Append(dst []byte, f *backend.Fact) []byte {
 	dst = appendSeq(dst, f.Seq)
-	dst = append(dst, d.buf[:d.content]...)
-	dst = appendPlace(dst, f)
-	return append(dst, d.buf[d.content:]...)
+	dst = append(dst, e.buf[:e.content]...)
+	dst = appendAssigned(dst, f)
+	return append(dst, e.buf[e.content:]...)
 }
 
 func appendSeq(dst []byte, seq uint64) []byte {
-	dst = append(dst, '{')
-	if seq != 0 {
-		dst = append(dst, `"seq":`...)
-		dst = strconv.AppendUint(dst, seq, 10)
-		dst = append(dst, ',')
+	if seq == 0 {
+		return append(dst, '{')
 	}
-	return dst
+	dst = append(dst, seqPrefix...)
+	dst = strconv.AppendUint(dst, seq, 10)
+	return append(dst, ',')
 }
 
 func appendName(dst []byte, f *backend.Fact) []byte {
-	dst = append(dst, `"id":"`...)
+	dst = append(dst, `"id":`...)
 	dst = jsonvalue.AppendText(dst, f.ID)
-	dst = append(dst, `","store":"`...)
+	dst = append(dst, `,"store":`...)
 	dst = jsonvalue.AppendText(dst, f.Store)
-	dst = append(dst, `","key":"`...)
-	dst = jsonvalue.AppendText(dst, f.Key)
-	return append(dst, '"')
+	dst = append(dst, `,"key":`...)
+	return jsonvalue.AppendText(dst, f.Key)
 }
 
-func appendPlace(dst []byte, f *backend.Fact) []byte {
+func appendAssigned(dst []byte, f *backend.Fact) []byte {
 	if f.Causation != "" {
-		dst = append(dst, `,"causation":"`...)
+		dst = append(dst, `,"causation":`...)
 		dst = jsonvalue.AppendText(dst, f.Causation)
-		dst = append(dst, '"')
 	}
 	if !f.TransactionTime.IsZero() {
 		dst = append(dst, `,"transaction_time":`...)
@@ -84,9 +81,8 @@ func appendContent(dst []byte, f *backend.Fact) []byte {
 		dst = strconv.AppendInt(dst, int64(f.SchemaVersion), 10)
 	}
 	if f.ValueHash != "" {
-		dst = append(dst, `,"value_hash":"`...)
+		dst = append(dst, `,"value_hash":`...)
 		dst = jsonvalue.AppendText(dst, f.ValueHash)
-		dst = append(dst, '"')
 	}
 	if f.Producer != nil {
 		dst = append(dst, `,"producer":`...)
@@ -96,7 +92,7 @@ func appendContent(dst []byte, f *backend.Fact) []byte {
 		dst = append(dst, `,"derivation":`...)
 		dst = jsonvalue.AppendValue(dst, f.Derivation)
 	}
-	dst = append(dst, `,"value":`...)
+	dst = append(dst, valuePrefix...)
 	dst = jsonvalue.AppendValue(dst, f.Value)
 	return append(dst, '}')
 }

@@ -13,8 +13,7 @@ func AppendGroup(dst []byte, facts []backend.Fact) []byte {
 	return appendGroup(dst, len(facts), func(dst []byte, i int) []byte { return AppendFact(dst, &facts[i]) })
 }
 
-// AppendBodies appends the body that holds several facts as one, as [AppendGroup] does, from the
-// bodies of the facts.
+// AppendBodies is [AppendGroup] for facts that are encoded already: facts has their bodies.
 func AppendBodies(dst []byte, facts [][]byte) []byte {
 	return appendGroup(dst, len(facts), func(dst []byte, i int) []byte { return append(dst, facts[i]...) })
 }
@@ -32,16 +31,16 @@ func appendGroup(dst []byte, n int, appendFact func(dst []byte, i int) []byte) [
 		from := len(dst)
 		dst = appendFact(dst, i)
 		if between == ",\n" && bytes.IndexByte(dst[from:], '\n') >= 0 {
-			// A value with line ends: begin again, without those that tell facts apart.
+			// A value has line ends: begin again, without line ends between facts.
 			dst, between, end, i = append(dst[:start], '['), ",", "]", -1
 		}
 	}
 	return append(dst, end...)
 }
 
-// ParseGroup appends to facts those of a body that this codec wrote and a CRC covered, be it one
-// fact or an array of facts. What [ParseFact] says of trust and memory holds here too. After an
-// error facts is returned as it was.
+// ParseGroup appends the facts of a body that this codec wrote and a CRC covered to facts: one fact, or
+// an array of facts. As for trust and memory, see [ParseFact]. After an error facts is returned
+// unchanged.
 func ParseGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
 	n := len(facts)
 	if len(body) == 0 || body[0] != '[' {
@@ -61,7 +60,31 @@ func ParseGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
 	return all, nil
 }
 
-// parseOwnGroup parses the form of AppendGroup with line ends. It reports false for every other.
+// Seqs returns the seqs of the first and the last fact of a body that this codec wrote, one fact or a
+// group, and how many facts it has. All are 0 for any other body.
+func Seqs(body []byte) (first, last uint64, facts int) {
+	if len(body) > 0 && body[0] == '{' {
+		if first = Seq(body); first > 0 {
+			facts = 1
+		}
+		return first, first, facts
+	}
+	if has(body, 0, "[\n") && has(body, len(body)-2, "\n]") {
+		first = Seq(body[2:])
+		last = Seq(body[bytes.LastIndexByte(body[:len(body)-2], '\n')+1:])
+		if first > 0 && last >= first {
+			return first, last, bytes.Count(body, []byte("\n")) - 1
+		}
+		return 0, 0, 0
+	}
+	all, err := ParseGroup(nil, body)
+	if err != nil || len(all) == 0 || all[0].Seq == 0 {
+		return 0, 0, 0
+	}
+	return all[0].Seq, all[len(all)-1].Seq, len(all)
+}
+
+// parseOwnGroup parses the form of AppendGroup with line ends. It reports false for every other form.
 func parseOwnGroup(facts []backend.Fact, body []byte) ([]backend.Fact, bool) {
 	if len(body) < len("[\n{}\n]") || !has(body, 0, "[\n") || !has(body, len(body)-2, "\n]") {
 		return nil, false
@@ -85,20 +108,33 @@ func parseOwnGroup(facts []backend.Fact, body []byte) ([]backend.Fact, bool) {
 	return facts, true
 }
 
-// checkGroup parses any array of facts, looking at every byte.
+// CheckGroup parses a fact or an array of facts from any source, and checks every byte, as [CheckFact] does.
+func CheckGroup(body []byte) ([]backend.Fact, error) {
+	if len(body) > 0 && body[0] == '[' {
+		return checkGroup(nil, body)
+	}
+	f, err := CheckFact(body)
+	if err != nil {
+		return nil, err
+	}
+	return []backend.Fact{f}, nil
+}
+
+// checkGroup parses any array of facts and checks every byte.
 func checkGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
-	if err := jsonvalue.Check(body, maxBodyDepth+1); err != nil {
-		return nil, &backend.InvalidError{Field: "facts", Reason: err.Error()}
-	}
 	n := len(facts)
-	for _, v := range jsonvalue.Elements(body) {
-		f, err := ReadFact(v)
-		if err != nil {
-			return nil, err
-		}
+	end, err := jsonvalue.Array(body, 0, func(at int) (int, error) {
+		f, end, err := readFact(body, at, true)
 		facts = append(facts, f)
+		return end, err
+	})
+	if err == nil {
+		err = jsonvalue.End(body, end)
 	}
-	if len(facts) == n {
+	switch {
+	case err != nil:
+		return nil, invalid("facts", err)
+	case len(facts) == n:
 		return nil, &backend.InvalidError{Field: "facts", Reason: "an array without facts"}
 	}
 	return facts, nil

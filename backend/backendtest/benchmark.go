@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -13,22 +12,22 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Benchmark measures the backends that open opens, as an [Opener] does, on empty logs of their own:
+// Benchmark measures the backends that open opens, completed by [backend.Complete], each on an empty log:
 // writes by one goroutine and by 16, batches of 100, Replay of 100,000 facts, and Follow of facts
 // as they are written. MB/s counts the bytes of values; facts/s counts facts. Facts have about 420
-// bytes as JSON, with an ID and a ValueHash, so that no codec but the backend's is measured. What a
-// backend lacks is skipped.
-func Benchmark(b *testing.B, open func(b testing.TB, dir string) backend.Backend) {
+// bytes as JSON, with an ID and a ValueHash, so that no codec but the backend's is measured. A backend
+// without batches skips them.
+func Benchmark(b *testing.B, open Opener) {
 	b.Run("WriteFact/1", func(b *testing.B) { benchmarkWrite(b, fresh(b, open), 1) })
 	b.Run("WriteFact/16", func(b *testing.B) { benchmarkWrite(b, fresh(b, open), 16) })
-	b.Run("WriteBatch/100", func(b *testing.B) { benchmarkBatch(b, fresh(b, open)) })
+	b.Run("Write/100", func(b *testing.B) { benchmarkBatch(b, fresh(b, open)) })
 	b.Run("Replay", func(b *testing.B) { benchmarkReplay(b, fresh(b, open)) })
 	b.Run("Follow", func(b *testing.B) { benchmarkFollow(b, fresh(b, open)) })
 }
 
-func fresh(b *testing.B, open Opener) backend.Backend {
+func fresh(b *testing.B, open Opener) backend.Log {
 	b.Helper()
-	log := open(b, b.TempDir())
+	log := backend.Complete(open(b, b.TempDir()))
 	b.Cleanup(func() {
 		if err := log.Close(); err != nil {
 			b.Errorf("Close: %v", err)
@@ -37,7 +36,7 @@ func fresh(b *testing.B, open Opener) backend.Backend {
 	return log
 }
 
-// A mint makes facts that are alike but for their IDs and keys. It allocates only these.
+// A mint makes facts that differ in their IDs and keys only. It allocates nothing else.
 type mint struct {
 	next  atomic.Uint64
 	value []byte
@@ -80,7 +79,7 @@ func perSecond(b *testing.B, facts int) {
 	b.ReportMetric(float64(facts)/b.Elapsed().Seconds(), "facts/s")
 }
 
-func benchmarkWrite(b *testing.B, log backend.Backend, goroutines int) {
+func benchmarkWrite(b *testing.B, log backend.Log, goroutines int) {
 	m := newMint()
 	b.ReportAllocs()
 	b.SetBytes(int64(len(m.value)))
@@ -114,8 +113,8 @@ func benchmarkWrite(b *testing.B, log backend.Backend, goroutines int) {
 	perSecond(b, b.N)
 }
 
-func benchmarkBatch(b *testing.B, log backend.Backend) {
-	if !has(func() error { _, err := backend.WriteBatch(b.Context(), log, backend.Batch{}); return err }) {
+func benchmarkBatch(b *testing.B, log backend.Log) {
+	if !log.Features().Batches {
 		b.Skip("the backend writes no batches")
 	}
 	const size = 100
@@ -128,8 +127,8 @@ func benchmarkBatch(b *testing.B, log backend.Backend) {
 		for i := range given {
 			given[i] = m.fact()
 		}
-		if _, err := backend.WriteBatch(b.Context(), log, backend.Batch{Facts: given}); err != nil {
-			b.Fatalf("WriteBatch: %v", err)
+		if err := log.Write(b.Context(), backend.Batch{Facts: given})[0].Err; err != nil {
+			b.Fatalf("Write: %v", err)
 		}
 		n += size
 	}
@@ -137,7 +136,7 @@ func benchmarkBatch(b *testing.B, log backend.Backend) {
 }
 
 // fill writes n facts by many goroutines.
-func fill(b *testing.B, log backend.Backend, m *mint, n int) {
+func fill(b *testing.B, log backend.Log, m *mint, n int) {
 	b.Helper()
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -157,7 +156,7 @@ func fill(b *testing.B, log backend.Backend, m *mint, n int) {
 	}
 }
 
-func benchmarkReplay(b *testing.B, log backend.Backend) {
+func benchmarkReplay(b *testing.B, log backend.Log) {
 	const size = 100_000
 	m := newMint()
 	fill(b, log, m, size)
@@ -165,11 +164,11 @@ func benchmarkReplay(b *testing.B, log backend.Backend) {
 	b.SetBytes(size * int64(len(m.value)))
 	n := 0
 	for b.Loop() {
-		for _, err := range log.Replay(b.Context(), 0) {
+		for p, err := range log.Replay(b.Context(), backend.Range{}) {
 			if err != nil {
 				b.Fatalf("Replay: %v", err)
 			}
-			n++
+			n += len(p.Facts)
 		}
 	}
 	if n%size != 0 || n == 0 {
@@ -178,18 +177,8 @@ func benchmarkReplay(b *testing.B, log backend.Backend) {
 	perSecond(b, n)
 }
 
-// benchmarkFollow measures from the first write to the moment when a follower has seen the last.
-func benchmarkFollow(b *testing.B, log backend.Backend) {
-	if !has(func() error {
-		ctx, cancel := context.WithCancel(b.Context())
-		cancel()
-		for _, err := range backend.Follow(ctx, log, 0) {
-			return err
-		}
-		return nil
-	}) {
-		b.Skip("the backend can't be followed")
-	}
+// benchmarkFollow measures from the first write until a follower has seen the last fact.
+func benchmarkFollow(b *testing.B, log backend.Log) {
 	m := newMint()
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
@@ -199,12 +188,12 @@ func benchmarkFollow(b *testing.B, log backend.Backend) {
 	var follower sync.WaitGroup
 	follower.Go(func() {
 		n := 0
-		for _, err := range backend.Follow(ctx, log, 0) {
+		for p, err := range log.Follow(ctx, backend.Range{}) {
 			if err != nil {
 				b.Errorf("Follow: %v", err)
 				return
 			}
-			if n++; n == b.N {
+			if n += len(p.Facts); n == b.N {
 				return
 			}
 		}
@@ -221,6 +210,3 @@ func benchmarkFollow(b *testing.B, log backend.Backend) {
 	b.StopTimer()
 	perSecond(b, b.N)
 }
-
-// has says whether a call is supported.
-func has(call func() error) bool { return !errors.Is(call(), errors.ErrUnsupported) }

@@ -26,8 +26,8 @@ func ExampleRun() {
 
 	// In a file of the backend's package whose name ends in _test.go:
 	TestBackend := func(t *testing.T) {
-		opts := &backendtest.Options{NoStats: true}
-		want := []string{"closed-stats", "reopen-stats", "stats", "stats-pruned", "stats-while-writing"}
+		opts := &backendtest.Options{NoLimit: true}
+		want := []string{"batch-too-large", "value-too-large"}
 		if got := backendtest.Skipped(opts); !slices.Equal(got, want) {
 			t.Errorf("the suite skips %q", got)
 		}

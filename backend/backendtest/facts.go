@@ -2,9 +2,11 @@ package backendtest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,12 +28,29 @@ func facts(n int) []backend.Fact {
 	return all
 }
 
-// of returns a fact without the fields that a log gives.
+// wide returns the i-th plain fact with a value of a page's size, so that logs of a few facts have several
+// pages.
+func wide(i int) backend.Fact {
+	f := fact(i)
+	f.Value = fmt.Appendf(nil, `{"n":%d,"text":"%s"}`, i, strings.Repeat("x", backend.PageSize))
+	return f
+}
+
+// wides returns the wide facts 0 to n-1.
+func wides(n int) []backend.Fact {
+	all := make([]backend.Fact, n)
+	for i := range all {
+		all[i] = wide(i)
+	}
+	return all
+}
+
+// of returns a fact without the fields that the log fills in.
 func of(id, store, key, value string) backend.Fact {
 	return backend.Fact{ID: id, Store: store, Key: key, Value: json.RawMessage(value)}
 }
 
-// full returns a fact with every field given but those that the log gives.
+// full returns a fact with every field that the log does not fill in.
 func full(id string) backend.Fact {
 	f := of(id, "ünïcode store", "a/key with spaces\x00and more", `{"a":[1,2,{"b":null}]}`)
 	f.ValidTime = time.Date(2021, 3, 4, 5, 6, 7, 123456789, time.UTC)
@@ -41,7 +60,7 @@ func full(id string) backend.Fact {
 	return f
 }
 
-// held returns given as a log must hold it, with the fields that are the log's to give from got.
+// held returns given as a log must hold it: got has the fields that the log fills in.
 func held(given, got backend.Fact) backend.Fact {
 	f := given.Clone()
 	f.Seq = got.Seq
@@ -65,8 +84,7 @@ func held(given, got backend.Fact) backend.Fact {
 	return f
 }
 
-// trimmed returns f without white space around its value: whether a log keeps that is its own
-// affair.
+// trimmed returns f without white space around its value, which a log may keep or not.
 func trimmed(f backend.Fact) backend.Fact {
 	f.Value = bytes.Trim(f.Value, " \t\r\n")
 	return f
@@ -81,8 +99,8 @@ func clones(all []backend.Fact) []backend.Fact {
 	return copies
 }
 
-// scribble overwrites every byte of f that could be shared, and what may lie behind it.
-func scribble(f backend.Fact) {
+// overwrite overwrites every byte of f that could be shared, and the capacity behind it.
+func overwrite(f backend.Fact) {
 	for _, b := range []json.RawMessage{f.Value, f.Producer, f.Derivation} {
 		for i := range b {
 			b[i] = '#'
@@ -99,7 +117,7 @@ func equal(a, b backend.Fact) bool {
 		equalJSON(a.Derivation, b.Derivation)
 }
 
-// equalJSON tells nil from empty.
+// equalJSON compares bytes; nil is not equal to empty.
 func equalJSON(a, b json.RawMessage) bool {
 	return (a == nil) == (b == nil) && bytes.Equal(a, b)
 }
@@ -109,6 +127,7 @@ func diff(got, want []backend.Fact) string {
 	if slices.EqualFunc(got, want, equal) {
 		return ""
 	}
+	got, want = shortened(got), shortened(want)
 	if len(got)+len(want) > 200 { // too many to print: the place is enough
 		i := 0
 		for i < len(got) && i < len(want) && equal(got[i], want[i]) {
@@ -120,6 +139,17 @@ func diff(got, want []backend.Fact) string {
 	return cmp.Diff(want, got, cmp.Comparer(equalJSON))
 }
 
+// shortened returns facts for printing: the end of a long value is replaced by its hash.
+func shortened(all []backend.Fact) []backend.Fact {
+	all = slices.Clone(all)
+	for i := range all {
+		if v := all[i].Value; len(v) > 1000 {
+			all[i].Value = fmt.Appendf(nil, "%.60s... (%d bytes, SHA-256 %x)", v, len(v), sha256.Sum256(v))
+		}
+	}
+	return all
+}
+
 // seqs returns the seq of each.
 func seqs(all []backend.Fact) []uint64 {
 	list := make([]uint64, len(all))
@@ -129,7 +159,7 @@ func seqs(all []backend.Fact) []uint64 {
 	return list
 }
 
-// without returns all but those at the given places.
+// without returns the facts but the ones at the given places.
 func without(all []backend.Fact, places ...int) []backend.Fact {
 	var rest []backend.Fact
 	for i, f := range all {

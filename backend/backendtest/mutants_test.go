@@ -1,6 +1,8 @@
 package backendtest
 
 import (
+	"context"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +54,8 @@ var mutants = []mutant{
 	{"hands out its memory when written", "copy-out-write", false},
 	{"a loop hands out its memory", "copy-out-replay", false},
 	{"a loop hands out its memory", "copy-out-follow", false},
+	{"verdicts are reused", "copy-out-written", false},
+	{"a page's slice is reused", "copy-out-page", false},
 	{"a batch hands out its memory", "copy-out-batch", false},
 
 	{"overlooks id", "invalid-text", false},
@@ -75,18 +79,53 @@ var mutants = []mutant{
 	{"refuses the empty key", "limits", false},
 
 	{"an empty log is an error", "replay-empty", false},
-	{"Replay ignores its seq", "replay-after", false},
-	{"Replay is off by one", "replay-after", false},
-	{"Replay is off by one", "replay-resume", false},
-	{"ReplayStores ignores stores", "replay-stores", false},
-	{"ReplayStores ends silently", "replay-stores", false},
 	{"Replay holds a lock", "replay-body", true},
 	{"Replay holds a lock", "replay-body-others", true},
 	{"Replay goes on after a break", "replay-break", false},
-	{"Replay works once", "replay-anew", false},
-	{"an error comes with a fact", "replay-cancelled", false},
+	{"Replay works once", "replay-reuse", false},
+	{"an error comes with a page", "replay-cancelled", false},
 	{"a loop goes on after an error", "replay-cancelled", false},
 	{"a cancelled loop ends silently", "replay-cancelled-in-body", false},
+
+	{"Replay ignores After", "range-after", false},
+	{"Replay is off by one", "range-after", false},
+	{"Replay ignores Through", "range-through", false},
+	{"Replay ignores stores", "range-stores", false},
+	{"no stores are all", "range-stores", false},
+	{"the end is not checked", "range-diverged", false},
+	{"Replay is off by one", "cursor-resume", false},
+	{"accepts another log's cursor", "cursor-log", false},
+
+	{"Through is one too far", "page-through", false},
+	{"Through runs ahead of open writes", "page-through-writing", false},
+	{"an open batch shows in part", "page-through-batch", false},
+	{"the last page is missing", "page-end", false},
+	{"pages tell the seq of their last fact", "page-end", false},
+	{"acknowledges before a fact is visible", "page-end-writing", false},
+	{"Through stays before a pruned tail", "page-end-pruned", false},
+	{"a page has everything", "page-size", false},
+	{"says that one store may be read", "page-access", false},
+
+	{"a row limit cuts batches", "page-batches", false},
+	{"a snapshot forgets the borders of batches", "page-batches-snapshot", false},
+	{"pruning forgets the borders of batches", "page-batches-pruned", false},
+	{"reopen forgets the borders of batches", "page-batches-reopened", false},
+	{"Follow cuts batches", "page-batches-follow", false},
+	{"a row limit cuts batches", "page-batches-inside", false},
+
+	{"a Replay reads everything into memory", "memory-replay", false},
+	{"a Follow reads everything into memory", "memory-follow", false},
+
+	{"Write returns what it is given", "verdict", false},
+	{"a refused batch ends the Write", "verdict-refused", false},
+	{"writes the last batch first", "verdict-order", false},
+	{"a refused batch refuses the rest", "verdict-refused-batch", false},
+	{"First names an old fact", "verdict-first", false},
+	{"First names an old fact", "verdict-first-batch", false},
+	{"Write gives another causation", "verdict-same", false},
+	{"gives a seq twice", "verdict-concurrent", false},
+	{"returns other bytes than it keeps", "verdict-returned", false},
+	{"a cancelled Write has no verdicts", "verdict-cancelled", false},
 
 	{"an ID is checked too early", "concurrent-same-fact", false},
 	{"the causation is looked up too early", "concurrent-causation", false},
@@ -122,14 +161,22 @@ var mutants = []mutant{
 	{"misses what comes between history and live", "follow", true},
 	{"repeats the last of history", "follow", false},
 	{"a follower waits for one more", "follow-live", true},
-	{"Follow ignores its seq", "follow-after", false},
+	{"Follow ignores After", "follow-after", false},
 	{"Follow ignores stores", "follow-stores", false},
 	{"sees one fact of a batch", "follow-batch", true},
 	{"leaves a slow follower behind", "follow-slow", true},
 	{"Follow holds a lock", "follow-slow", true},
 	{"Follow is off by one", "follow-resume", false},
-	{"Follow works once", "follow-anew", false},
+	{"Follow works once", "follow-reuse", false},
 	{"Follow holds a lock", "follow-body", true},
+	{"no stores are all", "follow-stores", false},
+	{"a follower's first page waits", "follow-first-page", true},
+	{"pages tell the seq of their last fact", "follow-progress", true},
+	{"Through stays before a pruned tail", "follow-progress-pruned", true},
+	{"Follow ignores Through", "follow-through", true},
+	{"a follower beyond the end waits", "follow-diverged", true},
+	{"loses a wake-up", "follow-wake", true},
+	{"looks for changes after a page", "follow-wake", true},
 	{"a cancelled follower ends silently", "follow-cancelled", false},
 	{"ignores ctx while it waits", "follow-cancelled-idle", true},
 	{"ignores ctx while it waits for stores", "follow-cancelled-filtered", true},
@@ -146,6 +193,8 @@ var mutants = []mutant{
 	{"a loop counts places", "prune-body", false},
 	{"a follower after a pruned seq gets nothing", "prune-follow", true},
 	{"Prune ignores ctx", "prune-cancelled", false},
+	{"refuses a horizon", "prune-horizon", false},
+	{"says that it prunes nothing", "features", false},
 	{"says a seq before its fact is there", "stats-while-writing", false},
 	{"counts facts written again", "stats", false},
 	{"says the last seq held", "stats-pruned", false},
@@ -161,6 +210,8 @@ var mutants = []mutant{
 	{"reopen brings back the pruned", "reopen-pruned", false},
 	{"reopen takes the last seq from the last fact", "reopen-pruned-last", false},
 	{"reopen takes the last seq from the last fact", "reopen-stats", false},
+	{"reopen gets another identity", "reopen-cursor", false},
+	{"reopen takes the last seq from the last fact", "reopen-cursor-pruned", false},
 	{"Close loses the last writes", "reopen-in-flight", false},
 
 	{"closes once", "close-twice", false},
@@ -174,6 +225,11 @@ var mutants = []mutant{
 	{"works after Close", "closed-follow", true},
 	{"works after Close", "closed-prune", false},
 	{"works after Close", "closed-stats", false},
+
+	{"a decorator leaks WriteFact", "intercept", false},
+	{"a decorator leaks Follow", "intercept", false},
+	{"a decorator leaks Follow", "intercept-refuse", false},
+	{"a decorator leaks methods", "intercept-methods", false},
 }
 
 // TestMutants checks that each broken backend is caught by the case that is there for it.
@@ -198,6 +254,9 @@ func TestMutants(t *testing.T) {
 				t.Fatalf("there is no case %s", m.target)
 			}
 			o := (*Options)(nil).complete()
+			if decorate := decorators[m.bug]; decorate != nil {
+				o.intercept = decorate
+			}
 			if m.hangs {
 				o.Timeout = time.Second / 2
 			}
@@ -223,21 +282,61 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// A bare is a naive without the optional interfaces.
-type bare struct{ backend.Backend }
+// decorators are Intercepts with a bug.
+var decorators = map[string]func(backend.Log, backend.Hooks) backend.Log{
+	"a decorator leaks WriteFact": func(l backend.Log, h backend.Hooks) backend.Log {
+		return leakyWriteFact{backend.Intercept(l, h), l}
+	},
+	"a decorator leaks Follow": func(l backend.Log, h backend.Hooks) backend.Log {
+		return leakyFollow{backend.Intercept(l, h), l}
+	},
+	"a decorator leaks methods": func(l backend.Log, _ backend.Hooks) backend.Log {
+		return struct{ *naive }{l.(*naive)}
+	},
+}
 
-// TestLacks checks that a backend which lacks an optional interface fails unless it is excused.
+type leakyWriteFact struct {
+	backend.Log
+	inner backend.Log
+}
+
+func (l leakyWriteFact) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	return l.inner.WriteFact(ctx, f)
+}
+
+type leakyFollow struct {
+	backend.Log
+	inner backend.Log
+}
+
+func (l leakyFollow) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return l.inner.Follow(ctx, r)
+}
+
+// Frames is a method that Log does not have, for decorators to leak.
+func (n *naive) Frames() {}
+
+// TestLacks checks that a backend which lacks a feature fails unless it is excused.
 func TestLacks(t *testing.T) {
-	open := func(t testing.TB, dir string) backend.Backend { return bare{naives("")(t, dir)} }
 	o := (*Options)(nil).complete()
 	for _, c := range cases() {
-		needed := c.needs &^ (reopening | limited)
-		if needed == 0 {
+		if c.needs&^(reopening|paging) == 0 { // Features does not say
 			continue
 		}
-		r := record(t, func(r *recorder) { c.run(r, open, o) })
+		r := record(t, func(r *recorder) { c.run(r, bares(), o) })
 		if !r.Failed() || !strings.Contains(r.text.String(), "set Options.No") {
 			t.Errorf("case %s: %s", c.name, r.text.String())
+		}
+	}
+}
+
+// TestContradicted checks that an excuse which Features contradict is a failure.
+func TestContradicted(t *testing.T) {
+	for _, opts := range []*Options{{NoBatch: true}, {NoPrune: true}, {NoLimit: true}} {
+		c := testCase{name: "x", rule: "Features.", check: features}
+		r := record(t, func(r *recorder) { c.run(r, naives(""), opts.complete()) })
+		if !r.Failed() || !strings.Contains(r.text.String(), "excuses it from") {
+			t.Errorf("%+v: %s", *opts, r.text.String())
 		}
 	}
 }

@@ -76,6 +76,9 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 		n.yields()
 	}
 	n.last = max(n.last, f.Seq)
+	if n.bug == "Through runs ahead of open writes" {
+		n.yieldsTo(3)
+	}
 	if n.bug == "shows a later seq first" && single {
 		if f.Seq%2 == 1 {
 			n.yields()
@@ -87,6 +90,9 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 	}
 	if k := len(n.facts); n.bug == "swaps two" && f.Seq%10 == 0 {
 		n.facts[k-1], n.facts[k-2] = n.facts[k-2], n.facts[k-1]
+	}
+	if n.bug == "gives a seq twice" { // loops need an order
+		slices.SortStableFunc(n.facts, bySeq)
 	}
 	if f.TransactionTime.After(n.time) {
 		n.time = f.TransactionTime
@@ -130,6 +136,8 @@ func (n *naive) WriteSnapshot(ctx context.Context, through uint64) error {
 	switch n.bug {
 	case "a snapshot drops the first fact":
 		n.facts = n.facts[min(1, len(n.facts)):]
+	case "a snapshot forgets the borders of batches":
+		clear(n.batches)
 	case "a snapshot forgets IDs":
 		n.ids = map[string]backend.Fact{}
 	case "a snapshot loses what is written meanwhile":
@@ -149,7 +157,10 @@ func (n *naive) WriteSnapshot(ctx context.Context, through uint64) error {
 	return nil
 }
 
-func (n *naive) Prune(ctx context.Context, list iter.Seq[uint64]) (backend.PruneReport, error) {
+func (n *naive) Prune(ctx context.Context, list iter.Seq[uint64], h backend.Horizon) (backend.PruneReport, error) {
+	if n.bug == "refuses a horizon" && h != (backend.Horizon{}) {
+		return backend.PruneReport{}, &backend.InvalidError{Field: "horizon", Reason: "not zero"}
+	}
 	if n.bug == "Prune ignores ctx" {
 		ctx = context.WithoutCancel(ctx)
 	}
@@ -189,6 +200,8 @@ func (n *naive) Prune(ctx context.Context, list iter.Seq[uint64]) (backend.Prune
 		}
 	}
 	switch n.bug {
+	case "pruning forgets the borders of batches":
+		clear(n.batches)
 	case "counts every seq asked for as pruned":
 		report = backend.PruneReport{Pruned: asked}
 	case "renumbers after pruning":
@@ -220,7 +233,7 @@ func (n *naive) Stats(ctx context.Context) (backend.Stats, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := backend.Stats{LastSeq: n.last, Facts: uint64(len(n.facts))}
+	s := backend.Stats{Log: n.id, LastSeq: n.last, Facts: uint64(len(n.facts))}
 	if len(n.facts) > 0 {
 		s.FirstSeq = n.facts[0].Seq
 	}

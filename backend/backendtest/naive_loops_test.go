@@ -4,19 +4,33 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
+	"runtime"
 	"slices"
 	"sort"
 
 	"github.com/igniter-store/igniter/backend"
 )
 
-// next returns the first fact after seq after, and what to wait for where there is none.
-func (n *naive) next(after uint64) (f backend.Fact, ok bool, changed chan struct{}) {
+// next returns the first batch after seq after or, where there is none, through where the log was read and
+// what to wait for.
+func (n *naive) next(after uint64) (batch []backend.Fact, end uint64, changed chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	facts := n.facts
+	end = n.last
 	if n.bug == "acknowledges before a fact is visible" {
 		facts = facts[:min(n.visible, len(facts))]
+		end = 0
+	}
+	if end == 0 || n.bug == "Through stays before a pruned tail" {
+		end = 0
+		if len(facts) > 0 {
+			end = facts[len(facts)-1].Seq
+		}
+	}
+	if n.bug == "Through is one too far" {
+		end++
 	}
 	i := sort.Search(len(facts), func(i int) bool { return facts[i].Seq > after })
 	if n.bug == "swaps two" { // its log is not sorted
@@ -25,191 +39,278 @@ func (n *naive) next(after uint64) (f backend.Fact, ok bool, changed chan struct
 		}
 	}
 	if i == len(facts) {
-		return backend.Fact{}, false, n.changed
+		changed = n.changed
+		if n.bug == "loses a wake-up" {
+			n.yields()
+			changed = n.changed
+		}
+		return nil, end, changed
 	}
-	f = facts[i]
+	j := i + 1
+	for number := n.batches[facts[i].Seq]; number != 0 && j < len(facts) && n.batches[facts[j].Seq] == number; {
+		j++
+	}
 	if n.bug == "a loop hands out its memory" {
-		return f, true, n.changed
+		return facts[i:j:j], end, n.changed
 	}
-	return f.Clone(), true, n.changed
+	return clones(facts[i:j]), end, n.changed
 }
 
-func (n *naive) Replay(ctx context.Context, from uint64) iter.Seq2[backend.Fact, error] {
+func (n *naive) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
 	switch n.bug {
-	case "Replay ignores its seq":
-		from = 0
+	case "Replay ignores After":
+		r.After = backend.Cursor{}
 	case "Replay is off by one":
-		from = max(from, 1) - 1
+		r.After.Seq = max(r.After.Seq, 1) - 1
+	case "Replay ignores stores":
+		r.Stores = nil
+	case "Replay ignores Through":
+		r.Through = 0
 	}
 	used := false
-	return func(yield func(backend.Fact, error) bool) {
+	return func(yield func(backend.Page, error) bool) {
 		if n.bug == "Replay works once" && used {
 			return
 		}
 		used = true
-		if n.bug == "Replay holds a lock" {
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			for _, f := range n.facts {
-				if f.Seq > from && !yield(f.Clone(), nil) {
-					return
-				}
-			}
-			return
-		}
-		n.loop(ctx, from, yield)
+		n.loop(ctx, r, false, n.spoil("Replay", yield))
 	}
 }
 
-func (n *naive) loop(ctx context.Context, last uint64, yield func(backend.Fact, error) bool) {
-	n.mu.Lock()
-	gen, empty := n.gen, len(n.facts) == 0
-	n.mu.Unlock()
-	if empty && n.bug == "an empty log is an error" {
-		yield(backend.Fact{}, errors.New("nothing there"))
-		return
-	}
-	for i := 0; ; i++ {
-		if err := n.ready(ctx); err != nil && n.bug != "ignores ctx" {
-			switch {
-			case n.bug == "a cancelled loop ends silently" && ctx.Err() != nil && i > 0,
-				n.bug == "Close ends loops silently" && ctx.Err() == nil && i > 0:
-				return
-			case n.bug == "an error comes with a fact":
-				yield(backend.Fact{ID: "?"}, err)
-				return
-			case n.bug == "a loop goes on after an error" && !yield(backend.Fact{}, err):
-				return
-			case n.bug != "a loop goes on after an error":
-				yield(backend.Fact{}, err)
-				return
-			}
-		}
-		f, ok, _ := n.next(last)
-		if n.bug == "a loop counts places" { // which pruning moves
-			n.mu.Lock()
-			if ok = i < len(n.facts); ok {
-				f = n.facts[i]
-			}
-			n.mu.Unlock()
-		}
-		n.mu.Lock()
-		moved := n.gen != gen
-		n.mu.Unlock()
-		if !ok || moved && n.bug == "a snapshot ends loops" {
-			return
-		}
-		if !yield(f, nil) && n.bug != "Replay goes on after a break" {
-			return
-		}
-		last = f.Seq
-	}
-}
-
-func (n *naive) ReplayStores(ctx context.Context, from uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		for f, err := range n.Replay(ctx, from) {
-			if err != nil && n.bug == "ReplayStores ends silently" {
-				return
-			}
-			wanted := n.bug == "ReplayStores ignores stores" || slices.Contains(stores, f.Store)
-			if (err != nil || wanted) && !yield(f, err) {
-				return
-			}
-		}
-	}
-}
-
-func (n *naive) Follow(ctx context.Context, from uint64, stores ...string) iter.Seq2[backend.Fact, error] {
+func (n *naive) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
 	switch n.bug {
-	case "Follow ignores its seq":
-		from = 0
+	case "Follow ignores After":
+		r.After = backend.Cursor{}
 	case "Follow is off by one":
-		from = max(from, 1) - 1
+		r.After.Seq = max(r.After.Seq, 1) - 1
 	case "Follow ignores stores":
-		stores = nil
+		r.Stores = nil
+	case "Follow ignores Through":
+		r.Through = 0
 	}
 	used := false
-	return func(yield func(backend.Fact, error) bool) {
+	return func(yield func(backend.Page, error) bool) {
 		if n.bug == "Follow works once" && used {
 			return
 		}
 		used = true
-		n.follow(ctx, from, stores, yield)
+		n.loop(ctx, r, true, n.spoil("Follow", yield))
 	}
 }
 
-func (n *naive) follow(ctx context.Context, from uint64, stores []string, yield func(backend.Fact, error) bool) {
-	last := from
+// spoil returns a body that is called as bugs do it.
+func (n *naive) spoil(method string, yield func(backend.Page, error) bool) func(backend.Page, error) bool {
+	switch n.bug {
+	case method + " holds a lock":
+		return func(p backend.Page, err error) bool {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return yield(p, err)
+		}
+	case method + " goes on after a break":
+		return func(p backend.Page, err error) bool {
+			yield(p, err)
+			return true
+		}
+	case "an error comes with a page":
+		return func(p backend.Page, err error) bool {
+			if err != nil {
+				p.Facts = []backend.Fact{{ID: "?"}}
+			}
+			return yield(p, err)
+		}
+	case "a loop goes on after an error":
+		return func(p backend.Page, err error) bool {
+			return yield(p, err) && (err == nil || yield(p, err))
+		}
+	case "a page's slice is reused":
+		var buffer []backend.Fact
+		return func(p backend.Page, err error) bool {
+			buffer = append(buffer[:0], p.Facts...)
+			p.Facts = buffer
+			return yield(p, err)
+		}
+	case "pages tell the seq of their last fact":
+		last := uint64(0)
+		return func(p backend.Page, err error) bool {
+			if len(p.Facts) > 0 {
+				last = p.Facts[len(p.Facts)-1].Seq
+			}
+			p.Through.Seq = last
+			return yield(p, err)
+		}
+	case "a " + method + " reads everything into memory":
+		var pages []backend.Page
+		return func(p backend.Page, err error) bool {
+			if p.Through.Seq < n.end() && err == nil {
+				pages = append(pages, p)
+				return true
+			}
+			for _, p := range pages {
+				if !yield(p, nil) {
+					return false
+				}
+			}
+			ok := yield(p, err)
+			runtime.KeepAlive(pages)
+			return ok
+		}
+	case "a page has everything":
+		var facts []backend.Fact
+		return func(p backend.Page, err error) bool {
+			facts = append(facts, p.Facts...)
+			if p.Facts = facts; p.Through.Seq < n.end() && err == nil {
+				return true
+			}
+			return yield(p, err)
+		}
+	}
+	return yield
+}
+
+// end returns the highest seq that was given.
+func (n *naive) end() uint64 {
 	n.mu.Lock()
-	gen := n.gen
+	defer n.mu.Unlock()
+	return n.last
+}
+
+func (n *naive) loop(ctx context.Context, r backend.Range, follows bool, yield func(backend.Page, error) bool) {
+	if n.bug == "no stores are all" && len(r.Stores) == 0 {
+		r.Stores = nil
+	}
+	n.mu.Lock()
+	gen, empty := n.gen, len(n.facts) == 0
 	n.mu.Unlock()
-	live := false
+	if empty && n.bug == "an empty log is an error" {
+		yield(backend.Page{}, errors.New("nothing there"))
+		return
+	}
+	p := backend.NewPager(n.id, r, yield)
+	last, live, seen := r.After.Seq, false, 0
 	for {
-		if err := n.ready(ctx); err != nil {
-			if n.bug != "a cancelled follower ends silently" || ctx.Err() == nil {
-				yield(backend.Fact{}, err)
+		if err := n.check(ctx, r.After, follows); err != nil && n.bug != "ignores ctx" {
+			silent := n.bug == "a cancelled loop ends silently" && ctx.Err() != nil && seen > 0 ||
+				n.bug == "Close ends loops silently" && ctx.Err() == nil && seen > 0 ||
+				n.bug == "a cancelled follower ends silently" && ctx.Err() != nil && follows
+			if !silent {
+				p.Fail(err)
 			}
 			return
 		}
 		n.mu.Lock()
 		moved := n.gen != gen
 		gen = n.gen
-		held := slices.ContainsFunc(n.facts, func(f backend.Fact) bool { return f.Seq == last })
-		end := n.last
+		held := n.bug != "a follower after a pruned seq gets nothing" ||
+			slices.ContainsFunc(n.facts, func(f backend.Fact) bool { return f.Seq == last })
 		n.mu.Unlock()
-		if moved && n.bug == "a snapshot makes followers begin again" {
-			last = from
+		switch {
+		case moved && n.bug == "a snapshot ends loops" && !follows:
+			return
+		case moved && n.bug == "a snapshot makes followers begin again" && follows:
+			last = r.After.Seq
+			p = backend.NewPager(n.id, r, yield)
 		}
-		f, ok, changed := n.next(last)
-		if n.bug == "a follower waits for one more" {
-			if _, more, _ := n.next(f.Seq); !more {
-				ok = false
+		batch, end, changed := n.next(last)
+		if n.bug == "a loop counts places" && !follows { // which pruning moves
+			n.mu.Lock()
+			if batch = nil; seen < len(n.facts) {
+				batch = n.facts[seen : seen+1]
+			}
+			n.mu.Unlock()
+		}
+		if follows && batch != nil {
+			switch more, _, _ := n.next(batch[len(batch)-1].Seq); {
+			case n.bug == "a follower waits for one more" && more == nil,
+				n.bug == "a follower after a pruned seq gets nothing" && !held && last > 0:
+				batch, end = nil, last
 			}
 		}
-		if n.bug == "a follower after a pruned seq gets nothing" && !held && last > 0 {
-			ok = false
-		}
-		if !ok {
-			if n.bug == "misses what comes between history and live" && !live {
-				n.mu.Lock()
-				n.yields()
-				last = n.last
-				n.mu.Unlock()
+		if batch == nil {
+			if !follows {
+				if n.bug != "the last page is missing" {
+					p.Flush(end)
+				}
+				return
 			}
-			if n.bug == "repeats the last of history" && !live && last > 0 {
-				last--
+			switch n.bug {
+			case "misses what comes between history and live":
+				if !live {
+					n.mu.Lock()
+					n.yields()
+					end = n.last
+					n.mu.Unlock()
+				}
+			case "repeats the last of history":
+				if !live && last > 0 && p.Flush(end) {
+					end = last - 1
+					p = backend.NewPager(n.id, backend.Range{After: backend.Cursor{Log: n.id, Seq: end}, Stores: r.Stores}, yield)
+				}
 			}
+			first := !live
 			live = true
-			if !n.wait(ctx, changed, len(stores) > 0) {
+			if !(n.bug == "a follower's first page waits" && first && last == r.After.Seq) && !p.Flush(end) {
+				return
+			}
+			last = max(end, r.After.Seq)
+			if n.bug == "looks for changes after a page" {
+				_, _, changed = n.next(math.MaxUint64)
+			}
+			if !n.wait(ctx, changed, len(r.Stores) > 0) {
 				return
 			}
 			continue
 		}
 		switch {
-		case n.bug == "leaves a slow follower behind" && end > last+1000:
+		case n.bug == "leaves a slow follower behind" && follows && end > last+1000:
 			last = end - 1000
 			continue
 		case n.bug == "sees one fact of a batch" && live:
-			f, _, _ = n.next(end - 1)
+			batch = batch[len(batch)-1:]
 		}
-		last = f.Seq
-		if len(stores) > 0 && !slices.Contains(stores, f.Store) {
-			continue
-		}
-		if !n.hand(f, yield) {
+		last = batch[len(batch)-1].Seq
+		seen += len(batch)
+		if !n.add(p, batch, follows) {
 			return
 		}
 	}
 }
 
-// hand runs the body of a follower's loop.
-func (n *naive) hand(f backend.Fact, yield func(backend.Fact, error) bool) bool {
-	if n.bug == "Follow holds a lock" {
-		n.mu.Lock()
-		defer n.mu.Unlock()
+// add adds a batch to a page.
+func (n *naive) add(p *backend.Pager, batch []backend.Fact, follows bool) bool {
+	most := math.MaxInt
+	switch {
+	case n.bug == "a row limit cuts batches":
+		most = 100
+	case n.bug == "Follow cuts batches" && follows:
+		most = 1
 	}
-	return yield(f, nil)
+	for len(batch) > most {
+		if !p.Add(batch[:most]...) || !p.Flush(0) {
+			return false
+		}
+		batch = batch[most:]
+	}
+	return p.Add(batch...)
+}
+
+// check says why a loop can't go on.
+func (n *naive) check(ctx context.Context, after backend.Cursor, follows bool) error {
+	if err := n.ready(ctx); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := backend.Stats{Log: n.id, LastSeq: n.last}
+	switch {
+	case n.bug == "the end is not checked" && !follows, n.bug == "a follower beyond the end waits" && follows,
+		n.bug == "Through is one too far":
+		s.LastSeq = math.MaxUint64
+	case n.bug == "accepts another log's cursor":
+		s.Log = after.Log
+	}
+	_, err := s.Resume(after)
+	return err
 }
 
 // wait waits for a change, and returns false if the follower is to end without a word.

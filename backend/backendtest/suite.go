@@ -10,37 +10,33 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// An Opener opens a backend whose log lives in dir, an empty directory at first. Opened with the
-// same dir after Close, it is the same log again: so one function gives fresh logs and reopened
-// ones. A backend that keeps no files uses dir as the name of its log. Each case has a dir of its
-// own.
+// An Opener opens a backend whose log lives in dir, an empty directory at first. Opened again with the
+// same dir after Close, it is the same log: one function gives fresh logs and reopened ones. A backend
+// that keeps no files uses dir as the name of its log. Each case has its own dirs.
 //
-// An Opener that fails says so through t and does not return. The suite closes what it opened; what
-// else an Opener starts is ended through t.Cleanup. It is called from goroutines that are not the
-// test's own, never from two at once for the same dir.
+// An Opener that fails says so through t and does not return. The suite closes what it opened; use
+// t.Cleanup to end what else an Opener starts. It is called from goroutines that are not the test's own,
+// never from two at once for the same dir.
 type Opener func(t testing.TB, dir string) backend.Backend
 
-// Options name what a backend is excused from. Nil and the zero Options ask for every guarantee.
+// Options name what a backend is excused from. Nil and the zero Options ask for every guarantee. An
+// excuse that the backend's Features contradict is a failure, and so is a missing one.
 type Options struct {
 	Volatile bool // nothing survives Close: no case reopens the log
-	NoBatch  bool // it is no backend.BatchWriter, or answers errors.ErrUnsupported
-	NoFollow bool // the same for backend.Follower
-	NoPrune  bool // the same for backend.Pruner
-	NoStats  bool // the same for backend.Stater
+	NoBatch  bool // Features.Batches is false
+	NoPrune  bool // Features.Prune is false
+	NoLimit  bool // Features.MaxFrame is 0: no case looks for a limit
+	NoPaging bool // loops hold the whole log in memory, which bounds its size: no case reads a large log
 
-	// MaxFrame is the largest frame that the backend takes, in bytes. The suite writes values a
-	// little larger and wants ErrTooLarge, and expects a value of 1 MiB to fit. 0: 16 MiB;
-	// negative: it has no limit, and no case looks for one.
-	MaxFrame int
-
-	// Timeout is how long one case may take. 0: 60 seconds. It is there so that a backend that
-	// hangs fails; no case measures time.
+	// Timeout is how long one case may take. 0: 60 seconds. It makes a backend that hangs fail; no case
+	// measures time.
 	Timeout time.Duration
+
+	intercept func(backend.Log, backend.Hooks) backend.Log // nil: backend.Intercept; the tests of this package replace it
 }
 
-// Run runs every case against the backends that open opens, each as a subtest of t, one after the
-// other. Those that opts excuses are skipped, and say which option did it. Run is over when all of
-// them are.
+// Run runs every case against the backends that open opens, completed by [backend.Complete], each as a
+// subtest of t, one after the other. It skips the cases that opts excuses, and says which option did it.
 func Run(t *testing.T, open Opener, opts *Options) {
 	t.Helper()
 	o := opts.complete()
@@ -73,39 +69,47 @@ func (o *Options) complete() Options {
 		o = &Options{}
 	}
 	full := *o
-	full.MaxFrame = cmp.Or(full.MaxFrame, 16<<20)
 	full.Timeout = cmp.Or(full.Timeout, time.Minute)
+	if full.intercept == nil {
+		full.intercept = backend.Intercept
+	}
 	return full
 }
 
-// A need is something that a case wants from a backend and that an option excuses.
-type need int
+// A feature is something that a case needs and that an option excuses.
+type feature int
 
 const (
-	reopening need = 1 << iota
+	reopening feature = 1 << iota
 	batches
-	following
 	pruning
-	stating
 	limited
+	paging
 )
 
+// An excuse is an option, the feature that it excuses, and what Features says about that.
+type excuse struct {
+	feature feature
+	option  string
+	set     bool
+	has     func(f *backend.Features) bool // nil: Features does not say
+}
+
+func (o *Options) list() []excuse {
+	return []excuse{
+		{reopening, "Volatile", o.Volatile, nil},
+		{batches, "NoBatch", o.NoBatch, func(f *backend.Features) bool { return f.Batches }},
+		{pruning, "NoPrune", o.NoPrune, func(f *backend.Features) bool { return f.Prune }},
+		{limited, "NoLimit", o.NoLimit, func(f *backend.Features) bool { return f.MaxFrame > 0 }},
+		{paging, "NoPaging", o.NoPaging, nil},
+	}
+}
+
 // excuses returns the name of the option that excuses a backend from a case with these needs, ""
-// if none does.
-func (o Options) excuses(needs need) string {
-	for _, x := range []struct {
-		need   need
-		set    bool
-		option string
-	}{
-		{reopening, o.Volatile, "Volatile"},
-		{batches, o.NoBatch, "NoBatch"},
-		{following, o.NoFollow, "NoFollow"},
-		{pruning, o.NoPrune, "NoPrune"},
-		{stating, o.NoStats, "NoStats"},
-		{limited, o.MaxFrame < 0, "MaxFrame"},
-	} {
-		if x.set && needs&x.need != 0 {
+// if there is none.
+func (o *Options) excuses(needs feature) string {
+	for _, x := range o.list() {
+		if x.set && needs&x.feature != 0 {
 			return x.option
 		}
 	}
@@ -115,35 +119,37 @@ func (o Options) excuses(needs need) string {
 // A testCase enforces one rule of the contract.
 type testCase struct {
 	name  string
-	needs need
+	needs feature
 	rule  string // as the contract says it
-	check func(l *lab)
+	check func(h *harness)
 }
 
 // cases returns the table of all cases.
 func cases() []testCase {
 	return slices.Concat(
-		writeCases(), valueCases(), copyCases(), invalidCases(), replayCases(), concurrentCases(),
-		snapshotCases(), batchCases(), expectCases(), followCases(), followEndCases(), pruneCases(), reopenCases(),
-		closeCases(),
+		writeCases(), valueCases(), copyCases(), invalidCases(), verdictCases(), batchCases(), expectCases(),
+		replayCases(), rangeCases(), pageCases(), pageBatchCases(), memoryCases(), concurrentCases(), snapshotCases(),
+		followCases(), followPageCases(), followEndCases(), pruneCases(), statsCases(), reopenCases(),
+		closeCases(), interceptCases(),
 	)
 }
 
-// run runs the case against a fresh log. It returns when all that the case started has ended, or
+// run runs the case against a fresh log. It returns when everything that the case started has ended, or
 // when the case has hung for too long.
 func (c testCase) run(t testing.TB, open Opener, o Options) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), o.Timeout)
 	defer cancel()
-	g := &guard{TB: t, rule: c.rule}
-	l := &lab{guard: g, ctx: ctx, opener: open, opts: o, needs: c.needs, dir: t.TempDir()}
+	r := &reporter{TB: t, rule: c.rule}
+	h := &harness{reporter: r, ctx: ctx, opener: open, opts: o, needs: c.needs}
+	h.newLog()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer g.catch()
-		defer l.end(cancel)
-		defer g.catch()
-		c.check(l)
+		defer r.catch()
+		defer h.end(cancel)
+		defer r.catch()
+		c.check(h)
 	}()
 	// Calls that heed their context end by the timeout; half as much again is for the others.
 	timer := time.NewTimer(o.Timeout + o.Timeout/2)
@@ -151,6 +157,6 @@ func (c testCase) run(t testing.TB, open Opener, o Options) {
 	select {
 	case <-done:
 	case <-timer.C:
-		g.giveUp()
+		r.giveUp()
 	}
 }

@@ -11,21 +11,48 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestNaive checks that what the mutants are made from passes every case.
+// TestNaive checks that the backend which the mutants are made of passes every case.
 func TestNaive(t *testing.T) {
 	t.Parallel()
 	Run(t, naives(""), nil)
 }
 
+// bares returns an Opener of naives with no methods but Backend's.
+func bares() Opener {
+	open := naives("")
+	return func(t testing.TB, dir string) backend.Backend { return struct{ backend.Backend }{open(t, dir)} }
+}
+
+// TestMinimal checks that a backend of four methods passes as Complete makes it a Log, with the excuses that
+// say what it lacks.
+func TestMinimal(t *testing.T) {
+	t.Parallel()
+	opts := &Options{NoBatch: true, NoPrune: true, NoLimit: true}
+	want := []string{
+		"batch", "batch-again", "batch-cancelled", "batch-causation", "batch-consecutive", "batch-id-reused", "batch-invalid", "batch-partly-held",
+		"batch-too-large", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch",
+		"expect", "expect-empty-batch", "expect-invalid", "expect-many", "expect-race", "expect-retraction", "follow-batch",
+		"follow-progress-pruned", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
+		"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect",
+		"prune-follow", "prune-horizon", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch",
+		"reopen-cursor-pruned", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
+		"verdict-refused-batch", "write-again-late",
+	}
+	if d := cmp.Diff(want, Skipped(opts)); d != "" {
+		t.Errorf("Skipped (-want +got):\n%s", d)
+	}
+	Run(t, bares(), opts)
+}
+
 // TestExcused checks that a backend which needs every excuse passes with all of them.
 func TestExcused(t *testing.T) {
 	t.Parallel()
-	fresh := func(t testing.TB, dir string) backend.Backend { return bare{naives("")(t, dir)} }
-	Run(t, fresh, &Options{Volatile: true, NoBatch: true, NoFollow: true, NoPrune: true, NoStats: true, MaxFrame: -1})
+	fresh := func(t testing.TB, dir string) backend.Backend { return bares()(t, dir) }
+	Run(t, fresh, &Options{Volatile: true, NoBatch: true, NoPrune: true, NoLimit: true})
 }
 
 func TestSkipped(t *testing.T) {
-	for _, opts := range []*Options{nil, {}, {Timeout: time.Hour}, {MaxFrame: 1 << 20}} {
+	for _, opts := range []*Options{nil, {}, {Timeout: time.Hour}, {intercept: backend.Intercept}} {
 		if got := Skipped(opts); len(got) > 0 {
 			t.Errorf("%+v skips %q", opts, got)
 		}
@@ -35,27 +62,27 @@ func TestSkipped(t *testing.T) {
 		want []string
 	}{
 		{Options{Volatile: true}, []string{
-			"reopen", "reopen-batch", "reopen-causation", "reopen-id", "reopen-in-flight", "reopen-pruned", "reopen-pruned-last",
+			"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-id", "reopen-in-flight", "reopen-pruned", "reopen-pruned-last",
 			"reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-transaction-time",
 		}},
-		{Options{NoStats: true}, []string{"close-in-flight-stats", "closed-stats", "reopen-stats", "stats", "stats-pruned", "stats-while-writing"}},
-		{Options{MaxFrame: -1}, []string{"batch-too-large", "value-too-large"}},
+		{Options{NoLimit: true}, []string{"batch-too-large", "value-too-large"}},
+		{Options{NoPaging: true}, []string{"memory-follow", "memory-replay"}},
 	} {
 		if d := cmp.Diff(x.want, Skipped(&x.opts)); d != "" {
 			t.Errorf("%+v (-want +got):\n%s", x.opts, d)
 		}
 	}
-	all := Skipped(&Options{Volatile: true, NoBatch: true, NoFollow: true, NoPrune: true, NoStats: true})
-	if !slices.Contains(all, "follow") || !slices.Contains(all, "batch") || !slices.Contains(all, "prune") || slices.Contains(all, "write-order") {
+	all := Skipped(&Options{Volatile: true, NoBatch: true, NoPrune: true, NoLimit: true})
+	if !slices.Contains(all, "reopen") || !slices.Contains(all, "batch") || !slices.Contains(all, "prune") || slices.Contains(all, "follow") {
 		t.Errorf("all excuses skip %q", all)
 	}
 }
 
 // TestRule checks that a failure says which rule was broken, once.
 func TestRule(t *testing.T) {
-	c := testCase{name: "x", rule: "Facts are facts.", check: func(l *lab) {
-		l.Errorf("first")
-		l.Errorf("second")
+	c := testCase{name: "x", rule: "Facts are facts.", check: func(h *harness) {
+		h.Errorf("first")
+		h.Errorf("second")
 	}}
 	r := record(t, func(r *recorder) { c.run(r, naives(""), (*Options)(nil).complete()) })
 	want := "broken rule of the contract: Facts are facts.\nfirst\nsecond\n"
@@ -64,11 +91,11 @@ func TestRule(t *testing.T) {
 	}
 }
 
-// TestPanic checks that a panic is the case's failure, wherever it happens, and nobody else's.
+// TestPanic checks that a panic of a case, in any of its goroutines, fails this case alone.
 func TestPanic(t *testing.T) {
-	for _, check := range []func(l *lab){
-		func(*lab) { panic("here") },
-		func(l *lab) { l.join(l.start(func() error { panic("there") })) },
+	for _, check := range []func(h *harness){
+		func(*harness) { panic("here") },
+		func(h *harness) { h.join(h.start(func() error { panic("there") })) },
 	} {
 		c := testCase{name: "x", rule: "Facts are facts.", check: check}
 		r := record(t, func(r *recorder) { c.run(r, naives(""), (*Options)(nil).complete()) })
@@ -78,14 +105,14 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestHang checks that a case which hangs fails, and is silent from then on.
+// TestHang checks that a case which hangs fails, and reports nothing more.
 func TestHang(t *testing.T) {
 	release, ended := make(chan struct{}), make(chan struct{})
-	c := testCase{name: "x", rule: "Facts are facts.", check: func(l *lab) {
+	c := testCase{name: "x", rule: "Facts are facts.", check: func(h *harness) {
 		defer close(ended)
 		<-release
-		l.Log("too late")
-		l.Fatalf("too late")
+		h.Log("too late")
+		h.Fatalf("too late")
 	}}
 	r := record(t, func(r *recorder) { c.run(r, naives(""), Options{Timeout: time.Millisecond}) })
 	if text := r.text.String(); !r.Failed() || !strings.Contains(text, "the case hangs") || !strings.Contains(text, c.rule) {
@@ -94,7 +121,7 @@ func TestHang(t *testing.T) {
 	close(release)
 	<-ended
 	if strings.Contains(r.text.String(), "too late") {
-		t.Error("a case that was given up still speaks")
+		t.Error("a case that was abandoned still reports")
 	}
 }
 

@@ -14,11 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// benchFact returns a fact of about 420 bytes as JSON, one of 250,000 keys, with its hash, so that
-// what is measured is the log.
+// benchFact returns a fact of about 420 bytes of JSON, with one of 250,000 keys. It has its hash, so that
+// only the log is measured.
 func benchFact(n int) backend.Fact {
 	return backend.Fact{
 		ID: fmt.Sprintf("0197c0de-8c1a-7055-%04x-%012x", n>>16&0xffff, uint64(n)*0x9e3779b97f4a7c15>>16), Store: "tasks", Key: fmt.Sprintf("task-%06d", n%250_000),
@@ -28,9 +29,8 @@ func benchFact(n int) backend.Fact {
 	}
 }
 
-// BenchmarkDurable measures facts written under SyncAlways, each kind beside the limit of the disk: a
-// loop that writes as many bytes into a file of zeros, as if all writers' facts shared a sync, and
-// calls fdatasync.
+// BenchmarkDurable measures facts written under SyncAlways, and beside each kind the limit of the disk: a
+// loop that writes as many bytes to a file of zeros, as if all writers shared a sync, and calls fdatasync.
 func BenchmarkDurable(b *testing.B) {
 	for _, writers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("writers=%d/raw", writers), func(b *testing.B) { benchmarkRaw(b, writers) })
@@ -49,8 +49,8 @@ func BenchmarkUnsynced(b *testing.B) {
 	}
 }
 
-// BenchmarkPlace measures a frame of one fact, or of 64, put into a segment by pwrite and by a copy
-// to the mapped file, with a sync after it and without.
+// BenchmarkPlace measures writing a frame of one fact, or of 64, to a segment by pwrite and by a copy to the
+// mapped file, with a sync after it and without.
 func BenchmarkPlace(b *testing.B) {
 	for _, facts := range []int{1, 64} {
 		for _, synced := range []bool{true, false} {
@@ -72,14 +72,14 @@ func perSecond(b *testing.B, facts int) {
 func benchmarkRaw(b *testing.B, facts int) { benchmarkPlace(b, facts, true, false) }
 
 // zeroFile makes a file of zeros as large as a segment.
-func zeroFile(b *testing.B) *os.File {
-	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
+func zeroFile(b *testing.B) vfs.File {
+	f, err := vfs.OS{}.Create(filepath.Join(b.TempDir(), "raw"))
 	require.NoError(b, err)
 	b.Cleanup(func() { f.Close() })
 	for at := int64(0); at < DefaultSegmentSize; at += int64(len(zeros)) {
-		require.NoError(b, writeAll(osFile{f}, zeros[:], at))
+		require.NoError(b, vfs.WriteAll(f, zeros[:], at))
 	}
-	require.NoError(b, osFile{f}.Sync())
+	require.NoError(b, f.Sync())
 	return f
 }
 
@@ -94,7 +94,7 @@ func benchmarkPlace(b *testing.B, facts int, synced, mapped bool) {
 	var segment []byte
 	if mapped {
 		var err error
-		segment, err = syscall.Mmap(int(f.Fd()), 0, DefaultSegmentSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+		segment, err = syscall.Mmap(int(f.(interface{ Fd() uintptr }).Fd()), 0, DefaultSegmentSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 		require.NoError(b, err)
 		defer func() { require.NoError(b, syscall.Munmap(segment)) }()
 	}
@@ -105,11 +105,11 @@ func benchmarkPlace(b *testing.B, facts int, synced, mapped bool) {
 		}
 		if mapped {
 			copy(segment[at:], frame)
-		} else if err := writeAll(osFile{f}, frame, int64(at)); err != nil {
+		} else if err := vfs.WriteAll(f, frame, int64(at)); err != nil {
 			b.Fatal(err)
 		}
 		if synced {
-			if err := (osFile{f}).Sync(); err != nil {
+			if err := f.Sync(); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -141,7 +141,8 @@ func benchmarkWriters(b *testing.B, sync_ Sync, writers int) {
 	all.Wait()
 	b.StopTimer()
 	perSecond(b, b.N)
-	b.ReportMetric(float64(l.grouped)/float64(l.groups), "facts/group")
+	s := l.state.Load()
+	b.ReportMetric(float64(s.grouped)/float64(s.groups), "facts/group")
 }
 
 func benchmarkBatches(b *testing.B, writers int) {
@@ -158,7 +159,7 @@ func benchmarkBatches(b *testing.B, writers int) {
 	for range writers {
 		all.Go(func() {
 			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
-				if _, err := l.WriteBatch(b.Context(), backend.Batch{Facts: facts[(n-1)*size : n*size]}); err != nil {
+				if _, err := writeBatch(b.Context(), l, backend.Batch{Facts: facts[(n-1)*size : n*size]}); err != nil {
 					b.Error(err)
 				}
 			}
@@ -169,8 +170,8 @@ func benchmarkBatches(b *testing.B, writers int) {
 	perSecond(b, b.N*size)
 }
 
-// benchLog returns the directory of a log of many facts: a million, or IGNITER_FACTS. With
-// IGNITER_LOG it is made there once and stays, so that a process of its own can open it.
+// benchLog returns the directory of a log of many facts: a million, or IGNITER_FACTS. With IGNITER_LOG it is
+// created there once and stays, so that another process can open it.
 func benchLog(b *testing.B) (dir string, facts int) {
 	b.Helper()
 	facts = 1_000_000
@@ -190,7 +191,7 @@ func benchLog(b *testing.B) (dir string, facts int) {
 	batch := make([]backend.Fact, 0, 200)
 	for n := range facts {
 		if batch = append(batch, benchFact(n)); len(batch) == cap(batch) || n == facts-1 {
-			_, err := l.WriteBatch(context.Background(), backend.Batch{Facts: batch})
+			_, err := writeBatch(context.Background(), l, backend.Batch{Facts: batch})
 			require.NoError(b, err)
 			batch = batch[:0]
 		}
@@ -202,8 +203,8 @@ func benchLog(b *testing.B) (dir string, facts int) {
 	return dir, facts
 }
 
-// BenchmarkLog opens and replays a log of a million facts, of segments and then of a snapshot, and
-// tells how many bytes it takes on disk.
+// BenchmarkLog opens and replays a log of a million facts, in segments and then in a snapshot, and reports
+// how many bytes it takes on disk.
 func BenchmarkLog(b *testing.B) {
 	dir, facts := benchLog(b)
 	for _, form := range []string{"segments", "snapshot"} {
@@ -258,7 +259,7 @@ func benchmarkReplay(b *testing.B, dir string, facts int) {
 	n, bytes := 0, 0
 	for b.Loop() {
 		before := n
-		for f, err := range l.Replay(context.Background(), 0) {
+		for f, err := range backend.Facts(l.Replay(context.Background(), backend.Range{})) {
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -274,7 +275,7 @@ func benchmarkReplay(b *testing.B, dir string, facts int) {
 	b.ReportMetric(peakRSS(b), "peak-MB")
 }
 
-// peakRSS returns the most memory that the process has had, in megabytes.
+// peakRSS returns the peak memory of the process, in megabytes.
 func peakRSS(b *testing.B) float64 {
 	var usage syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))

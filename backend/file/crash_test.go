@@ -9,9 +9,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// A crashCount is how much a check has tried.
+// A crashCount counts what a check has tried.
 type crashCount struct {
 	points atomic.Int64 // steps of the disk at which a run crashed
 	images atomic.Int64 // disks found afterwards, each with a log to recover
@@ -21,9 +23,8 @@ func (c *crashCount) String() string {
 	return fmt.Sprintf("%d crashes, %d disks recovered", c.points.Load(), c.images.Load())
 }
 
-// TestCrashAtEachStep cuts the power, or kills the process, at each step that a workload makes the
-// disk do, and again at the steps of recovery. What was acknowledged is there afterwards, as the
-// Sync promises, and nothing else.
+// TestCrashAtEachStep cuts the power, or kills the process, at each step of the disk during a workload, and
+// again during recovery. Afterwards every acknowledged fact is there, as the Sync promises, and nothing else.
 func TestCrashAtEachStep(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncInterval, SyncNever} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -35,23 +36,22 @@ func TestCrashAtEachStep(t *testing.T) {
 	}
 }
 
-// crashCheck runs the workload to a crash at each step, and recovers what may be found.
+// crashCheck runs the workload up to a crash at each step, and recovers the disks that may be found.
 func crashCheck(ctx context.Context, s crashSetup, count *crashCount) error {
-	whole := newDisk()
+	whole := vfstest.New()
 	if err := s.run(ctx, whole, newCrashModel()); err != nil {
 		return fmt.Errorf("without a crash: %w", err)
 	}
-	var steps int
-	whole.with(func() { steps = len(whole.log) })
+	steps := len(whole.Steps())
 	rounds := 1
 	if crashSoak {
 		rounds = 40
 	}
-	// The keeper works beside the workload, so that runs differ by a few steps.
+	// The flusher works beside the workload, so that runs differ by a few steps.
 	return crashEach((steps+4)*rounds, func(i int) error {
 		k, round := i%(steps+4)+1, uint64(i/(steps+4))
-		d, m := newDisk(), newCrashModel()
-		d.crashAt, d.crashSeed = k, round*1000+uint64(k)
+		d, m := vfstest.New(), newCrashModel()
+		d.CrashAt, d.CrashSeed = k, round*1000+uint64(k)
 		err := s.run(ctx, d, m)
 		if err != nil && !crashedUnder(d, err) {
 			return fmt.Errorf("crash at step %d: before it: %w", k, err)
@@ -65,26 +65,24 @@ func crashCheck(ctx context.Context, s crashSetup, count *crashCount) error {
 }
 
 // crashStepOf names the last step of a disk.
-func crashStepOf(d *disk) (step string) {
-	d.with(func() {
-		if n := len(d.log); n > 0 {
-			step = d.log[n-1]
-		}
-	})
-	return step
+func crashStepOf(d *vfstest.Disk) string {
+	if steps := d.Steps(); len(steps) > 0 {
+		return steps[len(steps)-1]
+	}
+	return ""
 }
 
-// lossOf is what a power cut may take.
-func (s crashSetup) lossOf(mode crashMode) crashLoss {
-	if mode == powerCut && s.sync != SyncAlways {
+// lossOf returns what a power cut may lose.
+func (s crashSetup) lossOf(mode vfstest.Mode) crashLoss {
+	if mode == vfstest.PowerCut && s.sync != SyncAlways {
 		return loseTail
 	}
 	return loseNothing
 }
 
-// afterCrash recovers what a crash of a disk may leave.
-func (s crashSetup) afterCrash(ctx context.Context, d *disk, m *crashModel, round uint64, count *crashCount) error {
-	k := uint64(d.crashAt)
+// afterCrash recovers the disks that a crash may leave.
+func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashModel, round uint64, count *crashCount) error {
+	k := uint64(d.CrashAt)
 	seeds := []uint64{0, 1, k*10 + round*7919 + 2} // of power cuts
 	kill := true
 	switch {
@@ -95,42 +93,42 @@ func (s crashSetup) afterCrash(ctx context.Context, d *disk, m *crashModel, roun
 		seeds, kill = []uint64{seeds[2], k % 4 / 2}[k%2:], k%2 > 0
 	}
 	for i, seed := range seeds {
-		if err := s.recovered(ctx, d.image(seed, powerCut), m, s.lossOf(powerCut), k+uint64(i), count); err != nil {
+		if err := s.recovered(ctx, d.Image(seed, vfstest.PowerCut), m, s.lossOf(vfstest.PowerCut), k+uint64(i), count); err != nil {
 			return fmt.Errorf("power cut, seed %d: %w", seed, err)
 		}
 	}
 	if kill {
-		if err := s.recovered(ctx, d.image(0, processKill), m, loseNothing, k, count); err != nil {
+		if err := s.recovered(ctx, d.Image(0, vfstest.ProcessKill), m, loseNothing, k, count); err != nil {
 			return fmt.Errorf("kill: %w", err)
 		}
 	}
 	if crashSoak || k%40 == 0 || s.sync == SyncAlways && s.namesAtStake(d) {
-		if err := s.crashAgain(ctx, d.image(0, processKill), m, loseNothing, round, count); err != nil {
+		if err := s.crashAgain(ctx, d.Image(0, vfstest.ProcessKill), m, loseNothing, round, count); err != nil {
 			return fmt.Errorf("kill, then %w", err)
 		}
 	}
 	if crashSoak || k%40 == 20 {
-		if err := s.crashAgain(ctx, d.image(seeds[0], powerCut), m, s.lossOf(powerCut), round, count); err != nil {
+		if err := s.crashAgain(ctx, d.Image(seeds[0], vfstest.PowerCut), m, s.lossOf(vfstest.PowerCut), round, count); err != nil {
 			return fmt.Errorf("power cut, seed %d, then %w", seeds[0], err)
 		}
 	}
 	return nil
 }
 
-// namesAtStake reports whether a disk crashed where a file had just been given its place, and that
-// was not durable yet: then recovery has most to do.
-func (s crashSetup) namesAtStake(d *disk) bool {
+// namesAtStake reports whether the disk crashed after a rename that was not durable yet: then recovery has
+// most to do.
+func (s crashSetup) namesAtStake(d *vfstest.Disk) bool {
 	if !strings.HasPrefix(crashStepOf(d), "syncdir") {
 		return false
 	}
-	before := ""
-	d.with(func() { before = d.log[max(0, len(d.log)-2)] })
-	return strings.HasSuffix(before, snapshotExt) || d.crashAt%3 == 0
+	steps := d.Steps()
+	before := steps[max(0, len(steps)-2)]
+	return strings.HasSuffix(before, snapshotExt) || d.CrashAt%3 == 0
 }
 
-// recovered opens the log after a crash, checks it and writes on. Then the power is cut, taking all
-// that was not synced, or the log is closed, and it is checked again.
-func (s crashSetup) recovered(ctx context.Context, d *disk, m *crashModel, loss crashLoss, turn uint64, count *crashCount) error {
+// recovered opens the log after a crash, checks it and writes to it. Then the power is cut, which loses
+// everything that was not synced, or the log is closed, and it is checked again.
+func (s crashSetup) recovered(ctx context.Context, d *vfstest.Disk, m *crashModel, loss crashLoss, turn uint64, count *crashCount) error {
 	m = m.clone()
 	l, err := s.reopened(ctx, d, m, loss, count)
 	if err != nil {
@@ -149,7 +147,7 @@ func (s crashSetup) recovered(ctx context.Context, d *disk, m *crashModel, loss 
 		}
 		loss = loseNothing
 	default:
-		d, loss = d.crash(0, powerCut), s.lossOf(powerCut)
+		d, loss = d.Crash(0, vfstest.PowerCut), s.lossOf(vfstest.PowerCut)
 		_ = l.Close() // its disk is dead
 	}
 	if l, err = s.reopened(ctx, d, m, loss, count); err != nil {
@@ -158,8 +156,8 @@ func (s crashSetup) recovered(ctx context.Context, d *disk, m *crashModel, loss 
 	return l.Close()
 }
 
-// opened opens the log after a crash, checks it, and no more.
-func (s crashSetup) opened(ctx context.Context, d *disk, m *crashModel, loss crashLoss, _ uint64, count *crashCount) error {
+// opened opens the log after a crash, checks it, and closes it.
+func (s crashSetup) opened(ctx context.Context, d *vfstest.Disk, m *crashModel, loss crashLoss, _ uint64, count *crashCount) error {
 	l, err := s.reopened(ctx, d, m.clone(), loss, count)
 	if err != nil {
 		return err
@@ -168,7 +166,7 @@ func (s crashSetup) opened(ctx context.Context, d *disk, m *crashModel, loss cra
 }
 
 // reopened opens the log after a crash and checks it.
-func (s crashSetup) reopened(ctx context.Context, d *disk, m *crashModel, loss crashLoss, count *crashCount) (*crashLog, error) {
+func (s crashSetup) reopened(ctx context.Context, d *vfstest.Disk, m *crashModel, loss crashLoss, count *crashCount) (*crashLog, error) {
 	count.images.Add(1)
 	l, err := s.open(ctx, d, m, false)
 	if err != nil {
@@ -186,10 +184,10 @@ func (s crashSetup) reopened(ctx context.Context, d *disk, m *crashModel, loss c
 }
 
 // crashAgain crashes at each step of recovery and of the first write after it.
-func (s crashSetup) crashAgain(ctx context.Context, from *disk, before *crashModel, loss crashLoss, round uint64, count *crashCount) error {
+func (s crashSetup) crashAgain(ctx context.Context, from *vfstest.Disk, before *crashModel, loss crashLoss, round uint64, count *crashCount) error {
 	for j := 1; ; j++ {
-		d, m := from.image(0, processKill), before.clone()
-		d.crashAt, d.crashSeed = j, round+uint64(j)
+		d, m := from.Image(0, vfstest.ProcessKill), before.clone()
+		d.CrashAt, d.CrashSeed = j, round+uint64(j)
 		still := loss
 		l, err := s.open(ctx, d, m, false)
 		if err == nil {
@@ -216,12 +214,12 @@ func (s crashSetup) crashAgain(ctx context.Context, from *disk, before *crashMod
 			check = s.recovered
 		}
 		for _, seed := range []uint64{0, uint64(j) + round*31 + 2} {
-			cut := max(still, s.lossOf(powerCut))
-			if err := check(ctx, d.image(seed, powerCut), m, cut, uint64(j), count); err != nil {
+			cut := max(still, s.lossOf(vfstest.PowerCut))
+			if err := check(ctx, d.Image(seed, vfstest.PowerCut), m, cut, uint64(j), count); err != nil {
 				return fmt.Errorf("power cut at step %d, %s, seed %d: %w", j, crashStepOf(d), seed, err)
 			}
 		}
-		if err := check(ctx, d.image(0, processKill), m, still, uint64(j), count); err != nil {
+		if err := check(ctx, d.Image(0, vfstest.ProcessKill), m, still, uint64(j), count); err != nil {
 			return fmt.Errorf("kill at step %d, %s: %w", j, crashStepOf(d), err)
 		}
 	}

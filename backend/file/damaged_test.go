@@ -7,21 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A damagedLog is a small log that was in order, to be damaged.
+// A damagedLog is a small sound log, to be damaged.
 type damagedLog struct {
 	crashSetup
 	name   string
-	disk   *disk
+	disk   *vfstest.Disk
 	model  *crashModel
 	facts  []backend.Fact
 	files  map[string][]byte        // of the log's directory
@@ -48,7 +49,7 @@ type damage struct {
 
 // newDamagedLog makes a log by steps and, if it is closed, closes it.
 func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, steps ...crashStep) (*damagedLog, error) {
-	d, m := newDisk(), newCrashModel()
+	d, m := vfstest.New(), newCrashModel()
 	m.small = true
 	l, err := s.open(ctx, d, m, false)
 	if err != nil {
@@ -58,11 +59,11 @@ func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, 
 		if err := step.do(ctx, l, m); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
-		l.indexSealed()
+		l.indexSealed(context.Background())
 	}
 	found, err := m.verify(ctx, l, loseNothing)
 	if !closed {
-		d = d.crash(0, processKill)
+		d = d.Crash(0, vfstest.ProcessKill)
 	}
 	if closeErr := l.Close(); err == nil && closed {
 		err = closeErr
@@ -71,7 +72,7 @@ func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, 
 		return nil, err
 	}
 	m.settle(found)
-	x := &damagedLog{crashSetup: s, name: name, disk: d.image(1, powerCut), model: m, facts: found, frames: map[string][]damageFrame{}}
+	x := &damagedLog{crashSetup: s, name: name, disk: d.Image(1, vfstest.PowerCut), model: m, facts: found, frames: map[string][]damageFrame{}}
 	x.files = damageFiles(x.disk)
 	delete(x.files, lockName)
 	for _, name := range slices.Sorted(maps.Keys(x.files)) {
@@ -87,25 +88,8 @@ func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, 
 	return x, nil
 }
 
-// damageFiles returns the files of the log's directory, those in the quarantine with its name.
-func damageFiles(d *disk) map[string][]byte {
-	all := map[string][]byte{}
-	d.with(func() {
-		dir, err := d.find("/log")
-		if err != nil {
-			return
-		}
-		for name, node := range dir.entries {
-			for kept, file := range node.entries {
-				all[path.Join(name, kept)] = bytes.Clone(file.data)
-			}
-			if node.entries == nil {
-				all[name] = bytes.Clone(node.data)
-			}
-		}
-	})
-	return all
-}
+// damageFiles returns the files of the log's directory and of the quarantine.
+func damageFiles(d *vfstest.Disk) map[string][]byte { return d.Files("/log") }
 
 // damageFrames reads the frames of a segment, without its header.
 func damageFrames(content []byte) (all []damageFrame, err error) {
@@ -120,7 +104,7 @@ func damageFrames(content []byte) (all []damageFrame, err error) {
 			continue
 		}
 		frame := damageFrame{from: from, to: r.Offset()}
-		if through, ok := parseMarker(body); ok {
+		if through, ok := format.ParseMarker(body); ok {
 			frame.marker = through
 		} else {
 			facts, err := wire.ParseGroup(nil, body)
@@ -136,21 +120,17 @@ func damageFrames(content []byte) (all []damageFrame, err error) {
 }
 
 // damaged returns the disk with the damage.
-func (x *damagedLog) damaged(a damage) *disk {
-	d := x.disk.image(1, powerCut)
-	dir, _ := d.find("/log")
-	if node := dir.entries[a.file]; a.apply == nil {
-		delete(dir.entries, a.file)
-		delete(dir.durableEntries, a.file)
+func (x *damagedLog) damaged(a damage) *vfstest.Disk {
+	d := x.disk.Image(1, vfstest.PowerCut)
+	if a.apply == nil {
+		d.Lose("/log/" + a.file)
 	} else {
-		node.data = a.apply(node.data)
-		node.durable = bytes.Clone(node.data)
+		d.Overwrite("/log/"+a.file, a.apply(bytes.Clone(x.files[a.file])))
 	}
 	return d
 }
 
-// check opens the log with the n-th damage, without Repair and, where that finds something or to see
-// that it finds nothing, with it: not always, unless there is time.
+// check opens the log with the n-th damage, first without Repair and then, at times, with it.
 func (x *damagedLog) check(ctx context.Context, a damage, n int) error {
 	whole, err := x.checkOpen(ctx, a, n)
 	if err != nil {
@@ -165,9 +145,8 @@ func (x *damagedLog) check(ctx context.Context, a damage, n int) error {
 	return nil
 }
 
-// checkOpen expects that Open fails clearly and changes nothing, or that Replay yields what was
-// there up to damage that it reports, or all but a tail that was cut off. It tells whether all was
-// there.
+// checkOpen expects that Open fails with a clear error and changes nothing, or that Replay yields all facts
+// up to damage that it reports, or all but a tail that was cut off. It reports whether all facts were there.
 func (x *damagedLog) checkOpen(ctx context.Context, a damage, n int) (whole bool, err error) {
 	d, m := x.damaged(a), x.model.clone()
 	l, err := x.open(ctx, d, m, false)
@@ -179,7 +158,7 @@ func (x *damagedLog) checkOpen(ctx context.Context, a damage, n int) (whole bool
 		case !errors.Is(err, backend.ErrCorrupt) && !errors.Is(err, backend.ErrInvalid) && !errors.As(err, &version):
 			return false, broken("an error that does not say what is wrong: %v", err)
 		}
-		if len(d.log) == 0 {
+		if len(d.Steps()) == 0 {
 			return false, nil // the disk was not asked to change anything
 		}
 		before, after := damageFiles(x.damaged(a)), damageFiles(d)
@@ -222,9 +201,9 @@ func (x *damagedLog) checkOpen(ctx context.Context, a damage, n int) (whole bool
 	return false, m.goOn(ctx, l)
 }
 
-// replay reads the log. Each fact must be one that it held, with its seq.
+// replay reads the log, and checks that each fact is one that the log held, at its seq.
 func (x *damagedLog) replay(ctx context.Context, l *crashLog) (found []backend.Fact, _ error) {
-	for f, err := range l.Replay(ctx, 0) {
+	for f, err := range backend.Facts(l.Replay(ctx, backend.Range{})) {
 		if err != nil {
 			return found, err
 		}
@@ -243,8 +222,8 @@ func (x *damagedLog) replay(ctx context.Context, l *crashLog) (found []backend.F
 	return found, nil
 }
 
-// checkTail checks that facts which are missing at the end were rightly taken for a write that was
-// under way, and that this is reported.
+// checkTail checks that missing facts at the end could be taken for a write that was under way, and that this
+// is reported.
 func (x *damagedLog) checkTail(a damage, missing []backend.Fact, cuts []Cut) error {
 	frames := x.frames[x.last]
 	if a.file != x.last || len(frames) == 0 || missing[0].Seq < slices.Concat(frames[0].seqs, []uint64{1 << 62})[0] {
@@ -262,8 +241,8 @@ func (x *damagedLog) checkTail(a damage, missing []backend.Fact, cuts []Cut) err
 	return nil
 }
 
-// leavesNothing reports whether a damage to the last segment cuts it off so that nothing, or only
-// zeros, is left after a whole frame: then nobody can tell that there was more.
+// leavesNothing reports whether a damage cuts the last segment off behind a whole frame, so that nothing or
+// only zeros are left: then nobody can tell that there was more.
 func (x *damagedLog) leavesNothing(a damage) bool {
 	end := int64(0)
 	for _, f := range x.frames[x.last] {
@@ -277,7 +256,7 @@ func (x *damagedLog) leavesNothing(a damage) bool {
 }
 
 // checkCuts checks that the quarantine has the bytes that were cut off, and a report with them.
-func (x *damagedLog) checkCuts(d *disk, a damage, cuts []Cut) error {
+func (x *damagedLog) checkCuts(d *vfstest.Disk, a damage, cuts []Cut) error {
 	if len(cuts) == 0 {
 		return nil
 	}

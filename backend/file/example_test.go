@@ -31,7 +31,7 @@ func ExampleOpen() {
 		_, err = file.Open(ctx, file.Options{Path: dir})
 		var inUse *file.InUseError
 		fmt.Println("opened twice:", !errors.As(err, &inUse))
-		for f, err := range l.Replay(ctx, 0) {
+		for f, err := range backend.Facts(l.Replay(ctx, backend.Range{})) {
 			fmt.Println(f.Seq, f.ID, string(f.Value), err)
 		}
 		if err := l.Close(); err != nil {

@@ -15,11 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// A faultCase is which steps of a disk fail, and how.
+// A faultCase says which steps of a disk fail, and how.
 type faultCase struct {
-	fault fault
+	fault vfstest.Fault
 	at    int  // the first step that fails
 	later bool // and then each later one of its kind
 
@@ -30,7 +31,7 @@ type faultCase struct {
 	synced bool            // a sync of a segment's facts has failed
 }
 
-func (c *faultCase) hook(op, name string, n int) *fault {
+func (c *faultCase) hook(op, name string, n int) *vfstest.Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.named == nil {
@@ -52,37 +53,37 @@ func (c *faultCase) hook(op, name string, n int) *fault {
 func (c *faultCase) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	kind := []string{"fails", "is done and fails", "is done in part and fails"}[c.fault.kind]
+	kind := []string{"fails", "is done and fails", "is done in part and fails"}[c.fault.Kind]
 	if c.later {
 		kind += ", as do those after it"
 	}
 	return fmt.Sprintf("step %d, %s %s, %s", c.at, c.op, c.file, kind)
 }
 
-// failedSync reports whether the log can't know any more what is durable.
+// failedSync reports whether the log cannot know any more what is durable.
 func (c *faultCase) failedSync() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.synced
 }
 
-// forgetSync is for a log that is opened anew.
+// forgetSync is called before the log is opened again.
 func (c *faultCase) forgetSync() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.synced = false
 }
 
-// fullSegment reports whether the only fault is that there was no room for a segment.
+// fullSegment reports whether the only fault is that there was no room in a segment.
 func (c *faultCase) fullSegment() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.fault.kind == faultShort && !c.later && c.op == "write" && strings.HasSuffix(strings.TrimSuffix(c.file, tempExt), segmentExt)
+	return c.fault.Kind == vfstest.Short && !c.later && c.op == "write" && strings.HasSuffix(strings.TrimSuffix(c.file, tempExt), segmentExt)
 }
 
-// TestFaultAtEachStep makes each step of a workload fail: not done, done all the same, or a write
-// done in part for want of room; once, or from then on. The log says what it could not do, stays
-// readable, and never loses what it acknowledged.
+// TestFaultAtEachStep makes each step of a workload fail: not done, done all the same, or a write done in
+// part because there is no room; once, or from then on. The log reports what it could not do, stays readable,
+// and never loses what it acknowledged.
 func TestFaultAtEachStep(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncInterval} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -96,20 +97,19 @@ func TestFaultAtEachStep(t *testing.T) {
 
 // faultCheck runs the workload with each fault.
 func faultCheck(ctx context.Context, s crashSetup, count *atomic.Int64) error {
-	whole := newDisk()
+	whole := vfstest.New()
 	if err := s.run(ctx, whole, newCrashModel()); err != nil {
 		return fmt.Errorf("without a fault: %w", err)
 	}
-	var steps []string
-	whole.with(func() { steps = whole.log })
+	steps := whole.Steps()
 	var cases []*faultCase
 	for i, step := range steps {
-		for _, kind := range []faultKind{faultNotDone, faultDone, faultShort} {
+		for _, kind := range []vfstest.Kind{vfstest.NotDone, vfstest.Done, vfstest.Short} {
 			for _, later := range []bool{false, true} {
-				if kind == faultShort && !strings.HasPrefix(step, "write") || !crashSoak && later && (i+int(kind))%3 > 0 {
+				if kind == vfstest.Short && !strings.HasPrefix(step, "write") || !crashSoak && later && (i+int(kind))%3 > 0 {
 					continue
 				}
-				cases = append(cases, &faultCase{fault: fault{kind: kind, n: i * 97 % 700}, at: i + 1, later: later})
+				cases = append(cases, &faultCase{fault: vfstest.Fault{Kind: kind, N: i * 97 % 700}, at: i + 1, later: later})
 			}
 		}
 	}
@@ -122,10 +122,10 @@ func faultCheck(ctx context.Context, s crashSetup, count *atomic.Int64) error {
 	})
 }
 
-// checkFault runs the workload with a fault, and recovers afterwards on a disk that is in order.
+// checkFault runs the workload with a fault, and recovers afterwards on a sound disk.
 func (s crashSetup) checkFault(ctx context.Context, c *faultCase) error {
-	d, m := newDisk(), newCrashModel()
-	d.fault = c.hook
+	d, m := vfstest.New(), newCrashModel()
+	d.Fault = c.hook
 	l, err := s.faultyRun(ctx, d, m, c)
 	if err != nil {
 		return err
@@ -135,14 +135,14 @@ func (s crashSetup) checkFault(ctx context.Context, c *faultCase) error {
 		if s.sync != SyncAlways || !crashSoak && i > 0 && c.at%2 == i-1 {
 			continue
 		}
-		if err := s.opened(ctx, d.image(seed, powerCut), m, loseNothing, 0, &count); err != nil {
+		if err := s.opened(ctx, d.Image(seed, vfstest.PowerCut), m, loseNothing, 0, &count); err != nil {
 			return fmt.Errorf("then a power cut, seed %d: %w", seed, err)
 		}
 	}
 	if l != nil {
 		_ = l.Close() // it may fail as all else does
 	}
-	d.with(func() { d.fault = nil })
+	d.With(func() { d.Fault = nil })
 	l, err = s.reopened(ctx, d, m, loseNothing, &count)
 	if err != nil {
 		return fmt.Errorf("opened again: %w", err)
@@ -154,7 +154,7 @@ func (s crashSetup) checkFault(ctx context.Context, c *faultCase) error {
 	return errors.Join(err, l.Close())
 }
 
-// noneRefused checks that nothing is there of which it was said that it was not written.
+// noneRefused checks that no fact is there that was reported as not written.
 func (m *crashModel) noneRefused(found []backend.Fact) error {
 	for _, f := range found {
 		if m.refused[f.ID] {
@@ -164,9 +164,9 @@ func (m *crashModel) noneRefused(found []backend.Fact) error {
 	return nil
 }
 
-// faultyRun runs the workload and goes on after errors that are as they must be. The log it returns
-// is nil if it could not be opened.
-func (s crashSetup) faultyRun(ctx context.Context, d *disk, m *crashModel, c *faultCase) (l *crashLog, err error) {
+// faultyRun runs the workload, and goes on after errors that are as they must be. The log that it returns is
+// nil if it could not be opened.
+func (s crashSetup) faultyRun(ctx context.Context, d *vfstest.Disk, m *crashModel, c *faultCase) (l *crashLog, err error) {
 	reopen := func() (bool, error) {
 		var promise *brokenPromise
 		c.forgetSync()
@@ -203,7 +203,7 @@ func (s crashSetup) faultyRun(ctx context.Context, d *disk, m *crashModel, c *fa
 	return l, err
 }
 
-// afterFault checks how a step has failed, if it has, and what the log is like then.
+// afterFault checks how a step has failed, if it has, and the log afterwards.
 func (m *crashModel) afterFault(ctx context.Context, l *crashLog, c *faultCase, step string, failed error, before map[string]backend.Fact) error {
 	var promise *brokenPromise
 	if errors.As(failed, &promise) {
@@ -242,17 +242,17 @@ func (m *crashModel) afterFault(ctx context.Context, l *crashLog, c *faultCase, 
 	return nil
 }
 
-// TestFaultNoRoom fills a disk: writes are refused with ErrFull, what is there stays readable, and
-// writes succeed again once there is room, without opening the log anew.
+// TestFaultNoRoom fills a disk: writes fail with ErrFull, the facts stay readable, and writes succeed again
+// once there is room, without opening the log again.
 func TestFaultNoRoom(t *testing.T) {
 	ctx := t.Context()
 	for _, room := range []int64{0, 1, 100, 511, 2000, 4500, 9000} {
-		d, m := newDisk(), newCrashModel()
+		d, m := vfstest.New(), newCrashModel()
 		s := crashSetup{sync: SyncAlways}
 		l, err := s.open(ctx, d, m, false)
 		require.NoError(t, err)
 		require.NoError(t, m.write(ctx, l, m.fact(), m.fact()))
-		d.with(func() { d.capacity = d.root.used() + room })
+		d.Fill(room)
 		for err = nil; err == nil; err = m.write(ctx, l, m.fact()) {
 			if len(m.acked) > 100 {
 				t.Fatal("the disk does not get full")
@@ -267,31 +267,31 @@ func TestFaultNoRoom(t *testing.T) {
 		found, err := m.verify(ctx, l, loseNothing)
 		require.NoError(t, err)
 		require.NoError(t, m.noneRefused(found))
-		d.with(func() { d.capacity += 100 << 10 })
+		d.With(func() { d.Capacity += 100 << 10 })
 		require.NoError(t, m.goOn(ctx, l))
 		require.NoError(t, l.Close())
 		var count crashCount
-		require.NoError(t, s.recovered(ctx, d.image(0, powerCut), m, loseNothing, 2, &count))
+		require.NoError(t, s.recovered(ctx, d.Image(0, vfstest.PowerCut), m, loseNothing, 2, &count))
 	}
 }
 
-// TestFaultConcurrently has many writers on a disk that fails now and then, and at last for good.
-// What any of them was told to be written is there afterwards.
+// TestFaultConcurrently has many writers on a disk that fails now and then, and in the end always. Every
+// acknowledged fact is there afterwards.
 func TestFaultConcurrently(t *testing.T) {
 	rounds := 8
 	if crashSoak {
 		rounds = 400
 	}
 	for round := range rounds {
-		d, m := newDisk(), newCrashModel()
+		d, m := vfstest.New(), newCrashModel()
 		s := crashSetup{sync: []Sync{SyncAlways, SyncInterval}[round%2]}
-		d.fault = func(op, _ string, n int) *fault {
+		d.Fault = func(op, _ string, n int) *vfstest.Fault {
 			luck := int((uint32(n)*2654435761 + uint32(round)*40503) >> 7 % 29)
 			switch {
 			case n < 20, luck > 3, op == "sync" && n < 300+round*20, op == "truncate" && luck > 0, op == "syncdir", op == "rename":
 				return nil
 			}
-			return &fault{kind: faultKind(luck % 3), n: luck * 100, err: []error{nil, syscall.EDQUOT}[n%2]}
+			return &vfstest.Fault{Kind: vfstest.Kind(luck % 3), N: luck * 100, Err: []error{nil, syscall.EDQUOT}[n%2]}
 		}
 		l, err := s.open(t.Context(), d, m, false)
 		require.NoError(t, err)
@@ -314,16 +314,16 @@ func TestFaultConcurrently(t *testing.T) {
 		writers.Wait()
 		require.NotEmpty(t, m.acked)
 		require.NotEmpty(t, m.refused)
-		images := []*disk{d.image(0, processKill)}
+		images := []*vfstest.Disk{d.Image(0, vfstest.ProcessKill)}
 		if s.sync == SyncAlways {
-			images = append(images, d.image(0, powerCut), d.image(uint64(round)+2, powerCut))
+			images = append(images, d.Image(0, vfstest.PowerCut), d.Image(uint64(round)+2, vfstest.PowerCut))
 		}
 		_ = l.Close() // it may have failed
 		for _, after := range images {
 			l, err := s.open(t.Context(), after, m.clone(), false)
 			require.NoError(t, err)
 			there := map[uint64]backend.Fact{}
-			for f, err := range l.Replay(t.Context(), 0) {
+			for f, err := range backend.Facts(l.Replay(t.Context(), backend.Range{})) {
 				require.NoError(t, err)
 				there[f.Seq] = f
 			}

@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // fuzzLog returns the files of a small log: a snapshot, a sealed segment, both with an index, and the active
 // segment.
-func fuzzLog(t testing.TB) (d *disk, files map[string][]byte) {
-	d = newDisk()
+func fuzzLog(t testing.TB) (d *vfstest.Disk, files map[string][]byte) {
+	d = vfstest.New()
 	now := func() time.Time { return time.Unix(1_700_000_000, 0) }
 	l, err := Open(context.Background(), Options{Path: "/log", fs: d, Now: now, Sync: SyncNever})
 	require.NoError(t, err)
@@ -27,13 +28,13 @@ func fuzzLog(t testing.TB) (d *disk, files map[string][]byte) {
 	require.NoError(t, l.WriteSnapshot(context.Background(), 0))
 	writeSome(t, l, 5, 9)
 	require.NoError(t, l.rollIfUsed(context.Background()))
-	l.indexSealed()
+	l.indexSealed(context.Background())
 	writeSome(t, l, 9, 12)
 	require.NoError(t, l.Close())
 	return d, damageFiles(d)
 }
 
-// withCRCs returns data with the CRC of each frame made right, so that what is in them is looked at.
+// withCRCs returns data with a right CRC for each frame, so that the bodies are parsed.
 func withCRCs(data []byte) []byte {
 	data = slices.Clone(data)
 	for rest := data; len(rest) >= wire.FrameOverhead; {
@@ -73,10 +74,8 @@ func fuzzFile(f *testing.F, ext string) {
 			data = withCRCs(data)
 		}
 		for _, repair := range []bool{false, true} {
-			d := d.image(1, powerCut)
-			dir, err := d.find("/log")
-			require.NoError(t, err)
-			dir.entries[name].data, dir.entries[name].durable = slices.Clone(data), slices.Clone(data)
+			d := d.Image(1, vfstest.PowerCut)
+			d.Overwrite("/log/"+name, data)
 			opts := Options{Path: "/log", fs: d, Repair: repair, Sync: SyncNever}
 			if _, err := verify(t.Context(), opts); err != nil {
 				require.True(t, known(err), "%v", err)
@@ -87,7 +86,7 @@ func fuzzFile(f *testing.F, ext string) {
 				continue
 			}
 			last := uint64(0)
-			for f, err := range l.Replay(t.Context(), 0) {
+			for f, err := range backend.Facts(l.Replay(t.Context(), backend.Range{})) {
 				if err != nil {
 					require.True(t, known(err), "%v", err)
 					break
@@ -110,10 +109,11 @@ func FuzzSnapshot(f *testing.F)      { fuzzFile(f, snapshotExt) }
 func FuzzSegmentIndex(f *testing.F)  { fuzzFile(f, segmentExt+indexExt) }
 func FuzzSnapshotIndex(f *testing.F) { fuzzFile(f, snapshotExt+indexExt) }
 
-// TestHostileIndex has indexes with right CRCs that claim what their file does not have: they are made anew.
+// TestHostileIndex has indexes with right CRCs that claim what their file does not have: they are built
+// again.
 func TestHostileIndex(t *testing.T) {
 	d, files := fuzzLog(t)
-	want := replayAll(t, openTest(t, Options{fs: d.image(1, powerCut)}))
+	want := replayAll(t, openTest(t, Options{fs: d.Image(1, vfstest.PowerCut)}))
 	name := segmentName(6) + indexExt
 	header, rest, ok := wire.CutFrame(files[name])
 	require.True(t, ok)
@@ -122,10 +122,8 @@ func TestHostileIndex(t *testing.T) {
 		`"keys":4}`: `"keys":-5}`, `"first_seq":6`: `"first_seq":5`, `"last_seq":9`: `"last_seq":99`, `"facts":4`: `"facts":3`,
 	} {
 		require.Contains(t, string(header), from)
-		image := d.image(1, powerCut)
-		dir, err := image.find("/log")
-		require.NoError(t, err)
-		dir.entries[name].data = append(wire.AppendFrame(nil, []byte(strings.Replace(string(header), from, to, 1))), rest...)
+		image := d.Image(1, vfstest.PowerCut)
+		image.Overwrite("/log/"+name, append(wire.AppendFrame(nil, []byte(strings.Replace(string(header), from, to, 1))), rest...))
 		l := openTest(t, Options{fs: image})
 		require.Contains(t, l.Report().Read, segmentName(6), to)
 		require.Equal(t, want, replayAll(t, l))

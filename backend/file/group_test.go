@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// queued waits until so many writes wait for the committer.
+// queued waits until n writes wait for the committer.
 func queued(t *testing.T, l *Log, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -23,15 +24,15 @@ func queued(t *testing.T, l *Log, n int) {
 	}, time.Minute, time.Millisecond)
 }
 
-// oneGroup has writes gather behind the sync of another one, and returns their errors. The first write to
-// the segment after that one finds no room.
-func oneGroup(t *testing.T, d *disk, l *Log, batches ...backend.Batch) []error {
+// oneGroup has writes gather during the sync of another one, and returns their errors. The first write to the
+// segment after that sync finds no room.
+func oneGroup(t *testing.T, d *vfstest.Disk, l *Log, batches ...backend.Batch) []error {
 	t.Helper()
 	reached, open := make(chan struct{}), make(chan struct{})
 	var mu sync.Mutex
 	state := 0
-	d.with(func() {
-		d.fault = func(op, name string, _ int) *fault {
+	d.With(func() {
+		d.Fault = func(op, name string, _ int) *vfstest.Fault {
 			mu.Lock()
 			was := state
 			if op == "sync" && was == 0 || op == "write" && was == 1 {
@@ -43,7 +44,7 @@ func oneGroup(t *testing.T, d *disk, l *Log, batches ...backend.Batch) []error {
 				close(reached)
 				<-open
 			case op == "write" && was == 1:
-				return &fault{kind: faultShort, n: 3}
+				return &vfstest.Fault{Kind: vfstest.Short, N: 3}
 			}
 			return nil
 		}
@@ -55,7 +56,7 @@ func oneGroup(t *testing.T, d *disk, l *Log, batches ...backend.Batch) []error {
 	for i, b := range batches {
 		writers.Go(func() {
 			var facts []backend.Fact
-			if facts, errs[i] = l.WriteBatch(t.Context(), b); errs[i] == nil {
+			if facts, errs[i] = writeBatch(t.Context(), l, b); errs[i] == nil {
 				copy(b.Facts, facts)
 			}
 		})
@@ -66,10 +67,10 @@ func oneGroup(t *testing.T, d *disk, l *Log, batches ...backend.Batch) []error {
 	return errs
 }
 
-// TestJudgedByWhatIsNotWritten has a group whose write fails: those of its writes that were refused, or
-// let through, because of a fact in it are told that nothing was written, since there is no such fact.
+// TestJudgedByWhatIsNotWritten has a group whose frame cannot be written: writes that were refused, or let
+// through, because of a fact in it are told that nothing was written, since that fact does not exist.
 func TestJudgedByWhatIsNotWritten(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
 	writeSome(t, l, 0, 1)
 	expect := func(id string) []backend.Expect {
@@ -90,14 +91,14 @@ func TestJudgedByWhatIsNotWritten(t *testing.T) {
 	}
 	require.NoError(t, errs[4])
 	require.Equal(t, 2, count(t, l, 0))
-	_, err := l.WriteBatch(t.Context(), backend.Batch{Expect: expect(newFact(0).ID)})
+	_, err := writeBatch(t.Context(), l, backend.Batch{Expect: expect(newFact(0).ID)})
 	require.NoError(t, err)
 }
 
-// TestCausationIsThere has a write not fit the frame of the one before it, which then fails: it follows
-// the fact that is there.
+// TestCausationIsThere has a write that does not fit the frame of the one before it, which then fails: its
+// causation is a fact that exists.
 func TestCausationIsThere(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d, MaxFrame: 4 << 10})
 	writeSome(t, l, 0, 1)
 	large := func(n int) backend.Batch {

@@ -6,136 +6,132 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // A Log is a log in a directory. [Open] makes one.
 type Log struct {
 	opts   Options
-	dir    string
+	dir    *directory
 	log    *zap.Logger
 	lock   io.Closer
 	report RecoveryReport
+	kept   uint64 // bytes in the quarantine
 
-	ignored  []ignored            // by recovery
-	remade   []remade             // by recovery
-	progress opening              // of Open
-	seq      *sequencer.Sequencer // the committer's
-	group    group                // the committer's
-	active   *active              // the committer's, and the keeper's as its comments say
+	seq   *sequencer.Sequencer // the committer's
+	group group                // the committer's
 
-	// maintaining holds something while somebody puts pieces in the place of others, or makes their
-	// indexes.
-	maintaining chan struct{}
+	// state is what readers see. It changes with mu held, in update, which notifies changed.
+	state   atomic.Pointer[state]
+	changed ctxsync.Signal
 
-	// opening is held for reading from when a piece is found until its file is open, and for writing
-	// while a file takes the name of another.
-	opening sync.RWMutex
+	// maintenance is held while segments are replaced or their indexes made.
+	maintenance ctxsync.Mutex
 
-	space  chan struct{} // wakes the keeper: the space ahead is running out, or a segment is sealed
-	quit   chan struct{} // closed when the keeper is to end
-	keeper chan struct{} // closed when the keeper has ended
-	close  func() error  // what Close does, once
+	work    chan struct{} // wakes the flusher: space ahead is running out, or a segment was sealed
+	stop    func()        // ends the flusher
+	flushed chan struct{} // closed when the flusher has ended
+	close   func() error  // does the work of Close, once
 
 	mu         sync.Mutex // held for moments only, never while waiting for the disk
 	closing    bool       // no more writes
-	closed     bool       // no more of anything
-	failed     error      // why the log takes no more writes; nil: it does
+	failed     error      // why the log takes no more writes; nil if it does
+	states     []state    // to be used by update
 	queue      []*write
 	committing bool      // there is a committer
-	idle       sync.Cond // there is none any more
-	pieces     []*piece  // at least the active segment; the slice itself is never changed
-	generation int       // how often pieces were replaced
-	tail       tail
-	last       uint64 // the seq that was given last
-	durable    uint64 // facts through it are durable
-	changed    chan struct{}
-	lastSync   time.Time
-	groups     uint64
-	grouped    uint64
+	idle       sync.Cond // signals that there is none
 }
 
 var (
-	_ backend.Backend     = (*Log)(nil)
-	_ backend.BatchWriter = (*Log)(nil)
-	_ backend.Follower    = (*Log)(nil)
-	_ backend.Pruner      = (*Log)(nil)
-	_ backend.Stater      = (*Log)(nil)
-	_ wire.Framer         = (*Log)(nil)
+	_ backend.Log = (*Log)(nil)
+	_ wire.Framer = (*Log)(nil)
 )
 
-// Open opens the log in a directory, and recovers what a crash left there; see the package's
-// comment. It holds the directory until Close: an *InUseError names the process that has it. A
-// [VersionError] is a log of a newer release. Damage is a *backend.CorruptError, and with
-// Options.Repair it is set aside. ctx is for the call only.
-func Open(ctx context.Context, opts Options) (*Log, error) {
-	l, err := open(ctx, opts)
-	if err != nil {
-		return nil, fmt.Errorf("file: open log %s: %w", opts.Path, err)
-	}
-	return l, nil
+// Open opens the log in a directory, and recovers what a crash left there; see the package's comment. The
+// directory belongs to the Log until Close: an *InUseError names the process that has it. A log of a newer
+// release is a [VersionError]. Damage is a *backend.CorruptError; with Options.Repair, Open sets it aside
+// and goes on.
+func Open(ctx context.Context, opts Options) (l *Log, err error) {
+	defer wrap(&err, "open log %s", opts.Path)
+	return open(ctx, opts)
 }
 
-func open(ctx context.Context, opts Options) (l *Log, err error) {
-	if opts, err = opts.withDefaults(); err != nil {
+func open(ctx context.Context, opts Options) (*Log, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Clean(opts.Path)
-	if err := makeDir(opts.fs, dir); err != nil {
+	d := newDirectory(&opts)
+	if err := makeDir(d.fs, d.path); err != nil {
 		return nil, err
 	}
-	if _, err := readLayout(opts.fs, dir); err != nil {
-		return nil, err // before a lock is left in a directory that is not a log's
+	if _, err := d.list(); err != nil {
+		return nil, err // before a lock file is left in a directory that is not a log's
 	}
-	lock, err := opts.fs.Lock(filepath.Join(dir, lockName))
+	lock, err := d.lock()
 	if err != nil {
 		return nil, readOnly(err)
 	}
-	l = &Log{
-		opts: opts, dir: dir, log: opts.Logger, lock: lock,
-		progress: opening{tell: opts.Opening},
-		space:    make(chan struct{}, 1), quit: make(chan struct{}), keeper: make(chan struct{}), maintaining: make(chan struct{}, 1),
+	l := &Log{
+		opts: opts, dir: d, log: opts.Logger, lock: lock, maintenance: ctxsync.NewMutex(),
+		work: make(chan struct{}, 1), flushed: make(chan struct{}),
 	}
 	l.close = sync.OnceValue(l.end)
 	l.idle.L = &l.mu
 	l.group.log = l
-	l.seq = sequencer.New((&lookup{log: l}).Fact)
-	if err := readOnly(l.recover(ctx)); err != nil {
-		if l.active != nil {
-			err = errors.Join(err, l.active.file.Close())
+	r := recovery{directory: d, opts: &l.opts, lookup: (&lookup{log: l}).fact}
+	err = r.run(ctx)
+	if err == nil {
+		l.kept, err = d.quarantined()
+	}
+	if err = readOnly(err); err != nil {
+		if r.active != nil {
+			err = errors.Join(err, r.active.file.Close())
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	go l.keep()
+	l.seq, l.report = r.seq, r.report
+	l.state.Store(&state{sealed: r.sealed, active: r.active, current: r.current, last: r.report.LastSeq, durable: r.report.LastSeq})
+	r.report.log(l.log, d.path)
+	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 }) {
+		l.nudge()
+	}
+	flushing, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	go l.flush(flushing)
 	return l, nil
 }
 
-// readOnly says it of an error if it comes from that.
+// readOnly explains an error that comes from a read-only directory.
 func readOnly(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("the directory, or a file in it, is read-only here, and a log writes there even to be read; make it writable, or open a copy: %w", err)
+		return fmt.Errorf("the directory or a file in it is read-only, and a log writes there even when it is only read; make it writable, or open a copy: %w", err)
 	}
 	return err
+}
+
+// Features implements backend.Log.
+func (l *Log) Features() backend.Features {
+	return backend.Features{Batches: true, Prune: true, MaxFrame: l.opts.MaxFrame}
 }
 
 // Report returns what Open found and did.
 func (l *Log) Report() RecoveryReport { return l.report }
 
-// Close implements backend.Backend. Writes that wait are written first.
-func (l *Log) Close() error {
-	if err := l.close(); err != nil {
-		return fmt.Errorf("file: close log %s: %w", l.dir, err)
-	}
-	return nil
+// Close implements backend.Backend. It first writes what waits to be written.
+func (l *Log) Close() (err error) {
+	defer wrap(&err, "close log %s", l.dir.path)
+	return l.close()
 }
 
 func (l *Log) end() error {
@@ -145,40 +141,45 @@ func (l *Log) end() error {
 		l.idle.Wait()
 	}
 	l.mu.Unlock()
-	close(l.quit)
-	<-l.keeper
-	l.maintaining <- struct{}{} // a snapshot or Prune under way ends first
-	defer l.maintained()
+	l.stop()
+	<-l.flushed
+	_ = l.maintenance.Lock(context.Background()) // a snapshot or Prune that is under way ends first
+	defer l.maintenance.Unlock()
 	err := l.finish()
-	l.mu.Lock()
-	l.closed = true
-	l.wakeReaders()
-	l.mu.Unlock()
-	return errors.Join(err, l.active.file.Close(), l.lock.Close())
+	l.update(func(s *state) { s.closed = true })
+	return errors.Join(err, l.state.Load().active.file.Close(), l.lock.Close())
 }
 
-// finish makes durable what is not, and gives back the space that was written ahead.
+// finish makes all facts durable, and gives back the space that was written ahead.
 func (l *Log) finish() error {
 	if l.failure() != nil {
-		return nil // whoever wrote has been told
+		return nil // the writers have been told
 	}
-	err := l.active.seal()
-	if err != nil || !l.active.markers || l.durable == l.last {
+	s := l.state.Load()
+	err := s.active.seal()
+	if err != nil || !s.active.markers || s.durable == s.last {
 		return err
 	}
-	if err := l.active.mark(l.last); err != nil {
+	if err := s.active.mark(s.last); err != nil {
 		return err
 	}
-	return l.active.file.Sync()
+	return s.active.file.Sync()
 }
 
-// fail makes the log refuse every later write.
+// wrap adds to an error what was attempted.
+func wrap(err *error, text string, args ...any) {
+	if *err != nil {
+		*err = fmt.Errorf("file: "+text+": %w", append(args, *err)...)
+	}
+}
+
+// fail makes the log refuse all later writes.
 func (l *Log) fail(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failed == nil {
-		l.failed = fmt.Errorf("%w: open the log anew to go on: %w", backend.ErrFailed, err)
-		l.log.Error("the log takes no more writes until it is opened anew", zap.String("path", l.dir), zap.Error(err))
+		l.failed = fmt.Errorf("%w: open the log again to go on: %w", backend.ErrFailed, err)
+		l.log.Error("the log takes no more writes until it is opened again", zap.String("path", l.dir.path), zap.Error(err))
 	}
 	return l.failed
 }
@@ -189,43 +190,46 @@ func (l *Log) failure() error {
 	return l.failed
 }
 
-func (l *Log) isClosed() bool {
+func (l *Log) isClosing() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.closed
+	return l.closing
 }
 
-func (l *Log) lastSeq() (uint64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return 0, backend.ErrClosed
+// maintain waits for the right to replace segments. The caller ends it with maintenance.Unlock.
+func (l *Log) maintain(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return l.last, nil
-}
-
-// unchanged reports whether no piece was replaced since the generation.
-func (l *Log) unchanged(generation int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.generation == generation
-}
-
-// changedLocked returns a channel that is closed at the next change. The caller holds mu.
-func (l *Log) changedLocked() <-chan struct{} {
-	if l.changed == nil {
-		l.changed = make(chan struct{})
+	if err := l.maintenance.Lock(ctx); err != nil {
+		return err
 	}
-	return l.changed
-}
-
-// wakeReaders tells those who wait for a change. The caller holds mu.
-func (l *Log) wakeReaders() {
-	if l.changed != nil {
-		close(l.changed)
-		l.changed = nil
+	err := l.goOn(ctx)
+	if err == nil {
+		err = l.failure()
 	}
+	if err != nil {
+		l.maintenance.Unlock()
+	}
+	return err
 }
 
-// path returns the path of a file of the log.
-func (l *Log) path(name string) string { return filepath.Join(l.dir, name) }
+// goOn returns an error once a long task should end.
+func (l *Log) goOn(ctx context.Context) error {
+	if l.isClosing() {
+		return backend.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// failIf makes the log refuse writes if err says that nobody knows what the directory holds. It turns a lack
+// of room into ErrFull.
+func (l *Log) failIf(err error) error {
+	switch {
+	case errors.Is(err, backend.ErrFailed):
+		return l.fail(err)
+	case isFull(err) && !errors.Is(err, backend.ErrFull):
+		return fmt.Errorf("%w: make room and try again: %w", backend.ErrFull, err)
+	}
+	return err
+}

@@ -18,12 +18,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// TestSnapshotIsSmall makes a snapshot, then another over it: it takes much less room than the
-// segments, which are gone, and the second keeps the first one's blocks.
+// TestSnapshotIsSmall makes a snapshot, then another over it: it takes much less room than the segments,
+// which are removed, and the second one keeps the blocks of the first.
 func TestSnapshotIsSmall(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 64 << 10}
 	l := openTest(t, opts)
 	writeSome(t, l, 0, 3000)
@@ -39,11 +40,11 @@ func TestSnapshotIsSmall(t *testing.T) {
 	require.Less(t, 3*first.Storage.SnapshotBytes, before.Storage.SegmentBytes)
 	require.EqualValues(t, 3000, first.Facts)
 	require.EqualValues(t, 1, first.FirstSeq)
-	blocks := l.allPieces()[0].points
+	blocks := l.files()[0].Points
 
 	writeSome(t, l, 3000, 4000)
 	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
-	require.Equal(t, blocks, l.allPieces()[0].points[:len(blocks)])
+	require.Equal(t, blocks, l.files()[0].Points[:len(blocks)])
 	require.Equal(t, 4000, count(t, l, 0))
 	for after := uint64(0); after < 4000; after += 97 {
 		require.Equal(t, 4000-int(after), count(t, l, after))
@@ -54,29 +55,29 @@ func TestSnapshotIsSmall(t *testing.T) {
 	require.Len(t, entries, 4, "the lock, the snapshot, its index, the active segment")
 }
 
-// TestSnapshotThrough makes a snapshot of the segments through the one with a seq.
+// TestSnapshotThrough makes a snapshot of the segments through the one that has a seq.
 func TestSnapshotThrough(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk(), SegmentSize: 16 << 10})
+	l := openTest(t, Options{fs: vfstest.New(), SegmentSize: 16 << 10})
 	writeSome(t, l, 0, 500)
-	pieces := l.allPieces()
-	require.NoError(t, l.WriteSnapshot(t.Context(), pieces[2].first))
-	require.Equal(t, pieces[2].last, l.allPieces()[0].last)
-	require.Equal(t, pieces[3:], l.allPieces()[1:])
-	require.NoError(t, l.WriteSnapshot(t.Context(), pieces[1].first), "it has that already")
-	require.Equal(t, pieces[3:], l.allPieces()[1:])
+	files := l.files()
+	require.NoError(t, l.WriteSnapshot(t.Context(), files[2].First))
+	require.Equal(t, files[2].Last, l.files()[0].Last)
+	require.Equal(t, files[3:], l.files()[1:])
+	require.NoError(t, l.WriteSnapshot(t.Context(), files[1].First), "it has that already")
+	require.Equal(t, files[3:], l.files()[1:])
 	require.Equal(t, 500, count(t, l, 0))
 }
 
-// TestCancelledMaintenance ends a snapshot and Prune that are under way, by their context and by
-// Close, and leaves the log as it was.
+// TestCancelledMaintenance ends a snapshot and a Prune, by their context and by Close, and finds the log as
+// it was.
 func TestCancelledMaintenance(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d, SegmentSize: 16 << 10})
 	writeSome(t, l, 0, 200)
 	for _, ext := range []string{snapshotExt + tempExt, segmentExt + tempExt} {
 		ctx, cancel := context.WithCancel(t.Context())
-		d.with(func() {
-			d.fault = func(op, name string, _ int) *fault {
+		d.With(func() {
+			d.Fault = func(op, name string, _ int) *vfstest.Fault {
 				if op == "create" && strings.HasSuffix(name, ext) {
 					cancel()
 				}
@@ -86,15 +87,15 @@ func TestCancelledMaintenance(t *testing.T) {
 		if ext == snapshotExt+tempExt {
 			require.ErrorIs(t, l.WriteSnapshot(ctx, 100), context.Canceled)
 		} else {
-			_, err := l.Prune(ctx, slices.Values([]uint64{1, 2}))
+			_, err := l.Prune(ctx, slices.Values([]uint64{1, 2}), backend.Horizon{})
 			require.ErrorIs(t, err, context.Canceled)
 		}
-		require.Empty(t, d.tempFiles())
+		require.Empty(t, tempFiles(d))
 		require.Equal(t, 200, count(t, l, 0))
 	}
 	closed := make(chan error, 1)
-	d.with(func() {
-		d.fault = func(op, name string, _ int) *fault {
+	d.With(func() {
+		d.Fault = func(op, name string, _ int) *vfstest.Fault {
 			if op == "create" && strings.HasSuffix(name, snapshotExt+tempExt) {
 				go func() { closed <- l.Close() }()
 				for !l.isClosing() {
@@ -106,37 +107,37 @@ func TestCancelledMaintenance(t *testing.T) {
 	})
 	require.ErrorIs(t, l.WriteSnapshot(t.Context(), 100), backend.ErrClosed)
 	require.NoError(t, <-closed)
-	require.Empty(t, d.tempFiles())
+	require.Empty(t, tempFiles(d))
 }
 
 // TestWaitingForMaintenance has a Prune wait for a snapshot, until its context ends.
 func TestWaitingForMaintenance(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk()})
+	l := openTest(t, Options{fs: vfstest.New()})
 	writeSome(t, l, 0, 2)
-	l.maintaining <- struct{}{}
+	require.True(t, l.maintenance.TryLock())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, err := l.Prune(ctx, slices.Values([]uint64{1}))
+	_, err := l.Prune(ctx, slices.Values([]uint64{1}), backend.Horizon{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	<-l.maintaining
+	l.maintenance.Unlock()
 }
 
-// TestPruneRestoresTheLatest prunes a key's latest facts in segments and in a snapshot: the one
-// left is the latest, now and after opening anew, and the next fact follows it.
+// TestPruneRestoresTheLatest prunes a key's latest facts in segments and in a snapshot: the latest one left
+// is the key's latest, now and after opening the log again, and the next fact follows it.
 func TestPruneRestoresTheLatest(t *testing.T) {
 	for _, snapshot := range []bool{false, true} {
-		opts := Options{Path: "/log", fs: newDisk(), SegmentSize: 64 << 10}
+		opts := Options{Path: "/log", fs: vfstest.New(), SegmentSize: 64 << 10}
 		l, err := Open(t.Context(), opts)
 		require.NoError(t, err)
 		writeSome(t, l, 0, 3100) // task-000007 has seqs 8, 1008, 2008, 3008
 		if snapshot {
 			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
 		}
-		report, err := l.Prune(t.Context(), slices.Values([]uint64{3008, 2008, 3008, 9999}))
+		report, err := l.Prune(t.Context(), slices.Values([]uint64{3008, 2008, 3008, 9999}), backend.Horizon{})
 		require.NoError(t, err)
 		require.Equal(t, backend.PruneReport{Pruned: 2, Missing: 1}, report)
 		expect := backend.Batch{Expect: []backend.Expect{{Store: "tasks", Key: "task-000007", ID: newFact(1007).ID}}}
-		_, err = l.WriteBatch(t.Context(), expect)
+		_, err = writeBatch(t.Context(), l, expect)
 		require.NoError(t, err)
 		require.Equal(t, 3098, count(t, l, 0))
 		s, err := l.Stats(t.Context())
@@ -145,7 +146,7 @@ func TestPruneRestoresTheLatest(t *testing.T) {
 		require.NoError(t, l.Close())
 
 		l = openTest(t, opts)
-		_, err = l.WriteBatch(t.Context(), expect)
+		_, err = writeBatch(t.Context(), l, expect)
 		require.NoError(t, err)
 		f, err := l.WriteFact(t.Context(), newFact(3007)) // its ID is forgotten
 		require.NoError(t, err)
@@ -155,18 +156,18 @@ func TestPruneRestoresTheLatest(t *testing.T) {
 	}
 }
 
-// TestPruneLetsOthersWrite has somebody wait for the committer all the time while Prune takes away the
-// latest facts of many keys: his turn comes again after each part of them.
+// TestPruneLetsOthersWrite has a task wait for the committer all the time while Prune removes the latest
+// facts of many keys: its turn comes after each part of them.
 func TestPruneLetsOthersWrite(t *testing.T) {
 	const keys = 3*tellSize + 500
-	l := openTest(t, Options{fs: newDisk(), Sync: SyncNever})
+	l := openTest(t, Options{fs: vfstest.New(), Sync: SyncNever})
 	b := backend.Batch{}
 	for n := range keys {
 		f := newFact(n)
 		f.Key = fmt.Sprint(n)
 		b.Facts = append(b.Facts, f)
 	}
-	_, err := l.WriteBatch(t.Context(), b)
+	_, err := writeBatch(t.Context(), l, b)
 	require.NoError(t, err)
 	var pruned atomic.Bool
 	told, most := 0, 0
@@ -198,7 +199,7 @@ func TestPruneLetsOthersWrite(t *testing.T) {
 		for seq := uint64(1); seq <= keys && yield(seq); seq++ {
 		}
 	}
-	report, err := l.Prune(t.Context(), all)
+	report, err := l.Prune(t.Context(), all, backend.Horizon{})
 	pruned.Store(true)
 	<-done
 	require.NoError(t, err)
@@ -208,24 +209,22 @@ func TestPruneLetsOthersWrite(t *testing.T) {
 	require.Zero(t, count(t, l, 0))
 }
 
-// TestStats compares what Stats says with the files that are there.
+// TestStats compares Stats with the files.
 func TestStats(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 16 << 10, Sync: SyncNever}
 	l, err := Open(t.Context(), opts)
 	require.NoError(t, err)
 	writeSome(t, l, 0, 200)
 	require.NoError(t, l.WriteSnapshot(t.Context(), 100))
 	writeSome(t, l, 200, 300)
-	_, err = l.Prune(t.Context(), slices.Values([]uint64{1, 2, 3, 250}))
+	_, err = l.Prune(t.Context(), slices.Values([]uint64{1, 2, 3, 250}), backend.Horizon{})
 	require.NoError(t, err)
-	active := l.active.piece.name
+	active := l.state.Load().active.name
 	require.NoError(t, l.Close())
-	dir, err := d.find("/log")
-	require.NoError(t, err)
-	dir.entries[active].data = append(dir.entries[active].data, "torn"...)
+	d.Overwrite("/log/"+active, append(d.Files("/log")[active], "torn"...))
 	l = openTest(t, opts)
-	l.indexSealed()
+	l.indexSealed(context.Background())
 	s, err := l.Stats(t.Context())
 	require.NoError(t, err)
 	sizes := map[string]uint64{}
@@ -250,19 +249,19 @@ func TestStats(t *testing.T) {
 
 // TestVerify finds every kind of damage in a log, each in its place, and none in a sound one.
 func TestVerify(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 16 << 10}
 	l, err := Open(t.Context(), opts)
 	require.NoError(t, err)
 	writeSome(t, l, 0, 200)
 	require.NoError(t, l.WriteSnapshot(t.Context(), 100))
-	_, err = l.Prune(t.Context(), slices.Values([]uint64{50, 150}))
+	_, err = l.Prune(t.Context(), slices.Values([]uint64{50, 150}), backend.Horizon{})
 	require.NoError(t, err)
 	foreign := newFact(200)
 	foreign.ValueHash = "of another system"
 	_, err = l.WriteFact(t.Context(), foreign)
 	require.NoError(t, err)
-	pieces := l.allPieces()
+	files := l.files()
 	_, err = verify(t.Context(), opts)
 	var inUse *InUseError
 	require.ErrorAs(t, err, &inUse)
@@ -274,17 +273,17 @@ func TestVerify(t *testing.T) {
 	require.Nil(t, report.Torn)
 	require.EqualValues(t, 199, report.Facts)
 	require.Equal(t, 1, report.Snapshots)
-	require.Equal(t, len(pieces)-1, report.Segments)
+	require.Equal(t, len(files)-1, report.Segments)
 	require.Len(t, report.Foreign, 1)
 	require.Equal(t, foreign.ID, report.Foreign[0].ID)
 
-	for i, p := range pieces {
-		bad := d.image(1, processKill)
-		path := filepath.Join("/log", p.name)
+	for i, p := range files {
+		bad := d.Image(1, vfstest.ProcessKill)
+		path := filepath.Join("/log", p.Name)
 		f, err := bad.Edit(path)
 		require.NoError(t, err)
-		at := p.size - 30
-		if p.snapshot {
+		at := p.Size - 30
+		if p.Snapshot {
 			at = 5000 // in a block
 		}
 		b := []byte{0}
@@ -295,9 +294,9 @@ func TestVerify(t *testing.T) {
 		opts.fs = bad
 		report, err := verify(t.Context(), opts)
 		require.NoError(t, err)
-		if i == len(pieces)-1 {
+		if i == len(files)-1 {
 			require.NotNil(t, report.Torn)
-			require.Equal(t, p.name, report.Torn.File)
+			require.Equal(t, p.Name, report.Torn.File)
 			continue
 		}
 		require.NotEmpty(t, report.Damage)
@@ -309,10 +308,9 @@ func TestVerify(t *testing.T) {
 	require.NotErrorIs(t, err, backend.ErrCorrupt)
 }
 
-// TestVerifyNamesAll damages files in several places: each is named, and all facts between them are
-// counted.
+// TestVerifyNamesAll damages files in several places: each is named, and all facts between them are counted.
 func TestVerifyNamesAll(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l, err := Open(t.Context(), Options{Path: "/log", fs: d})
 	require.NoError(t, err)
 	noise := rand.New(rand.NewPCG(1, 2)) // so that a snapshot has several blocks
@@ -323,7 +321,7 @@ func TestVerifyNamesAll(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, l.WriteSnapshot(t.Context(), 0))
-	blocks := l.allPieces()[0].points
+	blocks := l.files()[0].Points
 	require.Greater(t, len(blocks), 3)
 	writeSome(t, l, 2500, 2600)
 	require.NoError(t, l.rollIfUsed(t.Context()))
@@ -335,16 +333,15 @@ func TestVerifyNamesAll(t *testing.T) {
 	active, err := damageFrames(files[segmentName(2601)])
 	require.NoError(t, err)
 	places := map[string][]int64{
-		snapshotName(2500): {0, blocks[1].offset, blocks[3].offset},
+		snapshotName(2500): {0, blocks[1].Offset, blocks[3].Offset},
 		segmentName(2501):  {0, sealed[3].from, sealed[50].from, sealed[99].from},
 		segmentName(2601):  {active[7].from, active[20].from},
 	}
-	dir, err := d.find("/log")
-	require.NoError(t, err)
 	var want []string
 	for _, name := range slices.Sorted(maps.Keys(places)) {
 		for _, at := range places[name] {
-			dir.entries[name].data[at+20] ^= 1
+			files[name][at+20] ^= 1
+			d.Overwrite("/log/"+name, files[name])
 			want = append(want, fmt.Sprint("/log/", name, " ", at))
 		}
 	}
@@ -357,14 +354,14 @@ func TestVerifyNamesAll(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(have)
 	require.Equal(t, want, have)
-	lost := blocks[2].seq - blocks[1].seq + 2501 - blocks[3].seq
+	lost := blocks[2].Seq - blocks[1].Seq + 2501 - blocks[3].Seq
 	if len(blocks) > 4 {
-		lost = blocks[2].seq - blocks[1].seq + blocks[4].seq - blocks[3].seq
+		lost = blocks[2].Seq - blocks[1].Seq + blocks[4].Seq - blocks[3].Seq
 	}
 	require.EqualValues(t, 2650-lost-3-2, report.Facts)
 }
 
-// TestIntervalBecomesDurable waits for the sync that nobody asked for, and for the marker of it.
+// TestIntervalBecomesDurable waits for a sync by the flusher, and for its marker.
 func TestIntervalBecomesDurable(t *testing.T) {
 	l := openTest(t, Options{Path: t.TempDir(), Sync: SyncInterval, SyncInterval: time.Millisecond})
 	for n := range 3 {
@@ -377,7 +374,7 @@ func TestIntervalBecomesDurable(t *testing.T) {
 	require.Equal(t, 3, count(t, l, 0))
 }
 
-// TestOptions has each setting do what it says, and refuses what makes no sense.
+// TestOptions checks what each setting does, and that bad ones are refused.
 func TestOptions(t *testing.T) {
 	o, err := optionsOf(backend.Config{Path: "/log", Settings: map[string]any{
 		"sync": "interval", "sync_interval": "50ms", "segment_size": 1e6, "repair": true,
@@ -391,7 +388,6 @@ func TestOptions(t *testing.T) {
 		"repair":        {Path: "x", Settings: map[string]any{"repair": "yes"}},
 		"address":       {Path: "x", Address: "y"},
 		"colour":        {Path: "x", Settings: map[string]any{"colour": "red"}},
-		"logger":        {Path: "x", Logger: 1},
 	} {
 		_, err := backend.Open(t.Context(), "file", c)
 		var invalid *backend.InvalidError
@@ -410,7 +406,7 @@ func TestOptions(t *testing.T) {
 
 // TestSyncChanges opens a log under one Sync after another.
 func TestSyncChanges(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	n := 0
 	for _, sync := range []Sync{SyncAlways, SyncNever, SyncNever, SyncInterval, SyncAlways, SyncInterval} {
 		l, err := Open(t.Context(), Options{Path: "/log", fs: d, Sync: sync})

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,23 +11,24 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Sync says when a fact counts as written. Whatever it is, a process that is killed loses nothing
-// that was acknowledged.
+// A Sync says when a fact counts as written. Whatever it is, a killed process loses nothing that was
+// acknowledged.
 type Sync string
 
 const (
-	// SyncAlways: once it is durable. A power cut loses nothing that was acknowledged.
+	// SyncAlways: when it is durable. A power cut loses nothing that was acknowledged.
 	SyncAlways Sync = "always"
 
-	// SyncInterval: once the kernel has it. It is made durable within Options.SyncInterval, which a
-	// power cut can lose.
+	// SyncInterval: when the kernel has it. It becomes durable within Options.SyncInterval; a power cut
+	// before that can lose it.
 	SyncInterval Sync = "interval"
 
-	// SyncNever: once the kernel has it, which writes it when it likes. A segment is made durable
-	// when the next one begins, and the last one when the log is closed.
+	// SyncNever: when the kernel has it, which writes it at some time. A segment becomes durable when the
+	// next one begins, and the last one when the log is closed.
 	SyncNever Sync = "never"
 )
 
@@ -36,42 +38,41 @@ const (
 	DefaultSegmentSize  = 64 << 20
 )
 
-// minSegment is the smallest segment size: less would be all headers.
+// minSegment is the smallest segment size. Smaller segments would be mostly headers.
 const minSegment = 4 << 10
 
-// Options says where a log is and how it is kept. All but Path may be left zero.
+// Options says where a log is and how it is kept. All fields but Path may be zero.
 type Options struct {
-	Path         string        // the log's directory, made if it is missing
+	Path         string        // the log's directory, created if it is missing
 	Sync         Sync          // "": SyncAlways
 	SyncInterval time.Duration // for SyncInterval; 0: DefaultSyncInterval
-	SegmentSize  int64         // at how many bytes a new segment begins; 0: DefaultSegmentSize, at least 4 KiB
+	SegmentSize  int64         // a new segment begins when the last one is this long; 0: DefaultSegmentSize, at least 4 KiB
 
-	// MaxFrame is how long the frame of a fact or a batch may be, without its 8 bytes of length and
-	// CRC; 0: wire.DefaultMaxFrame, and never more than wire.MaxMaxFrame.
+	// MaxFrame is how many bytes the body of a frame, with one fact or a batch, may have; 0:
+	// wire.DefaultMaxFrame. It is never more than wire.MaxMaxFrame.
 	MaxFrame int
 
-	// Repair makes Open go on where it finds damage: it moves the damaged bytes to the directory
-	// quarantine, keeps every fact that can still be read, and reports what is missing. Without
-	// it, Open changes nothing and returns a *backend.CorruptError.
+	// Repair makes Open go on after it finds damage: it moves the damaged bytes to the directory
+	// quarantine, keeps every fact that can still be read, and reports which are missing. Without
+	// Repair, Open changes nothing and returns a *backend.CorruptError.
 	Repair bool
 
-	// Opening is told how far Open is, in bytes of the log's files, as they are done with one by one; nil: nobody is.
-	// Total is the same each time.
-	Opening func(done, total int64)
+	// Progress, if not nil, is called during Open with the bytes processed so far and the total, after each of
+	// the log's files.
+	Progress func(done, total int64)
 
-	Now    func() time.Time // tells the transaction times; nil: time.Now. It may be called concurrently
-	Logger *zap.Logger      // what an operator must know; nil: nothing is logged
+	Now    func() time.Time // returns transaction times; nil: time.Now. It may be called concurrently
+	Logger *zap.Logger      // for what an operator must know; nil: nothing is logged
 
-	fs fileSystem // nil: the operating system's
+	fs vfs.FS // nil: the operating system's
 }
 
+func validSync(s Sync) bool { return s == SyncAlways || s == SyncInterval || s == SyncNever }
+
 func (o Options) withDefaults() (Options, error) {
-	switch o.Sync {
-	case "":
-		o.Sync = SyncAlways
-	case SyncAlways, SyncInterval, SyncNever:
-	default:
-		return o, &backend.InvalidError{Field: "sync", Reason: fmt.Sprintf("%q is none of %q, %q and %q", o.Sync, SyncAlways, SyncInterval, SyncNever)}
+	o.Sync = cmp.Or(o.Sync, SyncAlways)
+	if !validSync(o.Sync) {
+		return o, &backend.InvalidError{Field: "sync", Reason: fmt.Sprintf("%q is not one of %q, %q and %q", o.Sync, SyncAlways, SyncInterval, SyncNever)}
 	}
 	if o.Path == "" {
 		return o, &backend.InvalidError{Field: "path", Reason: "missing: give the directory of the log"}
@@ -79,28 +80,20 @@ func (o Options) withDefaults() (Options, error) {
 	if o.SyncInterval < 0 || o.SegmentSize < 0 || o.MaxFrame < 0 {
 		return o, &backend.InvalidError{Field: "options", Reason: "a negative interval or size"}
 	}
-	if o.SyncInterval == 0 {
-		o.SyncInterval = DefaultSyncInterval
-	}
-	if o.SegmentSize == 0 {
-		o.SegmentSize = DefaultSegmentSize
-	}
-	o.SegmentSize = max(o.SegmentSize, minSegment)
-	if o.MaxFrame == 0 {
-		o.MaxFrame = wire.DefaultMaxFrame
-	}
-	o.MaxFrame = min(o.MaxFrame, wire.MaxMaxFrame)
+	o.SyncInterval = cmp.Or(o.SyncInterval, DefaultSyncInterval)
+	o.SegmentSize = max(cmp.Or(o.SegmentSize, DefaultSegmentSize), minSegment)
+	o.MaxFrame = min(cmp.Or(o.MaxFrame, wire.DefaultMaxFrame), wire.MaxMaxFrame)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Opening == nil {
-		o.Opening = func(int64, int64) {}
+	if o.Progress == nil {
+		o.Progress = func(int64, int64) {}
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
 	if o.fs == nil {
-		o.fs = osFS{}
+		o.fs = vfs.OS{}
 		if runtime.GOOS == "windows" {
 			return o, fmt.Errorf("a log in files does not work on Windows: use another backend, or a server on another system: %w", errors.ErrUnsupported)
 		}
@@ -108,9 +101,8 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// The backend is known to backend.Open as "file". It uses the Config's Path, and of its Settings
-// "sync" (a text as in [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" (bytes)
-// and "repair" (true or false).
+// The backend is registered as "file". It uses the Config's Path and these Settings: "sync" (a text as in
+// [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" (bytes) and "repair" (true or false).
 func init() {
 	backend.Register("file", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
 		o, err := optionsOf(c)
@@ -122,15 +114,9 @@ func init() {
 }
 
 func optionsOf(c backend.Config) (Options, error) {
-	o := Options{Path: c.Path}
+	o := Options{Path: c.Path, Logger: c.Logger}
 	if err := c.Only("file", "path", "sync", "sync_interval", "segment_size", "repair"); err != nil {
 		return o, err
-	}
-	if c.Logger != nil {
-		var ok bool
-		if o.Logger, ok = c.Logger.(*zap.Logger); !ok {
-			return o, &backend.InvalidError{Field: "logger", Reason: fmt.Sprintf("a %T, and backend %q takes a *zap.Logger", c.Logger, "file")}
-		}
 	}
 	for name, v := range c.Settings {
 		ok := true
@@ -149,13 +135,13 @@ func optionsOf(c backend.Config) (Options, error) {
 			o.Repair, ok = v.(bool)
 		}
 		if !ok {
-			return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is not what backend %q takes there", v, "file")}
+			return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is not a valid value for backend %q", v, "file")}
 		}
 	}
 	return o, nil
 }
 
-// wholeNumber reads a number above 0 as YAML and JSON readers give it.
+// wholeNumber returns a number above 0, as YAML and JSON decoders return it.
 func wholeNumber(v any) (int64, bool) {
 	switch n := v.(type) {
 	case int:

@@ -3,201 +3,309 @@ package file
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"slices"
-	"sort"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Replay implements backend.Backend. The facts share blocks of memory with their neighbours, of
-// some 256 KiB or one larger frame, so that keeping one fact keeps its block.
-func (l *Log) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		r := l.reader(after)
-		defer r.close()
-		through, err := l.lastSeq()
-		for err == nil && r.seq < through {
-			var facts []backend.Fact
-			if facts, _, err = r.next(ctx); facts == nil && err == nil {
-				return // the last ones were pruned
+// Replay implements backend.Backend. The facts of a page share its memory, so that keeping one fact keeps all
+// bytes of its page.
+func (l *Log) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return pages(l.read(ctx, r, false))
+}
+
+// Follow implements backend.Log. It shares memory like Replay.
+func (l *Log) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return pages(l.read(ctx, r, true))
+}
+
+// ReplayFrames implements wire.Framer.
+func (l *Log) ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return frames(l.read(ctx, r, false))
+}
+
+// FollowFrames implements wire.Framer.
+func (l *Log) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return frames(l.read(ctx, r, true))
+}
+
+// A run is a page as the log keeps it.
+type run struct {
+	wire.Frames
+	shared bool // the log has the frames in memory too
+}
+
+func frames(runs iter.Seq2[run, error]) iter.Seq2[wire.Frames, error] {
+	return func(yield func(wire.Frames, error) bool) {
+		for x, err := range runs {
+			if !yield(x.Frames, err) {
+				return
 			}
-			for i := range facts {
-				if facts[i].Seq > through {
-					return
-				}
-				if err = ctx.Err(); err != nil {
-					break
-				}
-				if r.seq = facts[i].Seq; !yield(facts[i], nil) {
-					return
-				}
-			}
-		}
-		if err != nil {
-			yield(backend.Fact{}, fmt.Errorf("file: replay after seq %d: %w", r.seq, err))
 		}
 	}
 }
 
-// Follow implements backend.Follower. What Replay says of memory holds here too.
-func (l *Log) Follow(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		r := l.reader(after)
-		defer r.close()
-		for {
-			facts, changed, err := r.next(ctx)
-			for i := range facts {
-				if err = ctx.Err(); err != nil {
-					break
-				}
-				r.seq = facts[i].Seq
-				if (len(stores) == 0 || slices.Contains(stores, facts[i].Store)) && !yield(facts[i], nil) {
-					return
-				}
+func pages(runs iter.Seq2[run, error]) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for x, err := range runs {
+			p := backend.Page{Through: x.Through}
+			if err == nil && x.Facts > 0 {
+				p.Facts, err = x.parse()
 			}
 			if err != nil {
-				yield(backend.Fact{}, fmt.Errorf("file: follow after seq %d: %w", r.seq, err))
+				yield(backend.Page{}, err)
 				return
 			}
-			if facts == nil {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// parse returns the facts of a run. They are the caller's, so that they do not share memory with the log.
+func (x *run) parse() ([]backend.Fact, error) {
+	rest := x.Bytes
+	if x.shared {
+		rest = bytes.Clone(rest)
+	}
+	facts := make([]backend.Fact, 0, x.Facts)
+	var err error
+	for len(rest) > 0 && err == nil {
+		var body []byte
+		body, rest, _ = wire.CutFrame(rest)
+		facts, err = wire.ParseGroup(facts, body)
+	}
+	return facts, err
+}
+
+// read yields the part r of the log and, if follow, what is written later.
+func (l *Log) read(ctx context.Context, r backend.Range, follow bool) iter.Seq2[run, error] {
+	r.Stores = slices.Clone(r.Stores)
+	return func(yield func(run, error) bool) {
+		rd := reader{log: l, left: r, size: backend.PageSize}
+		defer rd.close()
+		err := rd.begin(ctx, follow)
+		for first := true; err == nil; first = false {
+			var changed <-chan struct{}
+			if follow {
+				changed = l.changed.Changed()
+			}
+			before := rd.left.After
+			var page run
+			var end bool
+			if page, end, err = rd.next(ctx); err != nil {
+				break
+			}
+			if (first || page.Facts > 0 || page.Through != before) && !yield(page, nil) {
+				return
+			}
+			if rd.done() || end && !follow {
+				return
+			}
+			if end {
 				select {
 				case <-changed:
 				case <-ctx.Done():
 				}
 			}
 		}
+		yield(run{}, fmt.Errorf("file: read after seq %d: %w", rd.left.After.Seq, err))
 	}
 }
 
-// A reader is a place in the log. It is not safe for concurrent use.
+// A reader reads the log from one place on. It is not safe for concurrent use.
 type reader struct {
-	log    *Log
-	seq    uint64 // of the last fact passed
-	facts  []backend.Fact
-	frames [][]byte // of the tail, still to be given out
-	left   []byte   // a frame that run took and did not give out; nil: none
-	piece  *piece   // that file is of; nil: none is open
-	file   *frameReader
-	last   uint64 // what file covers, up to where it is read
+	log  *Log
+	left backend.Range // what is left to yield
+	size int           // about how many bytes to yield together
+	at   uint64        // the log was read through it
+
+	tail   []tailFrame // frames in memory that are not read yet; nil: the reader is not in the tail
+	file   fileReader  // File is nil if no file is open
+	name   string      // of the file
+	last   uint64      // the file has facts through it
+	unread []byte      // a frame that was taken and not used
 }
 
-func (l *Log) reader(after uint64) *reader { return &reader{log: l, seq: after} }
-
-func (r *reader) close() {
-	if r.file != nil {
-		_ = r.file.close() // it was only read
+// begin checks where the reader begins. A reader that does not follow ends where the log ends now.
+func (r *reader) begin(ctx context.Context, follow bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	r.piece, r.file = nil, nil
+	s := r.log.state.Load()
+	if s.closed {
+		return backend.ErrClosed
+	}
+	stats := backend.Stats{LastSeq: s.last}
+	seq, err := stats.Resume(r.left.After)
+	if err != nil {
+		return err
+	}
+	r.left.After, r.at = backend.Cursor{Seq: seq}, seq
+	if !follow && (r.left.Through == 0 || r.left.Through > s.last) {
+		r.left.Through = s.last
+	}
+	return nil
 }
 
-// next returns the facts after the reader's place that are in one frame. They are good until next
-// is called again, the memory that they point to for good. If there are none, facts is nil, and
-// changed is closed once that may be different.
-func (r *reader) next(ctx context.Context) (facts []backend.Fact, changed <-chan struct{}, err error) {
-	for {
-		if err := r.goOn(ctx); err != nil {
-			return nil, nil, err
+// done reports whether the reader has read all of its range.
+func (r *reader) done() bool { return r.left.Through != 0 && r.left.After.Seq >= r.left.Through }
+
+// maxScan is how many bytes are searched for facts of some stores before a page is yielded, perhaps an empty
+// one.
+const maxScan = 4 << 20
+
+// next returns the next page. Whole frames share the memory that they were read into. It reports whether the
+// log holds no more.
+func (r *reader) next(ctx context.Context) (p run, end bool, err error) {
+	for scanned := 0; !r.done() && len(p.Bytes) < r.size && scanned < maxScan; {
+		got, err := r.take(ctx)
+		if err != nil && p.Facts == 0 {
+			return run{}, false, err
 		}
-		frame, shared, err := r.frame()
-		if err == io.EOF {
-			if changed, err = r.find(); changed != nil || err != nil {
-				return nil, changed, err
+		if err != nil {
+			break // the next call meets it again
+		}
+		end = got.facts == 0
+		scanned += len(got.frames)
+		switch through := r.left.Through; {
+		case end:
+		case r.left.Stores == nil && got.first > r.left.After.Seq && (through == 0 || r.at <= through):
+			p.Bytes, p.Facts, p.shared = got.frames, got.facts, r.tail != nil
+		default:
+			var facts int
+			if p.Bytes, facts, _, err = wire.AppendSelected(p.Bytes, got.frames, &r.left); err != nil {
+				return run{}, false, err
+			}
+			p.Facts += facts
+		}
+		after := &r.left.After.Seq
+		if *after = max(*after, r.at); r.left.Through != 0 {
+			*after = min(*after, r.left.Through)
+		}
+		if end || r.left.Stores == nil {
+			break
+		}
+	}
+	p.Through = r.left.After
+	return p, end, nil
+}
+
+// taken are frames that follow each other in memory.
+type taken struct {
+	frames []byte
+	facts  int    // in frames
+	first  uint64 // the seq of the first fact
+}
+
+// take takes the frames after r.at, about r.size bytes or one frame, and moves r.at behind them. At the end of
+// the log there are none.
+func (r *reader) take(ctx context.Context) (got taken, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return got, err
+		}
+		frame, err := r.frame()
+		if err == io.EOF && got.facts == 0 {
+			if end, err := r.find(); end || err != nil {
+				return got, err
 			}
 			continue
 		}
+		var first, last uint64
+		var facts int
+		if err == nil {
+			first, last, facts, err = r.seqs(frame)
+		}
+		if err == nil && last <= r.at {
+			continue
+		}
+		frames, ok := wire.Join(got.frames, frame)
+		if got.facts > 0 && (err != nil || !ok || len(frames) > r.size) {
+			r.unread = frame
+			return got, nil // the next call meets an error again
+		}
 		if err != nil {
-			return nil, nil, err
+			return got, err
 		}
-		body, _, _ := wire.CutFrame(frame)
-		if shared {
-			r.facts, err = wire.ParseGroup(r.facts[:0], bytes.Clone(body))
-		} else {
-			r.facts, err = r.file.parse(r.facts[:0], body)
+		if got.facts == 0 {
+			got.first = first
 		}
-		if err != nil {
-			return nil, nil, err
-		}
-		if facts = since(r.facts, r.seq+1); len(facts) > 0 {
-			return facts, nil, nil
-		}
+		got.frames, got.facts = frames, got.facts+facts
+		r.at = last
 	}
 }
 
-func (r *reader) goOn(ctx context.Context) error {
-	if r.log.isClosed() {
-		return backend.ErrClosed
-	}
-	return ctx.Err()
-}
-
-// since returns the facts from a seq on.
-func since(facts []backend.Fact, seq uint64) []backend.Fact {
-	return facts[sort.Search(len(facts), func(i int) bool { return facts[i].Seq >= seq }):]
-}
-
-// frame returns the next frame of where the reader is, io.EOF at the end of that. A shared frame is what
-// others read too, and must not be given out to be changed.
-func (r *reader) frame() (frame []byte, shared bool, err error) {
+// frame returns the next frame at the reader's place; io.EOF if there are no more.
+func (r *reader) frame() (frame []byte, err error) {
 	switch {
-	case len(r.frames) > 0:
-		frame, r.frames = r.frames[0], r.frames[1:]
-		return frame, true, nil
-	case r.file != nil:
-		frame, err = r.file.nextFrame()
-		return frame, false, err
+	case r.unread != nil:
+		frame, r.unread = r.unread, nil
+	case len(r.tail) > 0:
+		frame, r.tail = r.tail[0].frame, r.tail[1:]
+	case r.file.File != nil:
+		return r.file.NextFrame()
+	default:
+		return nil, io.EOF
 	}
-	return nil, false, io.EOF
+	return frame, nil
 }
 
-// find finds where to read what comes after the reader's place: in the tail, or in a piece. A
-// channel means that there is nothing.
-func (r *reader) find() (<-chan struct{}, error) {
-	if r.file != nil {
-		r.seq = max(r.seq, r.last) // the facts up to there may be pruned
+// seqs returns the seqs of the first and the last fact in a frame, and how many it has.
+func (r *reader) seqs(frame []byte) (first, last uint64, facts int, err error) {
+	body, _, _ := wire.CutFrame(frame)
+	if first, last, facts = wire.Seqs(body); facts > 0 {
+		return first, last, facts, nil
 	}
-	for {
-		changed, generation, err := r.open()
-		if err == nil || !errors.Is(err, fs.ErrNotExist) || r.log.unchanged(generation) {
-			return changed, err
-		}
-		// A snapshot took the place of the piece meanwhile.
+	all, err := wire.ParseGroup(nil, body)
+	if err != nil && r.file.File != nil {
+		_, err = r.file.Parse(nil, body) // says where the frame is
 	}
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	return all[0].Seq, all[len(all)-1].Seq, len(all), nil
 }
 
-func (r *reader) open() (changed <-chan struct{}, generation int, err error) {
-	l := r.log
-	l.opening.RLock()
-	defer l.opening.RUnlock()
-	l.mu.Lock()
-	if r.seq >= l.last {
-		defer l.mu.Unlock()
+// find finds the facts after r.at: in the tail, or in a file. It reports whether the log ends there.
+func (r *reader) find() (end bool, err error) {
+	if r.file.File != nil {
+		r.at = max(r.at, r.last) // the last facts of the file may be pruned
+	}
+	d := r.log.dir
+	d.names.RLock()
+	defer d.names.RUnlock()
+	s := r.log.state.Load()
+	if s.closed {
+		return false, backend.ErrClosed
+	}
+	r.tail = s.tail.after(r.at)
+	if r.at >= s.last || r.tail != nil {
 		r.close() // what comes next is in memory first, and the file may be removed
-		return l.changedLocked(), 0, nil
+		return r.tail == nil, nil
 	}
-	if r.frames = l.tail.after(r.seq); r.frames != nil {
-		l.mu.Unlock()
-		r.close()
-		return nil, 0, nil
+	f := s.find(r.at)
+	r.last = f.Last
+	if r.file.File != nil && r.name == f.Name && !f.Gaps {
+		r.file.Extend(f.Size) // the same file, which has grown
+		return false, nil
 	}
-	p := l.pieces[sort.Search(len(l.pieces)-1, func(i int) bool { return l.pieces[i].last > r.seq })]
-	from, to, last, generation := p.from(r.seq), p.size, p.last, l.generation
-	l.mu.Unlock()
+	r.close()
+	if r.file, err = d.open(f, f.Start(r.at), f.Size); err != nil {
+		return false, fmt.Errorf("open a file of the log: %w", err)
+	}
+	r.name = f.Name
+	return false, nil
+}
 
-	if p != r.piece {
-		r.close()
-		if r.file, err = openPiece(l.opts.fs, l.dir, p, from, to); err != nil {
-			return nil, generation, fmt.Errorf("open a piece of the log: %w", err)
-		}
-		r.piece = p
-	} else {
-		r.file.extend(to)
+func (r *reader) close() {
+	if r.file.File != nil {
+		_ = r.file.Close() // it was only read
 	}
-	r.last = last
-	return nil, generation, nil
+	r.file = fileReader{}
 }

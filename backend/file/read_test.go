@@ -14,22 +14,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// TestReadWhatIsReplaced begins to read each segment, then has a snapshot take the place of all, or
-// Prune make them anew, and reads on: nothing is missing and nothing comes twice.
+// TestReadWhatIsReplaced begins to read each segment, replaces all of them by a snapshot or by Prune, and
+// reads on: nothing is missing and nothing comes twice.
 func TestReadWhatIsReplaced(t *testing.T) {
 	for _, prune := range []bool{false, true} {
 		l := openTest(t, Options{Path: t.TempDir(), SegmentSize: 16 << 10})
 		writeSome(t, l, 0, 500)
-		require.Greater(t, len(l.allPieces()), 5)
+		require.Greater(t, len(l.files()), 5)
 		var readers []func() (backend.Fact, error, bool)
 		var places []uint64
 		for after := range uint64(480) {
 			if after%16 > 0 {
 				continue
 			}
-			next, stop := iter.Pull2(l.Replay(t.Context(), after))
+			next, stop := iter.Pull2(backend.Facts(l.Replay(t.Context(), since(after))))
 			defer stop()
 			f, err, ok := next()
 			require.True(t, ok)
@@ -38,11 +40,11 @@ func TestReadWhatIsReplaced(t *testing.T) {
 			readers, places = append(readers, next), append(places, after+1)
 		}
 		if prune {
-			_, err := l.Prune(t.Context(), slices.Values([]uint64{3, 490, 499}))
+			_, err := l.Prune(t.Context(), slices.Values([]uint64{3, 490, 499}), backend.Horizon{})
 			require.NoError(t, err)
 		} else {
 			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
-			require.Len(t, l.allPieces(), 2)
+			require.Len(t, l.files(), 2)
 		}
 		for i, next := range readers {
 			seq := places[i]
@@ -58,15 +60,15 @@ func TestReadWhatIsReplaced(t *testing.T) {
 	}
 }
 
-// TestFollowReadsTheTailFromMemory counts how often files are opened: a follower that keeps up needs
-// none, one that begins far back reads files first.
+// TestFollowReadsTheTailFromMemory counts how often files are opened: a follower that keeps up opens none,
+// one that begins far back reads files first.
 func TestFollowReadsTheTailFromMemory(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
 	writeSome(t, l, 0, 10)
 	opened := 0
-	d.with(func() {
-		d.readFault = func(op, name string, _ int) *fault {
+	d.With(func() {
+		d.ReadFault = func(op, name string, _ int) *vfstest.Fault {
 			if op == "open" && strings.HasSuffix(name, segmentExt) {
 				opened++
 			}
@@ -76,7 +78,7 @@ func TestFollowReadsTheTailFromMemory(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 10
-	for f, err := range l.Follow(ctx, 0) {
+	for f, err := range backend.Facts(l.Follow(ctx, backend.Range{})) {
 		require.NoError(t, err)
 		if f.Seq == uint64(n) {
 			if n == 100 {
@@ -87,22 +89,20 @@ func TestFollowReadsTheTailFromMemory(t *testing.T) {
 		}
 	}
 	require.Zero(t, opened)
-	l.mu.Lock()
-	l.tail.clear()
-	l.mu.Unlock()
+	l.update(func(s *state) { s.tail = tail{} })
 	require.Equal(t, 100, count(t, l, 0))
 	require.Equal(t, 1, opened)
 }
 
-// TestWrittenAgain writes facts again, in the order in which they were written: files are opened a few
-// times, and not for each fact. What Prune takes away is not remembered.
+// TestWrittenAgain writes facts again in the order in which they were written: files are opened a few times,
+// and not for each fact. Pruned facts are not remembered.
 func TestWrittenAgain(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
 	writeSome(t, l, 0, 2000)
 	opened := 0
-	d.with(func() {
-		d.readFault = func(op, name string, _ int) *fault {
+	d.With(func() {
+		d.ReadFault = func(op, name string, _ int) *vfstest.Fault {
 			if op == "open" && (strings.HasSuffix(name, segmentExt) || strings.HasSuffix(name, snapshotExt)) {
 				opened++
 			}
@@ -113,9 +113,7 @@ func TestWrittenAgain(t *testing.T) {
 		if snapshot {
 			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
 		}
-		l.mu.Lock()
-		l.tail.clear()
-		l.mu.Unlock()
+		l.update(func(s *state) { s.tail = tail{} })
 		opened = 0
 		writeSome(t, l, 0, 2000)
 		require.Less(t, opened, 10)
@@ -124,7 +122,7 @@ func TestWrittenAgain(t *testing.T) {
 	for _, seq := range []uint64{1999, 2000} {
 		_, err := l.WriteFact(t.Context(), newFact(1999))
 		require.NoError(t, err)
-		_, err = l.Prune(t.Context(), slices.Values([]uint64{seq}))
+		_, err = l.Prune(t.Context(), slices.Values([]uint64{seq}), backend.Horizon{})
 		require.NoError(t, err)
 		again, err := l.WriteFact(t.Context(), newFact(int(seq)-1))
 		require.NoError(t, err)
@@ -132,35 +130,33 @@ func TestWrittenAgain(t *testing.T) {
 	}
 }
 
-// TestIdleReader reads all there is, from a file: that stays open no longer, so that it can be removed.
+// TestIdleReader reads all there is, from a file: then the file is closed, so that it can be removed.
 func TestIdleReader(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk()})
+	l := openTest(t, Options{fs: vfstest.New()})
 	writeSome(t, l, 0, 10)
-	l.mu.Lock()
-	l.tail.clear()
-	l.mu.Unlock()
-	r := l.reader(0)
+	l.update(func(s *state) { s.tail = tail{} })
+	r := reader{log: l, size: backend.PageSize}
 	defer r.close()
-	for {
-		facts, changed, err := r.next(t.Context())
-		require.NoError(t, err)
-		if changed != nil {
-			break
-		}
-		require.NotNil(t, r.file)
-		r.seq = facts[len(facts)-1].Seq
-	}
-	require.EqualValues(t, 10, r.seq)
-	require.Nil(t, r.file)
-	writeSome(t, l, 10, 11)
-	facts, _, err := r.next(t.Context())
+	page, end, err := r.next(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 11, facts[0].Seq)
+	require.False(t, end)
+	require.Equal(t, 10, page.Facts)
+	require.NotNil(t, r.file.File)
+	page, end, err = r.next(t.Context())
+	require.NoError(t, err)
+	require.True(t, end)
+	require.Zero(t, page.Facts)
+	require.EqualValues(t, 10, page.Through.Seq)
+	require.Nil(t, r.file.File)
+	writeSome(t, l, 10, 11)
+	page, _, err = r.next(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 11, page.Through.Seq)
 }
 
-// TestOpenCancelled ends the context while a snapshot without an index is read: little more of it is.
+// TestOpenCancelled ends the context while a snapshot without an index is read: Open stops reading.
 func TestOpenCancelled(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, Sync: SyncNever}
 	l, err := Open(t.Context(), opts)
 	require.NoError(t, err)
@@ -176,7 +172,7 @@ func TestOpenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	opened, after := 0, 0
-	d.readFault = func(op, name string, _ int) *fault {
+	d.ReadFault = func(op, name string, _ int) *vfstest.Fault {
 		if strings.HasSuffix(name, snapshotExt) {
 			switch {
 			case op == "open":
@@ -194,7 +190,7 @@ func TestOpenCancelled(t *testing.T) {
 	require.Zero(t, after)
 }
 
-// TestTail keeps as many frames as tailSize asks for, and not many more.
+// TestTail checks that a tail keeps as many frames as tailSize asks for, and not many more.
 func TestTail(t *testing.T) {
 	var tl tail
 	frame := make([]byte, 100<<10)
@@ -207,20 +203,20 @@ func TestTail(t *testing.T) {
 	require.Nil(t, tl.after(100))
 	require.Len(t, tl.after(99), 1)
 	first := tl.frames[0].first
-	require.Len(t, tl.after(first-1), blockSize/len(frame))
+	require.Len(t, tl.after(first-1), len(tl.frames))
 	require.Nil(t, tl.after(first-2))
 }
 
-// TestOpenReadsIndexes opens a log of many segments, and one with a snapshot: of the files with
-// facts, only headers and the active segment are read.
+// TestOpenReadsIndexes opens a log of many segments, and one with a snapshot: of the files with facts, Open
+// reads only headers and the active segment.
 func TestOpenReadsIndexes(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 64 << 10}
 	l, err := Open(t.Context(), opts)
 	require.NoError(t, err)
 	writeSome(t, l, 0, 2000)
 	indexed := func() bool {
-		return !slices.ContainsFunc(l.sealedPieces(), func(p *piece) bool { return p.index.Load() == 0 })
+		return !slices.ContainsFunc(l.state.Load().sealed, func(s *segment) bool { return s.index.Load() == 0 })
 	}
 	require.Eventually(t, indexed, time.Minute, time.Millisecond)
 	before := replayAll(t, l)
@@ -229,17 +225,17 @@ func TestOpenReadsIndexes(t *testing.T) {
 			require.NoError(t, l.WriteSnapshot(t.Context(), 0))
 		}
 		require.NoError(t, l.Close())
-		require.Empty(t, d.tempFiles())
+		require.Empty(t, tempFiles(d))
 		l, err = Open(t.Context(), opts)
 		require.NoError(t, err)
-		require.Equal(t, []string{l.active.piece.name}, l.Report().Read)
+		require.Equal(t, []string{l.state.Load().active.name}, l.Report().Read)
 		require.Equal(t, before, replayAll(t, l))
 
 		// What the sequencer knows is what it would know from the facts.
 		again, err := l.WriteFact(t.Context(), newFact(7))
 		require.NoError(t, err)
 		require.EqualValues(t, 8, again.Seq)
-		_, err = l.WriteBatch(t.Context(), backend.Batch{Expect: []backend.Expect{{Store: "tasks", Key: "task-000007", ID: newFact(1007).ID}}})
+		_, err = writeBatch(t.Context(), l, backend.Batch{Expect: []backend.Expect{{Store: "tasks", Key: "task-000007", ID: newFact(1007).ID}}})
 		require.NoError(t, err)
 		reused := newFact(8)
 		reused.Key = "another"
@@ -265,9 +261,18 @@ func TestOpenReadsIndexes(t *testing.T) {
 	require.Len(t, l.Report().Read, 1)
 }
 
+// files returns the files of the log, in order.
+func (l *Log) files() (all []format.File) {
+	s := l.state.Load()
+	for _, sealed := range s.sealed {
+		all = append(all, sealed.File)
+	}
+	return append(all, s.current)
+}
+
 func replayAll(t testing.TB, l *Log) (all []backend.Fact) {
 	t.Helper()
-	for f, err := range l.Replay(t.Context(), 0) {
+	for f, err := range backend.Facts(l.Replay(t.Context(), backend.Range{})) {
 		require.NoError(t, err)
 		all = append(all, f.Clone())
 	}
@@ -275,7 +280,7 @@ func replayAll(t testing.TB, l *Log) (all []backend.Fact) {
 }
 
 // tempFiles returns the names of files that were not finished.
-func (d *disk) tempFiles() (names []string) {
+func tempFiles(d *vfstest.Disk) (names []string) {
 	entries, err := d.ReadDir("/log")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return []string{err.Error()}

@@ -8,213 +8,204 @@ import (
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
-// recover finds out what the log holds, and makes it fit to be written to.
-func (l *Log) recover(ctx context.Context) error {
-	found, err := readLayout(l.opts.fs, l.dir)
+// A recovery finds out what a directory holds, and makes it ready to be written to. It ends with Open, and
+// leaves the fields from sealed on for the Log.
+type recovery struct {
+	*directory
+	opts     *Options
+	lookup   func(seq uint64) (backend.Fact, bool, error) // for the sequencer
+	progress progress
+	ignored  []ignored // files that the log does not use
+	built    []builtIndex
+
+	sealed  []*segment
+	active  *active
+	current format.File // the active segment
+	seq     *sequencer.Sequencer
+	report  RecoveryReport
+}
+
+// An ignored file is one that the log does not use, and why.
+type ignored struct {
+	name string
+	err  error
+}
+
+// run recovers the log. Until everything that is to stay was looked at, and may be repaired, it changes
+// nothing.
+func (r *recovery) run(ctx context.Context) error {
+	found, err := r.list()
 	if err != nil {
 		return err
 	}
-	pieces, err := l.survey(ctx, found)
+	all, err := r.survey(ctx, found)
 	if err != nil {
 		return err
 	}
-	// A snapshot may have its name for the kernel only, and must have it for good before what it was
-	// made of is removed.
-	if err := l.opts.fs.SyncDir(l.dir); err != nil {
+	// A snapshot's name may not be durable yet, and must be before the segments that it replaces are
+	// removed.
+	if err := r.fs.SyncDir(r.path); err != nil {
 		return err
 	}
-	all := pieces
-	settle := func() error {
-		if err := l.probe(); err != nil {
-			return err
-		}
-		if err := l.clean(found, all); err != nil {
-			return err
-		}
-		l.writeRemade()
-		return nil
-	}
-	next := uint64(1)
-	var last *piece
-	l.progress.begin(pieces)
-	if n := len(pieces); n > 0 {
-		next = pieces[n-1].last + 1
-		if l.writable(pieces[n-1]) {
-			pieces, last = pieces[:n-1], pieces[n-1]
+	r.progress = progress{tell: r.opts.Progress}
+	r.progress.begin(all)
+	next, last := uint64(1), (*segment)(nil)
+	r.sealed = all
+	if n := len(all); n > 0 {
+		next = all[n-1].Last + 1
+		if s := all[n-1]; !s.Snapshot && !s.Gaps {
+			r.sealed, last = all[:n-1:n-1], s
 		}
 	}
-	if pieces, err = l.load(ctx, pieces); err != nil {
+	if err := r.load(ctx); err != nil {
 		return err
 	}
 	if last == nil {
-		if err := settle(); err != nil {
-			return err
-		}
+		err = r.settle(found, all)
 	} else {
-		var sealed *piece
-		size := last.size
-		if sealed, next, err = l.recoverActive(ctx, last, settle); err != nil {
-			return err
-		}
-		l.progress.advance(size)
-		if sealed != nil {
-			pieces = append(pieces, sealed)
-		}
-		if sealed != nil && sealed.thinned {
-			// It was repaired, and is not what was read.
-			if pieces, err = l.load(ctx, pieces); err != nil {
-				return err
-			}
-			l.writeRemade()
-		}
+		size := last.Size
+		next, err = r.recoverActive(ctx, last, func() error { return r.settle(found, all) })
+		r.progress.advance(size)
 	}
-	// What was there may have been there for the kernel only.
-	if err := l.opts.fs.SyncDir(l.dir); err != nil {
+	if err != nil {
 		return err
 	}
-	if l.active == nil {
-		if n := len(pieces); n > 0 && pieces[n-1].first == next {
-			pieces = pieces[:n-1] // it has nothing, and the new one takes its name
+	// Names that were found may not be durable yet.
+	if err := r.fs.SyncDir(r.path); err != nil {
+		return err
+	}
+	if r.active == nil {
+		if n := len(r.sealed); n > 0 && r.sealed[n-1].First == next {
+			r.sealed = r.sealed[:n-1] // it has no facts, and the new one gets its name
 		}
-		if l.active, err = l.begin(next); err != nil {
+		if r.active, r.current, err = r.begin(next, r.opts); err != nil {
 			return err
 		}
 	}
-	l.pieces = append(pieces, l.active.piece)
-	l.last = next - 1
-	l.durable = l.last
-	for _, p := range l.pieces {
-		l.report.Facts += p.facts
-		if p.index.Load() == 0 && p != l.active.piece {
-			l.nudge()
-		}
+	r.report.LastSeq, r.report.Facts = next-1, r.current.Facts
+	for _, s := range r.sealed {
+		r.report.Facts += s.Facts
 	}
-	l.report.LastSeq = l.last
-	l.report.log(l.log, l.dir)
 	return nil
 }
 
-// probe fails if no files can be made in the directory: else the first full segment would tell.
-//
-//	open(LOCK.tmp, O_CREAT), unlink(LOCK.tmp)
-func (l *Log) probe() error {
-	f, err := l.opts.fs.Create(l.path(probeName))
-	if err != nil {
+// settle removes what does not belong to the log, and writes the indexes that were built. The segments, all,
+// were looked at by then.
+func (r *recovery) settle(found listing, all []*segment) error {
+	if err := r.probe(); err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), l.opts.fs.Remove(l.path(probeName)))
+	if err := r.clean(found, all); err != nil {
+		return err
+	}
+	r.writeBuilt()
+	return nil
 }
 
-// writable reports whether a piece, the last one, is a segment that facts may still be added to.
-func (l *Log) writable(p *piece) bool { return !p.snapshot && !p.thinned }
-
-// survey decides which of the files make up the log, and checks that they have all of it between
-// them.
-func (l *Log) survey(ctx context.Context, found layout) ([]*piece, error) {
-	snapshot, firsts, err := l.surveySnapshots(ctx, found.snapshots, found.segments)
+// survey decides which files make up the log, and checks that they cover all of it.
+func (r *recovery) survey(ctx context.Context, found listing) ([]*segment, error) {
+	all, firsts, err := r.surveySnapshots(ctx, found.snapshots, found.segments)
 	if err != nil {
 		return nil, err
 	}
-	segments, err := l.surveySegments(ctx, firsts)
-	if err != nil {
-		return nil, err
-	}
-	var pieces []*piece
 	next := uint64(1)
-	if snapshot != nil {
-		pieces, next = append(pieces, snapshot), snapshot.last+1
+	if len(all) > 0 {
+		next = all[0].Last + 1
 	}
-	for i, p := range segments {
-		if p.first != next {
-			if p, err = l.bridge(next, p); err != nil {
-				return nil, err
-			}
-			pieces = append(pieces, p)
-		}
-		pieces, next = append(pieces, segments[i]), segments[i].last+1
-	}
-	return pieces, nil
-}
-
-// surveySegments opens all segments.
-func (l *Log) surveySegments(ctx context.Context, firsts []uint64) ([]*piece, error) {
-	var segments []*piece
+	var segments []*segment
 	for i, first := range firsts {
+		sealed := i+1 < len(firsts)
 		last := first - 1 // not known yet
-		if i+1 < len(firsts) {
+		if sealed {
 			last = firsts[i+1] - 1
 		}
-		p, err := l.openSegment(first, last)
-		if l.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
-			if i+1 == len(firsts) {
+		s, err := r.openSegment(first, last)
+		if r.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
+			if !sealed {
 				last = 0
 			}
-			p, err = l.repairSegment(ctx, first, last)
+			s, err = r.repair(ctx, newSegment(first, last))
 		}
 		if err != nil {
 			return nil, err
 		}
-		segments = append(segments, p)
+		segments = append(segments, s)
 	}
-	return segments, nil
+	for _, s := range segments {
+		if s.First != next {
+			gap, err := r.bridge(next, s)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, gap)
+		}
+		all, next = append(all, s), s.Last+1
+	}
+	return all, nil
 }
 
-// surveySnapshots chooses the snapshot to use, if there is one, and returns the segments that it does
-// not cover. Where there is no choice, the snapshot is trusted as the segments are: damage in it shows
-// when it is read. Where there is, because a crash left both the snapshot and what it was made from,
-// it is read whole first.
-func (l *Log) surveySnapshots(ctx context.Context, throughs, segments []uint64) (*piece, []uint64, error) {
+// surveySnapshots chooses the snapshot to use, if there is one, and returns it and the segments that it does
+// not cover. A snapshot without alternative is trusted like a segment: damage shows when it is read. If a
+// crash left both a snapshot and the files that it was made from, the snapshot is read first.
+func (r *recovery) surveySnapshots(ctx context.Context, throughs, segments []uint64) (all []*segment, left []uint64, err error) {
 	for i, through := range slices.Backward(throughs) {
 		left := segments
 		for len(left) > 0 && left[0] <= through {
 			left = left[1:]
 		}
 		choice := i > 0 || len(left) < len(segments)
-		p, h, err := l.openSnapshot(through)
+		s, hash, err := r.openSnapshot(through)
 		if err == nil && choice {
-			err = l.checkSnapshot(ctx, p, h, func([]backend.Fact, int64) error { return nil })
+			err = r.checkSnapshot(ctx, &s.File, hash)
 		}
 		if err == nil {
-			return p, left, nil
+			return []*segment{s}, left, nil
 		}
 		if !errors.Is(err, backend.ErrCorrupt) {
 			return nil, nil, err
 		}
 		if !choice || i == 0 && segments[0] > 1 {
-			if !l.opts.Repair {
+			if !r.opts.Repair {
 				return nil, nil, err
 			}
-			p, err := l.repairSnapshot(ctx, through)
-			return p, left, err
+			s, err := r.repair(ctx, newSnapshot(through))
+			return []*segment{s}, left, err
 		}
-		l.ignored = append(l.ignored, ignored{snapshotName(through), err})
+		r.ignored = append(r.ignored, ignored{snapshotName(through), err})
 	}
 	return nil, segments, nil
 }
 
-// bridge answers a gap in front of a piece, or a piece that holds what others do.
-func (l *Log) bridge(next uint64, p *piece) (*piece, error) {
-	reason := fmt.Sprintf("the log's files before it end at seq %d: those with seqs %d to %d are missing", next-1, next, p.first-1)
-	if p.first < next {
-		reason = fmt.Sprintf("the log's files before it hold its facts already, up to seq %d", next-1)
+// bridge handles a gap before a segment, and a segment that holds facts of the files before it.
+func (r *recovery) bridge(next uint64, s *segment) (*segment, error) {
+	reason := missingFiles(next, s.First)
+	if s.First < next {
+		reason = fmt.Sprintf("the files before it already hold facts up to seq %d", next-1)
 	}
-	if p.first > next && l.opts.Repair {
-		return l.fillGap(next, p.first-1)
+	if s.First > next && r.opts.Repair {
+		return r.fillGap(next, s.First-1)
 	}
-	return nil, &backend.CorruptError{Path: l.path(p.name), Reason: reason}
+	return nil, &backend.CorruptError{Path: r.join(s.Name), Reason: reason}
 }
 
-// clean removes the files that are no part of the log any more, or never were. All that is a part of it
-// has been looked at by then: an Open that fails for damage changes nothing.
-func (l *Log) clean(found layout, pieces []*piece) error {
-	parts := map[string]bool{}
-	for _, p := range pieces {
-		parts[p.name] = true
+// missingFiles says that the files between the one that ends before next and the one that begins at first
+// are missing.
+func missingFiles(next, first uint64) string {
+	return fmt.Sprintf("the files before it end at seq %d: the files with seqs %d to %d are missing", next-1, next, first-1)
+}
+
+// clean removes files that do not belong to the log, and sets aside the ignored ones.
+func (r *recovery) clean(found listing, all []*segment) error {
+	keep := map[string]bool{}
+	for _, s := range all {
+		keep[s.Name] = true
 	}
-	for _, x := range l.ignored {
-		parts[x.name] = true // quarantine takes it
+	for _, x := range r.ignored {
+		keep[x.name] = true // it goes to the quarantine
 	}
 	gone := found.leftovers
 	for _, first := range found.segments {
@@ -224,29 +215,49 @@ func (l *Log) clean(found layout, pieces []*piece) error {
 		gone = append(gone, snapshotName(through))
 	}
 	for _, name := range gone {
-		if parts[name] {
+		if keep[name] {
 			continue
 		}
-		err := l.opts.fs.Remove(l.path(name))
+		err := r.fs.Remove(r.join(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a repair used its name
 		}
 		if err != nil {
 			return err
 		}
-		l.report.Removed = append(l.report.Removed, name)
+		r.report.Removed = append(r.report.Removed, name)
 	}
-	for _, x := range l.ignored {
-		if err := l.setAside(x.name, x.err); err != nil {
+	for _, x := range r.ignored {
+		if err := r.setAside(x.name, x.err); err != nil {
 			return err
 		}
 	}
 	for _, name := range found.indexes {
-		if !parts[name[:len(name)-len(indexExt)]] {
-			if err := l.opts.fs.Remove(l.path(name)); err != nil {
+		if !keep[name[:len(name)-len(indexExt)]] {
+			if err := r.fs.Remove(r.join(name)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// A progress tells how far Open has come.
+type progress struct {
+	tell        func(done, total int64)
+	done, total int64
+}
+
+// begin tells how much there is to do.
+func (p *progress) begin(segments []*segment) {
+	for _, s := range segments {
+		p.total += s.Size
+	}
+	p.tell(0, p.total)
+}
+
+// advance tells that n more bytes are done. After a repair, files are read again, which does not count.
+func (p *progress) advance(n int64) {
+	p.done = min(p.done+n, p.total)
+	p.tell(p.done, p.total)
 }

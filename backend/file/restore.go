@@ -5,96 +5,98 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"path/filepath"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Restore makes a log of facts that were in one before, at the seqs that they had there, so that who reads the log
-// goes on where he was. Path, which may be missing, must have no log yet. facts yields them in order, complete as
-// a log gives them out, and last is the seq that the log gave last. It returns how many facts there are.
+// Restore makes a log of the facts of an earlier one, at the same seqs, so that readers of that log can go on
+// where they were. The directory opts.Path, which may be missing, must hold no log. pages are the earlier log,
+// as its Replay yields it; the Through of the last page becomes the seq that was given last. The facts of a
+// page become one batch, so that a log whose pages are its batches is restored with the same batches.
+// Restore returns the number of facts.
 //
-// The log is there once Restore returns nil, and [Open] opens it. After an error there is none.
-func Restore(ctx context.Context, opts Options, last uint64, facts iter.Seq2[backend.Fact, error]) (n uint64, err error) {
-	if n, err = restore(ctx, opts, last, facts); err != nil {
-		return 0, fmt.Errorf("file: restore log %s: %w", opts.Path, err)
-	}
-	return n, nil
-}
-
-func restore(ctx context.Context, opts Options, last uint64, facts iter.Seq2[backend.Fact, error]) (n uint64, err error) {
+// Once Restore returns nil, [Open] opens the log. After an error there is none.
+func Restore(ctx context.Context, opts Options, pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
+	defer wrap(&err, "restore log %s", opts.Path)
 	if opts, err = opts.withDefaults(); err != nil {
 		return 0, err
 	}
-	l := &Log{opts: opts, dir: filepath.Clean(opts.Path), log: opts.Logger}
-	if err := makeDir(opts.fs, l.dir); err != nil {
+	d := newDirectory(&opts)
+	if err := makeDir(d.fs, d.path); err != nil {
 		return 0, err
 	}
-	lock, err := opts.fs.Lock(l.path(lockName))
+	lock, err := d.lock()
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	found, err := readLayout(opts.fs, l.dir)
+	found, err := d.list()
 	if err != nil {
 		return 0, err
 	}
 	if len(found.segments)+len(found.snapshots) > 0 {
-		return 0, &backend.InvalidError{Field: "path", Reason: l.dir + " holds a log already: give a directory of its own, or move that away"}
+		return 0, &backend.InvalidError{Field: "path", Reason: d.path + " holds a log already: give a directory of its own, or move that away"}
 	}
-	if last == 0 {
-		for _, err := range facts {
-			if err == nil {
-				err = &backend.InvalidError{Field: "last", Reason: "0, and there are facts"}
-			}
-			return 0, err
-		}
-		return 0, nil
-	}
-	w, err := l.newSnapshot(last)
+	w, err := d.replace(newSnapshot(1)) // finish gives it its name
 	if err != nil {
 		return 0, err
 	}
-	if err := w.takeAll(ctx, facts); err != nil {
-		return 0, errors.Join(err, w.file.discard())
-	}
-	return w.facts, w.finish(nil)
-}
-
-// takeAll adds facts that come from elsewhere.
-func (w *snapshotWriter) takeAll(ctx context.Context, facts iter.Seq2[backend.Fact, error]) error {
-	var body []byte
-	seq := uint64(0)
-	for f, err := range facts {
+	last := uint64(0)
+	for p, err := range pages {
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = f.Validate()
+			err = w.addPage(&p, last)
 		}
 		if err != nil {
+			return 0, errors.Join(err, w.discard())
+		}
+		last = p.Through.Seq
+	}
+	if last == 0 {
+		return 0, w.discard()
+	}
+	w.name, w.File.Name, w.File.Last = snapshotName(last), snapshotName(last), last
+	s, err := w.finish(nil)
+	if err != nil {
+		return 0, err
+	}
+	return s.Facts, nil
+}
+
+// addPage adds a page of another log, which was read through a seq before, as one frame.
+func (r *replacement) addPage(p *backend.Page, seq uint64) error {
+	if p.Through.Seq < seq {
+		return &backend.InvalidError{Field: "page", Reason: fmt.Sprintf("a page through seq %d after one through %d", p.Through.Seq, seq)}
+	}
+	facts := make([]backend.Fact, 0, len(p.Facts))
+	for _, f := range p.Facts {
+		if err := f.Validate(); err != nil {
 			return err
 		}
 		switch {
-		case f.Seq <= seq || f.Seq > w.last:
-			return &backend.InvalidError{Field: "seq", Reason: fmt.Sprintf("%d after %d, in a log whose last seq is %d", f.Seq, seq, w.last)}
+		case f.Seq <= seq || f.Seq > p.Through.Seq:
+			return &backend.InvalidError{Field: "seq", Reason: fmt.Sprintf("%d after %d, in a page through %d", f.Seq, seq, p.Through.Seq)}
 		case f.TransactionTime.IsZero() || f.ValueHash == "":
-			return &backend.InvalidError{Field: "fact", Reason: fmt.Sprintf("that with seq %d has no transaction time or no hash, which a log gives to each", f.Seq)}
+			return &backend.InvalidError{Field: "fact", Reason: fmt.Sprintf("seq %d has no transaction time or no hash, which every fact of a log has", f.Seq)}
 		}
 		seq = f.Seq
-		if f, err = sequencer.Normalize(f); err != nil {
+		normal, err := sequencer.Normalize(f)
+		if err != nil {
 			return err
 		}
-		f.Seq = seq
-		body = wire.AppendFact(body[:0], &f)
-		if len(body) > wire.MaxMaxFrame {
-			return fmt.Errorf("%w: the fact with seq %d takes %d bytes", backend.ErrTooLarge, seq, len(body))
-		}
-		if err := w.add(body, []backend.Fact{f}); err != nil {
-			return err
-		}
+		normal.Seq = seq
+		facts = append(facts, normal)
 	}
-	return nil
+	if len(facts) == 0 {
+		return nil
+	}
+	body := wire.AppendGroup(nil, facts)
+	if len(body) > wire.MaxMaxFrame {
+		return fmt.Errorf("%w: the batch through seq %d takes %d bytes", backend.ErrTooLarge, seq, len(body))
+	}
+	return r.Add(body, facts)
 }

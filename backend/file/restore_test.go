@@ -1,9 +1,11 @@
 package file_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"iter"
-	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,55 +14,130 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/wire"
 )
 
-func yielding(facts []backend.Fact, err error) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
+func openLog(t *testing.T, opts file.Options) *file.Log {
+	t.Helper()
+	l, err := file.Open(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+func replay(t *testing.T, b backend.Backend) []backend.Fact {
+	t.Helper()
+	var facts []backend.Fact
+	for f, err := range backend.Facts(b.Replay(t.Context(), backend.Range{})) {
+		require.NoError(t, err)
+		facts = append(facts, f)
+	}
+	return facts
+}
+
+// yielding yields facts, each as a page of its own, then the error or a page through the seq last.
+func yielding(last uint64, facts []backend.Fact, err error) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
 		for _, f := range facts {
-			if !yield(f, nil) {
+			if !yield(backend.Page{Facts: []backend.Fact{f}, Through: backend.Cursor{Seq: f.Seq}}, nil) {
 				return
 			}
 		}
 		if err != nil {
-			yield(backend.Fact{}, err)
+			yield(backend.Page{}, err)
+		} else {
+			yield(backend.Page{Through: backend.Cursor{Seq: last}}, nil)
 		}
 	}
 }
 
-// TestRestore makes a log of another one's facts, gaps and all, and writes on.
+// batches returns the IDs of a log's facts, by the batches that it keeps.
+func batches(t *testing.T, l *file.Log) (all [][]string) {
+	t.Helper()
+	for x, err := range l.ReplayFrames(t.Context(), backend.Range{}) {
+		require.NoError(t, err)
+		for rest := x.Bytes; len(rest) > 0; {
+			body, next, ok := wire.CutFrame(rest)
+			require.True(t, ok)
+			facts, err := wire.ParseGroup(nil, bytes.Clone(body))
+			require.NoError(t, err)
+			var ids []string
+			for _, f := range facts {
+				ids = append(ids, f.ID)
+			}
+			all, rest = append(all, ids), next
+		}
+	}
+	return all
+}
+
+// byBatch yields a log, each batch that it keeps as a page.
+func byBatch(t *testing.T, l *file.Log) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for x, err := range l.ReplayFrames(t.Context(), backend.Range{}) {
+			for rest := x.Bytes; len(rest) > 0 && err == nil; {
+				var body []byte
+				body, rest, _ = wire.CutFrame(rest)
+				p := backend.Page{}
+				if p.Facts, err = wire.ParseGroup(nil, bytes.Clone(body)); err == nil {
+					p.Through.Seq = p.Facts[len(p.Facts)-1].Seq
+					if !yield(p, nil) {
+						return
+					}
+				}
+			}
+			if !yield(backend.Page{Through: x.Through}, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestRestore makes a log of another one's facts, with its gaps and batches, and writes on.
 func TestRestore(t *testing.T) {
 	from := openLog(t, file.Options{Path: t.TempDir()})
-	for _, key := range []string{"a", "b", "a", "c", "d"} {
-		_, err := from.WriteFact(t.Context(), backend.Fact{ID: key + time.Now().String(), Store: "s", Key: key, Value: []byte(`{"n": 1.50}`)})
-		require.NoError(t, err)
+	n := 0
+	for _, keys := range []string{"a", "b", "ac", "d", "abc"} {
+		var b backend.Batch
+		for _, key := range keys {
+			n++
+			b.Facts = append(b.Facts, backend.Fact{ID: fmt.Sprint("f", n), Store: "s", Key: string(key), Value: []byte(`{"n": 1.50}`)})
+		}
+		require.NoError(t, from.Write(t.Context(), b)[0].Err)
 	}
-	_, err := from.Prune(t.Context(), func(yield func(uint64) bool) { _ = yield(1) && yield(5) })
+	_, err := from.Prune(t.Context(), slices.Values([]uint64{1, 6, 8}), backend.Horizon{})
 	require.NoError(t, err)
 	want := replay(t, from)
-	require.Len(t, want, 3)
+	require.Equal(t, [][]string{{"f2"}, {"f3", "f4"}, {"f5"}, {"f7"}}, batches(t, from))
 
 	dir := t.TempDir()
-	n, err := file.Restore(t.Context(), file.Options{Path: dir}, 5, yielding(want, nil))
+	restored, err := file.Restore(t.Context(), file.Options{Path: dir}, byBatch(t, from))
 	require.NoError(t, err)
-	require.EqualValues(t, 3, n)
+	require.EqualValues(t, 5, restored)
 	report, err := file.Verify(t.Context(), dir)
 	require.NoError(t, err)
 	require.Empty(t, report.Damage)
-	require.EqualValues(t, 3, report.Facts)
+	require.EqualValues(t, 5, report.Facts)
 	to := openLog(t, file.Options{Path: dir})
 	require.Equal(t, want, replay(t, to))
+	require.Equal(t, batches(t, from), batches(t, to))
 	again, err := to.WriteFact(t.Context(), want[0])
 	require.NoError(t, err)
 	require.Equal(t, want[0], again, "a fact that is known")
-	next, err := to.WriteFact(t.Context(), backend.Fact{ID: "next", Store: "s", Key: "a", Value: []byte("2")})
+	next, err := to.WriteFact(t.Context(), backend.Fact{ID: "next", Store: "s", Key: "b", Value: []byte("2")})
 	require.NoError(t, err)
-	require.EqualValues(t, 6, next.Seq)
-	require.Equal(t, want[1].ID, next.Causation)
+	require.EqualValues(t, 9, next.Seq, "the seq of a pruned fact is not given again")
+	require.Equal(t, "f7", next.Causation)
 
-	_, err = file.Restore(t.Context(), file.Options{Path: t.TempDir()}, 0, yielding(nil, nil))
+	whole := t.TempDir()
+	_, err = file.Restore(t.Context(), file.Options{Path: whole}, from.Replay(t.Context(), backend.Range{}))
+	require.NoError(t, err)
+	require.Equal(t, want, replay(t, openLog(t, file.Options{Path: whole})))
+
+	_, err = file.Restore(t.Context(), file.Options{Path: t.TempDir()}, yielding(0, nil, nil))
 	require.NoError(t, err)
 	empty := t.TempDir()
-	_, err = file.Restore(t.Context(), file.Options{Path: empty}, 7, yielding(nil, nil))
+	_, err = file.Restore(t.Context(), file.Options{Path: empty}, yielding(7, nil, nil))
 	require.NoError(t, err)
 	pruned := openLog(t, file.Options{Path: empty})
 	next, err = pruned.WriteFact(t.Context(), backend.Fact{ID: "next", Store: "s", Key: "a", Value: []byte("2")})
@@ -76,38 +153,45 @@ func TestRestoreErrors(t *testing.T) {
 	bare.TransactionTime = time.Time{}
 	invalid.Store = ""
 	failure := errors.New("failure")
-	for name, facts := range map[string]iter.Seq2[backend.Fact, error]{
-		"order":   yielding([]backend.Fact{second, whole}, nil),
-		"beyond":  yielding([]backend.Fact{whole, second, {}}, nil),
-		"bare":    yielding([]backend.Fact{bare}, nil),
-		"invalid": yielding([]backend.Fact{invalid}, nil),
-		"failure": yielding([]backend.Fact{whole}, failure),
+	page := func(through uint64, facts ...backend.Fact) iter.Seq2[backend.Page, error] {
+		return func(yield func(backend.Page, error) bool) {
+			yield(backend.Page{Facts: facts, Through: backend.Cursor{Seq: through}}, nil)
+		}
+	}
+	for name, pages := range map[string]iter.Seq2[backend.Page, error]{
+		"order":   yielding(2, []backend.Fact{second, whole}, nil),
+		"back":    yielding(1, []backend.Fact{whole, second}, nil),
+		"beyond":  page(1, whole, second),
+		"nothing": page(0, whole),
+		"bare":    yielding(1, []backend.Fact{bare}, nil),
+		"invalid": yielding(1, []backend.Fact{invalid}, nil),
+		"failure": yielding(1, []backend.Fact{whole}, failure),
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			_, err := file.Restore(t.Context(), file.Options{Path: dir}, 2, facts)
+			_, err := file.Restore(t.Context(), file.Options{Path: dir}, pages)
 			require.Error(t, err)
 			if name == "failure" {
 				require.ErrorIs(t, err, failure)
 			} else {
 				require.ErrorIs(t, err, backend.ErrInvalid)
 			}
-			_, err = file.Restore(t.Context(), file.Options{Path: dir}, 2, yielding([]backend.Fact{whole}, nil))
+			require.Equal(t, []string{"LOCK"}, names(t, dir))
+			_, err = file.Restore(t.Context(), file.Options{Path: dir}, yielding(2, []backend.Fact{whole}, nil))
 			require.NoError(t, err, "again, in the same place")
+			_, err = file.Restore(t.Context(), file.Options{Path: dir}, yielding(2, []backend.Fact{whole}, nil))
+			require.ErrorContains(t, err, "holds a log already")
 		})
 	}
 	dir := t.TempDir()
 	openLog(t, file.Options{Path: dir})
-	_, err := file.Restore(t.Context(), file.Options{Path: dir}, 0, yielding(nil, nil))
+	_, err := file.Restore(t.Context(), file.Options{Path: dir}, yielding(0, nil, nil))
 	var inUse *file.InUseError
 	require.ErrorAs(t, err, &inUse)
-	require.NoError(t, os.WriteFile(t.TempDir()+"/x", nil, 0o600))
-	_, err = file.Restore(t.Context(), file.Options{Path: t.TempDir()}, 0, yielding([]backend.Fact{whole}, nil))
-	require.ErrorContains(t, err, "there are facts")
 }
 
-// TestOpening tells how far opening is: from nothing to all of it, and never back.
-func TestOpening(t *testing.T) {
+// TestProgress tells how far opening is: from nothing to all of it, and never back.
+func TestProgress(t *testing.T) {
 	dir := t.TempDir()
 	l, err := file.Open(t.Context(), file.Options{Path: dir, SegmentSize: 4 << 10})
 	require.NoError(t, err)
@@ -117,7 +201,7 @@ func TestOpening(t *testing.T) {
 	}
 	require.NoError(t, l.Close())
 	var told []int64
-	l, err = file.Open(t.Context(), file.Options{Path: dir, Opening: func(done, total int64) {
+	l, err = file.Open(t.Context(), file.Options{Path: dir, Progress: func(done, total int64) {
 		require.Positive(t, total)
 		told = append(told, done, total)
 	}})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,9 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// newFact returns a fact of about 400 bytes, of one of 1000 keys.
+// newFact returns a fact of about 400 bytes, with one of 1000 keys.
 func newFact(n int) backend.Fact {
 	return backend.Fact{
 		ID: fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n), Store: "tasks", Key: fmt.Sprintf("task-%06d", n%1000),
@@ -42,9 +44,17 @@ func writeSome(t testing.TB, l *Log, from, to int) {
 	}
 }
 
+// since returns the part of a log after a seq.
+func since(seq uint64) backend.Range { return backend.Range{After: backend.Cursor{Seq: seq}} }
+
+func writeBatch(ctx context.Context, l backend.Log, b backend.Batch) ([]backend.Fact, error) {
+	w := l.Write(ctx, b)[0]
+	return w.Facts, w.Err
+}
+
 func count(t testing.TB, l *Log, after uint64) (n int) {
 	t.Helper()
-	for f, err := range l.Replay(t.Context(), after) {
+	for f, err := range backend.Facts(l.Replay(t.Context(), since(after))) {
 		require.NoError(t, err)
 		require.Greater(t, f.Seq, after)
 		after = f.Seq
@@ -60,10 +70,10 @@ type gate struct {
 	once    sync.Once
 }
 
-func newGate(d *disk) *gate {
+func newGate(d *vfstest.Disk) *gate {
 	g := &gate{reached: make(chan struct{}), open: make(chan struct{})}
-	d.with(func() {
-		d.fault = func(op, name string, _ int) *fault {
+	d.With(func() {
+		d.Fault = func(op, name string, _ int) *vfstest.Fault {
 			if op == "sync" && strings.Contains(name, segmentExt) {
 				g.once.Do(func() { close(g.reached) })
 				<-g.open
@@ -74,10 +84,9 @@ func newGate(d *disk) *gate {
 	return g
 }
 
-// TestGroup has a hundred writers wait while a sync is under way: the next write and sync is for all
-// of them.
+// TestGroup has a hundred writers wait during a sync: the next write and sync is for all of them.
 func TestGroup(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
 	g := newGate(d)
 	var writers sync.WaitGroup
@@ -108,9 +117,72 @@ func TestGroup(t *testing.T) {
 	require.Equal(t, 101, count(t, l, 0))
 }
 
-// TestGroupSize has writers wait whose facts are more than a group takes.
+// TestWriteBatches writes batches in one call: they share one write and one sync, and each has a verdict of its
+// own, with the seq of its first new fact.
+func TestWriteBatches(t *testing.T) {
+	l := openTest(t, Options{fs: vfstest.New(), MaxFrame: 4000})
+	writeSome(t, l, 0, 3)
+	other := newFact(1)
+	other.Key = "another"
+	invalid := newFact(7)
+	invalid.Store = ""
+	large := backend.Batch{}
+	for n := range 12 {
+		large.Facts = append(large.Facts, newFact(100+n))
+	}
+	latest := func(id string) []backend.Expect {
+		return []backend.Expect{{Store: "tasks", Key: newFact(3).Key, ID: id}}
+	}
+	all := l.Write(t.Context(),
+		backend.Batch{Facts: []backend.Fact{newFact(3), newFact(4)}},
+		backend.Batch{Facts: []backend.Fact{other}},
+		backend.Batch{Facts: []backend.Fact{newFact(0), newFact(1)}},             // held
+		backend.Batch{Facts: []backend.Fact{newFact(2), newFact(5), newFact(3)}}, // in part
+		backend.Batch{Facts: []backend.Fact{invalid}},
+		backend.Batch{Expect: latest(newFact(3).ID)},
+		backend.Batch{Facts: []backend.Fact{newFact(6)}, Expect: latest("")},
+		large,
+		backend.Batch{},
+		backend.Batch{Facts: []backend.Fact{newFact(8), newFact(8)}},
+	)
+	type verdict struct {
+		seqs  []uint64
+		first uint64
+		err   error
+	}
+	want := []verdict{
+		{[]uint64{4, 5}, 4, nil}, {nil, 0, backend.ErrIDReused}, {[]uint64{1, 2}, 0, nil}, {[]uint64{3, 6, 4}, 6, nil},
+		{nil, 0, backend.ErrInvalid}, {nil, 0, nil}, {nil, 0, backend.ErrConflict}, {nil, 0, backend.ErrTooLarge}, {nil, 0, nil},
+		{[]uint64{7, 7}, 7, nil},
+	}
+	require.Len(t, all, len(want))
+	for i, w := range all {
+		require.ErrorIs(t, w.Err, want[i].err, i)
+		var seqs []uint64
+		for j := range w.Facts {
+			seqs = append(seqs, w.Facts[j].Seq)
+			require.Equal(t, w.First != 0 && w.Facts[j].Seq >= w.First, w.New(&w.Facts[j]))
+		}
+		require.Equal(t, want[i].seqs, seqs, i)
+		require.Equal(t, want[i].first, w.First, i)
+	}
+	require.Equal(t, 7, count(t, l, 0))
+	s, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 3+2, s.Storage.Groups, "a batch that may not fit the frame of those before it begins another")
+	require.Empty(t, l.Write(t.Context()))
+
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, w := range l.Write(done, backend.Batch{Facts: []backend.Fact{newFact(9)}}, backend.Batch{}) {
+		require.ErrorIs(t, w.Err, context.Canceled)
+	}
+	require.Equal(t, 7, count(t, l, 0))
+}
+
+// TestGroupSize has writers wait that have more facts than fit a group.
 func TestGroupSize(t *testing.T) {
-	d := newDisk()
+	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
 	g := newGate(d)
 	large := strings.Repeat("x", 400<<10)
@@ -138,12 +210,12 @@ func TestGroupSize(t *testing.T) {
 	require.Equal(t, 7, count(t, l, 0))
 }
 
-// TestWhileSyncing shows what a sync that takes long does not hold up: readers, Stats, callers whose
-// context ends and, where writes need not be durable, other writers. The fact of a caller who has left
-// is written all the same.
+// TestWhileSyncing checks what a slow sync does not hold up: readers, Stats, callers whose context ends and,
+// where writes need not be durable, other writers. The fact of a caller that has left is written all the
+// same.
 func TestWhileSyncing(t *testing.T) {
 	for _, own := range []bool{true, false} {
-		d := newDisk()
+		d := vfstest.New()
 		l := openTest(t, Options{fs: d})
 		writeSome(t, l, 0, 10)
 		g := newGate(d)
@@ -162,22 +234,22 @@ func TestWhileSyncing(t *testing.T) {
 		close(g.open)
 		held, err := l.WriteFact(t.Context(), newFact(11))
 		require.NoError(t, err)
-		require.Equal(t, l.last, held.Seq, "it was written once")
+		require.Equal(t, l.state.Load().last, held.Seq, "it was written once")
 	}
-	t.Run("keeper", func(t *testing.T) {
-		d := newDisk()
+	t.Run("flusher", func(t *testing.T) {
+		d := vfstest.New()
 		l := openTest(t, Options{fs: d, Sync: SyncInterval, SyncInterval: time.Millisecond})
 		g := newGate(d)
 		writeSome(t, l, 0, 1)
 		<-g.reached
 		writeSome(t, l, 1, 10)
 		require.Equal(t, 10, count(t, l, 0))
-		require.Zero(t, l.durableSeq())
+		require.Zero(t, l.state.Load().durable)
 		close(g.open)
 	})
 	for _, policy := range []Sync{SyncInterval, SyncNever} {
 		t.Run("roll/"+string(policy), func(t *testing.T) {
-			d := newDisk()
+			d := vfstest.New()
 			l := openTest(t, Options{fs: d, Sync: policy, SyncInterval: time.Hour, SegmentSize: minSegment})
 			g := newGate(d)
 			for n := 0; ; n++ {
@@ -212,10 +284,10 @@ func leaving(t *testing.T, l *Log, n int) (done chan error, leave func()) {
 	return done, leave
 }
 
-// TestSizeIsThatOfWhatIsNew has facts with white space around their values, and a batch of facts that
-// are held and would fit no frame together.
+// TestSizeIsThatOfWhatIsNew has facts with white space around their values, and a batch of held facts that
+// would not fit a frame together.
 func TestSizeIsThatOfWhatIsNew(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk(), MaxFrame: 1000})
+	l := openTest(t, Options{fs: vfstest.New(), MaxFrame: 1000})
 	var b backend.Batch
 	for n := range 10 {
 		f := newFact(n)
@@ -226,15 +298,15 @@ func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 		_, err := l.WriteFact(t.Context(), f)
 		require.NoError(t, err)
 	}
-	held, err := l.WriteBatch(t.Context(), b)
+	held, err := writeBatch(t.Context(), l, b)
 	require.NoError(t, err)
 	require.EqualValues(t, 10, held[9].Seq)
 	b.Facts = append(b.Facts, newFact(10), newFact(11))
-	held, err = l.WriteBatch(t.Context(), b)
+	held, err = writeBatch(t.Context(), l, b)
 	require.NoError(t, err)
 	require.EqualValues(t, 12, held[11].Seq)
 	b.Facts = append(b.Facts, newFact(12), newFact(13), newFact(14))
-	_, err = l.WriteBatch(t.Context(), b)
+	_, err = writeBatch(t.Context(), l, b)
 	require.ErrorIs(t, err, backend.ErrTooLarge)
 
 	// A fact beyond the limit is refused for its size before anybody looks at its bytes.
@@ -242,30 +314,28 @@ func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 	f.Value = json.RawMessage(strings.Repeat("?", 1001))
 	_, err = l.WriteFact(t.Context(), f)
 	require.ErrorIs(t, err, backend.ErrTooLarge)
-	_, err = l.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{newFact(16), f}})
+	_, err = writeBatch(t.Context(), l, backend.Batch{Facts: []backend.Fact{newFact(16), f}})
 	require.ErrorIs(t, err, backend.ErrTooLarge)
 	require.Equal(t, 12, count(t, l, 0))
 }
 
-// TestBatchWithLineEnds has values with line ends, which a group can't be split at.
+// TestBatchWithLineEnds has values with line ends, at which a group cannot be split.
 func TestBatchWithLineEnds(t *testing.T) {
-	l := openTest(t, Options{fs: newDisk()})
+	l := openTest(t, Options{fs: vfstest.New()})
 	var b backend.Batch
 	for n := range 3 {
 		f := newFact(n)
 		f.Value = json.RawMessage("{\n  \"n\": 1\n}")
 		b.Facts = append(b.Facts, f)
 	}
-	_, err := l.WriteBatch(t.Context(), b)
+	_, err := writeBatch(t.Context(), l, b)
 	require.NoError(t, err)
-	l.mu.Lock()
-	l.tail.clear() // read it from the file
-	l.mu.Unlock()
+	l.update(func(s *state) { s.tail = tail{} }) // it is read from the file
 	require.Equal(t, 3, count(t, l, 0))
 }
 
-// TestSpaceAhead finds zeros after the last frame while the log is open under SyncAlways, and none
-// once it is closed, nor under another Sync.
+// TestSpaceAhead finds zeros after the last frame while the log is open under SyncAlways; there are none once
+// it is closed, or under another Sync.
 func TestSpaceAhead(t *testing.T) {
 	for sync, ahead := range map[Sync]bool{SyncAlways: true, SyncInterval: false, SyncNever: false} {
 		l, err := Open(t.Context(), Options{Path: t.TempDir(), Sync: sync})
@@ -274,21 +344,21 @@ func TestSpaceAhead(t *testing.T) {
 		s, err := l.Stats(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, ahead, s.Storage.AheadBytes > 0)
-		info, err := osFS{}.Stat(filepath.Join(l.dir, segmentName(1)))
+		info, err := vfs.OS{}.Stat(l.dir.join(segmentName(1)))
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, uint64(info.Size()), s.Storage.SegmentBytes)
 		require.Equal(t, ahead, uint64(info.Size()) > s.Storage.SegmentBytes)
 		require.NoError(t, l.Close())
-		info, err = osFS{}.Stat(filepath.Join(l.dir, segmentName(1)))
+		info, err = vfs.OS{}.Stat(l.dir.join(segmentName(1)))
 		require.NoError(t, err)
-		end, err := dataEndOf(filepath.Join(l.dir, segmentName(1)))
+		end, err := dataEndOf(l.dir.join(segmentName(1)))
 		require.NoError(t, err)
 		require.Equal(t, info.Size(), end)
 	}
 }
 
 func dataEndOf(path string) (int64, error) {
-	f, err := osFS{}.Open(path)
+	f, err := vfs.OS{}.Open(path)
 	if err != nil {
 		return 0, err
 	}
@@ -297,5 +367,5 @@ func dataEndOf(path string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return dataEnd(f, 0, size)
+	return format.DataEnd(f, 0, size)
 }

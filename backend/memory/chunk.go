@@ -34,6 +34,7 @@ func (c *chunk) loose() bool {
 	return len(c.frames) < maxChunk/2 || cap(c.frames)-len(c.frames) > maxChunk/8
 }
 
+// append adds a frame, for which there is room.
 func (c *chunk) append(frame []byte) {
 	body, _, _ := wire.CutFrame(frame)
 	first, last, facts := wire.Seqs(body)
@@ -79,74 +80,53 @@ func (c *chunk) after(seq uint64) int {
 	return i
 }
 
-// merge returns chunks with the frames of old in as little memory as they need.
-func merge(old []*chunk) []*chunk {
-	left := 0
+// repack returns chunks with the facts of old except those at the seqs in gone, in as little memory as they
+// need, and the facts that it left out. The facts that remain of a batch stay together.
+func repack(old []*chunk, gone seqrange.Set) (packed []*chunk, pruned []backend.Fact, err error) {
+	left := 0 // bytes still to come, at most
 	for _, c := range old {
 		left += len(c.frames)
 	}
-	var p packer
+	var facts []backend.Fact
 	for _, c := range old {
 		for i := range c.offsets {
-			p.add(c.frame(i), left)
-			left -= len(c.frame(i))
-		}
-	}
-	return p.close()
-}
-
-// thin returns chunks with the facts of c except those at the given seqs, and the facts that it left out. The
-// facts that remain of a batch stay together.
-func (c *chunk) thin(seqs seqrange.Set) (rest []*chunk, pruned []backend.Fact, err error) {
-	var p packer
-	var facts []backend.Fact
-	left := len(c.frames)
-	for i := range c.offsets {
-		frame := c.frame(i)
-		if facts, err = wire.ParseGroup(facts[:0], c.body(i)); err != nil {
-			return nil, nil, err
-		}
-		kept := facts[:0:len(facts)]
-		before := len(pruned)
-		for _, f := range facts {
-			if seqs.Has(f.Seq) {
-				pruned = append(pruned, f)
-			} else {
-				kept = append(kept, f)
+			frame, body := c.frame(i), c.body(i)
+			size := len(frame)
+			if first, last, _ := wire.Seqs(body); gone.Overlaps(first, last) {
+				if facts, err = wire.ParseGroup(facts[:0], body); err != nil {
+					return nil, nil, err
+				}
+				kept := facts[:0]
+				for _, f := range facts {
+					if gone.Has(f.Seq) {
+						pruned = append(pruned, f)
+					} else {
+						kept = append(kept, f)
+					}
+				}
+				switch len(kept) {
+				case 0:
+					frame = nil
+				case len(facts):
+				default:
+					frame = wire.CloseFrame(wire.AppendGroup(wire.OpenFrame(nil), kept), 0)
+				}
 			}
+			if n := len(packed); frame != nil {
+				if n == 0 || !packed[n-1].room(len(frame)) {
+					packed = append(packed, &chunk{frames: make([]byte, 0, max(len(frame), min(left, maxChunk)))})
+					n++
+				}
+				packed[n-1].append(frame)
+			}
+			left -= size
 		}
-		switch {
-		case len(kept) == 0:
-		case len(pruned) == before:
-			p.add(frame, left)
-		default:
-			p.add(wire.CloseFrame(wire.AppendGroup(wire.OpenFrame(nil), kept), 0), left)
-		}
-		left -= len(frame)
 	}
-	return p.close(), pruned, nil
-}
-
-// A packer puts frames into new chunks.
-type packer struct{ chunks []*chunk }
-
-// add adds a frame. left is how many bytes of frames, with this one, are still to come at most.
-func (p *packer) add(frame []byte, left int) {
-	n := len(p.chunks)
-	if n == 0 || !p.chunks[n-1].room(len(frame)) {
-		p.chunks = append(p.chunks, &chunk{frames: make([]byte, 0, max(len(frame), min(left, maxChunk)))})
-		n++
-	}
-	p.chunks[n-1].append(frame)
-}
-
-// close returns the chunks, without room for more.
-func (p *packer) close() []*chunk {
-	for _, c := range p.chunks {
-		if cap(c.frames)-len(c.frames) > maxChunk/64 || 2*len(c.frames) < cap(c.frames) {
+	for _, c := range packed {
+		if cap(c.frames)-len(c.frames) > cap(c.frames)/16 {
 			c.frames = slices.Clone(c.frames)
 		}
 		c.offsets = slices.Clip(c.offsets)
 	}
-	return p.chunks
+	return packed, pruned, nil
 }

@@ -20,18 +20,19 @@ func (l *Log) WriteSnapshot(ctx context.Context, through uint64) error {
 	if err != nil {
 		return fmt.Errorf("memory: write snapshot: %w", err)
 	}
-	var tidy, loose []*chunk
-	for i, c := range chunks {
-		if c.loose() && (through == 0 || c.last <= through) {
-			loose = append(loose, c)
-			if i < len(chunks)-1 {
-				continue
-			}
-			c = nil
+	var tidy []*chunk
+	for i := 0; i < len(chunks); i++ {
+		from := i
+		for i < len(chunks) && chunks[i].loose() && (through == 0 || chunks[i].last <= through) {
+			i++
 		}
-		tidy = append(tidy, merge(loose)...)
-		if loose = nil; c != nil {
-			tidy = append(tidy, c)
+		packed, _, err := repack(chunks[from:i], nil)
+		if err != nil {
+			return fmt.Errorf("memory: write snapshot: %w", err)
+		}
+		tidy = append(tidy, packed...)
+		if i < len(chunks) {
+			tidy = append(tidy, chunks[i])
 		}
 	}
 	if err := l.replace(chunks, tidy, nil); err != nil {
@@ -71,7 +72,7 @@ func (l *Log) prune(ctx context.Context, seqs seqrange.Set) (int, error) {
 			rest = append(rest, c)
 			continue
 		}
-		kept, gone, err := c.thin(seqs)
+		kept, gone, err := repack([]*chunk{c}, seqs)
 		if err != nil {
 			return 0, fmt.Errorf("seqs %d to %d: %w", c.first, c.last, err)
 		}

@@ -8,13 +8,13 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Options says how a Log works. The zero Options is good.
+// Options configure a Log. The zero Options are good.
 type Options struct {
-	// MaxFrame is how long the frame of a fact or a batch may be, without its 8 bytes of length and
-	// CRC; 0: wire.DefaultMaxFrame, and never more than wire.MaxMaxFrame.
+	// MaxFrame is how many bytes the body of a fact's or batch's frame may have. 0: wire.DefaultMaxFrame.
+	// A limit above wire.MaxMaxFrame stands for that.
 	MaxFrame int
 
-	// Now tells the transaction times; nil: time.Now. It may be called concurrently.
+	// Now returns the transaction times; nil: time.Now. It is called concurrently.
 	Now func() time.Time
 }
 
@@ -29,7 +29,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// The backend is known to backend.Open as "memory". It uses no field of the Config.
+// The name for backend.Open is "memory". It uses no field of the Config.
 func init() {
 	backend.Register("memory", func(_ context.Context, c backend.Config) (backend.Backend, error) {
 		if err := c.Only("memory"); err != nil {

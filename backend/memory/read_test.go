@@ -79,12 +79,12 @@ func read(t *testing.T, l *Log, r backend.Range) (batches [][]backend.Fact, thro
 func TestPages(t *testing.T) {
 	l := New(Options{})
 	defer l.Close()
-	all := fillBatches(t, l, 1500)
+	all := fillBatches(t, l, 800)
 	last := all[len(all)-1][len(all[len(all)-1])-1].Seq
 	require.Greater(t, len(l.chunks), 4)
 	check := func() {
 		random := rand.New(rand.NewPCG(1, 2))
-		for range 60 {
+		for range 40 {
 			r := backend.Range{After: backend.Cursor{Seq: random.Uint64N(last + 1)}}
 			if random.IntN(2) == 0 {
 				r.Through = 1 + random.Uint64N(last+5)

@@ -1,5 +1,3 @@
-//go:build suite
-
 package memory_test
 
 import (
@@ -17,8 +15,8 @@ func open(testing.TB, string) backend.Backend { return memory.New(memory.Options
 func TestSuite(t *testing.T) {
 	opts := &backendtest.Options{Volatile: true}
 	require.Equal(t, []string{
-		"reopen", "reopen-batch", "reopen-causation", "reopen-id", "reopen-in-flight", "reopen-pruned", "reopen-pruned-last",
-		"reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-transaction-time",
+		"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-id",
+		"reopen-in-flight", "reopen-pruned", "reopen-pruned-last", "reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-transaction-time",
 	}, backendtest.Skipped(opts), "nothing is skipped but what needs the log to outlive Close")
 	backendtest.Run(t, open, opts)
 }

@@ -167,10 +167,25 @@ func beOther(order string) error {
 	}
 }
 
+// BenchmarkPipe measures WriteFact from one goroutine and from many over one connection, on a log in memory that another
+// process serves.
+func BenchmarkPipe(b *testing.B) {
+	for _, transport := range []string{"unix", "tcp"} {
+		for _, callers := range []int{1, 64, 256} {
+			b.Run(fmt.Sprintf("%s/callers=%d", transport, callers), func(b *testing.B) {
+				c, err := network.Dial(b.Context(), network.Options{Transport: transport, Address: otherProcess(b, "serve", transport)})
+				require.NoError(b, err)
+				defer c.Close()
+				benchmarkWriters(b, c, callers)
+			})
+		}
+	}
+}
+
 // BenchmarkPipelined measures WriteFact from many goroutines over one connection: on memory, and on a log
 // in files that is synced always, beside that log without a network.
 func BenchmarkPipelined(b *testing.B) {
-	durable := func(b *testing.B) backend.Backend {
+	durable := func(b *testing.B) backend.Log {
 		l, err := file.Open(b.Context(), file.Options{Path: filepath.Join(b.TempDir(), "log")})
 		require.NoError(b, err)
 		return l
@@ -198,7 +213,7 @@ func BenchmarkPipelined(b *testing.B) {
 	}
 }
 
-func benchmarkWriters(b *testing.B, log backend.Backend, writers int) {
+func benchmarkWriters(b *testing.B, log backend.Log, writers int) {
 	facts := make([]backend.Fact, b.N)
 	for n := range facts {
 		facts[n] = benchFact(n)
@@ -235,7 +250,7 @@ func BenchmarkBatches(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := range b.N {
-		if _, err := c.WriteBatch(context.Background(), backend.Batch{Facts: facts[n*size : (n+1)*size]}); err != nil {
+		if _, err := write(context.Background(), c, facts[n*size:(n+1)*size]...); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -244,12 +259,12 @@ func BenchmarkBatches(b *testing.B) {
 }
 
 // filled returns a log in memory with n facts.
-func filled(b *testing.B, n int) backend.Backend {
+func filled(b *testing.B, n int) backend.Log {
 	log := memory.New(memory.Options{})
 	batch := make([]backend.Fact, 0, 200)
 	for i := range n {
 		if batch = append(batch, benchFact(i)); len(batch) == cap(batch) || i == n-1 {
-			_, err := log.WriteBatch(b.Context(), backend.Batch{Facts: batch})
+			_, err := write(b.Context(), log, batch...)
 			require.NoError(b, err)
 			batch = batch[:0]
 		}
@@ -268,11 +283,11 @@ func BenchmarkReplay(b *testing.B) {
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
-				for _, err := range c.Replay(context.Background(), 0) {
+				for p, err := range c.Replay(context.Background(), after(0)) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					n++
+					n += len(p.Facts)
 				}
 			}
 			require.Zero(b, n%facts)
@@ -304,7 +319,7 @@ func BenchmarkFanOut(b *testing.B) {
 			for range subscribers {
 				all.Go(func() {
 					seq := uint64(0)
-					for f, err := range c.Follow(context.Background(), 0) {
+					for f, err := range backend.Facts(c.Follow(context.Background(), after(0))) {
 						if err != nil || f.Seq != seq+1 {
 							b.Errorf("seq %d after %d: %v", f.Seq, seq, err)
 							return
@@ -320,7 +335,7 @@ func BenchmarkFanOut(b *testing.B) {
 			}
 			b.ResetTimer()
 			for n := range b.N {
-				if _, err := c.WriteBatch(context.Background(), backend.Batch{Facts: facts[n*size : (n+1)*size]}); err != nil {
+				if _, err := write(context.Background(), c, facts[n*size:(n+1)*size]...); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -347,7 +362,7 @@ func BenchmarkDelivery(b *testing.B) {
 			arrived := make(chan time.Time, subscribers)
 			for range subscribers {
 				all.Go(func() {
-					for _, err := range c.Follow(ctx, 0) {
+					for _, err := range backend.Facts(c.Follow(ctx, after(0))) {
 						if err != nil {
 							return
 						}

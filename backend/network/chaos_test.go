@@ -158,17 +158,39 @@ func (x *storm) follow(i int, c *network.Client, end func() (uint64, bool)) (fac
 	if i%2 == 1 {
 		stores = []string{fmt.Sprintf("s%d", i%3)}
 	}
-	for f, err := range c.Follow(context.Background(), 0, stores...) {
+	for p, err := range checked(c.Follow(context.Background(), after(0, stores...))) {
+		if err == nil {
+			err = x.checkPage(p, stores)
+		}
 		if err != nil {
 			x.t.Errorf("follower %d: %v", i, err)
 			return facts
 		}
-		facts = append(facts, f.Clone())
-		if last, ok := end(); ok && f.Seq > last {
-			break
+		last, ok := end()
+		for _, f := range p.Facts {
+			facts = append(facts, f.Clone())
+			if ok && f.Seq > last {
+				return facts
+			}
 		}
 	}
 	return facts
+}
+
+// checkPage returns why a page is not whole batches, or tells of more than the log has.
+func (x *storm) checkPage(p backend.Page, stores []string) error {
+	stats, err := x.s.log.Stats(context.Background())
+	if err != nil || p.Through.Seq > stats.LastSeq {
+		return fmt.Errorf("a page goes through %d, and the log through %d: %w", p.Through.Seq, stats.LastSeq, err)
+	}
+	if n := len(p.Facts); n > 0 && stores == nil {
+		id := p.Facts[n-1].ID
+		var writer, batch, at, size int
+		if _, err := fmt.Sscanf(id, "w%d-%d-%d/%d", &writer, &batch, &at, &size); err == nil && at != size-1 {
+			return fmt.Errorf("a page ends with %q, inside a batch", id)
+		}
+	}
+	return nil
 }
 
 // replay replays parts of the log again and again. Each is what the log held when it began, at least.
@@ -180,20 +202,20 @@ func (x *storm) replay(rng *rand.Rand, c *network.Client, wrote <-chan struct{})
 		default:
 		}
 		before := contents(x.t, x.s.log)
-		after := uint64(rng.IntN(len(before) + 1))
-		facts, err := collect(c.Replay(context.Background(), after))
+		start := uint64(rng.IntN(len(before) + 1))
+		facts, err := collect(c.Replay(context.Background(), after(start)))
 		if err != nil {
 			x.t.Errorf("replay: %v", err)
 			return
 		}
 		for i, f := range facts {
-			if f.Seq != after+uint64(i)+1 || f.Seq <= uint64(len(before)) && f.ID != before[f.Seq-1].ID {
-				x.t.Errorf("replay after %d of %d: fact %d is %q at %d", after, len(before), i, f.ID, f.Seq)
+			if f.Seq != start+uint64(i)+1 || f.Seq <= uint64(len(before)) && f.ID != before[f.Seq-1].ID {
+				x.t.Errorf("replay after %d of %d: fact %d is %q at %d", start, len(before), i, f.ID, f.Seq)
 				return
 			}
 		}
-		if after+uint64(len(facts)) < uint64(len(before)) {
-			x.t.Errorf("replay after %d of %d: %d facts", after, len(before), len(facts))
+		if start+uint64(len(facts)) < uint64(len(before)) {
+			x.t.Errorf("replay after %d of %d: %d facts", start, len(before), len(facts))
 		}
 	}
 }
@@ -212,7 +234,7 @@ func (x *storm) write(writer int, c *network.Client, rng *rand.Rand) {
 			count = 1 + rng.IntN(5)
 		}
 		for i := range count {
-			b.Facts = append(b.Facts, backend.Fact{ID: fmt.Sprintf("w%d-%d-%d", writer, n, i), Store: fmt.Sprintf("s%d", rng.IntN(3)), Key: fmt.Sprintf("k%d", rng.IntN(5)),
+			b.Facts = append(b.Facts, backend.Fact{ID: fmt.Sprintf("w%d-%d-%d/%d", writer, n, i, count), Store: fmt.Sprintf("s%d", rng.IntN(3)), Key: fmt.Sprintf("k%d", rng.IntN(5)),
 				Value: fmt.Appendf(nil, `{"pad":%q}`, strings.Repeat("x", rng.IntN(2000)))})
 		}
 		var held []backend.Fact
@@ -223,12 +245,13 @@ func (x *storm) write(writer int, c *network.Client, rng *rand.Rand) {
 			f, err = c.WriteFact(ctx, b.Facts[0])
 			held = []backend.Fact{f}
 		case 1:
-			held, err = c.WriteBatch(ctx, b)
+			held, err = write(ctx, c, b.Facts...)
 		case 2: // on a key of the writer's own, whose latest fact it knows
 			key := fmt.Sprintf("own%d", writer)
 			b.Facts[count-1].Key, b.Facts[count-1].Store = key, "s0"
 			b.Expect = []backend.Expect{{Store: "s0", Key: key, ID: latest}}
-			held, err = c.WriteBatch(ctx, b)
+			w := c.Write(ctx, b)[0]
+			held, err = w.Facts, w.Err
 			if conflict, ok := errors.AsType[*backend.ConflictError](err); ok {
 				if !x.isMaybe(conflict.Latest) {
 					x.t.Errorf("writer %d: a conflict with %q, and not %q", writer, conflict.Latest, latest)
@@ -357,10 +380,10 @@ func TestConditionalWrites(t *testing.T) {
 						key := fmt.Sprintf("k%d", rng.IntN(3))
 						in := swap{key, latest[key], fmt.Sprintf("%d-%d", i, n)}
 						begin := time.Now().UnixNano()
-						_, err := c.WriteBatch(context.Background(), backend.Batch{
+						err := c.Write(context.Background(), backend.Batch{
 							Facts:  []backend.Fact{{ID: in.id, Store: "s", Key: key, Value: []byte("1")}},
 							Expect: []backend.Expect{{Store: "s", Key: key, ID: in.expect}},
-						})
+						})[0].Err
 						end := time.Now().UnixNano()
 						out := swapped{ok: err == nil}
 						if conflict, ok := errors.AsType[*backend.ConflictError](err); ok {

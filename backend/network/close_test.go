@@ -2,6 +2,7 @@ package network_test
 
 import (
 	"context"
+	"iter"
 	"os"
 	"strings"
 	"sync"
@@ -65,11 +66,11 @@ func (l *gatedLog) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact,
 	return l.Log.WriteFact(ctx, f)
 }
 
-func (l *gatedLog) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+func (l *gatedLog) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	if err := l.pass(ctx); err != nil {
-		return nil, err
+		return backend.Refused(len(batches), err)
 	}
-	return l.Log.WriteBatch(ctx, b)
+	return l.Log.Write(ctx, batches...)
 }
 
 // TestCancelledCaller cancels calls while the server takes its time: they return at once, and the others get
@@ -155,40 +156,33 @@ func TestLoopsEnd(t *testing.T) {
 		f.Value = []byte(`"` + strings.Repeat("x", 10_000) + `"`) // more than connections hold
 		many = append(many, f)
 		if len(many) == 200 {
-			_, err := c.WriteBatch(t.Context(), backend.Batch{Facts: many})
+			_, err := write(t.Context(), c, many...)
 			require.NoError(t, err)
 			many = nil
 		}
 	}
-	loops := func(ctx context.Context, body func() bool) map[string]func() error {
-		return map[string]func() error{
-			"replay": func() error {
-				for _, err := range c.Replay(ctx, 0) {
-					if err != nil || !body() {
+	loops := func(ctx context.Context, body func(p backend.Page) bool) map[string]func() error {
+		loop := func(pages iter.Seq2[backend.Page, error]) func() error {
+			return func() error {
+				for p, err := range pages {
+					if err != nil || !body(p) {
 						return err
 					}
 				}
 				return nil
-			},
-			"follow": func() error {
-				for _, err := range c.Follow(ctx, 0, "s") {
-					if err != nil || !body() {
-						return err
-					}
-				}
-				return nil
-			},
+			}
 		}
+		return map[string]func() error{"replay": loop(c.Replay(ctx, after(0))), "follow": loop(c.Follow(ctx, after(0, "s")))}
 	}
 	connections(t, s.server, 1)
-	for name, loop := range loops(t.Context(), func() bool { connections(t, s.server, 2); return false }) {
+	for name, loop := range loops(t.Context(), func(backend.Page) bool { connections(t, s.server, 2); return false }) {
 		require.NoError(t, loop(), name)
 		connections(t, s.server, 1)
 	}
 	for _, name := range []string{"replay", "follow"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
-		err := loops(ctx, func() bool {
+		err := loops(ctx, func(backend.Page) bool {
 			if n++; n == 5 { // while the body runs, not when it asks for more
 				cancel()
 				connections(t, s.server, 1)
@@ -200,8 +194,8 @@ func TestLoopsEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context()) // while it waits for more
 	n := 0
-	err := loops(ctx, func() bool {
-		if n++; n == 2000 {
+	err := loops(ctx, func(p backend.Page) bool {
+		if n += len(p.Facts); n == 2000 {
 			go cancel()
 		}
 		return true
@@ -231,7 +225,7 @@ func TestClose(t *testing.T) {
 		for i := range 8 {
 			call(func() error { _, err := c.WriteFact(context.Background(), numbered(100+i)); return err })
 			call(func() error {
-				_, err := c.WriteBatch(context.Background(), backend.Batch{Facts: batchOf(200, 210)})
+				_, err := write(context.Background(), c, batchOf(200, 210)...)
 				return err
 			})
 		}
@@ -240,7 +234,7 @@ func TestClose(t *testing.T) {
 		for range 2 {
 			ready.Add(2)
 			call(func() error {
-				for _, err := range c.Follow(context.Background(), 0) {
+				for _, err := range c.Follow(context.Background(), after(0)) {
 					if err != nil {
 						return err
 					}
@@ -253,7 +247,7 @@ func TestClose(t *testing.T) {
 			})
 			call(func() error {
 				first := true
-				for _, err := range c.Replay(context.Background(), 0) {
+				for _, err := range c.Replay(context.Background(), after(0)) {
 					if err != nil {
 						return err
 					}

@@ -47,11 +47,11 @@ func TestCutCalls(t *testing.T) {
 				}
 			}
 			n += 3
-			held, err := c.WriteBatch(ctx, backend.Batch{Facts: batchOf(n-2, n), Expect: []backend.Expect{{Store: "s", Key: "k1", ID: latest}}})
-			if err == nil && held[2].Seq != uint64(n) {
-				err = fmt.Errorf("fact %d is at %d", n, held[2].Seq)
+			w := c.Write(ctx, backend.Batch{Facts: batchOf(n-2, n), Expect: []backend.Expect{{Store: "s", Key: "k1", ID: latest}}})[0]
+			if w.Err == nil && (w.Facts[2].Seq != uint64(n) || w.First != 0 && w.First != uint64(n)-2) {
+				w.Err = fmt.Errorf("fact %d is at %d, and the first new one at %d", n, w.Facts[2].Seq, w.First)
 			}
-			return err
+			return w.Err
 		},
 		protocol.OpStats: func() error {
 			stats, err := c.Stats(ctx)
@@ -61,7 +61,7 @@ func TestCutCalls(t *testing.T) {
 			return err
 		},
 		protocol.OpReplay: func() error {
-			facts, err := collect(c.Replay(ctx, 0))
+			facts, err := collect(c.Replay(ctx, after(0)))
 			if err == nil && len(facts) != n {
 				err = fmt.Errorf("%d facts of %d", len(facts), n)
 			}
@@ -69,7 +69,7 @@ func TestCutCalls(t *testing.T) {
 		},
 		protocol.OpWriteSnapshot: func() error { return c.WriteSnapshot(ctx, 0) },
 		protocol.OpPrune: func() error {
-			_, err := c.Prune(ctx, slices.Values([]uint64{1 << 60}))
+			_, err := c.Prune(ctx, slices.Values([]uint64{1 << 60}), backend.Horizon{})
 			return err
 		},
 	}
@@ -109,13 +109,14 @@ func TestCutConditional(t *testing.T) {
 	c := connect(t, hasty(p.through(s.options)))
 	b := backend.Batch{Facts: batchOf(1, 1), Expect: []backend.Expect{{Store: "s", Key: "k1"}}}
 	happened := p.once(down(protocol.OpWriteBatch), action{fate: isCut})
-	held, err := c.WriteBatch(t.Context(), b)
-	require.NoError(t, err)
+	w := c.Write(t.Context(), b)[0]
+	require.NoError(t, w.Err)
 	<-happened
-	same(t, contents(t, s.log), held)
+	same(t, contents(t, s.log), w.Facts)
+	require.Zero(t, w.First, "the log had it when it was sent again")
 
 	b.Facts = batchOf(4, 4)
-	_, err = c.WriteBatch(t.Context(), b)
+	err := c.Write(t.Context(), b)[0].Err
 	conflict, ok := errors.AsType[*backend.ConflictError](err)
 	require.True(t, ok, err)
 	require.Equal(t, backend.ConflictError{Store: "s", Key: "k1", Latest: "f1"}, *conflict)
@@ -129,11 +130,13 @@ func TestCutStreams(t *testing.T) {
 	p := startProxy(t, s.options.Address)
 	c := connect(t, hasty(p.through(s.options)))
 	n := 0
-	for n < 60 {
+	ends := map[uint64]bool{} // the last seqs of batches
+	for n < 100 {
 		last := n + 1 + n%4
-		_, err := backend.WriteBatch(t.Context(), s.log, backend.Batch{Facts: batchOf(n+1, last)})
+		_, err := write(t.Context(), s.log, batchOf(n+1, last)...)
 		require.NoError(t, err)
 		n = last
+		ends[uint64(n)] = true
 	}
 	want := contents(t, s.log)
 	require.Len(t, want, n)
@@ -145,17 +148,31 @@ func TestCutStreams(t *testing.T) {
 				var got []backend.Fact
 				var err error
 				if op == protocol.OpReplay {
-					got, err = collect(c.Replay(t.Context(), 0))
+					got, err = collect(whole(c.Replay(t.Context(), after(0)), ends))
 				} else {
-					var stores []string
+					r := after(0)
 					if filtered++; filtered%2 == 0 {
-						stores = []string{"s"}
+						r = after(0, "s")
 					}
-					got, err = take(c.Follow(t.Context(), 0, stores...), n)
+					got, err = take(whole(c.Follow(t.Context(), r), ends), n)
 				}
 				require.NoError(t, err)
 				<-happened
 				same(t, want, got)
+			}
+		}
+	}
+}
+
+// whole yields the pages of a loop, and an error for one that ends inside a batch. ends has the last seqs of batches.
+func whole(loop iter.Seq2[backend.Page, error], ends map[uint64]bool) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for p, err := range loop {
+			if n := len(p.Facts); n > 0 && !ends[p.Facts[n-1].Seq] {
+				err = fmt.Errorf("a page ends with seq %d, inside a batch", p.Facts[n-1].Seq)
+			}
+			if !yield(p, err) {
+				return
 			}
 		}
 	}
@@ -250,9 +267,9 @@ func TestStalledStreams(t *testing.T) {
 					var got []backend.Fact
 					var err error
 					if op == protocol.OpReplay {
-						got, err = collect(c.Replay(ctx, 0))
+						got, err = collect(c.Replay(ctx, after(0)))
 					} else {
-						got, err = take(c.Follow(ctx, 0), len(log))
+						got, err = take(c.Follow(ctx, after(0)), len(log))
 					}
 					require.NoError(t, err)
 					<-happened
@@ -272,7 +289,7 @@ func TestIdleFollower(t *testing.T) {
 	heartbeat := func(f passing) bool {
 		return !f.up && f.op == protocol.OpSubscribe && bytes.Contains(f.body, []byte(`"heartbeat"`))
 	}
-	next, stop := iter.Pull2(c.Follow(t.Context(), 0, "s"))
+	next, stop := iter.Pull2(backend.Facts(c.Follow(t.Context(), after(0, "s"))))
 	defer stop()
 	for n := 1; n <= 3; n++ {
 		happened := p.once(heartbeat, action{fate: stalls})

@@ -3,7 +3,9 @@ package network_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -25,6 +27,7 @@ import (
 	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -79,12 +82,15 @@ func answering(body string) func(net.Conn) {
 
 func silent(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }
 
-// loadTokens returns tokens with one entry, who may do everything.
-func loadTokens(t testing.TB) (token string, tokens *server.Tokens) {
-	token, entry := server.NewToken("admin")
+// loadTokens returns tokens with one entry, which may do everything, or what its rights say.
+func loadTokens(t testing.TB, rights ...string) (token string, tokens *auth.Tokens) {
+	token, entry := auth.NewToken("admin")
+	if rights == nil {
+		rights = []string{"read: ['*']", "write: ['*']", "admin: true"}
+	}
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
-	require.NoError(t, os.WriteFile(path, []byte("- {name: admin, sha256: "+entry.SHA256+", read: ['*'], write: ['*'], admin: true}\n"), 0o600))
-	tokens, err := server.LoadTokens(path)
+	require.NoError(t, os.WriteFile(path, []byte("- {name: admin, sha256: "+entry.SHA256+", "+strings.Join(rights, ", ")+"}\n"), 0o600))
+	tokens, err := auth.LoadTokens(path)
 	require.NoError(t, err)
 	return token, tokens
 }
@@ -176,16 +182,31 @@ func httpServer(t testing.TB) string {
 func every(c *network.Client) map[string]func(ctx context.Context) error {
 	return map[string]func(ctx context.Context) error{
 		"WriteFact": func(ctx context.Context) error { _, err := c.WriteFact(ctx, numbered(1)); return err },
-		"WriteBatch": func(ctx context.Context) error {
-			_, err := c.WriteBatch(ctx, backend.Batch{Facts: batchOf(2, 3)})
+		"Write":     func(ctx context.Context) error { _, err := write(ctx, c, batchOf(2, 3)...); return err },
+		"Write of several": func(ctx context.Context) error {
+			all := c.Write(ctx, backend.Batch{Facts: batchOf(4, 4)}, backend.Batch{Facts: batchOf(5, 6)})
+			if (all[0].Err == nil) != (all[1].Err == nil) {
+				return fmt.Errorf("one batch is written and one is not: %v, %v", all[0].Err, all[1].Err)
+			}
+			return all[1].Err
+		},
+		"Replay":        func(ctx context.Context) error { _, err := collect(c.Replay(ctx, after(0))); return err },
+		"Follow":        func(ctx context.Context) error { _, err := collect(c.Follow(ctx, after(0))); return err },
+		"ReplayFrames":  func(ctx context.Context) error { return lastError(c.ReplayFrames(ctx, after(0))) },
+		"FollowFrames":  func(ctx context.Context) error { return lastError(c.FollowFrames(ctx, after(0))) },
+		"WriteSnapshot": func(ctx context.Context) error { return c.WriteSnapshot(ctx, 0) },
+		"Prune": func(ctx context.Context) error {
+			_, err := c.Prune(ctx, slices.Values([]uint64{9}), backend.Horizon{})
 			return err
 		},
-		"Replay":        func(ctx context.Context) error { _, err := collect(c.Replay(ctx, 0)); return err },
-		"Follow":        func(ctx context.Context) error { _, err := collect(c.Follow(ctx, 0)); return err },
-		"WriteSnapshot": func(ctx context.Context) error { return c.WriteSnapshot(ctx, 0) },
-		"Prune":         func(ctx context.Context) error { _, err := c.Prune(ctx, slices.Values([]uint64{9})); return err },
-		"Stats":         func(ctx context.Context) error { _, err := c.Stats(ctx); return err },
+		"Stats": func(ctx context.Context) error { _, err := c.Stats(ctx); return err },
 	}
+}
+
+func lastError(loop iter.Seq2[wire.Frames, error]) (err error) {
+	for _, err = range loop {
+	}
+	return err
 }
 
 // TestNoToken tells that who shows no token is told so by every call, at once.
@@ -198,7 +219,7 @@ func TestNoToken(t *testing.T) {
 	}
 	s.options.Token = token
 	for name, call := range every(connect(t, s.options)) {
-		if name != "Follow" { // which would go on
+		if !strings.HasPrefix(name, "Follow") { // which would go on
 			require.NoError(t, call(t.Context()), name)
 		}
 	}
@@ -247,7 +268,7 @@ func TestUnavailable(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- again.Serve(l) }()
 	for name, call := range every(c) {
-		if name != "Follow" {
+		if !strings.HasPrefix(name, "Follow") {
 			require.NoError(t, call(t.Context()), name)
 		}
 	}

@@ -35,7 +35,7 @@ func exampleDial(ctx context.Context) error {
 	if _, err := c.WriteFact(ctx, backend.Fact{ID: "a1", Store: "tasks", Key: "t1", Value: []byte(`{"title":"Buy milk"}`)}); err != nil {
 		return err
 	}
-	for f, err := range c.Follow(ctx, 0, "tasks") {
+	for f, err := range backend.Facts(c.Follow(ctx, backend.Range{Stores: []string{"tasks"}})) {
 		if err != nil {
 			return err
 		}

@@ -84,11 +84,10 @@ func TestOpenStrictly(t *testing.T) {
 		"a setting":               {backend.Config{Address: address, Settings: map[string]any{"retries": 3}}, "retries", backend.ErrInvalid},
 		"an address in them":      {backend.Config{Settings: map[string]any{"address": address}}, "address", backend.ErrInvalid},
 		"no address":              {backend.Config{}, "address", backend.ErrInvalid},
-		"no port":                 {backend.Config{Address: "localhost"}, `"localhost" is no host:port`, backend.ErrInvalid},
-		"an empty port":           {backend.Config{Address: "localhost:"}, `"localhost:" is no host:port`, backend.ErrInvalid},
+		"no port":                 {backend.Config{Address: "localhost"}, `"localhost" is not host:port`, backend.ErrInvalid},
+		"an empty port":           {backend.Config{Address: "localhost:"}, `"localhost:" is not host:port`, backend.ErrInvalid},
 		"an IPv6 host alone":      {backend.Config{Address: "::1"}, `[::1]:7400`, backend.ErrInvalid},
 		"another transport":       {backend.Config{Address: address, Transport: "quic"}, "quic", backend.ErrInvalid},
-		"another logger":          {backend.Config{Address: address, Logger: os.Stderr}, "*os.File", backend.ErrInvalid},
 		"no file of CAs":          {backend.Config{Address: address, TLS: &backend.TLS{CA: missing}}, missing, os.ErrNotExist},
 		"no CA in it":             {backend.Config{Address: address, TLS: &backend.TLS{CA: paths["empty"]}}, paths["empty"], backend.ErrInvalid},
 		"no key":                  {backend.Config{Address: address, TLS: &backend.TLS{Cert: paths["cert"]}}, "tls.cert", backend.ErrInvalid},
@@ -118,7 +117,7 @@ func TestTooLarge(t *testing.T) {
 		_, err := c.WriteFact(t.Context(), f)
 		require.ErrorIs(t, err, backend.ErrTooLarge)
 		require.ErrorContains(t, err, "4096 bytes")
-		_, err = c.WriteBatch(t.Context(), backend.Batch{Facts: []backend.Fact{numbered(2), f}})
+		_, err = write(t.Context(), c, numbered(2), f)
 		require.ErrorIs(t, err, backend.ErrTooLarge)
 		f = numbered(1)
 		f.Producer = []byte(`"` + strings.Repeat("x", size) + `"`)

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,182 +13,229 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Replay implements backend.Backend. The facts share blocks of memory with their neighbours, of some 256 KiB
-// or one larger frame, so that keeping one fact keeps its block.
-func (c *Client) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
-	return c.ReplayStores(ctx, after)
+// Replay implements backend.Log. The facts of a page share blocks of memory of about 256 KiB, or one larger batch.
+func (c *Client) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return c.pages(c.ReplayFrames(ctx, r))
 }
 
-// ReplayStores implements backend.StoreReplayer: the server sends no other stores' facts, unless it speaks
-// version 1. Without stores it is Replay.
-func (c *Client) ReplayStores(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	stores = slices.Clone(stores)
-	return func(yield func(backend.Fact, error) bool) {
-		r := &reader{client: c, ctx: ctx, seq: after, stores: stores, yield: yield}
-		err := error(nil)
-		if c.speaksV1() {
-			err = r.replayV1()
-		} else {
-			err = c.session(ctx, r.replay)
-		}
-		if err = r.reason(err); err != nil {
-			yield(backend.Fact{}, fmt.Errorf("network: replay after seq %d: %w", r.seq, err))
-		}
-	}
+// Follow implements backend.Log. Replay's rule about memory holds here too.
+func (c *Client) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return c.pages(c.FollowFrames(ctx, r))
 }
 
-// Follow implements backend.Follower. What Replay says of memory holds here too.
-func (c *Client) Follow(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	stores = slices.Clone(stores)
-	return func(yield func(backend.Fact, error) bool) {
-		r := &reader{client: c, ctx: ctx, seq: after, stores: stores, yield: yield}
-		err := error(nil)
-		switch {
-		case !c.has(protocol.OpSubscribe):
-			err = fmt.Errorf("the server's backend can't be followed: %w", errors.ErrUnsupported)
-		case c.speaksV1():
-			err = r.followV1()
-		default:
-			err = c.session(ctx, r.follow)
+// ReplayFrames implements wire.Framer.
+func (c *Client) ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return c.loop(ctx, "replay", r)
+}
+
+// FollowFrames implements wire.Framer.
+func (c *Client) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return c.loop(ctx, "follow", r)
+}
+
+func (c *Client) loop(ctx context.Context, kind string, r backend.Range) iter.Seq2[wire.Frames, error] {
+	r.Stores = slices.Clone(r.Stores)
+	return func(yield func(wire.Frames, error) bool) {
+		x := &reader{client: c, ctx: ctx, follows: kind == "follow", r: r, yield: yield}
+		err := checkStores(r.Stores)
+		if err == nil {
+			err = c.session(ctx, x.read)
 		}
-		if err = r.reason(err); err != nil {
-			yield(backend.Fact{}, fmt.Errorf("network: follow after seq %d: %w", r.seq, err))
+		if err != nil && err != errEnded {
+			yield(wire.Frames{}, fmt.Errorf("network: %s after seq %d: %w", kind, x.r.After.Seq, err))
 		}
 	}
 }
 
-// has reports whether the server's backend supports an op. Of a server of version 1 nobody knows.
-func (c *Client) has(op string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state.Protocol == 1 || slices.Contains(c.welcome.Features, op)
-}
-
-// A reader is a loop over a server's log. Its connections come and go; its place stays.
-type reader struct {
-	client *Client
-	ctx    context.Context // of the loop, which the reader lives no longer than
-	seq    uint64          // through which the log was read
-	stores []string
-	yield  func(backend.Fact, error) bool
-	facts  []backend.Fact
-	broken bool // the loop's body wants no more
-}
-
-// errBroken ends what a loop does whose body wants no more.
-var errBroken = final{errors.New("the loop was left")}
-
-// reason returns what the loop must tell its body of how it ended: nothing, if the body knows.
-func (r *reader) reason(err error) error {
-	switch {
-	case r.broken:
-		return nil
-	case err != nil && r.ctx.Err() != nil && !errors.Is(err, r.ctx.Err()):
-		return r.ctx.Err()
-	}
-	return err
-}
-
-// replay reads the log to its end.
-func (r *reader) replay(s *session) (progress bool, err error) {
-	s.within(3 * r.client.opts.Heartbeat)
-	return r.stream(s, func(dst []byte) []byte { return protocol.AppendReplay(dst, r.seq, r.stores) })
-}
-
-// follow reads the log and what comes to it.
-func (r *reader) follow(s *session) (progress bool, err error) {
-	s.within(3 * r.client.opts.Heartbeat)
-	return r.stream(s, func(dst []byte) []byte { return protocol.AppendSubscribe(dst, r.seq, r.stores) })
-}
-
-// stream asks for a part of the log and yields what comes, to the end that the server says.
-func (r *reader) stream(s *session, request func(dst []byte) []byte) (progress bool, err error) {
-	if s.version == 1 {
-		return false, final{fmt.Errorf("the server speaks version 1 now: %w", backend.ErrUnavailable)}
-	}
-	body, err := s.ask(request)
-	if err != nil {
-		return false, r.lost(err)
-	}
-	if protocol.IsError(body) {
-		return false, refusal(protocol.ParseError(body))
-	}
-	start := r.seq
-	for beats := false; ; {
-		body, err := s.in.Next()
-		if err != nil {
-			return beats || r.seq > start, r.lost(err)
-		}
-		if !protocol.IsControl(body) {
-			if err := r.give(body); err != nil {
-				return true, err
-			}
-			continue
-		}
-		signal, err := protocol.ParseControl(body)
-		if err != nil {
-			return beats || r.seq > start, refusal(err)
-		}
-		if err := r.ctx.Err(); err != nil {
-			return true, final{err}
-		}
-		beats = beats || signal.Heartbeat
-		r.seq = max(r.seq, signal.LastSeq)
-		if signal.End {
-			return true, nil
-		}
-	}
-}
-
-// refusal makes an error that a server tells of one to end with, unless the server is only on its way out.
-func refusal(err error) error {
-	if errors.Is(err, backend.ErrUnavailable) {
-		return err
-	}
-	return final{err}
-}
-
-// lost returns the error of a connection, or of the context that has closed it.
-func (r *reader) lost(err error) error {
-	if ctxErr := r.ctx.Err(); ctxErr != nil {
-		return final{ctxErr}
-	}
-	return err
-}
-
-// give yields the facts of a frame that come after the reader's place.
-func (r *reader) give(body []byte) error {
-	var err error
-	if r.facts, err = wire.ParseGroup(r.facts[:0], body); err != nil {
-		return final{&backend.CorruptError{Path: r.client.name(), Reason: "a frame whose CRC is right and which holds no facts: " + err.Error()}}
-	}
-	for i := range r.facts {
-		if err := r.one(r.facts[i]); err != nil {
-			return err
-		}
+// checkStores refuses a name that stands for all stores in a request.
+func checkStores(stores []string) error {
+	if slices.Contains(stores, "*") {
+		return &backend.InvalidError{Field: "stores", Reason: `a server takes "*" for all stores, and can't select the store of that name`}
 	}
 	return nil
 }
 
-// one yields a fact, if it comes after the reader's place and is of a store that is wanted.
-func (r *reader) one(f backend.Fact) error {
-	if f.Seq <= r.seq {
+// pages decodes frames. If a frame holds no facts, those before it come in a page before the error.
+func (c *Client) pages(frames iter.Seq2[wire.Frames, error]) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for f, err := range frames {
+			p, bad := c.decode(f)
+			err = cmp.Or(err, bad)
+			if (err == nil || len(p.Facts) > 0) && !yield(p, nil) {
+				return
+			}
+			if err != nil {
+				yield(backend.Page{}, err)
+				return
+			}
+		}
+	}
+}
+
+// decode returns the page of frames, or the part of it before a frame that holds no facts.
+func (c *Client) decode(f wire.Frames) (p backend.Page, err error) {
+	if f.Facts > 0 {
+		p.Facts = make([]backend.Fact, 0, f.Facts)
+	}
+	for rest := f.Bytes; len(rest) > 0; {
+		var body []byte
+		body, rest, _ = wire.CutFrame(rest)
+		if p.Facts, err = wire.ParseGroup(p.Facts, body); err != nil {
+			if n := len(p.Facts); n > 0 {
+				p.Through.Seq = p.Facts[n-1].Seq
+			}
+			return p, c.corrupt(err.Error())
+		}
+	}
+	p.Through = f.Through
+	return p, nil
+}
+
+// corrupt returns the error for a frame that is whole and makes no sense.
+func (c *Client) corrupt(reason string) error {
+	return &backend.CorruptError{Path: c.name(), Reason: "a frame whose CRC is right: " + reason}
+}
+
+// A reader is a loop over the server's log. Its connections come and go; its place in the log stays.
+type reader struct {
+	client  *Client
+	ctx     context.Context // of the loop, which the reader does not outlive
+	follows bool
+	r       backend.Range // After is the Through of the last page
+	yield   func(wire.Frames, error) bool
+
+	page  wire.Frames // what was read after r.After
+	begun bool        // a page was yielded
+	due   bool        // a page is to be yielded even if it is empty
+
+	connected bool
+	access    []string // once connected: the stores that the client may read, as the first connection said
+}
+
+// errEnded ends a loop that the body has left, or that has reached its end.
+var errEnded = errors.New("the loop has ended")
+
+// read asks the server for the log after the last page, and yields what comes.
+func (x *reader) read(s *session) (progress bool, err error) {
+	if err := x.checkAccess(s.hello.Features.Stores); err != nil {
+		return false, err
+	}
+	x.page = wire.Frames{Through: x.r.After}
+	if x.client.v1 != nil {
+		return x.readV1(s)
+	}
+	s.limitSilence(3 * x.client.opts.Heartbeat)
+	body, err := s.roundTrip(x.request)
+	if err != nil {
+		return false, x.lost(err)
+	}
+	first, err := protocol.ParseStream(body)
+	if err != nil {
+		return false, verdict(err)
+	}
+	x.page.Through.Log = first.Log
+	x.due = x.follows && !x.begun && first.Seq <= x.r.After.Seq
+	for {
+		if !s.in.Ready() || len(x.page.Bytes) >= backend.PageSize {
+			if err := x.flush(); err != nil {
+				return progress, err
+			}
+			s.touch() // the loop's body may have taken long
+		}
+		frame, err := s.in.NextFrame()
+		if err != nil {
+			err = x.lost(err)
+		} else {
+			progress = true
+			err = x.take(frame)
+		}
+		if err != nil {
+			return progress, cmp.Or(x.flush(), err)
+		}
+	}
+}
+
+func (x *reader) request(dst []byte) []byte {
+	if x.follows {
+		return protocol.AppendSubscribe(dst, x.r)
+	}
+	return protocol.AppendReplay(dst, x.r)
+}
+
+// checkAccess ends a loop that would go on with other stores than before.
+func (x *reader) checkAccess(stores []string) error {
+	if x.connected && ((stores == nil) != (x.access == nil) || !slices.Equal(stores, x.access)) {
+		return permanent{backend.ErrAccessChanged}
+	}
+	x.connected, x.access = true, stores
+	return nil
+}
+
+// lost returns the error for a connection that failed: ctx's, if that has closed the connection.
+func (x *reader) lost(err error) error {
+	if _, ok := err.(permanent); !ok && x.ctx.Err() != nil {
+		return permanent{x.ctx.Err()}
+	}
+	return err
+}
+
+// take takes in a frame of a stream. Its error is errEnded if the frame ends the stream.
+func (x *reader) take(frame []byte) error {
+	body, _, _ := wire.CutFrame(frame)
+	if !protocol.IsControl(body) {
+		first, last, n := wire.Seqs(body)
+		switch before := x.page.Through.Seq; {
+		case n == 0:
+			return permanent{x.client.corrupt("it holds no facts")}
+		case first <= before || x.r.Through != 0 && last > x.r.Through:
+			return permanent{x.client.corrupt(fmt.Sprintf("facts %d to %d come after seq %d of a stream that ends with %d", first, last, before, x.r.Through))}
+		}
+		return x.add(frame, n, last)
+	}
+	control, err := protocol.ParseControl(body)
+	if err != nil {
+		return verdict(err)
+	}
+	if x.r.Through != 0 {
+		control.LastSeq = min(control.LastSeq, x.r.Through)
+	}
+	x.page.Through.Seq = max(x.page.Through.Seq, control.LastSeq)
+	x.due = !x.begun
+	if control.End {
+		return permanent{errEnded}
+	}
+	return nil
+}
+
+// add adds a frame to the page. If that is not where the frame stands in memory, it yields the page before.
+func (x *reader) add(frame []byte, facts int, last uint64) error {
+	joined, ok := wire.Join(x.page.Bytes, frame)
+	if !ok {
+		if err := x.flush(); err != nil {
+			return err
+		}
+		joined = frame
+	}
+	x.page.Bytes, x.page.Facts, x.page.Through.Seq = joined, x.page.Facts+facts, last
+	return nil
+}
+
+// flush yields what was read after the last page, if there is anything, and begins the next page.
+func (x *reader) flush() error {
+	page := x.page
+	if page.Through.Seq == x.r.After.Seq && !x.due {
 		return nil
 	}
-	if !wanted(r.stores, f.Store) {
-		r.seq = f.Seq
-		return nil
+	if err := x.ctx.Err(); err != nil {
+		return permanent{err}
 	}
-	if err := r.ctx.Err(); err != nil {
-		return final{err}
+	if x.client.life.Err() != nil {
+		return permanent{backend.ErrClosed}
 	}
-	if r.client.life.Err() != nil {
-		return final{backend.ErrClosed}
-	}
-	r.seq = f.Seq
-	if !r.yield(f, nil) {
-		r.broken = true
-		return errBroken
+	x.begun, x.due = true, false
+	x.page, x.r.After = wire.Frames{Through: page.Through}, page.Through
+	if !x.yield(page, nil) || x.r.Through != 0 && x.r.After.Seq >= x.r.Through {
+		return permanent{errEnded}
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func testRestart(t *testing.T, transport string) {
 				if len(b.Facts) == 1 {
 					held[0], err = clients[i%2].WriteFact(context.Background(), b.Facts[0])
 				} else {
-					held, err = clients[i%2].WriteBatch(context.Background(), b)
+					held, err = write(context.Background(), clients[i%2], b.Facts...)
 				}
 				if err != nil {
 					t.Errorf("writer %d: %v", i, err)
@@ -172,7 +172,7 @@ func testRestart(t *testing.T, transport string) {
 	followed := make([][]backend.Fact, len(stores))
 	for i := range followed {
 		followers.Go(func() {
-			for f, err := range clients[i%2].Follow(context.Background(), 0, stores[i]...) {
+			for f, err := range backend.Facts(checked(clients[i%2].Follow(context.Background(), after(0, stores[i]...)))) {
 				if err != nil {
 					t.Errorf("follower %d: %v", i, err)
 					return

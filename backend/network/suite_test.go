@@ -14,6 +14,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/backendtest"
+	"github.com/igniter-store/igniter/backend/backendtest/framed"
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // A served log is a log and the server of it.
 type served struct {
-	log     backend.Backend
+	log     backend.Log
 	server  *server.Server
 	options network.Options
 	done    chan error // of Serve
@@ -46,7 +47,7 @@ func (s *served) stop(t testing.TB) {
 }
 
 // serve serves a log on a free address.
-func serve(t testing.TB, log backend.Backend, transport string, opts server.Options) *served {
+func serve(t testing.TB, log backend.Log, transport string, opts server.Options) *served {
 	t.Helper()
 	address := "127.0.0.1:0"
 	if transport == "unix" {
@@ -65,7 +66,7 @@ type place struct {
 	transport string
 	serverTLS *tls.Config
 	clientTLS *tls.Config
-	open      func(t testing.TB, dir string) backend.Backend
+	open      func(t testing.TB, dir string) backend.Log
 	front     func(t testing.TB, target string) (address string) // what clients talk to instead; nil: the server itself
 
 	mu   sync.Mutex
@@ -105,9 +106,9 @@ func (p *place) opener(keep bool) backendtest.Opener {
 	}
 }
 
-func openMemory(testing.TB, string) backend.Backend { return memory.New(memory.Options{}) }
+func openMemory(testing.TB, string) backend.Log { return memory.New(memory.Options{}) }
 
-func openFile(t testing.TB, dir string) backend.Backend {
+func openFile(t testing.TB, dir string) backend.Log {
 	l, err := file.Open(context.WithoutCancel(t.Context()), file.Options{Path: filepath.Join(dir, "log"), Sync: file.SyncNever})
 	require.NoError(t, err)
 	return l
@@ -132,4 +133,15 @@ func TestSuite(t *testing.T) {
 			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)
 		})
 	}
+}
+
+// TestFramesSuite runs the suite over the frames that the client gives out.
+func TestFramesSuite(t *testing.T) {
+	t.Parallel()
+	if raceEnabled && !soak() {
+		t.Skip("TestSuite reads the same frames, and decodes them: run it without the race detector, or with IGNITER_SOAK")
+	}
+	p := &place{transport: "tcp", open: openMemory}
+	open := p.opener(true)
+	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend { return framed.Log(open(t, dir).(*network.Client)) }, nil)
 }

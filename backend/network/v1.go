@@ -1,26 +1,275 @@
 package network
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/wire"
 )
 
-// errV1 is what version 1 of the protocol has no way to say.
-var errV1 = fmt.Errorf("the server speaks version 1 of the protocol, which has no such request: %w", errors.ErrUnsupported)
+// This file has what the client does for servers of version 1, which the Ruby system has. Such a server does not
+// say where in the log a fact is, knows no fact by its ID and fills in nothing.
 
-// replayV1 returns all facts of a server's log, each with its place in it as Seq.
+// helloV1 stands for the hello reply that such a server does not give.
+var helloV1 = protocol.HelloReply{Protocol: 1, MaxFrame: wire.DefaultMaxFrame, Features: protocol.Features{MaxFrame: wire.DefaultMaxFrame}}
+
+// A logV1 mirrors what a server of version 1 does not tell of its log: each key's latest fact, and the places of
+// IDs. It reads the log when it is first needed, and then subscribes to it. Writers write one at a time, and wait
+// until the subscription shows their fact.
+type logV1 struct {
+	*backend.Defaults // Write of batches of one fact; no Prune
+
+	client *Client
+	start  sync.Once
+
+	turn      ctxsync.Mutex // is held by the writer
+	abandoned bool          // with turn: a caller gave up a write that the server may still handle
+
+	changed ctxsync.Signal // of what mu guards
+
+	mu      sync.Mutex
+	seq     *sequencer.Sequencer
+	lookups context.Context // of the writer, to read the log with
+	feed    *session        // the subscription, once the log before it was read; nil: there is none now
+	awaited string          // the ID of the fact that the writer waits for
+	arrived backend.Fact    // that fact, once it has come
+	err     error           // why there will be no subscription any more
+}
+
+func newLogV1(c *Client) *logV1 {
+	l := &logV1{Defaults: backend.DefaultsOf(c, 0), client: c, turn: ctxsync.NewMutex()}
+	l.seq = sequencer.New(l.fact)
+	return l
+}
+
+// set changes what mu guards.
+func (l *logV1) set(change func()) {
+	l.mu.Lock()
+	change()
+	l.mu.Unlock()
+	l.changed.Notify()
+}
+
+// run keeps the mirror up to date until the client is closed.
+func (l *logV1) run() {
+	c := l.client
+	err := c.session(c.life, func(s *session) (progress bool, err error) {
+		defer l.set(func() { l.feed = nil })
+		err = c.feedV1(c.life, s, func(facts []backend.Fact) error {
+			l.set(func() {
+				before, last := l.seq.Next()-1, uint64(len(facts))
+				if before > last {
+					err = permanent{&backend.DivergedError{Cursor: backend.Cursor{Seq: before}, Common: last}}
+					return
+				}
+				for i := before; i < last; i++ {
+					l.load(&facts[i])
+				}
+				l.feed, progress = s, last > before
+			})
+			return err
+		}, func(f *backend.Fact) error {
+			l.set(func() { l.load(f) })
+			progress = true
+			return nil
+		})
+		return progress, err
+	})
+	if c.life.Err() != nil {
+		err = backend.ErrClosed
+	} else {
+		c.log.Error("the server's log can't be read any more, so that nothing can be written", zap.String("server", c.name()), zap.Error(err))
+	}
+	l.set(func() { l.err = err })
+}
+
+// load takes in the next fact of the log. The caller holds mu.
+func (l *logV1) load(f *backend.Fact) {
+	l.seq.Load(f)
+	if f.ID == l.awaited {
+		l.arrived = f.Clone()
+	}
+}
+
+// fact returns the fact at seq, if there is one. The caller holds mu.
+func (l *logV1) fact(seq uint64) (backend.Fact, bool, error) {
+	facts, err := l.client.allV1(l.lookups)
+	if err != nil || seq > uint64(len(facts)) {
+		return backend.Fact{}, false, err
+	}
+	return facts[seq-1].Clone(), true, nil
+}
+
+// await waits until done, which is called with mu held. It starts the mirror if need be.
+func (l *logV1) await(ctx context.Context, done func() bool) error {
+	l.start.Do(func() {
+		if !l.client.background(l.run) {
+			l.set(func() { l.err = backend.ErrClosed })
+		}
+	})
+	for {
+		changed := l.changed.Changed()
+		l.mu.Lock()
+		ok, err := done(), l.err
+		l.mu.Unlock()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// reload subscribes again and reads what the log has got since, before await finds feed set.
+func (l *logV1) reload() {
+	l.set(func() {
+		if l.feed != nil {
+			_ = l.feed.Close()
+			l.feed = nil
+		}
+	})
+}
+
+// write writes a fact, which is valid and normalized, and waits until it comes back. If there is no answer, it looks
+// for the fact in the log before it tries again.
+func (l *logV1) write(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	if err := l.turn.Lock(ctx); err != nil {
+		return f, err
+	}
+	defer l.turn.Unlock()
+	for {
+		if err := l.settle(ctx); err != nil {
+			return f, err
+		}
+		next, isNew, err := l.assign(ctx, f)
+		if err != nil || !isNew {
+			return next, err
+		}
+		err = l.send(ctx, func(dst []byte) []byte { return protocol.AppendWriteFactV1(dst, &next) })
+		if isLost(err) {
+			l.reload()
+			continue
+		}
+		if err == nil {
+			next, err = l.comeBack(ctx)
+		}
+		l.abandoned = err != nil && ctx.Err() != nil
+		return next, err
+	}
+}
+
+// settle waits until the mirror has all that was written before. After an abandoned write, the server's answer to a
+// ping says that it has handled that.
+func (l *logV1) settle(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if l.abandoned {
+		err := l.send(ctx, func(dst []byte) []byte { return protocol.AppendRequest(dst, protocol.OpPing) })
+		if err != nil && !isLost(err) {
+			return err
+		}
+		l.reload()
+		l.abandoned = false
+	}
+	return l.await(ctx, func() bool { return l.feed != nil })
+}
+
+// assign fills in what the server does not: causation and time. If the log has the fact, it returns that, and isNew
+// is false.
+func (l *logV1) assign(ctx context.Context, f backend.Fact) (_ backend.Fact, isNew bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lookups = ctx
+	facts := []backend.Fact{f}
+	fresh, err := l.seq.Assign(facts, nil, time.Now())
+	if err != nil {
+		return f, false, err
+	}
+	l.seq.Rollback() // its place is where it comes back
+	l.awaited, l.arrived = f.ID, backend.Fact{}
+	return facts[0], fresh > 0, nil
+}
+
+// send sends a request once.
+func (l *logV1) send(ctx context.Context, appendBody func(dst []byte) []byte) error {
+	cl := l.client.newCall()
+	cl.frame = wire.CloseFrame(appendBody(wire.OpenFrame(cl.frame[:0])), 0)
+	body, err := l.client.try(ctx, cl)
+	if err != nil {
+		return err
+	}
+	defer l.client.freeCall(cl)
+	return protocol.ParseAnswer(body, nil)
+}
+
+// comeBack waits until the log shows the fact that was written, and returns it as the log has it. The server may have
+// left it out of the subscription, so that the log is read again from time to time.
+func (l *logV1) comeBack(ctx context.Context) (f backend.Fact, err error) {
+	for {
+		patience, cancel := context.WithTimeout(ctx, l.client.opts.Heartbeat)
+		err := l.await(patience, func() bool {
+			f = l.arrived
+			return f.Seq > 0
+		})
+		cancel()
+		if err == nil || patience.Err() == nil || ctx.Err() != nil {
+			return f.Clone(), err
+		}
+		l.reload()
+	}
+}
+
+// stats returns what is known of the log.
+func (l *logV1) stats(ctx context.Context) (backend.Stats, error) {
+	var last uint64
+	err := l.await(ctx, func() bool {
+		last = l.seq.Next() - 1
+		return l.feed != nil
+	})
+	return backend.Stats{FirstSeq: min(last, 1), LastSeq: last, Facts: last}, err
+}
+
+// writeSnapshot sends the server the facts of its log to make a snapshot of, as the Ruby client does.
+func (l *logV1) writeSnapshot(ctx context.Context) error {
+	return l.client.session(ctx, func(s *session) (bool, error) {
+		facts, err := s.replayV1()
+		if err != nil {
+			return false, err
+		}
+		body := protocol.AppendWriteSnapshotV1(nil, facts)
+		if len(body) > s.hello.MaxFrame {
+			return false, permanent{fmt.Errorf("%w: the log is larger than a frame of version 1", backend.ErrTooLarge)}
+		}
+		answer, err := s.roundTrip(func(dst []byte) []byte { return append(dst, body...) })
+		if err == nil {
+			err = protocol.ParseAnswer(answer, nil)
+		}
+		return false, err
+	})
+}
+
+// replayV1 returns all facts of the server's log, each with its place in the log as Seq.
 func (s *session) replayV1() ([]backend.Fact, error) {
-	body, err := s.ask(func(dst []byte) []byte { return protocol.AppendRequest(dst, protocol.OpReplay) })
+	body, err := s.roundTrip(func(dst []byte) []byte { return protocol.AppendRequest(dst, protocol.OpReplay) })
 	if err != nil {
 		return nil, err
 	}
 	facts, err := protocol.ParseFactsV1(body)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, verdict(err)
 	}
 	for i := range facts {
 		facts[i].Seq = uint64(i) + 1
@@ -37,34 +286,29 @@ func (c *Client) allV1(ctx context.Context) (facts []backend.Fact, err error) {
 	return facts, err
 }
 
-// feedV1 gives the facts of a server's log after a seq, and what comes to it then, until the connection is
-// lost. It subscribes first and replays then, and leaves out of the subscription what was replayed. joined
-// is called between the two, with the seq of the last fact replayed.
-func (c *Client) feedV1(ctx context.Context, s *session, after uint64, joined func(last uint64), give func(backend.Fact) error) error {
-	body, err := s.ask(func(dst []byte) []byte { return protocol.AppendSubscribeV1(dst) })
+// feedV1 calls replayed with all facts of the server's log, and then live with each one that comes, until the
+// connection is lost. It subscribes before it replays, and drops the events of facts that were replayed.
+func (c *Client) feedV1(ctx context.Context, s *session, replayed func([]backend.Fact) error, live func(*backend.Fact) error) error {
+	body, err := s.roundTrip(protocol.AppendSubscribeV1)
 	if err != nil {
 		return err
 	}
 	if err := protocol.ParseAnswer(body, nil); err != nil {
-		return refusal(err)
+		return verdict(err)
 	}
 	facts, err := c.allV1(ctx)
 	if err != nil {
+		return permanent{err} // it has tried again
+	}
+	ids := make(map[string]struct{}, len(facts))
+	for i := range facts {
+		ids[facts[i].ID] = struct{}{}
+	}
+	if err := replayed(facts); err != nil {
 		return err
 	}
-	replayed := make(map[string]struct{}, len(facts))
-	for _, f := range facts {
-		replayed[f.ID] = struct{}{}
-		if f.Seq > after {
-			if err := give(f); err != nil {
-				return err
-			}
-		}
-	}
 	last := uint64(len(facts))
-	if facts = nil; joined != nil {
-		joined(last)
-	}
+	facts = nil
 	for {
 		body, err := s.in.Next()
 		if err != nil {
@@ -72,73 +316,65 @@ func (c *Client) feedV1(ctx context.Context, s *session, after uint64, joined fu
 		}
 		f, ok, err := protocol.ParseEventV1(body)
 		if err != nil {
-			return refusal(err)
+			return verdict(err)
 		}
-		if !ok {
+		if _, had := ids[f.ID]; had || !ok {
 			continue
 		}
-		if _, ok := replayed[f.ID]; ok {
-			continue
-		}
-		replayed = nil // what comes after it was not there yet
+		ids = nil // events come in the order of the log, so that the later ones are of new facts
 		last++
 		f.Seq = last
-		if err := give(f); err != nil {
+		if err := live(&f); err != nil {
 			return err
 		}
 	}
 }
 
-func (r *reader) replayV1() error {
-	facts, err := r.client.allV1(r.ctx)
-	for i := 0; i < len(facts) && err == nil; i++ {
-		err = r.one(facts[i])
-	}
-	return unwrapFinal(err)
-}
-
-func (r *reader) followV1() error {
-	return r.client.session(r.ctx, func(s *session) (bool, error) {
-		start := r.seq
-		err := r.client.feedV1(r.ctx, s, r.seq, nil, r.one)
-		return r.seq > start, r.lost(err)
-	})
-}
-
-// writeSnapshotV1 sends the server the facts of its log, to make a snapshot of.
-func (c *Client) writeSnapshotV1(ctx context.Context) error {
-	return c.session(ctx, func(s *session) (bool, error) {
-		facts, err := s.replayV1()
-		if err != nil {
-			return false, err
+// readV1 is read for a server of version 1. Each fact is a batch.
+func (x *reader) readV1(s *session) (progress bool, err error) {
+	start := x.r.After.Seq
+	replayed := func(facts []backend.Fact) error {
+		end := uint64(len(facts))
+		if start > end {
+			return permanent{&backend.DivergedError{Cursor: x.r.After, Common: end}}
 		}
-		body := protocol.AppendWriteSnapshotV1(nil, facts)
-		if len(body) > s.welcome.MaxFrame {
-			return false, final{fmt.Errorf("%w: the log is larger than a frame of version 1", backend.ErrTooLarge)}
+		if x.r.Through != 0 {
+			end = max(start, min(end, x.r.Through))
 		}
-		answer, err := s.ask(func(dst []byte) []byte { return append(dst, body...) })
-		if err == nil {
-			err = protocol.ParseAnswer(answer, nil)
+		for i := start; i < end; i++ {
+			if err := x.addV1(&facts[i]); err != nil {
+				return err
+			}
 		}
-		return false, err
-	})
+		x.due = !x.begun
+		return x.flush()
+	}
+	if x.follows {
+		err = x.client.feedV1(x.ctx, s, replayed, func(f *backend.Fact) error {
+			if err := x.addV1(f); err != nil {
+				return err
+			}
+			return x.flush()
+		})
+	} else {
+		var facts []backend.Fact
+		if facts, err = s.replayV1(); err == nil {
+			err = cmp.Or[error](replayed(facts), permanent{errEnded})
+		}
+	}
+	return x.r.After.Seq > start, x.lost(err)
 }
 
-// statsV1 says what is known of the server's log.
-func (c *Client) statsV1(ctx context.Context) (backend.Stats, error) {
-	m, err := c.mirrorV1()
-	if err != nil {
-		return backend.Stats{}, err
+// addV1 adds a fact to the page, as a frame, and yields the page once it is large enough.
+func (x *reader) addV1(f *backend.Fact) error {
+	if x.r.Has(f.Store) {
+		start := len(x.page.Bytes)
+		x.page.Bytes = wire.CloseFrame(wire.AppendFact(wire.OpenFrame(x.page.Bytes), f), start)
+		x.page.Facts++
 	}
-	last, err := m.last(ctx)
-	return backend.Stats{FirstSeq: min(last, 1), LastSeq: last, Facts: last}, err
-}
-
-// writeFactV1 writes a fact, which is valid and normalized.
-func (c *Client) writeFactV1(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	m, err := c.mirrorV1()
-	if err != nil {
-		return f, err
+	x.page.Through.Seq = f.Seq
+	if len(x.page.Bytes) >= backend.PageSize {
+		return x.flush()
 	}
-	return m.write(ctx, f)
+	return nil
 }

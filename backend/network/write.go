@@ -3,7 +3,7 @@ package network
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/sequencer"
@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// WriteFact implements backend.Backend. The fact is sent again until the server answers, or ctx ends.
+// WriteFact implements backend.Log. It sends the fact again until the server answers, or ctx ends.
 func (c *Client) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	held, err := c.writeFact(ctx, f)
 	if err != nil {
@@ -21,100 +21,146 @@ func (c *Client) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 }
 
 func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	if err := c.checkSize(&f); err != nil {
-		return f, err
-	}
-	if err := f.Validate(); err != nil {
-		return f, err
-	}
-	f, err := sequencer.Normalize(f)
+	f, err := sequencer.Prepare(f, c.maxFrame())
 	if err != nil {
 		return f, err
 	}
-	if c.speaksV1() {
-		return c.writeFactV1(ctx, f)
+	if c.v1 != nil {
+		return c.v1.write(ctx, f)
 	}
-	cl := calls.Get().(*call)
+	cl := c.newCall()
 	cl.frame = wire.CloseFrame(protocol.AppendWriteFact(wire.OpenFrame(cl.frame[:0]), &f), 0)
 	body, err := c.do(ctx, cl)
 	if err != nil {
-		return f, err // the call may still be waiting
+		return f, err // a pipe's queue may still have the call
 	}
-	place, err := protocol.ParseWritten(body)
-	cl.release()
+	ack, err := protocol.ParseWritten(body)
+	c.freeCall(cl)
 	if err != nil {
 		return f, err
 	}
-	return own(place.In(f)), nil
+	return acked(ack, f), nil
 }
 
-// own returns a fact whose texts do not keep a block of answers in memory.
-func own(f backend.Fact) backend.Fact {
-	f.Causation = string([]byte(f.Causation))
+// maxFrame returns the limit of a request that the server told last.
+func (c *Client) maxFrame() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hello.MaxFrame
+}
+
+// acked returns the fact that the log holds for f. It does not keep the answer's memory.
+func acked(a protocol.Ack, f backend.Fact) backend.Fact {
+	f = a.In(f)
+	f.Causation = strings.Clone(f.Causation)
 	return f
 }
 
-// checkSize refuses a fact that can't fit a frame, before anything is done with it.
-func (c *Client) checkSize(f *backend.Fact) error {
-	c.mu.Lock()
-	limit := c.welcome.MaxFrame
-	c.mu.Unlock()
-	if sequencer.Size(f) > limit {
-		return fmt.Errorf("%w: the server's limit is a frame of %d bytes", backend.ErrTooLarge, limit)
+// windowSize is about how many bytes of requests Write has under way at a time.
+const windowSize = 4 << 20
+
+// Write implements backend.Log. Each batch is a request, and requests are sent without waiting for the answers
+// to earlier ones, a few megabytes at a time. Batches whose answers are lost are sent again, in order: their IDs
+// make that harmless. A request must fit the server's limit of a frame, also if the log holds some of its facts.
+func (c *Client) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
+	if c.v1 != nil {
+		return c.v1.Write(ctx, batches...)
+	}
+	all := make([]backend.Written, len(batches))
+	for n := 0; n < len(batches); {
+		n += c.writeWindow(ctx, batches[n:], all[n:])
+	}
+	for i := range all {
+		if err := all[i].Err; err != nil {
+			all[i] = backend.Written{Err: fmt.Errorf("network: write batch of %d facts: %w", len(batches[i].Facts), err)}
+		}
+	}
+	return all
+}
+
+// writeWindow writes the first batches, of about windowSize bytes, and returns how many.
+func (c *Client) writeWindow(ctx context.Context, batches []backend.Batch, all []backend.Written) int {
+	var calls []*call // nil for a batch that is refused here
+	for size := 0; len(calls) < len(batches) && size < windowSize; {
+		cl, err := c.batchCall(batches[len(calls)], &all[len(calls)])
+		if err == nil {
+			size += len(cl.frame)
+		}
+		all[len(calls)].Err = err
+		calls = append(calls, cl)
+	}
+	p, err := c.connected(ctx)
+	for i, cl := range calls {
+		if cl != nil && err == nil {
+			all[i].Err = p.submit(cl)
+		} else if cl != nil {
+			all[i].Err = err
+		}
+	}
+	bodies := make([][]byte, len(calls))
+	for i, cl := range calls {
+		if all[i].Err == nil {
+			bodies[i], all[i].Err = c.answer(ctx, p, cl)
+		}
+	}
+	// Of the last batches no answer came. One before them that the server could not write is not tried again:
+	// it would be written after those behind it.
+	lost := len(calls)
+	for lost > 0 && (calls[lost-1] == nil || isLost(all[lost-1].Err)) {
+		lost--
+	}
+	for i, cl := range calls {
+		if cl != nil && i >= lost {
+			if err == nil || ctx.Err() == nil { // otherwise err says more than another attempt
+				bodies[i], err = c.do(ctx, cl)
+			}
+			all[i].Err = err
+		}
+		if all[i].Err == nil {
+			all[i].Err = parseWritten(bodies[i], &batches[i], &all[i])
+			c.freeCall(cl)
+		}
+	}
+	return len(calls)
+}
+
+// batchCall returns the request to write b, and sets w.Facts to its facts as a log keeps them, except for what the
+// log fills in.
+func (c *Client) batchCall(b backend.Batch, w *backend.Written) (_ *call, err error) {
+	if b.Facts, err = sequencer.PrepareBatch(b, c.maxFrame()); err != nil {
+		return nil, err
+	}
+	w.Facts = b.Facts
+	cl := c.newCall()
+	cl.frame = wire.OpenFrame(cl.frame[:0])
+	if isSingle(&b) {
+		cl.frame = protocol.AppendWriteFact(cl.frame, &b.Facts[0])
+	} else {
+		cl.frame = protocol.AppendWriteBatch(cl.frame, &b)
+	}
+	cl.frame = wire.CloseFrame(cl.frame, 0)
+	return cl, nil
+}
+
+// isSingle reports whether b is written as a fact, which costs less.
+func isSingle(b *backend.Batch) bool { return len(b.Facts) == 1 && len(b.Expect) == 0 }
+
+// parseWritten completes w with what the answer to batch b says.
+func parseWritten(body []byte, b *backend.Batch, w *backend.Written) error {
+	var acks []protocol.Ack
+	var err error
+	if isSingle(b) {
+		acks = make([]protocol.Ack, 1)
+		acks[0], err = protocol.ParseWritten(body)
+	} else {
+		acks, err = protocol.ParseWrittenBatch(body, len(b.Facts))
+	}
+	if err != nil {
+		return err
+	}
+	w.First = protocol.FirstOf(acks)
+	for i, a := range acks {
+		w.Facts[i] = acked(a, w.Facts[i])
 	}
 	return nil
-}
-
-// speaksV1 reports whether the server speaks version 1.
-func (c *Client) speaksV1() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state.Protocol == 1
-}
-
-// WriteBatch implements backend.BatchWriter. What WriteFact says of ctx holds here too. The request must fit
-// the server's limit of a frame, also where the log holds some of the facts already. A server of version 1
-// has no batches: errors.ErrUnsupported.
-func (c *Client) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
-	held, err := c.writeBatch(ctx, b)
-	if err != nil {
-		return nil, fmt.Errorf("network: write batch of %d facts: %w", len(b.Facts), err)
-	}
-	return held, nil
-}
-
-func (c *Client) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
-	if c.speaksV1() {
-		return nil, errV1
-	}
-	for i := range b.Facts {
-		if err := c.checkSize(&b.Facts[i]); err != nil {
-			return nil, err
-		}
-	}
-	if err := b.Validate(); err != nil {
-		return nil, err
-	}
-	b.Facts = slices.Clone(b.Facts)
-	for i := range b.Facts {
-		var err error
-		if b.Facts[i], err = sequencer.Normalize(b.Facts[i]); err != nil {
-			return nil, err
-		}
-	}
-	cl := calls.Get().(*call)
-	cl.frame = wire.CloseFrame(protocol.AppendWriteBatch(wire.OpenFrame(cl.frame[:0]), &b), 0)
-	body, err := c.do(ctx, cl)
-	if err != nil {
-		return nil, err
-	}
-	places, err := protocol.ParseWrittenBatch(body, len(b.Facts))
-	cl.release()
-	if err != nil {
-		return nil, err
-	}
-	for i := range places {
-		b.Facts[i] = own(places[i].In(b.Facts[i]))
-	}
-	return b.Facts, nil
 }

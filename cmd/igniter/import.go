@@ -16,11 +16,12 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/backend/file/ruby"
 	"github.com/igniter-store/igniter/wire"
 )
 
 func (a *app) importCommand() *cobra.Command {
-	var ruby string
+	var wal string
 	skip := false
 	cmd := a.forPrograms(&cobra.Command{
 		Use:   "import [FILE|-]",
@@ -36,17 +37,17 @@ With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it 
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			switch {
-			case ruby != "" && len(given) > 0:
+			case wal != "" && len(given) > 0:
 				return usage("--ruby-wal names what is imported: leave %q out", given[0])
-			case ruby == "" && skip:
+			case wal == "" && skip:
 				return usage("--skip-damage is for --ruby-wal")
-			case ruby != "":
-				return a.importRuby(cmd.Context(), ruby, skip)
+			case wal != "":
+				return a.importRuby(cmd.Context(), wal, skip)
 			}
 			return a.importLines(cmd.Context(), append(given, "-")[0])
 		},
 	})
-	cmd.Flags().StringVar(&ruby, "ruby-wal", "", "log of the Ruby system to import")
+	cmd.Flags().StringVar(&wal, "ruby-wal", "", "log of the Ruby system to import")
 	cmd.Flags().BoolVar(&skip, "skip-damage", false, "leave out what is damaged in it, and say so")
 	return a.where(cmd)
 }
@@ -87,8 +88,8 @@ func (a *app) importLines(ctx context.Context, path string) error {
 			size = info.Size()
 		}
 	}
-	return a.withNewLog(ctx, func(b backend.Backend) error {
-		i, err := newImporter(ctx, b)
+	return a.withNewLog(ctx, func(log backend.Log) error {
+		i, err := newImporter(ctx, log)
 		if err != nil {
 			return err
 		}
@@ -158,9 +159,9 @@ func (a *app) importRuby(ctx context.Context, path string, skip bool) error {
 	if _, err := os.Stat(path); err != nil { // before a log is made for it
 		return err
 	}
-	return a.withNewLog(ctx, func(b backend.Backend) error {
+	return a.withNewLog(ctx, func(log backend.Log) error {
 		bar := a.progress(-1, "importing", false)
-		r, err := file.ImportRuby(ctx, b, path, file.RubyOptions{SkipDamage: skip, Progress: func(facts, total uint64) {
+		r, err := ruby.Import(ctx, log, path, ruby.Options{SkipDamage: skip, Progress: func(facts, total uint64) {
 			bar.ChangeMax64(int64(total))
 			_ = bar.Set64(int64(facts)) // a bar that can't be shown stops nothing
 		}})

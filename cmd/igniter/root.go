@@ -60,7 +60,7 @@ Exit codes: 0 done, 1 what was asked about is bad or could not be done, 2 the co
 		"write": {a.putCommand(), a.appendCommand(), a.deleteCommand()},
 		"read":  {a.getCommand(), a.historyCommand(), a.listCommand(), a.followCommand(), a.statsCommand()},
 		"move":  {a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand()},
-		"mend":  {a.verifyCommand(), a.repairCommand(), a.snapshotCommand(), a.compactCommand(), a.pruneCommand()},
+		"mend":  {a.verifyCommand(), a.repairCommand(), a.dumpCommand(), a.snapshotCommand(), a.compactCommand(), a.pruneCommand()},
 		"":      {a.versionCommand(), a.manCommand()},
 	} {
 		for _, c := range commands {

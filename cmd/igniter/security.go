@@ -11,13 +11,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
-	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 // A security is how a server's connections are secured.
 type security struct {
 	config   *tls.Config
-	cert     *server.Certificate
+	cert     *auth.Certificate
 	clientCA string // file; "": clients need no certificates
 	pool     atomic.Pointer[x509.CertPool]
 }
@@ -33,7 +33,7 @@ func newSecurity(v *settings.Values, tokens bool, log *zap.Logger) (*security, e
 		return nil, usage("--tls-cert and --tls-key go together, and --tls-client-ca needs both")
 	}
 	var err error
-	if s.cert, err = server.LoadCertificate(cert, key, log); err != nil {
+	if s.cert, err = auth.LoadCertificate(cert, key, log); err != nil {
 		return nil, err
 	}
 	s.config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.cert.Get}

@@ -18,20 +18,21 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve a log to other processes",
-		Long: `Serves a log over TCP, Unix sockets and TLS, and watches over it with HTTP.
+		Long: `Serves a log over TCP, Unix sockets and TLS, and its health, metrics and facts over HTTP.
 
-SIGTERM and SIGINT end it gently: requests that have come are answered, and who has not ended within --drain is
-cut off; a second signal ends it at once. SIGHUP makes it read the tokens, the certificate and the clients'
-authorities again. Where systemd waits for it (Type=notify or notify-reload), it says when it is ready.
+SIGTERM and SIGINT drain it: it answers the requests that it has read, and cuts off connections that have not ended
+within --drain; a second signal ends it at once. SIGHUP makes it read the tokens, the certificate and the clients'
+authorities again. If systemd waits for it (Type=notify or notify-reload), it says when it is ready.
 
 With --tls-cert and --tls-key every connection is a TLS connection. With --tls-client-ca clients need a
-certificate, or, where there are tokens too, a certificate whose common name is that of an entry, or a token.`,
+certificate; if there are tokens too, they need a token, or a certificate whose common name is the name of an entry.`,
 		Example: `  igniter serve                                     # in memory, on loopback
   igniter serve --path /var/lib/igniter/log --listen tcp://127.0.0.1:7400 --listen unix:///run/igniter/igniter.sock
   igniter serve --path ./log --listen tcp://0.0.0.0:7400 --tls-cert server.pem --tls-key server.key --tokens tokens.yaml
@@ -47,15 +48,15 @@ certificate, or, where there are tokens too, a certificate whose common name is 
 type service struct {
 	app    *app
 	log    *zap.Logger
-	tokens *server.Tokens // nil: none are asked for
-	secure *security      // nil: no TLS
+	tokens *auth.Tokens // nil: clients need none
+	secure *security    // nil: no TLS
 	notify notifier
 	mode   os.FileMode // of Unix sockets
 
 	http   *site // nil: no HTTP
-	facts  backend.Backend
+	facts  backend.Log
 	server *server.Server
-	ended  chan error // what Serve returned, of each listener
+	ended  chan error // why Serve failed for a listener
 	serves sync.WaitGroup
 }
 
@@ -114,7 +115,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 func (s *service) prepare() (err error) {
 	v := s.app.values
 	if path := v.String("tokens"); path != "" {
-		if s.tokens, err = server.LoadTokens(path); err != nil {
+		if s.tokens, err = auth.LoadTokens(path); err != nil {
 			return err
 		}
 	}
@@ -164,13 +165,13 @@ func (s *service) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// openFile opens a log in a directory, and tells HTTP how far that is.
-func (s *service) openFile(ctx context.Context, path string) (backend.Backend, error) {
+// openFile opens a log in a directory, and tells HTTP how far that has come.
+func (s *service) openFile(ctx context.Context, path string) (backend.Log, error) {
 	v := s.app.values
 	opts := file.Options{Path: path, Sync: file.Sync(v.String("sync")), SyncInterval: v.Duration("sync_interval"), SegmentSize: int64(v.Size("segment_size")),
 		MaxFrame: v.Size("max_frame"), Logger: s.log}
 	if s.http != nil {
-		opts.Opening = s.http.opening.tell
+		opts.Progress = s.http.opening.tell
 	}
 	l, err := file.Open(ctx, opts)
 	if err != nil {
@@ -219,7 +220,7 @@ func (s *service) listen() error {
 	return nil
 }
 
-// reload reads the tokens and certificates again. What can't be read stays as it was.
+// reload reads the tokens and certificates again. If one can't be read, the previous one stays in use.
 func (s *service) reload() {
 	s.notify.reloading()
 	var errs []error
@@ -230,14 +231,14 @@ func (s *service) reload() {
 		errs = append(errs, s.secure.reload())
 	}
 	if err := errors.Join(errs...); err != nil {
-		s.log.Error("SIGHUP: what could not be read stays as it was", zap.Error(err))
+		s.log.Error("SIGHUP: some files can't be read; their previous contents stay in use", zap.Error(err))
 	} else {
 		s.log.Info("SIGHUP: read the tokens and certificates again", zap.Bool("tokens", s.tokens != nil), zap.Bool("tls", s.secure != nil))
 	}
 	s.notify.say("READY=1")
 }
 
-// drain ends the server gently.
+// drain lets clients end, and cuts off those that do not in time.
 func (s *service) drain() error {
 	within := s.app.values.Duration("drain")
 	s.notify.say("STOPPING=1", "STATUS=draining")
@@ -247,7 +248,7 @@ func (s *service) drain() error {
 	defer cancel()
 	err := s.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("who had not ended was cut off; what was acknowledged is kept", zap.Duration("after", within))
+		s.log.Warn("clients that had not ended were cut off; acknowledged facts are kept", zap.Duration("after", within))
 		err = nil
 	}
 	if s.http != nil {
@@ -287,6 +288,6 @@ func (s *service) writePID() error {
 
 func (s *service) removePID() {
 	if path := s.app.values.String("pid_file"); path != "" {
-		_ = os.Remove(path) // somebody else may have done it
+		_ = os.Remove(path) // it may be gone already
 	}
 }

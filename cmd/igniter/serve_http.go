@@ -23,14 +23,15 @@ import (
 // A site is the HTTP side of a service.
 type site struct {
 	web     *web.Handler
+	values  *engineValues // nil: requests for keys are not answered
 	server  *http.Server
 	metrics *prometheus.Registry
 	serving sync.WaitGroup
-	broken  chan error // why it is served no more, if nobody ended that
+	broken  chan error // why serving ended by itself
 	opening opening
 }
 
-// opening is how far opening the log is.
+// opening is how far opening the log has come.
 type opening struct{ done, total atomic.Int64 }
 
 func (o *opening) tell(done, total int64) {
@@ -42,7 +43,7 @@ func (o *opening) progress() web.Progress {
 	return web.Progress{Done: o.done.Load(), Total: o.total.Load()}
 }
 
-// newSite begins to answer HTTP where the settings want that, before the log is opened; nil: they do not.
+// newSite begins to answer HTTP if the settings want that, before the log is opened; otherwise it returns nil.
 func (s *service) newSite() (*site, error) {
 	v := s.app.values
 	address := v.String("http")
@@ -70,14 +71,13 @@ func (s *service) newSite() (*site, error) {
 	asks := s.tokens != nil || scheme == "https" && s.secure.clientCA != ""
 	if !local && !asks && !v.Bool("insecure") {
 		return nil, errors.Join(fmt.Errorf("serve HTTP: %s can be reached from other machines, and neither tokens nor client certificates are asked for: "+
-			"set --tokens, listen on loopback, or say that this is meant (--insecure)", l.Addr()), l.Close())
+			"set --tokens, listen on loopback, or set --insecure if that is intended", l.Addr()), l.Close())
 	}
 	if !local && scheme == "http" && s.tokens != nil {
 		s.log.Warn("HTTP without TLS can be reached from other machines: tokens can be read on the way", zap.Stringer("address", l.Addr()))
 	}
 	x := &site{metrics: prometheus.NewRegistry(), broken: make(chan error, 1)}
-	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), WriteTimeout: v.Duration("write_timeout"),
-		NoReads: v.Bool("http_no_reads"), Logger: s.log})
+	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), WriteTimeout: v.Duration("write_timeout"), Logger: s.log})
 	if err := x.registerProcess(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -99,8 +99,8 @@ func (s *service) newSite() (*site, error) {
 	return x, nil
 }
 
-// httpTLS returns how HTTP is secured: as the log's connections are, but that who shows no certificate may still learn
-// whether the server is well, and show a token.
+// httpTLS returns how HTTP is secured: as the log's connections are, except that a client without a certificate may
+// still ask for the server's health, and show a token.
 func (s *service) httpTLS() *tls.Config {
 	c := s.secure.config.Clone()
 	if s.secure.clientCA == "" {
@@ -126,7 +126,7 @@ func (x *site) registerProcess() error {
 		x.metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
 }
 
-// failed returns a channel that says why HTTP is not served any more; nil where it never is.
+// failed returns a channel that tells why serving HTTP has failed; nil if there is no HTTP.
 func (x *site) failed() <-chan error {
 	if x == nil {
 		return nil
@@ -136,15 +136,20 @@ func (x *site) failed() <-chan error {
 
 // attach gives HTTP the server and its log.
 func (x *site) attach(s *service) error {
-	x.web.Attach(s.server, s.facts)
+	var values web.Values
+	if !s.app.values.Bool("http_no_reads") {
+		x.values = newEngineValues(s.facts)
+		values = x.values
+	}
+	x.web.Attach(s.server, s.facts, values)
 	return x.metrics.Register(metrics.New(s.server, s.facts))
 }
 
-// shutdown ends requests gently, and those that do not end by then at once.
+// shutdown lets requests end until ctx is done, and then cuts them off.
 func (x *site) shutdown(ctx context.Context) error {
 	err := x.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = nil // like other clients, who has not ended is cut off
+		err = nil // like other clients, they are cut off
 	}
 	return errors.Join(err, x.close())
 }
@@ -153,5 +158,8 @@ func (x *site) shutdown(ctx context.Context) error {
 func (x *site) close() error {
 	err := x.server.Close()
 	x.serving.Wait()
-	return errors.Join(err, x.web.Close())
+	if x.values != nil {
+		err = errors.Join(err, x.values.close())
+	}
+	return err
 }

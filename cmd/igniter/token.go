@@ -10,7 +10,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
 
-	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
@@ -30,7 +30,7 @@ func (a *app) tokenCommand() *cobra.Command {
 }
 
 func (a *app) tokenNewCommand() *cobra.Command {
-	var entry server.TokenEntry
+	var entry auth.TokenEntry
 	var path string
 	cmd := &cobra.Command{
 		Use:   "new NAME",
@@ -43,12 +43,12 @@ entry is added to that file, which igniter serve --tokens reads, again on SIGHUP
   igniter token new operator --read '*' --write '*' --admin`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, given []string) error {
-			token, made := server.NewToken(given[0])
+			token, made := auth.NewToken(given[0])
 			entry.Name, entry.SHA256 = made.Name, made.SHA256
 			if given[0] == "" {
 				return usage("the token's name is empty")
 			}
-			text, err := yaml.Marshal([]server.TokenEntry{entry})
+			text, err := yaml.Marshal([]auth.TokenEntry{entry})
 			if err != nil {
 				return err
 			}
@@ -116,7 +116,7 @@ func addToken(path string, entry []byte) (err error) {
 	if err != nil {
 		return fmt.Errorf("add a token to %s: %w", path, err)
 	}
-	if _, err := server.LoadTokens(next.Name()); err != nil {
+	if _, err := auth.LoadTokens(next.Name()); err != nil {
 		return fmt.Errorf("add a token to %s, which stays as it is: %w", path, err)
 	}
 	return os.Rename(next.Name(), path)

@@ -45,7 +45,10 @@ func rubyFacts(ctx context.Context, s *companion.Store, p *printer, path string)
 
 	now := [][]string{{"STORE", "KEY", "VERSION", "TAKEN IN (UTC)", "CURRENT VALUE"}}
 	for _, name := range stores {
-		for r := range s.Engine().List(name, companion.Query{}) {
+		for r, err := range s.Engine().List(ctx, name, companion.Query{}) {
+			if err != nil {
+				return err
+			}
 			now = append(now, []string{name, quoteEmpty(r.Key()), fmt.Sprint(r.Version()), clock(r.TransactionTime()), string(r.Value())})
 		}
 	}
@@ -57,8 +60,14 @@ func rubyFacts(ctx context.Context, s *companion.Store, p *printer, path string)
 		}
 		p.text("What %s/%s was, read as of each of its facts:", k.store, quoteEmpty(k.key))
 		past := [][]string{{"SEQ", "TAKEN IN (UTC)", "CAUSED BY", "VALUE THEN"}}
-		for version := range s.Engine().History(k.store, k.key) {
-			then, _ := s.Engine().GetAt(k.store, k.key, companion.Moment{Seq: version.Seq()})
+		for version, err := range s.Engine().History(ctx, k.store, k.key, companion.Moment{}) {
+			if err != nil {
+				return err
+			}
+			then, _, err := s.Engine().GetAt(ctx, k.store, k.key, companion.Moment{Seq: version.Seq()})
+			if err != nil {
+				return err
+			}
 			past = append(past, []string{fmt.Sprint(then.Seq()), clock(then.TransactionTime()), short(then.Causation()), string(then.Value())})
 		}
 		p.table(past)
@@ -66,14 +75,14 @@ func rubyFacts(ctx context.Context, s *companion.Store, p *printer, path string)
 	return nil
 }
 
-// A loaded key is one that a log had facts for.
+// A loaded is a key of the Ruby log, with the IDs of its facts.
 type loaded struct {
 	store, key string
 	ids        []string
 }
 
-// load imports the facts of a Ruby log as they are, and returns its stores and its keys, in order;
-// with an error, those up to it.
+// load imports the facts of a Ruby log as they are. It returns the log's stores and keys, in order; if there
+// is an error, those before it.
 func load(ctx context.Context, s *companion.Store, log io.Reader) (stores []string, keys []*loaded, err error) {
 	places := map[[2]string]*loaded{}
 	seen := map[string]bool{}

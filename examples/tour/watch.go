@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// watch shows the facts that come to the log from now on, whoever writes them, until ctx ends.
+// watch prints the new facts of the log, whoever writes them, until ctx ends.
 func watch(ctx context.Context, s *companion.Store, p *printer) error {
 	p.section("What others write")
 	p.text("Facts as they come; end with Ctrl-C.")
@@ -26,7 +26,10 @@ func watch(ctx context.Context, s *companion.Store, p *printer) error {
 		head := s.Head()
 		var facts []store.Record
 		for _, name := range s.Engine().Stores() {
-			for r := range s.Engine().Facts(name, seen) {
+			for r, err := range s.Engine().Facts(ctx, name, seen) {
+				if err != nil {
+					return err
+				}
 				if r.Seq() <= head {
 					facts = append(facts, r)
 				}

@@ -6,11 +6,13 @@ import (
 	"sync"
 )
 
-// AppendCanonical appends the canonical form of the JSON value src to dst. A src that is not JSON
-// as [Check] wants it is an *Error, and dst is returned as it was. Where dst has room it
-// allocates nothing, but for objects of more than 16 keys. dst must not overlap src.
+// AppendCanonical appends the canonical form of the JSON value src to dst: no white space, the keys of
+// objects in the order of their decoded bytes, strings with as few escapes as there can be, number
+// texts as they are. If src does not pass [Check] with depth, the error is Check's and dst is returned
+// unchanged. It allocates nothing if dst has room, except for objects of more than 16 keys. dst must
+// not overlap src.
 func AppendCanonical(dst, src []byte, depth int) ([]byte, error) {
-	ordered, err := CheckOrdered(src, depth)
+	ordered, err := checkOrdered(src, depth)
 	switch {
 	case err != nil:
 		return dst, err
@@ -25,30 +27,30 @@ var formatters = sync.Pool{New: func() any { return new(formatter) }}
 func canonical(dst, src []byte) []byte {
 	f := formatters.Get().(*formatter)
 	f.src, f.dst, f.start = src, dst, len(dst)
-	f.value(SkipSpace(src, 0))
+	f.value(skipSpace(src, 0))
 	dst = f.dst
 	f.src, f.dst = nil, nil
 	formatters.Put(f)
 	return dst
 }
 
-// A formatter writes the canonical form of a well-formed value. Its methods take the place in src
-// to start at, and return the place after what they wrote.
+// A formatter writes the canonical form of a value that passed Check. Its methods take the position in
+// src to start at, and return the position after what they wrote.
 type formatter struct {
 	src, dst []byte
 	start    int      // where the value begins in dst; it is never longer there than in src
-	members  []member // of the objects that are open, the innermost last
+	members  []member // of the open objects, the innermost last
 	scratch  []byte
 	keys     [2][]byte // without their escapes
 }
 
-// A member is where an object's member stands in dst, from start on: its key begins at from, after
+// A member is where a member of an object stands in dst, from start on: its key begins at from, after
 // the quote, and ends at colon-1; its value ends at to.
 type member struct {
 	from, colon, to uint32
 }
 
-// at returns the place where dst ends now.
+// at returns the position where dst ends now.
 func (f *formatter) at() uint32 { return uint32(len(f.dst) - f.start) }
 
 func (f *formatter) value(i int) int {
@@ -60,20 +62,17 @@ func (f *formatter) value(i int) int {
 	case '[':
 		return f.array(i)
 	}
-	end := i
-	for end < len(f.src) && f.src[end] != ',' && f.src[end] != '}' && f.src[end] != ']' && !IsSpace(f.src[end]) {
-		end++
-	}
+	end := Skip(f.src, i)
 	f.dst = append(f.dst, f.src[i:end]...)
 	return end
 }
 
 func (f *formatter) array(i int) int {
 	f.dst = append(f.dst, '[')
-	for i = SkipSpace(f.src, i+1); f.src[i] != ']'; i = SkipSpace(f.src, i) {
+	for i = skipSpace(f.src, i+1); f.src[i] != ']'; i = skipSpace(f.src, i) {
 		if f.src[i] == ',' {
 			f.dst = append(f.dst, ',')
-			i = SkipSpace(f.src, i+1)
+			i = skipSpace(f.src, i+1)
 		}
 		i = f.value(i)
 	}
@@ -84,16 +83,16 @@ func (f *formatter) array(i int) int {
 func (f *formatter) object(i int) int {
 	first, sorted := len(f.members), true
 	f.dst = append(f.dst, '{')
-	for i = SkipSpace(f.src, i+1); f.src[i] != '}'; i = SkipSpace(f.src, i) {
+	for i = skipSpace(f.src, i+1); f.src[i] != '}'; i = skipSpace(f.src, i) {
 		if f.src[i] == ',' {
 			f.dst = append(f.dst, ',')
-			i = SkipSpace(f.src, i+1)
+			i = skipSpace(f.src, i+1)
 		}
 		m := member{from: f.at() + 1}
 		i = f.text(i)
 		m.colon = f.at()
 		f.dst = append(f.dst, ':')
-		i = f.value(SkipSpace(f.src, SkipSpace(f.src, i)+1))
+		i = f.value(skipSpace(f.src, skipSpace(f.src, i)+1))
 		m.to = f.at()
 		if n := len(f.members); n > first && sorted {
 			sorted = f.compare(f.members[n-1], m) < 0
@@ -126,18 +125,18 @@ func (f *formatter) sort(members []member) {
 	copy(dst[start:], f.scratch)
 }
 
-// compare compares decoded keys by their bytes.
+// compare compares the bytes of decoded keys.
 func (f *formatter) compare(a, b member) int {
 	return bytes.Compare(f.key(a, &f.keys[0]), f.key(b, &f.keys[1]))
 }
 
-// key returns a decoded key, in scratch where it is not what dst has.
+// key returns a decoded key, in scratch if it has escapes.
 func (f *formatter) key(m member, scratch *[]byte) []byte {
 	text := f.dst[f.start:][m.from : m.colon-1]
 	if bytes.IndexByte(text, '\\') < 0 {
 		return text
 	}
-	*scratch = AppendUnescaped((*scratch)[:0], text)
+	*scratch = appendUnescaped((*scratch)[:0], text)
 	return *scratch
 }
 
@@ -149,9 +148,7 @@ func (f *formatter) text(i int) int {
 		f.dst = append(f.dst, f.src[i:end]...)
 		return end
 	}
-	f.dst = append(f.dst, '"')
-	f.scratch = AppendUnescaped(f.scratch[:0], inside)
-	f.dst = AppendText(f.dst, f.scratch)
-	f.dst = append(f.dst, '"')
+	f.scratch = appendUnescaped(f.scratch[:0], inside)
+	f.dst = AppendText(f.dst, view(f.scratch))
 	return end
 }

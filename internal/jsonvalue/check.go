@@ -1,12 +1,8 @@
 package jsonvalue
 
-import (
-	"fmt"
-	"math"
-	"slices"
-)
+import "fmt"
 
-// A Error says where and why a text is not the JSON that facts hold.
+// An Error says where and why a text is not valid JSON.
 type Error struct {
 	Offset int    // in bytes
 	Reason string // what is wrong there
@@ -14,42 +10,51 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("at byte %d: %s", e.Offset, e.Reason) }
 
-// Check reports whether src is one JSON value (RFC 8259) with nothing but white space around
-// it, as facts hold it: at most depth arrays and objects inside each other (a negative depth
-// counts as 0), valid UTF-8, no object with the same key twice, no lone surrogate. The first
-// thing wrong is a *Error. It allocates nothing for objects of up to 16 keys without escapes, and
-// some bytes a key for larger ones. A src of 4 GiB or more is refused.
+// Check reports whether src is one JSON value with nothing but white space around it. It is stricter
+// than RFC 8259: at most depth arrays and objects inside each other (a negative depth counts as 0),
+// valid UTF-8, no object with the same key twice, no lone surrogate, no object in 4 GiB or more. The
+// first violation is returned as an *Error. Check allocates nothing for objects of up to 16 keys without
+// escapes, and some bytes a key for larger ones.
 func Check(src []byte, depth int) error {
-	_, err := CheckOrdered(src, depth)
+	_, err := checkOrdered(src, depth)
 	return err
 }
 
-// CheckOrdered is Check, and also reports whether src is ordered: without white space between its
+// checkOrdered is Check, and also reports whether src is ordered: without white space between its
 // parts and escapes in its strings, and with the keys of each object in the order of their bytes. Such
 // a text is its own canonical form.
-func CheckOrdered(src []byte, depth int) (ordered bool, err error) {
-	if uint64(len(src)) > math.MaxUint32 {
-		return false, &Error{Reason: "a text of 4 GiB or more"}
-	}
+func checkOrdered(src []byte, depth int) (ordered bool, err error) {
 	c := checker{src: src, depth: depth, ordered: true}
-	i := c.value(c.skip(0))
-	if i >= 0 {
-		if i = c.skip(i); i == len(src) {
-			return c.ordered, nil
-		}
-		c.fail(i, "more after the end of the value")
+	if i := c.value(c.skip(0)); i >= 0 {
+		c.end(i)
 	}
-	return false, &Error{Offset: c.at, Reason: c.reason}
+	return c.ordered, c.err()
 }
 
-// A checker walks a JSON text once. Its methods take the place to start at, and return the place
+// Value checks the value that begins at b[i], as [Check] does, and returns the position after it. No
+// white space is allowed before it; what follows it is not read.
+func Value(b []byte, i, depth int) (end int, err error) {
+	c := checker{src: b, depth: depth}
+	end = c.value(i)
+	return end, c.err()
+}
+
+// End reports an error unless b has nothing but white space from position i on.
+func End(b []byte, i int) error {
+	c := checker{src: b}
+	c.end(i)
+	return c.err()
+}
+
+// A checker walks a JSON text once. Its methods take the position to start at, and return the position
 // after what they checked, or -1 after fail.
 type checker struct {
-	src     []byte
-	depth   int  // how many more levels may open
-	ordered bool // so far, see CheckOrdered
-	at      int
-	reason  string
+	src      []byte
+	depth    int  // how many more levels may open
+	ordered  bool // so far, see checkOrdered
+	at       int
+	reason   string // "": nothing is wrong so far
+	visitErr error  // of a visitor
 
 	scratch [2][]byte // keys without their escapes
 }
@@ -57,6 +62,22 @@ type checker struct {
 func (c *checker) fail(at int, reason string) int {
 	c.at, c.reason = at, reason
 	return -1
+}
+
+func (c *checker) err() error {
+	switch {
+	case c.visitErr != nil:
+		return c.visitErr
+	case c.reason != "":
+		return &Error{Offset: c.at, Reason: c.reason}
+	}
+	return nil
+}
+
+func (c *checker) end(i int) {
+	if i = c.skip(i); i < len(c.src) {
+		c.fail(i, "more after the end of the value")
+	}
 }
 
 func (c *checker) skip(i int) int {
@@ -67,7 +88,7 @@ func (c *checker) skip(i int) int {
 }
 
 func (c *checker) skipSpace(i int) int {
-	for i < len(c.src) && (c.src[i] == ' ' || c.src[i] == '\n' || c.src[i] == '\t' || c.src[i] == '\r') {
+	for i < len(c.src) && isSpace(c.src[i]) {
 		i++
 		c.ordered = false
 	}
@@ -88,9 +109,9 @@ func (c *checker) value(i int) int {
 		}
 		c.depth--
 		if b == '{' {
-			i = c.object(i + 1)
+			i = c.object(i+1, nil)
 		} else {
-			i = c.array(i + 1)
+			i = c.array(i+1, nil)
 		}
 		c.depth++
 		return i
@@ -109,78 +130,6 @@ func (c *checker) word(i int, word string) int {
 		return c.fail(i, "not a JSON value")
 	}
 	return i + len(word)
-}
-
-func (c *checker) array(i int) int {
-	if i = c.skip(i); i < len(c.src) && c.src[i] == ']' {
-		return i + 1
-	}
-	for {
-		if i = c.value(c.skip(i)); i < 0 {
-			return i
-		}
-		i = c.skip(i)
-		if i >= len(c.src) {
-			return c.fail(i, "the text ends inside an array")
-		}
-		switch c.src[i] {
-		case ',':
-			i++
-		case ']':
-			return i + 1
-		default:
-			return c.fail(i, "neither comma nor ] after an array's element")
-		}
-	}
-}
-
-func (c *checker) object(i int) int {
-	if i = c.skip(i); i < len(c.src) && c.src[i] == '}' {
-		return i + 1
-	}
-	var space [fewKeys]span
-	keys, ascending := space[:0], true
-	for {
-		i = c.skip(i)
-		if i >= len(c.src) || c.src[i] != '"' {
-			return c.fail(i, "no key where an object's key is due")
-		}
-		end, escaped := c.text(i + 1)
-		if end < 0 {
-			return end
-		}
-		if len(keys) == cap(keys) {
-			keys = slices.Grow(keys, len(keys)) // twice as many
-		}
-		keys = append(keys, span{uint32(i + 1), uint32(end - 1), escaped})
-		if n := len(keys); n > 1 && ascending {
-			ascending = c.compare(keys[n-2], keys[n-1]) < 0
-		}
-		if i = c.skip(end); i >= len(c.src) || c.src[i] != ':' {
-			return c.fail(i, "no colon after an object's key")
-		}
-		if i = c.value(c.skip(i + 1)); i < 0 {
-			return i
-		}
-		i = c.skip(i)
-		if i >= len(c.src) {
-			return c.fail(i, "the text ends inside an object")
-		}
-		switch c.src[i] {
-		case ',':
-			i++
-		case '}':
-			if ascending { // so no key is there twice
-				return i + 1
-			}
-			if c.ordered = false; !c.unique(keys) {
-				return -1
-			}
-			return i + 1
-		default:
-			return c.fail(i, "neither comma nor } after an object's value")
-		}
-	}
 }
 
 func (c *checker) number(i int) int {

@@ -260,15 +260,21 @@ func uniqueKeys(t testing.TB, d *json.Decoder) bool {
 	}
 }
 
-func TestAppendUnescaped(t *testing.T) {
+func TestText(t *testing.T) {
 	for text, want := range map[string]string{
 		``: "", `abc`: "abc", `\"\\\/\b\f\n\r\t`: "\"\\/\b\f\n\r\t", `\u0041\u00e9\u20ac`: "Aé€", `x\ud83d\ude00y`: "x😀y", `\u0000`: "\x00",
 	} {
-		require.Equal(t, "before"+want, string(jsonvalue.AppendUnescaped([]byte("before"), []byte(text))))
+		got, ok := jsonvalue.Text([]byte(`"` + text + `"`))
+		require.True(t, ok)
+		require.Equal(t, want, got)
 	}
-	// What Check refuses does no harm.
+	// Strings that Check refuses do no harm.
 	for _, text := range []string{`\`, `\u`, `\u12`, `\ud800`, `\ud800\u`, `\ud800x`, `\ud800\u0041zz`} {
-		jsonvalue.AppendUnescaped(nil, []byte(text))
+		jsonvalue.Text([]byte(`"` + text + `"`))
+	}
+	for _, v := range []string{``, `"`, `7`, `null`, `["a"]`} {
+		_, ok := jsonvalue.Text([]byte(v))
+		require.False(t, ok, v)
 	}
 }
 

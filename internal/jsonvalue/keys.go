@@ -16,8 +16,7 @@ type span struct {
 	escaped  bool
 }
 
-// unique checks the keys of an object, and changes their order. The first one that is there a second
-// time is wrong.
+// unique fails at the first key that occurs a second time. It changes the order of keys.
 func (c *checker) unique(keys []span) bool {
 	if len(keys) <= fewKeys {
 		for i := 1; i < len(keys); i++ {
@@ -48,21 +47,20 @@ func (c *checker) unique(keys []span) bool {
 }
 
 func (c *checker) twice(k span) bool {
-	c.fail(int(k.from)-1, "the key "+strconv.Quote(string(c.key(k, &c.scratch[0])))+" a second time")
+	c.fail(int(k.from)-1, "the key "+strconv.Quote(unquote(c.src[k.from:k.to]))+" a second time")
 	return false
 }
 
-// compare compares what the keys stand for by its bytes.
+// compare compares the bytes of decoded keys.
 func (c *checker) compare(a, b span) int {
-	return bytes.Compare(c.key(a, &c.scratch[0]), c.key(b, &c.scratch[1]))
-}
-
-// key returns what a key stands for, in scratch where it is not the text itself.
-func (c *checker) key(k span, scratch *[]byte) []byte {
-	text := c.src[k.from:k.to]
-	if !k.escaped {
-		return text
+	x, y := c.src[a.from:a.to], c.src[b.from:b.to]
+	if a.escaped {
+		c.scratch[0] = appendUnescaped(c.scratch[0][:0], x)
+		x = c.scratch[0]
 	}
-	*scratch = AppendUnescaped((*scratch)[:0], text)
-	return *scratch
+	if b.escaped {
+		c.scratch[1] = appendUnescaped(c.scratch[1][:0], y)
+		y = c.scratch[1]
+	}
+	return bytes.Compare(x, y)
 }

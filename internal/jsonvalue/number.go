@@ -14,102 +14,149 @@ type Number struct {
 	exp      int
 }
 
-// maxExp is how far exponents tell numbers apart: those beyond it are taken for one another.
+// maxExp limits the exponent: numbers beyond it have the same exponent.
 const maxExp = 1 << 30
 
-// ParseNumber returns the value of a JSON number. The digits are appended to buf.
-func ParseNumber(text, buf []byte) (d Number) {
-	d.digits = buf[:0]
+// ParseNumber returns the value of a number that passed [Check]. It writes the digits to buf if they
+// fit.
+func ParseNumber(text, buf []byte) (n Number) {
+	n.digits = buf[:0]
 	point := false
 	for i, c := range text {
 		switch {
 		case c == '-' && i == 0:
-			d.negative = true
+			n.negative = true
 		case c == '.':
 			point = true
 		case c == 'e' || c == 'E':
 			exp, err := strconv.Atoi(string(text[i+1:]))
-			if err != nil { // more than an int has
+			if err != nil { // more than an int holds
 				exp = maxExp
-				if text[i+1] == '-' {
+				if bytes.HasPrefix(text[i+1:], []byte("-")) {
 					exp = -maxExp
 				}
 			}
-			d.exp += max(-maxExp, min(exp, maxExp))
-			return d.trim()
-		case c == '0' && len(d.digits) == 0: // leads nowhere
+			n.exp += max(-maxExp, min(exp, maxExp))
+			return n.trim()
+		case c == '0' && len(n.digits) == 0: // a leading zero
 			if point {
-				d.exp--
+				n.exp--
 			}
 		default:
-			d.digits = append(d.digits, c)
+			n.digits = append(n.digits, c)
 			if !point {
-				d.exp++
+				n.exp++
 			}
 		}
 	}
-	return d.trim()
+	return n.trim()
 }
 
-func (d Number) trim() Number {
-	d.digits = bytes.TrimRight(d.digits, "0")
-	if len(d.digits) == 0 {
+func (n Number) trim() Number {
+	n.digits = bytes.TrimRight(n.digits, "0")
+	if len(n.digits) == 0 {
 		return Number{}
 	}
-	return d
+	return n
 }
 
-// compare orders numbers by value.
-func (d Number) Compare(o Number) int {
+// Compare orders numbers by value.
+func (n Number) Compare(o Number) int {
 	switch {
-	case d.negative != o.negative:
-		if d.negative {
+	case n.negative != o.negative:
+		if n.negative {
 			return -1
 		}
 		return 1
-	case d.negative:
-		d.negative, o.negative = false, false
-		return o.Compare(d)
-	case len(d.digits) == 0 || len(o.digits) == 0:
-		return cmp.Compare(len(d.digits), len(o.digits))
-	case d.exp != o.exp:
-		return cmp.Compare(d.exp, o.exp)
+	case n.negative:
+		n.negative, o.negative = false, false
+		return o.Compare(n)
+	case len(n.digits) == 0 || len(o.digits) == 0:
+		return cmp.Compare(len(n.digits), len(o.digits))
+	case n.exp != o.exp:
+		return cmp.Compare(n.exp, o.exp)
 	}
-	return bytes.Compare(d.digits, o.digits)
+	return bytes.Compare(n.digits, o.digits)
 }
 
-// maxPlain is how many digits a number has at most that append writes without an exponent, beyond
-// those that say something.
+// maxPlain is how many digits, significant or not, Append writes at most before it turns to an
+// exponent.
 const maxPlain = 21
 
-// append writes the number in the one way in which numbers of its value are written: 100 and 1.5, and
-// 1e-7 or 1e+22 where that is much shorter.
-func (d Number) Append(dst []byte) []byte {
-	n := len(d.digits)
-	if n == 0 {
+// Append appends the one text that stands for all numbers of n's value: 100 and 1.5, and 1e-7 or 1e+22
+// if that is much shorter.
+func (n Number) Append(dst []byte) []byte {
+	count := len(n.digits)
+	if count == 0 {
 		return append(dst, '0')
 	}
-	if d.negative {
+	if n.negative {
 		dst = append(dst, '-')
 	}
 	switch {
-	case d.exp >= n && d.exp <= max(n, maxPlain):
-		dst = append(dst, d.digits...)
-		return append(dst, bytes.Repeat([]byte("0"), d.exp-n)...)
-	case d.exp > 0 && d.exp < n:
-		dst = append(append(dst, d.digits[:d.exp]...), '.')
-		return append(dst, d.digits[d.exp:]...)
-	case d.exp <= 0 && d.exp > -6:
-		dst = append(append(dst, "0."...), bytes.Repeat([]byte("0"), -d.exp)...)
-		return append(dst, d.digits...)
+	case n.exp >= count && n.exp <= max(count, maxPlain):
+		dst = append(dst, n.digits...)
+		return append(dst, bytes.Repeat([]byte("0"), n.exp-count)...)
+	case n.exp > 0 && n.exp < count:
+		dst = append(append(dst, n.digits[:n.exp]...), '.')
+		return append(dst, n.digits[n.exp:]...)
+	case n.exp <= 0 && n.exp > -6:
+		dst = append(append(dst, "0."...), bytes.Repeat([]byte("0"), -n.exp)...)
+		return append(dst, n.digits...)
 	}
-	dst = append(dst, d.digits[0])
-	if n > 1 {
-		dst = append(append(dst, '.'), d.digits[1:]...)
+	dst = append(dst, n.digits[0])
+	if count > 1 {
+		dst = append(append(dst, '.'), n.digits[1:]...)
 	}
 	dst = append(dst, 'e')
-	if d.exp > 0 {
+	if n.exp > 0 {
 		dst = append(dst, '+')
 	}
-	return strconv.AppendInt(dst, int64(d.exp-1), 10)
+	return strconv.AppendInt(dst, int64(n.exp-1), 10)
+}
+
+// AppendEqual appends src in a form that is the same for equal values: the canonical form, with each
+// number written by its value. If src does not pass [Check] with depth, the error is Check's and dst
+// is returned unchanged.
+func AppendEqual(dst, src []byte, depth int) ([]byte, error) {
+	start := len(dst)
+	dst, err := AppendCanonical(dst, src, depth)
+	if err != nil || isEqualForm(dst[start:]) {
+		return dst, err
+	}
+	form := bytes.Clone(dst[start:])
+	dst = dst[:start]
+	for i := 0; i < len(form); {
+		end := i + 1
+		switch c := form[i]; {
+		case c == '"':
+			end = stringEnd(form, end)
+		case c == '-' || c >= '0' && c <= '9':
+			end = Skip(form, i)
+			var buf [32]byte
+			dst = ParseNumber(form[i:end], buf[:0]).Append(dst)
+			i = end
+			continue
+		}
+		dst = append(dst, form[i:end]...)
+		i = end
+	}
+	return dst, nil
+}
+
+// isEqualForm reports whether canonical JSON obviously is in the form of AppendEqual: a string, a word
+// or a short integer.
+func isEqualForm(form []byte) bool {
+	switch c := form[0]; {
+	case c == '"' || c == 't' || c == 'f' || c == 'n':
+		return true
+	case c >= '1' && c <= '9' && len(form) < maxPlain:
+		for _, c := range form {
+			if c < '0' || c > '9' {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }

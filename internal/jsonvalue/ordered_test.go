@@ -17,7 +17,7 @@ func TestOrdered(t *testing.T) {
 		`{"a":1,"b":{"c":2}}`: true, `{"b":1,"a":2}`: false, `{"a":{"c":1,"b":2}}`: false, `{"a" :1}`: false, `{"a":"\u0062"}`: false,
 		`{"a":1,"é":2,"日":3}`: true, `{"é":1,"z":2}`: false, `{"":1,"a":2,"aa":3}`: true, `{"\u0061":1}`: false,
 	} {
-		ordered, err := CheckOrdered([]byte(src), 5)
+		ordered, err := checkOrdered([]byte(src), 5)
 		require.NoError(t, err, src)
 		require.Equal(t, want, ordered, src)
 		if ordered {
@@ -46,7 +46,7 @@ func TestOrdered(t *testing.T) {
 			return fmt.Sprint(rapid.Float64().Draw(t, "number"))
 		}
 		src := []byte(value(3))
-		ordered, err := CheckOrdered(src, 5)
+		ordered, err := checkOrdered(src, 5)
 		if err != nil || !ordered {
 			return
 		}

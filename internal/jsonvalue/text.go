@@ -2,26 +2,64 @@ package jsonvalue
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 )
 
-// plain has true for the bytes that stand for themselves inside a string: ASCII without control
-// characters, quote and backslash.
-var plain = func() (t [256]bool) {
-	for b := 0x20; b < 0x80; b++ {
-		t[b] = b != '"' && b != '\\'
+// Text returns the text that v stands for, which shares v's memory if it has no escapes. ok is false
+// if v is not a string.
+func Text(v []byte) (s string, ok bool) {
+	if len(v) < 2 || v[0] != '"' {
+		return "", false
 	}
-	return t
-}()
+	return unquote(v[1 : len(v)-1]), true
+}
+
+// PlainText reads a string from after its opening quote at b[i] to after its closing one. It takes any
+// bytes: ok is false if the string has an escape, a control character, invalid UTF-8 or no end. s
+// shares b's memory.
+func PlainText(b []byte, i int) (s string, end int, ok bool) {
+	start, ascii := i, true
+	for {
+		i = plainEnd(b, i)
+		switch {
+		case i >= len(b):
+			return "", i, false
+		case b[i] == '"':
+			return view(b[start:i]), i + 1, ascii || utf8.Valid(b[start:i])
+		case b[i] < 0x80:
+			return "", i, false
+		}
+		ascii = false
+		i = skipUnicode(b, i)
+	}
+}
+
+// AppendText appends s, which is valid UTF-8, as a canonical JSON string.
+func AppendText(dst []byte, s string) []byte {
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	dst = append(dst, '"')
+	for start := 0; ; {
+		end := skipUnicode(b, plainEnd(b, start))
+		if dst = append(dst, b[start:end]...); end == len(b) {
+			return append(dst, '"')
+		}
+		dst = appendEscaped(dst, b[end])
+		start = end + 1
+	}
+}
+
+// view returns b as a string that shares its memory.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // text checks a string from after its opening quote to after its closing one.
 func (c *checker) text(i int) (end int, escaped bool) {
 	src := c.src
 	for {
-		for i < len(src) && plain[src[i]] {
-			i++
-		}
+		i = plainEnd(src, i)
 		if i >= len(src) {
 			return c.fail(i, "the text ends inside a string"), false
 		}
@@ -71,9 +109,93 @@ func (c *checker) escape(i int) int {
 	return c.fail(i, "no such escape in JSON")
 }
 
-// AppendUnescaped appends to dst what the text of a JSON string stands for: src is what is between
-// its quotes, in a value that passed [Check].
-func AppendUnescaped(dst, src []byte) []byte {
+// stringEnd returns the position after the closing quote of the string whose text begins at b[i], or
+// -1 if there is none. It looks at nothing but quotes and backslashes.
+func stringEnd(b []byte, i int) int {
+	for i < len(b) {
+		i = plainEnd(b, i)
+		switch {
+		case i >= len(b):
+		case b[i] == '"':
+			return i + 1
+		case b[i] == '\\':
+			i += 2
+		default:
+			i = skipUnicode(b, i+1)
+		}
+	}
+	return -1
+}
+
+func skipUnicode(b []byte, i int) int {
+	for i < len(b) && b[i] >= 0x80 {
+		i++
+	}
+	return i
+}
+
+// plainEnd returns the first position from i on whose byte does not stand for itself in a JSON string,
+// or is not ASCII: a quote, a backslash, a control character or a part of a longer character.
+func plainEnd(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for i < len(b) && b[i]-0x20 < 0x60 && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	return i
+}
+
+// Eight bytes at a time: ones has a 1 in each, high the top bit of each.
+const (
+	ones = 0x0101010101010101
+	high = 0x8080808080808080
+)
+
+// special returns a word whose lowest set bit is the top bit of the first byte of w that is a quote, a
+// backslash, a control character or not ASCII; 0 if there is none.
+func special(w uint64) uint64 {
+	quote := w ^ ones*'"'
+	slash := w ^ ones*'\\'
+	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w | w) & high
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendEscaped appends b in its canonical escape, or as it is if it needs none.
+func appendEscaped(dst []byte, b byte) []byte {
+	switch {
+	case b == '"' || b == '\\':
+		return append(dst, '\\', b)
+	case b >= 0x20:
+		return append(dst, b)
+	case b == '\b':
+		return append(dst, '\\', 'b')
+	case b == '\t':
+		return append(dst, '\\', 't')
+	case b == '\n':
+		return append(dst, '\\', 'n')
+	case b == '\f':
+		return append(dst, '\\', 'f')
+	case b == '\r':
+		return append(dst, '\\', 'r')
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
+}
+
+// unquote returns the text of a string without its quotes; if it has no escapes, it shares src's
+// memory.
+func unquote(src []byte) string {
+	if bytes.IndexByte(src, '\\') < 0 {
+		return view(src)
+	}
+	return string(appendUnescaped(make([]byte, 0, len(src)), src))
+}
+
+// appendUnescaped appends the text of a string that passed Check, without its quotes.
+func appendUnescaped(dst, src []byte) []byte {
 	for len(src) > 0 {
 		i := bytes.IndexByte(src, '\\')
 		if i < 0 || i+1 >= len(src) {

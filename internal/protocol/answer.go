@@ -2,220 +2,63 @@ package protocol
 
 import (
 	"encoding/json"
-	"errors"
 	"strconv"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
-	"github.com/igniter-store/igniter/wire"
 )
 
-// A Ack is what a log says of a fact that was written to it.
-type Ack struct {
-	Seq             uint64
-	Causation       string
-	TransactionTime time.Time
+// OpenAnswer begins the answer to a request that was done. The caller appends fields, each after a
+// comma, and completes it with [CloseAnswer].
+func OpenAnswer(dst []byte) []byte { return append(dst, `{"ok":true`...) }
 
-	// Fact is the fact as the log holds it, where that is another than what was written or it was
-	// held already; nil: it is what was written.
-	Fact *backend.Fact
-}
-
-// AckOf returns the place of a fact as the log holds it. What was written is sent back only if the
-// log held the fact already, which duplicate says.
-func AckOf(f *backend.Fact, duplicate bool) Ack {
-	p := Ack{Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}
-	if duplicate {
-		p.Fact = f
-	}
-	return p
-}
-
-// In returns the fact that the log holds, for one that was written.
-func (p Ack) In(f backend.Fact) backend.Fact {
-	if p.Fact != nil {
-		return *p.Fact
-	}
-	f.Seq, f.Causation, f.TransactionTime = p.Seq, p.Causation, p.TransactionTime
-	return f
-}
-
-// An answer is an object that begins like this.
-const (
-	okPrefix    = `{"ok":true`
-	ackPrefix   = `,"seq":`
-	batchPrefix = `{"ok":true,"facts":[`
-)
-
-// OpenAnswer begins an answer to which fields are then appended, each after a comma, and which
-// [CloseAnswer] completes.
-func OpenAnswer(dst []byte) []byte { return append(dst, okPrefix...) }
-
-// CloseAnswer completes an answer.
+// CloseAnswer completes an answer. id is the request's ID, which the answer repeats as its last key,
+// here and in the functions below; nil if the request has none.
 func CloseAnswer(dst, id []byte) []byte {
 	if id != nil {
-		dst = append(append(dst, `,"request_id":`...), id...)
+		dst = append(appendKey(dst, "request_id"), id...)
 	}
 	return append(dst, '}')
 }
 
-// AppendNumber appends a field with a whole number to an answer.
+// AppendNumber appends a field with a whole number, after others.
 func AppendNumber(dst []byte, name string, n uint64) []byte {
-	dst = append(append(append(dst, ',', '"'), name...), `":`...)
-	return strconv.AppendUint(dst, n, 10)
+	return strconv.AppendUint(appendKey(dst, name), n, 10)
 }
 
-// AppendWritten appends the answer to a fact that was written.
-func AppendWritten(dst []byte, p Ack, id []byte) []byte {
-	return CloseAnswer(appendAckFields(OpenAnswer(dst), p), id)
-}
-
-// AppendWrittenBatch appends the answer to a batch that was written.
-func AppendWrittenBatch(dst []byte, acks []Ack, id []byte) []byte {
-	dst = append(dst, batchPrefix...)
-	for i, p := range acks {
-		dst = appendComma(dst, i)
-		start := len(dst)
-		dst = appendAckFields(dst, p)
-		dst[start] = '{' // in the place of the comma
-		dst = append(dst, '}')
-	}
-	return CloseAnswer(append(dst, ']'), id)
-}
-
-func appendAckFields(dst []byte, p Ack) []byte {
-	dst = append(dst, ackPrefix...)
-	dst = strconv.AppendUint(dst, p.Seq, 10)
-	dst = append(dst, `,"causation":`...)
-	dst = appendTextOrNull(dst, p.Causation)
-	dst = append(dst, `,"transaction_time":`...)
-	dst = wire.AppendTime(dst, p.TransactionTime)
-	if p.Fact != nil {
-		dst = append(dst, `,"duplicate":true,"fact":`...)
-		dst = wire.AppendFact(dst, p.Fact)
-	}
-	return dst
-}
-
-// ParseWritten parses the answer to a fact that was written.
-func ParseWritten(body []byte) (Ack, error) {
-	if p, ok := quickAck(body); ok {
-		return p, nil
-	}
-	if err := ParseAnswer(body, nil); err != nil {
-		return Ack{}, err
-	}
-	return parseAck(jsonvalue.TrimSpace(body))
-}
-
-// quickAck parses what AppendWritten makes of an ack without a fact.
-func quickAck(body []byte) (p Ack, ok bool) {
-	if !has(body, 0, okPrefix+ackPrefix) {
-		return p, false
-	}
-	i := len(okPrefix + ackPrefix)
-	end := numberEnd(body, i)
-	if p.Seq, ok = jsonvalue.ParseUint(body[i:end]); !ok || p.Seq == 0 {
-		return p, false
-	}
-	const causation, none = `,"causation":"`, `,"causation":null`
-	if i = end; has(body, i, none) {
-		i += len(none)
-	} else if !has(body, i, causation) {
-		return p, false
-	} else if p.Causation, i, ok = jsonvalue.PlainText(body, i+len(causation)); !ok {
-		return p, false
-	}
-	if !has(body, i, `,"transaction_time":`) {
-		return p, false
-	}
-	i += len(`,"transaction_time":`)
-	end = numberEnd(body, i)
-	var err error
-	p.TransactionTime, err = wire.ParseTime(body[i:end])
-	return p, err == nil && end == len(body)-1 && body[end] == '}'
-}
-
-func numberEnd(body []byte, i int) int {
-	for i < len(body) && body[i] != ',' && body[i] != '}' {
-		i++
-	}
-	return i
-}
-
-func has(body []byte, i int, prefix string) bool {
-	return len(body)-i >= len(prefix) && string(body[i:i+len(prefix)]) == prefix
-}
-
-func parseAck(object []byte) (p Ack, err error) {
-	if object[0] != '{' {
-		return p, &backend.InvalidError{Field: "facts", Reason: jsonvalue.Excerpt(object) + " says of no fact where it is"}
-	}
-	for name, v := range jsonvalue.Members(object) {
-		switch name {
-		case "seq":
-			var ok bool
-			if p.Seq, ok = jsonvalue.ParseUint(v); !ok {
-				err = &backend.InvalidError{Field: name, Reason: jsonvalue.Excerpt(v) + " is no place in a log"}
-			}
-		case "causation":
-			if string(v) != "null" {
-				p.Causation, err = text(name, v)
-			}
-		case "transaction_time":
-			p.TransactionTime, err = parseTime(name, v)
-		case "fact":
-			var f backend.Fact
-			f, err = wire.ReadWhole(v)
-			p.Fact = &f
+// parseFacts parses an answer with an array of facts, and checks every byte except the facts. It calls
+// fact with the position of each, and fact returns the position after it.
+func parseFacts(body []byte, fact func(at int) (end int, err error)) error {
+	done, facts := false, -1
+	end, err := jsonvalue.Object(body, 0, func(name string, at int) (end int, err error) {
+		if name == "facts" {
+			facts = at
+			return jsonvalue.Skip(body, at), nil
 		}
-		if err != nil {
-			return Ack{}, err
+		if end, err = jsonvalue.Value(body, at, maxDepth); name == "ok" && err == nil {
+			done = string(body[at:end]) == "true"
 		}
+		return end, err
+	})
+	if err == nil {
+		err = jsonvalue.End(body, end)
 	}
-	if p.Seq == 0 {
-		return Ack{}, &backend.InvalidError{Field: "seq", Reason: "missing in an answer"}
+	if err == nil && !done {
+		err = ParseAnswer(body, nil)
 	}
-	return p, nil
+	if err == nil && facts < 0 {
+		err = &backend.InvalidError{Field: "facts", Reason: "missing in an answer"}
+	}
+	if err == nil {
+		_, err = jsonvalue.Array(body, facts, fact)
+	}
+	return invalid("answer", err)
 }
 
-// ParseWrittenBatch parses the answer to a batch of n facts that was written.
-func ParseWrittenBatch(body []byte, n int) ([]Ack, error) {
-	facts, err := factsIn(body)
-	if err != nil {
-		return nil, err
-	}
-	acks := make([]Ack, 0, n)
-	for _, v := range jsonvalue.Elements(facts) {
-		p, err := parseAck(v)
-		if err != nil {
-			return nil, err
-		}
-		acks = append(acks, p)
-	}
-	if len(acks) != n {
-		return nil, &backend.InvalidError{Field: "facts", Reason: "an answer about " + strconv.Itoa(len(acks)) + " facts of " + strconv.Itoa(n)}
-	}
-	return acks, nil
-}
-
-// factsIn returns the facts of an answer, which is well-formed: an array, or anything.
-func factsIn(body []byte) ([]byte, error) {
-	if has(body, 0, batchPrefix) {
-		if err := jsonvalue.Check(body, maxDepth); err != nil {
-			return nil, &backend.InvalidError{Field: "answer", Reason: err.Error()}
-		}
-		return body[len(batchPrefix)-1:], nil
-	}
-	var answer struct{ Facts json.RawMessage }
-	err := ParseAnswer(body, &answer)
-	return answer.Facts, err
-}
-
-// ParseAnswer parses an answer into a struct, as encoding/json does; nil: only whether it is one. An
-// answer that says that the request failed is the error that it tells of, see [ParseError]. What is
-// no answer is a *backend.InvalidError.
+// ParseAnswer parses an answer into a struct, as encoding/json does; if into is nil, it only checks that
+// body is an answer. If the answer says that the request failed, the error is the one that it tells of,
+// see [ParseError]. A body that is not an answer is a *backend.InvalidError.
 func ParseAnswer(body []byte, into any) error {
 	if err := jsonvalue.Check(body, maxDepth); err != nil {
 		return &backend.InvalidError{Field: "answer", Reason: err.Error()}
@@ -239,20 +82,30 @@ func ParseAnswer(body []byte, into any) error {
 // A HelloReply is the answer to [OpHello].
 type HelloReply struct {
 	Protocol int      `json:"protocol"`
-	Server   string   `json:"server"`    // how it calls itself
-	LastSeq  uint64   `json:"last_seq"`  // of its log
-	MaxFrame int      `json:"max_frame"` // bytes of a request that it takes
-	Features []string `json:"features"`  // the optional ops that its backend supports
+	Server   string   `json:"server"`    // the server's name and version
+	LastSeq  uint64   `json:"last_seq"`  // of its log; 0 if it is not known, or the client may not know it
+	MaxFrame int      `json:"max_frame"` // the limit for the bytes of a request
+	Features Features `json:"features"`  // of its log, for this client
+}
+
+// Features is a backend.Features with the names of its JSON form.
+type Features struct {
+	Batches  bool          `json:"batches"`
+	Prune    bool          `json:"prune"`
+	AllIDs   bool          `json:"all_ids"`
+	MaxFrame int           `json:"max_frame"`
+	Poll     time.Duration `json:"poll_ns"`
+	Stores   []string      `json:"stores"` // null: all
 }
 
 // AppendHelloReply appends the answer to OpHello.
-func AppendHelloReply(dst []byte, w HelloReply, id []byte) []byte {
-	text, _ := json.Marshal(w) // numbers and texts: it can't fail
+func AppendHelloReply(dst []byte, h HelloReply, id []byte) []byte {
+	text, _ := json.Marshal(h) // numbers and texts: it can't fail
 	dst = append(OpenAnswer(dst), ',')
 	return CloseAnswer(append(dst, text[1:len(text)-1]...), id)
 }
 
-// AppendStats appends what an answer says of a log, as fields after others.
+// AppendStats appends the stats of a log to an answer, as fields after others.
 func AppendStats(dst []byte, s *backend.Stats) []byte {
 	dst = AppendNumber(dst, "first_seq", s.FirstSeq)
 	dst = AppendNumber(dst, "last_seq", s.LastSeq)
@@ -261,7 +114,7 @@ func AppendStats(dst []byte, s *backend.Stats) []byte {
 	dst = AppendNumber(dst, "durable_seq", s.DurableSeq)
 	if s.Storage != nil {
 		text, _ := json.Marshal((*storage)(s.Storage)) // numbers and a time: it can't fail
-		dst = append(append(dst, `,"storage":`...), text...)
+		dst = append(appendKey(dst, "storage"), text...)
 	}
 	return dst
 }
@@ -293,29 +146,4 @@ type storage struct {
 	LastSync        time.Time `json:"last_sync"`
 	Groups          uint64    `json:"groups"`
 	Grouped         uint64    `json:"grouped"`
-}
-
-func appendTextOrNull(dst []byte, s string) []byte {
-	if s == "" {
-		return append(dst, "null"...)
-	}
-	dst = append(dst, '"')
-	dst = jsonvalue.AppendText(dst, s)
-	return append(dst, '"')
-}
-
-func text(name string, v []byte) (string, error) {
-	s, ok := jsonvalue.Text(v)
-	if !ok {
-		return "", &backend.InvalidError{Field: name, Reason: jsonvalue.Excerpt(v) + " is not a string"}
-	}
-	return s, nil
-}
-
-func parseTime(name string, v []byte) (time.Time, error) {
-	t, err := wire.ParseTime(v)
-	if invalid, ok := errors.AsType[*backend.InvalidError](err); ok {
-		invalid.Field = name
-	}
-	return t, err
 }

@@ -1,3 +1,48 @@
 // Package protocol is what clients and servers say to each other: requests, answers, streams and
-// errors, each the body of a frame of package wire.
+// errors. Each message is the body of a frame, and facts are in the form of logs, see package wire.
+//
+// # A connection of version 2
+//
+// The first request is hello. After it requests are pipelined, and answers come in their order. A
+// request_id, if given, is repeated as the last key of the answer.
+//
+//	{"op":"hello","protocol":2,"client":"igniter-go/0.1","token":"…"}
+//	    {"ok":true,"protocol":2,"server":"igniter-go/0.1","last_seq":N,"max_frame":N,"features":{…}}
+//	{"op":"write_fact","fact":{fact}}
+//	    {"ok":true,"seq":N,"causation":…,"transaction_time":…}                      an [Ack]
+//	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}       the log held the ID already
+//	{"op":"write_batch","facts":[{fact},…],"expect":[{"store":…,"key":…,"id":…},…]}
+//	    {"ok":true,"facts":[{"seq":N,"causation":…,"transaction_time":…},…]}
+//	{"op":"write_snapshot","through":N}
+//	    {"ok":true,"through":N,"facts":N,"bytes":N}
+//	{"op":"prune","seqs":[[from,to],…],"horizon":{"seq":N,"time":…}}
+//	    {"ok":true,"pruned":N,"missing":N}
+//	{"op":"stats"}
+//	    {"ok":true,"facts_written":N,…,"first_seq":N,"last_seq":N,"facts":N,"bytes":N,"durable_seq":N}
+//
+// Two requests turn their connection into a stream of pages of the log (see backend.Page), sent one after
+// the other as frames of facts, as logs keep them, and control frames, which hold no facts
+// ([ControlFrame]):
+//
+//	{"op":"replay","after":CURSOR,"through":N,"stores":["*"]}
+//	    {"ok":true,"stream":true,"last_seq":N,"log":UUID} … {"end":true,"last_seq":N}
+//	{"op":"subscribe","after":CURSOR,"through":N,"stores":["tasks"]}
+//	    {"ok":true,"stream":true,"last_seq":N,"log":UUID} … {"event":"heartbeat","last_seq":N} …
+//
+// The answer says through which seq the log was read for the first page; if that is where the stream
+// begins, the page is empty. Each frame of facts has one or several whole batches. The frames of a page
+// come together. A client may make several pages of them, but never cuts a frame.
+//
+// A heartbeat says that the log was read through N. A subscription sends one as soon as it has reached the
+// log's end and has read further than the last fact that it sent, or than where it began, and when it has
+// sent nothing for a while. The end frame ends a replay, or a subscription that has reached its end:
+// everything was sent, and the log was read through N. An error answer ends a stream that failed. A stream
+// that just ends was cut off.
+//
+// A request that fails is answered with a code, a sentence and the fields of the error, so that
+// [ParseError] makes the same error of it. The connection goes on, also if the request was for a stream:
+//
+//	{"ok":false,"error_code":"conflict","error":"…","store":…,"key":…,"expected":…,"latest":…}
+//
+// Version 1, the dialect of the Ruby system, is in v1.go.
 package protocol

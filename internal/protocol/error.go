@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -10,22 +11,25 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// ErrUnknownOp: the peer does not know the op, since it speaks an older version of the protocol.
+// ErrUnknownOp says that the peer does not know the op, as it speaks an older version of the protocol.
 var ErrUnknownOp = errors.New("protocol: unknown op")
 
-// ErrInternal: the peer failed in a way that has no name of its own; what it says is in the error.
+// ErrInternal says that the peer failed in a way that has no code of its own. The error has the peer's
+// words.
 var ErrInternal = errors.New("protocol: internal error")
 
-// codeInvalidRequest is the code of what is wrong with a request, and not with a fact in it.
+// codeInvalidRequest is the code of a [RequestError].
 const codeInvalidRequest = "invalid_request"
 
-// codes are the error codes of the protocol, each with the error that it stands for. Of several that an
-// error is, the first one counts.
+// codes are the error codes of the protocol, each with the error that it stands for. An error that
+// matches several has the first.
 var codes = []struct {
 	code string
 	err  error
 }{
 	{"unknown_op", ErrUnknownOp},
+	{"diverged", backend.ErrDiverged},
+	{"access_changed", backend.ErrAccessChanged},
 	{"conflict", backend.ErrConflict},
 	{"id_reused", backend.ErrIDReused},
 	{"invalid_fact", backend.ErrInvalid},
@@ -41,13 +45,12 @@ var codes = []struct {
 	{"unsupported", errors.ErrUnsupported},
 }
 
-// A RequestError is what is wrong with a request, and not with a fact in it. Its code is
-// invalid_request.
+// A RequestError says that a request is wrong, rather than a fact in it. Its code is invalid_request.
 type RequestError struct{ Err error }
 
 func (e *RequestError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the error.
+// Unwrap returns Err.
 func (e *RequestError) Unwrap() error { return e.Err }
 
 // ErrorCode returns the code of an error.
@@ -64,30 +67,26 @@ func ErrorCode(err error) string {
 	return "internal_error"
 }
 
-// AppendError appends the answer to a request that failed: the error's code and text, and what
-// [ParseError] needs to make the same error of it.
+// AppendError appends the answer to a request that failed: the error's code, its text, and the fields
+// from which [ParseError] makes the same error.
 func AppendError(dst []byte, err error, id []byte) []byte {
 	return appendError(dst, ErrorCode(err), err.Error(), err, id)
 }
 
 // AppendUnknownOp appends the answer to a request whose op is not known.
 func AppendUnknownOp(dst []byte, op string, id []byte) []byte {
-	return appendError(dst, "unknown_op", "Unknown op: "+string(appendQuoted(nil, clip(op))), nil, id)
+	return appendError(dst, "unknown_op", "Unknown op: "+string(jsonvalue.AppendText(nil, clip(op))), nil, id)
 }
 
-// maxText is how long a text is in the answer to a request that failed, about: it may quote the request.
+// maxText limits the length of a text in an error, roughly: the text may quote the request.
 const maxText = 8 << 10
 
-// clip returns a text that is valid UTF-8 and not too long.
+// clip returns s as valid UTF-8 that is not too long.
 func clip(s string) string {
 	if len(s) > maxText {
 		s = s[:maxText] + "..."
 	}
 	return strings.ToValidUTF8(s, "\ufffd")
-}
-
-func appendQuoted(dst []byte, s string) []byte {
-	return append(jsonvalue.AppendText(append(dst, '"'), s), '"')
 }
 
 func appendError(dst []byte, code, message string, err error, id []byte) []byte {
@@ -97,7 +96,12 @@ func appendError(dst []byte, code, message string, err error, id []byte) []byte 
 	var conflict *backend.ConflictError
 	var invalid *backend.InvalidError
 	var corrupt *backend.CorruptError
+	var diverged *backend.DivergedError
 	switch {
+	case errors.As(err, &diverged):
+		dst = appendField(dst, "cursor", diverged.Cursor.String())
+		dst = appendField(dst, "log", diverged.Log.String())
+		dst = AppendNumber(dst, "common", diverged.Common)
 	case errors.As(err, &conflict):
 		dst = appendWords(dst, "store", conflict.Store)
 		dst = appendWords(dst, "key", conflict.Key)
@@ -108,18 +112,16 @@ func appendError(dst []byte, code, message string, err error, id []byte) []byte 
 		dst = appendWords(dst, "reason", invalid.Reason)
 	case errors.As(err, &corrupt):
 		dst = appendWords(dst, "path", corrupt.Path)
-		dst = append(dst, `,"offset":`...)
-		dst = strconv.AppendInt(dst, corrupt.Offset, 10)
+		dst = strconv.AppendInt(appendKey(dst, "offset"), corrupt.Offset, 10)
 		dst = appendWords(dst, "reason", corrupt.Reason)
 	}
 	return CloseAnswer(dst, id)
 }
 
-// appendWords appends a field with a text of somebody else's, which may not be UTF-8, such as a path, or
-// long.
+// appendWords appends a field with a text that may be long or not valid UTF-8, such as a path.
 func appendWords(dst []byte, name, value string) []byte { return appendField(dst, name, clip(value)) }
 
-// A peerError is an error that a peer told of. It is the error that its code stands for.
+// A peerError is an error that a peer answered. It wraps the error that its code stands for.
 type peerError struct {
 	message string
 	err     error
@@ -128,9 +130,8 @@ type peerError struct {
 func (e *peerError) Error() string { return e.message }
 func (e *peerError) Unwrap() error { return e.err }
 
-// ParseError returns the error that an answer tells of: it has the peer's words, and is the same sentinel
-// and typed error of package backend that the peer's was. A code that is not known is an
-// ErrInternal.
+// ParseError returns the error that an answer tells of. It has the peer's words and matches the same
+// sentinel and typed error of package backend as the peer's error. An unknown code is an ErrInternal.
 func ParseError(body []byte) error {
 	var a struct {
 		Code    string `json:"error_code"`
@@ -139,6 +140,8 @@ func ParseError(body []byte) error {
 		Store, Key, Expected, Latest string
 		Field, Reason, Path          string
 		Offset                       int64
+		Cursor, Log                  string
+		Common                       uint64
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
 		return &backend.InvalidError{Field: "answer", Reason: err.Error()}
@@ -151,6 +154,10 @@ func ParseError(body []byte) error {
 		}
 	}
 	switch e.err {
+	case backend.ErrDiverged:
+		cursor, _ := backend.ParseCursor(a.Cursor)
+		log, _ := parseLogID(a.Log)
+		e.err = &backend.DivergedError{Cursor: cursor, Log: log, Common: a.Common}
 	case backend.ErrConflict:
 		e.err = &backend.ConflictError{Store: a.Store, Key: a.Key, Expected: a.Expected, Latest: a.Latest}
 	case backend.ErrInvalid:
@@ -166,5 +173,5 @@ func ParseError(body []byte) error {
 	return e
 }
 
-// IsError reports whether an answer says that the request failed, for [ParseError].
-func IsError(body []byte) bool { return has(body, 0, `{"ok":false`) }
+// IsError reports whether an answer says that the request failed. [ParseError] parses it then.
+func IsError(body []byte) bool { return bytes.HasPrefix(body, []byte(`{"ok":false`)) }

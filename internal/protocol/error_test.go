@@ -39,12 +39,15 @@ var codes = []struct {
 	{"corrupt", &backend.CorruptError{Path: "/a/b", Offset: -7, Reason: "wrong CRC"}, backend.ErrCorrupt},
 	{"corrupt", backend.ErrCorrupt, backend.ErrCorrupt},
 	{"unsupported", errors.ErrUnsupported, errors.ErrUnsupported},
+	{"diverged", &backend.DivergedError{Cursor: backend.Cursor{Log: backend.LogID{1}, Seq: 7}, Log: backend.LogID{15: 2}, Common: 5}, backend.ErrDiverged},
+	{"diverged", &backend.DivergedError{Cursor: backend.Cursor{Seq: 1<<64 - 1}}, backend.ErrDiverged},
+	{"access_changed", backend.ErrAccessChanged, backend.ErrAccessChanged},
 }
 
 func sentinels() []error {
 	return []error{protocol.ErrUnknownOp, protocol.ErrInternal, backend.ErrInvalid, backend.ErrTooLarge, backend.ErrConflict, backend.ErrIDReused,
 		backend.ErrUnauthenticated, backend.ErrForbidden, backend.ErrUnavailable, backend.ErrClosed, backend.ErrFull, backend.ErrFailed,
-		backend.ErrCorrupt, errors.ErrUnsupported}
+		backend.ErrCorrupt, errors.ErrUnsupported, backend.ErrDiverged, backend.ErrAccessChanged}
 }
 
 // TestErrorsKeepIdentity sends an error of every code, and wants the same sentinel, the same typed error and
@@ -71,6 +74,7 @@ func TestErrorsKeepIdentity(t *testing.T) {
 					sameType[*backend.ConflictError](t, err, got)
 					sameType[*backend.InvalidError](t, err, got)
 					sameType[*protocol.RequestError](t, err, got)
+					sameType[*backend.DivergedError](t, err, got)
 					if c.err != backend.ErrCorrupt { // which has no more to tell
 						sameType[*backend.CorruptError](t, err, got)
 					}
@@ -78,7 +82,7 @@ func TestErrorsKeepIdentity(t *testing.T) {
 			})
 		}
 	}
-	require.Len(t, seen, 14, "the codes that the protocol has")
+	require.Len(t, seen, 16, "the codes that the protocol has")
 }
 
 func sameType[T error](t testing.TB, sent, got error) {

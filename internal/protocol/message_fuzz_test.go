@@ -54,25 +54,50 @@ func FuzzParseRequest(f *testing.F) {
 	batch := backend.Batch{Facts: []backend.Fact{fact, fact}, Expect: []backend.Expect{{Store: "s", Key: "k", ID: "i"}}}
 	addMessages(f, "c2s",
 		protocol.AppendHello(nil, "c", "t"), protocol.AppendWriteFact(nil, &fact), protocol.AppendWriteFactV1(nil, &fact), protocol.AppendWriteBatch(nil, &batch),
-		protocol.AppendReplay(nil, 7, nil), protocol.AppendSubscribe(nil, 7, []string{"a", "b"}), protocol.AppendWriteSnapshot(nil, 9), protocol.AppendPrune(nil, [][2]uint64{{1, 2}}),
+		protocol.AppendReplay(nil, backend.Range{After: backend.Cursor{Seq: 7}}), protocol.AppendSubscribe(nil, backend.Range{After: backend.Cursor{Log: backend.LogID{1}, Seq: 7}, Through: 9, Stores: []string{"a", "b"}}),
+		protocol.AppendWriteSnapshot(nil, 9), protocol.AppendPrune(nil, [][2]uint64{{1, 2}}, backend.Horizon{Seq: 3, Time: fact.TransactionTime}),
 		[]byte(`{"fact":1}`), []byte(`{"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{}}`), []byte(`{"op":"write_fact","fact":{},"request_id":7}`),
-		[]byte(`{"fact":{},"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{}} `), []byte(`{"op":"write_fact","fact":}`))
+		[]byte(`{"fact":{},"fact":{},"op":"write_fact"}`), []byte(`{"op":"write_fact","fact":{"id":"i","store":"s","key":"k","value":[}}}`),
+		[]byte(`{"op":"write_fact","fact":{"id":"i","store":"s","key":"k","value":1,"producer":[},"value":2}}`), []byte(`{"op":"ping","fact":tru}`),
+		[]byte(`{"op":"write_batch","facts":[{"id":"i","store":"s","key":"k","value":{"a":[}},{}]}`), []byte(`{"op":"write_fact","fact":{}} `), []byte(`{"op":"write_fact","fact":}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		keep := bytes.Clone(body)
 		quick, general := protocol.ParseRequest(body), protocol.ParseRequest(append([]byte{' '}, body...))
 		require.Equal(t, keep, body, "a parser changes nothing")
 		readRequest(t, &quick)
-		if jsonvalue.Check(body, backend.MaxDepth+9) != nil { // places in texts differ, and how deep the deepest may be
+		requireChecked(t, body, &quick)
+		requireChecked(t, body, &general)
+		if jsonvalue.Check(body, backend.MaxDepth+9) != nil { // positions in errors differ, and how deep the deepest may be
 			return
 		}
 		require.Equal(t, quick.Op, general.Op)
 		require.Equal(t, quick.ID, general.ID)
-		require.Equal(t, quick.Err, general.Err)
+		require.Equal(t, quick.Err == nil, general.Err == nil)
 		one, oneErr := quick.Fact()
 		other, otherErr := general.Fact()
 		require.Equal(t, oneErr, otherErr)
 		require.Equal(t, one, other)
 	})
+}
+
+// requireChecked requires that facts which would be written come from a body that is JSON in every byte:
+// ParseRequest leaves the values to Validate, and nothing else.
+func requireChecked(t *testing.T, body []byte, r *protocol.Request) {
+	f, factErr := r.Fact()
+	b, batchErr := r.Batch()
+	malformed := jsonvalue.Check(body, backend.MaxDepth+10)
+	switch {
+	case r.Err != nil:
+	case r.Op == protocol.OpWriteFact && (factErr != nil || f.Validate() != nil):
+	case r.Op == protocol.OpWriteBatch && (batchErr != nil || b.Validate() != nil):
+	default:
+		require.NoError(t, malformed)
+	}
+	if diagnosed := r.Diagnose(backend.ErrInvalid); r.Err == nil && malformed != nil {
+		require.Equal(t, "invalid_request", protocol.ErrorCode(diagnosed))
+	} else if r.Err == nil {
+		require.Equal(t, backend.ErrInvalid, diagnosed)
+	}
 }
 
 // readRequest reads all that a request has, in which nothing must be left that is no error and can't be sent
@@ -107,19 +132,25 @@ func readRequest(t *testing.T, r *protocol.Request) {
 		require.Equal(t, b.Facts, got.Facts)
 		require.ElementsMatch(t, b.Expect, got.Expect)
 	}
-	stores, storesErr := r.Stores()
-	after, afterErr := r.After()
-	if storesErr == nil && afterErr == nil {
-		again := protocol.ParseRequest(protocol.AppendSubscribe(nil, after, stores))
-		names, err := again.Stores()
+	if want, err := r.Range(); err == nil {
+		again := protocol.ParseRequest(protocol.AppendSubscribe(nil, want))
+		got, err := again.Range()
 		require.NoError(t, err)
-		require.ElementsMatch(t, stores, names)
-		n, err := again.After()
+		require.Equal(t, want, got)
+	} else {
+		require.ErrorIs(t, err, backend.ErrInvalid)
+	}
+	horizon, err := r.Horizon()
+	if err == nil {
+		again := protocol.ParseRequest(protocol.AppendPrune(nil, nil, horizon))
+		got, err := again.Horizon()
 		require.NoError(t, err)
-		require.Equal(t, after, n)
+		require.Equal(t, horizon, got)
+	} else {
+		require.ErrorIs(t, err, backend.ErrInvalid)
 	}
 	if ranges, err := r.Seqs(); err == nil {
-		again := protocol.ParseRequest(protocol.AppendPrune(nil, ranges))
+		again := protocol.ParseRequest(protocol.AppendPrune(nil, ranges, backend.Horizon{}))
 		got, err := again.Seqs()
 		require.NoError(t, err)
 		require.ElementsMatch(t, ranges, got)
@@ -142,7 +173,7 @@ func FuzzParseAnswer(f *testing.F) {
 	p := []protocol.Ack{protocol.AckOf(&fact, false), protocol.AckOf(&fact, true)}
 	addMessages(f, "s2c",
 		protocol.AppendWritten(nil, p[0], nil), protocol.AppendWritten(nil, p[1], []byte("7")), protocol.AppendWrittenBatch(nil, p, nil), protocol.AppendOK(nil, nil),
-		protocol.AppendHelloReply(nil, protocol.HelloReply{Protocol: 2, Features: []string{"a"}}, nil), protocol.AppendFactsV1(nil, []backend.Fact{fact}, nil),
+		protocol.AppendHelloReply(nil, protocol.HelloReply{Protocol: 2, Features: protocol.Features{Batches: true, Stores: []string{"a"}}}, nil), protocol.AppendFactsV1(nil, []backend.Fact{fact}, nil),
 		[]byte(`{"ok":true,"facts":[1]}`), []byte(`{"ok":true,"seq":0,"causation":null,"transaction_time":5.0}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		keep := bytes.Clone(body)
@@ -244,7 +275,7 @@ func FuzzStream(f *testing.F) {
 	odd := fact
 	odd.Value = []byte("[\n]")
 	addMessages(f, "s2c",
-		protocol.AppendStream(nil, 3, nil), protocol.AppendSubscribed(nil, 4, nil), protocol.AppendEnd(nil, 5), protocol.AppendHeartbeat(nil, 6), protocol.AppendEventV1(nil, &fact),
+		protocol.AppendStream(nil, backend.Cursor{}, nil), protocol.AppendStream(nil, backend.Cursor{Log: backend.LogID{1}, Seq: 7}, nil), protocol.AppendEnd(nil, 5), protocol.AppendHeartbeat(nil, 6), protocol.AppendEventV1(nil, &fact),
 		wire.AppendFact(nil, &fact), wire.AppendGroup(nil, []backend.Fact{fact, fact}), wire.AppendGroup(nil, []backend.Fact{odd, fact}),
 		protocol.AppendError(nil, backend.ErrForbidden, nil), []byte("[\n"), []byte("[\n]"))
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -254,11 +285,18 @@ func FuzzStream(f *testing.F) {
 		if protocol.IsControl(body) {
 			if s, err := protocol.ParseControl(body); err != nil {
 				requireTold(t, err)
-			} else if s.Heartbeat && !s.End {
+			} else if !s.End {
 				got, err := protocol.ParseControl(protocol.AppendHeartbeat(nil, s.LastSeq))
 				require.NoError(t, err)
 				require.Equal(t, s, got)
 			}
+		}
+		if through, err := protocol.ParseStream(body); err != nil {
+			requireTold(t, err)
+		} else {
+			got, err := protocol.ParseStream(protocol.AppendStream(nil, through, nil))
+			require.NoError(t, err)
+			require.Equal(t, through, got)
 		}
 		if fact, ok, err := protocol.ParseEventV1(body); err != nil {
 			require.False(t, ok)

@@ -14,6 +14,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -60,7 +61,7 @@ func TestOddAnswers(t *testing.T) {
 		_, _, err := protocol.ParseEventV1([]byte(body))
 		require.ErrorIs(t, err, backend.ErrInvalid, body)
 	}
-	for _, body := range []string{`{"event":7}`, `{"last_seq":-1}`, `{"last_seq":1.5}`, `7`, `"x"`, `{`, ` `} {
+	for _, body := range []string{`{"last_seq":"x"}`, `{"last_seq":-1}`, `{"last_seq":1.5}`, `7`, `"x"`, `{`, ` `} {
 		_, err := protocol.ParseControl([]byte(body))
 		require.ErrorIs(t, err, backend.ErrInvalid, body)
 	}
@@ -113,23 +114,36 @@ func TestRequestsParseBack(t *testing.T) {
 		}
 	})
 	t.Run("replay and subscribe", func(t *testing.T) {
-		for op, appendTo := range map[string]func([]byte, uint64, []string) []byte{protocol.OpReplay: protocol.AppendReplay, protocol.OpSubscribe: protocol.AppendSubscribe} {
-			for _, stores := range [][]string{nil, {"a"}, {"a", "é\"\n", ""}} {
-				for _, after := range []uint64{0, 7, 1<<64 - 1} {
-					r := parsed(t, appendTo(nil, after, stores), op)
-					names, err := r.Stores()
-					require.NoError(t, err)
-					require.Equal(t, stores, names)
-					got, err := r.After()
-					require.NoError(t, err)
-					require.Equal(t, after, got)
+		for op, appendTo := range map[string]func([]byte, backend.Range) []byte{protocol.OpReplay: protocol.AppendReplay, protocol.OpSubscribe: protocol.AppendSubscribe} {
+			for _, stores := range [][]string{nil, {}, {"a"}, {"a", "é\"\n", ""}} {
+				for _, seq := range []uint64{0, 7, 1<<64 - 1} {
+					for _, through := range []uint64{0, 9, 1<<64 - 1} {
+						for _, log := range []backend.LogID{{}, {1, 15: 2}} {
+							want := backend.Range{After: backend.Cursor{Log: log, Seq: seq}, Through: through, Stores: stores}
+							r := parsed(t, appendTo(nil, want), op)
+							got, err := r.Range()
+							require.NoError(t, err)
+							require.Equal(t, want, got)
+						}
+					}
 				}
 			}
 		}
+		for _, body := range []string{`{"op":"replay"}`, `{"op":"replay","stores":["*"]}`, `{"op":"replay","stores":["a","*"],"after":null,"through":null}`} {
+			r := parsed(t, []byte(body), protocol.OpReplay)
+			got, err := r.Range()
+			require.NoError(t, err)
+			require.Equal(t, backend.Range{}, got, "all of the log")
+		}
 		r := parsed(t, protocol.AppendSubscribeV1(nil), protocol.OpSubscribe)
-		names, err := r.Stores()
-		require.NoError(t, err)
-		require.Empty(t, names)
+		require.Nil(t, r.StoresV1())
+		for fields, want := range map[string][]string{
+			``: nil, `,"stores":null`: nil, `,"stores":7`: nil, `,"stores":"a"`: nil, `,"stores":["a",7]`: nil, `,"stores":["*"]`: nil,
+			`,"stores":["a","b"]`: {"a", "b"}, `,"stores":["a"],"after":"x","through":[]`: {"a"},
+		} {
+			r := parsed(t, []byte(`{"op":"subscribe"`+fields+`}`), protocol.OpSubscribe)
+			require.Equal(t, want, r.StoresV1(), fields)
+		}
 	})
 	t.Run("write_snapshot", func(t *testing.T) {
 		r := parsed(t, protocol.AppendWriteSnapshot(nil, 1<<64-1), protocol.OpWriteSnapshot)
@@ -140,11 +154,16 @@ func TestRequestsParseBack(t *testing.T) {
 		parsed(t, protocol.AppendWriteSnapshotV1(nil, []backend.Fact{f, second}), protocol.OpWriteSnapshot)
 	})
 	t.Run("prune", func(t *testing.T) {
-		for _, ranges := range [][][2]uint64{{}, {{1, 1}}, {{1, 5}, {7, 1<<64 - 1}}} {
-			r := parsed(t, protocol.AppendPrune(nil, ranges), protocol.OpPrune)
-			got, err := r.Seqs()
-			require.NoError(t, err)
-			require.Equal(t, ranges, got)
+		for _, ranges := range []seqrange.Set{{}, {{1, 1}}, {{1, 5}, {7, 1<<64 - 1}}} {
+			for _, h := range []backend.Horizon{{}, {Seq: 1<<64 - 1}, {Seq: 7, Time: f.TransactionTime}, {Time: f.TransactionTime}} {
+				r := parsed(t, protocol.AppendPrune(nil, ranges, h), protocol.OpPrune)
+				got, err := r.Seqs()
+				require.NoError(t, err)
+				require.Equal(t, ranges, got)
+				horizon, err := r.Horizon()
+				require.NoError(t, err)
+				require.Equal(t, h, horizon)
+			}
 		}
 	})
 	for _, op := range []string{protocol.OpPing, protocol.OpReplay, protocol.OpStats, protocol.OpServerStatus, protocol.OpClose} {
@@ -183,9 +202,13 @@ func TestOddRequests(t *testing.T) {
 		require.Equal(t, "7", string(r.ID))
 		return &r
 	}
-	for _, v := range []string{`-1`, `1.5`, `1e3`, `"1"`, `[]`, `{}`, `true`, `18446744073709551616`} {
+	after := func(r *protocol.Request) (uint64, error) {
+		x, err := r.Range()
+		return x.After.Seq, err
+	}
+	for _, v := range []string{`-1`, `1.5`, `1e3`, `"x"`, `"01"`, `"1@x"`, `[]`, `{}`, `true`, `18446744073709551616`, `"18446744073709551616"`} {
 		for field, get := range map[string]func(*protocol.Request) (uint64, error){
-			"after": (*protocol.Request).After, "through": (*protocol.Request).Through, "protocol": (*protocol.Request).Protocol,
+			"after": after, "through": (*protocol.Request).Through, "protocol": (*protocol.Request).Protocol,
 		} {
 			_, err := get(ask(`"` + field + `":` + v))
 			require.ErrorIs(t, err, backend.ErrInvalid, "%s: %s", field, v)
@@ -201,8 +224,14 @@ func TestOddRequests(t *testing.T) {
 		require.ErrorIs(t, err, backend.ErrInvalid)
 	}
 	for _, v := range []string{`7`, `"a"`, `[1]`, `{}`} {
-		_, err := ask(`"stores":` + v).Stores()
+		_, err := ask(`"stores":` + v).Range()
 		require.ErrorIs(t, err, backend.ErrInvalid)
+	}
+	_, err := ask(`"through":"1"`).Range()
+	require.ErrorIs(t, err, backend.ErrInvalid)
+	for _, v := range []string{`7`, `[1]`, `{"seq":-1}`, `{"seq":"1"}`, `{"time":"x"}`, `{"time":[]}`} {
+		_, err := ask(`"horizon":` + v).Horizon()
+		require.ErrorIs(t, err, backend.ErrInvalid, v)
 	}
 	for _, v := range []string{`7`, `[1]`, `[["a","b"]]`, `[[2,1]]`, `[[-1,1]]`, `[{}]`} {
 		_, err := ask(`"seqs":` + v).Seqs()
@@ -241,24 +270,30 @@ func TestAnswersParseBack(t *testing.T) {
 			_, err = protocol.ParseWrittenBatch(body, n+1)
 			require.ErrorIs(t, err, backend.ErrInvalid)
 		}
-		w := protocol.HelloReply{Protocol: 2, Server: "a\"b", LastSeq: 1<<64 - 1, MaxFrame: 9, Features: []string{"x", "y"}}
-		body := protocol.AppendHelloReply(nil, w, idOf(id))
-		requireID(t, body, id)
-		var got protocol.HelloReply
-		require.NoError(t, protocol.ParseAnswer(body, &got))
-		require.Equal(t, w, got)
+		for _, features := range []backend.Features{{}, {Stores: []string{}}, {Batches: true, Prune: true, AllIDs: true, MaxFrame: 3, Poll: time.Second, Stores: []string{"x", "é"}}} {
+			w := protocol.HelloReply{Protocol: 2, Server: "a\"b", LastSeq: 1<<64 - 1, MaxFrame: 9, Features: protocol.Features(features)}
+			body := protocol.AppendHelloReply(nil, w, idOf(id))
+			requireID(t, body, id)
+			var got protocol.HelloReply
+			require.NoError(t, protocol.ParseAnswer(body, &got))
+			require.Equal(t, features, backend.Features(got.Features))
+			require.Equal(t, w, got)
+		}
 		require.NoError(t, protocol.ParseAnswer(protocol.AppendOK(nil, idOf(id)), nil))
 
 		facts := []backend.Fact{typical(), typical()}
 		facts[0].Seq, facts[1].Seq = 0, 0
 		for n := range 3 {
-			body = protocol.AppendFactsV1(nil, facts[:n], idOf(id))
+			body := protocol.AppendFactsV1(nil, facts[:n], idOf(id))
 			requireID(t, body, id)
 			all, err := protocol.ParseFactsV1(body)
 			require.NoError(t, err)
 			require.ElementsMatch(t, facts[:n], all)
 		}
 	}
+	require.Zero(t, protocol.FirstOf(nil))
+	require.Zero(t, protocol.FirstOf([]protocol.Ack{{Seq: 7, Fact: &f}}))
+	require.Equal(t, uint64(7), protocol.FirstOf([]protocol.Ack{{Seq: 3, Fact: &f}, {Seq: 7}, {Seq: 5, Fact: &f}, {Seq: 8}}))
 	held := protocol.AckOf(&f, true).In(backend.Fact{ID: "other"})
 	require.Equal(t, f, held, "a duplicate is what the log holds")
 	held = protocol.AckOf(&f, false).In(backend.Fact{ID: "mine"})
@@ -280,11 +315,9 @@ func TestStreamsParseBack(t *testing.T) {
 		require.False(t, protocol.IsControl(log))
 	}
 	for body, want := range map[string]protocol.ControlFrame{
-		string(protocol.AppendStream(nil, 3, nil)):             {LastSeq: 3},
-		string(protocol.AppendSubscribed(nil, 4, []byte("7"))): {LastSeq: 4},
-		string(protocol.AppendEnd(nil, 5)):                     {End: true, LastSeq: 5},
-		string(protocol.AppendHeartbeat(nil, 1<<64-1)):         {Heartbeat: true, LastSeq: 1<<64 - 1},
-		`{"event":"from_the_future"}`:                          {},
+		string(protocol.AppendEnd(nil, 5)):             {End: true, LastSeq: 5},
+		string(protocol.AppendHeartbeat(nil, 1<<64-1)): {LastSeq: 1<<64 - 1},
+		`{"event":"from_the_future"}`:                  {},
 	} {
 		require.True(t, protocol.IsControl([]byte(body)), body)
 		got, err := protocol.ParseControl([]byte(body))
@@ -294,6 +327,22 @@ func TestStreamsParseBack(t *testing.T) {
 	failed := protocol.AppendError(nil, backend.ErrForbidden, nil)
 	require.True(t, protocol.IsControl(failed))
 	_, err := protocol.ParseControl(failed)
+	require.ErrorIs(t, err, backend.ErrForbidden)
+
+	for _, through := range []backend.Cursor{{}, {Seq: 1<<64 - 1}, {Log: backend.LogID{1, 15: 2}, Seq: 7}} {
+		for _, id := range []string{"", "7"} {
+			body := protocol.AppendStream(nil, through, idOf(id))
+			requireID(t, body, id)
+			got, err := protocol.ParseStream(body)
+			require.NoError(t, err)
+			require.Equal(t, through, got)
+		}
+	}
+	for _, body := range []string{`{"ok":true,"log":"x"}`, `{"ok":true,"log":7}`, `{"ok":true,"last_seq":-1}`, `{}`} {
+		_, err := protocol.ParseStream([]byte(body))
+		require.ErrorIs(t, err, backend.ErrInvalid, body)
+	}
+	_, err = protocol.ParseStream(failed)
 	require.ErrorIs(t, err, backend.ErrForbidden)
 
 	f.Seq = 0
@@ -329,8 +378,9 @@ func TestHostileSizes(t *testing.T) {
 				_, _ = r.Fact()
 				_, _ = r.Batch()
 				_, _ = r.Seqs()
-				_, _ = r.Stores()
-				_, _ = r.After()
+				_, _ = r.Range()
+				_, _ = r.Horizon()
+				_ = r.StoresV1()
 				_, _ = protocol.ParseWritten([]byte(body))
 				_, _ = protocol.ParseFactsV1([]byte(body))
 				_, _, _ = protocol.ParseEventV1([]byte(body))

@@ -1,22 +1,21 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // Version is the protocol version that a client asks for with [OpHello]. Without that, a connection
 // speaks version 1.
 const Version = 2
-
-// maxDepth is how deep a body may be nested: a value of a fact within a message. Deeper values are
-// for Validate to refuse, with a better error.
-const maxDepth = backend.MaxDepth + 10
 
 // Ops of requests.
 const (
@@ -33,103 +32,141 @@ const (
 	OpClose         = "close"
 )
 
-// A Request is what a client asks for. Its fields are read when they are asked for, since each op has
-// some of them and none minds the others. It shares the memory of the body that it was parsed from.
+// A Request is what a client asks for. Its fields are parsed lazily; an op ignores fields that it does
+// not define. It shares the memory of the body that it was parsed from.
 type Request struct {
 	Op  string
-	ID  []byte // request_id, any JSON value, which the answer repeats; nil: not given
-	Err error  // what is wrong with a body that is no request; then Op is empty
+	ID  []byte // request_id, any JSON value, which the answer repeats; nil if not given
+	Err error  // what is wrong with a body that is not a request; Op is empty then
 
-	fact    []byte       // nil: not given
-	checked backend.Fact // fact parsed, if isFact
-	isFact  bool
-
-	facts, expect, stores, seqs, after, through, protocol, client, token []byte
+	body   []byte
+	fields [len(fieldNames)][]byte // the values of the fields; nil if not given
+	fact   backend.Fact            // if isRead
+	isRead bool
 }
 
-// The forms in which clients write the request that counts: ours, and Ruby's.
+var fieldNames = [...]string{"op", "request_id", "fact", "facts", "expect", "stores", "seqs", "horizon", "after", "through", "protocol", "client", "token"}
+
+// field returns where r keeps the value of a field; nil if no op defines it.
+func (r *Request) field(name string) *[]byte {
+	if i := slices.Index(fieldNames[:], name); i >= 0 {
+		return &r.fields[i]
+	}
+	return nil
+}
+
+// The request to write a fact is parsed fast if it is the fact between these.
 const (
 	writeFactPrefix = `{"op":"write_fact","fact":`
-	rubyFactPrefix  = `{"fact":`
-	rubyFactSuffix  = `,"op":"write_fact"}`
+	writeFactSuffix = `}`
 )
 
-// ParseRequest parses a request, looking at every byte: its keys in any order, unknown ones ignored. What
-// is not JSON as facts hold it, no object or without an op has a *backend.InvalidError as its Err.
+// ParseRequest parses a request: keys in any order, unknown ones ignored. A body that is not a JSON
+// object with an op has a *backend.InvalidError as its Err. Every byte is checked but those of the
+// values of facts to be written: [Request.Fact] and [Request.Batch] find where these end,
+// [backend.Fact.Validate] checks them, and [Request.Diagnose] says what a failed check means.
 func ParseRequest(body []byte) Request {
-	if f, raw, ok := quickFact(body); ok {
-		return Request{Op: OpWriteFact, fact: raw, checked: f, isFact: true}
+	r := Request{body: body}
+	if r.parseFact(writeFactPrefix, writeFactSuffix) || r.parseFact(writeFactPrefixV1, writeFactSuffixV1) {
+		return r
 	}
-	if err := jsonvalue.Check(body, maxDepth); err != nil {
-		return Request{Err: &backend.InvalidError{Field: "request", Reason: err.Error()}}
-	}
-	body = jsonvalue.TrimSpace(body)
-	if body[0] != '{' {
-		return Request{Err: &backend.InvalidError{Field: "request", Reason: "not a JSON object"}}
-	}
-	var r Request
-	fields := map[string]*[]byte{
-		"request_id": &r.ID, "fact": &r.fact, "facts": &r.facts, "expect": &r.expect, "stores": &r.stores, "seqs": &r.seqs,
-		"after": &r.after, "through": &r.through, "protocol": &r.protocol, "client": &r.client, "token": &r.token,
-	}
-	var op []byte
-	for name, v := range jsonvalue.Members(body) {
-		if name == "op" {
-			op = v
-		} else if field := fields[name]; field != nil {
-			*field = v
+	end, err := jsonvalue.Object(body, 0, func(name string, at int) (end int, err error) {
+		if name == "fact" || name == "facts" {
+			end = jsonvalue.Skip(body, at)
+		} else {
+			end, err = jsonvalue.Value(body, at, maxDepth-1)
 		}
+		if field := r.field(name); field != nil && end > at && err == nil {
+			*field = body[at:end:end]
+		}
+		return end, err
+	})
+	if err == nil {
+		err = jsonvalue.End(body, end)
 	}
-	if op == nil {
-		r.Err = &backend.InvalidError{Field: "op", Reason: "missing"}
-	} else {
-		r.Op, r.Err = text("op", op)
+	if op := *r.field("op"); err == nil && op == nil {
+		err = &backend.InvalidError{Field: "op", Reason: "missing"}
+	} else if err == nil {
+		r.Op, err = text("op", op)
 	}
+	if err == nil && (r.Op != OpWriteFact && *r.field("fact") != nil || r.Op != OpWriteBatch && *r.field("facts") != nil) {
+		err = jsonvalue.Check(body, maxDepth) // since nobody else checks the facts
+	}
+	if err != nil {
+		return Request{Err: invalid("request", err)}
+	}
+	r.ID = *r.field("request_id")
 	return r
 }
 
-// quickFact recognizes a request to write a fact and nothing else, in the forms that clients write.
-func quickFact(body []byte) (f backend.Fact, raw []byte, ok bool) {
-	switch n := len(body); {
-	case has(body, 0, writeFactPrefix) && body[n-1] == '}':
-		raw = body[len(writeFactPrefix) : n-1 : n-1]
-	case n >= len(rubyFactPrefix)+len(rubyFactSuffix) && has(body, 0, rubyFactPrefix) && has(body, n-len(rubyFactSuffix), rubyFactSuffix):
-		end := n - len(rubyFactSuffix)
-		raw = body[len(rubyFactPrefix):end:end]
-	default:
-		return f, nil, false
+// parseFact parses a request to write a fact and nothing else, whose text around the fact is known.
+func (r *Request) parseFact(prefix, suffix string) bool {
+	if !bytes.HasPrefix(r.body, []byte(prefix)) || !bytes.HasSuffix(r.body, []byte(suffix)) {
+		return false
 	}
-	f, err := wire.CheckWhole(raw)
-	return f, raw, err == nil
+	f, end, err := wire.ReadFact(r.body, len(prefix))
+	if err != nil || string(r.body[end:]) != suffix {
+		return false
+	}
+	r.Op, r.fact, r.isRead = OpWriteFact, f, true
+	return true
 }
 
-// Fact returns the request's fact, which must have a value, be it null. Its limits are for
-// [backend.Fact.Validate] to check.
-func (r *Request) Fact() (backend.Fact, error) {
-	if r.isFact {
-		return r.checked, nil
+// Diagnose returns the error to answer if a write failed with err, of Fact, Batch or the backend. If the
+// backend refused a fact because the request's body is not JSON at all, that is the error.
+func (r *Request) Diagnose(err error) error {
+	if errors.Is(err, backend.ErrInvalid) {
+		if malformed := jsonvalue.Check(r.body, maxDepth); malformed != nil {
+			return &RequestError{invalid("request", malformed)}
+		}
 	}
-	if len(r.fact) == 0 {
+	return err
+}
+
+// Fact returns the fact to be written. It must have a value, which may be null. The caller must check
+// the fact, see [ParseRequest].
+func (r *Request) Fact() (backend.Fact, error) {
+	if r.isRead {
+		return r.fact, nil
+	}
+	v := *r.field("fact")
+	if v == nil {
 		return backend.Fact{}, &RequestError{&backend.InvalidError{Field: "fact", Reason: "missing"}}
 	}
-	return wire.ReadWhole(r.fact)
+	f, end, err := wire.ReadFact(v, 0)
+	if err == nil {
+		err = jsonvalue.End(v, end)
+	}
+	if err != nil {
+		return backend.Fact{}, r.Diagnose(invalid("fact", err))
+	}
+	return f, nil
 }
 
-// Batch returns the request's facts and expectations.
+// Batch returns the facts to be written and the expectations. The caller must check the facts, see
+// [ParseRequest].
 func (r *Request) Batch() (backend.Batch, error) {
 	var b backend.Batch
-	for i, v := range jsonvalue.Elements(r.facts) {
-		f, err := wire.ReadWhole(v)
+	v := *r.field("facts")
+	if len(v) == 0 || v[0] != '[' {
+		return b, &RequestError{&backend.InvalidError{Field: "facts", Reason: "not an array of facts"}}
+	}
+	end, err := jsonvalue.Array(v, 0, func(at int) (int, error) {
+		f, end, err := wire.ReadFact(v, at)
 		if err != nil {
-			return b, fmt.Errorf("fact %d of the batch: %w", i, err)
+			return end, fmt.Errorf("fact %d of the batch: %w", len(b.Facts), err)
 		}
 		b.Facts = append(b.Facts, f)
+		return end, nil
+	})
+	if err == nil {
+		err = jsonvalue.End(v, end)
 	}
-	if len(r.facts) == 0 || r.facts[0] != '[' {
-		return b, &RequestError{&backend.InvalidError{Field: "facts", Reason: "an array of facts is wanted"}}
+	if err != nil {
+		return backend.Batch{}, r.Diagnose(invalid("facts", err))
 	}
 	var expect []struct{ Store, Key, ID string }
-	if err := r.decode("expect", r.expect, &expect); err != nil {
+	if err := r.decode("expect", &expect); err != nil {
 		return b, err
 	}
 	for _, e := range expect {
@@ -138,190 +175,107 @@ func (r *Request) Batch() (backend.Batch, error) {
 	return b, nil
 }
 
-// Stores returns the names of the stores that are asked for; nil: all, which version 2 writes as ["*"].
-func (r *Request) Stores() ([]string, error) {
-	var names []string
-	if err := r.decode("stores", r.stores, &names); err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		if name == "*" {
-			return nil, nil
+// Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a
+// [backend.Cursor], through a seq, of some stores. "*" among the stores stands for all, and so do no
+// stores; an empty list is none.
+func (r *Request) Range() (backend.Range, error) {
+	var x backend.Range
+	var err error
+	if after := *r.field("after"); len(after) > 0 && after[0] == '"' {
+		var cursor string
+		if cursor, err = r.text("after"); err == nil {
+			x.After, err = backend.ParseCursor(cursor)
 		}
+	} else {
+		x.After.Seq, err = r.number("after")
 	}
-	return names, nil
+	if err == nil {
+		x.Through, err = r.Through()
+	}
+	if err == nil {
+		err = r.decode("stores", &x.Stores)
+	}
+	if err != nil {
+		return backend.Range{}, err
+	}
+	if slices.Contains(x.Stores, "*") {
+		x.Stores = nil
+	}
+	return x, nil
 }
 
-// After returns the seq to begin after; 0 if not given.
-func (r *Request) After() (uint64, error) { return r.number("after", r.after) }
-
 // Through returns the seq to end with; 0 if not given.
-func (r *Request) Through() (uint64, error) { return r.number("through", r.through) }
+func (r *Request) Through() (uint64, error) { return r.number("through") }
 
-// Protocol returns the version that a client asks for; 0 if not given.
-func (r *Request) Protocol() (uint64, error) { return r.number("protocol", r.protocol) }
+// Protocol returns the version that the client asks for; 0 if not given.
+func (r *Request) Protocol() (uint64, error) { return r.number("protocol") }
 
-// Client and Token return how a client calls itself and the token that it shows; "" if not given.
-func (r *Request) Client() (string, error) { return r.text("client", r.client) }
+// Client returns the client's name and version; "" if not given.
+func (r *Request) Client() (string, error) { return r.text("client") }
 
-// Token is described with Client.
-func (r *Request) Token() (string, error) { return r.text("token", r.token) }
+// Token returns the token that the client shows; "" if not given.
+func (r *Request) Token() (string, error) { return r.text("token") }
 
-// Seqs returns ranges of seqs, each from its first to its last. They must be given, be it an empty array.
-func (r *Request) Seqs() ([][2]uint64, error) {
+// Seqs returns the seqs to prune. They must be given, but may be an empty array.
+func (r *Request) Seqs() (seqrange.Set, error) {
 	var given [][]uint64
-	if err := r.decode("seqs", r.seqs, &given); err != nil {
+	if err := r.decode("seqs", &given); err != nil {
 		return nil, err
 	}
 	if given == nil {
-		return nil, &backend.InvalidError{Field: "seqs", Reason: "an array of ranges is wanted, each of two seqs"}
+		return nil, &backend.InvalidError{Field: "seqs", Reason: "not an array of ranges, each of two seqs"}
 	}
 	ranges := make([][2]uint64, len(given))
 	for i, x := range given {
 		if len(x) != 2 || x[0] > x[1] {
-			return nil, &backend.InvalidError{Field: "seqs", Reason: fmt.Sprintf("%d is no range, which is its first and its last seq", x)}
+			return nil, &backend.InvalidError{Field: "seqs", Reason: fmt.Sprintf("%d is not a range: a first and a last seq", x)}
 		}
 		ranges[i] = [2]uint64(x)
 	}
-	return ranges, nil
+	return seqrange.Of(ranges...), nil
 }
 
-func (r *Request) decode(field string, v []byte, into any) error {
+// Horizon returns the moment before which the past becomes incomplete; zero if not given.
+func (r *Request) Horizon() (backend.Horizon, error) {
+	var given struct {
+		Seq  uint64
+		Time json.RawMessage
+	}
+	err := r.decode("horizon", &given)
+	h := backend.Horizon{Seq: given.Seq}
+	if err == nil && len(given.Time) > 0 && string(given.Time) != "null" {
+		h.Time, err = parseTime("horizon", given.Time)
+	}
+	return h, err
+}
+
+func (r *Request) decode(name string, into any) error {
+	v := *r.field(name)
 	if v == nil {
 		return nil
 	}
 	if err := json.Unmarshal(v, into); err != nil {
-		return &RequestError{&backend.InvalidError{Field: field, Reason: err.Error()}}
+		return &RequestError{&backend.InvalidError{Field: name, Reason: err.Error()}}
 	}
 	return nil
 }
 
-func (r *Request) number(field string, v []byte) (uint64, error) {
+func (r *Request) number(name string) (uint64, error) {
+	v := *r.field(name)
 	if v == nil || string(v) == "null" {
 		return 0, nil
 	}
 	n, ok := jsonvalue.ParseUint(v)
 	if !ok {
-		return 0, &backend.InvalidError{Field: field, Reason: jsonvalue.Excerpt(v) + " is no whole number"}
+		return 0, &backend.InvalidError{Field: name, Reason: jsonvalue.Excerpt(v) + " is not a whole number"}
 	}
 	return n, nil
 }
 
-func (r *Request) text(field string, v []byte) (string, error) {
+func (r *Request) text(name string) (string, error) {
+	v := *r.field(name)
 	if v == nil || string(v) == "null" {
 		return "", nil
 	}
-	return text(field, v)
-}
-
-// AppendRequest appends a request of an op without fields.
-func AppendRequest(dst []byte, op string) []byte {
-	return append(append(append(dst, `{"op":"`...), op...), `"}`...)
-}
-
-// AppendHello appends the request that begins version 2. Without a token, that is left out.
-func AppendHello(dst []byte, client, token string) []byte {
-	dst = append(dst, `{"op":"hello","protocol":`...)
-	dst = strconv.AppendInt(dst, Version, 10)
-	dst = appendField(dst, "client", client)
-	if token != "" {
-		dst = appendField(dst, "token", token)
-	}
-	return append(dst, '}')
-}
-
-// AppendWriteFact appends the request to write f, in the form of logs and without its Seq.
-func AppendWriteFact(dst []byte, f *backend.Fact) []byte {
-	dst = append(dst, writeFactPrefix...)
-	return append(appendUnplaced(dst, f), '}')
-}
-
-// appendUnplaced appends f in the form of logs, without its Seq.
-func appendUnplaced(dst []byte, f *backend.Fact) []byte {
-	unplaced := *f
-	unplaced.Seq = 0
-	return wire.AppendFact(dst, &unplaced)
-}
-
-// AppendWriteBatch appends the request to write b.
-func AppendWriteBatch(dst []byte, b *backend.Batch) []byte {
-	dst = append(dst, `{"op":"write_batch","facts":[`...)
-	for i := range b.Facts {
-		dst = appendUnplaced(appendComma(dst, i), &b.Facts[i])
-	}
-	dst = append(dst, ']')
-	for i, e := range b.Expect {
-		if i == 0 {
-			dst = append(dst, `,"expect":[`...)
-		}
-		dst = append(appendComma(dst, i), `{"store":"`...)
-		dst = jsonvalue.AppendText(dst, e.Store)
-		dst = append(dst, '"')
-		dst = appendField(dst, "key", e.Key)
-		dst = appendField(dst, "id", e.ID)
-		dst = append(dst, '}')
-	}
-	if len(b.Expect) > 0 {
-		dst = append(dst, ']')
-	}
-	return append(dst, '}')
-}
-
-// AppendReplay appends the request for the log of some stores (none: all) after a seq, and
-// AppendSubscribe that for what comes after that too.
-func AppendReplay(dst []byte, after uint64, stores []string) []byte {
-	return appendRead(dst, OpReplay, after, stores)
-}
-
-// AppendSubscribe is described with AppendReplay.
-func AppendSubscribe(dst []byte, after uint64, stores []string) []byte {
-	return appendRead(dst, OpSubscribe, after, stores)
-}
-
-func appendRead(dst []byte, op string, after uint64, stores []string) []byte {
-	dst = append(append(append(dst, `{"op":"`...), op...), `","after":`...)
-	dst = strconv.AppendUint(dst, after, 10)
-	if len(stores) == 0 {
-		stores = []string{"*"}
-	}
-	return append(appendStores(dst, stores), '}')
-}
-
-func appendStores(dst []byte, stores []string) []byte {
-	dst = append(dst, `,"stores":[`...)
-	for i, name := range stores {
-		dst = append(appendComma(dst, i), '"')
-		dst = append(jsonvalue.AppendText(dst, name), '"')
-	}
-	return append(dst, ']')
-}
-
-// AppendWriteSnapshot appends the request for a snapshot through a seq.
-func AppendWriteSnapshot(dst []byte, through uint64) []byte {
-	dst = append(dst, `{"op":"write_snapshot","through":`...)
-	return append(strconv.AppendUint(dst, through, 10), '}')
-}
-
-// AppendPrune appends the request to prune ranges of seqs.
-func AppendPrune(dst []byte, ranges [][2]uint64) []byte {
-	dst = append(dst, `{"op":"prune","seqs":[`...)
-	for i, x := range ranges {
-		dst = append(appendComma(dst, i), '[')
-		dst = append(strconv.AppendUint(dst, x[0], 10), ',')
-		dst = append(strconv.AppendUint(dst, x[1], 10), ']')
-	}
-	return append(dst, "]}"...)
-}
-
-func appendComma(dst []byte, i int) []byte {
-	if i > 0 {
-		dst = append(dst, ',')
-	}
-	return dst
-}
-
-// appendField appends a field with a text, after others.
-func appendField(dst []byte, name, value string) []byte {
-	dst = append(append(append(dst, ',', '"'), name...), `":"`...)
-	return append(jsonvalue.AppendText(dst, value), '"')
+	return text(name, v)
 }

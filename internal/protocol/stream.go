@@ -1,59 +1,81 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
-	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
-// A ControlFrame is a body of a server's stream that is no part of the log.
+// A ControlFrame is a body in a server's stream that holds no facts.
 type ControlFrame struct {
-	Heartbeat bool   // nothing came for a while, and the connection is alive
-	End       bool   // the stream ends here, with all that was asked for
-	LastSeq   uint64 // the seq through which the log was sent
+	End     bool   // the stream ends here: everything asked for was sent; otherwise this is a heartbeat
+	LastSeq uint64 // the log was read through this seq, and whole pages were sent
 }
 
-// AppendStream appends the answer to a request for a replay, and AppendSubscribed that to one for a
-// subscription: log frames follow it.
-func AppendStream(dst []byte, last uint64, id []byte) []byte {
-	dst = append(OpenAnswer(dst), `,"stream":true`...)
-	return CloseAnswer(AppendNumber(dst, "last_seq", last), id)
+// AppendStream appends the answer to a request for a replay or a subscription: through is how far the log was read for
+// the first page. Frames follow the answer, see the package's comment.
+func AppendStream(dst []byte, through backend.Cursor, id []byte) []byte {
+	dst = AppendNumber(append(OpenAnswer(dst), `,"stream":true`...), "last_seq", through.Seq)
+	if through.Log != (backend.LogID{}) {
+		dst = appendField(dst, "log", through.Log.String())
+	}
+	return CloseAnswer(dst, id)
 }
 
-// AppendSubscribed is described with AppendStream.
-func AppendSubscribed(dst []byte, last uint64, id []byte) []byte {
-	return CloseAnswer(AppendNumber(OpenAnswer(dst), "last_seq", last), id)
+// ParseStream parses the answer that begins a stream, and returns how far the log was read for the first page.
+func ParseStream(body []byte) (through backend.Cursor, err error) {
+	var a struct {
+		LastSeq uint64 `json:"last_seq"`
+		Log     string
+	}
+	if err = ParseAnswer(body, &a); err != nil {
+		return through, err
+	}
+	through.Seq = a.LastSeq
+	through.Log, err = parseLogID(a.Log)
+	return through, err
 }
 
-// AppendEnd appends the body that ends a replay.
+func parseLogID(text string) (backend.LogID, error) {
+	if text == "" {
+		return backend.LogID{}, nil
+	}
+	id, ok := uuidtext.Parse(text)
+	if !ok {
+		return backend.LogID{}, &backend.InvalidError{Field: "log", Reason: jsonvalue.Excerpt([]byte(text)) + " is not a UUID"}
+	}
+	return id, nil
+}
+
+// AppendEnd appends the control frame that ends a stream whose log was read through last.
 func AppendEnd(dst []byte, last uint64) []byte {
-	return append(strconv.AppendUint(append(dst, `{"end":true,"last_seq":`...), last, 10), '}')
+	return append(AppendNumber(append(dst, `{"end":true`...), "last_seq", last), '}')
 }
 
-// AppendHeartbeat appends the body that a subscription sends when it has nothing else to send.
+// AppendHeartbeat appends the control frame that says that a subscription has read the log through last.
 func AppendHeartbeat(dst []byte, last uint64) []byte {
-	return append(strconv.AppendUint(append(dst, `{"event":"heartbeat","last_seq":`...), last, 10), '}')
+	return append(AppendNumber(append(dst, `{"event":"heartbeat"`...), "last_seq", last), '}')
 }
 
-// IsControl reports whether a body of a server's stream is no part of the log, but for [ParseControl].
-func IsControl(body []byte) bool { return body[0] != '[' && !has(body, 0, `{"seq":`) }
+// IsControl reports whether a body in a server's stream holds no facts. [ParseControl] parses it then.
+func IsControl(body []byte) bool { return body[0] != '[' && !bytes.HasPrefix(body, []byte(`{"seq":`)) }
 
 // ParseControl parses a body for which [IsControl] holds. An answer that says that the stream failed is
-// the error that it tells of.
+// returned as the error that it tells of.
 func ParseControl(body []byte) (ControlFrame, error) {
-	var s struct {
+	var f struct {
 		OK      *bool
-		Event   string
 		End     bool
 		LastSeq uint64 `json:"last_seq"`
 	}
-	if err := json.Unmarshal(body, &s); err != nil {
-		return ControlFrame{}, &backend.InvalidError{Field: "stream", Reason: jsonvalue.Excerpt(body) + " is none of a stream's messages"}
+	if err := json.Unmarshal(body, &f); err != nil {
+		return ControlFrame{}, &backend.InvalidError{Field: "stream", Reason: jsonvalue.Excerpt(body) + " does not belong in a stream"}
 	}
-	if s.OK != nil && !*s.OK {
+	if f.OK != nil && !*f.OK {
 		return ControlFrame{}, ParseError(body)
 	}
-	return ControlFrame{Heartbeat: s.Event == "heartbeat", End: s.End, LastSeq: s.LastSeq}, nil
+	return ControlFrame{End: f.End, LastSeq: f.LastSeq}, nil
 }

@@ -1,31 +1,31 @@
-// Package web is the HTTP side of a server (package server): health and status for those who watch over it, and facts
-// for those who read them with a browser or a script. It only reads.
+// Package web is the HTTP side of a server (package server): health and status for operators, and facts for browsers and
+// scripts. It only reads.
 //
 //	GET /healthz                        200 as long as the process answers
-//	GET /readyz                         200 while the log is served; 503 while it is opened, with how far that is, and while the server drains
-//	GET /v1/status                      what the server has counted and what the log holds; for administrators
-//	GET /v1/facts?after=N&store=S       the facts after a seq, of some stores or all, as NDJSON, up to the log's end or limit=N of them
-//	GET /v1/events?after=N&store=S      the same, and what comes then, as server-sent events
+//	GET /readyz                         200 while the log is served; 503 while it is opened (with progress) and while the server drains
+//	GET /v1/status                      the server's counters and what the log holds; for administrators
+//	GET /v1/facts?after=N&store=S       the facts after a cursor, of some stores or all, as NDJSON, up to the log's end or limit=N facts
+//	GET /v1/events?after=N&store=S      the same facts and later ones, as server-sent events
 //	GET /v1/stores/{store}/{key}        the fact that is a key's value, with as_of=TIME, at_seq=N, valid_at=TIME
 //
-// HEAD does what GET does, without the body. A parameter that there is not is an error, since the answer would be one to
-// another question.
+// HEAD does what GET does, without the body. Unknown query parameters are rejected. A cursor is a seq, or a seq and a log
+// as the ids of events have it; one that the log can't go on from is answered with 409.
 //
-// Who may read what is the server's to say: the token comes as a bearer, "Authorization: Bearer TOKEN", or the client
-// shows a certificate. Errors are {"error_code":…,"error":…} with the codes of the server's protocol.
+// The server decides who may read what: the token comes as a bearer, "Authorization: Bearer TOKEN", or the client shows a
+// certificate. Errors are {"error_code":…,"error":…} with the codes of the server's protocol.
 //
 // # Events
 //
-// An event has a fact's seq as its id, and the fact, in the form of logs, as its data. A client that connects again with
-// Last-Event-ID, as browsers do by themselves, goes on there, without a gap and without a repeat; without that and without
-// after it gets what comes from now on. When nothing comes there is an id alone, now and then, so that a client that
-// reads few stores goes on from where the log was read to.
+// An event has a fact's cursor as its id, and the fact, in the form of logs, as its data. A client that reconnects with
+// Last-Event-ID, as browsers do, goes on there without a gap or a repeat; without that and without after it gets facts
+// from now on. When nothing comes, an id alone is sent now and then, so that a client that reads few stores goes on from
+// where the log was read to. An event named error says why the stream ends, access_changed if the client may read other
+// stores than before.
 //
 // # Values by key
 //
-// The store ends with the first slash after it; what comes then is the key, slashes and all: both are percent-encoded, and
-// nothing in them is cleaned as paths are elsewhere.
+// The store ends at the first slash after it. The rest is the key, slashes included: both are percent-encoded, and nothing
+// in them is cleaned as other paths are.
 //
-// To answer for a key, the handler keeps all facts of its store in memory, as package store does, from the first such
-// request on. Who wants to spend no memory on that sets [Options.NoReads].
+// The Handler does not read values itself: [Handler.Attach] gives it a [Values], over whatever engine the program has.
 package web

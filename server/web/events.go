@@ -5,153 +5,146 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
-// An event is a fact, or why no more will come.
-type event struct {
-	fact backend.Fact
-	err  error
-}
-
-// events sends the log as it grows, until the client or the server ends that.
+// events sends a part of the log and what comes to it, until the client or the server ends that.
 func (h *Handler) events(w http.ResponseWriter, r *http.Request, q *request) error {
 	given, err := parameters(r, "after", "store")
 	if err != nil {
 		return err
 	}
-	x := &eventStream{request: q, r: r, asked: given["store"]}
-	has, err := q.grant.Readable(x.asked...)
-	if err != nil {
+	from := r.Header.Get("Last-Event-ID")
+	name := "Last-Event-ID"
+	if from == "" {
+		from, name = given.Get("after"), "after"
+	}
+	x := &eventStream{log: q.log}
+	if x.through, err = cursorParameter(name, from); err != nil {
 		return err
 	}
-	x.has = has
-	from, ok, err := seqParameter("Last-Event-ID", r.Header.Get("Last-Event-ID"))
-	if err == nil && !ok {
-		from, ok, err = seqParameter("after", given.Get("after"))
-	}
-	if err != nil {
+	if x.reading, err = q.client.Read(given["store"]); err != nil {
 		return err
 	}
-	if !ok {
-		stats, err := backend.StatsOf(r.Context(), q.log)
+	if from == "" {
+		stats, err := q.log.Stats(r.Context())
 		if err != nil {
 			return err
 		}
-		from = stats.LastSeq
+		x.through = backend.Cursor{Log: stats.Log, Seq: stats.LastSeq}
 	}
-	x.stream, x.last = h.newStream(w, "text/event-stream"), from
+	x.stream = h.newStream(w, "text/event-stream")
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	events := make(chan event)
-	done := make(chan struct{})
-	defer func() { <-done }()
-	defer cancel()
-	go func() {
-		defer close(done)
-		follow(ctx, q.log, from, events)
-	}()
-	x.buf = append(x.buf, "retry: 1000\n\n"...)
-	if err := x.flush(); err != nil {
+	ctx, cancel := q.server.Serving(r.Context())
+	defer cancel(nil)
+	x.cancel = cancel
+	err = x.send(ctx)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.beats != nil {
+		x.beats.Stop()
+	}
+	x.ended = true
+	return x.end(r, err)
+}
+
+// An eventStream is the answer to a request for events.
+type eventStream struct {
+	log    backend.Log
+	cancel context.CancelCauseFunc // ends the stream, with why
+
+	mu      sync.Mutex // held to send, and to look at the client's access; guards all below
+	reading auth.Reading
+	*stream
+	through backend.Cursor // the log was read through here
+	beats   *time.Timer    // calls beat; nil: nothing was sent yet
+	ended   bool
+}
+
+// send sends page after page, and returns why it stopped.
+func (x *eventStream) send(ctx context.Context) error {
+	for page, err := range x.log.Follow(ctx, backend.Range{After: x.through, Stores: x.reading.Stores}) {
+		if err == nil {
+			err = x.push(page)
+		}
+		if err != nil {
+			return reason(ctx, err)
+		}
+	}
+	return nil
+}
+
+// push sends a page.
+func (x *eventStream) push(page backend.Page) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.reading.Refresh(); err != nil {
 		return err
 	}
-	return x.run(events)
-}
-
-// follow gives the facts after a seq to events.
-func follow(ctx context.Context, log backend.Backend, after uint64, events chan<- event) {
-	for f, err := range backend.Follow(ctx, log, after) {
-		select {
-		case events <- event{f, err}:
-		case <-ctx.Done():
-			return
-		}
+	if x.beats == nil {
+		x.buf = append(x.buf, "retry: 1000\n\n"...)
+		x.beats = time.AfterFunc(x.h.opts.Heartbeat, x.beat)
 	}
-}
-
-// An eventStream is an answer to a request for events.
-type eventStream struct {
-	*request
-	*stream
-	r     *http.Request
-	asked []string
-	has   func(store string) bool // nil: all
-	last  uint64                  // the seq through which the log was read
-}
-
-func (x *eventStream) run(events <-chan event) error {
-	beat := time.NewTicker(x.h.opts.Heartbeat)
-	defer beat.Stop()
-	for {
-		select {
-		case e := <-events:
-			for more := true; more; {
-				if e.err != nil {
-					return x.end(e.err)
-				}
-				x.add(&e.fact)
-				if more = len(x.buf) < streamBuffer; more {
-					select {
-					case e = <-events:
-					default:
-						more = false
-					}
-				}
-			}
-			if err := x.refresh(); err != nil {
-				x.buf = x.buf[:0]
-				return x.end(err)
-			}
-		case <-beat.C:
-			if err := x.refresh(); err != nil {
-				return x.end(err)
-			}
-			x.buf = append(strconv.AppendUint(append(x.buf, "id: "...), x.last, 10), "\n\n"...)
-		case <-x.server.Draining():
-			return x.end(errors.Join(backend.ErrUnavailable, errors.New("the server is being shut down: connect again")))
-		case <-x.r.Context().Done():
-			return nil
-		}
-		if len(x.buf) == 0 {
+	for i := range page.Facts {
+		f := &page.Facts[i]
+		x.appendID(backend.Cursor{Log: page.Through.Log, Seq: f.Seq})
+		x.buf = append(appendJSON(append(x.buf, "event: fact\ndata: "...), f), "\n\n"...)
+		if len(x.buf) < streamBuffer {
 			continue
 		}
 		if err := x.flush(); err != nil {
 			return err
 		}
 	}
-}
-
-// refresh asks again what the client may read, which may have changed.
-func (x *eventStream) refresh() (err error) {
-	if err = x.authorize(x.r); err == nil {
-		x.has, err = x.grant.Readable(x.asked...)
+	x.through = page.Through
+	if len(x.buf) == 0 {
+		return nil
 	}
-	return err
+	return x.flush()
 }
 
-// add adds a fact's event, if the client gets it.
-func (x *eventStream) add(f *backend.Fact) {
-	x.last = f.Seq
-	if x.has != nil && !x.has(f.Store) {
+// beat sends an id alone, which shows that the stream is alive and moves the client's cursor.
+func (x *eventStream) beat() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ended {
 		return
 	}
-	x.buf = append(strconv.AppendUint(append(x.buf, "id: "...), f.Seq, 10), "\nevent: fact\ndata: "...)
-	x.buf = append(appendJSON(x.buf, f), "\n\n"...)
+	err := x.reading.Refresh()
+	if err == nil {
+		x.appendID(x.through)
+		x.buf = append(x.buf, '\n')
+		err = x.flush()
+	}
+	if err != nil {
+		x.cancel(err)
+		return
+	}
+	x.beats.Reset(x.h.opts.Heartbeat)
 }
 
-// end says why no more will come.
-func (x *eventStream) end(err error) error {
-	if x.r.Context().Err() != nil {
+func (x *eventStream) appendID(c backend.Cursor) {
+	x.buf = append(append(append(x.buf, "id: "...), c.String()...), '\n')
+}
+
+// end tells the client why no more events come. A stream that has not begun fails as other requests do.
+func (x *eventStream) end(r *http.Request, err error) error {
+	_, broken := errors.AsType[errBegun](err)
+	switch {
+	case r.Context().Err() != nil, err == nil:
 		return nil
+	case broken, x.beats == nil:
+		return err
 	}
 	x.h.count(err)
 	text, _ := json.Marshal(map[string]string{"error_code": protocol.ErrorCode(err), "error": err.Error()}) // strings: it can't fail
-	x.buf = append(append(append(x.buf, "event: error\ndata: "...), text...), "\n\n"...)
+	x.buf = append(append(append(x.buf[:0], "event: error\ndata: "...), text...), "\n\n"...)
 	return x.flush()
 }

@@ -28,7 +28,7 @@ func Example() {
 
 	facts := memory.New(memory.Options{}) // which may take a while with others
 	s := server.New(facts, server.Options{})
-	h.Attach(s, facts)
+	h.Attach(s, facts, values{facts}) // values reads values by key, as an engine of package store can
 	if _, err := facts.WriteFact(ctx, backend.Fact{ID: "1", Store: "tasks", Key: "milk", Value: []byte(`{"title":"Buy milk"}`)}); err != nil {
 		log.Fatal(err)
 	}
@@ -43,8 +43,8 @@ func Example() {
 	}
 	http.DefaultClient.CloseIdleConnections()
 
-	// The server first, which ends streams; then HTTP, and what it keeps; then the log.
-	_, _, _, _ = s.Close(), site.Shutdown(ctx), h.Close(), facts.Close()
+	// The server first, which ends streams; then HTTP; then the log.
+	_, _, _ = s.Close(), site.Shutdown(ctx), facts.Close()
 	<-served
 	// Output:
 	// 200 {"status":"ready"}

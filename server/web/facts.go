@@ -6,34 +6,32 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// facts sends the log up to its end. A client that is cut off sees that the answer is not whole.
+// facts sends a part of the log up to its end. A client whose answer is cut off sees that it is not whole.
 func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) error {
 	given, err := parameters(r, "after", "store", "limit")
 	if err != nil {
 		return err
 	}
-	after, _, err := seqParameter("after", given.Get("after"))
-	if err != nil {
+	var part backend.Range
+	if part.After, err = cursorParameter("after", given.Get("after")); err != nil {
 		return err
 	}
 	limit, err := limitParameter(given.Get("limit"))
 	if err != nil {
 		return err
 	}
-	has, err := q.grant.Readable(given["store"]...)
-	if err != nil {
+	if part.Stores, err = q.client.Grant.Readable(given["store"]); err != nil {
 		return err
 	}
 	s := h.newStream(w, "application/x-ndjson")
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	for f, err := range q.log.Replay(r.Context(), after) {
+	ctx, cancel := q.server.Serving(r.Context())
+	defer cancel(nil)
+	for f, err := range backend.Facts(q.log.Replay(ctx, part)) {
 		if err != nil {
-			return s.cut(err)
-		}
-		if has != nil && !has(f.Store) {
-			continue
+			return s.cut(reason(ctx, err))
 		}
 		s.buf = append(appendJSON(s.buf, &f), '\n')
 		if limit--; limit == 0 {
@@ -44,11 +42,6 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 		}
 		if err := s.flush(); err != nil {
 			return err
-		}
-		select {
-		case <-q.server.Draining():
-			return s.cut(backend.ErrUnavailable)
-		default:
 		}
 	}
 	return s.flush()

@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 
-	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -13,18 +12,19 @@ func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {
 	}{"ok"})
 }
 
-// A readiness says whether the log is served, and if not, how far that is.
+// A readiness says whether the log is served, and if not, how far opening or draining has come.
 type readiness struct {
 	Status      server.Status `json:"status"`
 	Progress    *Progress     `json:"progress,omitempty"`    // of opening the log
-	Connections *int          `json:"connections,omitempty"` // that have not ended yet
+	Connections *int          `json:"connections,omitempty"` // that are still open
 }
 
 // loading is the status of a server whose log is being opened.
 const loading server.Status = "loading"
 
 func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
-	s, b := h.attached()
+	a := h.attached()
+	s := a.server
 	if s == nil {
 		p := h.opts.Progress()
 		h.answer(w, http.StatusServiceUnavailable, readiness{Status: loading, Progress: &p})
@@ -36,7 +36,7 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, http.StatusServiceUnavailable, readiness{Status: status, Connections: &n})
 		return
 	}
-	if _, err := backend.StatsOf(r.Context(), b); err != nil && statusOf(err) != http.StatusNotImplemented {
+	if _, err := a.log.Stats(r.Context()); err != nil {
 		h.fail(w, r, &statusError{http.StatusServiceUnavailable, err})
 		return
 	}

@@ -9,18 +9,17 @@ import (
 
 // Options says how a Handler works. The zero Options is good.
 type Options struct {
-	// Progress says how far opening the log is, until Attach; nil: nobody knows.
+	// Progress returns how far opening the log has come, until Attach; nil: that is not known.
 	Progress func() Progress
 
-	MaxStreams   int           // exports and event streams at once; 0: 256, further ones are answered with 503
-	WriteTimeout time.Duration // how long a client may not take what is sent to it; 0: 30 s
-	Heartbeat    time.Duration // how often an idle event stream shows that it is alive; 0: 15 s
-	NoReads      bool          // do not answer for keys, which takes memory
+	MaxStreams   int           // exports and event streams at once; further ones are answered with 503; 0: 256
+	WriteTimeout time.Duration // how long a client may take to read what is sent to it; 0: 30 s
+	Heartbeat    time.Duration // how often an event stream sends an id alone; 0: 15 s
 
 	Logger *zap.Logger // nil: nothing is logged
 }
 
-// Progress is how far something is: Done of Total, in bytes; Total 0: not known.
+// Progress is how far an operation has come: Done of Total bytes; Total 0: not known.
 type Progress struct {
 	Done  int64 `json:"done"`
 	Total int64 `json:"total"`
@@ -45,8 +44,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// NewServer returns an http.Server of a handler with limits on how long requests may take and how large they may be.
-// There is none on the answers, since some never end: a Handler has its own.
+// NewServer returns an http.Server of a handler with limits on the duration and size of requests. It has no limits on
+// answers, since some never end: a Handler limits them itself.
 func NewServer(h http.Handler, logger *zap.Logger) *http.Server {
 	if logger == nil {
 		logger = zap.NewNop()
@@ -54,7 +53,7 @@ func NewServer(h http.Handler, logger *zap.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second, // requests have no bodies to speak of
+		ReadTimeout:       30 * time.Second, // requests have no bodies
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          zap.NewStdLog(logger),

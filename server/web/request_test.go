@@ -1,20 +1,16 @@
 package web_test
 
 import (
-	"context"
 	"encoding/json"
 	"io"
-	"iter"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/web"
@@ -72,7 +68,7 @@ func TestHead(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
 }
 
-// TestLimit sends no more facts than are wanted, of those that are.
+// TestLimit sends at most the given number of facts, of the given stores.
 func TestLimit(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	for _, value := range []string{"1", "2", "3"} {
@@ -108,7 +104,7 @@ func TestIdleOverHTTP2(t *testing.T) {
 	log := memory.New(memory.Options{})
 	s := server.New(log, server.Options{})
 	h := web.New(web.Options{WriteTimeout: 50 * time.Millisecond, Heartbeat: 400 * time.Millisecond})
-	h.Attach(s, log)
+	h.Attach(s, log, nil)
 	http2 := httptest.NewUnstartedServer(nil)
 	http2.Config = web.NewServer(h, nil)
 	http2.EnableHTTP2 = true
@@ -116,7 +112,6 @@ func TestIdleOverHTTP2(t *testing.T) {
 	defer func() {
 		require.NoError(t, s.Close())
 		http2.Close()
-		require.NoError(t, h.Close())
 		require.NoError(t, log.Close())
 	}()
 	x := &site{T: t, url: http2.URL, log: log, server: s, web: h, client: http2.Client()}
@@ -126,47 +121,4 @@ func TestIdleOverHTTP2(t *testing.T) {
 	seq, _ := events.fact()
 	require.EqualValues(t, 1, seq)
 	events.end()
-}
-
-// A stocktaking log says which stores were read from it.
-type stocktaking struct {
-	*memory.Log
-	stores chan string
-}
-
-func (l stocktaking) ReplayStores(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	for _, name := range stores {
-		l.stores <- name
-	}
-	return backend.ReplayStores(ctx, struct{ backend.Backend }{l.Log}, after, stores...)
-}
-
-// TestStoresAskedFor has the stores in memory that somebody asked for, each once, and all that comes to them.
-func TestStoresAskedFor(t *testing.T) {
-	log := stocktaking{memory.New(memory.Options{}), make(chan string, 10)}
-	x := newSite(t, log, web.Options{}, &server.Options{})
-	for _, name := range []string{"a", "b", "c"} {
-		x.write(name, "k", "1")
-	}
-	var clients sync.WaitGroup
-	for range 4 {
-		clients.Go(func() {
-			answer, err := x.client.Get(x.url + "/v1/stores/b/k")
-			if err != nil || answer.StatusCode != http.StatusOK || answer.Body.Close() != nil {
-				t.Errorf("%v, %v", answer, err)
-			}
-		})
-	}
-	clients.Wait()
-	x.write("b", "k", "2")
-	x.write("a", "k", "3")
-	require.Contains(t, x.get(200, "/v1/stores/b/k"), `"value":2}`)
-	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":3}`)
-	require.Contains(t, x.get(200, "/v1/stores/a/k?at_seq=4"), `"value":1}`)
-	x.write("a", "k", "4")
-	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":4}`)
-	x.get(400, "/v1/stores/"+strings.Repeat("x", 300)+"/k")
-	require.Equal(t, "b", <-log.stores)
-	require.Equal(t, "a", <-log.stores)
-	require.Empty(t, log.stores)
 }

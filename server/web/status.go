@@ -1,40 +1,19 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
-	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/server"
 )
 
-// A statusReport is what /v1/status says.
+// A statusReport is the answer of /v1/status.
 type statusReport struct {
-	Status    server.Status `json:"status"`
-	StartedAt time.Time     `json:"started_at"`
-	UptimeMS  int64         `json:"uptime_ms"`
-
-	Log *logStatus `json:"log"` // null: the backend does not say
-
-	Requests map[string]uint64 `json:"requests"`
-	Slow     map[string]uint64 `json:"slow"`
-	Errors   map[string]uint64 `json:"errors"`
-
-	FactsIn  uint64 `json:"facts_in"`
-	FactsOut uint64 `json:"facts_out"`
-	BytesIn  uint64 `json:"bytes_in"`
-	BytesOut uint64 `json:"bytes_out"`
-
-	Connections   int    `json:"connections"`
-	Accepted      uint64 `json:"accepted"`
-	Closed        uint64 `json:"closed"`
-	Rejected      uint64 `json:"rejected"`
-	CutOff        uint64 `json:"cut_off"`
-	Subscriptions int    `json:"subscriptions"`
-	Lag           uint64 `json:"lag"`
-	Streams       int    `json:"streams"` // of HTTP
-	LastError     string `json:"last_error,omitempty"`
+	Status   server.Status `json:"status"`
+	UptimeMS int64         `json:"uptime_ms"`
+	Log      logStatus     `json:"log"`
+	Streams  int           `json:"streams"` // of HTTP
+	server.Metrics
 }
 
 type logStatus struct {
@@ -46,24 +25,17 @@ type logStatus struct {
 }
 
 func (h *Handler) status(w http.ResponseWriter, r *http.Request, q *request) error {
-	if err := q.grant.Admin("see the status"); err != nil {
+	if err := q.client.Grant.MayAdmin("see the status"); err != nil {
+		return err
+	}
+	s, err := q.log.Stats(r.Context())
+	if err != nil {
 		return err
 	}
 	m := q.server.Metrics()
-	report := statusReport{
-		Status: q.server.Status(), StartedAt: m.StartedAt.UTC(), UptimeMS: time.Since(m.StartedAt).Milliseconds(),
-		Requests: m.Requests, Slow: m.Slow, Errors: m.Errors,
-		FactsIn: m.FactsIn, FactsOut: m.FactsOut, BytesIn: m.BytesIn, BytesOut: m.BytesOut,
-		Connections: m.Connections, Accepted: m.Accepted, Closed: m.Closed, Rejected: m.Rejected, CutOff: m.CutOff,
-		Subscriptions: m.Subscriptions, Lag: m.Lag, Streams: h.Streams(), LastError: m.LastError,
-	}
-	s, err := backend.StatsOf(r.Context(), q.log)
-	switch {
-	case err == nil:
-		report.Log = &logStatus{s.FirstSeq, s.LastSeq, s.DurableSeq, s.Facts, s.Bytes}
-	case !errors.Is(err, errors.ErrUnsupported):
-		return err
-	}
-	h.answer(w, http.StatusOK, report)
+	h.answer(w, http.StatusOK, statusReport{
+		Status: q.server.Status(), UptimeMS: time.Since(m.StartedAt).Milliseconds(), Streams: h.Streams(), Metrics: m,
+		Log: logStatus{s.FirstSeq, s.LastSeq, s.DurableSeq, s.Facts, s.Bytes},
+	})
 	return nil
 }

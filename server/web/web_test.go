@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +26,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/server/web"
 )
 
@@ -33,19 +36,41 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type site struct {
 	*testing.T
 	url    string
-	log    backend.Backend
+	log    backend.Log
 	server *server.Server
 	web    *web.Handler
 	client *http.Client
 }
 
+// values reads values by looking through the whole log.
+type values struct{ log backend.Log }
+
+func (v values) Get(ctx context.Context, store, key string, at web.Moment) (held backend.Fact, ok bool, err error) {
+	valid := func(f *backend.Fact) time.Time {
+		if f.ValidTime.IsZero() {
+			return f.TransactionTime
+		}
+		return f.ValidTime
+	}
+	for f, err := range backend.Facts(v.log.Replay(ctx, backend.Range{Through: at.Seq, Stores: []string{store}})) {
+		switch {
+		case err != nil:
+			return backend.Fact{}, false, err
+		case f.Key != key, !at.Time.IsZero() && f.TransactionTime.After(at.Time), !at.Valid.IsZero() && valid(&f).After(at.Valid):
+		case at.Valid.IsZero(), !ok, !valid(&f).Before(valid(&held)):
+			held, ok = f, true
+		}
+	}
+	return held, ok && !held.Retraction(), nil
+}
+
 // newSite serves a log. Without a server it is a site whose log is being opened.
-func newSite(t *testing.T, log backend.Backend, opts web.Options, options *server.Options) *site {
+func newSite(t *testing.T, log backend.Log, opts web.Options, options *server.Options) *site {
 	x := &site{T: t, log: log, web: web.New(opts)}
 	x.web.Handle("/inside", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "inside") }))
 	if options != nil {
 		x.server = server.New(log, *options)
-		x.web.Attach(x.server, log)
+		x.web.Attach(x.server, log, values{log})
 	}
 	http1 := httptest.NewUnstartedServer(nil)
 	http1.Config = web.NewServer(x.web, nil)
@@ -56,8 +81,6 @@ func newSite(t *testing.T, log backend.Backend, opts web.Options, options *serve
 			require.NoError(t, x.server.Close())
 		}
 		http1.Close()
-		require.NoError(t, x.web.Close())
-		require.NoError(t, x.web.Close())
 		require.NoError(t, log.Close())
 	})
 	return x
@@ -114,7 +137,7 @@ func (x *site) events(query string, headers ...string) *eventReader {
 	return r
 }
 
-// next returns the lines of the next event; nil: there is none any more.
+// next returns the lines of the next event; nil: the stream has ended.
 func (r *eventReader) next() (lines []string) {
 	for r.lines.Scan() {
 		if r.lines.Text() == "" {
@@ -176,9 +199,18 @@ func TestFacts(t *testing.T) {
 	require.Contains(t, lines[0], `{"seq":1,"id":"ak1","store":"a"`)
 	require.Equal(t, lines[2]+"\n", x.get(200, "/v1/facts?after=1&store=a"))
 	require.Equal(t, lines[1]+"\n"+lines[2]+"\n", x.get(200, "/v1/facts?after=1&store=a&store=b"))
-	require.Contains(t, x.get(400, "/v1/facts?after=x"), `"x\" is no seq`)
+	require.Contains(t, x.get(400, "/v1/facts?after=x"), `"x\" is neither a seq`)
+	require.Empty(t, x.get(200, "/v1/facts?after=3"))
+	require.Equal(t, lines[2]+"\n", x.get(200, "/v1/facts?after=2@0197c0de-0000-7000-8000-000000000000"))
+	for _, path := range []string{"/v1/facts?after=4", "/v1/events?after=4"} {
+		require.Contains(t, x.get(409, path), `"error_code":"diverged"`, "nothing can be there that the client has read")
+	}
 
 	status := x.get(200, "/v1/status")
+	var keys map[string]any
+	require.NoError(t, json.Unmarshal([]byte(status), &keys))
+	require.Equal(t, []string{"accepted", "bytes_in", "bytes_out", "closed", "connections", "cut_off", "errors", "facts_in", "facts_out", "lag", "log", "pushed",
+		"rejected", "requests", "slow", "started_at", "status", "streams", "subscriptions", "uptime_ms"}, slices.Sorted(maps.Keys(keys)))
 	require.Contains(t, status, `"log":{"first_seq":1,"last_seq":3,"durable_seq":0,"facts":3`)
 	require.Contains(t, status, `"status":"ready"`)
 }
@@ -251,29 +283,24 @@ func TestValue(t *testing.T) {
 		require.Contains(t, x.get(400, "/v1/stores/a/k?"+bad), `"error_code":"invalid_request"`)
 	}
 
-	// What is pruned at the log's end is not waited for.
-	last := x.write("a", "late", "6")
-	_, err = log.Prune(t.Context(), func(yield func(uint64) bool) { yield(last.Seq) })
-	require.NoError(t, err)
-	x.get(200, "/v1/stores/a/k")
-	none := newSite(t, memory.New(memory.Options{}), web.Options{NoReads: true}, &server.Options{})
-	none.get(404, "/v1/stores/a/k")
+	x.web.Attach(x.server, log, nil)
+	require.Contains(t, x.get(404, "/v1/stores/a/k"), "there is nothing at")
 }
 
-// TestTokens lets in who has a token, to what it grants, for as long as it does.
+// TestTokens lets in clients with a token, to what it grants, for as long as it does.
 func TestTokens(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
-	save := func(entries ...server.TokenEntry) {
+	save := func(entries ...auth.TokenEntry) {
 		text, err := json.Marshal(entries)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, text, 0o600))
 	}
-	reader, entry := server.NewToken("reader")
+	reader, entry := auth.NewToken("reader")
 	entry.Read = []string{"a"}
-	admin, adminEntry := server.NewToken("admin")
+	admin, adminEntry := auth.NewToken("admin")
 	adminEntry.Read, adminEntry.Admin = []string{"*"}, true
 	save(entry, adminEntry)
-	tokens, err := server.LoadTokens(path)
+	tokens, err := auth.LoadTokens(path)
 	require.NoError(t, err)
 	x := newSite(t, memory.New(memory.Options{}), web.Options{Heartbeat: time.Millisecond}, &server.Options{Tokens: tokens})
 	x.write("a", "k", "1")
@@ -302,46 +329,69 @@ func TestTokens(t *testing.T) {
 	x.get(401, "/inside")
 	require.Equal(t, "inside", x.get(200, "/inside", "Authorization", as))
 
-	events := x.events("?after=0", "Authorization", as)
-	seq, _ := events.fact()
-	require.EqualValues(t, 1, seq)
 	x.write("b", "k", "3")
 	x.write("a", "k", "4")
-	seq, _ = events.fact()
-	require.EqualValues(t, 4, seq)
-	save(adminEntry)
+	both := entry
+	both.Read = []string{"a", "b"}
+	for code, next := range map[string][]auth.TokenEntry{"access_changed": {both, adminEntry}, "unauthenticated": {adminEntry}} {
+		save(entry, adminEntry)
+		require.NoError(t, tokens.Reload())
+		idle, events := x.events("?store=a", "Authorization", "Bearer "+admin), x.events("?after=0", "Authorization", as)
+		seq, _ := events.fact()
+		require.EqualValues(t, 1, seq)
+		seq, _ = events.fact()
+		require.EqualValues(t, 4, seq)
+		save(next...)
+		require.NoError(t, tokens.Reload())
+		written := x.write("a", code, "5")
+		for {
+			lines := events.next()
+			require.NotNil(t, lines)
+			require.NotContains(t, lines[len(lines)-1], fmt.Sprintf(`"seq":%d,`, written.Seq))
+			if lines[0] == "event: error" {
+				require.Contains(t, lines[1], fmt.Sprintf(`"error_code":%q`, code))
+				break
+			}
+		}
+		require.Nil(t, events.next())
+		seq, _ = idle.fact()
+		require.Equal(t, written.Seq, seq, "others go on")
+		idle.end()
+	}
+	quiet := x.events("?store=a", "Authorization", "Bearer "+admin)
+	save(entry)
 	require.NoError(t, tokens.Reload())
-	x.write("a", "k", "5")
 	for {
-		lines := events.next()
-		require.NotNil(t, lines)
-		require.NotContains(t, lines[len(lines)-1], `"seq":5`)
+		lines := quiet.next()
 		if lines[0] == "event: error" {
-			require.Contains(t, lines[1], `"error_code":"unauthenticated"`)
+			require.Contains(t, lines[1], `"error_code":"unauthenticated"`, "also if nothing comes")
 			break
 		}
 	}
-	require.Nil(t, events.next())
+	require.Nil(t, quiet.next())
 }
 
-// A failing log breaks off after some facts.
-type failing struct{ backend.Backend }
-
-func (failing) Replay(context.Context, uint64) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		value := []byte(`"` + strings.Repeat("x", 1000) + `"`)
-		for i := range 1000 {
-			if !yield(backend.Fact{Seq: uint64(i + 1), ID: "i", Store: "s", Key: "k", Value: value}, nil) {
-				return
+// failing returns a log whose loops end with an error after what the log holds.
+func failing(l backend.Log, end error) backend.Log {
+	return backend.Intercept(l, backend.Hooks{Read: func(ctx context.Context, r backend.Range, _ func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+		return func(yield func(backend.Page, error) bool) {
+			for page, err := range l.Replay(ctx, r) {
+				if !yield(page, err) {
+					return
+				}
 			}
+			yield(backend.Page{}, end)
 		}
-		yield(backend.Fact{}, errors.New("the disk is gone"))
-	}
+	}})
 }
 
 // TestCutOff makes a failure amid an answer one that the client sees.
 func TestCutOff(t *testing.T) {
-	x := newSite(t, failing{memory.New(memory.Options{})}, web.Options{}, &server.Options{})
+	x := newSite(t, failing(memory.New(memory.Options{}), errors.New("the disk is gone")), web.Options{}, &server.Options{})
+	for i := range 200 { // more than an answer waits for
+		_, err := x.log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(i), Store: "s", Key: "k", Value: []byte(`"` + strings.Repeat("x", 1000) + `"`)})
+		require.NoError(t, err)
+	}
 	answer := x.ask(t.Context(), "/v1/facts")
 	defer answer.Body.Close()
 	require.Equal(t, http.StatusOK, answer.StatusCode)
@@ -349,29 +399,11 @@ func TestCutOff(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
-// damagedLog has facts, and then what can't be read.
-type damagedLog struct{ *memory.Log }
-
-func (l damagedLog) Replay(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		for f, err := range l.Log.Replay(ctx, after) {
-			if !yield(f, err) {
-				return
-			}
-		}
-		yield(backend.Fact{}, &backend.CorruptError{Path: "log", Reason: "wrong CRC"})
-	}
-}
-
-func (l damagedLog) Follow(ctx context.Context, after uint64, _ ...string) iter.Seq2[backend.Fact, error] {
-	return l.Replay(ctx, after)
-}
-
 // TestDamage reads a log that is damaged in each way there is: the answer does not look whole, the server counts each, and
 // the operator is told.
 func TestDamage(t *testing.T) {
 	core, logs := observer.New(zap.ErrorLevel)
-	x := newSite(t, damagedLog{memory.New(memory.Options{})}, web.Options{}, &server.Options{Logger: zap.New(core)})
+	x := newSite(t, failing(memory.New(memory.Options{}), &backend.CorruptError{Path: "log", Reason: "wrong CRC"}), web.Options{}, &server.Options{Logger: zap.New(core)})
 	x.get(500, "/v1/facts?after=0")
 	big := backend.Fact{ID: "big", Store: "a", Key: "k", Value: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)} // more than an answer waits for
 	_, err := x.log.WriteFact(t.Context(), big)

@@ -1,0 +1,206 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A directory is the directory of a log, and the files in it. Log, Verify and Restore work on one.
+type directory struct {
+	path string
+	fs   vfs.FS
+	now  func() time.Time
+	log  *zap.Logger
+
+	// names is held for reading while a file is chosen from the log's state and opened, and for writing
+	// while a file is renamed and the state changed to match.
+	names sync.RWMutex
+}
+
+func newDirectory(o *Options) *directory {
+	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, log: o.Logger}
+}
+
+// Names in the directory of a log. Numbers have 20 digits, so that names sort like numbers.
+const (
+	lockName       = "LOCK"
+	probeName      = lockName + tempExt // created and removed, to see whether files can be created
+	quarantineName = "quarantine"
+	segmentExt     = ".wal"
+	snapshotExt    = ".snap"
+	indexExt       = ".idx" // after the whole name of the file that it describes
+	tempExt        = ".tmp" // after the name that a file will have
+)
+
+func segmentName(first uint64) string    { return fmt.Sprintf("%020d%s", first, segmentExt) }
+func snapshotName(through uint64) string { return fmt.Sprintf("%020d%s", through, snapshotExt) }
+
+// parseName returns the number in the name of a segment or snapshot.
+func parseName(name, ext string) (uint64, bool) {
+	digits, ok := strings.CutSuffix(name, ext)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, err == nil && n > 0 && n <= format.MaxSeq
+}
+
+// join returns the path of a file in the directory.
+func (d *directory) join(name string) string { return filepath.Join(d.path, name) }
+
+// A listing is the files in the directory of a log.
+type listing struct {
+	segments  []uint64 // the numbers in their names, in order
+	snapshots []uint64
+	indexes   []string // names
+	leftovers []string // names of files that were never finished
+}
+
+// list lists the directory. A file that a log does not have is an error.
+func (d *directory) list() (listing, error) {
+	var all listing
+	entries, err := d.fs.ReadDir(d.path)
+	if err != nil {
+		return all, err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if name == lockName || e.IsDir() && (name == quarantineName || name == "lost+found") {
+			continue
+		}
+		if e.IsDir() || !all.add(name) {
+			return all, &backend.InvalidError{Field: "path", Reason: fmt.Sprintf(
+				"%s holds %q, which is not a file of a log: give the log a directory of its own, or move that file away", d.path, name)}
+		}
+	}
+	return all, nil
+}
+
+// add adds a file, and reports false if a log does not have such files.
+func (all *listing) add(name string) bool {
+	of, temp := strings.CutSuffix(name, tempExt)
+	of, index := strings.CutSuffix(of, indexExt)
+	segment, isSegment := parseName(of, segmentExt)
+	snapshot, isSnapshot := parseName(of, snapshotExt)
+	switch {
+	case name == probeName:
+		all.leftovers = append(all.leftovers, name)
+	case !isSegment && !isSnapshot:
+		return false
+	case temp:
+		all.leftovers = append(all.leftovers, name)
+	case index:
+		all.indexes = append(all.indexes, name)
+	case isSegment:
+		all.segments = append(all.segments, segment)
+	default:
+		all.snapshots = append(all.snapshots, snapshot)
+	}
+	return true
+}
+
+// An InUseError reports that another process, or another Log of this one, has the log open.
+type InUseError struct {
+	Path string // of the lock
+	PID  int    // the process that holds it; 0 if unknown
+}
+
+func (e *InUseError) Error() string {
+	holder := "another process"
+	if e.PID != 0 {
+		holder = fmt.Sprintf("process %d", e.PID)
+		if e.PID == os.Getpid() {
+			holder += " (this one)"
+		}
+	}
+	return fmt.Sprintf("%s is locked by %s: a log is open in one place at a time; close it there, or share it through a server", e.Path, holder)
+}
+
+// lock locks the directory.
+func (d *directory) lock() (io.Closer, error) {
+	lock, err := d.fs.Lock(d.join(lockName))
+	if l, ok := errors.AsType[*vfs.LockedError](err); ok {
+		return nil, &InUseError{l.Path, l.PID}
+	}
+	return lock, err
+}
+
+// makeDir creates the directory of a log if it is missing, durably. An existing directory may have been
+// created by a process that crashed before its name was durable.
+//
+//	mkdir(dir)
+//	fsync(parent of dir)
+func makeDir(fsys vfs.FS, dir string) error {
+	info, err := fsys.Stat(dir)
+	parent := filepath.Dir(dir)
+	switch {
+	case err == nil && info.IsDir():
+		err := fsys.SyncDir(parent)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EROFS) {
+			return nil // a process that may not open the parent did not create dir; some file systems sync no directory
+		}
+		return err
+	case err == nil:
+		return notDirectory(fsys, dir)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if parent != dir {
+		if err := makeDir(fsys, parent); err != nil {
+			return err
+		}
+	}
+	if err := fsys.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return fsys.SyncDir(parent)
+}
+
+// notDirectory returns the error for a path that is a file, which may be a log of the Ruby system.
+func notDirectory(fsys vfs.FS, path string) error {
+	reason := fmt.Sprintf("%s is a file, and a log is a directory of its own", path)
+	if isRubyLog(fsys, path) {
+		reason = fmt.Sprintf("%s is a log of the Ruby system: open a new directory and import it there (igniter import --ruby-wal)", path)
+	}
+	return &backend.InvalidError{Field: "path", Reason: reason}
+}
+
+// isRubyLog reports whether a file begins with a frame of a JSON object, as Ruby's logs do.
+func isRubyLog(fsys vfs.FS, path string) bool {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	body, err := wire.NewReader(io.NewSectionReader(f, 0, 1<<62), wire.MaxMaxFrame).Next()
+	return err == nil && bytes.HasPrefix(body, []byte("{"))
+}
+
+// probe returns an error if no files can be created in the directory, which would otherwise show only when
+// a segment is full.
+//
+//	open(LOCK.tmp, O_CREAT), unlink(LOCK.tmp)
+func (d *directory) probe() error {
+	f, err := d.fs.Create(d.join(probeName))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), d.fs.Remove(d.join(probeName)))
+}

@@ -1,0 +1,99 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+)
+
+// An index is an open index, from its file or in memory.
+type index struct {
+	*format.Index
+	size  int64
+	close func()
+}
+
+// openIndex opens the index file of f, if it is valid, and sets f.Points.
+func (d *directory) openIndex(f *format.File) (*index, error) {
+	path := d.join(f.Name + indexExt)
+	in, err := d.fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	size, err := in.Size()
+	var x *index
+	if err == nil {
+		x, err = newIndex(in, size, path, f)
+	}
+	if err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
+	x.close = func() { _ = in.Close() } // it was only read
+	return x, nil
+}
+
+// memoryIndex returns an index that has no file yet, and sets f.Points.
+func memoryIndex(data []byte, f *format.File) (*index, error) {
+	return newIndex(bytes.NewReader(data), int64(len(data)), f.Name+indexExt, f)
+}
+
+func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index, error) {
+	x, err := format.OpenIndex(data, size, path, f)
+	if err == nil {
+		f.Points, err = x.Points()
+	}
+	return &index{x, size, func() {}}, err
+}
+
+// buildIndex reads a sealed file and returns its index.
+func (d *directory) buildIndex(ctx context.Context, f *format.File) ([]byte, error) {
+	x, of := format.NewIndexBuilder(), *f
+	of.Points = nil
+	err := d.scan(ctx, f, func(_ []byte, facts []backend.Fact, offset int64) error {
+		of.Mark(facts[0].Seq, offset)
+		x.Add(facts)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return x.Encode(&of, d.now()), nil
+}
+
+// indexOf returns the index of a sealed file, from its index file or built.
+func (d *directory) indexOf(ctx context.Context, f format.File) (*index, error) {
+	if x, err := d.openIndex(&f); err == nil {
+		return x, nil
+	}
+	data, err := d.buildIndex(ctx, &f)
+	if err != nil {
+		return nil, err
+	}
+	return memoryIndex(data, &f)
+}
+
+// writeIndex writes the index of a segment. It need not be durable: if it is lost or torn, it is built
+// again.
+//
+//	open(NAME.idx.tmp, O_CREAT|O_TRUNC)
+//	pwrite
+//	rename(NAME.idx.tmp, NAME.idx)
+func (d *directory) writeIndex(s *segment, data []byte) error {
+	n, err := d.create(s.Name + indexExt)
+	if err != nil {
+		return err
+	}
+	if err := vfs.WriteAll(n.file, data, 0); err != nil {
+		return errors.Join(err, n.discard())
+	}
+	err = errors.Join(n.file.Close(), d.fs.Rename(d.join(n.temp), d.join(n.name)))
+	if err == nil {
+		s.index.Store(int64(len(data)))
+	}
+	return err
+}

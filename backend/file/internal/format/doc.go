@@ -1,0 +1,53 @@
+// Package format has the files of a log as bytes: segment files, snapshots and indexes. Its readers and
+// writers know no log: they need an open file, and some of them the [File] that describes it.
+//
+// All files are made of frames (package wire): a length, a body, and the body's CRC-32. The first frame is
+// a [Header], in JSON.
+//
+// # A segment file
+//
+//	+--------+------+-----------+------+-----------+--------+
+//	| header | fact | [fact,…]  | fact | [fact,…]  | 0 0 0… |
+//	+--------+------+-----------+------+-----------+--------+
+//	           one   a group of             the      space written ahead, only in an active
+//	           fact  facts, all or none     last     segment that is synced always
+//
+//	header   {"igniter":"wal","version":1,"first_seq":51234,"created_at":1795467633.81,"sync":"always"}
+//
+// Seqs follow each other from first_seq on. If facts were pruned, or were lost and the segment repaired,
+// seqs have gaps, and the header says what else the file covers. It is filled with spaces to 384 bytes,
+// since it is written last:
+//
+//	header   {"igniter":"wal","version":1,"first_seq":51234,"last_seq":68116,"facts":16001,"created_at":…}
+//
+// If sync is not "always", there are markers between the facts: {"synced":51301} says that the facts
+// through that seq were durable before the marker was written.
+//
+// # A snapshot
+//
+//	+--------+--------+--------+-----+--------+-----+
+//	| header | block  | block  |  …  | block  | end |
+//	+--------+--------+--------+-----+--------+-----+
+//
+//	header   {"igniter":"snapshot","version":1,"first_seq":1,"last_seq":51233,"facts":51233,
+//	          "created_at":…,"sha256":"…"}, filled with spaces to 384 bytes; sha256 is the hash of all
+//	          that follows the header
+//	block    frames as in a segment, about 256 KiB, compressed with zstd (RFC 8878)
+//	end      {"end":BLOCKS,"facts":FACTS}
+//
+// # An index
+//
+//	header   {"igniter":"index","version":1,"first_seq":…,"last_seq":…,"facts":…,"created_at":…,
+//	          "file":"00000000000000051234.wal","size":…,"check":…,"last_time":…,"points":…,"ids":…,"keys":…}
+//	p…       points: seqs and offsets of frames, one for each 64 KiB of a segment or each block of a snapshot
+//	i…       the IDs of the latest facts, up to two million, with their seqs
+//	s…       the names of stores
+//	k…       each key's latest fact: store, seq, key, ID
+//
+// An index holds nothing that is not in its file. It is valid only while size and check, the CRC of the
+// file's header, are those of the file. The bodies after the header begin with the letter shown. Numbers
+// are unsigned varints, as in encoding/binary; texts begin with their length. A point is stored as its
+// distance from the point before it, in seqs and bytes. An ID is stored as the distance of its seq from the
+// seq before it in the same frame, and then either the length of its text and the text, or 0 and the 16
+// bytes of a UUID.
+package format

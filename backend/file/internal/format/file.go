@@ -1,0 +1,46 @@
+package format
+
+import "sort"
+
+// A File describes a segment file or a snapshot.
+type File struct {
+	Name     string
+	Snapshot bool
+	First    uint64  // the first seq that it covers
+	Last     uint64  // the last one; First-1 if it covers none
+	Facts    uint64  // how many facts it holds
+	Size     int64   // of its frames, from the start of the file
+	Gaps     bool    // seqs have gaps: facts were pruned, or were lost and the file repaired
+	Sync     string  // how a segment is synced; "" if it has gaps
+	Check    uint32  // the CRC of its header
+	Points   []Point // where to begin to read, in order
+}
+
+// A Point is a place in a file where a frame begins.
+type Point struct {
+	Seq    uint64 // of the frame's first fact
+	Offset int64
+}
+
+// pointEvery is how many bytes lie between the points of a segment, at least.
+const pointEvery = 64 << 10
+
+// Mark notes in f.Points that a frame, the next one, begins at an offset, unless the last point is near.
+func (f *File) Mark(seq uint64, offset int64) {
+	far := int64(pointEvery)
+	if f.Snapshot {
+		far = 1 // a point for each block
+	}
+	if n := len(f.Points); n == 0 || offset >= f.Points[n-1].Offset+far {
+		f.Points = append(f.Points, Point{seq, offset})
+	}
+}
+
+// Start returns the offset from which to read in order to find the facts after a seq.
+func (f *File) Start(after uint64) int64 {
+	i := sort.Search(len(f.Points), func(i int) bool { return f.Points[i].Seq > after+1 })
+	if i == 0 {
+		return 0
+	}
+	return f.Points[i-1].Offset
+}

@@ -1,0 +1,397 @@
+package format_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/wire"
+)
+
+var updateGolden = flag.Bool("update", false, "write the golden files again")
+
+// goldenDir has logs of format version 1 as they were when it was defined, and beside each the facts that it
+// holds. They stay: whatever happens to the code, it reads them. -update is for new ones.
+const goldenDir = "../../testdata/v1"
+
+// A golden log is always made by the same steps, with the same clock and IDs.
+type golden struct {
+	name string
+	make func(t *testing.T, g *goldenLog)
+	opts file.Options
+}
+
+var goldens = []golden{
+	// A sealed segment and the active one; single facts, and groups of several.
+	{name: "segments", make: func(t *testing.T, g *goldenLog) {
+		g.write(t, 6)
+		g.batch(t, 3)
+		g.write(t, 8)
+		g.batch(t, 2)
+	}},
+	// The same, then all but the last facts in a snapshot.
+	{name: "snapshot", make: func(t *testing.T, g *goldenLog) {
+		g.write(t, 12)
+		g.batch(t, 3)
+		require.NoError(t, g.log.WriteSnapshot(t.Context(), 0))
+		g.write(t, 2)
+	}},
+	// A segment that facts were taken out of, singly and from a group.
+	{name: "pruned", make: func(t *testing.T, g *goldenLog) {
+		g.write(t, 4)
+		g.batch(t, 3)
+		g.tick()
+		_, err := g.log.Prune(t.Context(), func(yield func(uint64) bool) { _ = yield(2) && yield(6) && yield(4) }, backend.Horizon{})
+		require.NoError(t, err)
+		g.write(t, 2)
+	}},
+	// A snapshot that facts were taken out of, and a segment that has none left.
+	{name: "pruned-snapshot", make: func(t *testing.T, g *goldenLog) {
+		g.write(t, 5)
+		g.tick()
+		require.NoError(t, g.log.WriteSnapshot(t.Context(), 0))
+		g.write(t, 2)
+		g.tick()
+		_, err := g.log.Prune(t.Context(), func(yield func(uint64) bool) { _ = yield(2) && yield(6) && yield(7) }, backend.Horizon{})
+		require.NoError(t, err)
+		g.write(t, 1)
+	}},
+	// Markers, as a log has them that is synced now and then.
+	{name: "interval", opts: file.Options{Sync: file.SyncInterval, SyncInterval: time.Millisecond}, make: func(t *testing.T, g *goldenLog) {
+		for range 2 {
+			g.write(t, 1)
+			g.durable(t)
+			g.batch(t, 2)
+			g.durable(t)
+		}
+		g.write(t, 1) // Close makes it durable
+	}},
+	{name: "never", opts: file.Options{Sync: file.SyncNever}, make: func(t *testing.T, g *goldenLog) { g.write(t, 3) }},
+}
+
+// A goldenLog is a golden log that is being made.
+type goldenLog struct {
+	log   *file.Log
+	facts int
+	clock atomic.Int64 // in microseconds
+}
+
+func (g *goldenLog) now() time.Time { return time.UnixMicro(g.clock.Load()) }
+
+func (g *goldenLog) tick() { g.clock.Add(1_250_000) }
+
+// fact returns the next fact. Together, the facts have all that a fact can have.
+func (g *goldenLog) fact() backend.Fact {
+	g.facts++
+	n := g.facts
+	f := backend.Fact{
+		ID: fmt.Sprintf("01900000-0000-7000-8000-%012d", n), Store: "tasks", Key: fmt.Sprint("key ", n%5),
+		Value: fmt.Appendf(nil, `{"n":%d,"number":1.0e-07,"text":%q}`, n, strings.Repeat("grün ", n*5)),
+	}
+	switch n % 7 {
+	case 1:
+		f.ID, f.Store, f.Key, f.Value = fmt.Sprint("named-", n), "Läden", "", []byte(`[1,null,"a\nb"]`)
+	case 3:
+		f.ValidTime, f.SchemaVersion = time.Unix(-5, 500_000_000), 3
+	case 5:
+		f.Producer, f.Derivation = []byte(`{"name":"golden"}`), []byte(`["named-1"]`)
+	case 6:
+		f.Value = []byte("null")
+	}
+	return f
+}
+
+func (g *goldenLog) write(t *testing.T, n int) {
+	for range n {
+		g.tick()
+		_, err := g.log.WriteFact(t.Context(), g.fact())
+		require.NoError(t, err)
+	}
+}
+
+func (g *goldenLog) batch(t *testing.T, n int) {
+	g.tick()
+	var b backend.Batch
+	for range n {
+		b.Facts = append(b.Facts, g.fact())
+	}
+	require.NoError(t, g.log.Write(t.Context(), b)[0].Err)
+}
+
+// durable waits until all facts are.
+func (g *goldenLog) durable(t *testing.T) {
+	require.Eventually(t, func() bool {
+		s, err := g.log.Stats(t.Context())
+		return err != nil || s.DurableSeq == s.LastSeq
+	}, time.Minute, time.Millisecond)
+}
+
+// makeGolden makes a golden log in a directory.
+func (x golden) makeGolden(t *testing.T, dir string) {
+	g := &goldenLog{}
+	g.clock.Store(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixMicro())
+	opts := x.opts
+	opts.Path, opts.SegmentSize, opts.Now = dir, 4<<10, g.now
+	var err error
+	g.log, err = file.Open(t.Context(), opts)
+	require.NoError(t, err)
+	x.make(t, g)
+	require.NoError(t, g.log.Close())
+	// Opened again, it has an index of each file that is not written to any more.
+	g.log, err = file.Open(t.Context(), opts)
+	require.NoError(t, err)
+	require.NoError(t, g.log.Close())
+	require.NoError(t, os.Remove(filepath.Join(dir, "LOCK")))
+}
+
+// factText returns a fact as the codec writes it.
+func factText(f *backend.Fact) string { return string(wire.AppendFact(nil, f)) }
+
+// replayed returns the facts of a log, a line each.
+func replayed(t *testing.T, l *file.Log) string {
+	var lines strings.Builder
+	for f, err := range backend.Facts(l.Replay(t.Context(), backend.Range{})) {
+		require.NoError(t, err)
+		require.NoError(t, f.Validate())
+		lines.WriteString(factText(&f) + "\n")
+	}
+	return lines.String()
+}
+
+// TestGolden opens a copy of each golden log. It holds exactly the facts beside it, is opened from its
+// indexes, and takes writes.
+func TestGolden(t *testing.T) {
+	for _, x := range goldens {
+		t.Run(x.name, func(t *testing.T) {
+			from, want := filepath.Join(goldenDir, x.name), filepath.Join(goldenDir, x.name+".jsonl")
+			if *updateGolden {
+				require.NoError(t, os.RemoveAll(from))
+				require.NoError(t, os.MkdirAll(from, 0o755))
+				x.makeGolden(t, from)
+			}
+			dir := t.TempDir()
+			require.NoError(t, os.CopyFS(dir, os.DirFS(from)))
+			l, err := file.Open(t.Context(), file.Options{Path: dir, Sync: x.opts.Sync})
+			require.NoError(t, err)
+			facts := replayed(t, l)
+			if *updateGolden {
+				require.NoError(t, os.WriteFile(want, []byte(facts), 0o644))
+			}
+			expected, err := os.ReadFile(want)
+			require.NoError(t, err)
+			require.Equal(t, string(expected), facts)
+
+			segments, err := filepath.Glob(filepath.Join(from, "*.wal"))
+			require.NoError(t, err)
+			r := l.Report()
+			require.Equal(t, []string{filepath.Base(segments[len(segments)-1])}, r.Read, "only the active segment is read: the others have indexes")
+			require.Empty(t, r.Cuts)
+			require.Empty(t, r.Removed)
+			require.Equal(t, uint64(strings.Count(facts, "\n")), r.Facts)
+
+			// The indexes tell what the log knows of IDs and keys.
+			latest, ids := map[[2]string]string{}, map[string]string{}
+			for line := range strings.Lines(facts) {
+				f, err := wire.CheckFact([]byte(line))
+				require.NoError(t, err)
+				latest[[2]string{f.Store, f.Key}], ids[f.ID] = f.ID, line
+			}
+			for id, line := range ids {
+				f, err := wire.CheckFact([]byte(line))
+				require.NoError(t, err)
+				held, err := l.WriteFact(t.Context(), backend.Fact{ID: id, Store: f.Store, Key: f.Key, Value: f.Value})
+				require.NoError(t, err)
+				require.Equal(t, line, factText(&held)+"\n", "the log knows the ID")
+			}
+			for name, id := range latest {
+				f, err := l.WriteFact(t.Context(), backend.Fact{ID: "next of " + id, Store: name[0], Key: name[1], Value: []byte(`1`)})
+				require.NoError(t, err)
+				require.Equal(t, id, f.Causation, "the log knows the latest fact of %q", name)
+			}
+			require.NoError(t, l.Close())
+		})
+	}
+}
+
+// TestGoldenWritten makes each golden log again: its files are the same, byte for byte, except indexes, and
+// compressed blocks, whose content is the same.
+func TestGoldenWritten(t *testing.T) {
+	for _, x := range goldens {
+		t.Run(x.name, func(t *testing.T) {
+			old, dir := filepath.Join(goldenDir, x.name), t.TempDir()
+			x.makeGolden(t, dir)
+			names := func(dir string) []string {
+				var all []string
+				entries, err := os.ReadDir(dir)
+				require.NoError(t, err)
+				for _, e := range entries {
+					all = append(all, e.Name())
+				}
+				return all
+			}
+			require.Equal(t, names(old), names(dir))
+			for _, name := range names(old) {
+				want, err := os.ReadFile(filepath.Join(old, name))
+				require.NoError(t, err)
+				have, err := os.ReadFile(filepath.Join(dir, name))
+				require.NoError(t, err)
+				switch filepath.Ext(name) {
+				case ".wal":
+					require.Equal(t, string(want), string(have), name)
+				case ".snap":
+					require.Equal(t, unpacked(t, want), unpacked(t, have), name)
+				}
+			}
+		})
+	}
+}
+
+// bodies returns the bodies of the frames in a file.
+func bodies(t *testing.T, data []byte) []string {
+	var all []string
+	for r := wire.NewReader(bytes.NewReader(data), 0); ; {
+		body, err := r.Next()
+		if err == io.EOF {
+			return all
+		}
+		require.NoError(t, err)
+		all = append(all, string(body))
+	}
+}
+
+var sha = regexp.MustCompile(`"sha256":"[0-9a-f]{64}"`)
+
+// unpacked returns what is in a snapshot, independent of the compressor: its header without the hash, and the
+// content of its blocks.
+func unpacked(t *testing.T, data []byte) []string {
+	all := bodies(t, data)
+	all[0] = sha.ReplaceAllString(all[0], `"sha256":""`)
+	d, err := zstd.NewReader(nil)
+	require.NoError(t, err)
+	defer d.Close()
+	for i, body := range all {
+		if body[0] == 0x28 {
+			block, err := d.DecodeAll([]byte(body), nil)
+			require.NoError(t, err)
+			all[i] = strings.Join(bodies(t, block), "\n")
+		}
+	}
+	return all
+}
+
+// TestFormat checks the golden files against the drawing of the formats, without the code that reads and
+// writes them.
+func TestFormat(t *testing.T) {
+	read := func(name string) []byte {
+		data, err := os.ReadFile(filepath.Join(goldenDir, name))
+		require.NoError(t, err)
+		return data
+	}
+	matches := func(pattern, body string) {
+		t.Helper()
+		require.Regexp(t, "^"+pattern+"$", body)
+	}
+	const (
+		seconds = `\d+\.\d{1,9}`
+		fact    = `\{"seq":\d+,"id":"[^"]+","store":"[^"]+","key":"[^"]*"(,"causation":"[^"]+")?,"transaction_time":` + seconds +
+			`(,"valid_time":-?` + seconds + `)?(,"schema_version":\d+)?,"value_hash":"[0-9a-f]{64}"(,"producer":.+)?(,"derivation":.+)?,"value":.+\}`
+		group = `\[\n` + fact + `(,\n` + fact + `)+\n\]`
+	)
+	// A segment: a header, then a frame for each fact or group.
+	first := bodies(t, read("segments/00000000000000000001.wal"))
+	require.Equal(t, `{"igniter":"wal","version":1,"first_seq":1,"created_at":1767323045.0,"sync":"always"}`, first[0])
+	for i, body := range first[1:] {
+		if i == 6 {
+			matches(group, body)
+			require.Equal(t, 3, strings.Count(body, `{"seq":`))
+			continue
+		}
+		matches(fact, body)
+	}
+	names, err := filepath.Glob(filepath.Join(goldenDir, "segments/*.wal"))
+	require.NoError(t, err)
+	require.Len(t, names, 3, "two are sealed, one is active")
+	active := bodies(t, read("segments/"+filepath.Base(names[2])))
+	matches(`\{"igniter":"wal","version":1,"first_seq":`+strings.TrimLeft(strings.TrimSuffix(filepath.Base(names[2]), ".wal"), "0")+
+		`,"created_at":`+seconds+`,"sync":"always"\}`, active[0])
+	matches(group, active[len(active)-1])
+
+	// Length, body and CRC, all big-endian, byte by byte.
+	require.Equal(t, "\x00\x00\x00\x55{\"igniter\"", string(read("segments/00000000000000000001.wal")[:14]))
+
+	// One that facts were taken out of says how many are left, in a header filled up with spaces.
+	pruned := bodies(t, read("pruned/00000000000000000001.wal"))
+	matches(`\{"igniter":"wal","version":1,"first_seq":1,"last_seq":7,"facts":4,"created_at":`+seconds+`\} +`, pruned[0])
+	require.Len(t, pruned[0], 384)
+	require.Len(t, pruned, 1+2+1)
+	matches(group, pruned[3])
+	require.Equal(t, 2, strings.Count(pruned[3], `{"seq":`))
+	none := bodies(t, read("pruned-snapshot/00000000000000000006.wal"))
+	matches(`\{"igniter":"wal","version":1,"first_seq":6,"last_seq":7,"facts":0,"created_at":`+seconds+`\} +`, none[0])
+	require.Len(t, none, 1)
+
+	// A snapshot: a header with the hash of what follows, compressed blocks of frames, an end.
+	data := read("snapshot/00000000000000000015.snap")
+	snapshot := bodies(t, data)
+	matches(`\{"igniter":"snapshot","version":1,"first_seq":1,"last_seq":15,"facts":15,"created_at":`+seconds+`,"sha256":"[0-9a-f]{64}"\} +`, snapshot[0])
+	require.Len(t, snapshot[0], 384)
+	require.Contains(t, snapshot[0], wire.HashCanonical(data[384+wire.FrameOverhead:]))
+	require.Len(t, snapshot, 3)
+	require.Equal(t, "\x28\xb5\x2f\xfd", snapshot[1][:4], "zstd")
+	require.Equal(t, `{"end":1,"facts":15}`, snapshot[2])
+	for i, body := range strings.SplitAfterN(unpacked(t, data)[1], "}\n", 13) {
+		if i < 12 {
+			matches(fact, strings.TrimSuffix(body, "\n"))
+		} else {
+			matches(group, body)
+		}
+	}
+
+	// A marker follows each sync.
+	interval := bodies(t, read("interval/00000000000000000001.wal"))
+	matches(`\{"igniter":"wal","version":1,"first_seq":1,"created_at":`+seconds+`,"sync":"interval"\}`, interval[0])
+	for i, through := range []int{1, 3, 4, 6, 7} {
+		pattern := fact
+		if i%2 == 1 {
+			pattern = group
+		}
+		matches(pattern, interval[1+2*i])
+		require.Equal(t, fmt.Sprintf(`{"synced":%d}`, through), interval[2+2*i])
+	}
+	require.Len(t, interval, 11)
+
+	// An index names what it is of.
+	index, err := wire.NewReader(bytes.NewReader(read("pruned/00000000000000000001.wal.idx")), 0).Next()
+	require.NoError(t, err)
+	matches(`\{"igniter":"index","version":1,"first_seq":1,"last_seq":7,"facts":4,"created_at":`+seconds+
+		`,"file":"00000000000000000001.wal","size":\d+,"check":\d+,"last_time":`+seconds+`,"points":\d+,"ids":4,"keys":\d+\}`, string(index))
+}
+
+// TestGoldenPlain checks that the golden directories hold nothing that a log would not.
+func TestGoldenPlain(t *testing.T) {
+	names := map[string]bool{}
+	for _, x := range goldens {
+		names[x.name], names[x.name+".jsonl"] = true, true
+		_, err := os.Stat(filepath.Join(goldenDir, x.name, "LOCK"))
+		require.True(t, errors.Is(err, os.ErrNotExist))
+	}
+	entries, err := os.ReadDir(goldenDir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		require.True(t, names[e.Name()], e.Name())
+	}
+}

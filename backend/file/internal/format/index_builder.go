@@ -1,0 +1,154 @@
+package format
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// An IndexBuilder collects what the index of a file holds, as the facts of the file are read or written.
+type IndexBuilder struct {
+	facts uint64
+	last  uint64    // the seq of the last fact
+	time  time.Time // the greatest transaction time
+	keep  int       // how many IDs to keep at least
+	ids   idBlocks  // the latest ones
+	older idBlocks  // the ones before them
+	keys  *sequencer.Keys
+}
+
+// idBlocks are IDs as an index holds them: in each block, the first seq counts from 0, and each other one
+// from the seq before it.
+type idBlocks struct {
+	blocks [][]byte
+	count  int
+	seq    uint64 // of the last ID
+}
+
+// NewIndexBuilder returns an empty IndexBuilder.
+func NewIndexBuilder() *IndexBuilder {
+	return &IndexBuilder{keep: sequencer.Remembered, keys: sequencer.NewKeys()}
+}
+
+// Add adds facts, in the order of their seqs.
+func (x *IndexBuilder) Add(facts []backend.Fact) {
+	for i := range facts {
+		f := &facts[i]
+		id := sequencer.IDOf(f.ID)
+		x.facts++
+		x.last = f.Seq
+		x.addTime(f.TransactionTime)
+		x.addID(id, f.Seq)
+		x.keys.Set(f.Store, f.Key, f.Seq, id)
+	}
+}
+
+// AddIndex adds the facts that an index describes.
+func (x *IndexBuilder) AddIndex(of *Index) error {
+	x.facts += *of.Header.Facts
+	x.last = max(x.last, of.Header.LastSeq)
+	x.addTime(of.Time)
+	err := of.IDs(func(facts []sequencer.Loaded) {
+		for i := range facts {
+			x.addID(facts[i].ID, facts[i].Seq)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return of.Keys(func(facts []sequencer.Loaded) {
+		for _, f := range facts {
+			x.keys.Set(f.Store, f.Key, f.Seq, f.ID)
+		}
+	})
+}
+
+func (x *IndexBuilder) addTime(t time.Time) {
+	if t.After(x.time) {
+		x.time = t
+	}
+}
+
+// addID keeps the latest IDs: as many as a log must remember, and at most twice that.
+func (x *IndexBuilder) addID(id sequencer.ID, seq uint64) {
+	if x.ids.count == x.keep {
+		x.older, x.ids = x.ids, idBlocks{}
+	}
+	x.ids.add(id, seq)
+}
+
+func (b *idBlocks) add(id sequencer.ID, seq uint64) {
+	if n := len(b.blocks); n == 0 || len(b.blocks[n-1]) >= indexFrame {
+		b.blocks, b.seq = append(b.blocks, nil), 0
+	}
+	last := &b.blocks[len(b.blocks)-1]
+	*last = appendID(binary.AppendUvarint(*last, seq-b.seq), id)
+	b.seq = seq
+	b.count++
+}
+
+// indexFrame is about how long the frames of an index are.
+const indexFrame = 256 << 10
+
+// Encode returns the index of a file, as a file.
+func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
+	last := x.last
+	if x.facts == 0 {
+		last = of.First - 1
+	}
+	out := Header{
+		Kind: KindIndex, FirstSeq: of.First, LastSeq: last, Facts: &x.facts, CreatedAt: Seconds(created),
+		File: of.Name, Size: of.Size, Check: of.Check, LastTime: Seconds(x.time),
+		Points: len(of.Points), IDs: x.older.count + x.ids.count, Keys: x.keys.Len(),
+	}.Frame(0)
+	body := []byte{indexPoints}
+	flush := func(next byte) {
+		if len(body) > 1 {
+			out = wire.AppendFrame(out, body)
+		}
+		body = append(body[:0], next)
+	}
+	var before Point
+	for _, p := range of.Points {
+		body = binary.AppendUvarint(binary.AppendUvarint(body, p.Seq-before.Seq), uint64(p.Offset-before.Offset))
+		before = p
+	}
+	flush(indexIDs)
+	for _, ids := range [][][]byte{x.older.blocks, x.ids.blocks} {
+		for _, block := range ids {
+			body = append(body, block...)
+			flush(indexIDs)
+		}
+	}
+	flush(indexStores)
+	for _, name := range x.keys.Stores() {
+		if body = appendText(body, name); len(body) >= indexFrame {
+			flush(indexStores)
+		}
+	}
+	flush(indexKeys)
+	for k := range x.keys.All() {
+		body = binary.AppendUvarint(binary.AppendUvarint(body, uint64(k.Store)), k.Seq)
+		body = appendID(appendText(body, k.Key), k.ID)
+		if len(body) >= indexFrame {
+			flush(indexKeys)
+		}
+	}
+	flush(0)
+	return out
+}
+
+func appendText[T string | []byte](dst []byte, text T) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+}
+
+// appendID appends the length of the ID's text and the text, or 0 and the bytes of a UUID.
+func appendID(dst []byte, id sequencer.ID) []byte {
+	if id.Text == "" {
+		return append(append(dst, 0), id.UUID[:]...)
+	}
+	return append(append(dst, byte(len(id.Text))), id.Text...)
+}

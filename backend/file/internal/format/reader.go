@@ -1,0 +1,131 @@
+package format
+
+import (
+	"errors"
+	"io"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A Reader reads the frames of a segment file or a snapshot, also those in the blocks of a snapshot. Damage
+// is a *backend.CorruptError. It is not safe for concurrent use.
+type Reader struct {
+	path     string
+	file     io.ReaderAt
+	snapshot bool
+	base     int64 // where r began to read
+	to       int64 // where it stops
+	r        *wire.Reader
+	block    []byte // the rest of a decompressed block
+	ended    bool   // the last frame of a snapshot was read
+	offset   int64
+}
+
+// NewReader returns a Reader of what f holds from an offset to another. The path is for errors.
+func NewReader(f io.ReaderAt, path string, snapshot bool, from, to int64) *Reader {
+	return &Reader{path: path, file: f, snapshot: snapshot, base: from, to: to, r: frames(f, from, to)}
+}
+
+// frames returns a reader of what f holds from an offset to another.
+func frames(f io.ReaderAt, from, to int64) *wire.Reader {
+	return wire.NewReader(io.NewSectionReader(f, from, to-from), wire.MaxMaxFrame)
+}
+
+// Extend makes the reader go on to another offset.
+func (x *Reader) Extend(to int64) {
+	x.base, x.to = x.End(), to
+	x.r = frames(x.file, x.base, to)
+}
+
+// Offset returns where the frame or block begins that the last body came from or, after an error, the one
+// that could not be read.
+func (x *Reader) Offset() int64 { return x.offset }
+
+// End returns where the next frame or block of the file begins.
+func (x *Reader) End() int64 { return x.base + x.r.Offset() }
+
+// Raw returns the body of the next frame of the file itself, whatever it is.
+func (x *Reader) Raw() ([]byte, error) { return bodyOf(x.rawFrame()) }
+
+// bodyOf returns a frame's body.
+func bodyOf(frame []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	body, _, _ := wire.CutFrame(frame)
+	return body, nil
+}
+
+func (x *Reader) rawFrame() ([]byte, error) {
+	x.offset = x.End()
+	frame, err := x.r.NextFrame()
+	if err == nil {
+		return frame, nil
+	}
+	if err == io.EOF {
+		if x.offset < x.to || x.snapshot && !x.ended {
+			return nil, x.Damage("the file ends before its last frame")
+		}
+		return nil, io.EOF
+	}
+	var corrupt *backend.CorruptError
+	var torn *wire.TornError
+	switch {
+	case errors.As(err, &corrupt):
+		return nil, x.Damage(corrupt.Reason)
+	case errors.As(err, &torn):
+		return nil, x.Damage("the file ends inside a frame")
+	}
+	return nil, err
+}
+
+// Next returns the body of the next fact or group of facts. It skips the header, markers and the end of a
+// snapshot. The caller may keep the body's memory.
+func (x *Reader) Next() ([]byte, error) { return bodyOf(x.NextFrame()) }
+
+// NextFrame is like Next, and returns the whole frame, which wire.Join can join with the one before it.
+func (x *Reader) NextFrame() ([]byte, error) {
+	for {
+		if len(x.block) > 0 {
+			body, rest, ok := wire.CutFrame(x.block) // the block's CRC was checked
+			if !ok {
+				return nil, x.Damage("a block that holds more than frames")
+			}
+			frame := x.block[:len(body)+wire.FrameOverhead]
+			x.block = rest
+			return frame, nil
+		}
+		header := x.End() == 0
+		frame, err := x.rawFrame()
+		body, err := bodyOf(frame, err)
+		switch {
+		case err != nil:
+			return nil, err
+		case header || IsMarker(body):
+			continue
+		case !x.snapshot:
+			return frame, nil
+		case IsEnd(body):
+			x.ended = true
+			continue
+		}
+		if x.block, err = Decompress(body); err != nil {
+			return nil, x.Damage(err.Error())
+		}
+	}
+}
+
+// Damage returns the error for a frame that is damaged, the one at Offset.
+func (x *Reader) Damage(reason string) error {
+	return &backend.CorruptError{Path: x.path, Offset: x.offset, Reason: reason}
+}
+
+// Parse appends the facts in a body that Next returned to facts.
+func (x *Reader) Parse(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
+	facts, err := wire.ParseGroup(facts, body)
+	if err != nil {
+		return facts, x.Damage("a frame with a valid CRC that holds no facts: " + err.Error())
+	}
+	return facts, nil
+}

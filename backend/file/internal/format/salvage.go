@@ -1,0 +1,93 @@
+package format
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+)
+
+// A Stretch is a part of a file that may be damaged: one whole frame, or the bytes between two of them.
+type Stretch struct {
+	From, To int64
+	Body     []byte // of the frame; nil if there is none
+	Bad      string // what is wrong with the bytes; "" for a frame, and for zeros at the end of the file
+	Last     bool   // there is no frame behind the bytes
+}
+
+// Stretches yields all of a file of a given size, whatever is in it. bodies is LogBodies or IndexBodies: the
+// frames to look for behind damage. Damage is not an error: it is a Stretch. An error ends the loop.
+func Stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string) iter.Seq2[Stretch, error] {
+	return func(yield func(Stretch, error) bool) {
+		if err := stretches(ctx, f, size, bodies, func(s Stretch) bool { return yield(s, nil) }); err != nil {
+			yield(Stretch{}, err)
+		}
+	}
+}
+
+func stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string, yield func(Stretch) bool) error {
+	end, err := DataEnd(f, 0, size)
+	if err != nil {
+		return err
+	}
+	search := NewSearch(f, 0, size, bodies)
+	at := int64(0)
+	for at < end {
+		r := NewReader(f, "", false, at, size)
+		body, err := r.Raw()
+		for ; err == nil; body, err = r.Raw() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !yield(Stretch{From: r.Offset(), To: r.End(), Body: body}) {
+				return nil
+			}
+		}
+		at = r.Offset()
+		var corrupt *backend.CorruptError
+		if err == io.EOF || errors.As(err, &corrupt) && at >= end {
+			break
+		}
+		if corrupt == nil {
+			return err
+		}
+		next, _, err := search.Next(ctx, at+1, end)
+		if err != nil {
+			return err
+		}
+		last := next < 0
+		if last {
+			next = end
+		}
+		if !yield(Stretch{From: at, To: next, Bad: corrupt.Reason, Last: last}) {
+			return nil
+		}
+		at = next
+	}
+	if at < size {
+		yield(Stretch{From: at, To: size, Last: true})
+	}
+	return nil
+}
+
+// DataEnd returns the offset after the last byte of f, between two offsets, that is not zero; from if there
+// is none.
+func DataEnd(f io.ReaderAt, from, to int64) (int64, error) {
+	buf := make([]byte, 64<<10)
+	for to > from {
+		b := buf[:min(int64(len(buf)), to-from)]
+		if err := vfs.ReadFull(f, b, to-int64(len(b))); err != nil {
+			return 0, err
+		}
+		for i := len(b); i > 0; i-- {
+			if b[i-1] != 0 {
+				return to - int64(len(b)-i), nil
+			}
+		}
+		to -= int64(len(b))
+	}
+	return from, nil
+}

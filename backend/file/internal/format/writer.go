@@ -1,0 +1,155 @@
+package format
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A Writer writes a snapshot, or a segment file with gaps: first the frames, then the header, for which it
+// leaves room. It collects the index on the way.
+type Writer struct {
+	File File // complete after Finish
+
+	f      io.WriterAt
+	index  *IndexBuilder
+	end    int64  // where buf goes
+	buf    []byte // frames that are not written yet
+	hash   hash.Hash
+	blocks int
+	first  uint64 // the seq of the first fact in block
+	block  []byte // frames that are not compressed yet
+	body   []byte
+}
+
+// writeSize is how many bytes a Writer writes at once, at least.
+const writeSize = 1 << 20
+
+// NewWriter returns a Writer of the file that of describes by its name and the seqs that it covers.
+func NewWriter(f io.WriterAt, of File) *Writer {
+	return &Writer{File: of, f: f, index: NewIndexBuilder(), end: HeaderRoom, hash: sha256.New()}
+}
+
+// Add adds a frame: its body, and the facts in it.
+func (w *Writer) Add(body []byte, facts []backend.Fact) error {
+	w.index.Add(facts)
+	w.File.Facts += uint64(len(facts))
+	if !w.File.Snapshot {
+		w.File.Mark(facts[0].Seq, w.offset())
+		return w.frame(body)
+	}
+	if len(w.block)+len(body) > wire.MaxMaxFrame/2 {
+		if err := w.flushBlock(); err != nil {
+			return err
+		}
+	}
+	if len(w.block) == 0 {
+		w.first = facts[0].Seq
+	}
+	w.block = wire.AppendFrame(w.block, body)
+	if len(w.block) < BlockSize {
+		return nil
+	}
+	return w.flushBlock()
+}
+
+// AddBlock adds a compressed block to a snapshot as it is, with the facts of each frame in it.
+func (w *Writer) AddBlock(compressed []byte, frames [][]backend.Fact) error {
+	if err := w.flushBlock(); err != nil {
+		return err
+	}
+	for _, facts := range frames {
+		w.index.Add(facts)
+		w.File.Facts += uint64(len(facts))
+	}
+	return w.CopyBlock(compressed, frames[0][0].Seq)
+}
+
+// AddIndex adds the facts that the index of a snapshot describes. The caller adds the blocks of the snapshot
+// with CopyBlock.
+func (w *Writer) AddIndex(of *Index) error {
+	w.File.Facts += *of.Header.Facts
+	return w.index.AddIndex(of)
+}
+
+// CopyBlock adds a compressed block, whose first fact has the given seq.
+func (w *Writer) CopyBlock(compressed []byte, first uint64) error {
+	w.File.Mark(first, w.offset())
+	w.blocks++
+	return w.frame(compressed)
+}
+
+// Index returns the index of the file, as a file. Call it after Finish.
+func (w *Writer) Index(created time.Time) []byte { return w.index.Encode(&w.File, created) }
+
+// flushBlock compresses the block and writes it.
+func (w *Writer) flushBlock() (err error) {
+	if len(w.block) == 0 {
+		return nil
+	}
+	if w.body, err = appendCompressed(w.body[:0], w.block); err != nil {
+		return err
+	}
+	if len(w.body) > wire.MaxMaxFrame {
+		return fmt.Errorf("a block of %d bytes becomes %d when compressed", len(w.block), len(w.body))
+	}
+	w.block = w.block[:0]
+	return w.CopyBlock(w.body, w.first)
+}
+
+// offset returns where the next frame goes.
+func (w *Writer) offset() int64 { return w.end + int64(len(w.buf)) }
+
+func (w *Writer) frame(body []byte) error {
+	start := len(w.buf)
+	w.buf = wire.AppendFrame(w.buf, body)
+	if w.File.Snapshot {
+		w.hash.Write(w.buf[start:]) // never fails
+	}
+	if len(w.buf) < writeSize {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *Writer) flush() error {
+	err := vfs.WriteAll(w.f, w.buf, w.end)
+	w.end += int64(len(w.buf))
+	w.buf = w.buf[:0]
+	return err
+}
+
+// Finish writes what is left, and then the header.
+func (w *Writer) Finish(created time.Time) error {
+	f := &w.File
+	h := Header{Kind: KindSegment, FirstSeq: f.First, LastSeq: f.Last, Facts: &f.Facts, CreatedAt: Seconds(created)}
+	if f.Snapshot {
+		err := w.flushBlock()
+		if err == nil {
+			err = w.frame(appendEnd(nil, w.blocks, f.Facts))
+		}
+		if err != nil {
+			return err
+		}
+		h.Kind, h.SHA256 = KindSnapshot, hex.EncodeToString(w.hash.Sum(nil))
+	}
+	f.Gaps = !f.Snapshot || f.Facts < f.Last
+	f.Size = w.offset()
+	if err := w.flush(); err != nil {
+		return err
+	}
+	header := h.Frame(headerSize)
+	if len(header) != HeaderRoom {
+		return fmt.Errorf("a header of %d bytes", len(header))
+	}
+	f.Check = binary.BigEndian.Uint32(header[len(header)-4:])
+	return vfs.WriteAll(w.f, header, 0)
+}

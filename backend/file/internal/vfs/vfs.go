@@ -1,0 +1,73 @@
+// Package vfs is the file system below a log: an interface as small as a log needs it, the operating
+// system's files, and an overlay that keeps all changes to itself. Package vfstest has a disk in memory
+// that fails, tears writes and forgets what was not synced.
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// FS is a file system. Names are paths as in package os, and so are errors: errors.Is(err,
+// fs.ErrNotExist) and the like hold.
+type FS interface {
+	Mkdir(name string) error // fs.ErrExist if name exists
+	Stat(name string) (fs.FileInfo, error)
+	ReadDir(name string) ([]fs.DirEntry, error) // sorted by name
+
+	Open(name string) (File, error)   // opens an existing file for reading
+	Edit(name string) (File, error)   // opens an existing file for reading and writing
+	Create(name string) (File, error) // makes or empties a file, and opens it for reading and writing
+
+	// Rename renames a file, and replaces the file that has the new name. Open files stay open: also
+	// one that loses its name can still be read.
+	Rename(from, to string) error
+	Remove(name string) error
+
+	// SyncDir makes the names in a directory durable: what was created, renamed and removed before.
+	SyncDir(name string) error
+
+	// Lock locks a file for this process, until the returned Closer is closed, and creates the file if
+	// necessary. If the file is locked already, the error is a *LockedError.
+	Lock(name string) (io.Closer, error)
+}
+
+// A File is an open file. ReadAt and WriteAt may be called concurrently with every method but Close.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Size() (int64, error)
+	Truncate(size int64) error
+	Sync() error // makes earlier writes and truncations durable, but not the file's name
+}
+
+// A LockedError reports that another process, or this one, holds a lock.
+type LockedError struct {
+	Path string
+	PID  int // the process that holds it; 0 if unknown
+}
+
+func (e *LockedError) Error() string { return fmt.Sprintf("%s is locked by process %d", e.Path, e.PID) }
+
+// ErrShort reports that a file took only a part of a write and gave no reason, as a full disk may.
+var ErrShort = errors.New("the file took only a part of the write")
+
+// WriteAll writes all of b at an offset.
+func WriteAll(f io.WriterAt, b []byte, at int64) error {
+	n, err := f.WriteAt(b, at)
+	if err == nil && n < len(b) {
+		err = ErrShort
+	}
+	return err
+}
+
+// ReadFull fills b from an offset.
+func ReadFull(f io.ReaderAt, b []byte, at int64) error {
+	if n, err := f.ReadAt(b, at); n < len(b) {
+		return fmt.Errorf("read: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package file
+
+import (
+	"context"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+)
+
+// Stats implements backend.Log. It does no I/O.
+func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
+	defer wrap(&err, "stats")
+	if err := l.goOn(ctx); err != nil {
+		return stats, err
+	}
+	s := l.state.Load()
+	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept}
+	stats = backend.Stats{LastSeq: s.last, DurableSeq: s.durable, Storage: disk}
+	count := func(f *format.File) {
+		if stats.FirstSeq == 0 && len(f.Points) > 0 {
+			stats.FirstSeq = f.Points[0].Seq
+		}
+		stats.Facts += f.Facts
+		if f.Snapshot {
+			disk.Snapshots++
+			disk.SnapshotBytes += uint64(f.Size)
+		} else {
+			disk.Segments++
+			disk.SegmentBytes += uint64(f.Size)
+		}
+	}
+	for _, s := range s.sealed {
+		count(&s.File)
+		disk.IndexBytes += uint64(max(0, s.index.Load()))
+	}
+	count(&s.current)
+	disk.AheadBytes = uint64(max(0, s.active.ahead.Load()-s.current.Size))
+	stats.Bytes = disk.SegmentBytes + disk.SnapshotBytes + disk.IndexBytes + disk.AheadBytes + disk.QuarantineBytes
+	return stats, nil
+}

@@ -1,0 +1,38 @@
+package file
+
+import "sort"
+
+// tailSize is how many bytes of the latest frames stay in memory for those who follow the log, at least,
+// once there are so many.
+const tailSize = 4 << 20
+
+// A tail is the latest frames of the log, without a gap. Frames are never changed, and neither is what an
+// older copy of a tail has.
+type tail struct {
+	frames []tailFrame
+	bytes  int
+}
+
+type tailFrame struct {
+	first, last uint64 // the seqs of its facts
+	frame       []byte
+}
+
+// add adds a frame, and drops old ones. The memory of those is freed when append moves the slice.
+func (t *tail) add(f tailFrame) {
+	t.frames = append(t.frames, f)
+	t.bytes += len(f.frame)
+	for len(t.frames) > 1 && t.bytes-len(t.frames[0].frame) >= tailSize {
+		t.bytes -= len(t.frames[0].frame)
+		t.frames = t.frames[1:]
+	}
+}
+
+// after returns the frames that have the facts after a seq; nil if the tail does not reach back that far.
+func (t *tail) after(after uint64) []tailFrame {
+	i := sort.Search(len(t.frames), func(i int) bool { return t.frames[i].last > after })
+	if i == len(t.frames) || t.frames[i].first > after+1 {
+		return nil
+	}
+	return t.frames[i:]
+}

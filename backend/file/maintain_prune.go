@@ -1,0 +1,260 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// Prune implements backend.Log. It replaces each file that has one of the facts, one after the other. Writers,
+// readers and followers go on meanwhile; WriteSnapshot waits. The horizon is not kept yet.
+func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (report backend.PruneReport, err error) {
+	defer wrap(&err, "prune")
+	wanted := slices.Compact(slices.Sorted(seqs))
+	if err := l.maintain(ctx); err != nil {
+		return report, err
+	}
+	defer l.maintenance.Unlock()
+	if n := len(wanted); n > 0 && wanted[n-1] > l.state.Load().sealedThrough() {
+		if err := l.rollIfUsed(ctx); err != nil {
+			return report, err
+		}
+	}
+	x := pruning{log: l, gone: map[name]uint64{}}
+	for _, s := range l.state.Load().sealed {
+		if err = l.goOn(ctx); err != nil {
+			break
+		}
+		if drop := within(wanted, s.First, s.Last); len(drop) > 0 {
+			if err = x.file(ctx, s, drop); err != nil {
+				break
+			}
+		}
+	}
+	// Also if only a part of the facts is gone.
+	if tellErr := x.tell(); tellErr != nil {
+		err = errors.Join(err, l.fail(tellErr))
+	}
+	report.Pruned = x.count
+	report.Missing = uint64(len(wanted)) - x.count
+	return report, err
+}
+
+// within returns the part of sorted seqs from first to last.
+func within(seqs []uint64, first, last uint64) []uint64 {
+	from := sort.Search(len(seqs), func(i int) bool { return seqs[i] >= first })
+	to := sort.Search(len(seqs), func(i int) bool { return seqs[i] > last })
+	return seqs[from:to]
+}
+
+// A pruning is a Prune that is under way.
+type pruning struct {
+	log   *Log
+	count uint64
+	gone  map[name]uint64 // the keys of the pruned facts, each with the highest seq
+}
+
+// A name is a key in a store.
+type name struct{ store, key string }
+
+// file prunes facts from a segment, if it has any of them.
+func (x *pruning) file(ctx context.Context, s *segment, drop []uint64) error {
+	p := filePruning{log: x.log, drop: drop, gone: map[name]uint64{}}
+	err := p.run(ctx, s)
+	if err == nil || errors.Is(err, backend.ErrFailed) {
+		x.count += p.count
+		for n, seq := range p.gone {
+			x.gone[n] = max(x.gone[n], seq)
+		}
+	}
+	return x.log.failIf(err)
+}
+
+// tell tells the sequencer each key's latest fact that is left.
+func (x *pruning) tell() error {
+	if len(x.gone) == 0 {
+		return nil
+	}
+	l := x.log
+	left := map[name]*backend.Fact{}
+	err := x.each(func(n name, seq uint64) {
+		if l.seq.Latest(n.store, n.key) == seq {
+			left[n] = nil
+		}
+	})
+	for _, s := range slices.Backward(l.state.Load().sealed) {
+		if err != nil || len(left) == 0 {
+			break
+		}
+		err = l.findLatest(s, left)
+	}
+	if err == nil {
+		err = x.each(func(n name, seq uint64) {
+			if f, ok := left[n]; ok {
+				l.seq.Pruned(n.store, n.key, seq, f)
+			}
+		})
+	}
+	if errors.Is(err, backend.ErrClosed) {
+		return nil // nobody asks the sequencer any more
+	}
+	return err
+}
+
+// tellSize is how many keys are handled together, while writes wait.
+const tellSize = 1000
+
+// each has the committer call do with each key, some of them between two groups.
+func (x *pruning) each(do func(n name, seq uint64)) error {
+	for some := range slices.Chunk(slices.Collect(maps.Keys(x.gone)), tellSize) {
+		err := x.log.do(context.Background(), func() error {
+			for _, n := range some {
+				do(n, x.gone[n])
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findLatest finds in a segment the latest facts of keys that have none yet.
+func (l *Log) findLatest(s *segment, left map[name]*backend.Fact) error {
+	index, err := l.dir.indexOf(context.Background(), s.File)
+	if err != nil {
+		return err
+	}
+	defer index.close()
+	return index.Keys(func(facts []sequencer.Loaded) {
+		for _, latest := range facts {
+			n := name{latest.Store, latest.Key}
+			if f, ok := left[n]; ok && f == nil {
+				left[n] = &backend.Fact{Seq: latest.Seq, ID: latest.ID.String()} // keeps the key of the map
+			}
+		}
+	})
+}
+
+// A filePruning writes one file again, without some facts.
+type filePruning struct {
+	log   *Log
+	w     *replacement
+	drop  []uint64
+	count uint64
+	gone  map[name]uint64 // as in a pruning
+}
+
+// run replaces a segment, unless it has none of the facts.
+func (p *filePruning) run(ctx context.Context, s *segment) (err error) {
+	of := newSegment(s.First, s.Last)
+	if s.Snapshot {
+		of = newSnapshot(s.Last)
+	}
+	if p.w, err = p.log.dir.replace(of); err != nil {
+		return err
+	}
+	if s.Snapshot {
+		err = p.copyBlocks(ctx, &s.File)
+	} else {
+		err = p.log.dir.scan(ctx, &s.File, func(body []byte, facts []backend.Fact, _ int64) error {
+			if body, facts = p.keep(body, facts); len(facts) > 0 {
+				if err := p.w.Add(body, facts); err != nil {
+					return err
+				}
+			}
+			return p.log.goOn(ctx)
+		})
+	}
+	if err != nil || p.count == 0 {
+		return errors.Join(err, p.w.discard())
+	}
+	_, err = p.w.finish(func(next *segment) { p.log.replace([]*segment{s}, next) })
+	return err
+}
+
+// keep returns what stays of a frame.
+func (p *filePruning) keep(body []byte, facts []backend.Fact) ([]byte, []backend.Fact) {
+	before := len(facts)
+	facts = slices.DeleteFunc(facts, func(f backend.Fact) bool {
+		_, drop := slices.BinarySearch(p.drop, f.Seq)
+		if drop {
+			p.count++
+			n := name{strings.Clone(f.Store), strings.Clone(f.Key)} // without the block that they were read into
+			p.gone[n] = f.Seq                                       // the highest one: facts come in the order of their seqs
+		}
+		return drop
+	})
+	if n := len(facts); n > 0 && n < before {
+		body = wire.AppendGroup(nil, facts)
+	}
+	return body, facts
+}
+
+// copyBlocks copies a snapshot without the facts.
+func (p *filePruning) copyBlocks(ctx context.Context, f *format.File) error {
+	r, err := p.log.dir.open(f, 0, f.Size)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		body, err := r.Raw()
+		if err == nil && format.IsEnd(body) {
+			return nil
+		}
+		if err == nil {
+			err = p.log.goOn(ctx)
+		}
+		if err == nil && r.Offset() > 0 {
+			err = p.block(r.Reader, body)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// block copies a block: as it is, if all its facts stay.
+func (p *filePruning) block(r *format.Reader, compressed []byte) error {
+	before := p.count
+	frames, err := format.Decompress(compressed)
+	if err != nil {
+		return r.Damage(err.Error())
+	}
+	var bodies [][]byte
+	var all [][]backend.Fact
+	for len(frames) > 0 {
+		body, rest, ok := wire.CutFrame(frames) // the block's CRC was checked
+		if !ok {
+			return r.Damage("a block that holds more than frames")
+		}
+		facts, err := r.Parse(nil, body)
+		if err != nil {
+			return err
+		}
+		if body, facts = p.keep(body, facts); len(facts) > 0 {
+			bodies, all = append(bodies, body), append(all, facts)
+		}
+		frames = rest
+	}
+	if p.count == before && len(all) > 0 {
+		return p.w.AddBlock(compressed, all)
+	}
+	for i := range bodies {
+		if err := p.w.Add(bodies[i], all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

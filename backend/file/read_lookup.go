@@ -1,0 +1,71 @@
+package file
+
+import (
+	"context"
+	"sort"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A lookup finds single facts for the sequencer. Facts are mostly written again in the order in which they
+// were first written, so it reads on behind a fact that is near the one before it.
+type lookup struct {
+	log    *Log
+	pruned uint64         // the log's count when facts were read
+	facts  []backend.Fact // in the order of their seqs
+	last   uint64         // the seq that was looked up last
+}
+
+// lookupNear is how far a seq may be from another that it is near to.
+const lookupNear = 1000
+
+// fact returns the fact at seq, if there is one.
+func (x *lookup) fact(seq uint64) (backend.Fact, bool, error) {
+	near := seq > x.last && seq-x.last <= lookupNear
+	x.last = seq
+	if pruned := x.log.state.Load().pruned; pruned != x.pruned {
+		x.facts, x.pruned = nil, pruned
+	}
+	if f, ok := x.find(seq); ok {
+		return f, true, nil
+	}
+	if err := x.read(seq, near); err != nil {
+		return backend.Fact{}, false, err
+	}
+	f, ok := x.find(seq)
+	return f, ok, nil
+}
+
+func (x *lookup) find(seq uint64) (backend.Fact, bool) {
+	i := sort.Search(len(x.facts), func(i int) bool { return x.facts[i].Seq >= seq })
+	if i == len(x.facts) || x.facts[i].Seq != seq {
+		return backend.Fact{}, false
+	}
+	return x.facts[i].Clone(), true
+}
+
+// read reads the frame that has a seq and, if on, the ones behind it.
+func (x *lookup) read(seq uint64, on bool) error {
+	r := reader{log: x.log, size: 1, left: backend.Range{After: backend.Cursor{Seq: seq - 1}}, at: seq - 1}
+	defer r.close()
+	if on {
+		r.size = backend.PageSize
+	}
+	x.facts = nil
+	for size := 0; size == 0 || on && size < r.size; {
+		page, end, err := r.next(context.Background())
+		if err == nil && !end {
+			var facts []backend.Fact
+			facts, err = page.parse()
+			x.facts = append(x.facts, facts...)
+		}
+		if err != nil && len(x.facts) == 0 {
+			return err
+		}
+		if err != nil || end {
+			break // damage behind the fact concerns those who read the facts there
+		}
+		size += len(page.Bytes)
+	}
+	return nil
+}

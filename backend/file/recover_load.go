@@ -1,0 +1,123 @@
+package file
+
+import (
+	"context"
+	"errors"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/sequencer"
+)
+
+// load gives the sequencer what the sealed segments hold, from their indexes, and repairs segments if it has
+// to. If an index turns out to be damaged, it is built, and loading begins again.
+func (r *recovery) load(ctx context.Context) error {
+	indexes := make([]*index, len(r.sealed))
+	defer func() {
+		for _, x := range indexes {
+			if x != nil {
+				x.close()
+			}
+		}
+	}()
+	for i, s := range r.sealed {
+		err := ctx.Err()
+		if err == nil && !r.opts.Repair { // a repair reads each file, to find damage
+			if indexes[i], err = r.openIndex(&s.File); err == nil {
+				s.index.Store(indexes[i].size)
+			}
+			err = nil // a file without a valid index is read
+		}
+		if err == nil && indexes[i] == nil {
+			indexes[i], err = r.reindex(ctx, i)
+		}
+		if err != nil {
+			return err
+		}
+		r.progress.advance(s.Size)
+	}
+	for {
+		r.seq = sequencer.New(r.lookup)
+		bad, err := r.loadIndexes(indexes)
+		if !errors.Is(err, format.ErrNoIndex) {
+			return err
+		}
+		indexes[bad].close()
+		if indexes[bad], err = r.reindex(ctx, bad); err != nil {
+			return err
+		}
+	}
+}
+
+// A builtIndex is not in its file yet.
+type builtIndex struct {
+	segment *segment
+	data    []byte
+}
+
+// reindex builds the index of a sealed segment from its facts, after a repair if necessary.
+func (r *recovery) reindex(ctx context.Context, i int) (*index, error) {
+	s := r.sealed[i]
+	data, err := r.buildIndex(ctx, &s.File)
+	if r.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
+		if s, err = r.repair(ctx, s.File); err != nil {
+			return nil, err
+		}
+		r.sealed[i] = s
+		data, err = r.buildIndex(ctx, &s.File)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.report.Read = append(r.report.Read, s.Name)
+	x, err := memoryIndex(data, &s.File)
+	if err != nil {
+		return nil, err
+	}
+	r.built = append(r.built, builtIndex{s, data})
+	return x, nil
+}
+
+// writeBuilt writes the indexes that were built.
+func (r *recovery) writeBuilt() {
+	for _, x := range r.built {
+		r.describe(x.segment, x.data)
+	}
+	r.built = nil
+}
+
+// loadIndexes loads IDs and keys side by side. If the error is ErrNoIndex, it is about the index bad.
+func (r *recovery) loadIndexes(indexes []*index) (bad int, err error) {
+	first, facts, keys := len(indexes), uint64(0), 0
+	for first > 0 && facts < sequencer.Remembered {
+		first--
+		facts += r.sealed[first].Facts
+	}
+	for _, x := range indexes {
+		keys = max(keys, x.Header.Keys)
+	}
+	r.seq.Reserve(int(facts), keys)
+	badIDs, errIDs, done := 0, error(nil), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i, x := range indexes[first:] {
+			if errIDs = x.IDs(r.seq.LoadIDs); errIDs != nil {
+				badIDs = first + i
+				return
+			}
+		}
+	}()
+	for i, x := range indexes {
+		if err = x.Keys(r.seq.LoadKeys); err != nil {
+			bad = i
+			break
+		}
+		r.seq.LoadTime(x.Time)
+		r.seq.Skip(r.sealed[i].Last + 1)
+	}
+	<-done
+	if errIDs != nil {
+		return badIDs, errIDs
+	}
+	return bad, err
+}

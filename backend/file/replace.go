@@ -1,0 +1,124 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+)
+
+// A newFile is a file that is being written. It gets its name, perhaps from an older file, once it is
+// durable.
+type newFile struct {
+	dir  *directory
+	temp string // its name until then
+	name string
+	file vfs.File
+}
+
+func (d *directory) create(name string) (*newFile, error) {
+	temp := name + tempExt
+	f, err := d.fs.Create(d.join(temp))
+	if err != nil {
+		return nil, err
+	}
+	return &newFile{d, temp, name, f}, nil
+}
+
+// install makes the file durable and gives it its name; swap, if not nil, is called at that moment. If the
+// error is ErrFailed, nobody knows what the directory holds; after any other error the file is removed.
+//
+//	fdatasync(NAME.tmp)
+//	rename(NAME.tmp, NAME)
+//	fsync(directory)
+func (n *newFile) install(swap func()) error {
+	d := n.dir
+	if err := n.file.Sync(); err != nil {
+		return errors.Join(fmt.Errorf("sync: %w", err), d.fs.Remove(d.join(n.temp)))
+	}
+	err := n.rename(swap)
+	if err == nil {
+		err = d.fs.SyncDir(d.path)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: rename %s: %w", backend.ErrFailed, n.temp, err)
+	}
+	return nil
+}
+
+// rename renames the file while no reader is about to open the older one. A rename that fails may have
+// happened all the same: then readers find the new file, and swap must be called.
+func (n *newFile) rename(swap func()) error {
+	d := n.dir
+	d.names.Lock()
+	defer d.names.Unlock()
+	err := d.fs.Rename(d.join(n.temp), d.join(n.name))
+	done := err == nil
+	if !done {
+		_, statErr := d.fs.Stat(d.join(n.temp))
+		done = errors.Is(statErr, fs.ErrNotExist)
+	}
+	if done && swap != nil {
+		swap()
+	}
+	return err
+}
+
+// discard closes the file and removes it.
+func (n *newFile) discard() error {
+	return errors.Join(n.file.Close(), n.dir.fs.Remove(n.dir.join(n.temp)))
+}
+
+// A replacement is a snapshot, or a segment file with gaps, that is being written.
+type replacement struct {
+	*newFile
+	*format.Writer
+}
+
+func (d *directory) replace(f format.File) (*replacement, error) {
+	n, err := d.create(f.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &replacement{n, format.NewWriter(n.file, f)}, nil
+}
+
+// newSnapshot describes a snapshot of the log through a seq, and newSegment a segment for a range of seqs.
+func newSnapshot(through uint64) format.File {
+	return format.File{Name: snapshotName(through), Snapshot: true, First: 1, Last: through}
+}
+
+func newSegment(first, last uint64) format.File {
+	return format.File{Name: segmentName(first), First: first, Last: last}
+}
+
+// finish completes the file, gives it its name, and writes its index. For swap and errors, see install.
+func (r *replacement) finish(swap func(s *segment)) (*segment, error) {
+	if err := r.Finish(r.dir.now()); err != nil {
+		return nil, errors.Join(err, r.discard())
+	}
+	s := &segment{File: r.File}
+	err := r.install(func() {
+		if swap != nil {
+			swap(s)
+		}
+	})
+	if err = errors.Join(err, r.file.Close()); err != nil {
+		return nil, err
+	}
+	r.dir.describe(s, r.Index(r.dir.now()))
+	return s, nil
+}
+
+// describe writes the index of a segment. The log works without it.
+func (d *directory) describe(s *segment, index []byte) {
+	if err := d.writeIndex(s, index); err != nil {
+		d.log.Warn("a file has no index and will be read whole when the log is opened",
+			zap.String("path", d.join(s.Name)), zap.Error(err))
+	}
+}

@@ -1,0 +1,45 @@
+package ruby
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// TestImportMemory reads a file of 4 MB, and keeps little of it in memory.
+func TestImportMemory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ruby.wal")
+	value := json.RawMessage(fmt.Sprintf("%q", strings.Repeat("y", 4000)))
+	var content []byte
+	const facts = 1000
+	for n := range facts {
+		f := backend.Fact{ID: fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n), Store: "tasks", Key: fmt.Sprint("task-", n), SchemaVersion: 1,
+			Value: value, ValueHash: wire.HashCanonical(value), TransactionTime: time.Unix(1_700_000_000, 0)}
+		content = wire.AppendFrame(content, protocol.AppendFactV1(nil, &f))
+	}
+	require.NoError(t, os.WriteFile(path, content, 0o644))
+	content = nil
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	r := log{ids: map[string]struct{}{}}
+	defer r.close()
+	before := heap()
+	require.NoError(t, r.read(t.Context(), path))
+	require.Less(t, heap()-before, int64(facts*600))
+	require.Len(t, r.places, facts)
+}

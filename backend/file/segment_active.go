@@ -1,0 +1,139 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// An active is the file of the active segment, which the committer writes to.
+type active struct {
+	name    string
+	file    vfs.File
+	end     int64 // where the next frame goes; the committer's
+	markers bool  // it is synced now and then only, and has markers that say so
+
+	// The file has zeros up to ahead: a frame that ends there or before needs no lock. With markers, when
+	// no space is written ahead, ahead belongs to the committer; otherwise it changes under flushing.
+	ahead atomic.Int64
+
+	// flushing is held while space is written ahead, or the file is synced beside the committer.
+	flushing sync.Mutex
+	retired  bool // there is a newer segment; guarded by flushing
+}
+
+// The space written ahead is as large as what the segment already has, within these bounds.
+const (
+	minAhead = 256 << 10
+	maxAhead = 8 << 20
+)
+
+var zeros [1 << 20]byte
+
+// begin creates the active segment whose first fact will have seq first. If the error is ErrFailed, nobody
+// knows what the directory holds; after any other error, nothing has changed.
+//
+//	open(NAME.tmp, O_CREAT|O_TRUNC)
+//	pwrite(header), pwrite(zeros)
+//	fdatasync(NAME.tmp)
+//	rename(NAME.tmp, NAME)
+//	fsync(directory)
+func (d *directory) begin(first uint64, o *Options) (*active, format.File, error) {
+	f := newSegment(first, first-1)
+	f.Sync = string(o.Sync)
+	h := format.Header{Kind: format.KindSegment, FirstSeq: first, CreatedAt: format.Seconds(d.now()), Sync: f.Sync}.Frame(0)
+	body, _, _ := wire.CutFrame(h)
+	f.Size, f.Check = int64(len(h)), format.CRC(body)
+	n, err := d.create(f.Name)
+	if err != nil {
+		return nil, f, err
+	}
+	a := &active{name: n.name, file: n.file, end: f.Size, markers: o.Sync != SyncAlways}
+	a.ahead.Store(a.end)
+	if err = vfs.WriteAll(a.file, h, 0); err == nil && !a.markers {
+		err = a.zero(min(minAhead, o.SegmentSize))
+	}
+	if err != nil {
+		return nil, f, errors.Join(err, n.discard())
+	}
+	if err := n.install(nil); err != nil {
+		return nil, f, errors.Join(err, a.file.Close())
+	}
+	return a, f, nil
+}
+
+// write writes a frame at the end of the segment, and leaves end as it is.
+func (a *active) write(frame []byte) error {
+	end := a.end + int64(len(frame))
+	if end > a.ahead.Load() {
+		if !a.markers {
+			// The flusher must not write zeros over the frame, so it goes on after it.
+			a.flushing.Lock()
+			defer a.flushing.Unlock()
+		}
+		defer func() { a.ahead.Store(max(a.ahead.Load(), end)) }()
+	}
+	return vfs.WriteAll(a.file, frame, a.end)
+}
+
+// low reports whether the space ahead is running out.
+func (a *active) low() bool { return !a.markers && a.ahead.Load()-a.end < stepAt(a.end)/2 }
+
+// stepAt returns how much space to have ahead of an offset.
+func stepAt(end int64) int64 { return min(max(end, minAhead), maxAhead) }
+
+// zero writes zeros up to an offset. The caller holds flushing, or has the segment to itself.
+func (a *active) zero(to int64) error {
+	for at := a.ahead.Load(); at < to; at = a.ahead.Load() {
+		n := min(int64(len(zeros)), to-at)
+		if err := vfs.WriteAll(a.file, zeros[:n], at); err != nil {
+			return err
+		}
+		a.ahead.Store(at + n)
+	}
+	return nil
+}
+
+// cut makes the file end where the next frame goes.
+func (a *active) cut() error {
+	if !a.markers {
+		a.flushing.Lock()
+		defer a.flushing.Unlock()
+	}
+	return a.cutLocked()
+}
+
+func (a *active) cutLocked() error {
+	a.ahead.Store(a.end)
+	return a.file.Truncate(a.end)
+}
+
+// seal gives back the space ahead and makes the whole segment durable. The caller holds flushing, or has
+// the segment to itself.
+//
+//	ftruncate(segment)
+//	fdatasync(segment)
+func (a *active) seal() error {
+	if err := a.cutLocked(); err != nil {
+		return fmt.Errorf("seal segment %s: %w", a.name, err)
+	}
+	if err := a.file.Sync(); err != nil {
+		return fmt.Errorf("seal segment %s: sync: %w", a.name, err)
+	}
+	return nil
+}
+
+// mark writes to the segment that the facts through a seq are durable. If there is no room, it does nothing.
+func (a *active) mark(through uint64) error {
+	frame := wire.AppendFrame(nil, format.AppendMarker(nil, through))
+	if err := a.write(frame); err != nil {
+		return a.cut()
+	}
+	a.end += int64(len(frame))
+	return nil
+}

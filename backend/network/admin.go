@@ -1,0 +1,94 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/seqrange"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// Stats implements backend.Log: the server's, and in Connection how the client is connected to it. If the server
+// can't be reached, Connection is all there is, with the error.
+func (c *Client) Stats(ctx context.Context) (backend.Stats, error) {
+	stats, err := c.stats(ctx)
+	c.mu.Lock()
+	state := c.state
+	c.mu.Unlock()
+	stats.Connection = &state
+	if err != nil {
+		return stats, fmt.Errorf("network: stats: %w", err)
+	}
+	return stats, nil
+}
+
+func (c *Client) stats(ctx context.Context) (backend.Stats, error) {
+	if c.v1 != nil {
+		return c.v1.stats(ctx)
+	}
+	cl := c.newCall()
+	cl.frame = wire.CloseFrame(protocol.AppendRequest(wire.OpenFrame(cl.frame[:0]), protocol.OpStats), 0)
+	body, err := c.do(ctx, cl)
+	if err != nil {
+		return backend.Stats{}, err
+	}
+	defer c.freeCall(cl)
+	return protocol.ParseStats(body)
+}
+
+// WriteSnapshot implements backend.Log: the server makes a snapshot of its log. A server of version 1 is sent the
+// facts of its log for that.
+func (c *Client) WriteSnapshot(ctx context.Context, through uint64) error {
+	var err error
+	if c.v1 != nil {
+		err = c.v1.writeSnapshot(ctx)
+	} else {
+		_, err = c.apart(ctx, func(dst []byte) []byte { return protocol.AppendWriteSnapshot(dst, through) })
+	}
+	if err != nil {
+		return fmt.Errorf("network: write snapshot: %w", err)
+	}
+	return nil
+}
+
+// maxRanges is how many ranges of seqs a request to prune has at most.
+const maxRanges = 100_000
+
+// Prune implements backend.Log, with a request for each 100,000 ranges of seqs.
+func (c *Client) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (backend.PruneReport, error) {
+	if c.v1 != nil {
+		return c.v1.Prune(ctx, seqs, h)
+	}
+	var report backend.PruneReport
+	ranges := seqrange.Collect(seqs)
+	for first := true; first || len(ranges) > 0; first = false {
+		n := min(len(ranges), maxRanges)
+		body, err := c.apart(ctx, func(dst []byte) []byte { return protocol.AppendPrune(dst, ranges[:n], h) })
+		var part struct{ Pruned, Missing uint64 }
+		if err == nil {
+			err = protocol.ParseAnswer(body, &part)
+		}
+		if err != nil {
+			return report, fmt.Errorf("network: prune: %w", err)
+		}
+		report.Pruned += part.Pruned
+		report.Missing += part.Missing
+		ranges = ranges[n:]
+	}
+	return report, nil
+}
+
+// apart makes a round trip on a connection of its own, since the request may take long and other calls need not wait
+// for it, again if need be. The answer says that the request was done.
+func (c *Client) apart(ctx context.Context, appendBody func(dst []byte) []byte) (body []byte, err error) {
+	err = c.session(ctx, func(s *session) (bool, error) {
+		if body, err = s.roundTrip(appendBody); err == nil && protocol.IsError(body) {
+			err = verdict(protocol.ParseError(body))
+		}
+		return false, err
+	})
+	return body, err
+}

@@ -1,0 +1,168 @@
+package network
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// clientName is how the client names itself to servers.
+const clientName = "igniter-go/0.1"
+
+// A session is a connection on which hello was said.
+type session struct {
+	net.Conn
+	in    *wire.Reader
+	hello protocol.HelloReply // its Protocol is 1 for a server that does not know hello
+
+	silence time.Duration // reads fail when the server was inactive for so long; 0: they wait forever
+
+	mu     sync.Mutex
+	active time.Time // when the server last sent or took bytes, or was last owed nothing
+}
+
+// dial makes a connection and says hello. It tries once, and stops when ctx ends or the client is closed.
+func (c *Client) dial(ctx context.Context) (*session, error) {
+	attempt, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
+	defer cancel()
+	defer context.AfterFunc(c.life, cancel)()
+	s, err := c.meet(attempt)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		<-attempt.Done() // a dialer has a timer of its own, which may fire first
+	}
+	switch {
+	case err == nil:
+		return s, nil
+	case attempt.Err() == nil:
+		return nil, err
+	case ctx.Err() == nil && c.life.Err() == nil:
+		return nil, fmt.Errorf("no answer for %v", c.opts.DialTimeout)
+	}
+	return nil, errors.New("no answer so far")
+}
+
+// meet makes a connection and says hello, as long as ctx allows.
+func (c *Client) meet(ctx context.Context) (*session, error) {
+	nc, err := c.opts.dial(ctx, c.opts.Transport, c.opts.Address)
+	if err != nil {
+		return nil, err
+	}
+	if c.opts.TLS != nil {
+		nc = tls.Client(nc, c.opts.TLS)
+	}
+	s := &session{Conn: nc}
+	s.in = wire.NewReader(s, wire.MaxMaxFrame)
+	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
+	err = s.sayHello(c.opts.Token)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = c.checkVersion(s.hello.Protocol)
+	}
+	if err != nil {
+		_ = nc.Close() // err says why
+		return nil, fmt.Errorf("say hello: %w", err)
+	}
+	return s, nil
+}
+
+// Read implements io.Reader for in.
+func (s *session) Read(b []byte) (int, error) {
+	if s.silence > 0 {
+		s.mu.Lock()
+		deadline := s.active.Add(s.silence)
+		s.mu.Unlock()
+		if err := s.SetReadDeadline(deadline); err != nil {
+			return 0, err
+		}
+	}
+	n, err := s.Conn.Read(b)
+	if n > 0 {
+		s.touch()
+	}
+	return n, err
+}
+
+// chunkSize is how many bytes of a large request are sent with one write.
+const chunkSize = 64 << 10
+
+// Write sends b in chunks, each of which shows that the server is active: a large request may take long.
+func (s *session) Write(b []byte) (n int, err error) {
+	for len(b)-n > chunkSize {
+		m, err := s.Conn.Write(b[n : n+chunkSize])
+		if n += m; err != nil {
+			return n, err
+		}
+		s.touch()
+	}
+	m, err := s.Conn.Write(b[n:])
+	return n + m, err
+}
+
+// touch notes that the server is active now.
+func (s *session) touch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active = time.Now()
+}
+
+// isSilent reports whether the server has been inactive for too long.
+func (s *session) isSilent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.active) >= s.silence
+}
+
+// limitSilence makes reads fail with os.ErrDeadlineExceeded when the server is inactive for d, from now on.
+func (s *session) limitSilence(d time.Duration) {
+	s.touch()
+	s.silence = d
+}
+
+// roundTrip sends a request, whose body appendBody appends, and returns the body of the answer.
+func (s *session) roundTrip(appendBody func(dst []byte) []byte) ([]byte, error) {
+	if _, err := s.Write(wire.CloseFrame(appendBody(wire.OpenFrame(nil)), 0)); err != nil {
+		if body, said := s.in.Next(); said == nil || isCertificateAlert(said) {
+			return body, said // the server said why it hung up
+		}
+		return nil, err
+	}
+	return s.in.Next()
+}
+
+func (s *session) sayHello(token string) error {
+	body, err := s.roundTrip(func(dst []byte) []byte { return protocol.AppendHello(dst, clientName, token) })
+	if isCertificateAlert(err) {
+		return fmt.Errorf("%w: %w", backend.ErrUnauthenticated, err)
+	}
+	if err != nil {
+		return err
+	}
+	err = protocol.ParseAnswer(body, &s.hello)
+	if errors.Is(err, protocol.ErrUnknownOp) {
+		s.hello = helloV1
+		return nil
+	}
+	if err == nil && (s.hello.Protocol != protocol.Version || s.hello.MaxFrame <= 0) {
+		err = &backend.InvalidError{Field: "protocol", Reason: fmt.Sprintf("the server answers in version %d with a frame limit of %d", s.hello.Protocol, s.hello.MaxFrame)}
+	}
+	return err
+}
+
+// isCertificateAlert reports whether err says that the server rejects the client's certificate, or misses
+// one: a TLS alert, which has no exported type.
+func isCertificateAlert(err error) bool {
+	remote, ok := errors.AsType[*net.OpError](err)
+	return ok && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate")
+}

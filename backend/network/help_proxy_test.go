@@ -1,0 +1,279 @@
+package network_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A proxy stands between clients and a server, and does to their frames what its rule says. It reads
+// frames to know what passes; they pass as they are.
+type proxy struct {
+	l       net.Listener
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	target string
+	rule   func(passing) action
+	links  map[*link]struct{}
+	count  int
+	ended  bool
+}
+
+// A passing is a frame that is about to pass. A rule is asked about each, by several goroutines.
+type passing struct {
+	link  int // which of the proxy's connections it is, from 1 on
+	up    bool
+	n     int    // which of the link's frames of this direction it is, from 0 on
+	op    string // of the request; of what comes down, that which it answers, or the last one, whose stream it is of
+	body  []byte
+	frame int // how long it is
+}
+
+// An action is what happens to a frame. The zero action lets it pass.
+type action struct {
+	delay time.Duration // before anything else
+	split int           // into pieces of so many bytes; 0: none
+	fate  fate
+	keep  int // how many bytes pass before the fate
+
+	instead []byte // the answer that its sender gets, and then it does not pass
+}
+
+type fate int
+
+const (
+	passes fate = iota
+	isCut       // the connection ends, both ways
+	isReset
+	stalls // nothing comes through in this direction any more, and the connection stays
+	isDeaf // the same, and the sender's bytes are not even taken
+)
+
+// A link is a connection through the proxy.
+type link struct {
+	proxy          *proxy
+	n              int
+	client, server net.Conn
+	ended          chan struct{}
+	once           sync.Once
+
+	mu    sync.Mutex
+	asked []string // ops without an answer yet
+	last  string
+}
+
+// startProxy starts a proxy in front of a server on TCP.
+func startProxy(t testing.TB, target string) *proxy {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &proxy{target: target, l: l, links: map[*link]struct{}{}}
+	p.running.Go(p.accept)
+	t.Cleanup(p.stop)
+	return p
+}
+
+// through returns options with which a client comes by the proxy.
+func (p *proxy) through(o network.Options) network.Options {
+	o.Transport, o.Address = "tcp", p.l.Addr().String()
+	return o
+}
+
+// rules sets what happens to frames from now on; nil: they pass.
+func (p *proxy) rules(rule func(passing) action) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rule = rule
+}
+
+// once makes an action happen to the first frame that is meant, and returns a channel that is closed then.
+func (p *proxy) once(meant func(passing) bool, a action) <-chan struct{} {
+	var mu sync.Mutex
+	done, over := make(chan struct{}), false
+	p.rules(func(f passing) action {
+		mu.Lock()
+		defer mu.Unlock()
+		if over || !meant(f) {
+			return action{}
+		}
+		over = true
+		close(done)
+		return a
+	})
+	return done
+}
+
+func (p *proxy) accept() {
+	for {
+		nc, err := p.l.Accept()
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		target := p.target
+		p.mu.Unlock()
+		server, err := net.Dial("tcp", target)
+		if err != nil {
+			_ = nc.Close()
+			continue
+		}
+		p.mu.Lock()
+		if p.ended {
+			p.mu.Unlock()
+			_, _ = nc.Close(), server.Close()
+			return
+		}
+		p.count++
+		l := &link{proxy: p, n: p.count, client: nc, server: server, ended: make(chan struct{})}
+		p.links[l] = struct{}{}
+		p.running.Go(func() { l.pump(true, l.client, l.server) })
+		p.running.Go(func() { l.pump(false, l.server, l.client) })
+		p.mu.Unlock()
+	}
+}
+
+// redirect makes the proxy stand in front of another server, for connections to come.
+func (p *proxy) redirect(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+}
+
+// cut ends all connections that there are.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	links := p.links
+	p.links = map[*link]struct{}{}
+	p.mu.Unlock()
+	for l := range links {
+		l.end(false)
+	}
+}
+
+// stop ends the proxy and its connections.
+func (p *proxy) stop() {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	_ = p.l.Close()
+	p.cut()
+	p.running.Wait()
+}
+
+func (l *link) end(reset bool) {
+	l.once.Do(func() {
+		if reset {
+			for _, nc := range []net.Conn{l.client, l.server} {
+				_ = nc.(*net.TCPConn).SetLinger(0)
+			}
+		}
+		close(l.ended)
+		_, _ = l.client.Close(), l.server.Close()
+		l.proxy.mu.Lock()
+		defer l.proxy.mu.Unlock()
+		delete(l.proxy.links, l)
+	})
+}
+
+// judge asks the rule about a frame.
+func (l *link) judge(up bool, n int, frame []byte) action {
+	f := passing{link: l.n, up: up, n: n, body: frame[4 : len(frame)-4], frame: len(frame)}
+	l.mu.Lock()
+	if up {
+		r := protocol.ParseRequest(f.body)
+		f.op = r.Op
+		l.asked = append(l.asked, f.op)
+	} else {
+		if len(l.asked) > 0 {
+			l.last, l.asked = l.asked[0], l.asked[1:]
+		}
+		f.op = l.last
+	}
+	l.mu.Unlock()
+	l.proxy.mu.Lock()
+	rule := l.proxy.rule
+	l.proxy.mu.Unlock()
+	if rule == nil {
+		return action{}
+	}
+	return rule(f)
+}
+
+// settle notes that the last request was answered.
+func (l *link) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = l.asked[:len(l.asked)-1]
+}
+
+// pump passes frames on in one direction.
+func (l *link) pump(up bool, from, to net.Conn) {
+	reset := false
+	defer func() { l.end(reset) }()
+	in := wire.NewReader(from, wire.MaxMaxFrame)
+	for n := 0; ; n++ {
+		frame, err := in.NextFrame()
+		if err != nil {
+			return
+		}
+		a := l.judge(up, n, frame)
+		if a.delay > 0 {
+			select {
+			case <-time.After(a.delay):
+			case <-l.ended:
+				return
+			}
+		}
+		if a.instead != nil {
+			l.settle()
+			if _, err := from.Write(wire.AppendFrame(nil, a.instead)); err != nil {
+				return
+			}
+			continue
+		}
+		if a.fate != passes {
+			frame = frame[:min(a.keep, len(frame))]
+		}
+		for size := max(a.split, 0); len(frame) > 0; {
+			piece := frame
+			if size > 0 {
+				piece = frame[:min(size, len(frame))]
+			}
+			if _, err := to.Write(piece); err != nil {
+				return
+			}
+			frame = frame[len(piece):]
+		}
+		switch a.fate {
+		case isCut:
+			return
+		case isReset:
+			reset = true
+			return
+		case stalls:
+			_, _ = io.Copy(io.Discard, from) // until the connection ends
+			return
+		case isDeaf:
+			<-l.ended
+			return
+		}
+	}
+}
+
+// connect dials a server, and closes the client when the test ends.
+func connect(t testing.TB, o network.Options) *network.Client {
+	t.Helper()
+	c, err := network.Dial(context.WithoutCancel(t.Context()), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}

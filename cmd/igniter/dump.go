@@ -1,0 +1,37 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+)
+
+func (a *app) dumpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "dump FILE",
+		Short: "Print what a file of a log or a backup holds, damaged or not",
+		Long: `Prints a segment, a snapshot or an index of a log, or a piece of a backup, as JSON lines: one for each frame, also in
+compressed blocks, with its offset, its length and its content, and one for each damaged place. Damage is exit code 1;
+what follows it is printed all the same.
+
+While a server has the log open, the end of its last segment may seem damaged.`,
+		Example: `  igniter dump ./log/00000000000000000001.wal
+  igniter dump ./log/00000000000000051233.snap | jq -c 'select(.kind == "damage")'`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			out := bufio.NewWriter(a.out)
+			damaged, err := file.Dump(cmd.Context(), out, given[0])
+			if flushed := out.Flush(); err == nil {
+				err = flushed
+			}
+			if err == nil && damaged > 0 {
+				err = fmt.Errorf("%w: %s, in %d places", backend.ErrCorrupt, given[0], damaged)
+			}
+			return err
+		},
+	}
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/backendtest"
+)
+
+func TestSuite(t *testing.T) {
+	opts := &backendtest.Options{NoPrune: true}
+	require.Equal(t, []string{
+		"close-in-flight-prune", "closed-prune", "follow-progress-pruned", "page-batches-pruned", "page-end-pruned", "prune", "prune-body",
+		"prune-cancelled", "prune-expect", "prune-follow", "prune-horizon", "prune-id", "prune-last", "prune-latest", "prune-missing",
+		"prune-snapshot", "reopen-cursor-pruned", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned",
+	}, backendtest.Skipped(opts), "nothing is skipped but prunes")
+	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {
+		l, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}, opts)
+}
+
+func Benchmark(b *testing.B) {
+	backendtest.Benchmark(b, func(t testing.TB, dir string) backend.Backend { return open(t, dir) })
+}

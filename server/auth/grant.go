@@ -1,0 +1,70 @@
+package auth
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A Grant is what a client may do. The zero Grant is nothing.
+type Grant struct {
+	name        string
+	read, write stores
+	admin       bool
+}
+
+// everything is the grant of a client where no tokens restrict it.
+var everything = Grant{read: stores{all: true}, write: stores{all: true}, admin: true}
+
+// stores are names of stores, or all of them.
+type stores struct {
+	all   bool
+	names []string
+}
+
+func newStores(names []string) stores {
+	sorted := slices.Compact(slices.Sorted(slices.Values(names)))
+	return stores{all: slices.Contains(sorted, "*"), names: sorted}
+}
+
+func (s *stores) has(name string) bool { return s.all || slices.Contains(s.names, name) }
+
+// Name returns the name of the client's token or certificate; "" if it has none and needs none.
+func (g *Grant) Name() string { return g.name }
+
+// MayWrite returns backend.ErrForbidden unless the client may write a store.
+func (g *Grant) MayWrite(store string) error {
+	if g.write.has(store) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s may not write store %q", backend.ErrForbidden, g.name, store)
+}
+
+// MayAdmin returns backend.ErrForbidden, which names what was asked for, unless the client is an administrator.
+func (g *Grant) MayAdmin(what string) error {
+	if g.admin {
+		return nil
+	}
+	return fmt.Errorf("%w: %s may not %s, which is for administrators", backend.ErrForbidden, g.name, what)
+}
+
+// Readable returns which stores the client reads that asks for some (nil: for all): nil stands for all stores, an empty
+// list for none. Asking by name for a store that it may not read is backend.ErrForbidden. The result is shared and must
+// not be modified; it is sorted unless asked is given.
+func (g *Grant) Readable(asked []string) ([]string, error) {
+	for _, name := range asked {
+		if !g.read.has(name) {
+			return nil, fmt.Errorf("%w: %s may not read store %q", backend.ErrForbidden, g.name, name)
+		}
+	}
+	switch {
+	case asked != nil:
+		return asked, nil
+	case g.read.all:
+		return nil, nil
+	case g.read.names == nil:
+		return []string{}, nil // not nil, which is all
+	}
+	return g.read.names, nil
+}

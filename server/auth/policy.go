@@ -1,0 +1,72 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"fmt"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A Credential is what a client has shown. The zero Credential is nothing.
+type Credential struct {
+	token    [sha256.Size]byte // hash of the token; zero: none
+	hasCert  bool
+	certName string // common name of the verified certificate
+}
+
+// CredentialOf returns what a client shows with a token ("": none) and a TLS connection (nil: none), of which it is the
+// verified certificate that counts.
+func CredentialOf(token string, state *tls.ConnectionState) Credential {
+	var c Credential
+	if state != nil && len(state.VerifiedChains) > 0 {
+		c.hasCert, c.certName = true, state.VerifiedChains[0][0].Subject.CommonName
+	}
+	return c.WithToken(token)
+}
+
+// WithToken returns c with another token; "" leaves the token as it is.
+func (c Credential) WithToken(token string) Credential {
+	if token != "" {
+		c.token = sha256.Sum256([]byte(token))
+	}
+	return c
+}
+
+// A Policy says which clients are let in. The zero Policy lets everyone do everything.
+type Policy struct {
+	Tokens       *Tokens // grant by token, or by the entry that a certificate's common name names; nil: tokens are not used
+	Certificates bool    // the transport requires a verified certificate, which is enough where there are no Tokens
+}
+
+// Open reports whether the policy lets everyone do everything.
+func (p Policy) Open() bool { return p.Tokens == nil && !p.Certificates }
+
+// Grant returns what a client may do that shows c. An unknown token or a missing credential is
+// backend.ErrUnauthenticated.
+func (p Policy) Grant(c Credential) (Grant, error) {
+	if p.Open() {
+		return everything, nil
+	}
+	if p.Tokens == nil {
+		if !c.hasCert {
+			return Grant{}, fmt.Errorf("%w: this server wants a client certificate", backend.ErrUnauthenticated)
+		}
+		g := everything
+		g.name = c.certName
+		return g, nil
+	}
+	entries := p.Tokens.load()
+	if c.token != ([sha256.Size]byte{}) {
+		if g, ok := entries.find(c.token); ok {
+			return g, nil
+		}
+		return Grant{}, fmt.Errorf("%w: the token is not known here, or is not any more", backend.ErrUnauthenticated)
+	}
+	if c.hasCert {
+		if g, ok := entries.named(c.certName); ok {
+			return g, nil
+		}
+	}
+	return Grant{}, fmt.Errorf("%w: this server wants a token", backend.ErrUnauthenticated)
+}

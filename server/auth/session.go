@@ -1,0 +1,83 @@
+package auth
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A Session is a client with what it may do. The methods that change it must not be called concurrently.
+type Session struct {
+	Grant Grant // zero if Err is set
+	Err   error // why the client may do nothing; nil: it may do what Grant says
+
+	policy Policy
+	shown  Credential
+	known  *tokenSet // what Grant was looked up in
+}
+
+// Session returns the session of a client that shows c.
+func (p Policy) Session(c Credential) Session {
+	s := Session{policy: p, shown: c}
+	s.lookUp()
+	return s
+}
+
+// Show looks the grant up with another token; "" leaves the token as it is.
+func (s *Session) Show(token string) {
+	s.shown = s.shown.WithToken(token)
+	s.lookUp()
+}
+
+// Refresh looks the grant up again if the tokens were reloaded since, and reports whether it did.
+func (s *Session) Refresh() bool {
+	if s.policy.Tokens == nil || s.policy.Tokens.load() == s.known {
+		return false
+	}
+	s.lookUp()
+	return true
+}
+
+func (s *Session) lookUp() {
+	if t := s.policy.Tokens; t != nil {
+		s.known = t.load() // before the grant: a reload between the two is noticed by the next Refresh
+	}
+	s.Grant, s.Err = s.policy.Grant(s.shown)
+}
+
+// A Reading is a loop over the log for a client, which reads the stores that it asked for and may read.
+type Reading struct {
+	Stores []string // nil: all; empty: none; must not be modified
+
+	session *Session
+	asked   []string
+}
+
+// Read returns the Reading of a client that asks for some stores (nil: for all), see [Grant.Readable].
+func (s *Session) Read(asked []string) (Reading, error) {
+	stores, err := s.Grant.Readable(asked)
+	return Reading{stores, s, asked}, err
+}
+
+// Refresh refreshes the session. It returns the session's Err if the client may do nothing any more, and
+// backend.ErrAccessChanged if it reads other stores than before: Stores are these. If it may no longer read a store that
+// it asked for by name, the error is backend.ErrForbidden too, and Stores are none.
+func (r *Reading) Refresh() error {
+	if !r.session.Refresh() {
+		return nil
+	}
+	if r.session.Err != nil {
+		return r.session.Err
+	}
+	stores, err := r.session.Grant.Readable(r.asked)
+	switch {
+	case err != nil:
+		r.Stores = []string{}
+		return fmt.Errorf("%w: %w", backend.ErrAccessChanged, err)
+	case (stores == nil) == (r.Stores == nil) && slices.Equal(stores, r.Stores):
+		return nil
+	}
+	r.Stores = stores
+	return fmt.Errorf("%w: read the log again", backend.ErrAccessChanged)
+}

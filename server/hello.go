@@ -1,0 +1,50 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
+)
+
+// serverName is how a server calls itself.
+const serverName = "igniter-go/0.1"
+
+// hello answers the request that begins version 2.
+func (c *conn) hello(r *protocol.Request) error {
+	version, err := r.Protocol()
+	if err != nil {
+		return err
+	}
+	if version < protocol.Version {
+		return &backend.InvalidError{Field: "protocol", Reason: fmt.Sprintf("%d: this server speaks %d, and 1 without hello", version, protocol.Version)}
+	}
+	token, err := r.Token()
+	if err != nil {
+		return err
+	}
+	if c.client.Show(token); c.client.Err != nil && token != "" {
+		return c.client.Err
+	}
+	reply := protocol.HelloReply{Protocol: protocol.Version, Server: serverName, MaxFrame: c.server.opts.MaxFrame, Features: c.features()}
+	if c.client.Err == nil {
+		reply.LastSeq, _ = c.server.head(c.server.ctx) // for information only
+	}
+	c.version = protocol.Version
+	c.answer(func(dst []byte) []byte { return protocol.AppendHelloReply(dst, reply, r.ID) })
+	return nil
+}
+
+// features returns the features of the log for the connection's client.
+func (c *conn) features() protocol.Features {
+	if c.client.Err != nil {
+		return protocol.Features{Stores: []string{}}
+	}
+	f := c.server.log.Features()
+	if stores, _ := c.client.Grant.Readable(nil); stores != nil {
+		served := backend.Range{Stores: f.Stores}
+		f.Stores = slices.DeleteFunc(slices.Clone(stores), func(name string) bool { return !served.Has(name) })
+	}
+	return protocol.Features(f)
+}

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/protocol"
+)
+
+// snapshot consolidates the log. The facts that a client of version 1 sends with the request are ignored: the log holds
+// more.
+func (c *conn) snapshot(r *protocol.Request) error {
+	if err := c.client.Grant.MayAdmin(r.Op); err != nil {
+		return err
+	}
+	through := uint64(0)
+	if c.version > 1 {
+		var err error
+		if through, err = r.Through(); err != nil {
+			return err
+		}
+	}
+	if err := c.server.log.WriteSnapshot(c.server.ctx, through); err != nil {
+		return err
+	}
+	if c.version == 1 {
+		c.answer(func(dst []byte) []byte { return protocol.AppendOK(dst, r.ID) })
+		return nil
+	}
+	stats, err := c.server.log.Stats(c.server.ctx)
+	if err != nil {
+		return err
+	}
+	if through == 0 {
+		through = stats.LastSeq
+	}
+	c.answer(func(dst []byte) []byte {
+		dst = protocol.AppendNumber(protocol.OpenAnswer(dst), "through", through)
+		dst = protocol.AppendNumber(dst, "facts", stats.Facts)
+		return protocol.CloseAnswer(protocol.AppendNumber(dst, "bytes", stats.Bytes), r.ID)
+	})
+	return nil
+}
+
+func (c *conn) prune(r *protocol.Request) error {
+	if err := c.client.Grant.MayAdmin(r.Op); err != nil {
+		return err
+	}
+	seqs, err := r.Seqs()
+	if err != nil {
+		return err
+	}
+	horizon, err := r.Horizon()
+	if err != nil {
+		return err
+	}
+	last, err := c.server.head(c.server.ctx)
+	if err != nil {
+		return err
+	}
+	given := seqs.Through(last) // beyond it there may be very many seqs
+	report, err := c.server.log.Prune(c.server.ctx, given.All(), horizon)
+	if err != nil {
+		return err
+	}
+	c.answer(func(dst []byte) []byte {
+		dst = protocol.AppendNumber(protocol.OpenAnswer(dst), "pruned", report.Pruned)
+		return protocol.CloseAnswer(protocol.AppendNumber(dst, "missing", report.Missing+seqs.Len()-given.Len()), r.ID)
+	})
+	return nil
+}
+
+func (c *conn) stats(r *protocol.Request) error {
+	var stats backend.Stats
+	if c.version > 1 {
+		var err error
+		if stats, err = c.server.log.Stats(c.server.ctx); err != nil {
+			return err
+		}
+	}
+	m := c.server.Metrics()
+	c.answer(func(dst []byte) []byte {
+		dst = protocol.AppendNumber(protocol.OpenAnswer(dst), "facts_written", m.FactsIn)
+		dst = protocol.AppendNumber(dst, "connections_active", uint64(m.Connections))
+		dst = protocol.AppendNumber(dst, "uptime_ms", uint64(time.Since(m.StartedAt).Milliseconds()))
+		if c.version > 1 {
+			dst = protocol.AppendStats(dst, &stats)
+		}
+		return protocol.CloseAnswer(dst, r.ID)
+	})
+	return nil
+}
