@@ -30,8 +30,8 @@
 //	    {"ok":true,"stream":true,"last_seq":N,"log":UUID} … {"event":"heartbeat","last_seq":N} …
 //
 // The answer says through which seq the log was read for the first page; if that is where the stream
-// begins, the page is empty. Each frame of facts has one or several whole batches. The frames of a page come together. A client may
-// make several pages of them, but never cuts a frame.
+// begins, the page is empty. Each frame of facts has one or several whole batches. The frames of a page
+// come together. A client may make several pages of them, but never cuts a frame.
 //
 // A heartbeat says that the log was read through N. A subscription sends one as soon as it has reached the
 // log's end and has read further than the last fact that it sent, or than where it began, and when it has
