@@ -9,7 +9,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Change is a fact to be written by [Store.Write], made by Records and Histories of the same Store. It
+// A Change is a fact for [Store.Write] to write, made by Records or Events of the same Store. It
 // is a value: its methods return a changed copy.
 type Change struct {
 	store  *Store
@@ -19,10 +19,10 @@ type Change struct {
 	err    error
 }
 
-// Change returns the change that makes v the value of key. Each time it is written it is a fact of
-// its own, unless it has an ID, see [Change.WithID].
+// Change returns the change that makes v the value of key. Each write of it adds a new fact, unless it has
+// an ID, see [Change.WithID].
 func (r *Records[T]) Change(key string, v T) Change {
-	c := change(r.store, r.name, v)
+	c := r.change(v)
 	c.fact.Key = key
 	return c
 }
@@ -32,12 +32,12 @@ func (r *Records[T]) Deletion(key string) Change {
 	return Change{store: r.store, fact: backend.Fact{Store: r.name, Key: key, Value: []byte("null")}}
 }
 
-// Event returns the change that adds an event, one and the same however often it is written: that
-// makes it safe to write it again after an error.
-func (h *History[T]) Event(v T) Change {
-	c := change(h.store, h.name, v)
+// Event returns the change that adds an event. It has an ID: however often it is written, the event is
+// added once, so that writing it again after an error is safe.
+func (e *Events[T]) Event(v T) Change {
+	c := e.change(v)
 	c.event = true
-	id, err := h.store.newID()
+	id, err := e.store.newID()
 	if err != nil {
 		c.err = fmt.Errorf("make an ID: %w", err)
 	}
@@ -45,8 +45,8 @@ func (h *History[T]) Event(v T) Change {
 	return c
 }
 
-func change(s *Store, name string, v any) Change {
-	c := Change{store: s, fact: backend.Fact{Store: name}}
+func (s *source[T]) change(v T) Change {
+	c := Change{store: s.store, fact: backend.Fact{Store: s.name}}
 	c.fact.Value, c.err = marshal("value", v)
 	if c.err == nil && backend.IsNull(c.fact.Value) {
 		c.err = &backend.InvalidError{Field: "value", Reason: fmt.Sprintf("%T is null as JSON, which retracts: use Delete for that", v)}
@@ -63,15 +63,15 @@ func marshal(field string, v any) (json.RawMessage, error) {
 	return text, nil
 }
 
-// ValidFrom says when the value became true in the app's domain. The zero time says nothing.
+// ValidFrom sets when the value became true in the app's domain. The zero time is none.
 func (c Change) ValidFrom(t time.Time) Change {
 	c.fact.ValidTime = t
 	return c
 }
 
-// WithID gives the fact an ID, 1 to 128 bytes of UTF-8 and unique in the log, such as that of the
-// request that led to it. Then it is safe to write the change again, or the same change made anew,
-// when it is not known whether it was written: it is written once. The key of an event is its ID.
+// WithID gives the fact an ID, 1 to 128 bytes of UTF-8 and unique in the log, such as the ID of the
+// request that led to it. Writing the change, or an equal one, again is then safe: it is written once. The
+// key of an event is its ID.
 func (c Change) WithID(id string) Change {
 	c.fact.ID = id
 	if c.event {
@@ -81,7 +81,7 @@ func (c Change) WithID(id string) Change {
 }
 
 // IfLatest makes the change conditional: it is written only if the latest fact of its key has this
-// ID, which a Receipt or Record tells; "" is as IfNew. Otherwise nothing is written, with a
+// ID, which a Receipt or Record has; "" is as IfNew. Otherwise nothing is written, with a
 // *backend.ConflictError.
 func (c Change) IfLatest(id string) Change {
 	c.expect = &id
@@ -92,7 +92,7 @@ func (c Change) IfLatest(id string) Change {
 // Otherwise nothing is written, with a *backend.ConflictError.
 func (c Change) IfNew() Change { return c.IfLatest("") }
 
-// DerivedFrom says what the value was derived from: any value that can be JSON.
+// DerivedFrom sets what the value was derived from: any value that can be JSON.
 func (c Change) DerivedFrom(derivation any) Change {
 	text, err := marshal("derivation", derivation)
 	if err != nil {
@@ -103,20 +103,12 @@ func (c Change) DerivedFrom(derivation any) Change {
 }
 
 // Write writes the changes together, or none of them, and returns a receipt for each in their
-// order. None is written unless the conditions of all hold; one that does not is a
-// *backend.ConflictError (errors.Is: backend.ErrConflict). It returns when the Store shows them.
-// Where the backend writes no batches, several changes and conditions are errors.ErrUnsupported.
+// order. They are written only if all conditions hold; one that does not is a
+// *backend.ConflictError (errors.Is: backend.ErrConflict). Write returns when the Store shows them.
+// A backend that writes no batches reports several changes and conditions as errors.ErrUnsupported.
 //
-// Where an error does not say that nothing was written, the changes may be there, or show up
-// later.
+// If an error does not say that nothing was written, the changes may be written, or show up later.
 func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error) {
-	if len(changes) == 1 && changes[0].expect == nil {
-		r, err := s.writeOne(ctx, changes[0])
-		if err != nil {
-			return nil, err
-		}
-		return []Receipt{r}, nil
-	}
 	var b backend.Batch
 	for i, c := range changes {
 		f, err := s.complete(ctx, c)
@@ -158,7 +150,7 @@ func (s *Store) complete(ctx context.Context, c Change) (backend.Fact, error) {
 		return f, c.err
 	}
 	if c.store != nil && c.store != s {
-		return f, &backend.InvalidError{Field: "change", Reason: "made by Records or a History of another Store: make them of the one that is to write it"}
+		return f, &backend.InvalidError{Field: "change", Reason: "made by Records or Events of another Store: make it by those of the Store that writes it"}
 	}
 	if f.Key == "" {
 		return f, &backend.InvalidError{Field: "key", Reason: "empty: the log could hold it, but in an app it is a mistake"}

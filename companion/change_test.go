@@ -34,14 +34,14 @@ func TestChangesAreValues(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Write(t.Context(), plain)
 	require.NoError(t, err, "written again, it is another fact with the same value")
-	history := collect(t, tasks.History(t.Context(), "k"))
+	history := collect(t, tasks.History(t.Context(), "k", companion.Moment{}))
 	require.Len(t, history, 3)
 	for i, r := range history {
 		require.Equal(t, Task{Title: "plain"}, r.Value)
 		require.Equal(t, i == 1, !r.ValidTime.IsZero())
-		require.Equal(t, i == 1, r.Derived != nil)
+		require.Equal(t, i == 1, r.Derivation != nil)
 	}
-	require.Equal(t, json.RawMessage(`"something"`), history[1].Derived)
+	require.Equal(t, json.RawMessage(`"something"`), history[1].Derivation)
 }
 
 // A condition that does not hold keeps all of the write from being done, in every store.
@@ -50,7 +50,7 @@ func TestConflicts(t *testing.T) {
 	tasks := tasksOf(t, s)
 	numbers, err := companion.NewRecords[int](s, "numbers")
 	require.NoError(t, err)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	first, err := tasks.Put(t.Context(), "k", Task{Title: "1"})
 	require.NoError(t, err)
@@ -107,7 +107,7 @@ func TestOneKeyTwice(t *testing.T) {
 // An event is one and the same however often its change is written.
 func TestEventsAreWrittenOnce(t *testing.T) {
 	s := openStore(t)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	event := notes.Event("once")
 	first, err := s.Write(t.Context(), event)
@@ -158,7 +158,7 @@ func TestWritesThatCannotBe(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrInvalid)
 	_, err = s.Write(t.Context(), tasks.Change("k", Task{}).ValidFrom(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)))
 	require.ErrorContains(t, err, "valid_time")
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	cycle := map[string]any{}
 	cycle["self"] = cycle
@@ -189,7 +189,8 @@ func TestWritesThatCannotBe(t *testing.T) {
 	require.NoError(t, err, "an inner producer replaces a bad one")
 	receipts, err := s.Write(companion.WithProducer(t.Context(), 1), tasks.Deletion("k"), notes.Event("n"))
 	require.NoError(t, err)
-	for r := range s.Engine().Facts("notes", 0) {
+	for r, err := range s.Engine().Facts(t.Context(), "notes", 0) {
+		require.NoError(t, err)
 		require.Equal(t, "1", string(r.Producer()), fmt.Sprint(receipts))
 	}
 	require.Equal(t, "1", string(s.Engine().Latest("tasks", "k").Producer()))
@@ -210,7 +211,7 @@ func TestWithID(t *testing.T) {
 	_, err = s.Write(t.Context(), tasks.Change("k", Task{Title: "other"}).WithID("request-1"))
 	require.ErrorIs(t, err, companion.ErrIDReused)
 
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	for range 2 { // as by an app that was started anew and is asked again
 		receipts, err := s.Write(t.Context(), notes.Event("once").WithID("request-2"))
@@ -226,7 +227,7 @@ func TestWithID(t *testing.T) {
 func TestDerivedEvents(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	require.NoError(t, tasks.Derive("notes", 1, func(_ context.Context, task companion.Record[Task]) (companion.Derived, error) {
 		return companion.Derived{Changes: []companion.Change{notes.Event("one of " + task.Key), notes.Event("two of " + task.Key)}}, nil
@@ -245,7 +246,7 @@ func TestChangesOfOtherStores(t *testing.T) {
 	mine, theirs := openStore(t), openStore(t)
 	notes, err := companion.NewRecords[string](mine, "notes")
 	require.NoError(t, err)
-	events, err := companion.NewHistory[string](mine, "events")
+	events, err := companion.NewEvents[string](mine, "events")
 	require.NoError(t, err)
 	for _, c := range []companion.Change{notes.Change("n", "x"), notes.Deletion("n"), events.Event("x")} {
 		_, err = theirs.Write(t.Context(), c)

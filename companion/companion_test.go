@@ -95,7 +95,7 @@ func TestRecords(t *testing.T) {
 	_, err = tasks.GetAt(t.Context(), "k", companion.Moment{Seq: 3})
 	require.ErrorIs(t, err, companion.ErrNotFound)
 
-	history := collect(t, tasks.History(t.Context(), "k"))
+	history := collect(t, tasks.History(t.Context(), "k", companion.Moment{}))
 	require.Len(t, history, 4)
 	for i, want := range []companion.Receipt{first, second, gone, back} {
 		require.Equal(t, want, history[i].Receipt)
@@ -152,7 +152,7 @@ func TestWhatCannotBeWritten(t *testing.T) {
 	_, err = pointers.Put(t.Context(), "k", nil)
 	require.ErrorAs(t, err, &invalid)
 	require.Equal(t, "value", invalid.Field)
-	floats, err := companion.NewHistory[float64](s, "tasks")
+	floats, err := companion.NewEvents[float64](s, "tasks")
 	require.NoError(t, err)
 	_, err = floats.Append(t.Context(), math.NaN())
 	require.Error(t, err)
@@ -163,7 +163,7 @@ func TestWhatCannotBeWritten(t *testing.T) {
 	for _, name := range []string{"", "\xff", string(make([]byte, 257))} {
 		_, err := companion.NewRecords[Task](s, name)
 		require.ErrorIs(t, err, backend.ErrInvalid)
-		_, err = companion.NewHistory[Task](s, name)
+		_, err = companion.NewEvents[Task](s, name)
 		require.ErrorIs(t, err, backend.ErrInvalid)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -198,14 +198,14 @@ func TestValuesOfAnotherShape(t *testing.T) {
 func TestWriteIsAllOrNothing(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	receipts, err := s.Write(t.Context(), tasks.Change("a", Task{Title: "1"}).IfNew(), tasks.Change("b", Task{Title: "2"}).DerivedFrom([]string{"x"}), notes.Event("both"))
 	require.NoError(t, err)
 	require.Equal(t, []uint64{1, 2, 3}, []uint64{receipts[0].Seq, receipts[1].Seq, receipts[2].Seq})
 	r, err := tasks.Get(t.Context(), "b")
 	require.NoError(t, err)
-	require.JSONEq(t, `["x"]`, string(r.Derived))
+	require.JSONEq(t, `["x"]`, string(r.Derivation))
 
 	var conflict *backend.ConflictError
 	_, err = s.Write(t.Context(), tasks.Change("c", Task{}), tasks.Change("a", Task{}).IfNew())
@@ -242,7 +242,7 @@ func TestProducer(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	s := openStore(t)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	var receipts []companion.Receipt
 	for i := range 5 {

@@ -28,7 +28,7 @@ type app struct {
 	store  *companion.Store
 	items  *companion.Records[Item]
 	groups *companion.Records[int]
-	events *companion.History[Item]
+	events *companion.Events[Item]
 	even   *companion.Scope[Item]
 	of     *companion.Relation[int, Item]
 	by     *companion.Partition[Item]
@@ -40,7 +40,7 @@ func newApp(t *testing.T, s *companion.Store) *app {
 	var errs [6]error
 	a.items, errs[0] = companion.NewRecords[Item](s, "items")
 	a.groups, errs[1] = companion.NewRecords[int](s, "groups")
-	a.events, errs[2] = companion.NewHistory[Item](s, "events")
+	a.events, errs[2] = companion.NewEvents[Item](s, "events")
 	a.even, errs[3] = a.items.Scope("even", companion.Filter[Item]{Match: func(_ string, i Item) bool { return i.N%2 == 0 }})
 	a.of, errs[4] = companion.NewRelation(a.groups, a.items, "group")
 	a.by, errs[5] = a.events.Partition("group")
@@ -79,7 +79,7 @@ func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 		"Get":       func() error { _, err := a.items.Get(ctx, key); return err },
 		"GetAt":     func() error { _, err := a.items.GetAt(ctx, key, at); return err },
 		"List":      func() error { return drain(a.items.List(ctx, companion.Query{ByKey: true, At: at})) },
-		"History":   func() error { return drain(a.items.History(ctx, key)) },
+		"History":   func() error { return drain(a.items.History(ctx, key, at)) },
 		"Since":     func() error { return drain(a.events.Since(ctx, uint64(n))) },
 		"SinceTime": func() error { return drain(a.events.SinceTime(ctx, time.Now().Add(-time.Millisecond))) },
 		"Partition": func() error { return drain(a.by.Since(ctx, group, 0)) },
@@ -124,8 +124,8 @@ func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 			}
 			return nil
 		},
-		"Fold":    func() error { return a.sum.Read(func(int, uint64) {}) },
-		"WaitFor": func() error { return errors.Join(a.store.WaitFor(ctx, at.Seq), a.sum.WaitFor(ctx, at.Seq)) },
+		"Fold":    func() error { return a.sum.Read(ctx, func(int, uint64) {}) },
+		"WaitFor": func() error { return a.store.WaitFor(ctx, at.Seq) },
 		"Sync":    func() error { return a.store.Sync(ctx) },
 		"Derive": func() error {
 			return a.items.Derive(fmt.Sprint("rule ", n%4), 1, func(_ context.Context, r companion.Record[Item]) (companion.Derived, error) {
@@ -148,7 +148,7 @@ func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 			}
 			l, err := a.store.Lineage(r.ID)
 			if err == nil {
-				_ = a.store.Verify(l) // what it speaks of may be pruned by now
+				_ = a.store.VerifyLineage(l) // what it speaks of may be pruned by now
 			}
 			return err
 		},

@@ -70,7 +70,7 @@ func ExampleChange_WithID() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
-	orders := must(companion.NewHistory[string](s, "orders"))
+	orders := must(companion.NewEvents[string](s, "orders"))
 	for range 2 {
 		receipts := must(s.Write(ctx, orders.Event("a lamp").WithID("request-17")))
 		fmt.Println(receipts[0].ID, receipts[0].Seq)
@@ -110,7 +110,7 @@ func ExampleChange_DerivedFrom() {
 	defer s.Close()
 	prices := must(companion.NewRecords[int](s, "prices"))
 	must(s.Write(ctx, prices.Change("lamp", 45).DerivedFrom(map[string]string{"report": "2026-03.pdf"})))
-	fmt.Println(string(must(prices.Get(ctx, "lamp")).Derived))
+	fmt.Println(string(must(prices.Get(ctx, "lamp")).Derivation))
 	// Output: {"report":"2026-03.pdf"}
 }
 
@@ -126,6 +126,6 @@ func ExampleRecords_Deletion() {
 	fmt.Println(err)
 	fmt.Println(must(articles.Get(ctx, "lamp")).Value)
 	// Output:
-	// companion: not found: key "lamp" in store "drafts"
+	// companion: get key "lamp" in store "drafts": store: not found
 	// {Lamp 40}
 }

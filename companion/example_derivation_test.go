@@ -30,7 +30,7 @@ func ExampleRecords_Derive() {
 	for _, f := range lineage.Facts {
 		fmt.Println(f.Seq, f.Store, f.Key)
 	}
-	fmt.Println(title.Value, s.Verify(lineage))
+	fmt.Println(title.Value, s.VerifyLineage(lineage))
 	// Output:
 	// 1 articles a1
 	// 2 titles a1
@@ -65,8 +65,8 @@ func ExampleDerived() {
 	defer s.Close()
 	prices := must(companion.NewRecords[int](s, "prices"))
 	sales := must(companion.NewRecords[int](s, "sales"))
-	orders := must(companion.NewHistory[string](s, "orders"))
-	bills := must(companion.NewHistory[string](s, "bills"))
+	orders := must(companion.NewEvents[string](s, "orders"))
+	bills := must(companion.NewEvents[string](s, "bills"))
 	err := orders.Derive("bill", 2, func(ctx context.Context, order companion.Record[string]) (companion.Derived, error) {
 		price, err := prices.Get(ctx, order.Value)
 		if err != nil {
@@ -102,11 +102,11 @@ func ExampleDerived() {
 }
 
 // A rule over events.
-func ExampleHistory_Derive() {
+func ExampleEvents_Derive() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
-	logins := must(companion.NewHistory[string](s, "logins"))
+	logins := must(companion.NewEvents[string](s, "logins"))
 	last := must(companion.NewRecords[uint64](s, "last"))
 	err := logins.Derive("last", 1, func(_ context.Context, login companion.Record[string]) (companion.Derived, error) {
 		return companion.Derived{Changes: []companion.Change{last.Change(login.Value, login.Seq)}}, nil

@@ -12,14 +12,11 @@ func ExampleNewFold() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
-	payments := must(companion.NewHistory[int](s, "payments"))
+	payments := must(companion.NewEvents[int](s, "payments"))
 	total := companion.NewFold(payments, 0, func(sum int, p companion.Record[int]) int { return sum + p.Value })
 	must(payments.Append(ctx, 40))
-	last := must(payments.Append(ctx, 2))
-	if err := total.WaitFor(ctx, last.Seq); err != nil { // needed only for what others write
-		log.Fatal(err)
-	}
-	err := total.Read(func(sum int, seq uint64) { fmt.Println(sum, "through", seq) })
+	must(payments.Append(ctx, 2))
+	err := total.Read(ctx, func(sum int, seq uint64) { fmt.Println(sum, "through", seq) })
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -35,13 +32,13 @@ func ExampleFacts() {
 		return companion.NewFold(from, 0, func(sum int, r companion.Record[int]) int { return sum + r.Value })
 	}
 	stock := must(companion.NewRecords[int](s, "stock"))
-	sold := must(companion.NewHistory[int](s, "sold"))
+	sold := must(companion.NewEvents[int](s, "sold"))
 	all := []*companion.Fold[int]{sum(stock), sum(sold)}
 	must(stock.Put(ctx, "lamps", 5))
 	must(sold.Append(ctx, 2))
 	must(sold.Append(ctx, 1))
 	for _, fold := range all {
-		if err := fold.Read(func(sum int, _ uint64) { fmt.Println(sum) }); err != nil {
+		if err := fold.Read(ctx, func(sum int, _ uint64) { fmt.Println(sum) }); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // A lineage can be handed to an auditor, who has it checked against the log later.
-func ExampleStore_Verify() {
+func ExampleStore_VerifyLineage() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
@@ -26,16 +26,16 @@ func ExampleStore_Verify() {
 	if err := json.Unmarshal(text, &received); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(received.Facts), "facts", s.Verify(received))
+	fmt.Println(len(received.Facts), "facts", s.VerifyLineage(received))
 	received.Facts[0].Producer = json.RawMessage(`"bob"`)
-	fmt.Println(errors.Is(s.Verify(received), backend.ErrCorrupt))
+	fmt.Println(errors.Is(s.VerifyLineage(received), backend.ErrCorrupt))
 
 	_, err := s.Lineage("unheard of")
 	fmt.Println(err)
 	// Output:
 	// 2 facts <nil>
 	// true
-	// companion: not found: fact "unheard of"
+	// store: lineage: store: not found: fact "unheard of"
 }
 
 // Who wrote what when, without the values.

@@ -55,7 +55,7 @@ func ExampleRecords_Get() {
 	fmt.Println(err)
 	// Output:
 	// true
-	// companion: not found: key "a1" in store "articles"
+	// companion: get key "a1" in store "articles": store: not found
 }
 
 // A price that was learned late: what is true, and what was thought to be.
@@ -157,22 +157,12 @@ func ExampleQuery() {
 	for _, key := range []string{"lamp-2", "chair-1", "lamp-1", "lamp-3"} {
 		must(articles.Put(ctx, key, Article{Title: key}))
 	}
-	page := companion.Query{Prefix: "lamp-", ByKey: true, Limit: 2}
-	for n := page.Limit; n == page.Limit; {
-		n = 0
-		for article, err := range articles.List(ctx, page) {
-			if err != nil {
-				log.Fatal(err)
-			}
-			fmt.Print(article.Key, " ")
-			page.After = article.Key
-			n++
-		}
-		fmt.Println("end of page")
+	for article, err := range articles.List(ctx, companion.Query{Prefix: "lamp-", ByKey: true, Descending: true, Limit: 2}) {
+		fmt.Println(article.Key, err)
 	}
 	// Output:
-	// lamp-1 lamp-2 end of page
-	// lamp-3 end of page
+	// lamp-3 <nil>
+	// lamp-2 <nil>
 }
 
 func ExampleRecords_History() {
@@ -189,7 +179,7 @@ func ExampleRecords_History() {
 	if _, err := articles.Delete(ctx, "a1"); err != nil {
 		log.Fatal(err)
 	}
-	for version, err := range articles.History(ctx, "a1") {
+	for version, err := range articles.History(ctx, "a1", companion.Moment{}) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -234,7 +224,7 @@ func ExampleRecord() {
 	must(articles.Put(ctx, "a1", Article{})) // a zero value is a value
 	a := must(articles.Get(ctx, "a1"))
 	fmt.Printf("%q is %+v, version %d, by %s\n", a.Key, a.Value, a.Version, a.Producer)
-	fmt.Println(a.Retracted, a.Derived == nil, a.ValidTime.IsZero(), a.Schema)
+	fmt.Println(a.Retracted, a.Derivation == nil, a.ValidTime.IsZero(), a.Schema)
 	// Output:
 	// "a1" is {Title: Price:0}, version 2, by "ana"
 	// false true true 1
@@ -310,7 +300,7 @@ func ExampleRecords_Upcast_newer() {
 }
 
 // In the order of a field, page by page.
-func ExampleRecords_Next() {
+func ExampleRecords_Query() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
@@ -318,21 +308,46 @@ func ExampleRecords_Next() {
 	for key, price := range map[string]int{"lamp": 40, "chair": 80, "vase": 15, "candle": 15} {
 		must(articles.Put(ctx, key, Article{Price: price}))
 	}
-	page := companion.Query{OrderBy: "price", Limit: 3}
-	for range 2 {
-		var last companion.Record[Article]
-		for a, err := range articles.List(ctx, page) {
-			fmt.Println(a.Key, a.Value.Price, err)
-			last = a
+	q := companion.Query{OrderBy: "price", Limit: 3}
+	for more := true; more; more = q.Cursor != "" {
+		page, err := articles.Query(ctx, q)
+		if err != nil {
+			log.Fatal(err)
 		}
-		page = articles.Next(page, last)
+		for _, a := range page.Records {
+			fmt.Println(a.Key, a.Value.Price)
+		}
 		fmt.Println("end of page")
+		q.Cursor = page.Next
 	}
 	// Output:
-	// candle 15 <nil>
-	// vase 15 <nil>
-	// lamp 40 <nil>
+	// candle 15
+	// vase 15
+	// lamp 40
 	// end of page
-	// chair 80 <nil>
+	// chair 80
 	// end of page
+}
+
+// A page is handed to a client, which asks for the next one with the cursor.
+func ExampleResults() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	numbers := must(companion.NewRecords[int](s, "numbers"))
+	for n := range 6 {
+		must(numbers.Put(ctx, fmt.Sprint("n", n), n))
+	}
+	even := must(numbers.Scope("even", companion.Filter[int]{Match: func(_ string, n int) bool { return n%2 == 0 }}))
+	var first companion.Results[int] = must(even.Query(ctx, companion.Query{Limit: 2}))
+	second := must(even.Query(ctx, companion.Query{Limit: 2, Cursor: first.Next}))
+	for _, page := range []companion.Results[int]{first, second} {
+		fmt.Println(len(page.Records), "from", page.Records[0].Key, "on, more:", page.Next != "")
+	}
+	_, err := even.Query(ctx, companion.Query{Limit: 2, Cursor: first.Next, Descending: true})
+	fmt.Println(errors.Is(err, companion.ErrInvalid)) // the cursor is of another query
+	// Output:
+	// 2 from n0 on, more: true
+	// 1 from n4 on, more: false
+	// true
 }

@@ -29,7 +29,7 @@ func ExampleStore_Compact() {
 	for _, c := range must(s.Compact(ctx)) {
 		fmt.Println("gone from", c.Store+":", c.Seqs)
 	}
-	for version, err := range articles.History(ctx, "lamp") {
+	for version, err := range articles.History(ctx, "lamp", companion.Moment{}) {
 		fmt.Println(version.Seq, version.Value.Price, err)
 	}
 	// Output:
@@ -39,12 +39,12 @@ func ExampleStore_Compact() {
 	// 5 4 <nil>
 }
 
-func ExampleHistory_Retain() {
+func ExampleEvents_Retain() {
 	ctx := context.Background()
 	now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := must(companion.Open(ctx, companion.Options{Now: func() time.Time { return now }}))
 	defer s.Close()
-	notes := must(companion.NewHistory[string](s, "notes"))
+	notes := must(companion.NewEvents[string](s, "notes"))
 	if err := notes.Retain(30 * 24 * time.Hour); err != nil {
 		log.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func ExampleRecords_Retain() {
 	must(sessions.Put(ctx, "ana", "here"))
 	must(sessions.Put(ctx, "ana", "away"))
 	must(s.Compact(ctx))
-	for r, err := range sessions.History(ctx, "ana") {
+	for r, err := range sessions.History(ctx, "ana", companion.Moment{}) {
 		fmt.Println(r.Value, err)
 	}
 	// Output:

@@ -47,7 +47,7 @@ func ExampleScope_Watch() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(event.Change, event.Record.Key, event.Record.Seq)
+		fmt.Println(event.Transition, event.Record.Key, event.Record.Seq)
 		if event.Record.Seq == s.Head() {
 			break // an app goes on
 		}
@@ -112,7 +112,7 @@ func ExampleScope_Build() {
 }
 
 // What a view of a scope does with its events.
-func ExampleEvent() {
+func ExampleScopeEvent() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
@@ -127,13 +127,13 @@ func ExampleEvent() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		switch event.Change {
+		switch event.Transition {
 		case companion.Entered, companion.Updated:
 			view[event.Record.Key] = true
 		case companion.Left:
 			delete(view, event.Record.Key)
 		}
-		fmt.Println(event.Change, event.Record.Key, view)
+		fmt.Println(event.Transition, event.Record.Key, view)
 		if event.Record.Seq == s.Head() {
 			break // an app goes on, and keeps the seq to begin after next time
 		}

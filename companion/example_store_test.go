@@ -113,7 +113,7 @@ func ExampleStore_Snapshot() {
 	opts := companion.Options{Backend: "file", Path: dir}
 	for range 2 {
 		s := must(companion.Open(ctx, opts))
-		visits := must(companion.NewHistory[string](s, "visits"))
+		visits := must(companion.NewEvents[string](s, "visits"))
 		must(visits.Append(ctx, "ana"))
 		if err := s.Snapshot(ctx); err != nil {
 			log.Fatal(err)
@@ -149,7 +149,7 @@ func ExampleStore_Close() {
 }
 
 // A long log shows how far it is read.
-func ExampleProgress() {
+func ExampleOpenProgress() {
 	ctx := context.Background()
 	shared := memory.New(memory.Options{})
 	defer shared.Close()
@@ -159,7 +159,7 @@ func ExampleProgress() {
 		must(stock.Put(ctx, "lamps", n))
 	}
 	fmt.Println(first.Close())
-	again := must(companion.New(ctx, shared, companion.Options{Progress: func(p companion.Progress) {
+	again := must(companion.New(ctx, shared, companion.Options{Progress: func(p companion.OpenProgress) {
 		fmt.Println(p.Facts, "of", p.Total)
 	}}))
 	fmt.Println(again.Close())

@@ -126,7 +126,11 @@ func TestReadOptionsReadsOneDocument(t *testing.T) {
 	for text, want := range map[string]string{
 		"# of the shop\n---\nbackend: memory\n":   "",
 		"backend: memory\n---\n# nothing\n":       "",
-		"backend: memory\n---\n---\n...\n":        "",
+		"backend: memory\n---\n---\n...\n":        "more than one",
+		"---\r---\rbackend: file\r":               "more than one",
+		"---\r\n---\r\nbackend: file\r\n":         "more than one",
+		"backend: memory\n...\npath: x\n":         "more than one",
+		"---\r\nbackend: memory\r\n...\r\n":       "",
 		"%YAML 1.2\n---\nbackend: memory\n":       "",
 		"\ufeffbackend: memory\n":                 "",
 		"\ufeff{\"backend\": \"memory\"}":         "",

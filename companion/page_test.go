@@ -21,9 +21,9 @@ type house struct {
 	} `json:"home"`
 }
 
-// Pages in the order of a field hold each record once, whatever is in the field, and also where the
-// Store does not hold what a page ended with.
-func TestPagesGoOn(t *testing.T) {
+// Pages hold each record once, in every order, whatever is in the field to order by, and also if the Store does
+// not hold what a page ended with. A cursor is good as long as its query is the same.
+func TestPages(t *testing.T) {
 	for _, field := range []store.Field{"home.floor", "home.area"} {
 		values := []string{`{"home":{"area":35}}`, `{"home":{"floor":2,"area":3}}`, `{"home":{"floor":-1,"area":70}}`, `{"home":{"floor":null,"area":0}}`}
 		testPages(t, 1, field, values)
@@ -50,21 +50,54 @@ func testPages(t *testing.T, keep int, field store.Field, values []string) {
 		_, err := houses.Put(t.Context(), "1", house{})
 		require.NoError(t, err)
 	}
-	for _, q := range []companion.Query{{}, {ByKey: true}, {OrderBy: field}, {OrderBy: field, Descending: true}} {
-		q.At, q.Limit = companion.AsOf(head), 1
-		for _, list := range []func(context.Context, companion.Query) iter.Seq2[companion.Record[house], error]{houses.List, all.List} {
-			seen, page := map[string]bool{}, q
-			for n := range len(values) + 1 {
-				var last companion.Record[house]
-				for r, err := range list(t.Context(), page) {
+	for _, q := range []companion.Query{{}, {ByKey: true}, {Descending: true}, {OrderBy: field}, {OrderBy: field, Descending: true}} {
+		q.At = companion.AsOf(head)
+		for _, over := range []interface {
+			List(context.Context, companion.Query) iter.Seq2[companion.Record[house], error]
+			Query(context.Context, companion.Query) (companion.Results[house], error)
+		}{houses, all} {
+			want := collect(t, over.List(t.Context(), q))
+			require.Len(t, want, len(values))
+			for limit := range len(values) + 2 {
+				q := q
+				q.Limit = limit
+				var got []companion.Record[house]
+				for more := true; more; more = q.Cursor != "" {
+					page, err := over.Query(t.Context(), q)
 					require.NoError(t, err)
-					require.False(t, seen[r.Key], r.Key)
-					seen[r.Key], last = true, r
+					got = append(got, page.Records...)
+					if limit > 0 {
+						require.LessOrEqual(t, len(page.Records), limit)
+						require.Equal(t, len(got) < len(want), page.Next != "")
+					}
+					q.Cursor = page.Next
 				}
-				require.Equal(t, n == len(values), last.Seq == 0, "%v: page %d", q, n)
-				page = houses.Next(page, last)
+				require.Equal(t, want, got, "%+v", q)
 			}
-			require.Equal(t, q, houses.Next(q, companion.Record[house]{}))
+
+			q := q
+			q.Limit = 1
+			page, err := over.Query(t.Context(), q)
+			require.NoError(t, err)
+			q.Cursor = page.Next
+			require.Equal(t, want[1:2], collect(t, over.List(t.Context(), q)), "List takes cursors too")
+			q.Descending = !q.Descending
+			_, err = over.Query(t.Context(), q)
+			require.ErrorIs(t, err, companion.ErrInvalid, "a cursor of another query")
 		}
 	}
+}
+
+// A value that is no T is an error of the whole page.
+func TestPagesOfOtherTypes(t *testing.T) {
+	s := openStore(t)
+	texts, err := companion.NewRecords[string](s, "texts")
+	require.NoError(t, err)
+	_, err = texts.Put(t.Context(), "k", "x")
+	require.NoError(t, err)
+	numbers, err := companion.NewRecords[int](s, "texts")
+	require.NoError(t, err)
+	page, err := numbers.Query(t.Context(), companion.Query{})
+	require.ErrorContains(t, err, "decode fact")
+	require.Zero(t, page)
 }

@@ -3,7 +3,6 @@ package companion
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,17 +10,13 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// ErrNotFound is reported for a key that has no value: it was never written, its latest fact is a
-// retraction, or it had none at the moment asked for.
-var ErrNotFound = errors.New("companion: not found")
-
-// A Receipt says where and when a fact was taken in.
+// A Receipt says where and when the log took a fact in.
 type Receipt struct {
 	ID        string    // of the fact, unique in the log
 	Seq       uint64    // its place in the log
 	Hash      string    // SHA-256 of the value's canonical JSON, in hex
 	Causation string    // ID of the key's fact before this one; "": there was none
-	Time      time.Time // when the log took it in
+	Time      time.Time // the transaction time
 }
 
 func receipt(f backend.Fact) Receipt {
@@ -31,31 +26,31 @@ func receipt(f backend.Fact) Receipt {
 // A Record is a fact with its value as a T.
 type Record[T any] struct {
 	Receipt
-	Key       string          // what the fact is about; "" is a key like any other
-	Value     T               // decoded as encoding/json does it
-	Retracted bool            // the fact takes the key's value away; Value is the zero T
-	ValidTime time.Time       // when it became true in the app's domain; zero: not given
-	Version   int             // the fact's place among those of its key that the Store holds, counted from 1
-	Schema    int             // the version of the value's shape as it was written, see Upcast
-	Producer  json.RawMessage // who wrote it, see WithProducer; nil: not given
-	Derived   json.RawMessage // what it was derived from; nil: it was not
+	Key        string          // what the fact is about; "" is a key like any other
+	Value      T               // decoded as encoding/json does it
+	Retracted  bool            // the fact takes the key's value away; Value is the zero T
+	ValidTime  time.Time       // when it became true in the app's domain; zero: not given
+	Version    int             // the fact's place among those of its key that the Store holds, counted from 1
+	Schema     int             // the version of the value's shape as it was written, see Records.Upcast
+	Producer   json.RawMessage // who wrote it, see WithProducer; nil: not given
+	Derivation json.RawMessage // what it was derived from; nil: it was not derived
 }
 
-// decode returns r, of which the zero Record is one with no fields. The value is decoded from where
-// the engine has it: encoding/json keeps nothing of it.
+// decode returns r; the zero Record stays zero. The value is decoded from the engine's memory:
+// encoding/json keeps none of it.
 func decode[T any](r store.Record) (Record[T], error) {
 	if r.Seq() == 0 {
 		return Record[T]{}, nil
 	}
 	record := Record[T]{
-		Receipt:   Receipt{ID: r.ID(), Seq: r.Seq(), Hash: r.ValueHash(), Causation: r.Causation(), Time: r.TransactionTime()},
-		Key:       r.Key(),
-		Retracted: r.Retracted(),
-		ValidTime: r.ValidTime(),
-		Version:   r.Version(),
-		Schema:    r.SchemaVersion(),
-		Producer:  bytes.Clone(r.Producer()),
-		Derived:   bytes.Clone(r.Derivation()),
+		Receipt:    Receipt{ID: r.ID(), Seq: r.Seq(), Hash: r.ValueHash(), Causation: r.Causation(), Time: r.TransactionTime()},
+		Key:        r.Key(),
+		Retracted:  r.Retracted(),
+		ValidTime:  r.ValidTime(),
+		Version:    r.Version(),
+		Schema:     r.SchemaVersion(),
+		Producer:   bytes.Clone(r.Producer()),
+		Derivation: bytes.Clone(r.Derivation()),
 	}
 	if record.Retracted {
 		return record, nil

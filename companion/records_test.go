@@ -81,7 +81,7 @@ func checkRefused[T any](t *testing.T, v T) {
 	s := openStore(t)
 	records, err := companion.NewRecords[T](s, "values")
 	require.NoError(t, err)
-	events, err := companion.NewHistory[T](s, "values")
+	events, err := companion.NewEvents[T](s, "values")
 	require.NoError(t, err)
 	_, put := records.Put(t.Context(), "k", v)
 	_, appended := events.Append(t.Context(), v)
@@ -161,8 +161,8 @@ func TestDelete(t *testing.T) {
 	require.Equal(t, []companion.Record[Task]{
 		{Receipt: first, Key: "k", Retracted: true, Version: 1, Schema: 1},
 		{Receipt: second, Key: "k", Retracted: true, Version: 2, Schema: 1, Producer: json.RawMessage(`"ana"`)},
-	}, collect(t, tasks.History(t.Context(), "k")))
-	require.Empty(t, collect(t, tasks.History(t.Context(), "never")))
+	}, collect(t, tasks.History(t.Context(), "k", companion.Moment{})))
+	require.Empty(t, collect(t, tasks.History(t.Context(), "never", companion.Moment{})))
 }
 
 func TestList(t *testing.T) {
@@ -206,7 +206,7 @@ func TestLoopsEndWithTheirContext(t *testing.T) {
 	s := openStore(t)
 	numbers, err := companion.NewRecords[int](s, "numbers")
 	require.NoError(t, err)
-	events, err := companion.NewHistory[int](s, "numbers")
+	events, err := companion.NewEvents[int](s, "numbers")
 	require.NoError(t, err)
 	for i := range 4 {
 		_, err := numbers.Put(t.Context(), "k", i)
@@ -219,7 +219,7 @@ func TestLoopsEndWithTheirContext(t *testing.T) {
 			numbers.List(ctx, companion.Query{})(yield)
 		},
 		"History": func(ctx context.Context, yield func(companion.Record[int], error) bool) {
-			numbers.History(ctx, "k")(yield)
+			numbers.History(ctx, "k", companion.Moment{})(yield)
 		},
 		"Since": func(ctx context.Context, yield func(companion.Record[int], error) bool) { events.Since(ctx, 0)(yield) },
 		"SinceTime": func(ctx context.Context, yield func(companion.Record[int], error) bool) {
@@ -251,11 +251,11 @@ func TestLoopsWithAContextThatIsDone(t *testing.T) {
 	s := openStore(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	notes, err := companion.NewHistory[Task](s, "notes")
+	notes, err := companion.NewEvents[Task](s, "notes")
 	require.NoError(t, err)
 	tasks := tasksOf(t, s)
 	for _, loop := range []iter.Seq2[companion.Record[Task], error]{
-		tasks.List(ctx, companion.Query{}), tasks.History(ctx, "k"), notes.Since(ctx, 0), notes.SinceTime(ctx, time.Time{}),
+		tasks.List(ctx, companion.Query{}), tasks.History(ctx, "k", companion.Moment{}), notes.Since(ctx, 0), notes.SinceTime(ctx, time.Time{}),
 	} {
 		n := 0
 		for r, err := range loop {
@@ -267,7 +267,7 @@ func TestLoopsWithAContextThatIsDone(t *testing.T) {
 	}
 }
 
-// A page after a key that is not there is an error, and no end of the list.
+// A query that can't be answered is an error, and not an empty list.
 func TestQueriesThatNothingAnswers(t *testing.T) {
 	s := openStore(t)
 	numbers, err := companion.NewRecords[int](s, "numbers")
@@ -277,8 +277,16 @@ func TestQueriesThatNothingAnswers(t *testing.T) {
 	_, err = numbers.Put(t.Context(), "k", 1)
 	require.NoError(t, err)
 	for field, q := range map[string]companion.Query{
-		"after": {After: "j"}, "limit": {Limit: -1}, "n": {OrderBy: "n"},
+		"cursor": {Cursor: "j"}, "limit": {Limit: -1}, "n": {OrderBy: "n"},
 	} {
+		for _, query := range []func(context.Context, companion.Query) (companion.Results[int], error){numbers.Query, all.Query} {
+			page, err := query(t.Context(), q)
+			var invalid *backend.InvalidError
+			require.ErrorAs(t, err, &invalid)
+			require.Equal(t, field, invalid.Field)
+			require.ErrorContains(t, err, "numbers")
+			require.Zero(t, page)
+		}
 		for _, list := range []iter.Seq2[companion.Record[int], error]{numbers.List(t.Context(), q), all.List(t.Context(), q)} {
 			n := 0
 			for r, err := range list {
@@ -292,21 +300,24 @@ func TestQueriesThatNothingAnswers(t *testing.T) {
 			require.Equal(t, 1, n)
 		}
 	}
-	require.Len(t, collect(t, numbers.List(t.Context(), companion.Query{After: "j", ByKey: true})), 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = numbers.Query(ctx, companion.Query{})
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // What is declared wrongly is an error that names the store.
 func TestDeclarationErrorsNameTheStore(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	for want, err := range map[string]error{
-		`companion: retain store "tasks": backend: invalid versions`:        tasks.Retain(companion.Retention{Versions: -1}),
-		`companion: retain store "notes": backend: invalid events`:          notes.Retain(0),
-		`companion: upcast store "tasks": backend: invalid steps[0]`:        tasks.Upcast(nil),
-		`companion: rule "r" of store "notes": backend: invalid rule: nil`:  notes.Derive("r", 1, nil),
-		`companion: rule "" of store "tasks": backend: invalid name: a rul`: tasks.Derive("", 1, func(context.Context, companion.Record[Task]) (d companion.Derived, err error) { return d, err }),
+		`companion: retain store "tasks": backend: invalid versions`:          tasks.Retain(companion.Retention{Versions: -1}),
+		`companion: retain store "notes": backend: invalid events`:            notes.Retain(0),
+		`companion: upcast store "tasks": backend: invalid steps[0]`:          tasks.Upcast(nil),
+		`companion: rule "r" of store "notes": backend: invalid rule: "r" ha`: notes.Derive("r", 1, nil),
+		`companion: rule "" of store "tasks": backend: invalid name: a rul`:   tasks.Derive("", 1, func(context.Context, companion.Record[Task]) (d companion.Derived, err error) { return d, err }),
 	} {
 		require.ErrorIs(t, err, companion.ErrInvalid)
 		require.ErrorContains(t, err, want)

@@ -12,35 +12,32 @@ import (
 
 // A Relation says that each M belongs to the O whose key it has in a field.
 type Relation[O, M any] struct {
-	store    *Store
+	many     *Records[M]
 	relation *store.Relation
 }
 
 // NewRelation returns the relation of each of many to the one whose key it has in field, a string or
-// a number. A field that M does not have is a *backend.InvalidError. Its index is built on first
-// use and kept up by each write: make it once.
+// a number. A field that M does not have is a *backend.InvalidError. Each Relation keeps an index, which is
+// built on first use and kept up by each write: make it once.
 func NewRelation[O, M any](one *Records[O], many *Records[M], field string) (*Relation[O, M], error) {
 	if one == nil || many == nil {
 		return nil, fmt.Errorf("companion: relation: %w", &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
 	}
-	failed := func(err error) (*Relation[O, M], error) {
+	found, err := checkField[M](field)
+	switch {
+	case one.store != many.store:
+		err = &backend.InvalidError{Field: "store", Reason: "they are in different Stores"}
+	case err == nil && found != nil && !canBeKey(found.Type):
+		err = &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v can't be a key: a string or a number can", found.Type)}
+	}
+	var relation *store.Relation
+	if err == nil {
+		relation, err = one.store.engine.Relation(one.name, many.name, store.Field(field))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("companion: relation of %q to %q: %w", many.name, one.name, err)
 	}
-	if one.store != many.store {
-		return failed(&backend.InvalidError{Field: "store", Reason: "they are in different Stores"})
-	}
-	found, err := checkField[M](field)
-	if err == nil && found != nil && !canBeKey(found.Type) {
-		err = &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v is no key: a string or a number is", found.Type)}
-	}
-	if err != nil {
-		return failed(err)
-	}
-	relation, err := one.store.engine.Relation(one.name, many.name, store.Field(field))
-	if err != nil {
-		return failed(err)
-	}
-	return &Relation[O, M]{one.store, relation}, nil
+	return &Relation[O, M]{many, relation}, nil
 }
 
 // canBeKey reports whether a type can be a string or a number in JSON.
@@ -55,43 +52,27 @@ func canBeKey(t reflect.Type) bool {
 	return true
 }
 
-// Many yields what belongs to the one with a key as of a moment, in the order in which it was first
-// written. Pairs are as in [Records.List].
+// Many yields the records that belong to the one with the given key as of m, in the order in which they
+// were first written. Pairs are as in [Records.List].
 func (r *Relation[O, M]) Many(ctx context.Context, key string, m Moment) iter.Seq2[Record[M], error] {
-	return func(yield func(Record[M], error) bool) {
-		relation, err := r.as(ctx, m)
-		if err != nil {
-			yield(Record[M]{}, fmt.Errorf("companion: read what belongs to key %q: %w", key, err))
-			return
-		}
-		typed[M](ctx, relation.Many(key, m))(yield)
-	}
+	return r.many.typed(ctx, r.relation.Many(ctx, key, m))
 }
 
-// One returns the record that of, of any time, belongs to as of a moment, or ErrNotFound.
+// One returns the record that of belongs to as of m, or ErrNotFound. of may be of any time.
 func (r *Relation[O, M]) One(ctx context.Context, of Record[M], m Moment) (Record[O], error) {
-	if err := ctx.Err(); err != nil {
-		return Record[O]{}, err
+	found, _, err := r.many.store.engine.GetAt(ctx, r.many.name, of.Key, AsOf(of.Seq))
+	belongs := err == nil && found.Seq() == of.Seq // else it was pruned
+	if belongs {
+		found, belongs, err = r.relation.One(ctx, found, m)
 	}
-	relation, err := r.as(ctx, m)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil && !belongs {
+		err = ErrNotFound
+	}
 	if err != nil {
-		return Record[O]{}, err
+		return Record[O]{}, fmt.Errorf("companion: get what key %q in store %q belongs to: %w", of.Key, r.many.name, err)
 	}
-	many, ok := r.store.engine.FactByID(of.ID)
-	if !ok && r.store.partial {
-		return Record[O]{}, fmt.Errorf("companion: what key %q belongs to by fact %s: %w", of.Key, of.ID, ErrDropped)
-	}
-	one, ok := relation.One(many, m)
-	if !ok {
-		return Record[O]{}, fmt.Errorf("%w: what key %q belongs to", ErrNotFound, of.Key)
-	}
-	return decode[O](one)
-}
-
-// as returns a relation that knows both stores as of a moment.
-func (r *Relation[O, M]) as(ctx context.Context, m Moment) (*store.Relation, error) {
-	if !r.store.partial || m == (Moment{}) {
-		return r.relation, nil
-	}
-	return r.relation.Past(ctx)
+	return decode[O](found)
 }

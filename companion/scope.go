@@ -9,14 +9,14 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A Filter says which records are in a scope: those that all of it fits.
+// A Filter selects the records of a scope: those that match all of it.
 type Filter[T any] struct {
-	// Where has what fields are equal to, by their JSON names, joined by dots where they are nested,
-	// as Go values: the number of a field with the tag option "string" is a number here. Nil: any.
+	// Where gives the values of fields, which are named as in JSON, nested ones with dots in between, as Go
+	// values: the number of a field with the tag option "string" is a number here. Nil: any.
 	Where map[string]any
 
-	// Match is asked about a record's key and value; nil: any. It must answer the same whenever it is
-	// asked, must not write, and should be quick: writers wait for it. It may be called concurrently.
+	// Match, if not nil, is called with a record's key and value. It must answer the same each time it is
+	// called, must not write, and should be quick: writers wait for it. It may be called concurrently.
 	Match func(key string, v T) bool
 }
 
@@ -26,9 +26,9 @@ type Scope[T any] struct {
 	of    *Records[T]
 }
 
-// Scope returns the scope of the records that f fits. A field that T does not have, or a value that
-// it never has in JSON, is a *backend.InvalidError that names it. Its index is built on first use
-// and kept up by each write: make it once.
+// Scope returns the scope of the records that f selects. A field that T does not have, or a value that
+// the field never has in JSON, is a *backend.InvalidError that names the field. Each Scope keeps an index,
+// which is built on first use and kept up by each write: make it once.
 func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	filter := store.Filter{Where: make(map[store.Field]any, len(f.Where))}
 	for field, v := range f.Where {
@@ -59,31 +59,27 @@ func (s *Scope[T]) Build() { s.scope.Build() }
 // Count returns how many records are in the scope now.
 func (s *Scope[T]) Count() int { return s.scope.Count() }
 
-// List yields the records in the scope that q asks for. Pairs are as in [Records.List].
+// List yields the records in the scope that q asks for, as [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	return s.of.read(ctx, Moment{}, func(e *store.Engine) (iter.Seq[store.Record], error) {
-		scope, err := s.scope, checkQuery[T](e, s.of.name, q)
-		if err == nil && s.of.store.partial && q.At != (Moment{}) {
-			scope, err = scope.Past(ctx)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return scope.List(q), nil
-	})
+	return s.of.list(ctx, q, s.scope.List(ctx, q))
 }
 
-// What an [Event] can be.
+// Query returns a page of the records in the scope that q asks for, as [Records.Query].
+func (s *Scope[T]) Query(ctx context.Context, q Query) (Results[T], error) {
+	return s.of.query(ctx, q, s.scope.Query)
+}
+
+// The transitions of a record.
 const (
 	Entered = store.Entered // the record was not in the scope, and now is
-	Updated = store.Updated // it was and still is, with another value
-	Left    = store.Left    // it was, and no longer is; the event's record says why
+	Updated = store.Updated // the record was in the scope and still is, with another value
+	Left    = store.Left    // the record was in the scope and no longer is; the event's record says why
 )
 
-// An Event is a record and what it did to a scope. Record.Seq is the cursor to go on from.
-type Event[T any] struct {
-	Change store.Change
-	Record Record[T]
+// A ScopeEvent is a record and what it did to a scope. Record.Seq is the cursor to go on from.
+type ScopeEvent[T any] struct {
+	Transition store.Transition
+	Record     Record[T]
 }
 
 // Watch yields what facts with a seq above after did to the scope, in the order of the log, and goes
@@ -93,16 +89,9 @@ type Event[T any] struct {
 //	head := s.Head()
 //	for record, err := range scope.List(ctx, companion.Query{At: companion.AsOf(head)}) { … }
 //	for event, err := range scope.Watch(ctx, head) { … }
-func (s *Scope[T]) Watch(ctx context.Context, after uint64) iter.Seq2[Event[T], error] {
-	return func(yield func(Event[T], error) bool) {
-		for found, err := range s.scope.Watch(ctx, after) {
-			event := Event[T]{Change: found.Change}
-			if err == nil {
-				event.Record, err = decode[T](found.Record)
-			}
-			if !yield(event, err) || err != nil {
-				return
-			}
-		}
-	}
+func (s *Scope[T]) Watch(ctx context.Context, after uint64) iter.Seq2[ScopeEvent[T], error] {
+	return decoded(ctx, &s.of.source, s.scope.Watch(ctx, after), func(found store.ScopeEvent) (ScopeEvent[T], error) {
+		record, err := decode[T](found.Record)
+		return ScopeEvent[T]{found.Transition, record}, err
+	})
 }

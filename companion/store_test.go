@@ -36,7 +36,7 @@ func TestClosedStores(t *testing.T) {
 	require.NoError(t, err)
 	for _, s := range []*companion.Store{given, opened} {
 		tasks := tasksOf(t, s)
-		notes, err := companion.NewHistory[string](s, "notes")
+		notes, err := companion.NewEvents[string](s, "notes")
 		require.NoError(t, err)
 		_, err = tasks.Put(t.Context(), "k", Task{Title: "kept"})
 		require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestClosedStores(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "kept", r.Value.Title)
 		require.Len(t, collect(t, tasks.List(t.Context(), companion.Query{})), 1)
-		require.Len(t, collect(t, tasks.History(t.Context(), "k")), 1)
+		require.Len(t, collect(t, tasks.History(t.Context(), "k", companion.Moment{})), 1)
 		require.Len(t, collect(t, notes.Since(t.Context(), 0)), 1)
 		require.Equal(t, uint64(2), s.Head())
 	}
@@ -90,7 +90,7 @@ func TestStoresAgree(t *testing.T) {
 	log := memory.New(memory.Options{})
 	defer log.Close()
 	const stores, writers, each = 2, 4, 50
-	var histories [stores]*companion.History[string]
+	var histories [stores]*companion.Events[string]
 	var opened [stores]*companion.Store
 	var wg sync.WaitGroup
 	for i := range opened {
@@ -98,7 +98,7 @@ func TestStoresAgree(t *testing.T) {
 		require.NoError(t, err)
 		defer s.Close()
 		opened[i] = s
-		histories[i], err = companion.NewHistory[string](s, "notes")
+		histories[i], err = companion.NewEvents[string](s, "notes")
 		require.NoError(t, err)
 	}
 	for i, h := range histories {
@@ -138,7 +138,7 @@ func TestTimes(t *testing.T) {
 	s, err := companion.New(t.Context(), log, companion.Options{})
 	require.NoError(t, err)
 	defer s.Close()
-	notes, err := companion.NewHistory[int](s, "notes")
+	notes, err := companion.NewEvents[int](s, "notes")
 	require.NoError(t, err)
 	numbers, err := companion.NewRecords[int](s, "numbers")
 	require.NoError(t, err)
@@ -165,15 +165,15 @@ func TestTimes(t *testing.T) {
 	require.ErrorIs(t, err, companion.ErrNotFound)
 }
 
-// A lame backend can't be followed, for a reason that stays, and notes what it is asked for.
+// A lame log can't be followed, for a reason that stays, and keeps the calls of WriteSnapshot.
 type lame struct {
-	*memory.Log
-	through []uint64 // of each WriteSnapshot
+	backend.Log
+	through []uint64
 }
 
-func (l *lame) Follow(ctx context.Context, after uint64, stores ...string) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		yield(backend.Fact{}, &backend.CorruptError{Reason: "test"})
+func (l *lame) Follow(context.Context, backend.Range) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		yield(backend.Page{}, &backend.CorruptError{Reason: "test"})
 	}
 }
 

@@ -142,8 +142,12 @@ func TestOpenWhileCompacted(t *testing.T) {
 	require.NoError(t, e.WaitFor(t.Context(), full.Head()))
 	require.Equal(t, factsOf(full.Facts(t.Context(), "s", 0)), factsOf(e.Facts(t.Context(), "s", 0)), "the receipt is seen")
 
-	_, err = store.Open(t.Context(), h, store.Options{Stores: []string{"s", ""}})
-	require.ErrorIs(t, err, backend.ErrInvalid)
+	for field, o := range map[string]store.Options{"stores": {Stores: []string{"s", ""}}, "keep_versions": {KeepVersions: -1}} {
+		_, err = store.Open(t.Context(), h, o)
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		require.Equal(t, field, invalid.Field)
+	}
 }
 
 // TestLoadClosed closes an engine that loads a store.

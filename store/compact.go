@@ -133,7 +133,7 @@ func (e *Engine) finishCompactions(ctx context.Context) error {
 		if gone.Facts == 0 {
 			continue
 		}
-		if _, err := e.writeReceipt(ctx, gone, c.receiptID(r.ID())); err != nil {
+		if _, err := e.writeReceipt(ctx, gone, gone.receiptID(r.ID())); err != nil {
 			return err
 		}
 	}

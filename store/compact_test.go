@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -132,6 +133,31 @@ func TestCompactionsThatSeemToBreakOff(t *testing.T) {
 		require.NoError(t, witness.Sync(t.Context()))
 		require.Len(t, factsOf(witness.Facts(t.Context(), "s", 0)), 2)
 		require.Equal(t, uint64(12), witness.Head(), "what is finished stays so")
+	}
+}
+
+// A compaction that another engine finishes while only a part of its facts is gone goes on and is finished.
+func TestCompactionsFinishedInPart(t *testing.T) {
+	l := newLog(t)
+	witness, other := openEngine(t, l), openEngine(t, l)
+	for n := range 10 {
+		_, err := witness.Write(t.Context(), fact("k", n))
+		require.NoError(t, err)
+	}
+	slow := openEngine(t, &failing{Log: l, pruning: func() {
+		_, err := l.Prune(t.Context(), slices.Values([]uint64{1, 2}), backend.Horizon{})
+		require.NoError(t, err)
+		require.NoError(t, other.Sync(t.Context()))
+		_, err = other.Compact(t.Context())
+		require.NoError(t, err)
+	}})
+	require.NoError(t, slow.Retain("s", store.Retention{Versions: 1}))
+	done, err := slow.Compact(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, [][2]uint64{{1, 9}}, done[0].Seqs)
+	for _, e := range []*store.Engine{witness, other, slow, openEngine(t, l)} {
+		require.NoError(t, e.Sync(t.Context()))
+		require.Len(t, factsOf(e.Facts(t.Context(), "s", 0)), 1)
 	}
 }
 

@@ -107,9 +107,12 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 	if b == nil {
 		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "backend", Reason: "nil"})
 	}
+	if opts.KeepVersions < 0 {
+		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "keep_versions", Reason: fmt.Sprint(opts.KeepVersions, " is below 0")})
+	}
 	for _, store := range opts.Stores {
 		if err := backend.CheckStore(store); err != nil {
-			return nil, fmt.Errorf("store: open: %w", err)
+			return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "stores", Reason: fmt.Sprintf("%q can't be the name of a store: %v", store, err)})
 		}
 	}
 	if opts.Logger == nil {

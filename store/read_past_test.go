@@ -103,7 +103,7 @@ func TestPastOfWhatIsOverTheEngine(t *testing.T) {
 	require.Zero(t, part.scope.Count())
 	count := func(n int, _ store.Record) int { return n + 1 }
 	idle, live := store.NewFold(few, 0, count, "docs", "ones"), store.NewFold(few, 0, count, "docs", "ones")
-	var want []store.Event
+	var want []store.ScopeEvent
 	const facts = 6000
 	for n := range facts {
 		f := backend.Fact{Store: "docs", Key: fmt.Sprint("k", n%3), Value: fmt.Appendf(nil, `{"odd":%t,"of":%d}`, n%2 == 1, n%5)}
@@ -177,8 +177,8 @@ func TestPastOfWhatIsOverTheEngine(t *testing.T) {
 }
 
 // events yields what happened to a scope through a seq.
-func events(t *testing.T, s *store.Scope, through uint64) iter.Seq[store.Event] {
-	return func(yield func(store.Event) bool) {
+func events(t *testing.T, s *store.Scope, through uint64) iter.Seq[store.ScopeEvent] {
+	return func(yield func(store.ScopeEvent) bool) {
 		for e, err := range s.Watch(t.Context(), 0) {
 			require.NoError(t, err)
 			if !yield(e) || e.Record.Seq() >= through {

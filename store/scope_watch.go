@@ -26,8 +26,8 @@ func (t Transition) String() string {
 	return "nothing"
 }
 
-// An Event is one record and what it did to a scope.
-type Event struct {
+// A ScopeEvent is one record and what it did to a scope.
+type ScopeEvent struct {
 	Transition Transition
 	Record     Record
 }
@@ -39,14 +39,14 @@ type Event struct {
 // Pairs, cursor and slow loops are as with [Engine.Tail]. Where the facts before one were pruned,
 // nothing tells whether its key was in the scope: it is said to have entered, or to have left. A key
 // whose last fact is pruned, as old events are, leaves without an event.
-func (s *Scope) Watch(ctx context.Context, after uint64) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
+func (s *Scope) Watch(ctx context.Context, after uint64) iter.Seq2[ScopeEvent, error] {
+	return func(yield func(ScopeEvent, error) bool) {
 		for r, err := range s.engine.Tail(ctx, s.store, after) {
 			if err != nil {
-				yield(Event{}, err)
+				yield(ScopeEvent{}, err)
 				return
 			}
-			if t := s.transition(r); t != 0 && !yield(Event{t, r}, nil) {
+			if t := s.transition(r); t != 0 && !yield(ScopeEvent{t, r}, nil) {
 				return
 			}
 		}

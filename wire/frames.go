@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"iter"
 
 	"github.com/igniter-store/igniter/backend"
@@ -110,4 +111,42 @@ func nameOf(fact []byte) (seq uint64, store string, err error) {
 	}
 	f, err := ParseFact(fact)
 	return f.Seq, f.Store, err
+}
+
+// FramerOf returns log itself if it is a Framer. Otherwise it returns a Framer that encodes the pages of log, each
+// page as one frame, since a page does not say where its batches end. A page that no frame holds is
+// backend.ErrTooLarge.
+func FramerOf(log backend.Log) Framer {
+	if f, ok := log.(Framer); ok {
+		return f
+	}
+	return pageFramer{log}
+}
+
+type pageFramer struct{ log backend.Log }
+
+func (f pageFramer) ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[Frames, error] {
+	return framed(f.log.Replay(ctx, r))
+}
+
+func (f pageFramer) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[Frames, error] {
+	return framed(f.log.Follow(ctx, r))
+}
+
+func framed(pages iter.Seq2[backend.Page, error]) iter.Seq2[Frames, error] {
+	return func(yield func(Frames, error) bool) {
+		for p, err := range pages {
+			f := Frames{Facts: len(p.Facts), Through: p.Through}
+			if err == nil && len(p.Facts) > 0 {
+				f.Bytes = CloseFrame(AppendGroup(OpenFrame(nil), p.Facts), 0)
+				if n := len(f.Bytes) - FrameOverhead; n > MaxMaxFrame {
+					f, err = Frames{}, fmt.Errorf("%w: the facts from seq %d through %d take %d bytes, which no frame holds",
+						backend.ErrTooLarge, p.Facts[0].Seq, p.Facts[len(p.Facts)-1].Seq, n)
+				}
+			}
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
 }

@@ -108,6 +108,18 @@ func parseOwnGroup(facts []backend.Fact, body []byte) ([]backend.Fact, bool) {
 	return facts, true
 }
 
+// CheckGroup parses a fact or an array of facts from any source, and checks every byte, as [CheckFact] does.
+func CheckGroup(body []byte) ([]backend.Fact, error) {
+	if len(body) > 0 && body[0] == '[' {
+		return checkGroup(nil, body)
+	}
+	f, err := CheckFact(body)
+	if err != nil {
+		return nil, err
+	}
+	return []backend.Fact{f}, nil
+}
+
 // checkGroup parses any array of facts and checks every byte.
 func checkGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
 	n := len(facts)

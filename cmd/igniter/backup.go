@@ -14,6 +14,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/archive"
+	"github.com/igniter-store/igniter/wire"
 )
 
 func (a *app) backupCommand() *cobra.Command {
@@ -38,12 +39,15 @@ What igniter prune removes from a log stays in the backups made before: begin a 
 			case given[0] != "-" && cmd.Flags().Changed("after"):
 				return usage("--after is for a backup to the output; to a directory, what is there says it")
 			}
-			return a.withLog(cmd.Context(), func(b backend.Backend) error {
-				stats, err := backend.StatsOf(cmd.Context(), b)
+			return a.withLog(cmd.Context(), func(log backend.Log) error {
+				if log.Features().Stores != nil {
+					return errors.New(`a backup is of all stores: use a token that may read them (read: ["*"])`)
+				}
+				stats, err := log.Stats(cmd.Context())
 				if err != nil {
 					return err
 				}
-				c := &copier{app: a, log: b, stats: stats, bar: a.progress(int64(stats.Facts), "backing up", false)}
+				c := &copier{app: a, log: log, stats: stats, bar: a.progress(int64(stats.Facts), "backing up", false)}
 				defer c.bar.Finish()
 				if given[0] == "-" {
 					return c.toOutput(cmd.Context(), after)
@@ -59,54 +63,25 @@ What igniter prune removes from a log stays in the backups made before: begin a 
 // A copier copies a log as it was when stats were taken.
 type copier struct {
 	app   *app
-	log   backend.Backend
+	log   backend.Log
 	stats backend.Stats
 	bar   *progressbar.ProgressBar
 }
 
-// facts yields those after a seq, through the log's last.
-func (c *copier) facts(ctx context.Context, after uint64) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		n := uint64(0)
-		for f, err := range c.log.Replay(ctx, after) {
-			if err == nil && f.Seq > c.stats.LastSeq {
-				break
-			}
-			n++
-			_ = c.bar.Add(1) // a bar that can't be shown stops nothing
-			if !yield(f, err) || err != nil {
+// frames yields the log after a seq, through the last seq that stats tell.
+func (c *copier) frames(ctx context.Context, after uint64) iter.Seq2[wire.Frames, error] {
+	return func(yield func(wire.Frames, error) bool) {
+		if after == c.stats.LastSeq {
+			return
+		}
+		r := backend.Range{After: backend.Cursor{Log: c.stats.Log, Seq: after}, Through: c.stats.LastSeq}
+		for page, err := range wire.FramerOf(c.log).ReplayFrames(ctx, r) {
+			_ = c.bar.Add(page.Facts) // a bar that can't be shown stops nothing
+			if !yield(page, err) {
 				return
 			}
 		}
-		if err := c.whole(ctx, after, n); err != nil {
-			yield(backend.Fact{}, err)
-		}
 	}
-}
-
-// whole returns an error unless the n facts that were read after a seq are all that the log has there: a token that may read
-// some stores only is shown no others. Where seqs are missing, which may be for want of facts pruned, all of the log is counted.
-func (c *copier) whole(ctx context.Context, after, n uint64) error {
-	if n == c.stats.LastSeq-after {
-		return nil
-	}
-	if after > 0 {
-		n = 0
-		for f, err := range c.log.Replay(ctx, 0) {
-			if err != nil {
-				return err
-			}
-			if f.Seq > c.stats.LastSeq {
-				break
-			}
-			n++
-		}
-	}
-	if n == c.stats.Facts {
-		return nil
-	}
-	return fmt.Errorf("the log holds %d facts, and %d were to be read: use a token that may read all stores (read: [\"*\"]); "+
-		"or facts were pruned meanwhile: try again", c.stats.Facts, n)
 }
 
 // A backupReport says what a backup did.
@@ -123,7 +98,7 @@ func (c *copier) toOutput(ctx context.Context, after uint64) error {
 		return fmt.Errorf("the log ends at seq %d, before %d: it is not the log that the earlier backup is of, or has lost facts since", c.stats.LastSeq, after)
 	}
 	return c.app.writeTo("-", func(w io.Writer) error {
-		sum, err := archive.Write(w, after, c.stats.LastSeq, archive.Summary{}, c.facts(ctx, after))
+		sum, err := archive.Write(w, after, c.stats.LastSeq, archive.Summary{}, c.frames(ctx, after))
 		if err == nil {
 			fmt.Fprintf(c.app.err, "igniter: backed up %d facts, after seq %d through %d\n", sum.Facts, after, c.stats.LastSeq)
 		}
@@ -157,7 +132,7 @@ func (c *copier) toDir(ctx context.Context, path string) (err error) {
 		}
 	}
 	var sum archive.Summary
-	r.Piece, sum, err = d.Add(ctx, r.After, r.Through, previous, c.facts(ctx, r.After))
+	r.Piece, sum, err = d.Add(ctx, r.After, r.Through, previous, c.frames(ctx, r.After))
 	if err != nil {
 		return err
 	}
@@ -170,14 +145,17 @@ func (c *copier) continues(ctx context.Context, path string, through uint64, id 
 	if c.stats.LastSeq < through {
 		return fmt.Errorf("%s is a backup through seq %d, and the log ends at seq %d: it is another log, or has lost facts; back it up to a directory of its own", path, through, c.stats.LastSeq)
 	}
-	for f, err := range c.log.Replay(ctx, through-1) {
+	if through == 0 {
+		return nil
+	}
+	r := backend.Range{After: backend.Cursor{Seq: through - 1}, Through: through}
+	for f, err := range backend.Facts(c.log.Replay(ctx, r)) {
 		if err != nil {
 			return err
 		}
-		if f.Seq == through && f.ID != id {
+		if f.ID != id {
 			return fmt.Errorf("%s is a backup of another log: its fact with seq %d is %s, the log's is %s; back this one up to a directory of its own", path, through, id, f.ID)
 		}
-		break
 	}
 	return nil
 }

@@ -46,15 +46,15 @@ facts, or --yes. Figures of a machine that does other work at the same time say 
 				return usage("--writers, --batch and --duration are above 0, --size is not below it")
 			}
 			a.byDefault = "memory"
-			return a.withNewLog(cmd.Context(), func(b backend.Backend) error {
-				stats, err := backend.StatsOf(cmd.Context(), b)
+			return a.withNewLog(cmd.Context(), func(log backend.Log) error {
+				stats, err := log.Stats(cmd.Context())
 				if err != nil {
 					return err
 				}
 				if stats.Facts > 0 && !yes {
 					return fmt.Errorf("the log holds %d facts, and what bench writes stays in it: use another one, or --yes", stats.Facts)
 				}
-				r, err := l.run(cmd.Context(), b, stats.LastSeq)
+				r, err := l.run(cmd.Context(), log, backend.Cursor{Log: stats.Log, Seq: stats.LastSeq})
 				if err != nil {
 					return err
 				}
@@ -92,7 +92,7 @@ var quantiles = []struct {
 }{{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99.9", 99.9}, {"max", 100}}
 
 // run writes and reads.
-func (l load) run(ctx context.Context, b backend.Backend, after uint64) (benchReport, error) {
+func (l load) run(ctx context.Context, log backend.Log, after backend.Cursor) (benchReport, error) {
 	r := benchReport{Writers: l.Writers, Batch: l.Batch, Size: l.Size, Latency: map[string]float64{}}
 	writing, stop := context.WithTimeout(ctx, l.Duration)
 	defer stop()
@@ -112,11 +112,7 @@ func (l load) run(ctx context.Context, b backend.Backend, after uint64) (benchRe
 				began := time.Now()
 				if err == nil {
 					// A write that has begun is let end, so that what is counted is written.
-					if l.Batch == 1 {
-						_, err = b.WriteFact(ctx, batch.Facts[0])
-					} else {
-						_, err = backend.WriteBatch(ctx, b, batch)
-					}
+					err = log.Write(ctx, batch)[0].Err
 				}
 				if errs[n] = err; err != nil {
 					stop()
@@ -143,11 +139,11 @@ func (l load) run(ctx context.Context, b backend.Backend, after uint64) (benchRe
 	}
 	r.Latency["mean"] = histograms[0].Mean() / 1e6
 	start, read := time.Now(), 0
-	for _, err := range b.Replay(ctx, after) {
+	for p, err := range log.Replay(ctx, backend.Range{After: after}) {
 		if err != nil {
 			return r, err
 		}
-		read++
+		read += len(p.Facts)
 	}
 	r.Replayed = float64(read) / time.Since(start).Seconds()
 	return r, nil

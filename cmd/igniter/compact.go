@@ -43,11 +43,11 @@ igniter.compactions then says what was removed. Others go on writing and reading
 			if slices.Contains(stores, store.CompactionStore) {
 				return usage("the receipts of compactions are kept")
 			}
-			return a.withLog(cmd.Context(), func(b backend.Backend) error {
+			return a.withLog(cmd.Context(), func(log backend.Log) error {
 				bar := a.progress(-1, "reading", false)
-				e, err := store.Open(cmd.Context(), b, store.Options{
+				e, err := store.Open(cmd.Context(), log, store.Options{
 					Stores:   append(stores, store.CompactionStore),
-					Progress: func(p store.Progress) { _ = bar.Set64(int64(p.Facts)) },
+					Progress: func(p store.OpenProgress) { _ = bar.Set64(int64(p.Facts)) },
 				})
 				_ = bar.Finish()
 				if err != nil {

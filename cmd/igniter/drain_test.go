@@ -80,14 +80,14 @@ func TestTerminatedUnderLoad(t *testing.T) {
 		c := dial()
 		clients.Go(func() {
 			defer c.Close()
-			for _, err := range c.Follow(ctx, 0) {
+			for p, err := range c.Follow(ctx, backend.Range{}) {
 				if err != nil {
 					if ctx.Err() == nil {
 						failures <- err
 					}
 					return
 				}
-				followed.Add(1)
+				followed.Add(int64(len(p.Facts)))
 			}
 		})
 	}
@@ -108,7 +108,7 @@ func TestTerminatedUnderLoad(t *testing.T) {
 	l, err := file.Open(t.Context(), file.Options{Path: log})
 	require.NoError(t, err)
 	held := map[string]uint64{}
-	for f, err := range l.Replay(t.Context(), 0) {
+	for f, err := range backend.Facts(l.Replay(t.Context(), backend.Range{})) {
 		require.NoError(t, err)
 		require.NotContains(t, held, f.ID)
 		held[f.ID] = f.Seq

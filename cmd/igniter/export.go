@@ -26,13 +26,13 @@ or not at all.`,
   igniter export --address 127.0.0.1:7400 --store tasks --after 51233 | zstd > tasks.ndjson.zst`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLog(cmd.Context(), func(b backend.Backend) error {
+			return a.withLog(cmd.Context(), func(log backend.Log) error {
 				return a.writeTo(output, func(w io.Writer) error {
 					total := int64(-1)
-					facts := backend.ReplayStores(cmd.Context(), b, after, stores...)
+					r := backend.Range{After: backend.Cursor{Seq: after}, Stores: stores}
 					if len(stores) == 0 {
-						facts = b.Replay(cmd.Context(), after)
-						if stats, err := backend.StatsOf(cmd.Context(), b); err == nil {
+						r.Stores = nil
+						if stats, err := log.Stats(cmd.Context()); err == nil {
 							total = int64(stats.Facts)
 						}
 					}
@@ -40,7 +40,7 @@ or not at all.`,
 					bar := a.progress(total, "exporting", false)
 					defer bar.Finish()
 					var line []byte
-					for f, err := range facts {
+					for f, err := range backend.Facts(log.Replay(cmd.Context(), r)) {
 						if err != nil {
 							return err
 						}

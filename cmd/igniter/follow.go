@@ -26,16 +26,20 @@ with SIGINT, with exit code 0.`,
 			if limit < 0 {
 				return usage("--limit %d is below 0", limit)
 			}
-			err := a.withLog(cmd.Context(), func(b backend.Backend) error {
+			err := a.withLog(cmd.Context(), func(log backend.Log) error {
 				if !cmd.Flags().Changed("after") {
-					stats, err := backend.StatsOf(cmd.Context(), b)
+					stats, err := log.Stats(cmd.Context())
 					if err != nil {
 						return err
 					}
 					after = stats.LastSeq
 				}
 				n := 0
-				for f, err := range backend.Follow(cmd.Context(), b, after, stores...) {
+				r := backend.Range{After: backend.Cursor{Seq: after}, Stores: stores}
+				if len(stores) == 0 {
+					r.Stores = nil
+				}
+				for f, err := range backend.Facts(log.Follow(cmd.Context(), r)) {
 					if err != nil {
 						return err
 					}

@@ -28,7 +28,10 @@ It reads the store from its beginning; programs that read often embed the store,
 				return err
 			}
 			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
-				r, ok := e.GetAt(given[0], given[1], m)
+				r, ok, err := e.GetAt(cmd.Context(), given[0], given[1], m)
+				if err != nil {
+					return err
+				}
 				if !ok {
 					return a.noValue(e, given[0], given[1])
 				}

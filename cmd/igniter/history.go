@@ -27,12 +27,14 @@ by a time. A key without any is exit code 1.`,
 			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
 				n := 0
 				p := a.newFactPrinter()
-				for r := range e.History(given[0], given[1]) {
-					if f := r.Fact(); visible(&f, m) {
-						n++
-						if err := p.print(&f); err != nil {
-							return err
-						}
+				for r, err := range e.History(cmd.Context(), given[0], given[1], m) {
+					if err != nil {
+						return err
+					}
+					n++
+					f := r.Fact()
+					if err := p.print(&f); err != nil {
+						return err
 					}
 				}
 				if n == 0 {
@@ -44,16 +46,6 @@ by a time. A key without any is exit code 1.`,
 	})
 	at.add(cmd)
 	return a.where(cmd)
-}
-
-// visible reports whether a log that was read as of a moment shows a fact.
-func visible(f *backend.Fact, m store.Moment) bool {
-	valid := f.ValidTime
-	if valid.IsZero() {
-		valid = f.TransactionTime
-	}
-	return (m.Seq == 0 || f.Seq <= m.Seq) && (m.Time.IsZero() || !f.TransactionTime.After(m.Time)) &&
-		(m.Valid.IsZero() || !valid.After(m.Valid))
 }
 
 // A factPrinter prints facts, in a table or as JSON.

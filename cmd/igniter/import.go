@@ -88,8 +88,8 @@ func (a *app) importLines(ctx context.Context, path string) error {
 			size = info.Size()
 		}
 	}
-	return a.withNewLog(ctx, func(b backend.Backend) error {
-		i, err := newImporter(ctx, b)
+	return a.withNewLog(ctx, func(log backend.Log) error {
+		i, err := newImporter(ctx, log)
 		if err != nil {
 			return err
 		}
@@ -159,9 +159,9 @@ func (a *app) importRuby(ctx context.Context, path string, skip bool) error {
 	if _, err := os.Stat(path); err != nil { // before a log is made for it
 		return err
 	}
-	return a.withNewLog(ctx, func(b backend.Backend) error {
+	return a.withNewLog(ctx, func(log backend.Log) error {
 		bar := a.progress(-1, "importing", false)
-		r, err := ruby.Import(ctx, b, path, ruby.Options{SkipDamage: skip, Progress: func(facts, total uint64) {
+		r, err := ruby.Import(ctx, log, path, ruby.Options{SkipDamage: skip, Progress: func(facts, total uint64) {
 			bar.ChangeMax64(int64(total))
 			_ = bar.Set64(int64(facts)) // a bar that can't be shown stops nothing
 		}})

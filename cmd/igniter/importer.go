@@ -12,8 +12,8 @@ import (
 
 // Facts are written in batches, so that a log which syncs each write does not take a night.
 const (
-	importBatch      = 500
-	importBatchBytes = 1 << 20
+	importFacts = 500
+	importBytes = 1 << 20
 )
 
 // remembered is how many IDs every log remembers at least. What a larger log holds is looked up first.
@@ -21,26 +21,26 @@ const remembered = 1_000_000
 
 // An importer writes facts from elsewhere to a log, each once.
 type importer struct {
-	to    backend.Backend
+	to    backend.Log
 	last  uint64                // the highest seq that the log is known to have given
 	seen  map[[16]byte][16]byte // by ID: what the fact says
 	facts []backend.Fact
 	size  int
 
-	New, Known uint64 // facts that were written, and that were there already
-	Foreign    uint64 // facts with hashes that are not those of their values
+	New, Known uint64 // facts that were written, and facts that the log held already
+	Foreign    uint64 // facts with hashes that are not the hashes of their values
 }
 
-func newImporter(ctx context.Context, to backend.Backend) (*importer, error) {
-	stats, err := backend.StatsOf(ctx, to)
+func newImporter(ctx context.Context, to backend.Log) (*importer, error) {
+	stats, err := to.Stats(ctx)
 	if err != nil {
 		return nil, err
 	}
 	i := &importer{to: to, last: stats.LastSeq, seen: map[[16]byte][16]byte{}}
-	if stats.Facts < remembered/2 { // it remembers all it has, and all that comes until that is in seen
+	if to.Features().AllIDs || stats.Facts < remembered/2 { // it remembers its own, and seen has those that are imported
 		return i, nil
 	}
-	for f, err := range to.Replay(ctx, 0) {
+	for f, err := range backend.Facts(to.Replay(ctx, backend.Range{})) {
 		if err != nil {
 			return nil, fmt.Errorf("read what the log holds: %w", err)
 		}
@@ -75,43 +75,45 @@ func (i *importer) add(ctx context.Context, f backend.Fact) error {
 	i.note(&f)
 	i.facts = append(i.facts, f)
 	i.size += len(f.Value) + len(f.Producer) + len(f.Derivation) + 512
-	if len(i.facts) < importBatch && i.size < importBatchBytes {
+	if len(i.facts) < importFacts && i.size < importBytes {
 		return nil
 	}
 	return i.flush(ctx)
 }
 
-// flush writes what was taken in.
+// flush writes the facts that were taken in, in their order: no fact is written after one that is refused, since a
+// later fact of its key would come before it once the import is run again.
 func (i *importer) flush(ctx context.Context) error {
 	facts := i.facts
 	i.facts, i.size = nil, 0
 	if len(facts) == 0 {
 		return nil
 	}
-	held, err := backend.WriteBatch(ctx, i.to, backend.Batch{Facts: facts})
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, backend.ErrIDReused) || errors.Is(err, backend.ErrTooLarge) {
-		// One by one, so that the error is of one fact, and of no other.
-		for n := range facts {
-			f, err := i.to.WriteFact(ctx, facts[n])
-			if err != nil {
-				return fmt.Errorf("fact %q, key %q in store %q: %w", facts[n].ID, facts[n].Key, facts[n].Store, err)
-			}
-			i.count(f.Seq)
+	w := i.to.Write(ctx, backend.Batch{Facts: facts})[0]
+	switch {
+	case w.Err == nil:
+		for n := range w.Facts {
+			i.count(&w, &w.Facts[n])
 		}
 		return nil
+	case errors.Is(w.Err, errors.ErrUnsupported), errors.Is(w.Err, backend.ErrIDReused), errors.Is(w.Err, backend.ErrTooLarge):
+		// One by one, so that the error is of one fact.
+	default:
+		return w.Err
 	}
-	if err != nil {
-		return err
-	}
-	for n := range held {
-		i.count(held[n].Seq)
+	for n := range facts {
+		w := i.to.Write(ctx, backend.Batch{Facts: facts[n : n+1]})[0]
+		if w.Err != nil {
+			return fmt.Errorf("fact %q, key %q in store %q: %w", facts[n].ID, facts[n].Key, facts[n].Store, w.Err)
+		}
+		i.count(&w, &w.Facts[0])
 	}
 	return nil
 }
 
-func (i *importer) count(seq uint64) {
-	if seq > i.last {
-		i.last = seq
+func (i *importer) count(w *backend.Written, f *backend.Fact) {
+	i.last = max(i.last, f.Seq)
+	if w.New(f) {
 		i.New++
 	} else {
 		i.Known++

@@ -54,7 +54,10 @@ text. Where it is given several times, all must hold.`,
 			has := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
 			return a.look(cmd.Context(), given[0], has, func(e *store.Engine) error {
 				p, n := a.newFactPrinter(), 0
-				for r := range e.List(given[0], store.Query{At: m, Prefix: prefix}) {
+				for r, err := range e.List(cmd.Context(), given[0], store.Query{At: m, Prefix: prefix}) {
+					if err != nil {
+						return err
+					}
 					if !conditions.hold(r.Value()) {
 						continue
 					}
@@ -141,9 +144,9 @@ type storeCount struct {
 }
 
 func (a *app) listStores(cmd *cobra.Command, m store.Moment) error {
-	return a.withLog(cmd.Context(), func(b backend.Backend) error {
+	return a.withLog(cmd.Context(), func(log backend.Log) error {
 		counts := map[string]*storeCount{}
-		for f, err := range b.Replay(cmd.Context(), 0) {
+		for f, err := range backend.Facts(log.Replay(cmd.Context(), backend.Range{})) {
 			if err != nil {
 				return err
 			}
@@ -174,4 +177,14 @@ func (a *app) listStores(cmd *cobra.Command, m store.Moment) error {
 		}
 		return t.end()
 	})
+}
+
+// visible reports whether a log that was read as of a moment shows a fact.
+func visible(f *backend.Fact, m store.Moment) bool {
+	valid := f.ValidTime
+	if valid.IsZero() {
+		valid = f.TransactionTime
+	}
+	return (m.Seq == 0 || f.Seq <= m.Seq) && (m.Time.IsZero() || !f.TransactionTime.After(m.Time)) &&
+		(m.Valid.IsZero() || !valid.After(m.Valid))
 }

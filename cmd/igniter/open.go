@@ -16,7 +16,7 @@ import (
 )
 
 // open opens the log that the settings name. One in a directory that is not there is made only if that is wanted.
-func (a *app) open(ctx context.Context, make bool) (backend.Backend, error) {
+func (a *app) open(ctx context.Context, make bool) (backend.Log, error) {
 	name, config, err := a.place(a.byDefault)
 	if err != nil {
 		return nil, err
@@ -26,16 +26,14 @@ func (a *app) open(ctx context.Context, make bool) (backend.Backend, error) {
 			return nil, fmt.Errorf("there is no log: %w; igniter put, import and serve make one", err)
 		}
 	}
-	log, err := a.logger("warn")
-	if err != nil {
+	if config.Logger, err = a.logger("warn"); err != nil {
 		return nil, err
 	}
-	config.Logger = log
-	b, err := backend.Open(ctx, name, config)
+	log, err := backend.Open(ctx, name, config)
 	if errors.Is(err, backend.ErrInvalid) {
 		err = usageError{error: err}
 	}
-	return b, err
+	return log, err
 }
 
 // What each backend uses of the settings, beside those of the log's own messages.
@@ -162,19 +160,19 @@ func splitAddress(text string) (network, address string) {
 }
 
 // withLog opens the log that the settings name, which must be there, for a function.
-func (a *app) withLog(ctx context.Context, with func(b backend.Backend) error) error {
+func (a *app) withLog(ctx context.Context, with func(log backend.Log) error) error {
 	return a.openFor(ctx, false, with)
 }
 
 // withNewLog is withLog for a log that may be new.
-func (a *app) withNewLog(ctx context.Context, with func(b backend.Backend) error) error {
+func (a *app) withNewLog(ctx context.Context, with func(log backend.Log) error) error {
 	return a.openFor(ctx, true, with)
 }
 
-func (a *app) openFor(ctx context.Context, make bool, with func(b backend.Backend) error) error {
-	b, err := a.open(ctx, make)
+func (a *app) openFor(ctx context.Context, make bool, with func(log backend.Log) error) error {
+	log, err := a.open(ctx, make)
 	if err != nil {
 		return err
 	}
-	return errors.Join(with(b), b.Close())
+	return errors.Join(with(log), log.Close())
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,16 +46,21 @@ To keep what is current and remove what is old, use igniter compact.`,
 				}
 				return slices.ContainsFunc(ranges, func(r [2]uint64) bool { return r[0] <= f.Seq && f.Seq <= r[1] })
 			}
-			return a.withLog(cmd.Context(), func(b backend.Backend) error {
-				facts := b.Replay(cmd.Context(), 0)
+			return a.withLog(cmd.Context(), func(log backend.Log) error {
+				var r backend.Range
 				if store != "" {
-					facts = backend.ReplayStores(cmd.Context(), b, 0, store)
+					r.Stores = []string{store}
 				}
-				found, err := matching(facts, has)
-				if err != nil {
-					return err
+				var found []uint64
+				for f, err := range backend.Facts(log.Replay(cmd.Context(), r)) {
+					if err != nil {
+						return err
+					}
+					if has(&f) {
+						found = append(found, f.Seq)
+					}
 				}
-				return a.removeFacts(cmd.Context(), b, found, yes)
+				return a.removeFacts(cmd.Context(), log, found, yes)
 			})
 		},
 	})
@@ -87,19 +91,6 @@ func parseRanges(text string) (ranges [][2]uint64, err error) {
 	return ranges, nil
 }
 
-// matching returns the seqs of the facts that has is true of.
-func matching(facts iter.Seq2[backend.Fact, error], has func(f *backend.Fact) bool) (seqs []uint64, err error) {
-	for f, err := range facts {
-		if err != nil {
-			return nil, err
-		}
-		if has(&f) {
-			seqs = append(seqs, f.Seq)
-		}
-	}
-	return seqs, nil
-}
-
 // A pruneReport says what a prune did, or would do.
 type pruneReport struct {
 	Done  bool   `json:"done"`
@@ -109,13 +100,13 @@ type pruneReport struct {
 }
 
 // removeFacts prunes facts, if that is meant.
-func (a *app) removeFacts(ctx context.Context, b backend.Backend, seqs []uint64, yes bool) error {
+func (a *app) removeFacts(ctx context.Context, log backend.Log, seqs []uint64, yes bool) error {
 	r := pruneReport{Done: yes, Facts: uint64(len(seqs))}
 	if len(seqs) > 0 {
 		r.First, r.Last = seqs[0], seqs[len(seqs)-1]
 	}
 	if yes && len(seqs) > 0 {
-		done, err := backend.Prune(ctx, b, slices.Values(seqs))
+		done, err := log.Prune(ctx, slices.Values(seqs), backend.Horizon{})
 		if err != nil {
 			return err
 		}

@@ -91,19 +91,23 @@ func (r *restorer) close() {
 	}
 }
 
-// facts yields those of the backup, and reads it to its end, so that all of it is checked.
-func (r *restorer) facts() iter.Seq2[backend.Fact, error] {
-	all := archive.Facts(r.pieces)
+// pages yields the facts of the backup, and reads it to its end, so that all of it is checked.
+func (r *restorer) pages() iter.Seq2[backend.Page, error] {
+	all := archive.Pages(r.pieces)
 	if r.stream != nil {
-		all = r.stream.Facts()
+		all = r.stream.Pages()
 	}
-	return func(yield func(backend.Fact, error) bool) {
-		for f, err := range all {
-			if err == nil && r.through > 0 && f.Seq > r.through {
-				continue
+	return func(yield func(backend.Page, error) bool) {
+		for p, err := range all {
+			for i := range p.Facts {
+				if r.through > 0 && p.Facts[i].Seq > r.through {
+					p.Facts = p.Facts[:i]
+					break
+				}
 			}
-			r.count++
-			if !yield(f, err) || err != nil {
+			p.Through.Seq = min(p.Through.Seq, r.end())
+			r.count += uint64(len(p.Facts))
+			if !yield(p, err) {
 				return
 			}
 		}
@@ -119,7 +123,7 @@ type restoreReport struct {
 }
 
 func (r *restorer) check() error {
-	for _, err := range r.facts() {
+	for _, err := range r.pages() {
 		if err != nil {
 			return err
 		}
@@ -139,7 +143,7 @@ func (r *restorer) toDir(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	n, err := file.Restore(ctx, file.Options{Path: path, Logger: log}, r.end(), r.facts())
+	n, err := file.Restore(ctx, file.Options{Path: path, Logger: log}, r.pages())
 	if err != nil {
 		return err
 	}
@@ -154,12 +158,12 @@ func (r *restorer) toDir(ctx context.Context, path string) error {
 }
 
 func (r *restorer) toLog(ctx context.Context) error {
-	return r.app.withNewLog(ctx, func(b backend.Backend) error {
-		i, err := newImporter(ctx, b)
+	return r.app.withNewLog(ctx, func(log backend.Log) error {
+		i, err := newImporter(ctx, log)
 		if err != nil {
 			return err
 		}
-		for f, err := range r.facts() {
+		for f, err := range backend.Facts(r.pages()) {
 			if err == nil {
 				err = i.add(ctx, f)
 			}

@@ -21,15 +21,15 @@ change, and others go on writing and reading. A server wants a token with admin 
   igniter snapshot --path ./log --through 51233`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLog(cmd.Context(), func(b backend.Backend) error {
-				before, err := backend.StatsOf(cmd.Context(), b)
+			return a.withLog(cmd.Context(), func(log backend.Log) error {
+				before, err := log.Stats(cmd.Context())
 				if err != nil {
 					return err
 				}
-				if err := b.WriteSnapshot(cmd.Context(), through); err != nil {
+				if err := log.WriteSnapshot(cmd.Context(), through); err != nil {
 					return err
 				}
-				after, err := backend.StatsOf(cmd.Context(), b)
+				after, err := log.Stats(cmd.Context())
 				if err != nil {
 					return err
 				}

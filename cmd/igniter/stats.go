@@ -21,8 +21,8 @@ the stores.`,
   igniter stats --address 127.0.0.1:7400 --json | jq .last_seq`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLog(cmd.Context(), func(b backend.Backend) error {
-				s, err := backend.StatsOf(cmd.Context(), b)
+			return a.withLog(cmd.Context(), func(log backend.Log) error {
+				s, err := log.Stats(cmd.Context())
 				if err != nil {
 					return err
 				}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -68,25 +67,13 @@ func (a *app) write(cmd *cobra.Command, w writeFlags, store, key string, value [
 	if w.ifLatest != "" || w.ifAbsent {
 		batch.Expect = []backend.Expect{{Store: store, Key: f.Key, ID: w.ifLatest}}
 	}
-	return a.withNewLog(cmd.Context(), func(b backend.Backend) error {
-		held, err := writeBatch(cmd.Context(), b, batch)
-		if err != nil {
-			return err
+	return a.withNewLog(cmd.Context(), func(log backend.Log) error {
+		w := log.Write(cmd.Context(), batch)[0]
+		if w.Err != nil {
+			return w.Err
 		}
-		return a.printReceipt(&held)
+		return a.printReceipt(&w.Facts[0])
 	})
-}
-
-// writeBatch writes the one fact of a batch.
-func writeBatch(ctx context.Context, b backend.Backend, batch backend.Batch) (backend.Fact, error) {
-	if len(batch.Expect) == 0 {
-		return b.WriteFact(ctx, batch.Facts[0]) // goes with servers of version 1 too
-	}
-	held, err := backend.WriteBatch(ctx, b, batch)
-	if err != nil {
-		return backend.Fact{}, err
-	}
-	return held[0], nil
 }
 
 func producerOf(text string) json.RawMessage {

@@ -1,9 +1,10 @@
-// Package companiontest helps apps to test what they do with a companion.Store: a Store in memory
-// whose times and IDs are the same in each run, and its facts as a table that people can read and
+// Package companiontest is for tests of apps that use a companion.Store: it has a Store in memory
+// whose times and IDs are the same in each run, and shows facts as a table that people can read and
 // tests can compare.
 package companiontest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,13 +23,13 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A Clock tells the time that it was set to. Its methods may be called concurrently.
+// A Clock stands still until it is advanced. Its methods may be called concurrently.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// Start is the time at which the clock of a new Store stands.
+// Start is the time of the clock of a new Store.
 var Start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Now returns the time.
@@ -38,17 +39,16 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// Advance moves the clock on by d. Where it is moved back, later facts have the time of earlier ones,
-// as logs have it.
+// Advance moves the clock by d. After a move back, new facts get the time of the latest fact: transaction
+// times never run backwards.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// New returns a Store in memory that is closed when the test ends, and the clock that tells its
-// transaction times, from Start on. The IDs of facts are f1, f2 and so on. The Store's other options
-// are those of companion.New.
+// New returns a Store in memory that is closed when the test ends, and the clock of its transaction
+// times, which begins at Start. The IDs of facts are f1, f2 and so on. opts are as for companion.New.
 func New(t testing.TB, opts companion.Options) (*companion.Store, *Clock) {
 	t.Helper()
 	clock := &Clock{now: Start}
@@ -78,21 +78,22 @@ func New(t testing.TB, opts companion.Options) (*companion.Store, *Clock) {
 // Table returns the facts of some stores, or with none of all, as a table in the order of the log. A
 // line has seq, ID, store, key, transaction time, what else is given, and the value, which is null for
 // a retraction. An ID, store or key that is empty or is not of printable characters without spaces is
-// quoted as in Go.
-func Table(s *companion.Store, stores ...string) string {
+// quoted as in Go. Facts that can't be read fail the test.
+func Table(t testing.TB, s *companion.Store, stores ...string) string {
+	t.Helper()
 	if len(stores) == 0 {
 		stores = s.Engine().Stores()
 	}
 	var facts []store.Record
 	for _, name := range stores {
-		facts = slices.AppendSeq(facts, s.Engine().Facts(name, 0))
-	}
-	slices.SortFunc(facts, func(a, b store.Record) int {
-		if a.Seq() < b.Seq() {
-			return -1
+		for r, err := range s.Engine().Facts(context.Background(), name, 0) {
+			if err != nil {
+				t.Fatalf("companiontest: %v", err)
+			}
+			facts = append(facts, r)
 		}
-		return 1
-	})
+	}
+	slices.SortFunc(facts, func(a, b store.Record) int { return cmp.Compare(a.Seq(), b.Seq()) })
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "seq\tid\tstore\tkey\ttime\tmore\tvalue")

@@ -24,7 +24,7 @@ func TestTable(t *testing.T) {
 	s, clock := companiontest.New(t, companion.Options{})
 	tasks, err := companion.NewRecords[Task](s, "tasks")
 	require.NoError(t, err)
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
 	ana := companion.WithProducer(t.Context(), "ana")
 	_, err = tasks.Put(ana, "milk", Task{"Buy milk"})
@@ -40,8 +40,8 @@ seq  id  store  key   time                  more                                
 1    f1  tasks  milk  2024-01-01T00:00:00Z  by="ana"                             {"title":"Buy milk"}
 2    f2  notes  f2    2024-01-01T01:30:00Z  -                                    "the shop is closed"
 3    f3  tasks  milk  2024-01-01T01:30:00Z  after=f1 valid=2024-01-01T00:00:00Z  {"title":"Buy bread"}
-`, "\n"), companiontest.Table(s))
-	require.NotContains(t, companiontest.Table(s, "tasks"), "notes")
+`, "\n"), companiontest.Table(t, s))
+	require.NotContains(t, companiontest.Table(t, s, "tasks"), "notes")
 	require.Equal(t, companiontest.Start.Add(90*time.Minute), clock.Now())
 }
 
@@ -64,7 +64,7 @@ seq  id  store  key      time                  more      value
 4    f4  "a b"  "\"q\""  2024-01-01T00:00:00Z  -         3
 5    f5  "a b"  "a b"    2024-01-01T00:00:00Z  -         4
 6    f6  "a b"  日本/é     2024-01-01T00:00:00Z  after=f3  null
-`, "\n"), companiontest.Table(s))
+`, "\n"), companiontest.Table(t, s))
 }
 
 // Tables are the same in each run, those of derived facts and compactions too.
@@ -73,7 +73,7 @@ func TestTablesAreStable(t *testing.T) {
 		s, clock := companiontest.New(t, companion.Options{})
 		tasks, err := companion.NewRecords[Task](s, "tasks")
 		require.NoError(t, err)
-		notes, err := companion.NewHistory[string](s, "notes")
+		notes, err := companion.NewEvents[string](s, "notes")
 		require.NoError(t, err)
 		require.NoError(t, tasks.Derive("notes", 1, func(_ context.Context, task companion.Record[Task]) (companion.Derived, error) {
 			return companion.Derived{Changes: []companion.Change{notes.Event("wrote " + task.Key)}}, nil
@@ -86,7 +86,7 @@ func TestTablesAreStable(t *testing.T) {
 		}
 		_, err = s.Compact(t.Context())
 		require.NoError(t, err)
-		return companiontest.Table(s)
+		return companiontest.Table(t, s)
 	}
 	want := table()
 	require.Contains(t, want, "igniter.compactions")

@@ -13,7 +13,7 @@ import (
 
 // remember is a piece of an app.
 func remember(ctx context.Context, s *companion.Store, what string) error {
-	notes, err := companion.NewHistory[string](s, "notes")
+	notes, err := companion.NewEvents[string](s, "notes")
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func ExampleTable() {
 		}
 		clock.Advance(24 * time.Hour)
 	}
-	fmt.Print(companiontest.Table(s))
+	fmt.Print(companiontest.Table(t, s))
 	fmt.Println(clock.Now().Format(time.DateOnly))
 	if err := s.Close(); err != nil {
 		log.Fatal(err)

@@ -45,13 +45,13 @@ var errPoor = errors.New("not enough money")
 type bank struct {
 	store     *companion.Store
 	accounts  *companion.Records[Account]
-	transfers *companion.History[Transfer]
+	transfers *companion.Events[Transfer]
 	rates     *companion.Records[float64]
 }
 
 func newBank(s *companion.Store) (*bank, error) {
 	accounts, err1 := companion.NewRecords[Account](s, "accounts")
-	transfers, err2 := companion.NewHistory[Transfer](s, "transfers")
+	transfers, err2 := companion.NewEvents[Transfer](s, "transfers")
 	rates, err3 := companion.NewRecords[float64](s, "rates")
 	return &bank{s, accounts, transfers, rates}, errors.Join(err1, err2, err3)
 }

@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	lines, err := companion.NewHistory[Line](s, "chat")
+	lines, err := companion.NewEvents[Line](s, "chat")
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 }
 
 // show shows what was said, and what is, until ctx is done.
-func show(ctx context.Context, lines *companion.History[Line], out io.Writer) error {
+func show(ctx context.Context, lines *companion.Events[Line], out io.Writer) error {
 	for line, err := range lines.Tail(ctx, 0) {
 		if errors.Is(err, context.Canceled) {
 			return nil

@@ -45,7 +45,10 @@ func rubyFacts(ctx context.Context, s *companion.Store, p *printer, path string)
 
 	now := [][]string{{"STORE", "KEY", "VERSION", "TAKEN IN (UTC)", "CURRENT VALUE"}}
 	for _, name := range stores {
-		for r := range s.Engine().List(name, companion.Query{}) {
+		for r, err := range s.Engine().List(ctx, name, companion.Query{}) {
+			if err != nil {
+				return err
+			}
 			now = append(now, []string{name, quoteEmpty(r.Key()), fmt.Sprint(r.Version()), clock(r.TransactionTime()), string(r.Value())})
 		}
 	}
@@ -57,8 +60,14 @@ func rubyFacts(ctx context.Context, s *companion.Store, p *printer, path string)
 		}
 		p.text("What %s/%s was, read as of each of its facts:", k.store, quoteEmpty(k.key))
 		past := [][]string{{"SEQ", "TAKEN IN (UTC)", "CAUSED BY", "VALUE THEN"}}
-		for version := range s.Engine().History(k.store, k.key) {
-			then, _ := s.Engine().GetAt(k.store, k.key, companion.Moment{Seq: version.Seq()})
+		for version, err := range s.Engine().History(ctx, k.store, k.key, companion.Moment{}) {
+			if err != nil {
+				return err
+			}
+			then, _, err := s.Engine().GetAt(ctx, k.store, k.key, companion.Moment{Seq: version.Seq()})
+			if err != nil {
+				return err
+			}
 			past = append(past, []string{fmt.Sprint(then.Seq()), clock(then.TransactionTime()), short(then.Causation()), string(then.Value())})
 		}
 		p.table(past)

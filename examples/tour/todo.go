@@ -34,7 +34,7 @@ func todoList(ctx context.Context, s *companion.Store, p *printer) error {
 	if err != nil {
 		return err
 	}
-	notes, err := companion.NewHistory[Note](s, "notes")
+	notes, err := companion.NewEvents[Note](s, "notes")
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func todoList(ctx context.Context, s *companion.Store, p *printer) error {
 
 	p.text("The history of the milk, with who, when and why:")
 	history := [][]string{{"VERSION", "TAKEN IN (UTC)", "WHO", "WHY", "VALUE"}}
-	for r, err := range tasks.History(ctx, "milk") {
+	for r, err := range tasks.History(ctx, "milk", companion.Moment{}) {
 		if err != nil {
 			return err
 		}

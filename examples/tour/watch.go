@@ -26,7 +26,10 @@ func watch(ctx context.Context, s *companion.Store, p *printer) error {
 		head := s.Head()
 		var facts []store.Record
 		for _, name := range s.Engine().Stores() {
-			for r := range s.Engine().Facts(name, seen) {
+			for r, err := range s.Engine().Facts(ctx, name, seen) {
+				if err != nil {
+					return err
+				}
 				if r.Seq() <= head {
 					facts = append(facts, r)
 				}

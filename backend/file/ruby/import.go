@@ -156,7 +156,7 @@ func parse(body []byte) (backend.Fact, error) {
 	return f, err
 }
 
-// Facts are written many at a time, each as a batch of its own, since some logs sync each Write.
+// Facts are written in batches, since some logs sync each Write.
 const (
 	writeFacts = 500
 	writeBytes = 1 << 20
@@ -166,8 +166,8 @@ const (
 func (r *log) write(ctx context.Context, to backend.Log) error {
 	total := uint64(len(r.places))
 	for len(r.places) > 0 {
-		var batches []backend.Batch
-		for size := 0; len(r.places) > 0 && len(batches) < writeFacts && size < writeBytes; r.places = r.places[1:] {
+		var facts []backend.Fact
+		for size := 0; len(r.places) > 0 && len(facts) < writeFacts && size < writeBytes; r.places = r.places[1:] {
 			p := r.places[0]
 			body := make([]byte, p.length)
 			if n, err := r.files[p.file].ReadAt(body, p.offset); n < len(body) {
@@ -177,20 +177,38 @@ func (r *log) write(ctx context.Context, to backend.Log) error {
 			if err != nil {
 				return fmt.Errorf("read a fact again: %w", err)
 			}
-			batches = append(batches, backend.Batch{Facts: []backend.Fact{f}})
+			facts = append(facts, f)
 			size += len(body)
 		}
-		for _, w := range to.Write(ctx, batches...) {
-			if w.Err != nil {
-				return w.Err
-			}
-			r.report.Facts++
-			if w.New(&w.Facts[0]) {
-				r.report.New++
-			}
+		if err := r.add(ctx, to, facts); err != nil {
+			return err
 		}
 		if r.opts.Progress != nil {
 			r.opts.Progress(r.report.Facts, total)
+		}
+	}
+	return nil
+}
+
+// add writes facts as one batch or, if the log takes no such batch, one by one. It stops at a fact that is
+// refused: a later fact of its key would come before it once the import is run again.
+func (r *log) add(ctx context.Context, to backend.Log, facts []backend.Fact) error {
+	w := to.Write(ctx, backend.Batch{Facts: facts})[0]
+	if len(facts) > 1 && (errors.Is(w.Err, errors.ErrUnsupported) || errors.Is(w.Err, backend.ErrTooLarge) || errors.Is(w.Err, backend.ErrIDReused)) {
+		for n := range facts {
+			if err := r.add(ctx, to, facts[n:n+1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if w.Err != nil {
+		return fmt.Errorf("write fact %q and %d more: %w", facts[0].ID, len(facts)-1, w.Err)
+	}
+	for i := range w.Facts {
+		r.report.Facts++
+		if w.New(&w.Facts[i]) {
+			r.report.New++
 		}
 	}
 	return nil

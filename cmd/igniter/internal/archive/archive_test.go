@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
 )
 
 func facts(after uint64, n int) []backend.Fact {
@@ -26,32 +27,47 @@ func facts(after uint64, n int) []backend.Fact {
 	return all
 }
 
-func yielding(facts []backend.Fact, err error) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		for _, f := range facts {
-			if !yield(f, nil) {
+// framed yields batches as a log does that keeps each as a frame, and then an error, if there is one.
+func framed(err error, batches ...[]backend.Fact) iter.Seq2[wire.Frames, error] {
+	return func(yield func(wire.Frames, error) bool) {
+		for _, batch := range batches {
+			frame := wire.CloseFrame(wire.AppendGroup(wire.OpenFrame(nil), batch), 0)
+			if !yield(wire.Frames{Bytes: frame, Facts: len(batch)}, nil) {
 				return
 			}
 		}
 		if err != nil {
-			yield(backend.Fact{}, err)
+			yield(wire.Frames{}, err)
 		}
 	}
 }
 
-func read(src io.Reader) (all []backend.Fact, err error) {
+// batchesOf cuts facts into batches of 1, 2, 3, 1, 2, 3, ... facts.
+func batchesOf(facts []backend.Fact) (batches [][]backend.Fact) {
+	for n := 1; len(facts) > 0; n = n%3 + 1 {
+		n := min(n, len(facts))
+		batches = append(batches, facts[:n])
+		facts = facts[n:]
+	}
+	return batches
+}
+
+// read returns the batches in a piece.
+func read(src io.Reader) (all [][]backend.Fact, through uint64, err error) {
 	r, err := NewReader(src, "piece")
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer r.Close()
-	for f, err := range r.Facts() {
+	for p, err := range r.Pages() {
 		if err != nil {
-			return all, err
+			return all, through, err
 		}
-		all = append(all, f)
+		if through = p.Through.Seq; len(p.Facts) > 0 {
+			all = append(all, p.Facts)
+		}
 	}
-	return all, nil
+	return all, through, nil
 }
 
 // TestPiece writes and reads pieces without facts, in one block, and in several.
@@ -59,34 +75,54 @@ func TestPiece(t *testing.T) {
 	for _, n := range []int{0, 1, 300} {
 		var piece bytes.Buffer
 		want := facts(10, n)
-		sum, err := Write(&piece, 10, 1000, Summary{LastID: "before", SHA256: "p"}, yielding(want, nil))
+		sum, err := Write(&piece, 10, 1000, Summary{LastID: "before", SHA256: "p"}, framed(nil, batchesOf(want)...))
 		require.NoError(t, err)
 		require.EqualValues(t, n, sum.Facts)
 		require.Equal(t, n > 100, sum.Blocks > 1)
-		got, err := read(&piece)
+		got, through, err := read(&piece)
 		require.NoError(t, err)
-		require.Equal(t, want, got)
+		require.Equal(t, batchesOf(want), got)
+		require.EqualValues(t, 1000, through)
+		if n == 0 {
+			require.Equal(t, "before", sum.LastID)
+		} else {
+			require.Equal(t, want[n-1].ID, sum.LastID)
+		}
 	}
 	failure := errors.New("failure")
-	_, err := Write(io.Discard, 0, 9, Summary{}, yielding(nil, failure))
+	_, err := Write(io.Discard, 0, 9, Summary{}, framed(failure))
 	require.ErrorIs(t, err, failure)
+}
+
+// TestVersion1 reads a piece that an earlier release wrote: each of its frames holds one fact.
+func TestVersion1(t *testing.T) {
+	piece, err := os.ReadFile("testdata/v1.backup")
+	require.NoError(t, err)
+	got, through, err := read(bytes.NewReader(piece))
+	require.NoError(t, err)
+	require.EqualValues(t, 40, through)
+	var want [][]backend.Fact
+	for _, f := range facts(10, 12) {
+		want = append(want, []backend.Fact{f})
+	}
+	require.Equal(t, want, got)
 }
 
 // TestDamage cuts a piece at bytes all over it and flips bits of them: it is never taken for whole.
 func TestDamage(t *testing.T) {
 	var piece bytes.Buffer
-	_, err := Write(&piece, 0, 9, Summary{}, yielding(facts(0, 3), nil))
+	_, err := Write(&piece, 0, 9, Summary{}, framed(nil, batchesOf(facts(0, 3))...))
 	require.NoError(t, err)
 	whole := piece.Bytes()
 	for i := 0; i < len(whole); i += 1 + len(whole)/300 {
-		_, err := read(bytes.NewReader(whole[:i]))
+		_, _, err := read(bytes.NewReader(whole[:i]))
 		require.ErrorIs(t, err, backend.ErrCorrupt, "cut at %d", i)
 		spoilt := bytes.Clone(whole)
 		spoilt[i] ^= 4
-		_, err = read(bytes.NewReader(spoilt))
+		_, _, err = read(bytes.NewReader(spoilt))
 		require.Error(t, err, "flipped at %d", i)
 	}
-	_, err = read(bytes.NewReader(append(bytes.Clone(whole), whole...)))
+	_, _, err = read(bytes.NewReader(append(bytes.Clone(whole), whole...)))
 	require.ErrorContains(t, err, "something follows")
 }
 
@@ -97,14 +133,14 @@ func TestDir(t *testing.T) {
 	_, err = OpenDir(path)
 	require.ErrorContains(t, err, "another backup is being made")
 	first, second := facts(0, 5), facts(10, 5)
-	_, sum, err := d.Add(t.Context(), 0, 10, Summary{}, yielding(first, nil))
+	_, sum, err := d.Add(t.Context(), 0, 10, Summary{}, framed(nil, first))
 	require.NoError(t, err)
-	_, _, err = d.Add(t.Context(), 10, 20, sum, yielding(second, errors.New("failure")))
+	_, _, err = d.Add(t.Context(), 10, 20, sum, framed(errors.New("failure"), second))
 	require.ErrorContains(t, err, "failure")
 	pieces, err := d.Pieces()
 	require.NoError(t, err)
 	require.Len(t, pieces, 1, "nothing is left of one that failed")
-	_, _, err = d.Add(t.Context(), 10, 20, sum, yielding(second, nil))
+	_, _, err = d.Add(t.Context(), 10, 20, sum, framed(nil, second))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(path, "x.backup.tmp"), nil, 0o600))
 	require.NoError(t, d.Close())
@@ -114,7 +150,7 @@ func TestDir(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, pieces, 2)
 	var got []backend.Fact
-	for f, err := range Facts(pieces) {
+	for f, err := range backend.Facts(Pages(pieces)) {
 		require.NoError(t, err)
 		got = append(got, f)
 	}
@@ -127,11 +163,11 @@ func TestDir(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other")
 	o, err := OpenDir(other)
 	require.NoError(t, err)
-	_, _, err = o.Add(t.Context(), 0, 10, Summary{}, yielding(facts(0, 4), nil))
+	_, _, err = o.Add(t.Context(), 0, 10, Summary{}, framed(nil, facts(0, 4)))
 	require.NoError(t, err)
 	require.NoError(t, o.Close())
 	require.NoError(t, os.Rename(filepath.Join(other, filepath.Base(pieces[0].Path)), pieces[0].Path))
-	for _, err = range Facts(pieces) {
+	for _, err = range Pages(pieces) {
 	}
 	require.ErrorContains(t, err, "it follows another piece")
 	require.NoError(t, d.Close())

@@ -15,6 +15,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
 )
 
 const (
@@ -100,14 +101,14 @@ func named(dir, ext string) ([]string, error) {
 	return files, err
 }
 
-// Facts yields the facts of pieces that follow each other, and checks them whole.
-func Facts(pieces []Piece) iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
+// Pages yields the facts of pieces that follow each other, as [Reader.Pages] does, and checks the pieces whole.
+func Pages(pieces []Piece) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
 		previous := ""
 		for _, p := range pieces {
 			sum, more, err := p.yield(previous, yield)
 			if err != nil {
-				yield(backend.Fact{}, err)
+				yield(backend.Page{}, err)
 				return
 			}
 			if !more {
@@ -118,7 +119,7 @@ func Facts(pieces []Piece) iter.Seq2[backend.Fact, error] {
 	}
 }
 
-func (p Piece) yield(previous string, yield func(backend.Fact, error) bool) (sum Summary, more bool, err error) {
+func (p Piece) yield(previous string, yield func(backend.Page, error) bool) (sum Summary, more bool, err error) {
 	r, f, err := p.open()
 	if err != nil {
 		return sum, false, err
@@ -128,11 +129,11 @@ func (p Piece) yield(previous string, yield func(backend.Fact, error) bool) (sum
 	if r.Header.Previous != "" && previous != "" && r.Header.Previous != previous {
 		return sum, false, &backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it"}
 	}
-	for fact, err := range r.Facts() {
+	for page, err := range r.Pages() {
 		if err != nil {
 			return sum, false, err
 		}
-		if !yield(fact, nil) {
+		if !yield(page, nil) {
 			return sum, false, nil
 		}
 	}
@@ -141,7 +142,7 @@ func (p Piece) yield(previous string, yield func(backend.Fact, error) bool) (sum
 
 // Check reads a piece whole, and returns what its end says.
 func (p Piece) Check() (Summary, error) {
-	sum, _, err := p.yield("", func(backend.Fact, error) bool { return true })
+	sum, _, err := p.yield("", func(backend.Page, error) bool { return true })
 	return sum, err
 }
 
@@ -182,14 +183,14 @@ func (d *Dir) Close() error { return d.lock.Close() }
 func (d *Dir) Pieces() ([]Piece, error) { return Find(d.path) }
 
 // Add adds a piece, durably: it is there whole, or not at all.
-func (d *Dir) Add(ctx context.Context, after, through uint64, previous Summary, facts iter.Seq2[backend.Fact, error]) (path string, sum Summary, err error) {
+func (d *Dir) Add(ctx context.Context, after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (path string, sum Summary, err error) {
 	path = filepath.Join(d.path, fmt.Sprintf("%020d-%020d%s", after+1, through, pieceExt))
 	f, err := os.Create(path + tempExt)
 	if err != nil {
 		return "", sum, err
 	}
 	out := bufio.NewWriterSize(f, 1<<20)
-	sum, err = Write(out, after, through, previous, facts)
+	sum, err = Write(out, after, through, previous, pages)
 	if err == nil {
 		err = ctx.Err()
 	}

@@ -38,15 +38,15 @@ type Summary struct {
 
 const (
 	kind       = "backup"
-	version    = 1
+	version    = 2
 	blockSize  = 256 << 10
 	maxBlock   = 1 << 30 // decompressed
 	blockMagic = 0x28    // the first byte of zstd's magic number
 )
 
-// Write writes a piece of the facts after seq after through seq through, which come from a log. It follows the piece
-// with the summary previous; the zero Summary: none.
-func Write(w io.Writer, after, through uint64, previous Summary, facts iter.Seq2[backend.Fact, error]) (Summary, error) {
+// Write writes a piece of the facts after seq after through seq through, in the frames of a log. It follows the piece
+// with the summary previous; the zero Summary: it is the first.
+func Write(w io.Writer, after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (Summary, error) {
 	p := &writer{w: w, hash: sha256.New(), sum: Summary{LastID: previous.LastID}}
 	var err error
 	if p.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); err != nil {
@@ -60,9 +60,9 @@ func Write(w io.Writer, after, through uint64, previous Summary, facts iter.Seq2
 	if err != nil {
 		return p.sum, err
 	}
-	for f, err := range facts {
+	for page, err := range pages {
 		if err == nil {
-			err = p.add(&f)
+			err = p.add(page)
 		}
 		if err != nil {
 			return p.sum, err
@@ -88,11 +88,21 @@ type writer struct {
 	sum   Summary
 }
 
-func (p *writer) add(f *backend.Fact) error {
-	start := len(p.block)
-	p.block = wire.CloseFrame(wire.AppendFact(wire.OpenFrame(p.block), f), start)
-	p.sum.Facts++
-	p.sum.LastID = f.ID
+func (p *writer) add(page wire.Frames) error {
+	if page.Facts == 0 {
+		return nil
+	}
+	p.block = append(p.block, page.Bytes...)
+	p.sum.Facts += uint64(page.Facts)
+	var last []byte
+	for rest := page.Bytes; len(rest) > 0; {
+		last, rest, _ = wire.CutFrame(rest)
+	}
+	facts, err := wire.ParseGroup(nil, last)
+	if err != nil {
+		return err
+	}
+	p.sum.LastID = facts[len(facts)-1].ID
 	if len(p.block) < blockSize {
 		return nil
 	}
@@ -122,7 +132,7 @@ func (p *writer) frame(body []byte) error {
 // A Reader reads a piece. It is not safe for concurrent use.
 type Reader struct {
 	Header  Header
-	Summary Summary // set when all facts were read
+	Summary Summary // set when all pages were read
 
 	name string
 	in   *wire.Reader
@@ -154,20 +164,24 @@ func NewReader(src io.Reader, name string) (*Reader, error) {
 // Close releases what the Reader has, but for its source.
 func (r *Reader) Close() { r.zstd.Close() }
 
-// Facts yields the facts of the piece, in order, and checks it whole: where the loop ends without an error, the piece
-// is as it was written. It may be called once.
-func (r *Reader) Facts() iter.Seq2[backend.Fact, error] {
-	return func(yield func(backend.Fact, error) bool) {
-		if err := r.read(func(f backend.Fact) bool { return yield(f, nil) }); err != nil && err != errLeft {
-			yield(backend.Fact{}, err)
+// Pages yields the facts of the piece, in order, each frame of the log as a page, and checks the piece whole: if the
+// loop ends without an error, the piece is as it was written. The last page is empty and says through where the piece
+// goes. It may be called once.
+func (r *Reader) Pages() iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		err := r.read(func(p backend.Page) bool { return yield(p, nil) })
+		if err == nil {
+			yield(backend.Page{Through: backend.Cursor{Seq: r.Header.Through}}, nil)
+		} else if err != errLeft {
+			yield(backend.Page{}, err)
 		}
 	}
 }
 
-// errLeft ends reading whose loop wants no more.
+// errLeft ends reading when the loop was left.
 var errLeft = errors.New("the loop was left")
 
-func (r *Reader) read(yield func(backend.Fact) bool) error {
+func (r *Reader) read(yield func(backend.Page) bool) error {
 	seq, sum := r.Header.After, Summary{}
 	for {
 		hash := hex.EncodeToString(r.hash.Sum(nil))
@@ -201,16 +215,21 @@ func (r *Reader) read(yield func(backend.Fact) bool) error {
 			if err != nil {
 				return r.damage("in a block: " + err.Error())
 			}
-			f, err := wire.CheckFact(text)
-			if err == nil && (f.Seq <= seq || f.Seq > r.Header.Through) {
-				err = fmt.Errorf("seq %d after %d, in a piece through %d", f.Seq, seq, r.Header.Through)
+			page := backend.Page{}
+			page.Facts, err = wire.CheckGroup(text)
+			for i := 0; i < len(page.Facts) && err == nil; i++ {
+				f := &page.Facts[i]
+				if f.Seq <= seq || f.Seq > r.Header.Through {
+					err = fmt.Errorf("seq %d after %d, in a piece through %d", f.Seq, seq, r.Header.Through)
+				}
+				seq = f.Seq
 			}
 			if err != nil {
 				return r.damage("in a block: " + err.Error())
 			}
-			seq = f.Seq
-			sum.Facts++
-			if !yield(f) {
+			sum.Facts += uint64(len(page.Facts))
+			page.Through.Seq = seq
+			if !yield(page) {
 				return errLeft
 			}
 		}

@@ -15,11 +15,11 @@ import (
 // A Collector is a prometheus.Collector of a server and its log. Each collection reads them anew.
 type Collector struct {
 	server *server.Server
-	log    backend.Backend
+	log    backend.Log
 }
 
 // New returns a Collector.
-func New(s *server.Server, log backend.Backend) *Collector { return &Collector{s, log} }
+func New(s *server.Server, log backend.Log) *Collector { return &Collector{s, log} }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("igniter_"+name, help, labels, nil)
@@ -109,7 +109,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	out.counter(cutOff, m.CutOff)
 	out.gauge(subscriptions, float64(m.Subscriptions))
 	out.gauge(lag, float64(m.Lag))
-	if s, err := backend.StatsOf(context.Background(), c.log); err == nil {
+	if s, err := c.log.Stats(context.Background()); err == nil {
 		out.stats(&s)
 	}
 }

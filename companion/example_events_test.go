@@ -12,11 +12,11 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-func ExampleHistory() {
+func ExampleEvents() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
-	logins, err := companion.NewHistory[string](s, "logins")
+	logins, err := companion.NewEvents[string](s, "logins")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -33,11 +33,11 @@ func ExampleHistory() {
 	// Output: bob <nil>
 }
 
-func ExampleHistory_Tail() {
+func ExampleEvents_Tail() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
-	notes := must(companion.NewHistory[string](s, "notes"))
+	notes := must(companion.NewEvents[string](s, "notes"))
 	must(notes.Append(ctx, "before"))
 	for note, err := range notes.Tail(ctx, 0) {
 		if err != nil {
@@ -54,7 +54,7 @@ func ExampleHistory_Tail() {
 	// while reading
 }
 
-func ExampleHistory_Partition() {
+func ExampleEvents_Partition() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
@@ -62,7 +62,7 @@ func ExampleHistory_Partition() {
 		Who  string `json:"who"`
 		Page string `json:"page"`
 	}
-	visits := must(companion.NewHistory[visit](s, "visits"))
+	visits := must(companion.NewEvents[visit](s, "visits"))
 	byWho := must(visits.Partition("who"))
 	for _, v := range []visit{{"ana", "/"}, {"bob", "/"}, {"ana", "/lamps"}} {
 		must(visits.Append(ctx, v))
@@ -76,30 +76,30 @@ func ExampleHistory_Partition() {
 }
 
 // A history is declared once, for the app's own struct.
-func ExampleNewHistory() {
+func ExampleNewEvents() {
 	s := exampleStore()
 	defer s.Close()
-	visits := must(companion.NewHistory[struct {
+	visits := must(companion.NewEvents[struct {
 		Who string `json:"who"`
 	}](s, "visits"))
 	_, err := visits.Partition("page")
 	fmt.Println(errors.Is(err, companion.ErrInvalid))
 
-	_, err = companion.NewHistory[func()](s, "calls")
+	_, err = companion.NewEvents[func()](s, "calls")
 	fmt.Println(err)
 	// Output:
 	// true
 	// companion: store "calls": backend: invalid type: func() can't be JSON
 }
 
-func ExampleHistory_SinceTime() {
+func ExampleEvents_SinceTime() {
 	ctx := context.Background()
 	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	log := memory.New(memory.Options{Now: func() time.Time { return now }})
 	defer log.Close()
 	s := must(companion.New(ctx, log, companion.Options{}))
 	defer s.Close()
-	logins := must(companion.NewHistory[string](s, "logins"))
+	logins := must(companion.NewEvents[string](s, "logins"))
 	for _, who := range []string{"ana", "bob", "cyd"} {
 		must(logins.Append(ctx, who))
 		now = now.Add(time.Hour)
@@ -113,12 +113,12 @@ func ExampleHistory_SinceTime() {
 }
 
 // An event is written together with what it changes, or not at all.
-func ExampleHistory_Event() {
+func ExampleEvents_Event() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
 	stock := must(companion.NewRecords[int](s, "stock"))
-	sales := must(companion.NewHistory[string](s, "sales"))
+	sales := must(companion.NewEvents[string](s, "sales"))
 	receipts := must(s.Write(ctx, stock.Change("lamp", 2), sales.Event("a lamp to ana")))
 	for sale, err := range sales.Since(ctx, 0) {
 		fmt.Println(sale.Value, err, sale.Receipt == receipts[1])
@@ -126,16 +126,16 @@ func ExampleHistory_Event() {
 	// Output: a lamp to ana <nil> true
 }
 
-func ExampleHistory_Upcast() {
+func ExampleEvents_Upcast() {
 	ctx := context.Background()
 	s := exampleStore()
 	defer s.Close()
-	must(must(companion.NewHistory[string](s, "logins")).Append(ctx, "ana")) // the first version of the app
+	must(must(companion.NewEvents[string](s, "logins")).Append(ctx, "ana")) // the first version of the app
 
 	type login struct {
 		Who string `json:"who"`
 	}
-	logins := must(companion.NewHistory[login](s, "logins"))
+	logins := must(companion.NewEvents[login](s, "logins"))
 	err := logins.Upcast(func(who json.RawMessage) (json.RawMessage, error) {
 		return fmt.Appendf(nil, `{"who":%s}`, who), nil
 	})
@@ -159,7 +159,7 @@ func ExamplePartition() {
 		} `json:"customer"`
 		What string `json:"what"`
 	}
-	orders := must(companion.NewHistory[order](s, "orders"))
+	orders := must(companion.NewEvents[order](s, "orders"))
 	byCustomer := must(orders.Partition("customer.id"))
 	var seen uint64
 	for i, what := range []string{"lamp", "chair", "table", "vase"} {
@@ -179,5 +179,5 @@ func ExamplePartition() {
 	// Output:
 	// chair <nil>
 	// vase <nil>
-	// companion: partition by "customer.id": backend: invalid customer.id: it is int, and never "two"
+	// companion: read store "orders": backend: invalid customer.id: it is int, and never "two"
 }

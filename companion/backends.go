@@ -1,0 +1,7 @@
+package companion
+
+import (
+	_ "github.com/igniter-store/igniter/backend/file"    // registers the backend
+	_ "github.com/igniter-store/igniter/backend/memory"  // registers the backend
+	_ "github.com/igniter-store/igniter/backend/network" // registers the backend
+)

@@ -1,0 +1,97 @@
+package companion
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"reflect"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+// A source is what Records and Events have in common: the facts of one store of the log, each a T.
+type source[T any] struct {
+	store *Store
+	name  string
+}
+
+// newSource returns the source of that name, or the reason why it can't be one of T.
+func newSource[T any](s *Store, name string) (source[T], error) {
+	err := backend.CheckStore(name)
+	switch {
+	case s == nil:
+		err = &backend.InvalidError{Field: "store", Reason: "a nil Store: did Open fail?"}
+	case err != nil:
+	case !s.engine.Loaded(name):
+		err = ErrNotLoaded
+	default:
+		err = checkType(reflect.TypeFor[T]())
+	}
+	if err != nil {
+		return source[T]{}, fmt.Errorf("companion: store %q: %w", name, err)
+	}
+	return source[T]{s, name}, nil
+}
+
+// facts makes Records and Events Facts.
+func (s *source[T]) facts() *source[T] { return s }
+
+// typed decodes records of the source.
+func (s *source[T]) typed(ctx context.Context, records iter.Seq2[store.Record, error]) iter.Seq2[Record[T], error] {
+	return decoded(ctx, s, records, decode[T])
+}
+
+// decoded decodes what the engine yields of a source. It ends with the first error, the engine's, ctx's or
+// decode's, and reports a ctx that is done also if there is nothing to yield.
+func decoded[T, From, To any](ctx context.Context, s *source[T], all iter.Seq2[From, error], decode func(From) (To, error)) iter.Seq2[To, error] {
+	return func(yield func(To, error) bool) {
+		var none To
+		if err := ctx.Err(); err != nil {
+			yield(none, s.readError(err))
+			return
+		}
+		for found, err := range all {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield(none, s.readError(err))
+				return
+			}
+			to, err := decode(found)
+			if !yield(to, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// readError says that a read of the source failed.
+func (s *source[T]) readError(err error) error {
+	return fmt.Errorf("companion: read store %q: %w", s.name, err)
+}
+
+// Upcast tells how values of older schema versions become a T: the first step makes version 2 of version 1,
+// the next one 3 of 2, and so on. New writes have the version that the steps lead to. Values are upcast when
+// they are read, and stored facts stay as they are; a value of a newer version is ErrNewer. Call Upcast once,
+// before the first read. Without steps, 1 is the current version. If Upcast is never called, values of any
+// version, newer ones too, are read as they are.
+func (s *source[T]) Upcast(steps ...func(value json.RawMessage) (json.RawMessage, error)) error {
+	all := make([]store.Upcaster, len(steps))
+	for i, step := range steps {
+		all[i] = step
+	}
+	if err := s.store.engine.Upcast(s.name, all...); err != nil {
+		return fmt.Errorf("companion: upcast store %q: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *source[T]) retain(rule Retention) error {
+	if err := s.store.engine.Retain(s.name, rule); err != nil {
+		return fmt.Errorf("companion: retain store %q: %w", s.name, err)
+	}
+	return nil
+}
