@@ -30,17 +30,18 @@ func (e *Engine) applyPage(p backend.Page) error {
 // facts, which only a broken backend gives out, ends the engine, and nothing of the page is shown. The
 // caller holds mu, and calls release afterwards.
 func (e *Engine) apply(facts []backend.Fact, through backend.Cursor) {
-	head := e.Head()
 	if e.failed != nil {
 		return
 	}
+	last := e.Head()
 	var receipts []*backend.Fact
-	var surplus []string // stores to trim
+	var full []string // stores to trim
 	for i := range facts {
 		f := &facts[i]
-		if f.Seq <= head {
+		if f.Seq <= last {
 			continue
 		}
+		last = f.Seq
 		if len(f.ID) > backend.MaxIDLen || len(f.Causation) > backend.MaxIDLen || len(f.ValueHash) > backend.MaxHashLen ||
 			len(f.Store) > backend.MaxStoreLen || len(f.Key) > backend.MaxKeyLen || len(f.Value) == 0 {
 			e.failLocked(fmt.Errorf("store: seq %d of the log is no valid fact, which is a mistake of its backend: %w", f.Seq, backend.ErrCorrupt))
@@ -49,8 +50,8 @@ func (e *Engine) apply(facts []backend.Fact, through backend.Cursor) {
 		if e.Loaded(f.Store) && (e.keys == nil || slices.Contains(e.keys, f.Key)) {
 			s := e.space(f.Store)
 			s.add(f)
-			if e.surplus(s, f) && !slices.Contains(surplus, s.name) {
-				surplus = append(surplus, s.name)
+			if e.full(s, f) && !slices.Contains(full, s.name) {
+				full = append(full, s.name)
 			}
 		}
 		e.buffer.add(f)
@@ -58,16 +59,16 @@ func (e *Engine) apply(facts []backend.Fact, through backend.Cursor) {
 			receipts = append(receipts, f)
 		}
 	}
-	if through.Seq > head {
+	if last = max(last, through.Seq); last > e.Head() {
 		e.id = through.Log
-		e.head.Store(through.Seq)
+		e.head.Store(last)
 	}
 	for _, f := range receipts {
 		if err := e.compacted(f); err != nil {
 			e.opts.Logger.Warn("a receipt is passed over", zap.Error(err), zap.Uint64("seq", f.Seq))
 		}
 	}
-	for _, store := range surplus {
+	for _, store := range full {
 		e.trim(e.namespace(store))
 	}
 }
@@ -84,43 +85,6 @@ func (e *Engine) space(store string) *namespace {
 
 // replace makes s the namespace of its store. The caller holds mu, and the head has reached s.since.
 func (e *Engine) replace(s *namespace) { e.spaces.Store(s.name, s) }
-
-// minSurplus is how many facts beyond those to keep a namespace has before it is worth rebuilding.
-const minSurplus = 1024
-
-// surplus counts a fact that was added to s, and reports whether s is worth trimming.
-func (e *Engine) surplus(s *namespace, f *backend.Fact) bool {
-	keep := uint32(e.opts.KeepVersions)
-	if keep == 0 {
-		return false
-	}
-	t, _, _ := s.find(f.Key)
-	if s.record(t.ref()).depth() <= keep {
-		return false
-	}
-	s.surplus++
-	return s.surplus >= max(minSurplus, int(s.count.Load())/2)
-}
-
-// trim drops facts of a store beyond the latest few of each key. The caller holds mu.
-func (e *Engine) trim(s *namespace) {
-	keep, drops := uint32(e.opts.KeepVersions), s.dropped
-	kept := s.without(func(r Record) bool {
-		latest, _ := s.key(r.number())
-		newer := latest.depth() - r.depth()
-		if newer >= keep-1 && r.depth() > 1 || newer >= keep {
-			if t := r.TransactionTime(); t.After(drops.time) {
-				drops.time = t
-			}
-		}
-		if newer == keep-1 && r.depth() > 1 {
-			drops.seq = max(drops.seq, r.Seq())
-		}
-		return newer >= keep
-	}, true, e.Head())
-	kept.dropped = drops
-	e.replace(kept)
-}
 
 // fail ends the engine, with what waits for the log, and remembers why. The first reason stays.
 func (e *Engine) fail(reason error) {

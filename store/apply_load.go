@@ -26,9 +26,8 @@ func (b *loadBuffer) add(f *backend.Fact) {
 }
 
 // Load reads the facts of stores that are not in memory, and keeps them from then on as if they had
-// been among Options.Stores. Stores that are in memory already cost nothing. The others show no facts until Load
-// returns nil; after an error none of them is loaded. A [Fold] that was read before does not see their
-// past.
+// been among Options.Stores. Stores that are in memory already cost nothing. Until Load returns nil the
+// others are not loaded; after an error none of them is.
 func (e *Engine) Load(ctx context.Context, stores ...string) error {
 	for _, store := range stores {
 		if err := backend.CheckStore(store); err != nil {
