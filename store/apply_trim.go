@@ -2,7 +2,7 @@ package store
 
 import "github.com/igniter-store/igniter/backend"
 
-// minSurplus is how many facts beyond those to keep a namespace has before it is worth rebuilding.
+// minSurplus is how many facts beyond KeepVersions a namespace has at least before it is trimmed.
 const minSurplus = 1024
 
 // full counts a fact that was added to s, and reports whether s is worth trimming.
@@ -19,7 +19,7 @@ func (e *Engine) full(s *namespace, f *backend.Fact) bool {
 	return s.surplus >= max(minSurplus, int(s.count.Load())/2)
 }
 
-// trim drops facts of a store beyond the latest few of each key. The caller holds mu.
+// trim drops the facts beyond KeepVersions. The caller holds mu.
 func (e *Engine) trim(s *namespace) {
 	keep, drops := uint32(e.opts.KeepVersions), s.dropped
 	kept := s.without(func(r Record) bool {
