@@ -3,14 +3,15 @@ package store
 import "slices"
 
 // A projection is an index over the latest records of a namespace, built on first use and kept up as facts
-// are added. It goes with its namespace: where facts are dropped, it is built again over the new one.
+// are added. It belongs to its namespace: if another one takes the namespace's place, the projection is
+// built again over that.
 type projection interface {
-	// put takes in that r is the record of the key with number n, after prev. It is called by one
-	// goroutine at a time, once r is in the namespace and before the engine's head moves to r.
+	// put says that r is the record of the key with number n, after prev. It is called by one goroutine at
+	// a time, once r is in the namespace and before the engine's head moves to r.
 	put(n uint32, prev, r Record)
 }
 
-// An owned projection is that of a Scope or an Index.
+// An owned projection belongs to a Scope or an Index.
 type owned struct {
 	owner any
 	projection

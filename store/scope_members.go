@@ -40,8 +40,7 @@ func (m *members) has(n uint32) bool {
 	return n/64 < m.limit.Load() && m.words.at(n/64).Load()>>(n%64)&1 == 1
 }
 
-// each yields the numbers of the keys with their bits set, and those in the overlay, in their order or
-// against it.
+// each yields the numbers of the keys whose bits are set or that are in the overlay, ascending or descending.
 func (m *members) each(o *overlay, descending bool) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		limit := m.limit.Load()

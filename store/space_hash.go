@@ -6,22 +6,22 @@ import (
 	"sync/atomic"
 )
 
-// A hashTable finds numbers by a text that the owner of the table can compare, with open addressing. A
-// slot has a tag, which is the text's hash above the number plus 1, and in a wide table one more word
-// for its owner. A slot is free while its tag is 0.
+// A hashTable finds numbers by texts, with open addressing. It does not have the texts: its owner compares them. A
+// slot has a tag, which is the hash of the text and, in the lower half, the number plus 1; in a wide table it
+// also has a word for the owner. A slot is free while its tag is 0.
 type hashTable struct {
 	seed  maphash.Seed
 	wide  uint8 // 1: a slot has two words; 0: one
-	used  int   // slots
+	used  int   // how many slots are not free
 	slots atomic.Pointer[[]atomic.Uint64]
 }
 
 const minSlots = 8
 
-// hash returns the upper half of the tags of a text.
+// hash returns the tag of a text without a number.
 func (t *hashTable) hash(text string) uint64 { return maphash.String(t.seed, text) >> 32 << 32 }
 
-// each yields the numbers whose texts have the same hash as text, and may be the text.
+// each yields the numbers whose texts have the same hash as text.
 func (t *hashTable) each(text string) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		slots := t.slots.Load()

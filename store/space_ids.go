@@ -2,7 +2,7 @@ package store
 
 import "hash/maphash"
 
-// fact returns the fact with an ID, of those that the engine shows; the zero Record if there is none.
+// fact returns the fact with an ID if the engine shows it; otherwise the zero Record.
 func (e *Engine) fact(id string) Record {
 	for _, s := range e.spaces.Range {
 		s := s.(*namespace)
@@ -15,7 +15,8 @@ func (e *Engine) fact(id string) Record {
 	return Record{}
 }
 
-// ids returns the places of a namespace's facts in the log by ID. The first call builds the table.
+// ids returns the table of a namespace's facts by ID, which has their places in the log. The first call builds
+// it.
 func (e *Engine) ids(s *namespace) *hashTable {
 	if t := s.ids.Load(); t != nil {
 		return t
