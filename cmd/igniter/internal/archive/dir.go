@@ -3,9 +3,9 @@ package archive
 import (
 	"bufio"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -15,66 +15,70 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
 	"github.com/igniter-store/igniter/wire"
 )
 
 const (
 	pieceExt = ".backup"
-	tempExt  = ".tmp"
 	lockName = "LOCK"
 )
 
-// A Piece is a file of a backup.
+// A Piece is a part of a backup, in a file or from a stream.
 type Piece struct {
 	Path string
 	Header
+	stream *reader // nil: it is in a file
 }
 
-// open opens a piece. The caller closes what it returns last.
-func (p Piece) open() (*Reader, *os.File, error) {
+// open opens a piece. The caller closes it.
+func (p Piece) open() (*reader, error) {
+	if p.stream != nil {
+		return p.stream, nil
+	}
 	f, err := os.Open(p.Path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r, err := NewReader(bufio.NewReaderSize(f, 1<<20), p.Path)
+	r, err := newReader(bufio.NewReaderSize(f, 1<<20), p.Path)
 	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	return r, f, nil
+	r.file = f
+	return r, nil
 }
 
-// Find returns the pieces in some files and directories, in the order of their seqs. They must follow each other from
-// the first fact on.
-func Find(paths ...string) ([]Piece, error) {
-	var files []string
+// Find returns the pieces in some files and directories, in the order of their seqs; "-" is the piece that in yields,
+// which can be read once. Each piece must begin where the one before ends, the first at the log's beginning.
+func Find(in io.Reader, paths ...string) ([]Piece, error) {
+	var pieces []Piece
 	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			files = append(files, path)
+		files := []string{path}
+		if path == "-" {
+			r, err := newReader(in, "the input")
+			if err != nil {
+				return nil, err
+			}
+			pieces = append(pieces, Piece{r.name, r.header, r})
 			continue
 		}
-		found, err := named(path, pieceExt)
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			files, err = named(path, pieceExt)
+		}
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, found...)
-	}
-	var pieces []Piece
-	for _, path := range files {
-		p := Piece{Path: path}
-		r, f, err := p.open()
-		if err != nil {
-			return nil, err
+		for _, file := range files {
+			p := Piece{Path: file}
+			r, err := p.open()
+			if err != nil {
+				return nil, err
+			}
+			p.Header = r.header
+			r.close()
+			pieces = append(pieces, p)
 		}
-		p.Header = r.Header
-		r.Close()
-		if err := f.Close(); err != nil {
-			return nil, err
-		}
-		pieces = append(pieces, p)
 	}
 	slices.SortFunc(pieces, func(a, b Piece) int {
 		return cmp.Or(cmp.Compare(a.After, b.After), cmp.Compare(a.Through, b.Through), strings.Compare(a.Path, b.Path))
@@ -82,14 +86,14 @@ func Find(paths ...string) ([]Piece, error) {
 	through := uint64(0)
 	for _, p := range pieces {
 		if p.After != through {
-			return nil, fmt.Errorf("%s begins after seq %d, and what comes before it ends at seq %d: give all the pieces of one backup, and each once", p.Path, p.After, through)
+			return nil, fmt.Errorf("%s begins after seq %d, and what comes before it ends at seq %d: give all pieces of one backup, each once", p.Path, p.After, through)
 		}
 		through = p.Through
 	}
 	return pieces, nil
 }
 
-// named returns the files in a directory whose names end alike.
+// named returns the files in a directory whose names end with ext.
 func named(dir, ext string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	var files []string
@@ -101,17 +105,23 @@ func named(dir, ext string) ([]string, error) {
 	return files, err
 }
 
-// Pages yields the facts of pieces that follow each other, as [Reader.Pages] does, and checks the pieces whole.
-func Pages(pieces []Piece) iter.Seq2[backend.Page, error] {
+// Pages yields the facts with a seq up to through of pieces that follow each other, as [backend.Log] does. It
+// reads and checks all of the pieces, whatever through is.
+func Pages(pieces []Piece, through uint64) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		previous := ""
 		for _, p := range pieces {
-			sum, more, err := p.yield(previous, yield)
+			sum, more, err := p.read(previous, func(page backend.Page) bool {
+				if i := slices.IndexFunc(page.Facts, func(f backend.Fact) bool { return f.Seq > through }); i >= 0 {
+					page.Facts = page.Facts[:i]
+				}
+				page.Through.Seq = min(page.Through.Seq, through)
+				return yield(page, nil)
+			})
 			if err != nil {
 				yield(backend.Page{}, err)
-				return
 			}
-			if !more {
+			if err != nil || !more {
 				return
 			}
 			previous = sum.SHA256
@@ -119,30 +129,23 @@ func Pages(pieces []Piece) iter.Seq2[backend.Page, error] {
 	}
 }
 
-func (p Piece) yield(previous string, yield func(backend.Page, error) bool) (sum Summary, more bool, err error) {
-	r, f, err := p.open()
+// read calls yield with the pages of a piece and returns what its end says, see [reader.each].
+func (p Piece) read(previous string, yield func(backend.Page) bool) (sum Summary, more bool, err error) {
+	r, err := p.open()
 	if err != nil {
 		return sum, false, err
 	}
-	defer f.Close()
-	defer r.Close()
-	if r.Header.Previous != "" && previous != "" && r.Header.Previous != previous {
+	defer r.close()
+	if r.header.Previous != "" && previous != "" && r.header.Previous != previous {
 		return sum, false, &backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it"}
 	}
-	for page, err := range r.Pages() {
-		if err != nil {
-			return sum, false, err
-		}
-		if !yield(page, nil) {
-			return sum, false, nil
-		}
-	}
-	return r.Summary, true, nil
+	more, err = r.each(yield)
+	return r.summary, more, err
 }
 
-// Check reads a piece whole, and returns what its end says.
+// Check reads all of a piece and returns what its end says.
 func (p Piece) Check() (Summary, error) {
-	sum, _, err := p.yield("", func(backend.Page, error) bool { return true })
+	sum, _, err := p.read("", func(backend.Page) bool { return true })
 	return sum, err
 }
 
@@ -152,8 +155,8 @@ type Dir struct {
 	lock *flock.Flock
 }
 
-// OpenDir makes a directory if it is missing, and holds it until Close, so that one backup at a time is made to it.
-// What an earlier one has left unfinished is removed.
+// OpenDir creates a directory if it is missing, and locks it until Close, so that one backup at a time is made to it.
+// It removes unfinished files of earlier backups.
 func OpenDir(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
@@ -166,7 +169,7 @@ func OpenDir(path string) (*Dir, error) {
 	if !ok {
 		return nil, fmt.Errorf("another backup is being made to %s: wait for it to end", path)
 	}
-	left, err := named(path, pieceExt+tempExt)
+	left, err := named(path, wholefile.TempExt)
 	for _, name := range left {
 		err = errors.Join(err, os.Remove(name))
 	}
@@ -176,45 +179,26 @@ func OpenDir(path string) (*Dir, error) {
 	return d, nil
 }
 
-// Close gives the directory up.
+// Close unlocks the directory.
 func (d *Dir) Close() error { return d.lock.Close() }
 
-// Pieces returns the pieces that are there.
-func (d *Dir) Pieces() ([]Piece, error) { return Find(d.path) }
+// Pieces returns the pieces in the directory, see [Find].
+func (d *Dir) Pieces() ([]Piece, error) { return Find(nil, d.path) }
 
-// Add adds a piece, durably: it is there whole, or not at all.
-func (d *Dir) Add(ctx context.Context, after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (path string, sum Summary, err error) {
+// Add writes a piece, see [Write]. The piece is durable when Add returns nil; after an error there is none. It returns
+// the piece's path and its size.
+func (d *Dir) Add(after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (path string, size int64, sum Summary, err error) {
 	path = filepath.Join(d.path, fmt.Sprintf("%020d-%020d%s", after+1, through, pieceExt))
-	f, err := os.Create(path + tempExt)
-	if err != nil {
-		return "", sum, err
-	}
-	out := bufio.NewWriterSize(f, 1<<20)
-	sum, err = Write(out, after, through, previous, pages)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
-		err = out.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(path+tempExt, path)
-	}
-	if err != nil {
-		return "", sum, errors.Join(err, os.Remove(path+tempExt))
-	}
-	return path, sum, syncDir(d.path)
-}
-
-// Size returns how many bytes a file has.
-func Size(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
+	err = wholefile.Write(path, 0o666, func(f *os.File) error {
+		out := bufio.NewWriterSize(f, 1<<20)
+		if sum, err = Write(out, after, through, previous, pages); err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		size, err = f.Seek(0, io.SeekCurrent)
+		return err
+	})
+	return path, size, sum, err
 }
