@@ -36,11 +36,13 @@ func (e *Engine) apply(facts []backend.Fact, through backend.Cursor) {
 	}
 	var receipts []*backend.Fact
 	var surplus []string // stores to trim
+	last := head
 	for i := range facts {
 		f := &facts[i]
-		if f.Seq <= head {
-			continue
+		if f.Seq <= last {
+			continue // applied before; a batch may name one fact twice
 		}
+		last = f.Seq
 		if len(f.ID) > backend.MaxIDLen || len(f.Causation) > backend.MaxIDLen || len(f.ValueHash) > backend.MaxHashLen ||
 			len(f.Store) > backend.MaxStoreLen || len(f.Key) > backend.MaxKeyLen || len(f.Value) == 0 {
 			e.failLocked(fmt.Errorf("store: seq %d of the log is no valid fact, which is a mistake of its backend: %w", f.Seq, backend.ErrCorrupt))
@@ -83,16 +85,7 @@ func (e *Engine) space(store string) *namespace {
 }
 
 // replace makes s the namespace of its store. The caller holds mu, and the head has reached s.since.
-func (e *Engine) replace(s *namespace) {
-	old := e.namespace(s.name)
-	e.spaces.Store(s.name, s)
-	if old == nil {
-		return
-	}
-	for _, p := range old.projections {
-		p.forget()
-	}
-}
+func (e *Engine) replace(s *namespace) { e.spaces.Store(s.name, s) }
 
 // minSurplus is how many facts beyond those to keep a namespace has before it is worth rebuilding.
 const minSurplus = 1024

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
 // A Retention says which facts of a store are kept. The zero Retention keeps all.
@@ -62,22 +63,22 @@ func (e *Engine) PlanCompaction() []Compaction {
 	now := e.opts.Now()
 	var plan []Compaction
 	for _, store := range slices.Sorted(maps.Keys(rules)) {
-		if s := e.namespace(store); s != nil {
-			plan = append(plan, s.plan(rules[store], now)...)
+		if v := e.view(store); v.namespace != nil {
+			plan = append(plan, v.plan(rules[store], now)...)
 		}
 	}
 	return plan
 }
 
-// plan returns what a retention does not keep of the namespace.
-func (s *namespace) plan(rule Retention, now time.Time) []Compaction {
-	c := Compaction{Store: s.name, Rule: rule}
+// plan returns what a retention does not keep of the view.
+func (v view) plan(rule Retention, now time.Time) []Compaction {
+	c := Compaction{Store: v.name, Rule: rule}
 	if rule.Window > 0 {
 		c.Before = now.Add(-rule.Window).UTC()
 	}
 	var seqs []uint64
-	for n := range s.keys.count.Load() {
-		r, _ := s.key(n)
+	for n := range v.keys.count.Load() {
+		r := v.key(n, Moment{})
 		kept, replaced := 0, time.Time{} // when the next fact of the key came
 		for ; r.data != nil; r = r.prev() {
 			old := rule.Window > 0 && (!replaced.IsZero() && replaced.Before(c.Before) || rule.Events && r.TransactionTime().Before(c.Before))
@@ -89,16 +90,9 @@ func (s *namespace) plan(rule Retention, now time.Time) []Compaction {
 			replaced = r.TransactionTime()
 		}
 	}
-	slices.Sort(seqs)
 	var all []Compaction
-	for _, seq := range seqs {
-		if last := len(c.Seqs) - 1; last == maxRanges-1 && c.Seqs[last][1]+1 < seq {
-			all = append(all, c)
-			c.Seqs, c.Facts = nil, 0
-		}
-		c.add(seq)
-	}
-	if c.Facts > 0 {
+	for ranges := range slices.Chunk(seqrange.Collect(slices.Values(seqs)), maxRanges) {
+		c.Seqs, c.Facts = ranges, int(ranges.Len())
 		all = append(all, c)
 	}
 	return all

@@ -31,11 +31,11 @@ func (e *Engine) view(store string) view {
 // viewFor returns the store as of the engine's head, with all facts that decide what is so at a moment
 // and later; with keys it may have only these. What the engine does not hold of that is read from the log.
 func (e *Engine) viewFor(ctx context.Context, store string, m Moment, keys ...string) (view, error) {
-	v := e.view(store)
-	switch {
-	case !e.Loaded(store):
+	if !e.Loaded(store) {
 		return view{}, fmt.Errorf("store %q: %w", store, ErrNotLoaded)
-	case v.holds(m):
+	}
+	v := e.view(store)
+	if v.holds(m) {
 		return v, nil
 	}
 	past, err := e.past(ctx, v.head, []string{store}, keys)

@@ -31,7 +31,7 @@ type namespace struct {
 	surplus    int // facts beyond those that trim keeps
 
 	upcasts     atomic.Pointer[upcasts]   // nil: values are read as they are
-	projections []projection              // kept up by add
+	projections atomic.Pointer[[]owned]   // replaced as a whole
 	ids         atomic.Pointer[hashTable] // of places in log, by ID; nil: not asked for yet
 	valid       sync.Map                  // *validIndex by the number of a deep key
 
@@ -103,7 +103,7 @@ func (s *namespace) addAs(f *backend.Fact, number uint32) {
 	}
 	s.count.Store(n + 1)
 	latest := s.record(r)
-	for _, p := range s.projections {
+	for _, p := range s.built() {
 		p.put(number, prev, latest)
 	}
 }
@@ -147,9 +147,13 @@ func (s *namespace) without(gone func(Record) bool, stable bool, since uint64) *
 
 // through returns the last record from r back whose seq is at most seq.
 func (r Record) through(seq uint64) Record {
-	if r.Seq() <= seq {
-		return r
+	if r.Seq() > seq {
+		r = r.before(seq)
 	}
+	return r
+}
+
+func (r Record) before(seq uint64) Record {
 	return r.search(func(r Record) bool { return r.Seq() <= seq })
 }
 

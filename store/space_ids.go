@@ -6,8 +6,7 @@ import "hash/maphash"
 func (e *Engine) fact(id string) Record {
 	for _, s := range e.spaces.Range {
 		s := s.(*namespace)
-		p := e.ids(s).probe(id)
-		for n, ok := p.next(); ok; n, ok = p.next() {
+		for n := range e.ids(s).each(id) {
 			if r := s.nth(int(n)); r.hasID(id) && r.Seq() <= e.Head() {
 				return r
 			}

@@ -23,16 +23,26 @@ const (
 func (t tip) ref() ref   { return ref(t &^ keyFlags) }
 func (t tip) flags() tip { return t & keyFlags }
 
-// find returns a key's tip, its number, and where the tip is in its slot; nil if it was never added.
-func (s *namespace) find(key string) (t tip, n uint32, word *atomic.Uint64) {
-	p := s.keys.table.probe(key)
-	for n, ok := p.next(); ok; n, ok = p.next() {
-		word := p.word()
-		if t := tip(word.Load()); s.record(t.ref()).Key() == key {
-			return t, n, word
+// find returns a key's tip and number, and where its slot has the tip; nil if the key was never added. It is
+// each of the table, written out, since every read of a key begins with it.
+func (s *namespace) find(key string) (t tip, n uint32, place *atomic.Uint64) {
+	slots := s.keys.table.slots.Load()
+	if slots == nil {
+		return 0, 0, nil
+	}
+	hash, mask := s.keys.table.hash(key), uint64(len(*slots))/2-1
+	for i := hash >> 32 & mask; ; i = (i + 1) & mask {
+		slot := (*slots)[2*i : 2*i+2 : 2*i+2]
+		tag := slot[0].Load()
+		if tag == 0 {
+			return 0, 0, nil
+		}
+		if tag>>32<<32 == hash {
+			if t = tip(slot[1].Load()); s.record(t.ref()).Key() == key {
+				return t, uint32(tag) - 1, &slot[1]
+			}
 		}
 	}
-	return 0, 0, nil
 }
 
 // add adds a key that find does not find, under a number that no other key has.

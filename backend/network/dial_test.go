@@ -82,11 +82,14 @@ func answering(body string) func(net.Conn) {
 
 func silent(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }
 
-// loadTokens returns tokens with one entry, who may do everything.
-func loadTokens(t testing.TB) (token string, tokens *auth.Tokens) {
+// loadTokens returns tokens with one entry, which may do everything, or what its rights say.
+func loadTokens(t testing.TB, rights ...string) (token string, tokens *auth.Tokens) {
 	token, entry := auth.NewToken("admin")
+	if rights == nil {
+		rights = []string{"read: ['*']", "write: ['*']", "admin: true"}
+	}
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
-	require.NoError(t, os.WriteFile(path, []byte("- {name: admin, sha256: "+entry.SHA256+", read: ['*'], write: ['*'], admin: true}\n"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("- {name: admin, sha256: "+entry.SHA256+", "+strings.Join(rights, ", ")+"}\n"), 0o600))
 	tokens, err := auth.LoadTokens(path)
 	require.NoError(t, err)
 	return token, tokens

@@ -14,6 +14,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/backendtest"
+	"github.com/igniter-store/igniter/backend/backendtest/framed"
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
@@ -132,4 +133,15 @@ func TestSuite(t *testing.T) {
 			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)
 		})
 	}
+}
+
+// TestFramesSuite runs the suite over the frames that the client gives out.
+func TestFramesSuite(t *testing.T) {
+	t.Parallel()
+	if raceEnabled && !soak() {
+		t.Skip("TestSuite reads the same frames, and decodes them: run it without the race detector, or with IGNITER_SOAK")
+	}
+	p := &place{transport: "tcp", open: openMemory}
+	open := p.opener(true)
+	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend { return framed.Log(open(t, dir).(*network.Client)) }, nil)
 }

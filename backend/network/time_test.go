@@ -262,6 +262,46 @@ func TestFollowBackoff(t *testing.T) {
 	})
 }
 
+// TestProgress follows a store that is not written to: each page that says how far the log was read comes at once, and not
+// with a heartbeat, also from a connection that was made again. A page comes only when there is progress.
+func TestProgress(t *testing.T) {
+	log := memory.New(memory.Options{})
+	inMemory(t, log, network.Options{}, func(t *testing.T, c *network.Client, n *pipeNet) {
+		ctx, cancel := context.WithCancel(t.Context())
+		pages := make(chan backend.Page)
+		ended := make(chan error, 1)
+		go func() {
+			for p, err := range c.Follow(ctx, after(0, "other")) {
+				if err != nil {
+					ended <- err
+					return
+				}
+				pages <- p
+			}
+		}()
+		require.Equal(t, backend.Page{}, <-pages)
+		for i := range 20 {
+			time.Sleep(time.Minute)
+			if i == 10 {
+				n.set(errDown)
+				time.Sleep(time.Second)
+				n.set(nil)
+				time.Sleep(time.Minute)
+			}
+			start := time.Now()
+			_, err := write(t.Context(), log, batchOf(2*i, 2*i+1)...)
+			require.NoError(t, err)
+			require.Equal(t, backend.Page{Through: after(uint64(2*i) + 2).After}, <-pages)
+			require.Zero(t, time.Since(start))
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Empty(t, pages)
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}
+
 // TestHeartbeats stops everything that comes in: calls and followers find out after three heartbeats, and not
 // before; an idle subscription of a server that is there is kept for ever.
 func TestHeartbeats(t *testing.T) {

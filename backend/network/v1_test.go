@@ -29,8 +29,9 @@ import (
 type oldServer struct {
 	*proxy
 
-	mu   sync.Mutex
-	sent map[string][][]byte // bodies of requests, by op
+	mu    sync.Mutex
+	hello bool                // it knows hello, as a server that is new
+	sent  map[string][][]byte // bodies of requests, by op
 }
 
 func startOld(t testing.TB, target string) *oldServer {
@@ -42,19 +43,27 @@ func startOld(t testing.TB, target string) *oldServer {
 // rules sets what happens to frames beside that hello is not known.
 func (o *oldServer) rules(rule func(passing) action) {
 	o.proxy.rules(func(f passing) action {
+		o.mu.Lock()
+		hello := o.hello
 		if f.up {
-			o.mu.Lock()
 			o.sent[f.op] = append(o.sent[f.op], slices.Clone(f.body))
-			o.mu.Unlock()
 		}
+		o.mu.Unlock()
 		switch {
-		case f.op == protocol.OpHello && f.up:
+		case f.op == protocol.OpHello && f.up && !hello:
 			return action{instead: protocol.AppendUnknownOp(nil, f.op, nil)}
 		case rule != nil:
 			return rule(f)
 		}
 		return action{}
 	})
+}
+
+// knowsHello makes it a server that knows hello or knows it not, for connections to come.
+func (o *oldServer) knowsHello(does bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hello = does
 }
 
 // bodies returns the requests of an op that clients have sent.

@@ -54,7 +54,7 @@ func replay(t *testing.T, b backend.Backend) []backend.Fact {
 	return facts
 }
 
-// asRecorded compares facts but for what the log gives or Ruby leaves out.
+// asRecorded compares facts without what the log fills in or Ruby leaves out.
 var asRecorded = cmp.Options{
 	cmpopts.IgnoreFields(backend.Fact{}, "Seq"),
 	cmp.Transformer("value", func(v json.RawMessage) string {
@@ -69,8 +69,8 @@ var asRecorded = cmp.Options{
 	}),
 }
 
-// TestImport imports each recorded log that Ruby reads whole, twice: the facts, their order,
-// IDs, times, causations and hashes are Ruby's, and the second time nothing is new.
+// TestImport imports each recorded log that Ruby reads whole, twice: facts, order, IDs, times, causations and
+// hashes are Ruby's, and the second time nothing is new.
 func TestImport(t *testing.T) {
 	for name, torn := range map[string]bool{
 		"basic.wal": false, "with_snap.wal": false, "replaced.wal": false, "empty.wal": false,
@@ -100,8 +100,8 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportDamaged refuses damage, with the place, and imports nothing; asked to skip it, it
-// reads on behind it, where Ruby does not.
+// TestImportDamaged refuses damage, says where it is, and imports nothing; with SkipDamage it reads on behind
+// it, where Ruby does not.
 func TestImportDamaged(t *testing.T) {
 	whole := expected(t, "basic.wal")
 	for name, lost := range map[string]int{
@@ -129,7 +129,7 @@ func TestImportDamaged(t *testing.T) {
 	}
 }
 
-// TestImportOrder gives seqs in the order of transaction times, whatever that in the file.
+// TestImportOrder checks that seqs follow the transaction times, whatever the order in the file.
 func TestImportOrder(t *testing.T) {
 	facts := expected(t, "basic.wal")
 	var log []byte

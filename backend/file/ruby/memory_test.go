@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestImportMemory reads a file of 4 MB: what is kept of it is little.
+// TestImportMemory reads a file of 4 MB, and keeps little of it in memory.
 func TestImportMemory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ruby.wal")
 	value := json.RawMessage(fmt.Sprintf("%q", strings.Repeat("y", 4000)))
