@@ -363,6 +363,38 @@ func TestOldGivenUp(t *testing.T) {
 	same(t, contents(t, log), got)
 }
 
+// TestOldClose closes a client while a write that was answered waits until the log shows its fact.
+func TestOldClose(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Options{})
+	o := startOld(t, s.options.Address)
+	opts := beating(o.through(s.options))
+	c := connect(t, opts)
+	_, err := c.WriteFact(t.Context(), numbered(0))
+	require.NoError(t, err)
+	renewed := make(chan struct{}, 100)
+	o.rules(func(f passing) (a action) {
+		if f.op == protocol.OpSubscribe {
+			if a.fate = stalls; f.up { // a heartbeat has passed, so that the client has looked for its fact in vain
+				renewed <- struct{}{}
+			}
+		}
+		return a
+	})
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.WriteFact(context.Background(), numbered(1))
+		done <- err
+	}()
+	<-renewed
+	require.NoError(t, c.Close())
+	require.ErrorIs(t, <-done, backend.ErrClosed)
+	_, err = c.WriteFact(t.Context(), numbered(2))
+	require.ErrorIs(t, err, backend.ErrClosed)
+	_, err = c.Stats(t.Context())
+	require.ErrorIs(t, err, backend.ErrClosed)
+}
+
 // oldSkips are the cases of the suite that version 1 can't pass.
 var oldSkips = backendtest.Options{NoBatch: true, NoPrune: true, NoPaging: true}
 
