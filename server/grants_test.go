@@ -45,7 +45,7 @@ func (f *tokenFile) put(entries ...auth.TokenEntry) {
 	require.NoError(f.t, os.WriteFile(f.path, text, 0o600))
 }
 
-// reload writes the file anew and has it read.
+// reload rewrites the file and reloads it.
 func (f *tokenFile) reload(entries ...auth.TokenEntry) {
 	f.put(entries...)
 	require.NoError(f.t, f.Reload())

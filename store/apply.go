@@ -83,16 +83,7 @@ func (e *Engine) space(store string) *namespace {
 }
 
 // replace makes s the namespace of its store. The caller holds mu, and the head has reached s.since.
-func (e *Engine) replace(s *namespace) {
-	old := e.namespace(s.name)
-	e.spaces.Store(s.name, s)
-	if old == nil {
-		return
-	}
-	for _, p := range old.projections {
-		p.forget()
-	}
-}
+func (e *Engine) replace(s *namespace) { e.spaces.Store(s.name, s) }
 
 // minSurplus is how many facts beyond those to keep a namespace has before it is worth rebuilding.
 const minSurplus = 1024

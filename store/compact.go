@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
+	"slices"
 	"sort"
 	"time"
 
@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
 // CompactionStore is the store of the receipts that [Engine.Compact] leaves, each under the name of
@@ -78,7 +79,7 @@ func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 		if err != nil {
 			return done, fmt.Errorf("store: compact store %q: nothing of it is pruned: %w", c.Store, err)
 		}
-		if _, err := e.log.Prune(ctx, c.seqs(), backend.Horizon{}); err != nil {
+		if _, err := e.log.Prune(ctx, seqrange.Set(c.Seqs).All(), backend.Horizon{}); err != nil {
 			return done, fmt.Errorf("store: compact store %q: %w", c.Store, err)
 		}
 		if _, err := e.writeReceipt(ctx, c, c.receiptID(intent.ID)); err != nil {
@@ -114,11 +115,7 @@ func (e *Engine) finishCompactions(ctx context.Context) error {
 		if string(Field("pending").of(r.Value())) != "true" {
 			continue
 		}
-		var c Compaction
-		err := json.Unmarshal(r.Value(), &c)
-		if err == nil {
-			err = c.check(r.Seq())
-		}
+		c, err := parseReceipt(r.Value(), r.Seq())
 		if err != nil {
 			e.opts.Logger.Warn("a receipt is passed over", zap.Error(err), zap.Uint64("seq", r.Seq()))
 			continue
@@ -147,80 +144,59 @@ func (e *Engine) gone(ctx context.Context, c Compaction) (gone Compaction, err e
 	if len(c.Seqs) == 0 {
 		return gone, nil
 	}
+	seqs := seqrange.Set(c.Seqs)
 	held := make(map[uint64]bool)
 	r := backend.Range{After: backend.Cursor{Seq: c.Seqs[0][0] - 1}, Through: c.Seqs[len(c.Seqs)-1][1], Stores: []string{c.Store}}
 	for f, err := range backend.Facts(e.log.Replay(ctx, r)) {
 		if err != nil {
 			return gone, err
 		}
-		if c.has(f.Seq) {
+		if seqs.Has(f.Seq) {
 			held[f.Seq] = true
 		}
 	}
-	for seq := range c.seqs() {
+	for seq := range seqs.All() {
 		if !held[seq] {
-			gone.add(seq)
+			gone.Seqs = seqrange.Set(gone.Seqs).Append(seq)
+			gone.Facts++
 		}
 	}
 	return gone, nil
 }
 
-// check reports whether c's seqs ascend, and lie before its own.
-func (c *Compaction) check(own uint64) error {
+// parseReceipt returns the value of the receipt at a seq. Its seqs ascend, and are before its own.
+func parseReceipt(value []byte, own uint64) (c Compaction, err error) {
+	if err := json.Unmarshal(value, &c); err != nil {
+		return c, fmt.Errorf("store: a receipt of a compaction can't be read: %w", err)
+	}
 	next := uint64(1)
 	for _, r := range c.Seqs {
 		if r[0] < next || r[1] < r[0] || r[1] >= own {
-			return fmt.Errorf("store: seqs %d to %d have no place in a receipt at seq %d", r[0], r[1], own)
+			return c, fmt.Errorf("store: seqs %d to %d have no place in a receipt at seq %d", r[0], r[1], own)
 		}
 		next = r[1] + 1
 	}
-	return nil
-}
-
-// add adds a seq above all those of c.
-func (c *Compaction) add(seq uint64) {
-	if last := len(c.Seqs) - 1; last >= 0 && c.Seqs[last][1]+1 == seq {
-		c.Seqs[last][1]++
-	} else {
-		c.Seqs = append(c.Seqs, [2]uint64{seq, seq})
-	}
-	c.Facts++
-}
-
-func (c Compaction) seqs() iter.Seq[uint64] {
-	return func(yield func(uint64) bool) {
-		for _, r := range c.Seqs {
-			for seq := r[0]; seq <= r[1]; seq++ {
-				if !yield(seq) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (c Compaction) has(seq uint64) bool {
-	i := sort.Search(len(c.Seqs), func(i int) bool { return c.Seqs[i][1] >= seq })
-	return i < len(c.Seqs) && c.Seqs[i][0] <= seq
+	return c, nil
 }
 
 // compacted drops the facts that a receipt says were pruned. The caller holds mu.
 func (e *Engine) compacted(receipt *backend.Fact) error {
-	var c Compaction
-	if err := json.Unmarshal(receipt.Value, &c); err != nil {
-		return errors.Join(errors.New("store: a receipt of a compaction can't be read"), err)
+	c, err := parseReceipt(receipt.Value, receipt.Seq)
+	if err != nil {
+		return err
 	}
 	s := e.namespace(c.Store)
 	if s == nil || c.Pending || c.Store == CompactionStore {
 		return nil
 	}
 	count := int(s.count.Load())
-	for _, r := range c.Seqs {
+	held := slices.ContainsFunc(c.Seqs, func(r [2]uint64) bool {
 		n := sort.Search(count, func(n int) bool { return s.nth(n).Seq() >= r[0] })
-		if n < count && s.nth(n).Seq() <= r[1] {
-			e.replace(s.without(func(r Record) bool { return c.has(r.Seq()) }, false, e.Head()))
-			break
-		}
+		return n < count && s.nth(n).Seq() <= r[1]
+	})
+	if held {
+		seqs := seqrange.Set(c.Seqs)
+		e.replace(s.without(func(r Record) bool { return seqs.Has(r.Seq()) }, false, e.Head()))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
 // A Retention says which facts of a store are kept. The zero Retention keeps all.
@@ -89,16 +90,9 @@ func (v view) plan(rule Retention, now time.Time) []Compaction {
 			replaced = r.TransactionTime()
 		}
 	}
-	slices.Sort(seqs)
 	var all []Compaction
-	for _, seq := range seqs {
-		if last := len(c.Seqs) - 1; last == maxRanges-1 && c.Seqs[last][1]+1 < seq {
-			all = append(all, c)
-			c.Seqs, c.Facts = nil, 0
-		}
-		c.add(seq)
-	}
-	if c.Facts > 0 {
+	for ranges := range slices.Chunk(seqrange.Collect(slices.Values(seqs)), maxRanges) {
+		c.Seqs, c.Facts = ranges, int(ranges.Len())
 		all = append(all, c)
 	}
 	return all

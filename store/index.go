@@ -16,7 +16,6 @@ type Index struct {
 	engine *Engine
 	store  string
 	field  Field
-	values lazy[postings, *postings]
 }
 
 // Index returns the index of a store by a field. It is built on first use, and kept up by each write
@@ -25,17 +24,11 @@ func (e *Engine) Index(store string, field Field) (*Index, error) {
 	if field == "" {
 		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
 	}
-	x := &Index{engine: e, store: store, field: field}
-	x.values = lazy[postings, *postings]{
-		engine: e, store: store,
-		create: func(p projected) *postings { return newPostings(p, x) },
-		over:   func(p *postings) projected { return p.projected },
-	}
-	return x, nil
+	return &Index{engine: e, store: store, field: field}, nil
 }
 
 // Build builds the index now, so that its first read need not.
-func (x *Index) Build() { x.values.get(x.engine.view(x.store)) }
+func (x *Index) Build() { x.postings(x.engine.view(x.store)) }
 
 // List yields the records that have v, a Go value that becomes JSON, in the field as of a moment, in
 // the order in which their keys were first written. Values are equal as in [Filter]; a record without the
@@ -66,7 +59,7 @@ func (x *Index) find(ctx context.Context, m Moment, wanted ...[]byte) (iter.Seq[
 		return ok && slices.ContainsFunc(wanted, func(w []byte) bool { return string(w) == token })
 	}}
 	if m.Time.IsZero() && m.Valid.IsZero() && p.recent() {
-		if values := x.values.get(p.view); values != nil {
+		if values := x.postings(p.view); values != nil {
 			return values.find(p.view, wanted, p.fits), nil
 		}
 	}
@@ -77,10 +70,10 @@ func (x *Index) find(ctx context.Context, m Moment, wanted ...[]byte) (iter.Seq[
 func (x *Index) Values() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		v := x.engine.view(x.store)
-		values := x.values.get(v)
+		values := x.postings(v)
 		for v.namespace != nil && values == nil { // facts were dropped in between
 			v = x.engine.view(x.store)
-			values = x.values.get(v)
+			values = x.postings(v)
 		}
 		if v.namespace == nil {
 			return

@@ -11,7 +11,7 @@ import (
 // group of keys with the same, it holds one record that had it, and the keys as a list: nothing
 // that the collector must look at, and each write costs the same however large a group is.
 type postings struct {
-	projected
+	space *namespace
 	index *Index
 	hash  func(token string) uint64
 
@@ -39,10 +39,14 @@ type link struct {
 	next, prev uint32 // plus 1; 0: it is the last, or the first
 }
 
-func newPostings(p projected, x *Index) *postings {
-	seed := maphash.MakeSeed()
-	hash := func(token string) uint64 { return maphash.String(seed, token) }
-	return &postings{projected: p, index: x, hash: hash, groups: make([]group, 1), byHash: make(map[uint64]uint32)}
+// postings returns the index's projection over v; nil if there is none.
+func (x *Index) postings(v view) *postings {
+	p, _ := x.engine.projected(v, x, func() projection {
+		seed := maphash.MakeSeed()
+		hash := func(token string) uint64 { return maphash.String(seed, token) }
+		return &postings{space: v.namespace, index: x, hash: hash, groups: make([]group, 1), byHash: make(map[uint64]uint32)}
+	}).(*postings)
+	return p
 }
 
 func (p *postings) put(n uint32, prev, r Record) {

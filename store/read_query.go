@@ -114,7 +114,7 @@ func (s *Scope) pick(v view, m Moment) pick {
 	}
 	p.fits = s.Has
 	if m.Time.IsZero() && m.Valid.IsZero() && p.recent() {
-		p.members = s.members.get(p.view)
+		p.members = s.members(p.view)
 		p.overlay = p.view.overlay()
 	}
 	return p

@@ -53,8 +53,9 @@ func newReader(t *testing.T, b backend.Backend, opts store.Options, match func(s
 
 // warm builds what first reads build, under the engine's lock.
 func (r *reader) warm() {
-	r.open.Build()
-	r.status.Build()
+	for _, w := range ways {
+		w.read(r, store.Moment{})
+	}
 	_, _ = r.FactByID("none")
 }
 
@@ -68,7 +69,9 @@ type way struct {
 
 var ways = map[string]way{
 	"list": {
-		read: func(r *reader, at store.Moment) []string { return texts(r.List(context.Background(), "docs", store.Query{At: at})) },
+		read: func(r *reader, at store.Moment) []string {
+			return texts(r.List(context.Background(), "docs", store.Query{At: at}))
+		},
 		want: func(o oracle) []string { return textsOf(o.current("docs")) },
 	},
 	"list by key": {
@@ -94,7 +97,9 @@ var ways = map[string]way{
 		},
 	},
 	"scope": {
-		read: func(r *reader, at store.Moment) []string { return texts(r.open.List(context.Background(), store.Query{At: at})) },
+		read: func(r *reader, at store.Moment) []string {
+			return texts(r.open.List(context.Background(), store.Query{At: at}))
+		},
 		want: func(o oracle) []string { return textsOf(o.open()) },
 	},
 	"scope descending": {
@@ -136,7 +141,9 @@ var ways = map[string]way{
 		now:  true,
 	},
 	"index": {
-		read: func(r *reader, at store.Moment) []string { return texts(r.status.List(context.Background(), "open", at)) },
+		read: func(r *reader, at store.Moment) []string {
+			return texts(r.status.List(context.Background(), "open", at))
+		},
 		want: func(o oracle) []string { return textsOf(o.open()) },
 	},
 	"index values": {
@@ -161,11 +168,15 @@ var ways = map[string]way{
 	},
 	"facts": {
 		read: func(r *reader, _ store.Moment) []string { return texts(r.Facts(context.Background(), "docs", 0)) },
-		want: func(o oracle) []string { return textsOf(o.where(func(f backend.Fact) bool { return f.Store == "docs" })) },
-		now:  true,
+		want: func(o oracle) []string {
+			return textsOf(o.where(func(f backend.Fact) bool { return f.Store == "docs" }))
+		},
+		now: true,
 	},
 	"history": {
-		read: func(r *reader, at store.Moment) []string { return texts(r.History(context.Background(), "docs", "k1", at)) },
+		read: func(r *reader, at store.Moment) []string {
+			return texts(r.History(context.Background(), "docs", "k1", at))
+		},
 		want: func(o oracle) []string {
 			return textsOf(o.where(func(f backend.Fact) bool { return f.Store == "docs" && f.Key == "k1" }))
 		},

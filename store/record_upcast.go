@@ -56,7 +56,9 @@ func (e *Engine) Upcast(store string, steps ...Upcaster) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.space(store).upcasts.Store(&upcasts{steps: steps})
+	s := e.space(store)
+	s.upcasts.Store(&upcasts{steps: steps})
+	s.projections.Store(nil) // they have read values in another way
 	return nil
 }
 

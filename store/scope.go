@@ -31,7 +31,6 @@ type Scope struct {
 	store, name string
 	filter      Filter
 	wants       []want
-	members     lazy[members, *members]
 }
 
 type want struct {
@@ -56,11 +55,6 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 		}
 		s.wants = append(s.wants, want{field, value})
 	}
-	s.members = lazy[members, *members]{
-		engine: e, store: store,
-		create: func(p projected) *members { return &members{projected: p, scope: s} },
-		over:   func(m *members) projected { return m.projected },
-	}
 	return s, nil
 }
 
@@ -68,7 +62,7 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 func (s *Scope) Name() string { return s.name }
 
 // Build indexes the scope now, so that its first read need not.
-func (s *Scope) Build() { s.members.get(s.engine.view(s.store)) }
+func (s *Scope) Build() { s.members(s.engine.view(s.store)) }
 
 // Has reports whether the scope's filter fits a record, which may be of any time.
 func (s *Scope) Has(r Record) bool {

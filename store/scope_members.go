@@ -8,11 +8,16 @@ import (
 
 // members has a bit for each key, set if its latest record is in the scope. Readers take no lock.
 type members struct {
-	projected
 	scope *Scope
 	words array[atomic.Uint64]
 	limit atomic.Uint32 // how many words there are
 	count atomic.Int64
+}
+
+// members returns the scope's projection over v; nil if there is none.
+func (s *Scope) members(v view) *members {
+	m, _ := s.engine.projected(v, s, func() projection { return &members{scope: s} }).(*members)
+	return m
 }
 
 func (m *members) put(n uint32, _, r Record) {

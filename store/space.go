@@ -31,7 +31,7 @@ type namespace struct {
 	surplus    int // facts beyond those that trim keeps
 
 	upcasts     atomic.Pointer[upcasts]   // nil: values are read as they are
-	projections []projection              // kept up by add
+	projections atomic.Pointer[[]owned]   // replaced as a whole
 	ids         atomic.Pointer[hashTable] // of places in log, by ID; nil: not asked for yet
 	valid       sync.Map                  // *validIndex by the number of a deep key
 
@@ -103,7 +103,7 @@ func (s *namespace) addAs(f *backend.Fact, number uint32) {
 	}
 	s.count.Store(n + 1)
 	latest := s.record(r)
-	for _, p := range s.projections {
+	for _, p := range s.built() {
 		p.put(number, prev, latest)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/backendtest"
+	"github.com/igniter-store/igniter/backend/backendtest/framed"
 	"github.com/igniter-store/igniter/backend/file"
 )
 
@@ -39,6 +40,13 @@ func TestSuite(t *testing.T) {
 			backendtest.Run(t, opener(opts), nil)
 		})
 	}
+}
+
+// TestFramesSuite runs the suite over the frames that the log gives out.
+func TestFramesSuite(t *testing.T) {
+	t.Parallel()
+	open := opener(file.Options{Sync: file.SyncNever, SegmentSize: 64 << 10})
+	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend { return framed.Log(open(t, dir).(*file.Log)) }, nil)
 }
 
 func Benchmark(b *testing.B) { backendtest.Benchmark(b, opener(file.Options{})) }

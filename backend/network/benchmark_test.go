@@ -167,6 +167,21 @@ func beOther(order string) error {
 	}
 }
 
+// BenchmarkPipe measures WriteFact from one goroutine and from many over one connection, on a log in memory that another
+// process serves.
+func BenchmarkPipe(b *testing.B) {
+	for _, transport := range []string{"unix", "tcp"} {
+		for _, callers := range []int{1, 64, 256} {
+			b.Run(fmt.Sprintf("%s/callers=%d", transport, callers), func(b *testing.B) {
+				c, err := network.Dial(b.Context(), network.Options{Transport: transport, Address: otherProcess(b, "serve", transport)})
+				require.NoError(b, err)
+				defer c.Close()
+				benchmarkWriters(b, c, callers)
+			})
+		}
+	}
+}
+
 // BenchmarkPipelined measures WriteFact from many goroutines over one connection: on memory, and on a log
 // in files that is synced always, beside that log without a network.
 func BenchmarkPipelined(b *testing.B) {

@@ -89,7 +89,7 @@ func (s *scriptedServer) asked() []backend.Range {
 }
 
 var (
-	begins    = protocol.AppendStream(nil, backend.Cursor{}, nil)
+	begins    = protocol.AppendStream(nil, after(1<<40).After, nil) // with a first page that is not empty
 	through   = func(seq uint64) []byte { return protocol.AppendHeartbeat(nil, seq) }
 	endsWith  = func(seq uint64) []byte { return protocol.AppendEnd(nil, seq) }
 	failsWith = func(err error) []byte { return protocol.AppendError(nil, err, nil) }
@@ -302,13 +302,13 @@ func TestUnreadableFact(t *testing.T) {
 // when the server tells it.
 func TestFirstPage(t *testing.T) {
 	t.Parallel()
-	s := play(t, part{bodies: [][]byte{begins, through(5)}, stays: true})
+	s := play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil)}, stays: true})
 	for p, err := range s.client.Follow(t.Context(), after(5)) {
 		require.NoError(t, err)
 		require.Equal(t, backend.Page{Through: after(5).After}, p)
 		break
 	}
-	s = play(t, part{bodies: [][]byte{begins, through(5), through(5), through(8), through(8)}, stays: true})
+	s = play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil), through(5), through(5), through(8), through(8)}, stays: true})
 	require.Equal(t, told{through: 8}, tell(t, s.client.Follow(t.Context(), after(5)), 8))
 }
 

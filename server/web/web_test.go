@@ -137,7 +137,7 @@ func (x *site) events(query string, headers ...string) *eventReader {
 	return r
 }
 
-// next returns the lines of the next event; nil: there is none any more.
+// next returns the lines of the next event; nil: the stream has ended.
 func (r *eventReader) next() (lines []string) {
 	for r.lines.Scan() {
 		if r.lines.Text() == "" {
@@ -287,7 +287,7 @@ func TestValue(t *testing.T) {
 	require.Contains(t, x.get(404, "/v1/stores/a/k"), "there is nothing at")
 }
 
-// TestTokens lets in who has a token, to what it grants, for as long as it does.
+// TestTokens lets in clients with a token, to what it grants, for as long as it does.
 func TestTokens(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
 	save := func(entries ...auth.TokenEntry) {
