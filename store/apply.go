@@ -36,11 +36,13 @@ func (e *Engine) apply(facts []backend.Fact, through backend.Cursor) {
 	}
 	var receipts []*backend.Fact
 	var surplus []string // stores to trim
+	last := head
 	for i := range facts {
 		f := &facts[i]
-		if f.Seq <= head {
-			continue
+		if f.Seq <= last {
+			continue // applied before; a batch may name one fact twice
 		}
+		last = f.Seq
 		if len(f.ID) > backend.MaxIDLen || len(f.Causation) > backend.MaxIDLen || len(f.ValueHash) > backend.MaxHashLen ||
 			len(f.Store) > backend.MaxStoreLen || len(f.Key) > backend.MaxKeyLen || len(f.Value) == 0 {
 			e.failLocked(fmt.Errorf("store: seq %d of the log is no valid fact, which is a mistake of its backend: %w", f.Seq, backend.ErrCorrupt))
