@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"testing"
 	"time"
 
@@ -84,7 +85,7 @@ func contents(t testing.TB, b backend.Backend) []backend.Fact {
 }
 
 func collect(loop iter.Seq2[backend.Page, error]) (facts []backend.Fact, err error) {
-	return take(loop, 1<<62)
+	return take(loop, math.MaxInt)
 }
 
 // take returns the first n facts of a loop, and those that come in a page with them.
