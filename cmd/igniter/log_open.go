@@ -64,13 +64,6 @@ func (a *app) open(ctx context.Context, logger *zap.Logger, progress func(done, 
 	return log, nil
 }
 
-// uses says which flags are about the log of a backend.
-var uses = map[string][]string{
-	"memory":  {},
-	"file":    {"path", "sync", "sync_interval", "segment_size"},
-	"network": {"address", "transport", "token", "token_file", "tls.enabled", "tls.ca", "tls.cert", "tls.key", "tls.server_name"},
-}
-
 // backend returns which backend keeps the log, as the strongest of flags, variables and file says. A flag that the backend
 // does not use is an error; variables and files may hold what other commands use.
 func (a *app) backend() (name string, err error) {
@@ -91,13 +84,9 @@ func (a *app) backend() (name string, err error) {
 	default:
 		name = map[string]string{"path": "file", "address": "network"}[given[0]]
 	}
-	used, known := uses[name]
-	used = append(slices.Clone(used), "backend", "log.format", "log.level")
-	if a.isServer {
-		used = append(used, "tls.cert", "tls.key")
-	}
 	for _, s := range settings.Where() {
-		if known && a.values.Given(s.Key) && !slices.Contains(used, s.Key) {
+		used := s.Of == "" || s.Of == name || a.isServer && (s.Key == "tls.cert" || s.Key == "tls.key")
+		if !used && a.values.Given(s.Key) && slices.Contains(backend.Names(), name) {
 			return "", usage("--%s is given, and backend %q does not use it", s.Flag(), name)
 		}
 	}

@@ -26,7 +26,7 @@ func Main() int {
 		return 0
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		fmt.Fprintln(a.err, "igniter: interrupted")
+		fmt.Fprintln(a.err, "igniter: interrupted:", err)
 		return 1
 	}
 	c, ok := errors.AsType[commandError](err)

@@ -15,8 +15,7 @@ import (
 )
 
 func (a *app) compactCommand() *cobra.Command {
-	var keep []string
-	events := false
+	var rule store.Retention
 	cmd := a.withYes(a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "compact STORE...",
 		Short: "Remove old facts of stores permanently",
@@ -35,11 +34,10 @@ writing and reading. A server asks for a token with admin.`,
   igniter compact deliveries --keep 90d --events --address 127.0.0.1:7400 --yes`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, stores []string) error {
-			rule, err := parseRetention(keep, events)
-			if err != nil {
-				return err
-			}
-			if slices.Contains(stores, store.CompactionStore) {
+			switch {
+			case rule.Events && rule.Window == 0:
+				return usage("--events goes with --keep and a time such as 90d")
+			case slices.Contains(stores, store.CompactionStore):
 				return usage("%s can't be compacted", store.CompactionStore)
 			}
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
@@ -61,8 +59,8 @@ writing and reading. A server asks for a token with admin.`,
 			})
 		},
 	})))
-	cmd.Flags().StringSliceVar(&keep, "keep", nil, "what to keep: all, latest, a number of facts of each key, or a time such as 36h or 90d")
-	cmd.Flags().BoolVar(&events, "events", false, "the stores hold events: remove those older than the time to keep, though nothing replaces them")
+	cmd.Flags().Func("keep", "`what` to keep: all, latest, a number of facts of each key, or a time such as 36h or 90d", keeping(&rule))
+	cmd.Flags().BoolVar(&rule.Events, "events", false, "the stores hold events: remove those older than the time to keep, though nothing replaces them")
 	_ = cmd.MarkFlagRequired("keep") // the flag exists
 	return cmd
 }
@@ -90,39 +88,33 @@ func (a *app) compact(ctx context.Context, e *store.Engine) (err error) {
 	return err
 }
 
-func parseRetention(keep []string, events bool) (r store.Retention, err error) {
-	for _, text := range keep {
-		n, err := strconv.Atoi(text)
-		switch window := parseDays(text); {
-		case text == "all":
-		case text == "latest":
-			r.Versions = 1
-		case err == nil && n > 0:
-			r.Versions = n
-		case window > 0:
-			r.Window = window
-		default:
-			return r, usage("--keep %q is neither all nor latest, nor a number, nor a time such as 36h or 90d", text)
+// keeping returns a flag's function that adds to a retention what a text says to keep.
+func keeping(r *store.Retention) func(text string) error {
+	return func(text string) error {
+		for part := range strings.SplitSeq(text, ",") {
+			n, err := strconv.Atoi(part)
+			window, err2 := parseWindow(part)
+			switch {
+			case part == "all":
+			case part == "latest":
+				r.Versions = 1
+			case err == nil && n > 0:
+				r.Versions = n
+			case err2 == nil && window > 0:
+				r.Window = window
+			default:
+				return fmt.Errorf("%q is neither all nor latest, nor a number, nor a time such as 36h or 90d", part)
+			}
 		}
+		return nil
 	}
-	if r.Events = events; events && r.Window == 0 {
-		return r, usage("--events goes with --keep and a time such as 90d")
-	}
-	return r, nil
 }
 
-// parseDays reads a duration, perhaps in days; 0: the text is not a duration.
-func parseDays(text string) time.Duration {
+// parseWindow reads a duration, perhaps in days.
+func parseWindow(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.Atoi(days)
-		if err != nil || n <= 0 || n > 100*366 {
-			return 0
-		}
-		return time.Duration(n) * 24 * time.Hour
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0
-	}
-	return d
+	return time.ParseDuration(text)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) pruneCommand() *cobra.Command {
-	var seqs seqFlag
+	var seqs [][2]uint64
 	var store, key string
 	cmd := a.withYes(a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "prune",
@@ -66,7 +66,7 @@ To keep current values and remove old ones, use igniter compact.`,
 		},
 	})))
 	flags := cmd.Flags()
-	flags.Var(&seqs, "seq", "seqs and ranges of seqs: 17,100-120")
+	flags.Func("seq", "`seqs` and ranges of seqs: 17,100-120", parseSeqs(&seqs))
 	flags.StringVar(&store, "store", "", "all facts of that store")
 	flags.StringVar(&key, "key", "", "of the store, only that key's facts")
 	cmd.MarkFlagsOneRequired("seq", "store")
@@ -74,30 +74,23 @@ To keep current values and remove old ones, use igniter compact.`,
 	return cmd
 }
 
-// A seqFlag is ranges of seqs. It implements pflag.Value.
-type seqFlag [][2]uint64
-
-// Type implements pflag.Value.
-func (s *seqFlag) Type() string { return "seqs" }
-
-// String implements pflag.Value. No seqs are the default.
-func (s *seqFlag) String() string { return "" }
-
-// Set implements pflag.Value.
-func (s *seqFlag) Set(text string) error {
-	for part := range strings.SplitSeq(text, ",") {
-		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		if !isRange {
-			last = first
+// parseSeqs returns a flag's function that adds the seqs in a text to ranges.
+func parseSeqs(ranges *[][2]uint64) func(text string) error {
+	return func(text string) error {
+		for part := range strings.SplitSeq(text, ",") {
+			first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
+			if !isRange {
+				last = first
+			}
+			from, err := strconv.ParseUint(first, 10, 64)
+			to, err2 := strconv.ParseUint(last, 10, 64)
+			if err != nil || err2 != nil || from == 0 || to < from {
+				return fmt.Errorf("%q is neither a seq nor a range of seqs such as 100-120", part)
+			}
+			*ranges = append(*ranges, [2]uint64{from, to})
 		}
-		from, err := strconv.ParseUint(first, 10, 64)
-		to, err2 := strconv.ParseUint(last, 10, 64)
-		if err != nil || err2 != nil || from == 0 || to < from {
-			return fmt.Errorf("%q is neither a seq nor a range of seqs such as 100-120", part)
-		}
-		*s = append(*s, [2]uint64{from, to})
+		return nil
 	}
-	return nil
 }
 
 // A pruneReport says what a prune did, or would do.

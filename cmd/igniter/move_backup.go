@@ -144,19 +144,21 @@ func (c *copier) toDir(ctx context.Context, path string) (r backupReport, err er
 
 // continues returns an error if the log is not the one that was backed up to path through a seq, where the fact id was.
 func (c *copier) continues(ctx context.Context, path string, through uint64, id string) error {
-	if c.stats.LastSeq < through {
-		return fmt.Errorf("%s is a backup through seq %d, and the log ends at seq %d: it is another log, or has lost facts; back it up to a directory of its own", path, through, c.stats.LastSeq)
-	}
 	if through == 0 {
 		return nil
 	}
-	for f, err := range backend.Facts(c.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: through - 1}, Through: through})) {
-		if err != nil {
-			return err
+	found := "missing"
+	if c.stats.LastSeq >= through {
+		found = id // even if it was pruned since
+		for f, err := range backend.Facts(c.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: through - 1}, Through: through})) {
+			if err != nil {
+				return err
+			}
+			found = f.ID
 		}
-		if f.ID != id {
-			return fmt.Errorf("%s is a backup of another log: its fact with seq %d is %s, the log's is %s; back this one up to a directory of its own", path, through, id, f.ID)
-		}
+	}
+	if found != id {
+		return fmt.Errorf("%s is a backup of another log, or this log has lost facts: the fact with seq %d is %s there, and %s here; back this log up to a directory of its own", path, through, id, found)
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 
 // Facts are written in batches, since some logs sync each write.
 const (
-	importFacts = 500
-	importBytes = 1 << 20
+	batchFacts = 500
+	batchBytes = 1 << 20
 )
 
 // remembered is how many IDs every log remembers at least. The facts of a larger log are read first.
@@ -42,9 +42,6 @@ func (a *app) importFacts(ctx context.Context, bar *progressbar.ProgressBar, at 
 		}
 		err := i.addAll(ctx, facts)
 		_ = bar.Finish()
-		if errors.Is(err, context.Canceled) {
-			fmt.Fprintf(a.err, "igniter: %d facts written, %d were there already; run it again to go on: no fact is written twice\n", i.New, i.Known)
-		}
 		if err != nil {
 			return fmt.Errorf("%s, with %d facts written and %d there already: %w; run it again: no fact is written twice", at(), i.New, i.Known, err)
 		}
@@ -99,9 +96,6 @@ func (i *importer) addAll(ctx context.Context, facts iter.Seq2[backend.Fact, err
 		if err == nil {
 			err = i.add(ctx, f)
 		}
-		if err == nil {
-			err = ctx.Err()
-		}
 		if err != nil {
 			return err
 		}
@@ -122,7 +116,7 @@ func (i *importer) add(ctx context.Context, f backend.Fact) error {
 	i.seen[id] = says
 	i.facts = append(i.facts, f)
 	i.size += len(f.Value) + len(f.Producer) + len(f.Derivation) + 512
-	if len(i.facts) < importFacts && i.size < importBytes {
+	if len(i.facts) < batchFacts && i.size < batchBytes {
 		return nil
 	}
 	return i.flush(ctx)

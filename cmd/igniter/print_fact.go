@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 
 	"github.com/igniter-store/igniter/backend"
@@ -21,13 +22,6 @@ func appendLine(dst []byte, f *backend.Fact) []byte {
 	return append(dst, '\n')
 }
 
-// factColumns heads the cells of factRow.
-var factColumns = []any{"SEQ", "TIME", "VALID", "STORE", "KEY", "VALUE", "PRODUCER", "ID"}
-
-func factRow(f *backend.Fact) []any {
-	return []any{f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, valueCell(f), cut(orDash(string(f.Producer)), 32), f.ID}
-}
-
 // valueCell returns a fact's value as tables show it.
 func valueCell(f *backend.Fact) string {
 	if f.Retraction() {
@@ -45,11 +39,11 @@ func describe(f *backend.Fact, version int) table {
 	t.row("seq", f.Seq)
 	t.row("version", version)
 	t.row("id", f.ID)
-	t.row("follows", orDash(f.Causation))
+	t.row("follows", cmp.Or(f.Causation, "-"))
 	t.row("time", clock(f.TransactionTime))
 	t.row("valid", clock(f.ValidTime))
 	t.row("schema", f.SchemaVersion)
-	t.row("producer", orDash(string(f.Producer)))
+	t.row("producer", cmp.Or(string(f.Producer), "-"))
 	if f.Derivation != nil {
 		t.row("derivation", string(f.Derivation))
 	}

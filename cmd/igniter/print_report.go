@@ -45,14 +45,6 @@ func (l *listing) add(item any, cells ...any) error {
 	return nil
 }
 
-// addFact adds a fact to a listing with factColumns.
-func (l *listing) addFact(f *backend.Fact) error {
-	if l.app.json {
-		return l.app.encode(f)
-	}
-	return l.add(f, factRow(f)...)
-}
-
 // end prints what is left to print.
 func (l *listing) end() error {
 	if len(l.table) == 1 { // the heading alone, also with --json

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
@@ -24,13 +26,7 @@ func (a *app) look(ctx context.Context, name string, has func(f *backend.Fact) b
 				r.Stores = []string{name}
 				return func(yield func(backend.Page, error) bool) {
 					for p, err := range next(ctx, r) {
-						kept := p.Facts[:0]
-						for _, f := range p.Facts {
-							if has(&f) {
-								kept = append(kept, f)
-							}
-						}
-						p.Facts = kept
+						p.Facts = slices.DeleteFunc(p.Facts, func(f backend.Fact) bool { return !has(&f) })
 						if !yield(p, err) {
 							return
 						}
@@ -44,4 +40,31 @@ func (a *app) look(ctx context.Context, name string, has func(f *backend.Fact) b
 		defer e.Close()
 		return with(e)
 	})
+}
+
+// printRecords prints the records that has reports true for, at most limit of them (0: all), and returns how many there
+// were.
+func (a *app) printRecords(records iter.Seq2[store.Record, error], has func(r store.Record) bool, limit uint) (n uint, err error) {
+	l := a.newListing("SEQ", "TIME", "VALID", "STORE", "KEY", "VALUE", "PRODUCER", "ID")
+	for r, err := range records {
+		if err != nil {
+			return n, err
+		}
+		if !has(r) {
+			continue
+		}
+		f := r.Fact()
+		if a.json {
+			err = a.encode(&f)
+		} else {
+			l.table.row(f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, valueCell(&f), cut(cmp.Or(string(f.Producer), "-"), 32), f.ID)
+		}
+		if err != nil {
+			return n, err
+		}
+		if n++; n == limit {
+			break
+		}
+	}
+	return n, l.end()
 }

@@ -20,21 +20,11 @@ then, and with --valid-at those of them that were valid by then. If there is no 
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
-				l, n := a.newListing(factColumns...), 0
-				for r, err := range e.History(cmd.Context(), given[0], given[1], at) {
-					if err != nil {
-						return err
-					}
-					f := r.Fact()
-					if err := l.addFact(&f); err != nil {
-						return err
-					}
-					n++
+				n, err := a.printRecords(e.History(cmd.Context(), given[0], given[1], at), func(store.Record) bool { return true }, 0)
+				if err == nil && n == 0 {
+					err = fmt.Errorf("key %q in store %q has no facts then; igniter list %s shows the store's keys", given[1], given[0], given[0])
 				}
-				if n == 0 {
-					return fmt.Errorf("key %q in store %q has no facts then; igniter list %s shows the store's keys", given[1], given[0], given[0])
-				}
-				return l.end()
+				return err
 			})
 		},
 	}, &at)))

@@ -45,23 +45,8 @@ such as true or 17, or else a string. If --where is given several times, all con
 			}
 			hasPrefix := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
 			return a.look(cmd.Context(), given[0], hasPrefix, func(e *store.Engine) error {
-				l, n := a.newListing(factColumns...), uint(0)
-				for r, err := range e.List(cmd.Context(), given[0], store.Query{At: at}) {
-					if err != nil {
-						return err
-					}
-					if slices.ContainsFunc(conditions, func(c condition) bool { return !c.holds(r.Value()) }) {
-						continue
-					}
-					if n++; limit > 0 && n > limit {
-						break
-					}
-					f := r.Fact()
-					if err := l.addFact(&f); err != nil {
-						return err
-					}
-				}
-				return l.end()
+				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at}), conditions.hold, limit)
+				return err
 			})
 		},
 	}, &at)))
@@ -78,7 +63,9 @@ type condition struct {
 	want  []byte // in the form of jsonvalue.AppendEqual
 }
 
-func parseConditions(texts []string) (all []condition, err error) {
+type conditions []condition
+
+func parseConditions(texts []string) (all conditions, err error) {
 	for _, text := range texts {
 		field, value, ok := strings.Cut(text, "=")
 		if !ok || field == "" {
@@ -97,9 +84,11 @@ func parseConditions(texts []string) (all []condition, err error) {
 	return all, nil
 }
 
-func (c condition) holds(value []byte) bool {
-	form, err := jsonvalue.AppendEqual(nil, member(value, c.field), backend.MaxDepth)
-	return err == nil && bytes.Equal(form, c.want)
+func (all conditions) hold(r store.Record) bool {
+	return !slices.ContainsFunc(all, func(c condition) bool {
+		form, err := jsonvalue.AppendEqual(nil, member(r.Value(), c.field), backend.MaxDepth)
+		return err != nil || !bytes.Equal(form, c.want)
+	})
 }
 
 // member returns what an object has under a name, in which a dot may lead to an object inside; nil if it has nothing there.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/dustin/go-humanize"
@@ -45,7 +46,7 @@ func statsTable(s *backend.Stats) (t table) {
 		t.row("quarantine", size(d.QuarantineBytes))
 	}
 	if c := s.Connection; c != nil {
-		t.row("server", fmt.Sprintf("%s at %s, protocol %d", orDash(c.Server), c.Address, c.Protocol))
+		t.row("server", fmt.Sprintf("%s at %s, protocol %d", cmp.Or(c.Server, "-"), c.Address, c.Protocol))
 	}
 	return t
 }

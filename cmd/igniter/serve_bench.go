@@ -20,12 +20,13 @@ import (
 
 // A load is what a bench writes.
 type load struct {
-	Writers  int
-	Batch    int
-	Size     int
-	Facts    uint64
-	Duration time.Duration
-	Store    string
+	Writers int `json:"writers"`
+	Batch   int `json:"batch"`
+	Size    int `json:"size"`
+
+	facts    uint64
+	duration time.Duration
+	store    string
 }
 
 func (a *app) benchCommand() *cobra.Command {
@@ -41,7 +42,7 @@ time.`,
   igniter bench --address 127.0.0.1:7400 --batch 100 --duration 30s --yes`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if l.Writers < 1 || l.Batch < 1 || l.Size < 0 || l.Duration <= 0 {
+			if l.Writers < 1 || l.Batch < 1 || l.Size < 0 || l.duration <= 0 {
 				return usage("--writers, --batch and --duration must be above 0, and --size not below 0")
 			}
 			a.byDefault, a.create = "memory", true
@@ -65,18 +66,16 @@ time.`,
 	flags.IntVar(&l.Writers, "writers", 8, "how many write at once")
 	flags.IntVar(&l.Batch, "batch", 1, "facts in each write")
 	flags.IntVar(&l.Size, "size", 256, "bytes of a fact's value, about")
-	flags.DurationVar(&l.Duration, "duration", 5*time.Second, "how long to write")
-	flags.Uint64Var(&l.Facts, "facts", 0, "stop writing after that many facts; 0: no limit")
-	flags.StringVar(&l.Store, "store", "igniter-bench", "store to write to")
+	flags.DurationVar(&l.duration, "duration", 5*time.Second, "how long to write")
+	flags.Uint64Var(&l.facts, "facts", 0, "stop writing after that many facts; 0: no limit")
+	flags.StringVar(&l.store, "store", "igniter-bench", "store to write to")
 	flags.BoolVar(&a.yes, "yes", false, "write to a log that holds facts")
 	return cmd
 }
 
 // A benchReport says how fast a log was.
 type benchReport struct {
-	Writers   int                `json:"writers"`
-	Batch     int                `json:"batch"`
-	Size      int                `json:"size"`
+	load
 	Facts     int64              `json:"facts"`
 	Seconds   float64            `json:"seconds"`
 	PerSecond float64            `json:"facts_per_second"`
@@ -92,8 +91,8 @@ var quantiles = []struct {
 
 // run writes and reads.
 func (l load) run(ctx context.Context, log backend.Log, after backend.Cursor) (benchReport, error) {
-	r := benchReport{Writers: l.Writers, Batch: l.Batch, Size: l.Size, Latency: map[string]float64{}}
-	writing, stop := context.WithTimeout(ctx, l.Duration)
+	r := benchReport{load: l, Latency: map[string]float64{}}
+	writing, stop := context.WithTimeout(ctx, l.duration)
 	defer stop()
 	var claimed atomic.Uint64
 	histograms, errs := make([]*hdrhistogram.Histogram, l.Writers), make([]error, l.Writers)
@@ -103,7 +102,7 @@ func (l load) run(ctx context.Context, log backend.Log, after backend.Cursor) (b
 		histograms[n] = hdrhistogram.New(1000, int64(10*time.Minute), 3)
 		writers.Go(func() {
 			for i := 0; writing.Err() == nil; i++ {
-				if l.Facts > 0 && claimed.Add(uint64(l.Batch)) > l.Facts+uint64(l.Batch)-1 {
+				if l.facts > 0 && claimed.Add(uint64(l.Batch)) > l.facts+uint64(l.Batch)-1 {
 					return
 				}
 				batch, err := l.batch(n, i)
@@ -160,7 +159,7 @@ func (l load) batch(writer, i int) (backend.Batch, error) {
 		at := i*l.Batch + n
 		value := fmt.Appendf(nil, `{"at":%d,"pad":"`, at)
 		value = append(append(value, strings.Repeat("x", max(0, l.Size-len(value)-2))...), `"}`...)
-		facts[n] = backend.Fact{ID: id.String(), Store: l.Store, Key: strconv.Itoa(writer) + "-" + strconv.Itoa(at%keysPerWriter), Value: value}
+		facts[n] = backend.Fact{ID: id.String(), Store: l.store, Key: strconv.Itoa(writer) + "-" + strconv.Itoa(at%keysPerWriter), Value: value}
 	}
 	return backend.Batch{Facts: facts}, nil
 }

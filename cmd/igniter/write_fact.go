@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,7 +27,7 @@ type write struct {
 func (a *app) writing(w *write, cmd *cobra.Command, conditions bool) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&w.fact.ID, "id", "", "the fact's ID; empty: a new UUID. Writing the same ID again has no effect")
-	flags.Var((*instant)(&w.fact.ValidTime), "valid-time", "since when it is true: "+instantHelp)
+	flags.Func("valid-time", "the `time` since when it is true: "+instantHelp, instant(&w.fact.ValidTime))
 	flags.StringVar(&w.producer, "producer", "", "who writes it: JSON, or else a string")
 	flags.IntVar(&w.fact.SchemaVersion, "schema-version", 1, "version of the value's schema")
 	if conditions {
@@ -110,7 +111,7 @@ func (a *app) printReceipt(f *backend.Fact) error {
 	t.row("seq", f.Seq)
 	t.row("id", f.ID)
 	t.row("key", f.Store+"/"+f.Key)
-	t.row("follows", orDash(f.Causation))
+	t.row("follows", cmp.Or(f.Causation, "-"))
 	t.row("time", clock(f.TransactionTime))
 	t.row("hash", f.ValueHash)
 	return a.print(receipt{f.Seq, f.ID, f.Store, f.Key, f.ValueHash, f.Causation, wire.AppendTime(nil, f.TransactionTime)}, "%s", t)

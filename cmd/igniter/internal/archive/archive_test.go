@@ -59,14 +59,16 @@ func read(src io.Reader) (all [][]backend.Fact, through uint64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	defer r.close()
-	_, err = r.each(func(p backend.Page) bool {
+	var sum Summary
+	for p, err := range (Piece{stream: r, Header: r.header}).pages("", &sum) {
+		if err != nil {
+			return all, through, err
+		}
 		if through = p.Through.Seq; len(p.Facts) > 0 {
 			all = append(all, p.Facts)
 		}
-		return true
-	})
-	return all, through, err
+	}
+	return all, through, nil
 }
 
 // TestPiece writes and reads pieces without facts, in one block, and in several.

@@ -31,10 +31,13 @@ type Piece struct {
 	stream *reader // nil: it is in a file
 }
 
-// open opens a piece. The caller closes it.
-func (p Piece) open() (*reader, error) {
-	if p.stream != nil {
+// open opens a piece; "-" is the one in in. The caller closes it.
+func (p Piece) open(in io.Reader) (*reader, error) {
+	switch {
+	case p.stream != nil:
 		return p.stream, nil
+	case p.Path == "-":
+		return newReader(in, "the input")
 	}
 	f, err := os.Open(p.Path)
 	if err != nil {
@@ -50,33 +53,25 @@ func (p Piece) open() (*reader, error) {
 
 // Find returns the pieces in some files and directories, in the order of their seqs; "-" is the piece that in yields,
 // which can be read once. Each piece must begin where the one before ends, the first at the log's beginning.
-func Find(in io.Reader, paths ...string) ([]Piece, error) {
-	var pieces []Piece
+func Find(in io.Reader, paths ...string) (pieces []Piece, err error) {
 	for _, path := range paths {
 		files := []string{path}
-		if path == "-" {
-			r, err := newReader(in, "the input")
-			if err != nil {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			if files, err = named(path, pieceExt); err != nil {
 				return nil, err
 			}
-			pieces = append(pieces, Piece{r.name, r.header, r})
-			continue
-		}
-		info, err := os.Stat(path)
-		if err == nil && info.IsDir() {
-			files, err = named(path, pieceExt)
-		}
-		if err != nil {
-			return nil, err
 		}
 		for _, file := range files {
 			p := Piece{Path: file}
-			r, err := p.open()
+			r, err := p.open(in)
 			if err != nil {
 				return nil, err
 			}
-			p.Header = r.header
-			r.close()
+			if p.Path, p.Header = r.name, r.header; r.file == nil {
+				p.stream = r
+			} else {
+				r.close()
+			}
 			pieces = append(pieces, p)
 		}
 	}
@@ -105,47 +100,61 @@ func named(dir, ext string) ([]string, error) {
 	return files, err
 }
 
-// Pages yields the facts with a seq up to through of pieces that follow each other, as [backend.Log] does. It
-// reads and checks all of the pieces, whatever through is.
+// Pages yields the facts with a seq up to through of pieces that follow each other, a page for each batch. It reads and
+// checks all of the pieces, whatever through is.
 func Pages(pieces []Piece, through uint64) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
-		previous := ""
+		var sum Summary
 		for _, p := range pieces {
-			sum, more, err := p.read(previous, func(page backend.Page) bool {
+			for page, err := range p.pages(sum.SHA256, &sum) {
 				if i := slices.IndexFunc(page.Facts, func(f backend.Fact) bool { return f.Seq > through }); i >= 0 {
 					page.Facts = page.Facts[:i]
 				}
 				page.Through.Seq = min(page.Through.Seq, through)
-				return yield(page, nil)
-			})
-			if err != nil {
-				yield(backend.Page{}, err)
+				if !yield(page, err) || err != nil {
+					return
+				}
 			}
-			if err != nil || !more {
-				return
-			}
-			previous = sum.SHA256
 		}
 	}
 }
 
-// read calls yield with the pages of a piece and returns what its end says, see [reader.each].
-func (p Piece) read(previous string, yield func(backend.Page) bool) (sum Summary, more bool, err error) {
-	r, err := p.open()
-	if err != nil {
-		return sum, false, err
+// pages yields the facts of a piece, each frame of the log as a page, and at last an empty page that says through where
+// the piece goes. If the loop ends without an error, all of the piece is as it was written, and sum is what its end says.
+// previous is the SHA-256 of the piece before; "": not known.
+func (p Piece) pages(previous string, sum *Summary) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		r, err := p.open(nil)
+		if err != nil {
+			yield(backend.Page{}, err)
+			return
+		}
+		defer r.close()
+		if p.Previous != "" && previous != "" && p.Previous != previous {
+			err = &backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it"}
+		}
+		for err == nil {
+			var pages []backend.Page
+			pages, err = r.block()
+			for _, page := range pages {
+				if !yield(page, nil) {
+					return
+				}
+			}
+		}
+		if err != io.EOF {
+			yield(backend.Page{}, err)
+			return
+		}
+		*sum = r.summary
+		yield(backend.Page{Through: backend.Cursor{Seq: p.Through}}, nil)
 	}
-	defer r.close()
-	if r.header.Previous != "" && previous != "" && r.header.Previous != previous {
-		return sum, false, &backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it"}
-	}
-	more, err = r.each(yield)
-	return r.summary, more, err
 }
 
 // Check reads all of a piece and returns what its end says.
-func (p Piece) Check() (Summary, error) {
-	sum, _, err := p.read("", func(backend.Page) bool { return true })
+func (p Piece) Check() (sum Summary, err error) {
+	for _, err = range p.pages("", &sum) {
+	}
 	return sum, err
 }
 

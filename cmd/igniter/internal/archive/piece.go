@@ -171,26 +171,6 @@ func (r *reader) close() {
 	}
 }
 
-// each calls yield with the facts of the piece, each frame of the log as a page, and at last with an empty page that says
-// through where the piece goes. It checks all of the piece: if more is true, the piece is as it was written. It may be
-// called once. more is false if yield returned false, which ends it.
-func (r *reader) each(yield func(backend.Page) bool) (more bool, err error) {
-	for {
-		pages, err := r.block()
-		if err == io.EOF {
-			return yield(backend.Page{Through: backend.Cursor{Seq: r.header.Through}}), nil
-		}
-		if err != nil {
-			return false, err
-		}
-		for _, p := range pages {
-			if !yield(p) {
-				return false, nil
-			}
-		}
-	}
-}
-
 // block returns the next block, a page for each frame; io.EOF: the piece has ended as it should.
 func (r *reader) block() (pages []backend.Page, err error) {
 	hash := hex.EncodeToString(r.hash.Sum(nil))

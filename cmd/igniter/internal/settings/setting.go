@@ -22,8 +22,9 @@ type Setting struct {
 	Type    Type
 	Default string
 	Usage   string
-	Secret  bool // shown masked
-	Max     int  // of a Size; 0: none
+	Secret  bool   // shown masked
+	Max     int    // of a Size; 0: none
+	Of      string // the backend that uses it; "": it is not about a backend
 }
 
 // A Type is what values a setting has. Help shows it.
@@ -89,14 +90,13 @@ var forms = map[Type]string{
 }
 
 // parse returns a value in the setting's type, from a text, a scalar of a YAML file, or a list of those. It rejects
-// addresses with a user, since such an address may hold a password and would be shown.
+// addresses with a user, since they may hold a password and would be shown.
 func (s Setting) parse(value any) (v any, err error) {
 	list, isList := value.([]any)
-	if _, isMapping := value.(map[string]any); isMapping || isList && s.Type != List {
-		return nil, errors.New("one value is wanted, and not a list or a mapping")
-	}
 	if !isList {
 		list = []any{value}
+	} else if s.Type != List {
+		return nil, errors.New("one value is wanted, and not a list")
 	}
 	text, texts := fmt.Sprint(value), []string{}
 	for _, item := range list {
