@@ -257,7 +257,7 @@ func TestClose(t *testing.T) {
 						first = false
 					}
 				}
-				return backend.ErrClosed // it had all there was
+				return backend.ErrClosed // it has read the whole log
 			})
 		}
 		ready.Wait()
