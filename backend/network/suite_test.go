@@ -127,7 +127,7 @@ func TestSuite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if (name == "unix/file" || name == "tls/memory") && raceEnabled && !soak() {
+			if (name == "tcp/memory" || name == "unix/file" || name == "tls/memory") && raceEnabled && !soak() {
 				t.Skip("each transport and each log has its turn without this one: run it without the race detector, or with IGNITER_SOAK")
 			}
 			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)
