@@ -159,18 +159,18 @@ func TestFollowWakes(t *testing.T) {
 			d.Wake()
 			synctest.Wait()
 		}
-		replays := l.replays
+		replays := l.replays.Load()
 		d.Wake() // for nothing
 		synctest.Wait()
-		require.Equal(t, replays+3, l.replays)
+		require.Equal(t, replays+3, l.replays.Load())
 		require.Equal(t, []string{"<=0", "1 <=1", "2 <=2", "5 <=5"}, pageText(all.pages))
 		for _, f := range []*follower{other, none} {
 			require.Equal(t, []string{"<=0", "<=1", "<=2", "<=5"}, pageText(f.pages), "Through moves over other stores")
 		}
 		require.Equal(t, make([]time.Duration, 4), all.after, "no time has passed")
-		replays = l.replays
+		replays = l.replays.Load()
 		time.Sleep(24 * time.Hour)
-		require.Equal(t, replays, l.replays, "nothing is read while nothing changes")
+		require.Equal(t, replays, l.replays.Load(), "nothing is read while nothing changes")
 		for _, f := range []*follower{all, other, none} {
 			f.cancel()
 			synctest.Wait()
@@ -187,15 +187,15 @@ func TestFollowPolls(t *testing.T) {
 		d := backend.DefaultsOf(l, 2*time.Second)
 		require.Equal(t, 2*time.Second, d.Features().Poll)
 		f := follow(t, d, backend.Range{})
-		looks := func(replays int, pause time.Duration) {
+		looks := func(replays int64, pause time.Duration) {
 			t.Helper()
-			before := l.replays
+			before := l.replays.Load()
 			time.Sleep(pause - time.Nanosecond)
 			synctest.Wait()
-			require.Equal(t, before, l.replays)
+			require.Equal(t, before, l.replays.Load())
 			time.Sleep(time.Nanosecond)
 			synctest.Wait()
-			require.Equal(t, before+replays, l.replays)
+			require.Equal(t, before+replays, l.replays.Load())
 		}
 		for range 2 {
 			looks(1, 250*time.Millisecond)
@@ -204,7 +204,7 @@ func TestFollowPolls(t *testing.T) {
 			looks(1, 2*time.Second)
 			looks(1, 2*time.Second)
 			pages := len(f.pages)
-			l.add("s", l.last()+1) // by another process
+			l.addNext() // by another process
 			looks(1, 2*time.Second)
 			require.Len(t, f.pages, pages+1)
 		}
@@ -252,7 +252,7 @@ func TestFollowMissesNothing(t *testing.T) {
 		b := &busy{list: new(list)}
 		d := backend.DefaultsOf(b, 0)
 		write := func() {
-			b.add("s", b.last()+1)
+			b.addNext()
 			d.Wake()
 		}
 		b.begin, b.end = write, write

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -13,7 +14,7 @@ type list struct {
 	mu      sync.Mutex
 	batches [][]backend.Fact
 	closed  bool
-	replays int // loops that were begun
+	replays atomic.Int64 // loops that were begun
 }
 
 // add adds a batch whose facts have the given seqs.
@@ -27,6 +28,15 @@ func (l *list) add(store string, seqs ...uint64) {
 	l.batches = append(l.batches, batch)
 }
 
+// addNext adds a fact to store "s", after the last.
+func (l *list) addNext() {
+	l.mu.Lock()
+	seq := l.last() + 1
+	l.mu.Unlock()
+	l.add("s", seq)
+}
+
+// last returns the seq of the last fact. The lock is held.
 func (l *list) last() uint64 {
 	if len(l.batches) == 0 {
 		return 0
@@ -56,7 +66,7 @@ func (l *list) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Pa
 	return func(yield func(backend.Page, error) bool) {
 		l.mu.Lock()
 		batches, closed, s := l.batches, l.closed, backend.Stats{LastSeq: l.last()}
-		l.replays++
+		l.replays.Add(1)
 		l.mu.Unlock()
 		p := backend.NewPager(backend.LogID{}, r, yield)
 		if closed {

@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// A Change's methods return a changed copy, and leave it as it was.
+// The methods of a Change return a changed copy and leave the original as it was.
 func TestChangesAreValues(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -44,7 +44,7 @@ func TestChangesAreValues(t *testing.T) {
 	require.Equal(t, json.RawMessage(`"something"`), history[1].Derivation)
 }
 
-// A condition that does not hold keeps all of the write from being done, in every store.
+// If one condition does not hold, nothing is written, in any store.
 func TestConflicts(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -83,7 +83,7 @@ func TestConflicts(t *testing.T) {
 	require.Equal(t, []string{"tasks"}, s.Engine().Stores())
 }
 
-// Changes of one key follow each other, and conditions speak of what was there before the write.
+// Changes of one key in the same write follow each other, and their conditions apply to the state before the write.
 func TestOneKeyTwice(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -104,7 +104,7 @@ func TestOneKeyTwice(t *testing.T) {
 	require.Equal(t, "2", r.Value.Title)
 }
 
-// An event is one and the same however often its change is written.
+// Writing the change of an event several times adds one event.
 func TestEventsAreWrittenOnce(t *testing.T) {
 	s := openStore(t)
 	notes, err := companion.NewEvents[string](s, "notes")
@@ -125,7 +125,7 @@ func TestEventsAreWrittenOnce(t *testing.T) {
 	require.Empty(t, both[1].Causation)
 }
 
-// One change without a condition needs no batches.
+// A single change without a condition works on a backend that writes no batches.
 func TestBackendsWithoutBatches(t *testing.T) {
 	log := memory.New(memory.Options{})
 	defer log.Close()
@@ -196,7 +196,7 @@ func TestWritesThatCannotBe(t *testing.T) {
 	require.Equal(t, "1", string(s.Engine().Latest("tasks", "k").Producer()))
 }
 
-// A change with an ID is written once, also on condition, however often it is tried.
+// A change with an ID is written once, however often Write is called with it, also if it has a condition.
 func TestWithID(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -213,7 +213,7 @@ func TestWithID(t *testing.T) {
 
 	notes, err := companion.NewEvents[string](s, "notes")
 	require.NoError(t, err)
-	for range 2 { // as by an app that was started anew and is asked again
+	for range 2 { // as an app does that was restarted and gets the request again
 		receipts, err := s.Write(t.Context(), notes.Event("once").WithID("request-2"))
 		require.NoError(t, err)
 		require.Equal(t, uint64(2), receipts[0].Seq)
@@ -223,7 +223,7 @@ func TestWithID(t *testing.T) {
 	require.ErrorIs(t, err, companion.ErrIDReused)
 }
 
-// A derived event is under a key of its own, which is its ID, as others are.
+// A derived event has a key of its own, which is its ID, as other events have.
 func TestDerivedEvents(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -241,7 +241,7 @@ func TestDerivedEvents(t *testing.T) {
 	}
 }
 
-// A change of one Store is not written to another, whose facts may be kept elsewhere.
+// A Store refuses changes that were made for another Store.
 func TestChangesOfOtherStores(t *testing.T) {
 	mine, theirs := openStore(t), openStore(t)
 	notes, err := companion.NewRecords[string](mine, "notes")

@@ -224,22 +224,6 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 	require.NoError(t, s.Snapshot(t.Context()))
 }
 
-func TestProducer(t *testing.T) {
-	s := openStore(t)
-	tasks := tasksOf(t, s)
-	outer := companion.WithProducer(t.Context(), map[string]string{"who": "ana"})
-	for _, c := range []struct {
-		ctx  context.Context
-		want string
-	}{{outer, `{"who":"ana"}`}, {companion.WithProducer(outer, "bob"), `"bob"`}, {t.Context(), ""}, {companion.WithProducer(outer, nil), ""}} {
-		_, err := tasks.Put(c.ctx, "k", Task{})
-		require.NoError(t, err)
-		r, err := tasks.Get(t.Context(), "k")
-		require.NoError(t, err)
-		require.Equal(t, c.want, string(r.Producer))
-	}
-}
-
 func TestHistory(t *testing.T) {
 	s := openStore(t)
 	notes, err := companion.NewEvents[string](s, "notes")
@@ -312,7 +296,7 @@ func TestOpenedStoresCloseTheirBackend(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrClosed, "what could not be used is closed")
 }
 
-// Many goroutines count in one record, each on condition that nobody was faster.
+// Many goroutines count in one record with conditional writes, and no count is lost.
 func TestConditionalCounting(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)

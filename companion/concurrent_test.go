@@ -13,8 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/server"
 )
 
 // Item belongs to a group.
@@ -23,7 +26,7 @@ type Item struct {
 	N     int    `json:"n"`
 }
 
-// An app is all that is declared over one Store.
+// An app has everything that can be declared over a Store.
 type app struct {
 	store  *companion.Store
 	items  *companion.Records[Item]
@@ -49,7 +52,7 @@ func newApp(t *testing.T, s *companion.Store) *app {
 	return a
 }
 
-// drain reads what there is.
+// drain reads a loop to its end.
 func drain[T any](records iter.Seq2[companion.Record[T], error]) error {
 	for _, err := range records {
 		if err != nil {
@@ -59,7 +62,7 @@ func drain[T any](records iter.Seq2[companion.Record[T], error]) error {
 	return nil
 }
 
-// calls are the public methods, each called as by an app; n is different each time.
+// calls returns calls of the public methods, as an app makes them. n is different for each round.
 func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 	key, group := fmt.Sprint("i", n%7), fmt.Sprint("g", n%3)
 	item := Item{group, n}
@@ -95,6 +98,13 @@ func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 			even, err := a.items.Scope("odd", companion.Filter[Item]{Where: map[string]any{"group": group}})
 			if err == nil && n%10 == 0 { // each keeps an index
 				even.Build()
+			}
+			return err
+		},
+		"Query": func() error {
+			page, err := a.items.Query(ctx, companion.Query{OrderBy: "n", At: at, Limit: 3})
+			if err == nil && page.Next != "" {
+				_, err = a.even.Query(ctx, companion.Query{ByKey: true, Limit: 2})
 			}
 			return err
 		},
@@ -148,21 +158,54 @@ func (a *app) calls(ctx context.Context, n int) map[string]func() error {
 			}
 			l, err := a.store.Lineage(r.ID)
 			if err == nil {
-				_ = a.store.VerifyLineage(l) // what it speaks of may be pruned by now
+				_ = a.store.VerifyLineage(l) // its facts may be pruned by now
 			}
 			return err
 		},
 	}
 }
 
-// Two Stores on one log are used in all ways at once, and closed meanwhile. What is allowed to go
-// wrong is that others were faster or that it is closed, and in the end both show the same.
+// TestEverythingAtOnce uses three Stores on one log in all ways at once, over each backend, and closes one of them
+// meanwhile. The only errors allowed are that others were faster or that the Store is closed, and in the end all show
+// the same.
 func TestEverythingAtOnce(t *testing.T) {
-	log := memory.New(memory.Options{})
-	defer log.Close()
-	var apps [3]*app
+	t.Run("memory", func(t *testing.T) {
+		log := memory.New(memory.Options{})
+		everythingAtOnce(t, log, log, log)
+		require.NoError(t, log.Close())
+	})
+	t.Run("file", func(t *testing.T) {
+		log, err := file.Open(t.Context(), file.Options{Path: t.TempDir()})
+		require.NoError(t, err)
+		everythingAtOnce(t, log, log, log)
+		require.NoError(t, log.Close())
+	})
+	t.Run("network", func(t *testing.T) {
+		log := memory.New(memory.Options{})
+		s := server.New(log, server.Options{})
+		l, err := server.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		var clients [2]*network.Client
+		for i := range clients {
+			clients[i], err = network.Dial(t.Context(), network.Options{Address: l.Addr().String()})
+			require.NoError(t, err)
+		}
+		everythingAtOnce(t, clients[0], clients[1], log)
+		for _, c := range clients {
+			require.NoError(t, c.Close())
+		}
+		require.NoError(t, s.Close())
+		require.NoError(t, <-served)
+		require.NoError(t, log.Close())
+	})
+}
+
+func everythingAtOnce(t *testing.T, logs ...backend.Log) {
+	apps := make([]*app, len(logs))
 	for i := range apps {
-		s, err := companion.New(t.Context(), log, companion.Options{})
+		s, err := companion.New(t.Context(), logs[i], companion.Options{})
 		require.NoError(t, err)
 		defer s.Close()
 		apps[i] = newApp(t, s)

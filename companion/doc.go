@@ -1,5 +1,5 @@
-// Package companion is what apps embed: a store that remembers everything the app has told it, with
-// records and histories typed over the app's own structs.
+// Package companion is what apps embed: a store that remembers everything that the app has told it, with
+// records and events typed over the app's own structs.
 //
 //	s, err := companion.Open(ctx, companion.Options{})        // in memory; see Options for more
 //	tasks, err := companion.NewRecords[Task](s, "tasks")
@@ -7,7 +7,7 @@
 //	task, err := tasks.Get(ctx, "t1")
 //	then, err := tasks.GetAt(ctx, "t1", companion.Moment{Time: yesterday})
 //
-// Over Records and Histories, an app declares what else it wants to know, in terms of its structs:
+// Over [Records] and [Events], an app declares what else it reads, in terms of its structs:
 //
 //	open, err := tasks.Scope("open", companion.Filter[Task]{Where: map[string]any{"done": false}})
 //	byOwner, err := notes.Partition("owner")
@@ -17,11 +17,10 @@
 //	err = tasks.Upcast(fromVersion1)
 //	err = tasks.Retain(companion.Retention{Versions: 10})
 //
-// Package companiontest has a Store for tests.
+// [Options.Backend] says where the facts live; the app's code does not change. Package companiontest has a
+// Store for tests.
 //
-// Where the facts live is said by [Options.Backend] alone, and the app's code stays as it is.
-//
-// Structs are written as encoding/json writes them, their json tags naming the fields; what that
+// Structs are written as encoding/json writes them, with the names in their json tags; what encoding/json
 // leaves out or replaces (such as bytes of a string that are not UTF-8) is not kept.
 //
 // Every write returns a [Receipt]. A write is visible to its own process when it returns, and to

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// Who writes is said once, by the context, for instance where an app knows its user.
+// The context carries the producer, so that an app sets it once, where it knows its user.
 func ExampleWithProducer() {
 	ctx := companion.WithProducer(context.Background(), map[string]string{"user": "ana", "why": "typo"})
 	s := exampleStore()
@@ -25,7 +25,7 @@ func ExampleWithProducer() {
 	// Output: {"user":"ana","why":"typo"} <nil>
 }
 
-// Two records change together, and only if nobody was faster.
+// Two records change together, and only if no one else has changed them.
 func ExampleStore_Write() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -65,7 +65,7 @@ func ExampleChange() {
 	// 2
 }
 
-// A change with an ID of the app's is written once, however often the app is asked for it.
+// A change with the ID of a request is written once, although the request comes twice.
 func ExampleChange_WithID() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -83,7 +83,7 @@ func ExampleChange_WithID() {
 	// true
 }
 
-// What was true before it was known.
+// Valid times can lie in the past.
 func ExampleChange_ValidFrom() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -103,7 +103,7 @@ func ExampleChange_ValidFrom() {
 	// 2026-03-20 Basel
 }
 
-// What an app derives by itself can say from what; see Derive for rules that do so.
+// An app that derives values on its own can record their sources; see Derive for rules that do so.
 func ExampleChange_DerivedFrom() {
 	ctx := context.Background()
 	s := exampleStore()

@@ -58,7 +58,7 @@ func ExampleDerivationError() {
 	// the write is not lost
 }
 
-// An order becomes several facts, from what else is known (scatter and gather).
+// An order becomes several facts (scatter), made from other records too (gather).
 func ExampleDerived() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -101,7 +101,7 @@ func ExampleDerived() {
 	// 2 sold
 }
 
-// A rule over events.
+// A rule can be over events.
 func ExampleEvents_Derive() {
 	ctx := context.Background()
 	s := exampleStore()

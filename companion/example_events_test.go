@@ -75,7 +75,7 @@ func ExampleEvents_Partition() {
 	// /lamps <nil>
 }
 
-// A history is declared once, for the app's own struct.
+// The type of events, and fields that they are partitioned by, are checked when they are declared.
 func ExampleNewEvents() {
 	s := exampleStore()
 	defer s.Close()
@@ -148,7 +148,7 @@ func ExampleEvents_Upcast() {
 	// Output: ana of version 1 <nil>
 }
 
-// A partition of a history reads one customer's orders, and not those of all.
+// A partition reads the orders of one customer without reading all.
 func ExamplePartition() {
 	ctx := context.Background()
 	s := exampleStore()

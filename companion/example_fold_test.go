@@ -23,7 +23,7 @@ func ExampleNewFold() {
 	// Output: 42 through 2
 }
 
-// What folds takes Records and Histories alike.
+// Facts are Records or Events: a fold takes both.
 func ExampleFacts() {
 	ctx := context.Background()
 	s := exampleStore()

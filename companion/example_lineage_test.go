@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// A lineage can be handed to an auditor, who has it checked against the log later.
+// An auditor gets a lineage as JSON and later has it checked against the log.
 func ExampleStore_VerifyLineage() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -38,7 +38,7 @@ func ExampleStore_VerifyLineage() {
 	// store: lineage: store: not found: fact "unheard of"
 }
 
-// Who wrote what when, without the values.
+// A FactRef tells who wrote which fact when, without its value.
 func ExampleFactRef() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -59,7 +59,7 @@ func ExampleFactRef() {
 	// true
 }
 
-// A lineage says what is not there any more to be told.
+// A lineage names the facts that were pruned.
 func ExampleLineage() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -76,7 +76,7 @@ func ExampleLineage() {
 	// Output: 1 true
 }
 
-// A Store that has loaded some stores only does not take the others' facts for missing.
+// A Store that has loaded only some stores reports facts of others as dropped, not as missing.
 func ExampleStore_Lineage_dropped() {
 	ctx := context.Background()
 	facts := memory.New(memory.Options{})

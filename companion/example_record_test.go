@@ -24,7 +24,7 @@ func ExampleNewRecords() {
 	// companion: store "": backend: invalid store: empty
 }
 
-// A receipt says what the log made of the write.
+// A receipt has the place of the fact in the log, its hash and its cause.
 func ExampleRecords_Put() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -58,7 +58,7 @@ func ExampleRecords_Get() {
 	// companion: get key "a1" in store "articles": store: not found
 }
 
-// A price that was learned late: what is true, and what was thought to be.
+// A price is learned late: reads tell what is true now and what was thought to be true before.
 func ExampleRecords_GetAt() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -106,7 +106,7 @@ func ExampleRecords_Update() {
 	// Output: 2 companion: update key "lamps" in store "stock": sold out
 }
 
-// What is deleted is gone now, and not from the past.
+// A deleted record has no value now, and keeps its past.
 func ExampleRecords_Delete() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -149,22 +149,6 @@ func ExampleRecords_List() {
 	// table 2
 }
 
-func ExampleQuery() {
-	ctx := context.Background()
-	s := exampleStore()
-	defer s.Close()
-	articles := must(companion.NewRecords[Article](s, "articles"))
-	for _, key := range []string{"lamp-2", "chair-1", "lamp-1", "lamp-3"} {
-		must(articles.Put(ctx, key, Article{Title: key}))
-	}
-	for article, err := range articles.List(ctx, companion.Query{Prefix: "lamp-", ByKey: true, Descending: true, Limit: 2}) {
-		fmt.Println(article.Key, err)
-	}
-	// Output:
-	// lamp-3 <nil>
-	// lamp-2 <nil>
-}
-
 func ExampleRecords_History() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -183,12 +167,16 @@ func ExampleRecords_History() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%d retracted:%t %+v by %s\n", version.Version, version.Retracted, version.Value, version.Producer)
+		fmt.Printf("%d retracted:%t by:%s %+v\n", version.Version, version.Retracted, version.Producer, version.Value)
+	}
+	for version, err := range articles.History(ctx, "a1", companion.AsOf(1)) {
+		fmt.Println("as of seq 1:", version.Value, err)
 	}
 	// Output:
-	// 1 retracted:false {Title:Lamp Price:40} by {"who":"ana"}
-	// 2 retracted:false {Title:Lamp Price:45} by {"who":"ana"}
-	// 3 retracted:true {Title: Price:0} by
+	// 1 retracted:false by:{"who":"ana"} {Title:Lamp Price:40}
+	// 2 retracted:false by:{"who":"ana"} {Title:Lamp Price:45}
+	// 3 retracted:true by: {Title: Price:0}
+	// as of seq 1: {Lamp 40} <nil>
 }
 
 func ExampleRecords_Upcast() {
@@ -214,7 +202,7 @@ func ExampleRecords_Upcast() {
 	// chair {Chair 80} written as version 2 <nil>
 }
 
-// A record says more than its value.
+// A record has more than a value.
 func ExampleRecord() {
 	ctx := companion.WithProducer(context.Background(), "ana")
 	s := exampleStore()
@@ -230,7 +218,7 @@ func ExampleRecord() {
 	// false true true 1
 }
 
-// A receipt is what to keep of a write: others can wait for it and read as of it.
+// Other processes can wait for a receipt's seq, and read as of it.
 func ExampleReceipt() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -246,7 +234,7 @@ func ExampleReceipt() {
 	// Output: Lamp true true
 }
 
-// What was, and what was known of it.
+// Moments ask for what was so, and for what was known of it.
 func ExampleMoment() {
 	ctx := context.Background()
 	now := time.Date(2026, time.March, 5, 0, 0, 0, 0, time.UTC)
@@ -280,7 +268,7 @@ func ExampleMoment() {
 	// true
 }
 
-// A value of a newer version of the app is an error that says so, and is not misread.
+// A value that a newer version of the app wrote is an error, and is not misread.
 func ExampleRecords_Upcast_newer() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -297,57 +285,4 @@ func ExampleRecords_Upcast_newer() {
 	_, err := titles.Get(ctx, "a1")
 	fmt.Println(errors.Is(err, companion.ErrNewer))
 	// Output: true
-}
-
-// In the order of a field, page by page.
-func ExampleRecords_Query() {
-	ctx := context.Background()
-	s := exampleStore()
-	defer s.Close()
-	articles := must(companion.NewRecords[Article](s, "articles"))
-	for key, price := range map[string]int{"lamp": 40, "chair": 80, "vase": 15, "candle": 15} {
-		must(articles.Put(ctx, key, Article{Price: price}))
-	}
-	q := companion.Query{OrderBy: "price", Limit: 3}
-	for more := true; more; more = q.Cursor != "" {
-		page, err := articles.Query(ctx, q)
-		if err != nil {
-			log.Fatal(err)
-		}
-		for _, a := range page.Records {
-			fmt.Println(a.Key, a.Value.Price)
-		}
-		fmt.Println("end of page")
-		q.Cursor = page.Next
-	}
-	// Output:
-	// candle 15
-	// vase 15
-	// lamp 40
-	// end of page
-	// chair 80
-	// end of page
-}
-
-// A page is handed to a client, which asks for the next one with the cursor.
-func ExampleResults() {
-	ctx := context.Background()
-	s := exampleStore()
-	defer s.Close()
-	numbers := must(companion.NewRecords[int](s, "numbers"))
-	for n := range 6 {
-		must(numbers.Put(ctx, fmt.Sprint("n", n), n))
-	}
-	even := must(numbers.Scope("even", companion.Filter[int]{Match: func(_ string, n int) bool { return n%2 == 0 }}))
-	var first companion.Results[int] = must(even.Query(ctx, companion.Query{Limit: 2}))
-	second := must(even.Query(ctx, companion.Query{Limit: 2, Cursor: first.Next}))
-	for _, page := range []companion.Results[int]{first, second} {
-		fmt.Println(len(page.Records), "from", page.Records[0].Key, "on, more:", page.Next != "")
-	}
-	_, err := even.Query(ctx, companion.Query{Limit: 2, Cursor: first.Next, Descending: true})
-	fmt.Println(errors.Is(err, companion.ErrInvalid)) // the cursor is of another query
-	// Output:
-	// 2 from n0 on, more: true
-	// 1 from n4 on, more: false
-	// true
 }

@@ -77,7 +77,7 @@ func ExampleRecords_Retain() {
 	// away <nil>
 }
 
-// The store can be read as of any time of the last day, and no further back.
+// With a window of a day, the store can be read as of any time of the last day, and no further back.
 func ExampleRetention() {
 	ctx := context.Background()
 	now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
@@ -102,7 +102,7 @@ func ExampleRetention() {
 	// true
 }
 
-// What a compaction did is written to the log too.
+// The log keeps a receipt of each compaction.
 func ExampleCompaction() {
 	ctx := context.Background()
 	s := exampleStore()

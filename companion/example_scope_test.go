@@ -58,7 +58,7 @@ func ExampleScope_Watch() {
 	// left a1 4
 }
 
-// Fields are named as in JSON, nested ones by the names that lead to them.
+// Fields are named as in JSON, nested ones with dots.
 func ExampleFilter() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -89,7 +89,7 @@ func ExampleFilter() {
 	// companion: scope "typo" of store "people": backend: invalid home.town: struct { City string "json:\"city\"" } has no field "town": there is city
 }
 
-// An index is built by the first read, or eagerly.
+// The first read of a scope builds its index, unless Build did.
 func ExampleScope_Build() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -100,7 +100,7 @@ func ExampleScope_Build() {
 	}
 	even := must(numbers.Scope("even", companion.Filter[int]{Match: func(_ string, n int) bool { return n%2 == 0 }}))
 	even.Build()
-	must(numbers.Put(ctx, "1", 100)) // from now on each write keeps it up
+	must(numbers.Put(ctx, "1", 100)) // from now on each write updates it
 	fmt.Println(even.Count())
 	for n, err := range even.List(ctx, companion.Query{ByKey: true, Descending: true, Limit: 2}) {
 		fmt.Println(n.Key, n.Value, err)
@@ -111,7 +111,7 @@ func ExampleScope_Build() {
 	// 6 6 <nil>
 }
 
-// What a view of a scope does with its events.
+// A view of a scope follows its events.
 func ExampleScopeEvent() {
 	ctx := context.Background()
 	s := exampleStore()

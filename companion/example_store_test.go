@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// Options name the backend; what is wrong with them is said by Open.
+// Options name the backend, and Open checks them.
 func ExampleOpen() {
 	ctx := context.Background()
 	s, err := companion.Open(ctx, companion.Options{Backend: "memory"})
@@ -25,7 +25,7 @@ func ExampleOpen() {
 	// Output: companion: open: backend: invalid path: backend "memory" does not use it; it uses no settings
 }
 
-// New takes a backend that is open already, here one that several Stores share.
+// New takes an open backend, here one that two Stores share.
 func ExampleNew() {
 	ctx := context.Background()
 	shared := memory.New(memory.Options{})
@@ -61,14 +61,14 @@ func ExampleStore_Sync() {
 	defer s.Close()
 	articles := must(companion.NewRecords[Article](s, "articles"))
 	must(articles.Put(ctx, "lamp", Article{Title: "Lamp"}))
-	if err := s.Sync(ctx); err != nil { // what any process was told is written is there now
+	if err := s.Sync(ctx); err != nil { // every write that any process has got a receipt for is visible now
 		log.Fatal(err)
 	}
 	fmt.Println(must(articles.Get(ctx, "lamp")).Value.Title)
 	// Output: Lamp
 }
 
-// Several reads see one state, whatever is written meanwhile.
+// Several reads see one state, although others write in between.
 func ExampleStore_Head() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -105,7 +105,7 @@ func ExampleAsOf() {
 	// Output: 3 true
 }
 
-// A snapshot makes the log smaller and quicker to open, and changes nothing that is read.
+// A snapshot makes the log smaller and faster to open, and does not change what is read.
 func ExampleStore_Snapshot() {
 	ctx := context.Background()
 	dir := must(os.MkdirTemp("", "example"))
@@ -132,7 +132,7 @@ func ExampleStore_Snapshot() {
 	// 2 visits <nil>
 }
 
-// After Close writes are refused, and reads go on from memory.
+// After Close, writes fail and reads go on from memory.
 func ExampleStore_Close() {
 	ctx := context.Background()
 	s := exampleStore()
@@ -148,7 +148,7 @@ func ExampleStore_Close() {
 	// 3
 }
 
-// A long log shows how far it is read.
+// Progress is reported while a long log is read.
 func ExampleOpenProgress() {
 	ctx := context.Background()
 	shared := memory.New(memory.Options{})
@@ -169,7 +169,7 @@ func ExampleOpenProgress() {
 	// <nil>
 }
 
-// A server that can't be reached is told apart from one that refuses.
+// An unreachable server is told apart from invalid options.
 func ExampleOpen_unavailable() {
 	_, err := companion.Open(context.Background(), companion.Options{Backend: "network", Address: "127.0.0.1:1"})
 	fmt.Println(errors.Is(err, companion.ErrUnavailable), errors.Is(err, companion.ErrInvalid))

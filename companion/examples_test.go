@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// All that is exported has an example that is a test: a function or type one of its own or, for a
-// type, of what makes one or of its methods; a method a call in one of those of its type; a constant
-// or variable a use in any.
+// TestExamples checks that everything exported has an example that go test runs: a function an example of its own;
+// a type an example of its own, of a function that returns it, or of a method; a method a call in an example of its
+// type; a constant or variable a use in any example.
 func TestExamples(t *testing.T) {
 	for _, dir := range []string{".", "companiontest", "../store"} {
 		p := parsePackage(t, dir)

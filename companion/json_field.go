@@ -8,12 +8,11 @@ import (
 	"strings"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/store"
 )
 
-// checkField reports a field that the JSON of T does not have, by the names that lead to it. What is
-// below a map, an interface or a type that writes its own JSON can't be known, and is taken as it is.
-// The field found is returned where it is known.
+// checkField returns the field of T with a name as in JSON, nested names joined by dots; a field that the JSON
+// of T does not have is an error. Below a map, an interface or a type that writes its own JSON, fields are not
+// known: it then returns nil and no error.
 func checkField[T any](field string) (*reflect.StructField, error) {
 	t := reflect.TypeFor[T]()
 	var found *reflect.StructField
@@ -41,7 +40,8 @@ func checkField[T any](field string) (*reflect.StructField, error) {
 	return found, nil
 }
 
-// wanted returns what a field that is v has in JSON. That no T has it there is an error.
+// wanted returns the JSON of a field with the value v. A value that the field never has is an error. f is nil
+// if the field is not known.
 func wanted(field string, f *reflect.StructField, v any) (any, error) {
 	if f == nil {
 		return v, nil
@@ -68,14 +68,5 @@ func wanted(field string, f *reflect.StructField, v any) (any, error) {
 		}
 		return nil, err
 	}
-	return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("it is left out of the JSON where it is %v, so nothing equals that: use Match", v)}
-}
-
-func indexOf[T any](s *Store, name, field string) (*store.Index, *reflect.StructField, error) {
-	found, err := checkField[T](field)
-	if err != nil {
-		return nil, nil, fmt.Errorf("companion: index store %q: %w", name, err)
-	}
-	index, err := s.engine.Index(name, store.Field(field))
-	return index, found, err
+	return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("the JSON leaves the field out if it is %v, so nothing equals that: use Match", v)}
 }

@@ -27,9 +27,9 @@ type Label string
 
 type inner struct{ Inner int }
 
-// A Shape has what encoding/json treats in ways of its own.
+// A Shape has the special cases of encoding/json.
 type Shape struct {
-	Kind  `json:"named"` // so what it has is not at the top
+	Kind  `json:"named"` // so its field is nested
 	Left                 // has N
 	Right                // has n, which Go hides from Shape
 	Third                // has M, as Right has: neither is in the JSON
@@ -41,15 +41,15 @@ type Shape struct {
 	Maybe  *int           `json:"maybe,omitempty"`
 	Count  *int           `json:"count"`
 	Tags   []string       `json:"tags,omitempty"`
-	At     time.Time      `json:"at,omitempty"` // which does not leave it out
+	At     time.Time      `json:"at,omitempty"` // omitempty has no effect on structs
 	Never  time.Time      `json:"never,omitzero"`
 	Price  float64        `json:"price"`
 	Any    any            `json:"any"`
 	Prices map[string]int `json:"prices"`
 }
 
-// What a scope is declared over is what encoding/json writes: each value that a field can have is
-// found, and each that it can't have is refused.
+// A scope's fields are what encoding/json writes: each value that a field can have is found, and each value that it
+// can't have is an error.
 func TestScopesSeeWhatJSONHas(t *testing.T) {
 	s := openStore(t)
 	shapes, err := companion.NewRecords[Shape](s, "shapes")
@@ -91,7 +91,7 @@ func TestScopesSeeWhatJSONHas(t *testing.T) {
 	}
 }
 
-// A type of which JSON has nothing, or can't have anything, is refused when it is declared.
+// A type that JSON can't hold, or holds nothing of, is an error when it is declared.
 func TestTypesAreChecked(t *testing.T) {
 	s := openStore(t)
 	refused := func(err error, field, reason string) {

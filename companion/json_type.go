@@ -18,8 +18,8 @@ type jsonField struct {
 	tagged bool   // the name is from the tag
 }
 
-// jsonFields returns the fields of a struct as encoding/json sees them: of several with one name
-// that is the least deeply embedded one, or the tagged one of those, or none if that leaves several.
+// jsonFields returns the fields of a struct as encoding/json sees them. Of several with the same name, the
+// least deeply embedded one counts, or the tagged one among those; if that leaves several, none.
 func jsonFields(t reflect.Type) []jsonField {
 	var all []jsonField
 	taken, seen := map[string]bool{}, map[reflect.Type]bool{}
@@ -66,18 +66,18 @@ func jsonFields(t reflect.Type) []jsonField {
 	return all
 }
 
-// checkType reports a type of values that encoding/json can't write, or would write nothing of.
+// checkType reports a type of values that encoding/json can't write, or of whose fields it writes none.
 func checkType(t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.Kind() == reflect.Struct && t.NumField() > 0 && !writesItself(t) && len(jsonFields(t)) == 0 {
-		return &backend.InvalidError{Field: "type", Reason: fmt.Sprintf("%v has no field that its JSON has: they must be exported", t)}
+		return &backend.InvalidError{Field: "type", Reason: fmt.Sprintf("%v has no field in its JSON: fields must be exported", t)}
 	}
 	return checkWritten("type", t)
 }
 
-// checkWritten reports what encoding/json never writes in values of a type that are not nil or empty.
+// checkWritten reports a type, or a type of a field in it, that encoding/json can't write.
 func checkWritten(field string, t reflect.Type) error {
 	if writesItself(t) {
 		return nil
@@ -95,7 +95,7 @@ func checkWritten(field string, t reflect.Type) error {
 	return nil
 }
 
-// writesItself reports whether a type says itself what its JSON is.
+// writesItself reports whether a type has a method that writes its JSON.
 func writesItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[json.Marshaler]()) || p.Implements(reflect.TypeFor[encoding.TextMarshaler]())

@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// A Store opened with an empty list of Stores reads nothing until it is asked for.
+// A Store opened with an empty list of Stores reads a store when Load asks for it.
 func ExampleStore_Load() {
 	ctx := context.Background()
 	log := memory.New(memory.Options{})

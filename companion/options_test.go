@@ -98,7 +98,7 @@ func TestReadOptionsIsStrict(t *testing.T) {
 	}
 }
 
-// What is wrong is said in the words of the configuration, not in those of Go.
+// Errors use the words of the configuration, not of Go.
 func TestReadOptionsExplains(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"pth":"x"}`:        "invalid pth: no such option: there is backend, path, address, transport, tls, token, settings",
@@ -160,8 +160,8 @@ func TestReadOptionsReadsOneDocument(t *testing.T) {
 	}
 }
 
-// Numbers in settings are float64. One that a float64 does not hold is refused, and not rounded; YAML
-// takes some of them for strings, digit by digit.
+// Numbers in settings are float64. A number that a float64 does not hold is an error, and is not rounded; YAML reads
+// some of them as strings.
 func TestNumbersInSettings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.yaml")
 	for text, want := range map[string]any{ // a value, or an error's text
@@ -188,7 +188,7 @@ func TestNumbersInSettings(t *testing.T) {
 	}
 }
 
-// An app's own configuration has Options as a part, by value or as a pointer.
+// Options can be a part of an app's own configuration, as a value or as a pointer.
 func TestOptionsAsAPart(t *testing.T) {
 	type byValue struct {
 		Name  string            `json:"name" yaml:"name"`
@@ -230,11 +230,11 @@ func TestOptionsAsAPart(t *testing.T) {
 	}
 }
 
-// What is written is read back, and what is not set is not written: no token, no logger.
+// Options that are written are read back the same; fields that are not set are not written.
 func TestOptionsRoundTrip(t *testing.T) {
 	for _, o := range []companion.Options{
 		{},
-		{Stores: []string{}, KeepVersions: 3, ReadOnly: true}, // no stores, which is not all of them
+		{Stores: []string{}, KeepVersions: 3, ReadOnly: true}, // an empty list is not nil
 		{Stores: []string{"tasks"}},
 		{Backend: "b", Path: "p", Address: "a", Transport: "t", TLS: &backend.TLS{CA: "1", Cert: "2", Key: "3", ServerName: "4"}, Token: "0123", Settings: map[string]any{"n": 1.5, "s": "no"}},
 	} {

@@ -12,16 +12,16 @@ type producerValue struct {
 	err  error
 }
 
-// WithProducer returns a context whose writes say that p wrote them: any value that can be JSON,
-// such as map[string]any{"user": "ana", "why": "typo"}. It replaces one given before. A value that
-// can't be JSON is reported by the write. A trace ID is added to it by Options.Trace.
+// WithProducer returns a context whose writes have p as their producer: any value that can be JSON,
+// such as map[string]any{"user": "ana", "why": "typo"}. It replaces the producer of ctx. A value that
+// can't be JSON is reported by the write. Options.Trace adds a trace ID.
 func WithProducer(ctx context.Context, p any) context.Context {
 	text, err := marshal("producer", p)
 	return context.WithValue(ctx, producerKey{}, producerValue{text, err})
 }
 
-// producer returns what ctx says of who writes. The trace ID of Options.Trace joins it as "trace"; a
-// producer that is no JSON object then stands beside it, as "by".
+// producer returns the producer of ctx, with the trace ID of Options.Trace as its field "trace". A producer
+// that is not a JSON object becomes the field "by" beside it.
 func (s *Store) producer(ctx context.Context) (json.RawMessage, error) {
 	p, _ := ctx.Value(producerKey{}).(producerValue)
 	if p.err != nil || s.trace == nil {

@@ -25,7 +25,7 @@ func keysOf[T any](records []companion.Record[T]) []string {
 	return keys
 }
 
-// checkKept puts v and expects it back, now, in the list, and as it was, once overwritten by zero.
+// checkKept puts v and expects it back: now, in the list, and as of its write after it was deleted.
 func checkKept[T any](t *testing.T, v T) {
 	t.Helper()
 	s := openStore(t)
@@ -108,46 +108,6 @@ func TestValuesAreRefused(t *testing.T) {
 	checkRefused(t, json.RawMessage("{"))
 }
 
-func TestKeysAndNames(t *testing.T) {
-	s := openStore(t)
-	longest := strings.Repeat("s", backend.MaxStoreLen)
-	first, err := companion.NewRecords[int](s, longest)
-	require.NoError(t, err)
-	second, err := companion.NewRecords[int](s, "é\x00")
-	require.NoError(t, err)
-	keys := []string{strings.Repeat("k", backend.MaxKeyLen), " ", "\x00", "日本/😀", "null"}
-	for i, key := range keys {
-		_, err := first.Put(t.Context(), key, i)
-		require.NoError(t, err)
-		_, err = second.Get(t.Context(), key)
-		require.ErrorIs(t, err, companion.ErrNotFound, "each store has keys of its own")
-		_, err = second.Put(t.Context(), key, -i)
-		require.NoError(t, err)
-	}
-	for i, key := range keys {
-		r, err := first.Get(t.Context(), key)
-		require.NoError(t, err)
-		require.Equal(t, i, r.Value)
-		require.Empty(t, r.Causation)
-		r, err = second.Get(t.Context(), key)
-		require.NoError(t, err)
-		require.Equal(t, -i, r.Value)
-	}
-	require.Equal(t, keys, keysOf(collect(t, first.List(t.Context(), companion.Query{}))))
-
-	head := s.Head()
-	for _, key := range []string{"", "\xff", strings.Repeat("k", backend.MaxKeyLen+1)} {
-		_, put := first.Put(t.Context(), key, 1)
-		_, deleted := first.Delete(t.Context(), key)
-		_, written := s.Write(t.Context(), first.Change("good", 1), first.Change(key, 1))
-		for _, err := range []error{put, deleted, written} {
-			require.ErrorIs(t, err, backend.ErrInvalid)
-			require.ErrorContains(t, err, "key")
-		}
-	}
-	require.Equal(t, head, s.Head())
-}
-
 func TestDelete(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -163,6 +123,44 @@ func TestDelete(t *testing.T) {
 		{Receipt: second, Key: "k", Retracted: true, Version: 2, Schema: 1, Producer: json.RawMessage(`"ana"`)},
 	}, collect(t, tasks.History(t.Context(), "k", companion.Moment{})))
 	require.Empty(t, collect(t, tasks.History(t.Context(), "never", companion.Moment{})))
+}
+
+// History is the past of a key as of a moment, on both time axes.
+func TestHistoryAsOf(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	day := func(d int) time.Time { return time.Date(2026, 1, d, 0, 0, 0, 0, time.UTC) }
+	log := memory.New(memory.Options{Now: func() time.Time { return now }})
+	defer log.Close()
+	s, err := companion.New(t.Context(), log, companion.Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	numbers, err := companion.NewRecords[int](s, "numbers")
+	require.NoError(t, err)
+	for i, valid := range []int{10, 1, 5} { // transaction times are days 1, 2 and 3
+		_, err = s.Write(t.Context(), numbers.Change("k", i).ValidFrom(day(valid)))
+		require.NoError(t, err)
+		now = now.AddDate(0, 0, 1)
+	}
+	_, err = numbers.Delete(t.Context(), "k") // on day 4
+	require.NoError(t, err)
+	for _, c := range []struct {
+		m    companion.Moment
+		want []uint64
+	}{
+		{companion.Moment{}, []uint64{1, 2, 3, 4}},
+		{companion.AsOf(0), nil},
+		{companion.AsOf(2), []uint64{1, 2}},
+		{companion.Moment{Time: day(3)}, []uint64{1, 2, 3}},
+		{companion.Moment{Time: day(3), Seq: 1}, []uint64{1}},
+		{companion.Moment{Valid: day(5)}, []uint64{2, 3, 4}},
+		{companion.Moment{Valid: day(4), Seq: 3}, []uint64{2}},
+	} {
+		var got []uint64
+		for _, r := range collect(t, numbers.History(t.Context(), "k", c.m)) {
+			got = append(got, r.Seq)
+		}
+		require.Equal(t, c.want, got, "%+v", c.m)
+	}
 }
 
 func TestList(t *testing.T) {
@@ -183,7 +181,7 @@ func TestList(t *testing.T) {
 		require.Equal(t, want, keysOf(collect(t, tasks.List(t.Context(), companion.Query{At: companion.Moment{Seq: heads[i]}}))), i)
 	}
 
-	// The loop's body may write, and what was given out stays as it is.
+	// The loop's body may write, which does not change what the loop yields.
 	n := 0
 	for r, err := range tasks.List(t.Context(), companion.Query{At: companion.AsOf(s.Head())}) {
 		require.NoError(t, err)
@@ -201,7 +199,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// A context that is done ends every loop with its error, once, and with the zero Record.
+// A context that ends during a loop ends the loop with its error, once, and with the zero Record.
 func TestLoopsEndWithTheirContext(t *testing.T) {
 	s := openStore(t)
 	numbers, err := companion.NewRecords[int](s, "numbers")
@@ -246,7 +244,7 @@ func TestLoopsEndWithTheirContext(t *testing.T) {
 	}
 }
 
-// A context that is done is reported by every loop, be there something to yield or not.
+// Every loop reports a context that is done before it, also if there is nothing to yield.
 func TestLoopsWithAContextThatIsDone(t *testing.T) {
 	s := openStore(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -265,90 +263,4 @@ func TestLoopsWithAContextThatIsDone(t *testing.T) {
 		}
 		require.Equal(t, 1, n)
 	}
-}
-
-// A query that can't be answered is an error, and not an empty list.
-func TestQueriesThatNothingAnswers(t *testing.T) {
-	s := openStore(t)
-	numbers, err := companion.NewRecords[int](s, "numbers")
-	require.NoError(t, err)
-	all, err := numbers.Scope("all", companion.Filter[int]{})
-	require.NoError(t, err)
-	_, err = numbers.Put(t.Context(), "k", 1)
-	require.NoError(t, err)
-	for field, q := range map[string]companion.Query{
-		"cursor": {Cursor: "j"}, "limit": {Limit: -1}, "n": {OrderBy: "n"},
-	} {
-		for _, query := range []func(context.Context, companion.Query) (companion.Results[int], error){numbers.Query, all.Query} {
-			page, err := query(t.Context(), q)
-			var invalid *backend.InvalidError
-			require.ErrorAs(t, err, &invalid)
-			require.Equal(t, field, invalid.Field)
-			require.ErrorContains(t, err, "numbers")
-			require.Zero(t, page)
-		}
-		for _, list := range []iter.Seq2[companion.Record[int], error]{numbers.List(t.Context(), q), all.List(t.Context(), q)} {
-			n := 0
-			for r, err := range list {
-				var invalid *backend.InvalidError
-				require.ErrorAs(t, err, &invalid)
-				require.Equal(t, field, invalid.Field)
-				require.ErrorContains(t, err, "numbers")
-				require.Zero(t, r)
-				n++
-			}
-			require.Equal(t, 1, n)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = numbers.Query(ctx, companion.Query{})
-	require.ErrorIs(t, err, context.Canceled)
-}
-
-// What is declared wrongly is an error that names the store.
-func TestDeclarationErrorsNameTheStore(t *testing.T) {
-	s := openStore(t)
-	tasks := tasksOf(t, s)
-	notes, err := companion.NewEvents[string](s, "notes")
-	require.NoError(t, err)
-	for want, err := range map[string]error{
-		`companion: retain store "tasks": backend: invalid versions`:          tasks.Retain(companion.Retention{Versions: -1}),
-		`companion: retain store "notes": backend: invalid events`:            notes.Retain(0),
-		`companion: upcast store "tasks": backend: invalid steps[0]`:          tasks.Upcast(nil),
-		`companion: rule "r" of store "notes": backend: invalid rule: "r" ha`: notes.Derive("r", 1, nil),
-		`companion: rule "" of store "tasks": backend: invalid name: a rul`:   tasks.Derive("", 1, func(context.Context, companion.Record[Task]) (d companion.Derived, err error) { return d, err }),
-	} {
-		require.ErrorIs(t, err, companion.ErrInvalid)
-		require.ErrorContains(t, err, want)
-	}
-}
-
-// TestNewerValues reads what a newer version of the app wrote: as it is where nothing is said about versions, and not
-// where version 1 is said to be the current one.
-func TestNewerValues(t *testing.T) {
-	log := memory.New(memory.Options{})
-	defer log.Close()
-	s, err := companion.New(t.Context(), log, companion.Options{})
-	require.NoError(t, err)
-	defer s.Close()
-	tasks := tasksOf(t, s)
-	keep := func(v json.RawMessage) (json.RawMessage, error) { return v, nil }
-	require.NoError(t, tasks.Upcast(keep))
-	_, err = tasks.Put(t.Context(), "t", Task{Title: "x"})
-	require.NoError(t, err)
-
-	unaware, err := companion.New(t.Context(), log, companion.Options{})
-	require.NoError(t, err)
-	defer unaware.Close()
-	old := tasksOf(t, unaware)
-	r, err := old.Get(t.Context(), "t")
-	require.NoError(t, err)
-	require.Equal(t, "x", r.Value.Title)
-	require.Equal(t, 2, r.Schema)
-	require.NoError(t, old.Upcast())
-	_, err = old.Get(t.Context(), "t")
-	require.ErrorIs(t, err, companion.ErrNewer)
-	_, err = old.Update(t.Context(), "t", func(r companion.Record[Task]) (Task, error) { return r.Value, nil })
-	require.ErrorIs(t, err, companion.ErrNewer)
 }

@@ -2,7 +2,6 @@ package companion_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -106,7 +105,7 @@ func TestScopesCheckTheirFields(t *testing.T) {
 	require.Equal(t, "ana", found[0].Key)
 }
 
-// Many update one key, from several Stores on one log: each update counts.
+// No update of a key that many update at once is lost.
 func TestUpdatesRace(t *testing.T) {
 	s := openStore(t)
 	counts, err := companion.NewRecords[int](s, "counts")
@@ -147,64 +146,7 @@ func TestUpdatesRace(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTraces(t *testing.T) {
-	type traceKey struct{}
-	s, err := companion.Open(t.Context(), companion.Options{Trace: func(ctx context.Context) string {
-		id, _ := ctx.Value(traceKey{}).(string)
-		return id
-	}})
-	require.NoError(t, err)
-	defer s.Close()
-	notes, err := companion.NewEvents[int](s, "notes")
-	require.NoError(t, err)
-	traced := context.WithValue(t.Context(), traceKey{}, "abc")
-	want := []string{"", `{"trace":"abc"}`, `{"trace":"abc","who":"ana"}`, `{"by":"ana","trace":"abc"}`, `{"trace":"abc"}`, `"ana"`}
-	for i, ctx := range []context.Context{
-		t.Context(), traced, companion.WithProducer(traced, map[string]string{"who": "ana"}), companion.WithProducer(traced, "ana"),
-		companion.WithProducer(traced, nil), companion.WithProducer(t.Context(), "ana"),
-	} {
-		_, err := notes.Append(ctx, i)
-		require.NoError(t, err)
-	}
-	var got []string
-	for r, err := range s.Engine().Facts(t.Context(), "notes", 0) {
-		require.NoError(t, err)
-		got = append(got, string(r.Producer()))
-	}
-	require.Equal(t, want, got)
-}
-
-// Values that are no T are errors, and not passed over.
-func TestValuesOfOtherTypes(t *testing.T) {
-	s := openStore(t)
-	texts, err := companion.NewEvents[string](s, "notes")
-	require.NoError(t, err)
-	_, err = texts.Append(t.Context(), "text")
-	require.NoError(t, err)
-	numbers, err := companion.NewEvents[int](s, "notes")
-	require.NoError(t, err)
-	sum := companion.NewFold(numbers, 0, func(n int, r companion.Record[int]) int { return n + r.Value })
-	require.ErrorContains(t, sum.Read(t.Context(), func(int, uint64) { t.Error("read") }), "decode fact")
-	for _, err := range numbers.Tail(t.Context(), 0) {
-		require.ErrorContains(t, err, "decode fact")
-	}
-	records, err := companion.NewRecords[string](s, "records")
-	require.NoError(t, err)
-	require.NoError(t, records.Upcast())
-	future := records.Change("k", "x")
-	_, err = s.Write(t.Context(), future)
-	require.NoError(t, err)
-	_, err = s.Engine().Write(t.Context(), backend.Fact{Store: "records", Key: "k", Value: []byte(`"y"`), SchemaVersion: 2})
-	require.NoError(t, err)
-	_, err = records.Get(t.Context(), "k")
-	require.ErrorIs(t, err, companion.ErrNewer)
-	require.NoError(t, records.Upcast(func(v json.RawMessage) (json.RawMessage, error) { return v, nil }))
-	r, err := records.Get(t.Context(), "k")
-	require.NoError(t, err)
-	require.Equal(t, "y", r.Value)
-}
-
-// A scope is watched by a slow reader while it is written: nothing is missed, nothing blocks.
+// A slow watcher misses nothing and blocks no writer.
 func TestSlowWatchers(t *testing.T) {
 	s := openStore(t)
 	numbers, err := companion.NewRecords[int](s, "numbers")
@@ -248,83 +190,4 @@ func TestSlowWatchers(t *testing.T) {
 	for _, err := range even.Watch(t.Context(), s.Head()) {
 		require.ErrorIs(t, err, backend.ErrClosed)
 	}
-}
-
-// A Store that keeps the latest facts in memory says the same of the past.
-func TestKeepVersions(t *testing.T) {
-	s, err := companion.Open(t.Context(), companion.Options{KeepVersions: 1})
-	require.NoError(t, err)
-	defer s.Close()
-	numbers, err := companion.NewRecords[int](s, "numbers")
-	require.NoError(t, err)
-	const n = 3000
-	for i := range n {
-		_, err := numbers.Put(t.Context(), "k", i)
-		require.NoError(t, err)
-	}
-	require.Len(t, collect(t, numbers.History(t.Context(), "k", companion.Moment{})), n)
-	r, err := numbers.GetAt(t.Context(), "k", companion.Moment{Seq: 10})
-	require.NoError(t, err)
-	require.Equal(t, 9, r.Value)
-	found := collect(t, numbers.List(t.Context(), companion.Query{At: companion.Moment{Seq: 10}}))
-	require.Equal(t, 9, found[0].Value)
-	past := numbers.History(t.Context(), "k", companion.Moment{})
-	_, err = numbers.Put(t.Context(), "k", n)
-	require.NoError(t, err)
-	require.Len(t, collect(t, past), n+1, "each loop reads anew")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, err := range numbers.History(ctx, "k", companion.Moment{}) {
-		require.ErrorIs(t, err, context.Canceled)
-	}
-}
-
-// What is over the records says the same of the past, or that it can't.
-func TestKeepVersionsOverRecords(t *testing.T) {
-	s, err := companion.Open(t.Context(), companion.Options{KeepVersions: 1})
-	require.NoError(t, err)
-	defer s.Close()
-	type visit struct {
-		Guest string `json:"guest"`
-		N     int    `json:"n"`
-	}
-	guests, err := companion.NewRecords[string](s, "guests")
-	require.NoError(t, err)
-	visits, err := companion.NewRecords[visit](s, "visits")
-	require.NoError(t, err)
-	odd, err := visits.Scope("odd", companion.Filter[visit]{Match: func(_ string, v visit) bool { return v.N%2 == 1 }})
-	require.NoError(t, err)
-	of, err := companion.NewRelation(guests, visits, "guest")
-	require.NoError(t, err)
-	sum := companion.NewFold(visits, 0, func(sum int, _ companion.Record[visit]) int { return sum + 1 })
-	var first companion.Receipt
-	const n = 3000
-	for i := range n {
-		_, err := guests.Put(t.Context(), "ana", fmt.Sprint("Ana ", i))
-		require.NoError(t, err)
-		r, err := visits.Put(t.Context(), "v", visit{"ana", i})
-		require.NoError(t, err)
-		if i == 1 {
-			first = r
-		}
-	}
-	then := companion.AsOf(first.Seq)
-	require.Equal(t, 1, odd.Count())
-	in := collect(t, odd.List(t.Context(), companion.Query{At: then}))
-	require.Len(t, in, 1)
-	require.Equal(t, first.ID, in[0].ID)
-	many := collect(t, of.Many(t.Context(), "ana", then))
-	require.Len(t, many, 1)
-	require.Equal(t, first.ID, many[0].ID)
-	now, err := visits.Get(t.Context(), "v")
-	require.NoError(t, err)
-	one, err := of.One(t.Context(), now, then)
-	require.NoError(t, err)
-	require.Equal(t, "Ana 1", one.Value)
-	one, err = of.One(t.Context(), in[0], then)
-	require.NoError(t, err)
-	require.Equal(t, "Ana 1", one.Value, "of a record that is not in memory, too")
-	_, err = s.Lineage(first.ID)
-	require.ErrorIs(t, err, companion.ErrDropped)
-	require.NoError(t, sum.Read(t.Context(), func(sum int, seq uint64) { require.Equal(t, [2]int{n, 2 * n}, [2]int{sum, int(seq)}) }))
 }

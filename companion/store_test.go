@@ -20,7 +20,7 @@ import (
 
 var registered atomic.Int64
 
-// register makes a backend known for one run of a test, and returns its name.
+// register registers a backend under a new name, and returns the name.
 func register(opener backend.Opener) string {
 	name := fmt.Sprint("test-", registered.Add(1))
 	backend.Register(name, opener)
@@ -85,7 +85,7 @@ func TestClosedStores(t *testing.T) {
 	require.Equal(t, "kept", r.Value.Title, "a Store opened later shows what was written before")
 }
 
-// Stores that share a log show it in the same order, whoever wrote what.
+// Stores that share a log show it in the same order.
 func TestStoresAgree(t *testing.T) {
 	log := memory.New(memory.Options{})
 	defer log.Close()
@@ -130,7 +130,52 @@ func TestStoresAgree(t *testing.T) {
 	}
 }
 
-// SinceTime and GetAt go by the log's clock, to the nanosecond.
+// Every head is a state that the log was in: no reader sees a part of a write, whichever Store wrote it.
+func TestHeadsAreWholeWrites(t *testing.T) {
+	log := memory.New(memory.Options{})
+	defer log.Close()
+	var records [2]*companion.Records[int]
+	var stores [2]*companion.Store
+	for i := range stores {
+		s, err := companion.New(t.Context(), log, companion.Options{})
+		require.NoError(t, err)
+		defer s.Close()
+		stores[i] = s
+		records[i], err = companion.NewRecords[int](s, "numbers")
+		require.NoError(t, err)
+	}
+	const writes, keys = 200, 5
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	for i, s := range stores {
+		writing.Go(func() {
+			for n := range writes {
+				var changes []companion.Change
+				for key := range keys {
+					changes = append(changes, records[i].Change(fmt.Sprint(key), 2*n+i))
+				}
+				if _, err := s.Write(t.Context(), changes...); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i, s := range stores {
+		for s.Head() < 2*writes*keys {
+			at := companion.AsOf(s.Head())
+			all := collect(t, records[i].List(t.Context(), companion.Query{At: at}))
+			if at != companion.AsOf(0) {
+				require.Len(t, all, keys)
+			}
+			for _, r := range all {
+				require.Equal(t, all[0].Value, r.Value, at)
+			}
+			require.NoError(t, s.WaitFor(t.Context(), at.Seq+1))
+		}
+	}
+}
+
+// SinceTime and GetAt compare transaction times to the nanosecond.
 func TestTimes(t *testing.T) {
 	now := time.Unix(1000, 0).UTC()
 	log := memory.New(memory.Options{Now: func() time.Time { now = now.Add(2); return now }})
@@ -165,7 +210,7 @@ func TestTimes(t *testing.T) {
 	require.ErrorIs(t, err, companion.ErrNotFound)
 }
 
-// A lame log can't be followed, for a reason that stays, and keeps the calls of WriteSnapshot.
+// A lame log fails to be followed with a permanent error, and records the calls of WriteSnapshot.
 type lame struct {
 	backend.Log
 	through []uint64
@@ -195,7 +240,7 @@ func TestLoggerAndSnapshot(t *testing.T) {
 	require.ErrorIs(t, s.Engine().WaitFor(t.Context(), 1), backend.ErrCorrupt)
 	require.Equal(t, 1, logged.FilterMessageSnippet("no longer followed").Len())
 	_, err = tasksOf(t, s).Put(t.Context(), "k", Task{})
-	require.ErrorIs(t, err, backend.ErrCorrupt, "what is not followed is not written")
+	require.ErrorIs(t, err, backend.ErrCorrupt, "an engine that follows no more writes no more")
 
 	require.NoError(t, s.Snapshot(t.Context()))
 	require.Equal(t, []uint64{0}, log.through)

@@ -28,8 +28,7 @@ func live() uint64 {
 	return m.HeapAlloc
 }
 
-// TestLengthsAloneAllocateNothing announces frames that then do not come: what is allocated follows what
-// was sent.
+// TestLengthsAloneAllocateNothing announces frames that do not come: memory is allocated for bytes that have come.
 func TestLengthsAloneAllocateNothing(t *testing.T) {
 	s := serveMemory(t, server.Options{MaxFrame: 64 << 20})
 	other := newBystander(s)

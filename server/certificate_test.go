@@ -24,7 +24,7 @@ type certificateFiles struct {
 	written   time.Time
 }
 
-// put writes both files anew, with times that no other ones have had.
+// put rewrites both files, with modification times that were not used before.
 func (f *certificateFiles) put(cert, key []byte) {
 	if f.written.IsZero() {
 		f.written = time.Now()
@@ -37,7 +37,7 @@ func (f *certificateFiles) put(cert, key []byte) {
 }
 
 // TestCertificateReload serves with a certificate that changes on disk: new connections get the new one, open ones go
-// on, and a pair that is none, or missing, keeps the old one.
+// on, and files that are missing or do not match keep the old one in use.
 func TestCertificateReload(t *testing.T) {
 	a := newAuthority(t)
 	dir := t.TempDir()
@@ -106,8 +106,8 @@ func TestTLS(t *testing.T) {
 	require.Error(t, err, "a server that the client does not trust")
 }
 
-// TestClientCertificates lets in who has one of the right authority; with tokens too, what it may do is what the
-// entry of its name says.
+// TestClientCertificates lets in clients with a certificate of the right authority; if there are tokens too, the entry
+// with the certificate's name is the grant.
 func TestClientCertificates(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	config := func(auth tls.ClientAuthType) *tls.Config {

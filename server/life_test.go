@@ -112,7 +112,7 @@ func TestShutdown(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// TestServing: what is served beside the server's own connections learns that the server drains.
+// TestServing: contexts for other work for clients end when the server drains.
 func TestServing(t *testing.T) {
 	s := server.New(memory.New(memory.Options{}), server.Options{})
 	parent, stop := context.WithCancel(t.Context())
@@ -352,7 +352,7 @@ func TestShutdownDuringHandshake(t *testing.T) {
 	}
 }
 
-// TestDrainTakesNoTime: nobody is waited for who has nothing asked.
+// TestDrainTakesNoTime: draining does not wait for clients that have sent no request.
 func TestDrainTakesNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := servePipe(t, server.Options{}, nil)

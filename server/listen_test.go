@@ -66,7 +66,7 @@ type elsewhere struct {
 
 func (e elsewhere) Addr() net.Addr { return e.addr }
 
-// TestOpenBeyondLoopback refuses to serve where others can reach it and nobody needs to say who he is.
+// TestOpenBeyondLoopback refuses to serve beyond loopback without tokens or certificates.
 func TestOpenBeyondLoopback(t *testing.T) {
 	a := newAuthority(t)
 	file := newTokenFile(t, admin)

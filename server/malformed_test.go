@@ -116,7 +116,7 @@ func TestTruncatedFrames(t *testing.T) {
 	other.requireUndisturbed()
 }
 
-// A nonsense is a body that is well framed and not a request that can be done. Its code is that of
+// A nonsense is a well-framed body that is not a valid request. Its code is that of
 // version 2 and, unless v1 says otherwise, of version 1.
 type nonsense struct {
 	body     string
@@ -283,8 +283,7 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// TestNonsenseAmongFacts sends facts that can't be written between such that can. What is wrong with some is
-// no concern of the others.
+// TestNonsenseAmongFacts sends facts that can't be written between facts that can: each has a verdict of its own.
 func TestNonsenseAmongFacts(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial2()

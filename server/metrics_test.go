@@ -100,7 +100,7 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// TestDuplicates writes facts that the log holds already, in every way, and is told so.
+// TestDuplicates writes facts that the log holds already, in every way: the answers say so.
 func TestDuplicates(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	s.write(fact("tasks", "before"))
@@ -138,8 +138,8 @@ func (l slowLog) Write(ctx context.Context, batches ...backend.Batch) []backend.
 	return l.Log.Write(ctx, batches...)
 }
 
-// TestLatency: a request's is the time until its answer, a stream's the time until its first one, however
-// long it goes on; and what is slow is counted and logged.
+// TestLatency: the latency of a request is the time until its answer; the latency of a stream is the time until its first answer,
+// however long it goes on. Slow requests are counted and logged.
 func TestLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.WarnLevel)

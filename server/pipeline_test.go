@@ -183,7 +183,7 @@ func TestAnswers(t *testing.T) {
 	require.Regexp(t, `^{"ok":true,"facts_written":4,"connections_active":\d,"uptime_ms":\d+,"first_seq":2,"last_seq":4,"facts":3,"bytes":\d+,"durable_seq":0}$`, p.ask(`{"op":"stats"}`))
 }
 
-// TestFactsOfVersion1 keeps what a client of the Ruby system says of a fact, be it right or not.
+// TestFactsOfVersion1 keeps what a client of the Ruby system says of a fact, whether it is right or not.
 func TestFactsOfVersion1(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial()

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -14,7 +13,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A stream is a part of the log that a connection sends: a replay or a subscription. Package protocol draws it.
+// A stream is a part of the log that a connection sends: a replay or a subscription. Package
+// internal/protocol describes what it looks like.
 type stream struct {
 	conn *conn
 	id   []byte        // of the request
@@ -63,11 +63,17 @@ func (c *conn) replay(r *protocol.Request) error {
 			return x.end(err)
 		}
 	}
-	if !x.begun { // the log yields no page
+	x.complete()
+	return nil
+}
+
+// complete ends a stream of which everything was sent.
+func (x *stream) complete() {
+	if !x.begun { // the log yielded no page
 		x.begin(x.left.After)
 	}
-	c.answer(func(dst []byte) []byte { return protocol.AppendEnd(dst, x.left.After.Seq) })
-	return nil
+	x.conn.begin()
+	x.conn.answer(func(dst []byte) []byte { return protocol.AppendEnd(dst, x.left.After.Seq) })
 }
 
 // end returns what the client is told if the stream ends with err. A stream that has begun ends the connection.
@@ -95,59 +101,6 @@ func (x *stream) pages(ctx context.Context) iter.Seq2[wire.Frames, error] {
 		return framer.FollowFrames(ctx, x.left)
 	}
 	return framer.ReplayFrames(ctx, x.left)
-}
-
-// encoded yields pages as frames, which are good until the next step. encode appends the frames of a page's facts, and
-// returns how many facts these have.
-func encoded(pages iter.Seq2[backend.Page, error], encode func(dst []byte, facts []backend.Fact) ([]byte, int, error)) iter.Seq2[wire.Frames, error] {
-	return func(yield func(wire.Frames, error) bool) {
-		var buf []byte
-		for p, err := range pages {
-			frames := wire.Frames{Through: p.Through}
-			if err == nil && len(p.Facts) > 0 {
-				buf, frames.Facts, err = encode(buf[:0], p.Facts)
-				frames.Bytes = buf
-			}
-			if err != nil {
-				yield(wire.Frames{}, err)
-				return
-			}
-			if !yield(frames, nil) {
-				return
-			}
-			if cap(buf) > 2*backend.PageSize {
-				buf = nil
-			}
-		}
-	}
-}
-
-// appendGroup appends facts as one frame: a page does not say where its batches end.
-func appendGroup(dst []byte, facts []backend.Fact) ([]byte, int, error) {
-	start := len(dst)
-	dst = wire.CloseFrame(wire.AppendGroup(wire.OpenFrame(dst), facts), start)
-	if n := len(dst) - start - wire.FrameOverhead; n > wire.MaxMaxFrame {
-		return dst, 0, fmt.Errorf("%w: the facts from seq %d through %d take %d bytes, which no frame holds",
-			backend.ErrTooLarge, facts[0].Seq, facts[len(facts)-1].Seq, n)
-	}
-	return dst, len(facts), nil
-}
-
-// appendEvents appends what version 1 sends for those facts that the client reads.
-func (x *stream) appendEvents(dst []byte, facts []backend.Fact) ([]byte, int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	n := 0
-	err := x.refresh()
-	readable := backend.Range{Stores: x.reading.Stores}
-	for i := range facts {
-		if readable.Has(facts[i].Store) {
-			start := len(dst)
-			dst = wire.CloseFrame(protocol.AppendEventV1(wire.OpenFrame(dst), &facts[i]), start)
-			n++
-		}
-	}
-	return dst, n, err
 }
 
 // push sends a page, and the answer to the request before the first one. Its error ends the stream.
@@ -224,32 +177,3 @@ func (x *stream) refresh() error {
 	}
 	return err
 }
-
-// replayV1 answers with all facts of some stores, in one frame.
-func (c *conn) replayV1(stores []string, id []byte) error {
-	var facts []backend.Fact
-	size := 0
-	for page, err := range c.server.log.Replay(c.server.ctx, backend.Range{Stores: stores}) {
-		if err != nil {
-			return err
-		}
-		for i := range page.Facts {
-			f := &page.Facts[i]
-			size += len(f.ID) + len(f.Key) + len(f.Value)
-		}
-		if size > c.server.opts.MaxFrame {
-			return errNoReplay
-		}
-		facts = append(facts, page.Facts...)
-	}
-	start := len(c.out)
-	c.answer(func(dst []byte) []byte { return protocol.AppendFactsV1(dst, facts, id) })
-	if len(c.out)-start > c.server.opts.MaxFrame+wire.FrameOverhead {
-		c.out = c.out[:start]
-		return errNoReplay
-	}
-	c.server.metrics.factsOut.Add(uint64(len(facts)))
-	return nil
-}
-
-var errNoReplay = fmt.Errorf("%w: the log is larger than a frame of version 1: say hello and use version 2", backend.ErrTooLarge)

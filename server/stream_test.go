@@ -19,7 +19,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// logs are what is served, by how the server reads it.
+// logs are the logs that are served, by the way in which the server reads them.
 var logs = map[string]func(t testing.TB) backend.Backend{
 	"memory": func(testing.TB) backend.Backend { return memory.New(memory.Options{}) },
 	"pages":  func(testing.TB) backend.Backend { return plain(memory.New(memory.Options{})) },
@@ -58,7 +58,7 @@ func in(facts []backend.Fact, r backend.Range) (some []backend.Fact) {
 func TestStreams(t *testing.T) {
 	for name, open := range logs {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, "tcp", open(t), server.Options{Heartbeat: time.Hour}) // what is told is told at once
+			s := serve(t, "tcp", open(t), server.Options{Heartbeat: time.Hour}) // so that progress is told at once or not at all
 			facts := fill(s)
 			last := facts[len(facts)-1].Seq
 			replays := s.dial2() // one after the other works too
@@ -165,7 +165,7 @@ func TestBatchesStayWhole(t *testing.T) {
 	}
 }
 
-// TestDiverged asks for what is after the log's end: nothing can be there that the client could have read.
+// TestDiverged reads after the log's end, where no client of this log can have been.
 func TestDiverged(t *testing.T) {
 	for name, open := range logs {
 		t.Run(name, func(t *testing.T) {
@@ -242,8 +242,8 @@ func TestLargeReplayOfVersion1(t *testing.T) {
 	require.Len(t, s.facts(), n)
 }
 
-// TestFourMethods serves a backend that has nothing but those: replays end where it does, pruned or not, and subscriptions
-// in both versions get what is written.
+// TestFourMethods serves a backend that has only the four methods: replays end where it does, pruned or not, and
+// subscriptions of both versions get new facts.
 func TestFourMethods(t *testing.T) {
 	l := memory.New(memory.Options{})
 	s := serve(t, "tcp", bare(l), server.Options{})

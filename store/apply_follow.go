@@ -13,11 +13,11 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// maxRetryInterval is how long after an outage following the log may take to go on.
+// maxRetryInterval is the longest time between two attempts to follow the log during an outage.
 const maxRetryInterval = 2 * time.Second
 
-// follow applies what comes to the log until ctx is done or the log can't be followed any more. A
-// log that can't be reached is tried again, for as long as it takes.
+// follow applies what is written to the log until ctx is done or the log can't be followed any more. While
+// the log can't be reached, it tries again.
 func (e *Engine) follow(ctx context.Context) {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = maxRetryInterval
@@ -42,9 +42,9 @@ func (e *Engine) follow(ctx context.Context) {
 	e.fail(fmt.Errorf("store: the log is no longer followed: %w", err))
 }
 
-// followOnce applies what comes to the log, and returns why that ended. If this process may read other
-// stores than before, the engine reads its stores again first: what was taken away goes, and what was added
-// comes.
+// followOnce applies what is written to the log, and returns why that ended. If this process may read other
+// stores than before, it reads all stores again first: that drops the stores that were taken away and loads
+// those that were added.
 func (e *Engine) followOnce(ctx context.Context) error {
 	access := e.log.Features().Stores
 	if e.accessChanged || !slices.Equal(access, e.access) || (access == nil) != (e.access == nil) {
@@ -72,8 +72,8 @@ func (e *Engine) cursor() backend.Cursor {
 	return backend.Cursor{Log: e.id, Seq: e.Head()}
 }
 
-// read applies what the log holds in a range, and says of how many facts that is done. While a page is
-// applied, the next one is read.
+// read applies what the log holds in a range, and calls applied with the number of facts of each page. It
+// reads the next page while it applies one.
 func (e *Engine) read(ctx context.Context, r backend.Range, applied func(facts int)) error {
 	type next struct {
 		page backend.Page

@@ -13,10 +13,10 @@ import (
 // Options.Stores, and [Engine.Load] was not asked for it.
 var ErrNotLoaded = errors.New("store: the store is not in memory: name it in Options.Stores, or load it")
 
-// A loadBuffer keeps the facts that come while stores are read from the log.
+// A loadBuffer keeps the facts that are applied while stores are read from the log.
 type loadBuffer struct {
-	engine *Engine        // reads the stores
-	facts  []backend.Fact // of them, and receipts
+	engine *Engine        // the stores are read into it
+	facts  []backend.Fact // of the stores, and receipts of compactions
 }
 
 func (b *loadBuffer) add(f *backend.Fact) {
@@ -26,9 +26,8 @@ func (b *loadBuffer) add(f *backend.Fact) {
 }
 
 // Load reads the facts of stores that are not in memory, and keeps them from then on as if they had
-// been among Options.Stores. Stores that are in memory already cost nothing. The others show no facts until Load
-// returns nil; after an error none of them is loaded. A [Fold] that was read before does not see their
-// past.
+// been among Options.Stores. Stores that are in memory already cost nothing. Until Load returns nil the
+// others are not loaded; after an error none of them is.
 func (e *Engine) Load(ctx context.Context, stores ...string) error {
 	for _, store := range stores {
 		if err := backend.CheckStore(store); err != nil {
@@ -52,7 +51,7 @@ func (e *Engine) Load(ctx context.Context, stores ...string) error {
 	return nil
 }
 
-// reload reads all stores that are in memory again, or the given ones.
+// reload reads the given stores again; none given: all that are in memory.
 func (e *Engine) reload(ctx context.Context, stores ...string) error {
 	if err := e.loading.Lock(ctx); err != nil {
 		return err
@@ -64,9 +63,9 @@ func (e *Engine) reload(ctx context.Context, stores ...string) error {
 	return e.load(ctx, stores)
 }
 
-// load reads the facts of stores, nil for all, from the log and puts them in the place of those that are in
-// memory. Facts through the head are read from the log, and those that come meanwhile are kept in a buffer
-// until then. The caller holds loading.
+// load reads the facts of stores (nil: all) from the log, and replaces what is in memory of them. It reads
+// facts through the head from the log, and takes facts that are applied meanwhile from a buffer. The caller
+// holds loading.
 func (e *Engine) load(ctx context.Context, stores []string) error {
 	opts := e.opts
 	opts.Stores = stores

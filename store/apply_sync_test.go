@@ -3,11 +3,14 @@ package store_test
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
 )
 
 // narrow returns a log that shows the facts of one store, as a server does to a caller who may read no other. If it says
@@ -58,4 +61,39 @@ func TestHeadWithoutFacts(t *testing.T) {
 	require.Equal(t, factsOf(full.Facts(t.Context(), "s", pruned)), factsOf(e.Facts(t.Context(), "s", pruned)))
 	require.NoError(t, e.Close())
 	require.ErrorIs(t, e.Sync(t.Context()), backend.ErrClosed)
+}
+
+// TestSyncOfPollingLogs wants what others wrote right after Sync, though the log shows it to followers much later.
+func TestSyncOfPollingLogs(t *testing.T) {
+	l := newLog(t)
+	var follows atomic.Int64
+	polled := followed{backend.Intercept(l, backend.Hooks{Features: func(f backend.Features) backend.Features {
+		f.Poll = time.Hour
+		return f
+	}}), func(ctx context.Context, _ backend.Range) iter.Seq2[backend.Page, error] {
+		follows.Add(1)
+		return func(yield func(backend.Page, error) bool) {
+			<-ctx.Done()
+			yield(backend.Page{}, ctx.Err())
+		}
+	}}
+	full, e := openEngine(t, l), openEngine(t, polled)
+	for n := range 100 {
+		f, err := full.Write(t.Context(), fact("k", n))
+		require.NoError(t, err)
+		require.NoError(t, e.Sync(t.Context()))
+		require.Equal(t, f, e.Latest("s", "k").Fact())
+		f, err = e.WriteIf(t.Context(), f.ID, fact("k", n))
+		require.NoError(t, err, "own writes show at once")
+		require.Equal(t, f, e.Latest("s", "k").Fact())
+		_, err = full.Update(t.Context(), "s", "k", func(store.Record) (backend.Fact, error) { return fact("k", n), nil })
+		require.NoError(t, err)
+		if n%2 == 0 { // and after a conflict it shows what others wrote
+			_, err = e.WriteIf(t.Context(), f.ID, fact("k", n))
+			require.ErrorIs(t, err, backend.ErrConflict)
+			require.NoError(t, full.Sync(t.Context()))
+			require.Equal(t, full.Latest("s", "k").Fact(), e.Latest("s", "k").Fact())
+		}
+	}
+	require.Equal(t, int64(1), follows.Load())
 }

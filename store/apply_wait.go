@@ -9,13 +9,12 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A waiter waits until the head reaches last. One that brings a write of its own, whose facts are all new,
-// has it applied as a whole as soon as the head is right before it; if the page of the write comes first, it
-// is applied with that.
+// A waiter waits until the head reaches last. A waiter with facts is a write whose facts are all new: it is
+// applied as a whole once the head is right before it, unless its page is applied first.
 type waiter struct {
-	next  uint64         // it is looked at when the head reaches this: last, or the seq before its write
+	next  uint64         // the head at which to look at it again: last, or the seq before its facts
 	last  uint64         // the seq that it waits for
-	facts []backend.Fact // of its write; nil: it only waits
+	facts []backend.Fact // of the write; nil: it only waits
 	done  chan error     // has room for one
 }
 
@@ -43,8 +42,8 @@ func (e *Engine) WaitFor(ctx context.Context, seq uint64) error {
 	return e.wait(ctx, waiter{next: seq, last: seq})
 }
 
-// acknowledged waits until the engine shows a write of its own that the log has taken in. Of stores that
-// this process may write and not read, nothing will show: a write of such alone is done.
+// acknowledged waits until the engine shows a write that the log has acknowledged. Facts of stores that this
+// process may write but not read do not show; a write of only such facts is done.
 func (e *Engine) acknowledged(ctx context.Context, w backend.Written) error {
 	facts := w.Facts
 	if readable := e.log.Features().Stores; readable != nil {
@@ -57,7 +56,7 @@ func (e *Engine) acknowledged(ctx context.Context, w backend.Written) error {
 	for i := range w.Facts {
 		first, last = min(first, w.Facts[i].Seq), max(last, w.Facts[i].Seq)
 	}
-	if w.First == 0 || first < w.First { // not new as a whole, or that is not known
+	if w.First == 0 || first < w.First { // some facts are old, or that is not known
 		return e.WaitFor(ctx, last)
 	}
 	return e.wait(ctx, waiter{next: first - 1, last: last, facts: facts})
@@ -88,8 +87,8 @@ func (e *Engine) wait(ctx context.Context, w waiter) error {
 	}
 }
 
-// reached reports whether w has nothing to wait for any more, and applies its facts if they are next. The
-// caller holds mu.
+// reached applies the facts of w if they are next, and reports whether w need not wait any longer. The caller
+// holds mu.
 func (e *Engine) reached(w *waiter) bool {
 	if head := e.Head(); e.failed == nil && head >= w.next {
 		if head == w.next && w.facts != nil {
@@ -100,7 +99,7 @@ func (e *Engine) reached(w *waiter) bool {
 	return e.failed != nil || e.Head() >= w.last
 }
 
-// outcome returns why w ended; nil if the head reached what it waited for.
+// outcome returns nil if the head has reached w.last, otherwise why the engine has ended.
 func (e *Engine) outcome(w *waiter) error {
 	if e.Head() >= w.last {
 		return nil
@@ -108,7 +107,7 @@ func (e *Engine) outcome(w *waiter) error {
 	return fmt.Errorf("store: wait for seq %d: %w", w.last, e.failed)
 }
 
-// release lets the waiters go that have nothing to wait for any more. The caller holds mu.
+// release wakes the waiters that need not wait any longer. The caller holds mu.
 func (e *Engine) release() {
 	for len(e.waiting) > 0 && e.waiting[0].next <= e.Head() {
 		w := heap.Pop(&e.waiting).(*waiter)

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
+	"slices"
 	"sort"
 	"time"
 
@@ -14,38 +14,37 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// CompactionStore is the store of the receipts that [Engine.Compact] leaves, each under the name of
-// the store that was compacted. Engines drop what a receipt says was pruned when they see it.
+// CompactionStore is the store of the receipts that [Engine.Compact] writes, each under the name of the store
+// that was compacted. When an engine sees a receipt, it drops the facts that the receipt names.
 const CompactionStore = "igniter.compactions"
 
-// A Compaction is the value of a receipt: what was pruned from a store, or, while Pending, what is
-// about to be.
+// A Compaction is the value of a receipt: the facts that were pruned from a store or, if Pending, that are about
+// to be pruned.
 type Compaction struct {
 	Store   string      `json:"store"`
 	Rule    Retention   `json:"retention"`
-	Before  time.Time   `json:"before,omitzero"` // where Window began; zero: no Window
-	Facts   int         `json:"facts"`           // how many were pruned
-	Seqs    [][2]uint64 `json:"seqs"`            // theirs: from and through, ascending
+	Before  time.Time   `json:"before,omitzero"` // when Rule.Window began; zero: it has none
+	Facts   int         `json:"facts"`           // how many facts
+	Seqs    [][2]uint64 `json:"seqs"`            // their seqs, as ascending ranges: first and last
 	Pending bool        `json:"pending,omitempty"`
 }
 
-// maxRanges is how many ranges of seqs a receipt has at most, so that it stays a fact of modest size.
+// maxRanges is the most ranges of seqs in a receipt, which bounds its size.
 const maxRanges = 20_000
 
-// Compact prunes from the log, durably, what the stores' retentions do not keep, and leaves a
-// receipt for it in [CompactionStore], at which all engines on the log drop the same facts from
-// memory. A store is not written while its facts are dropped. It returns what it pruned, also with
-// an error: calling it again goes on. A backend that can't prune is errors.ErrUnsupported.
+// Compact prunes from the log, durably, the facts that the stores' retentions do not keep. It writes a receipt
+// to [CompactionStore], at which all engines on the log drop the same facts from memory; writes wait
+// meanwhile. It returns what it pruned, also with an error; call it again to go on. If the backend can't
+// prune, or the engine does not hold all facts (Options.KeepVersions), the error is errors.ErrUnsupported.
 //
-// What is about to be pruned is written down first, as pending. If no receipt follows, because a process
-// died or a log failed in between, the next Compact of any engine looks for what of it is gone from the
-// log and writes the receipt that is missing; it prunes nothing that its own retentions keep.
+// Before it prunes, Compact writes a pending receipt. If no receipt follows it, because a process died or the
+// log failed, the next Compact of any engine writes one for the facts that are gone from the log; it prunes
+// no facts that its own retentions keep.
 //
-// An engine that does not hold all facts (Options.KeepVersions) can't know, which is
-// errors.ErrUnsupported. A key that is written to at the same time keeps what was kept when Compact
-// looked at it, or more.
+// A key that is written at the same time keeps the facts that were kept when Compact looked at it, or more.
 func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.opts.ReadOnly {
 		return nil, fmt.Errorf("store: compact: %w", ErrReadOnly)
@@ -78,7 +77,7 @@ func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 		if err != nil {
 			return done, fmt.Errorf("store: compact store %q: nothing of it is pruned: %w", c.Store, err)
 		}
-		if _, err := e.log.Prune(ctx, c.seqs(), backend.Horizon{}); err != nil {
+		if _, err := e.log.Prune(ctx, seqrange.Set(c.Seqs).All(), backend.Horizon{}); err != nil {
 			return done, fmt.Errorf("store: compact store %q: %w", c.Store, err)
 		}
 		if _, err := e.writeReceipt(ctx, c, c.receiptID(intent.ID)); err != nil {
@@ -89,7 +88,7 @@ func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 	return done, nil
 }
 
-// writeReceipt writes c as a fact with an ID; "": a new one.
+// writeReceipt writes c as a fact with an ID; "": a new ID.
 func (e *Engine) writeReceipt(ctx context.Context, c Compaction, id string) (backend.Fact, error) {
 	value, err := json.Marshal(c)
 	if err != nil {
@@ -98,14 +97,14 @@ func (e *Engine) writeReceipt(ctx context.Context, c Compaction, id string) (bac
 	return e.Write(ctx, backend.Fact{ID: id, Store: CompactionStore, Key: c.Store, Value: value})
 }
 
-// receiptID names c as what followed the pending one with the ID intent, so that whoever writes it
-// writes the same fact.
+// receiptID returns the ID of the receipt of c that follows the pending one with the ID intent, so that all
+// engines that write it write the same fact.
 func (c Compaction) receiptID(intent string) string {
 	return uuid.NewHash(sha256.New(), uuid.Nil, fmt.Appendf(nil, "%q %d", intent, c.Seqs), 8).String()
 }
 
-// finishCompactions writes the receipts that are missing after pending ones: for what of them is gone. A
-// compaction that is gone in part is looked at again the next time, since it may still be going on.
+// finishCompactions writes the receipts that are missing after pending ones, for the facts that are gone. If only
+// some facts of a compaction are gone, it may still be going on: the next call looks at it again.
 func (e *Engine) finishCompactions(ctx context.Context) error {
 	for r, err := range e.Facts(ctx, CompactionStore, 0) {
 		if err != nil {
@@ -114,13 +113,9 @@ func (e *Engine) finishCompactions(ctx context.Context) error {
 		if string(Field("pending").of(r.Value())) != "true" {
 			continue
 		}
-		var c Compaction
-		err := json.Unmarshal(r.Value(), &c)
-		if err == nil {
-			err = c.check(r.Seq())
-		}
+		c, err := parseReceipt(r.Value(), r.Seq())
 		if err != nil {
-			e.opts.Logger.Warn("a receipt is passed over", zap.Error(err), zap.Uint64("seq", r.Seq()))
+			e.opts.Logger.Warn("ignoring a receipt of a compaction", zap.Error(err), zap.Uint64("seq", r.Seq()))
 			continue
 		}
 		if e.fact(c.receiptID(r.ID())).data != nil {
@@ -140,87 +135,66 @@ func (e *Engine) finishCompactions(ctx context.Context) error {
 	return nil
 }
 
-// gone returns the part of c, which is pending, that the log does not hold any more.
+// gone returns the part of c, which is pending, that the log no longer holds.
 func (e *Engine) gone(ctx context.Context, c Compaction) (gone Compaction, err error) {
 	gone = c
 	gone.Pending, gone.Seqs, gone.Facts = false, nil, 0
 	if len(c.Seqs) == 0 {
 		return gone, nil
 	}
+	seqs := seqrange.Set(c.Seqs)
 	held := make(map[uint64]bool)
 	r := backend.Range{After: backend.Cursor{Seq: c.Seqs[0][0] - 1}, Through: c.Seqs[len(c.Seqs)-1][1], Stores: []string{c.Store}}
 	for f, err := range backend.Facts(e.log.Replay(ctx, r)) {
 		if err != nil {
 			return gone, err
 		}
-		if c.has(f.Seq) {
+		if seqs.Has(f.Seq) {
 			held[f.Seq] = true
 		}
 	}
-	for seq := range c.seqs() {
+	for seq := range seqs.All() {
 		if !held[seq] {
-			gone.add(seq)
+			gone.Seqs = seqrange.Set(gone.Seqs).Append(seq)
+			gone.Facts++
 		}
 	}
 	return gone, nil
 }
 
-// check reports whether c's seqs ascend, and lie before its own.
-func (c *Compaction) check(own uint64) error {
+// parseReceipt returns the value of a receipt, whose seqs must ascend and be before its own.
+func parseReceipt(value []byte, own uint64) (c Compaction, err error) {
+	if err := json.Unmarshal(value, &c); err != nil {
+		return c, fmt.Errorf("store: a receipt of a compaction can't be read: %w", err)
+	}
 	next := uint64(1)
 	for _, r := range c.Seqs {
 		if r[0] < next || r[1] < r[0] || r[1] >= own {
-			return fmt.Errorf("store: seqs %d to %d have no place in a receipt at seq %d", r[0], r[1], own)
+			return c, fmt.Errorf("store: seqs %d to %d have no place in a receipt at seq %d", r[0], r[1], own)
 		}
 		next = r[1] + 1
 	}
-	return nil
-}
-
-// add adds a seq above all those of c.
-func (c *Compaction) add(seq uint64) {
-	if last := len(c.Seqs) - 1; last >= 0 && c.Seqs[last][1]+1 == seq {
-		c.Seqs[last][1]++
-	} else {
-		c.Seqs = append(c.Seqs, [2]uint64{seq, seq})
-	}
-	c.Facts++
-}
-
-func (c Compaction) seqs() iter.Seq[uint64] {
-	return func(yield func(uint64) bool) {
-		for _, r := range c.Seqs {
-			for seq := r[0]; seq <= r[1]; seq++ {
-				if !yield(seq) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (c Compaction) has(seq uint64) bool {
-	i := sort.Search(len(c.Seqs), func(i int) bool { return c.Seqs[i][1] >= seq })
-	return i < len(c.Seqs) && c.Seqs[i][0] <= seq
+	return c, nil
 }
 
 // compacted drops the facts that a receipt says were pruned. The caller holds mu.
 func (e *Engine) compacted(receipt *backend.Fact) error {
-	var c Compaction
-	if err := json.Unmarshal(receipt.Value, &c); err != nil {
-		return errors.Join(errors.New("store: a receipt of a compaction can't be read"), err)
+	c, err := parseReceipt(receipt.Value, receipt.Seq)
+	if err != nil {
+		return err
 	}
 	s := e.namespace(c.Store)
 	if s == nil || c.Pending || c.Store == CompactionStore {
 		return nil
 	}
 	count := int(s.count.Load())
-	for _, r := range c.Seqs {
+	held := slices.ContainsFunc(c.Seqs, func(r [2]uint64) bool {
 		n := sort.Search(count, func(n int) bool { return s.nth(n).Seq() >= r[0] })
-		if n < count && s.nth(n).Seq() <= r[1] {
-			e.replace(s.without(func(r Record) bool { return c.has(r.Seq()) }, false, e.Head()))
-			break
-		}
+		return n < count && s.nth(n).Seq() <= r[1]
+	})
+	if held {
+		seqs := seqrange.Set(c.Seqs)
+		e.replace(s.without(func(r Record) bool { return seqs.Has(r.Seq()) }, false, e.Head()))
 	}
 	return nil
 }

@@ -7,24 +7,25 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// A Retention says which facts of a store are kept. The zero Retention keeps all.
+// A Retention says which facts of a store are kept. The zero Retention keeps all of them.
 type Retention struct {
 	// Versions is how many facts of each key are kept, the latest ones; 1: the latest only; 0: all.
 	Versions int `json:"versions,omitempty"`
 
-	// Window is how far back the store can be read: facts that another of their key had replaced
-	// before that are dropped; 0: for ever.
+	// Window is how far back in time the store can be read: facts that had a successor in their key before
+	// that are dropped. 0: without limit.
 	Window time.Duration `json:"window,omitempty"`
 
-	// Events says that the store is a history: facts older than Window are dropped, although no
-	// other of their key replaces them.
+	// Events says that the store is a history: facts older than Window are dropped even if they have no
+	// successor.
 	Events bool `json:"events,omitempty"`
 }
 
-// Retain says what [Engine.Compact] keeps of a store, which must be in memory, else it is ErrNotLoaded.
-// It replaces what was said before.
+// Retain sets what [Engine.Compact] keeps of a store, in place of what was set before. A store that is not in
+// memory is ErrNotLoaded.
 func (e *Engine) Retain(store string, r Retention) error {
 	if err := backend.CheckStore(store); err != nil {
 		return err
@@ -50,8 +51,8 @@ func (e *Engine) Retain(store string, r Retention) error {
 	return nil
 }
 
-// PlanCompaction returns what [Engine.Compact] would prune now, by store, and changes nothing. With
-// Options.KeepVersions, where Compact does nothing, it is nothing.
+// PlanCompaction returns what [Engine.Compact] would prune now, by store. With Options.KeepVersions, where
+// Compact is not supported, it returns nothing.
 func (e *Engine) PlanCompaction() []Compaction {
 	if e.opts.KeepVersions > 0 {
 		return nil
@@ -62,23 +63,23 @@ func (e *Engine) PlanCompaction() []Compaction {
 	now := e.opts.Now()
 	var plan []Compaction
 	for _, store := range slices.Sorted(maps.Keys(rules)) {
-		if s := e.namespace(store); s != nil {
-			plan = append(plan, s.plan(rules[store], now)...)
+		if v := e.view(store); v.namespace != nil {
+			plan = append(plan, v.plan(rules[store], now)...)
 		}
 	}
 	return plan
 }
 
-// plan returns what a retention does not keep of the namespace.
-func (s *namespace) plan(rule Retention, now time.Time) []Compaction {
-	c := Compaction{Store: s.name, Rule: rule}
+// plan returns what a retention does not keep of the view.
+func (v view) plan(rule Retention, now time.Time) []Compaction {
+	c := Compaction{Store: v.name, Rule: rule}
 	if rule.Window > 0 {
 		c.Before = now.Add(-rule.Window).UTC()
 	}
 	var seqs []uint64
-	for n := range s.keys.count.Load() {
-		r, _ := s.key(n)
-		kept, replaced := 0, time.Time{} // when the next fact of the key came
+	for n := range v.keys.count.Load() {
+		r := v.key(n, Moment{})
+		kept, replaced := 0, time.Time{} // replaced: when the successor came
 		for ; r.data != nil; r = r.prev() {
 			old := rule.Window > 0 && (!replaced.IsZero() && replaced.Before(c.Before) || rule.Events && r.TransactionTime().Before(c.Before))
 			if old || rule.Versions > 0 && kept >= rule.Versions {
@@ -89,16 +90,9 @@ func (s *namespace) plan(rule Retention, now time.Time) []Compaction {
 			replaced = r.TransactionTime()
 		}
 	}
-	slices.Sort(seqs)
 	var all []Compaction
-	for _, seq := range seqs {
-		if last := len(c.Seqs) - 1; last == maxRanges-1 && c.Seqs[last][1]+1 < seq {
-			all = append(all, c)
-			c.Seqs, c.Facts = nil, 0
-		}
-		c.add(seq)
-	}
-	if c.Facts > 0 {
+	for ranges := range slices.Chunk(seqrange.Collect(slices.Values(seqs)), maxRanges) {
+		c.Seqs, c.Facts = ranges, int(ranges.Len())
 		all = append(all, c)
 	}
 	return all

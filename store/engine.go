@@ -27,7 +27,7 @@ import (
 
 // Options says how an Engine works. The zero Options is good.
 type Options struct {
-	// Logger gets what an operator should know: that following the log broke off, and why.
+	// Logger receives what an operator should know: that following the log broke off, and why.
 	// Nil: nothing is logged.
 	Logger *zap.Logger
 
@@ -46,14 +46,13 @@ type Options struct {
 	// read so far.
 	Progress func(OpenProgress)
 
-	// Stores are the stores whose facts are read and kept in memory; nil: all. Others can't be read or
-	// written until [Engine.Load] loads them: they are ErrNotLoaded, and empty for reads without an
-	// error.
+	// Stores are the stores whose facts are read and kept in memory; nil: all. Reads and writes of
+	// another store are ErrNotLoaded until [Engine.Load] loads it; methods that return no error find no
+	// facts in it.
 	Stores []string
 
-	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
-	// all. Reads of the present are as ever. Reads of the past, tails, watches and folds read from the
-	// log what is not kept.
+	// KeepVersions is the least number of facts of each key that are kept in memory, the latest ones; 0:
+	// all. Reads of the past, tails, watches and folds read from the log what is not kept.
 	KeepVersions int
 
 	// ReadOnly makes every write report ErrReadOnly.
@@ -91,18 +90,20 @@ type Engine struct {
 
 	loading ctxsync.Mutex // held while stores are loaded
 
-	access        []string           // the stores that this process may read, as of the latest read of them; owned by follow
-	accessChanged bool               // owned by follow
-	stop          context.CancelFunc // ends following
-	done          chan struct{}      // closed when nothing follows any more
+	// Owned by follow.
+	access        []string // the stores that this process could read when they were last read; nil: all
+	accessChanged bool     // the stores must be read again
+
+	stop context.CancelFunc // ends follow
+	done chan struct{}      // closed when follow has ended
 }
 
 // Open returns an Engine over the log of b that shows all facts acknowledged before the call. It
-// reads the whole log or, with Options.Stores, their facts; ctx ends that early. Any Backend will do, see
-// [backend.Complete].
+// reads the whole log or, with Options.Stores, the facts of these stores; ctx ends that early. b may be any
+// Backend, see [backend.Complete].
 //
-// Facts that others write to the log show as they come. The engine does not close b; b is closed after the
-// engine.
+// The engine follows the log, and so shows what others write to it. It does not close b; close b after
+// the engine.
 func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error) {
 	if b == nil {
 		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "backend", Reason: "nil"})
@@ -146,9 +147,9 @@ func newEngine(log backend.Log, opts Options) *Engine {
 	return e
 }
 
-// Close ends following the log, and waits for that. Writes that wait to be shown report
-// backend.ErrClosed, and so do later ones; reading goes on from what is in memory. It does not
-// close the backend. Closing again does nothing.
+// Close stops following the log, and waits for that. Writes that wait to be shown report
+// backend.ErrClosed, and so do later ones; reads go on from memory. It does not close the backend. Closing
+// again does nothing.
 func (e *Engine) Close() error {
 	e.fail(fmt.Errorf("store: the engine is closed: %w", backend.ErrClosed))
 	e.stop()
@@ -156,9 +157,9 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// Head returns the seq through which the engine shows the log: all facts of its own writes that
-// returned, and what has come of others'. 0: none. It moves over whole batches, so that [AsOf] every head
-// is a state that the log was in.
+// Head returns the seq through which the engine shows the log; 0: nothing yet. It covers every write of this
+// engine that has returned, and the writes of others that were followed so far. It moves over whole
+// batches, so that [AsOf] every head is a state that the log was in.
 func (e *Engine) Head() uint64 { return e.head.Load() }
 
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it

@@ -283,6 +283,33 @@ func ExampleQuery() {
 	// t1 end of page
 }
 
+// A page has the cursor of the next one.
+func ExampleResults() {
+	e, closeAll := open(`1`, `2`, `3`)
+	defer closeAll()
+	var first store.Results
+	first, err := e.Query(context.Background(), "tasks", store.Query{Limit: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	second, err := e.Query(context.Background(), "tasks", store.Query{Limit: 2, Cursor: first.Next})
+	fmt.Println(len(first.Records), len(second.Records), second.Next == "", err)
+	// Output: 2 1 true <nil>
+}
+
+func ExampleEngine_FactByID() {
+	e, closeAll := open()
+	defer closeAll()
+	f := write(e, "tasks", "t1", `1`)
+	r, err := e.FactByID(f.ID)
+	fmt.Println(r.Key(), string(r.Value()), err)
+	_, err = e.FactByID("unheard of")
+	fmt.Println(errors.Is(err, store.ErrNotFound))
+	// Output:
+	// t1 1 <nil>
+	// true
+}
+
 // Two engines on one log, as in two processes.
 func ExampleEngine_Sync() {
 	ctx := context.Background()

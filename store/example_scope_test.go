@@ -110,8 +110,8 @@ func ExampleScope_Build() {
 	// Output: 1 true false
 }
 
-// What a view of a scope does with its events.
-func ExampleEvent() {
+// A view of a scope follows its events.
+func ExampleScopeEvent() {
 	e, closeAll := open(`1`)
 	defer closeAll()
 	ones, err := e.Scope("tasks", "ones", store.Filter{Match: func(_ store.Record, value json.RawMessage) bool { return string(value) == "1" }})

@@ -9,12 +9,11 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// A Field names a place in JSON objects: the keys that lead to it, joined by dots, such as "owner" or
-// "address.city". A key that has a dot itself can't be named.
+// A Field names a value inside JSON objects by the keys that lead to it, joined by dots, such as "owner" or
+// "address.city". It can't name a key that has a dot itself.
 type Field string
 
-// of returns what value has in the field, as it stands there; nil if it has nothing. value is JSON
-// as facts hold it.
+// of returns the JSON that value, a fact's value, has in the field; nil if it has none.
 func (f Field) of(value []byte) []byte {
 	for path := string(f); ; {
 		name, rest, more := strings.Cut(path, ".")
@@ -25,8 +24,8 @@ func (f Field) of(value []byte) []byte {
 	}
 }
 
-// equals reports whether value has in the field what want, in the form of appendEqual, is. buf is
-// for use in between.
+// equals reports whether value has want, which is in the form of appendEqual, in the field. buf is scratch
+// space.
 func (f Field) equals(value, want, buf []byte) bool {
 	found := f.of(value)
 	if found == nil || string(found) == string(want) {
@@ -43,12 +42,12 @@ func equalForm(field Field, v any) ([]byte, error) {
 		text, err = appendEqual(nil, text)
 	}
 	if err != nil {
-		return nil, &backend.InvalidError{Field: string(field), Reason: fmt.Sprintf("%T is no JSON: %v", v, err)}
+		return nil, &backend.InvalidError{Field: string(field), Reason: fmt.Sprintf("%T can't become JSON: %v", v, err)}
 	}
 	return text, nil
 }
 
-// appendEqual appends JSON as facts hold it in a form that is the same for equal values.
+// appendEqual appends JSON in a form that is the same for equal values.
 func appendEqual(dst, src []byte) ([]byte, error) {
 	return jsonvalue.AppendEqual(dst, src, backend.MaxDepth)
 }

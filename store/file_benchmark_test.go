@@ -1,5 +1,3 @@
-//go:build merged
-
 package store_test
 
 import (
@@ -76,10 +74,10 @@ func fillFile(b *testing.B, dir string, facts int) (json int64) {
 		f.ID = fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", i)
 		batch.Facts = append(batch.Facts, f)
 		if len(batch.Facts) == 1000 || i == facts-1 {
-			written, err := l.WriteBatch(context.Background(), batch)
-			require.NoError(b, err)
-			for i := range written {
-				json += int64(len(wire.AppendFact(nil, &written[i])))
+			written := l.Write(context.Background(), batch)[0]
+			require.NoError(b, written.Err)
+			for i := range written.Facts {
+				json += int64(len(wire.AppendFact(nil, &written.Facts[i])))
 			}
 			batch.Facts = batch.Facts[:0]
 		}

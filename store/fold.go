@@ -10,11 +10,11 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// A Fold is an aggregate over the facts of some stores, kept in memory by each process for itself,
-// such as a balance or a count by day. It takes in what is new when it is read, so that it costs
-// writers nothing. Its methods may be called concurrently.
+// A Fold is an aggregate over the facts of some stores, such as a balance or a count by day. Each process
+// keeps its own, in memory. It takes in new facts when it is read, so that it costs writers nothing. Its
+// methods may be called concurrently.
 //
-// Facts that [Engine.Compact] drops before the fold has read them never reach it: read it once before.
+// Facts that [Engine.Compact] prunes before the fold has taken them in never reach it: read it before.
 type Fold[S any] struct {
 	engine *Engine
 	stores []string
@@ -32,10 +32,10 @@ func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores
 	return &Fold[S]{engine: e, stores: slices.Clone(stores), step: step, mu: ctxsync.NewMutex(), state: initial}
 }
 
-// Read calls read with the state of all that the engine shows and the seq through which that is. The state
-// does not change while read runs: read copies what it keeps of a state with references, such as a map. It
-// must not read the fold. Facts that were dropped from memory before the fold came to them are read from
-// the log; the error is of that, or ctx's.
+// Read calls read with the state of all facts through the engine's head, and the head. The state does not
+// change while read runs; if the state holds references, such as a map, read copies what it keeps. It must
+// not read the fold. Facts that were dropped from memory before the fold took them in are read from the
+// log. Errors are those of reading the log, ctx's, and ErrNotLoaded.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) error {
 	if err := f.mu.Lock(ctx); err != nil {
 		return fmt.Errorf("store: read fold: %w", err)

@@ -9,39 +9,32 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// An Index finds the current records of a store by what they have in a field. Over a history, whose
-// events each have a key of their own, it is the history's partitions. Its methods may be called
-// concurrently.
+// An Index finds the current records of a store by the value of a field. Over a history, where each event
+// has its own key, its values are the history's partitions. Its methods may be called concurrently.
 type Index struct {
 	engine *Engine
 	store  string
 	field  Field
-	values lazy[postings, *postings]
 }
 
-// Index returns the index of a store by a field. It is built on first use, and kept up by each write
-// from then on. Each Index is kept for as long as the engine is open: make it once.
+// Index returns the index of a store by a field. It is built on first use and kept up by each write from
+// then on, for as long as the engine is open: make it once.
 func (e *Engine) Index(store string, field Field) (*Index, error) {
 	if field == "" {
 		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
 	}
-	x := &Index{engine: e, store: store, field: field}
-	x.values = lazy[postings, *postings]{
-		engine: e, store: store,
-		create: func(p projected) *postings { return newPostings(p, x) },
-		over:   func(p *postings) projected { return p.projected },
-	}
-	return x, nil
+	return &Index{engine: e, store: store, field: field}, nil
 }
 
 // Build builds the index now, so that its first read need not.
-func (x *Index) Build() { x.values.get(x.engine.view(x.store)) }
+func (x *Index) Build() { x.postings(x.engine.view(x.store)) }
 
-// List yields the records that have v, a Go value that becomes JSON, in the field as of a moment, in
-// the order in which their keys were first written. Values are equal as in [Filter]; a record without the
-// field has nothing in it, which is not null. Pairs are as in [Engine.List]; a v that does not become JSON is a
-// *backend.InvalidError. Reading the present, or a state of the log not long ago, costs what is found;
-// other moments cost a look at every key of the store.
+// List yields the records whose field equals v, a Go value that becomes JSON, as of a moment, in the order in
+// which their keys were first written. Values are equal as in [Filter]; a missing field does not equal
+// null. Pairs are as in [Engine.List]; a v that can't become JSON is a *backend.InvalidError.
+//
+// Reads of the present, or of a recent head, take time by the number of records found; reads of other moments
+// look at every key of the store.
 func (x *Index) List(ctx context.Context, v any, m Moment) iter.Seq2[Record, error] {
 	return pairs(func() (iter.Seq[Record], error) {
 		want, err := equalForm(x.field, v)
@@ -52,7 +45,7 @@ func (x *Index) List(ctx context.Context, v any, m Moment) iter.Seq2[Record, err
 	})
 }
 
-// find returns the records with one of wanted in the field.
+// find returns the records whose field equals one of wanted.
 func (x *Index) find(ctx context.Context, m Moment, wanted ...[]byte) (iter.Seq[Record], error) {
 	v, err := x.engine.viewFor(ctx, x.store, m)
 	if err != nil {
@@ -66,21 +59,21 @@ func (x *Index) find(ctx context.Context, m Moment, wanted ...[]byte) (iter.Seq[
 		return ok && slices.ContainsFunc(wanted, func(w []byte) bool { return string(w) == token })
 	}}
 	if m.Time.IsZero() && m.Valid.IsZero() && p.recent() {
-		if values := x.values.get(p.view); values != nil {
+		if values := x.postings(p.view); values != nil {
 			return values.find(p.view, wanted, p.fits), nil
 		}
 	}
 	return Query{}.records(p, position{}), nil
 }
 
-// Values yields what the field has in current records, as JSON, in no certain order.
+// Values yields the values that the field has in current records, as JSON, in no particular order.
 func (x *Index) Values() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		v := x.engine.view(x.store)
-		values := x.values.get(v)
+		values := x.postings(v)
 		for v.namespace != nil && values == nil { // facts were dropped in between
 			v = x.engine.view(x.store)
-			values = x.values.get(v)
+			values = x.postings(v)
 		}
 		if v.namespace == nil {
 			return
@@ -93,7 +86,7 @@ func (x *Index) Values() iter.Seq[string] {
 	}
 }
 
-// token returns what a record has in the field, in the form of appendEqual.
+// token returns the value of the field in a record, in the form of appendEqual.
 func (x *Index) token(r Record) (string, bool) {
 	if !r.live() {
 		return "", false

@@ -7,26 +7,26 @@ import (
 	"sync"
 )
 
-// postings has the keys of a namespace by what their current records have in a field. Of each
-// group of keys with the same, it holds one record that had it, and the keys as a list: nothing
-// that the collector must look at, and each write costs the same however large a group is.
+// postings has the keys of a namespace by the value of a field in their latest records, as groups of keys
+// with equal values. A group holds one record with the value, and its keys as a linked list: there is nothing
+// for the garbage collector to look at, and a write takes the same time however large a group is.
 type postings struct {
-	projected
+	space *namespace
 	index *Index
 	hash  func(token string) uint64
 
 	mu     sync.RWMutex
-	groups []group           // the first is none
-	free   []uint32          // of groups, those without keys
-	byHash map[uint64]uint32 // the group, or the first one of several, with a hash
+	groups []group           // the first is not used
+	free   []uint32          // groups without keys
+	byHash map[uint64]uint32 // the first group with a hash
 	links  array[link]       // by key
-	keys   uint32            // how many of links there are
+	keys   uint32            // the number of links
 }
 
-// A group is the keys with the same in the field.
+// A group is the keys with one value in the field.
 type group struct {
 	hash       uint64
-	sample     ref    // a record that has it, of any time
+	sample     ref    // a record with the value, of any time
 	chain      uint32 // the next group with the same hash; 0: none
 	head, tail uint32 // keys, valid while count is not 0
 	count      uint32
@@ -39,10 +39,14 @@ type link struct {
 	next, prev uint32 // plus 1; 0: it is the last, or the first
 }
 
-func newPostings(p projected, x *Index) *postings {
-	seed := maphash.MakeSeed()
-	hash := func(token string) uint64 { return maphash.String(seed, token) }
-	return &postings{projected: p, index: x, hash: hash, groups: make([]group, 1), byHash: make(map[uint64]uint32)}
+// postings returns the index's projection over v; nil if there is none.
+func (x *Index) postings(v view) *postings {
+	p, _ := x.engine.projected(v, x, func() projection {
+		seed := maphash.MakeSeed()
+		hash := func(token string) uint64 { return maphash.String(seed, token) }
+		return &postings{space: v.namespace, index: x, hash: hash, groups: make([]group, 1), byHash: make(map[uint64]uint32)}
+	}).(*postings)
+	return p
 }
 
 func (p *postings) put(n uint32, prev, r Record) {
@@ -62,7 +66,7 @@ func (p *postings) put(n uint32, prev, r Record) {
 	}
 }
 
-// add puts a key that is in no group into that of a token, which its latest record has.
+// add puts a key that is in no group into the group of a token, which the key's latest record has.
 func (p *postings) add(n uint32, token string) {
 	i := p.lookup(token)
 	if i == 0 {
@@ -90,7 +94,7 @@ func (p *postings) add(n uint32, token string) {
 	*p.links.at(n) = l
 }
 
-// remove takes a key out of its group, if it is in one, and gives up a group that has no more.
+// remove takes a key out of its group, if it is in one, and drops the group if that was its last key.
 func (p *postings) remove(n uint32) {
 	l := p.links.at(n)
 	if l.group == 0 {
@@ -113,7 +117,7 @@ func (p *postings) remove(n uint32) {
 	*l = link{}
 }
 
-// drop gives up a group.
+// drop makes a group free.
 func (p *postings) drop(i uint32) {
 	g := p.groups[i]
 	switch first := p.byHash[g.hash]; {
@@ -139,14 +143,14 @@ func (p *postings) lookup(token string) uint32 {
 	return i
 }
 
-// token returns what the keys of a group have in the field.
+// token returns the value of a group.
 func (p *postings) token(i uint32) string {
 	token, _ := p.index.token(p.space.record(p.groups[i].sample))
 	return token
 }
 
-// find returns the records of a view with one of wanted, in the order of their keys' numbers. fits reports
-// whether a record has one.
+// find returns the records of a view with one of the wanted values, in the order of their keys' numbers. fits
+// reports whether a record has one.
 func (p *postings) find(v view, wanted [][]byte, fits func(Record) bool) iter.Seq[Record] {
 	var found []uint32
 	mixed := len(wanted) > 1
@@ -178,13 +182,13 @@ func (p *postings) find(v view, wanted [][]byte, fits func(Record) bool) iter.Se
 	}
 }
 
-// tokens returns what the records of a view have in the field, in no certain order.
+// tokens returns the values in the records of a view, in no particular order.
 func (p *postings) tokens(v view) []string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	all := make([]string, 0, len(p.groups)-1-len(p.free))
 	o := v.overlay()
-	ahead := make(map[uint32]uint32) // by group, its keys that the overlay has
+	ahead := make(map[uint32]uint32) // by group: how many of its keys are in the overlay
 	if o.update() {
 		for n := range o.all() {
 			if n < p.keys {

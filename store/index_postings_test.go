@@ -25,7 +25,7 @@ func TestPostings(t *testing.T) {
 		require.NoError(t, err)
 		_, err = e.Write(t.Context(), backend.Fact{Store: "s", Key: "none", Value: []byte("1")})
 		require.NoError(t, err)
-		p := x.values.get(e.view("s"))
+		p := x.postings(e.view("s"))
 		p.hash = func(token string) uint64 { return uint64(len(token)) }
 
 		current, order := map[string]string{}, []string{}

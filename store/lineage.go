@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A FactRef says everything about a fact but its value, of which it has the hash.
+// A FactRef is a fact without its value; it has the value's hash.
 type FactRef struct {
 	Seq             uint64          `json:"seq"`
 	ID              string          `json:"id"`
@@ -30,7 +30,7 @@ type FactRef struct {
 	Derivation      json.RawMessage `json:"derivation,omitempty"`
 }
 
-// Ref returns what there is to say about the fact without its value.
+// Ref returns the fact without its value.
 func (r Record) Ref() FactRef {
 	f := r.Fact()
 	return FactRef{
@@ -40,7 +40,7 @@ func (r Record) Ref() FactRef {
 	}
 }
 
-// Sources returns the IDs of the facts that the fact was derived from by a [Rule]; nil if it was not.
+// Sources returns the IDs of the facts that a [Rule] derived the fact from; nil if none did.
 func (r Record) Sources() []string {
 	return sourcesIn(r.Derivation())
 }
@@ -48,14 +48,13 @@ func (r Record) Sources() []string {
 func sourcesIn(text json.RawMessage) []string {
 	var d derivation
 	if text == nil || json.Unmarshal(text, &d) != nil {
-		return nil // what others put there is theirs
+		return nil // not the JSON of a rule
 	}
 	return d.Sources
 }
 
-// Causes returns the fact and those that led to it one after the other by Causation, the oldest first:
-// the causation chain. It begins where a cause is not held, because there is none or it was pruned, or
-// dropped from memory.
+// Causes returns the causation chain of a fact: the fact, its cause, the cause of that, and so on, the oldest
+// first. It begins after a cause that the engine does not hold: it was pruned, or dropped from memory.
 func (e *Engine) Causes(r Record) []FactRef {
 	var chain []FactRef
 	for seen := map[uint64]bool{}; r.data != nil && !seen[r.Seq()]; {
@@ -67,23 +66,23 @@ func (e *Engine) Causes(r Record) []FactRef {
 	return chain
 }
 
-// A Lineage is all that led to a fact: who wrote what when, from which sources.
+// A Lineage is everything that led to a fact: who wrote what, when, and from which sources.
 type Lineage struct {
-	// Facts are the fact itself, the last one, its causes and sources, and theirs, in the order of
-	// the log. Their Causation and Derivation say how they hang together.
+	// Facts are the causes and sources of the fact, their causes and sources, and so on, in the order
+	// of the log. The last one is the fact itself. Their Causation and Derivation link them.
 	Facts []FactRef `json:"facts"`
 
-	// Missing are the IDs of causes and sources that the engine does not hold: they were pruned, or
-	// were never in this log. Sorted.
+	// Missing are the IDs of causes and sources that are not in the log: they were pruned, or written to
+	// another log. Sorted.
 	Missing []string `json:"missing,omitempty"`
 
-	// Proof is the hex SHA-256 of the facts' canonical JSON, one after the other: of two lineages
-	// with the same proof, nobody changed a fact, its value or a link.
+	// Proof is the hex SHA-256 of the canonical JSON of Facts, one after the other. Two lineages with the
+	// same proof have the same facts, values and links.
 	Proof string `json:"proof"`
 }
 
-// Lineage returns what led to the fact with an ID. Errors are those of [Engine.FactByID], for the fact and for
-// all that led to it: ErrDropped where the log may have a part that the engine does not hold.
+// Lineage returns what led to the fact with an ID. Errors are those of [Engine.FactByID] about the fact, and
+// ErrDropped if the engine does not hold a part of the lineage that the log may have.
 func (e *Engine) Lineage(id string) (l Lineage, err error) {
 	if _, err := e.FactByID(id); err != nil {
 		return l, fmt.Errorf("store: lineage: %w", err)
@@ -128,11 +127,11 @@ func (l Lineage) prove() (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// VerifyLineage checks a lineage, as it was taken here or elsewhere, against the log: its proof is that of
-// its facts, each of them is in the log as the lineage has it, and has a value with that hash, and all
-// that they lead to is in the lineage, or is missing from the log as it says. An error that is
-// backend.ErrCorrupt names the fact that does not hold. Facts whose hash another system computed in another
-// way do not pass. A fact that the engine does not hold and the log may have is ErrDropped.
+// VerifyLineage checks a lineage, taken by this engine or another, against the log: the proof is right; the
+// log has each fact as the lineage has it; the fact's value has the hash; and every cause and source is in
+// the lineage, or not in the log. If one of that is not so, the error is backend.ErrCorrupt and names the
+// fact. Facts whose hash another system computed in another way do not pass. If the engine does not hold a
+// fact that the log may have, the error is ErrDropped.
 func (e *Engine) VerifyLineage(l Lineage) error {
 	proof, err := l.prove()
 	if err != nil {
@@ -164,7 +163,7 @@ func (e *Engine) VerifyLineage(l Lineage) error {
 	return nil
 }
 
-// verifyWhole checks that a lineage leaves nothing out.
+// verifyWhole checks that a lineage has every cause and source that is in the log.
 func (e *Engine) verifyWhole(l Lineage) error {
 	has := make(map[string]bool, len(l.Facts)+len(l.Missing))
 	for _, f := range l.Facts {

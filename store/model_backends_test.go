@@ -1,5 +1,3 @@
-//go:build merged
-
 package store_test
 
 import (
@@ -14,7 +12,7 @@ import (
 )
 
 // modelBackends are the backends that the model drives the engine over. Each opens the log of a
-// directory; one that keeps nothing on disk has reopen nil, and its log stays open.
+// directory. A log that keeps nothing on disk can't be reopened, and stays open.
 var modelBackends = []struct {
 	name   string
 	open   func(dir string) (backend.Backend, error)
@@ -25,6 +23,10 @@ var modelBackends = []struct {
 		return file.Open(context.Background(), file.Options{Path: dir, Sync: file.SyncNever})
 	}, true},
 	{"network", serve, true},
+	{"four methods", func(dir string) (backend.Backend, error) {
+		l, err := file.Open(context.Background(), file.Options{Path: dir, Sync: file.SyncNever})
+		return struct{ backend.Backend }{l}, err
+	}, true},
 }
 
 // served is a client of a server of a log on disk, both of this process.

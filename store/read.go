@@ -26,9 +26,9 @@ func (e *Engine) Latest(store, key string) Record { return e.view(store).latest(
 // GetAt returns the record of a key as of a moment. ok is false if the key had no fact that was
 // visible and valid then, or the last of them was a retraction.
 //
-// Facts that the engine dropped from memory (Options.KeepVersions) and needs for the answer are read from
-// the log, each time anew; errors are those of that, and ErrNotLoaded. The same holds for the other
-// methods that take a context to read.
+// If the answer needs facts that the engine dropped from memory (Options.KeepVersions), GetAt reads them
+// from the log. Errors are those of reading the log, ctx's, and ErrNotLoaded. Both hold for all methods
+// that read with a context.
 func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Record, ok bool, err error) {
 	v, err := e.viewFor(ctx, store, m, key)
 	if err != nil {
@@ -39,9 +39,9 @@ func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Reco
 	return r, r.live(), nil
 }
 
-// History yields the facts of a key that are visible at a moment, retractions too, the oldest first; of
-// those, with Moment.Valid, the ones that were valid by then. The zero Moment is all facts. Each pair is
-// a record and nil, or the zero Record and an error, which ends the loop.
+// History yields the facts of a key that are visible at a moment, retractions too, the oldest first. If the
+// moment has a Valid time, it yields only facts that are valid from then or earlier. Each pair is a record
+// and nil, or the zero Record and an error, which ends the loop.
 func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.Seq2[Record, error] {
 	return pairs(func() (iter.Seq[Record], error) {
 		v, err := e.viewFor(ctx, store, fromTheStart, key)
@@ -58,8 +58,8 @@ func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.
 	})
 }
 
-// Facts yields the facts of a store with a seq above after, retractions too, in the order of the
-// log, up to the last one that the engine shows when the loop begins. Pairs are as in History.
+// Facts yields the facts of a store with a seq above after, retractions too, in the order of the log, up to
+// the head when the loop begins. Pairs are as in History.
 func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return pairs(func() (iter.Seq[Record], error) {
 		v, err := e.viewFor(ctx, store, Moment{Seq: max(after, 1)})
@@ -70,7 +70,7 @@ func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq
 	})
 }
 
-// FactsSince yields the facts of a store whose transaction time is not before t; otherwise it is as Facts.
+// FactsSince is Facts for the facts whose transaction time is not before t.
 func (e *Engine) FactsSince(ctx context.Context, store string, t time.Time) iter.Seq2[Record, error] {
 	return pairs(func() (iter.Seq[Record], error) {
 		from := Moment{Time: t}
@@ -101,9 +101,9 @@ func pairs(begin func() (iter.Seq[Record], error)) iter.Seq2[Record, error] {
 	}
 }
 
-// FactByID returns the fact with an ID, or ErrNotFound. Where the engine does not hold it and the log may
-// have it, it is ErrDropped. The first call for each store builds an index of 8 to 24 bytes a fact, which
-// each write keeps up.
+// FactByID returns the fact with an ID. If the engine does not hold it, the error is ErrNotFound, or
+// ErrDropped if the log may have it. The first call for each store builds an index of 8 to 24 bytes a
+// fact, which each write keeps up.
 func (e *Engine) FactByID(id string) (Record, error) {
 	if r := e.fact(id); r.data != nil {
 		return r, nil

@@ -47,13 +47,13 @@ func (q Query) begin(store string) (p position, err error) {
 		err = jsonvalue.Check(p.Value, backend.MaxDepth)
 	}
 	if err != nil || p.Query != q.fingerprint(store) {
-		return p, &backend.InvalidError{Field: "cursor", Reason: "it is not one that a page of the same query gave out"}
+		return p, &backend.InvalidError{Field: "cursor", Reason: "it is not the Next of a page of the same query"}
 	}
 	p.begun = true
 	return p, nil
 }
 
-// fingerprint tells queries apart whose cursors must not be mixed up.
+// fingerprint differs between queries whose cursors must not be mixed up.
 func (q Query) fingerprint(store string) uint64 {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%q %q %q %t %t %d %t", store, q.Prefix, q.OrderBy, q.ByKey, q.Descending, q.At.Seq, q.At.none)
@@ -63,11 +63,11 @@ func (q Query) fingerprint(store string) uint64 {
 	return h.Sum64()
 }
 
-// after finds the key that a page in the order of first writing begins after.
+// after returns the number of the key that a page in the order of first writing begins after.
 func (p *pick) after(key string) (n uint32, err error) {
 	_, n, word := p.find(key)
 	if word == nil {
-		return 0, &backend.InvalidError{Field: "cursor", Reason: fmt.Sprintf("key %q, which the page before ended with, is not there any more: begin again, or ask ByKey", key)}
+		return 0, &backend.InvalidError{Field: "cursor", Reason: fmt.Sprintf("the page before ended with key %q, which is not there any more: begin again, or ask ByKey", key)}
 	}
 	return n, nil
 }

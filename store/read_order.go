@@ -9,7 +9,7 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// A rank is what a record has in a field, as it is ordered: see Query.OrderBy.
+// A rank is the place of a field's value in the order of Query.OrderBy.
 type rank struct {
 	kind   kind
 	number jsonvalue.Number
@@ -28,7 +28,7 @@ const (
 	kindObject
 )
 
-// rankOf returns the rank of JSON; of nil, and of what is no JSON, that of nothing.
+// rankOf returns the rank of JSON. Nil ranks as nothing.
 func rankOf(found []byte) rank {
 	if len(found) == 0 {
 		return rank{}
@@ -66,7 +66,7 @@ func (a rank) compare(b rank) int {
 	return strings.Compare(a.text, b.text)
 }
 
-// A ranked is a record, or just a key, and where it stands in the order of a field.
+// A ranked is a record, or only its key, with the rank of its field.
 type ranked struct {
 	rank   rank
 	key    string
@@ -84,7 +84,7 @@ func (q Query) compare(a, b ranked) int {
 	return c
 }
 
-// inField returns what a record has in the field that q orders by; nil if nothing.
+// inField returns the value of the field that q orders by; nil if there is none.
 func (q Query) inField(r Record) []byte {
 	value, err := r.Upcast()
 	if err != nil {
@@ -93,13 +93,13 @@ func (q Query) inField(r Record) []byte {
 	return q.OrderBy.of(value)
 }
 
-// ranked yields all, which are the records that q asks for from its first page on, in the order of a
-// field, from a place in it to q's limit. It keeps no more of them than twice the limit.
+// ranked yields those of the records in all that come after from in the order of a field, up to q's limit.
+// It keeps at most twice as many records as the limit.
 func (q Query) ranked(all iter.Seq[Record], from position) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		after := ranked{rank: rankOf(from.Value), key: from.Key}
 		var found []ranked
-		full := false // found has as many as there may be, in their order
+		full := false // found has as many records as the limit, in order
 		for r := range all {
 			x := ranked{rankOf(q.inField(r)), r.Key(), r}
 			if from.begun && q.compare(x, after) <= 0 || full && q.compare(x, found[q.Limit-1]) > 0 {

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -153,6 +154,71 @@ func TestPagesGoOnFromAValue(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, third.Records, 2)
 	require.Empty(t, third.Next)
+}
+
+// A cursor is for the query that gave it out, and for no other; what is no cursor is refused too.
+func TestCursorsOfOtherQueries(t *testing.T) {
+	e, _ := ordered(t)
+	scope, err := e.Scope("s", "all", store.Filter{})
+	require.NoError(t, err)
+	q := store.Query{OrderBy: "a.x", Limit: 2}
+	page, err := e.Query(t.Context(), "s", q)
+	require.NoError(t, err)
+	require.Len(t, page.Records, 2)
+	for name, change := range map[string]func(q *store.Query){
+		"order by": func(q *store.Query) { q.OrderBy = "a" }, "by key": func(q *store.Query) { q.ByKey, q.OrderBy = true, "" },
+		"descending": func(q *store.Query) { q.Descending = true }, "prefix": func(q *store.Query) { q.Prefix = "k" },
+		"seq": func(q *store.Query) { q.At.Seq = 5 }, "nothing": func(q *store.Query) { q.At = store.AsOf(0) },
+		"time": func(q *store.Query) { q.At.Time = time.Unix(1, 0) }, "valid": func(q *store.Query) { q.At.Valid = time.Unix(1, 0) },
+		"text": func(q *store.Query) { q.Cursor = "k1" }, "base64": func(q *store.Query) { q.Cursor = "e30" },
+		"cut": func(q *store.Query) { q.Cursor = q.Cursor[:len(q.Cursor)-3] }, "limit": func(q *store.Query) { q.Limit = -1 },
+	} {
+		other := q
+		other.Cursor = page.Next
+		change(&other)
+		_, err := e.Query(t.Context(), "s", other)
+		require.ErrorIs(t, err, backend.ErrInvalid, name)
+		_, err = scope.Query(t.Context(), other)
+		require.ErrorIs(t, err, backend.ErrInvalid, name)
+		for _, err := range e.List(t.Context(), "s", other) {
+			require.ErrorIs(t, err, backend.ErrInvalid, name)
+		}
+	}
+	q.Cursor = page.Next
+	_, err = e.Query(t.Context(), "other", q)
+	require.ErrorIs(t, err, backend.ErrInvalid)
+	rest, err := e.Query(t.Context(), "s", q)
+	require.NoError(t, err)
+	require.Len(t, rest.Records, 2)
+}
+
+// In the order of first writing, a page can't go on after a key that was pruned, and says so.
+func TestPagesAfterAPrunedKey(t *testing.T) {
+	e := openEngine(t, newLog(t))
+	for n := range 4 {
+		_, err := e.Write(t.Context(), fact(fmt.Sprint("k", n), n))
+		require.NoError(t, err)
+	}
+	pages := map[bool]store.Query{}
+	for _, byKey := range []bool{false, true} {
+		q := store.Query{ByKey: byKey, Limit: 2}
+		page, err := e.Query(t.Context(), "s", q)
+		require.NoError(t, err)
+		q.Cursor = page.Next
+		pages[byKey] = q
+	}
+	require.NoError(t, e.Retain("s", store.Retention{Window: 1, Events: true}))
+	_, err := e.Compact(t.Context())
+	require.NoError(t, err)
+	_, err = e.Write(t.Context(), fact("k9", 1))
+	require.NoError(t, err)
+	_, err = e.Query(t.Context(), "s", pages[false])
+	require.ErrorContains(t, err, "not there any more")
+	require.ErrorIs(t, err, backend.ErrInvalid)
+	page, err := e.Query(t.Context(), "s", pages[true])
+	require.NoError(t, err)
+	require.Len(t, page.Records, 1)
+	require.Empty(t, page.Next)
 }
 
 // Scopes, indexes and relations take values for equal exactly where the order does.

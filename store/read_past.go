@@ -8,21 +8,21 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// ErrDropped is reported where an engine does not hold facts that a question is about, and the log may:
-// they were dropped from memory (Options.KeepVersions), or are in a store that is not in memory
-// (Options.Stores). [Engine.Past] reads them.
+// ErrDropped is reported if an engine does not hold facts that the log may have: they were dropped from memory
+// (Options.KeepVersions), or their store is not in memory (Options.Stores). [Engine.Past] reads them.
 var ErrDropped = errors.New("store: the engine does not hold all facts that this asks for: read them through Past")
 
-// errPast is why an engine of the past does not go on.
+// errPast is why an engine of the past does not follow the log.
 var errPast = errors.New("store: an engine of the past does not follow the log")
 
 // partial reports whether the log may have facts that e does not hold.
 func (e *Engine) partial() bool { return e.opts.KeepVersions > 0 || e.stores.Load() != nil }
 
-// Past returns an engine that has all facts of a store that e shows, whatever Options.KeepVersions and
-// Options.Stores say; with keys only theirs, and with the store "" those of all stores. It reads them
-// from the log once, for many questions about the past. It takes no writes, shows nothing new, and needs
-// no Close. It upcasts as e does; scopes and the like are its own.
+// Past returns an engine with all facts of a store through e's head, whatever Options.KeepVersions and
+// Options.Stores are: of the given keys, or of all keys if none are given. The store "" is all stores. It
+// reads them from the log once, for many reads of the past. The returned engine takes no writes, shows
+// nothing new, and needs no Close. It has e's upcasters, but scopes, indexes and relations must be made
+// of it.
 func (e *Engine) Past(ctx context.Context, store string, keys ...string) (*Engine, error) {
 	if store == "" {
 		return e.past(ctx, e.Head(), nil, keys)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -211,4 +213,68 @@ func TestDerivingFromWhatWasDropped(t *testing.T) {
 	_, err = e.Import(t.Context(), facts[0]) // which derives nothing anew
 	require.NoError(t, err)
 	require.Equal(t, uint64(3000), e.Head())
+}
+
+// An engine that keeps few facts answers every question about the past as the oracle does, with times in and out of
+// order on both axes, from memory or from the log.
+func TestPastAgainstOracle(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	draw := rand.New(rand.NewPCG(seed, 0))
+	second := func(n int) time.Time {
+		if n <= 0 {
+			return time.Time{} // not given
+		}
+		return time.Unix(int64(n), 0).UTC()
+	}
+	l := newLog(t)
+	var loops atomic.Int64
+	counted := reads(l, func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+		loops.Add(1)
+		return next(ctx, r)
+	})
+	e, err := store.Open(t.Context(), counted, store.Options{KeepVersions: 2})
+	require.NoError(t, err)
+	defer e.Close()
+	var o oracle
+	held, read := 0, 0
+	for n := 1; n <= 4000; n++ {
+		f := fact(fmt.Sprint("k", draw.IntN(4)), n)
+		f.TransactionTime = second(n + 1000 - draw.IntN(20)*draw.IntN(20))
+		if draw.IntN(3) == 0 {
+			f.ValidTime = second(draw.IntN(4000))
+		}
+		written, err := e.Write(t.Context(), f)
+		require.NoError(t, err)
+		if o = append(o, written); n%100 != 0 {
+			continue
+		}
+		for range 8 {
+			m := store.Moment{Seq: uint64(max(0, n-draw.IntN(60)*draw.IntN(60)))}
+			if draw.IntN(3) == 0 {
+				m.Time = second(n + 1000 - draw.IntN(60)*draw.IntN(60))
+			}
+			if draw.IntN(4) == 0 {
+				m.Valid = second(draw.IntN(5000))
+			}
+			before := loops.Load()
+			key := fmt.Sprint("k", draw.IntN(5))
+			checkAt(t, o, e, "s", key, m)
+			if loops.Load() == before {
+				held++
+			} else {
+				read++
+			}
+			require.Equal(t, o.where(func(f backend.Fact) bool {
+				return f.Key == key && (m.Seq == 0 || f.Seq <= m.Seq) && (m.Time.IsZero() || !f.TransactionTime.After(m.Time)) &&
+					(m.Valid.IsZero() || !effective(f).After(m.Valid))
+			}), factsOf(e.History(t.Context(), "s", key, m)))
+			after := uint64(max(0, n-draw.IntN(60)*draw.IntN(60)))
+			require.Equal(t, o.where(func(f backend.Fact) bool { return f.Seq > after }), factsOf(e.Facts(t.Context(), "s", after)))
+			since := second(n + 1000 - draw.IntN(60)*draw.IntN(60))
+			require.Equal(t, o.where(func(f backend.Fact) bool { return !f.TransactionTime.Before(since) }), factsOf(e.FactsSince(t.Context(), "s", since)))
+		}
+	}
+	require.Greater(t, held, 20, "some of the past is held")
+	require.Greater(t, read, 20, "and some is not")
 }

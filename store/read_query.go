@@ -9,28 +9,27 @@ import (
 	"strings"
 )
 
-// A Query says which records of a store or scope to list, and in which order. The zero Query is all
-// current ones, in the order in which their keys were first written.
+// A Query says which records of a store or scope to list, and in which order. The zero Query lists all
+// current records, in the order in which their keys were first written.
 type Query struct {
 	At         Moment // as of when
 	Prefix     string // of the key
-	ByKey      bool   // in the order of their keys' bytes, not of their first writing
-	Descending bool   // the last one first
+	ByKey      bool   // order records by the bytes of their keys
+	Descending bool   // the last record first
 
-	// OrderBy lists records in the order of what they have in a field, and those that have the same
-	// there in the order of their keys' bytes; it goes before ByKey. First come those with nothing
-	// or null, then false, true, numbers by their value, strings by their bytes, arrays and objects
-	// by those of their canonical JSON. Every record that is asked for is looked at, whatever Limit
-	// says. "": in no such order.
+	// OrderBy orders records by the value of a field, and records with equal values by the bytes of
+	// their keys; ByKey is ignored. First come records with no value or null, then false, true, numbers
+	// by value, strings by bytes, arrays, and objects by the bytes of their canonical JSON. Every record
+	// is looked at, whatever Limit is. "": no such order.
 	OrderBy Field
 
-	// Cursor begins after a page of the same query: it is the Next of its [Results]. "": begin at the
-	// start. A record that changes between two pages is listed as it then is, perhaps twice or not at
-	// all; with At all pages are of one state. In the order of first writing, a compaction in between may
-	// move keys.
+	// Cursor is the Next of the [Results] before: list the page after them. It belongs to one query: all
+	// fields but Limit must stay the same. "": the first page. If a record changes between two pages, it
+	// may be listed twice or not at all; with At, all pages show one state. A compaction between two
+	// pages may change the order of first writing.
 	Cursor string
 
-	Limit int // how many at most; 0: all
+	Limit int // how many records at most; 0: no limit
 }
 
 // Results is a page of what a Query lists.
@@ -39,11 +38,10 @@ type Results struct {
 	Next    string // the Cursor of the next page; "": there is none
 }
 
-// List yields the records of a store as q says, without keys that have none or whose last fact was a
-// retraction: all of one state of the log, which is that of the head when the loop begins, or q.At. Each
-// pair is a record and nil, or the zero Record and an error, which ends the loop: a Limit below 0 or a
-// Cursor that is not of this query is a *backend.InvalidError; others are as in [Engine.GetAt]. The loop's
-// body may call any method.
+// List yields the records of a store as q says; retracted keys have none. All are of one state of the log: the
+// head when the loop begins, or q.At. Each pair is a record and nil, or the zero Record and an error, which
+// ends the loop. A Limit below 0 and a Cursor of another query are *backend.InvalidError; other errors are
+// as in [Engine.GetAt]. The loop's body may call any method.
 func (e *Engine) List(ctx context.Context, store string, q Query) iter.Seq2[Record, error] {
 	return q.list(ctx, e, store, nil)
 }
@@ -53,7 +51,7 @@ func (e *Engine) Query(ctx context.Context, store string, q Query) (Results, err
 	return q.page(ctx, e, store, nil)
 }
 
-// list lists the records of a store or of a scope over it; nil: there is none.
+// list lists the records of a store, or of s if s is not nil.
 func (q Query) list(ctx context.Context, e *Engine, store string, s *Scope) iter.Seq2[Record, error] {
 	return pairs(func() (iter.Seq[Record], error) {
 		from, err := q.begin(store)
@@ -77,7 +75,7 @@ func (q Query) list(ctx context.Context, e *Engine, store string, s *Scope) iter
 	})
 }
 
-// page collects a page of what q lists, and looks at the record after it.
+// page collects what list yields, up to the limit, and looks at the record after that.
 func (q Query) page(ctx context.Context, e *Engine, store string, s *Scope) (Results, error) {
 	limit := q.Limit
 	if limit > 0 && limit < math.MaxInt {
@@ -97,7 +95,7 @@ func (q Query) page(ctx context.Context, e *Engine, store string, s *Scope) (Res
 	return page, nil
 }
 
-// A pick is the records of a view that a query chooses from.
+// A pick is the records of a view that a query lists some of.
 type pick struct {
 	view
 	at      Moment              // its Time and Valid; the view has its Seq
@@ -106,7 +104,7 @@ type pick struct {
 	overlay overlay             // the keys that members may be wrong about
 }
 
-// pick returns the records of the scope as of a moment; for no scope, all records.
+// pick returns the records of the scope as of a moment; of a nil scope, all records.
 func (s *Scope) pick(v view, m Moment) pick {
 	p := pick{view: v.asOf(m), at: m}
 	if s == nil {
@@ -114,17 +112,16 @@ func (s *Scope) pick(v view, m Moment) pick {
 	}
 	p.fits = s.Has
 	if m.Time.IsZero() && m.Valid.IsZero() && p.recent() {
-		p.members = s.members.get(p.view)
+		p.members = s.members(p.view)
 		p.overlay = p.view.overlay()
 	}
 	return p
 }
 
-// recent reports whether looking at the facts after the view's head takes less than looking at its keys.
+// recent reports whether there are fewer facts after the view's head than keys.
 func (v view) recent() bool { return v.count.Load()-uint32(v.end()) <= v.keys.count.Load() }
 
-// member reports whether members has the key with a number; known is false where the record must be asked
-// about.
+// member reports whether members has the key with a number. If known is false, fits has to decide.
 func (p *pick) member(n uint32) (in, known bool) {
 	if p.members == nil {
 		return false, false
@@ -161,7 +158,7 @@ func (q Query) records(p pick, from position) iter.Seq[Record] {
 	}
 }
 
-// numbers yields the numbers of the keys that may be asked for, in the order asked for.
+// numbers yields the numbers of the keys that q may list, in its order.
 func (q Query) numbers(p *pick, from position) iter.Seq[uint32] {
 	if q.ByKey {
 		return q.sorted(p.namespace, from)
@@ -200,7 +197,7 @@ func (q Query) sorted(s *namespace, begin position) iter.Seq[uint32] {
 		r, _ := s.key(n)
 		return r.Key()
 	}
-	find := func(k string, past bool) int { // the first key that is not before k, or past it
+	find := func(k string, past bool) int { // the first key that is at or after k; with past, after k
 		i, _ := slices.BinarySearchFunc(all, k, func(n uint32, k string) int {
 			if c := strings.Compare(key(n), k); c != 0 || !past {
 				return c
@@ -210,7 +207,7 @@ func (q Query) sorted(s *namespace, begin position) iter.Seq[uint32] {
 		return i
 	}
 	from, to := find(q.Prefix, false), len(all)
-	if q.Prefix != "" { // those with the prefix lie side by side
+	if q.Prefix != "" { // keys with the prefix are side by side
 		to, _ = slices.BinarySearchFunc(all, q.Prefix, func(n uint32, prefix string) int {
 			if k := key(n); strings.HasPrefix(k, prefix) || k < prefix {
 				return -1
@@ -236,8 +233,8 @@ func (q Query) sorted(s *namespace, begin position) iter.Seq[uint32] {
 	}
 }
 
-// sortedKeys returns the numbers of all keys in the order of the keys' bytes. They are kept, and new
-// keys are merged in.
+// sortedKeys returns the numbers of all keys in the order of the keys' bytes. It keeps the result, and merges
+// new keys into it.
 func (s *namespace) sortedKeys() []uint32 {
 	s.sorting.Lock()
 	defer s.sorting.Unlock()

@@ -8,12 +8,12 @@ import (
 
 // Tail yields the facts of a store with a seq above after, retractions too, in the order of the log,
 // and then each new one as the engine shows it. Each pair is a record and nil, or the zero Record
-// and an error, which ends the loop: ctx's, or why the engine no longer follows the log (after all
-// that it shows was yielded). The seq of the last record is the cursor to go on from later.
+// and an error, which ends the loop: ctx's, ErrNotLoaded, an error of reading the log, or, after all facts
+// that the engine shows, why it no longer follows the log. To go on later, pass the seq of the last record.
 //
 // It is served from memory, not from a queue: a slow loop costs writers nothing and misses nothing. Facts
 // that were dropped from memory (Options.KeepVersions) are read from the log. The loop's body may call any
-// method. A store that is not in memory is ErrNotLoaded.
+// method.
 func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for {
@@ -36,7 +36,7 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 			if err == nil {
 				err = ctx.Err() // also if other stores are written all the time
 			}
-			if err != nil && (ctx.Err() != nil || e.Head() <= v.head) { // else there is what came before the end
+			if err != nil && (ctx.Err() != nil || e.Head() <= v.head) { // otherwise facts came before the end
 				yield(Record{}, err)
 				return
 			}

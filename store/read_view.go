@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// A view is the facts of one store as of a seq. Facts that come later do not show in it, and facts that
-// are dropped from memory later stay in it, so that a loop over a view is over one state of the log
-// however long it takes.
+// A view is the facts of one store as of a seq. It does not show facts that are added later, and keeps facts
+// that are dropped from memory later: a loop over a view sees one state of the log, however long it takes.
 type view struct {
 	*namespace // nil: the store has no facts
 	head       uint64
@@ -24,18 +23,18 @@ func (e *Engine) view(store string) view {
 		if s := e.namespace(store); s == nil || s.since <= head {
 			return view{s, head}
 		}
-		// Facts were dropped in between, at a head that is visible already.
+		// Facts were dropped after the head was loaded. The head has moved by then.
 	}
 }
 
-// viewFor returns the store as of the engine's head, with all facts that decide what is so at a moment
-// and later; with keys it may have only these. What the engine does not hold of that is read from the log.
+// viewFor returns the store as of the engine's head, with all facts that reads as of m and later need; if
+// keys are given, it may have only these keys. It reads the log if the engine does not hold all of them.
 func (e *Engine) viewFor(ctx context.Context, store string, m Moment, keys ...string) (view, error) {
-	v := e.view(store)
-	switch {
-	case !e.Loaded(store):
+	if !e.Loaded(store) {
 		return view{}, fmt.Errorf("store %q: %w", store, ErrNotLoaded)
-	case v.holds(m):
+	}
+	v := e.view(store)
+	if v.holds(m) {
 		return v, nil
 	}
 	past, err := e.past(ctx, v.head, []string{store}, keys)
@@ -45,10 +44,10 @@ func (e *Engine) viewFor(ctx context.Context, store string, m Moment, keys ...st
 	return view{past.namespace(store), v.head}, nil
 }
 
-// fromTheStart is a moment before which there is nothing.
+// fromTheStart is the moment of the first fact.
 var fromTheStart = Moment{Seq: 1}
 
-// holds reports whether v has the facts that decide what is so at a moment and later.
+// holds reports whether v has all facts that reads as of m and later need.
 func (v view) holds(m Moment) bool {
 	return v.namespace == nil || v.dropped.seq == 0 ||
 		m.Valid.IsZero() && (m.Seq == 0 || m.Seq >= v.dropped.seq) && (m.Time.IsZero() || m.Time.After(v.dropped.time))
@@ -128,18 +127,18 @@ func (v view) factsSince(t time.Time) iter.Seq[Record] {
 	}
 }
 
-// An overlay is the keys that were written after the head of a view. Writers keep projections up while
-// readers look at them, and before the head moves: what a projection says of a key holds for the view
-// unless the overlay, updated after the projection was read, has the key.
+// An overlay is the keys that were written after the head of a view. Projections are updated while readers look
+// at them, and before the head moves. What a reader finds in a projection about a key is true of the view
+// unless the overlay has the key; the reader updates the overlay after it has looked.
 type overlay struct {
 	view
-	seen int               // records of the log that were looked at
+	seen int               // how many records of the log were looked at
 	keys map[uint32]uint64 // a bit for each key, 64 to a word; nil: there is none
 }
 
 func (v view) overlay() overlay { return overlay{view: v, seen: v.end()} }
 
-// update takes in what was written since the last call, and reports whether there are any keys.
+// update adds the keys that were written since the last call, and reports whether the overlay has any.
 func (o *overlay) update() bool {
 	for count := int(o.count.Load()); o.seen < count; o.seen++ {
 		if o.keys == nil {

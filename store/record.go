@@ -12,12 +12,11 @@ import (
 	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
-// A Record is a fact as the engine holds it, decoded field by field when asked. It is a small
-// value, and good for as long as it is kept, whatever the engine does. The zero Record is a fact
-// with no fields.
+// A Record is a fact as the engine holds it; its methods decode one field each. It is a small value and stays
+// valid whatever the engine does. The zero Record is a fact with no fields.
 //
-// The strings and JSON that its methods return share the engine's memory: read them, do not
-// change them. Fact returns a copy.
+// The strings and JSON that its methods return share the engine's memory: do not change them. Fact returns
+// a copy.
 type Record struct {
 	space *namespace
 	data  []byte // see encode; longer than the record
@@ -76,10 +75,10 @@ func (r Record) Value() json.RawMessage {
 	return json.RawMessage(r.data[start:end:end])
 }
 
-// Retracted reports whether the value is null: the fact retracts what its key was.
+// Retracted reports whether the value is null: the fact takes its key's value away.
 func (r Record) Retracted() bool { return string(r.Value()) == "null" }
 
-// live reports whether there is a record, and it has a value.
+// live reports whether r is a fact and no retraction.
 func (r Record) live() bool { return r.data != nil && !r.Retracted() }
 
 // ValueHash returns the hash of the value, as the log has it.
@@ -136,7 +135,7 @@ func (r Record) SchemaVersion() int {
 	return r.tail().version
 }
 
-// Producer returns what says who wrote the fact; nil if not given.
+// Producer returns who wrote the fact; nil if not given.
 func (r Record) Producer() json.RawMessage {
 	if r.data == nil || r.data[atFlags]&flagProducer == 0 {
 		return nil
@@ -152,7 +151,7 @@ func (r Record) Derivation() json.RawMessage {
 	return r.tail().derivation
 }
 
-// Version returns the fact's place among those of its key that the engine holds, counted from 1.
+// Version returns the place of the fact among the facts of its key that the engine holds, counted from 1.
 func (r Record) Version() int { return int(r.depth()) }
 
 // Fact returns the fact, with JSON that is the caller's to change.
@@ -169,7 +168,7 @@ func (r Record) Fact() backend.Fact {
 	return f.Clone()
 }
 
-// A recordTail is what stands behind a record's value.
+// A recordTail is the optional fields at the end of a record.
 type recordTail struct {
 	valid, transaction   time.Time
 	version              int

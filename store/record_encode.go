@@ -20,11 +20,10 @@ import (
 //	   | schema version u32 | producer: length u32, bytes, or its number in producers with the
 //	   highest bit set | derivation: length u32, bytes
 //
-// What a current read needs comes first: whatever else a cache line costs, it is not paid for.
-// key is the key's number.
+// The fields that a current read needs come first, so that it touches few cache lines. key is the key's number.
 //
-// prev is the key's record before this one, depth its place among them counted from 1. jump leads
-// further back, so that a search takes a number of steps that is the logarithm of the depth.
+// prev is the record of the key before this one, and depth the place of the record in this chain, counted from
+// 1. jump leads further back, so that a search takes a number of steps that is logarithmic in the depth.
 const (
 	atSeq   = 0
 	atTime  = 8
@@ -49,8 +48,8 @@ const (
 	flagDerivation
 )
 
-// encode appends f's record, but for prev, jump, key and depth. prev is the record before it, the
-// zero Record if there is none.
+// encode appends f's record without prev, jump, key and depth. prev is the record before it, or the zero
+// Record.
 func (s *namespace) encode(dst []byte, f *backend.Fact, prev Record) []byte {
 	var flags byte
 	start, from := len(dst), len(dst)

@@ -14,12 +14,12 @@ import (
 // ErrNewer is reported for a value whose schema version is above the one that this program knows.
 var ErrNewer = errors.New("store: the value is of a newer version than this program knows: update the program")
 
-// An Upcaster turns a value of one schema version into the same of the next. It must return the same
-// for the same value, must call no method of the engine, since writers wait for it, and may be called
-// concurrently. The value it is given is not to be changed. A panic is an error of that value.
+// An Upcaster converts a value from one schema version to the next. It must return the same result for the same
+// value, must not change the value, and must call no method of the engine, since writers wait for it. It
+// may be called concurrently. A panic is an error of that value.
 type Upcaster func(value json.RawMessage) (json.RawMessage, error)
 
-// call upcasts, and makes an error of a panic: writers call it too, while they hold the engine's lock.
+// call upcasts. It returns a panic as an error, since writers call it while they hold the engine's lock.
 func (u Upcaster) call(value json.RawMessage) (up json.RawMessage, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -29,25 +29,25 @@ func (u Upcaster) call(value json.RawMessage) (up json.RawMessage, err error) {
 	return u(value)
 }
 
-// upcasts are the upcasters of a store, which never change.
+// upcasts are the upcasters of a store; steps does not change.
 type upcasts struct {
 	steps []Upcaster // the n-th is from version n+1
 
 	mu            sync.Mutex
-	recent, older map[uint64]json.RawMessage // what was upcast: a cache in two generations
+	recent, older map[uint64]json.RawMessage // a cache of upcast values by seq, in two generations
 	bytes         int                        // of the values in recent
 }
 
-// How much a generation of the cache has at most: one value more than so many bytes.
+// A generation of the cache ends when it has this many values or bytes.
 const (
 	upcastsCached      = 1 << 14 // values
 	upcastsCachedBytes = 16 << 20
 )
 
-// Upcast says how the values of a store become what this program knows: the first of steps leads
-// from version 1 to 2, the next from 2 to 3, and so on; the version they lead to is the current
-// one. [Record.Upcast], scopes, indexes and relations read values through them, and stored facts
-// stay as they are. It replaces what was said before, and is best said before the store is read.
+// Upcast sets the upcasters of a store: the first of steps converts version 1 to 2, the next 2 to 3, and so on.
+// The version that the last one returns is the current version of the store. [Record.Upcast], scopes,
+// indexes and relations read values through them; stored facts stay as they are. Call it before the store
+// is read. It replaces upcasters that were set before.
 func (e *Engine) Upcast(store string, steps ...Upcaster) error {
 	for i, step := range steps {
 		if step == nil {
@@ -56,11 +56,13 @@ func (e *Engine) Upcast(store string, steps ...Upcaster) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.space(store).upcasts.Store(&upcasts{steps: steps})
+	s := e.space(store)
+	s.upcasts.Store(&upcasts{steps: steps})
+	s.projections.Store(nil) // they read values through other upcasters
 	return nil
 }
 
-// version returns the current schema version; 0 if nothing was said about it, or s is nil.
+// version returns the current schema version; 0 if no upcasters are set, or s is nil.
 func (s *namespace) version() int {
 	if s == nil {
 		return 0
@@ -72,9 +74,9 @@ func (s *namespace) version() int {
 	return len(u.steps) + 1
 }
 
-// Upcast returns the value in the current schema version of its store, see [Engine.Upcast]. A
-// value of a newer version is ErrNewer. Where nothing was said about the store, it is the value as
-// it is, whatever its version. Like Value, it is to be read only.
+// Upcast returns the value in the current schema version of its store, see [Engine.Upcast]. A value of a
+// newer version is ErrNewer. If no upcasters are set for the store, it returns Value, whatever its version.
+// Do not change what it returns.
 func (r Record) Upcast() (json.RawMessage, error) {
 	if r.data == nil {
 		return nil, nil

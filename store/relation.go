@@ -6,17 +6,16 @@ import (
 	"iter"
 )
 
-// A Relation says that each record of one store belongs to a record of another, whose key it has in
-// a field: comments to the article whose key is in their field "article". Its methods may be
-// called concurrently.
+// A Relation links each record of one store to a record of another, whose key it has in a field: a comment to
+// the article whose key is in its field "article". Its methods may be called concurrently.
 type Relation struct {
 	one   string
 	index *Index
 }
 
-// Relation returns the relation from the records of store many, by what they have in field, to those
-// of store one: a string that is the key, or a number whose text is, in its shortest form: 7 and 7.0
-// belong to "7". It keeps an [Index].
+// Relation returns the relation from the records of store many to the records of store one whose keys they
+// have in a field: as a string, or as a number whose shortest text is the key, so that 7 and 7.0 belong to
+// "7". It keeps an [Index]: make it once.
 func (e *Engine) Relation(one, many string, field Field) (*Relation, error) {
 	x, err := e.Index(many, field)
 	if err != nil {
@@ -25,8 +24,8 @@ func (e *Engine) Relation(one, many string, field Field) (*Relation, error) {
 	return &Relation{one: one, index: x}, nil
 }
 
-// Many yields the records that belong to the one with a key as of a moment, in the order in which
-// they were first written, whether there is a record of that key or not. Pairs are as in [Engine.List].
+// Many yields the records that belong to a key of store one as of a moment, in the order in which their keys
+// were first written, even if the key has no record. Pairs are as in [Engine.List].
 func (l *Relation) Many(ctx context.Context, key string, m Moment) iter.Seq2[Record, error] {
 	return pairs(func() (iter.Seq[Record], error) {
 		text, err := equalForm(l.index.field, key)
@@ -43,8 +42,8 @@ func (l *Relation) Many(ctx context.Context, key string, m Moment) iter.Seq2[Rec
 	})
 }
 
-// One returns the record that r, of the store of many, belongs to as of a moment; ok is false if it belongs
-// to none, or to one that has no value then. Errors are as in [Engine.GetAt].
+// One returns the record that r, a record of store many, belongs to as of a moment. ok is false if r belongs to
+// none, or its key has no value then. Errors are as in [Engine.GetAt].
 func (l *Relation) One(ctx context.Context, r Record, m Moment) (one Record, ok bool, err error) {
 	token, ok := l.index.token(r)
 	if !ok {

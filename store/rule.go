@@ -15,29 +15,28 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Rule derives facts from those of a store: one record from one, several from one (scatter), or
-// one from several (gather). The process that writes a source runs it, once the source is written;
-// what it makes is written as one batch, whose facts say in Derivation what they were derived from.
-// A derived fact triggers no rule.
+// A Rule derives facts from the facts of a store: one from one, several from one (scatter), or one from several
+// (gather). The process that writes a source runs the rule after that, and writes the derived facts as one
+// batch; their Derivation names their sources. A derived fact triggers no rule.
 type Rule struct {
 	Name    string // of the rule, not empty
 	Version int    // of the rule; 0: 1
 	Source  string // the store whose facts trigger it
 
-	// Derive returns what follows from a source, which may be a retraction; nothing is fine too. It
-	// may read the engine, and must not write. It may be called concurrently, and again for the same
-	// source: a result that another write has overtaken is not written but made anew. A panic is a
-	// failure like an error.
+	// Derive returns the facts that follow from a source, which may be a retraction; there may be none.
+	// It may read the engine, and must not write. It may be called concurrently, and again for the same
+	// source: if another write changed a derived key meanwhile, the result is discarded. A panic is
+	// reported like an error.
 	Derive func(ctx context.Context, source Record) (Derived, error)
 }
 
-// Derived is what a Rule makes of a source.
+// Derived is what a Rule derives from a source.
 type Derived struct {
-	Facts []backend.Fact // IDs are given by the engine, the same for the same rule and source
-	From  []string       // the IDs of what else they were derived from
+	Facts []backend.Fact // the engine sets their IDs, the same for the same rule and source
+	From  []string       // the IDs of their other sources
 }
 
-// A DerivationError is a rule that failed. The source it names is written all the same.
+// A DerivationError is the error of a rule. The source is written nevertheless.
 type DerivationError struct {
 	Rule   string
 	Source string // the ID of the source fact
@@ -48,11 +47,11 @@ func (e *DerivationError) Error() string {
 	return fmt.Sprintf("store: rule %q failed for fact %s, which is written: %v; Derive runs it again", e.Rule, e.Source, e.Err)
 }
 
-// Unwrap returns what went wrong.
+// Unwrap returns Err.
 func (e *DerivationError) Unwrap() error { return e.Err }
 
-// AddRule makes the engine run a rule for what it writes from now on. A failing rule is reported to
-// Options.DerivationFailed and the logger, and not by the write.
+// AddRule makes the engine run a rule for facts that it writes from now on. Errors of rules are reported to
+// Options.DerivationFailed and the logger; the write does not return them.
 func (e *Engine) AddRule(r Rule) error {
 	if r.Version == 0 {
 		r.Version = 1
@@ -79,9 +78,9 @@ func (e *Engine) allRules() []Rule {
 	return nil
 }
 
-// Derive runs the rules for a fact that the engine holds, as its writer does. It is for facts whose
-// rules failed, or that are older than a rule: running a rule twice writes nothing new. Errors of
-// rules are joined, a *DerivationError each.
+// Derive runs the rules for a fact as its writer does. It is for facts whose rules failed, or that are older
+// than a rule; running a rule twice writes nothing new. It joins the errors of rules, each a
+// *DerivationError.
 func (e *Engine) Derive(ctx context.Context, source Record) error {
 	if source.Derivation() != nil {
 		return nil
@@ -98,7 +97,7 @@ func (e *Engine) Derive(ctx context.Context, source Record) error {
 	return errors.Join(failed...)
 }
 
-// derived runs the rules for facts just written, and reports those that failed.
+// derived runs the rules for facts that were just written, and reports their errors.
 func (e *Engine) derived(ctx context.Context, facts []backend.Fact) {
 	all := e.allRules()
 	if len(all) == 0 {
@@ -110,7 +109,7 @@ func (e *Engine) derived(ctx context.Context, facts []backend.Fact) {
 			continue
 		}
 		source := e.fact(f.ID)
-		if source.data == nil { // dropped or pruned since, or not for this process to read
+		if source.data == nil { // it is dropped or pruned already, or this process may not read it
 			source = e.apart(f)
 		}
 		if err := e.Derive(ctx, source); err != nil {
@@ -119,7 +118,7 @@ func (e *Engine) derived(ctx context.Context, facts []backend.Fact) {
 	}
 }
 
-// underived reports that no rule was run for facts, which are written but not shown.
+// underived reports that no rule was run for facts that are written but not shown.
 func (e *Engine) underived(facts []backend.Fact, why error) {
 	for _, rule := range e.allRules() {
 		for i := range facts {
@@ -130,7 +129,7 @@ func (e *Engine) underived(facts []backend.Fact, why error) {
 	}
 }
 
-// apart returns f as a record that the engine does not hold.
+// apart returns f as a record outside the engine's memory.
 func (e *Engine) apart(f *backend.Fact) Record {
 	s := newNamespace(f.Store)
 	if held := e.namespace(f.Store); held != nil {
@@ -147,7 +146,7 @@ func (e *Engine) derivationFailed(source Record, err error) {
 	}
 }
 
-// derive runs one rule, and again where another write was faster than its result.
+// derive runs one rule, again and again until no other write comes between it and its result.
 func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 	for {
 		if e.alreadyDerived(rule, source) {
@@ -186,7 +185,7 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 		}
 		_, err = e.writeBatch(ctx, b)
 		if errors.Is(err, backend.ErrIDReused) {
-			return nil // it was derived already, from what was there then, and is not held here any more
+			return nil // the facts were derived before, and are not in memory any more
 		}
 		if !errors.Is(err, backend.ErrConflict) {
 			return err
@@ -194,7 +193,7 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) error {
 	}
 }
 
-// run derives, and makes an error of a panic: the source is written, and its writer not to blame.
+// run calls Derive. It returns a panic as an error, since the source is written.
 func (r Rule) run(ctx context.Context, source Record) (made Derived, err error) {
 	defer func() {
 		if p := recover(); p != nil {

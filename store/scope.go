@@ -10,16 +10,16 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Filter says which records are in a scope: those that all of it fits. Retracted keys never are,
-// and neither is a value that can't be upcast.
+// A Filter says which records are in a scope: those that both Where and Match accept. Retracted keys and values
+// that can't be upcast are never in a scope.
 type Filter struct {
-	// Where has what fields are equal to, as Go values that become JSON. Values are equal if they are the
-	// same JSON, however it is written: 1, 1.0 and 10e-1 are one number. Nil: any.
+	// Where has the values that fields must equal, as Go values that become JSON. Values are equal if
+	// they are the same JSON, however it is written: 1, 1.0 and 10e-1 are one number. Nil: any.
 	Where map[Field]any
 
-	// Match is asked about a record with its upcast value; nil: any. It must answer the same
-	// whenever it is asked, must call no method of the engine or of what is over it, and should be
-	// quick: writers wait for it. It may be called concurrently. If it panics, that is logged and the
+	// Match reports whether a record with its upcast value is in the scope; nil: any. It must return the
+	// same for the same record, must call no method of the engine or of anything made of it, and should
+	// be quick: writers wait for it. It may be called concurrently. If it panics, that is logged and the
 	// record is not in the scope.
 	Match func(r Record, value json.RawMessage) bool
 }
@@ -31,7 +31,6 @@ type Scope struct {
 	store, name string
 	filter      Filter
 	wants       []want
-	members     lazy[members, *members]
 }
 
 type want struct {
@@ -39,11 +38,9 @@ type want struct {
 	value []byte // in the form of appendEqual
 }
 
-// Scope returns the scope of a store's records that f fits. name is for people. On first use, or
-// with [Scope.Build], it looks at every record once; from then on each write to the store is looked
-// at as it comes.
-//
-// Each Scope keeps an index of its own for as long as the engine is open: make it once.
+// Scope returns the scope of a store's records that f accepts. name is for people. The first use, or
+// [Scope.Build], looks at every record once; from then on each write to the store updates the scope, for as
+// long as the engine is open: make it once.
 func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 	s := &Scope{engine: e, store: store, name: name, filter: f}
 	for field, v := range f.Where {
@@ -56,11 +53,6 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 		}
 		s.wants = append(s.wants, want{field, value})
 	}
-	s.members = lazy[members, *members]{
-		engine: e, store: store,
-		create: func(p projected) *members { return &members{projected: p, scope: s} },
-		over:   func(m *members) projected { return m.projected },
-	}
 	return s, nil
 }
 
@@ -68,9 +60,9 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 func (s *Scope) Name() string { return s.name }
 
 // Build indexes the scope now, so that its first read need not.
-func (s *Scope) Build() { s.members.get(s.engine.view(s.store)) }
+func (s *Scope) Build() { s.members(s.engine.view(s.store)) }
 
-// Has reports whether the scope's filter fits a record, which may be of any time.
+// Has reports whether the scope's filter accepts a record, of any time.
 func (s *Scope) Has(r Record) bool {
 	if !r.live() {
 		return false
@@ -88,8 +80,7 @@ func (s *Scope) Has(r Record) bool {
 	return s.filter.Match == nil || s.match(r, value)
 }
 
-// match asks Match. If that panics the record is not in the scope: writers ask too, while they hold the
-// engine's lock.
+// match calls Match. It survives a panic, since writers call it while they hold the engine's lock.
 func (s *Scope) match(r Record, value json.RawMessage) (fits bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -101,14 +92,14 @@ func (s *Scope) match(r Record, value json.RawMessage) (fits bool) {
 	return s.filter.Match(r, value)
 }
 
-// List yields the records in the scope that q asks for; pairs are as in [Engine.List]. Reading the present,
-// or a state of the log not long ago, costs what is in the scope; other moments cost a look at every key of
+// List yields the records in the scope as q says; pairs are as in [Engine.List]. Reads of the present, or of a
+// recent head, take time by the number of records in the scope; reads of other moments look at every key of
 // the store.
 func (s *Scope) List(ctx context.Context, q Query) iter.Seq2[Record, error] {
 	return q.list(ctx, s.engine, s.store, s)
 }
 
-// Query returns a page of the records in the scope that q asks for, see [Engine.Query].
+// Query returns a page of the records that List yields, see [Engine.Query].
 func (s *Scope) Query(ctx context.Context, q Query) (Results, error) {
 	return q.page(ctx, s.engine, s.store, s)
 }

@@ -8,11 +8,16 @@ import (
 
 // members has a bit for each key, set if its latest record is in the scope. Readers take no lock.
 type members struct {
-	projected
 	scope *Scope
 	words array[atomic.Uint64]
 	limit atomic.Uint32 // how many words there are
 	count atomic.Int64
+}
+
+// members returns the scope's projection over v; nil if there is none.
+func (s *Scope) members(v view) *members {
+	m, _ := s.engine.projected(v, s, func() projection { return &members{scope: s} }).(*members)
+	return m
 }
 
 func (m *members) put(n uint32, _, r Record) {
@@ -35,8 +40,7 @@ func (m *members) has(n uint32) bool {
 	return n/64 < m.limit.Load() && m.words.at(n/64).Load()>>(n%64)&1 == 1
 }
 
-// each yields the numbers of the keys with their bits set, and those in the overlay, in their order or
-// against it.
+// each yields the numbers of the keys whose bits are set or that are in the overlay, ascending or descending.
 func (m *members) each(o *overlay, descending bool) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		limit := m.limit.Load()

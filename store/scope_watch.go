@@ -32,13 +32,13 @@ type ScopeEvent struct {
 	Record     Record
 }
 
-// Watch yields what the facts with a seq above after did to the scope, in the order of the log, and
-// goes on with each new one; facts that did nothing to it are passed over. To begin with what is
-// in the scope, take the engine's Head, list the scope [AsOf] that, and watch after it.
+// Watch yields what the facts with a seq above after did to the scope, in the order of the log, and then what
+// each new fact does; it skips facts that do nothing to the scope. To begin with the records in the scope,
+// take the engine's Head, list the scope [AsOf] that, and watch after it.
 //
-// Pairs, cursor and slow loops are as with [Engine.Tail]. Where the facts before one were pruned,
-// nothing tells whether its key was in the scope: it is said to have entered, or to have left. A key
-// whose last fact is pruned, as old events are, leaves without an event.
+// Pairs, going on later and slow loops are as in [Engine.Tail]. If the facts before one were pruned, it is
+// unknown whether its key was in the scope: Watch says that it entered, or left. A key whose last fact is
+// pruned, as old events are, leaves without an event.
 func (s *Scope) Watch(ctx context.Context, after uint64) iter.Seq2[ScopeEvent, error] {
 	return func(yield func(ScopeEvent, error) bool) {
 		for r, err := range s.engine.Tail(ctx, s.store, after) {

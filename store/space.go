@@ -12,12 +12,12 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A namespace is the facts of one store: in the order of the log, and those of each key as a chain
-// from the latest one back. Facts are only added to it. Where some are dropped, a copy without them
-// takes its place; readers that have the old one go on with it.
+// A namespace is the facts of one store: in the order of the log, and for each key as a chain from the latest
+// one back. Facts are only added to it. To drop facts, the engine puts a copy without them in its place;
+// readers that have the old one go on with it.
 type namespace struct {
 	name      string
-	since     uint64 // views as of earlier seqs need facts that were dropped
+	since     uint64 // views as of earlier seqs may need facts that were dropped
 	dropped   dropped
 	keys      keyTable
 	arena     arena
@@ -26,24 +26,24 @@ type namespace struct {
 	count     atomic.Uint32        // of records in log
 
 	newest     time.Time   // the latest transaction time
-	outOfOrder atomic.Bool // a transaction time is before that of an earlier fact
+	outOfOrder atomic.Bool // a fact has a transaction time before that of an earlier fact
 	scratch    []byte
 	surplus    int // facts beyond those that trim keeps
 
 	upcasts     atomic.Pointer[upcasts]   // nil: values are read as they are
-	projections []projection              // kept up by add
-	ids         atomic.Pointer[hashTable] // of places in log, by ID; nil: not asked for yet
+	projections atomic.Pointer[[]owned]   // replaced as a whole
+	ids         atomic.Pointer[hashTable] // places in log by ID; nil: not built yet
 	valid       sync.Map                  // *validIndex by the number of a deep key
 
 	sorting sync.Mutex // guards sorted
 	sorted  []uint32   // see sortedKeys
 }
 
-// What trim has dropped from a namespace: for each fact, a later one of its key is kept. The zero dropped is
-// nothing.
+// A dropped is the facts that trim dropped from a namespace. The next fact of the key after each of them, its
+// successor, may be dropped too; a later one is kept. The zero dropped is no facts.
 type dropped struct {
-	seq  uint64    // each dropped fact was followed, in its key, by one with a seq through it
-	time time.Time // none of those facts has a later transaction time
+	seq  uint64    // the greatest seq of a successor
+	time time.Time // the latest transaction time of a dropped fact or a successor
 }
 
 func newNamespace(name string) *namespace {
@@ -53,10 +53,10 @@ func newNamespace(name string) *namespace {
 // add makes f, whose seq is above all others, the latest fact of its key.
 func (s *namespace) add(f *backend.Fact) { s.addAs(f, s.keys.count.Load()) }
 
-// addAs is add, with the number that the key gets if it is a new one.
+// addAs is add, with the number that the key gets if it is new.
 //
-// The record is in the log before projections have it: a reader of a projection that then looks at
-// the end of the log sees every key that the projection may be ahead with, see overlay.
+// It adds the record to the log before it updates the projections. A reader that looks at a projection and then
+// at the end of the log finds there every key for which the projection may be ahead, see overlay.
 func (s *namespace) addAs(f *backend.Fact, number uint32) {
 	before, known, word := s.find(f.Key)
 	if word != nil {
@@ -103,7 +103,7 @@ func (s *namespace) addAs(f *backend.Fact, number uint32) {
 	}
 	s.count.Store(n + 1)
 	latest := s.record(r)
-	for _, p := range s.projections {
+	for _, p := range s.built() {
 		p.put(number, prev, latest)
 	}
 }
@@ -124,9 +124,9 @@ func (s *namespace) key(n uint32) (Record, tip) {
 	return s.record(t.ref()), t.flags()
 }
 
-// without returns a copy of the namespace that lacks some facts. Its keys are in the order of their
-// first facts that are left or, with stable, in the same order as before; that is for copies that have a
-// fact of each key. The copy holds for views as of since and later.
+// without returns a copy of the namespace that lacks some facts, for views as of since and later. Its keys are
+// in the order of their first facts that are left. With stable they are in the same order as before; each
+// key must have a fact left.
 func (s *namespace) without(gone func(Record) bool, stable bool, since uint64) *namespace {
 	kept := newNamespace(s.name)
 	kept.upcasts.Store(s.upcasts.Load())
@@ -147,14 +147,18 @@ func (s *namespace) without(gone func(Record) bool, stable bool, since uint64) *
 
 // through returns the last record from r back whose seq is at most seq.
 func (r Record) through(seq uint64) Record {
-	if r.Seq() <= seq {
-		return r
+	if r.Seq() > seq {
+		r = r.before(seq)
 	}
+	return r
+}
+
+func (r Record) before(seq uint64) Record {
 	return r.search(func(r Record) bool { return r.Seq() <= seq })
 }
 
-// search returns the first record from r back that is ok; all records before one that is ok are ok too.
-// It takes a number of steps that is the logarithm of r's depth.
+// search returns the first record from r back that is ok. All records before one that is ok must be ok too. It
+// takes a number of steps that is logarithmic in r's depth.
 func (r Record) search(ok func(Record) bool) Record {
 	for r.data != nil && !ok(r) {
 		if j := r.jump(); j.data != nil && !ok(j) {
@@ -166,13 +170,13 @@ func (r Record) search(ok func(Record) bool) Record {
 	return r
 }
 
-// at returns the record among r and those before it that is the key's value at a moment, whose Seq r has
-// taken into account: perhaps a retraction, and the zero Record if there is none. flags are the key's.
+// at returns the record among r and those before it that is the key's value by the Time and Valid of a moment;
+// it may be a retraction, or the zero Record. flags are the key's.
 func (r Record) at(flags tip, m Moment) Record {
 	if !m.Valid.IsZero() && flags != 0 {
 		return r.validAt(m)
 	}
-	// The facts are in the order of their times, or no valid time is asked for.
+	// Here the facts are in the order of their times, or Valid is zero.
 	t := m.Time
 	if !m.Valid.IsZero() && (t.IsZero() || m.Valid.Before(t)) {
 		t = m.Valid

@@ -5,11 +5,11 @@ import (
 	"sync/atomic"
 )
 
-// The types in the files space_*.go are written by one goroutine at a time and read by any number
-// without a lock: what is published never changes, and it is published by an atomic store after it was
-// written.
+// The types in the files space_*.go are written by one goroutine at a time, and read by any number of
+// goroutines without a lock: an atomic store publishes data after it was written, and published data does
+// not change.
 
-// A ref is where an arena keeps something; 0 is nowhere.
+// A ref is a place in an arena; 0 is no place.
 type ref uint64
 
 const (
@@ -20,7 +20,7 @@ const (
 // An arena keeps byte strings in chunks without pointers. It never frees one.
 type arena struct {
 	chunks atomic.Pointer[[][]byte] // all but the last at their full length
-	last   []byte                   // the last one; its length is how much is used
+	last   []byte                   // the last one, up to the length that is used
 }
 
 // add copies b into the arena.
@@ -63,7 +63,7 @@ const (
 	firstBlockBits = 3
 )
 
-// at returns the n-th element, counted from 0. Room for it was made before.
+// at returns the n-th element, counted from 0. room was called for it before.
 func (a *array[T]) at(n uint32) *T {
 	i, offset := place(n)
 	return &(*a.blocks[i].Load())[offset]

@@ -2,58 +2,40 @@ package store
 
 import (
 	"hash/maphash"
+	"iter"
 	"sync/atomic"
 )
 
-// A hashTable finds numbers by a text that the owner of the table can compare, with open addressing. A
-// slot has a tag, which is the text's hash above the number plus 1, and in a wide table one more word
-// for its owner. A slot is free while its tag is 0.
+// A hashTable finds numbers by texts, with open addressing. It does not have the texts: its owner compares them. A
+// slot has a tag, which is the hash of the text and, in the lower half, the number plus 1; in a wide table it
+// also has a word for the owner. A slot is free while its tag is 0.
 type hashTable struct {
 	seed  maphash.Seed
 	wide  uint8 // 1: a slot has two words; 0: one
-	used  int   // slots
+	used  int   // how many slots are not free
 	slots atomic.Pointer[[]atomic.Uint64]
 }
 
 const minSlots = 8
 
-// A probe goes through the slots that a text may be in.
-type probe struct {
-	slots []atomic.Uint64
-	wide  uint8
-	hash  uint64
-	at    uint64 // the next slot to look at, not masked
-}
+// hash returns the tag of a text without a number.
+func (t *hashTable) hash(text string) uint64 { return maphash.String(t.seed, text) >> 32 << 32 }
 
-func (t *hashTable) probe(text string) probe {
-	hash := maphash.String(t.seed, text) >> 32
-	p := probe{wide: t.wide, hash: hash, at: hash}
-	if slots := t.slots.Load(); slots != nil {
-		p.slots = *slots
-	}
-	return p
-}
-
-// next returns the number in the next slot whose text has the hash; false if there is none.
-func (p *probe) next() (n uint32, ok bool) {
-	if len(p.slots) == 0 {
-		return 0, false
-	}
-	for mask := uint64(len(p.slots))>>p.wide - 1; ; {
-		tag := p.slots[p.at&mask<<p.wide].Load()
-		if tag == 0 {
-			return 0, false
+// each yields the numbers whose texts have the same hash as text.
+func (t *hashTable) each(text string) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		slots := t.slots.Load()
+		if slots == nil {
+			return
 		}
-		p.at++
-		if tag>>32 == p.hash {
-			return uint32(tag) - 1, true
+		hash, mask := t.hash(text), uint64(len(*slots))>>t.wide-1
+		for i := hash >> 32 & mask; ; i = (i + 1) & mask {
+			tag := (*slots)[i<<t.wide].Load()
+			if tag == 0 || tag>>32<<32 == hash && !yield(uint32(tag)-1) {
+				return
+			}
 		}
 	}
-}
-
-// word returns the second word of the slot that next found last, in a wide table.
-func (p *probe) word() *atomic.Uint64 {
-	return &p.slots[(p.at-1)&(uint64(len(p.slots))>>1-1)<<1+1]
 }
 
 // add adds a number whose text is not in the table.
@@ -63,7 +45,7 @@ func (t *hashTable) add(text string, n uint32, word uint64) {
 		slots = t.grow(slots)
 	}
 	t.used++
-	t.put(*slots, maphash.String(t.seed, text)>>32<<32|uint64(n+1), word)
+	t.put(*slots, t.hash(text)|uint64(n+1), word)
 }
 
 func (t *hashTable) put(slots []atomic.Uint64, tag, word uint64) {

@@ -2,12 +2,11 @@ package store
 
 import "hash/maphash"
 
-// fact returns the fact with an ID, of those that the engine shows; the zero Record if there is none.
+// fact returns the fact with an ID if the engine shows it; otherwise the zero Record.
 func (e *Engine) fact(id string) Record {
 	for _, s := range e.spaces.Range {
 		s := s.(*namespace)
-		p := e.ids(s).probe(id)
-		for n, ok := p.next(); ok; n, ok = p.next() {
+		for n := range e.ids(s).each(id) {
 			if r := s.nth(int(n)); r.hasID(id) && r.Seq() <= e.Head() {
 				return r
 			}
@@ -16,7 +15,8 @@ func (e *Engine) fact(id string) Record {
 	return Record{}
 }
 
-// ids returns the places of a namespace's facts in the log by ID. The first call builds the table.
+// ids returns the table of a namespace's facts by ID, which has their places in the log. The first call builds
+// it.
 func (e *Engine) ids(s *namespace) *hashTable {
 	if t := s.ids.Load(); t != nil {
 		return t

@@ -3,12 +3,12 @@ package store
 import "sync/atomic"
 
 // A keyTable finds the keys of a namespace, and numbers them from 0 on in the order in which they are
-// added. The text of a key is not here but in its records; the tip of a key is in its slot too, so that
-// a lookup costs the cache lines of the slot and of the record.
+// added. The text of a key is in its records. The tip of a key is in its slot too, so that a lookup touches
+// two cache lines: that of the slot and that of the record.
 type keyTable struct {
 	table hashTable            // wide: the second word of a slot is the key's tip
 	tips  array[atomic.Uint64] // by number
-	count atomic.Uint32        // numbers given
+	count atomic.Uint32        // how many numbers are given
 }
 
 // A tip is the ref of a key's latest record and, above it, flags of the key.
@@ -23,19 +23,29 @@ const (
 func (t tip) ref() ref   { return ref(t &^ keyFlags) }
 func (t tip) flags() tip { return t & keyFlags }
 
-// find returns a key's tip, its number, and where the tip is in its slot; nil if it was never added.
-func (s *namespace) find(key string) (t tip, n uint32, word *atomic.Uint64) {
-	p := s.keys.table.probe(key)
-	for n, ok := p.next(); ok; n, ok = p.next() {
-		word := p.word()
-		if t := tip(word.Load()); s.record(t.ref()).Key() == key {
-			return t, n, word
+// find returns a key's tip, its number, and the place of the tip in its slot, which is nil if the key was never
+// added. It is hashTable.each written out, for speed.
+func (s *namespace) find(key string) (t tip, n uint32, place *atomic.Uint64) {
+	slots := s.keys.table.slots.Load()
+	if slots == nil {
+		return 0, 0, nil
+	}
+	hash, mask := s.keys.table.hash(key), uint64(len(*slots))/2-1
+	for i := hash >> 32 & mask; ; i = (i + 1) & mask {
+		slot := (*slots)[2*i : 2*i+2 : 2*i+2]
+		tag := slot[0].Load()
+		if tag == 0 {
+			return 0, 0, nil
+		}
+		if tag>>32<<32 == hash {
+			if t = tip(slot[1].Load()); s.record(t.ref()).Key() == key {
+				return t, uint32(tag) - 1, &slot[1]
+			}
 		}
 	}
-	return 0, 0, nil
 }
 
-// add adds a key that find does not find, under a number that no other key has.
+// add adds a key that is not in the table, under a number that no other key has.
 func (k *keyTable) add(n uint32, key string, first tip) {
 	k.tips.room(n)
 	k.tips.at(n).Store(uint64(first))

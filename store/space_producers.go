@@ -5,21 +5,21 @@ import (
 	"sync/atomic"
 )
 
-// Facts of a store mostly have a few producers among them, which are kept once. Where there are more, as
-// with one for each request, the others are kept with their facts.
+// Most stores have few producers, which are kept once. If there are more, such as one for each request, the
+// others are kept in their facts.
 const (
 	maxProducers   = 1024
-	maxProducerLen = 256 // of those kept once
+	maxProducerLen = 256 // longer ones are kept in their facts
 	interned       = 1 << 31
 )
 
-// producers are what facts have as their producer, by the numbers in which they came. Readers take no lock.
+// producers are the producers of facts that are kept once, by number.
 type producers struct {
 	numbers map[string]uint32
 	texts   array[atomic.Pointer[[]byte]]
 }
 
-// intern returns the number of a producer, a new one if need be; false if it is to be kept elsewhere.
+// intern returns the number of a producer, a new one if need be; false if it must be kept in its fact.
 func (p *producers) intern(text []byte) (n uint32, ok bool) {
 	if n, ok = p.numbers[string(text)]; ok {
 		return n, true

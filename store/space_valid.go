@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// deep is how many facts a key has at least for reads by valid time to sort them.
+// deep is the number of facts from which on a key is sorted for reads by valid time.
 const deep = 64
 
-// A validIndex has the records of a deep key by valid time. It is built by the first read that needs
-// it, and kept up by later ones, so that it costs writers nothing.
+// A validIndex has the records of a deep key by valid time. Reads that need it build it and add new records to
+// it, so that it costs writers nothing.
 type validIndex struct {
-	mu     sync.Mutex // held to take in records
+	mu     sync.Mutex // held to add records
 	sorted atomic.Pointer[validOrder]
 }
 
-// A validOrder has the first records of a key by valid time, those of one time in the order of the log.
+// A validOrder has the first records of a key by valid time, and records of one time in the order of the log.
 type validOrder struct {
-	places []validPlace // what is there never changes; more may be appended
+	places []validPlace // places do not change; more may be appended
 	depth  uint32       // how many records
 }
 
@@ -37,7 +37,7 @@ func (p validPlace) compare(q validPlace) int {
 
 func placeOf(t time.Time, r ref) validPlace { return validPlace{t.Unix(), int32(t.Nanosecond()), r} }
 
-// validTime returns the time that the fact counts from.
+// validTime returns the time from which the fact is valid.
 func (r Record) validTime() time.Time {
 	if t := r.ValidTime(); !t.IsZero() {
 		return t
@@ -45,11 +45,11 @@ func (r Record) validTime() time.Time {
 	return r.TransactionTime()
 }
 
-// validAt returns, of r and those before it that a moment's Time makes visible, the one that is valid at
-// its Valid; the zero Record if none is.
+// validAt returns, among r and the records before it, the one that is valid at m.Valid of those that are visible
+// by m.Time; the zero Record if there is none.
 //
-// Where all is visible, which mostly is so, it takes the logarithm of their number of steps. Records that
-// are valid before Valid and are not visible take a step each.
+// If all records are visible, as in most reads, the number of steps is logarithmic in their number. Each
+// record that is valid before m.Valid and not visible takes one more step.
 func (r Record) validAt(m Moment) (best Record) {
 	visible := func(x Record) bool { return m.Time.IsZero() || !x.TransactionTime().After(m.Time) }
 	if r.depth() < deep {

@@ -14,7 +14,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// NewID makes a UUID of version 7, which is what Options.NewID does where nothing else is said.
+// NewID returns a new UUID of version 7. It is the default of Options.NewID.
 func NewID() (string, error) {
 	r := randomness.Get().(*bufio.Reader)
 	defer randomness.Put(r)
@@ -22,17 +22,19 @@ func NewID() (string, error) {
 	return id.String(), err
 }
 
-// randomness has what the system gives, in pieces for many IDs: asking for each is half its cost.
+// randomness buffers random bytes for many IDs, since asking the system for each takes half the time.
 var randomness = sync.Pool{New: func() any { return bufio.NewReaderSize(rand.Reader, 1<<10) }}
 
-// Write writes f to the log and returns it as the log holds it, once the engine shows it. An empty
-// ID is filled in (Options.NewID). The value is written in its canonical form, and ValueHash is
-// the hash of that, whatever f has there. A SchemaVersion of 0 is the store's current one (see
-// [Engine.Upcast]). Seq is ignored, and what else f leaves empty is the
-// log's to give.
+// Write writes f to the log and returns it as the log holds it, once the engine shows it. It fills in an empty
+// ID (Options.NewID), writes the value in canonical form, sets ValueHash to its hash, and replaces a
+// SchemaVersion of 0 by the store's current one (see [Engine.Upcast]). It ignores Seq. The log fills in
+// other fields that are empty.
 //
-// Errors are those of [backend.Backend.WriteFact]. Where the error does not say that nothing was
-// written, the fact may be there, or still show up; writing it again with the same ID is safe.
+// A fact of a store that the process may write but not read is done once the log has acknowledged it, and does
+// not show.
+//
+// Errors are those of [backend.Backend.WriteFact]. Unless the error says that nothing was written, the fact may
+// be in the log, now or later; writing it again with the same ID is safe.
 func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	facts := [1]backend.Fact{f}
 	if err := e.prepare(facts[:]); err != nil {
@@ -41,8 +43,8 @@ func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error
 	return e.Import(ctx, facts[0])
 }
 
-// Import writes f to the log as it is: its value byte for byte, and its hash, times and causation
-// where it has them. It is for facts that come from elsewhere; apps use [Engine.Write].
+// Import writes f to the log as it is: with its value byte for byte, and its own hash, times and causation if it
+// has them. It is for facts of other logs; apps use [Engine.Write].
 func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	facts, err := e.write(ctx, backend.Batch{Facts: []backend.Fact{f}})
 	if err != nil {
@@ -52,9 +54,8 @@ func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	return facts[0], nil
 }
 
-// Append writes an event: a fact under a key of its own, which is the fact's ID. A Key that f has is
-// kept, and should be no other event's, since the two would be one record. Otherwise all is as with
-// [Engine.Write].
+// Append writes an event: a fact whose key is its ID. If f has a Key, that is kept; two events with one key
+// would be one record. Otherwise it is as [Engine.Write].
 func (e *Engine) Append(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	if f.ID == "" {
 		var err error
@@ -68,18 +69,16 @@ func (e *Engine) Append(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	return e.Write(ctx, f)
 }
 
-// Retract writes a fact that says that the key has no value any more: f with the value null. The
-// key's past stays readable.
+// Retract writes f with the value null: the key has no value any more. Its past stays readable.
 func (e *Engine) Retract(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	f.Value = []byte("null")
 	return e.Write(ctx, f)
 }
 
-// WriteBatch writes the facts of b together or not at all, and only if every Expect holds, and
-// returns them as the log holds them, once the engine shows them all. What [Engine.Write] says
-// holds for each fact; errors are those of [backend.Log.Write], a *backend.ConflictError where
-// an Expect does not hold, and errors.ErrUnsupported where the backend writes no batches. After a
-// conflict the engine shows what the log holds of that key, whether others wrote or pruned it.
+// WriteBatch writes all facts of b or none, and none unless every Expect holds. It returns them as the log holds
+// them, once the engine shows them all. Each fact is written as by [Engine.Write]. Errors are those of
+// [backend.Log.Write]: a *backend.ConflictError if an Expect does not hold, errors.ErrUnsupported if the
+// backend writes no batches. After a conflict the engine shows what others did to the key.
 func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	facts, err := e.writeBatch(ctx, b)
 	if err == nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// conflicted returns what to report of a batch that the log refused. If the engine shows, as a key's latest
-// fact, the very one that was expected, others have written or pruned facts that it does not know of. It
-// reads them first: else a caller that reads again and decides again would be refused for ever.
+// conflicted returns the error of a batch that the log refused. If the engine shows the expected fact as the
+// key's latest one, others have written or pruned facts that it does not know of. Then it reads these first:
+// otherwise a caller that reads the key again and tries again would be refused again.
 func (e *Engine) conflicted(ctx context.Context, expected []backend.Expect, refused error) error {
 	var c *backend.ConflictError
 	if !errors.As(refused, &c) || !e.Loaded(c.Store) {
@@ -30,7 +30,7 @@ func (e *Engine) conflicted(ctx context.Context, expected []backend.Expect, refu
 		return refused
 	}
 	err := e.Sync(ctx)
-	if err == nil && stale() { // pruned, and there is no receipt of it
+	if err == nil && stale() { // the fact was pruned without a receipt
 		e.opts.Logger.Warn("facts were pruned from the log without a receipt; their store is read again", zap.String("store", c.Store))
 		err = e.reload(ctx, c.Store)
 		if err == nil && stale() {

@@ -1,4 +1,4 @@
-// Package wire is the one codec of Igniter: the same bytes in memory, in log files and on sockets.
+// Package wire is the codec of Igniter's log: the same bytes in memory, in log files and on sockets.
 //
 // # Frame
 //
@@ -6,8 +6,8 @@
 //	| length  u32 BE | body, length bytes  | CRC-32  u32 BE |   CRC-32 (IEEE) of the body
 //	+----------------+-------- ... --------+----------------+
 //
-// A body is one JSON value in UTF-8 and never empty. A length of 0, or above the limit in force
-// ([DefaultMaxFrame] unless told otherwise), is damage, found before anything is allocated.
+// A body is one JSON value in UTF-8 and never empty. A length of 0, or above the limit
+// ([DefaultMaxFrame] by default), is damage, found before anything is allocated.
 //
 // # Fact
 //
@@ -17,22 +17,21 @@
 //	{"seq":42,"id":"…","store":"tasks","key":"t1","causation":"…","transaction_time":1795467633.8167136,
 //	 "valid_time":…,"schema_version":2,"value_hash":"…","producer":{…},"derivation":{…},"value":{…}}
 //
-// So a reader of a frame whose CRC holds finds the value without scanning it ([ParseFact]). Bytes
-// that come from elsewhere are checked whole ([CheckFact]): any order of keys, unknown ones
-// ignored, missing ones taken for null. Peers that speak protocol version 1 get every key, nulls
-// too, in the order of [AppendFactV1].
+// So a reader of a frame whose CRC is right finds the value without scanning it ([ParseFact]). Facts
+// from elsewhere have their keys in any order, and unknown ones are ignored. [CheckFact] checks every
+// byte of them; [ReadFact] leaves the value of a fact to be written to [backend.Fact.Validate].
 //
 // Times are decimal seconds since 1970 UTC, see [AppendTime] and [ParseTime]. Values are kept byte
 // for byte.
 //
 // # Group
 //
-// A body that is an array of facts holds facts that were written as one: all or none.
+// A body that is an array of facts holds facts that were written together: all or none.
 //
 //	[\n{fact},\n{fact},\n{fact}\n]
 //
-// The line ends are there for [ParseGroup], which finds the facts by them. They are left out where
-// a value holds a line end itself (as white space: inside a string it is escaped).
+// [ParseGroup] finds the facts by the line ends. They are left out if a value has a line end itself, as
+// white space; inside a string a line end is escaped.
 //
 // # Canonical JSON and hash
 //

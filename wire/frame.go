@@ -14,8 +14,8 @@ const (
 	crcLen          = 4
 )
 
-// AppendFrame appends the frame of body to dst. The body must be 1 to MaxMaxFrame bytes long: the
-// caller checks that, and no reader takes anything else.
+// AppendFrame appends the frame of body to dst. The caller makes sure that the body is 1 to MaxMaxFrame
+// bytes long: a reader refuses any other.
 func AppendFrame(dst, body []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(body)))
 	dst = append(dst, body...)
@@ -33,8 +33,8 @@ func CloseFrame(dst []byte, start int) []byte {
 	return binary.BigEndian.AppendUint32(dst, crc32.ChecksumIEEE(body))
 }
 
-// CutFrame cuts the first frame off b, without looking at its CRC: it is for frames that this
-// process made and kept in its own memory. ok is false where b holds no whole frame.
+// CutFrame cuts the first frame off b without checking its CRC: it is for frames that this process made
+// and kept in its own memory. ok is false if b does not begin with a whole frame.
 func CutFrame(b []byte) (body, rest []byte, ok bool) {
 	if len(b) < FrameOverhead {
 		return nil, b, false
@@ -45,4 +45,17 @@ func CutFrame(b []byte) (body, rest []byte, ok bool) {
 	}
 	n := int(length)
 	return b[headerLen : headerLen+n : headerLen+n], b[FrameOverhead+n:], true
+}
+
+// Join returns frames with frame after it, without a copy, if that is where frame is in memory. Both must
+// be slices of one block whose capacity was not cut, as [Reader.NextFrame] returns them.
+func Join(frames, frame []byte) (joined []byte, ok bool) {
+	if len(frames) == 0 {
+		return frame, true
+	}
+	end := len(frames) + len(frame)
+	if len(frame) == 0 || cap(frames) < end || &frames[:end][len(frames)] != &frame[0] {
+		return frames, false
+	}
+	return frames[:end], true
 }

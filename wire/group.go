@@ -60,6 +60,30 @@ func ParseGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
 	return all, nil
 }
 
+// Seqs returns the seqs of the first and the last fact of a body that this codec wrote, one fact or a
+// group, and how many facts it has. All are 0 for any other body.
+func Seqs(body []byte) (first, last uint64, facts int) {
+	if len(body) > 0 && body[0] == '{' {
+		if first = Seq(body); first > 0 {
+			facts = 1
+		}
+		return first, first, facts
+	}
+	if has(body, 0, "[\n") && has(body, len(body)-2, "\n]") {
+		first = Seq(body[2:])
+		last = Seq(body[bytes.LastIndexByte(body[:len(body)-2], '\n')+1:])
+		if first > 0 && last >= first {
+			return first, last, bytes.Count(body, []byte("\n")) - 1
+		}
+		return 0, 0, 0
+	}
+	all, err := ParseGroup(nil, body)
+	if err != nil || len(all) == 0 || all[0].Seq == 0 {
+		return 0, 0, 0
+	}
+	return all[0].Seq, all[len(all)-1].Seq, len(all)
+}
+
 // parseOwnGroup parses the form of AppendGroup with line ends. It reports false for every other form.
 func parseOwnGroup(facts []backend.Fact, body []byte) ([]backend.Fact, bool) {
 	if len(body) < len("[\n{}\n]") || !has(body, 0, "[\n") || !has(body, len(body)-2, "\n]") {

@@ -10,9 +10,9 @@ import (
 
 // CheckFact parses a fact from any source and checks every byte: keys in any order, unknown ones
 // ignored, null taken for not given; a missing value is null. timestamp and term are old names of
-// transaction_time and valid_time. Bytes that are not JSON as facts hold it ([jsonvalue.Check]), are
-// not an object, lack id, store or key, or have a field of the wrong type are a
-// *backend.InvalidError. [backend.Fact.Validate] checks the limits of a fact.
+// transaction_time and valid_time. The error is a *backend.InvalidError if body is not a JSON object
+// under the rules of [backend.Fact], lacks id, store or key, or has a field of the wrong type.
+// [backend.Fact.Validate] checks the limits of a fact.
 //
 // The fact shares body's memory, which must not change as long as the fact is in use.
 func CheckFact(body []byte) (backend.Fact, error) {

@@ -15,14 +15,14 @@ const (
 	maxBlock = 256 << 10
 )
 
-// maxEmptyReads is how often in a row a stream may give neither bytes nor an error.
+// maxEmptyReads is how often in a row a stream may return neither bytes nor an error.
 const maxEmptyReads = 100
 
-// A TornError is a stream that ends inside a frame: what a crash or a lost connection leaves.
-// errors.Is(err, io.ErrUnexpectedEOF) is true of it.
+// A TornError says that a stream ends inside a frame, as after a crash or a lost connection. It matches
+// io.ErrUnexpectedEOF.
 type TornError struct {
 	Offset int64 // of the frame that is cut short
-	Have   int64 // how many of its bytes are there
+	Have   int64 // how many bytes of it the stream has
 }
 
 func (e *TornError) Error() string {
@@ -34,22 +34,22 @@ func (e *TornError) Is(target error) bool { return target == io.ErrUnexpectedEOF
 
 // A Reader reads frames and checks them. It is not safe for concurrent use.
 //
-// It reads ahead, into blocks of up to 256 KiB or one larger frame, growing with what really
-// arrives: a length alone makes it allocate nothing.
+// It reads ahead, into blocks of up to 256 KiB or one larger frame. A block grows with the bytes that
+// arrive: the length of a frame alone makes the Reader allocate nothing.
 type Reader struct {
 	src    io.Reader
 	limit  uint32
-	block  []byte // what was read and not yet given out is block[from:to]
+	block  []byte // block[from:to] was read and not yet returned
 	from   int
 	to     int
 	full   bool // a read has filled half of the block or more
 	offset int64
-	late   error // came with the last bytes read; reported when more are wanted
-	err    error // final
+	late   error // came with the last bytes read; reported when more bytes are needed
+	err    error // permanent
 }
 
-// NewReader returns a Reader of the frames in src whose bodies are at most limit bytes long;
-// 0 stands for DefaultMaxFrame, and more than MaxMaxFrame for that.
+// NewReader returns a Reader of the frames in src, with a limit for the bytes of a body: 0 stands for
+// DefaultMaxFrame, and more than MaxMaxFrame for MaxMaxFrame.
 func NewReader(src io.Reader, limit int) *Reader {
 	if limit <= 0 {
 		limit = DefaultMaxFrame
@@ -61,11 +61,11 @@ func NewReader(src io.Reader, limit int) *Reader {
 // error, where the frame that could not be read begins.
 func (r *Reader) Offset() int64 { return r.offset }
 
-// Buffered returns how many bytes were read from the stream and not yet given out.
+// Buffered returns how many bytes were read from the stream and not yet returned.
 func (r *Reader) Buffered() int { return r.to - r.from }
 
-// Ready reports whether Next returns without reading from the stream: the next frame is there whole, or
-// what is there is no frame.
+// Ready reports whether Next returns without reading from the stream, since the next frame, or an error,
+// is buffered.
 func (r *Reader) Ready() bool {
 	if r.err != nil {
 		return true
@@ -77,14 +77,13 @@ func (r *Reader) Ready() bool {
 	return n == 0 || n > r.limit || r.Buffered() >= int(n)+FrameOverhead
 }
 
-// Next returns the body of the next frame. Its memory is the caller's to keep: it shares a block
-// with its neighbours, and the Reader never writes to it again.
+// Next returns the body of the next frame. The caller may keep it: it shares a block of memory with its
+// neighbours, and the Reader never writes to it again.
 //
-// At the end it reports io.EOF if the stream ends where a frame does, and a *TornError if it ends
-// inside one. A length out of bounds or a wrong CRC is a *backend.CorruptError, with the offset of
-// the frame and no path. Errors of the stream itself are passed on with the offset. After an error
-// it reports the same one again, but for errors of the stream: then it tries to read on, so that
-// a read past a deadline can be resumed.
+// The error is io.EOF if the stream ends after a frame, and a *TornError if it ends inside one. A length
+// out of bounds or a wrong CRC is a *backend.CorruptError with the offset of the frame and no path. These
+// errors are permanent. An error of the stream itself is returned with the offset, and the next call
+// reads on, so that a read past a deadline can be resumed.
 func (r *Reader) Next() ([]byte, error) {
 	frame, err := r.NextFrame()
 	if err != nil {
@@ -94,8 +93,9 @@ func (r *Reader) Next() ([]byte, error) {
 	return frame[headerLen:end:end], nil
 }
 
-// NextFrame is like Next, and returns the whole frame, the length before the body and the CRC after it.
-// Its capacity goes beyond it, so that [Join] can tell frames that follow each other in memory.
+// NextFrame is [Reader.Next] for the whole frame, with the length before the body and the CRC after it.
+// The capacity of the slice is not cut, so that [Join] recognizes frames that follow each other in
+// memory.
 func (r *Reader) NextFrame() ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -128,7 +128,7 @@ func (r *Reader) damage(reason string) error {
 	return r.err
 }
 
-// fill reads until n bytes are there to be given out, in one piece.
+// fill reads until n bytes are buffered, in one piece.
 func (r *Reader) fill(n int) error {
 	for empty := 0; r.to-r.from < n; {
 		if r.to == len(r.block) || r.from+n > len(r.block) && r.from > 0 {
@@ -162,8 +162,8 @@ func (r *Reader) fill(n int) error {
 	return nil
 }
 
-// renew moves what was not given out to a new block. It is at most twice as large as what is there or
-// than the block before it, and smaller than that where little comes at once.
+// renew moves the buffered bytes to a new block. The new block is at most twice as large as these bytes or
+// as the old block, and smaller if little arrives at a time.
 func (r *Reader) renew(n int) {
 	have := r.to - r.from
 	size := len(r.block) / 2

@@ -9,14 +9,14 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// The seconds of the years 1 to 9999, which times of facts lie in.
+// Times of facts are in the years 1 to 9999.
 const (
 	minSecond = -62135596800
 	maxSecond = 253402300799
 )
 
-// Time returns t as a fact that is read has it: in UTC and without a monotonic clock reading, so
-// that equal times are equal values.
+// Time returns t as a parsed fact has it: in UTC and without a monotonic clock reading, so that equal
+// times are equal values.
 func Time(t time.Time) time.Time { return time.Unix(t.Unix(), int64(t.Nanosecond())).UTC() }
 
 // AppendTime appends t as decimal seconds since 1970 UTC, with one to nine decimals and no further
@@ -43,10 +43,10 @@ func AppendTime(dst []byte, t time.Time) []byte {
 	return append(dst, digits[:n]...)
 }
 
-// ParseTime reads a JSON number as seconds since 1970 UTC, from its digits and never through a
-// float, so that a text in the form of AppendTime comes back the same. An exponent is read too.
-// What is smaller than a nanosecond is cut off. A time outside the years 1 to 9999, or one that
-// is the zero time.Time, is an error.
+// ParseTime parses a JSON number as seconds since 1970 UTC. It reads the digits and never goes through a
+// float, so that a text in the form of AppendTime comes back the same. The number may have an exponent.
+// Fractions of a nanosecond are cut off. A time outside the years 1 to 9999, or the zero time.Time, is an
+// error.
 func ParseTime(text []byte) (time.Time, error) {
 	t, ok := parseTime(text)
 	if !ok {
@@ -56,7 +56,7 @@ func ParseTime(text []byte) (time.Time, error) {
 }
 
 func badTime(field string, text []byte) error {
-	return &backend.InvalidError{Field: field, Reason: jsonvalue.Excerpt(text) + " is no number of seconds in the years 1 to 9999"}
+	return &backend.InvalidError{Field: field, Reason: jsonvalue.Excerpt(text) + " is not a number of seconds in the years 1 to 9999"}
 }
 
 func parseTime(text []byte) (time.Time, bool) {
@@ -92,8 +92,8 @@ func parseTime(text []byte) (time.Time, bool) {
 	return makeTime(sec, nsec, negative)
 }
 
-// parseExponent reads the rarer forms: with an exponent, or with more digits than fit. It moves
-// the point and reads the plain form that results.
+// parseExponent parses the rarer forms, with an exponent or with more digits than fit. It moves the point
+// and reads the plain form that results.
 func parseExponent(text []byte) (time.Time, bool) {
 	if end, err := jsonvalue.Value(text, 0, 0); err != nil || end < len(text) {
 		return time.Time{}, false

@@ -15,7 +15,7 @@ func memoryCases() []testCase {
 }
 
 // A log of the memory cases takes this many bytes, and a loop may use half as many.
-const memoryLog = 24 << 20
+const memoryLog = 12 << 20
 
 // inUse returns how many bytes of memory are in use.
 func inUse() uint64 {
@@ -35,10 +35,10 @@ func (h *harness) wantLittle(start func(last uint64) loop, b backend.Log) {
 		last = h.write(b, wide(i))[0].Seq
 	}
 	least := uint64(1 << 62)
-	for range 6 {
+	for range 4 {
 		before, most, seen := inUse(), uint64(0), 0
 		err := walk(start(last), func(backend.Fact) bool {
-			if seen++; seen%(n/3) == 1 {
+			if seen++; seen == 1 || seen == n/2 {
 				most = max(most, inUse())
 			}
 			return seen < n

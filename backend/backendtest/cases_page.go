@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
@@ -72,6 +73,7 @@ func (h *harness) startReader(b backend.Log, r backend.Range) *reader {
 			if err != nil || stopped {
 				return err
 			}
+			runtime.Gosched()
 		}
 	})
 	return rd

@@ -77,11 +77,11 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 	}
 	n.last = max(n.last, f.Seq)
 	if n.bug == "Through runs ahead of open writes" {
-		n.yields()
+		n.yieldsTo(3)
 	}
 	if n.bug == "shows a later seq first" && single {
 		if f.Seq%2 == 1 {
-			n.yields()
+			n.yieldsTo(10)
 		}
 		n.facts = append(n.facts, f)
 		slices.SortFunc(n.facts, bySeq)

@@ -101,9 +101,12 @@ func (n *naive) reopened() {
 }
 
 // yields lets others run, with the lock free.
-func (n *naive) yields() {
+func (n *naive) yields() { n.yieldsTo(50) }
+
+// yieldsTo lets about so many others run.
+func (n *naive) yieldsTo(others int) {
 	n.mu.Unlock()
-	for range 50 {
+	for range others {
 		runtime.Gosched()
 	}
 	n.mu.Lock()

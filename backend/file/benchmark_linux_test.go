@@ -18,8 +18,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// benchFact returns a fact of about 420 bytes as JSON, one of 250,000 keys, with its hash, so that
-// what is measured is the log.
+// benchFact returns a fact of about 420 bytes of JSON, with one of 250,000 keys. It has its hash, so that
+// only the log is measured.
 func benchFact(n int) backend.Fact {
 	return backend.Fact{
 		ID: fmt.Sprintf("0197c0de-8c1a-7055-%04x-%012x", n>>16&0xffff, uint64(n)*0x9e3779b97f4a7c15>>16), Store: "tasks", Key: fmt.Sprintf("task-%06d", n%250_000),
@@ -29,9 +29,8 @@ func benchFact(n int) backend.Fact {
 	}
 }
 
-// BenchmarkDurable measures facts written under SyncAlways, each kind beside the limit of the disk: a
-// loop that writes as many bytes into a file of zeros, as if all writers' facts shared a sync, and
-// calls fdatasync.
+// BenchmarkDurable measures facts written under SyncAlways, and beside each kind the limit of the disk: a
+// loop that writes as many bytes to a file of zeros, as if all writers shared a sync, and calls fdatasync.
 func BenchmarkDurable(b *testing.B) {
 	for _, writers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("writers=%d/raw", writers), func(b *testing.B) { benchmarkRaw(b, writers) })
@@ -50,8 +49,8 @@ func BenchmarkUnsynced(b *testing.B) {
 	}
 }
 
-// BenchmarkPlace measures a frame of one fact, or of 64, put into a segment by pwrite and by a copy
-// to the mapped file, with a sync after it and without.
+// BenchmarkPlace measures writing a frame of one fact, or of 64, to a segment by pwrite and by a copy to the
+// mapped file, with a sync after it and without.
 func BenchmarkPlace(b *testing.B) {
 	for _, facts := range []int{1, 64} {
 		for _, synced := range []bool{true, false} {
@@ -171,8 +170,8 @@ func benchmarkBatches(b *testing.B, writers int) {
 	perSecond(b, b.N*size)
 }
 
-// benchLog returns the directory of a log of many facts: a million, or IGNITER_FACTS. With
-// IGNITER_LOG it is made there once and stays, so that a process of its own can open it.
+// benchLog returns the directory of a log of many facts: a million, or IGNITER_FACTS. With IGNITER_LOG it is
+// created there once and stays, so that another process can open it.
 func benchLog(b *testing.B) (dir string, facts int) {
 	b.Helper()
 	facts = 1_000_000
@@ -204,8 +203,8 @@ func benchLog(b *testing.B) (dir string, facts int) {
 	return dir, facts
 }
 
-// BenchmarkLog opens and replays a log of a million facts, of segments and then of a snapshot, and
-// tells how many bytes it takes on disk.
+// BenchmarkLog opens and replays a log of a million facts, in segments and then in a snapshot, and reports
+// how many bytes it takes on disk.
 func BenchmarkLog(b *testing.B) {
 	dir, facts := benchLog(b)
 	for _, form := range []string{"segments", "snapshot"} {
@@ -276,7 +275,7 @@ func benchmarkReplay(b *testing.B, dir string, facts int) {
 	b.ReportMetric(peakRSS(b), "peak-MB")
 }
 
-// peakRSS returns the most memory that the process has had, in megabytes.
+// peakRSS returns the peak memory of the process, in megabytes.
 func peakRSS(b *testing.B) float64 {
 	var usage syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))

@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// A crashCount is how much a check has tried.
+// A crashCount counts what a check has tried.
 type crashCount struct {
 	points atomic.Int64 // steps of the disk at which a run crashed
 	images atomic.Int64 // disks found afterwards, each with a log to recover
@@ -23,9 +23,8 @@ func (c *crashCount) String() string {
 	return fmt.Sprintf("%d crashes, %d disks recovered", c.points.Load(), c.images.Load())
 }
 
-// TestCrashAtEachStep cuts the power, or kills the process, at each step that a workload makes the
-// disk do, and again at the steps of recovery. What was acknowledged is there afterwards, as the
-// Sync promises, and nothing else.
+// TestCrashAtEachStep cuts the power, or kills the process, at each step of the disk during a workload, and
+// again during recovery. Afterwards every acknowledged fact is there, as the Sync promises, and nothing else.
 func TestCrashAtEachStep(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncInterval, SyncNever} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -37,7 +36,7 @@ func TestCrashAtEachStep(t *testing.T) {
 	}
 }
 
-// crashCheck runs the workload to a crash at each step, and recovers what may be found.
+// crashCheck runs the workload up to a crash at each step, and recovers the disks that may be found.
 func crashCheck(ctx context.Context, s crashSetup, count *crashCount) error {
 	whole := vfstest.New()
 	if err := s.run(ctx, whole, newCrashModel()); err != nil {
@@ -48,7 +47,7 @@ func crashCheck(ctx context.Context, s crashSetup, count *crashCount) error {
 	if crashSoak {
 		rounds = 40
 	}
-	// The keeper works beside the workload, so that runs differ by a few steps.
+	// The flusher works beside the workload, so that runs differ by a few steps.
 	return crashEach((steps+4)*rounds, func(i int) error {
 		k, round := i%(steps+4)+1, uint64(i/(steps+4))
 		d, m := vfstest.New(), newCrashModel()
@@ -73,7 +72,7 @@ func crashStepOf(d *vfstest.Disk) string {
 	return ""
 }
 
-// lossOf is what a power cut may take.
+// lossOf returns what a power cut may lose.
 func (s crashSetup) lossOf(mode vfstest.Mode) crashLoss {
 	if mode == vfstest.PowerCut && s.sync != SyncAlways {
 		return loseTail
@@ -81,7 +80,7 @@ func (s crashSetup) lossOf(mode vfstest.Mode) crashLoss {
 	return loseNothing
 }
 
-// afterCrash recovers what a crash of a disk may leave.
+// afterCrash recovers the disks that a crash may leave.
 func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashModel, round uint64, count *crashCount) error {
 	k := uint64(d.CrashAt)
 	seeds := []uint64{0, 1, k*10 + round*7919 + 2} // of power cuts
@@ -116,8 +115,8 @@ func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashMod
 	return nil
 }
 
-// namesAtStake reports whether a disk crashed where a file had just been given its place, and that
-// was not durable yet: then recovery has most to do.
+// namesAtStake reports whether the disk crashed after a rename that was not durable yet: then recovery has
+// most to do.
 func (s crashSetup) namesAtStake(d *vfstest.Disk) bool {
 	if !strings.HasPrefix(crashStepOf(d), "syncdir") {
 		return false
@@ -127,8 +126,8 @@ func (s crashSetup) namesAtStake(d *vfstest.Disk) bool {
 	return strings.HasSuffix(before, snapshotExt) || d.CrashAt%3 == 0
 }
 
-// recovered opens the log after a crash, checks it and writes on. Then the power is cut, taking all
-// that was not synced, or the log is closed, and it is checked again.
+// recovered opens the log after a crash, checks it and writes to it. Then the power is cut, which loses
+// everything that was not synced, or the log is closed, and it is checked again.
 func (s crashSetup) recovered(ctx context.Context, d *vfstest.Disk, m *crashModel, loss crashLoss, turn uint64, count *crashCount) error {
 	m = m.clone()
 	l, err := s.reopened(ctx, d, m, loss, count)
@@ -157,7 +156,7 @@ func (s crashSetup) recovered(ctx context.Context, d *vfstest.Disk, m *crashMode
 	return l.Close()
 }
 
-// opened opens the log after a crash, checks it, and no more.
+// opened opens the log after a crash, checks it, and closes it.
 func (s crashSetup) opened(ctx context.Context, d *vfstest.Disk, m *crashModel, loss crashLoss, _ uint64, count *crashCount) error {
 	l, err := s.reopened(ctx, d, m.clone(), loss, count)
 	if err != nil {

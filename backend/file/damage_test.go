@@ -19,16 +19,16 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// A damageCount is how much a check has tried.
+// A damageCount counts what a check has tried.
 type damageCount struct{ cuts, flips, zeros, removed atomic.Int64 }
 
 func (c *damageCount) String() string {
 	return fmt.Sprintf("%d cuts, %d flips, %d runs of zeros, %d files removed", c.cuts.Load(), c.flips.Load(), c.zeros.Load(), c.removed.Load())
 }
 
-// TestDamage changes logs at each byte and bit. Whatever is changed, there is never a wrong fact nor
-// a silent hole, Open without Repair changes nothing where it fails, and with Repair it keeps each
-// fact that can still be read and names the seqs of the others.
+// TestDamage changes logs at each byte and bit. There is never a wrong fact or a gap without an error. If
+// Open without Repair fails, it changes nothing. With Repair it keeps each fact that can still be read, and
+// names the seqs of the others.
 func TestDamage(t *testing.T) {
 	var count damageCount
 	err := damageCheck(t.Context(), crashSetup{}, &count, 1)
@@ -36,9 +36,8 @@ func TestDamage(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// damagedLogs are logs to damage: one that was closed, one whose process was killed, one that is
-// synced now and then, one with a snapshot and still the segments it was made of, and one with facts
-// pruned.
+// damagedLogs returns logs to damage: one that was closed, one whose process was killed, one that is synced
+// now and then, one with a snapshot and the segments that it was made of, and one with pruned facts.
 func damagedLogs(ctx context.Context, s crashSetup) ([]*damagedLog, error) {
 	roll := crashStep{"roll", func(ctx context.Context, l *crashLog, _ *crashModel) error { return l.rollIfUsed(ctx) }}
 	begin := []crashStep{crashWrites(1), crashBatch(2), crashSnapshot(1), crashBatch(2), roll}
@@ -110,9 +109,9 @@ func damageCheck(ctx context.Context, s crashSetup, count *damageCount, oneIn in
 	return nil
 }
 
-// damagesOf are the damages of a file: removed, cut at each byte, zeros at each 64th, and each bit
-// flipped. Where there is no time for that, it is each byte of the first log with one bit of it, and
-// fewer where bytes are all alike, in indexes and in the other logs.
+// damagesOf returns the damages of a file: removed, cut at each byte, zeros at each 64th byte, and each bit
+// flipped. Without soak, it flips one bit of each byte of the first log, and fewer in indexes, in the other
+// logs, and where bytes are alike.
 func damagesOf(x *damagedLog, name string, count *damageCount) []damage {
 	content := x.files[name]
 	size := int64(len(content))
@@ -152,8 +151,8 @@ func damagesOf(x *damagedLog, name string, count *damageCount) []damage {
 	return damages
 }
 
-// checkRepair expects that Open with Repair goes on with all facts that the damage did not touch,
-// keeps the damaged bytes and tells what is missing; and that the log is in order then.
+// checkRepair expects that Open with Repair keeps all facts that the damage did not touch, keeps the damaged
+// bytes and reports which facts are missing, and that the log is sound afterwards.
 func (x *damagedLog) checkRepair(ctx context.Context, a damage) error {
 	d, m := x.damaged(a), x.model.clone()
 	l, err := x.open(ctx, d, m, true)
@@ -185,7 +184,7 @@ func (x *damagedLog) checkRepair(ctx context.Context, a damage) error {
 	return errors.Join(err, l.Close())
 }
 
-// checkReport checks which facts are missing after a repair, and what is said of that.
+// checkReport checks which facts are missing after a repair, and what the report says about them.
 func (x *damagedLog) checkReport(a damage, found []backend.Fact, report RecoveryReport) error {
 	there := map[uint64]bool{}
 	last := uint64(0)
@@ -239,7 +238,7 @@ func (x *damagedLog) touched(a damage) map[uint64]bool {
 	return all
 }
 
-func seqsIn(ranges []Range) map[uint64]bool {
+func seqsIn(ranges []Gap) map[uint64]bool {
 	all := map[uint64]bool{}
 	for _, r := range ranges {
 		for seq := r.First; seq <= r.Last; seq++ {
@@ -249,7 +248,7 @@ func seqsIn(ranges []Range) map[uint64]bool {
 	return all
 }
 
-// keptMissing returns the seqs that are missing as the quarantine says.
+// keptMissing returns the seqs that are missing according to the quarantine.
 func keptMissing(d *vfstest.Disk) map[uint64]bool {
 	all := map[uint64]bool{}
 	for name, content := range damageFiles(d) {
@@ -261,9 +260,8 @@ func keptMissing(d *vfstest.Disk) map[uint64]bool {
 	return all
 }
 
-// TestCrashDuringRepair crashes at each step of a repair, and repairs what that leaves: each fact that was
-// not damaged is there, and of each other one the quarantine says that it is missing, though the second
-// repair may find nothing to do.
+// TestCrashDuringRepair crashes at each step of a repair, and repairs again: each fact that was not damaged
+// is there, and the quarantine names each other fact, though the second repair may find nothing to do.
 func TestCrashDuringRepair(t *testing.T) {
 	ctx := t.Context()
 	logs, err := damagedLogs(ctx, crashSetup{})
@@ -314,7 +312,7 @@ func (x *damagedLog) crashRepair(ctx context.Context, a damage) error {
 	}
 }
 
-// repairedAgain repairs what a crash left of a repair, and checks the log.
+// repairedAgain repairs a log again after a crash during its repair, and checks it.
 func (x *damagedLog) repairedAgain(ctx context.Context, a damage, d *vfstest.Disk) error {
 	m := x.model.clone()
 	l, err := x.open(ctx, d, m, true)

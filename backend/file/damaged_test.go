@@ -18,7 +18,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A damagedLog is a small log that was in order, to be damaged.
+// A damagedLog is a small sound log, to be damaged.
 type damagedLog struct {
 	crashSetup
 	name   string
@@ -88,7 +88,7 @@ func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, 
 	return x, nil
 }
 
-// damageFiles returns the files of the log's directory, those in the quarantine with its name.
+// damageFiles returns the files of the log's directory and of the quarantine.
 func damageFiles(d *vfstest.Disk) map[string][]byte { return d.Files("/log") }
 
 // damageFrames reads the frames of a segment, without its header.
@@ -130,8 +130,7 @@ func (x *damagedLog) damaged(a damage) *vfstest.Disk {
 	return d
 }
 
-// check opens the log with the n-th damage, without Repair and, where that finds something or to see
-// that it finds nothing, with it: not always, unless there is time.
+// check opens the log with the n-th damage, first without Repair and then, at times, with it.
 func (x *damagedLog) check(ctx context.Context, a damage, n int) error {
 	whole, err := x.checkOpen(ctx, a, n)
 	if err != nil {
@@ -146,9 +145,8 @@ func (x *damagedLog) check(ctx context.Context, a damage, n int) error {
 	return nil
 }
 
-// checkOpen expects that Open fails clearly and changes nothing, or that Replay yields what was
-// there up to damage that it reports, or all but a tail that was cut off. It tells whether all was
-// there.
+// checkOpen expects that Open fails with a clear error and changes nothing, or that Replay yields all facts
+// up to damage that it reports, or all but a tail that was cut off. It reports whether all facts were there.
 func (x *damagedLog) checkOpen(ctx context.Context, a damage, n int) (whole bool, err error) {
 	d, m := x.damaged(a), x.model.clone()
 	l, err := x.open(ctx, d, m, false)
@@ -203,7 +201,7 @@ func (x *damagedLog) checkOpen(ctx context.Context, a damage, n int) (whole bool
 	return false, m.goOn(ctx, l)
 }
 
-// replay reads the log. Each fact must be one that it held, with its seq.
+// replay reads the log, and checks that each fact is one that the log held, at its seq.
 func (x *damagedLog) replay(ctx context.Context, l *crashLog) (found []backend.Fact, _ error) {
 	for f, err := range backend.Facts(l.Replay(ctx, backend.Range{})) {
 		if err != nil {
@@ -224,8 +222,8 @@ func (x *damagedLog) replay(ctx context.Context, l *crashLog) (found []backend.F
 	return found, nil
 }
 
-// checkTail checks that facts which are missing at the end were rightly taken for a write that was
-// under way, and that this is reported.
+// checkTail checks that missing facts at the end could be taken for a write that was under way, and that this
+// is reported.
 func (x *damagedLog) checkTail(a damage, missing []backend.Fact, cuts []Cut) error {
 	frames := x.frames[x.last]
 	if a.file != x.last || len(frames) == 0 || missing[0].Seq < slices.Concat(frames[0].seqs, []uint64{1 << 62})[0] {
@@ -243,8 +241,8 @@ func (x *damagedLog) checkTail(a damage, missing []backend.Fact, cuts []Cut) err
 	return nil
 }
 
-// leavesNothing reports whether a damage to the last segment cuts it off so that nothing, or only
-// zeros, is left after a whole frame: then nobody can tell that there was more.
+// leavesNothing reports whether a damage cuts the last segment off behind a whole frame, so that nothing or
+// only zeros are left: then nobody can tell that there was more.
 func (x *damagedLog) leavesNothing(a damage) bool {
 	end := int64(0)
 	for _, f := range x.frames[x.last] {

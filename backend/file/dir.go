@@ -87,7 +87,7 @@ func (d *directory) list() (listing, error) {
 		}
 		if e.IsDir() || !all.add(name) {
 			return all, &backend.InvalidError{Field: "path", Reason: fmt.Sprintf(
-				"%s holds %q, which is no file of a log: give the log a directory of its own, or move that away", d.path, name)}
+				"%s holds %q, which is not a file of a log: give the log a directory of its own, or move that file away", d.path, name)}
 		}
 	}
 	return all, nil

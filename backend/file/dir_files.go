@@ -76,7 +76,7 @@ func (d *directory) openSegment(first, last uint64) (*segment, error) {
 	s.Facts, s.Sync = last+1-first, h.Sync
 	switch {
 	case h.FirstSeq != first:
-		reason = fmt.Sprintf("the header is that of the segment of seq %d", h.FirstSeq)
+		reason = fmt.Sprintf("it has the header of the segment that begins at seq %d", h.FirstSeq)
 	case h.Facts == nil:
 		if !validSync(Sync(h.Sync)) {
 			reason = fmt.Sprintf("the header says that it is synced %q", h.Sync)
@@ -101,7 +101,7 @@ func (d *directory) openSnapshot(through uint64) (s *segment, hash string, err e
 	}
 	if h.FirstSeq != 1 || h.LastSeq != through || h.Facts == nil || *h.Facts > through {
 		return nil, "", &backend.CorruptError{Path: d.join(s.Name), Reason: fmt.Sprintf(
-			"the header is that of a snapshot of seqs %d to %d", h.FirstSeq, h.LastSeq)}
+			"it has the header of a snapshot of seqs %d to %d", h.FirstSeq, h.LastSeq)}
 	}
 	s.Facts, s.Gaps = *h.Facts, *h.Facts < through
 	return s, h.SHA256, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// refusing returns a disk with a log which refuses an operation on names.
+// refusing returns a disk that has a log and refuses an operation on names.
 func refusing(t *testing.T, op string, why error) *vfstest.Disk {
 	d := vfstest.New()
 	l, err := Open(t.Context(), Options{Path: "/log", fs: d})
@@ -26,16 +26,16 @@ func refusing(t *testing.T, op string, why error) *vfstest.Disk {
 	return d
 }
 
-// TestNoNewFiles opens a log in a directory where no file can be made, though those that are there can be
-// written: that shows at once, and not when the first segment is full.
+// TestNoNewFiles opens a log in a directory where existing files can be written, but none created: that shows
+// at once, and not when the first segment is full.
 func TestNoNewFiles(t *testing.T) {
 	_, err := Open(t.Context(), Options{Path: "/log", fs: refusing(t, "create", syscall.EACCES)})
 	require.ErrorIs(t, err, syscall.EACCES)
 	require.ErrorContains(t, err, "read-only")
 }
 
-// TestParentNotSynced opens a log that is there already, under a directory that can't be synced: that
-// its name is durable is for whoever made it to see to.
+// TestParentNotSynced opens an existing log under a directory that cannot be synced: the log's name was made
+// durable by the process that created it.
 func TestParentNotSynced(t *testing.T) {
 	for _, why := range []error{syscall.EINVAL, syscall.ENOTSUP, syscall.EROFS, syscall.EACCES} {
 		d := refusing(t, "syncdir", why)

@@ -1,5 +1,5 @@
 // Package file keeps a log of facts in a directory, so that it survives crashes of the process and of the
-// machine, and power cuts. It is a [backend.Backend] with every optional interface.
+// machine, and power cuts. It is a [backend.Log].
 //
 // # The directory
 //

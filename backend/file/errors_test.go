@@ -23,8 +23,8 @@ func names(t *testing.T, dir string) (all []string) {
 	return all
 }
 
-// TestInUse opens a log that another process has open: the error names it. Once that is gone, the log can
-// be opened.
+// TestInUse opens a log that another process has open: the error names it. Once that process is gone, the log
+// can be opened.
 func TestInUse(t *testing.T) {
 	dir := t.TempDir()
 	c := startChild(t, order{Do: "hold", Path: dir})
@@ -45,7 +45,8 @@ func TestInUse(t *testing.T) {
 	openLog(t, file.Options{Path: dir})
 }
 
-// TestNoLog opens and verifies what is no log: each is its own error, and nothing is left there.
+// TestNoLog opens and verifies paths that are not logs: each has an error of its own, and nothing is left
+// there.
 func TestNoLog(t *testing.T) {
 	dir := t.TempDir()
 	plain := filepath.Join(dir, "plain")
@@ -59,8 +60,8 @@ func TestNoLog(t *testing.T) {
 	for path, says := range map[string]string{
 		"../../wire/testdata/wal/basic.wal": "import it",
 		plain:                               "plain is a file, and a log is a directory",
-		foreign:                             `holds "notes.txt", which is no file of a log`,
-		endless:                             `holds "18446744073709551615.wal", which is no file of a log`,
+		foreign:                             `holds "notes.txt", which is not a file of a log`,
+		endless:                             `holds "18446744073709551615.wal", which is not a file of a log`,
 	} {
 		_, openErr := file.Open(t.Context(), file.Options{Path: path, Repair: true})
 		_, verifyErr := file.Verify(t.Context(), path)

@@ -18,7 +18,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// A faultCase is which steps of a disk fail, and how.
+// A faultCase says which steps of a disk fail, and how.
 type faultCase struct {
 	fault vfstest.Fault
 	at    int  // the first step that fails
@@ -60,30 +60,30 @@ func (c *faultCase) String() string {
 	return fmt.Sprintf("step %d, %s %s, %s", c.at, c.op, c.file, kind)
 }
 
-// failedSync reports whether the log can't know any more what is durable.
+// failedSync reports whether the log cannot know any more what is durable.
 func (c *faultCase) failedSync() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.synced
 }
 
-// forgetSync is for a log that is opened anew.
+// forgetSync is called before the log is opened again.
 func (c *faultCase) forgetSync() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.synced = false
 }
 
-// fullSegment reports whether the only fault is that there was no room for a segment.
+// fullSegment reports whether the only fault is that there was no room in a segment.
 func (c *faultCase) fullSegment() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.fault.Kind == vfstest.Short && !c.later && c.op == "write" && strings.HasSuffix(strings.TrimSuffix(c.file, tempExt), segmentExt)
 }
 
-// TestFaultAtEachStep makes each step of a workload fail: not done, done all the same, or a write
-// done in part for want of room; once, or from then on. The log says what it could not do, stays
-// readable, and never loses what it acknowledged.
+// TestFaultAtEachStep makes each step of a workload fail: not done, done all the same, or a write done in
+// part because there is no room; once, or from then on. The log reports what it could not do, stays readable,
+// and never loses what it acknowledged.
 func TestFaultAtEachStep(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncInterval} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -101,8 +101,7 @@ func faultCheck(ctx context.Context, s crashSetup, count *atomic.Int64) error {
 	if err := s.run(ctx, whole, newCrashModel()); err != nil {
 		return fmt.Errorf("without a fault: %w", err)
 	}
-	var steps []string
-	steps = whole.Steps()
+	steps := whole.Steps()
 	var cases []*faultCase
 	for i, step := range steps {
 		for _, kind := range []vfstest.Kind{vfstest.NotDone, vfstest.Done, vfstest.Short} {
@@ -123,7 +122,7 @@ func faultCheck(ctx context.Context, s crashSetup, count *atomic.Int64) error {
 	})
 }
 
-// checkFault runs the workload with a fault, and recovers afterwards on a disk that is in order.
+// checkFault runs the workload with a fault, and recovers afterwards on a sound disk.
 func (s crashSetup) checkFault(ctx context.Context, c *faultCase) error {
 	d, m := vfstest.New(), newCrashModel()
 	d.Fault = c.hook
@@ -155,7 +154,7 @@ func (s crashSetup) checkFault(ctx context.Context, c *faultCase) error {
 	return errors.Join(err, l.Close())
 }
 
-// noneRefused checks that nothing is there of which it was said that it was not written.
+// noneRefused checks that no fact is there that was reported as not written.
 func (m *crashModel) noneRefused(found []backend.Fact) error {
 	for _, f := range found {
 		if m.refused[f.ID] {
@@ -165,8 +164,8 @@ func (m *crashModel) noneRefused(found []backend.Fact) error {
 	return nil
 }
 
-// faultyRun runs the workload and goes on after errors that are as they must be. The log it returns
-// is nil if it could not be opened.
+// faultyRun runs the workload, and goes on after errors that are as they must be. The log that it returns is
+// nil if it could not be opened.
 func (s crashSetup) faultyRun(ctx context.Context, d *vfstest.Disk, m *crashModel, c *faultCase) (l *crashLog, err error) {
 	reopen := func() (bool, error) {
 		var promise *brokenPromise
@@ -204,7 +203,7 @@ func (s crashSetup) faultyRun(ctx context.Context, d *vfstest.Disk, m *crashMode
 	return l, err
 }
 
-// afterFault checks how a step has failed, if it has, and what the log is like then.
+// afterFault checks how a step has failed, if it has, and the log afterwards.
 func (m *crashModel) afterFault(ctx context.Context, l *crashLog, c *faultCase, step string, failed error, before map[string]backend.Fact) error {
 	var promise *brokenPromise
 	if errors.As(failed, &promise) {
@@ -243,8 +242,8 @@ func (m *crashModel) afterFault(ctx context.Context, l *crashLog, c *faultCase, 
 	return nil
 }
 
-// TestFaultNoRoom fills a disk: writes are refused with ErrFull, what is there stays readable, and
-// writes succeed again once there is room, without opening the log anew.
+// TestFaultNoRoom fills a disk: writes fail with ErrFull, the facts stay readable, and writes succeed again
+// once there is room, without opening the log again.
 func TestFaultNoRoom(t *testing.T) {
 	ctx := t.Context()
 	for _, room := range []int64{0, 1, 100, 511, 2000, 4500, 9000} {
@@ -276,8 +275,8 @@ func TestFaultNoRoom(t *testing.T) {
 	}
 }
 
-// TestFaultConcurrently has many writers on a disk that fails now and then, and at last for good.
-// What any of them was told to be written is there afterwards.
+// TestFaultConcurrently has many writers on a disk that fails now and then, and in the end always. Every
+// acknowledged fact is there afterwards.
 func TestFaultConcurrently(t *testing.T) {
 	rounds := 8
 	if crashSoak {

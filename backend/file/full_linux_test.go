@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 )
 
-// A fullDisk is a log on a small disk, and what it should hold.
+// A fullDisk is a log on a small disk, and the facts that it should hold.
 type fullDisk struct {
 	opts file.Options
 	log  *file.Log
@@ -38,7 +38,7 @@ func (d *fullDisk) write(t *testing.T, value string) error {
 	return err
 }
 
-// fill writes until the disk is full, first facts and then ever smaller ones.
+// fill writes facts until the disk is full, then smaller and smaller ones.
 func (d *fullDisk) fill(t *testing.T) {
 	size := 3000
 	noise := make([]byte, size) // does not compress well
@@ -73,9 +73,9 @@ func (d *fullDisk) check(t *testing.T) {
 	}
 }
 
-// TestFullDisk fills a disk. Writes then fail with ErrFull, and so do snapshots and Prune; nothing that
-// was acknowledged is lost, everything can be read, and once there is room writing goes on without
-// opening the log anew. A log can also be closed and opened while its disk is full.
+// TestFullDisk fills a disk. Then writes, snapshots and Prune fail with ErrFull; no acknowledged fact is
+// lost, everything can be read, and once there is room writing goes on without opening the log again. A log
+// can also be closed and opened while its disk is full.
 func TestFullDisk(t *testing.T) {
 	for _, policy := range []file.Sync{file.SyncAlways, file.SyncInterval, file.SyncNever} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestReadOnly opens a log on a disk that is mounted to be read only, which says so, and verifies it.
+// TestReadOnly opens a log on a read-only disk, which gives a clear error, and verifies it.
 func TestReadOnly(t *testing.T) {
 	for _, locked := range []bool{true, false} {
 		disk := newMount(t)

@@ -34,7 +34,7 @@ func fuzzLog(t testing.TB) (d *vfstest.Disk, files map[string][]byte) {
 	return d, damageFiles(d)
 }
 
-// withCRCs returns data with the CRC of each frame made right, so that what is in them is looked at.
+// withCRCs returns data with a right CRC for each frame, so that the bodies are parsed.
 func withCRCs(data []byte) []byte {
 	data = slices.Clone(data)
 	for rest := data; len(rest) >= wire.FrameOverhead; {
@@ -109,7 +109,8 @@ func FuzzSnapshot(f *testing.F)      { fuzzFile(f, snapshotExt) }
 func FuzzSegmentIndex(f *testing.F)  { fuzzFile(f, segmentExt+indexExt) }
 func FuzzSnapshotIndex(f *testing.F) { fuzzFile(f, snapshotExt+indexExt) }
 
-// TestHostileIndex has indexes with right CRCs that claim what their file does not have: they are made anew.
+// TestHostileIndex has indexes with right CRCs that claim what their file does not have: they are built
+// again.
 func TestHostileIndex(t *testing.T) {
 	d, files := fuzzLog(t)
 	want := replayAll(t, openTest(t, Options{fs: d.Image(1, vfstest.PowerCut)}))

@@ -14,7 +14,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// queued waits until so many writes wait for the committer.
+// queued waits until n writes wait for the committer.
 func queued(t *testing.T, l *Log, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -24,8 +24,8 @@ func queued(t *testing.T, l *Log, n int) {
 	}, time.Minute, time.Millisecond)
 }
 
-// oneGroup has writes gather behind the sync of another one, and returns their errors. The first write to
-// the segment after that one finds no room.
+// oneGroup has writes gather during the sync of another one, and returns their errors. The first write to the
+// segment after that sync finds no room.
 func oneGroup(t *testing.T, d *vfstest.Disk, l *Log, batches ...backend.Batch) []error {
 	t.Helper()
 	reached, open := make(chan struct{}), make(chan struct{})
@@ -67,8 +67,8 @@ func oneGroup(t *testing.T, d *vfstest.Disk, l *Log, batches ...backend.Batch) [
 	return errs
 }
 
-// TestJudgedByWhatIsNotWritten has a group whose write fails: those of its writes that were refused, or
-// let through, because of a fact in it are told that nothing was written, since there is no such fact.
+// TestJudgedByWhatIsNotWritten has a group whose frame cannot be written: writes that were refused, or let
+// through, because of a fact in it are told that nothing was written, since that fact does not exist.
 func TestJudgedByWhatIsNotWritten(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
@@ -95,8 +95,8 @@ func TestJudgedByWhatIsNotWritten(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestCausationIsThere has a write not fit the frame of the one before it, which then fails: it follows
-// the fact that is there.
+// TestCausationIsThere has a write that does not fit the frame of the one before it, which then fails: its
+// causation is a fact that exists.
 func TestCausationIsThere(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d, MaxFrame: 4 << 10})

@@ -28,13 +28,13 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// childEnv has the order for a process that a test started from its own binary.
+// childEnv is the variable with the order for a process that a test starts from its own binary.
 const childEnv = "IGNITER_FILE_CHILD"
 
-// soak reports whether the long forms of tests were asked for.
+// soak reports whether the long forms of tests are wanted.
 func soak() bool { return os.Getenv("IGNITER_SOAK") != "" }
 
-// An order is what a child process is to do.
+// An order says what a child process does.
 type order struct {
 	Do    string // "write" or "hold"
 	Path  string // of the log
@@ -43,8 +43,8 @@ type order struct {
 	Round string // a prefix of the facts' IDs, used once
 }
 
-// TestChild is no test of its own: other tests run it, in a process which they then kill. The process
-// ends by itself when its standard input does, so that it does not outlive who started it.
+// TestChild is not a test of its own: other tests run it, in a process that they then kill. The process ends
+// when its standard input does, so that it does not outlive the test.
 func TestChild(t *testing.T) {
 	text := os.Getenv(childEnv)
 	if text == "" {
@@ -69,7 +69,7 @@ func TestChild(t *testing.T) {
 	os.Exit(1)
 }
 
-// A child is a process that does an order.
+// A child is a process that carries out an order.
 type child struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer
@@ -108,7 +108,7 @@ func (c *child) wait() {
 	})
 }
 
-// line returns the next line of the output, without its end. One that is cut short is none.
+// line returns the next whole line of the output, without its end.
 func (c *child) line() (string, error) {
 	text, err := c.lines.ReadString('\n')
 	if err != nil {
@@ -131,8 +131,8 @@ func killOptions(path string, sync file.Sync) file.Options {
 	return file.Options{Path: path, Sync: sync, SyncInterval: 2 * time.Millisecond, SegmentSize: 64 << 10}
 }
 
-// A writing is several writers, and now and then a snapshot or a Prune. It says a line for each thing
-// that the log acknowledged, at once:
+// A writing is several writers, and now and then a snapshot or a Prune. It prints a line for each thing that
+// the log acknowledged, at once:
 //
 //	open                     the log is open
 //	ack TAB fact TAB fact …  these were written
@@ -171,8 +171,8 @@ func writeUntilKilled(o order) error {
 	return <-failed
 }
 
-// childFact returns the n-th fact of a writer, which is written together with those numbered from
-// first to last. All that is in it follows from its ID.
+// childFact returns the n-th fact of a writer, which is written together with the facts from first to last.
+// Its content follows from its ID.
 func childFact(round string, writer, n, first, last int) backend.Fact {
 	id := fmt.Sprintf("%s-%d-%d", round, writer, n)
 	h := fnv.New64a()
@@ -266,10 +266,10 @@ func writeBatch(ctx context.Context, l backend.Log, b backend.Batch) ([]backend.
 	return w.Facts, w.Err
 }
 
-// factText is a fact with all that the log gave it.
+// factText returns a fact as the codec writes it.
 func factText(f *backend.Fact) string { return string(wire.AppendFact(nil, f)) }
 
-// A told is what a writing said before it was ended.
+// A told is what a writing printed before it was ended.
 type told struct {
 	acked  map[uint64]string // facts, by seq
 	next   [childWriters]int // how many facts of each writer were acknowledged
@@ -283,7 +283,7 @@ func newTold() *told {
 	return &told{acked: map[uint64]string{}, doomed: map[uint64]bool{}, gone: map[uint64]bool{}}
 }
 
-// hear takes in a line.
+// hear notes a line.
 func (s *told) hear(t *testing.T, words []string) {
 	switch words[0] {
 	case "ack":
@@ -310,7 +310,7 @@ func (s *told) hear(t *testing.T, words []string) {
 	}
 }
 
-// listen reads what a child says, and kills it once it has said "ack" so many times.
+// listen reads what a child prints, and kills it after a number of acks.
 func (c *child) listen(t *testing.T, kill int) *told {
 	all := newTold()
 	acks, killed := 0, false
@@ -334,7 +334,7 @@ func (c *child) listen(t *testing.T, kill int) *told {
 	}
 }
 
-// childPlace returns which writer a fact is of, and which of its facts it is.
+// childPlace returns the writer of a fact, and the fact's number.
 func childPlace(t *testing.T, id string) (writer, n int) {
 	parts := strings.Split(id, "-")
 	require.Len(t, parts, 3, id)
@@ -382,8 +382,8 @@ type killed struct {
 	want map[uint64]string // what the log held when it was closed last
 }
 
-// round starts a child, kills it, and looks at what it left. It returns how many facts were
-// acknowledged, and how many were there without.
+// round starts a child, kills it, and checks the log. It returns how many facts were acknowledged, and how
+// many are there without that.
 func (k *killed) round(t *testing.T, name string, sync file.Sync) (acked, survived int) {
 	seed := k.rng.Uint64()
 	kill := k.rng.IntN(120)
@@ -400,9 +400,9 @@ func (k *killed) round(t *testing.T, name string, sync file.Sync) (acked, surviv
 	return len(said.acked), survived
 }
 
-// check checks that a log holds what it should after a round, and that it takes writes. Of what the
-// round wrote, only facts through the seq durable must be there, and of the others no later one
-// without the ones before. It returns how many facts are there without being acknowledged.
+// check checks that a log holds what it should after a round, and that it takes writes. Of the round's facts
+// only those through the seq durable must be there, and a later one only with all before it. It returns how
+// many facts are there without being acknowledged.
 func (k *killed) check(t *testing.T, l *file.Log, round string, said *told, durable uint64) (survived int) {
 	have := map[uint64]string{}
 	var last uint64
@@ -461,8 +461,8 @@ func (k *killed) check(t *testing.T, l *file.Log, round string, said *told, dura
 	return survived
 }
 
-// checkUnacked checks that the facts are what a writer wrote next after n acknowledged ones, all of
-// it but for what was pruned.
+// checkUnacked checks that the facts are what a writer wrote next after n acknowledged ones: all of it,
+// except pruned facts.
 func (k *killed) checkUnacked(t *testing.T, round string, writer, n int, facts []backend.Fact, doomed map[uint64]bool) {
 	if len(facts) == 0 {
 		return
@@ -490,7 +490,7 @@ func (k *killed) checkUnacked(t *testing.T, round string, writer, n int, facts [
 	require.Empty(t, facts, "facts of writer %d that it can't have written yet", writer)
 }
 
-// TestChildEnds tells that a child ends when its standard input does.
+// TestChildEnds checks that a child ends when its standard input does.
 func TestChildEnds(t *testing.T) {
 	c := startChild(t, order{Do: "hold", Path: t.TempDir()})
 	line, err := c.line()

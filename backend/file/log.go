@@ -115,7 +115,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 // readOnly explains an error that comes from a read-only directory.
 func readOnly(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("the directory, or a file in it, is read-only here, and a log writes there even to be read; make it writable, or open a copy: %w", err)
+		return fmt.Errorf("the directory or a file in it is read-only, and a log writes there even when it is only read; make it writable, or open a copy: %w", err)
 	}
 	return err
 }

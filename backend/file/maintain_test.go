@@ -21,8 +21,8 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// TestSnapshotIsSmall makes a snapshot, then another over it: it takes much less room than the
-// segments, which are gone, and the second keeps the first one's blocks.
+// TestSnapshotIsSmall makes a snapshot, then another over it: it takes much less room than the segments,
+// which are removed, and the second one keeps the blocks of the first.
 func TestSnapshotIsSmall(t *testing.T) {
 	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 64 << 10}
@@ -55,7 +55,7 @@ func TestSnapshotIsSmall(t *testing.T) {
 	require.Len(t, entries, 4, "the lock, the snapshot, its index, the active segment")
 }
 
-// TestSnapshotThrough makes a snapshot of the segments through the one with a seq.
+// TestSnapshotThrough makes a snapshot of the segments through the one that has a seq.
 func TestSnapshotThrough(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New(), SegmentSize: 16 << 10})
 	writeSome(t, l, 0, 500)
@@ -68,8 +68,8 @@ func TestSnapshotThrough(t *testing.T) {
 	require.Equal(t, 500, count(t, l, 0))
 }
 
-// TestCancelledMaintenance ends a snapshot and Prune that are under way, by their context and by
-// Close, and leaves the log as it was.
+// TestCancelledMaintenance ends a snapshot and a Prune, by their context and by Close, and finds the log as
+// it was.
 func TestCancelledMaintenance(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d, SegmentSize: 16 << 10})
@@ -122,8 +122,8 @@ func TestWaitingForMaintenance(t *testing.T) {
 	l.maintenance.Unlock()
 }
 
-// TestPruneRestoresTheLatest prunes a key's latest facts in segments and in a snapshot: the one
-// left is the latest, now and after opening anew, and the next fact follows it.
+// TestPruneRestoresTheLatest prunes a key's latest facts in segments and in a snapshot: the latest one left
+// is the key's latest, now and after opening the log again, and the next fact follows it.
 func TestPruneRestoresTheLatest(t *testing.T) {
 	for _, snapshot := range []bool{false, true} {
 		opts := Options{Path: "/log", fs: vfstest.New(), SegmentSize: 64 << 10}
@@ -156,8 +156,8 @@ func TestPruneRestoresTheLatest(t *testing.T) {
 	}
 }
 
-// TestPruneLetsOthersWrite has somebody wait for the committer all the time while Prune takes away the
-// latest facts of many keys: his turn comes again after each part of them.
+// TestPruneLetsOthersWrite has a task wait for the committer all the time while Prune removes the latest
+// facts of many keys: its turn comes after each part of them.
 func TestPruneLetsOthersWrite(t *testing.T) {
 	const keys = 3*tellSize + 500
 	l := openTest(t, Options{fs: vfstest.New(), Sync: SyncNever})
@@ -209,7 +209,7 @@ func TestPruneLetsOthersWrite(t *testing.T) {
 	require.Zero(t, count(t, l, 0))
 }
 
-// TestStats compares what Stats says with the files that are there.
+// TestStats compares Stats with the files.
 func TestStats(t *testing.T) {
 	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 16 << 10, Sync: SyncNever}
@@ -308,8 +308,7 @@ func TestVerify(t *testing.T) {
 	require.NotErrorIs(t, err, backend.ErrCorrupt)
 }
 
-// TestVerifyNamesAll damages files in several places: each is named, and all facts between them are
-// counted.
+// TestVerifyNamesAll damages files in several places: each is named, and all facts between them are counted.
 func TestVerifyNamesAll(t *testing.T) {
 	d := vfstest.New()
 	l, err := Open(t.Context(), Options{Path: "/log", fs: d})
@@ -362,7 +361,7 @@ func TestVerifyNamesAll(t *testing.T) {
 	require.EqualValues(t, 2650-lost-3-2, report.Facts)
 }
 
-// TestIntervalBecomesDurable waits for the sync that nobody asked for, and for the marker of it.
+// TestIntervalBecomesDurable waits for a sync by the flusher, and for its marker.
 func TestIntervalBecomesDurable(t *testing.T) {
 	l := openTest(t, Options{Path: t.TempDir(), Sync: SyncInterval, SyncInterval: time.Millisecond})
 	for n := range 3 {
@@ -375,7 +374,7 @@ func TestIntervalBecomesDurable(t *testing.T) {
 	require.Equal(t, 3, count(t, l, 0))
 }
 
-// TestOptions has each setting do what it says, and refuses what makes no sense.
+// TestOptions checks what each setting does, and that bad ones are refused.
 func TestOptions(t *testing.T) {
 	o, err := optionsOf(backend.Config{Path: "/log", Settings: map[string]any{
 		"sync": "interval", "sync_interval": "50ms", "segment_size": 1e6, "repair": true,

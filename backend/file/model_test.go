@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A crashModel is what a log with one writer must hold, from what it has answered so far.
+// A crashModel is what a log with one writer must hold, given what it has answered so far.
 type crashModel struct {
 	acked   map[uint64]backend.Fact // acknowledged, and not pruned
 	pruned  map[uint64]bool         // acknowledged to be gone
@@ -57,7 +57,7 @@ func (m *crashModel) latest(f backend.Fact) string {
 	return m.acked[seq].ID
 }
 
-// expected returns facts as the log must hold them, but for their seqs and transaction times.
+// expected returns facts as the log must hold them, without their seqs and transaction times.
 func (m *crashModel) expected(facts []backend.Fact) ([]backend.Fact, error) {
 	all := slices.Clone(facts)
 	for i := range all {
@@ -76,8 +76,7 @@ func (m *crashModel) expected(facts []backend.Fact) ([]backend.Fact, error) {
 	return all, nil
 }
 
-// write writes facts, in a batch if there are several. They are in doubt until they are
-// acknowledged.
+// write writes facts, as a batch if there are several. They are in doubt until they are acknowledged.
 func (m *crashModel) write(ctx context.Context, l *crashLog, facts ...backend.Fact) error {
 	want, err := m.expected(facts)
 	if err != nil {
@@ -120,13 +119,13 @@ func (m *crashModel) write(ctx context.Context, l *crashLog, facts ...backend.Fa
 	return nil
 }
 
-// at is a fact in doubt with what only the log could say of it.
+// at returns a fact in doubt with the fields that only the log knows.
 func (m *crashModel) at(f, held backend.Fact) backend.Fact {
 	f.Seq, f.TransactionTime = held.Seq, held.TransactionTime
 	return f
 }
 
-// again writes a fact that the log holds, and expects it as it was first written.
+// again writes a fact that the log holds, and expects the fact as it was first written.
 func (m *crashModel) again(ctx context.Context, l *crashLog, f backend.Fact) error {
 	held, err := l.WriteFact(ctx, crashResubmitted(f))
 	if err != nil {
@@ -155,7 +154,7 @@ func (m *crashModel) prune(ctx context.Context, l *crashLog, seqs []uint64) erro
 	return nil
 }
 
-// observe takes in what the log says to be durable.
+// observe notes which facts the log says are durable.
 func (m *crashModel) observe(ctx context.Context, l *crashLog) {
 	if s, err := l.Stats(ctx); err == nil {
 		m.durable = max(m.durable, s.DurableSeq)
@@ -234,7 +233,7 @@ func (m *crashModel) verify(ctx context.Context, l *crashLog, loss crashLoss) ([
 	return found, nil
 }
 
-// settle makes what a log was found to hold after it was opened, and is durable since, what it must
+// settle makes the facts that were found after opening, which are durable since, the facts that the log must
 // hold.
 func (m *crashModel) settle(found []backend.Fact) {
 	clear(m.acked)
@@ -251,8 +250,8 @@ func (m *crashModel) settle(found []backend.Fact) {
 	m.durable = m.last
 }
 
-// goOn writes to a log that was opened again: facts that it holds, those whose writer was never
-// told, and new ones.
+// goOn writes to a log that was opened again: facts that it holds, facts that were never acknowledged, and
+// new ones.
 func (m *crashModel) goOn(ctx context.Context, l *crashLog) error {
 	if seqs := m.seqs(); len(seqs) > 0 {
 		for _, i := range []int{0, len(seqs) / 2, len(seqs) - 1} {

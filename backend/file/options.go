@@ -72,7 +72,7 @@ func validSync(s Sync) bool { return s == SyncAlways || s == SyncInterval || s =
 func (o Options) withDefaults() (Options, error) {
 	o.Sync = cmp.Or(o.Sync, SyncAlways)
 	if !validSync(o.Sync) {
-		return o, &backend.InvalidError{Field: "sync", Reason: fmt.Sprintf("%q is none of %q, %q and %q", o.Sync, SyncAlways, SyncInterval, SyncNever)}
+		return o, &backend.InvalidError{Field: "sync", Reason: fmt.Sprintf("%q is not one of %q, %q and %q", o.Sync, SyncAlways, SyncInterval, SyncNever)}
 	}
 	if o.Path == "" {
 		return o, &backend.InvalidError{Field: "path", Reason: "missing: give the directory of the log"}
@@ -135,7 +135,7 @@ func optionsOf(c backend.Config) (Options, error) {
 			o.Repair, ok = v.(bool)
 		}
 		if !ok {
-			return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is not what backend %q takes there", v, "file")}
+			return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is not a valid value for backend %q", v, "file")}
 		}
 	}
 	return o, nil

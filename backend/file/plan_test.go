@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 )
 
-// filesIn returns what a directory holds, its lock apart.
+// filesIn returns the files of a directory, without its lock.
 func filesIn(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -27,7 +27,7 @@ func filesIn(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// TestPlanRepair compares what a plan says with what a repair does, and verification with both.
+// TestPlanRepair compares a plan with the repair, and Verify with both.
 func TestPlanRepair(t *testing.T) {
 	value := append(append([]byte(`"`), bytes.Repeat([]byte("x"), 1000)...), '"')
 	make := func(t *testing.T, snapshot bool) string {

@@ -23,9 +23,9 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 )
 
-// The ioctl that makes ext4 behave as if the power had gone: from then on nothing reaches the disk
-// and every operation fails. What memory held of the files is lost with the mount; what the journal
-// had committed comes back with the next one.
+// The ioctl that makes ext4 behave as after a power cut: from then on nothing reaches the disk and every
+// operation fails. The file contents in memory are lost with the mount; what the journal had committed comes
+// back with the next one.
 const (
 	shutdownIoctl   = 0x8004587d // FS_IOC_SHUTDOWN, _IOR('X', 125, __u32)
 	shutdownFlush   = 0x1        // the journal is committed first, the data of files is not
@@ -38,7 +38,7 @@ type mounted struct {
 	mounted bool
 }
 
-// mount mounts a file system; args are those of mount(8), but for the directory.
+// mount mounts a file system; args are those of mount(8), without the directory.
 func (m *mounted) mount(args ...string) error {
 	if out, err := exec.Command("mount", append(args, m.dir)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("mount %v: %w: %s", args, err, out)
@@ -73,13 +73,13 @@ func newMount(t testing.TB) *mounted {
 	return m
 }
 
-// A powered disk is an ext4 in a file.
+// A poweredDisk is an ext4 file system in a file.
 type poweredDisk struct {
 	*mounted
 	image string
 }
 
-// newPoweredDisk makes one, and skips the test where that does not work.
+// newPoweredDisk creates one, and skips the test where that does not work.
 func newPoweredDisk(t testing.TB) *poweredDisk {
 	d := &poweredDisk{mounted: newMount(t), image: filepath.Join(t.TempDir(), "image")}
 	mkfs, err := exec.LookPath("mkfs.ext4")
@@ -100,7 +100,7 @@ func newPoweredDisk(t testing.TB) *poweredDisk {
 	return d
 }
 
-// on mounts the disk, which recovers what its journal holds.
+// on mounts the disk, which replays its journal.
 func (d *poweredDisk) on() error { return d.mount("-t", "ext4", "-o", "loop", d.image) }
 
 // cut cuts the power.
@@ -121,11 +121,11 @@ func (d *poweredDisk) cut(how uint32) error {
 // acknowledged Prune has happened.
 func TestPowerCut(t *testing.T) { testPowerCuts(t, file.SyncAlways, false) }
 
-// TestPowerCutSnapshot cuts the power while snapshots are made, one after the other.
+// TestPowerCutSnapshot cuts the power while one snapshot after the other is made.
 func TestPowerCutSnapshot(t *testing.T) { testPowerCuts(t, file.SyncAlways, true) }
 
-// TestPowerCutInterval cuts the power of a log that is synced now and then. What it said to be durable
-// is there, and what else is left has no gap: a prefix of what was acknowledged.
+// TestPowerCutInterval cuts the power of a log that is synced now and then. The facts that it said are
+// durable are there, and the others that are left have no gap: they are a prefix of the acknowledged ones.
 func TestPowerCutInterval(t *testing.T) { testPowerCuts(t, file.SyncInterval, false) }
 
 func testPowerCuts(t *testing.T, policy file.Sync, snapshots bool) {
@@ -163,7 +163,7 @@ func testPowerCuts(t *testing.T, policy file.Sync, snapshots bool) {
 		rounds, during, acked, lost, survived)
 }
 
-// A cutRound is what is known of a round.
+// A cutRound is what is known about a round.
 type cutRound struct {
 	said    *told
 	durable uint64 // the log said that facts through it are

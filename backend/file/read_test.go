@@ -18,8 +18,8 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// TestReadWhatIsReplaced begins to read each segment, then has a snapshot take the place of all, or
-// Prune make them anew, and reads on: nothing is missing and nothing comes twice.
+// TestReadWhatIsReplaced begins to read each segment, replaces all of them by a snapshot or by Prune, and
+// reads on: nothing is missing and nothing comes twice.
 func TestReadWhatIsReplaced(t *testing.T) {
 	for _, prune := range []bool{false, true} {
 		l := openTest(t, Options{Path: t.TempDir(), SegmentSize: 16 << 10})
@@ -60,8 +60,8 @@ func TestReadWhatIsReplaced(t *testing.T) {
 	}
 }
 
-// TestFollowReadsTheTailFromMemory counts how often files are opened: a follower that keeps up needs
-// none, one that begins far back reads files first.
+// TestFollowReadsTheTailFromMemory counts how often files are opened: a follower that keeps up opens none,
+// one that begins far back reads files first.
 func TestFollowReadsTheTailFromMemory(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
@@ -94,8 +94,8 @@ func TestFollowReadsTheTailFromMemory(t *testing.T) {
 	require.Equal(t, 1, opened)
 }
 
-// TestWrittenAgain writes facts again, in the order in which they were written: files are opened a few
-// times, and not for each fact. What Prune takes away is not remembered.
+// TestWrittenAgain writes facts again in the order in which they were written: files are opened a few times,
+// and not for each fact. Pruned facts are not remembered.
 func TestWrittenAgain(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
@@ -154,7 +154,7 @@ func TestIdleReader(t *testing.T) {
 	require.EqualValues(t, 11, page.Through.Seq)
 }
 
-// TestOpenCancelled ends the context while a snapshot without an index is read: little more of it is.
+// TestOpenCancelled ends the context while a snapshot without an index is read: Open stops reading.
 func TestOpenCancelled(t *testing.T) {
 	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, Sync: SyncNever}
@@ -190,7 +190,7 @@ func TestOpenCancelled(t *testing.T) {
 	require.Zero(t, after)
 }
 
-// TestTail keeps as many frames as tailSize asks for, and not many more.
+// TestTail checks that a tail keeps as many frames as tailSize asks for, and not many more.
 func TestTail(t *testing.T) {
 	var tl tail
 	frame := make([]byte, 100<<10)
@@ -207,8 +207,8 @@ func TestTail(t *testing.T) {
 	require.Nil(t, tl.after(first-2))
 }
 
-// TestOpenReadsIndexes opens a log of many segments, and one with a snapshot: of the files with
-// facts, only headers and the active segment are read.
+// TestOpenReadsIndexes opens a log of many segments, and one with a snapshot: of the files with facts, Open
+// reads only headers and the active segment.
 func TestOpenReadsIndexes(t *testing.T) {
 	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 64 << 10}

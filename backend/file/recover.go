@@ -184,7 +184,7 @@ func (r *recovery) surveySnapshots(ctx context.Context, throughs, segments []uin
 func (r *recovery) bridge(next uint64, s *segment) (*segment, error) {
 	reason := missingFiles(next, s.First)
 	if s.First < next {
-		reason = fmt.Sprintf("the log's files before it hold its facts already, up to seq %d", next-1)
+		reason = fmt.Sprintf("the files before it already hold facts up to seq %d", next-1)
 	}
 	if s.First > next && r.opts.Repair {
 		return r.fillGap(next, s.First-1)
@@ -195,7 +195,7 @@ func (r *recovery) bridge(next uint64, s *segment) (*segment, error) {
 // missingFiles says that the files between the one that ends before next and the one that begins at first
 // are missing.
 func missingFiles(next, first uint64) string {
-	return fmt.Sprintf("the log's files before it end at seq %d: those with seqs %d to %d are missing", next-1, next, first-1)
+	return fmt.Sprintf("the files before it end at seq %d: the files with seqs %d to %d are missing", next-1, next, first-1)
 }
 
 // clean removes files that do not belong to the log, and sets aside the ignored ones.

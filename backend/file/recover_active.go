@@ -147,15 +147,15 @@ func (d *directory) ending(ctx context.Context, f vfs.File, s *format.File, size
 		return e, err
 	}
 	if at < 0 {
-		e.cut = reason + ", and no whole frame follows: a write that was under way, and never acknowledged"
+		e.cut = reason + ", and no whole frame follows: a write in flight that was never acknowledged"
 		return e, nil
 	}
 	if s.Sync == string(SyncAlways) {
-		return e, damage(", and a whole frame follows at byte %d, so that this was no write under way", at)
+		return e, damage(", and a whole frame follows at byte %d, so this was not a write in flight", at)
 	}
 	for at >= 0 {
 		if through, ok := format.ParseMarker(body); ok && through > s.Last {
-			return e, damage(", and facts through seq %d were durable, as is noted at byte %d", through, at)
+			return e, damage(", and a marker at byte %d says that facts through seq %d were durable", at, through)
 		}
 		if at, body, err = search.Next(ctx, at+int64(len(body))+wire.FrameOverhead, e.data); err != nil {
 			return e, err

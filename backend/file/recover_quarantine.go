@@ -57,7 +57,7 @@ func (r *recovery) reportCut(c Cut) error {
 }
 
 // missing reports the seqs of a file whose facts are lost, durably, before the files that show it are gone.
-func (r *recovery) missing(name string, gaps []Range) error {
+func (r *recovery) missing(name string, gaps []Gap) error {
 	if len(gaps) == 0 {
 		return nil
 	}

@@ -55,7 +55,7 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 
 // fillGap makes a segment without facts for seqs whose segments are missing.
 func (r *recovery) fillGap(first, last uint64) (*segment, error) {
-	if err := r.missing(segmentName(first), []Range{{first, last}}); err != nil {
+	if err := r.missing(segmentName(first), []Gap{{first, last}}); err != nil {
 		return nil, err
 	}
 	w, err := r.replace(newSegment(first, last))

@@ -15,7 +15,7 @@ type RecoveryReport struct {
 	Read    []string // files that were read whole: the active segment, and files without a valid index
 	Removed []string // files that a crash left behind, and that the log does not need
 	Cuts    []Cut    // what was cut off or set aside
-	Missing []Range  // seqs whose facts are lost after a repair; some of them may have been pruned before
+	Missing []Gap    // seqs whose facts are lost after a repair; some of them may have been pruned before
 }
 
 // A Cut is bytes that Open took out of the log.
@@ -29,17 +29,17 @@ type Cut struct {
 
 // lost is the report, in the quarantine, of the facts of a file that are missing after a repair.
 type lost struct {
-	File    string  `json:"file"`
-	Missing []Range `json:"missing"`
+	File    string `json:"file"`
+	Missing []Gap  `json:"missing"`
 }
 
-// A Range is the seqs from First to Last.
-type Range struct {
+// A Gap is the seqs from First to Last.
+type Gap struct {
 	First uint64 `json:"first"`
 	Last  uint64 `json:"last"`
 }
 
-func (r Range) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last) }
+func (g Gap) String() string { return fmt.Sprintf("%d-%d", g.First, g.Last) }
 
 // log logs what an operator must know.
 func (r *RecoveryReport) log(logger *zap.Logger, dir string) {

@@ -15,7 +15,7 @@ type salvage struct {
 	of     format.File // Last is 0 if it is not known
 	seq    uint64      // of the last fact found
 	synced uint64      // the highest seq in a marker
-	gaps   []Range
+	gaps   []Gap
 	at     int64 // where the frame or block begins that is read
 
 	keep func(body []byte, facts []backend.Fact) error // receives each frame of facts
@@ -99,6 +99,6 @@ func (s *salvage) facts(body []byte) (bad string, err error) {
 // gap notes that there are no facts between the last one found and seq.
 func (s *salvage) gap(seq uint64) {
 	if seq > s.seq+1 {
-		s.gaps = append(s.gaps, Range{s.seq + 1, seq - 1})
+		s.gaps = append(s.gaps, Gap{s.seq + 1, seq - 1})
 	}
 }

@@ -19,8 +19,8 @@ var seededChecks = map[string]func(ctx context.Context, s crashSetup) error{
 	"damage":  func(ctx context.Context, s crashSetup) error { return damageCheck(ctx, s, new(damageCount), 7) },
 }
 
-// TestSeededBugsAreCaught puts bugs below the log, and one above it. The check that is meant for it, and
-// that a sound log passes, catches each: a check that catches nothing proves nothing.
+// TestSeededBugsAreCaught puts bugs below the log, and one above it. A check that passes on a sound log
+// catches each: a check that catches nothing proves nothing.
 func TestSeededBugsAreCaught(t *testing.T) {
 	for name, bug := range map[string]struct {
 		by    string

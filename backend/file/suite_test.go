@@ -8,12 +8,13 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/backendtest"
+	"github.com/igniter-store/igniter/backend/backendtest/framed"
 	"github.com/igniter-store/igniter/backend/file"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// opener returns an Opener of logs with the options, but for their path.
+// opener returns an Opener of logs with the options, except their path.
 func opener(opts file.Options) backendtest.Opener {
 	return func(t testing.TB, dir string) backend.Backend {
 		opts := opts
@@ -24,8 +25,8 @@ func opener(opts file.Options) backendtest.Opener {
 	}
 }
 
-// TestSuite runs the conformance suite, with nothing excused, under each policy, and with segments
-// so small that most cases have several.
+// TestSuite runs the conformance suite without excuses under each policy, and with segments so small that
+// most cases have several.
 func TestSuite(t *testing.T) {
 	require.Empty(t, backendtest.Skipped(nil))
 	for name, opts := range map[string]file.Options{
@@ -39,6 +40,13 @@ func TestSuite(t *testing.T) {
 			backendtest.Run(t, opener(opts), nil)
 		})
 	}
+}
+
+// TestFramesSuite runs the suite over the frames that the log gives out.
+func TestFramesSuite(t *testing.T) {
+	t.Parallel()
+	open := opener(file.Options{Sync: file.SyncNever, SegmentSize: 64 << 10})
+	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend { return framed.Log(open(t, dir).(*file.Log)) }, nil)
 }
 
 func Benchmark(b *testing.B) { backendtest.Benchmark(b, opener(file.Options{})) }

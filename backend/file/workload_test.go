@@ -47,7 +47,7 @@ func (s crashSetup) open(ctx context.Context, d *vfstest.Disk, m *crashModel, re
 	return &crashLog{l, s.silent}, nil
 }
 
-// A crashStep is a part of a workload. What it expects of the log it has from the model.
+// A crashStep is a part of a workload. It takes from the model what it expects of the log.
 type crashStep struct {
 	name string
 	do   func(ctx context.Context, l *crashLog, m *crashModel) error // nil: close the log and open it again
@@ -85,7 +85,7 @@ func crashAgain() crashStep {
 	}}
 }
 
-// crashSnapshot consolidates the log through the fact that has a part of all before it.
+// crashSnapshot consolidates the log through the fact that has a part of all facts before it.
 func crashSnapshot(part float64) crashStep {
 	return crashStep{"snapshot", func(ctx context.Context, l *crashLog, m *crashModel) error {
 		through := uint64(0)
@@ -109,7 +109,7 @@ func crashPrune(parts ...float64) crashStep {
 	}}
 }
 
-// crashTick is what the keeper does now and then under SyncInterval.
+// crashTick does what the flusher does now and then under SyncInterval.
 func crashTick() crashStep {
 	return crashStep{"tick", func(_ context.Context, l *crashLog, _ *crashModel) error {
 		if l.opts.Sync == SyncInterval {
@@ -119,8 +119,8 @@ func crashTick() crashStep {
 	}}
 }
 
-// steps are those of the workload: it has single facts, batches, facts written twice, several
-// segments, snapshots made of segments and of a snapshot, and facts pruned from all of them.
+// steps returns the steps of the workload: it writes single facts, batches and facts twice, into several
+// segments, makes snapshots of segments and of a snapshot, and prunes facts from all of them.
 func (s crashSetup) steps() []crashStep {
 	again := crashStep{name: "reopen"}
 	if s.short {
@@ -136,8 +136,7 @@ func (s crashSetup) steps() []crashStep {
 	}
 }
 
-// run runs the workload on a disk, up to the first error. What was acknowledged, and what was not,
-// is in the model.
+// run runs the workload on a disk up to the first error. The model knows what was acknowledged.
 func (s crashSetup) run(ctx context.Context, d *vfstest.Disk, m *crashModel) (err error) {
 	l, err := s.open(ctx, d, m, false)
 	if err != nil {
@@ -188,12 +187,12 @@ func crashEach(n int, do func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// crashedUnder reports whether an error is only that the disk had crashed.
+// crashedUnder reports whether an error only says that the disk has crashed.
 func crashedUnder(d *vfstest.Disk, err error) bool {
 	return d.Crashed() && errors.Is(err, vfstest.ErrCrashed)
 }
 
-// A brokenPromise is an error that no disk excuses.
+// A brokenPromise is an error that no failure of the disk excuses.
 type brokenPromise struct{ what string }
 
 func (e *brokenPromise) Error() string { return e.what }
@@ -226,7 +225,7 @@ func newCrashFact(n int, small bool) backend.Fact {
 	}
 }
 
-// crashResubmitted is a fact as its writer would write it again.
+// crashResubmitted returns a fact as its writer would write it again.
 func crashResubmitted(f backend.Fact) backend.Fact {
 	return backend.Fact{ID: f.ID, Store: f.Store, Key: f.Key, Value: f.Value}
 }
@@ -235,7 +234,7 @@ func (m *crashModel) now() time.Time {
 	return time.Unix(1_700_000_000, 0).UTC().Add(time.Duration(m.clock.Add(1)) * time.Millisecond)
 }
 
-// clone returns a model for a log that goes on from the same moment in another way.
+// clone returns a copy of the model, for a log that goes on from the same moment in another way.
 func (m *crashModel) clone() *crashModel {
 	c := *m
 	c.acked, c.pruned, c.pruning = maps.Clone(m.acked), maps.Clone(m.pruned), maps.Clone(m.pruning)

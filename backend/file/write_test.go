@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// newFact returns a fact of about 400 bytes, of one of 1000 keys.
+// newFact returns a fact of about 400 bytes, with one of 1000 keys.
 func newFact(n int) backend.Fact {
 	return backend.Fact{
 		ID: fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n), Store: "tasks", Key: fmt.Sprintf("task-%06d", n%1000),
@@ -44,7 +44,7 @@ func writeSome(t testing.TB, l *Log, from, to int) {
 	}
 }
 
-// since is the part of a log after a seq.
+// since returns the part of a log after a seq.
 func since(seq uint64) backend.Range { return backend.Range{After: backend.Cursor{Seq: seq}} }
 
 func writeBatch(ctx context.Context, l backend.Log, b backend.Batch) ([]backend.Fact, error) {
@@ -84,8 +84,7 @@ func newGate(d *vfstest.Disk) *gate {
 	return g
 }
 
-// TestGroup has a hundred writers wait while a sync is under way: the next write and sync is for all
-// of them.
+// TestGroup has a hundred writers wait during a sync: the next write and sync is for all of them.
 func TestGroup(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
@@ -181,7 +180,7 @@ func TestWriteBatches(t *testing.T) {
 	require.Equal(t, 7, count(t, l, 0))
 }
 
-// TestGroupSize has writers wait whose facts are more than a group takes.
+// TestGroupSize has writers wait that have more facts than fit a group.
 func TestGroupSize(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
@@ -211,9 +210,9 @@ func TestGroupSize(t *testing.T) {
 	require.Equal(t, 7, count(t, l, 0))
 }
 
-// TestWhileSyncing shows what a sync that takes long does not hold up: readers, Stats, callers whose
-// context ends and, where writes need not be durable, other writers. The fact of a caller who has left
-// is written all the same.
+// TestWhileSyncing checks what a slow sync does not hold up: readers, Stats, callers whose context ends and,
+// where writes need not be durable, other writers. The fact of a caller that has left is written all the
+// same.
 func TestWhileSyncing(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		d := vfstest.New()
@@ -237,7 +236,7 @@ func TestWhileSyncing(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, l.state.Load().last, held.Seq, "it was written once")
 	}
-	t.Run("keeper", func(t *testing.T) {
+	t.Run("flusher", func(t *testing.T) {
 		d := vfstest.New()
 		l := openTest(t, Options{fs: d, Sync: SyncInterval, SyncInterval: time.Millisecond})
 		g := newGate(d)
@@ -285,8 +284,8 @@ func leaving(t *testing.T, l *Log, n int) (done chan error, leave func()) {
 	return done, leave
 }
 
-// TestSizeIsThatOfWhatIsNew has facts with white space around their values, and a batch of facts that
-// are held and would fit no frame together.
+// TestSizeIsThatOfWhatIsNew has facts with white space around their values, and a batch of held facts that
+// would not fit a frame together.
 func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New(), MaxFrame: 1000})
 	var b backend.Batch
@@ -320,7 +319,7 @@ func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 	require.Equal(t, 12, count(t, l, 0))
 }
 
-// TestBatchWithLineEnds has values with line ends, which a group can't be split at.
+// TestBatchWithLineEnds has values with line ends, at which a group cannot be split.
 func TestBatchWithLineEnds(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New()})
 	var b backend.Batch
@@ -335,8 +334,8 @@ func TestBatchWithLineEnds(t *testing.T) {
 	require.Equal(t, 3, count(t, l, 0))
 }
 
-// TestSpaceAhead finds zeros after the last frame while the log is open under SyncAlways, and none
-// once it is closed, nor under another Sync.
+// TestSpaceAhead finds zeros after the last frame while the log is open under SyncAlways; there are none once
+// it is closed, or under another Sync.
 func TestSpaceAhead(t *testing.T) {
 	for sync, ahead := range map[Sync]bool{SyncAlways: true, SyncInterval: false, SyncNever: false} {
 		l, err := Open(t.Context(), Options{Path: t.TempDir(), Sync: sync})

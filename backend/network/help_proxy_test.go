@@ -18,15 +18,15 @@ import (
 // A proxy stands between clients and a server, and does to their frames what its rule says. It reads
 // frames to know what passes; they pass as they are.
 type proxy struct {
-	target  string
 	l       net.Listener
 	running sync.WaitGroup
 
-	mu    sync.Mutex
-	rule  func(passing) action
-	links map[*link]struct{}
-	count int
-	ended bool
+	mu     sync.Mutex
+	target string
+	rule   func(passing) action
+	links  map[*link]struct{}
+	count  int
+	ended  bool
 }
 
 // A passing is a frame that is about to pass. A rule is asked about each, by several goroutines.
@@ -55,7 +55,7 @@ const (
 	passes fate = iota
 	isCut       // the connection ends, both ways
 	isReset
-	stalls // nothing comes through in this direction any more, and the connection stays
+	stalls // nothing more comes through in this direction, and the connection stays open
 	isDeaf // the same, and the sender's bytes are not even taken
 )
 
@@ -118,7 +118,10 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
+		p.mu.Lock()
+		target := p.target
+		p.mu.Unlock()
+		server, err := net.Dial("tcp", target)
 		if err != nil {
 			_ = nc.Close()
 			continue
@@ -136,6 +139,13 @@ func (p *proxy) accept() {
 		p.running.Go(func() { l.pump(false, l.server, l.client) })
 		p.mu.Unlock()
 	}
+}
+
+// redirect makes the proxy stand in front of another server, for connections to come.
+func (p *proxy) redirect(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
 }
 
 // cut ends all connections that there are.

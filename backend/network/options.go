@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,21 +16,21 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Options says which server to talk to, and how. All but Address may be left zero.
+// Options says which server to connect to, and how. All but Address may be left zero.
 type Options struct {
 	Address   string      // host:port, or the path of a Unix socket
-	Transport string      // "tcp" or "unix"; "": unix if Address has a slash, or else tcp
-	TLS       *tls.Config // nil: no TLS. An empty ServerName stands for the address's host
-	Token     string      // says to the server who is calling; "": nothing does
+	Transport string      // "tcp" or "unix"; "": unix if Address has a slash, otherwise tcp
+	TLS       *tls.Config // nil: no TLS. An empty ServerName is the host of Address
+	Token     string      // names the caller to the server; "": none
 
 	DialTimeout time.Duration // how long one attempt to connect may take; 0: 5 s
-	Heartbeat   time.Duration // how often the server shows that it is alive; after three without a word a connection is taken for lost; 0: 5 s
+	Heartbeat   time.Duration // how often the server shows that it is alive; after three without a sign the connection is lost; 0: 5 s
 
-	// Backoff bounds how long to wait before the next attempt to connect: from MinBackoff, growing, to
-	// MaxBackoff, each time half of it at random. 0: 50 ms and 3 s.
+	// The client waits before each further attempt to connect: MinBackoff at first, then longer, up to MaxBackoff,
+	// each time changed at random by up to a half. 0: 50 ms and 3 s.
 	MinBackoff, MaxBackoff time.Duration
 
-	Logger *zap.Logger // connections made and lost; nil: nothing is logged
+	Logger *zap.Logger // gets connections made and lost; nil: nothing is logged
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // makes a connection, in tests; nil: as net.Dialer does
 }
@@ -47,43 +48,27 @@ func (o Options) withDefaults() (Options, error) {
 	default:
 		return o, &backend.InvalidError{Field: "transport", Reason: fmt.Sprintf("%q is neither %q nor %q", o.Transport, "tcp", "unix")}
 	}
-	if o.Transport == "tcp" {
-		if _, port, err := net.SplitHostPort(o.Address); err != nil || port == "" {
-			return o, &backend.InvalidError{Field: "address", Reason: fmt.Sprintf("%q is no host:port, such as localhost:7400 or [::1]:7400", o.Address)}
-		}
+	host, port, err := net.SplitHostPort(o.Address)
+	if o.Transport == "tcp" && (err != nil || port == "") {
+		return o, &backend.InvalidError{Field: "address", Reason: fmt.Sprintf("%q is not host:port, such as localhost:7400 or [::1]:7400", o.Address)}
 	}
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&o.DialTimeout, 5 * time.Second}, {&o.Heartbeat, 5 * time.Second}, {&o.MinBackoff, 50 * time.Millisecond}, {&o.MaxBackoff, 3 * time.Second},
+	for field, value := range map[*time.Duration]time.Duration{
+		&o.DialTimeout: 5 * time.Second, &o.Heartbeat: 5 * time.Second, &o.MinBackoff: 50 * time.Millisecond, &o.MaxBackoff: 3 * time.Second,
 	} {
-		if *d.field <= 0 {
-			*d.field = d.value
-		}
+		*field = cmp.Or(max(*field, 0), value)
 	}
 	if o.TLS != nil && o.TLS.ServerName == "" {
 		o.TLS = o.TLS.Clone()
-		o.TLS.ServerName = hostOf(o.Address)
+		o.TLS.ServerName = host
 	}
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
+	o.Logger = cmp.Or(o.Logger, zap.NewNop())
 	if o.dial == nil {
 		o.dial = new(net.Dialer).DialContext
 	}
 	return o, nil
 }
 
-func hostOf(address string) string {
-	if i := strings.LastIndexByte(address, ':'); i >= 0 {
-		return strings.Trim(address[:i], "[]")
-	}
-	return address
-}
-
-// The backend is known to backend.Open as "network". It uses the Config's Address, Transport, TLS and
-// Token.
+// The backend is registered as "network". It uses the Config's Address, Transport, TLS and Token.
 func init() {
 	backend.Register("network", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
 		o, err := optionsOf(c)
@@ -108,26 +93,26 @@ func optionsOf(c backend.Config) (Options, error) {
 	return o, nil
 }
 
-// tlsOf reads the files that a configuration names.
+// tlsOf reads the files that t names.
 func tlsOf(t *backend.TLS) (*tls.Config, error) {
 	config := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
 	if t.CA != "" {
 		pem, err := os.ReadFile(t.CA)
 		if err != nil {
-			return nil, fmt.Errorf("network: read the authorities to trust: %w", err)
+			return nil, fmt.Errorf("network: read the certificate authorities: %w", err)
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &backend.InvalidError{Field: "tls.ca", Reason: t.CA + " has no certificate in PEM form"}
+			return nil, &backend.InvalidError{Field: "tls.ca", Reason: t.CA + " has no PEM certificate"}
 		}
 	}
 	if (t.Cert == "") != (t.Key == "") {
-		return nil, &backend.InvalidError{Field: "tls.cert", Reason: "a certificate and its key go together"}
+		return nil, &backend.InvalidError{Field: "tls.cert", Reason: "give a certificate and its key together, or neither"}
 	}
 	if t.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 		if err != nil {
-			return nil, fmt.Errorf("network: read the client's certificate: %w", err)
+			return nil, fmt.Errorf("network: read the client certificate: %w", err)
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}

@@ -55,46 +55,40 @@ func checkStores(stores []string) error {
 	return nil
 }
 
-// pages decodes frames.
+// pages decodes frames. If a frame holds no facts, those before it come in a page before the error.
 func (c *Client) pages(frames iter.Seq2[wire.Frames, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for f, err := range frames {
-			p := backend.Page{Through: f.Through}
-			if err == nil {
-				p.Facts, err = c.decode(f)
-			}
-			if n := len(p.Facts); err != nil && n > 0 {
-				p.Through.Seq = p.Facts[n-1].Seq
-				if !yield(p, nil) {
-					return
-				}
+			p, bad := c.decode(f)
+			err = cmp.Or(err, bad)
+			if (err == nil || len(p.Facts) > 0) && !yield(p, nil) {
+				return
 			}
 			if err != nil {
 				yield(backend.Page{}, err)
-				return
-			}
-			if !yield(p, nil) {
 				return
 			}
 		}
 	}
 }
 
-// decode returns the facts in frames. With an error, it returns those before the frame that has none.
-func (c *Client) decode(f wire.Frames) ([]backend.Fact, error) {
-	if f.Facts == 0 {
-		return nil, nil
+// decode returns the page of frames, or the part of it before a frame that holds no facts.
+func (c *Client) decode(f wire.Frames) (p backend.Page, err error) {
+	if f.Facts > 0 {
+		p.Facts = make([]backend.Fact, 0, f.Facts)
 	}
-	facts := make([]backend.Fact, 0, f.Facts)
 	for rest := f.Bytes; len(rest) > 0; {
 		var body []byte
-		var err error
 		body, rest, _ = wire.CutFrame(rest)
-		if facts, err = wire.ParseGroup(facts, body); err != nil {
-			return facts, c.corrupt(err.Error())
+		if p.Facts, err = wire.ParseGroup(p.Facts, body); err != nil {
+			if n := len(p.Facts); n > 0 {
+				p.Through.Seq = p.Facts[n-1].Seq
+			}
+			return p, c.corrupt(err.Error())
 		}
 	}
-	return facts, nil
+	p.Through = f.Through
+	return p, nil
 }
 
 // corrupt returns the error for a frame that is whole and makes no sense.

@@ -3,10 +3,12 @@ package network_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -86,7 +89,7 @@ func (s *scriptedServer) asked() []backend.Range {
 }
 
 var (
-	begins    = protocol.AppendStream(nil, backend.Cursor{}, nil)
+	begins    = protocol.AppendStream(nil, after(1<<40).After, nil) // with a first page that is not empty
 	through   = func(seq uint64) []byte { return protocol.AppendHeartbeat(nil, seq) }
 	endsWith  = func(seq uint64) []byte { return protocol.AppendEnd(nil, seq) }
 	failsWith = func(err error) []byte { return protocol.AppendError(nil, err, nil) }
@@ -232,6 +235,58 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// TestRanges reads parts of a log in all four ways, over both versions of the protocol. Frames come as the log has them.
+func TestRanges(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Options{})
+	var log []backend.Fact
+	for n := 1; n <= 9; n += 3 {
+		b := batchOf(n, n+2)
+		b[1].Store = "other"
+		facts, err := write(t.Context(), s.log, b...)
+		require.NoError(t, err)
+		log = append(log, facts...)
+	}
+	for version, c := range map[int]*network.Client{1: connect(t, startOld(t, s.options.Address).through(s.options)), 2: connect(t, s.options)} {
+		for way, read := range readers(t, c) {
+			for seq := range uint64(10) {
+				for through := range uint64(11) {
+					if through == 0 && strings.HasPrefix(way, "Follow") || through > 9 && strings.HasPrefix(way, "Follow") {
+						continue // it goes on
+					}
+					for _, stores := range [][]string{nil, {}, {"s"}, {"other", "none"}} {
+						r := backend.Range{After: backend.Cursor{Seq: seq}, Through: through, Stores: stores}
+						want := told{through: 9}
+						if through > 0 {
+							want.through = max(seq, min(through, 9))
+						}
+						for _, f := range log {
+							if f.Seq > seq && f.Seq <= want.through && r.Has(f.Store) {
+								want.seqs = append(want.seqs, f.Seq)
+							}
+						}
+						require.Equal(t, want, tell(t, read(t.Context(), r), 0), "version %d: %s of %v", version, way, r)
+					}
+				}
+			}
+			err := tell(t, read(t.Context(), after(10)), 0).err
+			diverged, ok := errors.AsType[*backend.DivergedError](err)
+			require.True(t, ok, err)
+			require.Equal(t, backend.DivergedError{Cursor: after(10).After, Common: 9}, *diverged)
+		}
+	}
+	var want, got []byte
+	for f, err := range s.log.(wire.Framer).ReplayFrames(t.Context(), after(0)) {
+		require.NoError(t, err)
+		want = append(want, f.Bytes...)
+	}
+	for f, err := range connect(t, s.options).ReplayFrames(t.Context(), after(0)) {
+		require.NoError(t, err)
+		got = append(got, f.Bytes...)
+	}
+	require.Equal(t, string(want), string(got))
+}
+
 // TestUnreadableFact reads a frame that looks like a fact and is none: the facts before it come in a page before the
 // error.
 func TestUnreadableFact(t *testing.T) {
@@ -247,13 +302,13 @@ func TestUnreadableFact(t *testing.T) {
 // when the server tells it.
 func TestFirstPage(t *testing.T) {
 	t.Parallel()
-	s := play(t, part{bodies: [][]byte{begins, through(5)}, stays: true})
+	s := play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil)}, stays: true})
 	for p, err := range s.client.Follow(t.Context(), after(5)) {
 		require.NoError(t, err)
 		require.Equal(t, backend.Page{Through: after(5).After}, p)
 		break
 	}
-	s = play(t, part{bodies: [][]byte{begins, through(5), through(5), through(8), through(8)}, stays: true})
+	s = play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil), through(5), through(5), through(8), through(8)}, stays: true})
 	require.Equal(t, told{through: 8}, tell(t, s.client.Follow(t.Context(), after(5)), 8))
 }
 

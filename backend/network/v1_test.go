@@ -24,13 +24,14 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// An old server is a live one of ours that knows no hello: a proxy answers that as a server of the Ruby system
-// does, and passes on all else, in version 1.
+// An oldServer is a server of ours behind a proxy that answers hello as a server of the Ruby system does, and passes
+// everything else on, in version 1.
 type oldServer struct {
 	*proxy
 
-	mu   sync.Mutex
-	sent map[string][][]byte // bodies of requests, by op
+	mu    sync.Mutex
+	hello bool                // it knows hello, as a server that is new
+	sent  map[string][][]byte // bodies of requests, by op
 }
 
 func startOld(t testing.TB, target string) *oldServer {
@@ -39,22 +40,30 @@ func startOld(t testing.TB, target string) *oldServer {
 	return o
 }
 
-// rules sets what happens to frames beside that hello is not known.
+// rules sets what happens to frames other than hello.
 func (o *oldServer) rules(rule func(passing) action) {
 	o.proxy.rules(func(f passing) action {
+		o.mu.Lock()
+		hello := o.hello
 		if f.up {
-			o.mu.Lock()
 			o.sent[f.op] = append(o.sent[f.op], slices.Clone(f.body))
-			o.mu.Unlock()
 		}
+		o.mu.Unlock()
 		switch {
-		case f.op == protocol.OpHello && f.up:
+		case f.op == protocol.OpHello && f.up && !hello:
 			return action{instead: protocol.AppendUnknownOp(nil, f.op, nil)}
 		case rule != nil:
 			return rule(f)
 		}
 		return action{}
 	})
+}
+
+// knowsHello sets whether the server knows hello, for later connections.
+func (o *oldServer) knowsHello(does bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hello = does
 }
 
 // bodies returns the requests of an op that clients have sent.
@@ -86,7 +95,7 @@ func recorded(t testing.TB, name, dir string) (bodies [][]byte) {
 	return bodies
 }
 
-// TestOldServer speaks version 1 to a server that knows no hello.
+// TestOldServer speaks version 1 to a server that does not know hello.
 func TestOldServer(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -168,7 +177,7 @@ func TestOldServer(t *testing.T) {
 	same(t, held[:1], []backend.Fact{again})
 }
 
-// TestOldConversations compares what the client sends with what the Ruby client sent for the same.
+// TestOldConversations compares the requests of the client with recorded requests of the Ruby client.
 func TestOldConversations(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -207,8 +216,8 @@ func TestOldConversations(t *testing.T) {
 	require.NoError(t, c.WriteSnapshot(ctx, 0))
 	require.Equal(t, text(recorded(t, "write_snapshot", "c2s")[1:2]), text(o.bodies(protocol.OpWriteSnapshot)))
 
-	// All stores are asked for, since facts are numbered by their place in the log. But for their names it is
-	// what was recorded.
+	// The client asks for all stores, since facts are numbered by their place in the log. Except for the names, the
+	// request is the recorded one.
 	subscribed := o.bodies(protocol.OpSubscribe)
 	require.NotEmpty(t, subscribed)
 	require.Equal(t, `{"op":"subscribe","stores":["tasks","notes"]}`, string(recorded(t, "subscribe", "c2s")[0]))
@@ -316,8 +325,8 @@ func TestOldResend(t *testing.T) {
 	require.Equal(t, 1, writes["f6"], "what did is found in the log")
 }
 
-// TestOldGivenUp gives writes up while their answers are on the way, and writes the same facts again: the server
-// is not sent one that it was sent before, since it would take it for another one.
+// TestOldGivenUp gives writes up while their answers are on the way, and writes the same facts again: the client does
+// not send a fact twice, since the server would keep both.
 func TestOldGivenUp(t *testing.T) {
 	t.Parallel()
 	log := newGatedLog()
@@ -354,7 +363,39 @@ func TestOldGivenUp(t *testing.T) {
 	same(t, contents(t, log), got)
 }
 
-// oldSkips are the cases of the suite that version 1 can't pass.
+// TestOldClose closes a client while a write that was answered waits until the log shows its fact.
+func TestOldClose(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Options{})
+	o := startOld(t, s.options.Address)
+	opts := beating(o.through(s.options))
+	c := connect(t, opts)
+	_, err := c.WriteFact(t.Context(), numbered(0))
+	require.NoError(t, err)
+	renewed := make(chan struct{}, 100)
+	o.rules(func(f passing) (a action) {
+		if f.op == protocol.OpSubscribe {
+			if a.fate = stalls; f.up { // a heartbeat has passed, so that the client has looked for its fact in vain
+				renewed <- struct{}{}
+			}
+		}
+		return a
+	})
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.WriteFact(context.Background(), numbered(1))
+		done <- err
+	}()
+	<-renewed
+	require.NoError(t, c.Close())
+	require.ErrorIs(t, <-done, backend.ErrClosed)
+	_, err = c.WriteFact(t.Context(), numbered(2))
+	require.ErrorIs(t, err, backend.ErrClosed)
+	_, err = c.Stats(t.Context())
+	require.ErrorIs(t, err, backend.ErrClosed)
+}
+
+// oldSkips excuses version 1 from the cases that it can't pass.
 var oldSkips = backendtest.Options{NoBatch: true, NoPrune: true, NoPaging: true}
 
 // oldSkipped are the cases that are skipped for that: all are about batches, pruning or logs larger than a frame.

@@ -19,7 +19,7 @@ type Task struct {
 	Title string `json:"title"`
 }
 
-// A golden table says in one look what an app has written. Tests of apps look like this one.
+// A golden table shows at one glance what an app has written. Tests of apps can look like this one.
 func TestTable(t *testing.T) {
 	s, clock := companiontest.New(t, companion.Options{})
 	tasks, err := companion.NewRecords[Task](s, "tasks")
@@ -45,7 +45,7 @@ seq  id  store  key   time                  more                                
 	require.Equal(t, companiontest.Start.Add(90*time.Minute), clock.Now())
 }
 
-// Keys of all kinds leave a table that can be read.
+// A table stays readable with keys of all kinds.
 func TestTableQuotes(t *testing.T) {
 	s, _ := companiontest.New(t, companion.Options{})
 	numbers, err := companion.NewRecords[int](s, "a b")
@@ -67,7 +67,7 @@ seq  id  store  key      time                  more      value
 `, "\n"), companiontest.Table(t, s))
 }
 
-// Tables are the same in each run, those of derived facts and compactions too.
+// Tables are the same in each run, also with derived facts and compactions.
 func TestTablesAreStable(t *testing.T) {
 	table := func() string {
 		s, clock := companiontest.New(t, companion.Options{})

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/companion/companiontest"
 )
 
-// remember is a piece of an app.
+// remember is a part of an app.
 func remember(ctx context.Context, s *companion.Store, what string) error {
 	notes, err := companion.NewEvents[string](s, "notes")
 	if err != nil {
@@ -47,7 +47,7 @@ func ExampleTable() {
 func ExampleNew() {
 	t := new(testing.T) // a test has its own
 	s, clock := companiontest.New(t, companion.Options{})
-	defer s.Close() // in a test that is done at its end
+	defer s.Close() // a test does this at its end
 	stock, err := companion.NewRecords[int](s, "stock")
 	if err != nil {
 		log.Fatal(err)
@@ -57,7 +57,7 @@ func ExampleNew() {
 	// Output: f1 true <nil>
 }
 
-// What an app knew on a day is tested by letting days go by.
+// A test advances the clock to ask what an app knew on a day.
 func ExampleClock() {
 	t := new(testing.T) // a test has its own
 	s, clock := companiontest.New(t, companion.Options{})

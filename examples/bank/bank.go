@@ -29,7 +29,7 @@ type Transfer struct {
 	Amount int    `json:"amount"`
 }
 
-// A Teller makes transfers, and is noted as their producer.
+// A Teller makes transfers; it is their producer.
 type Teller struct {
 	Process int `json:"process"`
 	Teller  int `json:"teller"`
@@ -70,7 +70,8 @@ func (b *bank) open(ctx context.Context) error {
 	return b.store.Sync(ctx)
 }
 
-// work lets tellers move money at once, until each has made or been refused so many transfers.
+// work runs tellers at once, until each has tried the given number of transfers. It counts those that were made and
+// those that were refused.
 func (b *bank) work(ctx context.Context, tellers, each int) (done, refused int, err error) {
 	var made, poor atomic.Int64
 	failures := make([]error, tellers)
@@ -95,9 +96,8 @@ func (b *bank) work(ctx context.Context, tellers, each int) (done, refused int, 
 	return int(made.Load()), int(poor.Load()), errors.Join(failures...)
 }
 
-// transfer moves money from one account to another and notes that, all of it or nothing, and only if
-// both are as they were read. Its IDs make it safe to try again when it is not known whether it was
-// written.
+// transfer moves money from one account to another and records the event, in one write that fails if another
+// transfer has changed an account since it was read. The event's ID makes it safe to write again after an error.
 func (b *bank) transfer(ctx context.Context, t Transfer) error {
 	if t.From == t.To {
 		return nil
@@ -113,7 +113,7 @@ func (b *bank) transfer(ctx context.Context, t Transfer) error {
 		if err != nil {
 			return err
 		}
-		if from.Value.Last == id { // a try that seemed to fail did not
+		if from.Value.Last == id { // an earlier try was written, although it returned an error
 			return nil
 		}
 		if from.Value.Balance < t.Amount {
@@ -125,7 +125,7 @@ func (b *bank) transfer(ctx context.Context, t Transfer) error {
 			event,
 		)
 		switch {
-		case err == nil, errors.Is(err, backend.ErrIDReused): // the latter: written by an earlier try
+		case err == nil, errors.Is(err, backend.ErrIDReused): // ErrIDReused: an earlier try was written
 			return nil
 		case errors.Is(err, backend.ErrConflict), errors.Is(err, backend.ErrUnavailable):
 			if err := b.store.Sync(ctx); err != nil && !errors.Is(err, backend.ErrUnavailable) {
@@ -137,9 +137,9 @@ func (b *bank) transfer(ctx context.Context, t Transfer) error {
 	}
 }
 
-// audit replays all transfers, and checks that the accounts had what these make as of each of them,
-// that none was ever overdrawn, and that no money was lost or made. An event is the last fact of its
-// batch, so all of that is there as of its seq.
+// audit replays all transfers. As of each, it checks that the balances are what the transfers add up to, that no
+// account was overdrawn, and that no money was lost or made. An event is the last fact of its write, so that the
+// accounts as of its seq include the whole write.
 func (b *bank) audit(ctx context.Context) (transfers int, err error) {
 	want := map[string]int{}
 	for n := range accountCount {
@@ -159,7 +159,7 @@ func (b *bank) audit(ctx context.Context) (transfers int, err error) {
 	return transfers, nil
 }
 
-// check reports accounts that had something else as of a moment.
+// check reports a balance that is not as wanted as of a moment.
 func (b *bank) check(ctx context.Context, m companion.Moment, want map[string]int) error {
 	accounts, sum := 0, 0
 	for account, err := range b.accounts.List(ctx, companion.Query{At: m}) {
@@ -181,7 +181,7 @@ func (b *bank) check(ctx context.Context, m companion.Moment, want map[string]in
 	return nil
 }
 
-// statement shows what the accounts had at the end of a day.
+// statement prints the balances at the end of a day.
 func (b *bank) statement(ctx context.Context, day time.Time, out io.Writer) error {
 	sum := 0
 	end := companion.Moment{Time: day.AddDate(0, 0, 1).Add(-1)}
@@ -196,7 +196,7 @@ func (b *bank) statement(ctx context.Context, day time.Time, out io.Writer) erro
 	return err
 }
 
-// correct changes what was true on a day in the past, and leaves what was thought of it readable.
+// correct changes what was true on a day in the past; what was known before stays readable.
 func (b *bank) correct(ctx context.Context, out io.Writer) error {
 	day := func(month time.Month) time.Time { return time.Date(2024, month, 1, 0, 0, 0, 0, time.UTC) }
 	before, err := b.store.Write(ctx, b.rates.Change("savings", 2.0).ValidFrom(day(time.January)))

@@ -41,7 +41,7 @@ func TestBank(t *testing.T) {
 	}
 }
 
-// Two banks on one server move the same money.
+// Two processes that share a server move the same money.
 func TestBanksOnOneServer(t *testing.T) {
 	l, err := server.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestBanksOnOneServer(t *testing.T) {
 	require.NoError(t, log.Close())
 }
 
-// What there was on a day is there for good, whatever came later.
+// The statement of a day does not change later.
 func TestStatements(t *testing.T) {
 	s, clock := companiontest.New(t, companion.Options{})
 	b, err := newBank(s)

@@ -17,11 +17,11 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// asEnv makes the test binary be another process of a test: "bank", with the command's arguments, or
+// asEnv makes the test binary run as another process of a test: as "bank", with the command's arguments, or as
 // "serve", with a directory and an address.
 const asEnv = "IGNITER_BANK_TEST_AS"
 
-// beOther is what such a process does.
+// beOther runs such a process.
 func beOther(as string, args []string) error {
 	if as == "bank" {
 		return run(context.Background(), args, os.Stdout)
@@ -48,8 +48,8 @@ func start(t *testing.T, as string, args ...string) (*exec.Cmd, *bufio.Scanner) 
 	return cmd, bufio.NewScanner(out)
 }
 
-// Two processes of eight tellers each move money through one server, which is killed again and again
-// while both do: no cent is lost or made, and each transfer is made once.
+// Two processes of eight tellers each move money through one server, which is killed several times
+// meanwhile: no cent is lost or made, and each transfer is made once.
 func TestServerIsKilled(t *testing.T) {
 	dir := t.TempDir()
 	serve := func(address string) (*exec.Cmd, string) {
@@ -59,7 +59,7 @@ func TestServerIsKilled(t *testing.T) {
 	}
 	kill := func(cmd *exec.Cmd) {
 		require.NoError(t, cmd.Process.Kill())
-		_ = cmd.Wait() // says that it was killed
+		_ = cmd.Wait() // the error says that it was killed
 	}
 	running, address := serve("127.0.0.1:0")
 	defer func() { kill(running) }()
@@ -69,11 +69,11 @@ func TestServerIsKilled(t *testing.T) {
 	b, err := newBank(watcher)
 	require.NoError(t, err)
 
-	moving, ended := context.WithCancelCause(t.Context()) // done when a bank is
+	moving, ended := context.WithCancelCause(t.Context()) // done when a bank has ended
 	defer ended(nil)
 	type process struct {
 		id   int
-		done chan struct{} // closed when it has ended, with what follows
+		done chan struct{} // closed when it has ended; then text and err are set
 		text strings.Builder
 		err  error
 	}

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Ana and Bob talk, and both see all that is said, in the same order.
+// Ana and Bob talk, and both see every line, in the same order.
 func TestChat(t *testing.T) {
 	l, err := server.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

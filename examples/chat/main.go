@@ -1,4 +1,4 @@
-// Chat shows what everybody says as they say it, and remembers it. Say something in each of two
+// Chat shows lines as people say them, and remembers them. Type lines in each of two
 // terminals:
 //
 //	go run ./examples/serve
@@ -37,7 +37,7 @@ func main() {
 	}
 }
 
-// run says the lines of in and shows what everybody says, until in ends or ctx does.
+// run says the lines of in and shows the lines of all, until in or ctx ends.
 func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err error) {
 	opts := companion.Options{Backend: "network"}
 	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 		err = errors.Join(err, <-shown)
 	}()
 
-	said := make(chan string) // in can't be interrupted, so who reads it is not waited for
+	said := make(chan string) // a read of in can't be interrupted, so run does not wait for this goroutine
 	go func() {
 		defer close(said)
 		for text := bufio.NewScanner(in); text.Scan(); {
@@ -95,7 +95,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 	}
 }
 
-// show shows what was said, and what is, until ctx is done.
+// show prints the lines said so far, and then new ones, until ctx is done.
 func show(ctx context.Context, lines *companion.Events[Line], out io.Writer) error {
 	for line, err := range lines.Tail(ctx, 0) {
 		if errors.Is(err, context.Canceled) {

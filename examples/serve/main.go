@@ -1,4 +1,4 @@
-// Serve shares a log between processes: what a program does that embeds the server. Without flags it
+// Serve shares a log between processes. It shows how a program embeds the server. Without flags it
 // keeps the log in memory and listens on loopback.
 //
 //	go run ./examples/serve
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// drainTime is how long clients get to end by themselves.
+// drainTime is how long Shutdown waits for requests in flight.
 const drainTime = 5 * time.Second
 
 // run serves a log until ctx ends.
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		draining, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		if err = s.Shutdown(draining); errors.Is(err, context.DeadlineExceeded) {
-			err = nil // who did not end in time was cut off, and connects again
+			err = nil // clients that took longer were cut off, and connect again
 		}
 		err = errors.Join(err, <-served)
 	}

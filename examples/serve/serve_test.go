@@ -37,7 +37,7 @@ func serving(t *testing.T, args ...string) (address string, stop func()) {
 
 // TestServe writes through one server and reads through the next one on the same directory.
 func TestServe(t *testing.T) {
-	dir, err := os.MkdirTemp("", "ign") // short: a socket's path is
+	dir, err := os.MkdirTemp("", "ign") // not t.TempDir(), since a socket's path must be short
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
 	for round, listen := range []string{"127.0.0.1:0", "unix:" + filepath.Join(dir, "s")} {

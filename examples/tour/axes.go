@@ -14,14 +14,14 @@ type Rent struct {
 	Amount int `json:"amount"`
 }
 
-// twoTimeAxes shows that what was true and what was known are two questions.
+// twoTimeAxes shows that what was true and what was known at the time are two questions.
 func twoTimeAxes(ctx context.Context, s *companion.Store, p *printer) error {
 	rents, err := companion.NewRecords[Rent](s, "rents")
 	if err != nil {
 		return err
 	}
 	day := func(m time.Month, d int) time.Time { return time.Date(2026, m, d, 0, 0, 0, 0, time.UTC) }
-	flat := "flat-" + rand.Text() // another one for each run: what an earlier run learned of its own stays known
+	flat := "flat-" + rand.Text() // a new key for each run, since the log keeps what earlier runs wrote
 	before, err := s.Write(ctx, rents.Change(flat, Rent{900}).ValidFrom(day(time.January, 1)))
 	if err != nil {
 		return err

@@ -8,8 +8,7 @@
 //	go run ./examples/tour -backend network -address 127.0.0.1:7400 -watch
 //	go run ./examples/tour -backend network -address 127.0.0.1:7400
 //
-// Its code never names a backend: where the facts live is said by flags alone, as an app would have
-// it in its configuration.
+// Its code never names a backend: flags say where the facts live, as an app's configuration would.
 package main
 
 import (

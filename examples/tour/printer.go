@@ -66,7 +66,7 @@ func (p *printer) table(rows [][]string) {
 	p.line("")
 }
 
-// printable returns s with what would disturb a terminal written as escapes.
+// printable returns s with escapes for characters that would disturb a terminal.
 func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -79,7 +79,7 @@ func printable(s string) string {
 	return b.String()
 }
 
-// cut returns s, or as much of it as fits, with an ellipsis.
+// cut returns s if it fits; otherwise its beginning with an ellipsis.
 func cut(s string, most int) string {
 	if width(s) <= most {
 		return s
@@ -115,7 +115,7 @@ func runeWidth(r rune) int {
 // clock returns a time of day on its date, to the millisecond.
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
 
-// short returns the end of an ID, which tells IDs of one moment apart.
+// short returns the end of an ID; the beginnings of IDs of the same moment are equal.
 func short(id string) string {
 	if id == "" {
 		return "-"

@@ -75,14 +75,14 @@ func rubyFacts(ctx context.Context, s *companion.Store, p *printer, path string)
 	return nil
 }
 
-// A loaded key is one that a log had facts for.
+// A loaded is a key of the Ruby log, with the IDs of its facts.
 type loaded struct {
 	store, key string
 	ids        []string
 }
 
-// load imports the facts of a Ruby log as they are, and returns its stores and its keys, in order;
-// with an error, those up to it.
+// load imports the facts of a Ruby log as they are. It returns the log's stores and keys, in order; if there
+// is an error, those before it.
 func load(ctx context.Context, s *companion.Store, log io.Reader) (stores []string, keys []*loaded, err error) {
 	places := map[[2]string]*loaded{}
 	seen := map[string]bool{}

@@ -131,7 +131,7 @@ func todoList(ctx context.Context, s *companion.Store, p *printer) error {
 	}
 	p.table(states)
 
-	// Somebody else may have been faster: a conditional write says so, and writes nothing.
+	// A conditional write fails if someone else has changed the key, and writes nothing.
 	_, err = s.Write(ctx, tasks.Change("rent", Task{Title: "Pay the rent twice"}).IfLatest(steps[1].receipt.ID))
 	var conflict *backend.ConflictError
 	if !errors.As(err, &conflict) {
@@ -145,6 +145,6 @@ func todoList(ctx context.Context, s *companion.Store, p *printer) error {
 		}
 		events++
 	}
-	p.text("The history %q has %d more events.", "notes", events)
+	p.text("The store %q has %d more events.", "notes", events)
 	return nil
 }

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var update = flag.Bool("update", false, "write the golden file anew")
 
-// What differs from run to run: IDs and times of the tour's own facts. Their widths stay.
+// varying matches what differs from run to run: IDs and times of the tour's own facts. Their widths are the same.
 var varying = regexp.MustCompile(`…[0-9a-f]{8}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}`)
 
 func TestTour(t *testing.T) {
@@ -36,8 +36,8 @@ func TestTour(t *testing.T) {
 	require.Equal(t, string(want), got)
 }
 
-// TestTourOnFiles runs twice on one directory: the second run finds what the first left, takes in
-// nothing of the recorded log again, and has the same to say of the two time axes.
+// TestTourOnFiles runs twice on one directory: the second run finds the facts of the first, imports no fact
+// of the recorded log again, and shows the same for the two time axes.
 func TestTourOnFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	var first, second bytes.Buffer
@@ -68,8 +68,8 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// A log that is damaged is loaded up to the damage, and what is wrong is said; one whose last write
-// was cut short is loaded up to that.
+// A damaged log is loaded up to the damage, which is reported; a log whose last write was cut short is
+// loaded up to that.
 func TestDamagedLogs(t *testing.T) {
 	damaged := bytes.Clone(recorded)
 	damaged[2000] ^= 1

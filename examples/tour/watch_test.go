@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// output is what a tour prints, readable while it prints.
+// output holds what a tour prints; it can be read meanwhile.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -33,7 +33,8 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// TestTwoTours has two tours on one server: each sees the other's facts, the one that watches as they come.
+// TestTwoTours runs two tours on one server: each sees the other's facts, and the one that watches sees them as they
+// come.
 func TestTwoTours(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

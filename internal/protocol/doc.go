@@ -26,13 +26,12 @@
 //
 //	{"op":"replay","after":CURSOR,"through":N,"stores":["*"]}
 //	    {"ok":true,"stream":true,"last_seq":N,"log":UUID} … {"end":true,"last_seq":N}
-//	{"op":"subscribe","after":CURSOR,"stores":["tasks"]}
+//	{"op":"subscribe","after":CURSOR,"through":N,"stores":["tasks"]}
 //	    {"ok":true,"stream":true,"last_seq":N,"log":UUID} … {"event":"heartbeat","last_seq":N} …
 //
 // The answer says through which seq the log was read for the first page; if that is where the stream
-// begins, the page is empty.
-// Each frame of facts has one or several whole batches. The frames of a page come together. A client may
-// make several pages of them, but never cuts a frame.
+// begins, the page is empty. Each frame of facts has one or several whole batches. The frames of a page
+// come together. A client may make several pages of them, but never cuts a frame.
 //
 // A heartbeat says that the log was read through N. A subscription sends one as soon as it has reached the
 // log's end and has read further than the last fact that it sent, or than where it began, and when it has

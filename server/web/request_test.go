@@ -68,7 +68,7 @@ func TestHead(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
 }
 
-// TestLimit sends no more facts than are wanted, of those that are.
+// TestLimit sends at most the given number of facts, of the given stores.
 func TestLimit(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	for _, value := range []string{"1", "2", "3"} {

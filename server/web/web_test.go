@@ -137,7 +137,7 @@ func (x *site) events(query string, headers ...string) *eventReader {
 	return r
 }
 
-// next returns the lines of the next event; nil: there is none any more.
+// next returns the lines of the next event; nil: the stream has ended.
 func (r *eventReader) next() (lines []string) {
 	for r.lines.Scan() {
 		if r.lines.Text() == "" {
@@ -287,7 +287,7 @@ func TestValue(t *testing.T) {
 	require.Contains(t, x.get(404, "/v1/stores/a/k"), "there is nothing at")
 }
 
-// TestTokens lets in who has a token, to what it grants, for as long as it does.
+// TestTokens lets in clients with a token, to what it grants, for as long as it does.
 func TestTokens(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
 	save := func(entries ...auth.TokenEntry) {
@@ -369,6 +369,32 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	require.Nil(t, quiet.next())
+}
+
+// TestNoEventAfterReload: a fact that is written after the client's access has changed is not sent, however seldom
+// heartbeats are.
+func TestNoEventAfterReload(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	save := func(entries ...auth.TokenEntry) {
+		text, err := json.Marshal(entries)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+	}
+	token, entry := auth.NewToken("reader")
+	entry.Read = []string{"*"}
+	save(entry)
+	tokens, err := auth.LoadTokens(path)
+	require.NoError(t, err)
+	x := newSite(t, memory.New(memory.Options{}), web.Options{Heartbeat: time.Hour}, &server.Options{Tokens: tokens})
+	events := x.events("", "Authorization", "Bearer "+token)
+	entry.Read = []string{"b"}
+	save(entry)
+	require.NoError(t, tokens.Reload())
+	x.write("a", "k", "1")
+	lines := events.next()
+	require.Equal(t, "event: error", lines[0])
+	require.Contains(t, lines[1], `"error_code":"access_changed"`)
+	require.Nil(t, events.next())
 }
 
 // failing returns a log whose loops end with an error after what the log holds.

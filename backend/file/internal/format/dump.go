@@ -88,7 +88,7 @@ func (d *dump) body(line dumpLine, body []byte) error {
 	switch {
 	case !json.Valid(body):
 		line.Content = nil
-		return d.damage(line, "a frame whose CRC is right and which is not JSON")
+		return d.damage(line, "a frame with a valid CRC that is not JSON")
 	case bytes.HasPrefix(body, []byte(headerPrefix)):
 		line.Kind = "header"
 	case IsMarker(body):
@@ -101,7 +101,7 @@ func (d *dump) body(line dumpLine, body []byte) error {
 			line.Kind = "group"
 		}
 		if _, err := wire.ParseGroup(nil, bytes.Clone(body)); err != nil {
-			return d.damage(line, "a frame whose CRC is right and which holds no facts: "+err.Error())
+			return d.damage(line, "a frame with a valid CRC that holds no facts: "+err.Error())
 		}
 	}
 	return d.Encode(line)

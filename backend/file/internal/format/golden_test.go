@@ -22,13 +22,13 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-var updateGolden = flag.Bool("update", false, "write the golden files anew")
+var updateGolden = flag.Bool("update", false, "write the golden files again")
 
-// goldenDir has logs of format version 1 as they were when it was defined, each beside the facts that it
-// holds. They stay: whatever becomes of this package, it reads them. -update is for new ones.
+// goldenDir has logs of format version 1 as they were when it was defined, and beside each the facts that it
+// holds. They stay: whatever happens to the code, it reads them. -update is for new ones.
 const goldenDir = "../../testdata/v1"
 
-// A golden log is made by always the same steps, with always the same clock and IDs.
+// A golden log is always made by the same steps, with the same clock and IDs.
 type golden struct {
 	name string
 	make func(t *testing.T, g *goldenLog)
@@ -83,7 +83,7 @@ var goldens = []golden{
 	{name: "never", opts: file.Options{Sync: file.SyncNever}, make: func(t *testing.T, g *goldenLog) { g.write(t, 3) }},
 }
 
-// A goldenLog is a golden log in the making.
+// A goldenLog is a golden log that is being made.
 type goldenLog struct {
 	log   *file.Log
 	facts int
@@ -94,7 +94,7 @@ func (g *goldenLog) now() time.Time { return time.UnixMicro(g.clock.Load()) }
 
 func (g *goldenLog) tick() { g.clock.Add(1_250_000) }
 
-// fact returns the next fact. Between them they have all that a fact can have.
+// fact returns the next fact. Together, the facts have all that a fact can have.
 func (g *goldenLog) fact() backend.Fact {
 	g.facts++
 	n := g.facts
@@ -172,7 +172,7 @@ func replayed(t *testing.T, l *file.Log) string {
 	return lines.String()
 }
 
-// TestGolden opens a copy of each golden log. It holds exactly the facts beside it, was opened from its
+// TestGolden opens a copy of each golden log. It holds exactly the facts beside it, is opened from its
 // indexes, and takes writes.
 func TestGolden(t *testing.T) {
 	for _, x := range goldens {
@@ -227,8 +227,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestGoldenWritten makes each golden log again: its files are the same, byte for byte, but for indexes,
-// and for compressed blocks, whose content is the same.
+// TestGoldenWritten makes each golden log again: its files are the same, byte for byte, except indexes, and
+// compressed blocks, whose content is the same.
 func TestGoldenWritten(t *testing.T) {
 	for _, x := range goldens {
 		t.Run(x.name, func(t *testing.T) {
@@ -275,8 +275,8 @@ func bodies(t *testing.T, data []byte) []string {
 
 var sha = regexp.MustCompile(`"sha256":"[0-9a-f]{64}"`)
 
-// unpacked returns what is in a snapshot whatever compressed it: its header but for the hash, and of
-// its blocks the content.
+// unpacked returns what is in a snapshot, independent of the compressor: its header without the hash, and the
+// content of its blocks.
 func unpacked(t *testing.T, data []byte) []string {
 	all := bodies(t, data)
 	all[0] = sha.ReplaceAllString(all[0], `"sha256":""`)
@@ -293,8 +293,8 @@ func unpacked(t *testing.T, data []byte) []string {
 	return all
 }
 
-// TestFormat checks the golden files against the drawing of the format, without the code that reads
-// and writes it.
+// TestFormat checks the golden files against the drawing of the formats, without the code that reads and
+// writes them.
 func TestFormat(t *testing.T) {
 	read := func(name string) []byte {
 		data, err := os.ReadFile(filepath.Join(goldenDir, name))
@@ -381,7 +381,7 @@ func TestFormat(t *testing.T) {
 		`,"file":"00000000000000000001.wal","size":\d+,"check":\d+,"last_time":`+seconds+`,"points":\d+,"ids":4,"keys":\d+\}`, string(index))
 }
 
-// TestGoldenPlain says that nobody left anything in the golden directories that a log would not.
+// TestGoldenPlain checks that the golden directories hold nothing that a log would not.
 func TestGoldenPlain(t *testing.T) {
 	names := map[string]bool{}
 	for _, x := range goldens {

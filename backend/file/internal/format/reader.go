@@ -125,7 +125,7 @@ func (x *Reader) Damage(reason string) error {
 func (x *Reader) Parse(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
 	facts, err := wire.ParseGroup(facts, body)
 	if err != nil {
-		return facts, x.Damage("a frame whose CRC is right and which holds no facts: " + err.Error())
+		return facts, x.Damage("a frame with a valid CRC that holds no facts: " + err.Error())
 	}
 	return facts, nil
 }

@@ -57,8 +57,8 @@ func (c *countedReader) ReadAt(b []byte, at int64) (int, error) {
 	return c.ReaderAt.ReadAt(b, at)
 }
 
-// TestSearchHostile searches bytes of which each sixth seems to begin a frame that is half as long as
-// all: twice as many are twice the work, and not four times. It ends with its context.
+// TestSearchHostile searches bytes of which every sixth seems to begin a frame half as long as the file:
+// twice as many bytes are twice the work, and not four times. It ends with its context.
 func TestSearchHostile(t *testing.T) {
 	work := func(ctx context.Context, size int) (int, error) {
 		data := bytes.Repeat([]byte{'}'}, size)

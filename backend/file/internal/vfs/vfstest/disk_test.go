@@ -17,7 +17,7 @@ import (
 
 const crashSeeds = 300
 
-// saved makes a file durable with its name.
+// saved writes a file, and makes it and its name durable.
 func saved(t *testing.T, under vfs.FS, name, content string) vfs.File {
 	t.Helper()
 	f, err := under.Create(name)
@@ -35,7 +35,7 @@ func written(t *testing.T, f vfs.File, off int64, content string) {
 	require.Equal(t, len(content), n)
 }
 
-// content is what a file has, "-" if there is none.
+// content returns what a file holds, "-" if it does not exist.
 func content(t *testing.T, under vfs.FS, name string) string {
 	t.Helper()
 	f, err := under.Open(name)
@@ -51,7 +51,7 @@ func content(t *testing.T, under vfs.FS, name string) string {
 	return string(p)
 }
 
-// found counts what the files have, in power cuts with many seeds.
+// found counts what the files hold after power cuts with many seeds.
 func found(t *testing.T, d *Disk, names ...string) map[string]int {
 	t.Helper()
 	counts := map[string]int{}
@@ -401,7 +401,7 @@ func TestDiskConcurrently(t *testing.T) {
 	require.Len(t, content(t, d.Image(0, PowerCut), "a"), 400)
 }
 
-// TestSeededBugs does things right on each file system with a bug, and finds the promise broken.
+// TestSeededBugs uses each buggy file system correctly, and finds its promise broken.
 func TestSeededBugs(t *testing.T) {
 	install := func(t *testing.T, under vfs.FS) {
 		f, err := under.Create("a.tmp")
@@ -466,7 +466,7 @@ func TestSeededBugs(t *testing.T) {
 	}
 }
 
-// TestLateSync shows that a late Sync does make durable what was there at the one before.
+// TestLateSync checks that a late Sync makes durable what was there at the one before.
 func TestLateSync(t *testing.T) {
 	d := New()
 	saved(t, d, "a", "")

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A subscription is what a stream has that goes on at the log's end.
+// A subscription is a stream that goes on at the log's end.
 type subscription struct {
 	*stream
 	cancel context.CancelCauseFunc // ends the stream, with why
@@ -22,7 +22,7 @@ type subscription struct {
 }
 
 var (
-	errOver    = errors.New("server: the stream is over") // and the client is told nothing of it
+	errOver    = errors.New("server: the stream is over") // the client is told nothing more
 	errTooSlow = errors.New("server: the rest of a frame did not come in time")
 )
 
@@ -67,8 +67,7 @@ func (x *stream) follow(ctx context.Context) error {
 			return err
 		}
 	}
-	x.conn.begin()
-	x.conn.answer(func(dst []byte) []byte { return protocol.AppendEnd(dst, x.left.After.Seq) })
+	x.complete()
 	return errOver
 }
 
@@ -137,8 +136,8 @@ func (x *subscription) beat() {
 	x.beats.Reset(time.Until(x.sent.Add(every)))
 }
 
-// progressDelay is how long a client that is sent nothing waits to be told how far the log was read, unless that is its
-// end: this is not worth a frame of its own for each page.
+// progressDelay is how long a client that is sent no facts waits to be told how far the log was read, unless the stream
+// has reached the log's end: a heartbeat for each page would be a waste.
 const progressDelay = 50 * time.Millisecond
 
 // owesProgress reports whether the client is to be told now how far the log was read, since the facts do not show it.

@@ -1,0 +1,63 @@
+package store
+
+import "slices"
+
+// A projection is an index over the latest records of a namespace, built on first use and kept up as facts
+// are added. It belongs to its namespace: if another one takes the namespace's place, the projection is
+// built again over that.
+type projection interface {
+	// put says that r is the record of the key with number n, after prev. It is called by one goroutine at
+	// a time, once r is in the namespace and before the engine's head moves to r.
+	put(n uint32, prev, r Record)
+}
+
+// An owned projection belongs to a Scope or an Index.
+type owned struct {
+	owner any
+	projection
+}
+
+// projected returns the projection of a Scope or Index over the namespace of v; nil if v has none, or it is
+// not the store's namespace any more. The projection is as of v's head or later, see overlay.
+func (e *Engine) projected(v view, owner any, create func() projection) projection {
+	if v.namespace == nil {
+		return nil
+	}
+	if p := v.projection(owner); p != nil {
+		return p
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.namespace(v.name) != v.namespace {
+		return nil
+	}
+	p := v.projection(owner)
+	if p != nil {
+		return p
+	}
+	p = create()
+	for n := range v.keys.count.Load() {
+		r, _ := v.namespace.key(n)
+		p.put(n, Record{}, r)
+	}
+	all := append(slices.Clone(v.built()), owned{owner, p})
+	v.projections.Store(&all)
+	return p
+}
+
+// projection returns the projection of a Scope or Index; nil if it is not built.
+func (s *namespace) projection(owner any) projection {
+	for _, p := range s.built() {
+		if p.owner == owner {
+			return p.projection
+		}
+	}
+	return nil
+}
+
+func (s *namespace) built() []owned {
+	if all := s.projections.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
