@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -126,7 +127,7 @@ func (s *service) prepare() (err error) {
 			return err
 		}
 	}
-	if s.secure, err = newSecurity(v, s.tokens != nil, s.log); err != nil {
+	if s.secure, err = newSecurity(v, s.log); err != nil {
 		return err
 	}
 	mode, err := strconv.ParseUint(v.String("socket_mode"), 8, 9)
@@ -178,8 +179,11 @@ func (s *service) listen() error {
 		FrameTimeout: v.Duration("frame_timeout"), IdleTimeout: v.Duration("idle_timeout"), WriteTimeout: v.Duration("write_timeout"),
 		Heartbeat: v.Duration("heartbeat"), SlowOp: v.Duration("slow_op"),
 	}
-	if s.secure != nil {
-		opts.TLS = s.secure.config
+	switch {
+	case s.secure != nil && s.tokens != nil: // a token will do
+		opts.TLS = s.secure.config(tls.VerifyClientCertIfGiven)
+	case s.secure != nil:
+		opts.TLS = s.secure.config(tls.RequireAndVerifyClientCert)
 	}
 	s.server = server.New(s.facts, opts)
 	s.ended = make(chan error, len(v.Strings("listen")))

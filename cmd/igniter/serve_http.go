@@ -27,11 +27,11 @@ type site struct {
 	server  *http.Server
 	metrics *prometheus.Registry
 	serving sync.WaitGroup
-	broken  chan error // why serving ended by itself
+	broken  chan error // why serving failed
 	opening opening
 }
 
-// opening is how far opening the log has come.
+// opening says how much of the log was opened.
 type opening struct{ done, total atomic.Int64 }
 
 func (o *opening) tell(done, total int64) {
@@ -43,7 +43,7 @@ func (o *opening) progress() web.Progress {
 	return web.Progress{Done: o.done.Load(), Total: o.total.Load()}
 }
 
-// newSite begins to answer HTTP if the settings want that, before the log is opened; otherwise it returns nil.
+// newSite starts to serve HTTP, before the log is opened. It returns nil if the settings name no address for it.
 func (s *service) newSite() (*site, error) {
 	v := s.app.values
 	address := v.String("http")
@@ -70,7 +70,7 @@ func (s *service) newSite() (*site, error) {
 	local := l.Addr().(*net.TCPAddr).IP.IsLoopback()
 	asks := s.tokens != nil || scheme == "https" && s.secure.clientCA != ""
 	if !local && !asks && !v.Bool("insecure") {
-		return nil, errors.Join(fmt.Errorf("serve HTTP: %s can be reached from other machines, and neither tokens nor client certificates are asked for: "+
+		return nil, errors.Join(fmt.Errorf("serve HTTP: %s can be reached from other machines, and clients need neither tokens nor certificates: "+
 			"set --tokens, listen on loopback, or set --insecure if that is intended", l.Addr()), l.Close())
 	}
 	if !local && scheme == "http" && s.tokens != nil {
@@ -85,9 +85,9 @@ func (s *service) newSite() (*site, error) {
 	x.server = web.NewServer(x.web, s.log)
 	s.log.Info("serving HTTP", zap.String("url", scheme+"://"+l.Addr().String()), zap.Bool("tokens", s.tokens != nil))
 	x.serving.Go(func() {
-		err := error(nil)
+		var err error
 		if scheme == "https" {
-			x.server.TLSConfig = s.httpTLS()
+			x.server.TLSConfig = s.secure.config(tls.VerifyClientCertIfGiven) // without one, a client may ask for health, or show a token
 			err = x.server.ServeTLS(l, "", "")
 		} else {
 			err = x.server.Serve(l)
@@ -99,34 +99,18 @@ func (s *service) newSite() (*site, error) {
 	return x, nil
 }
 
-// httpTLS returns how HTTP is secured: as the log's connections are, except that a client without a certificate may
-// still ask for the server's health, and show a token.
-func (s *service) httpTLS() *tls.Config {
-	c := s.secure.config.Clone()
-	if s.secure.clientCA == "" {
-		return c
-	}
-	c.ClientAuth = tls.VerifyClientCertIfGiven
-	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		now := c.Clone()
-		now.GetConfigForClient, now.ClientCAs = nil, s.secure.pool.Load()
-		return now, nil
-	}
-	return c
-}
-
 func (x *site) registerProcess() error {
 	b := thisBuild()
-	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "igniter_build_info", Help: "1, with what this program was made from.",
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "igniter_build_info", Help: "1, with what this program was built from.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	info.Set(1)
-	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "igniter_http_streams", Help: "Exports and event streams over HTTP that are under way."},
+	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "igniter_http_streams", Help: "Exports and event streams over HTTP that are open."},
 		func() float64 { return float64(x.web.Streams()) })
 	return errors.Join(x.metrics.Register(info), x.metrics.Register(streams), x.metrics.Register(collectors.NewGoCollector()),
 		x.metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
 }
 
-// failed returns a channel that tells why serving HTTP has failed; nil if there is no HTTP.
+// failed returns a channel that receives why serving HTTP failed; nil if there is no HTTP.
 func (x *site) failed() <-chan error {
 	if x == nil {
 		return nil
@@ -145,11 +129,11 @@ func (x *site) attach(s *service) error {
 	return x.metrics.Register(metrics.New(s.server, s.facts))
 }
 
-// shutdown lets requests end until ctx is done, and then cuts them off.
+// shutdown waits for requests to end until ctx is done, and then cuts them off.
 func (x *site) shutdown(ctx context.Context) error {
 	err := x.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = nil // like other clients, they are cut off
+		err = nil // they are cut off, as other clients are
 	}
 	return errors.Join(err, x.close())
 }

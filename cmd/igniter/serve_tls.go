@@ -14,16 +14,15 @@ import (
 	"github.com/igniter-store/igniter/server/auth"
 )
 
-// A security is how a server's connections are secured.
+// A security is what secures a server's connections.
 type security struct {
-	config   *tls.Config
 	cert     *auth.Certificate
 	clientCA string // file; "": clients need no certificates
 	pool     atomic.Pointer[x509.CertPool]
 }
 
 // newSecurity reads the files that the settings name. It returns nil if they name none.
-func newSecurity(v *settings.Values, tokens bool, log *zap.Logger) (*security, error) {
+func newSecurity(v *settings.Values, log *zap.Logger) (*security, error) {
 	cert, key := v.String("tls.cert"), v.String("tls.key")
 	s := &security{clientCA: v.String("tls.client_ca")}
 	switch {
@@ -36,24 +35,26 @@ func newSecurity(v *settings.Values, tokens bool, log *zap.Logger) (*security, e
 	if s.cert, err = auth.LoadCertificate(cert, key, log); err != nil {
 		return nil, err
 	}
-	s.config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.cert.Get}
+	if s.clientCA != "" {
+		err = s.readPool()
+	}
+	return s, err
+}
+
+// config returns a configuration of TLS. clients says which certificates clients must show, if there are authorities for
+// them.
+func (s *security) config(clients tls.ClientAuthType) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.cert.Get}
 	if s.clientCA == "" {
-		return s, nil
+		return c
 	}
-	if err := s.readPool(); err != nil {
-		return nil, err
+	c.ClientAuth, c.ClientCAs = clients, s.pool.Load()
+	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		now := c.Clone()
+		now.GetConfigForClient, now.ClientCAs = nil, s.pool.Load()
+		return now, nil
 	}
-	s.config.ClientAuth = tls.RequireAndVerifyClientCert
-	if tokens {
-		s.config.ClientAuth = tls.VerifyClientCertIfGiven
-	}
-	s.config.ClientCAs = s.pool.Load()
-	s.config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		c := s.config.Clone()
-		c.GetConfigForClient, c.ClientCAs = nil, s.pool.Load()
-		return c, nil
-	}
-	return s, nil
+	return c
 }
 
 func (s *security) readPool() error {

@@ -108,6 +108,9 @@ func (s Setting) parse(value any) (v any, err error) {
 	}
 	switch s.Type {
 	case Text:
+		if _, ok := value.(string); !ok { // 0660 has become 432
+			return nil, errors.New("a string is wanted: put it in quotes")
+		}
 		v = text
 	case List:
 		v = texts
