@@ -9,8 +9,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 )
 
-// written returns the verdict on a batch with seqs from first through last, of which those from fresh on
-// are new.
+// written returns the verdict on a batch with seqs from first through last; facts from fresh on are new.
 func written(first, last, fresh uint64) backend.Written {
 	w := backend.Written{First: fresh}
 	for seq := first; seq <= last; seq++ {
@@ -19,8 +18,8 @@ func written(first, last, fresh uint64) backend.Written {
 	return w
 }
 
-// A write is applied as a whole, by its writer or with its page, and only when all before it is: whatever comes
-// first.
+// A write is applied as a whole, by its writer or with its page, whichever comes first, and only after all facts
+// before it.
 func TestOwnWrites(t *testing.T) {
 	l := memory.New(memory.Options{})
 	defer l.Close()

@@ -54,7 +54,7 @@ func (x *Index) find(ctx context.Context, m Moment, wanted ...[]byte) (iter.Seq[
 	if v.namespace == nil {
 		return func(func(Record) bool) {}, nil
 	}
-	p := pick{view: v.asOf(m), at: m, fits: func(r Record) bool {
+	p := pick{view: v.asOf(m), moment: m, fits: func(r Record) bool {
 		token, ok := x.token(r)
 		return ok && slices.ContainsFunc(wanted, func(w []byte) bool { return string(w) == token })
 	}}

@@ -175,7 +175,7 @@ func (p *postings) find(v view, wanted [][]byte, fits func(Record) bool) iter.Se
 	}
 	return func(yield func(Record) bool) {
 		for _, n := range found {
-			if r := v.key(n, Moment{}); (!o.has(n) || fits(r)) && !yield(r) {
+			if r := v.at(n, Moment{}); (!o.has(n) || fits(r)) && !yield(r) {
 				return
 			}
 		}
@@ -202,7 +202,7 @@ func (p *postings) tokens(v view) []string {
 		}
 	}
 	for n := range o.all() {
-		if token, ok := p.index.token(v.key(n, Moment{})); ok && !slices.Contains(all, token) {
+		if token, ok := p.index.token(v.at(n, Moment{})); ok && !slices.Contains(all, token) {
 			all = append(all, token)
 		}
 	}

@@ -93,8 +93,8 @@ func (q Query) inField(r Record) []byte {
 	return q.OrderBy.of(value)
 }
 
-// ranked yields those of the records in all that come after from in the order of a field, up to q's limit.
-// It keeps at most twice as many records as the limit.
+// ranked yields the records of all that come after from in the order of a field, up to q's limit. It keeps at
+// most twice as many records as the limit.
 func (q Query) ranked(all iter.Seq[Record], from position) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		after := ranked{rank: rankOf(from.Value), key: from.Key}

@@ -98,7 +98,7 @@ func (q Query) page(ctx context.Context, e *Engine, store string, s *Scope) (Res
 // A pick is the records of a view that a query lists some of.
 type pick struct {
 	view
-	at      Moment              // its Time and Valid; the view has its Seq
+	moment  Moment              // its Time and Valid; the view has its Seq
 	fits    func(r Record) bool // nil: all
 	members *members            // the keys whose records fit; nil: fits is asked about each
 	overlay overlay             // the keys that members may be wrong about
@@ -106,7 +106,7 @@ type pick struct {
 
 // pick returns the records of the scope as of a moment; of a nil scope, all records.
 func (s *Scope) pick(v view, m Moment) pick {
-	p := pick{view: v.asOf(m), at: m}
+	p := pick{view: v.asOf(m), moment: m}
 	if s == nil {
 		return p
 	}
@@ -144,7 +144,7 @@ func (q Query) records(p pick, from position) iter.Seq[Record] {
 			if known && !in {
 				continue
 			}
-			r := p.key(n, p.at)
+			r := p.view.at(n, p.moment)
 			if !r.live() || !strings.HasPrefix(r.Key(), q.Prefix) || !known && p.fits != nil && !p.fits(r) {
 				continue
 			}
@@ -194,7 +194,7 @@ func (q Query) numbers(p *pick, from position) iter.Seq[uint32] {
 func (q Query) sorted(s *namespace, begin position) iter.Seq[uint32] {
 	all := s.sortedKeys()
 	key := func(n uint32) string {
-		r, _ := s.key(n)
+		r, _ := s.last(n)
 		return r.Key()
 	}
 	find := func(k string, past bool) int { // the first key that is at or after k; with past, after k
@@ -243,7 +243,7 @@ func (s *namespace) sortedKeys() []uint32 {
 		return old
 	}
 	key := func(n uint32) string {
-		r, _ := s.key(n)
+		r, _ := s.last(n)
 		return r.Key()
 	}
 	added := make([]uint32, 0, int(count)-len(old))

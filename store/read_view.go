@@ -78,9 +78,9 @@ func (v view) lookup(key string) (Record, tip) {
 	return v.record(t.ref()).through(v.head), t.flags()
 }
 
-// key returns the record that the key with a number has at a moment.
-func (v view) key(n uint32, m Moment) Record {
-	r, flags := v.namespace.key(n)
+// at returns the record that the key with a number has at a moment.
+func (v view) at(n uint32, m Moment) Record {
+	r, flags := v.last(n)
 	return r.through(v.head).at(flags, m)
 }
 

@@ -118,8 +118,8 @@ func (s *namespace) record(r ref) Record {
 // nth returns the n-th record in the order of the log, counted from 0.
 func (s *namespace) nth(n int) Record { return s.record(ref(s.log.at(uint32(n)).Load())) }
 
-// key returns the latest record of the key with a number, and the key's flags.
-func (s *namespace) key(n uint32) (Record, tip) {
+// last returns the latest record of the key with a number, and the key's flags.
+func (s *namespace) last(n uint32) (Record, tip) {
 	t := tip(s.keys.tips.at(n).Load())
 	return s.record(t.ref()), t.flags()
 }
