@@ -4,20 +4,20 @@ import "time"
 
 // Stats is what a log holds at one moment.
 type Stats struct {
-	FirstSeq   uint64 // of the first fact held; 0: the log holds none
-	LastSeq    uint64 // the highest seq ever acknowledged; every Replay started later yields all facts up to it; 0 if there is none
-	Facts      uint64 // how many facts the log holds
-	Removed    uint64 // how many facts were pruned from it; not kept yet: 0
-	Bytes      uint64 // what the facts occupy where the backend keeps them
-	DurableSeq uint64 // facts through it survive a power cut; 0: none does
+	FirstSeq   uint64 `json:"first_seq"`         // of the first fact held; 0: the log holds none
+	LastSeq    uint64 `json:"last_seq"`          // the highest seq ever acknowledged; every Replay started later yields all facts up to it; 0 if there is none
+	Facts      uint64 `json:"facts"`             // how many facts the log holds
+	Removed    uint64 `json:"removed,omitempty"` // how many facts were pruned from it; not kept yet: 0
+	Bytes      uint64 `json:"bytes"`             // what the facts occupy where the backend keeps them
+	DurableSeq uint64 `json:"durable_seq"`       // facts through it survive a power cut; 0: none does
 
-	Log       LogID              // the log's identity; not kept yet: zero
-	Ancestors []Ancestor         // logs that this one has a past in common with, the latest first; not kept yet: nil
-	Horizons  map[string]Horizon // by store: its past before this may be incomplete; not kept yet: nil
-	Head      Head               // not computed yet: zero
+	Log       LogID              `json:"-"` // the log's identity; not kept yet: zero
+	Ancestors []Ancestor         `json:"-"` // logs that this one has a past in common with, the latest first; not kept yet: nil
+	Horizons  map[string]Horizon `json:"-"` // by store: its past before this may be incomplete; not kept yet: nil
+	Head      Head               `json:"-"` // not computed yet: zero
 
-	Storage    *Storage    // nil: the backend keeps no files of its own, or does not say
-	Connection *Connection // nil: the backend has no server
+	Storage    *Storage    `json:"storage,omitempty"`    // nil: the backend keeps no files of its own, or does not say
+	Connection *Connection `json:"connection,omitempty"` // nil: the backend has no server
 }
 
 // An Ancestor is a log that has the same facts as this one through a seq.
@@ -55,24 +55,26 @@ func (s *Stats) Resume(c Cursor) (seq uint64, err error) {
 
 // Connection is how a backend and its server are connected at one moment.
 type Connection struct {
-	Address   string    // of the server, with the transport
-	Up        bool      // the client is connected
-	Since     time.Time // when Up last changed
-	Protocol  int       // the version of the latest connection; 0: there was none yet
-	Server    string    // how the server calls itself; "": it does not say
-	Connects  uint64    // how many connections there were
-	LastError string    // why the latest connection was lost; "": none was
+	Address   string    `json:"address"`              // of the server, with the transport
+	Up        bool      `json:"up"`                   // the client is connected
+	Since     time.Time `json:"since"`                // when Up last changed
+	Protocol  int       `json:"protocol"`             // the version of the latest connection; 0: there was none yet
+	Server    string    `json:"server"`               // how the server calls itself; "": it does not say
+	Connects  uint64    `json:"connects"`             // how many connections there were
+	LastError string    `json:"last_error,omitempty"` // why the latest connection was lost; "": none was
 }
 
 // Storage is what a log's files are at one moment. Stats.Bytes counts them all.
 type Storage struct {
-	Segments, Snapshots int // files
+	Segments        int    `json:"segments"`  // files
+	Snapshots       int    `json:"snapshots"` // files
+	SegmentBytes    uint64 `json:"segment_bytes"`
+	SnapshotBytes   uint64 `json:"snapshot_bytes"`
+	IndexBytes      uint64 `json:"index_bytes"`      // of the indexes beside segments and snapshots
+	AheadBytes      uint64 `json:"ahead_bytes"`      // of space written ahead of the facts to come
+	QuarantineBytes uint64 `json:"quarantine_bytes"` // that recovery cut off and kept
 
-	// Bytes by kind: facts in segments and snapshots, the indexes beside them, space written ahead
-	// of the facts to come, and bytes that recovery cut off and kept.
-	SegmentBytes, SnapshotBytes, IndexBytes, AheadBytes, QuarantineBytes uint64
-
-	LastSync time.Time // when facts were last made durable since the log was opened; zero: not yet
-	Groups   uint64    // writes since the log was opened, each of one fact or several
-	Grouped  uint64    // the facts in them; Grouped/Groups is how many share a write and its sync
+	LastSync time.Time `json:"last_sync,omitzero"` // when facts were last made durable since the log was opened; zero: not yet
+	Groups   uint64    `json:"groups"`             // writes since the log was opened, each of one fact or several
+	Grouped  uint64    `json:"grouped"`            // the facts in them; Grouped/Groups is how many share a write and its sync
 }

@@ -39,7 +39,8 @@ func NewFold[S, T any](from Facts[T], initial S, step func(state S, r Record[T])
 
 // Read calls read with the state of all that the Store shows and the seq through which that is. The state
 // does not change while read runs: read copies what it keeps of a state with references, such as a map.
-// A value that is no T is an error, and ends the fold.
+// New facts that are not in memory any more (Options.KeepVersions) are read from the log. A value that is no T
+// is an error, and ends the fold.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err error) {
 	failed := f.fold.Read(ctx, func(state foldState[S], seq uint64) {
 		if err = state.err; err == nil {

@@ -26,12 +26,12 @@ type house struct {
 func TestPages(t *testing.T) {
 	for _, field := range []store.Field{"home.floor", "home.area"} {
 		values := []string{`{"home":{"area":35}}`, `{"home":{"floor":2,"area":3}}`, `{"home":{"floor":-1,"area":70}}`, `{"home":{"floor":null,"area":0}}`}
-		testPages(t, 1, field, values)
-		testPages(t, 0, field, append(values, `{}`, `{"home":{"floor":1}}`, `{"home":null}`)) // a house never has this JSON
+		testPages(t, 1, field, values, 1, 3)
+		testPages(t, 0, field, append(values, `{}`, `{"home":{"floor":1}}`, `{"home":null}`), 0, 1, 2, 3, 7, 8) // a house never has this JSON
 	}
 }
 
-func testPages(t *testing.T, keep int, field store.Field, values []string) {
+func testPages(t *testing.T, keep int, field store.Field, values []string, limits ...int) {
 	l := memory.New(memory.Options{})
 	defer l.Close()
 	s, err := companion.New(t.Context(), l, companion.Options{KeepVersions: keep})
@@ -58,7 +58,7 @@ func testPages(t *testing.T, keep int, field store.Field, values []string) {
 		}{houses, all} {
 			want := collect(t, over.List(t.Context(), q))
 			require.Len(t, want, len(values))
-			for limit := range len(values) + 2 {
+			for _, limit := range limits {
 				q := q
 				q.Limit = limit
 				var got []companion.Record[house]
@@ -75,6 +75,9 @@ func testPages(t *testing.T, keep int, field store.Field, values []string) {
 				require.Equal(t, want, got, "%+v", q)
 			}
 
+			if keep > 0 {
+				continue // every read is one of the log, which takes long
+			}
 			q := q
 			q.Limit = 1
 			page, err := over.Query(t.Context(), q)

@@ -145,7 +145,8 @@ func (s *Store) Lineage(id string) (Lineage, error) {
 	return s.engine.Lineage(id)
 }
 
-// VerifyLineage checks a lineage against the log; what does not hold is backend.ErrCorrupt.
+// VerifyLineage checks a lineage against the log: backend.ErrCorrupt if it does not hold, ErrDropped as in
+// Lineage.
 func (s *Store) VerifyLineage(l Lineage) error { return s.engine.VerifyLineage(l) }
 
 // Compact prunes what the retentions of Records and Events do not keep, durably, and returns

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -300,6 +301,31 @@ func TestReload(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"t2", "t3", "t4", "n1", "n2", "t5", "n3", "t6"}, ids)
+}
+
+// TestReloadEndsIdleSubscriptions revokes a token while nothing comes: a subscription of either version ends within a
+// heartbeat.
+func TestReloadEndsIdleSubscriptions(t *testing.T) {
+	a := newAuthority(t)
+	file := newTokenFile(t, admin)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, Heartbeat: 10 * time.Millisecond, TLS: &tls.Config{
+		Certificates: []tls.Certificate{a.keyed(t, "server")}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.pool()}})
+	for _, version := range []int{1, 2} {
+		file.reload(admin)
+		p := s.dialTLS(&tls.Config{RootCAs: a.pool(), ServerName: "127.0.0.1", Certificates: []tls.Certificate{a.keyed(t, "admin")}})
+		if version == 2 {
+			p.hello("")
+		}
+		p.requireOK(`{"op":"subscribe"}`)
+		file.reload(none)
+		for version == 2 {
+			if _, control := p.nextFacts(); control.Event == "" {
+				require.Equal(t, "unauthenticated", control.Code)
+				break
+			}
+		}
+		p.requireEnd()
+	}
 }
 
 // TestReloadEndsReplays revokes a token while a replay goes on.

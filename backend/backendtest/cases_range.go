@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"context"
 	"errors"
 	"math"
 
@@ -99,6 +100,13 @@ func rangeStores(h *harness) {
 			h.wantSame("a Replay "+rangeText(r), factsOf(h.replayPages(b, r)), part(log, r))
 		}
 	}
+	if got, err := take(replayOf(h.ctx, b, from(0, "a")), 3); err != nil || len(got) != 3 {
+		h.Fatalf("a loop that is left after 3 facts: %d facts, error %v", len(got), err)
+	}
+	ctx, cancel := context.WithCancel(h.ctx)
+	cancel()
+	_, err := collect(replayOf(ctx, b, from(0, "a")))
+	h.wantError("Replay of a store with a cancelled context", err, context.Canceled)
 }
 
 // wantDiverged fails the case unless err says that a loop over a log with the given last seq can't go on

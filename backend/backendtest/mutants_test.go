@@ -92,6 +92,7 @@ var mutants = []mutant{
 	{"Replay ignores Through", "range-through", false},
 	{"Replay ignores stores", "range-stores", false},
 	{"no stores are all", "range-stores", false},
+	{"a Replay of stores ends silently", "range-stores", false},
 	{"the end is not checked", "range-diverged", false},
 	{"Replay is off by one", "cursor-resume", false},
 	{"accepts another log's cursor", "cursor-log", false},

@@ -192,6 +192,7 @@ func (n *naive) loop(ctx context.Context, r backend.Range, follows bool, yield f
 		if err := n.check(ctx, r.After, follows); err != nil && n.bug != "ignores ctx" {
 			silent := n.bug == "a cancelled loop ends silently" && ctx.Err() != nil && seen > 0 ||
 				n.bug == "Close ends loops silently" && ctx.Err() == nil && seen > 0 ||
+				n.bug == "a Replay of stores ends silently" && len(r.Stores) > 0 && !follows ||
 				n.bug == "a cancelled follower ends silently" && ctx.Err() != nil && follows
 			if !silent {
 				p.Fail(err)

@@ -27,7 +27,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// Benchmark is that of every backend, with the client and the server in one process.
+// Benchmark runs the benchmark of every backend, with the client and the server in one process.
 func Benchmark(b *testing.B) {
 	for _, transport := range []string{"tcp", "unix"} {
 		b.Run(transport, func(b *testing.B) {
@@ -51,7 +51,7 @@ func perSecond(b *testing.B, name string, n int) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), name+"/s")
 }
 
-// percentiles reports how long half and all but a hundredth of what was measured took, at most.
+// percentiles reports the median and the 99th percentile.
 func percentiles(b *testing.B, took []time.Duration) {
 	slices.Sort(took)
 	if n := len(took); n > 0 {

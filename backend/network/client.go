@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,7 +102,9 @@ func (c *Client) Close() error {
 func (c *Client) Features() backend.Features {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return backend.Features(c.hello.Features)
+	f := backend.Features(c.hello.Features)
+	f.Stores = slices.Clone(f.Stores)
+	return f
 }
 
 // checkVersion returns why the server is not the one that the client was dialed to.

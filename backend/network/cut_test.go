@@ -21,8 +21,8 @@ import (
 func down(op string) func(passing) bool { return func(f passing) bool { return !f.up && f.op == op } }
 func up(op string) func(passing) bool   { return func(f passing) bool { return f.up && f.op == op } }
 
-// TestCutCalls cuts the connection in the middle of requests and of answers, and between them: every call
-// comes to its end, and what it asks for is done once.
+// TestCutCalls cuts the connection inside requests and answers, and between them: every call succeeds, and the server
+// does what it asks for once.
 func TestCutCalls(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -101,8 +101,8 @@ func TestCutCalls(t *testing.T) {
 	require.NotEmpty(t, stats.Connection.LastError)
 }
 
-// TestCutConditional cuts between a conditional write and its answer, after which its condition does not
-// hold any more: it is known to have been written.
+// TestCutConditional cuts between a conditional write and its answer. Sent again, the condition no longer holds, but the
+// log knows that it has the batch.
 func TestCutConditional(t *testing.T) {
 	s := start(t, server.Options{})
 	p := startProxy(t, s.options.Address)
@@ -178,7 +178,7 @@ func whole(loop iter.Seq2[backend.Page, error], ends map[uint64]bool) iter.Seq2[
 	}
 }
 
-// TestStalled stalls connections: a peer that is not there any more is found, although nothing says so.
+// TestStalled stalls connections: the client notices a peer that is gone without a word.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{Heartbeat: serverBeat})
@@ -229,7 +229,7 @@ func TestStalled(t *testing.T) {
 	})
 	t.Run("callers in a hurry", func(t *testing.T) {
 		happened := p.once(down(protocol.OpWriteFact), action{fate: stalls})
-		for tries := 0; ; tries++ { // none of which waits for three heartbeats
+		for tries := 0; ; tries++ { // no call waits for three heartbeats
 			ctx, cancel := context.WithTimeout(ctx, 30*time.Millisecond)
 			_, err := c.WriteFact(ctx, numbered(int(n)+1))
 			cancel()
@@ -280,7 +280,7 @@ func TestStalledStreams(t *testing.T) {
 	}
 }
 
-// TestIdleFollower stalls a subscription that has nothing to send: its next fact comes all the same.
+// TestIdleFollower stalls a subscription that has nothing to send: the next fact comes nevertheless.
 func TestIdleFollower(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{Heartbeat: serverBeat})

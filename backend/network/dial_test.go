@@ -95,7 +95,7 @@ func loadTokens(t testing.TB, rights ...string) (token string, tokens *auth.Toke
 	return token, tokens
 }
 
-// TestDialErrors dials what is no server, or none that wants this client.
+// TestDialErrors dials addresses without a server, and servers that reject the client.
 func TestDialErrors(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
@@ -178,7 +178,7 @@ func httpServer(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// every returns all calls there are, by name.
+// every returns every method of a client, by name.
 func every(c *network.Client) map[string]func(ctx context.Context) error {
 	return map[string]func(ctx context.Context) error{
 		"WriteFact": func(ctx context.Context) error { _, err := c.WriteFact(ctx, numbered(1)); return err },
@@ -209,7 +209,7 @@ func lastError(loop iter.Seq2[wire.Frames, error]) (err error) {
 	return err
 }
 
-// TestNoToken tells that who shows no token is told so by every call, at once.
+// TestNoToken calls a server without the token that it requires: every call fails at once.
 func TestNoToken(t *testing.T) {
 	t.Parallel()
 	token, tokens := loadTokens(t)
@@ -225,7 +225,7 @@ func TestNoToken(t *testing.T) {
 	}
 }
 
-// TestUnavailable calls a server that is gone, and then there again.
+// TestUnavailable calls a server that is gone and then comes back.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	s := serve(t, memory.New(memory.Options{}), "tcp", server.Options{})
@@ -276,8 +276,8 @@ func TestUnavailable(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// TestUnavailableToAll calls a server that is gone from several sides: each is told why it can't be reached, though
-// only one of them is trying.
+// TestUnavailableToAll calls a server that is gone from several goroutines: each error says why the server can't be
+// reached, although only one caller tries.
 func TestUnavailableToAll(t *testing.T) {
 	t.Parallel()
 	s := serve(t, memory.New(memory.Options{}), "tcp", server.Options{})
@@ -320,8 +320,8 @@ func canceled(t testing.TB) context.Context {
 	return ctx
 }
 
-// TestWithoutConnection calls while connecting comes to no end: every call heeds its context, that which
-// connects and those which wait for it.
+// TestWithoutConnection calls while an attempt to connect hangs: every call ends with its context, both the call that
+// connects and the calls that wait for it.
 func TestWithoutConnection(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})

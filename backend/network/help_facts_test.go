@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"testing"
 	"time"
 
@@ -29,14 +30,14 @@ func startLog(t testing.TB, log backend.Log, opts server.Options) *served {
 	return s
 }
 
-// hasty returns options of a client that loses no time with connections that are lost.
+// hasty returns options of a client that reconnects at once.
 func hasty(o network.Options) network.Options {
 	o.MinBackoff, o.MaxBackoff = time.Millisecond, 20*time.Millisecond
 	return o
 }
 
-// beating returns options of a client that takes a connection for lost soon, and serverBeat that of a server
-// for it.
+// beating returns options of a client that soon gives a silent connection up; its server needs the heartbeat
+// serverBeat.
 func beating(o network.Options) network.Options {
 	o = hasty(o)
 	o.Heartbeat = 100 * time.Millisecond
@@ -45,7 +46,7 @@ func beating(o network.Options) network.Options {
 
 const serverBeat = 20 * time.Millisecond
 
-// How long tests wait for what must come, and how often they look.
+// How long tests wait for a condition, and how often they check it.
 const (
 	eventually = 20 * time.Second
 	tick       = time.Millisecond
@@ -84,7 +85,7 @@ func contents(t testing.TB, b backend.Backend) []backend.Fact {
 }
 
 func collect(loop iter.Seq2[backend.Page, error]) (facts []backend.Fact, err error) {
-	return take(loop, 1<<62)
+	return take(loop, math.MaxInt)
 }
 
 // take returns the first n facts of a loop, and those that come in a page with them.
@@ -133,7 +134,7 @@ func checked(loop iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error]
 	}
 }
 
-// same requires two logs to be the same, and shows where they part.
+// same requires two logs to be the same, and shows the first difference.
 func same(t testing.TB, want, got []backend.Fact) {
 	t.Helper()
 	for i := range min(len(want), len(got)) {

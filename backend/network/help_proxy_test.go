@@ -55,7 +55,7 @@ const (
 	passes fate = iota
 	isCut       // the connection ends, both ways
 	isReset
-	stalls // nothing comes through in this direction any more, and the connection stays
+	stalls // nothing more comes through in this direction, and the connection stays open
 	isDeaf // the same, and the sender's bytes are not even taken
 )
 

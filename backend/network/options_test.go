@@ -66,7 +66,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestOpenStrictly opens the backend with what it can't use.
+// TestOpenStrictly opens the backend with fields that it can't use.
 func TestOpenStrictly(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
@@ -106,7 +106,7 @@ func TestOpenStrictly(t *testing.T) {
 	}
 }
 
-// TestTooLarge writes what the server does not take: nothing is sent, and the connection stays.
+// TestTooLarge writes facts above the limit of the server: the client sends nothing, and the connection stays.
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{MaxFrame: 4096})
@@ -133,8 +133,7 @@ func TestTooLarge(t *testing.T) {
 	require.Zero(t, s.server.Metrics().Errors["too_large"])
 }
 
-// TestDrainedClient ends a server that a client is connected to and asks nothing: the log says what the
-// server said.
+// TestDrainedClient shuts a server down while a client is idle: the client logs what the server said.
 func TestDrainedClient(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -147,7 +146,7 @@ func TestDrainedClient(t *testing.T) {
 	require.Contains(t, logged.All()[0].ContextMap()["error"], "the server is being shut down")
 }
 
-// TestConnectionState looks at how the client says it is connected, in Stats and in the log.
+// TestConnectionState checks what Stats and the log say about the connection.
 func TestConnectionState(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})

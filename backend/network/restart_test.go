@@ -29,11 +29,11 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// serverEnv says to a process of this test binary which log to serve where: transport, address and path.
+// serverEnv tells a process of this test binary which log to serve and where: transport, address and path.
 const serverEnv = "IGNITER_NETWORK_SERVER"
 
-// TestServerProcess is no test of its own: TestRestart runs it, in a process which it then kills. The
-// process ends by itself when its standard input does.
+// TestServerProcess serves a log for TestRestart, in a process that TestRestart kills. The process exits when its
+// standard input ends.
 func TestServerProcess(t *testing.T) {
 	order := os.Getenv(serverEnv)
 	if order == "" {
@@ -104,9 +104,9 @@ func (p *serverProcess) kill() {
 	_ = p.stdin.Close()
 }
 
-// TestRestart kills a server of a log in files, with kill -9, again and again while clients write and follow,
-// and starts it on the same address. Clients go on by themselves: no call fails. What was acknowledged stays,
-// nothing is there twice, and followers get the log without gap or repeat.
+// TestRestart repeatedly kills a server of a log in files, with kill -9, while clients write and follow, and starts it
+// again on the same address. Clients reconnect and no call fails. The log has every acknowledged fact once, and
+// followers get the log without gap or repeat.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"tcp", "unix"} {

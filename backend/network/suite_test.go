@@ -73,8 +73,8 @@ type place struct {
 	logs map[string]*served
 }
 
-// opener opens a client of the log in a directory. A log in files is opened anew, and served anew, each
-// time; one in memory is served on.
+// opener opens a client of the log in a directory. It opens and serves a log in files again each time; it keeps
+// serving a log in memory.
 func (p *place) opener(keep bool) backendtest.Opener {
 	p.logs = map[string]*served{}
 	return func(t testing.TB, dir string) backend.Backend {
@@ -127,7 +127,7 @@ func TestSuite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if (name == "unix/file" || name == "tls/memory") && raceEnabled && !soak() {
+			if (name == "tcp/memory" || name == "unix/file" || name == "tls/memory") && raceEnabled && !soak() {
 				t.Skip("each transport and each log has its turn without this one: run it without the race detector, or with IGNITER_SOAK")
 			}
 			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)

@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// Here connections are in memory and time is the test's own: it passes at once when all goroutines wait, so
-// that what a test waits for takes no time, and what must not happen in a time is seen not to.
+// The tests of this file use connections in memory and synctest: time passes at once when all goroutines wait, so that
+// waits take no time, and a test can see that something does not happen within a time.
 
 // A pipeNet is a network in memory, and a net.Listener of it. It can be out of order.
 type pipeNet struct {
@@ -28,11 +28,11 @@ type pipeNet struct {
 
 	mu    sync.Mutex
 	dials []time.Time  // attempts
-	down  error        // what dialing comes to; nil: it works
+	down  error        // the error of dialing; nil: it works
 	conns []*stallConn // both ends of all connections
 }
 
-// A stallConn can be made to give nothing more to who reads from it.
+// A stallConn can be made to give its reader nothing more.
 type stallConn struct {
 	net.Conn
 	mu      sync.Mutex
@@ -164,8 +164,7 @@ func inMemory(t *testing.T, log backend.Log, o network.Options, test func(t *tes
 	})
 }
 
-// TestSlowCalls makes calls that take long after a connection has been idle: nothing is lost in less than
-// three heartbeats.
+// TestSlowCalls makes slow calls after a connection has been idle: no connection is lost in less than three heartbeats.
 func TestSlowCalls(t *testing.T) {
 	log := &slowLog{Log: memory.New(memory.Options{})}
 	inMemory(t, log, network.Options{}, func(t *testing.T, c *network.Client, n *pipeNet) {
@@ -181,8 +180,8 @@ func TestSlowCalls(t *testing.T) {
 	})
 }
 
-// TestBackoff counts how long a client waits between its attempts: ever longer up to the bound, at random, and
-// from the beginning again once it was connected. While nobody calls it does not try.
+// TestBackoff measures how long a client waits between attempts: longer each time up to the bound, at random, and from
+// the beginning after a connection. Without calls it does not try.
 func TestBackoff(t *testing.T) {
 	o := network.Options{MinBackoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second}
 	inMemory(t, memory.New(memory.Options{}), o, func(t *testing.T, c *network.Client, n *pipeNet) {
@@ -224,8 +223,8 @@ func requireBackoff(t *testing.T, dials []time.Time, o network.Options) {
 	require.Greater(t, len(waits), len(dials)/2, "they are random")
 }
 
-// TestFollowBackoff loses a subscription again and again: what comes in between, be it a heartbeat, makes the
-// client hasty again.
+// TestFollowBackoff loses a subscription repeatedly: anything that comes in between, even a heartbeat, makes the
+// client start with short waits again.
 func TestFollowBackoff(t *testing.T) {
 	log := memory.New(memory.Options{})
 	o := network.Options{MinBackoff: 100 * time.Millisecond, MaxBackoff: 10 * time.Second}
@@ -302,8 +301,8 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// TestHeartbeats stops everything that comes in: calls and followers find out after three heartbeats, and not
-// before; an idle subscription of a server that is there is kept for ever.
+// TestHeartbeats stops everything that comes in: calls and followers notice after three heartbeats, and not before. An
+// idle subscription of a live server is kept forever.
 func TestHeartbeats(t *testing.T) {
 	log := memory.New(memory.Options{})
 	inMemory(t, log, network.Options{Heartbeat: 5 * time.Second}, func(t *testing.T, c *network.Client, n *pipeNet) {

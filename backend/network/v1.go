@@ -224,8 +224,9 @@ func (l *logV1) comeBack(ctx context.Context) (f backend.Fact, err error) {
 			f = l.arrived
 			return f.Seq > 0
 		})
+		late := patience.Err() != nil && ctx.Err() == nil
 		cancel()
-		if err == nil || patience.Err() == nil || ctx.Err() != nil {
+		if err == nil || !late {
 			return f.Clone(), err
 		}
 		l.reload()

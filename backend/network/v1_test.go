@@ -24,8 +24,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// An old server is a live one of ours that knows no hello: a proxy answers that as a server of the Ruby system
-// does, and passes on all else, in version 1.
+// An oldServer is a server of ours behind a proxy that answers hello as a server of the Ruby system does, and passes
+// everything else on, in version 1.
 type oldServer struct {
 	*proxy
 
@@ -40,7 +40,7 @@ func startOld(t testing.TB, target string) *oldServer {
 	return o
 }
 
-// rules sets what happens to frames beside that hello is not known.
+// rules sets what happens to frames other than hello.
 func (o *oldServer) rules(rule func(passing) action) {
 	o.proxy.rules(func(f passing) action {
 		o.mu.Lock()
@@ -59,7 +59,7 @@ func (o *oldServer) rules(rule func(passing) action) {
 	})
 }
 
-// knowsHello makes it a server that knows hello or knows it not, for connections to come.
+// knowsHello sets whether the server knows hello, for later connections.
 func (o *oldServer) knowsHello(does bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -95,7 +95,7 @@ func recorded(t testing.TB, name, dir string) (bodies [][]byte) {
 	return bodies
 }
 
-// TestOldServer speaks version 1 to a server that knows no hello.
+// TestOldServer speaks version 1 to a server that does not know hello.
 func TestOldServer(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -177,7 +177,7 @@ func TestOldServer(t *testing.T) {
 	same(t, held[:1], []backend.Fact{again})
 }
 
-// TestOldConversations compares what the client sends with what the Ruby client sent for the same.
+// TestOldConversations compares the requests of the client with recorded requests of the Ruby client.
 func TestOldConversations(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -216,8 +216,8 @@ func TestOldConversations(t *testing.T) {
 	require.NoError(t, c.WriteSnapshot(ctx, 0))
 	require.Equal(t, text(recorded(t, "write_snapshot", "c2s")[1:2]), text(o.bodies(protocol.OpWriteSnapshot)))
 
-	// All stores are asked for, since facts are numbered by their place in the log. But for their names it is
-	// what was recorded.
+	// The client asks for all stores, since facts are numbered by their place in the log. Except for the names, the
+	// request is the recorded one.
 	subscribed := o.bodies(protocol.OpSubscribe)
 	require.NotEmpty(t, subscribed)
 	require.Equal(t, `{"op":"subscribe","stores":["tasks","notes"]}`, string(recorded(t, "subscribe", "c2s")[0]))
@@ -325,8 +325,8 @@ func TestOldResend(t *testing.T) {
 	require.Equal(t, 1, writes["f6"], "what did is found in the log")
 }
 
-// TestOldGivenUp gives writes up while their answers are on the way, and writes the same facts again: the server
-// is not sent one that it was sent before, since it would take it for another one.
+// TestOldGivenUp gives writes up while their answers are on the way, and writes the same facts again: the client does
+// not send a fact twice, since the server would keep both.
 func TestOldGivenUp(t *testing.T) {
 	t.Parallel()
 	log := newGatedLog()
@@ -363,7 +363,39 @@ func TestOldGivenUp(t *testing.T) {
 	same(t, contents(t, log), got)
 }
 
-// oldSkips are the cases of the suite that version 1 can't pass.
+// TestOldClose closes a client while a write that was answered waits until the log shows its fact.
+func TestOldClose(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Options{})
+	o := startOld(t, s.options.Address)
+	opts := beating(o.through(s.options))
+	c := connect(t, opts)
+	_, err := c.WriteFact(t.Context(), numbered(0))
+	require.NoError(t, err)
+	renewed := make(chan struct{}, 100)
+	o.rules(func(f passing) (a action) {
+		if f.op == protocol.OpSubscribe {
+			if a.fate = stalls; f.up { // a heartbeat has passed, so that the client has looked for its fact in vain
+				renewed <- struct{}{}
+			}
+		}
+		return a
+	})
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.WriteFact(context.Background(), numbered(1))
+		done <- err
+	}()
+	<-renewed
+	require.NoError(t, c.Close())
+	require.ErrorIs(t, <-done, backend.ErrClosed)
+	_, err = c.WriteFact(t.Context(), numbered(2))
+	require.ErrorIs(t, err, backend.ErrClosed)
+	_, err = c.Stats(t.Context())
+	require.ErrorIs(t, err, backend.ErrClosed)
+}
+
+// oldSkips excuses version 1 from the cases that it can't pass.
 var oldSkips = backendtest.Options{NoBatch: true, NoPrune: true, NoPaging: true}
 
 // oldSkipped are the cases that are skipped for that: all are about batches, pruning or logs larger than a frame.

@@ -67,8 +67,12 @@ func (c *Client) Write(ctx context.Context, batches ...backend.Batch) []backend.
 		return c.v1.Write(ctx, batches...)
 	}
 	all := make([]backend.Written, len(batches))
-	for n := 0; n < len(batches); {
-		n += c.writeWindow(ctx, batches[n:], all[n:])
+	if len(batches) == 1 {
+		all[0].Err = c.writeBatch(ctx, batches[0], &all[0])
+	} else {
+		for n := 0; n < len(batches); {
+			n += c.writeWindow(ctx, batches[n:], all[n:])
+		}
 	}
 	for i := range all {
 		if err := all[i].Err; err != nil {
@@ -76,6 +80,20 @@ func (c *Client) Write(ctx context.Context, batches ...backend.Batch) []backend.
 		}
 	}
 	return all
+}
+
+// writeBatch writes a batch.
+func (c *Client) writeBatch(ctx context.Context, b backend.Batch, w *backend.Written) error {
+	cl, err := c.batchCall(b, w)
+	if err != nil {
+		return err
+	}
+	body, err := c.do(ctx, cl)
+	if err != nil {
+		return err
+	}
+	defer c.freeCall(cl)
+	return parseWritten(body, &b, w)
 }
 
 // writeWindow writes the first batches, of about windowSize bytes, and returns how many.
@@ -147,20 +165,20 @@ func isSingle(b *backend.Batch) bool { return len(b.Facts) == 1 && len(b.Expect)
 
 // parseWritten completes w with what the answer to batch b says.
 func parseWritten(body []byte, b *backend.Batch, w *backend.Written) error {
-	var acks []protocol.Ack
-	var err error
 	if isSingle(b) {
-		acks = make([]protocol.Ack, 1)
-		acks[0], err = protocol.ParseWritten(body)
-	} else {
-		acks, err = protocol.ParseWrittenBatch(body, len(b.Facts))
-	}
-	if err != nil {
+		a, err := protocol.ParseWritten(body)
+		if err == nil {
+			w.Facts[0] = acked(a, w.Facts[0])
+			if a.Fact == nil {
+				w.First = a.Seq
+			}
+		}
 		return err
 	}
-	w.First = protocol.FirstOf(acks)
+	acks, err := protocol.ParseWrittenBatch(body, len(b.Facts))
 	for i, a := range acks {
 		w.Facts[i] = acked(a, w.Facts[i])
 	}
-	return nil
+	w.First = protocol.FirstOf(acks)
+	return err
 }

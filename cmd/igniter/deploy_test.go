@@ -25,7 +25,7 @@ func TestExampleConfig(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/var/lib/igniter/log", v.String("path"))
 	require.Len(t, v.Strings("listen"), 2)
-	require.Equal(t, 16<<20, v.Size("max_frame"))
+	require.Equal(t, 16<<20, v.Int("max_frame"))
 }
 
 // TestDashboard asks for no metric that there is not.
@@ -59,7 +59,7 @@ func requireMetrics(t *testing.T, text string) int {
 	require.NoError(t, err)
 	names := regexp.MustCompile(`igniter_[a-z_]+`).FindAllString(text, -1)
 	for _, name := range names {
-		require.Contains(t, string(source), `desc("`+strings.TrimSuffix(strings.TrimPrefix(name, "igniter_"), "_bucket")+`"`)
+		require.Contains(t, string(source), `("`+strings.TrimSuffix(strings.TrimPrefix(name, "igniter_"), "_bucket")+`", "`)
 	}
 	return len(names)
 }

@@ -7,51 +7,51 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := withLogFlags(&cobra.Command{
 		Use:   "serve",
 		Short: "Serve a log to other processes",
 		Long: `Serves a log over TCP, Unix sockets and TLS, and its health, metrics and facts over HTTP.
 
-SIGTERM and SIGINT drain it: it answers the requests that it has read, and cuts off connections that have not ended
-within --drain; a second signal ends it at once. SIGHUP makes it read the tokens, the certificate and the clients'
-authorities again. If systemd waits for it (Type=notify or notify-reload), it says when it is ready.
+SIGTERM and SIGINT make it drain: it answers the requests that it has read, and after --drain closes the connections that
+are still open. A second signal ends it at once. SIGHUP makes it read the tokens, the certificate and the clients'
+authorities again. systemd is told when the server is ready (Type=notify or notify-reload).
 
-With --tls-cert and --tls-key every connection is a TLS connection. With --tls-client-ca clients need a
-certificate; if there are tokens too, they need a token, or a certificate whose common name is the name of an entry.`,
+With --tls-cert and --tls-key all connections are TLS connections. With --tls-client-ca clients need a certificate; if
+--tokens is given too, they need a token, or a certificate whose common name is the name of an entry.`,
 		Example: `  igniter serve                                     # in memory, on loopback
   igniter serve --path /var/lib/igniter/log --listen tcp://127.0.0.1:7400 --listen unix:///run/igniter/igniter.sock
   igniter serve --path ./log --listen tcp://0.0.0.0:7400 --tls-cert server.pem --tls-key server.key --tokens tokens.yaml
   igniter serve --config /etc/igniter/igniter.yaml --http 127.0.0.1:7480`,
-		Args: args(cobra.NoArgs),
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
-	}
+	})
 	settings.Add(cmd.Flags(), settings.Serve()...)
-	return a.where(cmd)
+	return cmd
 }
 
-// A service is a server on its way from its first look at the settings to its end.
+// A service is a server, from reading its settings to its end.
 type service struct {
 	app    *app
 	log    *zap.Logger
-	tokens *auth.Tokens // nil: clients need none
+	tokens *auth.Tokens // nil: clients need no token
 	secure *security    // nil: no TLS
-	notify notifier
-	mode   os.FileMode // of Unix sockets
+	mode   os.FileMode  // of Unix sockets
 
 	http   *site // nil: no HTTP
 	facts  backend.Log
@@ -66,7 +66,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = log.Sync() }() // a terminal can't be synced
-	s := &service{app: a, log: log, notify: notifier{a.environ}}
+	s := &service{app: a, log: log}
 	if err := s.prepare(); err != nil {
 		return err
 	}
@@ -92,11 +92,13 @@ func (a *app) serve(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := s.writePID(); err != nil {
-		return err
+	if path := a.values.String("pid_file"); path != "" {
+		if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o644); err != nil {
+			return fmt.Errorf("write the process ID: %w", err)
+		}
+		defer os.Remove(path)
 	}
-	defer s.removePID()
-	s.notify.say("READY=1", "STATUS=serving")
+	notify("READY=1", "STATUS=serving")
 	for {
 		select {
 		case <-ctx.Done():
@@ -109,6 +111,11 @@ func (a *app) serve(ctx context.Context) (err error) {
 			s.reload()
 		}
 	}
+}
+
+// notify tells systemd the state of the service, see sd_notify(3), if systemd asks for that.
+func notify(lines ...string) {
+	_, _ = daemon.SdNotify(false, strings.Join(lines, "\n")) // if systemd can't be told, the service goes on
 }
 
 // prepare reads what the settings name, before the log is opened.
@@ -124,14 +131,14 @@ func (s *service) prepare() (err error) {
 	}
 	mode, err := strconv.ParseUint(v.String("socket_mode"), 8, 9)
 	if err != nil {
-		return usage("--socket-mode %q is no octal permissions such as 0660", v.String("socket_mode"))
+		return usage("--socket-mode %q is not octal permissions such as 0660", v.String("socket_mode"))
 	}
 	s.mode = os.FileMode(mode)
 	if len(v.Strings("listen")) == 0 {
 		return usage("there is nowhere to listen: give --listen tcp://127.0.0.1:7400 or unix:///path")
 	}
 	for _, text := range v.Strings("listen") {
-		if network, _ := splitAddress(text); network != "tcp" && network != "unix" {
+		if network, _, _ := splitAddress(text); network != "tcp" && network != "unix" {
 			return usage("--listen %s is neither tcp://host:port nor unix:///path", text)
 		}
 	}
@@ -139,24 +146,21 @@ func (s *service) prepare() (err error) {
 }
 
 // open opens the log.
-func (s *service) open(ctx context.Context) (err error) {
-	s.notify.say("STATUS=opening the log")
-	s.app.isServer = true
-	name, config, err := s.app.place("memory")
+func (s *service) open(ctx context.Context) error {
+	notify("STATUS=opening the log")
+	s.app.byDefault, s.app.create, s.app.isServer = "memory", true, true
+	name, err := s.app.backend()
 	if err != nil {
 		return err
 	}
 	if name == "network" {
 		return usage("serve keeps the log itself, in memory or files: give --path, or --backend memory")
 	}
-	config.Logger = s.log
-	config.TLS = nil // those settings are the server's
-	if name == "file" {
-		s.facts, err = s.openFile(ctx, config.Path)
-	} else {
-		s.facts, err = backend.Open(ctx, name, config)
+	var progress func(done, total int64)
+	if s.http != nil {
+		progress = s.http.opening.tell
 	}
-	if err != nil {
+	if s.facts, err = s.app.open(ctx, s.log, progress); err != nil {
 		return err
 	}
 	if name == "memory" {
@@ -165,43 +169,22 @@ func (s *service) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// openFile opens a log in a directory, and tells HTTP how far that has come.
-func (s *service) openFile(ctx context.Context, path string) (backend.Log, error) {
-	v := s.app.values
-	opts := file.Options{Path: path, Sync: file.Sync(v.String("sync")), SyncInterval: v.Duration("sync_interval"), SegmentSize: int64(v.Size("segment_size")),
-		MaxFrame: v.Size("max_frame"), Logger: s.log}
-	if s.http != nil {
-		opts.Progress = s.http.opening.tell
-	}
-	l, err := file.Open(ctx, opts)
-	if err != nil {
-		return nil, err // and not a nil *file.Log
-	}
-	return l, nil
-}
-
-// options returns how the server works.
-func (s *service) options() server.Options {
+// listen starts serving.
+func (s *service) listen() error {
 	v := s.app.values
 	opts := server.Options{
 		Tokens: s.tokens, Insecure: v.Bool("insecure"), Logger: s.log,
-		MaxConnections: v.Int("max_connections"), MaxFrame: v.Size("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Size("max_buffered"),
+		MaxConnections: v.Int("max_connections"), MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
 		FrameTimeout: v.Duration("frame_timeout"), IdleTimeout: v.Duration("idle_timeout"), WriteTimeout: v.Duration("write_timeout"),
 		Heartbeat: v.Duration("heartbeat"), SlowOp: v.Duration("slow_op"),
 	}
 	if s.secure != nil {
 		opts.TLS = s.secure.config
 	}
-	return opts
-}
-
-// listen starts serving.
-func (s *service) listen() error {
-	s.server = server.New(s.facts, s.options())
-	addresses := s.app.values.Strings("listen")
-	s.ended = make(chan error, len(addresses))
-	for _, text := range addresses {
-		network, address := splitAddress(text)
+	s.server = server.New(s.facts, opts)
+	s.ended = make(chan error, len(v.Strings("listen")))
+	for _, text := range v.Strings("listen") {
+		network, address, _ := splitAddress(text)
 		l, err := server.Listen(network, address)
 		if err != nil {
 			return err
@@ -222,7 +205,7 @@ func (s *service) listen() error {
 
 // reload reads the tokens and certificates again. If one can't be read, the previous one stays in use.
 func (s *service) reload() {
-	s.notify.reloading()
+	notify("RELOADING=1", daemon.SdNotifyMonotonicUsec())
 	var errs []error
 	if s.tokens != nil {
 		errs = append(errs, s.tokens.Reload())
@@ -235,20 +218,20 @@ func (s *service) reload() {
 	} else {
 		s.log.Info("SIGHUP: read the tokens and certificates again", zap.Bool("tokens", s.tokens != nil), zap.Bool("tls", s.secure != nil))
 	}
-	s.notify.say("READY=1")
+	notify("READY=1")
 }
 
-// drain lets clients end, and cuts off those that do not in time.
+// drain lets clients finish, and cuts off those that take too long.
 func (s *service) drain() error {
 	within := s.app.values.Duration("drain")
-	s.notify.say("STOPPING=1", "STATUS=draining")
+	notify("STOPPING=1", "STATUS=draining")
 	start, before := time.Now(), s.server.Metrics()
 	s.log.Info("draining", zap.Duration("within", within), zap.Int("connections", before.Connections))
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	err := s.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("clients that had not ended were cut off; acknowledged facts are kept", zap.Duration("after", within))
+		s.log.Warn("clients that were still connected were cut off; acknowledged facts are kept", zap.Duration("after", within))
 		err = nil
 	}
 	if s.http != nil {
@@ -273,21 +256,4 @@ func (s *service) close() error {
 		s.log.Info("closed the log", zap.Error(err))
 	}
 	return err
-}
-
-func (s *service) writePID() error {
-	path := s.app.values.String("pid_file")
-	if path == "" {
-		return nil
-	}
-	if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o644); err != nil {
-		return fmt.Errorf("write the process's ID: %w", err)
-	}
-	return nil
-}
-
-func (s *service) removePID() {
-	if path := s.app.values.String("pid_file"); path != "" {
-		_ = os.Remove(path) // it may be gone already
-	}
 }

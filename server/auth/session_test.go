@@ -236,8 +236,17 @@ func TestReading(t *testing.T) {
 			}
 		})
 	}
+	file := newTokenFile(t, auth.TokenEntry{Name: "t", SHA256: entry.SHA256})
+	nothing := auth.Policy{Tokens: file.Tokens}.Session(auth.CredentialOf(token, nil))
+	all, err := nothing.Read(nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{}, all.Stores)
+	file.reload(auth.TokenEntry{Name: "t", SHA256: entry.SHA256, Read: []string{"*"}})
+	require.ErrorIs(t, all.Refresh(), backend.ErrAccessChanged, "no stores and all stores differ")
+	require.Nil(t, all.Stores)
+
 	s := auth.Policy{Certificates: true}.Session(auth.Credential{})
-	_, err := s.Read([]string{"a"})
+	_, err = s.Read([]string{"a"})
 	require.ErrorIs(t, err, backend.ErrForbidden)
 	r, err := s.Read(nil)
 	require.NoError(t, err)

@@ -371,6 +371,32 @@ func TestTokens(t *testing.T) {
 	require.Nil(t, quiet.next())
 }
 
+// TestNoEventAfterReload: a fact that is written after the client's access has changed is not sent, however seldom
+// heartbeats are.
+func TestNoEventAfterReload(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	save := func(entries ...auth.TokenEntry) {
+		text, err := json.Marshal(entries)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+	}
+	token, entry := auth.NewToken("reader")
+	entry.Read = []string{"*"}
+	save(entry)
+	tokens, err := auth.LoadTokens(path)
+	require.NoError(t, err)
+	x := newSite(t, memory.New(memory.Options{}), web.Options{Heartbeat: time.Hour}, &server.Options{Tokens: tokens})
+	events := x.events("", "Authorization", "Bearer "+token)
+	entry.Read = []string{"b"}
+	save(entry)
+	require.NoError(t, tokens.Reload())
+	x.write("a", "k", "1")
+	lines := events.next()
+	require.Equal(t, "event: error", lines[0])
+	require.Contains(t, lines[1], `"error_code":"access_changed"`)
+	require.Nil(t, events.next())
+}
+
 // failing returns a log whose loops end with an error after what the log holds.
 func failing(l backend.Log, end error) backend.Log {
 	return backend.Intercept(l, backend.Hooks{Read: func(ctx context.Context, r backend.Range, _ func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {

@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestImportMemory reads a file of 4 MB, and keeps little of it in memory.
-func TestImportMemory(t *testing.T) {
+// TestOpenMemory reads a file of 4 MB: Open keeps little of it.
+func TestOpenMemory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ruby.wal")
 	value := json.RawMessage(fmt.Sprintf("%q", strings.Repeat("y", 4000)))
 	var content []byte
@@ -36,10 +36,10 @@ func TestImportMemory(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	r := log{ids: map[string]struct{}{}}
-	defer r.close()
 	before := heap()
-	require.NoError(t, r.read(t.Context(), path))
-	require.Less(t, heap()-before, int64(facts*600))
-	require.Len(t, r.places, facts)
+	l, err := Open(t.Context(), path, Options{})
+	require.NoError(t, err)
+	require.Less(t, heap()-before, int64(facts*300))
+	require.Equal(t, facts, l.Len())
+	require.NoError(t, l.Close())
 }

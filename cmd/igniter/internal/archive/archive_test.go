@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,12 +55,12 @@ func batchesOf(facts []backend.Fact) (batches [][]backend.Fact) {
 
 // read returns the batches in a piece.
 func read(src io.Reader) (all [][]backend.Fact, through uint64, err error) {
-	r, err := NewReader(src, "piece")
+	r, err := newReader(src, "piece")
 	if err != nil {
 		return nil, 0, err
 	}
-	defer r.Close()
-	for p, err := range r.Pages() {
+	var sum Summary
+	for p, err := range (Piece{stream: r, Header: r.header}).pages("", &sum) {
 		if err != nil {
 			return all, through, err
 		}
@@ -133,28 +134,42 @@ func TestDir(t *testing.T) {
 	_, err = OpenDir(path)
 	require.ErrorContains(t, err, "another backup is being made")
 	first, second := facts(0, 5), facts(10, 5)
-	_, sum, err := d.Add(t.Context(), 0, 10, Summary{}, framed(nil, first))
+	_, size, sum, err := d.Add(0, 10, Summary{}, framed(nil, first))
 	require.NoError(t, err)
-	_, _, err = d.Add(t.Context(), 10, 20, sum, framed(errors.New("failure"), second))
+	info, err := os.Stat(filepath.Join(path, "00000000000000000001-00000000000000000010.backup"))
+	require.NoError(t, err)
+	require.Equal(t, info.Size(), size)
+	_, _, _, err = d.Add(10, 20, sum, framed(errors.New("failure"), second))
 	require.ErrorContains(t, err, "failure")
 	pieces, err := d.Pieces()
 	require.NoError(t, err)
 	require.Len(t, pieces, 1, "nothing is left of one that failed")
-	_, _, err = d.Add(t.Context(), 10, 20, sum, framed(nil, second))
+	_, _, _, err = d.Add(10, 20, sum, framed(nil, second))
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(path, "x.backup.tmp"), nil, 0o600))
+	unfinished := filepath.Join(path, "x.backup.tmp")
+	require.NoError(t, os.WriteFile(unfinished, nil, 0o600))
 	require.NoError(t, d.Close())
 	d, err = OpenDir(path)
 	require.NoError(t, err)
+	require.NoFileExists(t, unfinished)
 	pieces, err = d.Pieces()
 	require.NoError(t, err)
 	require.Len(t, pieces, 2)
 	var got []backend.Fact
-	for f, err := range backend.Facts(Pages(pieces)) {
+	for f, err := range backend.Facts(Pages(pieces, 20)) {
 		require.NoError(t, err)
 		got = append(got, f)
 	}
 	require.Equal(t, append(first, second...), got)
+	for through := range uint64(22) {
+		n, last := 0, uint64(0)
+		for p, err := range Pages(pieces, through) {
+			require.NoError(t, err)
+			n, last = n+len(p.Facts), p.Through.Seq
+		}
+		require.Equal(t, len(slices.DeleteFunc(slices.Clone(got), func(f backend.Fact) bool { return f.Seq > through })), n)
+		require.Equal(t, min(through, 20), last)
+	}
 	check, err := pieces[0].Check()
 	require.NoError(t, err)
 	require.Equal(t, sum, check)
@@ -163,11 +178,11 @@ func TestDir(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other")
 	o, err := OpenDir(other)
 	require.NoError(t, err)
-	_, _, err = o.Add(t.Context(), 0, 10, Summary{}, framed(nil, facts(0, 4)))
+	_, _, _, err = o.Add(0, 10, Summary{}, framed(nil, facts(0, 4)))
 	require.NoError(t, err)
 	require.NoError(t, o.Close())
 	require.NoError(t, os.Rename(filepath.Join(other, filepath.Base(pieces[0].Path)), pieces[0].Path))
-	for _, err = range Pages(pieces) {
+	for _, err = range Pages(pieces, 20) {
 	}
 	require.ErrorContains(t, err, "it follows another piece")
 	require.NoError(t, d.Close())

@@ -3,9 +3,9 @@ package archive
 import (
 	"bufio"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -15,66 +15,65 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
 	"github.com/igniter-store/igniter/wire"
 )
 
 const (
 	pieceExt = ".backup"
-	tempExt  = ".tmp"
 	lockName = "LOCK"
 )
 
-// A Piece is a file of a backup.
+// A Piece is a part of a backup, in a file or from a stream.
 type Piece struct {
 	Path string
 	Header
+	stream *reader // nil: it is in a file
 }
 
-// open opens a piece. The caller closes what it returns last.
-func (p Piece) open() (*Reader, *os.File, error) {
+// open opens a piece; "-" is the one in in. The caller closes it.
+func (p Piece) open(in io.Reader) (*reader, error) {
+	switch {
+	case p.stream != nil:
+		return p.stream, nil
+	case p.Path == "-":
+		return newReader(in, "the input")
+	}
 	f, err := os.Open(p.Path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r, err := NewReader(bufio.NewReaderSize(f, 1<<20), p.Path)
+	r, err := newReader(bufio.NewReaderSize(f, 1<<20), p.Path)
 	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	return r, f, nil
+	r.file = f
+	return r, nil
 }
 
-// Find returns the pieces in some files and directories, in the order of their seqs. They must follow each other from
-// the first fact on.
-func Find(paths ...string) ([]Piece, error) {
-	var files []string
+// Find returns the pieces in some files and directories, in the order of their seqs; "-" is the piece that in yields,
+// which can be read once. Each piece must begin where the one before ends, the first at the log's beginning.
+func Find(in io.Reader, paths ...string) (pieces []Piece, err error) {
 	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
+		files := []string{path}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			if files, err = named(path, pieceExt); err != nil {
+				return nil, err
+			}
 		}
-		if !info.IsDir() {
-			files = append(files, path)
-			continue
+		for _, file := range files {
+			p := Piece{Path: file}
+			r, err := p.open(in)
+			if err != nil {
+				return nil, err
+			}
+			if p.Path, p.Header = r.name, r.header; r.file == nil {
+				p.stream = r
+			} else {
+				r.close()
+			}
+			pieces = append(pieces, p)
 		}
-		found, err := named(path, pieceExt)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, found...)
-	}
-	var pieces []Piece
-	for _, path := range files {
-		p := Piece{Path: path}
-		r, f, err := p.open()
-		if err != nil {
-			return nil, err
-		}
-		p.Header = r.Header
-		r.Close()
-		if err := f.Close(); err != nil {
-			return nil, err
-		}
-		pieces = append(pieces, p)
 	}
 	slices.SortFunc(pieces, func(a, b Piece) int {
 		return cmp.Or(cmp.Compare(a.After, b.After), cmp.Compare(a.Through, b.Through), strings.Compare(a.Path, b.Path))
@@ -82,14 +81,14 @@ func Find(paths ...string) ([]Piece, error) {
 	through := uint64(0)
 	for _, p := range pieces {
 		if p.After != through {
-			return nil, fmt.Errorf("%s begins after seq %d, and what comes before it ends at seq %d: give all the pieces of one backup, and each once", p.Path, p.After, through)
+			return nil, fmt.Errorf("%s begins after seq %d, and what comes before it ends at seq %d: give all pieces of one backup, each once", p.Path, p.After, through)
 		}
 		through = p.Through
 	}
 	return pieces, nil
 }
 
-// named returns the files in a directory whose names end alike.
+// named returns the files in a directory whose names end with ext.
 func named(dir, ext string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	var files []string
@@ -101,48 +100,61 @@ func named(dir, ext string) ([]string, error) {
 	return files, err
 }
 
-// Pages yields the facts of pieces that follow each other, as [Reader.Pages] does, and checks the pieces whole.
-func Pages(pieces []Piece) iter.Seq2[backend.Page, error] {
+// Pages yields the facts with a seq up to through of pieces that follow each other, a page for each batch. It reads and
+// checks all of the pieces, whatever through is.
+func Pages(pieces []Piece, through uint64) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
-		previous := ""
+		var sum Summary
 		for _, p := range pieces {
-			sum, more, err := p.yield(previous, yield)
-			if err != nil {
-				yield(backend.Page{}, err)
-				return
+			for page, err := range p.pages(sum.SHA256, &sum) {
+				if i := slices.IndexFunc(page.Facts, func(f backend.Fact) bool { return f.Seq > through }); i >= 0 {
+					page.Facts = page.Facts[:i]
+				}
+				page.Through.Seq = min(page.Through.Seq, through)
+				if !yield(page, err) || err != nil {
+					return
+				}
 			}
-			if !more {
-				return
-			}
-			previous = sum.SHA256
 		}
 	}
 }
 
-func (p Piece) yield(previous string, yield func(backend.Page, error) bool) (sum Summary, more bool, err error) {
-	r, f, err := p.open()
-	if err != nil {
-		return sum, false, err
-	}
-	defer f.Close()
-	defer r.Close()
-	if r.Header.Previous != "" && previous != "" && r.Header.Previous != previous {
-		return sum, false, &backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it"}
-	}
-	for page, err := range r.Pages() {
+// pages yields the facts of a piece, each frame of the log as a page, and at last an empty page that says through where
+// the piece goes. If the loop ends without an error, all of the piece is as it was written, and sum is what its end says.
+// previous is the SHA-256 of the piece before; "": not known.
+func (p Piece) pages(previous string, sum *Summary) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		r, err := p.open(nil)
 		if err != nil {
-			return sum, false, err
+			yield(backend.Page{}, err)
+			return
 		}
-		if !yield(page, nil) {
-			return sum, false, nil
+		defer r.close()
+		if p.Previous != "" && previous != "" && p.Previous != previous {
+			err = &backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it"}
 		}
+		for err == nil {
+			var pages []backend.Page
+			pages, err = r.block()
+			for _, page := range pages {
+				if !yield(page, nil) {
+					return
+				}
+			}
+		}
+		if err != io.EOF {
+			yield(backend.Page{}, err)
+			return
+		}
+		*sum = r.summary
+		yield(backend.Page{Through: backend.Cursor{Seq: p.Through}}, nil)
 	}
-	return r.Summary, true, nil
 }
 
-// Check reads a piece whole, and returns what its end says.
-func (p Piece) Check() (Summary, error) {
-	sum, _, err := p.yield("", func(backend.Page, error) bool { return true })
+// Check reads all of a piece and returns what its end says.
+func (p Piece) Check() (sum Summary, err error) {
+	for _, err = range p.pages("", &sum) {
+	}
 	return sum, err
 }
 
@@ -152,8 +164,8 @@ type Dir struct {
 	lock *flock.Flock
 }
 
-// OpenDir makes a directory if it is missing, and holds it until Close, so that one backup at a time is made to it.
-// What an earlier one has left unfinished is removed.
+// OpenDir creates a directory if it is missing, and locks it until Close, so that one backup at a time is made to it.
+// It removes unfinished files of earlier backups.
 func OpenDir(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
@@ -166,7 +178,7 @@ func OpenDir(path string) (*Dir, error) {
 	if !ok {
 		return nil, fmt.Errorf("another backup is being made to %s: wait for it to end", path)
 	}
-	left, err := named(path, pieceExt+tempExt)
+	left, err := named(path, wholefile.TempExt)
 	for _, name := range left {
 		err = errors.Join(err, os.Remove(name))
 	}
@@ -176,45 +188,26 @@ func OpenDir(path string) (*Dir, error) {
 	return d, nil
 }
 
-// Close gives the directory up.
+// Close unlocks the directory.
 func (d *Dir) Close() error { return d.lock.Close() }
 
-// Pieces returns the pieces that are there.
-func (d *Dir) Pieces() ([]Piece, error) { return Find(d.path) }
+// Pieces returns the pieces in the directory, see [Find].
+func (d *Dir) Pieces() ([]Piece, error) { return Find(nil, d.path) }
 
-// Add adds a piece, durably: it is there whole, or not at all.
-func (d *Dir) Add(ctx context.Context, after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (path string, sum Summary, err error) {
+// Add writes a piece, see [Write]. The piece is durable when Add returns nil; after an error there is none. It returns
+// the piece's path and its size.
+func (d *Dir) Add(after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (path string, size int64, sum Summary, err error) {
 	path = filepath.Join(d.path, fmt.Sprintf("%020d-%020d%s", after+1, through, pieceExt))
-	f, err := os.Create(path + tempExt)
-	if err != nil {
-		return "", sum, err
-	}
-	out := bufio.NewWriterSize(f, 1<<20)
-	sum, err = Write(out, after, through, previous, pages)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
-		err = out.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(path+tempExt, path)
-	}
-	if err != nil {
-		return "", sum, errors.Join(err, os.Remove(path+tempExt))
-	}
-	return path, sum, syncDir(d.path)
-}
-
-// Size returns how many bytes a file has.
-func Size(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
+	err = wholefile.Write(path, 0o666, func(f *os.File) error {
+		out := bufio.NewWriterSize(f, 1<<20)
+		if sum, err = Write(out, after, through, previous, pages); err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		size, err = f.Seek(0, io.SeekCurrent)
+		return err
+	})
+	return path, size, sum, err
 }

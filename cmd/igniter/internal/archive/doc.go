@@ -1,4 +1,4 @@
-// Package archive is the form of backups: facts with their seqs, compressed, checked and in pieces that follow each
+// Package archive is the format of backups: facts with their seqs, compressed and checksummed, in pieces that follow each
 // other.
 //
 // # A piece
@@ -11,14 +11,14 @@
 //
 //	header   {"igniter":"backup","version":2,"after":0,"through":51233,"created_at":1795467633.81,"previous":"…"}
 //	block    frames as in a log, some 256 KiB of them, compressed with zstd (RFC 8878)
-//	end      {"end":BLOCKS,"facts":FACTS,"last_id":"…","sha256":"…"}, sha256 being that of all before it
+//	end      {"end":BLOCKS,"facts":FACTS,"last_id":"…","sha256":"…"}, with the SHA-256 of all bytes before it
 //
-// Version 1 is the same, and each of its frames holds one fact.
+// The frames in blocks hold a batch of facts each, as the log keeps them. In version 1 each holds one fact.
 //
-// A piece holds the facts of a log after the seq after and through the seq through, which is the last that the log had
-// given when the backup began. Seqs may be missing between them: those facts were pruned. previous is the sha256 of
-// the piece that this one follows, or is left out. last_id is the ID of the last fact in this piece, or of the last
-// one in those before it, and tells whether a log is still the one that was backed up.
+// A piece holds the facts of a log after the seq "after" and through the seq "through", the log's last one when the backup
+// began. Seqs are missing where facts were pruned. "previous" is the sha256 of the piece before; the first piece has none.
+// "last_id" is the ID of the last fact in this piece or, if it is empty, in the pieces before. It tells whether a log is
+// the one that was backed up.
 //
 // # A directory of pieces
 //
@@ -26,5 +26,5 @@
 //	00000000000000000001-00000000000000051233.backup        a piece, named for the seqs from after+1 to through
 //	00000000000000051234-00000000000000068116.backup        the next one
 //
-// A piece gets its name, by rename from NAME.tmp, when all of it is durable.
+// A piece gets its name, by rename from NAME.*.tmp, when all of it is durable.
 package archive

@@ -44,10 +44,11 @@ const (
 	blockMagic = 0x28    // the first byte of zstd's magic number
 )
 
-// Write writes a piece of the facts after seq after through seq through, in the frames of a log. It follows the piece
-// with the summary previous; the zero Summary: it is the first.
+// Write writes a piece: the facts after seq after through seq through, in the frames of a log. previous is the summary of
+// the piece before it; the zero Summary: the piece is the first.
 func Write(w io.Writer, after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (Summary, error) {
-	p := &writer{w: w, hash: sha256.New(), sum: Summary{LastID: previous.LastID}}
+	hash := sha256.New()
+	p := &writer{out: io.MultiWriter(w, hash), sum: Summary{LastID: previous.LastID}}
 	var err error
 	if p.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); err != nil {
 		return p.sum, err
@@ -71,7 +72,7 @@ func Write(w io.Writer, after, through uint64, previous Summary, pages iter.Seq2
 	if err := p.flush(); err != nil {
 		return p.sum, err
 	}
-	p.sum.SHA256 = hex.EncodeToString(p.hash.Sum(nil))
+	p.sum.SHA256 = hex.EncodeToString(hash.Sum(nil))
 	end, err := json.Marshal(p.sum)
 	if err == nil {
 		err = p.frame(end)
@@ -80,9 +81,8 @@ func Write(w io.Writer, after, through uint64, previous Summary, pages iter.Seq2
 }
 
 type writer struct {
-	w     io.Writer
+	out   io.Writer
 	zstd  *zstd.Encoder
-	hash  hash.Hash
 	block []byte
 	buf   []byte
 	sum   Summary
@@ -124,134 +124,117 @@ func (p *writer) flush() error {
 
 func (p *writer) frame(body []byte) error {
 	p.buf = wire.AppendFrame(p.buf[:0], body)
-	p.hash.Write(p.buf) // never fails
-	_, err := p.w.Write(p.buf)
+	_, err := p.out.Write(p.buf)
 	return err
 }
 
-// A Reader reads a piece. It is not safe for concurrent use.
-type Reader struct {
-	Header  Header
-	Summary Summary // set when all pages were read
+// A reader reads a piece.
+type reader struct {
+	header  Header
+	summary Summary // set when all of the piece was read
 
 	name string
+	file io.Closer // nil: the source is the caller's to close
 	in   *wire.Reader
 	zstd *zstd.Decoder
 	hash hash.Hash
+	seq  uint64  // of the last fact read
+	read Summary // what was read so far
 }
 
-// NewReader reads the header of a piece. The name is for errors. What is no piece, or one that is damaged, is a
-// *backend.CorruptError, and a piece of a later release an error of its own.
-func NewReader(src io.Reader, name string) (*Reader, error) {
-	r := &Reader{name: name, in: wire.NewReader(src, wire.MaxMaxFrame), hash: sha256.New()}
+// newReader reads the header of a piece. The name is for errors. Damage, or something else than a piece, is a
+// *backend.CorruptError; a piece of a newer release is another error.
+func newReader(src io.Reader, name string) (*reader, error) {
+	r := &reader{name: name, in: wire.NewReader(src, wire.MaxMaxFrame), hash: sha256.New()}
 	body, err := r.next()
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(body, &r.Header); err != nil || r.Header.Kind != kind {
+	if err := json.Unmarshal(body, &r.header); err != nil || r.header.Kind != kind {
 		return nil, r.damage("it does not begin with the header of a backup")
 	}
-	if r.Header.Version > version {
-		return nil, fmt.Errorf("%s has version %d of backups, and this program reads versions up to %d: use a newer release", name, r.Header.Version, version)
+	if r.header.Version > version {
+		return nil, fmt.Errorf("%s has version %d of backups, and this program reads versions up to %d: use a newer release", name, r.header.Version, version)
 	}
-	if r.Header.Version < 1 || r.Header.Through < r.Header.After {
-		return nil, r.damage(fmt.Sprintf("its header says version %d, seqs after %d through %d", r.Header.Version, r.Header.After, r.Header.Through))
+	if r.header.Version < 1 || r.header.Through < r.header.After {
+		return nil, r.damage(fmt.Sprintf("its header says version %d, seqs after %d through %d", r.header.Version, r.header.After, r.header.Through))
 	}
+	r.seq = r.header.After
 	r.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock), zstd.WithDecoderLowmem(true))
 	return r, err
 }
 
-// Close releases what the Reader has, but for its source.
-func (r *Reader) Close() { r.zstd.Close() }
-
-// Pages yields the facts of the piece, in order, each frame of the log as a page, and checks the piece whole: if the
-// loop ends without an error, the piece is as it was written. The last page is empty and says through where the piece
-// goes. It may be called once.
-func (r *Reader) Pages() iter.Seq2[backend.Page, error] {
-	return func(yield func(backend.Page, error) bool) {
-		err := r.read(func(p backend.Page) bool { return yield(p, nil) })
-		if err == nil {
-			yield(backend.Page{Through: backend.Cursor{Seq: r.Header.Through}}, nil)
-		} else if err != errLeft {
-			yield(backend.Page{}, err)
-		}
+func (r *reader) close() {
+	r.zstd.Close()
+	if r.file != nil {
+		_ = r.file.Close() // it was only read
 	}
 }
 
-// errLeft ends reading when the loop was left.
-var errLeft = errors.New("the loop was left")
-
-func (r *Reader) read(yield func(backend.Page) bool) error {
-	seq, sum := r.Header.After, Summary{}
+// block returns the next block, a page for each frame; io.EOF: the piece has ended as it should.
+func (r *reader) block() (pages []backend.Page, err error) {
+	hash := hex.EncodeToString(r.hash.Sum(nil))
+	body, err := r.next()
+	if err != nil {
+		return nil, err
+	}
+	if body[0] != blockMagic {
+		if err := json.Unmarshal(body, &r.summary); err != nil {
+			return nil, r.damage("neither a block nor an end")
+		}
+		if r.summary.SHA256 != hash || r.summary.Blocks != r.read.Blocks || r.summary.Facts != r.read.Facts {
+			return nil, r.damage("it does not hold what its end says")
+		}
+		if _, err := r.in.Next(); err != io.EOF {
+			return nil, r.damage("something follows its end")
+		}
+		return nil, io.EOF
+	}
+	frames, err := r.zstd.DecodeAll(body, nil)
+	if err != nil {
+		return nil, r.damage("a block that does not decompress: " + err.Error())
+	}
+	r.read.Blocks++
+	in := wire.NewReader(bytes.NewReader(frames), wire.MaxMaxFrame)
 	for {
-		hash := hex.EncodeToString(r.hash.Sum(nil))
-		body, err := r.next()
+		text, err := in.Next()
+		if err == io.EOF {
+			return pages, nil
+		}
+		var facts []backend.Fact
+		if err == nil {
+			facts, err = wire.CheckGroup(text)
+		}
+		for i := 0; i < len(facts) && err == nil; i++ {
+			seq := facts[i].Seq
+			if seq <= r.seq || seq > r.header.Through {
+				err = fmt.Errorf("seq %d after %d, in a piece through %d", seq, r.seq, r.header.Through)
+			}
+			r.seq = seq
+		}
 		if err != nil {
-			return err
+			return nil, r.damage("in a block: " + err.Error())
 		}
-		if body[0] != blockMagic {
-			if err := json.Unmarshal(body, &r.Summary); err != nil {
-				return r.damage("neither a block nor an end")
-			}
-			if r.Summary.SHA256 != hash || r.Summary.Blocks != sum.Blocks || r.Summary.Facts != sum.Facts {
-				return r.damage("it does not hold what its end says")
-			}
-			if _, err := r.in.Next(); err != io.EOF {
-				return r.damage("something follows its end")
-			}
-			return nil
-		}
-		frames, err := r.zstd.DecodeAll(body, nil)
-		if err != nil {
-			return r.damage("a block that does not decompress: " + err.Error())
-		}
-		sum.Blocks++
-		blocks := wire.NewReader(bytes.NewReader(frames), wire.MaxMaxFrame)
-		for {
-			text, err := blocks.Next()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				return r.damage("in a block: " + err.Error())
-			}
-			page := backend.Page{}
-			page.Facts, err = wire.CheckGroup(text)
-			for i := 0; i < len(page.Facts) && err == nil; i++ {
-				f := &page.Facts[i]
-				if f.Seq <= seq || f.Seq > r.Header.Through {
-					err = fmt.Errorf("seq %d after %d, in a piece through %d", f.Seq, seq, r.Header.Through)
-				}
-				seq = f.Seq
-			}
-			if err != nil {
-				return r.damage("in a block: " + err.Error())
-			}
-			sum.Facts += uint64(len(page.Facts))
-			page.Through.Seq = seq
-			if !yield(page) {
-				return errLeft
-			}
-		}
+		r.read.Facts += uint64(len(facts))
+		pages = append(pages, backend.Page{Facts: facts, Through: backend.Cursor{Seq: r.seq}})
 	}
 }
 
-func (r *Reader) next() ([]byte, error) {
+func (r *reader) next() ([]byte, error) {
 	frame, err := r.in.NextFrame()
-	var corrupt *backend.CorruptError
-	var torn *wire.TornError
-	switch {
-	case errors.As(err, &corrupt):
+	if corrupt, ok := errors.AsType[*backend.CorruptError](err); ok {
 		return nil, r.damage(corrupt.Reason)
-	case errors.As(err, &torn) || err == io.EOF:
+	}
+	if _, torn := errors.AsType[*wire.TornError](err); torn || err == io.EOF {
 		return nil, r.damage("it ends before its end")
-	case err != nil:
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.name, err)
 	}
 	r.hash.Write(frame) // never fails
 	return frame[4 : len(frame)-4], nil
 }
 
-func (r *Reader) damage(reason string) error {
+func (r *reader) damage(reason string) error {
 	return &backend.CorruptError{Path: r.name, Offset: r.in.Offset(), Reason: reason}
 }

@@ -4,6 +4,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,154 +15,125 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// A Size is a number of bytes, written as 1048576 or 1MiB.
-type Size int
-
 // A Setting is one thing that the command can be told. Its name in a file is Key, where dots nest; the flag and
 // the variable follow from it: tls.client_ca is --tls-client-ca and IGNITER_TLS_CLIENT_CA.
 type Setting struct {
 	Key     string
-	Default any // of its type: string, bool, int, Size, time.Duration, []string
+	Type    Type
+	Default string
 	Usage   string
-	Secret  bool // shown masked
-	Max     Size // of a Size; 0: none
+	Secret  bool   // shown masked
+	Max     int    // of a Size; 0: none
+	Of      string // the backend that uses it; "": it is not about a backend
 }
+
+// A Type is what values a setting has. Help shows it.
+type Type string
+
+// The types.
+const (
+	Text     Type = "string"      // a string
+	Bool     Type = "bool"        // a bool
+	Number   Type = "int"         // an int
+	Size     Type = "size"        // an int, written as 1048576 or 1MiB
+	Duration Type = "duration"    // a time.Duration
+	List     Type = "stringSlice" // a []string; a comma separates its items
+)
 
 // Flag returns the name of the setting's flag, without dashes.
 func (s Setting) Flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.Key) }
 
 // Variable returns the name of the setting's environment variable.
 func (s Setting) Variable() string {
-	return Prefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.Key))
+	return prefix + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
 }
 
-// Prefix is what the names of all variables begin with.
-const Prefix = "IGNITER_"
+const (
+	prefix     = "IGNITER_" // of all variables
+	configFlag = "config"
+)
 
-// add makes the setting's flag.
-func (s Setting) add(flags *pflag.FlagSet) {
-	switch d := s.Default.(type) {
-	case string:
-		flags.String(s.Flag(), d, s.Usage)
-	case bool:
-		flags.Bool(s.Flag(), d, s.Usage)
-	case int:
-		flags.Int(s.Flag(), d, s.Usage)
-	case Size:
-		flags.Var(&sizeValue{d}, s.Flag(), s.Usage)
-	case time.Duration:
-		flags.Duration(s.Flag(), d, s.Usage)
-	case []string:
-		flags.StringSlice(s.Flag(), d, s.Usage)
+// Add defines the flags of some settings, and --config.
+func Add(flags *pflag.FlagSet, settings ...Setting) {
+	if flags.Lookup(configFlag) == nil {
+		flags.String(configFlag, "", "YAML file with the settings that neither flags nor variables give")
+	}
+	for _, s := range settings {
+		if f := flags.VarPF(&flagValue{Setting: s}, s.Flag(), "", s.Usage); s.Type == Bool {
+			f.NoOptDefVal = "true"
+		}
 	}
 }
 
-// parse returns what text says of the setting, in its type.
-func (s Setting) parse(text string) (any, error) {
-	switch s.Default.(type) {
-	case bool:
-		return wanted(strconv.ParseBool(text))("true or false", text)
-	case int:
-		return wanted(strconv.Atoi(text))("a whole number", text)
-	case Size:
-		return parseSize(text)
-	case time.Duration:
-		return wanted(time.ParseDuration(text))("a duration such as 500ms or 2m", text)
-	case []string:
-		var list []string
-		for item := range strings.SplitSeq(text, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				list = append(list, item)
-			}
-		}
-		return list, nil
-	}
-	return text, nil
+// A flagValue implements pflag.Value. What it is given is parsed by Load, as variables and files are.
+type flagValue struct {
+	Setting
+	given any // a text or, of a List, a []any of texts
 }
 
-// wanted makes an error in the words of this package of one that a parser returned.
-func wanted[T any](v T, err error) func(what, text string) (any, error) {
-	return func(what, text string) (any, error) {
-		if err != nil {
-			return nil, fmt.Errorf("%q is not %s", text, what)
-		}
-		return v, nil
-	}
-}
+func (f *flagValue) String() string   { return f.Default }
+func (f *flagValue) Type() string     { return string(f.Setting.Type) }
+func (f *flagValue) IsBoolFlag() bool { return f.Setting.Type == Bool }
 
-func parseSize(text string) (Size, error) {
-	n, err := humanize.ParseBytes(text)
-	if err != nil || n > 1<<31-1 {
-		return 0, fmt.Errorf("%q is not a size such as 1048576 or 16MiB, up to 2GiB", text)
-	}
-	return Size(n), nil
-}
-
-// convert returns a value of a file, in the setting's type.
-func (s Setting) convert(v any) (any, error) {
-	list, isList := v.([]any)
-	if _, ok := s.Default.([]string); ok && isList {
-		items := []string{}
-		for _, item := range list {
-			items = append(items, fmt.Sprint(item))
-		}
-		return items, nil
-	}
-	switch v.(type) {
-	case string, bool, int, int64, uint64, float64:
-		return s.parse(fmt.Sprint(v))
-	}
-	return nil, errors.New("one value is wanted, and not a list or a mapping")
-}
-
-// check returns an error for what the setting can't be: numbers and durations are not below 0, sizes not above Max, and addresses
-// have no user, since what is secret there would be shown.
-func (s Setting) check(v any) error {
-	switch v := v.(type) {
-	case string:
-		if withUser.MatchString(v) {
-			return errors.New("an address has no user@ in it: clients show a token (--token-file, IGNITER_TOKEN)")
-		}
-	case []string:
-		for _, item := range v {
-			if err := s.check(item); err != nil {
-				return err
-			}
-		}
-	case int:
-		if v < 0 {
-			return fmt.Errorf("%d is below 0", v)
-		}
-	case time.Duration:
-		if v < 0 {
-			return fmt.Errorf("%v is below 0", v)
-		}
-	case Size:
-		if s.Max > 0 && v > s.Max {
-			return fmt.Errorf("%s is above %s", humanize.IBytes(uint64(v)), humanize.IBytes(uint64(s.Max)))
-		}
+func (f *flagValue) Set(text string) error {
+	if before, _ := f.given.([]any); f.Setting.Type == List {
+		f.given = append(before, text)
+	} else {
+		f.given = text
 	}
 	return nil
 }
 
-// withUser is an address with somebody in it, and maybe their secret.
-var withUser = regexp.MustCompile(`^[a-z]+://[^/]*@`)
-
-// sizeValue is a flag's Size.
-type sizeValue struct{ Size }
-
-func (v *sizeValue) String() string { return humanize.IBytes(uint64(v.Size)) }
-func (v *sizeValue) Type() string   { return "size" }
-func (v *sizeValue) Set(text string) (err error) {
-	v.Size, err = parseSize(text)
-	return err
+// forms says how values of a type are written.
+var forms = map[Type]string{
+	Bool: "true or false", Number: "a whole number", Duration: "a duration such as 500ms or 2m", Size: "a size such as 1048576 or 16MiB, up to 2GiB",
 }
 
-// find returns the setting that is named, by a function of Setting.
-func find(name string, by func(Setting) string) (Setting, bool) {
-	i := slices.IndexFunc(All(), func(s Setting) bool { return by(s) == name })
-	if i < 0 {
-		return Setting{}, false
+// parse returns a value in the setting's type, from a text, a scalar of a YAML file, or a list of those. It rejects
+// addresses with a user, since they may hold a password and would be shown.
+func (s Setting) parse(value any) (v any, err error) {
+	list, isList := value.([]any)
+	if !isList {
+		list = []any{value}
+	} else if s.Type != List {
+		return nil, errors.New("one value is wanted, and not a list")
 	}
-	return All()[i], true
+	text, texts := fmt.Sprint(value), []string{}
+	for _, item := range list {
+		for part := range strings.SplitSeq(fmt.Sprint(item), ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				texts = append(texts, part)
+			}
+		}
+	}
+	switch s.Type {
+	case Text:
+		v = text
+	case List:
+		v = texts
+	case Bool:
+		v, err = strconv.ParseBool(text)
+	case Number:
+		v, err = strconv.Atoi(text)
+	case Duration:
+		v, err = time.ParseDuration(text)
+	case Size:
+		n, malformed := humanize.ParseBytes(text)
+		if v, err = int(n), malformed; n > math.MaxInt32 {
+			err = strconv.ErrRange
+		} else if s.Max > 0 && n > uint64(s.Max) {
+			return nil, fmt.Errorf("%s is above %s", humanize.IBytes(n), humanize.IBytes(uint64(s.Max)))
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%q is not %s", text, forms[s.Type])
+	case forms[s.Type] != "" && strings.HasPrefix(text, "-"):
+		return nil, fmt.Errorf("%s is below 0", text)
+	case slices.ContainsFunc(append(texts, text), withUser.MatchString):
+		return nil, errors.New("an address has no user@ in it: clients show a token (--token-file, IGNITER_TOKEN)")
+	}
+	return v, nil
 }
+
+var withUser = regexp.MustCompile(`^[a-z]+://[^/]*@`)

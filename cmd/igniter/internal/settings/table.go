@@ -2,73 +2,58 @@ package settings
 
 import (
 	"slices"
-	"time"
-
-	"github.com/spf13/pflag"
 
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Where says where the log is. Every command that looks at a log has these.
+// Where returns the settings that say where the log is. Every command that opens a log has them.
 func Where() []Setting { return where }
 
-// Serve says how a server works.
+// Serve returns the settings that say how a server works.
 func Serve() []Setting { return serve }
 
-// All returns every setting there is.
+// All returns all settings.
 func All() []Setting { return all }
 
 var where = []Setting{
-	{Key: "backend", Default: "", Usage: "what keeps the log: memory, file or network; empty: file with --path, network with --address"},
-	{Key: "path", Default: "", Usage: "directory of the log"},
-	{Key: "address", Default: "", Usage: "server to talk to: host:port, tcp://host:port or unix:///path/of/socket"},
-	{Key: "transport", Default: "", Usage: "tcp or unix; empty: what the address looks like"},
-	{Key: "token", Default: "", Secret: true, Usage: "token to show to the server; better given as IGNITER_TOKEN or --token-file, since others see flags"},
-	{Key: "token_file", Default: "", Usage: "file that holds the token"},
-	{Key: "tls.enabled", Default: false, Usage: "use TLS with the system's authorities; other --tls flags imply it"},
-	{Key: "tls.ca", Default: "", Usage: "PEM file of the authorities that the server's certificate must come from"},
-	{Key: "tls.cert", Default: "", Usage: "PEM file of the certificate to show"},
-	{Key: "tls.key", Default: "", Usage: "PEM file of its key"},
-	{Key: "tls.server_name", Default: "", Usage: "name expected in the server's certificate; empty: the address's host"},
-	{Key: "sync", Default: "", Usage: "when a file log counts a fact as written: always, interval or never; empty: always"},
-	{Key: "sync_interval", Default: time.Duration(0), Usage: "how often --sync interval syncs; 0: 100ms"},
-	{Key: "segment_size", Default: Size(0), Usage: "at what size a file log begins a new segment; 0: 64 MiB"},
-	{Key: "log.format", Default: "console", Usage: "how to log: console or json"},
-	{Key: "log.level", Default: "", Usage: "least level to log: debug, info, warn or error; empty: info for serve, else warn"},
+	{Key: "backend", Type: Text, Usage: "what keeps the log: memory, file or network; empty: file with --path, network with --address"},
+	{Key: "path", Of: "file", Type: Text, Usage: "directory of the log"},
+	{Key: "address", Of: "network", Type: Text, Usage: "server that has the log: host:port, tcp://host:port or unix:///path/of/socket"},
+	{Key: "transport", Of: "network", Type: Text, Usage: "tcp or unix; empty: what the address looks like"},
+	{Key: "token", Of: "network", Type: Text, Secret: true, Usage: "token to show to the server; --token-file and IGNITER_TOKEN are safer, since other users can see flags"},
+	{Key: "token_file", Of: "network", Type: Text, Usage: "file that holds the token"},
+	{Key: "tls.enabled", Of: "network", Type: Bool, Default: "false", Usage: "use TLS with the system's authorities; other --tls flags imply it"},
+	{Key: "tls.ca", Of: "network", Type: Text, Usage: "PEM file of the authorities that may have issued the server's certificate"},
+	{Key: "tls.cert", Of: "network", Type: Text, Usage: "PEM file of the certificate to show"},
+	{Key: "tls.key", Of: "network", Type: Text, Usage: "PEM file of the certificate's key"},
+	{Key: "tls.server_name", Of: "network", Type: Text, Usage: "name expected in the server's certificate; empty: the address's host"},
+	{Key: "sync", Of: "file", Type: Text, Usage: "when a log in files acknowledges a fact: always (once it is on the disk), interval or never; empty: always"},
+	{Key: "sync_interval", Of: "file", Type: Duration, Default: "0", Usage: "how often --sync interval syncs; 0: 100ms"},
+	{Key: "segment_size", Of: "file", Type: Size, Default: "0", Usage: "size at which a log in files begins a new segment; 0: 64 MiB"},
+	{Key: "log.format", Type: Text, Default: "console", Usage: "format of log messages: console or json"},
+	{Key: "log.level", Type: Text, Usage: "lowest level to log: debug, info, warn or error; empty: info for serve, warn otherwise"},
 }
 
 var serve = []Setting{
-	{Key: "listen", Default: []string{"tcp://127.0.0.1:7400"}, Usage: "where to listen: tcp://host:port or unix:///path; may be repeated"},
-	{Key: "socket_mode", Default: "0660", Usage: "permissions of Unix sockets, in octal"},
-	{Key: "http", Default: "", Usage: "where to serve HTTP (health, metrics, events): host:port, http://… or https://…; empty: nowhere"},
-	{Key: "http_no_reads", Default: false, Usage: "do not answer HTTP requests for keys, for which all facts of their stores are kept in memory from the first one on"},
-	{Key: "tokens", Default: "", Usage: "file of tokens that let clients in; empty: no token is asked for"},
-	{Key: "tls.client_ca", Default: "", Usage: "PEM file of the authorities that clients' certificates must come from; empty: none is asked for"},
-	{Key: "insecure", Default: false, Usage: "listen beyond this machine with neither tokens nor client certificates"},
-	{Key: "max_connections", Default: 10_000, Usage: "how many connections to serve at once"},
-	{Key: "max_frame", Default: Size(16 << 20), Max: wire.MaxMaxFrame, Usage: "the largest request, up to 64 MiB"},
-	{Key: "max_requests", Default: 1024, Usage: "requests of one connection that wait to be answered"},
-	{Key: "max_buffered", Default: Size(1 << 20), Usage: "bytes of one connection's requests that wait to be answered"},
-	{Key: "max_streams", Default: 256, Usage: "HTTP streams (events, exports) to serve at once"},
-	{Key: "frame_timeout", Default: 30 * time.Second, Usage: "how long a request may take to arrive"},
-	{Key: "idle_timeout", Default: time.Duration(0), Usage: "how long a connection may be idle; 0: for ever"},
-	{Key: "write_timeout", Default: 30 * time.Second, Usage: "how long a client may not take what is sent to it"},
-	{Key: "heartbeat", Default: 5 * time.Second, Usage: "how often idle subscriptions are told that they are alive"},
-	{Key: "slow_op", Default: time.Second, Usage: "requests that take longer are logged as slow"},
-	{Key: "drain", Default: 10 * time.Second, Usage: "how long clients get to end when the server is told to stop"},
-	{Key: "pid_file", Default: "", Usage: "file to write the process's ID to; empty: none"},
+	{Key: "listen", Type: List, Default: "tcp://127.0.0.1:7400", Usage: "where to listen: tcp://host:port or unix:///path; may be repeated"},
+	{Key: "socket_mode", Type: Text, Default: "0660", Usage: "permissions of Unix sockets, in octal"},
+	{Key: "http", Type: Text, Usage: "where to serve HTTP (health, metrics, events): host:port, http://… or https://…; empty: nowhere"},
+	{Key: "http_no_reads", Type: Bool, Default: "false", Usage: "do not answer HTTP requests for keys; the first such request keeps all facts of its store in memory"},
+	{Key: "tokens", Type: Text, Usage: "file of the tokens that clients may show; empty: clients need no token"},
+	{Key: "tls.client_ca", Type: Text, Usage: "PEM file of the authorities that may have issued clients' certificates; empty: clients need no certificate"},
+	{Key: "insecure", Type: Bool, Default: "false", Usage: "listen beyond this machine with neither tokens nor client certificates"},
+	{Key: "max_connections", Type: Number, Default: "10000", Usage: "how many connections to serve at once"},
+	{Key: "max_frame", Type: Size, Default: "16MiB", Max: wire.MaxMaxFrame, Usage: "size of the largest request, up to 64 MiB"},
+	{Key: "max_requests", Type: Number, Default: "1024", Usage: "how many requests of one connection may wait for their answers"},
+	{Key: "max_buffered", Type: Size, Default: "1MiB", Usage: "how many bytes of one connection's requests may wait for their answers"},
+	{Key: "max_streams", Type: Number, Default: "256", Usage: "how many HTTP streams (events, exports) to serve at once"},
+	{Key: "frame_timeout", Type: Duration, Default: "30s", Usage: "how long a request may take to arrive"},
+	{Key: "idle_timeout", Type: Duration, Default: "0", Usage: "how long a connection may be idle; 0: no limit"},
+	{Key: "write_timeout", Type: Duration, Default: "30s", Usage: "how long a client may take to read what is sent to it"},
+	{Key: "heartbeat", Type: Duration, Default: "5s", Usage: "how often idle subscriptions get a heartbeat"},
+	{Key: "slow_op", Type: Duration, Default: "1s", Usage: "requests that take longer are logged as slow"},
+	{Key: "drain", Type: Duration, Default: "10s", Usage: "how long clients may take to finish when the server stops"},
+	{Key: "pid_file", Type: Text, Usage: "file to write the process ID to; empty: none"},
 }
 
 var all = slices.Concat(where, serve)
-
-// Add makes the flags of some settings, and --config.
-func Add(flags *pflag.FlagSet, settings ...Setting) {
-	if flags.Lookup(configFlag) == nil {
-		flags.String(configFlag, "", "YAML file that says what flags and variables do not")
-	}
-	for _, s := range settings {
-		s.add(flags)
-	}
-}
-
-const configFlag = "config"

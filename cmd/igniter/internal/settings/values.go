@@ -1,246 +1,165 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/posflag"
-	"github.com/knadh/koanf/providers/rawbytes"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 )
-
-// Values is what the command was told: by flags first, then by variables, then by a file.
-type Values struct {
-	layers  []layer // the strongest first
-	unknown []string
-}
-
-// A layer is what was said in one place.
-type layer struct {
-	name string // of the place
-	k    *koanf.Koanf
-}
-
-// Load reads what the flags, the variables in environ and the file say that is named by one of them. A file with
-// a setting that there is not, or with a value that a setting can't have, is an error, and so is such a variable.
-func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
-	v := &Values{}
-	given, err := loadFlags(flags)
-	if err != nil {
-		return nil, err
-	}
-	variables, err := v.loadVariables(environ)
-	if err != nil {
-		return nil, err
-	}
-	v.layers = []layer{{"flag", given}, {"variable", variables}}
-	path := ""
-	if f := flags.Lookup(configFlag); f != nil {
-		if path = f.Value.String(); path == "" {
-			path = variables.String(configFlag)
-		}
-	}
-	if path != "" {
-		file, err := loadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("read the configuration %s: %w", path, err)
-		}
-		v.layers = append(v.layers, layer{"file " + path, file})
-	}
-	for _, s := range all {
-		for _, l := range v.layers {
-			if err := s.check(l.k.Get(s.Key)); err != nil {
-				return nil, fmt.Errorf("setting %s, from %s: %w", s.Key, s.from(l), err)
-			}
-		}
-	}
-	defaults := map[string]any{}
-	for _, s := range all {
-		defaults[s.Key] = s.Default
-	}
-	k := koanf.New(".")
-	if err := k.Load(confmap.Provider(defaults, "."), nil); err != nil {
-		return nil, err
-	}
-	v.layers = append(v.layers, layer{"default", k})
-	return v, nil
-}
-
-func loadFlags(flags *pflag.FlagSet) (*koanf.Koanf, error) {
-	k := koanf.New(".")
-	return k, k.Load(posflag.ProviderWithFlag(flags, ".", nil, func(f *pflag.Flag) (string, any) {
-		s, ok := find(f.Name, Setting.Flag)
-		if !ok || !f.Changed {
-			return "", nil
-		}
-		if size, ok := f.Value.(*sizeValue); ok {
-			return s.Key, size.Size
-		}
-		if d, err := flags.GetDuration(f.Name); err == nil {
-			return s.Key, d
-		}
-		return s.Key, posflag.FlagVal(flags, f)
-	}), nil)
-}
-
-func (v *Values) loadVariables(environ []string) (*koanf.Koanf, error) {
-	k := koanf.New(".")
-	var bad error
-	err := k.Load(env.Provider(".", env.Opt{Prefix: Prefix, EnvironFunc: func() []string { return environ },
-		TransformFunc: func(name, text string) (string, any) {
-			if name == Prefix+"CONFIG" {
-				return configFlag, text
-			}
-			s, ok := find(name, Setting.Variable)
-			if !ok {
-				v.unknown = append(v.unknown, name)
-				return "", nil
-			}
-			value, err := s.parse(text)
-			if err != nil && bad == nil {
-				bad = fmt.Errorf("variable %s: %w", name, err)
-			}
-			return s.Key, value
-		}}), nil)
-	if err == nil {
-		err = bad
-	}
-	return k, err
-}
-
-func loadFile(path string) (*koanf.Koanf, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	read := koanf.New(".")
-	if err := read.Load(rawbytes.Provider(text), yamlParser{}); err != nil {
-		return nil, err
-	}
-	values := map[string]any{}
-	for _, key := range read.Keys() {
-		s, ok := find(key, func(s Setting) string { return s.Key })
-		if !ok {
-			return nil, fmt.Errorf("there is no setting %s: there is %s", key, strings.Join(keys(), ", "))
-		}
-		if read.Get(key) == nil {
-			continue // as everywhere in YAML, null says nothing
-		}
-		if values[key], err = s.convert(read.Get(key)); err != nil {
-			return nil, fmt.Errorf("%s: %w", key, err)
-		}
-	}
-	k := koanf.New(".")
-	return k, k.Load(confmap.Provider(values, "."), nil)
-}
-
-func keys() []string {
-	names := make([]string, 0, len(all))
-	for _, s := range all {
-		names = append(names, s.Key)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// yamlParser is a koanf.Parser.
-type yamlParser struct{}
-
-func (yamlParser) Unmarshal(text []byte) (values map[string]any, err error) {
-	if err = yaml.Unmarshal(text, &values); err != nil {
-		err = errors.New(yaml.FormatError(err, false, false)) // without the lines, which may hold a secret
-	}
-	return values, err
-}
-
-func (yamlParser) Marshal(values map[string]any) ([]byte, error) { return yaml.Marshal(values) }
-
-// at returns the strongest layer that says something of a setting.
-func (v *Values) at(key string) layer {
-	i := slices.IndexFunc(v.layers, func(l layer) bool { return l.k.Exists(key) })
-	return v.layers[i]
-}
-
-// String, Bool, Int, Size, Duration and Strings return the value of the setting with that key, which must be of that type.
-func (v *Values) String(key string) string { return get[string](v, key) }
-
-// Bool is described with String.
-func (v *Values) Bool(key string) bool { return get[bool](v, key) }
-
-// Int is described with String.
-func (v *Values) Int(key string) int { return get[int](v, key) }
-
-// Size is described with String.
-func (v *Values) Size(key string) int { return int(get[Size](v, key)) }
-
-// Duration is described with String.
-func (v *Values) Duration(key string) time.Duration { return get[time.Duration](v, key) }
-
-// Strings is described with String.
-func (v *Values) Strings(key string) []string { return get[[]string](v, key) }
-
-func get[T any](v *Values, key string) T {
-	value, _ := v.at(key).k.Get(key).(T)
-	return value
-}
-
-// Given reports whether a setting was given by a flag.
-func (v *Values) Given(key string) bool { return v.layers[0].k.Exists(key) }
-
-// Strongest calls found with what each place says of some settings, the strongest place first, until it returns
-// true.
-func (v *Values) Strongest(found func(has func(key string) bool) bool) {
-	for _, l := range v.layers {
-		if found(func(key string) bool { return l.k.Exists(key) && l.k.Get(key) != "" }) {
-			return
-		}
-	}
-}
-
-// Unknown returns the variables with the prefix of ours that are no setting's.
-func (v *Values) Unknown() []string { return slices.Sorted(slices.Values(v.unknown)) }
 
 // A Source is a setting, its value, and where that comes from.
 type Source struct {
 	Key      string `json:"setting"`
 	Value    any    `json:"value"`
-	From     string `json:"from"`
+	From     string `json:"from"` // such as "flag --path", "variable IGNITER_PATH", "file igniter.yaml" or "default"
 	Flag     string `json:"flag"`
 	Variable string `json:"variable"`
 }
 
-// from says where the setting is said in a layer.
-func (s Setting) from(l layer) string {
-	switch l.name {
-	case "flag":
-		return l.name + " --" + s.Flag()
-	case "variable":
-		return l.name + " " + s.Variable()
-	}
-	return l.name
+// Values holds what the command was told.
+type Values struct {
+	sources map[string]Source // by key, with values in their settings' types
+	unknown []string
 }
 
-// Sources returns all settings, with secrets masked.
+// Load reads the settings that are given by flags, by the variables in environ, and by the file that a flag or variable
+// names. A flag takes precedence over a variable, and a variable over the file. A value that a setting can't have is an
+// error, and so is an unknown setting in the file.
+func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
+	variables, file := map[string]string{}, map[string]any{}
+	for _, variable := range environ {
+		if name, text, _ := strings.Cut(variable, "="); strings.HasPrefix(name, prefix) {
+			variables[name] = text
+		}
+	}
+	path, err := flags.GetString(configFlag)
+	if err == nil { // the command has settings
+		path = cmp.Or(path, variables[prefix+"CONFIG"])
+	}
+	delete(variables, prefix+"CONFIG")
+	if path != "" {
+		if file, err = readFile(path); err != nil {
+			return nil, fmt.Errorf("read the configuration %s: %w", path, err)
+		}
+	}
+	v := &Values{sources: map[string]Source{}}
+	for _, s := range all {
+		err := v.set(s, "default", s.Default)
+		if value, ok := file[s.Key]; ok && err == nil {
+			err = v.set(s, "file "+path, value)
+		}
+		if text, ok := variables[s.Variable()]; ok && err == nil {
+			err = v.set(s, "variable "+s.Variable(), text)
+		}
+		if f := flags.Lookup(s.Flag()); f != nil && f.Changed && err == nil {
+			err = v.set(s, "flag --"+s.Flag(), f.Value.(*flagValue).given)
+		}
+		if err != nil {
+			return nil, err
+		}
+		delete(file, s.Key)
+		delete(variables, s.Variable())
+	}
+	for _, key := range slices.Sorted(maps.Keys(file)) {
+		return nil, fmt.Errorf("%s: there is no setting %s: there is %s", path, key, strings.Join(slices.Sorted(maps.Keys(v.sources)), ", "))
+	}
+	v.unknown = slices.Sorted(maps.Keys(variables))
+	return v, nil
+}
+
+func (v *Values) set(s Setting, from string, given any) error {
+	value, err := s.parse(given)
+	if err != nil {
+		return fmt.Errorf("setting %s, from %s: %w", s.Key, from, err)
+	}
+	v.sources[s.Key] = Source{s.Key, value, from, "--" + s.Flag(), s.Variable()}
+	return nil
+}
+
+// readFile returns the values in a YAML file by their keys.
+func readFile(path string) (map[string]any, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var tree map[string]any
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		return nil, errors.New(yaml.FormatError(err, false, false)) // without the lines, which may hold a secret
+	}
+	values := map[string]any{}
+	flatten(values, "", tree)
+	return values, nil
+}
+
+func flatten(values map[string]any, before string, tree map[string]any) {
+	for name, value := range tree {
+		if inner, ok := value.(map[string]any); ok {
+			flatten(values, before+name+".", inner)
+		} else if value != nil { // null says nothing, as everywhere in YAML
+			values[before+name] = value
+		}
+	}
+}
+
+// String returns the value of the setting with a key. The setting must have that type, here and below.
+func (v *Values) String(key string) string { return get[string](v, key) }
+
+// Bool is like String.
+func (v *Values) Bool(key string) bool { return get[bool](v, key) }
+
+// Int returns a Number or a Size, and is like String otherwise.
+func (v *Values) Int(key string) int { return get[int](v, key) }
+
+// Duration is like String.
+func (v *Values) Duration(key string) time.Duration { return get[time.Duration](v, key) }
+
+// Strings is like String.
+func (v *Values) Strings(key string) []string { return get[[]string](v, key) }
+
+func get[T any](v *Values, key string) T {
+	value, _ := v.sources[key].Value.(T)
+	return value
+}
+
+// Given reports whether a flag gives the setting with a key.
+func (v *Values) Given(key string) bool { return strings.HasPrefix(v.sources[key].From, "flag ") }
+
+// Strongest returns those of some settings, by key, that are not empty and come from the same place: from flags or else
+// from variables or else from the file.
+func (v *Values) Strongest(keys ...string) (given []string) {
+	for _, place := range []string{"flag ", "variable ", "file "} {
+		given = slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
+			return !strings.HasPrefix(v.sources[key].From, place) || v.String(key) == ""
+		})
+		if len(given) > 0 {
+			break
+		}
+	}
+	return given
+}
+
+// Unknown returns the variables that begin with IGNITER_ and belong to no setting, sorted.
+func (v *Values) Unknown() []string { return v.unknown }
+
+// Sources returns all settings. Secrets are masked, and durations are texts.
 func (v *Values) Sources() []Source {
 	var sources []Source
 	for _, s := range all {
-		l := v.at(s.Key)
-		value := l.k.Get(s.Key)
-		if d, ok := value.(time.Duration); ok {
-			value = d.String()
+		source := v.sources[s.Key]
+		if d, ok := source.Value.(time.Duration); ok {
+			source.Value = d.String()
 		}
-		if s.Secret && value != "" {
-			value = "********"
+		if s.Secret && source.Value != "" {
+			source.Value = "********"
 		}
-		sources = append(sources, Source{s.Key, value, s.from(l), "--" + s.Flag(), s.Variable()})
+		sources = append(sources, source)
 	}
 	return sources
 }

@@ -15,16 +15,16 @@ import (
 func TestEverySetting(t *testing.T) {
 	for _, s := range All() {
 		text, want := "text", any("text")
-		switch s.Default.(type) {
-		case bool:
+		switch s.Type {
+		case Bool:
 			text, want = "true", true
-		case int:
+		case Number:
 			text, want = "7", 7
 		case Size:
-			text, want = "2KiB", Size(2048)
-		case time.Duration:
+			text, want = "2KiB", 2048
+		case Duration:
 			text, want = "1m30s", 90*time.Second
-		case []string:
+		case List:
 			text, want = "a,b", []string{"a", "b"}
 		}
 		indent, lines := "", ""
@@ -56,7 +56,7 @@ func TestEverySetting(t *testing.T) {
 			require.NoError(t, flags.Parse(from.args))
 			v, err := Load(flags, from.environ)
 			require.NoError(t, err, "%s in %q", s.Key, lines)
-			require.Equal(t, want, v.at(s.Key).k.Get(s.Key), "%s from %s", s.Key, from.place)
+			require.Equal(t, want, v.sources[s.Key].Value, "%s from %s", s.Key, from.place)
 			require.Empty(t, v.Unknown())
 			for _, source := range v.Sources() {
 				if source.Key == s.Key {

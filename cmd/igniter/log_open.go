@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+	_ "github.com/igniter-store/igniter/backend/memory" // registers itself, as file and network do
+	_ "github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+)
+
+// withLog opens the log that the settings name, for a function.
+func (a *app) withLog(ctx context.Context, with func(log backend.Log) error) error {
+	logger, err := a.logger("warn")
+	if err != nil {
+		return err
+	}
+	log, err := a.open(ctx, logger, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(with(log), log.Close())
+}
+
+// open opens the log that the settings name. progress, if not nil, is told how far the opening of a log in files has come.
+func (a *app) open(ctx context.Context, logger *zap.Logger, progress func(done, total int64)) (log backend.Log, err error) {
+	name, err := a.backend()
+	if err != nil {
+		return nil, err
+	}
+	v, config := a.values, backend.Config{Logger: logger}
+	switch name {
+	case "file":
+		path := v.String("path")
+		if _, err := os.Stat(path); err != nil && !a.create {
+			return nil, fmt.Errorf("there is no log: %w; igniter put, import and serve create one", err)
+		}
+		log, err = file.Open(ctx, file.Options{
+			Path: path, Sync: file.Sync(v.String("sync")), SyncInterval: v.Duration("sync_interval"), SegmentSize: int64(v.Int("segment_size")),
+			MaxFrame: v.Int("max_frame"), Progress: progress, Logger: logger,
+		})
+	case "network":
+		if err = a.connection(&config); err != nil {
+			return nil, err
+		}
+		fallthrough
+	default:
+		log, err = backend.Open(ctx, name, config)
+	}
+	switch {
+	case errors.Is(err, backend.ErrInvalid):
+		return nil, commandError{err, 2, ""}
+	case err != nil:
+		return nil, err
+	}
+	return log, nil
+}
+
+// backend returns which backend keeps the log, as the strongest of flags, variables and file says. A flag that the backend
+// does not use is an error; variables and files may hold what other commands use.
+func (a *app) backend() (name string, err error) {
+	keys := []string{"backend", "path", "address"}
+	if a.isServer && !a.values.Given("address") {
+		keys = keys[:2] // where clients connect to
+	}
+	given := a.values.Strongest(keys...)
+	switch {
+	case slices.Contains(given, "backend"):
+		name = a.values.String("backend")
+	case len(given) == 2:
+		return "", usage("both a path and an address are given: say which of them with --backend")
+	case len(given) == 0 && a.byDefault == "":
+		return "", usage("where is the log? Give --path DIR, or --address HOST:PORT of a server, or a --config that does")
+	case len(given) == 0:
+		name = a.byDefault
+	default:
+		name = map[string]string{"path": "file", "address": "network"}[given[0]]
+	}
+	for _, s := range settings.Where() {
+		used := s.Of == "" || s.Of == name || a.isServer && (s.Key == "tls.cert" || s.Key == "tls.key")
+		if !used && a.values.Given(s.Key) && slices.Contains(backend.Names(), name) {
+			return "", usage("--%s is given, and backend %q does not use it", s.Flag(), name)
+		}
+	}
+	return name, nil
+}
+
+// connection adds to a Config how to connect to a server.
+func (a *app) connection(c *backend.Config) error {
+	v := a.values
+	c.Address, c.Transport, c.Token = v.String("address"), v.String("transport"), v.String("token")
+	if network, address, explicit := splitAddress(c.Address); explicit {
+		if c.Transport != "" && c.Transport != network {
+			return usage("--address %s and --transport %s contradict each other", c.Address, c.Transport)
+		}
+		c.Transport, c.Address = network, address
+	}
+	t := backend.TLS{CA: v.String("tls.ca"), Cert: v.String("tls.cert"), Key: v.String("tls.key"), ServerName: v.String("tls.server_name")}
+	if t != (backend.TLS{}) || v.Bool("tls.enabled") {
+		c.TLS = &t
+	}
+	if path := v.String("token_file"); path != "" && c.Token == "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read the token: %w", err)
+		}
+		c.Token = strings.TrimSpace(string(text))
+	}
+	return nil
+}
+
+// splitAddress returns the network and the address in tcp://host:port, unix:///path, unix:path, host:port or /path;
+// explicit reports whether the text names the network.
+func splitAddress(text string) (network, address string, explicit bool) {
+	if network, address, ok := strings.Cut(text, "://"); ok {
+		return network, address, true
+	}
+	if socket, ok := strings.CutPrefix(text, "unix:"); ok {
+		return "unix", socket, true
+	}
+	if strings.Contains(text, "/") {
+		return "unix", text, false
+	}
+	return "tcp", text, false
+}

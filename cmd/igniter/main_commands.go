@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+)
+
+// An app is one run of the command.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	values   *settings.Values // set before the command starts
+	started  bool             // the command was understood
+
+	json bool // --json
+	yes  bool // --yes
+
+	// What commands say about the log that they open.
+	byDefault string // the backend, if neither --path nor --address nor --backend is given; "": that is an error
+	create    bool   // a log in files is created if it is missing
+	isServer  bool   // --address and the TLS settings are not about a server to connect to
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "igniter",
+		Short: "Serve logs of facts, read them, move them and maintain them",
+		Long: `Igniter keeps facts in an append-only, bitemporal log.
+
+Every command finds the log in the same way: --path names a directory, --address a server. Settings that no flag gives
+are taken from IGNITER_* variables, and then from the file that --config or IGNITER_CONFIG names; igniter config
+shows where each setting comes from.
+
+Exit codes: 0 done, 1 failed or found something bad, 2 the command was not understood.`,
+		Example: `  igniter serve --path /var/lib/igniter/log
+  igniter put tasks milk '{"title":"Buy milk"}' --address 127.0.0.1:7400
+  igniter get tasks milk --address 127.0.0.1:7400 --as-of -1h`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          commandMissing,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
+			a.values, err = settings.Load(cmd.Flags(), os.Environ())
+			return err
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if strings.HasPrefix(err.Error(), "unknown shorthand flag") { // perhaps a key, or a value below 0
+			err = fmt.Errorf("%w; -- goes before arguments that begin with a dash: %s -- …", err, cmd.CommandPath())
+		}
+		return err
+	})
+	for _, group := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"serve", "Serve:", []*cobra.Command{a.serveCommand(), a.tokenCommand(), a.configCommand(), a.benchCommand()}},
+		{"write", "Write:", []*cobra.Command{a.putCommand(), a.appendCommand(), a.deleteCommand()}},
+		{"read", "Read:", []*cobra.Command{a.getCommand(), a.historyCommand(), a.listCommand(), a.followCommand(), a.statsCommand()}},
+		{"move", "Move:", []*cobra.Command{a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand()}},
+		{"maintain", "Maintain:", []*cobra.Command{a.verifyCommand(), a.repairCommand(), a.dumpCommand(), a.snapshotCommand(), a.compactCommand(), a.pruneCommand()}},
+		{"", "", []*cobra.Command{a.versionCommand(), a.manCommand()}},
+	} {
+		if group.id != "" {
+			root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		}
+		for _, c := range group.commands {
+			c.GroupID = group.id
+			c.ValidArgsFunction = completionOf(c.Use)
+			root.AddCommand(c)
+			for _, c := range append(c.Commands(), c) {
+				a.prepare(c)
+			}
+		}
+	}
+	a.prepare(root)
+	return root
+}
+
+// prepare makes a command note that it has started, and explain itself if it gets too many arguments or too few.
+func (a *app) prepare(c *cobra.Command) {
+	run, check := c.RunE, c.Args
+	c.RunE = func(cmd *cobra.Command, given []string) error {
+		a.started = true
+		return run(cmd, given)
+	}
+	if check == nil {
+		return
+	}
+	c.Args = func(cmd *cobra.Command, given []string) error {
+		if err := check(cmd, given); err != nil {
+			return fmt.Errorf("%w; it is used as: %s", err, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// commandMissing is what a command does that has only subcommands.
+func commandMissing(cmd *cobra.Command, _ []string) error {
+	if err := cmd.Help(); err != nil {
+		return err
+	}
+	return usage("a command is missing: %s COMMAND", cmd.CommandPath())
+}
+
+// completionOf completes directories and files where a command takes them, and nothing elsewhere: to complete stores and
+// keys, it would have to read the log.
+func completionOf(use string) cobra.CompletionFunc {
+	directive := cobra.ShellCompDirectiveNoFileComp
+	switch {
+	case strings.Contains(use, "FILE"):
+		directive = cobra.ShellCompDirectiveDefault
+	case strings.Contains(use, "DIR"):
+		directive = cobra.ShellCompDirectiveFilterDirs
+	}
+	return cobra.FixedCompletions(nil, directive)
+}
+
+// withLogFlags gives a command the flags that say where the log is.
+func withLogFlags(cmd *cobra.Command) *cobra.Command {
+	settings.Add(cmd.Flags(), settings.Where()...)
+	for name, values := range map[string][]string{
+		"backend": {"memory", "file", "network"}, "transport": {"tcp", "unix"}, "sync": {"always", "interval", "never"},
+		"log-format": {"console", "json"}, "log-level": {"debug", "info", "warn", "error"},
+	} {
+		// The flags exist, so that this can't fail, and neither can what is below.
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+	_ = cmd.MarkFlagDirname("path")
+	return cmd
+}
+
+// withJSON gives a command the flag --json.
+func (a *app) withJSON(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, one object a line")
+	return cmd
+}
+
+// withYes gives a command the flag --yes. Without it, the command shows what it would do and returns notDone.
+func (a *app) withYes(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&a.yes, "yes", false, "do it; without --yes, show what would be done")
+	return cmd
+}
+
+// notDone returns the error of a command that would do something with --yes; nil if it has done it.
+func (a *app) notDone(does string) error {
+	if a.yes {
+		return nil
+	}
+	return fmt.Errorf("nothing is done yet: --yes %s", does)
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+)
+
+// A commandError is an error with an exit code and advice of its own.
+type commandError struct {
+	error
+	code   int
+	advice string // "": the error says enough
+}
+
+func (e commandError) Unwrap() error { return e.error }
+
+// usage returns an error for a command that was not understood.
+func usage(format string, args ...any) error { return commandError{fmt.Errorf(format, args...), 2, ""} }
+
+// advice says what to do about kinds of errors.
+var advice = []struct {
+	of   error
+	text string
+}{
+	{backend.ErrUnauthenticated, "Give a token that the server knows (IGNITER_TOKEN, --token-file) or a certificate (--tls-cert, --tls-key); igniter token new makes a token."},
+	{backend.ErrForbidden, "Use a token whose entry in the server's token file grants this, or change the entry and send the server a SIGHUP."},
+	{backend.ErrUnavailable, "Check that a server listens there (igniter serve), and that --address and --tls-ca are right."},
+	{backend.ErrConflict, "Read the key again, and write with --if-latest and the ID that it has now."},
+	{backend.ErrCorrupt, "igniter verify DIR shows what is damaged, igniter repair DIR what can be saved."},
+	{backend.ErrFull, "Free space on the disk and write again: nothing was written."},
+	{backend.ErrFailed, "The disk failed: look at the kernel's log, then open the log again."},
+	{backend.ErrTooLarge, "Write less at once, or raise the server's limit (--max-frame)."},
+	{errors.ErrUnsupported, "The backend can't do this, or the server is of an older release."},
+	{fs.ErrPermission, "Run it as the user who owns these files."},
+}
+
+// adviceOn says what to do about an error; "": the error says enough.
+func adviceOn(err error) string {
+	if _, ok := errors.AsType[*file.InUseError](err); ok {
+		return "If that process is a server, connect to it: --address instead of --path."
+	}
+	if c, ok := errors.AsType[*backend.CorruptError](err); ok && strings.HasSuffix(c.Path, ".backup") {
+		return "Use another copy of that piece; the pieces before it can be restored without it."
+	}
+	for _, a := range advice {
+		if errors.Is(err, a.of) {
+			return a.text
+		}
+	}
+	return ""
+}

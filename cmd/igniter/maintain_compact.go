@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+func (a *app) compactCommand() *cobra.Command {
+	var rule store.Retention
+	cmd := a.withYes(a.withJSON(withLogFlags(&cobra.Command{
+		Use:   "compact STORE...",
+		Short: "Remove old facts of stores permanently",
+		Long: `Removes from some stores, durably, the facts that --keep does not keep:
+
+  --keep latest   keeps the latest fact of each key
+  --keep 5        keeps the latest five facts of each key
+  --keep 90d      keeps what is needed to read the store as of any time in the last 90 days: it removes facts that a later
+                  fact of their key replaced before that; with --events, for stores of events, it removes all older facts
+  --keep all      keeps everything
+
+If --keep is given twice, a fact is kept only if both keep it. The command shows how many facts it would remove, and
+removes them with --yes. It then writes a fact to the store igniter.compactions that says what was removed. Others go on
+writing and reading. A server asks for a token with admin.`,
+		Example: `  igniter compact sessions --keep latest --path ./log
+  igniter compact deliveries --keep 90d --events --address 127.0.0.1:7400 --yes`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, stores []string) error {
+			switch {
+			case rule.Events && rule.Window == 0:
+				return usage("--events goes with --keep and a time such as 90d")
+			case slices.Contains(stores, store.CompactionStore):
+				return usage("%s can't be compacted", store.CompactionStore)
+			}
+			return a.withLog(cmd.Context(), func(log backend.Log) error {
+				e, err := a.openEngine(cmd.Context(), log, append(stores, store.CompactionStore)...)
+				if err != nil {
+					return err
+				}
+				defer e.Close()
+				known := e.Stores()
+				for _, name := range stores {
+					if !slices.Contains(known, name) {
+						fmt.Fprintf(a.err, "igniter: the log has no store %q; igniter list shows the stores\n", name)
+					}
+					if err := e.Retain(name, rule); err != nil {
+						return err
+					}
+				}
+				return a.compact(cmd.Context(), e)
+			})
+		},
+	})))
+	cmd.Flags().Func("keep", "`what` to keep: all, latest, a number of facts of each key, or a time such as 36h or 90d", keeping(&rule))
+	cmd.Flags().BoolVar(&rule.Events, "events", false, "the stores hold events: remove those older than the time to keep, though nothing replaces them")
+	_ = cmd.MarkFlagRequired("keep") // the flag exists
+	return cmd
+}
+
+// compact removes what the engine's retentions do not keep or, without --yes, says what it would remove.
+func (a *app) compact(ctx context.Context, e *store.Engine) (err error) {
+	plan, does := e.PlanCompaction(), "would remove"
+	if a.yes {
+		plan, err = e.Compact(ctx)
+		does = "removed"
+	}
+	for _, c := range plan {
+		if err := a.print(c, "%s %d facts of store %s, from seq %d to %d\n", does, c.Facts, printable(c.Store), c.Seqs[0][0], c.Seqs[len(c.Seqs)-1][1]); err != nil {
+			return err
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(plan) > 0:
+		return a.notDone("removes them permanently")
+	case !a.json:
+		_, err = fmt.Fprintln(a.out, "there is nothing to remove")
+	}
+	return err
+}
+
+// keeping returns a flag's function that adds to a retention what a text says to keep.
+func keeping(r *store.Retention) func(text string) error {
+	return func(text string) error {
+		for part := range strings.SplitSeq(text, ",") {
+			n, err := strconv.Atoi(part)
+			window, err2 := parseWindow(part)
+			switch {
+			case part == "all":
+			case part == "latest":
+				r.Versions = 1
+			case err == nil && n > 0:
+				r.Versions = n
+			case err2 == nil && window > 0:
+				r.Window = window
+			default:
+				return fmt.Errorf("%q is neither all nor latest, nor a number, nor a time such as 36h or 90d", part)
+			}
+		}
+		return nil
+	}
+}
+
+// parseWindow reads a duration, perhaps in days.
+func parseWindow(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(text)
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
+)
+
+func (a *app) exportCommand() *cobra.Command {
+	var r backend.Range
+	var output string
+	cmd := withLogFlags(&cobra.Command{
+		Use:   "export",
+		Short: "Write the facts as NDJSON",
+		Long: `Writes each fact as a line of JSON, in the order of the log, with its seq, ID, times and hash: all that the log holds
+when the command begins, and perhaps what is written meanwhile. igniter import reads it. With --output the file is
+complete or not there.`,
+		Example: `  igniter export --path ./log --output facts.ndjson
+  igniter export --address 127.0.0.1:7400 --store tasks --after 51233 | zstd > tasks.ndjson.zst`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.json = output == "" && isTerminal(a.out) // there is no place for a bar among lines of JSON
+			return a.withLog(cmd.Context(), func(log backend.Log) error {
+				total := int64(-1)
+				if stats, err := log.Stats(cmd.Context()); err == nil && r.Stores == nil {
+					total = int64(stats.Facts)
+				}
+				bar := a.progress(total, "exporting", false)
+				defer bar.Finish()
+				return a.writeTo(output, func(w io.Writer) error {
+					var line []byte
+					for f, err := range counted(backend.Facts(log.Replay(cmd.Context(), r)), bar) {
+						if err != nil {
+							return err
+						}
+						line = appendLine(line[:0], &f)
+						if _, err := w.Write(line); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			})
+		},
+	})
+	cmd.Flags().Uint64Var(&r.After.Seq, "after", 0, "only facts after that seq")
+	cmd.Flags().StringSliceVar(&r.Stores, "store", nil, "only facts of that store; may be repeated")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; empty: the output")
+	return cmd
+}
+
+// writeTo calls write with a buffered writer to the output or, if path names one, to a file that is complete or not there.
+// If path is not a regular file, but a pipe or a device, it is written to directly.
+func (a *app) writeTo(path string, write func(w io.Writer) error) error {
+	buffered := func(w io.Writer) error {
+		out := bufio.NewWriterSize(w, 256<<10)
+		return errors.Join(write(out), out.Flush())
+	}
+	if path == "" || path == "-" {
+		return buffered(a.out)
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(buffered(f), f.Close())
+	}
+	return wholefile.Write(path, 0o600, func(f *os.File) error { return buffered(f) })
+}

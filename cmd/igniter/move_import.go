@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/backend/file/ruby"
+	"github.com/igniter-store/igniter/wire"
+)
+
+func (a *app) importCommand() *cobra.Command {
+	var wal string
+	skip := false
+	cmd := a.withJSON(withLogFlags(&cobra.Command{
+		Use:   "import [FILE|-]",
+		Short: "Take in facts from NDJSON, or from a log of the Ruby system",
+		Long: `Takes in facts from a file or from the input, one a line, as igniter export writes them. They keep their IDs, values,
+times, hashes and causations, and get new seqs. Facts that the log holds already, by ID, are left as they are: if an
+import fails, run it again.
+
+With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it (FILE.snap).`,
+		Example: `  igniter import facts.ndjson --path ./log
+  zstd -dc tasks.ndjson.zst | igniter import --address 127.0.0.1:7400
+  igniter import --ruby-wal /srv/app/data/facts.wal --path ./log`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			switch {
+			case wal != "" && len(given) > 0:
+				return usage("--ruby-wal names what is imported: leave %q out", given[0])
+			case wal == "" && skip:
+				return usage("--skip-damage is for --ruby-wal")
+			case wal != "":
+				return a.importRuby(cmd.Context(), wal, skip)
+			}
+			return a.importLines(cmd.Context(), append(given, "-")[0])
+		},
+	}))
+	cmd.Flags().StringVar(&wal, "ruby-wal", "", "log of the Ruby system to import")
+	cmd.Flags().BoolVar(&skip, "skip-damage", false, "leave out damaged parts of that log, and report them")
+	return cmd
+}
+
+// An importReport says what an import did.
+type importReport struct {
+	New     uint64     `json:"new"`
+	Known   uint64     `json:"known"`
+	Foreign uint64     `json:"foreign_hashes,omitempty"` // facts with hashes that are not the hashes of their values
+	Cuts    []file.Cut `json:"cuts,omitempty"`
+}
+
+// importLines imports facts, one a line.
+func (a *app) importLines(ctx context.Context, path string) error {
+	in, size := a.in, int64(-1)
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+	}
+	bar := a.progress(size, "importing", true)
+	l := lines{in: io.TeeReader(in, bar)}
+	i, err := a.importFacts(ctx, bar, func() string { return fmt.Sprintf("import %s, at line %d", path, l.line) }, l.facts)
+	if err != nil {
+		return err
+	}
+	return a.printImport(importReport{New: i.New, Known: i.Known, Foreign: l.foreign})
+}
+
+// lines reads facts, one a line.
+type lines struct {
+	in      io.Reader
+	line    int    // how many lines were read
+	foreign uint64 // how many facts have a hash that is not the hash of their value
+}
+
+// facts yields valid facts with hashes.
+func (l *lines) facts(yield func(backend.Fact, error) bool) {
+	scanner := bufio.NewScanner(l.in)
+	scanner.Buffer(make([]byte, 0, 64<<10), wire.MaxMaxFrame+1024)
+	for scanner.Scan() {
+		l.line++
+		text := bytes.TrimSpace(scanner.Bytes())
+		if len(text) == 0 {
+			continue
+		}
+		if f, err := l.parse(bytes.Clone(text)); !yield(f, err) || err != nil {
+			return
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		l.line++
+		yield(backend.Fact{}, err)
+	}
+}
+
+func (l *lines) parse(text []byte) (backend.Fact, error) {
+	f, err := wire.CheckFact(text)
+	if err == nil {
+		err = f.Validate()
+	}
+	if err != nil {
+		return f, err
+	}
+	hash, err := wire.Hash(f.Value)
+	if f.ValueHash == "" {
+		f.ValueHash = hash
+	} else if f.ValueHash != hash {
+		l.foreign++
+	}
+	return f, err
+}
+
+// importRuby imports a log of the Ruby system.
+func (a *app) importRuby(ctx context.Context, path string, skip bool) (err error) {
+	l, err := ruby.Open(ctx, path, ruby.Options{SkipDamage: skip})
+	if _, ok := errors.AsType[*backend.CorruptError](err); ok {
+		return commandError{err, 1, "Import a sound copy of it, if there is one; --skip-damage imports the rest, and reports what it leaves out."}
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	bar := a.progress(int64(l.Len()), "importing", false)
+	i, err := a.importFacts(ctx, bar, func() string { return "import " + path }, counted(l.Facts(), bar))
+	if err != nil {
+		return err
+	}
+	return a.printImport(importReport{New: i.New, Known: i.Known, Cuts: l.Cuts()})
+}
+
+func (a *app) printImport(r importReport) error {
+	if !a.json {
+		for _, c := range r.Cuts {
+			fmt.Fprintf(a.err, "igniter: left out %d bytes of %s at byte %d: %s\n", c.Bytes, c.File, c.Offset, c.Reason)
+		}
+		if r.Foreign > 0 {
+			fmt.Fprintf(a.err, "igniter: %d facts have hashes that are not those of their values, because another writer made them or the file was changed; "+
+				"they are kept, and igniter verify --hashes lists them\n", r.Foreign)
+		}
+	}
+	return a.print(r, "%d facts written, %d were there already\n", r.New, r.Known)
+}

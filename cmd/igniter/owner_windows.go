@@ -1,9 +1,0 @@
-package main
-
-import (
-	"io/fs"
-	"os"
-)
-
-// chownLike does nothing: a new file's rights come from its folder.
-func chownLike(*os.File, fs.FileInfo) error { return nil }

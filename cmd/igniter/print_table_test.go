@@ -1,0 +1,34 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rivo/uniseg"
+	"github.com/stretchr/testify/require"
+)
+
+// TestTable keeps columns under each other, whatever is in them.
+func TestTable(t *testing.T) {
+	table := table{{"KEY", "VALUE", "ID"}}
+	for _, key := range []string{"milk", "日本語キー", "e\u0301clair", "🥛", "\x1b[31mred\u202e", ""} {
+		table.row(key, "x", "end")
+	}
+	lines := strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n")
+	require.Len(t, lines, 7)
+	for _, line := range lines[1:] {
+		before, _, ok := strings.Cut(line, "end")
+		require.True(t, ok)
+		require.Equal(t, len("日本語キー")/3*2+2+len("value")+2, uniseg.StringWidth(before), "%q", line)
+		require.NotContains(t, line, "\x1b")
+	}
+}
+
+func TestCut(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "abcd": "abcd", "abcde": "abc…", "日本": "日本", "日本語": "日…", "a日本語": "a日…", "e\u0301e\u0301e\u0301e\u0301": "e\u0301e\u0301e\u0301e\u0301",
+		"👩‍👩‍👧👩‍👩‍👧": "👩‍👩‍👧👩‍👩‍👧", "👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧": "👩‍👩‍👧…",
+	} {
+		require.Equal(t, want, cut(text, 4), "%q", text)
+	}
+}

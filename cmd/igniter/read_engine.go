@@ -1,0 +1,70 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+// openEngine opens an engine over some stores of a log, and shows how far that has come.
+func (a *app) openEngine(ctx context.Context, log backend.Log, stores ...string) (*store.Engine, error) {
+	bar := a.progress(-1, "reading", false)
+	defer bar.Finish()
+	return store.Open(ctx, log, store.Options{Stores: stores, Progress: func(p store.OpenProgress) { _ = bar.Set64(int64(p.Facts)) }})
+}
+
+// look opens an engine over the facts of one store that has reports true for, so that it need not hold the rest, nor a
+// server send other stores.
+func (a *app) look(ctx context.Context, name string, has func(f *backend.Fact) bool, with func(e *store.Engine) error) error {
+	return a.withLog(ctx, func(log backend.Log) error {
+		e, err := a.openEngine(ctx, backend.Intercept(log, backend.Hooks{
+			Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+				r.Stores = []string{name}
+				return func(yield func(backend.Page, error) bool) {
+					for p, err := range next(ctx, r) {
+						p.Facts = slices.DeleteFunc(p.Facts, func(f backend.Fact) bool { return !has(&f) })
+						if !yield(p, err) {
+							return
+						}
+					}
+				}
+			},
+		}), name)
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		return with(e)
+	})
+}
+
+// printRecords prints the records that has reports true for, at most limit of them (0: all), and returns how many there
+// were.
+func (a *app) printRecords(records iter.Seq2[store.Record, error], has func(r store.Record) bool, limit uint) (n uint, err error) {
+	l := a.newListing("SEQ", "TIME", "VALID", "STORE", "KEY", "VALUE", "PRODUCER", "ID")
+	for r, err := range records {
+		if err != nil {
+			return n, err
+		}
+		if !has(r) {
+			continue
+		}
+		f := r.Fact()
+		if a.json {
+			err = a.encode(&f)
+		} else {
+			l.table.row(f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, valueCell(&f), cut(cmp.Or(string(f.Producer), "-"), 32), f.ID)
+		}
+		if err != nil {
+			return n, err
+		}
+		if n++; n == limit {
+			break
+		}
+	}
+	return n, l.end()
+}

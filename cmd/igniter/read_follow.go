@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+func (a *app) followCommand() *cobra.Command {
+	var r backend.Range
+	var limit uint
+	cmd := a.withJSON(withLogFlags(&cobra.Command{
+		Use:   "follow [STORE...]",
+		Short: "Print facts as they are written",
+		Long: `Prints the facts of some stores, or of all, as they are written, one a line. It begins with the next fact, or after a seq
+with --after (0: at the log's beginning). No fact is missing or printed twice. If the connection is lost, it connects
+again and goes on where it was. SIGINT ends it, with exit code 0.`,
+		Example: `  igniter follow --address 127.0.0.1:7400
+  igniter follow tasks deliveries --after 0 --json | jq .value
+  igniter follow tasks --after "$(cat seq)"   # go on after the seq that was handled last`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, stores []string) error {
+			err := a.withLog(cmd.Context(), func(log backend.Log) error {
+				if !cmd.Flags().Changed("after") {
+					stats, err := log.Stats(cmd.Context())
+					if err != nil {
+						return err
+					}
+					r.After = backend.Cursor{Log: stats.Log, Seq: stats.LastSeq}
+				}
+				if len(stores) > 0 {
+					r.Stores = stores
+				}
+				n := uint(0)
+				for f, err := range backend.Facts(log.Follow(cmd.Context(), r)) {
+					if err != nil {
+						return err
+					}
+					if err := a.print(&f, "%v\n", event{&f}); err != nil {
+						return err
+					}
+					if n++; n == limit {
+						break
+					}
+				}
+				return nil
+			})
+			if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
+				return nil // the way to end it
+			}
+			return err
+		},
+	}))
+	cmd.Flags().Uint64Var(&r.After.Seq, "after", 0, "begin after that seq (default the log's last seq)")
+	cmd.Flags().UintVar(&limit, "limit", 0, "end after that many facts; 0: never")
+	return cmd
+}
+
+// An event is a fact as a line for people.
+type event struct{ *backend.Fact }
+
+func (e event) String() string {
+	line := fmt.Sprint(e.Seq, "  ", clock(e.TransactionTime), "  ", e.Store, "/", e.Key, "  ", valueCell(e.Fact))
+	if e.Producer != nil {
+		line += "  by " + cut(string(e.Producer), 32)
+	}
+	return printable(line)
+}

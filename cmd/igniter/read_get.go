@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+func (a *app) getCommand() *cobra.Command {
+	var at store.Moment
+	valueOnly := false
+	cmd := a.withJSON(withLogFlags(withMoment(&cobra.Command{
+		Use:   "get STORE KEY",
+		Short: "Show a key's value, now or at a moment",
+		Long: `Shows the value of a key and the fact that holds it. If the key has no value, the exit code is 1.
+
+It reads the store from its beginning. Programs that read often embed the store, or use a server's HTTP.`,
+		Example: `  igniter get tasks milk --path ./log
+  igniter get tasks milk --value | jq .title
+  igniter get tasks milk --as-of 2026-11-01 --valid-at 2026-10-15`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
+				r, ok, err := e.GetAt(cmd.Context(), given[0], given[1], at)
+				if err != nil {
+					return err
+				}
+				if !ok {
+					return noValue(e, given[0], given[1])
+				}
+				f := r.Fact()
+				if valueOnly {
+					_, err := fmt.Fprintf(a.out, "%s\n", f.Value)
+					return err
+				}
+				return a.print(&f, "%s", describe(&f, r.Version()))
+			})
+		},
+	}, &at)))
+	cmd.Flags().BoolVar(&valueOnly, "value", false, "print only the value")
+	return cmd
+}
+
+func ofKey(key string) func(f *backend.Fact) bool {
+	return func(f *backend.Fact) bool { return f.Key == key }
+}
+
+// noValue says what a key has instead of a value.
+func noValue(e *store.Engine, store, key string) error {
+	latest := e.Latest(store, key)
+	switch {
+	case latest.Seq() == 0:
+		return fmt.Errorf("key %q in store %q has no facts; igniter list shows the stores, igniter list %s its keys", key, store, store)
+	case latest.Retracted():
+		return fmt.Errorf("key %q in store %q has no value then; its latest fact, with seq %d, deletes it; igniter history shows all", key, store, latest.Seq())
+	}
+	return fmt.Errorf("key %q in store %q has no value then; igniter history shows since when it has one", key, store)
+}

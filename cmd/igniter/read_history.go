@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/store"
+)
+
+func (a *app) historyCommand() *cobra.Command {
+	var at store.Moment
+	return a.withJSON(withLogFlags(withMoment(&cobra.Command{
+		Use:   "history STORE KEY",
+		Short: "Show all facts of a key",
+		Long: `Shows all facts of a key, deletions too, the oldest first. With --as-of or --at-seq it shows those that the log held
+then, and with --valid-at those of them that were valid by then. If there is no such fact, the exit code is 1.`,
+		Example: `  igniter history tasks milk --path ./log
+  igniter history tasks milk --as-of 2026-11-01 --json`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
+				n, err := a.printRecords(e.History(cmd.Context(), given[0], given[1], at), func(store.Record) bool { return true }, 0)
+				if err == nil && n == 0 {
+					err = fmt.Errorf("key %q in store %q has no facts then; igniter list %s shows the store's keys", given[1], given[0], given[0])
+				}
+				return err
+			})
+		},
+	}, &at)))
+}

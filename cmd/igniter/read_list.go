@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/store"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var at store.Moment
+	var prefix string
+	var where []string
+	var limit uint
+	cmd := a.withJSON(withLogFlags(withMoment(&cobra.Command{
+		Use:   "list [STORE]",
+		Short: "Show a store's keys and values, or all stores",
+		Long: `Shows the keys of a store that have a value, in the order in which they were first written. Without a store, it shows
+all stores.
+
+--where compares a field of the value; "a.b" is the field b of the object in the field a. The text after "=" is JSON,
+such as true or 17, or else a string. If --where is given several times, all conditions must hold.`,
+		Example: `  igniter list --path ./log
+  igniter list tasks --where done=false --where owner.name=ana --limit 20
+  igniter list tasks --prefix 2026- --as-of -24h --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			conditions, err := parseConditions(where)
+			if err != nil {
+				return err
+			}
+			if len(given) == 0 {
+				if prefix != "" || len(where) > 0 {
+					return usage("--prefix and --where are for the keys of a store: igniter list STORE")
+				}
+				return a.listStores(cmd.Context(), at)
+			}
+			hasPrefix := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
+			return a.look(cmd.Context(), given[0], hasPrefix, func(e *store.Engine) error {
+				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at}), conditions.hold, limit)
+				return err
+			})
+		},
+	}, &at)))
+	flags := cmd.Flags()
+	flags.StringVar(&prefix, "prefix", "", "only keys that begin with it")
+	flags.StringArrayVar(&where, "where", nil, "only values with that field: field=value; may be repeated")
+	flags.UintVar(&limit, "limit", 0, "how many to show; 0: all")
+	return cmd
+}
+
+// A condition says what a value must have in a field.
+type condition struct {
+	field string
+	want  []byte // in the form of jsonvalue.AppendEqual
+}
+
+type conditions []condition
+
+func parseConditions(texts []string) (all conditions, err error) {
+	for _, text := range texts {
+		field, value, ok := strings.Cut(text, "=")
+		if !ok || field == "" {
+			return nil, usage("--where %q is not field=value", text)
+		}
+		want, err := jsonvalue.AppendEqual(nil, []byte(value), backend.MaxDepth)
+		if err != nil {
+			quoted, _ := json.Marshal(value) // a string, which can't fail
+			want, err = jsonvalue.AppendEqual(nil, quoted, backend.MaxDepth)
+		}
+		if err != nil {
+			return nil, usage("--where %q: %w", text, err)
+		}
+		all = append(all, condition{field, want})
+	}
+	return all, nil
+}
+
+func (all conditions) hold(r store.Record) bool {
+	return !slices.ContainsFunc(all, func(c condition) bool {
+		form, err := jsonvalue.AppendEqual(nil, member(r.Value(), c.field), backend.MaxDepth)
+		return err != nil || !bytes.Equal(form, c.want)
+	})
+}
+
+// member returns what an object has under a name, in which a dot may lead to an object inside; nil if it has nothing there.
+func member(object []byte, name string) []byte {
+	if v := jsonvalue.Member(object, name); v != nil {
+		return v
+	}
+	if outer, inner, ok := strings.Cut(name, "."); ok {
+		return member(jsonvalue.Member(object, outer), inner)
+	}
+	return nil
+}
+
+// A storeCount says how many facts a store has.
+type storeCount struct {
+	Store   string `json:"store"`
+	Facts   int    `json:"facts"`
+	LastSeq uint64 `json:"last_seq"`
+}
+
+func (a *app) listStores(ctx context.Context, at store.Moment) error {
+	return a.withLog(ctx, func(log backend.Log) error {
+		counts := map[string]*storeCount{}
+		for f, err := range backend.Facts(log.Replay(ctx, backend.Range{Through: at.Seq})) {
+			if err != nil {
+				return err
+			}
+			valid := f.ValidTime
+			if valid.IsZero() {
+				valid = f.TransactionTime
+			}
+			if !at.Time.IsZero() && f.TransactionTime.After(at.Time) || !at.Valid.IsZero() && valid.After(at.Valid) {
+				continue
+			}
+			c := counts[f.Store]
+			if c == nil {
+				c = &storeCount{Store: strings.Clone(f.Store)}
+				counts[c.Store] = c
+			}
+			c.Facts++
+			c.LastSeq = f.Seq
+		}
+		l := a.newListing("STORE", "FACTS", "LAST SEQ")
+		for _, name := range slices.Sorted(maps.Keys(counts)) {
+			c := counts[name]
+			if err := l.add(c, c.Store, c.Facts, c.LastSeq); err != nil {
+				return err
+			}
+		}
+		return l.end()
+	})
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+func (a *app) statsCommand() *cobra.Command {
+	return a.withJSON(withLogFlags(&cobra.Command{
+		Use:   "stats",
+		Short: "Show how much the log holds",
+		Long: `Shows how much the log holds and how large it is: facts, seqs, bytes and files, and for a server how it is connected.
+igniter list shows the stores.`,
+		Example: `  igniter stats --path ./log
+  igniter stats --address 127.0.0.1:7400 --json | jq .last_seq`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLog(cmd.Context(), func(log backend.Log) error {
+				s, err := log.Stats(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return a.print(s, "%s", statsTable(&s))
+			})
+		},
+	}))
+}
+
+func statsTable(s *backend.Stats) (t table) {
+	size := humanize.IBytes
+	t.row("facts", s.Facts)
+	t.row("first seq", s.FirstSeq)
+	t.row("last seq", s.LastSeq)
+	t.row("durable through", s.DurableSeq)
+	t.row("size", size(s.Bytes))
+	if d := s.Storage; d != nil {
+		t.row("segments", fmt.Sprintf("%d, %s", d.Segments, size(d.SegmentBytes)))
+		t.row("snapshots", fmt.Sprintf("%d, %s", d.Snapshots, size(d.SnapshotBytes)))
+		t.row("indexes", size(d.IndexBytes))
+		t.row("written ahead", size(d.AheadBytes))
+		t.row("quarantine", size(d.QuarantineBytes))
+	}
+	if c := s.Connection; c != nil {
+		t.row("server", fmt.Sprintf("%s at %s, protocol %d", cmp.Or(c.Server, "-"), c.Address, c.Protocol))
+	}
+	return t
+}

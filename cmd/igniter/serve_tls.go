@@ -1,0 +1,79 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+	"github.com/igniter-store/igniter/server/auth"
+)
+
+// A security is how a server's connections are secured.
+type security struct {
+	config   *tls.Config
+	cert     *auth.Certificate
+	clientCA string // file; "": clients need no certificates
+	pool     atomic.Pointer[x509.CertPool]
+}
+
+// newSecurity reads the files that the settings name. It returns nil if they name none.
+func newSecurity(v *settings.Values, tokens bool, log *zap.Logger) (*security, error) {
+	cert, key := v.String("tls.cert"), v.String("tls.key")
+	s := &security{clientCA: v.String("tls.client_ca")}
+	switch {
+	case cert == "" && key == "" && s.clientCA == "":
+		return nil, nil
+	case cert == "" || key == "":
+		return nil, usage("--tls-cert and --tls-key go together, and --tls-client-ca needs both")
+	}
+	var err error
+	if s.cert, err = auth.LoadCertificate(cert, key, log); err != nil {
+		return nil, err
+	}
+	s.config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.cert.Get}
+	if s.clientCA == "" {
+		return s, nil
+	}
+	if err := s.readPool(); err != nil {
+		return nil, err
+	}
+	s.config.ClientAuth = tls.RequireAndVerifyClientCert
+	if tokens {
+		s.config.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	s.config.ClientCAs = s.pool.Load()
+	s.config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		c := s.config.Clone()
+		c.GetConfigForClient, c.ClientCAs = nil, s.pool.Load()
+		return c, nil
+	}
+	return s, nil
+}
+
+func (s *security) readPool() error {
+	pem, err := os.ReadFile(s.clientCA)
+	if err != nil {
+		return fmt.Errorf("read the authorities of clients: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("read the authorities of clients: %s has no certificate in PEM form", s.clientCA)
+	}
+	s.pool.Store(pool)
+	return nil
+}
+
+// reload reads the files again. If one can't be read, its previous contents stay in use.
+func (s *security) reload() error {
+	err := s.cert.Reload()
+	if s.clientCA != "" {
+		err = errors.Join(err, s.readPool())
+	}
+	return err
+}

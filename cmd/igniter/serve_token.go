@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+	"github.com/gofrs/flock"
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
+	"github.com/igniter-store/igniter/server/auth"
+)
+
+func (a *app) tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "token", Short: "Make tokens for clients", Args: cobra.NoArgs, RunE: commandMissing}
+	cmd.AddCommand(a.tokenNewCommand())
+	return cmd
+}
+
+func (a *app) tokenNewCommand() *cobra.Command {
+	var entry auth.TokenEntry
+	var path string
+	cmd := &cobra.Command{
+		Use:   "new NAME",
+		Short: "Make a token and its entry in the token file",
+		Long: `Makes a token and prints it. It can't be shown again, since its entry holds only its hash. With --file the entry is
+added to that file, which igniter serve --tokens reads, and reads again on SIGHUP. Without --file it is printed too.
+
+"*" stands for all stores.`,
+		Example: `  igniter token new app --read tasks,users --write tasks --file /etc/igniter/tokens.yaml > app.token
+  igniter token new operator --read '*' --write '*' --admin`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, given []string) error {
+			token, made := auth.NewToken(given[0])
+			entry.Name, entry.SHA256 = made.Name, made.SHA256
+			if given[0] == "" {
+				return usage("the token's name is empty")
+			}
+			text, err := yaml.Marshal([]auth.TokenEntry{entry})
+			if err != nil {
+				return err
+			}
+			if path == "" {
+				_, err := fmt.Fprintf(a.out, "# The token; keep it secret, it can't be shown again:\n%s\n\n# Its entry for the server's token file:\n%s", token, text)
+				return err
+			}
+			if err := addToken(path, text); err != nil {
+				return fmt.Errorf("add a token to %s, which stays as it is: %w", path, err)
+			}
+			fmt.Fprintf(a.err, "igniter: added %s to %s; send SIGHUP to a running server\n", entry.Name, path)
+			_, err = fmt.Fprintln(a.out, token)
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&entry.Read, "read", nil, "stores that it may read; may be repeated")
+	flags.StringSliceVar(&entry.Write, "write", nil, "stores that it may write; may be repeated")
+	flags.BoolVar(&entry.Admin, "admin", false, "it may make snapshots, prune, and see the server's status")
+	flags.StringVar(&path, "file", "", "token file to add the entry to, created if it is missing")
+	return cmd
+}
+
+// addToken adds an entry to a token file, if the file is then valid. A server that reads the file meanwhile sees it as it
+// was or as it will be; others who add to it wait.
+func addToken(path string, entry []byte) (err error) {
+	lock := flock.New(path + ".lock")
+	if err := lock.Lock(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	text, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	if n := len(text); n > 0 && text[n-1] != '\n' {
+		text = append(text, '\n')
+	}
+	return wholefile.Write(path, 0o600, func(f *os.File) error {
+		_, err := f.Write(append(text, entry...))
+		if before, missing := os.Stat(path); err == nil && missing == nil {
+			err = errors.Join(chownLike(f, before), f.Chmod(before.Mode().Perm()))
+		}
+		if err == nil {
+			_, err = auth.LoadTokens(f.Name())
+		}
+		return err
+	})
+}
