@@ -50,7 +50,7 @@ func (r Record) validTime() time.Time {
 //
 // If all records are visible, as in most reads, the number of steps is logarithmic in their number. Each
 // record that is valid before m.Valid and not visible takes one more step.
-func (r Record) validAt(m Moment) (best Record) {
+func (r Record) validAt(m *Moment) (best Record) {
 	visible := func(x Record) bool { return m.Time.IsZero() || !x.TransactionTime().After(m.Time) }
 	if r.depth() < deep {
 		for x := r; x.data != nil; x = x.prev() {
