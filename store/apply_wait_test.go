@@ -23,9 +23,7 @@ func written(first, last, fresh uint64) backend.Written {
 func TestOwnWrites(t *testing.T) {
 	l := memory.New(memory.Options{})
 	defer l.Close()
-	e, err := Open(t.Context(), l, Options{})
-	require.NoError(t, err)
-	defer e.Close()
+	e := newEngine(l, Options{}) // it does not follow the log: this test applies the pages
 	page := func(first, last, through uint64) {
 		require.NoError(t, e.applyPage(backend.Page{Facts: written(first, last, first).Facts, Through: backend.Cursor{Seq: through}}))
 	}
