@@ -18,9 +18,9 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// TestStoresThatMayNotBeRead writes between facts of stores that the writer's token may not read, to one
-// that it may read and to one that it may only write: writers do not wait for what will never come, and
-// their engine shows what it may read.
+// TestStoresThatMayNotBeRead writes between facts of stores that the writer's token may not read, to a store
+// that it may read and to a store that it may only write. Writers do not wait for facts that will never come,
+// and the engine shows what it may read.
 func TestStoresThatMayNotBeRead(t *testing.T) {
 	log := newLog(t)
 	token, entry := auth.NewToken("app")

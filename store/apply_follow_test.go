@@ -33,8 +33,8 @@ func (a *absent) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.
 	})
 }
 
-// An outage of any length is waited out, with tries that get rarer, and after each one trying begins
-// anew.
+// The engine waits for the end of an outage of any length, trying less and less often; after the outage it tries
+// often again.
 func TestOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &absent{Log: memory.New(memory.Options{})}

@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A granted log lets its caller read some stores only, which may change.
+// A granted log lets its caller read only some stores, which may change.
 type granted struct {
 	*memory.Log
 	mu      sync.Mutex
@@ -80,8 +80,8 @@ func (g *granted) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend
 	}
 }
 
-// Writes to stores that a process may not read are done when they are acknowledged, and do not show; a write that
-// is in part to such stores waits for the other part.
+// Writes to stores that a process may not read are done when they are acknowledged, and do not show. A batch with
+// other stores too waits until those show.
 func TestStoresThatCannotBeRead(t *testing.T) {
 	g := &granted{Log: newLog(t)}
 	g.grant("mine")
@@ -107,11 +107,11 @@ func TestStoresThatCannotBeRead(t *testing.T) {
 	}
 	require.Equal(t, others.Head(), e.Head())
 	_, err := e.WriteIf(ctx, "", backend.Fact{Store: "drop", Key: "k", Value: []byte("1")})
-	require.ErrorIs(t, err, backend.ErrConflict, "it is what it is: nothing here could be read")
+	require.ErrorIs(t, err, backend.ErrConflict, "nothing could be read to resolve it")
 }
 
-// When other stores may be read than before, an engine drops what was taken away and loads what was added, with
-// scopes and indexes; it goes on writing and following meanwhile.
+// When the stores that an engine may read change, it drops those that were taken away and loads those that were
+// added, with scopes and indexes. It goes on writing and following meanwhile.
 func TestAccessThatChanges(t *testing.T) {
 	for _, stores := range [][]string{nil, {"a", "b", "c"}} {
 		g := &granted{Log: newLog(t)}

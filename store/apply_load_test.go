@@ -173,7 +173,7 @@ func TestLoadClosed(t *testing.T) {
 	require.False(t, e.Loaded("s"))
 }
 
-// TestTailNotLoaded wants an error where nothing would ever come.
+// TestTailNotLoaded wants an error of a Tail that could never yield a fact.
 func TestTailNotLoaded(t *testing.T) {
 	l := newLog(t)
 	full := openEngine(t, l)

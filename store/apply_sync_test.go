@@ -13,8 +13,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// narrow returns a log that shows the facts of one store, as a server does to a caller who may read no other. If it says
-// so, writes to others are done when they are acknowledged.
+// narrow returns a log whose caller may read one store. If says is true, its Features say so.
 func narrow(l backend.Log, store string, says bool) backend.Log {
 	return backend.Intercept(l, backend.Hooks{
 		Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
@@ -30,8 +29,7 @@ func narrow(l backend.Log, store string, says bool) backend.Log {
 	})
 }
 
-// TestHeadWithoutFacts wants the head to be where the log ends, though the last facts are not there or
-// not to be seen.
+// TestHeadWithoutFacts wants the head at the end of the log, even if the last facts are pruned or may not be read.
 func TestHeadWithoutFacts(t *testing.T) {
 	l := newLog(t)
 	full := openEngine(t, l)
@@ -63,7 +61,7 @@ func TestHeadWithoutFacts(t *testing.T) {
 	require.ErrorIs(t, e.Sync(t.Context()), backend.ErrClosed)
 }
 
-// TestSyncOfPollingLogs wants what others wrote right after Sync, though the log shows it to followers much later.
+// TestSyncOfPollingLogs wants writes of others right after Sync, even if the log shows them to followers much later.
 func TestSyncOfPollingLogs(t *testing.T) {
 	l := newLog(t)
 	var follows atomic.Int64

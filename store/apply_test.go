@@ -19,8 +19,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A four backend has the four methods of a Backend and no more. The next write fails after it was done, once
-// fail is set.
+// A four backend has only the four methods of a Backend. If fail is set, the next write fails after it was done.
 type four struct {
 	backend.Backend
 	fail atomic.Pointer[error]
@@ -34,8 +33,8 @@ func (b *four) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, err
 	return f, err
 }
 
-// A backend of four methods works as every other: several engines and others write it at once, a write that
-// failed and was done shows, and what others write is there after Sync.
+// A backend of four methods works as every other: several engines write it at once; a write that fails after it was
+// done shows; and writes of others show after Sync.
 func TestBackendsOfFourMethods(t *testing.T) {
 	l := newLog(t)
 	b := &four{Backend: l}
@@ -95,7 +94,7 @@ func logged(t *testing.T, l backend.Backend) (facts []backend.Fact) {
 	return facts
 }
 
-// Following goes on where it was after a log could not be reached, and ends with a permanent error.
+// After an outage of the log, following goes on where it was; a permanent error ends it.
 func TestFollowingResumes(t *testing.T) {
 	l := newLog(t)
 	var follows atomic.Int64
@@ -213,7 +212,7 @@ func TestOpeningNothing(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrInvalid)
 }
 
-// A Sync that is given up in the midst leaves no gap, though the log is read on whatever becomes of its ctx.
+// A Sync that is cancelled halfway leaves no gap, even if the log ignores the context.
 func TestCatchingUpThatIsGivenUp(t *testing.T) {
 	for range 20 {
 		l := newLog(t)
@@ -245,7 +244,7 @@ func TestCatchingUpThatIsGivenUp(t *testing.T) {
 	}
 }
 
-// What a writer does with his memory after he gave up waiting changes nothing.
+// After a writer gave up waiting, it may overwrite the memory of its fact.
 func TestWritersGivenUpOwnTheirMemory(t *testing.T) {
 	l, release := newLog(t), make(chan struct{})
 	e := openEngine(t, stalled(l, release))
@@ -279,7 +278,7 @@ func TestWritersGivenUpOwnTheirMemory(t *testing.T) {
 	require.Equal(t, "mine", r.ID())
 }
 
-// A writer of any backend that waits for facts before its own gives up with its context.
+// A writer that waits for facts before its own gives up when its context ends.
 func TestWaitingToBeShownHeedsTheContext(t *testing.T) {
 	l := newLog(t)
 	e := openEngine(t, stalled(l, make(chan struct{})))
@@ -301,8 +300,8 @@ func TestWaitingToBeShownHeedsTheContext(t *testing.T) {
 	require.Equal(t, uint64(0), e.Head())
 }
 
-// A fact that is none, which only a broken backend gives out, ends the engine, and nothing of its batch shows.
-func TestFactsThatAreNone(t *testing.T) {
+// An invalid fact, which only a broken backend yields, ends the engine, and nothing of its batch shows.
+func TestInvalidFacts(t *testing.T) {
 	for name, change := range map[string]func(*backend.Fact){
 		"id":        func(f *backend.Fact) { f.ID = strings.Repeat("x", 257) },
 		"store":     func(f *backend.Fact) { f.Store = strings.Repeat("x", 257) },

@@ -23,7 +23,7 @@ func (e *Engine) full(s *namespace, f *backend.Fact) bool {
 func (e *Engine) trim(s *namespace) {
 	keep, drops := uint32(e.opts.KeepVersions), s.dropped
 	kept := s.without(func(r Record) bool {
-		latest, _ := s.key(r.number())
+		latest, _ := s.last(r.number())
 		newer := latest.depth() - r.depth()
 		if newer >= keep-1 && r.depth() > 1 || newer >= keep {
 			if t := r.TransactionTime(); t.After(drops.time) {

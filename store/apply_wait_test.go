@@ -9,8 +9,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 )
 
-// written returns the verdict on a batch with seqs from first through last, of which those from fresh on
-// are new.
+// written returns the verdict on a batch with seqs from first through last; facts from fresh on are new.
 func written(first, last, fresh uint64) backend.Written {
 	w := backend.Written{First: fresh}
 	for seq := first; seq <= last; seq++ {
@@ -19,14 +18,12 @@ func written(first, last, fresh uint64) backend.Written {
 	return w
 }
 
-// A write is applied as a whole, by its writer or with its page, and only when all before it is: whatever comes
-// first.
+// A write is applied as a whole, by its writer or with its page, whichever comes first, and only after all facts
+// before it.
 func TestOwnWrites(t *testing.T) {
 	l := memory.New(memory.Options{})
 	defer l.Close()
-	e, err := Open(t.Context(), l, Options{})
-	require.NoError(t, err)
-	defer e.Close()
+	e := newEngine(l, Options{}) // it does not follow the log: this test applies the pages
 	page := func(first, last, through uint64) {
 		require.NoError(t, e.applyPage(backend.Page{Facts: written(first, last, first).Facts, Through: backend.Cursor{Seq: through}}))
 	}

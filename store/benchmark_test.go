@@ -309,8 +309,8 @@ func BenchmarkScope(b *testing.B) {
 	}
 }
 
-// BenchmarkWatch measures from a write to the event at a watcher, of this engine's writes and of
-// those of another engine on the same log.
+// BenchmarkWatch measures the time from a write to the event at a watcher, for writes of the same engine and of
+// another engine on the log.
 func BenchmarkWatch(b *testing.B) {
 	for _, writer := range []string{"own", "other"} {
 		b.Run(writer, func(b *testing.B) {

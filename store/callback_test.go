@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// What panics of the app's functions leaves the engine as it should be.
+// Panics in functions of the app leave the engine as it should be.
 func TestFunctionsThatPanic(t *testing.T) {
 	var failed error
 	e, err := store.Open(t.Context(), newLog(t), store.Options{DerivationFailed: func(_ store.Record, err error) { failed = err }})

@@ -78,7 +78,7 @@ func (v view) plan(rule Retention, now time.Time) []Compaction {
 	}
 	var seqs []uint64
 	for n := range v.keys.count.Load() {
-		r := v.key(n, Moment{})
+		r := v.at(n)
 		kept, replaced := 0, time.Time{} // replaced: when the successor came
 		for ; r.data != nil; r = r.prev() {
 			old := rule.Window > 0 && (!replaced.IsZero() && replaced.Before(c.Before) || rule.Events && r.TransactionTime().Before(c.Before))

@@ -15,8 +15,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A failing backend fails at the n-th step of a compaction, a prune or a write of a receipt, done or
-// not done.
+// A failing backend fails at the n-th step of a compaction, which is a prune or a write of a receipt, before or
+// after it is done.
 type failing struct {
 	*memory.Log
 	n    int // 0: it does not fail any more
@@ -107,7 +107,7 @@ func TestCompactionsThatBreakOff(t *testing.T) {
 	}
 }
 
-// A compaction that another takes for broken off, and that then does break off, is finished too.
+// A compaction that another engine believes to have failed, and that then fails, is finished too.
 func TestCompactionsThatSeemToBreakOff(t *testing.T) {
 	l := newLog(t)
 	witness, other := openEngine(t, l), openEngine(t, l)
@@ -180,8 +180,8 @@ func TestCompactingReadOnly(t *testing.T) {
 	require.Equal(t, uint64(3), stats.Facts, "nothing is pruned")
 }
 
-// A receipt that makes no sense is passed over.
-func TestReceiptsThatAreNone(t *testing.T) {
+// An engine ignores a receipt that makes no sense.
+func TestInvalidReceipts(t *testing.T) {
 	e := openEngine(t, newLog(t))
 	_, err := e.Write(t.Context(), fact("k", 1))
 	require.NoError(t, err)

@@ -165,7 +165,7 @@ func TestConditionsAndBatches(t *testing.T) {
 	require.Equal(t, uint64(4), e.Head())
 }
 
-// A store's first fact may be of any size, those that just fill what is made for it included.
+// The first fact of a store may have any size, also one that just fills the arena's first chunk.
 func TestLargeFirstFacts(t *testing.T) {
 	for n := 1000; n < 10_000; n += n / 7 {
 		e := openEngine(t, newLog(t))
@@ -175,7 +175,7 @@ func TestLargeFirstFacts(t *testing.T) {
 	}
 }
 
-// Chains of every length are searched right, by seq and by time.
+// Searches by seq and by time are right in chains of every length.
 func TestLongChains(t *testing.T) {
 	const n = 1000
 	second := int64(0)
@@ -269,7 +269,7 @@ func TestContexts(t *testing.T) {
 	require.NoError(t, e.WaitFor(ctx, 0))
 }
 
-// A wait that is given up leaves nothing behind.
+// A cancelled wait leaves nothing behind.
 func TestWaitsThatAreGivenUp(t *testing.T) {
 	e := openEngine(t, newLog(t))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -45,7 +45,7 @@ func ExampleLineage() {
 	// true
 }
 
-// Who wrote what after what, the oldest first.
+// A chain of facts, the oldest first.
 func ExampleFactRef() {
 	e, closeAll := open(`1`)
 	defer closeAll()

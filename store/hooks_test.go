@@ -25,7 +25,7 @@ func (f followed) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend
 	return f.follow(ctx, r)
 }
 
-// eachPage yields what change makes of each page; false ends the loop with the error.
+// eachPage yields each page after change changed it; an error of change ends the loop.
 func eachPage(pages iter.Seq2[backend.Page, error], change func(p *backend.Page) error) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for p, err := range pages {

@@ -36,7 +36,7 @@ func (x *Index) Build() { x.postings(x.engine.view(x.store)) }
 // Reads of the present, or of a recent head, take time by the number of records found; reads of other moments
 // look at every key of the store.
 func (x *Index) List(ctx context.Context, v any, m Moment) iter.Seq2[Record, error] {
-	return pairs(func() (iter.Seq[Record], error) {
+	return records(func() (iter.Seq2[Record, error], error) {
 		want, err := equalForm(x.field, v)
 		if err != nil {
 			return nil, fmt.Errorf("store: index by %q: %w", x.field, err)
@@ -46,19 +46,19 @@ func (x *Index) List(ctx context.Context, v any, m Moment) iter.Seq2[Record, err
 }
 
 // find returns the records whose field equals one of wanted.
-func (x *Index) find(ctx context.Context, m Moment, wanted ...[]byte) (iter.Seq[Record], error) {
-	v, err := x.engine.viewFor(ctx, x.store, m)
+func (x *Index) find(ctx context.Context, m Moment, wanted ...[]byte) (iter.Seq2[Record, error], error) {
+	v, err := x.engine.viewFor(ctx, x.store, &m)
 	if err != nil {
 		return nil, fmt.Errorf("store: index by %q: %w", x.field, err)
 	}
 	if v.namespace == nil {
-		return func(func(Record) bool) {}, nil
+		return none, nil
 	}
-	p := pick{view: v.asOf(m), at: m, fits: func(r Record) bool {
+	p := pick{view: v.asOf(&m), moment: m, fits: func(r Record) bool {
 		token, ok := x.token(r)
 		return ok && slices.ContainsFunc(wanted, func(w []byte) bool { return string(w) == token })
 	}}
-	if m.Time.IsZero() && m.Valid.IsZero() && p.recent() {
+	if m.timeless() && p.recent() {
 		if values := x.postings(p.view); values != nil {
 			return values.find(p.view, wanted, p.fits), nil
 		}

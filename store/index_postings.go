@@ -151,7 +151,7 @@ func (p *postings) token(i uint32) string {
 
 // find returns the records of a view with one of the wanted values, in the order of their keys' numbers. fits
 // reports whether a record has one.
-func (p *postings) find(v view, wanted [][]byte, fits func(Record) bool) iter.Seq[Record] {
+func (p *postings) find(v view, wanted [][]byte, fits func(Record) bool) iter.Seq2[Record, error] {
 	var found []uint32
 	mixed := len(wanted) > 1
 	p.mu.RLock()
@@ -173,9 +173,9 @@ func (p *postings) find(v view, wanted [][]byte, fits func(Record) bool) iter.Se
 	if mixed || ahead {
 		slices.Sort(found)
 	}
-	return func(yield func(Record) bool) {
+	return func(yield func(Record, error) bool) {
 		for _, n := range found {
-			if r := v.key(n, Moment{}); (!o.has(n) || fits(r)) && !yield(r) {
+			if r := v.at(n); (!o.has(n) || fits(r)) && !yield(r, nil) {
 				return
 			}
 		}
@@ -202,7 +202,7 @@ func (p *postings) tokens(v view) []string {
 		}
 	}
 	for n := range o.all() {
-		if token, ok := p.index.token(v.key(n, Moment{})); ok && !slices.Contains(all, token) {
+		if token, ok := p.index.token(v.at(n)); ok && !slices.Contains(all, token) {
 			all = append(all, token)
 		}
 	}

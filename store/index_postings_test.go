@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 )
 
-// TestPostings writes and retracts records at random, with hashes of which many are the same, and compares
-// what an index finds with a look at every key.
+// TestPostings writes and retracts records at random, with many equal hashes, and compares what an index finds
+// with a scan of every key.
 func TestPostings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := memory.New(memory.Options{})

@@ -24,8 +24,8 @@ type call struct {
 	conflict bool
 }
 
-// A register is what the key's values are to be like: each read sees the latest write, and a
-// conditional write is done exactly if its condition holds.
+// A register is the model of a key: each read sees the latest write, and a conditional write is done exactly if
+// its condition holds.
 var register = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		byKey := map[string][]porcupine.Operation{}

@@ -37,7 +37,7 @@ func (e *Engine) projected(v view, owner any, create func() projection) projecti
 	}
 	p = create()
 	for n := range v.keys.count.Load() {
-		r, _ := v.namespace.key(n)
+		r, _ := v.last(n)
 		p.put(n, Record{}, r)
 	}
 	all := append(slices.Clone(v.built()), owned{owner, p})

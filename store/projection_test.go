@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 )
 
-// What a compaction dropped goes, though scopes and indexes over it are not read any more.
+// Facts that a compaction dropped are freed, even if scopes and indexes over them are not read again.
 func TestDroppedFactsAreNotHeld(t *testing.T) {
 	l := memory.New(memory.Options{})
 	defer l.Close()

@@ -30,12 +30,14 @@ func (e *Engine) Latest(store, key string) Record { return e.view(store).latest(
 // from the log. Errors are those of reading the log, ctx's, and ErrNotLoaded. Both hold for all methods
 // that read with a context.
 func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Record, ok bool, err error) {
-	v, err := e.viewFor(ctx, store, m, key)
+	v, err := e.viewFor(ctx, store, &m, key)
 	if err != nil {
 		return Record{}, false, fmt.Errorf("store: get key %q: %w", key, err)
 	}
-	r, flags := v.asOf(m).lookup(key)
-	r = r.at(flags, m)
+	r, flags := v.asOf(&m).lookup(key)
+	if !m.timeless() {
+		r = r.at(flags, &m)
+	}
 	return r, r.live(), nil
 }
 
@@ -43,14 +45,14 @@ func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Reco
 // moment has a Valid time, it yields only facts that are valid from then or earlier. Each pair is a record
 // and nil, or the zero Record and an error, which ends the loop.
 func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.Seq2[Record, error] {
-	return pairs(func() (iter.Seq[Record], error) {
+	return records(func() (iter.Seq2[Record, error], error) {
 		v, err := e.viewFor(ctx, store, fromTheStart, key)
 		if err != nil {
 			return nil, fmt.Errorf("store: history of key %q: %w", key, err)
 		}
-		return func(yield func(Record) bool) {
-			for r := range v.asOf(m).latest(key).history() {
-				if m.shows(r) && !yield(r) {
+		return func(yield func(Record, error) bool) {
+			for r := range v.asOf(&m).latest(key).history() {
+				if m.shows(r) && !yield(r, nil) {
 					return
 				}
 			}
@@ -61,8 +63,8 @@ func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.
 // Facts yields the facts of a store with a seq above after, retractions too, in the order of the log, up to
 // the head when the loop begins. Pairs are as in History.
 func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
-	return pairs(func() (iter.Seq[Record], error) {
-		v, err := e.viewFor(ctx, store, Moment{Seq: max(after, 1)})
+	return records(func() (iter.Seq2[Record, error], error) {
+		v, err := e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
 		if err != nil {
 			return nil, fmt.Errorf("store: facts after seq %d: %w", after, err)
 		}
@@ -72,8 +74,8 @@ func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq
 
 // FactsSince is Facts for the facts whose transaction time is not before t.
 func (e *Engine) FactsSince(ctx context.Context, store string, t time.Time) iter.Seq2[Record, error] {
-	return pairs(func() (iter.Seq[Record], error) {
-		from := Moment{Time: t}
+	return records(func() (iter.Seq2[Record, error], error) {
+		from := &Moment{Time: t}
 		if t.IsZero() {
 			from = fromTheStart
 		}
@@ -85,19 +87,15 @@ func (e *Engine) FactsSince(ctx context.Context, store string, t time.Time) iter
 	})
 }
 
-// pairs yields the records that begin returns, or its error.
-func pairs(begin func() (iter.Seq[Record], error)) iter.Seq2[Record, error] {
+// records yields the records that begin returns, or its error.
+func records(begin func() (iter.Seq2[Record, error], error)) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		records, err := begin()
+		found, err := begin()
 		if err != nil {
 			yield(Record{}, err)
 			return
 		}
-		for r := range records {
-			if !yield(r, nil) {
-				return
-			}
-		}
+		found(yield)
 	}
 }
 

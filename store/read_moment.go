@@ -27,6 +27,9 @@ type Moment struct {
 // AsOf returns the moment at which the log went through seq; with 0 it was empty.
 func AsOf(seq uint64) Moment { return Moment{Seq: seq, none: seq == 0} }
 
+// timeless reports whether m has neither Time nor Valid.
+func (m *Moment) timeless() bool { return m.Time.IsZero() && m.Valid.IsZero() }
+
 // shows reports whether a fact that the moment's Seq lets pass is visible, and valid by Valid.
 func (m Moment) shows(r Record) bool {
 	return (m.Time.IsZero() || !r.TransactionTime().After(m.Time)) && (m.Valid.IsZero() || !r.validTime().After(m.Valid))

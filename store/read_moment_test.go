@@ -8,7 +8,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// What is read as of the head of an empty log is nothing, whatever comes.
+// Reads as of the head of an empty log find nothing, whatever is written later.
 func TestAsOfNothing(t *testing.T) {
 	e := openEngine(t, newLog(t))
 	scope, err := e.Scope("s", "all", store.Filter{})

@@ -93,10 +93,10 @@ func (q Query) inField(r Record) []byte {
 	return q.OrderBy.of(value)
 }
 
-// ranked yields those of the records in all that come after from in the order of a field, up to q's limit.
-// It keeps at most twice as many records as the limit.
-func (q Query) ranked(all iter.Seq[Record], from position) iter.Seq[Record] {
-	return func(yield func(Record) bool) {
+// ranked yields the records of all that come after from in the order of a field, up to q's limit. It keeps at
+// most twice as many records as the limit.
+func (q Query) ranked(all iter.Seq2[Record, error], from position) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
 		after := ranked{rank: rankOf(from.Value), key: from.Key}
 		var found []ranked
 		full := false // found has as many records as the limit, in order
@@ -114,7 +114,7 @@ func (q Query) ranked(all iter.Seq[Record], from position) iter.Seq[Record] {
 		}
 		slices.SortFunc(found, q.compare)
 		for i, x := range found {
-			if q.Limit > 0 && i == q.Limit || !yield(x.record) {
+			if q.Limit > 0 && i == q.Limit || !yield(x.record, nil) {
 				return
 			}
 		}

@@ -18,8 +18,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// inOrder is what a field may have, in the order of a Query's OrderBy; what stands in one line is equal.
-// "" is nothing.
+// inOrder has values of a field in the order of Query.OrderBy; values in one line are equal. "" is no value.
 var inOrder = [][]string{
 	{``, `null`},
 	{`false`},
@@ -131,7 +130,7 @@ func TestPagesInEveryOrder(t *testing.T) {
 	}
 }
 
-// A page goes on after the value that the last record had, be the record changed or gone since.
+// A page goes on after the value that the last record had, even if the record is changed or retracted since.
 func TestPagesGoOnFromAValue(t *testing.T) {
 	e := openEngine(t, newLog(t))
 	for n := range 6 {
@@ -156,7 +155,7 @@ func TestPagesGoOnFromAValue(t *testing.T) {
 	require.Empty(t, third.Next)
 }
 
-// A cursor is for the query that gave it out, and for no other; what is no cursor is refused too.
+// A cursor works only for the query that it is from; other texts are refused.
 func TestCursorsOfOtherQueries(t *testing.T) {
 	e, _ := ordered(t)
 	scope, err := e.Scope("s", "all", store.Filter{})
@@ -192,7 +191,7 @@ func TestCursorsOfOtherQueries(t *testing.T) {
 	require.Len(t, rest.Records, 2)
 }
 
-// In the order of first writing, a page can't go on after a key that was pruned, and says so.
+// In the order of first writing, a page can't go on after a key that was pruned: that is an error.
 func TestPagesAfterAPrunedKey(t *testing.T) {
 	e := openEngine(t, newLog(t))
 	for n := range 4 {
@@ -221,7 +220,7 @@ func TestPagesAfterAPrunedKey(t *testing.T) {
 	require.Empty(t, page.Next)
 }
 
-// Scopes, indexes and relations take values for equal exactly where the order does.
+// Values are equal for scopes, indexes and relations exactly if they are equal in the order.
 func TestEqualValues(t *testing.T) {
 	e, _ := ordered(t)
 	index, err := e.Index("s", "a.x")

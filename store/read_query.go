@@ -53,17 +53,17 @@ func (e *Engine) Query(ctx context.Context, store string, q Query) (Results, err
 
 // list lists the records of a store, or of s if s is not nil.
 func (q Query) list(ctx context.Context, e *Engine, store string, s *Scope) iter.Seq2[Record, error] {
-	return pairs(func() (iter.Seq[Record], error) {
+	return records(func() (iter.Seq2[Record, error], error) {
 		from, err := q.begin(store)
 		if err != nil {
 			return nil, fmt.Errorf("store: list: %w", err)
 		}
-		v, err := e.viewFor(ctx, store, q.At)
+		v, err := e.viewFor(ctx, store, &q.At)
 		if err != nil {
 			return nil, fmt.Errorf("store: list: %w", err)
 		}
 		if v.namespace == nil {
-			return func(func(Record) bool) {}, nil
+			return none, nil
 		}
 		p := s.pick(v, q.At)
 		if from.begun && q.OrderBy == "" && !q.ByKey {
@@ -74,6 +74,9 @@ func (q Query) list(ctx context.Context, e *Engine, store string, s *Scope) iter
 		return q.records(p, from), nil
 	})
 }
+
+// none yields no records.
+func none(func(Record, error) bool) {}
 
 // page collects what list yields, up to the limit, and looks at the record after that.
 func (q Query) page(ctx context.Context, e *Engine, store string, s *Scope) (Results, error) {
@@ -98,7 +101,7 @@ func (q Query) page(ctx context.Context, e *Engine, store string, s *Scope) (Res
 // A pick is the records of a view that a query lists some of.
 type pick struct {
 	view
-	at      Moment              // its Time and Valid; the view has its Seq
+	moment  Moment              // its Time and Valid; the view has its Seq
 	fits    func(r Record) bool // nil: all
 	members *members            // the keys whose records fit; nil: fits is asked about each
 	overlay overlay             // the keys that members may be wrong about
@@ -106,12 +109,12 @@ type pick struct {
 
 // pick returns the records of the scope as of a moment; of a nil scope, all records.
 func (s *Scope) pick(v view, m Moment) pick {
-	p := pick{view: v.asOf(m), at: m}
+	p := pick{view: v.asOf(&m), moment: m}
 	if s == nil {
 		return p
 	}
 	p.fits = s.Has
-	if m.Time.IsZero() && m.Valid.IsZero() && p.recent() {
+	if m.timeless() && p.recent() {
 		p.members = s.members(p.view)
 		p.overlay = p.view.overlay()
 	}
@@ -121,34 +124,24 @@ func (s *Scope) pick(v view, m Moment) pick {
 // recent reports whether there are fewer facts after the view's head than keys.
 func (v view) recent() bool { return v.count.Load()-uint32(v.end()) <= v.keys.count.Load() }
 
-// member reports whether members has the key with a number. If known is false, fits has to decide.
-func (p *pick) member(n uint32) (in, known bool) {
-	if p.members == nil {
-		return false, false
-	}
-	in = p.members.has(n)
-	p.overlay.update()
-	return in, !p.overlay.has(n)
-}
-
-// records yields the records that q asks for, from a place on.
-func (q Query) records(p pick, from position) iter.Seq[Record] {
+// records yields the records that q lists, after a position.
+func (q Query) records(p pick, from position) iter.Seq2[Record, error] {
 	if q.OrderBy != "" {
 		all := Query{Prefix: q.Prefix, ByKey: q.Prefix != ""}
 		return q.ranked(all.records(p, position{}), from)
 	}
-	return func(yield func(Record) bool) {
+	timeless := p.moment.timeless()
+	return func(yield func(Record, error) bool) {
 		left := q.Limit
-		for n := range q.numbers(&p, from) {
-			in, known := p.member(n)
-			if known && !in {
+		for n, in := range q.numbers(&p, from) {
+			r, flags := p.last(n)
+			if r = r.through(p.head); !timeless {
+				r = r.at(flags, &p.moment)
+			}
+			if !r.live() || q.Prefix != "" && !strings.HasPrefix(r.Key(), q.Prefix) || !in && !p.fits(r) {
 				continue
 			}
-			r := p.key(n, p.at)
-			if !r.live() || !strings.HasPrefix(r.Key(), q.Prefix) || !known && p.fits != nil && !p.fits(r) {
-				continue
-			}
-			if !yield(r) {
+			if !yield(r, nil) {
 				return
 			}
 			if left--; left == 0 {
@@ -158,10 +151,10 @@ func (q Query) records(p pick, from position) iter.Seq[Record] {
 	}
 }
 
-// numbers yields the numbers of the keys that q may list, in its order.
-func (q Query) numbers(p *pick, from position) iter.Seq[uint32] {
+// numbers yields the numbers of the keys that q may list, in its order. If in is false, fits has to decide.
+func (q Query) numbers(p *pick, from position) iter.Seq2[uint32, bool] {
 	if q.ByKey {
-		return q.sorted(p.namespace, from)
+		return q.sorted(p, from)
 	}
 	first, last := uint32(0), p.keys.count.Load()
 	if from.begun && q.Descending {
@@ -169,10 +162,10 @@ func (q Query) numbers(p *pick, from position) iter.Seq[uint32] {
 	} else if from.begun {
 		first = from.number + 1
 	}
-	return func(yield func(uint32) bool) {
+	return func(yield func(n uint32, in bool) bool) {
 		if p.members != nil {
-			for n := range p.members.each(&p.overlay, q.Descending) {
-				if n >= first && n < last && !yield(n) {
+			for n, in := range p.members.each(&p.overlay, q.Descending) {
+				if n >= first && n < last && !yield(n, in) {
 					return
 				}
 			}
@@ -183,7 +176,7 @@ func (q Query) numbers(p *pick, from position) iter.Seq[uint32] {
 			if q.Descending {
 				n = last - 1 - (i - first)
 			}
-			if !yield(n) {
+			if !yield(n, p.fits == nil) {
 				return
 			}
 		}
@@ -191,10 +184,10 @@ func (q Query) numbers(p *pick, from position) iter.Seq[uint32] {
 }
 
 // sorted yields the numbers of the keys that have the prefix, in the order of their bytes.
-func (q Query) sorted(s *namespace, begin position) iter.Seq[uint32] {
-	all := s.sortedKeys()
+func (q Query) sorted(p *pick, begin position) iter.Seq2[uint32, bool] {
+	all := p.sortedKeys()
 	key := func(n uint32) string {
-		r, _ := s.key(n)
+		r, _ := p.last(n)
 		return r.Key()
 	}
 	find := func(k string, past bool) int { // the first key that is at or after k; with past, after k
@@ -220,13 +213,22 @@ func (q Query) sorted(s *namespace, begin position) iter.Seq[uint32] {
 	} else if begin.begun {
 		from = max(from, find(begin.Key, true))
 	}
-	return func(yield func(uint32) bool) {
+	return func(yield func(n uint32, in bool) bool) {
 		for i := from; i < to; i++ {
 			n := all[i]
 			if q.Descending {
 				n = all[to-1-(i-from)]
 			}
-			if !yield(n) {
+			in := p.fits == nil
+			if p.members != nil {
+				in = p.members.has(n)
+				if p.overlay.update() && p.overlay.has(n) {
+					in = false
+				} else if !in {
+					continue
+				}
+			}
+			if !yield(n, in) {
 				return
 			}
 		}
@@ -243,7 +245,7 @@ func (s *namespace) sortedKeys() []uint32 {
 		return old
 	}
 	key := func(n uint32) string {
-		r, _ := s.key(n)
+		r, _ := s.last(n)
 		return r.Key()
 	}
 	added := make([]uint32, 0, int(count)-len(old))

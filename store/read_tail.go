@@ -17,7 +17,7 @@ import (
 func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for {
-			v, err := e.viewFor(ctx, store, Moment{Seq: max(after, 1)})
+			v, err := e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
 			if err != nil {
 				yield(Record{}, fmt.Errorf("store: tail: %w", err))
 				return

@@ -29,32 +29,35 @@ func (e *Engine) view(store string) view {
 
 // viewFor returns the store as of the engine's head, with all facts that reads as of m and later need; if
 // keys are given, it may have only these keys. It reads the log if the engine does not hold all of them.
-func (e *Engine) viewFor(ctx context.Context, store string, m Moment, keys ...string) (view, error) {
-	if !e.Loaded(store) {
+func (e *Engine) viewFor(ctx context.Context, store string, m *Moment, keys ...string) (view, error) {
+	if e.stores.Load() != nil && !e.Loaded(store) {
 		return view{}, fmt.Errorf("store %q: %w", store, ErrNotLoaded)
 	}
 	v := e.view(store)
-	if v.holds(m) {
+	if v.namespace == nil || v.dropped.seq == 0 || v.holds(m) {
 		return v, nil
 	}
-	past, err := e.past(ctx, v.head, []string{store}, keys)
+	return e.pastView(ctx, store, v.head, keys)
+}
+
+func (e *Engine) pastView(ctx context.Context, store string, head uint64, keys []string) (view, error) {
+	past, err := e.past(ctx, head, []string{store}, keys)
 	if err != nil {
 		return view{}, err
 	}
-	return view{past.namespace(store), v.head}, nil
+	return view{past.namespace(store), head}, nil
 }
 
 // fromTheStart is the moment of the first fact.
-var fromTheStart = Moment{Seq: 1}
+var fromTheStart = &Moment{Seq: 1}
 
 // holds reports whether v has all facts that reads as of m and later need.
-func (v view) holds(m Moment) bool {
-	return v.namespace == nil || v.dropped.seq == 0 ||
-		m.Valid.IsZero() && (m.Seq == 0 || m.Seq >= v.dropped.seq) && (m.Time.IsZero() || m.Time.After(v.dropped.time))
+func (v view) holds(m *Moment) bool {
+	return m.Valid.IsZero() && (m.Seq == 0 || m.Seq >= v.dropped.seq) && (m.Time.IsZero() || m.Time.After(v.dropped.time))
 }
 
 // asOf returns the view as of the Seq of a moment.
-func (v view) asOf(m Moment) view {
+func (v view) asOf(m *Moment) view {
 	if m.none {
 		v.head = 0
 	} else if m.Seq != 0 {
@@ -78,10 +81,10 @@ func (v view) lookup(key string) (Record, tip) {
 	return v.record(t.ref()).through(v.head), t.flags()
 }
 
-// key returns the record that the key with a number has at a moment.
-func (v view) key(n uint32, m Moment) Record {
-	r, flags := v.namespace.key(n)
-	return r.through(v.head).at(flags, m)
+// at returns the latest record of the key with a number; the zero Record if it has none.
+func (v view) at(n uint32) Record {
+	r, _ := v.last(n)
+	return r.through(v.head)
 }
 
 // end returns how many records of the log the view has.
@@ -94,14 +97,14 @@ func (v view) end() int {
 }
 
 // facts yields the facts with a seq above after, in the order of the log.
-func (v view) facts(after uint64) iter.Seq[Record] {
-	return func(yield func(Record) bool) {
+func (v view) facts(after uint64) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
 		if v.namespace == nil || after >= v.head {
 			return
 		}
 		end := v.end()
 		for n := sort.Search(end, func(n int) bool { return v.nth(n).Seq() > after }); n < end; n++ {
-			if !yield(v.nth(n)) {
+			if !yield(v.nth(n), nil) {
 				return
 			}
 		}
@@ -109,8 +112,8 @@ func (v view) facts(after uint64) iter.Seq[Record] {
 }
 
 // factsSince yields the facts whose transaction time is not before t, in the order of the log.
-func (v view) factsSince(t time.Time) iter.Seq[Record] {
-	return func(yield func(Record) bool) {
+func (v view) factsSince(t time.Time) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
 		if v.namespace == nil {
 			return
 		}
@@ -120,7 +123,7 @@ func (v view) factsSince(t time.Time) iter.Seq[Record] {
 			from = sort.Search(end, since)
 		}
 		for n := from; n < end; n++ {
-			if since(n) && !yield(v.nth(n)) {
+			if since(n) && !yield(v.nth(n), nil) {
 				return
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 )
 
-// A reader that has loaded the head before facts were dropped does not read as of that head what it then lacks.
+// A reader that loaded the head before facts were dropped does not read as of that head without them.
 func TestViewsAfterADrop(t *testing.T) {
 	l := memory.New(memory.Options{})
 	defer l.Close()

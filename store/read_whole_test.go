@@ -29,7 +29,7 @@ type reader struct {
 	fold   *store.Fold[map[string]int]
 }
 
-// newReader returns a reader whose scope calls match in the midst of each write to docs.
+// newReader returns a reader whose scope calls match while a fact of docs is applied.
 func newReader(t *testing.T, b backend.Backend, opts store.Options, match func(store.Record)) *reader {
 	e, err := store.Open(t.Context(), b, opts)
 	require.NoError(t, err)
@@ -59,8 +59,7 @@ func (r *reader) warm() {
 	_, _ = r.FactByID("none")
 }
 
-// A way is one way to read, which sees one state of the log; what it should see of a state is computed from all
-// facts of that.
+// A way is one way to read one state of the log. want computes the expected result from all facts of the state.
 type way struct {
 	read func(r *reader, at store.Moment) []string
 	want func(o oracle) []string
@@ -286,8 +285,8 @@ func drawBatch(draw *rand.Rand, keys int) (b backend.Batch) {
 	return b
 }
 
-// In the midst of a batch, after each of its facts, every way to read shows the state before it, in memory and
-// without waiting for the writer; after it the state with all of it.
+// While a batch is applied, after each of its facts, every way to read shows the state before the batch, without
+// waiting for the writer; afterwards it shows the state after the batch.
 func TestReadsInTheMidstOfABatch(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -355,8 +354,8 @@ func TestReadsInTheMidstOfABatch(t *testing.T) {
 	}
 }
 
-// While batches are written by two engines, every read of each sees one state between two batches, which is not
-// before the head that there was nor after the one that there then is; and a state as of a head stays as it is.
+// While two engines write batches, every read sees one state between two batches: not before the head at its begin,
+// and not after the head at its end. The state as of a head never changes.
 func TestReadsWhileBatchesAreWritten(t *testing.T) {
 	const writers, batches = 2, 150
 	type seen struct {

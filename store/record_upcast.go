@@ -33,15 +33,15 @@ func (u Upcaster) call(value json.RawMessage) (up json.RawMessage, err error) {
 type upcasts struct {
 	steps []Upcaster // the n-th is from version n+1
 
-	mu            sync.Mutex
-	recent, older map[uint64]json.RawMessage // a cache of upcast values by seq, in two generations
-	bytes         int                        // of the values in recent
+	mu    sync.Mutex
+	cache map[uint64]json.RawMessage // upcast values by seq
+	bytes int                        // of the values in cache
 }
 
-// A generation of the cache ends when it has this many values or bytes.
+// The cache is emptied when it has this many values or bytes.
 const (
-	upcastsCached      = 1 << 14 // values
-	upcastsCachedBytes = 16 << 20
+	maxUpcasts     = 1 << 15
+	maxUpcastBytes = 16 << 20
 )
 
 // Upcast sets the upcasters of a store: the first of steps converts version 1 to 2, the next 2 to 3, and so on.
@@ -89,8 +89,7 @@ func (r Record) Upcast() (json.RawMessage, error) {
 	if version > len(u.steps)+1 {
 		return nil, fmt.Errorf("%w: fact %s, key %q in store %q has version %d, known is %d", ErrNewer, r.ID(), r.Key(), r.Store(), version, len(u.steps)+1)
 	}
-	place := r.Seq()
-	if value, ok := u.cached(place); ok {
+	if value, ok := u.cached(r.Seq()); ok {
 		return value, nil
 	}
 	value := r.Value()
@@ -103,28 +102,25 @@ func (r Record) Upcast() (json.RawMessage, error) {
 			return nil, fmt.Errorf("store: upcast fact %s, key %q in store %q, from version %d: %w", r.ID(), r.Key(), r.Store(), version, err)
 		}
 	}
-	u.cache(place, value)
+	u.keep(r.Seq(), value)
 	return value, nil
 }
 
-func (u *upcasts) cached(place uint64) (json.RawMessage, bool) {
+func (u *upcasts) cached(seq uint64) (json.RawMessage, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	value, ok := u.recent[place]
-	if !ok {
-		value, ok = u.older[place]
-	}
+	value, ok := u.cache[seq]
 	return value, ok
 }
 
-func (u *upcasts) cache(place uint64, value json.RawMessage) {
+func (u *upcasts) keep(seq uint64, value json.RawMessage) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.recent == nil || len(u.recent) >= upcastsCached || u.bytes >= upcastsCachedBytes {
-		u.recent, u.older, u.bytes = make(map[uint64]json.RawMessage), u.recent, 0
+	if u.cache == nil || len(u.cache) >= maxUpcasts || u.bytes >= maxUpcastBytes {
+		u.cache, u.bytes = make(map[uint64]json.RawMessage), 0
 	}
-	if _, ok := u.recent[place]; !ok {
+	if _, ok := u.cache[seq]; !ok {
 		u.bytes += len(value)
 	}
-	u.recent[place] = value
+	u.cache[seq] = value
 }

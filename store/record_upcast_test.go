@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// What is kept of upcast values is bounded, be they small or large.
+// The memory for upcast values is bounded, whether they are small or large.
 func TestUpcastValuesKept(t *testing.T) {
 	for size, values := range map[int]int{1 << 20: 64, 16: 40_000} {
 		e := openEngine(t, newLog(t))

@@ -27,10 +27,10 @@ func (e *Engine) Relation(one, many string, field Field) (*Relation, error) {
 // Many yields the records that belong to a key of store one as of a moment, in the order in which their keys
 // were first written, even if the key has no record. Pairs are as in [Engine.List].
 func (l *Relation) Many(ctx context.Context, key string, m Moment) iter.Seq2[Record, error] {
-	return pairs(func() (iter.Seq[Record], error) {
+	return records(func() (iter.Seq2[Record, error], error) {
 		text, err := equalForm(l.index.field, key)
 		if err != nil { // a key that is not UTF-8 has no record
-			return func(func(Record) bool) {}, nil
+			return none, nil
 		}
 		wanted := [][]byte{text}
 		if len(key) > 0 && (key[0] == '-' || key[0] >= '0' && key[0] <= '9') {

@@ -51,7 +51,7 @@ func totals(e *store.Engine) store.Rule {
 	}}
 }
 
-// Several engines write the sources of one target: it ends up right, whoever is last.
+// Several engines write the sources of one target: it ends up right, whichever is last.
 func TestGatheringFromSeveralWriters(t *testing.T) {
 	l := newLog(t)
 	engines := []*store.Engine{openEngine(t, l), openEngine(t, l)}

@@ -105,19 +105,22 @@ func (s *Scope) Query(ctx context.Context, q Query) (Results, error) {
 }
 
 // Count returns how many records are in the scope now.
-func (s *Scope) Count() (n int) {
+func (s *Scope) Count() int {
 	v := s.engine.view(s.store)
-	if v.namespace == nil {
-		return 0
-	}
-	p := s.pick(v, Moment{})
-	if p.members != nil {
-		if count := int(p.members.count.Load()); !p.overlay.update() {
-			return count
+	if m := s.members(v); m != nil {
+		n := m.count.Load()
+		if o := v.overlay(); !o.update() {
+			return int(n)
 		}
 	}
-	for range (Query{}).records(p, position{}) {
-		n++
+	return s.count(v)
+}
+
+func (s *Scope) count(v view) (n int) {
+	if v.namespace != nil {
+		for range (Query{}).records(s.pick(v, Moment{}), position{}) {
+			n++
+		}
 	}
 	return n
 }

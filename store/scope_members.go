@@ -40,25 +40,26 @@ func (m *members) has(n uint32) bool {
 	return n/64 < m.limit.Load() && m.words.at(n/64).Load()>>(n%64)&1 == 1
 }
 
-// each yields the numbers of the keys whose bits are set or that are in the overlay, ascending or descending.
-func (m *members) each(o *overlay, descending bool) iter.Seq[uint32] {
-	return func(yield func(uint32) bool) {
+// each yields the numbers of the keys whose bits are set or that are in the overlay, ascending or descending; in is
+// false if the key is in the overlay.
+func (m *members) each(o *overlay, descending bool) iter.Seq2[uint32, bool] {
+	return func(yield func(n uint32, in bool) bool) {
 		limit := m.limit.Load()
 		for i := range limit {
 			if descending {
 				i = limit - 1 - i
 			}
-			w := m.words.at(i).Load()
+			w, ahead := m.words.at(i).Load(), uint64(0)
 			if o.update() {
-				w |= o.keys[i]
+				ahead = o.keys[i]
 			}
-			for w != 0 {
+			for w |= ahead; w != 0; {
 				bit := bits.TrailingZeros64(w)
 				if descending {
 					bit = 63 - bits.LeadingZeros64(w)
 				}
 				w &^= 1 << bit
-				if !yield(i*64 + uint32(bit)) {
+				if !yield(i*64+uint32(bit), ahead>>bit&1 == 0) {
 					return
 				}
 			}

@@ -118,8 +118,8 @@ func (s *namespace) record(r ref) Record {
 // nth returns the n-th record in the order of the log, counted from 0.
 func (s *namespace) nth(n int) Record { return s.record(ref(s.log.at(uint32(n)).Load())) }
 
-// key returns the latest record of the key with a number, and the key's flags.
-func (s *namespace) key(n uint32) (Record, tip) {
+// last returns the latest record of the key with a number, and the key's flags.
+func (s *namespace) last(n uint32) (Record, tip) {
 	t := tip(s.keys.tips.at(n).Load())
 	return s.record(t.ref()), t.flags()
 }
@@ -154,7 +154,14 @@ func (r Record) through(seq uint64) Record {
 }
 
 func (r Record) before(seq uint64) Record {
-	return r.search(func(r Record) bool { return r.Seq() <= seq })
+	for r.Seq() > seq {
+		if j := r.jump(); j.Seq() > seq {
+			r = j
+		} else {
+			r = r.prev()
+		}
+	}
+	return r
 }
 
 // search returns the first record from r back that is ok. All records before one that is ok must be ok too. It
@@ -171,8 +178,8 @@ func (r Record) search(ok func(Record) bool) Record {
 }
 
 // at returns the record among r and those before it that is the key's value by the Time and Valid of a moment;
-// it may be a retraction, or the zero Record. flags are the key's.
-func (r Record) at(flags tip, m Moment) Record {
+// it may be a retraction, or the zero Record. One of them is not zero. flags are the key's.
+func (r Record) at(flags tip, m *Moment) Record {
 	if !m.Valid.IsZero() && flags != 0 {
 		return r.validAt(m)
 	}
@@ -180,9 +187,6 @@ func (r Record) at(flags tip, m Moment) Record {
 	t := m.Time
 	if !m.Valid.IsZero() && (t.IsZero() || m.Valid.Before(t)) {
 		t = m.Valid
-	}
-	if t.IsZero() {
-		return r
 	}
 	visible := func(r Record) bool { return !r.TransactionTime().After(t) }
 	if flags&keyOutOfOrder == 0 {
@@ -195,14 +199,14 @@ func (r Record) at(flags tip, m Moment) Record {
 }
 
 // history yields the key's records from the first to r.
-func (r Record) history() iter.Seq[Record] {
-	return func(yield func(Record) bool) {
+func (r Record) history() iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
 		chain := make([]Record, 0, r.depth())
 		for v := r; v.data != nil; v = v.prev() {
 			chain = append(chain, v)
 		}
 		for _, v := range slices.Backward(chain) {
-			if !yield(v) {
+			if !yield(v, nil) {
 				return
 			}
 		}

@@ -45,12 +45,12 @@ func (r Record) validTime() time.Time {
 	return r.TransactionTime()
 }
 
-// validAt returns, among r and the records before it, the one that is valid at m.Valid of those that are visible
-// by m.Time; the zero Record if there is none.
+// validAt returns, among r and the records before it, the visible one by m.Time that is valid at m.Valid; the zero
+// Record if there is none.
 //
 // If all records are visible, as in most reads, the number of steps is logarithmic in their number. Each
 // record that is valid before m.Valid and not visible takes one more step.
-func (r Record) validAt(m Moment) (best Record) {
+func (r Record) validAt(m *Moment) (best Record) {
 	visible := func(x Record) bool { return m.Time.IsZero() || !x.TransactionTime().After(m.Time) }
 	if r.depth() < deep {
 		for x := r; x.data != nil; x = x.prev() {

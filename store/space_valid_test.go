@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// Keys of many facts are read right by valid time, whatever else is asked for, while facts come and go,
-// some of them valid before earlier ones.
+// Reads by valid time of keys with many facts are right on all axes while facts are added and pruned, some of them
+// valid before earlier ones.
 func TestValidTimesOfDeepKeys(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -59,7 +59,7 @@ func TestValidTimesOfDeepKeys(t *testing.T) {
 	check()
 }
 
-// Readers by valid time see what was written before, while more is written.
+// Reads by valid time see all earlier writes while more facts are written.
 func TestValidTimesWhileWriting(t *testing.T) {
 	e := openEngine(t, newLog(t))
 	const facts = 3000

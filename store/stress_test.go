@@ -35,7 +35,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	for i, e := range engines {
 		scopes[i], err = e.Scope("n", "even", store.Filter{Match: even})
 		require.NoError(t, err)
-		watchers.Go(func() { // who watches has what is in the scope
+		watchers.Go(func() { // a watcher learns what is in the scope
 			in := map[string]uint64{}
 			for event, err := range scopes[i].Watch(t.Context(), 0) {
 				if err != nil {
@@ -52,7 +52,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			}
 			watched[i] = in
 		})
-		readers.Go(func() { // who reads sees what fits
+		readers.Go(func() { // a reader sees only records that fit
 			for ctx.Err() == nil {
 				at := store.AsOf(e.Head())
 				for r := range scopes[i].List(t.Context(), store.Query{At: at}) {

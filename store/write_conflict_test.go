@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// What somebody prunes behind the engines' backs does not keep them from writing.
+// Facts that are pruned without a receipt do not keep engines from writing.
 func TestPrunedWithoutReceipt(t *testing.T) {
 	for name, pruned := range map[string][]uint64{"all": {1, 2, 3}, "the latest": {3}} {
 		for _, keep := range []int{0, 1} {
@@ -51,7 +51,7 @@ func TestPrunedWithoutReceipt(t *testing.T) {
 	}
 }
 
-// A rule whose target was pruned behind the engine's back comes to its end.
+// A rule ends although its target was pruned without a receipt.
 func TestDerivingWhatWasPruned(t *testing.T) {
 	l := newLog(t)
 	e := openEngine(t, l)
@@ -69,7 +69,7 @@ func TestDerivingWhatWasPruned(t *testing.T) {
 	require.Equal(t, "2", string(r.Value()))
 }
 
-// Conflicts that no reading explains end. The log keeps a fact back from those who read, which is a mistake.
+// A conflict that reading the log does not explain is an error: the log keeps a fact back from readers, which is a bug.
 func TestConflictsWithoutEnd(t *testing.T) {
 	l := newLog(t)
 	for n := range 3 {
