@@ -133,7 +133,6 @@ func (c *Client) adopt(s *session) (*pipe, error) {
 	c.state.Connects++
 	c.log.Info("connected", zap.String("server", c.name()), zap.Int("protocol", s.hello.Protocol), zap.Uint64("last_seq", s.hello.LastSeq))
 	c.tasks.Go(p.write)
-	c.tasks.Go(p.read)
 	return p, nil
 }
 

@@ -27,8 +27,9 @@ type session struct {
 
 	silence time.Duration // reads fail when the server was inactive for so long; 0: they wait forever
 
-	mu     sync.Mutex
-	active time.Time // when the server last sent or took bytes, or was last owed nothing
+	mu          sync.Mutex
+	interrupted bool      // reads end with os.ErrDeadlineExceeded
+	active      time.Time // when the server last sent or took bytes, or was last owed nothing
 }
 
 // dial makes a connection and says hello. It tries once, and stops when ctx ends or the client is closed.
@@ -79,13 +80,8 @@ func (c *Client) meet(ctx context.Context) (*session, error) {
 
 // Read implements io.Reader for in.
 func (s *session) Read(b []byte) (int, error) {
-	if s.silence > 0 {
-		s.mu.Lock()
-		deadline := s.active.Add(s.silence)
-		s.mu.Unlock()
-		if err := s.SetReadDeadline(deadline); err != nil {
-			return 0, err
-		}
+	if err := s.setDeadline(); err != nil {
+		return 0, err
 	}
 	n, err := s.Conn.Read(b)
 	if n > 0 {
@@ -93,6 +89,38 @@ func (s *session) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// setDeadline prepares a read.
+func (s *session) setDeadline() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.interrupted:
+		return os.ErrDeadlineExceeded
+	case s.silence > 0:
+		return s.SetReadDeadline(time.Now().Add(s.silence))
+	}
+	return nil
+}
+
+// interrupt makes reads end with os.ErrDeadlineExceeded, until resume.
+func (s *session) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interrupted = true
+	_ = s.SetReadDeadline(longAgo) // a closed connection ends reads too
+}
+
+// resume takes an interrupt back, and reports whether there was one.
+func (s *session) resume() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.interrupted
+	s.interrupted = false
+	return was
+}
+
+var longAgo = time.Unix(1, 0)
 
 // chunkSize is how many bytes of a large request are sent with one write.
 const chunkSize = 64 << 10
@@ -124,10 +152,15 @@ func (s *session) isSilent() bool {
 	return time.Since(s.active) >= s.silence
 }
 
-// limitSilence makes reads fail with os.ErrDeadlineExceeded when the server is inactive for d, from now on.
+// limitSilence makes reads fail with os.ErrDeadlineExceeded when the server is inactive for d, from now on. A probe
+// does not count as activity.
 func (s *session) limitSilence(d time.Duration) {
-	s.touch()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.silence = d
+	if d > probeTime {
+		s.active = time.Now()
+	}
 }
 
 // roundTrip sends a request, whose body appendBody appends, and returns the body of the answer.
