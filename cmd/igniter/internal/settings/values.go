@@ -11,6 +11,10 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 )
 
@@ -33,46 +37,92 @@ type Values struct {
 // names. A flag takes precedence over a variable, and a variable over the file. A value that a setting can't have is an
 // error, and so is an unknown setting in the file.
 func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
-	variables, file := map[string]string{}, map[string]any{}
-	for _, variable := range environ {
-		if name, text, _ := strings.Cut(variable, "="); strings.HasPrefix(name, prefix) {
-			variables[name] = text
-		}
+	v := &Values{sources: map[string]Source{}}
+	keys, variables, byFlag := map[string]Setting{}, map[string]Setting{}, map[string]Setting{}
+	for _, s := range all {
+		keys[s.Key], variables[s.Variable()], byFlag[s.Flag()] = s, s, s
 	}
 	path, err := flags.GetString(configFlag)
-	if err == nil { // the command has settings
-		path = cmp.Or(path, variables[prefix+"CONFIG"])
+	hasSettings := err == nil
+	fromVariables, err := layer(env.Provider(".", env.Opt{
+		Prefix: prefix, EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, text string) (string, any) {
+			if name == prefix+"CONFIG" {
+				if hasSettings {
+					path = cmp.Or(path, text)
+				}
+				return "", nil
+			}
+			s, ok := variables[name]
+			if !ok {
+				v.unknown = append(v.unknown, name)
+			}
+			return s.Key, text
+		},
+	}), nil)
+	if err != nil {
+		return nil, err
 	}
-	delete(variables, prefix+"CONFIG")
+	slices.Sort(v.unknown)
+	fromFlags, err := layer(posflag.ProviderWithFlag(flags, ".", nil, func(f *pflag.Flag) (string, any) {
+		if s, ok := byFlag[f.Name]; ok && f.Changed {
+			return s.Key, f.Value.(*flagValue).given
+		}
+		return "", nil
+	}), nil)
+	if err != nil {
+		return nil, err
+	}
+	fromFile := koanf.New(".")
 	if path != "" {
-		if file, err = readFile(path); err != nil {
+		text, err := os.ReadFile(path)
+		if err == nil {
+			fromFile, err = layer(rawbytes.Provider(text), yamlParser{})
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read the configuration %s: %w", path, err)
 		}
 	}
-	v := &Values{sources: map[string]Source{}}
 	for _, s := range all {
 		err := v.set(s, "default", s.Default)
-		if value, ok := file[s.Key]; ok && err == nil {
+		if value := fromFile.Get(s.Key); value != nil && err == nil { // null says nothing, as everywhere in YAML
 			err = v.set(s, "file "+path, value)
 		}
-		if text, ok := variables[s.Variable()]; ok && err == nil {
-			err = v.set(s, "variable "+s.Variable(), text)
+		if value := fromVariables.Get(s.Key); value != nil && err == nil {
+			err = v.set(s, "variable "+s.Variable(), value)
 		}
-		if f := flags.Lookup(s.Flag()); f != nil && f.Changed && err == nil {
-			err = v.set(s, "flag --"+s.Flag(), f.Value.(*flagValue).given)
+		if value := fromFlags.Get(s.Key); value != nil && err == nil {
+			err = v.set(s, "flag --"+s.Flag(), value)
 		}
 		if err != nil {
 			return nil, err
 		}
-		delete(file, s.Key)
-		delete(variables, s.Variable())
 	}
-	for _, key := range slices.Sorted(maps.Keys(file)) {
-		return nil, fmt.Errorf("%s: there is no setting %s: there is %s", path, key, strings.Join(slices.Sorted(maps.Keys(v.sources)), ", "))
+	for _, key := range fromFile.Keys() {
+		if _, ok := keys[key]; !ok && fromFile.Get(key) != nil {
+			return nil, fmt.Errorf("%s: there is no setting %s: there is %s", path, key, strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
+		}
 	}
-	v.unknown = slices.Sorted(maps.Keys(variables))
 	return v, nil
 }
+
+// layer returns what one place says.
+func layer(p koanf.Provider, parser koanf.Parser) (*koanf.Koanf, error) {
+	k := koanf.New(".")
+	return k, k.Load(p, parser)
+}
+
+// A yamlParser implements koanf.Parser.
+type yamlParser struct{}
+
+func (yamlParser) Unmarshal(text []byte) (tree map[string]any, err error) {
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		return nil, errors.New(yaml.FormatError(err, false, false)) // without the lines, which may hold a secret
+	}
+	return tree, nil
+}
+
+func (yamlParser) Marshal(tree map[string]any) ([]byte, error) { return yaml.Marshal(tree) }
 
 func (v *Values) set(s Setting, from string, given any) error {
 	value, err := s.parse(given)
@@ -81,31 +131,6 @@ func (v *Values) set(s Setting, from string, given any) error {
 	}
 	v.sources[s.Key] = Source{s.Key, value, from, "--" + s.Flag(), s.Variable()}
 	return nil
-}
-
-// readFile returns the values in a YAML file by their keys.
-func readFile(path string) (map[string]any, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var tree map[string]any
-	if err := yaml.Unmarshal(text, &tree); err != nil {
-		return nil, errors.New(yaml.FormatError(err, false, false)) // without the lines, which may hold a secret
-	}
-	values := map[string]any{}
-	flatten(values, "", tree)
-	return values, nil
-}
-
-func flatten(values map[string]any, before string, tree map[string]any) {
-	for name, value := range tree {
-		if inner, ok := value.(map[string]any); ok {
-			flatten(values, before+name+".", inner)
-		} else if value != nil { // null says nothing, as everywhere in YAML
-			values[before+name] = value
-		}
-	}
 }
 
 // String returns the value of the setting with a key. The setting must have that type, here and below.
