@@ -45,7 +45,7 @@ func closeTwice(h *harness) {
 }
 
 func closeInFlight(h *harness) {
-	for range 10 {
+	for range 4 {
 		h.newLog()
 		b := h.open()
 		n := len(h.write(b, wides(6)...))

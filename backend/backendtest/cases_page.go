@@ -193,12 +193,12 @@ const maxPage = 4 * backend.PageSize
 func pageSize(h *harness) {
 	b := h.open()
 	var given []backend.Fact
-	for i := range 64 {
+	for i := range 24 {
 		f := wide(i)
 		f.Value = slices.Concat(f.Value[:len(f.Value)/8], []byte(`"}`))
 		given = append(given, f)
 	}
-	given = append(given, wides(72)[64:]...)
+	given = append(given, wides(27)[24:]...)
 	log := h.write(b, given...)
 	for _, l := range []loop{replayOf(h.ctx, b, from(0)), followOf(h.ctx, b, backend.Range{Through: log[len(log)-1].Seq})} {
 		pages, err := collectPages(l)

@@ -114,7 +114,7 @@ func pageBatchesSnapshot(h *harness) {
 func pageBatchesPruned(h *harness) {
 	b := h.open()
 	log, in := h.mixed(b)
-	for _, every := range []int{7, 3, 2} {
+	for _, every := range []int{7, 2} {
 		var gone []uint64
 		var left []backend.Fact
 		for i, f := range log {

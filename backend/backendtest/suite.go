@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,10 +135,21 @@ func cases() []testCase {
 	)
 }
 
+// alone is locked by a case that measures memory, and shared by the other cases: suites of one process may run side
+// by side.
+var alone sync.RWMutex
+
 // run runs the case against a fresh log. It returns when everything that the case started has ended, or
 // when the case has hung for too long.
 func (c testCase) run(t testing.TB, open Opener, o Options) {
 	t.Helper()
+	if c.needs&paging != 0 {
+		alone.Lock()
+		defer alone.Unlock()
+	} else {
+		alone.RLock()
+		defer alone.RUnlock()
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), o.Timeout)
 	defer cancel()
 	r := &reporter{TB: t, rule: c.rule}

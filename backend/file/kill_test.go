@@ -354,6 +354,9 @@ func childPlace(t *testing.T, id string) (writer, n int) {
 //   - The log opens without repair, and takes writes.
 func TestKill(t *testing.T) {
 	rounds, each := 200, 20
+	if raceEnabled { // processes are killed, whatever their goroutines share
+		rounds = 60
+	}
 	if soak() {
 		rounds *= 10
 	}

@@ -30,10 +30,8 @@ func opener(opts file.Options) backendtest.Opener {
 func TestSuite(t *testing.T) {
 	require.Empty(t, backendtest.Skipped(nil))
 	for name, opts := range map[string]file.Options{
-		"always":   {},
-		"interval": {Sync: file.SyncInterval, SyncInterval: 1e6},
-		"never":    {Sync: file.SyncNever},
-		"small":    {SegmentSize: 4 << 10},
+		"always":          {}, // TestFramesSuite has never
+		"interval, small": {Sync: file.SyncInterval, SyncInterval: 1e6, SegmentSize: 4 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
