@@ -28,6 +28,13 @@ func TestExampleConfig(t *testing.T) {
 	require.Equal(t, 16<<20, v.Int("max_frame"))
 }
 
+// TestInstallable requires that go install takes the command's module, which it does not if a module is replaced.
+func TestInstallable(t *testing.T) {
+	text, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	require.NotRegexp(t, `(?m)^(replace|exclude)\b`, string(text))
+}
+
 // TestDashboard requires that the metrics of the dashboard and of the page for operators exist.
 func TestDashboard(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(deploy, "grafana.json"))

@@ -51,4 +51,3 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/igniter-store/igniter => ../..
