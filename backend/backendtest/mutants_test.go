@@ -321,7 +321,7 @@ func (n *naive) Frames() {}
 func TestLacks(t *testing.T) {
 	o := (*Options)(nil).complete()
 	for _, c := range cases() {
-		if c.needs&^(reopening|paging) == 0 { // Features does not say
+		if c.needs&^(reopening|killing|paging) == 0 { // Features does not say
 			continue
 		}
 		r := record(t, func(r *recorder) { c.run(r, bares(), o) })

@@ -23,11 +23,12 @@ type Opener func(t testing.TB, dir string) backend.Backend
 // Options name what a backend is excused from. Nil and the zero Options ask for every guarantee. An
 // excuse that the backend's Features contradict is a failure, and so is a missing one.
 type Options struct {
-	Volatile bool // nothing survives Close: no case reopens the log
-	NoBatch  bool // Features.Batches is false
-	NoPrune  bool // Features.Prune is false
-	NoLimit  bool // Features.MaxFrame is 0: no case looks for a limit
-	NoPaging bool // loops hold the whole log in memory, which bounds its size: no case reads a large log
+	Volatile  bool // nothing survives Close: no case reopens the log
+	InProcess bool // the log ends with the process, though not with Close: no case kills a process
+	NoBatch   bool // Features.Batches is false
+	NoPrune   bool // Features.Prune is false
+	NoLimit   bool // Features.MaxFrame is 0: no case looks for a limit
+	NoPaging  bool // loops hold the whole log in memory, which bounds its size: no case reads a large log
 
 	// Timeout is how long one case may take. 0: 60 seconds. It makes a backend that hangs fail; no case
 	// measures time.
@@ -38,8 +39,14 @@ type Options struct {
 
 // Run runs every case against the backends that open opens, completed by [backend.Complete], each as a
 // subtest of t, one after the other. It skips the cases that opts excuses, and says which option did it.
+//
+// A case kills processes that write. For it, the test's program is run again with t's test alone, where Run opens the
+// log and writes to it instead of running cases.
 func Run(t *testing.T, open Opener, opts *Options) {
 	t.Helper()
+	if runChild(t, open) {
+		return
+	}
 	o := opts.complete()
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -82,6 +89,7 @@ type feature int
 
 const (
 	reopening feature = 1 << iota
+	killing
 	batches
 	pruning
 	limited
@@ -99,6 +107,7 @@ type excuse struct {
 func (o *Options) list() []excuse {
 	return []excuse{
 		{reopening, "Volatile", o.Volatile, nil},
+		{killing, "InProcess", o.InProcess, nil},
 		{batches, "NoBatch", o.NoBatch, func(f *backend.Features) bool { return f.Batches }},
 		{pruning, "NoPrune", o.NoPrune, func(f *backend.Features) bool { return f.Prune }},
 		{limited, "NoLimit", o.NoLimit, func(f *backend.Features) bool { return f.MaxFrame > 0 }},
@@ -130,7 +139,7 @@ func cases() []testCase {
 	return slices.Concat(
 		writeCases(), valueCases(), copyCases(), invalidCases(), verdictCases(), batchCases(), expectCases(),
 		replayCases(), rangeCases(), pageCases(), pageBatchCases(), memoryCases(), concurrentCases(), snapshotCases(),
-		followCases(), followPageCases(), followEndCases(), pruneCases(), statsCases(), reopenCases(),
+		followCases(), followPageCases(), followEndCases(), pruneCases(), statsCases(), reopenCases(), killCases(),
 		closeCases(), interceptCases(),
 	)
 }

@@ -14,7 +14,7 @@ import (
 // TestNaive checks that the backend which the mutants are made of passes every case.
 func TestNaive(t *testing.T) {
 	t.Parallel()
-	Run(t, naives(""), nil)
+	Run(t, naives(""), &Options{InProcess: true})
 }
 
 // bares returns an Opener of naives with no methods but Backend's.
@@ -27,7 +27,7 @@ func bares() Opener {
 // say what it lacks.
 func TestMinimal(t *testing.T) {
 	t.Parallel()
-	opts := &Options{NoBatch: true, NoPrune: true, NoLimit: true}
+	opts := &Options{InProcess: true, NoBatch: true, NoPrune: true, NoLimit: true}
 	want := []string{
 		"batch", "batch-again", "batch-cancelled", "batch-causation", "batch-consecutive", "batch-id-reused", "batch-invalid", "batch-partly-held",
 		"batch-too-large", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch",
@@ -35,7 +35,7 @@ func TestMinimal(t *testing.T) {
 		"follow-progress-pruned", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
 		"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect",
 		"prune-follow", "prune-horizon", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch",
-		"reopen-cursor-pruned", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
+		"reopen-cursor-pruned", "reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
 		"verdict-refused-batch", "write-again-late",
 	}
 	if d := cmp.Diff(want, Skipped(opts)); d != "" {
@@ -62,9 +62,10 @@ func TestSkipped(t *testing.T) {
 		want []string
 	}{
 		{Options{Volatile: true}, []string{
-			"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-id", "reopen-in-flight", "reopen-pruned", "reopen-pruned-last",
+			"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-id", "reopen-in-flight", "reopen-killed", "reopen-pruned", "reopen-pruned-last",
 			"reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-transaction-time",
 		}},
+		{Options{InProcess: true}, []string{"reopen-killed"}},
 		{Options{NoLimit: true}, []string{"batch-too-large", "value-too-large"}},
 		{Options{NoPaging: true}, []string{"memory-follow", "memory-replay"}},
 	} {

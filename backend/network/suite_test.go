@@ -114,6 +114,9 @@ func openFile(t testing.TB, dir string) backend.Log {
 	return l
 }
 
+// inProcess excuses the client: its server is in the same process. TestRestart kills servers.
+var inProcess = &backendtest.Options{InProcess: true}
+
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	serverTLS, clientTLS := pair(t)
@@ -130,7 +133,7 @@ func TestSuite(t *testing.T) {
 			if (name == "tcp/memory" || name == "unix/file" || name == "tls/memory") && raceEnabled && !soak() {
 				t.Skip("each transport and each log has its turn without this one: run it without the race detector, or with IGNITER_SOAK")
 			}
-			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)
+			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), inProcess)
 		})
 	}
 }
@@ -143,5 +146,5 @@ func TestFramesSuite(t *testing.T) {
 	}
 	p := &place{transport: "tcp", open: openMemory}
 	open := p.opener(true)
-	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend { return framed.Log(open(t, dir).(*network.Client)) }, nil)
+	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend { return framed.Log(open(t, dir).(*network.Client)) }, inProcess)
 }

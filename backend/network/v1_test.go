@@ -396,7 +396,7 @@ func TestOldClose(t *testing.T) {
 }
 
 // oldSkips excuses version 1 from the cases that it can't pass.
-var oldSkips = backendtest.Options{NoBatch: true, NoPrune: true, NoPaging: true}
+var oldSkips = backendtest.Options{InProcess: true, NoBatch: true, NoPrune: true, NoPaging: true}
 
 // oldSkipped are the cases that are skipped for that: all are about batches, pruning or logs larger than a frame.
 var oldSkipped = []string{
@@ -406,7 +406,7 @@ var oldSkipped = []string{
 	"memory-follow", "memory-replay", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
 	"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect", "prune-follow",
 	"prune-horizon", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch", "reopen-cursor-pruned",
-	"reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "verdict-first-batch", "verdict-order", "verdict-refused-batch",
+	"reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "verdict-first-batch", "verdict-order", "verdict-refused-batch",
 	"write-again-late",
 }
 
