@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() { os.Exit(Main()) }
@@ -22,6 +23,11 @@ func Main() int {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	cmd, err := a.rootCommand().ExecuteContextC(ctx)
+	defer func() {
+		if lines, ok := a.err.(*sink); ok {
+			lines.close(time.Second)
+		}
+	}()
 	if err == nil {
 		return 0
 	}

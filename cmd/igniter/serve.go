@@ -50,6 +50,7 @@ With --tls-cert and --tls-key all connections are TLS connections. With --tls-cl
 type service struct {
 	app    *app
 	log    *zap.Logger
+	lines  *sink        // of the log
 	tokens *auth.Tokens // nil: clients need no token
 	secure *security    // nil: no TLS
 	mode   os.FileMode  // of Unix sockets
@@ -62,12 +63,17 @@ type service struct {
 }
 
 func (a *app) serve(ctx context.Context) (err error) {
+	signal.Ignore(syscall.SIGPIPE) // the reader of the standard error may go away
+	lines := newSink(a.err)
+	a.err = lines // for what Main says at the end, too
 	log, err := a.logger("info")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Sync() }() // a terminal can't be synced
-	s := &service{app: a, log: log}
+	lines.recalled = func(dropped int64) {
+		log.Warn("log lines were dropped, since nothing took them from the standard error", zap.Int64("lines", dropped))
+	}
+	s := &service{app: a, log: log, lines: lines}
 	if err := s.prepare(); err != nil {
 		return err
 	}

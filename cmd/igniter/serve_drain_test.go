@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,6 +23,36 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/network"
 )
+
+// TestLogReaderIsGone closes the read end of the standard error, and requires that the server goes on.
+func TestLogReaderIsGone(t *testing.T) {
+	dir, err := os.MkdirTemp("", "ign")
+	require.NoError(t, err)
+	defer os.RemoveAll(dir)
+	socket, pid := filepath.Join(dir, "s"), filepath.Join(dir, "pid")
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	server := exec.Command("igniter", "serve", "--listen", "unix://"+socket, "--pid-file", pid, "--log-level", "debug")
+	server.Stderr = w
+	require.NoError(t, server.Start())
+	defer func() { _ = server.Process.Kill() }()
+	require.NoError(t, errors.Join(r.Close(), w.Close()))
+	require.Eventually(t, func() bool { _, err := os.Stat(pid); return err == nil }, patience, time.Millisecond)
+	c, err := network.Dial(t.Context(), network.Options{Address: socket})
+	require.NoError(t, err)
+	defer c.Close()
+	for n := range 10 {
+		require.NoError(t, server.Process.Signal(syscall.SIGHUP)) // it logs that
+		f, err := c.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(n), Store: "s", Key: "k", Value: []byte("1")})
+		require.NoError(t, err)
+		require.EqualValues(t, n+1, f.Seq)
+	}
+	stats, err := c.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 10, stats.Facts)
+	require.NoError(t, server.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, server.Wait())
+}
 
 // TestTerminatedUnderLoad sends SIGTERM to a server while clients write and follow: the server ends, no client is cut off,
 // and each acknowledged fact is in the log once.

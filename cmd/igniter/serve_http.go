@@ -78,7 +78,7 @@ func (s *service) newSite() (*site, error) {
 	}
 	x := &site{metrics: prometheus.NewRegistry(), broken: make(chan error, 1)}
 	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), WriteTimeout: v.Duration("write_timeout"), Logger: s.log})
-	if err := x.registerProcess(); err != nil {
+	if err := x.registerProcess(s.lines); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	x.web.Handle("/metrics", promhttp.HandlerFor(x.metrics, promhttp.HandlerOpts{}))
@@ -99,14 +99,16 @@ func (s *service) newSite() (*site, error) {
 	return x, nil
 }
 
-func (x *site) registerProcess() error {
+func (x *site) registerProcess(lines *sink) error {
 	b := thisBuild()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "igniter_build_info", Help: "1, with what this program was built from.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	info.Set(1)
 	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "igniter_http_streams", Help: "Exports and event streams over HTTP that are open."},
 		func() float64 { return float64(x.web.Streams()) })
-	return errors.Join(x.metrics.Register(info), x.metrics.Register(streams), x.metrics.Register(collectors.NewGoCollector()),
+	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "igniter_log_lines_dropped_total", Help: "Log lines that nothing took from the standard error."},
+		func() float64 { return float64(lines.count()) })
+	return errors.Join(x.metrics.Register(info), x.metrics.Register(streams), x.metrics.Register(dropped), x.metrics.Register(collectors.NewGoCollector()),
 		x.metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
 }
 
