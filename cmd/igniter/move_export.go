@@ -55,8 +55,7 @@ complete or not there.`,
 	return cmd
 }
 
-// writeTo calls write with a buffered writer to the output or, if path names one, to a file that is complete or not there.
-// If path is not a regular file, but a pipe or a device, it is written to directly.
+// writeTo calls write with a buffered writer to the output or, if path names one, to a file, see [wholefile.Write].
 func (a *app) writeTo(path string, write func(w io.Writer) error) error {
 	buffered := func(w io.Writer) error {
 		out := bufio.NewWriterSize(w, 256<<10)
@@ -64,13 +63,6 @@ func (a *app) writeTo(path string, write func(w io.Writer) error) error {
 	}
 	if path == "" || path == "-" {
 		return buffered(a.out)
-	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(buffered(f), f.Close())
 	}
 	return wholefile.Write(path, 0o600, func(f *os.File) error { return buffered(f) })
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
@@ -100,10 +101,12 @@ func (a *app) serve(ctx context.Context) (err error) {
 		}
 	}
 	if path := a.values.String("pid_file"); path != "" {
-		if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o644); err != nil {
+		if err := wholefile.Write(path, 0o644, func(f *os.File) error { _, err := fmt.Fprintln(f, os.Getpid()); return err }); err != nil {
 			return fmt.Errorf("write the process ID: %w", err)
 		}
-		defer os.Remove(path)
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() { // and no device
+			defer os.Remove(path)
+		}
 	}
 	notify("READY=1", "STATUS=serving")
 	for {

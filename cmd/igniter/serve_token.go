@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/goccy/go-yaml"
 	"github.com/gofrs/flock"
@@ -71,9 +70,6 @@ func addToken(path string, entry []byte) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
 	text, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return err
@@ -83,9 +79,6 @@ func addToken(path string, entry []byte) (err error) {
 	}
 	return wholefile.Write(path, 0o600, func(f *os.File) error {
 		_, err := f.Write(append(text, entry...))
-		if before, missing := os.Stat(path); err == nil && missing == nil {
-			err = errors.Join(chownLike(f, before), f.Chmod(before.Mode().Perm()))
-		}
 		if err == nil {
 			_, err = auth.LoadTokens(f.Name())
 		}

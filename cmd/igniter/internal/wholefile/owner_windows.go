@@ -1,4 +1,4 @@
-package main
+package wholefile
 
 import (
 	"io/fs"
