@@ -2,12 +2,14 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,26 +73,50 @@ type listing struct {
 	snapshots []uint64
 	indexes   []string // names
 	leftovers []string // names of files that were never finished
+	foreign   string   // the last name of something else; "": there is nothing else
 }
 
-// list lists the directory. A file that a log does not have is an error.
+// list lists the directory. What a log does not have is passed over in the directory of a log. It is an error if it is
+// named like a file of a log, or if the directory holds no log.
 func (d *directory) list() (listing, error) {
 	var all listing
 	entries, err := d.fs.ReadDir(d.path)
 	if err != nil {
 		return all, err
 	}
+	locked, named := false, ""
 	for _, e := range entries {
-		name := e.Name()
-		if name == lockName || e.IsDir() && (name == quarantineName || name == "lost+found") {
-			continue
-		}
-		if e.IsDir() || !all.add(name) {
-			return all, &backend.InvalidError{Field: "path", Reason: fmt.Sprintf(
-				"%s holds %q, which is not a file of a log: give the log a directory of its own, or move that file away", d.path, name)}
+		switch name := e.Name(); {
+		case name == lockName:
+			locked = true
+		case e.IsDir() && name == quarantineName || isSystemName(name):
+		case !e.IsDir() && all.add(name):
+		case isLogName(name):
+			named = name
+		default:
+			all.foreign = name
 		}
 	}
+	name := named
+	if !locked && len(all.segments)+len(all.snapshots) == 0 {
+		name = cmp.Or(named, all.foreign)
+	}
+	if name != "" {
+		return all, &backend.InvalidError{Field: "path", Reason: fmt.Sprintf(
+			"%s holds %q, which is not a file of a log: give the log a directory of its own, or move that file away", d.path, name)}
+	}
 	return all, nil
+}
+
+// isLogName reports whether a name could be taken for one of a log's files.
+func isLogName(name string) bool {
+	name = strings.TrimSuffix(strings.TrimSuffix(name, tempExt), indexExt)
+	return strings.HasSuffix(name, segmentExt) || strings.HasSuffix(name, snapshotExt)
+}
+
+// isSystemName reports whether a name is one that file systems and operating systems leave in directories.
+func isSystemName(name string) bool {
+	return slices.Contains([]string{"lost+found", ".snapshot", "@eaDir", ".DS_Store"}, name) || strings.HasPrefix(name, ".nfs")
 }
 
 // add adds a file, and reports false if a log does not have such files.

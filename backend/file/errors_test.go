@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
@@ -43,6 +45,52 @@ func TestInUse(t *testing.T) {
 	require.Error(t, err)
 	c.wait()
 	openLog(t, file.Options{Path: dir})
+}
+
+// TestForeignFiles puts into the directory of a log what operators and file systems put there: the log is opened, and
+// verified, and says what it passes over.
+func TestForeignFiles(t *testing.T) {
+	core, logs := observer.New(zap.WarnLevel)
+	given := backend.Fact{ID: "1", Store: "s", Key: "k", Value: []byte("1")}
+	dir := t.TempDir()
+	l, err := file.Open(t.Context(), file.Options{Path: dir})
+	require.NoError(t, err)
+	f, err := l.WriteFact(t.Context(), given)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	for _, name := range []string{"lost+found", ".snapshot", "@eaDir", "backups"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+	}
+	for _, name := range []string{".nfs0000", ".DS_Store", "igniter.pid", "00000000000000000001-00000000000000000001.backup"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "quarantine"), 0o700))
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "quarantine", "dangling")))
+	before := names(t, dir)
+	for range 2 {
+		l, err = file.Open(t.Context(), file.Options{Path: dir, Logger: zap.New(core)})
+		require.NoError(t, err)
+		_, err = l.Stats(t.Context())
+		require.NoError(t, err)
+		again, err := l.WriteFact(t.Context(), given)
+		require.NoError(t, err)
+		require.Equal(t, f, again)
+		require.NoError(t, l.Close())
+		require.NotZero(t, logs.FilterMessageSnippet("holds something else").Len())
+		require.NotZero(t, logs.FilterMessageSnippet("quarantine").Len())
+	}
+	report, err := file.Verify(t.Context(), dir)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, report.Facts)
+	require.Subset(t, names(t, dir), before)
+
+	for _, name := range []string{"a.wal", "00000000000000000000.snap", "x.wal.idx", "y.snap.tmp"} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		_, err := file.Open(t.Context(), file.Options{Path: dir})
+		require.ErrorContains(t, err, name)
+		require.NoError(t, os.Remove(path))
+	}
 }
 
 // TestNoLog opens and verifies paths that are not logs: each has an error of its own, and nothing is left

@@ -91,9 +91,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	l.group.log = l
 	r := recovery{directory: d, opts: &l.opts, lookup: (&lookup{log: l}).fact}
 	err = r.run(ctx)
-	if err == nil {
-		l.kept, err = d.quarantined()
-	}
+	l.kept = d.quarantined()
 	if err = readOnly(err); err != nil {
 		if r.active != nil {
 			err = errors.Join(err, r.active.file.Close())

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/sequencer"
@@ -41,6 +43,10 @@ func (r *recovery) run(ctx context.Context) error {
 	found, err := r.list()
 	if err != nil {
 		return err
+	}
+	if found.foreign != "" {
+		r.log.Warn("the directory of the log holds something else, which is passed over: give the log a directory of its own",
+			zap.String("path", r.path), zap.String("name", found.foreign))
 	}
 	all, err := r.survey(ctx, found)
 	if err != nil {

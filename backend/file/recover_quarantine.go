@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"go.uber.org/zap"
+
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
@@ -120,22 +122,20 @@ func (r *recovery) quarantineName(name string, offset int64) (string, error) {
 	}
 }
 
-// quarantined returns how many bytes the quarantine has.
-func (d *directory) quarantined() (uint64, error) {
+// quarantined returns how many bytes the files in the quarantine have. What cannot be read does not count: the log
+// works without it.
+func (d *directory) quarantined() (total uint64) {
 	entries, err := d.fs.ReadDir(d.join(quarantineName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.log.Warn("the quarantine cannot be read", zap.String("path", d.path), zap.Error(err))
 	}
-	if err != nil {
-		return 0, err
-	}
-	total := uint64(0)
 	for _, e := range entries {
 		info, err := d.fs.Stat(d.join(filepath.Join(quarantineName, e.Name())))
 		if err != nil {
-			return 0, err
+			d.log.Warn("a file in the quarantine cannot be read", zap.String("path", d.path), zap.Error(err))
+		} else if info.Mode().IsRegular() {
+			total += uint64(info.Size())
 		}
-		total += uint64(info.Size())
 	}
-	return total, nil
+	return total
 }

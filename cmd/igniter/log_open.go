@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -130,4 +131,27 @@ func splitAddress(text string) (network, address string, explicit bool) {
 		return "unix", text, false
 	}
 	return "tcp", text, false
+}
+
+// outsideLog returns an error if a file that the command writes would be in the directory of the log, where only the log
+// may have files. what says for what the path was given; "" is no file.
+func (a *app) outsideLog(what, path string) error {
+	log := a.values.String("path")
+	if log == "" || path == "" {
+		return nil
+	}
+	real := func(dir string) string {
+		if target, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = target
+		}
+		if abs, err := filepath.Abs(dir); err == nil {
+			dir = abs
+		}
+		return dir
+	}
+	inside, err := filepath.Rel(real(log), real(filepath.Dir(path)))
+	if err == nil && filepath.IsLocal(inside) {
+		return usage("%s %s is in the directory of the log, %s, which is for the log's files alone: choose another place", what, path, log)
+	}
+	return nil
 }

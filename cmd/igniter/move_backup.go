@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"path/filepath"
 
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
@@ -39,6 +40,11 @@ Facts that igniter prune removes from the log stay in earlier backups. To get ri
 				return usage("a backup is not text for a terminal: name a directory, or send the output to a file")
 			case given[0] != "-" && cmd.Flags().Changed("after"):
 				return usage("--after is for a backup to the output; a backup to a directory begins after what is there")
+			}
+			if given[0] != "-" {
+				if err := a.outsideLog("the backup", filepath.Join(given[0], "piece")); err != nil {
+					return err
+				}
 			}
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
 				if log.Features().Stores != nil {

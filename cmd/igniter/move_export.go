@@ -64,5 +64,8 @@ func (a *app) writeTo(path string, write func(w io.Writer) error) error {
 	if path == "" || path == "-" {
 		return buffered(a.out)
 	}
+	if err := a.outsideLog("--output", path); err != nil {
+		return err
+	}
 	return wholefile.Write(path, 0o600, func(f *os.File) error { return buffered(f) })
 }

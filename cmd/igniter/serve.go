@@ -139,6 +139,9 @@ func (s *service) prepare() (err error) {
 	if s.secure, err = newSecurity(v, s.log); err != nil {
 		return err
 	}
+	if err := s.app.outsideLog("--pid-file", v.String("pid_file")); err != nil {
+		return err
+	}
 	mode, err := strconv.ParseUint(v.String("socket_mode"), 8, 9)
 	if err != nil {
 		return usage("--socket-mode %q is not octal permissions such as 0660", v.String("socket_mode"))
@@ -148,7 +151,13 @@ func (s *service) prepare() (err error) {
 		return usage("there is nowhere to listen: give --listen tcp://127.0.0.1:7400 or unix:///path")
 	}
 	for _, text := range v.Strings("listen") {
-		if network, _, _ := splitAddress(text); network != "tcp" && network != "unix" {
+		switch network, address, _ := splitAddress(text); network {
+		case "tcp":
+		case "unix":
+			if err := s.app.outsideLog("--listen", address); err != nil {
+				return err
+			}
+		default:
 			return usage("--listen %s is neither tcp://host:port nor unix:///path", text)
 		}
 	}
