@@ -29,7 +29,11 @@ type directory struct {
 	path string
 	fs   vfs.FS
 	now  func() time.Time
+	boot string // names the time since the machine was started last; "": not known
 	log  *zap.Logger
+
+	// id is the log's identity, for new files. It changes only while the log is opened or restored.
+	id format.Identity
 
 	// names is held for reading while a file is chosen from the log's state and opened, and for writing
 	// while a file is renamed and the state changed to match.
@@ -37,7 +41,7 @@ type directory struct {
 }
 
 func newDirectory(o *Options) *directory {
-	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, log: o.Logger}
+	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, boot: o.boot(), log: o.Logger}
 }
 
 // Names in the directory of a log. Numbers have 20 digits, so that names sort like numbers.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/wire"
@@ -148,17 +149,18 @@ func (l *Log) end() error {
 	return errors.Join(err, l.state.Load().active.file.Close(), l.lock.Close())
 }
 
-// finish makes all facts durable, and gives back the space that was written ahead.
+// finish makes all facts durable, and gives back the space that was written ahead. If facts are not synced at once,
+// it says in the segment that none is missing, for the next Open.
 func (l *Log) finish() error {
 	if l.failure() != nil {
 		return nil // the writers have been told
 	}
 	s := l.state.Load()
 	err := s.active.seal()
-	if err != nil || !s.active.markers || s.durable == s.last {
+	if err != nil || !s.active.markers {
 		return err
 	}
-	if err := s.active.mark(s.last); err != nil {
+	if err := s.active.markAs(format.AppendClosed(nil, s.last)); err != nil {
 		return err
 	}
 	return s.active.file.Sync()

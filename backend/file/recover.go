@@ -21,6 +21,7 @@ type recovery struct {
 	opts     *Options
 	lookup   func(seq uint64) (backend.Fact, bool, error) // for the sequencer
 	progress progress
+	identity identity
 	ignored  []ignored // files that the log does not use
 	built    []builtIndex
 
@@ -48,6 +49,7 @@ func (r *recovery) run(ctx context.Context) error {
 		r.log.Warn("the directory of the log holds something else, which is passed over: give the log a directory of its own",
 			zap.String("path", r.path), zap.String("name", found.foreign))
 	}
+	r.identify(found)
 	all, err := r.survey(ctx, found)
 	if err != nil {
 		return err

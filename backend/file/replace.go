@@ -80,12 +80,15 @@ type replacement struct {
 	*format.Writer
 }
 
-func (d *directory) replace(f format.File) (*replacement, error) {
+// replace begins a file that belongs to the log that d names, and replaceAs one of a log with another identity.
+func (d *directory) replace(f format.File) (*replacement, error) { return d.replaceAs(f, d.id) }
+
+func (d *directory) replaceAs(f format.File, id format.Identity) (*replacement, error) {
 	n, err := d.create(f.Name)
 	if err != nil {
 		return nil, err
 	}
-	return &replacement{n, format.NewWriter(n.file, f)}, nil
+	return &replacement{n, format.NewWriter(n.file, f, id)}, nil
 }
 
 // newSnapshot describes a snapshot of the log through a seq, and newSegment a segment for a range of seqs.
@@ -102,7 +105,7 @@ func (r *replacement) finish(swap func(s *segment)) (*segment, error) {
 	if err := r.Finish(r.dir.now()); err != nil {
 		return nil, errors.Join(err, r.discard())
 	}
-	s := &segment{File: r.File}
+	s := &segment{File: r.File, id: r.Identity}
 	err := r.install(func() {
 		if swap != nil {
 			swap(s)

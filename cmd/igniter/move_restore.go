@@ -91,7 +91,7 @@ func (a *app) restoreDir(ctx context.Context, pages iter.Seq2[backend.Page, erro
 		return err
 	}
 	path := a.values.String("path")
-	n, err := file.Restore(ctx, file.Options{Path: path, Logger: logger}, pages)
+	n, err := file.Restore(ctx, file.Options{Path: path, Logger: logger}, nil, pages)
 	if err != nil {
 		return err
 	}

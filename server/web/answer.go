@@ -76,10 +76,17 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusMethodNotAllowed:
 		code = "method_not_allowed"
 	}
-	h.answer(w, status, struct {
-		Code  string `json:"error_code"`
-		Error string `json:"error"`
-	}{code, strings.ReplaceAll(err.Error(), "\n", ": ")})
+	answer := struct {
+		Code   string  `json:"error_code"`
+		Error  string  `json:"error"`
+		Cursor string  `json:"cursor,omitempty"` // of a client that has read another log, like the fields after it
+		Log    string  `json:"log,omitempty"`
+		Common *uint64 `json:"common,omitempty"`
+	}{Code: code, Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
+	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
+		answer.Cursor, answer.Log, answer.Common = diverged.Cursor.String(), diverged.Log.String(), &diverged.Common
+	}
+	h.answer(w, status, answer)
 }
 
 // count tells the server of a request that the log made fail.
