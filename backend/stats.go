@@ -13,7 +13,7 @@ type Stats struct {
 
 	Log       LogID              `json:"-"` // the log's identity; not kept yet: zero
 	Ancestors []Ancestor         `json:"-"` // logs that this one has a past in common with, the latest first; not kept yet: nil
-	Horizons  map[string]Horizon `json:"-"` // by store: its past before this may be incomplete; not kept yet: nil
+	Horizons  map[string]Horizon `json:"-"` // by store: its past before this is incomplete, see Horizon; only stores that the caller may read; nil: nothing was pruned
 	Head      Head               `json:"-"` // not computed yet: zero
 
 	Storage    *Storage    `json:"storage,omitempty"`    // nil: the backend keeps no files of its own, or does not say

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -30,6 +31,8 @@ type Log struct {
 	frame   []byte
 	closed  bool
 
+	horizons map[string]backend.Horizon // by store
+
 	compacting sync.Mutex // held while chunks are replaced; taken before mu
 }
 
@@ -40,7 +43,7 @@ var (
 
 // New returns an empty Log.
 func New(opts Options) *Log {
-	l := &Log{opts: opts.withDefaults()}
+	l := &Log{opts: opts.withDefaults(), horizons: map[string]backend.Horizon{}}
 	l.seq = sequencer.New(l.fact)
 	return l
 }
@@ -70,7 +73,7 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	if l.closed {
 		return backend.Stats{}, fmt.Errorf("memory: stats: %w", backend.ErrClosed)
 	}
-	s := backend.Stats{LastSeq: l.last()}
+	s := backend.Stats{LastSeq: l.last(), Horizons: maps.Clone(l.horizons)}
 	for _, c := range l.chunks {
 		s.Facts += uint64(c.facts)
 		s.Bytes += uint64(len(c.frames))
