@@ -112,6 +112,14 @@ func AppendStats(dst []byte, s *backend.Stats) []byte {
 	dst = AppendNumber(dst, "facts", s.Facts)
 	dst = AppendNumber(dst, "bytes", s.Bytes)
 	dst = AppendNumber(dst, "durable_seq", s.DurableSeq)
+	if len(s.Horizons) > 0 {
+		horizons := make(map[string]horizon, len(s.Horizons))
+		for store, h := range s.Horizons {
+			horizons[store] = horizonOf(h)
+		}
+		text, _ := json.Marshal(horizons) // numbers and names: it can't fail
+		dst = append(appendKey(dst, "horizons"), text...)
+	}
 	if s.Storage != nil {
 		text, _ := json.Marshal((*storage)(s.Storage)) // numbers and a time: it can't fail
 		dst = append(appendKey(dst, "storage"), text...)
@@ -128,9 +136,20 @@ func ParseStats(body []byte) (backend.Stats, error) {
 		Bytes      uint64   `json:"bytes"`
 		DurableSeq uint64   `json:"durable_seq"`
 		Storage    *storage `json:"storage"`
+
+		Horizons map[string]horizon `json:"horizons"`
 	}
 	err := ParseAnswer(body, &a)
-	return backend.Stats{FirstSeq: a.FirstSeq, LastSeq: a.LastSeq, Facts: a.Facts, Bytes: a.Bytes, DurableSeq: a.DurableSeq,
+	var horizons map[string]backend.Horizon
+	for store, h := range a.Horizons {
+		if horizons == nil {
+			horizons = make(map[string]backend.Horizon, len(a.Horizons))
+		}
+		if horizons[store], err = h.parse(); err != nil {
+			return backend.Stats{}, err
+		}
+	}
+	return backend.Stats{Horizons: horizons, FirstSeq: a.FirstSeq, LastSeq: a.LastSeq, Facts: a.Facts, Bytes: a.Bytes, DurableSeq: a.DurableSeq,
 		Storage: (*backend.Storage)(a.Storage)}, err
 }
 

@@ -18,7 +18,8 @@
 //	{"op":"prune","seqs":[[from,to],…],"horizon":{"seq":N,"time":…}}
 //	    {"ok":true,"pruned":N,"missing":N}
 //	{"op":"stats"}
-//	    {"ok":true,"facts_written":N,…,"first_seq":N,"last_seq":N,"facts":N,"bytes":N,"durable_seq":N}
+//	    {"ok":true,"facts_written":N,…,"first_seq":N,"last_seq":N,"facts":N,"bytes":N,"durable_seq":N,
+//	     "horizons":{STORE:{"seq":N,"time":…},…}}       of the stores that the client may read
 //
 // Two requests turn their connection into a stream of pages of the log (see backend.Page), sent one after
 // the other as frames of facts, as logs keep them, and control frames, which hold no facts

@@ -76,10 +76,19 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusMethodNotAllowed:
 		code = "method_not_allowed"
 	}
-	h.answer(w, status, struct {
-		Code  string `json:"error_code"`
-		Error string `json:"error"`
-	}{code, strings.ReplaceAll(err.Error(), "\n", ": ")})
+	answer := failure{Code: code, Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
+	if compacted, ok := errors.AsType[*backend.CompactedError](err); ok {
+		answer.Store, answer.Horizon = compacted.Store, &compacted.Horizon
+	}
+	h.answer(w, status, answer)
+}
+
+// A failure is the answer to a request that failed.
+type failure struct {
+	Code    string           `json:"error_code"`
+	Error   string           `json:"error"`
+	Store   string           `json:"store,omitempty"`   // of a *backend.CompactedError
+	Horizon *backend.Horizon `json:"horizon,omitempty"` // of a *backend.CompactedError
 }
 
 // count tells the server of a request that the log made fail.
@@ -103,7 +112,7 @@ func statusOf(err error) int {
 		status int
 	}{
 		{backend.ErrUnauthenticated, http.StatusUnauthorized}, {backend.ErrForbidden, http.StatusForbidden},
-		{backend.ErrInvalid, http.StatusBadRequest}, {backend.ErrDiverged, http.StatusConflict}, {errors.ErrUnsupported, http.StatusNotImplemented},
+		{backend.ErrInvalid, http.StatusBadRequest}, {backend.ErrDiverged, http.StatusConflict}, {backend.ErrCompacted, http.StatusGone}, {errors.ErrUnsupported, http.StatusNotImplemented},
 		{backend.ErrUnavailable, http.StatusServiceUnavailable}, {backend.ErrClosed, http.StatusServiceUnavailable},
 		{context.Canceled, http.StatusServiceUnavailable}, {context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {
