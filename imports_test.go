@@ -29,7 +29,7 @@ var layers = []layer{
 	{"", []string{}, []string{}},
 	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/seqrange", "internal/uuidtext"}, []string{}},
 	{"internal/...", []string{}, []string{}},
-	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap"}},
+	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap", "github.com/google/uuid"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
 	{"wire", []string{"backend", "internal/jsonvalue"}, []string{}},
 	{"backend/sequencer", []string{"backend", "wire", "internal/..."}, []string{}},

@@ -55,19 +55,6 @@ type Cursor struct {
 	Seq uint64 // 0: the beginning
 }
 
-// A LogID names one history of a log: a UUID. The zero LogID is of a log that does not say.
-//
-// Logs do not say yet: every LogID that they give out is zero.
-type LogID [16]byte
-
-// String returns the UUID as text; "" for the zero LogID.
-func (id LogID) String() string {
-	if id == (LogID{}) {
-		return ""
-	}
-	return uuidtext.String(id)
-}
-
 // String returns the cursor as text: "51233", or "51233@0197c0de-..." if it names its log.
 func (c Cursor) String() string {
 	seq := strconv.FormatUint(c.Seq, 10)

@@ -11,19 +11,13 @@ type Stats struct {
 	Bytes      uint64 `json:"bytes"`             // what the facts occupy where the backend keeps them
 	DurableSeq uint64 `json:"durable_seq"`       // facts through it survive a power cut; 0: none does
 
-	Log       LogID              `json:"-"` // the log's identity; not kept yet: zero
-	Ancestors []Ancestor         `json:"-"` // logs that this one has a past in common with, the latest first; not kept yet: nil
-	Horizons  map[string]Horizon `json:"-"` // by store: its past before this is incomplete, see Horizon; only stores that the caller may read; nil: nothing was pruned
-	Head      Head               `json:"-"` // not computed yet: zero
+	Log       LogID              `json:"log,omitzero"`        // the log's identity; zero: it has none
+	Ancestors []Ancestor         `json:"ancestors,omitempty"` // logs that this one has a past in common with, the latest first
+	Horizons  map[string]Horizon `json:"horizons,omitempty"`  // by store: its past before this is incomplete, see Horizon; only stores that the caller may read; nil: nothing was pruned
+	Head      Head               `json:"-"`                   // not computed yet: zero
 
 	Storage    *Storage    `json:"storage,omitempty"`    // nil: the backend keeps no files of its own, or does not say
 	Connection *Connection `json:"connection,omitempty"` // nil: the backend has no server
-}
-
-// An Ancestor is a log that has the same facts as this one through a seq.
-type Ancestor struct {
-	Log     LogID
-	Through uint64
 }
 
 // Head is the root of the Merkle tree (RFC 6962) over a log's facts.

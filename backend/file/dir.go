@@ -29,6 +29,9 @@ type directory struct {
 	now  func() time.Time
 	log  *zap.Logger
 
+	// id is the log's identity, for new files. It changes only while the log is opened or restored.
+	id format.Identity
+
 	// names is held for reading while a file is chosen from the log's state and opened, and for writing
 	// while a file is renamed and the state changed to match.
 	names sync.RWMutex

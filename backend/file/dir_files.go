@@ -19,7 +19,8 @@ import (
 // cover all seqs from 1 on, one after the other. All but the index never change.
 type segment struct {
 	format.File
-	index atomic.Int64 // the size of its index file; 0: it has none, -1: it cannot be made
+	id    format.Identity // as its header says
+	index atomic.Int64    // the size of its index file; 0: it has none, -1: it cannot be made
 }
 
 // A VersionError reports a file in a format of a later release of this package.
@@ -61,7 +62,7 @@ func (d *directory) header(f *format.File, kind string) (h format.Header, err er
 	case h.Version < 1 || h.Kind != kind:
 		return h, corrupt(fmt.Sprintf("the header is of kind %q, version %d, and not of kind %q", h.Kind, h.Version, kind))
 	}
-	f.Check = format.CRC(body)
+	f.Check, f.Header = format.CRC(body), int64(len(body))+wire.FrameOverhead
 	return h, nil
 }
 
@@ -73,7 +74,7 @@ func (d *directory) openSegment(first, last uint64) (*segment, error) {
 		return nil, err
 	}
 	reason := ""
-	s.Facts, s.Sync = last+1-first, h.Sync
+	s.Facts, s.Sync, s.id = last+1-first, h.Sync, h.Identity
 	switch {
 	case h.FirstSeq != first:
 		reason = fmt.Sprintf("it has the header of the segment that begins at seq %d", h.FirstSeq)
@@ -103,7 +104,7 @@ func (d *directory) openSnapshot(through uint64) (s *segment, hash string, err e
 		return nil, "", &backend.CorruptError{Path: d.join(s.Name), Reason: fmt.Sprintf(
 			"it has the header of a snapshot of seqs %d to %d", h.FirstSeq, h.LastSeq)}
 	}
-	s.Facts, s.Gaps = *h.Facts, *h.Facts < through
+	s.Facts, s.Gaps, s.id = *h.Facts, *h.Facts < through, h.Identity
 	return s, h.SHA256, nil
 }
 
@@ -177,7 +178,7 @@ func (d *directory) checkSnapshot(ctx context.Context, f *format.File, hash stri
 		return err
 	}
 	defer in.Close()
-	if sum, err := hashOf(ctx, in, f.Size); err != nil {
+	if sum, err := hashOf(ctx, in, f); err != nil {
 		return err
 	} else if sum != hash {
 		return &backend.CorruptError{Path: d.join(f.Name), Reason: wrongHash}
@@ -186,14 +187,14 @@ func (d *directory) checkSnapshot(ctx context.Context, f *format.File, hash stri
 }
 
 // hashOf returns the hash of the content of a snapshot.
-func hashOf(ctx context.Context, in vfs.File, size int64) (string, error) {
+func hashOf(ctx context.Context, in vfs.File, f *format.File) (string, error) {
 	sum := sha256.New()
 	const step = 1 << 20
-	for at := int64(format.HeaderRoom); at < size; at += step {
+	for at := f.Header; at < f.Size; at += step {
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		if _, err := io.Copy(sum, io.NewSectionReader(in, at, min(step, size-at))); err != nil {
+		if _, err := io.Copy(sum, io.NewSectionReader(in, at, min(step, f.Size-at))); err != nil {
 			return "", err
 		}
 	}

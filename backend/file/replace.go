@@ -85,7 +85,7 @@ func (d *directory) replace(f format.File) (*replacement, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &replacement{n, format.NewWriter(n.file, f)}, nil
+	return &replacement{n, format.NewWriter(n.file, f, d.id)}, nil
 }
 
 // newSnapshot describes a snapshot of the log through a seq, and newSegment a segment for a range of seqs.
@@ -102,7 +102,7 @@ func (r *replacement) finish(swap func(s *segment)) (*segment, error) {
 	if err := r.Finish(r.dir.now()); err != nil {
 		return nil, errors.Join(err, r.discard())
 	}
-	s := &segment{File: r.File}
+	s := &segment{File: r.File, id: r.Identity}
 	err := r.install(func() {
 		if swap != nil {
 			swap(s)

@@ -46,9 +46,9 @@ var zeros [1 << 20]byte
 func (d *directory) begin(first uint64, o *Options) (*active, format.File, error) {
 	f := newSegment(first, first-1)
 	f.Sync = string(o.Sync)
-	h := format.Header{Kind: format.KindSegment, FirstSeq: first, CreatedAt: format.Seconds(d.now()), Sync: f.Sync}.Frame(0)
+	h := format.Header{Kind: format.KindSegment, FirstSeq: first, CreatedAt: format.Seconds(d.now()), Sync: f.Sync, Identity: d.id}.Frame(0)
 	body, _, _ := wire.CutFrame(h)
-	f.Size, f.Check = int64(len(h)), format.CRC(body)
+	f.Size, f.Header, f.Check = int64(len(h)), int64(len(h)), format.CRC(body)
 	n, err := d.create(f.Name)
 	if err != nil {
 		return nil, f, err

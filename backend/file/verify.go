@@ -214,7 +214,7 @@ func (v *verifier) tail(ctx context.Context, in vfs.File, f *format.File) (*back
 // whole compares a file without damaged frames with what its header says.
 func (v *verifier) whole(ctx context.Context, in vfs.File, f *format.File, facts uint64, hash string) (*backend.CorruptError, error) {
 	if f.Snapshot {
-		sum, err := hashOf(ctx, in, f.Size)
+		sum, err := hashOf(ctx, in, f)
 		if err != nil {
 			return nil, err
 		}

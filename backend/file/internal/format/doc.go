@@ -2,7 +2,16 @@
 // writers know no log: they need an open file, and some of them the [File] that describes it.
 //
 // All files are made of frames (package wire): a length, a body, and the body's CRC-32. The first frame is
-// a [Header], in JSON.
+// a [Header], in JSON. Readers ignore fields of a header that they do not know, so that a field which may be
+// ignored needs no new version.
+//
+// The header of each segment file and snapshot of version 2 says which log it belongs to ([Identity]): a log's
+// UUID, and the logs that it has its past in common with, each through a seq, the latest first. The log is the one
+// that the last file names, unless an earlier file names one that has that one among its ancestors. Files of
+// version 1 do not say:
+//
+//	header   {"igniter":"wal","version":2,"first_seq":51234,"created_at":1795467633.81,"sync":"always",
+//	          "log":"0197c0de-…","ancestors":[{"log":"0197b1a2-…","through":48211}]}
 //
 // # A segment file
 //
@@ -15,8 +24,8 @@
 //	header   {"igniter":"wal","version":1,"first_seq":51234,"created_at":1795467633.81,"sync":"always"}
 //
 // Seqs follow each other from first_seq on. If facts were pruned, or were lost and the segment repaired,
-// seqs have gaps, and the header says what else the file covers. It is filled with spaces to 384 bytes,
-// since it is written last:
+// seqs have gaps, and the header says what else the file covers. It is written last, and filled with spaces to
+// the size that was left for it, at least 384 bytes:
 //
 //	header   {"igniter":"wal","version":1,"first_seq":51234,"last_seq":68116,"facts":16001,"created_at":…}
 //
@@ -30,7 +39,7 @@
 //	+--------+--------+--------+-----+--------+-----+
 //
 //	header   {"igniter":"snapshot","version":1,"first_seq":1,"last_seq":51233,"facts":51233,
-//	          "created_at":…,"sha256":"…"}, filled with spaces to 384 bytes; sha256 is the hash of all
+//	          "created_at":…,"sha256":"…"}, filled with spaces likewise; sha256 is the hash of all
 //	          that follows the header
 //	block    frames as in a segment, about 256 KiB, compressed with zstd (RFC 8878)
 //	end      {"end":BLOCKS,"facts":FACTS}

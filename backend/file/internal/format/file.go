@@ -12,6 +12,7 @@ type File struct {
 	Size     int64   // of its frames, from the start of the file
 	Gaps     bool    // seqs have gaps: facts were pruned, or were lost and the file repaired
 	Sync     string  // how a segment is synced; "" if it has gaps
+	Header   int64   // the size of its header's frame
 	Check    uint32  // the CRC of its header
 	Points   []Point // where to begin to read, in order
 }

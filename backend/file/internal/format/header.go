@@ -2,29 +2,38 @@ package format
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Version is the version of all formats here.
-const Version = 1
+// Version is the highest version of the formats of segment files and snapshots. Files of version 1 have no Log.
+const Version = 2
 
-// A Header is the body of a file's first frame. Each kind of file leaves out the fields that it does not use.
+// IndexVersion is the version of the format of indexes.
+const IndexVersion = 1
+
+// A Header is the body of a file's first frame: JSON, as long as it has to be. Each kind of file leaves out the
+// fields that it does not use. Readers ignore fields that they do not know.
 type Header struct {
 	Kind      string          `json:"igniter"`
 	Version   int             `json:"version"`
-	FirstSeq  uint64          `json:"first_seq"`           // the first seq that the file covers
-	LastSeq   uint64          `json:"last_seq,omitempty"`  // the last one; 0 in a segment: the seq of its last fact
-	Facts     *uint64         `json:"facts,omitempty"`     // how many it holds; nil in a segment: seqs have no gaps
-	CreatedAt json.RawMessage `json:"created_at"`          // decimal seconds
-	Sync      string          `json:"sync,omitempty"`      // how a segment is synced
-	SHA256    string          `json:"sha256,omitempty"`    // of what follows a snapshot's header
+	FirstSeq  uint64          `json:"first_seq"`          // the first seq that the file covers
+	LastSeq   uint64          `json:"last_seq,omitempty"` // the last one; 0 in a segment: the seq of its last fact
+	Facts     *uint64         `json:"facts,omitempty"`    // how many it holds; nil in a segment: seqs have no gaps
+	CreatedAt json.RawMessage `json:"created_at"`         // decimal seconds
+	Sync      string          `json:"sync,omitempty"`     // how a segment is synced
+	SHA256    string          `json:"sha256,omitempty"`   // of what follows a snapshot's header
+	Identity                  // of the log when the file was begun; zero in version 1 and in indexes
 	File      string          `json:"file,omitempty"`      // the file that an index describes,
 	Size      int64           `json:"size,omitempty"`      // its size,
 	Check     uint32          `json:"check,omitempty"`     // and the CRC of its header
@@ -44,10 +53,28 @@ const (
 // MaxSeq is the highest seq that a file may begin or end with. No log gets there by counting.
 const MaxSeq = math.MaxInt64
 
-// HeaderRoom is the size of the frame of a header that is written last.
-const HeaderRoom = headerSize + wire.FrameOverhead
+// An Identity says which log a file belongs to.
+type Identity struct {
+	Log       backend.LogID      `json:"log,omitzero"`
+	Ancestors []backend.Ancestor `json:"ancestors,omitempty"` // the latest first
+}
 
-const headerSize = 384
+// minRoom is how many bytes are left at least for the body of a header that is written last.
+const minRoom = 384
+
+// room returns how many bytes to leave for the body of a header that is written last, when h has everything but
+// numbers and texts of a length that is known.
+func (h Header) room() int {
+	most := uint64(MaxSeq)
+	h.FirstSeq, h.LastSeq, h.Facts = most, most, &most
+	h.CreatedAt = Seconds(time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC))
+	h.SHA256 = strings.Repeat("0", 2*sha256.Size)
+	h.Ancestors = slices.Clone(h.Ancestors)
+	for i := range h.Ancestors {
+		h.Ancestors[i].Through = most
+	}
+	return max(minRoom, len(h.body()))
+}
 
 // Seconds returns a time as headers have it.
 func Seconds(t time.Time) json.RawMessage {
@@ -57,10 +84,18 @@ func Seconds(t time.Time) json.RawMessage {
 	return wire.AppendTime(nil, t)
 }
 
+// body returns the header's body. Its version is 1 if no field needs a higher one.
+func (h Header) body() []byte {
+	if h.Version = 1; h.Log != (backend.LogID{}) {
+		h.Version = 2
+	}
+	body, _ := json.Marshal(h) // numbers and names only: it cannot fail
+	return body
+}
+
 // Frame returns the header's frame, its body filled with spaces to size bytes.
 func (h Header) Frame(size int) []byte {
-	h.Version = Version
-	body, _ := json.Marshal(h) // numbers and names only: it cannot fail
+	body := h.body()
 	body = append(body, bytes.Repeat([]byte{' '}, max(0, size-len(body)))...)
 	return wire.AppendFrame(nil, body)
 }

@@ -17,10 +17,12 @@ import (
 // A Writer writes a snapshot, or a segment file with gaps: first the frames, then the header, for which it
 // leaves room. It collects the index on the way.
 type Writer struct {
-	File File // complete after Finish
+	File     File     // complete after Finish
+	Identity Identity // of the log; only seqs in it may change until Finish
 
 	f      io.WriterAt
 	index  *IndexBuilder
+	room   int    // of the header's body
 	end    int64  // where buf goes
 	buf    []byte // frames that are not written yet
 	hash   hash.Hash
@@ -33,9 +35,23 @@ type Writer struct {
 // writeSize is how many bytes a Writer writes at once, at least.
 const writeSize = 1 << 20
 
-// NewWriter returns a Writer of the file that of describes by its name and the seqs that it covers.
-func NewWriter(f io.WriterAt, of File) *Writer {
-	return &Writer{File: of, f: f, index: NewIndexBuilder(), end: HeaderRoom, hash: sha256.New()}
+// NewWriter returns a Writer of the file that of describes by its name and the seqs that it covers, for the log that
+// id names.
+func NewWriter(f io.WriterAt, of File, id Identity) *Writer {
+	w := &Writer{File: of, Identity: id, f: f, index: NewIndexBuilder(), hash: sha256.New()}
+	w.room = w.header(time.Time{}).room()
+	w.end = int64(w.room + wire.FrameOverhead)
+	w.File.Header = w.end
+	return w
+}
+
+// header returns the header of the file as far as it is known.
+func (w *Writer) header(created time.Time) Header {
+	h := Header{Kind: KindSegment, FirstSeq: w.File.First, LastSeq: w.File.Last, Facts: &w.File.Facts, CreatedAt: Seconds(created), Identity: w.Identity}
+	if w.File.Snapshot {
+		h.Kind = KindSnapshot
+	}
+	return h
 }
 
 // Add adds a frame: its body, and the facts in it.
@@ -129,8 +145,7 @@ func (w *Writer) flush() error {
 
 // Finish writes what is left, and then the header.
 func (w *Writer) Finish(created time.Time) error {
-	f := &w.File
-	h := Header{Kind: KindSegment, FirstSeq: f.First, LastSeq: f.Last, Facts: &f.Facts, CreatedAt: Seconds(created)}
+	f, sum := &w.File, ""
 	if f.Snapshot {
 		err := w.flushBlock()
 		if err == nil {
@@ -139,15 +154,17 @@ func (w *Writer) Finish(created time.Time) error {
 		if err != nil {
 			return err
 		}
-		h.Kind, h.SHA256 = KindSnapshot, hex.EncodeToString(w.hash.Sum(nil))
+		sum = hex.EncodeToString(w.hash.Sum(nil))
 	}
 	f.Gaps = !f.Snapshot || f.Facts < f.Last
 	f.Size = w.offset()
 	if err := w.flush(); err != nil {
 		return err
 	}
-	header := h.Frame(headerSize)
-	if len(header) != HeaderRoom {
+	h := w.header(created)
+	h.SHA256 = sum
+	header := h.Frame(w.room)
+	if int64(len(header)) != f.Header {
 		return fmt.Errorf("a header of %d bytes", len(header))
 	}
 	f.Check = binary.BigEndian.Uint32(header[len(header)-4:])
