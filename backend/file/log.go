@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/wire"
@@ -101,7 +102,11 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	l.seq, l.report = r.seq, r.report
-	l.state.Store(&state{sealed: r.sealed, active: r.active, current: r.current, last: r.report.LastSeq, durable: r.report.LastSeq})
+	var horizons format.Horizons
+	for _, s := range r.sealed {
+		horizons = format.Join(horizons, s.Horizons)
+	}
+	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, durable: r.report.LastSeq})
 	r.report.log(l.log, d.path)
 	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 }) {
 		l.nudge()

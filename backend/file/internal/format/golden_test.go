@@ -33,6 +33,15 @@ type golden struct {
 	name string
 	make func(t *testing.T, g *goldenLog)
 	opts file.Options
+
+	// horizons are what the log would tell if it were made now. If they are not nil, the golden log was made before files
+	// had horizons: it is read, and not written any more.
+	horizons map[string]backend.Horizon
+}
+
+// tasksTo returns the horizon of the store tasks, at a seq and some milliseconds after the beginning of a minute.
+func tasksTo(seq uint64, ms int) map[string]backend.Horizon {
+	return map[string]backend.Horizon{"tasks": {Seq: seq, Time: time.Date(2026, 1, 2, 3, 4, 0, ms*1_000_000, time.UTC)}}
 }
 
 var goldens = []golden{
@@ -51,7 +60,7 @@ var goldens = []golden{
 		g.write(t, 2)
 	}},
 	// A segment that facts were taken out of, singly and from a group.
-	{name: "pruned", make: func(t *testing.T, g *goldenLog) {
+	{name: "pruned", horizons: tasksTo(7, 11_250), make: func(t *testing.T, g *goldenLog) {
 		g.write(t, 4)
 		g.batch(t, 3)
 		g.tick()
@@ -60,7 +69,7 @@ var goldens = []golden{
 		g.write(t, 2)
 	}},
 	// A snapshot that facts were taken out of, and a segment that has none left.
-	{name: "pruned-snapshot", make: func(t *testing.T, g *goldenLog) {
+	{name: "pruned-snapshot", horizons: tasksTo(7, 15_000), make: func(t *testing.T, g *goldenLog) {
 		g.write(t, 5)
 		g.tick()
 		require.NoError(t, g.log.WriteSnapshot(t.Context(), 0))
@@ -227,11 +236,48 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGoldenHorizons opens logs that facts were taken out of, with horizons and without.
+func TestGoldenHorizons(t *testing.T) {
+	for _, x := range goldens {
+		if x.horizons == nil {
+			continue
+		}
+		t.Run(x.name, func(t *testing.T) {
+			now := filepath.Join("../../testdata/horizons", x.name)
+			if *updateGolden {
+				require.NoError(t, os.RemoveAll(now))
+				require.NoError(t, os.MkdirAll(now, 0o755))
+				x.makeGolden(t, now)
+			}
+			var facts []string
+			for _, from := range []string{filepath.Join(goldenDir, x.name), now} {
+				dir := t.TempDir()
+				require.NoError(t, os.CopyFS(dir, os.DirFS(from)))
+				l, err := file.Open(t.Context(), file.Options{Path: dir})
+				require.NoError(t, err)
+				facts = append(facts, replayed(t, l))
+				stats, err := l.Stats(t.Context())
+				require.NoError(t, err)
+				if from == now {
+					require.Equal(t, x.horizons, stats.Horizons)
+				} else {
+					require.Empty(t, stats.Horizons)
+				}
+				require.NoError(t, l.Close())
+			}
+			require.Equal(t, facts[0], facts[1])
+		})
+	}
+}
+
 // TestGoldenWritten makes each golden log again: its files are the same, byte for byte, except indexes, and
 // compressed blocks, whose content is the same.
 func TestGoldenWritten(t *testing.T) {
 	for _, x := range goldens {
 		t.Run(x.name, func(t *testing.T) {
+			if x.horizons != nil {
+				t.Skip("see TestGoldenHorizons")
+			}
 			old, dir := filepath.Join(goldenDir, x.name), t.TempDir()
 			x.makeGolden(t, dir)
 			names := func(dir string) []string {
