@@ -47,6 +47,9 @@ var (
 
 	// ErrDiverged: the log is not the one that the caller has read. The error is a *DivergedError.
 	ErrDiverged = errors.New("backend: diverged")
+
+	// ErrCompacted: the answer needs facts that were pruned. The error is a *CompactedError.
+	ErrCompacted = errors.New("backend: compacted")
 )
 
 // A DivergedError is a [Cursor] that the log can't go on from: it stands beyond the log's end, or in

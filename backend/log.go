@@ -48,7 +48,9 @@ type Log interface {
 	// pruning the same seqs again is safe. If ctx is done before the call, nothing is removed.
 	// A log without [Features.Prune] returns errors.ErrUnsupported.
 	//
-	// h says how far the past becomes incomplete, see [Horizon].
+	// h says how far the past becomes incomplete. Each store that loses a fact keeps the greatest such
+	// [Horizon], durably and at the same moment as the removal; [Stats.Horizons] tells it. A store that
+	// loses no fact keeps the horizon that it has.
 	Prune(ctx context.Context, seqs iter.Seq[uint64], h Horizon) (PruneReport, error)
 
 	// Stats describes the log at one moment between the call and its return. It is cheap: it does no
@@ -102,17 +104,6 @@ func Refused(n int, err error) []Written {
 		all[i].Err = err
 	}
 	return all
-}
-
-// A Horizon is the moment before which the past of a log may be incomplete, since facts were pruned
-// that were the answer until then: a fact is its key's value until its successor comes, so the horizon
-// of a prune is the moment of the last such successor. The zero Horizon given to Prune stands for the
-// log's last fact, which is always true.
-//
-// Logs accept a Horizon and do not keep it yet: [Stats.Horizons] is nil.
-type Horizon struct {
-	Seq  uint64
-	Time time.Time // a transaction time
 }
 
 // PruneReport says what [Log.Prune] did.

@@ -13,7 +13,7 @@ type Stats struct {
 
 	Log       LogID              `json:"log,omitzero"`        // the log's identity; zero: it has none
 	Ancestors []Ancestor         `json:"ancestors,omitempty"` // logs that this one has a past in common with, the latest first
-	Horizons  map[string]Horizon `json:"-"`                   // by store: its past before this may be incomplete; not kept yet: nil
+	Horizons  map[string]Horizon `json:"horizons,omitempty"`  // by store: its past before this is incomplete, see Horizon; only stores that the caller may read; nil: nothing was pruned
 	Head      Head               `json:"-"`                   // not computed yet: zero
 
 	Storage    *Storage    `json:"storage,omitempty"`    // nil: the backend keeps no files of its own, or does not say

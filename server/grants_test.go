@@ -343,3 +343,19 @@ func TestReloadEndsReplays(t *testing.T) {
 	}
 	p.requireEnd()
 }
+
+// TestHorizonsAreGranted has clients know how far the past of the stores is incomplete that they may read, and of
+// no others.
+func TestHorizonsAreGranted(t *testing.T) {
+	file := newTokenFile(t, admin, reader, tasks, none)
+	log := memory.New(memory.Options{})
+	s := serve(t, "tcp", log, server.Options{Tokens: file.Tokens})
+	s.write(fact("secret", "s1"), fact("tasks", "t1"), fact("tasks", "t2"), fact("notes", "n1"))
+	s.with(admin).requireOK(`{"op":"prune","seqs":[[1,2]],"horizon":{"seq":3,"time":7.5}}`)
+	for _, e := range []auth.TokenEntry{admin, reader, tasks, none} {
+		a := string(s.with(e).ask(`{"op":"stats"}`))
+		require.Equal(t, e.Name == "admin" || e.Name == "reader", strings.Contains(a, `"secret":{"seq":3,"time":7.5}`), a)
+		require.Equal(t, e.Name != "none", strings.Contains(a, `"tasks":{"seq":3,"time":7.5}`), a)
+		require.NotContains(t, a, "notes")
+	}
+}

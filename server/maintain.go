@@ -1,6 +1,8 @@
 package server
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -76,6 +78,9 @@ func (c *conn) stats(r *protocol.Request) error {
 		var err error
 		if stats, err = c.server.log.Stats(c.server.ctx); err != nil {
 			return err
+		}
+		if stores, _ := c.client.Grant.Readable(nil); stores != nil {
+			maps.DeleteFunc(stats.Horizons, func(store string, _ backend.Horizon) bool { return !slices.Contains(stores, store) })
 		}
 	}
 	m := c.server.Metrics()

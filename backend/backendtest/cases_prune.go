@@ -3,6 +3,7 @@ package backendtest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -24,7 +25,8 @@ func pruneCases() []testCase {
 		{"prune-body", pruning, "The loop's body may call any method but Close; no lock is held while it runs. A loop that is under way may still yield pruned facts.", pruneBody},
 		{"prune-follow", pruning, "Follow goes on after a pruned seq as after any other.", pruneFollow},
 		{"prune-cancelled", pruning, "If ctx is done before the call, nothing is removed. After an error a part of the facts may be gone; pruning the same seqs again is safe.", pruneCancelled},
-		{"prune-horizon", pruning, "Prune takes any Horizon; the zero Horizon stands for the log's last fact.", pruneHorizon},
+		{"prune-horizon", pruning, "Each store that loses a fact keeps the greatest Horizon, on each axis; a store that loses none keeps the horizon that it has.", pruneHorizon},
+		{"prune-horizon-last", pruning, "A zero field of a Horizon given to Prune stands for the log's last fact, and so does a field that lies beyond it.", pruneHorizonLast},
 	}
 }
 
@@ -199,15 +201,82 @@ func pruneCancelled(h *harness) {
 	h.wantLog(b, without(log, 2, 9))
 }
 
+// wantHorizons fails the case unless b's Stats tell the horizons.
+func (h *harness) wantHorizons(b backend.Log, want map[string]backend.Horizon) {
+	h.Helper()
+	got := h.stats(b).Horizons
+	same := maps.EqualFunc(got, want, func(x, y backend.Horizon) bool { return x.Seq == y.Seq && x.Time.Equal(y.Time) })
+	if !same {
+		h.Fatalf("Stats.Horizons are %v, want %v", got, want)
+	}
+	clear(got) // the caller's own
+}
+
+// pruneTo prunes facts with a horizon.
+func (h *harness) pruneTo(b backend.Log, horizon backend.Horizon, seqs ...uint64) {
+	h.Helper()
+	if _, err := b.Prune(h.ctx, slices.Values(seqs), horizon); err != nil {
+		h.Fatalf("Prune of %d with horizon %v: %v", seqs, horizon, err)
+	}
+}
+
+// horizonOf returns the moment of a fact.
+func horizonOf(f backend.Fact) backend.Horizon {
+	return backend.Horizon{Seq: f.Seq, Time: f.TransactionTime}
+}
+
 func pruneHorizon(h *harness) {
 	b := h.open()
-	log := h.write(b, facts(12)...)
-	for i, horizon := range []backend.Horizon{{}, {Seq: log[5].Seq, Time: log[5].TransactionTime}, {Seq: log[2].Seq}, {Time: time.Unix(1, 0)}} {
-		report, err := b.Prune(h.ctx, slices.Values(seqs(log[i:i+1])), horizon)
-		if err != nil {
-			h.Fatalf("Prune with horizon %+v: %v", horizon, err)
+	log := h.write(b, append(facts(9), of("a", "other", "k", "1"), of("b", "other", "k", "2"), of("c", "third", "k", "3"))...)
+	want := map[string]backend.Horizon{}
+	h.wantHorizons(b, want)
+	h.pruneTo(b, horizonOf(log[8]), log[11].Seq+1, 0) // no fact is there
+	h.wantHorizons(b, want)
+
+	early := log[0].TransactionTime.Add(-time.Hour)
+	for _, step := range []struct {
+		horizon backend.Horizon
+		fact    int
+		tasks   backend.Horizon
+	}{
+		{backend.Horizon{Seq: log[3].Seq, Time: early}, 0, backend.Horizon{Seq: log[3].Seq, Time: early}},
+		{backend.Horizon{Seq: log[5].Seq, Time: early.Add(-time.Hour)}, 1, backend.Horizon{Seq: log[5].Seq, Time: early}},
+		{backend.Horizon{Seq: log[4].Seq, Time: early.Add(time.Minute)}, 2, backend.Horizon{Seq: log[5].Seq, Time: early.Add(time.Minute)}},
+		{horizonOf(log[8]), 2, backend.Horizon{Seq: log[5].Seq, Time: early.Add(time.Minute)}}, // gone already
+	} {
+		h.pruneTo(b, step.horizon, log[step.fact].Seq)
+		want["tasks"] = step.tasks
+		h.wantHorizons(b, want)
+	}
+	h.pruneTo(b, horizonOf(log[10]), log[9].Seq, log[3].Seq)
+	want["tasks"], want["other"] = want["tasks"].Later(horizonOf(log[10])), horizonOf(log[10])
+	h.wantHorizons(b, want)
+	h.snapshot(b, 0)
+	h.wantHorizons(b, want)
+	h.pruneTo(b, horizonOf(log[11]), log[10].Seq, log[11].Seq)
+	h.snapshot(b, 0)
+	h.write(b, of("d", "third", "k", "4"))
+	want["other"], want["third"] = want["other"].Later(horizonOf(log[11])), horizonOf(log[11])
+	h.wantHorizons(b, want)
+	h.wantLog(b, append(without(log, 0, 1, 2, 3, 9, 10, 11), h.replay(b, log[11].Seq)...))
+}
+
+func pruneHorizonLast(h *harness) {
+	far := time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, horizon := range []backend.Horizon{{}, {Seq: 1}, {Time: time.Unix(1, 0)}, {Seq: math.MaxUint64, Time: far}} {
+		h.newLog()
+		b := h.open()
+		log := h.write(b, facts(6)...)
+		h.pruneTo(b, horizon, log[2].Seq)
+		want := horizonOf(log[5])
+		if horizon.Seq == 1 {
+			want.Seq = 1
 		}
-		h.wantReport(report, 1, 0)
-		h.wantLog(b, log[i+1:])
+		if !horizon.Time.IsZero() && horizon.Time != far {
+			want.Time = horizon.Time
+		}
+		h.wantHorizons(b, map[string]backend.Horizon{"tasks": want})
+		h.write(b, fact(7))
+		h.wantHorizons(b, map[string]backend.Horizon{"tasks": want})
 	}
 }

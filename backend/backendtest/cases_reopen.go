@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ func reopenCases() []testCase {
 		{"reopen-batch", reopening | batches, stays + "Batches stay whole, and expectations are checked against what stays.", reopenBatch},
 		{"reopen-snapshot", reopening, "WriteSnapshot never changes what Replay yields, also after the log is opened again.", reopenSnapshot},
 		{"reopen-pruned", reopening | pruning, "Prune removes the facts at the given seqs, durably, and leaves the seqs of the others as they are.", reopenPruned},
+		{"reopen-horizon", reopening | pruning, "Horizons are kept durably with the removal.", reopenHorizon},
 		{"reopen-pruned-last", reopening | pruning, "Seqs of pruned facts are not given again, whenever the log was opened.", reopenPrunedLast},
 		{"reopen-stats", reopening | pruning, "LastSeq is the highest seq ever acknowledged, whenever the log was opened.", reopenStats},
 		{"reopen-cursor", reopening, "A Cursor is the only thing that loops resume by, whenever the log was opened.", reopenCursor},
@@ -145,6 +147,35 @@ func reopenPruned(h *harness) {
 			got.Seq, got.Causation, log[11].Seq, fact(4).ID)
 	}
 	h.wantLog(h.reopen(b), left)
+}
+
+func reopenHorizon(h *harness) {
+	b := h.open()
+	log := h.write(b, append(facts(6), of("a", "other", "k", "1"), of("b", "other", "k", "2"))...)
+	want := map[string]backend.Horizon{}
+	b = h.reopen(b)
+	h.wantHorizons(b, want)
+	for i, snapshot := range []bool{false, true, false} {
+		h.pruneTo(b, horizonOf(log[i+3]), log[i].Seq)
+		want["tasks"] = horizonOf(log[i+3])
+		if i == 1 {
+			h.pruneTo(b, horizonOf(log[7]), log[6].Seq, log[7].Seq) // the whole store
+			want["other"] = horizonOf(log[7])
+		}
+		b = h.reopen(b)
+		h.wantHorizons(b, want)
+		if snapshot {
+			h.snapshot(b, 0)
+			b = h.reopen(b)
+		}
+		h.write(b, of(fmt.Sprint("later", i), "tasks", "t0", "1"))
+		b = h.reopen(b)
+		h.wantHorizons(b, want)
+	}
+	h.pruneTo(b, horizonOf(log[5]), seqs(h.replay(b, 0))...) // nothing is left
+	h.snapshot(b, 0)
+	b = h.reopen(b)
+	h.wantHorizons(b, want)
 }
 
 func reopenPrunedLast(h *harness) {

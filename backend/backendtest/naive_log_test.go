@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"maps"
 	"runtime"
 	"slices"
 	"time"
@@ -138,6 +139,8 @@ func (n *naive) WriteSnapshot(ctx context.Context, through uint64) error {
 		n.facts = n.facts[min(1, len(n.facts)):]
 	case "a snapshot forgets the borders of batches":
 		clear(n.batches)
+	case "a snapshot forgets horizons":
+		n.horizons = map[string]backend.Horizon{}
 	case "a snapshot forgets IDs":
 		n.ids = map[string]backend.Fact{}
 	case "a snapshot loses what is written meanwhile":
@@ -158,9 +161,6 @@ func (n *naive) WriteSnapshot(ctx context.Context, through uint64) error {
 }
 
 func (n *naive) Prune(ctx context.Context, list iter.Seq[uint64], h backend.Horizon) (backend.PruneReport, error) {
-	if n.bug == "refuses a horizon" && h != (backend.Horizon{}) {
-		return backend.PruneReport{}, &backend.InvalidError{Field: "horizon", Reason: "not zero"}
-	}
 	if n.bug == "Prune ignores ctx" {
 		ctx = context.WithoutCancel(ctx)
 	}
@@ -178,6 +178,10 @@ func (n *naive) Prune(ctx context.Context, list iter.Seq[uint64], h backend.Hori
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.bug != "takes a horizon as it is given" {
+		h = h.Within(n.last, n.time)
+	}
+	kept := maps.Clone(n.horizons)
 	report := backend.PruneReport{Missing: uint64(len(gone))}
 	var left []backend.Fact
 	for _, f := range n.facts {
@@ -188,11 +192,21 @@ func (n *naive) Prune(ctx context.Context, list iter.Seq[uint64], h backend.Hori
 		report.Pruned++
 		report.Missing--
 		n.pruned = append(n.pruned, f)
+		kept[f.Store] = kept[f.Store].Later(h)
+		if n.bug == "keeps the latest horizon" {
+			kept[f.Store] = h
+		}
 		if n.bug != "remembers pruned IDs" {
 			delete(n.ids, f.ID)
 		}
 	}
 	n.facts = left
+	if n.bug == "has one horizon for all stores" {
+		for _, f := range left {
+			kept[f.Store] = kept[f.Store].Later(h)
+		}
+	}
+	n.horizons = kept
 	if n.bug != "remembers pruned facts as latest" {
 		n.latest = map[[2]string]string{}
 		for _, f := range left {
@@ -233,7 +247,10 @@ func (n *naive) Stats(ctx context.Context) (backend.Stats, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := backend.Stats{Log: n.id, LastSeq: n.last, Facts: uint64(len(n.facts))}
+	s := backend.Stats{Log: n.id, LastSeq: n.last, Facts: uint64(len(n.facts)), Horizons: maps.Clone(n.horizons)}
+	if n.bug == "hands out its horizons" {
+		s.Horizons = n.horizons
+	}
 	if len(n.facts) > 0 {
 		s.FirstSeq = n.facts[0].Seq
 	}

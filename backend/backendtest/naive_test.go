@@ -41,6 +41,7 @@ type disk struct {
 	visible  int
 	saved    []backend.Fact // the log at its last snapshot
 	pruned   []backend.Fact
+	horizons map[string]backend.Horizon
 	verdicts []backend.Fact // memory of what Write returned, where the bug reuses it
 	changed  chan struct{}  // closed, and replaced, by every change
 }
@@ -54,7 +55,7 @@ func naives(bug string) Opener {
 		defer mu.Unlock()
 		d, known := disks[dir]
 		if !known {
-			d = &disk{ids: map[string]backend.Fact{}, latest: map[[2]string]string{}, batches: map[uint64]int{}, changed: make(chan struct{})}
+			d = &disk{ids: map[string]backend.Fact{}, latest: map[[2]string]string{}, batches: map[uint64]int{}, horizons: map[string]backend.Horizon{}, changed: make(chan struct{})}
 			d.id = backend.LogID{6: 0x70, 8: 0x80, 15: byte(len(disks) + 2)}
 			disks[dir] = d
 		}
@@ -75,6 +76,8 @@ func (n *naive) reopened() {
 		n.facts = n.facts[:max(0, len(n.facts)-1)]
 	case "reopen gets another identity":
 		n.id[0]++
+	case "reopen forgets horizons":
+		n.horizons = map[string]backend.Horizon{}
 	case "reopen restarts seqs":
 		n.last = 0
 	case "reopen forgets IDs":

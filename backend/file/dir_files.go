@@ -75,7 +75,7 @@ func (d *directory) openSegment(first, last uint64) (*segment, error) {
 		return nil, err
 	}
 	reason := ""
-	s.Facts, s.Sync, s.id, s.boot = last+1-first, h.Sync, h.Identity, h.Boot
+	s.Facts, s.Sync, s.Horizons, s.id, s.boot = last+1-first, h.Sync, h.Horizons, h.Identity, h.Boot
 	switch {
 	case h.FirstSeq != first:
 		reason = fmt.Sprintf("it has the header of the segment that begins at seq %d", h.FirstSeq)
@@ -105,7 +105,7 @@ func (d *directory) openSnapshot(through uint64) (s *segment, hash string, err e
 		return nil, "", &backend.CorruptError{Path: d.join(s.Name), Reason: fmt.Sprintf(
 			"it has the header of a snapshot of seqs %d to %d", h.FirstSeq, h.LastSeq)}
 	}
-	s.Facts, s.Gaps, s.id = *h.Facts, *h.Facts < through, h.Identity
+	s.Facts, s.Gaps, s.Horizons, s.id = *h.Facts, *h.Facts < through, h.Horizons, h.Identity
 	return s, h.SHA256, nil
 }
 

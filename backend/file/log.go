@@ -100,7 +100,11 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	l.seq, l.report = r.seq, r.report
-	l.state.Store(&state{sealed: r.sealed, active: r.active, current: r.current, last: r.report.LastSeq, durable: r.report.LastSeq})
+	var horizons format.Horizons
+	for _, s := range r.sealed {
+		horizons = format.Join(horizons, s.Horizons)
+	}
+	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, durable: r.report.LastSeq})
 	r.report.log(l.log, d.path)
 	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 }) {
 		l.nudge()

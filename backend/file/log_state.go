@@ -11,14 +11,15 @@ import (
 // A state is what the log holds at one moment, as readers see it: only acknowledged facts. It never changes;
 // every change of the log makes a new one.
 type state struct {
-	sealed  []*segment  // the segments that are not written to any more
-	active  *active     // the file of the active segment, the last one
-	current format.File // the active segment
-	tail    tail        // the latest frames
-	last    uint64      // the seq that was given last
-	durable uint64      // facts through it are durable
-	pruned  uint64      // how many facts were pruned since Open
-	closed  bool        // the log does nothing any more
+	sealed   []*segment      // the segments that are not written to any more
+	active   *active         // the file of the active segment, the last one
+	current  format.File     // the active segment
+	tail     tail            // the latest frames
+	last     uint64          // the seq that was given last
+	durable  uint64          // facts through it are durable
+	pruned   uint64          // how many facts were pruned since Open
+	horizons format.Horizons // of the sealed segments
+	closed   bool            // the log does nothing any more
 
 	lastSync time.Time
 	groups   uint64 // writes since Open
@@ -51,6 +52,7 @@ func (l *Log) replace(old []*segment, next *segment) {
 	l.update(func(s *state) {
 		i := slices.Index(s.sealed, old[0])
 		s.sealed = slices.Concat(s.sealed[:i], []*segment{next}, s.sealed[i+len(old):])
+		s.horizons = format.Join(s.horizons, next.Horizons)
 		if next.Facts < facts {
 			s.tail = tail{}
 			s.pruned += facts - next.Facts

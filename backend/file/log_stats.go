@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
@@ -16,7 +17,7 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	}
 	s := l.state.Load()
 	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept}
-	stats = backend.Stats{Log: l.dir.id.Log, Ancestors: slices.Clone(l.dir.id.Ancestors), LastSeq: s.last, DurableSeq: s.durable, Storage: disk}
+	stats = backend.Stats{Log: l.dir.id.Log, Ancestors: slices.Clone(l.dir.id.Ancestors), LastSeq: s.last, DurableSeq: s.durable, Horizons: maps.Clone(s.horizons), Storage: disk}
 	count := func(f *format.File) {
 		if stats.FirstSeq == 0 && len(f.Points) > 0 {
 			stats.FirstSeq = f.Points[0].Seq

@@ -16,8 +16,8 @@ import (
 )
 
 // Prune implements backend.Log. It replaces each file that has one of the facts, one after the other. Writers,
-// readers and followers go on meanwhile; WriteSnapshot waits. The horizon is not kept yet.
-func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (report backend.PruneReport, err error) {
+// readers and followers go on meanwhile; WriteSnapshot waits. Each file keeps the horizon of the facts that it lost.
+func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (report backend.PruneReport, err error) {
 	defer wrap(&err, "prune")
 	wanted := slices.Compact(slices.Sorted(seqs))
 	if err := l.maintain(ctx); err != nil {
@@ -30,6 +30,14 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizo
 		}
 	}
 	x := pruning{log: l, gone: map[name]uint64{}}
+	err = l.do(ctx, func() error {
+		x.horizon = h.Within(l.state.Load().last, l.seq.Time())
+		x.horizon.Time = x.horizon.Time.UTC()
+		return nil
+	})
+	if err != nil {
+		return report, err
+	}
 	for _, s := range l.state.Load().sealed {
 		if err = l.goOn(ctx); err != nil {
 			break
@@ -58,9 +66,10 @@ func within(seqs []uint64, first, last uint64) []uint64 {
 
 // A pruning is a Prune that is under way.
 type pruning struct {
-	log   *Log
-	count uint64
-	gone  map[name]uint64 // the keys of the pruned facts, each with the highest seq
+	log     *Log
+	horizon backend.Horizon
+	count   uint64
+	gone    map[name]uint64 // the keys of the pruned facts, each with the highest seq
 }
 
 // A name is a key in a store.
@@ -68,7 +77,7 @@ type name struct{ store, key string }
 
 // file prunes facts from a segment, if it has any of them.
 func (x *pruning) file(ctx context.Context, s *segment, drop []uint64) error {
-	p := filePruning{log: x.log, drop: drop, gone: map[name]uint64{}}
+	p := filePruning{log: x.log, drop: drop, horizon: x.horizon}
 	err := p.run(ctx, s)
 	if err == nil || errors.Is(err, backend.ErrFailed) {
 		x.count += p.count
@@ -148,19 +157,54 @@ func (l *Log) findLatest(s *segment, left map[name]*backend.Fact) error {
 
 // A filePruning writes one file again, without some facts.
 type filePruning struct {
-	log   *Log
-	w     *replacement
-	drop  []uint64
-	count uint64
-	gone  map[name]uint64 // as in a pruning
+	log     *Log
+	horizon backend.Horizon
+	w       *replacement
+	drop    []uint64
+	count   uint64
+	gone    map[name]uint64 // as in a pruning
 }
 
-// run replaces a segment, unless it has none of the facts.
+// run replaces a segment, unless it has none of the facts. The header has room for the horizons of the stores that
+// are known to have lost facts; if another store turns out to, the file is written again.
 func (p *filePruning) run(ctx context.Context, s *segment) (err error) {
+	room := format.Join(p.log.state.Load().horizons)
+	for {
+		if err := p.write(ctx, s, room); err != nil {
+			return err
+		}
+		if p.count == 0 {
+			return p.w.discard()
+		}
+		lost := make(format.Horizons)
+		for n := range p.gone {
+			lost[n.store] = p.horizon
+		}
+		missing := false
+		for store := range lost {
+			_, ok := room[store]
+			missing = missing || !ok
+		}
+		if !missing {
+			p.w.File.Horizons = format.Join(s.Horizons, lost)
+			_, err = p.w.finish(func(next *segment) { p.log.replace([]*segment{s}, next) })
+			return err
+		}
+		if err := p.w.discard(); err != nil {
+			return err
+		}
+		room = format.Join(room, lost)
+	}
+}
+
+// write writes what is left of a segment.
+func (p *filePruning) write(ctx context.Context, s *segment, room format.Horizons) (err error) {
+	p.count, p.gone = 0, map[name]uint64{}
 	of := newSegment(s.First, s.Last)
 	if s.Snapshot {
 		of = newSnapshot(s.Last)
 	}
+	of.Horizons = room
 	if p.w, err = p.log.dir.replace(of); err != nil {
 		return err
 	}
@@ -176,11 +220,10 @@ func (p *filePruning) run(ctx context.Context, s *segment) (err error) {
 			return p.log.goOn(ctx)
 		})
 	}
-	if err != nil || p.count == 0 {
+	if err != nil {
 		return errors.Join(err, p.w.discard())
 	}
-	_, err = p.w.finish(func(next *segment) { p.log.replace([]*segment{s}, next) })
-	return err
+	return nil
 }
 
 // keep returns what stays of a frame.

@@ -48,7 +48,11 @@ func (l *Log) WriteSnapshot(ctx context.Context, through uint64) (err error) {
 
 // consolidate replaces segments by one snapshot.
 func (l *Log) consolidate(ctx context.Context, old []*segment) error {
-	w, err := l.dir.replace(newSnapshot(old[len(old)-1].Last))
+	of := newSnapshot(old[len(old)-1].Last)
+	for _, s := range old {
+		of.Horizons = format.Join(of.Horizons, s.Horizons)
+	}
+	w, err := l.dir.replace(of)
 	if err != nil {
 		return err
 	}

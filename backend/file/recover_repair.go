@@ -33,6 +33,13 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 	if err != nil {
 		return nil, err
 	}
+	kind, found := format.KindSegment, of
+	if of.Snapshot {
+		kind = format.KindSnapshot
+	}
+	if h, err := r.header(&found, kind); err == nil {
+		of.Horizons = h.Horizons
+	}
 	w, err := r.replaceAs(of, r.successor(of.First))
 	if err != nil {
 		return nil, err

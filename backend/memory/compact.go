@@ -35,21 +35,21 @@ func (l *Log) WriteSnapshot(ctx context.Context, through uint64) error {
 			tidy = append(tidy, chunks[i])
 		}
 	}
-	if err := l.replace(chunks, tidy, nil); err != nil {
+	if err := l.replace(chunks, tidy, func() {}); err != nil {
 		return fmt.Errorf("memory: write snapshot: %w", err)
 	}
 	return nil
 }
 
-// Prune implements backend.Log. The Horizon is accepted and not kept.
-func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizon) (backend.PruneReport, error) {
+// Prune implements backend.Log.
+func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (backend.PruneReport, error) {
 	if err := ctx.Err(); err != nil {
 		return backend.PruneReport{}, fmt.Errorf("memory: prune: nothing is removed: %w", err)
 	}
 	wanted := seqrange.Collect(seqs)
 	l.compacting.Lock()
 	defer l.compacting.Unlock()
-	pruned, err := l.prune(ctx, wanted)
+	pruned, err := l.prune(ctx, wanted, h)
 	if err != nil {
 		return backend.PruneReport{}, fmt.Errorf("memory: prune: nothing is removed: %w", err)
 	}
@@ -57,7 +57,7 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], _ backend.Horizo
 }
 
 // prune removes the facts at the given seqs, and returns how many these were. The caller holds compacting.
-func (l *Log) prune(ctx context.Context, seqs seqrange.Set) (int, error) {
+func (l *Log) prune(ctx context.Context, seqs seqrange.Set, h backend.Horizon) (int, error) {
 	chunks, err := l.seal(ctx)
 	if err != nil {
 		return 0, err
@@ -82,7 +82,15 @@ func (l *Log) prune(ctx context.Context, seqs seqrange.Set) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(pruned), l.replace(chunks, rest, latest)
+	return len(pruned), l.replace(chunks, rest, func() {
+		h := h.Within(l.last(), l.seq.Time())
+		for _, f := range pruned {
+			l.horizons[f.Store] = l.horizons[f.Store].Later(h)
+		}
+		for _, r := range latest {
+			l.seq.Pruned(r.gone.Store, r.gone.Key, r.gone.Seq, &r.left)
+		}
+	})
 }
 
 // A replacement is a key's latest fact, which is pruned, and the latest one left, zero if there is none.
@@ -136,9 +144,9 @@ func (l *Log) seal(ctx context.Context) ([]*chunk, error) {
 	return slices.Clone(l.chunks), nil
 }
 
-// replace puts chunks in the place of old, which are the log's first ones, and makes the facts left the
-// latest of their keys. The caller holds compacting.
-func (l *Log) replace(old, chunks []*chunk, latest []replacement) error {
+// replace puts chunks in the place of old, which are the log's first ones, and calls tell, both with mu held. The
+// caller holds compacting.
+func (l *Log) replace(old, chunks []*chunk, tell func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -146,8 +154,6 @@ func (l *Log) replace(old, chunks []*chunk, latest []replacement) error {
 	}
 	l.chunks = slices.Concat(chunks, l.chunks[len(old):])
 	l.found = nil
-	for _, r := range latest {
-		l.seq.Pruned(r.gone.Store, r.gone.Key, r.gone.Seq, &r.left)
-	}
+	tell()
 	return nil
 }

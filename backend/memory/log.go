@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -31,6 +32,8 @@ type Log struct {
 	frame   []byte
 	closed  bool
 
+	horizons map[string]backend.Horizon // by store
+
 	compacting sync.Mutex // held while chunks are replaced; taken before mu
 }
 
@@ -41,7 +44,7 @@ var (
 
 // New returns an empty Log, with an identity of its own.
 func New(opts Options) *Log {
-	l := &Log{opts: opts.withDefaults(), id: backend.NewLogID()}
+	l := &Log{opts: opts.withDefaults(), id: backend.NewLogID(), horizons: map[string]backend.Horizon{}}
 	l.seq = sequencer.New(l.fact)
 	return l
 }
@@ -71,7 +74,7 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	if l.closed {
 		return backend.Stats{}, fmt.Errorf("memory: stats: %w", backend.ErrClosed)
 	}
-	s := backend.Stats{Log: l.id, LastSeq: l.last()}
+	s := backend.Stats{Log: l.id, LastSeq: l.last(), Horizons: maps.Clone(l.horizons)}
 	for _, c := range l.chunks {
 		s.Facts += uint64(c.facts)
 		s.Bytes += uint64(len(c.frames))

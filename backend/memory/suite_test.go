@@ -15,7 +15,7 @@ func open(testing.TB, string) backend.Backend { return memory.New(memory.Options
 func TestSuite(t *testing.T) {
 	opts := &backendtest.Options{Volatile: true}
 	require.Equal(t, []string{
-		"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-id",
+		"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-horizon", "reopen-id",
 		"reopen-in-flight", "reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-transaction-time",
 	}, backendtest.Skipped(opts), "nothing is skipped but what needs the log to outlive Close")
 	backendtest.Run(t, open, opts)

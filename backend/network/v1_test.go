@@ -405,8 +405,8 @@ var oldSkipped = []string{
 	"expect-empty-batch", "expect-invalid", "expect-many", "expect-race", "expect-retraction", "follow-batch", "follow-progress-pruned",
 	"memory-follow", "memory-replay", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
 	"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect", "prune-follow",
-	"prune-horizon", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch", "reopen-cursor-pruned",
-	"reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "verdict-first-batch", "verdict-order", "verdict-refused-batch",
+	"prune-horizon", "prune-horizon-last", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch", "reopen-cursor-pruned",
+	"reopen-horizon", "reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "verdict-first-batch", "verdict-order", "verdict-refused-batch",
 	"write-again-late",
 }
 

@@ -38,6 +38,9 @@ func New(fact func(seq uint64) (f backend.Fact, ok bool, err error)) *Sequencer 
 // Next returns the Seq of the next fact.
 func (s *Sequencer) Next() uint64 { return s.next }
 
+// Time returns the latest transaction time of the log; zero if it holds no fact.
+func (s *Sequencer) Time() time.Time { return s.last }
+
 // Assign gives each fact of a batch its place, and returns how many of the facts are new to the log: their
 // Seqs are from the Next before the call on, and consecutive. Each other fact is replaced by the fact that
 // the log holds under its ID, or will hold when an earlier call is committed.

@@ -18,7 +18,7 @@ func (a *app) followCommand() *cobra.Command {
 		Short: "Print facts as they are written",
 		Long: `Prints the facts of some stores, or of all, as they are written, one a line. It begins with the next fact, or after a seq
 with --after (0: at the log's beginning). No fact is missing or printed twice. If the connection is lost, it connects
-again and goes on where it was. SIGINT ends it, with exit code 0.`,
+again and goes on where it was. If facts after the seq were pruned, it says so and ends. SIGINT ends it, with exit code 0.`,
 		Example: `  igniter follow --address 127.0.0.1:7400
   igniter follow tasks deliveries --after 0 --json | jq .value
   igniter follow tasks --after "$(cat seq)"   # go on after the seq that was handled last`,
@@ -34,6 +34,15 @@ again and goes on where it was. SIGINT ends it, with exit code 0.`,
 				}
 				if len(stores) > 0 {
 					r.Stores = stores
+				}
+				if r.After.Seq > 0 {
+					stats, err := log.Stats(cmd.Context())
+					if err == nil {
+						err = stats.Whole(r.After.Seq, r.Stores)
+					}
+					if err != nil {
+						return err
+					}
 				}
 				n := uint(0)
 				for f, err := range backend.Facts(log.Follow(cmd.Context(), r)) {

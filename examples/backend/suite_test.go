@@ -13,8 +13,8 @@ func TestSuite(t *testing.T) {
 	opts := &backendtest.Options{NoPrune: true}
 	require.Equal(t, []string{
 		"close-in-flight-prune", "closed-prune", "follow-progress-pruned", "page-batches-pruned", "page-end-pruned", "prune", "prune-body",
-		"prune-cancelled", "prune-expect", "prune-follow", "prune-horizon", "prune-id", "prune-last", "prune-latest", "prune-missing",
-		"prune-snapshot", "reopen-cursor-pruned", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned",
+		"prune-cancelled", "prune-expect", "prune-follow", "prune-horizon", "prune-horizon-last", "prune-id", "prune-last", "prune-latest", "prune-missing",
+		"prune-snapshot", "reopen-cursor-pruned", "reopen-horizon", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned",
 	}, backendtest.Skipped(opts), "nothing is skipped but prunes")
 	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {
 		l, err := Open(dir)

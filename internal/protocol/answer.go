@@ -123,6 +123,14 @@ func AppendStats(dst []byte, s *backend.Stats) []byte {
 		text, _ := json.Marshal(s.Ancestors) // texts and numbers: it can't fail
 		dst = append(appendKey(dst, "ancestors"), text...)
 	}
+	if len(s.Horizons) > 0 {
+		horizons := make(map[string]horizon, len(s.Horizons))
+		for store, h := range s.Horizons {
+			horizons[store] = horizonOf(h)
+		}
+		text, _ := json.Marshal(horizons) // numbers and names: it can't fail
+		dst = append(appendKey(dst, "horizons"), text...)
+	}
 	if s.Storage != nil {
 		text, _ := json.Marshal((*storage)(s.Storage)) // numbers and a time: it can't fail
 		dst = append(appendKey(dst, "storage"), text...)
@@ -141,10 +149,21 @@ func ParseStats(body []byte) (backend.Stats, error) {
 		Log        backend.LogID
 		Ancestors  []backend.Ancestor
 		Storage    *storage `json:"storage"`
+
+		Horizons map[string]horizon `json:"horizons"`
 	}
 	err := ParseAnswer(body, &a)
+	var horizons map[string]backend.Horizon
+	for store, h := range a.Horizons {
+		if horizons == nil {
+			horizons = make(map[string]backend.Horizon, len(a.Horizons))
+		}
+		if horizons[store], err = h.parse(); err != nil {
+			return backend.Stats{}, err
+		}
+	}
 	return backend.Stats{FirstSeq: a.FirstSeq, LastSeq: a.LastSeq, Facts: a.Facts, Bytes: a.Bytes, DurableSeq: a.DurableSeq,
-		Log: a.Log, Ancestors: a.Ancestors, Storage: (*backend.Storage)(a.Storage)}, err
+		Log: a.Log, Ancestors: a.Ancestors, Horizons: horizons, Storage: (*backend.Storage)(a.Storage)}, err
 }
 
 // storage is a backend.Storage with the names of its JSON form.

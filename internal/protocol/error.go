@@ -29,6 +29,7 @@ var codes = []struct {
 }{
 	{"unknown_op", ErrUnknownOp},
 	{"diverged", backend.ErrDiverged},
+	{"compacted", backend.ErrCompacted},
 	{"access_changed", backend.ErrAccessChanged},
 	{"conflict", backend.ErrConflict},
 	{"id_reused", backend.ErrIDReused},
@@ -97,7 +98,12 @@ func appendError(dst []byte, code, message string, err error, id []byte) []byte 
 	var invalid *backend.InvalidError
 	var corrupt *backend.CorruptError
 	var diverged *backend.DivergedError
+	var compacted *backend.CompactedError
 	switch {
+	case errors.As(err, &compacted):
+		dst = appendWords(dst, "store", compacted.Store)
+		text, _ := json.Marshal(horizonOf(compacted.Horizon)) // numbers: it can't fail
+		dst = append(appendKey(dst, "horizon"), text...)
 	case errors.As(err, &diverged):
 		dst = appendField(dst, "cursor", diverged.Cursor.String())
 		dst = appendField(dst, "log", diverged.Log.String())
@@ -142,6 +148,7 @@ func ParseError(body []byte) error {
 		Offset                       int64
 		Cursor, Log                  string
 		Common                       uint64
+		Horizon                      horizon
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
 		return &backend.InvalidError{Field: "answer", Reason: err.Error()}
@@ -154,6 +161,9 @@ func ParseError(body []byte) error {
 		}
 	}
 	switch e.err {
+	case backend.ErrCompacted:
+		h, _ := a.Horizon.parse()
+		e.err = &backend.CompactedError{Store: a.Store, Horizon: h}
 	case backend.ErrDiverged:
 		cursor, _ := backend.ParseCursor(a.Cursor)
 		log, _ := parseLogID(a.Log)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +41,7 @@ var codes = []struct {
 	{"corrupt", backend.ErrCorrupt, backend.ErrCorrupt},
 	{"unsupported", errors.ErrUnsupported, errors.ErrUnsupported},
 	{"diverged", &backend.DivergedError{Cursor: backend.Cursor{Log: backend.LogID{1}, Seq: 7}, Log: backend.LogID{15: 2}, Common: 5}, backend.ErrDiverged},
+	{"compacted", &backend.CompactedError{Store: "tasks", Horizon: backend.Horizon{Seq: 1<<64 - 1, Time: time.Unix(7, 9).UTC()}}, backend.ErrCompacted},
 	{"diverged", &backend.DivergedError{Cursor: backend.Cursor{Seq: 1<<64 - 1}}, backend.ErrDiverged},
 	{"access_changed", backend.ErrAccessChanged, backend.ErrAccessChanged},
 }
@@ -47,7 +49,7 @@ var codes = []struct {
 func sentinels() []error {
 	return []error{protocol.ErrUnknownOp, protocol.ErrInternal, backend.ErrInvalid, backend.ErrTooLarge, backend.ErrConflict, backend.ErrIDReused,
 		backend.ErrUnauthenticated, backend.ErrForbidden, backend.ErrUnavailable, backend.ErrClosed, backend.ErrFull, backend.ErrFailed,
-		backend.ErrCorrupt, errors.ErrUnsupported, backend.ErrDiverged, backend.ErrAccessChanged}
+		backend.ErrCorrupt, errors.ErrUnsupported, backend.ErrDiverged, backend.ErrAccessChanged, backend.ErrCompacted}
 }
 
 // TestErrorsKeepIdentity sends an error of every code, and wants the same sentinel, the same typed error and
@@ -75,6 +77,7 @@ func TestErrorsKeepIdentity(t *testing.T) {
 					sameType[*backend.InvalidError](t, err, got)
 					sameType[*protocol.RequestError](t, err, got)
 					sameType[*backend.DivergedError](t, err, got)
+					sameType[*backend.CompactedError](t, err, got)
 					if c.err != backend.ErrCorrupt { // which has no more to tell
 						sameType[*backend.CorruptError](t, err, got)
 					}
@@ -82,7 +85,7 @@ func TestErrorsKeepIdentity(t *testing.T) {
 			})
 		}
 	}
-	require.Len(t, seen, 16, "the codes that the protocol has")
+	require.Len(t, seen, 17, "the codes that the protocol has")
 }
 
 func sameType[T error](t testing.TB, sent, got error) {

@@ -260,7 +260,7 @@ func FuzzParseError(f *testing.F) {
 		err := protocol.ParseError(body)
 		requireTold(t, err)
 		sent := protocol.AppendError(nil, err, []byte(`"r"`))
-		require.NoError(t, jsonvalue.Check(sent, 1))
+		require.NoError(t, jsonvalue.Check(sent, 2))
 		require.True(t, protocol.IsError(sent))
 		got := protocol.ParseError(sent)
 		require.Equal(t, protocol.ErrorCode(err), protocol.ErrorCode(got))

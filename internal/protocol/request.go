@@ -237,16 +237,11 @@ func (r *Request) Seqs() (seqrange.Set, error) {
 
 // Horizon returns the moment before which the past becomes incomplete; zero if not given.
 func (r *Request) Horizon() (backend.Horizon, error) {
-	var given struct {
-		Seq  uint64
-		Time json.RawMessage
+	var given horizon
+	if err := r.decode("horizon", &given); err != nil {
+		return backend.Horizon{}, err
 	}
-	err := r.decode("horizon", &given)
-	h := backend.Horizon{Seq: given.Seq}
-	if err == nil && len(given.Time) > 0 && string(given.Time) != "null" {
-		h.Time, err = parseTime("horizon", given.Time)
-	}
-	return h, err
+	return given.parse()
 }
 
 func (r *Request) decode(name string, into any) error {

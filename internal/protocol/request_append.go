@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"encoding/json"
 	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
@@ -96,12 +97,9 @@ func AppendPrune(dst []byte, seqs seqrange.Set, h backend.Horizon) []byte {
 		dst = append(strconv.AppendUint(append(dst, ','), x[1], 10), ']')
 	}
 	dst = append(dst, ']')
-	if h != (backend.Horizon{}) {
-		dst = strconv.AppendUint(append(dst, `,"horizon":{"seq":`...), h.Seq, 10)
-		if !h.Time.IsZero() {
-			dst = wire.AppendTime(appendKey(dst, "time"), h.Time)
-		}
-		dst = append(dst, '}')
+	if !h.IsZero() {
+		text, _ := json.Marshal(horizonOf(h)) // numbers: it can't fail
+		dst = append(appendKey(dst, "horizon"), text...)
 	}
 	return append(dst, '}')
 }

@@ -76,17 +76,25 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusMethodNotAllowed:
 		code = "method_not_allowed"
 	}
-	answer := struct {
-		Code   string  `json:"error_code"`
-		Error  string  `json:"error"`
-		Cursor string  `json:"cursor,omitempty"` // of a client that has read another log, like the fields after it
-		Log    string  `json:"log,omitempty"`
-		Common *uint64 `json:"common,omitempty"`
-	}{Code: code, Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
+	answer := failure{Code: code, Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
 	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
 		answer.Cursor, answer.Log, answer.Common = diverged.Cursor.String(), diverged.Log.String(), &diverged.Common
 	}
+	if compacted, ok := errors.AsType[*backend.CompactedError](err); ok {
+		answer.Store, answer.Horizon = compacted.Store, &compacted.Horizon
+	}
 	h.answer(w, status, answer)
+}
+
+// A failure is the answer to a request that failed.
+type failure struct {
+	Code    string           `json:"error_code"`
+	Error   string           `json:"error"`
+	Cursor  string           `json:"cursor,omitempty"` // of a *backend.DivergedError, like the two fields after it
+	Log     string           `json:"log,omitempty"`
+	Common  *uint64          `json:"common,omitempty"`
+	Store   string           `json:"store,omitempty"`   // of a *backend.CompactedError
+	Horizon *backend.Horizon `json:"horizon,omitempty"` // of a *backend.CompactedError
 }
 
 // count tells the server of a request that the log made fail.
@@ -110,7 +118,7 @@ func statusOf(err error) int {
 		status int
 	}{
 		{backend.ErrUnauthenticated, http.StatusUnauthorized}, {backend.ErrForbidden, http.StatusForbidden},
-		{backend.ErrInvalid, http.StatusBadRequest}, {backend.ErrDiverged, http.StatusConflict}, {errors.ErrUnsupported, http.StatusNotImplemented},
+		{backend.ErrInvalid, http.StatusBadRequest}, {backend.ErrDiverged, http.StatusConflict}, {backend.ErrCompacted, http.StatusGone}, {errors.ErrUnsupported, http.StatusNotImplemented},
 		{backend.ErrUnavailable, http.StatusServiceUnavailable}, {backend.ErrClosed, http.StatusServiceUnavailable},
 		{context.Canceled, http.StatusServiceUnavailable}, {context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {

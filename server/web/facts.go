@@ -29,6 +29,14 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 	}
 	ctx, cancel := q.server.Serving(r.Context())
 	defer cancel(nil)
+	flush := func() error {
+		if !s.begun {
+			if err := whole(ctx, q.log, part.After, part.Stores); err != nil {
+				return err
+			}
+		}
+		return s.flush()
+	}
 	for f, err := range backend.Facts(q.log.Replay(ctx, part)) {
 		if err != nil {
 			return s.cut(reason(ctx, err))
@@ -40,9 +48,9 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 		if len(s.buf) < streamBuffer {
 			continue
 		}
-		if err := s.flush(); err != nil {
+		if err := flush(); err != nil {
 			return err
 		}
 	}
-	return s.flush()
+	return flush()
 }

@@ -225,6 +225,28 @@ func TestFacts(t *testing.T) {
 	require.Contains(t, status, `"status":"ready"`)
 }
 
+// TestCompacted has clients know that facts after their cursor are gone, and go on.
+func TestCompacted(t *testing.T) {
+	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	for i := range 6 {
+		x.write([]string{"a", "b"}[i%2], "k", fmt.Sprint(i))
+	}
+	moment := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	_, err := x.log.Prune(t.Context(), slices.Values([]uint64{1, 3}), backend.Horizon{Seq: 3, Time: moment})
+	require.NoError(t, err)
+	for _, path := range []string{"/v1/facts?after=1", "/v1/facts?after=2&store=a&store=c", "/v1/events?after=1", "/v1/events?after=2&store=a"} {
+		require.Contains(t, x.get(410, path), `"store":"a","horizon":{"seq":3,"time":"2026-01-02T03:04:05.000000006Z"}`, path)
+	}
+	require.Contains(t, x.get(410, "/v1/events", "Last-Event-ID", "2"), `"error_code":"compacted"`)
+	for path, facts := range map[string]int{"/v1/facts": 4, "/v1/facts?after=0": 4, "/v1/facts?after=1&store=b": 3, "/v1/facts?after=3": 3, "/v1/facts?after=3&store=a": 1} {
+		require.Equal(t, facts, strings.Count(x.get(200, path), "\n"), path)
+	}
+	for query, first := range map[string]uint64{"?after=0": 2, "?after=1&store=b": 2, "?after=3": 4} {
+		seq, _ := x.events(query).fact()
+		require.Equal(t, first, seq, query)
+	}
+}
+
 func TestEvents(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{Heartbeat: time.Millisecond, MaxStreams: 3}, &server.Options{})
 	x.write("a", "k", "1")

@@ -27,7 +27,11 @@
 // seqs have gaps, and the header says what else the file covers. It is written last, and filled with spaces to
 // the size that was left for it, at least 384 bytes:
 //
-//	header   {"igniter":"wal","version":1,"first_seq":51234,"last_seq":68116,"facts":16001,"created_at":…}
+//	header   {"igniter":"wal","version":1,"first_seq":51234,"last_seq":68116,"facts":16001,"created_at":…,
+//	          "horizons":{"tasks":{"seq":68190,"time":"2026-11-28T12:00:00.5Z"}}}
+//
+// The horizons, in a snapshot too, say how far the past of the stores is incomplete that lost facts of the file
+// (backend.Horizon). They are missing where facts were pruned before logs kept horizons.
 //
 // If sync is not "always", there are markers between the facts: {"synced":51301} says that the facts
 // through that seq were durable before the marker was written, and {"closed":51402}, at the end, that the log was

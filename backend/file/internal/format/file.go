@@ -6,15 +6,16 @@ import "sort"
 type File struct {
 	Name     string
 	Snapshot bool
-	First    uint64  // the first seq that it covers
-	Last     uint64  // the last one; First-1 if it covers none
-	Facts    uint64  // how many facts it holds
-	Size     int64   // of its frames, from the start of the file
-	Gaps     bool    // seqs have gaps: facts were pruned, or were lost and the file repaired
-	Sync     string  // how a segment is synced; "" if it has gaps
-	Header   int64   // the size of its header's frame
-	Check    uint32  // the CRC of its header
-	Points   []Point // where to begin to read, in order
+	First    uint64   // the first seq that it covers
+	Last     uint64   // the last one; First-1 if it covers none
+	Facts    uint64   // how many facts it holds
+	Size     int64    // of its frames, from the start of the file
+	Gaps     bool     // seqs have gaps: facts were pruned, or were lost and the file repaired
+	Sync     string   // how a segment is synced; "" if it has gaps
+	Header   int64    // the size of its header's frame
+	Check    uint32   // the CRC of its header
+	Horizons Horizons // of the facts that it lost
+	Points   []Point  // where to begin to read, in order
 }
 
 // A Point is a place in a file where a frame begins.

@@ -36,6 +36,15 @@ type golden struct {
 	name string
 	make func(t *testing.T, g *goldenLog)
 	opts file.Options
+
+	// horizons are what the log would tell if it were made now. If they are not nil, the golden log was made before files
+	// had horizons: it is read, and not written any more.
+	horizons map[string]backend.Horizon
+}
+
+// tasksTo returns the horizon of the store tasks, at a seq and some milliseconds after the beginning of a minute.
+func tasksTo(seq uint64, ms int) map[string]backend.Horizon {
+	return map[string]backend.Horizon{"tasks": {Seq: seq, Time: time.Date(2026, 1, 2, 3, 4, 0, ms*1_000_000, time.UTC)}}
 }
 
 var goldens = []golden{
@@ -54,7 +63,7 @@ var goldens = []golden{
 		g.write(t, 2)
 	}},
 	// A segment that facts were taken out of, singly and from a group.
-	{name: "pruned", make: func(t *testing.T, g *goldenLog) {
+	{name: "pruned", horizons: tasksTo(7, 11_250), make: func(t *testing.T, g *goldenLog) {
 		g.write(t, 4)
 		g.batch(t, 3)
 		g.tick()
@@ -63,7 +72,7 @@ var goldens = []golden{
 		g.write(t, 2)
 	}},
 	// A snapshot that facts were taken out of, and a segment that has none left.
-	{name: "pruned-snapshot", make: func(t *testing.T, g *goldenLog) {
+	{name: "pruned-snapshot", horizons: tasksTo(7, 15_000), make: func(t *testing.T, g *goldenLog) {
 		g.write(t, 5)
 		g.tick()
 		require.NoError(t, g.log.WriteSnapshot(t.Context(), 0))
@@ -236,6 +245,35 @@ func testGolden(t *testing.T, goldenDir string, update bool) {
 	}
 }
 
+// TestGoldenHorizons opens logs that facts were taken out of, with horizons and without.
+func TestGoldenHorizons(t *testing.T) {
+	for _, x := range goldens {
+		if x.horizons == nil {
+			continue
+		}
+		t.Run(x.name, func(t *testing.T) {
+			now := filepath.Join(goldenDir2, x.name)
+			var facts []string
+			for _, from := range []string{filepath.Join(goldenDir, x.name), now} {
+				dir := t.TempDir()
+				require.NoError(t, os.CopyFS(dir, os.DirFS(from)))
+				l, err := file.Open(t.Context(), file.Options{Path: dir})
+				require.NoError(t, err)
+				facts = append(facts, replayed(t, l))
+				stats, err := l.Stats(t.Context())
+				require.NoError(t, err)
+				if from == now {
+					require.Equal(t, x.horizons, stats.Horizons)
+				} else {
+					require.Empty(t, stats.Horizons)
+				}
+				require.NoError(t, l.Close())
+			}
+			require.Equal(t, facts[0], facts[1])
+		})
+	}
+}
+
 // TestGoldenWritten makes each golden log of version 2 again: its frames are the same, byte for byte, except indexes,
 // compressed blocks, whose content is the same, and the names of the log and of the machine's start.
 func TestGoldenWritten(t *testing.T) {
@@ -399,7 +437,8 @@ func TestFormat(t *testing.T) {
 		return bodies(t, data)
 	}
 	matches(`\{"igniter":"wal","version":2,"first_seq":1,"created_at":`+seconds+`,"sync":"always"`+log+`\}`, v2("segments/00000000000000000001.wal")[0])
-	matches(`\{"igniter":"wal","version":2,"first_seq":1,"last_seq":7,"facts":4,"created_at":`+seconds+log+`\} +`, v2("pruned/00000000000000000001.wal")[0])
+	matches(`\{"igniter":"wal","version":2,"first_seq":1,"last_seq":7,"facts":4,"created_at":`+seconds+
+		`,"horizons":\{"tasks":\{"seq":7,"time":"2026-01-02T03:04:11.25Z"\}\}`+log+`\} +`, v2("pruned/00000000000000000001.wal")[0])
 	matches(`\{"igniter":"snapshot","version":2,"first_seq":1,"last_seq":15,"facts":15,"created_at":`+seconds+`,"sha256":"[0-9a-f]{64}"`+log+`\} +`,
 		v2("snapshot/00000000000000000015.snap")[0])
 	interval = v2("interval/00000000000000000001.wal")

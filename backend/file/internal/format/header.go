@@ -34,6 +34,7 @@ type Header struct {
 	Sync      string          `json:"sync,omitempty"`     // how a segment is synced
 	SHA256    string          `json:"sha256,omitempty"`   // of what follows a snapshot's header
 	Boot      string          `json:"boot,omitempty"`     // when a segment with markers was begun: a name for the time since the machine was started
+	Horizons  Horizons        `json:"horizons,omitempty"` // of the stores that lost facts of the file; nil: none did
 	Identity                  // of the log when the file was begun; zero in version 1 and in indexes
 	File      string          `json:"file,omitempty"`      // the file that an index describes,
 	Size      int64           `json:"size,omitempty"`      // its size,
@@ -71,6 +72,11 @@ func (h Header) room() int {
 	h.CreatedAt = Seconds(time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC))
 	h.SHA256 = strings.Repeat("0", 2*sha256.Size)
 	h.Ancestors = slices.Clone(h.Ancestors)
+	horizons := make(Horizons, len(h.Horizons))
+	for store := range h.Horizons {
+		horizons[store] = backend.Horizon{Seq: most, Time: time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)}
+	}
+	h.Horizons = horizons
 	for i := range h.Ancestors {
 		h.Ancestors[i].Through = most
 	}

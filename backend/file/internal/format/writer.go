@@ -17,7 +17,7 @@ import (
 // A Writer writes a snapshot, or a segment file with gaps: first the frames, then the header, for which it
 // leaves room. It collects the index on the way.
 type Writer struct {
-	File     File     // complete after Finish
+	File     File     // complete after Finish; until then, horizons may change, and stores may be left out of them
 	Identity Identity // of the log; only seqs in it may change until Finish
 
 	f      io.WriterAt
@@ -47,7 +47,7 @@ func NewWriter(f io.WriterAt, of File, id Identity) *Writer {
 
 // header returns the header of the file as far as it is known.
 func (w *Writer) header(created time.Time) Header {
-	h := Header{Kind: KindSegment, FirstSeq: w.File.First, LastSeq: w.File.Last, Facts: &w.File.Facts, CreatedAt: Seconds(created), Identity: w.Identity}
+	h := Header{Kind: KindSegment, FirstSeq: w.File.First, LastSeq: w.File.Last, Facts: &w.File.Facts, CreatedAt: Seconds(created), Horizons: w.File.Horizons, Identity: w.Identity}
 	if w.File.Snapshot {
 		h.Kind = KindSnapshot
 	}
