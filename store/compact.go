@@ -70,6 +70,11 @@ func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 	if len(plan) > 0 && !e.log.Features().Prune {
 		return nil, fmt.Errorf("store: compact: the log can't be pruned: %w", errors.ErrUnsupported)
 	}
+	if len(plan) > 0 { // while the log still tells for which sources they did not run
+		for _, rule := range e.allRules() {
+			e.catchUp(ctx, rule, true, e.derivationFailed)
+		}
+	}
 	for _, c := range plan {
 		pending := c
 		pending.Pending = true

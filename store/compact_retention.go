@@ -39,6 +39,8 @@ func (e *Engine) Retain(store string, r Retention) error {
 		return &backend.InvalidError{Field: "events", Reason: "without a window"}
 	case store == CompactionStore:
 		return &backend.InvalidError{Field: "store", Reason: "the receipts of compactions are kept"}
+	case store == RuleStore:
+		return &backend.InvalidError{Field: "store", Reason: "the state of rules is kept"}
 	case !e.Loaded(store):
 		return fmt.Errorf("store: retain of store %q: %w", store, ErrNotLoaded)
 	}
