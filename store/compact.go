@@ -46,6 +46,9 @@ const maxRanges = 20_000
 //
 // A key that is written at the same time keeps the facts that were kept when Compact looked at it, or more.
 func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
+	if e.reentered() {
+		return nil, errReentered
+	}
 	if e.opts.ReadOnly {
 		return nil, fmt.Errorf("store: compact: %w", ErrReadOnly)
 	}

@@ -30,6 +30,9 @@ func (e *Engine) Retain(store string, r Retention) error {
 	if err := backend.CheckStore(store); err != nil {
 		return err
 	}
+	if e.reentered() {
+		return errReentered
+	}
 	switch {
 	case r.Versions < 0:
 		return &backend.InvalidError{Field: "versions", Reason: fmt.Sprint(r.Versions, " is below 0")}
@@ -59,7 +62,7 @@ func (e *Engine) PlanCompaction() []Compaction {
 	if e.opts.KeepVersions > 0 {
 		return nil
 	}
-	e.mu.Lock()
+	e.lock()
 	rules := maps.Clone(e.retentions)
 	e.mu.Unlock()
 	now := e.opts.Now()

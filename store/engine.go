@@ -95,6 +95,7 @@ type Engine struct {
 	retentions map[string]Retention // by store
 	failed     error                // why the log is no longer followed
 	buffer     *loadBuffer          // nil: no stores are being loaded
+	calling    calling              // written under mu
 	awaited    map[string]bool      // IDs of sources for which rules run once they are shown
 
 	loading   ctxsync.Mutex // held while stores are loaded
@@ -169,6 +170,9 @@ func newEngine(log backend.Log, opts Options) *Engine {
 // backend.ErrClosed, and so do later ones; reads go on from memory. It does not close the backend. Closing
 // again does nothing.
 func (e *Engine) Close() error {
+	if e.reentered() {
+		return errReentered
+	}
 	e.fail(fmt.Errorf("store: the engine is closed: %w", backend.ErrClosed))
 	e.stop()
 	<-e.done
@@ -184,7 +188,10 @@ func (e *Engine) Head() uint64 { return e.head.Load() }
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it
 // shows what it has, and takes no more writes.
 func (e *Engine) Err() error {
-	e.mu.Lock()
+	if !e.ended.Load() {
+		return nil
+	}
+	e.lock()
 	defer e.mu.Unlock()
 	return e.failed
 }

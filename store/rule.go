@@ -74,6 +74,9 @@ func (e *Engine) AddRule(r Rule) error {
 	case r.Source == RuleStore:
 		return &backend.InvalidError{Field: "source", Reason: fmt.Sprintf("%q is where rules keep their state", RuleStore)}
 	}
+	if e.reentered() {
+		return errReentered
+	}
 	if err := e.declaring.Lock(e.life); err != nil {
 		return fmt.Errorf("store: rule %q: %w", r.Name, backend.ErrClosed)
 	}

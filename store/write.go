@@ -129,6 +129,9 @@ func (e *Engine) write(ctx context.Context, b backend.Batch) backend.Written {
 
 // writable reports why facts can't be written now.
 func (e *Engine) writable(facts []backend.Fact) error {
+	if e.reentered() {
+		return errReentered
+	}
 	if e.opts.ReadOnly {
 		return ErrReadOnly
 	}
