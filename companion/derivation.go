@@ -13,17 +13,25 @@ type Derived struct {
 	From    []string // the IDs of other facts that it was derived from
 }
 
-// A DerivationError is a rule that failed for a fact. The fact is written all the same.
+// A DerivationError is a rule that failed for a fact. The fact is written all the same, and Rederive runs the
+// rule again.
 type DerivationError = store.DerivationError
 
-// Derive adds a rule that makes changes, to this store or others, of each fact written from now on
-// by this Store, deletions too. The process that wrote the fact runs it once, before the write
-// returns, and writes the changes as one batch, whose facts name the rule, its version and the
-// sources. Derived facts trigger no rule.
+// Derive declares a rule that makes changes, to this store or others, of each fact of this one, deletions too,
+// that is written after the log first knew the rule's name. The Store that wrote the fact runs it before the
+// write returns, also if ctx ends meanwhile (see Options.WriteTimeout), and writes the changes as one batch,
+// whose facts name the rule, its version and the sources. Facts that rules derived trigger no rule.
 //
-// A rule that fails is reported to Options.DerivationFailed and the Logger, and not by the write. If
-// another write changes a key first, the rule is called again, so it may be called several times; it
-// may read the Store, and must not write.
+// The log tells for which facts the rule did not run: because a process died, the rule failed, or a process
+// without the rule wrote them. Before it returns, Derive runs it for these; [Store.Rederive] does that later. Each
+// fact is derived from once under a name, in whatever processes the rule is declared. A name that is taken in
+// this Store is a *backend.InvalidError. The rule's state is in the store "igniter.rules", which the
+// process must be allowed to read and write; the backend must be able to write batches.
+//
+// A rule that fails is reported to Options.DerivationFailed and the Logger, or to standard error if both are
+// nil, and not by the write. If another write changes a key first, the rule is called again, so it may be
+// called several times, for facts in any order: a rule that copies what is current reads it, since the source
+// may be older. It may read the Store, and must not write.
 func (s *source[T]) Derive(name string, version int, rule func(ctx context.Context, source Record[T]) (Derived, error)) error {
 	r := store.Rule{Name: name, Version: version, Source: s.name}
 	if rule != nil { // the engine reports nil
@@ -41,6 +49,16 @@ func (s *source[T]) Derive(name string, version int, rule func(ctx context.Conte
 	}
 	if err := s.store.engine.AddRule(r); err != nil {
 		return fmt.Errorf("companion: rule %q of store %q: %w", name, s.name, err)
+	}
+	return nil
+}
+
+// Rederive runs each rule that was declared for the facts for which it did not run, such as those written by
+// processes without the rule, and joins the errors of rules, each a *DerivationError. Calling it again derives
+// nothing twice. See [store.Engine.Rederive].
+func (s *Store) Rederive(ctx context.Context) error {
+	if err := s.engine.Rederive(ctx); err != nil {
+		return fmt.Errorf("companion: rederive: %w", err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/companion"
 )
 
@@ -32,8 +33,8 @@ func ExampleRecords_Derive() {
 	}
 	fmt.Println(title.Value, s.VerifyLineage(lineage))
 	// Output:
-	// 1 articles a1
-	// 2 titles a1
+	// 2 articles a1
+	// 3 titles a1
 	// Lamp <nil>
 }
 
@@ -117,5 +118,39 @@ func ExampleEvents_Derive() {
 	must(logins.Append(ctx, "ana"))
 	must(logins.Append(ctx, "ana"))
 	fmt.Println(must(last.Get(ctx, "ana")).Value)
-	// Output: 3
+	// Output: 5
+}
+
+// What a process without the rule wrote is derived from once it is asked for, or when the rule is declared again.
+func ExampleStore_Rederive() {
+	ctx := context.Background()
+	facts := memory.New(memory.Options{})
+	defer facts.Close()
+	billing := must(companion.New(ctx, facts, companion.Options{}))
+	defer billing.Close()
+	bills := must(companion.NewEvents[string](billing, "bills"))
+	err := must(companion.NewRecords[string](billing, "orders")).Derive("bill", 1, func(_ context.Context, order companion.Record[string]) (companion.Derived, error) {
+		return companion.Derived{Changes: []companion.Change{bills.Event("bill for " + order.Value)}}, nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	shop := must(companion.New(ctx, facts, companion.Options{}))
+	defer shop.Close()
+	must(must(companion.NewRecords[string](shop, "orders")).Put(ctx, "o1", "lamp"))
+
+	if err := billing.Sync(ctx); err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		fmt.Println(billing.Rederive(ctx))
+	}
+	for bill, err := range bills.Since(ctx, 0) {
+		fmt.Println(bill.Value, err)
+	}
+	// Output:
+	// <nil>
+	// <nil>
+	// bill for lamp <nil>
 }

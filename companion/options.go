@@ -48,8 +48,13 @@ type Options struct {
 	// what is written with the context.
 	Trace func(ctx context.Context) string `json:"-" yaml:"-"`
 
-	// DerivationFailed, if not nil, is called for rules that failed for this Store's own writes, see
-	// [Records.Derive].
+	// WriteTimeout is the longest time that a write takes whose context does not end before; 0: no limit, so
+	// that it waits for as long as a server is away. It is also how long rules go on after their caller's
+	// context has ended; 0: 10 s.
+	WriteTimeout time.Duration `json:"-" yaml:"-"`
+
+	// DerivationFailed, if not nil, is called for rules that failed, see [Records.Derive]. It may be called
+	// concurrently.
 	DerivationFailed func(err error) `json:"-" yaml:"-"`
 
 	// NewID makes the IDs of facts; nil: UUIDs of version 7. Now returns the time for retention by age;
@@ -57,7 +62,8 @@ type Options struct {
 	NewID func() (string, error) `json:"-" yaml:"-"`
 	Now   func() time.Time       `json:"-" yaml:"-"`
 
-	// Logger gets what an operator should know; nil: nothing is logged.
+	// Logger gets what an operator should know. Nil: errors go to standard error, and nothing else is logged;
+	// zap.NewNop() logs nothing.
 	Logger *zap.Logger `json:"-" yaml:"-"`
 }
 

@@ -15,8 +15,10 @@ type Filter[T any] struct {
 	// values: the number of a field with the tag option "string" is a number here. Nil: any.
 	Where map[string]any
 
-	// Match, if not nil, is called with a record's key and value. It must answer the same each time it is
-	// called, must not write, and should be quick: writers wait for it. It may be called concurrently.
+	// Match, if not nil, is called with a record's key and value. It must answer the same for the same
+	// record, whatever else is in the Store, since the scope keeps its answer; and it should be quick: writers
+	// wait for it. It may read the Store, slowly; writes fail. If it panics, or asks the scope that it
+	// decides about, that is logged and the record is not in the scope. It may be called concurrently.
 	Match func(key string, v T) bool
 }
 

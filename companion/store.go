@@ -57,6 +57,7 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	}
 	given := store.Options{
 		Logger: opts.Logger, NewID: opts.NewID, Now: opts.Now, Progress: opts.Progress, Stores: opts.Stores, KeepVersions: opts.KeepVersions, ReadOnly: opts.ReadOnly,
+		WriteTimeout: opts.WriteTimeout,
 	}
 	if opts.DerivationFailed != nil {
 		given.DerivationFailed = func(_ store.Record, err error) { opts.DerivationFailed(err) }

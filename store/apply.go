@@ -62,6 +62,11 @@ func (e *Engine) apply(facts []backend.Fact, through backend.Cursor) {
 		e.id = through.Log
 		e.head.Store(last)
 	}
+	if len(e.awaited) > 0 {
+		for i := range facts {
+			e.arrived(&facts[i])
+		}
+	}
 	for _, f := range receipts {
 		if err := e.compacted(f); err != nil {
 			e.opts.Logger.Warn("ignoring a receipt of a compaction", zap.Error(err), zap.Uint64("seq", f.Seq))

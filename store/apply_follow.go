@@ -122,6 +122,9 @@ func (e *Engine) read(ctx context.Context, r backend.Range, applied func(facts i
 // this process may read, so that reads after it are linearizable. It costs one question to the backend;
 // where the backend does not push what others write, Sync reads that from the log.
 func (e *Engine) Sync(ctx context.Context) error {
+	if e.reentered() {
+		return errReentered
+	}
 	stats, err := e.log.Stats(ctx)
 	if err != nil {
 		return fmt.Errorf("store: sync: ask for the log's last seq: %w", err)

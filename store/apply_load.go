@@ -34,6 +34,9 @@ func (e *Engine) Load(ctx context.Context, stores ...string) error {
 			return fmt.Errorf("store: load store %q: %w", store, err)
 		}
 	}
+	if e.reentered() {
+		return errReentered
+	}
 	missing := func() []string { return slices.DeleteFunc(slices.Clone(stores), e.Loaded) }
 	if len(missing()) == 0 {
 		return nil

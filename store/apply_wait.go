@@ -39,6 +39,9 @@ func (e *Engine) WaitFor(ctx context.Context, seq uint64) error {
 	if seq <= e.Head() {
 		return nil
 	}
+	if e.reentered() {
+		return errReentered
+	}
 	return e.wait(ctx, waiter{next: seq, last: seq})
 }
 

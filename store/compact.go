@@ -46,6 +46,9 @@ const maxRanges = 20_000
 //
 // A key that is written at the same time keeps the facts that were kept when Compact looked at it, or more.
 func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
+	if e.reentered() {
+		return nil, errReentered
+	}
 	if e.opts.ReadOnly {
 		return nil, fmt.Errorf("store: compact: %w", ErrReadOnly)
 	}
@@ -69,6 +72,11 @@ func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 	plan := e.PlanCompaction()
 	if len(plan) > 0 && !e.log.Features().Prune {
 		return nil, fmt.Errorf("store: compact: the log can't be pruned: %w", errors.ErrUnsupported)
+	}
+	if len(plan) > 0 { // while the log still tells for which sources they did not run
+		for _, rule := range e.allRules() {
+			e.catchUp(ctx, rule, true, e.derivationFailed)
+		}
 	}
 	for _, c := range plan {
 		pending := c

@@ -30,6 +30,9 @@ func (e *Engine) Retain(store string, r Retention) error {
 	if err := backend.CheckStore(store); err != nil {
 		return err
 	}
+	if e.reentered() {
+		return errReentered
+	}
 	switch {
 	case r.Versions < 0:
 		return &backend.InvalidError{Field: "versions", Reason: fmt.Sprint(r.Versions, " is below 0")}
@@ -39,6 +42,8 @@ func (e *Engine) Retain(store string, r Retention) error {
 		return &backend.InvalidError{Field: "events", Reason: "without a window"}
 	case store == CompactionStore:
 		return &backend.InvalidError{Field: "store", Reason: "the receipts of compactions are kept"}
+	case store == RuleStore:
+		return &backend.InvalidError{Field: "store", Reason: "the state of rules is kept"}
 	case !e.Loaded(store):
 		return fmt.Errorf("store: retain of store %q: %w", store, ErrNotLoaded)
 	}
@@ -57,7 +62,7 @@ func (e *Engine) PlanCompaction() []Compaction {
 	if e.opts.KeepVersions > 0 {
 		return nil
 	}
-	e.mu.Lock()
+	e.lock()
 	rules := maps.Clone(e.retentions)
 	e.mu.Unlock()
 	now := e.opts.Now()

@@ -15,11 +15,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/ctxsync"
@@ -28,7 +30,7 @@ import (
 // Options says how an Engine works. The zero Options is good.
 type Options struct {
 	// Logger receives what an operator should know: that following the log broke off, and why.
-	// Nil: nothing is logged.
+	// Nil: errors go to standard error, and nothing else is logged; zap.NewNop() logs nothing.
 	Logger *zap.Logger
 
 	// NewID makes the IDs of facts that are written without one; nil: UUIDs of version 7. It may
@@ -38,9 +40,15 @@ type Options struct {
 	// Now tells the time that retention by age goes by; nil: time.Now. It may be called concurrently.
 	Now func() time.Time
 
-	// DerivationFailed is called for each rule that failed for a fact of this engine's own writes, with
-	// one *DerivationError or several joined, before the write returns. Nil: failures are only logged.
+	// DerivationFailed is called when rules failed for a fact, with one *DerivationError or several joined,
+	// before the write returns; also by AddRule, and for facts that are shown only after their write has
+	// ended. source is the zero Record if a rule could not be caught up at all. Nil: failures are
+	// logged. It may be called concurrently.
 	DerivationFailed func(source Record, err error)
+
+	// WriteTimeout is the longest time that a write takes whose context does not end before; 0: no limit. It
+	// is also how long rules go on after their caller's context has ended; 0: 10 s.
+	WriteTimeout time.Duration
 
 	// Progress, if not nil, is called during Open, by the goroutine that called it, with the facts
 	// read so far.
@@ -87,16 +95,24 @@ type Engine struct {
 	retentions map[string]Retention // by store
 	failed     error                // why the log is no longer followed
 	buffer     *loadBuffer          // nil: no stores are being loaded
+	calling    calling              // written under mu
+	awaited    map[string]bool      // IDs of sources for which rules run once they are shown
 
-	loading ctxsync.Mutex // held while stores are loaded
+	loading   ctxsync.Mutex // held while stores are loaded
+	declaring ctxsync.Mutex // held while a rule is added
 
 	// Owned by follow.
 	access        []string // the stores that this process could read when they were last read; nil: all
 	accessChanged bool     // the stores must be read again
 
-	stop context.CancelFunc // ends follow
-	done chan struct{}      // closed when follow has ended
+	life       context.Context    // of what the engine does by itself; ends with Close
+	stop       context.CancelFunc // ends life
+	done       chan struct{}      // closed when follow has ended
+	background sync.WaitGroup     // rules that run for sources that were awaited
 }
+
+// standardError is the Logger of an engine without one.
+var standardError = zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.Lock(os.Stderr), zapcore.ErrorLevel))
 
 // Open returns an Engine over the log of b that shows all facts acknowledged before the call. It
 // reads the whole log or, with Options.Stores, the facts of these stores; ctx ends that early. b may be any
@@ -108,6 +124,9 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 	if b == nil {
 		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "backend", Reason: "nil"})
 	}
+	if opts.WriteTimeout < 0 {
+		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "write_timeout", Reason: fmt.Sprint(opts.WriteTimeout, " is below 0")})
+	}
 	if opts.KeepVersions < 0 {
 		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "keep_versions", Reason: fmt.Sprint(opts.KeepVersions, " is below 0")})
 	}
@@ -117,7 +136,7 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 		}
 	}
 	if opts.Logger == nil {
-		opts.Logger = zap.NewNop()
+		opts.Logger = standardError
 	}
 	if opts.NewID == nil {
 		opts.NewID = NewID
@@ -127,33 +146,37 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 	}
 	e := newEngine(backend.Complete(b), opts)
 	if err := e.open(ctx); err != nil {
+		e.stop()
 		return nil, fmt.Errorf("store: open: %w", err)
 	}
-	following, stop := context.WithCancel(context.Background())
-	e.stop = stop
 	go func() {
 		defer close(e.done)
-		e.follow(following)
+		e.follow(e.life)
 	}()
 	return e, nil
 }
 
 // newEngine returns an engine that shows nothing yet.
 func newEngine(log backend.Log, opts Options) *Engine {
-	e := &Engine{log: log, opts: opts, done: make(chan struct{}), loading: ctxsync.NewMutex()}
+	e := &Engine{log: log, opts: opts, done: make(chan struct{}), loading: ctxsync.NewMutex(), declaring: ctxsync.NewMutex()}
+	e.life, e.stop = context.WithCancel(context.Background())
 	if opts.Stores != nil {
 		e.keep(opts.Stores)
 	}
 	return e
 }
 
-// Close stops following the log, and waits for that. Writes that wait to be shown report
+// Close stops following the log, and waits for that and for rules that run. Writes that wait to be shown report
 // backend.ErrClosed, and so do later ones; reads go on from memory. It does not close the backend. Closing
 // again does nothing.
 func (e *Engine) Close() error {
+	if e.reentered() {
+		return errReentered
+	}
 	e.fail(fmt.Errorf("store: the engine is closed: %w", backend.ErrClosed))
 	e.stop()
 	<-e.done
+	e.background.Wait()
 	return nil
 }
 
@@ -165,7 +188,10 @@ func (e *Engine) Head() uint64 { return e.head.Load() }
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it
 // shows what it has, and takes no more writes.
 func (e *Engine) Err() error {
-	e.mu.Lock()
+	if !e.ended.Load() {
+		return nil
+	}
+	e.lock()
 	defer e.mu.Unlock()
 	return e.failed
 }

@@ -57,7 +57,7 @@ func ExampleRule() {
 	// Output: 42 from 2 facts
 }
 
-// A rule that is newer than the facts is run for them.
+// Derive runs a rule for facts that are older than it. The log also has the rule's state, in store.RuleStore.
 func ExampleEngine_Derive() {
 	ctx := context.Background()
 	e, closeAll := open(`1`, `2`)
@@ -77,8 +77,38 @@ func ExampleEngine_Derive() {
 		fmt.Println(e.Head())
 	}
 	// Output:
-	// 4
-	// 4
+	// 6
+	// 6
+}
+
+// The log knows for which facts a rule did not run.
+func ExampleEngine_Rederive() {
+	ctx := context.Background()
+	e, closeAll := open()
+	defer closeAll()
+	dictionary := map[string]string{}
+	err := e.AddRule(store.Rule{Name: "words", Source: "tasks", Derive: func(_ context.Context, source store.Record) (store.Derived, error) {
+		word, ok := dictionary[source.Key()]
+		if !ok {
+			return store.Derived{}, errors.New("no dictionary")
+		}
+		return store.Derived{Facts: []backend.Fact{{Store: "words", Key: source.Key(), Value: fmt.Appendf(nil, "%q", word)}}}, nil
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	write(e, "tasks", "t1", `1`)
+	var failed *store.DerivationError
+	fmt.Println(errors.As(e.Rederive(ctx), &failed), failed.Err)
+	dictionary["t1"] = "one"
+	fmt.Println(e.Rederive(ctx))
+	r, _ := e.Get("words", "t1")
+	state, _ := e.Get(store.RuleStore, "rule:words")
+	fmt.Printf("%s %s\n", r.Value(), state.Value())
+	// Output:
+	// true no dictionary
+	// <nil>
+	// "one" {"after":0,"source":"tasks","targets":["words"]}
 }
 
 // A rule that fails is told of, and loses no write.
@@ -104,7 +134,7 @@ func ExampleDerivationError() {
 	fmt.Println(e.Head())
 	// Output:
 	// true words true no dictionary
-	// 1
+	// 2
 }
 
 // Several facts from one (scatter), written together.
@@ -127,7 +157,7 @@ func ExampleDerived() {
 		fmt.Println(r.Seq(), r.Key())
 	}
 	// Output:
-	// 2 buy
-	// 3 oat
-	// 4 milk
+	// 3 buy
+	// 4 oat
+	// 5 milk
 }

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
@@ -20,30 +22,91 @@ type Fold[S any] struct {
 	stores []string
 	step   func(state S, r Record) S
 
-	mu    ctxsync.Mutex // guards what follows
+	mu    ctxsync.Mutex // guards state and seq; held while read runs
 	state S
 	seq   uint64
+
+	sharing sync.Mutex // guards what follows
+	shared  bool       // read runs: the state does not change
+	guests  sync.WaitGroup
 }
 
 // NewFold returns the fold over the facts of the stores, in the order of the log, that begins with
 // initial. step returns what the state becomes with a fact, retractions too; it is called by one
-// goroutine at a time, and must not read the fold.
+// goroutine at a time.
 func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores ...string) *Fold[S] {
 	return &Fold[S]{engine: e, stores: slices.Clone(stores), step: step, mu: ctxsync.NewMutex(), state: initial}
 }
 
 // Read calls read with the state of all facts through the engine's head, and the head. The state does not
-// change while read runs; if the state holds references, such as a map, read copies what it keeps. It must
-// not read the fold. Facts that were dropped from memory before the fold took them in are read from the
-// log. Errors are those of reading the log, ctx's, and ErrNotLoaded.
+// change while read runs; if the state holds references, such as a map, read copies what it keeps. Facts that
+// were dropped from memory before the fold took them in are read from the log. Errors are those of reading
+// the log, ctx's, and ErrNotLoaded.
+//
+// Inside the read of a fold, a fold that is being read is read as it is, which may be before the head: see seq.
+// A step must not read a fold: while that takes in facts, it is an error.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) error {
-	if err := f.mu.Lock(ctx); err != nil {
-		return fmt.Errorf("store: read fold: %w", err)
+	if !f.mu.TryLock() {
+		if inside, step := insideFold(); inside {
+			if done, err := f.readShared(ctx, read); done || err != nil {
+				return err
+			}
+			if step {
+				return errors.New("store: read fold: a step reads a fold that is taking in facts, which may never end: read it elsewhere")
+			}
+		}
+		if err := f.mu.Lock(ctx); err != nil {
+			return fmt.Errorf("store: read fold: %w", err)
+		}
 	}
 	defer f.mu.Unlock()
+	if err := f.advance(ctx); err != nil {
+		return fmt.Errorf("store: read fold: %w", err)
+	}
+	f.share(true)
+	defer f.guests.Wait()
+	defer f.share(false)
+	f.called(read)
+	return nil
+}
+
+// share says whether others may read the state meanwhile.
+func (f *Fold[S]) share(shared bool) {
+	f.sharing.Lock()
+	defer f.sharing.Unlock()
+	f.shared = shared
+}
+
+// readShared calls read if f is being read, and returns whether it did. The caller is inside a function that a fold
+// called, perhaps f: it must not wait for the end of that.
+func (f *Fold[S]) readShared(ctx context.Context, read func(state S, seq uint64)) (done bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, fmt.Errorf("store: read fold: %w", err)
+	}
+	f.sharing.Lock()
+	if !f.shared {
+		f.sharing.Unlock()
+		return false, nil
+	}
+	f.guests.Add(1)
+	f.sharing.Unlock()
+	defer f.guests.Done()
+	f.called(read)
+	return true, nil
+}
+
+// called calls read. It is not inlined, so that insideFold sees it.
+//
+//go:noinline
+func (f *Fold[S]) called(read func(state S, seq uint64)) { read(f.state, f.seq) }
+
+// advance takes in the facts through the engine's head.
+//
+//go:noinline
+func (f *Fold[S]) advance(ctx context.Context) error {
 	for _, store := range f.stores {
 		if !f.engine.Loaded(store) {
-			return fmt.Errorf("store: read fold: store %q: %w", store, ErrNotLoaded)
+			return fmt.Errorf("store %q: %w", store, ErrNotLoaded)
 		}
 	}
 	head := f.engine.Head()
@@ -51,7 +114,7 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) erro
 	if !ok {
 		past, err := f.engine.past(ctx, head, f.stores, nil)
 		if err != nil {
-			return fmt.Errorf("store: read fold: %w", err)
+			return err
 		}
 		missed, _ = past.merged(f.stores, f.seq, head)
 	}
@@ -60,7 +123,6 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) erro
 		f.seq = r.Seq() // in case a later step panics
 	}
 	f.seq = max(f.seq, head)
-	read(f.state, f.seq)
 	return nil
 }
 

@@ -46,3 +46,58 @@ func TestFolds(t *testing.T) {
 	require.NoError(t, none.Load(t.Context(), "b"))
 	require.NoError(t, count.Read(t.Context(), func(n int, _ uint64) { require.Len(t, want, n) }))
 }
+
+// A fold can be read inside its own read, and inside that of another fold.
+func TestFoldsInFolds(t *testing.T) {
+	e := openEngine(t, newLog(t))
+	count := func(n int, _ store.Record) int { return n + 1 }
+	a, b := store.NewFold(e, 0, count, "s"), store.NewFold(e, 0, count, "s")
+	ctx := t.Context()
+	var seen []int
+	require.NoError(t, a.Read(ctx, func(n int, seq uint64) {
+		seen = append(seen, n)
+		_, err := e.Write(ctx, fact("k", 1))
+		require.NoError(t, err)
+		require.NoError(t, a.Read(ctx, func(n int, seq uint64) { seen = append(seen, n, int(seq)) }))
+		require.NoError(t, b.Read(ctx, func(n int, seq uint64) {
+			seen = append(seen, n)
+			require.NoError(t, a.Read(ctx, func(n int, seq uint64) { seen = append(seen, n) }))
+		}))
+	}))
+	require.Equal(t, []int{0, 0, 0, 1, 0}, seen)
+	require.NoError(t, a.Read(ctx, func(n int, seq uint64) { require.Equal(t, []int{1, 1}, []int{n, int(seq)}) }))
+
+	var err error
+	var c *store.Fold[int]
+	c = store.NewFold(e, 0, func(n int, _ store.Record) int {
+		err = c.Read(ctx, func(int, uint64) {})
+		return n + 1
+	}, "s")
+	require.NoError(t, c.Read(ctx, func(n int, _ uint64) { require.Equal(t, 1, n) }))
+	require.ErrorContains(t, err, "a step reads a fold")
+
+	// Folds read each other from several goroutines, while facts are written.
+	done := make(chan error)
+	for i := range 4 {
+		x, y := a, b
+		if i%2 == 0 {
+			x, y = b, a
+		}
+		go func() {
+			for n := range 50 {
+				_, err := e.Write(ctx, fact(fmt.Sprint(i), n))
+				if err == nil {
+					err = x.Read(ctx, func(int, uint64) { err = y.Read(ctx, func(int, uint64) {}) })
+				}
+				if err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range 4 {
+		require.NoError(t, <-done)
+	}
+}

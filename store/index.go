@@ -15,6 +15,7 @@ type Index struct {
 	engine *Engine
 	store  string
 	field  Field
+	busy   busy
 }
 
 // Index returns the index of a store by a field. It is built on first use and kept up by each write from
@@ -71,6 +72,10 @@ func (x *Index) Values() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		v := x.engine.view(x.store)
 		values := x.postings(v)
+		if v.namespace != nil && values == nil && x.engine.reentered() {
+			x.scan(v)(yield)
+			return
+		}
 		for v.namespace != nil && values == nil { // facts were dropped in between
 			v = x.engine.view(x.store)
 			values = x.postings(v)
@@ -81,6 +86,20 @@ func (x *Index) Values() iter.Seq[string] {
 		for _, token := range values.tokens(v) {
 			if !yield(token) {
 				return
+			}
+		}
+	}
+}
+
+// scan yields what Values yields, from all records.
+func (x *Index) scan(v view) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		seen := make(map[string]bool)
+		for r := range (Query{}).records(pick{view: v}, position{}) {
+			if token, ok := x.token(r); ok && !seen[token] {
+				if seen[token] = true; !yield(token) {
+					return
+				}
 			}
 		}
 	}

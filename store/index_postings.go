@@ -41,6 +41,12 @@ type link struct {
 
 // postings returns the index's projection over v; nil if there is none.
 func (x *Index) postings(v view) *postings {
+	if x.engine.reentered() {
+		if x.busy.set.Load() {
+			x.busy.enter("index by", string(x.field))
+		}
+		return nil
+	}
 	p, _ := x.engine.projected(v, x, func() projection {
 		seed := maphash.MakeSeed()
 		hash := func(token string) uint64 { return maphash.String(seed, token) }
@@ -50,6 +56,12 @@ func (x *Index) postings(v view) *postings {
 }
 
 func (p *postings) put(n uint32, prev, r Record) {
+	p.index.busy.set.Store(true)
+	p.index.engine.calling.set.Store(true)
+	defer func() {
+		p.index.engine.calling.set.Store(false)
+		p.index.busy.set.Store(false)
+	}()
 	before, had := p.index.token(prev)
 	now, has := p.index.token(r)
 	if had == has && before == now {

@@ -24,7 +24,7 @@ func TestLineage(t *testing.T) {
 	}
 	r, _ := e.Get("totals", "o")
 	require.Equal(t, "5", string(r.Value()))
-	require.Equal(t, uint64(6), r.Seq())
+	require.Equal(t, uint64(8), r.Seq())
 	lineage, err := e.Lineage(r.ID())
 	require.NoError(t, err)
 	require.Len(t, lineage.Facts, 6)
@@ -34,7 +34,7 @@ func TestLineage(t *testing.T) {
 	chain := e.Causes(r)
 	require.Len(t, chain, 3)
 	require.Equal(t, r.Ref(), chain[2])
-	require.Equal(t, uint64(2), chain[0].Seq)
+	require.Equal(t, uint64(3), chain[0].Seq)
 
 	text, err := json.Marshal(lineage) // it can be kept, and checked elsewhere
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ type owned struct {
 }
 
 // projected returns the projection of a Scope or Index over the namespace of v; nil if v has none, or it is
-// not the store's namespace any more. The projection is as of v's head or later, see overlay.
+// not the store's namespace any more, or a function of the app asks that is called under the engine's lock. The projection is as of v's head or later, see overlay.
 func (e *Engine) projected(v view, owner any, create func() projection) projection {
 	if v.namespace == nil {
 		return nil
@@ -26,7 +26,12 @@ func (e *Engine) projected(v view, owner any, create func() projection) projecti
 	if p := v.projection(owner); p != nil {
 		return p
 	}
-	e.mu.Lock()
+	if !e.mu.TryLock() {
+		if e.reentered() {
+			return nil // the caller goes through all records instead
+		}
+		e.mu.Lock()
+	}
 	defer e.mu.Unlock()
 	if e.namespace(v.name) != v.namespace {
 		return nil

@@ -44,7 +44,7 @@ func (e *Engine) past(ctx context.Context, through uint64, stores, keys []string
 	if err := p.readThrough(ctx, through); err != nil {
 		return nil, fmt.Errorf("read the past from the log: %w", err)
 	}
-	p.stop = func() {}
+	p.stop()
 	close(p.done)
 	p.fail(errPast)
 	return p, nil

@@ -118,6 +118,9 @@ func (s *Scope) pick(v view, m Moment) pick {
 		p.members = s.members(p.view)
 		p.overlay = p.view.overlay()
 	}
+	if p.members == nil && s.engine.reentered() {
+		p.fits = s.asked
+	}
 	return p
 }
 

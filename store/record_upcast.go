@@ -15,8 +15,8 @@ import (
 var ErrNewer = errors.New("store: the value is of a newer version than this program knows: update the program")
 
 // An Upcaster converts a value from one schema version to the next. It must return the same result for the same
-// value, must not change the value, and must call no method of the engine, since writers wait for it. It
-// may be called concurrently. A panic is an error of that value.
+// value and must not change the value. Writers wait for it: what holds for reads and writes of
+// [Filter].Match holds for it. It may be called concurrently. A panic is an error of that value.
 type Upcaster func(value json.RawMessage) (json.RawMessage, error)
 
 // call upcasts. It returns a panic as an error, since writers call it while they hold the engine's lock.
@@ -53,6 +53,9 @@ func (e *Engine) Upcast(store string, steps ...Upcaster) error {
 		if step == nil {
 			return &backend.InvalidError{Field: fmt.Sprintf("steps[%d]", i), Reason: "nil"}
 		}
+	}
+	if e.reentered() {
+		return errReentered
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -82,21 +82,16 @@ func TestGatheringFromSeveralWriters(t *testing.T) {
 	}
 }
 
-// A source that is written, but not shown before its writer gives up, is reported.
-func TestSourcesThatAreNotShown(t *testing.T) {
-	var failed []string
+// For a source that is shown only after its writer has given up, rules run then.
+func TestSourcesThatAreShownLate(t *testing.T) {
 	l := newLog(t)
 	release := make(chan struct{})
 	s := stalled(l, release)
-	e, err := store.Open(t.Context(), s, store.Options{DerivationFailed: func(source store.Record, err error) {
-		var de *store.DerivationError
-		require.ErrorAs(t, err, &de)
-		require.Equal(t, source.ID(), de.Source)
-		failed = append(failed, de.Source)
-	}})
+	e, err := store.Open(t.Context(), s, store.Options{DerivationFailed: func(_ store.Record, err error) { t.Error(err) }})
 	require.NoError(t, err)
 	defer e.Close()
 	require.NoError(t, e.AddRule(totals(e)))
+	before := e.Head()
 	_, err = l.WriteFact(t.Context(), withID(fact("theirs", 1), "theirs"))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -105,17 +100,14 @@ func TestSourcesThatAreNotShown(t *testing.T) {
 		_, err := e.Write(ctx, withID(lineOf("l", "o", 1), "mine"))
 		written <- err
 	}()
-	for stats, err := s.Stats(t.Context()); stats.LastSeq < 2; stats, err = s.Stats(t.Context()) {
+	for stats, err := s.Stats(t.Context()); stats.LastSeq < before+2; stats, err = s.Stats(t.Context()) {
 		require.NoError(t, err)
 		runtime.Gosched()
 	}
 	cancel()
 	require.ErrorIs(t, <-written, context.Canceled)
-	require.Equal(t, []string{"mine"}, failed)
 	close(release)
-	require.NoError(t, e.WaitFor(t.Context(), 2))
-	r, _ := e.Get("lines", "l")
-	require.NoError(t, e.Derive(t.Context(), r))
+	require.NoError(t, e.WaitFor(t.Context(), before+3))
 	_, ok := e.Get("totals", "o")
 	require.True(t, ok)
 }
@@ -143,13 +135,13 @@ func TestScatteringAndFailing(t *testing.T) {
 	var de *store.DerivationError
 	require.ErrorAs(t, failed[0], &de)
 	require.Equal(t, source.ID, de.Source)
-	require.Equal(t, uint64(1), e.Head())
+	require.Equal(t, uint64(2), e.Head(), "the rule is declared, and its source written")
 
 	broken = false
 	r, _ := e.Get("lines", "l")
 	for range 2 { // the second time changes nothing
 		require.NoError(t, e.Derive(t.Context(), r))
-		require.Equal(t, uint64(4), e.Head(), "and a derived fact triggers no rule")
+		require.Equal(t, uint64(6), e.Head(), "and a derived fact triggers no rule")
 	}
 	derived, ok := e.Get("a", "l")
 	require.True(t, ok)

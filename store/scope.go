@@ -18,9 +18,10 @@ type Filter struct {
 	Where map[Field]any
 
 	// Match reports whether a record with its upcast value is in the scope; nil: any. It must return the
-	// same for the same record, must call no method of the engine or of anything made of it, and should
-	// be quick: writers wait for it. It may be called concurrently. If it panics, that is logged and the
-	// record is not in the scope.
+	// same for the same record, whatever else is in the log, since the scope keeps its answer; and it should
+	// be quick: writers wait for it. If it reads the engine, what it asks for is not indexed first, so
+	// that it may be slow; writes, waits and declarations fail. If it panics, or asks the scope that it
+	// decides about, that is logged and the record is not in the scope. It may be called concurrently.
 	Match func(r Record, value json.RawMessage) bool
 }
 
@@ -31,6 +32,7 @@ type Scope struct {
 	store, name string
 	filter      Filter
 	wants       []want
+	busy        busy
 }
 
 type want struct {
@@ -78,6 +80,24 @@ func (s *Scope) Has(r Record) bool {
 		}
 	}
 	return s.filter.Match == nil || s.match(r, value)
+}
+
+// decides is Has under the engine's lock.
+func (s *Scope) decides(r Record) bool {
+	s.busy.set.Store(true)
+	s.engine.calling.set.Store(true)
+	defer func() {
+		s.engine.calling.set.Store(false)
+		s.busy.set.Store(false)
+	}()
+	return s.Has(r)
+}
+
+// asked is Has for a function of the app that is called under the engine's lock.
+func (s *Scope) asked(r Record) bool {
+	s.busy.enter("scope", s.name)
+	defer s.busy.leave()
+	return s.Has(r)
 }
 
 // match calls Match. It survives a panic, since writers call it while they hold the engine's lock.

@@ -26,7 +26,7 @@ func (m *members) put(n uint32, _, r Record) {
 		m.words.room(m.limit.Load())
 	}
 	w := m.words.at(word)
-	switch in, was := m.scope.Has(r), w.Load()&bit != 0; {
+	switch in, was := m.scope.decides(r), w.Load()&bit != 0; {
 	case in && !was:
 		w.Or(bit)
 		m.count.Add(1)

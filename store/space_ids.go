@@ -6,7 +6,16 @@ import "hash/maphash"
 func (e *Engine) fact(id string) Record {
 	for _, s := range e.spaces.Range {
 		s := s.(*namespace)
-		for n := range e.ids(s).each(id) {
+		table := e.ids(s)
+		if table == nil {
+			for n := range int(s.count.Load()) {
+				if r := s.nth(n); r.hasID(id) && r.Seq() <= e.Head() {
+					return r
+				}
+			}
+			continue
+		}
+		for n := range table.each(id) {
 			if r := s.nth(int(n)); r.hasID(id) && r.Seq() <= e.Head() {
 				return r
 			}
@@ -16,12 +25,17 @@ func (e *Engine) fact(id string) Record {
 }
 
 // ids returns the table of a namespace's facts by ID, which has their places in the log. The first call builds
-// it.
+// it; nil if a function of the app asks that is called under the engine's lock.
 func (e *Engine) ids(s *namespace) *hashTable {
 	if t := s.ids.Load(); t != nil {
 		return t
 	}
-	e.mu.Lock()
+	if !e.mu.TryLock() {
+		if e.reentered() {
+			return nil
+		}
+		e.mu.Lock()
+	}
 	defer e.mu.Unlock()
 	if t := s.ids.Load(); t != nil {
 		return t

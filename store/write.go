@@ -46,12 +46,12 @@ func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error
 // Import writes f to the log as it is: with its value byte for byte, and its own hash, times and causation if it
 // has them. It is for facts of other logs; apps use [Engine.Write].
 func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	facts, err := e.write(ctx, backend.Batch{Facts: []backend.Fact{f}})
-	if err != nil {
-		return backend.Fact{}, err
+	w := e.write(ctx, backend.Batch{Facts: []backend.Fact{f}})
+	if w.Err != nil {
+		return backend.Fact{}, w.Err
 	}
-	e.derived(ctx, facts)
-	return facts[0], nil
+	e.derived(ctx, w)
+	return w.Facts[0], nil
 }
 
 // Append writes an event: a fact whose key is its ID. If f has a Key, that is kept; two events with one key
@@ -80,44 +80,70 @@ func (e *Engine) Retract(ctx context.Context, f backend.Fact) (backend.Fact, err
 // [backend.Log.Write]: a *backend.ConflictError if an Expect does not hold, errors.ErrUnsupported if the
 // backend writes no batches. After a conflict the engine shows what others did to the key.
 func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
-	facts, err := e.writeBatch(ctx, b)
-	if err == nil {
-		e.derived(ctx, facts)
+	w := e.writePrepared(ctx, b)
+	if w.Err == nil {
+		e.derived(ctx, w)
 	}
-	return facts, err
+	return w.Facts, w.Err
 }
 
 // writeBatch is WriteBatch without the rules.
 func (e *Engine) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
+	w := e.writePrepared(ctx, b)
+	return w.Facts, w.Err
+}
+
+func (e *Engine) writePrepared(ctx context.Context, b backend.Batch) backend.Written {
 	b.Facts = slices.Clone(b.Facts)
 	if err := e.prepare(b.Facts); err != nil {
-		return nil, fmt.Errorf("store: write batch: %w", err)
+		return backend.Written{Err: fmt.Errorf("store: write batch: %w", err)}
 	}
 	return e.write(ctx, b)
 }
 
-// write writes b to the log, and waits until the engine shows it.
-func (e *Engine) write(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
-	if e.opts.ReadOnly {
-		return nil, ErrReadOnly
+// write writes b to the log, and waits until the engine shows it. If it fails, it returns the error alone. If the facts
+// may be written all the same, the rules run for them once they are shown.
+func (e *Engine) write(ctx context.Context, b backend.Batch) backend.Written {
+	if err := e.writable(b.Facts); err != nil {
+		return backend.Written{Err: err}
 	}
-	for i := range b.Facts {
-		if !e.Loaded(b.Facts[i].Store) {
-			return nil, fmt.Errorf("store: write to store %q: %w", b.Facts[i].Store, ErrNotLoaded)
+	if e.opts.WriteTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.opts.WriteTimeout)
+		defer cancel()
+	}
+	before := e.Head()
+	w := e.log.Write(ctx, b)[0]
+	if w.Err != nil {
+		if maybeWritten(w.Err) {
+			e.await(b.Facts, before)
+		}
+		return backend.Written{Err: e.conflicted(ctx, b.Expect, w.Err)}
+	}
+	if err := e.acknowledged(ctx, w); err != nil {
+		e.await(w.Facts, before)
+		return backend.Written{Err: fmt.Errorf("the facts are written, but not shown here yet: %w", err)}
+	}
+	return w
+}
+
+// writable reports why facts can't be written now.
+func (e *Engine) writable(facts []backend.Fact) error {
+	if e.reentered() {
+		return errReentered
+	}
+	if e.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	for i := range facts {
+		if !e.Loaded(facts[i].Store) {
+			return fmt.Errorf("store: write to store %q: %w", facts[i].Store, ErrNotLoaded)
 		}
 	}
 	if e.ended.Load() {
-		return nil, fmt.Errorf("store: write: %w", e.Err())
+		return fmt.Errorf("store: write: %w", e.Err())
 	}
-	w := e.log.Write(ctx, b)[0]
-	if w.Err != nil {
-		return nil, e.conflicted(ctx, b.Expect, w.Err)
-	}
-	if err := e.acknowledged(ctx, w); err != nil {
-		e.underived(w.Facts, err)
-		return nil, fmt.Errorf("the facts are written, but not shown here yet: %w", err)
-	}
-	return w.Facts, nil
+	return nil
 }
 
 // WriteIf writes f if the latest fact of its key has the ID latest, or, with latest "", if the key

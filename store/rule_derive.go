@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A derivation is the JSON of a derived fact's Derivation.
+type derivation struct {
+	Rule    string   `json:"rule"`
+	Version int      `json:"version"`
+	Sources []string `json:"sources"` // IDs, the one that triggered the rule first
+}
+
+// derivedID names the i-th fact that a rule makes of a source, so that all processes that run the rule make the same
+// fact. Anybody can compute it: if its first attempt is taken by a fact that the rule did not make, the next is
+// tried.
+func derivedID(rule, source string, attempt, i int) string {
+	return uuid.NewHash(sha256.New(), uuid.Nil, fmt.Appendf(nil, "%q %q %d %d", rule, source, attempt, i), 8).String()
+}
+
+// derive runs one rule, again and again until no other write comes between it and its result. nothing is true if
+// there is nothing to write, and the log does not know that yet.
+func (e *Engine) derive(ctx context.Context, rule Rule, source Record) (nothing bool, err error) {
+	for attempt := 0; ; {
+		state, err := e.ruleState(rule.Name)
+		if err != nil {
+			return false, err
+		}
+		head := e.Head()
+		made, err := rule.run(ctx, source)
+		if err != nil || len(made.Facts) == 0 {
+			return err == nil, err
+		}
+		b, err := e.derivedBatch(rule, source, made, attempt, head)
+		if err != nil {
+			return false, err
+		}
+		if grown := state.with(b.Facts); len(grown.Targets) > len(state.Targets) {
+			f, expect := grown.fact(rule.Name)
+			b.Facts, b.Expect = append(b.Facts, f), append(b.Expect, expect)
+			state = grown
+		}
+		_, err = e.writeBatch(ctx, b)
+		if errors.Is(err, backend.ErrIDReused) {
+			var done bool
+			if done, err = e.derivedElsewhere(ctx, rule, source, state.Targets); done || err != nil {
+				return false, err
+			}
+			attempt++
+			continue
+		}
+		if !errors.Is(err, backend.ErrConflict) {
+			return false, err
+		}
+	}
+}
+
+// derivedBatch returns the batch of what a rule made. It is written if no one has written to its keys after head.
+func (e *Engine) derivedBatch(rule Rule, source Record, made Derived, attempt int, head uint64) (backend.Batch, error) {
+	sources := []string{source.ID()}
+	for _, id := range made.From {
+		if !slices.Contains(sources, id) {
+			sources = append(sources, id)
+		}
+	}
+	origin, err := json.Marshal(derivation{rule.Name, rule.Version, sources})
+	b := backend.Batch{Facts: slices.Clone(made.Facts)}
+	for i := range b.Facts {
+		f := &b.Facts[i]
+		if f.Store == RuleStore {
+			return b, &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("a rule can't derive facts of %q", RuleStore)}
+		}
+		f.ID, f.Derivation = derivedID(rule.Name, source.ID(), attempt, i), origin
+		if f.Producer == nil {
+			f.Producer = source.Producer()
+		}
+		if f.Key == "" {
+			f.Key = f.ID // an event
+		}
+		if slices.ContainsFunc(b.Expect, func(x backend.Expect) bool { return x.Store == f.Store && x.Key == f.Key }) {
+			continue
+		}
+		latest := e.Latest(f.Store, f.Key).through(head)
+		b.Expect = append(b.Expect, backend.Expect{Store: f.Store, Key: f.Key, ID: latest.ID()})
+	}
+	return b, err
+}
+
+// deriveNothing writes that rules derive nothing from a source: a fact for each that has the ID of the first derived
+// fact, so that of two processes one decides.
+func (e *Engine) deriveNothing(ctx context.Context, rules []Rule, source Record) (failed []error) {
+	var b backend.Batch
+	for _, rule := range rules {
+		b.Facts = append(b.Facts, nothingFrom(rule, source, 0))
+	}
+	if len(rules) == 0 {
+		return nil
+	}
+	_, err := e.writeBatch(ctx, b)
+	if !errors.Is(err, backend.ErrIDReused) {
+		for _, rule := range rules {
+			if err != nil {
+				failed = append(failed, &DerivationError{rule.Name, source.ID(), err})
+			}
+		}
+		return failed
+	}
+	for _, rule := range rules {
+		if err := e.deriveNothingOf(ctx, rule, source); err != nil {
+			failed = append(failed, &DerivationError{rule.Name, source.ID(), err})
+		}
+	}
+	return failed
+}
+
+func (e *Engine) deriveNothingOf(ctx context.Context, rule Rule, source Record) error {
+	for attempt := 0; ; attempt++ {
+		_, err := e.writeBatch(ctx, backend.Batch{Facts: []backend.Fact{nothingFrom(rule, source, attempt)}})
+		if !errors.Is(err, backend.ErrIDReused) {
+			return err
+		}
+		state, err := e.ruleState(rule.Name)
+		if err != nil {
+			return err
+		}
+		if done, err := e.derivedElsewhere(ctx, rule, source, state.Targets); done || err != nil {
+			return err
+		}
+	}
+}
+
+func nothingFrom(rule Rule, source Record, attempt int) backend.Fact {
+	origin, _ := json.Marshal(derivation{rule.Name, rule.Version, []string{source.ID()}})
+	return backend.Fact{
+		ID: derivedID(rule.Name, source.ID(), attempt, 0), Store: RuleStore, Key: "nothing:" + rule.Name,
+		Value: []byte(`{}`), Derivation: origin,
+	}
+}
+
+// derived runs the rules for what was just written, and reports their errors. Once ctx has ended, they have a limited
+// time.
+func (e *Engine) derived(ctx context.Context, w backend.Written) {
+	if !slices.ContainsFunc(w.Facts, func(f backend.Fact) bool { return e.triggers(f.Store) }) {
+		return
+	}
+	ctx, cancel := e.patient(ctx)
+	defer cancel()
+	for i := range w.Facts {
+		f := &w.Facts[i]
+		if !e.triggers(f.Store) {
+			continue
+		}
+		source := e.view(f.Store).latest(f.Key).through(f.Seq)
+		if source.Seq() != f.Seq { // it is dropped or pruned already, or this process may not read it
+			source = e.apart(f)
+		}
+		if err := e.deriveAll(ctx, source, w.First != 0 && f.Seq >= w.First); err != nil {
+			e.derivationFailed(source, err)
+		}
+	}
+}
+
+// apart returns f as a record outside the engine's memory.
+func (e *Engine) apart(f *backend.Fact) Record {
+	s := newNamespace(f.Store)
+	if held := e.namespace(f.Store); held != nil {
+		s.upcasts.Store(held.upcasts.Load())
+	}
+	s.add(f)
+	return s.nth(0)
+}

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// RuleStore is the store of what the log knows about rules: under "rule:" and its name the state of each, and under
+// "nothing:" and its name the sources from which it derived nothing. Who may write it can silence rules.
+const RuleStore = "igniter.rules"
+
+// A ruleState is the value of a rule's state in RuleStore.
+type ruleState struct {
+	Source  string   `json:"source"`
+	After   uint64   `json:"after"`             // the rule has run for all its sources through this seq, or is newer
+	Targets []string `json:"targets,omitempty"` // the stores that it derived facts of
+
+	id string // of the fact; "": the log has none
+}
+
+// ruleState returns the state of a rule as the engine shows it.
+func (e *Engine) ruleState(name string) (state ruleState, err error) {
+	r := e.Latest(RuleStore, "rule:"+name)
+	if r.data == nil {
+		return state, nil
+	}
+	if err := json.Unmarshal(r.Value(), &state); err != nil {
+		return state, fmt.Errorf("read the state of rule %q: fact %s of store %q: %w", name, r.ID(), RuleStore, err)
+	}
+	state.id, state.After = r.ID(), min(state.After, r.Seq())
+	return state, nil
+}
+
+// with returns the state with the stores of facts among its targets.
+func (s ruleState) with(facts []backend.Fact) ruleState {
+	s.Targets = slices.Clone(s.Targets)
+	for i := range facts {
+		if !slices.Contains(s.Targets, facts[i].Store) {
+			s.Targets = append(s.Targets, facts[i].Store)
+		}
+	}
+	return s
+}
+
+// fact returns the fact to write of the state, and the condition that no one has changed it.
+func (s ruleState) fact(name string) (backend.Fact, backend.Expect) {
+	value, _ := json.Marshal(s)
+	key := "rule:" + name
+	return backend.Fact{Store: RuleStore, Key: key, Value: value}, backend.Expect{Store: RuleStore, Key: key, ID: s.id}
+}
+
+// changeRule changes the state of a rule in the log. change returns false if there is nothing to change.
+func (e *Engine) changeRule(ctx context.Context, name string, change func(*ruleState) bool) error {
+	for {
+		state, err := e.ruleState(name)
+		if err != nil || !change(&state) {
+			return err
+		}
+		f, expect := state.fact(name)
+		_, err = e.writeBatch(ctx, backend.Batch{Facts: []backend.Fact{f}, Expect: []backend.Expect{expect}})
+		if !errors.Is(err, backend.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// beginRule makes the rule known to the log, if it is not.
+func (e *Engine) beginRule(r Rule) error {
+	ctx, cancel := e.bounded(e.life)
+	defer cancel()
+	if err := e.Load(ctx, RuleStore); err != nil {
+		return err
+	}
+	if access := e.log.Features().Stores; access != nil && !slices.Contains(access, RuleStore) {
+		return fmt.Errorf("this process may not read store %q, where rules keep their state: %w", RuleStore, backend.ErrForbidden)
+	}
+	return e.changeRule(ctx, r.Name, func(s *ruleState) bool {
+		if s.id != "" && s.Source == r.Source {
+			return false
+		}
+		s.Source, s.After = r.Source, e.Head()
+		return true
+	})
+}
+
+// claim returns the rule and the source that a fact says it was derived by and from.
+func claim(r Record) (rule, source string) {
+	var d derivation
+	if text := r.Derivation(); text == nil || json.Unmarshal(text, &d) != nil || len(d.Sources) == 0 {
+		return "", ""
+	}
+	return d.Rule, d.Sources[0]
+}
+
+// isDerived reports whether a rule derived r. That r says so is not enough, since anybody may write that: the rule
+// must be known to derive facts of r's store.
+func (e *Engine) isDerived(r Record) bool {
+	rule, _ := claim(r)
+	if rule == "" {
+		return false
+	}
+	state, err := e.ruleState(rule)
+	return err == nil && slices.Contains(state.Targets, r.Store())
+}
+
+// madeBy reports whether r was derived from source by a rule with these targets. A fact of another store, or one
+// before the source, only says so.
+func madeBy(r Record, rule Rule, source Record, targets []string) bool {
+	name, from := claim(r)
+	return name == rule.Name && from == source.ID() && r.Seq() > source.Seq() && (r.Store() == RuleStore || slices.Contains(targets, r.Store()))
+}
+
+// derivedBefore reports whether the engine holds what a rule derived from a source.
+func (e *Engine) derivedBefore(rule Rule, source Record) bool {
+	state, err := e.ruleState(rule.Name)
+	if err != nil {
+		return false // derive reports it
+	}
+	for attempt := 0; ; attempt++ {
+		r := e.fact(derivedID(rule.Name, source.ID(), attempt, 0))
+		if r.data == nil {
+			return false
+		}
+		if madeBy(r, rule, source, state.Targets) {
+			return true
+		}
+	}
+}
+
+// derivedElsewhere looks in the log for what a rule derived from a source, since the log refused to take it twice.
+func (e *Engine) derivedElsewhere(ctx context.Context, rule Rule, source Record, targets []string) (bool, error) {
+	if err := e.Sync(ctx); err != nil {
+		return false, err
+	}
+	for _, store := range append([]string{RuleStore}, targets...) {
+		for r, err := range e.Facts(ctx, store, source.Seq()) {
+			if err != nil {
+				return false, err
+			}
+			if madeBy(r, rule, source, targets) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
