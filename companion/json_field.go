@@ -26,7 +26,7 @@ func checkField[T any](field string) (*reflect.StructField, error) {
 		if t.Kind() != reflect.Struct {
 			return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v has no fields, and so no %q", t, path)}
 		}
-		fields := jsonFields(t)
+		fields, _ := jsonFields(t)
 		i := slices.IndexFunc(fields, func(f jsonField) bool { return f.name == path })
 		if i < 0 {
 			var known []string
@@ -54,7 +54,7 @@ func wanted(field string, f *reflect.StructField, v any) (any, error) {
 		return v, nil
 	} else if text, err := marshal(field, v); err != nil {
 		return nil, err
-	} else if json.Unmarshal(text, held.Addr().Interface()) != nil || !sameJSON(text, held.Interface()) {
+	} else if json.Unmarshal(text, held.Addr().Interface()) != nil || !sameJSON(text, held.Addr().Interface()) {
 		return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("it is %v, and never %s", f.Type, text)}
 	}
 	text, err := marshal(field, holder.Interface())

@@ -39,7 +39,7 @@ func (s *source[T]) query(ctx context.Context, q Query, query func(context.Conte
 	}
 	page := Results[T]{make([]Record[T], len(found.Records)), found.Next}
 	for i, r := range found.Records {
-		if page.Records[i], err = decode[T](r); err != nil {
+		if page.Records[i], err = s.decode(r); err != nil {
 			return Results[T]{}, err
 		}
 	}

@@ -13,8 +13,13 @@ import (
 type Records[T any] struct{ source[T] }
 
 // NewRecords returns the records of T in the store of that name, 1 to 256 bytes of UTF-8. It may
-// be called any number of times for the same name. A T that can't be JSON, or that has no exported field,
-// is a *backend.InvalidError. A store that is not loaded is ErrNotLoaded.
+// be called any number of times for the same name. A store that is not loaded is ErrNotLoaded.
+//
+// A T whose values encoding/json can't write and read again is a *backend.InvalidError that says why: a T, or a
+// type of a field, that is an interface other than any, that has MarshalJSON or MarshalText and no method to read
+// that, whose method to read is not one of the pointer, that has no exported field, or that embeds a type such as
+// time.Time, whose JSON then stands for the whole. Methods of pointers write values too, but for values in maps,
+// where encoding/json does not call them. Values of any are looked at as they are written.
 func NewRecords[T any](s *Store, name string) (*Records[T], error) {
 	of, err := newSource[T](s, name)
 	if err != nil {
@@ -52,7 +57,7 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 	if err != nil {
 		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
 	}
-	return decode[T](found)
+	return r.decode(found)
 }
 
 // List yields the records that q asks for; Query{} is all current ones, in the order in which their
@@ -76,7 +81,7 @@ func (r *Records[T]) Query(ctx context.Context, q Query) (Results[T], error) {
 // change may be called several times, and must not write. The backend must be able to write batches.
 func (r *Records[T]) Update(ctx context.Context, key string, change func(old Record[T]) (T, error)) (Receipt, error) {
 	f, err := r.store.engine.Update(ctx, r.name, key, func(found store.Record) (backend.Fact, error) {
-		old, err := decode[T](found)
+		old, err := r.decode(found)
 		if err != nil {
 			return backend.Fact{}, err
 		}

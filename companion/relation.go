@@ -12,6 +12,7 @@ import (
 
 // A Relation says that each M belongs to the O whose key it has in a field.
 type Relation[O, M any] struct {
+	one      *Records[O]
 	many     *Records[M]
 	relation *store.Relation
 }
@@ -37,7 +38,7 @@ func NewRelation[O, M any](one *Records[O], many *Records[M], field string) (*Re
 	if err != nil {
 		return nil, fmt.Errorf("companion: relation of %q to %q: %w", many.name, one.name, err)
 	}
-	return &Relation[O, M]{many, relation}, nil
+	return &Relation[O, M]{one, many, relation}, nil
 }
 
 // canBeKey reports whether a type can be a string or a number in JSON.
@@ -74,5 +75,5 @@ func (r *Relation[O, M]) One(ctx context.Context, of Record[M], m Moment) (Recor
 	if err != nil {
 		return Record[O]{}, fmt.Errorf("companion: get what key %q in store %q belongs to: %w", of.Key, r.many.name, err)
 	}
-	return decode[O](found)
+	return r.one.decode(found)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -30,6 +31,9 @@ type Scope[T any] struct {
 // the field never has in JSON, is a *backend.InvalidError that names the field. Each Scope keeps an index,
 // which is built on first use and kept up by each write: make it once.
 func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
+	if r == nil {
+		return nil, fmt.Errorf("companion: scope %q: %w", name, &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
+	}
 	filter := store.Filter{Where: make(map[store.Field]any, len(f.Where))}
 	for field, v := range f.Where {
 		found, err := checkField[T](field)
@@ -43,7 +47,7 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if f.Match != nil {
 		filter.Match = func(found store.Record, value json.RawMessage) bool {
 			var v T
-			return json.Unmarshal(value, &v) == nil && f.Match(found.Key(), v)
+			return unmarshal(value, &v, r.known.keeps) == nil && f.Match(found.Key(), v)
 		}
 	}
 	scope, err := r.store.engine.Scope(r.name, name, filter)
@@ -91,7 +95,7 @@ type ScopeEvent[T any] struct {
 //	for event, err := range scope.Watch(ctx, head) { … }
 func (s *Scope[T]) Watch(ctx context.Context, after uint64) iter.Seq2[ScopeEvent[T], error] {
 	return decoded(ctx, &s.of.source, s.scope.Watch(ctx, after), func(found store.ScopeEvent) (ScopeEvent[T], error) {
-		record, err := decode[T](found.Record)
+		record, err := s.of.decode(found.Record)
 		return ScopeEvent[T]{found.Transition, record}, err
 	})
 }
