@@ -23,6 +23,7 @@ type jsonUse struct {
 	t           reflect.Type
 	addressable bool // encoding/json calls methods of pointers for it
 	read        bool // it is read too
+	pointed     bool // it is what a pointer points to: encoding/json calls methods of types without a name for it
 }
 
 var jsonTypes sync.Map // *jsonType by jsonUse
@@ -47,7 +48,7 @@ func valuesOf(t reflect.Type) *jsonType {
 	if isHidden(inner) { // which a pointer may be nil for elsewhere
 		return &jsonType{err: hidden("type", inner)}
 	}
-	return typeOf(jsonUse{t: t, addressable: true, read: true})
+	return typeOf(jsonUse{t: t, addressable: true, read: true, pointed: true})
 }
 
 // isHidden reports whether a type is a struct with fields of which encoding/json writes none.
@@ -86,7 +87,7 @@ func (c *check) visit(field string, use jsonUse) error {
 			c.loose = true
 			return nil
 		}
-		return c.visit(field, jsonUse{t.Elem(), true, use.read})
+		return c.visit(field, jsonUse{t.Elem(), true, use.read, true})
 	case reflect.Interface:
 		c.loose = true
 		if use.read && t.NumMethod() > 0 {
@@ -97,6 +98,9 @@ func (c *check) visit(field string, use jsonUse) error {
 	if use.read && readsItself(t) {
 		if t != reflect.TypeFor[time.Time]() && t != reflect.TypeFor[json.RawMessage]() { // these keep none of it
 			c.keeps = true
+		}
+		if t.Name() == "" && !use.pointed {
+			return refused(field, "encoding/json does not call the method that reads %v here: give the type a name", t)
 		}
 		if err := checkReading(field, t); err != nil {
 			return err
@@ -123,15 +127,15 @@ func (c *check) visitParts(field string, use jsonUse) error {
 	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
 		return refused(field, "%v can't be JSON", t)
 	case reflect.Slice:
-		return c.visit(field, jsonUse{t.Elem(), true, use.read})
+		return c.visit(field, jsonUse{t.Elem(), true, use.read, false})
 	case reflect.Array:
-		return c.visit(field, jsonUse{t.Elem(), use.addressable, use.read})
+		return c.visit(field, jsonUse{t.Elem(), use.addressable, use.read, false})
 	case reflect.Map:
 		if err := checkMapKey(field, t.Key(), use.read); err != nil {
 			return err
 		}
 		c.keeps = c.keeps || use.read && reflect.PointerTo(t.Key()).Implements(textUnmarshaler)
-		return c.visit(field, jsonUse{t.Elem(), false, use.read})
+		return c.visit(field, jsonUse{t.Elem(), false, use.read, false})
 	case reflect.Struct:
 		if isHidden(t) {
 			return hidden(field, t)
@@ -159,7 +163,7 @@ func (c *check) visitFields(field string, use jsonUse) error {
 		case f.quoted() && isBasic(inner) && writesItself(inner):
 			return refused(f.name, `%v writes its own JSON, and can't be read with the tag option "string"`, inner)
 		}
-		if err := c.visit(f.name, jsonUse{f.Type, use.addressable || f.pointed, use.read}); err != nil {
+		if err := c.visit(f.name, jsonUse{f.Type, use.addressable || f.pointed, use.read, false}); err != nil {
 			return err
 		}
 	}

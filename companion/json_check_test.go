@@ -119,7 +119,7 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 		}](s), declared[struct {
 			audit
 			Who string
-		}](s), declared[[]map[string]struct {
+		}](s), declared[[]map[string]*struct {
 			netip.Addr `json:"addr"`
 			Name       *string
 		}](s)},
@@ -135,6 +135,7 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 		`with the tag option "string"`: {declared[struct {
 			L Level `json:",string"`
 		}](s)},
+		"give the type a name":   {declared[struct{ At struct{ time.Time } }](s), declared[[]struct{ Cents }](s)},
 		"chan int can't be JSON": {declared[[]chan int](s), declared[struct{ F map[string]*chan int }](s)},
 	} {
 		for i, err := range errs {
@@ -143,7 +144,7 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 		}
 	}
 	for i, err := range []error{
-		declared[any](s), declared[map[string]any](s), declared[[]byte](s), declared[time.Time](s), declared[struct{ time.Time }](s), declared[Nullable](s),
+		declared[any](s), declared[map[string]any](s), declared[[]byte](s), declared[time.Time](s), declared[struct{ time.Time }](s), declared[[]*struct{ Cents }](s), declared[Nullable](s),
 		declared[struct{ At *time.Time }](s), declared[json.RawMessage](s), declared[json.Number](s), declared[map[string]*big.Int](s), declared[map[string][]big.Int](s),
 		declared[Picky](s), declared[Lenient](s), declared[Aliased](s), declared[map[MapKey]int](s), declared[map[time.Duration]bool](s), declared[struct{ hiddenIn }](s),
 		declared[struct{ *Task }](s), declared[url.URL](s), declared[big.Rat](s), declared[netip.Prefix](s),

@@ -63,9 +63,13 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // List yields the records that q asks for; Query{} is all current ones, in the order in which their
 // keys were first written. They are of one state of the log: the head when the loop begins, or q.At. Each
 // pair is a record and nil, or an error, which ends the loop. The loop's body may call any method. A field
-// to order by that T does not have is a *backend.InvalidError.
+// to order by that T does not have is a *backend.InvalidError; values are in the order of its type: times by their
+// instants, numbers as numbers even if they are in strings (the tag option "string", types with a method Cmp or
+// Compare), numbers that are words in JSON by their Go values. Otherwise it is the order of JSON, see store.Query.
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	return r.list(ctx, q, r.store.engine.List(ctx, r.name, q))
+	return r.list(ctx, q, func(ctx context.Context, q Query) iter.Seq2[store.Record, error] {
+		return r.store.engine.List(ctx, r.name, q)
+	})
 }
 
 // Query returns a page of the records that List yields, and where the next page begins.
@@ -79,6 +83,8 @@ func (r *Records[T]) Query(ctx context.Context, q Query) (Results[T], error) {
 // otherwise it calls change again, until ctx is done. old.Seq is 0 if the key was never written, and
 // old.Retracted is true if it was deleted. An error of change ends it, and is in the error returned.
 // change may be called several times, and must not write. The backend must be able to write batches.
+//
+// What T does not hold is lost: fields that an older T lacks, and the last digits of integers above 2^53 in an any.
 func (r *Records[T]) Update(ctx context.Context, key string, change func(old Record[T]) (T, error)) (Receipt, error) {
 	f, err := r.store.engine.Update(ctx, r.name, key, func(found store.Record) (backend.Fact, error) {
 		old, err := r.decode(found)

@@ -24,16 +24,16 @@ func NewRelation[O, M any](one *Records[O], many *Records[M], field string) (*Re
 	if one == nil || many == nil {
 		return nil, fmt.Errorf("companion: relation: %w", &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
 	}
-	found, err := checkField[M](field)
+	path, err := plainPathOf[M](field)
 	switch {
 	case one.store != many.store:
 		err = &backend.InvalidError{Field: "store", Reason: "they are in different Stores"}
-	case err == nil && found != nil && !canBeKey(found.Type):
-		err = &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v can't be a key: a string or a number can", found.Type)}
+	case err == nil && path.field != nil && !canBeKey(path.field.Type):
+		err = &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v can't be a key: a string or a number can", path.field.Type)}
 	}
 	var relation *store.Relation
 	if err == nil {
-		relation, err = one.store.engine.Relation(one.name, many.name, store.Field(field))
+		relation, err = one.store.engine.Relation(one.name, many.name, store.Field(field), path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("companion: relation of %q to %q: %w", many.name, one.name, err)

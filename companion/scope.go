@@ -13,7 +13,9 @@ import (
 // A Filter selects the records of a scope: those that match all of it.
 type Filter[T any] struct {
 	// Where gives the values of fields, which are named as in JSON, nested ones with dots in between, as Go
-	// values: the number of a field with the tag option "string" is a number here. Nil: any.
+	// values: the number of a field with the tag option "string" is a number here. They are equal if the
+	// type of the field says so: an instant in any zone, a number whether or not it is in a string. A name
+	// is found in JSON as encoding/json finds it, in any case. Nil: any.
 	Where map[string]any
 
 	// Match, if not nil, is called with a record's key and value. It must answer the same each time it is
@@ -34,11 +36,12 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if r == nil {
 		return nil, fmt.Errorf("companion: scope %q: %w", name, &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
 	}
-	filter := store.Filter{Where: make(map[store.Field]any, len(f.Where))}
+	filter := store.Filter{Where: make(map[store.Field]any, len(f.Where)), Readers: make(map[store.Field]store.FieldReader, len(f.Where))}
 	for field, v := range f.Where {
-		found, err := checkField[T](field)
+		path, err := pathOf[T](field)
 		if err == nil {
-			filter.Where[store.Field(field)], err = wanted(field, found, v)
+			filter.Where[store.Field(field)], err = path.wanted(field, v)
+			filter.Readers[store.Field(field)] = path
 		}
 		if err != nil {
 			return nil, fmt.Errorf("companion: scope %q of store %q: %w", name, r.name, err)
@@ -65,7 +68,7 @@ func (s *Scope[T]) Count() int { return s.scope.Count() }
 
 // List yields the records in the scope that q asks for, as [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	return s.of.list(ctx, q, s.scope.List(ctx, q))
+	return s.of.list(ctx, q, s.scope.List)
 }
 
 // Query returns a page of the records in the scope that q asks for, as [Records.Query].
