@@ -2,7 +2,6 @@ package companion
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -47,20 +46,11 @@ func (e *Events[T]) Event(v T) Change {
 
 func (s *source[T]) change(v T) Change {
 	c := Change{store: s.store, fact: backend.Fact{Store: s.name}}
-	c.fact.Value, c.err = marshal("value", v)
+	c.fact.Value, c.err = marshalAs(s.known, "value", &v)
 	if c.err == nil && backend.IsNull(c.fact.Value) {
 		c.err = &backend.InvalidError{Field: "value", Reason: fmt.Sprintf("%T is null as JSON, which retracts: use Delete for that", v)}
 	}
 	return c
-}
-
-// marshal returns v as JSON, or an *backend.InvalidError about the field that it is meant for.
-func marshal(field string, v any) (json.RawMessage, error) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, &backend.InvalidError{Field: field, Reason: err.Error()}
-	}
-	return text, nil
 }
 
 // ValidFrom sets when the value became true in the app's domain. The zero time is none.

@@ -36,7 +36,7 @@ func (s *source[T]) Derive(name string, version int, rule func(ctx context.Conte
 	r := store.Rule{Name: name, Version: version, Source: s.name}
 	if rule != nil { // the engine reports nil
 		r.Derive = func(ctx context.Context, found store.Record) (store.Derived, error) {
-			source, err := decode[T](found)
+			source, err := s.decode(found)
 			if err != nil {
 				return store.Derived{}, err
 			}

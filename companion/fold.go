@@ -28,7 +28,7 @@ func NewFold[S, T any](from Facts[T], initial S, step func(state S, r Record[T])
 	return &Fold[S]{store.NewFold(of.store.engine, foldState[S]{state: initial}, func(state foldState[S], found store.Record) foldState[S] {
 		var r Record[T]
 		if state.err == nil {
-			r, state.err = decode[T](found)
+			r, state.err = of.decode(found)
 		}
 		if state.err == nil {
 			state.state = step(state.state, r)

@@ -4,61 +4,183 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
+	"sync"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// checkField returns the field of T with a name as in JSON, nested names joined by dots; a field that the JSON
-// of T does not have is an error. Below a map, an interface or a type that writes its own JSON, fields are not
-// known: it then returns nil and no error.
-func checkField[T any](field string) (*reflect.StructField, error) {
-	t := reflect.TypeFor[T]()
-	var found *reflect.StructField
-	for path := range strings.SplitSeq(field, ".") {
+// A jsonPath is a field of T, as encoding/json finds it when it reads a T: the name of a struct's field in any
+// case, and the last of several. It is a store.FieldReader.
+type jsonPath struct {
+	steps []func(value []byte) []byte
+	field *reflect.StructField      // Type and Tag of the field; nil: not known, such as below an any
+	means func(value []byte) []byte // see meaning; nil: value
+	err   error                     // there is no such field
+}
+
+type jsonPathOf struct {
+	t     reflect.Type
+	name  string
+	plain bool
+}
+
+var jsonPaths sync.Map // *jsonPath by jsonPathOf
+
+// pathOf returns the field of T with a name as in JSON, nested names joined by dots. A field that the JSON of T does
+// not have is an error.
+func pathOf[T any](name string) (*jsonPath, error) {
+	return findPath(jsonPathOf{reflect.TypeFor[T](), name, false})
+}
+
+// plainPathOf is pathOf for values that are compared as JSON, and not by what the type of the field means.
+func plainPathOf[T any](name string) (*jsonPath, error) {
+	return findPath(jsonPathOf{reflect.TypeFor[T](), name, true})
+}
+
+func findPath(of jsonPathOf) (*jsonPath, error) {
+	known, ok := jsonPaths.Load(of)
+	if !ok {
+		known = newPath(of)
+		if known.(*jsonPath).err == nil {
+			known, _ = jsonPaths.LoadOrStore(of, known)
+		}
+	}
+	p := known.(*jsonPath)
+	return p, p.err
+}
+
+func newPath(of jsonPathOf) *jsonPath {
+	p := &jsonPath{}
+	if of.name == "" {
+		p.err = refused("", "a field without a name")
+	}
+	t, rest := of.t, of.name
+	for rest != "" {
 		for t.Kind() == reflect.Pointer {
 			t = t.Elem()
 		}
-		if t.Kind() == reflect.Interface || t.Kind() == reflect.Map || writesItself(t) {
-			return nil, nil
-		}
-		if t.Kind() != reflect.Struct {
-			return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v has no fields, and so no %q", t, path)}
-		}
-		fields := jsonFields(t)
-		i := slices.IndexFunc(fields, func(f jsonField) bool { return f.name == path })
-		if i < 0 {
-			var known []string
-			for _, f := range fields {
-				known = append(known, f.name)
+		p.field = nil
+		switch first, below, _ := strings.Cut(rest, "."); {
+		case t.Kind() == reflect.Interface, writesItself(t), t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Interface:
+			p.steps = append(p.steps, func(v []byte) []byte { return dotted(v, rest) })
+			return p
+		case t.Kind() == reflect.Map:
+			t = t.Elem()
+			if !hasParts(t) { // so the key may have dots
+				first, below = rest, ""
 			}
-			return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v has no field %q: there is %s", t, path, strings.Join(known, ", "))}
+			p.steps = append(p.steps, func(v []byte) []byte { return jsonvalue.Member(v, first) })
+			p.field, rest = &reflect.StructField{Type: t}, below
+		case t.Kind() == reflect.Struct:
+			f, step := structStep(t, rest)
+			if f == nil {
+				fields, _ := jsonFields(t)
+				var known []string
+				for _, f := range fields {
+					known = append(known, f.name)
+				}
+				p.err = refused(of.name, "%v has no field %q: there is %s", t, first, strings.Join(known, ", "))
+				return p
+			}
+			p.steps = append(p.steps, step)
+			p.field, t, rest = &f.StructField, f.Type, strings.TrimPrefix(rest[len(f.name):], ".")
+		default:
+			p.err = refused(of.name, "%v has no fields, and so no %q", t, first)
+			return p
 		}
-		found, t = &fields[i].StructField, fields[i].Type
 	}
-	return found, nil
+	if p.field != nil && !of.plain {
+		p.means = meaning(p.field)
+	}
+	return p
 }
 
-// wanted returns the JSON of a field with the value v. A value that the field never has is an error. f is nil
-// if the field is not known.
-func wanted(field string, f *reflect.StructField, v any) (any, error) {
-	if f == nil {
-		return v, nil
+// hasParts reports whether values of a type can have fields.
+func hasParts(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
 	}
+	return t.Kind() == reflect.Map || t.Kind() == reflect.Struct && !writesItself(t)
+}
+
+// structStep returns the field of a struct with which a path begins, and what it is in the struct's JSON; nil if there is
+// none.
+func structStep(t reflect.Type, path string) (found *jsonField, step func([]byte) []byte) {
+	fields, _ := jsonFields(t)
+	names := map[string]bool{}
+	for i, f := range fields {
+		names[f.name] = true
+		if (path == f.name || strings.HasPrefix(path, f.name+".")) && (found == nil || len(found.name) < len(f.name)) {
+			found = &fields[i]
+		}
+	}
+	if found == nil {
+		return nil, nil
+	}
+	name := found.name
+	is := func(key string) bool { return key == name || strings.EqualFold(key, name) && !names[key] }
+	return found, func(v []byte) []byte { return jsonvalue.MemberFunc(v, is) }
+}
+
+// dotted returns what JSON has under a path whose names may have dots themselves.
+func dotted(v []byte, path string) []byte {
+	if found := jsonvalue.Member(v, path); found != nil {
+		return found
+	}
+	for at := 0; ; {
+		n := strings.IndexByte(path[at:], '.')
+		if n < 0 {
+			return nil
+		}
+		at += n
+		if inner := jsonvalue.Member(v, path[:at]); inner != nil {
+			if found := dotted(inner, path[at+1:]); found != nil {
+				return found
+			}
+		}
+		at++
+	}
+}
+
+// ReadField returns what a value has in the field, in a form that is compared as JSON.
+func (p *jsonPath) ReadField(value []byte) []byte {
+	for _, step := range p.steps {
+		if value = step(value); value == nil {
+			return nil
+		}
+	}
+	if p.means != nil {
+		return p.means(value)
+	}
+	return value
+}
+
+// wanted returns the JSON of the field with the value v, in the form of ReadField. A value that the field never has is
+// an error.
+func (p *jsonPath) wanted(name string, v any) (json.RawMessage, error) {
+	text, err := p.written(name, v)
+	if err == nil && p.means != nil {
+		text = p.means(text)
+	}
+	return text, err
+}
+
+func (p *jsonPath) written(name string, v any) (json.RawMessage, error) {
+	text, err := marshal(name, v)
+	if p.field == nil || err != nil {
+		return text, err
+	}
+	f := p.field
 	holder := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "F", Type: f.Type, Tag: f.Tag}})).Elem()
 	held := holder.Field(0)
 	if given := reflect.ValueOf(v); given.IsValid() && given.Type().AssignableTo(f.Type) {
 		held.Set(given)
-	} else if writesItself(f.Type) {
-		return v, nil
-	} else if text, err := marshal(field, v); err != nil {
-		return nil, err
-	} else if json.Unmarshal(text, held.Addr().Interface()) != nil || !sameJSON(text, held.Interface()) {
-		return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("it is %v, and never %s", f.Type, text)}
+	} else if err := json.Unmarshal(text, held.Addr().Interface()); err != nil || !writesItself(f.Type) && !sameJSON(text, held.Addr().Interface()) {
+		return nil, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("it is %v, and never %s", f.Type, text)}
 	}
-	text, err := marshal(field, holder.Interface())
-	if err != nil {
+	if text, err = marshal(name, holder.Addr().Interface()); err != nil {
 		return nil, err
 	}
 	var written map[string]json.RawMessage
@@ -68,5 +190,5 @@ func wanted(field string, f *reflect.StructField, v any) (any, error) {
 		}
 		return nil, err
 	}
-	return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("the JSON leaves the field out if it is %v, so nothing equals that: use Match", v)}
+	return nil, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("the JSON leaves the field out if it is %v, so nothing equals that: use Match", v)}
 }

@@ -3,47 +3,64 @@ package companion
 import (
 	"encoding"
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/igniter-store/igniter/backend"
+	"unicode"
 )
 
 // A jsonField is a field of a struct, or of one embedded in it, that encoding/json writes.
 type jsonField struct {
 	reflect.StructField
-	name   string // in JSON
-	tagged bool   // the name is from the tag
+	name    string // in JSON
+	tagged  bool   // the name is from the tag
+	pointed bool   // an embedded pointer leads to it
+	unset   bool   // an embedded pointer to an unexported struct leads to it, which encoding/json can't set
 }
 
-// jsonFields returns the fields of a struct as encoding/json sees them. Of several with the same name, the
-// least deeply embedded one counts, or the tagged one among those; if that leaves several, none.
-func jsonFields(t reflect.Type) []jsonField {
-	var all []jsonField
+// quoted reports whether the field has the tag option "string".
+func (f *jsonField) quoted() bool { return tagHas(f.Tag, "string") }
+
+func tagHas(tag reflect.StructTag, option string) bool {
+	_, options, _ := strings.Cut(tag.Get("json"), ",")
+	return slices.Contains(strings.Split(options, ","), option)
+}
+
+// An embed is a struct of which encoding/json sees the fields as those of an outer struct.
+type embed struct {
+	t              reflect.Type
+	pointed, unset bool
+}
+
+// jsonFields returns the fields of a struct as encoding/json sees them, and the structs embedded in it. Of
+// several fields with the same name, the least deeply embedded one counts, or the tagged one among those; if
+// that leaves several, none.
+func jsonFields(t reflect.Type) (all []jsonField, embeds []embed) {
 	taken, seen := map[string]bool{}, map[reflect.Type]bool{}
-	for level := []reflect.Type{t}; len(level) > 0; {
+	for level := []embed{{t: t}}; len(level) > 0; {
 		var found []jsonField
-		var embedded []reflect.Type
-		for _, t := range level {
-			seen[t] = true
-			for i := range t.NumField() {
-				f := t.Field(i)
-				tag := f.Tag.Get("json")
-				name, _, _ := strings.Cut(tag, ",")
-				inner := f.Type
+		var next []embed
+		for _, e := range level {
+			seen[e.t] = true
+			for i := range e.t.NumField() {
+				f := e.t.Field(i)
+				inner, pointed := f.Type, e.pointed
 				if inner.Kind() == reflect.Pointer {
 					inner = inner.Elem()
 				}
-				switch embeds := f.Anonymous && inner.Kind() == reflect.Struct; {
-				case tag == "-" || !f.IsExported() && !embeds:
-				case embeds && name == "":
-					embedded = append(embedded, inner)
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				if !isTagName(name) {
+					name = ""
+				}
+				switch isEmbed := f.Anonymous && inner.Kind() == reflect.Struct; {
+				case f.Tag.Get("json") == "-" || !f.IsExported() && !isEmbed:
+				case isEmbed && name == "":
+					pointer := f.Type.Kind() == reflect.Pointer
+					next = append(next, embed{inner, pointed || pointer, e.unset || pointer && !f.IsExported()})
 				case name == "":
-					found = append(found, jsonField{f, f.Name, false})
+					found = append(found, jsonField{f, f.Name, false, pointed, e.unset})
 				default:
-					found = append(found, jsonField{f, name, true})
+					found = append(found, jsonField{f, name, true, pointed, e.unset})
 				}
 			}
 		}
@@ -61,48 +78,34 @@ func jsonFields(t reflect.Type) []jsonField {
 		for _, f := range found {
 			taken[f.name] = true
 		}
-		level = slices.DeleteFunc(embedded, func(t reflect.Type) bool { return seen[t] })
+		level = slices.DeleteFunc(next, func(e embed) bool { return seen[e.t] })
+		embeds = append(embeds, level...)
 	}
-	return all
+	return all, embeds
 }
 
-// checkType reports a type of values that encoding/json can't write, or of whose fields it writes none.
-func checkType(t reflect.Type) error {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t.Kind() == reflect.Struct && t.NumField() > 0 && !writesItself(t) && len(jsonFields(t)) == 0 {
-		return &backend.InvalidError{Field: "type", Reason: fmt.Sprintf("%v has no field in its JSON: fields must be exported", t)}
-	}
-	return checkWritten("type", t)
+// isTagName reports whether encoding/json takes a name from a tag; it ignores others.
+func isTagName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
+		return !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c)
+	})
 }
 
-// checkWritten reports a type, or a type of a field in it, that encoding/json can't write.
-func checkWritten(field string, t reflect.Type) error {
-	if writesItself(t) {
-		return nil
-	}
-	switch t.Kind() {
-	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
-		return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v can't be JSON", t)}
-	case reflect.Struct:
-		for _, f := range jsonFields(t) {
-			if err := checkWritten(f.name, f.Type); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
+var (
+	jsonMarshaler   = reflect.TypeFor[json.Marshaler]()
+	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
+	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
 
 // writesItself reports whether a type has a method that writes its JSON.
 func writesItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
-	return p.Implements(reflect.TypeFor[json.Marshaler]()) || p.Implements(reflect.TypeFor[encoding.TextMarshaler]())
+	return p.Implements(jsonMarshaler) || p.Implements(textMarshaler)
 }
 
-func sameJSON(text []byte, v any) bool {
-	other, err := json.Marshal(v)
-	var a, b any
-	return err == nil && json.Unmarshal(text, &a) == nil && json.Unmarshal(other, &b) == nil && reflect.DeepEqual(a, b)
+// readsItself reports whether a type has a method that reads its JSON.
+func readsItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(jsonUnmarshaler) || p.Implements(textUnmarshaler)
 }

@@ -112,7 +112,8 @@ func checkNames(t reflect.Type, text []byte, prefix string) error {
 	}
 	fields := map[string]reflect.Type{}
 	var known []string
-	for _, f := range jsonFields(t) {
+	all, _ := jsonFields(t)
+	for _, f := range all {
 		fields[f.name] = f.Type
 		known = append(known, prefix+f.name)
 	}

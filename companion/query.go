@@ -14,20 +14,21 @@ type Results[T any] struct {
 }
 
 // list yields the records that q asks for, as the engine yields them.
-func (s *source[T]) list(ctx context.Context, q Query, records iter.Seq2[store.Record, error]) iter.Seq2[Record[T], error] {
+func (s *source[T]) list(ctx context.Context, q Query, list func(context.Context, Query) iter.Seq2[store.Record, error]) iter.Seq2[Record[T], error] {
 	return func(yield func(Record[T], error) bool) {
-		if err := checkOrder[T](q); err != nil {
+		q, err := ordered[T](q)
+		if err != nil {
 			yield(Record[T]{}, s.readError(err))
 			return
 		}
-		s.typed(ctx, records)(yield)
+		s.typed(ctx, list(ctx, q))(yield)
 	}
 }
 
 // query returns the page that the engine's query returns for q.
 func (s *source[T]) query(ctx context.Context, q Query, query func(context.Context, Query) (store.Results, error)) (Results[T], error) {
 	var found store.Results
-	err := checkOrder[T](q)
+	q, err := ordered[T](q)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -39,17 +40,18 @@ func (s *source[T]) query(ctx context.Context, q Query, query func(context.Conte
 	}
 	page := Results[T]{make([]Record[T], len(found.Records)), found.Next}
 	for i, r := range found.Records {
-		if page.Records[i], err = decode[T](r); err != nil {
+		if page.Records[i], err = s.decode(r); err != nil {
 			return Results[T]{}, err
 		}
 	}
 	return page, nil
 }
 
-// checkOrder reports a field to order by that T does not have.
-func checkOrder[T any](q Query) (err error) {
-	if q.OrderBy != "" {
-		_, err = checkField[T](string(q.OrderBy))
+// ordered returns q with an order by what T says of the field. A field that T does not have is an error.
+func ordered[T any](q Query) (Query, error) {
+	if q.OrderBy == "" {
+		return q, nil
 	}
-	return err
+	path, err := pathOf[T](string(q.OrderBy))
+	return q.ReadBy(path), err
 }

@@ -36,9 +36,8 @@ type Record[T any] struct {
 	Derivation json.RawMessage // what it was derived from; nil: it was not derived
 }
 
-// decode returns r; the zero Record stays zero. The value is decoded from the engine's memory:
-// encoding/json keeps none of it.
-func decode[T any](r store.Record) (Record[T], error) {
+// decode returns r; the zero Record stays zero. The value has no memory in common with the engine.
+func (s *source[T]) decode(r store.Record) (Record[T], error) {
 	if r.Seq() == 0 {
 		return Record[T]{}, nil
 	}
@@ -58,7 +57,7 @@ func decode[T any](r store.Record) (Record[T], error) {
 	value := new(T) // apart, so that a Record need not be on the heap
 	text, err := r.Upcast()
 	if err == nil {
-		err = json.Unmarshal(text, value)
+		err = unmarshal(text, value, s.known.keeps)
 	}
 	if err != nil {
 		return Record[T]{}, fmt.Errorf("companion: decode fact %s, key %q in store %q, as %T: %w", r.ID(), r.Key(), r.Store(), *value, err)

@@ -13,8 +13,13 @@ import (
 type Records[T any] struct{ source[T] }
 
 // NewRecords returns the records of T in the store of that name, 1 to 256 bytes of UTF-8. It may
-// be called any number of times for the same name. A T that can't be JSON, or that has no exported field,
-// is a *backend.InvalidError. A store that is not loaded is ErrNotLoaded.
+// be called any number of times for the same name. A store that is not loaded is ErrNotLoaded.
+//
+// A T whose values encoding/json can't write and read again is a *backend.InvalidError that says why: a T, or a
+// type of a field, that is an interface other than any, that has MarshalJSON or MarshalText and no method to read
+// that, whose method to read is not one of the pointer, that has no exported field, or that embeds a type such as
+// time.Time, whose JSON then stands for the whole. Methods of pointers write values too, but for values in maps,
+// where encoding/json does not call them. Values of any are looked at as they are written.
 func NewRecords[T any](s *Store, name string) (*Records[T], error) {
 	of, err := newSource[T](s, name)
 	if err != nil {
@@ -52,15 +57,19 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 	if err != nil {
 		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
 	}
-	return decode[T](found)
+	return r.decode(found)
 }
 
 // List yields the records that q asks for; Query{} is all current ones, in the order in which their
 // keys were first written. They are of one state of the log: the head when the loop begins, or q.At. Each
 // pair is a record and nil, or an error, which ends the loop. The loop's body may call any method. A field
-// to order by that T does not have is a *backend.InvalidError.
+// to order by that T does not have is a *backend.InvalidError; values are in the order of its type: times by their
+// instants, numbers as numbers even if they are in strings (the tag option "string", types with a method Cmp or
+// Compare), numbers that are words in JSON by their Go values. Otherwise it is the order of JSON, see store.Query.
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	return r.list(ctx, q, r.store.engine.List(ctx, r.name, q))
+	return r.list(ctx, q, func(ctx context.Context, q Query) iter.Seq2[store.Record, error] {
+		return r.store.engine.List(ctx, r.name, q)
+	})
 }
 
 // Query returns a page of the records that List yields, and where the next page begins.
@@ -74,9 +83,11 @@ func (r *Records[T]) Query(ctx context.Context, q Query) (Results[T], error) {
 // otherwise it calls change again, until ctx is done. old.Seq is 0 if the key was never written, and
 // old.Retracted is true if it was deleted. An error of change ends it, and is in the error returned.
 // change may be called several times, and must not write. The backend must be able to write batches.
+//
+// What T does not hold is lost: fields that an older T lacks, and the last digits of integers above 2^53 in an any.
 func (r *Records[T]) Update(ctx context.Context, key string, change func(old Record[T]) (T, error)) (Receipt, error) {
 	f, err := r.store.engine.Update(ctx, r.name, key, func(found store.Record) (backend.Fact, error) {
-		old, err := decode[T](found)
+		old, err := r.decode(found)
 		if err != nil {
 			return backend.Fact{}, err
 		}

@@ -12,6 +12,7 @@ import (
 
 // A Relation says that each M belongs to the O whose key it has in a field.
 type Relation[O, M any] struct {
+	one      *Records[O]
 	many     *Records[M]
 	relation *store.Relation
 }
@@ -23,21 +24,21 @@ func NewRelation[O, M any](one *Records[O], many *Records[M], field string) (*Re
 	if one == nil || many == nil {
 		return nil, fmt.Errorf("companion: relation: %w", &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
 	}
-	found, err := checkField[M](field)
+	path, err := plainPathOf[M](field)
 	switch {
 	case one.store != many.store:
 		err = &backend.InvalidError{Field: "store", Reason: "they are in different Stores"}
-	case err == nil && found != nil && !canBeKey(found.Type):
-		err = &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v can't be a key: a string or a number can", found.Type)}
+	case err == nil && path.field != nil && !canBeKey(path.field.Type):
+		err = &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v can't be a key: a string or a number can", path.field.Type)}
 	}
 	var relation *store.Relation
 	if err == nil {
-		relation, err = one.store.engine.Relation(one.name, many.name, store.Field(field))
+		relation, err = one.store.engine.Relation(one.name, many.name, store.Field(field), path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("companion: relation of %q to %q: %w", many.name, one.name, err)
 	}
-	return &Relation[O, M]{many, relation}, nil
+	return &Relation[O, M]{one, many, relation}, nil
 }
 
 // canBeKey reports whether a type can be a string or a number in JSON.
@@ -74,5 +75,5 @@ func (r *Relation[O, M]) One(ctx context.Context, of Record[M], m Moment) (Recor
 	if err != nil {
 		return Record[O]{}, fmt.Errorf("companion: get what key %q in store %q belongs to: %w", of.Key, r.many.name, err)
 	}
-	return decode[O](found)
+	return r.one.decode(found)
 }

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
 // A Filter selects the records of a scope: those that match all of it.
 type Filter[T any] struct {
 	// Where gives the values of fields, which are named as in JSON, nested ones with dots in between, as Go
-	// values: the number of a field with the tag option "string" is a number here. Nil: any.
+	// values: the number of a field with the tag option "string" is a number here. They are equal if the
+	// type of the field says so: an instant in any zone, a number whether or not it is in a string. A name
+	// is found in JSON as encoding/json finds it, in any case. Nil: any.
 	Where map[string]any
 
 	// Match, if not nil, is called with a record's key and value. It must answer the same for the same
@@ -32,11 +35,15 @@ type Scope[T any] struct {
 // the field never has in JSON, is a *backend.InvalidError that names the field. Each Scope keeps an index,
 // which is built on first use and kept up by each write: make it once.
 func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
-	filter := store.Filter{Where: make(map[store.Field]any, len(f.Where))}
+	if r == nil {
+		return nil, fmt.Errorf("companion: scope %q: %w", name, &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
+	}
+	filter := store.Filter{Where: make(map[store.Field]any, len(f.Where)), Readers: make(map[store.Field]store.FieldReader, len(f.Where))}
 	for field, v := range f.Where {
-		found, err := checkField[T](field)
+		path, err := pathOf[T](field)
 		if err == nil {
-			filter.Where[store.Field(field)], err = wanted(field, found, v)
+			filter.Where[store.Field(field)], err = path.wanted(field, v)
+			filter.Readers[store.Field(field)] = path
 		}
 		if err != nil {
 			return nil, fmt.Errorf("companion: scope %q of store %q: %w", name, r.name, err)
@@ -45,7 +52,7 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if f.Match != nil {
 		filter.Match = func(found store.Record, value json.RawMessage) bool {
 			var v T
-			return json.Unmarshal(value, &v) == nil && f.Match(found.Key(), v)
+			return unmarshal(value, &v, r.known.keeps) == nil && f.Match(found.Key(), v)
 		}
 	}
 	scope, err := r.store.engine.Scope(r.name, name, filter)
@@ -63,7 +70,7 @@ func (s *Scope[T]) Count() int { return s.scope.Count() }
 
 // List yields the records in the scope that q asks for, as [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
-	return s.of.list(ctx, q, s.scope.List(ctx, q))
+	return s.of.list(ctx, q, s.scope.List)
 }
 
 // Query returns a page of the records in the scope that q asks for, as [Records.Query].
@@ -93,7 +100,7 @@ type ScopeEvent[T any] struct {
 //	for event, err := range scope.Watch(ctx, head) { … }
 func (s *Scope[T]) Watch(ctx context.Context, after uint64) iter.Seq2[ScopeEvent[T], error] {
 	return decoded(ctx, &s.of.source, s.scope.Watch(ctx, after), func(found store.ScopeEvent) (ScopeEvent[T], error) {
-		record, err := decode[T](found.Record)
+		record, err := s.of.decode(found.Record)
 		return ScopeEvent[T]{found.Transition, record}, err
 	})
 }

@@ -15,11 +15,13 @@ import (
 type source[T any] struct {
 	store *Store
 	name  string
+	known *jsonType // of T
 }
 
 // newSource returns the source of that name, or the reason why it can't be one of T.
 func newSource[T any](s *Store, name string) (source[T], error) {
 	err := backend.CheckStore(name)
+	known := valuesOf(reflect.TypeFor[T]())
 	switch {
 	case s == nil:
 		err = &backend.InvalidError{Field: "store", Reason: "a nil Store: did Open fail?"}
@@ -27,12 +29,12 @@ func newSource[T any](s *Store, name string) (source[T], error) {
 	case !s.engine.Loaded(name):
 		err = ErrNotLoaded
 	default:
-		err = checkType(reflect.TypeFor[T]())
+		err = known.err
 	}
 	if err != nil {
 		return source[T]{}, fmt.Errorf("companion: store %q: %w", name, err)
 	}
-	return source[T]{s, name}, nil
+	return source[T]{s, name, known}, nil
 }
 
 // facts makes Records and Events Facts.
@@ -40,7 +42,7 @@ func (s *source[T]) facts() *source[T] { return s }
 
 // typed decodes records of the source.
 func (s *source[T]) typed(ctx context.Context, records iter.Seq2[store.Record, error]) iter.Seq2[Record[T], error] {
-	return decoded(ctx, s, records, decode[T])
+	return decoded(ctx, s, records, s.decode)
 }
 
 // decoded decodes what the engine yields of a source. It ends with the first error, the engine's, ctx's or

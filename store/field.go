@@ -24,10 +24,25 @@ func (f Field) of(value []byte) []byte {
 	}
 }
 
-// equals reports whether value has want, which is in the form of appendEqual, in the field. buf is scratch
-// space.
-func (f Field) equals(value, want, buf []byte) bool {
-	found := f.of(value)
+// A FieldReader reads a field as a type of an app does, where JSON does not tell what a value means: an instant or a
+// number in a string, names in any case. Engines compare readers by ==.
+type FieldReader interface {
+	// ReadField returns what value, a fact's upcast value, has in the field, as JSON that is equal for equal
+	// values and has their order (see [Query].OrderBy); nil if there is nothing. It must return the same for the
+	// same value, and must not change it. It may be called concurrently.
+	ReadField(value []byte) []byte
+}
+
+// readBy returns what value has in the field, as by reads it; nil reads JSON.
+func (f Field) readBy(by FieldReader, value []byte) []byte {
+	if by != nil {
+		return by.ReadField(value)
+	}
+	return f.of(value)
+}
+
+// equals reports whether found, JSON or nil, is want, which is in the form of appendEqual. buf is scratch space.
+func equals(found, want, buf []byte) bool {
 	if found == nil || string(found) == string(want) {
 		return found != nil
 	}

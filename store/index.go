@@ -16,15 +16,20 @@ type Index struct {
 	store  string
 	field  Field
 	busy   busy
+	by     FieldReader // nil: JSON
 }
 
-// Index returns the index of a store by a field. It is built on first use and kept up by each write from
+// Index returns the index of a store by a field, as a FieldReader reads it if one is given. It is built on first use and kept up by each write from
 // then on, for as long as the engine is open: make it once.
-func (e *Engine) Index(store string, field Field) (*Index, error) {
+func (e *Engine) Index(store string, field Field, by ...FieldReader) (*Index, error) {
 	if field == "" {
 		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
 	}
-	return &Index{engine: e, store: store, field: field}, nil
+	x := &Index{engine: e, store: store, field: field}
+	if len(by) > 0 {
+		x.by = by[0]
+	}
+	return x, nil
 }
 
 // Build builds the index now, so that its first read need not.
@@ -114,7 +119,7 @@ func (x *Index) token(r Record) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	found := x.field.of(value)
+	found := x.field.readBy(x.by, value)
 	if found == nil {
 		return "", false
 	}

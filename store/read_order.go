@@ -90,7 +90,7 @@ func (q Query) inField(r Record) []byte {
 	if err != nil {
 		return nil
 	}
-	return q.OrderBy.of(value)
+	return q.OrderBy.readBy(q.by, value)
 }
 
 // ranked yields the records of all that come after from in the order of a field, up to q's limit. It keeps at

@@ -20,7 +20,8 @@ type Query struct {
 	// OrderBy orders records by the value of a field, and records with equal values by the bytes of
 	// their keys; ByKey is ignored. First come records with no value or null, then false, true, numbers
 	// by value, strings by bytes, arrays, and objects by the bytes of their canonical JSON. Every record
-	// is looked at, whatever Limit is. "": no such order.
+	// is looked at, whatever Limit is. "": no such order. Times that are strings are ordered by their bytes,
+	// so that those of other zones or with fractions of seconds are out of order; see ReadBy.
 	OrderBy Field
 
 	// Cursor is the Next of the [Results] before: list the page after them. It belongs to one query: all
@@ -30,6 +31,14 @@ type Query struct {
 	Cursor string
 
 	Limit int // how many records at most; 0: no limit
+
+	by FieldReader // reads OrderBy; nil: JSON
+}
+
+// ReadBy returns q with the reader of OrderBy. Package companion sets one for the type of its records.
+func (q Query) ReadBy(by FieldReader) Query {
+	q.by = by
+	return q
 }
 
 // Results is a page of what a Query lists.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,18 +16,19 @@ import (
 var ErrNewer = errors.New("store: the value is of a newer version than this program knows: update the program")
 
 // An Upcaster converts a value from one schema version to the next. It must return the same result for the same
-// value and must not change the value. Writers wait for it: what holds for reads and writes of
-// [Filter].Match holds for it. It may be called concurrently. A panic is an error of that value.
+// value. Writers wait for it: what holds for reads and writes of [Filter].Match holds for it. The value is a copy for
+// it to change and to return; what it returns is copied. It may be called concurrently. A panic is an error of that
+// value.
 type Upcaster func(value json.RawMessage) (json.RawMessage, error)
 
-// call upcasts. It returns a panic as an error, since writers call it while they hold the engine's lock.
+// call upcasts a copy of the value. It returns a panic as an error, since writers call it while they hold the engine's lock.
 func (u Upcaster) call(value json.RawMessage) (up json.RawMessage, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return u(value)
+	return u(bytes.Clone(value))
 }
 
 // upcasts are the upcasters of a store; steps does not change.
@@ -105,6 +107,7 @@ func (r Record) Upcast() (json.RawMessage, error) {
 			return nil, fmt.Errorf("store: upcast fact %s, key %q in store %q, from version %d: %w", r.ID(), r.Key(), r.Store(), version, err)
 		}
 	}
+	value = bytes.Clone(value) // the upcaster may have kept it
 	u.keep(r.Seq(), value)
 	return value, nil
 }

@@ -14,8 +14,12 @@ import (
 // that can't be upcast are never in a scope.
 type Filter struct {
 	// Where has the values that fields must equal, as Go values that become JSON. Values are equal if
-	// they are the same JSON, however it is written: 1, 1.0 and 10e-1 are one number. Nil: any.
+	// they are the same JSON, however it is written: 1, 1.0 and 10e-1 are one number. Texts of one instant
+	// in two zones are two values, unless Readers has a reader that knows better. Nil: any.
 	Where map[Field]any
+
+	// Readers reads fields of Where; a field that it does not have is read as JSON.
+	Readers map[Field]FieldReader
 
 	// Match reports whether a record with its upcast value is in the scope; nil: any. It must return the
 	// same for the same record, whatever else is in the log, since the scope keeps its answer; and it should
@@ -37,7 +41,8 @@ type Scope struct {
 
 type want struct {
 	field Field
-	value []byte // in the form of appendEqual
+	by    FieldReader // nil: JSON
+	value []byte      // in the form of appendEqual
 }
 
 // Scope returns the scope of a store's records that f accepts. name is for people. The first use, or
@@ -53,7 +58,7 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.wants = append(s.wants, want{field, value})
+		s.wants = append(s.wants, want{field, f.Readers[field], value})
 	}
 	return s, nil
 }
@@ -75,7 +80,7 @@ func (s *Scope) Has(r Record) bool {
 	}
 	var buf [256]byte
 	for _, w := range s.wants {
-		if !w.field.equals(value, w.value, buf[:0]) {
+		if !equals(w.field.readBy(w.by, value), w.value, buf[:0]) {
 			return false
 		}
 	}

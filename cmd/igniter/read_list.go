@@ -52,7 +52,7 @@ such as true or 17, or else a string. If --where is given several times, all con
 	}, &at)))
 	flags := cmd.Flags()
 	flags.StringVar(&prefix, "prefix", "", "only keys that begin with it")
-	flags.StringArrayVar(&where, "where", nil, "only values with that field: field=value; may be repeated")
+	flags.StringArrayVar(&where, "where", nil, "only values with that field: field=value, compared as JSON (1 and 1.0 are equal, an instant in two zones is not); may be repeated")
 	flags.UintVar(&limit, "limit", 0, "how many to show; 0: all")
 	return cmd
 }

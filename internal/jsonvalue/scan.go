@@ -43,28 +43,56 @@ func Skip(b []byte, i int) int {
 // Member returns the value that the object v has under a key, in v's memory; nil if there is none or
 // v is not an object.
 func Member(v []byte, key string) []byte {
-	i := skipSpace(v, 0)
-	if i >= len(v) || v[i] != '{' {
-		return nil
+	for i := firstMember(v); ; {
+		name, value, next := memberAt(v, i)
+		if next < 0 || name == key {
+			return value
+		}
+		i = next
 	}
-	for i = skipSpace(v, i+1); i < len(v) && v[i] == '"'; i = skipSpace(v, i+1) { // after the comma
-		end := stringEnd(v, i+1)
-		if end < 0 {
-			return nil
+}
+
+// MemberFunc is Member for the last of the keys that is accepts.
+func MemberFunc(v []byte, is func(key string) bool) (last []byte) {
+	for i := firstMember(v); ; {
+		name, value, next := memberAt(v, i)
+		if next < 0 {
+			return last
 		}
-		name := unquote(v[i+1 : end-1])
-		start := skipSpace(v, skipSpace(v, end)+1) // after the colon
-		if i = Skip(v, start); i < 0 {
-			return nil
+		if is(name) {
+			last = value
 		}
-		if name == key {
-			return v[start:i:i]
-		}
-		if i = skipSpace(v, i); i >= len(v) || v[i] != ',' {
-			return nil
-		}
+		i = next
 	}
-	return nil
+}
+
+// firstMember returns where the first member of an object is, if it has one; len(v) if v is not an object.
+func firstMember(v []byte) int {
+	if i := skipSpace(v, 0); i < len(v) && v[i] == '{' {
+		return skipSpace(v, i+1)
+	}
+	return len(v)
+}
+
+// memberAt returns the member of an object at v[i] and where the next one is; below 0 if there is no member.
+func memberAt(v []byte, i int) (name string, value []byte, next int) {
+	if i >= len(v) || v[i] != '"' {
+		return "", nil, -1
+	}
+	end := stringEnd(v, i+1)
+	if end < 0 {
+		return "", nil, -1
+	}
+	name = unquote(v[i+1 : end-1])
+	start := skipSpace(v, skipSpace(v, end)+1) // after the colon
+	if i = Skip(v, start); i < 0 {
+		return "", nil, -1
+	}
+	value = v[start:i:i]
+	if i = skipSpace(v, i); i < len(v) && v[i] == ',' {
+		return name, value, skipSpace(v, i+1)
+	}
+	return name, value, len(v)
 }
 
 // IsNull reports whether v is the value null, with or without white space around it.

@@ -1,0 +1,269 @@
+package companion
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A jsonType is what is known of how encoding/json writes and reads a type.
+type jsonType struct {
+	err   error // why its values can't be written, or not be read again
+	loose bool  // some values can't be written, which only a look at the value tells
+	keeps bool  // a method of the app reads its JSON, and may keep or change that
+}
+
+// A jsonUse is how a type is used.
+type jsonUse struct {
+	t           reflect.Type
+	addressable bool // encoding/json calls methods of pointers for it
+	read        bool // it is read too
+	pointed     bool // it is what a pointer points to: encoding/json calls methods of types without a name for it
+}
+
+var jsonTypes sync.Map // *jsonType by jsonUse
+
+func typeOf(use jsonUse) *jsonType {
+	if known, ok := jsonTypes.Load(use); ok {
+		return known.(*jsonType)
+	}
+	c := check{seen: map[jsonUse]bool{}}
+	c.err = c.visit("type", use)
+	known, _ := jsonTypes.LoadOrStore(use, &c.jsonType)
+	return known.(*jsonType)
+}
+
+// valuesOf returns what is known of the type of a store's values. A type that can't be written and read again, or
+// of which encoding/json writes nothing, has an error.
+func valuesOf(t reflect.Type) *jsonType {
+	inner := t
+	for inner.Kind() == reflect.Pointer {
+		inner = inner.Elem()
+	}
+	if isHidden(inner) { // which a pointer may be nil for elsewhere
+		return &jsonType{err: hidden("type", inner)}
+	}
+	return typeOf(jsonUse{t: t, addressable: true, read: true, pointed: true})
+}
+
+// isHidden reports whether a type is a struct with fields of which encoding/json writes none.
+func isHidden(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct || t.NumField() == 0 || writesItself(t) {
+		return false
+	}
+	fields, _ := jsonFields(t)
+	return len(fields) == 0
+}
+
+func hidden(field string, t reflect.Type) error {
+	return refused(field, `%v has no field in its JSON: fields must be exported, or the whole be left out with json:"-"`, t)
+}
+
+func refused(field, format string, args ...any) error {
+	return &backend.InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// A check looks at a type and all types in it.
+type check struct {
+	jsonType
+	seen map[jsonUse]bool
+}
+
+// visit reports why values of a type can't be written, or not be read again. field is where they are.
+func (c *check) visit(field string, use jsonUse) error {
+	if c.seen[use] {
+		return nil
+	}
+	c.seen[use] = true
+	t := use.t
+	switch t.Kind() {
+	case reflect.Pointer:
+		if isHidden(t.Elem()) { // nil loses nothing
+			c.loose = true
+			return nil
+		}
+		return c.visit(field, jsonUse{t.Elem(), true, use.read, true})
+	case reflect.Interface:
+		c.loose = true
+		if use.read && t.NumMethod() > 0 {
+			return refused(field, "%v is an interface, which can be written and not be read: a struct, or any, can", t)
+		}
+		return nil
+	}
+	if use.read && readsItself(t) {
+		if t != reflect.TypeFor[time.Time]() && t != reflect.TypeFor[json.RawMessage]() { // these keep none of it
+			c.keeps = true
+		}
+		if t.Name() == "" && !use.pointed {
+			return refused(field, "encoding/json does not call the method that reads %v here: give the type a name", t)
+		}
+		if err := checkReading(field, t); err != nil {
+			return err
+		}
+		use.read = false // what is in it is read by its method
+	}
+	switch p := reflect.PointerTo(t); {
+	case !writesItself(t):
+	case use.addressable, t.Implements(jsonMarshaler), !p.Implements(jsonMarshaler) && t.Implements(textMarshaler):
+		if err := checkEmbedding(field, t); err != nil || !use.read {
+			return err
+		}
+		return checkUnread(field, t)
+	default:
+		return refused(field, "the JSON of %v is written by a method of *%v, which encoding/json does not call for values of maps: use *%v", t, t, t)
+	}
+	return c.visitParts(field, use)
+}
+
+// visitParts visits the types of which t consists.
+func (c *check) visitParts(field string, use jsonUse) error {
+	t := use.t
+	switch t.Kind() {
+	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		return refused(field, "%v can't be JSON", t)
+	case reflect.Slice:
+		return c.visit(field, jsonUse{t.Elem(), true, use.read, false})
+	case reflect.Array:
+		return c.visit(field, jsonUse{t.Elem(), use.addressable, use.read, false})
+	case reflect.Map:
+		if err := checkMapKey(field, t.Key(), use.read); err != nil {
+			return err
+		}
+		c.keeps = c.keeps || use.read && reflect.PointerTo(t.Key()).Implements(textUnmarshaler)
+		return c.visit(field, jsonUse{t.Elem(), false, use.read, false})
+	case reflect.Struct:
+		if isHidden(t) {
+			return hidden(field, t)
+		}
+		return c.visitFields(field, use)
+	}
+	return nil
+}
+
+func (c *check) visitFields(field string, use jsonUse) error {
+	fields, embeds := jsonFields(use.t)
+	for _, e := range embeds {
+		if writesItself(e.t) {
+			return refused(field, "%v embeds %v, which encoding/json leaves out here: give the field a name", use.t, e.t)
+		}
+	}
+	for _, f := range fields {
+		inner := f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		switch {
+		case f.unset && use.read:
+			return refused(f.name, "it is in an embedded pointer to an unexported struct of %v, which encoding/json writes and can't read: embed the struct, or export it", use.t)
+		case f.quoted() && isBasic(inner) && writesItself(inner):
+			return refused(f.name, `%v writes its own JSON, and can't be read with the tag option "string"`, inner)
+		}
+		if err := c.visit(f.name, jsonUse{f.Type, use.addressable || f.pointed, use.read, false}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isBasic reports whether the tag option "string" has an effect on a type.
+func isBasic(t reflect.Type) bool {
+	return t.Kind() == reflect.String || t.Kind() == reflect.Bool || isNumber(t)
+}
+
+func isNumber(t reflect.Type) bool {
+	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64
+}
+
+// checkMapKey reports a type of keys that encoding/json can't write, or can't read again.
+func checkMapKey(field string, t reflect.Type, read bool) error {
+	isText := t.Kind() == reflect.String
+	switch {
+	case !isText && t.Implements(textMarshaler):
+		if read && !reflect.PointerTo(t).Implements(textUnmarshaler) {
+			return refused(field, "keys of %v have MarshalText and no UnmarshalText: they could not be read", t)
+		}
+	case !isText && (!isNumber(t) || t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64):
+		return refused(field, "keys of %v can't be JSON", t)
+	case read && reflect.PointerTo(t).Implements(textUnmarshaler) && !isText, !isText && reflect.PointerTo(t).Implements(textMarshaler):
+		return refused(field, "keys of %v are not written by their MarshalText, which must not be a method of *%v", t, t)
+	}
+	return nil
+}
+
+// checkReading reports a type whose method can't read JSON.
+func checkReading(field string, t reflect.Type) error {
+	byValue := t.Implements(jsonUnmarshaler) || t.Implements(textUnmarshaler) && !reflect.PointerTo(t).Implements(jsonUnmarshaler)
+	if byValue && t.Size() > 0 {
+		return refused(field, "the method of %v that reads its JSON is not one of *%v, and so can't change the value; one of an embedded pointer is called on nil", t, t)
+	}
+	if writesItself(t) {
+		if _, err := tripOf(reflect.New(t)); isMistyped(err) {
+			return refused(field, "%v can't read the JSON that it writes: %v", t, err)
+		}
+		return nil
+	}
+	v := reflect.New(t)
+	fill(v.Elem(), 0, false)
+	switch _, err := tripOf(v); {
+	case isMistyped(err), isChanged(err):
+		return refused(field, "%v has a method that reads its JSON and none that writes it, and does not read what encoding/json writes: %v", t, err)
+	}
+	return nil
+}
+
+// checkUnread reports a type that has a method that writes its JSON and none that reads it, unless it is read as it
+// was written without one.
+func checkUnread(field string, t reflect.Type) error {
+	v := reflect.New(t)
+	whole := fill(v.Elem(), 0, false)
+	back, err := tripOf(v)
+	if err == nil && (!whole || !reflect.DeepEqual(v.Interface(), back.Interface())) {
+		err = fmt.Errorf("%v has parts that encoding/json does not set", t)
+	}
+	if err != nil {
+		return refused(field, "%v has a method that writes its JSON and none that reads it: add UnmarshalJSON or UnmarshalText: %v", t, err)
+	}
+	return nil
+}
+
+// checkEmbedding reports a struct whose JSON is written by a method of an embedded field alone.
+func checkEmbedding(field string, t reflect.Type) error {
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	var embedded reflect.Type
+	var others []string
+	empty, filled := reflect.New(t), reflect.New(t)
+	for i := range t.NumField() {
+		f := t.Field(i)
+		inner := f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		switch {
+		case f.Anonymous && writesItself(inner):
+			embedded = f.Type
+			if f.Type.Kind() == reflect.Pointer && f.IsExported() { // its methods are not called on nil
+				empty.Elem().Field(i).Set(reflect.New(inner))
+				filled.Elem().Field(i).Set(reflect.New(inner))
+			}
+		case f.Tag.Get("json") != "-" && (f.IsExported() || f.Anonymous && f.Type.Kind() == reflect.Struct):
+			others = append(others, f.Name)
+			fill(filled.Elem().Field(i), 0, true)
+		}
+	}
+	if embedded == nil || len(others) == 0 || reflect.DeepEqual(empty.Interface(), filled.Interface()) {
+		return nil
+	}
+	a, err := marshalSafely(empty.Interface())
+	b, err2 := marshalSafely(filled.Interface())
+	if err == nil && err2 == nil && string(a) == string(b) {
+		return refused(field, "the JSON of %v is that of its embedded %v, and %s would be lost: give the embedded field a name", t, embedded, strings.Join(others, ", "))
+	}
+	return nil
+}

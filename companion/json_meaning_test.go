@@ -1,0 +1,185 @@
+package companion_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/companion"
+)
+
+// A Day is a time that has another JSON.
+type Day time.Time
+
+// A Stamp has the JSON of the time that it embeds.
+type Stamp struct{ time.Time }
+
+func (d Day) MarshalText() ([]byte, error) { return []byte(time.Time(d).Format("02.01.2006")), nil }
+func (d *Day) UnmarshalText(b []byte) error {
+	t, err := time.Parse("02.01.2006", string(b))
+	*d = Day(t)
+	return err
+}
+
+// ordersBy puts values in their order, and returns the order in which queries list them, all at once and page by page.
+func ordersBy[F any](t *testing.T, values ...F) {
+	type holder struct {
+		F F `json:"f,string"`
+	}
+	s := openStore(t)
+	records, err := companion.NewRecords[holder](s, "s")
+	require.NoError(t, err)
+	scope, err := records.Scope("all", companion.Filter[holder]{})
+	require.NoError(t, err)
+	var want []string
+	for i, v := range values {
+		n := (i*7 + 3) % len(values)
+		if len(values)%7 == 0 {
+			n = len(values) - 1 - i
+		}
+		_, err := records.Put(t.Context(), fmt.Sprintf("%02d", n), holder{values[n]})
+		require.NoError(t, err)
+		_ = v
+		want = append(want, fmt.Sprintf("%02d", i))
+	}
+	for _, list := range []func(q companion.Query) []companion.Record[holder]{
+		func(q companion.Query) []companion.Record[holder] { return collect(t, records.List(t.Context(), q)) },
+		func(q companion.Query) []companion.Record[holder] { return collect(t, scope.List(t.Context(), q)) },
+		func(q companion.Query) (all []companion.Record[holder]) {
+			for q.Limit = 2; ; {
+				page, err := scope.Query(t.Context(), q)
+				require.NoError(t, err)
+				all = append(all, page.Records...)
+				if q.Cursor = page.Next; q.Cursor == "" {
+					return all
+				}
+			}
+		},
+	} {
+		var keys []string
+		for _, r := range list(companion.Query{OrderBy: "f"}) {
+			keys = append(keys, r.Key)
+		}
+		require.Equal(t, want, keys, "%T", values)
+	}
+	for _, v := range values {
+		same, err := records.Scope("same", companion.Filter[holder]{Where: map[string]any{"f": v}})
+		require.NoError(t, err)
+		require.Equal(t, 1, same.Count(), v)
+	}
+}
+
+// Queries order the values of a field as their Go type does.
+func TestOrderByWhatATypeMeans(t *testing.T) {
+	at := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	west, east := time.FixedZone("", -5*3600), time.FixedZone("", 9*3600)
+	times := []time.Time{
+		time.Unix(-2, 5e8).In(east), time.Unix(-1, 0).UTC(), time.Unix(-1, 3e8).UTC(), time.Unix(-1, 7e8).In(west), time.Unix(0, 0).UTC(), time.Unix(0, 5).In(west),
+		at, at.Add(time.Nanosecond).In(west), at.Add(100 * time.Millisecond).In(east), at.Add(500 * time.Millisecond), at.Add(time.Second), at.Add(time.Hour).In(west),
+		at.Add(2 * time.Hour),
+	}
+	pointers := []*time.Time{nil}
+	var embedded []Stamp
+	for i := range times {
+		pointers = append(pointers, &times[i])
+		embedded = append(embedded, Stamp{times[i]})
+	}
+	ordersBy(t, times...)
+	ordersBy(t, pointers...)
+	ordersBy(t, embedded...)
+	ordersBy(t, Day(at.AddDate(-1, 1, 5)), Day(at), Day(at.AddDate(0, 0, 1)), Day(at.AddDate(0, 1, 0)))
+	ordersBy(t, -10, -9, 0, 9, 10, 100)
+	ordersBy(t, -1.5, 9.25, 10, 1e21)
+	ordersBy(t, big.NewFloat(-2), big.NewFloat(9.5), big.NewFloat(10), big.NewFloat(1e30))
+	ordersBy(t, big.NewInt(-2), big.NewInt(9), big.NewInt(10))
+	ordersBy(t, []byte{}, []byte{0}, []byte{0, 1}, []byte{9}, []byte{250, 7}, []byte{255})
+	ordersBy(t, netip.MustParseAddr("9.0.0.1"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1"), netip.MustParseAddr("fe80::1%eth0"))
+}
+
+// Words are numbers in Go, and ordered as these.
+func TestOrderByWords(t *testing.T) {
+	s := openStore(t)
+	records, err := companion.NewRecords[struct{ L Level }](s, "s")
+	require.NoError(t, err)
+	for _, l := range []Level{1, 0} {
+		_, err := records.Put(t.Context(), fmt.Sprint(l), struct{ L Level }{l})
+		require.NoError(t, err)
+	}
+	all := collect(t, records.List(t.Context(), companion.Query{OrderBy: "L"}))
+	require.Equal(t, "0 1", all[0].Key+" "+all[1].Key)
+}
+
+// Filters, partitions and relations find what encoding/json reads: an instant in any zone, a name in any case.
+func TestFieldsAreWhatIsRead(t *testing.T) {
+	type meeting struct {
+		Start time.Time         `json:"start"`
+		Room  int64             `json:"room,string"`
+		Notes map[string]string `json:"notes,omitempty"`
+		At    struct {
+			Day Day `json:"day"`
+		} `json:"at"`
+	}
+	s := openStore(t)
+	events, err := companion.NewEvents[meeting](s, "meetings")
+	require.NoError(t, err)
+	records, err := companion.NewRecords[meeting](s, "meetings")
+	require.NoError(t, err)
+	raw, err := companion.NewRecords[json.RawMessage](s, "meetings")
+	require.NoError(t, err)
+	for key, text := range map[string]string{
+		"now":     `{"start":"2026-01-01T10:00:00Z","room":"7","notes":{"a.b/c":"x"},"at":{"day":"01.02.2026"}}`,
+		"before":  `{"Start":"2026-01-01T05:00:00.000-05:00","ROOM":"7","Notes":{"a.b/c":"x"},"At":{"Day":"01.02.2026"}}`,
+		"another": `{"start":"2026-01-01T10:00:00.001Z","room":"8","notes":{"a":"x"},"at":{"day":"02.02.2026"}}`,
+		"invalid": `{"start":"soon","room":"9x","notes":1,"at":null}`,
+	} {
+		_, err := raw.Put(t.Context(), key, json.RawMessage(text))
+		require.NoError(t, err)
+	}
+	at := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	for field, v := range map[string]any{
+		"start": at.In(time.FixedZone("", 3600)), "room": 7, "notes.a.b/c": "x", "at.day": "01.02.2026",
+	} {
+		scope, err := records.Scope(field, companion.Filter[meeting]{Where: map[string]any{field: v}})
+		require.NoError(t, err, field)
+		require.Equal(t, 2, scope.Count(), field)
+		partition, err := events.Partition(field)
+		require.NoError(t, err)
+		n := 0
+		for r := range partition.Since(t.Context(), v, 0) {
+			if r.Key != "" {
+				n++
+			}
+		}
+		require.Equal(t, 2, n, field)
+	}
+	for field, v := range map[string]any{"start": "soon", "at.day": 7, "notes.a": 7} {
+		_, err := records.Scope(field, companion.Filter[meeting]{Where: map[string]any{field: v}})
+		require.ErrorIs(t, err, backend.ErrInvalid, field)
+	}
+	rooms, err := companion.NewRecords[string](s, "rooms")
+	require.NoError(t, err)
+	relation, err := companion.NewRelation(rooms, records, "room")
+	require.NoError(t, err)
+	var keys []string
+	for r := range relation.Many(t.Context(), "7", companion.Moment{}) {
+		keys = append(keys, r.Key)
+	}
+	require.Contains(t, strings.Join(keys, " "), "before")
+
+	loose, err := companion.NewRecords[map[string]any](s, "loose")
+	require.NoError(t, err)
+	_, err = loose.Put(t.Context(), "k", map[string]any{"labels": map[string]any{"app.kubernetes.io/name": "db"}, "a.b": map[string]any{"c": 1}})
+	require.NoError(t, err)
+	for field, v := range map[string]any{"labels.app.kubernetes.io/name": "db", "a.b.c": 1} {
+		scope, err := loose.Scope(field, companion.Filter[map[string]any]{Where: map[string]any{field: v}})
+		require.NoError(t, err)
+		require.Equal(t, 1, scope.Count(), field)
+	}
+}
