@@ -114,11 +114,14 @@ func (e *Engine) write(ctx context.Context, b backend.Batch) backend.Written {
 	}
 	before := e.Head()
 	w := e.log.Write(ctx, b)[0]
+	if w.Err == nil && w.First != 0 && w.First <= before {
+		w.Err = &backend.DivergedError{Cursor: backend.Cursor{Seq: before}, Common: w.First - 1} // a log gives no seq twice
+	}
 	if w.Err != nil {
 		if maybeWritten(w.Err) {
 			e.await(b.Facts, before)
 		}
-		return backend.Written{Err: e.conflicted(ctx, b.Expect, w.Err)}
+		return backend.Written{Err: e.conflicted(ctx, b.Expect, e.check(w.Err))}
 	}
 	if err := e.acknowledged(ctx, w); err != nil {
 		e.await(w.Facts, before)
