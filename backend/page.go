@@ -55,9 +55,9 @@ type Cursor struct {
 	Seq uint64 // 0: the beginning
 }
 
-// A LogID names one history of a log: a UUID. The zero LogID is of a log that does not say.
+// A LogID names one history of a log: a UUID. The zero LogID means that the identity is not known.
 //
-// Logs do not say yet: every LogID that they give out is zero.
+// Logs have no identity yet: every LogID that they return is zero.
 type LogID [16]byte
 
 // String returns the UUID as text; "" for the zero LogID.
@@ -93,8 +93,8 @@ func ParseCursor(text string) (Cursor, error) {
 	return c, nil
 }
 
-// Facts yields the facts of pages one by one, for loops that need no borders of batches. An error comes
-// with the zero Fact and ends the loop.
+// Facts yields the facts of pages one by one, for loops that need not know where batches end. An error
+// comes with the zero Fact and ends the loop.
 func Facts(pages iter.Seq2[Page, error]) iter.Seq2[Fact, error] {
 	return func(yield func(Fact, error) bool) {
 		for p, err := range pages {
@@ -121,8 +121,8 @@ func Facts(pages iter.Seq2[Page, error]) iter.Seq2[Fact, error] {
 //	}
 //	p.Flush(last)
 //
-// It leaves out facts of other stores and facts outside the Range. The facts of a page are the caller's,
-// and so must be the facts that are added.
+// It leaves out facts of other stores and facts outside the Range. The reader of a page owns its facts,
+// so the facts that are added must share no memory with the log.
 type Pager struct {
 	r       Range
 	yield   func(Page, error) bool

@@ -28,7 +28,7 @@ func ExampleEngine_WriteIf() {
 	fmt.Println(err)
 	// Output:
 	// 1 <nil>
-	// memory: write batch of 1 facts: backend: conflict: the latest fact of key "t1" in store "tasks" is "f1", not none: read it again and decide anew
+	// memory: write batch of 1 facts: backend: conflict: the latest fact of key "t1" in store "tasks" is "f1", not none: read the key again, then decide
 }
 
 func ExampleEngine_Update() {

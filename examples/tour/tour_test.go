@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var update = flag.Bool("update", false, "write the golden file anew")
+var update = flag.Bool("update", false, "write the golden file again")
 
 // varying matches what differs from run to run: IDs and times of the tour's own facts. Their widths are the same.
 var varying = regexp.MustCompile(`…[0-9a-f]{8}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}`)
