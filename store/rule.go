@@ -36,7 +36,7 @@ type Derived struct {
 	From  []string       // the IDs of their other sources
 }
 
-// A DerivationError is the error of a rule. The source is written nevertheless.
+// A DerivationError is the error of a rule. The source is written all the same.
 type DerivationError struct {
 	Rule   string
 	Source string // the ID of the source fact
@@ -78,8 +78,8 @@ func (e *Engine) allRules() []Rule {
 	return nil
 }
 
-// Derive runs the rules for a fact as its writer does. It is for facts whose rules failed, or that are older
-// than a rule; running a rule twice writes nothing new. It joins the errors of rules, each a
+// Derive runs the rules for a fact, as the write of the fact does. It is for facts whose rules failed, or that
+// are older than a rule; running a rule twice writes nothing new. It joins the errors of rules, each a
 // *DerivationError.
 func (e *Engine) Derive(ctx context.Context, source Record) error {
 	if source.Derivation() != nil {

@@ -26,9 +26,9 @@ type namespace struct {
 	count     atomic.Uint32        // of records in log
 
 	newest     time.Time   // the latest transaction time
-	outOfOrder atomic.Bool // a fact has a transaction time before that of an earlier fact
+	outOfOrder atomic.Bool // a fact has an earlier transaction time than the fact before it
 	scratch    []byte
-	surplus    int // facts beyond those that trim keeps
+	surplus    int // facts that trim would drop
 
 	upcasts     atomic.Pointer[upcasts]   // nil: values are read as they are
 	projections atomic.Pointer[[]owned]   // replaced as a whole
@@ -39,8 +39,8 @@ type namespace struct {
 	sorted  []uint32   // see sortedKeys
 }
 
-// A dropped is the facts that trim dropped from a namespace. The next fact of the key after each of them, its
-// successor, may be dropped too; a later one is kept. The zero dropped is no facts.
+// A dropped describes the facts that trim dropped from a namespace. The next fact of the key after each of
+// them, its successor, may be dropped too; a later one is kept. The zero dropped is no facts.
 type dropped struct {
 	seq  uint64    // the greatest seq of a successor
 	time time.Time // the latest transaction time of a dropped fact or a successor
