@@ -9,10 +9,11 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A Filter selects the records of a scope: those that match all of it.
+// A Filter selects the records of a scope: Where and Match must both accept a record.
 type Filter[T any] struct {
-	// Where gives the values of fields, which are named as in JSON, nested ones with dots in between, as Go
-	// values: the number of a field with the tag option "string" is a number here. Nil: any.
+	// Where maps fields to the values that they must have, as Go values. Fields are named as in JSON,
+	// nested ones with dots in between. A number is a number here, even in a field with the tag option
+	// "string". Nil: any.
 	Where map[string]any
 
 	// Match, if not nil, is called with a record's key and value. It must answer the same each time it is
@@ -26,8 +27,8 @@ type Scope[T any] struct {
 	of    *Records[T]
 }
 
-// Scope returns the scope of the records that f selects. A field that T does not have, or a value that
-// the field never has in JSON, is a *backend.InvalidError that names the field. Each Scope keeps an index,
+// Scope returns the scope of the records that f selects. A field that T does not have, or a value that the
+// field can't have in JSON, is a *backend.InvalidError that names the field. Each Scope keeps an index,
 // which is built on first use and kept up by each write: make it once.
 func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	filter := store.Filter{Where: make(map[store.Field]any, len(f.Where))}

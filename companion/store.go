@@ -10,8 +10,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A Store is an app's memory: facts in a log, and what they say now and said before. Its methods,
-// and those of the Records and Events over it, may be called concurrently.
+// A Store reads and writes the facts of a log, and shows their current and past values. Its methods, and
+// the methods of the Records and Events over it, may be called concurrently.
 type Store struct {
 	log    backend.Backend
 	owned  bool // Close closes log
@@ -116,8 +116,8 @@ var (
 	ErrNewer       = store.ErrNewer         // a value's schema version is above the current one, see Records.Upcast
 )
 
-// Load reads the facts of stores that Options.Stores left out, and keeps them from then on. Records
-// and Events of a store are made once it is loaded: before, that is ErrNotLoaded.
+// Load reads the facts of stores that Options.Stores left out, and keeps them from then on. Make the
+// Records and Events of a store after Load: before it, NewRecords and NewEvents return ErrNotLoaded.
 func (s *Store) Load(ctx context.Context, stores ...string) error {
 	return s.engine.Load(ctx, stores...)
 }
