@@ -190,7 +190,8 @@ func (c *conn) isDrained() bool {
 	return c.drained
 }
 
-// read waits for a request and takes all that came with it. After an error, c.requests has those that came before it.
+// read waits for a request and takes all that came with it. After an error, c.requests has the requests that came
+// before it.
 func (c *conn) read() error {
 	size := 0
 	for {

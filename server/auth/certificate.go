@@ -71,7 +71,8 @@ func (c *Certificate) stamps() (s [2]fileStamp) {
 	return s
 }
 
-// Get returns the certificate. While the files have changed and are not a pair, it is the previous one.
+// Get returns the certificate. If the files have changed and do not match each other, it returns the previous
+// certificate.
 func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
