@@ -15,7 +15,7 @@ type state struct {
 	active  *active     // the file of the active segment, the last one
 	current format.File // the active segment
 	tail    tail        // the latest frames
-	last    uint64      // the seq that was given last
+	last    uint64      // the highest seq ever given
 	durable uint64      // facts through it are durable
 	pruned  uint64      // how many facts were pruned since Open
 	closed  bool        // the log does nothing any more
@@ -25,8 +25,8 @@ type state struct {
 	grouped  uint64 // facts in them
 }
 
-// update makes a new state, which differs from the one before it by change, and wakes those who wait for one.
-// States are allocated some at a time, since each group commit needs one.
+// update makes a new state, which differs from the one before it by change, and wakes every goroutine that
+// waits for one. States are allocated some at a time, since each group commit needs one.
 func (l *Log) update(change func(s *state)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

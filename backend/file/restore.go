@@ -13,11 +13,11 @@ import (
 
 // Restore makes a log of the facts of an earlier one, at the same seqs, so that readers of that log can go on
 // where they were. The directory opts.Path, which may be missing, must hold no log. pages are the earlier log,
-// as its Replay yields it; the Through of the last page becomes the seq that was given last. The facts of a
-// page become one batch, so that a log whose pages are its batches is restored with the same batches.
-// Restore returns the number of facts.
+// as its Replay yields it; the Through of the last page becomes the highest seq ever given. The facts of a
+// page become one batch: to restore the batches of the log, yield each batch as a page. Restore returns the
+// number of facts.
 //
-// Once Restore returns nil, [Open] opens the log. After an error there is none.
+// Once Restore returns nil, [Open] opens the log. After an error there is no log.
 func Restore(ctx context.Context, opts Options, pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
 	defer wrap(&err, "restore log %s", opts.Path)
 	if opts, err = opts.withDefaults(); err != nil {

@@ -253,7 +253,7 @@ func TestFramesOfAnyLimit(t *testing.T) {
 	require.Equal(t, written.ID, next.Causation)
 }
 
-// A batch with a new key that is empty is refused after each of many keys of one length: those that
+// A batch with a new key that is empty is refused after each of many keys of one length: the keys that
 // are there keep their latest facts.
 func TestRefusedEmptyKey(t *testing.T) {
 	for size := 16; size <= backend.MaxKeyLen; size *= 4 {
