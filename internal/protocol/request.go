@@ -62,7 +62,7 @@ const (
 )
 
 // ParseRequest parses a request: keys in any order, unknown ones ignored. A body that is not a JSON
-// object with an op has a *backend.InvalidError as its Err. Every byte is checked but those of the
+// object with an op has a *backend.InvalidError as its Err. ParseRequest checks every byte except the
 // values of facts to be written: [Request.Fact] and [Request.Batch] find where these end,
 // [backend.Fact.Validate] checks them, and [Request.Diagnose] says what a failed check means.
 func ParseRequest(body []byte) Request {
@@ -176,8 +176,8 @@ func (r *Request) Batch() (backend.Batch, error) {
 }
 
 // Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a
-// [backend.Cursor], through a seq, of some stores. "*" among the stores stands for all, and so do no
-// stores; an empty list is none.
+// [backend.Cursor], through a seq, of some stores. "*" among the stores stands for all, and so does a
+// request without stores; an empty list stands for none.
 func (r *Request) Range() (backend.Range, error) {
 	var x backend.Range
 	var err error
