@@ -27,9 +27,9 @@ func (r *Range) Has(store string) bool { return r.Stores == nil || slices.Contai
 //  1. Facts ascend and are whole batches. The first page begins inside a batch only if After does, and
 //     the last ends inside one only if Range.Through does. A batch is what one writer passed; a log may
 //     keep several together, as a group commit does.
-//  2. Through is at least the last fact's seq. No fact at or below a Through that was given out appears
-//     later. Through moves over pruned facts, facts of other stores, and facts that the caller may not
-//     read.
+//  2. Through is at least the last fact's seq. Once a Through was yielded, no fact at or below it
+//     appears later. Through moves over pruned facts, facts of other stores, and facts that the caller
+//     may not read.
 //  3. A Replay that ends without an error has yielded a page, perhaps empty, whose Through is at least
 //     the last seq acknowledged before the loop began, or Range.Through.
 //  4. Follow's first page comes at once, perhaps empty. Later empty pages come only when Through moved,

@@ -68,8 +68,8 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	return &Store{log: b, engine: engine, newID: opts.NewID, trace: opts.Trace}, nil
 }
 
-// Close ends the Store. What was written stays where the backend keeps it. Later writes report
-// ErrClosed; reading goes on from memory. Closing again does nothing.
+// Close ends the Store. The facts stay where the backend keeps them. Later writes report ErrClosed;
+// reading goes on from memory. Closing again does nothing.
 func (s *Store) Close() error {
 	err := s.engine.Close()
 	if s.owned {
@@ -94,7 +94,7 @@ func (s *Store) Snapshot(ctx context.Context) error {
 type (
 	Moment       = store.Moment       // as of when to read, on both time axes; the zero Moment is now
 	Query        = store.Query        // what to list, and in which order; the zero Query is all that is current
-	OpenProgress = store.OpenProgress // how far Open is
+	OpenProgress = store.OpenProgress // how far Open has come
 	FactRef      = store.FactRef      // a fact without its value
 	Lineage      = store.Lineage      // all that led to a fact, with a proof
 	Retention    = store.Retention    // which facts of a store are kept

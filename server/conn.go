@@ -261,7 +261,7 @@ func (c *conn) reject(reason error) {
 	}
 }
 
-// log logs what happened to a connection. What clients do is not a warning to an operator.
+// log logs what happened to a connection. An error of a client is not a warning to an operator.
 func (c *conn) log(what string, err error) {
 	c.server.logger.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.client.Grant.Name()), zap.Error(err))
 }

@@ -241,7 +241,7 @@ func ExampleEngine_History() {
 	// 3 3
 }
 
-// What was, and what was known of it.
+// A Moment reads what was true then, and what was known then.
 func ExampleMoment() {
 	ctx := context.Background()
 	e, closeAll := open()

@@ -81,7 +81,7 @@ func ExampleEngine_Derive() {
 	// 4
 }
 
-// A rule that fails is told of, and loses no write.
+// A rule that fails is reported, and the source is written all the same.
 func ExampleDerivationError() {
 	ctx := context.Background()
 	facts := memory.New(memory.Options{})

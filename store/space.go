@@ -177,8 +177,8 @@ func (r Record) search(ok func(Record) bool) Record {
 	return r
 }
 
-// at returns the record among r and those before it that is the key's value by the Time and Valid of a moment;
-// it may be a retraction, or the zero Record. One of them is not zero. flags are the key's.
+// at returns, among r and the records before it, the one that is the key's value by the Time and Valid of a
+// moment; it may be a retraction, or the zero Record. Time or Valid is not zero. flags are the key's.
 func (r Record) at(flags tip, m *Moment) Record {
 	if !m.Valid.IsZero() && flags != 0 {
 		return r.validAt(m)

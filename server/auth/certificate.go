@@ -27,7 +27,7 @@ type fileStamp struct {
 	size     int64
 }
 
-// LoadCertificate reads a certificate and its key from PEM files. logger, if not nil, is told of reloads.
+// LoadCertificate reads a certificate and its key from PEM files. Reloads are logged to logger, if it is not nil.
 func LoadCertificate(certFile, keyFile string, logger *zap.Logger) (*Certificate, error) {
 	if logger == nil {
 		logger = zap.NewNop()
