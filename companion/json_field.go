@@ -33,7 +33,7 @@ func checkField[T any](field string) (*reflect.StructField, error) {
 			for _, f := range fields {
 				known = append(known, f.name)
 			}
-			return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v has no field %q: there is %s", t, path, strings.Join(known, ", "))}
+			return nil, &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v has no field %q: its fields are %s", t, path, strings.Join(known, ", "))}
 		}
 		found, t = &fields[i].StructField, fields[i].Type
 	}

@@ -58,7 +58,7 @@ func TestFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-backend", "nonesuch"}, `"nonesuch" is not known: there is file, memory, network`},
+		{[]string{"-backend", "nonesuch"}, `"nonesuch" is not known: the known ones are file, memory, network`},
 		{[]string{"-path", "x"}, `backend "memory" does not use it`},
 		{[]string{"extra"}, `unexpected argument "extra"`},
 		{[]string{"-wal", "testdata/none.wal"}, "none.wal"},

@@ -100,7 +100,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	}
 	for _, key := range fromFile.Keys() {
 		if _, ok := keys[key]; !ok && fromFile.Get(key) != nil {
-			return nil, fmt.Errorf("%s: there is no setting %s: there is %s", path, key, strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
+			return nil, fmt.Errorf("%s: there is no setting %s: the settings are %s", path, key, strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
 		}
 	}
 	return v, nil
