@@ -112,8 +112,9 @@ func (r *Request) parseFact(prefix, suffix string) bool {
 	return true
 }
 
-// Diagnose returns the error to answer if a write failed with err, of Fact, Batch or the backend. If the
-// backend refused a fact because the request's body is not JSON at all, that is the error.
+// Diagnose returns the error to answer if a write failed with err, the error of Fact, Batch or the
+// backend. It returns err, unless the backend refused a fact because the request's body is not JSON at
+// all: then it says that.
 func (r *Request) Diagnose(err error) error {
 	if errors.Is(err, backend.ErrInvalid) {
 		if malformed := jsonvalue.Check(r.body, maxDepth); malformed != nil {

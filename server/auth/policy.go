@@ -50,7 +50,7 @@ func (p Policy) Grant(c Credential) (Grant, error) {
 	}
 	if p.Tokens == nil {
 		if !c.hasCert {
-			return Grant{}, fmt.Errorf("%w: this server wants a client certificate", backend.ErrUnauthenticated)
+			return Grant{}, fmt.Errorf("%w: this server requires a client certificate", backend.ErrUnauthenticated)
 		}
 		g := everything
 		g.name = c.certName
@@ -68,5 +68,5 @@ func (p Policy) Grant(c Credential) (Grant, error) {
 			return g, nil
 		}
 	}
-	return Grant{}, fmt.Errorf("%w: this server wants a token", backend.ErrUnauthenticated)
+	return Grant{}, fmt.Errorf("%w: this server requires a token", backend.ErrUnauthenticated)
 }
