@@ -104,10 +104,10 @@ func Refused(n int, err error) []Written {
 	return all
 }
 
-// A Horizon is the moment before which the past of a log may be incomplete, since facts were pruned that
-// were the values of their keys until then: a fact is its key's value until its successor comes, so the
-// horizon of a prune is the moment of the last successor of a pruned fact. The zero Horizon, passed to
-// Prune, stands for the log's last fact, which is always correct.
+// A Horizon is the moment before which the past of a log may be incomplete, since facts were pruned
+// that were the answer until then: a fact is its key's value until its successor comes, so the horizon
+// of a prune is the moment of the last such successor. The zero Horizon given to Prune stands for the
+// log's last fact, which is always true.
 //
 // Logs accept a Horizon and do not keep it yet: [Stats.Horizons] is nil.
 type Horizon struct {

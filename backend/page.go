@@ -55,9 +55,9 @@ type Cursor struct {
 	Seq uint64 // 0: the beginning
 }
 
-// A LogID names one history of a log: a UUID. The zero LogID means that the identity is not known.
+// A LogID names one history of a log: a UUID. The zero LogID is of a log that does not say.
 //
-// Logs have no identity yet: every LogID that they return is zero.
+// Logs do not say yet: every LogID that they give out is zero.
 type LogID [16]byte
 
 // String returns the UUID as text; "" for the zero LogID.

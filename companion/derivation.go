@@ -16,14 +16,14 @@ type Derived struct {
 // A DerivationError is a rule that failed for a fact. The fact is written all the same.
 type DerivationError = store.DerivationError
 
-// Derive adds a rule, which returns changes, to this store or others, for a fact. The Store calls it
-// for each fact that it writes from now on, deletions too, before the write returns, and writes the
-// changes as one batch, whose facts name the rule, its version and the sources. Derived facts
-// trigger no rule.
+// Derive adds a rule that makes changes, to this store or others, of each fact written from now on
+// by this Store, deletions too. The process that wrote the fact runs it once, before the write
+// returns, and writes the changes as one batch, whose facts name the rule, its version and the
+// sources. Derived facts trigger no rule.
 //
 // A rule that fails is reported to Options.DerivationFailed and the Logger, and not by the write. If
-// another write changes a key first, the rule is called again for the same fact. It may read the
-// Store, and must not write.
+// another write changes a key first, the rule is called again, so it may be called several times; it
+// may read the Store, and must not write.
 func (s *source[T]) Derive(name string, version int, rule func(ctx context.Context, source Record[T]) (Derived, error)) error {
 	r := store.Rule{Name: name, Version: version, Source: s.name}
 	if rule != nil { // the engine reports nil

@@ -39,8 +39,8 @@ type Options struct {
 	// Now returns the current time, for retention by age; nil: time.Now. It may be called concurrently.
 	Now func() time.Time
 
-	// DerivationFailed is called, before a write returns, for each fact of it for which rules failed, with
-	// one *DerivationError or several joined. Nil: failures are only logged.
+	// DerivationFailed is called for each rule that failed for a fact of this engine's own writes, with
+	// one *DerivationError or several joined, before the write returns. Nil: failures are only logged.
 	DerivationFailed func(source Record, err error)
 
 	// Progress, if not nil, is called during Open, by the goroutine that called it, with the facts
@@ -148,9 +148,9 @@ func newEngine(log backend.Log, opts Options) *Engine {
 	return e
 }
 
-// Close stops following the log, and returns once that has stopped. Writes that the engine does not show
-// yet, and later writes, return backend.ErrClosed. Reads still work, from memory. It does not close the
-// backend. Closing again does nothing.
+// Close stops following the log, and waits for that. Writes that wait to be shown report
+// backend.ErrClosed, and so do later ones; reads go on from memory. It does not close the backend. Closing
+// again does nothing.
 func (e *Engine) Close() error {
 	e.fail(fmt.Errorf("store: the engine is closed: %w", backend.ErrClosed))
 	e.stop()

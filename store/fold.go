@@ -25,17 +25,17 @@ type Fold[S any] struct {
 	seq   uint64
 }
 
-// NewFold returns the fold over the facts of the stores, retractions too, in the order of the log.
-// The state begins as initial, and step returns the state after a fact. step is called by one
+// NewFold returns the fold over the facts of the stores, in the order of the log, that begins with
+// initial. step returns what the state becomes with a fact, retractions too; it is called by one
 // goroutine at a time, and must not read the fold.
 func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores ...string) *Fold[S] {
 	return &Fold[S]{engine: e, stores: slices.Clone(stores), step: step, mu: ctxsync.NewMutex(), state: initial}
 }
 
-// Read calls read with the state after all facts through the engine's head, and the head as seq. The state
-// does not change while read runs; if the state holds references, such as a map, read copies what it
-// keeps. It must not read the fold. Facts that were dropped from memory before the fold took them in are
-// read from the log. Errors are ctx's, ErrNotLoaded, and errors of reading the log.
+// Read calls read with the state of all facts through the engine's head, and the head. The state does not
+// change while read runs; if the state holds references, such as a map, read copies what it keeps. It must
+// not read the fold. Facts that were dropped from memory before the fold took them in are read from the
+// log. Errors are those of reading the log, ctx's, and ErrNotLoaded.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) error {
 	if err := f.mu.Lock(ctx); err != nil {
 		return fmt.Errorf("store: read fold: %w", err)

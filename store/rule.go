@@ -78,8 +78,8 @@ func (e *Engine) allRules() []Rule {
 	return nil
 }
 
-// Derive runs the rules for a fact, as the write of the fact does. It is for facts whose rules failed, or that
-// are older than a rule; running a rule twice writes nothing new. It joins the errors of rules, each a
+// Derive runs the rules for a fact as its writer does. It is for facts whose rules failed, or that are older
+// than a rule; running a rule twice writes nothing new. It joins the errors of rules, each a
 // *DerivationError.
 func (e *Engine) Derive(ctx context.Context, source Record) error {
 	if source.Derivation() != nil {

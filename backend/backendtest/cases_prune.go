@@ -23,7 +23,7 @@ func pruneCases() []testCase {
 		{"prune-snapshot", pruning, "Prune removes facts, from a snapshot too; WriteSnapshot never changes what Replay yields.", pruneSnapshot},
 		{"prune-body", pruning, "The loop's body may call any method but Close; no lock is held while it runs. A loop that is under way may still yield pruned facts.", pruneBody},
 		{"prune-follow", pruning, "Follow goes on after a pruned seq as after any other.", pruneFollow},
-		{"prune-cancelled", pruning, "If ctx is done before the call, nothing is removed. After an error some of the facts may be gone; pruning the same seqs again is safe.", pruneCancelled},
+		{"prune-cancelled", pruning, "If ctx is done before the call, nothing is removed. After an error a part of the facts may be gone; pruning the same seqs again is safe.", pruneCancelled},
 		{"prune-horizon", pruning, "Prune takes any Horizon; the zero Horizon stands for the log's last fact.", pruneHorizon},
 	}
 }

@@ -15,7 +15,7 @@ type state struct {
 	active  *active     // the file of the active segment, the last one
 	current format.File // the active segment
 	tail    tail        // the latest frames
-	last    uint64      // the highest seq ever given
+	last    uint64      // the seq that was given last
 	durable uint64      // facts through it are durable
 	pruned  uint64      // how many facts were pruned since Open
 	closed  bool        // the log does nothing any more

@@ -17,7 +17,7 @@ import (
 // page become one batch: to restore the batches of the log, yield each batch as a page. Restore returns the
 // number of facts.
 //
-// Once Restore returns nil, [Open] opens the log. After an error there is no log.
+// Once Restore returns nil, [Open] opens the log. After an error there is none.
 func Restore(ctx context.Context, opts Options, pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
 	defer wrap(&err, "restore log %s", opts.Path)
 	if opts, err = opts.withDefaults(); err != nil {

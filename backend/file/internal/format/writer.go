@@ -33,7 +33,7 @@ type Writer struct {
 // writeSize is how many bytes a Writer writes at once, at least.
 const writeSize = 1 << 20
 
-// NewWriter returns a Writer of a file. of has the name of the file and the seqs that it covers.
+// NewWriter returns a Writer of the file that of describes by its name and the seqs that it covers.
 func NewWriter(f io.WriterAt, of File) *Writer {
 	return &Writer{File: of, f: f, index: NewIndexBuilder(), end: HeaderRoom, hash: sha256.New()}
 }
