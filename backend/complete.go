@@ -11,14 +11,16 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// DefaultPoll is how late at most a log that [Complete] made shows what others wrote to its backend.
+// DefaultPoll is the longest time until a log that [Complete] made shows what other processes wrote to
+// its backend.
 const DefaultPoll = 2 * time.Second
 
 // minPoll is how soon after a change Follow looks for the next one.
 const minPoll = 250 * time.Millisecond
 
 // Complete returns b itself if it is a [Log]. Otherwise it returns a Log over b's four methods with
-// [Defaults] for the rest, which looks every 250 ms to [DefaultPoll] for the writes of others.
+// [Defaults] for the rest, which looks for the writes of other processes after 250 ms, and then at
+// growing intervals of up to [DefaultPoll].
 func Complete(b Backend) Log {
 	if l, ok := b.(Log); ok {
 		return l
@@ -45,8 +47,9 @@ func (c *completed) Close() error {
 	return c.Backend.Close()
 }
 
-// Defaults are all methods of a [Log] beyond those of [Backend], made of those. Authors embed a pointer
-// to one, override the methods that their backend can do better, and call Wake after each write:
+// Defaults implements the methods of a [Log] that a [Backend] lacks, with the four methods of the
+// Backend. Authors embed a pointer to one, override the methods that their backend can do better, and
+// call Wake after each write:
 //
 //	type Log struct {
 //		*backend.Defaults
@@ -66,18 +69,18 @@ type Defaults struct {
 	stats Stats
 }
 
-// DefaultsOf returns Defaults that work on the four methods of b. poll is how late Follow may show what
-// others than this process write to the log: it looks again after 250 ms, then more and more seldom up
-// to poll. 0: only this process writes, and calls Wake.
+// DefaultsOf returns Defaults that work on the four methods of b. poll is the longest time until Follow
+// shows what other processes write to the log: Follow looks again after 250 ms, and then at growing
+// intervals of up to poll. 0: only this process writes, and calls Wake.
 func DefaultsOf(b Backend, poll time.Duration) *Defaults {
 	return &Defaults{b: b, poll: max(poll, 0)}
 }
 
-// Wake makes those who follow the log look for new facts. Call it after each write, and after Close.
+// Wake makes every Follow look for new facts. Call it after each write, and after Close.
 func (d *Defaults) Wake() { d.change.Notify() }
 
-// Write implements [Log]: a batch of one fact without expectations goes to WriteFact, and a batch without
-// facts and expectations is nothing to do. Others are errors.ErrUnsupported.
+// Write implements [Log]. It passes a batch of one fact without expectations to WriteFact. A batch with
+// neither facts nor expectations succeeds. Any other batch is errors.ErrUnsupported.
 func (d *Defaults) Write(ctx context.Context, batches ...Batch) []Written {
 	all := make([]Written, len(batches))
 	for i, b := range batches {
@@ -98,7 +101,7 @@ func (d *Defaults) Write(ctx context.Context, batches ...Batch) []Written {
 	return all
 }
 
-// Follow implements [Log] by Replay, again and again.
+// Follow implements [Log]: it calls Replay again and again.
 func (d *Defaults) Follow(ctx context.Context, r Range) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		r, wait, begun := r, minPoll/2, false

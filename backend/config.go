@@ -9,9 +9,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// A Config is what a backend is opened with by name, as a configuration file gives it. Each
-// backend uses some of the fields and says which with [Config.Only]; the zero Config is good for
-// one that needs nothing.
+// A Config holds the settings with which [Open] opens a backend by name, as a configuration file
+// gives them. Each backend uses some of the fields and says which with [Config.Only]; the zero
+// Config is good for one that needs nothing.
 type Config struct {
 	Path      string         // a directory, for backends that keep files
 	Address   string         // host:port or a socket's path, for backends that dial
@@ -31,10 +31,10 @@ type TLS struct {
 	ServerName string `json:"server_name,omitempty" yaml:"server_name,omitempty"` // expected in the server's certificate; "": the address's host
 }
 
-// Only reports the first field of c that is set and not among those allowed, as an *InvalidError
-// that names it, so that no setting is silently without effect. Fields have their JSON names
-// ("path", "address", "transport", "tls", "token"), and each key of Settings its own, which must
-// not be one of those.
+// Only returns an *InvalidError that names the first field of c that is set and not allowed, or
+// nil. A backend calls it so that no setting is silently ignored. Fields have their JSON names
+// ("path", "address", "transport", "tls", "token"). Each key of Settings is a name too; it must
+// not be one of these five.
 func (c Config) Only(backend string, allowed ...string) error {
 	fields := []struct {
 		name string

@@ -102,7 +102,7 @@ func TestClone(t *testing.T) {
 func TestErrors(t *testing.T) {
 	conflict := &backend.ConflictError{Store: "s", Key: "k", Expected: "a"}
 	require.ErrorIs(t, fmt.Errorf("wrapped: %w", conflict), backend.ErrConflict)
-	require.EqualError(t, conflict, `backend: conflict: the latest fact of key "k" in store "s" is none, not "a": read it again and decide anew`)
+	require.EqualError(t, conflict, `backend: conflict: the latest fact of key "k" in store "s" is none, not "a": read the key again, then decide`)
 	corrupt := &backend.CorruptError{Path: "p", Offset: 7, Reason: "wrong CRC"}
 	require.ErrorIs(t, corrupt, backend.ErrCorrupt)
 	require.NotErrorIs(t, corrupt, backend.ErrConflict)

@@ -3,7 +3,7 @@
 // A backend is one ordered log of facts. [Backend] is what an author writes, four methods; [Log] is
 // what the engine and the server use, and [Complete] makes one of any Backend. Their comments, and
 // the rules of [Page], are the contract: each rule is a case of the suite in package backendtest, which
-// authors of further backends run over their own. Package sequencer has what most of them need.
+// authors of further backends run over their own. Package sequencer has what most backends need.
 //
 // A backend is opened by its own constructor, or by name through the registry ([Open]), as
 // configuration files do it. Decorators of logs are made with [Intercept].

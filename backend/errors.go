@@ -23,20 +23,20 @@ var (
 	// ErrTooLarge: the fact's or batch's frame is larger than the limit; nothing was written.
 	ErrTooLarge = errors.New("backend: too large")
 
-	// ErrCorrupt: stored or sent bytes are damaged. The error is mostly a *CorruptError.
+	// ErrCorrupt: stored or sent bytes are damaged. The error is usually a *CorruptError.
 	ErrCorrupt = errors.New("backend: corrupt")
 
 	// ErrFull: there is no room; nothing was written, and writing again works once there is.
 	ErrFull = errors.New("backend: storage full")
 
-	// ErrFailed: the storage failed in a way that leaves unknown what it holds. The backend takes
-	// no more writes until it is opened anew.
+	// ErrFailed: the storage failed, and it is unknown what it holds. The backend takes no more writes
+	// until it is opened again.
 	ErrFailed = errors.New("backend: storage failed")
 
-	// ErrUnavailable: the backend can't be reached at present; trying again later may work.
+	// ErrUnavailable: the backend can't be reached now; trying again later may work.
 	ErrUnavailable = errors.New("backend: unavailable")
 
-	// ErrUnauthenticated: the backend wants to know who is calling, and does not.
+	// ErrUnauthenticated: the caller showed no token or certificate that the backend accepts.
 	ErrUnauthenticated = errors.New("backend: unauthenticated")
 
 	// ErrForbidden: the caller is known and may not do this.
@@ -52,11 +52,11 @@ var (
 	ErrCompacted = errors.New("backend: compacted")
 )
 
-// A DivergedError is a [Cursor] that the log can't go on from: it stands beyond the log's end, or in
+// A DivergedError reports a [Cursor] that the log can't go on from: it lies beyond the log's end, or in
 // another history. errors.Is(err, ErrDiverged) is true of it.
 type DivergedError struct {
 	Cursor Cursor // where the caller stands
-	Log    LogID  // the log that is there; zero: it does not say
+	Log    LogID  // the log that is there; zero: not known
 	Common uint64 // the two have the same facts through this seq; 0: none, or it is not known
 }
 
@@ -76,7 +76,7 @@ type ConflictError struct {
 }
 
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("backend: conflict: the latest fact of key %q in store %q is %s, not %s: read it again and decide anew",
+	return fmt.Sprintf("backend: conflict: the latest fact of key %q in store %q is %s, not %s: read the key again, then decide",
 		e.Key, e.Store, factName(e.Latest), factName(e.Expected))
 }
 

@@ -9,12 +9,12 @@ import (
 
 // A Fact is one immutable statement: in store Store, key Key has value Value.
 //
-// The fields from Seq to ValueHash that a writer leaves zero are the log's to give; the comments
-// say which. [Fact.Validate] checks every limit named here.
+// The log fills in some fields that the writer leaves zero; the comments say which. [Fact.Validate]
+// checks every limit named here.
 type Fact struct {
-	// Seq is the fact's place in the log: above that of every fact before it, with gaps allowed,
-	// never used twice. It is 0 until the log gives it; writers leave it 0, and what they put
-	// there is ignored.
+	// Seq is the fact's place in the log: above the Seq of every earlier fact, with gaps allowed,
+	// never used twice. The log assigns it. Writers leave it 0; the log ignores what they put
+	// there.
 	Seq uint64
 
 	// ID names the fact: 1 to 128 bytes of UTF-8, unique in the log, chosen by the writer (a
@@ -30,18 +30,18 @@ type Fact struct {
 	// null retracts: the key has no current value any more. Empty is not null, and invalid.
 	Value json.RawMessage
 
-	// ValueHash is the lower-case hex SHA-256 of Value's canonical JSON; the log fills in an empty
-	// one. One that is given is kept as it is, even where it does not match, since other writers
-	// hash otherwise; it is at most 128 bytes of UTF-8.
+	// ValueHash is the lower-case hex SHA-256 of Value's canonical JSON; the log fills it in if it
+	// is empty. The log keeps a hash that is given, even one that does not match, since other
+	// writers compute hashes in other ways. It is at most 128 bytes of UTF-8.
 	ValueHash string
 
-	// Causation is the ID of the key's fact before this one, "" where there is none. The log fills
-	// in an empty one; one that is given is kept. It is at most 128 bytes of UTF-8.
+	// Causation is the ID of the key's previous fact; "" if there is none. The log fills it in if it
+	// is empty, and keeps one that is given. It is at most 128 bytes of UTF-8.
 	Causation string
 
-	// TransactionTime is when the log took the fact in. Zero asks the log to say, and it never
-	// says a time before that of an earlier fact. One that is given (by an import) is kept; while
-	// it lies in the future, later facts that ask the log are given the same time.
+	// TransactionTime is when the log took the fact in. If it is zero, the log sets it, never to a
+	// time before an earlier fact's time. The log keeps a time that is given, as by an import;
+	// while that lies in the future, the log gives later facts the same time.
 	TransactionTime time.Time
 
 	// ValidTime is when the statement became true in the app's domain; zero: not given. Times have

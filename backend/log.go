@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// A Log is a [Backend] with everything that Igniter can use of one. The engine and the server work on
-// a Log; [Complete] makes one of any Backend, and [DefaultsOf] has what an author need not write.
+// A Log is a [Backend] with all methods that Igniter uses. The engine and the server work on a Log;
+// [Complete] makes one of any Backend, and [DefaultsOf] has what an author need not write.
 //
-// A Log is one history while it is open: what it gave out stays true. If its place comes to hold
-// another log, every method returns a *DivergedError.
+// While a Log is open, it is one history: what it returned stays true. If another log takes its place, every
+// method returns a *DivergedError.
 //
 // Methods may be added to Log. Embed [Defaults], or wrap with [Intercept], to keep compiling.
 type Log interface {
@@ -44,9 +44,9 @@ type Log interface {
 	// are. Seqs may come in any order and more than once; a seq that holds no fact is counted as
 	// missing. The log forgets the IDs of pruned facts, a key's latest fact becomes the latest one left, and
 	// a key with none left is as if it was never written. Seqs of pruned facts are not given again. A
-	// loop that is under way may still yield them. After an error a part of the facts may be gone;
-	// pruning the same seqs again is safe. If ctx is done before the call, nothing is removed.
-	// A log without [Features.Prune] returns errors.ErrUnsupported.
+	// loop that is under way may still yield them. After an error some of the facts may be gone; pruning the
+	// same seqs again is safe. If ctx is done before the call, nothing is removed. A log without
+	// [Features.Prune] returns errors.ErrUnsupported.
 	//
 	// h says how far the past becomes incomplete. Each store that loses a fact keeps the greatest such
 	// [Horizon], durably and at the same moment as the removal; [Stats.Horizons] tells it. A store that
@@ -54,7 +54,7 @@ type Log interface {
 	Prune(ctx context.Context, seqs iter.Seq[uint64], h Horizon) (PruneReport, error)
 
 	// Stats describes the log at one moment between the call and its return. It is cheap: it does no
-	// I/O where that can be avoided. No decision about serving the log hangs on it.
+	// I/O where that can be avoided. No decision about serving the log depends on it.
 	Stats(ctx context.Context) (Stats, error)
 
 	// Features says what the log can do. It does no I/O, works after Close too, and may change when a

@@ -27,9 +27,9 @@ func (r *Range) Has(store string) bool { return r.Stores == nil || slices.Contai
 //  1. Facts ascend and are whole batches. The first page begins inside a batch only if After does, and
 //     the last ends inside one only if Range.Through does. A batch is what one writer passed; a log may
 //     keep several together, as a group commit does.
-//  2. Through is at least the last fact's seq. No fact at or below a Through that was given out appears
-//     later. Through moves over pruned facts, facts of other stores, and facts that the caller may not
-//     read.
+//  2. Through is at least the last fact's seq. Once a Through was yielded, no fact at or below it
+//     appears later. Through moves over pruned facts, facts of other stores, and facts that the caller
+//     may not read.
 //  3. A Replay that ends without an error has yielded a page, perhaps empty, whose Through is at least
 //     the last seq acknowledged before the loop began, or Range.Through.
 //  4. Follow's first page comes at once, perhaps empty. Later empty pages come only when Through moved,
@@ -80,8 +80,8 @@ func ParseCursor(text string) (Cursor, error) {
 	return c, nil
 }
 
-// Facts yields the facts of pages one by one, for loops that need no borders of batches. An error comes
-// with the zero Fact and ends the loop.
+// Facts yields the facts of pages one by one, for loops that need not know where batches end. An error
+// comes with the zero Fact and ends the loop.
 func Facts(pages iter.Seq2[Page, error]) iter.Seq2[Fact, error] {
 	return func(yield func(Fact, error) bool) {
 		for p, err := range pages {
@@ -108,8 +108,8 @@ func Facts(pages iter.Seq2[Page, error]) iter.Seq2[Fact, error] {
 //	}
 //	p.Flush(last)
 //
-// It leaves out facts of other stores and facts outside the Range. The facts of a page are the caller's,
-// and so must be the facts that are added.
+// It leaves out facts of other stores and facts outside the Range. The reader of a page owns its facts,
+// so the facts that are added must share no memory with the log.
 type Pager struct {
 	r       Range
 	yield   func(Page, error) bool

@@ -37,7 +37,7 @@ func Open(ctx context.Context, name string, c Config) (Log, error) {
 	case len(openers) == 0:
 		known := "none is registered"
 		if names := Names(); len(names) > 0 {
-			known = "there is " + strings.Join(names, ", ")
+			known = "the known ones are " + strings.Join(names, ", ")
 		}
 		return nil, &InvalidError{"backend", fmt.Sprintf("%q is not known: %s", name, known)}
 	case len(openers) > 1:

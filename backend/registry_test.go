@@ -28,7 +28,7 @@ func TestRegistry(t *testing.T) {
 	require.Equal(t, backend.Complete(opened).Features(), b.Features(), "it is completed")
 
 	for name, want := range map[string]string{
-		"test-none":  `"test-none" is not known: there is`,
+		"test-none":  `"test-none" is not known: the known ones are`,
 		"":           `"" is not known`,
 		"test-twice": "2 packages",
 		"test-nil":   "without an opener",

@@ -20,15 +20,15 @@ const (
 	MaxDepth    = 90   // Value, Producer, Derivation: arrays and objects inside each other
 )
 
-// Times lie in the years 1 to 9999; the zero time.Time, which says "not given", is none of them.
+// Times lie in the years 1 to 9999; the zero time.Time means "not given".
 var (
 	minTime = time.Time{}.Add(1)
 	maxTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).Add(-1)
 )
 
 // Validate reports the first rule of [Fact] that f breaks as an *InvalidError, or nil. It looks at
-// every byte of f, and does not change it. The size of f's frame is left to the backend, whose
-// limit it is.
+// every byte of f, and does not change it. It does not check the size of f's frame: each backend
+// has its own limit.
 func (f *Fact) Validate() error {
 	if err := checkText("id", f.ID, 1, MaxIDLen); err != nil {
 		return err

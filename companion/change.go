@@ -53,7 +53,7 @@ func (s *source[T]) change(v T) Change {
 	return c
 }
 
-// ValidFrom sets when the value became true in the app's domain. The zero time is none.
+// ValidFrom sets when the value became true in the app's domain. The zero time stands for no valid time.
 func (c Change) ValidFrom(t time.Time) Change {
 	c.fact.ValidTime = t
 	return c
@@ -95,7 +95,7 @@ func (c Change) DerivedFrom(derivation any) Change {
 // Write writes the changes together, or none of them, and returns a receipt for each in their
 // order. They are written only if all conditions hold; one that does not is a
 // *backend.ConflictError (errors.Is: backend.ErrConflict). Write returns when the Store shows them.
-// A backend that writes no batches reports several changes and conditions as errors.ErrUnsupported.
+// If the backend writes no batches, several changes, or a condition, are errors.ErrUnsupported.
 //
 // If an error does not say that nothing was written, the changes may be written, or show up later.
 func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error) {
@@ -140,7 +140,7 @@ func (s *Store) complete(ctx context.Context, c Change) (backend.Fact, error) {
 		return f, c.err
 	}
 	if c.store != nil && c.store != s {
-		return f, &backend.InvalidError{Field: "change", Reason: "made by Records or Events of another Store: make it by those of the Store that writes it"}
+		return f, &backend.InvalidError{Field: "change", Reason: "made by Records or Events of another Store: make it with the Store that writes it"}
 	}
 	if f.Key == "" {
 		return f, &backend.InvalidError{Field: "key", Reason: "empty: the log could hold it, but in an app it is a mistake"}

@@ -10,7 +10,7 @@ import (
 // a key of its own.
 type Events[T any] struct{ source[T] }
 
-// NewEvents returns the events of T in the store of that name, as [NewRecords].
+// NewEvents returns the events of T in the store of that name, see [NewRecords].
 func NewEvents[T any](s *Store, name string) (*Events[T], error) {
 	of, err := newSource[T](s, name)
 	if err != nil {
@@ -31,7 +31,7 @@ func (e *Events[T]) Since(ctx context.Context, after uint64) iter.Seq2[Record[T]
 	return e.typed(ctx, e.store.engine.Facts(ctx, e.name, after))
 }
 
-// SinceTime yields the events with a transaction time of t or later; otherwise it is as Since.
+// SinceTime is Since for the events with a transaction time of t or later.
 func (e *Events[T]) SinceTime(ctx context.Context, t time.Time) iter.Seq2[Record[T], error] {
 	return e.typed(ctx, e.store.engine.FactsSince(ctx, e.name, t))
 }

@@ -55,7 +55,7 @@ func ExampleRelation() {
 		fmt.Println(c.Value.Text, err)
 	}
 	// Output:
-	// companion: relation of "comments" to "articles": backend: invalid post: companion_test.Comment has no field "post": there is article, text
+	// companion: relation of "comments" to "articles": backend: invalid post: companion_test.Comment has no field "post": its fields are article, text
 	// true
 	// First! <nil>
 }

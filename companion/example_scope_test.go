@@ -30,7 +30,7 @@ func ExampleRecords_Scope() {
 	// Output:
 	// Lamp <nil>
 	// 0 now
-	// companion: scope "typo" of store "articles": backend: invalid prize: companion_test.Article has no field "prize": there is title, price
+	// companion: scope "typo" of store "articles": backend: invalid prize: companion_test.Article has no field "prize": its fields are title, price
 }
 
 func ExampleScope_Watch() {
@@ -86,7 +86,7 @@ func ExampleFilter() {
 	fmt.Println(err)
 	// Output:
 	// Ana <nil>
-	// companion: scope "typo" of store "people": backend: invalid home.town: struct { City string "json:\"city\"" } has no field "town": there is city
+	// companion: scope "typo" of store "people": backend: invalid home.town: struct { City string "json:\"city\"" } has no field "town": its fields are city
 }
 
 // The first read of a scope builds its index, unless Build did.

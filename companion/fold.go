@@ -21,8 +21,8 @@ type foldState[S any] struct {
 // Facts are what a Fold reads: Records or Events of T.
 type Facts[T any] interface{ facts() *source[T] }
 
-// NewFold returns the fold over all facts of from, in the order of the log, that begins with initial.
-// step returns what the state becomes with a fact, deletions too; it must not read the fold.
+// NewFold returns the fold over all facts of from, deletions too, in the order of the log. The state begins as
+// initial, and step returns the state after a fact. step must not read the fold.
 func NewFold[S, T any](from Facts[T], initial S, step func(state S, r Record[T]) S) *Fold[S] {
 	of := from.facts()
 	return &Fold[S]{store.NewFold(of.store.engine, foldState[S]{state: initial}, func(state foldState[S], found store.Record) foldState[S] {
@@ -37,10 +37,10 @@ func NewFold[S, T any](from Facts[T], initial S, step func(state S, r Record[T])
 	}, of.name)}
 }
 
-// Read calls read with the state of all that the Store shows and the seq through which that is. The state
-// does not change while read runs: read copies what it keeps of a state with references, such as a map.
-// New facts that are not in memory any more (Options.KeepVersions) are read from the log. A value that is no T
-// is an error, and ends the fold.
+// Read calls read with the state after all facts that the Store shows, and with the Store's Head as seq. The
+// state does not change while read runs; if it holds references, such as a map, read copies what it keeps. New
+// facts that are not in memory any more (Options.KeepVersions) are read from the log. A value that can't be
+// decoded as a T is an error, and ends the fold.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err error) {
 	failed := f.fold.Read(ctx, func(state foldState[S], seq uint64) {
 		if err = state.err; err == nil {

@@ -35,7 +35,7 @@ func TestKeepVersions(t *testing.T) {
 	past := numbers.History(t.Context(), "k", companion.Moment{})
 	_, err = numbers.Put(t.Context(), "k", n)
 	require.NoError(t, err)
-	require.Len(t, collect(t, past), n+1, "each loop reads anew")
+	require.Len(t, collect(t, past), n+1, "each loop reads again")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, err := range numbers.History(ctx, "k", companion.Moment{}) {

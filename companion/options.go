@@ -15,13 +15,13 @@ import (
 // Reading is strict: a field that does not exist, or that the chosen backend does not use, is a
 // *backend.InvalidError that names it.
 type Options struct {
-	// Backend is the name of a registered backend; "": memory. An app that imports no further
-	// backends has those that [backend.Names] lists.
+	// Backend is the name of a registered backend; "": memory. This package registers memory, file and
+	// network; import the package of any other.
 	Backend string `json:"backend,omitempty" yaml:"backend,omitempty"`
 
-	// What the backend is opened with: see backend.Config. Each backend uses some of them. Numbers
-	// in Settings are float64 when read from YAML or JSON; a number that a float64 can't hold, such
-	// as a whole number with too many digits, is an error.
+	// These fields become the backend's Config, see [backend.Config]. Each backend uses some of them.
+	// Numbers in Settings are float64 when read from YAML or JSON; a number that a float64 can't
+	// hold, such as a whole number with too many digits, is an error.
 	Path      string         `json:"path,omitempty" yaml:"path,omitempty"`
 	Address   string         `json:"address,omitempty" yaml:"address,omitempty"`
 	Transport string         `json:"transport,omitempty" yaml:"transport,omitempty"`
@@ -33,9 +33,9 @@ type Options struct {
 	// [Store.Load] for others.
 	Stores []string `json:"stores,omitzero" yaml:"stores,omitzero"`
 
-	// KeepVersions is how many facts of each key are kept in memory at least, the latest ones; 0:
-	// all. Reads of the past, and watches and folds that are behind, then read from the backend what is not
-	// in memory, each time again. A lineage that leads to such a fact is ErrDropped.
+	// KeepVersions is the least number of facts of each key that are kept in memory, the latest ones; 0:
+	// all. Reads of the past, and watches and folds that are behind, read from the backend what is not in
+	// memory, every time. A lineage that leads to such a fact is ErrDropped.
 	KeepVersions int `json:"keep_versions,omitempty" yaml:"keep_versions,omitempty"`
 
 	// ReadOnly makes every write report [ErrReadOnly].
@@ -57,8 +57,8 @@ type Options struct {
 	// concurrently.
 	DerivationFailed func(err error) `json:"-" yaml:"-"`
 
-	// NewID makes the IDs of facts; nil: UUIDs of version 7. Now returns the time for retention by age;
-	// nil: time.Now. Both may be called concurrently.
+	// NewID makes the IDs of facts; nil: UUIDs of version 7. Now returns the current time, for retention
+	// by age; nil: time.Now. Both may be called concurrently.
 	NewID func() (string, error) `json:"-" yaml:"-"`
 	Now   func() time.Time       `json:"-" yaml:"-"`
 

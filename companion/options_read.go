@@ -120,7 +120,7 @@ func checkNames(t reflect.Type, text []byte, prefix string) error {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		field, ok := fields[name]
 		if !ok {
-			return &backend.InvalidError{Field: prefix + name, Reason: "no such option: there is " + strings.Join(known, ", ")}
+			return &backend.InvalidError{Field: prefix + name, Reason: "no such option: the options are " + strings.Join(known, ", ")}
 		}
 		if field.Kind() == reflect.Pointer {
 			if err := checkNames(field.Elem(), object[name], prefix+name+"."); err != nil {

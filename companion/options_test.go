@@ -101,8 +101,8 @@ func TestReadOptionsIsStrict(t *testing.T) {
 // Errors use the words of the configuration, not of Go.
 func TestReadOptionsExplains(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"pth":"x"}`:        "invalid pth: no such option: there is backend, path, address, transport, tls, token, settings",
-		`{"tls":{"crt":""}}`: "invalid tls.crt: no such option: there is tls.ca, tls.cert, tls.key, tls.server_name",
+		`{"pth":"x"}`:        "invalid pth: no such option: the options are backend, path, address, transport, tls, token, settings",
+		`{"tls":{"crt":""}}`: "invalid tls.crt: no such option: the options are tls.ca, tls.cert, tls.key, tls.server_name",
 		`{"path":["a"]}`:     "invalid path: a string is wanted, not this array",
 		"tls: 5":             "invalid tls: an object is wanted, not this number",
 		"settings: yes!":     "invalid settings: an object is wanted, not this string",

@@ -8,7 +8,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A Partition finds Events by what they have in a field.
+// A Partition finds Events by the value of a field.
 type Partition[T any] struct {
 	of    *Events[T]
 	index *store.Index
@@ -32,7 +32,7 @@ func (e *Events[T]) Partition(field string) (*Partition[T], error) {
 }
 
 // Since yields the events that have v in the field, as in [Filter], and a seq above after (0: all), in the order of
-// the log. Pairs are as in [Events.Since]; a v that the field never has in JSON is a *backend.InvalidError.
+// the log. Pairs are as in [Events.Since]; a v that the field can't have in JSON is a *backend.InvalidError.
 func (p *Partition[T]) Since(ctx context.Context, v any, after uint64) iter.Seq2[Record[T], error] {
 	return p.of.typed(ctx, func(yield func(store.Record, error) bool) {
 		form, err := p.path.wanted(p.name, v)

@@ -30,7 +30,7 @@ type Record[T any] struct {
 	Value      T               // decoded as encoding/json does it
 	Retracted  bool            // the fact takes the key's value away; Value is the zero T
 	ValidTime  time.Time       // when it became true in the app's domain; zero: not given
-	Version    int             // the fact's place among those of its key that the Store holds, counted from 1
+	Version    int             // the fact's place among the facts of its key that the Store holds, counted from 1
 	Schema     int             // the version of the value's shape as it was written, see Records.Upcast
 	Producer   json.RawMessage // who wrote it, see WithProducer; nil: not given
 	Derivation json.RawMessage // what it was derived from; nil: it was not derived

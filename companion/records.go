@@ -79,10 +79,11 @@ func (r *Records[T]) Query(ctx context.Context, q Query) (Results[T], error) {
 	})
 }
 
-// Update makes what change returns the value of key, if no one else has written the key in between;
-// otherwise it calls change again, until ctx is done. old.Seq is 0 if the key was never written, and
-// old.Retracted is true if it was deleted. An error of change ends it, and is in the error returned.
-// change may be called several times, and must not write. The backend must be able to write batches.
+// Update calls change with the latest record of key, and makes what it returns the value of key. If
+// someone else has written the key in between, it calls change again, until ctx is done. old.Seq is 0
+// if the key was never written, and old.Retracted is true if it was deleted. An error of change ends
+// Update, whose error wraps it. change may be called several times, and must not write. The backend
+// must be able to write batches.
 //
 // What T does not hold is lost: fields that an older T lacks, and the last digits of integers above 2^53 in an any.
 func (r *Records[T]) Update(ctx context.Context, key string, change func(old Record[T]) (T, error)) (Receipt, error) {
@@ -103,8 +104,9 @@ func (r *Records[T]) Update(ctx context.Context, key string, change func(old Rec
 	return receipt(f), nil
 }
 
-// History yields the facts of key as of m, retractions too, the oldest first: those that were visible then
-// and, with m.Valid, valid by then. The zero Moment is all facts. Pairs are as in List.
+// History yields the facts of key that are visible as of m, retractions too, the oldest first; with
+// m.Valid, it yields only facts that are valid by then. The zero Moment is all facts. Pairs are as in
+// List.
 func (r *Records[T]) History(ctx context.Context, key string, m Moment) iter.Seq2[Record[T], error] {
 	return r.typed(ctx, r.store.engine.History(ctx, r.name, key, m))
 }

@@ -17,9 +17,10 @@ type Relation[O, M any] struct {
 	relation *store.Relation
 }
 
-// NewRelation returns the relation of each of many to the one whose key it has in field, a string or
-// a number. A field that M does not have is a *backend.InvalidError. Each Relation keeps an index, which is
-// built on first use and kept up by each write: make it once.
+// NewRelation returns the relation in which each record of many belongs to the record of one whose key it
+// has in field. The field holds a string or a number. A field that M does not have is a
+// *backend.InvalidError. Each Relation keeps an index, which is built on first use and kept up by each
+// write: make it once.
 func NewRelation[O, M any](one *Records[O], many *Records[M], field string) (*Relation[O, M], error) {
 	if one == nil || many == nil {
 		return nil, fmt.Errorf("companion: relation: %w", &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
@@ -53,13 +54,14 @@ func canBeKey(t reflect.Type) bool {
 	return true
 }
 
-// Many yields the records that belong to the one with the given key as of m, in the order in which they
-// were first written. Pairs are as in [Records.List].
+// Many yields the records that belong to key as of m, in the order in which they were first written.
+// Pairs are as in [Records.List].
 func (r *Relation[O, M]) Many(ctx context.Context, key string, m Moment) iter.Seq2[Record[M], error] {
 	return r.many.typed(ctx, r.relation.Many(ctx, key, m))
 }
 
-// One returns the record that of belongs to as of m, or ErrNotFound. of may be of any time.
+// One returns the record to which the given one belongs as of m, or ErrNotFound. The given record may be
+// a past one.
 func (r *Relation[O, M]) One(ctx context.Context, of Record[M], m Moment) (Record[O], error) {
 	found, _, err := r.many.store.engine.GetAt(ctx, r.many.name, of.Key, AsOf(of.Seq))
 	belongs := err == nil && found.Seq() == of.Seq // else it was pruned

@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A Filter selects the records of a scope: those that match all of it.
+// A Filter selects the records of a scope: Where and Match must both accept a record.
 type Filter[T any] struct {
 	// Where gives the values of fields, which are named as in JSON, nested ones with dots in between, as Go
 	// values: the number of a field with the tag option "string" is a number here. They are equal if the
@@ -31,8 +31,8 @@ type Scope[T any] struct {
 	of    *Records[T]
 }
 
-// Scope returns the scope of the records that f selects. A field that T does not have, or a value that
-// the field never has in JSON, is a *backend.InvalidError that names the field. Each Scope keeps an index,
+// Scope returns the scope of the records that f selects. A field that T does not have, or a value that the
+// field can't have in JSON, is a *backend.InvalidError that names the field. Each Scope keeps an index,
 // which is built on first use and kept up by each write: make it once.
 func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if r == nil {

@@ -54,7 +54,7 @@ func TestScopesCheckTheirFields(t *testing.T) {
 		require.Equal(t, field, invalid.Field)
 	}
 	_, err = people.Scope("s", companion.Filter[Person]{Where: map[string]any{"home.town": "Bern"}})
-	require.ErrorContains(t, err, `has no field "town": there is city, more`)
+	require.ErrorContains(t, err, `has no field "town": its fields are city, more`)
 	scope, err := people.Scope("s", companion.Filter[Person]{})
 	require.NoError(t, err)
 	for field, want := range map[store.Field]error{"": nil, "home.city": nil, "home.town": backend.ErrInvalid} {

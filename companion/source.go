@@ -75,8 +75,8 @@ func (s *source[T]) readError(err error) error {
 	return fmt.Errorf("companion: read store %q: %w", s.name, err)
 }
 
-// Upcast tells how values of older schema versions become a T: the first step makes version 2 of version 1,
-// the next one 3 of 2, and so on. New writes have the version that the steps lead to. Values are upcast when
+// Upcast sets how values of older schema versions become a T: the first step converts version 1 to 2, the
+// next one 2 to 3, and so on. New writes have the version that the last step leads to. Values are upcast when
 // they are read, and stored facts stay as they are; a value of a newer version is ErrNewer. Call Upcast once,
 // before the first read. Without steps, 1 is the current version. If Upcast is never called, values of any
 // version, newer ones too, are read as they are.

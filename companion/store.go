@@ -10,8 +10,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A Store is an app's memory: facts in a log, and what they say now and said before. Its methods,
-// and those of the Records and Events over it, may be called concurrently.
+// A Store reads and writes the facts of a log, and shows their current and past values. Its methods, and
+// the methods of the Records and Events over it, may be called concurrently.
 type Store struct {
 	log    backend.Backend
 	owned  bool // Close closes log
@@ -69,8 +69,8 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	return &Store{log: b, engine: engine, newID: opts.NewID, trace: opts.Trace}, nil
 }
 
-// Close ends the Store. What was written stays where the backend keeps it. Later writes report
-// ErrClosed; reading goes on from memory. Closing again does nothing.
+// Close ends the Store. The facts stay where the backend keeps them. Later writes report ErrClosed;
+// reading goes on from memory. Closing again does nothing.
 func (s *Store) Close() error {
 	err := s.engine.Close()
 	if s.owned {
@@ -95,7 +95,7 @@ func (s *Store) Snapshot(ctx context.Context) error {
 type (
 	Moment       = store.Moment       // as of when to read, on both time axes; the zero Moment is now
 	Query        = store.Query        // what to list, and in which order; the zero Query is all that is current
-	OpenProgress = store.OpenProgress // how far Open is
+	OpenProgress = store.OpenProgress // how far Open has come
 	FactRef      = store.FactRef      // a fact without its value
 	Lineage      = store.Lineage      // all that led to a fact, with a proof
 	Retention    = store.Retention    // which facts of a store are kept
@@ -117,8 +117,8 @@ var (
 	ErrNewer       = store.ErrNewer         // a value's schema version is above the current one, see Records.Upcast
 )
 
-// Load reads the facts of stores that Options.Stores left out, and keeps them from then on. Records
-// and Events of a store are made once it is loaded: before, that is ErrNotLoaded.
+// Load reads the facts of stores that Options.Stores left out, and keeps them from then on. Make the
+// Records and Events of a store after Load: before it, NewRecords and NewEvents return ErrNotLoaded.
 func (s *Store) Load(ctx context.Context, stores ...string) error {
 	return s.engine.Load(ctx, stores...)
 }

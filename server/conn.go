@@ -190,7 +190,8 @@ func (c *conn) isDrained() bool {
 	return c.drained
 }
 
-// read waits for a request and takes all that came with it. After an error, c.requests has those that came before it.
+// read waits for a request and takes all that came with it. After an error, c.requests has the requests that came
+// before it.
 func (c *conn) read() error {
 	size := 0
 	for {
@@ -260,7 +261,7 @@ func (c *conn) reject(reason error) {
 	}
 }
 
-// log logs what happened to a connection. What clients do is not a warning to an operator.
+// log logs what happened to a connection. An error of a client is not a warning to an operator.
 func (c *conn) log(what string, err error) {
 	c.server.logger.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.client.Grant.Name()), zap.Error(err))
 }

@@ -24,6 +24,7 @@
 //
 // # Security
 //
-// Off by default on loopback and Unix sockets. A server that listens beyond loopback needs tokens ([Options.Tokens]) or
-// client certificates (an [Options.TLS] that requires them), or [Options.Insecure]. Package server/auth has both.
+// On loopback and Unix sockets, clients need no credentials by default. A server that listens beyond loopback needs
+// tokens ([Options.Tokens]) or client certificates (an [Options.TLS] that requires them), or [Options.Insecure]. Package
+// server/auth has both.
 package server

@@ -49,7 +49,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	// What was asked for is answered, and what takes longer than this is cut off.
+	// Requests under way are answered; requests that take longer than this are cut off.
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {

@@ -59,7 +59,7 @@ func (s *served) shutdown(ctx context.Context) <-chan error {
 	return done
 }
 
-// TestShutdown answers the requests that it has read, tells those of version 2 that it ends, takes nothing
+// TestShutdown answers the requests that it has read, tells connections of version 2 that it ends, takes nothing
 // more, and moves from ready to draining to stopped. The backend stays open.
 func TestShutdown(t *testing.T) {
 	log := newGatedLog(memory.New(memory.Options{}))

@@ -116,8 +116,8 @@ func TestTruncatedFrames(t *testing.T) {
 	other.requireUndisturbed()
 }
 
-// A nonsense is a well-framed body that is not a valid request. Its code is that of
-// version 2 and, unless v1 says otherwise, of version 1.
+// A nonsense is a well-framed body that is not a valid request. code is the error code in version 2 and, unless
+// v1 is set, in version 1.
 type nonsense struct {
 	body     string
 	code, v1 string

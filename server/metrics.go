@@ -24,21 +24,21 @@ type Metrics struct {
 	Requests map[string]uint64    `json:"requests"` // answered, or being streamed
 	Slow     map[string]uint64    `json:"slow"`     // took longer than Options.SlowOp
 	Latency  map[string]Histogram `json:"-"`        // from reading a request until its answer was ready; of streams, until they began
-	Errors   map[string]uint64    `json:"errors"`   // by the error code of the answer; includes those that Failed was told of
+	Errors   map[string]uint64    `json:"errors"`   // by the error code of the answer; includes errors passed to Failed
 
 	FactsIn  uint64 `json:"facts_in"`  // new facts that clients wrote
 	FactsOut uint64 `json:"facts_out"` // facts that clients were sent
-	Pushed   uint64 `json:"pushed"`    // those of them that subscriptions were sent
+	Pushed   uint64 `json:"pushed"`    // part of FactsOut: facts that subscriptions were sent
 	BytesIn  uint64 `json:"bytes_in"`
 	BytesOut uint64 `json:"bytes_out"`
 
 	Connections   int    `json:"connections"`          // open ones
 	Accepted      uint64 `json:"accepted"`             // connections, ever
 	Closed        uint64 `json:"closed"`               // connections, ever
-	Rejected      uint64 `json:"rejected"`             // connections, for lack of room
-	CutOff        uint64 `json:"cut_off"`              // connections, since the client sent or read too slowly
+	Rejected      uint64 `json:"rejected"`             // connections beyond Options.MaxConnections
+	CutOff        uint64 `json:"cut_off"`              // connections of clients that sent or read too slowly
 	Subscriptions int    `json:"subscriptions"`        // open ones
-	Lag           uint64 `json:"lag"`                  // how many seqs the subscription that is furthest behind has still to be sent
+	Lag           uint64 `json:"lag"`                  // how many seqs the slowest subscription is behind the log
 	LastError     string `json:"last_error,omitempty"` // the latest failure of the log or of a connection; "": none yet
 }
 
@@ -83,7 +83,7 @@ type metrics struct {
 	lastError string
 }
 
-// unknownOp is what requests with an unknown op are counted as.
+// unknownOp is the name under which requests with an unknown op are counted.
 const unknownOp = "unknown"
 
 func newMetrics() *metrics {
@@ -116,8 +116,8 @@ func (m *metrics) failed(code string, err error) {
 	}
 }
 
-// Failed counts a request that failed, and logs an error if the log is to blame, at most once a minute of each kind. The
-// Server calls it for its own clients; other servers of the same log, such as package web, call it for theirs.
+// Failed counts a request that failed. If the log is to blame, it also logs the error, at most once a minute for each
+// kind. The Server calls it for its own clients; other servers of the same log, such as package web, call it for theirs.
 func (s *Server) Failed(err error) {
 	code := protocol.ErrorCode(err)
 	s.metrics.failed(code, err)

@@ -27,8 +27,8 @@ type Options struct {
 	MaxRequests    int // of one connection, read and not yet answered; 0: 1024
 	MaxBuffered    int // bytes of one connection's requests that are read and not yet answered, unless one request has more; 0: 1 MiB
 
-	FrameTimeout time.Duration // how long a frame may take from its first byte to its last, and a TLS handshake; 0: 30 s
-	IdleTimeout  time.Duration // how long a connection may be open without a request; 0: for ever, since clients keep their connections
+	FrameTimeout time.Duration // how long a frame may take to arrive, from its first byte to its last, or a TLS handshake; 0: 30 s
+	IdleTimeout  time.Duration // how long a connection may be open without a request; 0: no limit, since clients keep their connections
 	WriteTimeout time.Duration // how long a client may take to read what is sent to it; 0: 30 s
 
 	Heartbeat time.Duration // how often an idle subscription is told that it is alive; 0: 5 s

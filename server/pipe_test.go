@@ -63,7 +63,7 @@ func servePipe(t testing.TB, opts server.Options, wrap func(*memory.Log) backend
 	return serveOn(t, l, b, opts), l
 }
 
-// plain returns a log that does not give out its frames.
+// plain returns a log that does not yield its frames.
 func plain(l *memory.Log) backend.Backend { return backend.Intercept(l, backend.Hooks{}) }
 
 // bare returns a backend that has nothing but the four methods.

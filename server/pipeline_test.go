@@ -165,7 +165,7 @@ func TestAnswers(t *testing.T) {
 		{`{"op":"write_batch","facts":[` + put("c", "k") + `,` + put("d", "k") + `],"expect":[{"store":"tasks","key":"k","id":"b"},{"store":"tasks","key":"none","id":""}],"request_id":1}`,
 			`{"ok":true,"facts":[{"seq":3,"causation":"b",` + at + `},{"seq":4,"causation":"c",` + at + `}],"request_id":1}`},
 		{`{"op":"write_batch","facts":[` + put("e", "k") + `],"expect":[{"store":"tasks","key":"k","id":"b"}],"request_id":2}`,
-			`{"ok":false,"error_code":"conflict","error":"memory: write batch of 1 facts: backend: conflict: the latest fact of key \"k\" in store \"tasks\" is \"d\", not \"b\": read it again and decide anew","store":"tasks","key":"k","expected":"b","latest":"d","request_id":2}`},
+			`{"ok":false,"error_code":"conflict","error":"memory: write batch of 1 facts: backend: conflict: the latest fact of key \"k\" in store \"tasks\" is \"d\", not \"b\": read the key again, then decide","store":"tasks","key":"k","expected":"b","latest":"d","request_id":2}`},
 		{`{"op":"replay","after":4,"request_id":3}`, `{"ok":true,"stream":true,"last_seq":4,"request_id":3}`},
 		{"", `{"end":true,"last_seq":4}`},
 		{`{"op":"prune","seqs":[[1,1],[9,18446744073709551615]],"request_id":4}`, `{"ok":true,"pruned":1,"missing":18446744073709551607,"request_id":4}`},

@@ -25,7 +25,7 @@ type Status string
 
 const (
 	Ready    Status = "ready"    // accepts connections, or will when Serve is called
-	Draining Status = "draining" // accepts no more, and ends those that are open
+	Draining Status = "draining" // accepts no more connections, and ends the open ones
 	Stopped  Status = "stopped"  // nothing runs any more
 )
 
@@ -79,8 +79,8 @@ func (s *Server) Status() Status {
 	return s.status
 }
 
-// Authorize returns the session of a client that is served by something else than the server's own connections, such as
-// package web.
+// Authorize returns the session of a client that does not use a connection of this server, such as a client of package
+// web.
 func (s *Server) Authorize(shown auth.Credential) auth.Session { return s.policy.Session(shown) }
 
 // Serving returns a copy of ctx for work that must end when the server begins to drain: ctx then ends too, and its cause
@@ -100,7 +100,7 @@ func (s *Server) Serving(ctx context.Context) (context.Context, context.CancelCa
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	if s.policy.Open() && !s.opts.Insecure && !isLocal(l.Addr()) {
-		return fmt.Errorf("server: %s can be reached from other machines, and neither tokens nor client certificates are asked for: "+
+		return fmt.Errorf("server: %s can be reached from other machines, and neither tokens nor client certificates are required:  "+
 			"set them, listen on loopback, or set insecure if that is intended", l.Addr())
 	}
 	s.mu.Lock()

@@ -8,8 +8,8 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// statusReport is the answer to server_status, with the keys of the Ruby system in their order. What this server does
-// not have, such as queues of subscribers, has the value that says so: nothing is dropped or queued.
+// statusReport is the answer to server_status, with the keys of the Ruby system in their order. Fields for things
+// that this server does not have, such as queues of subscribers, say that nothing is dropped or queued.
 type statusReport struct {
 	OK            bool             `json:"ok"`
 	SchemaVersion int              `json:"schema_version"`

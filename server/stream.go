@@ -86,7 +86,7 @@ func (x *stream) end(err error) error {
 }
 
 // pages yields what is left of the stream in the frames that are sent: the log's own, if it gives them out, or frames
-// encoded from pages, with the same borders of batches.
+// encoded from pages, with the same batches.
 func (x *stream) pages(ctx context.Context) iter.Seq2[wire.Frames, error] {
 	log := x.conn.server.log
 	framer, ok := log.(wire.Framer)

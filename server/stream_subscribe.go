@@ -112,7 +112,7 @@ func (c *conn) awaitEnd() error {
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.isDrained():
 		return errTooSlow
 	case c.server.isDraining():
-		return errDraining // Serving may tell of it later
+		return errDraining // Serving may report it later
 	}
 	return errOver
 }

@@ -39,12 +39,12 @@ func fill(s *served) []backend.Fact {
 	return s.facts()
 }
 
-// of returns those of the facts after a seq that are in one of some stores; none named: in any.
+// of returns the facts after seq in the given stores, or in all stores if none is given.
 func of(facts []backend.Fact, seq uint64, stores ...string) []backend.Fact {
 	return in(facts, after(seq, stores...))
 }
 
-// in returns those of the facts that are in a part of the log.
+// in returns the facts that are in r.
 func in(facts []backend.Fact, r backend.Range) (some []backend.Fact) {
 	for _, f := range facts {
 		if f.Seq > r.After.Seq && (r.Through == 0 || f.Seq <= r.Through) && r.Has(f.Store) {

@@ -44,8 +44,8 @@ func (e *Engine) follow(ctx context.Context) {
 }
 
 // followOnce applies what is written to the log, and returns why that ended. If this process may read other
-// stores than before, it reads all stores again first: that drops the stores that were taken away and loads
-// those that were added.
+// stores than before, it reads all stores again first: that drops the stores that it may no longer read,
+// and loads the new ones.
 func (e *Engine) followOnce(ctx context.Context) error {
 	for {
 		access := e.log.Features().Stores
@@ -119,8 +119,8 @@ func (e *Engine) read(ctx context.Context, r backend.Range, applied func(facts i
 }
 
 // Sync waits until the engine shows every fact that was acknowledged anywhere before the call and that
-// this process may read, so that reads after it are linearizable. It costs one question to the backend;
-// where the backend does not push what others write, Sync reads that from the log. If the log is not the one any more
+// this process may read, so that reads after it are linearizable. It costs one request to the backend. If
+// the backend does not push what others write, Sync reads that from the log. If the log is not the one any more
 // that the engine has read, Sync returns a *backend.DivergedError, and so does Err from then on.
 func (e *Engine) Sync(ctx context.Context) error {
 	if e.reentered() {

@@ -110,8 +110,8 @@ func TestStoresThatCannotBeRead(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrConflict, "nothing could be read to resolve it")
 }
 
-// When the stores that an engine may read change, it drops those that were taken away and loads those that were
-// added, with scopes and indexes. It goes on writing and following meanwhile.
+// When the stores that an engine may read change, it drops the stores that were taken away and loads the stores
+// that were added, with scopes and indexes. It goes on writing and following meanwhile.
 func TestAccessThatChanges(t *testing.T) {
 	for _, stores := range [][]string{nil, {"a", "b", "c"}} {
 		g := &granted{Log: newLog(t)}

@@ -185,7 +185,7 @@ func TestTailNotLoaded(t *testing.T) {
 	all, err := e.Scope("s", "all", store.Filter{})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // else who waits would wait for ever
+	cancel() // so that nobody waits forever
 	for _, err = range all.Watch(ctx, 0) {
 		break
 	}

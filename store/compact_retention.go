@@ -16,7 +16,7 @@ type Retention struct {
 	Versions int `json:"versions,omitempty"`
 
 	// Window is how far back in time the store can be read: facts that had a successor in their key before
-	// that are dropped. 0: without limit.
+	// that time are dropped. 0: without limit.
 	Window time.Duration `json:"window,omitempty"`
 
 	// Events says that the store is a history: facts older than Window are dropped even if they have no
@@ -24,8 +24,8 @@ type Retention struct {
 	Events bool `json:"events,omitempty"`
 }
 
-// Retain sets what [Engine.Compact] keeps of a store, in place of what was set before. A store that is not in
-// memory is ErrNotLoaded.
+// Retain sets what [Engine.Compact] keeps of a store, and replaces what was set before. A store that is not
+// in memory is ErrNotLoaded.
 func (e *Engine) Retain(store string, r Retention) error {
 	if err := backend.CheckStore(store); err != nil {
 		return err

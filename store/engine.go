@@ -1,11 +1,12 @@
 // Package store is the engine: it holds the facts of a log in memory, reads them on both time axes, and
 // writes through it.
 //
-// [Engine] says what is and was; over it lie [Scope], [Index] and [Relation], which find records by
-// what they hold, [Fold], [Rule] and [Lineage], which follow what leads to what, and [Retention]. They
-// are all projections of the log: each process builds its own, on first use.
+// [Engine] reads current and past values. [Scope], [Index] and [Relation] find records by what they
+// hold. [Fold] aggregates facts, [Rule] derives facts from facts, [Lineage] lists what led to a fact,
+// and [Retention] says which facts to keep. Scopes, indexes, relations and folds are projections of the
+// log: each process builds its own, on first use.
 //
-// Every read is of one state that the log was in: it does not see facts after the [Engine.Head], which
+// Every read shows one state that the log was in: it does not see facts after the [Engine.Head], which
 // moves over whole batches. Facts are packed into large blocks without pointers, so that millions of them
 // cost the collector nothing. Reads are lock-free, except that the first use of a projection builds it
 // under the engine's lock and an Index read briefly takes a read lock.
@@ -37,7 +38,7 @@ type Options struct {
 	// be called concurrently.
 	NewID func() (string, error)
 
-	// Now tells the time that retention by age goes by; nil: time.Now. It may be called concurrently.
+	// Now returns the current time, for retention by age; nil: time.Now. It may be called concurrently.
 	Now func() time.Time
 
 	// DerivationFailed is called when rules failed for a fact, with one *DerivationError or several joined,
@@ -70,7 +71,7 @@ type Options struct {
 // ErrReadOnly is reported by writes of an engine that was opened read-only.
 var ErrReadOnly = errors.New("store: the engine is read-only")
 
-// OpenProgress is how far the opening of an engine is.
+// OpenProgress is how far Open has come.
 type OpenProgress struct {
 	Facts uint64 // read so far
 	Total uint64 // that the log held when it began; 0: not known
@@ -182,7 +183,7 @@ func (e *Engine) Close() error {
 
 // Head returns the seq through which the engine shows the log; 0: nothing yet. It covers every write of this
 // engine that has returned, and the writes of others that were followed so far. It moves over whole
-// batches, so that [AsOf] every head is a state that the log was in.
+// batches, so that a read [AsOf] any head shows a state that the log was in.
 func (e *Engine) Head() uint64 { return e.head.Load() }
 
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it

@@ -28,7 +28,7 @@ func ExampleEngine_WriteIf() {
 	fmt.Println(err)
 	// Output:
 	// 1 <nil>
-	// memory: write batch of 1 facts: backend: conflict: the latest fact of key "t1" in store "tasks" is "f1", not none: read it again and decide anew
+	// memory: write batch of 1 facts: backend: conflict: the latest fact of key "t1" in store "tasks" is "f1", not none: read the key again, then decide
 }
 
 func ExampleEngine_Update() {
@@ -269,7 +269,7 @@ func ExampleEngine_History() {
 	// 3 3
 }
 
-// What was, and what was known of it.
+// A Moment reads what was true then, and what was known then.
 func ExampleMoment() {
 	ctx := context.Background()
 	e, closeAll := open()

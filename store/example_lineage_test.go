@@ -24,7 +24,7 @@ func ExampleEngine_Lineage() {
 	// true
 }
 
-// A lineage can be handed to an auditor, who has it checked against the log later.
+// An auditor can keep a lineage, and check it against the log later.
 func ExampleLineage() {
 	e, closeAll := open(`1`, `2`)
 	defer closeAll()

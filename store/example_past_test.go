@@ -65,7 +65,7 @@ func openLatest() (e *store.Engine, closeAll func()) {
 	return e, func() { _, _ = e.Close(), facts.Close() }
 }
 
-// What is not kept in memory is read from the log.
+// Facts that are not in memory are read from the log.
 func ExampleScope_List_past() {
 	e, closeAll := openLatest()
 	defer closeAll()

@@ -26,7 +26,7 @@ func ExampleEngine_Compact() {
 	// Output: 1 [[1 1]] 5
 }
 
-// What would go is told before it does.
+// PlanCompaction shows what Compact would remove.
 func ExampleEngine_PlanCompaction() {
 	e, closeAll := open(`1`, `2`)
 	defer closeAll()

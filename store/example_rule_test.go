@@ -111,7 +111,7 @@ func ExampleEngine_Rederive() {
 	// "one" {"after":0,"source":"tasks","targets":["words"]}
 }
 
-// A rule that fails is told of, and loses no write.
+// A rule that fails is reported, and the source is written all the same.
 func ExampleDerivationError() {
 	ctx := context.Background()
 	facts := memory.New(memory.Options{})

@@ -39,8 +39,8 @@ func (x *Index) Build() { x.postings(x.engine.view(x.store)) }
 // which their keys were first written. Values are equal as in [Filter]; a missing field does not equal
 // null. Pairs are as in [Engine.List]; a v that can't become JSON is a *backend.InvalidError.
 //
-// Reads of the present, or of a recent head, take time by the number of records found; reads of other moments
-// look at every key of the store.
+// The time of a read of the present, or of a recent head, grows with the number of records found; a read of
+// another moment looks at every key of the store.
 func (x *Index) List(ctx context.Context, v any, m Moment) iter.Seq2[Record, error] {
 	return records(func() (iter.Seq2[Record, error], error) {
 		want, err := equalForm(x.field, v)

@@ -26,7 +26,7 @@ type postings struct {
 // A group is the keys with one value in the field.
 type group struct {
 	hash       uint64
-	sample     ref    // a record with the value, of any time
+	sample     ref    // a record with the value, current or past
 	chain      uint32 // the next group with the same hash; 0: none
 	head, tail uint32 // keys, valid while count is not 0
 	count      uint32

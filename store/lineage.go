@@ -53,8 +53,9 @@ func sourcesIn(text json.RawMessage) []string {
 	return d.Sources
 }
 
-// Causes returns the causation chain of a fact: the fact, its cause, the cause of that, and so on, the oldest
-// first. It begins after a cause that the engine does not hold: it was pruned, or dropped from memory.
+// Causes returns the causation chain of a fact, the oldest fact first: each fact's Causation names the fact
+// before it, and r is the last. If the engine does not hold a cause, because it was pruned or dropped from
+// memory, the chain begins after that cause.
 func (e *Engine) Causes(r Record) []FactRef {
 	var chain []FactRef
 	for seen := map[uint64]bool{}; r.data != nil && !seen[r.Seq()]; {
@@ -81,7 +82,7 @@ type Lineage struct {
 	Proof string `json:"proof"`
 }
 
-// Lineage returns what led to the fact with an ID. Errors are those of [Engine.FactByID] about the fact, and
+// Lineage returns what led to the fact with an ID. Errors are as in [Engine.FactByID]. The error is also
 // ErrDropped if the engine does not hold a part of the lineage that the log may have.
 func (e *Engine) Lineage(id string) (l Lineage, err error) {
 	if _, err := e.FactByID(id); err != nil {
@@ -129,7 +130,7 @@ func (l Lineage) prove() (string, error) {
 
 // VerifyLineage checks a lineage, taken by this engine or another, against the log: the proof is right; the
 // log has each fact as the lineage has it; the fact's value has the hash; and every cause and source is in
-// the lineage, or not in the log. If one of that is not so, the error is backend.ErrCorrupt and names the
+// the lineage, or not in the log. If any of this does not hold, the error is backend.ErrCorrupt and names the
 // fact. Facts whose hash another system computed in another way do not pass. If the engine does not hold a
 // fact that the log may have, the error is ErrDropped.
 func (e *Engine) VerifyLineage(l Lineage) error {
@@ -138,7 +139,7 @@ func (e *Engine) VerifyLineage(l Lineage) error {
 		return err
 	}
 	if proof != l.Proof {
-		return fmt.Errorf("store: verify: the proof is %s, and that of the facts is %s: %w", l.Proof, proof, backend.ErrCorrupt)
+		return fmt.Errorf("store: verify: the lineage has the proof %s, and its facts have the proof %s: %w", l.Proof, proof, backend.ErrCorrupt)
 	}
 	if err := e.verifyWhole(l); err != nil {
 		return err

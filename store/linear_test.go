@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// What a client did to a key, whose value is the ID of its latest fact.
+// A call is what a client did to a key. The value of a key is the ID of its latest fact.
 type call struct {
 	key      string
 	write    string // the ID to write; "": a read

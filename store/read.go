@@ -27,7 +27,7 @@ func (e *Engine) Latest(store, key string) Record { return e.view(store).latest(
 // visible and valid then, or the last of them was a retraction.
 //
 // If the answer needs facts that the engine dropped from memory (Options.KeepVersions), GetAt reads them
-// from the log. Errors are those of reading the log, ctx's, and ErrNotLoaded. Both hold for all methods
+// from the log. Errors are ctx's, ErrNotLoaded, and errors of reading the log. This holds for all methods
 // that read with a context.
 func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Record, ok bool, err error) {
 	v, err := e.viewFor(ctx, store, &m, key)

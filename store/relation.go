@@ -13,9 +13,9 @@ type Relation struct {
 	index *Index
 }
 
-// Relation returns the relation from the records of store many to the records of store one whose keys they
-// have in a field: as a string, or as a number whose shortest text is the key, so that 7 and 7.0 belong to
-// "7". If a FieldReader is given, it reads the field. It keeps an [Index]: make it once.
+// Relation returns the relation in which a record of store many belongs to the record of store one whose key
+// it has in a field. The field holds the key as a string, or as a number whose shortest text is the key, so
+// that 7 and 7.0 belong to "7". If a FieldReader is given, it reads the field. It keeps an [Index]: make it once.
 func (e *Engine) Relation(one, many string, field Field, by ...FieldReader) (*Relation, error) {
 	x, err := e.Index(many, field, by...)
 	if err != nil {

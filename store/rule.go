@@ -41,7 +41,7 @@ type Derived struct {
 	From  []string       // the IDs of their other sources
 }
 
-// A DerivationError is the error of a rule. The source is written nevertheless.
+// A DerivationError is the error of a rule. The source is written all the same.
 type DerivationError struct {
 	Rule   string
 	Source string // the ID of the source fact

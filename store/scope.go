@@ -10,8 +10,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Filter says which records are in a scope: those that both Where and Match accept. Retracted keys and values
-// that can't be upcast are never in a scope.
+// A Filter says which records are in a scope: Where and Match must both accept a record. Retracted keys and
+// values that can't be upcast are never in a scope.
 type Filter struct {
 	// Where has the values that fields must equal, as Go values that become JSON. Values are equal if
 	// they are the same JSON, however it is written: 1, 1.0 and 10e-1 are one number. Texts of one instant
@@ -69,7 +69,7 @@ func (s *Scope) Name() string { return s.name }
 // Build indexes the scope now, so that its first read need not.
 func (s *Scope) Build() { s.members(s.engine.view(s.store)) }
 
-// Has reports whether the scope's filter accepts a record, of any time.
+// Has reports whether the scope's filter accepts a record, current or past.
 func (s *Scope) Has(r Record) bool {
 	if !r.live() {
 		return false
@@ -117,9 +117,9 @@ func (s *Scope) match(r Record, value json.RawMessage) (fits bool) {
 	return s.filter.Match(r, value)
 }
 
-// List yields the records in the scope as q says; pairs are as in [Engine.List]. Reads of the present, or of a
-// recent head, take time by the number of records in the scope; reads of other moments look at every key of
-// the store.
+// List yields the records in the scope as q says; pairs are as in [Engine.List]. The time of a read of the
+// present, or of a recent head, grows with the number of records in the scope; a read of another moment looks
+// at every key of the store.
 func (s *Scope) List(ctx context.Context, q Query) iter.Seq2[Record, error] {
 	return q.list(ctx, s.engine, s.store, s)
 }

@@ -26,9 +26,9 @@ type namespace struct {
 	count     atomic.Uint32        // of records in log
 
 	newest     time.Time   // the latest transaction time
-	outOfOrder atomic.Bool // a fact has a transaction time before that of an earlier fact
+	outOfOrder atomic.Bool // a fact has an earlier transaction time than the fact before it
 	scratch    []byte
-	surplus    int // facts beyond those that trim keeps
+	surplus    int // facts that trim would drop
 
 	upcasts     atomic.Pointer[upcasts]   // nil: values are read as they are
 	projections atomic.Pointer[[]owned]   // replaced as a whole
@@ -39,8 +39,8 @@ type namespace struct {
 	sorted  []uint32   // see sortedKeys
 }
 
-// A dropped is the facts that trim dropped from a namespace. The next fact of the key after each of them, its
-// successor, may be dropped too; a later one is kept. The zero dropped is no facts.
+// A dropped describes the facts that trim dropped from a namespace. The next fact of the key after each of
+// them, its successor, may be dropped too; a later one is kept. The zero dropped is no facts.
 type dropped struct {
 	seq  uint64    // the greatest seq of a successor
 	time time.Time // the latest transaction time of a dropped fact or a successor
@@ -177,8 +177,8 @@ func (r Record) search(ok func(Record) bool) Record {
 	return r
 }
 
-// at returns the record among r and those before it that is the key's value by the Time and Valid of a moment;
-// it may be a retraction, or the zero Record. One of them is not zero. flags are the key's.
+// at returns, among r and the records before it, the one that is the key's value by the Time and Valid of a
+// moment; it may be a retraction, or the zero Record. Time or Valid is not zero. flags are the key's.
 func (r Record) at(flags tip, m *Moment) Record {
 	if !m.Valid.IsZero() && flags != 0 {
 		return r.validAt(m)

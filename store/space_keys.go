@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // A keyTable finds the keys of a namespace, and numbers them from 0 on in the order in which they are
 // added. The text of a key is in its records. The tip of a key is in its slot too, so that a lookup touches
-// two cache lines: that of the slot and that of the record.
+// two cache lines: the slot's and the record's.
 type keyTable struct {
 	table hashTable            // wide: the second word of a slot is the key's tip
 	tips  array[atomic.Uint64] // by number
@@ -15,7 +15,7 @@ type keyTable struct {
 type tip uint64
 
 const (
-	keyOutOfOrder tip = 1 << 63 // a transaction time is before that of an earlier fact of the key
+	keyOutOfOrder tip = 1 << 63 // an earlier fact of the key has a later transaction time
 	keyValid      tip = 1 << 62 // a fact of the key has a valid time
 	keyFlags          = keyOutOfOrder | keyValid
 )

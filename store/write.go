@@ -30,11 +30,11 @@ var randomness = sync.Pool{New: func() any { return bufio.NewReaderSize(rand.Rea
 // SchemaVersion of 0 by the store's current one (see [Engine.Upcast]). It ignores Seq. The log fills in
 // other fields that are empty.
 //
-// A fact of a store that the process may write but not read is done once the log has acknowledged it, and does
-// not show.
+// If the process may write f's store but not read it, Write returns once the log has acknowledged f, and the
+// engine does not show f.
 //
-// Errors are those of [backend.Backend.WriteFact]. Unless the error says that nothing was written, the fact may
-// be in the log, now or later; writing it again with the same ID is safe.
+// Errors are as in [backend.Backend.WriteFact]. Unless the error says that nothing was written, the fact may be
+// in the log, now or later; writing it again with the same ID is safe.
 func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	facts := [1]backend.Fact{f}
 	if err := e.prepare(facts[:]); err != nil {
@@ -54,8 +54,8 @@ func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	return w.Facts[0], nil
 }
 
-// Append writes an event: a fact whose key is its ID. If f has a Key, that is kept; two events with one key
-// would be one record. Otherwise it is as [Engine.Write].
+// Append writes an event: a fact whose key is its ID. Append keeps a Key that f has; two events with one key
+// would be one record. In all else it is like [Engine.Write].
 func (e *Engine) Append(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	if f.ID == "" {
 		var err error
@@ -75,10 +75,10 @@ func (e *Engine) Retract(ctx context.Context, f backend.Fact) (backend.Fact, err
 	return e.Write(ctx, f)
 }
 
-// WriteBatch writes all facts of b or none, and none unless every Expect holds. It returns them as the log holds
-// them, once the engine shows them all. Each fact is written as by [Engine.Write]. Errors are those of
-// [backend.Log.Write]: a *backend.ConflictError if an Expect does not hold, errors.ErrUnsupported if the
-// backend writes no batches. After a conflict the engine shows what others did to the key.
+// WriteBatch writes all facts of b or none, and only if every Expect holds. It returns them as the log holds
+// them, once the engine shows them all. Each fact is written as by [Engine.Write]. Errors are as in
+// [backend.Log.Write]: a *backend.ConflictError if an Expect does not hold, errors.ErrUnsupported if the backend
+// writes no batches. After a conflict the engine shows what others did to the key.
 func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	w := e.writePrepared(ctx, b)
 	if w.Err == nil {
@@ -150,7 +150,8 @@ func (e *Engine) writable(facts []backend.Fact) error {
 }
 
 // WriteIf writes f if the latest fact of its key has the ID latest, or, with latest "", if the key
-// has no fact. Otherwise it is as [Engine.WriteBatch].
+// has no fact. Otherwise nothing is written, and the error is a *backend.ConflictError. For the rest see
+// [Engine.WriteBatch].
 func (e *Engine) WriteIf(ctx context.Context, latest string, f backend.Fact) (backend.Fact, error) {
 	facts, err := e.WriteBatch(ctx, backend.Batch{
 		Facts:  []backend.Fact{f},

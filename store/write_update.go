@@ -7,9 +7,10 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Update writes the fact that change returns for the latest fact of a key (the zero Record if it has none), if
-// that still is the latest one; otherwise it calls change again, until ctx is done. It fills in Store and
-// Key. It returns an error of change as it is. The backend must write batches. change must not write.
+// Update calls change with the latest fact of a key (the zero Record if it has none), and writes the fact that
+// change returns if no one has written the key in between. Otherwise it calls change again, until ctx is done.
+// It fills in Store and Key. It returns an error of change as it is. The backend must write batches. change
+// must not write.
 func (e *Engine) Update(ctx context.Context, store, key string, change func(old Record) (backend.Fact, error)) (backend.Fact, error) {
 	for {
 		old := e.Latest(store, key)

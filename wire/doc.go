@@ -11,15 +11,16 @@
 //
 // # Fact
 //
-// A fact is a JSON object. In logs its keys stand in this order, without those that are null
-// (and without schema_version when it is 1), value always there and last:
+// A fact is a JSON object. In logs its keys stand in this order. Keys that are null are left out, and
+// so is schema_version if it is 1. value is always there, and last:
 //
 //	{"seq":42,"id":"…","store":"tasks","key":"t1","causation":"…","transaction_time":1795467633.8167136,
 //	 "valid_time":…,"schema_version":2,"value_hash":"…","producer":{…},"derivation":{…},"value":{…}}
 //
 // So a reader of a frame whose CRC is right finds the value without scanning it ([ParseFact]). Facts
 // from elsewhere have their keys in any order, and unknown ones are ignored. [CheckFact] checks every
-// byte of them; [ReadFact] leaves the value of a fact to be written to [backend.Fact.Validate].
+// byte of them. [ReadFact] reads a fact that is to be written, and leaves the check of its value to
+// [backend.Fact.Validate].
 //
 // Times are decimal seconds since 1970 UTC, see [AppendTime] and [ParseTime]. Values are kept byte
 // for byte.
@@ -30,8 +31,8 @@
 //
 //	[\n{fact},\n{fact},\n{fact}\n]
 //
-// [ParseGroup] finds the facts by the line ends. They are left out if a value has a line end itself, as
-// white space; inside a string a line end is escaped.
+// [ParseGroup] finds the facts by the line ends. The line ends are left out if a value has one itself,
+// as white space; inside a string a line end is escaped.
 //
 // # Canonical JSON and hash
 //

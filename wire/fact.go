@@ -7,9 +7,9 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// AppendFact appends f in the form of logs: the keys in our order, without those that are null, value
-// last. A Seq of 0 is left out too. f must be valid ([backend.Fact.Validate]); an empty Value is
-// written as null. It allocates nothing if dst has room.
+// AppendFact appends f in the form of logs: keys in the order of the package's comment, null ones left
+// out, value last. A Seq of 0 is left out too. f must be valid ([backend.Fact.Validate]); an empty
+// Value is written as null. It allocates nothing if dst has room.
 func AppendFact(dst []byte, f *backend.Fact) []byte {
 	dst = appendSeq(dst, f.Seq)
 	dst = appendName(dst, f)
@@ -18,8 +18,8 @@ func AppendFact(dst []byte, f *backend.Fact) []byte {
 }
 
 // An EncodedFact is a fact encoded except for the fields that only the log knows: Seq, Causation and
-// TransactionTime. Writers encode their facts concurrently, and whoever numbers the facts puts the
-// parts together. The zero EncodedFact is ready for Encode.
+// TransactionTime. Writers encode their facts concurrently, and the goroutine that numbers the facts
+// puts the parts together. The zero EncodedFact is ready for Encode.
 type EncodedFact struct {
 	buf     []byte
 	content int // where the part after the transaction time begins
@@ -32,8 +32,8 @@ func (e *EncodedFact) Encode(f *backend.Fact) {
 	e.buf = appendContent(e.buf, f)
 }
 
-// Append appends the encoded fact with the Seq, Causation and TransactionTime of f. The bytes are those
-// of [AppendFact] for the encoded fact with these three fields.
+// Append appends the encoded fact with the Seq, Causation and TransactionTime of f. The bytes are what
+// [AppendFact] appends for the encoded fact with these three fields.
 func (e *EncodedFact) Append(dst []byte, f *backend.Fact) []byte {
 	dst = appendSeq(dst, f.Seq)
 	dst = append(dst, e.buf[:e.content]...)

@@ -63,7 +63,7 @@ func readFrames(stream []byte) (bodies [][]byte, offset int64, err error) {
 	}
 }
 
-// TestManyKeysTakeLittleMemory hashes an object that is nothing but keys, whose order is not that of the
+// TestManyKeysTakeLittleMemory hashes an object that is nothing but keys, in another order than the
 // canonical form.
 func TestManyKeysTakeLittleMemory(t *testing.T) {
 	for _, member := range []string{`"%05x":0,`, `"\\%05x":0,`} {

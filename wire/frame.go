@@ -47,8 +47,8 @@ func CutFrame(b []byte) (body, rest []byte, ok bool) {
 	return b[headerLen : headerLen+n : headerLen+n], b[FrameOverhead+n:], true
 }
 
-// Join returns frames with frame after it, without a copy, if that is where frame is in memory. Both must
-// be slices of one block whose capacity was not cut, as [Reader.NextFrame] returns them.
+// Join returns frames extended by frame, without a copy, if frame follows frames in memory. Both must be
+// slices of one block whose capacity was not cut, as [Reader.NextFrame] returns them.
 func Join(frames, frame []byte) (joined []byte, ok bool) {
 	if len(frames) == 0 {
 		return frame, true

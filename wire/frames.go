@@ -19,9 +19,9 @@ type Frames struct {
 	Through backend.Cursor // the log was read through here
 }
 
-// A Framer is a log that gives itself out in the frames that it is kept in, so that they can be sent without
-// being encoded again. It is optional, for speed alone: its methods are Replay and Follow with the same facts,
-// the same rules of pages, the same errors and the same borders of batches.
+// A Framer is a log that yields the frames in which it keeps its facts, so that they can be sent without being
+// encoded again. It is optional, for speed alone: its methods are Replay and Follow with the same facts, rules
+// of pages, errors and batches.
 //
 // A type that embeds a concrete log and changes what can be read of it must hide both methods;
 // [backend.Intercept] does.
@@ -30,10 +30,10 @@ type Framer interface {
 	FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[Frames, error]
 }
 
-// AppendSelected appends to dst the frames that hold the facts of frames which are in r, and returns how many
-// facts these are and the seq of the last one that was looked at, selected or not. Frames that lie in r whole
-// are copied; of others the selected facts are put into a new frame, without a look into their values. Frames
-// whose bytes this codec did not write are decoded. Frames that hold no facts are a *backend.InvalidError.
+// AppendSelected appends to dst, as frames, the facts of frames that are in r. It returns how many these are,
+// and the seq of the last fact that it looked at, selected or not. It copies frames that are in r as a whole.
+// Of other frames it puts the selected facts into a new frame, without parsing their values. Frames whose bytes
+// this codec did not write are decoded. Frames that hold no facts are a *backend.InvalidError.
 func AppendSelected(dst, frames []byte, r *backend.Range) (out []byte, facts int, last uint64, err error) {
 	var kept [][]byte
 	for rest := frames; len(rest) > 0; {
@@ -114,7 +114,7 @@ func nameOf(fact []byte) (seq uint64, store string, err error) {
 }
 
 // FramerOf returns log itself if it is a Framer. Otherwise it returns a Framer that encodes the pages of log, each
-// page as one frame, since a page does not say where its batches end. A page that no frame holds is
+// page as one frame, since a page does not say where its batches end. A page that is too large for a frame is
 // backend.ErrTooLarge.
 func FramerOf(log backend.Log) Framer {
 	if f, ok := log.(Framer); ok {

@@ -19,7 +19,7 @@ func batchCases() []testCase {
 		{"batch-too-large", batches | limited, "A batch's frame must fit the backend's limit (ErrTooLarge); nothing is written.", batchTooLarge},
 		{"batch-again", batches, "Facts that the log holds already stay where they are; if it holds all of them, the batch was written before, and its expectations are not checked again.", batchAgain},
 		{"batch-partly-held", batches, "Facts of a batch that the log holds already stay where they are; the others are written, if every Expect holds.", batchPartlyHeld},
-		{"batch-consecutive", batches, "The facts of a batch are written in consecutive places, whoever else writes.", batchConsecutive},
+		{"batch-consecutive", batches, "The facts of a batch are written in consecutive places, also while others write.", batchConsecutive},
 		{"batch-cancelled", batches, "If ctx is done before the call, nothing is written and the error is ctx's; writing the batch again is always safe.", batchCancelled},
 	}
 }

@@ -71,7 +71,7 @@ func copyOutWrite(h *harness) {
 		overwrite(got)
 		h.wantSame("the writer's own fact, after the returned one was overwritten", []backend.Fact{f}, []backend.Fact{before})
 	}
-	for i, f := range given { // a fact written again is given out again
+	for i, f := range given { // a fact written again is returned again
 		overwrite(h.write(b, f)[0])
 		h.wantSame("a fact written again", h.write(b, f), log[i:i+1])
 	}

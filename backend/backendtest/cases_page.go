@@ -11,7 +11,7 @@ import (
 // The rules of pages that cases share, as the comment of backend.Page says them.
 const (
 	ruleBatches = "Facts ascend and are whole batches. The first page begins inside a batch only if After does, and the last ends inside one only if Range.Through does. "
-	ruleThrough = "Through is at least the last fact's seq. No fact at or below a Through that was given out appears later. "
+	ruleThrough = "Through is at least the last fact's seq. Once a Through was yielded, no fact at or below it appears later. "
 	ruleMoves   = "Through moves over pruned facts, facts of other stores, and facts that the caller may not read. "
 	ruleEnd     = "A Replay that ends without an error has yielded a page, perhaps empty, whose Through is at least the last seq acknowledged before the loop began, or Range.Through. "
 )

@@ -7,13 +7,13 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// pageBatchCases are about the borders of batches in pages.
+// pageBatchCases are about the boundaries of batches in pages.
 func pageBatchCases() []testCase {
 	return []testCase{
 		{"page-batches", batches, ruleBatches, pageBatches},
 		{"page-batches-snapshot", batches, ruleBatches + "WriteSnapshot never changes what Replay yields.", pageBatchesSnapshot},
 		{"page-batches-pruned", batches | pruning, ruleBatches + "Pruning leaves the rest of a batch together.", pageBatchesPruned},
-		{"page-batches-reopened", batches | reopening, ruleBatches + "A log that is opened again keeps the borders of batches.", pageBatchesReopened},
+		{"page-batches-reopened", batches | reopening, ruleBatches + "A log that is opened again keeps the boundaries of batches.", pageBatchesReopened},
 		{"page-batches-follow", batches, ruleBatches + "The rules of pages hold for Follow.", pageBatchesFollow},
 		{"page-batches-inside", batches, ruleBatches, pageBatchesInside},
 	}

@@ -12,7 +12,7 @@ func replayCases() []testCase {
 	const body = "The loop's body may call any method but Close; no lock is held while it runs. "
 	const pairs = "Each pair is a page and nil, or the zero Page and an error (ctx's, ...), which ends the loop. "
 	return []testCase{
-		{"replay-empty", 0, "An empty log yields no facts, and may be consolidated. No fact at or below a Through given out appears later.", replayEmpty},
+		{"replay-empty", 0, "An empty log yields no facts, and may be consolidated. Once a Through was yielded, no fact at or below it appears later.", replayEmpty},
 		{"replay-body", 0, body, replayBody},
 		{"replay-body-others", 0, body + "Others go on meanwhile.", replayBodyOthers},
 		{"replay-break", 0, "A loop may be left at any page, and then nothing of it goes on.", replayBreak},

@@ -20,8 +20,8 @@ func valueCases() []testCase {
 		{"value-large", 0, "Value is kept byte for byte, whatever its length, as long as the fact's frame fits the limit.", valueLarge},
 		{"value-too-large", limited, "A fact whose frame is larger than the backend's limit is ErrTooLarge, and is not written.", valueTooLarge},
 		{"fields-kept", 0, "Every field that a writer gives is kept as it was given.", fieldsKept},
-		{"hash-filled", 0, "ValueHash is the lower-case hex SHA-256 of Value's canonical JSON; the log fills in an empty one.", hashFilled},
-		{"hash-given", 0, "A ValueHash that is given is kept as it is, even where it does not match.", hashGiven},
+		{"hash-filled", 0, "ValueHash is the lower-case hex SHA-256 of Value's canonical JSON; the log fills it in if it is empty.", hashFilled},
+		{"hash-given", 0, "A ValueHash that is given is kept, even one that does not match.", hashGiven},
 		{"schema-version", 0, "SchemaVersion is from 1 to 2,147,483,647; 0 stands for 1.", schemaVersion},
 		{"null-not-given", 0, "A Producer or Derivation of null becomes nil.", nullNotGiven},
 	}

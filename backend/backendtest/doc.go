@@ -21,7 +21,7 @@
 // can end it.
 //
 // A decorator that is not made with [backend.Intercept] runs the suite over a log that it decorates. A log
-// that gives itself out in frames runs it a second time through package framed.
+// that is a wire.Framer runs it a second time through package framed.
 //
 // [Benchmark] measures all backends in the same way.
 //

@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// next returns the first batch after seq after or, where there is none, through where the log was read and
-// what to wait for.
+// next returns the first batch after seq after. If there is none, it returns through where the log was
+// read and what to wait for.
 func (n *naive) next(after uint64) (batch []backend.Fact, end uint64, changed chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

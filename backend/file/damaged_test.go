@@ -35,7 +35,7 @@ type damagedLog struct {
 type damageFrame struct {
 	from, to int64
 	seqs     []uint64
-	marker   uint64 // 0: it is none
+	marker   uint64 // 0: it is not a marker
 }
 
 // A damage is one change to one file.

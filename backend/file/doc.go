@@ -20,7 +20,7 @@
 //
 // # Assumptions
 //
-// What the code assumes about the disk and its file system, and nothing beyond:
+// The code assumes this about the disk and its file system, and nothing more:
 //
 //  1. Bytes that were written and not synced may be lost, reordered or torn, in any way and any part.
 //  2. A file's content stays once fdatasync has returned.

@@ -11,7 +11,7 @@ import (
 
 // Dump writes to w what a file holds: a segment file, a snapshot, an index (its name ends in ".idx"), or a
 // piece of a backup. Each frame, also in compressed blocks, becomes a line of JSON with its offset, and so does
-// each damaged place, behind which Dump goes on. It returns how many places are damaged. It needs no lock:
+// each damaged place. Dump goes on after damage. It returns how many places are damaged. It needs no lock:
 // while a log is open, the end of its active segment may seem damaged.
 func Dump(ctx context.Context, w io.Writer, path string) (damaged int, err error) {
 	defer wrap(&err, "dump %s", path)

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 )
 
-// What was acknowledged is there when the log is opened again.
+// Acknowledged facts are there when the log is opened again.
 func ExampleOpen() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "example")

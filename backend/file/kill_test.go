@@ -323,7 +323,7 @@ func (c *child) listen(t *testing.T, kill int) *told {
 		if err != nil {
 			c.wait()
 			require.ErrorIs(t, err, io.EOF)
-			require.True(t, killed, "the child ended by itself: %s", c.stderr.String())
+			require.True(t, killed, "the child was not killed, it ended: %s", c.stderr.String())
 			return all
 		}
 		words := strings.Split(line, "\t")

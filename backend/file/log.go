@@ -50,7 +50,7 @@ type Log struct {
 	states     []state    // to be used by update
 	queue      []*write
 	committing bool      // there is a committer
-	idle       sync.Cond // signals that there is none
+	idle       sync.Cond // signals that there is no committer
 }
 
 var (

@@ -26,8 +26,8 @@ type state struct {
 	grouped  uint64 // facts in them
 }
 
-// update makes a new state, which differs from the one before it by change, and wakes those who wait for one.
-// States are allocated some at a time, since each group commit needs one.
+// update makes a new state, which differs from the one before it by change, and wakes every goroutine that
+// waits for one. States are allocated some at a time, since each group commit needs one.
 func (l *Log) update(change func(s *state)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,12 +2,12 @@ package file
 
 import "sort"
 
-// tailSize is how many bytes of the latest frames stay in memory for those who follow the log, at least,
-// once there are so many.
+// tailSize is the least number of bytes of the latest frames that stay in memory for followers, once
+// there are so many.
 const tailSize = 4 << 20
 
-// A tail is the latest frames of the log, without a gap. Frames are never changed, and neither is what an
-// older copy of a tail has.
+// A tail is the latest frames of the log, without a gap. Neither frames nor older copies of a tail ever
+// change.
 type tail struct {
 	frames []tailFrame
 	bytes  int
@@ -18,7 +18,7 @@ type tailFrame struct {
 	frame       []byte
 }
 
-// add adds a frame, and drops old ones. The memory of those is freed when append moves the slice.
+// add adds a frame, and drops old ones. Their memory is freed when append moves the slice.
 func (t *tail) add(f tailFrame) {
 	t.frames = append(t.frames, f)
 	t.bytes += len(f.frame)

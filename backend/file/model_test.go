@@ -21,9 +21,9 @@ type crashModel struct {
 	acked   map[uint64]backend.Fact // acknowledged, and not pruned
 	pruned  map[uint64]bool         // acknowledged to be gone
 	pruning map[uint64]bool         // asked to be pruned, not acknowledged: gone or not
-	gone    map[uint64]bool         // of these, those not seen any more
+	gone    map[uint64]bool         // the part of pruning that was not seen any more
 	doubt   map[string]backend.Fact // by ID: submitted, not acknowledged: there or not
-	refused map[string]bool         // of these, those of which it was said that they were not written
+	refused map[string]bool         // the part of doubt that was reported as not written
 	batches [][]string              // IDs of batches in doubt: there whole or not at all
 	last    uint64                  // the highest seq acknowledged
 	durable uint64                  // the highest one said to be durable
@@ -166,7 +166,7 @@ type crashLoss int
 
 const (
 	loseNothing crashLoss = iota
-	loseTail              // the last facts, of those that were not said to be durable
+	loseTail              // the last facts that were not reported as durable
 )
 
 // verify reads the log and compares it with the model.

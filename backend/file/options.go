@@ -15,20 +15,20 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Sync says when a fact counts as written. Whatever it is, a killed process loses nothing that was
+// A Sync says when a fact counts as written. With each of them, a killed process loses nothing that was
 // acknowledged.
 type Sync string
 
 const (
-	// SyncAlways: when it is durable. A power cut loses nothing that was acknowledged.
+	// SyncAlways: a fact is written when it is durable. A power cut loses nothing that was acknowledged.
 	SyncAlways Sync = "always"
 
-	// SyncInterval: when the kernel has it. It becomes durable within Options.SyncInterval; a power cut
-	// before that can lose it.
+	// SyncInterval: a fact is written when the kernel has it. It becomes durable within Options.SyncInterval;
+	// a power cut before that can lose it.
 	SyncInterval Sync = "interval"
 
-	// SyncNever: when the kernel has it, which writes it at some time. A segment becomes durable when the
-	// next one begins, and the last one when the log is closed.
+	// SyncNever: a fact is written when the kernel has it. The kernel writes it to the disk later. A segment
+	// becomes durable when the next one begins, and the last one when the log is closed.
 	SyncNever Sync = "never"
 )
 

@@ -38,7 +38,7 @@ type mounted struct {
 	mounted bool
 }
 
-// mount mounts a file system; args are those of mount(8), without the directory.
+// mount mounts a file system; args are the arguments of mount(8), without the directory.
 func (m *mounted) mount(args ...string) error {
 	if out, err := exec.Command("mount", append(args, m.dir)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("mount %v: %w: %s", args, err, out)

@@ -63,7 +63,7 @@ func (x *lookup) read(seq uint64, on bool) error {
 			return err
 		}
 		if err != nil || end {
-			break // damage behind the fact concerns those who read the facts there
+			break // damage behind the fact concerns readers of the facts there
 		}
 		size += len(page.Bytes)
 	}

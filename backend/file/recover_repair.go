@@ -9,7 +9,7 @@ import (
 )
 
 // repair replaces a damaged file by the facts in it that can still be read; the rest goes to the quarantine.
-// of.Last is 0 if it is not known, for the segment that was written last.
+// of describes the file; of.Last is 0 if it is not known, for the segment that was written last.
 func (r *recovery) repair(ctx context.Context, of format.File) (*segment, error) {
 	if of.Snapshot {
 		of = newSnapshot(of.Last)

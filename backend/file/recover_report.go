@@ -11,7 +11,7 @@ import (
 // {"file":"NAME","missing":[{"first":7,"last":9}]}.
 type RecoveryReport struct {
 	Facts   uint64   // how many the log holds
-	LastSeq uint64   // the seq that was given last; 0 if there is none
+	LastSeq uint64   // the highest seq ever given; 0 if there is none
 	Read    []string // files that were read whole: the active segment, and files without a valid index
 	Removed []string // files that a crash left behind, and that the log does not need
 	Cuts    []Cut    // what was cut off or set aside

@@ -14,9 +14,9 @@ import (
 
 // Restore makes a log of the facts of an earlier one, at the same seqs, so that readers of that log can go on
 // where they were. The directory opts.Path, which may be missing, must hold no log. pages are the earlier log,
-// as its Replay yields it; the Through of the last page becomes the seq that was given last. The facts of a
-// page become one batch, so that a log whose pages are its batches is restored with the same batches.
-// Restore returns the number of facts.
+// as its Replay yields it; the Through of the last page becomes the highest seq ever given. The facts of a
+// page become one batch: to restore the batches of the log, yield each batch as a page. Restore returns the
+// number of facts.
 //
 // The log begins an identity of its own, since its seqs go on otherwise than those of the earlier log. past are the logs
 // that have the facts of pages: the earlier log and its ancestors, the latest first, as backend.Inherit returns them

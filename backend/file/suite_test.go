@@ -40,7 +40,7 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// TestFramesSuite runs the suite over the frames that the log gives out.
+// TestFramesSuite runs the suite over the frames that the log yields.
 func TestFramesSuite(t *testing.T) {
 	t.Parallel()
 	open := opener(file.Options{Sync: file.SyncNever, SegmentSize: 64 << 10})

@@ -12,7 +12,7 @@ import (
 )
 
 // WriteSnapshot implements backend.Backend. Frames in RAM already replay as fast as possible, so it only
-// makes them take no more memory than they need: chunks that are not full become full ones.
+// saves memory: it merges chunks that are not full into full ones.
 func (l *Log) WriteSnapshot(ctx context.Context, through uint64) error {
 	l.compacting.Lock()
 	defer l.compacting.Unlock()
@@ -93,10 +93,11 @@ func (l *Log) prune(ctx context.Context, seqs seqrange.Set, h backend.Horizon) (
 	})
 }
 
-// A replacement is a key's latest fact, which is pruned, and the latest one left, zero if there is none.
+// A replacement is a key's latest fact, which is pruned, and the latest fact left; zero if no fact is
+// left.
 type replacement struct{ gone, left backend.Fact }
 
-// replacements returns those pruned facts that are the latest of their keys, each with the latest fact of
+// replacements returns the pruned facts that are the latest of their keys, each with the latest fact of
 // its key in the rest of the log.
 func (l *Log) replacements(rest []*chunk, pruned []backend.Fact) ([]replacement, error) {
 	type name struct{ store, key string }

@@ -8,5 +8,5 @@
 //
 // Bytes below a chunk's length never change, so a reader takes a slice of them under the lock and reads it
 // without the lock. Facts are parsed from a copy, so that a caller may change them. A reader that follows the
-// log has no queue; it keeps its place.
+// log has a cursor, not a queue.
 package memory

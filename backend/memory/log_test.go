@@ -166,7 +166,8 @@ func TestPruningDoesNotLeak(t *testing.T) {
 	require.Less(t, heap(), settled+1<<20)
 }
 
-// What counts is what the log would take in: neither white space around values, nor facts that it holds.
+// Only what the log would add counts toward the limit: neither white space around values nor facts that
+// it holds.
 func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 	l := memory.New(memory.Options{MaxFrame: 300, Now: func() time.Time { return time.Unix(5, 0) }})
 	defer l.Close()
@@ -177,7 +178,7 @@ func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 	held, err := l.WriteFact(t.Context(), f)
 	require.NoError(t, err)
 	require.Equal(t, `{"n":0}`, string(held.Value))
-	require.Less(t, cap(held.Value), 100, "what is given out holds on to no space")
+	require.Less(t, cap(held.Value), 100, "a returned fact keeps no spare memory")
 
 	log := []backend.Fact{held}
 	for n := 1; n < 10; n++ {
@@ -253,7 +254,7 @@ func TestFramesOfAnyLimit(t *testing.T) {
 	require.Equal(t, written.ID, next.Causation)
 }
 
-// A batch with a new key that is empty is refused after each of many keys of one length: those that
+// A batch with a new key that is empty is refused after each of many keys of one length: the keys that
 // are there keep their latest facts.
 func TestRefusedEmptyKey(t *testing.T) {
 	for size := 16; size <= backend.MaxKeyLen; size *= 4 {

@@ -11,7 +11,7 @@ import (
 // Options configure a Log. The zero Options are good.
 type Options struct {
 	// MaxFrame is how many bytes the body of a fact's or batch's frame may have. 0: wire.DefaultMaxFrame.
-	// A limit above wire.MaxMaxFrame stands for that.
+	// A limit above wire.MaxMaxFrame counts as wire.MaxMaxFrame.
 	MaxFrame int
 
 	// Now returns the transaction times; nil: time.Now. It is called concurrently.

@@ -143,8 +143,8 @@ func TestPages(t *testing.T) {
 	check()
 }
 
-// A page that was given out does not change, whatever happens to the log, and changing it does not change
-// the log.
+// A page that was yielded does not change, whatever happens to the log, and changing it does not change the
+// log.
 func TestPagesAreTheCallers(t *testing.T) {
 	l := New(Options{})
 	defer l.Close()

@@ -11,8 +11,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Stats implements backend.Log: the server's, and in Connection how the client is connected to it. If the server
-// can't be reached, Connection is all there is, with the error.
+// Stats implements backend.Log. It returns the server's Stats, with Connection set. If the server can't be reached,
+// it returns only Connection, and the error.
 func (c *Client) Stats(ctx context.Context) (backend.Stats, error) {
 	stats, err := c.stats(ctx)
 	c.mu.Lock()
@@ -46,8 +46,8 @@ func (c *Client) stats(ctx context.Context) (backend.Stats, error) {
 	return stats, nil
 }
 
-// WriteSnapshot implements backend.Log: the server makes a snapshot of its log. A server of version 1 is sent the
-// facts of its log for that.
+// WriteSnapshot implements backend.Log: the server makes a snapshot of its log. The client sends a server of version
+// 1 all facts of the log with the request.
 func (c *Client) WriteSnapshot(ctx context.Context, through uint64) error {
 	var err error
 	if c.v1 != nil {

@@ -51,8 +51,8 @@ var (
 )
 
 // Dial connects to a server. It tries once, so that a wrong address shows at once, as ErrUnavailable; a
-// connection that is lost later is made again. ctx is for the call. A server that requires a token or
-// certificate and does not know the client's is ErrUnauthenticated.
+// connection that is lost later is made again. ctx is for the call. If the server requires a token or
+// certificate and does not know the client's, the error is ErrUnauthenticated.
 func Dial(ctx context.Context, opts Options) (*Client, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {

@@ -280,7 +280,7 @@ func TestStalledStreams(t *testing.T) {
 	}
 }
 
-// TestIdleFollower stalls a subscription that has nothing to send: the next fact comes nevertheless.
+// TestIdleFollower stalls a subscription that has nothing to send: the next fact comes all the same.
 func TestIdleFollower(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{Heartbeat: serverBeat})

@@ -88,7 +88,7 @@ func collect(loop iter.Seq2[backend.Page, error]) (facts []backend.Fact, err err
 	return take(loop, math.MaxInt)
 }
 
-// take returns the first n facts of a loop, and those that come in a page with them.
+// take returns the first n facts of a loop, and the facts that come in a page with them.
 func take(loop iter.Seq2[backend.Page, error], n int) (facts []backend.Fact, err error) {
 	if n == 0 {
 		return nil, nil

@@ -20,11 +20,11 @@ import (
 type Options struct {
 	Address   string      // host:port, or the path of a Unix socket
 	Transport string      // "tcp" or "unix"; "": unix if Address has a slash, otherwise tcp
-	TLS       *tls.Config // nil: no TLS. An empty ServerName is the host of Address
+	TLS       *tls.Config // nil: no TLS. An empty ServerName stands for the host of Address
 	Token     string      // names the caller to the server; "": none
 
 	DialTimeout time.Duration // how long one attempt to connect may take; 0: 5 s
-	Heartbeat   time.Duration // how often the server shows that it is alive; after three without a sign the connection is lost; 0: 5 s
+	Heartbeat   time.Duration // how often the server shows that it is alive; the connection is lost after three heartbeats of silence; 0: 5 s
 
 	// The client waits before each further attempt to connect: MinBackoff at first, then longer, up to MaxBackoff,
 	// each time changed at random by up to a half. 0: 50 ms and 3 s.

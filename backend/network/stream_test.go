@@ -287,7 +287,7 @@ func TestRanges(t *testing.T) {
 	require.Equal(t, string(want), string(got))
 }
 
-// TestUnreadableFact reads a frame that looks like a fact and is none: the facts before it come in a page before the
+// TestUnreadableFact reads a frame that looks like a fact but is not one: the facts before it come in a page before the
 // error.
 func TestUnreadableFact(t *testing.T) {
 	t.Parallel()

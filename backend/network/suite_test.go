@@ -138,7 +138,7 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// TestFramesSuite runs the suite over the frames that the client gives out.
+// TestFramesSuite runs the suite over the frames that the client yields.
 func TestFramesSuite(t *testing.T) {
 	t.Parallel()
 	if raceEnabled && !soak() {

@@ -253,7 +253,7 @@ func TestFollowBackoff(t *testing.T) {
 			n.attempts()
 			time.Sleep(time.Minute)
 			dials := n.attempts()
-			require.LessOrEqual(t, dials[1].Sub(dials[0]), 3*o.MinBackoff, "round %d begins anew", i)
+			require.LessOrEqual(t, dials[1].Sub(dials[0]), 3*o.MinBackoff, "round %d begins with short waits again", i)
 			n.set(nil)
 		}
 		cancel()

@@ -22,7 +22,7 @@ import (
 // helloV1 stands for the hello reply that such a server does not give.
 var helloV1 = protocol.HelloReply{Protocol: 1, MaxFrame: wire.DefaultMaxFrame, Features: protocol.Features{MaxFrame: wire.DefaultMaxFrame}}
 
-// A logV1 mirrors what a server of version 1 does not tell of its log: each key's latest fact, and the places of
+// A logV1 mirrors what a server of version 1 does not say about its log: each key's latest fact, and the places of
 // IDs. It reads the log when it is first needed, and then subscribes to it. Writers write one at a time, and wait
 // until the subscription shows their fact.
 type logV1 struct {

@@ -415,7 +415,7 @@ func TestOldSuite(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, oldSkipped, backendtest.Skipped(&oldSkips))
 	if raceEnabled && !soak() {
-		t.Skip("each replay of version 1 is the whole log parsed anew, which takes too long with the race detector: run it without, or with IGNITER_SOAK")
+		t.Skip("each replay of version 1 parses the whole log again, which takes too long with the race detector: run it without, or with IGNITER_SOAK")
 	}
 	p := &place{transport: "tcp", open: openMemory, front: func(t testing.TB, target string) string { return startOld(t, target).l.Addr().String() }}
 	backendtest.Run(t, p.opener(true), &oldSkips)

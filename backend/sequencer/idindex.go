@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// Remembered is how many of its latest IDs a log knows at least.
+// Remembered is the least number of latest IDs that a log knows.
 const Remembered = 1_000_000
 
 // An idIndex finds the seqs of IDs. It holds a part of their hashes only, so the caller compares the ID with

@@ -16,8 +16,8 @@ func (s *Sequencer) Load(f *backend.Fact) {
 	s.keys.set(f.Store, f.Key, f.Seq, id)
 }
 
-// Reserve makes room for that many IDs and keys to be loaded, so that loading does not grow tables again and
-// again.
+// Reserve makes room for the given numbers of IDs and keys, so that loading them does not grow tables again
+// and again.
 func (s *Sequencer) Reserve(ids, keys int) {
 	s.ids.reserve(ids)
 	s.keys.table.reserve(keys)
@@ -33,8 +33,8 @@ type Loaded struct {
 
 // LoadIDs takes in the IDs of facts that the log holds, for a log that keeps IDs apart from facts: in the
 // order of seqs, at least the latest [Remembered] ones. LoadIDs, [Sequencer.LoadKeys], [Sequencer.LoadTime]
-// and [Sequencer.Skip] together stand for Load, and each may run on a goroutine of its own. Up to some
-// thousand facts in one call take much less time than one by one.
+// and [Sequencer.Skip] together stand for Load, and each may run on a goroutine of its own. Pass up to some
+// thousand facts in one call, which takes much less time than one by one.
 func (s *Sequencer) LoadIDs(facts []Loaded) {
 	s.ids.warm(facts)
 	for i := range facts {

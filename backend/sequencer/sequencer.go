@@ -42,8 +42,8 @@ func (s *Sequencer) Next() uint64 { return s.next }
 func (s *Sequencer) Time() time.Time { return s.last }
 
 // Assign gives each fact of a batch its place, and returns how many of the facts are new to the log: their
-// Seqs are from the Next before the call on, and consecutive. Each other fact is replaced by the fact that
-// the log holds under its ID, or will hold when an earlier call is committed.
+// Seqs are consecutive, and begin with what Next returned before the call. Each other fact is replaced by
+// the fact that the log holds under its ID, or will hold when an earlier call is committed.
 //
 // The facts must come from [Prepare] or [PrepareBatch]. now is the transaction time of facts that have none.
 // After an error nothing is assigned, and some facts may be changed.

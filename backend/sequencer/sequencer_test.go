@@ -233,7 +233,7 @@ func TestAMillionIDsAreRemembered(t *testing.T) {
 	require.False(t, known(1))
 }
 
-// What is refused leaves nothing behind, and makes nothing be forgotten.
+// A refused batch leaves nothing behind, and makes the log forget nothing.
 func TestRefusedFacts(t *testing.T) {
 	log := mapLog{}
 	s := New(log.Fact)
@@ -273,8 +273,8 @@ func TestRefusedFacts(t *testing.T) {
 	require.Less(t, names, 1000)
 }
 
-// What is refused leaves nothing behind: not in a block of names that is full to its last byte either,
-// where there is still room for the empty key.
+// A refused batch leaves nothing behind, not even in a block of names that is full to its last byte, where
+// there is still room for the empty key.
 func TestRefusedEmptyKey(t *testing.T) {
 	for size := 8; size <= backend.MaxKeyLen; size *= 2 {
 		log := mapLog{}

@@ -28,8 +28,8 @@ func (a *app) compactCommand() *cobra.Command {
   --keep all      keeps everything
 
 If --keep is given twice, a fact is kept only if both keep it. The command shows how many facts it would remove, and
-removes them with --yes. It then writes a fact to the store igniter.compactions that says what was removed. Others go on
-writing and reading. A server asks for a token with admin.`,
+removes them with --yes. It then writes a fact to the store igniter.compactions that says what was removed. Others can
+write and read meanwhile. A server requires a token with admin.`,
 		Example: `  igniter compact sessions --keep latest --path ./log
   igniter compact deliveries --keep 90d --events --address 127.0.0.1:7400 --yes`,
 		Args: cobra.MinimumNArgs(1),
@@ -62,7 +62,7 @@ writing and reading. A server asks for a token with admin.`,
 	return cmd
 }
 
-// compact removes the facts that the engine's retentions do not keep or, without --yes, shows how many that are.
+// compact removes the facts that the engine's retentions do not keep or, without --yes, shows how many these are.
 func (a *app) compact(ctx context.Context, e *store.Engine) (err error) {
 	plan, does := e.PlanCompaction(), "would remove"
 	if a.yes {

@@ -19,8 +19,8 @@ func (a *app) pruneCommand() *cobra.Command {
 		Short: "Remove facts permanently",
 		Long: `Removes facts from the log, durably: facts with some seqs, or all facts of a store or of a key, past and present. It
 shows how many facts it would remove, and removes them with --yes. Removed facts are only in backups that were
-made before. Others go on writing and reading. A server asks for a token with admin. Programs that hold the log in memory
-keep the facts until they open it again.
+made before. Others can write and read meanwhile. A server requires a token with admin. Programs that hold the log in
+memory keep the facts until they open it again.
 
 To keep current values and remove old ones, use igniter compact.`,
 		Example: `  igniter prune --path ./log --store people --key ana
@@ -68,7 +68,7 @@ To keep current values and remove old ones, use igniter compact.`,
 	flags := cmd.Flags()
 	flags.Func("seq", "`seqs` and ranges of seqs: 17,100-120", parseSeqs(&seqs))
 	flags.StringVar(&store, "store", "", "all facts of that store")
-	flags.StringVar(&key, "key", "", "of the store, only that key's facts")
+	flags.StringVar(&key, "key", "", "only the facts of that key of the store")
 	cmd.MarkFlagsOneRequired("seq", "store")
 	cmd.MarkFlagsMutuallyExclusive("seq", "store")
 	return cmd

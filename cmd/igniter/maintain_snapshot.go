@@ -12,8 +12,8 @@ func (a *app) snapshotCommand() *cobra.Command {
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "snapshot",
 		Short: "Merge the log's segments into one compressed file",
-		Long: `Merges the log's segments, all or those through a seq, into one compressed file with checksums. The log holds the same
-facts as before, and others go on writing and reading. A server asks for a token with admin.`,
+		Long: `Merges the log's segments, all or only those through a seq, into one compressed file with checksums. The log holds the same
+facts as before, and others can write and read meanwhile. A server requires a token with admin.`,
 		Example: `  igniter snapshot --address 127.0.0.1:7400
   igniter snapshot --path ./log --through 51233`,
 		Args: cobra.NoArgs,

@@ -19,8 +19,8 @@ func (a *app) verifyCommand() *cobra.Command {
 damaged, the exit code is 1, and each damaged place is shown: the file, the offset, and the first seq that can't be read
 there. It changes nothing. To verify a log that a server has open, verify a copy: igniter backup, igniter restore.
 
-A last write that a crash cut short is no damage: nothing of it was acknowledged. Neither are the hashes of writers that
-compute them in another way; --hashes lists them.`,
+A last write that a crash cut short is not damage: nothing of it was acknowledged. A hash that does not match its value
+is not damage either, since other writers compute hashes in other ways; --hashes lists these facts.`,
 		Example: `  igniter verify /var/lib/igniter/log
   igniter verify ./log --json | jq .damage`,
 		Args: cobra.ExactArgs(1),
@@ -42,7 +42,7 @@ compute them in another way; --hashes lists them.`,
 			return nil
 		},
 	})
-	cmd.Flags().BoolVar(&hashes, "hashes", false, "list the facts with hashes that are not those of their values")
+	cmd.Flags().BoolVar(&hashes, "hashes", false, "list the facts whose hashes do not match their values")
 	return cmd
 }
 

@@ -25,11 +25,12 @@ func (a *app) backupCommand() *cobra.Command {
 		Long: `Copies what the log holds at this moment, consistently, while others write. Facts keep their seqs and their batches, so
 that after igniter restore readers go on where they were.
 
-To a directory it adds a file with the facts after those that the directory holds already; the file is complete or not
-there. To the output, "-", it writes one piece with all facts, or with those after a seq. A token must allow reading all
-stores.
+To a directory it adds a file with the facts that the directory does not hold yet; the file is complete or not there. To
+the output, "-", it writes one piece with all facts, or with the facts after a seq. A token must allow reading all
+stores. igniter restore --check checks a backup.
 
-Facts that igniter prune removes from the log stay in earlier backups. To get rid of them, begin a new directory.`,
+Facts that igniter prune removes from the log stay in earlier backups. To get rid of them, begin a new directory, and
+remove the old one.`,
 		Example: `  igniter backup /backup/igniter --address 127.0.0.1:7400
   igniter backup - --path ./log | ssh elsewhere 'cat > log.backup'
   igniter backup - --after 51233 --path ./log > later.backup`,

@@ -53,7 +53,7 @@ With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it 
 type importReport struct {
 	New     uint64     `json:"new"`
 	Known   uint64     `json:"known"`
-	Foreign uint64     `json:"foreign_hashes,omitempty"` // facts with hashes that are not the hashes of their values
+	Foreign uint64     `json:"foreign_hashes,omitempty"` // facts whose hashes do not match their values
 	Cuts    []file.Cut `json:"cuts,omitempty"`
 }
 
@@ -148,7 +148,7 @@ func (a *app) printImport(r importReport) error {
 			fmt.Fprintf(a.err, "igniter: left out %d bytes of %s at byte %d: %s\n", c.Bytes, c.File, c.Offset, c.Reason)
 		}
 		if r.Foreign > 0 {
-			fmt.Fprintf(a.err, "igniter: %d facts have hashes that are not those of their values, because another writer made them or the file was changed; "+
+			fmt.Fprintf(a.err, "igniter: %d facts have hashes that do not match their values, because another writer made them or the file was changed; "+
 				"they are kept, and igniter verify --hashes lists them\n", r.Foreign)
 		}
 	}

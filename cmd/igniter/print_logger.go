@@ -12,7 +12,7 @@ import (
 func (a *app) logger(level string) (*zap.Logger, error) {
 	least, err := zapcore.ParseLevel(cmp.Or(a.values.String("log.level"), level))
 	if err != nil {
-		return nil, usage("--log-level %q is none of debug, info, warn, error", a.values.String("log.level"))
+		return nil, usage("--log-level %q is not one of debug, info, warn, error", a.values.String("log.level"))
 	}
 	config := zap.NewProductionEncoderConfig()
 	config.TimeKey, config.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder

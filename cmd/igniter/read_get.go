@@ -57,5 +57,5 @@ func noValue(e *store.Engine, store, key string) error {
 	case latest.Retracted():
 		return fmt.Errorf("key %q in store %q has no value then; its latest fact, with seq %d, deletes it; igniter history shows all", key, store, latest.Seq())
 	}
-	return fmt.Errorf("key %q in store %q has no value then; igniter history shows since when it has one", key, store)
+	return fmt.Errorf("key %q in store %q has no value then; igniter history shows when it got one", key, store)
 }

@@ -243,7 +243,7 @@ func (s *service) reload() {
 	notify("READY=1")
 }
 
-// drain lets clients finish, and cuts off those that take too long.
+// drain lets clients finish, and cuts off the ones that take too long.
 func (s *service) drain() error {
 	within := s.app.values.Duration("drain")
 	notify("STOPPING=1", "STATUS=draining")

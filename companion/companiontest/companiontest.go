@@ -75,10 +75,10 @@ func New(t testing.TB, opts companion.Options) (*companion.Store, *Clock) {
 	return s, clock
 }
 
-// Table returns the facts of some stores, or with none of all, as a table in the order of the log. A
-// line has seq, ID, store, key, transaction time, what else is given, and the value, which is null for
-// a retraction. An ID, store or key that is empty or is not of printable characters without spaces is
-// quoted as in Go. Facts that can't be read fail the test.
+// Table returns the facts of the given stores, or of all stores if none is given, as a table in the
+// order of the log. A line has seq, ID, store, key, transaction time, what else is given, and the value,
+// which is null for a retraction. An ID, store or key that is empty or is not of printable characters
+// without spaces is quoted as in Go. Facts that can't be read fail the test.
 func Table(t testing.TB, s *companion.Store, stores ...string) string {
 	t.Helper()
 	if len(stores) == 0 {

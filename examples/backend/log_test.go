@@ -155,7 +155,7 @@ func TestTwoLogs(t *testing.T) {
 	require.Len(t, ids(t, logs[0]), 10)
 }
 
-// What a crash leaves behind does no harm, and is removed once no process can be writing it.
+// Files that a crash leaves behind do no harm, and are removed once no process can be writing them.
 func TestLeftovers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path)

@@ -70,8 +70,8 @@ func (b *bank) open(ctx context.Context) error {
 	return b.store.Sync(ctx)
 }
 
-// work runs tellers at once, until each has tried the given number of transfers. It counts those that were made and
-// those that were refused.
+// work runs tellers at once, until each has tried the given number of transfers. It counts the transfers that were
+// made and the ones that were refused.
 func (b *bank) work(ctx context.Context, tellers, each int) (done, refused int, err error) {
 	var made, poor atomic.Int64
 	failures := make([]error, tellers)

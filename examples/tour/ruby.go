@@ -82,7 +82,7 @@ type loaded struct {
 }
 
 // load imports the facts of a Ruby log as they are. It returns the log's stores and keys, in order; if there
-// is an error, those before it.
+// is an error, it returns the ones before the error.
 func load(ctx context.Context, s *companion.Store, log io.Reader) (stores []string, keys []*loaded, err error) {
 	places := map[[2]string]*loaded{}
 	seen := map[string]bool{}

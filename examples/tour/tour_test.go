@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var update = flag.Bool("update", false, "write the golden file anew")
+var update = flag.Bool("update", false, "write the golden file again")
 
 // varying matches what differs from run to run: IDs and times of the tour's own facts. Their widths are the same.
 var varying = regexp.MustCompile(`…[0-9a-f]{8}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}`)
@@ -58,7 +58,7 @@ func TestFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-backend", "nonesuch"}, `"nonesuch" is not known: there is file, memory, network`},
+		{[]string{"-backend", "nonesuch"}, `"nonesuch" is not known: the known ones are file, memory, network`},
 		{[]string{"-path", "x"}, `backend "memory" does not use it`},
 		{[]string{"extra"}, `unexpected argument "extra"`},
 		{[]string{"-wal", "testdata/none.wal"}, "none.wal"},

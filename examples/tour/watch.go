@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// watch prints the new facts of the log, whoever writes them, until ctx ends.
+// watch prints the new facts of the log, from any writer, until ctx ends.
 func watch(ctx context.Context, s *companion.Store, p *printer) error {
 	p.section("What others write")
 	p.text("Facts as they come; end with Ctrl-C.")

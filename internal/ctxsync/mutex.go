@@ -1,5 +1,5 @@
-// Package ctxsync has what package sync lacks: a lock and a condition that are waited for no longer
-// than a context lasts.
+// Package ctxsync has what package sync lacks: a lock and a signal, for which a goroutine waits no
+// longer than its context lasts.
 package ctxsync
 
 import "context"

@@ -30,7 +30,8 @@ func (s *Signal) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Notify wakes everyone who waits. It allocates nothing, and costs little when no one does.
+// Notify closes the channel that Changed returned, which wakes all waiting goroutines. It allocates
+// nothing, and costs little if none waits.
 func (s *Signal) Notify() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

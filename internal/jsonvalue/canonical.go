@@ -44,7 +44,7 @@ type formatter struct {
 	keys     [2][]byte // without their escapes
 }
 
-// A member is where a member of an object stands in dst, from start on: its key begins at from, after
+// A member says where a member of an object is in dst, from start on: its key begins at from, after
 // the quote, and ends at colon-1; its value ends at to.
 type member struct {
 	from, colon, to uint32

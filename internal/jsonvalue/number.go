@@ -7,7 +7,8 @@ import (
 )
 
 // A Number is a JSON number by its value: 0.d1d2d3… times ten to the power of exp, without zeros at
-// either end of the digits. Zero has no digits, and no sign.
+// either end of the digits. Zero has no digits, and no sign. The canonical form does not use it:
+// [AppendCanonical] keeps the text of a number.
 type Number struct {
 	negative bool
 	digits   []byte

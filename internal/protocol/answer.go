@@ -57,8 +57,8 @@ func parseFacts(body []byte, fact func(at int) (end int, err error)) error {
 }
 
 // ParseAnswer parses an answer into a struct, as encoding/json does; if into is nil, it only checks that
-// body is an answer. If the answer says that the request failed, the error is the one that it tells of,
-// see [ParseError]. A body that is not an answer is a *backend.InvalidError.
+// body is an answer. If the answer says that the request failed, the error is the one in the answer, see
+// [ParseError]. A body that is not an answer is a *backend.InvalidError.
 func ParseAnswer(body []byte, into any) error {
 	if err := jsonvalue.Check(body, maxDepth); err != nil {
 		return &backend.InvalidError{Field: "answer", Reason: err.Error()}

@@ -136,8 +136,8 @@ type peerError struct {
 func (e *peerError) Error() string { return e.message }
 func (e *peerError) Unwrap() error { return e.err }
 
-// ParseError returns the error that an answer tells of. It has the peer's words and matches the same
-// sentinel and typed error of package backend as the peer's error. An unknown code is an ErrInternal.
+// ParseError returns the error in an answer. It has the peer's words and matches the same sentinel and
+// typed error of package backend as the peer's error. An unknown code is an ErrInternal.
 func ParseError(body []byte) error {
 	var a struct {
 		Code    string `json:"error_code"`

@@ -317,7 +317,7 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-// ordered reports whether facts have seqs as those of a log do.
+// ordered reports whether facts have ascending seqs, as a log's facts do.
 func ordered(facts []backend.Fact) bool {
 	last := uint64(0)
 	for i := range facts {

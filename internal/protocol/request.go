@@ -62,7 +62,7 @@ const (
 )
 
 // ParseRequest parses a request: keys in any order, unknown ones ignored. A body that is not a JSON
-// object with an op has a *backend.InvalidError as its Err. Every byte is checked but those of the
+// object with an op has a *backend.InvalidError as its Err. ParseRequest checks every byte except the
 // values of facts to be written: [Request.Fact] and [Request.Batch] find where these end,
 // [backend.Fact.Validate] checks them, and [Request.Diagnose] says what a failed check means.
 func ParseRequest(body []byte) Request {
@@ -112,8 +112,9 @@ func (r *Request) parseFact(prefix, suffix string) bool {
 	return true
 }
 
-// Diagnose returns the error to answer if a write failed with err, of Fact, Batch or the backend. If the
-// backend refused a fact because the request's body is not JSON at all, that is the error.
+// Diagnose returns the error to answer if a write failed with err, the error of Fact, Batch or the
+// backend. It returns err, unless the backend refused a fact because the request's body is not JSON at
+// all: then it says that.
 func (r *Request) Diagnose(err error) error {
 	if errors.Is(err, backend.ErrInvalid) {
 		if malformed := jsonvalue.Check(r.body, maxDepth); malformed != nil {
@@ -176,8 +177,8 @@ func (r *Request) Batch() (backend.Batch, error) {
 }
 
 // Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a
-// [backend.Cursor], through a seq, of some stores. "*" among the stores stands for all, and so do no
-// stores; an empty list is none.
+// [backend.Cursor], through a seq, of some stores. "*" among the stores stands for all, and so does a
+// request without stores; an empty list stands for none.
 func (r *Request) Range() (backend.Range, error) {
 	var x backend.Range
 	var err error

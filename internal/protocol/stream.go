@@ -63,8 +63,8 @@ func AppendHeartbeat(dst []byte, last uint64) []byte {
 // IsControl reports whether a body in a server's stream holds no facts. [ParseControl] parses it then.
 func IsControl(body []byte) bool { return body[0] != '[' && !bytes.HasPrefix(body, []byte(`{"seq":`)) }
 
-// ParseControl parses a body for which [IsControl] holds. An answer that says that the stream failed is
-// returned as the error that it tells of.
+// ParseControl parses a body for which [IsControl] holds. An answer that says that the stream failed is returned as
+// the error in it.
 func ParseControl(body []byte) (ControlFrame, error) {
 	var f struct {
 		OK      *bool

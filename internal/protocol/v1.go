@@ -71,8 +71,8 @@ func AppendWriteSnapshotV1(dst []byte, facts []backend.Fact) []byte {
 // AppendSubscribeV1 appends the request to subscribe to all stores.
 func AppendSubscribeV1(dst []byte) []byte { return append(dst, `{"op":"subscribe","stores":[]}`...) }
 
-// StoresV1 returns the stores that a subscription names; nil for all, which an empty list and anything
-// that is not a list of names stand for too.
+// StoresV1 returns the stores that a subscription names; nil for all stores. For an empty list, and
+// for anything that is not a list of names, it returns nil too.
 func (r *Request) StoresV1() []string {
 	var names []string
 	if r.decode("stores", &names) != nil || len(names) == 0 || slices.Contains(names, "*") {
@@ -112,8 +112,8 @@ func AppendEventV1(dst []byte, f *backend.Fact) []byte {
 	return append(AppendFactV1(append(dst, `{"event":"fact_written","fact":`...), f), '}')
 }
 
-// ParseEventV1 parses what a subscription sends, and checks every byte. ok is false for every event but
-// that a fact was written.
+// ParseEventV1 parses what a subscription sends, and checks every byte. ok is false for every event
+// other than a written fact.
 func ParseEventV1(body []byte) (f backend.Fact, ok bool, err error) {
 	var event string
 	var fact []byte

@@ -40,7 +40,7 @@ func Of(ranges ...[2]uint64) Set {
 	return s
 }
 
-// Append returns s with seq, which no seq of s is above, as append returns a slice.
+// Append returns s with seq added; no seq of s may be above it. Like append, it may reuse the memory of s.
 func (s Set) Append(seq uint64) Set {
 	if n := len(s); n > 0 && seq >= s[n-1][0] && (seq <= s[n-1][1] || seq-1 == s[n-1][1]) {
 		s[n-1][1] = max(s[n-1][1], seq)

@@ -10,8 +10,8 @@ const Len = 36
 // groups are where the groups of hex digits begin in the text, and end in the bytes.
 var groups = [...]struct{ at, from, to int }{{0, 0, 4}, {9, 4, 6}, {14, 6, 8}, {19, 8, 10}, {24, 10, 16}}
 
-// Parse returns the UUID that text is the usual text of. ok is false for any other text, upper case
-// included. It does not allocate.
+// Parse returns the UUID whose usual text is text. ok is false for any other text, upper case included.
+// It does not allocate.
 func Parse[T string | []byte](text T) (id [16]byte, ok bool) {
 	if len(text) != Len || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
 		return id, false

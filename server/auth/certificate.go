@@ -27,7 +27,7 @@ type fileStamp struct {
 	size     int64
 }
 
-// LoadCertificate reads a certificate and its key from PEM files. logger, if not nil, is told of reloads.
+// LoadCertificate reads a certificate and its key from PEM files. Reloads are logged to logger, if it is not nil.
 func LoadCertificate(certFile, keyFile string, logger *zap.Logger) (*Certificate, error) {
 	if logger == nil {
 		logger = zap.NewNop()
@@ -71,7 +71,8 @@ func (c *Certificate) stamps() (s [2]fileStamp) {
 	return s
 }
 
-// Get returns the certificate. While the files have changed and are not a pair, it is the previous one.
+// Get returns the certificate. If the files have changed and do not match each other, it returns the previous
+// certificate.
 func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

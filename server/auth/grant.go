@@ -7,7 +7,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Grant is what a client may do. The zero Grant is nothing.
+// A Grant is what a client may do. The zero Grant allows nothing.
 type Grant struct {
 	name        string
 	read, write stores
@@ -49,9 +49,9 @@ func (g *Grant) MayAdmin(what string) error {
 	return fmt.Errorf("%w: %s may not %s, which is for administrators", backend.ErrForbidden, g.name, what)
 }
 
-// Readable returns which stores the client reads that asks for some (nil: for all): nil stands for all stores, an empty
-// list for none. Asking by name for a store that it may not read is backend.ErrForbidden. The result is shared and must
-// not be modified; it is sorted unless asked is given.
+// Readable returns the stores that the client reads if it asks for some stores, or for all (asked is nil). A nil result
+// stands for all stores, an empty one for none. If asked names a store that the client may not read, the error is
+// backend.ErrForbidden. The result is shared and must not be modified; it is sorted unless asked is given.
 func (g *Grant) Readable(asked []string) ([]string, error) {
 	for _, name := range asked {
 		if !g.read.has(name) {

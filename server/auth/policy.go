@@ -8,15 +8,15 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Credential is what a client has shown. The zero Credential is nothing.
+// A Credential is what a client has shown. In the zero Credential, the client has shown nothing.
 type Credential struct {
 	token    [sha256.Size]byte // hash of the token; zero: none
 	hasCert  bool
 	certName string // common name of the verified certificate
 }
 
-// CredentialOf returns what a client shows with a token ("": none) and a TLS connection (nil: none), of which it is the
-// verified certificate that counts.
+// CredentialOf returns the credential of a client that shows a token ("": none) on a TLS connection (nil: none). Of the
+// connection, only a verified certificate counts.
 func CredentialOf(token string, state *tls.ConnectionState) Credential {
 	var c Credential
 	if state != nil && len(state.VerifiedChains) > 0 {
@@ -35,14 +35,14 @@ func (c Credential) WithToken(token string) Credential {
 
 // A Policy says which clients are let in. The zero Policy lets everyone do everything.
 type Policy struct {
-	Tokens       *Tokens // grant by token, or by the entry that a certificate's common name names; nil: tokens are not used
+	Tokens       *Tokens // grants by token, or by a certificate whose common name is the name of an entry; nil: tokens are not used
 	Certificates bool    // the transport requires a verified certificate, which is enough where there are no Tokens
 }
 
 // Open reports whether the policy lets everyone do everything.
 func (p Policy) Open() bool { return p.Tokens == nil && !p.Certificates }
 
-// Grant returns what a client may do that shows c. An unknown token or a missing credential is
+// Grant returns what a client that shows c may do. An unknown token or a missing credential is
 // backend.ErrUnauthenticated.
 func (p Policy) Grant(c Credential) (Grant, error) {
 	if p.Open() {
@@ -50,7 +50,7 @@ func (p Policy) Grant(c Credential) (Grant, error) {
 	}
 	if p.Tokens == nil {
 		if !c.hasCert {
-			return Grant{}, fmt.Errorf("%w: this server wants a client certificate", backend.ErrUnauthenticated)
+			return Grant{}, fmt.Errorf("%w: this server requires a client certificate", backend.ErrUnauthenticated)
 		}
 		g := everything
 		g.name = c.certName
@@ -68,5 +68,5 @@ func (p Policy) Grant(c Credential) (Grant, error) {
 			return g, nil
 		}
 	}
-	return Grant{}, fmt.Errorf("%w: this server wants a token", backend.ErrUnauthenticated)
+	return Grant{}, fmt.Errorf("%w: this server requires a token", backend.ErrUnauthenticated)
 }

@@ -61,8 +61,8 @@ func (s *Session) Read(asked []string) (Reading, error) {
 }
 
 // Refresh refreshes the session. It returns the session's Err if the client may do nothing any more, and
-// backend.ErrAccessChanged if it reads other stores than before: Stores are these. If it may no longer read a store that
-// it asked for by name, the error is backend.ErrForbidden too, and Stores are none.
+// backend.ErrAccessChanged if it now reads other stores, which are then in Stores. If it may no longer read a store that
+// it asked for by name, the error is also backend.ErrForbidden, and Stores is empty.
 func (r *Reading) Refresh() error {
 	if !r.session.Refresh() {
 		return nil

@@ -116,7 +116,7 @@ func TestPolicy(t *testing.T) {
 	requireNothing(t, auth.Policy{Tokens: newTokenFile(t, []auth.TokenEntry{}...).Tokens}, auth.CredentialOf(token, nil))
 }
 
-// TestReadable: a client reads the stores that it asks for, or those that it may read.
+// TestReadable: a client reads the stores that it asks for, or the stores that it may read.
 func TestReadable(t *testing.T) {
 	for _, x := range []struct {
 		granted, asked, want []string

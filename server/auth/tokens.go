@@ -34,13 +34,14 @@ type token struct {
 // names or tokens that occur twice are errors. The empty list [] lets nobody in; a file without a list, which may be
 // one that is still being written, is an error.
 //
-//   - name: worker
-//     sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b # printf %s secret | sha256sum
-//     read: ["*"]
-//     write: [tasks, notes]
-//   - name: operator
-//     sha256: 6ee0eb490ff832101cf82a3d387c35f29e4230be786978f7acf9e811febf6723
-//     admin: true
+//	# The hash is the output of: printf %s secret | sha256sum
+//	- name: worker
+//	  sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b
+//	  read: ["*"]
+//	  write: [tasks, notes]
+//	- name: operator
+//	  sha256: 6ee0eb490ff832101cf82a3d387c35f29e4230be786978f7acf9e811febf6723
+//	  admin: true
 func LoadTokens(path string) (*Tokens, error) {
 	t := &Tokens{path: path}
 	if err := t.Reload(); err != nil {
@@ -49,7 +50,7 @@ func LoadTokens(path string) (*Tokens, error) {
 	return t, nil
 }
 
-// Reload reads the file again. From then on it binds every connection, including those that are already open. After an
+// Reload reads the file again. From then on the new tokens apply to every connection, including open ones. After an
 // error the tokens are as before.
 func (t *Tokens) Reload() error {
 	text, err := os.ReadFile(t.path)

@@ -20,15 +20,15 @@
 // # Events
 //
 // An event has a fact's cursor as its id, and the fact, in the form of logs, as its data. A client that reconnects with
-// Last-Event-ID, as browsers do, goes on there without a gap or a repeat; without that and without after it gets facts
-// from now on. When nothing comes, an id alone is sent now and then, so that a client that reads few stores goes on from
-// where the log was read to. An event named error says why the stream ends, access_changed if the client may read other
-// stores than before.
+// Last-Event-ID, as browsers do, goes on there without a gap or a repeat; a client that sends neither Last-Event-ID nor
+// after gets facts from now on. While there are no facts to send, the server sends an id alone now and then, so that a
+// client of few stores resumes where the log was read to. An event named error says why the stream ends; access_changed
+// means that the client may read other stores than before.
 //
 // # Values by key
 //
-// The store ends at the first slash after it. The rest is the key, slashes included: both are percent-encoded, and nothing
-// in them is cleaned as other paths are.
+// After /v1/stores/, the store ends at the first slash, and the rest is the key, slashes included. Both are
+// percent-encoded. The path is not cleaned: "a//b" and ".." are keys like others.
 //
 // The Handler does not read values itself: [Handler.Attach] gives it a [Values], over whatever engine the program has.
 package web

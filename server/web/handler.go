@@ -42,8 +42,8 @@ func New(opts Options) *Handler {
 	return h
 }
 
-// Attach gives the Handler the server, its log, and what reads values by key; if that is nil, requests for keys are
-// answered with 404. All of them must outlive the Handler.
+// Attach gives the Handler the server, its log, and values, which reads values by key; if values is nil, requests for
+// keys are answered with 404. All three must outlive the Handler.
 func (h *Handler) Attach(s *server.Server, log backend.Log, values Values) {
 	h.current.Store(&attachment{s, log, values})
 }
@@ -74,8 +74,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Handle lets next answer the requests for a path, but only those of clients that the server lets in. It must be called
-// before the first request.
+// Handle lets next answer the requests for a path from clients that the server lets in. It must be called before the
+// first request.
 func (h *Handler) Handle(path string, next http.Handler) {
 	h.routes[path] = h.served(func(w http.ResponseWriter, r *http.Request, _ *request) error {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.opts.WriteTimeout))

@@ -9,7 +9,7 @@ import (
 
 // Options says how a Handler works. The zero Options is good.
 type Options struct {
-	// Progress returns how far opening the log has come, until Attach; nil: that is not known.
+	// Progress, if not nil, returns how far opening the log has come, until Attach.
 	Progress func() Progress
 
 	MaxStreams   int           // exports and event streams at once; further ones are answered with 503; 0: 256

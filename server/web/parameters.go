@@ -23,7 +23,7 @@ func parameters(r *http.Request, known ...string) (url.Values, error) {
 	for name, values := range given {
 		switch {
 		case !slices.Contains(known, name):
-			return nil, &backend.InvalidError{Field: "query", Reason: fmt.Sprintf("there is no parameter %q here: there is %s", name, strings.Join(known, ", "))}
+			return nil, &backend.InvalidError{Field: "query", Reason: fmt.Sprintf("there is no parameter %q here: the parameters are %s", name, strings.Join(known, ", "))}
 		case len(values) > 1 && name != "store":
 			return nil, &backend.InvalidError{Field: name, Reason: "given more than once"}
 		}

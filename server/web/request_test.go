@@ -83,7 +83,7 @@ func TestLimit(t *testing.T) {
 	require.Equal(t, 2, strings.Count(two, "\n"))
 }
 
-// TestKeysAsTheyAre reads keys that a cleaned path would not name, and never another key in their stead.
+// TestKeysAsTheyAre reads keys that a cleaned path would not name, and never another key in their place.
 func TestKeysAsTheyAre(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	for path, key := range map[string]string{

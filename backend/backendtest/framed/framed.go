@@ -5,7 +5,7 @@
 //	}, opts)
 //
 // Every case then holds for ReplayFrames and FollowFrames: the same facts, rules of pages, errors and
-// borders of batches.
+// batches.
 package framed
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Framer is a log that gives itself out in frames.
+// A Framer is a log that also yields its frames.
 type Framer interface {
 	backend.Log
 	wire.Framer

@@ -22,7 +22,7 @@ import (
 // Options says how a log is read. The zero Options is good.
 type Options struct {
 	// SkipDamage leaves out damaged parts and reports them. Without SkipDamage, damage is a
-	// *backend.CorruptError: the Ruby system stops at damage, or goes on, without an error, so that the
+	// *backend.CorruptError: the Ruby system stops at damage, or skips it, without an error, so that the
 	// facts behind it may have been missing for a long time.
 	SkipDamage bool
 }
@@ -81,7 +81,7 @@ func (l *Log) Len() int { return len(l.places) }
 // Cuts returns the bytes that were left out: a write that a crash cut short, and damage that was skipped.
 func (l *Log) Cuts() []file.Cut { return l.cuts }
 
-// Facts yields the facts in the order in which Ruby replays them, the order of their transaction times; of those with
+// Facts yields the facts in the order in which Ruby replays them, the order of their transaction times; of facts with
 // the same ID only the first. They have no seqs. Their IDs, times, causations and hashes are Ruby's, also hashes that
 // do not match, since a native extension of the Ruby system computes hashes in another way. An error ends the loop.
 func (l *Log) Facts() iter.Seq2[backend.Fact, error] {

@@ -59,10 +59,10 @@
 //	s…       the names of stores
 //	k…       each key's latest fact: store, seq, key, ID
 //
-// An index holds nothing that is not in its file. It is valid only while size and check, the CRC of the
-// file's header, are those of the file. The bodies after the header begin with the letter shown. Numbers
-// are unsigned varints, as in encoding/binary; texts begin with their length. A point is stored as its
-// distance from the point before it, in seqs and bytes. An ID is stored as the distance of its seq from the
-// seq before it in the same frame, and then either the length of its text and the text, or 0 and the 16
-// bytes of a UUID.
+// An index holds nothing that is not in its file. It is valid only while size and check match the file: its
+// size, and the CRC of its header. The bodies after the header begin with the letter shown. Numbers are
+// unsigned varints, as in encoding/binary; texts begin with their length. A point is stored as its distance
+// from the point before it, in seqs and bytes. An ID is stored as the distance of its seq from the seq
+// before it in the same frame, and then either the length of its text and the text, or 0 and the 16 bytes
+// of a UUID.
 package format

@@ -76,7 +76,7 @@ func TestDump(t *testing.T) {
 	require.Equal(t, "zeros", last.Kind)
 	require.EqualValues(t, 100, last.Bytes)
 
-	// Entries of an index are those of its file.
+	// The entries of an index match its file.
 	lines, _ = dumped(t, goldenFile(t, "pruned/00000000000000000001.wal.idx"), IndexBodies)
 	require.JSONEq(t, `[[1,392]]`, string(lines[1].Content))
 	require.Regexp(t, `^\[\[1,"named-1"\],\[3,"01900000-[-0-9]+"\],`, string(lines[2].Content))

@@ -38,7 +38,7 @@ func (x *Reader) Extend(to int64) {
 	x.r = frames(x.file, x.base, to)
 }
 
-// Offset returns where the frame or block begins that the last body came from or, after an error, the one
+// Offset returns where the frame or block of the last body begins or, after an error, the frame or block
 // that could not be read.
 func (x *Reader) Offset() int64 { return x.offset }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // A Search finds whole frames among other bytes. No frame can begin inside another frame of JSON, since the
-// first byte of a length does not occur in JSON; so a frame that is found is one that was written.
+// first byte of a length does not occur in JSON. So every frame that is found was written as a frame.
 //
 // In hostile bytes a long frame may seem to begin almost anywhere. So a CRC is not computed from the bytes
 // of the frame, but from the CRCs of all bytes before its two ends, which are kept for each stride: judging
@@ -56,7 +56,7 @@ func (s *Search) Next(ctx context.Context, from, to int64) (int64, []byte, error
 		if err := vfs.ReadFull(s.f, b, from); err != nil {
 			return 0, nil, err
 		}
-		step := int(min(to-from, max(1, int64(len(b)-4)))) // the last bytes are searched again, with those that follow
+		step := int(min(to-from, max(1, int64(len(b)-4)))) // the last bytes are searched again, with the bytes that follow
 		for i := range step {
 			if b[i] > wire.MaxMaxFrame>>24 || len(b)-i < 5 {
 				continue
@@ -133,7 +133,7 @@ var crcPowers = func() (powers [27]uint32) { // up to a shift by wire.MaxMaxFram
 	return powers
 }()
 
-// crcMultiply multiplies two polynomials, modulo that of the CRC.
+// crcMultiply multiplies two polynomials, modulo the polynomial of the CRC.
 func crcMultiply(a, b uint32) (product uint32) {
 	for ; a != 0; a <<= 1 {
 		if a>>31 != 0 {

@@ -194,7 +194,7 @@ func (d *Dir) Close() error { return d.lock.Close() }
 // Pieces returns the pieces in the directory, see [Find].
 func (d *Dir) Pieces() ([]Piece, error) { return Find(nil, d.path) }
 
-// Add writes a piece, see [Write]. The piece is durable when Add returns nil; after an error there is none. It returns
+// Add writes a piece, see [Write]. The piece is durable when Add returns nil; after an error there is no piece. It returns
 // the piece's path and its size.
 func (d *Dir) Add(after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (path string, size int64, sum Summary, err error) {
 	path = filepath.Join(d.path, fmt.Sprintf("%020d-%020d%s", after+1, through, pieceExt))

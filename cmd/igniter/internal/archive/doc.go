@@ -17,8 +17,8 @@
 //
 // A piece holds the facts of a log after the seq "after" and through the seq "through", the log's last one when the backup
 // began. Seqs are missing where facts were pruned. "previous" is the sha256 of the piece before; the first piece has none.
-// "last_id" is the ID of the last fact in this piece or, if it is empty, in the pieces before. It tells whether a log is
-// the one that was backed up.
+// "last_id" is the ID of the last fact in this piece or, if the piece is empty, in the pieces before. It shows whether a log
+// is the one that was backed up.
 //
 // # A directory of pieces
 //

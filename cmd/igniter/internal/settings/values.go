@@ -100,7 +100,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	}
 	for _, key := range fromFile.Keys() {
 		if _, ok := keys[key]; !ok && fromFile.Get(key) != nil {
-			return nil, fmt.Errorf("%s: there is no setting %s: there is %s", path, key, strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
+			return nil, fmt.Errorf("%s: there is no setting %s: the settings are %s", path, key, strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
 		}
 	}
 	return v, nil
@@ -156,8 +156,8 @@ func get[T any](v *Values, key string) T {
 // Given reports whether a flag gives the setting with a key.
 func (v *Values) Given(key string) bool { return strings.HasPrefix(v.sources[key].From, "flag ") }
 
-// Strongest returns those of some settings, by key, that are not empty and come from the same place: from flags or else
-// from variables or else from the file.
+// Strongest returns the keys of the settings, among keys, that are not empty and come from the strongest place: from flags
+// or else from variables or else from the file.
 func (v *Values) Strongest(keys ...string) (given []string) {
 	for _, place := range []string{"flag ", "variable ", "file "} {
 		given = slices.DeleteFunc(slices.Clone(keys), func(key string) bool {

@@ -45,7 +45,7 @@ type Disk struct {
 	dead  bool
 	root  *inode
 	nodes uint64       // how many inodes were made
-	names [][]renaming // changes that are not durable yet, in order; those of one list survive together or not at all
+	names [][]renaming // changes that are not durable yet, in order; all of one list survive, or none
 	locks map[string]bool
 }
 

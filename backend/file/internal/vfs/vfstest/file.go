@@ -197,7 +197,8 @@ func (h *diskFile) Truncate(size int64) error {
 
 func (h *diskFile) Sync() error { return h.sync(false) }
 
-// sync makes earlier changes durable; a late one only those that were made before the last call.
+// sync makes earlier changes durable; a late sync only changes that were made before the previous
+// call.
 func (h *diskFile) sync(late bool) error {
 	return h.run(op{
 		name:   "sync",

@@ -27,8 +27,8 @@ func CheckFact(body []byte) (backend.Fact, error) {
 }
 
 // ReadFact reads the fact to be written that begins at body[i], and returns the position after it. It
-// differs from [CheckFact] in two ways: a missing value is an error, and of Value, Producer and
-// Derivation it finds no more than the end. [backend.Fact.Validate] checks them.
+// differs from [CheckFact] in two ways: a missing value is an error, and it finds only the ends of
+// Value, Producer and Derivation, which [backend.Fact.Validate] checks.
 func ReadFact(body []byte, i int) (f backend.Fact, end int, err error) {
 	if at, ok := ownFields(body, i, `{"id":"`, &f); ok {
 		if end = jsonvalue.Skip(body, at); end > at && end < len(body) && body[end] == '}' {
