@@ -81,7 +81,7 @@ func newPath(of jsonPathOf) *jsonPath {
 				for _, f := range fields {
 					known = append(known, f.name)
 				}
-				p.err = refused(of.name, "%v has no field %q: there is %s", t, first, strings.Join(known, ", "))
+				p.err = refused(of.name, "%v has no field %q: its fields are %s", t, first, strings.Join(known, ", "))
 				return p
 			}
 			p.steps = append(p.steps, step)
