@@ -44,7 +44,7 @@ type Log interface {
 	// are. Seqs may come in any order and more than once; a seq that holds no fact is counted as
 	// missing. The log forgets the IDs of pruned facts, a key's latest fact becomes the latest one left, and
 	// a key with none left is as if it was never written. Seqs of pruned facts are not given again. A
-	// loop that is under way may still yield them. After an error some of the facts may be gone; pruning the
+	// loop that is under way may still yield them. After an error a part of the facts may be gone; pruning the
 	// same seqs again is safe. If ctx is done before the call, nothing is removed. A log without
 	// [Features.Prune] returns errors.ErrUnsupported.
 	//
