@@ -75,8 +75,9 @@ func (s *source[T]) readError(err error) error {
 
 // Upcast tells how values of older schema versions become a T: the first step makes version 2 of version 1,
 // the next one 3 of 2, and so on. New writes have the version that the steps lead to. Values are upcast when
-// they are read, and stored facts stay as they are; a value of a newer version is ErrNewer. Call Upcast once,
-// before the first read. Without steps, 1 is the current version. If Upcast is never called, values of any
+// they are read, and stored facts stay as they are; a value of a newer version is ErrNewer. Call Upcast
+// before the first read. Steps in place of others for the same store are a *backend.InvalidError, unless it was
+// called without steps in between. Without steps, 1 is the current version. If Upcast is never called, values of any
 // version, newer ones too, are read as they are.
 func (s *source[T]) Upcast(steps ...func(value json.RawMessage) (json.RawMessage, error)) error {
 	all := make([]store.Upcaster, len(steps))

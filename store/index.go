@@ -16,16 +16,23 @@ type Index struct {
 	store  string
 	field  Field
 	busy   busy
+	holders
 }
 
-// Index returns the index of a store by a field. It is built on first use and kept up by each write from
-// then on, for as long as the engine is open: make it once.
+// Index returns the index of a store by a field, the same one each time. It is built on first use and kept up by
+// each write from then on, until [Index.Close].
 func (e *Engine) Index(store string, field Field) (*Index, error) {
 	if field == "" {
 		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
 	}
-	return &Index{engine: e, store: store, field: field}, nil
+	return declare(e, "index", store, string(field), &Index{engine: e, store: store, field: field})
 }
+
+func (x *Index) same(declaration) bool { return true } // the field is its name
+
+// Close says that the index is not needed any more. Call it once for each call of [Engine.Index]; after the last one
+// writes no longer update the index, and reads of it look at every record.
+func (x *Index) Close() { x.engine.withdraw("index", x.store, string(x.field), x) }
 
 // Build builds the index now, so that its first read need not.
 func (x *Index) Build() { x.postings(x.engine.view(x.store)) }
@@ -72,13 +79,16 @@ func (x *Index) Values() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		v := x.engine.view(x.store)
 		values := x.postings(v)
-		if v.namespace != nil && values == nil && x.engine.reentered() {
+		if v.namespace != nil && values == nil && (x.closed.Load() || x.engine.reentered()) {
 			x.scan(v)(yield)
 			return
 		}
 		for v.namespace != nil && values == nil { // facts were dropped in between
 			v = x.engine.view(x.store)
-			values = x.postings(v)
+			if values = x.postings(v); x.closed.Load() {
+				x.scan(v)(yield)
+				return
+			}
 		}
 		if v.namespace == nil {
 			return

@@ -15,7 +15,7 @@ type Relation struct {
 
 // Relation returns the relation from the records of store many to the records of store one whose keys they
 // have in a field: as a string, or as a number whose shortest text is the key, so that 7 and 7.0 belong to
-// "7". It keeps an [Index]: make it once.
+// "7". It keeps the [Index] of store many by the field, until [Relation.Close].
 func (e *Engine) Relation(one, many string, field Field) (*Relation, error) {
 	x, err := e.Index(many, field)
 	if err != nil {
@@ -23,6 +23,9 @@ func (e *Engine) Relation(one, many string, field Field) (*Relation, error) {
 	}
 	return &Relation{one: one, index: x}, nil
 }
+
+// Close says that the relation is not needed any more, as [Index.Close].
+func (l *Relation) Close() { l.index.Close() }
 
 // Many yields the records that belong to a key of store one as of a moment, in the order in which their keys
 // were first written, even if the key has no record. Pairs are as in [Engine.List].
