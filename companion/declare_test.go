@@ -108,3 +108,46 @@ func TestQueriesThatNothingAnswers(t *testing.T) {
 	_, err = numbers.Query(ctx, companion.Query{})
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// A scope, relation or partition that a request's handler makes each time is kept up once; closed, it can still be read.
+func TestDeclaringInHandlers(t *testing.T) {
+	s := openStore(t)
+	ctx := t.Context()
+	tasks, err := companion.NewRecords[Task](s, "tasks")
+	require.NoError(t, err)
+	events, err := companion.NewEvents[Task](s, "events")
+	require.NoError(t, err)
+	for range 2 {
+		_, err = tasks.Put(ctx, "k", Task{Title: "a"})
+		require.NoError(t, err)
+		_, err = events.Append(ctx, Task{Title: "a"})
+		require.NoError(t, err)
+	}
+	for range 3 {
+		scope, err := tasks.Scope("a", companion.Filter[Task]{Where: map[string]any{"title": "a"}})
+		require.NoError(t, err)
+		relation, err := companion.NewRelation(tasks, tasks, "title")
+		require.NoError(t, err)
+		partition, err := events.Partition("title")
+		require.NoError(t, err)
+		for range 2 {
+			require.Equal(t, 1, scope.Count())
+			n := 0
+			for range relation.Many(ctx, "a", companion.Moment{}) {
+				n++
+			}
+			for range partition.Since(ctx, "a", 0) {
+				n++
+			}
+			require.Equal(t, 1+2, n)
+			scope.Close()
+			relation.Close()
+			partition.Close()
+		}
+	}
+	_, err = tasks.Scope("a", companion.Filter[Task]{Where: map[string]any{"title": "a"}})
+	require.NoError(t, err)
+	_, err = tasks.Scope("a", companion.Filter[Task]{Where: map[string]any{"title": "b"}})
+	require.ErrorIs(t, err, companion.ErrInvalid)
+	require.ErrorContains(t, err, `scope "a" of store "tasks"`)
+}

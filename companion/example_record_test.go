@@ -279,7 +279,7 @@ func ExampleRecords_Upcast_newer() {
 		log.Fatal(err)
 	}
 	must(titles.Put(ctx, "a1", "Lamp"))
-	if err := titles.Upcast(keep); err != nil { // and this older one knows version 2
+	if err := titles.Upcast(); err != nil { // and this older one knows version 1
 		log.Fatal(err)
 	}
 	_, err := titles.Get(ctx, "a1")

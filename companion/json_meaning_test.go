@@ -73,6 +73,7 @@ func ordersBy[F any](t *testing.T, values ...F) {
 		same, err := records.Scope("same", companion.Filter[holder]{Where: map[string]any{"f": v}})
 		require.NoError(t, err)
 		require.Equal(t, 1, same.Count(), v)
+		same.Close()
 	}
 }
 

@@ -64,7 +64,7 @@ func TestScopesSeeWhatJSONHas(t *testing.T) {
 		"named.kind": "x", "N": 1, "n": 2, "Label": "l", "kind": "b", "Inner": 3, "text": 4, "maybe": 0, "count": nil, "at": time.Time{},
 		"price": 5, "any": "a", "prices.lamp": 6, "prices": map[string]int{"lamp": 6}, "named": map[string]string{"kind": "x"},
 	} {
-		scope, err := shapes.Scope("s", companion.Filter[Shape]{Where: map[string]any{field: v}})
+		scope, err := shapes.Scope(field, companion.Filter[Shape]{Where: map[string]any{field: v}})
 		require.NoError(t, err, field)
 		require.Equal(t, 1, scope.Count(), field)
 	}
@@ -72,7 +72,7 @@ func TestScopesSeeWhatJSONHas(t *testing.T) {
 		"Kind": "x", "M": 0, "Hidden": 1, "hidden.kind": "x", "Left.N": 1, "inner": 3, "tags": []string{}, "never": time.Time{}, "text": "4", "maybe": nil,
 		"count": "0", "price": "5", "n": 2.5, "Label": 1, "prices": 6, "named": map[string]string{"kind": "x", "more": ""}, "N": nil,
 	} {
-		_, err := shapes.Scope("s", companion.Filter[Shape]{Where: map[string]any{field: v}})
+		_, err := shapes.Scope(field, companion.Filter[Shape]{Where: map[string]any{field: v}})
 		var invalid *backend.InvalidError
 		require.ErrorAs(t, err, &invalid, field)
 		require.Equal(t, field, invalid.Field)

@@ -17,8 +17,8 @@ type Partition[T any] struct {
 }
 
 // Partition returns the partition of the events by a field, such as "customer" or "address.city". A field
-// that T does not have is a *backend.InvalidError. Each Partition keeps an index, which is built on first use
-// and kept up by each write: make it once.
+// that T does not have is a *backend.InvalidError. A Partition keeps an index, which is built on first use
+// and kept up by each write, until [Partition.Close]. Partitions by one field share it.
 func (e *Events[T]) Partition(field string) (*Partition[T], error) {
 	path, err := pathOf[T](field)
 	var index *store.Index
@@ -30,6 +30,10 @@ func (e *Events[T]) Partition(field string) (*Partition[T], error) {
 	}
 	return &Partition[T]{e, index, field, path}, nil
 }
+
+// Close says that the partition is not needed any more. Call it once for each call of [Events.Partition]; after the
+// last one writes no longer keep up its index, and reads of it look at every event.
+func (p *Partition[T]) Close() { p.index.Close() }
 
 // Since yields the events that have v in the field, as in [Filter], and a seq above after (0: all), in the order of
 // the log. Pairs are as in [Events.Since]; a v that the field can't have in JSON is a *backend.InvalidError.

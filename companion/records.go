@@ -111,5 +111,6 @@ func (r *Records[T]) History(ctx context.Context, key string, m Moment) iter.Seq
 	return r.typed(ctx, r.store.engine.History(ctx, r.name, key, m))
 }
 
-// Retain sets what [Store.Compact] keeps of the records.
+// Retain sets what [Store.Compact] keeps of the records. Setting the same again is harmless; something else is a
+// *backend.InvalidError, unless the zero Retention was set in between.
 func (r *Records[T]) Retain(rule Retention) error { return r.retain(rule) }

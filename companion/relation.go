@@ -19,8 +19,8 @@ type Relation[O, M any] struct {
 
 // NewRelation returns the relation in which each record of many belongs to the record of one whose key it
 // has in field. The field holds a string or a number. A field that M does not have is a
-// *backend.InvalidError. Each Relation keeps an index, which is built on first use and kept up by each
-// write: make it once.
+// *backend.InvalidError. A Relation keeps an index, which is built on first use and kept up by each write,
+// until [Relation.Close]. Relations by one field share it.
 func NewRelation[O, M any](one *Records[O], many *Records[M], field string) (*Relation[O, M], error) {
 	if one == nil || many == nil {
 		return nil, fmt.Errorf("companion: relation: %w", &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
@@ -53,6 +53,10 @@ func canBeKey(t reflect.Type) bool {
 	}
 	return true
 }
+
+// Close says that the relation is not needed any more. Call it once for each call of NewRelation; after the last one
+// writes no longer keep up its index, and reads of it look at every record.
+func (r *Relation[O, M]) Close() { r.relation.Close() }
 
 // Many yields the records that belong to key as of m, in the order in which they were first written.
 // Pairs are as in [Records.List].

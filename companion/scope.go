@@ -33,7 +33,11 @@ type Scope[T any] struct {
 
 // Scope returns the scope of the records that f selects. A field that T does not have, or a value that the
 // field can't have in JSON, is a *backend.InvalidError that names the field. Each Scope keeps an index,
-// which is built on first use and kept up by each write: make it once.
+// which is built on first use and kept up by each write, until [Scope.Close].
+//
+// A second scope of the records with the same name and the same Where is the first one, so that a request's handler
+// may make it each time. Another filter under the name is a *backend.InvalidError until the first scope is
+// closed; two functions Match are never the same.
 func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if r == nil {
 		return nil, fmt.Errorf("companion: scope %q: %w", name, &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
@@ -64,6 +68,10 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 
 // Build builds the scope's index now, so that its first read need not.
 func (s *Scope[T]) Build() { s.scope.Build() }
+
+// Close says that the scope is not needed any more. Call it once for each call of [Records.Scope]; after the last
+// one writes no longer keep up the scope's index, and reads of it look at every record.
+func (s *Scope[T]) Close() { s.scope.Close() }
 
 // Count returns how many records are in the scope now.
 func (s *Scope[T]) Count() int { return s.scope.Count() }

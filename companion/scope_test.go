@@ -42,13 +42,13 @@ func TestScopesCheckTheirFields(t *testing.T) {
 	for field, value := range map[string]any{
 		"kind": "x", "name": "ana", "home.city": "Bern", "home.more.deep.down": 1, "Plain": true, "since": time.Time{}, "level": 1,
 	} {
-		_, err := people.Scope("s", companion.Filter[Person]{Where: map[string]any{field: value}})
+		_, err := people.Scope(field, companion.Filter[Person]{Where: map[string]any{field: value}})
 		require.NoError(t, err, field)
 	}
 	for field, value := range map[string]any{
 		"Base": 1, "Name": "ana", "home.town": "Bern", "name.first": "ana", "Secret": "x", "-": 1, "": 1, "level": 0,
 	} {
-		_, err := people.Scope("s", companion.Filter[Person]{Where: map[string]any{field: value}})
+		_, err := people.Scope(field, companion.Filter[Person]{Where: map[string]any{field: value}})
 		var invalid *backend.InvalidError
 		require.ErrorAs(t, err, &invalid, field)
 		require.Equal(t, field, invalid.Field)

@@ -77,8 +77,9 @@ func (s *source[T]) readError(err error) error {
 
 // Upcast sets how values of older schema versions become a T: the first step converts version 1 to 2, the
 // next one 2 to 3, and so on. New writes have the version that the last step leads to. Values are upcast when
-// they are read, and stored facts stay as they are; a value of a newer version is ErrNewer. Call Upcast once,
-// before the first read. Without steps, 1 is the current version. If Upcast is never called, values of any
+// they are read, and stored facts stay as they are; a value of a newer version is ErrNewer. Call Upcast
+// before the first read. Steps in place of others for the same store are a *backend.InvalidError, unless Upcast was
+// called without steps in between. Without steps, 1 is the current version. If Upcast is never called, values of any
 // version, newer ones too, are read as they are.
 func (s *source[T]) Upcast(steps ...func(value json.RawMessage) (json.RawMessage, error)) error {
 	all := make([]store.Upcaster, len(steps))

@@ -251,7 +251,7 @@ func BenchmarkScope(b *testing.B) {
 	}
 	e := benchmarkEngine(b, l)
 	scope := func(group int) *store.Scope {
-		s, err := e.Scope("s", "group", store.Filter{Where: map[store.Field]any{"group": group}})
+		s, err := e.Scope("s", fmt.Sprint("group ", group), store.Filter{Where: map[store.Field]any{"group": group}})
 		require.NoError(b, err)
 		s.Build()
 		return s
@@ -292,7 +292,7 @@ func BenchmarkScope(b *testing.B) {
 		b.Run(fmt.Sprint("write/", scopes), func(b *testing.B) {
 			e := benchmarkEngine(b, newLog(b))
 			for i := range scopes {
-				s, err := e.Scope("tasks", "s", store.Filter{Where: map[store.Field]any{"priority": i}})
+				s, err := e.Scope("tasks", fmt.Sprint(i), store.Filter{Where: map[store.Field]any{"priority": i}})
 				require.NoError(b, err)
 				f := typical(0)
 				_, err = e.Write(b.Context(), f)

@@ -24,8 +24,8 @@ type Retention struct {
 	Events bool `json:"events,omitempty"`
 }
 
-// Retain sets what [Engine.Compact] keeps of a store, and replaces what was set before. A store that is not
-// in memory is ErrNotLoaded.
+// Retain sets what [Engine.Compact] keeps of a store. Setting the same again is harmless; something else is a
+// *backend.InvalidError, unless the zero Retention was set in between. A store that is not in memory is ErrNotLoaded.
 func (e *Engine) Retain(store string, r Retention) error {
 	if err := backend.CheckStore(store); err != nil {
 		return err
@@ -51,6 +51,9 @@ func (e *Engine) Retain(store string, r Retention) error {
 	defer e.mu.Unlock()
 	if e.retentions == nil {
 		e.retentions = make(map[string]Retention)
+	}
+	if old := e.retentions[store]; old != (Retention{}) && r != (Retention{}) && old != r {
+		return &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("%q has another retention already: %+v", store, old)}
 	}
 	e.retentions[store] = r
 	return nil

@@ -99,6 +99,7 @@ type Engine struct {
 	calling    calling              // written under mu
 	awaited    map[string]bool      // IDs of sources for which rules run once they are shown
 
+	declared  declarations
 	loading   ctxsync.Mutex // held while stores are loaded
 	declaring ctxsync.Mutex // held while a rule is added
 

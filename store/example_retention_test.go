@@ -63,14 +63,14 @@ func ExampleCompaction() {
 func ExampleRetention() {
 	e, closeAll := open()
 	defer closeAll()
-	for _, r := range []store.Retention{
+	for n, r := range []store.Retention{
 		{},                                     // all
 		{Versions: 1},                          // the latest fact of each key
 		{Versions: 10, Window: 24 * time.Hour}, // at most ten of each, and what of them was current in the last day
 		{Window: 24 * time.Hour, Events: true}, // a history's events of the last day
 		{Events: true},
 	} {
-		fmt.Println(e.Retain("tasks", r))
+		fmt.Println(e.Retain(fmt.Sprint("tasks", n), r))
 	}
 	// Output:
 	// <nil>

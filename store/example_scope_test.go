@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log"
+	"slices"
 
 	"github.com/igniter-store/igniter/store"
 )
@@ -157,7 +158,7 @@ func ExampleFilter() {
 	e, closeAll := open(`{"n":1}`, `{"n":"1"}`, `{"n":null}`, `{}`)
 	defer closeAll()
 	for _, v := range []any{1, "1", nil} {
-		tasks, err := e.Scope("tasks", "by n", store.Filter{Where: map[store.Field]any{"n": v}})
+		tasks, err := e.Scope("tasks", fmt.Sprintf("n is %#v", v), store.Filter{Where: map[store.Field]any{"n": v}})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -169,4 +170,48 @@ func ExampleFilter() {
 	// t1 {"n":1}
 	// t2 {"n":"1"}
 	// t3 {"n":null}
+}
+
+// A request's handler may declare a scope each time: it is the same one, and is kept up until the last is closed.
+func ExampleScope_Close() {
+	e, closeAll := open(`{"status":"open"}`)
+	defer closeAll()
+	for range 2 {
+		tasks, err := e.Scope("tasks", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer tasks.Close()
+		fmt.Println(tasks.Count())
+	}
+	// Output:
+	// 1
+	// 1
+}
+
+func ExampleIndex_Close() {
+	e, closeAll := open(`{"status":"open"}`)
+	defer closeAll()
+	byStatus, err := e.Index("tasks", "status")
+	if err != nil {
+		log.Fatal(err)
+	}
+	byStatus.Close() // it can still be read, at the price of looking at every record
+	fmt.Println(slices.Collect(byStatus.Values()))
+	// Output: ["open"]
+}
+
+func ExampleRelation_Close() {
+	e, closeAll := open()
+	defer closeAll()
+	comments, err := e.Relation("tasks", "comments", "task")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer comments.Close()
+	write(e, "comments", "c1", `{"task":"t1"}`)
+	for c := range comments.Many(context.Background(), "t1", store.Moment{}) {
+		fmt.Println(c.Key())
+	}
+	// Output: c1
 }

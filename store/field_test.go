@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,7 +28,7 @@ func TestFieldNames(t *testing.T) {
 		{`a"}`, []any{"x", map[string]int{"b": 1}}, true},
 		{"b", 1, false},
 	} {
-		scope, err := e.Scope("s", "x", store.Filter{Where: map[store.Field]any{c.field: c.value}})
+		scope, err := e.Scope("s", fmt.Sprint(c.field, c.value), store.Filter{Where: map[store.Field]any{c.field: c.value}})
 		require.NoError(t, err)
 		scope.Build()
 		want := 0

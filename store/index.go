@@ -17,10 +17,11 @@ type Index struct {
 	field  Field
 	busy   busy
 	by     FieldReader // nil: JSON
+	holders
 }
 
-// Index returns the index of a store by a field, as a FieldReader reads it if one is given. It is built on first use and kept up by each write from
-// then on, for as long as the engine is open: make it once.
+// Index returns the index of a store by a field, as a FieldReader reads it if one is given. It is the same index each
+// time. It is built on first use and kept up by each write from then on, until [Index.Close].
 func (e *Engine) Index(store string, field Field, by ...FieldReader) (*Index, error) {
 	if field == "" {
 		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
@@ -29,8 +30,22 @@ func (e *Engine) Index(store string, field Field, by ...FieldReader) (*Index, er
 	if len(by) > 0 {
 		x.by = by[0]
 	}
-	return x, nil
+	return declare(e, "index", store, x.name(), x)
 }
+
+// An indexName is the name of an index among others of its store.
+type indexName struct {
+	field Field
+	by    FieldReader
+}
+
+func (x *Index) name() indexName { return indexName{x.field, x.by} }
+
+func (x *Index) same(declaration) bool { return true } // its name says all
+
+// Close says that the index is not needed any more. Call it once for each call of [Engine.Index]; after the last one
+// writes no longer update the index, and reads of it look at every record.
+func (x *Index) Close() { x.engine.withdraw("index", x.store, x.name(), x) }
 
 // Build builds the index now, so that its first read need not.
 func (x *Index) Build() { x.postings(x.engine.view(x.store)) }
@@ -77,13 +92,16 @@ func (x *Index) Values() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		v := x.engine.view(x.store)
 		values := x.postings(v)
-		if v.namespace != nil && values == nil && x.engine.reentered() {
+		if v.namespace != nil && values == nil && (x.closed.Load() || x.engine.reentered()) {
 			x.scan(v)(yield)
 			return
 		}
 		for v.namespace != nil && values == nil { // facts were dropped in between
 			v = x.engine.view(x.store)
-			values = x.postings(v)
+			if values = x.postings(v); x.closed.Load() {
+				x.scan(v)(yield)
+				return
+			}
 		}
 		if v.namespace == nil {
 			return

@@ -198,6 +198,7 @@ func (m *model) update(s *side) {
 func (m *model) compact(s *side) {
 	require.NoError(m.t, s.Sync(context.Background()))
 	keep := rapid.IntRange(1, 4).Draw(m.t, "keep")
+	require.NoError(m.t, s.Retain("docs", store.Retention{})) // in place of what was set before
 	require.NoError(m.t, s.Retain("docs", store.Retention{Versions: keep}))
 	var left oracle
 	newer := map[string]int{}

@@ -13,14 +13,14 @@ type projection interface {
 
 // An owned projection belongs to a Scope or an Index.
 type owned struct {
-	owner any
+	owner declaration
 	projection
 }
 
 // projected returns the projection of a Scope or Index over the namespace of v; nil if v has none, or it is
 // not the store's namespace any more, or a function of the app asks that is called under the engine's lock. The projection is as of v's head or later, see overlay.
-func (e *Engine) projected(v view, owner any, create func() projection) projection {
-	if v.namespace == nil {
+func (e *Engine) projected(v view, owner declaration, create func() projection) projection {
+	if v.namespace == nil || owner.counted().closed.Load() {
 		return nil
 	}
 	if p := v.projection(owner); p != nil {
@@ -33,7 +33,7 @@ func (e *Engine) projected(v view, owner any, create func() projection) projecti
 		e.mu.Lock()
 	}
 	defer e.mu.Unlock()
-	if e.namespace(v.name) != v.namespace {
+	if e.namespace(v.name) != v.namespace || owner.counted().closed.Load() {
 		return nil
 	}
 	p := v.projection(owner)
@@ -51,7 +51,7 @@ func (e *Engine) projected(v view, owner any, create func() projection) projecti
 }
 
 // projection returns the projection of a Scope or Index; nil if it is not built.
-func (s *namespace) projection(owner any) projection {
+func (s *namespace) projection(owner declaration) projection {
 	for _, p := range s.built() {
 		if p.owner == owner {
 			return p.projection

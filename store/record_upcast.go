@@ -49,7 +49,7 @@ const (
 // Upcast sets the upcasters of a store: the first of steps converts version 1 to 2, the next 2 to 3, and so on.
 // The version that the last one returns is the current version of the store. [Record.Upcast], scopes,
 // indexes and relations read values through them; stored facts stay as they are. Call it before the store
-// is read. It replaces upcasters that were set before.
+// is read. Steps in place of others are a *backend.InvalidError, unless it was called without steps in between.
 func (e *Engine) Upcast(store string, steps ...Upcaster) error {
 	for i, step := range steps {
 		if step == nil {
@@ -62,6 +62,9 @@ func (e *Engine) Upcast(store string, steps ...Upcaster) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.space(store)
+	if old := s.upcasts.Load(); old != nil && len(old.steps) > 0 && len(steps) > 0 {
+		return &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("%q has upcasters already", store)}
+	}
 	s.upcasts.Store(&upcasts{steps: steps})
 	s.projections.Store(nil) // they read values through other upcasters
 	return nil

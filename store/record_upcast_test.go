@@ -37,7 +37,8 @@ func TestUpcastValuesKept(t *testing.T) {
 }
 
 func TestUpcasting(t *testing.T) {
-	e := openEngine(t, newLog(t))
+	l := newLog(t)
+	e := openEngine(t, l)
 	calls := 0
 	require.NoError(t, e.Upcast("s",
 		func(v json.RawMessage) (json.RawMessage, error) {
@@ -86,6 +87,14 @@ func TestUpcasting(t *testing.T) {
 		return keys
 	}
 	require.Equal(t, []string{"old", "newer"}, keys())
-	require.NoError(t, e.Upcast("s", func(json.RawMessage) (json.RawMessage, error) { return []byte(`{"of":{"n":1}}`), nil }))
+	constant := func(json.RawMessage) (json.RawMessage, error) { return []byte(`{"of":{"n":1}}`), nil }
+	require.ErrorIs(t, e.Upcast("s", constant), backend.ErrInvalid)
+	require.Equal(t, []string{"old", "newer"}, keys())
+
+	late := openEngine(t, l)
+	ones, err = late.Scope("s", "ones", store.Filter{Where: map[store.Field]any{"of.n": 1}})
+	require.NoError(t, err)
+	require.Empty(t, keys())
+	require.NoError(t, late.Upcast("s", constant))
 	require.Equal(t, []string{"old", "unlucky"}, keys(), "other upcasters, another scope")
 }

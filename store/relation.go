@@ -15,7 +15,8 @@ type Relation struct {
 
 // Relation returns the relation in which a record of store many belongs to the record of store one whose key
 // it has in a field. The field holds the key as a string, or as a number whose shortest text is the key, so
-// that 7 and 7.0 belong to "7". If a FieldReader is given, it reads the field. It keeps an [Index]: make it once.
+// that 7 and 7.0 belong to "7". If a FieldReader is given, it reads the field. The relation keeps the [Index] of store
+// many by the field, until [Relation.Close].
 func (e *Engine) Relation(one, many string, field Field, by ...FieldReader) (*Relation, error) {
 	x, err := e.Index(many, field, by...)
 	if err != nil {
@@ -23,6 +24,9 @@ func (e *Engine) Relation(one, many string, field Field, by ...FieldReader) (*Re
 	}
 	return &Relation{one: one, index: x}, nil
 }
+
+// Close says that the relation is not needed any more, as [Index.Close].
+func (l *Relation) Close() { l.index.Close() }
 
 // Many yields the records that belong to a key of store one as of a moment, in the order in which their keys
 // were first written, even if the key has no record. Pairs are as in [Engine.List].

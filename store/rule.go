@@ -88,6 +88,9 @@ func (e *Engine) AddRule(r Rule) error {
 		return nil
 	}
 	if err := e.beginRule(r); err != nil {
+		if e.life.Err() != nil {
+			err = backend.ErrClosed
+		}
 		return fmt.Errorf("store: rule %q: %w", r.Name, err)
 	}
 	all := append(slices.Clone(e.allRules()), r)

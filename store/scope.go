@@ -1,9 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
+	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -37,6 +40,7 @@ type Scope struct {
 	filter      Filter
 	wants       []want
 	busy        busy
+	holders
 }
 
 type want struct {
@@ -45,9 +49,11 @@ type want struct {
 	value []byte      // in the form of appendEqual
 }
 
-// Scope returns the scope of a store's records that f accepts. name is for people. The first use, or
-// [Scope.Build], looks at every record once; from then on each write to the store updates the scope, for as
-// long as the engine is open: make it once.
+// Scope returns the scope of a store's records that f accepts. The first use, or [Scope.Build], looks at every
+// record once; from then on each write to the store updates the scope, until [Scope.Close].
+//
+// A second scope of the store with the same name and the same Where is the first one. Another filter under the name is
+// a *backend.InvalidError until the first is closed; two functions Match are never the same.
 func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 	s := &Scope{engine: e, store: store, name: name, filter: f}
 	for field, v := range f.Where {
@@ -60,8 +66,19 @@ func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 		}
 		s.wants = append(s.wants, want{field, f.Readers[field], value})
 	}
-	return s, nil
+	slices.SortFunc(s.wants, func(a, b want) int { return strings.Compare(string(a.field), string(b.field)) })
+	return declare(e, "scope", store, name, s)
 }
+
+func (s *Scope) same(o declaration) bool {
+	other := o.(*Scope)
+	return s.filter.Match == nil && other.filter.Match == nil &&
+		slices.EqualFunc(s.wants, other.wants, func(a, b want) bool { return a.field == b.field && a.by == b.by && bytes.Equal(a.value, b.value) })
+}
+
+// Close says that the scope is not needed any more. Call it once for each call of [Engine.Scope]; after the last
+// one writes no longer update the scope, and reads of it look at every record.
+func (s *Scope) Close() { s.engine.withdraw("scope", s.store, s.name, s) }
 
 // Name returns the scope's name.
 func (s *Scope) Name() string { return s.name }
