@@ -6,6 +6,7 @@ import (
 	"iter"
 	"reflect"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -39,6 +40,9 @@ func (p *Partition[T]) Since(ctx context.Context, v any, after uint64) iter.Seq2
 		form, err := wanted(p.name, p.field, v)
 		if err != nil {
 			yield(store.Record{}, err)
+			return
+		}
+		if h := p.of.store.engine.Horizon(p.of.name); after < h.Seq && !yield(store.Record{}, &backend.CompactedError{Store: p.of.name, Horizon: h}) {
 			return
 		}
 		for r, err := range p.index.List(ctx, form, Moment{}) {

@@ -81,8 +81,11 @@ type Engine struct {
 	rules  atomic.Pointer[[]Rule]   // replaced as a whole
 	stores atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
 
+	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
+
 	mu         sync.Mutex // held to apply facts; guards all up to the empty line
 	id         backend.LogID
+	newest     time.Time // the latest transaction time that was applied
 	waiting    waiters
 	retentions map[string]Retention // by store
 	failed     error                // why the log is no longer followed

@@ -14,7 +14,8 @@ import (
 // keeps its own, in memory. It takes in new facts when it is read, so that it costs writers nothing. Its
 // methods may be called concurrently.
 //
-// Facts that [Engine.Compact] prunes before the fold has taken them in never reach it: read it before.
+// If facts that the fold has not taken in were pruned, it can't be read: Read returns a *backend.CompactedError. Read it
+// before [Engine.Compact], or let it [Fold.Begin] anew.
 type Fold[S any] struct {
 	engine *Engine
 	stores []string
@@ -35,7 +36,7 @@ func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores
 // Read calls read with the state of all facts through the engine's head, and the head. The state does not
 // change while read runs; if the state holds references, such as a map, read copies what it keeps. It must
 // not read the fold. Facts that were dropped from memory before the fold took them in are read from the
-// log. Errors are those of reading the log, ctx's, and ErrNotLoaded.
+// log. Errors are those of reading the log, ctx's, ErrNotLoaded and backend.ErrCompacted.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) error {
 	if err := f.mu.Lock(ctx); err != nil {
 		return fmt.Errorf("store: read fold: %w", err)
@@ -53,7 +54,15 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) erro
 		if err != nil {
 			return fmt.Errorf("store: read fold: %w", err)
 		}
+		f.engine.mu.Lock()
+		f.engine.raise(past.allHorizons())
+		f.engine.mu.Unlock()
 		missed, _ = past.merged(f.stores, f.seq, head)
+	}
+	for _, store := range f.stores {
+		if err := f.engine.wholeAfter(store, f.seq); err != nil {
+			return fmt.Errorf("store: read fold: %w", err)
+		}
 	}
 	for r := range missed {
 		f.state = f.step(f.state, r)
