@@ -40,8 +40,9 @@ type Fact struct {
 	Causation string
 
 	// TransactionTime is when the log took the fact in. Zero asks the log to say, and it never
-	// says a time before that of an earlier fact. One that is given (by an import) is kept; while
-	// it lies in the future, later facts that ask the log are given the same time.
+	// says a time before that of an earlier fact. One that is given (by an import) is kept; while the
+	// latest time lies ahead of the log's clock, facts that ask the log are given later times, a
+	// nanosecond a fact, until the clock has caught up.
 	TransactionTime time.Time
 
 	// ValidTime is when the statement became true in the app's domain; zero: not given. Times have
