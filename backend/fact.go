@@ -40,8 +40,9 @@ type Fact struct {
 	Causation string
 
 	// TransactionTime is when the log took the fact in. If it is zero, the log sets it, never to a
-	// time before an earlier fact's time. The log keeps a time that is given, as by an import;
-	// while that lies in the future, the log gives later facts the same time.
+	// time before an earlier fact's time. The log keeps a time that is given, as by an import. While
+	// the latest time is ahead of the log's clock, the log gives later facts later times, a
+	// nanosecond apart, until the clock has caught up.
 	TransactionTime time.Time
 
 	// ValidTime is when the statement became true in the app's domain; zero: not given. Times have

@@ -27,6 +27,9 @@ func (e *Events[T]) Append(ctx context.Context, v T) (Receipt, error) {
 // Since yields the events with a seq above after (0: all), in the order of the log, up to the last
 // one there is when the loop begins. Each pair is an event and nil, or an error, which ends the
 // loop.
+//
+// If events after the seq were compacted, the loop says so before it yields what is left: the first pair is an error that is
+// ErrCompacted, and the loop goes on unless its body ends it. This holds for all loops over events and histories.
 func (e *Events[T]) Since(ctx context.Context, after uint64) iter.Seq2[Record[T], error] {
 	return e.typed(ctx, e.store.engine.Facts(ctx, e.name, after))
 }
@@ -37,12 +40,13 @@ func (e *Events[T]) SinceTime(ctx context.Context, t time.Time) iter.Seq2[Record
 }
 
 // Tail yields the events with a seq above after, and then each new one as it comes, until ctx is done
-// or the Store is closed, which is the error that ends it. A slow loop misses nothing.
+// or the Store is closed, which is the error that ends it. A slow loop misses nothing but what is compacted before it
+// gets there, which is ErrCompacted, as in Since.
 func (e *Events[T]) Tail(ctx context.Context, after uint64) iter.Seq2[Record[T], error] {
 	return e.typed(ctx, e.store.engine.Tail(ctx, e.name, after))
 }
 
-// Retain sets how long [Store.Compact] keeps events: for window.
+// Retain sets how long [Store.Compact] keeps events: for window, by the log's own times.
 func (e *Events[T]) Retain(window time.Duration) error {
 	return e.retain(Retention{Window: window, Events: true})
 }

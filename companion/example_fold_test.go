@@ -2,9 +2,12 @@ package companion_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
+	"time"
 
+	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/companion"
 )
 
@@ -45,4 +48,35 @@ func ExampleFacts() {
 	// Output:
 	// 5
 	// 3
+}
+
+// A balance that was kept elsewhere stands for the events that were compacted.
+func ExampleFold_Begin() {
+	ctx := context.Background()
+	now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	backend := memory.New(memory.Options{Now: clock})
+	defer backend.Close()
+	s := must(companion.New(ctx, backend, companion.Options{Now: clock}))
+	defer s.Close()
+	payments := must(companion.NewEvents[int](s, "payments"))
+	if err := payments.Retain(24 * time.Hour); err != nil {
+		fmt.Println(err)
+	}
+	sum := func(sum int, p companion.Record[int]) int { return sum + p.Value }
+	must(payments.Append(ctx, 40))
+	balance, through := 0, uint64(0)
+	keep := func(sum int, seq uint64) { balance, through = sum, seq }
+	fmt.Println(companion.NewFold(payments, 0, sum).Read(ctx, keep), balance)
+
+	now = now.Add(36 * time.Hour)
+	must(payments.Append(ctx, 2))
+	must(s.Compact(ctx))
+	total := companion.NewFold(payments, 0, sum)
+	fmt.Println(errors.Is(total.Read(ctx, keep), companion.ErrCompacted))
+	fmt.Println(total.Begin(ctx, balance, through), total.Read(ctx, keep), balance)
+	// Output:
+	// <nil> 40
+	// true
+	// <nil> <nil> 42
 }

@@ -30,11 +30,16 @@ func ExampleStore_Compact() {
 		fmt.Println("gone from", c.Store+":", c.Seqs)
 	}
 	for version, err := range articles.History(ctx, "lamp", companion.Moment{}) {
+		if errors.Is(err, companion.ErrCompacted) { // it is said first, and the loop may go on
+			fmt.Println("earlier versions are gone")
+			continue
+		}
 		fmt.Println(version.Seq, version.Value.Price, err)
 	}
 	// Output:
 	// would go from articles: 3
 	// gone from articles: [[1 3]]
+	// earlier versions are gone
 	// 4 3 <nil>
 	// 5 4 <nil>
 }
@@ -42,15 +47,19 @@ func ExampleStore_Compact() {
 func ExampleEvents_Retain() {
 	ctx := context.Background()
 	now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := must(companion.Open(ctx, companion.Options{Now: func() time.Time { return now }}))
+	clock := func() time.Time { return now }
+	log := memory.New(memory.Options{Now: clock})
+	defer log.Close()
+	s := must(companion.New(ctx, log, companion.Options{Now: clock}))
 	defer s.Close()
 	notes := must(companion.NewEvents[string](s, "notes"))
 	if err := notes.Retain(30 * 24 * time.Hour); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
 	}
 	must(notes.Append(ctx, "today"))
 	fmt.Println(len(s.PlanCompaction()), "at first")
-	now = time.Now().Add(31 * 24 * time.Hour)
+	now = now.Add(31 * 24 * time.Hour)
+	must(notes.Append(ctx, "and in February"))
 	fmt.Println(s.PlanCompaction()[0].Facts, "a month later")
 	// Output:
 	// 0 at first
@@ -69,7 +78,7 @@ func ExampleRecords_Retain() {
 	must(sessions.Put(ctx, "ana", "here"))
 	must(sessions.Put(ctx, "ana", "away"))
 	must(s.Compact(ctx))
-	for r, err := range sessions.History(ctx, "ana", companion.Moment{}) {
+	for r, err := range sessions.List(ctx, companion.Query{}) {
 		fmt.Println(r.Value, err)
 	}
 	// Output:
@@ -88,17 +97,17 @@ func ExampleRetention() {
 	defer s.Close()
 	prices := must(companion.NewRecords[int](s, "prices"))
 	fmt.Println(prices.Retain(companion.Retention{Window: 24 * time.Hour}))
-	for price := range 4 {
+	for price := range 5 {
 		must(prices.Put(ctx, "lamp", price))
 		now = now.Add(12 * time.Hour)
 	}
 	must(s.Compact(ctx))
 	fmt.Println(must(prices.GetAt(ctx, "lamp", companion.Moment{Time: now.Add(-24 * time.Hour)})).Value)
-	_, err := prices.GetAt(ctx, "lamp", companion.Moment{Time: now.Add(-48 * time.Hour)})
-	fmt.Println(errors.Is(err, companion.ErrNotFound))
+	_, err := prices.GetAt(ctx, "lamp", companion.Moment{Time: now.Add(-60 * time.Hour)})
+	fmt.Println(errors.Is(err, companion.ErrCompacted))
 	// Output:
 	// <nil>
-	// 2
+	// 3
 	// true
 }
 

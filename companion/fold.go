@@ -39,8 +39,9 @@ func NewFold[S, T any](from Facts[T], initial S, step func(state S, r Record[T])
 
 // Read calls read with the state after all facts that the Store shows, and with the Store's Head as seq. The
 // state does not change while read runs; if it holds references, such as a map, read copies what it keeps. New
-// facts that are not in memory any more (Options.KeepVersions) are read from the log. A value that can't be
-// decoded as a T is an error, and ends the fold.
+// facts that are not in memory any more (Options.KeepVersions) are read from the log. If some of them were
+// compacted, the error is ErrCompacted, see [Fold.Begin]. A value that can't be decoded as a T is an error, and
+// ends the fold.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err error) {
 	failed := f.fold.Read(ctx, func(state foldState[S], seq uint64) {
 		if err = state.err; err == nil {
@@ -51,4 +52,13 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err
 		return fmt.Errorf("companion: %w", failed)
 	}
 	return err
+}
+
+// Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and
+// the app kept, or, after ErrCompacted, what the app wants to begin with at the Seq of the horizon.
+func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
+	if err := f.fold.Begin(ctx, foldState[S]{state: state}, seq); err != nil {
+		return fmt.Errorf("companion: %w", err)
+	}
+	return nil
 }

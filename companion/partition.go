@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -42,6 +43,9 @@ func (p *Partition[T]) Since(ctx context.Context, v any, after uint64) iter.Seq2
 		form, err := p.path.wanted(p.name, v)
 		if err != nil {
 			yield(store.Record{}, err)
+			return
+		}
+		if h := p.of.store.engine.Horizon(p.of.name); after < h.Seq && !yield(store.Record{}, &backend.CompactedError{Store: p.of.name, Horizon: h}) {
 			return
 		}
 		for r, err := range p.index.List(ctx, form, Moment{}) {

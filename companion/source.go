@@ -3,6 +3,7 @@ package companion
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"reflect"
@@ -46,7 +47,7 @@ func (s *source[T]) typed(ctx context.Context, records iter.Seq2[store.Record, e
 }
 
 // decoded decodes what the engine yields of a source. It ends with the first error, the engine's, ctx's or
-// decode's, and reports a ctx that is done also if there is nothing to yield.
+// decode's (but not with backend.ErrCompacted, after which the engine may go on), and reports a ctx that is done also if there is nothing to yield.
 func decoded[T, From, To any](ctx context.Context, s *source[T], all iter.Seq2[From, error], decode func(From) (To, error)) iter.Seq2[To, error] {
 	return func(yield func(To, error) bool) {
 		var none To
@@ -59,8 +60,10 @@ func decoded[T, From, To any](ctx context.Context, s *source[T], all iter.Seq2[F
 				err = ctx.Err()
 			}
 			if err != nil {
-				yield(none, s.readError(err))
-				return
+				if !yield(none, s.readError(err)) || !errors.Is(err, backend.ErrCompacted) {
+					return
+				}
+				continue
 			}
 			to, err := decode(found)
 			if !yield(to, err) || err != nil {

@@ -114,6 +114,7 @@ var (
 	ErrReadOnly    = store.ErrReadOnly      // the Store was opened with ReadOnly
 	ErrNotLoaded   = store.ErrNotLoaded     // Options.Stores does not have the store, and Load was not called for it
 	ErrDropped     = store.ErrDropped       // the Store does not hold a fact that the log may have, see Store.Lineage
+	ErrCompacted   = backend.ErrCompacted   // the past that this asks for was compacted; also *backend.CompactedError, which says from where it is whole
 	ErrNewer       = store.ErrNewer         // a value's schema version is above the current one, see Records.Upcast
 )
 

@@ -31,6 +31,10 @@ type Options struct {
 	IdleTimeout  time.Duration // how long a connection may be open without a request; 0: no limit, since clients keep their connections
 	WriteTimeout time.Duration // how long a client may take to read what is sent to it; 0: 30 s
 
+	// MaxSkew is how far ahead of this machine's clock the transaction time of an imported fact may be, since later facts are
+	// never dated before it; 0: a minute.
+	MaxSkew time.Duration
+
 	Heartbeat time.Duration // how often an idle subscription is told that it is alive; 0: 5 s
 	SlowOp    time.Duration // a request that takes longer is counted and logged as slow; 0: 1 s
 
@@ -53,7 +57,7 @@ func (o Options) withDefaults() Options {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&o.FrameTimeout, 30 * time.Second}, {&o.WriteTimeout, 30 * time.Second}, {&o.Heartbeat, 5 * time.Second}, {&o.SlowOp, time.Second},
+		{&o.FrameTimeout, 30 * time.Second}, {&o.WriteTimeout, 30 * time.Second}, {&o.Heartbeat, 5 * time.Second}, {&o.SlowOp, time.Second}, {&o.MaxSkew, time.Minute},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value

@@ -54,7 +54,7 @@ func (c *conn) batchOf(r *protocol.Request) (b backend.Batch, err error) {
 		return b, err
 	}
 	for i := range b.Facts {
-		if err := c.client.Grant.MayWrite(b.Facts[i].Store); err != nil {
+		if err := c.mayWrite(&b.Facts[i]); err != nil {
 			return b, err
 		}
 	}

@@ -22,9 +22,17 @@ const maxRetryInterval = 2 * time.Second
 func (e *Engine) follow(ctx context.Context) {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = maxRetryInterval
+	again := false
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		before := e.Head()
-		err := e.followOnce(ctx)
+		var err error
+		if again { // facts that come next may have been pruned meanwhile
+			err = e.askHorizons(ctx)
+		}
+		again = true
+		if err == nil {
+			err = e.followOnce(ctx)
+		}
 		if e.Head() > before {
 			wait.Reset()
 		}
@@ -136,6 +144,9 @@ func (e *Engine) Sync(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("store: sync: ask for the log's last seq: %w", e.check(err))
 	}
+	e.mu.Lock()
+	e.raise(stats.Horizons)
+	e.mu.Unlock()
 	if stats.LastSeq <= e.Head() {
 		return e.Err()
 	}

@@ -80,6 +80,9 @@ func (e *Engine) load(ctx context.Context, stores []string) error {
 	if err == nil {
 		err = b.engine.readThrough(ctx, through)
 	}
+	if err == nil {
+		err = b.engine.askHorizons(ctx)
+	}
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -92,6 +95,10 @@ func (e *Engine) load(ctx context.Context, stores []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	e.raise(b.engine.allHorizons())
+	if b.engine.newest.After(e.newest) {
+		e.newest = b.engine.newest
 	}
 	for _, s := range e.spaces.Range { // upcasters stay, and stores that have no facts any more become empty
 		if s := s.(*namespace); b.engine.Loaded(s.name) {
@@ -144,9 +151,13 @@ func (e *Engine) open(ctx context.Context) error {
 		}
 	}
 	e.access = e.log.Features().Stores
-	return e.read(ctx, r, func(facts int) {
+	err := e.read(ctx, r, func(facts int) {
 		if p.Facts += uint64(facts); e.opts.Progress != nil && facts > 0 {
 			e.opts.Progress(p)
 		}
 	})
+	if err != nil {
+		return err
+	}
+	return e.askHorizons(ctx)
 }

@@ -30,6 +30,10 @@ type Compaction struct {
 	Facts   int         `json:"facts"`           // how many facts
 	Seqs    [][2]uint64 `json:"seqs"`            // their seqs, as ascending ranges: first and last
 	Pending bool        `json:"pending,omitempty"`
+
+	// Horizon is the moment before which the store's past is incomplete; zero in receipts of earlier releases: before
+	// the receipt.
+	Horizon backend.Horizon `json:"horizon,omitzero"`
 }
 
 // maxRanges is the most ranges of seqs in a receipt, which bounds its size.
@@ -45,6 +49,9 @@ const maxRanges = 20_000
 // no facts that its own retentions keep.
 //
 // A key that is written at the same time keeps the facts that were kept when Compact looked at it, or more.
+//
+// From then on reads as of a moment before the compaction's Horizon are backend.ErrCompacted, also of engines that are
+// opened later; all other reads are as before. Receipts are facts like others, and a Retention may drop old ones.
 func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.reentered() {
 		return nil, errReentered
@@ -85,7 +92,7 @@ func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 		if err != nil {
 			return done, fmt.Errorf("store: compact store %q: nothing of it is pruned: %w", c.Store, err)
 		}
-		if _, err := e.log.Prune(ctx, seqrange.Set(c.Seqs).All(), backend.Horizon{}); err != nil {
+		if _, err := e.log.Prune(ctx, seqrange.Set(c.Seqs).All(), c.Horizon); err != nil {
 			return done, fmt.Errorf("store: compact store %q: %w", c.Store, err)
 		}
 		if _, err := e.writeReceipt(ctx, c, c.receiptID(intent.ID)); err != nil {
@@ -115,6 +122,9 @@ func (c Compaction) receiptID(intent string) string {
 // some facts of a compaction are gone, it may still be going on: the next call looks at it again.
 func (e *Engine) finishCompactions(ctx context.Context) error {
 	for r, err := range e.Facts(ctx, CompactionStore, 0) {
+		if errors.Is(err, backend.ErrCompacted) {
+			continue // receipts that were dropped have done their work
+		}
 		if err != nil {
 			return err
 		}
@@ -182,6 +192,9 @@ func parseReceipt(value []byte, own uint64) (c Compaction, err error) {
 		}
 		next = r[1] + 1
 	}
+	if c.Horizon.Seq > own {
+		return c, fmt.Errorf("store: a horizon at seq %d has no place in a receipt at seq %d", c.Horizon.Seq, own)
+	}
 	return c, nil
 }
 
@@ -191,8 +204,15 @@ func (e *Engine) compacted(receipt *backend.Fact) error {
 	if err != nil {
 		return err
 	}
+	if c.Pending || c.Facts == 0 {
+		return nil
+	}
+	if c.Horizon.IsZero() {
+		c.Horizon = backend.Horizon{Seq: receipt.Seq, Time: receipt.TransactionTime}
+	}
+	e.raise(map[string]backend.Horizon{c.Store: c.Horizon})
 	s := e.namespace(c.Store)
-	if s == nil || c.Pending || c.Store == CompactionStore {
+	if s == nil {
 		return nil
 	}
 	count := int(s.count.Load())

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,18 +11,25 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// A Retention says which facts of a store are kept. The zero Retention keeps all of them.
+// A Retention says which facts of a store are kept. The zero Retention keeps all of them. Beyond that, a fact is kept while
+// it is its key's value on the axis of valid time, now or from some later time on, whatever was written after it.
 type Retention struct {
 	// Versions is how many facts of each key are kept, the latest ones; 1: the latest only; 0: all.
 	Versions int `json:"versions,omitempty"`
 
 	// Window is how far back in time the store can be read: facts that had a successor in their key before
-	// that time are dropped. 0: without limit.
+	// that time are dropped. 0: without limit. Ages are reckoned from the latest transaction time in the log, or from
+	// Options.Now if that is earlier, so that a clock that is ahead drops nothing that is fresh.
 	Window time.Duration `json:"window,omitempty"`
 
 	// Events says that the store is a history: facts older than Window are dropped even if they have no
-	// successor.
+	// successor. Reads as of a moment within the window show what the store has of it.
 	Events bool `json:"events,omitempty"`
+
+	// Forget says that a key whose latest fact is a retraction is forgotten, once nothing but that fact would be kept of
+	// it: the retraction is dropped, too, as if the key had never been written. With a Window, the retraction must be
+	// older than that.
+	Forget bool `json:"forget,omitempty"`
 }
 
 // Retain sets what [Engine.Compact] keeps of a store. Setting the same again is harmless; something else is a
@@ -40,8 +48,6 @@ func (e *Engine) Retain(store string, r Retention) error {
 		return &backend.InvalidError{Field: "window", Reason: fmt.Sprint(r.Window, " is below 0")}
 	case r.Events && r.Window == 0:
 		return &backend.InvalidError{Field: "events", Reason: "without a window"}
-	case store == CompactionStore:
-		return &backend.InvalidError{Field: "store", Reason: "the receipts of compactions are kept"}
 	case store == RuleStore:
 		return &backend.InvalidError{Field: "store", Reason: "the state of rules is kept"}
 	case !e.Loaded(store):
@@ -66,9 +72,11 @@ func (e *Engine) PlanCompaction() []Compaction {
 		return nil
 	}
 	e.lock()
-	rules := maps.Clone(e.retentions)
+	rules, now := maps.Clone(e.retentions), e.newest
 	e.mu.Unlock()
-	now := e.opts.Now()
+	if clock := e.opts.Now(); clock.Before(now) {
+		now = clock
+	}
 	var plan []Compaction
 	for _, store := range slices.Sorted(maps.Keys(rules)) {
 		if v := e.view(store); v.namespace != nil {
@@ -80,28 +88,96 @@ func (e *Engine) PlanCompaction() []Compaction {
 
 // plan returns what a retention does not keep of the view.
 func (v view) plan(rule Retention, now time.Time) []Compaction {
-	c := Compaction{Store: v.name, Rule: rule}
+	p := planned{Compaction: Compaction{Store: v.name, Rule: rule}, now: now}
 	if rule.Window > 0 {
-		c.Before = now.Add(-rule.Window).UTC()
+		p.Before = now.Add(-rule.Window).UTC()
 	}
-	var seqs []uint64
 	for n := range v.keys.count.Load() {
-		r := v.at(n)
-		kept, replaced := 0, time.Time{} // replaced: when the successor came
-		for ; r.data != nil; r = r.prev() {
-			old := rule.Window > 0 && (!replaced.IsZero() && replaced.Before(c.Before) || rule.Events && r.TransactionTime().Before(c.Before))
-			if old || rule.Versions > 0 && kept >= rule.Versions {
-				seqs = append(seqs, r.Seq())
-			} else {
-				kept++
-			}
-			replaced = r.TransactionTime()
-		}
+		latest, flags := v.last(n)
+		p.key(latest.through(v.head), flags)
 	}
 	var all []Compaction
-	for ranges := range slices.Chunk(seqrange.Collect(slices.Values(seqs)), maxRanges) {
+	for ranges := range slices.Chunk(seqrange.Collect(slices.Values(p.seqs)), maxRanges) {
+		c := p.Compaction
 		c.Seqs, c.Facts = ranges, int(ranges.Len())
 		all = append(all, c)
 	}
 	return all
+}
+
+// A planned is a compaction that is being planned.
+type planned struct {
+	Compaction
+	now  time.Time
+	seqs []uint64 // of the facts to prune
+}
+
+// key adds the facts of a key that are not kept. latest is its latest fact, and flags are the key's.
+func (p *planned) key(latest Record, flags tip) {
+	rule, kept, last := p.Rule, 0, Record{} // last: the one kept last
+	valid := latest.validOrder(flags)
+	for r, next := latest, (Record{}); r.data != nil; r, next = r.prev(), r {
+		old := rule.Window > 0 && (next.data != nil && next.TransactionTime().Before(p.Before) || rule.Events && r.TransactionTime().Before(p.Before))
+		event := old && rule.Events
+		until, ok := r.validUntil(next, valid)
+		switch {
+		case !old && (rule.Versions == 0 || kept < rule.Versions), !event && (!ok || until.validTime().After(p.now)):
+			kept, last = kept+1, r
+			continue
+		case event:
+			p.drop(r, r)
+		}
+		for _, successor := range []Record{next, until} {
+			if successor.data != nil {
+				p.drop(r, successor)
+			}
+		}
+	}
+	aged := rule.Window == 0 || latest.TransactionTime().Before(p.Before)
+	if rule.Forget && kept == 1 && last.Seq() == latest.Seq() && latest.Retracted() && aged && !latest.validTime().After(p.now) {
+		p.drop(latest, latest)
+	}
+}
+
+// drop adds a fact to prune, which is not its key's value any more from successor on.
+func (p *planned) drop(r, successor Record) {
+	if n := len(p.seqs); n == 0 || p.seqs[n-1] != r.Seq() {
+		p.seqs = append(p.seqs, r.Seq())
+	}
+	p.Horizon = p.Horizon.Later(backend.Horizon{Seq: successor.Seq(), Time: successor.TransactionTime().UTC()})
+	p.Horizon = p.Horizon.Later(backend.Horizon{Time: r.TransactionTime().UTC()}) // it may be later than the successor's
+	if t := successor.validTime(); !t.After(p.now) {
+		p.Horizon = p.Horizon.Later(backend.Horizon{Time: t.UTC()})
+	}
+}
+
+// validOrder returns the facts of a key, whose latest one is r, in the order of their valid times; nil if that is the order
+// of the log.
+func (r Record) validOrder(flags tip) []Record {
+	if flags == 0 {
+		return nil
+	}
+	var all []Record
+	for ; r.data != nil; r = r.prev() {
+		all = append(all, r)
+	}
+	slices.SortFunc(all, compareValid)
+	return all
+}
+
+func compareValid(a, b Record) int {
+	return cmp.Or(a.validTime().Compare(b.validTime()), cmp.Compare(a.Seq(), b.Seq()))
+}
+
+// validUntil returns the fact that follows r in the order of valid times; next is the one that follows it in the log.
+// ok is false if there is none: r stays the key's value on that axis.
+func (r Record) validUntil(next Record, valid []Record) (until Record, ok bool) {
+	if valid == nil {
+		return next, next.data != nil
+	}
+	i, _ := slices.BinarySearchFunc(valid, r, compareValid)
+	if i+1 == len(valid) {
+		return Record{}, false
+	}
+	return valid[i+1], true
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestRetention(t *testing.T) {
-	now := time.Unix(1000, 0).UTC()
+	now := time.Unix(900, 0).UTC()
 	l := newLog(t)
 	e, err := store.Open(t.Context(), l, store.Options{Now: func() time.Time { return now }})
 	require.NoError(t, err)
@@ -29,8 +29,8 @@ func TestRetention(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Empty(t, e.PlanCompaction(), "without a rule all is kept")
-	require.NoError(t, e.Retain("s", store.Retention{Window: 450 * time.Second}))
-	require.NoError(t, e.Retain("events", store.Retention{Window: 450 * time.Second, Events: true}))
+	require.NoError(t, e.Retain("s", store.Retention{Window: 350 * time.Second}))
+	require.NoError(t, e.Retain("events", store.Retention{Window: 350 * time.Second, Events: true}))
 	require.NoError(t, e.Retain("none", store.Retention{Versions: 1}))
 	for _, r := range []store.Retention{{Versions: -1}, {Window: -1}, {Events: true}} {
 		require.ErrorIs(t, e.Retain("s", r), backend.ErrInvalid)
@@ -55,8 +55,10 @@ func TestRetention(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, "k5", r.ID())
 		require.Equal(t, "k4", r.Causation())
-		_, ok, _ = e.GetAt(t.Context(), "s", "k", store.Moment{Time: time.Unix(450, 0)})
-		require.False(t, ok)
+		_, _, err := e.GetAt(t.Context(), "s", "k", store.Moment{Time: time.Unix(450, 0)})
+		var compacted *backend.CompactedError
+		require.ErrorAs(t, err, &compacted)
+		require.Equal(t, backend.CompactedError{Store: "s", Horizon: backend.Horizon{Seq: 11, Time: time.Unix(500, 0).UTC()}}, *compacted)
 	}
 	done, err = e.Compact(t.Context())
 	require.NoError(t, err)
@@ -69,4 +71,24 @@ func TestRetention(t *testing.T) {
 func withID(f backend.Fact, id string) backend.Fact {
 	f.ID = id
 	return f
+}
+
+// A clock that is ahead, the log's or the engine's, does not make fresh facts old.
+func TestRetentionByTheLogsTime(t *testing.T) {
+	l := newLog(t)
+	for _, ahead := range []func() time.Time{func() time.Time { return time.Now().AddDate(1, 0, 0) }, time.Now} {
+		e, err := store.Open(t.Context(), l, store.Options{Now: ahead})
+		require.NoError(t, err)
+		for i := range 3 {
+			f := fact(fmt.Sprint(i), i)
+			f.Store = "events"
+			_, err := e.Write(t.Context(), f)
+			require.NoError(t, err)
+		}
+		require.NoError(t, e.Retain("events", store.Retention{Window: time.Hour, Events: true}))
+		require.Empty(t, e.PlanCompaction())
+		require.NoError(t, e.Close())
+		_, err = l.WriteFact(t.Context(), backend.Fact{ID: "ahead", Store: "s", Key: "k", Value: []byte("1"), TransactionTime: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)})
+		require.NoError(t, err)
+	}
 }

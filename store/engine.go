@@ -90,8 +90,11 @@ type Engine struct {
 	rules  atomic.Pointer[[]Rule]   // replaced as a whole
 	stores atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
 
+	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
+
 	mu         sync.Mutex     // held to apply facts; guards all up to the empty line
 	at         backend.Cursor // the last page's Through; the head may be further by own writes
+	newest     time.Time      // the latest transaction time that was applied
 	waiting    waiters
 	retentions map[string]Retention // by store
 	failed     error                // why the log is no longer followed

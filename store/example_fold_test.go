@@ -2,9 +2,11 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -36,4 +38,35 @@ func ExampleFold() {
 		log.Fatal(err)
 	}
 	// Output: map[notes:1 tasks:1]
+}
+
+// A fold that has not taken in what a compaction pruned can begin where nothing is missing.
+func ExampleFold_Begin() {
+	ctx := context.Background()
+	e, closeAll := open(`1`)
+	defer closeAll()
+	write(e, "tasks", "t1", `2`)
+	if err := e.Retain("tasks", store.Retention{Versions: 1}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := e.Compact(ctx); err != nil {
+		log.Fatal(err)
+	}
+	write(e, "tasks", "t1", `3`)
+	changes := store.NewFold(e, 0, func(n int, _ store.Record) int { return n + 1 }, "tasks")
+	show := func(n int, _ uint64) { fmt.Println(n) }
+	err := changes.Read(ctx, show)
+	var compacted *backend.CompactedError
+	if errors.As(err, &compacted) {
+		fmt.Println("whole from seq", compacted.Horizon.Seq)
+		if err = changes.Begin(ctx, 0, compacted.Horizon.Seq); err == nil {
+			err = changes.Read(ctx, show)
+		}
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// whole from seq 2
+	// 1
 }

@@ -3,10 +3,12 @@ package store_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"time"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -78,4 +80,27 @@ func ExampleRetention() {
 	// <nil>
 	// <nil>
 	// backend: invalid events: without a window
+}
+
+// After a compaction, reads of the past before the horizon say that it is not known any more.
+func ExampleEngine_Horizon() {
+	ctx := context.Background()
+	e, closeAll := open(`1`)
+	defer closeAll()
+	second := write(e, "tasks", "t1", `2`)
+	if err := e.Retain("tasks", store.Retention{Versions: 1}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := e.Compact(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(e.Horizon("tasks").Seq)
+	for _, seq := range []uint64{second.Seq - 1, second.Seq} {
+		r, ok, err := e.GetAt(ctx, "tasks", "t1", store.AsOf(seq))
+		fmt.Println(string(r.Value()), ok, errors.Is(err, backend.ErrCompacted))
+	}
+	// Output:
+	// 2
+	//  false true
+	// 2 true false
 }

@@ -16,7 +16,8 @@ import (
 // keeps its own, in memory. It takes in new facts when it is read, so that it costs writers nothing. Its
 // methods may be called concurrently.
 //
-// Facts that [Engine.Compact] prunes before the fold has taken them in never reach it: read it before.
+// If facts that the fold has not taken in were pruned, it can't be read: Read returns a *backend.CompactedError. Read it
+// before [Engine.Compact], or let it [Fold.Begin] anew.
 type Fold[S any] struct {
 	engine *Engine
 	stores []string
@@ -41,7 +42,7 @@ func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores
 // Read calls read with the state of all facts through the engine's head, and the head. The state does not
 // change while read runs; if the state holds references, such as a map, read copies what it keeps. Facts that
 // were dropped from memory before the fold took them in are read from the log. Errors are those of reading
-// the log, ctx's, and ErrNotLoaded.
+// the log, ctx's, ErrNotLoaded and backend.ErrCompacted.
 //
 // Inside the read of a fold, a fold that is being read is read as it is, which may be before the head: see seq.
 // A step must not read a fold: while that takes in facts, it is an error.
@@ -116,7 +117,15 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		f.engine.mu.Lock()
+		f.engine.raise(past.allHorizons())
+		f.engine.mu.Unlock()
 		missed, _ = past.merged(f.stores, f.seq, head)
+	}
+	for _, store := range f.stores {
+		if err := f.engine.wholeAfter(store, f.seq); err != nil {
+			return fmt.Errorf("store: read fold: %w", err)
+		}
 	}
 	for r := range missed {
 		f.state = f.step(f.state, r)

@@ -68,7 +68,7 @@ func (x *Index) List(ctx context.Context, v any, m Moment) iter.Seq2[Record, err
 
 // find returns the records whose field equals one of wanted.
 func (x *Index) find(ctx context.Context, m Moment, wanted ...[]byte) (iter.Seq2[Record, error], error) {
-	v, err := x.engine.viewFor(ctx, x.store, &m)
+	v, err := x.engine.viewAt(ctx, x.store, &m)
 	if err != nil {
 		return nil, fmt.Errorf("store: index by %q: %w", x.field, err)
 	}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -121,8 +123,11 @@ func TestModel(t *testing.T) {
 
 type model struct {
 	t   *rapid.T
-	o   oracle
+	o   oracle // what the log holds
+	all oracle // what was ever written
 	ids int
+
+	horizon backend.Horizon // of docs
 }
 
 var modelKeys = []string{"a", "ab", "b", "c", "7"}
@@ -151,7 +156,9 @@ func (m *model) last() uint64 {
 	return m.o[len(m.o)-1].Seq
 }
 
-func (m *model) took(facts ...backend.Fact) { m.o = append(m.o, facts...) }
+func (m *model) took(facts ...backend.Fact) {
+	m.o, m.all = append(m.o, facts...), append(m.all, facts...)
+}
 
 func (m *model) write(s *side) {
 	f, err := s.Import(context.Background(), m.draw()) // the value as it is, not in canonical form
@@ -197,31 +204,47 @@ func (m *model) update(s *side) {
 // compact lets the latest few facts of each key of docs be.
 func (m *model) compact(s *side) {
 	require.NoError(m.t, s.Sync(context.Background()))
-	keep := rapid.IntRange(1, 4).Draw(m.t, "keep")
+	rule := store.Retention{Versions: rapid.IntRange(1, 4).Draw(m.t, "keep"), Forget: rapid.Bool().Draw(m.t, "forget")}
 	require.NoError(m.t, s.Retain("docs", store.Retention{})) // in place of what was set before
-	require.NoError(m.t, s.Retain("docs", store.Retention{Versions: keep}))
-	var left oracle
-	newer := map[string]int{}
-	for _, f := range slices.Backward(m.o) {
-		if f.Store == "docs" {
-			if newer[f.Key]++; newer[f.Key] > keep {
-				continue
-			}
-		}
-		left = append(left, f)
-	}
-	slices.Reverse(left)
-	dropped := len(m.o) - len(left)
+	require.NoError(m.t, s.Retain("docs", rule))
 	plan := s.PlanCompaction()
 	done, err := s.Compact(context.Background())
 	require.NoError(m.t, err)
 	require.Equal(m.t, plan, done)
-	if dropped == 0 {
-		require.Empty(m.t, done)
+	if len(done) == 0 {
 		return
 	}
-	require.Equal(m.t, dropped, done[0].Facts)
-	m.o = append(left, factsOf(s.Facts(context.Background(), store.CompactionStore, m.last()))...) // what was meant, and the receipt
+	gone := seqrange.Set(done[0].Seqs)
+	var left oracle
+	newer := map[string]int{}
+	for _, f := range slices.Backward(m.o) {
+		if f.Store == "docs" {
+			newer[f.Key]++
+		}
+		if !gone.Has(f.Seq) {
+			left = append(left, f)
+			continue
+		}
+		require.Equal(m.t, "docs", f.Store)
+		require.True(m.t, newer[f.Key] > rule.Versions || rule.Forget && newer[f.Key] == 1 && f.Retraction(), "the latest facts are kept")
+	}
+	slices.Reverse(left)
+	require.Equal(m.t, len(m.o)-len(left), done[0].Facts)
+	require.LessOrEqual(m.t, done[0].Horizon.Seq, m.last())
+	m.horizon = m.horizon.Later(done[0].Horizon)
+	m.o = left
+	m.all = slices.DeleteFunc(m.all, func(f backend.Fact) bool { // a forgotten key is one that was never written
+		return f.Store == "docs" && !slices.ContainsFunc(left, func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key })
+	})
+	m.took(factsOf(s.Facts(context.Background(), store.CompactionStore, m.last()))...) // what was meant, and the receipt
+}
+
+// compacted reports whether err says, rightly, that a read of docs as of a moment needs facts that were pruned.
+func (m *model) compacted(err error, at store.Moment) bool {
+	before := at.Seq != 0 && at.Seq < m.horizon.Seq ||
+		!at.Time.IsZero() && at.Time.Before(m.horizon.Time) || !at.Valid.IsZero() && at.Valid.Before(m.horizon.Time)
+	require.Equal(m.t, before, errors.Is(err, backend.ErrCompacted), "%v as of %+v, with horizon %v", err, at, m.horizon)
+	return before
 }
 
 func isBig(_ store.Record, value json.RawMessage) bool {
@@ -244,7 +267,7 @@ func (m *model) current(at store.Moment, ok func(backend.Fact) bool) []backend.F
 	}
 	all := []backend.Fact{}
 	for _, key := range keys {
-		if f := m.o.at("docs", key, at); f != nil && !f.Retraction() && ok(*f) {
+		if f := m.all.at("docs", key, at); f != nil && !f.Retraction() && ok(*f) {
 			all = append(all, *f)
 		}
 	}

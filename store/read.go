@@ -7,6 +7,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/igniter-store/igniter/backend"
 )
 
 // ErrNotFound is reported for a fact that the log does not have.
@@ -27,10 +29,11 @@ func (e *Engine) Latest(store, key string) Record { return e.view(store).latest(
 // visible and valid then, or the last of them was a retraction.
 //
 // If the answer needs facts that the engine dropped from memory (Options.KeepVersions), GetAt reads them
-// from the log. Errors are ctx's, ErrNotLoaded, and errors of reading the log. This holds for all methods
-// that read with a context.
+// from the log. Errors are ctx's, ErrNotLoaded, errors of reading the log and, if facts that the answer may need were
+// pruned, a *backend.CompactedError (backend.ErrCompacted), see [Engine.Horizon]. This holds for all methods that
+// read with a context.
 func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Record, ok bool, err error) {
-	v, err := e.viewFor(ctx, store, &m, key)
+	v, err := e.viewAt(ctx, store, &m, key)
 	if err != nil {
 		return Record{}, false, fmt.Errorf("store: get key %q: %w", key, err)
 	}
@@ -44,25 +47,29 @@ func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Reco
 // History yields the facts of a key that are visible at a moment, retractions too, the oldest first. If the
 // moment has a Valid time, it yields only facts that are valid from then or earlier. Each pair is a record
 // and nil, or the zero Record and an error, which ends the loop.
+//
+// If facts of the store were pruned, the history may be incomplete. History says so first: the first pair is the zero
+// Record and a *backend.CompactedError. It is the one error that does not end the loop: if the loop goes on, the facts
+// that are left follow. The same holds for all loops over facts in the order of the log.
 func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.Seq2[Record, error] {
 	return records(func() (iter.Seq2[Record, error], error) {
 		v, err := e.viewFor(ctx, store, fromTheStart, key)
 		if err != nil {
 			return nil, fmt.Errorf("store: history of key %q: %w", key, err)
 		}
-		return func(yield func(Record, error) bool) {
+		return saying(e.wholeAfter(store, 0), fmt.Sprintf("history of key %q", key), func(yield func(Record, error) bool) {
 			for r := range v.asOf(&m).latest(key).history() {
 				if m.shows(r) && !yield(r, nil) {
 					return
 				}
 			}
-		}, nil
+		}), nil
 	})
 }
 
 // Facts yields the facts of a store with a seq above after, retractions too, in the order of the log, up to
-// the head when the loop begins. Pairs are as in History. If the log ends before after, the error is a
-// *backend.DivergedError, see [Engine.Resume].
+// the head when the loop begins. Pairs are as in History; facts after the seq may have been pruned, which is an error
+// too. If the log ends before after, the error is a *backend.DivergedError, see [Engine.Resume].
 func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return records(func() (iter.Seq2[Record, error], error) {
 		err := e.reachable(ctx, after)
@@ -73,7 +80,7 @@ func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq
 		if err != nil {
 			return nil, fmt.Errorf("store: facts after seq %d: %w", after, err)
 		}
-		return v.facts(after), nil
+		return saying(e.wholeAfter(store, after), fmt.Sprintf("facts after seq %d", after), v.facts(after)), nil
 	})
 }
 
@@ -87,6 +94,10 @@ func (e *Engine) FactsSince(ctx context.Context, store string, t time.Time) iter
 		v, err := e.viewFor(ctx, store, from)
 		if err != nil {
 			return nil, fmt.Errorf("store: facts since %s: %w", t.Format(time.RFC3339), err)
+		}
+		what := "facts since " + t.Format(time.RFC3339)
+		if h := e.Horizon(store); t.Before(h.Time) {
+			return saying(&backend.CompactedError{Store: store, Horizon: h}, what, v.factsSince(t)), nil
 		}
 		return v.factsSince(t), nil
 	})

@@ -21,7 +21,8 @@ func (e *Engine) partial() bool { return e.opts.KeepVersions > 0 || e.stores.Loa
 // Past returns an engine with all facts of a store through e's head, whatever Options.KeepVersions and
 // Options.Stores are: of the given keys, or of all keys if none are given. The store "" is all stores. It
 // reads them from the log once, for many reads of the past. The returned engine takes no writes, shows
-// nothing new, and needs no Close. It has e's upcasters, but scopes, indexes and relations must be made
+// nothing new, and needs no Close. Facts that were pruned are gone, and reads of the moments that need them are
+// backend.ErrCompacted. It has e's upcasters, but scopes, indexes and relations must be made
 // of it.
 func (e *Engine) Past(ctx context.Context, store string, keys ...string) (*Engine, error) {
 	if store == "" {
@@ -41,7 +42,11 @@ func (e *Engine) past(ctx context.Context, through uint64, stores, keys []string
 			p.space(s.name).upcasts.Store(s.upcasts.Load())
 		}
 	}
-	if err := p.readThrough(ctx, through); err != nil {
+	err := p.readThrough(ctx, through)
+	if err == nil {
+		err = p.askHorizons(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read the past from the log: %w", err)
 	}
 	p.stop()

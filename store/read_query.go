@@ -67,7 +67,7 @@ func (q Query) list(ctx context.Context, e *Engine, store string, s *Scope) iter
 		if err != nil {
 			return nil, fmt.Errorf("store: list: %w", err)
 		}
-		v, err := e.viewFor(ctx, store, &q.At)
+		v, err := e.viewAt(ctx, store, &q.At)
 		if err != nil {
 			return nil, fmt.Errorf("store: list: %w", err)
 		}

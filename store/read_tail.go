@@ -4,12 +4,18 @@ import (
 	"context"
 	"fmt"
 	"iter"
+
+	"github.com/igniter-store/igniter/backend"
 )
 
 // Tail yields the facts of a store with a seq above after, retractions too, in the order of the log,
 // and then each new one as the engine shows it. Each pair is a record and nil, or the zero Record
 // and an error, which ends the loop: ctx's, ErrNotLoaded, an error of reading the log, a *backend.DivergedError if the
 // log ends before after (see [Engine.Resume]), or, after all facts that the engine shows, why it no longer follows the log. To go on later, pass the seq of the last record.
+//
+// If facts that the loop has not come to were pruned, it says so before it goes on: with the zero Record and a
+// *backend.CompactedError, the one error that does not end the loop if its body goes on. To show what a store holds
+// nevertheless, list it as of the horizon, and go on after that.
 //
 // It is served from memory, not from a queue: a slow loop costs writers nothing and misses nothing. Facts
 // that were dropped from memory (Options.KeepVersions) are read from the log. The loop's body may call any
@@ -20,11 +26,17 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 			yield(Record{}, fmt.Errorf("store: tail: %w", err))
 			return
 		}
+		told := uint64(0) // the loop knows that facts before this seq may be missing
 		for {
 			v, err := e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
 			if err != nil {
 				yield(Record{}, fmt.Errorf("store: tail: %w", err))
 				return
+			}
+			if h := e.Horizon(store); after < h.Seq && told < h.Seq {
+				if told = h.Seq; !yield(Record{}, fmt.Errorf("store: tail after seq %d: %w", after, &backend.CompactedError{Store: store, Horizon: h})) {
+					return
+				}
 			}
 			for r := range v.facts(after) {
 				if err := ctx.Err(); err != nil {

@@ -40,11 +40,23 @@ func (e *Engine) viewFor(ctx context.Context, store string, m *Moment, keys ...s
 	return e.pastView(ctx, store, v.head, keys)
 }
 
+// viewAt is viewFor, for a read as of m. It is ErrCompacted if that needs facts that were pruned.
+func (e *Engine) viewAt(ctx context.Context, store string, m *Moment, keys ...string) (view, error) {
+	v, err := e.viewFor(ctx, store, m, keys...)
+	if err == nil {
+		err = e.whole(store, m)
+	}
+	return v, err
+}
+
 func (e *Engine) pastView(ctx context.Context, store string, head uint64, keys []string) (view, error) {
 	past, err := e.past(ctx, head, []string{store}, keys)
 	if err != nil {
 		return view{}, err
 	}
+	e.mu.Lock()
+	e.raise(past.allHorizons())
+	e.mu.Unlock()
 	return view{past.namespace(store), head}, nil
 }
 

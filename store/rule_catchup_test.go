@@ -28,8 +28,10 @@ func copying(runs map[string]int) store.Rule {
 }
 
 func keysIn(e *store.Engine, name string) (keys []string) {
-	for r := range e.Facts(context.Background(), name, 0) {
-		keys = append(keys, r.Key())
+	for r, err := range e.Facts(context.Background(), name, 0) {
+		if err == nil { // and not that facts were compacted
+			keys = append(keys, r.Key())
+		}
 	}
 	return keys
 }

@@ -18,7 +18,7 @@ func writeCases() []testCase {
 		{"write-id-reused", 0, "Writing an ID that the log holds already, with another Store, Key or ValueHash, is ErrIDReused; nothing is written.", writeIDReused},
 		{"write-causation", 0, "The log fills in Causation: the ID of the key's latest fact, \"\" if there is none.", writeCausation},
 		{"write-causation-given", 0, "A Causation that is given is kept; the log fills in an empty one with the key's latest fact.", writeCausationGiven},
-		{"write-transaction-time", 0, "The log fills in TransactionTime, never before the time of an earlier fact; one that is given is kept.", writeTransactionTime},
+		{"write-transaction-time", 0, "The log fills in TransactionTime, never before the time of an earlier fact; one that is given is kept. While the latest time lies ahead of the log's clock, facts are given later times.", writeTransactionTime},
 		{"write-retraction", 0, "A retraction is a fact: it is held and replayed like any other.", writeRetraction},
 		{"write-cancelled", 0, "If ctx is done before the call, nothing is written and the error is ctx's. Writing the fact again is always safe.", writeCancelled},
 		{"write-again-late", batches, "A log remembers at least its latest 1,000,000 IDs.", writeAgainLate},
@@ -152,6 +152,9 @@ func writeTransactionTime(h *harness) {
 			}
 		} else if f.TransactionTime.IsZero() || f.TransactionTime.Before(highest) {
 			h.Fatalf("fact %d was given transaction time %v; an earlier fact has %v", i, f.TransactionTime, highest)
+		}
+		if i > 5 && !f.TransactionTime.After(highest) {
+			h.Fatalf("fact %d was given transaction time %v, which an earlier fact has, while the log's time is ahead of the clock", i, f.TransactionTime)
 		}
 		if f.TransactionTime.After(highest) {
 			highest = f.TransactionTime

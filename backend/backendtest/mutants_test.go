@@ -22,6 +22,7 @@ var mutants = []mutant{
 	{"drops every tenth", "write-order", false},
 	{"gives a seq twice", "concurrent-writers", false},
 	{"lets transaction time run backwards", "write-transaction-time", false},
+	{"stands still behind a future time", "write-transaction-time", false},
 	{"overrides the transaction time", "write-transaction-time", false},
 	{"keeps the given seq", "write-seq-ignored", false},
 	{"forgets IDs", "write-again", false},

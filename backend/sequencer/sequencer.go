@@ -125,7 +125,7 @@ func (s *Sequencer) assign(f *backend.Fact, id ID, now time.Time) {
 	if f.TransactionTime.IsZero() {
 		f.TransactionTime = now
 		if now.Before(s.last) {
-			f.TransactionTime = s.last
+			f.TransactionTime = after(s.last)
 		}
 	}
 	if f.TransactionTime.After(s.last) {
@@ -134,6 +134,14 @@ func (s *Sequencer) assign(f *backend.Fact, id ID, now time.Time) {
 	s.next++
 	s.ids.add(id, f.Seq)
 	s.pending = append(s.pending, step{*f, key, before})
+}
+
+// after returns the time a nanosecond after t; t if that is the last time that a fact can have.
+func after(t time.Time) time.Time {
+	if next := t.Add(1); next.Year() <= 9999 {
+		return next
+	}
+	return t
 }
 
 // Commit says that the log now holds everything that was assigned.

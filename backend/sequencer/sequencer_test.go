@@ -162,7 +162,7 @@ func model(log mapLog, next uint64, last time.Time, facts []backend.Fact, expect
 		if f.TransactionTime.IsZero() {
 			f.TransactionTime = now.UTC()
 			if lastAfter.After(now) {
-				f.TransactionTime = lastAfter
+				f.TransactionTime = lastAfter.Add(1)
 			}
 		}
 		if f.TransactionTime.After(lastAfter) {
@@ -361,7 +361,7 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, log[3], facts[0])
 	require.Equal(t, uint64(20), facts[1].Seq)
 	require.Equal(t, "b", facts[1].Causation)
-	require.Equal(t, time.Unix(9, 0), facts[1].TransactionTime, "times never run backwards")
+	require.Equal(t, time.Unix(9, 1), facts[1].TransactionTime, "times never run backwards")
 }
 
 // BenchmarkIDs reports what the IDs of a log of five million facts take, and BenchmarkKeys what a

@@ -27,6 +27,9 @@ func (a *app) compactCommand() *cobra.Command {
                   fact of their key replaced before that; with --events, for stores of events, it removes all older facts
   --keep all      keeps everything
 
+With --forget, a key whose latest fact is a deletion is forgotten, once nothing but the deletion would be kept of it.
+Ages are reckoned by the log's own times. Reads of a time that needs removed facts say that they can't be answered.
+
 If --keep is given twice, a fact is kept only if both keep it. The command shows how many facts it would remove, and
 removes them with --yes. It then writes a fact to the store igniter.compactions that says what was removed. Others can
 write and read meanwhile. A server requires a token with admin.`,
@@ -58,6 +61,7 @@ write and read meanwhile. A server requires a token with admin.`,
 	})))
 	cmd.Flags().Func("keep", "`what` to keep: all, latest, a number of facts of each key, or a time such as 36h or 90d", keeping(&rule))
 	cmd.Flags().BoolVar(&rule.Events, "events", false, "the stores hold events: remove those older than the time to keep, though nothing replaces them")
+	cmd.Flags().BoolVar(&rule.Forget, "forget", false, "forget keys that were deleted: remove their deletions, too")
 	_ = cmd.MarkFlagRequired("keep") // the flag exists
 	return cmd
 }

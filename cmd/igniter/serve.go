@@ -195,7 +195,7 @@ func (s *service) listen() error {
 		Tokens: s.tokens, Insecure: v.Bool("insecure"), Logger: s.log,
 		MaxConnections: v.Int("max_connections"), MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
 		FrameTimeout: v.Duration("frame_timeout"), IdleTimeout: v.Duration("idle_timeout"), WriteTimeout: v.Duration("write_timeout"),
-		Heartbeat: v.Duration("heartbeat"), SlowOp: v.Duration("slow_op"),
+		Heartbeat: v.Duration("heartbeat"), SlowOp: v.Duration("slow_op"), MaxSkew: v.Duration("max_skew"),
 	}
 	switch {
 	case s.secure != nil && s.tokens != nil: // a token will do

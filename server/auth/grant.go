@@ -11,11 +11,12 @@ import (
 type Grant struct {
 	name        string
 	read, write stores
+	imports     bool
 	admin       bool
 }
 
 // everything is the grant of a client where no tokens restrict it.
-var everything = Grant{read: stores{all: true}, write: stores{all: true}, admin: true}
+var everything = Grant{read: stores{all: true}, write: stores{all: true}, imports: true, admin: true}
 
 // stores are names of stores, or all of them.
 type stores struct {
@@ -39,6 +40,16 @@ func (g *Grant) MayWrite(store string) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s may not write store %q", backend.ErrForbidden, g.name, store)
+}
+
+// MayImport returns backend.ErrForbidden, which names a field of a fact, unless the client may say itself what only the log
+// knows: when a fact was taken in, what came before it, and what its hash is. Where no tokens are used, all clients may, also
+// those of version 1, which can't ask.
+func (g *Grant) MayImport(field string) error {
+	if g.imports {
+		return nil
+	}
+	return fmt.Errorf("%w: %s may not give facts a %s, which is for imports: leave it to the log, or grant import", backend.ErrForbidden, g.name, field)
 }
 
 // MayAdmin returns backend.ErrForbidden, which names what was asked for, unless the client is an administrator.

@@ -94,7 +94,7 @@ func parseTokens(text []byte) (*tokenSet, error) {
 			return nil, &backend.InvalidError{Field: fmt.Sprintf("[%d].sha256", i), Reason: "another entry is for the same token"}
 		}
 		names[e.Name], sums[[sha256.Size]byte(sum)] = true, true
-		grant := Grant{name: e.Name, read: newStores(e.Read), write: newStores(e.Write), admin: e.Admin}
+		grant := Grant{name: e.Name, read: newStores(e.Read), write: newStores(e.Write), imports: e.Import || e.Admin, admin: e.Admin}
 		set.tokens = append(set.tokens, token{[sha256.Size]byte(sum), grant})
 	}
 	return set, nil

@@ -52,6 +52,7 @@ var serve = []Setting{
 	{Key: "write_timeout", Type: Duration, Default: "30s", Usage: "how long a client may take to read what is sent to it"},
 	{Key: "heartbeat", Type: Duration, Default: "5s", Usage: "how often idle subscriptions get a heartbeat"},
 	{Key: "slow_op", Type: Duration, Default: "1s", Usage: "requests that take longer are logged as slow"},
+	{Key: "max_skew", Type: Duration, Default: "1m", Usage: "how far ahead of the clock the transaction times of imported facts may be"},
 	{Key: "drain", Type: Duration, Default: "10s", Usage: "how long clients may take to finish when the server stops"},
 	{Key: "pid_file", Type: Text, Usage: "file to write the process ID to; empty: none"},
 }

@@ -1,0 +1,18 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and
+// the app kept, or, after a *backend.CompactedError, what the app wants to begin with at the Seq of the horizon. It ends
+// with ctx's error.
+func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
+	if err := f.mu.Lock(ctx); err != nil {
+		return fmt.Errorf("store: begin fold: %w", err)
+	}
+	defer f.mu.Unlock()
+	f.state, f.seq = state, seq
+	return nil
+}
