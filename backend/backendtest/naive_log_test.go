@@ -233,7 +233,7 @@ func (n *naive) Stats(ctx context.Context) (backend.Stats, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := backend.Stats{Log: n.id, LastSeq: n.last, Facts: uint64(len(n.facts))}
+	s := backend.Stats{Log: n.id, Ancestors: n.ancestors, LastSeq: n.last, Facts: uint64(len(n.facts))}
 	if len(n.facts) > 0 {
 		s.FirstSeq = n.facts[0].Seq
 	}

@@ -19,6 +19,7 @@ type state struct {
 	durable uint64      // facts through it are durable
 	pruned  uint64      // how many facts were pruned since Open
 	closed  bool        // the log does nothing any more
+	gone    error       // why this is not the log of its directory any more; nil: it is
 
 	lastSync time.Time
 	groups   uint64 // writes since Open
