@@ -164,7 +164,7 @@ func (e *InUseError) Error() string {
 }
 
 // lock locks the directory.
-func (d *directory) lock() (io.Closer, error) {
+func (d *directory) lock() (vfs.Lock, error) {
 	lock, err := d.fs.Lock(d.join(lockName))
 	if l, ok := errors.AsType[*vfs.LockedError](err); ok {
 		return nil, &InUseError{l.Path, l.PID}

@@ -70,6 +70,10 @@
 // durably, before it takes facts. [Restore] begins a new identity too. A log of version 1 of the formats gets one when it
 // is opened.
 //
+// A Log that is open looks whether LOCK is still the file that it locked, with each group that is synced and once a
+// second. If the directory was removed or replaced, or LOCK was, another process may write there: every method then returns a
+// *backend.DivergedError.
+//
 // # Windows
 //
 // The package compiles for Windows, and [Open] refuses to work there: files are renamed while they are open,

@@ -280,3 +280,27 @@ func TestIdentityRestored(t *testing.T) {
 		}
 	}
 }
+
+// TestLockFileRemoved removes the lock file of an open log, after which another process can open the directory: the first
+// one must not acknowledge anything that the other one may write over.
+func TestLockFileRemoved(t *testing.T) {
+	for _, policy := range []Sync{SyncAlways, SyncNever} {
+		dir := t.TempDir()
+		l := openAt(t, Options{Path: dir, Sync: policy})
+		addFacts(t, l, 3)
+		was := identityOf(t, l)
+		require.NoError(t, os.Remove(filepath.Join(dir, lockName)))
+		other := openAt(t, Options{Path: dir, Sync: policy})
+		addFacts(t, other, 2)
+		for range 2 {
+			_, err := l.Stats(t.Context())
+			require.ErrorIs(t, err, backend.ErrDiverged)
+			_, err = l.WriteFact(t.Context(), backend.Fact{ID: "lost", Store: "s", Key: "k", Value: []byte("1")})
+			var diverged *backend.DivergedError
+			require.ErrorAs(t, err, &diverged)
+			require.Equal(t, backend.Cursor{Log: was.Log, Seq: 3}, diverged.Cursor)
+		}
+		require.EqualValues(t, 5, identityOf(t, other).LastSeq)
+		addFacts(t, other, 1)
+	}
+}

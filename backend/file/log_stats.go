@@ -9,10 +9,14 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// Stats implements backend.Log. It does no I/O.
+// Stats implements backend.Log. It reads nothing but the lock file's name.
 func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	defer wrap(&err, "stats")
-	if err := l.goOn(ctx); err != nil {
+	err = l.goOn(ctx)
+	if err == nil {
+		err = l.here()
+	}
+	if err != nil {
 		return stats, err
 	}
 	s := l.state.Load()

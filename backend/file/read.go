@@ -141,6 +141,9 @@ func (r *reader) begin(ctx context.Context, follow bool) error {
 	if s.closed {
 		return backend.ErrClosed
 	}
+	if err := r.log.here(); err != nil {
+		return err
+	}
 	id := &r.log.dir.id
 	stats := backend.Stats{Log: id.Log, Ancestors: id.Ancestors, LastSeq: s.last}
 	seq, err := stats.Resume(r.left.After)
@@ -284,6 +287,9 @@ func (r *reader) find() (end bool, err error) {
 	s := r.log.state.Load()
 	if s.closed {
 		return false, backend.ErrClosed
+	}
+	if s.gone != nil {
+		return false, s.gone
 	}
 	r.tail = s.tail.after(r.at)
 	if r.at >= s.last || r.tail != nil {
