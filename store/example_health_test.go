@@ -12,3 +12,18 @@ func ExampleEngine_Health() {
 	// true <nil> 1 true
 	// false store: the engine is closed: backend: closed
 }
+
+func ExampleHealth_Healthy() {
+	e, closeAll := open(`1`)
+	defer closeAll()
+	fmt.Println(e.Health().Healthy())
+	// Output: true
+}
+
+// Health has where the engine is in the log.
+func ExampleHealth() {
+	e, closeAll := open(`1`, `2`)
+	defer closeAll()
+	fmt.Println(e.Health().Head)
+	// Output: 2
+}
