@@ -33,7 +33,9 @@ var (
 	// until it is opened again.
 	ErrFailed = errors.New("backend: storage failed")
 
-	// ErrUnavailable: the backend can't be reached now; trying again later may work.
+	// ErrUnavailable: the backend can't be reached now; trying again later may work. A call waits for the
+	// backend as long as its context lasts, so give writes a deadline. A write that fails so may be in the
+	// log, or get there later; writing the same fact again, with its ID, is safe.
 	ErrUnavailable = errors.New("backend: unavailable")
 
 	// ErrUnauthenticated: the caller showed no token or certificate that the backend accepts.

@@ -210,3 +210,25 @@ func ExampleOpen_unavailable() {
 	fmt.Println(errors.Is(err, companion.ErrUnavailable), errors.Is(err, companion.ErrInvalid))
 	// Output: true false
 }
+
+// A health check shows whether the Store follows its log; reads go on from memory if it does not.
+func ExampleStore_Health() {
+	s := exampleStore()
+	fmt.Println(s.Health().Healthy())
+	s.Close()
+	fmt.Println(s.Health().Err)
+	// Output:
+	// true
+	// store: the engine is closed: backend: closed
+}
+
+// Health has where the Store is in its log.
+func ExampleHealth() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	titles := must(companion.NewRecords[string](s, "titles"))
+	must(titles.Put(ctx, "a1", "Lamp"))
+	fmt.Println(s.Health().Head)
+	// Output: 1
+}

@@ -95,6 +95,7 @@ func (s *Store) Snapshot(ctx context.Context) error {
 type (
 	Moment       = store.Moment       // as of when to read, on both time axes; the zero Moment is now
 	Query        = store.Query        // what to list, and in which order; the zero Query is all that is current
+	Health       = store.Health       // how a Store and its log are
 	OpenProgress = store.OpenProgress // how far Open has come
 	FactRef      = store.FactRef      // a fact without its value
 	Lineage      = store.Lineage      // all that led to a fact, with a proof
@@ -109,7 +110,7 @@ var (
 	ErrConflict    = backend.ErrConflict    // a condition of a write does not hold; also *backend.ConflictError
 	ErrInvalid     = backend.ErrInvalid     // an argument breaks a rule; also *backend.InvalidError, which names the field
 	ErrIDReused    = backend.ErrIDReused    // an ID given by Change.WithID names another fact
-	ErrUnavailable = backend.ErrUnavailable // the backend can't be reached now
+	ErrUnavailable = backend.ErrUnavailable // the backend can't be reached now; a write waits for it until its context or Options.WriteTimeout ends, and may be in the log or get there later: see Store.Health
 	ErrClosed      = backend.ErrClosed      // the Store is closed
 	ErrReadOnly    = store.ErrReadOnly      // the Store was opened with ReadOnly
 	ErrNotLoaded   = store.ErrNotLoaded     // Options.Stores does not have the store, and Load was not called for it
@@ -147,6 +148,10 @@ func (s *Store) Cursor() backend.Cursor { return s.engine.Cursor() }
 func (s *Store) Resume(ctx context.Context, c backend.Cursor) (after uint64, err error) {
 	return s.engine.Resume(ctx, c)
 }
+
+// Health returns how the Store and its log are now: whether it follows the log, and if not, why. It asks nobody and
+// does not wait, so that it suits a health check. See [store.Engine.Health].
+func (s *Store) Health() Health { return s.engine.Health() }
 
 // WaitFor waits until the Store shows the log through seq, such as the Seq of a Receipt from another
 // process.

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,7 +19,7 @@ import (
 const maxRetryInterval = 2 * time.Second
 
 // follow applies what is written to the log until ctx is done or the log can't be followed any more. While
-// the log can't be reached, it tries again.
+// the log can't be reached or does not let this process in, it tries again.
 func (e *Engine) follow(ctx context.Context) {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = maxRetryInterval
@@ -36,9 +37,10 @@ func (e *Engine) follow(ctx context.Context) {
 		if e.Head() > before {
 			wait.Reset()
 		}
-		if !errors.Is(err, backend.ErrUnavailable) {
+		if !passes(err) {
 			return struct{}{}, backoff.Permanent(err)
 		}
+		e.trouble.Store(&trouble{err, time.Now()})
 		e.opts.Logger.Warn("following the log broke off and will be tried again", zap.Error(err), zap.Uint64("after", e.Head()))
 		return struct{}{}, err
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
@@ -51,13 +53,20 @@ func (e *Engine) follow(ctx context.Context) {
 	e.fail(fmt.Errorf("store: the log is no longer followed: %w", err))
 }
 
+// passes reports whether what broke off following the log may pass by itself: a server that is away, a token that is
+// not known for a moment, a certificate that another authority has signed.
+func passes(err error) bool {
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return untrusted || errors.Is(err, backend.ErrUnavailable) || errors.Is(err, backend.ErrUnauthenticated) || errors.Is(err, backend.ErrForbidden)
+}
+
 // followOnce applies what is written to the log, and returns why that ended. If this process may read other
 // stores than before, it reads all stores again first: that drops the stores that it may no longer read,
 // and loads the new ones.
 func (e *Engine) followOnce(ctx context.Context) error {
 	for {
 		access := e.log.Features().Stores
-		if e.accessChanged || !slices.Equal(access, e.access) || (access == nil) != (e.access == nil) {
+		if e.accessChanged || !sameStores(access, e.access) {
 			if err := e.reload(ctx); err != nil {
 				return fmt.Errorf("read the stores that this process may read now: %w", err)
 			}
@@ -72,8 +81,12 @@ func (e *Engine) followOnce(ctx context.Context) error {
 
 func (e *Engine) followPages(ctx context.Context) error {
 	for p, err := range e.log.Follow(ctx, backend.Range{After: e.cursor()}) {
+		if err == nil && !sameStores(e.log.Features().Stores, e.access) {
+			err = backend.ErrAccessChanged // since the stores were read
+		}
 		if err == nil {
 			err = e.applyPage(p)
+			e.trouble.Store(nil)
 		}
 		if err != nil {
 			return err
@@ -81,6 +94,9 @@ func (e *Engine) followPages(ctx context.Context) error {
 	}
 	return fmt.Errorf("store: following the log after seq %d ended without an error: %w", e.Head(), backend.ErrUnavailable)
 }
+
+// sameStores reports whether two lists of stores that may be read are the same; nil: all.
+func sameStores(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 // cursor returns through where the log was read. Facts after it that the engine shows are own writes.
 func (e *Engine) cursor() backend.Cursor {

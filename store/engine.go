@@ -84,11 +84,12 @@ type Engine struct {
 	opts Options
 	keys []string // the only ones held, see Past; nil: all
 
-	spaces sync.Map                 // *namespace by the store's name
-	head   atomic.Uint64            // the seq through which the log is shown
-	ended  atomic.Bool              // failed is set
-	rules  atomic.Pointer[[]Rule]   // replaced as a whole
-	stores atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
+	spaces  sync.Map                 // *namespace by the store's name
+	head    atomic.Uint64            // the seq through which the log is shown
+	trouble atomic.Pointer[trouble]  // why the log is not followed now; nil: it is
+	ended   atomic.Bool              // failed is set
+	rules   atomic.Pointer[[]Rule]   // replaced as a whole
+	stores  atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
 
 	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -60,5 +61,9 @@ func (e *Engine) readThrough(ctx context.Context, through uint64) error {
 	if through == 0 {
 		return nil
 	}
-	return e.read(ctx, backend.Range{Through: through, Stores: e.opts.Stores}, func(int) {})
+	stores := e.opts.Stores
+	if access := e.log.Features().Stores; access != nil && stores != nil { // others are empty for this process
+		stores = slices.DeleteFunc(slices.Clone(stores), func(s string) bool { return !slices.Contains(access, s) })
+	}
+	return e.read(ctx, backend.Range{Through: through, Stores: stores}, func(int) {})
 }

@@ -42,6 +42,7 @@ type Client struct {
 	state   backend.Connection
 	known   backend.Stats // the log as callers know it: Log, Ancestors, and LastSeq, the highest seq that they were given
 	lostLog error         // why the server's log is not that one any more; nil: it is
+	loops   int           // connections of loops
 	refused error         // why the latest attempt to connect again failed; nil since there was a connection
 }
 
@@ -217,10 +218,38 @@ func (c *Client) lost(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pipe = nil
-	c.state.Up, c.state.Since = false, time.Now()
+	if c.loops == 0 {
+		c.up(false)
+	}
 	if !c.closed {
 		c.state.LastError = err.Error()
 		c.log.Warn("the connection was lost", zap.String("server", c.name()), zap.Error(err))
+	}
+}
+
+// up notes whether the server can be reached. The caller holds mu.
+func (c *Client) up(up bool) {
+	if c.state.Up != up {
+		c.state.Up, c.state.Since = up, time.Now()
+	}
+}
+
+// begun notes that a loop has a connection.
+func (c *Client) begun() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loops++
+	c.up(true)
+}
+
+// ended notes that a loop's connection has ended, with an error if it was lost.
+func (c *Client) ended(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loops--
+	if _, ok := err.(permanent); !ok && err != nil && !c.closed {
+		c.up(false)
+		c.state.LastError = err.Error()
 	}
 }
 
@@ -340,6 +369,9 @@ func (c *Client) session(ctx context.Context, use func(s *session) (progress boo
 		defer s.Close()
 		defer context.AfterFunc(ctx, func() { _ = s.Close() })()
 		defer context.AfterFunc(c.life, func() { _ = s.Close() })()
-		return use(s)
+		c.begun()
+		progress, err := use(s)
+		c.ended(err)
+		return progress, err
 	})
 }

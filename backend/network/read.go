@@ -165,6 +165,9 @@ func (x *reader) request(dst []byte) []byte {
 
 // checkAccess ends a loop that would go on with other stores than before.
 func (x *reader) checkAccess(stores []string) error {
+	x.client.mu.Lock() // Features says what this connection reads
+	x.client.hello.Features.Stores = slices.Clone(stores)
+	x.client.mu.Unlock()
 	if x.connected && ((stores == nil) != (x.access == nil) || !slices.Equal(stores, x.access)) {
 		return permanent{backend.ErrAccessChanged}
 	}
