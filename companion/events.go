@@ -25,8 +25,8 @@ func (e *Events[T]) Append(ctx context.Context, v T) (Receipt, error) {
 }
 
 // Since yields the events with a seq above after (0: all), in the order of the log, up to the last
-// one there is when the loop begins. Each pair is an event and nil, or an error, which ends the
-// loop.
+// one there is when the loop begins. Pairs are as in [Records.List]: an event whose value is no T comes without
+// Value and with a *DecodeError, and the loop goes on.
 func (e *Events[T]) Since(ctx context.Context, after uint64) iter.Seq2[Record[T], error] {
 	return e.typed(ctx, e.store.engine.Facts(ctx, e.name, after))
 }

@@ -3,6 +3,7 @@ package companion
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/igniter-store/igniter/store"
 )
@@ -14,38 +15,51 @@ type Fold[S any] struct {
 }
 
 type foldState[S any] struct {
-	state S
-	err   error // the first value that is no T
+	state  S
+	passed *UndecodedError
 }
 
 // Facts are what a Fold reads: Records or Events of T.
 type Facts[T any] interface{ facts() *source[T] }
 
 // NewFold returns the fold over all facts of from, in the order of the log, that begins with initial.
-// step returns what the state becomes with a fact, deletions too; it must not read the fold.
-func NewFold[S, T any](from Facts[T], initial S, step func(state S, r Record[T]) S) *Fold[S] {
+//
+// step returns what the state becomes with a fact, deletions too: after is the fact, and before the record of the
+// same key that the fold took in before it, so that step can take back what that one added. before is the zero
+// Record if there is none, as for each of Events. It has no value if before.Live is false. step must not read the fold.
+//
+// A value that is no T is passed over: step is not called for it, and the next fact of its key gets the record
+// before it.
+func NewFold[S, T any](from Facts[T], initial S, step func(state S, before, after Record[T]) S) *Fold[S] {
 	of := from.facts()
-	return &Fold[S]{store.NewFold(of.store.engine, foldState[S]{state: initial}, func(state foldState[S], found store.Record) foldState[S] {
-		var r Record[T]
-		if state.err == nil {
-			r, state.err = of.decode(found)
+	passed := map[string]Record[T]{} // by key, the record before values that were passed over
+	first := foldState[S]{initial, new(UndecodedError)}
+	return &Fold[S]{store.NewChangeFold(of.store.engine, first, func(state foldState[S], prev, found store.Record) foldState[S] {
+		before, ok := passed[found.Key()]
+		if !ok {
+			before, _ = of.decode(prev)
 		}
-		if state.err == nil {
-			state.state = step(state.state, r)
+		after, err := of.decode(found)
+		if err != nil {
+			passed[strings.Clone(found.Key())] = before
+			state.passed.add(err)
+			return state
 		}
+		state.state = step(state.state, before, after)
+		delete(passed, found.Key())
 		return state
 	}, of.name)}
 }
 
 // Read calls read with the state of all that the Store shows and the seq through which that is. The state
 // does not change while read runs: read copies what it keeps of a state with references, such as a map.
-// New facts that are not in memory any more (Options.KeepVersions) are read from the log. A value that is no T
-// is an error, and ends the fold.
+// New facts that are not in memory any more (Options.KeepVersions) are read from the log. If the fold has passed over
+// values that are no T, each Read calls read, and returns an *UndecodedError after that. After other errors read was not
+// called.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err error) {
 	failed := f.fold.Read(ctx, func(state foldState[S], seq uint64) {
-		if err = state.err; err == nil {
-			read(state.state, seq)
-		}
+		read(state.state, seq)
+		err = state.passed.err()
 	})
 	if failed != nil {
 		return fmt.Errorf("companion: %w", failed)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
@@ -19,6 +21,8 @@ type Store struct {
 
 	newID func() (string, error)
 	trace func(context.Context) string
+
+	logger *zap.Logger
 }
 
 // Open opens the backend that opts name, reads its log, and returns a Store over it. ctx is for
@@ -55,6 +59,7 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	if opts.NewID == nil {
 		opts.NewID = store.NewID
 	}
+	logger := cmp.Or(opts.Logger, zap.NewNop())
 	given := store.Options{
 		Logger: opts.Logger, NewID: opts.NewID, Now: opts.Now, Progress: opts.Progress, Stores: opts.Stores, KeepVersions: opts.KeepVersions, ReadOnly: opts.ReadOnly,
 	}
@@ -65,7 +70,7 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("companion: %w", err)
 	}
-	return &Store{log: b, engine: engine, newID: opts.NewID, trace: opts.Trace}, nil
+	return &Store{log: b, engine: engine, newID: opts.NewID, trace: opts.Trace, logger: logger}, nil
 }
 
 // Close ends the Store. What was written stays where the backend keeps it. Later writes report

@@ -37,3 +37,15 @@ func ExampleFold() {
 	}
 	// Output: map[notes:1 tasks:1]
 }
+
+func ExampleNewChangeFold() {
+	e, closeAll := open(`"a"`, `"bc"`)
+	defer closeAll()
+	bytes := store.NewChangeFold(e, 0, func(n int, before, after store.Record) int { return n - len(before.Value()) + len(after.Value()) }, "tasks")
+	write(e, "tasks", "t1", `"defg"`)
+	err := bytes.Read(context.Background(), func(n int, _ uint64) { fmt.Println(n, "bytes") })
+	fmt.Println(err)
+	// Output:
+	// 10 bytes
+	// <nil>
+}

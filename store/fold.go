@@ -23,6 +23,7 @@ type Fold[S any] struct {
 	mu    ctxsync.Mutex // guards what follows
 	state S
 	seq   uint64
+	taken *taken // nil: step does not ask for it
 }
 
 // NewFold returns the fold over the facts of the stores, in the order of the log, that begins with
@@ -46,7 +47,7 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) erro
 			return fmt.Errorf("store: read fold: store %q: %w", store, ErrNotLoaded)
 		}
 	}
-	head := f.engine.Head()
+	views, head := f.engine.views(f.stores)
 	missed, ok := f.engine.merged(f.stores, f.seq, head)
 	if !ok {
 		past, err := f.engine.past(ctx, head, f.stores, nil)
@@ -60,6 +61,9 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) erro
 		f.seq = r.Seq() // in case a later step panics
 	}
 	f.seq = max(f.seq, head)
+	if f.taken != nil {
+		*f.taken = taken{views, head}
+	}
 	read(f.state, f.seq)
 	return nil
 }
