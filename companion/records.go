@@ -9,7 +9,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// Records are the records of one store of the log: each key has a current value, a T, and a past.
+// Records are the records of one store of the log: each key has a current value, a T, and a past. The current value is
+// the one that was written last, whatever its valid time; see [ValidNow] for the one that is valid now.
 type Records[T any] struct{ source[T] }
 
 // NewRecords returns the records of T in the store of that name, 1 to 256 bytes of UTF-8. It may
@@ -40,25 +41,27 @@ func (r *Records[T]) Delete(ctx context.Context, key string) (Receipt, error) {
 	return r.store.writeOne(ctx, r.Deletion(key))
 }
 
-// Get returns the current record of key, or ErrNotFound.
+// Get returns the current record of key, the one that was written last, or ErrNotFound. If the key was deleted, the
+// deletion comes with ErrNotFound: a record that is Retracted, with its ID and times.
 func (r *Records[T]) Get(ctx context.Context, key string) (Record[T], error) {
 	return r.GetAt(ctx, key, Moment{})
 }
 
-// GetAt returns the record of key as of m, or ErrNotFound. If its value is no T, it returns the record without Value and
+// GetAt returns the record of key as of m, or ErrNotFound with the deletion as in Get. If its value is no T, it returns the record without Value and
 // a *DecodeError.
 func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T], error) {
 	found, ok, err := r.store.engine.GetAt(ctx, r.name, key, m)
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err == nil && !ok {
-		err = ErrNotFound
-	}
 	if err != nil {
 		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
 	}
-	return r.decode(found)
+	record, err := r.decode(found)
+	if err == nil && !ok {
+		err = fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, ErrNotFound)
+	}
+	return record, err
 }
 
 // List yields the records that q asks for; Query{} is all current ones, in the order in which their

@@ -27,7 +27,8 @@ type Filter[T any] struct {
 	Match func(key string, v T) bool
 }
 
-// A Scope is a named filter over the current records of a store.
+// A Scope is a named filter over the current records of a store: those that were written last, whatever their valid
+// times. List and Query with ValidNow look at what is valid now.
 type Scope[T any] struct {
 	scope *store.Scope
 	of    *Records[T]

@@ -130,6 +130,11 @@ func (s *Store) Load(ctx context.Context, stores ...string) error {
 // AsOf returns the moment at which the log went through seq; with 0 it was empty.
 func AsOf(seq uint64) Moment { return store.AsOf(seq) }
 
+// ValidNow returns the moment of what is valid when it is read. What is current, as Get and scopes show it, is what was
+// written last: a correction of the past or a value for next month too. As of ValidNow it is the value whose
+// valid time is the latest that is not in the future.
+func ValidNow() Moment { return store.ValidNow() }
+
 // Head returns the seq through which the Store shows the log. Several reads [AsOf] it see one state that
 // the log was in. Batches are shown as a whole.
 func (s *Store) Head() uint64 { return s.engine.Head() }
