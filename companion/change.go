@@ -2,7 +2,9 @@ package companion
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -15,6 +17,8 @@ type Change struct {
 	fact   backend.Fact
 	event  bool    // its key is its ID
 	expect *string // the ID of the key's latest fact; nil: any
+	absent bool    // the key must have no value
+	check  bool    // only a condition: there is no fact
 	err    error
 }
 
@@ -29,6 +33,15 @@ func (r *Records[T]) Change(key string, v T) Change {
 // Deletion returns the change that retracts key.
 func (r *Records[T]) Deletion(key string) Change {
 	return Change{store: r.store, fact: backend.Fact{Store: r.name, Key: key, Value: []byte("null")}}
+}
+
+// Condition returns a change that writes nothing: with [Change.IfLatest], [Change.IfNew] or [Change.IfAbsent] it is a
+// condition on a key that the other changes of a Write depend on, such as a record that they were made from. A Write
+// of conditions alone checks them.
+func (r *Records[T]) Condition(key string) Change {
+	c := r.Deletion(key)
+	c.check = true
+	return c
 }
 
 // Event returns the change that adds an event. It has an ID: however often it is written, the event is
@@ -74,7 +87,15 @@ func (c Change) WithID(id string) Change {
 // ID, which a Receipt or Record has; "" is as IfNew. Otherwise nothing is written, with a
 // *backend.ConflictError.
 func (c Change) IfLatest(id string) Change {
-	c.expect = &id
+	c.expect, c.absent = &id, false
+	return c
+}
+
+// IfAbsent makes the change conditional: it is written only if its key has no value now: it was never written, or was
+// deleted. Otherwise nothing is written, with a *backend.ConflictError. Of several that write a key IfAbsent at
+// once, one succeeds.
+func (c Change) IfAbsent() Change {
+	c.expect, c.absent = nil, true
 	return c
 }
 
@@ -93,8 +114,8 @@ func (c Change) DerivedFrom(derivation any) Change {
 }
 
 // Write writes the changes together, or none of them, and returns a receipt for each in their
-// order. They are written only if all conditions hold; one that does not is a
-// *backend.ConflictError (errors.Is: backend.ErrConflict). Write returns when the Store shows them.
+// order, which is zero for a [Records.Condition]. They are written only if all conditions hold; one that does not is
+// a *backend.ConflictError (errors.Is: backend.ErrConflict). Write returns when the Store shows them.
 // If the backend writes no batches, several changes, or a condition, are errors.ErrUnsupported.
 //
 // If an error does not say that nothing was written, the changes may be written, or show up later.
@@ -102,23 +123,66 @@ func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error)
 	var b backend.Batch
 	for i, c := range changes {
 		f, err := s.complete(ctx, c)
+		if err == nil && c.check && c.expect == nil && !c.absent {
+			err = &backend.InvalidError{Field: "change", Reason: "a Condition without IfLatest, IfNew or IfAbsent"}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("companion: write: change %d: %w", i, err)
 		}
-		b.Facts = append(b.Facts, f)
+		if !c.check {
+			b.Facts = append(b.Facts, f)
+		}
 		if c.expect != nil {
 			b.Expect = append(b.Expect, backend.Expect{Store: f.Store, Key: f.Key, ID: *c.expect})
 		}
 	}
-	facts, err := s.engine.WriteBatch(ctx, b)
+	facts, err := s.writeAbsent(ctx, b, changes)
 	if err != nil {
 		return nil, fmt.Errorf("companion: write: %w", err)
 	}
-	receipts := make([]Receipt, len(facts))
-	for i, f := range facts {
-		receipts[i] = receipt(f)
+	receipts := make([]Receipt, len(changes))
+	for i, c := range changes {
+		if !c.check {
+			receipts[i], facts = receipt(facts[0]), facts[1:]
+		}
 	}
 	return receipts, nil
+}
+
+// writeAbsent writes b, whose expectations lack those of IfAbsent: that the key's latest fact is the deletion that the
+// Store shows. If others wrote the key meanwhile, it looks again.
+func (s *Store) writeAbsent(ctx context.Context, b backend.Batch, changes []Change) ([]backend.Fact, error) {
+	given := b.Expect
+	for {
+		b.Expect = slices.Clip(given)
+		for _, c := range changes {
+			if !c.absent {
+				continue
+			}
+			x := backend.Expect{Store: c.fact.Store, Key: c.fact.Key}
+			if latest := s.engine.Latest(x.Store, x.Key); latest.Retracted() {
+				x.ID = latest.ID()
+			} // else if there is a value, the log refuses the batch, unless it was written before
+			b.Expect = append(b.Expect, x)
+		}
+		facts, err := s.engine.WriteBatch(ctx, b)
+		var conflict *backend.ConflictError
+		if !errors.As(err, &conflict) || !slices.ContainsFunc(changes, func(c Change) bool {
+			return c.absent && c.fact.Store == conflict.Store && c.fact.Key == conflict.Key
+		}) {
+			return facts, err
+		}
+		latest := func() string { return s.engine.Latest(conflict.Store, conflict.Key).ID() }
+		if conflict.Expected == latest() || conflict.Latest != latest() { // others wrote it, and it may be deleted by now
+			if err := s.engine.Sync(ctx); err != nil {
+				return nil, err
+			}
+		}
+		r := s.engine.Latest(conflict.Store, conflict.Key)
+		if r.Seq() != 0 && !r.Retracted() || r.ID() == conflict.Expected {
+			return nil, err // there is a value, or one that the Store does not show
+		}
+	}
 }
 
 // writeOne writes a change that has no condition.

@@ -189,10 +189,11 @@ func TestValuesOfAnotherShape(t *testing.T) {
 	n := 0
 	for r, err := range tasks.List(t.Context(), companion.Query{}) {
 		require.Error(t, err)
-		require.Zero(t, r)
+		require.Equal(t, "k", r.Key)
+		require.Zero(t, r.Value)
 		n++
 	}
-	require.Equal(t, 1, n, "an error ends the loop")
+	require.Equal(t, 1, n)
 }
 
 func TestWriteIsAllOrNothing(t *testing.T) {

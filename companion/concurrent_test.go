@@ -48,7 +48,7 @@ func newApp(t *testing.T, s *companion.Store) *app {
 	a.of, errs[4] = companion.NewRelation(a.groups, a.items, "group")
 	a.by, errs[5] = a.events.Partition("group")
 	require.NoError(t, errors.Join(errs[:]...))
-	a.sum = companion.NewFold(a.items, 0, func(sum int, r companion.Record[Item]) int { return sum + r.Value.N })
+	a.sum = companion.NewFold(a.items, 0, func(sum int, _, r companion.Record[Item]) int { return sum + r.Value.N })
 	return a
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -68,6 +69,9 @@ func (s *Store) derived(ctx context.Context, made Derived) (store.Derived, error
 	d := store.Derived{From: made.From}
 	for _, c := range made.Changes {
 		f, err := s.complete(ctx, c)
+		if err == nil && c.check {
+			err = &backend.InvalidError{Field: "change", Reason: "a Condition, which writes nothing: the Store sets the conditions of a rule"}
+		}
 		if err != nil {
 			return store.Derived{}, err
 		}

@@ -12,7 +12,7 @@
 //	open, err := tasks.Scope("open", companion.Filter[Task]{Where: map[string]any{"done": false}})
 //	byOwner, err := notes.Partition("owner")
 //	ofTask, err := companion.NewRelation(tasks, comments, "task")
-//	count := companion.NewFold(tasks, 0, func(n int, _ companion.Record[Task]) int { return n + 1 })
+//	hours := companion.NewFold(tasks, 0, func(n int, before, after companion.Record[Task]) int { return n - before.Value.Hours + after.Value.Hours })
 //	err = tasks.Derive("summary", 1, func(ctx context.Context, t companion.Record[Task]) (companion.Derived, error) { … })
 //	err = tasks.Upcast(fromVersion1)
 //	err = tasks.Retain(companion.Retention{Versions: 10})

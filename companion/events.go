@@ -25,8 +25,8 @@ func (e *Events[T]) Append(ctx context.Context, v T) (Receipt, error) {
 }
 
 // Since yields the events with a seq above after (0: all), in the order of the log, up to the last
-// one there is when the loop begins. Each pair is an event and nil, or an error, which ends the
-// loop.
+// one there is when the loop begins. Pairs are as in [Records.List]: an event whose value can't be decoded as a T
+// comes without Value and with a *DecodeError, and the loop goes on.
 //
 // If events after the seq were compacted, the loop says so before it yields what is left: the first pair is an error that is
 // ErrCompacted, and the loop goes on unless its body ends it. This holds for all loops over events and histories.

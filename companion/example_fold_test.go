@@ -16,7 +16,7 @@ func ExampleNewFold() {
 	s := exampleStore()
 	defer s.Close()
 	payments := must(companion.NewEvents[int](s, "payments"))
-	total := companion.NewFold(payments, 0, func(sum int, p companion.Record[int]) int { return sum + p.Value })
+	total := companion.NewFold(payments, 0, func(sum int, _, p companion.Record[int]) int { return sum + p.Value })
 	must(payments.Append(ctx, 40))
 	must(payments.Append(ctx, 2))
 	err := total.Read(ctx, func(sum int, seq uint64) { fmt.Println(sum, "through", seq) })
@@ -32,12 +32,15 @@ func ExampleFacts() {
 	s := exampleStore()
 	defer s.Close()
 	sum := func(from companion.Facts[int]) *companion.Fold[int] {
-		return companion.NewFold(from, 0, func(sum int, r companion.Record[int]) int { return sum + r.Value })
+		return companion.NewFold(from, 0, func(sum int, before, after companion.Record[int]) int {
+			return sum - before.Value + after.Value
+		})
 	}
 	stock := must(companion.NewRecords[int](s, "stock"))
 	sold := must(companion.NewEvents[int](s, "sold"))
 	all := []*companion.Fold[int]{sum(stock), sum(sold)}
-	must(stock.Put(ctx, "lamps", 5))
+	must(stock.Put(ctx, "lamps", 7))
+	must(stock.Put(ctx, "lamps", 5)) // not 12
 	must(sold.Append(ctx, 2))
 	must(sold.Append(ctx, 1))
 	for _, fold := range all {
@@ -63,7 +66,7 @@ func ExampleFold_Begin() {
 	if err := payments.Retain(24 * time.Hour); err != nil {
 		fmt.Println(err)
 	}
-	sum := func(sum int, p companion.Record[int]) int { return sum + p.Value }
+	sum := func(sum int, _, p companion.Record[int]) int { return sum + p.Value }
 	must(payments.Append(ctx, 40))
 	balance, through := 0, uint64(0)
 	keep := func(sum int, seq uint64) { balance, through = sum, seq }

@@ -3,6 +3,7 @@ package companion
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/igniter-store/igniter/store"
 )
@@ -14,25 +15,38 @@ type Fold[S any] struct {
 }
 
 type foldState[S any] struct {
-	state S
-	err   error // the first value that is no T
+	state  S
+	passed *UndecodedError
 }
 
 // Facts are what a Fold reads: Records or Events of T.
 type Facts[T any] interface{ facts() *source[T] }
 
-// NewFold returns the fold over all facts of from, deletions too, in the order of the log. The state begins as
-// initial, and step returns the state after a fact. step must not read the fold.
-func NewFold[S, T any](from Facts[T], initial S, step func(state S, r Record[T]) S) *Fold[S] {
+// NewFold returns the fold over all facts of from, in the order of the log. The state begins as initial.
+//
+// step returns what the state becomes with a fact, deletions too: after is the fact, and before is the record of the
+// same key that the fold took in before it, so that step can take back what that one added. before is the zero
+// Record if there is none, as for each of Events. It has no value if before.Live is false. step must not read the fold.
+//
+// A value that can't be decoded as a T is passed over: step is not called for it, and the next fact of its key gets
+// the record before it.
+func NewFold[S, T any](from Facts[T], initial S, step func(state S, before, after Record[T]) S) *Fold[S] {
 	of := from.facts()
-	return &Fold[S]{store.NewFold(of.store.engine, foldState[S]{state: initial}, func(state foldState[S], found store.Record) foldState[S] {
-		var r Record[T]
-		if state.err == nil {
-			r, state.err = of.decode(found)
+	passed := map[string]Record[T]{} // by key, the record before values that were passed over
+	first := foldState[S]{initial, new(UndecodedError)}
+	return &Fold[S]{store.NewChangeFold(of.store.engine, first, func(state foldState[S], prev, found store.Record) foldState[S] {
+		before, ok := passed[found.Key()]
+		if !ok {
+			before, _ = of.decode(prev)
 		}
-		if state.err == nil {
-			state.state = step(state.state, r)
+		after, err := of.decode(found)
+		if err != nil {
+			passed[strings.Clone(found.Key())] = before
+			state.passed.add(err)
+			return state
 		}
+		state.state = step(state.state, before, after)
+		delete(passed, found.Key())
 		return state
 	}, of.name)}
 }
@@ -40,13 +54,12 @@ func NewFold[S, T any](from Facts[T], initial S, step func(state S, r Record[T])
 // Read calls read with the state after all facts that the Store shows, and with the Store's Head as seq. The
 // state does not change while read runs; if it holds references, such as a map, read copies what it keeps. New
 // facts that are not in memory any more (Options.KeepVersions) are read from the log. If some of them were
-// compacted, the error is ErrCompacted, see [Fold.Begin]. A value that can't be decoded as a T is an error, and
-// ends the fold.
+// compacted, the error is ErrCompacted, see [Fold.Begin]. If the fold has passed over values that can't be decoded,
+// each Read calls read, and returns an *UndecodedError after that. After other errors read was not called.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err error) {
 	failed := f.fold.Read(ctx, func(state foldState[S], seq uint64) {
-		if err = state.err; err == nil {
-			read(state.state, seq)
-		}
+		read(state.state, seq)
+		err = state.passed.err()
 	})
 	if failed != nil {
 		return fmt.Errorf("companion: %w", failed)
@@ -57,7 +70,7 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err
 // Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and
 // the app kept, or, after ErrCompacted, what the app wants to begin with at the Seq of the horizon.
 func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
-	if err := f.fold.Begin(ctx, foldState[S]{state: state}, seq); err != nil {
+	if err := f.fold.Begin(ctx, foldState[S]{state, new(UndecodedError)}, seq); err != nil {
 		return fmt.Errorf("companion: %w", err)
 	}
 	return nil

@@ -281,7 +281,7 @@ func TestMemoryIsTheAppsOwn(t *testing.T) {
 	scope, err := records.Scope("s", companion.Filter[holder]{Match: func(_ string, h holder) bool { return spoil(h) }})
 	require.NoError(t, err)
 	require.Equal(t, 1, scope.Count())
-	fold := companion.NewFold(records, 0, func(n int, r companion.Record[holder]) int { spoil(r.Value); return n })
+	fold := companion.NewFold(records, 0, func(n int, _, r companion.Record[holder]) int { spoil(r.Value); return n })
 	require.NoError(t, fold.Read(t.Context(), func(int, uint64) {}))
 	require.Equal(t, before, string(s.Engine().Latest("s", "k").Value()))
 

@@ -60,7 +60,7 @@ func TestKeepVersionsOverRecords(t *testing.T) {
 	require.NoError(t, err)
 	of, err := companion.NewRelation(guests, visits, "guest")
 	require.NoError(t, err)
-	sum := companion.NewFold(visits, 0, func(sum int, _ companion.Record[visit]) int { return sum + 1 })
+	sum := companion.NewFold(visits, 0, func(sum int, _, _ companion.Record[visit]) int { return sum + 1 })
 	var first companion.Receipt
 	const n = 3000
 	for i := range n {

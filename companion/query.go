@@ -2,6 +2,7 @@ package companion
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/igniter-store/igniter/store"
@@ -39,12 +40,13 @@ func (s *source[T]) query(ctx context.Context, q Query, query func(context.Conte
 		return Results[T]{}, s.readError(err)
 	}
 	page := Results[T]{make([]Record[T], len(found.Records)), found.Next}
+	var failed []error
 	for i, r := range found.Records {
 		if page.Records[i], err = s.decode(r); err != nil {
-			return Results[T]{}, err
+			failed = append(failed, err)
 		}
 	}
-	return page, nil
+	return page, errors.Join(failed...)
 }
 
 // ordered returns q with an order by what T says of the field. A field that T does not have is an error.

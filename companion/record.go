@@ -3,7 +3,7 @@ package companion
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -36,7 +36,11 @@ type Record[T any] struct {
 	Derivation json.RawMessage // what it was derived from; nil: it was not derived
 }
 
-// decode returns r; the zero Record stays zero. The value has no memory in common with the engine.
+// Live reports whether r is of a fact and has a value: it is not the zero Record, and no deletion.
+func (r *Record[T]) Live() bool { return r.Seq != 0 && !r.Retracted }
+
+// decode returns r; the zero Record stays zero. The value has no memory in common with the engine. If the value is no T,
+// it returns a record without value and a *DecodeError.
 func (s *source[T]) decode(r store.Record) (Record[T], error) {
 	if r.Seq() == 0 {
 		return Record[T]{}, nil
@@ -60,7 +64,7 @@ func (s *source[T]) decode(r store.Record) (Record[T], error) {
 		err = unmarshal(text, value, s.known.keeps)
 	}
 	if err != nil {
-		return Record[T]{}, fmt.Errorf("companion: decode fact %s, key %q in store %q, as %T: %w", r.ID(), r.Key(), r.Store(), *value, err)
+		return record, &DecodeError{r.ID(), r.Store(), r.Key(), r.Seq(), reflect.TypeFor[T](), err}
 	}
 	record.Value = *value
 	return record, nil

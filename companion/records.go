@@ -9,7 +9,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// Records are the records of one store of the log: each key has a current value, a T, and a past.
+// Records are the records of one store of the log: each key has a current value, a T, and a past. The current value is
+// the one that was written last, whatever its valid time; see [ValidNow] for the one that is valid now.
 type Records[T any] struct{ source[T] }
 
 // NewRecords returns the records of T in the store of that name, 1 to 256 bytes of UTF-8. It may
@@ -40,29 +41,37 @@ func (r *Records[T]) Delete(ctx context.Context, key string) (Receipt, error) {
 	return r.store.writeOne(ctx, r.Deletion(key))
 }
 
-// Get returns the current record of key, or ErrNotFound.
+// Get returns the current record of key, the one that was written last, or ErrNotFound. If the key was deleted, the
+// deletion comes with ErrNotFound: a record that is Retracted, with its ID and times.
 func (r *Records[T]) Get(ctx context.Context, key string) (Record[T], error) {
 	return r.GetAt(ctx, key, Moment{})
 }
 
-// GetAt returns the record of key as of m, or ErrNotFound.
+// GetAt returns the record of key as of m, or ErrNotFound with the deletion as in Get. If its value is no T, it returns the record without Value and
+// a *DecodeError.
 func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T], error) {
 	found, ok, err := r.store.engine.GetAt(ctx, r.name, key, m)
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err == nil && !ok {
-		err = ErrNotFound
-	}
 	if err != nil {
 		return Record[T]{}, fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, err)
 	}
-	return r.decode(found)
+	record, err := r.decode(found)
+	if err == nil && !ok {
+		err = fmt.Errorf("companion: get key %q in store %q: %w", key, r.name, ErrNotFound)
+	}
+	return record, err
 }
 
 // List yields the records that q asks for; Query{} is all current ones, in the order in which their
-// keys were first written. They are of one state of the log: the head when the loop begins, or q.At. Each
-// pair is a record and nil, or an error, which ends the loop. The loop's body may call any method. A field
+// keys were first written. They are of one state of the log: the head when the loop begins, or q.At. The loop's
+// body may call any method.
+//
+// Each pair is a record and nil; or a record without Value and a *DecodeError, if its value is no T, after which the
+// loop goes on; or the zero Record and another error, which ends the loop.
+//
+// A field
 // to order by that T does not have is a *backend.InvalidError; values are in the order of its type: times by their
 // instants, numbers as numbers even if they are in strings (the tag option "string", types with a method Cmp or
 // Compare), numbers that are words in JSON by their Go values. Otherwise it is the order of JSON, see store.Query.
@@ -72,7 +81,8 @@ func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], err
 	})
 }
 
-// Query returns a page of the records that List yields, and where the next page begins.
+// Query returns a page of the records that List yields, and where the next page begins. If values are no T, it returns
+// the whole page, with their records without Value, and their *DecodeErrors joined.
 func (r *Records[T]) Query(ctx context.Context, q Query) (Results[T], error) {
 	return r.query(ctx, q, func(ctx context.Context, q Query) (store.Results, error) {
 		return r.store.engine.Query(ctx, r.name, q)

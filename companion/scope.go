@@ -3,8 +3,12 @@ package companion
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
+	"sync"
+
+	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
@@ -25,7 +29,8 @@ type Filter[T any] struct {
 	Match func(key string, v T) bool
 }
 
-// A Scope is a named filter over the current records of a store.
+// A Scope is a named filter over the current records of a store: those that were written last, whatever their valid
+// times. List and Query with ValidNow look at what is valid now.
 type Scope[T any] struct {
 	scope *store.Scope
 	of    *Records[T]
@@ -53,10 +58,18 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 			return nil, fmt.Errorf("companion: scope %q of store %q: %w", name, r.name, err)
 		}
 	}
+	var once sync.Once
 	if f.Match != nil {
 		filter.Match = func(found store.Record, value json.RawMessage) bool {
 			var v T
-			return unmarshal(value, &v, r.known.keeps) == nil && f.Match(found.Key(), v)
+			if err := unmarshal(value, &v, r.known.keeps); err != nil {
+				once.Do(func() {
+					r.store.logger.Warn("a value can't be decoded, so that a scope does not have its record; Scope.Undecoded counts them all",
+						zap.String("scope", name), zap.String("store", r.name), zap.String("key", found.Key()), zap.Uint64("seq", found.Seq()), zap.Error(err))
+				})
+				return false
+			}
+			return f.Match(found.Key(), v)
 		}
 	}
 	scope, err := r.store.engine.Scope(r.name, name, filter)
@@ -75,6 +88,20 @@ func (s *Scope[T]) Close() { s.scope.Close() }
 
 // Count returns how many records are in the scope now.
 func (s *Scope[T]) Count() int { return s.scope.Count() }
+
+// Undecoded returns an *UndecodedError with the number of current records of the store whose values are no T, or nil.
+// Match is not asked about them, so that a scope with Match does not have them; the first one that it meets
+// is logged. It looks at every record.
+func (s *Scope[T]) Undecoded(ctx context.Context) error {
+	var undecoded UndecodedError
+	for _, err := range s.of.List(ctx, Query{}) {
+		if bad := new(*DecodeError); err != nil && !errors.As(err, bad) {
+			return err
+		}
+		undecoded.add(err)
+	}
+	return undecoded.err()
+}
 
 // List yields the records in the scope that q asks for, as [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {

@@ -46,8 +46,9 @@ func (s *source[T]) typed(ctx context.Context, records iter.Seq2[store.Record, e
 	return decoded(ctx, s, records, s.decode)
 }
 
-// decoded decodes what the engine yields of a source. It ends with the first error, the engine's, ctx's or
-// decode's (but not with backend.ErrCompacted, after which the engine may go on), and reports a ctx that is done also if there is nothing to yield.
+// decoded decodes what the engine yields of a source. It ends with the first error of the engine or ctx (but not with
+// backend.ErrCompacted, after which the engine may go on), reports a ctx that is done also if there is nothing to yield,
+// and goes on after an error of decode.
 func decoded[T, From, To any](ctx context.Context, s *source[T], all iter.Seq2[From, error], decode func(From) (To, error)) iter.Seq2[To, error] {
 	return func(yield func(To, error) bool) {
 		var none To
@@ -65,8 +66,7 @@ func decoded[T, From, To any](ctx context.Context, s *source[T], all iter.Seq2[F
 				}
 				continue
 			}
-			to, err := decode(found)
-			if !yield(to, err) || err != nil {
+			if !yield(decode(found)) {
 				return
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
@@ -19,6 +21,8 @@ type Store struct {
 
 	newID func() (string, error)
 	trace func(context.Context) string
+
+	logger *zap.Logger
 }
 
 // Open opens the backend that opts name, reads its log, and returns a Store over it. ctx is for
@@ -55,6 +59,7 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	if opts.NewID == nil {
 		opts.NewID = store.NewID
 	}
+	logger := cmp.Or(opts.Logger, zap.NewNop())
 	given := store.Options{
 		Logger: opts.Logger, NewID: opts.NewID, Now: opts.Now, Progress: opts.Progress, Stores: opts.Stores, KeepVersions: opts.KeepVersions, ReadOnly: opts.ReadOnly,
 		WriteTimeout: opts.WriteTimeout,
@@ -66,7 +71,7 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("companion: %w", err)
 	}
-	return &Store{log: b, engine: engine, newID: opts.NewID, trace: opts.Trace}, nil
+	return &Store{log: b, engine: engine, newID: opts.NewID, trace: opts.Trace, logger: logger}, nil
 }
 
 // Close ends the Store. The facts stay where the backend keeps them. Later writes report ErrClosed;
@@ -127,6 +132,11 @@ func (s *Store) Load(ctx context.Context, stores ...string) error {
 
 // AsOf returns the moment at which the log went through seq; with 0 it was empty.
 func AsOf(seq uint64) Moment { return store.AsOf(seq) }
+
+// ValidNow returns the moment of what is valid when it is read. What is current, as Get and scopes show it, is what was
+// written last: a correction of the past or a value for next month too. As of ValidNow it is the value whose
+// valid time is the latest that is not in the future.
+func ValidNow() Moment { return store.ValidNow() }
 
 // Head returns the seq through which the Store shows the log. Several reads [AsOf] it see one state that
 // the log was in. Batches are shown as a whole.

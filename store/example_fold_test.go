@@ -70,3 +70,15 @@ func ExampleFold_Begin() {
 	// whole from seq 2
 	// 1
 }
+
+func ExampleNewChangeFold() {
+	e, closeAll := open(`"a"`, `"bc"`)
+	defer closeAll()
+	bytes := store.NewChangeFold(e, 0, func(n int, before, after store.Record) int { return n - len(before.Value()) + len(after.Value()) }, "tasks")
+	write(e, "tasks", "t1", `"defg"`)
+	err := bytes.Read(context.Background(), func(n int, _ uint64) { fmt.Println(n, "bytes") })
+	fmt.Println(err)
+	// Output:
+	// 10 bytes
+	// <nil>
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
@@ -138,4 +139,16 @@ func ExampleEngine_Lineage_dropped() {
 	// Output:
 	// true
 	// 2 <nil>
+}
+
+func ExampleValidNow() {
+	e, closeAll := open(`"now"`)
+	defer closeAll()
+	next := time.Now().AddDate(0, 1, 0)
+	if _, err := e.Write(context.Background(), backend.Fact{Store: "tasks", Key: "t1", Value: []byte(`"later"`), ValidTime: next}); err != nil {
+		log.Fatal(err)
+	}
+	r, ok, err := e.GetAt(context.Background(), "tasks", "t1", store.ValidNow())
+	fmt.Println(string(r.Value()), ok, err)
+	// Output: "now" true <nil>
 }

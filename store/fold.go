@@ -26,6 +26,7 @@ type Fold[S any] struct {
 	mu    ctxsync.Mutex // guards state and seq; held while read runs
 	state S
 	seq   uint64
+	taken *taken // nil: step does not ask for it
 
 	sharing sync.Mutex // guards what follows
 	shared  bool       // read runs: the state does not change
@@ -110,7 +111,7 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 			return fmt.Errorf("store %q: %w", store, ErrNotLoaded)
 		}
 	}
-	head := f.engine.Head()
+	views, head := f.engine.views(f.stores)
 	missed, ok := f.engine.merged(f.stores, f.seq, head)
 	if !ok {
 		past, err := f.engine.past(ctx, head, f.stores, nil)
@@ -132,6 +133,9 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 		f.seq = r.Seq() // in case a later step panics
 	}
 	f.seq = max(f.seq, head)
+	if f.taken != nil {
+		*f.taken = taken{views, head}
+	}
 	return nil
 }
 

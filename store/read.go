@@ -14,8 +14,8 @@ import (
 // ErrNotFound is reported for a fact that the log does not have.
 var ErrNotFound = errors.New("store: not found")
 
-// Get returns the current record of a key: its latest fact. ok is false if the key has no fact, or
-// its latest fact is a retraction.
+// Get returns the current record of a key: its latest fact, whatever its valid time. ok is false if the key has no
+// fact, or its latest fact is a retraction, which r is then.
 func (e *Engine) Get(store, key string) (r Record, ok bool) {
 	r = e.view(store).latest(key)
 	return r, r.live()
@@ -26,7 +26,7 @@ func (e *Engine) Get(store, key string) (r Record, ok bool) {
 func (e *Engine) Latest(store, key string) Record { return e.view(store).latest(key) }
 
 // GetAt returns the record of a key as of a moment. ok is false if the key had no fact that was
-// visible and valid then, or the last of them was a retraction.
+// visible and valid then, or the last of them was a retraction, which r is then.
 //
 // If the answer needs facts that the engine dropped from memory (Options.KeepVersions), GetAt reads them
 // from the log. Errors are ctx's, ErrNotLoaded, errors of reading the log and, if facts that the answer may need were
@@ -57,6 +57,7 @@ func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.
 		if err != nil {
 			return nil, fmt.Errorf("store: history of key %q: %w", key, err)
 		}
+		m.resolve(e, v)
 		return saying(e.wholeAfter(store, 0), fmt.Sprintf("history of key %q", key), func(yield func(Record, error) bool) {
 			for r := range v.asOf(&m).latest(key).history() {
 				if m.shows(r) && !yield(r, nil) {

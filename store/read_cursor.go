@@ -56,7 +56,7 @@ func (q Query) begin(store string) (p position, err error) {
 // fingerprint differs between queries whose cursors must not be mixed up.
 func (q Query) fingerprint(store string) uint64 {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%q %q %q %t %t %d %t", store, q.Prefix, q.OrderBy, q.ByKey, q.Descending, q.At.Seq, q.At.none)
+	fmt.Fprintf(h, "%q %q %q %t %t %d %t %t", store, q.Prefix, q.OrderBy, q.ByKey, q.Descending, q.At.Seq, q.At.none, q.At.now)
 	for _, t := range []time.Time{q.At.Time, q.At.Valid} {
 		fmt.Fprintf(h, " %d.%d", t.Unix(), t.Nanosecond())
 	}

@@ -22,10 +22,32 @@ type Moment struct {
 	Valid time.Time
 
 	none bool // nothing is visible
+	now  bool // Valid is when it is read, see ValidNow
 }
 
 // AsOf returns the moment at which the log went through seq; with 0 it was empty.
 func AsOf(seq uint64) Moment { return Moment{Seq: seq, none: seq == 0} }
+
+// ValidNow returns the moment that chooses what is valid at the time of each read: Valid is the time of Options.Now, or the
+// transaction time of the store's last fact if that is later, so that a fact without a valid time is valid as soon
+// as it shows.
+func ValidNow() Moment { return Moment{now: true} }
+
+// resolve sets Valid for a read of v.
+func (m *Moment) resolve(e *Engine, v view) {
+	if !m.now {
+		return
+	}
+	m.now, m.Valid = false, e.opts.Now()
+	if v.namespace == nil {
+		return
+	}
+	if end := v.end(); end > 0 {
+		if last := v.nth(end - 1).TransactionTime(); last.After(m.Valid) {
+			m.Valid = last
+		}
+	}
+}
 
 // timeless reports whether m has neither Time nor Valid.
 func (m *Moment) timeless() bool { return m.Time.IsZero() && m.Valid.IsZero() }

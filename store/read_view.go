@@ -34,6 +34,7 @@ func (e *Engine) viewFor(ctx context.Context, store string, m *Moment, keys ...s
 		return view{}, fmt.Errorf("store %q: %w", store, ErrNotLoaded)
 	}
 	v := e.view(store)
+	m.resolve(e, v)
 	if v.namespace == nil || v.dropped.seq == 0 || v.holds(m) {
 		return v, nil
 	}
