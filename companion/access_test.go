@@ -79,7 +79,7 @@ func TestAccessThatChanges(t *testing.T) {
 		slices.Sort(want)
 		for deadline := time.Now().Add(time.Minute); !slices.Equal(shown(app), want); runtime.Gosched() {
 			if time.Now().After(deadline) {
-				require.Equal(t, want, shown(app))
+				require.Equal(t, want, shown(app), "%v, %+v", app.Engine().Err(), app.Health())
 			}
 		}
 		require.NoError(t, app.Engine().Err())

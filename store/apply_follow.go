@@ -67,7 +67,12 @@ func (e *Engine) followOnce(ctx context.Context) error {
 	for {
 		access := e.log.Features().Stores
 		if e.accessChanged || !sameStores(access, e.access) {
-			if err := e.reload(ctx); err != nil {
+			err := e.reload(ctx)
+			if errors.Is(err, backend.ErrAccessChanged) { // again
+				e.accessChanged = true
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("read the stores that this process may read now: %w", err)
 			}
 			e.access, e.accessChanged = access, false
