@@ -35,7 +35,8 @@ type Options struct {
 	// be called concurrently.
 	NewID func() (string, error)
 
-	// Now tells the time that retention by age goes by; nil: time.Now. It may be called concurrently.
+	// Now tells this process's time, which retention by age goes by, and by which reads as of a time see the engine's own
+	// writes; nil: time.Now. It may be called concurrently.
 	Now func() time.Time
 
 	// DerivationFailed is called for each rule that failed for a fact of this engine's own writes, with
@@ -81,6 +82,7 @@ type Engine struct {
 	rules  atomic.Pointer[[]Rule]   // replaced as a whole
 	stores atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
 
+	ahead    atomic.Pointer[[]aheadTime]                // by clock and fact, ascending; nil: none. Replaced as a whole, under mu
 	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
 
 	mu         sync.Mutex // held to apply facts; guards all up to the empty line

@@ -117,6 +117,7 @@ func (e *Engine) write(ctx context.Context, b backend.Batch) ([]backend.Fact, er
 		e.underived(w.Facts, err)
 		return nil, fmt.Errorf("the facts are written, but not shown here yet: %w", err)
 	}
+	e.wrote(w.Facts)
 	return w.Facts, nil
 }
 
