@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/companion"
 )
@@ -66,6 +67,40 @@ func ExampleStore_Sync() {
 	}
 	fmt.Println(must(articles.Get(ctx, "lamp")).Value.Title)
 	// Output: Lamp
+}
+
+// A consumer stores how far it has come, to go on there after a restart. If the log was restored to an earlier seq since, or
+// is another one, Resume says so.
+func ExampleStore_Resume() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	orders := must(companion.NewEvents[string](s, "orders"))
+	receipt := must(orders.Append(ctx, "two lamps"))
+	must(orders.Append(ctx, "a chair"))
+	handled := backend.Cursor{Log: s.Cursor().Log, Seq: receipt.Seq}.String()
+
+	cursor := must(backend.ParseCursor(handled))
+	after := must(s.Resume(ctx, cursor))
+	for r, err := range orders.Since(ctx, after) {
+		fmt.Println(r.Value, err)
+	}
+	cursor.Log = backend.NewLogID() // of another log
+	_, err := s.Resume(ctx, cursor)
+	fmt.Println(errors.Is(err, backend.ErrDiverged))
+	// Output:
+	// a chair <nil>
+	// true
+}
+
+func ExampleStore_Cursor() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	must(must(companion.NewRecords[int](s, "stock")).Put(ctx, "lamps", 3))
+	must(0, s.Sync(ctx))
+	fmt.Println(s.Cursor().Seq)
+	// Output: 1
 }
 
 // Several reads see one state, although others write in between.

@@ -131,8 +131,21 @@ func AsOf(seq uint64) Moment { return store.AsOf(seq) }
 func (s *Store) Head() uint64 { return s.engine.Head() }
 
 // Sync waits until the Store shows every fact that was acknowledged anywhere before the call:
-// reads after it are linearizable.
+// reads after it are linearizable. If the log is not the one any more that the Store has read (it was restored to an earlier
+// seq, emptied or replaced), Sync and all writes return a *backend.DivergedError from then on, and reads go on from memory:
+// close the Store and open it again.
 func (s *Store) Sync(ctx context.Context) error { return s.engine.Sync(ctx) }
+
+// Cursor returns where the Store stands in its log. A consumer that stores how far it has come, to go on after a restart,
+// stores the cursor's Log with the Seq of the last record that it has handled, as text: Cursor{Log, Seq}.String().
+func (s *Store) Cursor() backend.Cursor { return s.engine.Cursor() }
+
+// Resume returns the seq after which a consumer goes on that has come as far as c: for Tail, Since and Watch. If the log
+// does not have what the consumer has handled, because it was restored to an earlier seq or is another one, the error is a
+// *backend.DivergedError: it says through which seq the consumer's work still holds.
+func (s *Store) Resume(ctx context.Context, c backend.Cursor) (after uint64, err error) {
+	return s.engine.Resume(ctx, c)
+}
 
 // WaitFor waits until the Store shows the log through seq, such as the Seq of a Receipt from another
 // process.

@@ -28,7 +28,7 @@ func TestHeartbeats(t *testing.T) {
 				p := l.dial(t)
 				p.hello("")
 				start := time.Now()
-				require.Equal(t, `{"ok":true,"stream":true,"last_seq":2}`, p.ask(`{"op":"subscribe","stores":["tasks"]}`))
+				require.Equal(t, `{"ok":true,"stream":true,"last_seq":2}`, unnamed(p.ask(`{"op":"subscribe","stores":["tasks"]}`)))
 				facts, _ := p.nextFacts()
 				require.Len(t, facts, 1)
 				require.Equal(t, `{"event":"heartbeat","last_seq":2}`, p.next())

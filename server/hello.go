@@ -29,7 +29,10 @@ func (c *conn) hello(r *protocol.Request) error {
 	}
 	reply := protocol.HelloReply{Protocol: protocol.Version, Server: serverName, MaxFrame: c.server.opts.MaxFrame, Features: c.features()}
 	if c.client.Err == nil {
-		reply.LastSeq, _ = c.server.head(c.server.ctx) // for information only
+		if stats, err := c.server.log.Stats(c.server.ctx); err == nil { // without them the client can't compare
+			c.server.advance(stats.LastSeq)
+			reply.LastSeq, reply.Log, reply.Ancestors = &stats.LastSeq, stats.Log, stats.Ancestors
+		}
 	}
 	c.version = protocol.Version
 	c.answer(func(dst []byte) []byte { return protocol.AppendHelloReply(dst, reply, r.ID) })

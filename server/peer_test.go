@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -153,6 +154,11 @@ func framesOf(bodies ...string) []byte {
 	}
 	return frames
 }
+
+// unnamed returns an answer without the log's name, which differs from log to log.
+func unnamed(answer string) string { return logName.ReplaceAllString(answer, "") }
+
+var logName = regexp.MustCompile(`,"log":"[0-9a-f-]{36}"`)
 
 func (p *peer) sendBytes(b []byte) {
 	p.t.Helper()

@@ -129,10 +129,11 @@ func TestHello(t *testing.T) {
 	fill(s)
 	w := s.dial().hello("")
 	require.Equal(t, 2, w.Protocol)
-	require.Equal(t, uint64(14), w.LastSeq)
+	require.Equal(t, uint64(14), *w.LastSeq)
 	require.Equal(t, 16<<20, w.MaxFrame)
 	require.Equal(t, s.log.Features(), backend.Features(w.Features))
-	require.Equal(t, fmt.Sprintf(`{"ok":true,"protocol":2,"server":"igniter-go/0.1","last_seq":14,"max_frame":16777216,"features":{"batches":true,"prune":true,"all_ids":%v,"max_frame":16777216,"poll_ns":0,"stores":null},"request_id":"x"}`, w.Features.AllIDs),
+	require.NotZero(t, w.Log)
+	require.Equal(t, fmt.Sprintf(`{"ok":true,"protocol":2,"server":"igniter-go/0.1","last_seq":14,"log":%q,"max_frame":16777216,"features":{"batches":true,"prune":true,"all_ids":%v,"max_frame":16777216,"poll_ns":0,"stores":null},"request_id":"x"}`, w.Log, w.Features.AllIDs),
 		s.dial().ask(`{"op":"hello","protocol":2,"client":"x","request_id":"x"}`))
 	require.Contains(t, s.dial().ask(`{"op":"hello","protocol":3}`), `"protocol":2`, "a later client is answered in version 2")
 
@@ -146,7 +147,7 @@ func TestHello(t *testing.T) {
 	require.Equal(t, uint64(2), answerOf(t, p.next()).Seq)
 	require.Equal(t, uint64(3), p.requireOK(`{"op":"write_batch","facts":[%s]}`, factJSON("tasks", "c")).seqOfFirst(t))
 	require.Equal(t, uint64(3), p.requireOK(`{"op":"stats"}`).LastSeq)
-	require.Equal(t, uint64(3), s.dial().hello("").LastSeq)
+	require.Equal(t, uint64(3), *s.dial().hello("").LastSeq)
 	require.Equal(t, uint64(3), s.Metrics().FactsIn)
 }
 
@@ -175,12 +176,12 @@ func TestAnswers(t *testing.T) {
 		if x.request != "" {
 			p.send(x.request)
 		}
-		require.Equal(t, x.want, p.next())
+		require.Equal(t, x.want, unnamed(p.next()))
 	}
 	p = s.dial2()
 	require.Regexp(t, `^{"ok":true,"through":3,"facts":3,"bytes":\d+}$`, p.ask(`{"op":"write_snapshot","through":3}`))
 	require.Regexp(t, `^{"ok":true,"through":4,"facts":3,"bytes":\d+,"request_id":6}$`, p.ask(`{"op":"write_snapshot","request_id":6}`))
-	require.Regexp(t, `^{"ok":true,"facts_written":4,"connections_active":\d,"uptime_ms":\d+,"first_seq":2,"last_seq":4,"facts":3,"bytes":\d+,"durable_seq":0,"horizons":{"tasks":{"seq":4,"time":[\d.]+}}}$`, p.ask(`{"op":"stats"}`))
+	require.Regexp(t, `^{"ok":true,"facts_written":4,"connections_active":\d,"uptime_ms":\d+,"first_seq":2,"last_seq":4,"facts":3,"bytes":\d+,"durable_seq":0,"horizons":{"tasks":{"seq":4,"time":[\d.]+}}}$`, unnamed(p.ask(`{"op":"stats"}`)))
 }
 
 // TestFactsOfVersion1 keeps what a client of the Ruby system says of a fact, whether it is right or not.

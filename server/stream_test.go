@@ -169,15 +169,27 @@ func TestBatchesStayWhole(t *testing.T) {
 func TestDiverged(t *testing.T) {
 	for name, open := range logs {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, "tcp", open(t), server.Options{})
+			log := open(t)
+			s := serve(t, "tcp", log, server.Options{})
 			fill(s)
+			stats, err := backend.Complete(log).Stats(t.Context())
+			require.NoError(t, err)
 			p := s.dial2()
 			for _, op := range []string{"replay", "subscribe"} {
+				after := backend.Cursor{Log: backend.LogID{1}, Seq: 3}
+				body := p.ask(`{"op":%q,"after":%q}`, op, after)
+				diverged, ok := errors.AsType[*backend.DivergedError](protocol.ParseError([]byte(body)))
+				require.Equal(t, stats.Log != backend.LogID{}, ok, body)
+				if ok {
+					require.Equal(t, &backend.DivergedError{Cursor: after, Log: stats.Log}, diverged)
+				} else {
+					p = s.dial2()
+				}
 				for _, seq := range []uint64{15, 1 << 63, ^uint64(0)} {
 					body := p.ask(`{"op":%q,"after":%d}`, op, seq)
 					diverged, ok := errors.AsType[*backend.DivergedError](protocol.ParseError([]byte(body)))
 					require.True(t, ok, body)
-					require.Equal(t, &backend.DivergedError{Cursor: backend.Cursor{Seq: seq}, Common: 14}, diverged)
+					require.Equal(t, &backend.DivergedError{Cursor: backend.Cursor{Seq: seq}, Log: stats.Log, Common: 14}, diverged)
 					require.Equal(t, "diverged", answerOf(t, body).Code)
 					p.requireAlive()
 				}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +20,10 @@ import (
 func (e *Engine) applyPage(p backend.Page) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.apply(p.Facts, p.Through)
+	e.apply(p.Facts, p.Through.Seq)
+	if e.failed == nil && p.Through.Seq >= e.at.Seq {
+		e.at = p.Through
+	}
 	e.release()
 	return e.failed
 }
@@ -28,7 +32,7 @@ func (e *Engine) applyPage(p backend.Page) error {
 // through. It skips facts at or before the head. A fact that breaks the limits of facts, which only a broken
 // backend yields, ends the engine, and nothing of the page is shown. The caller holds mu, and calls
 // release afterwards.
-func (e *Engine) apply(facts []backend.Fact, through backend.Cursor) {
+func (e *Engine) apply(facts []backend.Fact, through uint64) {
 	if e.failed != nil {
 		return
 	}
@@ -61,8 +65,7 @@ func (e *Engine) apply(facts []backend.Fact, through backend.Cursor) {
 			receipts = append(receipts, f)
 		}
 	}
-	if last = max(last, through.Seq); last > e.Head() {
-		e.id = through.Log
+	if last = max(last, through); last > e.Head() {
 		e.head.Store(last)
 	}
 	for _, f := range receipts {
@@ -87,6 +90,14 @@ func (e *Engine) space(store string) *namespace {
 
 // replace makes s the namespace of its store. The caller holds mu, and the head has reached s.since.
 func (e *Engine) replace(s *namespace) { e.spaces.Store(s.name, s) }
+
+// check returns err, and ends the engine if err says that the log is not the one that the engine has read.
+func (e *Engine) check(err error) error {
+	if errors.Is(err, backend.ErrDiverged) {
+		e.fail(fmt.Errorf("store: the log is no longer followed: %w", err))
+	}
+	return err
+}
 
 // fail ends the engine and everything that waits for the log. The first reason is kept.
 func (e *Engine) fail(reason error) {

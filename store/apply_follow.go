@@ -82,11 +82,11 @@ func (e *Engine) followPages(ctx context.Context) error {
 	return fmt.Errorf("store: following the log after seq %d ended without an error: %w", e.Head(), backend.ErrUnavailable)
 }
 
-// cursor returns where the engine stands in the log.
+// cursor returns through where the log was read. Facts after it that the engine shows are own writes.
 func (e *Engine) cursor() backend.Cursor {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return backend.Cursor{Log: e.id, Seq: e.Head()}
+	return e.at
 }
 
 // read applies what the log holds in a range, and calls applied with the number of facts of each page. It
@@ -128,11 +128,18 @@ func (e *Engine) read(ctx context.Context, r backend.Range, applied func(facts i
 
 // Sync waits until the engine shows every fact that was acknowledged anywhere before the call and that
 // this process may read, so that reads after it are linearizable. It costs one question to the backend;
-// where the backend does not push what others write, Sync reads that from the log.
+// where the backend does not push what others write, Sync reads that from the log. If the log is not the one any more
+// that the engine has read, Sync returns a *backend.DivergedError, and so does Err from then on.
 func (e *Engine) Sync(ctx context.Context) error {
+	at, head := e.cursor(), e.Head()
 	stats, err := e.log.Stats(ctx)
+	if err == nil && !e.ended.Load() {
+		if _, err = stats.Resume(at); err == nil {
+			_, err = stats.Resume(backend.Cursor{Seq: head})
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("store: sync: ask for the log's last seq: %w", err)
+		return fmt.Errorf("store: sync: ask for the log's last seq: %w", e.check(err))
 	}
 	e.mu.Lock()
 	e.raise(stats.Horizons)

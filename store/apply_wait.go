@@ -92,7 +92,7 @@ func (e *Engine) wait(ctx context.Context, w waiter) error {
 func (e *Engine) reached(w *waiter) bool {
 	if head := e.Head(); e.failed == nil && head >= w.next {
 		if head == w.next && w.facts != nil {
-			e.apply(w.facts, backend.Cursor{Log: e.id, Seq: w.last})
+			e.apply(w.facts, w.last)
 		}
 		w.next, w.facts = w.last, nil
 	}

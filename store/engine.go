@@ -85,9 +85,9 @@ type Engine struct {
 	ahead    atomic.Pointer[[]aheadTime]                // by clock and fact, ascending; nil: none. Replaced as a whole, under mu
 	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
 
-	mu         sync.Mutex // held to apply facts; guards all up to the empty line
-	id         backend.LogID
-	newest     time.Time // the latest transaction time that was applied
+	mu         sync.Mutex     // held to apply facts; guards all up to the empty line
+	at         backend.Cursor // the last page's Through; the head may be further by own writes
+	newest     time.Time      // the latest transaction time that was applied
 	waiting    waiters
 	retentions map[string]Retention // by store
 	failed     error                // why the log is no longer followed
@@ -168,7 +168,8 @@ func (e *Engine) Close() error {
 func (e *Engine) Head() uint64 { return e.head.Load() }
 
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it
-// shows what it has, and takes no more writes.
+// shows what it has, and takes no more writes. It is a *backend.DivergedError if the log is not the one any more that
+// the engine has read: open an engine anew to use the log as it is now.
 func (e *Engine) Err() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -61,6 +61,34 @@ func ExampleEngine_Tail() {
 	// t3 <nil>
 }
 
+// A consumer stores how far it has come, and goes on there after a restart, unless the log is another one by then.
+func ExampleEngine_Resume() {
+	ctx := context.Background()
+	e, closeAll := open(`1`, `2`, `3`)
+	stored := backend.Cursor{Log: e.Cursor().Log, Seq: 2}
+	after, err := e.Resume(ctx, stored)
+	fmt.Println("go on after", after, err)
+	closeAll()
+
+	e, closeAll = open(`1`, `2`, `3`) // another log
+	defer closeAll()
+	_, err = e.Resume(ctx, stored)
+	diverged, ok := errors.AsType[*backend.DivergedError](err)
+	fmt.Println(ok, "the two have in common what comes through seq", diverged.Common)
+	// Output:
+	// go on after 2 <nil>
+	// true the two have in common what comes through seq 0
+}
+
+func ExampleEngine_Cursor() {
+	e, closeAll := open(`1`, `2`, `3`)
+	defer closeAll()
+	c := e.Cursor()
+	parsed, err := backend.ParseCursor(c.String())
+	fmt.Println(c.Seq, parsed == c, err)
+	// Output: 3 true <nil>
+}
+
 func ExampleEngine_Past() {
 	ctx := context.Background()
 	facts := memory.New(memory.Options{})

@@ -46,12 +46,6 @@ func (m *model) check(s *side) {
 			continue
 		}
 		for _, key := range modelKeys {
-			if f := m.all.at("docs", key, at); f != nil && f.Retraction() && !slices.ContainsFunc(m.o, func(g backend.Fact) bool { return g.Seq == f.Seq }) {
-				_, ok, err := s.GetAt(context.Background(), "docs", key, at) // the key is forgotten
-				require.NoError(t, err)
-				require.False(t, ok)
-				continue
-			}
 			checkAt(t, m.all, s.Engine, "docs", key, at)
 		}
 		m.equal(m.current(at, any), factsOf(s.List(context.Background(), "docs", q)), "list at %v", at)

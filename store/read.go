@@ -70,10 +70,16 @@ func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.
 }
 
 // Facts yields the facts of a store with a seq above after, retractions too, in the order of the log, up to
-// the head when the loop begins. Pairs are as in History; it is facts after the seq that may have been pruned.
+// the head when the loop begins. Pairs are as in History; it is facts after the seq
+// that may have been pruned. If the log ends before after, the error is a
+// *backend.DivergedError, see [Engine.Resume].
 func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return records(func() (iter.Seq2[Record, error], error) {
-		v, err := e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
+		err := e.reachable(ctx, after)
+		var v view
+		if err == nil {
+			v, err = e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
+		}
 		if err != nil {
 			return nil, fmt.Errorf("store: facts after seq %d: %w", after, err)
 		}

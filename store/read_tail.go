@@ -10,8 +10,8 @@ import (
 
 // Tail yields the facts of a store with a seq above after, retractions too, in the order of the log,
 // and then each new one as the engine shows it. Each pair is a record and nil, or the zero Record
-// and an error, which ends the loop: ctx's, ErrNotLoaded, an error of reading the log, or, after all facts
-// that the engine shows, why it no longer follows the log. To go on later, pass the seq of the last record.
+// and an error, which ends the loop: ctx's, ErrNotLoaded, an error of reading the log, a *backend.DivergedError if the
+// log ends before after (see [Engine.Resume]), or, after all facts that the engine shows, why it no longer follows the log. To go on later, pass the seq of the last record.
 //
 // If facts that the loop has not come to were pruned, it says so before it goes on: with the zero Record and a
 // *backend.CompactedError, the one error that does not end the loop if its body goes on. To show what a store holds
@@ -23,6 +23,10 @@ import (
 func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		told := uint64(0) // the loop knows that facts before this seq may be missing
+		if err := e.reachable(ctx, after); err != nil {
+			yield(Record{}, fmt.Errorf("store: tail: %w", err))
+			return
+		}
 		for {
 			v, err := e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
 			if err != nil {

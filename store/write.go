@@ -109,9 +109,13 @@ func (e *Engine) write(ctx context.Context, b backend.Batch) ([]backend.Fact, er
 	if e.ended.Load() {
 		return nil, fmt.Errorf("store: write: %w", e.Err())
 	}
+	before := backend.Cursor{Seq: e.Head()}
 	w := e.log.Write(ctx, b)[0]
+	if w.Err == nil && w.First != 0 && w.First <= before.Seq {
+		w.Err = &backend.DivergedError{Cursor: before, Common: w.First - 1} // a log gives no seq twice
+	}
 	if w.Err != nil {
-		return nil, e.conflicted(ctx, b.Expect, w.Err)
+		return nil, e.conflicted(ctx, b.Expect, e.check(w.Err))
 	}
 	if err := e.acknowledged(ctx, w); err != nil {
 		e.underived(w.Facts, err)

@@ -219,6 +219,11 @@ var mutants = []mutant{
 	{"reopen takes the last seq from the last fact", "reopen-stats", false},
 	{"reopen gets another identity", "reopen-cursor", false},
 	{"reopen takes the last seq from the last fact", "reopen-cursor-pruned", false},
+	{"a restored log keeps its identity", "restored-cursor", false},
+	{"a restored log forgets its ancestors", "restored-cursor", false},
+	{"an ancestor's cursor goes on up to the end", "restored-cursor", false},
+	{"a diverged log accepts a write", "restored-open", false},
+	{"a diverged log is read on", "restored-open", false},
 	{"Close loses the last writes", "reopen-in-flight", false},
 
 	{"closes once", "close-twice", false},
@@ -270,7 +275,11 @@ func TestMutants(t *testing.T) {
 			// A race may stay unseen now and then.
 			var r *recorder
 			for tries := 0; tries < 20 && (r == nil || !r.Failed()); tries++ {
-				r = record(t, func(r *recorder) { c.run(r, naives(m.bug), o) })
+				r = record(t, func(r *recorder) {
+					disks := newDisks(m.bug)
+					o.Restore = disks.restore
+					c.run(r, disks.open, o)
+				})
 			}
 			switch {
 			case !r.Failed():
@@ -327,7 +336,7 @@ func (n *naive) Frames() {}
 func TestLacks(t *testing.T) {
 	o := (*Options)(nil).complete()
 	for _, c := range cases() {
-		if c.needs&^(reopening|paging) == 0 { // Features does not say
+		if c.needs&^(reopening|paging|restoring) == 0 { // Features does not say
 			continue
 		}
 		r := record(t, func(r *recorder) { c.run(r, bares(), o) })

@@ -250,7 +250,7 @@ func (n *naive) Stats(ctx context.Context) (backend.Stats, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := backend.Stats{Log: n.id, LastSeq: n.last, Facts: uint64(len(n.facts)), Horizons: maps.Clone(n.horizons)}
+	s := backend.Stats{Log: n.id, Ancestors: n.ancestors, LastSeq: n.last, Facts: uint64(len(n.facts)), Horizons: maps.Clone(n.horizons)}
 	if n.bug == "hands out its horizons" {
 		s.Horizons = n.horizons
 	}

@@ -297,12 +297,16 @@ func (n *naive) add(p *backend.Pager, batch []backend.Fact, follows bool) bool {
 
 // check says why a loop can't go on.
 func (n *naive) check(ctx context.Context, after backend.Cursor, follows bool) error {
-	if err := n.ready(ctx); err != nil {
+	err := n.ready(ctx)
+	if n.bug == "a diverged log is read on" && errors.Is(err, backend.ErrDiverged) {
+		err = ctx.Err()
+	}
+	if err != nil {
 		return err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := backend.Stats{Log: n.id, LastSeq: n.last}
+	s := backend.Stats{Log: n.id, Ancestors: n.ancestors, LastSeq: n.last}
 	switch {
 	case n.bug == "the end is not checked" && !follows, n.bug == "a follower beyond the end waits" && follows,
 		n.bug == "Through is one too far":
@@ -310,7 +314,7 @@ func (n *naive) check(ctx context.Context, after backend.Cursor, follows bool) e
 	case n.bug == "accepts another log's cursor":
 		s.Log = after.Log
 	}
-	_, err := s.Resume(after)
+	_, err = s.Resume(after)
 	return err
 }
 

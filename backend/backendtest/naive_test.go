@@ -28,7 +28,10 @@ type naive struct {
 
 // A disk is what a naive leaves behind when it is closed.
 type disk struct {
-	id       backend.LogID
+	id        backend.LogID
+	ancestors []backend.Ancestor
+	replaced  bool // another disk is in its place; guarded by mu
+
 	mu       sync.Mutex
 	facts    []backend.Fact
 	batches  map[uint64]int // by seq: the number of the fact's batch
@@ -47,24 +50,68 @@ type disk struct {
 }
 
 // naives returns an Opener of naives with the bug.
-func naives(bug string) Opener {
-	var mu sync.Mutex
-	disks := map[string]*disk{}
-	return func(_ testing.TB, dir string) backend.Backend {
-		mu.Lock()
-		defer mu.Unlock()
-		d, known := disks[dir]
-		if !known {
-			d = &disk{ids: map[string]backend.Fact{}, latest: map[[2]string]string{}, batches: map[uint64]int{}, horizons: map[string]backend.Horizon{}, changed: make(chan struct{})}
-			d.id = backend.LogID{6: 0x70, 8: 0x80, 15: byte(len(disks) + 2)}
-			disks[dir] = d
-		}
-		n := &naive{disk: d, bug: bug, done: make(chan struct{})}
-		if known {
-			n.reopened()
-		}
-		return n
+func naives(bug string) Opener { return newDisks(bug).open }
+
+// disks are what naives with a bug leave behind, by directory.
+type disks struct {
+	bug  string
+	mu   sync.Mutex
+	all  map[string]*disk
+	made byte
+}
+
+func newDisks(bug string) *disks { return &disks{bug: bug, all: map[string]*disk{}, made: 1} }
+
+// make returns an empty disk. The lock is held.
+func (x *disks) make() *disk {
+	x.made++
+	return &disk{id: backend.LogID{6: 0x70, 8: 0x80, 15: x.made}, ids: map[string]backend.Fact{}, latest: map[[2]string]string{},
+		batches: map[uint64]int{}, horizons: map[string]backend.Horizon{}, changed: make(chan struct{})}
+}
+
+// open is an Opener.
+func (x *disks) open(_ testing.TB, dir string) backend.Backend {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	d, known := x.all[dir]
+	if !known {
+		d = x.make()
+		x.all[dir] = d
 	}
+	n := &naive{disk: d, bug: x.bug, done: make(chan struct{})}
+	if known {
+		n.reopened()
+	}
+	return n
+}
+
+// restore is an Options.Restore.
+func (x *disks) restore(_ testing.TB, dir string, through uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	old, d := x.all[dir], x.make()
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	d.ancestors = backend.Inherit(old.id, old.ancestors, through)
+	switch x.bug {
+	case "a restored log keeps its identity":
+		d.id, d.ancestors = old.id, nil
+	case "a restored log forgets its ancestors":
+		d.ancestors = nil
+	case "an ancestor's cursor goes on up to the end":
+		d.ancestors[0].Through = old.last
+	}
+	for _, f := range old.facts {
+		if f.Seq <= through {
+			d.facts = append(d.facts, f)
+			d.batches[f.Seq] = old.batches[f.Seq]
+			d.ids[f.ID], d.latest[[2]string{f.Store, f.Key}] = f, f.ID
+		}
+	}
+	d.batch, d.last, d.time, d.visible = old.batch, through, old.time, len(d.facts)
+	x.all[dir], old.replaced = d, true
+	close(old.changed)
+	old.changed = make(chan struct{})
 }
 
 // reopened does what bugs do to a log that is opened again.
@@ -120,6 +167,9 @@ func (n *naive) ready(ctx context.Context) error {
 	defer n.mu.Unlock()
 	if n.closed && n.bug != "works after Close" {
 		return backend.ErrClosed
+	}
+	if n.replaced {
+		return &backend.DivergedError{Cursor: backend.Cursor{Log: n.id, Seq: n.last}}
 	}
 	return ctx.Err()
 }

@@ -19,7 +19,8 @@ import (
 // never from two at once for the same dir.
 type Opener func(t testing.TB, dir string) backend.Backend
 
-// Options name what a backend is excused from. Nil and the zero Options ask for every guarantee. An
+// Options name what a backend is excused from. Nil and the zero Options ask for every guarantee, except those about
+// restored logs, for which the suite needs Restore. An
 // excuse that the backend's Features contradict is a failure, and so is a missing one.
 type Options struct {
 	Volatile bool // nothing survives Close: no case reopens the log
@@ -27,6 +28,11 @@ type Options struct {
 	NoPrune  bool // Features.Prune is false
 	NoLimit  bool // Features.MaxFrame is 0: no case looks for a limit
 	NoPaging bool // loops hold the whole log in memory, which bounds its size: no case reads a large log
+
+	// Restore puts another log in the place of the one in dir, as a restored backup is: one that has its facts through a seq,
+	// with their seqs, and an identity of its own. It is called while a backend is open over dir, and while none is. nil: no
+	// case needs it.
+	Restore func(t testing.TB, dir string, through uint64)
 
 	// Timeout is how long one case may take. 0: 60 seconds. It makes a backend that hangs fail; no case
 	// measures time.
@@ -85,6 +91,7 @@ const (
 	pruning
 	limited
 	paging
+	restoring
 )
 
 // An excuse is an option, the feature that it excuses, and what Features says about that.
@@ -102,6 +109,7 @@ func (o *Options) list() []excuse {
 		{pruning, "NoPrune", o.NoPrune, func(f *backend.Features) bool { return f.Prune }},
 		{limited, "NoLimit", o.NoLimit, func(f *backend.Features) bool { return f.MaxFrame > 0 }},
 		{paging, "NoPaging", o.NoPaging, nil},
+		{restoring, "Restore", o.Restore == nil, nil},
 	}
 }
 
@@ -129,7 +137,7 @@ func cases() []testCase {
 	return slices.Concat(
 		writeCases(), valueCases(), copyCases(), invalidCases(), verdictCases(), batchCases(), expectCases(),
 		replayCases(), rangeCases(), pageCases(), pageBatchCases(), memoryCases(), concurrentCases(), snapshotCases(),
-		followCases(), followPageCases(), followEndCases(), pruneCases(), statsCases(), reopenCases(),
+		followCases(), followPageCases(), followEndCases(), pruneCases(), statsCases(), reopenCases(), restoreCases(),
 		closeCases(), interceptCases(),
 	)
 }

@@ -14,7 +14,8 @@ import (
 // TestNaive checks that the backend which the mutants are made of passes every case.
 func TestNaive(t *testing.T) {
 	t.Parallel()
-	Run(t, naives(""), nil)
+	disks := newDisks("")
+	Run(t, disks.open, &Options{Restore: disks.restore})
 }
 
 // bares returns an Opener of naives with no methods but Backend's.
@@ -35,7 +36,7 @@ func TestMinimal(t *testing.T) {
 		"follow-progress-pruned", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
 		"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect",
 		"prune-follow", "prune-horizon", "prune-horizon-last", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch",
-		"reopen-cursor-pruned", "reopen-horizon", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
+		"reopen-cursor-pruned", "reopen-horizon", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "restored-cursor", "restored-open", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
 		"verdict-refused-batch", "write-again-late",
 	}
 	if d := cmp.Diff(want, Skipped(opts)); d != "" {
@@ -52,7 +53,11 @@ func TestExcused(t *testing.T) {
 }
 
 func TestSkipped(t *testing.T) {
-	for _, opts := range []*Options{nil, {}, {Timeout: time.Hour}, {intercept: backend.Intercept}} {
+	if d := cmp.Diff([]string{"restored-cursor", "restored-open"}, Skipped(nil)); d != "" {
+		t.Errorf("Skipped (-want +got):\n%s", d)
+	}
+	restore := newDisks("").restore
+	for _, opts := range []*Options{{Restore: restore}, {Restore: restore, Timeout: time.Hour}, {Restore: restore, intercept: backend.Intercept}} {
 		if got := Skipped(opts); len(got) > 0 {
 			t.Errorf("%+v skips %q", opts, got)
 		}
@@ -68,6 +73,7 @@ func TestSkipped(t *testing.T) {
 		{Options{NoLimit: true}, []string{"batch-too-large", "value-too-large"}},
 		{Options{NoPaging: true}, []string{"memory-follow", "memory-replay"}},
 	} {
+		x.opts.Restore = restore
 		if d := cmp.Diff(x.want, Skipped(&x.opts)); d != "" {
 			t.Errorf("%+v (-want +got):\n%s", x.opts, d)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
@@ -115,8 +116,25 @@ func (g *group) write(first uint64) error {
 			return l.fail(fmt.Errorf("sync: %w", err))
 		}
 	}
+	if err := g.here(); err != nil {
+		return err
+	}
 	a.end += int64(len(frame))
 	l.publish(tailFrame{first, first + uint64(len(g.bodies)) - 1, frame}, a.end)
+	return nil
+}
+
+// lookEvery is how often the committer looks whether the directory is the log's own, unless facts are to be durable when they
+// are acknowledged.
+const lookEvery = time.Millisecond
+
+// here returns an error if what was just written may be in a file that belongs to no log any more.
+func (g *group) here() error {
+	l := g.log
+	if now := time.Now(); l.opts.Sync == SyncAlways || now.Sub(l.seen) >= lookEvery {
+		l.seen = now
+		return l.here()
+	}
 	return nil
 }
 
@@ -167,6 +185,9 @@ func (l *Log) roll(first uint64) error {
 	defer a.flushing.Unlock()
 	if err := a.seal(); err != nil {
 		return l.fail(err)
+	}
+	if err := l.here(); err != nil {
+		return err
 	}
 	next, current, err := l.dir.begin(first, &l.opts)
 	if err != nil {

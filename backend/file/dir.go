@@ -27,6 +27,7 @@ type directory struct {
 	path string
 	fs   vfs.FS
 	now  func() time.Time
+	boot string // names the time since the machine was started last; "": not known
 	log  *zap.Logger
 
 	// id is the log's identity, for new files. It changes only while the log is opened or restored.
@@ -38,7 +39,7 @@ type directory struct {
 }
 
 func newDirectory(o *Options) *directory {
-	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, log: o.Logger}
+	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, boot: o.boot(), log: o.Logger}
 }
 
 // Names in the directory of a log. Numbers have 20 digits, so that names sort like numbers.
@@ -137,7 +138,7 @@ func (e *InUseError) Error() string {
 }
 
 // lock locks the directory.
-func (d *directory) lock() (io.Closer, error) {
+func (d *directory) lock() (vfs.Lock, error) {
 	lock, err := d.fs.Lock(d.join(lockName))
 	if l, ok := errors.AsType[*vfs.LockedError](err); ok {
 		return nil, &InUseError{l.Path, l.PID}

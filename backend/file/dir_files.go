@@ -20,6 +20,7 @@ import (
 type segment struct {
 	format.File
 	id    format.Identity // as its header says
+	boot  string          // likewise
 	index atomic.Int64    // the size of its index file; 0: it has none, -1: it cannot be made
 }
 
@@ -74,7 +75,7 @@ func (d *directory) openSegment(first, last uint64) (*segment, error) {
 		return nil, err
 	}
 	reason := ""
-	s.Facts, s.Sync, s.Horizons, s.id = last+1-first, h.Sync, h.Horizons, h.Identity
+	s.Facts, s.Sync, s.Horizons, s.id, s.boot = last+1-first, h.Sync, h.Horizons, h.Identity, h.Boot
 	switch {
 	case h.FirstSeq != first:
 		reason = fmt.Sprintf("it has the header of the segment that begins at seq %d", h.FirstSeq)

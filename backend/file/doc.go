@@ -61,6 +61,19 @@
 // If a crash left a snapshot beside the segments that it was made of, the snapshot is read whole before it
 // is used, and set aside if it is damaged.
 //
+// # Which log it is
+//
+// Each new file names the log that it belongs to, and the logs that it goes on from (see [backend.LogID]). Open begins a
+// new identity, and a new segment with it, when facts that were given out may be missing: after a repair that drops facts,
+// and, under SyncInterval and SyncNever, when the log was not closed and the machine was started again since. For the
+// latter, the header of a segment has the kernel's boot ID, Close ends the segment with a marker, and Open cuts that off,
+// durably, before it takes facts. [Restore] begins a new identity too. A log of version 1 of the formats gets one when it
+// is opened.
+//
+// A Log that is open looks whether LOCK is still the file that it locked, with each group that is synced and once a
+// second. If the directory was removed or replaced, or LOCK was, another process may write there: every method then returns a
+// *backend.DivergedError.
+//
 // # Windows
 //
 // The package compiles for Windows, and [Open] refuses to work there: files are renamed while they are open,

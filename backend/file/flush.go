@@ -12,6 +12,8 @@ import (
 // writes space ahead, syncs now and then under SyncInterval, and makes the indexes of sealed segments.
 func (l *Log) flush(ctx context.Context) {
 	defer close(l.flushed)
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
 	var tick <-chan time.Time
 	if l.opts.Sync == SyncInterval {
 		t := time.NewTicker(l.opts.SyncInterval)
@@ -22,6 +24,8 @@ func (l *Log) flush(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-look.C:
+			_ = l.here() // those who follow the log must learn of it
 		case <-tick:
 			l.syncUnsynced()
 		case <-l.work:
@@ -108,6 +112,9 @@ func (l *Log) indexSealed(ctx context.Context) {
 		return
 	}
 	defer l.maintenance.Unlock()
+	if l.here() != nil {
+		return
+	}
 	for _, s := range l.state.Load().sealed {
 		if s.index.Load() != 0 {
 			continue

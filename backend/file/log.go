@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/wire"
@@ -25,12 +26,13 @@ type Log struct {
 	opts   Options
 	dir    *directory
 	log    *zap.Logger
-	lock   io.Closer
+	lock   vfs.Lock
 	report RecoveryReport
 	kept   uint64 // bytes in the quarantine
 
 	seq   *sequencer.Sequencer // the committer's
 	group group                // the committer's
+	seen  time.Time            // the committer's: when the directory was last known to be the log's
 
 	// state is what readers see. It changes with mu held, in update, which notifies changed.
 	state   atomic.Pointer[state]
@@ -155,17 +157,18 @@ func (l *Log) end() error {
 	return errors.Join(err, l.state.Load().active.file.Close(), l.lock.Close())
 }
 
-// finish makes all facts durable, and gives back the space that was written ahead.
+// finish makes all facts durable, and gives back the space that was written ahead. If facts are not synced at once,
+// it says in the segment that none is missing, for the next Open.
 func (l *Log) finish() error {
 	if l.failure() != nil {
 		return nil // the writers have been told
 	}
 	s := l.state.Load()
 	err := s.active.seal()
-	if err != nil || !s.active.markers || s.durable == s.last {
+	if err != nil || !s.active.markers {
 		return err
 	}
-	if err := s.active.mark(s.last); err != nil {
+	if err := s.active.markAs(format.AppendClosed(nil, s.last)); err != nil {
 		return err
 	}
 	return s.active.file.Sync()
@@ -195,6 +198,29 @@ func (l *Log) failure() error {
 	return l.failed
 }
 
+// here returns a *backend.DivergedError, and ends the log, if the directory is not its own any more: it was removed or
+// replaced, or its lock file was, so that another process may write there.
+func (l *Log) here() error {
+	s := l.state.Load()
+	if s.gone != nil || s.closed {
+		return s.gone
+	}
+	cause := l.lock.Held()
+	if cause == nil {
+		return nil
+	}
+	gone := fmt.Errorf("the directory of the log was removed or replaced, or its lock file was (%w): open what is there now: %w",
+		cause, &backend.DivergedError{Cursor: backend.Cursor{Log: l.dir.id.Log, Seq: s.last}})
+	l.mu.Lock()
+	if l.failed == nil {
+		l.failed = gone
+		l.log.Error("the directory is not the log's own any more: nothing is read or written any more", zap.String("path", l.dir.path), zap.Error(cause))
+	}
+	l.mu.Unlock()
+	l.update(func(s *state) { s.gone = gone })
+	return gone
+}
+
 func (l *Log) isClosing() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,6 +237,9 @@ func (l *Log) maintain(ctx context.Context) error {
 	}
 	err := l.goOn(ctx)
 	if err == nil {
+		err = l.here()
+	}
+	if err == nil {
 		err = l.failure()
 	}
 	if err != nil {
@@ -224,7 +253,10 @@ func (l *Log) goOn(ctx context.Context) error {
 	if l.isClosing() {
 		return backend.ErrClosed
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.state.Load().gone
 }
 
 // failIf makes the log refuse writes if err says that nobody knows what the directory holds. It turns a lack

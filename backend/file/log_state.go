@@ -20,6 +20,7 @@ type state struct {
 	pruned   uint64          // how many facts were pruned since Open
 	horizons format.Horizons // of the sealed segments
 	closed   bool            // the log does nothing any more
+	gone     error           // why this is not the log of its directory any more; nil: it is
 
 	lastSync time.Time
 	groups   uint64 // writes since Open

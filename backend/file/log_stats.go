@@ -3,20 +3,25 @@ package file
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// Stats implements backend.Log. It does no I/O.
+// Stats implements backend.Log. It reads nothing but the lock file's name.
 func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	defer wrap(&err, "stats")
-	if err := l.goOn(ctx); err != nil {
+	err = l.goOn(ctx)
+	if err == nil {
+		err = l.here()
+	}
+	if err != nil {
 		return stats, err
 	}
 	s := l.state.Load()
 	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept}
-	stats = backend.Stats{LastSeq: s.last, DurableSeq: s.durable, Horizons: maps.Clone(s.horizons), Storage: disk}
+	stats = backend.Stats{Log: l.dir.id.Log, Ancestors: slices.Clone(l.dir.id.Ancestors), LastSeq: s.last, DurableSeq: s.durable, Horizons: maps.Clone(s.horizons), Storage: disk}
 	count := func(f *format.File) {
 		if stats.FirstSeq == 0 && len(f.Points) > 0 {
 			stats.FirstSeq = f.Points[0].Seq

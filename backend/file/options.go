@@ -64,7 +64,8 @@ type Options struct {
 	Now    func() time.Time // returns transaction times; nil: time.Now. It may be called concurrently
 	Logger *zap.Logger      // for what an operator must know; nil: nothing is logged
 
-	fs vfs.FS // nil: the operating system's
+	fs   vfs.FS        // nil: the operating system's
+	boot func() string // nil: the operating system's
 }
 
 func validSync(s Sync) bool { return s == SyncAlways || s == SyncInterval || s == SyncNever }
@@ -91,6 +92,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
+	}
+	if o.boot == nil {
+		o.boot = vfs.Boot
 	}
 	if o.fs == nil {
 		o.fs = vfs.OS{}

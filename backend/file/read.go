@@ -141,12 +141,16 @@ func (r *reader) begin(ctx context.Context, follow bool) error {
 	if s.closed {
 		return backend.ErrClosed
 	}
-	stats := backend.Stats{LastSeq: s.last}
+	if err := r.log.here(); err != nil {
+		return err
+	}
+	id := &r.log.dir.id
+	stats := backend.Stats{Log: id.Log, Ancestors: id.Ancestors, LastSeq: s.last}
 	seq, err := stats.Resume(r.left.After)
 	if err != nil {
 		return err
 	}
-	r.left.After, r.at = backend.Cursor{Seq: seq}, seq
+	r.left.After, r.at = backend.Cursor{Log: id.Log, Seq: seq}, seq
 	if !follow && (r.left.Through == 0 || r.left.Through > s.last) {
 		r.left.Through = s.last
 	}
@@ -283,6 +287,9 @@ func (r *reader) find() (end bool, err error) {
 	s := r.log.state.Load()
 	if s.closed {
 		return false, backend.ErrClosed
+	}
+	if s.gone != nil {
+		return false, s.gone
 	}
 	r.tail = s.tail.after(r.at)
 	if r.at >= s.last || r.tail != nil {

@@ -19,6 +19,7 @@ type recovery struct {
 	opts     *Options
 	lookup   func(seq uint64) (backend.Fact, bool, error) // for the sequencer
 	progress progress
+	identity identity
 	ignored  []ignored // files that the log does not use
 	built    []builtIndex
 
@@ -42,6 +43,7 @@ func (r *recovery) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.identify(found)
 	all, err := r.survey(ctx, found)
 	if err != nil {
 		return err

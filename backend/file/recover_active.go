@@ -14,7 +14,7 @@ import (
 
 // recoverActive reads the segment that was written last, cuts off what was never acknowledged, and makes the
 // rest durable. It makes the segment the active one again, or seals it if it was written under another
-// [Sync]. It returns the seq of the next fact. It calls settle before it changes anything, once the segment
+// [Sync], names another log, or was written before the machine was started last. It returns the seq of the next fact. It calls settle before it changes anything, once the segment
 // is known to be good, or is about to be repaired.
 //
 //	pwrite(quarantine/…), fdatasync, fsync(quarantine)   if something is cut off
@@ -55,9 +55,15 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 			return 0, err
 		}
 	}
+	// Without a mark that it was closed, facts at its end may be lost that were acknowledged, unless the same kernel
+	// still runs, which had them.
+	if end.lost || s.Sync != string(SyncAlways) && !end.closed && (s.boot == "" || s.boot != r.boot) {
+		r.diverge(s.Last)
+	}
 	a := &active{name: s.Name, file: f, end: s.Size, markers: s.Sync != string(SyncAlways)}
 	a.ahead.Store(max(s.Size, end.data, end.size))
-	if end.cut != "" || a.markers || s.Sync != string(r.opts.Sync) {
+	goesOn := s.Sync == string(r.opts.Sync) && s.id.Log == r.id.Log && s.boot == r.bootOf(r.opts.Sync)
+	if end.cut != "" || a.markers || !goesOn {
 		if err := a.cut(); err != nil {
 			return 0, fmt.Errorf("cut segment %s: %w", s.Name, err)
 		}
@@ -66,7 +72,7 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 		return 0, fmt.Errorf("sync segment %s: %w", s.Name, err)
 	}
 	switch {
-	case s.Sync == string(r.opts.Sync):
+	case goesOn:
 		r.active, r.current = a, s.File
 	case s.Facts > 0:
 		r.sealed = append(r.sealed, s)
@@ -79,6 +85,9 @@ type ending struct {
 	size int64  // of the file
 	data int64  // after this there are only zeros
 	cut  string // why the rest must be cut off; "" if there are only zeros
+
+	lost   bool // what must be cut off was acknowledged, and not durable
+	closed bool // the log was closed after the last fact, and all facts are durable
 }
 
 // examine reads the facts of the last segment, passes them to do, and completes s.
@@ -89,6 +98,7 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 	}
 	r := format.NewReader(f, d.join(s.Name), false, 0, size)
 	s.Size, s.Facts = 0, 0
+	closed := int64(-1) // where the last frame begins if it says that the log was closed
 	var facts []backend.Fact
 	for {
 		if err := ctx.Err(); err != nil {
@@ -96,7 +106,11 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 		}
 		body, err := r.Raw()
 		if err == io.EOF || errors.Is(err, backend.ErrCorrupt) {
-			return d.ending(ctx, f, s, size, err)
+			end, err := d.ending(ctx, f, s, size, err)
+			if closed >= 0 && end.cut == "" && err == nil {
+				end.closed, s.Size = true, closed
+			}
+			return end, err
 		}
 		if err != nil {
 			return ending{}, err
@@ -106,6 +120,9 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 		case format.IsMarker(body):
 			if n, ok := format.ParseMarker(body); !ok || n > s.Last {
 				return ending{}, r.Damage(fmt.Sprintf("a marker %s after the fact with seq %d", body, s.Last))
+			}
+			if closed = -1; format.IsClosed(body) {
+				closed = r.Offset()
 			}
 		default:
 			if facts, err = r.Parse(facts[:0], body); err != nil {
@@ -120,6 +137,7 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 			}
 			s.Mark(facts[0].Seq, r.Offset())
 			s.Facts += uint64(len(facts))
+			closed = -1
 		}
 		s.Size = r.End()
 	}
@@ -161,6 +179,6 @@ func (d *directory) ending(ctx context.Context, f vfs.File, s *format.File, size
 			return e, err
 		}
 	}
-	e.cut = reason + ", in the part that was not synced yet"
+	e.cut, e.lost = reason+", in the part that was not synced yet", true
 	return e, nil
 }

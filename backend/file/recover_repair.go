@@ -40,7 +40,7 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 	if h, err := r.header(&found, kind); err == nil {
 		of.Horizons = h.Horizons
 	}
-	w, err := r.replace(of)
+	w, err := r.replaceAs(of, r.successor(of.First))
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +52,12 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 			w.File.Last = max(s.seq, s.synced)
 		}
 		s.gap(w.File.Last + 1)
+		if len(s.gaps) > 0 {
+			r.diverge(s.gaps[0].First - 1)
+		} else if of.Last == 0 {
+			r.diverge(w.File.Last) // what is lost was the last, and its seqs are given again
+		}
+		w.Identity = r.id
 		err = r.missing(of.Name, s.gaps)
 	}
 	if err != nil {
@@ -65,6 +71,7 @@ func (r *recovery) fillGap(first, last uint64) (*segment, error) {
 	if err := r.missing(segmentName(first), []Gap{{first, last}}); err != nil {
 		return nil, err
 	}
+	r.diverge(first - 1)
 	w, err := r.replace(newSegment(first, last))
 	if err != nil {
 		return nil, err

@@ -80,12 +80,15 @@ type replacement struct {
 	*format.Writer
 }
 
-func (d *directory) replace(f format.File) (*replacement, error) {
+// replace begins a file that belongs to the log that d names, and replaceAs one of a log with another identity.
+func (d *directory) replace(f format.File) (*replacement, error) { return d.replaceAs(f, d.id) }
+
+func (d *directory) replaceAs(f format.File, id format.Identity) (*replacement, error) {
 	n, err := d.create(f.Name)
 	if err != nil {
 		return nil, err
 	}
-	return &replacement{n, format.NewWriter(n.file, f, d.id)}, nil
+	return &replacement{n, format.NewWriter(n.file, f, id)}, nil
 }
 
 // newSnapshot describes a snapshot of the log through a seq, and newSegment a segment for a range of seqs.

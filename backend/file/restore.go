@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -17,8 +18,13 @@ import (
 // page become one batch, so that a log whose pages are its batches is restored with the same batches.
 // Restore returns the number of facts.
 //
+// The log begins an identity of its own, since its seqs go on otherwise than those of the earlier log. past are the logs
+// that have the facts of pages: the earlier log and its ancestors, the latest first, as backend.Inherit returns them
+// from its Stats. A cursor of one of those goes on in the new log if it is not beyond what they have in common. nil: it
+// is not known which log it was.
+//
 // Once Restore returns nil, [Open] opens the log. After an error there is none.
-func Restore(ctx context.Context, opts Options, pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
+func Restore(ctx context.Context, opts Options, past []backend.Ancestor, pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
 	defer wrap(&err, "restore log %s", opts.Path)
 	if opts, err = opts.withDefaults(); err != nil {
 		return 0, err
@@ -39,6 +45,7 @@ func Restore(ctx context.Context, opts Options, pages iter.Seq2[backend.Page, er
 	if len(found.segments)+len(found.snapshots) > 0 {
 		return 0, &backend.InvalidError{Field: "path", Reason: d.path + " holds a log already: give a directory of its own, or move that away"}
 	}
+	d.id = format.Identity{Log: backend.NewLogID(), Ancestors: backend.Inherit(backend.LogID{}, past, format.MaxSeq)}
 	w, err := d.replace(newSnapshot(1)) // finish gives it its name
 	if err != nil {
 		return 0, err
@@ -59,6 +66,7 @@ func Restore(ctx context.Context, opts Options, pages iter.Seq2[backend.Page, er
 	if last == 0 {
 		return 0, w.discard()
 	}
+	w.Identity.Ancestors = backend.Inherit(backend.LogID{}, past, last)
 	w.name, w.File.Name, w.File.Last = snapshotName(last), snapshotName(last), last
 	s, err := w.finish(nil)
 	if err != nil {

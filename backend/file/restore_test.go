@@ -111,7 +111,7 @@ func TestRestore(t *testing.T) {
 	require.Equal(t, [][]string{{"f2"}, {"f3", "f4"}, {"f5"}, {"f7"}}, batches(t, from))
 
 	dir := t.TempDir()
-	restored, err := file.Restore(t.Context(), file.Options{Path: dir}, byBatch(t, from))
+	restored, err := file.Restore(t.Context(), file.Options{Path: dir}, nil, byBatch(t, from))
 	require.NoError(t, err)
 	require.EqualValues(t, 5, restored)
 	report, err := file.Verify(t.Context(), dir)
@@ -130,14 +130,14 @@ func TestRestore(t *testing.T) {
 	require.Equal(t, "f7", next.Causation)
 
 	whole := t.TempDir()
-	_, err = file.Restore(t.Context(), file.Options{Path: whole}, from.Replay(t.Context(), backend.Range{}))
+	_, err = file.Restore(t.Context(), file.Options{Path: whole}, nil, from.Replay(t.Context(), backend.Range{}))
 	require.NoError(t, err)
 	require.Equal(t, want, replay(t, openLog(t, file.Options{Path: whole})))
 
-	_, err = file.Restore(t.Context(), file.Options{Path: t.TempDir()}, yielding(0, nil, nil))
+	_, err = file.Restore(t.Context(), file.Options{Path: t.TempDir()}, nil, yielding(0, nil, nil))
 	require.NoError(t, err)
 	empty := t.TempDir()
-	_, err = file.Restore(t.Context(), file.Options{Path: empty}, yielding(7, nil, nil))
+	_, err = file.Restore(t.Context(), file.Options{Path: empty}, nil, yielding(7, nil, nil))
 	require.NoError(t, err)
 	pruned := openLog(t, file.Options{Path: empty})
 	next, err = pruned.WriteFact(t.Context(), backend.Fact{ID: "next", Store: "s", Key: "a", Value: []byte("2")})
@@ -169,7 +169,7 @@ func TestRestoreErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			_, err := file.Restore(t.Context(), file.Options{Path: dir}, pages)
+			_, err := file.Restore(t.Context(), file.Options{Path: dir}, nil, pages)
 			require.Error(t, err)
 			if name == "failure" {
 				require.ErrorIs(t, err, failure)
@@ -177,15 +177,15 @@ func TestRestoreErrors(t *testing.T) {
 				require.ErrorIs(t, err, backend.ErrInvalid)
 			}
 			require.Equal(t, []string{"LOCK"}, names(t, dir))
-			_, err = file.Restore(t.Context(), file.Options{Path: dir}, yielding(2, []backend.Fact{whole}, nil))
+			_, err = file.Restore(t.Context(), file.Options{Path: dir}, nil, yielding(2, []backend.Fact{whole}, nil))
 			require.NoError(t, err, "again, in the same place")
-			_, err = file.Restore(t.Context(), file.Options{Path: dir}, yielding(2, []backend.Fact{whole}, nil))
+			_, err = file.Restore(t.Context(), file.Options{Path: dir}, nil, yielding(2, []backend.Fact{whole}, nil))
 			require.ErrorContains(t, err, "holds a log already")
 		})
 	}
 	dir := t.TempDir()
 	openLog(t, file.Options{Path: dir})
-	_, err := file.Restore(t.Context(), file.Options{Path: dir}, yielding(0, nil, nil))
+	_, err := file.Restore(t.Context(), file.Options{Path: dir}, nil, yielding(0, nil, nil))
 	var inUse *file.InUseError
 	require.ErrorAs(t, err, &inUse)
 }

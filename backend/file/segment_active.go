@@ -46,7 +46,7 @@ var zeros [1 << 20]byte
 func (d *directory) begin(first uint64, o *Options) (*active, format.File, error) {
 	f := newSegment(first, first-1)
 	f.Sync = string(o.Sync)
-	h := format.Header{Kind: format.KindSegment, FirstSeq: first, CreatedAt: format.Seconds(d.now()), Sync: f.Sync, Identity: d.id}.Frame(0)
+	h := format.Header{Kind: format.KindSegment, FirstSeq: first, CreatedAt: format.Seconds(d.now()), Sync: f.Sync, Boot: d.bootOf(o.Sync), Identity: d.id}.Frame(0)
 	body, _, _ := wire.CutFrame(h)
 	f.Size, f.Header, f.Check = int64(len(h)), int64(len(h)), format.CRC(body)
 	n, err := d.create(f.Name)
@@ -65,6 +65,15 @@ func (d *directory) begin(first uint64, o *Options) (*active, format.File, error
 		return nil, f, errors.Join(err, a.file.Close())
 	}
 	return a, f, nil
+}
+
+// bootOf returns what the header of a segment says about the start of the machine: facts that are synced at once
+// stay whatever happens to it.
+func (d *directory) bootOf(s Sync) string {
+	if s == SyncAlways {
+		return ""
+	}
+	return d.boot
 }
 
 // write writes a frame at the end of the segment, and leaves end as it is.
@@ -129,8 +138,10 @@ func (a *active) seal() error {
 }
 
 // mark writes to the segment that the facts through a seq are durable. If there is no room, it does nothing.
-func (a *active) mark(through uint64) error {
-	frame := wire.AppendFrame(nil, format.AppendMarker(nil, through))
+func (a *active) mark(through uint64) error { return a.markAs(format.AppendMarker(nil, through)) }
+
+func (a *active) markAs(marker []byte) error {
+	frame := wire.AppendFrame(nil, marker)
 	if err := a.write(frame); err != nil {
 		return a.cut()
 	}

@@ -18,6 +18,7 @@ import (
 // A Log is a backend.Log in RAM. Its methods may be called concurrently.
 type Log struct {
 	opts   Options
+	id     backend.LogID
 	change ctxsync.Signal // when there is more to read, or the log is closed
 
 	// mu guards the fields below it. It is held for no longer than it takes to number and copy a batch.
@@ -41,9 +42,9 @@ var (
 	_ wire.Framer = (*Log)(nil)
 )
 
-// New returns an empty Log.
+// New returns an empty Log, with an identity of its own.
 func New(opts Options) *Log {
-	l := &Log{opts: opts.withDefaults(), horizons: map[string]backend.Horizon{}}
+	l := &Log{opts: opts.withDefaults(), id: backend.NewLogID(), horizons: map[string]backend.Horizon{}}
 	l.seq = sequencer.New(l.fact)
 	return l
 }
@@ -73,7 +74,7 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	if l.closed {
 		return backend.Stats{}, fmt.Errorf("memory: stats: %w", backend.ErrClosed)
 	}
-	s := backend.Stats{LastSeq: l.last(), Horizons: maps.Clone(l.horizons)}
+	s := backend.Stats{Log: l.id, LastSeq: l.last(), Horizons: maps.Clone(l.horizons)}
 	for _, c := range l.chunks {
 		s.Facts += uint64(c.facts)
 		s.Bytes += uint64(len(c.frames))

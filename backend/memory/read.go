@@ -109,12 +109,12 @@ func (rd *reader) begin(ctx context.Context, follow bool) error {
 	if l.closed {
 		return backend.ErrClosed
 	}
-	s := backend.Stats{LastSeq: l.last()}
+	s := backend.Stats{Log: l.id, LastSeq: l.last()}
 	seq, err := s.Resume(r.After)
 	if err != nil {
 		return err
 	}
-	r.After = backend.Cursor{Seq: seq}
+	r.After = backend.Cursor{Log: l.id, Seq: seq}
 	if !follow && (r.Through == 0 || r.Through > s.LastSeq) {
 		r.Through = s.LastSeq
 	}

@@ -36,7 +36,14 @@ func (c *Client) stats(ctx context.Context) (backend.Stats, error) {
 		return backend.Stats{}, err
 	}
 	defer c.freeCall(cl)
-	return protocol.ParseStats(body)
+	stats, err := protocol.ParseStats(body)
+	if err == nil {
+		err = c.gave(cl.hello, stats.LastSeq)
+	}
+	if err != nil {
+		return backend.Stats{}, err
+	}
+	return stats, nil
 }
 
 // WriteSnapshot implements backend.Log: the server makes a snapshot of its log. A server of version 1 is sent the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,11 @@ import (
 )
 
 // A Client is a backend.Log that a server keeps. Its methods may be called concurrently.
+//
+// It remembers the highest seq that its callers were given, and compares with each connection that it makes. If the
+// server has come back with a log that does not have that (an older one, an empty one, another one), every method
+// returns a *backend.DivergedError from then on: dial the server again to use its log as it is now. A server of
+// version 1 has no identity, and only the end of its log is checked.
 type Client struct {
 	opts  Options
 	log   *zap.Logger
@@ -34,7 +40,9 @@ type Client struct {
 	pipe    *pipe               // the connection for calls; nil: not connected
 	hello   protocol.HelloReply // of the latest connection
 	state   backend.Connection
-	refused error // why the latest attempt to connect again failed; nil since there was a connection
+	known   backend.Stats // the log as callers know it: Log, Ancestors, and LastSeq, the highest seq that they were given
+	lostLog error         // why the server's log is not that one any more; nil: it is
+	refused error         // why the latest attempt to connect again failed; nil since there was a connection
 }
 
 var (
@@ -119,6 +127,64 @@ func (c *Client) checkVersion(version int) error {
 	return nil
 }
 
+// place returns the log as callers know it now.
+func (c *Client) place() backend.Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known
+}
+
+// checkLog returns why the server's log is not the one that the client's callers know; before is what they knew when
+// hello was sent, since others may have been given more than hello tells. Once it is not, the client does nothing more:
+// callers must not take the one for the other.
+func (c *Client) checkLog(h *protocol.HelloReply, before backend.Stats) error {
+	c.mu.Lock()
+	p := c.pipe
+	if c.lostLog == nil && h.LastSeq != nil {
+		if before.Log != c.known.Log && h.Log != c.known.Log {
+			c.mu.Unlock()
+			return errors.New("another connection has met another log meanwhile")
+		}
+		s := backend.Stats{Log: h.Log, Ancestors: h.Ancestors, LastSeq: *h.LastSeq}
+		_, err := s.Resume(backend.Cursor{Log: before.Log, Seq: before.LastSeq})
+		if s.LastSeq = math.MaxUint64; err == nil && h.Log != c.known.Log {
+			_, err = s.Resume(backend.Cursor{Log: c.known.Log, Seq: c.known.LastSeq})
+		}
+		if err != nil {
+			c.diverge(err)
+		} else {
+			c.known.Log, c.known.Ancestors = h.Log, h.Ancestors
+		}
+	}
+	err := c.lostLog
+	c.mu.Unlock()
+	if err != nil && p != nil {
+		p.fail(err)
+	}
+	return err
+}
+
+// gave notes that a caller is about to know the log of a connection's hello through a seq. It returns why the caller
+// must not: another connection has met a log that does not have that.
+func (c *Client) gave(h *protocol.HelloReply, seq uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h.Log != c.known.Log && c.lostLog == nil && h.LastSeq != nil {
+		s := backend.Stats{Log: c.known.Log, Ancestors: c.known.Ancestors, LastSeq: math.MaxUint64}
+		if _, err := s.Resume(backend.Cursor{Log: h.Log, Seq: seq}); err != nil {
+			c.diverge(err)
+		}
+	}
+	c.known.LastSeq = max(c.known.LastSeq, seq)
+	return c.lostLog
+}
+
+// diverge ends the client's work. The caller holds mu.
+func (c *Client) diverge(err error) {
+	c.lostLog = fmt.Errorf("the server came back with another log, or an older one: dial it again, and read again what you have: %w", err)
+	c.log.Error("the server's log is not the one that was read before: nothing is read or written any more", zap.String("server", c.name()), zap.Error(err))
+}
+
 // adopt makes a session the connection for calls.
 func (c *Client) adopt(s *session) (*pipe, error) {
 	c.mu.Lock()
@@ -131,7 +197,7 @@ func (c *Client) adopt(s *session) (*pipe, error) {
 	c.pipe, c.hello, c.refused = p, s.hello, nil
 	c.state.Up, c.state.Since, c.state.Protocol, c.state.Server = true, time.Now(), s.hello.Protocol, s.hello.Server
 	c.state.Connects++
-	c.log.Info("connected", zap.String("server", c.name()), zap.Int("protocol", s.hello.Protocol), zap.Uint64("last_seq", s.hello.LastSeq))
+	c.log.Info("connected", zap.String("server", c.name()), zap.Int("protocol", s.hello.Protocol), zap.Uint64p("last_seq", s.hello.LastSeq))
 	c.tasks.Go(p.write)
 	return p, nil
 }
@@ -163,8 +229,11 @@ func (c *Client) lost(err error) {
 func (c *Client) current(ctx context.Context) (*pipe, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	switch {
+	case c.closed:
 		return nil, backend.ErrClosed
+	case c.lostLog != nil:
+		return nil, c.lostLog
 	}
 	return c.pipe, ctx.Err()
 }
@@ -247,6 +316,7 @@ func (c *Client) answer(ctx context.Context, p *pipe, cl *call) ([]byte, error) 
 	case protocol.IsError(cl.body):
 		return nil, protocol.ParseError(cl.body)
 	}
+	cl.hello = &p.hello
 	return cl.body, nil
 }
 

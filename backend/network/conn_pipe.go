@@ -20,10 +20,11 @@ type call struct {
 	wake  chan struct{} // has room for one value: look again
 
 	// The pipe's mu guards these fields until ended is set; then they are the caller's.
-	ended bool   // there is an answer, or none will come
-	left  bool   // the caller does not wait any more
-	body  []byte // the answer
-	err   error  // why there is no answer
+	ended bool                 // there is an answer, or none will come
+	left  bool                 // the caller does not wait any more
+	body  []byte               // the answer
+	hello *protocol.HelloReply // of the connection that it came on
+	err   error                // why there is no answer
 }
 
 // newCall returns a call for a caller to submit. It may have the frame of an earlier call, to be overwritten.
@@ -36,7 +37,7 @@ func (c *Client) newCall() *call {
 
 // freeCall lets a call that has ended be used again.
 func (c *Client) freeCall(cl *call) {
-	if cl.body, cl.err = nil, nil; cap(cl.frame) > 64<<10 {
+	if cl.body, cl.err, cl.hello = nil, nil, nil; cap(cl.frame) > 64<<10 {
 		cl.frame = nil
 	}
 	c.calls.Put(cl)

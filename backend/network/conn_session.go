@@ -61,7 +61,7 @@ func (c *Client) meet(ctx context.Context) (*session, error) {
 	if c.opts.TLS != nil {
 		nc = tls.Client(nc, c.opts.TLS)
 	}
-	s := &session{Conn: nc}
+	s, before := &session{Conn: nc}, c.place()
 	s.in = wire.NewReader(s, wire.MaxMaxFrame)
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	err = s.sayHello(c.opts.Token)
@@ -70,6 +70,9 @@ func (c *Client) meet(ctx context.Context) (*session, error) {
 	}
 	if err == nil {
 		err = c.checkVersion(s.hello.Protocol)
+	}
+	if err == nil && s.hello.Protocol != 1 {
+		err = c.checkLog(&s.hello, before)
 	}
 	if err != nil {
 		_ = nc.Close() // err says why

@@ -104,9 +104,10 @@ type reader struct {
 	r       backend.Range // After is the Through of the last page
 	yield   func(wire.Frames, error) bool
 
-	page  wire.Frames // what was read after r.After
-	begun bool        // a page was yielded
-	due   bool        // a page is to be yielded even if it is empty
+	hello *protocol.HelloReply // of the connection
+	page  wire.Frames          // what was read after r.After
+	begun bool                 // a page was yielded
+	due   bool                 // a page is to be yielded even if it is empty
 
 	connected bool
 	access    []string // once connected: the stores that the client may read, as the first connection said
@@ -120,7 +121,7 @@ func (x *reader) read(s *session) (progress bool, err error) {
 	if err := x.checkAccess(s.hello.Features.Stores); err != nil {
 		return false, err
 	}
-	x.page = wire.Frames{Through: x.r.After}
+	x.hello, x.page = &s.hello, wire.Frames{Through: x.r.After}
 	if x.client.v1 != nil {
 		return x.readV1(s)
 	}
@@ -231,6 +232,9 @@ func (x *reader) flush() error {
 	}
 	if x.client.life.Err() != nil {
 		return permanent{backend.ErrClosed}
+	}
+	if err := x.client.gave(x.hello, page.Through.Seq); err != nil {
+		return permanent{err}
 	}
 	x.begun, x.due = true, false
 	x.page, x.r.After = wire.Frames{Through: page.Through}, page.Through

@@ -272,7 +272,7 @@ func TestRanges(t *testing.T) {
 			err := tell(t, read(t.Context(), after(10)), 0).err
 			diverged, ok := errors.AsType[*backend.DivergedError](err)
 			require.True(t, ok, err)
-			require.Equal(t, backend.DivergedError{Cursor: after(10).After, Common: 9}, *diverged)
+			require.Equal(t, backend.DivergedError{Cursor: after(10).After, Log: diverged.Log, Common: 9}, *diverged)
 		}
 	}
 	var want, got []byte

@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -108,6 +110,30 @@ func (p *place) opener(keep bool) backendtest.Opener {
 	}
 }
 
+// restore puts a log in files that is restored from the one in a directory in its place, and serves it at the same address.
+func (p *place) restore(t testing.TB, dir string, through uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, ctx := p.logs[dir], context.WithoutCancel(t.Context())
+	stats, err := s.log.Stats(ctx)
+	require.NoError(t, err)
+	next := t.TempDir()
+	_, err = file.Restore(ctx, file.Options{Path: filepath.Join(next, "log")}, backend.Inherit(stats.Log, stats.Ancestors, through), s.log.Replay(ctx, backend.Range{Through: through}))
+	require.NoError(t, err)
+	s.stop(t)
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "log")))
+	require.NoError(t, os.Rename(filepath.Join(next, "log"), filepath.Join(dir, "log")))
+	s.log = p.open(t, dir)
+	var l net.Listener
+	require.Eventually(t, func() bool { // for a moment, a connection may have the port
+		l, err = server.Listen(p.transport, s.options.Address)
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	s.server, s.done = server.New(s.log, server.Options{TLS: p.serverTLS}), make(chan error, 1)
+	serving, done := s.server, s.done
+	go func() { done <- serving.Serve(l) }()
+}
+
 func openMemory(testing.TB, string) backend.Log { return memory.New(memory.Options{}) }
 
 func openFile(t testing.TB, dir string) backend.Log {
@@ -132,7 +158,11 @@ func TestSuite(t *testing.T) {
 			if (name == "tcp/memory" || name == "unix/file" || name == "tls/memory") && raceEnabled && !soak() {
 				t.Skip("each transport and each log has its turn without this one: run it without the race detector, or with IGNITER_SOAK")
 			}
-			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), nil)
+			opts := new(backendtest.Options)
+			if filepath.Base(name) == "file" {
+				opts.Restore = p.restore
+			}
+			backendtest.Run(t, p.opener(filepath.Base(name) == "memory"), opts)
 		})
 	}
 }

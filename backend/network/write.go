@@ -35,6 +35,9 @@ func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 		return f, err // a pipe's queue may still have the call
 	}
 	ack, err := protocol.ParseWritten(body)
+	if err == nil {
+		err = c.gave(cl.hello, ack.Seq)
+	}
 	c.freeCall(cl)
 	if err != nil {
 		return f, err
@@ -93,7 +96,7 @@ func (c *Client) writeBatch(ctx context.Context, b backend.Batch, w *backend.Wri
 		return err
 	}
 	defer c.freeCall(cl)
-	return parseWritten(body, &b, w)
+	return c.parseWritten(cl, body, &b, w)
 }
 
 // writeWindow writes the first batches, of about windowSize bytes, and returns how many.
@@ -135,7 +138,7 @@ func (c *Client) writeWindow(ctx context.Context, batches []backend.Batch, all [
 			all[i].Err = err
 		}
 		if all[i].Err == nil {
-			all[i].Err = parseWritten(bodies[i], &batches[i], &all[i])
+			all[i].Err = c.parseWritten(cl, bodies[i], &batches[i], &all[i])
 			c.freeCall(cl)
 		}
 	}
@@ -163,7 +166,19 @@ func (c *Client) batchCall(b backend.Batch, w *backend.Written) (_ *call, err er
 // isSingle reports whether b is written as a fact, which costs less.
 func isSingle(b *backend.Batch) bool { return len(b.Facts) == 1 && len(b.Expect) == 0 }
 
-// parseWritten completes w with what the answer to batch b says.
+// parseWritten completes w with what the answer to a call says about batch b.
+func (c *Client) parseWritten(cl *call, body []byte, b *backend.Batch, w *backend.Written) error {
+	err := parseWritten(body, b, w)
+	last := uint64(0)
+	for i := range w.Facts {
+		last = max(last, w.Facts[i].Seq)
+	}
+	if err == nil {
+		err = c.gave(cl.hello, last)
+	}
+	return err
+}
+
 func parseWritten(body []byte, b *backend.Batch, w *backend.Written) error {
 	if isSingle(b) {
 		a, err := protocol.ParseWritten(body)

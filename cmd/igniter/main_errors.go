@@ -30,6 +30,7 @@ var advice = []struct {
 	{backend.ErrUnauthenticated, "Give a token that the server knows (IGNITER_TOKEN, --token-file) or a certificate (--tls-cert, --tls-key); igniter token new makes a token."},
 	{backend.ErrForbidden, "Use a token whose entry in the server's token file grants this, or change the entry and send the server a SIGHUP."},
 	{backend.ErrUnavailable, "Check that a server listens there (igniter serve), and that --address and --tls-ca are right."},
+	{backend.ErrDiverged, "The log is another one than you have read, or an older one. Read again what you have after the seq that the error names."},
 	{backend.ErrConflict, "Read the key again, and write with --if-latest and the ID that it has now."},
 	{backend.ErrCorrupt, "igniter verify DIR shows what is damaged, igniter repair DIR what can be saved."},
 	{backend.ErrFull, "Free space on the disk and write again: nothing was written."},

@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) backupCommand() *cobra.Command {
-	after := uint64(0)
+	var after backend.Cursor
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "backup DIR|-",
 		Short: "Copy a log while it is in use",
@@ -65,7 +65,7 @@ Facts that igniter prune removes from the log stay in earlier backups. To get ri
 			})
 		},
 	}))
-	cmd.Flags().Uint64Var(&after, "after", 0, "only facts after that seq, to the output")
+	cursorVar(cmd, &after, "only facts after that seq, to the output")
 	return cmd
 }
 
@@ -78,12 +78,13 @@ type backupReport struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-func (a *app) backupToOutput(ctx context.Context, c *copier, after uint64) error {
-	if after > c.stats.LastSeq {
-		return fmt.Errorf("the log ends at seq %d, before %d: it is not the log that the earlier backup is of, or has lost facts since", c.stats.LastSeq, after)
+func (a *app) backupToOutput(ctx context.Context, c *copier, cursor backend.Cursor) error {
+	after, err := c.stats.Resume(cursor)
+	if err != nil {
+		return fmt.Errorf("the log, which ends at seq %d, is not the one that the earlier backup is of, or has lost facts since: %w", c.stats.LastSeq, err)
 	}
 	return a.writeTo("-", func(w io.Writer) error {
-		sum, err := archive.Write(w, after, c.stats.LastSeq, archive.Summary{}, c.frames(ctx, after))
+		sum, err := archive.Write(w, c.header(after), archive.Summary{}, c.frames(ctx, after))
 		if err == nil {
 			fmt.Fprintf(a.err, "igniter: backed up %d facts, after seq %d through %d\n", sum.Facts, after, c.stats.LastSeq)
 		}
@@ -96,6 +97,11 @@ type copier struct {
 	log   backend.Log
 	stats backend.Stats
 	bar   *progressbar.ProgressBar
+}
+
+// header returns what a piece with the log after a seq says.
+func (c *copier) header(after uint64) archive.Header {
+	return archive.Header{After: after, Through: c.stats.LastSeq, Log: c.stats.Log, Ancestors: c.stats.Ancestors}
 }
 
 // frames yields the log after a seq.
@@ -133,19 +139,24 @@ func (c *copier) toDir(ctx context.Context, path string) (r backupReport, err er
 			return r, fmt.Errorf("the latest piece is damaged; move it away, and run this again to make another: %w", err)
 		}
 		r.After = last.Through
-		if err := c.continues(ctx, path, r.After, sum.LastID); err != nil || r.After == r.Through {
+		if err := c.continues(ctx, path, &last, sum.LastID); err != nil || r.After == r.Through {
 			return r, err
 		}
 	}
-	r.Piece, r.Bytes, sum, err = d.Add(r.After, r.Through, sum, c.frames(ctx, r.After))
+	r.Piece, r.Bytes, sum, err = d.Add(c.header(r.After), sum, c.frames(ctx, r.After))
 	r.Facts = sum.Facts
 	return r, err
 }
 
-// continues returns an error if the log is not the one that was backed up to path through a seq, where the fact id was.
-func (c *copier) continues(ctx context.Context, path string, through uint64, id string) error {
+// continues returns an error if the log is not the one that was backed up to path, last in a piece that ends with the fact
+// id.
+func (c *copier) continues(ctx context.Context, path string, last *archive.Piece, id string) error {
+	through := last.Through
 	if through == 0 {
 		return nil
+	}
+	if _, err := c.stats.Resume(backend.Cursor{Log: last.Log, Seq: through}); err != nil {
+		return fmt.Errorf("%s is a backup of another log, or this log has lost facts: back this log up to a directory of its own: %w", path, err)
 	}
 	found := "missing"
 	if c.stats.LastSeq >= through {

@@ -49,7 +49,7 @@ complete or not there.`,
 			})
 		},
 	})
-	cmd.Flags().Uint64Var(&r.After.Seq, "after", 0, "only facts after that seq")
+	cursorVar(cmd, &r.After, "only facts after that seq")
 	cmd.Flags().StringSliceVar(&r.Stores, "store", nil, "only facts of that store; may be repeated")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; empty: the output")
 	return cmd

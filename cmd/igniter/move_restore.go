@@ -20,7 +20,8 @@ func (a *app) restoreCommand() *cobra.Command {
 		Long: `Makes a log from a backup: from a directory, from pieces in files, or from one piece in the input ("-"). It checks all of
 the backup while it reads it, and the new log once more at the end. If anything is wrong, there is no new log.
 
-In a directory (--path, which must hold no log) facts keep their seqs. On a server they are written as by
+In a directory (--path, which must hold no log) facts keep their seqs, and the new log knows which log it was made of:
+readers that have not read beyond the last seq restored go on, and others are told so ("diverged"). On a server they are written as by
 igniter import: facts that are there stay, and seqs are new.`,
 		Example: `  igniter restore /backup/igniter --path /var/lib/igniter/log
   igniter restore /backup/igniter --check
@@ -50,7 +51,7 @@ igniter import: facts that are there stay, and seqs are new.`,
 				return err
 			}
 			if name == "file" {
-				return a.restoreDir(cmd.Context(), pages, through)
+				return a.restoreDir(cmd.Context(), archive.Past(pieces, through), pages, through)
 			}
 			bar := a.progress(-1, "restoring", false)
 			i, err := a.importFacts(cmd.Context(), bar, func() string { return "restore" }, counted(backend.Facts(pages), bar))
@@ -85,13 +86,13 @@ func (a *app) checkBackup(pages iter.Seq2[backend.Page, error], through uint64) 
 	return a.print(r, "the backup is whole: %d facts through seq %d\n", r.Facts, through)
 }
 
-func (a *app) restoreDir(ctx context.Context, pages iter.Seq2[backend.Page, error], through uint64) error {
+func (a *app) restoreDir(ctx context.Context, past []backend.Ancestor, pages iter.Seq2[backend.Page, error], through uint64) error {
 	logger, err := a.logger("warn")
 	if err != nil {
 		return err
 	}
 	path := a.values.String("path")
-	n, err := file.Restore(ctx, file.Options{Path: path, Logger: logger}, pages)
+	n, err := file.Restore(ctx, file.Options{Path: path, Logger: logger}, past, pages)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,8 @@ func (a *app) followCommand() *cobra.Command {
 		Use:   "follow [STORE...]",
 		Short: "Print facts as they are written",
 		Long: `Prints the facts of some stores, or of all, as they are written, one a line. It begins with the next fact, or after a seq
-with --after (0: at the log's beginning). No fact is missing or printed twice. If the connection is lost, it connects
+with --after (0: at the log's beginning). 51233@UUID names the log too, as igniter stats shows it: if the log was replaced
+since, or ends before the seq, follow fails with "diverged" and says through which seq the two agree. No fact is missing or printed twice. If the connection is lost, it connects
 again and goes on where it was. If facts after the seq were pruned, it says so and ends. SIGINT ends it, with exit code 0.`,
 		Example: `  igniter follow --address 127.0.0.1:7400
   igniter follow tasks deliveries --after 0 --json | jq .value
@@ -64,7 +65,7 @@ again and goes on where it was. If facts after the seq were pruned, it says so a
 			return err
 		},
 	}))
-	cmd.Flags().Uint64Var(&r.After.Seq, "after", 0, "begin after that seq (default the log's last seq)")
+	cursorVar(cmd, &r.After, "begin after that seq (default the log's last seq)")
 	cmd.Flags().UintVar(&limit, "limit", 0, "end after that many facts; 0: never")
 	return cmd
 }

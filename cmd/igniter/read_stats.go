@@ -37,6 +37,9 @@ func statsTable(s *backend.Stats) (t table) {
 	t.row("first seq", s.FirstSeq)
 	t.row("last seq", s.LastSeq)
 	t.row("durable through", s.DurableSeq)
+	if s.Log != (backend.LogID{}) {
+		t.row("log", s.Log)
+	}
 	t.row("size", size(s.Bytes))
 	if d := s.Storage; d != nil {
 		t.row("segments", fmt.Sprintf("%d, %s", d.Segments, size(d.SegmentBytes)))

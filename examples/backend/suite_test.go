@@ -14,8 +14,8 @@ func TestSuite(t *testing.T) {
 	require.Equal(t, []string{
 		"close-in-flight-prune", "closed-prune", "follow-progress-pruned", "page-batches-pruned", "page-end-pruned", "prune", "prune-body",
 		"prune-cancelled", "prune-expect", "prune-follow", "prune-horizon", "prune-horizon-last", "prune-id", "prune-last", "prune-latest", "prune-missing",
-		"prune-snapshot", "reopen-cursor-pruned", "reopen-horizon", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "stats-pruned",
-	}, backendtest.Skipped(opts), "nothing is skipped but prunes")
+		"prune-snapshot", "reopen-cursor-pruned", "reopen-horizon", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "restored-cursor", "restored-open", "stats-pruned",
+	}, backendtest.Skipped(opts), "nothing is skipped but prunes, and what asks for a restore")
 	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {
 		l, err := Open(dir)
 		if err != nil {

@@ -81,9 +81,13 @@ func ParseAnswer(body []byte, into any) error {
 
 // A HelloReply is the answer to [OpHello].
 type HelloReply struct {
-	Protocol int      `json:"protocol"`
-	Server   string   `json:"server"`    // the server's name and version
-	LastSeq  uint64   `json:"last_seq"`  // of its log; 0 if it is not known, or the client may not know it
+	Protocol int     `json:"protocol"`
+	Server   string  `json:"server"`             // the server's name and version
+	LastSeq  *uint64 `json:"last_seq,omitempty"` // of its log; nil if it is not known, or the client may not know it
+
+	Log       backend.LogID      `json:"log,omitzero"` // the log's identity; zero if LastSeq is nil, or the log does not say
+	Ancestors []backend.Ancestor `json:"ancestors,omitempty"`
+
 	MaxFrame int      `json:"max_frame"` // the limit for the bytes of a request
 	Features Features `json:"features"`  // of its log, for this client
 }
@@ -120,6 +124,13 @@ func AppendStats(dst []byte, s *backend.Stats) []byte {
 		text, _ := json.Marshal(horizons) // numbers and names: it can't fail
 		dst = append(appendKey(dst, "horizons"), text...)
 	}
+	if s.Log != (backend.LogID{}) {
+		dst = appendField(dst, "log", s.Log.String())
+	}
+	if len(s.Ancestors) > 0 {
+		text, _ := json.Marshal(s.Ancestors) // texts and numbers: it can't fail
+		dst = append(appendKey(dst, "ancestors"), text...)
+	}
 	if s.Storage != nil {
 		text, _ := json.Marshal((*storage)(s.Storage)) // numbers and a time: it can't fail
 		dst = append(appendKey(dst, "storage"), text...)
@@ -130,11 +141,13 @@ func AppendStats(dst []byte, s *backend.Stats) []byte {
 // ParseStats parses the answer to [OpStats] of version 2.
 func ParseStats(body []byte) (backend.Stats, error) {
 	var a struct {
-		FirstSeq   uint64   `json:"first_seq"`
-		LastSeq    uint64   `json:"last_seq"`
-		Facts      uint64   `json:"facts"`
-		Bytes      uint64   `json:"bytes"`
-		DurableSeq uint64   `json:"durable_seq"`
+		FirstSeq   uint64 `json:"first_seq"`
+		LastSeq    uint64 `json:"last_seq"`
+		Facts      uint64 `json:"facts"`
+		Bytes      uint64 `json:"bytes"`
+		DurableSeq uint64 `json:"durable_seq"`
+		Log        backend.LogID
+		Ancestors  []backend.Ancestor
 		Storage    *storage `json:"storage"`
 
 		Horizons map[string]horizon `json:"horizons"`
@@ -150,7 +163,7 @@ func ParseStats(body []byte) (backend.Stats, error) {
 		}
 	}
 	return backend.Stats{Horizons: horizons, FirstSeq: a.FirstSeq, LastSeq: a.LastSeq, Facts: a.Facts, Bytes: a.Bytes, DurableSeq: a.DurableSeq,
-		Storage: (*backend.Storage)(a.Storage)}, err
+		Log: a.Log, Ancestors: a.Ancestors, Storage: (*backend.Storage)(a.Storage)}, err
 }
 
 // storage is a backend.Storage with the names of its JSON form.

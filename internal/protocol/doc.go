@@ -7,7 +7,8 @@
 // request_id, if given, is repeated as the last key of the answer.
 //
 //	{"op":"hello","protocol":2,"client":"igniter-go/0.1","token":"…"}
-//	    {"ok":true,"protocol":2,"server":"igniter-go/0.1","last_seq":N,"max_frame":N,"features":{…}}
+//	    {"ok":true,"protocol":2,"server":"igniter-go/0.1","last_seq":N,"log":UUID,"ancestors":[{"log":UUID,"through":N},…],
+//	     "max_frame":N,"features":{…}}
 //	{"op":"write_fact","fact":{fact}}
 //	    {"ok":true,"seq":N,"causation":…,"transaction_time":…}                      an [Ack]
 //	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}       the log held the ID already
@@ -19,7 +20,12 @@
 //	    {"ok":true,"pruned":N,"missing":N}
 //	{"op":"stats"}
 //	    {"ok":true,"facts_written":N,…,"first_seq":N,"last_seq":N,"facts":N,"bytes":N,"durable_seq":N,
-//	     "horizons":{STORE:{"seq":N,"time":…},…}}       of the stores that the client may read
+//	     "horizons":{STORE:{"seq":N,"time":…},…},       of the stores that the client may read
+//	     "log":UUID,"ancestors":[…]}
+//
+// The log is the same as long as the connection lasts. A client that has read or written compares the log of each hello
+// with the one that it knows, and stops if that one differs from what it was given (backend.LogID). A CURSOR is a seq or
+// the text of a backend.Cursor, "51233@UUID".
 //
 // Two requests turn their connection into a stream of pages of the log (see backend.Page), sent one after
 // the other as frames of facts, as logs keep them, and control frames, which hold no facts
@@ -44,6 +50,7 @@
 // [ParseError] makes the same error of it. The connection goes on, also if the request was for a stream:
 //
 //	{"ok":false,"error_code":"conflict","error":"…","store":…,"key":…,"expected":…,"latest":…}
+//	{"ok":false,"error_code":"diverged","error":"…","cursor":CURSOR,"log":UUID,"common":N}
 //
 // Version 1, the dialect of the Ruby system, is in v1.go.
 package protocol

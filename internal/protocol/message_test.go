@@ -271,7 +271,12 @@ func TestAnswersParseBack(t *testing.T) {
 			require.ErrorIs(t, err, backend.ErrInvalid)
 		}
 		for _, features := range []backend.Features{{}, {Stores: []string{}}, {Batches: true, Prune: true, AllIDs: true, MaxFrame: 3, Poll: time.Second, Stores: []string{"x", "é"}}} {
-			w := protocol.HelloReply{Protocol: 2, Server: "a\"b", LastSeq: 1<<64 - 1, MaxFrame: 9, Features: protocol.Features(features)}
+			last, log := uint64(1<<64-1), backend.NewLogID()
+			w := protocol.HelloReply{Protocol: 2, Server: "a\"b", LastSeq: &last, MaxFrame: 9, Features: protocol.Features(features),
+				Log: log, Ancestors: []backend.Ancestor{{Log: backend.LogID{1}, Through: last}, {Log: backend.LogID{2}}}}
+			if features.Stores == nil {
+				w.LastSeq, w.Log, w.Ancestors = nil, backend.LogID{}, nil
+			}
 			body := protocol.AppendHelloReply(nil, w, idOf(id))
 			requireID(t, body, id)
 			var got protocol.HelloReply
@@ -302,6 +307,7 @@ func TestAnswersParseBack(t *testing.T) {
 	for _, s := range []backend.Stats{
 		{}, {FirstSeq: 1, LastSeq: 2, Facts: 3, Bytes: 4, DurableSeq: 5},
 		{LastSeq: 2, Horizons: map[string]backend.Horizon{"tasks": {Seq: 1<<64 - 1, Time: f.TransactionTime}, "a \"<\u2028": {Seq: 1}}},
+		{LastSeq: 2, Log: backend.LogID{9}, Ancestors: []backend.Ancestor{{Log: backend.LogID{1}, Through: 2}, {Log: backend.LogID{2}}}},
 		{LastSeq: 2, Storage: &backend.Storage{Segments: 1, Snapshots: 2, SegmentBytes: 3, SnapshotBytes: 4, IndexBytes: 5, AheadBytes: 6, QuarantineBytes: 7, LastSync: time.Unix(5, 6).UTC(), Groups: 8, Grouped: 9}},
 	} {
 		got, err := protocol.ParseStats(protocol.CloseAnswer(protocol.AppendStats(protocol.OpenAnswer(nil), &s), nil))

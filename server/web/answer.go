@@ -80,6 +80,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if compacted, ok := errors.AsType[*backend.CompactedError](err); ok {
 		answer.Store, answer.Horizon = compacted.Store, &compacted.Horizon
 	}
+	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
+		answer.Cursor, answer.Log, answer.Common = diverged.Cursor.String(), diverged.Log.String(), &diverged.Common
+	}
 	h.answer(w, status, answer)
 }
 
@@ -89,6 +92,10 @@ type failure struct {
 	Error   string           `json:"error"`
 	Store   string           `json:"store,omitempty"`   // of a *backend.CompactedError
 	Horizon *backend.Horizon `json:"horizon,omitempty"` // of a *backend.CompactedError
+
+	Cursor string  `json:"cursor,omitempty"` // of a client that has read another log, like the fields after it
+	Log    string  `json:"log,omitempty"`
+	Common *uint64 `json:"common,omitempty"`
 }
 
 // count tells the server of a request that the log made fail.

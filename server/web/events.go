@@ -92,7 +92,10 @@ func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 		if err := whole(ctx, x.log, x.through, x.reading.Stores); err != nil {
 			return err
 		}
+		// The id comes first of all: a client whose connection breaks before the first fact must not begin anew at the end.
 		x.buf = append(x.buf, "retry: 1000\n\n"...)
+		x.appendID(backend.Cursor{Log: page.Through.Log, Seq: x.through.Seq})
+		x.buf = append(x.buf, '\n')
 		x.beats = time.AfterFunc(x.h.opts.Heartbeat, x.beat)
 	}
 	for i := range page.Facts {

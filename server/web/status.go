@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -22,6 +23,9 @@ type logStatus struct {
 	DurableSeq uint64 `json:"durable_seq"`
 	Facts      uint64 `json:"facts"`
 	Bytes      uint64 `json:"bytes"`
+
+	ID        backend.LogID      `json:"id,omitzero"` // the log's identity
+	Ancestors []backend.Ancestor `json:"ancestors,omitempty"`
 }
 
 func (h *Handler) status(w http.ResponseWriter, r *http.Request, q *request) error {
@@ -35,7 +39,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request, q *request) err
 	m := q.server.Metrics()
 	h.answer(w, http.StatusOK, statusReport{
 		Status: q.server.Status(), UptimeMS: time.Since(m.StartedAt).Milliseconds(), Streams: h.Streams(), Metrics: m,
-		Log: logStatus{s.FirstSeq, s.LastSeq, s.DurableSeq, s.Facts, s.Bytes},
+		Log: logStatus{s.FirstSeq, s.LastSeq, s.DurableSeq, s.Facts, s.Bytes, s.Log, s.Ancestors},
 	})
 	return nil
 }

@@ -123,6 +123,7 @@ type eventReader struct {
 	*site
 	lines *bufio.Scanner
 	end   context.CancelFunc
+	began []string // what came first
 }
 
 func (x *site) events(query string, headers ...string) *eventReader {
@@ -131,9 +132,12 @@ func (x *site) events(query string, headers ...string) *eventReader {
 	answer := x.ask(ctx, "/v1/events"+query, headers...)
 	require.Equal(x, http.StatusOK, answer.StatusCode)
 	require.Equal(x, "text/event-stream", answer.Header.Get("Content-Type"))
-	r := &eventReader{x, bufio.NewScanner(answer.Body), func() { cancel(); _ = answer.Body.Close() }}
+	r := &eventReader{site: x, lines: bufio.NewScanner(answer.Body), end: func() { cancel(); _ = answer.Body.Close() }}
 	x.Cleanup(r.end)
 	require.Equal(x, []string{"retry: 1000"}, r.next())
+	r.began = r.next()
+	require.Len(x, r.began, 1)
+	require.Regexp(x, `^id: \d+@[0-9a-f-]{36}$`, r.began[0], "a client that gets nothing else knows where to go on")
 	return r
 }
 
@@ -163,7 +167,7 @@ func (r *eventReader) fact() (seq uint64, value string) {
 			Value json.RawMessage
 		}
 		require.NoError(r, json.Unmarshal([]byte(strings.TrimPrefix(lines[2], "data: ")), &f))
-		require.Equal(r, fmt.Sprint("id: ", f.Seq), lines[0])
+		require.Regexp(r, fmt.Sprintf("^id: %d@[0-9a-f-]{36}$", f.Seq), lines[0])
 		return f.Seq, string(f.Value)
 	}
 }
@@ -201,9 +205,15 @@ func TestFacts(t *testing.T) {
 	require.Equal(t, lines[1]+"\n"+lines[2]+"\n", x.get(200, "/v1/facts?after=1&store=a&store=b"))
 	require.Contains(t, x.get(400, "/v1/facts?after=x"), `"x\" is neither a seq`)
 	require.Empty(t, x.get(200, "/v1/facts?after=3"))
-	require.Equal(t, lines[2]+"\n", x.get(200, "/v1/facts?after=2@0197c0de-0000-7000-8000-000000000000"))
 	for _, path := range []string{"/v1/facts?after=4", "/v1/events?after=4"} {
 		require.Contains(t, x.get(409, path), `"error_code":"diverged"`, "nothing can be there that the client has read")
+	}
+	stats, err := x.log.Stats(t.Context())
+	require.NoError(t, err)
+	good, other := backend.Cursor{Log: stats.Log, Seq: 2}.String(), backend.Cursor{Log: backend.NewLogID(), Seq: 2}.String()
+	require.Equal(t, 1, strings.Count(x.get(200, "/v1/facts?after="+good), "\n"))
+	for _, path := range []string{"/v1/facts?after=", "/v1/events?after="} {
+		require.Regexp(t, `"error_code":"diverged","error":".+","cursor":"`+other+`","log":"`+stats.Log.String()+`","common":0`, x.get(409, path+other))
 	}
 
 	status := x.get(200, "/v1/status")
@@ -251,7 +261,7 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, `"\n"`, value)
 
 	// The heartbeat carries the place that was read to, though nothing there was for this client.
-	for got := ""; got != "id: 2"; {
+	for got := ""; !strings.HasPrefix(got, "id: 2@"); {
 		lines := resumed.next()
 		require.Len(t, lines, 1)
 		got = lines[0]

@@ -34,7 +34,9 @@
 // (backend.Horizon). They are missing where facts were pruned before logs kept horizons.
 //
 // If sync is not "always", there are markers between the facts: {"synced":51301} says that the facts
-// through that seq were durable before the marker was written.
+// through that seq were durable before the marker was written, and {"closed":51402}, at the end, that the log was
+// closed with that seq as its last; it is cut off when the log is opened again. The header of such a segment of version 2
+// has "boot", the kernel's ID of the time since the machine was started.
 //
 // # A snapshot
 //

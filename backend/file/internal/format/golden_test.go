@@ -24,9 +24,12 @@ import (
 
 var updateGolden = flag.Bool("update", false, "write the golden files again")
 
-// goldenDir has logs of format version 1 as they were when it was defined, and beside each the facts that it
-// holds. They stay: whatever happens to the code, it reads them. -update is for new ones.
-const goldenDir = "../../testdata/v1"
+// goldenDirs have logs of format versions 1 and 2 as they were when these were defined, and beside each the facts
+// that it holds. They stay: whatever happens to the code, it reads them. -update is for new ones of version 2.
+const (
+	goldenDir  = "../../testdata/v1"
+	goldenDir2 = "../../testdata/v2"
+)
 
 // A golden log is always made by the same steps, with the same clock and IDs.
 type golden struct {
@@ -184,10 +187,16 @@ func replayed(t *testing.T, l *file.Log) string {
 // TestGolden opens a copy of each golden log. It holds exactly the facts beside it, is opened from its
 // indexes, and takes writes.
 func TestGolden(t *testing.T) {
+	for _, goldenDir := range []string{goldenDir, goldenDir2} {
+		testGolden(t, goldenDir, *updateGolden && goldenDir == goldenDir2)
+	}
+}
+
+func testGolden(t *testing.T, goldenDir string, update bool) {
 	for _, x := range goldens {
-		t.Run(x.name, func(t *testing.T) {
+		t.Run(filepath.Base(goldenDir)+"/"+x.name, func(t *testing.T) {
 			from, want := filepath.Join(goldenDir, x.name), filepath.Join(goldenDir, x.name+".jsonl")
-			if *updateGolden {
+			if update {
 				require.NoError(t, os.RemoveAll(from))
 				require.NoError(t, os.MkdirAll(from, 0o755))
 				x.makeGolden(t, from)
@@ -197,7 +206,7 @@ func TestGolden(t *testing.T) {
 			l, err := file.Open(t.Context(), file.Options{Path: dir, Sync: x.opts.Sync})
 			require.NoError(t, err)
 			facts := replayed(t, l)
-			if *updateGolden {
+			if update {
 				require.NoError(t, os.WriteFile(want, []byte(facts), 0o644))
 			}
 			expected, err := os.ReadFile(want)
@@ -270,15 +279,15 @@ func TestGoldenHorizons(t *testing.T) {
 	}
 }
 
-// TestGoldenWritten makes each golden log again: its files are the same, byte for byte, except indexes, and
-// compressed blocks, whose content is the same.
+// TestGoldenWritten makes each golden log of version 2 again: its frames are the same, byte for byte, except indexes,
+// compressed blocks, whose content is the same, and the names of the log and of the machine's start.
 func TestGoldenWritten(t *testing.T) {
 	for _, x := range goldens {
 		t.Run(x.name, func(t *testing.T) {
 			if x.horizons != nil {
 				t.Skip("see TestGoldenHorizons")
 			}
-			old, dir := filepath.Join(goldenDir, x.name), t.TempDir()
+			old, dir := filepath.Join(goldenDir2, x.name), t.TempDir()
 			x.makeGolden(t, dir)
 			names := func(dir string) []string {
 				var all []string
@@ -297,7 +306,7 @@ func TestGoldenWritten(t *testing.T) {
 				require.NoError(t, err)
 				switch filepath.Ext(name) {
 				case ".wal":
-					require.Equal(t, string(want), string(have), name)
+					require.Equal(t, unnamed(bodies(t, want)), unnamed(bodies(t, have)), name)
 				case ".snap":
 					require.Equal(t, unpacked(t, want), unpacked(t, have), name)
 				}
@@ -319,13 +328,21 @@ func bodies(t *testing.T, data []byte) []string {
 	}
 }
 
+// unnamed returns bodies without what differs from log to log, and from machine to machine.
+func unnamed(all []string) []string {
+	all[0] = named.ReplaceAllString(all[0], "")
+	return all
+}
+
+var named = regexp.MustCompile(`,"(log|boot)":"[0-9a-f-]{36}"`)
+
 var sha = regexp.MustCompile(`"sha256":"[0-9a-f]{64}"`)
 
 // unpacked returns what is in a snapshot, independent of the compressor: its header without the hash, and the
 // content of its blocks.
 func unpacked(t *testing.T, data []byte) []string {
 	all := bodies(t, data)
-	all[0] = sha.ReplaceAllString(all[0], `"sha256":""`)
+	all[0] = sha.ReplaceAllString(unnamed(all)[0], `"sha256":""`)
 	d, err := zstd.NewReader(nil)
 	require.NoError(t, err)
 	defer d.Close()
@@ -420,6 +437,21 @@ func TestFormat(t *testing.T) {
 	}
 	require.Len(t, interval, 11)
 
+	// In version 2, files say which log they belong to, and a log that was closed that all its facts are durable.
+	const log, boot = `,"log":"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"`, `(,"boot":"[0-9a-f-]{36}")?`
+	v2 := func(name string) []string {
+		data, err := os.ReadFile(filepath.Join(goldenDir2, name))
+		require.NoError(t, err)
+		return bodies(t, data)
+	}
+	matches(`\{"igniter":"wal","version":2,"first_seq":1,"created_at":`+seconds+`,"sync":"always"`+log+`\}`, v2("segments/00000000000000000001.wal")[0])
+	matches(`\{"igniter":"wal","version":2,"first_seq":1,"last_seq":7,"facts":4,"created_at":`+seconds+log+`\} +`, v2("pruned/00000000000000000001.wal")[0])
+	matches(`\{"igniter":"snapshot","version":2,"first_seq":1,"last_seq":15,"facts":15,"created_at":`+seconds+`,"sha256":"[0-9a-f]{64}"`+log+`\} +`,
+		v2("snapshot/00000000000000000015.snap")[0])
+	interval = v2("interval/00000000000000000001.wal")
+	matches(`\{"igniter":"wal","version":2,"first_seq":1,"created_at":`+seconds+`,"sync":"interval"`+boot+log+`\}`, interval[0])
+	require.Equal(t, `{"closed":7}`, interval[len(interval)-1])
+
 	// An index names what it is of.
 	index, err := wire.NewReader(bytes.NewReader(read("pruned/00000000000000000001.wal.idx")), 0).Next()
 	require.NoError(t, err)
@@ -435,9 +467,11 @@ func TestGoldenPlain(t *testing.T) {
 		_, err := os.Stat(filepath.Join(goldenDir, x.name, "LOCK"))
 		require.True(t, errors.Is(err, os.ErrNotExist))
 	}
-	entries, err := os.ReadDir(goldenDir)
-	require.NoError(t, err)
-	for _, e := range entries {
-		require.True(t, names[e.Name()], e.Name())
+	for _, dir := range []string{goldenDir, goldenDir2} {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			require.True(t, names[e.Name()], e.Name())
+		}
 	}
 }

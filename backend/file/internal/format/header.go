@@ -34,6 +34,7 @@ type Header struct {
 	Sync      string          `json:"sync,omitempty"`     // how a segment is synced
 	SHA256    string          `json:"sha256,omitempty"`   // of what follows a snapshot's header
 	Horizons  Horizons        `json:"horizons,omitempty"` // of the stores that lost facts of the file; nil: none did
+	Boot      string          `json:"boot,omitempty"`     // when a segment with markers was begun: a name for the time since the machine was started
 	Identity                  // of the log when the file was begun; zero in version 1 and in indexes
 	File      string          `json:"file,omitempty"`      // the file that an index describes,
 	Size      int64           `json:"size,omitempty"`      // its size,
@@ -123,6 +124,7 @@ func ParseHeader(body []byte) (Header, bool) {
 const (
 	headerPrefix = `{"igniter":`
 	markerPrefix = `{"synced":`
+	closedPrefix = `{"closed":`
 	endPrefix    = `{"end":`
 )
 
@@ -131,13 +133,25 @@ func AppendMarker(dst []byte, through uint64) []byte {
 	return append(strconv.AppendUint(append(dst, markerPrefix...), through, 10), '}')
 }
 
+// AppendClosed appends the marker that says that the log was closed with the facts through a seq, which are durable.
+// The next Open cuts it off, durably, before it writes facts.
+func AppendClosed(dst []byte, through uint64) []byte {
+	return append(strconv.AppendUint(append(dst, closedPrefix...), through, 10), '}')
+}
+
 // IsMarker reports whether a body seems to be a marker.
-func IsMarker(body []byte) bool { return bytes.HasPrefix(body, []byte(markerPrefix)) }
+func IsMarker(body []byte) bool { return bytes.HasPrefix(body, []byte(markerPrefix)) || IsClosed(body) }
+
+// IsClosed reports whether a body seems to be the marker of a closed log.
+func IsClosed(body []byte) bool { return bytes.HasPrefix(body, []byte(closedPrefix)) }
 
 // ParseMarker returns the seq in a marker.
 func ParseMarker(body []byte) (through uint64, ok bool) {
-	digits, ok := bytes.CutPrefix(body, []byte(markerPrefix))
-	if !ok || len(digits) < 2 || digits[len(digits)-1] != '}' {
+	if !IsMarker(body) {
+		return 0, false
+	}
+	digits := body[len(markerPrefix):]
+	if len(digits) < 2 || digits[len(digits)-1] != '}' {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(string(digits[:len(digits)-1]), 10, 64)

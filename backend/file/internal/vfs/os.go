@@ -3,7 +3,6 @@ package vfs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -49,7 +48,7 @@ func (OS) SyncDir(name string) error {
 
 // Lock uses flock(2), which ends with the process, and writes the process's ID to the file, for the
 // error of others.
-func (OS) Lock(name string) (io.Closer, error) {
+func (OS) Lock(name string) (Lock, error) {
 	l := flock.New(name, flock.SetPermissions(0o644))
 	ok, err := l.TryLock()
 	if err != nil {
@@ -62,7 +61,24 @@ func (OS) Lock(name string) (io.Closer, error) {
 	}
 	// The lock holds without the ID too.
 	_ = os.WriteFile(name, fmt.Appendln(nil, os.Getpid()), 0o644)
-	return l, nil
+	info, err := l.Stat()
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return osLock{l, info}, nil
+}
+
+type osLock struct {
+	*flock.Flock
+	info fs.FileInfo
+}
+
+func (l osLock) Held() error {
+	now, err := os.Stat(l.Path())
+	if err == nil && !os.SameFile(l.info, now) {
+		err = fmt.Errorf("%s is another file now", l.Path())
+	}
+	return err
 }
 
 // osFile is an *os.File. On Linux its Sync is fdatasync.

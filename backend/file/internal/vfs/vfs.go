@@ -29,9 +29,18 @@ type FS interface {
 	// SyncDir makes the names in a directory durable: what was created, renamed and removed before.
 	SyncDir(name string) error
 
-	// Lock locks a file for this process, until the returned Closer is closed, and creates the file if
+	// Lock locks a file for this process, until the returned Lock is closed, and creates the file if
 	// necessary. If the file is locked already, the error is a *LockedError.
-	Lock(name string) (io.Closer, error)
+	Lock(name string) (Lock, error)
+}
+
+// A Lock is a file that is locked.
+type Lock interface {
+	io.Closer
+
+	// Held returns an error if the file does not have its name any more, so that another process can lock another file of
+	// that name: it was removed or replaced, or its directory was.
+	Held() error
 }
 
 // A File is an open file. ReadAt and WriteAt may be called concurrently with every method but Close.

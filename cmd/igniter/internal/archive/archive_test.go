@@ -76,7 +76,7 @@ func TestPiece(t *testing.T) {
 	for _, n := range []int{0, 1, 300} {
 		var piece bytes.Buffer
 		want := facts(10, n)
-		sum, err := Write(&piece, 10, 1000, Summary{LastID: "before", SHA256: "p"}, framed(nil, batchesOf(want)...))
+		sum, err := Write(&piece, Header{After: 10, Through: 1000}, Summary{LastID: "before", SHA256: "p"}, framed(nil, batchesOf(want)...))
 		require.NoError(t, err)
 		require.EqualValues(t, n, sum.Facts)
 		require.Equal(t, n > 100, sum.Blocks > 1)
@@ -90,8 +90,17 @@ func TestPiece(t *testing.T) {
 			require.Equal(t, want[n-1].ID, sum.LastID)
 		}
 	}
+	h := Header{After: 3, Through: 9, Log: backend.LogID{1}, Ancestors: []backend.Ancestor{{Log: backend.LogID{2}, Through: 7}}}
+	var piece bytes.Buffer
+	_, err := Write(&piece, h, Summary{}, framed(nil))
+	require.NoError(t, err)
+	r, err := newReader(&piece, "piece")
+	require.NoError(t, err)
+	defer r.close()
+	require.Equal(t, h.Log, r.header.Log)
+	require.Equal(t, h.Ancestors, r.header.Ancestors)
 	failure := errors.New("failure")
-	_, err := Write(io.Discard, 0, 9, Summary{}, framed(failure))
+	_, err = Write(io.Discard, Header{After: 0, Through: 9}, Summary{}, framed(failure))
 	require.ErrorIs(t, err, failure)
 }
 
@@ -112,7 +121,7 @@ func TestVersion1(t *testing.T) {
 // TestDamage cuts a piece at many bytes and flips bits in them: reading it always fails.
 func TestDamage(t *testing.T) {
 	var piece bytes.Buffer
-	_, err := Write(&piece, 0, 9, Summary{}, framed(nil, batchesOf(facts(0, 3))...))
+	_, err := Write(&piece, Header{After: 0, Through: 9}, Summary{}, framed(nil, batchesOf(facts(0, 3))...))
 	require.NoError(t, err)
 	whole := piece.Bytes()
 	for i := 0; i < len(whole); i += 1 + len(whole)/300 {
@@ -134,17 +143,17 @@ func TestDir(t *testing.T) {
 	_, err = OpenDir(path)
 	require.ErrorContains(t, err, "another backup is being made")
 	first, second := facts(0, 5), facts(10, 5)
-	_, size, sum, err := d.Add(0, 10, Summary{}, framed(nil, first))
+	_, size, sum, err := d.Add(Header{After: 0, Through: 10}, Summary{}, framed(nil, first))
 	require.NoError(t, err)
 	info, err := os.Stat(filepath.Join(path, "00000000000000000001-00000000000000000010.backup"))
 	require.NoError(t, err)
 	require.Equal(t, info.Size(), size)
-	_, _, _, err = d.Add(10, 20, sum, framed(errors.New("failure"), second))
+	_, _, _, err = d.Add(Header{After: 10, Through: 20}, sum, framed(errors.New("failure"), second))
 	require.ErrorContains(t, err, "failure")
 	pieces, err := d.Pieces()
 	require.NoError(t, err)
 	require.Len(t, pieces, 1, "nothing is left of one that failed")
-	_, _, _, err = d.Add(10, 20, sum, framed(nil, second))
+	_, _, _, err = d.Add(Header{After: 10, Through: 20}, sum, framed(nil, second))
 	require.NoError(t, err)
 	unfinished := filepath.Join(path, "x.backup.tmp")
 	require.NoError(t, os.WriteFile(unfinished, nil, 0o600))
@@ -170,6 +179,14 @@ func TestDir(t *testing.T) {
 		require.Equal(t, len(slices.DeleteFunc(slices.Clone(got), func(f backend.Fact) bool { return f.Seq > through })), n)
 		require.Equal(t, min(through, 20), last)
 	}
+	require.Nil(t, Past(pieces, 20))
+	was, before := backend.LogID{1}, backend.LogID{2}
+	named := slices.Clone(pieces)
+	named[0].Log = before
+	require.Equal(t, []backend.Ancestor{{Log: before, Through: 10}}, Past(named, 20), "nobody knows of which log the rest is")
+	named[1].Log, named[1].Ancestors = was, []backend.Ancestor{{Log: before, Through: 12}}
+	require.Equal(t, []backend.Ancestor{{Log: was, Through: 20}, {Log: before, Through: 12}}, Past(named, 20))
+	require.Equal(t, []backend.Ancestor{{Log: was, Through: 11}, {Log: before, Through: 11}}, Past(named, 11))
 	check, err := pieces[0].Check()
 	require.NoError(t, err)
 	require.Equal(t, sum, check)
@@ -178,7 +195,7 @@ func TestDir(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other")
 	o, err := OpenDir(other)
 	require.NoError(t, err)
-	_, _, _, err = o.Add(0, 10, Summary{}, framed(nil, facts(0, 4)))
+	_, _, _, err = o.Add(Header{After: 0, Through: 10}, Summary{}, framed(nil, facts(0, 4)))
 	require.NoError(t, err)
 	require.NoError(t, o.Close())
 	require.NoError(t, os.Rename(filepath.Join(other, filepath.Base(pieces[0].Path)), pieces[0].Path))

@@ -119,6 +119,17 @@ func Pages(pieces []Piece, through uint64) iter.Seq2[backend.Page, error] {
 	}
 }
 
+// Past returns the logs that have the facts of pieces through a seq, each through a seq, the latest first, as file.Restore
+// takes them; nil if the pieces do not say.
+func Past(pieces []Piece, through uint64) []backend.Ancestor {
+	for _, p := range slices.Backward(pieces) {
+		if p.Log != (backend.LogID{}) {
+			return backend.Inherit(p.Log, p.Ancestors, min(through, p.Through))
+		}
+	}
+	return nil
+}
+
 // pages yields the facts of a piece, each frame of the log as a page, and at last an empty page that says through where
 // the piece goes. If the loop ends without an error, all of the piece is as it was written, and sum is what its end says.
 // previous is the SHA-256 of the piece before; "": not known.
@@ -196,11 +207,11 @@ func (d *Dir) Pieces() ([]Piece, error) { return Find(nil, d.path) }
 
 // Add writes a piece, see [Write]. The piece is durable when Add returns nil; after an error there is none. It returns
 // the piece's path and its size.
-func (d *Dir) Add(after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (path string, size int64, sum Summary, err error) {
-	path = filepath.Join(d.path, fmt.Sprintf("%020d-%020d%s", after+1, through, pieceExt))
+func (d *Dir) Add(h Header, previous Summary, pages iter.Seq2[wire.Frames, error]) (path string, size int64, sum Summary, err error) {
+	path = filepath.Join(d.path, fmt.Sprintf("%020d-%020d%s", h.After+1, h.Through, pieceExt))
 	err = wholefile.Write(path, 0o666, func(f *os.File) error {
 		out := bufio.NewWriterSize(f, 1<<20)
-		if sum, err = Write(out, after, through, previous, pages); err != nil {
+		if sum, err = Write(out, h, previous, pages); err != nil {
 			return err
 		}
 		if err := out.Flush(); err != nil {

@@ -26,6 +26,9 @@ type Header struct {
 	Through   uint64          `json:"through"`
 	CreatedAt json.RawMessage `json:"created_at"`
 	Previous  string          `json:"previous,omitempty"`
+
+	Log       backend.LogID      `json:"log,omitzero"`        // that the piece is of; zero: the log or the release did not say
+	Ancestors []backend.Ancestor `json:"ancestors,omitempty"` // of that log
 }
 
 // A Summary says what a piece held.
@@ -44,9 +47,9 @@ const (
 	blockMagic = 0x28    // the first byte of zstd's magic number
 )
 
-// Write writes a piece: the facts after seq after through seq through, in the frames of a log. previous is the summary of
-// the piece before it; the zero Summary: the piece is the first.
-func Write(w io.Writer, after, through uint64, previous Summary, pages iter.Seq2[wire.Frames, error]) (Summary, error) {
+// Write writes a piece: the facts after h.After through h.Through, in the frames of the log that h names. It fills in the
+// rest of h. previous is the summary of the piece before it; the zero Summary: the piece is the first.
+func Write(w io.Writer, h Header, previous Summary, pages iter.Seq2[wire.Frames, error]) (Summary, error) {
 	hash := sha256.New()
 	p := &writer{out: io.MultiWriter(w, hash), sum: Summary{LastID: previous.LastID}}
 	var err error
@@ -54,7 +57,8 @@ func Write(w io.Writer, after, through uint64, previous Summary, pages iter.Seq2
 		return p.sum, err
 	}
 	defer p.zstd.Close()
-	header, err := json.Marshal(Header{kind, version, after, through, wire.AppendTime(nil, time.Now()), previous.SHA256})
+	h.Kind, h.Version, h.CreatedAt, h.Previous = kind, version, wire.AppendTime(nil, time.Now()), previous.SHA256
+	header, err := json.Marshal(h)
 	if err == nil {
 		err = p.frame(header)
 	}

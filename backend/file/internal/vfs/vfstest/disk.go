@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -338,7 +337,7 @@ func (d *Disk) open(how, name string) (vfs.File, error) {
 }
 
 // Lock does not count as a step, though it may create a file.
-func (d *Disk) Lock(name string) (io.Closer, error) {
+func (d *Disk) Lock(name string) (vfs.Lock, error) {
 	err := d.run(op{name: "lock", file: name, read: true, do: func() error {
 		s, err := d.slot(name)
 		switch {
@@ -367,6 +366,9 @@ type lock struct {
 	name   string
 	closed bool
 }
+
+// Held returns nil: nobody removes the file.
+func (l *lock) Held() error { return nil }
 
 func (l *lock) Close() error {
 	l.d.mu.Lock()

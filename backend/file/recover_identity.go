@@ -1,0 +1,53 @@
+package file
+
+import (
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+)
+
+// An identity is the log that the files of a directory name, and the one that begins with this Open if the log must
+// not go on as the same one: seqs that were given out may be given again to other facts.
+type identity struct {
+	old  format.Identity // what the files say; zero: they are of version 1
+	next backend.LogID   // the log that begins, if it has to
+}
+
+// identify finds out which log the files are of. Damaged headers say nothing.
+func (r *recovery) identify(found listing) {
+	look := func(f format.File, kind string) {
+		h, err := r.header(&f, kind)
+		if err == nil && h.Log != (backend.LogID{}) && !descends(r.identity.old, h.Log) {
+			r.identity.old = h.Identity
+		}
+	}
+	for _, through := range found.snapshots {
+		look(newSnapshot(through), format.KindSnapshot)
+	}
+	for _, first := range found.segments {
+		look(newSegment(first, first), format.KindSegment)
+	}
+	r.identity.next = backend.NewLogID()
+	if r.id = r.identity.old; r.id.Log == (backend.LogID{}) {
+		r.id.Log = r.identity.next
+	}
+}
+
+// descends reports whether a log has another one among its ancestors.
+func descends(id format.Identity, from backend.LogID) bool {
+	return slices.ContainsFunc(id.Ancestors, func(a backend.Ancestor) bool { return a.Log == from })
+}
+
+// successor returns the identity of a log that has the facts of the old one through a seq only.
+func (r *recovery) successor(through uint64) format.Identity {
+	return format.Identity{Log: r.identity.next, Ancestors: backend.Inherit(r.identity.old.Log, r.identity.old.Ancestors, through)}
+}
+
+// diverge begins a new identity: what the log gave out after a seq may be lost.
+func (r *recovery) diverge(through uint64) {
+	if r.id.Log == r.identity.next && len(r.id.Ancestors) > 0 {
+		through = min(through, r.id.Ancestors[0].Through) // it has begun already
+	}
+	r.id = r.successor(through)
+}
