@@ -24,6 +24,11 @@ type Horizon struct {
 // IsZero reports whether nothing is before h.
 func (h Horizon) IsZero() bool { return h.Seq == 0 && h.Time.IsZero() }
 
+// Hides reports whether a read as of a seq and of times is before h; zero ones are the present.
+func (h Horizon) Hides(seq uint64, times ...time.Time) bool {
+	return seq != 0 && seq < h.Seq || slices.ContainsFunc(times, func(t time.Time) bool { return !t.IsZero() && t.Before(h.Time) })
+}
+
 // Later returns the later of h and other on each axis.
 func (h Horizon) Later(other Horizon) Horizon {
 	h.Seq = max(h.Seq, other.Seq)

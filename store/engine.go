@@ -38,7 +38,8 @@ type Options struct {
 	// be called concurrently.
 	NewID func() (string, error)
 
-	// Now returns the current time, for retention by age; nil: time.Now. It may be called concurrently.
+	// Now returns this process's time, for retention by age; reads as of a time see the engine's own writes by it. Nil:
+	// time.Now. It may be called concurrently.
 	Now func() time.Time
 
 	// DerivationFailed is called when rules failed for a fact, with one *DerivationError or several joined,
@@ -91,6 +92,7 @@ type Engine struct {
 	rules   atomic.Pointer[[]Rule]   // replaced as a whole
 	stores  atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
 
+	ahead    atomic.Pointer[[]aheadTime]                // by clock and fact, ascending; nil: none. Replaced as a whole, under mu
 	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
 
 	mu         sync.Mutex     // held to apply facts; guards all up to the empty line

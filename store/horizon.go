@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"time"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -60,9 +59,7 @@ func (e *Engine) whole(store string, m *Moment) error {
 	if e.horizons.Load() == nil || m.none {
 		return nil
 	}
-	h := e.Horizon(store)
-	before := func(t time.Time) bool { return !t.IsZero() && t.Before(h.Time) }
-	if m.Seq != 0 && m.Seq < h.Seq || before(m.Time) || before(m.Valid) {
+	if h := e.Horizon(store); h.Hides(m.Seq, m.Time, m.Valid) {
 		return &backend.CompactedError{Store: store, Horizon: h}
 	}
 	return nil

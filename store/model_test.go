@@ -226,6 +226,9 @@ func (m *model) compact(s *side) {
 			continue
 		}
 		require.Equal(m.t, "docs", f.Store)
+		if newer[f.Key] == 1 { // the key is forgotten, as if it had never been written
+			m.all = slices.DeleteFunc(m.all, func(g backend.Fact) bool { return g.Store == "docs" && g.Key == f.Key })
+		}
 		require.True(m.t, newer[f.Key] > rule.Versions || rule.Forget && newer[f.Key] == 1 && f.Retraction(), "the latest facts are kept")
 	}
 	slices.Reverse(left)

@@ -53,6 +53,8 @@ func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Reco
 // that are left follow. The same holds for all loops over facts in the order of the log.
 func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.Seq2[Record, error] {
 	return records(func() (iter.Seq2[Record, error], error) {
+		m := m
+		e.asSeen(&m)
 		v, err := e.viewFor(ctx, store, fromTheStart, key)
 		if err != nil {
 			return nil, fmt.Errorf("store: history of key %q: %w", key, err)

@@ -38,6 +38,7 @@ func (e *Engine) past(ctx context.Context, through uint64, stores, keys []string
 	opts.KeepVersions, opts.ReadOnly, opts.Stores = 0, true, stores
 	p := newEngine(e.log, opts)
 	p.keys = append(p.keys, keys...)
+	p.ahead.Store(e.ahead.Load())
 	for _, s := range e.spaces.Range {
 		if s := s.(*namespace); p.Loaded(s.name) {
 			p.space(s.name).upcasts.Store(s.upcasts.Load())

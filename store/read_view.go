@@ -41,8 +41,9 @@ func (e *Engine) viewFor(ctx context.Context, store string, m *Moment, keys ...s
 	return e.pastView(ctx, store, v.head, keys)
 }
 
-// viewAt is viewFor, for a read as of m. It is ErrCompacted if that needs facts that were pruned.
+// viewAt is viewFor, for a read as of m, of which it changes the times so that the app sees its own writes. It is ErrCompacted if that needs facts that were pruned.
 func (e *Engine) viewAt(ctx context.Context, store string, m *Moment, keys ...string) (view, error) {
+	e.asSeen(m)
 	v, err := e.viewFor(ctx, store, m, keys...)
 	if err == nil {
 		err = e.whole(store, m)

@@ -127,6 +127,7 @@ func (e *Engine) write(ctx context.Context, b backend.Batch) backend.Written {
 		e.await(w.Facts, before)
 		return backend.Written{Err: fmt.Errorf("the facts are written, but not shown here yet: %w", err)}
 	}
+	e.wrote(w.Facts)
 	return w
 }
 

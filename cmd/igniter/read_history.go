@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -20,7 +22,18 @@ the log held then, and with --valid-at only facts that were valid by then. If th
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
-				n, err := a.printRecords(e.History(cmd.Context(), given[0], given[1], at), func(store.Record) bool { return true }, 0)
+				history := func(yield func(store.Record, error) bool) {
+					for r, err := range e.History(cmd.Context(), given[0], given[1], at) {
+						if errors.Is(err, backend.ErrCompacted) {
+							fmt.Fprintf(a.err, "igniter: facts of store %q before seq %d were removed: the history may be incomplete before that\n", given[0], e.Horizon(given[0]).Seq)
+							continue
+						}
+						if !yield(r, err) {
+							return
+						}
+					}
+				}
+				n, err := a.printRecords(history, func(store.Record) bool { return true }, 0)
 				if err == nil && n == 0 {
 					err = fmt.Errorf("key %q in store %q has no facts then; igniter list %s shows the store's keys", given[1], given[0], given[0])
 				}

@@ -131,6 +131,15 @@ func (a *app) listStores(ctx context.Context, at store.Moment) error {
 			c.Facts++
 			c.LastSeq = f.Seq
 		}
+		stats, err := log.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		for name, h := range stats.Horizons {
+			if h.Hides(at.Seq, at.Time, at.Valid) {
+				return &backend.CompactedError{Store: name, Horizon: h}
+			}
+		}
 		l := a.newListing("STORE", "FACTS", "LAST SEQ")
 		for _, name := range slices.Sorted(maps.Keys(counts)) {
 			c := counts[name]
