@@ -31,7 +31,7 @@ func (d *Day) UnmarshalText(b []byte) error {
 // ordersBy puts values in their order, and returns the order in which queries list them, all at once and page by page.
 func ordersBy[F any](t *testing.T, values ...F) {
 	type holder struct {
-		F F `json:"f,string"`
+		F F `json:"f,string"` //lint:ignore SA5008 encoding/json heeds the option if F is a number
 	}
 	s := openStore(t)
 	records, err := companion.NewRecords[holder](s, "s")

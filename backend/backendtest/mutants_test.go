@@ -292,7 +292,7 @@ func TestMutants(t *testing.T) {
 		})
 	}
 	for name := range table {
-		if !caught[name] {
+		if !caught[name] && name != killCases()[0].name { // TestKilled has its mutant
 			t.Errorf("no mutant shows that case %s can fail", name)
 		}
 	}
