@@ -48,6 +48,9 @@ func TestMinimal(t *testing.T) {
 // TestExcused checks that a backend which needs every excuse passes with all of them.
 func TestExcused(t *testing.T) {
 	t.Parallel()
+	if raceEnabled {
+		t.Skip("TestMinimal runs the same cases, and more: run it without the race detector")
+	}
 	fresh := func(t testing.TB, dir string) backend.Backend { return bares()(t, dir) }
 	Run(t, fresh, &Options{Volatile: true, NoBatch: true, NoPrune: true, NoLimit: true})
 }

@@ -73,6 +73,9 @@ func TestSuite(t *testing.T) {
 // TestFramesSuite runs the suite over the frames that the log yields.
 func TestFramesSuite(t *testing.T) {
 	t.Parallel()
+	if raceEnabled && !soak() {
+		t.Skip("TestSuite reads the same frames, and decodes them: run it without the race detector, or with IGNITER_SOAK")
+	}
 	open := opener(file.Options{Sync: file.SyncNever, SegmentSize: 64 << 10})
 	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend { return framed.Log(open(t, dir).(*file.Log)) }, nil)
 }
