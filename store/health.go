@@ -26,7 +26,7 @@ type Health struct {
 // Healthy reports whether the engine follows the log.
 func (h Health) Healthy() bool { return h.Err == nil }
 
-// A trouble is why the log is not followed for now.
+// A trouble is why the log is not followed at present.
 type trouble struct {
 	err   error
 	since time.Time
