@@ -149,8 +149,8 @@ func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error)
 	return receipts, nil
 }
 
-// writeAbsent writes b, whose expectations lack those of IfAbsent: that the key's latest fact is the deletion that the
-// Store shows. If others wrote the key meanwhile, it looks again.
+// writeAbsent writes b. It adds what IfAbsent expects: the key's latest fact is the deletion that the Store shows. If
+// others wrote the key meanwhile, it looks again.
 func (s *Store) writeAbsent(ctx context.Context, b backend.Batch, changes []Change) ([]backend.Fact, error) {
 	given := b.Expect
 	for {

@@ -18,7 +18,7 @@ type Coin struct {
 	N int `json:"n"`
 }
 
-// coinsWithOneBad returns coins of 1, 3 and 4, and between the first two a fact that is none.
+// coinsWithOneBad returns coins of 1, 3 and 4, and between the first two a value that is no coin.
 func coinsWithOneBad(t *testing.T) (*companion.Store, *companion.Records[Coin], *companion.Events[Coin]) {
 	s := openStore(t)
 	records, err := companion.NewRecords[Coin](s, "coins")

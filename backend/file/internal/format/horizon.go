@@ -2,8 +2,8 @@ package format
 
 import "github.com/igniter-store/igniter/backend"
 
-// Horizons say by store how far the past is incomplete, since facts were pruned. Each file has those of the facts that it
-// lost, so that they are durable with the removal; those of the log are the greatest of all files. They never change.
+// Horizons are the horizons of stores that facts were pruned from. A file has the horizons of the facts that it lost, so
+// that they become durable with the removal. The log's horizons are the greatest ones of all files. They never change.
 type Horizons map[string]backend.Horizon
 
 // Join returns the greatest horizons of several; nil if there are none.

@@ -35,8 +35,7 @@ type Writer struct {
 // writeSize is how many bytes a Writer writes at once, at least.
 const writeSize = 1 << 20
 
-// NewWriter returns a Writer of the file that of describes by its name and the seqs that it covers, for the log that
-// id names.
+// NewWriter returns a Writer of a file. of has the file's name and the seqs that it covers, and id names the log.
 func NewWriter(f io.WriterAt, of File, id Identity) *Writer {
 	w := &Writer{File: of, Identity: id, f: f, index: NewIndexBuilder(), hash: sha256.New()}
 	w.room = w.header(time.Time{}).room()

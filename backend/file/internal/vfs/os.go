@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/gofrs/flock"
 )
@@ -75,10 +76,18 @@ type osLock struct {
 
 func (l osLock) Held() error {
 	now, err := os.Stat(l.Path())
-	if err == nil && !os.SameFile(l.info, now) {
-		err = fmt.Errorf("%s is another file now", l.Path())
+	switch {
+	case err == nil && !os.SameFile(l.info, now):
+		return fmt.Errorf("%s is another file now", l.Path())
+	case isGone(err):
+		return err
 	}
-	return err
+	return nil // other errors may pass, and say nothing about the file
+}
+
+// isGone reports whether an error of Stat says that there is no file of that name.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ESTALE)
 }
 
 // osFile is an *os.File. On Linux its Sync is fdatasync.

@@ -39,7 +39,7 @@ type Lock interface {
 	io.Closer
 
 	// Held returns an error if the file does not have its name any more, so that another process can lock another file of
-	// that name: it was removed or replaced, or its directory was.
+	// that name: it was removed or replaced, or its directory was. If that cannot be found out, the error is nil.
 	Held() error
 }
 

@@ -1,0 +1,40 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestHeld takes the name of a locked file away, gives it to another file, and replaces the directory by a file.
+func TestHeld(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	name := filepath.Join(dir, "LOCK")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	lock, err := OS{}.Lock(name)
+	require.NoError(t, err)
+	defer lock.Close()
+	require.NoError(t, lock.Held())
+	require.NoError(t, os.Remove(name))
+	require.ErrorIs(t, lock.Held(), fs.ErrNotExist)
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	require.ErrorContains(t, lock.Held(), "another file")
+	require.NoError(t, os.RemoveAll(dir))
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
+	require.Error(t, lock.Held())
+}
+
+// TestIsGone tells errors that say that a file is gone from errors that may pass.
+func TestIsGone(t *testing.T) {
+	for _, err := range []error{fs.ErrNotExist, syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP, syscall.ESTALE} {
+		require.True(t, isGone(&fs.PathError{Op: "stat", Err: err}), err)
+	}
+	for _, err := range []error{nil, syscall.EACCES, syscall.EIO, syscall.ENOMEM, syscall.EINTR, syscall.EMFILE, errors.New("other")} {
+		require.False(t, isGone(err), err)
+	}
+}
