@@ -88,12 +88,10 @@ func (d *directory) list() (listing, error) {
 	if err != nil {
 		return all, err
 	}
-	locked, named := false, ""
+	named := ""
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case name == lockName:
-			locked = true
-		case e.IsDir() && name == quarantineName || isSystemName(name):
+		case name == lockName, e.IsDir() && name == quarantineName, isSystemName(name):
 		case !e.IsDir() && all.add(name):
 		case isLogName(name):
 			named = name
@@ -102,7 +100,7 @@ func (d *directory) list() (listing, error) {
 		}
 	}
 	name := named
-	if !locked && len(all.segments)+len(all.snapshots) == 0 {
+	if len(all.segments)+len(all.snapshots) == 0 { // backups have a LOCK too
 		name = cmp.Or(named, all.foreign)
 	}
 	if name != "" {

@@ -105,7 +105,13 @@ func TestNoLog(t *testing.T) {
 	endless := filepath.Join(dir, "endless")
 	require.NoError(t, os.MkdirAll(endless, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(endless, "18446744073709551615.wal"), nil, 0o644))
+	backups := filepath.Join(dir, "backups")
+	require.NoError(t, os.MkdirAll(backups, 0o755))
+	for _, name := range []string{"LOCK", "00000000000000000001-00000000000000000009.backup"} {
+		require.NoError(t, os.WriteFile(filepath.Join(backups, name), nil, 0o644))
+	}
 	for path, says := range map[string]string{
+		backups:                             `.backup", which is not a file of a log`,
 		"../../wire/testdata/wal/basic.wal": "import it",
 		plain:                               "plain is a file, and a log is a directory",
 		foreign:                             `holds "notes.txt", which is not a file of a log`,
