@@ -90,8 +90,8 @@ func (e *Engine) followPages(ctx context.Context) error {
 			err = backend.ErrAccessChanged // since the stores were read
 		}
 		if err == nil {
+			e.trouble.Store(nil) // before the page wakes those that wait for it
 			err = e.applyPage(p)
-			e.trouble.Store(nil)
 		}
 		if err != nil {
 			return err
