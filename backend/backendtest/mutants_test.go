@@ -38,6 +38,8 @@ var mutants = []mutant{
 	{"a cancelled write remembers the ID", "write-cancelled", false},
 	{"a cancelled write is written", "write-cancelled", false},
 	{"remembers 10,000 IDs", "write-again-late", false},
+	{"a snapshot keeps 10,000 IDs", "ids-all", false},
+	{"reopen keeps 10,000 IDs", "reopen-ids-all", false},
 	{"ignores ctx", "replay-cancelled", false},
 
 	{"compacts the value", "value-kept", false},

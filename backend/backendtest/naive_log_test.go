@@ -124,6 +124,13 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 	return f
 }
 
+// keepIDs forgets all IDs but those of the latest 10,000 facts.
+func (n *naive) keepIDs() {
+	for _, f := range n.facts[:max(0, len(n.facts)-10_000)] {
+		delete(n.ids, f.ID)
+	}
+}
+
 func (n *naive) WriteSnapshot(ctx context.Context, through uint64) error {
 	if n.bug == "WriteSnapshot ignores ctx" {
 		ctx = context.WithoutCancel(ctx)
@@ -144,6 +151,8 @@ func (n *naive) WriteSnapshot(ctx context.Context, through uint64) error {
 		clear(n.batches)
 	case "a snapshot forgets horizons":
 		n.horizons = map[string]backend.Horizon{}
+	case "a snapshot keeps 10,000 IDs":
+		n.keepIDs()
 	case "a snapshot forgets IDs":
 		n.ids = map[string]backend.Fact{}
 	case "a snapshot loses what is written meanwhile":

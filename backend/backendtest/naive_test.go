@@ -127,6 +127,8 @@ func (n *naive) reopened() {
 		n.horizons = map[string]backend.Horizon{}
 	case "reopen restarts seqs":
 		n.last = 0
+	case "reopen keeps 10,000 IDs":
+		n.keepIDs()
 	case "reopen forgets IDs":
 		n.ids = map[string]backend.Fact{}
 	case "reopen forgets keys":

@@ -147,7 +147,7 @@ func cases() []testCase {
 	return slices.Concat(
 		writeCases(), valueCases(), copyCases(), invalidCases(), verdictCases(), batchCases(), expectCases(),
 		replayCases(), rangeCases(), pageCases(), pageBatchCases(), memoryCases(), concurrentCases(), snapshotCases(),
-		followCases(), followPageCases(), followEndCases(), pruneCases(), statsCases(), reopenCases(), killCases(), restoreCases(),
+		followCases(), followPageCases(), followEndCases(), pruneCases(), idCases(), statsCases(), reopenCases(), killCases(), restoreCases(),
 		closeCases(), interceptCases(),
 	)
 }

@@ -33,10 +33,10 @@ func TestMinimal(t *testing.T) {
 		"batch", "batch-again", "batch-cancelled", "batch-causation", "batch-consecutive", "batch-id-reused", "batch-invalid", "batch-partly-held",
 		"batch-too-large", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch",
 		"expect", "expect-empty-batch", "expect-invalid", "expect-many", "expect-race", "expect-retraction", "follow-batch",
-		"follow-progress-pruned", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
+		"follow-progress-pruned", "ids-all", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
 		"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect",
 		"prune-follow", "prune-horizon", "prune-horizon-last", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch",
-		"reopen-cursor-pruned", "reopen-horizon", "reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "restored-cursor", "restored-open", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
+		"reopen-cursor-pruned", "reopen-horizon", "reopen-ids-all", "reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "restored-cursor", "restored-open", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
 		"verdict-refused-batch", "write-again-late",
 	}
 	if d := cmp.Diff(want, Skipped(opts)); d != "" {
@@ -70,7 +70,7 @@ func TestSkipped(t *testing.T) {
 		want []string
 	}{
 		{Options{Volatile: true}, []string{
-			"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-horizon", "reopen-id", "reopen-in-flight", "reopen-killed", "reopen-pruned", "reopen-pruned-last",
+			"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-horizon", "reopen-id", "reopen-ids-all", "reopen-in-flight", "reopen-killed", "reopen-pruned", "reopen-pruned-last",
 			"reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-transaction-time",
 		}},
 		{Options{InProcess: true}, []string{"reopen-killed"}},

@@ -127,7 +127,7 @@ func readOnly(err error) error {
 
 // Features implements backend.Log.
 func (l *Log) Features() backend.Features {
-	return backend.Features{Batches: true, Prune: true, MaxFrame: l.opts.MaxFrame}
+	return backend.Features{Batches: true, Prune: true, AllIDs: true, MaxFrame: l.opts.MaxFrame}
 }
 
 // Report returns what Open found and did.

@@ -29,7 +29,7 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizo
 			return report, err
 		}
 	}
-	x := pruning{log: l, gone: map[name]uint64{}}
+	x := pruning{log: l, wanted: wanted, gone: map[name]uint64{}}
 	err = l.do(ctx, func() error {
 		x.horizon = h.Within(l.state.Load().last, l.seq.Time())
 		x.horizon.Time = x.horizon.Time.UTC()
@@ -49,7 +49,7 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizo
 		}
 	}
 	// Also if only a part of the facts is gone.
-	if tellErr := x.tell(); tellErr != nil {
+	if tellErr := errors.Join(x.tell(), x.forget()); tellErr != nil {
 		err = errors.Join(err, l.fail(tellErr))
 	}
 	report.Pruned = x.count
@@ -67,8 +67,10 @@ func within(seqs []uint64, first, last uint64) []uint64 {
 // A pruning is a Prune that is under way.
 type pruning struct {
 	log     *Log
+	wanted  []uint64 // sorted
 	horizon backend.Horizon
 	count   uint64
+	through uint64          // facts were pruned through this seq
 	gone    map[name]uint64 // the keys of the pruned facts, each with the highest seq
 }
 
@@ -81,6 +83,7 @@ func (x *pruning) file(ctx context.Context, s *segment, drop []uint64) error {
 	err := p.run(ctx, s)
 	if err == nil || errors.Is(err, backend.ErrFailed) {
 		x.count += p.count
+		x.through = s.Last
 		for n, seq := range p.gone {
 			x.gone[n] = max(x.gone[n], seq)
 		}
@@ -117,6 +120,30 @@ func (x *pruning) tell() error {
 		return nil // nobody asks the sequencer any more
 	}
 	return err
+}
+
+// forget makes the sequencer forget the IDs of the pruned facts.
+func (x *pruning) forget() error {
+	gone := within(x.wanted, 0, x.through)
+	for step := range sequencer.ForgetSteps {
+		if x.count == 0 {
+			break
+		}
+		err := x.log.do(context.Background(), func() error {
+			x.log.seq.Forget(step, func(seq uint64) bool {
+				_, ok := slices.BinarySearch(gone, seq)
+				return ok
+			})
+			return nil
+		})
+		if errors.Is(err, backend.ErrClosed) {
+			return nil // nobody asks the sequencer any more
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellSize is how many keys are handled together, while writes wait.

@@ -88,21 +88,18 @@ func (r *recovery) writeBuilt() {
 
 // loadIndexes loads IDs and keys side by side. If the error is ErrNoIndex, it is about the index bad.
 func (r *recovery) loadIndexes(indexes []*index) (bad int, err error) {
-	first, facts, keys := len(indexes), uint64(0), 0
-	for first > 0 && facts < sequencer.Remembered {
-		first--
-		facts += r.sealed[first].Facts
-	}
+	ids, keys := 0, 0
 	for _, x := range indexes {
+		ids += x.Header.IDs
 		keys = max(keys, x.Header.Keys)
 	}
-	r.seq.Reserve(int(facts), keys)
+	r.seq.Reserve(ids, keys)
 	badIDs, errIDs, done := 0, error(nil), make(chan struct{})
 	go func() {
 		defer close(done)
-		for i, x := range indexes[first:] {
+		for i, x := range indexes {
 			if errIDs = x.IDs(r.seq.LoadIDs); errIDs != nil {
-				badIDs = first + i
+				badIDs = i
 				return
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -82,7 +83,10 @@ func (l *Log) prune(ctx context.Context, seqs seqrange.Set, h backend.Horizon) (
 	if err != nil {
 		return 0, err
 	}
-	return len(pruned), l.replace(chunks, rest, func() {
+	if len(pruned) == 0 {
+		return 0, nil
+	}
+	err = l.replace(chunks, rest, func() {
 		h := h.Within(l.last(), l.seq.Time())
 		for _, f := range pruned {
 			l.horizons[f.Store] = l.horizons[f.Store].Later(h)
@@ -91,6 +95,21 @@ func (l *Log) prune(ctx context.Context, seqs seqrange.Set, h backend.Horizon) (
 			l.seq.Pruned(r.gone.Store, r.gone.Key, r.gone.Seq, &r.left)
 		}
 	})
+	if err == nil {
+		l.forget(seqs.Through(pruned[len(pruned)-1].Seq))
+	}
+	return len(pruned), err
+}
+
+// forget drops the IDs of pruned facts. The caller holds compacting.
+func (l *Log) forget(seqs seqrange.Set) {
+	for step := range sequencer.ForgetSteps {
+		l.mu.Lock()
+		if !l.closed {
+			l.seq.Forget(step, seqs.Has)
+		}
+		l.mu.Unlock()
+	}
 }
 
 // A replacement is a key's latest fact, which is pruned, and the latest fact left; zero if no fact is

@@ -61,7 +61,7 @@ func (l *Log) Close() error {
 
 // Features implements backend.Log.
 func (l *Log) Features() backend.Features {
-	return backend.Features{Batches: true, Prune: true, MaxFrame: l.opts.MaxFrame}
+	return backend.Features{Batches: true, Prune: true, AllIDs: true, MaxFrame: l.opts.MaxFrame}
 }
 
 // Stats implements backend.Log. Nothing is durable.

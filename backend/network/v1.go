@@ -20,7 +20,7 @@ import (
 // say where in the log a fact is, knows no fact by its ID and fills in nothing.
 
 // helloV1 stands for the hello reply that such a server does not give.
-var helloV1 = protocol.HelloReply{Protocol: 1, MaxFrame: wire.DefaultMaxFrame, Features: protocol.Features{MaxFrame: wire.DefaultMaxFrame}}
+var helloV1 = protocol.HelloReply{Protocol: 1, MaxFrame: wire.DefaultMaxFrame, Features: protocol.Features{AllIDs: true, MaxFrame: wire.DefaultMaxFrame}}
 
 // A logV1 mirrors what a server of version 1 does not say about its log: each key's latest fact, and the places of
 // IDs. It reads the log when it is first needed, and then subscribes to it. Writers write one at a time, and wait

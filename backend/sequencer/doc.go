@@ -4,7 +4,7 @@
 //
 // # Opening
 //
-// A [Sequencer] works on what it holds in memory: the latest million IDs, and each key's latest fact. When a
+// A [Sequencer] works on what it holds in memory: 9 to 12 bytes for each ID, and each key's latest fact. When a
 // log is opened it loads the facts that the log holds, in order:
 //
 //	seq := sequencer.New(log.fact) // how to read a fact that the log holds
@@ -37,7 +37,7 @@
 //
 // # Pruning
 //
-// After the log has removed a fact it calls [Sequencer.Pruned]. A key whose latest fact is removed falls back
+// After the log has removed facts it calls [Sequencer.Forget], and [Sequencer.Pruned] for each. A key whose latest fact is removed falls back
 // to the latest one left, so the log reads which one that is. If the facts with the highest seqs are removed,
 // the log must keep the highest seq itself, and hand it to [Sequencer.Skip] when it is opened: seqs are not
 // given again.

@@ -1,45 +1,61 @@
 package sequencer
 
-// A hashTable finds numbers by hashes of 32 bits. Several numbers may have one hash, so the caller compares
-// what they stand for. Numbers must be at least the first one that was added, and at most [maxOffset] above
-// it. It uses open addressing: a slot has the hash in its upper half, and in its lower half how far the
-// number is above base, plus 1; a free slot is 0.
+// A hashTable finds numbers by hashes. It compares 40 bits of a hash, and several numbers may have the same hash, so
+// the caller compares what they stand for. Numbers must be at least the first one that was added, and at most
+// [maxOffset] above it. It takes 9 to 12 bytes a number: it has many parts, and each grows by itself, by
+// a part of its size, so that no add waits long.
 type hashTable struct {
-	slots []uint64 // a power of two of them, at most two thirds used
+	parts []tablePart // tableParts of them; none while the table is empty. The highest bits of a hash choose one
 	used  int
 	base  uint64
 }
 
+// A tablePart uses open addressing: a slot has 32 bits of the hash in its upper half, and in its lower half how far the
+// number is above base, plus 1; a free slot is 0. A slot is best at the place that its hash has among all hashes, so
+// that resize goes through old and new slots in the same order.
+type tablePart struct {
+	slots []uint64 // between seven tenths and seven eighths used, unless there are few, or room was reserved
+	used  int
+}
+
 const (
-	maxOffset = 1<<32 - 2
-	minSlots  = 64
+	tableParts = 256
+	maxOffset  = 1<<32 - 2
+	minSlots   = 8
 )
+
+// part returns the part that a hash belongs in, and the bits of the hash that its slots have.
+func (t *hashTable) part(hash uint64) (*tablePart, uint32) {
+	return &t.parts[hash>>56], uint32(hash >> 24)
+}
 
 // reserve makes room for n more numbers, which takes less time than growing step by step.
 func (t *hashTable) reserve(n int) {
-	size := max(minSlots, len(t.slots))
-	for 3*(t.used+n) > 2*size {
-		size *= 2
-	}
-	if size == len(t.slots) {
-		return
-	}
-	old := t.slots
-	t.slots = make([]uint64, size)
-	for _, slot := range old {
-		if slot != 0 {
-			t.put(slot)
+	t.begin()
+	for i := range t.parts {
+		if p := &t.parts[i]; p.full(n / tableParts) {
+			p.resize(p.used + n/tableParts)
 		}
 	}
 }
 
+func (t *hashTable) begin() {
+	if t.parts == nil {
+		t.parts = make([]tablePart, tableParts)
+	}
+}
+
 // find yields the numbers with the hash, and reports whether yield wants more.
-func (t *hashTable) find(hash uint32, yield func(uint64) bool) bool {
+func (t *hashTable) find(hash uint64, yield func(uint64) bool) bool {
 	if t.used == 0 {
 		return true
 	}
-	for i := t.home(hash); t.slots[i] != 0; i = t.next(i) {
-		if uint32(t.slots[i]>>32) == hash && !yield(t.base+uint64(uint32(t.slots[i]))-1) {
+	p, h := t.part(hash)
+	if p.used == 0 {
+		return true
+	}
+	for i := p.home(h); p.slots[i] != 0; i = p.next(i) {
+		if uint32(p.slots[i]>>32) == h && !yield(t.number(p.slots[i])) {
 			return false
 		}
 	}
@@ -47,64 +63,137 @@ func (t *hashTable) find(hash uint32, yield func(uint64) bool) bool {
 }
 
 // add adds a number with a hash.
-func (t *hashTable) add(hash uint32, n uint64) {
+func (t *hashTable) add(hash, n uint64) {
 	if t.used == 0 {
+		t.begin()
 		t.base = n
 	}
-	if 3*(t.used+1) > 2*len(t.slots) {
-		t.reserve(1)
+	p, h := t.part(hash)
+	if p.full(1) {
+		p.resize(p.used + 1)
 	}
-	t.put(t.slot(hash, n))
+	p.put(t.slot(h, n))
+	p.used++
 	t.used++
 }
 
 // remove removes a number with its hash, and reports whether it was there.
-func (t *hashTable) remove(hash uint32, n uint64) bool {
+func (t *hashTable) remove(hash, n uint64) bool {
 	if t.used == 0 || n < t.base || n-t.base > maxOffset {
 		return false
 	}
-	slot := t.slot(hash, n)
-	i := t.home(hash)
-	for t.slots[i] != slot {
-		if t.slots[i] == 0 {
-			return false
-		}
-		i = t.next(i)
+	p, h := t.part(hash)
+	if p.used == 0 || !p.remove(t.slot(h, n)) {
+		return false
 	}
-	// Move up the slots behind it that are not where they are best, so that find still reaches them.
-	for j := t.next(i); t.slots[j] != 0; j = t.next(j) {
-		best := t.home(uint32(t.slots[j] >> 32))
-		if (j-best)&(len(t.slots)-1) >= (j-i)&(len(t.slots)-1) {
-			t.slots[i] = t.slots[j]
-			i = j
-		}
-	}
-	t.slots[i] = 0
 	t.used--
 	return true
 }
 
-// warm loads the slot of a hash into the processor's cache. Loads of many slots in a row wait for memory
-// together, and not one after the other. The result only keeps the compiler from leaving the load out.
-func (t *hashTable) warm(hash uint32) uint64 {
-	if len(t.slots) == 0 {
-		return 0
+// removeAll removes the numbers of one of the parts that gone reports.
+func (t *hashTable) removeAll(part int, gone func(n uint64) bool) {
+	if t.used == 0 {
+		return
 	}
-	return t.slots[t.home(hash)]
+	p, left := &t.parts[part], 0
+	for _, slot := range p.slots {
+		if slot != 0 && !gone(t.number(slot)) {
+			left++
+		}
+	}
+	if left == p.used {
+		return
+	}
+	old := p.slots
+	p.slots = make([]uint64, sizeFor(left))
+	for _, slot := range old {
+		if slot != 0 && !gone(t.number(slot)) {
+			p.put(slot)
+		}
+	}
+	t.used -= p.used - left
+	p.used = left
 }
 
-// slot returns the slot of a number.
-func (t *hashTable) slot(hash uint32, n uint64) uint64 { return uint64(hash)<<32 | (n - t.base + 1) }
+// warm loads the slot of a hash into the processor's cache. Loads of many slots in a row wait for memory
+// together, and not one after the other. The result only keeps the compiler from leaving the load out.
+func (t *hashTable) warm(hash uint64) uint64 {
+	if t.used == 0 {
+		return 0
+	}
+	p, h := t.part(hash)
+	if p.used == 0 {
+		return 0
+	}
+	return p.slots[p.home(h)]
+}
+
+// slot returns the slot of a number, and number the number of a slot.
+func (t *hashTable) slot(h uint32, n uint64) uint64 { return uint64(h)<<32 | (n - t.base + 1) }
+
+func (t *hashTable) number(slot uint64) uint64 { return t.base + uint64(uint32(slot)) - 1 }
+
+// full reports whether there is no room for n more slots.
+func (p *tablePart) full(n int) bool { return 8*(p.used+n) > 7*len(p.slots) }
+
+// sizeFor returns how many slots to have for n numbers, which leaves room for a quarter more.
+func sizeFor(n int) int { return max(minSlots, n+n*3/7) }
+
+// resize makes the part as large as n numbers need.
+func (p *tablePart) resize(n int) {
+	old := p.slots
+	p.slots = make([]uint64, sizeFor(n))
+	for _, slot := range old {
+		if slot != 0 {
+			p.put(slot)
+		}
+	}
+}
+
+func (p *tablePart) put(slot uint64) {
+	i := p.home(uint32(slot >> 32))
+	for p.slots[i] != 0 {
+		i = p.next(i)
+	}
+	p.slots[i] = slot
+}
+
+// remove removes a slot, and reports whether it was there.
+func (p *tablePart) remove(slot uint64) bool {
+	i := p.home(uint32(slot >> 32))
+	for p.slots[i] != slot {
+		if p.slots[i] == 0 {
+			return false
+		}
+		i = p.next(i)
+	}
+	// Move up the slots behind it that are not where they are best, so that find still reaches them.
+	for j := p.next(i); p.slots[j] != 0; j = p.next(j) {
+		best := p.home(uint32(p.slots[j] >> 32))
+		if p.steps(best, j) >= p.steps(i, j) {
+			p.slots[i] = p.slots[j]
+			i = j
+		}
+	}
+	p.slots[i] = 0
+	p.used--
+	return true
+}
 
 // home returns the place where a hash is best.
-func (t *hashTable) home(hash uint32) int { return int(hash) & (len(t.slots) - 1) }
+func (p *tablePart) home(h uint32) int { return int(uint64(h) * uint64(len(p.slots)) >> 32) }
 
-func (t *hashTable) next(i int) int { return (i + 1) & (len(t.slots) - 1) }
-
-func (t *hashTable) put(slot uint64) {
-	i := t.home(uint32(slot >> 32))
-	for t.slots[i] != 0 {
-		i = t.next(i)
+func (p *tablePart) next(i int) int {
+	if i++; i == len(p.slots) {
+		return 0
 	}
-	t.slots[i] = slot
+	return i
+}
+
+// steps returns how many places it is from one place on to another.
+func (p *tablePart) steps(from, to int) int {
+	if to < from {
+		to += len(p.slots)
+	}
+	return to - from
 }

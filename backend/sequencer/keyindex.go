@@ -11,7 +11,7 @@ import (
 // garbage collector does not walk it. A key whose facts are all gone keeps its entry, some 70 bytes, until
 // the log is opened again.
 type keyIndex struct {
-	hash   func(store, key string) uint32
+	hash   func(store, key string) uint64
 	table  hashTable    // finds entries, by their numbers
 	blocks [][]keyEntry // of entryBlock entries, numbered from 1
 	count  int          // of entries in blocks
@@ -19,7 +19,7 @@ type keyIndex struct {
 	names  nameArena
 	stores map[string]uint32
 	odd    map[uint32]string // the latest IDs that are not UUIDs, by entry
-	hashes []uint32          // for warm
+	hashes []uint64          // for warm
 	warmed uint64
 }
 
@@ -55,8 +55,8 @@ func (u *undoKey) latest() string {
 func newKeyIndex() keyIndex {
 	seed := maphash.MakeSeed()
 	return keyIndex{
-		hash: func(store, key string) uint32 {
-			return uint32((maphash.String(seed, store)*0x9e3779b97f4a7c15 ^ maphash.String(seed, key)) >> 32)
+		hash: func(store, key string) uint64 {
+			return maphash.String(seed, store)*0x9e3779b97f4a7c15 ^ maphash.String(seed, key)
 		},
 		stores: map[string]uint32{},
 		odd:    map[uint32]string{},
@@ -72,7 +72,7 @@ func (x *keyIndex) find(store, key string) uint32 {
 	return x.findHash(store, key, x.hash(store, key))
 }
 
-func (x *keyIndex) findHash(store, key string, hash uint32) (found uint32) {
+func (x *keyIndex) findHash(store, key string, hash uint64) (found uint32) {
 	number, ok := x.stores[store]
 	if !ok {
 		return 0
@@ -168,7 +168,7 @@ func (x *keyIndex) put(n uint32, seq uint64, id ID) {
 }
 
 // add makes an entry for a key that has none.
-func (x *keyIndex) add(store, key string, hash uint32) uint32 {
+func (x *keyIndex) add(store, key string, hash uint64) uint32 {
 	number, ok := x.stores[store]
 	if !ok {
 		number = uint32(len(x.stores))

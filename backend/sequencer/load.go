@@ -12,7 +12,6 @@ func (s *Sequencer) Load(f *backend.Fact) {
 	s.LoadTime(f.TransactionTime)
 	id := IDOf(f.ID)
 	s.ids.add(id, f.Seq)
-	s.ids.age()
 	s.keys.set(f.Store, f.Key, f.Seq, id)
 }
 
@@ -32,14 +31,13 @@ type Loaded struct {
 }
 
 // LoadIDs takes in the IDs of facts that the log holds, for a log that keeps IDs apart from facts: in the
-// order of seqs, at least the latest [Remembered] ones. LoadIDs, [Sequencer.LoadKeys], [Sequencer.LoadTime]
+// order of seqs, all of them if the log says [backend.Features.AllIDs]. LoadIDs, [Sequencer.LoadKeys], [Sequencer.LoadTime]
 // and [Sequencer.Skip] together stand for Load, and each may run on a goroutine of its own. Pass up to some
 // thousand facts in one call, which takes much less time than one by one.
 func (s *Sequencer) LoadIDs(facts []Loaded) {
 	s.ids.warm(facts)
 	for i := range facts {
 		s.ids.add(facts[i].ID, facts[i].Seq)
-		s.ids.age()
 	}
 }
 

@@ -146,7 +146,6 @@ func after(t time.Time) time.Time {
 
 // Commit says that the log now holds everything that was assigned.
 func (s *Sequencer) Commit() {
-	s.ids.age()
 	s.truncate(0)
 }
 
@@ -172,6 +171,20 @@ func (s *Sequencer) truncate(n int) {
 	s.pending = s.pending[:n]
 	if n == 0 && cap(s.pending) > 4096 {
 		s.pending = nil
+	}
+}
+
+// ForgetSteps is how many steps [Sequencer.Forget] has.
+const ForgetSteps = tableParts / 4
+
+// Forget drops the IDs of facts that the log removed: the facts at the seqs that removed reports. Each call is one step,
+// and goes through a part of all IDs; call it with the steps from 0 to ForgetSteps-1, between which writes may go on. A log
+// that does not call it works, but keeps some ten bytes for each removed fact.
+func (s *Sequencer) Forget(step int, removed func(seq uint64) bool) {
+	for i := range s.ids.tables {
+		for part := step; part < tableParts; part += ForgetSteps {
+			s.ids.tables[i].removeAll(part, removed)
+		}
 	}
 }
 

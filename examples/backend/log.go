@@ -179,7 +179,7 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 
 // Features implements backend.Log.
 func (l *Log) Features() backend.Features {
-	return backend.Features{Batches: true, MaxFrame: maxFrame, Poll: backend.DefaultPoll}
+	return backend.Features{Batches: true, AllIDs: true, MaxFrame: maxFrame, Poll: backend.DefaultPoll}
 }
 
 // Close implements backend.Backend.

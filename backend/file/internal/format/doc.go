@@ -55,9 +55,12 @@
 //	header   {"igniter":"index","version":1,"first_seq":…,"last_seq":…,"facts":…,"created_at":…,
 //	          "file":"00000000000000051234.wal","size":…,"check":…,"last_time":…,"points":…,"ids":…,"keys":…}
 //	p…       points: seqs and offsets of frames, one for each 64 KiB of a segment or each block of a snapshot
-//	i…       the IDs of the latest facts, up to two million, with their seqs
+//	i…       the IDs of all facts, with their seqs
 //	s…       the names of stores
 //	k…       each key's latest fact: store, seq, key, ID
+//
+// Indexes of earlier releases had only the latest IDs of a file with more than a million facts. Such an index is not
+// used, and built again.
 //
 // An index holds nothing that is not in its file. It is valid only while size and check match the file: its
 // size, and the CRC of its header. The bodies after the header begin with the letter shown. Numbers are

@@ -54,6 +54,9 @@ func OpenIndex(data io.ReaderAt, size int64, path string, of *File) (*Index, err
 			return nil, x.damage("its header says more entries than it can have")
 		}
 	}
+	if uint64(h.IDs) != *h.Facts {
+		return nil, x.damage("it lacks IDs, as indexes of large files of earlier releases do")
+	}
 	if h.LastTime != nil {
 		if x.Time, err = wire.ParseTime(h.LastTime); err != nil {
 			return nil, x.damage("its header has a bad time")
@@ -108,7 +111,7 @@ func (x *Index) Points() ([]Point, error) {
 // loadBatch is how many entries are passed on together, at most.
 const loadBatch = 1024
 
-// IDs calls do with the latest IDs, in the order of their seqs, many at a time. The slice is used again.
+// IDs calls do with the IDs of all facts, in the order of their seqs, many at a time. The slice is used again.
 func (x *Index) IDs(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
 	last := uint64(0)

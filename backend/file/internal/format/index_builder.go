@@ -14,23 +14,18 @@ type IndexBuilder struct {
 	facts uint64
 	last  uint64    // the seq of the last fact
 	time  time.Time // the greatest transaction time
-	keep  int       // how many IDs to keep at least
-	ids   idBlocks  // the latest ones
-	older idBlocks  // the ones before them
 	keys  *sequencer.Keys
-}
 
-// idBlocks are IDs as an index holds them: in each block, the first seq counts from 0, and each other one
-// from the seq before it.
-type idBlocks struct {
-	blocks [][]byte
-	count  int
-	seq    uint64 // of the last ID
+	// The IDs are as an index holds them: in each block, the first seq counts from 0, and each other one from the seq
+	// before it.
+	ids   [][]byte
+	count int    // of IDs
+	seq   uint64 // of the last ID
 }
 
 // NewIndexBuilder returns an empty IndexBuilder.
 func NewIndexBuilder() *IndexBuilder {
-	return &IndexBuilder{keep: sequencer.Remembered, keys: sequencer.NewKeys()}
+	return &IndexBuilder{keys: sequencer.NewKeys()}
 }
 
 // Add adds facts, in the order of their seqs.
@@ -72,22 +67,14 @@ func (x *IndexBuilder) addTime(t time.Time) {
 	}
 }
 
-// addID keeps the latest IDs: as many as a log must remember, and at most twice that.
 func (x *IndexBuilder) addID(id sequencer.ID, seq uint64) {
-	if x.ids.count == x.keep {
-		x.older, x.ids = x.ids, idBlocks{}
+	if n := len(x.ids); n == 0 || len(x.ids[n-1]) >= indexFrame {
+		x.ids, x.seq = append(x.ids, nil), 0
 	}
-	x.ids.add(id, seq)
-}
-
-func (b *idBlocks) add(id sequencer.ID, seq uint64) {
-	if n := len(b.blocks); n == 0 || len(b.blocks[n-1]) >= indexFrame {
-		b.blocks, b.seq = append(b.blocks, nil), 0
-	}
-	last := &b.blocks[len(b.blocks)-1]
-	*last = appendID(binary.AppendUvarint(*last, seq-b.seq), id)
-	b.seq = seq
-	b.count++
+	last := &x.ids[len(x.ids)-1]
+	*last = appendID(binary.AppendUvarint(*last, seq-x.seq), id)
+	x.seq = seq
+	x.count++
 }
 
 // indexFrame is about how long the frames of an index are.
@@ -102,7 +89,7 @@ func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
 	out := Header{
 		Kind: KindIndex, FirstSeq: of.First, LastSeq: last, Facts: &x.facts, CreatedAt: Seconds(created),
 		File: of.Name, Size: of.Size, Check: of.Check, LastTime: Seconds(x.time),
-		Points: len(of.Points), IDs: x.older.count + x.ids.count, Keys: x.keys.Len(),
+		Points: len(of.Points), IDs: x.count, Keys: x.keys.Len(),
 	}.Frame(0)
 	body := []byte{indexPoints}
 	flush := func(next byte) {
@@ -117,11 +104,9 @@ func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
 		before = p
 	}
 	flush(indexIDs)
-	for _, ids := range [][][]byte{x.older.blocks, x.ids.blocks} {
-		for _, block := range ids {
-			body = append(body, block...)
-			flush(indexIDs)
-		}
+	for _, block := range x.ids {
+		body = append(body, block...)
+		flush(indexIDs)
 	}
 	flush(indexStores)
 	for _, name := range x.keys.Stores() {
