@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +21,7 @@ import (
 
 func (a *app) importCommand() *cobra.Command {
 	var wal string
+	var skew time.Duration
 	skip := false
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "import [FILE|-]",
@@ -39,14 +42,30 @@ With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it 
 			case wal == "" && skip:
 				return usage("--skip-damage is for --ruby-wal")
 			case wal != "":
-				return a.importRuby(cmd.Context(), wal, skip)
+				return a.importRuby(cmd.Context(), wal, skip, skew)
 			}
-			return a.importLines(cmd.Context(), append(given, "-")[0])
+			return a.importLines(cmd.Context(), append(given, "-")[0], skew)
 		},
 	}))
 	cmd.Flags().StringVar(&wal, "ruby-wal", "", "log of the Ruby system to import")
 	cmd.Flags().BoolVar(&skip, "skip-damage", false, "leave out damaged parts of that log, and report them")
+	cmd.Flags().DurationVar(&skew, "max-skew", time.Minute, "how far ahead of the clock transaction times may be; a server has its own setting")
 	return cmd
+}
+
+// notAhead yields facts, and an error in place of one with a transaction time too far ahead of the clock.
+func notAhead(facts iter.Seq2[backend.Fact, error], skew time.Duration) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		for f, err := range facts {
+			if err == nil && time.Until(f.TransactionTime) > skew {
+				f, err = backend.Fact{}, fmt.Errorf("fact %q: %w", f.ID, &backend.InvalidError{Field: "transaction_time", Reason: fmt.Sprintf(
+					"%s is more than %v ahead of the clock, and later facts would get times after it; --max-skew allows more", f.TransactionTime.Format(time.RFC3339), skew)})
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
 }
 
 // An importReport says what an import did.
@@ -58,7 +77,7 @@ type importReport struct {
 }
 
 // importLines imports facts, one a line.
-func (a *app) importLines(ctx context.Context, path string) error {
+func (a *app) importLines(ctx context.Context, path string, skew time.Duration) error {
 	in, size := a.in, int64(-1)
 	if path != "-" {
 		f, err := os.Open(path)
@@ -73,7 +92,7 @@ func (a *app) importLines(ctx context.Context, path string) error {
 	}
 	bar := a.progress(size, "importing", true)
 	l := lines{in: io.TeeReader(in, bar)}
-	i, err := a.importFacts(ctx, bar, func() string { return fmt.Sprintf("import %s, at line %d", path, l.line) }, l.facts)
+	i, err := a.importFacts(ctx, bar, func() string { return fmt.Sprintf("import %s, at line %d", path, l.line) }, notAhead(l.facts, skew))
 	if err != nil {
 		return err
 	}
@@ -125,7 +144,7 @@ func (l *lines) parse(text []byte) (backend.Fact, error) {
 }
 
 // importRuby imports a log of the Ruby system.
-func (a *app) importRuby(ctx context.Context, path string, skip bool) (err error) {
+func (a *app) importRuby(ctx context.Context, path string, skip bool, skew time.Duration) (err error) {
 	l, err := ruby.Open(ctx, path, ruby.Options{SkipDamage: skip})
 	if _, ok := errors.AsType[*backend.CorruptError](err); ok {
 		return commandError{err, 1, "Import a sound copy of it, if there is one; --skip-damage imports the rest, and reports what it leaves out."}
@@ -135,7 +154,7 @@ func (a *app) importRuby(ctx context.Context, path string, skip bool) (err error
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	bar := a.progress(int64(l.Len()), "importing", false)
-	i, err := a.importFacts(ctx, bar, func() string { return "import " + path }, counted(l.Facts(), bar))
+	i, err := a.importFacts(ctx, bar, func() string { return "import " + path }, counted(notAhead(l.Facts(), skew), bar))
 	if err != nil {
 		return err
 	}
