@@ -16,12 +16,12 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/file/ruby"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 	"github.com/igniter-store/igniter/wire"
 )
 
 func (a *app) importCommand() *cobra.Command {
 	var wal string
-	var skew time.Duration
 	skip := false
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "import [FILE|-]",
@@ -42,14 +42,14 @@ With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it 
 			case wal == "" && skip:
 				return usage("--skip-damage is for --ruby-wal")
 			case wal != "":
-				return a.importRuby(cmd.Context(), wal, skip, skew)
+				return a.importRuby(cmd.Context(), wal, skip)
 			}
-			return a.importLines(cmd.Context(), append(given, "-")[0], skew)
+			return a.importLines(cmd.Context(), append(given, "-")[0])
 		},
 	}))
 	cmd.Flags().StringVar(&wal, "ruby-wal", "", "log of the Ruby system to import")
 	cmd.Flags().BoolVar(&skip, "skip-damage", false, "leave out damaged parts of that log, and report them")
-	cmd.Flags().DurationVar(&skew, "max-skew", time.Minute, "how far ahead of the clock transaction times may be; a server has its own setting")
+	settings.Add(cmd.Flags(), settings.MaxSkew)
 	return cmd
 }
 
@@ -77,7 +77,7 @@ type importReport struct {
 }
 
 // importLines imports facts, one a line.
-func (a *app) importLines(ctx context.Context, path string, skew time.Duration) error {
+func (a *app) importLines(ctx context.Context, path string) error {
 	in, size := a.in, int64(-1)
 	if path != "-" {
 		f, err := os.Open(path)
@@ -92,7 +92,7 @@ func (a *app) importLines(ctx context.Context, path string, skew time.Duration) 
 	}
 	bar := a.progress(size, "importing", true)
 	l := lines{in: io.TeeReader(in, bar)}
-	i, err := a.importFacts(ctx, bar, func() string { return fmt.Sprintf("import %s, at line %d", path, l.line) }, notAhead(l.facts, skew))
+	i, err := a.importFacts(ctx, bar, func() string { return fmt.Sprintf("import %s, at line %d", path, l.line) }, notAhead(l.facts, a.values.Duration("max_skew")))
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (l *lines) parse(text []byte) (backend.Fact, error) {
 }
 
 // importRuby imports a log of the Ruby system.
-func (a *app) importRuby(ctx context.Context, path string, skip bool, skew time.Duration) (err error) {
+func (a *app) importRuby(ctx context.Context, path string, skip bool) (err error) {
 	l, err := ruby.Open(ctx, path, ruby.Options{SkipDamage: skip})
 	if _, ok := errors.AsType[*backend.CorruptError](err); ok {
 		return commandError{err, 1, "Import a sound copy of it, if there is one; --skip-damage imports the rest, and reports what it leaves out."}
@@ -154,7 +154,7 @@ func (a *app) importRuby(ctx context.Context, path string, skip bool, skew time.
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	bar := a.progress(int64(l.Len()), "importing", false)
-	i, err := a.importFacts(ctx, bar, func() string { return "import " + path }, counted(notAhead(l.Facts(), skew), bar))
+	i, err := a.importFacts(ctx, bar, func() string { return "import " + path }, counted(notAhead(l.Facts(), a.values.Duration("max_skew")), bar))
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ var where = []Setting{
 	{Key: "log.level", Type: Text, Usage: "lowest level to log: debug, info, warn or error; empty: info for serve, warn otherwise"},
 }
 
+// MaxSkew is a setting of serve that import has too.
+var MaxSkew = Setting{Key: "max_skew", Type: Duration, Default: "1m", Usage: "how far ahead of the clock the transaction times of imported facts may be"}
+
 var serve = []Setting{
 	{Key: "listen", Type: List, Default: "tcp://127.0.0.1:7400", Usage: "where to listen: tcp://host:port or unix:///path; may be repeated"},
 	{Key: "socket_mode", Type: Text, Default: "0660", Usage: "permissions of Unix sockets, in octal"},
@@ -52,7 +55,7 @@ var serve = []Setting{
 	{Key: "write_timeout", Type: Duration, Default: "30s", Usage: "how long a client may take to read what is sent to it"},
 	{Key: "heartbeat", Type: Duration, Default: "5s", Usage: "how often idle subscriptions get a heartbeat"},
 	{Key: "slow_op", Type: Duration, Default: "1s", Usage: "requests that take longer are logged as slow"},
-	{Key: "max_skew", Type: Duration, Default: "1m", Usage: "how far ahead of the clock the transaction times of imported facts may be"},
+	MaxSkew,
 	{Key: "drain", Type: Duration, Default: "10s", Usage: "how long clients may take to finish when the server stops"},
 	{Key: "pid_file", Type: Text, Usage: "file to write the process ID to; empty: none"},
 }
