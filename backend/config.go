@@ -3,6 +3,7 @@ package backend
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -65,4 +66,31 @@ func (c Config) Only(backend string, allowed ...string) error {
 		}
 	}
 	return nil
+}
+
+// WholeNumber returns the setting with a name, which must be a whole number above 0 in one of the forms that decoders of
+// YAML and JSON return, or 0 if it is not set. Otherwise the error is an *InvalidError.
+func (c Config) WholeNumber(name string) (int64, error) {
+	v, ok := c.Settings[name]
+	if !ok {
+		return 0, nil
+	}
+	const limit = 1 << 62
+	n := int64(0)
+	switch v := v.(type) {
+	case int:
+		n = int64(v)
+	case int64:
+		n = v
+	case uint64:
+		n = int64(min(v, limit))
+	case float64:
+		if v == math.Trunc(v) && v < limit {
+			n = int64(v)
+		}
+	}
+	if n <= 0 || n >= limit {
+		return 0, &InvalidError{name, fmt.Sprintf("%v is not a whole number above 0", v)}
+	}
+	return n, nil
 }

@@ -18,7 +18,7 @@ type index struct {
 	close func()
 }
 
-// openIndex opens the index file of f, if it is valid, and sets f.Points.
+// openIndex opens the index file of f, if it is valid, and sets f.Points and f.Largest.
 func (d *directory) openIndex(f *format.File) (*index, error) {
 	path := d.join(f.Name + indexExt)
 	in, err := d.fs.Open(path)
@@ -37,7 +37,7 @@ func (d *directory) openIndex(f *format.File) (*index, error) {
 	return x, nil
 }
 
-// memoryIndex returns an index that has no file yet, and sets f.Points.
+// memoryIndex returns an index that has no file yet, and sets f.Points and f.Largest.
 func memoryIndex(data []byte, f *format.File) (*index, error) {
 	return newIndex(bytes.NewReader(data), int64(len(data)), f.Name+indexExt, f)
 }
@@ -45,6 +45,7 @@ func memoryIndex(data []byte, f *format.File) (*index, error) {
 func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index, error) {
 	x, err := format.OpenIndex(data, size, path, f)
 	if err == nil {
+		f.Largest = x.Header.Largest
 		f.Points, err = x.Points()
 	}
 	return &index{x, size, func() {}}, err
@@ -54,7 +55,8 @@ func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index
 func (d *directory) buildIndex(ctx context.Context, f *format.File) ([]byte, error) {
 	x, of := format.NewIndexBuilder(), *f
 	of.Points = nil
-	err := d.scan(ctx, f, func(_ []byte, facts []backend.Fact, offset int64) error {
+	err := d.scan(ctx, f, func(body []byte, facts []backend.Fact, offset int64) error {
+		of.Hold(len(body))
 		of.Mark(facts[0].Seq, offset)
 		x.Add(facts)
 		return nil

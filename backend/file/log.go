@@ -103,7 +103,9 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	}
 	l.seq, l.report = r.seq, r.report
 	var horizons format.Horizons
+	l.opts.MaxFrame = max(l.opts.MaxFrame, r.current.Largest)
 	for _, s := range r.sealed {
+		l.opts.MaxFrame = max(l.opts.MaxFrame, s.Largest)
 		horizons = format.Join(horizons, s.Horizons)
 	}
 	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, durable: r.report.LastSeq})

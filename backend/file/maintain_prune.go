@@ -319,7 +319,7 @@ func (p *filePruning) block(r *format.Reader, compressed []byte) error {
 		frames = rest
 	}
 	if p.count == before && len(all) > 0 {
-		return p.w.AddBlock(compressed, all)
+		return p.w.AddBlock(compressed, bodies, all)
 	}
 	for i := range bodies {
 		if err := p.w.Add(bodies[i], all[i]); err != nil {

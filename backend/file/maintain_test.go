@@ -377,14 +377,15 @@ func TestIntervalBecomesDurable(t *testing.T) {
 // TestOptions checks what each setting does, and that bad ones are refused.
 func TestOptions(t *testing.T) {
 	o, err := optionsOf(backend.Config{Path: "/log", Settings: map[string]any{
-		"sync": "interval", "sync_interval": "50ms", "segment_size": 1e6, "repair": true,
+		"sync": "interval", "sync_interval": "50ms", "segment_size": 1e6, "max_frame": 2e7, "repair": true,
 	}})
 	require.NoError(t, err)
-	require.Equal(t, Options{Path: "/log", Sync: SyncInterval, SyncInterval: 50 * time.Millisecond, SegmentSize: 1e6, Repair: true}, o)
+	require.Equal(t, Options{Path: "/log", Sync: SyncInterval, SyncInterval: 50 * time.Millisecond, SegmentSize: 1e6, MaxFrame: 2e7, Repair: true}, o)
 	for field, c := range map[string]backend.Config{
 		"sync":          {Path: "x", Settings: map[string]any{"sync": 1}},
 		"sync_interval": {Path: "x", Settings: map[string]any{"sync_interval": "fast"}},
 		"segment_size":  {Path: "x", Settings: map[string]any{"segment_size": 1.5}},
+		"max_frame":     {Path: "x", Settings: map[string]any{"max_frame": -1}},
 		"repair":        {Path: "x", Settings: map[string]any{"repair": "yes"}},
 		"address":       {Path: "x", Address: "y"},
 		"colour":        {Path: "x", Settings: map[string]any{"colour": "red"}},

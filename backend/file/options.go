@@ -49,7 +49,8 @@ type Options struct {
 	SegmentSize  int64         // a new segment begins when the last one is this long; 0: DefaultSegmentSize, at least 4 KiB
 
 	// MaxFrame is how many bytes the body of a frame, with one fact or a batch, may have; 0:
-	// wire.DefaultMaxFrame. It is never more than wire.MaxMaxFrame.
+	// wire.DefaultMaxFrame. It is never more than wire.MaxMaxFrame, and never less than the largest frame that the log
+	// holds, so that what it holds can be written again.
 	MaxFrame int
 
 	// Repair makes Open go on after it finds damage: it moves the damaged bytes to the directory
@@ -106,7 +107,7 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // The backend is registered as "file". It uses the Config's Path and these Settings: "sync" (a text as in
-// [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" (bytes) and "repair" (true or false).
+// [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" and "max_frame" (bytes), and "repair" (true or false).
 func init() {
 	backend.Register("file", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
 		o, err := optionsOf(c)
@@ -119,9 +120,18 @@ func init() {
 
 func optionsOf(c backend.Config) (Options, error) {
 	o := Options{Path: c.Path, Logger: c.Logger}
-	if err := c.Only("file", "path", "sync", "sync_interval", "segment_size", "repair"); err != nil {
+	if err := c.Only("file", "path", "sync", "sync_interval", "segment_size", "max_frame", "repair"); err != nil {
 		return o, err
 	}
+	var err error
+	if o.SegmentSize, err = c.WholeNumber("segment_size"); err != nil {
+		return o, err
+	}
+	limit, err := c.WholeNumber("max_frame")
+	if err != nil {
+		return o, err
+	}
+	o.MaxFrame = int(min(limit, wire.MaxMaxFrame))
 	for name, v := range c.Settings {
 		ok := true
 		switch name {
@@ -133,8 +143,6 @@ func optionsOf(c backend.Config) (Options, error) {
 			text, isText := v.(string)
 			d, err := time.ParseDuration(text)
 			o.SyncInterval, ok = d, isText && err == nil && d > 0
-		case "segment_size":
-			o.SegmentSize, ok = wholeNumber(v)
 		case "repair":
 			o.Repair, ok = v.(bool)
 		}
@@ -143,19 +151,4 @@ func optionsOf(c backend.Config) (Options, error) {
 		}
 	}
 	return o, nil
-}
-
-// wholeNumber returns a number above 0, as YAML and JSON decoders return it.
-func wholeNumber(v any) (int64, bool) {
-	switch n := v.(type) {
-	case int:
-		return int64(n), n > 0
-	case int64:
-		return n, n > 0
-	case uint64:
-		return int64(n), n > 0 && n < 1<<62
-	case float64:
-		return int64(n), n > 0 && n < 1<<62 && n == float64(int64(n))
-	}
-	return 0, false
 }

@@ -97,7 +97,7 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 		return ending{}, err
 	}
 	r := format.NewReader(f, d.join(s.Name), false, 0, size)
-	s.Size, s.Facts = 0, 0
+	s.Size, s.Facts, s.Largest = 0, 0, 0
 	closed := int64(-1) // where the last frame begins if it says that the log was closed
 	var facts []backend.Fact
 	for {
@@ -136,6 +136,7 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 				do(&facts[i])
 			}
 			s.Mark(facts[0].Seq, r.Offset())
+			s.Hold(len(body))
 			s.Facts += uint64(len(facts))
 			closed = -1
 		}

@@ -29,12 +29,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// The name for backend.Open is "memory". It uses no field of the Config.
+// The name for backend.Open is "memory". It uses the Setting "max_frame" of the Config, a number of bytes.
 func init() {
 	backend.Register("memory", func(_ context.Context, c backend.Config) (backend.Backend, error) {
-		if err := c.Only("memory"); err != nil {
+		if err := c.Only("memory", "max_frame"); err != nil {
 			return nil, err
 		}
-		return New(Options{}), nil
+		limit, err := c.WholeNumber("max_frame")
+		if err != nil {
+			return nil, err
+		}
+		return New(Options{MaxFrame: int(min(limit, wire.MaxMaxFrame))}), nil
 	})
 }

@@ -48,6 +48,9 @@ func (a *app) open(ctx context.Context, logger *zap.Logger, progress func(done, 
 			Path: path, Sync: file.Sync(v.String("sync")), SyncInterval: v.Duration("sync_interval"), SegmentSize: int64(v.Int("segment_size")),
 			MaxFrame: v.Int("max_frame"), Progress: progress, Logger: logger,
 		})
+	case "memory":
+		config.Settings = map[string]any{"max_frame": v.Int("max_frame")}
+		log, err = backend.Open(ctx, name, config)
 	case "network":
 		if err = a.connection(&config); err != nil {
 			return nil, err
@@ -86,7 +89,7 @@ func (a *app) backend() (name string, err error) {
 		name = map[string]string{"path": "file", "address": "network"}[given[0]]
 	}
 	for _, s := range settings.Where() {
-		used := s.Of == "" || s.Of == name || a.isServer && (s.Key == "tls.cert" || s.Key == "tls.key")
+		used := s.Of == "" || s.Of == name || a.isServer && (s.Key == "tls.cert" || s.Key == "tls.key" || s.Key == "max_frame")
 		if !used && a.values.Given(s.Key) && slices.Contains(backend.Names(), name) {
 			return "", usage("--%s is given, and backend %q does not use it", s.Flag(), name)
 		}

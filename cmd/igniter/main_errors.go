@@ -35,7 +35,7 @@ var advice = []struct {
 	{backend.ErrCorrupt, "igniter verify DIR shows what is damaged, igniter repair DIR what can be saved."},
 	{backend.ErrFull, "Free space on the disk and write again: nothing was written."},
 	{backend.ErrFailed, "The disk failed: look at the kernel's log, then open the log again."},
-	{backend.ErrTooLarge, "Write less at once, or raise the server's limit (--max-frame)."},
+	{backend.ErrTooLarge, "Write less at once, or raise the limit, up to 64 MiB: --max-frame here for a log in files, and of igniter serve for a server."},
 	{errors.ErrUnsupported, "The backend can't do this, or the server is of an older release."},
 	{fs.ErrPermission, "Run it as the user who owns these files."},
 }

@@ -20,7 +20,10 @@ damaged, the exit code is 1, and each damaged place is shown: the file, the offs
 there. It changes nothing. To verify a log that a server has open, verify a copy: igniter backup, igniter restore.
 
 A last write that a crash cut short is not damage: nothing of it was acknowledged. A hash that does not match its value
-is not damage either, since other writers compute hashes in other ways; --hashes lists these facts.`,
+is not damage either, since other writers compute hashes in other ways; --hashes lists these facts.
+
+An ID that the log holds twice, as an import by an earlier release could leave it, is shown with its seqs, and the exit
+code is 1: igniter prune --seq removes the later facts.`,
 		Example: `  igniter verify /var/lib/igniter/log
   igniter verify ./log --json | jq .damage`,
 		Args: cobra.ExactArgs(1),
@@ -39,6 +42,9 @@ is not damage either, since other writers compute hashes in other ways; --hashes
 			if n := len(r.Damage); n > 0 {
 				return fmt.Errorf("%s is damaged, in %d places: igniter repair %s says what can be saved; a backup may have it all", dir, n, dir)
 			}
+			if n := len(r.Doubled); n > 0 {
+				return fmt.Errorf("%s holds %d IDs more than once: an import by an earlier release wrote their facts again, and keys may show old values; igniter prune --seq removes the later facts", dir, n)
+			}
 			return nil
 		},
 	})
@@ -55,6 +61,8 @@ type verifyReport struct {
 	Damage    []damageReport `json:"damage"`
 	Torn      *file.Cut      `json:"torn,omitempty"`
 	Foreign   int            `json:"foreign_hashes"`
+
+	Doubled []file.DoubledID `json:"doubled_ids,omitempty"`
 }
 
 type damageReport struct {
@@ -65,7 +73,7 @@ type damageReport struct {
 }
 
 func newVerifyReport(r *file.VerifyReport) verifyReport {
-	v := verifyReport{r.Segments, r.Snapshots, r.Facts, r.Bytes, []damageReport{}, r.Torn, len(r.Foreign)}
+	v := verifyReport{r.Segments, r.Snapshots, r.Facts, r.Bytes, []damageReport{}, r.Torn, len(r.Foreign), r.Doubled}
 	for i, d := range r.Damage {
 		v.Damage = append(v.Damage, damageReport{d.Path, d.Offset, r.Seqs[i], d.Reason})
 	}
@@ -89,8 +97,22 @@ func verifyText(dir string, r *file.VerifyReport, hashes bool) string {
 	for i, d := range r.Damage {
 		fmt.Fprintf(&text, "damage: %s, at byte %d, from seq %d on: %s\n", d.Path, d.Offset, r.Seqs[i], printable(d.Reason))
 	}
-	if len(r.Damage) == 0 {
+	text.WriteString(doubledText(r.Doubled))
+	if len(r.Damage)+len(r.Doubled) == 0 {
 		text.WriteString("sound\n")
+	}
+	return text.String()
+}
+
+// doubledText lists IDs that a log holds more than once, the first of them if there are many.
+func doubledText(all []file.DoubledID) string {
+	const most = 20
+	var text strings.Builder
+	for _, d := range all[:min(most, len(all))] {
+		fmt.Fprintf(&text, "ID %s is held %d times: seqs %s\n", printable(d.ID), len(d.Seqs), strings.Trim(fmt.Sprint(d.Seqs), "[]"))
+	}
+	if n := len(all) - most; n > 0 {
+		fmt.Fprintf(&text, "and %d more IDs are held more than once; --json lists all\n", n)
 	}
 	return text.String()
 }

@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/file/ruby"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -46,7 +49,23 @@ With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it 
 	}))
 	cmd.Flags().StringVar(&wal, "ruby-wal", "", "log of the Ruby system to import")
 	cmd.Flags().BoolVar(&skip, "skip-damage", false, "leave out damaged parts of that log, and report them")
+	settings.Add(cmd.Flags(), settings.MaxSkew)
 	return cmd
+}
+
+// notAhead yields facts, and an error in place of one with a transaction time too far ahead of the clock.
+func notAhead(facts iter.Seq2[backend.Fact, error], skew time.Duration) iter.Seq2[backend.Fact, error] {
+	return func(yield func(backend.Fact, error) bool) {
+		for f, err := range facts {
+			if err == nil && time.Until(f.TransactionTime) > skew {
+				f, err = backend.Fact{}, fmt.Errorf("fact %q: %w", f.ID, &backend.InvalidError{Field: "transaction_time", Reason: fmt.Sprintf(
+					"%s is more than %v ahead of the clock, and later facts would get times after it; --max-skew allows more", f.TransactionTime.Format(time.RFC3339), skew)})
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
 }
 
 // An importReport says what an import did.
@@ -73,7 +92,7 @@ func (a *app) importLines(ctx context.Context, path string) error {
 	}
 	bar := a.progress(size, "importing", true)
 	l := lines{in: io.TeeReader(in, bar)}
-	i, err := a.importFacts(ctx, bar, func() string { return fmt.Sprintf("import %s, at line %d", path, l.line) }, l.facts)
+	i, err := a.importFacts(ctx, bar, func() string { return fmt.Sprintf("import %s, at line %d", path, l.line) }, notAhead(l.facts, a.values.Duration("max_skew")))
 	if err != nil {
 		return err
 	}
@@ -135,7 +154,7 @@ func (a *app) importRuby(ctx context.Context, path string, skip bool) (err error
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	bar := a.progress(int64(l.Len()), "importing", false)
-	i, err := a.importFacts(ctx, bar, func() string { return "import " + path }, counted(l.Facts(), bar))
+	i, err := a.importFacts(ctx, bar, func() string { return "import " + path }, counted(notAhead(l.Facts(), a.values.Duration("max_skew")), bar))
 	if err != nil {
 		return err
 	}

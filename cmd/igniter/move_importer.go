@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -19,18 +20,20 @@ const (
 	batchBytes = 1 << 20
 )
 
-// remembered is how many IDs every log remembers at least. The facts of a larger log are read first.
-const remembered = 1_000_000
-
 // An importer writes facts from elsewhere to a log, each once.
 type importer struct {
-	to    backend.Log
-	last  uint64                // the highest seq that the log is known to have given
-	seen  map[[16]byte][16]byte // by ID: what the fact says
-	facts []backend.Fact
-	size  int
+	to     backend.Log
+	limit  int      // about how many bytes to write at once
+	stores []string // the stores that can be read; nil: all
+	last   uint64   // the highest seq that the log is known to have given
+	facts  []backend.Fact
+	size   int            // of facts, at most
+	at     map[string]int // where facts has an ID
 
-	New, Known uint64 // facts that were written, and facts that the log held already
+	// seen has, by ID, what each fact says that the log held before, or was given since. nil: the log remembers all IDs.
+	seen map[[16]byte][16]byte
+
+	New, Known uint64 // facts that were written, and facts that the log held when the import began or that came twice
 }
 
 // importFacts writes facts to the log that the settings name, and finishes the bar. Errors begin with what at returns.
@@ -67,10 +70,15 @@ func newImporter(ctx context.Context, to backend.Log) (*importer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &importer{to: to, last: stats.LastSeq, seen: map[[16]byte][16]byte{}}
-	if to.Features().AllIDs || stats.Facts < remembered/2 { // the log remembers its own facts, and seen has the imported ones
+	features := to.Features()
+	i := &importer{to: to, limit: batchBytes, stores: features.Stores, last: stats.LastSeq, at: map[string]int{}}
+	if features.MaxFrame > 0 {
+		i.limit = min(i.limit, features.MaxFrame)
+	}
+	if features.AllIDs {
 		return i, nil
 	}
+	i.seen = map[[16]byte][16]byte{}
 	for f, err := range backend.Facts(to.Replay(ctx, backend.Range{})) {
 		if err != nil {
 			return nil, fmt.Errorf("read what the log holds: %w", err)
@@ -103,23 +111,59 @@ func (i *importer) addAll(ctx context.Context, facts iter.Seq2[backend.Fact, err
 	return i.flush(ctx)
 }
 
-// add takes in a valid fact with its hash, and writes if there are enough facts.
+// add takes in a valid fact with its hash, and writes the ones before it if there are enough.
 func (i *importer) add(ctx context.Context, f backend.Fact) error {
-	id, says := digest(f.ID), digest(f.Store, f.Key, f.ValueHash)
-	if said, ok := i.seen[id]; ok {
-		if said != says {
-			return fmt.Errorf("%w: %q, here of key %q in store %q", backend.ErrIDReused, f.ID, f.Key, f.Store)
+	if i.seen != nil {
+		if known, err := i.look(&f); known || err != nil {
+			return err
+		}
+	}
+	if n, ok := i.at[f.ID]; ok {
+		if was := &i.facts[n]; was.Store != f.Store || was.Key != f.Key || was.ValueHash != f.ValueHash {
+			return reused(&f)
 		}
 		i.Known++
 		return nil
 	}
-	i.seen[id] = says
-	i.facts = append(i.facts, f)
-	i.size += len(f.Value) + len(f.Producer) + len(f.Derivation) + 512
-	if len(i.facts) < batchFacts && i.size < batchBytes {
-		return nil
+	size := sizeOf(&f)
+	if len(i.facts) == batchFacts || i.size+size > i.limit {
+		if err := i.flush(ctx); err != nil {
+			return err
+		}
 	}
-	return i.flush(ctx)
+	i.at[f.ID] = len(i.facts)
+	i.facts = append(i.facts, f)
+	i.size += size
+	return nil
+}
+
+func reused(f *backend.Fact) error {
+	return fmt.Errorf("%w: %q, here of key %q in store %q", backend.ErrIDReused, f.ID, f.Key, f.Store)
+}
+
+// sizeOf returns how many bytes a fact takes as JSON, at most.
+func sizeOf(f *backend.Fact) int {
+	const escaped = len(`\u0000`)
+	return len(f.Value) + len(f.Producer) + len(f.Derivation) + escaped*(len(f.ID)+len(f.Store)+len(f.Key)+len(f.ValueHash)+len(f.Causation)) + 512
+}
+
+// look reports whether the log has a fact already, for a log that may not remember its ID.
+func (i *importer) look(f *backend.Fact) (known bool, err error) {
+	if i.stores != nil && !slices.Contains(i.stores, f.Store) {
+		return false, fmt.Errorf("it is not known whether the log has fact %q of store %q: it does not remember all IDs, and the store can't be read: "+
+			"use a token that may read it: %w", f.ID, f.Store, backend.ErrForbidden)
+	}
+	id, says := digest(f.ID), digest(f.Store, f.Key, f.ValueHash)
+	said, known := i.seen[id]
+	switch {
+	case !known:
+		i.seen[id] = says
+	case said != says:
+		return true, reused(f)
+	default:
+		i.Known++
+	}
+	return known, nil
 }
 
 // flush writes the facts that were taken in, in their order. It writes no fact after one that is refused, since when the
@@ -127,6 +171,7 @@ func (i *importer) add(ctx context.Context, f backend.Fact) error {
 func (i *importer) flush(ctx context.Context) error {
 	facts := i.facts
 	i.facts, i.size = nil, 0
+	clear(i.at)
 	if len(facts) == 0 {
 		return nil
 	}
@@ -144,8 +189,9 @@ func (i *importer) flush(ctx context.Context) error {
 func (i *importer) write(ctx context.Context, facts []backend.Fact) error {
 	w := i.to.Write(ctx, backend.Batch{Facts: facts})[0]
 	for n := range w.Facts {
-		i.last = max(i.last, w.Facts[n].Seq)
-		if w.New(&w.Facts[n]) {
+		// The log can't say it better: a batch that it has because the answer to a first attempt was lost is not new to it.
+		if seq := w.Facts[n].Seq; seq > i.last {
+			i.last = seq
 			i.New++
 		} else {
 			i.Known++

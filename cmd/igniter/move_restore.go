@@ -103,5 +103,8 @@ func (a *app) restoreDir(ctx context.Context, past []backend.Ancestor, pages ite
 	if err != nil {
 		return err
 	}
+	if len(found.Doubled) > 0 {
+		fmt.Fprintf(a.err, "igniter: the backup holds %d IDs more than once; igniter verify %s lists them\n", len(found.Doubled), path)
+	}
 	return a.print(restoreReport{n, through, n, path}, "restored and verified %d facts through seq %d in %s\n", n, through, path)
 }

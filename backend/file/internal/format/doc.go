@@ -53,7 +53,8 @@
 // # An index
 //
 //	header   {"igniter":"index","version":1,"first_seq":…,"last_seq":…,"facts":…,"created_at":…,
-//	          "file":"00000000000000051234.wal","size":…,"check":…,"last_time":…,"points":…,"ids":…,"keys":…}
+//	          "file":"00000000000000051234.wal","size":…,"check":…,"last_time":…,"points":…,"ids":…,"keys":…}; "largest" says how long the
+//	         longest body of facts is, if that is more than 16 MiB
 //	p…       points: seqs and offsets of frames, one for each 64 KiB of a segment or each block of a snapshot
 //	i…       the IDs of all facts, with their seqs
 //	s…       the names of stores

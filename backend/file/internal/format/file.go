@@ -1,6 +1,10 @@
 package format
 
-import "sort"
+import (
+	"sort"
+
+	"github.com/igniter-store/igniter/wire"
+)
 
 // A File describes a segment file or a snapshot.
 type File struct {
@@ -16,6 +20,7 @@ type File struct {
 	Check    uint32   // the CRC of its header
 	Horizons Horizons // of the facts that it lost
 	Points   []Point  // where to begin to read, in order
+	Largest  int      // the size of the largest body of facts; 0: not known, or not above wire.DefaultMaxFrame
 }
 
 // A Point is a place in a file where a frame begins.
@@ -35,6 +40,13 @@ func (f *File) Mark(seq uint64, offset int64) {
 	}
 	if n := len(f.Points); n == 0 || offset >= f.Points[n-1].Offset+far {
 		f.Points = append(f.Points, Point{seq, offset})
+	}
+}
+
+// Hold notes in f.Largest that the file holds a body of a size.
+func (f *File) Hold(size int) {
+	if size > wire.DefaultMaxFrame {
+		f.Largest = max(f.Largest, size)
 	}
 }
 

@@ -40,6 +40,7 @@ type Header struct {
 	Size      int64           `json:"size,omitempty"`      // its size,
 	Check     uint32          `json:"check,omitempty"`     // and the CRC of its header
 	LastTime  json.RawMessage `json:"last_time,omitempty"` // the greatest transaction time in that file
+	Largest   int             `json:"largest,omitempty"`   // the size of the largest body of facts in it, if above wire.DefaultMaxFrame
 	Points    int             `json:"points,omitempty"`    // how many points an index has,
 	IDs       int             `json:"ids,omitempty"`       // IDs,
 	Keys      int             `json:"keys,omitempty"`      // and keys

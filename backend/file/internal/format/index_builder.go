@@ -87,7 +87,7 @@ func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
 		last = of.First - 1
 	}
 	out := Header{
-		Kind: KindIndex, FirstSeq: of.First, LastSeq: last, Facts: &x.facts, CreatedAt: Seconds(created),
+		Kind: KindIndex, FirstSeq: of.First, LastSeq: last, Facts: &x.facts, CreatedAt: Seconds(created), Largest: of.Largest,
 		File: of.Name, Size: of.Size, Check: of.Check, LastTime: Seconds(x.time),
 		Points: len(of.Points), IDs: x.count, Keys: x.keys.Len(),
 	}.Frame(0)

@@ -56,6 +56,7 @@ func (w *Writer) header(created time.Time) Header {
 // Add adds a frame: its body, and the facts in it.
 func (w *Writer) Add(body []byte, facts []backend.Fact) error {
 	w.index.Add(facts)
+	w.File.Hold(len(body))
 	w.File.Facts += uint64(len(facts))
 	if !w.File.Snapshot {
 		w.File.Mark(facts[0].Seq, w.offset())
@@ -76,12 +77,13 @@ func (w *Writer) Add(body []byte, facts []backend.Fact) error {
 	return w.flushBlock()
 }
 
-// AddBlock adds a compressed block to a snapshot as it is, with the facts of each frame in it.
-func (w *Writer) AddBlock(compressed []byte, frames [][]backend.Fact) error {
+// AddBlock adds a compressed block to a snapshot as it is, with the body and the facts of each frame in it.
+func (w *Writer) AddBlock(compressed []byte, bodies [][]byte, frames [][]backend.Fact) error {
 	if err := w.flushBlock(); err != nil {
 		return err
 	}
-	for _, facts := range frames {
+	for i, facts := range frames {
+		w.File.Hold(len(bodies[i]))
 		w.index.Add(facts)
 		w.File.Facts += uint64(len(facts))
 	}
@@ -92,6 +94,7 @@ func (w *Writer) AddBlock(compressed []byte, frames [][]backend.Fact) error {
 // with CopyBlock.
 func (w *Writer) AddIndex(of *Index) error {
 	w.File.Facts += *of.Header.Facts
+	w.File.Hold(of.Header.Largest)
 	return w.index.AddIndex(of)
 }
 

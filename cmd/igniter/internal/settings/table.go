@@ -30,9 +30,13 @@ var where = []Setting{
 	{Key: "sync", Of: "file", Type: Text, Usage: "when a log in files acknowledges a fact: always (once it is on the disk), interval or never; empty: always"},
 	{Key: "sync_interval", Of: "file", Type: Duration, Default: "0", Usage: "how often --sync interval syncs; 0: 100ms"},
 	{Key: "segment_size", Of: "file", Type: Size, Default: "0", Usage: "size at which a log in files begins a new segment; 0: 64 MiB"},
+	{Key: "max_frame", Of: "file", Type: Size, Default: "16MiB", Max: wire.MaxMaxFrame, Usage: "size of the largest fact, batch or request, up to 64 MiB; a log in files takes what is as large as the largest that it holds"},
 	{Key: "log.format", Type: Text, Default: "console", Usage: "format of log messages: console or json"},
 	{Key: "log.level", Type: Text, Usage: "lowest level to log: debug, info, warn or error; empty: info for serve, warn otherwise"},
 }
+
+// MaxSkew is a setting of serve that import has too.
+var MaxSkew = Setting{Key: "max_skew", Type: Duration, Default: "1m", Usage: "how far ahead of the clock the transaction times of imported facts may be"}
 
 var serve = []Setting{
 	{Key: "listen", Type: List, Default: "tcp://127.0.0.1:7400", Usage: "where to listen: tcp://host:port or unix:///path; may be repeated"},
@@ -43,7 +47,6 @@ var serve = []Setting{
 	{Key: "tls.client_ca", Type: Text, Usage: "PEM file of the authorities that may have issued clients' certificates; empty: clients need no certificate"},
 	{Key: "insecure", Type: Bool, Default: "false", Usage: "listen beyond this machine with neither tokens nor client certificates"},
 	{Key: "max_connections", Type: Number, Default: "10000", Usage: "how many connections to serve at once"},
-	{Key: "max_frame", Type: Size, Default: "16MiB", Max: wire.MaxMaxFrame, Usage: "size of the largest request, up to 64 MiB"},
 	{Key: "max_requests", Type: Number, Default: "1024", Usage: "how many requests of one connection may wait for their answers"},
 	{Key: "max_buffered", Type: Size, Default: "1MiB", Usage: "how many bytes of one connection's requests may wait for their answers"},
 	{Key: "max_streams", Type: Number, Default: "256", Usage: "how many HTTP streams (events, exports) to serve at once"},
@@ -52,7 +55,7 @@ var serve = []Setting{
 	{Key: "write_timeout", Type: Duration, Default: "30s", Usage: "how long a client may take to read what is sent to it"},
 	{Key: "heartbeat", Type: Duration, Default: "5s", Usage: "how often idle subscriptions get a heartbeat"},
 	{Key: "slow_op", Type: Duration, Default: "1s", Usage: "requests that take longer are logged as slow"},
-	{Key: "max_skew", Type: Duration, Default: "1m", Usage: "how far ahead of the clock the transaction times of imported facts may be"},
+	MaxSkew,
 	{Key: "drain", Type: Duration, Default: "10s", Usage: "how long clients may take to finish when the server stops"},
 	{Key: "pid_file", Type: Text, Usage: "file to write the process ID to; empty: none"},
 }

@@ -1,0 +1,77 @@
+package file
+
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// idHashes are hashes of all IDs of a log, to find those that it holds twice. IDs with the same hash are compared when the
+// log is read again, which is needed only if there are any.
+type idHashes struct {
+	seed   maphash.Seed
+	blocks [][]uint64
+	size   int
+}
+
+// hashBlock is how many hashes a block has. Blocks need no room to grow.
+const hashBlock = 1 << 16
+
+func (x *idHashes) add(id string) {
+	if x.size == 0 {
+		x.seed = maphash.MakeSeed()
+	}
+	if x.size%hashBlock == 0 {
+		x.blocks = append(x.blocks, make([]uint64, 0, hashBlock))
+	}
+	last := &x.blocks[len(x.blocks)-1]
+	*last = append(*last, maphash.String(x.seed, id))
+	x.size++
+}
+
+// doubled returns the IDs that occur more than once. read calls again with each fact of the log.
+func (x *idHashes) doubled(read func(again func(f *backend.Fact)) error) ([]DoubledID, error) {
+	seen := map[uint64]bool{}
+	// One part of all hashes after the other, so that no copy of all is needed.
+	const parts = 64
+	var part []uint64
+	for n := range uint64(parts) {
+		part = part[:0]
+		for _, block := range x.blocks {
+			for _, hash := range block {
+				if hash%parts == n {
+					part = append(part, hash)
+				}
+			}
+		}
+		slices.Sort(part)
+		for i := 1; i < len(part); i++ {
+			if part[i] == part[i-1] {
+				seen[part[i]] = true
+			}
+		}
+	}
+	if len(seen) == 0 {
+		return nil, nil
+	}
+	x.blocks = nil
+	seqs := map[string][]uint64{}
+	err := read(func(f *backend.Fact) {
+		if seen[maphash.String(x.seed, f.ID)] {
+			id := strings.Clone(f.ID) // without the block that it was read into
+			seqs[id] = append(seqs[id], f.Seq)
+		}
+	})
+	var all []DoubledID
+	for id, at := range seqs {
+		slices.Sort(at)
+		if at = slices.Compact(at); len(at) > 1 { // a snapshot may stand beside the segments that it was made of
+			all = append(all, DoubledID{id, at})
+		}
+	}
+	slices.SortFunc(all, func(a, b DoubledID) int { return cmp.Compare(a.Seqs[0], b.Seqs[0]) })
+	return all, err
+}
