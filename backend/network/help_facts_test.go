@@ -48,7 +48,7 @@ const serverBeat = 20 * time.Millisecond
 
 // How long tests wait for a condition, and how often they check it.
 const (
-	eventually = 20 * time.Second
+	eventually = time.Minute
 	tick       = time.Millisecond
 )
 

@@ -185,10 +185,11 @@ func TestConnectionState(t *testing.T) {
 
 	p.rules(func(f passing) action { return action{fate: isCut} })
 	p.cut()
-	short, cancel := context.WithTimeout(t.Context(), 50*tick)
-	defer cancel()
-	_, err = c.WriteFact(short, numbered(2))
-	require.ErrorIs(t, err, backend.ErrUnavailable)
-	require.NotZero(t, logged.FilterMessage("an attempt failed").Len())
+	for logged.FilterMessage("an attempt failed").Len() == 0 { // a busy machine may have no time for one within a call
+		short, cancel := context.WithTimeout(t.Context(), 50*tick)
+		_, err = c.WriteFact(short, numbered(2))
+		cancel()
+		require.ErrorIs(t, err, backend.ErrUnavailable)
+	}
 	p.rules(nil)
 }
