@@ -38,6 +38,8 @@ type conn struct {
 
 	cursor atomic.Uint64 // seq through which the subscription was sent, plus 1; 0: there is no subscription
 
+	told []string // the stores that hello told the client that it may read; nil: all, or it was not told
+
 	mu      sync.Mutex
 	drained bool // only requests that have already been read are handled
 }

@@ -301,6 +301,10 @@ func TestReload(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"t2", "t3", "t4", "n1", "n2", "t5", "n3", "t6"}, ids)
+
+	late := s.with(tasks)
+	file.reload(admin, entry("tasks", []string{"notes"}, nil, false))
+	late.requireCode("access_changed", `{"op":"subscribe","after":0}`) // which hello did not say
 }
 
 // TestReloadEndsIdleSubscriptions revokes a token while nothing comes: a subscription of either version ends within a

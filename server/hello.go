@@ -34,7 +34,7 @@ func (c *conn) hello(r *protocol.Request) error {
 			reply.LastSeq, reply.Log, reply.Ancestors = &stats.LastSeq, stats.Log, stats.Ancestors
 		}
 	}
-	c.version = protocol.Version
+	c.version, c.told = protocol.Version, reply.Features.Stores
 	c.answer(func(dst []byte) []byte { return protocol.AppendHelloReply(dst, reply, r.ID) })
 	return nil
 }

@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +40,9 @@ func (c *conn) newStream(r *protocol.Request) (x *stream, err error) {
 	}
 	if x.reading, err = c.client.Read(x.left.Stores); err != nil {
 		return nil, err
+	}
+	if now := c.features().Stores; c.version > 1 && ((now == nil) != (c.told == nil) || !slices.Equal(now, c.told)) {
+		return nil, fmt.Errorf("%w since the connection was made: connect again", backend.ErrAccessChanged)
 	}
 	x.left.Stores, x.shown = x.reading.Stores, x.left.After.Seq
 	return x, nil

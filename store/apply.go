@@ -117,6 +117,7 @@ func (e *Engine) failLocked(reason error) {
 	}
 	e.failed = reason
 	e.ended.Store(true)
+	e.regained.Notify()
 	for _, w := range e.waiting {
 		w.done <- e.outcome(w)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -65,9 +64,9 @@ func passes(err error) bool {
 // and loads the new ones.
 func (e *Engine) followOnce(ctx context.Context) error {
 	for {
-		access := e.log.Features().Stores
-		if e.accessChanged || !sameStores(access, e.access) {
-			err := e.reload(ctx)
+		features := e.log.Features()
+		if e.accessChanged || !e.access.Load().same(features) {
+			err := e.reload(ctx, &access{features.Stores})
 			if errors.Is(err, backend.ErrAccessChanged) { // again
 				e.accessChanged = true
 				continue
@@ -75,7 +74,7 @@ func (e *Engine) followOnce(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("read the stores that this process may read now: %w", err)
 			}
-			e.access, e.accessChanged = access, false
+			e.accessChanged = false
 		}
 		err := e.followPages(ctx)
 		if e.accessChanged = errors.Is(err, backend.ErrAccessChanged); !e.accessChanged {
@@ -86,7 +85,7 @@ func (e *Engine) followOnce(ctx context.Context) error {
 
 func (e *Engine) followPages(ctx context.Context) error {
 	for p, err := range e.log.Follow(ctx, backend.Range{After: e.cursor()}) {
-		if err == nil && !sameStores(e.log.Features().Stores, e.access) {
+		if err == nil && !e.access.Load().same(e.log.Features()) {
 			err = backend.ErrAccessChanged // since the stores were read
 		}
 		if err == nil {
@@ -99,9 +98,6 @@ func (e *Engine) followPages(ctx context.Context) error {
 	}
 	return fmt.Errorf("store: following the log after seq %d ended without an error: %w", e.Head(), backend.ErrUnavailable)
 }
-
-// sameStores reports whether two lists of stores that may be read are the same; nil: all.
-func sameStores(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 // cursor returns through where the log was read. Facts after it that the engine shows are own writes.
 func (e *Engine) cursor() backend.Cursor {

@@ -48,14 +48,15 @@ func (e *Engine) Load(ctx context.Context, stores ...string) error {
 	if stores = missing(); len(stores) == 0 { // another call has loaded them meanwhile
 		return nil
 	}
-	if err := e.load(ctx, stores); err != nil {
+	if err := e.load(ctx, stores, nil); err != nil {
 		return fmt.Errorf("store: load stores %q: %w", stores, err)
 	}
 	return nil
 }
 
-// reload reads the given stores again; none given: all that are in memory.
-func (e *Engine) reload(ctx context.Context, stores ...string) error {
+// reload reads the given stores again; none given: all that are in memory. If now is not nil, that is what this process
+// may read now.
+func (e *Engine) reload(ctx context.Context, now *access, stores ...string) error {
 	if err := e.loading.Lock(ctx); err != nil {
 		return err
 	}
@@ -63,13 +64,13 @@ func (e *Engine) reload(ctx context.Context, stores ...string) error {
 	if kept := e.stores.Load(); len(stores) == 0 && kept != nil {
 		stores = *kept
 	}
-	return e.load(ctx, stores)
+	return e.load(ctx, stores, now)
 }
 
 // load reads the facts of stores (nil: all) from the log, and replaces what is in memory of them. It reads
 // facts through the head from the log, and takes facts that are applied meanwhile from a buffer. The caller
-// holds loading.
-func (e *Engine) load(ctx context.Context, stores []string) error {
+// holds loading. For now see reload.
+func (e *Engine) load(ctx context.Context, stores []string, now *access) error {
 	opts := e.opts
 	opts.Stores = stores
 	b := &loadBuffer{engine: newEngine(e.log, opts)}
@@ -105,6 +106,9 @@ func (e *Engine) load(ctx context.Context, stores []string) error {
 			b.engine.space(s.name).upcasts.Store(s.upcasts.Load())
 		}
 	}
+	if now != nil {
+		e.access.Store(nil)
+	}
 	for _, s := range b.engine.spaces.Range {
 		s := s.(*namespace)
 		s.since = e.Head()
@@ -112,6 +116,10 @@ func (e *Engine) load(ctx context.Context, stores []string) error {
 	}
 	if kept := e.stores.Load(); kept != nil {
 		e.keep(stores)
+	}
+	if now != nil {
+		e.access.Store(now)
+		e.regained.Notify()
 	}
 	return nil
 }
@@ -144,13 +152,15 @@ func (e *Engine) open(ctx context.Context) error {
 	var p OpenProgress
 	var r backend.Range
 	if e.opts.Stores != nil {
-		r.Stores = append(slices.Clone(e.opts.Stores), CompactionStore)
+		r.Stores = slices.Clone(e.opts.Stores)
+		if e.access.Load().has(CompactionStore) {
+			r.Stores = append(r.Stores, CompactionStore)
+		}
 	} else if e.opts.Progress != nil {
 		if stats, err := e.log.Stats(ctx); err == nil {
 			p.Total = stats.Facts
 		}
 	}
-	e.access = e.log.Features().Stores
 	err := e.read(ctx, r, func(facts int) {
 		if p.Facts += uint64(facts); e.opts.Progress != nil && facts > 0 {
 			e.opts.Progress(p)

@@ -2,8 +2,8 @@ package store
 
 import "github.com/igniter-store/igniter/backend"
 
-// minSurplus is how many facts beyond KeepVersions a namespace has at least before it is trimmed.
-const minSurplus = 1024
+// minSurplus is how many facts beyond KeepVersions a namespace has at least before it is trimmed. Tests change it.
+var minSurplus = 1024
 
 // full counts a fact that was added to s, and reports whether s is worth trimming.
 func (e *Engine) full(s *namespace, f *backend.Fact) bool {

@@ -92,6 +92,7 @@ type Engine struct {
 	rules   atomic.Pointer[[]Rule]   // replaced as a whole
 	stores  atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
 
+	own      atomic.Int64                               // the latest transaction time of facts that this engine wrote, in Unix nanoseconds
 	ahead    atomic.Pointer[[]aheadTime]                // by clock and fact, ascending; nil: none. Replaced as a whole, under mu
 	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
 
@@ -109,9 +110,9 @@ type Engine struct {
 	loading   ctxsync.Mutex // held while stores are loaded
 	declaring ctxsync.Mutex // held while a rule is added
 
-	// Owned by follow.
-	access        []string // the stores that this process could read when they were last read; nil: all
-	accessChanged bool     // the stores must be read again
+	access        atomic.Pointer[access] // what this process could read when its stores were last read; nil for a moment under mu
+	accessChanged bool                   // the stores must be read again; owned by follow
+	regained      ctxsync.Signal         // access was replaced, or the engine has ended
 
 	life       context.Context    // of what the engine does by itself; ends with Close
 	stop       context.CancelFunc // ends life
@@ -168,6 +169,7 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 func newEngine(log backend.Log, opts Options) *Engine {
 	e := &Engine{log: log, opts: opts, done: make(chan struct{}), loading: ctxsync.NewMutex(), declaring: ctxsync.NewMutex()}
 	e.life, e.stop = context.WithCancel(context.Background())
+	e.access.Store(&access{log.Features().Stores})
 	if opts.Stores != nil {
 		e.keep(opts.Stores)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -57,10 +58,8 @@ var register = porcupine.Model{
 // Reads after Sync and writes, conditional or not, of two engines on one server are linearizable.
 func TestLinearizable(t *testing.T) {
 	const clients, calls = 6, 60
-	server, err := serve(t.TempDir())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, server.Close()) }()
-	engines := []*store.Engine{openEngine(t, server), openEngine(t, server)}
+	client := dial(t, newLog(t), server.Options{}, "")
+	engines := []*store.Engine{openEngine(t, client), openEngine(t, client)}
 	var clock atomic.Int64
 	var mu sync.Mutex
 	var history []porcupine.Operation

@@ -4,14 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"math"
 	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/igniter-store/igniter/backend"
@@ -19,13 +23,138 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
+// Runs of the model on each backend.
+const (
+	modelRuns     = 6
+	modelRunsSoak = 2000
+)
+
+// TestModel drives two engines on one log at random: writes, batches, conditions and retractions, with contexts that end
+// at any step; compactions, reopenings, restores to an earlier seq with engines closed and open; clocks that jump, and
+// grants that change. It compares every way to read with an oracle that goes through the whole log. A failure prints its
+// seed; IGNITER_SOAK=1 runs many more.
+func TestModel(t *testing.T) {
+	runs := modelRuns
+	if os.Getenv("IGNITER_SOAK") != "" {
+		runs = modelRunsSoak
+	}
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(runs)))
+		t.Cleanup(func() { require.NoError(t, flag.Set("rapid.checks", f.DefValue)) })
+	}
+	t.Cleanup(store.SetMinSurplus(4))
+	for _, b := range modelBackends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				m := newModel(t, b)
+				defer m.close()
+				for range rapid.IntRange(1, 40).Draw(t, "steps") {
+					m.step()
+				}
+				for _, s := range m.sides {
+					m.look(s)
+				}
+			})
+		})
+	}
+}
+
+type model struct {
+	t     *rapid.T
+	log   *modelLog
+	clock *modelClock
+	sides [2]*side
+	o     oracle // what the log holds
+	all   oracle // what was ever written to it
+	ids   int
+
+	horizon   backend.Horizon // of docs
+	receipt   uint64          // the seq of the latest compaction's receipt
+	consumers []*consumer
+}
+
+func newModel(t *rapid.T, b modelBackend) *model {
+	m := &model{t: t, clock: new(modelClock)}
+	m.clock.move(1000 * time.Second)
+	m.log = newModelLog(t, b, m.clock)
+	m.reopenSides()
+	return m
+}
+
+func (m *model) close() {
+	m.closeSides()
+	m.log.close()
+}
+
+func (m *model) step() {
+	s := m.sides[rapid.IntRange(0, 1).Draw(m.t, "side")]
+	m.clock.move(time.Duration(rapid.IntRange(0, 2000).Draw(m.t, "milliseconds")) * time.Millisecond)
+	batches := s.way().Features().Batches
+	switch step := rapid.IntRange(0, 19).Draw(m.t, "step"); {
+	case step == 0 && batches:
+		m.batch(s)
+	case step == 1 && batches && s.reads("docs"):
+		m.update(s)
+	case step == 2:
+		m.retract(s)
+	case step == 3:
+		m.reopen()
+	case step == 4 && s.way().Features().Prune && s.keep == 0 && (s.n == 0 || !m.log.served) && s.reads("docs"):
+		m.compact(s)
+	case step == 5:
+		m.restore()
+	case step == 6:
+		m.jump(s)
+	case step == 7 && m.log.served:
+		m.grant()
+	case step == 8:
+		m.consume(s)
+	case step < 12:
+		m.look(s)
+	default:
+		m.write(s)
+	}
+}
+
+// look compares what s reads with the oracle: as it is, and once it shows all of the log.
+func (m *model) look(s *side) {
+	if head := s.Head(); head > m.receipt && rapid.Bool().Draw(m.t, "before it has seen all") {
+		m.check(s, head)
+	}
+	require.NoError(m.t, s.Sync(context.Background()))
+	require.Equal(m.t, m.last(), s.Head())
+	m.check(s, 0)
+	m.tailed(s)
+	m.folded(s)
+}
+
 // A side is one engine on the log and what is kept over it.
 type side struct {
 	*store.Engine
+	m      *model
+	n      int
+	keep   int           // Options.KeepVersions
+	skew   time.Duration // of its clock
+	stores []string      // that it may read; nil: all
+	own    []ownWrite
 	open   *store.Scope // {"status":"open"}
 	big    *store.Scope // n > 50, by Match
 	status *store.Index
 	owner  *store.Relation
+
+	fold *store.Fold[map[string]int] // n of each key of docs, by changes
+	from uint64                      // through where it was read, if the horizon was not after that
+
+	stop   context.CancelFunc // ends tail
+	tail   chan tailed
+	tailed []backend.Fact // what a loop from the beginning gave
+	missed uint64         // the horizon that it told
+}
+
+type tailed struct {
+	r   store.Record
+	err error
 }
 
 type doc struct {
@@ -34,100 +163,61 @@ type doc struct {
 	Owner  any    `json:"owner,omitempty"`
 }
 
-func over(t *rapid.T, b backend.Backend) *side {
-	opts := store.Options{}
-	if rapid.Bool().Draw(t, "stores are loaded when asked for") {
-		opts.Stores = []string{}
-	}
-	e, err := store.Open(context.Background(), b, opts)
-	require.NoError(t, err)
-	require.NoError(t, e.Load(context.Background(), "docs", "people", store.CompactionStore))
-	s := &side{Engine: e}
-	s.open, err = e.Scope("docs", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
-	require.NoError(t, err)
-	s.big, err = e.Scope("docs", "big", store.Filter{Match: isBig})
-	require.NoError(t, err)
-	s.status, err = e.Index("docs", "status")
-	require.NoError(t, err)
-	s.owner, err = e.Relation("people", "docs", "owner")
-	require.NoError(t, err)
-	return s
-}
+func (s *side) way() backend.Log { return backend.Complete(s.m.log.ways[s.n]) }
 
-// TestModel drives writes, batches, conditions, retractions and reopenings of two engines on one log
-// at random, and compares every way to read with an oracle that goes through the whole log.
-func TestModel(t *testing.T) {
-	for _, b := range modelBackends {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			rapid.Check(t, func(t *rapid.T) {
-				dir, err := os.MkdirTemp("", "igniter-model")
-				require.NoError(t, err)
-				defer os.RemoveAll(dir)
-				log, err := b.open(dir)
-				require.NoError(t, err)
-				sides := [2]*side{over(t, log), over(t, log)}
-				defer func() {
-					for _, s := range sides {
-						require.NoError(t, s.Close())
-					}
-					require.NoError(t, log.Close())
-				}()
-				m := model{t: t, ids: 0}
-				for range rapid.IntRange(1, 40).Draw(t, "steps") {
-					s := sides[rapid.IntRange(0, 1).Draw(t, "side")]
-					step := rapid.IntRange(0, 9).Draw(t, "step")
-					if step == 0 || step == 1 || step == 4 {
-						if !backend.Complete(log).Features().Batches {
-							step = 9 // it writes single facts only
-						}
-					}
-					switch step {
-					case 0:
-						m.batch(s)
-					case 1:
-						m.update(s)
-					case 2:
-						m.retract(s)
-					case 3:
-						for i := range sides {
-							require.NoError(t, sides[i].Close())
-						}
-						if b.reopen {
-							require.NoError(t, log.Close())
-							log, err = b.open(dir)
-							require.NoError(t, err)
-						}
-						sides = [2]*side{over(t, log), over(t, log)}
-					case 4:
-						m.compact(s)
-						for _, s := range sides {
-							require.NoError(t, s.Sync(context.Background()))
-						}
-					case 5:
-						other := sides[rapid.IntRange(0, 1).Draw(t, "reader")]
-						require.NoError(t, other.Sync(context.Background()))
-						m.check(other)
-					default:
-						m.write(s)
-					}
-				}
-				for _, s := range sides {
-					require.NoError(t, s.Sync(context.Background()))
-					m.check(s)
-				}
-			})
-		})
+// reads reports whether s may read a store.
+func (s *side) reads(name string) bool { return s.stores == nil || slices.Contains(s.stores, name) }
+
+func (s *side) now() time.Time { return s.m.clock.now().Add(s.skew) }
+
+func (m *model) closeSides() {
+	for _, s := range m.sides {
+		s.stop()
+		require.NoError(m.t, s.Close())
+		for range s.tail {
+		}
 	}
 }
 
-type model struct {
-	t   *rapid.T
-	o   oracle // what the log holds
-	all oracle // what was ever written
-	ids int
+func (m *model) reopenSides() {
+	for i := range m.sides {
+		s := &side{m: m, n: i}
+		if old := m.sides[i]; old != nil {
+			s.stores = old.stores
+		}
+		m.sides[i] = s
+		opts := store.Options{Now: s.now, Logger: zap.NewNop()}
+		if rapid.Bool().Draw(m.t, "stores are loaded when asked for") {
+			opts.Stores = []string{}
+		}
+		s.keep = max(0, rapid.IntRange(-2, 3).Draw(m.t, "versions kept"))
+		opts.KeepVersions = s.keep
+		var err error
+		s.Engine, err = store.Open(context.Background(), m.log.ways[i], opts)
+		require.NoError(m.t, err)
+		require.NoError(m.t, s.Upcast("docs", upcastDoc))
+		require.NoError(m.t, s.Load(context.Background(), "docs", "people", store.CompactionStore))
+		s.open, err = s.Scope("docs", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
+		require.NoError(m.t, err)
+		s.big, err = s.Scope("docs", "big", store.Filter{Match: isBig})
+		require.NoError(m.t, err)
+		s.status, err = s.Index("docs", "status")
+		require.NoError(m.t, err)
+		s.owner, err = s.Relation("people", "docs", "owner")
+		require.NoError(m.t, err)
+		s.begin()
+		s.follow()
+	}
+}
 
-	horizon backend.Horizon // of docs
+// reopen closes the engines and the log, and opens them again.
+func (m *model) reopen() {
+	m.closeSides()
+	m.log.hangUp()
+	m.log.stop()
+	m.log.open()
+	m.log.dial()
+	m.reopenSides()
 }
 
 var modelKeys = []string{"a", "ab", "b", "c", "7"}
@@ -142,112 +232,50 @@ func (m *model) draw() backend.Fact {
 	m.ids++
 	f := backend.Fact{
 		ID: fmt.Sprint("f", m.ids), Store: "docs", Key: rapid.SampledFrom(modelKeys).Draw(m.t, "key"), Value: value,
+		SchemaVersion: rapid.SampledFrom([]int{1, 1, 2, 2, 2, 3}).Draw(m.t, "version"),
 	}
 	if rapid.IntRange(0, 4).Draw(m.t, "valid") == 0 {
-		f.ValidTime = time.Unix(int64(rapid.IntRange(1, 50).Draw(m.t, "valid time")), 0)
+		f.ValidTime = m.drawTime("valid time")
 	}
 	return f
 }
 
-func (m *model) last() uint64 {
-	if len(m.o) == 0 {
-		return 0
+// drawTime returns a time around the clock's.
+func (m *model) drawTime(label string) time.Time {
+	return m.clock.now().Truncate(time.Second).Add(time.Duration(rapid.IntRange(-30, 30).Draw(m.t, label)) * time.Second)
+}
+
+// The upcaster of docs fails for some values.
+func upcastDoc(v json.RawMessage) (json.RawMessage, error) {
+	var d doc
+	if err := json.Unmarshal(v, &d); err != nil {
+		return nil, err
 	}
-	return m.o[len(m.o)-1].Seq
-}
-
-func (m *model) took(facts ...backend.Fact) {
-	m.o, m.all = append(m.o, facts...), append(m.all, facts...)
-}
-
-func (m *model) write(s *side) {
-	f, err := s.Import(context.Background(), m.draw()) // the value as it is, not in canonical form
-	require.NoError(m.t, err)
-	m.took(f)
-}
-
-func (m *model) retract(s *side) {
-	f, err := s.Retract(context.Background(), m.draw())
-	require.NoError(m.t, err)
-	m.took(f)
-}
-
-func (m *model) batch(s *side) {
-	b := backend.Batch{Facts: []backend.Fact{m.draw(), m.draw()}}
-	b.Facts[1].Store = "people"
-	key, want := b.Facts[0].Key, ""
-	if f := m.o.at("docs", key, store.Moment{}); f != nil {
-		want = f.ID
+	switch d.N % 10 {
+	case 3:
+		return nil, errors.New("a value that can't be upcast")
+	case 4:
+		panic("a value that can't be upcast")
 	}
-	expect := rapid.SampledFrom([]string{want, "", "f1"}).Draw(m.t, "expect")
-	b.Expect = []backend.Expect{{Store: "docs", Key: key, ID: expect}}
-	facts, err := s.WriteBatch(context.Background(), b)
-	if expect != want {
-		require.ErrorIs(m.t, err, backend.ErrConflict)
-		return
-	}
-	require.NoError(m.t, err)
-	m.took(facts...)
+	d.N++
+	return json.Marshal(struct {
+		doc
+		Status string `json:"status"`
+	}{d, d.Status})
 }
 
-func (m *model) update(s *side) {
-	f := m.draw()
-	written, err := s.Update(context.Background(), f.Store, f.Key, func(old store.Record) (backend.Fact, error) {
-		f.SchemaVersion = old.Version() + 1
-		return f, nil
-	})
-	require.NoError(m.t, err)
-	require.Equal(m.t, len(m.o.where(func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key }))+1, written.SchemaVersion)
-	m.took(written)
-}
-
-// compact lets the latest few facts of each key of docs be.
-func (m *model) compact(s *side) {
-	require.NoError(m.t, s.Sync(context.Background()))
-	rule := store.Retention{Versions: rapid.IntRange(1, 4).Draw(m.t, "keep"), Forget: rapid.Bool().Draw(m.t, "forget")}
-	require.NoError(m.t, s.Retain("docs", store.Retention{})) // in place of what was set before
-	require.NoError(m.t, s.Retain("docs", rule))
-	plan := s.PlanCompaction()
-	done, err := s.Compact(context.Background())
-	require.NoError(m.t, err)
-	require.Equal(m.t, plan, done)
-	if len(done) == 0 {
-		return
+// upcastOf returns the upcast value of a fact of docs; false if it has none.
+func upcastOf(f backend.Fact) (d doc, ok bool) {
+	if json.Unmarshal(f.Value, &d) != nil || f.Retraction() || f.SchemaVersion > 2 {
+		return d, false
 	}
-	gone := seqrange.Set(done[0].Seqs)
-	var left oracle
-	newer := map[string]int{}
-	for _, f := range slices.Backward(m.o) {
-		if f.Store == "docs" {
-			newer[f.Key]++
+	if f.SchemaVersion == 1 {
+		if d.N%10 == 3 || d.N%10 == 4 {
+			return d, false
 		}
-		if !gone.Has(f.Seq) {
-			left = append(left, f)
-			continue
-		}
-		require.Equal(m.t, "docs", f.Store)
-		if newer[f.Key] == 1 { // the key is forgotten, as if it had never been written
-			m.all = slices.DeleteFunc(m.all, func(g backend.Fact) bool { return g.Store == "docs" && g.Key == f.Key })
-		}
-		require.True(m.t, newer[f.Key] > rule.Versions || rule.Forget && newer[f.Key] == 1 && f.Retraction(), "the latest facts are kept")
+		d.N++
 	}
-	slices.Reverse(left)
-	require.Equal(m.t, len(m.o)-len(left), done[0].Facts)
-	require.LessOrEqual(m.t, done[0].Horizon.Seq, m.last())
-	m.horizon = m.horizon.Later(done[0].Horizon)
-	m.o = left
-	m.all = slices.DeleteFunc(m.all, func(f backend.Fact) bool { // a forgotten key is one that was never written
-		return f.Store == "docs" && !slices.ContainsFunc(left, func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key })
-	})
-	m.took(factsOf(s.Facts(context.Background(), store.CompactionStore, m.last()))...) // what was meant, and the receipt
-}
-
-// compacted reports whether err says, rightly, that a read of docs as of a moment needs facts that were pruned.
-func (m *model) compacted(err error, at store.Moment) bool {
-	before := at.Seq != 0 && at.Seq < m.horizon.Seq ||
-		!at.Time.IsZero() && at.Time.Before(m.horizon.Time) || !at.Valid.IsZero() && at.Valid.Before(m.horizon.Time)
-	require.Equal(m.t, before, errors.Is(err, backend.ErrCompacted), "%v as of %+v, with horizon %v", err, at, m.horizon)
-	return before
+	return d, true
 }
 
 func isBig(_ store.Record, value json.RawMessage) bool {
@@ -255,31 +283,178 @@ func isBig(_ store.Record, value json.RawMessage) bool {
 	return json.Unmarshal(value, &d) == nil && d.N > 50
 }
 
-func decodeDoc(f backend.Fact) (d doc) {
-	_ = json.Unmarshal(f.Value, &d)
-	return d
+func (m *model) last() uint64 {
+	stats, err := m.log.log.Stats(context.Background())
+	require.NoError(m.t, err)
+	return stats.LastSeq
 }
 
-// current returns what the keys of docs have at a moment, in the order of their first facts.
-func (m *model) current(at store.Moment, ok func(backend.Fact) bool) []backend.Fact {
-	var keys []string
-	for _, f := range m.o {
-		if f.Store == "docs" && !slices.Contains(keys, f.Key) {
-			keys = append(keys, f.Key)
-		}
+func (m *model) took(facts ...backend.Fact) {
+	m.o, m.all = append(m.o, facts...), append(m.all, facts...)
+}
+
+// A consumer is a reader of docs that keeps where it stands.
+type consumer struct {
+	at     backend.Cursor
+	common uint64 // the log has what it read through this seq
+}
+
+// consume lets a reader go on from where it stands, or begin, and keep where it stands then.
+func (m *model) consume(s *side) {
+	if !s.reads("docs") {
+		return
 	}
-	all := []backend.Fact{}
-	for _, key := range keys {
-		if f := m.all.at("docs", key, at); f != nil && !f.Retraction() && ok(*f) {
-			all = append(all, *f)
-		}
+	require.NoError(m.t, s.Sync(context.Background()))
+	if len(m.consumers) == 0 || rapid.Bool().Draw(m.t, "a new consumer") {
+		m.consumers = append(m.consumers, &consumer{common: math.MaxUint64})
 	}
-	return all
+	c := rapid.SampledFrom(m.consumers).Draw(m.t, "consumer")
+	after, err := s.Resume(context.Background(), c.at)
+	if c.at.Seq > c.common || c.at.Seq > m.last() {
+		var diverged *backend.DivergedError
+		require.ErrorAs(m.t, err, &diverged)
+		require.Equal(m.t, min(c.common, m.last()), diverged.Common)
+		c.at.Seq = diverged.Common
+		after, err = s.Resume(context.Background(), c.at)
+	}
+	require.NoError(m.t, err)
+	require.Equal(m.t, c.at.Seq, after)
+	m.loops(s, after)
+	c.at, c.common = s.Cursor(), math.MaxUint64
+	for range rapid.IntRange(0, 3).Draw(m.t, "steps back") {
+		c.at.Seq -= min(c.at.Seq, 1)
+	}
+}
+
+// restore puts a log with the facts through an earlier seq in place of the log.
+func (m *model) restore() {
+	if m.horizon != (backend.Horizon{}) {
+		return // tests of backups tell what is kept of horizons
+	}
+	last := m.last()
+	through := uint64(rapid.IntRange(int(max(last, 5)-5), int(last)).Draw(m.t, "restored through"))
+	if m.log.served && rapid.Bool().Draw(m.t, "under open clients") {
+		for _, s := range m.sides {
+			require.NoError(m.t, s.Sync(context.Background()))
+		}
+		m.log.restore(through)
+		for _, s := range m.sides {
+			err := s.Sync(context.Background())
+			if common := m.commonOf(through); last > common {
+				var diverged *backend.DivergedError
+				require.ErrorAs(m.t, err, &diverged)
+				require.Equal(m.t, common, diverged.Common)
+				require.ErrorAs(m.t, s.Err(), &diverged)
+				_, err = s.Import(context.Background(), m.draw())
+				require.ErrorAs(m.t, err, &diverged)
+				require.Equal(m.t, last, s.Head())
+				if s.keep == 0 { // else reads ask the log
+					m.check(s, last)
+				}
+			} else {
+				require.NoError(m.t, err)
+			}
+		}
+		m.closeSides()
+	} else {
+		m.closeSides()
+		m.log.restore(through)
+	}
+	m.log.hangUp()
+	m.log.dial()
+	common := m.commonOf(through)
+	for _, c := range m.consumers {
+		c.common = min(c.common, common)
+	}
+	cut := func(o oracle) oracle {
+		return slices.DeleteFunc(o, func(f backend.Fact) bool { return f.Seq > through })
+	}
+	m.o, m.all = cut(m.o), cut(m.all)
+	m.reopenSides()
+}
+
+// commonOf returns through which seq a log that is restored has a known past in common with the one before.
+func (m *model) commonOf(through uint64) uint64 {
+	if m.log.sync == "" || m.log.four { // the latter tells of no ancestors
+		return 0
+	}
+	return through
+}
+
+// jump sets the clock of the log, or of one engine.
+func (m *model) jump(s *side) {
+	d := time.Duration(rapid.IntRange(-100, 100).Draw(m.t, "jump")) * time.Second
+	if rapid.Bool().Draw(m.t, "of the log's clock") {
+		m.clock.move(d)
+		return
+	}
+	s.skew = d
 }
 
 func (m *model) equal(want, got []backend.Fact, what string, args ...any) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		m.t.Fatalf("%s: -want +got\n%s", fmt.Sprintf(what, args...), diff)
+	}
+}
+
+// compact lets the latest facts of each key of docs be.
+func (m *model) compact(s *side) {
+	require.NoError(m.t, s.Sync(context.Background()))
+	rule := store.Retention{
+		Versions: rapid.IntRange(0, 4).Draw(m.t, "keep"), Forget: rapid.Bool().Draw(m.t, "forget"),
+		Window: max(0, time.Duration(rapid.IntRange(-10, 20).Draw(m.t, "window"))*time.Second),
+	}
+	require.NoError(m.t, s.Retain("docs", store.Retention{})) // in place of what was set before
+	require.NoError(m.t, s.Retain("docs", rule))
+	plan := s.PlanCompaction()
+	before := m.last()
+	ctx, ends := m.context()
+	_, err := s.Compact(ctx)
+	if ends && err != nil {
+		require.ErrorIs(m.t, err, context.Canceled)
+		_, err = s.Compact(context.Background())
+	}
+	require.NoError(m.t, err)
+
+	gone := seqrange.Set(nil)
+	if len(plan) > 0 {
+		gone = plan[0].Seqs
+		if rule.Versions == 0 && rule.Window > 0 {
+			require.False(m.t, m.ordered() && plan[0].Horizon.Time.After(plan[0].Before), "what the window keeps can be read")
+		}
+	}
+	left := oracle{}
+	for _, f := range m.o {
+		if !gone.Has(f.Seq) {
+			left = append(left, f)
+			continue
+		}
+		require.Equal(m.t, "docs", f.Store)
+	}
+	for _, f := range m.o {
+		newer := len(m.o.where(func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key && g.Seq > f.Seq }))
+		if f.Store == "docs" && gone.Has(f.Seq) {
+			least := rule.Versions
+			if rule.Window > 0 {
+				least = 1
+			}
+			require.True(m.t, newer >= least || rule.Forget && newer == 0 && f.Retraction(), "the latest facts are kept")
+		}
+	}
+	m.o = left
+	m.took(m.log.after(before)...) // what was meant, and the receipt
+	m.receipt = m.last()
+	m.equal(m.o, m.log.after(0), "the log after a compaction by %+v", rule)
+	stats, err := m.log.log.Stats(context.Background())
+	require.NoError(m.t, err)
+	m.horizon = stats.Horizons["docs"]
+	require.LessOrEqual(m.t, m.horizon.Seq, before)
+	m.all = slices.DeleteFunc(m.all, func(f backend.Fact) bool { // a forgotten key is one that was never written
+		return f.Store == "docs" && !slices.ContainsFunc(left, func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key })
+	})
+	require.NoError(m.t, s.Sync(context.Background()))
+	if rule.Window == 0 {
+		require.Empty(m.t, s.PlanCompaction(), "nothing is left to do")
 	}
 }
 
@@ -292,4 +467,9 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+func decodeDoc(f backend.Fact) (d doc) {
+	_ = json.Unmarshal(f.Value, &d)
+	return d
 }

@@ -30,8 +30,8 @@ type Moment struct {
 func AsOf(seq uint64) Moment { return Moment{Seq: seq, none: seq == 0} }
 
 // ValidNow returns the moment that chooses what is valid at the time of each read: Valid is the time of Options.Now, or the
-// transaction time of the store's last fact if that is later, so that a fact without a valid time is valid as soon
-// as it shows.
+// latest transaction time in the store if that is later, so that a fact without a valid time is valid as soon as it
+// shows.
 func ValidNow() Moment { return Moment{now: true} }
 
 // resolve sets Valid for a read of v.
@@ -43,9 +43,12 @@ func (m *Moment) resolve(e *Engine, v view) {
 	if v.namespace == nil {
 		return
 	}
-	if end := v.end(); end > 0 {
-		if last := v.nth(end - 1).TransactionTime(); last.After(m.Valid) {
-			m.Valid = last
+	for _, n := range []int{int(v.newest.Load()) - 1, v.end() - 1} { // the newest may be after the view
+		if n < 0 || n >= v.end() {
+			continue
+		}
+		if t := v.nth(n).TransactionTime(); t.After(m.Valid) {
+			m.Valid = t
 		}
 	}
 }

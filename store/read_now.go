@@ -18,7 +18,8 @@ type aheadTime struct{ clock, fact time.Time }
 // maxAhead is how many of them are kept: the latest. Earlier ones matter to reads as of earlier times alone.
 const maxAhead = 64
 
-// wrote notes the times of facts that this engine has written.
+// wrote notes the times of facts that this engine has written, if the clock is not there yet: it is behind the log's, or
+// was set back since.
 func (e *Engine) wrote(facts []backend.Fact) {
 	latest := time.Time{}
 	for i := range facts {
@@ -26,7 +27,16 @@ func (e *Engine) wrote(facts []backend.Fact) {
 			latest = t
 		}
 	}
+	own := e.own.Load()
+	for latest.Year() < 2262 && latest.UnixNano() > own && !e.own.CompareAndSwap(own, latest.UnixNano()) {
+		own = e.own.Load()
+	}
 	clock := e.opts.Now()
+	if own > clock.UnixNano() {
+		if t := time.Unix(0, own).UTC(); t.After(latest) {
+			latest = t
+		}
+	}
 	if !latest.After(clock) {
 		return
 	}
@@ -34,17 +44,18 @@ func (e *Engine) wrote(facts []backend.Fact) {
 	defer e.mu.Unlock()
 	var all []aheadTime
 	if old := e.ahead.Load(); old != nil {
-		all = *old
+		all = slices.Clone(*old)
 	}
-	if n := len(all); n > 0 {
-		if !latest.After(all[n-1].fact) {
-			return // a read as of now sees it already
+	for len(all) > 0 && all[len(all)-1].clock.After(clock) { // the clock was set back
+		if t := all[len(all)-1].fact; t.After(latest) {
+			latest = t
 		}
-		if clock.Before(all[n-1].clock) {
-			clock = all[n-1].clock
-		}
+		all = all[:len(all)-1]
 	}
-	all = append(slices.Clone(all[max(0, len(all)+1-maxAhead):]), aheadTime{clock, latest})
+	if n := len(all); n > 0 && !latest.After(all[n-1].fact) {
+		return // a read as of now sees it already
+	}
+	all = append(all[max(0, len(all)+1-maxAhead):], aheadTime{clock, latest})
 	e.ahead.Store(&all)
 }
 

@@ -17,6 +17,8 @@ import (
 // *backend.CompactedError, the one error that does not end the loop if its body goes on. To show what a store holds
 // nevertheless, list it as of the horizon, and go on after that.
 //
+// While the process may not read the store, nothing comes; once it may again, the loop goes on where it was.
+//
 // It is served from memory, not from a queue: a slow loop costs writers nothing and misses nothing. Facts
 // that were dropped from memory (Options.KeepVersions) are read from the log. The loop's body may call any
 // method.
@@ -28,10 +30,25 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 		}
 		told := uint64(0) // the loop knows that facts before this seq may be missing
 		for {
-			v, err := e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
+			regained, readable := e.regained.Changed(), false
+			var v view
+			err := e.under(func(a *access) (err error) {
+				readable = a.has(store)
+				v, err = e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
+				return err
+			})
 			if err != nil {
 				yield(Record{}, fmt.Errorf("store: tail: %w", err))
 				return
+			}
+			if !readable && !e.ended.Load() {
+				select {
+				case <-regained:
+					continue
+				case <-ctx.Done():
+					yield(Record{}, ctx.Err())
+					return
+				}
 			}
 			if h := e.Horizon(store); after < h.Seq && told < h.Seq {
 				if told = h.Seq; !yield(Record{}, fmt.Errorf("store: tail after seq %d: %w", after, &backend.CompactedError{Store: store, Horizon: h})) {

@@ -25,8 +25,8 @@ type namespace struct {
 	log       array[atomic.Uint64] // refs of all records, in the order of the log
 	count     atomic.Uint32        // of records in log
 
-	newest     time.Time   // the latest transaction time
-	outOfOrder atomic.Bool // a fact has an earlier transaction time than the fact before it
+	newest     atomic.Uint32 // the record with the latest transaction time: its place in log, from 1; 0: there is none
+	outOfOrder atomic.Bool   // a fact has an earlier transaction time than the fact before it
 	scratch    []byte
 	surplus    int // facts that trim would drop
 
@@ -90,14 +90,14 @@ func (s *namespace) addAs(f *backend.Fact, number uint32) {
 		word.Store(uint64(after))
 		s.keys.tips.at(number).Store(uint64(after))
 	}
-	if f.TransactionTime.Before(s.newest) {
-		s.outOfOrder.Store(true)
-	} else {
-		s.newest = f.TransactionTime
-	}
 	n := s.count.Load()
 	s.log.room(n)
 	s.log.at(n).Store(uint64(r))
+	if newest := s.newest.Load(); newest > 0 && f.TransactionTime.Before(s.nth(int(newest)-1).TransactionTime()) {
+		s.outOfOrder.Store(true)
+	} else {
+		s.newest.Store(n + 1)
+	}
 	if t := s.ids.Load(); t != nil {
 		t.add(f.ID, n, 0)
 	}

@@ -32,7 +32,7 @@ func (e *Engine) conflicted(ctx context.Context, expected []backend.Expect, refu
 	err := e.Sync(ctx)
 	if err == nil && stale() { // the fact was pruned without a receipt
 		e.opts.Logger.Warn("facts were pruned from the log without a receipt; their store is read again", zap.String("store", c.Store))
-		err = e.reload(ctx, c.Store)
+		err = e.reload(ctx, nil, c.Store)
 		if err == nil && stale() {
 			err = fmt.Errorf("the log says that its latest fact is %q, but does not show it: try again, and if that goes on, check the log", c.Latest)
 		}

@@ -1,0 +1,185 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/store"
+)
+
+// An endingContext ends when it is looked at for the n-th time.
+type endingContext struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func (c *endingContext) look() {
+	if c.left.Add(-1) == 0 {
+		c.cancel()
+	}
+}
+
+func (c *endingContext) Err() error {
+	c.look()
+	return c.Context.Err()
+}
+
+func (c *endingContext) Done() <-chan struct{} {
+	c.look()
+	return c.Context.Done()
+}
+
+// context returns a context, and whether it ends at some step.
+func (m *model) context() (ctx context.Context, ends bool) {
+	n := rapid.IntRange(-6, 12).Draw(m.t, "the context ends at look")
+	if n <= 0 {
+		return context.Background(), false
+	}
+	c := new(endingContext)
+	c.Context, c.cancel = context.WithCancel(context.Background())
+	c.left.Store(int64(n))
+	return c, true
+}
+
+// wrote calls write with a context that may end, and then again: facts that are written already are not written twice.
+// It takes what was written.
+func (m *model) wrote(s *side, write func(context.Context) ([]backend.Fact, error)) ([]backend.Fact, error) {
+	ctx, ends := m.context()
+	facts, err := write(ctx)
+	if ends && errors.Is(err, context.Canceled) {
+		facts, err = write(context.Background())
+	}
+	if err != nil {
+		return nil, err
+	}
+	last := uint64(0)
+	if len(m.o) > 0 {
+		last = m.o[len(m.o)-1].Seq
+	}
+	m.equal(facts, m.log.after(last), "what the writer was told, and what the log has")
+	m.took(facts...)
+	s.wrote(facts)
+	return facts, nil
+}
+
+func (m *model) write(s *side) {
+	f := m.draw()
+	if rapid.IntRange(0, 9).Draw(m.t, "imported") == 0 {
+		f.TransactionTime = m.drawTime("transaction time")
+		f.TransactionTime = earlier(f.TransactionTime, m.clock.now())
+	}
+	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
+		f, err := s.Import(ctx, f) // the value as it is, not in canonical form
+		return []backend.Fact{f}, err
+	})
+	require.NoError(m.t, err)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func (m *model) retract(s *side) {
+	f := m.draw()
+	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
+		f, err := s.Retract(ctx, f)
+		return []backend.Fact{f}, err
+	})
+	require.NoError(m.t, err)
+}
+
+func (m *model) batch(s *side) {
+	b := backend.Batch{Facts: []backend.Fact{m.draw(), m.draw()}}
+	b.Facts[1].Store = "people"
+	key, want := b.Facts[0].Key, ""
+	if f := m.o.at("docs", key, store.Moment{}); f != nil {
+		want = f.ID
+	}
+	expect := rapid.SampledFrom([]string{want, "", "f1"}).Draw(m.t, "expect")
+	b.Expect = []backend.Expect{{Store: "docs", Key: key, ID: expect}}
+	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) { return s.WriteBatch(ctx, b) })
+	if expect != want {
+		require.ErrorIs(m.t, err, backend.ErrConflict)
+		return
+	}
+	require.NoError(m.t, err)
+}
+
+func (m *model) update(s *side) {
+	f := m.draw()
+	latest := m.o.at("docs", f.Key, store.Moment{})
+	var seen store.Record
+	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
+		f, err := s.Update(ctx, f.Store, f.Key, func(old store.Record) (backend.Fact, error) {
+			if old.ID() != f.ID { // else it is written
+				seen = old
+			}
+			return f, nil
+		})
+		return []backend.Fact{f}, err
+	})
+	require.NoError(m.t, err)
+	if latest == nil {
+		latest = new(backend.Fact)
+	}
+	require.Equal(m.t, *latest, seen.Fact())
+}
+
+// An ownWrite is what the clock of a side said when a write had returned, and the latest time of all facts that the side
+// had written by then.
+type ownWrite struct{ clock, fact time.Time }
+
+func (s *side) wrote(facts []backend.Fact) {
+	w := ownWrite{clock: s.now()}
+	for len(s.own) > 0 && s.own[len(s.own)-1].clock.After(w.clock) { // the clock was set back
+		w.fact = later(w.fact, s.own[len(s.own)-1].fact)
+		s.own = s.own[:len(s.own)-1]
+	}
+	if len(s.own) > 0 {
+		w.fact = later(w.fact, s.own[len(s.own)-1].fact)
+	}
+	for _, f := range facts {
+		w.fact = later(w.fact, f.TransactionTime)
+	}
+	s.own = append(s.own, w)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// seen returns the time that a read of s as of t is of: one at which a write of s had returned shows what it wrote.
+func (s *side) seen(t time.Time) time.Time {
+	seen := t
+	for _, w := range s.own {
+		if !t.IsZero() && !w.clock.After(t) {
+			seen = later(seen, w.fact)
+		}
+	}
+	return seen
+}
+
+// ordered reports whether the transaction times of docs are in the order of the log.
+func (m *model) ordered() bool {
+	last := time.Time{}
+	for _, f := range m.all {
+		if f.Store == "docs" && f.TransactionTime.Before(last) {
+			return false
+		}
+		last = later(last, f.TransactionTime)
+	}
+	return true
+}
