@@ -44,8 +44,9 @@ type Options struct {
 	// Progress, if not nil, is called during Open with the facts read so far.
 	Progress func(OpenProgress) `json:"-" yaml:"-"`
 
-	// Trace, if not nil, returns the trace ID of a context, or "". It becomes a part of the producer of
-	// what is written with the context.
+	// Trace, if not nil, returns the trace ID of a context, or "". It becomes the field "trace" of the producer of
+	// what is written with the context. A producer that is no JSON object, or has a "trace" of its own, is the field
+	// "by" beside it.
 	Trace func(ctx context.Context) string `json:"-" yaml:"-"`
 
 	// WriteTimeout is the longest time that a write takes whose context does not end before; 0: no limit, so

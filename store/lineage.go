@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -109,13 +110,14 @@ func (e *Engine) Lineage(id string) (l Lineage, err error) {
 	}
 	slices.SortFunc(l.Facts, func(a, b FactRef) int { return cmp.Compare(a.Seq, b.Seq) })
 	slices.Sort(l.Missing)
-	l.Proof, err = l.prove()
+	l.Proof, err = proofOf(l.Facts)
 	return l, err
 }
 
-func (l Lineage) prove() (string, error) {
+// proofOf returns the proof of a lineage of facts.
+func proofOf(facts []FactRef) (string, error) {
 	sum := sha256.New()
-	for _, f := range l.Facts {
+	for _, f := range facts {
 		text, err := json.Marshal(f)
 		if err == nil {
 			text, err = wire.AppendCanonical(nil, text)
@@ -128,23 +130,36 @@ func (l Lineage) prove() (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// VerifyLineage checks a lineage, taken by this engine or another, against the log: the proof is right; the
-// log has each fact as the lineage has it; the fact's value has the hash; and every cause and source is in
-// the lineage, or not in the log. If any of this does not hold, the error is backend.ErrCorrupt and names the
-// fact. Facts whose hash another system computed in another way do not pass. If the engine does not hold a
-// fact that the log may have, the error is ErrDropped.
-func (e *Engine) VerifyLineage(l Lineage) error {
-	proof, err := l.prove()
+// equalForm returns a form of f that is the same however its JSON was written: with other white space, escapes, order of
+// keys, forms of numbers or time zones, and with null for what is not given.
+func (f FactRef) equalForm() ([]byte, error) {
+	f.TransactionTime, f.ValidTime = f.TransactionTime.UTC(), f.ValidTime.UTC()
+	for _, text := range []*json.RawMessage{&f.Producer, &f.Derivation} {
+		if jsonvalue.IsNull(*text) {
+			*text = nil
+		}
+	}
+	text, err := json.Marshal(f)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if proof != l.Proof {
-		return fmt.Errorf("store: verify: the lineage has the proof %s, and its facts have the proof %s: %w", l.Proof, proof, backend.ErrCorrupt)
-	}
+	return appendEqual(nil, text)
+}
+
+// VerifyLineage checks a lineage, taken by this engine or another, against the log: the log has each fact as
+// the lineage has it; the fact's value has the hash; every cause and source is in the lineage, or not in the
+// log; and the proof is that of the log's facts. If any of this does not hold, the error is backend.ErrCorrupt and
+// names the fact. Facts whose hash another system computed in another way do not pass. If the engine does not
+// hold a fact that the log may have, the error is ErrDropped.
+//
+// A lineage may have been written as JSON by any program, which may order keys, escape texts and write white
+// space, numbers and the zones of times in its own way. One that rounds numbers changes the facts.
+func (e *Engine) VerifyLineage(l Lineage) error {
 	if err := e.verifyWhole(l); err != nil {
 		return err
 	}
-	for _, f := range l.Facts {
+	held := make([]FactRef, len(l.Facts))
+	for i, f := range l.Facts {
 		r, err := e.FactByID(f.ID)
 		switch {
 		case errors.Is(err, ErrNotFound):
@@ -152,14 +167,27 @@ func (e *Engine) VerifyLineage(l Lineage) error {
 		case err != nil:
 			return fmt.Errorf("store: verify: %w", err)
 		}
-		held, _ := json.Marshal(r.Ref())
-		given, _ := json.Marshal(f)
-		if !bytes.Equal(held, given) {
-			return fmt.Errorf("store: verify: fact %s is %s in the log, and not %s: %w", f.ID, held, given, backend.ErrCorrupt)
+		held[i] = r.Ref()
+		want, err := held[i].equalForm()
+		if err != nil {
+			return fmt.Errorf("store: verify: fact %s in the log: %w", f.ID, err)
+		}
+		given, err := f.equalForm()
+		if err != nil {
+			return fmt.Errorf("store: verify: fact %s is no JSON of a fact: %w: %w", f.ID, backend.ErrCorrupt, err)
+		}
+		if !bytes.Equal(want, given) {
+			return fmt.Errorf("store: verify: fact %s is %s in the log, and not %s: %w", f.ID, want, given, backend.ErrCorrupt)
 		}
 		if hash, err := wire.Hash(r.Value()); err != nil || hash != f.ValueHash {
 			return fmt.Errorf("store: verify: fact %s has a value with the hash %s, and not %s: %w", f.ID, hash, f.ValueHash, backend.ErrCorrupt)
 		}
+	}
+	switch proof, err := proofOf(held); {
+	case err != nil:
+		return err
+	case proof != l.Proof:
+		return fmt.Errorf("store: verify: the lineage has the proof %s, and its facts have the proof %s: %w", l.Proof, proof, backend.ErrCorrupt)
 	}
 	return nil
 }
