@@ -30,6 +30,9 @@ func (e *Events[T]) Append(ctx context.Context, v T) (Receipt, error) {
 //
 // If events after the seq were compacted, the loop says so before it yields what is left: the first pair is an error that is
 // ErrCompacted, and the loop goes on unless its body ends it. This holds for all loops over events and histories.
+//
+// A consumer that goes on after a restart keeps a cursor, not a seq alone, and passes what [Store.Resume] returns: the log may
+// have been restored to an earlier seq, and have grown past it since.
 func (e *Events[T]) Since(ctx context.Context, after uint64) iter.Seq2[Record[T], error] {
 	return e.typed(ctx, e.store.engine.Facts(ctx, e.name, after))
 }
@@ -41,7 +44,7 @@ func (e *Events[T]) SinceTime(ctx context.Context, t time.Time) iter.Seq2[Record
 
 // Tail yields the events with a seq above after, and then each new one as it comes, until ctx is done
 // or the Store is closed, which is the error that ends it. A slow loop misses nothing but what is compacted before it
-// gets there, which is ErrCompacted, as in Since.
+// gets there, which is ErrCompacted, as in Since. To go on after a restart, see [Store.Resume].
 func (e *Events[T]) Tail(ctx context.Context, after uint64) iter.Seq2[Record[T], error] {
 	return e.typed(ctx, e.store.engine.Tail(ctx, e.name, after))
 }

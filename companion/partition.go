@@ -45,6 +45,16 @@ func (p *Partition[T]) Since(ctx context.Context, v any, after uint64) iter.Seq2
 			yield(store.Record{}, err)
 			return
 		}
+		if e := p.of.store.engine; after > e.Head() { // the log may end before it
+			err := e.Sync(ctx)
+			if err == nil {
+				_, err = e.Resume(ctx, backend.Cursor{Seq: after})
+			}
+			if err != nil {
+				yield(store.Record{}, fmt.Errorf("companion: partition %q: %w", p.name, err))
+				return
+			}
+		}
 		if h := p.of.store.engine.Horizon(p.of.name); after < h.Seq && !yield(store.Record{}, &backend.CompactedError{Store: p.of.name, Horizon: h}) {
 			return
 		}

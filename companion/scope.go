@@ -120,7 +120,7 @@ const (
 	Left    = store.Left    // the record was in the scope and no longer is; the event's record says why
 )
 
-// A ScopeEvent is a record and what it did to a scope. Record.Seq is the cursor to go on from.
+// A ScopeEvent is a record and what it did to a scope. Record.Seq is where to go on from; after a restart, see [Store.Resume].
 type ScopeEvent[T any] struct {
 	Transition store.Transition
 	Record     Record[T]

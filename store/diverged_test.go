@@ -174,6 +174,11 @@ func TestConsumerBeyondTheEnd(t *testing.T) {
 	for what, loop := range map[string]func(after uint64) error{
 		"Tail":  func(after uint64) error { return firstError(e.Tail(t.Context(), "s", after)) },
 		"Facts": func(after uint64) error { return firstError(e.Facts(t.Context(), "s", after)) },
+		"Fold": func(after uint64) error {
+			fold := store.NewFold(e, 0, func(n int, _ store.Record) int { return n }, "s")
+			require.NoError(t, fold.Begin(t.Context(), 0, after))
+			return fold.Read(t.Context(), func(int, uint64) {})
+		},
 		"Watch": func(after uint64) error {
 			for _, err := range scope.Watch(t.Context(), after) {
 				return err

@@ -114,6 +114,9 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 			return fmt.Errorf("store %q: %w", store, ErrNotLoaded)
 		}
 	}
+	if err := f.engine.reachable(ctx, f.seq); err != nil {
+		return err
+	}
 	var views map[string]view
 	var head uint64
 	var missed iter.Seq[Record]

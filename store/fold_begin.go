@@ -6,7 +6,7 @@ import (
 )
 
 // Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and
-// the app kept, or, after a *backend.CompactedError, what the app wants to begin with at the Seq of the horizon. It ends
+// the app kept (after a restart, see [Engine.Resume]), or, after a *backend.CompactedError, what the app wants to begin with at the Seq of the horizon. It ends
 // with ctx's error.
 func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
 	if err := f.mu.Lock(ctx); err != nil {

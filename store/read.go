@@ -72,7 +72,7 @@ func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.
 
 // Facts yields the facts of a store with a seq above after, retractions too, in the order of the log, up to
 // the head when the loop begins. Pairs are as in History; facts after the seq may have been pruned, which is an error
-// too. If the log ends before after, the error is a *backend.DivergedError, see [Engine.Resume].
+// too. If the log ends before after, the error is a *backend.DivergedError. To go on after a restart, see [Engine.Resume].
 func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return records(func() (iter.Seq2[Record, error], error) {
 		err := e.reachable(ctx, after)

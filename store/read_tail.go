@@ -11,7 +11,10 @@ import (
 // Tail yields the facts of a store with a seq above after, retractions too, in the order of the log,
 // and then each new one as the engine shows it. Each pair is a record and nil, or the zero Record
 // and an error, which ends the loop: ctx's, ErrNotLoaded, an error of reading the log, a *backend.DivergedError if the
-// log ends before after (see [Engine.Resume]), or, after all facts that the engine shows, why it no longer follows the log. To go on later, pass the seq of the last record.
+// log ends before after (see [Engine.Resume]), or, after all facts that the engine shows, why it no
+// longer follows the log. To go on in this process, pass the seq of the last record. A consumer that goes on after a restart
+// keeps a cursor and passes what [Engine.Resume] returns: a seq alone does not tell that the log was restored to an
+// earlier one, and has grown past it since.
 //
 // If facts that the loop has not come to were pruned, it says so before it goes on: with the zero Record and a
 // *backend.CompactedError, the one error that does not end the loop if its body goes on. To show what a store holds

@@ -44,11 +44,14 @@ type Derived struct {
 // A DerivationError is the error of a rule. The source is written all the same.
 type DerivationError struct {
 	Rule   string
-	Source string // the ID of the source fact
+	Source string // the ID of the source fact; "": the rule could not look for the sources for which it did not run
 	Err    error
 }
 
 func (e *DerivationError) Error() string {
+	if e.Source == "" {
+		return fmt.Sprintf("store: rule %q can't catch up with the facts that were written without it: %v; Rederive tries again", e.Rule, e.Err)
+	}
 	return fmt.Sprintf("store: rule %q failed for fact %s, which is written: %v; Rederive runs it again", e.Rule, e.Source, e.Err)
 }
 
@@ -121,12 +124,20 @@ func (r Rule) run(ctx context.Context, source Record) (made Derived, err error) 
 	return r.Derive(ctx, source)
 }
 
+// derivationFailed reports errors of rules. That the engine was closed meanwhile is not reported: the next one catches up.
 func (e *Engine) derivationFailed(source Record, err error) {
+	if e.life.Err() != nil && (errors.Is(err, backend.ErrClosed) || errors.Is(err, context.Canceled)) {
+		return
+	}
 	if e.opts.DerivationFailed != nil {
 		e.opts.DerivationFailed(source, err)
 	}
 	if e.opts.DerivationFailed == nil || e.opts.Logger != standardError {
-		e.opts.Logger.Error("a derivation failed", zap.Error(err), zap.String("store", source.Store()), zap.String("key", source.Key()))
+		what := []zap.Field{zap.Error(err)}
+		if source.data != nil {
+			what = append(what, zap.String("store", source.Store()), zap.String("key", source.Key()))
+		}
+		e.opts.Logger.Error("a derivation failed", what...)
 	}
 }
 

@@ -80,6 +80,9 @@ func (e *Engine) catchUpAfter(ctx context.Context, rule Rule, state ruleState, r
 	var pruned uint64 // the seq before which facts of targets may be pruned
 	var failed bool   // for a source
 	for source, err := range e.Facts(ctx, rule.Source, state.After) {
+		if errors.Is(err, backend.ErrCompacted) {
+			continue // what was pruned is no source any more
+		}
 		if err != nil {
 			return seen, through, err
 		}
@@ -134,6 +137,9 @@ func (e *Engine) derivedAfter(ctx context.Context, rule Rule, state ruleState) (
 	done := make(map[string]bool)
 	for _, store := range append([]string{RuleStore}, state.Targets...) {
 		for r, err := range e.Facts(ctx, store, state.After) {
+			if errors.Is(err, backend.ErrCompacted) {
+				continue // see prunedBefore
+			}
 			if err != nil {
 				return nil, err
 			}

@@ -139,6 +139,9 @@ func (e *Engine) derivedElsewhere(ctx context.Context, rule Rule, source Record,
 	}
 	for _, store := range append([]string{RuleStore}, targets...) {
 		for r, err := range e.Facts(ctx, store, source.Seq()) {
+			if errors.Is(err, backend.ErrCompacted) {
+				continue // what the log refused to take twice is left
+			}
 			if err != nil {
 				return false, err
 			}
