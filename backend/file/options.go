@@ -52,6 +52,10 @@ type Options struct {
 	// wire.DefaultMaxFrame. It is never more than wire.MaxMaxFrame.
 	MaxFrame int
 
+	// MustExist makes Open return a *backend.InvalidError instead of beginning an empty log, as it would for a mistyped path
+	// or a file system that is not mounted.
+	MustExist bool
+
 	// Repair makes Open go on after it finds damage: it moves the damaged bytes to the directory
 	// quarantine, keeps every fact that can still be read, and reports which are missing. Without
 	// Repair, Open changes nothing and returns a *backend.CorruptError.
@@ -97,7 +101,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.boot = vfs.Boot
 	}
 	if o.fs == nil {
-		o.fs = vfs.OS{}
+		o.fs = vfs.NewOS()
 		if runtime.GOOS == "windows" {
 			return o, fmt.Errorf("a log in files does not work on Windows: use another backend, or a server on another system: %w", errors.ErrUnsupported)
 		}
@@ -106,7 +110,8 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // The backend is registered as "file". It uses the Config's Path and these Settings: "sync" (a text as in
-// [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" (bytes) and "repair" (true or false).
+// [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" (bytes), "must_exist" and "repair"
+// (true or false).
 func init() {
 	backend.Register("file", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
 		o, err := optionsOf(c)
@@ -119,7 +124,7 @@ func init() {
 
 func optionsOf(c backend.Config) (Options, error) {
 	o := Options{Path: c.Path, Logger: c.Logger}
-	if err := c.Only("file", "path", "sync", "sync_interval", "segment_size", "repair"); err != nil {
+	if err := c.Only("file", "path", "sync", "sync_interval", "segment_size", "must_exist", "repair"); err != nil {
 		return o, err
 	}
 	for name, v := range c.Settings {
@@ -135,6 +140,8 @@ func optionsOf(c backend.Config) (Options, error) {
 			o.SyncInterval, ok = d, isText && err == nil && d > 0
 		case "segment_size":
 			o.SegmentSize, ok = wholeNumber(v)
+		case "must_exist":
+			o.MustExist, ok = v.(bool)
 		case "repair":
 			o.Repair, ok = v.(bool)
 		}

@@ -5,17 +5,28 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/gofrs/flock"
 )
 
-// OS is the operating system's file system.
-type OS struct{}
+// OS is the operating system's file system. The zero OS can be used; one of [NewOS] keeps the directory of a lock open.
+type OS struct{ kept *kept }
 
-func (OS) Mkdir(name string) error                    { return os.Mkdir(name, 0o755) }
+// NewOS returns an OS that keeps the directory of its latest lock open, so that SyncDir needs no new descriptor for it.
+func NewOS() OS { return OS{&kept{}} }
+
+// A kept is a directory that is kept open.
+type kept struct {
+	mu   sync.Mutex
+	name string
+	dir  *os.File // nil: none is
+}
+
 func (OS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
 func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
 func (OS) Rename(from, to string) error               { return os.Rename(from, to) }
@@ -31,7 +42,21 @@ func openFile(name string, flag int) (File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if flag&os.O_CREATE != 0 {
+		if err := giveAway(name, f.Chown); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
 	return osFile{f}, nil
+}
+
+// Mkdir makes a directory. A directory or file that root makes gets the owner of the directory that it is in, so that
+// the owner can go on with it.
+func (OS) Mkdir(name string) error {
+	if err := os.Mkdir(name, 0o755); err != nil {
+		return err
+	}
+	return giveAway(name, func(uid, gid int) error { return os.Lchown(name, uid, gid) })
 }
 
 // SyncDir makes names durable. Windows cannot do that.
@@ -39,7 +64,14 @@ func openFile(name string, flag int) (File, error) {
 //	open(dir, O_RDONLY)
 //	fsync(dir)
 //	close(dir)
-func (OS) SyncDir(name string) error {
+func (o OS) SyncDir(name string) error {
+	if o.kept != nil {
+		o.kept.mu.Lock()
+		defer o.kept.mu.Unlock()
+		if o.kept.dir != nil && o.kept.name == name {
+			return o.kept.dir.Sync()
+		}
+	}
 	d, err := os.Open(name)
 	if err != nil {
 		return err
@@ -49,9 +81,12 @@ func (OS) SyncDir(name string) error {
 
 // Lock uses flock(2), which ends with the process, and writes the process's ID to the file, for the
 // error of others.
-func (OS) Lock(name string) (Lock, error) {
+func (o OS) Lock(name string) (Lock, error) {
 	l := flock.New(name, flock.SetPermissions(0o644))
 	ok, err := l.TryLock()
+	if errors.Is(err, syscall.ENOLCK) || errors.Is(err, errors.ErrUnsupported) {
+		return nil, fmt.Errorf("the file system of %s cannot lock files, so nothing would keep a second process out: use another file system: %w", name, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -62,17 +97,49 @@ func (OS) Lock(name string) (Lock, error) {
 	}
 	// The lock holds without the ID too.
 	_ = os.WriteFile(name, fmt.Appendln(nil, os.Getpid()), 0o644)
-	info, err := l.Stat()
+	err = giveAway(name, func(uid, gid int) error { return os.Lchown(name, uid, gid) })
+	info, statErr := l.Stat()
+	if err = errors.Join(err, statErr); err == nil {
+		err = o.kept.open(filepath.Dir(name))
+	}
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return osLock{l, info}, nil
+	return osLock{l, info, o.kept}, nil
+}
+
+func (k *kept) open(name string) error {
+	if k == nil {
+		return nil
+	}
+	dir, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.name, k.dir = name, dir
+	return nil
+}
+
+func (k *kept) close() error {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := k.dir.Close()
+	k.dir = nil
+	return err
 }
 
 type osLock struct {
 	*flock.Flock
 	info fs.FileInfo
+	kept *kept
 }
+
+func (l osLock) Close() error { return errors.Join(l.kept.close(), l.Flock.Close()) }
 
 func (l osLock) Held() error {
 	now, err := os.Stat(l.Path())
