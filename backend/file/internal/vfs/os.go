@@ -34,13 +34,22 @@ func (OS) Remove(name string) error                   { return os.Remove(name) }
 func (OS) Open(name string) (File, error)             { return openFile(name, os.O_RDONLY) }
 func (OS) Edit(name string) (File, error)             { return openFile(name, os.O_RDWR) }
 func (OS) Create(name string) (File, error) {
-	return openFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err // what it was may be a link, or open elsewhere
+	}
+	return openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 }
 
+// openFile opens a regular file, and follows no link: whoever may write to a log's directory must not choose another file for
+// a process with more rights.
+
 func openFile(name string, flag int) (File, error) {
-	f, err := os.OpenFile(name, flag, 0o644)
+	f, err := os.OpenFile(name, flag|noFollow, 0o644)
 	if err != nil {
 		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fmt.Errorf("%s is not a regular file", name), err, f.Close())
 	}
 	if flag&os.O_CREATE != 0 {
 		if err := giveAway(name, f.Chown); err != nil {
@@ -82,7 +91,7 @@ func (o OS) SyncDir(name string) error {
 // Lock uses flock(2), which ends with the process, and writes the process's ID to the file, for the
 // error of others.
 func (o OS) Lock(name string) (Lock, error) {
-	l := flock.New(name, flock.SetPermissions(0o644))
+	l := flock.New(name, flock.SetPermissions(0o644), flock.SetFlag(os.O_CREATE|os.O_RDONLY|noFollow))
 	ok, err := l.TryLock()
 	if errors.Is(err, syscall.ENOLCK) || errors.Is(err, errors.ErrUnsupported) {
 		return nil, fmt.Errorf("the file system of %s cannot lock files, so nothing would keep a second process out: use another file system: %w", name, err)
@@ -96,7 +105,10 @@ func (o OS) Lock(name string) (Lock, error) {
 		return nil, &LockedError{name, pid}
 	}
 	// The lock holds without the ID too.
-	_ = os.WriteFile(name, fmt.Appendln(nil, os.Getpid()), 0o644)
+	if f, err := openFile(name, os.O_WRONLY|os.O_TRUNC); err == nil {
+		_, _ = fmt.Fprintln(f.(osFile), os.Getpid())
+		_ = f.Close()
+	}
 	err = giveAway(name, func(uid, gid int) error { return os.Lchown(name, uid, gid) })
 	info, statErr := l.Stat()
 	if err = errors.Join(err, statErr); err == nil {

@@ -44,3 +44,28 @@ func TestOwner(t *testing.T) {
 		require.Equal(t, [2]uint32{65534, 65533}, [2]uint32{owner.Uid, owner.Gid}, name)
 	}
 }
+
+// TestLinks puts links and a pipe where a log has files: none is followed, and what they name stays as it was.
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	victim, name := filepath.Join(dir, "victim"), filepath.Join(dir, "link")
+	require.NoError(t, os.WriteFile(victim, []byte("precious"), 0o600))
+	require.NoError(t, os.Symlink(victim, name))
+	_, err := OS{}.Open(name)
+	require.ErrorIs(t, err, syscall.ELOOP)
+	_, err = OS{}.Edit(name)
+	require.ErrorIs(t, err, syscall.ELOOP)
+	_, err = OS{}.Lock(name)
+	require.ErrorIs(t, err, syscall.ELOOP)
+	f, err := OS{}.Create(name)
+	require.NoError(t, err)
+	require.NoError(t, WriteAll(f, []byte("new"), 0))
+	require.NoError(t, f.Close())
+	text, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(text))
+	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	_, err = OS{}.Open(pipe)
+	require.ErrorContains(t, err, "regular")
+}
