@@ -29,6 +29,7 @@ type directory struct {
 	path string
 	fs   vfs.FS
 	now  func() time.Time
+	must bool   // it must have a log already
 	boot string // names the time since the machine was started last; "": not known
 	log  *zap.Logger
 
@@ -38,10 +39,38 @@ type directory struct {
 	// names is held for reading while a file is chosen from the log's state and opened, and for writing
 	// while a file is renamed and the state changed to match.
 	names sync.RWMutex
+
+	unsynced sync.Once // warns that the file system does not sync directories
+}
+
+// sync makes the names in a directory durable. Some file systems (CIFS, some of FUSE) refuse that: then a power cut can take
+// names back, which sync says once.
+func (d *directory) sync(path string) error {
+	err := d.fs.SyncDir(path)
+	if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	d.unsynced.Do(func() {
+		d.log.Warn("the file system cannot sync directories: a crash of the machine can lose whole files of the log; keep the log on a local disk",
+			zap.String("path", path), zap.Error(err))
+	})
+	return nil
+}
+
+// checkExists returns an error if the directory must have a log and has none.
+func (d *directory) checkExists() error {
+	if !d.must {
+		return nil
+	}
+	found, err := d.list()
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(found.segments)+len(found.snapshots) == 0 {
+		return &backend.InvalidError{Field: "path", Reason: d.path + " holds no log, and the options say that it must exist: look whether the path is right and its file system mounted"}
+	}
+	return err
 }
 
 func newDirectory(o *Options) *directory {
-	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, boot: o.boot(), log: o.Logger}
+	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, must: o.MustExist, boot: o.boot(), log: o.Logger}
 }
 
 // Names in the directory of a log. Numbers have 20 digits, so that names sort like numbers.

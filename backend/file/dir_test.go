@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
@@ -46,4 +47,43 @@ func TestParentNotSynced(t *testing.T) {
 	require.ErrorContains(t, err, "lost")
 	_, err = Open(t.Context(), Options{Path: "/new", fs: refusing(t, "syncdir", syscall.EINVAL)})
 	require.ErrorIs(t, err, syscall.EINVAL)
+}
+
+// TestUnsyncedDirectory uses a log on a file system that syncs no directory: a new segment does not end it.
+func TestUnsyncedDirectory(t *testing.T) {
+	for _, why := range []error{syscall.EINVAL, syscall.ENOTSUP, syscall.ENOSYS} {
+		d := vfstest.New()
+		require.NoError(t, d.Mkdir("/log"))
+		d.Fault = func(step, name string, _ int) *vfstest.Fault {
+			if step == "syncdir" {
+				return &vfstest.Fault{Err: why}
+			}
+			return nil
+		}
+		l := openTest(t, Options{fs: d})
+		writeSome(t, l, 0, 1)
+		require.NoError(t, l.rollIfUsed(t.Context()))
+		writeSome(t, l, 1, 2)
+		require.Equal(t, 2, count(t, l, 0))
+	}
+}
+
+// TestMustExist opens what is no log: a missing directory, which stays missing, and an empty one.
+func TestMustExist(t *testing.T) {
+	d := vfstest.New()
+	for range 2 {
+		_, err := Open(t.Context(), Options{Path: "/log", MustExist: true, fs: d})
+		require.ErrorIs(t, err, backend.ErrInvalid)
+		require.ErrorContains(t, err, "holds no log")
+		if _, err := d.Stat("/log"); err == nil {
+			break
+		}
+		require.NoError(t, d.Mkdir("/log"))
+	}
+	l, err := Open(t.Context(), Options{Path: "/log", fs: d})
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	l, err = Open(t.Context(), Options{Path: "/log", MustExist: true, fs: d})
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
 }

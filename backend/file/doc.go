@@ -74,6 +74,13 @@
 // second. If the directory was removed or replaced, or LOCK was, another process may write there: every method then returns a
 // *backend.DivergedError.
 //
+// # File systems
+//
+// A file system that cannot lock files is refused. One that cannot sync directories (CIFS, some of FUSE) is used with a
+// warning: assumption 4 does not hold there, so that a crash of the machine can take whole files. The directory stays open
+// while its log is, so that beginning a segment without descriptors to spare fails before anything has changed, and works
+// again later. On Linux, files that root makes get the owner of the log's directory.
+//
 // # Windows
 //
 // The package compiles for Windows, and [Open] refuses to work there: files are renamed while they are open,

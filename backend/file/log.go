@@ -75,6 +75,9 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		return nil, err
 	}
 	d := newDirectory(&opts)
+	if err := d.checkExists(); err != nil {
+		return nil, err
+	}
 	if err := makeDir(d.fs, d.path); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,10 @@ type Options struct {
 	// holds, so that what it holds can be written again.
 	MaxFrame int
 
+	// MustExist makes Open return a *backend.InvalidError instead of beginning an empty log, as it would for a mistyped path
+	// or a file system that is not mounted.
+	MustExist bool
+
 	// Repair makes Open go on after it finds damage: it moves the damaged bytes to the directory
 	// quarantine, keeps every fact that can still be read, and reports which are missing. Without
 	// Repair, Open changes nothing and returns a *backend.CorruptError.
@@ -98,7 +102,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.boot = vfs.Boot
 	}
 	if o.fs == nil {
-		o.fs = vfs.OS{}
+		o.fs = vfs.NewOS()
 		if runtime.GOOS == "windows" {
 			return o, fmt.Errorf("a log in files does not work on Windows: use another backend, or a server on another system: %w", errors.ErrUnsupported)
 		}
@@ -107,7 +111,8 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // The backend is registered as "file". It uses the Config's Path and these Settings: "sync" (a text as in
-// [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" and "max_frame" (bytes), and "repair" (true or false).
+// [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" and "max_frame" (bytes), "must_exist" and
+// "repair" (true or false).
 func init() {
 	backend.Register("file", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
 		o, err := optionsOf(c)
@@ -120,7 +125,7 @@ func init() {
 
 func optionsOf(c backend.Config) (Options, error) {
 	o := Options{Path: c.Path, Logger: c.Logger}
-	if err := c.Only("file", "path", "sync", "sync_interval", "segment_size", "max_frame", "repair"); err != nil {
+	if err := c.Only("file", "path", "sync", "sync_interval", "segment_size", "max_frame", "must_exist", "repair"); err != nil {
 		return o, err
 	}
 	var err error
@@ -143,6 +148,8 @@ func optionsOf(c backend.Config) (Options, error) {
 			text, isText := v.(string)
 			d, err := time.ParseDuration(text)
 			o.SyncInterval, ok = d, isText && err == nil && d > 0
+		case "must_exist":
+			o.MustExist, ok = v.(bool)
 		case "repair":
 			o.Repair, ok = v.(bool)
 		}

@@ -56,7 +56,7 @@ func (r *recovery) run(ctx context.Context) error {
 	}
 	// A snapshot's name may not be durable yet, and must be before the segments that it replaces are
 	// removed.
-	if err := r.fs.SyncDir(r.path); err != nil {
+	if err := r.sync(r.path); err != nil {
 		return err
 	}
 	r.progress = progress{tell: r.opts.Progress}
@@ -83,7 +83,7 @@ func (r *recovery) run(ctx context.Context) error {
 		return err
 	}
 	// Names that were found may not be durable yet.
-	if err := r.fs.SyncDir(r.path); err != nil {
+	if err := r.sync(r.path); err != nil {
 		return err
 	}
 	if r.active == nil {

@@ -79,7 +79,7 @@ func (r *recovery) keepReport(name string, report any) error {
 	text, _ := json.MarshalIndent(report, "", "  ") // texts and numbers: it cannot fail
 	err := r.keep(name+".json", bytes.NewReader(append(text, '\n')))
 	if err == nil {
-		err = r.fs.SyncDir(r.join(quarantineName))
+		err = r.sync(r.join(quarantineName))
 	}
 	return err
 }
@@ -101,7 +101,7 @@ func (r *recovery) keep(name string, content io.Reader) error {
 func (r *recovery) quarantineName(name string, offset int64) (string, error) {
 	dir := r.join(quarantineName)
 	if err := r.fs.Mkdir(dir); err == nil {
-		if err := r.fs.SyncDir(r.path); err != nil {
+		if err := r.sync(r.path); err != nil {
 			return "", err
 		}
 	} else if !errors.Is(err, fs.ErrExist) {

@@ -43,7 +43,7 @@ func (n *newFile) install(swap func()) error {
 	}
 	err := n.rename(swap)
 	if err == nil {
-		err = d.fs.SyncDir(d.path)
+		err = d.sync(d.path)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: rename %s: %w", backend.ErrFailed, n.temp, err)

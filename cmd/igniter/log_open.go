@@ -46,7 +46,7 @@ func (a *app) open(ctx context.Context, logger *zap.Logger, progress func(done, 
 		}
 		log, err = file.Open(ctx, file.Options{
 			Path: path, Sync: file.Sync(v.String("sync")), SyncInterval: v.Duration("sync_interval"), SegmentSize: int64(v.Int("segment_size")),
-			MaxFrame: v.Int("max_frame"), Progress: progress, Logger: logger,
+			MaxFrame: v.Int("max_frame"), MustExist: v.Bool("must_exist"), Progress: progress, Logger: logger,
 		})
 	case "memory":
 		config.Settings = map[string]any{"max_frame": v.Int("max_frame")}

@@ -31,6 +31,7 @@ var where = []Setting{
 	{Key: "sync_interval", Of: "file", Type: Duration, Default: "0", Usage: "how often --sync interval syncs; 0: 100ms"},
 	{Key: "segment_size", Of: "file", Type: Size, Default: "0", Usage: "size at which a log in files begins a new segment; 0: 64 MiB"},
 	{Key: "max_frame", Of: "file", Type: Size, Default: "16MiB", Max: wire.MaxMaxFrame, Usage: "size of the largest fact, batch or request, up to 64 MiB; a log in files takes what is as large as the largest that it holds"},
+	{Key: "must_exist", Of: "file", Type: Bool, Default: "false", Usage: "fail instead of beginning a new log where there is none, as when its file system is not mounted"},
 	{Key: "log.format", Type: Text, Default: "console", Usage: "format of log messages: console or json"},
 	{Key: "log.level", Type: Text, Usage: "lowest level to log: debug, info, warn or error; empty: info for serve, warn otherwise"},
 }

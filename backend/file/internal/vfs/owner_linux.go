@@ -1,0 +1,22 @@
+package vfs
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// giveAway calls chown with the owner of the directory that a new file is in, if the process is root and the owner is not.
+func giveAway(name string, chown func(uid, gid int) error) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 0 {
+		return chown(int(owner.Uid), int(owner.Gid))
+	}
+	return nil
+}
