@@ -100,7 +100,7 @@ func (s *Server) Serving(ctx context.Context) (context.Context, context.CancelCa
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	if s.policy.Open() && !s.opts.Insecure && !isLocal(l.Addr()) {
-		return fmt.Errorf("server: %s can be reached from other machines, and neither tokens nor client certificates are required:  "+
+		return fmt.Errorf("server: %s can be reached from other machines, and neither tokens nor client certificates are required: "+
 			"set them, listen on loopback, or set insecure if that is intended", l.Addr())
 	}
 	s.mu.Lock()

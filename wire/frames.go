@@ -17,6 +17,53 @@ type Frames struct {
 
 	Facts   int            // how many facts are in Bytes
 	Through backend.Cursor // the log was read through here
+	Kept    bool           // the log keeps Bytes in memory, so that facts must not share it
+}
+
+// Pages decodes frames. Frames that hold no facts are a *backend.CorruptError that names path; the facts before them
+// come in a page before it.
+func Pages(path string, frames iter.Seq2[Frames, error]) iter.Seq2[backend.Page, error] {
+	return func(yield func(backend.Page, error) bool) {
+		for f, err := range frames {
+			p := backend.Page{Through: f.Through}
+			if err == nil {
+				if p.Facts, err = f.Parse(); err != nil {
+					err = &backend.CorruptError{Path: path, Reason: "a frame whose CRC is right: " + err.Error()}
+				}
+			}
+			if n := len(p.Facts); err != nil && n > 0 {
+				p.Through.Seq = p.Facts[n-1].Seq
+				if !yield(p, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(backend.Page{}, err)
+				return
+			}
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Parse returns the facts of f, which are the caller's; with an error, the facts before the frame that holds none. The
+// facts share f's memory, or a copy if the log keeps it.
+func (f *Frames) Parse() (facts []backend.Fact, err error) {
+	rest := f.Bytes
+	if f.Kept {
+		rest = bytes.Clone(rest)
+	}
+	if f.Facts > 0 {
+		facts = make([]backend.Fact, 0, f.Facts)
+	}
+	for len(rest) > 0 && err == nil {
+		var body []byte
+		body, rest, _ = CutFrame(rest)
+		facts, err = ParseGroup(facts, body)
+	}
+	return facts, err
 }
 
 // A Framer is a log that yields the frames in which it keeps its facts, so that they can be sent without being

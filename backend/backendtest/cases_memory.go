@@ -35,7 +35,7 @@ func (h *harness) wantLittle(start func(last uint64) loop, b backend.Log) {
 		last = h.write(b, wide(i))[0].Seq
 	}
 	least := uint64(1 << 62)
-	for try := 0; try < 2 || try < 16 && least < memoryLog; try++ { // more often when in doubt
+	for try := 0; try < 2 || try < 200 && least < memoryLog; try++ { // more often when in doubt
 		before, most, seen := inUse(), uint64(0), 0
 		err := walk(start(last), func(backend.Fact) bool {
 			if seen++; seen == 1 || seen == n/2 {

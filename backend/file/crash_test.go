@@ -43,22 +43,18 @@ func crashCheck(ctx context.Context, s crashSetup, count *crashCount) error {
 		return fmt.Errorf("without a crash: %w", err)
 	}
 	steps := len(whole.Steps())
-	rounds := 1
-	if crashSoak {
-		rounds = 40
-	}
 	// The flusher works beside the workload, so that runs differ by a few steps.
-	return crashEach((steps+4)*rounds, func(i int) error {
-		k, round := i%(steps+4)+1, uint64(i/(steps+4))
+	return crashEach(steps+4, func(i int) error {
+		k := i + 1
 		d, m := vfstest.New(), newCrashModel()
-		d.CrashAt, d.CrashSeed = k, round*1000+uint64(k)
+		d.CrashAt, d.CrashSeed = k, uint64(k)
 		err := s.run(ctx, d, m)
 		if err != nil && !crashedUnder(d, err) {
 			return fmt.Errorf("crash at step %d: before it: %w", k, err)
 		}
 		count.points.Add(1)
-		if err := s.afterCrash(ctx, d, m, round, count); err != nil {
-			return fmt.Errorf("round %d, crash at step %d, %s: %w", round, k, crashStepOf(d), err)
+		if err := s.afterCrash(ctx, d, m, count); err != nil {
+			return fmt.Errorf("crash at step %d, %s: %w", k, crashStepOf(d), err)
 		}
 		return nil
 	})
@@ -81,9 +77,9 @@ func (s crashSetup) lossOf(mode vfstest.Mode) crashLoss {
 }
 
 // afterCrash recovers the disks that a crash may leave.
-func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashModel, round uint64, count *crashCount) error {
+func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashModel, count *crashCount) error {
 	k := uint64(d.CrashAt)
-	seeds := []uint64{0, 1, k*10 + round*7919 + 2} // of power cuts
+	seeds := []uint64{0, 1, k*10 + 2} // of power cuts
 	kill := true
 	switch {
 	case crashSoak:
@@ -103,12 +99,12 @@ func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashMod
 		}
 	}
 	if crashSoak || k%40 == 0 || s.sync == SyncAlways && s.namesAtStake(d) {
-		if err := s.crashAgain(ctx, d.Image(0, vfstest.ProcessKill), m, loseNothing, round, count); err != nil {
+		if err := s.crashAgain(ctx, d.Image(0, vfstest.ProcessKill), m, loseNothing, count); err != nil {
 			return fmt.Errorf("kill, then %w", err)
 		}
 	}
 	if crashSoak || k%40 == 20 {
-		if err := s.crashAgain(ctx, d.Image(seeds[0], vfstest.PowerCut), m, s.lossOf(vfstest.PowerCut), round, count); err != nil {
+		if err := s.crashAgain(ctx, d.Image(seeds[0], vfstest.PowerCut), m, s.lossOf(vfstest.PowerCut), count); err != nil {
 			return fmt.Errorf("power cut, seed %d, then %w", seeds[0], err)
 		}
 	}
@@ -184,10 +180,10 @@ func (s crashSetup) reopened(ctx context.Context, d *vfstest.Disk, m *crashModel
 }
 
 // crashAgain crashes at each step of recovery and of the first write after it.
-func (s crashSetup) crashAgain(ctx context.Context, from *vfstest.Disk, before *crashModel, loss crashLoss, round uint64, count *crashCount) error {
+func (s crashSetup) crashAgain(ctx context.Context, from *vfstest.Disk, before *crashModel, loss crashLoss, count *crashCount) error {
 	for j := 1; ; j++ {
 		d, m := from.Image(0, vfstest.ProcessKill), before.clone()
-		d.CrashAt, d.CrashSeed = j, round+uint64(j)
+		d.CrashAt, d.CrashSeed = j, uint64(j)
 		still := loss
 		l, err := s.open(ctx, d, m, false)
 		if err == nil {
@@ -213,7 +209,7 @@ func (s crashSetup) crashAgain(ctx context.Context, from *vfstest.Disk, before *
 		if crashSoak || j%5 == 0 {
 			check = s.recovered
 		}
-		for _, seed := range []uint64{0, uint64(j) + round*31 + 2} {
+		for _, seed := range []uint64{0, uint64(j) + 2} {
 			cut := max(still, s.lossOf(vfstest.PowerCut))
 			if err := check(ctx, d.Image(seed, vfstest.PowerCut), m, cut, uint64(j), count); err != nil {
 				return fmt.Errorf("power cut at step %d, %s, seed %d: %w", j, crashStepOf(d), seed, err)

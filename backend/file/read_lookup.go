@@ -46,17 +46,18 @@ func (x *lookup) find(seq uint64) (backend.Fact, bool) {
 
 // read reads the frame that has a seq and, if on, the ones behind it.
 func (x *lookup) read(seq uint64, on bool) error {
-	r := reader{log: x.log, size: 1, left: backend.Range{After: backend.Cursor{Seq: seq - 1}}, at: seq - 1}
-	defer r.close()
+	r := reader{log: x.log, size: 1}
+	defer r.Close()
 	if on {
 		r.size = backend.PageSize
 	}
 	x.facts = nil
 	for size := 0; size == 0 || on && size < r.size; {
-		page, end, err := r.next(context.Background())
-		if err == nil && !end {
+		frames, err := r.Take(context.Background(), seq-1)
+		end := frames.Facts == 0
+		if err == nil {
 			var facts []backend.Fact
-			facts, err = page.parse()
+			facts, err = frames.Parse()
 			x.facts = append(x.facts, facts...)
 		}
 		if err != nil && len(x.facts) == 0 {
@@ -65,7 +66,7 @@ func (x *lookup) read(seq uint64, on bool) error {
 		if err != nil || end {
 			break // damage behind the fact concerns readers of the facts there
 		}
-		size += len(page.Bytes)
+		size += len(frames.Bytes)
 	}
 	return nil
 }

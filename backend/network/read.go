@@ -15,12 +15,12 @@ import (
 
 // Replay implements backend.Log. The facts of a page share blocks of memory of about 256 KiB, or one larger batch.
 func (c *Client) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
-	return c.pages(c.ReplayFrames(ctx, r))
+	return wire.Pages(c.name(), c.ReplayFrames(ctx, r))
 }
 
 // Follow implements backend.Log. Replay's rule about memory holds here too.
 func (c *Client) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
-	return c.pages(c.FollowFrames(ctx, r))
+	return wire.Pages(c.name(), c.FollowFrames(ctx, r))
 }
 
 // ReplayFrames implements wire.Framer.
@@ -53,42 +53,6 @@ func checkStores(stores []string) error {
 		return &backend.InvalidError{Field: "stores", Reason: `a server takes "*" for all stores, and can't select the store of that name`}
 	}
 	return nil
-}
-
-// pages decodes frames. If a frame holds no facts, those before it come in a page before the error.
-func (c *Client) pages(frames iter.Seq2[wire.Frames, error]) iter.Seq2[backend.Page, error] {
-	return func(yield func(backend.Page, error) bool) {
-		for f, err := range frames {
-			p, bad := c.decode(f)
-			err = cmp.Or(err, bad)
-			if (err == nil || len(p.Facts) > 0) && !yield(p, nil) {
-				return
-			}
-			if err != nil {
-				yield(backend.Page{}, err)
-				return
-			}
-		}
-	}
-}
-
-// decode returns the page of frames, or the part of it before a frame that holds no facts.
-func (c *Client) decode(f wire.Frames) (p backend.Page, err error) {
-	if f.Facts > 0 {
-		p.Facts = make([]backend.Fact, 0, f.Facts)
-	}
-	for rest := f.Bytes; len(rest) > 0; {
-		var body []byte
-		body, rest, _ = wire.CutFrame(rest)
-		if p.Facts, err = wire.ParseGroup(p.Facts, body); err != nil {
-			if n := len(p.Facts); n > 0 {
-				p.Through.Seq = p.Facts[n-1].Seq
-			}
-			return p, c.corrupt(err.Error())
-		}
-	}
-	p.Through = f.Through
-	return p, nil
 }
 
 // corrupt returns the error for a frame that is whole and makes no sense.

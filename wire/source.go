@@ -1,0 +1,140 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A Source finds the frames for one loop over a log, see [Loop]. It is used by one goroutine.
+type Source interface {
+	// Begin returns what a cursor is checked with: the log's identity, its ancestors and its last seq. Its error says
+	// why the log can't be read.
+	Begin() (backend.Stats, error)
+
+	// Take returns the frames after a seq, which is the Through of the frames before, about a page of them. At the
+	// log's end it returns no frames. Through is where the log was looked at in either case.
+	Take(ctx context.Context, after uint64) (Frames, error)
+
+	// Changed returns a channel that is closed once the log has more, or has ended.
+	Changed() <-chan struct{}
+
+	// Close ends the loop.
+	Close()
+}
+
+// Loop yields the part r of a log that is kept in frames and, if follow, what is written later. It keeps the rules of
+// [backend.Page]. Each loop has a source of its own from open. Errors begin with name.
+func Loop(ctx context.Context, name string, r backend.Range, follow bool, open func() Source) iter.Seq2[Frames, error] {
+	r.Stores = slices.Clone(r.Stores)
+	return func(yield func(Frames, error) bool) {
+		src := open()
+		defer src.Close()
+		rd := Reading{Source: src, Left: r}
+		err := rd.begin(ctx, follow)
+		for first := true; err == nil; first = false {
+			var changed <-chan struct{}
+			if follow {
+				changed = src.Changed()
+			}
+			before := rd.Left.After
+			var page Frames
+			var end bool
+			if page, end, err = rd.Next(ctx); err != nil {
+				break
+			}
+			if (first || page.Facts > 0 || page.Through != before) && !yield(page, nil) {
+				return
+			}
+			if rd.done() || end && !follow {
+				return
+			}
+			if end {
+				select {
+				case <-changed:
+				case <-ctx.Done():
+				}
+			}
+		}
+		yield(Frames{}, fmt.Errorf("%s: read after seq %d: %w", name, rd.Left.After.Seq, err))
+	}
+}
+
+// maxScan is how many bytes are searched for facts of some stores before a page is yielded, perhaps an empty one.
+const maxScan = 4 << 20
+
+// A Reading is a place in a log that is kept in frames.
+type Reading struct {
+	Source Source
+	Left   backend.Range // what is left to read
+}
+
+// begin checks where the reading begins. Without follow it ends where the log ends now.
+func (r *Reading) begin(ctx context.Context, follow bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s, err := r.Source.Begin()
+	if err != nil {
+		return err
+	}
+	seq, err := s.Resume(r.Left.After)
+	if err != nil {
+		return err
+	}
+	r.Left.After = backend.Cursor{Log: s.Log, Seq: seq}
+	if !follow && (r.Left.Through == 0 || r.Left.Through > s.LastSeq) {
+		r.Left.Through = s.LastSeq
+	}
+	return nil
+}
+
+// done reports whether all of the range was read.
+func (r *Reading) done() bool { return r.Left.Through != 0 && r.Left.After.Seq >= r.Left.Through }
+
+// Next returns the next page, and reports whether the log holds no more. Frames that are in the range as a whole
+// share the source's memory.
+func (r *Reading) Next(ctx context.Context) (p Frames, end bool, err error) {
+	left := &r.Left
+	for scanned := 0; !r.done() && len(p.Bytes) < backend.PageSize && scanned < maxScan; {
+		got, err := r.Source.Take(ctx, left.After.Seq)
+		if err != nil && p.Facts == 0 {
+			return Frames{}, false, err
+		}
+		if err != nil {
+			break // the next call meets it again
+		}
+		last := got.Through.Seq
+		scanned += len(got.Bytes)
+		switch end = got.Facts == 0; {
+		case end:
+		case left.Stores == nil && got.first() > left.After.Seq && (left.Through == 0 || last <= left.Through):
+			p = got
+		default:
+			var facts int
+			if p.Bytes, facts, _, err = AppendSelected(p.Bytes, got.Bytes, left); err != nil {
+				return Frames{}, false, err
+			}
+			p.Facts += facts
+		}
+		if left.Through != 0 {
+			last = min(last, left.Through)
+		}
+		left.After.Seq = max(left.After.Seq, last)
+		if end || left.Stores == nil {
+			break
+		}
+	}
+	p.Through = left.After
+	return p, end, nil
+}
+
+// first returns the seq of the first fact.
+func (f *Frames) first() uint64 {
+	body, _, _ := CutFrame(f.Bytes)
+	first, _, _ := Seqs(body)
+	return first
+}
