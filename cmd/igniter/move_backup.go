@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -20,6 +21,7 @@ import (
 
 func (a *app) backupCommand() *cobra.Command {
 	var after backend.Cursor
+	var merge bool
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "backup DIR|-",
 		Short: "Copy a log while it is in use",
@@ -37,6 +39,7 @@ refused. igniter restore --check lists the lines.
 Facts that igniter prune removes from the log stay in earlier backups. To get rid of them, begin a new directory, and
 remove the old one.`,
 		Example: `  igniter backup /backup/igniter --address 127.0.0.1:7400
+  igniter backup /backup/igniter --merge
   igniter backup - --path ./log | ssh elsewhere 'cat > log.backup'
   igniter backup - --after 51233 --path ./log > later.backup`,
 		Args: cobra.ExactArgs(1),
@@ -51,6 +54,9 @@ remove the old one.`,
 				if err := a.outsideLog("the backup", filepath.Join(given[0], "piece")); err != nil {
 					return err
 				}
+			}
+			if merge {
+				return a.mergeBackup(given[0])
 			}
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
 				if log.Features().Stores != nil {
@@ -81,7 +87,27 @@ remove the old one.`,
 		},
 	}))
 	cursorVar(cmd, &after, "only facts after that seq, to the output")
+	cmd.Flags().BoolVar(&merge, "merge", false, "back up nothing, and make few large files of the many small ones in DIR")
 	return cmd
+}
+
+// mergeBackup merges the small pieces in a directory.
+func (a *app) mergeBackup(path string) error {
+	if path == "-" {
+		return usage("--merge is for a backup in a directory")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	d, err := archive.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	replaced, by, err := d.Merge()
+	if err = errors.Join(err, d.Close()); err != nil {
+		return err
+	}
+	return a.print(map[string]int{"replaced": replaced, "by": by}, "replaced %d pieces by %d\n", replaced, by)
 }
 
 // A backupReport says what a backup did.
