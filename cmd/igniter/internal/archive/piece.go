@@ -190,12 +190,13 @@ func newReader(src io.Reader, name string) (*reader, error) {
 		return nil, r.damage(fmt.Sprintf("its header says version %d, seqs after %d through %d", r.header.Version, r.header.After, r.header.Through))
 	}
 	r.seq = r.header.After
-	r.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock), zstd.WithDecoderLowmem(true))
-	return r, err
+	return r, nil
 }
 
 func (r *reader) close() {
-	r.zstd.Close()
+	if r.zstd != nil {
+		r.zstd.Close()
+	}
 	if r.file != nil {
 		_ = r.file.Close() // it was only read
 	}
@@ -241,6 +242,11 @@ func (r *reader) end(body []byte) (bool, error) {
 
 // unpack returns the pages in a block.
 func (r *reader) unpack(body []byte) (pages []backend.Page, err error) {
+	if r.zstd == nil { // most readers read no block
+		if r.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock), zstd.WithDecoderLowmem(true)); err != nil {
+			return nil, err
+		}
+	}
 	frames, err := r.zstd.DecodeAll(body, nil)
 	if err != nil {
 		return nil, r.damage("a block that does not decompress: " + err.Error())
