@@ -41,10 +41,8 @@ func serveAt(t *testing.T, path string, log backend.Backend) (stop func()) {
 
 // restoredFrom returns a log that is made of the first facts of another one.
 func restoredFrom(t *testing.T, from backend.Log, through uint64) backend.Log {
-	s, err := from.Stats(t.Context())
-	require.NoError(t, err)
 	o := file.Options{Path: t.TempDir(), Sync: file.SyncNever}
-	_, err = file.Restore(t.Context(), o, backend.Inherit(s.Log, s.Ancestors, math.MaxUint64), from.Replay(t.Context(), backend.Range{Through: through}))
+	_, err := file.Restore(t.Context(), o, from.Stats, from.Replay(t.Context(), backend.Range{Through: through}))
 	require.NoError(t, err)
 	l, err := file.Open(t.Context(), o)
 	require.NoError(t, err)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -151,8 +150,6 @@ func (w *modelLog) close() {
 // restore puts a log with the facts through a seq in place of the log. Open clients stay. A log in memory comes back
 // without a past in common with the one before.
 func (w *modelLog) restore(through uint64) {
-	stats, err := w.log.Stats(context.Background())
-	require.NoError(w.t, err)
 	w.made++
 	pages := w.log.Replay(context.Background(), backend.Range{Through: through})
 	if through == 0 {
@@ -171,7 +168,7 @@ func (w *modelLog) restore(through uint64) {
 		w.stop()
 		w.log = next
 	} else {
-		_, err = file.Restore(context.Background(), w.options(), backend.Inherit(stats.Log, stats.Ancestors, math.MaxUint64), upTo(pages, through))
+		_, err := file.Restore(context.Background(), w.options(), w.log.Stats, upTo(pages, through))
 		require.NoError(w.t, err)
 		w.stop()
 	}

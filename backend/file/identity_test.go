@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -252,7 +253,9 @@ func TestIdentityRestored(t *testing.T) {
 	addFacts(t, from, 10)
 	was := identityOf(t, from)
 	dir := t.TempDir()
-	_, err := Restore(t.Context(), Options{Path: dir}, backend.Inherit(was.Log, []backend.Ancestor{{Log: backend.LogID{1}, Through: 3}}, math.MaxUint64),
+	_, err := Restore(t.Context(), Options{Path: dir}, func(context.Context) (backend.Stats, error) {
+		return backend.Stats{Log: was.Log, Ancestors: []backend.Ancestor{{Log: backend.LogID{1}, Through: 3}}}, nil
+	},
 		from.Replay(t.Context(), backend.Range{Through: 6}))
 	require.NoError(t, err)
 	l := openAt(t, Options{Path: dir})

@@ -79,7 +79,7 @@ type name struct{ store, key string }
 
 // file prunes facts from a segment, if it has any of them.
 func (x *pruning) file(ctx context.Context, s *segment, drop []uint64) error {
-	p := filePruning{log: x.log, drop: drop, horizon: x.horizon}
+	p := filePruning{log: x.log, drop: drop, horizon: x.horizon, gone: map[name]uint64{}}
 	err := p.run(ctx, s)
 	if err == nil || errors.Is(err, backend.ErrFailed) {
 		x.count += p.count
@@ -192,46 +192,30 @@ type filePruning struct {
 	gone    map[name]uint64 // as in a pruning
 }
 
-// run replaces a segment, unless it has none of the facts. The header has room for the horizons of the stores that
-// are known to have lost facts; if another store turns out to, the file is written again.
-func (p *filePruning) run(ctx context.Context, s *segment) (err error) {
-	room := format.Join(p.log.state.Load().horizons)
-	for {
-		if err := p.write(ctx, s, room); err != nil {
-			return err
-		}
-		if p.count == 0 {
-			return p.w.discard()
-		}
-		lost := make(format.Horizons)
-		for n := range p.gone {
-			lost[n.store] = p.horizon
-		}
-		missing := false
-		for store := range lost {
-			_, ok := room[store]
-			missing = missing || !ok
-		}
-		if !missing {
-			p.w.File.Horizons = format.Join(s.Horizons, lost)
-			_, err = p.w.finish(func(next *segment) { p.log.replace([]*segment{s}, next) })
-			return err
-		}
-		if err := p.w.discard(); err != nil {
-			return err
-		}
-		room = format.Join(room, lost)
+// run replaces a segment, unless it has none of the facts.
+func (p *filePruning) run(ctx context.Context, s *segment) error {
+	if err := p.write(ctx, s); err != nil {
+		return err
 	}
+	if p.count == 0 {
+		return p.w.discard()
+	}
+	lost := make(format.Horizons)
+	for n := range p.gone {
+		lost[n.store] = p.horizon
+	}
+	p.w.File.Horizons = format.Join(s.Horizons, lost)
+	_, err := p.w.finish(func(next *segment) { p.log.replace([]*segment{s}, next) })
+	return err
 }
 
 // write writes what is left of a segment.
-func (p *filePruning) write(ctx context.Context, s *segment, room format.Horizons) (err error) {
-	p.count, p.gone = 0, map[name]uint64{}
+func (p *filePruning) write(ctx context.Context, s *segment) (err error) {
 	of := newSegment(s.First, s.Last)
 	if s.Snapshot {
 		of = newSnapshot(s.Last)
 	}
-	of.Horizons = room
+	of.Horizons = p.log.state.Load().horizons // of stores that are likely to have some in this file then
 	if p.w, err = p.log.dir.replace(of); err != nil {
 		return err
 	}

@@ -18,13 +18,17 @@ import (
 // page become one batch: to restore the batches of the log, yield each batch as a page. Restore returns the
 // number of facts.
 //
-// The log begins an identity of its own, since its seqs go on otherwise than those of the earlier log. past are the logs
-// that have the facts of pages: the earlier log and its ancestors, the latest first, as backend.Inherit returns them
-// from its Stats. A cursor of one of those goes on in the new log if it is not beyond what they have in common. nil: it
-// is not known which log it was.
+// stats tells what pages are of: the Stats method of the earlier log, for instance. Restore calls it before it
+// reads pages and after, since facts may be pruned meanwhile. nil: it is not known.
+//   - The new log begins an identity of its own, since its seqs go on otherwise than those of the earlier log. That
+//     log and its ancestors become ancestors of the new one: their cursors go on if they are not beyond what the logs
+//     have in common.
+//   - The new log has the horizons of the earlier one, unless pages have all facts. If a horizon is beyond the last
+//     page, a fact may be missing that is still the answer there: Restore returns a *backend.CompactedError. A caller
+//     that accepts this passes a stats that moves the horizons back.
 //
 // Once Restore returns nil, [Open] opens the log. After an error there is none.
-func Restore(ctx context.Context, opts Options, past []backend.Ancestor, pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
+func Restore(ctx context.Context, opts Options, stats func(context.Context) (backend.Stats, error), pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
 	defer wrap(&err, "restore log %s", opts.Path)
 	if opts, err = opts.withDefaults(); err != nil {
 		return 0, err
@@ -45,8 +49,16 @@ func Restore(ctx context.Context, opts Options, past []backend.Ancestor, pages i
 	if len(found.segments)+len(found.snapshots) > 0 {
 		return 0, &backend.InvalidError{Field: "path", Reason: d.path + " holds a log already: give a directory of its own, or move that away"}
 	}
-	d.id = format.Identity{Log: backend.NewLogID(), Ancestors: backend.Inherit(backend.LogID{}, past, format.MaxSeq)}
-	w, err := d.replace(newSnapshot(1)) // finish gives it its name
+	of := newSnapshot(1) // it gets its name and all below at the end
+	d.id.Log = backend.NewLogID()
+	if stats != nil {
+		s, err := stats(ctx)
+		if err != nil {
+			return 0, err
+		}
+		of.Horizons, d.id.Ancestors = s.Horizons, backend.Inherit(s.Log, s.Ancestors, format.MaxSeq)
+	}
+	w, err := d.replace(of)
 	if err != nil {
 		return 0, err
 	}
@@ -66,13 +78,35 @@ func Restore(ctx context.Context, opts Options, past []backend.Ancestor, pages i
 	if last == 0 {
 		return 0, w.discard()
 	}
-	w.Identity.Ancestors = backend.Inherit(backend.LogID{}, past, last)
 	w.name, w.File.Name, w.File.Last = snapshotName(last), snapshotName(last), last
+	if stats != nil {
+		if err := w.inherit(ctx, stats); err != nil {
+			return 0, errors.Join(err, w.discard())
+		}
+	}
 	s, err := w.finish(nil)
 	if err != nil {
 		return 0, err
 	}
 	return s.Facts, nil
+}
+
+// inherit takes ancestors and horizons from the log that was read.
+func (r *replacement) inherit(ctx context.Context, stats func(context.Context) (backend.Stats, error)) error {
+	s, err := stats(ctx)
+	if err != nil {
+		return err
+	}
+	last := r.File.Last
+	r.Identity.Ancestors = backend.Inherit(s.Log, s.Ancestors, last)
+	if r.File.Horizons = nil; r.File.Facts == last {
+		return nil
+	}
+	r.File.Horizons = s.Horizons
+	if err := s.Whole(last, nil); err != nil {
+		return fmt.Errorf("the facts through seq %d lack some that are the answer there, since they were pruned later: %w", last, err)
+	}
+	return nil
 }
 
 // addPage adds a page of another log, which was read through a seq before, as one frame.

@@ -45,9 +45,7 @@ func restoreDir(t testing.TB, dir string, through uint64) {
 	}
 	l, err := file.Open(ctx, file.Options{Path: old})
 	require.NoError(t, err)
-	s, err := l.Stats(ctx)
-	require.NoError(t, err)
-	_, err = file.Restore(ctx, file.Options{Path: next}, backend.Inherit(s.Log, s.Ancestors, through), l.Replay(ctx, backend.Range{Through: through}))
+	_, err = file.Restore(ctx, file.Options{Path: next}, l.Stats, l.Replay(ctx, backend.Range{Through: through}))
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	require.NoError(t, os.RemoveAll(dir))

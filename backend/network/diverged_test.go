@@ -43,10 +43,8 @@ func logOf(t *testing.T, name string, n int) backend.Log {
 
 // restored returns a log in files that is made of the first facts of another one.
 func restored(t *testing.T, from backend.Log, through uint64) backend.Log {
-	s, err := from.Stats(t.Context())
-	require.NoError(t, err)
 	o := file.Options{Path: t.TempDir(), Sync: file.SyncNever}
-	_, err = file.Restore(t.Context(), o, backend.Inherit(s.Log, s.Ancestors, math.MaxUint64), from.Replay(t.Context(), backend.Range{Through: through}))
+	_, err := file.Restore(t.Context(), o, from.Stats, from.Replay(t.Context(), backend.Range{Through: through}))
 	require.NoError(t, err)
 	l, err := file.Open(t.Context(), o)
 	require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 	_ "github.com/igniter-store/igniter/backend/memory" // registers itself, as file and network do
 	_ "github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+	"github.com/igniter-store/igniter/internal/plaintext"
 )
 
 // withLog opens the log that the settings name, for a function.
@@ -113,8 +114,11 @@ func (a *app) connection(c *backend.Config) error {
 	}
 	if path := v.String("token_file"); path != "" && c.Token == "" {
 		text, err := os.ReadFile(path)
+		if err == nil {
+			text, err = plaintext.UTF8(text)
+		}
 		if err != nil {
-			return fmt.Errorf("read the token: %w", err)
+			return fmt.Errorf("read the token in %s: %w", path, err)
 		}
 		c.Token = strings.TrimSpace(string(text))
 	}

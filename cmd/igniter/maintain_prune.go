@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/backend"
@@ -20,7 +21,8 @@ func (a *app) pruneCommand() *cobra.Command {
 		Long: `Removes facts from the log, durably: facts with some seqs, or all facts of a store or of a key, past and present. It
 shows how many facts it would remove, and removes them with --yes. Removed facts are only in backups that were
 made before. Others can write and read meanwhile. A server requires a token with admin. Programs that hold the log in
-memory keep the facts until they open it again.
+memory keep the facts until they open it again. Bytes that a recovery moved to quarantine/ in the log's directory may hold
+such facts, too: if there are any, the command says so. Remove these files by hand.
 
 To keep current values and remove old ones, use igniter compact.`,
 		Example: `  igniter prune --path ./log --store people --key ana
@@ -33,6 +35,10 @@ To keep current values and remove old ones, use igniter compact.`,
 			}
 			chosen := seqrange.Of(seqs...)
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
+				if s, err := log.Stats(cmd.Context()); err == nil && s.Storage != nil && s.Storage.QuarantineBytes > 0 {
+					fmt.Fprintf(a.err, "igniter: quarantine/ in the log's directory holds %s that recoveries cut off, perhaps also of facts to remove: "+
+						"look there, and remove its files, which the log never reads\n", humanize.IBytes(s.Storage.QuarantineBytes))
+				}
 				var r backend.Range
 				if store != "" {
 					r.Stores = []string{store}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
@@ -19,6 +21,7 @@ import (
 
 func (a *app) backupCommand() *cobra.Command {
 	var after backend.Cursor
+	var merge bool
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "backup DIR|-",
 		Short: "Copy a log while it is in use",
@@ -29,9 +32,14 @@ To a directory it adds a file with the facts that the directory does not hold ye
 the output, "-", it writes one piece with all facts, or with the facts after a seq. A token must allow reading all
 stores. igniter restore --check checks a backup.
 
+A log that was restored to an earlier seq, or lost facts otherwise, begins a new line of files in the directory, after the
+last one that it has in common with the earlier log; nothing of that is lost. A log that has nothing in common with it is
+refused. igniter restore --check lists the lines.
+
 Facts that igniter prune removes from the log stay in earlier backups. To get rid of them, begin a new directory, and
 remove the old one.`,
 		Example: `  igniter backup /backup/igniter --address 127.0.0.1:7400
+  igniter backup /backup/igniter --merge
   igniter backup - --path ./log | ssh elsewhere 'cat > log.backup'
   igniter backup - --after 51233 --path ./log > later.backup`,
 		Args: cobra.ExactArgs(1),
@@ -46,6 +54,9 @@ remove the old one.`,
 				if err := a.outsideLog("the backup", filepath.Join(given[0], "piece")); err != nil {
 					return err
 				}
+			}
+			if merge {
+				return a.mergeBackup(given[0])
 			}
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
 				if log.Features().Stores != nil {
@@ -68,17 +79,41 @@ remove the old one.`,
 				if r.Piece == "" {
 					return a.print(r, "nothing new since seq %d\n", r.After)
 				}
+				if r.Line > 1 && !a.json {
+					fmt.Fprintf(a.err, "igniter: the log does not go on from all that is in %s: this is line %d of the backup\n", given[0], r.Line)
+				}
 				return a.print(r, "backed up %d facts, after seq %d through %d, to %s (%s)\n", r.Facts, r.After, r.Through, r.Piece, humanize.IBytes(uint64(r.Bytes)))
 			})
 		},
 	}))
 	cursorVar(cmd, &after, "only facts after that seq, to the output")
+	cmd.Flags().BoolVar(&merge, "merge", false, "back up nothing, and make few large files of the many small ones in DIR")
 	return cmd
+}
+
+// mergeBackup merges the small pieces in a directory.
+func (a *app) mergeBackup(path string) error {
+	if path == "-" {
+		return usage("--merge is for a backup in a directory")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	d, err := archive.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	replaced, by, err := d.Merge()
+	if err = errors.Join(err, d.Close()); err != nil {
+		return err
+	}
+	return a.print(map[string]int{"replaced": replaced, "by": by}, "replaced %d pieces by %d\n", replaced, by)
 }
 
 // A backupReport says what a backup did.
 type backupReport struct {
 	Piece   string `json:"piece,omitempty"`
+	Line    int    `json:"line"`
 	After   uint64 `json:"after"`
 	Through uint64 `json:"through"`
 	Facts   uint64 `json:"facts"`
@@ -91,7 +126,13 @@ func (a *app) backupToOutput(ctx context.Context, c *copier, cursor backend.Curs
 		return fmt.Errorf("the log, which ends at seq %d, is not the one that the earlier backup is of, or has lost facts since: %w", c.stats.LastSeq, err)
 	}
 	return a.writeTo("-", func(w io.Writer) error {
-		sum, err := archive.Write(w, c.header(after), archive.Summary{}, c.frames(ctx, after))
+		sum, err := archive.Write(w, c.header(after), archive.Summary{}, c.frames(ctx, after), func() (map[string]backend.Horizon, error) {
+			all, err := c.horizons(ctx)
+			if err == nil && beyond(all, c.stats.LastSeq) {
+				err = errors.New("facts were pruned meanwhile, and what replaces them came too late for this backup: run it again")
+			}
+			return all, err
+		})
 		if err == nil {
 			fmt.Fprintf(a.err, "igniter: backed up %d facts, after seq %d through %d\n", sum.Facts, after, c.stats.LastSeq)
 		}
@@ -127,7 +168,19 @@ func (c *copier) frames(ctx context.Context, after uint64) iter.Seq2[wire.Frames
 	}
 }
 
-// toDir adds a piece with the new facts to a directory.
+// horizons asks the log for its horizons.
+func (c *copier) horizons(ctx context.Context) (map[string]backend.Horizon, error) {
+	s, err := c.log.Stats(ctx)
+	return s.Horizons, err
+}
+
+// beyond reports whether a log that ends at a seq lacks facts which only later ones replace.
+func beyond(horizons map[string]backend.Horizon, last uint64) bool {
+	s := backend.Stats{Horizons: horizons}
+	return s.Whole(last, nil) != nil
+}
+
+// toDir adds a piece with the new facts to a directory, and another one while facts are pruned that it lacks.
 func (c *copier) toDir(ctx context.Context, path string) (r backupReport, err error) {
 	r.Through = c.stats.LastSeq
 	d, err := archive.OpenDir(path)
@@ -135,48 +188,117 @@ func (c *copier) toDir(ctx context.Context, path string) (r backupReport, err er
 		return r, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	pieces, err := d.Pieces()
+	last, line, err := c.after(ctx, d, path)
 	if err != nil {
 		return r, err
 	}
-	var sum archive.Summary
-	if n := len(pieces); n > 0 {
-		last := pieces[n-1]
-		if sum, err = last.Check(); err != nil {
-			return r, fmt.Errorf("the latest piece is damaged; move it away, and run this again to make another: %w", err)
+	sum := archive.Summary{}
+	if last != nil {
+		r.After, sum = last.Through, last.Summary
+	}
+	r.Line = line + 1
+	if last != nil && last.Line == line && r.After == r.Through {
+		return r, nil
+	}
+	for after := r.After; ; {
+		h := c.header(after)
+		h.Line = line
+		p, size, err := d.Add(h, sum, c.frames(ctx, after), func() (map[string]backend.Horizon, error) { return c.horizons(ctx) })
+		if err != nil {
+			return r, err
 		}
-		r.After = last.Through
-		if err := c.continues(ctx, path, &last, sum.LastID); err != nil || r.After == r.Through {
+		r.Piece, r.Through, r.Facts, r.Bytes, sum = p.Path, p.Through, r.Facts+p.Facts, r.Bytes+size, p.Summary
+		if !beyond(sum.Horizons, p.Through) {
+			return r, nil
+		}
+		after = p.Through
+		if c.stats, err = c.log.Stats(ctx); err != nil {
 			return r, err
 		}
 	}
-	r.Piece, r.Bytes, sum, err = d.Add(c.header(r.After), sum, c.frames(ctx, r.After))
-	r.Facts = sum.Facts
-	return r, err
 }
 
-// continues returns an error if the log is not the one that was backed up to path, last in a piece that ends with the fact
-// id.
-func (c *copier) continues(ctx context.Context, path string, last *archive.Piece, id string) error {
-	through := last.Through
-	if through == 0 {
-		return nil
+// after returns the piece after which the log goes on, nil for none, and the line that it continues or begins.
+func (c *copier) after(ctx context.Context, d *archive.Dir, path string) (*archive.Piece, int, error) {
+	ends, err := d.Latest()
+	if err != nil || len(ends) == 0 {
+		return nil, 0, err
 	}
-	if _, err := c.stats.Resume(backend.Cursor{Log: last.Log, Seq: through}); err != nil {
-		return fmt.Errorf("%s is a backup of another log, or this log has lost facts: back this log up to a directory of its own: %w", path, err)
+	related, line := false, 0
+	for i := range ends {
+		e := &ends[i]
+		same, _, err := c.continues(ctx, e)
+		if err != nil {
+			return nil, 0, err
+		}
+		if same {
+			return &e.Piece, e.Line, nil
+		}
+		related, line = related || c.related(e), max(line, e.Line+1)
 	}
-	found := "missing"
-	if c.stats.LastSeq >= through {
-		found = id // even if it was pruned since
-		for f, err := range backend.Facts(c.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: through - 1}, Through: through})) {
+	if !related {
+		return nil, 0, fmt.Errorf("%s is a backup of another log: back this log up to a directory of its own", path)
+	}
+	lines, err := d.Lines()
+	if err != nil {
+		return nil, 0, err
+	}
+	var best *archive.Piece
+	for _, l := range lines {
+		for i := len(l.Pieces) - 1; i >= 0 && (best == nil || l.Pieces[i].Through > best.Through); i-- {
+			e, err := l.Pieces[i].Load()
 			if err != nil {
-				return err
+				return nil, 0, err
 			}
-			found = f.ID
+			same, compared, err := c.continues(ctx, &e)
+			if err != nil {
+				return nil, 0, err
+			}
+			// If the log has the name of another history, only facts tell what they have in common.
+			if same && (compared || e.Log != c.stats.Log) {
+				best = &e.Piece
+			}
 		}
 	}
-	if found != id {
-		return fmt.Errorf("%s is a backup of another log, or this log has lost facts: the fact with seq %d is %s there, and %s here; back this log up to a directory of its own", path, through, id, found)
+	return best, line, nil
+}
+
+// related reports whether a log, or one that it was made of, is the one of a piece, or one that that was made of.
+func (c *copier) related(e *archive.End) bool {
+	ours := append([]backend.Ancestor{{Log: c.stats.Log}}, c.stats.Ancestors...)
+	for _, a := range append([]backend.Ancestor{{Log: e.Log}}, e.Ancestors...) {
+		if a.Log != (backend.LogID{}) && slices.ContainsFunc(ours, func(o backend.Ancestor) bool { return o.Log == a.Log }) {
+			return true
+		}
 	}
-	return nil
+	return false
+}
+
+// continues reports whether the log goes on from a piece: it is the same by name, and has no other facts at the end of the
+// piece. compared: it has some of these facts. Without a name, it must have.
+func (c *copier) continues(ctx context.Context, e *archive.End) (same, compared bool, err error) {
+	if e.Through == 0 {
+		return e.Log == (backend.LogID{}) || c.related(e), false, nil
+	}
+	if _, err := c.stats.Resume(backend.Cursor{Log: e.Log, Seq: e.Through}); err != nil {
+		return false, false, nil // a *backend.DivergedError
+	}
+	if len(e.Facts) > 0 {
+		ids := make(map[uint64]string, len(e.Facts))
+		for _, f := range e.Facts {
+			ids[f.Seq] = f.ID
+		}
+		r := backend.Range{After: backend.Cursor{Seq: e.Facts[0].Seq - 1}, Through: e.Through}
+		for f, err := range backend.Facts(c.log.Replay(ctx, r)) {
+			if err != nil {
+				return false, false, err
+			}
+			if ids[f.Seq] != f.ID {
+				return false, true, nil
+			}
+			compared = true
+		}
+	}
+	named := e.Log != (backend.LogID{}) && c.stats.Log != (backend.LogID{})
+	return named || compared, compared, nil
 }

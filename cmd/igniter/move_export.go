@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -44,7 +46,7 @@ complete or not there.`,
 							return err
 						}
 					}
-					return nil
+					return a.sayLost(cmd.Context(), log, r.Stores)
 				})
 			})
 		},
@@ -53,6 +55,17 @@ complete or not there.`,
 	cmd.Flags().StringSliceVar(&r.Stores, "store", nil, "only facts of that store; may be repeated")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; empty: the output")
 	return cmd
+}
+
+// sayLost says what an export cannot carry: before which moment the past is incomplete.
+func (a *app) sayLost(ctx context.Context, log backend.Log, stores []string) error {
+	s, err := log.Stats(ctx)
+	if err == nil {
+		if err := s.Whole(0, stores); err != nil {
+			fmt.Fprintf(a.err, "igniter: NDJSON does not say what was pruned, so a log that imports it answers reads of that past with what is left; igniter backup does: %v\n", err)
+		}
+	}
+	return err
 }
 
 // writeTo calls write with a buffered writer to the output or, if path names one, to a file, see [wholefile.Write].

@@ -17,6 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/file/ruby"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+	"github.com/igniter-store/igniter/internal/plaintext"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -112,7 +113,15 @@ func (l *lines) facts(yield func(backend.Fact, error) bool) {
 	scanner.Buffer(make([]byte, 0, 64<<10), wire.MaxMaxFrame+1024)
 	for scanner.Scan() {
 		l.line++
-		text := bytes.TrimSpace(scanner.Bytes())
+		text := scanner.Bytes()
+		if l.line == 1 {
+			var err error
+			if text, err = plaintext.UTF8(text); err != nil {
+				yield(backend.Fact{}, err)
+				return
+			}
+		}
+		text = bytes.TrimSpace(text)
 		if len(text) == 0 {
 			continue
 		}

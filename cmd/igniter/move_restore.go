@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"iter"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) restoreCommand() *cobra.Command {
-	through, checkOnly := uint64(0), false
+	through, number, checkOnly, incomplete := uint64(0), 0, false, false
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "restore DIR|FILE...|-",
 		Short: "Make a log from a backup",
@@ -28,42 +28,52 @@ igniter import: facts that are there stay, and seqs are new.`,
   igniter restore log.backup later.backup --path ./log --through 60000   # as it was then`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			pieces, err := archive.Find(a.in, given...)
+			lines, err := archive.Find(a.in, given...)
 			if err != nil {
 				return err
 			}
-			if len(pieces) == 0 {
+			if len(lines) == 0 {
 				return fmt.Errorf("there is no backup in %v: igniter backup makes one", given)
 			}
-			last := pieces[len(pieces)-1].Through
+			line, err := a.chooseLine(lines, number, checkOnly)
+			if err != nil {
+				return err
+			}
+			last := line.Last().Through
 			if through > last {
 				return fmt.Errorf("--through %d: the backup ends at seq %d", through, last)
 			}
 			if through == 0 {
 				through = last
 			}
-			pages := archive.Pages(pieces, through)
 			if checkOnly {
-				return a.checkBackup(pages, through)
+				return a.checkBackup(lines)
 			}
+			reading := line.Read(through)
+			pages := reading.Pages()
 			name, err := a.backend()
 			if err != nil {
 				return err
 			}
 			if name == "file" {
-				return a.restoreDir(cmd.Context(), archive.Past(pieces, through), pages, through)
+				return a.restoreDir(cmd.Context(), reading, through, incomplete)
 			}
 			bar := a.progress(-1, "restoring", false)
 			i, err := a.importFacts(cmd.Context(), bar, func() string { return "restore" }, counted(backend.Facts(pages), bar))
 			if err != nil {
 				return err
 			}
+			if s, _ := reading.Stats(cmd.Context()); len(s.Horizons) > 0 {
+				fmt.Fprintln(a.err, "igniter: the backup lacks facts that were pruned, and the server does not know that: it answers reads of the past with what is left; restore to a --path to keep the horizons")
+			}
 			return a.print(restoreReport{Facts: i.New + i.Known, LastSeq: i.last, New: i.New},
 				"%d facts written, %d were there already; seqs are new, and readers must start again\n", i.New, i.Known)
 		},
 	}))
 	cmd.Flags().Uint64Var(&through, "through", 0, "the last seq to restore; 0: all")
-	cmd.Flags().BoolVar(&checkOnly, "check", false, "read and check the backup, and make no log")
+	cmd.Flags().IntVar(&number, "line", 0, "which line of the backup to restore; 0: the one that was added to last")
+	cmd.Flags().BoolVar(&incomplete, "incomplete", false, "restore through a seq though facts are missing that were pruned later")
+	cmd.Flags().BoolVar(&checkOnly, "check", false, "read and check all lines of the backup, and make no log")
 	return cmd
 }
 
@@ -75,24 +85,70 @@ type restoreReport struct {
 	To      string `json:"to,omitempty"`
 }
 
-func (a *app) checkBackup(pages iter.Seq2[backend.Page, error], through uint64) error {
-	r := restoreReport{LastSeq: through}
-	for p, err := range pages {
-		if err != nil {
-			return err
-		}
-		r.Facts += uint64(len(p.Facts))
-	}
-	return a.print(r, "the backup is whole: %d facts through seq %d\n", r.Facts, through)
+// A lineReport says what a line of a backup holds.
+type lineReport struct {
+	Line    int           `json:"line"`
+	Facts   uint64        `json:"facts"`
+	LastSeq uint64        `json:"last_seq"`
+	Pieces  int           `json:"pieces"`
+	Log     backend.LogID `json:"log,omitzero"` // that the last piece is of
+	Newest  bool          `json:"newest"`       // restored unless another is chosen
 }
 
-func (a *app) restoreDir(ctx context.Context, past []backend.Ancestor, pages iter.Seq2[backend.Page, error], through uint64) error {
+// checkBackup reads and checks all lines.
+func (a *app) checkBackup(lines []archive.Line) error {
+	for i, l := range lines {
+		last := l.Last()
+		r := lineReport{Line: l.Number, LastSeq: last.Through, Pieces: len(l.Pieces), Log: last.Log, Newest: i == 0}
+		for p, err := range l.Read(last.Through).Pages() {
+			if err != nil {
+				return err
+			}
+			r.Facts += uint64(len(p.Facts))
+		}
+		whole := "the backup"
+		if len(lines) > 1 {
+			whole = fmt.Sprintf("line %d, of log %s,", l.Number, last.Log)
+		}
+		if err := a.print(r, "%s is whole: %d facts through seq %d\n", whole, r.Facts, r.LastSeq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chooseLine returns the line with a number; 0: the newest.
+func (a *app) chooseLine(lines []archive.Line, number int, quiet bool) (*archive.Line, error) {
+	for i := range lines {
+		if number == 0 || lines[i].Number == number {
+			if len(lines) > 1 && !quiet {
+				fmt.Fprintf(a.err, "igniter: restoring line %d of %d, which ends at seq %d\n", lines[i].Number, len(lines), lines[i].Last().Through)
+			}
+			return &lines[i], nil
+		}
+	}
+	return nil, fmt.Errorf("--line %d: the backup has no such line; --check lists them", number)
+}
+
+func (a *app) restoreDir(ctx context.Context, r *archive.Reading, through uint64, incomplete bool) error {
 	logger, err := a.logger("warn")
 	if err != nil {
 		return err
 	}
 	path := a.values.String("path")
-	n, err := file.Restore(ctx, file.Options{Path: path, Logger: logger}, past, pages)
+	n, err := file.Restore(ctx, file.Options{Path: path, Logger: logger}, func(ctx context.Context) (backend.Stats, error) {
+		s, err := r.Stats(ctx)
+		for store, h := range s.Horizons {
+			if incomplete {
+				h.Seq = min(h.Seq, through)
+				s.Horizons[store] = h
+			}
+		}
+		return s, err
+	}, r.Pages())
+	if errors.Is(err, backend.ErrCompacted) {
+		return fmt.Errorf("%w; restore through that seq or a later one, or what is left with --incomplete", err)
+	}
 	if err != nil {
 		return err
 	}

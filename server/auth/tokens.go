@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/plaintext"
 )
 
 // Tokens are the tokens that a server knows, read from a file that can be reloaded while the server runs. Its methods
@@ -68,6 +69,10 @@ func (t *Tokens) Reload() error {
 func (t *Tokens) load() *tokenSet { return t.current.Load() }
 
 func parseTokens(text []byte) (*tokenSet, error) {
+	text, err := plaintext.UTF8(text)
+	if err != nil {
+		return nil, err
+	}
 	var entries []TokenEntry
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := d.Decode(&entries); err != nil && err != io.EOF {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -17,10 +18,10 @@ import (
 // A Writer writes a snapshot, or a segment file with gaps: first the frames, then the header, for which it
 // leaves room. It collects the index on the way.
 type Writer struct {
-	File     File     // complete after Finish; until then, horizons may change, and stores may be left out of them
-	Identity Identity // of the log; only seqs in it may change until Finish
+	File     File     // complete after Finish; until then, the name, the last seq and horizons may change
+	Identity Identity // of the log; it may change until Finish
 
-	f      io.WriterAt
+	f      file
 	index  *IndexBuilder
 	room   int    // of the header's body
 	end    int64  // where buf goes
@@ -35,8 +36,15 @@ type Writer struct {
 // writeSize is how many bytes a Writer writes at once, at least.
 const writeSize = 1 << 20
 
-// NewWriter returns a Writer of a file. of has the file's name and the seqs that it covers, and id names the log.
-func NewWriter(f io.WriterAt, of File, id Identity) *Writer {
+// A file is what a Writer writes to.
+type file interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
+// NewWriter returns a Writer of a file. of has the file's name and the seqs that it covers, and id names the log. The
+// Writer leaves room for a header with the horizons of of and the ancestors of id.
+func NewWriter(f file, of File, id Identity) *Writer {
 	w := &Writer{File: of, Identity: id, f: f, index: NewIndexBuilder(), hash: sha256.New()}
 	w.room = w.header(time.Time{}).room()
 	w.end = int64(w.room + wire.FrameOverhead)
@@ -145,6 +153,28 @@ func (w *Writer) flush() error {
 	return err
 }
 
+// widen moves what follows the header, all of which is written, to make room for a header that is longer by some bytes.
+func (w *Writer) widen(by int) error {
+	to := int64(by)
+	w.buf = slices.Grow(w.buf[:0], writeSize)[:writeSize]
+	for at := w.end; at > w.File.Header; {
+		part := w.buf[:min(int64(len(w.buf)), at-w.File.Header)]
+		at -= int64(len(part))
+		if err := vfs.ReadFull(w.f, part, at); err != nil {
+			return err
+		}
+		if err := vfs.WriteAll(w.f, part, at+to); err != nil {
+			return err
+		}
+	}
+	for i := range w.File.Points {
+		w.File.Points[i].Offset += to
+	}
+	w.room, w.end, w.buf = w.room+by, w.end+to, w.buf[:0]
+	w.File.Header, w.File.Size = w.File.Header+to, w.File.Size+to
+	return nil
+}
+
 // Finish writes what is left, and then the header.
 func (w *Writer) Finish(created time.Time) error {
 	f, sum := &w.File, ""
@@ -165,10 +195,12 @@ func (w *Writer) Finish(created time.Time) error {
 	}
 	h := w.header(created)
 	h.SHA256 = sum
-	header := h.Frame(w.room)
-	if int64(len(header)) != f.Header {
-		return fmt.Errorf("a header of %d bytes", len(header))
+	if by := len(h.body()) - w.room; by > 0 {
+		if err := w.widen(by); err != nil {
+			return err
+		}
 	}
+	header := h.Frame(w.room)
 	f.Check = binary.BigEndian.Uint32(header[len(header)-4:])
 	return vfs.WriteAll(w.f, header, 0)
 }

@@ -28,7 +28,8 @@ const (
 type Piece struct {
 	Path string
 	Header
-	stream *reader // nil: it is in a file
+	Summary         // zero if the piece is from a stream
+	stream  *reader // nil: it is in a file
 }
 
 // open opens a piece; "-" is the one in in. The caller closes it.
@@ -51,41 +52,27 @@ func (p Piece) open(in io.Reader) (*reader, error) {
 	return r, nil
 }
 
-// Find returns the pieces in some files and directories, in the order of their seqs; "-" is the piece that in yields,
-// which can be read once. Each piece must begin where the one before ends, the first at the log's beginning.
-func Find(in io.Reader, paths ...string) (pieces []Piece, err error) {
-	for _, path := range paths {
-		files := []string{path}
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			if files, err = named(path, pieceExt); err != nil {
-				return nil, err
-			}
+// load reads the header and the end of a piece, and with withFacts the facts at its end; "-" is the piece in in.
+func load(path string, in io.Reader, withFacts bool) (p Piece, facts []backend.Fact, err error) {
+	if path == "-" {
+		r, err := newReader(in, "the input")
+		if err != nil {
+			return p, nil, err
 		}
-		for _, file := range files {
-			p := Piece{Path: file}
-			r, err := p.open(in)
-			if err != nil {
-				return nil, err
-			}
-			if p.Path, p.Header = r.name, r.header; r.file == nil {
-				p.stream = r
-			} else {
-				r.close()
-			}
-			pieces = append(pieces, p)
-		}
+		return Piece{Path: r.name, Header: r.header, stream: r}, nil, nil
 	}
-	slices.SortFunc(pieces, func(a, b Piece) int {
-		return cmp.Or(cmp.Compare(a.After, b.After), cmp.Compare(a.Through, b.Through), strings.Compare(a.Path, b.Path))
-	})
-	through := uint64(0)
-	for _, p := range pieces {
-		if p.After != through {
-			return nil, fmt.Errorf("%s begins after seq %d, and what comes before it ends at seq %d: give all pieces of one backup, each once", p.Path, p.After, through)
-		}
-		through = p.Through
+	f, err := os.Open(path)
+	if err != nil {
+		return p, nil, err
 	}
-	return pieces, nil
+	defer f.Close()
+	r, err := newReader(f, path)
+	if err != nil {
+		return p, nil, err
+	}
+	defer r.close()
+	t, err := r.tail(f, withFacts)
+	return Piece{Path: path, Header: r.header, Summary: t.Summary}, t.facts, err
 }
 
 // named returns the files in a directory whose names end with ext.
@@ -100,40 +87,10 @@ func named(dir, ext string) ([]string, error) {
 	return files, err
 }
 
-// Pages yields the facts with a seq up to through of pieces that follow each other, a page for each batch. It reads and
-// checks all of the pieces, whatever through is.
-func Pages(pieces []Piece, through uint64) iter.Seq2[backend.Page, error] {
-	return func(yield func(backend.Page, error) bool) {
-		var sum Summary
-		for _, p := range pieces {
-			for page, err := range p.pages(sum.SHA256, &sum) {
-				if i := slices.IndexFunc(page.Facts, func(f backend.Fact) bool { return f.Seq > through }); i >= 0 {
-					page.Facts = page.Facts[:i]
-				}
-				page.Through.Seq = min(page.Through.Seq, through)
-				if !yield(page, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
-}
-
-// Past returns the logs that have the facts of pieces through a seq, each through a seq, the latest first, as file.Restore
-// takes them; nil if the pieces do not say.
-func Past(pieces []Piece, through uint64) []backend.Ancestor {
-	for _, p := range slices.Backward(pieces) {
-		if p.Log != (backend.LogID{}) {
-			return backend.Inherit(p.Log, p.Ancestors, min(through, p.Through))
-		}
-	}
-	return nil
-}
-
 // pages yields the facts of a piece, each frame of the log as a page, and at last an empty page that says through where
 // the piece goes. If the loop ends without an error, all of the piece is as it was written, and sum is what its end says.
-// previous is the SHA-256 of the piece before; "": not known.
-func (p Piece) pages(previous string, sum *Summary) iter.Seq2[backend.Page, error] {
+// before is the piece before; nil: not known.
+func (p Piece) pages(before *Piece, sum *Summary) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		r, err := p.open(nil)
 		if err != nil {
@@ -141,8 +98,8 @@ func (p Piece) pages(previous string, sum *Summary) iter.Seq2[backend.Page, erro
 			return
 		}
 		defer r.close()
-		if p.Previous != "" && previous != "" && p.Previous != previous {
-			err = &backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it"}
+		if before != nil && !before.precedes(&p) {
+			err = p.misplaced()
 		}
 		for err == nil {
 			var pages []backend.Page
@@ -164,7 +121,7 @@ func (p Piece) pages(previous string, sum *Summary) iter.Seq2[backend.Page, erro
 
 // Check reads all of a piece and returns what its end says.
 func (p Piece) Check() (sum Summary, err error) {
-	for _, err = range p.pages("", &sum) {
+	for _, err = range p.pages(nil, &sum) {
 	}
 	return sum, err
 }
@@ -202,16 +159,86 @@ func OpenDir(path string) (*Dir, error) {
 // Close unlocks the directory.
 func (d *Dir) Close() error { return d.lock.Close() }
 
-// Pieces returns the pieces in the directory, see [Find].
-func (d *Dir) Pieces() ([]Piece, error) { return Find(nil, d.path) }
+// Lines returns the lines in the directory, see [Find].
+func (d *Dir) Lines() ([]Line, error) { return Find(nil, d.path) }
+
+// Latest returns the last piece of each line, the latest first, with the facts in its last block. It reads no other piece.
+func (d *Dir) Latest() (ends []End, err error) {
+	files, err := named(d.path, pieceExt)
+	if err != nil {
+		return nil, err
+	}
+	last := map[int]Header{}
+	paths := map[int]string{}
+	for _, path := range files {
+		h, ok := parseName(filepath.Base(path))
+		if !ok {
+			p, _, err := load(path, nil, false)
+			if err != nil {
+				return nil, err
+			}
+			h = p.Header
+		}
+		was, found := last[h.Line]
+		if !found || h.Through > was.Through || h.Through == was.Through && h.After < was.After {
+			last[h.Line], paths[h.Line] = h, path
+		}
+	}
+	for line, path := range paths {
+		p, facts, err := load(path, nil, true)
+		if err != nil {
+			return nil, err
+		}
+		if h := last[line]; p.After != h.After || p.Through != h.Through || p.Line != line {
+			return nil, &backend.CorruptError{Path: path, Reason: "it has the name of another piece"}
+		}
+		ends = append(ends, End{p, facts})
+	}
+	slices.SortFunc(ends, func(a, b End) int { return cmp.Or(b.made().Compare(a.made()), cmp.Compare(b.Line, a.Line)) })
+	return ends, nil
+}
+
+// An End is a piece with the facts in its last block.
+type End struct {
+	Piece
+	Facts []backend.Fact
+}
+
+// Load reads the end of a piece again, for the facts in its last block.
+func (p Piece) Load() (End, error) {
+	p, facts, err := load(p.Path, nil, true)
+	return End{p, facts}, err
+}
+
+func name(h *Header) string {
+	line := ""
+	if h.Line > 0 {
+		line = fmt.Sprintf(".%d", h.Line+1)
+	}
+	return fmt.Sprintf("%020d-%020d%s%s", h.After+1, h.Through, line, pieceExt)
+}
+
+// parseName returns what the name of a piece says.
+func parseName(text string) (h Header, ok bool) {
+	_, err := fmt.Sscanf(text, "%020d-%020d", &h.After, &h.Through)
+	if err != nil || h.After == 0 {
+		return h, false
+	}
+	h.After--
+	if name(&h) != text {
+		_, _ = fmt.Sscanf(text, "%020d-%020d.%d", new(uint64), new(uint64), &h.Line)
+		h.Line--
+	}
+	return h, name(&h) == text
+}
 
 // Add writes a piece, see [Write]. The piece is durable when Add returns nil; after an error there is no piece. It returns
-// the piece's path and its size.
-func (d *Dir) Add(h Header, previous Summary, pages iter.Seq2[wire.Frames, error]) (path string, size int64, sum Summary, err error) {
-	path = filepath.Join(d.path, fmt.Sprintf("%020d-%020d%s", h.After+1, h.Through, pieceExt))
+// the piece and its size.
+func (d *Dir) Add(h Header, previous Summary, pages iter.Seq2[wire.Frames, error], ask func() (map[string]backend.Horizon, error)) (p Piece, size int64, err error) {
+	path, sum := filepath.Join(d.path, name(&h)), Summary{}
 	err = wholefile.Write(path, 0o666, func(f *os.File) error {
 		out := bufio.NewWriterSize(f, 1<<20)
-		if sum, err = Write(out, h, previous, pages); err != nil {
+		if sum, err = Write(out, h, previous, pages, ask); err != nil {
 			return err
 		}
 		if err := out.Flush(); err != nil {
@@ -220,5 +247,5 @@ func (d *Dir) Add(h Header, previous Summary, pages iter.Seq2[wire.Frames, error
 		size, err = f.Seek(0, io.SeekCurrent)
 		return err
 	})
-	return path, size, sum, err
+	return Piece{Path: path, Header: h, Summary: sum}, size, err
 }

@@ -5,29 +5,44 @@
 //
 // A piece is frames (package wire): a length, a body, and the body's CRC-32.
 //
-//	+--------+--------+--------+-----+--------+-----+
-//	| header | block  | block  |  …  | block  | end |
-//	+--------+--------+--------+-----+--------+-----+
+//	+--------+--------+-----+--------+----------+-----+
+//	| header | block  |  …  | block  | horizons | end |
+//	+--------+--------+-----+--------+----------+-----+
 //
-//	header   {"igniter":"backup","version":2,"after":0,"through":51233,"created_at":1795467633.81,"previous":"…",
-//	          "log":"0197c0de-…","ancestors":[{"log":"0197b1a2-…","through":48211}]}
-//	block    frames as in a log, some 256 KiB of them, compressed with zstd (RFC 8878)
-//	end      {"end":BLOCKS,"facts":FACTS,"last_id":"…","sha256":"…"}, with the SHA-256 of all bytes before it
+//	header    {"igniter":"backup","version":3,"after":0,"through":51233,"created_at":1795467633.81,"previous":"…","line":1,
+//	           "as":["…"],"log":"0197c0de-…","ancestors":[{"log":"0197b1a2-…","through":48211}]}
+//	block     frames as in a log, some 256 KiB of them, compressed with zstd (RFC 8878)
+//	horizons  {"igniter":"horizons","horizons":{"tasks":{"seq":48000,"time":"…"}}}, if facts are missing
+//	end       {"end":BLOCKS,"facts":FACTS,"last_id":"…","sha256":"…"}, with the SHA-256 of all bytes before it
 //
-// The frames in blocks hold a batch of facts each, as the log keeps them. In version 1 each holds one fact.
+// The frames in blocks hold a batch of facts each, as the log keeps them. In version 1 each holds one fact. Versions 1 and 2
+// have no horizons, "line" and "as".
 //
 // A piece holds the facts of a log after the seq "after" and through the seq "through", the log's last one when the backup
-// began. Seqs are missing where facts were pruned. "previous" is the sha256 of the piece before; the first piece has none.
-// "log" and "ancestors" are those of the log (backend.Stats); pieces of logs without identity lack them. They tell whether a
-// log is the one that was backed up, and which cursors go on in a log that is restored. "last_id" is the ID of the last fact
-// in this piece or, if the piece is empty, in the pieces before. It tells whether a log without identity is the one that was
-// backed up.
+// began. Seqs are missing where facts were pruned. The horizons are those of the log after it was read: from these moments on
+// its past is whole (backend.Horizon). "log" and "ancestors" are those of the log (backend.Stats); pieces of logs without
+// identity lack them. "last_id" is the ID of the last fact in this piece or, if the piece is empty, in the pieces before.
+//
+// # Pieces that follow each other
+//
+// "previous" is the sha256 of the piece before; the first piece has none, and neither has a piece that was written to a stream.
+// The hash is of the header too, and so a piece names its whole past. Besides, the log of a piece must be the log of the piece
+// before, or have it as an ancestor through at least the seq where that ends. So a piece that is missing, altered, in the place
+// of another or of another past is found. The Merkle head of the log, once logs have one, gets a frame before the end.
+//
+// Several pieces can follow one: when a log was restored to an earlier seq and is backed up to the same directory, a new line of
+// pieces begins after the last piece that both have in common. "line" is the number of the line in which the piece was written,
+// less 1. A line is read from its last piece back to the first.
+//
+// A piece that was merged from several has "as": what pieces that were written before the merge have as their "previous".
+// Pieces of the same line whose seqs are within those of a merged piece are left over from a merge that was cut short.
 //
 // # A directory of pieces
 //
 //	LOCK                                                    held while a backup is made
 //	00000000000000000001-00000000000000051233.backup        a piece, named for the seqs from after+1 to through
 //	00000000000000051234-00000000000000068116.backup        the next one
+//	00000000000000051234-00000000000000052001.2.backup      a piece of line 2
 //
 // A piece gets its name, by rename from NAME.*.tmp, when all of it is durable.
 package archive

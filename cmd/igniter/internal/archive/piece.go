@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"os"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -25,7 +27,9 @@ type Header struct {
 	After     uint64          `json:"after"`
 	Through   uint64          `json:"through"`
 	CreatedAt json.RawMessage `json:"created_at"`
-	Previous  string          `json:"previous,omitempty"`
+	Previous  string          `json:"previous,omitempty"` // the SHA256 of the piece before; "": the piece is the first, or does not say
+	Line      int             `json:"line,omitempty"`     // which line of the directory began with this piece, or with one before it; 0: the first
+	As        []string        `json:"as,omitempty"`       // the piece was merged from several; the Previous that pieces after it may have
 
 	Log       backend.LogID      `json:"log,omitzero"`        // that the piece is of; zero: the log or the release did not say
 	Ancestors []backend.Ancestor `json:"ancestors,omitempty"` // of that log
@@ -37,11 +41,20 @@ type Summary struct {
 	Facts  uint64 `json:"facts"`
 	LastID string `json:"last_id"`
 	SHA256 string `json:"sha256"`
+
+	Horizons map[string]backend.Horizon `json:"-"` // of the facts that the piece lacks; nil: it lacks none, or is older than version 3
+}
+
+// horizons is the frame before the end of a piece that lacks facts.
+type horizons struct {
+	Kind     string                     `json:"igniter"`
+	Horizons map[string]backend.Horizon `json:"horizons"`
 }
 
 const (
 	kind       = "backup"
-	version    = 2
+	ofHorizons = "horizons" // a kind of frame
+	version    = 3
 	blockSize  = 256 << 10
 	maxBlock   = 1 << 30 // decompressed
 	blockMagic = 0x28    // the first byte of zstd's magic number
@@ -49,7 +62,9 @@ const (
 
 // Write writes a piece: the facts after h.After through h.Through, in the frames of the log that h names. It fills in the
 // rest of h. previous is the summary of the piece before it; the zero Summary: the piece is the first.
-func Write(w io.Writer, h Header, previous Summary, pages iter.Seq2[wire.Frames, error]) (Summary, error) {
+//
+// If facts are missing, Write asks for the horizons of the log: after it has read pages, since facts may be pruned until then.
+func Write(w io.Writer, h Header, previous Summary, pages iter.Seq2[wire.Frames, error], ask func() (map[string]backend.Horizon, error)) (Summary, error) {
 	hash := sha256.New()
 	p := &writer{out: io.MultiWriter(w, hash), sum: Summary{LastID: previous.LastID}}
 	var err error
@@ -57,12 +72,11 @@ func Write(w io.Writer, h Header, previous Summary, pages iter.Seq2[wire.Frames,
 		return p.sum, err
 	}
 	defer p.zstd.Close()
-	h.Kind, h.Version, h.CreatedAt, h.Previous = kind, version, wire.AppendTime(nil, time.Now()), previous.SHA256
-	header, err := json.Marshal(h)
-	if err == nil {
-		err = p.frame(header)
+	h.Kind, h.Version, h.Previous = kind, version, previous.SHA256
+	if h.CreatedAt == nil {
+		h.CreatedAt = wire.AppendTime(nil, time.Now())
 	}
-	if err != nil {
+	if err := p.json(h); err != nil {
 		return p.sum, err
 	}
 	for page, err := range pages {
@@ -76,12 +90,16 @@ func Write(w io.Writer, h Header, previous Summary, pages iter.Seq2[wire.Frames,
 	if err := p.flush(); err != nil {
 		return p.sum, err
 	}
-	p.sum.SHA256 = hex.EncodeToString(hash.Sum(nil))
-	end, err := json.Marshal(p.sum)
-	if err == nil {
-		err = p.frame(end)
+	if p.sum.Facts < h.Through-h.After {
+		if p.sum.Horizons, err = ask(); err != nil {
+			return p.sum, err
+		}
+		if err := p.json(horizons{ofHorizons, p.sum.Horizons}); err != nil {
+			return p.sum, err
+		}
 	}
-	return p.sum, err
+	p.sum.SHA256 = hex.EncodeToString(hash.Sum(nil))
+	return p.sum, p.json(p.sum)
 }
 
 type writer struct {
@@ -126,6 +144,14 @@ func (p *writer) flush() error {
 	return p.frame(body)
 }
 
+func (p *writer) json(v any) error {
+	body, err := json.Marshal(v)
+	if err == nil {
+		err = p.frame(body)
+	}
+	return err
+}
+
 func (p *writer) frame(body []byte) error {
 	p.buf = wire.AppendFrame(p.buf[:0], body)
 	_, err := p.out.Write(p.buf)
@@ -164,12 +190,13 @@ func newReader(src io.Reader, name string) (*reader, error) {
 		return nil, r.damage(fmt.Sprintf("its header says version %d, seqs after %d through %d", r.header.Version, r.header.After, r.header.Through))
 	}
 	r.seq = r.header.After
-	r.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock), zstd.WithDecoderLowmem(true))
-	return r, err
+	return r, nil
 }
 
 func (r *reader) close() {
-	r.zstd.Close()
+	if r.zstd != nil {
+		r.zstd.Close()
+	}
 	if r.file != nil {
 		_ = r.file.Close() // it was only read
 	}
@@ -183,8 +210,8 @@ func (r *reader) block() (pages []backend.Page, err error) {
 		return nil, err
 	}
 	if body[0] != blockMagic {
-		if err := json.Unmarshal(body, &r.summary); err != nil {
-			return nil, r.damage("neither a block nor an end")
+		if ended, err := r.end(body); err != nil || !ended {
+			return nil, err
 		}
 		if r.summary.SHA256 != hash || r.summary.Blocks != r.read.Blocks || r.summary.Facts != r.read.Facts {
 			return nil, r.damage("it does not hold what its end says")
@@ -193,6 +220,32 @@ func (r *reader) block() (pages []backend.Page, err error) {
 			return nil, r.damage("something follows its end")
 		}
 		return nil, io.EOF
+	}
+	return r.unpack(body)
+}
+
+// end takes a frame that is no block, and reports whether it is the last one.
+func (r *reader) end(body []byte) (bool, error) {
+	var h horizons
+	if err := json.Unmarshal(body, &h); err != nil {
+		return false, r.damage("neither a block nor an end")
+	}
+	if h.Kind == ofHorizons {
+		r.summary.Horizons = h.Horizons
+		return false, nil
+	}
+	if err := json.Unmarshal(body, &r.summary); err != nil || h.Kind != "" {
+		return false, r.damage("neither a block nor an end")
+	}
+	return true, nil
+}
+
+// unpack returns the pages in a block.
+func (r *reader) unpack(body []byte) (pages []backend.Page, err error) {
+	if r.zstd == nil { // most readers read no block
+		if r.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock), zstd.WithDecoderLowmem(true)); err != nil {
+			return nil, err
+		}
 	}
 	frames, err := r.zstd.DecodeAll(body, nil)
 	if err != nil {
@@ -239,6 +292,72 @@ func (r *reader) next() ([]byte, error) {
 	return frame[4 : len(frame)-4], nil
 }
 
-func (r *reader) damage(reason string) error {
-	return &backend.CorruptError{Path: r.name, Offset: r.in.Offset(), Reason: reason}
+func (r *reader) damage(reason string) error { return r.damageAt(r.in.Offset(), reason) }
+
+// A tail is how a piece ends.
+type tail struct {
+	Summary
+	facts []backend.Fact // in its last block
+}
+
+// tail reads the end of a piece in a file, and with withFacts its last block. It does not read, and so does not check,
+// what is before.
+func (r *reader) tail(f *os.File, withFacts bool) (t tail, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return t, err
+	}
+	at, block := r.in.Offset(), int64(0)
+	var head [5]byte // a frame's length, and the first byte of its body
+	for {
+		if _, err := f.ReadAt(head[:], at); err != nil {
+			return t, r.damageAt(at, "it ends before its end")
+		}
+		size := int64(binary.BigEndian.Uint32(head[:])) + wire.FrameOverhead
+		if size > info.Size()-at {
+			return t, r.damageAt(at, "it ends before its end")
+		}
+		if head[4] == blockMagic {
+			block = at
+		} else {
+			body, err := r.frameAt(f, at, size)
+			if err != nil {
+				return t, err
+			}
+			ended, err := r.end(body)
+			if err != nil {
+				return t, err
+			}
+			if ended {
+				break
+			}
+		}
+		at += size
+	}
+	t.Summary = r.summary
+	if !withFacts || block == 0 {
+		return t, nil
+	}
+	body, err := r.frameAt(f, block, info.Size()-block)
+	if err != nil {
+		return t, err
+	}
+	pages, err := r.unpack(body)
+	for _, p := range pages {
+		t.facts = append(t.facts, p.Facts...)
+	}
+	return t, err
+}
+
+// frameAt reads a frame of a file.
+func (r *reader) frameAt(f *os.File, at, size int64) ([]byte, error) {
+	body, err := wire.NewReader(io.NewSectionReader(f, at, size), wire.MaxMaxFrame).Next()
+	if corrupt, ok := errors.AsType[*backend.CorruptError](err); ok {
+		return nil, r.damageAt(at, corrupt.Reason)
+	}
+	return body, err
+}
+
+func (r *reader) damageAt(at int64, reason string) error {
+	return &backend.CorruptError{Path: r.name, Offset: at, Reason: reason}
 }

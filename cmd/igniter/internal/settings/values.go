@@ -16,6 +16,8 @@ import (
 	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/igniter-store/igniter/internal/plaintext"
 )
 
 // A Source is a setting, its value, and where that comes from.
@@ -76,6 +78,9 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	fromFile := koanf.New(".")
 	if path != "" {
 		text, err := os.ReadFile(path)
+		if err == nil {
+			text, err = plaintext.UTF8(text)
+		}
 		if err == nil {
 			fromFile, err = layer(rawbytes.Provider(text), yamlParser{})
 		}
