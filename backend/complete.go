@@ -173,6 +173,9 @@ func (d *Defaults) Stats(ctx context.Context) (Stats, error) {
 				d.stats.FirstSeq = f.Seq
 			}
 			d.stats.Facts++
+			if f.TransactionTime.After(d.stats.LastTime) {
+				d.stats.LastTime = f.TransactionTime
+			}
 			d.stats.Bytes += uint64(len(f.Store) + len(f.Key) + len(f.Value) + len(f.Producer) + len(f.Derivation) + factOverhead)
 		}
 		d.stats.LastSeq, d.stats.Log = p.Through.Seq, p.Through.Log

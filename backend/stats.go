@@ -16,6 +16,9 @@ type Stats struct {
 	Horizons  map[string]Horizon `json:"horizons,omitempty"`  // by store: its past before this is incomplete, see Horizon; only stores that the caller may read; nil: nothing was pruned
 	Head      Head               `json:"-"`                   // not computed yet: zero
 
+	LastTime time.Time `json:"last_time,omitzero"` // the latest transaction time that the log ever gave or took, see Ahead; zero: it holds none, or does not say
+	Failed   string    `json:"failed,omitempty"`   // why the log takes no more writes until it is opened again, see ErrFailed; "": it takes them
+
 	Storage    *Storage    `json:"storage,omitempty"`    // nil: the backend keeps no files of its own, or does not say
 	Connection *Connection `json:"connection,omitempty"` // nil: the backend has no server
 }
@@ -45,6 +48,15 @@ func (s *Stats) Resume(c Cursor) (seq uint64, err error) {
 		return 0, &DivergedError{Cursor: c, Log: s.Log, Common: common}
 	}
 	return c.Seq, nil
+}
+
+// Ahead returns how far the log's last time is ahead of now; 0 if it is not. No fact is dated before the last one, so until
+// the clock has caught up, a log dates facts a nanosecond apart, and reads as of now do not see them.
+func (s *Stats) Ahead(now time.Time) time.Duration {
+	if s.LastTime.IsZero() {
+		return 0
+	}
+	return max(s.LastTime.Sub(now), 0)
 }
 
 // Connection is how a backend and its server are connected at one moment.

@@ -29,10 +29,11 @@ func (c *conn) hello(r *protocol.Request) error {
 	}
 	reply := protocol.HelloReply{Protocol: protocol.Version, Server: serverName, MaxFrame: c.server.opts.MaxFrame, Features: c.features()}
 	if c.client.Err == nil {
-		if stats, err := c.server.log.Stats(c.server.ctx); err == nil { // without them the client can't compare
-			c.server.advance(stats.LastSeq)
-			reply.LastSeq, reply.Log, reply.Ancestors = &stats.LastSeq, stats.Log, stats.Ancestors
+		stats, err := c.server.Stats(c.server.ctx)
+		if err != nil { // without them the client can't compare, and would take another log for the one that it knows
+			return fmt.Errorf("%w: the log can't tell its identity: %w", backend.ErrUnavailable, err)
 		}
+		reply.LastSeq, reply.Log, reply.Ancestors = &stats.LastSeq, stats.Log, stats.Ancestors
 	}
 	c.version, c.told = protocol.Version, reply.Features.Stores
 	c.answer(func(dst []byte) []byte { return protocol.AppendHelloReply(dst, reply, r.ID) })

@@ -76,7 +76,7 @@ func (c *conn) stats(r *protocol.Request) error {
 	var stats backend.Stats
 	if c.version > 1 {
 		var err error
-		if stats, err = c.server.log.Stats(c.server.ctx); err != nil {
+		if stats, err = c.server.Stats(c.server.ctx); err != nil {
 			return err
 		}
 		if stores, _ := c.client.Grant.Readable(nil); stores != nil {

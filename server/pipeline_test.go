@@ -181,7 +181,7 @@ func TestAnswers(t *testing.T) {
 	p = s.dial2()
 	require.Regexp(t, `^{"ok":true,"through":3,"facts":3,"bytes":\d+}$`, p.ask(`{"op":"write_snapshot","through":3}`))
 	require.Regexp(t, `^{"ok":true,"through":4,"facts":3,"bytes":\d+,"request_id":6}$`, p.ask(`{"op":"write_snapshot","request_id":6}`))
-	require.Regexp(t, `^{"ok":true,"facts_written":4,"connections_active":\d,"uptime_ms":\d+,"first_seq":2,"last_seq":4,"facts":3,"bytes":\d+,"durable_seq":0,"horizons":{"tasks":{"seq":4,"time":[\d.]+}}}$`, unnamed(p.ask(`{"op":"stats"}`)))
+	require.Regexp(t, `^{"ok":true,"facts_written":4,"connections_active":\d,"uptime_ms":\d+,"first_seq":2,"last_seq":4,"facts":3,"bytes":\d+,"durable_seq":0,"last_time":[\d.]+,"horizons":{"tasks":{"seq":4,"time":[\d.]+}}}$`, unnamed(p.ask(`{"op":"stats"}`)))
 }
 
 // TestFactsOfVersion1 keeps what a client of the Ruby system says of a fact, whether it is right or not.

@@ -40,6 +40,8 @@ type Server struct {
 	metrics  *metrics
 	started  time.Time
 	last     atomic.Uint64 // the highest seq that the server knows of
+	full     atomic.Bool   // the latest write found no room
+	clock    clock
 
 	ctx       context.Context // of all work for clients; ended by Close
 	cancel    context.CancelFunc
@@ -254,6 +256,7 @@ func (s *Server) Close() error {
 	}
 	s.mu.Unlock()
 	s.running.Wait()
+	s.clock.stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status = Stopped
@@ -262,12 +265,8 @@ func (s *Server) Close() error {
 
 // head returns the last seq of the log.
 func (s *Server) head(ctx context.Context) (uint64, error) {
-	stats, err := s.log.Stats(ctx)
-	if err != nil {
-		return 0, err
-	}
-	s.advance(stats.LastSeq)
-	return stats.LastSeq, nil
+	stats, err := s.Stats(ctx)
+	return stats.LastSeq, err
 }
 
 // advance notes that the log has a seq, and reports whether no higher one was known.

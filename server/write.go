@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
@@ -19,6 +20,7 @@ func (c *conn) write(requests []protocol.Request) {
 	var verdicts []backend.Written
 	if len(c.batches) > 0 {
 		verdicts = c.server.log.Write(c.server.ctx, c.batches...)
+		c.server.note(verdicts)
 	}
 	for i := range requests {
 		r := &requests[i]
@@ -91,6 +93,20 @@ func (c *conn) written(r *protocol.Request, w *backend.Written) {
 	})
 	clear(acks)
 	c.acks = acks[:0]
+}
+
+// note takes note of what writes tell about the log: its last time, and whether it has room.
+func (s *Server) note(verdicts []backend.Written) {
+	now := time.Now()
+	for i := range verdicts {
+		w := &verdicts[i]
+		if full := errors.Is(w.Err, backend.ErrFull); full != s.full.Load() && (full || w.Err == nil && w.First > 0) {
+			s.full.Store(full)
+		}
+		for n := range w.Facts {
+			s.noteTime(w.Facts[n].TransactionTime, now)
+		}
+	}
 }
 
 // discreet returns an error without what the client may not know: where in other stores an ID is used.

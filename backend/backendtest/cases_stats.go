@@ -3,6 +3,7 @@ package backendtest
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -13,6 +14,8 @@ func statsCases() []testCase {
 		{"stats", 0, "Stats: the seq of the first fact held, the highest seq ever acknowledged, and how many facts the log holds; each is 0 for an empty log.", stats},
 		{"stats-while-writing", 0, "Stats.LastSeq: the highest seq ever acknowledged; every Replay started later yields all facts up to it.", statsWhileWriting},
 		{"stats-pruned", pruning, "Stats.FirstSeq: of the first fact held, 0 if the log holds none. LastSeq: the highest seq ever acknowledged.", statsPruned},
+		{"stats-last-time", 0, "Stats.LastTime: the latest transaction time that the log ever gave or took.", statsLastTime},
+		{"reopen-stats-last-time", reopening, "Stats.LastTime: the latest transaction time that the log ever gave or took, whenever it was opened.", reopenStatsLastTime},
 		{"features", 0, "Features says what the log can do; what it can't do is errors.ErrUnsupported.", features},
 	}
 }
@@ -78,6 +81,41 @@ func statsPruned(h *harness) {
 	h.wantStats(b, nil, last)
 	f := h.write(b, fact(6))
 	h.wantStats(b, f, f[0].Seq)
+}
+
+func statsLastTime(h *harness) {
+	b := h.open()
+	h.wantLastTime(b, time.Time{})
+	late, early := fact(0), fact(1)
+	late.TransactionTime = time.Now().Add(30 * time.Second).Round(time.Microsecond)
+	early.TransactionTime = late.TransactionTime.Add(-time.Hour)
+	h.write(b, late)
+	h.wantLastTime(b, late.TransactionTime)
+	h.write(b, early)
+	h.wantLastTime(b, late.TransactionTime)
+	h.wantLastTime(b, h.write(b, fact(2))[0].TransactionTime)
+}
+
+func reopenStatsLastTime(h *harness) {
+	b := h.open()
+	late := fact(0)
+	late.TransactionTime = time.Now().Add(30 * time.Second).Round(time.Microsecond)
+	h.write(b, late)
+	b = h.reopen(b)
+	h.wantLastTime(b, late.TransactionTime)
+	early := fact(1)
+	early.TransactionTime = late.TransactionTime.Add(-time.Hour)
+	h.write(b, early)
+	b = h.reopen(b)
+	h.wantLastTime(b, late.TransactionTime)
+}
+
+// wantLastTime fails the case unless b's last time is want, or b does not say.
+func (h *harness) wantLastTime(b backend.Log, want time.Time) {
+	h.Helper()
+	if got := h.stats(b).LastTime; !got.IsZero() && !got.Equal(want) {
+		h.Fatalf("Stats.LastTime is %v; the latest transaction time of the log is %v", got, want)
+	}
 }
 
 func features(h *harness) {

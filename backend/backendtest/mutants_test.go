@@ -29,6 +29,8 @@ var mutants = []mutant{
 	{"returns what was written again", "write-again", false},
 	{"knows facts by ID only", "write-id-reused", false},
 	{"an error with a fact", "write-id-reused", false},
+	{"says the last fact's time", "stats-last-time", false},
+	{"says the last fact's time", "reopen-stats-last-time", false},
 	{"gives no causation", "write-causation", false},
 	{"has one causation for all keys", "write-causation", false},
 	{"joins store and key", "write-causation", false},

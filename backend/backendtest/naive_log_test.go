@@ -259,7 +259,7 @@ func (n *naive) Stats(ctx context.Context) (backend.Stats, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := backend.Stats{Log: n.id, Ancestors: n.ancestors, LastSeq: n.last, Facts: uint64(len(n.facts)), Horizons: maps.Clone(n.horizons)}
+	s := backend.Stats{Log: n.id, Ancestors: n.ancestors, LastSeq: n.last, Facts: uint64(len(n.facts)), Horizons: maps.Clone(n.horizons), LastTime: n.time}
 	if n.bug == "hands out its horizons" {
 		s.Horizons = n.horizons
 	}
@@ -271,6 +271,10 @@ func (n *naive) Stats(ctx context.Context) (backend.Stats, error) {
 		s.Facts = n.writes
 	case "says a seq before its fact is there":
 		s.LastSeq++
+	case "says the last fact's time":
+		if k := len(n.facts); k > 0 {
+			s.LastTime = n.facts[k-1].TransactionTime
+		}
 	case "says the last seq held":
 		s.LastSeq = 0
 		if len(n.facts) > 0 {

@@ -168,7 +168,7 @@ func (l *Log) publish(f tailFrame, end int64) {
 		s.current.Mark(f.first, s.current.Size)
 		s.current.Size = end
 		s.current.Facts += facts
-		s.current.Last, s.last = f.last, f.last
+		s.current.Last, s.last, s.lastTime = f.last, f.last, l.seq.Time()
 		s.tail.add(f)
 		s.groups++
 		s.grouped += facts

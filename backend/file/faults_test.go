@@ -238,6 +238,9 @@ func (m *crashModel) afterFault(ctx context.Context, l *crashLog, c *faultCase, 
 		if err := m.write(ctx, l, m.fact()); !errors.Is(err, backend.ErrFailed) {
 			return broken("after %s, a write is answered with %v, and not with ErrFailed", c, err)
 		}
+		if stats, err := l.Stats(ctx); err == nil && stats.Failed == "" {
+			return broken("after %s, Stats do not say that the log has failed", c)
+		}
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ type state struct {
 	current  format.File     // the active segment
 	tail     tail            // the latest frames
 	last     uint64          // the seq that was given last
+	lastTime time.Time       // the latest transaction time
 	durable  uint64          // facts through it are durable
 	pruned   uint64          // how many facts were pruned since Open
 	horizons format.Horizons // of the sealed segments

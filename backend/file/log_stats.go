@@ -22,6 +22,10 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	s := l.state.Load()
 	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept}
 	stats = backend.Stats{Log: l.dir.id.Log, Ancestors: slices.Clone(l.dir.id.Ancestors), LastSeq: s.last, DurableSeq: s.durable, Horizons: maps.Clone(s.horizons), Storage: disk}
+	stats.LastTime = s.lastTime
+	if err := l.failure(); err != nil {
+		stats.Failed = err.Error()
+	}
 	count := func(f *format.File) {
 		if stats.FirstSeq == 0 && len(f.Points) > 0 {
 			stats.FirstSeq = f.Points[0].Seq

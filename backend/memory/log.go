@@ -74,7 +74,7 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	if l.closed {
 		return backend.Stats{}, fmt.Errorf("memory: stats: %w", backend.ErrClosed)
 	}
-	s := backend.Stats{Log: l.id, LastSeq: l.last(), Horizons: maps.Clone(l.horizons)}
+	s := backend.Stats{Log: l.id, LastSeq: l.last(), LastTime: l.seq.Time(), Horizons: maps.Clone(l.horizons)}
 	for _, c := range l.chunks {
 		s.Facts += uint64(c.facts)
 		s.Bytes += uint64(len(c.frames))

@@ -128,7 +128,7 @@ func (x *site) attach(s *service) error {
 		values = x.values
 	}
 	x.web.Attach(s.server, s.facts, values)
-	return x.metrics.Register(metrics.New(s.server, s.facts))
+	return x.metrics.Register(metrics.New(s.server))
 }
 
 // shutdown waits for requests to end until ctx is done, and then cuts them off.

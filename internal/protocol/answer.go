@@ -7,6 +7,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/wire"
 )
 
 // OpenAnswer begins the answer to a request that was done. The caller appends fields, each after a
@@ -119,6 +120,12 @@ func AppendStats(dst []byte, s *backend.Stats) []byte {
 	if s.Log != (backend.LogID{}) {
 		dst = appendField(dst, "log", s.Log.String())
 	}
+	if !s.LastTime.IsZero() {
+		dst = wire.AppendTime(appendKey(dst, "last_time"), s.LastTime)
+	}
+	if s.Failed != "" {
+		dst = appendWords(dst, "failed", s.Failed)
+	}
 	if len(s.Ancestors) > 0 {
 		text, _ := json.Marshal(s.Ancestors) // texts and numbers: it can't fail
 		dst = append(appendKey(dst, "ancestors"), text...)
@@ -151,8 +158,14 @@ func ParseStats(body []byte) (backend.Stats, error) {
 		Storage    *storage `json:"storage"`
 
 		Horizons map[string]horizon `json:"horizons"`
+		LastTime json.RawMessage    `json:"last_time"`
+		Failed   string
 	}
 	err := ParseAnswer(body, &a)
+	var last time.Time
+	if err == nil && len(a.LastTime) > 0 {
+		last, err = parseTime("last_time", a.LastTime)
+	}
 	var horizons map[string]backend.Horizon
 	for store, h := range a.Horizons {
 		if horizons == nil {
@@ -163,7 +176,7 @@ func ParseStats(body []byte) (backend.Stats, error) {
 		}
 	}
 	return backend.Stats{FirstSeq: a.FirstSeq, LastSeq: a.LastSeq, Facts: a.Facts, Bytes: a.Bytes, DurableSeq: a.DurableSeq,
-		Log: a.Log, Ancestors: a.Ancestors, Horizons: horizons, Storage: (*backend.Storage)(a.Storage)}, err
+		Log: a.Log, Ancestors: a.Ancestors, Horizons: horizons, LastTime: last, Failed: a.Failed, Storage: (*backend.Storage)(a.Storage)}, err
 }
 
 // storage is a backend.Storage with the names of its JSON form.

@@ -308,6 +308,7 @@ func TestAnswersParseBack(t *testing.T) {
 		{}, {FirstSeq: 1, LastSeq: 2, Facts: 3, Bytes: 4, DurableSeq: 5},
 		{LastSeq: 2, Log: backend.LogID{9}, Ancestors: []backend.Ancestor{{Log: backend.LogID{1}, Through: 2}, {Log: backend.LogID{2}}}},
 		{LastSeq: 2, Horizons: map[string]backend.Horizon{"tasks": {Seq: 1<<64 - 1, Time: f.TransactionTime}, "a \"<\u2028": {Seq: 1}}},
+		{LastSeq: 2, LastTime: f.TransactionTime, Failed: "sync \"x\": input/output error"},
 		{LastSeq: 2, Storage: &backend.Storage{Segments: 1, Snapshots: 2, SegmentBytes: 3, SnapshotBytes: 4, IndexBytes: 5, AheadBytes: 6, QuarantineBytes: 7, LastSync: time.Unix(5, 6).UTC(), Groups: 8, Grouped: 9}},
 	} {
 		got, err := protocol.ParseStats(protocol.CloseAnswer(protocol.AppendStats(protocol.OpenAnswer(nil), &s), nil))

@@ -17,7 +17,12 @@ type readiness struct {
 	Status      server.Status `json:"status"`
 	Progress    *Progress     `json:"progress,omitempty"`    // of opening the log
 	Connections *int          `json:"connections,omitempty"` // that are still open
+	Error       string        `json:"error,omitempty"`       // why the log takes no more writes
+	Warnings    []string      `json:"warnings,omitempty"`    // of a server that is ready, and serves less well than it should
 }
+
+// failed is the status of a server whose log takes no more writes until it is opened again.
+const failed server.Status = "failed"
 
 // loading is the status of a server whose log is being opened.
 const loading server.Status = "loading"
@@ -36,9 +41,13 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, http.StatusServiceUnavailable, readiness{Status: status, Connections: &n})
 		return
 	}
-	if _, err := a.log.Stats(r.Context()); err != nil {
+	stats, err := s.Stats(r.Context())
+	switch {
+	case err != nil:
 		h.fail(w, r, &statusError{http.StatusServiceUnavailable, err})
-		return
+	case stats.Failed != "":
+		h.answer(w, http.StatusServiceUnavailable, readiness{Status: failed, Error: stats.Failed})
+	default:
+		h.answer(w, http.StatusOK, readiness{Status: status, Warnings: s.Warnings(&stats)})
 	}
-	h.answer(w, http.StatusOK, readiness{Status: status})
 }

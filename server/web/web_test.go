@@ -486,3 +486,24 @@ func TestDamage(t *testing.T) {
 	x.get(404, "/v1/nothing")
 	require.Len(t, x.server.Metrics().Errors, 1, "only what the log did is counted")
 }
+
+// sick is a log whose Stats a test chooses.
+type sick struct {
+	backend.Log
+	stats backend.Stats
+}
+
+func (l *sick) Stats(context.Context) (backend.Stats, error) { return l.stats, nil }
+
+// TestReadiness: a log that takes no more writes is not ready; one that is ahead of the clock is, and says so.
+func TestReadiness(t *testing.T) {
+	log := &sick{Log: memory.New(memory.Options{})}
+	x := newSite(t, log, web.Options{}, &server.Options{})
+	require.JSONEq(t, `{"status":"ready"}`, x.get(200, "/readyz"))
+	log.stats.LastTime = time.Now().Add(time.Hour)
+	require.Regexp(t, `^{"status":"ready","warnings":\["clock_behind: .*"\]}`, x.get(200, "/readyz"))
+	log.stats.LastTime = time.Now().Add(-time.Hour)
+	require.JSONEq(t, `{"status":"ready"}`, x.get(200, "/readyz"), "the clock has caught up")
+	log.stats.Failed = "sync: input/output error"
+	require.JSONEq(t, `{"status":"failed","error":"sync: input/output error"}`, x.get(503, "/readyz"))
+}

@@ -15,11 +15,10 @@ import (
 // A Collector is a prometheus.Collector of a server and its log. Each collection reads them again.
 type Collector struct {
 	server *server.Server
-	log    backend.Log
 }
 
 // New returns a Collector.
-func New(s *server.Server, log backend.Log) *Collector { return &Collector{s, log} }
+func New(s *server.Server) *Collector { return &Collector{s} }
 
 // Describe implements prometheus.Collector. It describes nothing: Collect says what there is.
 func (c *Collector) Describe(chan<- *prometheus.Desc) {}
@@ -57,7 +56,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	out.counter("connections_cut_off_total", "Connections that were cut off because the client sent or read too slowly.", m.CutOff)
 	out.gauge("subscriptions", "Open subscriptions.", float64(m.Subscriptions))
 	out.gauge("subscription_lag_seqs", "How many seqs the slowest subscription is behind.", float64(m.Lag))
-	if s, err := c.log.Stats(context.Background()); err == nil {
+	if s, err := c.server.Stats(context.Background()); err == nil {
 		out.stats(&s)
 	}
 }
@@ -97,6 +96,12 @@ func (out sink) stats(s *backend.Stats) {
 	out.gauge("log_last_seq", "The last seq that the log gave.", float64(s.LastSeq))
 	out.gauge("log_durable_seq", "Facts through this seq survive a power cut.", float64(s.DurableSeq))
 	out.gauge("log_bytes", "Bytes that the log takes.", float64(s.Bytes))
+	out.gauge("log_ahead_seconds", "How far the log's last time is ahead of the clock, which makes facts a nanosecond apart; 0: it is not.", s.Ahead(time.Now()).Seconds())
+	failed := 0.0
+	if s.Failed != "" {
+		failed = 1
+	}
+	out.gauge("log_failed", "1 if the log's storage failed, and it takes no more writes until it is opened again.", failed)
 	d := s.Storage
 	if d == nil {
 		return
