@@ -1,8 +1,12 @@
 package companion
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"reflect"
+
+	"github.com/igniter-store/igniter/store"
 )
 
 // A DecodeError is a fact whose value is no T: of another shape, or of a version that can't be upcast. The record beside
@@ -51,4 +55,16 @@ func (e *UndecodedError) err() error {
 	}
 	now := *e // which may count more later
 	return &now
+}
+
+// undecoded returns an *UndecodedError with the number of current records whose values are no T, or nil.
+func (s *source[T]) undecoded(ctx context.Context) error {
+	var undecoded UndecodedError
+	for _, err := range s.typed(ctx, s.store.engine.List(ctx, s.name, store.Query{})) {
+		if bad := new(*DecodeError); err != nil && !errors.As(err, bad) {
+			return err
+		}
+		undecoded.add(err)
+	}
+	return undecoded.err()
 }

@@ -63,6 +63,36 @@ func ExampleScope_Undecoded() {
 	// Output: 1 true lamps
 }
 
+func ExamplePartition_Undecoded() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	type payment struct {
+		By string `json:"by"`
+	}
+	must(must(companion.NewEvents[string](s, "payments")).Append(ctx, "2.50 EUR"))
+	payments := must(companion.NewEvents[payment](s, "payments"))
+	by := must(payments.Partition("by"))
+	var undecoded *companion.UndecodedError
+	fmt.Println(errors.As(by.Undecoded(ctx), &undecoded), undecoded.Count)
+	// Output: true 1
+}
+
+func ExampleRelation_Undecoded() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	type comment struct {
+		Article string `json:"article"`
+	}
+	must(must(companion.NewRecords[string](s, "comments")).Put(ctx, "c1", "Good!"))
+	articles, comments := must(companion.NewRecords[string](s, "articles")), must(companion.NewRecords[comment](s, "comments"))
+	of := must(companion.NewRelation(articles, comments, "article"))
+	var undecoded *companion.UndecodedError
+	fmt.Println(errors.As(of.Undecoded(ctx), &undecoded), undecoded.First.Key)
+	// Output: true c1
+}
+
 func ExampleRecord_Live() {
 	ctx := context.Background()
 	s := exampleStore()

@@ -36,8 +36,13 @@ func (e *Events[T]) Partition(field string) (*Partition[T], error) {
 // last one writes no longer keep up its index, and reads of it look at every event.
 func (p *Partition[T]) Close() { p.index.Close() }
 
+// Undecoded returns an *UndecodedError with the number of events whose values are no T, or nil. An event whose value can't be
+// upcast has nothing in the field, and is in no partition. It looks at every event.
+func (p *Partition[T]) Undecoded(ctx context.Context) error { return p.of.undecoded(ctx) }
+
 // Since yields the events that have v in the field, as in [Filter], and a seq above after (0: all), in the order of
 // the log. Pairs are as in [Events.Since]; a v that the field can't have in JSON is a *backend.InvalidError.
+// Events whose values can't be upcast are left out; [Partition.Undecoded] counts them.
 func (p *Partition[T]) Since(ctx context.Context, v any, after uint64) iter.Seq2[Record[T], error] {
 	return p.of.typed(ctx, func(yield func(store.Record, error) bool) {
 		form, err := p.path.wanted(p.name, v)

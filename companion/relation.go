@@ -58,8 +58,12 @@ func canBeKey(t reflect.Type) bool {
 // writes no longer keep up its index, and reads of it look at every record.
 func (r *Relation[O, M]) Close() { r.relation.Close() }
 
+// Undecoded returns an *UndecodedError with the number of current records of many whose values are no M, or nil. A record
+// whose value can't be upcast belongs to nothing. It looks at every record.
+func (r *Relation[O, M]) Undecoded(ctx context.Context) error { return r.many.undecoded(ctx) }
+
 // Many yields the records that belong to key as of m, in the order in which they were first written.
-// Pairs are as in [Records.List].
+// Pairs are as in [Records.List]. Records whose values can't be upcast are left out; [Relation.Undecoded] counts them.
 func (r *Relation[O, M]) Many(ctx context.Context, key string, m Moment) iter.Seq2[Record[M], error] {
 	return r.many.typed(ctx, r.relation.Many(ctx, key, m))
 }

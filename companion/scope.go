@@ -3,7 +3,6 @@ package companion
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -92,16 +91,7 @@ func (s *Scope[T]) Count() int { return s.scope.Count() }
 // Undecoded returns an *UndecodedError with the number of current records of the store whose values are no T, or nil.
 // Match is not asked about them, so that a scope with Match does not have them; the first one that it meets
 // is logged. It looks at every record.
-func (s *Scope[T]) Undecoded(ctx context.Context) error {
-	var undecoded UndecodedError
-	for _, err := range s.of.List(ctx, Query{}) {
-		if bad := new(*DecodeError); err != nil && !errors.As(err, bad) {
-			return err
-		}
-		undecoded.add(err)
-	}
-	return undecoded.err()
-}
+func (s *Scope[T]) Undecoded(ctx context.Context) error { return s.of.undecoded(ctx) }
 
 // List yields the records in the scope that q asks for, as [Records.List].
 func (s *Scope[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
