@@ -122,8 +122,8 @@ const (
 
 // A ScopeEvent is a record and what it did to a scope. Record.Seq is the cursor to go on from.
 type ScopeEvent[T any] struct {
-	Transition store.Transition
-	Record     Record[T]
+	Transition store.Transition `json:"transition"` // as text: entered, updated or left
+	Record     Record[T]        `json:"record"`
 }
 
 // Watch yields what facts with a seq above after did to the scope, in the order of the log, and goes
