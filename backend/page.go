@@ -64,6 +64,15 @@ func (c Cursor) String() string {
 	return seq + "@" + c.Log.String()
 }
 
+// MarshalText returns String.
+func (c Cursor) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText is ParseCursor.
+func (c *Cursor) UnmarshalText(text []byte) (err error) {
+	*c, err = ParseCursor(string(text))
+	return err
+}
+
 // ParseCursor parses the text of a Cursor. A text in another form is an *InvalidError.
 func ParseCursor(text string) (Cursor, error) {
 	seq, log, named := strings.Cut(text, "@")

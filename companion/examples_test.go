@@ -59,8 +59,10 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// Methods that fmt, errors and decoders call.
-var calledByOthers = map[string]bool{"String": true, "Error": true, "Unwrap": true, "UnmarshalJSON": true, "UnmarshalYAML": true}
+// Methods that fmt, errors, encoders and decoders call.
+var calledByOthers = map[string]bool{"String": true, "Error": true, "Unwrap": true, "UnmarshalJSON": true, "UnmarshalYAML": true, "UnmarshalTOML": true,
+	"MarshalJSON": true, "MarshalText": true, "UnmarshalText": true,
+}
 
 func parsePackage(t *testing.T, dir string) *doc.Package {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -10,8 +10,8 @@ import (
 
 // Results is a page of the records that a Query asks for.
 type Results[T any] struct {
-	Records []Record[T]
-	Next    string // the Query.Cursor of the next page; "": there is none
+	Records []Record[T] `json:"records"`
+	Next    string      `json:"next,omitempty"` // the Query.Cursor of the next page; "": there is none
 }
 
 // list yields the records that q asks for, as the engine yields them.

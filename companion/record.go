@@ -10,30 +10,32 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A Receipt says where and when the log took a fact in.
+// A Receipt says where and when the log took a fact in. Its JSON has the names of a fact's fields over HTTP.
 type Receipt struct {
-	ID        string    // of the fact, unique in the log
-	Seq       uint64    // its place in the log
-	Hash      string    // SHA-256 of the value's canonical JSON, in hex
-	Causation string    // ID of the key's fact before this one; "": there was none
-	Time      time.Time // the transaction time
+	ID        string    `json:"id"`                  // of the fact, unique in the log
+	Seq       uint64    `json:"seq"`                 // its place in the log
+	Hash      string    `json:"value_hash"`          // SHA-256 of the value's canonical JSON, in hex
+	Causation string    `json:"causation,omitempty"` // ID of the key's fact before this one; "": there was none
+	Time      time.Time `json:"transaction_time"`    // when the log took it in
 }
 
 func receipt(f backend.Fact) Receipt {
 	return Receipt{ID: f.ID, Seq: f.Seq, Hash: f.ValueHash, Causation: f.Causation, Time: f.TransactionTime}
 }
 
-// A Record is a fact with its value as a T.
+// A Record is a fact with its value as a T. Its JSON has the names of a fact's fields over HTTP and can be read
+// back. As everywhere in encoding/json, methods of *T write the value only if a pointer leads to it: marshal &record,
+// or a slice.
 type Record[T any] struct {
 	Receipt
-	Key        string          // what the fact is about; "" is a key like any other
-	Value      T               // decoded as encoding/json does it
-	Retracted  bool            // the fact takes the key's value away; Value is the zero T
-	ValidTime  time.Time       // when it became true in the app's domain; zero: not given
-	Version    int             // the fact's place among the facts of its key that the Store holds, counted from 1
-	Schema     int             // the version of the value's shape as it was written, see Records.Upcast
-	Producer   json.RawMessage // who wrote it, see WithProducer; nil: not given
-	Derivation json.RawMessage // what it was derived from; nil: it was not derived
+	Key        string          `json:"key"`                  // what the fact is about; "" is a key like any other
+	Value      T               `json:"value"`                // decoded as encoding/json does it
+	Retracted  bool            `json:"retracted,omitempty"`  // the fact takes the key's value away; Value is the zero T
+	ValidTime  time.Time       `json:"valid_time,omitzero"`  // when it became true in the app's domain; zero: not given
+	Version    int             `json:"version"`              // the fact's place among the facts of its key that the Store holds, counted from 1
+	Schema     int             `json:"schema_version"`       // the version of the value's shape as it was written, see Records.Upcast
+	Producer   json.RawMessage `json:"producer,omitempty"`   // who wrote it, see WithProducer; nil: not given
+	Derivation json.RawMessage `json:"derivation,omitempty"` // what it was derived from; nil: it was not derived
 }
 
 // Live reports whether r is of a fact and has a value: it is not the zero Record, and no deletion.

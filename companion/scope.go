@@ -112,8 +112,8 @@ const (
 
 // A ScopeEvent is a record and what it did to a scope. Record.Seq is where to go on from; after a restart, see [Store.Resume].
 type ScopeEvent[T any] struct {
-	Transition store.Transition
-	Record     Record[T]
+	Transition store.Transition `json:"transition"` // as text: entered, updated or left
+	Record     Record[T]        `json:"record"`
 }
 
 // Watch yields what facts with a seq above after did to the scope, in the order of the log, and goes

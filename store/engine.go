@@ -74,8 +74,8 @@ var ErrReadOnly = errors.New("store: the engine is read-only")
 
 // OpenProgress is how far Open has come.
 type OpenProgress struct {
-	Facts uint64 // read so far
-	Total uint64 // that the log held when it began; 0: not known
+	Facts uint64 `json:"facts"` // read so far
+	Total uint64 `json:"total"` // that the log held when it began; 0: not known
 }
 
 // An Engine holds the facts of a log in memory, indexed, and writes through it. Its methods may be

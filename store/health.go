@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -25,6 +26,21 @@ type Health struct {
 
 // Healthy reports whether the engine follows the log.
 func (h Health) Healthy() bool { return h.Err == nil }
+
+// MarshalJSON writes {"healthy", "error", "since", "head", "connection"}, without those that are not given.
+func (h Health) MarshalJSON() ([]byte, error) {
+	text := struct {
+		Healthy    bool                `json:"healthy"`
+		Error      string              `json:"error,omitempty"`
+		Since      time.Time           `json:"since,omitzero"`
+		Head       uint64              `json:"head"`
+		Connection *backend.Connection `json:"connection,omitempty"`
+	}{h.Healthy(), "", h.Since, h.Head, h.Connection}
+	if h.Err != nil {
+		text.Error = h.Err.Error()
+	}
+	return json.Marshal(text)
+}
 
 // A trouble is why the log is not followed at present.
 type trouble struct {

@@ -43,8 +43,8 @@ func (q Query) ReadBy(by FieldReader) Query {
 
 // Results is a page of what a Query lists.
 type Results struct {
-	Records []Record
-	Next    string // the Cursor of the next page; "": there is none
+	Records []Record `json:"records"`
+	Next    string   `json:"next,omitempty"` // the Cursor of the next page; "": there is none
 }
 
 // List yields the records of a store as q says; retracted keys have none. All are of one state of the log: the

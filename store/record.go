@@ -10,6 +10,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/uuidtext"
+	"github.com/igniter-store/igniter/wire"
 )
 
 // A Record is a fact as the engine holds it; its methods decode one field each. It is a small value and stays
@@ -166,6 +167,15 @@ func (r Record) Fact() backend.Fact {
 		ValidTime: tail.valid, SchemaVersion: tail.version, Producer: tail.producer, Derivation: tail.derivation,
 	}
 	return f.Clone()
+}
+
+// MarshalJSON writes the fact as logs and the HTTP side do; the zero Record is null.
+func (r Record) MarshalJSON() ([]byte, error) {
+	if r.data == nil {
+		return []byte("null"), nil
+	}
+	f := r.Fact()
+	return wire.AppendFact(nil, &f), nil
 }
 
 // A recordTail is the optional fields at the end of a record.

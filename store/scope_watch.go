@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"iter"
+
+	"github.com/igniter-store/igniter/backend"
 )
 
 // A Transition is what a fact did to a scope.
@@ -26,10 +29,24 @@ func (t Transition) String() string {
 	return "nothing"
 }
 
+// MarshalText returns String.
+func (t Transition) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote; another text is a *backend.InvalidError.
+func (t *Transition) UnmarshalText(text []byte) error {
+	for *t = Entered; *t <= Left; *t++ {
+		if t.String() == string(text) {
+			return nil
+		}
+	}
+	*t = 0
+	return &backend.InvalidError{Field: "transition", Reason: fmt.Sprintf("%.100q is not entered, updated or left", text)}
+}
+
 // A ScopeEvent is one record and what it did to a scope.
 type ScopeEvent struct {
-	Transition Transition
-	Record     Record
+	Transition Transition `json:"transition"`
+	Record     Record     `json:"record"`
 }
 
 // Watch yields what the facts with a seq above after did to the scope, in the order of the log, and then what
