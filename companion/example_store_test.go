@@ -23,7 +23,7 @@ func ExampleOpen() {
 
 	_, err = companion.Open(ctx, companion.Options{Backend: "memory", Path: "/var/lib/shop"})
 	fmt.Println(err)
-	// Output: companion: open: backend: invalid path: backend "memory" does not use it; it uses no settings
+	// Output: companion: open: backend: invalid path: backend "memory" does not use it; it uses max_frame
 }
 
 // New takes an open backend, here one that two Stores share.
