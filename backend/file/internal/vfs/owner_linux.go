@@ -1,6 +1,8 @@
 package vfs
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -16,7 +18,10 @@ func giveAway(name string, chown func(uid, gid int) error) error {
 		return err
 	}
 	if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 0 {
-		return chown(int(owner.Uid), int(owner.Gid))
+		err = chown(int(owner.Uid), int(owner.Gid))
 	}
-	return nil
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		return nil // network file systems and containers without CAP_CHOWN decide over owners themselves
+	}
+	return err
 }
