@@ -35,7 +35,7 @@ var layers = []layer{
 	{"backend/sequencer", []string{"backend", "wire", "internal/..."}, []string{}},
 	{"backend/file/...", []string{"backend", "wire", "backend/sequencer", "internal/...", "backend/file", "backend/file/internal/..."}, nil},
 	{"backend/...", []string{"backend", "wire", "backend/sequencer", "internal/..."}, nil},
-	{"server/auth", []string{"backend"}, []string{"github.com/goccy/go-yaml", "go.uber.org/zap"}},
+	{"server/auth", []string{"backend", "internal/plaintext"}, []string{"github.com/goccy/go-yaml", "go.uber.org/zap"}},
 	{"server/web", []string{"server", "server/auth", "backend", "wire", "internal/..."}, nil},
 	{"server/...", []string{"server/auth", "backend", "wire", "internal/..."}, nil},
 	{"store/...", []string{"backend", "wire", "internal/jsonvalue", "internal/uuidtext", "internal/ctxsync", "internal/seqrange"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
