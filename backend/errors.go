@@ -30,7 +30,8 @@ var (
 	ErrFull = errors.New("backend: storage full")
 
 	// ErrFailed: the storage failed, and it is unknown what it holds. The backend takes no more writes
-	// until it is opened again.
+	// until it is opened again. A write that fails so may be in the log; once that is open again, writing the
+	// same fact again, with its ID, is safe.
 	ErrFailed = errors.New("backend: storage failed")
 
 	// ErrUnavailable: the backend can't be reached now; trying again later may work. A call waits for the

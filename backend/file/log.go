@@ -189,7 +189,7 @@ func (l *Log) fail(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failed == nil {
-		l.failed = fmt.Errorf("%w: open the log again to go on: %w", backend.ErrFailed, err)
+		l.failed = fmt.Errorf("%w: what was not acknowledged may be in the log: open it again, and write that again with the same IDs: %w", backend.ErrFailed, err)
 		l.log.Error("the log takes no more writes until it is opened again", zap.String("path", l.dir.path), zap.Error(err))
 	}
 	return l.failed

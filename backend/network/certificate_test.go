@@ -1,0 +1,59 @@
+package network_test
+
+import (
+	"crypto/tls"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/store"
+)
+
+// TestCertificateOfAnother has a server come back with a certificate that another authority has signed, and then with a
+// good one. Meanwhile writes fail at once with that reason, and an open engine goes on after it.
+func TestCertificateOfAnother(t *testing.T) {
+	t.Parallel()
+	log := memory.New(memory.Options{})
+	defer log.Close()
+	good, client := pair(t)
+	bad, _ := pair(t)
+	address := "127.0.0.1:0"
+	serve := func(config *tls.Config) (stop func()) {
+		l, err := server.Listen("tcp", address)
+		require.NoError(t, err)
+		address = l.Addr().String()
+		s, done := server.New(log, server.Options{TLS: config}), make(chan error, 1)
+		go func() { done <- s.Serve(l) }()
+		return func() {
+			require.NoError(t, s.Close())
+			require.NoError(t, <-done)
+		}
+	}
+	stop := serve(good)
+	c := connect(t, hasty(network.Options{Address: address, TLS: client}))
+	e, err := store.Open(t.Context(), c, store.Options{})
+	require.NoError(t, err)
+	defer e.Close()
+	_, err = e.Write(t.Context(), numbered(1))
+	require.NoError(t, err)
+	stop()
+
+	stop = serve(bad)
+	_, err = e.Write(t.Context(), numbered(2))
+	require.ErrorAs(t, err, new(*tls.CertificateVerificationError))
+	require.Eventually(t, func() bool { return !e.Health().Healthy() }, eventually, tick)
+	require.NoError(t, e.Err())
+	stop()
+
+	stop = serve(good)
+	defer stop()
+	f, err := log.WriteFact(t.Context(), numbered(3))
+	require.NoError(t, err)
+	require.NoError(t, e.WaitFor(t.Context(), f.Seq))
+	require.Eventually(t, func() bool { return e.Health().Healthy() }, eventually, tick)
+	_, err = e.Write(t.Context(), numbered(4))
+	require.NoError(t, err)
+}
