@@ -16,10 +16,20 @@ import (
 //
 // A zero field given to Prune stands for the log's last fact, and so does a field that lies beyond it. A store
 // of which nothing was pruned has no horizon: a zero one.
+//
+// A repair that loses facts, or no longer knows what was pruned, sets the horizon of all stores (AllStores) to the log's last
+// fact. Facts lost at the end of a log set none: the log becomes an earlier one with an identity of its own.
 type Horizon struct {
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"` // a transaction time; valid times before it are in the past, too
 }
+
+// AllStores is the key in Stats.Horizons, and the Store of a CompactedError, that stands for all stores, also those that
+// the log has no facts of any more.
+const AllStores = ""
+
+// Horizon returns the horizon of a store; zero: it has none.
+func (s *Stats) Horizon(store string) Horizon { return s.Horizons[AllStores].Later(s.Horizons[store]) }
 
 // IsZero reports whether nothing is before h.
 func (h Horizon) IsZero() bool { return h.Seq == 0 && h.Time.IsZero() }
@@ -53,13 +63,17 @@ func (h Horizon) Within(last uint64, latest time.Time) Horizon {
 // A CompactedError is a read of the past of a store as of a moment before its [Horizon], or a loop that begins
 // before it. errors.Is(err, ErrCompacted) is true of it.
 type CompactedError struct {
-	Store   string
+	Store   string  // AllStores: facts of unknown stores are missing
 	Horizon Horizon // read as of this moment or a later one, or after its Seq
 }
 
 func (e *CompactedError) Error() string {
-	return fmt.Sprintf("backend: compacted: the past of store %q before seq %d, %s, was pruned: read as of a later moment, or go on after that seq",
-		e.Store, e.Horizon.Seq, e.Horizon.Time.UTC().Format(time.RFC3339Nano))
+	of, why := fmt.Sprintf("store %q", e.Store), "was pruned"
+	if e.Store == AllStores {
+		of, why = "all stores", "was pruned or lost"
+	}
+	return fmt.Sprintf("backend: compacted: the past of %s before seq %d, %s, %s: read as of a later moment, or go on after that seq",
+		of, e.Horizon.Seq, e.Horizon.Time.UTC().Format(time.RFC3339Nano), why)
 }
 
 // Is makes the error match ErrCompacted.
@@ -70,7 +84,7 @@ func (e *CompactedError) Is(target error) bool { return target == ErrCompacted }
 func (s *Stats) Whole(after uint64, stores []string) error {
 	var latest *CompactedError
 	for store, h := range s.Horizons {
-		if after < h.Seq && (stores == nil || slices.Contains(stores, store)) && (latest == nil || h.Seq > latest.Horizon.Seq) {
+		if after < h.Seq && (stores == nil || slices.Contains(stores, store) || store == AllStores && len(stores) > 0) && (latest == nil || h.Seq > latest.Horizon.Seq) {
 			latest = &CompactedError{Store: store, Horizon: h}
 		}
 	}

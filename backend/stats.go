@@ -13,7 +13,7 @@ type Stats struct {
 
 	Log       LogID              `json:"log,omitzero"`        // the log's identity; zero: it has none
 	Ancestors []Ancestor         `json:"ancestors,omitempty"` // logs that this one has a past in common with, the latest first
-	Horizons  map[string]Horizon `json:"horizons,omitempty"`  // by store: its past before this is incomplete, see Horizon; only stores that the caller may read; nil: nothing was pruned
+	Horizons  map[string]Horizon `json:"horizons,omitempty"`  // by store, AllStores for those of all: the past before this is incomplete, see Horizon; only stores that the caller may read; nil: nothing is missing
 	Head      Head               `json:"-"`                   // not computed yet: zero
 
 	LastTime time.Time `json:"last_time,omitzero"` // the latest transaction time that the log ever gave or took, see Ahead; zero: it holds none, or does not say

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -362,4 +363,11 @@ func TestHorizonsAreGranted(t *testing.T) {
 		require.Equal(t, e.Name != "none", strings.Contains(a, `"tasks":{"seq":3,"time":7.5}`), a)
 		require.NotContains(t, a, "notes")
 	}
+	all := backend.Intercept(log, backend.Hooks{Stats: func(ctx context.Context, next func(context.Context) (backend.Stats, error)) (backend.Stats, error) {
+		stats, err := next(ctx)
+		stats.Horizons[backend.AllStores] = backend.Horizon{Seq: 4, Time: time.Unix(8, 0)}
+		return stats, err
+	}})
+	s = serve(t, "tcp", all, server.Options{Tokens: file.Tokens})
+	require.Contains(t, string(s.with(tasks).ask(`{"op":"stats"}`)), `"":{"seq":4,"time":8.0}`)
 }

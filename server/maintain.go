@@ -80,7 +80,9 @@ func (c *conn) stats(r *protocol.Request) error {
 			return err
 		}
 		if stores, _ := c.client.Grant.Readable(nil); stores != nil {
-			maps.DeleteFunc(stats.Horizons, func(store string, _ backend.Horizon) bool { return !slices.Contains(stores, store) })
+			maps.DeleteFunc(stats.Horizons, func(store string, _ backend.Horizon) bool {
+				return store != backend.AllStores && !slices.Contains(stores, store)
+			})
 		}
 	}
 	m := c.server.Metrics()

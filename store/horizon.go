@@ -13,10 +13,11 @@ import (
 // time after it has read from it, and from the receipts of compactions that it follows. Reads take a view first and then
 // ask for the horizon, so that what a view lacks is before the horizon.
 
-// Horizon returns the moment before which the past of a store is incomplete, since facts were pruned; zero: nothing was.
+// Horizon returns the moment before which the past of a store is incomplete, since facts were pruned or lost; zero: it is whole.
 // Reads as of an earlier moment, on either axis, are backend.ErrCompacted. Reads of the present never are.
 func (e *Engine) Horizon(store string) backend.Horizon {
-	return e.allHorizons()[store]
+	s := backend.Stats{Horizons: e.allHorizons()}
+	return s.Horizon(store)
 }
 
 // allHorizons returns the horizons by store. They must not be modified.

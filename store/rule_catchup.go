@@ -155,7 +155,7 @@ func (e *Engine) derivedAfter(ctx context.Context, rule Rule, state ruleState) (
 func (e *Engine) prunedBefore(ctx context.Context, stores []string) (seq uint64, err error) {
 	stats, err := e.log.Stats(ctx)
 	for _, store := range stores {
-		seq = max(seq, stats.Horizons[store].Seq)
+		seq = max(seq, stats.Horizon(store).Seq)
 	}
 	return seq, err
 }

@@ -111,6 +111,10 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		l.opts.MaxFrame = max(l.opts.MaxFrame, s.Largest)
 		horizons = format.Join(horizons, s.Horizons)
 	}
+	for store, h := range horizons { // a repair may have found facts that this or another Open cuts off
+		h.Seq = min(h.Seq, r.report.LastSeq)
+		horizons[store] = h
+	}
 	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, lastTime: r.seq.Time(), durable: r.report.LastSeq})
 	r.report.log(l.log, d.path)
 	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 }) {

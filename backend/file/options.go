@@ -58,8 +58,10 @@ type Options struct {
 	MustExist bool
 
 	// Repair makes Open go on after it finds damage: it moves the damaged bytes to the directory
-	// quarantine, keeps every fact that can still be read, and reports which are missing. Without
-	// Repair, Open changes nothing and returns a *backend.CorruptError.
+	// quarantine, keeps every fact that can still be read, and reports which are missing. If facts before the
+	// last one are lost, or a damaged header does not say which facts were pruned, nobody knows of which stores they were:
+	// the log's last fact becomes the horizon of all stores (backend.AllStores), so that reads of the past, and loops from
+	// the beginning, are backend.ErrCompacted. Without Repair, Open changes nothing and returns a *backend.CorruptError.
 	Repair bool
 
 	// Progress, if not nil, is called during Open with the bytes processed so far and the total, after each of

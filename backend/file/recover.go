@@ -22,7 +22,9 @@ type recovery struct {
 	lookup   func(seq uint64) (backend.Fact, bool, error) // for the sequencer
 	progress progress
 	identity identity
-	ignored  []ignored // files that the log does not use
+	ignored  []ignored        // files that the log does not use
+	found    listing          // what the directory held at the beginning
+	latest   *backend.Horizon // the log's last fact, once losing has asked for it
 	built    []builtIndex
 
 	sealed  []*segment
@@ -49,6 +51,7 @@ func (r *recovery) run(ctx context.Context) error {
 		r.log.Warn("the directory of the log holds something else, which is passed over: give the log a directory of its own",
 			zap.String("path", r.path), zap.String("name", found.foreign))
 	}
+	r.found = found
 	r.identify(found)
 	all, err := r.survey(ctx, found)
 	if err != nil {
@@ -145,7 +148,7 @@ func (r *recovery) survey(ctx context.Context, found listing) ([]*segment, error
 	}
 	for _, s := range segments {
 		if s.First != next {
-			gap, err := r.bridge(next, s)
+			gap, err := r.bridge(ctx, next, s)
 			if err != nil {
 				return nil, err
 			}
@@ -189,13 +192,13 @@ func (r *recovery) surveySnapshots(ctx context.Context, throughs, segments []uin
 }
 
 // bridge handles a gap before a segment, and a segment that holds facts of the files before it.
-func (r *recovery) bridge(next uint64, s *segment) (*segment, error) {
+func (r *recovery) bridge(ctx context.Context, next uint64, s *segment) (*segment, error) {
 	reason := missingFiles(next, s.First)
 	if s.First < next {
 		reason = fmt.Sprintf("the files before it already hold facts up to seq %d", next-1)
 	}
 	if s.First > next && r.opts.Repair {
-		return r.fillGap(next, s.First-1)
+		return r.fillGap(ctx, next, s.First-1)
 	}
 	return nil, &backend.CorruptError{Path: r.join(s.Name), Reason: reason}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
@@ -37,7 +39,8 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 	if of.Snapshot {
 		kind = format.KindSnapshot
 	}
-	if h, err := r.header(&found, kind); err == nil {
+	h, headerErr := r.header(&found, kind)
+	if headerErr == nil {
 		of.Horizons = h.Horizons
 	}
 	w, err := r.replaceAs(of, r.successor(of.First))
@@ -59,6 +62,9 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 		}
 		w.Identity = r.id
 		err = r.missing(of.Name, s.gaps)
+		if whole := headerErr == nil && h.Facts != nil && *h.Facts == w.File.Facts; err == nil && len(s.gaps) > 0 && !whole {
+			w.File.Horizons, err = r.losing(ctx, w.File)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, w.discard())
@@ -67,12 +73,16 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 }
 
 // fillGap makes a segment without facts for seqs whose segments are missing.
-func (r *recovery) fillGap(first, last uint64) (*segment, error) {
+func (r *recovery) fillGap(ctx context.Context, first, last uint64) (*segment, error) {
 	if err := r.missing(segmentName(first), []Gap{{first, last}}); err != nil {
 		return nil, err
 	}
 	r.diverge(first - 1)
-	w, err := r.replace(newSegment(first, last))
+	of, err := newSegment(first, last), error(nil)
+	if of.Horizons, err = r.losing(ctx, of); err != nil {
+		return nil, err
+	}
+	w, err := r.replace(of)
 	if err != nil {
 		return nil, err
 	}
@@ -81,4 +91,62 @@ func (r *recovery) fillGap(first, last uint64) (*segment, error) {
 		return nil, fmt.Errorf("fill the gap from seq %d to %d: %w", first, last, err)
 	}
 	return s, nil
+}
+
+// losing returns the horizons of a file that lost facts of unknown stores: until the log's last fact, they may have been the
+// answer. If they were the last ones, it is not known when they were written.
+func (r *recovery) losing(ctx context.Context, of format.File) (format.Horizons, error) {
+	if r.latest == nil {
+		h, err := r.findLatest(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("find the log's last fact: %w", err)
+		}
+		r.latest = &h
+	}
+	h := *r.latest
+	if of.Last > h.Seq {
+		h = h.Later(backend.Horizon{Seq: of.Last, Time: r.now().UTC()})
+	}
+	return format.Join(of.Horizons, format.Horizons{backend.AllStores: h}), nil
+}
+
+// findLatest finds the greatest seq and time of the facts that can still be read. Files may be damaged, so it reads them all.
+func (r *recovery) findLatest(ctx context.Context) (h backend.Horizon, err error) {
+	var files []format.File
+	for _, through := range r.found.snapshots {
+		files = append(files, newSnapshot(through))
+	}
+	for _, first := range r.found.segments {
+		files = append(files, newSegment(first, 0))
+	}
+	for _, f := range files {
+		s := newSalvage(f)
+		s.skip = func(int64, int64, string) error { return nil }
+		s.keep = func(_ []byte, facts []backend.Fact) error {
+			for i := range facts {
+				h = h.Later(backend.Horizon{Seq: facts[i].Seq, Time: facts[i].TransactionTime.UTC()})
+			}
+			return nil
+		}
+		if err := r.salvage(ctx, f.Name, s); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+func (r *recovery) salvage(ctx context.Context, name string, s *salvage) error {
+	in, err := r.fs.Open(r.join(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // this Open has replaced it
+	}
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	size, err := in.Size()
+	if err != nil {
+		return err
+	}
+	return s.read(ctx, in, size)
 }

@@ -31,7 +31,7 @@
 //	          "horizons":{"tasks":{"seq":68190,"time":"2026-11-28T12:00:00.5Z"}}}
 //
 // The horizons, in a snapshot too, say how far the past of the stores is incomplete that lost facts of the file
-// (backend.Horizon). They are missing where facts were pruned before logs kept horizons.
+// (backend.Horizon); the store "" stands for all, when a repair lost facts of unknown stores. They are missing where facts were pruned before logs kept horizons.
 //
 // If sync is not "always", there are markers between the facts: {"synced":51301} says that the facts
 // through that seq were durable before the marker was written, and {"closed":51402}, at the end, that the log was

@@ -148,7 +148,7 @@ func TestVersions(t *testing.T) {
 		}
 		s, err := r.Stats(t.Context())
 		require.NoError(t, err)
-		h := s.Horizons["s"]
+		h := s.Horizon("s")
 		if v < 3 {
 			require.EqualValues(t, 40, h.Seq, "the piece lacks facts, and does not say more")
 			require.Equal(t, want[len(want)-1][0].TransactionTime.Year(), h.Time.Year())

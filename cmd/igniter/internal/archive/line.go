@@ -158,14 +158,13 @@ type Reading struct {
 	through uint64
 
 	horizons map[string]backend.Horizon
-	stores   map[string]bool // with facts
-	latest   time.Time       // of the facts
-	unknown  bool            // facts are missing, and the piece does not say before which moment that shows
+	latest   time.Time // of the facts
+	unknown  bool      // facts are missing, and the piece does not say before which moment that shows
 }
 
 // Read begins to read the facts of a line with a seq up to through.
 func (l Line) Read(through uint64) *Reading {
-	return &Reading{pieces: l.Pieces, through: through, horizons: map[string]backend.Horizon{}, stores: map[string]bool{}}
+	return &Reading{pieces: l.Pieces, through: through, horizons: map[string]backend.Horizon{}}
 }
 
 // Pages yields the facts, a page for each batch. It reads and checks all of the pieces, whatever through is.
@@ -198,9 +197,6 @@ func (r *Reading) Pages() iter.Seq2[backend.Page, error] {
 
 func (r *Reading) note(facts []backend.Fact) {
 	for i := range facts {
-		if f := &facts[i]; !r.stores[f.Store] {
-			r.stores[strings.Clone(f.Store)] = true
-		}
 		if t := facts[i].TransactionTime; t.After(r.latest) {
 			r.latest = t
 		}
@@ -212,9 +208,7 @@ func (r *Reading) note(facts []backend.Fact) {
 func (r *Reading) Stats(context.Context) (backend.Stats, error) {
 	s := backend.Stats{Horizons: r.horizons}
 	if r.unknown {
-		for store := range r.stores {
-			s.Horizons[store] = s.Horizons[store].Later(backend.Horizon{Seq: r.through, Time: r.latest})
-		}
+		s.Horizons[backend.AllStores] = backend.Horizon{Seq: r.through, Time: r.latest}
 	}
 	for _, p := range slices.Backward(r.pieces) {
 		if p.Log != (backend.LogID{}) {
