@@ -97,6 +97,9 @@ func (l *Log) take(g *group) bool {
 //	fdatasync(segment)      under SyncAlways
 func (g *group) write(first uint64) error {
 	l := g.log
+	if err := g.here(); err != nil { // another process may have written where the frame would go
+		return err
+	}
 	frame := g.frame()
 	s := l.state.Load()
 	if s.active.end+int64(len(frame)) > l.opts.SegmentSize && s.current.Facts > 0 {
@@ -128,7 +131,7 @@ func (g *group) write(first uint64) error {
 // are acknowledged.
 const lookEvery = time.Millisecond
 
-// here returns an error if what was just written may be in a file that belongs to no log any more.
+// here returns an error if the file that is written to may belong to no log any more, or to another process.
 func (g *group) here() error {
 	l := g.log
 	if now := time.Now(); l.opts.Sync == SyncAlways || now.Sub(l.seen) >= lookEvery {
@@ -183,11 +186,11 @@ func (l *Log) roll(first uint64) error {
 	a := l.state.Load().active
 	a.flushing.Lock()
 	defer a.flushing.Unlock()
-	if err := a.seal(); err != nil {
-		return l.fail(err)
-	}
 	if err := l.here(); err != nil {
 		return err
+	}
+	if err := a.seal(); err != nil {
+		return l.fail(err)
 	}
 	next, current, err := l.dir.begin(first, &l.opts)
 	if err != nil {

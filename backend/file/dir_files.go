@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync/atomic"
 
 	"github.com/igniter-store/igniter/backend"
@@ -115,9 +116,12 @@ type fileReader struct {
 	vfs.File
 }
 
-// open opens a file to read its frames from an offset to another. The caller closes it.
+// open opens a file to read its frames from an offset to another. The caller closes it. A file that is missing is damage.
 func (d *directory) open(f *format.File, from, to int64) (fileReader, error) {
 	in, err := d.fs.Open(d.join(f.Name))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &backend.CorruptError{Path: d.join(f.Name), Reason: fmt.Sprintf("the file, for seqs %d to %d, is missing", f.First, f.Last)}
+	}
 	if err != nil {
 		return fileReader{}, err
 	}

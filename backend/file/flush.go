@@ -43,7 +43,7 @@ func (l *Log) writeAhead() {
 	a := l.state.Load().active
 	a.flushing.Lock()
 	defer a.flushing.Unlock()
-	for l.failure() == nil && !a.retired && !a.markers {
+	for l.here() == nil && l.failure() == nil && !a.retired && !a.markers {
 		end := l.state.Load().current.Size
 		step := stepAt(end)
 		to := min(end+step, l.opts.SegmentSize)
@@ -79,7 +79,7 @@ func (l *Log) syncUnsynced() {
 				s.durable, s.lastSync = through, now
 			}
 		})
-		if l.state.Load().active != a || l.failure() != nil {
+		if l.state.Load().active != a || l.here() != nil || l.failure() != nil {
 			return nil
 		}
 		if err := a.mark(through); err != nil {

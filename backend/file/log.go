@@ -167,8 +167,8 @@ func (l *Log) end() error {
 // finish makes all facts durable, and gives back the space that was written ahead. If facts are not synced at once,
 // it says in the segment that none is missing, for the next Open.
 func (l *Log) finish() error {
-	if l.failure() != nil {
-		return nil // the writers have been told
+	if l.here() != nil || l.failure() != nil {
+		return nil // the writers have been told, or the files are of another process now
 	}
 	s := l.state.Load()
 	err := s.active.seal()

@@ -158,6 +158,9 @@ func (r *reader) find() (end bool, err error) {
 	}
 	r.Close()
 	if r.file, err = d.open(f, f.Start(r.at), f.Size); err != nil {
+		if gone := r.log.here(); gone != nil { // with the whole directory
+			return false, gone
+		}
 		return false, fmt.Errorf("open a file of the log: %w", err)
 	}
 	r.name = f.Name
