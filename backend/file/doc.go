@@ -83,6 +83,15 @@
 //
 // # Windows
 //
-// The package compiles for Windows, and [Open] refuses to work there: files are renamed while they are open,
-// and names are made durable by syncing directories. Windows supports neither.
+// The lock is LockFileEx, so that LOCK cannot be read, removed or renamed while the log is open, and errors do not name the
+// process. Sync is FlushFileBuffers. Files are opened so that they can be renamed and removed meanwhile; readers close
+// them between pages, since a file may not be renamed to the name of an open one where the file system lacks POSIX
+// semantics. If another program, such as a virus scanner, keeps a file open for more than two seconds, what needed the
+// rename fails and changes nothing: try it again.
+//
+// Windows cannot sync a directory. Assumptions 3 and 4 rest on the journal of NTFS, which records renames whole and in
+// order, and no power cut was tried there. The time of the machine's start is not known, so that under SyncInterval and
+// SyncNever a log that was not closed always begins a new identity.
+//
+// The package's tests were run as Windows programs under wine 8 on Linux only, which has neither NTFS nor POSIX semantics.
 package file
