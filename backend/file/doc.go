@@ -77,9 +77,9 @@
 // # File systems
 //
 // A file system that cannot lock files is refused. One that cannot sync directories (CIFS, some of FUSE) is used with a
-// warning: assumption 4 does not hold there, so that a crash of the machine can take whole files. The directory stays open
-// while its log is, so that beginning a segment without descriptors to spare fails before anything has changed, and works
-// again later. On Linux, files that root makes get the owner of the log's directory.
+// warning: assumption 4 does not hold there, so that a crash of the machine can take whole files. A log may have
+// more files than the process may have open: opening it takes some ten descriptors. The directory stays open while its log
+// is, so that beginning a segment without descriptors to spare fails before anything has changed, and works again later. On Linux, files that root makes get the owner of the log's directory.
 //
 // # Windows
 //

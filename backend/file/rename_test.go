@@ -110,7 +110,7 @@ func TestRenameInUse(t *testing.T) {
 		_, err := l.Prune(context.Background(), slices.Values([]uint64{3}), backend.Horizon{})
 		return err
 	}
-	other, err := d.Open("/log/" + segmentName(1))
+	other, err := d.Open(l.dir.join(segmentName(1)))
 	require.NoError(t, err)
 	err = prune()
 	require.ErrorIs(t, err, vfs.ErrInUse)
