@@ -93,5 +93,7 @@
 // order, and no power cut was tried there. The time of the machine's start is not known, so that under SyncInterval and
 // SyncNever a log that was not closed always begins a new identity.
 //
-// The package's tests were run as Windows programs under wine 8 on Linux only, which has neither NTFS nor POSIX semantics.
+// Tried, as Windows programs under wine 8 on Linux, without NTFS and POSIX semantics: opening, locking, writing, pages,
+// batches, pruning, snapshots and [Verify]. [PlanRepair] of a damaged active segment fails there. Not tried: Windows itself,
+// and all of the conformance suite and the kill tests.
 package file
