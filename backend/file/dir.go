@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,11 @@ type directory struct {
 	// while a file is renamed and the state changed to match.
 	names sync.RWMutex
 
+	// With closeFiles, readers close their files at the end of each page: Windows may refuse to rename a file to the name of
+	// one that is open. reading is held for reading meanwhile, and for writing while a file is renamed.
+	closeFiles bool
+	reading    sync.RWMutex
+
 	unsynced sync.Once // warns that the file system does not sync directories
 }
 
@@ -70,7 +76,7 @@ func (d *directory) checkExists() error {
 }
 
 func newDirectory(o *Options) *directory {
-	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, must: o.MustExist, boot: o.boot(), log: o.Logger}
+	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, must: o.MustExist, boot: o.boot(), log: o.Logger, closeFiles: o.closeFiles || runtime.GOOS == "windows"}
 }
 
 // Names in the directory of a log. Numbers have 20 digits, so that names sort like numbers.

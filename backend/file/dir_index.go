@@ -15,6 +15,7 @@ import (
 type index struct {
 	*format.Index
 	size  int64
+	file  bool // it is in a file
 	close func()
 }
 
@@ -33,7 +34,7 @@ func (d *directory) openIndex(f *format.File) (*index, error) {
 	if err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
-	x.close = func() { _ = in.Close() } // it was only read
+	x.file, x.close = true, func() { _ = in.Close() } // it was only read
 	return x, nil
 }
 
@@ -48,7 +49,7 @@ func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index
 		f.Largest = x.Header.Largest
 		f.Points, err = x.Points()
 	}
-	return &index{x, size, func() {}}, err
+	return &index{Index: x, size: size, close: func() {}}, err
 }
 
 // buildIndex reads a sealed file and returns its index.

@@ -77,12 +77,23 @@
 // # File systems
 //
 // A file system that cannot lock files is refused. One that cannot sync directories (CIFS, some of FUSE) is used with a
-// warning: assumption 4 does not hold there, so that a crash of the machine can take whole files. The directory stays open
-// while its log is, so that beginning a segment without descriptors to spare fails before anything has changed, and works
-// again later. On Linux, files that root makes get the owner of the log's directory.
+// warning: assumption 4 does not hold there, so that a crash of the machine can take whole files. A log may have
+// more files than the process may have open: opening it takes some ten descriptors. The directory stays open while its log
+// is, so that beginning a segment without descriptors to spare fails before anything has changed, and works again later. On Linux, files that root makes get the owner of the log's directory.
 //
 // # Windows
 //
-// The package compiles for Windows, and [Open] refuses to work there: files are renamed while they are open,
-// and names are made durable by syncing directories. Windows supports neither.
+// The lock is LockFileEx, so that LOCK cannot be read, removed or renamed while the log is open, and errors do not name the
+// process. Sync is FlushFileBuffers. Files are opened so that they can be renamed and removed meanwhile; readers close
+// them between pages, since a file may not be renamed to the name of an open one where the file system lacks POSIX
+// semantics. If another program, such as a virus scanner, keeps a file open for more than two seconds, what needed the
+// rename fails and changes nothing: try it again.
+//
+// Windows cannot sync a directory. Assumptions 3 and 4 rest on the journal of NTFS, which records renames whole and in
+// order, and no power cut was tried there. The time of the machine's start is not known, so that under SyncInterval and
+// SyncNever a log that was not closed always begins a new identity.
+//
+// Tried, as Windows programs under wine 8 on Linux, without NTFS and POSIX semantics: opening, locking, writing, pages,
+// batches, pruning, snapshots and [Verify]. [PlanRepair] of a damaged active segment fails there. Not tried: Windows itself,
+// and all of the conformance suite and the kill tests.
 package file

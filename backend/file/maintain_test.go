@@ -349,7 +349,7 @@ func TestVerifyNamesAll(t *testing.T) {
 	require.NoError(t, err)
 	var have []string
 	for _, c := range report.Damage {
-		have = append(have, fmt.Sprint(c.Path, " ", c.Offset))
+		have = append(have, fmt.Sprint(filepath.ToSlash(c.Path), " ", c.Offset))
 	}
 	slices.Sort(want)
 	slices.Sort(have)

@@ -3,9 +3,7 @@ package file
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"go.uber.org/zap"
@@ -73,6 +71,8 @@ type Options struct {
 
 	fs   vfs.FS        // nil: the operating system's
 	boot func() string // nil: the operating system's
+
+	closeFiles bool // see directory; always true on Windows
 }
 
 func validSync(s Sync) bool { return s == SyncAlways || s == SyncInterval || s == SyncNever }
@@ -105,9 +105,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.fs == nil {
 		o.fs = vfs.NewOS()
-		if runtime.GOOS == "windows" {
-			return o, fmt.Errorf("a log in files does not work on Windows: use another backend, or a server on another system: %w", errors.ErrUnsupported)
-		}
 	}
 	return o, nil
 }

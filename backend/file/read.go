@@ -64,6 +64,16 @@ func (r *reader) Changed() <-chan struct{} { return r.log.changed.Changed() }
 
 // Take implements wire.Source. It takes frames that follow each other in memory, r.size bytes of them or one frame.
 func (r *reader) Take(ctx context.Context, after uint64) (got wire.Frames, err error) {
+	if d := r.log.dir; d.closeFiles {
+		d.reading.RLock()
+		defer d.reading.RUnlock()
+		defer func() {
+			if r.file.File != nil {
+				r.unread = nil // the next call reads it again, with what follows
+			}
+			r.Close()
+		}()
+	}
 	r.at = max(r.at, after)
 	for {
 		got.Through.Seq = r.at

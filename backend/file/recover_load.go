@@ -13,17 +13,11 @@ import (
 // to. If an index turns out to be damaged, it is built, and loading begins again.
 func (r *recovery) load(ctx context.Context) error {
 	indexes := make([]*index, len(r.sealed))
-	defer func() {
-		for _, x := range indexes {
-			if x != nil {
-				x.close()
-			}
-		}
-	}()
 	for i, s := range r.sealed {
 		err := ctx.Err()
 		if err == nil && !r.opts.Repair { // a repair reads each file, to find damage
 			if indexes[i], err = r.openIndex(&s.File); err == nil {
+				indexes[i].close() // a log may have more files than the process may have open
 				s.index.Store(indexes[i].size)
 			}
 			err = nil // a file without a valid index is read
@@ -42,7 +36,6 @@ func (r *recovery) load(ctx context.Context) error {
 		if !errors.Is(err, format.ErrNoIndex) {
 			return err
 		}
-		indexes[bad].close()
 		if indexes[bad], err = r.reindex(ctx, bad); err != nil {
 			return err
 		}
@@ -98,14 +91,14 @@ func (r *recovery) loadIndexes(indexes []*index) (bad int, err error) {
 	go func() {
 		defer close(done)
 		for i, x := range indexes {
-			if errIDs = x.IDs(r.seq.LoadIDs); errIDs != nil {
+			if errIDs = r.read(i, x, func(x *index) error { return x.IDs(r.seq.LoadIDs) }); errIDs != nil {
 				badIDs = i
 				return
 			}
 		}
 	}()
 	for i, x := range indexes {
-		if err = x.Keys(r.seq.LoadKeys); err != nil {
+		if err = r.read(i, x, func(x *index) error { return x.Keys(r.seq.LoadKeys) }); err != nil {
 			bad = i
 			break
 		}
@@ -117,4 +110,16 @@ func (r *recovery) loadIndexes(indexes []*index) (bad int, err error) {
 		return badIDs, errIDs
 	}
 	return bad, err
+}
+
+// read calls do with an index, which is open then: one in a file is opened again.
+func (r *recovery) read(i int, x *index, do func(*index) error) error {
+	if x.file {
+		f, err := r.sealed[i].File, error(nil)
+		if x, err = r.openIndex(&f); err != nil {
+			return err
+		}
+		defer x.close()
+	}
+	return do(x)
 }

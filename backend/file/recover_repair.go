@@ -69,6 +69,9 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 	if err != nil {
 		return nil, errors.Join(err, w.discard())
 	}
+	if err := in.Close(); err != nil { // Windows may not rename to the name of an open file
+		return nil, errors.Join(err, w.discard())
+	}
 	return w.finish(nil)
 }
 

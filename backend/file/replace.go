@@ -42,6 +42,9 @@ func (n *newFile) install(swap func()) error {
 		return errors.Join(fmt.Errorf("sync: %w", err), d.fs.Remove(d.join(n.temp)))
 	}
 	err := n.rename(swap)
+	if errors.Is(err, vfs.ErrInUse) {
+		return errors.Join(err, d.fs.Remove(d.join(n.temp)))
+	}
 	if err == nil {
 		err = d.sync(d.path)
 	}
@@ -55,6 +58,8 @@ func (n *newFile) install(swap func()) error {
 // happened all the same: then readers find the new file, and swap must be called.
 func (n *newFile) rename(swap func()) error {
 	d := n.dir
+	d.reading.Lock()
+	defer d.reading.Unlock()
 	d.names.Lock()
 	defer d.names.Unlock()
 	err := d.fs.Rename(d.join(n.temp), d.join(n.name))

@@ -29,12 +29,12 @@ type kept struct {
 
 func (OS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
 func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
-func (OS) Rename(from, to string) error               { return os.Rename(from, to) }
-func (OS) Remove(name string) error                   { return os.Remove(name) }
+func (OS) Rename(from, to string) error               { return rename(from, to) }
+func (OS) Remove(name string) error                   { return remove(name) }
 func (OS) Open(name string) (File, error)             { return openFile(name, os.O_RDONLY) }
 func (OS) Edit(name string) (File, error)             { return openFile(name, os.O_RDWR) }
 func (OS) Create(name string) (File, error) {
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err // what it was may be a link, or open elsewhere
 	}
 	return openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
@@ -42,9 +42,8 @@ func (OS) Create(name string) (File, error) {
 
 // openFile opens a regular file, and follows no link: whoever may write to a log's directory must not choose another file for
 // a process with more rights.
-
 func openFile(name string, flag int) (File, error) {
-	f, err := os.OpenFile(name, flag|noFollow, 0o644)
+	f, err := open(name, flag)
 	if err != nil {
 		return nil, err
 	}
@@ -78,18 +77,18 @@ func (o OS) SyncDir(name string) error {
 		o.kept.mu.Lock()
 		defer o.kept.mu.Unlock()
 		if o.kept.dir != nil && o.kept.name == name {
-			return o.kept.dir.Sync()
+			return syncDir(o.kept.dir)
 		}
 	}
 	d, err := os.Open(name)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(syncDir(d), d.Close())
 }
 
-// Lock uses flock(2), which ends with the process, and writes the process's ID to the file, for the
-// error of others.
+// Lock uses flock(2) or LockFileEx, which end with the process, and writes the process's ID to the file, for the
+// error of others. On Windows, nobody can read or write a locked file, so that it has no ID.
 func (o OS) Lock(name string) (Lock, error) {
 	l := flock.New(name, flock.SetPermissions(0o644), flock.SetFlag(os.O_CREATE|os.O_RDONLY|noFollow))
 	ok, err := l.TryLock()
@@ -111,7 +110,10 @@ func (o OS) Lock(name string) (Lock, error) {
 	}
 	err = giveAway(name, func(uid, gid int) error { return os.Lchown(name, uid, gid) })
 	info, statErr := l.Stat()
-	if err = errors.Join(err, statErr); err == nil {
+	if err = errors.Join(err, statErr); err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", name)
+	}
+	if err == nil {
 		err = o.kept.open(filepath.Dir(name))
 	}
 	if err != nil {

@@ -22,9 +22,10 @@ type FS interface {
 	Create(name string) (File, error) // makes or empties a file, and opens it for reading and writing
 
 	// Rename renames a file, and replaces the file that has the new name. Open files stay open: also
-	// one that loses its name can still be read.
+	// one that loses its name can still be read. Windows can refuse both for files that are open: then the error is
+	// ErrInUse, and nothing has changed.
 	Rename(from, to string) error
-	Remove(name string) error
+	Remove(name string) error // likewise
 
 	// SyncDir makes the names in a directory durable: what was created, renamed and removed before.
 	SyncDir(name string) error
@@ -60,6 +61,9 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string { return fmt.Sprintf("%s is locked by process %d", e.Path, e.PID) }
+
+// ErrInUse reports that Windows does not rename or remove a file, mostly because it is open.
+var ErrInUse = errors.New("the file is in use, perhaps by another program")
 
 // ErrShort reports that a file took only a part of a write and gave no reason, as a full disk may.
 var ErrShort = errors.New("the file took only a part of the write")
