@@ -62,6 +62,7 @@ type eventStream struct {
 
 	mu      sync.Mutex // held to send, and to look at the client's access; guards all below
 	reading auth.Reading
+	changed error // why the client's access ended the stream; nil: it did not
 	*stream
 	through backend.Cursor // the log was read through here
 	beats   *time.Timer    // calls beat; nil: nothing was sent yet
@@ -85,7 +86,7 @@ func (x *eventStream) send(ctx context.Context) error {
 func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err := x.reading.Refresh(); err != nil {
+	if err := x.refresh(); err != nil {
 		return err
 	}
 	if x.beats == nil {
@@ -116,6 +117,14 @@ func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 	return x.flush()
 }
 
+// refresh returns an error from when the client's access has changed on: no page may follow one that was held back.
+func (x *eventStream) refresh() error {
+	if x.changed == nil {
+		x.changed = x.reading.Refresh()
+	}
+	return x.changed
+}
+
 // beat sends an id alone, which shows that the stream is alive and moves the client's cursor.
 func (x *eventStream) beat() {
 	x.mu.Lock()
@@ -123,7 +132,7 @@ func (x *eventStream) beat() {
 	if x.ended {
 		return
 	}
-	err := x.reading.Refresh()
+	err := x.refresh()
 	if err == nil {
 		x.appendID(x.through)
 		x.buf = append(x.buf, '\n')
