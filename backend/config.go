@@ -26,10 +26,10 @@ type Config struct {
 
 // TLS says how a connection is secured. The zero TLS uses the system's certificate authorities.
 type TLS struct {
-	CA         string `json:"ca,omitempty" yaml:"ca,omitempty"`                   // PEM file of the authorities to trust; "": the system's
-	Cert       string `json:"cert,omitempty" yaml:"cert,omitempty"`               // PEM file of the client's certificate; "": none
-	Key        string `json:"key,omitempty" yaml:"key,omitempty"`                 // PEM file of its key
-	ServerName string `json:"server_name,omitempty" yaml:"server_name,omitempty"` // expected in the server's certificate; "": the address's host
+	CA         string `json:"ca,omitempty" yaml:"ca,omitempty" toml:"ca,omitempty" mapstructure:"ca"`                                     // PEM file of the authorities to trust; "": the system's
+	Cert       string `json:"cert,omitempty" yaml:"cert,omitempty" toml:"cert,omitempty" mapstructure:"cert"`                             // PEM file of the client's certificate; "": none
+	Key        string `json:"key,omitempty" yaml:"key,omitempty" toml:"key,omitempty" mapstructure:"key"`                                 // PEM file of its key
+	ServerName string `json:"server_name,omitempty" yaml:"server_name,omitempty" toml:"server_name,omitempty" mapstructure:"server_name"` // expected in the server's certificate; "": the address's host
 }
 
 // Only returns an *InvalidError that names the first field of c that is set and not allowed, or

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -73,8 +74,14 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 			return err
 		}
 	}
+	text, timeout, err := cutTimeout(text)
+	if err != nil {
+		return err
+	}
 	type plain Options // without this method
-	err := json.Unmarshal(text, (*plain)(o))
+	if err = json.Unmarshal(text, (*plain)(o)); err == nil && timeout != nil {
+		o.WriteTimeout = *timeout
+	}
 	var mismatch *json.UnmarshalTypeError
 	if !errors.As(err, &mismatch) {
 		return err
@@ -90,10 +97,53 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 	return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%s is wanted, not this %s", wanted, mismatch.Value)}
 }
 
+// cutTimeout returns the JSON of Options without write_timeout, which is text there, and its value; nil: none.
+func cutTimeout(text []byte) ([]byte, *time.Duration, error) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(text, &fields) != nil || fields["write_timeout"] == nil {
+		return text, nil, nil // decoding into the struct reports what is wrong
+	}
+	var given *string
+	err := json.Unmarshal(fields["write_timeout"], &given)
+	var timeout *time.Duration
+	if err == nil && given != nil {
+		timeout = new(time.Duration)
+		*timeout, err = time.ParseDuration(*given)
+	}
+	if err != nil {
+		return nil, nil, &backend.InvalidError{Field: "write_timeout", Reason: fmt.Sprintf("%s is not a time in quotes such as \"30s\"", fields["write_timeout"])}
+	}
+	delete(fields, "write_timeout")
+	text, err = json.Marshal(fields)
+	return text, timeout, err
+}
+
+// MarshalJSON writes what UnmarshalJSON reads: times are text.
+func (o Options) MarshalJSON() ([]byte, error) {
+	type plain Options
+	given := struct {
+		plain
+		WriteTimeout string `json:"write_timeout,omitempty"`
+	}{plain: plain(o)}
+	if o.WriteTimeout != 0 {
+		given.WriteTimeout = o.WriteTimeout.String()
+	}
+	return json.Marshal(given)
+}
+
 // UnmarshalYAML reads Options strictly. It has the form that the usual YAML packages call.
 func (o *Options) UnmarshalYAML(unmarshal func(any) error) error {
 	var value any
 	if err := unmarshal(&value); err != nil {
+		return err
+	}
+	return o.UnmarshalTOML(value)
+}
+
+// UnmarshalTOML reads Options strictly from what a decoder made of a part of a file. It has the form that
+// github.com/BurntSushi/toml calls.
+func (o *Options) UnmarshalTOML(value any) error {
+	if err := checkTimes("options", value); err != nil {
 		return err
 	}
 	text, err := json.Marshal(value)
@@ -101,6 +151,33 @@ func (o *Options) UnmarshalYAML(unmarshal func(any) error) error {
 		return &backend.InvalidError{Field: "options", Reason: err.Error()}
 	}
 	return o.UnmarshalJSON(text)
+}
+
+// checkTimes reports the first text that a decoder has taken for a time: it would be written in another way.
+func checkTimes(field string, v any) error {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if err := checkTimes(name, v[name]); err != nil {
+				return err
+			}
+		}
+	case []map[string]any:
+		for _, element := range v {
+			if err := checkTimes(field, element); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, element := range v {
+			if err := checkTimes(field, element); err != nil {
+				return err
+			}
+		}
+	case time.Time:
+		return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%v is a time, and no option is one: put the text in quotes", v)}
+	}
+	return nil
 }
 
 // checkNames reports the first name of a JSON object, in alphabetical order, that the JSON of a struct type

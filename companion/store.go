@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -58,6 +59,9 @@ func New(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
 func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
 	if opts.NewID == nil {
 		opts.NewID = store.NewID
+	}
+	if opts.WriteTimeout > 0 && opts.WriteTimeout < time.Millisecond {
+		return nil, fmt.Errorf("companion: %w", &backend.InvalidError{Field: "write_timeout", Reason: fmt.Sprint(opts.WriteTimeout, " is below a millisecond: is its unit missing?")})
 	}
 	logger := cmp.Or(opts.Logger, zap.NewNop())
 	given := store.Options{
