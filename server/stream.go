@@ -24,6 +24,7 @@ type stream struct {
 
 	mu      sync.Mutex // held to send, and to look at the client's access; guards all below
 	reading auth.Reading
+	changed error         // why the client's access ended the stream; nil: it did not
 	left    backend.Range // what is still to be sent
 	begun   bool          // the answer was sent
 	shown   uint64        // the seq through which the client knows that the log was read
@@ -173,12 +174,17 @@ func lastSeq(frames []byte) uint64 {
 	return last
 }
 
-// refresh returns why the stream must end if the client's access has changed. Version 1 can't be told that it reads other
-// stores, and has no past to read again: it goes on.
+// refresh returns why the stream must end if the client's access has changed, and the same from then on: pages of the
+// access before may be under way. Version 1 can't be told that it reads other stores, and has no past to read again: it
+// goes on.
 func (x *stream) refresh() error {
+	if x.changed != nil {
+		return x.changed
+	}
 	err := x.reading.Refresh()
 	if x.conn.version == 1 && errors.Is(err, backend.ErrAccessChanged) && !errors.Is(err, backend.ErrForbidden) {
 		return nil
 	}
+	x.changed = err
 	return err
 }
