@@ -100,18 +100,6 @@ func (s *Store) Snapshot(ctx context.Context) error {
 	return nil
 }
 
-// Types of the engine that an app needs by name. Package store documents their fields.
-type (
-	Moment       = store.Moment       // as of when to read, on both time axes; the zero Moment is now
-	Query        = store.Query        // what to list, and in which order; the zero Query is all that is current
-	Health       = store.Health       // how a Store and its log are
-	OpenProgress = store.OpenProgress // how far Open has come
-	FactRef      = store.FactRef      // a fact without its value
-	Lineage      = store.Lineage      // all that led to a fact, with a proof
-	Retention    = store.Retention    // which facts of a store are kept
-	Compaction   = store.Compaction   // what was pruned
-)
-
 // Errors that callers branch on with errors.Is. Package backend has more, and the types that the comments
 // name.
 var (
