@@ -41,7 +41,7 @@ func TestBackupPrunedMeanwhile(t *testing.T) {
 	stats, err := log.Stats(t.Context())
 	require.NoError(t, err)
 	dir := t.TempDir()
-	c := &copier{log: log, stats: stats, bar: progressbar.DefaultSilent(-1)}
+	c := &copier{log: log, stats: stats, bar: progressbar.DefaultSilent(1)}
 	report, err := c.toDir(t.Context(), dir)
 	require.NoError(t, err)
 	require.Equal(t, 3, loops)
