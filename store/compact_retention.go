@@ -12,7 +12,8 @@ import (
 )
 
 // A Retention says which facts of a store are kept. The zero Retention keeps all of them. Beyond that, a fact is kept while
-// it is its key's value on the axis of valid time, now or from some later time on, whatever was written after it.
+// it is its key's value on the axis of valid time, now or from some later time on, whatever was written after it; with a
+// Window and no Versions, also if it is that at a time within the window.
 type Retention struct {
 	// Versions is how many facts of each key are kept, the latest ones; 1: the latest only; 0: all.
 	Versions int `json:"versions,omitempty"`
@@ -28,7 +29,7 @@ type Retention struct {
 
 	// Forget says that a key whose latest fact is a retraction is forgotten, once nothing but that fact would be kept of
 	// it: the retraction is dropped, too, as if the key had never been written. With a Window, the retraction must be
-	// older than that.
+	// older than that on both axes.
 	Forget bool `json:"forget,omitempty"`
 }
 
@@ -119,9 +120,13 @@ func (p *planned) key(latest Record, flags tip) {
 	for r, next := latest, (Record{}); r.data != nil; r, next = r.prev(), r {
 		old := rule.Window > 0 && (next.data != nil && next.TransactionTime().Before(p.Before) || rule.Events && r.TransactionTime().Before(p.Before))
 		event := old && rule.Events
+		from := p.now // what is a key's value at a valid time from then on is kept
+		if old && rule.Versions == 0 {
+			from = p.Before
+		}
 		until, ok := r.validUntil(next, valid)
 		switch {
-		case !old && (rule.Versions == 0 || kept < rule.Versions), !event && (!ok || until.validTime().After(p.now)):
+		case !old && (rule.Versions == 0 || kept < rule.Versions), !event && (!ok || until.validTime().After(from)):
 			kept, last = kept+1, r
 			continue
 		case event:
@@ -133,8 +138,11 @@ func (p *planned) key(latest Record, flags tip) {
 			}
 		}
 	}
-	aged := rule.Window == 0 || latest.TransactionTime().Before(p.Before)
-	if rule.Forget && kept == 1 && last.Seq() == latest.Seq() && latest.Retracted() && aged && !latest.validTime().After(p.now) {
+	aged := !latest.validTime().After(p.now)
+	if rule.Window > 0 {
+		aged = latest.TransactionTime().Before(p.Before) && !latest.validTime().After(p.Before)
+	}
+	if rule.Forget && kept == 1 && last.Seq() == latest.Seq() && latest.Retracted() && aged {
 		p.drop(latest, latest)
 	}
 }

@@ -68,6 +68,33 @@ func TestRetention(t *testing.T) {
 	require.Equal(t, plan[1], receipt)
 }
 
+// What was true at a time within the window can be read, although it was corrected before the window.
+func TestWindowOnBothAxes(t *testing.T) {
+	at := func(second int64) time.Time { return time.Unix(second, 0).UTC() }
+	for _, second := range []backend.Fact{fact("k", 2), {Store: "s", Key: "k", Value: []byte("null")}} {
+		l := newLog(t)
+		e, err := store.Open(t.Context(), l, store.Options{Now: func() time.Time { return at(900) }})
+		require.NoError(t, err)
+		defer e.Close()
+		first := fact("k", 1)
+		first.TransactionTime = at(100)
+		second.TransactionTime, second.ValidTime = at(200), at(800) // known ahead
+		last := fact("other", 3)
+		last.TransactionTime = at(900)
+		for i, f := range []backend.Fact{first, second, last} {
+			_, err := e.Import(t.Context(), withID(f, fmt.Sprint(i)))
+			require.NoError(t, err)
+		}
+		require.NoError(t, e.Retain("s", store.Retention{Window: 300 * time.Second, Forget: true}))
+		require.Empty(t, e.PlanCompaction())
+		require.NoError(t, e.Retain("s", store.Retention{}))
+		require.NoError(t, e.Retain("s", store.Retention{Window: 50 * time.Second, Forget: true}))
+		plan := e.PlanCompaction()
+		require.Len(t, plan, 1)
+		require.False(t, plan[0].Horizon.Time.After(plan[0].Before))
+	}
+}
+
 func withID(f backend.Fact, id string) backend.Fact {
 	f.ID = id
 	return f
