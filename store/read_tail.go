@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -20,7 +23,8 @@ import (
 // *backend.CompactedError, the one error that does not end the loop if its body goes on. To show what a store holds
 // nevertheless, list it as of the horizon, and go on after that.
 //
-// While the process may not read the store, nothing comes; once it may again, the loop goes on where it was.
+// While the process may not read the store, nothing comes; once it may again, the loop goes on where it was. The same holds
+// while facts must be read from the log and that can't be reached or does not let the process in.
 //
 // It is served from memory, not from a queue: a slow loop costs writers nothing and misses nothing. Facts
 // that were dropped from memory (Options.KeepVersions) are read from the log. The loop's body may call any
@@ -32,6 +36,8 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 			return
 		}
 		told := uint64(0) // the loop knows that facts before this seq may be missing
+		wait := backoff.NewExponentialBackOff()
+		wait.MaxInterval = maxRetryInterval
 		for {
 			regained, readable := e.regained.Changed(), false
 			var v view
@@ -40,19 +46,26 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 				v, err = e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
 				return err
 			})
-			if err != nil {
-				yield(Record{}, fmt.Errorf("store: tail: %w", err))
-				return
-			}
-			if !readable && !e.ended.Load() {
+			if (passes(err) || err == nil && !readable) && !e.ended.Load() {
+				var again <-chan time.Time // nil: regained tells
+				if err != nil {
+					again = time.After(wait.NextBackOff())
+				}
 				select {
 				case <-regained:
+					continue
+				case <-again:
 					continue
 				case <-ctx.Done():
 					yield(Record{}, ctx.Err())
 					return
 				}
 			}
+			if err != nil {
+				yield(Record{}, fmt.Errorf("store: tail: %w", err))
+				return
+			}
+			wait.Reset()
 			if h := e.Horizon(store); after < h.Seq && told < h.Seq {
 				if told = h.Seq; !yield(Record{}, fmt.Errorf("store: tail after seq %d: %w", after, &backend.CompactedError{Store: store, Horizon: h})) {
 					return

@@ -2,11 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/bits"
 	"sort"
 	"time"
+
+	"github.com/igniter-store/igniter/backend"
 )
 
 // A view is the facts of one store as of a seq. It does not show facts that are added later, and keeps facts
@@ -53,6 +56,9 @@ func (e *Engine) viewAt(ctx context.Context, store string, m *Moment, keys ...st
 
 func (e *Engine) pastView(ctx context.Context, store string, head uint64, keys []string) (view, error) {
 	past, err := e.past(ctx, head, []string{store}, keys)
+	for errors.Is(err, backend.ErrAccessChanged) && ctx.Err() == nil { // while it was read: once more, as it is now
+		past, err = e.past(ctx, head, []string{store}, keys)
+	}
 	if err != nil {
 		return view{}, err
 	}
