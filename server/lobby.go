@@ -79,17 +79,18 @@ func (c *conn) letIn() error {
 	defer s.mu.Unlock()
 	switch {
 	case c.admitted:
-		return nil
 	case s.admitted >= s.opts.MaxConnections:
 		s.metrics.rejected.Add(1)
 		return s.errFull()
 	case !s.lobby.remove(c):
 		return fmt.Errorf("%w: the connection had to make room for another one", backend.ErrUnavailable)
 	}
-	s.admitted++
-	c.admitted = true
+	if !c.admitted {
+		s.admitted++
+		c.admitted = true
+	}
 	c.in.SetLimit(s.opts.MaxFrame)
-	return nil
+	return c.join()
 }
 
 func (s *Server) errFull() error {
