@@ -41,7 +41,7 @@ func TestMemoryOfOneClient(t *testing.T) {
 	s.with(tasks).requireOK("%s", write("c"))
 
 	p = s.with(tasks)
-	require.NoError(t, ignoreReset(p.Write(framesOf(strings.Repeat(" ", 3<<20) + `{"op":"ping"}`)))) // it takes 9 MiB
+	require.NoError(t, ignoreReset(p.Write(framesOf(strings.Repeat(" ", 3<<20)+`{"op":"ping"}`)))) // it takes 9 MiB
 	eventually(t, "it is refused", func() bool { return s.Metrics().Errors["too_large"] == 1 })
 }
 
