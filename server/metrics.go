@@ -39,8 +39,8 @@ type Metrics struct {
 	CutOff        uint64 `json:"cut_off"`              // connections of clients that sent or read too slowly
 	Subscriptions int    `json:"subscriptions"`        // open ones
 	Lag           uint64 `json:"lag"`                  // how many seqs the slowest subscription is behind the log
-	Waiting       int    `json:"waiting"`              // open ones whose clients have not shown who they are
-	Memory        int    `json:"memory"`               // bytes that requests and answers take, see Options.MaxMemory
+	Waiting       int    `json:"-"`                    // open ones whose clients have not shown who they are
+	Memory        int    `json:"-"`                    // bytes that requests and answers take, see Options.MaxMemory
 	LastError     string `json:"last_error,omitempty"` // the latest failure of the log or of a connection; "": none yet
 }
 

@@ -88,6 +88,9 @@ func (s *Server) Status() Status {
 	return s.status
 }
 
+// Open reports whether clients need neither tokens nor certificates, and everybody may do everything.
+func (s *Server) Open() bool { return s.policy.Open() }
+
 // Authorize returns the session of a client that does not use a connection of this server, such as a client of package
 // web.
 func (s *Server) Authorize(shown auth.Credential) auth.Session { return s.policy.Session(shown) }
