@@ -130,7 +130,7 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 				return err
 			}
 			f.engine.mu.Lock()
-			f.engine.raise(past.allHorizons())
+			f.engine.raise(past.allHorizons(), 0)
 			f.engine.mu.Unlock()
 			missed, _ = past.merged(f.stores, f.seq, head)
 		}

@@ -63,7 +63,7 @@ func (e *Engine) pastView(ctx context.Context, store string, head uint64, keys [
 		return view{}, err
 	}
 	e.mu.Lock()
-	e.raise(past.allHorizons())
+	e.raise(past.allHorizons(), 0)
 	e.mu.Unlock()
 	return view{past.namespace(store), head}, nil
 }
