@@ -10,8 +10,9 @@
 //
 // HEAD does what GET does, without the body. Unknown query parameters are rejected. A cursor is a seq, or a seq and a log
 // as the ids of events have it; one that the log can't go on from is answered with 409. If facts after a cursor were
-// pruned, the answer is 410, with the "horizon" from which nothing is missing: go on after its seq. A client that begins
-// at the log's beginning, after=0, gets the facts that are left. Values as of a moment before their store's horizon are
+// pruned, the answer is 410, with the "horizon" from which nothing is missing: go on after its seq. If that happens once
+// the answer has begun, and before they were read, it ends with an error. A client that begins at the log's beginning,
+// after=0, gets the facts that are left. Values as of a moment before their store's horizon are
 // answered with 410, too.
 //
 // The server decides who may read what: the token comes as a bearer, "Authorization: Bearer TOKEN", or the client shows a
