@@ -46,7 +46,10 @@ func (m *model) check(s *side, through uint64) {
 	}
 	horizon := store.Moment{Seq: m.horizon.Seq, Time: m.horizon.Time, Valid: m.horizon.Time}
 	if through == 0 {
-		moments = append(moments, store.ValidNow())
+		// An engine that was open may still reckon with the time of a fact that was pruned.
+		if all := m.all.newest("docs"); !all.After(m.o.newest("docs")) || !all.After(s.now()) {
+			moments = append(moments, store.ValidNow())
+		}
 	} else {
 		horizon.Seq = through
 	}
@@ -97,13 +100,7 @@ func (m *model) drawMoment(label string) time.Time {
 // resolved returns the moment that s reads as of.
 func (m *model) resolved(s *side, at store.Moment) store.Moment {
 	if at == store.ValidNow() {
-		at = store.Moment{Valid: s.now()}
-		for _, f := range m.o {
-			if f.Store == "docs" {
-				at.Valid = later(at.Valid, f.TransactionTime)
-			}
-		}
-		return at
+		return store.Moment{Valid: later(s.now(), m.o.newest("docs"))}
 	}
 	at.Time, at.Valid = s.seen(at.Time), s.seen(at.Valid)
 	return at

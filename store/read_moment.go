@@ -30,8 +30,8 @@ type Moment struct {
 func AsOf(seq uint64) Moment { return Moment{Seq: seq, none: seq == 0} }
 
 // ValidNow returns the moment that chooses what is valid at the time of each read: Valid is the time of Options.Now, or the
-// latest transaction time in the store if that is later, so that a fact without a valid time is valid as soon as it
-// shows.
+// latest transaction time that the engine has seen in the store if that is later, so that a fact without a valid time is
+// valid as soon as it shows.
 func ValidNow() Moment { return Moment{now: true} }
 
 // resolve sets Valid for a read of v.
