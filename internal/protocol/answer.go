@@ -130,14 +130,7 @@ func AppendStats(dst []byte, s *backend.Stats) []byte {
 		text, _ := json.Marshal(s.Ancestors) // texts and numbers: it can't fail
 		dst = append(appendKey(dst, "ancestors"), text...)
 	}
-	if len(s.Horizons) > 0 {
-		horizons := make(map[string]horizon, len(s.Horizons))
-		for store, h := range s.Horizons {
-			horizons[store] = horizonOf(h)
-		}
-		text, _ := json.Marshal(horizons) // numbers and names: it can't fail
-		dst = append(appendKey(dst, "horizons"), text...)
-	}
+	dst = appendHorizons(dst, s.Horizons)
 	if s.Storage != nil {
 		text, _ := json.Marshal((*storage)(s.Storage)) // numbers and a time: it can't fail
 		dst = append(appendKey(dst, "storage"), text...)
@@ -166,14 +159,9 @@ func ParseStats(body []byte) (backend.Stats, error) {
 	if err == nil && len(a.LastTime) > 0 {
 		last, err = parseTime("last_time", a.LastTime)
 	}
-	var horizons map[string]backend.Horizon
-	for store, h := range a.Horizons {
-		if horizons == nil {
-			horizons = make(map[string]backend.Horizon, len(a.Horizons))
-		}
-		if horizons[store], err = h.parse(); err != nil {
-			return backend.Stats{}, err
-		}
+	horizons, horizonErr := parseHorizons(a.Horizons)
+	if err == nil && horizonErr != nil {
+		return backend.Stats{}, horizonErr
 	}
 	return backend.Stats{FirstSeq: a.FirstSeq, LastSeq: a.LastSeq, Facts: a.Facts, Bytes: a.Bytes, DurableSeq: a.DurableSeq,
 		Log: a.Log, Ancestors: a.Ancestors, Horizons: horizons, LastTime: last, Failed: a.Failed, Storage: (*backend.Storage)(a.Storage)}, err

@@ -40,6 +40,9 @@
 // begins, the page is empty. Each frame of facts has one or several whole batches. The frames of a page
 // come together. A client may make several pages of them, but never cuts a frame.
 //
+// If a page has horizons, those of the first page are in the answer, and those of a later one in a heartbeat before its
+// frames: "horizons":{STORE:{"seq":N,"time":…},…}.
+//
 // A heartbeat says that the log was read through N. A subscription sends one as soon as it has reached the
 // log's end and has read further than the last fact that it sent, or than where it began, and when it has
 // sent nothing for a while. The end frame ends a replay, or a subscription that has reached its end:
