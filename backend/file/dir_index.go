@@ -94,7 +94,9 @@ func (d *directory) writeIndex(s *segment, data []byte) error {
 	if err := vfs.WriteAll(n.file, data, 0); err != nil {
 		return errors.Join(err, n.discard())
 	}
-	err = errors.Join(n.file.Close(), d.fs.Rename(d.join(n.temp), d.join(n.name)))
+	if err = errors.Join(n.file.Close(), d.held()); err == nil {
+		err = d.fs.Rename(d.join(n.temp), d.join(n.name))
+	}
 	if err == nil {
 		s.index.Store(int64(len(data)))
 	}

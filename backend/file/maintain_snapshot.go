@@ -125,6 +125,9 @@ func (l *Log) copyBlocks(ctx context.Context, f *format.File, w *replacement) er
 func (l *Log) drop(old []*segment) {
 	for _, s := range old {
 		for _, name := range []string{s.Name, s.Name + indexExt} {
+			if l.here() != nil {
+				return
+			}
 			if err := l.dir.fs.Remove(l.dir.join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				l.log.Warn("a file that does not belong to the log any more was not removed", zap.String("path", l.dir.join(name)), zap.Error(err))
 			}

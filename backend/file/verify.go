@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
@@ -53,8 +52,9 @@ type FactHash struct {
 }
 
 // Verify reads every byte of a log's segments and snapshots, checks each frame and each fact, computes
-// every hash again, and looks for IDs that the log holds twice, for which it takes some ten bytes of memory a fact. It ignores indexes, since Open builds an index that is not valid. It changes nothing.
-// Like Open, it needs the log for itself: an *InUseError names the process that has it open. The report
+// every hash again, and looks for IDs that the log holds twice, for which it takes some ten bytes of memory a fact. It ignores
+// indexes, since Open builds an index that is not valid. It writes nothing, so that it works on a file system that is read-only.
+// It needs a log that is not open: an *InUseError names the process that has it open. The report
 // says what is wrong with the log; an error means that the log could not be read.
 func Verify(ctx context.Context, path string) (VerifyReport, error) {
 	return verify(ctx, Options{Path: path})
@@ -89,14 +89,10 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	} else if !info.IsDir() {
 		return notDirectory(v.fs, v.path)
 	}
-	// If there is no lock file, nobody has the log open, and Verify leaves none behind.
-	if _, err := v.fs.Stat(v.join(lockName)); !errors.Is(err, fs.ErrNotExist) {
-		lock, err := v.lock()
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, lock.Close()) }()
+	if v.lock, err = v.locked(v.fs.LockRead); err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, v.lock.Close()) }()
 	found, err := v.list()
 	if err != nil {
 		return err
