@@ -20,7 +20,7 @@
 //	    {"ok":true,"pruned":N,"missing":N}
 //	{"op":"stats"}
 //	    {"ok":true,"facts_written":N,…,"first_seq":N,"last_seq":N,"facts":N,"bytes":N,"durable_seq":N,
-//	     "log":UUID,"ancestors":[…],
+//	     "log":UUID,"ancestors":[…],"head":{"through":N,"leaves":N,"root":BASE64},
 //	     "horizons":{STORE:{"seq":N,"time":…},…}}       of the stores that the client may read
 //
 // The log is the same as long as the connection lasts. A client that has read or written compares the log of each hello
