@@ -24,8 +24,8 @@ func (m *model) check(s *side, through uint64) {
 	t := m.t
 	for _, name := range []string{"docs", "people", store.CompactionStore} {
 		if !s.reads(name) {
-			require.Empty(t, factsOf(s.List(context.Background(), name, store.Query{})), "may not be read")
-			require.Empty(t, factsOf(s.Facts(context.Background(), name, 0)))
+			require.ErrorIs(t, firstError(s.List(context.Background(), name, store.Query{})), backend.ErrForbidden)
+			require.ErrorIs(t, firstError(s.Facts(context.Background(), name, 0)), backend.ErrForbidden)
 			require.Empty(t, s.Latest(name, "a").Fact())
 		}
 	}
@@ -103,6 +103,7 @@ func (m *model) resolved(s *side, at store.Moment) store.Moment {
 				at.Valid = later(at.Valid, f.TransactionTime)
 			}
 		}
+		at.Valid = later(at.Valid, m.horizon.Time)
 		return at
 	}
 	at.Time, at.Valid = s.seen(at.Time), s.seen(at.Valid)
@@ -115,6 +116,10 @@ func (m *model) checkAt(s *side, at store.Moment, lags bool) {
 	ctx, q := context.Background(), store.Query{At: at}
 	real := m.resolved(s, at)
 	_, _, err := s.GetAt(ctx, "docs", "a", at)
+	if !lags && at.Seq > m.last() {
+		require.ErrorIs(t, err, backend.ErrDiverged, "beyond the end")
+		return
+	}
 	if hidden := m.horizon.Hides(real.Seq, real.Time, real.Valid); hidden != errors.Is(err, backend.ErrCompacted) {
 		require.True(t, lags && hidden, "%v as of %+v, with horizon %v", err, real, m.horizon)
 		return
