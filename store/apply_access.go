@@ -25,7 +25,7 @@ func (e *Engine) under(look func(a *access) error) error {
 	for {
 		a := e.access.Load()
 		if a == nil { // it is being replaced
-			e.mu.Lock()
+			e.lock()
 			a = e.access.Load()
 			e.mu.Unlock()
 		}
