@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -56,6 +57,9 @@ igniter import: facts that are there stay, and seqs are new.`,
 				return err
 			}
 			if name == "file" {
+				if text := otherOwner(filepath.Join(a.values.String("path"), "LOCK"), line.Last().Path); text != "" {
+					a.say(text)
+				}
 				checkpoints, err := line.Checkpoints(through)
 				if err != nil {
 					return err
