@@ -62,12 +62,25 @@ func (e *Engine) missingThrough(store string) uint64 {
 	return max((*missing)[backend.AllStores], (*missing)[store])
 }
 
-// whole checks that a read of a store as of m needs no fact that was pruned. The caller has its view.
-func (e *Engine) whole(store string, m *Moment) error {
+// learn is raise for a caller that may not have the lock.
+func (e *Engine) learn(horizons map[string]backend.Horizon, through uint64) {
+	if e.lockOutside() { // otherwise this goroutine has the lock
+		defer e.mu.Unlock()
+	}
+	e.raise(horizons, through)
+}
+
+// whole checks that a read of a store as of m needs no fact that was pruned. The caller has its view. If now is true, m is
+// ValidNow, which is never before the horizon: the clock may be behind the log's.
+func (e *Engine) whole(store string, m *Moment, now bool) error {
 	if e.horizons.Load() == nil || m.none {
 		return nil
 	}
-	if h := e.Horizon(store); h.Hides(m.Seq, m.Time, m.Valid) {
+	h := e.Horizon(store)
+	if now && h.Time.After(m.Valid) {
+		m.Valid = h.Time
+	}
+	if h.Hides(m.Seq, m.Time, m.Valid) {
 		return &backend.CompactedError{Store: store, Horizon: h}
 	}
 	return nil

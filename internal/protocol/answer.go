@@ -131,6 +131,10 @@ func AppendStats(dst []byte, s *backend.Stats) []byte {
 		dst = append(appendKey(dst, "ancestors"), text...)
 	}
 	dst = appendHorizons(dst, s.Horizons)
+	if s.Head.Leaves > 0 {
+		text, _ := json.Marshal(s.Head) // numbers and a text: it can't fail
+		dst = append(appendKey(dst, "head"), text...)
+	}
 	if s.Storage != nil {
 		text, _ := json.Marshal((*storage)(s.Storage)) // numbers and a time: it can't fail
 		dst = append(appendKey(dst, "storage"), text...)
@@ -153,6 +157,7 @@ func ParseStats(body []byte) (backend.Stats, error) {
 		Horizons map[string]horizon `json:"horizons"`
 		LastTime json.RawMessage    `json:"last_time"`
 		Failed   string
+		Head     backend.Head
 	}
 	err := ParseAnswer(body, &a)
 	var last time.Time
@@ -164,7 +169,7 @@ func ParseStats(body []byte) (backend.Stats, error) {
 		return backend.Stats{}, horizonErr
 	}
 	return backend.Stats{FirstSeq: a.FirstSeq, LastSeq: a.LastSeq, Facts: a.Facts, Bytes: a.Bytes, DurableSeq: a.DurableSeq,
-		Log: a.Log, Ancestors: a.Ancestors, Horizons: horizons, LastTime: last, Failed: a.Failed, Storage: (*backend.Storage)(a.Storage)}, err
+		Log: a.Log, Ancestors: a.Ancestors, Horizons: horizons, LastTime: last, Failed: a.Failed, Head: a.Head, Storage: (*backend.Storage)(a.Storage)}, err
 }
 
 // storage is a backend.Storage with the names of its JSON form.

@@ -11,7 +11,8 @@
 //	     "max_frame":N,"features":{…}}
 //	{"op":"write_fact","fact":{fact}}
 //	    {"ok":true,"seq":N,"causation":…,"transaction_time":…}                      an [Ack]
-//	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}       the log held the ID already
+//	    {"ok":true,"seq":N,…,"duplicate":true}                      the log held the fact already
+//	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}        and not as it was written; with "same_value":true, without its value
 //	{"op":"write_batch","facts":[{fact},…],"expect":[{"store":…,"key":…,"id":…},…]}
 //	    {"ok":true,"facts":[{"seq":N,"causation":…,"transaction_time":…},…]}
 //	{"op":"write_snapshot","through":N}
@@ -20,7 +21,7 @@
 //	    {"ok":true,"pruned":N,"missing":N}
 //	{"op":"stats"}
 //	    {"ok":true,"facts_written":N,…,"first_seq":N,"last_seq":N,"facts":N,"bytes":N,"durable_seq":N,
-//	     "log":UUID,"ancestors":[…],
+//	     "log":UUID,"ancestors":[…],"head":{"through":N,"leaves":N,"root":BASE64},
 //	     "horizons":{STORE:{"seq":N,"time":…},…}}       of the stores that the client may read
 //
 // The log is the same as long as the connection lasts. A client that has read or written compares the log of each hello
