@@ -48,7 +48,8 @@ func (r *Records[T]) Get(ctx context.Context, key string) (Record[T], error) {
 }
 
 // GetAt returns the record of key as of m, or ErrNotFound with the deletion as in Get. If its value is no T, it returns the
-// record without Value and a *DecodeError. A store that this process may not read now is backend.ErrForbidden, here and in all reads.
+// record without Value and a *DecodeError. A store that this process may not read now is backend.ErrForbidden, here and in
+// all reads.
 func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T], error) {
 	found, ok, err := r.store.engine.GetAt(ctx, r.name, key, m)
 	if err == nil {

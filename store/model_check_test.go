@@ -97,14 +97,7 @@ func (m *model) drawMoment(label string) time.Time {
 // resolved returns the moment that s reads as of.
 func (m *model) resolved(s *side, at store.Moment) store.Moment {
 	if at == store.ValidNow() {
-		at = store.Moment{Valid: s.now()}
-		for _, f := range m.o {
-			if f.Store == "docs" {
-				at.Valid = later(at.Valid, f.TransactionTime)
-			}
-		}
-		at.Valid = later(at.Valid, m.horizon.Time)
-		return at
+		return store.Moment{Valid: later(later(s.now(), m.o.newest("docs")), m.horizon.Time)}
 	}
 	at.Time, at.Valid = s.seen(at.Time), s.seen(at.Valid)
 	return at
