@@ -44,7 +44,8 @@ type ordered struct {
 	BigFloat *big.Float `json:"bigfloat,string"` //lint:ignore SA5008 as above
 	BigInt   *big.Int   `json:"bigint,string"`   //lint:ignore SA5008 as above
 	Bytes    []byte     `json:"bytes,string"`    //lint:ignore SA5008 as above
-	Addr     netip.Addr `json:"addr,string"`     //lint:ignore SA5008 as above
+	Level    Level      `json:"level"`
+	Addr     netip.Addr `json:"addr,string"` //lint:ignore SA5008 as above
 }
 
 // ordersBy puts values of the field of their type in their order, and returns the order in which queries list them, all at
@@ -199,13 +200,13 @@ func TestEqualByWhatATypeReads(t *testing.T) {
 // Words are numbers in Go, and ordered as these.
 func TestOrderByWords(t *testing.T) {
 	s := openStore(t)
-	records, err := companion.NewRecords[struct{ L Level }](s, "s")
+	records, err := companion.NewRecords[ordered](s, "s")
 	require.NoError(t, err)
 	for _, l := range []Level{1, 0} {
-		_, err := records.Put(t.Context(), fmt.Sprint(l), struct{ L Level }{l})
+		_, err := records.Put(t.Context(), fmt.Sprint(l), ordered{Level: l})
 		require.NoError(t, err)
 	}
-	all := collect(t, records.List(t.Context(), companion.Query{OrderBy: "L"}))
+	all := collect(t, records.List(t.Context(), companion.Query{OrderBy: "level"}))
 	require.Equal(t, "0 1", all[0].Key+" "+all[1].Key)
 }
 
