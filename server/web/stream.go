@@ -15,18 +15,45 @@ import (
 // streamed limits how many streams are open at once.
 func (h *Handler) streamed(handle func(w http.ResponseWriter, r *http.Request, q *request) error) func(http.ResponseWriter, *http.Request, *request) error {
 	return func(w http.ResponseWriter, r *http.Request, q *request) error {
-		select {
-		case h.streams <- struct{}{}:
-			defer func() { <-h.streams }()
-		default:
-			return fmt.Errorf("%w: there are %d streams already: try again later", backend.ErrUnavailable, h.opts.MaxStreams)
+		name := q.client.Grant.Name()
+		if err := h.openStream(name, q.server.Open()); err != nil {
+			return err
 		}
+		defer h.closeStream(name)
 		return handle(w, r, q)
 	}
 }
 
+// openStream counts a stream of a client.
+func (h *Handler) openStream(name string, anybody bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.open >= h.opts.MaxStreams:
+		return fmt.Errorf("%w: there are %d streams already: try again later", backend.ErrUnavailable, h.opts.MaxStreams)
+	case !anybody && h.streams[name] >= h.opts.MaxStreamsEach:
+		return fmt.Errorf("%w: %s has %d streams already: try again later", backend.ErrUnavailable, name, h.opts.MaxStreamsEach)
+	}
+	h.open++
+	h.streams[name]++
+	return nil
+}
+
+func (h *Handler) closeStream(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open--
+	if h.streams[name]--; h.streams[name] == 0 {
+		delete(h.streams, name)
+	}
+}
+
 // Streams returns how many exports and event streams are open.
-func (h *Handler) Streams() int { return len(h.streams) }
+func (h *Handler) Streams() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open
+}
 
 // appendJSON appends a fact in the form of logs, on one line.
 func appendJSON(dst []byte, f *backend.Fact) []byte {
