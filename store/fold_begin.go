@@ -13,6 +13,6 @@ func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
 		return fmt.Errorf("store: begin fold: %w", err)
 	}
 	defer f.mu.Unlock()
-	f.state, f.seq, f.blind = state, seq, nil
+	f.state, f.seq = state, seq
 	return nil
 }

@@ -55,12 +55,17 @@ func (e *Engine) askHorizons(ctx context.Context) error {
 	return nil
 }
 
-// whole checks that a read of a store as of m needs no fact that was pruned. The caller has its view.
-func (e *Engine) whole(store string, m *Moment) error {
+// whole checks that a read of a store as of m needs no fact that was pruned. The caller has its view. If now is true, m is
+// ValidNow, which is never before the horizon: the clock may be behind the log's.
+func (e *Engine) whole(store string, m *Moment, now bool) error {
 	if e.horizons.Load() == nil || m.none {
 		return nil
 	}
-	if h := e.Horizon(store); h.Hides(m.Seq, m.Time, m.Valid) {
+	h := e.Horizon(store)
+	if now && h.Time.After(m.Valid) {
+		m.Valid = h.Time
+	}
+	if h.Hides(m.Seq, m.Time, m.Valid) {
 		return &backend.CompactedError{Store: store, Horizon: h}
 	}
 	return nil

@@ -8,7 +8,8 @@ import "time"
 // visible facts of a key: what was true then, as far as one knew.
 type Moment struct {
 	// Seq makes the facts through it visible, and no others; 0: all. For a seq that may be 0, as
-	// the Head of an empty log is, see [AsOf].
+	// the Head of an empty log is, see [AsOf]. A read as of a seq that the engine does not show yet, such as that of another
+	// process's write, waits for it; if the log does not reach it, the read is a *backend.DivergedError.
 	Seq uint64
 
 	// Time makes the facts visible whose transaction time is not after it; zero: all. The last of
@@ -30,8 +31,8 @@ type Moment struct {
 func AsOf(seq uint64) Moment { return Moment{Seq: seq, none: seq == 0} }
 
 // ValidNow returns the moment that chooses what is valid at the time of each read: Valid is the time of Options.Now, or the
-// latest transaction time in the store if that is later, so that a fact without a valid time is valid as soon as it
-// shows.
+// latest transaction time in the store or the store's horizon if that is later, so that a fact without a valid time is
+// valid as soon as it shows, and the present is never ErrCompacted.
 func ValidNow() Moment { return Moment{now: true} }
 
 // resolve sets Valid for a read of v.

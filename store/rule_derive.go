@@ -79,6 +79,9 @@ func (e *Engine) derivedBatch(rule Rule, source Record, made Derived, attempt in
 		if f.Store == RuleStore {
 			return b, &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("a rule can't derive facts of %q", RuleStore)}
 		}
+		if err := e.mayRead(f.Store); err != nil { // it would never know the latest facts of its keys
+			return b, fmt.Errorf("derive facts: %w", err)
+		}
 		f.ID, f.Derivation = derivedID(rule.Name, source.ID(), attempt, i), origin
 		if f.Producer == nil {
 			f.Producer = source.Producer()

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -10,8 +11,11 @@ import (
 // Update calls change with the latest fact of a key (the zero Record if it has none), and writes the fact that
 // change returns if no one has written the key in between. Otherwise it calls change again, until ctx is done.
 // It fills in Store and Key. It returns an error of change as it is. The backend must write batches. change
-// must not write.
+// must not write. A store that this process may not read is backend.ErrForbidden.
 func (e *Engine) Update(ctx context.Context, store, key string, change func(old Record) (backend.Fact, error)) (backend.Fact, error) {
+	if err := e.mayRead(store); err != nil { // what it read would never be the latest fact
+		return backend.Fact{}, fmt.Errorf("store: update key %q: %w", key, err)
+	}
 	for {
 		old := e.Latest(store, key)
 		f, err := change(old)

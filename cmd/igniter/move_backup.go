@@ -152,7 +152,11 @@ type copier struct {
 
 // header returns what a piece with the log after a seq says.
 func (c *copier) header(after uint64) archive.Header {
-	return archive.Header{After: after, Through: c.stats.LastSeq, Log: c.stats.Log, Ancestors: c.stats.Ancestors}
+	h := archive.Header{After: after, Through: c.stats.LastSeq, Log: c.stats.Log, Ancestors: c.stats.Ancestors}
+	if p, ok := c.stats.Checkpoint(); ok {
+		h.Checkpoint = p.String()
+	}
+	return h
 }
 
 // frames yields the log after a seq.
