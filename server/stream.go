@@ -35,6 +35,9 @@ type stream struct {
 func (c *conn) newStream(r *protocol.Request) (x *stream, err error) {
 	x = &stream{conn: c, id: r.ID}
 	if c.version == 1 {
+		if _, err := r.Range(); errors.Is(err, backend.ErrTooLarge) {
+			return nil, err
+		}
 		x.left.Stores = r.StoresV1()
 	} else if x.left, err = r.Range(); err != nil {
 		return nil, err

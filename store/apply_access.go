@@ -39,7 +39,7 @@ func (e *Engine) readable() *access {
 	if a := e.access.Load(); a != nil {
 		return a
 	}
-	e.mu.Lock() // it is being replaced
+	e.lock() // it is being replaced
 	defer e.mu.Unlock()
 	return e.access.Load()
 }

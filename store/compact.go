@@ -57,6 +57,9 @@ func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.reentered() {
 		return nil, errReentered
 	}
+	if err := e.refused(ctx); err != nil {
+		return nil, err
+	}
 	if e.opts.ReadOnly {
 		return nil, fmt.Errorf("store: compact: %w", ErrReadOnly)
 	}

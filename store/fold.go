@@ -131,9 +131,7 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			f.engine.mu.Lock()
-			f.engine.raise(past.allHorizons())
-			f.engine.mu.Unlock()
+			f.engine.learn(past.allHorizons())
 			missed, _ = past.merged(f.stores, f.seq, head)
 		}
 		for _, store := range f.stores {

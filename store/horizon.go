@@ -43,15 +43,21 @@ func (e *Engine) raise(horizons map[string]backend.Horizon) {
 	e.horizons.Store(&all)
 }
 
+// learn takes in horizons that were read from the log.
+func (e *Engine) learn(horizons map[string]backend.Horizon) {
+	if e.lockOutside() { // otherwise this goroutine has the lock
+		defer e.mu.Unlock()
+	}
+	e.raise(horizons)
+}
+
 // askHorizons asks the log for its horizons. It is called after the log was read.
 func (e *Engine) askHorizons(ctx context.Context) error {
 	stats, err := e.log.Stats(ctx)
 	if err != nil {
 		return fmt.Errorf("ask the log what was pruned: %w", err)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.raise(stats.Horizons)
+	e.learn(stats.Horizons)
 	return nil
 }
 

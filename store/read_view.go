@@ -76,9 +76,7 @@ func (e *Engine) pastView(ctx context.Context, store string, head uint64, keys [
 	if err != nil {
 		return view{}, err
 	}
-	e.mu.Lock()
-	e.raise(past.allHorizons())
-	e.mu.Unlock()
+	e.learn(past.allHorizons())
 	return view{past.namespace(store), head}, nil
 }
 

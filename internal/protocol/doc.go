@@ -11,7 +11,8 @@
 //	     "max_frame":N,"features":{…}}
 //	{"op":"write_fact","fact":{fact}}
 //	    {"ok":true,"seq":N,"causation":…,"transaction_time":…}                      an [Ack]
-//	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}       the log held the ID already
+//	    {"ok":true,"seq":N,…,"duplicate":true}                      the log held the fact already
+//	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}        and not as it was written; with "same_value":true, without its value
 //	{"op":"write_batch","facts":[{fact},…],"expect":[{"store":…,"key":…,"id":…},…]}
 //	    {"ok":true,"facts":[{"seq":N,"causation":…,"transaction_time":…},…]}
 //	{"op":"write_snapshot","through":N}

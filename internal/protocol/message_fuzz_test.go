@@ -170,7 +170,7 @@ func readRequest(t *testing.T, r *protocol.Request) {
 // read again.
 func FuzzParseAnswer(f *testing.F) {
 	fact := typical()
-	p := []protocol.Ack{protocol.AckOf(&fact, false), protocol.AckOf(&fact, true)}
+	p := []protocol.Ack{protocol.AckOf(&fact, false), protocol.AckOf(&fact, true), protocol.DuplicateOf(&fact, &backend.Fact{Value: []byte("{}")})}
 	addMessages(f, "s2c",
 		protocol.AppendWritten(nil, p[0], nil), protocol.AppendWritten(nil, p[1], []byte("7")), protocol.AppendWrittenBatch(nil, p, nil), protocol.AppendOK(nil, nil),
 		protocol.AppendHelloReply(nil, protocol.HelloReply{Protocol: 2, Features: protocol.Features{Batches: true, Stores: []string{"a"}}}, nil), protocol.AppendFactsV1(nil, []backend.Fact{fact}, nil),

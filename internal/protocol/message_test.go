@@ -301,6 +301,16 @@ func TestAnswersParseBack(t *testing.T) {
 	require.Equal(t, uint64(7), protocol.FirstOf([]protocol.Ack{{Seq: 3, Fact: &f}, {Seq: 7}, {Seq: 5, Fact: &f}, {Seq: 8}}))
 	held := protocol.AckOf(&f, true).In(backend.Fact{ID: "other"})
 	require.Equal(t, f, held, "a duplicate is what the log holds")
+	given := f.Clone()
+	given.Seq, given.Value = 0, append([]byte(" "), f.Value...)
+	require.Nil(t, protocol.DuplicateOf(&f, &given).Fact, "it does not differ")
+	given.Producer = []byte(`"other"`)
+	body, err := protocol.ParseWritten(protocol.AppendWritten(nil, protocol.DuplicateOf(&f, &given), nil))
+	require.NoError(t, err)
+	require.True(t, body.Duplicate && body.SameValue)
+	require.Equal(t, "null", string(body.Fact.Value), "the client has it")
+	given.Value = f.Value
+	require.Equal(t, f, body.In(given))
 	held = protocol.AckOf(&f, false).In(backend.Fact{ID: "mine"})
 	require.Equal(t, backend.Fact{ID: "mine", Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}, held)
 
