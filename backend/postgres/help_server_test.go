@@ -23,6 +23,7 @@ import (
 // A server is a PostgreSQL server of the tests' own, on a Unix socket in a directory of its own.
 type server struct {
 	dir     string
+	socket  string // the directory of its socket
 	command *exec.Cmd
 	ended   chan struct{}
 	output  lockedBuffer
@@ -118,7 +119,7 @@ func newServer(settings ...string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir}
+	s := &server{dir: dir, socket: dir}
 	err = run("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-N", "--no-instructions", "-E", "UTF8", "--locale=C.UTF-8")
 	if err == nil {
 		err = s.start(settings...)
@@ -134,7 +135,7 @@ func (s *server) data() string { return filepath.Join(s.dir, "data") }
 
 // address returns the address of a database for a user.
 func (s *server) address(user, database string) string {
-	return fmt.Sprintf("host=%s port=5432 user=%s dbname=%s", s.dir, user, database)
+	return fmt.Sprintf("host=%s port=5432 user=%s dbname=%s", s.socket, user, database)
 }
 
 // start starts the server, and waits until it answers. A server that was killed may leave processes that end a little later.
@@ -148,7 +149,7 @@ func (s *server) start(settings ...string) error {
 		return err
 	}
 	settings = append([]string{
-		"listen_addresses=", "unix_socket_directories=" + s.dir, "port=5432", "max_connections=60", "shared_buffers=32MB", "max_wal_size=256MB", "log_min_messages=fatal",
+		"listen_addresses=", "unix_socket_directories=" + s.socket, "port=5432", "max_connections=60", "shared_buffers=32MB", "max_wal_size=256MB", "log_min_messages=fatal",
 		"fsync=" + os.Getenv("IGNITER_POSTGRES_FSYNC"), "dynamic_shared_memory_type=mmap", "lc_messages=C",
 	}, settings...)
 	args := []string{"-D", s.data()}

@@ -15,7 +15,7 @@ import (
 // So each lookup names its order and a limit of one, and compares whole rows: only the right index can serve that. The caller compares
 // what was found, or the query does behind the limit. Limits are literal. Scans of whole tables are turned off, see settings.
 const (
-	begin     = `begin isolation level read committed read write`
+	begin     = `begin isolation level read committed`
 	beginRead = `begin isolation level repeatable read read only`
 	commit    = `commit`
 
