@@ -27,7 +27,7 @@ const (
 	settingsRead = `select concat(` + plans + `), ` + serverKey
 
 	plans = `set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-	set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)`
+	set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true), set_config('jit', 'off', true)`
 
 	// serverKey changes when the server was started again, or is another one.
 	serverKey = `pg_postmaster_start_time()::text || ' ' || pg_is_in_recovery()::text`
