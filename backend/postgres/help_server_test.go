@@ -160,21 +160,11 @@ func (s *server) start(settings ...string) error {
 		s.command = exec.Command(path, args...)
 		s.command.Dir, s.command.SysProcAttr = "/", attributes(uid, gid)
 		s.command.Stdout, s.command.Stderr = &s.output, &s.output
-		ended := make(chan struct{})
-		s.ended = ended
-		failed := make(chan error, 1)
-		go func() { // the thread that starts a process must not end before it
-			runtime.LockOSThread()
-			err := s.command.Start()
-			failed <- err
-			if err == nil {
-				_ = s.command.Wait()
-			}
-			close(ended)
-		}()
-		if err := <-failed; err != nil {
+		ended, err := spawn(s.command)
+		if err != nil {
 			return err
 		}
+		s.ended = ended
 		for {
 			conn, err := pgx.Connect(context.Background(), s.address("postgres", "postgres"))
 			if err == nil {
@@ -194,6 +184,23 @@ func (s *server) start(settings ...string) error {
 			break
 		}
 	}
+}
+
+// spawn starts a process that ends with the tests, and returns a channel that is closed once it has ended. The thread that starts it must
+// not end before it.
+func spawn(cmd *exec.Cmd) (ended chan struct{}, err error) {
+	ended = make(chan struct{})
+	failed := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		failed <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+		close(ended)
+	}()
+	return ended, <-failed
 }
 
 // stop ends the server: SIGINT in order, SIGQUIT as in a crash, SIGKILL without a chance.
