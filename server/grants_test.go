@@ -16,6 +16,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
@@ -361,6 +362,15 @@ func TestHorizonsAreGranted(t *testing.T) {
 		require.Equal(t, e.Name == "admin" || e.Name == "reader", strings.Contains(a, `"secret":{"seq":3,"time":7.5}`), a)
 		require.Equal(t, e.Name != "none", strings.Contains(a, `"tasks":{"seq":3,"time":7.5}`), a)
 		require.NotContains(t, a, "notes")
+		if e.Name != "none" {
+			for _, op := range []string{"replay", "subscribe"} {
+				_, told, err := protocol.ParseStream([]byte(s.with(e).ask(`{"op":%q}`, op)))
+				require.NoError(t, err)
+				stats, err := protocol.ParseStats([]byte(a))
+				require.NoError(t, err)
+				require.Equal(t, stats.Horizons, told, "%s: with the first page", op)
+			}
+		}
 	}
 	all := backend.Intercept(log, backend.Hooks{Stats: func(ctx context.Context, next func(context.Context) (backend.Stats, error)) (backend.Stats, error) {
 		stats, err := next(ctx)

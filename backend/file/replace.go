@@ -22,6 +22,9 @@ type newFile struct {
 }
 
 func (d *directory) create(name string) (*newFile, error) {
+	if err := d.held(); err != nil {
+		return nil, err
+	}
 	temp := name + tempExt
 	f, err := d.fs.Create(d.join(temp))
 	if err != nil {
@@ -39,11 +42,14 @@ func (d *directory) create(name string) (*newFile, error) {
 func (n *newFile) install(swap func()) error {
 	d := n.dir
 	if err := n.file.Sync(); err != nil {
-		return errors.Join(fmt.Errorf("sync: %w", err), d.fs.Remove(d.join(n.temp)))
+		return errors.Join(fmt.Errorf("sync: %w", err), n.remove())
 	}
-	err := n.rename(swap)
-	if errors.Is(err, vfs.ErrInUse) {
-		return errors.Join(err, d.fs.Remove(d.join(n.temp)))
+	if err := d.held(); err != nil {
+		return err
+	}
+	done, err := n.rename(swap)
+	if errors.Is(err, vfs.ErrInUse) || !done && vfs.Passes(err) {
+		return errors.Join(err, n.remove())
 	}
 	if err == nil {
 		err = d.sync(d.path)
@@ -56,27 +62,32 @@ func (n *newFile) install(swap func()) error {
 
 // rename renames the file while no reader is about to open the older one. A rename that fails may have
 // happened all the same: then readers find the new file, and swap must be called.
-func (n *newFile) rename(swap func()) error {
+func (n *newFile) rename(swap func()) (done bool, err error) {
 	d := n.dir
 	d.reading.Lock()
 	defer d.reading.Unlock()
 	d.names.Lock()
 	defer d.names.Unlock()
-	err := d.fs.Rename(d.join(n.temp), d.join(n.name))
-	done := err == nil
-	if !done {
+	err = d.fs.Rename(d.join(n.temp), d.join(n.name))
+	if done = err == nil; !done {
 		_, statErr := d.fs.Stat(d.join(n.temp))
 		done = errors.Is(statErr, fs.ErrNotExist)
 	}
 	if done && swap != nil {
 		swap()
 	}
-	return err
+	return done, err
 }
 
 // discard closes the file and removes it.
-func (n *newFile) discard() error {
-	return errors.Join(n.file.Close(), n.dir.fs.Remove(n.dir.join(n.temp)))
+func (n *newFile) discard() error { return errors.Join(n.file.Close(), n.remove()) }
+
+// remove removes the file, unless another process may have made one of the same name.
+func (n *newFile) remove() error {
+	if n.dir.held() != nil {
+		return nil
+	}
+	return n.dir.fs.Remove(n.dir.join(n.temp))
 }
 
 // A replacement is a snapshot, or a segment file with gaps, that is being written.
@@ -111,6 +122,7 @@ func (r *replacement) finish(swap func(s *segment)) (*segment, error) {
 		return nil, errors.Join(err, r.discard())
 	}
 	s := &segment{File: r.File, id: r.Identity}
+	s.tree.Store(r.Tree())
 	err := r.install(func() {
 		if swap != nil {
 			swap(s)

@@ -69,19 +69,6 @@ func appendJSON(dst []byte, f *backend.Fact) []byte {
 	return dst
 }
 
-// whole checks that what was read of some stores, nil for all, after a client's cursor lacks no fact that was pruned. A
-// client that begins at the log's beginning takes what is left.
-func whole(ctx context.Context, log backend.Log, after backend.Cursor, stores []string) error {
-	if after.Seq == 0 {
-		return nil
-	}
-	stats, err := log.Stats(ctx)
-	if err != nil {
-		return err
-	}
-	return stats.Whole(after.Seq, stores)
-}
-
 // A stream is an answer that is sent piece by piece.
 type stream struct {
 	h       *Handler
