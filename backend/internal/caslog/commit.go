@@ -87,7 +87,7 @@ func (l *Log) commit(ctx context.Context, decide func() (*draft, error)) (took t
 		l.flight, l.lost = nil, nil
 		switch {
 		case err == nil:
-			l.known = head{pos, h.after, max(known.seq, d.last)}
+			l.known = head{pos, known.pos + 1, h.after, max(known.seq, d.last)}
 			d.keep(known.pos+1, pos)
 		default:
 			if d.drop != nil {

@@ -59,15 +59,17 @@ type Log struct {
 	prunes uint64            // how many prunes were learned
 	loose  map[uint64]uint64 // Kept units that stand in for nothing: their first and last positions
 
-	flight *flight // the unit that is being appended; nil: none is
-	lost   *flight // the unit that may have been appended; nil: none
-	failed error   // ends the log
-	closed bool
+	flight    *flight // the unit that is being appended; nil: none is
+	lost      *flight // the unit that may have been appended; nil: none
+	witnessed uint64  // the position of the last witness
+	failed    error   // ends the log
+	closed    bool
 }
 
 // A head is a place to append at.
 type head struct {
 	pos  uint64
+	at   uint64 // where the unit begins that ends at pos; 0: not known
 	hash hash   // the running hash through pos
 	seq  uint64 // the last seq through pos
 }
@@ -83,11 +85,14 @@ var (
 	_ wire.Framer = (*Log)(nil)
 )
 
-// Open opens the log at a port, which the Log closes. It reads the whole log, or what comes after its index snapshots,
-// and carries out prunes that another process left undone.
+// Open opens the log at a port, which the Log closes. It reads the whole log, and
+// carries out prunes that another process left undone.
 func Open(ctx context.Context, port Port, opts Options) (*Log, error) {
 	l := newLog(port, opts)
 	err := l.sync(ctx)
+	if err == nil {
+		err = l.checkWitness(ctx)
+	}
 	if err == nil {
 		err = l.finishPrunes(ctx)
 	}
@@ -127,6 +132,7 @@ func (l *Log) Close() error {
 	if closed {
 		return nil
 	}
+	l.testify(context.Background())
 	return l.port.Close()
 }
 
@@ -257,25 +263,6 @@ func (l *Log) takeAll(ctx context.Context, known head, through uint64) error {
 		}
 	}
 	return nil
-}
-
-// pulse is how often the log looks for a head that the tail was not told of.
-const pulse = 5 * time.Second
-
-// watch finds what the tail missed, and that the log was replaced or cut, while nobody calls.
-func (l *Log) watch() {
-	ticker := time.NewTicker(pulse)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-l.ctx.Done():
-			return
-		}
-		if l.sync(l.ctx) != nil {
-			return
-		}
-	}
 }
 
 // head returns the place's last position. It asks as long as the place can't be reached. A head below the known one, that

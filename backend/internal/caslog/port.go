@@ -16,11 +16,8 @@ var (
 	// ErrUnknown: the unit may have been appended, or may be appended later.
 	ErrUnknown = errors.New("caslog: it is not known whether the unit was appended")
 
-	// ErrNone: there is no unit or blob.
+	// ErrNone: there is no such unit.
 	ErrNone = errors.New("caslog: there is none")
-
-	// ErrExists: there is a blob of that name.
-	ErrExists = errors.New("caslog: it exists")
 )
 
 // A Port is the place of one log. Its methods may be called concurrently, but a Log has at most one Append in flight. Each
@@ -57,11 +54,10 @@ type Port interface {
 	// Wanted reports whether another process has called Want since the last call.
 	Wanted() bool
 
-	// PutBlob keeps data under a new name. GetBlob returns it, DropBlob removes it, and Blobs lists the names in order.
-	PutBlob(ctx context.Context, name string, data []byte) error
-	GetBlob(ctx context.Context, name string) ([]byte, error)
-	DropBlob(ctx context.Context, name string) error
-	Blobs(ctx context.Context) ([]string, error)
+	// Remember keeps a short text beside the log, in place of the one before. Recall returns it; "": there is none. It is
+	// kept in another way than the log, so that it tells when the log's end is lost.
+	Remember(ctx context.Context, text string) error
+	Recall(ctx context.Context) (string, error)
 
 	// UnitBytes is about how large a unit should be at most. A larger one is possible, and slower.
 	UnitBytes() int

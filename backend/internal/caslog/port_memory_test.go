@@ -19,18 +19,18 @@ type store struct {
 	id        backend.LogID
 	ancestors []backend.Ancestor
 	entries   []Entry // at index i, the entry of position i+1; without a body: there is none
-	blobs     map[string][]byte
+	witness   string
 	ports     map[*memoryPort]bool // true: another process wants to append
 }
 
 func newStore(id backend.LogID, ancestors []backend.Ancestor) *store {
-	return &store{id: id, ancestors: ancestors, blobs: map[string][]byte{}, ports: map[*memoryPort]bool{}}
+	return &store{id: id, ancestors: ancestors, ports: map[*memoryPort]bool{}}
 }
 
 // replace puts another log in the place.
 func (s *store) replace(other *store) {
 	s.mu.Lock()
-	s.id, s.ancestors, s.entries, s.blobs = other.id, other.ancestors, other.entries, other.blobs
+	s.id, s.ancestors, s.entries = other.id, other.ancestors, other.entries
 	s.mu.Unlock()
 	s.change.Notify()
 }
@@ -247,53 +247,20 @@ func (p *memoryPort) Wanted() bool {
 	return wanted
 }
 
-func (p *memoryPort) PutBlob(ctx context.Context, name string, data []byte) error {
-	if _, err := p.call(ctx, "put"); err != nil {
+func (p *memoryPort) Remember(ctx context.Context, text string) error {
+	if _, err := p.call(ctx, "remember"); err != nil {
 		return err
 	}
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
-	if _, ok := p.store.blobs[name]; ok {
-		return ErrExists
-	}
-	p.store.blobs[name] = slices.Clone(data)
+	p.store.witness = text
 	return nil
 }
 
-func (p *memoryPort) GetBlob(ctx context.Context, name string) ([]byte, error) {
-	if _, err := p.call(ctx, "blob"); err != nil {
-		return nil, err
-	}
+func (p *memoryPort) Recall(ctx context.Context) (string, error) {
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
-	if data, ok := p.store.blobs[name]; ok {
-		return slices.Clone(data), nil
-	}
-	return nil, ErrNone
-}
-
-func (p *memoryPort) DropBlob(ctx context.Context, name string) error {
-	if _, err := p.call(ctx, "drop"); err != nil {
-		return err
-	}
-	p.store.mu.Lock()
-	defer p.store.mu.Unlock()
-	delete(p.store.blobs, name)
-	return nil
-}
-
-func (p *memoryPort) Blobs(ctx context.Context) ([]string, error) {
-	if _, err := p.call(ctx, "blobs"); err != nil {
-		return nil, err
-	}
-	p.store.mu.Lock()
-	defer p.store.mu.Unlock()
-	var names []string
-	for name := range p.store.blobs {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names, nil
+	return p.store.witness, ctx.Err()
 }
 
 func (p *memoryPort) UnitBytes() int { return p.unit }

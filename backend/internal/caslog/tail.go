@@ -69,7 +69,7 @@ func (l *Log) take(s step) error {
 	l.seq.Skip(s.last + 1) // its last facts may be pruned
 	l.known = head{pos: s.End, seq: max(l.known.seq, s.last)}
 	if !s.standIn {
-		l.known.hash = s.after
+		l.known.at, l.known.hash = s.At, s.after
 	}
 	l.change.Notify()
 	return nil

@@ -84,7 +84,7 @@ func (w *walker) pass(e Entry) error {
 	if w.place.hash != (hash{}) && h.before != w.place.hash || e.At == 1 && h.before != (hash{}) {
 		return w.log.corrupt("seq %d, at position %d, does not follow seq %d: the log before it is another one", h.first, e.At, w.place.seq)
 	}
-	w.place = head{e.End, h.after, max(w.place.seq, h.last)}
+	w.place = head{e.End, e.At, h.after, max(w.place.seq, h.last)}
 	w.give(step{Entry: e, header: h, at: [2]uint64{e.At, e.End}})
 	return nil
 }
@@ -159,7 +159,7 @@ func (w *walker) skip(at uint64) error {
 		}
 		at := [2]uint64{e.At, e.End}
 		e.At, e.End = k.At, k.At
-		w.place = head{k.At, hash{}, max(w.place.seq, h.last)}
+		w.place = head{pos: k.At, seq: max(w.place.seq, h.last)}
 		if w.give(step{Entry: e, header: h, standIn: true, at: at}); w.left {
 			return nil
 		}
