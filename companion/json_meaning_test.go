@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/store"
 )
 
 // A Day is a time that has another JSON.
@@ -28,31 +31,54 @@ func (d *Day) UnmarshalText(b []byte) error {
 	return err
 }
 
-// ordersBy puts values in their order, and returns the order in which queries list them, all at once and page by page.
+// An ordered has a field of each type whose order is tested. Of those that are not set, only the names are in its JSON.
+type ordered struct {
+	Time     time.Time  `json:"time,string"`     //lint:ignore SA5008 encoding/json heeds the option if the field is a number
+	Pointer  *time.Time `json:"pointer,string"`  //lint:ignore SA5008 as above
+	Embedded Stamp      `json:"embedded,string"` //lint:ignore SA5008 as above
+	Day      Day        `json:"day,string"`      //lint:ignore SA5008 as above
+	Int      int        `json:"int,string"`
+	Float    float64    `json:"float,string"`
+	BigFloat *big.Float `json:"bigfloat,string"` //lint:ignore SA5008 as above
+	BigInt   *big.Int   `json:"bigint,string"`   //lint:ignore SA5008 as above
+	Bytes    []byte     `json:"bytes,string"`    //lint:ignore SA5008 as above
+	Addr     netip.Addr `json:"addr,string"`     //lint:ignore SA5008 as above
+}
+
+// ordersBy puts values of the field of their type in their order, and returns the order in which queries list them, all at
+// once and page by page.
 func ordersBy[F any](t *testing.T, values ...F) {
-	type holder struct {
-		F F `json:"f,string"` //lint:ignore SA5008 encoding/json heeds the option if F is a number
+	field := slices.IndexFunc(reflect.VisibleFields(reflect.TypeFor[ordered]()), func(f reflect.StructField) bool { return f.Type == reflect.TypeFor[F]() })
+	given := make([]any, len(values))
+	for i, v := range values {
+		given[i] = v
 	}
+	ordersByField(t, field, given)
+}
+
+func ordersByField(t *testing.T, field int, values []any) {
+	name, _, _ := strings.Cut(reflect.TypeFor[ordered]().Field(field).Tag.Get("json"), ",")
 	s := openStore(t)
-	records, err := companion.NewRecords[holder](s, "s")
+	records, err := companion.NewRecords[ordered](s, "s")
 	require.NoError(t, err)
-	scope, err := records.Scope("all", companion.Filter[holder]{})
+	scope, err := records.Scope("all", companion.Filter[ordered]{})
 	require.NoError(t, err)
 	var want []string
-	for i, v := range values {
+	for i := range values {
 		n := (i*7 + 3) % len(values)
 		if len(values)%7 == 0 {
 			n = len(values) - 1 - i
 		}
-		_, err := records.Put(t.Context(), fmt.Sprintf("%02d", n), holder{values[n]})
+		var o ordered
+		reflect.ValueOf(&o).Elem().Field(field).Set(reflect.ValueOf(values[n]))
+		_, err := records.Put(t.Context(), fmt.Sprintf("%02d", n), o)
 		require.NoError(t, err)
-		_ = v
 		want = append(want, fmt.Sprintf("%02d", i))
 	}
-	for _, list := range []func(q companion.Query) []companion.Record[holder]{
-		func(q companion.Query) []companion.Record[holder] { return collect(t, records.List(t.Context(), q)) },
-		func(q companion.Query) []companion.Record[holder] { return collect(t, scope.List(t.Context(), q)) },
-		func(q companion.Query) (all []companion.Record[holder]) {
+	for _, list := range []func(q companion.Query) []companion.Record[ordered]{
+		func(q companion.Query) []companion.Record[ordered] { return collect(t, records.List(t.Context(), q)) },
+		func(q companion.Query) []companion.Record[ordered] { return collect(t, scope.List(t.Context(), q)) },
+		func(q companion.Query) (all []companion.Record[ordered]) {
 			for q.Limit = 2; ; {
 				page, err := scope.Query(t.Context(), q)
 				require.NoError(t, err)
@@ -64,13 +90,13 @@ func ordersBy[F any](t *testing.T, values ...F) {
 		},
 	} {
 		var keys []string
-		for _, r := range list(companion.Query{OrderBy: "f"}) {
+		for _, r := range list(companion.Query{OrderBy: store.Field(name)}) {
 			keys = append(keys, r.Key)
 		}
-		require.Equal(t, want, keys, "%T", values)
+		require.Equal(t, want, keys, name)
 	}
 	for _, v := range values {
-		same, err := records.Scope("same", companion.Filter[holder]{Where: map[string]any{"f": v}})
+		same, err := records.Scope("same", companion.Filter[ordered]{Where: map[string]any{name: v}})
 		require.NoError(t, err)
 		require.Equal(t, 1, same.Count(), v)
 		same.Close()

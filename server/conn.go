@@ -25,11 +25,14 @@ type conn struct {
 	server *Server
 	nc     net.Conn
 	at     net.Addr // of the listener that accepted it
+	host   string   // of the client, see hostOf
+	came   time.Time
 	in     *wire.Reader
 
 	*work // nil while the connection is idle
 
-	version    int // of the protocol
+	version    int  // of the protocol
+	admitted   bool // the client was let in; otherwise it is in the lobby
 	client     auth.Session
 	ending     bool // no more requests are read
 	timing     timing
@@ -80,8 +83,8 @@ func newConn(s *Server, nc net.Conn, at net.Addr) *conn {
 	if s.opts.TLS != nil {
 		nc = tls.Server(nc, s.opts.TLS)
 	}
-	c := &conn{server: s, nc: nc, at: at, version: 1}
-	c.in = wire.NewReader(deadlineReader{c}, s.opts.MaxFrame)
+	c := &conn{server: s, nc: nc, at: at, host: hostOf(nc.RemoteAddr()), came: time.Now(), version: 1}
+	c.in = wire.NewReader(deadlineReader{c}, min(maxHello, s.opts.MaxFrame))
 	return c
 }
 
@@ -93,7 +96,12 @@ func (c *conn) serve() {
 		c.log("a TLS handshake failed", err)
 		return
 	}
-	c.client = c.server.policy.Session(shown)
+	if c.client = c.server.policy.Session(shown); c.client.Err == nil {
+		if err := c.letIn(); err != nil {
+			c.reject(err)
+			return
+		}
+	}
 	for !c.ending {
 		err := c.read()
 		c.begin() // without requests too: refuse may answer
@@ -115,7 +123,11 @@ func (c *conn) handshake() (shown auth.Credential, err error) {
 	if !ok {
 		return shown, nil
 	}
-	if err := c.setDeadlines(time.Now().Add(c.server.opts.FrameTimeout)); err != nil {
+	within := c.server.opts.FrameTimeout
+	if !c.admitted {
+		within = min(within, c.server.opts.HelloTimeout)
+	}
+	if err := c.setDeadlines(time.Now().Add(within)); err != nil {
 		return shown, err
 	}
 	if err := t.HandshakeContext(c.server.ctx); err != nil {
@@ -168,11 +180,22 @@ func (c *conn) setDeadline() error {
 	default:
 		c.frameStart = time.Time{}
 	}
+	if !c.admitted && !c.drained {
+		deadline = earliest(deadline, c.came.Add(opts.HelloTimeout))
+	}
 	if deadline.Equal(c.deadline) {
 		return nil
 	}
 	c.deadline = deadline
 	return c.nc.SetReadDeadline(deadline)
+}
+
+// earliest returns the earlier of two deadlines, of which a may be zero, which is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 var longAgo = time.Unix(1, 0)
@@ -230,6 +253,10 @@ func (c *conn) refuse(err error) {
 		if c.version > 1 {
 			c.fail(errDraining, nil)
 		}
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.admitted:
+		c.server.metrics.cutOff.Add(1)
+		c.log("a client did not say who it is in time", err)
+		c.fail(fmt.Errorf("%w: this server waits %v for hello with a token or for a certificate", backend.ErrUnauthenticated, c.server.opts.HelloTimeout), nil)
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.frameStart.IsZero():
 		c.fail(c.tooSlow(err), nil)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -263,9 +290,22 @@ func (c *conn) reject(reason error) {
 	}
 }
 
+// cut closes the connection at once, without a goodbye of TLS, for which the client could let the caller wait.
+func (c *conn) cut() {
+	nc := c.nc
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	_ = nc.Close()
+}
+
 // log logs what happened to a connection. An error of a client is not a warning to an operator.
 func (c *conn) log(what string, err error) {
-	c.server.logger.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.client.Grant.Name()), zap.Error(err))
+	logger := c.server.logger
+	if !c.admitted {
+		logger = c.server.sampled
+	}
+	logger.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.client.Grant.Name()), zap.Error(err))
 }
 
 // subscribed returns the seq through which the connection's subscription was sent, if there is one.

@@ -113,6 +113,9 @@ func (c *conn) one(r *protocol.Request) {
 }
 
 func (c *conn) ping(r *protocol.Request) error {
+	if !c.admitted {
+		return c.client.Err
+	}
 	c.answer(func(dst []byte) []byte {
 		return protocol.CloseAnswer(append(protocol.OpenAnswer(dst), `,"pong":true`...), r.ID)
 	})

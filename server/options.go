@@ -23,9 +23,17 @@ type Options struct {
 	Insecure bool
 
 	MaxConnections int // further ones are answered with unavailable; 0: 10,000
-	MaxFrame       int // bytes of a request's frame; 0: wire.DefaultMaxFrame, and never more than wire.MaxMaxFrame
-	MaxRequests    int // of one connection, read and not yet answered; 0: 1024
-	MaxBuffered    int // bytes of one connection's requests that are read and not yet answered, unless one request has more; 0: 1 MiB
+
+	// Where Tokens or client certificates are asked for, a connection must show one within HelloTimeout (0: 5 s), with a
+	// frame of at most 16 KiB. Until then it does not count for MaxConnections: MaxWaiting (0: 1024) of them may be open,
+	// and MaxWaitingEach (0: 256) from one address. A further one takes the place of the one that has waited longest.
+	HelloTimeout   time.Duration
+	MaxWaiting     int
+	MaxWaitingEach int
+
+	MaxFrame    int // bytes of a request's frame; 0: wire.DefaultMaxFrame, and never more than wire.MaxMaxFrame
+	MaxRequests int // of one connection, read and not yet answered; 0: 1024
+	MaxBuffered int // bytes of one connection's requests that are read and not yet answered, unless one request has more; 0: 1 MiB
 
 	FrameTimeout time.Duration // how long a frame may take to arrive, from its first byte to its last, or a TLS handshake; 0: 30 s
 	IdleTimeout  time.Duration // how long a connection may be open without a request; 0: no limit, since clients keep their connections
@@ -46,7 +54,7 @@ func (o Options) withDefaults() Options {
 		field *int
 		value int
 	}{
-		{&o.MaxConnections, 10_000}, {&o.MaxFrame, wire.DefaultMaxFrame}, {&o.MaxRequests, 1024}, {&o.MaxBuffered, 1 << 20},
+		{&o.MaxConnections, 10_000}, {&o.MaxWaiting, 1024}, {&o.MaxWaitingEach, 256}, {&o.MaxFrame, wire.DefaultMaxFrame}, {&o.MaxRequests, 1024}, {&o.MaxBuffered, 1 << 20},
 	} {
 		if *n.field <= 0 {
 			*n.field = n.value
@@ -57,7 +65,7 @@ func (o Options) withDefaults() Options {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&o.FrameTimeout, 30 * time.Second}, {&o.WriteTimeout, 30 * time.Second}, {&o.Heartbeat, 5 * time.Second}, {&o.SlowOp, time.Second}, {&o.MaxSkew, time.Minute},
+		{&o.HelloTimeout, 5 * time.Second}, {&o.FrameTimeout, 30 * time.Second}, {&o.WriteTimeout, 30 * time.Second}, {&o.Heartbeat, 5 * time.Second}, {&o.SlowOp, time.Second}, {&o.MaxSkew, time.Minute},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value

@@ -37,6 +37,7 @@ type Server struct {
 	policy   auth.Policy
 	logger   *zap.Logger
 	failures *zap.Logger // logger, but limited to one line a minute of each kind
+	sampled  *zap.Logger // logger, for what strangers can cause, see newSampled
 	metrics  *metrics
 	started  time.Time
 	last     atomic.Uint64 // the highest seq that the server knows of
@@ -53,8 +54,10 @@ type Server struct {
 	mu        sync.Mutex
 	status    Status
 	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{}
-	bound     net.Addr // of the first listener; nil: there was none yet
+	conns     map[*conn]struct{} // all that are open
+	lobby     lobby              // those of conns whose clients were not let in
+	admitted  int                // how many of conns are not in the lobby
+	bound     net.Addr           // of the first listener; nil: there was none yet
 }
 
 // New returns a server of b. The server never closes b; the caller closes it after the server.
@@ -69,6 +72,7 @@ func New(b backend.Backend, opts Options) *Server {
 	s.failures = s.logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Minute, 1, 0)
 	}))
+	s.sampled = newSampled(s.logger)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.draining, s.drained = context.WithCancel(context.Background())
 	return s
@@ -173,11 +177,22 @@ const maxRejecting = 64
 func (s *Server) accept(nc net.Conn, at net.Addr) {
 	c := newConn(s, nc, at)
 	s.mu.Lock()
-	full := len(s.conns) >= s.opts.MaxConnections
 	if s.status != Ready {
 		s.mu.Unlock()
 		_ = nc.Close()
 		return
+	}
+	var out *conn
+	full := false
+	switch {
+	case !s.policy.Open():
+		out = s.lobby.add(c, s.opts.MaxWaiting, s.opts.MaxWaitingEach)
+	case s.admitted >= s.opts.MaxConnections:
+		full = true
+	default:
+		s.admitted++
+		c.admitted = true
+		c.in.SetLimit(s.opts.MaxFrame)
 	}
 	s.running.Add(1)
 	if !full {
@@ -185,6 +200,11 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 		s.metrics.accepted.Add(1)
 	}
 	s.mu.Unlock()
+	if out != nil {
+		s.metrics.rejected.Add(1)
+		s.sampled.Info("a connection whose client had not said who it is made room for another one", zap.Stringer("client", out.nc.RemoteAddr()))
+		out.cut()
+	}
 	if full {
 		s.metrics.rejected.Add(1)
 		if s.rejecting.Add(1) > maxRejecting {
@@ -196,7 +216,7 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 		go func() {
 			defer s.running.Done()
 			defer s.rejecting.Add(-1)
-			c.reject(fmt.Errorf("%w: the server has its %d connections: try again later", backend.ErrUnavailable, s.opts.MaxConnections))
+			c.reject(s.errFull())
 		}()
 		return
 	}
@@ -206,6 +226,11 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.conns, c)
+		if c.admitted {
+			s.admitted--
+		} else {
+			s.lobby.remove(c)
+		}
 		s.metrics.closed.Add(1)
 	}()
 }

@@ -35,6 +35,9 @@ type stream struct {
 func (c *conn) newStream(r *protocol.Request) (x *stream, err error) {
 	x = &stream{conn: c, id: r.ID}
 	if c.version == 1 {
+		if _, err := r.Range(); errors.Is(err, backend.ErrTooLarge) {
+			return nil, err
+		}
 		x.left.Stores = r.StoresV1()
 	} else if x.left, err = r.Range(); err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ func (c *conn) replay(r *protocol.Request) error {
 // complete ends a stream of which everything was sent.
 func (x *stream) complete() {
 	if !x.begun { // the log yielded no page
-		x.begin(x.left.After)
+		x.begin(x.left.After, nil)
 	}
 	x.conn.begin()
 	x.conn.answer(func(dst []byte) []byte { return protocol.AppendEnd(dst, x.left.After.Seq) })
@@ -116,10 +119,17 @@ func (x *stream) push(page wire.Frames) error {
 	if err := x.refresh(); err != nil {
 		return err
 	}
-	if !x.begun && !x.begin(page.Through) {
-		return errOver
-	}
 	c := x.conn
+	switch {
+	case !x.begun:
+		if !x.begin(page.Through, page.Horizons) {
+			return errOver
+		}
+	case page.Horizons != nil && c.version > 1:
+		if !c.send(wire.CloseFrame(protocol.AppendHeartbeat(wire.OpenFrame(nil), x.shown, page.Horizons), 0)) {
+			return errOver
+		}
+	}
 	x.left.After = page.Through
 	if page.Facts > 0 {
 		c.server.metrics.factsOut.Add(uint64(page.Facts))
@@ -144,14 +154,14 @@ func (x *stream) push(page wire.Frames) error {
 }
 
 // begin answers the request.
-func (x *stream) begin(through backend.Cursor) bool {
+func (x *stream) begin(through backend.Cursor, horizons map[string]backend.Horizon) bool {
 	c := x.conn
 	x.begun, x.sent = true, time.Now()
 	c.answer(func(dst []byte) []byte {
 		if c.version == 1 {
 			return protocol.AppendOK(dst, nil)
 		}
-		return protocol.AppendStream(dst, through, x.id)
+		return protocol.AppendStream(dst, through, horizons, x.id)
 	})
 	c.answered()
 	if x.live != nil {

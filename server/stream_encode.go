@@ -15,7 +15,7 @@ func encoded(pages iter.Seq2[backend.Page, error], encode func(dst []byte, facts
 	return func(yield func(wire.Frames, error) bool) {
 		var buf []byte
 		for p, err := range pages {
-			frames := wire.Frames{Through: p.Through}
+			frames := wire.Frames{Through: p.Through, Horizons: p.Horizons}
 			if err == nil && len(p.Facts) > 0 {
 				buf, frames.Facts, err = encode(buf[:0], p.Facts)
 				frames.Bytes = buf

@@ -153,7 +153,7 @@ func (x *stream) heartbeat() error {
 		return nil
 	}
 	live := x.live
-	live.buf = wire.CloseFrame(protocol.AppendHeartbeat(wire.OpenFrame(live.buf[:0]), x.shown), 0)
+	live.buf = wire.CloseFrame(protocol.AppendHeartbeat(wire.OpenFrame(live.buf[:0]), x.shown, nil), 0)
 	if !x.conn.send(live.buf) {
 		return errOver
 	}

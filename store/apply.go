@@ -21,8 +21,9 @@ func (e *Engine) applyPage(p backend.Page) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.apply(p.Facts, p.Through.Seq)
-	if e.failed == nil && p.Through.Seq >= e.at.Seq {
-		e.at = p.Through
+	if e.failed == nil && p.Through.Seq >= e.cursor().Seq {
+		at := p.Through
+		e.at.Store(&at)
 	}
 	e.release()
 	return e.failed

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -56,13 +57,16 @@ func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.reentered() {
 		return nil, errReentered
 	}
+	if err := e.refused(ctx); err != nil {
+		return nil, err
+	}
 	if e.opts.ReadOnly {
 		return nil, fmt.Errorf("store: compact: %w", ErrReadOnly)
 	}
 	if e.opts.KeepVersions > 0 {
 		return nil, fmt.Errorf("store: compact: the engine was opened with KeepVersions: %w", errors.ErrUnsupported)
 	}
-	if err := e.Load(ctx, CompactionStore); err != nil {
+	if err := cmp.Or(e.Load(ctx, CompactionStore), e.mayRead(CompactionStore)); err != nil {
 		return nil, fmt.Errorf("store: compact: %w", err)
 	}
 	done, err := e.compact(ctx)

@@ -43,24 +43,35 @@ func (e *Engine) raise(horizons map[string]backend.Horizon) {
 	e.horizons.Store(&all)
 }
 
+// learn takes in horizons that were read from the log.
+func (e *Engine) learn(horizons map[string]backend.Horizon) {
+	if e.lockOutside() { // otherwise this goroutine has the lock
+		defer e.mu.Unlock()
+	}
+	e.raise(horizons)
+}
+
 // askHorizons asks the log for its horizons. It is called after the log was read.
 func (e *Engine) askHorizons(ctx context.Context) error {
 	stats, err := e.log.Stats(ctx)
 	if err != nil {
 		return fmt.Errorf("ask the log what was pruned: %w", err)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.raise(stats.Horizons)
+	e.learn(stats.Horizons)
 	return nil
 }
 
-// whole checks that a read of a store as of m needs no fact that was pruned. The caller has its view.
-func (e *Engine) whole(store string, m *Moment) error {
+// whole checks that a read of a store as of m needs no fact that was pruned. The caller has its view. If now is true, m is
+// ValidNow, which is never before the horizon: the clock may be behind the log's.
+func (e *Engine) whole(store string, m *Moment, now bool) error {
 	if e.horizons.Load() == nil || m.none {
 		return nil
 	}
-	if h := e.Horizon(store); h.Hides(m.Seq, m.Time, m.Valid) {
+	h := e.Horizon(store)
+	if now && h.Time.After(m.Valid) {
+		m.Valid = h.Time
+	}
+	if h.Hides(m.Seq, m.Time, m.Valid) {
 		return &backend.CompactedError{Store: store, Horizon: h}
 	}
 	return nil

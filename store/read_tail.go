@@ -42,7 +42,9 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 			regained, readable := e.regained.Changed(), false
 			var v view
 			err := e.under(func(a *access) (err error) {
-				readable = a.has(store)
+				if readable = a.has(store); !readable {
+					return nil
+				}
 				v, err = e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
 				return err
 			})

@@ -51,10 +51,17 @@ type Reader struct {
 // NewReader returns a Reader of the frames in src, with a limit for the bytes of a body: 0 stands for
 // DefaultMaxFrame, and more than MaxMaxFrame for MaxMaxFrame.
 func NewReader(src io.Reader, limit int) *Reader {
+	r := &Reader{src: src}
+	r.SetLimit(limit)
+	return r
+}
+
+// SetLimit sets the limit for the bytes of the bodies to come, as in NewReader.
+func (r *Reader) SetLimit(limit int) {
 	if limit <= 0 {
 		limit = DefaultMaxFrame
 	}
-	return &Reader{src: src, limit: uint32(min(limit, MaxMaxFrame))}
+	r.limit = uint32(min(limit, MaxMaxFrame))
 }
 
 // Offset returns where the next frame begins, in bytes from the start of the stream; after an

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -130,6 +131,29 @@ func (n *naive) spoil(method string, yield func(backend.Page, error) bool) func(
 			p.Facts = buffer
 			return yield(p, err)
 		}
+	case "pages tell horizons late":
+		first, late := true, map[string]backend.Horizon(nil)
+		return func(p backend.Page, err error) bool {
+			if !first && err == nil {
+				p.Horizons, late = late, p.Horizons
+			}
+			first = false
+			return yield(p, err)
+		}
+	case "pages tell no horizons":
+		return func(p backend.Page, err error) bool {
+			p.Horizons = nil
+			return yield(p, err)
+		}
+	case "pages tell all horizons":
+		return func(p backend.Page, err error) bool {
+			if err == nil {
+				n.mu.Lock()
+				p.Horizons = maps.Clone(n.horizons)
+				n.mu.Unlock()
+			}
+			return yield(p, err)
+		}
 	case "pages tell the seq of their last fact":
 		last := uint64(0)
 		return func(p backend.Page, err error) bool {
@@ -213,6 +237,9 @@ func (n *naive) loop(ctx context.Context, r backend.Range, follows bool, yield f
 			p = backend.NewPager(n.id, r, yield)
 		}
 		batch, end, changed := n.next(last)
+		n.mu.Lock()
+		p.Tell(n.horizons)
+		n.mu.Unlock()
 		if n.bug == "a loop counts places" && !follows { // which pruning moves
 			n.mu.Lock()
 			if batch = nil; seen < len(n.facts) {

@@ -194,6 +194,9 @@ func (l *Log) roll(first uint64) error {
 	}
 	next, current, err := l.dir.begin(first, &l.opts)
 	if err != nil {
+		if gone := l.here(); gone != nil {
+			return gone
+		}
 		if errors.Is(err, backend.ErrFailed) {
 			return l.fail(err)
 		}

@@ -33,6 +33,7 @@ type directory struct {
 	must bool   // it must have a log already
 	boot string // names the time since the machine was started last; "": not known
 	log  *zap.Logger
+	lock vfs.Lock // nil: it is not locked
 
 	// id is the log's identity, for new files. It changes only while the log is opened or restored.
 	id format.Identity
@@ -181,28 +182,43 @@ func (all *listing) add(name string) bool {
 
 // An InUseError reports that another process, or another Log of this one, has the log open.
 type InUseError struct {
-	Path string // of the lock
-	PID  int    // the process that holds it; 0 if unknown
+	Path  string // of the lock
+	PID   int    // the process that holds it; 0 if unknown
+	Where string // where that process runs, if on another machine or in another container, where its ID means nothing; "": here, or it is not known
+	Reads bool   // it only reads the log: it verifies it, or plans a repair
 }
 
 func (e *InUseError) Error() string {
 	holder := "another process"
-	if e.PID != 0 {
+	switch {
+	case e.Reads:
+		holder += " that verifies it, or plans a repair"
+	case e.Where != "":
+		holder = fmt.Sprintf("process %d of %s", e.PID, e.Where)
+	case e.PID == os.Getpid():
+		holder = fmt.Sprintf("process %d (this one)", e.PID)
+	case e.PID != 0:
 		holder = fmt.Sprintf("process %d", e.PID)
-		if e.PID == os.Getpid() {
-			holder += " (this one)"
-		}
 	}
 	return fmt.Sprintf("%s is locked by %s: a log is open in one place at a time; close it there, or share it through a server", e.Path, holder)
 }
 
-// lock locks the directory.
-func (d *directory) lock() (vfs.Lock, error) {
-	lock, err := d.fs.Lock(d.join(lockName))
+// locked locks the directory with one of the methods of d.fs.
+func (d *directory) locked(lock func(name string) (vfs.Lock, error)) (vfs.Lock, error) {
+	held, err := lock(d.join(lockName))
 	if l, ok := errors.AsType[*vfs.LockedError](err); ok {
-		return nil, &InUseError{l.Path, l.PID}
+		return nil, &InUseError{l.Path, l.PID, l.Elsewhere(), l.Shared}
 	}
-	return lock, err
+	return held, err
+}
+
+// held returns an error if another process may have the directory, or if it has another one in its place: then no file may be
+// created, renamed or removed by its name.
+func (d *directory) held() error {
+	if err := d.lock.Held(); err != nil {
+		return fmt.Errorf("the directory of the log was removed or replaced, or its lock file was: %w", err)
+	}
+	return nil
 }
 
 // makeDir creates the directory of a log if it is missing, durably. An existing directory may have been

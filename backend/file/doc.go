@@ -3,7 +3,7 @@
 //
 // # The directory
 //
-//	LOCK                             locked by the process that has the log open; holds its ID
+//	LOCK                             locked by the process that has the log open; says which one that is
 //	00000000000000051233.snap        a snapshot: the log through seq 51233
 //	00000000000000051233.snap.idx    its index
 //	00000000000000051234.wal         a sealed segment: the facts from seq 51234 on
@@ -38,7 +38,9 @@
 // the next group gathers. Under SyncAlways at most one frame is in flight, so that after a crash there is
 // at most one bad frame, the last. Another goroutine, the flusher, writes zeros ahead of the committer, so
 // that a sync need not wait for the file system to record that the file grew; it syncs under SyncInterval,
-// and it makes the indexes of sealed segments.
+// it makes the indexes of sealed segments, and it keeps the log's head (backend.Head): the parts of sealed segments are
+// in their indexes, and facts of the active segment are hashed while few are written, so that no writer waits for it. A
+// log of an earlier release is read once in the background for that.
 //
 // Readers work on the log's state: its files, how far they are acknowledged, and the latest frames in
 // memory. A state never changes; each group commit, new segment, snapshot and prune puts a new one in its
@@ -70,9 +72,17 @@
 // durably, before it takes facts. [Restore] begins a new identity too. A log of version 1 of the formats gets one when it
 // is opened.
 //
-// A Log that is open looks whether LOCK is still the file that it locked, with each group that is synced and once a
-// second. If the directory was removed or replaced, or LOCK was, another process may write there: every method then returns a
+// A Log that is open looks whether LOCK is still the file that it locked, with each group that is synced, before it creates,
+// renames or removes a file, in Stats, and once a second. If the directory was removed or replaced, or LOCK was, another process may write there: every method then returns a
 // *backend.DivergedError.
+//
+// # Who else may write there
+//
+// A process must not be led astray by somebody who may write to the directory, or by an operator who replaces it. So everything
+// in it is found below one handle of the directory (os.Root), which is opened with LOCK and stays open; only regular files are
+// opened, and no link is followed, in the directory or in quarantine/. The path itself may have links. Files are created
+// exclusively. Directories have the mode 0700 and files 0600, whatever the umask: allow a group more by hand, on the
+// directory, where it is needed. [Verify] and [PlanRepair] write nothing: they lock LOCK against Open only, if it exists.
 //
 // # File systems
 //

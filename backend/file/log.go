@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
-	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/wire"
@@ -26,7 +26,6 @@ type Log struct {
 	opts   Options
 	dir    *directory
 	log    *zap.Logger
-	lock   vfs.Lock
 	report RecoveryReport
 	kept   uint64 // bytes in the quarantine
 
@@ -37,6 +36,8 @@ type Log struct {
 	// state is what readers see. It changes with mu held, in update, which notifies changed.
 	state   atomic.Pointer[state]
 	changed ctxsync.Signal
+
+	head atomic.Pointer[backend.Head] // as the flusher computed it last; nil: not yet
 
 	// maintenance is held while segments are replaced or their indexes made.
 	maintenance ctxsync.Mutex
@@ -84,12 +85,11 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	if _, err := d.list(); err != nil {
 		return nil, err // before a lock file is left in a directory that is not a log's
 	}
-	lock, err := d.lock()
-	if err != nil {
+	if d.lock, err = d.locked(d.fs.Lock); err != nil {
 		return nil, readOnly(err)
 	}
 	l := &Log{
-		opts: opts, dir: d, log: opts.Logger, lock: lock, maintenance: ctxsync.NewMutex(),
+		opts: opts, dir: d, log: opts.Logger, maintenance: ctxsync.NewMutex(),
 		work: make(chan struct{}, 1), flushed: make(chan struct{}),
 	}
 	l.close = sync.OnceValue(l.end)
@@ -102,7 +102,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		if r.active != nil {
 			err = errors.Join(err, r.active.file.Close())
 		}
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, d.lock.Close())
 	}
 	l.seq, l.report = r.seq, r.report
 	var horizons format.Horizons
@@ -117,7 +117,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	}
 	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, lastTime: r.seq.Time(), durable: r.report.LastSeq})
 	r.report.log(l.log, d.path)
-	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 }) {
+	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 || s.tree.Load() == nil }) {
 		l.nudge()
 	}
 	flushing, stop := context.WithCancel(context.Background())
@@ -161,7 +161,7 @@ func (l *Log) end() error {
 	defer l.maintenance.Unlock()
 	err := l.finish()
 	l.update(func(s *state) { s.closed = true })
-	return errors.Join(err, l.state.Load().active.file.Close(), l.lock.Close())
+	return errors.Join(err, l.state.Load().active.file.Close(), l.dir.lock.Close())
 }
 
 // finish makes all facts durable, and gives back the space that was written ahead. If facts are not synced at once,
@@ -212,11 +212,11 @@ func (l *Log) here() error {
 	if s.gone != nil || s.closed {
 		return s.gone
 	}
-	cause := l.lock.Held()
+	cause := l.dir.held()
 	if cause == nil {
 		return nil
 	}
-	gone := fmt.Errorf("the directory of the log was removed or replaced, or its lock file was (%w): open what is there now: %w",
+	gone := fmt.Errorf("%w: open what is there now: %w",
 		cause, &backend.DivergedError{Cursor: backend.Cursor{Log: l.dir.id.Log, Seq: s.last}})
 	l.mu.Lock()
 	if l.failed == nil {
@@ -266,9 +266,12 @@ func (l *Log) goOn(ctx context.Context) error {
 	return l.state.Load().gone
 }
 
-// failIf makes the log refuse writes if err says that nobody knows what the directory holds. It turns a lack
-// of room into ErrFull.
+// failIf makes the log refuse writes if err says that nobody knows what the directory holds, and ends it if the directory is
+// not its own any more. It turns a lack of room into ErrFull.
 func (l *Log) failIf(err error) error {
+	if err != nil {
+		err = cmp.Or(l.here(), err)
+	}
 	switch {
 	case errors.Is(err, backend.ErrFailed):
 		return l.fail(err)

@@ -51,6 +51,7 @@ func (l *Log) consolidate(ctx context.Context, old []*segment) error {
 	of := newSnapshot(old[len(old)-1].Last)
 	for _, s := range old {
 		of.Horizons = format.Join(of.Horizons, s.Horizons)
+		of.Nodes += s.Nodes
 	}
 	w, err := l.dir.replace(of)
 	if err != nil {
@@ -71,7 +72,7 @@ func (l *Log) consolidate(ctx context.Context, old []*segment) error {
 
 // copyFrames copies the facts of a segment file.
 func (l *Log) copyFrames(ctx context.Context, f *format.File, w *replacement) error {
-	return l.dir.scan(ctx, f, func(body []byte, facts []backend.Fact, _ int64) error {
+	return l.dir.scan(ctx, f, w.AddNodes, func(body []byte, facts []backend.Fact, _ int64) error {
 		return errors.Join(w.Add(body, facts), l.goOn(ctx))
 	})
 }
@@ -109,6 +110,12 @@ func (l *Log) copyBlocks(ctx context.Context, f *format.File, w *replacement) er
 		if r.Offset() == 0 {
 			continue
 		}
+		if format.IsNodes(body) {
+			if err := w.CopyNodes(body); err != nil {
+				return err
+			}
+			continue
+		}
 		first, ok := seqs[r.Offset()]
 		if !ok {
 			return r.Damage("a block that the index does not know")
@@ -125,6 +132,9 @@ func (l *Log) copyBlocks(ctx context.Context, f *format.File, w *replacement) er
 func (l *Log) drop(old []*segment) {
 	for _, s := range old {
 		for _, name := range []string{s.Name, s.Name + indexExt} {
+			if l.here() != nil {
+				return
+			}
 			if err := l.dir.fs.Remove(l.dir.join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				l.log.Warn("a file that does not belong to the log any more was not removed", zap.String("path", l.dir.join(name)), zap.Error(err))
 			}

@@ -106,6 +106,8 @@ func (r *recovery) quarantineName(name string, offset int64) (string, error) {
 		}
 	} else if !errors.Is(err, fs.ErrExist) {
 		return "", err
+	} else if info, err := r.fs.Stat(dir); err != nil || !info.IsDir() {
+		return "", errors.Join(fmt.Errorf("%s is not a directory: remove it", dir), err)
 	}
 	for n := 1; ; n++ {
 		kept := filepath.Join(quarantineName, fmt.Sprintf("%s.%d.%d", name, offset, n))
@@ -131,10 +133,10 @@ func (d *directory) quarantined() (total uint64) {
 	}
 	for _, e := range entries {
 		info, err := d.fs.Stat(d.join(filepath.Join(quarantineName, e.Name())))
-		if err != nil {
-			d.log.Warn("a file in the quarantine cannot be read", zap.String("path", d.path), zap.Error(err))
-		} else if info.Mode().IsRegular() {
+		if err == nil && info.Mode().IsRegular() {
 			total += uint64(info.Size())
+		} else {
+			d.log.Warn("the quarantine holds something else than files", zap.String("path", d.path), zap.String("name", e.Name()), zap.Error(err))
 		}
 	}
 	return total

@@ -22,6 +22,9 @@ type newFile struct {
 }
 
 func (d *directory) create(name string) (*newFile, error) {
+	if err := d.held(); err != nil {
+		return nil, err
+	}
 	temp := name + tempExt
 	f, err := d.fs.Create(d.join(temp))
 	if err != nil {
@@ -39,11 +42,14 @@ func (d *directory) create(name string) (*newFile, error) {
 func (n *newFile) install(swap func()) error {
 	d := n.dir
 	if err := n.file.Sync(); err != nil {
-		return errors.Join(fmt.Errorf("sync: %w", err), d.fs.Remove(d.join(n.temp)))
+		return errors.Join(fmt.Errorf("sync: %w", err), n.remove())
+	}
+	if err := d.held(); err != nil {
+		return err
 	}
 	err := n.rename(swap)
 	if errors.Is(err, vfs.ErrInUse) {
-		return errors.Join(err, d.fs.Remove(d.join(n.temp)))
+		return errors.Join(err, n.remove())
 	}
 	if err == nil {
 		err = d.sync(d.path)
@@ -75,8 +81,14 @@ func (n *newFile) rename(swap func()) error {
 }
 
 // discard closes the file and removes it.
-func (n *newFile) discard() error {
-	return errors.Join(n.file.Close(), n.dir.fs.Remove(n.dir.join(n.temp)))
+func (n *newFile) discard() error { return errors.Join(n.file.Close(), n.remove()) }
+
+// remove removes the file, unless another process may have made one of the same name.
+func (n *newFile) remove() error {
+	if n.dir.held() != nil {
+		return nil
+	}
+	return n.dir.fs.Remove(n.dir.join(n.temp))
 }
 
 // A replacement is a snapshot, or a segment file with gaps, that is being written.
@@ -111,6 +123,7 @@ func (r *replacement) finish(swap func(s *segment)) (*segment, error) {
 		return nil, errors.Join(err, r.discard())
 	}
 	s := &segment{File: r.File, id: r.Identity}
+	s.tree.Store(r.Tree())
 	err := r.install(func() {
 		if swap != nil {
 			swap(s)

@@ -37,11 +37,13 @@ func Restore(ctx context.Context, opts Options, stats func(context.Context) (bac
 	if err := makeDir(d.fs, d.path); err != nil {
 		return 0, err
 	}
-	lock, err := d.lock()
-	if err != nil {
+	if _, err := d.list(); err != nil {
+		return 0, err // before a lock file is left in a directory that is not a log's
+	}
+	if d.lock, err = d.locked(d.fs.Lock); err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = errors.Join(err, d.lock.Close()) }()
 	found, err := d.list()
 	if err != nil {
 		return 0, err

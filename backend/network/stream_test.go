@@ -89,8 +89,8 @@ func (s *scriptedServer) asked() []backend.Range {
 }
 
 var (
-	begins    = protocol.AppendStream(nil, after(1<<40).After, nil) // with a first page that is not empty
-	through   = func(seq uint64) []byte { return protocol.AppendHeartbeat(nil, seq) }
+	begins    = protocol.AppendStream(nil, after(1<<40).After, nil, nil) // with a first page that is not empty
+	through   = func(seq uint64) []byte { return protocol.AppendHeartbeat(nil, seq, nil) }
 	endsWith  = func(seq uint64) []byte { return protocol.AppendEnd(nil, seq) }
 	failsWith = func(err error) []byte { return protocol.AppendError(nil, err, nil) }
 )
@@ -136,7 +136,7 @@ func tell(t testing.TB, loop iter.Seq2[backend.Page, error], until uint64) (x to
 func framesOf(t testing.TB, loop iter.Seq2[wire.Frames, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for f, err := range loop {
-			p := backend.Page{Through: f.Through}
+			p := backend.Page{Through: f.Through, Horizons: f.Horizons}
 			for rest := bytes.Clone(f.Bytes); len(rest) > 0; {
 				var body []byte
 				body, rest, _ = wire.CutFrame(rest)
@@ -302,13 +302,13 @@ func TestUnreadableFact(t *testing.T) {
 // when the server tells it.
 func TestFirstPage(t *testing.T) {
 	t.Parallel()
-	s := play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil)}, stays: true})
+	s := play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil, nil)}, stays: true})
 	for p, err := range s.client.Follow(t.Context(), after(5)) {
 		require.NoError(t, err)
 		require.Equal(t, backend.Page{Through: after(5).After}, p)
 		break
 	}
-	s = play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil), through(5), through(5), through(8), through(8)}, stays: true})
+	s = play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil, nil), through(5), through(5), through(8), through(8)}, stays: true})
 	require.Equal(t, told{through: 8}, tell(t, s.client.Follow(t.Context(), after(5)), 8))
 }
 

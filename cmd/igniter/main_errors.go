@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
@@ -49,6 +50,9 @@ func adviceOn(err error) string {
 		return "Use another copy of that piece; the pieces before it can be restored without it."
 	}
 	for _, a := range advice {
+		if _, ok := errors.AsType[syscall.Errno](err); ok && a.of == errors.ErrUnsupported {
+			continue // of the system, such as ENOSYS
+		}
 		if errors.Is(err, a.of) {
 			return a.text
 		}

@@ -34,6 +34,20 @@ func (s *stores) has(name string) bool { return s.all || slices.Contains(s.names
 // Name returns the name of the client's token or certificate; "" if it has none and needs none.
 func (g *Grant) Name() string { return g.name }
 
+// MayRead reports whether the client may read a store.
+func (g *Grant) MayRead(store string) bool { return g.read.has(store) }
+
+// ReadsAll reports whether the client may read all stores.
+func (g *Grant) ReadsAll() bool { return g.read.all }
+
+// MayWriteSome returns backend.ErrForbidden unless there is a store that the client may write.
+func (g *Grant) MayWriteSome() error {
+	if g.write.all || len(g.write.names) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s may not write any store", backend.ErrForbidden, g.name)
+}
+
 // MayWrite returns backend.ErrForbidden unless the client may write a store.
 func (g *Grant) MayWrite(store string) error {
 	if g.write.has(store) {

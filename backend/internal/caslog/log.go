@@ -44,15 +44,16 @@ type Log struct {
 	queue   queue
 
 	// mu guards what the process knows of the log.
-	mu       sync.Mutex
-	known    head // through here
-	seq      *sequencer.Sequencer
-	held     seqrange.Set // the seqs at which the log holds facts
-	bytes    uint64
-	places   []place // ascending; not every unit has one
-	horizons map[string]backend.Horizon
-	recent   recent         // the last units
-	found    []backend.Fact // of the unit that fact looked into last
+	mu          sync.Mutex
+	known       head // through here
+	seq         *sequencer.Sequencer
+	held        seqrange.Set // the seqs at which the log holds facts
+	bytes       uint64
+	places      []place                    // ascending; not every unit has one
+	horizons    map[string]backend.Horizon // replaced as a whole
+	horizonTurn int                        // how often it was replaced
+	recent      recent                     // the last units
+	found       []backend.Fact             // of the unit that fact looked into last
 
 	notes  uint64            // the notes through this position were learned
 	undone map[uint64]*note  // the prunes that are not carried out, by their note's position

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -153,8 +154,11 @@ func (l *Log) learn(s step) error {
 	}
 	l.notes = s.End
 	l.seq.LoadTime(n.Time)
-	for store, h := range n.Horizons {
-		l.horizons[store] = l.horizons[store].Later(h)
+	if len(n.Horizons) > 0 {
+		l.horizons, l.horizonTurn = maps.Clone(l.horizons), l.horizonTurn+1
+		for store, h := range n.Horizons {
+			l.horizons[store] = l.horizons[store].Later(h)
+		}
 	}
 	delete(l.undone, n.Done)
 	if len(n.Erase) == 0 {

@@ -6,169 +6,221 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-
-	"github.com/gofrs/flock"
 )
 
-// OS is the operating system's file system. The zero OS can be used; one of [NewOS] keeps the directory of a lock open.
+// Modes of directories and files, whatever the umask: a log is for the user that runs it, and nobody else.
+const (
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
+// OS is the operating system's file system. The zero OS can be used; one of [NewOS] keeps the directory of its lock open
+// until the lock is closed, and finds everything in that directory below it, wherever its path leads by then.
 type OS struct{ kept *kept }
 
-// NewOS returns an OS that keeps the directory of its latest lock open, so that SyncDir needs no new descriptor for it.
+// NewOS returns an OS that keeps the directory of its latest lock open.
 func NewOS() OS { return OS{&kept{}} }
 
 // A kept is a directory that is kept open.
 type kept struct {
-	mu   sync.Mutex
-	name string
-	dir  *os.File // nil: none is
+	mu   sync.RWMutex
+	path string
+	root *os.Root // nil: no directory is kept
+	dir  *os.File // the same, so that it can be synced without a new descriptor
 }
 
-func (OS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
-func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
-func (OS) Rename(from, to string) error               { return rename(from, to) }
-func (OS) Remove(name string) error                   { return remove(name) }
-func (OS) Open(name string) (File, error)             { return openFile(name, os.O_RDONLY) }
-func (OS) Edit(name string) (File, error)             { return openFile(name, os.O_RDWR) }
-func (OS) Create(name string) (File, error) {
-	if err := remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err // what it was may be a link, or open elsewhere
+// below returns the directory that is kept open, and a name's path there; nil if the name is not there.
+func (o OS) below(name string) (*os.Root, string) {
+	if o.kept == nil {
+		return nil, ""
 	}
-	return openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	o.kept.mu.RLock()
+	defer o.kept.mu.RUnlock()
+	if o.kept.root == nil {
+		return nil, ""
+	}
+	rel, err := filepath.Rel(o.kept.path, name)
+	if err != nil || !filepath.IsLocal(rel) {
+		return nil, ""
+	}
+	return o.kept.root, rel
 }
 
-// openFile opens a regular file, and follows no link: whoever may write to a log's directory must not choose another file for
-// a process with more rights.
-func openFile(name string, flag int) (File, error) {
-	f, err := open(name, flag)
+// in calls do with a directory that is open, and a name's path there.
+func (o OS) in(name string, do func(root *os.Root, rel string) error) error {
+	if root, rel := o.below(name); root != nil {
+		return do(root, rel)
+	}
+	root, err := os.OpenRoot(filepath.Dir(name))
 	if err != nil {
+		return err
+	}
+	return errors.Join(do(root, filepath.Base(name)), root.Close())
+}
+
+// Stat does not follow a link below the directory that is kept open.
+func (o OS) Stat(name string) (fs.FileInfo, error) {
+	if root, rel := o.below(name); root != nil {
+		return root.Lstat(rel)
+	}
+	return os.Stat(name)
+}
+
+func (o OS) ReadDir(name string) ([]fs.DirEntry, error) {
+	if root, rel := o.below(name); root != nil {
+		return fs.ReadDir(root.FS(), filepath.ToSlash(rel))
+	}
+	return os.ReadDir(name)
+}
+
+func (o OS) Open(name string) (File, error) { return o.open(name, os.O_RDONLY) }
+func (o OS) Edit(name string) (File, error) { return o.open(name, os.O_RDWR) }
+
+// Create removes what has the name, which may be a link, or open elsewhere.
+func (o OS) Create(name string) (File, error) {
+	if err := o.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(fmt.Errorf("%s is not a regular file", name), err, f.Close())
-	}
-	if flag&os.O_CREATE != 0 {
-		if err := giveAway(name, f.Chown); err != nil {
-			return nil, errors.Join(err, f.Close())
+	return o.open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+}
+
+// open opens a regular file, and follows no link: whoever may write to a log's directory must not choose another file for
+// a process with more rights.
+func (o OS) open(name string, flag int) (opened File, err error) {
+	err = o.in(name, func(root *os.Root, rel string) error {
+		var before fs.FileInfo // os.Root follows links that stay below it, unless it creates
+		if flag&os.O_CREATE == 0 {
+			var err error
+			if before, err = root.Lstat(rel); err != nil {
+				return err
+			} else if !before.Mode().IsRegular() {
+				return notRegular(name)
+			}
 		}
-	}
-	return osFile{f}, nil
+		f, err := root.OpenFile(rel, flag|nonBlock, fileMode)
+		if err != nil {
+			return err
+		}
+		info, err := f.Stat()
+		switch {
+		case err != nil:
+		case before == nil:
+			if info.Mode().Perm() != fileMode {
+				err = passOver(f.Chmod(fileMode))
+			}
+			if err == nil {
+				err = giveAway(func() (fs.FileInfo, error) { return root.Stat(filepath.Dir(rel)) }, f.Chown)
+			}
+		case !os.SameFile(before, info):
+			err = fmt.Errorf("%s became another file while it was opened", name)
+		}
+		if err != nil {
+			return errors.Join(err, f.Close())
+		}
+		opened = osFile{f}
+		return nil
+	})
+	return opened, err
+}
+
+func notRegular(name string) error {
+	return fmt.Errorf("%s is a link or a device, and not a regular file", name)
+}
+
+func (o OS) Rename(from, to string) error {
+	return o.in(from, func(root *os.Root, rel string) error {
+		to, err := filepath.Rel(strings.TrimSuffix(from, rel), to)
+		if err != nil {
+			return err
+		}
+		return retry(func() error { return root.Rename(rel, to) })
+	})
+}
+
+func (o OS) Remove(name string) error {
+	return o.in(name, func(root *os.Root, rel string) error {
+		return retry(func() error { return root.Remove(rel) })
+	})
 }
 
 // Mkdir makes a directory. A directory or file that root makes gets the owner of the directory that it is in, so that
 // the owner can go on with it.
-func (OS) Mkdir(name string) error {
-	if err := os.Mkdir(name, 0o755); err != nil {
-		return err
+func (o OS) Mkdir(name string) error {
+	return o.in(name, func(root *os.Root, rel string) error {
+		if err := root.Mkdir(rel, dirMode); err != nil {
+			return err
+		}
+		info, err := root.Lstat(rel)
+		if err == nil && info.Mode().Perm() != dirMode {
+			err = passOver(root.Chmod(rel, dirMode|info.Mode()&fs.ModeSetgid))
+		}
+		if err != nil {
+			return err
+		}
+		return giveAway(func() (fs.FileInfo, error) { return root.Stat(filepath.Dir(rel)) }, func(uid, gid int) error { return root.Lchown(rel, uid, gid) })
+	})
+}
+
+// passOver turns into nil an error that says that modes and owners are not for a process to choose, as on network file systems
+// and in containers.
+func passOver(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		return nil
 	}
-	return giveAway(name, func(uid, gid int) error { return os.Lchown(name, uid, gid) })
+	return err
 }
 
 // SyncDir makes names durable. Windows cannot do that.
 //
-//	open(dir, O_RDONLY)
-//	fsync(dir)
-//	close(dir)
+//	fsync(dir)      of the directory that is kept open, or of one that is opened and closed
 func (o OS) SyncDir(name string) error {
-	if o.kept != nil {
-		o.kept.mu.Lock()
-		defer o.kept.mu.Unlock()
-		if o.kept.dir != nil && o.kept.name == name {
-			return syncDir(o.kept.dir)
+	root, rel := o.below(name)
+	if root != nil && rel == "." {
+		o.kept.mu.RLock()
+		defer o.kept.mu.RUnlock()
+		if o.kept.dir == nil {
+			return fs.ErrClosed
 		}
+		return syncDir(o.kept.dir)
 	}
-	d, err := os.Open(name)
+	var d *os.File
+	var err error
+	if root != nil {
+		d, err = root.Open(rel)
+	} else {
+		d, err = os.Open(name)
+	}
 	if err != nil {
 		return err
 	}
 	return errors.Join(syncDir(d), d.Close())
 }
 
-// Lock uses flock(2) or LockFileEx, which end with the process, and writes the process's ID to the file, for the
-// error of others. On Windows, nobody can read or write a locked file, so that it has no ID.
-func (o OS) Lock(name string) (Lock, error) {
-	l := flock.New(name, flock.SetPermissions(0o644), flock.SetFlag(os.O_CREATE|os.O_RDONLY|noFollow))
-	ok, err := l.TryLock()
-	if errors.Is(err, syscall.ENOLCK) || errors.Is(err, errors.ErrUnsupported) {
-		return nil, fmt.Errorf("the file system of %s cannot lock files, so nothing would keep a second process out: use another file system: %w", name, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		text, _ := os.ReadFile(name)
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-		return nil, &LockedError{name, pid}
-	}
-	// The lock holds without the ID too.
-	if f, err := openFile(name, os.O_WRONLY|os.O_TRUNC); err == nil {
-		_, _ = fmt.Fprintln(f.(osFile), os.Getpid())
-		_ = f.Close()
-	}
-	err = giveAway(name, func(uid, gid int) error { return os.Lchown(name, uid, gid) })
-	info, statErr := l.Stat()
-	if err = errors.Join(err, statErr); err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", name)
-	}
-	if err == nil {
-		err = o.kept.open(filepath.Dir(name))
-	}
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return osLock{l, info, o.kept}, nil
-}
-
-func (k *kept) open(name string) error {
-	if k == nil {
-		return nil
-	}
-	dir, err := os.Open(name)
+// open opens a directory, and keeps it open until close.
+func (k *kept) open(path string) error {
+	root, err := os.OpenRoot(path)
 	if err != nil {
 		return err
 	}
+	dir, err := root.Open(".")
+	if err != nil {
+		return errors.Join(err, root.Close())
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.name, k.dir = name, dir
+	k.path, k.root, k.dir = path, root, dir
 	return nil
 }
 
 func (k *kept) close() error {
-	if k == nil {
-		return nil
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	err := k.dir.Close()
-	k.dir = nil
+	err := errors.Join(k.dir.Close(), k.root.Close())
+	k.root, k.dir = nil, nil
 	return err
-}
-
-type osLock struct {
-	*flock.Flock
-	info fs.FileInfo
-	kept *kept
-}
-
-func (l osLock) Close() error { return errors.Join(l.kept.close(), l.Flock.Close()) }
-
-func (l osLock) Held() error {
-	now, err := os.Stat(l.Path())
-	switch {
-	case err == nil && !os.SameFile(l.info, now):
-		return fmt.Errorf("%s is another file now", l.Path())
-	case isGone(err):
-		return err
-	}
-	return nil // other errors may pass, and say nothing about the file
-}
-
-// isGone reports whether an error of Stat says that there is no file of that name.
-func isGone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ESTALE)
 }
 
 // osFile is an *os.File. On Linux its Sync is fdatasync.

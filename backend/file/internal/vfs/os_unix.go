@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// noFollow makes opening fail for a link, and return at once for a pipe.
-const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+// Flags of open: noFollow fails for a link, and nonBlock returns at once for a pipe.
+const (
+	nonBlock = syscall.O_NONBLOCK
+	noFollow = syscall.O_NOFOLLOW | nonBlock
+)
 
-func open(name string, flag int) (*os.File, error) { return os.OpenFile(name, flag|noFollow, 0o644) }
-
-func rename(from, to string) error { return os.Rename(from, to) }
-
-func remove(name string) error { return os.Remove(name) }
+// retry calls do once.
+func retry(do func() error) error { return do() }
 
 func syncDir(dir *os.File) error { return dir.Sync() }

@@ -18,7 +18,7 @@ func TestHeld(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	name := filepath.Join(dir, "LOCK")
 	require.NoError(t, os.Mkdir(dir, 0o700))
-	lock, err := OS{}.Lock(name)
+	lock, err := NewOS().Lock(name)
 	require.NoError(t, err)
 	defer lock.Close()
 	require.NoError(t, lock.Held())

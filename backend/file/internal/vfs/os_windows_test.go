@@ -59,7 +59,7 @@ func TestLockFile(t *testing.T) {
 	fsys := NewOS()
 	lock, err := fsys.Lock(name)
 	require.NoError(t, err)
-	_, err = OS{}.Lock(name)
+	_, err = NewOS().Lock(name)
 	_, locked := errors.AsType[*LockedError](err)
 	require.True(t, locked, err)
 	require.Error(t, os.Remove(name))

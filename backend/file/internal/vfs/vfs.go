@@ -19,7 +19,7 @@ type FS interface {
 
 	Open(name string) (File, error)   // opens an existing file for reading
 	Edit(name string) (File, error)   // opens an existing file for reading and writing
-	Create(name string) (File, error) // makes or empties a file, and opens it for reading and writing
+	Create(name string) (File, error) // makes a file, in place of one that has the name, and opens it for reading and writing
 
 	// Rename renames a file, and replaces the file that has the new name. Open files stay open: also
 	// one that loses its name can still be read. Windows can refuse both for files that are open: then the error is
@@ -31,8 +31,10 @@ type FS interface {
 	SyncDir(name string) error
 
 	// Lock locks a file for this process, until the returned Lock is closed, and creates the file if
-	// necessary. If the file is locked already, the error is a *LockedError.
+	// necessary. If the file is locked already, the error is a *LockedError. LockRead locks a file that exists against Lock
+	// only, and changes nothing; if there is none, it locks nothing.
 	Lock(name string) (Lock, error)
+	LockRead(name string) (Lock, error)
 }
 
 // A Lock is a file that is locked.
@@ -53,14 +55,6 @@ type File interface {
 	Truncate(size int64) error
 	Sync() error // makes earlier writes and truncations durable, but not the file's name
 }
-
-// A LockedError reports that another process, or this one, holds a lock.
-type LockedError struct {
-	Path string
-	PID  int // the process that holds it; 0 if unknown
-}
-
-func (e *LockedError) Error() string { return fmt.Sprintf("%s is locked by process %d", e.Path, e.PID) }
 
 // ErrInUse reports that Windows does not rename or remove a file, mostly because it is open.
 var ErrInUse = errors.New("the file is in use, perhaps by another program")

@@ -135,7 +135,10 @@ type Dir struct {
 // OpenDir creates a directory if it is missing, and locks it until Close, so that one backup at a time is made to it.
 // It removes unfinished files of earlier backups.
 func OpenDir(path string) (*Dir, error) {
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	if err := wholefile.MkdirAll(path, 0o755); err != nil {
+		return nil, err
+	}
+	if err := wholefile.Touch(filepath.Join(path, lockName), 0o644); err != nil {
 		return nil, err
 	}
 	d := &Dir{path, flock.New(filepath.Join(path, lockName), flock.SetPermissions(0o644))}

@@ -344,7 +344,7 @@ func (d *Disk) Lock(name string) (vfs.Lock, error) {
 		case err != nil:
 			return err
 		case d.locks[clean(name)]:
-			return &vfs.LockedError{Path: name, PID: os.Getpid()}
+			return &vfs.LockedError{Path: name, Holder: vfs.Holder{PID: os.Getpid()}}
 		case s.node == nil:
 			s.node = d.newFile()
 			d.rename(s)
@@ -360,6 +360,9 @@ func (d *Disk) Lock(name string) (vfs.Lock, error) {
 	}
 	return &lock{d: d, name: name}, nil
 }
+
+// LockRead locks like Lock.
+func (d *Disk) LockRead(name string) (vfs.Lock, error) { return d.Lock(name) }
 
 type lock struct {
 	d      *Disk
