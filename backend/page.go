@@ -40,7 +40,7 @@ func (r *Range) Has(store string) bool { return r.Stores == nil || slices.Contai
 //     with the log.
 //  7. A cursor belongs to the stores and the access that it was read with. If the access changes, Follow
 //     ends with ErrAccessChanged.
-//  8. A fact that was pruned before its page was read lies before a horizon that comes with that page or with
+//  8. A fact that was pruned before its page was read is not after a horizon that comes with that page or with
 //     an earlier one of the loop. The first page has the horizons of all stores of the range, and AllStores' own; a later
 //     page has those that changed since. A horizon alone makes no page: it waits for the next.
 type Page struct {

@@ -72,7 +72,7 @@ func TestAccessThatChanges(t *testing.T) {
 				if err == nil {
 					keys = append(keys, name+r.Key())
 				} else {
-					require.ErrorIs(t, err, companion.ErrForbidden)
+					require.ErrorIs(t, err, backend.ErrForbidden)
 				}
 			}
 		}

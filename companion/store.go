@@ -108,7 +108,6 @@ var (
 	ErrInvalid     = backend.ErrInvalid     // an argument breaks a rule; also *backend.InvalidError, which names the field
 	ErrIDReused    = backend.ErrIDReused    // an ID given by Change.WithID names another fact
 	ErrUnavailable = backend.ErrUnavailable // the backend can't be reached now; a write waits for it until its context or Options.WriteTimeout ends, and may be in the log or get there later: see Store.Health
-	ErrForbidden   = backend.ErrForbidden   // this process may not read or write the store; reads go on once it may
 	ErrClosed      = backend.ErrClosed      // the Store is closed
 	ErrReadOnly    = store.ErrReadOnly      // the Store was opened with ReadOnly
 	ErrNotLoaded   = store.ErrNotLoaded     // Options.Stores does not have the store, and Load was not called for it

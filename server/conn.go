@@ -31,20 +31,28 @@ type conn struct {
 
 	*work // nil while the connection is idle
 
-	version    int  // of the protocol
-	admitted   bool // the client was let in; otherwise it is in the lobby
-	client     auth.Session
-	ending     bool // no more requests are read
-	timing     timing
-	deadline   time.Time // in force for reading
-	frameStart time.Time // when the frame that is being read began; zero: none has
+	version     int  // of the protocol
+	admitted    bool // the client was let in; otherwise it is in the lobby
+	client      auth.Session
+	ending      bool // no more requests are read
+	timing      timing
+	size        int // bytes of the bodies of the requests
+	items       int // elements of the batch that is being parsed
+	extra       int // bytes for items
+	taken       int // bytes that are counted for reading and handling requests; guarded by Server.mu, like the three fields after it
+	page        int // bytes that are counted for the page of a stream
+	account     *account
+	accountName string
+	deadline    time.Time // in force for reading
+	frameStart  time.Time // when the frame that is being read began; zero: none has
 
 	cursor atomic.Uint64 // seq through which the subscription was sent, plus 1; 0: there is no subscription
 
 	told []string // the stores that hello told the client that it may read; nil: all, or it was not told
 
-	mu      sync.Mutex
-	drained bool // only requests that have already been read are handled
+	mu        sync.Mutex
+	drained   bool // only requests that have already been read are handled
+	shrinking bool // the read deadline is there to give memory back
 }
 
 // A work is requests that are being handled. Idle connections have none, so that they take little memory.
@@ -105,12 +113,18 @@ func (c *conn) serve() {
 	for !c.ending {
 		err := c.read()
 		c.begin() // without requests too: refuse may answer
-		c.handle(c.requests)
+		if full := c.take(); full != nil {
+			c.refuseAll(c.requests, full)
+		} else {
+			c.handle(c.requests)
+		}
 		if err != nil {
 			c.refuse(err)
 		}
 		ok := c.flush()
-		if c.rest(); !ok {
+		c.rest()
+		c.size, c.extra = 0, 0 // which the next read takes into account
+		if !ok {
 			return
 		}
 	}
@@ -155,6 +169,9 @@ func (r deadlineReader) Read(b []byte) (int, error) {
 	if err := c.setDeadline(); err != nil {
 		return 0, err
 	}
+	if err := c.take(); err != nil {
+		return 0, err
+	}
 	n, err := c.nc.Read(b)
 	c.server.metrics.bytesIn.Add(uint64(n))
 	return n, err
@@ -180,6 +197,10 @@ func (c *conn) setDeadline() error {
 	default:
 		c.frameStart = time.Time{}
 	}
+	c.shrinking = false
+	if soon := time.Now().Add(shrinkAfter); !c.drained && c.in.Buffered() == 0 && c.in.Size() > freeBytes && (deadline.IsZero() || soon.Before(deadline)) {
+		deadline, c.shrinking = soon, true
+	}
 	if !c.admitted && !c.drained {
 		deadline = earliest(deadline, c.came.Add(opts.HelloTimeout))
 	}
@@ -189,6 +210,9 @@ func (c *conn) setDeadline() error {
 	c.deadline = deadline
 	return c.nc.SetReadDeadline(deadline)
 }
+
+// shrinkAfter is how long a connection is idle before it gives back the memory that it read into.
+const shrinkAfter = time.Second
 
 // earliest returns the earlier of two deadlines, of which a may be zero, which is none.
 func earliest(a, b time.Time) time.Time {
@@ -218,9 +242,11 @@ func (c *conn) isDrained() bool {
 // read waits for a request and takes all that came with it. After an error, c.requests has the requests that came
 // before it.
 func (c *conn) read() error {
-	size := 0
 	for {
 		body, err := c.in.Next()
+		if errors.Is(err, os.ErrDeadlineExceeded) && c.shrinks() {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -228,11 +254,21 @@ func (c *conn) read() error {
 		c.frameStart = time.Time{}
 		r := protocol.ParseRequest(body)
 		c.requests = append(c.requests, r)
-		size += len(body)
-		if len(c.requests) >= c.server.opts.MaxRequests || size >= c.server.opts.MaxBuffered || !c.in.Ready() || isLast(r.Op) {
+		c.size += len(body)
+		if len(c.requests) >= c.server.opts.MaxRequests || c.size >= c.server.opts.MaxBuffered || !c.in.Ready() || isLast(r.Op) {
 			return nil
 		}
 	}
+}
+
+// shrinks reports whether a read ended for the sake of memory: a connection that is idle keeps no large block. It gives the
+// block back then.
+func (c *conn) shrinks() bool {
+	c.mu.Lock()
+	shrinks := c.shrinking && !c.drained
+	c.shrinking = false
+	c.mu.Unlock()
+	return shrinks && c.in.Shrink()
 }
 
 // isLast reports whether a request must be handled before the next one is read.
@@ -246,6 +282,9 @@ func (c *conn) refuse(err error) {
 	var corrupt *backend.CorruptError
 	switch {
 	case err == io.EOF:
+	case errors.Is(err, backend.ErrUnavailable), errors.Is(err, backend.ErrTooLarge):
+		c.log("a client's requests take too much memory", err)
+		c.fail(err, nil)
 	case errors.As(err, &corrupt):
 		c.log("a client sent a damaged frame", err)
 		c.fail(&protocol.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}, nil)

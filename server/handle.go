@@ -56,6 +56,13 @@ func (c *conn) handle(requests []protocol.Request) {
 	}
 }
 
+// refuseAll answers requests that can't be handled now.
+func (c *conn) refuseAll(requests []protocol.Request, why error) {
+	for i := range requests {
+		c.fail(why, requests[i].ID)
+	}
+}
+
 // A timing is about the requests that are being handled.
 type timing struct {
 	op    string

@@ -77,17 +77,20 @@ func (c *conn) letIn() error {
 	s := c.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case c.admitted:
-		return nil
-	case s.admitted >= s.opts.MaxConnections:
+	if !c.admitted && s.admitted >= s.opts.MaxConnections {
 		s.metrics.rejected.Add(1)
 		return s.errFull()
-	case !s.lobby.remove(c):
-		return fmt.Errorf("%w: the connection had to make room for another one", backend.ErrUnavailable)
 	}
-	s.admitted++
-	c.admitted = true
+	if err := c.join(); err != nil {
+		return err
+	}
+	if !c.admitted {
+		if !s.lobby.remove(c) {
+			return fmt.Errorf("%w: the connection had to make room for another one", backend.ErrUnavailable)
+		}
+		s.admitted++
+		c.admitted = true
+	}
 	c.in.SetLimit(s.opts.MaxFrame)
 	return nil
 }

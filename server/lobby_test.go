@@ -19,7 +19,7 @@ import (
 // bounded, in number and in bytes.
 func TestStrangersLeaveRoom(t *testing.T) {
 	file := newTokenFile(t, admin)
-	opts := server.Options{Tokens: file.Tokens, MaxConnections: 2, MaxWaiting: 20, MaxWaitingEach: 10}
+	opts := server.Options{Tokens: file.Tokens, MaxConnections: 2, MaxConnectionsEach: 2, MaxWaiting: 20, MaxWaitingEach: 10}
 	s := serve(t, "tcp", memory.New(memory.Options{}), opts)
 	before := live()
 	var held []*peer

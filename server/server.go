@@ -57,14 +57,17 @@ type Server struct {
 	conns     map[*conn]struct{} // all that are open
 	lobby     lobby              // those of conns whose clients were not let in
 	admitted  int                // how many of conns are not in the lobby
-	bound     net.Addr           // of the first listener; nil: there was none yet
+	accounts  map[string]*account
+	memory    int64    // bytes that all connections take
+	streams   int      // of all connections
+	bound     net.Addr // of the first listener; nil: there was none yet
 }
 
 // New returns a server of b. The server never closes b; the caller closes it after the server.
 func New(b backend.Backend, opts Options) *Server {
 	s := &Server{
 		log: backend.Complete(b), opts: opts.withDefaults(), metrics: newMetrics(), started: time.Now(),
-		status: Ready, listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
+		status: Ready, listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, accounts: map[string]*account{},
 	}
 	s.kind, _, _ = strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", b), "*"), ".")
 	s.policy = auth.Policy{Tokens: opts.Tokens, Certificates: opts.TLS != nil && opts.TLS.ClientAuth == tls.RequireAndVerifyClientCert}
@@ -84,6 +87,9 @@ func (s *Server) Status() Status {
 	defer s.mu.Unlock()
 	return s.status
 }
+
+// Open reports whether clients need neither tokens nor certificates, and everybody may do everything.
+func (s *Server) Open() bool { return s.policy.Open() }
 
 // Authorize returns the session of a client that does not use a connection of this server, such as a client of package
 // web.
@@ -192,7 +198,6 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 	default:
 		s.admitted++
 		c.admitted = true
-		c.in.SetLimit(s.opts.MaxFrame)
 	}
 	s.running.Add(1)
 	if !full {
@@ -226,6 +231,8 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.conns, c)
+		c.leave()
+		s.memory -= int64(c.taken + c.page)
 		if c.admitted {
 			s.admitted--
 		} else {

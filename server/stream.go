@@ -18,9 +18,10 @@ import (
 // A stream is a part of the log that a connection sends: a replay or a subscription. Package
 // internal/protocol describes what it looks like.
 type stream struct {
-	conn *conn
-	id   []byte        // of the request
-	live *subscription // nil: it is a replay
+	conn   *conn
+	id     []byte        // of the request
+	live   *subscription // nil: it is a replay
+	closed func()        // gives its place among the streams back
 
 	mu      sync.Mutex // held to send, and to look at the client's access; guards all below
 	reading auth.Reading
@@ -48,6 +49,9 @@ func (c *conn) newStream(r *protocol.Request) (x *stream, err error) {
 	if now := c.features().Stores; c.version > 1 && ((now == nil) != (c.told == nil) || !slices.Equal(now, c.told)) {
 		return nil, fmt.Errorf("%w since the connection was made: connect again", backend.ErrAccessChanged)
 	}
+	if x.closed, err = c.openStream(); err != nil {
+		return nil, err
+	}
 	x.left.Stores, x.shown = x.reading.Stores, x.left.After.Seq
 	return x, nil
 }
@@ -58,6 +62,7 @@ func (c *conn) replay(r *protocol.Request) error {
 	if err != nil {
 		return err
 	}
+	defer x.closed()
 	if c.version == 1 {
 		return c.replayV1(x.left.Stores, r.ID)
 	}
@@ -137,9 +142,13 @@ func (x *stream) push(page wire.Frames) error {
 			c.server.metrics.pushed.Add(uint64(page.Facts))
 		}
 		x.sent = time.Now()
+		if err := c.hold(&c.page, len(page.Bytes)); err != nil {
+			return err
+		}
 		if !c.send(page.Bytes) {
 			return errOver
 		}
+		_ = c.hold(&c.page, 0) // less never fails
 		x.shown = max(x.shown, lastSeq(page.Bytes))
 	}
 	c.server.advance(page.Through.Seq)

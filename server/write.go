@@ -64,7 +64,30 @@ func (c *conn) batchOf(r *protocol.Request) (b backend.Batch, err error) {
 		b.Facts = c.facts[len(c.facts)-1 : len(c.facts) : len(c.facts)]
 		return b, c.mayWrite(&b.Facts[0])
 	}
-	return r.CheckedBatch(c.mayWrite, func(e *backend.Expect) error { return c.client.Grant.MayWrite(e.Store) })
+	c.items = 0
+	return r.CheckedBatch(func(f *backend.Fact) error {
+		err := c.mayWrite(f)
+		if err == nil {
+			err = c.takeItem()
+		}
+		return err
+	}, func(e *backend.Expect) error {
+		err := c.client.Grant.MayWrite(e.Store)
+		if err == nil {
+			err = c.takeItem()
+		}
+		return err
+	})
+}
+
+// takeItem counts an element of a batch.
+func (c *conn) takeItem() error {
+	const each = 64
+	if c.items++; c.items%each != 0 {
+		return nil
+	}
+	c.extra += each << 10
+	return c.take()
 }
 
 // written answers a request to write b, whose facts are in the log.

@@ -214,7 +214,7 @@ func (e *Engine) compacted(receipt *backend.Fact) error {
 	if c.Horizon.IsZero() {
 		c.Horizon = backend.Horizon{Seq: receipt.Seq, Time: receipt.TransactionTime}
 	}
-	e.raise(map[string]backend.Horizon{c.Store: c.Horizon})
+	e.raise(map[string]backend.Horizon{c.Store: c.Horizon}, inMemory)
 	s := e.namespace(c.Store)
 	if s == nil {
 		return nil
@@ -225,8 +225,16 @@ func (e *Engine) compacted(receipt *backend.Fact) error {
 		return n < count && s.nth(n).Seq() <= r[1]
 	})
 	if held {
-		seqs := seqrange.Set(c.Seqs)
-		e.replace(s.without(func(r Record) bool { return seqs.Has(r.Seq()) }, false, e.Head()))
+		seqs, last := seqrange.Set(c.Seqs), uint64(0)
+		kept := s.without(func(r Record) bool {
+			gone := seqs.Has(r.Seq())
+			if gone {
+				last = max(last, r.Seq())
+			}
+			return gone
+		}, false, e.Head())
+		e.raise(map[string]backend.Horizon{c.Store: {Seq: last}}, 0)
+		e.replace(kept)
 	}
 	return nil
 }

@@ -99,6 +99,7 @@ type Engine struct {
 	own      atomic.Int64                               // the latest transaction time of facts that this engine wrote, in Unix nanoseconds
 	ahead    atomic.Pointer[[]aheadTime]                // by clock and fact, ascending; nil: none. Replaced as a whole, under mu
 	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
+	missing  atomic.Pointer[map[string]uint64]          // by store: facts through this seq may not be in memory, since they were pruned; nil: none. Replaced as a whole, under mu
 
 	mu         sync.Mutex // held to apply facts; guards all up to the empty line
 	newest     time.Time  // the latest transaction time that was applied

@@ -131,7 +131,7 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			f.engine.learn(past.allHorizons())
+			f.engine.learn(past.allHorizons(), 0)
 			missed, _ = past.merged(f.stores, f.seq, head)
 		}
 		for _, store := range f.stores {

@@ -20,5 +20,8 @@ func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
 	}
 	defer f.mu.Unlock()
 	f.state, f.seq = state, seq
+	if f.taken != nil {
+		*f.taken = taken{}
+	}
 	return nil
 }

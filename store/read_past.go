@@ -47,11 +47,7 @@ func (e *Engine) past(ctx context.Context, through uint64, stores, keys []string
 			p.space(s.name).upcasts.Store(s.upcasts.Load())
 		}
 	}
-	err := p.readThrough(ctx, through)
-	if err == nil {
-		err = p.askHorizons(ctx)
-	}
-	if err != nil {
+	if err := p.readThrough(ctx, through); err != nil {
 		return nil, fmt.Errorf("read the past from the log: %w", err)
 	}
 	p.stop()

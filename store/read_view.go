@@ -76,7 +76,7 @@ func (e *Engine) pastView(ctx context.Context, store string, head uint64, keys [
 	if err != nil {
 		return view{}, err
 	}
-	e.learn(past.allHorizons())
+	e.learn(past.allHorizons(), 0)
 	return view{past.namespace(store), head}, nil
 }
 

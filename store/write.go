@@ -44,7 +44,8 @@ func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error
 }
 
 // Import writes f to the log as it is: with its value byte for byte, and its own hash, times and causation if it
-// has them. It is for facts of other logs; apps use [Engine.Write].
+// has them. It is for facts of other logs; apps use [Engine.Write]. Only a server checks the time: no later fact of the log,
+// of any store, is dated before a transaction time that is ahead of the clock.
 func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	w := e.write(ctx, backend.Batch{Facts: []backend.Fact{f}})
 	if w.Err != nil {

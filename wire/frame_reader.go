@@ -64,6 +64,19 @@ func (r *Reader) SetLimit(limit int) {
 	r.limit = uint32(min(limit, MaxMaxFrame))
 }
 
+// Size returns how many bytes of memory the Reader has to read into.
+func (r *Reader) Size() int { return len(r.block) }
+
+// Shrink gives the memory that the Reader reads into back, and reports whether it did: not if there are bytes in it that
+// were not returned. It is for a stream that has become idle.
+func (r *Reader) Shrink() bool {
+	if r.Buffered() > 0 || len(r.block) == 0 {
+		return false
+	}
+	r.block, r.from, r.to, r.full = nil, 0, 0, false
+	return true
+}
+
 // Offset returns where the next frame begins, in bytes from the start of the stream; after an
 // error, where the frame that could not be read begins.
 func (r *Reader) Offset() int64 { return r.offset }

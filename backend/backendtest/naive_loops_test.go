@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -65,6 +66,8 @@ func (n *naive) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.P
 		r.After.Seq = max(r.After.Seq, 1) - 1
 	case "Replay ignores stores":
 		r.Stores = nil
+	case "finds stores in any case":
+		r.Stores = n.inAnyCase(r.Stores)
 	case "Replay ignores Through":
 		r.Through = 0
 	}
@@ -86,6 +89,8 @@ func (n *naive) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.P
 		r.After.Seq = max(r.After.Seq, 1) - 1
 	case "Follow ignores stores":
 		r.Stores = nil
+	case "finds stores in any case":
+		r.Stores = n.inAnyCase(r.Stores)
 	case "Follow ignores Through":
 		r.Through = 0
 	}
@@ -358,4 +363,20 @@ func (n *naive) wait(ctx context.Context, changed chan struct{}, filtered bool) 
 		return n.bug != "a follower ends silently on Close"
 	}
 	return true
+}
+
+// inAnyCase returns the stores of the log that have one of some names in any case.
+func (n *naive) inAnyCase(names []string) []string {
+	if names == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	stores := slices.Clone(names)
+	for _, f := range n.facts {
+		if slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, f.Store) }) {
+			stores = append(stores, f.Store)
+		}
+	}
+	return stores
 }

@@ -115,7 +115,7 @@ func (g *group) write(first uint64) error {
 		return g.undo(a, err)
 	}
 	if l.opts.Sync == SyncAlways {
-		if err := a.file.Sync(); err != nil {
+		if err := a.sync(frame); err != nil {
 			return l.fail(fmt.Errorf("sync: %w", err))
 		}
 	}
@@ -189,7 +189,9 @@ func (l *Log) roll(first uint64) error {
 	if err := l.here(); err != nil {
 		return err
 	}
-	if err := a.seal(); err != nil {
+	if err := a.seal(); err != nil && vfs.Passes(err) && !a.markers {
+		return nothingWritten(err) // all facts were durable before
+	} else if err != nil {
 		return l.fail(err)
 	}
 	next, current, err := l.dir.begin(first, &l.opts)

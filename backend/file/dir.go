@@ -77,7 +77,7 @@ func (d *directory) checkExists() error {
 }
 
 func newDirectory(o *Options) *directory {
-	return &directory{path: filepath.Clean(o.Path), fs: o.fs, now: o.Now, must: o.MustExist, boot: o.boot(), log: o.Logger, closeFiles: o.closeFiles || runtime.GOOS == "windows"}
+	return &directory{path: filepath.Clean(o.Path), fs: vfs.Patient(o.fs), now: o.Now, must: o.MustExist, boot: o.boot(), log: o.Logger, closeFiles: o.closeFiles || runtime.GOOS == "windows"}
 }
 
 // Names in the directory of a log. Numbers have 20 digits, so that names sort like numbers.

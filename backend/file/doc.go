@@ -27,7 +27,8 @@
 //  3. Rename is atomic: a name belongs to the old file or to the new one, whole.
 //  4. A name is durable once its directory was synced.
 //  5. A failed sync says nothing about what reached the disk. It is never tried again: the log takes no
-//     more writes until it is opened again, which reads what is there.
+//     more writes until it is opened again, which reads what is there. Only if it was interrupted, or failed for want of
+//     memory, under SyncAlways, the frame that it was for is written again, and synced then.
 //  6. A read returns what was written, or its CRC does not match.
 //
 // # How a fact is written
@@ -89,7 +90,9 @@
 // A file system that cannot lock files is refused. One that cannot sync directories (CIFS, some of FUSE) is used with a
 // warning: assumption 4 does not hold there, so that a crash of the machine can take whole files. A log may have
 // more files than the process may have open: opening it takes some ten descriptors. The directory stays open while its log
-// is, so that beginning a segment without descriptors to spare fails before anything has changed, and works again later. On Linux, files that root makes get the owner of the log's directory.
+// is, so that beginning a segment without descriptors to spare fails before anything has changed, and works again later.
+// Whatever fails for want of descriptors or memory, or is interrupted, is tried again for half a second (the sync of a directory
+// for eight); then it fails, and the log takes writes as before. On Linux, files that root makes get the owner of the log's directory.
 //
 // # Windows
 //

@@ -35,8 +35,11 @@ func (f *lookedFS) Create(name string) (vfs.File, error) {
 	f.change("create", name)
 	return f.FS.Create(name)
 }
-func (f *lookedFS) Rename(from, to string) error { f.change("rename", from); return f.FS.Rename(from, to) }
-func (f *lookedFS) Remove(name string) error     { f.change("remove", name); return f.FS.Remove(name) }
+func (f *lookedFS) Rename(from, to string) error {
+	f.change("rename", from)
+	return f.FS.Rename(from, to)
+}
+func (f *lookedFS) Remove(name string) error { f.change("remove", name); return f.FS.Remove(name) }
 func (f *lookedFS) Lock(name string) (vfs.Lock, error) {
 	l, err := f.FS.Lock(name)
 	return lookedLock{l, f}, err

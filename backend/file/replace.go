@@ -47,8 +47,8 @@ func (n *newFile) install(swap func()) error {
 	if err := d.held(); err != nil {
 		return err
 	}
-	err := n.rename(swap)
-	if errors.Is(err, vfs.ErrInUse) {
+	done, err := n.rename(swap)
+	if errors.Is(err, vfs.ErrInUse) || !done && vfs.Passes(err) {
 		return errors.Join(err, n.remove())
 	}
 	if err == nil {
@@ -62,22 +62,21 @@ func (n *newFile) install(swap func()) error {
 
 // rename renames the file while no reader is about to open the older one. A rename that fails may have
 // happened all the same: then readers find the new file, and swap must be called.
-func (n *newFile) rename(swap func()) error {
+func (n *newFile) rename(swap func()) (done bool, err error) {
 	d := n.dir
 	d.reading.Lock()
 	defer d.reading.Unlock()
 	d.names.Lock()
 	defer d.names.Unlock()
-	err := d.fs.Rename(d.join(n.temp), d.join(n.name))
-	done := err == nil
-	if !done {
+	err = d.fs.Rename(d.join(n.temp), d.join(n.name))
+	if done = err == nil; !done {
 		_, statErr := d.fs.Stat(d.join(n.temp))
 		done = errors.Is(statErr, fs.ErrNotExist)
 	}
 	if done && swap != nil {
 		swap()
 	}
-	return err
+	return done, err
 }
 
 // discard closes the file and removes it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
@@ -88,6 +89,22 @@ func (a *active) write(frame []byte) error {
 		defer func() { a.ahead.Store(max(a.ahead.Load(), end)) }()
 	}
 	return vfs.WriteAll(a.file, frame, a.end)
+}
+
+// syncs is how often a sync is tried that fails for want of memory, or is interrupted.
+const syncs = 10
+
+// sync makes the frame that was written last durable; all before it is. If a sync fails with an error that passes, the
+// frame is written again first: the kernel may take it for clean.
+func (a *active) sync(frame []byte) error {
+	err := a.file.Sync()
+	for n := 1; n < syncs && vfs.Passes(err); n++ {
+		time.Sleep(time.Millisecond << n)
+		if err = vfs.WriteAll(a.file, frame, a.end); err == nil {
+			err = a.file.Sync()
+		}
+	}
+	return err
 }
 
 // low reports whether the space ahead is running out.

@@ -53,7 +53,8 @@ func judge(err error) (verdict, error) {
 	hint := ""
 	cause := backend.ErrUnavailable
 	switch {
-	case slices.Contains([]string{"40001", "40P01", "25P03", "57P01", "57P02", "57P03", "0A000"}, code) || strings.HasPrefix(code, "08"):
+	case slices.Contains([]string{"40001", "40P01", "25P03", "57P01", "57P02", "57P03"}, code) || strings.HasPrefix(code, "08"),
+		code == "0A000" && strings.Contains(err.Error(), "cached plan"): // the tables were made again; pgx has dropped its statement
 		return again, fmt.Errorf("%w: %w", cause, err)
 	case code == "53100":
 		cause, hint = backend.ErrFull, "make room on the server's disk"

@@ -23,6 +23,7 @@ import (
 // A server is a PostgreSQL server of the tests' own, on a Unix socket in a directory of its own.
 type server struct {
 	dir     string
+	socket  string // the directory of its socket
 	command *exec.Cmd
 	ended   chan struct{}
 	output  lockedBuffer
@@ -118,7 +119,7 @@ func newServer(settings ...string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir}
+	s := &server{dir: dir, socket: dir}
 	err = run("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-N", "--no-instructions", "-E", "UTF8", "--locale=C.UTF-8")
 	if err == nil {
 		err = s.start(settings...)
@@ -134,7 +135,7 @@ func (s *server) data() string { return filepath.Join(s.dir, "data") }
 
 // address returns the address of a database for a user.
 func (s *server) address(user, database string) string {
-	return fmt.Sprintf("host=%s port=5432 user=%s dbname=%s", s.dir, user, database)
+	return fmt.Sprintf("host=%s port=5432 user=%s dbname=%s", s.socket, user, database)
 }
 
 // start starts the server, and waits until it answers. A server that was killed may leave processes that end a little later.
@@ -148,7 +149,7 @@ func (s *server) start(settings ...string) error {
 		return err
 	}
 	settings = append([]string{
-		"listen_addresses=", "unix_socket_directories=" + s.dir, "port=5432", "max_connections=60", "shared_buffers=32MB", "max_wal_size=256MB", "log_min_messages=fatal",
+		"listen_addresses=", "unix_socket_directories=" + s.socket, "port=5432", "max_connections=60", "shared_buffers=32MB", "max_wal_size=256MB", "log_min_messages=fatal",
 		"fsync=" + os.Getenv("IGNITER_POSTGRES_FSYNC"), "dynamic_shared_memory_type=mmap", "lc_messages=C",
 	}, settings...)
 	args := []string{"-D", s.data()}
@@ -159,21 +160,11 @@ func (s *server) start(settings ...string) error {
 		s.command = exec.Command(path, args...)
 		s.command.Dir, s.command.SysProcAttr = "/", attributes(uid, gid)
 		s.command.Stdout, s.command.Stderr = &s.output, &s.output
-		ended := make(chan struct{})
-		s.ended = ended
-		failed := make(chan error, 1)
-		go func() { // the thread that starts a process must not end before it
-			runtime.LockOSThread()
-			err := s.command.Start()
-			failed <- err
-			if err == nil {
-				_ = s.command.Wait()
-			}
-			close(ended)
-		}()
-		if err := <-failed; err != nil {
+		ended, err := spawn(s.command)
+		if err != nil {
 			return err
 		}
+		s.ended = ended
 		for {
 			conn, err := pgx.Connect(context.Background(), s.address("postgres", "postgres"))
 			if err == nil {
@@ -193,6 +184,23 @@ func (s *server) start(settings ...string) error {
 			break
 		}
 	}
+}
+
+// spawn starts a process that ends with the tests, and returns a channel that is closed once it has ended. The thread that starts it must
+// not end before it.
+func spawn(cmd *exec.Cmd) (ended chan struct{}, err error) {
+	ended = make(chan struct{})
+	failed := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		failed <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+		close(ended)
+	}()
+	return ended, <-failed
 }
 
 // stop ends the server: SIGINT in order, SIGQUIT as in a crash, SIGKILL without a chance.

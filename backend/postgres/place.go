@@ -264,7 +264,7 @@ func scanAncestors(number int32, to *[]backend.Ancestor) statement {
 // find finds the log's row. It makes the tables and the row if they are not there.
 func (l *Log) find(ctx context.Context, conn *pgx.Conn) error {
 	var missing bool
-	if err := conn.QueryRow(ctx, `select to_regclass('igniter.fact') is null`).Scan(&missing); err != nil {
+	if err := conn.QueryRow(ctx, missingTables).Scan(&missing); err != nil {
 		return err
 	}
 	if missing {
@@ -292,6 +292,9 @@ func (l *Log) find(ctx context.Context, conn *pgx.Conn) error {
 	return fmt.Errorf("%w: its row in igniter.log does not stay", backend.ErrInvalid)
 }
 
+// missingTables looks into the catalog itself. to_regclass may answer from a cache that knows nothing of what others have just made.
+const missingTables = `select not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'igniter' and c.relname = 'fact')`
+
 // create makes the tables, while other processes may do the same.
 func create(ctx context.Context, conn *pgx.Conn) error {
 	tx, err := conn.Begin(ctx)
@@ -303,7 +306,7 @@ func create(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(7236837412041)`); err != nil { // any number, the same for all
 		return err
 	}
-	if err := tx.QueryRow(ctx, `select to_regclass('igniter.fact') is null`).Scan(&missing); err != nil {
+	if err := tx.QueryRow(ctx, missingTables).Scan(&missing); err != nil {
 		return err
 	}
 	if missing {

@@ -1,5 +1,5 @@
 do $$ begin
-	if to_regnamespace('igniter') is null then
+	if not exists (select from pg_catalog.pg_namespace where nspname = 'igniter') then
 		create schema igniter;
 	end if;
 end $$;

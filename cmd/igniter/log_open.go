@@ -112,6 +112,9 @@ func (a *app) connection(c *backend.Config) error {
 		c.Transport, c.Address = network, address
 	}
 	t := backend.TLS{CA: v.String("tls.ca"), Cert: v.String("tls.cert"), Key: v.String("tls.key"), ServerName: v.String("tls.server_name")}
+	if v.Bool("insecure_token") {
+		c.Settings = map[string]any{"insecure_token": true}
+	}
 	if t != (backend.TLS{}) || v.Bool("tls.enabled") {
 		c.TLS = &t
 	}

@@ -49,6 +49,8 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 			return err
 		},
 	}
+	root.SetOut(plain(a.out)) // for help, which may name what was given
+	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if strings.HasPrefix(err.Error(), "unknown shorthand flag") { // perhaps a key, or a value below 0
 			err = fmt.Errorf("%w; -- goes before arguments that begin with a dash: %s -- …", err, cmd.CommandPath())

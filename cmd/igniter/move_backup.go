@@ -16,6 +16,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/archive"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -79,6 +80,9 @@ remove the old one.`,
 					return err
 				}
 				_ = c.bar.Finish()
+				if err := wholefile.Durable(given[0]); err != nil {
+					fmt.Fprintf(a.err, "igniter: the file system of %s cannot sync directories: a crash of the machine can lose pieces of the backup (%v)\n", given[0], err)
+				}
 				if r.Piece == "" {
 					return a.print(r, "nothing new since seq %d\n", r.After)
 				}

@@ -179,11 +179,12 @@ func (x *importTrial) check(log string, has []bool, latest []int) {
 // kills imports: the log has each fact once, and what is current is what it was given last. With IGNITER_SOAK=1 these are
 // 3,000,000 facts in every order, which takes some 10 GB of disk.
 func TestImportTwice(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("a process that is killed leaves its files open for a while")
 	}
 	x := &importTrial{t: t, dir: t.TempDir(), facts: 3000}
-	orders := [][]string{{"new.nd", "old.nd", "all.wal", "middle.nd"}, {"all.wal", "all.nd"}}
+	orders := [][]string{{"new.nd", "all.wal", "old.nd"}}
 	if os.Getenv("IGNITER_SOAK") != "" {
 		x.facts, orders = 3_000_000, importOrders("old.nd", "middle.nd", "new.nd")
 	}

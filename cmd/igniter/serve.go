@@ -211,6 +211,9 @@ func (s *service) listen() error {
 	opts := server.Options{
 		Tokens: s.tokens, Insecure: v.Bool("insecure"), Logger: s.log,
 		MaxConnections: v.Int("max_connections"), MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
+		HelloTimeout: v.Duration("hello_timeout"), MaxWaiting: v.Int("max_waiting"), MaxWaitingEach: v.Int("max_waiting_each"),
+		MaxConnectionsEach: v.Int("max_connections_each"), MaxMemory: v.Int("max_memory"), MaxMemoryEach: v.Int("max_memory_each"),
+		MaxMemoryConnection: v.Int("max_memory_connection"), MaxStreams: v.Int("max_subscriptions"), MaxStreamsEach: v.Int("max_subscriptions_each"),
 		FrameTimeout: v.Duration("frame_timeout"), IdleTimeout: v.Duration("idle_timeout"), WriteTimeout: v.Duration("write_timeout"),
 		Heartbeat: v.Duration("heartbeat"), SlowOp: v.Duration("slow_op"), MaxSkew: v.Duration("max_skew"),
 	}

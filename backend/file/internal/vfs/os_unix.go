@@ -16,4 +16,6 @@ const (
 // retry calls do once.
 func retry(do func() error) error { return do() }
 
+var passingHere []error // there are no other ones
+
 func syncDir(dir *os.File) error { return dir.Sync() }

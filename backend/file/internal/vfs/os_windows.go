@@ -33,5 +33,9 @@ func retry(do func() error) error {
 // errSharing is ERROR_SHARING_VIOLATION.
 const errSharing syscall.Errno = 32
 
+// passingHere is what Windows says for want of handles and memory: ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY,
+// ERROR_OUTOFMEMORY, ERROR_NO_SYSTEM_RESOURCES, ERROR_WORKING_SET_QUOTA, ERROR_PAGEFILE_QUOTA and ERROR_COMMITMENT_LIMIT.
+var passingHere = []error{syscall.Errno(4), syscall.Errno(8), syscall.Errno(14), syscall.Errno(1450), syscall.Errno(1453), syscall.Errno(1454), syscall.Errno(1455)}
+
 // syncDir does nothing. Windows has no call that makes the names in a directory durable.
 func syncDir(*os.File) error { return nil }

@@ -24,6 +24,9 @@ const (
 	lockName = "LOCK"
 )
 
+// Input is the path of a piece from a stream, in reports and errors.
+const Input = "the input"
+
 // A Piece is a part of a backup, in a file or from a stream.
 type Piece struct {
 	Path string
@@ -38,7 +41,7 @@ func (p Piece) open(in io.Reader) (*reader, error) {
 	case p.stream != nil:
 		return p.stream, nil
 	case p.Path == "-":
-		return newReader(in, "the input")
+		return newReader(in, Input)
 	}
 	f, err := os.Open(p.Path)
 	if err != nil {
@@ -55,7 +58,7 @@ func (p Piece) open(in io.Reader) (*reader, error) {
 // load reads the header and the end of a piece, and with withFacts the facts at its end; "-" is the piece in in.
 func load(path string, in io.Reader, withFacts bool) (p Piece, facts []backend.Fact, err error) {
 	if path == "-" {
-		r, err := newReader(in, "the input")
+		r, err := newReader(in, Input)
 		if err != nil {
 			return p, nil, err
 		}
@@ -133,15 +136,16 @@ type Dir struct {
 }
 
 // OpenDir creates a directory if it is missing, and locks it until Close, so that one backup at a time is made to it.
-// It removes unfinished files of earlier backups.
+// It removes unfinished files of earlier backups. The directory and the files in it are for their owner only, whatever the
+// umask; a directory that exists keeps its mode.
 func OpenDir(path string) (*Dir, error) {
-	if err := wholefile.MkdirAll(path, 0o755); err != nil {
+	if err := wholefile.MkdirAll(path, 0o700); err != nil {
 		return nil, err
 	}
-	if err := wholefile.Touch(filepath.Join(path, lockName), 0o644); err != nil {
+	if err := wholefile.Touch(filepath.Join(path, lockName), 0o600); err != nil {
 		return nil, err
 	}
-	d := &Dir{path, flock.New(filepath.Join(path, lockName), flock.SetPermissions(0o644))}
+	d := &Dir{path, flock.New(filepath.Join(path, lockName), flock.SetPermissions(0o600))}
 	ok, err := d.lock.TryLock()
 	if err != nil {
 		return nil, err
@@ -239,7 +243,7 @@ func parseName(text string) (h Header, ok bool) {
 // the piece and its size.
 func (d *Dir) Add(h Header, previous Summary, pages iter.Seq2[wire.Frames, error], ask func() (map[string]backend.Horizon, error)) (p Piece, size int64, err error) {
 	path, sum := filepath.Join(d.path, name(&h)), Summary{}
-	err = wholefile.Write(path, 0o666, func(f *os.File) error {
+	err = wholefile.Write(path, 0o600, func(f *os.File) error {
 		out := bufio.NewWriterSize(f, 1<<20)
 		if sum, err = Write(out, h, previous, pages, ask); err != nil {
 			return err

@@ -40,3 +40,11 @@ func TestWriteFull(t *testing.T) {
 	err := Write("/dev/full", 0o600, func(f *os.File) error { _, err := f.WriteString("x"); return err })
 	require.ErrorIs(t, err, syscall.ENOSPC)
 }
+
+// TestSyncDir syncs a directory whose file system cannot do that: Write goes on, and Durable says so.
+func TestSyncDir(t *testing.T) {
+	require.NoError(t, syncDir("/proc/self"))
+	require.ErrorIs(t, Durable("/proc/self"), syscall.EINVAL)
+	require.NoError(t, Durable(t.TempDir()))
+	require.ErrorIs(t, syncDir("/nowhere"), os.ErrNotExist)
+}

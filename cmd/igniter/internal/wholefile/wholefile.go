@@ -167,13 +167,26 @@ func Touch(path string, mode os.FileMode) error {
 	return errors.Join(giveAway(f), f.Close())
 }
 
-// syncDir makes the names in a directory durable.
+// syncDir makes the names in a directory durable, where the file system can (CIFS and some of FUSE cannot).
 func syncDir(path string) error {
 	if runtime.GOOS == "windows" { // which can't, and needs not
 		return nil
 	}
 	d, err := os.Open(path)
 	if err != nil {
+		return err
+	}
+	if err = d.Sync(); errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+// Durable returns an error if the file system of a directory cannot make names durable: then a crash of the machine may take
+// back what Write did there.
+func Durable(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil || runtime.GOOS == "windows" {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
