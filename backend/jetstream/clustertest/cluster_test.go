@@ -32,6 +32,9 @@ type cluster struct {
 	servers [3]*server.Server
 }
 
+// syncAlways says how clusters are started.
+var syncAlways atomic.Bool
+
 // freeAddress returns an address that was free a moment ago.
 func freeAddress(t testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,6 +76,7 @@ func (c *cluster) start(i int) {
 		return n
 	}
 	o := &server.Options{ServerName: fmt.Sprint("s", i), Host: "127.0.0.1", Port: port(c.clients[i]), JetStream: true, StoreDir: filepath.Join(c.dir, fmt.Sprint(i)), NoSigs: true, NoLog: true}
+	o.SyncAlways = syncAlways.Load()
 	o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port(c.routes[i]), NoAdvertise: true, PoolSize: -1}
 	for j := range c.servers {
 		if j != i {
