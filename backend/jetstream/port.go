@@ -142,10 +142,10 @@ func dial(ctx context.Context, o *Options) (_ *port, err error) {
 	if err = o.checkConfig(config, p.id); err == nil {
 		err = checkVersion(p.nc.ConnectedServerVersion(), config.Replicas)
 	}
-	if err == nil {
+	if err == nil && !o.Salvage {
 		err = p.probe(ctx)
 	}
-	if err == nil {
+	if err == nil && !o.Salvage {
 		err = p.checkEnd(ctx)
 	}
 	if err != nil {

@@ -21,6 +21,7 @@ type Options struct {
 	Name     string        // begins the errors, and is the path of damage; "": caslog
 	MaxFrame int           // how many bytes the frame's body of a fact or batch may have; 0: wire.DefaultMaxFrame
 	Durable  bool          // what was appended survives a power cut
+	Salvage  bool          // open a log whose end was taken away; it cannot be written
 	Doubt    time.Duration // how long a head below a known one may be the answer of a leader that was replaced; 0: it is damage
 
 	Now func() time.Time // returns transaction times; nil: time.Now
@@ -91,10 +92,10 @@ var (
 func Open(ctx context.Context, port Port, opts Options) (*Log, error) {
 	l := newLog(port, opts)
 	err := l.sync(ctx)
-	if err == nil {
+	if err == nil && !opts.Salvage {
 		err = l.checkWitness(ctx)
 	}
-	if err == nil {
+	if err == nil && !opts.Salvage {
 		err = l.finishPrunes(ctx)
 	}
 	if err != nil {

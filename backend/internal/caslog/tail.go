@@ -20,6 +20,10 @@ func (l *Log) tail() {
 		l.mu.Lock()
 		known := l.known
 		l.mu.Unlock()
+		if err := l.checkUnit(l.ctx, known); err != nil && l.ctx.Err() == nil && !passes(err) { // the place may have changed its leader
+			_ = l.fail(err)
+			return
+		}
 		for s, err := range l.walk(l.ctx, known, 0, true) {
 			if err == nil {
 				err = l.take(s)
