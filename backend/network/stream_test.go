@@ -327,3 +327,31 @@ func TestStoresAsked(t *testing.T) {
 		require.ErrorIs(t, err, backend.ErrInvalid, "it would be all stores")
 	}
 }
+
+// TestHorizonsToldOnce has a stream broken off: the next one tells the horizons again, and the loop only what is news.
+func TestHorizonsToldOnce(t *testing.T) {
+	t.Parallel()
+	type horizons = map[string]backend.Horizon
+	old, news := horizons{"a": {Seq: 1}, "b": {Seq: 1}}, horizons{"a": {Seq: 2}}
+	s := play(t,
+		part{bodies: [][]byte{protocol.AppendStream(nil, after(0).After, old, nil), group(1), protocol.AppendHeartbeat(nil, 1, news), group(3)}},
+		part{bodies: [][]byte{protocol.AppendStream(nil, after(3).After, horizons{"a": {Seq: 2}, "b": {Seq: 1}}, nil), through(4)}, stays: true})
+	var got []horizons
+	for p, err := range s.client.Follow(t.Context(), backend.Range{}) {
+		require.NoError(t, err)
+		if p.Horizons != nil {
+			got = append(got, p.Horizons)
+		}
+		if p.Through.Seq >= 4 {
+			break
+		}
+	}
+	all := horizons{}
+	for _, h := range got {
+		for store, horizon := range h {
+			require.NotEqual(t, all[store], horizon, "it was told")
+			all[store] = horizon
+		}
+	}
+	require.Equal(t, horizons{"a": {Seq: 2}, "b": {Seq: 1}}, all)
+}

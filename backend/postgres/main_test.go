@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -11,7 +12,17 @@ func TestMain(m *testing.M) {
 	os.Exit(tests(m))
 }
 
+// bg is the context of processes and servers.
+var bg = context.Background()
+
 func tests(m *testing.M) int {
+	if log := os.Getenv(asWorker); log != "" {
+		if err := work(log); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			return 1
+		}
+		return 0
+	}
 	if os.Getenv("IGNITER_POSTGRES_FSYNC") == "" {
 		os.Setenv("IGNITER_POSTGRES_FSYNC", "off") // the tests end processes, not the machine
 	}
