@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -132,6 +133,27 @@ func TestPromoted(t *testing.T) {
 	_, err = reader.WriteFact(t.Context(), lost[0])
 	require.ErrorIs(t, err, backend.ErrUnavailable)
 	require.ErrorContains(t, err, "standby")
+
+	// Of several servers it is the primary.
+	both := open(t, Options{Address: fmt.Sprintf("host=%s,%s port=5432,5432 user=postgres dbname=postgres", standby.socket, primary.socket)})
+	require.Equal(t, uint64(25), statsOf(t, both).LastSeq)
+	require.NoError(t, both.Close())
+
+	// A standby that was started again may have less than before for a while. Its readers wait.
+	reader.saw(25, 0, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for up := true; up && wait(ctx, minWait/4) == nil; {
+			reader.mu.Lock()
+			up = reader.state.Up
+			reader.mu.Unlock()
+		}
+		cancel()
+	}()
+	_, err = reader.Stats(ctx)
+	cancel()
+	require.ErrorIs(t, err, backend.ErrUnavailable)
+	require.ErrorIs(t, err, context.Canceled)
 
 	standby.stop(syscall.SIGINT)
 	primary.stop(syscall.SIGQUIT)
