@@ -212,6 +212,19 @@ func TestRestoredInPlace(t *testing.T) {
 	wantDiverged(t, l)
 }
 
+// An operator who puts back a copy tells the log so.
+func TestOriginRemoved(t *testing.T) {
+	a := address(t)
+	l := open(t, Options{Address: a, Log: "origin"})
+	defer l.Close()
+	put(t, l, 0, 3)
+	before := statsOf(t, l).Log
+	exec1(t, connect(t, a), `update igniter.log set origin = '' where name = 'origin'`)
+	put(t, l, 3, 1)
+	now := statsOf(t, l)
+	require.Equal(t, []backend.Ancestor{{Log: before, Through: 3}}, now.Ancestors)
+}
+
 // A log keeps the latest 256 ancestors.
 func TestAncestors(t *testing.T) {
 	a := address(t)
