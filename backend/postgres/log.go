@@ -127,6 +127,11 @@ func (l *Log) connect(ctx context.Context) error {
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "igniter"
 	}
+	for _, f := range c.Fallbacks {
+		if (f.Host != c.Host || f.Port != c.Port) && c.ValidateConnect == nil { // the log is at one of them
+			c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+		}
+	}
 	c.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
 		if n.Code == warning {
 			conn.CustomData()[warning] = n.Message

@@ -26,6 +26,7 @@ func tests(m *testing.M) int {
 	if os.Getenv("IGNITER_POSTGRES_FSYNC") == "" {
 		os.Setenv("IGNITER_POSTGRES_FSYNC", "off") // the tests end processes, not the machine
 	}
+	remove := func() {}
 	if shared.address = os.Getenv(sharedAddress); shared.address == "" {
 		s, err := newServer()
 		if err != nil {
@@ -35,13 +36,14 @@ func tests(m *testing.M) int {
 			}
 			shared.missing = err
 		} else {
-			defer s.remove()
+			remove = s.remove
 			shared.address = s.address("postgres", "postgres")
 			os.Setenv(sharedAddress, shared.address)
 		}
 	}
 	code := m.Run()
-	if err := goleak.Find(); code == 0 && err != nil && shared.missing != nil {
+	remove()
+	if err := goleak.Find(); code == 0 && err != nil {
 		os.Stderr.WriteString(err.Error() + "\n")
 		return 1
 	}
