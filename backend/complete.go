@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"sync"
 	"time"
 
@@ -105,6 +106,7 @@ func (d *Defaults) Write(ctx context.Context, batches ...Batch) []Written {
 func (d *Defaults) Follow(ctx context.Context, r Range) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		r, wait, begun := r, minPoll/2, false
+		told, untold := map[string]Horizon{}, map[string]Horizon{}
 		for {
 			changed := d.change.Changed()
 			moved := false
@@ -113,11 +115,18 @@ func (d *Defaults) Follow(ctx context.Context, r Range) iter.Seq2[Page, error] {
 					yield(Page{}, err)
 					return
 				}
+				if news := r.News(p.Horizons, told); news != nil { // each Replay tells all of them
+					maps.Copy(told, news)
+					maps.Copy(untold, news)
+				}
 				if begun && len(p.Facts) == 0 && p.Through.Seq <= r.After.Seq {
 					continue
 				}
 				moved = moved || p.Through.Seq > r.After.Seq
 				r.After, begun = p.Through, true
+				if p.Horizons = nil; len(untold) > 0 {
+					p.Horizons, untold = untold, map[string]Horizon{}
+				}
 				if !yield(p, nil) {
 					return
 				}

@@ -180,6 +180,36 @@ func TestFollowWakes(t *testing.T) {
 	})
 }
 
+// TestFollowTells: a horizon comes once, with the next page, although each Replay tells it again.
+func TestFollowTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type horizons = map[string]backend.Horizon
+		l := &list{horizons: horizons{"s": {Seq: 1}, "t": {Seq: 1}}}
+		d := backend.DefaultsOf(l, 0)
+		all, other := follow(t, d, backend.Range{}), follow(t, d, backend.Range{Stores: []string{"t"}})
+		for seq := range uint64(3) {
+			if seq == 1 {
+				l.mu.Lock()
+				l.horizons = horizons{"s": {Seq: 1}, "t": {Seq: 2}}
+				l.mu.Unlock()
+				d.Wake() // with nothing else
+				synctest.Wait()
+			}
+			l.add("s", seq+1)
+			d.Wake()
+			synctest.Wait()
+		}
+		for f, first := range map[*follower]horizons{all: {"s": {Seq: 1}, "t": {Seq: 1}}, other: {"t": {Seq: 1}}} {
+			require.Len(t, f.pages, 4)
+			for i, want := range []horizons{first, nil, {"t": {Seq: 2}}, nil} {
+				require.Equal(t, want, f.pages[i].Horizons, "page %d", i)
+			}
+			f.cancel()
+			synctest.Wait()
+		}
+	})
+}
+
 // TestFollowPolls checks when Follow looks for writes that nothing announces.
 func TestFollowPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

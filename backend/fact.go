@@ -21,7 +21,8 @@ type Fact struct {
 	// UUIDv7 by default), so that writing the same fact again is harmless.
 	ID string
 
-	// Store is the namespace of Key, 1 to 256 bytes of UTF-8. Key is at most 1024 bytes of UTF-8.
+	// Store is the namespace of Key, 1 to 256 bytes of UTF-8. Key is at most 1024 bytes of UTF-8. Both, and ID, are
+	// compared byte by byte: with case, spaces at the end, and as composed or decomposed.
 	// The empty key is a key like any other: logs of the Ruby system hold it.
 	Store, Key string
 

@@ -79,12 +79,31 @@ func (e *CompactedError) Error() string {
 // Is makes the error match ErrCompacted.
 func (e *CompactedError) Is(target error) bool { return target == ErrCompacted }
 
+// News returns those of a log's horizons that concern r and differ from the ones that a loop over r was told; nil: none.
+func (r *Range) News(horizons, told map[string]Horizon) (news map[string]Horizon) {
+	for store, h := range horizons {
+		if t := told[store]; (h.Seq != t.Seq || !h.Time.Equal(t.Time)) && r.concerns(store) {
+			if news == nil {
+				news = make(map[string]Horizon)
+			}
+			news[store] = h
+		}
+	}
+	return news
+}
+
+// concerns reports whether the horizon of a store, or of AllStores, says something about facts in r.
+func (r *Range) concerns(store string) bool {
+	return r.Has(store) || store == AllStores && len(r.Stores) > 0
+}
+
 // Whole checks that a loop over some stores, nil for all, that goes on after a seq misses no fact that was
 // pruned. Otherwise the error is a *CompactedError about the store with the latest horizon.
 func (s *Stats) Whole(after uint64, stores []string) error {
 	var latest *CompactedError
+	r := Range{Stores: stores}
 	for store, h := range s.Horizons {
-		if after < h.Seq && (stores == nil || slices.Contains(stores, store) || store == AllStores && len(stores) > 0) && (latest == nil || h.Seq > latest.Horizon.Seq) {
+		if after < h.Seq && r.concerns(store) && (latest == nil || h.Seq > latest.Horizon.Seq) {
 			latest = &CompactedError{Store: store, Horizon: h}
 		}
 	}

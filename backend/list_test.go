@@ -11,10 +11,11 @@ import (
 
 // A list is a backend of four methods: a slice of batches. Others can add to it without its knowledge.
 type list struct {
-	mu      sync.Mutex
-	batches [][]backend.Fact
-	closed  bool
-	replays atomic.Int64 // loops that were begun
+	mu       sync.Mutex
+	batches  [][]backend.Fact
+	closed   bool
+	horizons map[string]backend.Horizon
+	replays  atomic.Int64 // loops that were begun
 }
 
 // add adds a batch whose facts have the given seqs.
@@ -65,7 +66,7 @@ func (l *list) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, err
 func (l *list) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		l.mu.Lock()
-		batches, closed, s := l.batches, l.closed, backend.Stats{LastSeq: l.last()}
+		batches, closed, s := l.batches, l.closed, backend.Stats{LastSeq: l.last(), Horizons: l.horizons}
 		l.replays.Add(1)
 		l.mu.Unlock()
 		p := backend.NewPager(backend.LogID{}, r, yield)
@@ -77,6 +78,7 @@ func (l *list) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Pa
 			p.Fail(err)
 			return
 		}
+		p.Tell(s.Horizons)
 		for _, batch := range batches {
 			if ctx.Err() != nil {
 				p.Fail(ctx.Err())

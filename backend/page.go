@@ -40,9 +40,23 @@ func (r *Range) Has(store string) bool { return r.Stores == nil || slices.Contai
 //     with the log.
 //  7. A cursor belongs to the stores and the access that it was read with. If the access changes, Follow
 //     ends with ErrAccessChanged.
+//  8. A fact that was pruned before its page was read is not after a horizon that comes with that page or with
+//     an earlier one of the loop. The first page has the horizons of all stores of the range, and AllStores' own; a later
+//     page has those that changed since. A horizon alone makes no page: it waits for the next.
 type Page struct {
-	Facts   []Fact // whole batches, in order; some 256 KiB, or one larger batch; may be empty; the caller's to keep
-	Through Cursor // the log was read through here
+	Facts    []Fact             // whole batches, in order; some 256 KiB, or one larger batch; may be empty; the caller's to keep
+	Through  Cursor             // the log was read through here
+	Horizons map[string]Horizon // by store: how far the past is incomplete; nil: as before this page; the caller's to keep
+}
+
+// Whole checks that a loop which had read the log through a seq before p misses no fact that p tells was pruned.
+// Otherwise the error is a *CompactedError about the store with the latest horizon.
+func (p *Page) Whole(after uint64) error {
+	if p.Horizons == nil {
+		return nil
+	}
+	s := Stats{Horizons: p.Horizons}
+	return s.Whole(after, nil)
 }
 
 // PageSize is about how many bytes of facts a page has, unless one batch has more.
@@ -118,14 +132,16 @@ func Facts(pages iter.Seq2[Page, error]) iter.Seq2[Fact, error] {
 //	p.Flush(last)
 //
 // It leaves out facts of other stores and facts outside the Range. The reader of a page owns its facts,
-// so the facts that are added must share no memory with the log.
+// so the facts that are added must share no memory with the log. A log that can be pruned calls Tell, too.
 type Pager struct {
 	r       Range
 	yield   func(Page, error) bool
 	page    Page
 	size    int
 	given   uint64 // the Through of the last page
-	begun   bool   // a page was given
+	told    map[string]Horizon
+	next    map[string]Horizon // to be told with the next page
+	begun   bool               // a page was given
 	stopped bool
 }
 
@@ -162,6 +178,11 @@ func (p *Pager) Add(batch ...Fact) bool {
 // factOverhead is about how many bytes a fact takes beside its key and values.
 const factOverhead = 256
 
+// Tell takes the horizons of the log, as they are when the facts that are added next are read or later: the next page has
+// those that are news to the loop. It keeps the map, which must not change any more. Calling it again with what has
+// not changed costs a look at each horizon.
+func (p *Pager) Tell(horizons map[string]Horizon) { p.next = horizons }
+
 // Flush yields the facts that were added and not yet yielded, in a page whose Through is at least the
 // given seq (never beyond r.Through). Without facts it yields an empty page if that is the loop's
 // first or Through moved. It reports whether the loop goes on.
@@ -177,6 +198,10 @@ func (p *Pager) Flush(through uint64) bool {
 	if len(page.Facts) > 0 || page.Through.Seq > p.given || !p.begun {
 		p.given, p.begun, p.size = page.Through.Seq, true, 0
 		p.page = Page{Through: page.Through}
+		if p.next != nil {
+			page.Horizons = p.r.News(p.next, p.told)
+			p.told, p.next = p.next, nil
+		}
 		p.stopped = !p.yield(page, nil)
 	}
 	if p.r.Through != 0 && p.given >= p.r.Through {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -316,4 +317,33 @@ func TestPagerModel(t *testing.T) {
 			t.Fatalf("the last page is through %d, want %d", through, max(end, r.After.Seq))
 		}
 	})
+}
+
+// TestPagerTell: each page has the horizons that are news to its loop.
+func TestPagerTell(t *testing.T) {
+	h := func(seq uint64) backend.Horizon { return backend.Horizon{Seq: seq, Time: time.Unix(int64(seq), 0)} }
+	type horizons = map[string]backend.Horizon
+	pages, err := collect(func(yield func(backend.Page, error) bool) {
+		p := backend.NewPager(backend.LogID{}, backend.Range{Stores: []string{"s", "u"}}, yield)
+		p.Tell(nil)
+		require.True(t, p.Flush(1))
+		p.Tell(horizons{"s": h(2), "t": h(3), backend.AllStores: h(1)})
+		require.True(t, p.Flush(1), "a horizon alone makes no page")
+		p.Tell(horizons{"s": h(2), "t": h(3), "u": h(4), backend.AllStores: h(1)})
+		require.True(t, p.Add(backend.Fact{Seq: 5, Store: "s"}))
+		require.True(t, p.Flush(5))
+		p.Tell(horizons{"s": {Seq: 2, Time: time.Unix(2, 0).UTC()}, "t": h(7), "u": h(4), backend.AllStores: h(1)})
+		require.True(t, p.Flush(6))
+		p.Tell(horizons{"s": h(2), "t": h(7), "u": h(8), backend.AllStores: h(1)})
+		p.Fail(backend.ErrClosed)
+	})
+	require.ErrorIs(t, err, backend.ErrClosed)
+	require.Equal(t, []string{"<=1", "5 <=5", "<=6"}, pageText(pages))
+	require.Nil(t, pages[0].Horizons)
+	require.Equal(t, horizons{"s": h(2), "u": h(4), backend.AllStores: h(1)}, pages[1].Horizons)
+	require.Nil(t, pages[2].Horizons, "those of other stores are no news")
+
+	require.NoError(t, pages[0].Whole(0))
+	require.ErrorContains(t, pages[1].Whole(3), `the past of store "u" before seq 4`)
+	require.NoError(t, pages[1].Whole(4))
 }

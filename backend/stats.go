@@ -14,20 +14,13 @@ type Stats struct {
 	Log       LogID              `json:"log,omitzero"`        // the log's identity; zero: it has none
 	Ancestors []Ancestor         `json:"ancestors,omitempty"` // logs that this one has a past in common with, the latest first
 	Horizons  map[string]Horizon `json:"horizons,omitempty"`  // by store, AllStores for those of all: the past before this is incomplete, see Horizon; only stores that the caller may read; nil: nothing is missing
-	Head      Head               `json:"-"`                   // not computed yet: zero
+	Head      Head               `json:"head,omitzero"`       // of the hash tree over the log's facts; it may lag behind LastSeq; zero: the backend keeps none, or has not computed it yet
 
 	LastTime time.Time `json:"last_time,omitzero"` // the latest transaction time that the log ever gave or took, see Ahead; zero: it holds none, or does not say
 	Failed   string    `json:"failed,omitempty"`   // why the log takes no more writes until it is opened again, see ErrFailed; "": it takes them
 
 	Storage    *Storage    `json:"storage,omitempty"`    // nil: the backend keeps no files of its own, or does not say
 	Connection *Connection `json:"connection,omitempty"` // nil: the backend has no server
-}
-
-// Head is the root of the Merkle tree (RFC 6962) over a log's facts.
-type Head struct {
-	Through uint64 // the seq of the last fact that it covers
-	Leaves  uint64 // how many facts it covers, pruned ones too
-	Root    [32]byte
 }
 
 // Resume returns the seq after which a loop that stands at c goes on in the log that s describes. A

@@ -16,6 +16,7 @@ type Change struct {
 	store  *Store
 	fact   backend.Fact
 	event  bool    // its key is its ID
+	named  bool    // the app chose its ID
 	expect *string // the ID of the key's latest fact; nil: any
 	absent bool    // the key must have no value
 	check  bool    // only a condition: there is no fact
@@ -76,7 +77,7 @@ func (c Change) ValidFrom(t time.Time) Change {
 // request that led to it. Writing the change, or an equal one, again is then safe: it is written once. The
 // key of an event is its ID.
 func (c Change) WithID(id string) Change {
-	c.fact.ID = id
+	c.fact.ID, c.named = id, true
 	if c.event {
 		c.fact.Key = id
 	}

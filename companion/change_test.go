@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/companion/companiontest"
 )
 
 // The methods of a Change return a changed copy and leave the original as it was.
@@ -238,6 +240,41 @@ func TestDerivedEvents(t *testing.T) {
 	require.Len(t, events, 2)
 	for _, event := range events {
 		require.Equal(t, event.ID, event.Key)
+	}
+}
+
+// The Store sets the conditions, IDs and derivations of what a rule makes. Those of a Change would be lost: they are an
+// error, and nothing is written.
+func TestRulesMakePlainChanges(t *testing.T) {
+	for name, change := range map[string]func(companion.Change) companion.Change{
+		"condition":  companion.Change.IfAbsent,
+		"condition ": func(c companion.Change) companion.Change { return c.IfLatest("x") },
+		"an ID":      func(c companion.Change) companion.Change { return c.WithID("mine") },
+		"derivation": func(c companion.Change) companion.Change { return c.DerivedFrom("mine") },
+	} {
+		var failed error
+		s, _ := companiontest.New(t, companion.Options{DerivationFailed: func(err error) { failed = err }})
+		tasks := tasksOf(t, s)
+		notes, err := companion.NewEvents[string](s, "notes")
+		require.NoError(t, err)
+		event := false
+		require.NoError(t, tasks.Derive("r", 1, func(_ context.Context, source companion.Record[Task]) (companion.Derived, error) {
+			c := tasks.Change("derived", source.Value)
+			if event {
+				c = notes.Event("derived")
+			}
+			return companion.Derived{Changes: []companion.Change{change(c)}}, nil
+		}))
+		for _, event = range []bool{false, true} {
+			failed = nil
+			_, err = tasks.Put(t.Context(), "k", Task{Title: "source"})
+			require.NoError(t, err)
+			require.ErrorIs(t, failed, backend.ErrInvalid, name)
+			require.ErrorContains(t, failed, strings.TrimSpace(name))
+		}
+		_, err = tasks.Get(t.Context(), "derived")
+		require.ErrorIs(t, err, companion.ErrNotFound)
+		require.Empty(t, collect(t, notes.Since(t.Context(), 0)))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Derived is what a rule makes of a source.
 type Derived struct {
-	Changes []Change // what to write; the Store sets conditions and IDs
+	Changes []Change // what to write; the Store sets conditions, IDs and derivations, and refuses those of a Change
 	From    []string // the IDs of other facts that it was derived from
 }
 
@@ -32,7 +32,7 @@ type DerivationError = store.DerivationError
 // A rule that fails is reported to Options.DerivationFailed and the Logger, or to standard error if both are
 // nil, and not by the write. If another write changes a key first, the rule is called again, so it may be
 // called several times, for facts in any order: a rule that copies what is current reads it, since the source
-// may be older. It may read the Store, and must not write.
+// may be older. It may read the Store. Writes, Compact and Rederive fail with its ctx.
 func (s *source[T]) Derive(name string, version int, rule func(ctx context.Context, source Record[T]) (Derived, error)) error {
 	r := store.Rule{Name: name, Version: version, Source: s.name}
 	if rule != nil { // the engine reports nil
@@ -69,14 +69,14 @@ func (s *Store) derived(ctx context.Context, made Derived) (store.Derived, error
 	d := store.Derived{From: made.From}
 	for _, c := range made.Changes {
 		f, err := s.complete(ctx, c)
-		if err == nil && c.check {
-			err = &backend.InvalidError{Field: "change", Reason: "a Condition, which writes nothing: the Store sets the conditions of a rule"}
+		if err == nil && (c.check || c.absent || c.expect != nil) {
+			err = &backend.InvalidError{Field: "change", Reason: fmt.Sprintf("key %q in store %q has a condition: the Store sets the conditions of a rule; let it read the key, and return no change", f.Key, f.Store)}
 		}
 		if err != nil {
 			return store.Derived{}, err
 		}
-		if c.event {
-			f.Key = "" // the engine gives it the ID that it gives the fact
+		if c.event && !c.named {
+			f.ID, f.Key = "", "" // the engine gives it the ID that it gives the fact
 		}
 		d.Facts = append(d.Facts, f)
 	}

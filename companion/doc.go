@@ -23,7 +23,8 @@
 // Structs are written as encoding/json writes pointers to them, with the names in their json tags. [NewRecords]
 // and [NewEvents] refuse types that can't be read again. What encoding/json leaves out or replaces in others (fields
 // that are not exported, bytes of a string that are not UTF-8) is not kept, and numbers in a value of any are read as
-// float64, which rounds integers above 2^53. Values that the app's code gets share no memory with the Store.
+// float64, or as json.Number if a float64 would round them, such as integers above 2^53. Values that the app's code gets
+// share no memory with the Store.
 //
 // Every write returns a [Receipt]. A write is visible to its own process when it returns, and to
 // others on the same log soon after.

@@ -15,8 +15,13 @@ type Fold[S any] struct {
 }
 
 type foldState[S any] struct {
-	state  S
-	passed *UndecodedError
+	state     S
+	undecoded *UndecodedError
+	before    map[string]any // by key, the Record before values that were passed over
+}
+
+func newFoldState[S any](state S) foldState[S] {
+	return foldState[S]{state, new(UndecodedError), make(map[string]any)}
 }
 
 // Facts are what a Fold reads: Records or Events of T.
@@ -29,24 +34,25 @@ type Facts[T any] interface{ facts() *source[T] }
 // Record if there is none, as for each of Events. It has no value if before.Live is false. step must not read the fold.
 //
 // A value that can't be decoded as a T is passed over: step is not called for it, and the next fact of its key gets
-// the record before it.
+// the record before it, also if the fold has begun after it.
 func NewFold[S, T any](from Facts[T], initial S, step func(state S, before, after Record[T]) S) *Fold[S] {
 	of := from.facts()
-	passed := map[string]Record[T]{} // by key, the record before values that were passed over
-	first := foldState[S]{initial, new(UndecodedError)}
-	return &Fold[S]{store.NewChangeFold(of.store.engine, first, func(state foldState[S], prev, found store.Record) foldState[S] {
-		before, ok := passed[found.Key()]
-		if !ok {
-			before, _ = of.decode(prev)
+	return &Fold[S]{store.NewChangeFold(of.store.engine, newFoldState(initial), func(state foldState[S], prev, found store.Record) foldState[S] {
+		before, ok := state.before[found.Key()].(Record[T])
+		for bad := error(nil); !ok; ok = bad == nil {
+			if before, bad = of.decode(prev); bad != nil { // the fold has begun after it
+				state.undecoded.add(bad)
+				prev = prev.Previous()
+			}
 		}
 		after, err := of.decode(found)
 		if err != nil {
-			passed[strings.Clone(found.Key())] = before
-			state.passed.add(err)
+			state.before[strings.Clone(found.Key())] = before
+			state.undecoded.add(err)
 			return state
 		}
 		state.state = step(state.state, before, after)
-		delete(passed, found.Key())
+		delete(state.before, found.Key())
 		return state
 	}, of.name)}
 }
@@ -59,7 +65,7 @@ func NewFold[S, T any](from Facts[T], initial S, step func(state S, before, afte
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err error) {
 	failed := f.fold.Read(ctx, func(state foldState[S], seq uint64) {
 		read(state.state, seq)
-		err = state.passed.err()
+		err = state.undecoded.err()
 	})
 	if failed != nil {
 		return fmt.Errorf("companion: %w", failed)
@@ -70,7 +76,7 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err
 // Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and
 // the app kept, or, after ErrCompacted, what the app wants to begin with at the Seq of the horizon.
 func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
-	if err := f.fold.Begin(ctx, foldState[S]{state, new(UndecodedError)}, seq); err != nil {
+	if err := f.fold.Begin(ctx, newFoldState(state), seq); err != nil {
 		return fmt.Errorf("companion: %w", err)
 	}
 	return nil

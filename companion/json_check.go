@@ -15,7 +15,9 @@ import (
 type jsonType struct {
 	err   error // why its values can't be written, or not be read again
 	loose bool  // some values can't be written, which only a look at the value tells
-	keeps bool  // a method of the app reads its JSON, and may keep or change that
+	keeps bool  // a method of the app reads its JSON, and may keep or change that, or panic
+	anys  bool  // a part of it is an any, and encoding/json reads it
+	lacks bool  // a part of it is a struct that encoding/json reads: JSON may have fields that it lacks
 }
 
 // A jsonUse is how a type is used.
@@ -93,6 +95,7 @@ func (c *check) visit(field string, use jsonUse) error {
 		if use.read && t.NumMethod() > 0 {
 			return refused(field, "%v is an interface, which can be written and not be read: a struct, or any, can", t)
 		}
+		c.anys = c.anys || use.read
 		return nil
 	}
 	if use.read && readsItself(t) {
@@ -140,6 +143,7 @@ func (c *check) visitParts(field string, use jsonUse) error {
 		if isHidden(t) {
 			return hidden(field, t)
 		}
+		c.lacks = c.lacks || use.read
 		return c.visitFields(field, use)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,52 +92,48 @@ func (n *Nullable) UnmarshalJSON(b []byte) error {
 }
 
 // declared returns the error of Records of T.
-func declared[T any](s *companion.Store) error {
-	_, err := companion.NewRecords[T](s, "s")
-	return err
-}
+func declared[T any]() error { return companion.CheckType(reflect.TypeFor[T]()) }
 
 // A type that can be written and not be read again, or of which a part is lost, is an error when it is declared.
 func TestTypesThatCannotBeRead(t *testing.T) {
-	s := openStore(t)
 	for reason, errs := range map[string][]error{
-		"is an interface":                          {declared[fmt.Stringer](s), declared[struct{ Err error }](s), declared[map[string][]encoding.TextMarshaler](s), declared[struct{ fmt.Stringer }](s)},
-		"embedded pointer to an unexported struct": {declared[struct{ *hiddenIn }](s), declared[[]struct{ Inner struct{ *hiddenIn } }](s)},
-		"none that reads it":                       {declared[Written](s), declared[Shouted](s), declared[Half](s), declared[struct{ L *Written }](s), declared[map[string]Written](s)},
-		"so can't change the value": {declared[Deaf](s), declared[struct{ *time.Time }](s), declared[struct {
+		"is an interface":                          {declared[fmt.Stringer](), declared[struct{ Err error }](), declared[map[string][]encoding.TextMarshaler](), declared[struct{ fmt.Stringer }]()},
+		"embedded pointer to an unexported struct": {declared[struct{ *hiddenIn }](), declared[[]struct{ Inner struct{ *hiddenIn } }]()},
+		"none that reads it":                       {declared[Written](), declared[Shouted](), declared[Half](), declared[struct{ L *Written }](), declared[map[string]Written]()},
+		"so can't change the value": {declared[Deaf](), declared[struct{ *time.Time }](), declared[struct {
 			*big.Int
 			Name string
-		}](s)},
-		"does not read what encoding/json writes": {declared[Reader](s), declared[[]Texted](s)},
-		"which encoding/json does not call for values of maps": {declared[map[string]big.Int](s), declared[map[string][1]Cents](s),
-			declared[map[string]struct{ L Level }](s)},
+		}]()},
+		"does not read what encoding/json writes": {declared[Reader](), declared[[]Texted]()},
+		"which encoding/json does not call for values of maps": {declared[map[string]big.Int](), declared[map[string][1]Cents](),
+			declared[map[string]struct{ L Level }]()},
 		"would be lost": {declared[struct {
 			time.Time
 			Who string
-		}](s), declared[struct {
+		}](), declared[struct {
 			json.RawMessage
 			From string
-		}](s), declared[struct {
+		}](), declared[struct {
 			audit
 			Who string
-		}](s), declared[[]map[string]*struct {
+		}](), declared[[]map[string]*struct {
 			netip.Addr `json:"addr"`
 			Name       *string
-		}](s)},
+		}]()},
 		"leaves out here": {declared[struct {
 			time.Time
 			big.Int
 			Who string
-		}](s)},
-		"has no field in its JSON":               {declared[struct{ Balance secret }](s), declared[[]secret](s), declared[struct{ N atomic.Int64 }](s)},
-		"keys of struct { N int } can't be JSON": {declared[map[struct{ N int }]int](s)},
-		"keys of companion_test.Written have":    {declared[map[Written]int](s)},
-		"keys of companion_test.PtrKey are not":  {declared[map[PtrKey]int](s)},
+		}]()},
+		"has no field in its JSON":               {declared[struct{ Balance secret }](), declared[[]secret](), declared[struct{ N atomic.Int64 }]()},
+		"keys of struct { N int } can't be JSON": {declared[map[struct{ N int }]int]()},
+		"keys of companion_test.Written have":    {declared[map[Written]int]()},
+		"keys of companion_test.PtrKey are not":  {declared[map[PtrKey]int]()},
 		`with the tag option "string"`: {declared[struct {
 			L Level `json:",string"`
-		}](s)},
-		"give the type a name":   {declared[struct{ At struct{ time.Time } }](s), declared[[]struct{ Cents }](s)},
-		"chan int can't be JSON": {declared[[]chan int](s), declared[struct{ F map[string]*chan int }](s)},
+		}]()},
+		"give the type a name":   {declared[struct{ At struct{ time.Time } }](), declared[[]struct{ Cents }]()},
+		"chan int can't be JSON": {declared[[]chan int](), declared[struct{ F map[string]*chan int }]()},
 	} {
 		for i, err := range errs {
 			require.ErrorIs(t, err, backend.ErrInvalid, "%s %d", reason, i)
@@ -144,18 +141,18 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 		}
 	}
 	for i, err := range []error{
-		declared[any](s), declared[map[string]any](s), declared[[]byte](s), declared[time.Time](s), declared[struct{ time.Time }](s), declared[[]*struct{ Cents }](s), declared[Nullable](s),
-		declared[struct{ At *time.Time }](s), declared[json.RawMessage](s), declared[json.Number](s), declared[map[string]*big.Int](s), declared[map[string][]big.Int](s),
-		declared[Picky](s), declared[Lenient](s), declared[Aliased](s), declared[map[MapKey]int](s), declared[map[time.Duration]bool](s), declared[struct{ hiddenIn }](s),
-		declared[struct{ *Task }](s), declared[url.URL](s), declared[big.Rat](s), declared[netip.Prefix](s),
+		declared[any](), declared[map[string]any](), declared[[]byte](), declared[time.Time](), declared[struct{ time.Time }](), declared[[]*struct{ Cents }](), declared[Nullable](),
+		declared[struct{ At *time.Time }](), declared[json.RawMessage](), declared[json.Number](), declared[map[string]*big.Int](), declared[map[string][]big.Int](),
+		declared[Picky](), declared[Lenient](), declared[Aliased](), declared[map[MapKey]int](), declared[map[time.Duration]bool](), declared[struct{ hiddenIn }](),
+		declared[struct{ *Task }](), declared[url.URL](), declared[big.Rat](), declared[netip.Prefix](),
 		declared[struct {
 			mu sync.Mutex
 			N  int
-		}](s),
+		}](),
 		declared[struct {
 			*hiddenIn `json:"-"`
 			N         int
-		}](s),
+		}](),
 	} {
 		require.NoError(t, err, i)
 	}
@@ -186,7 +183,7 @@ func TestMethodsOfPointersWrite(t *testing.T) {
 	for want, write := range map[string]func() (string, error){
 		`1234`: func() (string, error) { return written(t, s, Cents{1234}) },
 		`{"Balance":7,"Level":["high"],"Owner":"ana"}`: func() (string, error) { return written(t, s, account{"ana", Cents{7}, [1]Level{1}}) },
-		`[{"k":5}]`: func() (string, error) { return written(t, s, []map[string]*Cents{{"k": {5}}}) },
+		`[{"k":5}]`: func() (string, error) { return written(t, s, &[]map[string]*Cents{{"k": {5}}}) },
 		`-8`:        func() (string, error) { return written(t, s, *big.NewInt(-8)) },
 	} {
 		got, err := write()

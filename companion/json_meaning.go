@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"net/netip"
 	"reflect"
 	"strconv"
@@ -18,9 +19,12 @@ import (
 //
 //	a time                                   the number of seconds since 1970
 //	a number or a boolean in a string        the number or boolean
-//	a number whose type writes its own JSON  the number that it is in Go, or in a string if the type can compare
+//	a number whose type writes its own JSON  the number that it is in Go, or in a string if the type's own order is that of numbers
 //	bytes                                    their hex text
 //	an IP address                            its length and bytes
+//	a big.Rat                                its first 100 decimal places
+//	what else writes and reads its own JSON  the JSON that it writes
+//	a struct, or a list or map of such       the JSON that encoding/json writes of it, with times in UTC
 func meaning(f *reflect.StructField) func([]byte) []byte {
 	t := f.Type
 	for t.Kind() == reflect.Pointer {
@@ -54,11 +58,22 @@ func meaning(f *reflect.StructField) func([]byte) []byte {
 		})
 	case number && writesItself(t):
 		return decodedAs(t, func(v reflect.Value) any { return plainNumber(v) })
-	case writesItself(t):
-		if !canCompare(t) {
-			return nil
-		}
+	case t == reflect.TypeFor[big.Rat]():
+		return decodedAs(t, func(v reflect.Value) any { return json.RawMessage(v.Addr().Interface().(*big.Rat).FloatString(100)) })
+	case t == reflect.TypeFor[json.RawMessage]():
+		return nil
+	case writesItself(t) && isNumeric(t):
 		return unquoted
+	case hasOwnForm(t, 0):
+		return decodedAs(t, func(v reflect.Value) any {
+			eachPart(v, func(part reflect.Value) (done bool) {
+				if at, ok := part.Interface().(time.Time); ok && part.CanSet() {
+					part.Set(reflect.ValueOf(at.UTC()))
+				}
+				return part.Type() == timeType
+			})
+			return v.Addr().Interface()
+		})
 	case isBasic(t) && tagHas(f.Tag, "string"):
 		return unquoted
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && !writesItself(t.Elem()):
@@ -94,15 +109,17 @@ func embedsTime(t reflect.Type) int {
 
 // decodedAs reads JSON as a type and returns the JSON of what form makes of that.
 func decodedAs(t reflect.Type, form func(reflect.Value) any) func([]byte) []byte {
+	known := typeOf(jsonUse{t: t, addressable: true, read: true, pointed: true})
 	return func(v []byte) []byte {
 		if jsonvalue.IsNull(v) {
 			return v
 		}
 		value := reflect.New(t)
-		if safely(func() error { return unmarshal(v, value.Interface(), true) }) != nil {
+		if unmarshal(v, value.Interface(), known) != nil {
 			return v
 		}
-		text, err := json.Marshal(form(value.Elem()))
+		var text []byte
+		err := safely(func() (err error) { text, err = json.Marshal(form(value.Elem())); return err })
 		if err != nil { // a number that is not finite
 			return v
 		}
@@ -121,13 +138,56 @@ func plainNumber(v reflect.Value) any {
 	return v.Float()
 }
 
-// canCompare reports whether a type has an order: a method Cmp or Compare, as big.Float and decimals have.
-func canCompare(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	for _, name := range []string{"Cmp", "Compare"} {
-		if m, ok := p.MethodByName(name); ok && m.Type.NumIn() == 2 && (m.Type.In(1) == t || m.Type.In(1) == p) {
-			return true
+// isNumeric reports whether a type has an order, a method Cmp or Compare, that is the order of the numbers in its JSON, as
+// big.Float and decimals have. A version is no number, since 1.10 is not 1.1.
+func isNumeric(t reflect.Type) bool {
+	read := func(text string) reflect.Value {
+		v := reflect.New(t)
+		if json.Unmarshal([]byte(text), v.Interface()) != nil && json.Unmarshal([]byte(`"`+text+`"`), v.Interface()) != nil {
+			return reflect.Value{}
 		}
+		return v
+	}
+	compare := func(a, b string) (c int, ok bool) {
+		_ = safely(func() error {
+			x, y := read(a), read(b)
+			for _, name := range []string{"Cmp", "Compare"} {
+				if !x.IsValid() || !y.IsValid() {
+					break
+				}
+				m := x.MethodByName(name)
+				if !m.IsValid() || m.Type().NumIn() != 1 || m.Type().NumOut() != 1 || m.Type().Out(0).Kind() != reflect.Int {
+					continue
+				}
+				switch m.Type().In(0) {
+				case t:
+					c, ok = int(m.Call([]reflect.Value{y.Elem()})[0].Int()), true
+				case y.Type():
+					c, ok = int(m.Call([]reflect.Value{y})[0].Int()), true
+				}
+			}
+			return nil
+		})
+		return c, ok
+	}
+	if c, ok := compare("9", "10"); !ok || c >= 0 {
+		return false
+	}
+	c, ok := compare("1.10", "1.1")
+	return !ok || c == 0
+}
+
+// hasOwnForm reports whether several texts in JSON may be one value of a type: it reads its own JSON, or has a struct as a part,
+// whose fields may come in any order and case.
+func hasOwnForm(t reflect.Type, depth int) bool {
+	if writesItself(t) {
+		return readsItself(t)
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return true
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return depth < 8 && hasOwnForm(t.Elem(), depth+1)
 	}
 	return false
 }

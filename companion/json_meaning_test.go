@@ -1,18 +1,23 @@
 package companion_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/big"
 	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/store"
 )
 
 // A Day is a time that has another JSON.
@@ -28,31 +33,56 @@ func (d *Day) UnmarshalText(b []byte) error {
 	return err
 }
 
-// ordersBy puts values in their order, and returns the order in which queries list them, all at once and page by page.
+// An ordered has a field of each type whose order is tested. Of those that are not set, only the names are in its JSON.
+type ordered struct {
+	Time     time.Time  `json:"time,string"`     //lint:ignore SA5008 encoding/json heeds the option if the field is a number
+	Pointer  *time.Time `json:"pointer,string"`  //lint:ignore SA5008 as above
+	Embedded Stamp      `json:"embedded,string"` //lint:ignore SA5008 as above
+	Day      Day        `json:"day,string"`      //lint:ignore SA5008 as above
+	Int      int        `json:"int,string"`
+	Float    float64    `json:"float,string"`
+	BigFloat *big.Float `json:"bigfloat,string"` //lint:ignore SA5008 as above
+	BigInt   *big.Int   `json:"bigint,string"`   //lint:ignore SA5008 as above
+	Bytes    []byte     `json:"bytes,string"`    //lint:ignore SA5008 as above
+	Level    Level      `json:"level"`
+	Addr     netip.Addr `json:"addr,string"`     //lint:ignore SA5008 as above
+	BigRat   *big.Rat   `json:"bigrat,string"`   //lint:ignore SA5008 as above
+}
+
+// ordersBy puts values of the field of their type in their order, and returns the order in which queries list them, all at
+// once and page by page.
 func ordersBy[F any](t *testing.T, values ...F) {
-	type holder struct {
-		F F `json:"f,string"` //lint:ignore SA5008 encoding/json heeds the option if F is a number
+	field := slices.IndexFunc(reflect.VisibleFields(reflect.TypeFor[ordered]()), func(f reflect.StructField) bool { return f.Type == reflect.TypeFor[F]() })
+	given := make([]any, len(values))
+	for i, v := range values {
+		given[i] = v
 	}
+	ordersByField(t, field, given)
+}
+
+func ordersByField(t *testing.T, field int, values []any) {
+	name, _, _ := strings.Cut(reflect.TypeFor[ordered]().Field(field).Tag.Get("json"), ",")
 	s := openStore(t)
-	records, err := companion.NewRecords[holder](s, "s")
+	records, err := companion.NewRecords[ordered](s, "s")
 	require.NoError(t, err)
-	scope, err := records.Scope("all", companion.Filter[holder]{})
+	scope, err := records.Scope("all", companion.Filter[ordered]{})
 	require.NoError(t, err)
 	var want []string
-	for i, v := range values {
+	for i := range values {
 		n := (i*7 + 3) % len(values)
 		if len(values)%7 == 0 {
 			n = len(values) - 1 - i
 		}
-		_, err := records.Put(t.Context(), fmt.Sprintf("%02d", n), holder{values[n]})
+		var o ordered
+		reflect.ValueOf(&o).Elem().Field(field).Set(reflect.ValueOf(values[n]))
+		_, err := records.Put(t.Context(), fmt.Sprintf("%02d", n), o)
 		require.NoError(t, err)
-		_ = v
 		want = append(want, fmt.Sprintf("%02d", i))
 	}
-	for _, list := range []func(q companion.Query) []companion.Record[holder]{
-		func(q companion.Query) []companion.Record[holder] { return collect(t, records.List(t.Context(), q)) },
-		func(q companion.Query) []companion.Record[holder] { return collect(t, scope.List(t.Context(), q)) },
-		func(q companion.Query) (all []companion.Record[holder]) {
+	for _, list := range []func(q companion.Query) []companion.Record[ordered]{
+		func(q companion.Query) []companion.Record[ordered] { return collect(t, records.List(t.Context(), q)) },
+		func(q companion.Query) []companion.Record[ordered] { return collect(t, scope.List(t.Context(), q)) },
+		func(q companion.Query) (all []companion.Record[ordered]) {
 			for q.Limit = 2; ; {
 				page, err := scope.Query(t.Context(), q)
 				require.NoError(t, err)
@@ -64,13 +94,13 @@ func ordersBy[F any](t *testing.T, values ...F) {
 		},
 	} {
 		var keys []string
-		for _, r := range list(companion.Query{OrderBy: "f"}) {
+		for _, r := range list(companion.Query{OrderBy: store.Field(name)}) {
 			keys = append(keys, r.Key)
 		}
-		require.Equal(t, want, keys, "%T", values)
+		require.Equal(t, want, keys, name)
 	}
 	for _, v := range values {
-		same, err := records.Scope("same", companion.Filter[holder]{Where: map[string]any{"f": v}})
+		same, err := records.Scope("same", companion.Filter[ordered]{Where: map[string]any{name: v}})
 		require.NoError(t, err)
 		require.Equal(t, 1, same.Count(), v)
 		same.Close()
@@ -100,20 +130,84 @@ func TestOrderByWhatATypeMeans(t *testing.T) {
 	ordersBy(t, -1.5, 9.25, 10, 1e21)
 	ordersBy(t, big.NewFloat(-2), big.NewFloat(9.5), big.NewFloat(10), big.NewFloat(1e30))
 	ordersBy(t, big.NewInt(-2), big.NewInt(9), big.NewInt(10))
+	ordersBy(t, big.NewRat(-5, 3), big.NewRat(1, 3), big.NewRat(1, 2), big.NewRat(2, 1), big.NewRat(7, 3), big.NewRat(10, 1))
 	ordersBy(t, []byte{}, []byte{0}, []byte{0, 1}, []byte{9}, []byte{250, 7}, []byte{255})
 	ordersBy(t, netip.MustParseAddr("9.0.0.1"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1"), netip.MustParseAddr("fe80::1%eth0"))
+}
+
+// A Version is texts of numbers with points between them, and no number: 1.10 is not 1.1.
+type Version struct{ text string }
+
+func (v Version) MarshalText() ([]byte, error)  { return []byte(v.text), nil }
+func (v *Version) UnmarshalText(b []byte) error { v.text = string(b); return nil }
+func (v Version) Compare(o Version) int {
+	a, b := strings.Split(v.text, "."), strings.Split(o.text, ".")
+	return slices.CompareFunc(a, b, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+}
+
+// Filters compare by what the type of a field reads, also where several texts are one value, or one text looks like another's
+// number.
+func TestEqualByWhatATypeReads(t *testing.T) {
+	type span struct {
+		From time.Time
+		Days map[string]*time.Time `json:"days,omitempty"`
+		N    json.Number           `json:"n,omitempty"`
+	}
+	type holder struct {
+		Version Version          `json:"version"`
+		ID      uuid.UUID        `json:"id"`
+		Span    span             `json:"span"`
+		Times   [][1]time.Time   `json:"times"`
+		Stamps  map[string]Stamp `json:"stamps"`
+		Any     []any            `json:"any"`
+	}
+	at := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+	there := at.In(time.FixedZone("", 9*3600))
+	id := uuid.MustParse("0197c0de-0000-7000-8000-00000000abcd")
+	s := openStore(t)
+	records, err := companion.NewRecords[holder](s, "s")
+	require.NoError(t, err)
+	events, err := companion.NewEvents[holder](s, "s")
+	require.NoError(t, err)
+	raw, err := companion.NewRecords[json.RawMessage](s, "s")
+	require.NoError(t, err)
+	_, err = records.Put(t.Context(), "go", holder{Version{"1.1"}, id, span{there, map[string]*time.Time{"a": &there}, "7"}, [][1]time.Time{{there}}, map[string]Stamp{"a": {at}}, nil})
+	require.NoError(t, err)
+	for key, text := range map[string]string{
+		"other": `{"version":"1.1","id":"0197C0DE-0000-7000-8000-00000000ABCD","SPAN":{"n":7,"Days":{"a":"2026-01-01T10:00:00.0Z"},"FROM":"2026-01-01T10:00:00Z","more":1},
+			"times":[["2026-01-01T05:00:00-05:00"]],"stamps":{"a":"2026-01-01T10:00:00.000Z"}}`,
+		"not": `{"version":"1.10","id":"0197c0de-0000-7000-8000-00000000abce","span":{"From":"2026-01-01T10:00:00.1Z"},"times":[],"stamps":{},"any":[12345678901234567890]}`,
+	} {
+		_, err = raw.Put(t.Context(), key, json.RawMessage(text))
+		require.NoError(t, err)
+	}
+	for field, v := range map[string]any{
+		"version": "1.1", "id": id, "times": [][1]time.Time{{at}}, "stamps": map[string]Stamp{"a": {there}}, "span": span{at, map[string]*time.Time{"a": &at}, "7"},
+	} {
+		scope, err := records.Scope(field, companion.Filter[holder]{Where: map[string]any{field: v}})
+		require.NoError(t, err, field)
+		require.Equal(t, 2, scope.Count(), field)
+		partition, err := events.Partition(field)
+		require.NoError(t, err, field)
+		require.Len(t, collect(t, partition.Since(t.Context(), v, 0)), 2, field)
+	}
+	for n, want := range map[uint64]int{12345678901234567890: 1, 12345678901234567891: 0} {
+		scope, err := records.Scope(fmt.Sprint(n), companion.Filter[holder]{Where: map[string]any{"any": []any{n}}})
+		require.NoError(t, err)
+		require.Equal(t, want, scope.Count())
+	}
 }
 
 // Words are numbers in Go, and ordered as these.
 func TestOrderByWords(t *testing.T) {
 	s := openStore(t)
-	records, err := companion.NewRecords[struct{ L Level }](s, "s")
+	records, err := companion.NewRecords[ordered](s, "s")
 	require.NoError(t, err)
 	for _, l := range []Level{1, 0} {
-		_, err := records.Put(t.Context(), fmt.Sprint(l), struct{ L Level }{l})
+		_, err := records.Put(t.Context(), fmt.Sprint(l), ordered{Level: l})
 		require.NoError(t, err)
 	}
-	all := collect(t, records.List(t.Context(), companion.Query{OrderBy: "L"}))
+	all := collect(t, records.List(t.Context(), companion.Query{OrderBy: "level"}))
 	require.Equal(t, "0 1", all[0].Key+" "+all[1].Key)
 }
 

@@ -1,7 +1,6 @@
 package companion
 
 import (
-	"bytes"
 	"encoding/json"
 	"reflect"
 
@@ -121,15 +120,6 @@ func (c *values) visitLoose(v reflect.Value) error {
 		return c.visit(v)
 	}
 	return nil
-}
-
-// unmarshal makes JSON that the engine holds the value that v points to. If keeps is true, methods of the app get
-// bytes of their own.
-func unmarshal(text []byte, v any, keeps bool) error {
-	if keeps {
-		text = bytes.Clone(text)
-	}
-	return json.Unmarshal(text, v)
 }
 
 func sameJSON(text []byte, v any) bool {

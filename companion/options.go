@@ -22,6 +22,9 @@ import (
 //
 //	text, err := json.Marshal(loaded["store"]) // a map[string]any
 //	err = json.Unmarshal(text, &options)
+//
+// Options is a field with a name in an app's configuration. A struct that embeds Options is read and written by the
+// methods of Options, so that its other fields are errors when it is read, and are left out when it is written.
 type Options struct {
 	// Backend is the name of a registered backend; "": memory. This package registers memory, file and
 	// network; import the package of any other.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
@@ -112,6 +113,9 @@ func TestReadOptionsExplains(t *testing.T) {
 		"read_only: 1":       "invalid read_only: true or false is wanted, not this number",
 		"stores: tasks":      "invalid stores: a list is wanted, not this string",
 		"stores: [1]":        "invalid stores: a string is wanted, not this number",
+		"write_timeout: 30":  `invalid write_timeout: 30 is not a time in quotes such as "30s"`,
+		"write_timeout: 30x": `invalid write_timeout: "30x" is not a time`,
+		"write_timeout: []":  "invalid write_timeout: [] is not a time",
 	} {
 		_, err := read(t, text)
 		require.ErrorContains(t, err, want)
@@ -236,6 +240,7 @@ func TestOptionsRoundTrip(t *testing.T) {
 		{},
 		{Stores: []string{}, KeepVersions: 3, ReadOnly: true}, // an empty list is not nil
 		{Stores: []string{"tasks"}},
+		{WriteTimeout: 90*time.Second + time.Millisecond},
 		{Backend: "b", Path: "p", Address: "a", Transport: "t", TLS: &backend.TLS{CA: "1", Cert: "2", Key: "3", ServerName: "4"}, Token: "0123", Settings: map[string]any{"n": 1.5, "s": "no"}},
 	} {
 		asJSON, err := json.Marshal(o)
@@ -253,6 +258,57 @@ func TestOptionsRoundTrip(t *testing.T) {
 	require.Equal(t, "{}", string(text))
 }
 
+// What is read changes only the options that it names; the others keep the app's defaults.
+func TestOptionsOverDefaults(t *testing.T) {
+	for _, unmarshal := range []func(*companion.Options) error{
+		func(o *companion.Options) error {
+			return json.Unmarshal([]byte(`{"path":"q","write_timeout":null,"stores":null,"settings":{"b":2}}`), o)
+		},
+		func(o *companion.Options) error { return yaml.Unmarshal([]byte("path: q\nsettings: {b: 2}\n"), o) },
+		func(o *companion.Options) error {
+			return o.UnmarshalTOML(map[string]any{"path": "q", "settings": map[string]any{"b": 2}})
+		},
+	} {
+		o := companion.Options{Backend: "file", Path: "p", ReadOnly: true, WriteTimeout: 5 * time.Second, Settings: map[string]any{"a": 1.0}}
+		require.NoError(t, unmarshal(&o))
+		require.Equal(t, companion.Options{
+			Backend: "file", Path: "q", ReadOnly: true, WriteTimeout: 5 * time.Second, Settings: map[string]any{"a": 1.0, "b": 2.0},
+		}, o)
+	}
+}
+
+// A decoder that makes a time of a text is an error, wherever the text is: it would be written in another way.
+func TestOptionsHaveNoTimes(t *testing.T) {
+	at := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	for field, value := range map[string]any{
+		"path": at, "ca": map[string]any{"tls": map[string]any{"ca": at}}, "stores": map[string]any{"stores": []any{"a", at}},
+		"list": map[string]any{"settings": map[string]any{"list": []map[string]any{{"list": at}}}},
+	} {
+		if field == "path" {
+			value = map[string]any{"path": at}
+		}
+		var o companion.Options
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, o.UnmarshalTOML(value), &invalid)
+		require.Equal(t, field, invalid.Field)
+		require.Contains(t, invalid.Reason, "in quotes")
+		require.Zero(t, o)
+	}
+}
+
+// A struct that embeds Options is no configuration: that is an error, and not a field that is lost.
+func TestEmbeddedOptions(t *testing.T) {
+	var app struct {
+		companion.Options `yaml:",inline"`
+		Name              string `json:"name" yaml:"name"`
+	}
+	for _, unmarshal := range []func([]byte, any) error{json.Unmarshal, yaml.Unmarshal} {
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, unmarshal([]byte(`{"name": "shop", "read_only": true}`), &app), &invalid)
+		require.Equal(t, "name", invalid.Field)
+	}
+}
+
 func TestOpenIsStrict(t *testing.T) {
 	for field, o := range map[string]companion.Options{
 		"backend":   {Backend: "nonesuch"},
@@ -263,6 +319,7 @@ func TestOpenIsStrict(t *testing.T) {
 		"token":     {Token: "x"},
 		"depth":     {Settings: map[string]any{"depth": 1}},
 
+		"write_timeout": {WriteTimeout: 30}, // a number without a unit
 		"keep_versions": {KeepVersions: -1},
 		"stores":        {Stores: []string{"tasks", ""}},
 	} {

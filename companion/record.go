@@ -41,6 +41,24 @@ type Record[T any] struct {
 // Live reports whether r is of a fact and has a value: it is not the zero Record, and no deletion.
 func (r *Record[T]) Live() bool { return r.Seq != 0 && !r.Retracted }
 
+// holds returns an error if the value of r, which can be decoded, has a field that T lacks.
+func (s *source[T]) holds(r store.Record) error {
+	if !s.known.lacks || r.Seq() == 0 || r.Retracted() {
+		return nil
+	}
+	text, err := r.Upcast()
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	d.DisallowUnknownFields()
+	if err := safely(func() error { return d.Decode(new(T)) }); err != nil {
+		return refused("value", "it is read as %v, and writing it so would drop what that lacks: %v: add the field to the type, or write with Change and IfLatest", reflect.TypeFor[T](), err)
+	}
+	return nil
+}
+
 // decode returns r; the zero Record stays zero. The value has no memory in common with the engine. If the value is no T,
 // it returns a record without value and a *DecodeError.
 func (s *source[T]) decode(r store.Record) (Record[T], error) {
@@ -63,7 +81,7 @@ func (s *source[T]) decode(r store.Record) (Record[T], error) {
 	value := new(T) // apart, so that a Record need not be on the heap
 	text, err := r.Upcast()
 	if err == nil {
-		err = unmarshal(text, value, s.known.keeps)
+		err = unmarshal(text, value, s.known)
 	}
 	if err != nil {
 		return record, &DecodeError{r.ID(), r.Store(), r.Key(), r.Seq(), reflect.TypeFor[T](), err}

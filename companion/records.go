@@ -47,8 +47,9 @@ func (r *Records[T]) Get(ctx context.Context, key string) (Record[T], error) {
 	return r.GetAt(ctx, key, Moment{})
 }
 
-// GetAt returns the record of key as of m, or ErrNotFound with the deletion as in Get. If its value is no T, it returns the record without Value and
-// a *DecodeError.
+// GetAt returns the record of key as of m, or ErrNotFound with the deletion as in Get. If its value is no T, it returns the
+// record without Value and a *DecodeError. A store that this process may not read now is backend.ErrForbidden, here and in
+// all reads.
 func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T], error) {
 	found, ok, err := r.store.engine.GetAt(ctx, r.name, key, m)
 	if err == nil {
@@ -73,8 +74,9 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 //
 // A field
 // to order by that T does not have is a *backend.InvalidError; values are in the order of its type: times by their
-// instants, numbers as numbers even if they are in strings (the tag option "string", types with a method Cmp or
-// Compare), numbers that are words in JSON by their Go values. Otherwise it is the order of JSON, see store.Query.
+// instants, numbers as numbers even if they are in strings (the tag option "string", types such as decimals whose method Cmp
+// or Compare orders numbers), numbers that are words in JSON by their Go values. Otherwise it is the order of the JSON that
+// the type writes, see store.Query.
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
 	return r.list(ctx, q, func(ctx context.Context, q Query) iter.Seq2[store.Record, error] {
 		return r.store.engine.List(ctx, r.name, q)
@@ -95,10 +97,14 @@ func (r *Records[T]) Query(ctx context.Context, q Query) (Results[T], error) {
 // Update, whose error wraps it. change may be called several times, and must not write. The backend
 // must be able to write batches.
 //
-// What T does not hold is lost: fields that an older T lacks, and the last digits of integers above 2^53 in an any.
+// A value that has a field which T lacks, such as one of a newer release, is a *backend.InvalidError that names it, since
+// writing a T would drop it: add the field, let [Records.Upcast] drop it, or write with Change and IfLatest.
 func (r *Records[T]) Update(ctx context.Context, key string, change func(old Record[T]) (T, error)) (Receipt, error) {
 	f, err := r.store.engine.Update(ctx, r.name, key, func(found store.Record) (backend.Fact, error) {
 		old, err := r.decode(found)
+		if err == nil {
+			err = r.holds(found)
+		}
 		if err != nil {
 			return backend.Fact{}, err
 		}

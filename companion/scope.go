@@ -17,7 +17,8 @@ import (
 type Filter[T any] struct {
 	// Where gives the values of fields, which are named as in JSON, nested ones with dots in between, as Go
 	// values: the number of a field with the tag option "string" is a number here. They are equal if the
-	// type of the field says so: an instant in any zone, a number whether or not it is in a string. A name
+	// type of the field says so: an instant in any zone, also inside a struct or a list, a number whether or not it is in a
+	// string, and what a type with methods of its own reads and writes in one way, such as a UUID. A name
 	// is found in JSON as encoding/json finds it, in any case. Nil: any.
 	Where map[string]any
 
@@ -61,7 +62,7 @@ func (r *Records[T]) Scope(name string, f Filter[T]) (*Scope[T], error) {
 	if f.Match != nil {
 		filter.Match = func(found store.Record, value json.RawMessage) bool {
 			var v T
-			if err := unmarshal(value, &v, r.known.keeps); err != nil {
+			if err := unmarshal(value, &v, r.known); err != nil {
 				once.Do(func() {
 					r.store.logger.Warn("a value can't be decoded, so that a scope does not have its record; Scope.Undecoded counts them all",
 						zap.String("scope", name), zap.String("store", r.name), zap.String("key", found.Key()), zap.Uint64("seq", found.Seq()), zap.Error(err))

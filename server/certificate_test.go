@@ -143,6 +143,8 @@ func TestClientCertificates(t *testing.T) {
 	p.hello("")
 	p.requireForbidden(`{"op":"server_status"}`)
 	p.requireCode("unauthenticated", `{"op":"hello","protocol":2,"token":"wrong"}`) // what is shown must be right
+	p.requireEnd()
+	p = s.dialTLS(client(a.keyed(t, "tasks")))
 	p.hello("admin")
 	p.requireOK(`{"op":"server_status"}`)
 	file.reload(admin)

@@ -25,23 +25,34 @@ type conn struct {
 	server *Server
 	nc     net.Conn
 	at     net.Addr // of the listener that accepted it
+	host   string   // of the client, see hostOf
+	came   time.Time
 	in     *wire.Reader
 
 	*work // nil while the connection is idle
 
-	version    int // of the protocol
-	client     auth.Session
-	ending     bool // no more requests are read
-	timing     timing
-	deadline   time.Time // in force for reading
-	frameStart time.Time // when the frame that is being read began; zero: none has
+	version     int  // of the protocol
+	admitted    bool // the client was let in; otherwise it is in the lobby
+	client      auth.Session
+	ending      bool // no more requests are read
+	timing      timing
+	size        int // bytes of the bodies of the requests
+	items       int // elements of the batch that is being parsed
+	extra       int // bytes for items
+	taken       int // bytes that are counted for reading and handling requests; guarded by Server.mu, like the three fields after it
+	page        int // bytes that are counted for the page of a stream
+	account     *account
+	accountName string
+	deadline    time.Time // in force for reading
+	frameStart  time.Time // when the frame that is being read began; zero: none has
 
 	cursor atomic.Uint64 // seq through which the subscription was sent, plus 1; 0: there is no subscription
 
 	told []string // the stores that hello told the client that it may read; nil: all, or it was not told
 
-	mu      sync.Mutex
-	drained bool // only requests that have already been read are handled
+	mu        sync.Mutex
+	drained   bool // only requests that have already been read are handled
+	shrinking bool // the read deadline is there to give memory back
 }
 
 // A work is requests that are being handled. Idle connections have none, so that they take little memory.
@@ -80,8 +91,8 @@ func newConn(s *Server, nc net.Conn, at net.Addr) *conn {
 	if s.opts.TLS != nil {
 		nc = tls.Server(nc, s.opts.TLS)
 	}
-	c := &conn{server: s, nc: nc, at: at, version: 1}
-	c.in = wire.NewReader(deadlineReader{c}, s.opts.MaxFrame)
+	c := &conn{server: s, nc: nc, at: at, host: hostOf(nc.RemoteAddr()), came: time.Now(), version: 1}
+	c.in = wire.NewReader(deadlineReader{c}, min(maxHello, s.opts.MaxFrame))
 	return c
 }
 
@@ -93,16 +104,27 @@ func (c *conn) serve() {
 		c.log("a TLS handshake failed", err)
 		return
 	}
-	c.client = c.server.policy.Session(shown)
+	if c.client = c.server.policy.Session(shown); c.client.Err == nil {
+		if err := c.letIn(); err != nil {
+			c.reject(err)
+			return
+		}
+	}
 	for !c.ending {
 		err := c.read()
 		c.begin() // without requests too: refuse may answer
-		c.handle(c.requests)
+		if full := c.take(); full != nil {
+			c.refuseAll(c.requests, full)
+		} else {
+			c.handle(c.requests)
+		}
 		if err != nil {
 			c.refuse(err)
 		}
 		ok := c.flush()
-		if c.rest(); !ok {
+		c.rest()
+		c.size, c.extra = 0, 0 // which the next read takes into account
+		if !ok {
 			return
 		}
 	}
@@ -115,7 +137,11 @@ func (c *conn) handshake() (shown auth.Credential, err error) {
 	if !ok {
 		return shown, nil
 	}
-	if err := c.setDeadlines(time.Now().Add(c.server.opts.FrameTimeout)); err != nil {
+	within := c.server.opts.FrameTimeout
+	if !c.admitted {
+		within = min(within, c.server.opts.HelloTimeout)
+	}
+	if err := c.setDeadlines(time.Now().Add(within)); err != nil {
 		return shown, err
 	}
 	if err := t.HandshakeContext(c.server.ctx); err != nil {
@@ -143,6 +169,9 @@ func (r deadlineReader) Read(b []byte) (int, error) {
 	if err := c.setDeadline(); err != nil {
 		return 0, err
 	}
+	if err := c.take(); err != nil {
+		return 0, err
+	}
 	n, err := c.nc.Read(b)
 	c.server.metrics.bytesIn.Add(uint64(n))
 	return n, err
@@ -168,11 +197,29 @@ func (c *conn) setDeadline() error {
 	default:
 		c.frameStart = time.Time{}
 	}
+	c.shrinking = false
+	if soon := time.Now().Add(shrinkAfter); !c.drained && c.in.Buffered() == 0 && c.in.Size() > freeBytes && (deadline.IsZero() || soon.Before(deadline)) {
+		deadline, c.shrinking = soon, true
+	}
+	if !c.admitted && !c.drained {
+		deadline = earliest(deadline, c.came.Add(opts.HelloTimeout))
+	}
 	if deadline.Equal(c.deadline) {
 		return nil
 	}
 	c.deadline = deadline
 	return c.nc.SetReadDeadline(deadline)
+}
+
+// shrinkAfter is how long a connection is idle before it gives back the memory that it read into.
+const shrinkAfter = time.Second
+
+// earliest returns the earlier of two deadlines, of which a may be zero, which is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 var longAgo = time.Unix(1, 0)
@@ -195,9 +242,11 @@ func (c *conn) isDrained() bool {
 // read waits for a request and takes all that came with it. After an error, c.requests has the requests that came
 // before it.
 func (c *conn) read() error {
-	size := 0
 	for {
 		body, err := c.in.Next()
+		if errors.Is(err, os.ErrDeadlineExceeded) && c.shrinks() {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -205,11 +254,21 @@ func (c *conn) read() error {
 		c.frameStart = time.Time{}
 		r := protocol.ParseRequest(body)
 		c.requests = append(c.requests, r)
-		size += len(body)
-		if len(c.requests) >= c.server.opts.MaxRequests || size >= c.server.opts.MaxBuffered || !c.in.Ready() || isLast(r.Op) {
+		c.size += len(body)
+		if len(c.requests) >= c.server.opts.MaxRequests || c.size >= c.server.opts.MaxBuffered || !c.in.Ready() || isLast(r.Op) {
 			return nil
 		}
 	}
+}
+
+// shrinks reports whether a read ended for the sake of memory: a connection that is idle keeps no large block. It gives the
+// block back then.
+func (c *conn) shrinks() bool {
+	c.mu.Lock()
+	shrinks := c.shrinking && !c.drained
+	c.shrinking = false
+	c.mu.Unlock()
+	return shrinks && c.in.Shrink()
 }
 
 // isLast reports whether a request must be handled before the next one is read.
@@ -223,6 +282,9 @@ func (c *conn) refuse(err error) {
 	var corrupt *backend.CorruptError
 	switch {
 	case err == io.EOF:
+	case errors.Is(err, backend.ErrUnavailable), errors.Is(err, backend.ErrTooLarge):
+		c.log("a client's requests take too much memory", err)
+		c.fail(err, nil)
 	case errors.As(err, &corrupt):
 		c.log("a client sent a damaged frame", err)
 		c.fail(&protocol.RequestError{Err: &backend.InvalidError{Field: "frame", Reason: corrupt.Reason}}, nil)
@@ -230,6 +292,10 @@ func (c *conn) refuse(err error) {
 		if c.version > 1 {
 			c.fail(errDraining, nil)
 		}
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.admitted:
+		c.server.metrics.cutOff.Add(1)
+		c.log("a client did not say who it is in time", err)
+		c.fail(fmt.Errorf("%w: this server waits %v for hello with a token or for a certificate", backend.ErrUnauthenticated, c.server.opts.HelloTimeout), nil)
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.frameStart.IsZero():
 		c.fail(c.tooSlow(err), nil)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -263,9 +329,22 @@ func (c *conn) reject(reason error) {
 	}
 }
 
+// cut closes the connection at once, without a goodbye of TLS, for which the client could let the caller wait.
+func (c *conn) cut() {
+	nc := c.nc
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	_ = nc.Close()
+}
+
 // log logs what happened to a connection. An error of a client is not a warning to an operator.
 func (c *conn) log(what string, err error) {
-	c.server.logger.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.client.Grant.Name()), zap.Error(err))
+	logger := c.server.logger
+	if !c.admitted {
+		logger = c.server.sampled
+	}
+	logger.Info(what, zap.Stringer("client", c.nc.RemoteAddr()), zap.String("token", c.client.Grant.Name()), zap.Error(err))
 }
 
 // subscribed returns the seq through which the connection's subscription was sent, if there is one.

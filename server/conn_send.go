@@ -27,7 +27,17 @@ func (c *conn) answer(appendBody func(dst []byte) []byte) {
 
 // flush sends the frames that were appended, and reports whether the connection goes on.
 func (c *conn) flush() bool {
-	ok := c.send(c.out)
+	n := 0
+	if len(c.out) > maxKept { // an answer that is longer than its request
+		n = len(c.out)
+	}
+	c.extra += n
+	err := c.take()
+	if err != nil {
+		c.log("a client's answers take too much memory", err)
+	}
+	ok := err == nil && c.send(c.out)
+	c.extra -= n
 	c.out = c.out[:0]
 	return ok
 }

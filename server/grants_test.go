@@ -16,6 +16,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
@@ -92,24 +93,23 @@ func TestWithoutToken(t *testing.T) {
 	file := newTokenFile(t, admin)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
 	s.write(fact("tasks", "a"))
-	wrong := s.dial()
-	for _, token := range []string{"Admin", "admin ", "admi", admin.SHA256, "*", strings.Repeat("x", 1<<16)} {
+	for _, token := range []string{"Admin", "admin ", "admi", admin.SHA256, "*", strings.Repeat("x", 15<<10)} {
+		wrong := s.dial()
 		wrong.requireCode("unauthenticated", `{"op":"hello","protocol":2,"token":%q}`, token)
+		wrong.requireEnd()
 	}
 	v2 := s.dial()
 	v2.hello("")
-	for name, p := range map[string]*peer{"version 1": s.dial(), "version 2": v2, "wrong token": wrong} {
+	for name, p := range map[string]*peer{"version 1": s.dial(), "version 2": v2} {
 		for op, request := range everyOp {
 			a := p.requireCode("unauthenticated", "%s", request)
 			require.NotContains(t, a.Error, "tasks", "%s of %s", op, name)
 		}
-		p.requireAlive()
+		p.requireCode("unauthenticated", `{"op":"ping"}`)
 	}
 	require.Len(t, s.facts(), 1)
-	for _, p := range []*peer{v2, wrong} { // it is not too late
-		p.hello("admin")
-		p.requireOK("%s", writeJSON("tasks", "b"))
-	}
+	v2.hello("admin") // it is not too late
+	v2.requireOK("%s", writeJSON("tasks", "b"))
 	v2.ask(`{"op":"close"}`)
 	v2.requireEnd()
 }
@@ -362,6 +362,15 @@ func TestHorizonsAreGranted(t *testing.T) {
 		require.Equal(t, e.Name == "admin" || e.Name == "reader", strings.Contains(a, `"secret":{"seq":3,"time":7.5}`), a)
 		require.Equal(t, e.Name != "none", strings.Contains(a, `"tasks":{"seq":3,"time":7.5}`), a)
 		require.NotContains(t, a, "notes")
+		if e.Name != "none" {
+			for _, op := range []string{"replay", "subscribe"} {
+				_, told, err := protocol.ParseStream([]byte(s.with(e).ask(`{"op":%q}`, op)))
+				require.NoError(t, err)
+				stats, err := protocol.ParseStats([]byte(a))
+				require.NoError(t, err)
+				require.Equal(t, stats.Horizons, told, "%s: with the first page", op)
+			}
+		}
 	}
 	all := backend.Intercept(log, backend.Hooks{Stats: func(ctx context.Context, next func(context.Context) (backend.Stats, error)) (backend.Stats, error) {
 		stats, err := next(ctx)

@@ -56,6 +56,13 @@ func (c *conn) handle(requests []protocol.Request) {
 	}
 }
 
+// refuseAll answers requests that can't be handled now.
+func (c *conn) refuseAll(requests []protocol.Request, why error) {
+	for i := range requests {
+		c.fail(why, requests[i].ID)
+	}
+}
+
 // A timing is about the requests that are being handled.
 type timing struct {
 	op    string
@@ -113,6 +120,9 @@ func (c *conn) one(r *protocol.Request) {
 }
 
 func (c *conn) ping(r *protocol.Request) error {
+	if !c.admitted {
+		return c.client.Err
+	}
 	c.answer(func(dst []byte) []byte {
 		return protocol.CloseAnswer(append(protocol.OpenAnswer(dst), `,"pong":true`...), r.ID)
 	})

@@ -25,7 +25,15 @@ func (c *conn) hello(r *protocol.Request) error {
 		return err
 	}
 	if c.client.Show(token); c.client.Err != nil && token != "" {
+		c.ending = true // a client that guesses connects for each guess
+		c.log("a login was refused", c.client.Err)
 		return c.client.Err
+	}
+	if c.client.Err == nil {
+		if err := c.letIn(); err != nil {
+			c.ending = true
+			return err
+		}
 	}
 	reply := protocol.HelloReply{Protocol: protocol.Version, Server: serverName, MaxFrame: c.server.opts.MaxFrame, Features: c.features()}
 	if c.client.Err == nil {

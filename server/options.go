@@ -23,9 +23,32 @@ type Options struct {
 	Insecure bool
 
 	MaxConnections int // further ones are answered with unavailable; 0: 10,000
-	MaxFrame       int // bytes of a request's frame; 0: wire.DefaultMaxFrame, and never more than wire.MaxMaxFrame
-	MaxRequests    int // of one connection, read and not yet answered; 0: 1024
-	MaxBuffered    int // bytes of one connection's requests that are read and not yet answered, unless one request has more; 0: 1 MiB
+
+	// Where Tokens or client certificates are asked for, a connection must show one within HelloTimeout (0: 5 s), with a
+	// frame of at most 16 KiB. Until then it does not count for MaxConnections: MaxWaiting (0: 1024) of them may be open,
+	// and MaxWaitingEach (0: 256) from one address. A further one takes the place of the one that has waited longest.
+	HelloTimeout   time.Duration
+	MaxWaiting     int
+	MaxWaitingEach int
+
+	// A token, or the certificate that stands for one, may have MaxConnectionsEach connections; 0: seven eighths of
+	// MaxConnections.
+	MaxConnectionsEach int
+
+	// Requests that are being read and handled, and answers that are being sent, may take MaxMemory bytes together (0: half of
+	// the process's memory limit, see debug.SetMemoryLimit, or 1 GiB if it has none), MaxMemoryEach bytes for one token (0:
+	// half of that), and MaxMemoryConnection bytes for one connection (0: a quarter). What would take more is answered with
+	// unavailable, or with too_large if it can never be taken. A request counts twice beside the memory that it was read into,
+	// and each fact of a batch for 1 KiB.
+	MaxMemory, MaxMemoryEach, MaxMemoryConnection int
+
+	// Replays and subscriptions: MaxStreams (0: 4096) at once, and MaxStreamsEach (0: a quarter) for one token. Each takes up
+	// to 256 KiB, or one larger batch, while its client reads slowly.
+	MaxStreams, MaxStreamsEach int
+
+	MaxFrame    int // bytes of a request's frame; 0: wire.DefaultMaxFrame, and never more than wire.MaxMaxFrame
+	MaxRequests int // of one connection, read and not yet answered; 0: 1024
+	MaxBuffered int // bytes of one connection's requests that are read and not yet answered, unless one request has more; 0: 1 MiB
 
 	FrameTimeout time.Duration // how long a frame may take to arrive, from its first byte to its last, or a TLS handshake; 0: 30 s
 	IdleTimeout  time.Duration // how long a connection may be open without a request; 0: no limit, since clients keep their connections
@@ -46,18 +69,31 @@ func (o Options) withDefaults() Options {
 		field *int
 		value int
 	}{
-		{&o.MaxConnections, 10_000}, {&o.MaxFrame, wire.DefaultMaxFrame}, {&o.MaxRequests, 1024}, {&o.MaxBuffered, 1 << 20},
+		{&o.MaxConnections, 10_000}, {&o.MaxMemory, defaultMemory()}, {&o.MaxStreams, 4096}, {&o.MaxWaiting, 1024}, {&o.MaxWaitingEach, 256}, {&o.MaxFrame, wire.DefaultMaxFrame}, {&o.MaxRequests, 1024}, {&o.MaxBuffered, 1 << 20},
 	} {
 		if *n.field <= 0 {
 			*n.field = n.value
 		}
+	}
+	for _, n := range []struct {
+		field    *int
+		of, part int
+	}{
+		{&o.MaxMemoryEach, o.MaxMemory, 2}, {&o.MaxMemoryConnection, o.MaxMemory, 4}, {&o.MaxStreamsEach, o.MaxStreams, 4},
+	} {
+		if *n.field <= 0 {
+			*n.field = max(n.of/n.part, 1)
+		}
+	}
+	if o.MaxConnectionsEach <= 0 {
+		o.MaxConnectionsEach = o.MaxConnections - o.MaxConnections/8
 	}
 	o.MaxFrame = min(o.MaxFrame, wire.MaxMaxFrame)
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&o.FrameTimeout, 30 * time.Second}, {&o.WriteTimeout, 30 * time.Second}, {&o.Heartbeat, 5 * time.Second}, {&o.SlowOp, time.Second}, {&o.MaxSkew, time.Minute},
+		{&o.HelloTimeout, 5 * time.Second}, {&o.FrameTimeout, 30 * time.Second}, {&o.WriteTimeout, 30 * time.Second}, {&o.Heartbeat, 5 * time.Second}, {&o.SlowOp, time.Second}, {&o.MaxSkew, time.Minute},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value

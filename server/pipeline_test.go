@@ -171,7 +171,7 @@ func TestAnswers(t *testing.T) {
 		{`{"op":"prune","seqs":[[1,1],[9,18446744073709551615]],"request_id":4}`, `{"ok":true,"pruned":1,"missing":18446744073709551607,"request_id":4}`},
 		{`{"op":"prune","seqs":[]}`, `{"ok":true,"pruned":0,"missing":0}`},
 		{`{"op":"ping","request_id":null}`, `{"ok":true,"pong":true,"request_id":null}`},
-		{`{"op":"subscribe","after":4,"request_id":5}`, `{"ok":true,"stream":true,"last_seq":4,"request_id":5}`},
+		{`{"op":"subscribe","after":4,"request_id":5}`, `{"ok":true,"stream":true,"last_seq":4,"horizons":{"tasks":{"seq":4,"time":1795467633.8167136}},"request_id":5}`},
 	} {
 		if x.request != "" {
 			p.send(x.request)

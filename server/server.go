@@ -37,6 +37,7 @@ type Server struct {
 	policy   auth.Policy
 	logger   *zap.Logger
 	failures *zap.Logger // logger, but limited to one line a minute of each kind
+	sampled  *zap.Logger // logger, for what strangers can cause, see newSampled
 	metrics  *metrics
 	started  time.Time
 	last     atomic.Uint64 // the highest seq that the server knows of
@@ -53,7 +54,12 @@ type Server struct {
 	mu        sync.Mutex
 	status    Status
 	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{}
+	conns     map[*conn]struct{} // all that are open
+	lobby     lobby              // those of conns whose clients were not let in
+	admitted  int                // how many of conns are not in the lobby
+	accounts  map[string]*account
+	memory    int64    // bytes that all connections take
+	streams   int      // of all connections
 	bound     net.Addr // of the first listener; nil: there was none yet
 }
 
@@ -61,7 +67,7 @@ type Server struct {
 func New(b backend.Backend, opts Options) *Server {
 	s := &Server{
 		log: backend.Complete(b), opts: opts.withDefaults(), metrics: newMetrics(), started: time.Now(),
-		status: Ready, listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
+		status: Ready, listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, accounts: map[string]*account{},
 	}
 	s.kind, _, _ = strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", b), "*"), ".")
 	s.policy = auth.Policy{Tokens: opts.Tokens, Certificates: opts.TLS != nil && opts.TLS.ClientAuth == tls.RequireAndVerifyClientCert}
@@ -69,6 +75,7 @@ func New(b backend.Backend, opts Options) *Server {
 	s.failures = s.logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Minute, 1, 0)
 	}))
+	s.sampled = newSampled(s.logger)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.draining, s.drained = context.WithCancel(context.Background())
 	return s
@@ -80,6 +87,9 @@ func (s *Server) Status() Status {
 	defer s.mu.Unlock()
 	return s.status
 }
+
+// Open reports whether clients need neither tokens nor certificates, and everybody may do everything.
+func (s *Server) Open() bool { return s.policy.Open() }
 
 // Authorize returns the session of a client that does not use a connection of this server, such as a client of package
 // web.
@@ -173,11 +183,21 @@ const maxRejecting = 64
 func (s *Server) accept(nc net.Conn, at net.Addr) {
 	c := newConn(s, nc, at)
 	s.mu.Lock()
-	full := len(s.conns) >= s.opts.MaxConnections
 	if s.status != Ready {
 		s.mu.Unlock()
 		_ = nc.Close()
 		return
+	}
+	var out *conn
+	full := false
+	switch {
+	case !s.policy.Open():
+		out = s.lobby.add(c, s.opts.MaxWaiting, s.opts.MaxWaitingEach)
+	case s.admitted >= s.opts.MaxConnections:
+		full = true
+	default:
+		s.admitted++
+		c.admitted = true
 	}
 	s.running.Add(1)
 	if !full {
@@ -185,6 +205,11 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 		s.metrics.accepted.Add(1)
 	}
 	s.mu.Unlock()
+	if out != nil {
+		s.metrics.rejected.Add(1)
+		s.sampled.Info("a connection whose client had not said who it is made room for another one", zap.Stringer("client", out.nc.RemoteAddr()))
+		out.cut()
+	}
 	if full {
 		s.metrics.rejected.Add(1)
 		if s.rejecting.Add(1) > maxRejecting {
@@ -196,7 +221,7 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 		go func() {
 			defer s.running.Done()
 			defer s.rejecting.Add(-1)
-			c.reject(fmt.Errorf("%w: the server has its %d connections: try again later", backend.ErrUnavailable, s.opts.MaxConnections))
+			c.reject(s.errFull())
 		}()
 		return
 	}
@@ -206,6 +231,13 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.conns, c)
+		c.leave()
+		s.memory -= int64(c.taken + c.page)
+		if c.admitted {
+			s.admitted--
+		} else {
+			s.lobby.remove(c)
+		}
 		s.metrics.closed.Add(1)
 	}()
 }

@@ -18,9 +18,10 @@ import (
 // A stream is a part of the log that a connection sends: a replay or a subscription. Package
 // internal/protocol describes what it looks like.
 type stream struct {
-	conn *conn
-	id   []byte        // of the request
-	live *subscription // nil: it is a replay
+	conn   *conn
+	id     []byte        // of the request
+	live   *subscription // nil: it is a replay
+	closed func()        // gives its place among the streams back
 
 	mu      sync.Mutex // held to send, and to look at the client's access; guards all below
 	reading auth.Reading
@@ -35,6 +36,9 @@ type stream struct {
 func (c *conn) newStream(r *protocol.Request) (x *stream, err error) {
 	x = &stream{conn: c, id: r.ID}
 	if c.version == 1 {
+		if _, err := r.Range(); errors.Is(err, backend.ErrTooLarge) {
+			return nil, err
+		}
 		x.left.Stores = r.StoresV1()
 	} else if x.left, err = r.Range(); err != nil {
 		return nil, err
@@ -44,6 +48,9 @@ func (c *conn) newStream(r *protocol.Request) (x *stream, err error) {
 	}
 	if now := c.features().Stores; c.version > 1 && ((now == nil) != (c.told == nil) || !slices.Equal(now, c.told)) {
 		return nil, fmt.Errorf("%w since the connection was made: connect again", backend.ErrAccessChanged)
+	}
+	if x.closed, err = c.openStream(); err != nil {
+		return nil, err
 	}
 	x.left.Stores, x.shown = x.reading.Stores, x.left.After.Seq
 	return x, nil
@@ -55,6 +62,7 @@ func (c *conn) replay(r *protocol.Request) error {
 	if err != nil {
 		return err
 	}
+	defer x.closed()
 	if c.version == 1 {
 		return c.replayV1(x.left.Stores, r.ID)
 	}
@@ -76,7 +84,7 @@ func (c *conn) replay(r *protocol.Request) error {
 // complete ends a stream of which everything was sent.
 func (x *stream) complete() {
 	if !x.begun { // the log yielded no page
-		x.begin(x.left.After)
+		x.begin(x.left.After, nil)
 	}
 	x.conn.begin()
 	x.conn.answer(func(dst []byte) []byte { return protocol.AppendEnd(dst, x.left.After.Seq) })
@@ -116,10 +124,17 @@ func (x *stream) push(page wire.Frames) error {
 	if err := x.refresh(); err != nil {
 		return err
 	}
-	if !x.begun && !x.begin(page.Through) {
-		return errOver
-	}
 	c := x.conn
+	switch {
+	case !x.begun:
+		if !x.begin(page.Through, page.Horizons) {
+			return errOver
+		}
+	case page.Horizons != nil && c.version > 1:
+		if !c.send(wire.CloseFrame(protocol.AppendHeartbeat(wire.OpenFrame(nil), x.shown, page.Horizons), 0)) {
+			return errOver
+		}
+	}
 	x.left.After = page.Through
 	if page.Facts > 0 {
 		c.server.metrics.factsOut.Add(uint64(page.Facts))
@@ -127,9 +142,13 @@ func (x *stream) push(page wire.Frames) error {
 			c.server.metrics.pushed.Add(uint64(page.Facts))
 		}
 		x.sent = time.Now()
+		if err := c.hold(&c.page, len(page.Bytes)); err != nil {
+			return err
+		}
 		if !c.send(page.Bytes) {
 			return errOver
 		}
+		_ = c.hold(&c.page, 0) // less never fails
 		x.shown = max(x.shown, lastSeq(page.Bytes))
 	}
 	c.server.advance(page.Through.Seq)
@@ -144,14 +163,14 @@ func (x *stream) push(page wire.Frames) error {
 }
 
 // begin answers the request.
-func (x *stream) begin(through backend.Cursor) bool {
+func (x *stream) begin(through backend.Cursor, horizons map[string]backend.Horizon) bool {
 	c := x.conn
 	x.begun, x.sent = true, time.Now()
 	c.answer(func(dst []byte) []byte {
 		if c.version == 1 {
 			return protocol.AppendOK(dst, nil)
 		}
-		return protocol.AppendStream(dst, through, x.id)
+		return protocol.AppendStream(dst, through, horizons, x.id)
 	})
 	c.answered()
 	if x.live != nil {

@@ -15,7 +15,7 @@ func encoded(pages iter.Seq2[backend.Page, error], encode func(dst []byte, facts
 	return func(yield func(wire.Frames, error) bool) {
 		var buf []byte
 		for p, err := range pages {
-			frames := wire.Frames{Through: p.Through}
+			frames := wire.Frames{Through: p.Through, Horizons: p.Horizons}
 			if err == nil && len(p.Facts) > 0 {
 				buf, frames.Facts, err = encode(buf[:0], p.Facts)
 				frames.Bytes = buf
@@ -62,6 +62,9 @@ func (x *stream) appendEvents(dst []byte, facts []backend.Fact) ([]byte, int, er
 	return dst, n, err
 }
 
+// minFactV1 is how many bytes a fact takes in version 1 beside its texts and values, at least.
+const minFactV1 = 150
+
 // replayV1 answers with all facts of some stores, in one frame.
 func (c *conn) replayV1(stores []string, id []byte) error {
 	var facts []backend.Fact
@@ -72,10 +75,14 @@ func (c *conn) replayV1(stores []string, id []byte) error {
 		}
 		for i := range page.Facts {
 			f := &page.Facts[i]
-			size += len(f.ID) + len(f.Key) + len(f.Value)
+			size += minFactV1 + len(f.ID) + len(f.Store) + len(f.Key) + len(f.Value) + len(f.Producer) + len(f.Derivation)
 		}
 		if size > c.server.opts.MaxFrame {
 			return errNoReplay
+		}
+		c.extra = 3 * size
+		if err := c.take(); err != nil {
+			return err
 		}
 		facts = append(facts, page.Facts...)
 	}

@@ -33,6 +33,7 @@ func (c *conn) subscribe(r *protocol.Request) error {
 	if err != nil {
 		return err
 	}
+	defer x.closed()
 	if c.version == 1 {
 		if x.left.After.Seq, err = c.server.head(c.server.ctx); err != nil {
 			return err
@@ -75,6 +76,8 @@ func (x *stream) follow(ctx context.Context) error {
 func (x *subscription) begin() {
 	c := x.conn
 	c.rest() // a subscription may last
+	c.in.Shrink()
+	c.size, c.extra = 0, 0
 	x.gone = make(chan struct{})
 	go func() {
 		defer close(x.gone)
@@ -153,7 +156,7 @@ func (x *stream) heartbeat() error {
 		return nil
 	}
 	live := x.live
-	live.buf = wire.CloseFrame(protocol.AppendHeartbeat(wire.OpenFrame(live.buf[:0]), x.shown), 0)
+	live.buf = wire.CloseFrame(protocol.AppendHeartbeat(wire.OpenFrame(live.buf[:0]), x.shown, nil), 0)
 	if !x.conn.send(live.buf) {
 		return errOver
 	}

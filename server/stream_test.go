@@ -89,7 +89,7 @@ func TestStreams(t *testing.T) {
 						}
 						p := s.dial2()
 						p.send(string(protocol.AppendSubscribe(nil, r)))
-						first, err := protocol.ParseStream([]byte(p.next()))
+						first, _, err := protocol.ParseStream([]byte(p.next()))
 						require.NoError(t, err)
 						require.GreaterOrEqual(t, first.Seq, min(seq+1, last), "the log was read for the first page")
 						var got []backend.Fact

@@ -2,10 +2,12 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/wire"
 )
 
 // write answers requests to write a fact or a batch: one call of the log, which gives a verdict on each.
@@ -22,18 +24,23 @@ func (c *conn) write(requests []protocol.Request) {
 		verdicts = c.server.log.Write(c.server.ctx, c.batches...)
 		c.server.note(verdicts)
 	}
+	batches := c.batches
 	for i := range requests {
 		r := &requests[i]
 		if r.Err != nil {
 			c.fail(r.Err, r.ID)
 			continue
 		}
-		w := &verdicts[0]
-		if verdicts = verdicts[1:]; w.Err != nil {
+		w, b := &verdicts[0], &batches[0]
+		if verdicts, batches = verdicts[1:], batches[1:]; w.Err != nil {
 			c.fail(r.Diagnose(c.discreet(w.Err)), r.ID)
-			continue
+		} else {
+			c.written(r, b, w)
 		}
-		c.written(r, w)
+		if *w = (backend.Written{}); len(c.out) > maxKept && !c.flush() {
+			c.ending = true
+			break
+		}
 	}
 	clear(c.facts)
 	clear(c.batches)
@@ -45,6 +52,9 @@ func (c *conn) batchOf(r *protocol.Request) (b backend.Batch, err error) {
 	if c.client.Err != nil {
 		return b, c.client.Err
 	}
+	if err := c.client.Grant.MayWriteSome(); err != nil {
+		return b, err
+	}
 	if r.Op == protocol.OpWriteFact {
 		f, err := r.Fact()
 		if err != nil {
@@ -52,35 +62,56 @@ func (c *conn) batchOf(r *protocol.Request) (b backend.Batch, err error) {
 		}
 		c.facts = append(c.facts, f)
 		b.Facts = c.facts[len(c.facts)-1 : len(c.facts) : len(c.facts)]
-	} else if b, err = r.Batch(); err != nil {
-		return b, err
+		return b, c.mayWrite(&b.Facts[0])
 	}
-	for i := range b.Facts {
-		if err := c.mayWrite(&b.Facts[i]); err != nil {
-			return b, err
+	c.items = 0
+	return r.CheckedBatch(func(f *backend.Fact) error {
+		err := c.mayWrite(f)
+		if err == nil {
+			err = c.takeItem()
 		}
-	}
-	for i := range b.Expect {
-		if err := c.client.Grant.MayWrite(b.Expect[i].Store); err != nil {
-			return b, err
+		return err
+	}, func(e *backend.Expect) error {
+		err := c.client.Grant.MayWrite(e.Store)
+		if err == nil {
+			err = c.takeItem()
 		}
-	}
-	return b, nil
+		return err
+	})
 }
 
-// written answers a request whose facts are in the log.
-func (c *conn) written(r *protocol.Request, w *backend.Written) {
+// takeItem counts an element of a batch.
+func (c *conn) takeItem() error {
+	const each = 64
+	if c.items++; c.items%each != 0 {
+		return nil
+	}
+	c.extra += each << 10
+	return c.take()
+}
+
+// written answers a request to write b, whose facts are in the log.
+func (c *conn) written(r *protocol.Request, b *backend.Batch, w *backend.Written) {
 	acks := c.acks[:0]
 	last := uint64(0)
 	for i := range w.Facts {
 		f := &w.Facts[i]
 		isNew := w.New(f) && f.Seq > last // a batch may have a fact twice
-		acks = append(acks, protocol.AckOf(f, !isNew))
 		last = max(last, f.Seq)
 		// A log that does not know which facts are new is taken to have held those whose seqs have been seen.
 		if moved := c.server.advance(f.Seq); isNew || w.First == 0 && moved {
 			c.server.metrics.factsIn.Add(1)
 		}
+		if isNew {
+			acks = append(acks, protocol.AckOf(f, false))
+			continue
+		}
+		ack, err := c.duplicate(f, &b.Facts[i])
+		if err != nil {
+			c.fail(err, r.ID)
+			return
+		}
+		acks = append(acks, ack)
 	}
 	c.answer(func(dst []byte) []byte {
 		switch {
@@ -93,6 +124,24 @@ func (c *conn) written(r *protocol.Request, w *backend.Written) {
 	})
 	clear(acks)
 	c.acks = acks[:0]
+}
+
+// duplicate returns the ack of a fact that the log held before the client wrote it. A client that may not read the store
+// learns nothing that it did not write.
+func (c *conn) duplicate(held, given *backend.Fact) (protocol.Ack, error) {
+	a := protocol.DuplicateOf(held, given)
+	if a.Fact == nil || c.client.Grant.MayRead(held.Store) {
+		return a, nil
+	}
+	if !a.SameValue { // the hashes are the same, which an import may have given
+		mine, err := wire.Hash(given.Value)
+		theirs, heldErr := wire.Hash(held.Value)
+		if err != nil || heldErr != nil || mine != theirs {
+			return a, backend.ErrIDReused
+		}
+	}
+	a.Fact, a.SameValue = nil, false
+	return a, nil
 }
 
 // note takes note of what writes tell about the log: its last time, and whether it has room.
@@ -109,12 +158,24 @@ func (s *Server) note(verdicts []backend.Written) {
 	}
 }
 
-// discreet returns an error without what the client may not know: where in other stores an ID is used.
+// discreet returns an error without what the client may not know: where in other stores an ID is used, and what the
+// latest fact of a key is that it may not read.
 func (c *conn) discreet(err error) error {
-	if errors.Is(err, backend.ErrIDReused) {
-		if stores, _ := c.client.Grant.Readable(nil); stores != nil {
-			return backend.ErrIDReused
-		}
+	if errors.Is(err, backend.ErrIDReused) && !c.client.Grant.ReadsAll() {
+		return backend.ErrIDReused
+	}
+	if x, ok := errors.AsType[*backend.ConflictError](err); ok && !c.client.Grant.MayRead(x.Store) {
+		return &discreetError{fmt.Sprintf("%v: the latest fact of key %q in store %q is not %q, and what it is is for clients that may read the store", backend.ErrConflict, x.Key, x.Store, x.Expected),
+			&backend.ConflictError{Store: x.Store, Key: x.Key, Expected: x.Expected}}
 	}
 	return err
 }
+
+// A discreetError has other words than the error that it is.
+type discreetError struct {
+	words string
+	err   error
+}
+
+func (e *discreetError) Error() string { return e.words }
+func (e *discreetError) Unwrap() error { return e.err }

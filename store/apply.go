@@ -20,9 +20,11 @@ import (
 func (e *Engine) applyPage(p backend.Page) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.raise(p.Horizons, e.Head()) // before readers see the page, which may lack what was pruned
 	e.apply(p.Facts, p.Through.Seq)
-	if e.failed == nil && p.Through.Seq >= e.at.Seq {
-		e.at = p.Through
+	if e.failed == nil && p.Through.Seq >= e.cursor().Seq {
+		at := p.Through
+		e.at.Store(&at)
 	}
 	e.release()
 	return e.failed

@@ -50,8 +50,8 @@ func TestStoresThatMayNotBeRead(t *testing.T) {
 	mine = append(mine, write(others, "mine", 9))
 	require.NoError(t, e.WaitFor(ctx, mine[len(mine)-1].Seq))
 	require.Equal(t, mine, factsOf(e.Facts(t.Context(), "mine", 0)))
-	require.Empty(t, factsOf(e.Facts(t.Context(), "drop", 0)))
-	require.Empty(t, factsOf(e.Facts(t.Context(), "theirs", 0)))
+	require.ErrorIs(t, firstError(e.Facts(t.Context(), "drop", 0)), backend.ErrForbidden)
+	require.ErrorIs(t, firstError(e.Facts(t.Context(), "theirs", 0)), backend.ErrForbidden)
 }
 
 // dial serves a log until the test ends, and returns a client with a token.

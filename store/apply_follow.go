@@ -22,17 +22,9 @@ const maxRetryInterval = 2 * time.Second
 func (e *Engine) follow(ctx context.Context) {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = maxRetryInterval
-	again := false
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		before := e.Head()
-		var err error
-		if again { // facts that come next may have been pruned meanwhile
-			err = e.askHorizons(ctx)
-		}
-		again = true
-		if err == nil {
-			err = e.followOnce(ctx)
-		}
+		err := e.followOnce(ctx)
 		if e.Head() > before {
 			wait.Reset()
 		}
@@ -101,9 +93,10 @@ func (e *Engine) followPages(ctx context.Context) error {
 
 // cursor returns through where the log was read. Facts after it that the engine shows are own writes.
 func (e *Engine) cursor() backend.Cursor {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.at
+	if at := e.at.Load(); at != nil {
+		return *at
+	}
+	return backend.Cursor{}
 }
 
 // read applies what the log holds in a range, and calls applied with the number of facts of each page. It
@@ -161,9 +154,7 @@ func (e *Engine) Sync(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("store: sync: ask for the log's last seq: %w", e.check(err))
 	}
-	e.mu.Lock()
-	e.raise(stats.Horizons)
-	e.mu.Unlock()
+	e.learn(stats.Horizons, inMemory) // a page tells them again if it leaves something out
 	if stats.LastSeq <= e.Head() {
 		return e.Err()
 	}

@@ -81,9 +81,6 @@ func (e *Engine) load(ctx context.Context, stores []string, now *access) error {
 	if err == nil {
 		err = b.engine.readThrough(ctx, through)
 	}
-	if err == nil {
-		err = b.engine.askHorizons(ctx)
-	}
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -97,7 +94,7 @@ func (e *Engine) load(ctx context.Context, stores []string, now *access) error {
 	if err != nil {
 		return err
 	}
-	e.raise(b.engine.allHorizons())
+	e.raise(b.engine.allHorizons(), 0)
 	if b.engine.newest.After(e.newest) {
 		e.newest = b.engine.newest
 	}
@@ -161,13 +158,9 @@ func (e *Engine) open(ctx context.Context) error {
 			p.Total = stats.Facts
 		}
 	}
-	err := e.read(ctx, r, func(facts int) {
+	return e.read(ctx, r, func(facts int) {
 		if p.Facts += uint64(facts); e.opts.Progress != nil && facts > 0 {
 			e.opts.Progress(p)
 		}
 	})
-	if err != nil {
-		return err
-	}
-	return e.askHorizons(ctx)
 }

@@ -48,8 +48,8 @@ func (e *Engine) WaitFor(ctx context.Context, seq uint64) error {
 // acknowledged waits until the engine shows a write that the log has acknowledged. Facts of stores that this
 // process may write but not read do not show; a write of only such facts is done.
 func (e *Engine) acknowledged(ctx context.Context, w backend.Written) error {
-	facts := w.Facts
-	if readable := e.log.Features().Stores; readable != nil {
+	facts, features := w.Facts, e.log.Features()
+	if readable := features.Stores; readable != nil {
 		facts = slices.DeleteFunc(slices.Clone(facts), func(f backend.Fact) bool { return !slices.Contains(readable, f.Store) })
 	}
 	if len(facts) == 0 {
@@ -59,7 +59,7 @@ func (e *Engine) acknowledged(ctx context.Context, w backend.Written) error {
 	for i := range w.Facts {
 		first, last = min(first, w.Facts[i].Seq), max(last, w.Facts[i].Seq)
 	}
-	if w.First == 0 || first < w.First { // some facts are old, or that is not known
+	if w.First == 0 || first < w.First || !e.readable().same(features) { // some facts are old, or that is not known, or the access is changing
 		return e.WaitFor(ctx, last)
 	}
 	return e.wait(ctx, waiter{next: first - 1, last: last, facts: facts})

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"runtime"
@@ -15,6 +16,36 @@ import (
 // errReentered is why a call is refused.
 var errReentered = errors.New("store: a Match or an Upcaster called a method that writes, waits or declares: writers wait for it, so that this would never end: call it elsewhere")
 
+// A rule runs again after a conflict, and would run for what it writes itself. So it returns what to write, and its
+// writes are refused, by the mark that its context has. Where the context does not tell, an endless row of rules, or of
+// attempts of an Update whose change writes the key itself, is ended after maxUnguarded of them.
+
+// errGuarded is why a call is refused.
+var errGuarded = errors.New("store: a rule, or the change of an Update, called a method that writes: it runs again after a conflict, and may run for what it writes itself, so that this might never end: let it return what to write, or write elsewhere")
+
+// maxUnguarded is how many rules run at once, or how often an Update calls change, before the engine looks at who writes.
+const maxUnguarded = 100
+
+// ruleOf is the key under which the context of an engine's rule has a value.
+type ruleOf struct{ *Engine }
+
+// guarded calls a function of the app whose writes are refused, whatever their context.
+//
+//go:noinline
+func (e *Engine) guarded(call func()) {
+	e.guards.Add(1)
+	defer e.guards.Add(-1)
+	call()
+}
+
+// refused returns errGuarded if a rule or a guarded function asks.
+func (e *Engine) refused(ctx context.Context) error {
+	if ctx.Value(ruleOf{e}) != nil || e.guards.Load() > 0 && onStack(func(name string) bool { return name == packagePath+".(*Engine).guarded" }) {
+		return errGuarded
+	}
+	return nil
+}
+
 // calling is set while functions of the app are called under the engine's lock.
 type calling struct{ set atomic.Bool }
 
@@ -27,13 +58,20 @@ func (e *Engine) reentered() bool {
 
 // lock takes the engine's lock. It panics if the caller's goroutine has it.
 func (e *Engine) lock() {
-	if e.mu.TryLock() {
-		return
-	}
-	if e.reentered() {
+	if !e.lockOutside() {
 		panic(errReentered)
 	}
-	e.mu.Lock()
+}
+
+// lockOutside takes the engine's lock, and returns false if the caller's goroutine has it.
+func (e *Engine) lockOutside() bool {
+	if !e.mu.TryLock() {
+		if e.reentered() {
+			return false
+		}
+		e.mu.Lock()
+	}
+	return true
 }
 
 // A busy flag is set while a scope's or an index's records are decided about under the engine's lock.

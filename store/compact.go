@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -56,13 +57,16 @@ func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.reentered() {
 		return nil, errReentered
 	}
+	if err := e.refused(ctx); err != nil {
+		return nil, err
+	}
 	if e.opts.ReadOnly {
 		return nil, fmt.Errorf("store: compact: %w", ErrReadOnly)
 	}
 	if e.opts.KeepVersions > 0 {
 		return nil, fmt.Errorf("store: compact: the engine was opened with KeepVersions: %w", errors.ErrUnsupported)
 	}
-	if err := e.Load(ctx, CompactionStore); err != nil {
+	if err := cmp.Or(e.Load(ctx, CompactionStore), e.mayRead(CompactionStore)); err != nil {
 		return nil, fmt.Errorf("store: compact: %w", err)
 	}
 	done, err := e.compact(ctx)
@@ -210,7 +214,7 @@ func (e *Engine) compacted(receipt *backend.Fact) error {
 	if c.Horizon.IsZero() {
 		c.Horizon = backend.Horizon{Seq: receipt.Seq, Time: receipt.TransactionTime}
 	}
-	e.raise(map[string]backend.Horizon{c.Store: c.Horizon})
+	e.raise(map[string]backend.Horizon{c.Store: c.Horizon}, inMemory)
 	s := e.namespace(c.Store)
 	if s == nil {
 		return nil
@@ -221,8 +225,16 @@ func (e *Engine) compacted(receipt *backend.Fact) error {
 		return n < count && s.nth(n).Seq() <= r[1]
 	})
 	if held {
-		seqs := seqrange.Set(c.Seqs)
-		e.replace(s.without(func(r Record) bool { return seqs.Has(r.Seq()) }, false, e.Head()))
+		seqs, last := seqrange.Set(c.Seqs), uint64(0)
+		kept := s.without(func(r Record) bool {
+			gone := seqs.Has(r.Seq())
+			if gone {
+				last = max(last, r.Seq())
+			}
+			return gone
+		}, false, e.Head())
+		e.raise(map[string]backend.Horizon{c.Store: {Seq: last}}, 0)
+		e.replace(kept)
 	}
 	return nil
 }

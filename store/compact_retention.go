@@ -13,7 +13,7 @@ import (
 
 // A Retention says which facts of a store are kept. The zero Retention keeps all of them. Beyond that, a fact is kept while
 // it is its key's value on the axis of valid time, now or from some later time on, whatever was written after it; with a
-// Window and no Versions, also if it is that at a time within the window.
+// Window and no Versions, also if it was that at a time within the window, as it was known then.
 type Retention struct {
 	// Versions is how many facts of each key are kept, the latest ones; 1: the latest only; 0: all.
 	Versions int `json:"versions,omitempty"`
@@ -120,42 +120,42 @@ func (p *planned) key(latest Record, flags tip) {
 	for r, next := latest, (Record{}); r.data != nil; r, next = r.prev(), r {
 		old := rule.Window > 0 && (next.data != nil && next.TransactionTime().Before(p.Before) || rule.Events && r.TransactionTime().Before(p.Before))
 		event := old && rule.Events
-		from := p.now // what is a key's value at a valid time from then on is kept
-		if old && rule.Versions == 0 {
-			from = p.Before
-		}
 		until, ok := r.validUntil(next, valid)
+		value := !ok || until.validTime().After(p.now)
+		if old && rule.Versions == 0 { // as it was known at some time within the window
+			value = !ok || until.validTime().After(p.Before) || !until.TransactionTime().Before(p.Before)
+		}
 		switch {
-		case !old && (rule.Versions == 0 || kept < rule.Versions), !event && (!ok || until.validTime().After(from)):
+		case !old && (rule.Versions == 0 || kept < rule.Versions), !event && value:
 			kept, last = kept+1, r
 			continue
 		case event:
-			p.drop(r, r)
+			p.drop(r, r, r)
 		}
-		for _, successor := range []Record{next, until} {
-			if successor.data != nil {
-				p.drop(r, successor)
-			}
-		}
+		p.drop(r, next, until)
 	}
 	aged := !latest.validTime().After(p.now)
 	if rule.Window > 0 {
 		aged = latest.TransactionTime().Before(p.Before) && !latest.validTime().After(p.Before)
 	}
 	if rule.Forget && kept == 1 && last.Seq() == latest.Seq() && latest.Retracted() && aged {
-		p.drop(latest, latest)
+		p.drop(latest, latest, latest)
 	}
 }
 
-// drop adds a fact to prune, which is not its key's value any more from successor on.
-func (p *planned) drop(r, successor Record) {
+// drop adds a fact to prune. It is not its key's latest one from next on, nor its value from the valid time of until on,
+// each if there is one.
+func (p *planned) drop(r, next, until Record) {
 	if n := len(p.seqs); n == 0 || p.seqs[n-1] != r.Seq() {
 		p.seqs = append(p.seqs, r.Seq())
 	}
-	p.Horizon = p.Horizon.Later(backend.Horizon{Seq: successor.Seq(), Time: successor.TransactionTime().UTC()})
-	p.Horizon = p.Horizon.Later(backend.Horizon{Time: r.TransactionTime().UTC()}) // it may be later than the successor's
-	if t := successor.validTime(); !t.After(p.now) {
-		p.Horizon = p.Horizon.Later(backend.Horizon{Time: t.UTC()})
+	for _, successor := range []Record{r, next, until} { // the time of r may be later than theirs
+		if successor.data != nil {
+			p.Horizon = p.Horizon.Later(backend.Horizon{Seq: successor.Seq(), Time: successor.TransactionTime().UTC()})
+		}
+	}
+	if until.data != nil && !until.validTime().After(p.now) {
+		p.Horizon = p.Horizon.Later(backend.Horizon{Time: until.validTime().UTC()})
 	}
 }
 

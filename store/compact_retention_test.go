@@ -95,6 +95,32 @@ func TestWindowOnBothAxes(t *testing.T) {
 	}
 }
 
+// A correction within the window hides nothing of what was known before it.
+func TestWindowBeforeACorrection(t *testing.T) {
+	at := func(second int64) time.Time { return time.Unix(second, 0).UTC() }
+	l := newLog(t)
+	e, err := store.Open(t.Context(), l, store.Options{Now: func() time.Time { return at(900) }})
+	require.NoError(t, err)
+	defer e.Close()
+	for i, f := range []backend.Fact{
+		{TransactionTime: at(100)},
+		{TransactionTime: at(200), ValidTime: at(875)},
+		{TransactionTime: at(860), ValidTime: at(300)},
+		{TransactionTime: at(900), ValidTime: at(880)},
+	} {
+		f.Store, f.Key, f.Value = "s", "k", []byte(fmt.Sprint(i))
+		_, err := e.Import(t.Context(), withID(f, fmt.Sprint(i)))
+		require.NoError(t, err)
+	}
+	require.NoError(t, e.Retain("s", store.Retention{Window: 50 * time.Second}))
+	_, err = e.Compact(t.Context())
+	require.NoError(t, err)
+	r, ok, err := e.GetAt(t.Context(), "s", "k", store.Moment{Time: at(855), Valid: at(855)})
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, "0", string(r.Value()))
+}
+
 func withID(f backend.Fact, id string) backend.Fact {
 	f.ID = id
 	return f

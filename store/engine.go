@@ -92,13 +92,17 @@ type Engine struct {
 	rules   atomic.Pointer[[]Rule]   // replaced as a whole
 	stores  atomic.Pointer[[]string] // those kept in memory, sorted; nil: all. Replaced as a whole, under mu
 
+	at      atomic.Pointer[backend.Cursor] // the last page's Through; the head may be further by own writes. Replaced under mu
+	running atomic.Int64                   // how many rules run
+	guards  atomic.Int64                   // how many functions of the app are guarded
+
 	own      atomic.Int64                               // the latest transaction time of facts that this engine wrote, in Unix nanoseconds
 	ahead    atomic.Pointer[[]aheadTime]                // by clock and fact, ascending; nil: none. Replaced as a whole, under mu
 	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
+	missing  atomic.Pointer[map[string]uint64]          // by store: facts through this seq may not be in memory, since they were pruned; nil: none. Replaced as a whole, under mu
 
-	mu         sync.Mutex     // held to apply facts; guards all up to the empty line
-	at         backend.Cursor // the last page's Through; the head may be further by own writes
-	newest     time.Time      // the latest transaction time that was applied
+	mu         sync.Mutex // held to apply facts; guards all up to the empty line
+	newest     time.Time  // the latest transaction time that was applied
 	waiting    waiters
 	retentions map[string]Retention // by store
 	failed     error                // why the log is no longer followed

@@ -48,11 +48,13 @@ func ExampleRecord() {
 	r, _ := e.Get("tasks", "t1")
 	fmt.Println(r.Store(), r.Key(), string(r.Value()), r.Retracted())
 	fmt.Println(r.Seq(), r.ID(), "after", r.Causation(), "version", r.Version(), "schema", r.SchemaVersion())
+	fmt.Println("before it:", string(r.Previous().Value()))
 	fmt.Println(r.TransactionTime().Format(time.DateOnly), r.ValidTime().Format(time.DateOnly))
 	fmt.Println(string(r.Producer()), string(r.Derivation()), r.Sources(), r.ValueHash()[:8])
 	// Output:
 	// tasks t1 1 false
 	// 2 f2 after f1 version 2 schema 1
+	// before it: 0
 	// 2026-03-01 2026-02-28
 	// "ana" "by hand" [] 6b86b273
 }

@@ -9,7 +9,6 @@ import (
 	"sort"
 	"sync"
 
-	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
@@ -27,8 +26,7 @@ type Fold[S any] struct {
 	mu    ctxsync.Mutex // guards state and seq; held while read runs
 	state S
 	seq   uint64
-	taken *taken            // nil: step does not ask for it
-	blind map[string]uint64 // stores that this process could not read when facts were last taken in, and since which seq
+	taken *taken // nil: step does not ask for it
 
 	sharing sync.Mutex // guards what follows
 	shared  bool       // read runs: the state does not change
@@ -45,8 +43,8 @@ func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores
 // Read calls read with the state of all facts through the engine's head, and the head. The state does not
 // change while read runs; if the state holds references, such as a map, read copies what it keeps. Facts that
 // were dropped from memory before the fold took them in are read from the log. Errors are those of reading
-// the log, ctx's, ErrNotLoaded and backend.ErrCompacted; and backend.ErrAccessChanged if facts came while this process
-// could not read their store and now it can: [Fold.Begin] anew.
+// the log, ctx's, ErrNotLoaded, backend.ErrCompacted, and backend.ErrForbidden while this process may not read one of the
+// stores: the fold does not move meanwhile, and goes on once it may.
 //
 // Inside the read of a fold, a fold that is being read is read as it is, which may be before the head: see seq.
 // A step must not read a fold: while that takes in facts, it is an error.
@@ -120,8 +118,12 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 	var views map[string]view
 	var head uint64
 	var missed iter.Seq[Record]
-	var blind map[string]uint64
-	err := f.engine.under(func(a *access) (err error) {
+	err := f.engine.under(func(a *access) error {
+		for _, store := range f.stores {
+			if !a.has(store) {
+				return forbidden(store)
+			}
+		}
 		var ok bool
 		views, head = f.engine.views(f.stores)
 		if missed, ok = f.engine.merged(f.stores, f.seq, head); !ok {
@@ -129,9 +131,7 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			f.engine.mu.Lock()
-			f.engine.raise(past.allHorizons())
-			f.engine.mu.Unlock()
+			f.engine.learn(past.allHorizons(), 0)
 			missed, _ = past.merged(f.stores, f.seq, head)
 		}
 		for _, store := range f.stores {
@@ -139,13 +139,11 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 				return err
 			}
 		}
-		blind, err = f.unread(a, views)
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	f.blind = blind
 	for r := range missed {
 		f.state = f.step(f.state, r)
 		f.seq = r.Seq() // in case a later step panics
@@ -155,29 +153,6 @@ func (f *Fold[S]) advance(ctx context.Context) error {
 		*f.taken = taken{views, head}
 	}
 	return nil
-}
-
-// unread returns the stores that this process may not read. It is an error if a store may be read again that has facts which
-// the fold passed over.
-func (f *Fold[S]) unread(a *access, views map[string]view) (blind map[string]uint64, err error) {
-	for _, store := range f.stores {
-		since, was := f.blind[store]
-		switch v := views[store]; {
-		case !a.has(store) && blind == nil:
-			blind = make(map[string]uint64)
-			fallthrough
-		case !a.has(store):
-			if blind[store] = f.seq; was {
-				blind[store] = since
-			}
-		case was && v.namespace != nil:
-			v.head = min(v.head, f.seq)
-			if end := v.end(); end > 0 && v.nth(end-1).Seq() > since {
-				return nil, fmt.Errorf("facts of store %q after seq %d came while this process could not read it: begin the fold anew: %w", store, since, backend.ErrAccessChanged)
-			}
-		}
-	}
-	return blind, nil
 }
 
 // merged returns the facts of some stores with seqs above after through head, in the order of the log;

@@ -59,3 +59,20 @@ func TestChangeFolds(t *testing.T) {
 		})
 	}
 }
+
+// A fold that begins anew gets the changes of the facts that it takes in, whatever it has taken in before.
+func TestChangeFoldsBegunAnew(t *testing.T) {
+	e := openEngine(t, newLog(t))
+	for n := range 4 {
+		must(e.Write(t.Context(), backend.Fact{Store: "s", Key: "k", Value: fmt.Append(nil, n)}))
+	}
+	fold := store.NewChangeFold(e, "", func(all string, before, after store.Record) string {
+		return fmt.Sprintf("%s %s>%s", all, before.Value(), after.Value())
+	}, "s")
+	for _, begin := range []uint64{0, 2, 0, 1} {
+		require.NoError(t, fold.Begin(t.Context(), "", begin))
+		require.NoError(t, fold.Read(t.Context(), func(all string, _ uint64) {
+			require.Equal(t, []string{" >0 0>1 1>2 2>3", " 0>1 1>2 2>3", " 1>2 2>3"}[begin], all)
+		}))
+	}
+}

@@ -2,17 +2,26 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
 // Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and
-// the app kept (after a restart, see [Engine.Resume]), or, after a *backend.CompactedError, what the app wants to begin with at the Seq of the horizon. It ends
-// with ctx's error.
+// the app kept (after a restart, see [Engine.Resume]), or, after a *backend.CompactedError, what the app wants to begin with at the Seq of the
+// horizon. It ends with ctx's error. Inside a read or a step of a fold, Begin of a fold that is being read is an error.
 func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
-	if err := f.mu.Lock(ctx); err != nil {
-		return fmt.Errorf("store: begin fold: %w", err)
+	if !f.mu.TryLock() {
+		if inside, _ := insideFold(); inside {
+			return errors.New("store: begin fold: it is being read, and this is called inside a read or a step of a fold, which may never end: begin it elsewhere")
+		}
+		if err := f.mu.Lock(ctx); err != nil {
+			return fmt.Errorf("store: begin fold: %w", err)
+		}
 	}
 	defer f.mu.Unlock()
-	f.state, f.seq, f.blind = state, seq, nil
+	f.state, f.seq = state, seq
+	if f.taken != nil {
+		*f.taken = taken{}
+	}
 	return nil
 }

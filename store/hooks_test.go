@@ -48,8 +48,8 @@ func small(pages iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] 
 	return func(yield func(backend.Page, error) bool) {
 		for p, err := range pages {
 			for err == nil && len(p.Facts) > 1 {
-				first := backend.Page{Facts: p.Facts[:1:1], Through: backend.Cursor{Log: p.Through.Log, Seq: p.Facts[0].Seq}}
-				p.Facts = p.Facts[1:]
+				first := backend.Page{Facts: p.Facts[:1:1], Through: backend.Cursor{Log: p.Through.Log, Seq: p.Facts[0].Seq}, Horizons: p.Horizons}
+				p.Facts, p.Horizons = p.Facts[1:], nil
 				if !yield(first, nil) {
 					return
 				}

@@ -1,17 +1,17 @@
 package store
 
 import (
-	"context"
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 
 	"github.com/igniter-store/igniter/backend"
 )
 
-// The log says how far the past of its stores is incomplete (backend.Horizon). The engine learns it from the log each
-// time after it has read from it, and from the receipts of compactions that it follows. Reads take a view first and then
-// ask for the horizon, so that what a view lacks is before the horizon.
+// The log says how far the past of its stores is incomplete (backend.Horizon). The engine learns it with each page that it
+// reads, before it shows the page, from the receipts of compactions that it follows, and from Sync. Reads take a view first
+// and then ask for the horizon, so that what a view lacks is before the horizon.
 
 // Horizon returns the moment before which the past of a store is incomplete, since facts were pruned or lost; zero: it is whole.
 // Reads as of an earlier moment, on either axis, are backend.ErrCompacted. Reads of the present never are.
@@ -28,39 +28,59 @@ func (e *Engine) allHorizons() map[string]backend.Horizon {
 	return nil
 }
 
-// raise takes in horizons. The caller holds mu, unless the engine is new.
-func (e *Engine) raise(horizons map[string]backend.Horizon) {
+// inMemory is the seq for raise if the horizons come without facts that were read.
+const inMemory = math.MaxUint64
+
+// raise takes in horizons. The facts of the log through a seq are in memory: they were read before these horizons came.
+// The caller holds mu, unless the engine is new.
+func (e *Engine) raise(horizons map[string]backend.Horizon, through uint64) {
 	if len(horizons) == 0 {
 		return
 	}
-	all := maps.Clone(e.allHorizons())
-	if all == nil {
-		all = make(map[string]backend.Horizon)
+	all, missing := make(map[string]backend.Horizon), make(map[string]uint64)
+	maps.Copy(all, e.allHorizons())
+	if old := e.missing.Load(); old != nil {
+		maps.Copy(missing, *old)
 	}
 	for store, h := range horizons {
 		all[store] = all[store].Later(h)
+		if h.Seq > through {
+			missing[store] = max(missing[store], h.Seq)
+		}
 	}
 	e.horizons.Store(&all)
+	e.missing.Store(&missing)
 }
 
-// askHorizons asks the log for its horizons. It is called after the log was read.
-func (e *Engine) askHorizons(ctx context.Context) error {
-	stats, err := e.log.Stats(ctx)
-	if err != nil {
-		return fmt.Errorf("ask the log what was pruned: %w", err)
+// missingThrough returns the seq through which facts of a store may not be in memory, since they were pruned. It is not
+// beyond the horizon that Horizon returns afterwards.
+func (e *Engine) missingThrough(store string) uint64 {
+	missing := e.missing.Load()
+	if missing == nil {
+		return 0
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.raise(stats.Horizons)
-	return nil
+	return max((*missing)[backend.AllStores], (*missing)[store])
 }
 
-// whole checks that a read of a store as of m needs no fact that was pruned. The caller has its view.
-func (e *Engine) whole(store string, m *Moment) error {
+// learn is raise for a caller that may not have the lock.
+func (e *Engine) learn(horizons map[string]backend.Horizon, through uint64) {
+	if e.lockOutside() { // otherwise this goroutine has the lock
+		defer e.mu.Unlock()
+	}
+	e.raise(horizons, through)
+}
+
+// whole checks that a read of a store as of m needs no fact that was pruned. The caller has its view. If now is true, m is
+// ValidNow, which is never before the horizon: the clock may be behind the log's.
+func (e *Engine) whole(store string, m *Moment, now bool) error {
 	if e.horizons.Load() == nil || m.none {
 		return nil
 	}
-	if h := e.Horizon(store); h.Hides(m.Seq, m.Time, m.Valid) {
+	h := e.Horizon(store)
+	if now && h.Time.After(m.Valid) {
+		m.Valid = h.Time
+	}
+	if h.Hides(m.Seq, m.Time, m.Valid) {
 		return &backend.CompactedError{Store: store, Horizon: h}
 	}
 	return nil

@@ -24,8 +24,8 @@ func (m *model) check(s *side, through uint64) {
 	t := m.t
 	for _, name := range []string{"docs", "people", store.CompactionStore} {
 		if !s.reads(name) {
-			require.Empty(t, factsOf(s.List(context.Background(), name, store.Query{})), "may not be read")
-			require.Empty(t, factsOf(s.Facts(context.Background(), name, 0)))
+			require.ErrorIs(t, firstError(s.List(context.Background(), name, store.Query{})), backend.ErrForbidden)
+			require.ErrorIs(t, firstError(s.Facts(context.Background(), name, 0)), backend.ErrForbidden)
 			require.Empty(t, s.Latest(name, "a").Fact())
 		}
 	}
@@ -97,13 +97,7 @@ func (m *model) drawMoment(label string) time.Time {
 // resolved returns the moment that s reads as of.
 func (m *model) resolved(s *side, at store.Moment) store.Moment {
 	if at == store.ValidNow() {
-		at = store.Moment{Valid: s.now()}
-		for _, f := range m.o {
-			if f.Store == "docs" {
-				at.Valid = later(at.Valid, f.TransactionTime)
-			}
-		}
-		return at
+		return store.Moment{Valid: later(later(s.now(), m.o.newest("docs")), m.horizon.Time)}
 	}
 	at.Time, at.Valid = s.seen(at.Time), s.seen(at.Valid)
 	return at
@@ -115,6 +109,10 @@ func (m *model) checkAt(s *side, at store.Moment, lags bool) {
 	ctx, q := context.Background(), store.Query{At: at}
 	real := m.resolved(s, at)
 	_, _, err := s.GetAt(ctx, "docs", "a", at)
+	if !lags && at.Seq > m.last() {
+		require.ErrorIs(t, err, backend.ErrDiverged, "beyond the end")
+		return
+	}
 	if hidden := m.horizon.Hides(real.Seq, real.Time, real.Valid); hidden != errors.Is(err, backend.ErrCompacted) {
 		require.True(t, lags && hidden, "%v as of %+v, with horizon %v", err, real, m.horizon)
 		return

@@ -172,6 +172,16 @@ func (s *side) seen(t time.Time) time.Time {
 	return seen
 }
 
+// newest returns the latest transaction time of a store.
+func (o oracle) newest(name string) (t time.Time) {
+	for _, f := range o {
+		if f.Store == name {
+			t = later(t, f.TransactionTime)
+		}
+	}
+	return t
+}
+
 // ordered reports whether the transaction times of docs are in the order of the log.
 func (m *model) ordered() bool {
 	last := time.Time{}

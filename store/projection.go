@@ -26,11 +26,8 @@ func (e *Engine) projected(v view, owner declaration, create func() projection) 
 	if p := v.projection(owner); p != nil {
 		return p
 	}
-	if !e.mu.TryLock() {
-		if e.reentered() {
-			return nil // the caller goes through all records instead
-		}
-		e.mu.Lock()
+	if !e.lockOutside() {
+		return nil // the caller goes through all records instead
 	}
 	defer e.mu.Unlock()
 	if e.namespace(v.name) != v.namespace || owner.counted().closed.Load() {

@@ -29,9 +29,9 @@ func (e *Engine) Latest(store, key string) Record { return e.view(store).latest(
 // visible and valid then, or the last of them was a retraction, which r is then.
 //
 // If the answer needs facts that the engine dropped from memory (Options.KeepVersions), GetAt reads them
-// from the log. Errors are ctx's, ErrNotLoaded, errors of reading the log and, if facts that the answer may need were
-// pruned, a *backend.CompactedError (backend.ErrCompacted), see [Engine.Horizon]. This holds for all methods that
-// read with a context.
+// from the log. Errors are ctx's, ErrNotLoaded, backend.ErrForbidden if this process may not read the store now, errors of
+// reading the log and, if facts that the answer may need were pruned, a *backend.CompactedError (backend.ErrCompacted), see
+// [Engine.Horizon]. This holds for all methods that read with a context. Others find nothing in a store that may not be read.
 func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Record, ok bool, err error) {
 	v, err := e.viewAt(ctx, store, &m, key)
 	if err != nil {
@@ -55,7 +55,11 @@ func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.
 	return records(func() (iter.Seq2[Record, error], error) {
 		m := m
 		e.asSeen(&m)
-		v, err := e.viewFor(ctx, store, fromTheStart, key)
+		var v view
+		err := e.reachable(ctx, m.Seq)
+		if err == nil {
+			v, err = e.viewFor(ctx, store, fromTheStart, key)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("store: history of key %q: %w", key, err)
 		}

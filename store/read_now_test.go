@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,4 +55,51 @@ func TestReadsAsOfNow(t *testing.T) {
 	_, ok, err := e.GetAt(t.Context(), "s", "k", store.Moment{Time: early})
 	require.NoError(t, err)
 	require.False(t, ok, "the past stays as it was")
+}
+
+// What is valid now is never in the past that is compacted, though the engine's clock is behind the log's and the latest fact
+// was pruned.
+func TestValidNowAfterAPrune(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	clock := now.Add(time.Hour)
+	l := memory.New(memory.Options{Now: func() time.Time { clock = clock.Add(time.Second); return clock }})
+	defer l.Close()
+	opts := store.Options{Now: func() time.Time { return now }}
+	before := must(store.Open(t.Context(), l, opts))
+	defer before.Close()
+	for n := range 3 {
+		_, err := l.WriteFact(t.Context(), withID(fact(fmt.Sprint("k", n), n), fmt.Sprint(n)))
+		require.NoError(t, err)
+	}
+	_, err := l.Prune(t.Context(), slices.Values([]uint64{3}), backend.Horizon{})
+	require.NoError(t, err)
+	for _, opts.KeepVersions = range []int{0, 1} {
+		after := must(store.Open(t.Context(), l, opts))
+		defer after.Close()
+		for _, e := range []*store.Engine{before, after} {
+			require.NoError(t, e.Sync(t.Context()))
+			_, ok, err := e.GetAt(t.Context(), "s", "k1", store.ValidNow())
+			require.NoError(t, err)
+			require.True(t, ok)
+		}
+	}
+}
+
+// A read as of a seq that the engine does not show yet waits for it, and one that the log does not reach says so: the answer
+// would be another one later.
+func TestReadsAsOfAnUnknownSeq(t *testing.T) {
+	l := newLog(t)
+	e, other := openEngine(t, l), openEngine(t, l)
+	scope := must(e.Scope("s", "all", store.Filter{}))
+	for n := range 50 {
+		f := must(other.Write(t.Context(), fact("k", n)))
+		r, _, err := e.GetAt(t.Context(), "s", "k", store.Moment{Seq: f.Seq})
+		require.NoError(t, err)
+		require.Equal(t, f.Seq, r.Seq())
+	}
+	at := store.AsOf(e.Head() + 1)
+	_, _, err := e.GetAt(t.Context(), "s", "k", at)
+	for _, err := range []error{err, firstError(scope.List(t.Context(), store.Query{At: at})), firstError(e.History(t.Context(), "s", "k", at))} {
+		require.ErrorIs(t, err, backend.ErrDiverged)
+	}
 }

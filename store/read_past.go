@@ -10,14 +10,17 @@ import (
 )
 
 // ErrDropped is reported if an engine does not hold facts that the log may have: they were dropped from memory
-// (Options.KeepVersions), or their store is not in memory (Options.Stores). [Engine.Past] reads them.
-var ErrDropped = errors.New("store: the engine does not hold all facts that this asks for: read them through Past")
+// (Options.KeepVersions), or their store is not in memory (Options.Stores), or this process may not read all stores.
+// [Engine.Past] reads what the process may read.
+var ErrDropped = errors.New("store: the engine does not hold all facts that this asks for: read them through Past, or with a token that may read all stores")
 
 // errPast is why an engine of the past does not follow the log.
 var errPast = errors.New("store: an engine of the past does not follow the log")
 
 // partial reports whether the log may have facts that e does not hold.
-func (e *Engine) partial() bool { return e.opts.KeepVersions > 0 || e.stores.Load() != nil }
+func (e *Engine) partial() bool {
+	return e.opts.KeepVersions > 0 || e.stores.Load() != nil || e.readable().stores != nil
+}
 
 // Past returns an engine with all facts of a store through e's head, whatever Options.KeepVersions and
 // Options.Stores are: of the given keys, or of all keys if none are given. The store "" is all stores. It
@@ -44,11 +47,7 @@ func (e *Engine) past(ctx context.Context, through uint64, stores, keys []string
 			p.space(s.name).upcasts.Store(s.upcasts.Load())
 		}
 	}
-	err := p.readThrough(ctx, through)
-	if err == nil {
-		err = p.askHorizons(ctx)
-	}
-	if err != nil {
+	if err := p.readThrough(ctx, through); err != nil {
 		return nil, fmt.Errorf("read the past from the log: %w", err)
 	}
 	p.stop()

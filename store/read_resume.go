@@ -29,7 +29,7 @@ func (e *Engine) Resume(ctx context.Context, c backend.Cursor) (after uint64, er
 // reachable returns an error if the log does not reach a seq that a consumer has come to: it was restored to an earlier
 // one, or is another log. Waiting for it would pass over all facts up to there.
 func (e *Engine) reachable(ctx context.Context, after uint64) error {
-	if after <= e.Head() || e.ended.Load() {
+	if after == 0 || after <= e.Head() || e.ended.Load() {
 		return nil
 	}
 	if err := e.Sync(ctx); err != nil {

@@ -19,7 +19,8 @@ import (
 // keeps a cursor and passes what [Engine.Resume] returns: a seq alone does not tell that the log was restored to an
 // earlier one, and has grown past it since.
 //
-// If facts that the loop has not come to were pruned, it says so before it goes on: with the zero Record and a
+// If after is before the store's horizon, or facts that the loop has not come to were pruned before this process had read
+// them or are dropped from memory with a compaction, it says so before it goes on: with the zero Record and a
 // *backend.CompactedError, the one error that does not end the loop if its body goes on. To show what a store holds
 // nevertheless, list it as of the horizon, and go on after that.
 //
@@ -35,14 +36,16 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 			yield(Record{}, fmt.Errorf("store: tail: %w", err))
 			return
 		}
-		told := uint64(0) // the loop knows that facts before this seq may be missing
+		told, begun := uint64(0), false // the loop knows that facts through this seq may be missing; it has looked before
 		wait := backoff.NewExponentialBackOff()
 		wait.MaxInterval = maxRetryInterval
 		for {
 			regained, readable := e.regained.Changed(), false
 			var v view
 			err := e.under(func(a *access) (err error) {
-				readable = a.has(store)
+				if readable = a.has(store); !readable {
+					return nil
+				}
 				v, err = e.viewFor(ctx, store, &Moment{Seq: max(after, 1)})
 				return err
 			})
@@ -66,7 +69,12 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 				return
 			}
 			wait.Reset()
-			if h := e.Horizon(store); after < h.Seq && told < h.Seq {
+			missing := e.missingThrough(store)
+			h := e.Horizon(store)
+			if !begun { // later it knows that what came since is in memory, unless it was pruned before it was read
+				missing = h.Seq
+			}
+			if begun = true; after < missing && told < missing {
 				if told = h.Seq; !yield(Record{}, fmt.Errorf("store: tail after seq %d: %w", after, &backend.CompactedError{Store: store, Horizon: h})) {
 					return
 				}

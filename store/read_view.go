@@ -31,12 +31,20 @@ func (e *Engine) view(store string) view {
 }
 
 // viewFor returns the store as of the engine's head, with all facts that reads as of m and later need; if
-// keys are given, it may have only these keys. It reads the log if the engine does not hold all of them.
+// keys are given, it may have only these keys. It reads the log if the engine does not hold all of them. A store that this
+// process may not read is backend.ErrForbidden.
 func (e *Engine) viewFor(ctx context.Context, store string, m *Moment, keys ...string) (view, error) {
 	if e.stores.Load() != nil && !e.Loaded(store) {
 		return view{}, fmt.Errorf("store %q: %w", store, ErrNotLoaded)
 	}
+	a := e.readable()
 	v := e.view(store)
+	for now := e.readable(); now != a; now = e.readable() {
+		a, v = now, e.view(store)
+	}
+	if !a.has(store) {
+		return view{}, forbidden(store)
+	}
 	m.resolve(e, v)
 	if v.namespace == nil || v.dropped.seq == 0 || v.holds(m) {
 		return v, nil
@@ -44,12 +52,18 @@ func (e *Engine) viewFor(ctx context.Context, store string, m *Moment, keys ...s
 	return e.pastView(ctx, store, v.head, keys)
 }
 
-// viewAt is viewFor, for a read as of m, of which it changes the times so that the app sees its own writes. It is ErrCompacted if that needs facts that were pruned.
+// viewAt is viewFor, for a read as of m, of which it changes the times so that the app sees its own writes. It is
+// ErrCompacted if that needs facts that were pruned. It waits for a seq that the engine does not show yet, which is a
+// *backend.DivergedError if the log does not have it.
 func (e *Engine) viewAt(ctx context.Context, store string, m *Moment, keys ...string) (view, error) {
+	if err := e.reachable(ctx, m.Seq); err != nil {
+		return view{}, err
+	}
 	e.asSeen(m)
+	now := m.now
 	v, err := e.viewFor(ctx, store, m, keys...)
 	if err == nil {
-		err = e.whole(store, m)
+		err = e.whole(store, m, now)
 	}
 	return v, err
 }
@@ -62,9 +76,7 @@ func (e *Engine) pastView(ctx context.Context, store string, head uint64, keys [
 	if err != nil {
 		return view{}, err
 	}
-	e.mu.Lock()
-	e.raise(past.allHorizons())
-	e.mu.Unlock()
+	e.learn(past.allHorizons(), 0)
 	return view{past.namespace(store), head}, nil
 }
 

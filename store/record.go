@@ -155,6 +155,14 @@ func (r Record) Derivation() json.RawMessage {
 // Version returns the place of the fact among the facts of its key that the engine holds, counted from 1.
 func (r Record) Version() int { return int(r.depth()) }
 
+// Previous returns the fact of the key before r, as far as the engine holds it; the zero Record if there is none.
+func (r Record) Previous() Record {
+	if r.data == nil {
+		return Record{}
+	}
+	return r.prev()
+}
+
 // Fact returns the fact, with JSON that is the caller's to change.
 func (r Record) Fact() backend.Fact {
 	if r.data == nil {

@@ -28,7 +28,7 @@ type Rule struct {
 	Source  string // the store whose facts trigger it
 
 	// Derive returns the facts that follow from a source, which may be a retraction; there may be none.
-	// It may read the engine, and must not write. It may be called concurrently, for sources in any
+	// It may read the engine. Writes, Compact and Rederive fail with its ctx. It may be called concurrently, for sources in any
 	// order, and again for the same source: if another write changed a derived key meanwhile, the
 	// result is discarded. A rule that copies a record's current value therefore reads that, since the
 	// source may be an older one. A panic is reported like an error.
@@ -37,7 +37,7 @@ type Rule struct {
 
 // Derived is what a Rule derives from a source.
 type Derived struct {
-	Facts []backend.Fact // the engine sets their IDs
+	Facts []backend.Fact // without IDs and derivations, which the engine sets
 	From  []string       // the IDs of their other sources
 }
 
@@ -80,26 +80,34 @@ func (e *Engine) AddRule(r Rule) error {
 	if e.reentered() {
 		return errReentered
 	}
+	declared, err := e.declareRule(r)
+	if declared {
+		e.catchUp(e.life, r, false, e.derivationFailed)
+	}
+	return err
+}
+
+// declareRule makes r a rule of the engine, unless that is read-only.
+func (e *Engine) declareRule(r Rule) (declared bool, err error) {
 	if err := e.declaring.Lock(e.life); err != nil {
-		return fmt.Errorf("store: rule %q: %w", r.Name, backend.ErrClosed)
+		return false, fmt.Errorf("store: rule %q: %w", r.Name, backend.ErrClosed)
 	}
 	defer e.declaring.Unlock()
 	if slices.ContainsFunc(e.allRules(), func(o Rule) bool { return o.Name == r.Name }) {
-		return &backend.InvalidError{Field: "name", Reason: fmt.Sprintf("there is a rule %q already", r.Name)}
+		return false, &backend.InvalidError{Field: "name", Reason: fmt.Sprintf("there is a rule %q already", r.Name)}
 	}
 	if e.opts.ReadOnly {
-		return nil
+		return false, nil
 	}
 	if err := e.beginRule(r); err != nil {
 		if e.life.Err() != nil {
 			err = backend.ErrClosed
 		}
-		return fmt.Errorf("store: rule %q: %w", r.Name, err)
+		return false, fmt.Errorf("store: rule %q: %w", r.Name, err)
 	}
 	all := append(slices.Clone(e.allRules()), r)
 	e.rules.Store(&all)
-	e.catchUp(e.life, r, false, e.derivationFailed)
-	return nil
+	return true, nil
 }
 
 func (e *Engine) allRules() []Rule {
@@ -112,6 +120,18 @@ func (e *Engine) allRules() []Rule {
 // triggers reports whether a rule has a store as its source.
 func (e *Engine) triggers(store string) bool {
 	return slices.ContainsFunc(e.allRules(), func(r Rule) bool { return r.Source == store })
+}
+
+// run runs a rule with a context that tells so.
+func (e *Engine) run(ctx context.Context, r Rule, source Record) (made Derived, err error) {
+	ctx = context.WithValue(ctx, ruleOf{e}, true)
+	n := e.running.Add(1)
+	defer e.running.Add(-1)
+	if n > maxUnguarded {
+		e.guarded(func() { made, err = r.run(ctx, source) })
+		return made, err
+	}
+	return r.run(ctx, source)
 }
 
 // run calls Derive. It returns a panic as an error, since the source is written.
@@ -144,6 +164,9 @@ func (e *Engine) derivationFailed(source Record, err error) {
 // Derive runs the rules for a fact as its writer does, whether it is older than they are or not; running a rule
 // twice writes nothing new. It joins the errors of rules, each a *DerivationError.
 func (e *Engine) Derive(ctx context.Context, source Record) error {
+	if err := e.refused(ctx); err != nil {
+		return err
+	}
 	return e.deriveAll(ctx, source, false)
 }
 

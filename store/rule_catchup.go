@@ -37,6 +37,9 @@ func (e *Engine) Rederive(ctx context.Context) error {
 	if e.opts.ReadOnly {
 		return fmt.Errorf("store: rederive: %w", ErrReadOnly)
 	}
+	if err := e.refused(ctx); err != nil {
+		return err
+	}
 	var failed []error
 	for _, rule := range e.allRules() {
 		e.catchUp(ctx, rule, false, func(_ Record, err error) { failed = append(failed, err) })
@@ -153,6 +156,8 @@ func (e *Engine) derivedAfter(ctx context.Context, rule Rule, state ruleState) (
 
 // prunedBefore returns the greatest seq before which facts of some stores may be pruned; 0: none are.
 func (e *Engine) prunedBefore(ctx context.Context, stores []string) (seq uint64, err error) {
+	ctx, cancel := e.bounded(ctx)
+	defer cancel()
 	stats, err := e.log.Stats(ctx)
 	for _, store := range stores {
 		seq = max(seq, stats.Horizon(store).Seq)

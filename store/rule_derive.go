@@ -36,7 +36,7 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) (nothing 
 			return false, err
 		}
 		head := e.Head()
-		made, err := rule.run(ctx, source)
+		made, err := e.run(ctx, rule, source)
 		if err != nil || len(made.Facts) == 0 {
 			return err == nil, err
 		}
@@ -78,6 +78,12 @@ func (e *Engine) derivedBatch(rule Rule, source Record, made Derived, attempt in
 		f := &b.Facts[i]
 		if f.Store == RuleStore {
 			return b, &backend.InvalidError{Field: "store", Reason: fmt.Sprintf("a rule can't derive facts of %q", RuleStore)}
+		}
+		if err := e.mayRead(f.Store); err != nil { // it would never know the latest facts of its keys
+			return b, fmt.Errorf("derive facts: %w", err)
+		}
+		if f.ID != "" || f.Derivation != nil {
+			return b, &backend.InvalidError{Field: "derived", Reason: fmt.Sprintf("the fact of key %q in store %q has an ID or a derivation, which are the engine's to set", f.Key, f.Store)}
 		}
 		f.ID, f.Derivation = derivedID(rule.Name, source.ID(), attempt, i), origin
 		if f.Producer == nil {

@@ -25,6 +25,9 @@ type ruleState struct {
 
 // ruleState returns the state of a rule as the engine shows it.
 func (e *Engine) ruleState(name string) (state ruleState, err error) {
+	if err := e.mayRead(RuleStore); err != nil {
+		return state, fmt.Errorf("read the state of rule %q: %w", name, err)
+	}
 	r := e.Latest(RuleStore, "rule:"+name)
 	if r.data == nil {
 		return state, nil
@@ -75,9 +78,6 @@ func (e *Engine) beginRule(r Rule) error {
 	defer cancel()
 	if err := e.Load(ctx, RuleStore); err != nil {
 		return err
-	}
-	if access := e.log.Features().Stores; access != nil && !slices.Contains(access, RuleStore) {
-		return fmt.Errorf("this process may not read store %q, where rules keep their state: %w", RuleStore, backend.ErrForbidden)
 	}
 	return e.changeRule(ctx, r.Name, func(s *ruleState) bool {
 		if s.id != "" && s.Source == r.Source {

@@ -30,11 +30,8 @@ func (e *Engine) ids(s *namespace) *hashTable {
 	if t := s.ids.Load(); t != nil {
 		return t
 	}
-	if !e.mu.TryLock() {
-		if e.reentered() {
-			return nil
-		}
-		e.mu.Lock()
+	if !e.lockOutside() {
+		return nil
 	}
 	defer e.mu.Unlock()
 	if t := s.ids.Load(); t != nil {

@@ -44,7 +44,8 @@ func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error
 }
 
 // Import writes f to the log as it is: with its value byte for byte, and its own hash, times and causation if it
-// has them. It is for facts of other logs; apps use [Engine.Write].
+// has them. It is for facts of other logs; apps use [Engine.Write]. Only a server checks the time: no later fact of the log,
+// of any store, is dated before a transaction time that is ahead of the clock.
 func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	w := e.write(ctx, backend.Batch{Facts: []backend.Fact{f}})
 	if w.Err != nil {
@@ -104,7 +105,7 @@ func (e *Engine) writePrepared(ctx context.Context, b backend.Batch) backend.Wri
 // write writes b to the log, and waits until the engine shows it. If it fails, it returns the error alone. If the facts
 // may be written all the same, the rules run for them once they are shown.
 func (e *Engine) write(ctx context.Context, b backend.Batch) backend.Written {
-	if err := e.writable(b.Facts); err != nil {
+	if err := e.writable(ctx, b.Facts); err != nil {
 		return backend.Written{Err: err}
 	}
 	if e.opts.WriteTimeout > 0 {
@@ -132,9 +133,12 @@ func (e *Engine) write(ctx context.Context, b backend.Batch) backend.Written {
 }
 
 // writable reports why facts can't be written now.
-func (e *Engine) writable(facts []backend.Fact) error {
+func (e *Engine) writable(ctx context.Context, facts []backend.Fact) error {
 	if e.reentered() {
 		return errReentered
+	}
+	if err := e.refused(ctx); err != nil {
+		return err
 	}
 	if e.opts.ReadOnly {
 		return ErrReadOnly

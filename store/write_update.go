@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -10,11 +11,21 @@ import (
 // Update calls change with the latest fact of a key (the zero Record if it has none), and writes the fact that
 // change returns if no one has written the key in between. Otherwise it calls change again, until ctx is done.
 // It fills in Store and Key. It returns an error of change as it is. The backend must write batches. change
-// must not write.
+// must not write: if it writes the key itself, each attempt conflicts, and writes of change fail after a hundred. A store
+// that this process may not read is backend.ErrForbidden.
 func (e *Engine) Update(ctx context.Context, store, key string, change func(old Record) (backend.Fact, error)) (backend.Fact, error) {
-	for {
+	if err := e.mayRead(store); err != nil { // what it read would never be the latest fact
+		return backend.Fact{}, fmt.Errorf("store: update key %q: %w", key, err)
+	}
+	for attempt := 0; ; attempt++ {
 		old := e.Latest(store, key)
-		f, err := change(old)
+		var f backend.Fact
+		var err error
+		if attempt < maxUnguarded {
+			f, err = change(old)
+		} else {
+			e.guarded(func() { f, err = change(old) })
+		}
 		if err != nil {
 			return backend.Fact{}, err
 		}

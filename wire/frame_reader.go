@@ -51,10 +51,30 @@ type Reader struct {
 // NewReader returns a Reader of the frames in src, with a limit for the bytes of a body: 0 stands for
 // DefaultMaxFrame, and more than MaxMaxFrame for MaxMaxFrame.
 func NewReader(src io.Reader, limit int) *Reader {
+	r := &Reader{src: src}
+	r.SetLimit(limit)
+	return r
+}
+
+// SetLimit sets the limit for the bytes of the bodies to come, as in NewReader.
+func (r *Reader) SetLimit(limit int) {
 	if limit <= 0 {
 		limit = DefaultMaxFrame
 	}
-	return &Reader{src: src, limit: uint32(min(limit, MaxMaxFrame))}
+	r.limit = uint32(min(limit, MaxMaxFrame))
+}
+
+// Size returns how many bytes of memory the Reader has to read into.
+func (r *Reader) Size() int { return len(r.block) }
+
+// Shrink gives the memory that the Reader reads into back, and reports whether it did: not if there are bytes in it that
+// were not returned. It is for a stream that has become idle.
+func (r *Reader) Shrink() bool {
+	if r.Buffered() > 0 || len(r.block) == 0 {
+		return false
+	}
+	r.block, r.from, r.to, r.full = nil, 0, 0, false
+	return true
 }
 
 // Offset returns where the next frame begins, in bytes from the start of the stream; after an

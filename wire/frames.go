@@ -18,6 +18,8 @@ type Frames struct {
 	Facts   int            // how many facts are in Bytes
 	Through backend.Cursor // the log was read through here
 	Kept    bool           // the log keeps Bytes in memory, so that facts must not share it
+
+	Horizons map[string]backend.Horizon // as in a Page; nil: as before
 }
 
 // Pages decodes frames. Frames that hold no facts are a *backend.CorruptError that names path; the facts before them
@@ -25,7 +27,7 @@ type Frames struct {
 func Pages(path string, frames iter.Seq2[Frames, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for f, err := range frames {
-			p := backend.Page{Through: f.Through}
+			p := backend.Page{Through: f.Through, Horizons: f.Horizons}
 			if err == nil {
 				if p.Facts, err = f.Parse(); err != nil {
 					err = &backend.CorruptError{Path: path, Reason: "a frame whose CRC is right: " + err.Error()}
@@ -183,7 +185,7 @@ func (f pageFramer) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2
 func framed(pages iter.Seq2[backend.Page, error]) iter.Seq2[Frames, error] {
 	return func(yield func(Frames, error) bool) {
 		for p, err := range pages {
-			f := Frames{Facts: len(p.Facts), Through: p.Through}
+			f := Frames{Facts: len(p.Facts), Through: p.Through, Horizons: p.Horizons}
 			if err == nil && len(p.Facts) > 0 {
 				f.Bytes = CloseFrame(AppendGroup(OpenFrame(nil), p.Facts), 0)
 				if n := len(f.Bytes) - FrameOverhead; n > MaxMaxFrame {

@@ -11,12 +11,13 @@ import (
 
 // A Source finds the frames for one loop over a log, see [Loop]. It is used by one goroutine.
 type Source interface {
-	// Begin returns what a cursor is checked with: the log's identity, its ancestors and its last seq. Its error says
-	// why the log can't be read.
+	// Begin returns what a cursor is checked with, the log's identity, its ancestors and its last seq, and the log's
+	// horizons. Its error says why the log can't be read.
 	Begin() (backend.Stats, error)
 
 	// Take returns the frames after a seq, which is the Through of the frames before, about a page of them. At the
-	// log's end it returns no frames. Through is where the log was looked at in either case.
+	// log's end it returns no frames. Through is where the log was looked at in either case. Horizons are those of all
+	// stores when the frames were looked for, in a map that does not change any more; nil: as before.
 	Take(ctx context.Context, after uint64) (Frames, error)
 
 	// Changed returns a channel that is closed once the log has more, or has ended.
@@ -46,8 +47,11 @@ func Loop(ctx context.Context, name string, r backend.Range, follow bool, open f
 			if page, end, err = rd.Next(ctx); err != nil {
 				break
 			}
-			if (first || page.Facts > 0 || page.Through != before) && !yield(page, nil) {
-				return
+			if first || page.Facts > 0 || page.Through != before {
+				page.Horizons = rd.news()
+				if !yield(page, nil) {
+					return
+				}
 			}
 			if rd.done() || end && !follow {
 				return
@@ -70,6 +74,8 @@ const maxScan = 4 << 20
 type Reading struct {
 	Source Source
 	Left   backend.Range // what is left to read
+
+	horizons, told map[string]backend.Horizon // of the log; and those of them that were told. Nil: none, or as told
 }
 
 // begin checks where the reading begins. Without follow it ends where the log ends now.
@@ -86,10 +92,21 @@ func (r *Reading) begin(ctx context.Context, follow bool) error {
 		return err
 	}
 	r.Left.After = backend.Cursor{Log: s.Log, Seq: seq}
+	r.horizons = s.Horizons
 	if !follow && (r.Left.Through == 0 || r.Left.Through > s.LastSeq) {
 		r.Left.Through = s.LastSeq
 	}
 	return nil
+}
+
+// news returns the horizons that the next page tells.
+func (r *Reading) news() map[string]backend.Horizon {
+	if r.horizons == nil {
+		return nil
+	}
+	news := r.Left.News(r.horizons, r.told)
+	r.told, r.horizons = r.horizons, nil
+	return news
 }
 
 // done reports whether all of the range was read.
@@ -106,6 +123,9 @@ func (r *Reading) Next(ctx context.Context) (p Frames, end bool, err error) {
 		}
 		if err != nil {
 			break // the next call meets it again
+		}
+		if got.Horizons != nil {
+			r.horizons, got.Horizons = got.Horizons, nil
 		}
 		last := got.Through.Seq
 		scanned += len(got.Bytes)

@@ -27,8 +27,14 @@ func pruneCases() []testCase {
 		{"prune-cancelled", pruning, "If ctx is done before the call, nothing is removed. After an error a part of the facts may be gone; pruning the same seqs again is safe.", pruneCancelled},
 		{"prune-horizon", pruning, "Each store that loses a fact keeps the greatest Horizon, on each axis; a store that loses none keeps the horizon that it has.", pruneHorizon},
 		{"prune-horizon-last", pruning, "A zero field of a Horizon given to Prune stands for the log's last fact, and so does a field that lies beyond it.", pruneHorizonLast},
+		{"prune-horizon-page", pruning, ruleHorizons, pruneHorizonPage},
+		{"prune-horizon-loop", pruning, ruleHorizons + "Facts are pruned while the loop runs.", pruneHorizonLoop},
+		{"prune-horizon-follow", pruning, ruleHorizons + "A horizon alone makes no page: it waits for the next.", pruneHorizonFollow},
 	}
 }
+
+// ruleHorizons is the rule of pages about pruned facts.
+const ruleHorizons = "A fact that was pruned before its page was read is not after a horizon that comes with that page or with an earlier one of the loop. The first page has the horizons of all stores of the range; a later page has those that changed since. "
 
 // wantReport fails the case unless got is what Prune should report.
 func (h *harness) wantReport(got backend.PruneReport, pruned, missing uint64) {
@@ -204,10 +210,14 @@ func pruneCancelled(h *harness) {
 // wantHorizons fails the case unless b's Stats tell the horizons.
 func (h *harness) wantHorizons(b backend.Log, want map[string]backend.Horizon) {
 	h.Helper()
-	got := h.stats(b).Horizons
+	h.wantTold("Stats.Horizons", h.stats(b).Horizons, want)
+}
+
+func (h *harness) wantTold(what string, got, want map[string]backend.Horizon) {
+	h.Helper()
 	same := maps.EqualFunc(got, want, func(x, y backend.Horizon) bool { return x.Seq == y.Seq && x.Time.Equal(y.Time) })
 	if !same {
-		h.Fatalf("Stats.Horizons are %v, want %v", got, want)
+		h.Fatalf("%s are %v, want %v", what, got, want)
 	}
 	clear(got) // the caller's own
 }
@@ -278,5 +288,104 @@ func pruneHorizonLast(h *harness) {
 		h.wantHorizons(b, map[string]backend.Horizon{"tasks": want})
 		h.write(b, fact(7))
 		h.wantHorizons(b, map[string]backend.Horizon{"tasks": want})
+	}
+}
+
+// loops returns the ways to read a range.
+func (h *harness) loops(b backend.Log, r backend.Range) map[string]loop {
+	return map[string]loop{"Replay": replayOf(h.ctx, b, r), "Follow": followOf(h.ctx, b, r)}
+}
+
+func pruneHorizonPage(h *harness) {
+	b := h.open()
+	log := h.write(b, of("a", "a", "k", "1"), of("b", "b", "k", "1"), of("c", "a", "k", "2"), of("d", "b", "k", "2"), of("e", "c", "k", "1"))
+	firsts := func(want map[string]backend.Horizon) {
+		h.Helper()
+		for _, stores := range [][]string{nil, {"a"}, {"b", "c"}, {"c"}, {}} {
+			for _, after := range append(cursors(log), log[4].Seq) {
+				r := from(after, stores...)
+				r.Stores = stores
+				of := maps.Clone(want)
+				maps.DeleteFunc(of, func(store string, _ backend.Horizon) bool { return !r.Has(store) })
+				for way, l := range h.loops(b, r) {
+					err := walkPages(l, func(p backend.Page) bool {
+						h.wantTold("the horizons of the first page of a "+way+" "+rangeText(r), p.Horizons, of)
+						return false
+					})
+					if err != nil {
+						h.Fatalf("%s: %v", way, err)
+					}
+				}
+			}
+		}
+	}
+	want := map[string]backend.Horizon{}
+	firsts(want)
+	h.pruneTo(b, horizonOf(log[2]), log[0].Seq)
+	want["a"] = horizonOf(log[2])
+	firsts(want)
+	h.pruneTo(b, horizonOf(log[3]), log[1].Seq, log[2].Seq)
+	want["a"], want["b"] = horizonOf(log[3]), horizonOf(log[3])
+	firsts(want)
+	h.snapshot(b, 0)
+	firsts(want)
+}
+
+// wantCovered fails the case unless a page of a loop that had read the log through a seq before it tells, or the loop was
+// told, of all facts of the log that it leaves out.
+func (h *harness) wantCovered(what string, log []backend.Fact, p backend.Page, before uint64, told map[string]backend.Horizon) {
+	h.Helper()
+	for store, horizon := range p.Horizons {
+		told[store] = horizon
+	}
+	for _, f := range log {
+		has := slices.ContainsFunc(p.Facts, func(g backend.Fact) bool { return g.Seq == f.Seq })
+		if f.Seq > before && f.Seq <= p.Through.Seq && !has && f.Seq > told[f.Store].Seq {
+			h.Fatalf("a page of %s after seq %d, through %s, leaves out the fact of seq %d of store %q, and the loop was told the horizons %v", what, before, p.Through, f.Seq, f.Store, told)
+		}
+	}
+}
+
+func pruneHorizonLoop(h *harness) {
+	for _, way := range []string{"Replay", "Follow"} {
+		h.newLog()
+		b := h.open()
+		log := h.write(b, wides(12)...)
+		last := log[11]
+		before, told := uint64(0), map[string]backend.Horizon{}
+		err := walkPages(h.loops(b, backend.Range{})[way], func(p backend.Page) bool {
+			h.wantCovered(way, log, p, before, told)
+			before = p.Through.Seq
+			if ahead := part(log, from(before)); len(ahead) > 1 { // what comes next
+				next := ahead[:(len(ahead)+1)/2]
+				h.pruneTo(b, horizonOf(ahead[len(next)]), seqs(next)...)
+			}
+			return before < last.Seq
+		})
+		if err != nil {
+			h.Fatalf("%s: %v", way, err)
+		}
+	}
+}
+
+func pruneHorizonFollow(h *harness) {
+	b := h.open()
+	log := h.write(b, of("a", "a", "k", "1"), of("b", "a", "k", "2"))
+	for _, stores := range [][]string{nil, {"a"}, {"none"}} {
+		r := backend.Range{Stores: stores}
+		before, rounds, told := uint64(0), 0, map[string]backend.Horizon{}
+		err := walkPages(followOf(h.ctx, b, r), func(p backend.Page) bool {
+			h.wantCovered("Follow "+rangeText(r), part(log, r), p, before, told)
+			before = p.Through.Seq
+			if n := len(log); before == log[n-1].Seq { // at the log's end
+				log = append(log, h.write(b, of(fmt.Sprint(n), "a", "k", "1"), of(fmt.Sprint(n+1), "a", "k", "2"))...)
+				h.pruneTo(b, horizonOf(log[n+1]), log[n].Seq, log[n-1].Seq)
+				rounds++
+			}
+			return rounds < 10
+		})
+		if err != nil {
+			h.Fatalf("Follow: %v", err)
+		}
 	}
 }

@@ -71,7 +71,7 @@ func rangeAfter(h *harness) {
 func stored(n int) []backend.Fact {
 	all := make([]backend.Fact, n)
 	for i := range all {
-		all[i] = of(fact(i).ID, []string{"a", "b", "c", "ab"}[i%4], "k", "1")
+		all[i] = of(fact(i).ID, []string{"a", "b", "c", "ab", "A"}[i%5], "k", "1")
 	}
 	return all
 }

@@ -56,7 +56,7 @@ func writeSeqIgnored(h *harness) {
 
 func writeAgain(h *harness) {
 	b := h.open()
-	given := append(facts(5), full("full"))
+	given := append(facts(5), full("full"), of("Full", "other", "k", "1"), of("full ", "other", "k", "2"), of("f\u00fcll", "other", "k", "3"), of("fu\u0308ll", "other", "k", "4"))
 	given[5].ValueHash = "a hash of another kind"
 	log := h.write(b, given...)
 	for i, f := range given {
@@ -107,7 +107,7 @@ func writeCausation(h *harness) {
 	for i, name := range [][2]string{
 		{"a", "k"}, {"a", "k"}, {"b", "k"}, {"a", "k2"}, {"a", "k"}, {"b", "k"}, {"a", ""}, {"b", ""}, {"a", ""},
 		{"a", "bc"}, {"ab", "c"}, {"a/b", "c"}, {"a", "b/c"}, {"a\x00b", "c"}, {"a", "b\x00c"}, {"a:b", "c"}, {"a", "b:c"},
-		{"A", "k"}, {"a", "K"}, {"a", "k"}, {"a", "\u00e9"}, {"a", "e\u0301"}, {"a", " k"},
+		{"A", "k"}, {"a", "K"}, {"a", "k"}, {"a", "\u00e9"}, {"a", "e\u0301"}, {"a", " k"}, {"a", "k "}, {"a", "k"}, {"a ", "k"},
 	} {
 		f := of(fact(i).ID, name[0], name[1], "1")
 		if got := h.write(b, f)[0]; got.Causation != latest[name] {

@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -41,6 +42,7 @@ func rangeText(r backend.Range) string {
 func walkPages(l loop, body func(backend.Page) bool) error {
 	var end, broken error
 	var last backend.Cursor
+	told := map[string]backend.Horizon{}
 	pages, over := 0, ""
 	l.pages(func(p backend.Page, err error) bool {
 		switch {
@@ -48,12 +50,12 @@ func walkPages(l loop, body func(backend.Page) bool) error {
 			broken = fmt.Errorf("the loop went on after %s", over)
 		case err != nil:
 			over, end = "an error", err
-			if p.Facts != nil || p.Through != (backend.Cursor{}) {
-				broken = fmt.Errorf("the error %q came with a page of %d facts through %s, which is not zero", err, len(p.Facts), p.Through)
+			if p.Facts != nil || p.Through != (backend.Cursor{}) || p.Horizons != nil {
+				broken = fmt.Errorf("the error %q came with a page of %d facts through %s with horizons %v, which is not zero", err, len(p.Facts), p.Through, p.Horizons)
 			}
 			return true // a loop that ends here ignores it
 		default:
-			if broken = checkPage(l, p, last, pages); broken != nil {
+			if broken = cmp.Or(checkPage(l, p, last, pages), checkHorizons(l, p, told)); broken != nil {
 				over = "a page that breaks a rule"
 				return false
 			}
@@ -108,6 +110,23 @@ func checkPage(l loop, p backend.Page, last backend.Cursor, pages int) error {
 		return fmt.Errorf("a page is of log %q, and the one before it of log %q", p.Through.Log, last.Log)
 	case l.follows && pages > 0 && len(p.Facts) == 0 && p.Through == last:
 		return fmt.Errorf("an empty page came although Through did not move from %s", last)
+	}
+	return nil
+}
+
+// checkHorizons says how the horizons of a page of a loop break a rule, and adds them to those that were told before.
+func checkHorizons(l loop, p backend.Page, told map[string]backend.Horizon) error {
+	for store, h := range p.Horizons {
+		before := told[store]
+		switch {
+		case l.r.Stores != nil && !l.r.Has(store) && (store != backend.AllStores || len(l.r.Stores) == 0):
+			return fmt.Errorf("a page tells the horizon of store %q", store)
+		case h.Seq == before.Seq && h.Time.Equal(before.Time):
+			return fmt.Errorf("a page tells the horizon %v of store %q, which the loop was told", h, store)
+		case h != before.Later(h):
+			return fmt.Errorf("a page tells the horizon %v of store %q after a later one, %v", h, store, before)
+		}
+		told[store] = h
 	}
 	return nil
 }

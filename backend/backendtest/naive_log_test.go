@@ -101,7 +101,7 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 	if f.TransactionTime.After(n.time) {
 		n.time = f.TransactionTime
 	}
-	n.ids[f.ID] = f
+	n.ids[n.knownAs(f)] = f
 	n.latest[n.name(f.Store, f.Key)] = f.ID
 	if (n.bug == "a retraction removes the key") && f.Retraction() {
 		delete(n.latest, n.name(f.Store, f.Key))

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -64,6 +66,8 @@ func (n *naive) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.P
 		r.After.Seq = max(r.After.Seq, 1) - 1
 	case "Replay ignores stores":
 		r.Stores = nil
+	case "finds stores in any case":
+		r.Stores = n.inAnyCase(r.Stores)
 	case "Replay ignores Through":
 		r.Through = 0
 	}
@@ -85,6 +89,8 @@ func (n *naive) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.P
 		r.After.Seq = max(r.After.Seq, 1) - 1
 	case "Follow ignores stores":
 		r.Stores = nil
+	case "finds stores in any case":
+		r.Stores = n.inAnyCase(r.Stores)
 	case "Follow ignores Through":
 		r.Through = 0
 	}
@@ -128,6 +134,29 @@ func (n *naive) spoil(method string, yield func(backend.Page, error) bool) func(
 		return func(p backend.Page, err error) bool {
 			buffer = append(buffer[:0], p.Facts...)
 			p.Facts = buffer
+			return yield(p, err)
+		}
+	case "pages tell horizons late":
+		first, late := true, map[string]backend.Horizon(nil)
+		return func(p backend.Page, err error) bool {
+			if !first && err == nil {
+				p.Horizons, late = late, p.Horizons
+			}
+			first = false
+			return yield(p, err)
+		}
+	case "pages tell no horizons":
+		return func(p backend.Page, err error) bool {
+			p.Horizons = nil
+			return yield(p, err)
+		}
+	case "pages tell all horizons":
+		return func(p backend.Page, err error) bool {
+			if err == nil {
+				n.mu.Lock()
+				p.Horizons = maps.Clone(n.horizons)
+				n.mu.Unlock()
+			}
 			return yield(p, err)
 		}
 	case "pages tell the seq of their last fact":
@@ -213,6 +242,9 @@ func (n *naive) loop(ctx context.Context, r backend.Range, follows bool, yield f
 			p = backend.NewPager(n.id, r, yield)
 		}
 		batch, end, changed := n.next(last)
+		n.mu.Lock()
+		p.Tell(n.horizons)
+		n.mu.Unlock()
 		if n.bug == "a loop counts places" && !follows { // which pruning moves
 			n.mu.Lock()
 			if batch = nil; seen < len(n.facts) {
@@ -331,4 +363,20 @@ func (n *naive) wait(ctx context.Context, changed chan struct{}, filtered bool) 
 		return n.bug != "a follower ends silently on Close"
 	}
 	return true
+}
+
+// inAnyCase returns the stores of the log that have one of some names in any case.
+func (n *naive) inAnyCase(names []string) []string {
+	if names == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	stores := slices.Clone(names)
+	for _, f := range n.facts {
+		if slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, f.Store) }) {
+			stores = append(stores, f.Store)
+		}
+	}
+	return stores
 }

@@ -241,7 +241,7 @@ func (n *naive) put(given []backend.Fact, expect []backend.Expect) (all []backen
 	n.batch++
 	all = make([]backend.Fact, len(given))
 	for i, f := range given {
-		if old, ok := n.ids[f.ID]; ok && n.bug != "forgets IDs" && n.bug != "an ID is checked too early" {
+		if old, ok := n.ids[n.knownAs(f)]; ok && n.bug != "forgets IDs" && n.bug != "an ID is checked too early" {
 			all[i] = old
 			n.writes++
 			if n.bug == "returns what was written again" {
@@ -275,7 +275,7 @@ func (n *naive) put(given []backend.Fact, expect []backend.Expect) (all []backen
 func (n *naive) fresh(given []backend.Fact) (fresh int, err error) {
 	inside := map[string]backend.Fact{}
 	for _, f := range given {
-		old, ok := n.ids[f.ID]
+		old, ok := n.ids[n.knownAs(f)]
 		if !ok {
 			if old, ok = inside[f.ID]; !ok {
 				inside[f.ID] = f

@@ -13,6 +13,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/internal/merkle"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -20,9 +21,10 @@ import (
 // cover all seqs from 1 on, one after the other. All but the index never change.
 type segment struct {
 	format.File
-	id    format.Identity // as its header says
-	boot  string          // likewise
-	index atomic.Int64    // the size of its index file; 0: it has none, -1: it cannot be made
+	id    format.Identity              // as its header says
+	boot  string                       // likewise
+	index atomic.Int64                 // the size of its index file; 0: it has none, -1: it cannot be made
+	tree  atomic.Pointer[merkle.Range] // its part of the hash tree; nil: it is not computed yet
 }
 
 // A VersionError reports a file in a format of a later release of this package.
@@ -76,7 +78,7 @@ func (d *directory) openSegment(first, last uint64) (*segment, error) {
 		return nil, err
 	}
 	reason := ""
-	s.Facts, s.Sync, s.Horizons, s.id, s.boot = last+1-first, h.Sync, h.Horizons, h.Identity, h.Boot
+	s.Facts, s.Sync, s.Horizons, s.Nodes, s.id, s.boot = last+1-first, h.Sync, h.Horizons, h.Nodes, h.Identity, h.Boot
 	switch {
 	case h.FirstSeq != first:
 		reason = fmt.Sprintf("it has the header of the segment that begins at seq %d", h.FirstSeq)
@@ -106,7 +108,7 @@ func (d *directory) openSnapshot(through uint64) (s *segment, hash string, err e
 		return nil, "", &backend.CorruptError{Path: d.join(s.Name), Reason: fmt.Sprintf(
 			"it has the header of a snapshot of seqs %d to %d", h.FirstSeq, h.LastSeq)}
 	}
-	s.Facts, s.Gaps, s.Horizons, s.id = *h.Facts, *h.Facts < through, h.Horizons, h.Identity
+	s.Facts, s.Gaps, s.Horizons, s.Nodes, s.id = *h.Facts, *h.Facts < through, h.Horizons, h.Nodes, h.Identity
 	return s, h.SHA256, nil
 }
 
@@ -132,13 +134,15 @@ func (d *directory) open(f *format.File, from, to int64) (fileReader, error) {
 // of the block that has it. The slice is used again.
 type scanFunc func(body []byte, facts []backend.Fact, offset int64) error
 
-// scan reads all of a sealed file, and checks that it holds what it should.
-func (d *directory) scan(ctx context.Context, f *format.File, do scanFunc) error {
+// scan reads all of a sealed file, and checks that it holds what it should. It passes nodes of the hash tree to nodes, which
+// may be nil.
+func (d *directory) scan(ctx context.Context, f *format.File, nodes func(...merkle.Node), do scanFunc) error {
 	r, err := d.open(f, 0, f.Size)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
+	r.Nodes = nodes
 	count, last := uint64(0), f.First-1
 	var facts []backend.Fact
 	for {
@@ -188,7 +192,7 @@ func (d *directory) checkSnapshot(ctx context.Context, f *format.File, hash stri
 	} else if sum != hash {
 		return &backend.CorruptError{Path: d.join(f.Name), Reason: wrongHash}
 	}
-	return d.scan(ctx, f, func([]byte, []backend.Fact, int64) error { return nil })
+	return d.scan(ctx, f, nil, func([]byte, []backend.Fact, int64) error { return nil })
 }
 
 // hashOf returns the hash of the content of a snapshot.

@@ -9,6 +9,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/internal/merkle"
 )
 
 // An index is an open index, from its file or in memory.
@@ -52,11 +53,16 @@ func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index
 	return &index{Index: x, size: size, close: func() {}}, err
 }
 
-// buildIndex reads a sealed file and returns its index.
-func (d *directory) buildIndex(ctx context.Context, f *format.File) ([]byte, error) {
+// buildIndex reads a sealed file and returns its index. It adds the file to tree, which takes longer than all else; nil: it
+// does not.
+func (d *directory) buildIndex(ctx context.Context, f *format.File, tree *format.Tree) ([]byte, error) {
 	x, of := format.NewIndexBuilder(), *f
 	of.Points = nil
-	err := d.scan(ctx, f, func(body []byte, facts []backend.Fact, offset int64) error {
+	var nodes func(...merkle.Node)
+	if x.Tree = tree; tree != nil {
+		nodes = tree.Nodes
+	}
+	err := d.scan(ctx, f, nodes, func(body []byte, facts []backend.Fact, offset int64) error {
 		of.Hold(len(body))
 		of.Mark(facts[0].Seq, offset)
 		x.Add(facts)
@@ -73,7 +79,7 @@ func (d *directory) indexOf(ctx context.Context, f format.File) (*index, error) 
 	if x, err := d.openIndex(&f); err == nil {
 		return x, nil
 	}
-	data, err := d.buildIndex(ctx, &f)
+	data, err := d.buildIndex(ctx, &f, nil)
 	if err != nil {
 		return nil, err
 	}

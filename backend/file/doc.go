@@ -40,7 +40,9 @@
 // the next group gathers. Under SyncAlways at most one frame is in flight, so that after a crash there is
 // at most one bad frame, the last. Another goroutine, the flusher, writes zeros ahead of the committer, so
 // that a sync need not wait for the file system to record that the file grew; it syncs under SyncInterval,
-// and it makes the indexes of sealed segments.
+// it makes the indexes of sealed segments, and it keeps the log's head (backend.Head): the parts of sealed segments are
+// in their indexes, and facts of the active segment are hashed while few are written, so that no writer waits for it. A
+// log of an earlier release is read once in the background for that.
 //
 // Readers work on the log's state: its files, how far they are acknowledged, and the latest frames in
 // memory. A state never changes; each group commit, new segment, snapshot and prune puts a new one in its

@@ -133,13 +133,13 @@ func TestNoLog(t *testing.T) {
 func TestNewerVersion(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "00000000000000000001.wal")
-	header := wire.AppendFrame(nil, []byte(`{"igniter":"wal","version":3,"first_seq":1,"created_at":1}`))
+	header := wire.AppendFrame(nil, []byte(`{"igniter":"wal","version":4,"first_seq":1,"created_at":1}`))
 	require.NoError(t, os.WriteFile(path, header, 0o644))
 	for _, repair := range []bool{false, true} {
 		_, err := file.Open(t.Context(), file.Options{Path: dir, Repair: repair})
 		var version *file.VersionError
 		require.ErrorAs(t, err, &version)
-		require.Equal(t, file.VersionError{Path: path, Version: 3}, *version)
+		require.Equal(t, file.VersionError{Path: path, Version: 4}, *version)
 	}
 	now, err := os.ReadFile(path)
 	require.NoError(t, err)

@@ -6,12 +6,16 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
 // flush is the flusher: the goroutine that does, beside the committer, what no writer should wait for. It
-// writes space ahead, syncs now and then under SyncInterval, and makes the indexes of sealed segments.
+// writes space ahead, syncs now and then under SyncInterval, makes the indexes of sealed segments, and keeps the log's head.
 func (l *Log) flush(ctx context.Context) {
 	defer close(l.flushed)
+	keeper := headKeeper{log: l, last: l.state.Load().last}
+	keeper.look(ctx)
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	var tick <-chan time.Time
@@ -27,12 +31,14 @@ func (l *Log) flush(ctx context.Context) {
 		case <-look.C:
 			_ = l.here() // those who follow the log must learn of it
 			l.keepReserve()
+			keeper.look(ctx)
 		case <-tick:
 			l.syncUnsynced()
 		case <-l.work:
 			l.writeAhead()
 			l.indexSealed(ctx)
 			l.keepReserve()
+			keeper.look(ctx)
 		}
 	}
 }
@@ -108,7 +114,8 @@ func (l *Log) sync() (a *active, through uint64, ok bool) {
 	return a, s.last, true
 }
 
-// indexSealed makes the indexes that sealed segments lack. The log works without them, and opens more slowly.
+// indexSealed makes the indexes that sealed segments lack, or that lack the hash tree. The log works without them, and opens
+// more slowly.
 func (l *Log) indexSealed(ctx context.Context) {
 	if l.maintenance.Lock(ctx) != nil {
 		return
@@ -118,11 +125,13 @@ func (l *Log) indexSealed(ctx context.Context) {
 		return
 	}
 	for _, s := range l.state.Load().sealed {
-		if s.index.Load() != 0 {
+		if s.index.Load() < 0 || s.index.Load() > 0 && s.tree.Load() != nil {
 			continue
 		}
-		data, err := l.dir.buildIndex(ctx, &s.File)
+		tree := format.NewTree(s.First)
+		data, err := l.dir.buildIndex(ctx, &s.File, tree)
 		if err == nil {
+			s.tree.Store(&tree.Range)
 			err = l.dir.writeIndex(s, data)
 		}
 		if ctx.Err() != nil {

@@ -119,7 +119,8 @@ func TestHostileIndex(t *testing.T) {
 	require.True(t, ok)
 	for from, to := range map[string]string{
 		`"keys":4`: `"keys":1099511627776`, `"ids":4`: `"ids":1099511627776`, `"points":1`: `"points":1099511627776`,
-		`"keys":4}`: `"keys":-5}`, `"first_seq":6`: `"first_seq":5`, `"last_seq":9`: `"last_seq":99`, `"facts":4`: `"facts":3`,
+		`"keys":4,`: `"keys":-5,`, `"first_seq":6`: `"first_seq":5`, `"last_seq":9`: `"last_seq":99`, `"facts":4`: `"facts":3`,
+		`"tree":{"first":5`: `"tree":{"first":4`, `"end":9`: `"end":8`,
 	} {
 		require.Contains(t, string(header), from)
 		image := d.Image(1, vfstest.PowerCut)

@@ -37,6 +37,8 @@ type Log struct {
 	state   atomic.Pointer[state]
 	changed ctxsync.Signal
 
+	head atomic.Pointer[backend.Head] // as the flusher computed it last; nil: not yet
+
 	// maintenance is held while segments are replaced or their indexes made.
 	maintenance ctxsync.Mutex
 
@@ -116,7 +118,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	}
 	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, lastTime: r.seq.Time(), durable: r.report.LastSeq})
 	r.report.log(l.log, d.path)
-	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 }) {
+	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 || s.tree.Load() == nil }) {
 		l.nudge()
 	}
 	l.restoreReserve()

@@ -202,6 +202,7 @@ type filePruning struct {
 	drop    []uint64
 	count   uint64
 	gone    map[name]uint64 // as in a pruning
+	leaves  format.Leaves
 }
 
 // run replaces a segment, unless it has none of the facts.
@@ -228,13 +229,14 @@ func (p *filePruning) write(ctx context.Context, s *segment) (err error) {
 		of = newSnapshot(s.Last)
 	}
 	of.Horizons = p.log.state.Load().horizons // of stores that are likely to have some in this file then
+	of.Nodes = 1
 	if p.w, err = p.log.dir.replace(of); err != nil {
 		return err
 	}
 	if s.Snapshot {
 		err = p.copyBlocks(ctx, &s.File)
 	} else {
-		err = p.log.dir.scan(ctx, &s.File, func(body []byte, facts []backend.Fact, _ int64) error {
+		err = p.log.dir.scan(ctx, &s.File, p.w.AddNodes, func(body []byte, facts []backend.Fact, _ int64) error {
 			if body, facts = p.keep(body, facts); len(facts) > 0 {
 				if err := p.w.Add(body, facts); err != nil {
 					return err
@@ -258,6 +260,7 @@ func (p *filePruning) keep(body []byte, facts []backend.Fact) ([]byte, []backend
 			p.count++
 			n := name{strings.Clone(f.Store), strings.Clone(f.Key)} // without the block that they were read into
 			p.gone[n] = f.Seq                                       // the highest one: facts come in the order of their seqs
+			p.w.AddNodes(p.leaves.Of(&f))
 		}
 		return drop
 	})
@@ -282,13 +285,27 @@ func (p *filePruning) copyBlocks(ctx context.Context, f *format.File) error {
 		if err == nil {
 			err = p.log.goOn(ctx)
 		}
-		if err == nil && r.Offset() > 0 {
+		switch {
+		case err != nil || r.Offset() == 0:
+		case format.IsNodes(body):
+			err = p.nodes(r.Reader, body)
+		default:
 			err = p.block(r.Reader, body)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// nodes copies nodes of facts that were pruned earlier.
+func (p *filePruning) nodes(r *format.Reader, body []byte) error {
+	nodes, ok := format.ParseNodes(body)
+	if !ok {
+		return r.Damage("a frame with bad nodes of the hash tree")
+	}
+	p.w.AddNodes(nodes...)
+	return nil
 }
 
 // block copies a block: as it is, if all its facts stay.

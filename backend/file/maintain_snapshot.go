@@ -67,6 +67,7 @@ func (l *Log) consolidate(ctx context.Context, old []*segment) error {
 	of := newSnapshot(old[len(old)-1].Last)
 	for _, s := range old {
 		of.Horizons = format.Join(of.Horizons, s.Horizons)
+		of.Nodes += s.Nodes
 	}
 	w, err := l.dir.replace(of)
 	if err != nil {
@@ -87,7 +88,7 @@ func (l *Log) consolidate(ctx context.Context, old []*segment) error {
 
 // copyFrames copies the facts of a segment file.
 func (l *Log) copyFrames(ctx context.Context, f *format.File, w *replacement) error {
-	return l.dir.scan(ctx, f, func(body []byte, facts []backend.Fact, _ int64) error {
+	return l.dir.scan(ctx, f, w.AddNodes, func(body []byte, facts []backend.Fact, _ int64) error {
 		return errors.Join(w.Add(body, facts), l.goOn(ctx))
 	})
 }
@@ -123,6 +124,12 @@ func (l *Log) copyBlocks(ctx context.Context, f *format.File, w *replacement) er
 			return err
 		}
 		if r.Offset() == 0 {
+			continue
+		}
+		if format.IsNodes(body) {
+			if err := w.CopyNodes(body); err != nil {
+				return err
+			}
 			continue
 		}
 		first, ok := seqs[r.Offset()]

@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -44,6 +45,9 @@ type reader struct {
 	name   string      // of the file
 	last   uint64      // the file has facts through it
 	unread []byte      // a frame that was taken and not used
+
+	pruned   uint64          // of the state whose horizons were told last
+	horizons format.Horizons // of the state that was looked into last; nil: they were told
 }
 
 // Begin implements wire.Source.
@@ -56,7 +60,8 @@ func (r *reader) Begin() (backend.Stats, error) {
 		return backend.Stats{}, err
 	}
 	id := &r.log.dir.id
-	return backend.Stats{Log: id.Log, Ancestors: id.Ancestors, LastSeq: s.last}, nil
+	r.pruned = s.pruned
+	return backend.Stats{Log: id.Log, Ancestors: id.Ancestors, LastSeq: s.last, Horizons: s.horizons}, nil
 }
 
 // Changed implements wire.Source.
@@ -88,7 +93,11 @@ func (r *reader) take(ctx context.Context, after uint64) (got wire.Frames, err e
 		}
 		frame, err := r.frame()
 		if err == io.EOF && got.Facts == 0 {
-			if end, err := r.find(); end || err != nil {
+			end, err := r.find()
+			if r.horizons != nil {
+				got.Horizons, r.horizons = r.horizons, nil
+			}
+			if end || err != nil {
 				got.Through.Seq = r.at
 				return got, err
 			}
@@ -160,6 +169,9 @@ func (r *reader) find() (end bool, err error) {
 	}
 	if s.gone != nil {
 		return false, s.gone
+	}
+	if s.pruned != r.pruned {
+		r.pruned, r.horizons = s.pruned, s.horizons
 	}
 	r.tail = s.tail.after(r.at)
 	if r.at >= s.last || r.tail != nil {

@@ -19,6 +19,7 @@ func (r *recovery) load(ctx context.Context) error {
 			if indexes[i], err = r.openIndex(&s.File); err == nil {
 				indexes[i].close() // a log may have more files than the process may have open
 				s.index.Store(indexes[i].size)
+				s.tree.Store(indexes[i].Header.Tree)
 			}
 			err = nil // a file without a valid index is read
 		}
@@ -51,13 +52,13 @@ type builtIndex struct {
 // reindex builds the index of a sealed segment from its facts, after a repair if necessary.
 func (r *recovery) reindex(ctx context.Context, i int) (*index, error) {
 	s := r.sealed[i]
-	data, err := r.buildIndex(ctx, &s.File)
+	data, err := r.buildIndex(ctx, &s.File, nil)
 	if r.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
 		if s, err = r.repair(ctx, s.File); err != nil {
 			return nil, err
 		}
 		r.sealed[i] = s
-		data, err = r.buildIndex(ctx, &s.File)
+		data, err = r.buildIndex(ctx, &s.File, nil)
 	}
 	if err != nil {
 		return nil, err

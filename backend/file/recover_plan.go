@@ -3,22 +3,28 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
+const scratchName = ".igniter-plan-"
+
 // PlanRepair reports what [Open] with Options.Repair would do to a log, and changes nothing: it does the same,
-// but keeps all changes in a temporary directory (os.TempDir), which may take as much room as the log's last
-// segment and its damaged files. Like Open, it needs the log for itself.
+// but keeps all changes in a temporary directory, in os.TempDir or else beside the log, which may take as much room as the
+// log's last segment and its damaged files. Like Open, it needs the log for itself.
 func PlanRepair(ctx context.Context, path string) (report RecoveryReport, err error) {
 	defer wrap(&err, "plan the repair of log %s", path)
 	if _, err := os.Stat(path); err != nil {
 		return report, err
 	}
-	scratch, err := os.MkdirTemp("", "igniter-plan-")
-	if err != nil {
-		return report, err
+	scratch, err := os.MkdirTemp("", scratchName)
+	if err != nil { // as in the image of a container, which holds nothing else
+		if scratch, err = os.MkdirTemp(filepath.Dir(filepath.Clean(path)), scratchName); err != nil {
+			return report, fmt.Errorf("no place for the plan: set TMPDIR to a directory with room for it: %w", err)
+		}
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	l, err := open(ctx, Options{Path: path, Repair: true, fs: vfs.NewOverlay(scratch)})

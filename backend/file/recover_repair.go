@@ -41,14 +41,14 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 	}
 	h, headerErr := r.header(&found, kind)
 	if headerErr == nil {
-		of.Horizons = h.Horizons
+		of.Horizons, of.Nodes = h.Horizons, h.Nodes
 	}
 	w, err := r.replaceAs(of, r.successor(of.First))
 	if err != nil {
 		return nil, err
 	}
 	s := newSalvage(of)
-	s.keep = w.Add
+	s.keep, s.nodes = w.Add, w.AddNodes
 	s.skip = func(from, to int64, reason string) error { return r.quarantine(in, of.Name, from, to, reason) }
 	if err = s.read(ctx, in, size); err == nil {
 		if of.Last == 0 {

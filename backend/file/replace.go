@@ -122,6 +122,7 @@ func (r *replacement) finish(swap func(s *segment)) (*segment, error) {
 		return nil, errors.Join(err, r.discard())
 	}
 	s := &segment{File: r.File, id: r.Identity}
+	s.tree.Store(r.Tree())
 	err := r.install(func() {
 		if swap != nil {
 			swap(s)

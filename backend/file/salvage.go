@@ -7,6 +7,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/internal/merkle"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -20,6 +21,8 @@ type salvage struct {
 
 	keep func(body []byte, facts []backend.Fact) error // receives each frame of facts
 	skip func(from, to int64, reason string) error     // receives the bytes that are not facts, and why
+
+	nodes func(nodes ...merkle.Node) // receives nodes of the hash tree; or nil
 }
 
 func newSalvage(of format.File) *salvage { return &salvage{of: of, seq: of.First - 1} }
@@ -44,6 +47,15 @@ func (s *salvage) read(ctx context.Context, in vfs.File, size int64) error {
 // frame takes the body of a frame, and says what is wrong with it.
 func (s *salvage) frame(body []byte) (bad string, err error) {
 	switch {
+	case format.IsNodes(body):
+		nodes, ok := format.ParseNodes(body)
+		if !ok {
+			return "bad nodes of the hash tree", nil
+		}
+		if s.nodes != nil {
+			s.nodes(nodes...)
+		}
+		return "", nil
 	case !s.of.Snapshot:
 		return s.facts(body)
 	case !format.IsBlock(body):

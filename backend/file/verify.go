@@ -36,6 +36,17 @@ type VerifyReport struct {
 	// Foreign is the facts whose ValueHash is not the hash of their value. This is not damage: other writers
 	// compute hashes in other ways, and a log keeps the hash that it is given.
 	Foreign []FactHash
+
+	Log  backend.LogID // the log's identity; zero: its files are of a release without
+	Head backend.Head  // of the hash tree over all facts; zero: there are none
+
+	// Pruned is how many facts are gone of which the log kept the hashes, and Gone how many of which it did not: damage took
+	// them, a repair went on without them, or they were pruned by a release that kept none. GoneSeqs are their seqs, the
+	// first 1,000 gaps.
+	Pruned, Gone uint64
+	GoneSeqs     []Gap
+
+	Checkpoints []CheckpointReport // of those that Verify was given
 }
 
 // A DoubledID is an ID, and the seqs of the facts that have it, in order.
@@ -56,16 +67,18 @@ type FactHash struct {
 // indexes, since Open builds an index that is not valid. It writes nothing, so that it works on a file system that is read-only.
 // It needs a log that is not open: an *InUseError names the process that has it open. The report
 // says what is wrong with the log; an error means that the log could not be read.
-func Verify(ctx context.Context, path string) (VerifyReport, error) {
-	return verify(ctx, Options{Path: path})
+//
+// Verify computes the log's head, and says of checkpoints that were kept whether the log still contains what they cover.
+func Verify(ctx context.Context, path string, checkpoints ...backend.Checkpoint) (VerifyReport, error) {
+	return verify(ctx, Options{Path: path}, checkpoints...)
 }
 
-func verify(ctx context.Context, opts Options) (report VerifyReport, err error) {
+func verify(ctx context.Context, opts Options, checkpoints ...backend.Checkpoint) (report VerifyReport, err error) {
 	defer wrap(&err, "verify log %s", opts.Path)
 	if opts, err = opts.withDefaults(); err != nil {
 		return report, err
 	}
-	v := verifier{directory: newDirectory(&opts)}
+	v := verifier{directory: newDirectory(&opts), checkpoints: checkpoints}
 	err = v.run(ctx)
 	if err == nil {
 		v.report.Doubled, err = v.ids.doubled(func(again func(f *backend.Fact)) error {
@@ -80,7 +93,11 @@ type verifier struct {
 	*directory
 	report VerifyReport
 	ids    idHashes
-	again  func(f *backend.Fact) // instead of the checks of facts, if the files are read a second time; or nil
+	head   *headVerifier // nil if the files are read a second time
+
+	checkpoints []backend.Checkpoint
+
+	again func(f *backend.Fact) // instead of the checks of facts, if the files are read a second time; or nil
 }
 
 func (v *verifier) run(ctx context.Context) (err error) {
@@ -96,6 +113,11 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	found, err := v.list()
 	if err != nil {
 		return err
+	}
+	if v.again == nil {
+		files := recovery{directory: v.directory}
+		files.identify(found)
+		v.head = newHeadVerifier(&v.report, files.identity.old, v.checkpoints)
 	}
 	next := uint64(1)
 	for _, through := range found.snapshots {
@@ -127,6 +149,9 @@ func (v *verifier) run(ctx context.Context) (err error) {
 			last = s.Last
 		}
 		next = max(next, last+1)
+	}
+	if v.head != nil {
+		v.head.end(max(next-1, v.head.tree.Range.End()))
 	}
 	return nil
 }
@@ -187,6 +212,9 @@ func (v *verifier) file(ctx context.Context, s *segment, f format.File, err erro
 			}
 		}
 		return nil
+	}
+	if v.head != nil {
+		salvage.nodes = v.head.tree.Nodes
 	}
 	salvage.skip = func(from, _ int64, reason string) error {
 		note(from, salvage.seq+1, reason)
@@ -250,6 +278,7 @@ func (v *verifier) fact(f *backend.Fact) error {
 		return nil
 	}
 	v.ids.add(f.ID)
+	v.head.fact(f)
 	if err := f.Validate(); err != nil {
 		return err
 	}

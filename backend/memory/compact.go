@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
@@ -88,9 +89,15 @@ func (l *Log) prune(ctx context.Context, seqs seqrange.Set, h backend.Horizon) (
 	}
 	err = l.replace(chunks, rest, func() {
 		h := h.Within(l.last(), l.seq.Time())
-		for _, f := range pruned {
-			l.horizons[f.Store] = l.horizons[f.Store].Later(h)
+		horizons := maps.Clone(l.horizons)
+		if horizons == nil {
+			horizons = map[string]backend.Horizon{}
 		}
+		for _, f := range pruned {
+			horizons[f.Store] = horizons[f.Store].Later(h)
+		}
+		l.horizons = horizons
+		l.prunings++
 		for _, r := range latest {
 			l.seq.Pruned(r.gone.Store, r.gone.Key, r.gone.Seq, &r.left)
 		}

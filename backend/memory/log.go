@@ -32,7 +32,8 @@ type Log struct {
 	frame   []byte
 	closed  bool
 
-	horizons map[string]backend.Horizon // by store
+	horizons map[string]backend.Horizon // by store; nil: none. Replaced as a whole
+	prunings int                        // how often it was replaced
 
 	compacting sync.Mutex // held while chunks are replaced; taken before mu
 }
@@ -44,7 +45,7 @@ var (
 
 // New returns an empty Log, with an identity of its own.
 func New(opts Options) *Log {
-	l := &Log{opts: opts.withDefaults(), id: backend.NewLogID(), horizons: map[string]backend.Horizon{}}
+	l := &Log{opts: opts.withDefaults(), id: backend.NewLogID()}
 	l.seq = sequencer.New(l.fact)
 	return l
 }

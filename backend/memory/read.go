@@ -36,6 +36,8 @@ type reader struct {
 	log   *Log
 	chunk *chunk // where the reader is, perhaps no longer a part of the log; nil: not known
 	at    int    // the index of the next frame there
+
+	prunings int // of the log, when its horizons were last told
 }
 
 // Begin implements wire.Source.
@@ -46,7 +48,8 @@ func (rd *reader) Begin() (backend.Stats, error) {
 	if l.closed {
 		return backend.Stats{}, backend.ErrClosed
 	}
-	return backend.Stats{Log: l.id, LastSeq: l.last()}, nil
+	rd.prunings = l.prunings
+	return backend.Stats{Log: l.id, LastSeq: l.last(), Horizons: l.horizons}, nil
 }
 
 // Changed implements wire.Source.
@@ -57,9 +60,9 @@ func (rd *reader) Close() {}
 
 // Take implements wire.Source. It copies no frames.
 func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
-	frames, last, err := rd.take(ctx, after)
-	f := wire.Frames{Bytes: frames, Kept: true}
-	for rest := frames; len(rest) > 0; {
+	f := wire.Frames{Kept: true}
+	last, err := rd.take(ctx, after, &f)
+	for rest := f.Bytes; len(rest) > 0; {
 		var body []byte
 		body, rest, _ = wire.CutFrame(rest)
 		_, to, n := wire.Seqs(body)
@@ -69,22 +72,25 @@ func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 	return f, err
 }
 
-// take returns the frames after the reader's place, about a page without a copy. If there are none, it
-// returns nil and the last seq of the log.
-func (rd *reader) take(ctx context.Context, after uint64) (frames []byte, last uint64, err error) {
+// take puts the frames after the reader's place into f, about a page without a copy, and the horizons that are new. If
+// there are no frames, it returns the last seq of the log.
+func (rd *reader) take(ctx context.Context, after uint64, f *wire.Frames) (last uint64, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	l := rd.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, 0, backend.ErrClosed
+		return 0, backend.ErrClosed
 	}
 	if rd.chunk == nil || rd.at == len(rd.chunk.offsets) {
+		if rd.prunings != l.prunings {
+			rd.prunings, f.Horizons = l.prunings, l.horizons
+		}
 		i := l.at(after)
 		if i == len(l.chunks) {
-			return nil, l.last(), nil
+			return l.last(), nil
 		}
 		rd.chunk = l.chunks[i]
 		rd.at = rd.chunk.after(after)
@@ -93,5 +99,6 @@ func (rd *reader) take(ctx context.Context, after uint64) (frames []byte, last u
 	fit := sort.Search(len(c.offsets)-rd.at, func(i int) bool { return c.end(rd.at+i)-from > backend.PageSize })
 	rd.at += max(fit, 1)
 	to := c.end(rd.at - 1)
-	return c.frames[from:to:to], 0, nil
+	f.Bytes = c.frames[from:to:to]
+	return 0, nil
 }

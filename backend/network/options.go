@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -22,6 +23,9 @@ type Options struct {
 	Transport string      // "tcp" or "unix"; "": unix if Address has a slash, otherwise tcp
 	TLS       *tls.Config // nil: no TLS. An empty ServerName stands for the host of Address
 	Token     string      // names the caller to the server; "": none
+
+	// InsecureToken allows the token to be sent without TLS to another machine, where whoever is on the way can read it.
+	InsecureToken bool
 
 	DialTimeout time.Duration // how long one attempt to connect may take; 0: 5 s
 	Heartbeat   time.Duration // how often the server shows that it is alive; the connection is lost after three heartbeats of silence; 0: 5 s
@@ -52,6 +56,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Transport == "tcp" && (err != nil || port == "") {
 		return o, &backend.InvalidError{Field: "address", Reason: fmt.Sprintf("%q is not host:port, such as localhost:7400 or [::1]:7400", o.Address)}
 	}
+	if o.Token != "" && o.TLS == nil && o.Transport == "tcp" && !o.InsecureToken && !isLoopback(host) {
+		return o, &backend.InvalidError{Field: "token", Reason: fmt.Sprintf("it would be sent to %s without TLS, and could be read on the way: use TLS, or set insecure_token if that is intended", o.Address)}
+	}
 	for field, value := range map[*time.Duration]time.Duration{
 		&o.DialTimeout: 5 * time.Second, &o.Heartbeat: 5 * time.Second, &o.MinBackoff: 50 * time.Millisecond, &o.MaxBackoff: 3 * time.Second,
 	} {
@@ -68,7 +75,14 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// The backend is registered as "network". It uses the Config's Address, Transport, TLS and Token.
+// isLoopback reports whether a host is this machine.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+// The backend is registered as "network". It uses the Config's Address, Transport, TLS and Token, and the setting
+// "insecure_token", true or false.
 func init() {
 	backend.Register("network", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
 		o, err := optionsOf(c)
@@ -81,8 +95,13 @@ func init() {
 
 func optionsOf(c backend.Config) (Options, error) {
 	o := Options{Address: c.Address, Transport: c.Transport, Token: c.Token, Logger: c.Logger}
-	if err := c.Only("network", "address", "transport", "tls", "token"); err != nil {
+	if err := c.Only("network", "address", "transport", "tls", "token", "insecure_token"); err != nil {
 		return o, err
+	}
+	if v, ok := c.Settings["insecure_token"]; ok {
+		if o.InsecureToken, ok = v.(bool); !ok {
+			return o, &backend.InvalidError{Field: "insecure_token", Reason: fmt.Sprintf("%v is neither true nor false", v)}
+		}
 	}
 	if c.TLS != nil {
 		var err error

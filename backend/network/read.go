@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
@@ -73,6 +74,8 @@ type reader struct {
 	begun bool                 // a page was yielded
 	due   bool                 // a page is to be yielded even if it is empty
 
+	horizons, told map[string]backend.Horizon // to be told with the next page, and told with those before
+
 	connected bool
 	access    []string // once connected: the stores that the client may read, as the first connection said
 }
@@ -94,11 +97,12 @@ func (x *reader) read(s *session) (progress bool, err error) {
 	if err != nil {
 		return false, x.lost(err)
 	}
-	first, err := protocol.ParseStream(body)
+	first, horizons, err := protocol.ParseStream(body)
 	if err != nil {
 		return false, verdict(err)
 	}
 	x.page.Through.Log = first.Log
+	x.tell(horizons)
 	x.due = x.follows && !x.begun && first.Seq <= x.r.After.Seq
 	for {
 		if !s.in.Ready() || len(x.page.Bytes) >= backend.PageSize {
@@ -164,6 +168,7 @@ func (x *reader) take(frame []byte) error {
 	if err != nil {
 		return verdict(err)
 	}
+	x.tell(control.Horizons)
 	if x.r.Through != 0 {
 		control.LastSeq = min(control.LastSeq, x.r.Through)
 	}
@@ -188,6 +193,16 @@ func (x *reader) add(frame []byte, facts int, last uint64) error {
 	return nil
 }
 
+// tell keeps horizons for the next page. Each stream begins with all of them.
+func (x *reader) tell(horizons map[string]backend.Horizon) {
+	for store, h := range horizons {
+		if x.horizons == nil {
+			x.horizons = make(map[string]backend.Horizon)
+		}
+		x.horizons[store] = h
+	}
+}
+
 // flush yields what was read after the last page, if there is anything, and begins the next page.
 func (x *reader) flush() error {
 	page := x.page
@@ -202,6 +217,14 @@ func (x *reader) flush() error {
 	}
 	if err := x.client.gave(x.hello, page.Through.Seq); err != nil {
 		return permanent{err}
+	}
+	if x.horizons != nil {
+		page.Horizons = x.r.News(x.horizons, x.told)
+		if x.told == nil {
+			x.told = x.horizons
+		}
+		maps.Copy(x.told, x.horizons)
+		x.horizons = nil
 	}
 	x.begun, x.due = true, false
 	x.page, x.r.After = wire.Frames{Through: page.Through}, page.Through

@@ -89,8 +89,8 @@ func (s *scriptedServer) asked() []backend.Range {
 }
 
 var (
-	begins    = protocol.AppendStream(nil, after(1<<40).After, nil) // with a first page that is not empty
-	through   = func(seq uint64) []byte { return protocol.AppendHeartbeat(nil, seq) }
+	begins    = protocol.AppendStream(nil, after(1<<40).After, nil, nil) // with a first page that is not empty
+	through   = func(seq uint64) []byte { return protocol.AppendHeartbeat(nil, seq, nil) }
 	endsWith  = func(seq uint64) []byte { return protocol.AppendEnd(nil, seq) }
 	failsWith = func(err error) []byte { return protocol.AppendError(nil, err, nil) }
 )
@@ -136,7 +136,7 @@ func tell(t testing.TB, loop iter.Seq2[backend.Page, error], until uint64) (x to
 func framesOf(t testing.TB, loop iter.Seq2[wire.Frames, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for f, err := range loop {
-			p := backend.Page{Through: f.Through}
+			p := backend.Page{Through: f.Through, Horizons: f.Horizons}
 			for rest := bytes.Clone(f.Bytes); len(rest) > 0; {
 				var body []byte
 				body, rest, _ = wire.CutFrame(rest)
@@ -302,13 +302,13 @@ func TestUnreadableFact(t *testing.T) {
 // when the server tells it.
 func TestFirstPage(t *testing.T) {
 	t.Parallel()
-	s := play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil)}, stays: true})
+	s := play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil, nil)}, stays: true})
 	for p, err := range s.client.Follow(t.Context(), after(5)) {
 		require.NoError(t, err)
 		require.Equal(t, backend.Page{Through: after(5).After}, p)
 		break
 	}
-	s = play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil), through(5), through(5), through(8), through(8)}, stays: true})
+	s = play(t, part{bodies: [][]byte{protocol.AppendStream(nil, after(5).After, nil, nil), through(5), through(5), through(8), through(8)}, stays: true})
 	require.Equal(t, told{through: 8}, tell(t, s.client.Follow(t.Context(), after(5)), 8))
 }
 
@@ -326,4 +326,32 @@ func TestStoresAsked(t *testing.T) {
 		err := tell(t, s.client.Replay(t.Context(), after(0, "a", "*")), 0).err
 		require.ErrorIs(t, err, backend.ErrInvalid, "it would be all stores")
 	}
+}
+
+// TestHorizonsToldOnce has a stream broken off: the next one tells the horizons again, and the loop only what is news.
+func TestHorizonsToldOnce(t *testing.T) {
+	t.Parallel()
+	type horizons = map[string]backend.Horizon
+	old, news := horizons{"a": {Seq: 1}, "b": {Seq: 1}}, horizons{"a": {Seq: 2}}
+	s := play(t,
+		part{bodies: [][]byte{protocol.AppendStream(nil, after(0).After, old, nil), group(1), protocol.AppendHeartbeat(nil, 1, news), group(3)}},
+		part{bodies: [][]byte{protocol.AppendStream(nil, after(3).After, horizons{"a": {Seq: 2}, "b": {Seq: 1}}, nil), through(4)}, stays: true})
+	var got []horizons
+	for p, err := range s.client.Follow(t.Context(), backend.Range{}) {
+		require.NoError(t, err)
+		if p.Horizons != nil {
+			got = append(got, p.Horizons)
+		}
+		if p.Through.Seq >= 4 {
+			break
+		}
+	}
+	all := horizons{}
+	for _, h := range got {
+		for store, horizon := range h {
+			require.NotEqual(t, all[store], horizon, "it was told")
+			all[store] = horizon
+		}
+	}
+	require.Equal(t, horizons{"a": {Seq: 2}, "b": {Seq: 1}}, all)
 }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -42,7 +43,7 @@ func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 	if err != nil {
 		return f, err
 	}
-	return acked(ack, f), nil
+	return acked(ack, f)
 }
 
 // maxFrame returns the limit of a request that the server told last.
@@ -52,11 +53,40 @@ func (c *Client) maxFrame() int {
 	return c.hello.MaxFrame
 }
 
-// acked returns the fact that the log holds for f. It does not keep the answer's memory.
-func acked(a protocol.Ack, f backend.Fact) backend.Fact {
-	f = a.In(f)
-	f.Causation = strings.Clone(f.Causation)
-	return f
+// acked returns the fact that the log holds for f. It does not keep the answer's memory, unless the fact is there. An
+// answer with another fact is a *backend.CorruptError.
+func acked(a protocol.Ack, f backend.Fact) (backend.Fact, error) {
+	held := a.In(f)
+	if a.Fact != nil {
+		if err := isHeld(&held, &f, a.Seq); err != nil {
+			return f, fmt.Errorf("the server's answer to fact %q: %w", f.ID, err)
+		}
+	}
+	held.Causation = strings.Clone(held.Causation)
+	return held, nil
+}
+
+// isHeld returns why held, at seq, can't be what a log holds for a fact that was written.
+func isHeld(held, written *backend.Fact, seq uint64) error {
+	reason := ""
+	switch err := held.Validate(); {
+	case err != nil:
+		reason = err.Error()
+	case held.Seq != seq, held.ID != written.ID, held.Store != written.Store, held.Key != written.Key, held.ValueHash != written.ValueHash:
+		reason = fmt.Sprintf("it is about fact %q of key %q in store %q at seq %d, value hash %s", held.ID, held.Key, held.Store, held.Seq, held.ValueHash)
+	case !bytes.Equal(held.Value, written.Value):
+		given, err := wire.Hash(written.Value)
+		if err != nil || given != written.ValueHash {
+			return nil // the hash is of another kind, and says nothing about values
+		}
+		if hash, err := wire.Hash(held.Value); err != nil || hash != given {
+			reason = "its value is another one"
+		}
+	}
+	if reason == "" {
+		return nil
+	}
+	return &backend.CorruptError{Reason: reason}
 }
 
 // windowSize is about how many bytes of requests Write has under way at a time.
@@ -183,8 +213,10 @@ func parseWritten(body []byte, b *backend.Batch, w *backend.Written) error {
 	if isSingle(b) {
 		a, err := protocol.ParseWritten(body)
 		if err == nil {
-			w.Facts[0] = acked(a, w.Facts[0])
-			if a.Fact == nil {
+			w.Facts[0], err = acked(a, w.Facts[0])
+		}
+		if err == nil {
+			if !a.Duplicate {
 				w.First = a.Seq
 			}
 		}
@@ -192,7 +224,9 @@ func parseWritten(body []byte, b *backend.Batch, w *backend.Written) error {
 	}
 	acks, err := protocol.ParseWrittenBatch(body, len(b.Facts))
 	for i, a := range acks {
-		w.Facts[i] = acked(a, w.Facts[i])
+		if w.Facts[i], err = acked(a, w.Facts[i]); err != nil {
+			return err
+		}
 	}
 	w.First = protocol.FirstOf(acks)
 	return err

@@ -1,6 +1,8 @@
 package sequencer
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -47,6 +49,10 @@ func (s *Sequencer) Time() time.Time { return s.last }
 //
 // The facts must come from [Prepare] or [PrepareBatch]. now is the transaction time of facts that have none.
 // After an error nothing is assigned, and some facts may be changed.
+//
+// A fact that the log holds may differ from the one that was given, since its hash covers neither the white space in its
+// value nor its Producer and Derivation. What differs may take as many bytes as the batch, and 16 KiB more: a batch for
+// which the log holds much more than it says is backend.ErrTooLarge.
 func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now time.Time) (fresh int, err error) {
 	start := len(s.pending)
 	defer func() {
@@ -56,6 +62,7 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 	}()
 	now = wire.Time(now)
 	conflict := s.check(expect) // of the state before this batch, in case one of the facts is new
+	room := heldRoom{limit: -1}
 	for i := range facts {
 		id := IDOf(facts[i].ID)
 		held, ok, err := s.held(&facts[i], id)
@@ -63,6 +70,9 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 			return 0, err
 		}
 		if ok {
+			if err := room.take(&held, &facts[i], facts); err != nil {
+				return 0, err
+			}
 			facts[i] = held
 			continue
 		}
@@ -76,6 +86,32 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 		return 0, conflict
 	}
 	return fresh, nil
+}
+
+// A heldRoom is how many bytes facts that the log holds may have that a batch does not have.
+type heldRoom struct{ limit int } // -1: not known yet
+
+// take lets held share the bytes that it has in common with given, one of the facts of a batch, and counts the others.
+func (r *heldRoom) take(held, given *backend.Fact, batch []backend.Fact) error {
+	for _, x := range [...]struct{ held, given *json.RawMessage }{
+		{&held.Value, &given.Value}, {&held.Producer, &given.Producer}, {&held.Derivation, &given.Derivation},
+	} {
+		if bytes.Equal(*x.held, *x.given) {
+			*x.held = *x.given
+			continue
+		}
+		if r.limit < 0 {
+			r.limit = 16 << 10
+			for i := range batch {
+				r.limit += Size(&batch[i])
+			}
+		}
+		if r.limit -= len(*x.held); r.limit < 0 {
+			return fmt.Errorf("%w: the log holds fact %q already, with a value, producer or derivation that is written otherwise and takes much more than what was sent: read it at seq %d",
+				backend.ErrTooLarge, given.ID, held.Seq)
+		}
+	}
+	return nil
 }
 
 // held returns the fact with f's ID, if the log holds one. It must say the same as f.

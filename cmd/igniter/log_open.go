@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +18,7 @@ import (
 	_ "github.com/igniter-store/igniter/backend/memory" // registers itself, as file and network do
 	_ "github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
 	"github.com/igniter-store/igniter/internal/plaintext"
 )
 
@@ -109,6 +112,9 @@ func (a *app) connection(c *backend.Config) error {
 		c.Transport, c.Address = network, address
 	}
 	t := backend.TLS{CA: v.String("tls.ca"), Cert: v.String("tls.cert"), Key: v.String("tls.key"), ServerName: v.String("tls.server_name")}
+	if v.Bool("insecure_token") {
+		c.Settings = map[string]any{"insecure_token": true}
+	}
 	if t != (backend.TLS{}) || v.Bool("tls.enabled") {
 		c.TLS = &t
 	}
@@ -140,25 +146,77 @@ func splitAddress(text string) (network, address string, explicit bool) {
 	return "tcp", text, false
 }
 
-// outsideLog returns an error if a file that the command writes would be in the directory of the log, where only the log
-// may have files. what says for what the path was given; "" is no file.
+// outsideLog returns an error if a file that the command writes would be in the directory of the log, or of another one,
+// where only the log may have files. what says for what the path was given; "" is no file.
 func (a *app) outsideLog(what, path string) error {
-	log := a.values.String("path")
-	if log == "" || path == "" {
+	if path == "" || path == "-" {
 		return nil
 	}
-	real := func(dir string) string {
-		if target, err := filepath.EvalSymlinks(dir); err == nil {
-			dir = target
-		}
-		if abs, err := filepath.Abs(dir); err == nil {
-			dir = abs
-		}
-		return dir
+	target, err := wholefile.Target(path)
+	if err != nil {
+		return err
 	}
-	inside, err := filepath.Rel(real(log), real(filepath.Dir(path)))
-	if err == nil && filepath.IsLocal(inside) {
-		return usage("%s %s is in the directory of the log, %s, which is for the log's files alone: choose another place", what, path, log)
+	log, own := a.values.String("path"), ""
+	if log != "" {
+		own = real(log)
 	}
-	return nil
+	for dir := real(filepath.Dir(target)); ; dir = filepath.Dir(dir) {
+		if dir != own {
+			log = dir
+		}
+		if dir == own || holdsLog(dir) {
+			return usage("%s %s is in the directory of the log, %s, which is for the log's files alone: choose another place", what, path, log)
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
 }
+
+// real returns a path without links, also of what is missing.
+func real(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if found, err := filepath.EvalSymlinks(path); err == nil || path == filepath.Dir(path) {
+		return cmp.Or(found, path)
+	}
+	return filepath.Join(real(filepath.Dir(path)), filepath.Base(path))
+}
+
+// holdsLog reports whether a directory has the files of a log.
+func holdsLog(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, "LOCK")); err != nil {
+		return false // without reading a directory that may be large
+	}
+	entries, _ := os.ReadDir(dir)
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return logFile.MatchString(e.Name()) })
+}
+
+var logFile = regexp.MustCompile(`^\d{20}\.(wal|snap)$`)
+
+// otherOwner says that a file which root is about to make will not belong to the owner of another one; "": it will.
+func otherOwner(made, than string) string {
+	if _, err := os.Stat(than); err != nil || os.Geteuid() != 0 {
+		return ""
+	}
+	to, ok := wholefile.Owner(made)
+	owner, known := wholefile.Owner(than)
+	if !ok || !known || to == owner {
+		return ""
+	}
+	return fmt.Sprintf("%s will belong to user %d, and %s belongs to user %d, who may be unable to use it", made, to, than, owner)
+}
+
+// warnOwner says beforehand what [otherOwner] says of a file and the log in a directory.
+func (a *app) warnOwner(made string, say func(text string)) {
+	if log := a.values.String("path"); log != "" && made != "" && made != "-" && !strings.HasPrefix(made, "/dev/") {
+		if text := otherOwner(made, log); text != "" {
+			say(text)
+		}
+	}
+}
+
+// say tells people something beside the command's output.
+func (a *app) say(text string) { fmt.Fprintln(a.err, "igniter:", text) }

@@ -21,7 +21,10 @@ func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	a := &app{in: os.Stdin, out: os.Stdout, err: plain(os.Stderr)}
+	if isTerminal(os.Stdout) {
+		a.out = plain(os.Stdout)
+	}
 	cmd, err := a.rootCommand().ExecuteContextC(ctx)
 	defer func() {
 		if lines, ok := a.err.(*sink); ok {
@@ -41,7 +44,11 @@ func Main() int {
 	} else if !ok {
 		c = commandError{err, 2, fmt.Sprintf("See %s --help.", cmd.CommandPath())}
 	}
-	fmt.Fprintln(a.err, "igniter:", strings.TrimSpace(err.Error()))
+	text := strings.TrimSpace(err.Error())
+	if a.started {
+		text = strings.ReplaceAll(text, "\n", "\n  ") // no line that a server makes up looks like one of the command
+	}
+	fmt.Fprintln(a.err, "igniter:", text)
 	if c.advice != "" {
 		fmt.Fprintln(a.err, "  "+c.advice)
 	}

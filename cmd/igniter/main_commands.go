@@ -49,6 +49,8 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 			return err
 		},
 	}
+	root.SetOut(plain(a.out)) // for help, which may name what was given
+	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if strings.HasPrefix(err.Error(), "unknown shorthand flag") { // perhaps a key, or a value below 0
 			err = fmt.Errorf("%w; -- goes before arguments that begin with a dash: %s -- …", err, cmd.CommandPath())
@@ -61,7 +63,7 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 	}{
 		{"serve", "Serve:", []*cobra.Command{a.serveCommand(), a.tokenCommand(), a.configCommand(), a.benchCommand()}},
 		{"write", "Write:", []*cobra.Command{a.putCommand(), a.appendCommand(), a.deleteCommand()}},
-		{"read", "Read:", []*cobra.Command{a.getCommand(), a.historyCommand(), a.listCommand(), a.followCommand(), a.statsCommand()}},
+		{"read", "Read:", []*cobra.Command{a.getCommand(), a.historyCommand(), a.listCommand(), a.followCommand(), a.statsCommand(), a.headCommand()}},
 		{"move", "Move:", []*cobra.Command{a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand()}},
 		{"maintain", "Maintain:", []*cobra.Command{a.verifyCommand(), a.repairCommand(), a.dumpCommand(), a.snapshotCommand(), a.compactCommand(), a.pruneCommand()}},
 		{"", "", []*cobra.Command{a.versionCommand(), a.manCommand()}},

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/cmd/igniter/internal/archive"
 )
 
 // A commandError is an error with an exit code and advice of its own.
@@ -45,10 +47,13 @@ func adviceOn(err error) string {
 	if _, ok := errors.AsType[*file.InUseError](err); ok {
 		return "If that process is a server, connect to it: --address instead of --path."
 	}
-	if c, ok := errors.AsType[*backend.CorruptError](err); ok && strings.HasSuffix(c.Path, ".backup") {
+	if c, ok := errors.AsType[*backend.CorruptError](err); ok && (strings.HasSuffix(c.Path, ".backup") || c.Path == archive.Input) {
 		return "Use another copy of that piece; the pieces before it can be restored without it."
 	}
 	for _, a := range advice {
+		if _, ok := errors.AsType[syscall.Errno](err); ok && a.of == errors.ErrUnsupported {
+			continue // of the system, such as ENOSYS
+		}
 		if errors.Is(err, a.of) {
 			return a.text
 		}

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
 )
 
 func (a *app) manCommand() *cobra.Command {
@@ -17,19 +20,36 @@ func (a *app) manCommand() *cobra.Command {
   igniter man ./man && man ./man/igniter-serve.1`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			dir, root := given[0], cmd.Root()
-			if err := os.MkdirAll(dir, 0o755); err != nil {
+			dir := given[0]
+			if err := a.outsideLog("a manual page", filepath.Join(dir, "igniter.1")); err != nil {
 				return err
 			}
-			root.DisableAutoGenTag = true
-			if err := doc.GenManTree(root, &doc.GenManHeader{Title: "IGNITER", Section: "1", Source: "Igniter", Manual: "Igniter"}, dir); err != nil {
+			if err := wholefile.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
+			n, err := writeManual(cmd.Root(), dir)
+			if err != nil {
 				return fmt.Errorf("write the manual pages to %s: %w", dir, err)
 			}
-			pages, err := filepath.Glob(filepath.Join(dir, "igniter*.1"))
-			if err == nil {
-				_, err = fmt.Fprintf(a.out, "%d pages in %s\n", len(pages), dir)
-			}
-			return err
+			return a.print(nil, "%d pages in %s\n", n, dir)
 		},
 	}
+}
+
+// writeManual writes the manual pages of a command and its subcommands, and returns how many there are.
+func writeManual(cmd *cobra.Command, dir string) (n int, err error) {
+	for _, c := range cmd.Commands() {
+		if !c.IsAvailableCommand() || c.IsAdditionalHelpTopicCommand() {
+			continue
+		}
+		pages, err := writeManual(c, dir)
+		if n += pages; err != nil {
+			return n, err
+		}
+	}
+	cmd.DisableAutoGenTag = true
+	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+	return n + 1, wholefile.Write(filepath.Join(dir, name+".1"), 0o644, func(f *os.File) error {
+		return doc.GenMan(cmd, &doc.GenManHeader{Title: strings.ToUpper(name), Section: "1", Source: "Igniter", Manual: "Igniter"}, f)
+	})
 }

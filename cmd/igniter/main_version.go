@@ -11,8 +11,9 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// version is set when a release is built: -ldflags "-X main.version=v1.2.3".
-var version string
+// version and revision are set when a release is built: -ldflags "-X main.version=v1.2.3 -X main.revision=5677ed0…". Without
+// revision, it is the one that the go command found, which needs a clone.
+var version, revision string
 
 // A build says what this program was built from.
 type build struct {
@@ -25,7 +26,7 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Protocol: protocol.Version}
+	b := build{Version: version, Revision: revision, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Protocol: protocol.Version}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if b.Version == "" && info.Main.Version != "(devel)" {
 			b.Version = info.Main.Version
@@ -33,9 +34,9 @@ func thisBuild() build {
 		for _, s := range info.Settings {
 			switch s.Key {
 			case "vcs.revision":
-				b.Revision = s.Value
+				b.Revision = cmp.Or(revision, s.Value)
 			case "vcs.modified":
-				b.Modified = s.Value == "true"
+				b.Modified = revision == "" && s.Value == "true"
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -23,31 +24,32 @@ Without --yes the exit code is 1 if there is something to repair.`,
   igniter repair ./log --yes`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			plan, err := file.PlanRepair(cmd.Context(), given[0])
+			plan, err := a.repair(cmd.Context(), given[0])
 			if err != nil {
 				return err
-			}
-			needed := len(plan.Cuts)+len(plan.Missing) > 0
-			if needed && a.yes {
-				l, err := file.Open(cmd.Context(), file.Options{Path: given[0], Repair: true})
-				if err != nil {
-					return err
-				}
-				plan = l.Report()
-				if err := l.Close(); err != nil {
-					return err
-				}
 			}
 			r := repairReport{Done: a.yes, Facts: plan.Facts, LastSeq: plan.LastSeq, Cuts: append([]file.Cut{}, plan.Cuts...), Missing: [][2]uint64{}}
 			for _, m := range plan.Missing {
 				r.Missing = append(r.Missing, [2]uint64{m.First, m.Last})
 			}
-			if err := a.print(r, "%s", r); err != nil || !needed {
+			if err := a.print(r, "%s", r); err != nil || len(r.Cuts)+len(r.Missing) == 0 {
 				return err
 			}
 			return a.notDone("repairs the log")
 		},
 	}))
+}
+
+// repair repairs the log in a directory or, without --yes, plans that.
+func (a *app) repair(ctx context.Context, dir string) (file.RecoveryReport, error) {
+	if !a.yes {
+		return file.PlanRepair(ctx, dir)
+	}
+	l, err := file.Open(ctx, file.Options{Path: dir, Repair: true, MustExist: true})
+	if err != nil {
+		return file.RecoveryReport{}, err
+	}
+	return l.Report(), l.Close()
 }
 
 // A repairReport is file.RecoveryReport for programs.

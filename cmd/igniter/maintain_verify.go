@@ -7,11 +7,12 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	hashes := false
+	hashes, heads := false, []string(nil)
 	cmd := a.withJSON(&cobra.Command{
 		Use:   "verify DIR",
 		Short: "Check every byte of a log that is not open",
@@ -22,14 +23,25 @@ there. It changes nothing. To verify a log that a server has open, verify a copy
 A last write that a crash cut short is not damage: nothing of it was acknowledged. A hash that does not match its value
 is not damage either, since other writers compute hashes in other ways; --hashes lists these facts.
 
+--head takes a line that igniter head printed earlier, and proves that the log still contains all that it covers, byte for
+byte: otherwise the exit code is 1. Facts that were pruned meanwhile are told from such that are simply gone.
+
 An ID that the log holds twice, as an import by an earlier release could leave it, is shown with its seqs, and the exit
 code is 1: igniter prune --seq removes the later facts.`,
 		Example: `  igniter verify /var/lib/igniter/log
-  igniter verify ./log --json | jq .damage`,
+  igniter verify ./log --json | jq .damage
+  igniter verify ./log --head "$(cat head-of-may)"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			dir := given[0]
-			r, err := file.Verify(cmd.Context(), dir)
+			checkpoints := make([]backend.Checkpoint, len(heads))
+			for i, line := range heads {
+				var err error
+				if checkpoints[i], err = backend.ParseCheckpoint(line); err != nil {
+					return fmt.Errorf("--head: %w", err)
+				}
+			}
+			r, err := file.Verify(cmd.Context(), dir, checkpoints...)
 			if err != nil {
 				return err
 			}
@@ -42,12 +54,18 @@ code is 1: igniter prune --seq removes the later facts.`,
 			if n := len(r.Damage); n > 0 {
 				return fmt.Errorf("%s is damaged, in %d places: igniter repair %s says what can be saved; a backup may have it all", dir, n, dir)
 			}
+			for _, c := range r.Checkpoints {
+				if !c.Holds {
+					return fmt.Errorf("the head %q is not proven: %s", c.Checkpoint, c.Reason)
+				}
+			}
 			if n := len(r.Doubled); n > 0 {
 				return fmt.Errorf("%s holds %d IDs more than once: an import by an earlier release wrote their facts again, and keys may show old values; igniter prune --seq removes the later facts", dir, n)
 			}
 			return nil
 		},
 	})
+	cmd.Flags().StringArrayVar(&heads, "head", nil, "prove that the log contains what this line of igniter head covers; may be repeated")
 	cmd.Flags().BoolVar(&hashes, "hashes", false, "list the facts whose hashes do not match their values")
 	return cmd
 }
@@ -63,6 +81,12 @@ type verifyReport struct {
 	Foreign   int            `json:"foreign_hashes"`
 
 	Doubled []file.DoubledID `json:"doubled_ids,omitempty"`
+
+	Head     string                  `json:"head,omitempty"`
+	Pruned   uint64                  `json:"pruned"`
+	Gone     uint64                  `json:"gone"`
+	GoneSeqs []file.Gap              `json:"gone_seqs,omitempty"`
+	Heads    []file.CheckpointReport `json:"heads,omitempty"`
 }
 
 type damageReport struct {
@@ -73,7 +97,7 @@ type damageReport struct {
 }
 
 func newVerifyReport(r *file.VerifyReport) verifyReport {
-	v := verifyReport{r.Segments, r.Snapshots, r.Facts, r.Bytes, []damageReport{}, r.Torn, len(r.Foreign), r.Doubled}
+	v := verifyReport{r.Segments, r.Snapshots, r.Facts, r.Bytes, []damageReport{}, r.Torn, len(r.Foreign), r.Doubled, headText(r), r.Pruned, r.Gone, r.GoneSeqs, r.Checkpoints}
 	for i, d := range r.Damage {
 		v.Damage = append(v.Damage, damageReport{d.Path, d.Offset, r.Seqs[i], d.Reason})
 	}
@@ -97,11 +121,34 @@ func verifyText(dir string, r *file.VerifyReport, hashes bool) string {
 	for i, d := range r.Damage {
 		fmt.Fprintf(&text, "damage: %s, at byte %d, from seq %d on: %s\n", d.Path, d.Offset, r.Seqs[i], printable(d.Reason))
 	}
+	if r.Pruned > 0 {
+		fmt.Fprintf(&text, "%d facts were pruned; the log has their hashes\n", r.Pruned)
+	}
+	if r.Gone > 0 {
+		fmt.Fprintf(&text, "%d facts are gone without a hash: lost, or pruned by an earlier release; --json lists their seqs\n", r.Gone)
+	}
+	if head := headText(r); head != "" {
+		fmt.Fprintf(&text, "head: %s\n", head)
+	}
+	for _, c := range r.Checkpoints {
+		if c.Holds {
+			fmt.Fprintf(&text, "proven: the log contains all that %s covers\n", c.Checkpoint)
+		}
+	}
 	text.WriteString(doubledText(r.Doubled))
 	if len(r.Damage)+len(r.Doubled) == 0 {
 		text.WriteString("sound\n")
 	}
 	return text.String()
+}
+
+// headText returns the checkpoint of the log; "" if it has none.
+func headText(r *file.VerifyReport) string {
+	c, ok := (&backend.Stats{Log: r.Log, Head: r.Head}).Checkpoint()
+	if !ok {
+		return ""
+	}
+	return c.String()
 }
 
 // doubledText lists IDs that a log holds more than once, the first of them if there are many.

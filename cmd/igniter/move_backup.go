@@ -45,16 +45,19 @@ remove the old one.`,
   igniter backup - --after 51233 --path ./log > later.backup`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
+			_, toTerminal := terminal(a.out)
 			switch {
-			case given[0] == "-" && isTerminal(a.out):
+			case given[0] == "-" && toTerminal:
 				return usage("a backup is not text for a terminal: name a directory, or send the output to a file")
 			case given[0] != "-" && cmd.Flags().Changed("after"):
 				return usage("--after is for a backup to the output; a backup to a directory begins after what is there")
 			}
 			if given[0] != "-" {
-				if err := a.outsideLog("the backup", filepath.Join(given[0], "piece")); err != nil {
+				piece := filepath.Join(given[0], "piece")
+				if err := a.outsideLog("the backup", piece); err != nil {
 					return err
 				}
+				a.warnOwner(piece, a.say)
 			}
 			if merge {
 				return a.mergeBackup(given[0])
@@ -153,7 +156,11 @@ type copier struct {
 
 // header returns what a piece with the log after a seq says.
 func (c *copier) header(after uint64) archive.Header {
-	return archive.Header{After: after, Through: c.stats.LastSeq, Log: c.stats.Log, Ancestors: c.stats.Ancestors}
+	h := archive.Header{After: after, Through: c.stats.LastSeq, Log: c.stats.Log, Ancestors: c.stats.Ancestors}
+	if p, ok := c.stats.Checkpoint(); ok {
+		h.Checkpoint = p.String()
+	}
+	return h
 }
 
 // frames yields the log after a seq.

@@ -27,7 +27,8 @@ complete or not there.`,
   igniter export --address 127.0.0.1:7400 --store tasks --after 51233 | zstd > tasks.ndjson.zst`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.json = output == "" && isTerminal(a.out) // there is no place for a bar among lines of JSON
+			_, a.json = terminal(a.out)
+			a.json = a.json && output == "" // there is no place for a bar among lines of JSON
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
 				total := int64(-1)
 				if stats, err := log.Stats(cmd.Context()); err == nil && r.Stores == nil {
@@ -80,5 +81,6 @@ func (a *app) writeTo(path string, write func(w io.Writer) error) error {
 	if err := a.outsideLog("--output", path); err != nil {
 		return err
 	}
+	a.warnOwner(path, a.say)
 	return wholefile.Write(path, 0o600, func(f *os.File) error { return buffered(f) })
 }

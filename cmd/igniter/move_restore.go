@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,14 @@ igniter import: facts that are there stay, and seqs are new.`,
 				return err
 			}
 			if name == "file" {
-				return a.restoreDir(cmd.Context(), reading, through, incomplete)
+				if text := otherOwner(filepath.Join(a.values.String("path"), "LOCK"), line.Last().Path); text != "" {
+					a.say(text)
+				}
+				checkpoints, err := line.Checkpoints(through)
+				if err != nil {
+					return err
+				}
+				return a.restoreDir(cmd.Context(), reading, through, incomplete, checkpoints)
 			}
 			bar := a.progress(-1, "restoring", false)
 			i, err := a.importFacts(cmd.Context(), bar, func() string { return "restore" }, counted(backend.Facts(pages), bar))
@@ -130,7 +138,7 @@ func (a *app) chooseLine(lines []archive.Line, number int, quiet bool) (*archive
 	return nil, fmt.Errorf("--line %d: the backup has no such line; --check lists them", number)
 }
 
-func (a *app) restoreDir(ctx context.Context, r *archive.Reading, through uint64, incomplete bool) error {
+func (a *app) restoreDir(ctx context.Context, r *archive.Reading, through uint64, incomplete bool, checkpoints []backend.Checkpoint) error {
 	logger, err := a.logger("warn")
 	if err != nil {
 		return err
@@ -152,9 +160,17 @@ func (a *app) restoreDir(ctx context.Context, r *archive.Reading, through uint64
 	if err != nil {
 		return err
 	}
-	found, err := file.Verify(ctx, path)
+	if n < through {
+		checkpoints = nil // a backup does not have the hashes of what was pruned
+	}
+	found, err := file.Verify(ctx, path, checkpoints...)
 	if err == nil && (len(found.Damage) > 0 || found.Facts != n) {
 		err = fmt.Errorf("%w: the new log does not hold what was written to it; look at the disk: %v", backend.ErrCorrupt, found.Damage)
+	}
+	for _, c := range found.Checkpoints {
+		if err == nil && !c.Holds {
+			err = fmt.Errorf("%w: the new log is not the one that was backed up, whose checkpoint was %q: %s", backend.ErrCorrupt, c.Checkpoint, c.Reason)
+		}
 	}
 	if err != nil {
 		return err

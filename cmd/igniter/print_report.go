@@ -21,7 +21,7 @@ func (a *app) print(report any, format string, args ...any) error {
 	if a.json {
 		return a.encode(report)
 	}
-	_, err := fmt.Fprintf(a.out, format, args...)
+	_, err := fmt.Fprintf(plain(a.out), format, args...)
 	return err
 }
 

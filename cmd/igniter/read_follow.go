@@ -37,25 +37,23 @@ it says so and ends. SIGINT ends it, with exit code 0.`,
 				if len(stores) > 0 {
 					r.Stores = stores
 				}
-				if r.After.Seq > 0 {
-					stats, err := log.Stats(cmd.Context())
-					if err == nil {
-						err = stats.Whole(r.After.Seq, r.Stores)
+				n, through, first := uint(0), r.After.Seq, true
+				for page, err := range log.Follow(cmd.Context(), r) {
+					if err == nil && !(first && through == 0) { // from the log's beginning it prints what is left
+						err = page.Whole(through)
 					}
 					if err != nil {
 						return err
 					}
-				}
-				n := uint(0)
-				for f, err := range backend.Facts(log.Follow(cmd.Context(), r)) {
-					if err != nil {
-						return err
-					}
-					if err := a.print(&f, "%v\n", event{&f}); err != nil {
-						return err
-					}
-					if n++; n == limit {
-						break
+					through, first = page.Through.Seq, false
+					for i := range page.Facts {
+						f := &page.Facts[i]
+						if err := a.print(f, "%v\n", event{f}); err != nil {
+							return err
+						}
+						if n++; n == limit {
+							return nil
+						}
 					}
 				}
 				return nil

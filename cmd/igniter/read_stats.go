@@ -40,6 +40,9 @@ func statsTable(s *backend.Stats) (t table) {
 	if s.Log != (backend.LogID{}) {
 		t.row("log", s.Log)
 	}
+	if c, ok := s.Checkpoint(); ok {
+		t.row("head", c)
+	}
 	t.row("size", size(s.Bytes))
 	if d := s.Storage; d != nil {
 		t.row("segments", fmt.Sprintf("%d, %s", d.Segments, size(d.SegmentBytes)))

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -32,7 +34,13 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await": await, "exits": exits, "setfrom": setFrom, "damage": damage, "fetch": fetch,
-			"certificates": certificates, "systemd": systemd,
+			"certificates": certificates, "systemd": systemd, "hostile": hostile,
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "mounts" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return os.Getuid() == 0 && exec.Command("unshare", "-m", "true").Run() == nil, nil
 		},
 	})
 }

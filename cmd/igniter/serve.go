@@ -104,9 +104,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 		if err := wholefile.Write(path, 0o644, func(f *os.File) error { _, err := fmt.Fprintln(f, os.Getpid()); return err }); err != nil {
 			return fmt.Errorf("write the process ID: %w", err)
 		}
-		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() { // and no device
-			defer os.Remove(path)
-		}
+		defer removeProcessID(path)
 	}
 	notify("READY=1", "STATUS=serving")
 	for {
@@ -120,6 +118,22 @@ func (a *app) serve(ctx context.Context) (err error) {
 		case <-hangups:
 			s.reload()
 		}
+	}
+}
+
+// removeProcessID removes a file with the ID of this process, but no device. A file that cannot be removed, such as a mounted
+// one, is emptied.
+func removeProcessID(path string) {
+	path, err := wholefile.Target(path)
+	if err != nil {
+		return
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || string(text) != fmt.Sprintln(os.Getpid()) {
+		return
+	}
+	if err := os.Remove(path); err != nil {
+		_ = os.Truncate(path, 0)
 	}
 }
 
@@ -142,6 +156,7 @@ func (s *service) prepare() (err error) {
 	if err := s.app.outsideLog("--pid-file", v.String("pid_file")); err != nil {
 		return err
 	}
+	s.app.warnOwner(v.String("pid_file"), s.warn)
 	mode, err := strconv.ParseUint(v.String("socket_mode"), 8, 9)
 	if err != nil {
 		return usage("--socket-mode %q is not octal permissions such as 0660", v.String("socket_mode"))
@@ -163,6 +178,8 @@ func (s *service) prepare() (err error) {
 	}
 	return nil
 }
+
+func (s *service) warn(text string) { s.log.Warn(text) }
 
 // open opens the log.
 func (s *service) open(ctx context.Context) error {
@@ -194,6 +211,9 @@ func (s *service) listen() error {
 	opts := server.Options{
 		Tokens: s.tokens, Insecure: v.Bool("insecure"), Logger: s.log,
 		MaxConnections: v.Int("max_connections"), MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
+		HelloTimeout: v.Duration("hello_timeout"), MaxWaiting: v.Int("max_waiting"), MaxWaitingEach: v.Int("max_waiting_each"),
+		MaxConnectionsEach: v.Int("max_connections_each"), MaxMemory: v.Int("max_memory"), MaxMemoryEach: v.Int("max_memory_each"),
+		MaxMemoryConnection: v.Int("max_memory_connection"), MaxStreams: v.Int("max_subscriptions"), MaxStreamsEach: v.Int("max_subscriptions_each"),
 		FrameTimeout: v.Duration("frame_timeout"), IdleTimeout: v.Duration("idle_timeout"), WriteTimeout: v.Duration("write_timeout"),
 		Heartbeat: v.Duration("heartbeat"), SlowOp: v.Duration("slow_op"), MaxSkew: v.Duration("max_skew"),
 	}
@@ -212,6 +232,7 @@ func (s *service) listen() error {
 			return err
 		}
 		if network == "unix" {
+			s.app.warnOwner(address, s.warn)
 			if err := os.Chmod(address, s.mode); err != nil {
 				return errors.Join(err, l.Close())
 			}

@@ -77,7 +77,7 @@ func (s *service) newSite() (*site, error) {
 		s.log.Warn("HTTP without TLS can be reached from other machines: tokens can be read on the way", zap.Stringer("address", l.Addr()))
 	}
 	x := &site{metrics: prometheus.NewRegistry(), broken: make(chan error, 1)}
-	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), WriteTimeout: v.Duration("write_timeout"), Logger: s.log})
+	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), MaxStreamsEach: v.Int("max_streams_each"), Hosts: v.Strings("http_hosts"), WriteTimeout: v.Duration("write_timeout"), Logger: s.log})
 	if err := x.registerProcess(s.lines); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/goccy/go-yaml"
 	"github.com/gofrs/flock"
@@ -46,6 +48,9 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 				_, err := fmt.Fprintf(a.out, "# The token; keep it secret, it can't be shown again:\n%s\n\n# Its entry for the server's token file:\n%s", token, text)
 				return err
 			}
+			if err := a.outsideLog("--file", path); err != nil {
+				return err
+			}
 			if err := addToken(path, text); err != nil {
 				return fmt.Errorf("add a token to %s, which stays as it is: %w", path, err)
 			}
@@ -66,7 +71,18 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 // addToken adds an entry to a token file, if the file is then valid. A server that reads the file meanwhile sees it as it
 // was or as it will be; other calls wait.
 func addToken(path string, entry []byte) (err error) {
-	lock := flock.New(path + ".lock")
+	if path, err = wholefile.Target(path); err != nil {
+		return err
+	}
+	name := path + ".lock"
+	err = wholefile.Touch(name, 0o644)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		name, err = path, nil // which cannot be replaced there, and can be locked
+	}
+	if err != nil {
+		return err
+	}
+	lock := flock.New(name, flock.SetFlag(os.O_RDONLY))
 	if err := lock.Lock(); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ func TestSuite(t *testing.T) {
 	opts := &backendtest.Options{NoPrune: true}
 	require.Equal(t, []string{
 		"close-in-flight-prune", "closed-prune", "follow-progress-pruned", "page-batches-pruned", "page-end-pruned", "prune", "prune-body",
-		"prune-cancelled", "prune-expect", "prune-follow", "prune-horizon", "prune-horizon-last", "prune-id", "prune-last", "prune-latest", "prune-missing",
+		"prune-cancelled", "prune-expect", "prune-follow", "prune-horizon", "prune-horizon-follow", "prune-horizon-last", "prune-horizon-loop", "prune-horizon-page", "prune-id", "prune-last", "prune-latest", "prune-missing",
 		"prune-snapshot", "reopen-cursor-pruned", "reopen-horizon", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "restored-cursor", "restored-open", "stats-pruned",
 	}, backendtest.Skipped(opts), "nothing is skipped but prunes, and what asks for a restore")
 	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {

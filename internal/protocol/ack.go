@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"time"
@@ -16,25 +17,45 @@ type Ack struct {
 	Causation       string
 	TransactionTime time.Time
 
-	// Fact is the fact as the log holds it if it is a duplicate: the log held it before, or does not
-	// know whether it did. It is nil if the fact is new, and held as it was written.
-	Fact *backend.Fact
+	Duplicate bool // the log held the fact before, or does not know whether it did
+
+	// Fact is the fact as the log holds it if that is a duplicate, and may differ from what was written; otherwise it is
+	// nil. SameValue says that the value does not differ, and is left out.
+	Fact      *backend.Fact
+	SameValue bool
 }
 
 // AckOf returns the ack of a fact as the log holds it.
 func AckOf(f *backend.Fact, duplicate bool) Ack {
-	a := Ack{Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}
+	a := Ack{Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime, Duplicate: duplicate}
 	if duplicate {
 		a.Fact = f
 	}
 	return a
 }
 
+// DuplicateOf returns the ack of a fact that the log held before it was given, without what does not differ.
+func DuplicateOf(held, given *backend.Fact) Ack {
+	a := AckOf(held, true)
+	a.SameValue = sameJSON(held.Value, given.Value)
+	if a.SameValue && sameJSON(held.Producer, given.Producer) && sameJSON(held.Derivation, given.Derivation) &&
+		held.ValidTime.Equal(given.ValidTime) && max(held.SchemaVersion, 1) == max(given.SchemaVersion, 1) {
+		a.Fact, a.SameValue = nil, false
+	}
+	return a
+}
+
+// sameJSON reports whether two values are the same but for the white space around them; nil and null are the same.
+func sameJSON(a, b []byte) bool {
+	a, b = jsonvalue.TrimSpace(a), jsonvalue.TrimSpace(b)
+	return bytes.Equal(a, b) || (len(a) == 0 || jsonvalue.IsNull(a)) && (len(b) == 0 || jsonvalue.IsNull(b))
+}
+
 // FirstOf returns the First of a [backend.Written]: the lowest seq of an ack that is not a duplicate; 0 if
 // all are duplicates.
 func FirstOf(acks []Ack) (first uint64) {
 	for _, a := range acks {
-		if a.Fact == nil && (first == 0 || a.Seq < first) {
+		if !a.Duplicate && a.Fact == nil && (first == 0 || a.Seq < first) {
 			first = a.Seq
 		}
 	}
@@ -44,7 +65,11 @@ func FirstOf(acks []Ack) (first uint64) {
 // In returns the fact that the log holds after f was written.
 func (a Ack) In(f backend.Fact) backend.Fact {
 	if a.Fact != nil {
-		return *a.Fact
+		value := f.Value
+		if f = *a.Fact; a.SameValue {
+			f.Value = value
+		}
+		return f
 	}
 	f.Seq, f.Causation, f.TransactionTime = a.Seq, a.Causation, a.TransactionTime
 	return f
@@ -70,9 +95,16 @@ func appendAck(dst []byte, a Ack) []byte {
 	dst = appendTextOrNull(dst, "causation", a.Causation)
 	dst = append(dst, `,"transaction_time":`...)
 	dst = wire.AppendTime(dst, a.TransactionTime)
+	if a.Duplicate {
+		dst = append(dst, `,"duplicate":true`...)
+	}
 	if a.Fact != nil {
-		dst = append(dst, `,"duplicate":true,"fact":`...)
-		dst = wire.AppendFact(dst, a.Fact)
+		f := *a.Fact
+		if a.SameValue {
+			f.Value = nil
+			dst = append(dst, `,"same_value":true`...)
+		}
+		dst = wire.AppendFact(append(dst, `,"fact":`...), &f)
 	}
 	return dst
 }
@@ -112,6 +144,10 @@ func parseAck(body []byte, i int, answer bool) (a Ack, end int, err error) {
 			}
 		case "transaction_time":
 			a.TransactionTime, err = parseTime(name, v)
+		case "duplicate":
+			a.Duplicate = string(v) == "true"
+		case "same_value":
+			a.SameValue = string(v) == "true"
 		case "fact":
 			var f backend.Fact
 			f, _, err = wire.ReadFact(v, 0)

@@ -130,13 +130,10 @@ func AppendStats(dst []byte, s *backend.Stats) []byte {
 		text, _ := json.Marshal(s.Ancestors) // texts and numbers: it can't fail
 		dst = append(appendKey(dst, "ancestors"), text...)
 	}
-	if len(s.Horizons) > 0 {
-		horizons := make(map[string]horizon, len(s.Horizons))
-		for store, h := range s.Horizons {
-			horizons[store] = horizonOf(h)
-		}
-		text, _ := json.Marshal(horizons) // numbers and names: it can't fail
-		dst = append(appendKey(dst, "horizons"), text...)
+	dst = appendHorizons(dst, s.Horizons)
+	if s.Head.Leaves > 0 {
+		text, _ := json.Marshal(s.Head) // numbers and a text: it can't fail
+		dst = append(appendKey(dst, "head"), text...)
 	}
 	if s.Storage != nil {
 		text, _ := json.Marshal((*storage)(s.Storage)) // numbers and a time: it can't fail
@@ -160,23 +157,19 @@ func ParseStats(body []byte) (backend.Stats, error) {
 		Horizons map[string]horizon `json:"horizons"`
 		LastTime json.RawMessage    `json:"last_time"`
 		Failed   string
+		Head     backend.Head
 	}
 	err := ParseAnswer(body, &a)
 	var last time.Time
 	if err == nil && len(a.LastTime) > 0 {
 		last, err = parseTime("last_time", a.LastTime)
 	}
-	var horizons map[string]backend.Horizon
-	for store, h := range a.Horizons {
-		if horizons == nil {
-			horizons = make(map[string]backend.Horizon, len(a.Horizons))
-		}
-		if horizons[store], err = h.parse(); err != nil {
-			return backend.Stats{}, err
-		}
+	horizons, horizonErr := parseHorizons(a.Horizons)
+	if err == nil && horizonErr != nil {
+		return backend.Stats{}, horizonErr
 	}
 	return backend.Stats{FirstSeq: a.FirstSeq, LastSeq: a.LastSeq, Facts: a.Facts, Bytes: a.Bytes, DurableSeq: a.DurableSeq,
-		Log: a.Log, Ancestors: a.Ancestors, Horizons: horizons, LastTime: last, Failed: a.Failed, Storage: (*backend.Storage)(a.Storage)}, err
+		Log: a.Log, Ancestors: a.Ancestors, Horizons: horizons, LastTime: last, Failed: a.Failed, Head: a.Head, Storage: (*backend.Storage)(a.Storage)}, err
 }
 
 // storage is a backend.Storage with the names of its JSON form.

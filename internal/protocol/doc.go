@@ -11,7 +11,8 @@
 //	     "max_frame":N,"features":{…}}
 //	{"op":"write_fact","fact":{fact}}
 //	    {"ok":true,"seq":N,"causation":…,"transaction_time":…}                      an [Ack]
-//	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}       the log held the ID already
+//	    {"ok":true,"seq":N,…,"duplicate":true}                      the log held the fact already
+//	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}        and not as it was written; with "same_value":true, without its value
 //	{"op":"write_batch","facts":[{fact},…],"expect":[{"store":…,"key":…,"id":…},…]}
 //	    {"ok":true,"facts":[{"seq":N,"causation":…,"transaction_time":…},…]}
 //	{"op":"write_snapshot","through":N}
@@ -20,7 +21,7 @@
 //	    {"ok":true,"pruned":N,"missing":N}
 //	{"op":"stats"}
 //	    {"ok":true,"facts_written":N,…,"first_seq":N,"last_seq":N,"facts":N,"bytes":N,"durable_seq":N,
-//	     "log":UUID,"ancestors":[…],
+//	     "log":UUID,"ancestors":[…],"head":{"through":N,"leaves":N,"root":BASE64},
 //	     "horizons":{STORE:{"seq":N,"time":…},…}}       of the stores that the client may read
 //
 // The log is the same as long as the connection lasts. A client that has read or written compares the log of each hello
@@ -39,6 +40,9 @@
 // The answer says through which seq the log was read for the first page; if that is where the stream
 // begins, the page is empty. Each frame of facts has one or several whole batches. The frames of a page
 // come together. A client may make several pages of them, but never cuts a frame.
+//
+// If a page has horizons, those of the first page are in the answer, and those of a later one in a heartbeat before its
+// frames: "horizons":{STORE:{"seq":N,"time":…},…}.
 //
 // A heartbeat says that the log was read through N. A subscription sends one as soon as it has reached the
 // log's end and has read further than the last fact that it sent, or than where it began, and when it has

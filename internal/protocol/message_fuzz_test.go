@@ -170,7 +170,7 @@ func readRequest(t *testing.T, r *protocol.Request) {
 // read again.
 func FuzzParseAnswer(f *testing.F) {
 	fact := typical()
-	p := []protocol.Ack{protocol.AckOf(&fact, false), protocol.AckOf(&fact, true)}
+	p := []protocol.Ack{protocol.AckOf(&fact, false), protocol.AckOf(&fact, true), protocol.DuplicateOf(&fact, &backend.Fact{Value: []byte("{}")})}
 	addMessages(f, "s2c",
 		protocol.AppendWritten(nil, p[0], nil), protocol.AppendWritten(nil, p[1], []byte("7")), protocol.AppendWrittenBatch(nil, p, nil), protocol.AppendOK(nil, nil),
 		protocol.AppendHelloReply(nil, protocol.HelloReply{Protocol: 2, Features: protocol.Features{Batches: true, Stores: []string{"a"}}}, nil), protocol.AppendFactsV1(nil, []backend.Fact{fact}, nil),
@@ -274,8 +274,9 @@ func FuzzStream(f *testing.F) {
 	fact := typical()
 	odd := fact
 	odd.Value = []byte("[\n]")
+	horizons := map[string]backend.Horizon{"tasks": {Seq: 7, Time: fact.TransactionTime}, backend.AllStores: {Seq: 3}}
 	addMessages(f, "s2c",
-		protocol.AppendStream(nil, backend.Cursor{}, nil), protocol.AppendStream(nil, backend.Cursor{Log: backend.LogID{1}, Seq: 7}, nil), protocol.AppendEnd(nil, 5), protocol.AppendHeartbeat(nil, 6), protocol.AppendEventV1(nil, &fact),
+		protocol.AppendStream(nil, backend.Cursor{}, nil, nil), protocol.AppendStream(nil, backend.Cursor{Log: backend.LogID{1}, Seq: 7}, horizons, nil), protocol.AppendEnd(nil, 5), protocol.AppendHeartbeat(nil, 6, nil), protocol.AppendHeartbeat(nil, 6, horizons), protocol.AppendEventV1(nil, &fact),
 		wire.AppendFact(nil, &fact), wire.AppendGroup(nil, []backend.Fact{fact, fact}), wire.AppendGroup(nil, []backend.Fact{odd, fact}),
 		protocol.AppendError(nil, backend.ErrForbidden, nil), []byte("[\n"), []byte("[\n]"))
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -286,17 +287,18 @@ func FuzzStream(f *testing.F) {
 			if s, err := protocol.ParseControl(body); err != nil {
 				requireTold(t, err)
 			} else if !s.End {
-				got, err := protocol.ParseControl(protocol.AppendHeartbeat(nil, s.LastSeq))
+				got, err := protocol.ParseControl(protocol.AppendHeartbeat(nil, s.LastSeq, s.Horizons))
 				require.NoError(t, err)
 				require.Equal(t, s, got)
 			}
 		}
-		if through, err := protocol.ParseStream(body); err != nil {
+		if through, horizons, err := protocol.ParseStream(body); err != nil {
 			requireTold(t, err)
 		} else {
-			got, err := protocol.ParseStream(protocol.AppendStream(nil, through, nil))
+			got, again, err := protocol.ParseStream(protocol.AppendStream(nil, through, horizons, nil))
 			require.NoError(t, err)
 			require.Equal(t, through, got)
+			require.Equal(t, horizons, again)
 		}
 		if fact, ok, err := protocol.ParseEventV1(body); err != nil {
 			require.False(t, ok)

@@ -301,6 +301,16 @@ func TestAnswersParseBack(t *testing.T) {
 	require.Equal(t, uint64(7), protocol.FirstOf([]protocol.Ack{{Seq: 3, Fact: &f}, {Seq: 7}, {Seq: 5, Fact: &f}, {Seq: 8}}))
 	held := protocol.AckOf(&f, true).In(backend.Fact{ID: "other"})
 	require.Equal(t, f, held, "a duplicate is what the log holds")
+	given := f.Clone()
+	given.Seq, given.Value = 0, append([]byte(" "), f.Value...)
+	require.Nil(t, protocol.DuplicateOf(&f, &given).Fact, "it does not differ")
+	given.Producer = []byte(`"other"`)
+	body, err := protocol.ParseWritten(protocol.AppendWritten(nil, protocol.DuplicateOf(&f, &given), nil))
+	require.NoError(t, err)
+	require.True(t, body.Duplicate && body.SameValue)
+	require.Equal(t, "null", string(body.Fact.Value), "the client has it")
+	given.Value = f.Value
+	require.Equal(t, f, body.In(given))
 	held = protocol.AckOf(&f, false).In(backend.Fact{ID: "mine"})
 	require.Equal(t, backend.Fact{ID: "mine", Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime}, held)
 
@@ -319,13 +329,15 @@ func TestAnswersParseBack(t *testing.T) {
 
 func TestStreamsParseBack(t *testing.T) {
 	f := typical()
+	horizons := map[string]backend.Horizon{"tasks": {Seq: 7, Time: f.TransactionTime}, backend.AllStores: {Seq: 3}}
 	for _, log := range [][]byte{wire.AppendFact(nil, &f), wire.AppendGroup(nil, []backend.Fact{f, f}), []byte(`[]`)} {
 		require.False(t, protocol.IsControl(log))
 	}
 	for body, want := range map[string]protocol.ControlFrame{
-		string(protocol.AppendEnd(nil, 5)):             {End: true, LastSeq: 5},
-		string(protocol.AppendHeartbeat(nil, 1<<64-1)): {LastSeq: 1<<64 - 1},
-		`{"event":"from_the_future"}`:                  {},
+		string(protocol.AppendEnd(nil, 5)):                  {End: true, LastSeq: 5},
+		string(protocol.AppendHeartbeat(nil, 1<<64-1, nil)): {LastSeq: 1<<64 - 1},
+		string(protocol.AppendHeartbeat(nil, 7, horizons)):  {LastSeq: 7, Horizons: horizons},
+		`{"event":"from_the_future"}`:                       {},
 	} {
 		require.True(t, protocol.IsControl([]byte(body)), body)
 		got, err := protocol.ParseControl([]byte(body))
@@ -339,18 +351,21 @@ func TestStreamsParseBack(t *testing.T) {
 
 	for _, through := range []backend.Cursor{{}, {Seq: 1<<64 - 1}, {Log: backend.LogID{1, 15: 2}, Seq: 7}} {
 		for _, id := range []string{"", "7"} {
-			body := protocol.AppendStream(nil, through, idOf(id))
-			requireID(t, body, id)
-			got, err := protocol.ParseStream(body)
-			require.NoError(t, err)
-			require.Equal(t, through, got)
+			for _, horizons := range []map[string]backend.Horizon{nil, horizons} {
+				body := protocol.AppendStream(nil, through, horizons, idOf(id))
+				requireID(t, body, id)
+				got, told, err := protocol.ParseStream(body)
+				require.NoError(t, err)
+				require.Equal(t, through, got)
+				require.Equal(t, horizons, told)
+			}
 		}
 	}
-	for _, body := range []string{`{"ok":true,"log":"x"}`, `{"ok":true,"log":7}`, `{"ok":true,"last_seq":-1}`, `{}`} {
-		_, err := protocol.ParseStream([]byte(body))
+	for _, body := range []string{`{"ok":true,"log":"x"}`, `{"ok":true,"log":7}`, `{"ok":true,"last_seq":-1}`, `{"ok":true,"horizons":{"a":{"time":"x"}}}`, `{}`} {
+		_, _, err := protocol.ParseStream([]byte(body))
 		require.ErrorIs(t, err, backend.ErrInvalid, body)
 	}
-	_, err = protocol.ParseStream(failed)
+	_, _, err = protocol.ParseStream(failed)
 	require.ErrorIs(t, err, backend.ErrForbidden)
 
 	f.Seq = 0

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
@@ -146,39 +148,95 @@ func (r *Request) Fact() (backend.Fact, error) {
 
 // Batch returns the facts to be written and the expectations. The caller must check the facts, see
 // [ParseRequest].
-func (r *Request) Batch() (backend.Batch, error) {
+func (r *Request) Batch() (backend.Batch, error) { return r.CheckedBatch(nil, nil) }
+
+// CheckedBatch is Batch, but calls fact with each fact, and expect with each expectation, as soon as it is parsed; nil
+// calls nothing. Their errors end parsing and are returned as they are. So a client that may not write costs no more than
+// the bytes that it sent.
+func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*backend.Expect) error) (backend.Batch, error) {
 	var b backend.Batch
-	v := *r.field("facts")
-	if len(v) == 0 || v[0] != '[' {
-		return b, &RequestError{&backend.InvalidError{Field: "facts", Reason: "not an array of facts"}}
-	}
-	end, err := jsonvalue.Array(v, 0, func(at int) (int, error) {
+	err := r.list("facts", true, MaxItems, func(v []byte, at int) (int, error) {
 		f, end, err := wire.ReadFact(v, at)
 		if err != nil {
 			return end, fmt.Errorf("fact %d of the batch: %w", len(b.Facts), err)
 		}
 		b.Facts = append(b.Facts, f)
-		return end, nil
+		if fact != nil {
+			err = fact(&f)
+		}
+		return end, err
 	})
 	if err == nil {
-		err = jsonvalue.End(v, end)
+		seen := map[backend.Expect]bool{}
+		err = r.list("expect", false, MaxItems, func(v []byte, at int) (int, error) {
+			e, end, err := parseExpect(v, at)
+			if err == nil && expect != nil {
+				err = expect(&e)
+			}
+			if err == nil && !seen[e] {
+				seen[e] = true
+				b.Expect = append(b.Expect, e)
+			}
+			return end, err
+		})
 	}
 	if err != nil {
-		return backend.Batch{}, r.Diagnose(invalid("facts", err))
-	}
-	var expect []struct{ Store, Key, ID string }
-	if err := r.decode("expect", &expect); err != nil {
-		return b, err
-	}
-	for _, e := range expect {
-		b.Expect = append(b.Expect, backend.Expect(e))
+		return backend.Batch{}, r.Diagnose(err)
 	}
 	return b, nil
 }
 
+// parseExpect parses the expectation at v[i], with no check of its texts.
+func parseExpect(v []byte, i int) (e backend.Expect, end int, err error) {
+	end, err = jsonvalue.Object(v, i, func(name string, at int) (int, error) {
+		end, err := jsonvalue.Value(v, at, maxDepth)
+		if err != nil {
+			return end, err
+		}
+		into, known := map[string]*string{"store": &e.Store, "key": &e.Key, "id": &e.ID}[name]
+		if value := v[at:end]; known && string(value) != "null" {
+			*into, err = text("expect."+name, value)
+		}
+		return end, err
+	})
+	return e, end, err
+}
+
+// Limits of the lists in a request.
+const (
+	MaxItems  = 100_000 // facts, expectations, or ranges of seqs
+	MaxStores = 4096    // different names of stores
+)
+
+// list parses an array, calling element with the field's text and the position of each element. An element more than
+// limit is backend.ErrTooLarge.
+func (r *Request) list(field string, required bool, limit int, element func(v []byte, at int) (end int, err error)) error {
+	v := *r.field(field)
+	if !required && (v == nil || string(v) == "null") {
+		return nil
+	}
+	if len(v) == 0 || v[0] != '[' {
+		return &RequestError{&backend.InvalidError{Field: field, Reason: "not an array"}}
+	}
+	n := 0
+	end, err := jsonvalue.Array(v, 0, func(at int) (int, error) {
+		if n++; n > limit {
+			return -1, &RequestError{fmt.Errorf("%w: %s has more than %d elements", backend.ErrTooLarge, field, limit)}
+		}
+		return element(v, at)
+	})
+	if err == nil {
+		err = jsonvalue.End(v, end)
+	}
+	if err = invalid(field, err); field != "facts" && errors.Is(err, backend.ErrInvalid) {
+		return &RequestError{err}
+	}
+	return err
+}
+
 // Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a
-// [backend.Cursor], through a seq, of some stores. "*" among the stores stands for all, and so does a
-// request without stores; an empty list stands for none.
+// [backend.Cursor], through a seq, of some stores, at most [MaxStores], each named once. "*" among the stores stands for all, and so
+// does a request without stores; an empty list stands for none.
 func (r *Request) Range() (backend.Range, error) {
 	var x backend.Range
 	var err error
@@ -194,15 +252,45 @@ func (r *Request) Range() (backend.Range, error) {
 		x.Through, err = r.Through()
 	}
 	if err == nil {
-		err = r.decode("stores", &x.Stores)
+		x.Stores, err = r.stores()
 	}
 	if err != nil {
 		return backend.Range{}, err
 	}
-	if slices.Contains(x.Stores, "*") {
-		x.Stores = nil
-	}
 	return x, nil
+}
+
+// stores returns the names in the request's list of stores, each once; nil if there is no list, or "*" is in it. They
+// share no memory with the request, which a subscription outlives.
+func (r *Request) stores() (names []string, err error) {
+	all, seen := true, map[string]bool{}
+	err = r.list("stores", false, math.MaxInt, func(v []byte, at int) (int, error) {
+		end, err := jsonvalue.Value(v, at, maxDepth)
+		if err != nil {
+			return end, err
+		}
+		name, err := text("stores", v[at:end])
+		switch {
+		case err != nil:
+		case !seen[name] && len(names) == MaxStores:
+			err = fmt.Errorf("%w: a request names at most %d stores: ask for all, with \"*\"", backend.ErrTooLarge, MaxStores)
+		case !seen[name]:
+			name = strings.Clone(name)
+			seen[name] = true
+			names = append(names, name)
+		}
+		return end, err
+	})
+	if v := *r.field("stores"); v != nil && string(v) != "null" {
+		all = seen["*"]
+	}
+	switch {
+	case err != nil || all:
+		return nil, err
+	case names == nil:
+		return []string{}, nil
+	}
+	return names, nil
 }
 
 // Through returns the seq to end with; 0 if not given.
@@ -217,24 +305,38 @@ func (r *Request) Client() (string, error) { return r.text("client") }
 // Token returns the token that the client shows; "" if not given.
 func (r *Request) Token() (string, error) { return r.text("token") }
 
-// Seqs returns the seqs to prune. They must be given, but may be an empty array.
+// Seqs returns the seqs to prune. They must be given, but may be an empty array. There are at most [MaxItems] ranges.
 func (r *Request) Seqs() (seqrange.Set, error) {
-	var given [][]uint64
-	if err := r.decode("seqs", &given); err != nil {
-		return nil, err
-	}
-	if given == nil {
-		return nil, &backend.InvalidError{Field: "seqs", Reason: "not an array of ranges, each of two seqs"}
-	}
-	ranges := make([][2]uint64, len(given))
-	for i, x := range given {
-		if len(x) != 2 || x[0] > x[1] {
-			return nil, &backend.InvalidError{Field: "seqs", Reason: fmt.Sprintf("%d is not a range: a first and a last seq", x)}
+	ranges := [][2]uint64{}
+	err := r.list("seqs", true, MaxItems, func(v []byte, at int) (int, error) {
+		var x [2]uint64
+		n := 0
+		end, err := jsonvalue.Array(v, at, func(at int) (int, error) {
+			end, err := jsonvalue.Value(v, at, 1)
+			if err != nil {
+				return end, err
+			}
+			seq, ok := jsonvalue.ParseUint(v[at:end])
+			if !ok || n == 2 {
+				return end, errNoRange
+			}
+			x[n] = seq
+			n++
+			return end, nil
+		})
+		if err == nil && (n != 2 || x[0] > x[1]) {
+			err = errNoRange
 		}
-		ranges[i] = [2]uint64(x)
+		ranges = append(ranges, x)
+		return end, err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return seqrange.Of(ranges...), nil
 }
+
+var errNoRange = &backend.InvalidError{Field: "seqs", Reason: "not an array of ranges: each a first seq, and a last one that is not below it"}
 
 // Horizon returns the moment before which the past becomes incomplete; zero if not given.
 func (r *Request) Horizon() (backend.Horizon, error) {

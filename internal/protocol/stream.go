@@ -13,30 +13,36 @@ import (
 type ControlFrame struct {
 	End     bool   // the stream ends here: everything asked for was sent; otherwise this is a heartbeat
 	LastSeq uint64 // the log was read through this seq, and whole pages were sent
+
+	Horizons map[string]backend.Horizon // of the page that comes next, see [backend.Page]; nil: none
 }
 
 // AppendStream appends the answer to a request for a replay or a subscription: through is how far the log was read for
-// the first page. Frames follow the answer, see the package's comment.
-func AppendStream(dst []byte, through backend.Cursor, id []byte) []byte {
+// the first page, and horizons are that page's. Frames follow the answer, see the package's comment.
+func AppendStream(dst []byte, through backend.Cursor, horizons map[string]backend.Horizon, id []byte) []byte {
 	dst = AppendNumber(append(OpenAnswer(dst), `,"stream":true`...), "last_seq", through.Seq)
 	if through.Log != (backend.LogID{}) {
 		dst = appendField(dst, "log", through.Log.String())
 	}
-	return CloseAnswer(dst, id)
+	return CloseAnswer(appendHorizons(dst, horizons), id)
 }
 
-// ParseStream parses the answer that begins a stream, and returns how far the log was read for the first page.
-func ParseStream(body []byte) (through backend.Cursor, err error) {
+// ParseStream parses the answer that begins a stream, and returns how far the log was read for the first page, and that
+// page's horizons.
+func ParseStream(body []byte) (through backend.Cursor, horizons map[string]backend.Horizon, err error) {
 	var a struct {
-		LastSeq uint64 `json:"last_seq"`
-		Log     string
+		LastSeq  uint64 `json:"last_seq"`
+		Log      string
+		Horizons map[string]horizon
 	}
 	if err = ParseAnswer(body, &a); err != nil {
-		return through, err
+		return through, nil, err
 	}
 	through.Seq = a.LastSeq
-	through.Log, err = parseLogID(a.Log)
-	return through, err
+	if through.Log, err = parseLogID(a.Log); err == nil {
+		horizons, err = parseHorizons(a.Horizons)
+	}
+	return through, horizons, err
 }
 
 func parseLogID(text string) (backend.LogID, error) {
@@ -55,9 +61,11 @@ func AppendEnd(dst []byte, last uint64) []byte {
 	return append(AppendNumber(append(dst, `{"end":true`...), "last_seq", last), '}')
 }
 
-// AppendHeartbeat appends the control frame that says that a subscription has read the log through last.
-func AppendHeartbeat(dst []byte, last uint64) []byte {
-	return append(AppendNumber(append(dst, `{"event":"heartbeat"`...), "last_seq", last), '}')
+// AppendHeartbeat appends the control frame that says that a stream has read the log through last, and which horizons the
+// page has that comes next.
+func AppendHeartbeat(dst []byte, last uint64, horizons map[string]backend.Horizon) []byte {
+	dst = AppendNumber(append(dst, `{"event":"heartbeat"`...), "last_seq", last)
+	return append(appendHorizons(dst, horizons), '}')
 }
 
 // IsControl reports whether a body in a server's stream holds no facts. [ParseControl] parses it then.
@@ -70,6 +78,8 @@ func ParseControl(body []byte) (ControlFrame, error) {
 		OK      *bool
 		End     bool
 		LastSeq uint64 `json:"last_seq"`
+
+		Horizons map[string]horizon
 	}
 	if err := json.Unmarshal(body, &f); err != nil {
 		return ControlFrame{}, &backend.InvalidError{Field: "stream", Reason: jsonvalue.Excerpt(body) + " does not belong in a stream"}
@@ -77,5 +87,6 @@ func ParseControl(body []byte) (ControlFrame, error) {
 	if f.OK != nil && !*f.OK {
 		return ControlFrame{}, ParseError(body)
 	}
-	return ControlFrame{End: f.End, LastSeq: f.LastSeq}, nil
+	horizons, err := parseHorizons(f.Horizons)
+	return ControlFrame{End: f.End, LastSeq: f.LastSeq, Horizons: horizons}, err
 }

@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"slices"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -74,8 +73,8 @@ func AppendSubscribeV1(dst []byte) []byte { return append(dst, `{"op":"subscribe
 // StoresV1 returns the stores that a subscription names; nil for all stores. For an empty list, and
 // for anything that is not a list of names, it returns nil too.
 func (r *Request) StoresV1() []string {
-	var names []string
-	if r.decode("stores", &names) != nil || len(names) == 0 || slices.Contains(names, "*") {
+	names, err := r.stores()
+	if err != nil || len(names) == 0 {
 		return nil
 	}
 	return names

@@ -94,3 +94,25 @@ func (s Set) Overlaps(first, last uint64) bool {
 	i := sort.Search(len(s), func(i int) bool { return s[i][1] >= first })
 	return i < len(s) && s[i][0] <= last
 }
+
+// Without returns the seqs of s that are not in other. It does not change s.
+func (s Set) Without(other Set) Set {
+	var left Set
+	for _, r := range s {
+		i := sort.Search(len(other), func(i int) bool { return other[i][1] >= r[0] })
+		for ; i < len(other) && other[i][0] <= r[1]; i++ {
+			if other[i][0] > r[0] {
+				left = append(left, [2]uint64{r[0], other[i][0] - 1})
+			}
+			if other[i][1] >= r[1] {
+				r[0], r[1] = 1, 0
+				break
+			}
+			r[0] = other[i][1] + 1
+		}
+		if r[0] <= r[1] {
+			left = append(left, r)
+		}
+	}
+	return left
+}

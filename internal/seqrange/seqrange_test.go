@@ -63,6 +63,16 @@ func TestAgainstMap(t *testing.T) {
 		for range s.All() {
 			break
 		}
+
+		other := seqrange.Collect(slices.Values(rapid.SliceOf(seq).Draw(t, "other")))
+		var without []uint64
+		for n := range s.All() {
+			if !other.Has(n) {
+				without = append(without, n)
+			}
+		}
+		require.Equal(t, seqrange.Collect(slices.Values(without)), seqrange.Of(s.Without(other)...))
+		require.Equal(t, before, s)
 	})
 }
 

@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -29,15 +30,42 @@ func newStores(names []string) stores {
 	return stores{all: slices.Contains(sorted, "*"), names: sorted}
 }
 
+// writes reports whether a name stands for a store that may be written: "*" does not stand for Igniter's own stores.
+func (s *stores) writes(name string) bool {
+	return s.all && !strings.HasPrefix(name, ownStores) || slices.Contains(s.names, name)
+}
+
+// ownStores begins the names of the stores that Igniter writes itself, such as igniter.rules and igniter.compactions. What
+// stands there changes what other clients see.
+const ownStores = "igniter."
+
 func (s *stores) has(name string) bool { return s.all || slices.Contains(s.names, name) }
 
 // Name returns the name of the client's token or certificate; "" if it has none and needs none.
 func (g *Grant) Name() string { return g.name }
 
-// MayWrite returns backend.ErrForbidden unless the client may write a store.
-func (g *Grant) MayWrite(store string) error {
-	if g.write.has(store) {
+// MayRead reports whether the client may read a store.
+func (g *Grant) MayRead(store string) bool { return g.read.has(store) }
+
+// ReadsAll reports whether the client may read all stores.
+func (g *Grant) ReadsAll() bool { return g.read.all }
+
+// MayWriteSome returns backend.ErrForbidden unless there is a store that the client may write.
+func (g *Grant) MayWriteSome() error {
+	if g.write.all || len(g.write.names) > 0 {
 		return nil
+	}
+	return fmt.Errorf("%w: %s may not write any store", backend.ErrForbidden, g.name)
+}
+
+// MayWrite returns backend.ErrForbidden unless the client may write a store. Igniter's own stores, whose names begin with
+// "igniter.", are for administrators who may write all stores, and for clients whose entries name them.
+func (g *Grant) MayWrite(store string) error {
+	if g.write.writes(store) || g.admin && g.write.all {
+		return nil
+	}
+	if g.write.all {
+		return fmt.Errorf("%w: %s may not write store %q, which is Igniter's own: grant admin, or name the store in the token's entry", backend.ErrForbidden, g.name, store)
 	}
 	return fmt.Errorf("%w: %s may not write store %q", backend.ErrForbidden, g.name, store)
 }

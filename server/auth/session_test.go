@@ -148,6 +148,27 @@ func TestReadable(t *testing.T) {
 	}
 }
 
+// TestOwnStores: Igniter's own stores are for administrators, and for tokens that name them.
+func TestOwnStores(t *testing.T) {
+	for _, x := range []struct {
+		write []string
+		admin bool
+		own   bool
+	}{
+		{[]string{"*"}, false, false}, {[]string{"*"}, true, true}, {[]string{"tasks"}, true, false}, {nil, true, false},
+		{[]string{"*", "igniter.rules"}, false, true}, {[]string{"igniter.rules"}, false, true},
+	} {
+		token, entry := newToken("t", nil, x.write, x.admin)
+		g, err := auth.Policy{Tokens: newTokenFile(t, entry).Tokens}.Grant(auth.CredentialOf(token, nil))
+		require.NoError(t, err)
+		require.Equal(t, x.own, g.MayWrite("igniter.rules") == nil, "%+v", x)
+		require.Equal(t, x.admin && x.own, g.MayWrite("igniter.compactions") == nil, "%+v", x)
+	}
+	g, err := auth.Policy{}.Grant(auth.Credential{})
+	require.NoError(t, err)
+	require.NoError(t, g.MayWrite("igniter.rules"), "where everybody may do everything")
+}
+
 // TestSession: a session follows the tokens as they are reloaded, and keeps the last ones that could be read.
 func TestSession(t *testing.T) {
 	token, entry := newToken("t", []string{"a"}, []string{"a"}, false)

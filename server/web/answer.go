@@ -83,9 +83,6 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if compacted, ok := errors.AsType[*backend.CompactedError](err); ok {
 		answer.Store, answer.Horizon = compacted.Store, &compacted.Horizon
 	}
-	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
-		answer.Cursor, answer.Log, answer.Common = diverged.Cursor.String(), diverged.Log.String(), &diverged.Common
-	}
 	h.answer(w, status, answer)
 }
 

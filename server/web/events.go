@@ -73,7 +73,7 @@ type eventStream struct {
 func (x *eventStream) send(ctx context.Context) error {
 	for page, err := range x.log.Follow(ctx, backend.Range{After: x.through, Stores: x.reading.Stores}) {
 		if err == nil {
-			err = x.push(ctx, page)
+			err = x.push(page)
 		}
 		if err != nil {
 			return reason(ctx, err)
@@ -83,16 +83,18 @@ func (x *eventStream) send(ctx context.Context) error {
 }
 
 // push sends a page.
-func (x *eventStream) push(ctx context.Context, page backend.Page) error {
+func (x *eventStream) push(page backend.Page) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err := x.refresh(); err != nil {
 		return err
 	}
-	if x.beats == nil {
-		if err := whole(ctx, x.log, x.through, x.reading.Stores); err != nil {
+	if x.beats != nil || x.through.Seq > 0 { // a client that begins at the log's beginning takes what is left
+		if err := page.Whole(x.through.Seq); err != nil {
 			return err
 		}
+	}
+	if x.beats == nil {
 		// The id comes first of all: a client whose connection breaks before the first fact must not begin anew at the end.
 		x.buf = append(x.buf, "retry: 1000\n\n"...)
 		x.appendID(backend.Cursor{Log: page.Through.Log, Seq: x.through.Seq})

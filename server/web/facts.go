@@ -29,28 +29,27 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 	}
 	ctx, cancel := q.server.Serving(r.Context())
 	defer cancel(nil)
-	flush := func() error {
-		if !s.begun {
-			if err := whole(ctx, q.log, part.After, part.Stores); err != nil {
-				return err
-			}
+	through := part.After.Seq
+	for page, err := range q.log.Replay(ctx, part) {
+		if err == nil && part.After.Seq > 0 { // a client that begins at the log's beginning takes what is left
+			err = page.Whole(through)
 		}
-		return s.flush()
-	}
-	for f, err := range backend.Facts(q.log.Replay(ctx, part)) {
 		if err != nil {
 			return s.cut(reason(ctx, err))
 		}
-		s.buf = append(appendJSON(s.buf, &f), '\n')
-		if limit--; limit == 0 {
-			break
-		}
-		if len(s.buf) < streamBuffer {
-			continue
-		}
-		if err := flush(); err != nil {
-			return err
+		through = page.Through.Seq
+		for i := range page.Facts {
+			s.buf = append(appendJSON(s.buf, &page.Facts[i]), '\n')
+			if limit--; limit == 0 {
+				return s.flush()
+			}
+			if len(s.buf) < streamBuffer {
+				continue
+			}
+			if err := s.flush(); err != nil {
+				return err
+			}
 		}
 	}
-	return flush()
+	return s.flush()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,8 +19,11 @@ import (
 type Handler struct {
 	opts    Options
 	routes  map[string]http.HandlerFunc // by path
-	streams chan struct{}               // one element per open stream
 	current atomic.Pointer[attachment]
+
+	mu      sync.Mutex
+	streams map[string]int // open ones, by the client's name
+	open    int            // streams of all clients
 }
 
 // An attachment is what Attach was given.
@@ -34,7 +38,7 @@ type attachment struct {
 func New(opts Options) *Handler {
 	h := &Handler{opts: opts.withDefaults()}
 	h.current.Store(&attachment{})
-	h.streams = make(chan struct{}, h.opts.MaxStreams)
+	h.streams = map[string]int{}
 	h.routes = map[string]http.HandlerFunc{
 		"/healthz": h.health, "/readyz": h.ready, "/v1/status": h.served(h.status),
 		"/v1/facts": h.served(h.streamed(h.facts)), "/v1/events": h.served(h.streamed(h.events)),
@@ -56,6 +60,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
 	path := r.URL.EscapedPath() // not cleaned: keys may contain anything
@@ -98,8 +103,11 @@ func (h *Handler) served(handle func(w http.ResponseWriter, r *http.Request, q *
 			h.fail(w, r, &statusError{http.StatusServiceUnavailable, errLoading})
 			return
 		}
-		q.client = q.server.Authorize(auth.CredentialOf(bearer(r), r.TLS))
-		err := q.client.Err
+		err := h.checkOrigin(r, q.server.Open())
+		if err == nil {
+			q.client = q.server.Authorize(auth.CredentialOf(bearer(r), r.TLS))
+			err = q.client.Err
+		}
 		if err == nil {
 			err = handle(w, r, q)
 		}

@@ -12,9 +12,14 @@ type Options struct {
 	// Progress, if not nil, returns how far opening the log has come, until Attach.
 	Progress func() Progress
 
-	MaxStreams   int           // exports and event streams at once; further ones are answered with 503; 0: 256
-	WriteTimeout time.Duration // how long a client may take to read what is sent to it; 0: 30 s
-	Heartbeat    time.Duration // how often an event stream sends an id alone; 0: 15 s
+	// Hosts are names of this machine that requests may be for where no tokens are asked for, beside localhost and
+	// addresses, without a port. Others could be names that a website has chosen, to have a browser read the log for it.
+	Hosts []string
+
+	MaxStreams     int           // exports and event streams at once; further ones are answered with 503; 0: 256
+	MaxStreamsEach int           // of them for one token; 0: a quarter
+	WriteTimeout   time.Duration // how long a client may take to read what is sent to it; 0: 30 s
+	Heartbeat      time.Duration // how often an event stream sends an id alone; 0: 15 s
 
 	Logger *zap.Logger // nil: nothing is logged
 }
@@ -32,6 +37,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxStreams <= 0 {
 		o.MaxStreams = 256
 	}
+	if o.MaxStreamsEach <= 0 {
+		o.MaxStreamsEach = max(o.MaxStreams/4, 1)
+	}
 	if o.WriteTimeout <= 0 {
 		o.WriteTimeout = 30 * time.Second
 	}
@@ -44,13 +52,13 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// NewServer returns an http.Server of a handler with limits on the duration and size of requests. It has no limits on
-// answers, since some never end: a Handler limits them itself.
+// NewServer returns an http.Server of a handler with limits on the duration, size and number of requests, and on the
+// number of connections, [MaxConnections]. It has no limits on answers, since some never end: a Handler limits them itself.
 func NewServer(h http.Handler, logger *zap.Logger) *http.Server {
 	if logger == nil {
 		logger = zap.NewNop()
 	}
-	return &http.Server{
+	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second, // requests have no bodies
@@ -58,4 +66,6 @@ func NewServer(h http.Handler, logger *zap.Logger) *http.Server {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          zap.NewStdLog(logger),
 	}
+	(&connections{max: MaxConnections}).limit(s)
+	return s
 }

@@ -15,18 +15,45 @@ import (
 // streamed limits how many streams are open at once.
 func (h *Handler) streamed(handle func(w http.ResponseWriter, r *http.Request, q *request) error) func(http.ResponseWriter, *http.Request, *request) error {
 	return func(w http.ResponseWriter, r *http.Request, q *request) error {
-		select {
-		case h.streams <- struct{}{}:
-			defer func() { <-h.streams }()
-		default:
-			return fmt.Errorf("%w: there are %d streams already: try again later", backend.ErrUnavailable, h.opts.MaxStreams)
+		name := q.client.Grant.Name()
+		if err := h.openStream(name, q.server.Open()); err != nil {
+			return err
 		}
+		defer h.closeStream(name)
 		return handle(w, r, q)
 	}
 }
 
+// openStream counts a stream of a client.
+func (h *Handler) openStream(name string, anybody bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.open >= h.opts.MaxStreams:
+		return fmt.Errorf("%w: there are %d streams already: try again later", backend.ErrUnavailable, h.opts.MaxStreams)
+	case !anybody && h.streams[name] >= h.opts.MaxStreamsEach:
+		return fmt.Errorf("%w: %s has %d streams already: try again later", backend.ErrUnavailable, name, h.opts.MaxStreamsEach)
+	}
+	h.open++
+	h.streams[name]++
+	return nil
+}
+
+func (h *Handler) closeStream(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open--
+	if h.streams[name]--; h.streams[name] == 0 {
+		delete(h.streams, name)
+	}
+}
+
 // Streams returns how many exports and event streams are open.
-func (h *Handler) Streams() int { return len(h.streams) }
+func (h *Handler) Streams() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open
+}
 
 // appendJSON appends a fact in the form of logs, on one line.
 func appendJSON(dst []byte, f *backend.Fact) []byte {
@@ -40,19 +67,6 @@ func appendJSON(dst []byte, f *backend.Fact) []byte {
 		dst = append(dst[:start], line.Bytes()...)
 	}
 	return dst
-}
-
-// whole checks that what was read of some stores, nil for all, after a client's cursor lacks no fact that was pruned. A
-// client that begins at the log's beginning takes what is left.
-func whole(ctx context.Context, log backend.Log, after backend.Cursor, stores []string) error {
-	if after.Seq == 0 {
-		return nil
-	}
-	stats, err := log.Stats(ctx)
-	if err != nil {
-		return err
-	}
-	return stats.Whole(after.Seq, stores)
 }
 
 // A stream is an answer that is sent piece by piece.

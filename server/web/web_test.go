@@ -487,6 +487,58 @@ func TestDamage(t *testing.T) {
 	require.Len(t, x.server.Metrics().Errors, 1, "only what the log did is counted")
 }
 
+// TestPrunedAheadOfAStream prunes facts after an answer has begun and before they are read: it ends with an error.
+func TestPrunedAheadOfAStream(t *testing.T) {
+	large := `"` + strings.Repeat("x", backend.PageSize) + `"`
+	log := memory.New(memory.Options{})
+	prune := func(seqs ...uint64) {
+		_, err := log.Prune(t.Context(), slices.Values(seqs), backend.Horizon{})
+		require.NoError(t, err)
+	}
+	var ahead func() // called after the first page of a loop was read
+	x := newSite(t, backend.Intercept(log, backend.Hooks{Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+		return func(yield func(backend.Page, error) bool) {
+			first := true
+			for p, err := range next(ctx, r) {
+				if !yield(p, err) {
+					return
+				}
+				if first && err == nil {
+					first = false
+					ahead()
+				}
+			}
+		}
+	}}), web.Options{Heartbeat: time.Hour}, &server.Options{})
+	for i := range 3 {
+		x.write("a", fmt.Sprint(i), "1")
+	}
+	ahead = func() {
+		x.write("a", "k", "4")
+		x.write("a", "k", "5")
+		prune(4)
+	}
+	events := x.events("?after=3")
+	lines := events.next()
+	require.Equal(t, "event: error", lines[0])
+	require.Contains(t, lines[1], `"error_code":"compacted"`)
+	require.Nil(t, events.next())
+
+	for i := range 9 {
+		_, err := log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(i), Store: "a", Key: "large", Value: []byte(large)})
+		require.NoError(t, err)
+	}
+	ahead = func() { prune(9, 10, 11, 12, 13) }
+	answer := x.ask(t.Context(), "/v1/facts?after=5")
+	_, err := io.ReadAll(answer.Body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.NoError(t, answer.Body.Close())
+	answer = x.ask(t.Context(), "/v1/facts")
+	_, err = io.ReadAll(answer.Body)
+	require.NoError(t, err, "it takes what is left")
+	require.NoError(t, answer.Body.Close())
+}
+
 // sick is a log whose Stats a test chooses.
 type sick struct {
 	backend.Log

@@ -46,7 +46,7 @@ func (l *log) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Pag
 func pages(frames iter.Seq2[wire.Frames, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for f, err := range frames {
-			p := backend.Page{Through: f.Through}
+			p := backend.Page{Through: f.Through, Horizons: f.Horizons}
 			if err == nil || f.Bytes != nil || f.Facts != 0 {
 				var bad error
 				if p.Facts, bad = decode(f); bad != nil {

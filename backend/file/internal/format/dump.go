@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 
@@ -45,6 +46,8 @@ func Dump(ctx context.Context, w io.Writer, f io.ReaderAt, size int64, bodies st
 			err = d.index(line, x.Body)
 		case IsBlock(x.Body):
 			err = d.block(line, x.Body)
+		case IsNodes(x.Body):
+			err = d.nodes(line, x.Body)
 		default:
 			err = d.body(line, x.Body)
 		}
@@ -103,6 +106,24 @@ func (d *dump) body(line dumpLine, body []byte) error {
 		if _, err := wire.ParseGroup(nil, bytes.Clone(body)); err != nil {
 			return d.damage(line, "a frame with a valid CRC that holds no facts: "+err.Error())
 		}
+	}
+	return d.Encode(line)
+}
+
+// nodes writes a line for a frame of nodes: of each, the seqs that it stands for, and its hash.
+func (d *dump) nodes(line dumpLine, body []byte) error {
+	nodes, ok := ParseNodes(body)
+	if !ok {
+		return d.damage(line, "a frame with bad nodes of the hash tree")
+	}
+	var all []any
+	for _, n := range nodes {
+		all = append(all, []any{n.First + 1, n.End(), hex.EncodeToString(n.Hash[:])})
+	}
+	line.Kind = "nodes"
+	var err error
+	if line.Content, err = json.Marshal(all); err != nil {
+		return err
 	}
 	return d.Encode(line)
 }

@@ -19,6 +19,7 @@ type File struct {
 	Header   int64    // the size of its header's frame
 	Check    uint32   // the CRC of its header
 	Horizons Horizons // of the facts that it lost
+	Nodes    uint64   // how many nodes of the hash tree it has, for such facts
 	Points   []Point  // where to begin to read, in order
 	Largest  int      // the size of the largest body of facts; 0: not known, or not above wire.DefaultMaxFrame
 }

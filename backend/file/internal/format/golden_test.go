@@ -24,12 +24,22 @@ import (
 
 var updateGolden = flag.Bool("update", false, "write the golden files again")
 
-// goldenDirs have logs of format versions 1 and 2 as they were when these were defined, and beside each the facts
-// that it holds. They stay: whatever happens to the code, it reads them. -update is for new ones of version 2.
+// goldenDirs have logs of format versions 1 to 3 as they were when these were defined, and beside each the facts
+// that it holds. They stay: whatever happens to the code, it reads them. Version 3 is for logs that facts were pruned from.
+// -update is for new ones.
 const (
 	goldenDir  = "../../testdata/v1"
 	goldenDir2 = "../../testdata/v2"
+	goldenDir3 = "../../testdata/v3"
 )
+
+// written returns where the log is as it would be written now.
+func (x golden) written() string {
+	if x.horizons != nil {
+		return filepath.Join(goldenDir3, x.name)
+	}
+	return filepath.Join(goldenDir2, x.name)
+}
 
 // A golden log is always made by the same steps, with the same clock and IDs.
 type golden struct {
@@ -188,13 +198,17 @@ func replayed(t *testing.T, l *file.Log) string {
 // TestGolden opens a copy of each golden log. It holds exactly the facts beside it, is opened from its
 // indexes, and takes writes.
 func TestGolden(t *testing.T) {
-	for _, goldenDir := range []string{goldenDir, goldenDir2} {
-		testGolden(t, goldenDir, *updateGolden && goldenDir == goldenDir2)
+	for _, goldenDir := range []string{goldenDir, goldenDir2, goldenDir3} {
+		testGolden(t, goldenDir)
 	}
 }
 
-func testGolden(t *testing.T, goldenDir string, update bool) {
+func testGolden(t *testing.T, goldenDir string) {
 	for _, x := range goldens {
+		if goldenDir == goldenDir3 && x.horizons == nil {
+			continue
+		}
+		update := *updateGolden && x.written() == filepath.Join(goldenDir, x.name)
 		t.Run(filepath.Base(goldenDir)+"/"+x.name, func(t *testing.T) {
 			from, want := filepath.Join(goldenDir, x.name), filepath.Join(goldenDir, x.name+".jsonl")
 			if update {
@@ -253,9 +267,9 @@ func TestGoldenHorizons(t *testing.T) {
 			continue
 		}
 		t.Run(x.name, func(t *testing.T) {
-			now := filepath.Join(goldenDir2, x.name)
 			var facts []string
-			for _, from := range []string{filepath.Join(goldenDir, x.name), now} {
+			for _, in := range []string{goldenDir, goldenDir2, goldenDir3} {
+				from := filepath.Join(in, x.name)
 				dir := t.TempDir()
 				require.NoError(t, os.CopyFS(dir, os.DirFS(from)))
 				l, err := file.Open(t.Context(), file.Options{Path: dir})
@@ -263,7 +277,7 @@ func TestGoldenHorizons(t *testing.T) {
 				facts = append(facts, replayed(t, l))
 				stats, err := l.Stats(t.Context())
 				require.NoError(t, err)
-				if from == now {
+				if in != goldenDir {
 					require.Equal(t, x.horizons, stats.Horizons)
 				} else {
 					require.Empty(t, stats.Horizons)
@@ -271,16 +285,17 @@ func TestGoldenHorizons(t *testing.T) {
 				require.NoError(t, l.Close())
 			}
 			require.Equal(t, facts[0], facts[1])
+			require.Equal(t, facts[0], facts[2])
 		})
 	}
 }
 
-// TestGoldenWritten makes each golden log of version 2 again: its frames are the same, byte for byte, except indexes,
+// TestGoldenWritten makes each golden log again: its frames are the same, byte for byte, except indexes,
 // compressed blocks, whose content is the same, and the names of the log and of the machine's start.
 func TestGoldenWritten(t *testing.T) {
 	for _, x := range goldens {
 		t.Run(x.name, func(t *testing.T) {
-			old, dir := filepath.Join(goldenDir2, x.name), t.TempDir()
+			old, dir := x.written(), t.TempDir()
 			x.makeGolden(t, dir)
 			names := func(dir string) []string {
 				var all []string

@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/merkle"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Version is the highest version of the formats of segment files and snapshots. Files of version 1 have no Log.
-const Version = 2
+// Version is the highest version of the formats of segment files and snapshots. Files of version 1 have no Log, and files
+// of version 2 no Nodes.
+const Version = 3
 
 // IndexVersion is the version of the format of indexes.
 const IndexVersion = 1
@@ -33,6 +35,7 @@ type Header struct {
 	CreatedAt json.RawMessage `json:"created_at"`         // decimal seconds
 	Sync      string          `json:"sync,omitempty"`     // how a segment is synced
 	SHA256    string          `json:"sha256,omitempty"`   // of what follows a snapshot's header
+	Nodes     uint64          `json:"nodes,omitempty"`    // how many nodes of the hash tree it has, for facts that were pruned from it
 	Boot      string          `json:"boot,omitempty"`     // when a segment with markers was begun: a name for the time since the machine was started
 	Horizons  Horizons        `json:"horizons,omitempty"` // of the stores that lost facts of the file; nil: none did
 	Identity                  // of the log when the file was begun; zero in version 1 and in indexes
@@ -44,6 +47,7 @@ type Header struct {
 	Points    int             `json:"points,omitempty"`    // how many points an index has,
 	IDs       int             `json:"ids,omitempty"`       // IDs,
 	Keys      int             `json:"keys,omitempty"`      // and keys
+	Tree      *merkle.Range   `json:"tree,omitempty"`      // the part of the hash tree that the file covers; nil: not computed
 }
 
 // Kinds of files.
@@ -70,6 +74,9 @@ const minRoom = 384
 func (h Header) room() int {
 	most := uint64(MaxSeq)
 	h.FirstSeq, h.LastSeq, h.Facts = most, most, &most
+	if h.Nodes > 0 {
+		h.Nodes = most
+	}
 	h.CreatedAt = Seconds(time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC))
 	h.SHA256 = strings.Repeat("0", 2*sha256.Size)
 	h.Ancestors = slices.Clone(h.Ancestors)
@@ -94,7 +101,10 @@ func Seconds(t time.Time) json.RawMessage {
 
 // body returns the header's body. Its version is 1 if no field needs a higher one.
 func (h Header) body() []byte {
-	if h.Version = 1; h.Log != (backend.LogID{}) {
+	switch h.Version = 1; {
+	case h.Nodes > 0:
+		h.Version = 3
+	case h.Log != (backend.LogID{}):
 		h.Version = 2
 	}
 	body, _ := json.Marshal(h) // numbers and names only: it cannot fail

@@ -57,6 +57,9 @@ func OpenIndex(data io.ReaderAt, size int64, path string, of *File) (*Index, err
 	if uint64(h.IDs) != *h.Facts {
 		return nil, x.damage("it lacks IDs, as indexes of large files of earlier releases do")
 	}
+	if h.Tree != nil && (h.Tree.First() != of.First-1 || h.Tree.End() != of.Last) {
+		return nil, x.damage("it has another part of the hash tree")
+	}
 	if h.LastTime != nil {
 		if x.Time, err = wire.ParseTime(h.LastTime); err != nil {
 			return nil, x.damage("its header has a bad time")

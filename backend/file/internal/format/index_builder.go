@@ -6,6 +6,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/internal/merkle"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -21,15 +22,20 @@ type IndexBuilder struct {
 	ids   [][]byte
 	count int    // of IDs
 	seq   uint64 // of the last ID
+
+	Tree *Tree // nil: it is not computed, which takes longer than all else
 }
 
-// NewIndexBuilder returns an empty IndexBuilder.
+// NewIndexBuilder returns an IndexBuilder without facts and without a tree.
 func NewIndexBuilder() *IndexBuilder {
 	return &IndexBuilder{keys: sequencer.NewKeys()}
 }
 
 // Add adds facts, in the order of their seqs.
 func (x *IndexBuilder) Add(facts []backend.Fact) {
+	if x.Tree != nil {
+		x.Tree.Facts(facts)
+	}
 	for i := range facts {
 		f := &facts[i]
 		id := sequencer.IDOf(f.ID)
@@ -46,6 +52,11 @@ func (x *IndexBuilder) AddIndex(of *Index) error {
 	x.facts += *of.Header.Facts
 	x.last = max(x.last, of.Header.LastSeq)
 	x.addTime(of.Time)
+	if part := of.Header.Tree; x.Tree != nil && part != nil && part.First() == x.Tree.Range.End() {
+		x.Tree.Range.Join(part)
+	} else {
+		x.Tree = nil
+	}
 	err := of.IDs(func(facts []sequencer.Loaded) {
 		for i := range facts {
 			x.addID(facts[i].ID, facts[i].Seq)
@@ -86,8 +97,13 @@ func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
 	if x.facts == 0 {
 		last = of.First - 1
 	}
+	var tree *merkle.Range
+	if x.Tree != nil {
+		x.Tree.Through(of.Last)
+		tree = &x.Tree.Range
+	}
 	out := Header{
-		Kind: KindIndex, FirstSeq: of.First, LastSeq: last, Facts: &x.facts, CreatedAt: Seconds(created), Largest: of.Largest,
+		Kind: KindIndex, Tree: tree, FirstSeq: of.First, LastSeq: last, Facts: &x.facts, CreatedAt: Seconds(created), Largest: of.Largest,
 		File: of.Name, Size: of.Size, Check: of.Check, LastTime: Seconds(x.time),
 		Points: len(of.Points), IDs: x.count, Keys: x.keys.Len(),
 	}.Frame(0)

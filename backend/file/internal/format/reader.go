@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/merkle"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -20,6 +21,9 @@ type Reader struct {
 	block    []byte // the rest of a decompressed block
 	ended    bool   // the last frame of a snapshot was read
 	offset   int64
+
+	// Nodes, if not nil, is called by Next with the nodes of the hash tree that it skips.
+	Nodes func(nodes ...merkle.Node)
 }
 
 // NewReader returns a Reader of what f holds from an offset to another. The path is for errors.
@@ -80,7 +84,7 @@ func (x *Reader) rawFrame() ([]byte, error) {
 	return nil, err
 }
 
-// Next returns the body of the next fact or group of facts. It skips the header, markers and the end of a
+// Next returns the body of the next fact or group of facts. It skips the header, markers, nodes and the end of a
 // snapshot. The caller may keep the body's memory.
 func (x *Reader) Next() ([]byte, error) { return bodyOf(x.NextFrame()) }
 
@@ -104,6 +108,11 @@ func (x *Reader) NextFrame() ([]byte, error) {
 			return nil, err
 		case header || IsMarker(body):
 			continue
+		case IsNodes(body):
+			if err := x.nodes(body); err != nil {
+				return nil, err
+			}
+			continue
 		case !x.snapshot:
 			return frame, nil
 		case IsEnd(body):
@@ -114,6 +123,18 @@ func (x *Reader) NextFrame() ([]byte, error) {
 			return nil, x.Damage(err.Error())
 		}
 	}
+}
+
+func (x *Reader) nodes(body []byte) error {
+	if x.Nodes == nil {
+		return nil
+	}
+	nodes, ok := ParseNodes(body)
+	if !ok {
+		return x.Damage("a frame with bad nodes of the hash tree")
+	}
+	x.Nodes(nodes...)
+	return nil
 }
 
 // Damage returns the error for a frame that is damaged, the one at Offset.

@@ -32,7 +32,7 @@ const stride = 4 << 10
 
 // First bytes of the bodies in the files of a log and in indexes.
 const (
-	LogBodies   = "{[\x28"
+	LogBodies   = "{[h\x28"
 	IndexBodies = "{pisk"
 )
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/internal/merkle"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -28,6 +29,7 @@ type Writer struct {
 	buf    []byte // frames that are not written yet
 	hash   hash.Hash
 	blocks int
+	nodes  nodes  // that are not written yet
 	first  uint64 // the seq of the first fact in block
 	block  []byte // frames that are not compressed yet
 	body   []byte
@@ -47,10 +49,12 @@ type file interface {
 }
 
 // NewWriter returns a Writer of a file. of has the file's name and the seqs that it covers, and id names the log. The
-// Writer leaves room for a header with the horizons of of and the ancestors of id.
+// Writer leaves room for a header with the horizons of of, the ancestors of id and, unless of.Nodes is 0, nodes.
 func NewWriter(f file, of File, id Identity) *Writer {
 	w := &Writer{File: of, Identity: id, f: f, index: NewIndexBuilder(), hash: sha256.New()}
+	w.index.Tree = NewTree(of.First)
 	w.room = min(w.header(time.Time{}).room(), maxHeader)
+	w.File.Nodes = 0
 	w.end = int64(w.room + wire.FrameOverhead)
 	w.File.Header = w.end
 	return w
@@ -58,7 +62,7 @@ func NewWriter(f file, of File, id Identity) *Writer {
 
 // header returns the header of the file as far as it is known.
 func (w *Writer) header(created time.Time) Header {
-	h := Header{Kind: KindSegment, FirstSeq: w.File.First, LastSeq: w.File.Last, Facts: &w.File.Facts, CreatedAt: Seconds(created), Horizons: w.File.Horizons, Identity: w.Identity}
+	h := Header{Kind: KindSegment, FirstSeq: w.File.First, LastSeq: w.File.Last, Facts: &w.File.Facts, CreatedAt: Seconds(created), Nodes: w.File.Nodes, Horizons: w.File.Horizons, Identity: w.Identity}
 	if w.File.Snapshot {
 		h.Kind = KindSnapshot
 	}
@@ -71,6 +75,9 @@ func (w *Writer) Add(body []byte, facts []backend.Fact) error {
 	w.File.Hold(len(body))
 	w.File.Facts += uint64(len(facts))
 	if !w.File.Snapshot {
+		if err := w.writeNodes(); err != nil {
+			return err
+		}
 		w.File.Mark(facts[0].Seq, w.offset())
 		return w.frame(body)
 	}
@@ -87,6 +94,37 @@ func (w *Writer) Add(body []byte, facts []backend.Fact) error {
 		return nil
 	}
 	return w.flushBlock()
+}
+
+// AddNodes adds nodes of the hash tree, for facts that the file does not have, before the facts that come after them.
+func (w *Writer) AddNodes(nodes ...merkle.Node) {
+	w.nodes.add(nodes...)
+	if w.index.Tree != nil {
+		w.index.Tree.Nodes(nodes...)
+	}
+}
+
+// CopyNodes adds a body with nodes. The caller adds what the index says about them, with AddIndex.
+func (w *Writer) CopyNodes(body []byte) error {
+	nodes, ok := ParseNodes(body)
+	if !ok {
+		return fmt.Errorf("%w: a frame with bad nodes of the hash tree", backend.ErrCorrupt)
+	}
+	w.File.Nodes += uint64(len(nodes))
+	return w.frame(body)
+}
+
+// writeNodes writes the nodes that wait.
+func (w *Writer) writeNodes() error {
+	w.nodes.join()
+	for some := range slices.Chunk(w.nodes.all, nodesFrame/40) {
+		w.File.Nodes += uint64(len(some))
+		if err := w.frame(appendNodes(nil, some)); err != nil {
+			return err
+		}
+	}
+	w.nodes.all = w.nodes.all[:0]
+	return nil
 }
 
 // AddBlock adds a compressed block to a snapshot as it is, with the body and the facts of each frame in it.
@@ -112,6 +150,9 @@ func (w *Writer) AddIndex(of *Index) error {
 
 // CopyBlock adds a compressed block, whose first fact has the given seq.
 func (w *Writer) CopyBlock(compressed []byte, first uint64) error {
+	if err := w.writeNodes(); err != nil {
+		return err
+	}
 	w.File.Mark(first, w.offset())
 	w.blocks++
 	return w.frame(compressed)
@@ -119,6 +160,16 @@ func (w *Writer) CopyBlock(compressed []byte, first uint64) error {
 
 // Index returns the index of the file, as a file. Call it after Finish.
 func (w *Writer) Index(created time.Time) []byte { return w.index.Encode(&w.File, created) }
+
+// Tree returns the file's part of the hash tree; nil: it is not known, since an index that was added had none. Call it after
+// Finish.
+func (w *Writer) Tree() *merkle.Range {
+	if w.index.Tree == nil {
+		return nil
+	}
+	w.index.Tree.Through(w.File.Last)
+	return &w.index.Tree.Range
+}
 
 // flushBlock compresses the block and writes it.
 func (w *Writer) flushBlock() (err error) {
@@ -185,12 +236,18 @@ func (w *Writer) Finish(created time.Time) error {
 	if f.Snapshot {
 		err := w.flushBlock()
 		if err == nil {
+			err = w.writeNodes()
+		}
+		if err == nil {
 			err = w.frame(appendEnd(nil, w.blocks, f.Facts))
 		}
 		if err != nil {
 			return err
 		}
 		sum = hex.EncodeToString(w.hash.Sum(nil))
+	}
+	if err := w.writeNodes(); err != nil { // of a segment
+		return err
 	}
 	f.Gaps = !f.Snapshot || f.Facts < f.Last
 	f.Size = w.offset()

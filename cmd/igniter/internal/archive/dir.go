@@ -24,6 +24,9 @@ const (
 	lockName = "LOCK"
 )
 
+// Input is the path of a piece from a stream, in reports and errors.
+const Input = "the input"
+
 // A Piece is a part of a backup, in a file or from a stream.
 type Piece struct {
 	Path string
@@ -38,7 +41,7 @@ func (p Piece) open(in io.Reader) (*reader, error) {
 	case p.stream != nil:
 		return p.stream, nil
 	case p.Path == "-":
-		return newReader(in, "the input")
+		return newReader(in, Input)
 	}
 	f, err := os.Open(p.Path)
 	if err != nil {
@@ -55,7 +58,7 @@ func (p Piece) open(in io.Reader) (*reader, error) {
 // load reads the header and the end of a piece, and with withFacts the facts at its end; "-" is the piece in in.
 func load(path string, in io.Reader, withFacts bool) (p Piece, facts []backend.Fact, err error) {
 	if path == "-" {
-		r, err := newReader(in, "the input")
+		r, err := newReader(in, Input)
 		if err != nil {
 			return p, nil, err
 		}
@@ -136,7 +139,10 @@ type Dir struct {
 // It removes unfinished files of earlier backups. The directory and the files in it are for their owner only, whatever the
 // umask; a directory that exists keeps its mode.
 func OpenDir(path string) (*Dir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := wholefile.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	if err := wholefile.Touch(filepath.Join(path, lockName), 0o600); err != nil {
 		return nil, err
 	}
 	d := &Dir{path, flock.New(filepath.Join(path, lockName), flock.SetPermissions(0o600))}

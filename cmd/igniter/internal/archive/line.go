@@ -26,6 +26,23 @@ type Line struct {
 // Last returns the line's last piece.
 func (l Line) Last() *Piece { return &l.Pieces[len(l.Pieces)-1] }
 
+// Checkpoints returns those that the pieces have, through a seq.
+func (l Line) Checkpoints(through uint64) (all []backend.Checkpoint, err error) {
+	for _, p := range l.Pieces {
+		if p.Checkpoint == "" {
+			continue
+		}
+		c, err := backend.ParseCheckpoint(p.Checkpoint)
+		if err != nil {
+			return nil, &backend.CorruptError{Path: p.Path, Reason: err.Error()}
+		}
+		if c.Head.Leaves <= min(through, p.Through) {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
 // made returns when a piece was made, or the last one of those that it was merged from.
 func (p *Piece) made() time.Time {
 	t, _ := wire.ParseTime(p.CreatedAt) // zero: it was made long ago

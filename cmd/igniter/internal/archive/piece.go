@@ -33,6 +33,8 @@ type Header struct {
 
 	Log       backend.LogID      `json:"log,omitzero"`        // that the piece is of; zero: the log or the release did not say
 	Ancestors []backend.Ancestor `json:"ancestors,omitempty"` // of that log
+
+	Checkpoint string `json:"checkpoint,omitempty"` // of that log when the piece was begun, as backend.Checkpoint writes it; "": the log or the release had none
 }
 
 // A Summary says what a piece held.

@@ -3,10 +3,17 @@
 package wholefile
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
+
+// openDir opens a directory, and follows no link.
+func openDir(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+}
 
 // chownLike gives a file the owner and the group of another, so that the same users may read both.
 func chownLike(f *os.File, other fs.FileInfo) error {
@@ -20,4 +27,45 @@ func chownLike(f *os.File, other fs.FileInfo) error {
 		return nil
 	}
 	return f.Chown(int(want.Uid), int(want.Gid))
+}
+
+// giveAway gives a file that root has just made the owner of the directory that it is in, unless that is root too.
+func giveAway(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	dir, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	if owner, ok := dir.Sys().(*syscall.Stat_t); !ok || owner.Uid == 0 {
+		return nil
+	}
+	err = chownLike(f, dir)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		return nil // network file systems and containers without CAP_CHOWN decide over owners themselves
+	}
+	return err
+}
+
+// Owner returns the user who owns a file or, if it is missing, who would own one that root makes there. ok: it is known.
+func Owner(path string) (uid int, ok bool) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return 0, false
+	}
+	for {
+		info, err := os.Stat(path)
+		if err == nil {
+			owner, ok := info.Sys().(*syscall.Stat_t)
+			if !ok {
+				return 0, false
+			}
+			return int(owner.Uid), true
+		}
+		if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+			return 0, false
+		}
+		path = filepath.Dir(path)
+	}
 }

@@ -1,4 +1,5 @@
-// Package wholefile writes files that are there whole or not at all, as far as the path allows that.
+// Package wholefile writes files that are there whole or not at all, as far as the path allows that, and that belong to
+// whom people expect.
 package wholefile
 
 import (
@@ -17,54 +18,105 @@ import (
 // TempExt ends the names of unfinished files, which a crash can leave behind.
 const TempExt = ".tmp"
 
-// maxLinks is how many symbolic links to files that are missing Write follows.
-const maxLinks = 40
-
 // Write creates or replaces a file, durably. write writes to a file of another name, PATH.*.tmp, which gets the name path
-// once write has returned nil. After an error the file is as it was. A new file has the mode (before the umask); one that
-// exists keeps its mode and its owner.
+// once write has returned nil. After an error the file is as it was. A new file has the mode (before the umask) and, if root
+// makes it, the owner of its directory; one that exists keeps its mode and its owner.
 //
 // A symbolic link stays, and the file that it names is written. What is no regular file, such as a pipe or
-// a device, is written to directly. So is a file that cannot be replaced, since it is mounted or another user's, for
-// instance: write writes to a temporary file then, which is copied.
+// a device, is written to directly, and so is the process's own output, as /dev/stdout. A file that cannot be replaced, since
+// it is mounted or another user's, for instance, gets a copy of the temporary file, which is in os.TempDir if there can be
+// none beside it.
 func Write(path string, mode os.FileMode, write func(f *os.File) error) error {
 	before, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return err
-	case !before.Mode().IsRegular() || strings.HasPrefix(path, "/dev/"): // /dev/stdout may be a file
-		return inPlace(path, os.O_WRONLY, write)
-	}
-	if path, err = target(path); err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err = replace(path, path+"."+rand.Text()+TempExt, mode, before, write)
-	if before == nil || !cannotReplace(err) {
+	for _, own := range []*os.File{os.Stdout, os.Stderr} {
+		if info, err := own.Stat(); err == nil && before != nil && os.SameFile(before, info) {
+			return write(own)
+		}
+	}
+	if before != nil && (!before.Mode().IsRegular() || strings.HasPrefix(path, "/dev/")) { // /dev/fd/3 may be a file
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
+	if path, err = Target(path); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp("", "*"+TempExt)
+	f, err := beside(path, mode, before)
+	replaces := err == nil
+	if before != nil && cannotReplace(err) {
+		if f, err = os.CreateTemp("", "*"+TempExt); err != nil {
+			err = fmt.Errorf("%w; set TMPDIR to a directory with room for what is written to %s", err, path)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if err := write(f); err != nil {
+	defer os.Remove(f.Name()) // unless it was renamed
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	return inPlace(path, os.O_WRONLY|os.O_TRUNC, func(to *os.File) error {
-		if _, err := io.Copy(to, f); err != nil {
+	if replaces {
+		if err = os.Rename(f.Name(), path); err == nil {
+			return syncDir(filepath.Dir(path))
+		} else if before == nil || !cannotReplace(err) {
 			return err
 		}
-		return to.Sync()
-	})
+	}
+	return overwrite(path, f.Name())
 }
 
-// target follows symbolic links, also to a file that is missing.
-func target(path string) (string, error) {
+// beside creates an empty file beside path, which may replace the file that is there.
+func beside(path string, mode os.FileMode, before fs.FileInfo) (*os.File, error) {
+	f, err := os.OpenFile(path+"."+rand.Text()+TempExt, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return nil, err
+	}
+	if before == nil {
+		err = giveAway(f)
+	} else {
+		err = errors.Join(chownLike(f, before), f.Chmod(before.Mode().Perm()))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	return f, nil
+}
+
+// cannotReplace reports whether a file could not be replaced, though it may be one that can be written to.
+func cannotReplace(err error) bool {
+	return errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
+
+// overwrite makes the contents of a file those of another.
+func overwrite(path, other string) error {
+	from, err := os.Open(other)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	if _, err = io.Copy(to, from); err == nil {
+		err = to.Sync()
+	}
+	return errors.Join(err, to.Close())
+}
+
+// maxLinks is how many symbolic links Target follows.
+const maxLinks = 40
+
+// Target follows the symbolic links that path names, also to a file that is missing.
+func Target(path string) (string, error) {
 	for range maxLinks {
 		info, err := os.Lstat(path)
 		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
@@ -82,50 +134,37 @@ func target(path string) (string, error) {
 	return "", fmt.Errorf("%s: too many symbolic links", path)
 }
 
-// A replaceError is why a file that was written could not be made, or could not get its name.
-type replaceError struct{ error }
-
-func (e replaceError) Unwrap() error { return e.error }
-
-// cannotReplace reports whether a file could not be replaced, though it may be one that can be written to.
-func cannotReplace(err error) bool {
-	var e replaceError
-	return errors.As(err, &e) && (errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS))
-}
-
-func replace(path, temporary string, mode os.FileMode, before fs.FileInfo, write func(f *os.File) error) error {
-	f, err := os.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return replaceError{err}
+// MkdirAll is [os.MkdirAll], except that directories that root makes get the owner of the directory that they are in.
+func MkdirAll(path string, mode os.FileMode) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return os.MkdirAll(path, mode)
 	}
-	if before != nil {
-		if err = errors.Join(chownLike(f, before), f.Chmod(before.Mode().Perm())); err != nil {
-			err = replaceError{err}
+	if err := MkdirAll(filepath.Dir(path), mode); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, mode); err != nil {
+		if errors.Is(err, fs.ErrExist) { // a link to nowhere is not a directory, and one made meanwhile is
+			return os.MkdirAll(path, mode)
 		}
+		return err
 	}
-	if err == nil {
-		err = write(f)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		if err = os.Rename(temporary, path); err != nil {
-			err = replaceError{err}
-		}
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func inPlace(path string, flag int, write func(f *os.File) error) error {
-	f, err := os.OpenFile(path, flag, 0)
+	d, err := openDir(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(write(f), f.Close())
+	return errors.Join(giveAway(d), d.Close())
+}
+
+// Touch creates an empty file unless there is a file of that name. If root makes it, it gets the owner of its directory.
+func Touch(path string, mode os.FileMode) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(giveAway(f), f.Close())
 }
 
 // syncDir makes the names in a directory durable, where the file system can (CIFS and some of FUSE cannot).

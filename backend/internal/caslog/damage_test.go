@@ -1,0 +1,90 @@
+package caslog
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// TestDamage takes acknowledged facts away, or changes them. A process that opens the log, a writer and a reader that
+// were there before, and the ones that read the place again, say so, with the seqs around it.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	flip := func(at uint64) func(*store) {
+		return func(s *store) {
+			body := slices.Clone(s.entries[at-1].Body)
+			body[len(body)/2] ^= 4
+			s.entries[at-1].Body = body
+		}
+	}
+	for name, c := range map[string]struct {
+		harm  func(*store)
+		seqs  string // that the error names
+		knows bool   // a process that was there before can know it without reading again
+	}{
+		"purged":         {func(s *store) { s.entries[2] = Entry{} }, "seq 4 to 8, at position 3, were taken away: seq 3 is followed by seq 9", false},
+		"purged first":   {func(s *store) { s.entries[0] = Entry{} }, "seq 1 to 2, at position 1, were taken away: seq 0 is followed by seq 3", false},
+		"purged last":    {func(s *store) { s.entries[4] = Entry{} }, "the facts after seq 9, at position 5, were taken away", false},
+		"cut":            {func(s *store) { s.entries = s.entries[:3] }, "", true},
+		"flipped":        {flip(3), "seqs 4 to 8: the bytes are not what was written", false},
+		"flipped header": {func(s *store) { h := []byte(s.entries[2].Header); h[len(h)-1] ^= 1; s.entries[2].Header = string(h) }, "after seq 3", false},
+		"swapped": {func(s *store) {
+			s.entries[1].Unit, s.entries[3].Unit = s.entries[3].Unit, s.entries[1].Unit
+		}, "does not follow seq 2", false},
+		"foreign":  {func(s *store) { s.entries[2].Header = "" }, "another program may publish there", false},
+		"replaced": {func(s *store) { s.id = backend.LogID{2}; s.entries = nil }, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore(backend.LogID{1}, nil)
+			var old [2]*Log
+			for i := range old {
+				var err error
+				old[i], err = Open(t.Context(), s.port(nil), Options{})
+				require.NoError(t, err)
+				defer old[i].Close()
+			}
+			writeBatches(t, old[0], 2, 1, 5, 1, 1)
+			require.Len(t, replay(t, old[1]), 10)
+			s.mu.Lock()
+			c.harm(s)
+			s.mu.Unlock()
+			s.change.Notify()
+			wanted := backend.ErrCorrupt
+			if name == "replaced" {
+				wanted = backend.ErrDiverged
+			}
+			if c.knows {
+				_, err := old[0].WriteFact(t.Context(), backend.Fact{ID: "x", Store: "s", Key: "k", Value: []byte("1")})
+				require.ErrorIs(t, err, wanted)
+				_, err = old[1].Stats(t.Context())
+				require.ErrorIs(t, err, wanted)
+				require.Regexp(t, "(held facts through seq 10, .* ends with seq 8)|cursor 10@", err.Error())
+				for _, err := range old[1].Follow(t.Context(), backend.Range{}) {
+					require.ErrorIs(t, err, wanted)
+				}
+				return
+			}
+			_, err := Open(t.Context(), s.port(nil), Options{})
+			require.ErrorIs(t, err, wanted)
+			require.ErrorContains(t, err, c.seqs)
+			old[0].mu.Lock()
+			old[0].recent, old[0].places = recent{}, nil
+			old[0].mu.Unlock()
+			n := 0
+			for p, e := range old[0].Replay(context.WithoutCancel(t.Context()), backend.Range{}) {
+				if err = e; err == nil {
+					n += len(p.Facts)
+				}
+			}
+			require.ErrorIs(t, err, wanted, "after %d facts", n)
+			require.ErrorContains(t, err, c.seqs)
+			_, err = old[0].WriteFact(t.Context(), backend.Fact{ID: "x", Store: "s", Key: "k", Value: []byte("1")})
+			require.ErrorIs(t, err, wanted, "a log that is known to be damaged takes no writes")
+		})
+	}
+}

@@ -1,0 +1,101 @@
+package caslog
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A race is what some processes did to one log in some simulated time.
+type race struct {
+	facts   []int // by process
+	units   int
+	appends int // tries, those that lost included
+	longest time.Duration
+}
+
+// simulate lets processes write to one log as fast as they can, each with some goroutines, over a network with a round
+// trip that varies by a fifth. The place takes an append in order, and needs commit for it.
+func simulate(t *testing.T, processes, goroutines int, roundTrip, commit, length time.Duration) (r race) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(backend.LogID{1}, nil)
+		var mu sync.Mutex
+		disk := make(chan struct{}, 1)
+		random := rand.New(rand.NewPCG(1, uint64(processes)))
+		half := func() time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			return time.Duration(float64(roundTrip) / 2 * (0.9 + 0.2*random.Float64()))
+		}
+		var logs []*Log
+		for range processes {
+			l, err := Open(t.Context(), s.port(func(_ context.Context, op string) fault {
+				switch op {
+				case "append":
+					mu.Lock()
+					r.appends++
+					mu.Unlock()
+					time.Sleep(half())
+					disk <- struct{}{}
+					time.Sleep(commit)
+					<-disk
+				case "deliver", "head", "get", "read":
+					time.Sleep(half())
+				}
+				return fine
+			}), Options{})
+			require.NoError(t, err)
+			logs = append(logs, l)
+		}
+		r.facts = make([]int, processes)
+		end := time.Now().Add(length)
+		var all sync.WaitGroup
+		for i, l := range logs {
+			for g := range goroutines {
+				all.Go(func() {
+					for n := 0; time.Now().Before(end); n++ {
+						begun := time.Now()
+						_, err := l.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprintf("%d-%d-%d", i, g, n), Store: "s", Key: fmt.Sprint(i, g), Value: []byte("1")})
+						took := time.Since(begun)
+						mu.Lock()
+						if err != nil {
+							t.Error(err)
+						}
+						r.facts[i]++
+						r.longest = max(r.longest, took)
+						mu.Unlock()
+					}
+				})
+			}
+		}
+		all.Wait()
+		r.units = len(s.entries)
+		for _, l := range logs {
+			require.NoError(t, l.Close())
+		}
+	})
+	return r
+}
+
+// TestFair: no process starves.
+func TestFair(t *testing.T) {
+	t.Parallel()
+	for _, processes := range []int{2, 3} {
+		r := simulate(t, processes, 4, time.Millisecond, 200*time.Microsecond, time.Second/2)
+		least, most := r.facts[0], r.facts[0]
+		for _, n := range r.facts {
+			least, most = min(least, n), max(most, n)
+		}
+		t.Logf("%d processes: %d facts in %d units, %d appends, longest wait %s", processes, r.facts, r.units, r.appends, r.longest)
+		require.Less(t, most, 3*least)
+		require.Less(t, r.longest, 100*time.Millisecond, "of simulated time")
+	}
+}

@@ -1,0 +1,330 @@
+package caslog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/internal/ctxsync"
+	"github.com/igniter-store/igniter/internal/seqrange"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// Options say how a log is kept. All fields may be zero.
+type Options struct {
+	Name     string        // begins the errors, and is the path of damage; "": caslog
+	MaxFrame int           // how many bytes the frame's body of a fact or batch may have; 0: wire.DefaultMaxFrame
+	Durable  bool          // what was appended survives a power cut
+	Doubt    time.Duration // how long a head below a known one may be the answer of a leader that was replaced; 0: it is damage
+
+	Now func() time.Time // returns transaction times; nil: time.Now
+}
+
+// A Log is a backend.Log at a Port. Its methods may be called concurrently.
+type Log struct {
+	port      Port
+	opts      Options
+	id        backend.LogID
+	ancestors []backend.Ancestor
+
+	ctx     context.Context // of the goroutines; ends when the log is closed
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	change  ctxsync.Signal // when known moved, or the log failed or is closed
+
+	turn    ctxsync.Mutex // held by the one that may append
+	pruning ctxsync.Mutex // held by the one that prunes; taken before turn
+	pruned  atomic.Pointer[pruned]
+	queue   queue
+
+	// mu guards what the process knows of the log.
+	mu       sync.Mutex
+	known    head // through here
+	seq      *sequencer.Sequencer
+	held     seqrange.Set // the seqs at which the log holds facts
+	bytes    uint64
+	places   []place // ascending; not every unit has one
+	horizons map[string]backend.Horizon
+	recent   recent         // the last units
+	found    []backend.Fact // of the unit that fact looked into last
+
+	notes  uint64            // the notes through this position were learned
+	undone map[uint64]*note  // the prunes that are not carried out, by their note's position
+	prunes uint64            // how many prunes were learned
+	loose  map[uint64]uint64 // Kept units that stand in for nothing: their first and last positions
+
+	flight    *flight // the unit that is being appended; nil: none is
+	lost      *flight // the unit that may have been appended; nil: none
+	witnessed uint64  // the position of the last witness
+	failed    error   // ends the log
+	closed    bool
+}
+
+// A head is a place to append at.
+type head struct {
+	pos  uint64
+	at   uint64 // where the unit begins that ends at pos; 0: not known
+	hash hash   // the running hash through pos
+	seq  uint64 // the last seq through pos
+}
+
+// A place says where a seq is.
+type place struct{ seq, pos uint64 }
+
+// placeEvery is how many seqs there are at least between two places.
+const placeEvery = 256
+
+var (
+	_ backend.Log = (*Log)(nil)
+	_ wire.Framer = (*Log)(nil)
+)
+
+// Open opens the log at a port, which the Log closes. It reads the whole log, and
+// carries out prunes that another process left undone.
+func Open(ctx context.Context, port Port, opts Options) (*Log, error) {
+	l := newLog(port, opts)
+	err := l.sync(ctx)
+	if err == nil {
+		err = l.checkWitness(ctx)
+	}
+	if err == nil {
+		err = l.finishPrunes(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: open log: %w", l.opts.Name, err), l.Close())
+	}
+	return l, nil
+}
+
+func newLog(port Port, opts Options) *Log {
+	opts.Name = cmp.Or(opts.Name, "caslog")
+	opts.MaxFrame = min(cmp.Or(max(opts.MaxFrame, 0), wire.DefaultMaxFrame), wire.MaxMaxFrame)
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	l := &Log{port: port, opts: opts, turn: ctxsync.NewMutex(), pruning: ctxsync.NewMutex(), queue: newQueue(),
+		horizons: map[string]backend.Horizon{}, undone: map[uint64]*note{}, loose: map[uint64]uint64{}}
+	l.id, l.ancestors = port.Identity()
+	l.pruned.Store(&pruned{})
+	l.seq = sequencer.New(l.fact)
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.running.Go(l.tail)
+	l.running.Go(l.watch)
+	l.running.Go(l.write)
+	return l
+}
+
+// Close implements backend.Backend.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	closed := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	l.cancel()
+	l.change.Notify()
+	l.running.Wait()
+	if closed {
+		return nil
+	}
+	l.testify(context.Background())
+	return l.port.Close()
+}
+
+// Features implements backend.Log.
+func (l *Log) Features() backend.Features {
+	return backend.Features{Batches: true, Prune: true, AllIDs: true, MaxFrame: l.opts.MaxFrame}
+}
+
+// err returns why the log can't be used. The caller holds mu.
+func (l *Log) err() error {
+	if l.closed {
+		return backend.ErrClosed
+	}
+	return l.failed
+}
+
+// fail ends the log with an error that does not pass, and returns it.
+func (l *Log) fail(err error) error {
+	l.mu.Lock()
+	if l.failed == nil {
+		l.failed = err
+	}
+	l.mu.Unlock()
+	l.change.Notify()
+	return err
+}
+
+// passes reports whether an error of the port may pass.
+func passes(err error) bool {
+	return !errors.Is(err, backend.ErrCorrupt) && !errors.Is(err, backend.ErrDiverged) && !errors.Is(err, backend.ErrForbidden)
+}
+
+// How long the log waits before it asks the port again after an error that may pass.
+const (
+	minPause = 2 * time.Millisecond
+	maxPause = 500 * time.Millisecond
+)
+
+// A pause is the wait between tries, which grows.
+type pause time.Duration
+
+// wait waits, or ends with the error of ctx or of the log.
+func (p *pause) wait(ctx context.Context, l *Log) error {
+	*p = pause(min(max(2*time.Duration(*p), minPause), maxPause))
+	timer := time.NewTimer(time.Duration(*p))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-l.ctx.Done():
+	}
+	return l.ended(ctx)
+}
+
+// ended returns the error of ctx or of the log, if it has one.
+func (l *Log) ended(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.err(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// during returns a context that ends with ctx, and when the log is closed.
+func (l *Log) during(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(l.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// told returns the error for a caller: an error of a context that ended with the log is backend.ErrClosed.
+func (l *Log) told(err error, format string, args ...any) error {
+	if errors.Is(err, context.Canceled) && l.ctx.Err() != nil {
+		err = backend.ErrClosed
+	}
+	return fmt.Errorf(l.opts.Name+": "+format+": %w", append(args, err)...)
+}
+
+// sync returns when the log is known through what was its head at some moment after the call began.
+func (l *Log) sync(ctx context.Context) error {
+	head, err := l.head(ctx)
+	if err != nil {
+		return err
+	}
+	return l.reach(ctx, head)
+}
+
+// nudge is how long the tail may take to read through a head before the caller reads itself.
+const nudge = 500 * time.Millisecond
+
+// reach waits until the log is known through a position.
+func (l *Log) reach(ctx context.Context, pos uint64) error {
+	for {
+		changed := l.change.Changed()
+		l.mu.Lock()
+		known, err := l.known, l.err()
+		l.mu.Unlock()
+		if err != nil || known.pos >= pos {
+			return err
+		}
+		timer := time.NewTimer(nudge)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-timer.C:
+			err = l.takeAll(ctx, known, pos)
+		}
+		timer.Stop()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// takeAll makes the log known through a position, if the place can be reached.
+func (l *Log) takeAll(ctx context.Context, known head, through uint64) error {
+	for s, err := range l.walk(ctx, known, through, true) {
+		if err == nil {
+			err = l.take(s)
+		}
+		if err != nil && !passes(err) {
+			return l.fail(l.at(err))
+		}
+		if err != nil {
+			return l.ended(ctx)
+		}
+	}
+	return nil
+}
+
+// head returns the place's last position. It asks as long as the place can't be reached. A head below the known one, that
+// stays so for the time of doubt, ends the log: facts were taken away.
+func (l *Log) head(ctx context.Context) (uint64, error) {
+	var p pause
+	var doubt time.Time
+	for {
+		l.mu.Lock()
+		before, err := l.known, l.err()
+		l.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		pos, err := l.port.Head(ctx)
+		switch {
+		case err != nil && !passes(err):
+			return 0, l.fail(l.at(err))
+		case err == nil && pos >= before.pos:
+			return pos, nil
+		case err == nil && doubt.IsZero():
+			doubt = time.Now()
+		}
+		if err == nil && time.Since(doubt) >= l.opts.Doubt {
+			return 0, l.fail(l.cut(ctx, before, pos))
+		}
+		if err := p.wait(ctx, l); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// at gives a *backend.DivergedError of the port the cursor at which this process is.
+func (l *Log) at(err error) error {
+	var diverged *backend.DivergedError
+	if !errors.As(err, &diverged) {
+		return err
+	}
+	l.mu.Lock()
+	known := l.known
+	l.mu.Unlock()
+	d := *diverged
+	d.Cursor = backend.Cursor{Log: l.id, Seq: known.seq}
+	d.Common = min(d.Common, known.seq)
+	return &d
+}
+
+// cut returns the error of a log whose end was taken away.
+func (l *Log) cut(ctx context.Context, known head, pos uint64) error {
+	through := uint64(0)
+	if e, err := l.port.Get(ctx, pos); err == nil {
+		if h, err := parseHeader(&e); err == nil {
+			through = h.last
+		}
+	}
+	return l.corrupt("the log held facts through seq %d, at position %d, and now ends with seq %d, at position %d: the last ones were taken away",
+		known.seq, known.pos, through, pos)
+}
+
+func (l *Log) corrupt(format string, args ...any) error {
+	return &backend.CorruptError{Path: l.opts.Name, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,89 @@
+package caslog
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Errors of a Port. The others are backend.ErrUnavailable, which passes, and errors that do not pass.
+var (
+	// ErrHeadMoved: the last position is not the expected one, and nothing was appended.
+	ErrHeadMoved = errors.New("caslog: the head has moved")
+
+	// ErrUnknown: the unit may have been appended, or may be appended later.
+	ErrUnknown = errors.New("caslog: it is not known whether the unit was appended")
+
+	// ErrNone: there is no such unit.
+	ErrNone = errors.New("caslog: there is none")
+)
+
+// A Port is the place of one log. Its methods may be called concurrently, but a Log has at most one Append in flight. Each
+// method returns soon after its ctx ends, and gives up by itself after some seconds, with backend.ErrUnavailable.
+type Port interface {
+	// Identity returns the log's identity and ancestors. They do not change while the Port is open: if the place
+	// comes to hold another log, Append and Head return a *backend.DivergedError.
+	Identity() (backend.LogID, []backend.Ancestor)
+
+	// Append appends u if head is the last position, and returns the new last position. After ErrHeadMoved, and any error
+	// but ErrUnknown, nothing was and nothing will be appended.
+	Append(ctx context.Context, head uint64, u Unit) (uint64, error)
+
+	// Head returns the last position, at least that of any unit whose Append has returned before the call; 0 if the place
+	// is empty.
+	Head(ctx context.Context) (uint64, error)
+
+	// Read yields the units after a position, in order, through another position, or on and on if that is 0. It may
+	// skip units, repeat them and end early: the Log looks for what is missing with Get.
+	Read(ctx context.Context, after, through uint64) iter.Seq2[Entry, error]
+
+	// Get returns the unit that begins at a position. ErrNone: there is none, for certain.
+	Get(ctx context.Context, at uint64) (Entry, error)
+
+	// NextNote returns the first Note after a position. ErrNone: there is none.
+	NextNote(ctx context.Context, after uint64) (Entry, error)
+
+	// Erase removes the units at positions from first through last. Those that are gone are ignored.
+	Erase(ctx context.Context, first, last uint64) error
+
+	// Want tells the other processes that this one lost against them and wants to append. It is a hint that may be lost.
+	Want()
+
+	// Wanted reports whether another process has called Want since the last call.
+	Wanted() bool
+
+	// Remember keeps a short text beside the log, in place of the one before. Recall returns it; "": there is none. It is
+	// kept in another way than the log, so that it tells when the log's end is lost.
+	Remember(ctx context.Context, text string) error
+	Recall(ctx context.Context) (string, error)
+
+	// UnitBytes is about how large a unit should be at most. A larger one is possible, and slower.
+	UnitBytes() int
+
+	Close() error
+}
+
+// A Kind says what a unit is.
+type Kind byte
+
+const (
+	Facts Kind = 'f' // facts, as the body of a frame
+	Kept  Kind = 'k' // what a prune left of a unit, as the body of a frame
+	Note  Kind = 'n' // a note, as JSON
+)
+
+// A Unit is what is appended at once. Header is short, and printable ASCII.
+type Unit struct {
+	Kind   Kind
+	Header string
+	Body   []byte // not empty
+}
+
+// An Entry is a unit at its place.
+type Entry struct {
+	Unit
+	At  uint64 // its first position
+	End uint64 // its last position: At, unless the place had to cut it
+}

@@ -1,0 +1,273 @@
+package caslog
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/ctxsync"
+)
+
+// A store is a place in memory, which the Ports of several processes share.
+type store struct {
+	change ctxsync.Signal
+
+	mu        sync.Mutex
+	id        backend.LogID
+	ancestors []backend.Ancestor
+	entries   []Entry // at index i, the entry of position i+1; without a body: there is none
+	witness   string
+	ports     map[*memoryPort]bool // true: another process wants to append
+}
+
+func newStore(id backend.LogID, ancestors []backend.Ancestor) *store {
+	return &store{id: id, ancestors: ancestors, ports: map[*memoryPort]bool{}}
+}
+
+// replace puts another log in the place.
+func (s *store) replace(other *store) {
+	s.mu.Lock()
+	s.id, s.ancestors, s.entries = other.id, other.ancestors, other.entries
+	s.mu.Unlock()
+	s.change.Notify()
+}
+
+// remove takes the entry at a position away.
+func (s *store) remove(at uint64) {
+	s.mu.Lock()
+	s.entries[at-1] = Entry{}
+	s.mu.Unlock()
+}
+
+// A memoryPort is the Port of one process. hook, if not nil, is called before each call does its work, and says how it
+// goes.
+type memoryPort struct {
+	store     *store
+	id        backend.LogID
+	ancestors []backend.Ancestor
+	unit      int
+	hook      func(ctx context.Context, op string) fault
+}
+
+// A fault is how a call goes.
+type fault int
+
+const (
+	fine   fault = iota
+	failed       // it does nothing, and says so
+	lost         // it does its work, and says that it does not know
+	late         // it says that it does not know, and does its work when the next call comes that is fine
+	early        // a Read ends
+	skip         // a Read leaves out what comes next
+)
+
+func (s *store) port(hook func(context.Context, string) fault) *memoryPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &memoryPort{store: s, id: s.id, ancestors: s.ancestors, unit: 64 << 10, hook: hook}
+	s.ports[p] = false
+	return p
+}
+
+func (p *memoryPort) call(ctx context.Context, op string) (fault, error) {
+	how := fine
+	if p.hook != nil {
+		how = p.hook(ctx, op)
+	}
+	if err := ctx.Err(); err != nil {
+		return how, err
+	}
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	if p.store.id != p.id {
+		return how, &backend.DivergedError{Log: p.store.id}
+	}
+	if how == failed {
+		return how, fmt.Errorf("%w: %s fails", backend.ErrUnavailable, op)
+	}
+	return how, nil
+}
+
+func (p *memoryPort) Identity() (backend.LogID, []backend.Ancestor) { return p.id, p.ancestors }
+
+func (p *memoryPort) Append(ctx context.Context, head uint64, u Unit) (uint64, error) {
+	how, err := p.call(ctx, "append")
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", ErrUnknown, err)
+		}
+		return 0, err
+	}
+	if how == late {
+		go func() {
+			if p.hook(context.Background(), "late") == fine {
+				_, _ = p.append(head, u)
+			}
+		}()
+		return 0, ErrUnknown
+	}
+	pos, err := p.append(head, u)
+	if how == lost {
+		return 0, ErrUnknown
+	}
+	return pos, err
+}
+
+func (p *memoryPort) append(head uint64, u Unit) (uint64, error) {
+	s := p.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := uint64(len(s.entries)); s.id != p.id || last != head {
+		return 0, fmt.Errorf("%w: it is %d, not %d", ErrHeadMoved, last, head)
+	}
+	pos := head + 1
+	u.Body = slices.Clone(u.Body)
+	s.entries = append(s.entries, Entry{u, pos, pos})
+	s.change.Notify()
+	return pos, nil
+}
+
+func (p *memoryPort) Head(ctx context.Context) (uint64, error) {
+	if _, err := p.call(ctx, "head"); err != nil {
+		return 0, err
+	}
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	return uint64(len(p.store.entries)), nil
+}
+
+// entry returns the entry at a position, and the last position.
+func (s *store) entry(at uint64) (Entry, uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := uint64(len(s.entries))
+	if at == 0 || at > last {
+		return Entry{}, last
+	}
+	e := s.entries[at-1]
+	e.Body = slices.Clone(e.Body)
+	return e, last
+}
+
+func (p *memoryPort) Read(ctx context.Context, after, through uint64) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for at := after + 1; through == 0 || at <= through; at++ {
+			for {
+				changed := p.store.change.Changed()
+				if _, last := p.store.entry(0); at <= last {
+					break
+				}
+				if through != 0 {
+					return
+				}
+				select {
+				case <-changed:
+				case <-ctx.Done():
+				}
+				if _, err := p.call(ctx, ""); err != nil {
+					yield(Entry{}, err)
+					return
+				}
+			}
+			op := "read"
+			if through == 0 {
+				op = "deliver"
+			}
+			how, err := p.call(ctx, op)
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			e, _ := p.store.entry(at)
+			if how == early {
+				return
+			}
+			if e.Body != nil && how != skip && !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (p *memoryPort) Get(ctx context.Context, at uint64) (Entry, error) {
+	if _, err := p.call(ctx, "get"); err != nil {
+		return Entry{}, err
+	}
+	if e, _ := p.store.entry(at); e.Body != nil {
+		return e, nil
+	}
+	return Entry{}, ErrNone
+}
+
+func (p *memoryPort) NextNote(ctx context.Context, after uint64) (Entry, error) {
+	if _, err := p.call(ctx, "note"); err != nil {
+		return Entry{}, err
+	}
+	for at := after + 1; ; at++ {
+		e, last := p.store.entry(at)
+		switch {
+		case at > last:
+			return Entry{}, ErrNone
+		case e.Body != nil && e.Kind == Note:
+			return e, nil
+		}
+	}
+}
+
+func (p *memoryPort) Erase(ctx context.Context, first, last uint64) error {
+	if _, err := p.call(ctx, "erase"); err != nil {
+		return err
+	}
+	for at := first; at <= last; at++ {
+		p.store.remove(at)
+	}
+	return nil
+}
+
+func (p *memoryPort) Want() {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	for other := range p.store.ports {
+		if other != p {
+			p.store.ports[other] = true
+		}
+	}
+}
+
+func (p *memoryPort) Wanted() bool {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	wanted := p.store.ports[p]
+	if wanted {
+		p.store.ports[p] = false
+	}
+	return wanted
+}
+
+func (p *memoryPort) Remember(ctx context.Context, text string) error {
+	if _, err := p.call(ctx, "remember"); err != nil {
+		return err
+	}
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	p.store.witness = text
+	return nil
+}
+
+func (p *memoryPort) Recall(ctx context.Context) (string, error) {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	return p.store.witness, ctx.Err()
+}
+
+func (p *memoryPort) UnitBytes() int { return p.unit }
+
+func (p *memoryPort) Close() error {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	delete(p.store.ports, p)
+	return nil
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package caslog
+
+const raceEnabled = true

@@ -1,0 +1,164 @@
+package caslog
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// Replay implements backend.Backend.
+func (l *Log) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return wire.Pages(l.opts.Name, l.ReplayFrames(ctx, r))
+}
+
+// Follow implements backend.Log.
+func (l *Log) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return wire.Pages(l.opts.Name, l.FollowFrames(ctx, r))
+}
+
+// ReplayFrames implements wire.Framer.
+func (l *Log) ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return l.frames(ctx, r, false)
+}
+
+// FollowFrames implements wire.Framer.
+func (l *Log) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+	return l.frames(ctx, r, true)
+}
+
+func (l *Log) frames(ctx context.Context, r backend.Range, follow bool) iter.Seq2[wire.Frames, error] {
+	r.Stores = slices.Clone(r.Stores)
+	return func(yield func(wire.Frames, error) bool) {
+		inner, cancel := l.during(ctx)
+		defer cancel()
+		err := l.ended(ctx)
+		if err == nil {
+			err = l.sync(inner) // what others have written, too
+		}
+		if err != nil {
+			yield(wire.Frames{}, l.told(err, "read after seq %d", r.After.Seq))
+			return
+		}
+		wire.Loop(ctx, l.opts.Name, r, follow, func() wire.Source { return &reader{log: l, ctx: inner} })(yield)
+	}
+}
+
+// A reader is a place in a log.
+type reader struct {
+	log  *Log
+	ctx  context.Context
+	next func() (step, error, bool) // the walk that is under way; nil: none is
+	stop func()
+	seq  uint64 // the walk was read through here
+	end  uint64 // and then through here, if there are no more facts
+}
+
+// Begin implements wire.Source.
+func (rd *reader) Begin() (backend.Stats, error) {
+	l := rd.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return backend.Stats{Log: l.id, Ancestors: l.ancestors, LastSeq: l.known.seq}, l.err()
+}
+
+// Changed implements wire.Source.
+func (rd *reader) Changed() <-chan struct{} { return rd.log.change.Changed() }
+
+// Close implements wire.Source.
+func (rd *reader) Close() {
+	if rd.stop != nil {
+		rd.stop()
+	}
+	rd.next, rd.stop = nil, nil
+}
+
+// Take implements wire.Source.
+func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
+	if err := ctx.Err(); err != nil {
+		return wire.Frames{}, err
+	}
+	var p pause
+	for {
+		f, err := rd.take(after)
+		if err == nil {
+			return f, nil
+		}
+		rd.Close()
+		if !passes(err) {
+			return wire.Frames{}, rd.log.fail(err)
+		}
+		if err := p.wait(ctx, rd.log); err != nil {
+			return wire.Frames{}, err
+		}
+	}
+}
+
+func (rd *reader) take(after uint64) (f wire.Frames, err error) {
+	l := rd.log
+	l.mu.Lock()
+	if err := l.err(); err != nil {
+		l.mu.Unlock()
+		return f, err
+	}
+	f.Through.Seq = after
+	if after >= l.known.seq {
+		f.Through.Seq = l.known.seq
+		l.mu.Unlock()
+		return f, nil
+	}
+	if units, ok := l.recent.after(after, backend.PageSize); ok {
+		f.Through.Seq = l.known.seq // unless there are more
+		for _, u := range units {
+			if f.Bytes == nil && len(units) == 1 {
+				f.Bytes, f.Kept = u.frame, true
+			} else {
+				f.Bytes = append(f.Bytes, u.frame...)
+			}
+			f.Through.Seq = u.last
+		}
+		l.mu.Unlock()
+		return counted(f), nil
+	}
+	if rd.next == nil || rd.seq != after {
+		rd.Close()
+		start, through := l.before(after+1), l.known
+		rd.end = through.seq
+		rd.next, rd.stop = iter.Pull2(l.walk(rd.ctx, start, through.pos, true))
+	}
+	l.mu.Unlock()
+	for len(f.Bytes) < backend.PageSize {
+		s, err, ok := rd.next()
+		if !ok {
+			rd.Close()
+			f.Through.Seq = max(f.Through.Seq, rd.end)
+			break
+		}
+		if err != nil && len(f.Bytes) == 0 {
+			return f, err
+		}
+		if err != nil {
+			rd.Close() // the next walk meets it again
+			break
+		}
+		if (s.Kind == Facts || s.standIn) && s.last > after {
+			f.Bytes = wire.AppendFrame(f.Bytes, s.Body)
+			f.Through.Seq = s.last
+		}
+	}
+	rd.seq = f.Through.Seq
+	return counted(f), nil
+}
+
+// counted returns f with the number of its facts.
+func counted(f wire.Frames) wire.Frames {
+	for rest := f.Bytes; len(rest) > 0; {
+		var body []byte
+		body, rest, _ = wire.CutFrame(rest)
+		_, _, n := wire.Seqs(body)
+		f.Facts += n
+	}
+	return f
+}

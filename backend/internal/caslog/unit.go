@@ -1,0 +1,87 @@
+package caslog
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A hash is the running hash of a log: of everything through a unit.
+type hash [sha256.Size]byte
+
+// A header is what a unit says of itself. As text it is
+//
+//	1 0197c0de-… 17 29 hash hash
+//
+// the version of the format, the log, the seqs of the first and the last fact (of a note: the log's last seq, twice),
+// and the running hash before and after the unit, in base64.
+type header struct {
+	log         backend.LogID
+	first, last uint64
+	before      hash
+	after       hash
+}
+
+const headerVersion = "1"
+
+// seal computes the hash after a unit: SHA-256 of the hash before it, the kind, the log, the two seqs (big endian), and
+// the SHA-256 of the body.
+func (h *header) seal(kind Kind, body []byte) {
+	h.after = h.sum(kind, body)
+}
+
+func (h *header) sum(kind Kind, body []byte) hash {
+	var buf [2*sha256.Size + 1 + 16 + 16]byte
+	sum := sha256.Sum256(body)
+	b := append(buf[:0], h.before[:]...)
+	b = append(b, byte(kind))
+	b = append(b, h.log[:]...)
+	b = binary.BigEndian.AppendUint64(b, h.first)
+	b = binary.BigEndian.AppendUint64(b, h.last)
+	return sha256.Sum256(append(b, sum[:]...))
+}
+
+func (h *header) String() string {
+	return fmt.Sprintf("%s %s %d %d %s %s", headerVersion, h.log, h.first, h.last, h.before, h.after)
+}
+
+func (h hash) String() string { return base64.RawStdEncoding.EncodeToString(h[:]) }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *hash) UnmarshalText(text []byte) error {
+	b, err := base64.RawStdEncoding.Strict().DecodeString(string(text))
+	if err != nil || len(b) != len(h) {
+		return fmt.Errorf("%.60q is not a hash", text)
+	}
+	copy(h[:], b)
+	return nil
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (h hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// parseHeader parses the header of an entry and checks it against the body.
+func parseHeader(e *Entry) (h header, err error) {
+	parts := strings.Split(e.Header, " ")
+	if len(parts) != 6 || parts[0] != headerVersion {
+		err = errors.New("unknown form")
+	} else {
+		first, err1 := strconv.ParseUint(parts[2], 10, 64)
+		last, err2 := strconv.ParseUint(parts[3], 10, 64)
+		h.first, h.last = first, last
+		err = errors.Join(err1, err2, h.log.UnmarshalText([]byte(parts[1])), h.before.UnmarshalText([]byte(parts[4])), h.after.UnmarshalText([]byte(parts[5])))
+	}
+	switch {
+	case err != nil:
+		return h, fmt.Errorf("position %d holds no unit of this log: another program may publish there (header %.100q)", e.At, e.Header)
+	case h.sum(e.Kind, e.Body) != h.after:
+		return h, fmt.Errorf("position %d, seqs %d to %d: the bytes are not what was written", e.At, h.first, h.last)
+	}
+	return h, nil
+}

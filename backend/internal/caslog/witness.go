@@ -1,0 +1,121 @@
+package caslog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// A lost end of a log shows only to those who remember it. Each process keeps a witness of the head that it knows beside the
+// log, so that one that opens the log later finds out too:
+//
+//	1 0197c0de-… 512 511 17000 hash
+//
+// the version of the format, the log, the position of the head, where its unit begins, its last seq and the running hash.
+
+// pulse is how often a log looks at its end, and writes the witness if the end has moved.
+const pulse = 3 * time.Second
+
+// watch finds, while nobody calls, that the tail missed something, or that the log was replaced or cut.
+func (l *Log) watch() {
+	ticker := time.NewTicker(pulse)
+	defer ticker.Stop()
+	var before head
+	for {
+		select {
+		case <-ticker.C:
+		case <-l.ctx.Done():
+			return
+		}
+		if l.sync(l.ctx) != nil {
+			return
+		}
+		// The last unit of the pulse before must still be there: a place that lost its last unit may have taken others after it.
+		if err := l.checkUnit(l.ctx, before); err != nil && !passes(err) {
+			_ = l.fail(err)
+			return
+		}
+		l.testify(l.ctx)
+		l.mu.Lock()
+		before = l.known
+		l.mu.Unlock()
+	}
+}
+
+// checkUnit reads the unit at a head that was known. If it is gone or another one, the error is a *backend.CorruptError.
+func (l *Log) checkUnit(ctx context.Context, h head) error {
+	if h.at == 0 || h.hash == (hash{}) {
+		return nil
+	}
+	e, err := l.port.Get(ctx, h.at)
+	if l.pruned.Load().erased.Has(h.at) {
+		return nil
+	}
+	if errors.Is(err, ErrNone) {
+		if err := l.learnNotes(ctx); err != nil || l.pruned.Load().erased.Has(h.at) {
+			return err
+		}
+		return l.corrupt("the log held facts through seq %d, at position %d: they were taken away", h.seq, h.at)
+	}
+	if err != nil {
+		return err
+	}
+	unit, err := parseHeader(&e)
+	if err != nil || unit.after != h.hash {
+		return l.corrupt("the log held facts through seq %d, at position %d, and other facts, through seq %d, are there now: %v", h.seq, h.at, unit.last, err)
+	}
+	return nil
+}
+
+const witnessForm = "1 %s %d %d %d %s"
+
+// testify writes the witness, if the head has moved since. That it fails is no harm.
+func (l *Log) testify(ctx context.Context) {
+	l.mu.Lock()
+	h, ok := l.known, l.failed == nil && l.known.at != 0 && l.known.hash != (hash{}) && l.known.pos > l.witnessed
+	l.mu.Unlock()
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if l.port.Remember(ctx, fmt.Sprintf(witnessForm, l.id, h.pos, h.at, h.seq, h.hash)) == nil {
+		l.mu.Lock()
+		l.witnessed = h.pos
+		l.mu.Unlock()
+	}
+}
+
+// checkWitness compares the log with the witness.
+func (l *Log) checkWitness(ctx context.Context) error {
+	text, err := l.port.Recall(ctx)
+	if err != nil || text == "" {
+		return err
+	}
+	var h head
+	var log, sum string
+	var id backend.LogID
+	_, err = fmt.Sscanf(text, witnessForm, &log, &h.pos, &h.at, &h.seq, &sum)
+	if err == nil {
+		err = errors.Join(id.UnmarshalText([]byte(log)), h.hash.UnmarshalText([]byte(sum)))
+	}
+	if err != nil {
+		return l.corrupt("the witness of the log's end is %.100q: %v", text, err)
+	}
+	l.mu.Lock()
+	known := l.known
+	l.mu.Unlock()
+	switch {
+	case id != l.id && slices.ContainsFunc(l.ancestors, func(a backend.Ancestor) bool { return a.Log == id }):
+		return nil // it was restored
+	case id != l.id:
+		return l.corrupt("here was log %s with facts through seq %d, and now there is another one, %s, with facts through seq %d: restore it, or remove its witness to begin a new log", id, h.seq, l.id, known.seq)
+	case known.pos < h.pos:
+		return l.corrupt("the log held facts through seq %d, at position %d, and ends with seq %d, at position %d: the last ones were taken away", h.seq, h.pos, known.seq, known.pos)
+	}
+	return l.checkUnit(ctx, h)
+}

@@ -1,0 +1,240 @@
+package caslog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A request is a batch that waits for its verdict.
+type request struct {
+	ctx    context.Context
+	given  []backend.Fact // prepared
+	drafts []wire.EncodedFact
+	expect []backend.Expect
+	size   int // about how many bytes of a unit it takes
+
+	verdict backend.Written
+	done    chan struct{} // closed when verdict is set
+}
+
+// A queue has the requests that wait.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*request
+	filled  chan struct{} // has an element if there may be requests
+}
+
+func newQueue() queue { return queue{filled: make(chan struct{}, 1)} }
+
+func (q *queue) put(all ...*request) {
+	q.mu.Lock()
+	q.waiting = append(q.waiting, all...)
+	q.mu.Unlock()
+	select {
+	case q.filled <- struct{}{}:
+	default:
+	}
+}
+
+// take removes the requests that fit a unit of some bytes, at least one.
+func (q *queue) take(bytes int) []*request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n, size := 0, 0
+	for n < len(q.waiting) && (n == 0 || size+q.waiting[n].size <= bytes) {
+		size += q.waiting[n].size
+		n++
+	}
+	group := slices.Clone(q.waiting[:n])
+	q.waiting = slices.Delete(q.waiting, 0, n)
+	return group
+}
+
+// WriteFact implements backend.Backend.
+func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	err := l.ended(ctx)
+	prepared := f
+	if err == nil {
+		prepared, err = sequencer.Prepare(f, l.opts.MaxFrame)
+	}
+	var w backend.Written
+	if err == nil {
+		r := newRequest(ctx, []backend.Fact{prepared}, nil)
+		l.queue.put(r)
+		w = l.await(r)
+		err = w.Err
+	}
+	if err != nil {
+		return backend.Fact{}, fmt.Errorf("%s: write fact %q: %w", l.opts.Name, f.ID, err)
+	}
+	return w.Facts[0], nil
+}
+
+// Write implements backend.Log.
+func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
+	all := make([]backend.Written, len(batches))
+	requests := make([]*request, len(batches))
+	ended := l.ended(ctx)
+	var queued []*request
+	for i, b := range batches {
+		facts, err := []backend.Fact(nil), ended
+		if err == nil {
+			facts, err = sequencer.PrepareBatch(b, l.opts.MaxFrame)
+		}
+		if all[i].Err = err; err == nil {
+			requests[i] = newRequest(ctx, facts, slices.Clone(b.Expect))
+			queued = append(queued, requests[i])
+		}
+	}
+	l.queue.put(queued...)
+	for i, r := range requests {
+		if r != nil {
+			all[i] = l.await(r)
+		}
+		if err := all[i].Err; err != nil {
+			all[i] = backend.Written{Err: fmt.Errorf("%s: write batch of %d facts: %w", l.opts.Name, len(batches[i].Facts), err)}
+		}
+	}
+	return all
+}
+
+func newRequest(ctx context.Context, facts []backend.Fact, expect []backend.Expect) *request {
+	r := &request{ctx: ctx, given: facts, drafts: make([]wire.EncodedFact, len(facts)), expect: expect, done: make(chan struct{})}
+	for i := range facts {
+		f := &facts[i]
+		r.drafts[i].Encode(f)
+		r.size += sequencer.Size(f) + len(f.Key) + len(f.Store) + len(f.ID) + 256
+	}
+	return r
+}
+
+// await returns the verdict on a request that is queued.
+func (l *Log) await(r *request) backend.Written {
+	select {
+	case <-r.done:
+		return r.verdict
+	case <-r.ctx.Done():
+		return backend.Written{Err: r.ctx.Err()}
+	case <-l.ctx.Done():
+	}
+	select {
+	case <-r.done:
+		return r.verdict
+	default:
+		return backend.Written{Err: backend.ErrClosed}
+	}
+}
+
+// write appends what waits, group by group, until the log is closed.
+func (l *Log) write() {
+	for {
+		select {
+		case <-l.queue.filled:
+		case <-l.ctx.Done():
+			return
+		}
+		for {
+			group := l.queue.take(l.port.UnitBytes())
+			if len(group) == 0 {
+				break
+			}
+			l.writeGroup(group)
+			if l.ctx.Err() != nil {
+				return
+			}
+		}
+	}
+}
+
+// writeGroup appends a group of requests and answers them. Then it lets another process have its turn, if one wants it.
+func (l *Log) writeGroup(group []*request) {
+	took, err := l.commit(l.ctx, func() (*draft, error) { return l.decide(group) })
+	for _, r := range group {
+		if err != nil {
+			r.verdict = backend.Written{Err: err}
+		}
+		close(r.done)
+	}
+	if err == nil && l.port.Wanted() {
+		timer := time.NewTimer(min(2*took, maxYield))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-l.ctx.Done():
+		}
+	}
+}
+
+// maxYield is the longest time that a process waits for another one to append.
+const maxYield = 50 * time.Millisecond
+
+// decide gives each request of a group its verdict for the log as it is known, and returns the unit of the new facts, nil
+// if there are none. The caller holds mu.
+func (l *Log) decide(group []*request) (*draft, error) {
+	first := l.seq.Next()
+	var bodies [][]byte
+	var scratch []byte
+	for _, r := range group {
+		r.verdict = backend.Written{}
+		if r.verdict.Err = r.ctx.Err(); r.verdict.Err != nil {
+			continue // its caller has gone
+		}
+		facts := slices.Clone(r.given)
+		from := l.seq.Next()
+		fresh, err := l.seq.Assign(facts, r.expect, l.opts.Now())
+		if errors.Is(err, errBehind) || errors.Is(err, backend.ErrCorrupt) {
+			l.seq.Rollback()
+			return nil, err
+		}
+		if err != nil {
+			r.verdict.Err = err
+			continue
+		}
+		if r.verdict.Facts = facts; fresh == 0 {
+			continue
+		}
+		r.verdict.First = from
+		size, added := 0, len(bodies)
+		for i := range facts {
+			if facts[i].Seq != from+uint64(len(bodies)-added) {
+				continue // the log held it already, or the batch has it twice
+			}
+			start := len(scratch)
+			scratch = r.drafts[i].Append(scratch, &facts[i])
+			bodies = append(bodies, scratch[start:len(scratch):len(scratch)])
+			size += len(scratch) - start + len(",\n")
+		}
+		if fresh > 1 {
+			size += len("[\n]")
+		} else {
+			size -= len(",\n")
+		}
+		if size > l.opts.MaxFrame {
+			l.seq.Undo(fresh)
+			bodies = bodies[:added]
+			r.verdict = backend.Written{Err: sequencer.TooLarge(l.opts.MaxFrame)}
+		}
+	}
+	if len(bodies) == 0 {
+		return nil, nil
+	}
+	d := &draft{kind: Facts, first: first, last: l.seq.Next() - 1, body: wire.AppendBodies(nil, bodies), drop: l.seq.Rollback}
+	d.keep = func(at, _ uint64) {
+		l.seq.Commit()
+		if n := len(l.held); n > 0 && l.held[n-1][1]+1 == first {
+			l.held[n-1][1] = d.last
+		} else {
+			l.held = append(l.held, [2]uint64{first, d.last})
+		}
+		l.added(first, d.last, at, d.body)
+	}
+	return d, nil
+}

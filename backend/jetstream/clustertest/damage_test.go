@@ -1,0 +1,253 @@
+package clustertest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/jetstream"
+)
+
+// wantLost fails the test unless writes, loops and Stats of a log all report a loss, with the words.
+func wantLost(t *testing.T, l backend.Log, target error, words string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitFor)
+	defer cancel()
+	var err error
+	for n := 0; err == nil; n++ { // until the process looks at the end of the log
+		_, err = l.WriteFact(ctx, factOf(fmt.Sprint("after the loss ", n)))
+	}
+	require.ErrorIs(t, err, target)
+	require.Regexp(t, words, err.Error())
+	for _, loop := range []func(context.Context, backend.Range) func(func(backend.Page, error) bool){
+		func(ctx context.Context, r backend.Range) func(func(backend.Page, error) bool) {
+			return l.Replay(ctx, r)
+		},
+		func(ctx context.Context, r backend.Range) func(func(backend.Page, error) bool) {
+			return l.Follow(ctx, r)
+		},
+	} {
+		var last error
+		for _, last = range loop(ctx, backend.Range{}) {
+		}
+		require.ErrorIs(t, last, target)
+	}
+	_, err = l.Stats(ctx)
+	require.ErrorIs(t, err, target)
+}
+
+// TestRecreated recreates the stream under a writer and a follower that waits. Both say that it is another log.
+func TestRecreated(t *testing.T) {
+	t.Parallel()
+	url, log := one(), nameOf(t.Name())
+	writer, follower := open(t, url, log), open(t, url, log)
+	defer writer.Close()
+	defer follower.Close()
+	for _, id := range []string{"a", "b", "c"} {
+		put(t, writer, id)
+	}
+	followed, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for p, err := range follower.Follow(context.Background(), backend.Range{}) {
+			if err != nil {
+				ended <- err
+			} else if p.Through.Seq == 3 {
+				close(followed)
+			}
+		}
+	}()
+	<-followed
+	first := open(t, url, log)
+	require.NoError(t, first.Close()) // which writes the witness
+	_, js := connect(t, url)
+	require.NoError(t, js.DeleteStream(t.Context(), "IGNITER_"+log))
+	_, err := jetstream.Open(t.Context(), jetstream.Options{URL: url, Log: log, Replicas: 1})
+	require.ErrorIs(t, err, backend.ErrCorrupt, "the witness knows that there was a log")
+	require.ErrorContains(t, err, "with facts through seq 3, and now there is another one")
+	require.NoError(t, js.DeleteKeyValue(t.Context(), "IGNITER_"+log))
+	other := open(t, url, log)
+	defer other.Close()
+	for _, id := range []string{"x", "y", "z"} { // so that it ends at the same sequence
+		put(t, other, id)
+	}
+	wantLost(t, writer, backend.ErrDiverged, "cursor 3@")
+	require.ErrorIs(t, <-ended, backend.ErrDiverged)
+	wantLost(t, follower, backend.ErrDiverged, "cursor 3@")
+	facts, err := replay(t, other)
+	require.NoError(t, err)
+	require.Len(t, facts, 3, "nothing came from those who knew the old log")
+}
+
+// TestPurged deletes messages by force.
+func TestPurged(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		at    uint64
+		words string
+		known string // what a process says that was there before; "": it does not know
+	}{
+		"inside": {3, "seq 3 to 3, at position 3, were taken away: seq 2 is followed by seq 4", ""},
+		"last":   {5, "gave out sequences through 5, and ends with 4", "(facts through|facts from) seq [5-9][0-9]*"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, log := one(), nameOf(t.Name())
+			l := open(t, url, log)
+			defer l.Close()
+			for _, id := range []string{"a", "b", "c", "d", "e"} {
+				put(t, l, id)
+			}
+			_, js := connect(t, url)
+			s, err := js.Stream(t.Context(), "IGNITER_"+log)
+			require.NoError(t, err)
+			require.NoError(t, s.DeleteMsg(t.Context(), c.at))
+			_, err = jetstream.Open(t.Context(), jetstream.Options{URL: url, Log: log, Replicas: 1})
+			require.ErrorIs(t, err, backend.ErrCorrupt)
+			require.ErrorContains(t, err, c.words)
+			if c.known != "" {
+				wantLost(t, l, backend.ErrCorrupt, c.known)
+			}
+		})
+	}
+}
+
+// TestForeign publishes a message that is not a log's.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	url, log := one(), nameOf(t.Name())
+	l := open(t, url, log)
+	defer l.Close()
+	put(t, l, "a")
+	stats, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	nc, _ := connect(t, url)
+	_, err = nc.Request("igniter."+log+"."+stats.Log.String()+".f", []byte("{}"), waitFor)
+	require.NoError(t, err)
+	wantLost(t, l, backend.ErrCorrupt, "after seq 1: position 2 holds no unit of this log: another program may publish there")
+}
+
+// TestConfiguration refuses streams that may lose messages, also after the process connects again.
+func TestConfiguration(t *testing.T) {
+	t.Parallel()
+	url, log := one(), nameOf(t.Name())
+	l := open(t, url, log)
+	put(t, l, "a")
+	require.NoError(t, l.Close())
+	_, js := connect(t, url)
+	s, err := js.Stream(t.Context(), "IGNITER_"+log)
+	require.NoError(t, err)
+	good := s.CachedInfo().Config
+	for field, change := range map[string]func(*natsjs.StreamConfig){
+		"max_msgs":     func(c *natsjs.StreamConfig) { c.MaxMsgs = 10 },
+		"max_age":      func(c *natsjs.StreamConfig) { c.MaxAge = time.Hour },
+		"allow_direct": func(c *natsjs.StreamConfig) { c.AllowDirect = true },
+		"discard":      func(c *natsjs.StreamConfig) { c.Discard = natsjs.DiscardOld },
+		"allow_atomic": func(c *natsjs.StreamConfig) { c.AllowAtomicPublish = false },
+	} {
+		bad := good
+		change(&bad)
+		_, err := js.UpdateStream(t.Context(), bad)
+		require.NoError(t, err, field)
+		_, err = jetstream.Open(t.Context(), jetstream.Options{URL: url, Log: log})
+		var invalid *backend.InvalidError
+		require.ErrorAs(t, err, &invalid, field)
+		require.Equal(t, field, invalid.Field)
+	}
+	_, err = js.UpdateStream(t.Context(), good)
+	require.NoError(t, err)
+	for _, o := range []jetstream.Options{{URL: url, Log: log, Replicas: 3}, {URL: url, Log: "none" + log, MustExist: true}, {URL: url, Log: "a.b"}, {Log: log}, {URL: url, Log: log, Replicas: 2}} {
+		_, err = jetstream.Open(t.Context(), o)
+		require.ErrorIs(t, err, backend.ErrInvalid)
+	}
+}
+
+// TestDisk harms the only copy of the stream while the server is down. Who opens the log, and a process that was there
+// before, say so.
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	for name, harm := range map[string]func(t *testing.T, block string){
+		"flipped": func(t *testing.T, block string) {
+			data, err := os.ReadFile(block)
+			require.NoError(t, err)
+			at := bytes.Index(data, []byte(`"value":{"n":1}`))
+			require.Positive(t, at)
+			data[at+9] ^= 4
+			require.NoError(t, os.WriteFile(block, data, 0o600))
+		},
+		"cut": func(t *testing.T, block string) {
+			info, err := os.Stat(block)
+			require.NoError(t, err)
+			require.NoError(t, os.Truncate(block, info.Size()/2))
+		},
+		"removed": func(t *testing.T, block string) { require.NoError(t, os.Remove(block)) },
+	} {
+		for _, index := range []bool{true, false} {
+			label := name
+			if index {
+				label += ", without the index"
+			}
+			t.Run(label, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				s := startServer(t, dir, nil)
+				log := "harmed"
+				l := open(t, s.ClientURL(), log)
+				defer l.Close()
+				for i := range 20 {
+					put(t, l, string(rune('a'+i)))
+				}
+				require.NoError(t, open(t, s.ClientURL(), log).Close()) // which writes the witness
+				port := s.Addr()
+				stopServer(s)
+				blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "IGNITER_"+log, "msgs", "*.blk"))
+				require.NoError(t, err)
+				require.Len(t, blocks, 1)
+				harm(t, blocks[0])
+				if index {
+					_ = os.Remove(filepath.Join(filepath.Dir(blocks[0]), "index.db"))
+				}
+				s = restart(t, dir, port)
+				defer func() { stopServer(s) }()
+
+				opened, err := jetstream.Open(t.Context(), jetstream.Options{URL: s.ClientURL(), Log: log, Replicas: 1})
+				require.Nil(t, opened)
+				require.ErrorIs(t, err, backend.ErrCorrupt)
+				t.Logf("a new process: %v", err)
+				if name != "flipped" { // the writer knows what is in its memory, and does not read it again
+					wantLost(t, l, backend.ErrCorrupt, "seq 2[0-9]|seq [0-9]{3,}")
+				}
+			})
+		}
+	}
+}
+
+// TestConnectionCut loses the answers of the server, and of every kind of call, by cutting the connection while facts are
+// written.
+func TestConnectionCut(t *testing.T) {
+	t.Parallel()
+	p := newProxy(t, one())
+	l, err := jetstream.Open(t.Context(), jetstream.Options{URL: p.url(), Log: nameOf(t.Name()), Replicas: 1})
+	require.NoError(t, err)
+	defer l.Close()
+	var want []backend.Fact
+	var cuts sync.WaitGroup
+	for i := range 60 {
+		if i%4 == 0 {
+			cuts.Go(p.cut)
+		}
+		want = append(want, put(t, l, fmt.Sprint("f", i)))
+	}
+	cuts.Wait()
+	got, err := replay(t, l)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}

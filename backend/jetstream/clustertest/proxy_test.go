@@ -1,0 +1,107 @@
+package clustertest
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A proxy stands before a server. It can cut its connections, and hold everything up.
+type proxy struct {
+	listener net.Listener
+	target   string
+
+	mu      sync.Mutex
+	blocked bool
+	conns   map[net.Conn]bool
+}
+
+// newProxy stands before the server with a URL or address, until the test ends.
+func newProxy(t testing.TB, target string) *proxy {
+	if u, err := url.Parse(target); err == nil && u.Host != "" {
+		target = u.Host
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &proxy{listener: l, target: target, conns: map[net.Conn]bool{}}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { p.serve(in) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		p.cut()
+		all.Wait()
+	})
+	return p
+}
+
+func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
+
+func (p *proxy) serve(in net.Conn) {
+	defer in.Close()
+	if !p.add(in) {
+		return
+	}
+	out, err := net.Dial("tcp", p.target)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	if !p.add(out) {
+		return
+	}
+	done := make(chan struct{}, 2)
+	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
+		go func() {
+			_, _ = io.Copy(pair[0], pair[1])
+			in.Close()
+			out.Close()
+			done <- struct{}{}
+		}()
+	}
+	<-done
+	<-done
+	p.mu.Lock()
+	delete(p.conns, in)
+	delete(p.conns, out)
+	p.mu.Unlock()
+}
+
+func (p *proxy) add(c net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.blocked {
+		p.conns[c] = true
+	}
+	return !p.blocked
+}
+
+// cut ends all connections.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.Close()
+	}
+}
+
+// block ends all connections, and refuses new ones until it is called with false.
+func (p *proxy) block(blocked bool) {
+	p.mu.Lock()
+	p.blocked = blocked
+	p.mu.Unlock()
+	if blocked {
+		p.cut()
+	}
+}

@@ -1,0 +1,56 @@
+package clustertest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/backendtest"
+	"github.com/igniter-store/igniter/backend/jetstream"
+)
+
+// suiteOn runs the suite on the servers at a URL, with nothing skipped.
+func suiteOn(t *testing.T, url string, replicas int) {
+	options := func(dir string) jetstream.Options {
+		return jetstream.Options{URL: url, Log: nameOf(dir), Replicas: replicas}
+	}
+	opts := &backendtest.Options{Restore: func(t testing.TB, dir string, through uint64) {
+		ctx := context.WithoutCancel(t.Context())
+		_, js := connect(t, url)
+		source, err := jetstream.Open(ctx, options(dir))
+		require.NoError(t, err)
+		var pages []backend.Page
+		for p, err := range source.Replay(ctx, backend.Range{Through: through}) {
+			require.NoError(t, err)
+			pages = append(pages, p)
+		}
+		stats, err := source.Stats(ctx)
+		require.NoError(t, err)
+		require.NoError(t, source.Close())
+		require.NoError(t, js.DeleteStream(ctx, "IGNITER_"+nameOf(dir)))
+		_, err = jetstream.Restore(ctx, options(dir), func(context.Context) (backend.Stats, error) { return stats, nil }, func(yield func(backend.Page, error) bool) {
+			for _, p := range pages {
+				if !yield(p, nil) {
+					return
+				}
+			}
+		}, through)
+		require.NoError(t, err)
+	}}
+	require.Empty(t, backendtest.Skipped(opts))
+	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {
+		l, err := jetstream.Open(context.WithoutCancel(t.Context()), options(dir))
+		require.NoError(t, err)
+		return l
+	}, opts)
+}
+
+// TestSuite runs the suite on one server.
+func TestSuite(t *testing.T) {
+	if raceEnabled && !soak() {
+		t.Skip("it takes minutes with the race detector: run it without, as .ci/run does, or with IGNITER_SOAK")
+	}
+	suiteOn(t, one(), 1)
+}

@@ -1,0 +1,158 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Options say which log is opened, and how. All fields but URL and Log may be zero.
+type Options struct {
+	URL      string // of the servers, with commas between them, as nats.Connect takes it
+	Log      string // the log's name: 1 to 64 letters, digits, _ and -
+	Replicas int    // of the stream: 1, 3 or 5; 0: 3 for a new stream, and what an existing one has
+	MaxFrame int    // how many bytes the frame's body of a fact or batch may have; 0: wire.DefaultMaxFrame, 16 MiB
+
+	// Durable asserts that each server runs with sync_interval: always, so that an acknowledged fact survives a power cut
+	// of all of them. Stats.DurableSeq says so. It changes nothing else.
+	Durable bool
+
+	// MustExist makes Open return a *backend.InvalidError instead of creating the stream.
+	MustExist bool
+
+	Credentials string      // path of a credentials file, with a user's JWT and seed; "": none
+	NKey        string      // path of a file with a user's nkey seed; "": none
+	Token       string      // "": none
+	TLS         *tls.Config // nil: as the URL says
+
+	Now    func() time.Time // returns transaction times; nil: time.Now
+	Logger *zap.Logger      // gets what an operator must know; nil: nothing is logged
+
+	ancestors []backend.Ancestor // of a new stream
+	mustBeNew bool
+}
+
+var names = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+func (o *Options) check() error {
+	switch {
+	case o.URL == "":
+		return &backend.InvalidError{Field: "address", Reason: "empty: it names the NATS servers, such as nats://127.0.0.1:4222"}
+	case !names.MatchString(o.Log):
+		return &backend.InvalidError{Field: "log", Reason: fmt.Sprintf("%.100q is not 1 to 64 letters, digits, _ and -", o.Log)}
+	case o.Replicas < 0 || o.Replicas > 5 || o.Replicas%2 == 0 && o.Replicas != 0:
+		return &backend.InvalidError{Field: "replicas", Reason: fmt.Sprintf("%d is not 1, 3 or 5", o.Replicas)}
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	return nil
+}
+
+// dialOptions returns the options of the connection, except for the handlers.
+func (o *Options) dialOptions() ([]nats.Option, error) {
+	all := []nats.Option{
+		nats.Name("igniter " + o.Log),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(100 * time.Millisecond),
+		nats.ReconnectBufSize(-1), // what is published without a connection must fail at once
+		nats.Timeout(5 * time.Second),
+		nats.PingInterval(5 * time.Second),
+		nats.MaxPingsOutstanding(2),
+	}
+	if o.Credentials != "" {
+		all = append(all, nats.UserCredentials(o.Credentials))
+	}
+	if o.NKey != "" {
+		seed, err := nats.NkeyOptionFromSeed(o.NKey)
+		if err != nil {
+			return nil, &backend.InvalidError{Field: "nkey", Reason: err.Error()}
+		}
+		all = append(all, seed)
+	}
+	if o.Token != "" {
+		all = append(all, nats.Token(o.Token))
+	}
+	if o.TLS != nil {
+		all = append(all, nats.Secure(o.TLS))
+	}
+	return all, nil
+}
+
+func init() {
+	backend.Register("jetstream", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
+		o, err := fromConfig(c)
+		if err != nil {
+			return nil, err
+		}
+		return Open(ctx, o)
+	})
+}
+
+// fromConfig reads the settings log, replicas, durable, must_exist, max_frame, credentials and nkey.
+func fromConfig(c backend.Config) (Options, error) {
+	if err := c.Only("jetstream", "address", "token", "tls", "log", "replicas", "durable", "must_exist", "max_frame", "credentials", "nkey"); err != nil {
+		return Options{}, err
+	}
+	o := Options{URL: c.Address, Token: c.Token, Logger: c.Logger}
+	for name, field := range map[string]*string{"log": &o.Log, "credentials": &o.Credentials, "nkey": &o.NKey} {
+		if v, ok := c.Settings[name]; ok {
+			if *field, ok = v.(string); !ok {
+				return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is not a text", v)}
+			}
+		}
+	}
+	for name, field := range map[string]*bool{"durable": &o.Durable, "must_exist": &o.MustExist} {
+		if v, ok := c.Settings[name]; ok {
+			if *field, ok = v.(bool); !ok {
+				return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is neither true nor false", v)}
+			}
+		}
+	}
+	for name, field := range map[string]*int{"replicas": &o.Replicas, "max_frame": &o.MaxFrame} {
+		n, err := c.WholeNumber(name)
+		if err != nil {
+			return o, err
+		}
+		if n > 1<<30 {
+			return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%d is too large", n)}
+		}
+		*field = int(n)
+	}
+	var err error
+	if c.TLS != nil {
+		o.TLS, err = tlsConfig(c.TLS)
+	}
+	return o, err
+}
+
+func tlsConfig(t *backend.TLS) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, &backend.InvalidError{Field: "tls.ca", Reason: err.Error()}
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &backend.InvalidError{Field: "tls.ca", Reason: t.CA + " has no certificate in PEM form"}
+		}
+	}
+	if t.Cert != "" || t.Key != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, &backend.InvalidError{Field: "tls.cert", Reason: err.Error()}
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}

@@ -1,0 +1,215 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// put writes facts with numbers from first on, and returns them.
+func put(t testing.TB, l *Log, first, n int) (facts []backend.Fact) {
+	t.Helper()
+	for i := range n {
+		f, err := l.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint("fact-", first+i), Store: "s", Key: fmt.Sprint(i % 3), Value: []byte(fmt.Sprint(first + i))})
+		require.NoError(t, err)
+		facts = append(facts, f)
+	}
+	return facts
+}
+
+func read(t testing.TB, l *Log, r backend.Range) (facts []backend.Fact, through backend.Cursor) {
+	t.Helper()
+	for p, err := range l.Replay(t.Context(), r) {
+		require.NoError(t, err)
+		facts, through = append(facts, p.Facts...), p.Through
+	}
+	return facts, through
+}
+
+func statsOf(t testing.TB, l *Log) backend.Stats {
+	t.Helper()
+	s, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	return s
+}
+
+// wantDiverged fails the test unless every method of l says that another log has taken its place.
+func wantDiverged(t testing.TB, l *Log) {
+	t.Helper()
+	_, err := l.WriteFact(t.Context(), backend.Fact{ID: "diverged", Store: "s", Key: "k", Value: []byte("1")})
+	require.ErrorIs(t, err, backend.ErrDiverged)
+	for _, err := range l.Replay(t.Context(), backend.Range{}) {
+		require.ErrorIs(t, err, backend.ErrDiverged)
+	}
+	_, err = l.Stats(t.Context())
+	require.ErrorIs(t, err, backend.ErrDiverged)
+}
+
+// dump writes a database of a server to a file that any server can read.
+func dump(t testing.TB, s *server, file string) {
+	t.Helper()
+	require.NoError(t, run("pg_dump", "-h", s.socket, "-p", "5432", "-U", "postgres", "-d", "postgres", "-Fc", "-f", file))
+}
+
+// A log is dumped while it is written, and restored on another server, which takes the place of the first one. What was dumped is an
+// exact prefix. Followers that have read no more go on; others are told.
+func TestDumpedAndRestored(t *testing.T) {
+	first, second := start(t), start(t)
+	a := first.address("postgres", "postgres")
+	writer, behind, ahead := open(t, Options{Address: a}), open(t, Options{Address: a}), open(t, Options{Address: a})
+	for _, l := range []*Log{writer, behind, ahead} {
+		defer l.Close()
+	}
+	early := put(t, writer, 0, 50)
+	_, at := read(t, behind, backend.Range{})
+	require.Equal(t, uint64(50), at.Seq)
+	c := startCrew(t, 4, writer)
+	file := filepath.Join(first.dir, "dump")
+	c.await(20)
+	dump(t, first, file)
+	c.await(20)
+	c.stop(a, defaultLog)
+	all, end := read(t, ahead, backend.Range{})
+	was := statsOf(t, writer)
+
+	first.stop(syscall.SIGINT)
+	second.stop(syscall.SIGINT)
+	second.socket = first.socket
+	require.NoError(t, second.start())
+	require.NoError(t, run("pg_restore", "-h", second.socket, "-p", "5432", "-U", "postgres", "-d", "postgres", file))
+
+	wantDiverged(t, ahead)
+	wantDiverged(t, writer)
+	left, _ := read(t, behind, backend.Range{After: at})
+	held := append(early, left...)
+	require.Less(t, len(held), len(all))
+	require.Equal(t, all[:len(held)], held, "a dump is an exact prefix")
+	now := statsOf(t, behind)
+	require.NotEqual(t, was.Log, now.Log)
+	require.Equal(t, backend.Ancestor{Log: was.Log, Through: uint64(len(held))}, now.Ancestors[0])
+	put(t, behind, 1000, len(all)-len(held)+5) // the seqs are given again
+
+	again := open(t, Options{Address: a})
+	defer again.Close()
+	require.Equal(t, now.Log, statsOf(t, again).Log, "the identity begins once")
+	_, next := read(t, again, backend.Range{After: at})
+	require.Equal(t, now.Log, next.Log)
+	for _, err := range again.Replay(t.Context(), backend.Range{After: end}) {
+		var diverged *backend.DivergedError
+		require.True(t, errors.As(err, &diverged))
+		require.Equal(t, uint64(len(held)), diverged.Common)
+	}
+}
+
+// A standby that lacks the last commits of its primary is promoted and takes its place.
+func TestPromoted(t *testing.T) {
+	primary := start(t, "wal_level=replica", "max_wal_senders=4", "hot_standby=on")
+	a := primary.address("postgres", "postgres")
+	writer, behind := open(t, Options{Address: a}), open(t, Options{Address: a})
+	defer writer.Close()
+	defer behind.Close()
+	put(t, writer, 0, 20)
+	_, at := read(t, behind, backend.Range{})
+	dir, err := newDir()
+	require.NoError(t, err)
+	standby := &server{dir: dir, socket: dir}
+	t.Cleanup(standby.remove)
+	require.NoError(t, run("pg_basebackup", "-h", primary.socket, "-p", "5432", "-U", "postgres", "-D", standby.data(), "-R", "-c", "fast", "-X", "stream"))
+	lost := put(t, writer, 20, 5)
+
+	// A standby can be read, and refuses to be written.
+	require.NoError(t, standby.start("primary_conninfo=", "hot_standby=on"))
+	reader := open(t, Options{Address: standby.address("postgres", "postgres")})
+	defer reader.Close()
+	there, _ := read(t, reader, backend.Range{})
+	require.Len(t, there, 20)
+	_, err = reader.WriteFact(t.Context(), lost[0])
+	require.ErrorIs(t, err, backend.ErrUnavailable)
+	require.ErrorContains(t, err, "standby")
+
+	standby.stop(syscall.SIGINT)
+	primary.stop(syscall.SIGQUIT)
+	standby.socket = primary.socket
+	require.NoError(t, standby.start("primary_conninfo=", "hot_standby=on"))
+	conn := connect(t, a)
+	require.True(t, one[bool](t, conn, `select pg_promote()`))
+	other := open(t, Options{Address: a})
+	defer other.Close()
+	put(t, other, 100, 10) // beyond what the writer knows, with its seqs
+
+	wantDiverged(t, writer)
+	facts, through := read(t, behind, backend.Range{After: at})
+	require.Len(t, facts, 10)
+	require.Equal(t, "fact-100", facts[0].ID)
+	require.Equal(t, uint64(30), through.Seq)
+	require.NotEqual(t, at.Log, through.Log)
+	put(t, behind, 200, 1)
+}
+
+// A cold copy of a cluster has the same origin when it is put back. A log that is open knows its facts by their IDs.
+func TestCopyPutBack(t *testing.T) {
+	s := start(t)
+	a := s.address("postgres", "postgres")
+	writer := open(t, Options{Address: a})
+	defer writer.Close()
+	put(t, writer, 0, 10)
+	conn := connect(t, a)
+	// As the copy has it: without the last three facts, and others in their place.
+	exec1(t, conn, `delete from igniter.fact where seq > 7`)
+	require.NoError(t, conn.Close(t.Context()))
+	s.stop(syscall.SIGQUIT)
+	require.NoError(t, s.start())
+	other := open(t, Options{Address: a})
+	defer other.Close()
+	put(t, other, 100, 5)
+	wantDiverged(t, writer)
+}
+
+// The tables are restored in the database that they were dumped from, while logs are open.
+func TestRestoredInPlace(t *testing.T) {
+	s := start(t)
+	a := s.address("postgres", "postgres")
+	l, behind := open(t, Options{Address: a}), open(t, Options{Address: a})
+	defer l.Close()
+	defer behind.Close()
+	put(t, l, 0, 10)
+	read(t, behind, backend.Range{})
+	file := filepath.Join(s.dir, "dump")
+	dump(t, s, file)
+	put(t, l, 10, 5)
+	was := statsOf(t, l)
+	require.NoError(t, run("pg_restore", "-h", s.socket, "-p", "5432", "-U", "postgres", "-d", "postgres", "--clean", "--if-exists", file))
+	put(t, behind, 100, 10)
+	require.NotEqual(t, was.Log, statsOf(t, behind).Log)
+	wantDiverged(t, l)
+}
+
+// A log keeps the latest 256 ancestors.
+func TestAncestors(t *testing.T) {
+	a := address(t)
+	const log = "ancestors"
+	l := open(t, Options{Address: a, Log: log})
+	put(t, l, 0, 3)
+	before := statsOf(t, l).Log
+	for range 3 {
+		restore(t, a, log, 3)
+	}
+	now := statsOf(t, l)
+	require.Len(t, now.Ancestors, 3)
+	require.Equal(t, backend.Ancestor{Log: before, Through: 3}, now.Ancestors[2])
+	conn := connect(t, a)
+	exec1(t, conn, `insert into igniter.ancestor select log, gen_random_uuid(), 1, number - 400 + n from igniter.ancestor, generate_series(1, 399) n where log = $1 and number = 1`, l.number)
+	restore(t, a, log, 2)
+	require.NoError(t, l.Close())
+	l = open(t, Options{Address: a, Log: log})
+	defer l.Close()
+	now = statsOf(t, l)
+	require.Len(t, now.Ancestors, backend.MaxAncestors)
+	require.Equal(t, uint64(2), now.Ancestors[3].Through)
+}

@@ -1,0 +1,155 @@
+package postgres
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// The server is killed again and again while two processes write. Writers wait for it and go on.
+func TestServerKilled(t *testing.T) {
+	s := start(t)
+	a := s.address("postgres", "postgres")
+	logs := []*Log{open(t, Options{Address: a}), open(t, Options{Address: a})}
+	c := startCrew(t, 8, logs...)
+	n := rounds(3, 40)
+	for range n {
+		c.await(200 + rand.Int64N(50))
+		s.stop([]syscall.Signal{syscall.SIGKILL, syscall.SIGQUIT}[rand.IntN(2)])
+		require.NoError(t, s.start())
+	}
+	c.await(100)
+	acked := c.stop(a, defaultLog)
+	for _, l := range logs {
+		require.NoError(t, l.Close())
+	}
+	t.Logf("the server was killed %d times, %d facts were acknowledged, 0 are lost", n, acked)
+}
+
+// Backends are killed while they commit.
+func TestBackendsKilled(t *testing.T) {
+	a := address(t)
+	const log = "backends-killed"
+	l := open(t, Options{Address: a, Log: log})
+	defer l.Close()
+	c := startCrew(t, 16, l)
+	conn := connect(t, a)
+	killed, n := 0, rounds(10, 200)
+	for killed < n {
+		c.await(20)
+		killed += one[int](t, conn, `select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'igniter' and pid <> pg_backend_pid()
+			and (query = 'commit' or state = 'idle in transaction' or wait_event = 'WALSync')`)
+	}
+	c.await(100)
+	t.Logf("%d backends were killed, %d facts were acknowledged, 0 are lost", killed, c.stop(a, log))
+}
+
+// A cutter is a proxy before a server's socket that cuts connections where a commit is answered.
+type cutter struct {
+	listener net.Listener
+	server   string
+	cuts     atomic.Int64
+	left     atomic.Int64 // how many commits pass before the next cut; below 0: all
+	every    int64
+	all      sync.WaitGroup
+}
+
+func startCutter(t testing.TB, s string, every int64) (c *cutter, address string) {
+	dir, err := newDir()
+	require.NoError(t, err)
+	l, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432"))
+	require.NoError(t, err)
+	c = &cutter{listener: l, server: filepath.Join(s, ".s.PGSQL.5432"), every: every}
+	c.left.Store(every)
+	c.all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.all.Go(func() { c.serve(conn) })
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); c.all.Wait() })
+	return c, "host=" + dir + " port=5432 user=postgres dbname=postgres"
+}
+
+func (c *cutter) serve(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("unix", c.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	c.all.Go(func() {
+		defer server.Close()
+		_, _ = io.Copy(server, client)
+	})
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(buf)
+		if at := bytes.Index(buf[:n], []byte("INSERT")); at >= 0 && c.left.Add(-1) == 0 {
+			c.left.Store(c.every)
+			c.cuts.Add(1)
+			_, _ = client.Write(buf[:rand.IntN(n)]) // the transaction is committed, or about to be
+			return
+		}
+		if n > 0 {
+			if _, err := client.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Connections are cut where commits are answered, so that a writer can't know whether its facts are there.
+func TestAnswersCut(t *testing.T) {
+	direct := address(t)
+	conn := connect(t, direct)
+	cut, a := startCutter(t, one[string](t, conn, `select current_setting('unix_socket_directories')`), 25)
+	const log = "answers-cut"
+	l := open(t, Options{Address: a, Log: log})
+	c := startCrew(t, 8, l)
+	n := int64(rounds(15, 600))
+	awaitThat(t, func() bool { return cut.cuts.Load() >= n })
+	c.await(50)
+	acked := c.stop(direct, log)
+	require.NoError(t, l.Close())
+	t.Logf("%d answers to commits were cut, %d facts were acknowledged, 0 are lost", cut.cuts.Load(), acked)
+}
+
+// A follower goes on after its connection is cut, with no gap and no repeat.
+func TestFollowerKilled(t *testing.T) {
+	a := address(t)
+	const log = "follower-killed"
+	writer, reader := open(t, Options{Address: a, Log: log}), open(t, Options{Address: a, Log: log})
+	defer writer.Close()
+	defer reader.Close()
+	conn := connect(t, a)
+	c := startCrew(t, 4, writer)
+	last, killed := uint64(0), 0
+	for f, err := range backend.Facts(reader.Follow(t.Context(), backend.Range{})) {
+		require.NoError(t, err)
+		require.Equal(t, last+1, f.Seq)
+		if last = f.Seq; last%100 == 0 {
+			killed += one[int](t, conn, `select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'igniter'`)
+		}
+		if last == uint64(rounds(1000, 20000)) {
+			break
+		}
+	}
+	t.Logf("%d connections were killed, %d facts were followed and %d acknowledged", killed, last, c.stop(a, log))
+}

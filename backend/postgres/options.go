@@ -1,0 +1,85 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// Options say where a log is. The zero Options are the log "default" in the database that PGHOST and the other variables of libpq name.
+type Options struct {
+	// Address is a connection string in either form that libpq takes. What it leaves out comes from PGHOST and the other variables, and
+	// the password from ~/.pgpass. pool_max_conns and the other settings of package pgxpool may stand in it too.
+	Address string
+
+	// Pool is a pool of the app's that the log uses instead of Address. The log does not close it. It takes one connection at a time to
+	// write, one for each page that is read, and two that it keeps to itself. nil: the log has a pool of its own.
+	//
+	// The answer to a commit comes with a warning if an operator cancels its wait for a synchronous standby. The log sees the warning only
+	// in a pool of its own.
+	Pool *pgxpool.Pool
+
+	// Log is the log's name, 1 to 256 bytes of UTF-8 without U+0000. A log that does not exist is made. "": "default".
+	Log string
+
+	// MaxFrame is how many bytes a fact or batch may have as a frame of package wire. 0: wire.DefaultMaxFrame. More than
+	// wire.MaxMaxFrame counts as that.
+	MaxFrame int
+
+	Now    func() time.Time // returns transaction times; it is called concurrently; nil: time.Now
+	Logger *zap.Logger      // gets what an operator must know; nil: nothing is logged
+}
+
+const defaultLog = "default"
+
+func (o Options) withDefaults() (Options, error) {
+	o.Log = cmp.Or(o.Log, defaultLog)
+	if err := checkName("log", o.Log); err != nil {
+		return o, err
+	}
+	if o.MaxFrame <= 0 {
+		o.MaxFrame = wire.DefaultMaxFrame
+	}
+	o.MaxFrame = min(o.MaxFrame, wire.MaxMaxFrame)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Logger = cmp.Or(o.Logger, zap.NewNop())
+	return o, nil
+}
+
+// checkName reports why a name of a log or a position can't be kept as text, as an *backend.InvalidError.
+func checkName(field, name string) error {
+	if err := backend.CheckStore(name); err != nil || strings.ContainsRune(name, 0) {
+		return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%.300q is not 1 to %d bytes of UTF-8 without U+0000", name, backend.MaxStoreLen)}
+	}
+	return nil
+}
+
+// The backend is registered as "postgres". It uses the Config's Address and the settings "log", a name, and "max_frame", a number of bytes.
+func init() {
+	backend.Register("postgres", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
+		if err := c.Only("postgres", "address", "log", "max_frame"); err != nil {
+			return nil, err
+		}
+		limit, err := c.WholeNumber("max_frame")
+		if err != nil {
+			return nil, err
+		}
+		o := Options{Address: c.Address, MaxFrame: int(min(limit, wire.MaxMaxFrame)), Logger: c.Logger}
+		if name, ok := c.Settings["log"]; ok {
+			if o.Log, ok = name.(string); !ok || o.Log == "" {
+				return nil, &backend.InvalidError{Field: "log", Reason: fmt.Sprintf("%v is not the name of a log", name)}
+			}
+		}
+		return Open(ctx, o)
+	})
+}

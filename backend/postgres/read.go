@@ -1,0 +1,241 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Replay implements backend.Backend. The facts of a page share memory.
+func (l *Log) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return l.loop(ctx, r, false)
+}
+
+// Follow implements backend.Log.
+func (l *Log) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return l.loop(ctx, r, true)
+}
+
+func (l *Log) loop(ctx context.Context, r backend.Range, follow bool) iter.Seq2[backend.Page, error] {
+	r.Stores = slices.Clone(r.Stores)
+	return func(yield func(backend.Page, error) bool) {
+		if follow {
+			l.startAlarm()
+		}
+		x := &reader{log: l, r: r, follow: follow, at: r.After.Seq, through: r.Through}
+		x.yield = func(p backend.Page, err error) bool {
+			if err == nil {
+				mark, id := uint64(0), []byte(nil)
+				if n := len(p.Facts); n > 0 {
+					mark, id = p.Facts[n-1].Seq, idBytes(p.Facts[n-1].ID)
+				}
+				l.saw(p.Through.Seq, mark, id)
+			}
+			return yield(p, err)
+		}
+		if err := x.read(ctx); err != nil {
+			err = fmt.Errorf("postgres: read after seq %d: %w", x.at, err)
+			if x.pager == nil {
+				yield(backend.Page{}, err)
+				return
+			}
+			x.pager.Fail(err)
+		}
+	}
+}
+
+// A reader is a loop over the log. It reads the facts after a seq, with a statement of its own for each time, so that no transaction is
+// open while the loop's body runs.
+type reader struct {
+	log    *Log
+	r      backend.Range
+	follow bool
+	yield  func(backend.Page, error) bool
+
+	pager    *backend.Pager
+	identity backend.LogID
+	at       uint64         // the log was read through here
+	through  uint64         // where the loop ends; 0: not
+	batch    []backend.Fact // the facts through at of a batch that goes on
+	ends     uint64         // the last seq of that batch
+}
+
+func (x *reader) read(ctx context.Context) error {
+	l := x.log
+	for idle := time.Duration(0); ; {
+		changed := l.change.Changed()
+		got, err := x.take(ctx)
+		if err != nil {
+			return err
+		}
+		if x.pager == nil || x.identity != got.place.identity {
+			if err := x.begin(&got); err != nil {
+				return err
+			}
+		}
+		moved := len(got.facts) > 0 || got.through > x.at
+		if !x.give(&got) {
+			return nil
+		}
+		if x.at < got.place.last.seq && (x.through == 0 || x.at < x.through) {
+			continue
+		}
+		if x.through != 0 && x.at >= x.through || !x.follow {
+			return nil
+		}
+		if idle = min(2*idle, pollIdle); moved || idle == 0 || !l.alarm.Load() {
+			idle = l.poll()
+		}
+		if err := x.wait(ctx, changed, idle); err != nil {
+			return err
+		}
+	}
+}
+
+// wait waits until the log may have more.
+func (x *reader) wait(ctx context.Context, changed <-chan struct{}, poll time.Duration) error {
+	timer := time.NewTimer(poll)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-x.log.life.Done():
+	}
+	return x.log.ended(ctx)
+}
+
+// begin checks where the loop begins, or goes on in a log that has a new identity.
+func (x *reader) begin(got *taken) error {
+	l := x.log
+	l.mu.Lock()
+	s := backend.Stats{Log: got.place.identity, Ancestors: l.known.ancestors, LastSeq: got.place.last.seq}
+	l.mu.Unlock()
+	if x.pager == nil {
+		seq, err := s.Resume(x.r.After)
+		if err != nil {
+			return err
+		}
+		x.at = seq
+		if last := s.LastSeq; !x.follow && (x.through == 0 || x.through > last) {
+			x.through = max(last, seq)
+		}
+	}
+	x.identity = s.Log
+	r := x.r
+	r.After.Seq, r.Through = x.at, x.through
+	if len(x.batch) > 0 {
+		r.After.Seq = x.batch[0].Seq - 1
+	}
+	x.pager = backend.NewPager(s.Log, r, x.yield)
+	return nil
+}
+
+// taken is what one trip has read.
+type taken struct {
+	place   place
+	facts   []backend.Fact
+	rest    []uint64 // how many facts of its batch come after each
+	bytes   int      // of their bodies
+	through uint64   // the log was read through here
+}
+
+// take reads what comes next.
+func (x *reader) take(ctx context.Context) (got taken, err error) {
+	l := x.log
+	to := uint64(maxSeq)
+	if x.through != 0 {
+		to = min(x.through, maxSeq)
+	}
+	sql, args := page, []any{l.number, seqOf(x.at), int64(to)}
+	if x.r.Stores != nil {
+		stores := make([][]byte, len(x.r.Stores))
+		for i, s := range x.r.Stores {
+			stores[i] = []byte(s)
+		}
+		if len(stores) > 0 {
+			to = min(to, min(x.at, maxSeq-window)+window)
+		}
+		sql, args = pageStores, []any{l.number, seqOf(x.at), int64(to), stores}
+	}
+	got.place, err = l.look(ctx, func() []statement {
+		got.facts, got.rest, got.bytes = nil, nil, 0
+		if x.r.Stores != nil && len(x.r.Stores) == 0 {
+			return nil
+		}
+		return []statement{{sql: sql, args: args, rows: got.scan}}
+	})
+	got.through = min(to, got.place.last.seq)
+	if n := len(got.facts); n == pageRows || got.bytes >= pageBytes {
+		got.through = got.facts[n-1].Seq
+	}
+	return got, err
+}
+
+const maxSeq = math.MaxInt64
+
+// scan takes the rows of a page. The facts share memory, which is theirs alone.
+func (got *taken) scan(rows pgx.Rows) error {
+	var block []byte
+	for rows.Next() {
+		var seq int64
+		var rest int32
+		var body []byte
+		if raw := rows.RawValues(); rows.FieldDescriptions()[2].Format == pgx.BinaryFormatCode && len(raw[0]) == 8 && len(raw[1]) == 4 {
+			seq, rest, body = int64(binary.BigEndian.Uint64(raw[0])), int32(binary.BigEndian.Uint32(raw[1])), raw[2]
+			if cap(block)-len(block) < len(body) {
+				block = make([]byte, 0, max(len(body), min(max(2*cap(block), 4<<10), blockSize)))
+			}
+			start := len(block)
+			block = append(block, body...)
+			body = block[start:len(block):len(block)]
+		} else if err := rows.Scan(&seq, &rest, &body); err != nil {
+			return err
+		}
+		f, err := parse(seq, body)
+		if err != nil {
+			return err
+		}
+		got.facts, got.rest = append(got.facts, f), append(got.rest, uint64(rest))
+		got.bytes += len(body)
+	}
+	return nil
+}
+
+const blockSize = 64 << 10
+
+// give yields what was taken, in whole batches. It reports whether the loop goes on.
+func (x *reader) give(got *taken) bool {
+	start := 0 // of the batch, in what was taken; the batch before it may have begun earlier
+	add := func(end int) bool {
+		batch := got.facts[start:end]
+		if len(x.batch) > 0 {
+			batch, x.batch = append(x.batch, batch...), nil
+		}
+		start = end
+		return len(batch) == 0 || x.pager.Add(batch...)
+	}
+	for i := range got.facts {
+		if seq := got.facts[i].Seq; seq > x.ends {
+			if !add(i) {
+				return false
+			}
+			x.ends = seq + got.rest[i]
+		}
+	}
+	x.at = got.through
+	if x.ends > x.at && x.at != x.through {
+		x.batch = append(x.batch, got.facts[start:]...)
+	} else if !add(len(got.facts)) {
+		return false
+	}
+	return len(x.batch) > 0 || x.pager.Flush(x.at)
+}

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"runtime/debug"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// An account is what the connections of one client, which is a token or a certificate, use at a time. Where neither is
+// asked for, all connections have one account, which may use all that the server has.
+//
+// Bytes are those of the memory that requests are read into; those of requests that were read and not answered, twice,
+// since the log copies them; 1 KiB for each fact of a batch; and those of answers that are being sent. What a connection
+// takes up to freeBytes is not counted.
+type account struct {
+	conns, streams int // guarded by Server.mu, like all here
+	bytes          int64
+}
+
+// freeBytes is how much a connection may use without being counted: small requests take no lock.
+const freeBytes = 16 << 10
+
+// defaultMemory returns what requests and answers may take by default: half of the memory limit of the process (see
+// debug.SetMemoryLimit), or 1 GiB if it has none.
+func defaultMemory() int {
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		return int(min(max(limit/2, 1), math.MaxInt))
+	}
+	return 1 << 30
+}
+
+// join makes the connection one of its client's account. The caller holds Server.mu.
+func (c *conn) join() error {
+	s, name := c.server, c.client.Grant.Name()
+	if c.account != nil && name == c.accountName {
+		return nil
+	}
+	a := s.accounts[name]
+	if a == nil {
+		a = &account{}
+	}
+	if a.conns >= s.opts.MaxConnectionsEach && !s.policy.Open() {
+		s.metrics.rejected.Add(1)
+		return fmt.Errorf("%w: %s has %d connections already: try again later", backend.ErrUnavailable, name, a.conns)
+	}
+	c.leave()
+	a.conns++
+	a.bytes += int64(c.taken + c.page)
+	s.accounts[name] = a
+	c.account, c.accountName = a, name
+	return nil
+}
+
+// leave gives the account back. The caller holds Server.mu.
+func (c *conn) leave() {
+	a := c.account
+	if a == nil {
+		return
+	}
+	a.bytes -= int64(c.taken + c.page)
+	if a.conns--; a.conns == 0 {
+		delete(c.server.accounts, c.accountName)
+	}
+	c.account = nil
+}
+
+// take counts what the connection uses now to read and to handle requests. An error is one of hold's.
+func (c *conn) take() error { return c.hold(&c.taken, c.in.Size()+2*c.size+c.extra) }
+
+// hold says how many bytes the connection uses now for one of its purposes, taken or page. The error is
+// backend.ErrTooLarge if they are more than one connection may use, and backend.ErrUnavailable if its client, or all
+// together, use too many; it then uses what it did before. Using less is never an error.
+func (c *conn) hold(purpose *int, n int) error {
+	if n <= freeBytes {
+		n = 0
+	} else {
+		n = (n + 1<<16 - 1) &^ (1<<16 - 1) // so that it mostly stays the same, which takes no lock
+	}
+	if n == *purpose {
+		return nil
+	}
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	more := int64(n - *purpose)
+	switch {
+	case more < 0:
+	case n > s.opts.MaxMemoryConnection:
+		return fmt.Errorf("%w: the request and its answer take more than %d bytes, which is the limit of a connection", backend.ErrTooLarge, s.opts.MaxMemoryConnection)
+	case s.memory+more > int64(s.opts.MaxMemory):
+		return fmt.Errorf("%w: requests and answers take %d bytes of memory, of %d: try again later", backend.ErrUnavailable, s.memory, s.opts.MaxMemory)
+	case c.account != nil && !s.policy.Open() && c.account.bytes+more > int64(s.opts.MaxMemoryEach):
+		return fmt.Errorf("%w: requests and answers of %s take %d bytes of memory, of %d: try again later", backend.ErrUnavailable, c.accountName, c.account.bytes, s.opts.MaxMemoryEach)
+	}
+	s.memory += more
+	if c.account != nil {
+		c.account.bytes += more
+	}
+	*purpose = n
+	return nil
+}
+
+// openStream counts a stream of the connection, until it is closed.
+func (c *conn) openStream() (closed func(), err error) {
+	s, a := c.server, c.account
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.streams >= s.opts.MaxStreams:
+		return nil, fmt.Errorf("%w: there are %d streams already: try again later", backend.ErrUnavailable, s.streams)
+	case !s.policy.Open() && a.streams >= s.opts.MaxStreamsEach:
+		return nil, fmt.Errorf("%w: %s has %d streams already: try again later", backend.ErrUnavailable, c.accountName, a.streams)
+	}
+	s.streams++
+	a.streams++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.streams--
+		a.streams--
+	}, nil
+}

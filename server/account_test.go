@@ -1,0 +1,100 @@
+package server_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+)
+
+// TestMemoryOfOneClient: what a token's connections send in part, and what they do not read, is bounded, and takes nothing
+// from the clients of other tokens. What was refused works once there is room.
+func TestMemoryOfOneClient(t *testing.T) {
+	file := newTokenFile(t, admin, tasks)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, MaxMemory: 16 << 20, MaxMemoryEach: 8 << 20, MaxMemoryConnection: 6 << 20})
+	write := func(id string) string {
+		return `{"op":"write_fact","fact":{"id":"` + id + `","store":"tasks","key":"k","value":"` + strings.Repeat("v", 1<<20) + `"}}`
+	}
+	before := live()
+	var held []*peer
+	for range 40 {
+		p := s.with(tasks)
+		held = append(held, p)
+		require.NoError(t, ignoreReset(p.Write(append(header(2<<20), make([]byte, 2<<20-1)...))))
+	}
+	eventually(t, "most are refused", func() bool { return s.Metrics().Errors["unavailable"] >= 30 })
+	require.Less(t, live()-min(before, live()), uint64(24<<20))
+	other := s.with(admin)
+	other.requireOK("%s", write("a"))
+	p := s.with(tasks)
+	require.NoError(t, ignoreReset(p.Write(framesOf(write("b")))))
+	for _, p := range held {
+		_ = p.Close()
+	}
+	eventually(t, "there is room", func() bool { return s.Metrics().Connections <= 2 })
+	s.with(tasks).requireOK("%s", write("c"))
+
+	p = s.with(tasks)
+	require.NoError(t, ignoreReset(p.Write(framesOf(strings.Repeat(" ", 3<<20)+`{"op":"ping"}`)))) // it takes 9 MiB
+	eventually(t, "it is refused", func() bool { return s.Metrics().Errors["too_large"] == 1 })
+}
+
+// ignoreReset returns nil: the server may have hung up.
+func ignoreReset(int, error) error { return nil }
+
+// TestMemoryIsGivenBack: a connection that has sent much, and a server without requests, keep nothing.
+func TestMemoryIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := servePipe(t, server.Options{MaxMemory: 8 << 20}, nil)
+		p := l.dial(t)
+		p.hello("")
+		for i := range 50 {
+			p.requireOK("%s", fmt.Sprintf(`{"op":"write_fact","fact":{"id":"%d","store":"s","key":"k","value":"%s"}}`, i, strings.Repeat("v", 100<<10)))
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Zero(t, s.Metrics().Memory)
+		p.requireAlive()
+		half := framesOf(`{"op":"ping"}`)
+		p.sendBytes(half[:5])
+		time.Sleep(10 * time.Second)
+		p.sendBytes(half[5:])
+		require.Contains(t, p.next(), "pong", "the rest of a frame is read on")
+	})
+}
+
+// TestStreamsOfOneClient: the streams of a token leave room for others.
+func TestStreamsOfOneClient(t *testing.T) {
+	file := newTokenFile(t, admin, tasks)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, MaxStreams: 3, MaxStreamsEach: 2})
+	a, b := s.with(tasks), s.with(tasks)
+	a.requireOK(`{"op":"subscribe"}`)
+	b.requireOK(`{"op":"subscribe"}`)
+	third := s.with(tasks)
+	third.requireCode("unavailable", `{"op":"subscribe"}`)
+	third.requireCode("unavailable", `{"op":"replay"}`)
+	other := s.with(admin)
+	other.requireOK(`{"op":"subscribe"}`)
+	s.with(admin).requireCode("unavailable", `{"op":"subscribe"}`)
+	require.NoError(t, a.Close())
+	eventually(t, "there is room again", func() bool { return third.call(`{"op":"replay"}`).Stream })
+	third.toEnd()
+}
+
+// TestConnectionsOfOneClient: the connections of a token leave room for others.
+func TestConnectionsOfOneClient(t *testing.T) {
+	file := newTokenFile(t, admin, tasks)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, MaxConnections: 3, MaxConnectionsEach: 2})
+	s.with(tasks)
+	s.with(tasks)
+	third := s.dial()
+	third.requireCode("unavailable", `{"op":"hello","protocol":2,"token":"tasks"}`)
+	third.requireEnd()
+	s.with(admin).requireAlive()
+}

@@ -1,0 +1,109 @@
+package server_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
+)
+
+// TestKnownFactsAreNotSent: facts that the log holds cost no more than the client sends, in the answers and in memory,
+// also if it holds a larger producer and derivation than those.
+func TestKnownFactsAreNotSent(t *testing.T) {
+	file := newTokenFile(t, entry("writer", nil, []string{"tasks"}, false), admin)
+	for _, token := range []string{"writer", "admin"} {
+		s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
+		big := `"` + strings.Repeat("v", 1<<20) + `"`
+		p := s.dial()
+		p.hello(token)
+		const same = `{"id":"big","store":"tasks","key":"k","value":null`
+		p.requireOK(`{"op":"write_fact","fact":%s,"derivation":%s}}`, same, big)
+		one := `{"op":"write_fact","fact":` + same + `}}`
+		for _, request := range []string{one, `{"op":"write_batch","facts":[` + strings.Repeat(same+"},", 999) + same + "}]}"} {
+			p.requireCode("too_large", "%s", request)
+		}
+		require.Less(t, allocated(func() {
+			p.requireCode("too_large", `{"op":"write_batch","facts":[%s}]}`, strings.Repeat(same+"},", 999)+same)
+		}), uint64(16<<20))
+		require.Less(t, len(p.ask(`{"op":"write_fact","fact":%s,"derivation":%s}}`, same, big)), 1<<10, "what the client has is not sent")
+
+		p.requireOK(`{"op":"write_fact","fact":{"id":"v","store":"tasks","key":"k","value":%s}}`, big)
+		answer := p.ask(`{"op":"write_fact","fact":{"id":"v","store":"tasks","key":"k","value":%s,"producer":"another"}}`, big)
+		require.Less(t, len(answer), 1<<10)
+		require.True(t, answerOf(t, answer).Duplicate)
+	}
+}
+
+// TestWriterLearnsNothing: a client that may write a store and not read it learns nothing that it did not write.
+func TestWriterLearnsNothing(t *testing.T) {
+	file := newTokenFile(t, entry("writer", []string{"other"}, []string{"tasks"}, false), admin)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
+	s.write(backend.Fact{ID: "first", Store: "tasks", Key: "k", Value: []byte(`{ "secret" : 1 }`), Producer: []byte(`"ana"`), Derivation: []byte(`{"rule":"r"}`), ValidTime: time.Unix(7, 0)},
+		backend.Fact{ID: "imported", Store: "tasks", Key: "k", Value: []byte(`"secret"`), ValueHash: "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b"}) // of null
+	p := s.dial()
+	p.hello("writer")
+	for _, request := range []string{
+		`{"op":"write_fact","fact":{"id":"first","store":"tasks","key":"k","value":{"secret":1}}}`,
+		`{"op":"write_batch","facts":[{"id":"first","store":"tasks","key":"k","value":{"secret":1}}]}`,
+		`{"op":"write_batch","facts":[],"expect":[{"store":"tasks","key":"k","id":"guess"}]}`,
+		`{"op":"write_batch","facts":[{"id":"x","store":"tasks","key":"k","value":2}],"expect":[{"store":"tasks","key":"k","id":""}]}`,
+		`{"op":"write_fact","fact":{"id":"imported","store":"tasks","key":"k","value":null}}`,
+		`{"op":"write_fact","fact":{"id":"first","store":"tasks","key":"mine","value":1}}`,
+	} {
+		answer := p.ask("%s", request)
+		for _, word := range []string{"ana", "rule", `"secret"`, "valid_time", "imported", "latest\":\"f"} {
+			require.NotContains(t, answer, word, "%s", request)
+		}
+	}
+	p.requireCode("conflict", `{"op":"write_batch","facts":[],"expect":[{"store":"tasks","key":"k","id":"guess"}]}`)
+	require.True(t, p.requireOK(`{"op":"write_fact","fact":{"id":"first","store":"tasks","key":"k","value":{"secret":1}}}`).Duplicate)
+	p.requireCode("id_reused", `{"op":"write_fact","fact":{"id":"imported","store":"tasks","key":"k","value":null}}`)
+	reader := s.with(admin)
+	require.Contains(t, reader.ask(`{"op":"write_fact","fact":{"id":"first","store":"tasks","key":"k","value":{"secret":1}}}`), `"producer":"ana"`)
+	require.Equal(t, "imported", reader.requireCode("conflict", `{"op":"write_batch","facts":[],"expect":[{"store":"tasks","key":"k","id":"guess"}]}`).Latest)
+}
+
+// TestListsAreBounded: a list costs little before the client's right to it is known, and its length is limited.
+func TestListsAreBounded(t *testing.T) {
+	file := newTokenFile(t, reader, tasks, admin)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
+	many := func(element string) string { return strings.Repeat(element+",", 2<<20/(len(element)+1)) + element }
+	for _, x := range []struct {
+		token         auth.TokenEntry
+		code, request string
+	}{
+		{reader, "forbidden", `{"op":"write_batch","facts":[],"expect":[` + many(`{"store":"z","key":"k1","id":"x"}`) + `]}`},
+		{reader, "forbidden", `{"op":"write_batch","facts":[` + many(`{}`) + `]}`},
+		{tasks, "forbidden", `{"op":"write_batch","facts":[],"expect":[` + many(`{"store":"z","key":"k1","id":"x"}`) + `]}`},
+		{tasks, "forbidden", `{"op":"write_batch","facts":[],"expect":[` + many(`{}`) + `]}`},
+		{tasks, "forbidden", `{"op":"prune","seqs":[` + many(`[]`) + `]}`},
+		{admin, "invalid_request", `{"op":"prune","seqs":[` + many(`[]`) + `]}`},
+		{admin, "too_large", `{"op":"prune","seqs":[` + many(`[1,1]`) + `]}`},
+		{admin, "too_large", `{"op":"write_batch","facts":[],"expect":[{"store":"z"}` + strings.Repeat(`,{"store":"z"}`, 100_000) + `]}`},
+	} {
+		p := s.with(x.token)
+		var a answer
+		n := allocated(func() { a = p.call("%s", x.request) })
+		require.Equal(t, x.code, a.Code, "%.100s: %s", x.request, a.Error)
+		require.Less(t, n, uint64(40<<20), "%.100s", x.request)
+		p.requireAlive()
+	}
+	p := s.with(admin)
+	p.requireOK(`{"op":"prune","seqs":[%s]}`, strings.Repeat(`[2,800000],`, 50_000)+`[2,18446744073709551615]`)
+	p.requireOK(`{"op":"write_batch","facts":[],"expect":[%s]}`, strings.Repeat(`{"store":"z","key":"k","id":""},`, 50_000)+`{"store":"z","key":"k","id":""}`)
+	p.requireOK(`{"op":"replay","stores":[%s]}`, many(`"tasks"`)) // many times the same is one
+	p.toEnd()
+	names := make([]string, 5000)
+	for i := range names {
+		names[i] = fmt.Sprintf("%q", fmt.Sprint("store ", i))
+	}
+	p.requireCode("too_large", `{"op":"replay","stores":[%s]}`, strings.Join(names, ","))
+	s.dial().requireCode("unauthenticated", `{"op":"stats"}`)
+}

@@ -1,0 +1,89 @@
+package web_test
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/web"
+)
+
+// TestOtherWebsites: a browser reads nothing for another website, not even if the website's name stands for this machine.
+func TestOtherWebsites(t *testing.T) {
+	open := newSite(t, memory.New(memory.Options{}), web.Options{Hosts: []string{"log.example"}}, &server.Options{})
+	open.write("tasks", "k", "1")
+	port := open.url[strings.LastIndex(open.url, ":"):]
+	ask := func(path, host string, headers ...string) *http.Response {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, open.url+path, nil)
+		require.NoError(t, err)
+		r.Host = host
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		answer, err := open.client.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		return answer
+	}
+	for _, path := range []string{"/v1/facts", "/v1/stores/tasks/k", "/v1/status", "/inside"} {
+		for _, host := range []string{"localhost" + port, "127.0.0.1" + port, "[::1]" + port, "[::1]", "LOCALHOST.", "app.localhost", "192.168.1.7", "log.example" + port, "Log.Example"} {
+			require.Equal(t, http.StatusOK, ask(path, host).StatusCode, host)
+		}
+		for _, host := range []string{"evil.example" + port, "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "log.example.evil", "1.2.3"} {
+			require.Equal(t, http.StatusForbidden, ask(path, host).StatusCode, host)
+		}
+		for site, status := range map[string]int{"cross-site": 403, "same-site": 403, "nonsense": 403, "same-origin": 200, "none": 200} {
+			answer := ask(path, "localhost", "Sec-Fetch-Site", site)
+			require.Equal(t, status, answer.StatusCode, site)
+			require.Equal(t, "same-origin", answer.Header.Get("Cross-Origin-Resource-Policy"))
+		}
+	}
+	require.Equal(t, http.StatusOK, ask("/healthz", "evil.example").StatusCode, "it tells nothing")
+}
+
+// TestIdleConnections: connections on which nothing is asked for keep no client out, and cut off nobody who is answered.
+func TestIdleConnections(t *testing.T) {
+	release, handling := make(chan struct{}), make(chan struct{})
+	s := httptest.NewUnstartedServer(nil)
+	s.Config = web.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			close(handling)
+			<-release
+		}
+	}), nil)
+	s.Start()
+	defer s.Close()
+	address := s.Listener.Addr().String()
+	dial := func(text string) net.Conn {
+		nc, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		require.NoError(t, nc.SetDeadline(time.Now().Add(time.Minute)))
+		t.Cleanup(func() { _ = nc.Close() })
+		_, err = nc.Write([]byte(text))
+		require.NoError(t, err)
+		return nc
+	}
+	waiting := dial("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-handling
+	first := dial("")
+	for i := range web.MaxConnections + 10 {
+		dial([]string{"", "GET / HTTP/1.1\r\nHost: x\r\n", "G"}[i%3])
+	}
+	_, err := first.Read(make([]byte, 1))
+	require.Error(t, err, "it made room")
+	answer, err := http.ReadResponse(bufio.NewReader(dial("GET / HTTP/1.1\r\nHost: x\r\n\r\n")), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	close(release)
+	answer, err = http.ReadResponse(bufio.NewReader(waiting), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+}
