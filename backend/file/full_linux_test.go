@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -172,6 +173,13 @@ func TestEmptyFullDisk(t *testing.T) {
 					require.EqualValues(t, len(seqs), report.Pruned)
 					return err
 				}
+				for range 200 { // more than a segment, which the reserve follows
+					require.NoError(t, d.write(t, value))
+				}
+				require.Eventually(t, func() bool {
+					s, err := d.log.Stats(t.Context())
+					return err == nil && s.Storage.ReserveBytes > uint64(d.opts.SegmentSize)
+				}, time.Minute, time.Millisecond)
 				// The facts that are pruned are not the last ones, and seqs have gaps then: so it is the last that is done.
 				for _, do := range []func() error{func() error { return d.log.WriteSnapshot(t.Context(), 0) }, prune} {
 					var err error
