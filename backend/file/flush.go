@@ -36,8 +36,8 @@ func (l *Log) flush(ctx context.Context) {
 			l.syncUnsynced()
 		case <-l.work:
 			l.writeAhead()
-			l.indexSealed(ctx)
 			l.keepReserve()
+			l.indexSealed(ctx)
 			keeper.look(ctx)
 		}
 	}

@@ -37,7 +37,7 @@ type Writer struct {
 
 // maxHeader is how many bytes the header of a file may have at most. With horizons of so many stores that it would be longer, it
 // says the greatest one, for all stores.
-const maxHeader = wire.DefaultMaxFrame
+var maxHeader = wire.DefaultMaxFrame // tests have less
 
 // writeSize is how many bytes a Writer writes at once, at least.
 const writeSize = 1 << 20
