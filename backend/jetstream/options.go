@@ -29,6 +29,10 @@ type Options struct {
 	// MustExist makes Open return a *backend.InvalidError instead of creating the stream.
 	MustExist bool
 
+	// Salvage opens a log whose last facts were taken away, so that what is left can be exported to a new log. It cannot be
+	// written. A log that lacks facts inside stays a *backend.CorruptError.
+	Salvage bool
+
 	Credentials string      // path of a credentials file, with a user's JWT and seed; "": none
 	NKey        string      // path of a file with a user's nkey seed; "": none
 	Token       string      // "": none
@@ -98,9 +102,9 @@ func init() {
 	})
 }
 
-// fromConfig reads the settings log, replicas, durable, must_exist, max_frame, credentials and nkey.
+// fromConfig reads the settings log, replicas, durable, must_exist, salvage, max_frame, credentials and nkey.
 func fromConfig(c backend.Config) (Options, error) {
-	if err := c.Only("jetstream", "address", "token", "tls", "log", "replicas", "durable", "must_exist", "max_frame", "credentials", "nkey"); err != nil {
+	if err := c.Only("jetstream", "address", "token", "tls", "log", "replicas", "durable", "must_exist", "salvage", "max_frame", "credentials", "nkey"); err != nil {
 		return Options{}, err
 	}
 	o := Options{URL: c.Address, Token: c.Token, Logger: c.Logger}
@@ -111,7 +115,7 @@ func fromConfig(c backend.Config) (Options, error) {
 			}
 		}
 	}
-	for name, field := range map[string]*bool{"durable": &o.Durable, "must_exist": &o.MustExist} {
+	for name, field := range map[string]*bool{"durable": &o.Durable, "must_exist": &o.MustExist, "salvage": &o.Salvage} {
 		if v, ok := c.Settings[name]; ok {
 			if *field, ok = v.(bool); !ok {
 				return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is neither true nor false", v)}

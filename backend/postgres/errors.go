@@ -33,7 +33,7 @@ func judge(err error) (verdict, error) {
 	if err == nil {
 		return final, nil
 	}
-	if errors.Is(err, errAgain) || errors.Is(err, errMoved) {
+	if errors.Is(err, errAgain) || errors.Is(err, errMoved) || errors.Is(err, errBehind) {
 		return again, err
 	}
 	code := sqlState(err)
@@ -96,6 +96,9 @@ const readOnly = "25006"
 const grants = "grant the role usage on schema igniter and select on its tables, to write insert on igniter.fact and update (format) on igniter.log, " +
 	"to prune delete on igniter.fact and update on igniter.log and igniter.horizon"
 
+// errBehind: the server is a standby that has not got as far as before.
+var errBehind = fmt.Errorf("%w: the standby is behind what was read of it", backend.ErrUnavailable)
+
 // errAgain ends a trip that must be made again, with what it has learned.
 var errAgain = errors.New("make the trip again")
 
@@ -142,6 +145,8 @@ func (l *Log) retry(ctx context.Context, try func(ctx context.Context) error) er
 		}
 		if !errors.Is(err, errAgain) {
 			l.failed(err)
+		}
+		if !errors.Is(err, errAgain) || attempt > 2 {
 			if wait(bound, pause(attempt)) != nil {
 				return l.because(l.ended(ctx), err, attempt+1)
 			}

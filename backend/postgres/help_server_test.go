@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -177,8 +178,7 @@ func (s *server) start(settings ...string) error {
 					break
 				}
 				return fmt.Errorf("the server ended: %s", s.output.String())
-			default:
-				runtime.Gosched()
+			case <-time.After(2 * minWait):
 				continue
 			}
 			break

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -133,6 +134,27 @@ func TestPromoted(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrUnavailable)
 	require.ErrorContains(t, err, "standby")
 
+	// Of several servers it is the primary.
+	both := open(t, Options{Address: fmt.Sprintf("host=%s,%s port=5432,5432 user=postgres dbname=postgres", standby.socket, primary.socket)})
+	require.Equal(t, uint64(25), statsOf(t, both).LastSeq)
+	require.NoError(t, both.Close())
+
+	// A standby that was started again may have less than before for a while. Its readers wait.
+	reader.saw(25, 0, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for up := true; up && wait(ctx, minWait/4) == nil; {
+			reader.mu.Lock()
+			up = reader.state.Up
+			reader.mu.Unlock()
+		}
+		cancel()
+	}()
+	_, err = reader.Stats(ctx)
+	cancel()
+	require.ErrorIs(t, err, backend.ErrUnavailable)
+	require.ErrorIs(t, err, context.Canceled)
+
 	standby.stop(syscall.SIGINT)
 	primary.stop(syscall.SIGQUIT)
 	standby.socket = primary.socket
@@ -188,6 +210,19 @@ func TestRestoredInPlace(t *testing.T) {
 	put(t, behind, 100, 10)
 	require.NotEqual(t, was.Log, statsOf(t, behind).Log)
 	wantDiverged(t, l)
+}
+
+// An operator who puts back a copy tells the log so.
+func TestOriginRemoved(t *testing.T) {
+	a := address(t)
+	l := open(t, Options{Address: a, Log: "origin"})
+	defer l.Close()
+	put(t, l, 0, 3)
+	before := statsOf(t, l).Log
+	exec1(t, connect(t, a), `update igniter.log set origin = '' where name = 'origin'`)
+	put(t, l, 3, 1)
+	now := statsOf(t, l)
+	require.Equal(t, []backend.Ancestor{{Log: before, Through: 3}}, now.Ancestors)
 }
 
 // A log keeps the latest 256 ancestors.

@@ -127,6 +127,11 @@ func (l *Log) connect(ctx context.Context) error {
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "igniter"
 	}
+	for _, f := range c.Fallbacks {
+		if (f.Host != c.Host || f.Port != c.Port) && c.ValidateConnect == nil { // the log is at one of them
+			c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+		}
+	}
 	c.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
 		if n.Code == warning {
 			conn.CustomData()[warning] = n.Message
@@ -256,16 +261,7 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 		return []statement{
 			{sql: first, args: []any{l.number}, row: func(scan func(...any) error) error { return scan(&s.FirstSeq) }},
 			{sql: `select pg_total_relation_size('igniter.fact')`, row: func(scan func(...any) error) error { return scan(&s.Bytes) }},
-			{sql: `select store, seq, sec, nsec from igniter.horizon where log = $1`, args: []any{l.number}, row: func(scan func(...any) error) error {
-				var store []byte
-				var seq, sec, nsec int64
-				err := scan(&store, &seq, &sec, &nsec)
-				if s.Horizons == nil {
-					s.Horizons = map[string]backend.Horizon{}
-				}
-				s.Horizons[string(store)] = backend.Horizon{Seq: uint64(seq), Time: unix(sec, nsec)}
-				return err
-			}},
+			scanHorizons(l.number, -1, &s.Horizons),
 			scanAncestors(l.number, &s.Ancestors),
 		}
 	})
@@ -278,6 +274,21 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	state := l.state
 	s.Connection = &state
 	return s, nil
+}
+
+// scanHorizons reads the log's horizons into a map that it makes, unless the log has still pruned as many facts as given.
+func scanHorizons(number int32, pruned int64, horizons *map[string]backend.Horizon) statement {
+	const sql = `select h.store, h.seq, h.sec, h.nsec from igniter.log l join igniter.horizon h on h.log = l.log where l.log = $1 and l.pruned <> $2`
+	return statement{sql: sql, args: []any{number, pruned}, row: func(scan func(...any) error) error {
+		var store []byte
+		var seq, sec, nsec int64
+		err := scan(&store, &seq, &sec, &nsec)
+		if *horizons == nil {
+			*horizons = map[string]backend.Horizon{}
+		}
+		(*horizons)[string(store)] = backend.Horizon{Seq: uint64(seq), Time: unix(sec, nsec)}
+		return err
+	}}
 }
 
 // unix returns a time as the tables keep it. 0, 0 with a log's end of 0 stands for no time.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -11,10 +12,21 @@ func TestMain(m *testing.M) {
 	os.Exit(tests(m))
 }
 
+// bg is the context of processes and servers.
+var bg = context.Background()
+
 func tests(m *testing.M) int {
+	if log := os.Getenv(asWorker); log != "" {
+		if err := work(log); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			return 1
+		}
+		return 0
+	}
 	if os.Getenv("IGNITER_POSTGRES_FSYNC") == "" {
 		os.Setenv("IGNITER_POSTGRES_FSYNC", "off") // the tests end processes, not the machine
 	}
+	remove := func() {}
 	if shared.address = os.Getenv(sharedAddress); shared.address == "" {
 		s, err := newServer()
 		if err != nil {
@@ -24,13 +36,14 @@ func tests(m *testing.M) int {
 			}
 			shared.missing = err
 		} else {
-			defer s.remove()
+			remove = s.remove
 			shared.address = s.address("postgres", "postgres")
 			os.Setenv(sharedAddress, shared.address)
 		}
 	}
 	code := m.Run()
-	if err := goleak.Find(); code == 0 && err != nil && shared.missing != nil {
+	remove()
+	if err := goleak.Find(); code == 0 && err != nil {
 		os.Stderr.WriteString(err.Error() + "\n")
 		return 1
 	}

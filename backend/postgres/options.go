@@ -17,11 +17,12 @@ import (
 // Options say where a log is. The zero Options are the log "default" in the database that PGHOST and the other variables of libpq name.
 type Options struct {
 	// Address is a connection string in either form that libpq takes. What it leaves out comes from PGHOST and the other variables, and
-	// the password from ~/.pgpass. pool_max_conns and the other settings of package pgxpool may stand in it too.
+	// the password from ~/.pgpass. pool_max_conns and the other settings of package pgxpool may stand in it too. Of several hosts the log uses
+	// the primary, unless target_session_attrs says otherwise.
 	Address string
 
 	// Pool is a pool of the app's that the log uses instead of Address. The log does not close it. It takes one connection at a time to
-	// write, one for each page that is read, and two that it keeps to itself. nil: the log has a pool of its own.
+	// write and one for each page that is read; while it is followed it keeps one more to itself. nil: the log has a pool of its own.
 	//
 	// The answer to a commit comes with a warning if an operator cancels its wait for a synchronous standby. The log sees the warning only
 	// in a pool of its own.

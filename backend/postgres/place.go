@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,6 +32,9 @@ type place struct {
 
 	seen uint64 // the highest seq that this process knew before the trip
 }
+
+// standby reports whether the server only follows another one. What it has may be less than before when it was started again.
+func (p *place) standby() bool { return strings.HasSuffix(p.server, "true") }
 
 // An end is the last seq that a log ever gave, and its latest transaction time; zero: the log never had a fact.
 type end struct {
@@ -121,7 +125,12 @@ func (l *Log) admit(ctx context.Context, conn *pgx.Conn, p *place) error {
 	l.mu.Lock()
 	k := &l.known
 	same := p.server == k.place.server && p.table == k.place.table && p.identity == k.place.identity && p.origin == k.place.origin
-	if k.lost == nil && same && p.last.seq < p.seen {
+	behind := p.last.seq < p.seen
+	if behind && p.standby() {
+		l.mu.Unlock()
+		return errBehind
+	}
+	if k.lost == nil && same && behind {
 		l.diverge(backend.Cursor{Log: p.identity, Seq: p.seen}, p.identity, p.last.seq)
 	}
 	if !l.state.Up && same {
@@ -183,6 +192,9 @@ func (l *Log) verify(ctx context.Context, conn *pgx.Conn) error {
 	defer l.mu.Unlock()
 	if l.known.lost != nil {
 		return l.known.lost
+	}
+	if p.standby() && p.last.seq < before.seen {
+		return errBehind
 	}
 	if before.place.identity != (backend.LogID{}) {
 		s := backend.Stats{Log: p.identity, Ancestors: ancestors, LastSeq: p.last.seq}

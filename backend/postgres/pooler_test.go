@@ -41,7 +41,6 @@ listen_port = 5432
 unix_socket_dir = %s
 auth_type = any
 pool_mode = transaction
-ignore_startup_parameters = extra_float_digits
 max_client_conn = 100
 `, socket, dir)), 0o644))
 	cmd := exec.Command(path, file)

@@ -96,8 +96,8 @@ func (l *Log) prune(ctx context.Context, seqs []int64, h backend.Horizon, report
 			statement{sql: moveFloor, args: []any{l.number, n, seqOf(p.last.seq), p.last.clock.Unix(), int32(p.last.clock.Nanosecond())}},
 			statement{sql: commit})
 		if err != nil {
-			if v, named := judge(err); v == again {
-				return fmt.Errorf("%w: the answer was lost, prune the same seqs again", named)
+			if v, _ := judge(err); v == again { // not by retry, which would not count what is gone
+				return fmt.Errorf("%w: the answer was lost, prune the same seqs again: %v", backend.ErrUnavailable, err)
 			}
 			return err
 		}

@@ -30,7 +30,7 @@ func (l *Log) loop(ctx context.Context, r backend.Range, follow bool) iter.Seq2[
 		if follow {
 			l.startAlarm()
 		}
-		x := &reader{log: l, r: r, follow: follow, at: r.After.Seq, through: r.Through}
+		x := &reader{log: l, r: r, follow: follow, at: r.After.Seq, through: r.Through, pruned: -1}
 		x.yield = func(p backend.Page, err error) bool {
 			if err == nil {
 				mark, id := uint64(0), []byte(nil)
@@ -66,6 +66,9 @@ type reader struct {
 	through  uint64         // where the loop ends; 0: not
 	batch    []backend.Fact // the facts through at of a batch that goes on
 	ends     uint64         // the last seq of that batch
+
+	pruned   int64                      // how many facts the log had pruned when its horizons were read last; -1: they were not
+	horizons map[string]backend.Horizon // of the log then
 }
 
 func (x *reader) read(ctx context.Context) error {
@@ -76,10 +79,16 @@ func (x *reader) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if x.pruned = int64(got.place.pruned); got.horizons != nil {
+			if x.horizons = got.horizons; x.pager != nil {
+				x.pager.Tell(x.horizons)
+			}
+		}
 		if x.pager == nil || x.identity != got.place.identity {
 			if err := x.begin(&got); err != nil {
 				return err
 			}
+			x.pager.Tell(x.horizons)
 		}
 		moved := len(got.facts) > 0 || got.through > x.at
 		if !x.give(&got) {
@@ -141,11 +150,13 @@ func (x *reader) begin(got *taken) error {
 
 // taken is what one trip has read.
 type taken struct {
-	place   place
-	facts   []backend.Fact
-	rest    []uint64 // how many facts of its batch come after each
-	bytes   int      // of their bodies
-	through uint64   // the log was read through here
+	place place
+	facts []backend.Fact
+	rest  []uint64 // how many facts of its batch come after each
+	bytes int      // of their bodies
+
+	horizons map[string]backend.Horizon // of the log; nil: as in the trip before
+	through  uint64                     // the log was read through here
 }
 
 // take reads what comes next.
@@ -167,11 +178,12 @@ func (x *reader) take(ctx context.Context) (got taken, err error) {
 		sql, args = pageStores, []any{l.number, seqOf(x.at), int64(to), stores}
 	}
 	got.place, err = l.look(ctx, func() []statement {
-		got.facts, got.rest, got.bytes = nil, nil, 0
+		got.facts, got.rest, got.bytes, got.horizons = nil, nil, 0, nil
+		horizons := scanHorizons(l.number, x.pruned, &got.horizons)
 		if x.r.Stores != nil && len(x.r.Stores) == 0 {
-			return nil
+			return []statement{horizons}
 		}
-		return []statement{{sql: sql, args: args, rows: got.scan}}
+		return []statement{{sql: sql, args: args, rows: got.scan}, horizons}
 	})
 	got.through = min(to, got.place.last.seq)
 	if n := len(got.facts); n == pageRows || got.bytes >= pageBytes {

@@ -123,6 +123,9 @@ func TestInTx(t *testing.T) {
 		_, err = InTx(t.Context(), tx, log, batch(4))
 		require.Error(t, err, "the transaction is over")
 
+		require.Equal(t, 2, one[int](t, conn, `select count(*) from igniter.facts where log = $1 and store = 's' and key is null and transaction_time > 1e9`, log), "PostgreSQL's text holds no U+0000")
+		require.Equal(t, "tx-3-b", one[string](t, conn, `select id from igniter.facts where log = $1 and key = 'other' order by seq desc limit 1`, log))
+
 		tx, _, _, rollback = begin("")
 		_, err = InTx(t.Context(), tx, "no-such-log", batch(4))
 		require.ErrorIs(t, err, backend.ErrInvalid)

@@ -217,6 +217,8 @@ func (l *Log) write(g []*write) {
 		}
 		if !errors.Is(err, errAgain) {
 			l.failed(err)
+		}
+		if !errors.Is(err, errAgain) || attempt > 2 {
 			_ = wait(l.life, pause(attempt)) // its end is seen above
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 	_ "github.com/igniter-store/igniter/backend/memory" // registers itself, as file and network do
 	_ "github.com/igniter-store/igniter/backend/network"
+	_ "github.com/igniter-store/igniter/backend/postgres"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
 	"github.com/igniter-store/igniter/internal/plaintext"
@@ -55,6 +56,12 @@ func (a *app) open(ctx context.Context, logger *zap.Logger, progress func(done, 
 	case "memory":
 		config.Settings = map[string]any{"max_frame": v.Int("max_frame")}
 		log, err = backend.Open(ctx, name, config)
+	case "postgres":
+		config.Address, config.Settings = v.String("address"), map[string]any{"max_frame": v.Int("max_frame")}
+		if name := v.String("log_name"); name != "" {
+			config.Settings["log"] = name
+		}
+		log, err = backend.Open(ctx, name, config)
 	case "network":
 		if err = a.connection(&config); err != nil {
 			return nil, err
@@ -89,11 +96,15 @@ func (a *app) backend() (name string, err error) {
 		return "", usage("where is the log? Give --path DIR, or --address HOST:PORT of a server, or a --config that does")
 	case len(given) == 0:
 		name = a.byDefault
+	case given[0] == "path":
+		name = "file"
+	case strings.HasPrefix(a.values.String("address"), "postgres://"), strings.HasPrefix(a.values.String("address"), "postgresql://"):
+		name = "postgres"
 	default:
-		name = map[string]string{"path": "file", "address": "network"}[given[0]]
+		name = "network"
 	}
 	for _, s := range settings.Where() {
-		used := s.Of == "" || s.Of == name || a.isServer && (s.Key == "tls.cert" || s.Key == "tls.key" || s.Key == "max_frame")
+		used := len(s.Of) == 0 || slices.Contains(s.Of, name) || a.isServer && (s.Key == "tls.cert" || s.Key == "tls.key" || s.Key == "max_frame")
 		if !used && a.values.Given(s.Key) && slices.Contains(backend.Names(), name) {
 			return "", usage("--%s is given, and backend %q does not use it", s.Flag(), name)
 		}

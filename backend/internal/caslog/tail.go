@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -19,6 +20,10 @@ func (l *Log) tail() {
 		l.mu.Lock()
 		known := l.known
 		l.mu.Unlock()
+		if err := l.checkUnit(l.ctx, known); err != nil && l.ctx.Err() == nil && !passes(err) { // the place may have changed its leader
+			_ = l.fail(err)
+			return
+		}
 		for s, err := range l.walk(l.ctx, known, 0, true) {
 			if err == nil {
 				err = l.take(s)
@@ -153,8 +158,11 @@ func (l *Log) learn(s step) error {
 	}
 	l.notes = s.End
 	l.seq.LoadTime(n.Time)
-	for store, h := range n.Horizons {
-		l.horizons[store] = l.horizons[store].Later(h)
+	if len(n.Horizons) > 0 {
+		l.horizons, l.horizonTurn = maps.Clone(l.horizons), l.horizonTurn+1
+		for store, h := range n.Horizons {
+			l.horizons[store] = l.horizons[store].Later(h)
+		}
 	}
 	delete(l.undone, n.Done)
 	if len(n.Erase) == 0 {

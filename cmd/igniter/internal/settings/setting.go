@@ -22,9 +22,9 @@ type Setting struct {
 	Type    Type
 	Default string
 	Usage   string
-	Secret  bool   // shown masked
-	Max     int    // of a Size; 0: none
-	Of      string // the backend that uses it; "": it is not about a backend
+	Secret  bool     // shown masked
+	Max     int      // of a Size; 0: none
+	Of      []string // the backends that use it; nil: it is not about a backend
 }
 
 // A Type is what values a setting has. Help shows it.
