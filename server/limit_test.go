@@ -125,6 +125,14 @@ func TestListsAreBounded(t *testing.T) {
 		require.Less(t, n, uint64(40<<20), "%.100s", x.request)
 		p.requireAlive()
 	}
+	small := serve(t, "tcp", memory.New(memory.Options{}), server.Options{MaxMemoryConnection: 4 << 20}).dial2()
+	facts := make([]string, 5000)
+	for i := range facts {
+		facts[i] = fmt.Sprintf(`{"id":"%d","store":"s","key":"","value":1}`, i)
+	}
+	small.requireCode("too_large", `{"op":"write_batch","facts":[%s]}`, strings.Join(facts, ",")) // it takes 5 MiB
+	small.requireOK(`{"op":"write_batch","facts":[%s]}`, strings.Join(facts[:2000], ","))
+
 	p := s.with(admin)
 	p.requireOK(`{"op":"prune","seqs":[%s]}`, strings.Repeat(`[2,800000],`, 50_000)+`[2,18446744073709551615]`)
 	p.requireOK(`{"op":"write_batch","facts":[],"expect":[%s]}`, strings.Repeat(`{"store":"z","key":"k","id":""},`, 50_000)+`{"store":"z","key":"k","id":""}`)
