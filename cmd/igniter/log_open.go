@@ -140,7 +140,7 @@ func (a *app) connection(c *backend.Config) error {
 func (a *app) jetStream(c *backend.Config) error {
 	v := a.values
 	c.Address, c.Token = v.String("address"), v.String("token")
-	c.Settings = map[string]any{"log": v.String("log_name"), "max_frame": v.Int("max_frame"), "must_exist": v.Bool("must_exist") || !a.create, "durable": v.Bool("durable"), "salvage": v.Bool("salvage")}
+	c.Settings = map[string]any{"log": cmp.Or(v.String("log_name"), "default"), "max_frame": v.Int("max_frame"), "must_exist": v.Bool("must_exist") || !a.create, "durable": v.Bool("durable"), "salvage": v.Bool("salvage")}
 	if n := v.Int("replicas"); n != 0 {
 		c.Settings["replicas"] = n
 	}
