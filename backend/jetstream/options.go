@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,11 +16,11 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Options say which log is opened, and how. All fields but URL and Log may be zero.
+// Options say which log is opened, and how. All fields but URL may be zero.
 type Options struct {
 	URL      string // of the servers, with commas between them, as nats.Connect takes it
-	Log      string // the log's name: 1 to 64 letters, digits, _ and -
-	Replicas int    // of the stream: 1, 3 or 5; 0: 3 for a new stream, and what an existing one has
+	Log      string // the log's name: 1 to 64 letters, digits, _ and -; "": default
+	Replicas int    // of the stream: 1, 3 or 5; 0: what an existing stream has, and for a new one 3 in a cluster and 1 on a lone server
 	MaxFrame int    // how many bytes the frame's body of a fact or batch may have; 0: wire.DefaultMaxFrame, 16 MiB
 
 	// Durable asserts that each server runs with sync_interval: always, so that an acknowledged fact survives a power cut
@@ -48,6 +49,7 @@ type Options struct {
 var names = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 func (o *Options) check() error {
+	o.Log = cmp.Or(o.Log, "default")
 	switch {
 	case o.URL == "":
 		return &backend.InvalidError{Field: "address", Reason: "empty: it names the NATS servers, such as nats://127.0.0.1:4222"}
