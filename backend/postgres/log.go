@@ -261,16 +261,7 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 		return []statement{
 			{sql: first, args: []any{l.number}, row: func(scan func(...any) error) error { return scan(&s.FirstSeq) }},
 			{sql: `select pg_total_relation_size('igniter.fact')`, row: func(scan func(...any) error) error { return scan(&s.Bytes) }},
-			{sql: `select store, seq, sec, nsec from igniter.horizon where log = $1`, args: []any{l.number}, row: func(scan func(...any) error) error {
-				var store []byte
-				var seq, sec, nsec int64
-				err := scan(&store, &seq, &sec, &nsec)
-				if s.Horizons == nil {
-					s.Horizons = map[string]backend.Horizon{}
-				}
-				s.Horizons[string(store)] = backend.Horizon{Seq: uint64(seq), Time: unix(sec, nsec)}
-				return err
-			}},
+			scanHorizons(l.number, -1, &s.Horizons),
 			scanAncestors(l.number, &s.Ancestors),
 		}
 	})
@@ -283,6 +274,20 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	state := l.state
 	s.Connection = &state
 	return s, nil
+}
+
+// scanHorizons returns what reads the log's horizons, unless it still has as many pruned facts as when they were last read.
+func scanHorizons(number int32, pruned int64, to *map[string]backend.Horizon) statement {
+	return statement{sql: horizons, args: []any{number, pruned}, row: func(scan func(...any) error) error {
+		var store []byte
+		var seq, sec, nsec int64
+		err := scan(&store, &seq, &sec, &nsec)
+		if *to == nil {
+			*to = map[string]backend.Horizon{}
+		}
+		(*to)[string(store)] = backend.Horizon{Seq: uint64(seq), Time: unix(sec, nsec)}
+		return err
+	}}
 }
 
 // unix returns a time as the tables keep it. 0, 0 with a log's end of 0 stands for no time.

@@ -30,7 +30,7 @@ func (l *Log) loop(ctx context.Context, r backend.Range, follow bool) iter.Seq2[
 		if follow {
 			l.startAlarm()
 		}
-		x := &reader{log: l, r: r, follow: follow, at: r.After.Seq, through: r.Through}
+		x := &reader{log: l, r: r, follow: follow, pruned: -1, at: r.After.Seq, through: r.Through}
 		x.yield = func(p backend.Page, err error) bool {
 			if err == nil {
 				mark, id := uint64(0), []byte(nil)
@@ -62,6 +62,7 @@ type reader struct {
 
 	pager    *backend.Pager
 	identity backend.LogID
+	pruned   int64          // how many facts the log had pruned when the loop was last told its horizons; -1: it was not
 	at       uint64         // the log was read through here
 	through  uint64         // where the loop ends; 0: not
 	batch    []backend.Fact // the facts through at of a batch that goes on
@@ -76,10 +77,18 @@ func (x *reader) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if x.pager != nil && x.identity != got.place.identity && x.pruned >= 0 {
+			x.pruned = -1 // the horizons are another log's
+			continue
+		}
 		if x.pager == nil || x.identity != got.place.identity {
 			if err := x.begin(&got); err != nil {
 				return err
 			}
+		}
+		if pruned := int64(got.place.pruned); pruned != x.pruned {
+			x.pruned = pruned
+			x.pager.Tell(got.horizons)
 		}
 		moved := len(got.facts) > 0 || got.through > x.at
 		if !x.give(&got) {
@@ -146,6 +155,8 @@ type taken struct {
 	rest    []uint64 // how many facts of its batch come after each
 	bytes   int      // of their bodies
 	through uint64   // the log was read through here
+
+	horizons map[string]backend.Horizon // if facts were pruned since the loop was told them
 }
 
 // take reads what comes next.
@@ -167,11 +178,12 @@ func (x *reader) take(ctx context.Context) (got taken, err error) {
 		sql, args = pageStores, []any{l.number, seqOf(x.at), int64(to), stores}
 	}
 	got.place, err = l.look(ctx, func() []statement {
-		got.facts, got.rest, got.bytes = nil, nil, 0
-		if x.r.Stores != nil && len(x.r.Stores) == 0 {
-			return nil
+		got.facts, got.rest, got.bytes, got.horizons = nil, nil, 0, nil
+		all := []statement{scanHorizons(l.number, x.pruned, &got.horizons)}
+		if x.r.Stores == nil || len(x.r.Stores) > 0 {
+			all = append(all, statement{sql: sql, args: args, rows: got.scan})
 		}
-		return []statement{{sql: sql, args: args, rows: got.scan}}
+		return all
 	})
 	got.through = min(to, got.place.last.seq)
 	if n := len(got.facts); n == pageRows || got.bytes >= pageBytes {
