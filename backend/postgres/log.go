@@ -276,17 +276,16 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	return s, nil
 }
 
-// scanHorizons reads the log's horizons into a map that it makes, unless the log has still pruned as many facts as given.
-func scanHorizons(number int32, pruned int64, horizons *map[string]backend.Horizon) statement {
-	const sql = `select h.store, h.seq, h.sec, h.nsec from igniter.log l join igniter.horizon h on h.log = l.log where l.log = $1 and l.pruned <> $2`
-	return statement{sql: sql, args: []any{number, pruned}, row: func(scan func(...any) error) error {
+// scanHorizons returns what reads the log's horizons, unless it still has as many pruned facts as when they were last read.
+func scanHorizons(number int32, pruned int64, to *map[string]backend.Horizon) statement {
+	return statement{sql: horizons, args: []any{number, pruned}, row: func(scan func(...any) error) error {
 		var store []byte
 		var seq, sec, nsec int64
 		err := scan(&store, &seq, &sec, &nsec)
-		if *horizons == nil {
-			*horizons = map[string]backend.Horizon{}
+		if *to == nil {
+			*to = map[string]backend.Horizon{}
 		}
-		(*horizons)[string(store)] = backend.Horizon{Seq: uint64(seq), Time: unix(sec, nsec)}
+		(*to)[string(store)] = backend.Horizon{Seq: uint64(seq), Time: unix(sec, nsec)}
 		return err
 	}}
 }

@@ -30,7 +30,7 @@ func (l *Log) loop(ctx context.Context, r backend.Range, follow bool) iter.Seq2[
 		if follow {
 			l.startAlarm()
 		}
-		x := &reader{log: l, r: r, follow: follow, at: r.After.Seq, through: r.Through, pruned: -1}
+		x := &reader{log: l, r: r, follow: follow, pruned: -1, at: r.After.Seq, through: r.Through}
 		x.yield = func(p backend.Page, err error) bool {
 			if err == nil {
 				mark, id := uint64(0), []byte(nil)
@@ -62,13 +62,11 @@ type reader struct {
 
 	pager    *backend.Pager
 	identity backend.LogID
+	pruned   int64          // how many facts the log had pruned when the loop was last told its horizons; -1: it was not
 	at       uint64         // the log was read through here
 	through  uint64         // where the loop ends; 0: not
 	batch    []backend.Fact // the facts through at of a batch that goes on
 	ends     uint64         // the last seq of that batch
-
-	pruned   int64                      // how many facts the log had pruned when its horizons were read last; -1: they were not
-	horizons map[string]backend.Horizon // of the log then
 }
 
 func (x *reader) read(ctx context.Context) error {
@@ -79,16 +77,18 @@ func (x *reader) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if x.pruned = int64(got.place.pruned); got.horizons != nil {
-			if x.horizons = got.horizons; x.pager != nil {
-				x.pager.Tell(x.horizons)
-			}
+		if x.pager != nil && x.identity != got.place.identity && x.pruned >= 0 {
+			x.pruned = -1 // the horizons are another log's
+			continue
 		}
 		if x.pager == nil || x.identity != got.place.identity {
 			if err := x.begin(&got); err != nil {
 				return err
 			}
-			x.pager.Tell(x.horizons)
+		}
+		if pruned := int64(got.place.pruned); pruned != x.pruned {
+			x.pruned = pruned
+			x.pager.Tell(got.horizons)
 		}
 		moved := len(got.facts) > 0 || got.through > x.at
 		if !x.give(&got) {
@@ -150,13 +150,13 @@ func (x *reader) begin(got *taken) error {
 
 // taken is what one trip has read.
 type taken struct {
-	place place
-	facts []backend.Fact
-	rest  []uint64 // how many facts of its batch come after each
-	bytes int      // of their bodies
+	place   place
+	facts   []backend.Fact
+	rest    []uint64 // how many facts of its batch come after each
+	bytes   int      // of their bodies
+	through uint64   // the log was read through here
 
-	horizons map[string]backend.Horizon // of the log; nil: as in the trip before
-	through  uint64                     // the log was read through here
+	horizons map[string]backend.Horizon // if facts were pruned since the loop was told them
 }
 
 // take reads what comes next.
@@ -179,11 +179,11 @@ func (x *reader) take(ctx context.Context) (got taken, err error) {
 	}
 	got.place, err = l.look(ctx, func() []statement {
 		got.facts, got.rest, got.bytes, got.horizons = nil, nil, 0, nil
-		horizons := scanHorizons(l.number, x.pruned, &got.horizons)
-		if x.r.Stores != nil && len(x.r.Stores) == 0 {
-			return []statement{horizons}
+		all := []statement{scanHorizons(l.number, x.pruned, &got.horizons)}
+		if x.r.Stores == nil || len(x.r.Stores) > 0 {
+			all = append(all, statement{sql: sql, args: args, rows: got.scan})
 		}
-		return []statement{{sql: sql, args: args, rows: got.scan}, horizons}
+		return all
 	})
 	got.through = min(to, got.place.last.seq)
 	if n := len(got.facts); n == pageRows || got.bytes >= pageBytes {

@@ -59,6 +59,8 @@ const (
 
 	ancestors = `select identity::text, through from igniter.ancestor where log = $1 order by number desc`
 
+	horizons = `select store, seq, sec, nsec from igniter.horizon where log = $1::int and (select pruned from igniter.log where log = $1) <> $2::bigint`
+
 	idAt = `select f.id from (select log, seq, id from igniter.fact where (log, seq) >= ($1::int, $2::bigint) order by log, seq limit 1) f where f.log = $1 and f.seq = $2`
 
 	// A page is read by the primary key: at most pageRows facts, and no more once they have pageBytes.
