@@ -13,7 +13,8 @@ import (
 
 // Rules of the statements. They run on tables that are empty at first and large later, with plans that PostgreSQL makes early and keeps.
 // So each lookup names its order and a limit of one, and compares whole rows: only the right index can serve that. The caller compares
-// what was found, or the query does behind the limit. Limits are literal. Scans of whole tables are turned off, see settings.
+// what was found, or the query does behind the limit. Limits are literal. Scans of whole tables and sorts are turned off, and a statement
+// is planned once for a connection, see settings.
 const (
 	begin     = `begin isolation level read committed`
 	beginRead = `begin isolation level repeatable read read only`
@@ -27,7 +28,7 @@ const (
 	settingsRead = `select concat(` + plans + `), ` + serverKey
 
 	plans = `set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-	set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true), set_config('jit', 'off', true)`
+	set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true), set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
 
 	// serverKey changes when the server was started again, or is another one.
 	serverKey = `pg_postmaster_start_time()::text || ' ' || pg_is_in_recovery()::text`

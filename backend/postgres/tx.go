@@ -28,14 +28,14 @@ func SQL(tx *sql.Tx) Tx { return Tx{series{tx}} }
 
 const (
 	txBefore = `select current_setting('transaction_isolation'), current_setting('lock_timeout'), current_setting('enable_seqscan'),
-	current_setting('enable_bitmapscan'), current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('enable_sort'), current_setting('enable_incremental_sort'), current_setting('jit')`
+	current_setting('enable_bitmapscan'), current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('enable_sort'), current_setting('enable_incremental_sort'), current_setting('jit'), current_setting('plan_cache_mode')`
 
 	txSettings = `select concat(set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, true),
 	set_config('idle_in_transaction_session_timeout', case current_setting('idle_in_transaction_session_timeout') when '0' then '10s' else current_setting('idle_in_transaction_session_timeout') end, true),
 	set_config('lock_timeout', case current_setting('lock_timeout') when '0' then '30s' else current_setting('lock_timeout') end, true), ` + plans + `), ` + serverKey
 
 	txAfter = `select concat(set_config('lock_timeout', $1::text, true), set_config('enable_seqscan', $2::text, true), set_config('enable_bitmapscan', $3::text, true),
-	set_config('enable_hashjoin', $4::text, true), set_config('enable_mergejoin', $5::text, true), set_config('enable_sort', $6::text, true), set_config('enable_incremental_sort', $7::text, true), set_config('jit', $8::text, true))`
+	set_config('enable_hashjoin', $4::text, true), set_config('enable_mergejoin', $5::text, true), set_config('enable_sort', $6::text, true), set_config('enable_incremental_sort', $7::text, true), set_config('jit', $8::text, true), set_config('plan_cache_mode', $9::text, true))`
 
 	numberOf = `select log, format from igniter.log where name = $1`
 )
@@ -75,9 +75,9 @@ func inTx(ctx context.Context, run runner, log string, b backend.Batch) (w backe
 	for i := range facts {
 		encoded[i].Encode(&facts[i])
 	}
-	before := make([]string, 9)
+	before := make([]string, 10)
 	number, err := findLog(ctx, run, log, statement{sql: txBefore, row: func(scan func(...any) error) error {
-		return scan(&before[0], &before[1], &before[2], &before[3], &before[4], &before[5], &before[6], &before[7], &before[8])
+		return scan(&before[0], &before[1], &before[2], &before[3], &before[4], &before[5], &before[6], &before[7], &before[8], &before[9])
 	}})
 	if err != nil {
 		return w, err
