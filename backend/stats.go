@@ -72,6 +72,8 @@ type Storage struct {
 	IndexBytes      uint64 `json:"index_bytes"`      // of the indexes beside segments and snapshots
 	AheadBytes      uint64 `json:"ahead_bytes"`      // of space written ahead of the facts to come
 	QuarantineBytes uint64 `json:"quarantine_bytes"` // that recovery cut off and kept
+	ReserveBytes    uint64 `json:"reserve_bytes"`    // kept free for removing facts when the disk is full
+	Damaged         int    `json:"damaged"`          // places, or missing files, where damage was found since the log was opened; at most 1000 are counted
 
 	LastSync time.Time `json:"last_sync,omitzero"` // when facts were last made durable since the log was opened; zero: not yet
 	Groups   uint64    `json:"groups"`             // writes since the log was opened, each of one fact or several

@@ -45,8 +45,8 @@ type ordered struct {
 	BigInt   *big.Int   `json:"bigint,string"`   //lint:ignore SA5008 as above
 	Bytes    []byte     `json:"bytes,string"`    //lint:ignore SA5008 as above
 	Level    Level      `json:"level"`
-	Addr     netip.Addr `json:"addr,string"`     //lint:ignore SA5008 as above
-	BigRat   *big.Rat   `json:"bigrat,string"`   //lint:ignore SA5008 as above
+	Addr     netip.Addr `json:"addr,string"`   //lint:ignore SA5008 as above
+	BigRat   *big.Rat   `json:"bigrat,string"` //lint:ignore SA5008 as above
 }
 
 // ordersBy puts values of the field of their type in their order, and returns the order in which queries list them, all at

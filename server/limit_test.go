@@ -1,12 +1,17 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
@@ -70,6 +75,31 @@ func TestWriterLearnsNothing(t *testing.T) {
 	require.Equal(t, "imported", reader.requireCode("conflict", `{"op":"write_batch","facts":[],"expect":[{"store":"tasks","key":"k","id":"guess"}]}`).Latest)
 }
 
+// TestNarrowStats: a client that may not read all stores does not learn how much there is in the others.
+func TestNarrowStats(t *testing.T) {
+	file := newTokenFile(t, tasks, reader)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
+	s.write(fact("secret", "a"), fact("tasks", "b"))
+	for e, want := range map[string]string{"tasks": `"facts":0,"bytes":0,`, "reader": `"facts":2,`} {
+		p := s.dial()
+		p.hello(e)
+		answer := p.ask(`{"op":"stats"}`)
+		require.Contains(t, answer, want)
+		require.Contains(t, answer, `"last_seq":2`)
+	}
+}
+
+// TestNoDescriptors: a log that has no file descriptor left fails as one that is not there now, and the log says so.
+func TestNoDescriptors(t *testing.T) {
+	core, logs := observer.New(zap.ErrorLevel)
+	log := backend.Intercept(memory.New(memory.Options{}), backend.Hooks{Write: func(_ context.Context, batches []backend.Batch, _ func(context.Context, ...backend.Batch) []backend.Written) []backend.Written {
+		return backend.Refused(len(batches), &os.PathError{Op: "open", Path: "x", Err: syscall.EMFILE})
+	}})
+	s := serve(t, "tcp", log, server.Options{Logger: zap.New(core)})
+	s.dial2().requireCode("unavailable", "%s", writeJSON("tasks", "a"))
+	require.Equal(t, 1, logs.FilterMessageSnippet("no file descriptors left").Len())
+}
+
 // TestListsAreBounded: a list costs little before the client's right to it is known, and its length is limited.
 func TestListsAreBounded(t *testing.T) {
 	file := newTokenFile(t, reader, tasks, admin)
@@ -95,6 +125,14 @@ func TestListsAreBounded(t *testing.T) {
 		require.Less(t, n, uint64(40<<20), "%.100s", x.request)
 		p.requireAlive()
 	}
+	small := serve(t, "tcp", memory.New(memory.Options{}), server.Options{MaxMemoryConnection: 4 << 20}).dial2()
+	facts := make([]string, 5000)
+	for i := range facts {
+		facts[i] = fmt.Sprintf(`{"id":"%d","store":"s","key":"","value":1}`, i)
+	}
+	small.requireCode("too_large", `{"op":"write_batch","facts":[%s]}`, strings.Join(facts, ",")) // it takes 5 MiB
+	small.requireOK(`{"op":"write_batch","facts":[%s]}`, strings.Join(facts[:2000], ","))
+
 	p := s.with(admin)
 	p.requireOK(`{"op":"prune","seqs":[%s]}`, strings.Repeat(`[2,800000],`, 50_000)+`[2,18446744073709551615]`)
 	p.requireOK(`{"op":"write_batch","facts":[],"expect":[%s]}`, strings.Repeat(`{"store":"z","key":"k","id":""},`, 50_000)+`{"store":"z","key":"k","id":""}`)

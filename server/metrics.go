@@ -1,10 +1,12 @@
 package server
 
 import (
+	"errors"
 	"maps"
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -123,7 +125,11 @@ func (m *metrics) failed(code string, err error) {
 func (s *Server) Failed(err error) {
 	code := protocol.ErrorCode(err)
 	s.metrics.failed(code, err)
-	if what := logFailures[code]; what != "" {
+	what := logFailures[code]
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		what = "the process has no file descriptors left: raise its limit, or lower the limits of connections"
+	}
+	if what != "" {
 		s.failures.Error(what, zap.Error(err))
 	}
 }

@@ -15,8 +15,11 @@ func (c *conn) write(requests []protocol.Request) {
 	for i := range requests {
 		r := &requests[i]
 		var b backend.Batch
+		before := c.extra
 		if b, r.Err = c.batchOf(r); r.Err == nil {
 			c.batches = append(c.batches, b)
+		} else {
+			c.extra = before // nothing is kept of it
 		}
 	}
 	var verdicts []backend.Written

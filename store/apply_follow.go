@@ -82,7 +82,9 @@ func (e *Engine) followPages(ctx context.Context) error {
 		}
 		if err == nil {
 			e.trouble.Store(nil) // before the page wakes those that wait for it
-			err = e.applyPage(p)
+			if err = e.ask(ctx, p.Facts, true); err == nil {
+				err = e.applyPage(p)
+			}
 		}
 		if err != nil {
 			return err
@@ -126,7 +128,9 @@ func (e *Engine) read(ctx context.Context, r backend.Range, applied func(facts i
 	}()
 	for n := range pages {
 		if n.err == nil {
-			n.err = e.applyPage(n.page)
+			if n.err = e.ask(ctx, n.page.Facts, false); n.err == nil {
+				n.err = e.applyPage(n.page)
+			}
 		}
 		if n.err != nil {
 			return cmp.Or(e.Err(), n.err)

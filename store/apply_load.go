@@ -17,6 +17,8 @@ var ErrNotLoaded = errors.New("store: the store is not in memory: name it in Opt
 type loadBuffer struct {
 	engine *Engine        // the stores are read into it
 	facts  []backend.Fact // of the stores, and receipts of compactions
+
+	confirmed map[uint64]Compaction // of the receipts, see Engine.ask
 }
 
 func (b *loadBuffer) add(f *backend.Fact) {
@@ -73,7 +75,7 @@ func (e *Engine) reload(ctx context.Context, now *access, stores ...string) erro
 func (e *Engine) load(ctx context.Context, stores []string, now *access) error {
 	opts := e.opts
 	opts.Stores = stores
-	b := &loadBuffer{engine: newEngine(e.log, opts)}
+	b := &loadBuffer{engine: newEngine(e.log, opts), confirmed: map[uint64]Compaction{}}
 	e.mu.Lock()
 	through, err := e.Head(), e.failed
 	e.buffer = b
@@ -85,6 +87,7 @@ func (e *Engine) load(ctx context.Context, stores []string, now *access) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.buffer = nil
+	b.engine.confirmed = b.confirmed
 	if err == nil {
 		err = b.engine.applyPage(backend.Page{Facts: b.facts, Through: backend.Cursor{Seq: e.Head()}})
 	}

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"sort"
 	"time"
 
 	"github.com/google/uuid"
@@ -202,7 +200,7 @@ func parseReceipt(value []byte, own uint64) (c Compaction, err error) {
 	return c, nil
 }
 
-// compacted drops the facts that a receipt says were pruned. The caller holds mu.
+// compacted drops the facts that a receipt says were pruned, if the log has confirmed it, see ask. The caller holds mu.
 func (e *Engine) compacted(receipt *backend.Fact) error {
 	c, err := parseReceipt(receipt.Value, receipt.Seq)
 	if err != nil {
@@ -211,20 +209,23 @@ func (e *Engine) compacted(receipt *backend.Fact) error {
 	if c.Pending || c.Facts == 0 {
 		return nil
 	}
-	if c.Horizon.IsZero() {
+	if confirmed, asked := e.confirmed[receipt.Seq]; asked { // otherwise this process has written it
+		delete(e.confirmed, receipt.Seq)
+		if e.buffer != nil {
+			e.buffer.confirmed[receipt.Seq] = confirmed
+		}
+		c = confirmed
+	} else if c.Horizon.IsZero() {
 		c.Horizon = backend.Horizon{Seq: receipt.Seq, Time: receipt.TransactionTime}
 	}
-	e.raise(map[string]backend.Horizon{c.Store: c.Horizon}, inMemory)
+	if !c.Horizon.IsZero() {
+		e.raise(map[string]backend.Horizon{c.Store: c.Horizon}, inMemory)
+	}
 	s := e.namespace(c.Store)
 	if s == nil {
 		return nil
 	}
-	count := int(s.count.Load())
-	held := slices.ContainsFunc(c.Seqs, func(r [2]uint64) bool {
-		n := sort.Search(count, func(n int) bool { return s.nth(n).Seq() >= r[0] })
-		return n < count && s.nth(n).Seq() <= r[1]
-	})
-	if held {
+	if s.holds(c) {
 		seqs, last := seqrange.Set(c.Seqs), uint64(0)
 		kept := s.without(func(r Record) bool {
 			gone := seqs.Has(r.Seq())

@@ -104,11 +104,12 @@ type Engine struct {
 	mu         sync.Mutex // held to apply facts; guards all up to the empty line
 	newest     time.Time  // the latest transaction time that was applied
 	waiting    waiters
-	retentions map[string]Retention // by store
-	failed     error                // why the log is no longer followed
-	buffer     *loadBuffer          // nil: no stores are being loaded
-	calling    calling              // written under mu
-	awaited    map[string]bool      // IDs of sources for which rules run once they are shown
+	retentions map[string]Retention  // by store
+	failed     error                 // why the log is no longer followed
+	confirmed  map[uint64]Compaction // what the log says of the receipts, by seq, in the page that is applied next
+	buffer     *loadBuffer           // nil: no stores are being loaded
+	calling    calling               // written under mu
+	awaited    map[string]bool       // IDs of sources for which rules run once they are shown
 
 	declared  declarations
 	loading   ctxsync.Mutex // held while stores are loaded

@@ -97,6 +97,9 @@ func (l *Log) take(g *group) bool {
 //	fdatasync(segment)      under SyncAlways
 func (g *group) write(first uint64) error {
 	l := g.log
+	if l.dir.reserve.lent.Load() {
+		return nothingWritten(fmt.Errorf("room is being made: %w", syscall.ENOSPC))
+	}
 	if err := g.here(); err != nil { // another process may have written where the frame would go
 		return err
 	}

@@ -1,7 +1,10 @@
 package file
 
 import (
+	"fmt"
+
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -71,6 +74,10 @@ func (g *group) assign(writes []*write) int {
 			g.given = append(g.given[:0], w.facts...)
 		}
 		next := l.seq.Next()
+		if next > format.MaxSeq-uint64(len(w.facts)) {
+			w.err = fmt.Errorf("the log has given seq %d, and files can hold seqs up to %d", next-1, uint64(format.MaxSeq))
+			continue
+		}
 		fresh, err := l.seq.Assign(w.facts, w.expect, w.now)
 		if err != nil {
 			w.err = err

@@ -35,6 +35,8 @@ type directory struct {
 	log  *zap.Logger
 	lock vfs.Lock // nil: it is not locked
 
+	reserve reserve
+
 	// id is the log's identity, for new files. It changes only while the log is opened or restored.
 	id format.Identity
 
@@ -77,12 +79,18 @@ func (d *directory) checkExists() error {
 }
 
 func newDirectory(o *Options) *directory {
-	return &directory{path: filepath.Clean(o.Path), fs: vfs.Patient(o.fs), now: o.Now, must: o.MustExist, boot: o.boot(), log: o.Logger, closeFiles: o.closeFiles || runtime.GOOS == "windows"}
+	d := &directory{path: filepath.Clean(o.Path), fs: vfs.Patient(o.fs), now: o.Now, must: o.MustExist, boot: o.boot(), log: o.Logger, closeFiles: o.closeFiles || runtime.GOOS == "windows"}
+	d.reserve.dir = d
+	if _, plan := o.fs.(*vfs.Overlay); !plan {
+		d.reserve.unit = min(reserveUnit, o.SegmentSize)
+	}
+	return d
 }
 
 // Names in the directory of a log. Numbers have 20 digits, so that names sort like numbers.
 const (
 	lockName       = "LOCK"
+	reserveName    = "RESERVE"
 	probeName      = lockName + tempExt // created and removed, to see whether files can be created
 	quarantineName = "quarantine"
 	segmentExt     = ".wal"
@@ -127,7 +135,7 @@ func (d *directory) list() (listing, error) {
 	named := ""
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case name == lockName, e.IsDir() && name == quarantineName, isSystemName(name):
+		case name == lockName, name == reserveName, e.IsDir() && name == quarantineName, isSystemName(name):
 		case !e.IsDir() && all.add(name):
 		case isLogName(name):
 			named = name

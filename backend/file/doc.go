@@ -9,6 +9,7 @@
 //	00000000000000051234.wal         a sealed segment: the facts from seq 51234 on
 //	00000000000000051234.wal.idx     its index
 //	00000000000000068117.wal         the active segment, the last one: facts are appended to it
+//	RESERVE                          takes room only; see below
 //	quarantine/                      bytes that recovery cut off, each with a report
 //
 // There is at most one snapshot, and segments follow it without a gap. A file is written as NAME.tmp, and
@@ -84,6 +85,17 @@
 // opened, and no link is followed, in the directory or in quarantine/. The path itself may have links. Files are created
 // exclusively. Directories have the mode 0700 and files 0600, whatever the umask: allow a group more by hand, on the
 // directory, where it is needed. [Verify] and [PlanRepair] write nothing: they lock LOCK against Open only, if it exists.
+//
+// # Full disks
+//
+// Without room, writes fail with backend.ErrFull and leave nothing behind; once there is room, the log takes writes again. Prune and
+// WriteSnapshot write a file before they remove others. So that they can make room where there is none, the log keeps a reserve:
+// a file as large as the largest segment and 64 KiB (with a smaller Options.SegmentSize, that), which Open makes and the flusher
+// makes larger. If there is no other room, it is removed, and made again afterwards; writers get ErrFull meanwhile. With it,
+// each segment can be pruned, and a snapshot be made of some segments after the other, as long as the snapshot fits into what the
+// reserve and the removed segments give. A snapshot that is larger than that cannot be pruned on a full disk. The reserve is made
+// only where there is room for all of it; file systems that copy on write, or share room with other programs, may promise less.
+// Stats counts it. It may be removed while the log is closed.
 //
 // # File systems
 //

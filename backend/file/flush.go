@@ -30,11 +30,13 @@ func (l *Log) flush(ctx context.Context) {
 			return
 		case <-look.C:
 			_ = l.here() // those who follow the log must learn of it
+			l.keepReserve()
 			keeper.look(ctx)
 		case <-tick:
 			l.syncUnsynced()
 		case <-l.work:
 			l.writeAhead()
+			l.keepReserve()
 			l.indexSealed(ctx)
 			keeper.look(ctx)
 		}
@@ -49,7 +51,7 @@ func (l *Log) writeAhead() {
 	a := l.state.Load().active
 	a.flushing.Lock()
 	defer a.flushing.Unlock()
-	for l.here() == nil && l.failure() == nil && !a.retired && !a.markers {
+	for l.here() == nil && l.failure() == nil && !a.retired && !a.markers && !l.dir.reserve.lent.Load() {
 		end := l.state.Load().current.Size
 		step := stepAt(end)
 		to := min(end+step, l.opts.SegmentSize)

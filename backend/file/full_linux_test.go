@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,6 +22,7 @@ type fullDisk struct {
 	opts file.Options
 	log  *file.Log
 	want []string // the facts
+	ids  int      // how many were written
 	seen int      // how many times the disk was full
 	rng  *rand.Rand
 }
@@ -31,8 +34,9 @@ func (d *fullDisk) open(t *testing.T) {
 }
 
 func (d *fullDisk) write(t *testing.T, value string) error {
-	f, err := d.log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint("f", len(d.want)), Store: "s", Key: "k", Value: []byte(value)})
+	f, err := d.log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint("f", d.ids), Store: "s", Key: "k", Value: []byte(value)})
 	if err == nil {
+		d.ids++
 		d.want = append(d.want, factText(&f))
 	}
 	return err
@@ -99,7 +103,8 @@ func TestFullDisk(t *testing.T) {
 					return err
 				},
 			} {
-				// The log gives back what it has written ahead, so there may be room again.
+				// Somebody takes the reserve away, and the log gives back what it has written ahead: there may be room again.
+				_ = os.Remove(filepath.Join(d.opts.Path, "RESERVE"))
 				require.ErrorIs(t, os.WriteFile(ballast(3), make([]byte, 4<<20), 0o600), syscall.ENOSPC)
 				err := do()
 				require.ErrorIs(t, err, backend.ErrFull, name)
@@ -135,6 +140,80 @@ func TestFullDisk(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, entries)
 			t.Logf("%d facts, full %d times", len(d.want), d.seen)
+		})
+	}
+}
+
+// TestEmptyFullDisk fills a disk to the last byte, and makes room there with nothing but the log: by Prune, and by WriteSnapshot,
+// with the log open, or opened then. Afterwards the log takes writes, and has a reserve for the next time.
+func TestEmptyFullDisk(t *testing.T) {
+	for reopen, policy := range map[bool]file.Sync{false: file.SyncAlways, true: file.SyncNever} {
+		t.Run(fmt.Sprint(policy, " reopen ", reopen), func(t *testing.T) {
+			disk := newMount(t)
+			if err := disk.mount("-t", "tmpfs", "-o", "size=6m", "tmpfs"); err != nil {
+				t.Skip("no tmpfs can be mounted here: ", err)
+			}
+			d := &fullDisk{opts: file.Options{Path: filepath.Join(disk.dir, "log"), Sync: policy, SegmentSize: 256 << 10}}
+			d.open(t)
+			value := `"` + strings.Repeat("some text that repeats ", 100) + `"`
+			prune := func() error {
+				var seqs []uint64
+				n := len(d.want)
+				kept := d.want[:0]
+				for i, f := range d.want {
+					if seq := uint64(i + 1); i%4 > 0 && i < n-1 {
+						seqs = append(seqs, seq)
+					} else {
+						kept = append(kept, f)
+					}
+				}
+				d.want = kept
+				report, err := d.log.Prune(t.Context(), slices.Values(seqs), backend.Horizon{})
+				require.EqualValues(t, len(seqs), report.Pruned)
+				return err
+			}
+			for range 200 { // more than a segment, which the reserve follows
+				require.NoError(t, d.write(t, value))
+			}
+			require.Eventually(t, func() bool {
+				s, err := d.log.Stats(t.Context())
+				return err == nil && s.Storage.ReserveBytes > uint64(d.opts.SegmentSize)
+			}, time.Minute, time.Millisecond)
+			// The facts that are pruned are not the last ones, and seqs have gaps then: so it is the last that is done.
+			for _, do := range []func() error{func() error { return d.log.WriteSnapshot(t.Context(), 0) }, prune} {
+				var err error
+				for err == nil {
+					err = d.write(t, value)
+				}
+				require.ErrorIs(t, err, backend.ErrFull)
+				ballast := filepath.Join(disk.dir, fmt.Sprint("ballast", len(d.want)))
+				require.ErrorIs(t, os.WriteFile(ballast, make([]byte, 8<<20), 0o600), syscall.ENOSPC)
+				if reopen {
+					require.NoError(t, d.log.Close())
+					d.open(t)
+					f, err := os.OpenFile(ballast, os.O_APPEND|os.O_WRONLY, 0)
+					require.NoError(t, err)
+					_, err = f.Write(make([]byte, 8<<20)) // what the log gave back
+					require.ErrorIs(t, err, syscall.ENOSPC)
+					require.NoError(t, f.Close())
+				}
+				before, err := d.log.Stats(t.Context())
+				require.NoError(t, err)
+				require.Greater(t, before.Storage.ReserveBytes, uint64(d.opts.SegmentSize))
+				require.NoError(t, do())
+				after, err := d.log.Stats(t.Context())
+				require.NoError(t, err)
+				require.Less(t, after.Bytes, before.Bytes)
+				require.NotZero(t, after.Storage.ReserveBytes)
+				for range 10 {
+					require.NoError(t, d.write(t, value))
+				}
+				d.check(t)
+			}
+			require.NoError(t, d.log.Close())
+			d.open(t)
+			d.check(t)
+			require.NoError(t, d.log.Close())
 		})
 	}
 }

@@ -27,7 +27,7 @@ type Log struct {
 	dir    *directory
 	log    *zap.Logger
 	report RecoveryReport
-	kept   uint64 // bytes in the quarantine
+	kept   atomic.Uint64 // bytes in the quarantine
 
 	seq   *sequencer.Sequencer // the committer's
 	group group                // the committer's
@@ -47,10 +47,11 @@ type Log struct {
 	flushed chan struct{} // closed when the flusher has ended
 	close   func() error  // does the work of Close, once
 
-	mu         sync.Mutex // held for moments only, never while waiting for the disk
-	closing    bool       // no more writes
-	failed     error      // why the log takes no more writes; nil if it does
-	states     []state    // to be used by update
+	mu         sync.Mutex     // held for moments only, never while waiting for the disk
+	closing    bool           // no more writes
+	failed     error          // why the log takes no more writes; nil if it does
+	states     []state        // to be used by update
+	damage     map[place]bool // where damage was found
 	queue      []*write
 	committing bool      // there is a committer
 	idle       sync.Cond // signals that there is no committer
@@ -97,7 +98,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	l.group.log = l
 	r := recovery{directory: d, opts: &l.opts, lookup: (&lookup{log: l}).fact}
 	err = r.run(ctx)
-	l.kept = d.quarantined()
+	l.kept.Store(d.quarantined())
 	if err = readOnly(err); err != nil {
 		if r.active != nil {
 			err = errors.Join(err, r.active.file.Close())
@@ -120,6 +121,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 || s.tree.Load() == nil }) {
 		l.nudge()
 	}
+	l.restoreReserve()
 	flushing, stop := context.WithCancel(context.Background())
 	l.stop = stop
 	go l.flush(flushing)
@@ -228,6 +230,42 @@ func (l *Log) here() error {
 	return gone
 }
 
+// A place is where a file is damaged. Offset is 0 if it is missing.
+type place struct {
+	path   string
+	offset int64
+}
+
+// maxPlaces is how many damaged places a log logs and counts.
+const maxPlaces = 1000
+
+// noteDamage logs and counts damage that an error is about, each place once.
+func (l *Log) noteDamage(err error) {
+	c, ok := errors.AsType[*backend.CorruptError](err)
+	if !ok {
+		return
+	}
+	at := place{c.Path, c.Offset}
+	l.mu.Lock()
+	known := l.damage[at] || len(l.damage) >= maxPlaces
+	if !known {
+		if l.damage == nil {
+			l.damage = map[place]bool{}
+		}
+		l.damage[at] = true
+	}
+	l.mu.Unlock()
+	if !known {
+		l.log.Error("a part of the log is damaged or missing, and facts there cannot be read", zap.String("path", c.Path), zap.Int64("offset", c.Offset), zap.String("reason", c.Reason))
+	}
+}
+
+func (l *Log) damaged() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.damage)
+}
+
 func (l *Log) isClosing() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -270,6 +308,7 @@ func (l *Log) goOn(ctx context.Context) error {
 // not its own any more. It turns a lack of room into ErrFull.
 func (l *Log) failIf(err error) error {
 	if err != nil {
+		l.noteDamage(err)
 		err = cmp.Or(l.here(), err)
 	}
 	switch {

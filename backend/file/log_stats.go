@@ -20,7 +20,7 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 		return stats, err
 	}
 	s := l.state.Load()
-	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept}
+	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept.Load(), Damaged: l.damaged(), ReserveBytes: uint64(l.dir.reserve.bytes())}
 	stats = backend.Stats{Log: l.dir.id.Log, Ancestors: slices.Clone(l.dir.id.Ancestors), LastSeq: s.last, DurableSeq: s.durable, Horizons: maps.Clone(s.horizons), Storage: disk}
 	stats.LastTime = s.lastTime
 	if h := l.head.Load(); h != nil {
@@ -48,6 +48,6 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	}
 	count(&s.current)
 	disk.AheadBytes = uint64(max(0, s.active.ahead.Load()-s.current.Size))
-	stats.Bytes = disk.SegmentBytes + disk.SnapshotBytes + disk.IndexBytes + disk.AheadBytes + disk.QuarantineBytes
+	stats.Bytes = disk.SegmentBytes + disk.SnapshotBytes + disk.IndexBytes + disk.AheadBytes + disk.QuarantineBytes + disk.ReserveBytes
 	return stats, nil
 }

@@ -24,8 +24,9 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizo
 		return report, err
 	}
 	defer l.maintenance.Unlock()
+	defer l.restoreReserve()
 	if n := len(wanted); n > 0 && wanted[n-1] > l.state.Load().sealedThrough() {
-		if err := l.rollIfUsed(ctx); err != nil {
+		if err := l.withReserve(func() error { return l.rollIfUsed(ctx) }); err != nil {
 			return report, err
 		}
 	}
@@ -38,15 +39,26 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizo
 	if err != nil {
 		return report, err
 	}
-	for _, s := range l.state.Load().sealed {
-		if err = l.goOn(ctx); err != nil {
-			break
-		}
-		if drop := within(wanted, s.First, s.Last); len(drop) > 0 {
-			if err = x.file(ctx, s, drop); err != nil {
+	// A file for which there is no room may have some once others are smaller.
+	for files := l.state.Load().sealed; len(files) > 0; {
+		var full []*segment
+		for _, s := range files {
+			if err = l.goOn(ctx); err != nil {
+				break
+			}
+			if drop := within(wanted, s.First, s.Last); len(drop) > 0 {
+				err = l.withReserve(func() error { return x.file(ctx, s, drop) })
+			}
+			if errors.Is(err, backend.ErrFull) {
+				full = append(full, s)
+			} else if err != nil {
 				break
 			}
 		}
+		if len(full) == len(files) || err != nil && !errors.Is(err, backend.ErrFull) {
+			break
+		}
+		files = full
 	}
 	// Also if only a part of the facts is gone.
 	if tellErr := errors.Join(x.tell(), x.forget()); tellErr != nil {
@@ -70,7 +82,7 @@ type pruning struct {
 	wanted  []uint64 // sorted
 	horizon backend.Horizon
 	count   uint64
-	through uint64          // facts were pruned through this seq
+	done    []uint64        // the part of wanted in files that were written again
 	gone    map[name]uint64 // the keys of the pruned facts, each with the highest seq
 }
 
@@ -83,12 +95,12 @@ func (x *pruning) file(ctx context.Context, s *segment, drop []uint64) error {
 	err := p.run(ctx, s)
 	if err == nil || errors.Is(err, backend.ErrFailed) {
 		x.count += p.count
-		x.through = s.Last
+		x.done = append(x.done, drop...)
 		for n, seq := range p.gone {
 			x.gone[n] = max(x.gone[n], seq)
 		}
 	}
-	return x.log.failIf(err)
+	return err
 }
 
 // tell tells the sequencer each key's latest fact that is left.
@@ -124,14 +136,14 @@ func (x *pruning) tell() error {
 
 // forget makes the sequencer forget the IDs of the pruned facts.
 func (x *pruning) forget() error {
-	gone := within(x.wanted, 0, x.through)
+	slices.Sort(x.done)
 	for step := range sequencer.ForgetSteps {
 		if x.count == 0 {
 			break
 		}
 		err := x.log.do(context.Background(), func() error {
 			x.log.seq.Forget(step, func(seq uint64) bool {
-				_, ok := slices.BinarySearch(gone, seq)
+				_, ok := slices.BinarySearch(x.done, seq)
 				return ok
 			})
 			return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
+	"sort"
 
 	"go.uber.org/zap"
 
@@ -20,30 +22,44 @@ func (l *Log) WriteSnapshot(ctx context.Context, through uint64) (err error) {
 		return err
 	}
 	defer l.maintenance.Unlock()
+	defer l.restoreReserve()
 	s := l.state.Load()
 	if through == 0 {
 		through = s.last
 	}
 	if through > s.sealedThrough() {
-		if err := l.rollIfUsed(ctx); err != nil {
+		if err := l.withReserve(func() error { return l.rollIfUsed(ctx) }); err != nil {
 			return err
 		}
 	}
-	var old []*segment
-	for _, s := range l.state.Load().sealed {
-		if s.First > through {
-			break
+	for most := math.MaxInt; ; {
+		old := l.through(through)
+		if len(old) == 0 || len(old) == 1 && old[0].Snapshot {
+			return nil
 		}
-		old = append(old, s)
+		least := 1
+		if old[0].Snapshot {
+			least = 2
+		}
+		old = old[:min(len(old), max(least, most))]
+		err := l.withReserve(func() error { return l.consolidate(ctx, old) })
+		switch {
+		case err == nil:
+			l.drop(old)
+			most = math.MaxInt
+		case errors.Is(err, backend.ErrFull) && len(old) > least:
+			most = len(old) / 2 // what they give back makes room for the others
+		default:
+			return err
+		}
 	}
-	if len(old) == 0 || len(old) == 1 && old[0].Snapshot {
-		return nil
-	}
-	if err := l.consolidate(ctx, old); err != nil {
-		return l.failIf(err)
-	}
-	l.drop(old)
-	return nil
+}
+
+// through returns the sealed segments that begin at a seq or before it.
+func (l *Log) through(seq uint64) []*segment {
+	all := l.state.Load().sealed
+	n := sort.Search(len(all), func(i int) bool { return all[i].First > seq })
+	return all[:n:n]
 }
 
 // consolidate replaces segments by one snapshot.

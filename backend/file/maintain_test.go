@@ -52,7 +52,7 @@ func TestSnapshotIsSmall(t *testing.T) {
 	require.NoError(t, l.WriteSnapshot(t.Context(), 0), "there is nothing new")
 	entries, err := d.ReadDir("/log")
 	require.NoError(t, err)
-	require.Len(t, entries, 4, "the lock, the snapshot, its index, the active segment")
+	require.Len(t, entries, 5, "the lock, the reserve, the snapshot, its index, the active segment")
 }
 
 // TestSnapshotThrough makes a snapshot of the segments through the one that has a seq.
@@ -233,6 +233,9 @@ func TestStats(t *testing.T) {
 		if strings.HasPrefix(name, quarantineName) {
 			kind = quarantineName
 		}
+		if name == reserveName {
+			kind = name
+		}
 		sizes[kind] += uint64(len(content))
 	}
 	require.EqualValues(t, 4, s.FirstSeq)
@@ -244,7 +247,9 @@ func TestStats(t *testing.T) {
 	require.Equal(t, sizes[segmentExt], s.Storage.SegmentBytes+s.Storage.AheadBytes)
 	require.Greater(t, sizes[quarantineName], uint64(len("torn")))
 	require.Equal(t, sizes[quarantineName], s.Storage.QuarantineBytes)
-	require.Equal(t, s.Bytes, sizes[indexExt]+sizes[snapshotExt]+sizes[segmentExt]+sizes[quarantineName])
+	require.Greater(t, sizes[reserveName], uint64(opts.SegmentSize))
+	require.Equal(t, sizes[reserveName], s.Storage.ReserveBytes)
+	require.Equal(t, s.Bytes, sizes[indexExt]+sizes[snapshotExt]+sizes[segmentExt]+sizes[quarantineName]+sizes[reserveName])
 }
 
 // TestVerify finds every kind of damage in a log, each in its place, and none in a sound one.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
@@ -28,7 +30,8 @@ func TestMissingFile(t *testing.T) {
 		put(fmt.Sprint(id))
 	}
 	require.NoError(t, l.Close())
-	l = openLog(t, file.Options{Path: dir}) // none of the facts is in memory
+	core, logs := observer.New(zap.ErrorLevel)
+	l = openLog(t, file.Options{Path: dir, Logger: zap.New(core)}) // none of the facts is in memory
 	require.NoError(t, os.Remove(filepath.Join(dir, "00000000000000000003.wal")))
 	for p, failed := range l.Replay(t.Context(), backend.Range{}) {
 		if err = failed; err == nil {
@@ -42,4 +45,8 @@ func TestMissingFile(t *testing.T) {
 		require.Contains(t, corrupt.Reason, "is missing")
 	}
 	put("later")
+	s, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, s.Storage.Damaged)
+	require.Equal(t, 1, logs.FilterMessageSnippet("damaged or missing").Len())
 }

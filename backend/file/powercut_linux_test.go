@@ -100,8 +100,16 @@ func newPoweredDisk(t testing.TB) *poweredDisk {
 	return d
 }
 
-// on mounts the disk, which replays its journal.
-func (d *poweredDisk) on() error { return d.mount("-t", "ext4", "-o", "loop", d.image) }
+// on mounts the disk, which replays its journal. A process with mounts of its own that was started while the disk was mounted
+// keeps it until it ends: the same file system, without power, would be mounted again.
+func (d *poweredDisk) on() error {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		if out, err := exec.Command("losetup", "-j", d.image).Output(); err != nil || len(out) == 0 {
+			break
+		}
+	}
+	return d.mount("-t", "ext4", "-o", "loop", d.image)
+}
 
 // cut cuts the power.
 func (d *poweredDisk) cut(how uint32) error {

@@ -68,7 +68,13 @@ func (r *reader) Begin() (backend.Stats, error) {
 func (r *reader) Changed() <-chan struct{} { return r.log.changed.Changed() }
 
 // Take implements wire.Source. It takes frames that follow each other in memory, r.size bytes of them or one frame.
-func (r *reader) Take(ctx context.Context, after uint64) (got wire.Frames, err error) {
+func (r *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
+	got, err := r.take(ctx, after)
+	r.log.noteDamage(err)
+	return got, err
+}
+
+func (r *reader) take(ctx context.Context, after uint64) (got wire.Frames, err error) {
 	if d := r.log.dir; d.closeFiles {
 		d.reading.RLock()
 		defer d.reading.RUnlock()

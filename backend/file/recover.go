@@ -52,6 +52,9 @@ func (r *recovery) run(ctx context.Context) error {
 			zap.String("path", r.path), zap.String("name", found.foreign))
 	}
 	r.found = found
+	if info, err := r.fs.Stat(r.join(reserveName)); err == nil && info.Mode().IsRegular() {
+		r.reserve.size = info.Size()
+	}
 	r.identify(found)
 	all, err := r.survey(ctx, found)
 	if err != nil {
@@ -93,7 +96,11 @@ func (r *recovery) run(ctx context.Context) error {
 		if n := len(r.sealed); n > 0 && r.sealed[n-1].First == next {
 			r.sealed = r.sealed[:n-1] // it has no facts, and the new one gets its name
 		}
-		if r.active, r.current, err = r.begin(next, r.opts); err != nil {
+		r.active, r.current, err = r.begin(next, r.opts)
+		if isFull(err) && r.reserve.lend() {
+			r.active, r.current, err = r.begin(next, r.opts)
+		}
+		if err != nil {
 			return err
 		}
 	}

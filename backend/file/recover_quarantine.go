@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -122,6 +123,36 @@ func (r *recovery) quarantineName(name string, offset int64) (string, error) {
 			return "", err
 		}
 	}
+}
+
+// ClearQuarantine removes the files in the quarantine, durably, and returns how many bytes they had. They are for operators: the log
+// never reads them, and they may hold facts that were pruned later.
+func (l *Log) ClearQuarantine(ctx context.Context) (removed uint64, err error) {
+	defer wrap(&err, "clear the quarantine")
+	if err := l.maintain(ctx); err != nil {
+		return 0, err
+	}
+	defer l.maintenance.Unlock()
+	d := l.dir
+	before := d.quarantined()
+	entries, err := d.fs.ReadDir(d.join(quarantineName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	for _, e := range entries {
+		if err == nil {
+			err = d.held()
+		}
+		if err == nil && !e.IsDir() {
+			err = d.fs.Remove(d.join(filepath.Join(quarantineName, e.Name())))
+		}
+	}
+	if err == nil {
+		err = d.sync(d.join(quarantineName))
+	}
+	left := d.quarantined()
+	l.kept.Store(left)
+	return before - min(before, left), l.failIf(err)
 }
 
 // quarantined returns how many bytes the files in the quarantine have. What cannot be read does not count: the log

@@ -27,6 +27,9 @@ import (
 //     page, a fact may be missing that is still the answer there: Restore returns a *backend.CompactedError. A caller
 //     that accepts this passes a stats that moves the horizons back.
 //
+// Restore refuses what no log could hold, such as horizons of stores with impossible names, and pages beyond seq 2^62, so that
+// a forged or damaged backup shows before the log is opened.
+//
 // Once Restore returns nil, [Open] opens the log. After an error there is none.
 func Restore(ctx context.Context, opts Options, stats func(context.Context) (backend.Stats, error), pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
 	defer wrap(&err, "restore log %s", opts.Path)
@@ -56,6 +59,9 @@ func Restore(ctx context.Context, opts Options, stats func(context.Context) (bac
 	if stats != nil {
 		s, err := stats(ctx)
 		if err != nil {
+			return 0, err
+		}
+		if err := checkPast(&s); err != nil {
 			return 0, err
 		}
 		of.Horizons, d.id.Ancestors = s.Horizons, backend.Inherit(s.Log, s.Ancestors, format.MaxSeq)
@@ -96,6 +102,9 @@ func Restore(ctx context.Context, opts Options, stats func(context.Context) (bac
 // inherit takes ancestors and horizons from the log that was read.
 func (r *replacement) inherit(ctx context.Context, stats func(context.Context) (backend.Stats, error)) error {
 	s, err := stats(ctx)
+	if err == nil {
+		err = checkPast(&s)
+	}
 	if err != nil {
 		return err
 	}
@@ -111,10 +120,34 @@ func (r *replacement) inherit(ctx context.Context, stats func(context.Context) (
 	return nil
 }
 
+// maxRestored is the highest seq that a log may begin with: as many are left for the facts to come.
+const maxRestored = format.MaxSeq / 2
+
+// checkPast checks what a log takes over from another one, so that its headers can be read.
+func checkPast(s *backend.Stats) error {
+	for store, h := range s.Horizons {
+		if err := backend.CheckStore(store); err != nil && store != backend.AllStores {
+			return fmt.Errorf("a horizon: %w", err)
+		}
+		if y := h.Time.UTC().Year(); h.Seq > format.MaxSeq || y < 1 || y > 9999 {
+			return &backend.InvalidError{Field: "horizon", Reason: fmt.Sprintf("seq %d, %v, of store %q", h.Seq, h.Time, store)}
+		}
+	}
+	for _, a := range s.Ancestors {
+		if a.Through > format.MaxSeq {
+			return &backend.InvalidError{Field: "ancestor", Reason: fmt.Sprintf("the log %s through seq %d", a.Log, a.Through)}
+		}
+	}
+	return nil
+}
+
 // addPage adds a page of another log, which was read through a seq before, as one frame.
 func (r *replacement) addPage(p *backend.Page, seq uint64) error {
 	if p.Through.Seq < seq {
 		return &backend.InvalidError{Field: "page", Reason: fmt.Sprintf("a page through seq %d after one through %d", p.Through.Seq, seq)}
+	}
+	if p.Through.Seq > maxRestored {
+		return &backend.InvalidError{Field: "page", Reason: fmt.Sprintf("a page through seq %d: a log may begin with seqs up to %d", p.Through.Seq, uint64(maxRestored))}
 	}
 	facts := make([]backend.Fact, 0, len(p.Facts))
 	for _, f := range p.Facts {

@@ -56,7 +56,7 @@ func (d *directory) begin(first uint64, o *Options) (*active, format.File, error
 	}
 	a := &active{name: n.name, file: n.file, end: f.Size, markers: o.Sync != SyncAlways}
 	a.ahead.Store(a.end)
-	if err = vfs.WriteAll(a.file, h, 0); err == nil && !a.markers {
+	if err = vfs.WriteAll(a.file, h, 0); err == nil && !a.markers && !d.reserve.lent.Load() {
 		err = a.zero(min(minAhead, o.SegmentSize))
 	}
 	if err != nil {

@@ -44,7 +44,7 @@ func open(ctx context.Context, o *Options) (*port, error) {
 const leaderDoubt = 30 * time.Second
 
 func (o *Options) logOptions(p *port) caslog.Options {
-	opts := caslog.Options{Name: "jetstream", MaxFrame: o.MaxFrame, Durable: o.Durable, Now: o.Now}
+	opts := caslog.Options{Name: "jetstream", MaxFrame: o.MaxFrame, Durable: o.Durable, Salvage: o.Salvage, Now: o.Now}
 	if p.stream.CachedInfo().Config.Replicas > 1 {
 		opts.Doubt = leaderDoubt
 	}

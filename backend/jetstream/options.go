@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,11 +16,11 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Options say which log is opened, and how. All fields but URL and Log may be zero.
+// Options say which log is opened, and how. All fields but URL may be zero.
 type Options struct {
 	URL      string // of the servers, with commas between them, as nats.Connect takes it
-	Log      string // the log's name: 1 to 64 letters, digits, _ and -
-	Replicas int    // of the stream: 1, 3 or 5; 0: 3 for a new stream, and what an existing one has
+	Log      string // the log's name: 1 to 64 letters, digits, _ and -; "": default
+	Replicas int    // of the stream: 1, 3 or 5; 0: what an existing stream has, and for a new one 3 in a cluster and 1 on a lone server
 	MaxFrame int    // how many bytes the frame's body of a fact or batch may have; 0: wire.DefaultMaxFrame, 16 MiB
 
 	// Durable asserts that each server runs with sync_interval: always, so that an acknowledged fact survives a power cut
@@ -28,6 +29,10 @@ type Options struct {
 
 	// MustExist makes Open return a *backend.InvalidError instead of creating the stream.
 	MustExist bool
+
+	// Salvage opens a log whose last facts were taken away, so that what is left can be exported to a new log. It cannot be
+	// written. A log that lacks facts inside stays a *backend.CorruptError.
+	Salvage bool
 
 	Credentials string      // path of a credentials file, with a user's JWT and seed; "": none
 	NKey        string      // path of a file with a user's nkey seed; "": none
@@ -44,6 +49,7 @@ type Options struct {
 var names = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 func (o *Options) check() error {
+	o.Log = cmp.Or(o.Log, "default")
 	switch {
 	case o.URL == "":
 		return &backend.InvalidError{Field: "address", Reason: "empty: it names the NATS servers, such as nats://127.0.0.1:4222"}
@@ -98,9 +104,9 @@ func init() {
 	})
 }
 
-// fromConfig reads the settings log, replicas, durable, must_exist, max_frame, credentials and nkey.
+// fromConfig reads the settings log, replicas, durable, must_exist, salvage, max_frame, credentials and nkey.
 func fromConfig(c backend.Config) (Options, error) {
-	if err := c.Only("jetstream", "address", "token", "tls", "log", "replicas", "durable", "must_exist", "max_frame", "credentials", "nkey"); err != nil {
+	if err := c.Only("jetstream", "address", "token", "tls", "log", "replicas", "durable", "must_exist", "salvage", "max_frame", "credentials", "nkey"); err != nil {
 		return Options{}, err
 	}
 	o := Options{URL: c.Address, Token: c.Token, Logger: c.Logger}
@@ -111,7 +117,7 @@ func fromConfig(c backend.Config) (Options, error) {
 			}
 		}
 	}
-	for name, field := range map[string]*bool{"durable": &o.Durable, "must_exist": &o.MustExist} {
+	for name, field := range map[string]*bool{"durable": &o.Durable, "must_exist": &o.MustExist, "salvage": &o.Salvage} {
 		if v, ok := c.Settings[name]; ok {
 			if *field, ok = v.(bool); !ok {
 				return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is neither true nor false", v)}

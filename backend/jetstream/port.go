@@ -93,8 +93,8 @@ func (p *port) lost() {
 }
 
 // dial connects, and opens or creates the stream.
-func dial(ctx context.Context, o *Options) (p *port, err error) {
-	p = &port{opts: o, process: nuid.Next()}
+func dial(ctx context.Context, o *Options) (_ *port, err error) {
+	p := &port{opts: o, process: nuid.Next()}
 	p.refused.Store("")
 	p.lost()
 	options, err := o.dialOptions()
@@ -142,10 +142,10 @@ func dial(ctx context.Context, o *Options) (p *port, err error) {
 	if err = o.checkConfig(config, p.id); err == nil {
 		err = checkVersion(p.nc.ConnectedServerVersion(), config.Replicas)
 	}
-	if err == nil {
+	if err == nil && !o.Salvage {
 		err = p.probe(ctx)
 	}
-	if err == nil {
+	if err == nil && !o.Salvage {
 		err = p.checkEnd(ctx)
 	}
 	if err != nil {

@@ -26,14 +26,17 @@ const (
 func streamName(log string) string { return "IGNITER_" + log }
 
 // configOf returns the configuration of a new stream.
-func (o *Options) configOf(id backend.LogID) (jetstream.StreamConfig, error) {
+func (o *Options) configOf(id backend.LogID, inCluster bool) (jetstream.StreamConfig, error) {
 	ancestors, err := json.Marshal(o.ancestors)
 	if err != nil {
 		return jetstream.StreamConfig{}, err
 	}
 	replicas := o.Replicas
 	if replicas == 0 {
-		replicas = 3
+		replicas = 1
+		if inCluster {
+			replicas = 3
+		}
 	}
 	return jetstream.StreamConfig{
 		Name:               streamName(o.Log),
@@ -114,7 +117,7 @@ func (o *Options) openStream(ctx context.Context, js jetstream.JetStream) (jetst
 	case o.MustExist:
 		return nil, &backend.InvalidError{Field: "log", Reason: fmt.Sprintf("there is no stream %s", streamName(o.Log))}
 	}
-	config, err := o.configOf(backend.NewLogID())
+	config, err := o.configOf(backend.NewLogID(), js.Conn().ConnectedClusterName() != "")
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
+	_ "github.com/igniter-store/igniter/backend/jetstream"
 	_ "github.com/igniter-store/igniter/backend/memory" // registers itself, as file and network do
 	_ "github.com/igniter-store/igniter/backend/network"
 	_ "github.com/igniter-store/igniter/backend/postgres"
@@ -62,6 +63,11 @@ func (a *app) open(ctx context.Context, logger *zap.Logger, progress func(done, 
 			config.Settings["log"] = name
 		}
 		log, err = backend.Open(ctx, name, config)
+	case "jetstream":
+		if err = a.jetStream(&config); err != nil {
+			return nil, err
+		}
+		log, err = backend.Open(ctx, name, config)
 	case "network":
 		if err = a.connection(&config); err != nil {
 			return nil, err
@@ -100,6 +106,8 @@ func (a *app) backend() (name string, err error) {
 		name = "file"
 	case strings.HasPrefix(a.values.String("address"), "postgres://"), strings.HasPrefix(a.values.String("address"), "postgresql://"):
 		name = "postgres"
+	case strings.HasPrefix(a.values.String("address"), "nats://"):
+		name = "jetstream"
 	default:
 		name = "network"
 	}
@@ -122,10 +130,38 @@ func (a *app) connection(c *backend.Config) error {
 		}
 		c.Transport, c.Address = network, address
 	}
-	t := backend.TLS{CA: v.String("tls.ca"), Cert: v.String("tls.cert"), Key: v.String("tls.key"), ServerName: v.String("tls.server_name")}
 	if v.Bool("insecure_token") {
 		c.Settings = map[string]any{"insecure_token": true}
 	}
+	return a.secrets(c)
+}
+
+// jetStream adds to a Config how to connect to NATS servers, and which log it is.
+func (a *app) jetStream(c *backend.Config) error {
+	v := a.values
+	c.Address, c.Token = v.String("address"), v.String("token")
+	c.Settings = map[string]any{"log": cmp.Or(v.String("log_name"), "default"), "max_frame": v.Int("max_frame"), "must_exist": v.Bool("must_exist") || !a.create, "durable": v.Bool("durable"), "salvage": v.Bool("salvage")}
+	if n := v.Int("replicas"); n != 0 {
+		c.Settings["replicas"] = n
+	}
+	for _, key := range []string{"credentials", "nkey"} {
+		if path := v.String(key); path != "" {
+			c.Settings[key] = path
+		}
+	}
+	err := a.secrets(c)
+	if a.isServer && c.TLS != nil { // the certificate is for clients
+		if c.TLS.Cert, c.TLS.Key = "", ""; *c.TLS == (backend.TLS{}) && !v.Bool("tls.enabled") {
+			c.TLS = nil
+		}
+	}
+	return err
+}
+
+// secrets adds to a Config the token to show, and how a connection is secured.
+func (a *app) secrets(c *backend.Config) error {
+	v := a.values
+	t := backend.TLS{CA: v.String("tls.ca"), Cert: v.String("tls.cert"), Key: v.String("tls.key"), ServerName: v.String("tls.server_name")}
 	if t != (backend.TLS{}) || v.Bool("tls.enabled") {
 		c.TLS = &t
 	}

@@ -9,12 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
 func (a *app) pruneCommand() *cobra.Command {
 	var seqs [][2]uint64
 	var store, key string
+	var clear bool
 	cmd := a.withYes(a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "prune",
 		Short: "Remove facts permanently",
@@ -22,7 +24,8 @@ func (a *app) pruneCommand() *cobra.Command {
 shows how many facts it would remove, and removes them with --yes. Removed facts are only in backups that were
 made before. Others can write and read meanwhile. A server requires a token with admin. Programs that hold the log in
 memory keep the facts until they open it again. Bytes that a recovery moved to quarantine/ in the log's directory may hold
-such facts, too: if there are any, the command says so. Remove these files by hand.
+such facts, too: if there are any, the command says so, and --clear-quarantine removes these files, of a log that no server
+has open. It works alone, too.
 
 To keep current values and remove old ones, use igniter compact.`,
 		Example: `  igniter prune --path ./log --store people --key ana
@@ -35,9 +38,26 @@ To keep current values and remove old ones, use igniter compact.`,
 			}
 			chosen := seqrange.Of(seqs...)
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
-				if s, err := log.Stats(cmd.Context()); err == nil && s.Storage != nil && s.Storage.QuarantineBytes > 0 {
+				files, isFiles := log.(*file.Log)
+				if clear && !isFiles {
+					return usage("--clear-quarantine is for a log in files: give --path, while no server has it open")
+				}
+				if s, err := log.Stats(cmd.Context()); err == nil && s.Storage != nil && s.Storage.QuarantineBytes > 0 && !(clear && a.yes) {
 					fmt.Fprintf(a.err, "igniter: quarantine/ in the log's directory holds %s that recoveries cut off, perhaps also of facts to remove: "+
-						"look there, and remove its files, which the log never reads\n", humanize.IBytes(s.Storage.QuarantineBytes))
+						"look there, and remove its files, which the log never reads, with --clear-quarantine\n", humanize.IBytes(s.Storage.QuarantineBytes))
+				}
+				if clear && a.yes {
+					removed, err := files.ClearQuarantine(cmd.Context())
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(a.err, "igniter: removed %s from quarantine/\n", humanize.IBytes(removed))
+				}
+				if store == "" && len(seqs) == 0 {
+					if !a.yes {
+						return a.notDone("removes the files in quarantine/ permanently")
+					}
+					return nil
 				}
 				var r backend.Range
 				if store != "" {
@@ -75,7 +95,8 @@ To keep current values and remove old ones, use igniter compact.`,
 	flags.Func("seq", "`seqs` and ranges of seqs: 17,100-120", parseSeqs(&seqs))
 	flags.StringVar(&store, "store", "", "all facts of that store")
 	flags.StringVar(&key, "key", "", "only the facts of that key of the store")
-	cmd.MarkFlagsOneRequired("seq", "store")
+	flags.BoolVar(&clear, "clear-quarantine", false, "also remove the files in quarantine/ of the log's directory")
+	cmd.MarkFlagsOneRequired("seq", "store", "clear-quarantine")
 	cmd.MarkFlagsMutuallyExclusive("seq", "store")
 	return cmd
 }

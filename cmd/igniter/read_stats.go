@@ -50,6 +50,8 @@ func statsTable(s *backend.Stats) (t table) {
 		t.row("indexes", size(d.IndexBytes))
 		t.row("written ahead", size(d.AheadBytes))
 		t.row("quarantine", size(d.QuarantineBytes))
+		t.row("reserve", size(d.ReserveBytes))
+		t.row("damaged places", d.Damaged)
 	}
 	if c := s.Connection; c != nil {
 		t.row("server", fmt.Sprintf("%s at %s, protocol %d", cmp.Or(c.Server, "-"), c.Address, c.Protocol))

@@ -207,11 +207,11 @@ func (s *service) open(ctx context.Context) error {
 
 // listen starts serving.
 func (s *service) listen() error {
-	v := s.app.values
+	v, limits := s.app.values, s.crowd(maxDescriptors())
 	opts := server.Options{
 		Tokens: s.tokens, Insecure: v.Bool("insecure"), Logger: s.log,
-		MaxConnections: v.Int("max_connections"), MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
-		HelloTimeout: v.Duration("hello_timeout"), MaxWaiting: v.Int("max_waiting"), MaxWaitingEach: v.Int("max_waiting_each"),
+		MaxConnections: limits.connections, MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
+		HelloTimeout: v.Duration("hello_timeout"), MaxWaiting: limits.waiting, MaxWaitingEach: v.Int("max_waiting_each"),
 		MaxConnectionsEach: v.Int("max_connections_each"), MaxMemory: v.Int("max_memory"), MaxMemoryEach: v.Int("max_memory_each"),
 		MaxMemoryConnection: v.Int("max_memory_connection"), MaxStreams: v.Int("max_subscriptions"), MaxStreamsEach: v.Int("max_subscriptions_each"),
 		FrameTimeout: v.Duration("frame_timeout"), IdleTimeout: v.Duration("idle_timeout"), WriteTimeout: v.Duration("write_timeout"),

@@ -51,6 +51,11 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 			if err := a.outsideLog("--file", path); err != nil {
 				return err
 			}
+			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && os.Geteuid() == 0 {
+				if uid, ok := wholefile.Owner(path); ok && uid == 0 {
+					a.say(path + " will be a file that only root can read: let the server's user read it")
+				}
+			}
 			if err := addToken(path, text); err != nil {
 				return fmt.Errorf("add a token to %s, which stays as it is: %w", path, err)
 			}

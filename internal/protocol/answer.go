@@ -181,6 +181,8 @@ type storage struct {
 	IndexBytes      uint64    `json:"index_bytes"`
 	AheadBytes      uint64    `json:"ahead_bytes"`
 	QuarantineBytes uint64    `json:"quarantine_bytes"`
+	ReserveBytes    uint64    `json:"reserve_bytes"`
+	Damaged         int       `json:"damaged"`
 	LastSync        time.Time `json:"last_sync"`
 	Groups          uint64    `json:"groups"`
 	Grouped         uint64    `json:"grouped"`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
@@ -42,6 +43,8 @@ var codes = []struct {
 	{"storage_failed", backend.ErrFailed},
 	{"corrupt", backend.ErrCorrupt},
 	{"unavailable", backend.ErrUnavailable},
+	{"unavailable", syscall.EMFILE}, // which passes
+	{"unavailable", syscall.ENFILE},
 	{"unavailable", backend.ErrClosed}, // the peer's backend, not the caller's
 	{"unsupported", errors.ErrUnsupported},
 }

@@ -150,7 +150,7 @@ func (r *Request) Fact() (backend.Fact, error) {
 // [ParseRequest].
 func (r *Request) Batch() (backend.Batch, error) { return r.CheckedBatch(nil, nil) }
 
-// CheckedBatch is Batch, but calls fact with each fact, and expect with each expectation, as soon as it is parsed; nil
+// CheckedBatch is Batch, but calls fact with each fact, and expect with each different expectation, as soon as it is parsed; nil
 // calls nothing. Their errors end parsing and are returned as they are. So a client that may not write costs no more than
 // the bytes that it sent.
 func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*backend.Expect) error) (backend.Batch, error) {
@@ -170,13 +170,14 @@ func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*back
 		seen := map[backend.Expect]bool{}
 		err = r.list("expect", false, MaxItems, func(v []byte, at int) (int, error) {
 			e, end, err := parseExpect(v, at)
-			if err == nil && expect != nil {
+			if err != nil || seen[e] {
+				return end, err
+			}
+			if expect != nil {
 				err = expect(&e)
 			}
-			if err == nil && !seen[e] {
-				seen[e] = true
-				b.Expect = append(b.Expect, e)
-			}
+			seen[e] = true
+			b.Expect = append(b.Expect, e)
 			return end, err
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -100,7 +101,7 @@ type failure struct {
 // count tells the server of a request that the log made fail.
 func (h *Handler) count(err error) {
 	s := h.attached().server
-	for _, failure := range []error{backend.ErrFull, backend.ErrFailed, backend.ErrCorrupt} {
+	for _, failure := range []error{backend.ErrFull, backend.ErrFailed, backend.ErrCorrupt, syscall.EMFILE, syscall.ENFILE} {
 		if s != nil && errors.Is(err, failure) {
 			s.Failed(err)
 			return
@@ -125,6 +126,9 @@ func statusOf(err error) int {
 		if errors.Is(err, s.err) {
 			return s.status
 		}
+	}
+	if protocol.ErrorCode(err) == "unavailable" {
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }

@@ -55,6 +55,11 @@ func (o Options) withDefaults() Options {
 // NewServer returns an http.Server of a handler with limits on the duration, size and number of requests, and on the
 // number of connections, [MaxConnections]. It has no limits on answers, since some never end: a Handler limits them itself.
 func NewServer(h http.Handler, logger *zap.Logger) *http.Server {
+	return NewLimitedServer(h, logger, MaxConnections)
+}
+
+// NewLimitedServer is NewServer with another limit of connections.
+func NewLimitedServer(h http.Handler, logger *zap.Logger, maxConnections int) *http.Server {
 	if logger == nil {
 		logger = zap.NewNop()
 	}
@@ -66,6 +71,6 @@ func NewServer(h http.Handler, logger *zap.Logger) *http.Server {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          zap.NewStdLog(logger),
 	}
-	(&connections{max: MaxConnections}).limit(s)
+	(&connections{max: max(maxConnections, 1)}).limit(s)
 	return s
 }

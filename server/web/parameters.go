@@ -13,6 +13,9 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
+// maxStores is how many different stores a request may name.
+const maxStores = 4096
+
 // parameters returns the query parameters of a request. Unknown and malformed parameters are rejected, and so is one
 // that is given twice where only one counts.
 func parameters(r *http.Request, known ...string) (url.Values, error) {
@@ -26,6 +29,10 @@ func parameters(r *http.Request, known ...string) (url.Values, error) {
 			return nil, &backend.InvalidError{Field: "query", Reason: fmt.Sprintf("there is no parameter %q here: the parameters are %s", name, strings.Join(known, ", "))}
 		case len(values) > 1 && name != "store":
 			return nil, &backend.InvalidError{Field: name, Reason: "given more than once"}
+		}
+		slices.Sort(values)
+		if given[name] = slices.Compact(values); len(given[name]) > maxStores {
+			return nil, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("given more than %d times: leave it out to read all stores", maxStores)}
 		}
 	}
 	return given, nil

@@ -39,6 +39,9 @@ func (f *flight) arrive(after hash) {
 // whenever the head has moved. If it returns no unit, commit returns once it is sure that the log was known through its
 // end. An error of decide ends it in the same way. It reports how long the append took.
 func (l *Log) commit(ctx context.Context, decide func() (*draft, error)) (took time.Duration, err error) {
+	if l.opts.Salvage {
+		return 0, fmt.Errorf("%w: the log was opened to salvage what is left: write this to a new log", backend.ErrForbidden)
+	}
 	if err := l.turn.Lock(ctx); err != nil {
 		return 0, err
 	}

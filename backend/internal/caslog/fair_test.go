@@ -99,3 +99,23 @@ func TestFair(t *testing.T) {
 		require.Less(t, r.longest, 100*time.Millisecond, "of simulated time")
 	}
 }
+
+// TestScale prints how a log does with more and more processes (gateways) and longer and longer round trips, in simulated
+// time. docs/scale.md has its table.
+func TestScale(t *testing.T) {
+	if soak() == 1 {
+		t.Skip("it prints a table: run it with IGNITER_SOAK")
+	}
+	for _, roundTrip := range []time.Duration{500 * time.Microsecond, 2 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond} {
+		for _, processes := range []int{1, 2, 3, 5, 10, 20} {
+			length := max(time.Second, 200*roundTrip)
+			r := simulate(t, processes, 16, roundTrip, 200*time.Microsecond, length)
+			total, least, most := 0, r.facts[0], 0
+			for _, n := range r.facts {
+				total, least, most = total+n, min(least, n), max(most, n)
+			}
+			t.Logf("| %s | %d | %.0f | %.0f | %.1f | %d to %d | %s |", roundTrip, processes, float64(total)/length.Seconds(), float64(r.units)/length.Seconds(),
+				float64(r.appends)/float64(r.units), least, most, r.longest.Round(time.Millisecond))
+		}
+	}
+}

@@ -21,6 +21,7 @@ type Options struct {
 	Name     string        // begins the errors, and is the path of damage; "": caslog
 	MaxFrame int           // how many bytes the frame's body of a fact or batch may have; 0: wire.DefaultMaxFrame
 	Durable  bool          // what was appended survives a power cut
+	Salvage  bool          // open a log whose end was taken away; it cannot be written
 	Doubt    time.Duration // how long a head below a known one may be the answer of a leader that was replaced; 0: it is damage
 
 	Now func() time.Time // returns transaction times; nil: time.Now
@@ -44,15 +45,16 @@ type Log struct {
 	queue   queue
 
 	// mu guards what the process knows of the log.
-	mu       sync.Mutex
-	known    head // through here
-	seq      *sequencer.Sequencer
-	held     seqrange.Set // the seqs at which the log holds facts
-	bytes    uint64
-	places   []place // ascending; not every unit has one
-	horizons map[string]backend.Horizon
-	recent   recent         // the last units
-	found    []backend.Fact // of the unit that fact looked into last
+	mu          sync.Mutex
+	known       head // through here
+	seq         *sequencer.Sequencer
+	held        seqrange.Set // the seqs at which the log holds facts
+	bytes       uint64
+	places      []place                    // ascending; not every unit has one
+	horizons    map[string]backend.Horizon // replaced as a whole
+	horizonTurn int                        // how often it was replaced
+	recent      recent                     // the last units
+	found       []backend.Fact             // of the unit that fact looked into last
 
 	notes  uint64            // the notes through this position were learned
 	undone map[uint64]*note  // the prunes that are not carried out, by their note's position
@@ -90,10 +92,10 @@ var (
 func Open(ctx context.Context, port Port, opts Options) (*Log, error) {
 	l := newLog(port, opts)
 	err := l.sync(ctx)
-	if err == nil {
+	if err == nil && !opts.Salvage {
 		err = l.checkWitness(ctx)
 	}
-	if err == nil {
+	if err == nil && !opts.Salvage {
 		err = l.finishPrunes(ctx)
 	}
 	if err != nil {

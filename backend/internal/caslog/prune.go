@@ -120,7 +120,9 @@ func (l *Log) collect(ctx context.Context, present seqrange.Set) (*part, error) 
 			return nil, l.corrupt("position %d: %v", s.At, err)
 		}
 		left := facts[:0:0]
-		l.mu.Lock()
+		if err := l.lockCalm(ctx); err != nil {
+			return nil, err
+		}
 		for i := range facts {
 			f := &facts[i]
 			if !present.Has(f.Seq) {

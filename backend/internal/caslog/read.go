@@ -54,6 +54,7 @@ type reader struct {
 	stop func()
 	seq  uint64 // the walk was read through here
 	end  uint64 // and then through here, if there are no more facts
+	turn int    // of the horizons that were told last
 }
 
 // Begin implements wire.Source.
@@ -61,7 +62,8 @@ func (rd *reader) Begin() (backend.Stats, error) {
 	l := rd.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return backend.Stats{Log: l.id, Ancestors: l.ancestors, LastSeq: l.known.seq}, l.err()
+	rd.turn = l.horizonTurn
+	return backend.Stats{Log: l.id, Ancestors: l.ancestors, LastSeq: l.known.seq, Horizons: l.horizons}, l.err()
 }
 
 // Changed implements wire.Source.
@@ -84,6 +86,12 @@ func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 	for {
 		f, err := rd.take(after)
 		if err == nil {
+			l := rd.log
+			l.mu.Lock() // only now: what the frames lack was pruned before
+			if rd.turn != l.horizonTurn {
+				rd.turn, f.Horizons = l.horizonTurn, l.horizons
+			}
+			l.mu.Unlock()
 			return f, nil
 		}
 		rd.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -19,6 +20,10 @@ func (l *Log) tail() {
 		l.mu.Lock()
 		known := l.known
 		l.mu.Unlock()
+		if err := l.checkUnit(l.ctx, known); err != nil && l.ctx.Err() == nil && !passes(err) { // the place may have changed its leader
+			_ = l.fail(err)
+			return
+		}
 		for s, err := range l.walk(l.ctx, known, 0, true) {
 			if err == nil {
 				err = l.take(s)
@@ -77,6 +82,12 @@ func (l *Log) take(s step) error {
 
 // load takes in what a unit says. The caller holds mu.
 func (l *Log) load(s step) error {
+	// A note that was learned since the walk read the unit may have pruned it.
+	p := l.pruned.Load()
+	i := p.at(s.At)
+	if stands := i < len(p.kept) && p.kept[i] == (kept{s.At, s.at[0]}); s.standIn && !stands || !s.standIn && p.erased.Has(s.At) {
+		return errBehind
+	}
 	switch {
 	case s.Kind == Facts || s.standIn:
 		facts, err := wire.ParseGroup(nil, s.Body)
@@ -92,7 +103,7 @@ func (l *Log) load(s step) error {
 		}
 		l.added(s.first, s.last, s.At, s.Body)
 	case s.Kind == Kept:
-		if p := l.pruned.Load(); !p.erased.Has(s.At) && !p.into(s.At) {
+		if !p.into(s.At) {
 			l.loose[s.At] = s.End
 		}
 	case s.Kind == Note:
@@ -132,7 +143,9 @@ func (l *Log) learnNotes(ctx context.Context) error {
 		if err != nil {
 			return l.corrupt("%v", err)
 		}
-		l.mu.Lock()
+		if err := l.lockCalm(ctx); err != nil {
+			return err
+		}
 		err = l.learn(step{Entry: e, header: h})
 		l.mu.Unlock()
 		if err != nil {
@@ -141,8 +154,25 @@ func (l *Log) learnNotes(ctx context.Context) error {
 	}
 }
 
+// lockCalm takes mu when no unit is in flight, since the sequencer then knows facts that may be undone.
+func (l *Log) lockCalm(ctx context.Context) error {
+	l.mu.Lock()
+	for l.flight != nil {
+		f := l.flight
+		l.mu.Unlock()
+		select {
+		case <-f.settled:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		l.mu.Lock()
+	}
+	return nil
+}
+
 // learn takes in a note, unless it is known. A note may be learned before the units between: what it says of seqs that
-// are not known yet only makes the walk skip them. The caller holds mu.
+// are not known yet only makes the walk skip them. The caller holds mu, and no facts are in flight: what is undone later
+// would bring back a key's latest fact that the note removes.
 func (l *Log) learn(s step) error {
 	if s.At <= l.notes {
 		return nil
@@ -153,8 +183,11 @@ func (l *Log) learn(s step) error {
 	}
 	l.notes = s.End
 	l.seq.LoadTime(n.Time)
-	for store, h := range n.Horizons {
-		l.horizons[store] = l.horizons[store].Later(h)
+	if len(n.Horizons) > 0 {
+		l.horizons, l.horizonTurn = maps.Clone(l.horizons), l.horizonTurn+1
+		for store, h := range n.Horizons {
+			l.horizons[store] = l.horizons[store].Later(h)
+		}
 	}
 	delete(l.undone, n.Done)
 	if len(n.Erase) == 0 {
@@ -166,7 +199,11 @@ func (l *Log) learn(s step) error {
 	l.held = l.held.Without(n.Gone)
 	l.bytes -= min(l.bytes, n.Bytes)
 	for _, k := range n.Latest {
-		l.seq.Pruned(k.Store, k.Key, k.Seq, &backend.Fact{Seq: k.Left, ID: k.ID})
+		// A process that has not come as far as the note knows an earlier fact as the latest, which this note or one before has
+		// removed too.
+		if seq := l.seq.Latest(k.Store, k.Key); seq != 0 && !l.held.Has(seq) {
+			l.seq.Pruned(k.Store, k.Key, seq, &backend.Fact{Seq: k.Left, ID: k.ID})
+		}
 	}
 	for _, k := range n.Kept {
 		delete(l.loose, k.Into)
@@ -204,6 +241,9 @@ func (l *Log) lookUp(seq uint64) ([]backend.Fact, error) {
 		return wire.ParseGroup(nil, body)
 	}
 	for s, err := range l.walk(l.ctx, l.before(seq), l.known.pos, false) {
+		if err != nil && passes(err) {
+			err = fmt.Errorf("%w: %w", errBehind, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read seq %d: %w", seq, err)
 		}

@@ -16,8 +16,9 @@ type step struct {
 	at      [2]uint64 // the first and the last position where the unit is
 }
 
-// errBehind: what is missing was pruned by a note that this process has not learned yet.
-var errBehind = errors.New("caslog: the log was pruned meanwhile")
+// errBehind: what is missing was pruned by a note that this process has not learned yet, or it can't be read now. Trying
+// again helps.
+var errBehind = errors.New("caslog: the log can't be read now, or was pruned meanwhile")
 
 // walk yields what stands after a place, through a position, or on and on if that is 0. It passes every position: the
 // positions that are missing must have been pruned. Otherwise the error is a *backend.CorruptError. If learn is false, it

@@ -76,7 +76,7 @@ const witnessForm = "1 %s %d %d %d %s"
 // testify writes the witness, if the head has moved since. That it fails is no harm.
 func (l *Log) testify(ctx context.Context) {
 	l.mu.Lock()
-	h, ok := l.known, l.failed == nil && l.known.at != 0 && l.known.hash != (hash{}) && l.known.pos > l.witnessed
+	h, ok := l.known, l.failed == nil && !l.opts.Salvage && l.known.at != 0 && l.known.hash != (hash{}) && l.known.pos > l.witnessed
 	l.mu.Unlock()
 	if !ok {
 		return

@@ -180,8 +180,12 @@ const maxYield = 50 * time.Millisecond
 // if there are none. The caller holds mu.
 func (l *Log) decide(group []*request) (*draft, error) {
 	first := l.seq.Next()
+	size := 0
+	for _, r := range group {
+		size += r.size
+	}
 	var bodies [][]byte
-	var scratch []byte
+	scratch := make([]byte, 0, size)
 	for _, r := range group {
 		r.verdict = backend.Written{}
 		if r.verdict.Err = r.ctx.Err(); r.verdict.Err != nil {
@@ -226,7 +230,7 @@ func (l *Log) decide(group []*request) (*draft, error) {
 	if len(bodies) == 0 {
 		return nil, nil
 	}
-	d := &draft{kind: Facts, first: first, last: l.seq.Next() - 1, body: wire.AppendBodies(nil, bodies), drop: l.seq.Rollback}
+	d := &draft{kind: Facts, first: first, last: l.seq.Next() - 1, body: wire.AppendBodies(make([]byte, 0, len(scratch)+2*len(bodies)+4), bodies), drop: l.seq.Rollback}
 	d.keep = func(at, _ uint64) {
 		l.seq.Commit()
 		if n := len(l.held); n > 0 && l.held[n-1][1]+1 == first {

@@ -3,6 +3,7 @@ module github.com/igniter-store/igniter/backend/jetstream/clustertest
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/igniter-store/igniter v0.0.0
 	github.com/igniter-store/igniter/backend/jetstream v0.0.0
 	github.com/nats-io/nats-server/v2 v2.15.2

@@ -178,6 +178,7 @@ func (x golden) makeGolden(t *testing.T, dir string) {
 	require.NoError(t, err)
 	require.NoError(t, g.log.Close())
 	require.NoError(t, os.Remove(filepath.Join(dir, "LOCK")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "RESERVE")))
 }
 
 // factText returns a fact as the codec writes it.

@@ -10,7 +10,9 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// An IndexBuilder collects what the index of a file holds, as the facts of the file are read or written.
+// An IndexBuilder collects what the index of a file holds, as the facts of the file are read or written. It holds all IDs of the
+// file, some 18 bytes each, and its keys; Encode takes as much again, and some more while it grows. For a segment that is bounded by
+// the segment's size. For a snapshot it grows with the log.
 type IndexBuilder struct {
 	facts uint64
 	last  uint64    // the seq of the last fact

@@ -35,6 +35,10 @@ type Writer struct {
 	body   []byte
 }
 
+// maxHeader is how many bytes the header of a file may have at most. With horizons of so many stores that it would be longer, it
+// says the greatest one, for all stores.
+var maxHeader = wire.DefaultMaxFrame // tests have less
+
 // writeSize is how many bytes a Writer writes at once, at least.
 const writeSize = 1 << 20
 
@@ -49,7 +53,7 @@ type file interface {
 func NewWriter(f file, of File, id Identity) *Writer {
 	w := &Writer{File: of, Identity: id, f: f, index: NewIndexBuilder(), hash: sha256.New()}
 	w.index.Tree = NewTree(of.First)
-	w.room = w.header(time.Time{}).room()
+	w.room = min(w.header(time.Time{}).room(), maxHeader)
 	w.File.Nodes = 0
 	w.end = int64(w.room + wire.FrameOverhead)
 	w.File.Header = w.end
@@ -252,6 +256,14 @@ func (w *Writer) Finish(created time.Time) error {
 	}
 	h := w.header(created)
 	h.SHA256 = sum
+	if len(h.body()) > maxHeader {
+		var all backend.Horizon
+		for _, one := range f.Horizons {
+			all = all.Later(one)
+		}
+		f.Horizons = Horizons{backend.AllStores: all}
+		h.Horizons = f.Horizons
+	}
 	if by := len(h.body()) - w.room; by > 0 {
 		if err := w.widen(by); err != nil {
 			return err

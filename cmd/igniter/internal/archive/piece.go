@@ -58,8 +58,8 @@ const (
 	ofHorizons = "horizons" // a kind of frame
 	version    = 3
 	blockSize  = 256 << 10
-	maxBlock   = 1 << 30 // decompressed
-	blockMagic = 0x28    // the first byte of zstd's magic number
+	maxBlock   = 2 * wire.MaxMaxFrame // decompressed: a block is less than blockSize before its last page, which is one frame if it is large
+	blockMagic = 0x28                 // the first byte of zstd's magic number
 )
 
 // Write writes a piece: the facts after h.After through h.Through, in the frames of the log that h names. It fills in the

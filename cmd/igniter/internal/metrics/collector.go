@@ -110,9 +110,11 @@ func (out sink) stats(s *backend.Stats) {
 	out.gauge("log_snapshots", "Snapshot files of the log.", float64(d.Snapshots))
 	for kind, n := range map[string]uint64{
 		"segments": d.SegmentBytes, "snapshots": d.SnapshotBytes, "indexes": d.IndexBytes, "ahead": d.AheadBytes, "quarantine": d.QuarantineBytes,
+		"reserve": d.ReserveBytes,
 	} {
 		out.gauge("log_file_bytes", "Bytes that the log's files take, by kind.", float64(n), "kind", kind)
 	}
+	out.gauge("log_damaged", "Damaged places, or missing files, that the log has met since it was opened.", float64(d.Damaged))
 	out.gauge("log_last_sync_seconds", "When facts were last made durable, in seconds since 1970; 0: not yet.", seconds(d.LastSync))
 	out.counter("log_writes_total", "Writes of the log since it was opened, each of one fact or several.", d.Groups)
 	out.counter("log_written_facts_total", "Facts in those writes.", d.Grouped)

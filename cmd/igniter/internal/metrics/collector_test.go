@@ -44,7 +44,7 @@ func TestCollector(t *testing.T) {
 	require.NoError(t, registry.Register(c))
 	families, err := registry.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 31)
+	require.Len(t, families, 32)
 	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
 # HELP igniter_errors_total Requests that failed, by the code of the answer.
 # TYPE igniter_errors_total counter

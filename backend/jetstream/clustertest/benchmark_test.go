@@ -1,0 +1,121 @@
+package clustertest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// Benchmark compares a log with raw publishing to a stream of the same servers: each result has the metric facts/s.
+// The raw messages have as many bytes as a fact.
+func Benchmark(b *testing.B) {
+	for _, servers := range []int{1, 3} {
+		for _, always := range []bool{false, true} {
+			b.Run(fmt.Sprintf("servers=%d/always=%t", servers, always), func(b *testing.B) { benchmark(b, servers, always) })
+		}
+	}
+}
+
+func benchmark(b *testing.B, servers int, always bool) {
+	url := ""
+	var log backend.Log
+	if servers == 1 {
+		s := startServer(b, b.TempDir(), func(o *server.Options) { o.SyncAlways = always })
+		b.Cleanup(func() { stopServer(s) })
+		url = s.ClientURL()
+		log = open(b, url, "bench")
+	} else {
+		syncAlways.Store(always)
+		c := startCluster(b)
+		syncAlways.Store(false)
+		url = c.url()
+		log = c.open("bench")
+	}
+	b.Cleanup(func() { log.Close() })
+	_, js := connect(b, url)
+	_, err := js.CreateStream(context.Background(), natsjs.StreamConfig{Name: "raw", Subjects: []string{"raw"}, Replicas: servers})
+	require.NoError(b, err)
+	value := `"` + strings.Repeat("x", 150) + `"`
+	raw := []byte(strings.Repeat("x", 420))
+	var ids atomic.Int64
+	newFact := func() backend.Fact {
+		n := ids.Add(1)
+		return backend.Fact{ID: backend.NewLogID().String(), Store: "s", Key: fmt.Sprint("k", n%1000), Value: []byte(value)}
+	}
+	write := func() {
+		_, err := log.WriteFact(context.Background(), newFact())
+		require.NoError(b, err)
+	}
+	publish := func() {
+		_, err := js.Publish(context.Background(), "raw", raw)
+		require.NoError(b, err)
+	}
+	run := func(name string, goroutines, each int, do func()) {
+		b.Run(name, func(b *testing.B) {
+			var all sync.WaitGroup
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			for range goroutines {
+				all.Go(func() {
+					for left.Add(-1) >= 0 {
+						do()
+					}
+				})
+			}
+			all.Wait()
+			b.ReportMetric(float64(b.N*each)/b.Elapsed().Seconds(), "facts/s")
+		})
+	}
+	for _, goroutines := range []int{1, 16, 64} {
+		run(fmt.Sprintf("raw=%d", goroutines), goroutines, 1, publish)
+		run(fmt.Sprintf("log=%d", goroutines), goroutines, 1, write)
+	}
+	run("batches of 100", 8, 100, func() {
+		batch := backend.Batch{Facts: make([]backend.Fact, 100)}
+		for i := range batch.Facts {
+			batch.Facts[i] = newFact()
+		}
+		require.NoError(b, log.Write(context.Background(), batch)[0].Err)
+	})
+	b.Run("replay", func(b *testing.B) {
+		n := 0
+		for b.Loop() {
+			for p, err := range log.Replay(context.Background(), backend.Range{}) {
+				require.NoError(b, err)
+				n += len(p.Facts)
+			}
+		}
+		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "facts/s")
+	})
+	b.Run("follow", func(b *testing.B) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		stats, err := log.Stats(ctx)
+		require.NoError(b, err)
+		seen := make(chan time.Time, 1)
+		go func() {
+			for p, err := range log.Follow(ctx, backend.Range{After: backend.Cursor{Seq: stats.LastSeq}}) {
+				if err == nil && len(p.Facts) > 0 {
+					seen <- time.Now()
+				}
+			}
+		}()
+		var total time.Duration
+		for b.Loop() {
+			begun := time.Now()
+			write()
+			total += (<-seen).Sub(begun)
+		}
+		b.ReportMetric(float64(total.Microseconds())/float64(b.N), "µs/write-to-follow")
+	})
+}

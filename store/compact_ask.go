@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sort"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/seqrange"
+)
+
+// ask asks the log which facts are really gone, for the receipts of compactions in a page that is about to be applied:
+// whoever can write a receipt could otherwise make facts vanish from memory, or hide the past. If the page was followed, and
+// not read again, facts may be gone that the engine or one of its buffers holds; otherwise ask looks at those that it holds.
+// An error is one that ends reading; a receipt that the log cannot confirm is left out.
+func (e *Engine) ask(ctx context.Context, facts []backend.Fact, followed bool) error {
+	for i := range facts {
+		f := &facts[i]
+		if f.Store != CompactionStore || f.Seq <= e.Head() {
+			continue
+		}
+		c, err := parseReceipt(f.Value, f.Seq)
+		if err != nil || c.Pending || c.Facts == 0 {
+			continue // compacted says so
+		}
+		confirmed := Compaction{Store: c.Store}
+		if access := e.access.Load(); access == nil || access.has(c.Store) {
+			if followed || e.holds(c, facts[:i]) {
+				confirmed, err = e.gone(ctx, c)
+			}
+			var stats backend.Stats
+			if err == nil {
+				stats, err = e.log.Stats(ctx)
+			}
+			confirmed.Horizon = stats.Horizon(c.Store)
+		}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil, passes(err), errors.Is(err, backend.ErrClosed), errors.Is(err, backend.ErrDiverged), errors.Is(err, backend.ErrAccessChanged):
+			return err
+		default:
+			e.opts.Logger.Warn("the log cannot say whether a compaction took place: its facts stay in memory", zap.Error(err), zap.Uint64("seq", f.Seq))
+			confirmed = Compaction{Store: c.Store}
+		}
+		if confirmed.Facts < c.Facts && followed {
+			e.opts.Logger.Warn("a receipt of a compaction names facts that the log still has", zap.Uint64("seq", f.Seq), zap.String("store", c.Store))
+		}
+		e.mu.Lock()
+		if e.confirmed == nil {
+			e.confirmed = map[uint64]Compaction{}
+		}
+		e.confirmed[f.Seq] = confirmed
+		e.mu.Unlock()
+	}
+	return nil
+}
+
+// holds reports whether the engine, or facts before it in the same page, have one that a compaction names.
+func (e *Engine) holds(c Compaction, before []backend.Fact) bool {
+	seqs := seqrange.Set(c.Seqs)
+	if slices.ContainsFunc(before, func(f backend.Fact) bool { return f.Store == c.Store && seqs.Has(f.Seq) }) {
+		return true
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.namespace(c.Store)
+	return s != nil && s.holds(c)
+}
+
+// holds reports whether the namespace has a fact that a compaction names.
+func (s *namespace) holds(c Compaction) bool {
+	count := int(s.count.Load())
+	return slices.ContainsFunc(c.Seqs, func(r [2]uint64) bool {
+		n := sort.Search(count, func(n int) bool { return s.nth(n).Seq() >= r[0] })
+		return n < count && s.nth(n).Seq() <= r[1]
+	})
+}
