@@ -150,7 +150,7 @@ func (s *server) start(settings ...string) error {
 		return err
 	}
 	settings = append([]string{
-		"listen_addresses=", "unix_socket_directories=" + s.socket, "port=5432", "max_connections=60", "shared_buffers=32MB", "max_wal_size=256MB", "log_min_messages=fatal",
+		"listen_addresses=", "unix_socket_directories=" + s.socket, "port=5432", "max_connections=60", "shared_buffers=16MB", "max_wal_size=256MB", "checkpoint_timeout=1h", "autovacuum=off", "log_min_messages=fatal",
 		"fsync=" + os.Getenv("IGNITER_POSTGRES_FSYNC"), "dynamic_shared_memory_type=mmap", "lc_messages=C",
 	}, settings...)
 	args := []string{"-D", s.data()}
