@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"runtime/debug"
@@ -26,7 +27,7 @@ func TestStorm(t *testing.T) {
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, MaxWaiting: 100, MaxWaitingEach: 50, WriteTimeout: time.Second})
 	rounds, lasts := 12, time.Duration(0)
 	if os.Getenv("IGNITER_SOAK") != "" {
-		rounds, lasts = 1<<62, time.Minute
+		rounds, lasts = math.MaxInt, time.Minute
 	}
 	var stop atomic.Bool
 	var attacks atomic.Int64
