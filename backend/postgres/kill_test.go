@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -80,7 +81,7 @@ func startCutter(t testing.TB, s string, every int64) (c *cutter, address string
 			c.all.Go(func() { c.serve(conn) })
 		}
 	})
-	t.Cleanup(func() { _ = l.Close(); c.all.Wait() })
+	t.Cleanup(func() { _ = l.Close(); c.all.Wait(); _ = os.RemoveAll(dir) })
 	return c, "host=" + dir + " port=5432 user=postgres dbname=postgres"
 }
 
