@@ -76,6 +76,7 @@ func TestReadsOfAStoreThatMayNotBeRead(t *testing.T) {
 		write(backend.Fact{Store: "secret", Key: "c", Value: []byte("1")})
 
 		readable(nil)
+		require.NoError(t, e.Sync(ctx)) // another engine has written
 		require.NoError(t, count.Read(ctx, func(n int, _ uint64) { require.Equal(t, counted+2, n, what) }), "it takes in what came meanwhile")
 		require.NoError(t, e.Rederive(ctx))
 		require.Equal(t, "2", string(e.Latest("secret", "a").Value()))

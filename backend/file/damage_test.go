@@ -26,10 +26,10 @@ func (c *damageCount) String() string {
 	return fmt.Sprintf("%d cuts, %d flips, %d runs of zeros, %d files removed", c.cuts.Load(), c.flips.Load(), c.zeros.Load(), c.removed.Load())
 }
 
-// TestDamage changes logs at each byte and bit. There is never a wrong fact or a gap without an error. If
+// TestDamageEverywhere changes logs at each byte and bit. There is never a wrong fact or a gap without an error. If
 // Open without Repair fails, it changes nothing. With Repair it keeps each fact that can still be read, and
 // names the seqs of the others.
-func TestDamage(t *testing.T) {
+func TestDamageEverywhere(t *testing.T) {
 	var count damageCount
 	err := damageCheck(t.Context(), crashSetup{}, &count, 1)
 	t.Log(&count)
