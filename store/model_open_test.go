@@ -165,6 +165,9 @@ func (m *model) shows(s *side) bool {
 
 func (s *side) showsStores() bool {
 	for _, name := range []string{"docs", "people", store.CompactionStore} {
+		if errors.Is(firstError(s.List(context.Background(), name, store.Query{})), backend.ErrForbidden) == s.reads(name) {
+			return false // a store without facts shows nothing in either case
+		}
 		has := s.m.o.where(func(f backend.Fact) bool { return f.Store == name })
 		if (len(has) > 0 && s.reads(name)) != slices.Contains(s.Engine.Stores(), name) {
 			return false
