@@ -55,7 +55,8 @@ func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index
 
 // buildIndex reads a sealed file and returns its index. It adds the file to tree, which takes longer than all else; nil: it
 // does not.
-func (d *directory) buildIndex(ctx context.Context, f *format.File, tree *format.Tree) ([]byte, error) {
+// between, if not nil, is called after each frame.
+func (d *directory) buildIndex(ctx context.Context, f *format.File, tree *format.Tree, between func()) ([]byte, error) {
 	x, of := format.NewIndexBuilder(), *f
 	of.Points = nil
 	var nodes func(...merkle.Node)
@@ -66,6 +67,9 @@ func (d *directory) buildIndex(ctx context.Context, f *format.File, tree *format
 		of.Hold(len(body))
 		of.Mark(facts[0].Seq, offset)
 		x.Add(facts)
+		if between != nil {
+			between()
+		}
 		return nil
 	})
 	if err != nil {
@@ -79,7 +83,7 @@ func (d *directory) indexOf(ctx context.Context, f format.File) (*index, error) 
 	if x, err := d.openIndex(&f); err == nil {
 		return x, nil
 	}
-	data, err := d.buildIndex(ctx, &f, nil)
+	data, err := d.buildIndex(ctx, &f, nil, nil)
 	if err != nil {
 		return nil, err
 	}

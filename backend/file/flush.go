@@ -37,7 +37,7 @@ func (l *Log) flush(ctx context.Context) {
 		case <-l.work:
 			l.writeAhead()
 			l.keepReserve()
-			l.indexSealed(ctx)
+			l.indexSealed(ctx, tick)
 			keeper.look(ctx)
 		}
 	}
@@ -115,8 +115,8 @@ func (l *Log) sync() (a *active, through uint64, ok bool) {
 }
 
 // indexSealed makes the indexes that sealed segments lack, or that lack the hash tree. The log works without them, and opens
-// more slowly.
-func (l *Log) indexSealed(ctx context.Context) {
+// more slowly. That may mean to read a large file: facts are synced meanwhile whenever tick says so.
+func (l *Log) indexSealed(ctx context.Context, tick <-chan time.Time) {
 	if l.maintenance.Lock(ctx) != nil {
 		return
 	}
@@ -129,7 +129,13 @@ func (l *Log) indexSealed(ctx context.Context) {
 			continue
 		}
 		tree := format.NewTree(s.First)
-		data, err := l.dir.buildIndex(ctx, &s.File, tree)
+		data, err := l.dir.buildIndex(ctx, &s.File, tree, func() {
+			select {
+			case <-tick:
+				l.syncUnsynced()
+			default:
+			}
+		})
 		if err == nil {
 			s.tree.Store(&tree.Range)
 			err = l.dir.writeIndex(s, data)

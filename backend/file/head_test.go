@@ -19,7 +19,7 @@ import (
 
 // look lets a keeper of its own compute the head of a log now.
 func look(l *Log) backend.Head {
-	l.indexSealed(context.Background())
+	l.indexSealed(context.Background(), nil)
 	(&headKeeper{log: l, last: l.state.Load().last}).look(context.Background())
 	return *l.head.Load()
 }

@@ -52,13 +52,13 @@ type builtIndex struct {
 // reindex builds the index of a sealed segment from its facts, after a repair if necessary.
 func (r *recovery) reindex(ctx context.Context, i int) (*index, error) {
 	s := r.sealed[i]
-	data, err := r.buildIndex(ctx, &s.File, nil)
+	data, err := r.buildIndex(ctx, &s.File, nil, nil)
 	if r.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
 		if s, err = r.repair(ctx, s.File); err != nil {
 			return nil, err
 		}
 		r.sealed[i] = s
-		data, err = r.buildIndex(ctx, &s.File, nil)
+		data, err = r.buildIndex(ctx, &s.File, nil, nil)
 	}
 	if err != nil {
 		return nil, err
