@@ -1,8 +1,8 @@
 //go:build ignore
 
 // Vulns reads what govulncheck -format json says and prints it. It fails if a package that is imported from a dependency has
-// a known vulnerability. Those of the toolchain it only prints: another version of Go mends them. So it does those in
-// packages of dependencies that are not imported.
+// a known vulnerability. It only prints those of the toolchain, which another version of Go
+// mends, and those in packages that are not imported.
 package main
 
 import (

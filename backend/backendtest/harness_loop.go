@@ -114,7 +114,7 @@ func checkPage(l loop, p backend.Page, last backend.Cursor, pages int) error {
 	return nil
 }
 
-// checkHorizons says how the horizons of a page of a loop break a rule, and adds them to those that were told before.
+// checkHorizons returns an error if the horizons of p break a rule. It adds them to told.
 func checkHorizons(l loop, p backend.Page, told map[string]backend.Horizon) error {
 	for store, h := range p.Horizons {
 		before := told[store]

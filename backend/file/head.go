@@ -75,7 +75,7 @@ func (k *headKeeper) addActive(ctx context.Context, through uint64) {
 	r := backend.Range{After: backend.Cursor{Seq: k.tree.Range.End()}, Through: through}
 	for p, err := range k.log.Replay(ctx, r) {
 		if err != nil {
-			return // whoever reads or writes is told
+			return // the next look tries again; those who read the facts see the error
 		}
 		k.tree.Facts(p.Facts)
 	}

@@ -38,8 +38,7 @@ func rootOf(facts []backend.Fact) merkle.Hash {
 	return merkle.Leaf(slices.Concat([]byte{1}, left[:], right[:])) // a node has another prefix than a leaf
 }
 
-// The head stays the same whatever is pruned, consolidated or opened anew, and Verify proves of heads that were kept that
-// the log contains what they cover.
+// Pruning, snapshots and opening anew do not change the head. Verify proves heads that were kept.
 func TestHead(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		disk := vfstest.New()

@@ -61,7 +61,7 @@
 //	header   {"igniter":"index","version":1,"first_seq":…,"last_seq":…,"facts":…,"created_at":…,
 //	          "file":"00000000000000051234.wal","size":…,"check":…,"last_time":…,"points":…,"ids":…,"keys":…}; "largest" says how long the
 //	         longest body of facts is, if that is more than 16 MiB; "tree":{"first":…,"end":…,"hashes":…} is the file's part of the
-//	         hash tree, missing in indexes that were made in a hurry and in those of earlier releases
+//	         hash tree, missing in indexes that Open built and in those of earlier releases
 //	p…       points: seqs and offsets of frames, one for each 64 KiB of a segment or each block of a snapshot
 //	i…       the IDs of all facts, with their seqs
 //	s…       the names of stores

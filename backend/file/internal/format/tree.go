@@ -73,7 +73,7 @@ type Tree struct {
 	nodes  nodes // that are not in the range yet
 }
 
-// nodes are some that wait for their place. Those that follow each other become one.
+// nodes wait for their place in a tree or a file. Neighbours are joined.
 type nodes struct {
 	all  []merkle.Node
 	tidy bool // all is in order
@@ -100,7 +100,7 @@ func NewTree(first uint64) *Tree { return &Tree{Range: merkle.NewRange(first - 1
 // Nodes adds nodes.
 func (t *Tree) Nodes(nodes ...merkle.Node) { t.nodes.add(nodes...) }
 
-// Facts adds facts. It passes over those that the tree has.
+// Facts adds facts. A fact that the tree has already changes nothing.
 func (t *Tree) Facts(facts []backend.Fact) {
 	for i := range facts {
 		f := &facts[i]
