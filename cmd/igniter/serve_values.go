@@ -56,7 +56,8 @@ func (v *engineValues) Get(ctx context.Context, name, key string, at web.Moment)
 	if err != nil {
 		return backend.Fact{}, false, err
 	}
-	r, ok, err := e.GetAt(ctx, name, key, store.Moment{Seq: at.Seq, Time: at.Time, Valid: at.Valid})
+	m := moment{store.Moment{Seq: at.Seq, Time: at.Time, Valid: at.Valid}, at.ValidNow}
+	r, ok, err := e.GetAt(ctx, name, key, m.engine())
 	if !ok || err != nil {
 		return backend.Fact{}, false, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -125,6 +126,16 @@ func TestValuesLoadStores(t *testing.T) {
 	_, _, err := x.Get(t.Context(), strings.Repeat("x", 300), "k", web.Moment{})
 	require.ErrorIs(t, err, backend.ErrInvalid)
 	require.Equal(t, []string{"b", "a"}, slices.DeleteFunc(x.log.stores, func(name string) bool { return name == store.CompactionStore }))
+}
+
+// TestValuesNow: what is valid now shows though the log's time is ahead of the clock.
+func TestValuesNow(t *testing.T) {
+	x := newValuesTest(t)
+	_, err := x.log.WriteFact(t.Context(), backend.Fact{ID: "ahead", Store: "a", Key: "k", Value: []byte("1"), TransactionTime: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	x.write("a", "2")
+	x.requireValue("2", "a", web.Moment{ValidNow: true})
+	x.requireValue("1", "a", web.Moment{ValidNow: true, Seq: 1})
 }
 
 // TestValuesPruned: facts at the log's end that are pruned before they are read are not waited for.

@@ -68,23 +68,28 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		h.opts.Logger.Error("a request failed", zap.String("path", r.URL.Path), zap.Error(err))
 	}
-	code := protocol.ErrorCode(err)
+	answer := failureOf(err)
 	switch status {
 	case http.StatusBadRequest:
-		code = "invalid_request"
+		answer.Code = "invalid_request"
 	case http.StatusNotFound:
-		code = "not_found"
+		answer.Code = "not_found"
 	case http.StatusMethodNotAllowed:
-		code = "method_not_allowed"
+		answer.Code = "method_not_allowed"
 	}
-	answer := failure{Code: code, Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
+	h.answer(w, status, answer)
+}
+
+// failureOf returns what a client is told of an error.
+func failureOf(err error) failure {
+	answer := failure{Code: protocol.ErrorCode(err), Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
 	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
 		answer.Cursor, answer.Log, answer.Common = diverged.Cursor.String(), diverged.Log.String(), &diverged.Common
 	}
 	if compacted, ok := errors.AsType[*backend.CompactedError](err); ok {
 		answer.Store, answer.Horizon = compacted.Store, &compacted.Horizon
 	}
-	h.answer(w, status, answer)
+	return answer
 }
 
 // A failure is the answer to a request that failed.

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -31,8 +33,12 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 	defer cancel(nil)
 	through := part.After.Seq
 	for page, err := range q.log.Replay(ctx, part) {
-		if err == nil && part.After.Seq > 0 { // a client that begins at the log's beginning takes what is left
-			err = page.Whole(through)
+		if gone := page.Whole(through); gone != nil && through == 0 { // a client that begins at the log's beginning takes what is left
+			if compacted, ok := errors.AsType[*backend.CompactedError](gone); ok {
+				w.Header().Set("Igniter-Horizon", strconv.FormatUint(compacted.Horizon.Seq, 10))
+			}
+		} else if err == nil {
+			err = gone
 		}
 		if err != nil {
 			return s.cut(reason(ctx, err))

@@ -87,12 +87,21 @@ func momentParameters(r *http.Request) (at Moment, err error) {
 		return at, err
 	}
 	at.Seq = seq
-	if at.Time, err = timeParameter("as_of", given.Get("as_of")); err != nil {
-		return at, err
+	if text := given.Get("as_of"); text != now { // all that the log holds, whatever its clock says
+		if at.Time, err = timeParameter("as_of", text); err != nil {
+			return at, err
+		}
 	}
-	at.Valid, err = timeParameter("valid_at", given.Get("valid_at"))
+	if text := given.Get("valid_at"); text == now {
+		at.ValidNow = true
+	} else {
+		at.Valid, err = timeParameter("valid_at", text)
+	}
 	return at, err
 }
+
+// now is the present as a time in a URL.
+const now = "now"
 
 // timeParameter parses a time; zero if text is empty.
 func timeParameter(name, text string) (time.Time, error) {
@@ -107,5 +116,5 @@ func timeParameter(name, text string) (time.Time, error) {
 	if t, err := wire.ParseTime([]byte(text)); err == nil && !t.IsZero() {
 		return t, nil
 	}
-	return time.Time{}, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%q is no time such as 2026-11-24T10:00:00Z, 2026-11-24, or seconds since 1970", text)}
+	return time.Time{}, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%q is no time such as 2026-11-24T10:00:00Z, 2026-11-24, seconds since 1970, or now", text)}
 }

@@ -24,6 +24,8 @@ type Moment struct {
 	Seq   uint64    // facts through this seq are visible; 0: all
 	Time  time.Time // facts whose transaction time is not later are visible; zero: all
 	Valid time.Time // the visible fact with the greatest valid time that is not later is the value; zero: the last visible one
+
+	ValidNow bool // in place of Valid: what is valid when it is read
 }
 
 // value answers with the fact that is a key's value.
