@@ -41,12 +41,12 @@ const (
 
 // counts is about one store.
 type counts struct {
-	facts, bytes, keys    uint64
-	first, last           uint64 // seqs
-	firstTime, lastTime   time.Time
-	early, late           time.Time // transaction times
-	earlyTrue, lateTrue   time.Time // valid times, or else transaction times
-	days                  map[int64]uint64
+	facts, bytes, keys  uint64
+	first, last         uint64 // seqs
+	firstTime, lastTime time.Time
+	early, late         time.Time // transaction times
+	earlyTrue, lateTrue time.Time // valid times, or else transaction times
+	days                map[int64]uint64
 }
 
 // A block is about consecutive facts.

@@ -65,7 +65,9 @@ func (r *Reader) find(ctx context.Context, name, key string, at query.Moment, la
 	switch {
 	case !known:
 	case at.Valid.IsZero():
-		wants := func(f *backend.Fact) bool { return f.Key == key && (at.Time.IsZero() || !f.TransactionTime.After(at.Time)) }
+		wants := func(f *backend.Fact) bool {
+			return f.Key == key && (at.Time.IsZero() || !f.TransactionTime.After(at.Time))
+		}
 		for f, err := range r.backward(ctx, 0, last, stores, 1, wants) {
 			if err != nil {
 				return found, err
