@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
 // flush is the flusher: the goroutine that does, beside the committer, what no writer should wait for. It
@@ -45,6 +46,7 @@ func (l *Log) flush(ctx context.Context) {
 
 // writeAhead extends the zeros after the last frame, so that syncs need not wait for the file to grow.
 //
+//	open(segment)             once
 //	pwrite(segment, zeros)
 //	fdatasync(segment)
 func (l *Log) writeAhead() {
@@ -58,13 +60,22 @@ func (l *Log) writeAhead() {
 		if a.ahead.Load() >= to-step/4 {
 			return
 		}
-		if err := a.zero(min(to, a.ahead.Load()+int64(len(zeros)))); err != nil {
+		var err error
+		if a.beside == nil {
+			a.beside, err = l.dir.fs.Edit(l.dir.join(a.name))
+		}
+		if err == nil {
+			err = a.zero(min(to, a.ahead.Load()+int64(len(zeros))))
+		}
+		if err == nil {
+			if err = a.beside.Sync(); err != nil && !vfs.Passes(err) {
+				_ = l.fail(fmt.Errorf("sync space written ahead: %w", err))
+				return
+			}
+		}
+		if err != nil {
 			// Facts may still find room; otherwise their writers are told.
 			l.log.Debug("no space could be written ahead", zap.String("path", l.dir.path), zap.Error(err))
-			return
-		}
-		if err := a.file.Sync(); err != nil {
-			_ = l.fail(fmt.Errorf("sync space written ahead: %w", err))
 			return
 		}
 	}
@@ -107,7 +118,7 @@ func (l *Log) sync() (a *active, through uint64, ok bool) {
 	if a.retired || s.last == s.durable || l.failure() != nil {
 		return a, 0, false
 	}
-	if err := a.file.Sync(); err != nil {
+	if err := a.syncFrames(s.current.Size); err != nil {
 		_ = l.fail(fmt.Errorf("sync: %w", err))
 		return a, 0, false
 	}
