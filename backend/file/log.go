@@ -118,7 +118,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	}
 	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, lastTime: r.seq.Time(), durable: r.report.LastSeq})
 	r.report.log(l.log, d.path)
-	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 || s.tree.Load() == nil }) {
+	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return !s.indexed() }) {
 		l.nudge()
 	}
 	l.restoreReserve()
