@@ -9,10 +9,14 @@ import (
 )
 
 // mayWrite checks that the client may write a fact as it is: to its store, with what only imports may say, and with a
-// transaction time that is not ahead of the clock.
+// transaction time that is not ahead of the clock. It stamps the fact with the client's name, if the server is told to, unless
+// an import says who wrote it.
 func (c *conn) mayWrite(f *backend.Fact) error {
 	grant := &c.client.Grant
 	if err := grant.MayWrite(f.Store); err != nil {
+		return err
+	}
+	if err := c.stamp(f); err != nil {
 		return err
 	}
 	if f.TransactionTime.IsZero() && f.Causation == "" && f.ValueHash == "" {
@@ -37,6 +41,21 @@ func (c *conn) mayWrite(f *backend.Fact) error {
 		if hash, hashErr := wire.Hash(f.Value); hashErr == nil && hash != f.ValueHash {
 			return err
 		}
+	}
+	return nil
+}
+
+// stamp writes the client's name into a fact, if the server is told to, unless an import says who wrote it. Where certificates
+// alone let clients in, all of them may import, so that none may say it.
+func (c *conn) stamp(f *backend.Fact) error {
+	grant, stamps := &c.client.Grant, c.server.opts.StampProducer
+	switch {
+	case stamps && (f.By == "" || f.By == grant.Name()):
+		f.By = grant.Name()
+	case stamps && c.server.opts.Tokens == nil && grant.Name() != "":
+		return fmt.Errorf("%w: %s may not write facts by %q, since this server says itself by which certificate they are written", backend.ErrForbidden, grant.Name(), f.By)
+	case f.By != "":
+		return grant.MayImport("by")
 	}
 	return nil
 }

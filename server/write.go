@@ -136,6 +136,7 @@ func (c *conn) duplicate(held, given *backend.Fact) (protocol.Ack, error) {
 	if a.Fact == nil || c.client.Grant.MayRead(held.Store) {
 		return a, nil
 	}
+	a.By = ""
 	if !a.SameValue { // the hashes are the same, which an import may have given
 		mine, err := wire.Hash(given.Value)
 		theirs, heldErr := wire.Hash(held.Value)

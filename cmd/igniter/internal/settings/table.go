@@ -52,6 +52,7 @@ var serve = []Setting{
 	{Key: "http", Type: Text, Usage: "where to serve HTTP (health, metrics, events): host:port, http://… or https://…; empty: nowhere"},
 	{Key: "http_no_reads", Type: Bool, Default: "false", Usage: "do not answer HTTP requests for keys; the first such request keeps all facts of its store in memory"},
 	{Key: "tokens", Type: Text, Usage: "file of the tokens that clients may show; empty: clients need no token"},
+	{Key: "stamp_producer", Type: Bool, Default: "false", Usage: "write the name of the token or certificate that a client shows into each fact that it writes, as by; an import says itself who wrote its facts"},
 	{Key: "tls.client_ca", Type: Text, Usage: "PEM file of the authorities that may have issued clients' certificates; empty: clients need no certificate"},
 	{Key: "insecure", Type: Bool, Default: "false", Usage: "listen beyond this machine with neither tokens nor client certificates"},
 	{Key: "http_hosts", Type: List, Usage: "names of this machine that HTTP requests may be for where no tokens are asked for, beside localhost and addresses"},
