@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -30,6 +31,16 @@ func valueCell(f *backend.Fact) string {
 	return cut(string(f.Value), 72)
 }
 
+// writerCell returns who wrote a fact as tables show it: @ and the name that a server stamped, and then what the writer says. No
+// JSON begins with @. "": neither is known.
+func writerCell(f *backend.Fact) string {
+	by := f.By
+	if by != "" {
+		by = "@" + by
+	}
+	return cut(strings.TrimSpace(by+" "+string(f.Producer)), 32)
+}
+
 // describe returns all of a fact for people.
 func describe(f *backend.Fact, version int) table {
 	t := table{}
@@ -43,6 +54,9 @@ func describe(f *backend.Fact, version int) table {
 	t.row("time", clock(f.TransactionTime))
 	t.row("valid", clock(f.ValidTime))
 	t.row("schema", f.SchemaVersion)
+	if f.By != "" {
+		t.row("by", f.By)
+	}
 	t.row("producer", cmp.Or(string(f.Producer), "-"))
 	if f.Derivation != nil {
 		t.row("derivation", string(f.Derivation))

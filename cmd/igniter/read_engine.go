@@ -62,7 +62,7 @@ func (a *app) printRecords(records iter.Seq2[store.Record, error], has func(r st
 		if a.json {
 			err = a.encode(&f)
 		} else {
-			l.table.row(f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, valueCell(&f), cut(cmp.Or(string(f.Producer), "-"), 32), f.ID)
+			l.table.row(f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, valueCell(&f), cmp.Or(writerCell(&f), "-"), f.ID)
 		}
 		if err != nil {
 			return n, err

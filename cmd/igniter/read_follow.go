@@ -76,8 +76,8 @@ type event struct{ *backend.Fact }
 
 func (e event) String() string {
 	line := fmt.Sprint(e.Seq, "  ", clock(e.TransactionTime), "  ", e.Store, "/", e.Key, "  ", valueCell(e.Fact))
-	if e.Producer != nil {
-		line += "  by " + cut(string(e.Producer), 32)
+	if by := writerCell(e.Fact); by != "" {
+		line += "  by " + by
 	}
 	return printable(line)
 }

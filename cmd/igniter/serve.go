@@ -158,6 +158,9 @@ func (s *service) prepare() (err error) {
 		return err
 	}
 	s.noteReload(nil)
+	if v.Bool("stamp_producer") && s.tokens == nil && (s.secure == nil || s.secure.clientCA == "") {
+		return usage("--stamp-producer has no name to stamp where clients show neither tokens nor certificates: give --tokens or --tls-client-ca")
+	}
 	if err := s.app.outsideLog("--pid-file", v.String("pid_file")); err != nil {
 		return err
 	}
@@ -214,7 +217,7 @@ func (s *service) open(ctx context.Context) error {
 func (s *service) listen() error {
 	v, limits := s.app.values, s.crowd(maxDescriptors())
 	opts := server.Options{
-		Tokens: s.tokens, Insecure: v.Bool("insecure"), Logger: s.log,
+		Tokens: s.tokens, StampProducer: v.Bool("stamp_producer"), Insecure: v.Bool("insecure"), Logger: s.log,
 		MaxConnections: limits.connections, MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
 		HelloTimeout: v.Duration("hello_timeout"), MaxWaiting: limits.waiting, MaxWaitingEach: v.Int("max_waiting_each"),
 		MaxConnectionsEach: v.Int("max_connections_each"), MaxMemory: v.Int("max_memory"), MaxMemoryEach: v.Int("max_memory_each"),

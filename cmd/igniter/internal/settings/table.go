@@ -54,6 +54,7 @@ var serve = []Setting{
 	{Key: "http_memory", Type: Size, Default: "256MiB", Usage: "memory that stores may take, by estimate, to answer HTTP requests about many keys; requests for one key read the log if their store is not in memory"},
 	{Key: "http_origin", Type: List, Usage: "websites, such as https://shop.example, whose scripts may read and write over HTTP, with a token"},
 	{Key: "tokens", Type: Text, Usage: "file of the tokens that clients may show; empty: clients need no token"},
+	{Key: "stamp_producer", Type: Bool, Default: "false", Usage: "write the name of the token or certificate that a client shows into each fact that it writes, as by; an import says itself who wrote its facts"},
 	{Key: "tls.client_ca", Type: Text, Usage: "PEM file of the authorities that may have issued clients' certificates; empty: clients need no certificate"},
 	{Key: "insecure", Type: Bool, Default: "false", Usage: "listen beyond this machine with neither tokens nor client certificates"},
 	{Key: "http_hosts", Type: List, Usage: "names of this machine that HTTP requests may be for where no tokens are asked for, beside localhost and addresses"},
