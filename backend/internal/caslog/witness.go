@@ -25,13 +25,16 @@ func (l *Log) watch() {
 	ticker := time.NewTicker(pulse)
 	defer ticker.Stop()
 	var before head
+	var next time.Time // that an index may be written
 	for {
 		select {
 		case <-ticker.C:
 		case <-l.ctx.Done():
 			return
 		}
-		if l.sync(l.ctx) != nil {
+		if err := l.sync(l.ctx); errors.Is(err, backend.ErrInvalid) {
+			continue
+		} else if err != nil {
 			return
 		}
 		// The last unit of the pulse before must still be there: a place that lost its last unit may have taken others after it.
@@ -39,12 +42,29 @@ func (l *Log) watch() {
 			_ = l.fail(err)
 			return
 		}
+		if err := l.checkWhole(l.ctx); err != nil && !passes(err) {
+			_ = l.fail(err)
+			return
+		}
 		l.testify(l.ctx)
 		l.mu.Lock()
 		before = l.known
+		due := l.indexDue() && time.Now().After(next) && !l.opts.Salvage
 		l.mu.Unlock()
+		if due && l.indexing.TryLock() {
+			l.indexing.Unlock()
+			next = time.Now().Add(indexPause)
+			l.running.Go(func() {
+				if err := l.writeIndex(l.ctx); err != nil && l.ctx.Err() == nil {
+					l.warn("no index was written; opening the log takes longer until one is", err)
+				}
+			})
+		}
 	}
 }
+
+// indexPause is how long a log waits before it tries again to write an index.
+const indexPause = time.Minute
 
 // checkUnit reads the unit at a head that was known. If it is gone or another one, the error is a *backend.CorruptError.
 func (l *Log) checkUnit(ctx context.Context, h head) error {
