@@ -73,6 +73,9 @@ func (p *port) failedTo(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if denied := p.denied.Load().(string); denied != "" && !p.nc.IsConnected() {
+		return fmt.Errorf("%w: %s", backend.ErrUnauthenticated, denied)
+	}
 	return fmt.Errorf("%w: %s of stream %s: %w", backend.ErrUnavailable, what, streamName(p.opts.Log), err)
 }
 

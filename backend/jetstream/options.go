@@ -75,7 +75,8 @@ func (o *Options) dialOptions() ([]nats.Option, error) {
 		nats.Name("igniter " + o.Log),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
-		nats.ReconnectBufSize(-1), // what is published without a connection must fail at once
+		nats.IgnoreAuthErrorAbort(), // somebody may mend it
+		nats.ReconnectBufSize(-1),   // what is published without a connection must fail at once
 		nats.Timeout(5 * time.Second),
 		nats.PingInterval(5 * time.Second),
 		nats.MaxPingsOutstanding(2),

@@ -35,6 +35,7 @@ type port struct {
 	checked atomic.Uint64 // the number of reconnections when the stream was last looked at
 	again   atomic.Bool   // the stream's configuration must be read again
 	refused atomic.Value  // string: what the server refused last for want of rights
+	denied  atomic.Value  // string: why no server lets this process in; "": one has
 
 	mu   sync.Mutex
 	link context.Context // ends when the connection is lost
@@ -64,6 +65,7 @@ func (p *port) lost() {
 func dial(ctx context.Context, o *Options) (_ *port, err error) {
 	p := &port{opts: o, process: nuid.Next()}
 	p.refused.Store("")
+	p.denied.Store("")
 	p.lost()
 	options, err := o.dialOptions()
 	if err != nil {
@@ -71,6 +73,7 @@ func dial(ctx context.Context, o *Options) (_ *port, err error) {
 	}
 	options = append(options,
 		nats.ReconnectHandler(func(*nats.Conn) {
+			p.denied.Store("")
 			o.Logger.Info("jetstream: connected again", zap.String("log", o.Log))
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -80,13 +83,16 @@ func dial(ctx context.Context, o *Options) (_ *port, err error) {
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if errors.Is(err, nats.ErrPermissionViolation) {
+			switch {
+			case errors.Is(err, nats.ErrPermissionViolation):
 				p.refused.Store(err.Error())
+			case isDenied(err):
+				p.denied.Store(err.Error())
 			}
 			o.Logger.Warn("jetstream: error of the connection", zap.String("log", o.Log), zap.Error(err))
 		}))
 	if p.nc, err = nats.Connect(o.URL, options...); err != nil {
-		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) {
+		if isDenied(err) {
 			return nil, fmt.Errorf("%w: %w", backend.ErrUnauthenticated, err)
 		}
 		return nil, fmt.Errorf("%w: connect to %s: %w", backend.ErrUnavailable, o.URL, err)
@@ -125,6 +131,11 @@ func dial(ctx context.Context, o *Options) (_ *port, err error) {
 		}
 	})
 	return p, err
+}
+
+// isDenied reports whether an error of a connection is that the server does not accept this process's credentials.
+func isDenied(err error) bool {
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }
 
 // told returns an error of the server or of the connection as one of package backend.

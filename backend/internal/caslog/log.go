@@ -72,8 +72,9 @@ type Log struct {
 	prunes uint64            // how many prunes were learned
 	loose  map[uint64]uint64 // Kept units that stand in for nothing: their first and last positions
 
-	index   indexUnit // the last one; zero: there is none, or it is not known yet
-	indexAt uint64    // its position
+	index      indexUnit // the last one; zero: there is none, or it is not known yet
+	indexAt    uint64    // its position
+	indexAfter time.Time // the next one is not written before
 
 	flight    *flight // the unit that is being appended; nil: none is
 	lost      *flight // the unit that may have been appended; nil: none
@@ -235,6 +236,12 @@ func passes(err error) bool {
 	return !errors.Is(err, backend.ErrCorrupt) && !errors.Is(err, backend.ErrDiverged) && !errors.Is(err, backend.ErrForbidden)
 }
 
+// stuck reports whether an error of the port passes once somebody has changed the place, or what this process may do there. Callers are
+// told at once, and the log goes on.
+func stuck(err error) bool {
+	return errors.Is(err, backend.ErrInvalid) || errors.Is(err, backend.ErrUnauthenticated)
+}
+
 // How long the log waits before it asks the port again after an error that may pass.
 const (
 	minPause = 2 * time.Millisecond
@@ -345,8 +352,8 @@ func (l *Log) takeAll(ctx context.Context, known head, through uint64) error {
 	return nil
 }
 
-// head returns the place's last position. It asks as long as the place can't be reached. If the place is not fit for a log now, the
-// error is backend.ErrInvalid. A head below the known one, that
+// head returns the place's last position. It asks as long as the place can't be reached. If only somebody can help,
+// see stuck, it returns the error. A head below the known one, that
 // stays so for the time of doubt, ends the log: facts were taken away.
 func (l *Log) head(ctx context.Context) (uint64, error) {
 	var p pause
@@ -365,7 +372,7 @@ func (l *Log) head(ctx context.Context) (uint64, error) {
 		switch {
 		case err != nil && !passes(err):
 			return 0, l.fail(l.at(err))
-		case errors.Is(err, backend.ErrInvalid): // until somebody changes the place back
+		case stuck(err):
 			return 0, err
 		case err == nil && pos >= before.pos:
 			return pos, nil

@@ -10,8 +10,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Errors of a Port. The others are backend.ErrUnavailable, which passes, backend.ErrInvalid, which passes when somebody changes the place, and errors
-// that do not pass.
+// Errors of a Port. The others are backend.ErrUnavailable, which passes, backend.ErrInvalid and backend.ErrUnauthenticated, which
+// pass when somebody changes something, and errors that do not pass.
 var (
 	// ErrHeadMoved: the last position is not the expected one, and nothing was appended.
 	ErrHeadMoved = errors.New("caslog: the head has moved")

@@ -14,7 +14,7 @@ import (
 func (l *Log) tail() {
 	var p pause
 	for {
-		if _, err := l.head(l.ctx); errors.Is(err, backend.ErrInvalid) && p.wait(l.ctx, l) == nil {
+		if _, err := l.head(l.ctx); stuck(err) && p.wait(l.ctx, l) == nil {
 			continue
 		} else if err != nil { // whether it is still the same log
 			return

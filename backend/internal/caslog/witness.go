@@ -25,14 +25,13 @@ func (l *Log) watch() {
 	ticker := time.NewTicker(pulse)
 	defer ticker.Stop()
 	var before head
-	var next time.Time // that an index may be written
 	for {
 		select {
 		case <-ticker.C:
 		case <-l.ctx.Done():
 			return
 		}
-		if err := l.sync(l.ctx); errors.Is(err, backend.ErrInvalid) {
+		if err := l.sync(l.ctx); stuck(err) {
 			continue
 		} else if err != nil {
 			return
@@ -49,21 +48,23 @@ func (l *Log) watch() {
 		l.testify(l.ctx)
 		l.mu.Lock()
 		before = l.known
-		due := l.indexDue() && time.Now().After(next) && !l.opts.Salvage
+		due := l.indexDue() && time.Now().After(l.indexAfter) && !l.opts.Salvage
 		l.mu.Unlock()
 		if due && l.indexing.TryLock() {
 			l.indexing.Unlock()
-			next = time.Now().Add(indexPause)
 			l.running.Go(func() {
 				if err := l.writeIndex(l.ctx); err != nil && l.ctx.Err() == nil {
 					l.warn("no index was written; opening the log takes longer until one is", err)
+					l.mu.Lock()
+					l.indexAfter = time.Now().Add(indexPause)
+					l.mu.Unlock()
 				}
 			})
 		}
 	}
 }
 
-// indexPause is how long a log waits before it tries again to write an index.
+// indexPause is how long a log waits before it tries again to write an index, when that has failed.
 const indexPause = time.Minute
 
 // checkUnit reads the unit at a head that was known. If it is gone or another one, the error is a *backend.CorruptError.
