@@ -23,8 +23,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// file writes a file in a directory of the test's own, and returns its path.
-func file(t testing.TB, name string, text []byte) string {
+// written writes a file in a directory of the test's own, and returns its path.
+func written(t testing.TB, name string, text []byte) string {
 	path := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(path, text, 0o600))
 	return path
@@ -38,7 +38,7 @@ func user(t testing.TB) (public, seedFile string, key nkeys.KeyPair) {
 	require.NoError(t, err)
 	seed, err := key.Seed()
 	require.NoError(t, err)
-	return public, file(t, "user.nk", seed), key
+	return public, written(t, "user.nk", seed), key
 }
 
 // config opens by name, as a configuration file does.
@@ -132,7 +132,7 @@ func TestCredentials(t *testing.T) {
 		require.NoError(t, err)
 		decorated, err := jwt.FormatUserConfig(text, seed)
 		require.NoError(t, err)
-		return file(t, "user.creds", decorated)
+		return written(t, "user.creds", decorated)
 	}
 	works(t, config(s.ClientURL(), map[string]any{"credentials": credentials(time.Time{})}))
 	refuses(t, config(s.ClientURL(), nil), backend.ErrUnauthenticated)
@@ -191,8 +191,8 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, err)
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
-	certFile := file(t, "cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	keyFile := file(t, "key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	certFile := written(t, "cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	keyFile := written(t, "key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
 	public, seed, _ := user(t)

@@ -3,7 +3,6 @@ module github.com/igniter-store/igniter/backend/jetstream/clustertest
 go 1.26.0
 
 require (
-	github.com/anishathalye/porcupine v1.3.1
 	github.com/igniter-store/igniter v0.0.0
 	github.com/igniter-store/igniter/backend/jetstream v0.0.0
 	github.com/nats-io/jwt/v2 v2.8.2
@@ -15,6 +14,7 @@ require (
 )
 
 require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
