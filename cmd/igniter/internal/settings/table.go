@@ -22,6 +22,7 @@ var where = []Setting{
 	{Key: "log_name", Of: []string{"postgres", "jetstream"}, Type: Text, Usage: "name of the log in a PostgreSQL database, or in JetStream, where its stream is IGNITER_ and the name; empty: default"},
 	{Key: "replicas", Of: []string{"jetstream"}, Type: Number, Default: "0", Usage: "how many servers have the stream, 1, 3 or 5; 0: of a new one 3, and 1 on a lone server"},
 	{Key: "durable", Of: []string{"jetstream"}, Type: Bool, Default: "false", Usage: "the servers run with sync_interval: always, so that acknowledged facts survive a power cut"},
+	{Key: "read", Of: []string{"jetstream"}, Type: Text, Usage: "quorum: ask a majority of the servers before each read; empty or leader: the one that leads, which may for some seconds not know that it was replaced"},
 	{Key: "credentials", Of: []string{"jetstream"}, Type: Text, Usage: "file with the credentials of a NATS user"},
 	{Key: "nkey", Of: []string{"jetstream"}, Type: Text, Usage: "file with the nkey seed of a NATS user"},
 	{Key: "salvage", Of: []string{"jetstream"}, Type: Bool, Default: "false", Usage: "read what is left of a log whose last facts were taken away"},
