@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
+
+	"github.com/rivo/uniseg"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -27,17 +30,19 @@ func valueCell(f *backend.Fact) string {
 	if f.Retraction() {
 		return "(deleted)"
 	}
-	return cut(string(f.Value), 72)
+	return string(f.Value)
 }
 
-// describe returns all of a fact for people.
+// describe returns all of a fact for people. version 0 is not known.
 func describe(f *backend.Fact, version int) table {
 	t := table{}
 	t.row("store", f.Store)
 	t.row("key", f.Key)
 	t.row("value", string(f.Value))
 	t.row("seq", f.Seq)
-	t.row("version", version)
+	if version > 0 {
+		t.row("version", version)
+	}
 	t.row("id", f.ID)
 	t.row("follows", cmp.Or(f.Causation, "-"))
 	t.row("time", clock(f.TransactionTime))
@@ -49,4 +54,32 @@ func describe(f *backend.Fact, version int) table {
 	}
 	t.row("hash", f.ValueHash)
 	return t
+}
+
+var factColumns = []any{"SEQ", "TIME", "VALID", "STORE", "KEY", "PRODUCER", "ID", "VALUE"}
+
+// addFact adds a fact to a listing with factColumns.
+func (l *listing) addFact(f *backend.Fact) error {
+	if l.app.json {
+		return l.app.encode(f)
+	}
+	return l.add(f, f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, l.app.brief(cmp.Or(string(f.Producer), "-"), 32), f.ID, valueCell(f))
+}
+
+// printEvent prints a fact as a line, which on a terminal is no longer than that is wide.
+func (a *app) printEvent(f *backend.Fact) error {
+	if a.json {
+		return a.encode(f)
+	}
+	line := fmt.Sprint(f.Seq, "  ", clock(f.TransactionTime), "  ", f.Store, "/", f.Key)
+	if f.Producer != nil {
+		line += "  by " + a.brief(string(f.Producer), 32)
+	}
+	line = printable(line + "  ")
+	value := printable(valueCell(f))
+	if width := a.width(); width > 0 {
+		value = cut(value, max(width-uniseg.StringWidth(line), leastRoom))
+	}
+	_, err := fmt.Fprintln(a.out, line+value)
+	return err
 }
