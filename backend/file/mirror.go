@@ -96,6 +96,9 @@ func (l *Log) adopt(source *backend.Stats) error {
 	return l.become(format.Identity{Log: source.Log, Ancestors: source.Ancestors})
 }
 
+// IsMirror reports whether the log is a mirror, which takes no writes, see [Mirror].
+func (l *Log) IsMirror() bool { return l.dir.mark != nil }
+
 // refuses returns why the log takes no writes, and no prunes: it is a mirror.
 func (l *Log) refuses() error {
 	if l.dir.mark == nil {
@@ -191,6 +194,10 @@ func (m *Mirror) Take(ctx context.Context, pages ...wire.Frames) (err error) {
 	last := m.state.Load().last
 	frames, through, dense := []copied(nil), last, true
 	for _, p := range pages {
+		if p.Through.Log != m.dir.id.Log {
+			return fmt.Errorf("the source is the log %s now: open the mirror again, to go on if it has what the mirror has: %w",
+				p.Through.Log, &backend.DivergedError{Cursor: backend.Cursor{Log: m.dir.id.Log, Seq: last}, Log: p.Through.Log})
+		}
 		m.told = format.Join(m.told, p.Horizons)
 		if frames, err = appendCopied(frames, &p, through); err != nil {
 			return err

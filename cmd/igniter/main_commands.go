@@ -24,6 +24,7 @@ type app struct {
 	// What commands say about the log that they open.
 	byDefault string // the backend, if neither --path nor --address nor --backend is given; "": that is an error
 	create    bool   // a log in files is created if it is missing
+	mirrors   bool   // the settings of a connection are about the source of a mirror
 	isServer  bool   // --address and the TLS settings are not about a server to connect to
 }
 
@@ -62,7 +63,7 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 		id, title string
 		commands  []*cobra.Command
 	}{
-		{"serve", "Serve:", []*cobra.Command{a.serveCommand(), a.tokenCommand(), a.configCommand(), a.benchCommand()}},
+		{"serve", "Serve:", []*cobra.Command{a.serveCommand(), a.mirrorCommand(), a.promoteCommand(), a.tokenCommand(), a.configCommand(), a.benchCommand()}},
 		{"write", "Write:", []*cobra.Command{a.putCommand(), a.appendCommand(), a.deleteCommand()}},
 		{"read", "Read:", []*cobra.Command{a.getCommand(), a.historyCommand(), a.listCommand(), a.logCommand(), a.whyCommand(), a.diffCommand(), a.topCommand(), a.followCommand(), a.statsCommand(), a.headCommand()}},
 		{"move", "Move:", []*cobra.Command{a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand()}},

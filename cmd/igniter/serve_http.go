@@ -128,7 +128,11 @@ func (x *site) attach(s *service) error {
 		values = x.values
 	}
 	x.web.Attach(s.server, s.facts, values)
-	return x.metrics.Register(metrics.New(s.server))
+	err := x.metrics.Register(metrics.New(s.server))
+	if s.mirror != nil {
+		err = errors.Join(err, s.mirror.register(x.metrics))
+	}
+	return err
 }
 
 // shutdown waits for requests to end until ctx is done, and then cuts them off.

@@ -161,6 +161,9 @@ func get[T any](v *Values, key string) T {
 // Given reports whether a flag gives the setting with a key.
 func (v *Values) Given(key string) bool { return strings.HasPrefix(v.sources[key].From, "flag ") }
 
+// IsDefault reports whether nothing gives the setting with a key.
+func (v *Values) IsDefault(key string) bool { return v.sources[key].From == "default" }
+
 // Strongest returns the keys of the settings, among keys, that are not empty and come from the strongest place: from flags
 // or else from variables or else from the file.
 func (v *Values) Strongest(keys ...string) (given []string) {
