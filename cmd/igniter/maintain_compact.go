@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +94,7 @@ func keeping(r *store.Retention) func(text string) error {
 	return func(text string) error {
 		for part := range strings.SplitSeq(text, ",") {
 			n, err := strconv.Atoi(part)
-			window, err2 := parseSpan(part)
+			window, err2 := parseWindow(part)
 			switch {
 			case part == "all":
 			case part == "latest":
@@ -108,4 +109,13 @@ func keeping(r *store.Retention) func(text string) error {
 		}
 		return nil
 	}
+}
+
+// parseWindow reads a duration, perhaps in days.
+func parseWindow(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(text)
 }

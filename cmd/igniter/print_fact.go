@@ -71,15 +71,23 @@ func (a *app) printEvent(f *backend.Fact) error {
 	if a.json {
 		return a.encode(f)
 	}
-	line := fmt.Sprint(f.Seq, "  ", clock(f.TransactionTime), "  ", f.Store, "/", f.Key)
+	_, err := fmt.Fprintln(a.out, a.eventLine("", f, 0))
+	return err
+}
+
+// eventLine returns a line about a fact. valueBytes is the size of a value that was left out; 0: it was not.
+func (a *app) eventLine(before string, f *backend.Fact, valueBytes int) string {
+	line := before + fmt.Sprint(f.Seq, "  ", clock(f.TransactionTime), "  ", f.Store, "/", f.Key)
 	if f.Producer != nil {
 		line += "  by " + a.brief(string(f.Producer), 32)
 	}
 	line = printable(line + "  ")
 	value := printable(valueCell(f))
+	if valueBytes > 0 {
+		value = fmt.Sprintf("(%d bytes)", valueBytes)
+	}
 	if width := a.width(); width > 0 {
 		value = cut(value, max(width-uniseg.StringWidth(line), leastRoom))
 	}
-	_, err := fmt.Fprintln(a.out, line+value)
-	return err
+	return line + value
 }

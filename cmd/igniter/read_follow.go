@@ -27,10 +27,11 @@ it says so and ends. SIGINT ends it, with exit code 0.`,
   igniter follow tasks --after "$(cat seq)"   # go on after the seq that was handled last`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, stores []string) error {
-			chosen, err := given.filter()
+			chosen, err := given.filter(stores)
 			if err != nil {
 				return err
 			}
+			wanted := chosen.Matcher()
 			err = a.withLog(cmd.Context(), func(log backend.Log) error {
 				if !cmd.Flags().Changed("after") {
 					stats, err := log.Stats(cmd.Context())
@@ -53,7 +54,7 @@ it says so and ends. SIGINT ends it, with exit code 0.`,
 					through, first = page.Through.Seq, false
 					for i := range page.Facts {
 						f := &page.Facts[i]
-						if !chosen.has(f) {
+						if !wanted.Wants(f) {
 							continue
 						}
 						if err := a.printEvent(f); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
+	"github.com/igniter-store/igniter/store/reader"
 )
 
 func (a *app) getCommand() *cobra.Command {
@@ -41,12 +42,12 @@ It reads the store from its beginning. Programs that read often embed the store,
 				if at != (store.Moment{}) {
 					return usage("a fact with an --id is the same at all times: leave out --as-of, --at-seq and --valid-at")
 				}
-				return a.withLog(cmd.Context(), func(log backend.Log) error {
-					f, err := a.find(cmd.Context(), log, id)
+				return a.ask(cmd.Context(), func(log backend.Log, r *reader.Reader, _ []string) error {
+					v, err := a.find(cmd.Context(), log, r, id)
 					if err != nil {
 						return err
 					}
-					return show(f, 0)
+					return show(&v.Fact, 0)
 				})
 			}
 			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -42,7 +43,7 @@ such as true or 17, or else a string. If --where is given several times, all con
 			}
 			hasPrefix := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
 			return a.look(cmd.Context(), given[0], hasPrefix, func(e *store.Engine) error {
-				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at}), func(r store.Record) bool { return conditions.hold(r.Value()) }, limit)
+				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at}), func(r store.Record) bool { return query.HoldAll(conditions, r.Value()) }, limit)
 				return err
 			})
 		},

@@ -67,8 +67,9 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	}
 	slices.Sort(v.unknown)
 	fromFlags, err := layer(posflag.ProviderWithFlag(flags, ".", nil, func(f *pflag.Flag) (string, any) {
-		if s, ok := byFlag[f.Name]; ok && f.Changed {
-			return s.Key, f.Value.(*flagValue).given
+		s, ok := byFlag[f.Name]
+		if v, isSetting := f.Value.(*flagValue); ok && isSetting && f.Changed { // a command may have a flag of its own with that name
+			return s.Key, v.given
 		}
 		return "", nil
 	}), nil)
