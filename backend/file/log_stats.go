@@ -26,7 +26,7 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	l.mu.Lock()
 	stats.Syncs = l.syncs
 	l.mu.Unlock()
-	if h := l.head.Load(); h != nil {
+	if h := l.head.Load(); h != nil && !l.gaps.Load() {
 		stats.Head = *h
 	}
 	if err := l.failure(); err != nil {

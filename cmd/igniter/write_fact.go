@@ -11,6 +11,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/store"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -27,7 +28,7 @@ type write struct {
 func (a *app) writing(w *write, cmd *cobra.Command, conditions bool) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&w.fact.ID, "id", "", "the fact's ID; empty: a new UUID. Writing the same ID again has no effect")
-	flags.Func("valid-time", "the `time` when it became true: "+instantHelp, instant(&w.fact.ValidTime))
+	flags.Func("valid-time", "the `time` when it became true: "+query.TimeHelp, instant(&w.fact.ValidTime))
 	flags.StringVar(&w.producer, "producer", "", "who writes it: JSON, or else a string")
 	flags.IntVar(&w.fact.SchemaVersion, "schema-version", 1, "version of the value's schema")
 	if conditions {

@@ -47,10 +47,14 @@ var where = []Setting{
 // MaxSkew is a setting of serve that import has too.
 var MaxSkew = Setting{Key: "max_skew", Type: Duration, Default: "1m", Usage: "how far ahead of the clock the transaction times of imported facts may be"}
 
+// From is a setting of mirror.
+var From = Setting{Key: "from", Type: Text, Usage: "server whose log is copied: host:port, tcp://host:port or unix:///path; the token and TLS settings are for it"}
+
 var serve = []Setting{
 	{Key: "listen", Type: List, Default: "tcp://127.0.0.1:7400", Usage: "where to listen: tcp://host:port or unix:///path; may be repeated"},
 	{Key: "socket_mode", Type: Text, Default: "0660", Usage: "permissions of Unix sockets, in octal"},
 	{Key: "http", Type: Text, Usage: "where to serve HTTP (health, metrics, events): host:port, http://… or https://…; empty: nowhere"},
+	{Key: "read_only", Type: Bool, Default: "false", Usage: "take no writes and prune nothing, as for a mirror"},
 	{Key: "http_ui", Type: Bool, Default: "true", Usage: "serve the inspector, for browsers, below /ui/"},
 	{Key: "http_memory", Type: Size, Default: "256MiB", Usage: "memory that stores may take, by estimate, to answer HTTP requests about many keys; requests for one key read the log if their store is not in memory"},
 	{Key: "http_origin", Type: List, Usage: "websites, such as https://shop.example, whose scripts may read and write over HTTP, with a token"},
@@ -83,4 +87,4 @@ var serve = []Setting{
 	{Key: "pid_file", Type: Text, Usage: "file to write the process ID to; empty: none"},
 }
 
-var all = slices.Concat(where, serve)
+var all = slices.Concat(where, serve, []Setting{From})
