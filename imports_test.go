@@ -46,6 +46,7 @@ var layers = []layer{
 	{"companion/...", []string{"store/...", "backend", "internal/jsonvalue", "backend/memory", "backend/file", "backend/network"}, nil},
 	{"cmd/...", []string{"..."}, nil},
 	{"examples/...", []string{"..."}, nil},
+	{"docs/...", []string{"..."}, nil},
 }
 
 func fits(pattern, pkg string) bool {
