@@ -46,7 +46,7 @@ func (s *Stats) Resume(c Cursor) (seq uint64, err error) {
 }
 
 // Ahead returns how far the log's last time is ahead of now; 0 if it is not. No fact is dated before the last one, so until
-// the clock has caught up, a log dates facts a nanosecond apart, and reads as of now do not see them.
+// the clock has caught up, a log dates facts a nanosecond apart.
 func (s *Stats) Ahead(now time.Time) time.Duration {
 	if s.LastTime.IsZero() {
 		return 0

@@ -18,7 +18,8 @@ type Moment struct {
 
 	// Time makes the facts visible whose transaction time is not after it; zero: all. The last of
 	// them in the log is the key's value, unless Valid says otherwise. The log dates facts by its own clock: if that
-	// is ahead of the engine's (Options.Now), a Time at which a write of the engine had returned shows what it wrote.
+	// is ahead of the engine's (Options.Now), a Time at which the engine showed a fact, or had synced with one ([Engine.Sync]),
+	// shows the fact. So a read as of now sees what a read of the present does.
 	Time time.Time
 
 	// Valid selects, among a key's visible facts, the one with the greatest valid time not after

@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) getCommand() *cobra.Command {
-	var at store.Moment
+	var at moment
 	valueOnly := false
 	cmd := a.withJSON(withLogFlags(withMoment(&cobra.Command{
 		Use:   "get STORE KEY",
@@ -23,8 +23,8 @@ It reads the store from its beginning. Programs that read often embed the store,
   igniter get tasks milk --as-of 2026-11-01 --valid-at 2026-10-15`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
-				r, ok, err := e.GetAt(cmd.Context(), given[0], given[1], at)
+			return a.look(cmd.Context(), given[0], &at, ofKey(given[1]), func(e *store.Engine) error {
+				r, ok, err := e.GetAt(cmd.Context(), given[0], given[1], at.engine())
 				if err != nil {
 					return err
 				}

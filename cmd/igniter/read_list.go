@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ import (
 )
 
 func (a *app) listCommand() *cobra.Command {
-	var at store.Moment
+	var at moment
 	var prefix string
 	var where []string
 	var limit uint
@@ -41,11 +42,11 @@ such as true or 17, or else a string. If --where is given several times, all con
 				if prefix != "" || len(where) > 0 {
 					return usage("--prefix and --where are for the keys of a store: igniter list STORE")
 				}
-				return a.listStores(cmd.Context(), at)
+				return a.listStores(cmd.Context(), &at)
 			}
 			hasPrefix := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
-			return a.look(cmd.Context(), given[0], hasPrefix, func(e *store.Engine) error {
-				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at}), conditions.hold, limit)
+			return a.look(cmd.Context(), given[0], &at, hasPrefix, func(e *store.Engine) error {
+				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at.engine()}), conditions.hold, limit)
 				return err
 			})
 		},
@@ -109,8 +110,22 @@ type storeCount struct {
 	LastSeq uint64 `json:"last_seq"`
 }
 
-func (a *app) listStores(ctx context.Context, at store.Moment) error {
+func (a *app) listStores(ctx context.Context, at *moment) error {
 	return a.withLog(ctx, func(log backend.Log) error {
+		stats, err := log.Stats(ctx)
+		if err == nil {
+			_, err = stats.Resume(backend.Cursor{Seq: at.Seq}) // beyond the log's end the answer would be another one later
+		}
+		if err != nil {
+			return err
+		}
+		a.sayAhead(at, &stats)
+		if now := time.Now(); at.validNow {
+			at.Valid = now
+			if stats.LastTime.After(now) {
+				at.Valid = stats.LastTime
+			}
+		}
 		counts := map[string]*storeCount{}
 		for f, err := range backend.Facts(log.Replay(ctx, backend.Range{Through: at.Seq})) {
 			if err != nil {
@@ -131,12 +146,11 @@ func (a *app) listStores(ctx context.Context, at store.Moment) error {
 			c.Facts++
 			c.LastSeq = f.Seq
 		}
-		stats, err := log.Stats(ctx)
-		if err != nil {
+		if stats, err = log.Stats(ctx); err != nil {
 			return err
 		}
 		for name, h := range stats.Horizons {
-			if h.Hides(at.Seq, at.Time, at.Valid) {
+			if h.Hides(at.Seq, at.Time) || !at.validNow && h.Hides(0, at.Valid) {
 				return &backend.CompactedError{Store: name, Horizon: h}
 			}
 		}

@@ -227,8 +227,21 @@ func TestCompacted(t *testing.T) {
 		require.Equal(t, facts, strings.Count(x.get(200, path), "\n"), path)
 	}
 	for query, first := range map[string]uint64{"?after=0": 2, "?after=1&store=b": 2, "?after=3": 4} {
-		seq, _ := x.events(query).fact()
+		events := x.events(query)
+		if query == "?after=0" { // a client that begins at the log's beginning is told that something is gone
+			said := events.next()
+			require.Len(t, said, 2)
+			require.Equal(t, "event: compacted", said[0])
+			require.Contains(t, said[1], `"store":"a","horizon":{"seq":3,`)
+		}
+		seq, _ := events.fact()
 		require.Equal(t, first, seq, query)
+	}
+
+	for query, horizon := range map[string]string{"": "3", "?after=0": "3", "?store=b": "", "?after=3": ""} {
+		answer := x.ask(t.Context(), "/v1/facts"+query)
+		require.Equal(t, horizon, answer.Header.Get("Igniter-Horizon"), query)
+		require.NoError(t, answer.Body.Close())
 	}
 }
 
@@ -291,6 +304,8 @@ func TestValue(t *testing.T) {
 	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":3,"time"`, "what was written is read at once")
 	require.Contains(t, x.get(200, "/v1/stores/a/k?at_seq=1"), `"value":1,"time"`)
 	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of="+time.Now().Add(time.Minute).UTC().Format(time.RFC3339)), `"value":2,"time"`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of=now"), `"value":3,"time"`, "the log's time is ahead of the clock")
+	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of=now&valid_at=now"), `"value":2,"time"`)
 	require.Contains(t, x.get(200, "/v1/stores/a/k?valid_at=1000.5"), `"value":3,"time"`)
 	require.Contains(t, x.get(404, "/v1/stores/a/k?valid_at=1970-01-01"), `"error_code":"never_written"`)
 	require.Contains(t, x.get(200, "/v1/stores/a%20b/x/y%20z"), `"value":4,"time"`)
