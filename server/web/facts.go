@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"iter"
 	"net/http"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 
 // facts sends a part of the log. A client whose answer is cut off sees that it is not whole.
 func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
-	p := q.given(r, "after", "through", "before", "since", "until", "store", "key", "prefix", "producer", "where", "reverse", "limit", "changes")
+	p := given(r, "after", "through", "before", "since", "until", "store", "key", "prefix", "producer", "where", "reverse", "limit", "changes")
 	after := p.cursor("after", p.Get("after"))
 	ask := query.FactsQuery{After: after.Seq, Through: p.seq("through"), Since: p.time("since"), Until: p.time("until"), Filter: p.filter(), Reverse: p.flag("reverse"), Changes: p.flag("changes"),
 		Limit: int(p.number("limit", 0, 0, 1<<53))}
@@ -49,19 +50,13 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 			return reason(ctx, err)
 		}
 	} else {
-		found = window(q.log.Replay(ctx, backend.Range{After: after, Through: min(ask.Through, stats.LastSeq), Stores: stores}), ask)
+		pages := q.log.Replay(ctx, backend.Range{After: after, Through: min(ask.Through, stats.LastSeq), Stores: stores})
+		found = window(pages, ask, func(gone error) { setHorizon(x, gone) })
 	}
-	if after.Seq == 0 { // what is left is sent, and the client is told where all of it begins
-		gone := uint64(0)
-		read := backend.Range{Stores: stores}
-		for store, horizon := range stats.Horizons {
-			if read.Has(store) || store == backend.AllStores {
-				gone = max(gone, horizon.Seq)
-			}
-		}
-		if gone > 0 {
-			x.Header().Set("Igniter-Horizon", strconv.FormatUint(gone, 10))
-		}
+	if gone := stats.Whole(after.Seq, stores); gone != nil && after.Seq == 0 {
+		setHorizon(x, gone)
+	} else if gone != nil {
+		return gone
 	}
 	setSeq(x, stats.LastSeq)
 	x.Header().Set("Cache-Control", "private, no-cache")
@@ -87,15 +82,24 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	return s.finish()
 }
 
-// window yields the facts of pages that are asked for. A client that begins at the log's beginning takes what is left; others
-// are told if facts after their cursor were pruned.
-func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery) iter.Seq2[query.Version, error] {
+// setHorizon says that facts before a horizon may be missing.
+func setHorizon(x *exchange, gone error) {
+	if compacted, ok := errors.AsType[*backend.CompactedError](gone); ok {
+		x.Header().Set("Igniter-Horizon", strconv.FormatUint(compacted.Horizon.Seq, 10))
+	}
+}
+
+// window yields the facts of pages that are asked for. A client that begins at the log's beginning takes what is left, and
+// told is called if that is not all; for others it is an error if facts after their cursor were pruned.
+func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, told func(gone error)) iter.Seq2[query.Version, error] {
 	return func(yield func(query.Version, error) bool) {
 		m := q.Matcher()
 		through, left := q.After, q.Limit
 		for page, err := range pages {
-			if err == nil && q.After > 0 {
-				err = page.Whole(through)
+			if gone := page.Whole(through); gone != nil && q.After == 0 {
+				told(gone)
+			} else if err == nil {
+				err = gone
 			}
 			if err != nil {
 				yield(query.Version{}, err)

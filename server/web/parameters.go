@@ -59,25 +59,6 @@ func given(r *http.Request, known ...string) *parameters {
 	return p
 }
 
-// given is given for a request of a client that was let in: now is the log's last time if the clock is behind it.
-func (q *request) given(r *http.Request, known ...string) *parameters {
-	p := given(r, known...)
-	for _, values := range p.Values {
-		if !slices.Contains(values, "now") {
-			continue
-		}
-		stats, err := q.log.Stats(r.Context())
-		if err != nil && p.err == nil {
-			p.err = err
-		}
-		if stats.LastTime.After(p.now) {
-			p.now = stats.LastTime
-		}
-		break
-	}
-	return p
-}
-
 // wrong notes that a parameter can't be read, if it is the first.
 func (p *parameters) wrong(name, reason string, args ...any) {
 	if p.err == nil {
@@ -129,18 +110,33 @@ func (p *parameters) time(name string) (t time.Time) {
 
 // moment returns as of when to read.
 func (p *parameters) moment() query.Moment {
-	return query.Moment{Seq: p.seq("at_seq"), Time: p.time("as_of"), Valid: p.time("valid_at")}
+	m := query.Moment{Seq: p.seq("at_seq")}
+	if p.Get("as_of") != now { // all that the log holds, whatever its clock says
+		m.Time = p.time("as_of")
+	}
+	p.valid(&m, "valid_at")
+	return m
+}
+
+// now is the present as a time in a URL.
+const now = "now"
+
+// valid sets the valid time that a parameter gives.
+func (p *parameters) valid(m *query.Moment, name string) {
+	if m.ValidNow = p.Get(name) == now; !m.ValidNow {
+		m.Valid = p.time(name)
+	}
 }
 
 // between returns a moment that one parameter gives, with the valid time that another one gives.
 func (p *parameters) between(name, valid string) (m query.Moment) {
-	if text := p.Get(name); text != "" {
+	if text := p.Get(name); text != "" && !(name == "to" && text == now) {
 		var err error
 		if m, err = query.ParseMoment(text, p.now); err != nil {
 			p.wrong(name, "%q is no seq, and %v", clip(text), err)
 		}
 	}
-	m.Valid = p.time(valid)
+	p.valid(&m, valid)
 	return m
 }
 

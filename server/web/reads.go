@@ -10,7 +10,7 @@ import (
 
 // stores answers with what the log holds.
 func (h *Handler) stores(x *exchange, r *http.Request, q *request) error {
-	p := q.given(r, "days")
+	p := given(r, "days")
 	ask := query.StoresQuery{Days: int(p.number("days", 30, 0, 366))}
 	if p.err != nil {
 		return p.err
@@ -24,7 +24,7 @@ func (h *Handler) stores(x *exchange, r *http.Request, q *request) error {
 
 // keys answers with a page of the keys of a store.
 func (h *Handler) keys(x *exchange, r *http.Request, q *request) error {
-	p := q.given(r, "as_of", "at_seq", "valid_at", "prefix", "where", "order", "limit", "cursor", "facet", "load")
+	p := given(r, "as_of", "at_seq", "valid_at", "prefix", "where", "order", "limit", "cursor", "facet", "load")
 	ask := query.KeysQuery{Store: q.args[0], At: p.moment(), Prefix: p.Get("prefix"), Where: p.where(), Order: p.Get("order"), Facets: p.Values["facet"],
 		Limit: int(p.number("limit", 100, 1, query.MaxLimit)), Cursor: p.Get("cursor"), Load: p.flag("load")}
 	if p.err != nil {
@@ -39,7 +39,7 @@ func (h *Handler) keys(x *exchange, r *http.Request, q *request) error {
 
 // history answers with versions of a key.
 func (h *Handler) history(x *exchange, r *http.Request, q *request) error {
-	p := q.given(r, "as_of", "at_seq", "valid_at", "limit", "before", "ticks")
+	p := given(r, "as_of", "at_seq", "valid_at", "limit", "before", "ticks")
 	ask := query.HistoryQuery{Store: q.args[0], Key: q.args[1], At: p.moment(), Before: p.seq("before"), Limit: int(p.number("limit", 100, 1, query.MaxLimit)), Ticks: p.flag("ticks")}
 	if p.err != nil {
 		return p.err
@@ -56,7 +56,7 @@ func (h *Handler) history(x *exchange, r *http.Request, q *request) error {
 
 // fact answers with one fact.
 func (h *Handler) fact(x *exchange, r *http.Request, q *request) error {
-	if p := q.given(r); p.err != nil {
+	if p := given(r); p.err != nil {
 		return p.err
 	}
 	v, err := q.reader.Fact(r.Context(), q.stores(), q.args[0])
@@ -68,7 +68,7 @@ func (h *Handler) fact(x *exchange, r *http.Request, q *request) error {
 
 // lineage answers with what led to a fact, and what it led to.
 func (h *Handler) lineage(x *exchange, r *http.Request, q *request) error {
-	p := q.given(r, "depth", "effects", "limit", "values")
+	p := given(r, "depth", "effects", "limit", "values")
 	ask := query.LineageQuery{ID: q.args[0], Effects: p.flag("effects"), Values: p.flag("values"), Limit: int(p.number("limit", 100, 1, query.MaxFacts))}
 	if text := p.Get("depth"); text == "all" {
 		ask.Depth = -1
@@ -87,7 +87,7 @@ func (h *Handler) lineage(x *exchange, r *http.Request, q *request) error {
 
 // diff answers with what differs between two moments.
 func (h *Handler) diff(x *exchange, r *http.Request, q *request) error {
-	p := q.given(r, "from", "to", "from_valid", "to_valid", "prefix", "key", "limit", "cursor", "load")
+	p := given(r, "from", "to", "from_valid", "to_valid", "prefix", "key", "limit", "cursor", "load")
 	ask := query.DiffQuery{Store: q.args[0], Key: p.key(), Prefix: p.Get("prefix"), From: p.between("from", "from_valid"), To: p.between("to", "to_valid"),
 		Limit: int(p.number("limit", 100, 0, query.MaxLimit)), Cursor: p.Get("cursor"), Load: p.flag("load")}
 	if p.err != nil {
@@ -102,7 +102,7 @@ func (h *Handler) diff(x *exchange, r *http.Request, q *request) error {
 
 // histogram answers with how many facts there are over time.
 func (h *Handler) histogram(x *exchange, r *http.Request, q *request) error {
-	p := q.given(r, "store", "key", "axis", "from", "to", "buckets", "by", "at_seq")
+	p := given(r, "store", "key", "axis", "from", "to", "buckets", "by", "at_seq")
 	axis := p.Get("axis")
 	by := p.Values["by"]
 	ask := query.HistogramQuery{Store: p.Get("store"), Key: p.key(), Known: axis != "true", True: axis == "true" || axis == "both", From: p.time("from"), To: p.time("to"),
@@ -130,7 +130,7 @@ func (h *Handler) histogram(x *exchange, r *http.Request, q *request) error {
 
 // moment answers with where a moment is in the log.
 func (h *Handler) moment(x *exchange, r *http.Request, q *request) error {
-	p := q.given(r, "at", "seq", "store", "key")
+	p := given(r, "at", "seq", "store", "key")
 	ask := query.MomentQuery{At: p.time("at"), Seq: p.seq("seq"), Store: p.Get("store"), Key: p.key()}
 	if len(p.Values["store"]) > 1 {
 		p.wrong("store", "given more than once")

@@ -10,7 +10,7 @@ import (
 
 // value answers with the fact that is a key's value.
 func (h *Handler) value(x *exchange, r *http.Request, q *request) error {
-	p := q.given(r, "as_of", "at_seq", "valid_at")
+	p := given(r, "as_of", "at_seq", "valid_at")
 	at := p.moment()
 	if p.err != nil {
 		return p.err
