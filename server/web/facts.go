@@ -22,9 +22,11 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 	if err != nil {
 		return err
 	}
-	if part.Stores, err = q.client.Grant.Readable(given["store"]); err != nil {
+	reading, err := q.client.Read(given["store"])
+	if err != nil {
 		return err
 	}
+	part.Stores = reading.Stores
 	s := h.newStream(w, "application/x-ndjson")
 	if r.Method == http.MethodHead {
 		return nil
@@ -39,6 +41,9 @@ func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) erro
 			}
 		} else if err == nil {
 			err = gone
+		}
+		if err == nil {
+			err = reading.Refresh()
 		}
 		if err != nil {
 			return s.cut(reason(ctx, err))
