@@ -222,6 +222,7 @@ func statusOf(err error) int {
 		{backend.ErrTooLarge, http.StatusRequestEntityTooLarge}, {backend.ErrFull, http.StatusInsufficientStorage},
 		{backend.ErrUnauthenticated, http.StatusUnauthorized}, {backend.ErrForbidden, http.StatusForbidden},
 		{backend.ErrInvalid, http.StatusBadRequest}, {backend.ErrDiverged, http.StatusConflict}, {backend.ErrCompacted, http.StatusGone}, {errors.ErrUnsupported, http.StatusNotImplemented},
+		{backend.ErrAccessChanged, http.StatusServiceUnavailable},
 		{backend.ErrUnavailable, http.StatusServiceUnavailable}, {backend.ErrClosed, http.StatusServiceUnavailable},
 		{context.Canceled, http.StatusServiceUnavailable}, {context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {
