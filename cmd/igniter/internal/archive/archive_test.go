@@ -270,7 +270,9 @@ func TestDir(t *testing.T) {
 // TestChained looks at the names of pieces only: what is not a chain, because pieces are missing, foreign or left by a merge, is
 // read whole.
 func TestChained(t *testing.T) {
-	piece := func(line int, after, through uint64) Header { return Header{Line: line, After: after, Through: through} }
+	piece := func(line int, after, through uint64) Header {
+		return Header{Line: line, After: after, Through: through}
+	}
 	for name, x := range map[string]struct {
 		pieces []Header
 		want   bool
