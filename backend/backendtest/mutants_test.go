@@ -156,6 +156,7 @@ var mutants = []mutant{
 	{"a batch is written one by one", "batch-invalid", false},
 	{"a batch is written one by one", "batch-id-reused", false},
 	{"takes batches of any size", "batch-too-large", false},
+	{"takes batches of any number", "batch-too-many", false},
 	{"a held batch is checked again", "batch-again", false},
 	{"a batch held in part is ignored", "batch-partly-held", false},
 	{"a batch lets others in between", "batch-consecutive", false},
