@@ -71,9 +71,8 @@ func (c *clock) measure(r row) result {
 				c.log("%s: %s: %s, turn %d: %s %s\n", r.section, r.name, e.name, n+1, figure(s.Value), r.unit.name)
 			}
 			if e.prepare == nil {
-				_ = os.RemoveAll(turns[i].dir) // what is left is in the parent, which is removed too
+				_ = os.RemoveAll(turns[i].dir) // and so what is not yet written back. What is left is in the parent, which is removed too
 			}
-			syscall.Sync() // so that nothing is written back in the turn of another
 		}
 	}
 	for i, e := range r.entries {
@@ -96,6 +95,7 @@ func (c *clock) begin(e entry, t *turn) error {
 	if err := os.MkdirAll(t.dir, 0o700); err != nil {
 		return err
 	}
+	defer syscall.Sync() // so that nothing is written back in the turn of another
 	return e.prepare(t)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"sync"
@@ -38,18 +39,19 @@ func serveRedis(dir, fsync string, ready func(string)) error {
 		return err
 	}
 	address := fmt.Sprint("127.0.0.1:", port)
-	c := redis.NewClient(&redis.Options{Addr: address})
-	defer c.Close()
 	for tries := 0; ; tries++ {
-		err := c.Ping(context.Background()).Err()
+		conn, err := net.Dial("tcp", address)
 		if err == nil {
+			_ = conn.Close()
 			break
 		}
-		if tries == 100 {
+		if tries == 1000 {
 			return errors.Join(err, cmd.Process.Kill(), cmd.Wait())
 		}
-		time.Sleep(100 * time.Millisecond) // it loads what it holds
+		time.Sleep(10 * time.Millisecond)
 	}
+	c := redis.NewClient(&redis.Options{Addr: address})
+	defer c.Close()
 	ready(address)
 	untilParentEnds()
 	_ = c.ShutdownNoSave(context.Background())
