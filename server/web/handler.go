@@ -63,6 +63,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
+	if h.serveUI(w, r) {
+		return
+	}
 	path := r.URL.EscapedPath() // not cleaned: keys may contain anything
 	serve := h.routes[path]
 	if _, _, ok := storeAndKey(path); ok {

@@ -16,6 +16,8 @@ type Options struct {
 	// addresses, without a port. Others could be names that a website has chosen, to have a browser read the log for it.
 	Hosts []string
 
+	NoUI bool // do not serve the inspector, below /ui/
+
 	MaxStreams     int           // exports and event streams at once; further ones are answered with 503; 0: 256
 	MaxStreamsEach int           // of them for one token; 0: a quarter
 	WriteTimeout   time.Duration // how long a client may take to read what is sent to it; 0: 30 s
