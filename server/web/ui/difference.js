@@ -17,62 +17,62 @@ const written = (s) => (/^\d+$/.test(s) ? `seq:${s}` : s);
 const said = (s) => (!s ? 'now' : /^\d+$/.test(s) ? `seq ${count(s)}` : exact(s).replace(':00Z', 'Z'));
 
 export class Difference {
-  get title() { return `${plain(this.store)}, difference`; }
+	get title() { return `${plain(this.store)}, difference`; }
 
-  async open(page) {
-    this.page = page;
-    const q = query();
-    this.store = q.get('store');
-    this.params = { from: q.get('from'), to: q.get('to'), from_valid: q.get('valid_at'), to_valid: q.get('valid_at'), prefix: q.get('prefix') };
-    const { from, to } = this.params;
-    page.crumbs([h('span', { class: 'm' }, name(this.store)), href({ store: this.store })], ['Difference']);
-    command(['diff', this.store, ...(from ? ['--from', written(from)] : []), ...(to ? ['--to', written(to)] : [])], pathOf('v1/diff', this.store), this.params);
-    const x = await get(pathOf('v1/diff', this.store), { ...this.params, limit: PAGE, load: q.get('load') }, page.signal);
-    page.read(x.seq);
-    this.all = x.keys;
-    this.next = x.next;
-    const moment = (label, param, value) => {
-      const field = h('input', { class: 'm', type: 'text', value: said(value), 'aria-label': label, spellcheck: 'false', autocomplete: 'off' }), why = h('span', { class: 'minus note', role: 'alert' });
-      const form = h('form', { class: 'row' }, h('label', null, label, ' ', field), why);
-      form.addEventListener('submit', (e) => {
-        e.preventDefault();
-        try {
-          const { time, seq } = parse(field.value);
-          go(change({ [param]: time ?? seq }));
-        } catch (err) { why.textContent = `✕ ${err.message}`; }
-      });
-      return form;
-    };
-    this.listed = h('div', {});
-    this.more = h('p', { class: 'more' });
-    this.list();
-    page.show(h('div', { class: 'head' }, h('h1', null, name(this.store), `, ${from ? said(from) : 'from the beginning'} to ${said(to)}`),
-      h('p', { class: 'delta' }, h('b', { class: 'plus' }, `+${count(x.entered)}`), ' new, ', h('b', null, count(x.changed)), ' changed, ', h('b', { class: 'minus' }, `−${count(x.left)}`), ' deleted')),
-    h('div', { class: 'tools' }, moment('From', 'from', from), moment('To', 'to', to)), this.listed, this.more);
-  }
+	async open(page) {
+		this.page = page;
+		const q = query();
+		this.store = q.get('store');
+		this.params = { from: q.get('from'), to: q.get('to'), from_valid: q.get('valid_at'), to_valid: q.get('valid_at'), prefix: q.get('prefix') };
+		const { from, to } = this.params;
+		page.crumbs([h('span.m', name(this.store)), href({ store: this.store })], ['Difference']);
+		command(['diff', this.store, ...(from ? ['--from', written(from)] : []), ...(to ? ['--to', written(to)] : [])], pathOf('v1/diff', this.store), this.params);
+		const x = await get(pathOf('v1/diff', this.store), { ...this.params, limit: PAGE, load: q.get('load') }, page.signal);
+		page.read(x.seq);
+		this.all = x.keys;
+		this.next = x.next;
+		const moment = (label, param, value) => {
+			const field = h('input.m', { type: 'text', value: said(value), 'aria-label': label, spellcheck: 'false', autocomplete: 'off' }), why = h('span.minus.note', { role: 'alert' });
+			const form = h('form.row', h('label', label, ' ', field), why);
+			form.addEventListener('submit', (e) => {
+				e.preventDefault();
+				try {
+					const { time, seq } = parse(field.value);
+					go(change({ [param]: time ?? seq }));
+				} catch (err) { why.textContent = `✕ ${err.message}`; }
+			});
+			return form;
+		};
+		this.listed = h('div');
+		this.more = h('p.more');
+		this.list();
+		page.show(h('div.head', h('h1', name(this.store), `, ${from ? said(from) : 'from the beginning'} to ${said(to)}`),
+			h('p.delta', h('b.plus', `+${count(x.entered)}`), ' new, ', h('b', count(x.changed)), ' changed, ', h('b.minus', `−${count(x.left)}`), ' deleted')),
+		h('div.tools', moment('From', 'from', from), moment('To', 'to', to)), this.listed, this.more);
+	}
 
-  update(page) { return this.open(page); }
+	update(page) { return this.open(page); }
 
-  list() {
-    const rows = this.all.map((k) => {
-      const [cls, sign, word] = SIGNS[k.kind], v = k.to ?? k.from;
-      return h('tr', null, th('', h('a', { class: 'm', 'data-open': '', href: href({ store: this.store, key: k.key, v: v?.seq, as_of: undefined, at_seq: undefined }) }, name(k.key))),
-        h('td', { class: 'nb', 'data-l': '' }, h('span', { class: cls }, sign), ` ${word}`),
-        h('td', { class: 'cut full m j' }, k.kind === 'changed' ? k.changes ? changes(k.changes, k.more_changes) : changed(k.to) : v?.value ? short(v.value) : ''),
-        td('from seq', 'm r', k.from ? count(k.from.seq) : ''), td('to seq', 'm r', k.to ? count(k.to.seq) : ''));
-    });
-    this.listed.replaceChildren(rows.length ? table('rows', `Keys of ${plain(this.store)} that differ`, [['Key'], ['What'], ['Change'], ['From seq', 'r'], ['To seq', 'r']], rows) : h('p', { class: 'two none' }, 'Nothing differs.'));
-    this.more.replaceChildren(h('span', null, `${count(rows.length)} shown, by key`), ' ', this.next ? button(`Next ${PAGE}`, () => this.further()) : '');
-  }
+	list() {
+		const rows = this.all.map((k) => {
+			const [cls, sign, word] = SIGNS[k.kind], v = k.to ?? k.from;
+			return h('tr', th('', h('a.m', { 'data-open': '', href: href({ store: this.store, key: k.key, v: v?.seq, as_of: undefined, at_seq: undefined }) }, name(k.key))),
+				h('td.nb', { 'data-l': '' }, h('span', { class: cls }, sign), ` ${word}`),
+				h('td.cut.full.m.j', k.kind === 'changed' ? k.changes ? changes(k.changes, k.more_changes) : changed(k.to) : v?.value ? short(v.value) : ''),
+				td('from seq', 'm r', k.from ? count(k.from.seq) : ''), td('to seq', 'm r', k.to ? count(k.to.seq) : ''));
+		});
+		this.listed.replaceChildren(rows.length ? table('rows', `Keys of ${plain(this.store)} that differ`, [['Key'], ['What'], ['Change'], ['From seq', 'r'], ['To seq', 'r']], rows) : h('p.two.none', 'Nothing differs.'));
+		this.more.replaceChildren(h('span', `${count(rows.length)} shown, by key`), ' ', this.next ? button(`Next ${PAGE}`, () => this.further()) : '');
+	}
 
-  async further() {
-    try {
-      const x = await get(pathOf('v1/diff', this.store), { ...this.params, limit: PAGE, cursor: this.next }, this.page.signal);
-      this.all.push(...x.keys);
-      this.next = x.next;
-      this.list();
-      say(`${this.all.length} shown`);
-    } catch (e) { this.page.fail(e); }
-  }
+	async further() {
+		try {
+			const x = await get(pathOf('v1/diff', this.store), { ...this.params, limit: PAGE, cursor: this.next }, this.page.signal);
+			this.all.push(...x.keys);
+			this.next = x.next;
+			this.list();
+			say(`${this.all.length} shown`);
+		} catch (e) { this.page.fail(e); }
+	}
 }
 

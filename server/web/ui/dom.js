@@ -5,68 +5,71 @@ const SVG = 'http://www.w3.org/2000/svg';
 export const $ = (query, at = document) => at.querySelector(query);
 export const $$ = (query, at = document) => [...at.querySelectorAll(query)];
 
-function fill(e, props, children) {
-  for (const [name, value] of Object.entries(props ?? {})) {
-    if (typeof value === 'function') e.addEventListener(name, value);
-    else if (value === true) e.setAttribute(name, '');
-    else if (value !== false && value !== undefined && value !== null) e.setAttribute(name, value);
-  }
-  e.append(...children.flat(Infinity).filter((c) => c !== undefined && c !== null && c !== false && c !== ''));
-  return e;
+// make fills an element: parts may begin with attributes and listeners, the rest are its children.
+function make(create, spec, parts) {
+	const [tag, ...classes] = spec.split('.'), e = create(tag), props = parts[0]?.constructor === Object ? parts.shift() : {};
+	if (classes.length) e.setAttribute('class', classes.join(' '));
+	for (const [name, value] of Object.entries(props)) {
+		if (typeof value === 'function') e.addEventListener(name, value);
+		else if (value === true) e.setAttribute(name, '');
+		else if (value !== false && value !== undefined && value !== null) e.setAttribute(name, value);
+	}
+	e.append(...parts.flat(Infinity).filter((c) => c !== undefined && c !== null && c !== false && c !== ''));
+	return e;
 }
 
-// h returns an element: h('a', { class: 'b', href, click: f }, 'text', child, [more]).
-export const h = (tag, props, ...children) => fill(document.createElement(tag), props, children);
+// h returns an element: h('a.b.q', { href, click: f }, 'text', child, [more]).
+export const h = (spec, ...parts) => make((tag) => document.createElement(tag), spec, parts);
 
 // g is h for SVG.
-export const g = (tag, props, ...children) => fill(document.createElementNS(SVG, tag), props, children);
+export const g = (spec, ...parts) => make((tag) => document.createElementNS(SVG, tag), spec, parts);
 
 // say tells screen readers what has changed.
 export const say = (text) => { $('#say').textContent = text; };
 
 // copy puts a text into the clipboard and shows on a button, if there is one, that it did.
 export async function copy(text, what, button) {
-  try {
-    await navigator.clipboard.writeText(text);
-    say(`${what} copied`);
-    if (!button || button.dataset.was) return;
-    button.dataset.was = button.textContent;
-    const label = button.firstChild;
-    label.textContent = 'Copied';
-    setTimeout(() => { label.textContent = button.dataset.was; delete button.dataset.was; }, 1200);
-  } catch {
-    say('Copying failed');
-  }
+	try {
+		await navigator.clipboard.writeText(text);
+		say(`${what} copied`);
+		if (!button || button.dataset.was) return;
+		button.dataset.was = button.textContent;
+		const label = button.firstChild;
+		label.textContent = 'Copied';
+		setTimeout(() => { label.textContent = button.dataset.was; delete button.dataset.was; }, 1200);
+	} catch {
+		say('Copying failed');
+	}
 }
 
 export const button = (text, click, cls = 'b') => h('button', { type: 'button', class: cls, click }, text);
 
 // tabs lets a list of tabs show one of its panels; picked is told the one that a user picks.
 export function tabs(list, picked = () => {}) {
-  const all = $$('[role=tab]', list);
-  const pick = (tab, focus) => {
-    for (const t of all) {
-      const on = t === tab;
-      t.setAttribute('aria-selected', on);
-      t.tabIndex = on ? 0 : -1;
-      const panel = document.getElementById(t.getAttribute('aria-controls')) ?? t.panel;
-      if (panel) panel.hidden = !on;
-    }
-    if (focus) tab.focus();
-  };
-  list.addEventListener('click', (e) => {
-    const t = e.target.closest('[role=tab]');
-    if (t) { pick(t); picked(t); }
-  });
-  list.addEventListener('keydown', (e) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
-    if (!step) return;
-    e.preventDefault();
-    const t = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
-    pick(t, true);
-    picked(t);
-  });
-  return pick;
+	const all = $$('[role=tab]', list);
+	const pick = (tab, focus) => {
+		for (const t of all) {
+			const on = t === tab;
+			t.setAttribute('aria-selected', on);
+			t.tabIndex = on ? 0 : -1;
+			const panel = document.getElementById(t.getAttribute('aria-controls')) ?? t.panel;
+			if (panel) panel.hidden = !on;
+		}
+		if (focus) tab.focus();
+	};
+	list.addEventListener('click', (e) => {
+		const t = e.target.closest('[role=tab]');
+		if (t) { pick(t); picked(t); }
+	});
+	list.addEventListener('keydown', (e) => {
+		const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
+		if (!step) return;
+		e.preventDefault();
+		const t = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
+		pick(t, true);
+		picked(t);
+	});
+	return pick;
 }
 
 let ids = 0;

@@ -4,54 +4,54 @@ import { $, $$, button, copy, h } from './dom.js';
 import { copyCommand } from './command.js';
 
 const KEYS = [['/', 'filter'], ['j  k', 'next, previous'], ['Enter', 'open the row'], ['[  ]', 'older, newer'], ['d', 'fields or value'], ['t', 'type a time'],
-  ['n', 'back to now'], ['Space', 'pause the tail'], ['g s', 'stores'], ['g t', 'tail: live'], ['g l', 'lineage: why'], ['g h', 'health: server'],
-  ['y', 'copy the link'], ['c', 'copy the command'], ['?', 'these keys'], ['Esc', 'close, or leave a field']];
+	['n', 'back to now'], ['Space', 'pause the tail'], ['g s', 'stores'], ['g t', 'tail: live'], ['g l', 'lineage: why'], ['g h', 'health: server'],
+	['y', 'copy the link'], ['c', 'copy the command'], ['?', 'these keys'], ['Esc', 'close, or leave a field']];
 
 function list() {
-  const items = KEYS.map(([keys, what]) => h('div', null, h('dt', null, keys.split(/\s+/).flatMap((k) => [h('kbd', null, k), ' '])), h('dd', null, what)));
-  const help = h('dialog', { 'aria-labelledby': 'keys-title' }, h('h2', { id: 'keys-title' }, 'Keys'), h('dl', null, items));
-  const shut = button('Close', () => help.close());
-  help.append(shut);
-  help.addEventListener('click', (e) => { if (e.target === help) help.close(); });
-  document.body.append(help);
-  return help;
+	const items = KEYS.map(([keys, what]) => h('div', h('dt', keys.split(/\s+/).flatMap((k) => [h('kbd', k), ' '])), h('dd', what)));
+	const help = h('dialog', { 'aria-labelledby': 'keys-title' }, h('h2', { id: 'keys-title' }, 'Keys'), h('dl', items));
+	const shut = button('Close', () => help.close());
+	help.append(shut);
+	help.addEventListener('click', (e) => { if (e.target === help) help.close(); });
+	document.body.append(help);
+	return help;
 }
 
 // move focuses the next or previous row.
 function move(step) {
-  const links = $$('main table.rows tbody tr:not([hidden]) a[data-open], main .tree .node a').filter((a) => a.offsetParent);
-  const i = links.indexOf(document.activeElement);
-  links[i < 0 ? (step > 0 ? 0 : links.length - 1) : Math.max(0, Math.min(links.length - 1, i + step))]?.focus();
+	const links = $$('main table.rows tbody tr:not([hidden]) a[data-open], main .tree .node a').filter((a) => a.offsetParent);
+	const i = links.indexOf(document.activeElement);
+	links[i < 0 ? (step > 0 ? 0 : links.length - 1) : Math.max(0, Math.min(links.length - 1, i + step))]?.focus();
 }
 
 const SECTIONS = { s: 'stores', t: 'live', l: 'why', h: 'server' };
 
 // startKeys listens to keys. page returns what the page does for older, newer, fields and pause; section goes to a section.
 export function startKeys(page, section) {
-  const help = list();
-  let prefix = -Infinity;
-  $('#help').addEventListener('click', () => help.showModal());
-  document.addEventListener('keydown', (e) => {
-    const typing = e.target.matches('input:not([type=range]), select, textarea');
-    if (e.key === 'Escape') {
-      $('.who').open = false;
-      if (typing) e.target.blur();
-      return;
-    }
-    if (typing || e.ctrlKey || e.metaKey || e.altKey || $('dialog[open]')) return;
-    if (e.timeStamp - prefix < 1500) {
-      prefix = -Infinity;
-      if (SECTIONS[e.key]) { e.preventDefault(); section(SECTIONS[e.key]); return; }
-    }
-    const does = page();
-    const act = {
-      '/': () => $('main [data-filter]')?.focus(), j: () => move(1), k: () => move(-1), '[': does.older, ']': does.newer, d: does.fields,
-      t: () => { $('#asof').focus(); $('#asof').select(); }, n: () => { if (!$('#now').hidden) $('#now').click(); },
-      g: () => { prefix = e.timeStamp; }, y: () => copy(location.href, 'Link'), c: copyCommand, '?': () => help.showModal(),
-      ' ': e.target.closest('button, a, summary, [role=tab]') ? undefined : does.pause,
-    }[e.key];
-    if (!act) return;
-    e.preventDefault();
-    act();
-  });
+	const help = list();
+	let prefix = -Infinity;
+	$('#help').addEventListener('click', () => help.showModal());
+	document.addEventListener('keydown', (e) => {
+		const typing = e.target.matches('input:not([type=range]), select, textarea');
+		if (e.key === 'Escape') {
+			$('.who').open = false;
+			if (typing) e.target.blur();
+			return;
+		}
+		if (typing || e.ctrlKey || e.metaKey || e.altKey || $('dialog[open]')) return;
+		if (e.timeStamp - prefix < 1500) {
+			prefix = -Infinity;
+			if (SECTIONS[e.key]) { e.preventDefault(); section(SECTIONS[e.key]); return; }
+		}
+		const does = page();
+		const act = {
+			'/': () => $('main [data-filter]')?.focus(), j: () => move(1), k: () => move(-1), '[': does.older, ']': does.newer, d: does.fields,
+			t: () => { $('#asof').focus(); $('#asof').select(); }, n: () => { if (!$('#now').hidden) $('#now').click(); },
+			g: () => { prefix = e.timeStamp; }, y: () => copy(location.href, 'Link'), c: copyCommand, '?': () => help.showModal(),
+			' ': e.target.closest('button, a, summary, [role=tab]') ? undefined : does.pause,
+		}[e.key];
+		if (!act) return;
+		e.preventDefault();
+		act();
+	});
 }

@@ -6,9 +6,10 @@ import { bars } from './chart.js';
 import { command } from './command.js';
 import { change as changed, since } from './diff.js';
 import { connection } from './main.js';
+import { chip, chips, popup } from './filters.js';
 import { parse } from './json.js';
 import { change, go, href, query } from './router.js';
-import { by, count, name, plain, text } from './text.js';
+import { by, count, name } from './text.js';
 import { asTable, filterRows, td, th } from './table.js';
 import { clock } from './time.js';
 
@@ -19,163 +20,161 @@ const LISTS = new Set(['store', 'where']);
 const now = () => clock(new Date().toISOString()).slice(0, 8);
 
 export class Live {
-  static title = 'Live';
+	static title = 'Live';
 
-  params() {
-    const q = query(), p = { store: q.getAll('store'), where: q.getAll('where') };
-    for (const name of ['key', 'prefix', 'producer']) if (q.has(name)) p[name] = q.get(name);
-    return p;
-  }
+	params() {
+		const q = query(), p = { store: q.getAll('store'), where: q.getAll('where') };
+		for (const name of ['key', 'prefix', 'producer']) if (q.has(name)) p[name] = q.get(name);
+		return p;
+	}
 
-  async open(page) {
-    this.page = page;
-    const q = query(), p = this.params();
-    page.crumbs(['Live']);
-    const head = await get('v1/moment', {}, page.signal);
-    const from = q.get('after') ?? '', start = q.get('since') ?? '';
-    command(['follow', ...p.store, ...(p.key || p.prefix ? ['--key', p.key ?? `${p.prefix}*`] : []), ...(p.producer ? ['--producer', p.producer] : []), ...p.where.flatMap((w) => ['--where', w]), ...(from ? ['--after', from] : [])], 'v1/events', { ...p, after: from || head.seq });
-    const past = head.seq ? await get('v1/facts', { ...p, after: from, since: start, through: head.seq, reverse: 1, changes: 1, limit: from || start ? KEPT : PAST }, page.signal) : [];
-    page.read(head.seq);
-    this.paused = false;
-    this.held = [];
-    this.matched = this.passed = 0;
-    this.began = this.seq = head.seq;
-    this.rate = new Array(SECONDS).fill(0);
-    this.body = h('tbody', { id: 'tail' }, past.map((f) => this.row(f)));
-    this.draw(p, from);
-    this.count();
-    const beat = setInterval(() => this.second(), 1000);
-    page.signal.addEventListener('abort', () => clearInterval(beat));
-    this.follow(p, head.seq);
-  }
+	async open(page) {
+		this.page = page;
+		const q = query(), p = this.params();
+		page.crumbs(['Live']);
+		const head = await get('v1/moment', {}, page.signal);
+		const from = q.get('after') ?? '', start = q.get('since') ?? '';
+		command(['follow', ...p.store, ...(p.key || p.prefix ? ['--key', p.key ?? `${p.prefix}*`] : []), ...(p.producer ? ['--producer', p.producer] : []), ...p.where.flatMap((w) => ['--where', w]), ...(from ? ['--after', from] : [])], 'v1/events', { ...p, after: from || head.seq });
+		const want = from || start ? KEPT : PAST, past = [];
+		for (let before; head.seq && past.length < want;) { // an answer may end before its limit
+			const more = await get('v1/facts', { ...p, after: from, since: start, through: head.seq, before, reverse: 1, changes: 1, limit: want - past.length }, page.signal);
+			if (!more.length) break;
+			past.push(...more);
+			before = more.at(-1).seq;
+		}
+		page.read(head.seq);
+		this.paused = false;
+		this.held = [];
+		this.matched = this.passed = 0;
+		this.began = this.seq = head.seq;
+		this.rate = new Array(SECONDS).fill(0);
+		this.body = h('tbody', { id: 'tail' }, past.map((f) => this.row(f)));
+		this.draw(p, from);
+		this.count();
+		const beat = setInterval(() => this.second(), 1000);
+		page.signal.addEventListener('abort', () => clearInterval(beat));
+		this.follow(p, head.seq);
+	}
 
-  update(page) { return this.open(page); }
+	update(page) { return this.open(page); }
 
-  draw(p, from) {
-    this.matchedText = h('p', { class: 'dim', id: 'matched', 'aria-live': 'off' });
-    this.spark = h('span', {});
-    this.speed = h('span', { class: 'nb' }, '0 facts a second');
-    this.pauseButton = button('Pause ', () => this.pause());
-    this.pauseButton.append(h('kbd', { 'aria-hidden': 'true' }, 'Space'));
-    this.pauseButton.setAttribute('aria-pressed', 'false');
-    this.pauseButton.id = 'pause';
-    this.find = h('input', { type: 'search', 'data-filter': '', 'aria-label': 'Filter what is shown', placeholder: 'Find in these', size: 16, input: () => say(`${filterRows([...this.body.rows], this.find.value)} of ${this.body.rows.length} shown`) });
-    const chip = (label, to) => {
-      const b = button('×', () => go(to), '');
-      b.setAttribute('aria-label', `Remove filter ${plain(label)}`);
-      return h('span', { class: 'chip' }, h('span', null, text(label)), b);
-    };
-    const chips = [...p.store.map((s) => chip(`store = ${s}`, change({ store: p.store.filter((x) => x !== s) }))), ...(p.key !== undefined ? [chip(`key = ${p.key}`, change({ key: undefined }))] : []),
-      ...(p.prefix ? [chip(`key begins with ${p.prefix}`, change({ prefix: undefined }))] : []), ...(p.producer ? [chip(`by = ${p.producer}`, change({ producer: undefined }))] : []),
-      ...p.where.map((w) => chip(w, change({ where: p.where.filter((x) => x !== w) })))];
-    const after = h('input', { class: 'm', id: 'since', type: 'text', value: from ? count(from) : '', placeholder: count(this.began), size: 9, inputmode: 'numeric', autocomplete: 'off' });
-    const form = h('form', { class: 'end row' }, h('label', { for: 'since' }, 'Since seq'), after);
-    form.addEventListener('submit', (e) => { e.preventDefault(); go(change({ after: after.value.replace(/\D/g, '') || undefined, since: undefined })); });
-    const t = asTable(h('table', { class: 'rows log in', id: 'log' }, h('caption', { class: 'vh' }, 'Facts as they come, newest first'),
-      h('thead', null, h('tr', null, ['Known', 'Key', 'Change', 'By'].map((c) => h('th', { scope: 'col' }, c)), h('th', { scope: 'col', class: 'r' }, 'Seq'))), this.body));
-    this.page.show(h('div', { class: 'head' }, h('h1', null, 'Facts as they come'), this.matchedText, h('div', { class: 'end rate' }, this.spark, this.speed, this.pauseButton)),
-      h('div', { class: 'tools', role: 'search', 'aria-label': 'What to follow' }, h('span', { class: 'lab' }, this.find, h('kbd', { 'aria-hidden': 'true' }, '/')), chips, this.adder(p), form),
-      h('div', { class: 'wrap' }, t), h('p', { class: 'more' }, h('span', null, `The tail keeps the latest ${count(KEPT)} here; older facts stay in the log.`)));
-  }
+	draw(p, from) {
+		this.matchedText = h('p.dim', { id: 'matched', 'aria-live': 'off' });
+		this.spark = h('span');
+		this.speed = h('span.nb', '0 facts a second');
+		this.pauseButton = button('Pause ', () => this.pause());
+		this.pauseButton.append(h('kbd', { 'aria-hidden': 'true' }, 'Space'));
+		this.pauseButton.setAttribute('aria-pressed', 'false');
+		this.pauseButton.id = 'pause';
+		this.find = h('input', { type: 'search', 'data-filter': '', 'aria-label': 'Filter what is shown', placeholder: 'Find in these', size: 16, input: () => say(`${filterRows([...this.body.rows], this.find.value)} of ${this.body.rows.length} shown`) });
+		const all = [...p.store.map((s) => chip(`store = ${s}`, { store: p.store.filter((x) => x !== s) })), p.key !== undefined && chip(`key = ${p.key}`, { key: undefined }), p.prefix && chip(`key begins with ${p.prefix}`, { prefix: undefined }),
+			p.producer && chip(`by = ${p.producer}`, { producer: undefined }), ...chips(p.where)];
+		const after = h('input.m', { id: 'since', type: 'text', value: from ? count(from) : '', placeholder: count(this.began), size: 9, inputmode: 'numeric', autocomplete: 'off' });
+		const form = h('form.end.row', h('label', { for: 'since' }, 'Since seq'), after);
+		form.addEventListener('submit', (e) => { e.preventDefault(); go(change({ after: after.value.replace(/\D/g, '') || undefined, since: undefined })); });
+		const t = asTable(h('table.rows.log.in', { id: 'log' }, h('caption.vh', 'Facts as they come, newest first'),
+			h('thead', h('tr', ['Known', 'Key', 'Change', 'By'].map((c) => h('th', { scope: 'col' }, c)), h('th', { scope: 'col', class: 'r' }, 'Seq'))), this.body));
+		this.page.show(h('div.head', h('h1', 'Facts as they come'), this.matchedText, h('div.end.rate', this.spark, this.speed, this.pauseButton)),
+			h('div.tools', { role: 'search', 'aria-label': 'What to follow' }, h('span.lab', this.find, h('kbd', { 'aria-hidden': 'true' }, '/')), all, this.adder(p), form),
+			h('div.wrap', t), h('p.more', h('span', `The tail keeps the latest ${count(KEPT)} here; older facts stay in the log.`)));
+	}
 
-  adder(p) {
-    const kind = h('select', { 'aria-label': 'Filter by' }, FILTERS.map(([v, label]) => h('option', { value: v }, label)));
-    const value = h('input', { class: 'm', type: 'text', 'aria-label': 'Value', size: 18, spellcheck: 'false', autocomplete: 'off' });
-    const form = h('form', { class: 'row' }, kind, value, h('button', { class: 'b go' }, 'Add'));
-    const details = h('details', { class: 'who' }, h('summary', { class: 'b q' }, '+ Filter'), h('div', { class: 'pop left' }, form));
-    form.addEventListener('submit', (e) => {
-      e.preventDefault();
-      if (!value.value && kind.value !== 'key') return;
-      go(change({ [kind.value]: LISTS.has(kind.value) ? [...p[kind.value], value.value] : value.value }));
-    });
-    details.addEventListener('toggle', () => { if (details.open) value.focus(); });
-    return details;
-  }
+	adder(p) {
+		const kind = h('select', { 'aria-label': 'Filter by' }, FILTERS.map(([v, label]) => h('option', { value: v }, label)));
+		const value = h('input.m', { type: 'text', 'aria-label': 'Value', size: 18, spellcheck: 'false', autocomplete: 'off' });
+		const form = h('form.row', kind, value, h('button.b.go', 'Add'));
+		form.addEventListener('submit', (e) => {
+			e.preventDefault();
+			if (!value.value && kind.value !== 'key') return;
+			go(change({ [kind.value]: LISTS.has(kind.value) ? [...p[kind.value], value.value] : value.value }));
+		});
+		return popup('+ Filter', value, form);
+	}
 
-  row(f, fresh) {
-    const tr = h('tr', { class: fresh ? 'f fresh' : 'f' }, h('td', { class: 'm tm dim' }, h('time', { datetime: f.time, title: f.time }, clock(f.time))),
-      th('', h('a', { class: 'm', 'data-open': '', href: href({ store: f.store, key: f.key, v: f.seq, as_of: undefined, at_seq: undefined }) }, name(f.store), '/', name(f.key))),
-      h('td', { class: 'full' }, changed(f), since(f)), td('by', '', by(f.producer) ? name(by(f.producer)) : ''), h('td', { class: 'm r sq', 'data-l': 'seq' }, count(f.seq)));
-    return asTable(tr);
-  }
+	row(f, fresh) {
+		const tr = h('tr', { class: fresh ? 'f fresh' : 'f' }, h('td.m.tm.dim', h('time', { datetime: f.time, title: f.time }, clock(f.time))),
+			th('', h('a.m', { 'data-open': '', href: href({ store: f.store, key: f.key, v: f.seq, as_of: undefined, at_seq: undefined }) }, name(f.store), '/', name(f.key))),
+			h('td.full', changed(f), since(f)), td('by', '', by(f.producer) ? name(by(f.producer)) : ''), h('td.m.r.sq', { 'data-l': 'seq' }, count(f.seq)));
+		return asTable(tr);
+	}
 
-  // add shows a row above the others.
-  add(tr) {
-    if (this.paused) {
-      this.held.push(tr);
-      if (this.held.length > KEPT) this.held.shift();
-      return;
-    }
-    if (this.find.value) tr.hidden = !tr.textContent.toLowerCase().includes(this.find.value.toLowerCase());
-    this.body.prepend(tr);
-    while (this.body.rows.length > KEPT) this.body.lastElementChild.remove();
-  }
+	// add shows a row above the others.
+	add(tr) {
+		if (this.paused) {
+			this.held.push(tr);
+			if (this.held.length > KEPT) this.held.shift();
+			return;
+		}
+		if (this.find.value) tr.hidden = !tr.textContent.toLowerCase().includes(this.find.value.toLowerCase());
+		this.body.prepend(tr);
+		while (this.body.rows.length > KEPT) this.body.lastElementChild.remove();
+	}
 
-  pause() {
-    this.paused = !this.paused;
-    this.pauseButton.setAttribute('aria-pressed', this.paused);
-    if (!this.paused) for (const tr of this.held.splice(0)) this.add(tr);
-    say(this.paused ? 'Paused' : 'Going on');
-    this.count();
-  }
+	pause() {
+		this.paused = !this.paused;
+		this.pauseButton.setAttribute('aria-pressed', this.paused);
+		if (!this.paused) for (const tr of this.held.splice(0)) this.add(tr);
+		say(this.paused ? 'Paused' : 'Going on');
+		this.count();
+	}
 
-  count() {
-    this.matchedText.textContent = `${count(this.matched)} matched of ${count(Math.max(this.matched, this.seq - this.began))}${this.paused ? `, paused with ${count(this.held.length)} waiting` : ''}`;
-  }
+	count() {
+		this.matchedText.textContent = `${count(this.matched)} matched of ${count(Math.max(this.matched, this.seq - this.began))}${this.paused ? `, paused with ${count(this.held.length)} waiting` : ''}`;
+	}
 
-  second() {
-    if (document.hidden) return;
-    const full = this.rate.slice(0, -1), last = full.slice(-10), n = last.reduce((a, b) => a + b, 0) / last.length;
-    this.speed.textContent = `${n >= 10 || n === 0 ? Math.round(n) : n.toFixed(1)} facts a second`;
-    this.spark.replaceChildren(bars('spark', this.rate, `Facts a second over the last minute, at most ${Math.max(...this.rate)}`, 180));
-    this.rate.push(0);
-    if (this.rate.length > SECONDS) this.rate.shift();
-  }
+	second() {
+		if (document.hidden) return;
+		const full = this.rate.slice(0, -1), last = full.slice(-10), n = last.reduce((a, b) => a + b, 0) / last.length;
+		this.speed.textContent = `${n >= 10 || n === 0 ? Math.round(n) : n.toFixed(1)} facts a second`;
+		this.spark.replaceChildren(bars('spark', this.rate, `Facts a second over the last minute, at most ${Math.max(...this.rate)}`, 180));
+		this.rate.push(0);
+		if (this.rate.length > SECONDS) this.rate.shift();
+	}
 
-  // follow shows what comes, and goes on where it stopped when the connection was lost.
-  async follow(p, seq) {
-    const { signal } = this.page;
-    let last = '', lost = '', tries = 0, before = seq;
-    while (!signal.aborted) {
-      try {
-        for await (const e of events({ ...p, after: seq, changes: 1 }, last, signal)) {
-          tries = 0;
-          connection(true);
-          if (e.event === 'igniter-error' || e.event === 'error') {
-            const why = parse(e.data);
-            if (why.error_code === 'access_changed') break;
-            throw new Failure('v1/events', 409, why);
-          }
-          if (e.id) {
-            last = e.id;
-            this.seq = Math.max(this.seq, Number.parseInt(e.id, 10));
-          }
-          if (lost) {
-            this.add(asTable(h('tr', { class: 'gap' }, h('td', { colspan: 5 }, h('b', null, `Connection lost ${lost}, back ${now()}.`), ` Nothing missed: it goes on after ${count(before)}.`))));
-            say(`Connected again after ${before}, nothing missed`);
-            lost = '';
-          }
-          if (e.event === 'fact') {
-            const f = parse(e.data);
-            this.matched++;
-            this.rate[this.rate.length - 1]++;
-            this.add(this.row(f, true));
-            this.seq = Math.max(this.seq, f.seq);
-          }
-          this.page.read(this.seq);
-          this.count();
-        }
-        if (signal.aborted) return;
-      } catch (e) {
-        if (signal.aborted) return;
-        if (!(e instanceof Failure) || e.status !== 0 && e.status !== 503) { this.page.fail(e); return; }
-      }
-      if (!lost) { lost = now(); before = Number.parseInt(last || seq, 10); say('Connection lost'); }
-      const wait = Math.min(30, 2 ** tries++);
-      await connection(false, wait, signal);
-    }
-  }
+	// follow shows what comes, and goes on where it stopped when the connection was lost.
+	async follow(p, seq) {
+		const { signal } = this.page;
+		let last = '', lost = '', tries = 0, before = seq;
+		while (!signal.aborted) {
+			try {
+				for await (const e of events({ ...p, after: seq, changes: 1 }, last, signal)) {
+					tries = 0;
+					connection(true);
+					if (e.event === 'igniter-error' || e.event === 'error') {
+						const why = parse(e.data);
+						if (why.error_code === 'access_changed') break;
+						throw new Failure('v1/events', 409, why);
+					}
+					if (e.id) {
+						last = e.id;
+						this.seq = Math.max(this.seq, Number.parseInt(e.id, 10));
+					}
+					if (lost) {
+						this.add(asTable(h('tr.gap', h('td', { colspan: 5 }, h('b', `Connection lost ${lost}, back ${now()}.`), ` Nothing missed: it goes on after ${count(before)}.`))));
+						say(`Connected again after ${before}, nothing missed`);
+						lost = '';
+					}
+					if (e.event === 'fact') {
+						const f = parse(e.data);
+						this.matched++;
+						this.rate[this.rate.length - 1]++;
+						this.add(this.row(f, true));
+						this.seq = Math.max(this.seq, f.seq);
+					}
+					this.page.read(this.seq);
+					this.count();
+				}
+				if (signal.aborted) return;
+			} catch (e) {
+				if (signal.aborted) return;
+				if (!(e instanceof Failure) || e.status !== 0 && e.status !== 503) { this.page.fail(e); return; }
+			}
+			if (!lost) { lost = now(); before = Number.parseInt(last || seq, 10); say('Connection lost'); }
+			const wait = Math.min(30, 2 ** tries++);
+			await connection(false, wait, signal);
+		}
+	}
 
-  keys() { return { pause: () => this.pause() }; }
+	keys() { return { pause: () => this.pause() }; }
 }
 

@@ -6,6 +6,7 @@ import { Axis } from './axis.js';
 import { command, flags } from './command.js';
 import { change, go, href, link, note, query } from './router.js';
 import { isPast, moment } from './moment.js';
+import { chips, condition, conditions, popup, written } from './filters.js';
 import { entries } from './json.js';
 import { by, bytes, count, many, name, plain, scalar, short, text } from './text.js';
 import { table, td, th } from './table.js';
@@ -13,283 +14,257 @@ import { at, day } from './time.js';
 import { lead, row, states, two } from './states.js';
 
 const PAGE = 100, COLUMNS = 4, MOST = 2000;
-const OPERATORS = ['=', '!=', '>', '>=', '<', '<='];
-
-// condition splits a condition as the server does: field, operator, JSON.
-const condition = (s) => /^(.*?)\s*(!=|>=|<=|=|>|<)\s*(.*)$/s.exec(s)?.slice(1) ?? [s, '', ''];
-
 export class Records {
-  get title() { return plain(this.store); }
-  static same = (a, b) => a.get('store') === b.get('store');
+	get title() { return plain(this.store); }
+	static same = (a, b) => a.get('store') === b.get('store');
 
-  async open(page) {
-    this.page = page;
-    this.store = query().get('store');
-    this.known = new Axis('known', { go: (m) => this.when(m), step: (n) => this.step(n), rest: () => this.when({}) });
-    this.valid = new Axis('true', {
-      go: ({ time }) => go(change({ valid_at: time, cursor: undefined })), step: (n) => this.stepValid(n), rest: () => go(change({ valid_at: undefined, cursor: undefined })),
-    });
-    this.head = h('div', { class: 'head' }, h('h1', null, name(this.store)));
-    this.axes = h('section', { class: 'panel axes', 'aria-label': 'Two times' }, this.known.el, this.valid.el);
-    this.facets = h('aside', { class: 'facets', 'aria-label': 'Facets' });
-    this.tools = h('div', { class: 'tools' });
-    this.body = h('div', {});
-    this.more = h('p', { class: 'more' });
-    this.list = h('section', { 'aria-labelledby': 'list' }, h('h2', { class: 'vh', id: 'list' }, 'Records'), this.tools, this.body, this.more);
-    this.split = h('div', { class: 'split' }, this.facets, this.list);
-    this.counted = h('p', { class: 'end', 'aria-live': 'polite' });
-    this.prefix = h('input', { type: 'search', 'data-filter': '', 'aria-label': 'Filter by the beginning of the key', placeholder: 'Key begins with', size: 18, spellcheck: 'false' });
-    let typed;
-    this.prefix.addEventListener('input', () => {
-      clearTimeout(typed);
-      typed = setTimeout(() => go(change({ prefix: this.prefix.value || undefined, cursor: undefined }), true), 250);
-    });
-    page.crumbs([h('span', { class: 'm' }, name(this.store))]);
-    this.histogram = await get('v1/histogram', { store: this.store, axis: 'both', buckets: 120 }, page.signal);
-    this.known.counts(this.histogram.known);
-    this.valid.counts(this.histogram.true);
-    await this.update(page);
-  }
+	async open(page) {
+		this.page = page;
+		this.store = query().get('store');
+		this.known = new Axis('known', { go: (m) => this.when(m), step: (n) => this.step(n), rest: () => this.when({}) });
+		this.valid = new Axis('true', {
+			go: ({ time }) => go(change({ valid_at: time, cursor: undefined })), step: (n) => this.stepValid(n), rest: () => go(change({ valid_at: undefined, cursor: undefined })),
+		});
+		this.head = h('div.head', h('h1', name(this.store)));
+		this.axes = h('section.panel.axes', { 'aria-label': 'Two times' }, this.known.el, this.valid.el);
+		this.facets = h('aside.facets', { 'aria-label': 'Facets' });
+		this.tools = h('div.tools');
+		this.body = h('div');
+		this.more = h('p.more');
+		this.list = h('section', { 'aria-labelledby': 'list' }, h('h2.vh', { id: 'list' }, 'Records'), this.tools, this.body, this.more);
+		this.split = h('div.split', this.facets, this.list);
+		this.counted = h('p.end', { 'aria-live': 'polite' });
+		this.prefix = h('input', { type: 'search', 'data-filter': '', 'aria-label': 'Filter by the beginning of the key', placeholder: 'Key begins with', size: 18, spellcheck: 'false' });
+		let typed;
+		this.prefix.addEventListener('input', () => {
+			clearTimeout(typed);
+			typed = setTimeout(() => go(change({ prefix: this.prefix.value || undefined, cursor: undefined }), true), 250);
+		});
+		page.crumbs([h('span.m', name(this.store))]);
+		this.histogram = await get('v1/histogram', { store: this.store, axis: 'both', buckets: 120 }, page.signal);
+		this.known.counts(this.histogram.known);
+		this.valid.counts(this.histogram.true);
+		await this.update(page);
+	}
 
-  // params returns what the link asks for, as parameters of the endpoint.
-  params() {
-    const q = query();
-    return { ...moment(), prefix: q.get('prefix'), where: q.getAll('where'), order: q.get('order') };
-  }
+	// params returns what the link asks for, as parameters of the endpoint.
+	params() {
+		const q = query();
+		return { ...moment(), prefix: q.get('prefix'), where: q.getAll('where'), order: q.get('order') };
+	}
 
-  async update(page) {
-    this.page = page;
-    const p = this.params();
-    if (document.activeElement !== this.prefix) this.prefix.value = p.prefix ?? '';
-    this.command(p);
-    this.chips(p);
-    let x;
-    try {
-      x = await this.ask(p);
-    } catch (e) {
-      if (!(e instanceof Failure) || e.status !== 428 && e.code !== 'not_loaded') throw e;
-      this.readOnly(e, p);
-      return;
-    }
-    page.read(x.place?.seq ?? x.seq);
-    this.draw(x, p);
-    await this.delta(x, p);
-  }
+	async update(page) {
+		this.page = page;
+		const p = this.params();
+		if (document.activeElement !== this.prefix) this.prefix.value = p.prefix ?? '';
+		this.command(p);
+		this.chips(p);
+		let x;
+		try {
+			x = await this.ask(p);
+		} catch (e) {
+			if (!(e instanceof Failure) || e.status !== 428 && e.code !== 'not_loaded') throw e;
+			this.readOnly(e, p);
+			return;
+		}
+		page.read(x.place?.seq ?? x.seq);
+		this.draw(x, p);
+		await this.delta(x, p);
+	}
 
-  async ask(p) {
-    const params = { ...p, limit: PAGE, facet: this.fields ?? ['producer'] };
-    let x = await get(pathOf('v1/stores', this.store), params, this.page.signal);
-    if (!this.fields) {
-      this.fields = [...this.telling(x), 'producer'];
-      if (this.fields.length > 1) {
-        const { facets } = await get(pathOf('v1/stores', this.store), { ...p, at_seq: p.at_seq ?? (p.as_of ? undefined : x.seq || undefined), limit: 1, facet: this.fields }, this.page.signal);
-        x = { ...x, facets };
-      }
-    }
-    return x;
-  }
+	async ask(p) {
+		const endpoint = pathOf('v1/stores', this.store), x = await get(endpoint, { ...p, limit: PAGE, facet: this.fields ?? ['producer'] }, this.page.signal);
+		const at = { ...p, at_seq: p.at_seq ?? (p.as_of ? undefined : x.seq || undefined), limit: 1 }, facets = async (where, facet) => Object.assign(x.facets ??= {}, (await get(endpoint, { ...at, where, facet }, this.page.signal)).facets);
+		if (!this.fields) {
+			this.fields = [...this.telling(x), 'producer'];
+			if (this.fields.length > 1) await facets(p.where, this.fields);
+		}
+		// The other values of a field that is filtered by can be picked, too.
+		for (const field of this.fields) {
+			const others = p.where.filter((w) => condition(w)[0] !== field);
+			if (others.length < p.where.length) await facets(others, [field]);
+		}
+		return x;
+	}
 
-  // telling returns the fields that have few different values.
-  telling(x) {
-    const values = new Map();
-    for (const r of x.records) {
-      for (const [field, raw] of r.value?.kind === 'object' ? entries(r.value, 50) : []) {
-        if (raw.kind === 'object' || raw.kind === 'array' || raw.text.length > 60) continue;
-        if (!values.has(field)) values.set(field, []);
-        values.get(field).push(raw.text);
-      }
-    }
-    return [...values].filter(([field, all]) => !/[=<>!.]/.test(field) && all.length > 1 && new Set(all).size <= Math.min(12, Math.max(1, all.length / 2))).slice(0, 4).map(([field]) => field);
-  }
+	// telling returns the fields that have few different values.
+	telling(x) {
+		const values = new Map();
+		for (const r of x.records) {
+			for (const [field, raw] of r.value?.kind === 'object' ? entries(r.value, 50) : []) {
+				if (raw.kind === 'object' || raw.kind === 'array' || raw.text.length > 60) continue;
+				if (!values.has(field)) values.set(field, []);
+				values.get(field).push(raw.text);
+			}
+		}
+		return [...values].filter(([field, all]) => !/[=<>!.]/.test(field) && all.length > 1 && new Set(all).size <= Math.min(12, Math.max(1, all.length / 2))).slice(0, 4).map(([field]) => field);
+	}
 
-  command(p) {
-    const words = ['list', this.store, ...p.where.flatMap((w) => ['--where', w]), ...(p.prefix ? ['--prefix', p.prefix] : []), ...flags(p)];
-    command(words, pathOf('v1/stores', this.store), p);
-  }
+	command(p) {
+		const words = ['list', this.store, ...p.where.flatMap((w) => ['--where', w]), ...(p.prefix ? ['--prefix', p.prefix] : []), ...flags(p)];
+		command(words, pathOf('v1/stores', this.store), p);
+	}
 
-  // chips shows the filters, each with a way to take it away.
-  chips(p) {
-    const chip = (label, to) => {
-      const b = button('×', () => go(to), '');
-      b.setAttribute('aria-label', `Remove filter ${plain(label)}`);
-      return h('span', { class: 'chip' }, h('span', null, text(label)), b);
-    };
-    const open = this.tools.querySelector('details[open]');
-    if (open) return;
-    this.tools.replaceChildren(h('span', { class: 'lab' }, this.prefix, h('kbd', { 'aria-hidden': 'true' }, '/')),
-      ...p.where.map((w) => chip(condition(w).slice(0, 2).join(' ') + ' ' + condition(w)[2], change({ where: p.where.filter((x) => x !== w), cursor: undefined }))),
-      this.adder(p), this.columns(), this.counted);
-  }
+	// chips shows the filters, each with a way to take it away.
+	chips(p) {
+		if (this.tools.querySelector('details[open]')) return;
+		this.tools.replaceChildren(h('span.lab', this.prefix, h('kbd', { 'aria-hidden': 'true' }, '/')), ...chips(p.where), popup('+ Filter', ...conditions(p.where, this.all)), this.columns(), this.counted);
+	}
 
-  adder(p) {
-    const names = id('fields'), field = h('input', { class: 'm', type: 'text', 'aria-label': 'Field', list: names, placeholder: 'field', size: 12, spellcheck: 'false', autocomplete: 'off' });
-    const op = h('select', { 'aria-label': 'Condition' }, OPERATORS.map((o) => h('option', null, o)));
-    const value = h('input', { class: 'm', type: 'text', 'aria-label': 'Value, as JSON or text', placeholder: 'value', size: 14, spellcheck: 'false', autocomplete: 'off' });
-    const form = h('form', { class: 'row' }, field, h('datalist', { id: names }, (this.all ?? []).map((f) => h('option', { value: f }))), op, value, h('button', { class: 'b go' }, 'Add'));
-    const details = h('details', { class: 'who' }, h('summary', { class: 'b q' }, '+ Filter'), h('div', { class: 'pop left' }, form));
-    form.addEventListener('submit', (e) => {
-      e.preventDefault();
-      details.open = false;
-      if (field.value) go(change({ where: [...p.where, field.value + op.value + value.value], cursor: undefined }));
-    });
-    details.addEventListener('toggle', () => { if (details.open) field.focus(); });
-    return details;
-  }
+	columns() {
+		const all = this.all ?? [], shown = this.shown ?? [];
+		const boxes = all.slice(0, 40).map((f) => h('label.row', h('input', { type: 'checkbox', checked: shown.includes(f), value: f, change: () => {
+			const picked = boxes.map((b) => b.firstChild).filter((b) => b.checked).map((b) => b.value);
+			note({ col: picked.length ? picked : [''] });
+			this.shown = picked;
+			if (this.last) this.rows(this.last);
+			counts.textContent = `${picked.length} of ${all.length}`;
+		} }), h('span.m', name(f))));
+		const counts = h('span.dim', `${shown.length} of ${all.length}`);
+		return all.length ? popup(['Columns ', counts], boxes[0].firstChild, h('fieldset', h('legend.vh', 'Columns'), boxes)) : '';
+	}
 
-  columns() {
-    const all = this.all ?? [], shown = this.shown ?? [];
-    const boxes = all.slice(0, 40).map((f) => h('label', { class: 'row' }, h('input', { type: 'checkbox', checked: shown.includes(f), value: f, change: () => {
-      const picked = boxes.map((b) => b.firstChild).filter((b) => b.checked).map((b) => b.value);
-      note({ col: picked.length ? picked : [''] });
-      this.shown = picked;
-      if (this.last) this.rows(this.last);
-      counts.textContent = `${picked.length} of ${all.length}`;
-    } }), h('span', { class: 'm' }, name(f))));
-    const counts = h('span', { class: 'dim' }, `${shown.length} of ${all.length}`);
-    return all.length ? h('details', { class: 'who' }, h('summary', { class: 'b q' }, 'Columns ', counts), h('div', { class: 'pop left' }, h('fieldset', null, h('legend', { class: 'vh' }, 'Columns'), boxes))) : '';
-  }
+	draw(x, p) {
+		const then = isPast(p) ? ' then' : '', picked = query().getAll('col');
+		this.all = x.fields ?? [];
+		this.shown = picked.length ? picked.filter(Boolean) : this.all.slice(0, COLUMNS);
+		this.known.show(isPast(p) ? p.as_of ?? x.place?.time : '', x.place ? `seq ${count(p.at_seq ?? x.place.seq)}` : '');
+		this.valid.show(p.valid_at ?? '', this.histogram.dated === undefined ? '' : `${count(this.histogram.dated)} dated`);
+		this.head.replaceChildren(h('h1', name(this.store)), h('p.dim', `${many(x.keys, 'key')}${then}`),
+			x.horizon && h('span.tag', `compacted before seq ${count(x.horizon.seq)}`) || '');
+		const filtered = p.where.length || p.prefix;
+		this.counted.replaceChildren(h('b', count(x.count)), filtered ? ` of ${count(x.keys)} match` : x.count === 1 ? ' record' : ' records');
+		this.chips(p);
+		this.drawFacets(x, p);
+		this.last = { ...x, records: [...x.records] };
+		this.rows(this.last);
+		this.page.show(this.head, this.axes, this.split);
+	}
 
-  draw(x, p) {
-    const then = isPast(p) ? ' then' : '', picked = query().getAll('col');
-    this.all = x.fields ?? [];
-    this.shown = picked.length ? picked.filter(Boolean) : this.all.slice(0, COLUMNS);
-    this.known.show(isPast(p) ? p.as_of ?? x.place?.time : '', x.place ? `seq ${count(p.at_seq ?? x.place.seq)}` : '');
-    this.valid.show(p.valid_at ?? '', this.histogram.dated === undefined ? '' : `${count(this.histogram.dated)} dated`);
-    this.head.replaceChildren(h('h1', null, name(this.store)), h('p', { class: 'dim' }, `${many(x.keys, 'key')}${then}`),
-      x.horizon && h('span', { class: 'tag' }, `compacted before seq ${count(x.horizon.seq)}`) || '');
-    const filtered = p.where.length || p.prefix;
-    this.counted.replaceChildren(h('b', null, count(x.count)), filtered ? ` of ${count(x.keys)} match` : x.count === 1 ? ' record' : ' records');
-    this.chips(p);
-    this.drawFacets(x, p);
-    this.last = { ...x, records: [...x.records] };
-    this.rows(this.last);
-    this.page.show(this.head, this.axes, this.split);
-  }
+	drawFacets(x, p) {
+		const of = (field, f) => {
+			const at = id('facet'), most = Math.max(1, f.values.reduce((n, v) => n + v.count, 0), f.missing === undefined ? 0 : f.missing + f.values.reduce((n, v) => n + v.count, 0)), producer = field === 'producer';
+			const values = f.values.map((v) => {
+				const share = Math.round((v.count / most) * 100), where = `${field}=${written(v.value)}`, on = !producer && p.where.some((w) => w === where || w === `${field}=${v.value.text}`);
+				const inside = [g('svg', { viewBox: '0 0 100 2', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, g('rect', { width: share, height: 2, fill: 'currentColor' })),
+					h('span', producer ? name(by(v.value) || 'not given') : scalar(v.value, 24)), h('span', count(v.count)), h('span', `${share}%`)];
+				if (producer) return h('div.value', inside);
+				return h('a', { href: change({ where: on ? p.where.filter((w) => w !== where && w !== `${field}=${v.value.text}`) : [...p.where.filter((w) => !w.startsWith(`${field}=`)), where], cursor: undefined }), 'aria-current': on ? 'true' : undefined }, inside);
+			});
+			return h('section.facet', { 'aria-labelledby': at }, h('h2', { id: at }, h('b', producer ? 'by' : name(field)), h('span', many(f.distinct, 'value'))), values);
+		};
+		this.facets.replaceChildren(...Object.entries(x.facets ?? {}).filter(([, f]) => f.values?.length).map(([field, f]) => of(field, f)));
+	}
 
-  drawFacets(x, p) {
-    const of = (field, f) => {
-      const at = id('facet'), most = Math.max(1, x.count), producer = field === 'producer';
-      const values = f.values.map((v) => {
-        const share = Math.round((v.count / most) * 100), where = `${field}=${v.value.text}`, on = !producer && p.where.includes(where);
-        const inside = [g('svg', { viewBox: '0 0 100 2', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, g('rect', { width: share, height: 2, fill: 'currentColor' })),
-          h('span', null, producer ? name(by(v.value) || 'not given') : scalar(v.value, 24)), h('span', null, count(v.count)), h('span', null, `${share}%`)];
-        if (producer) return h('div', { class: 'value' }, inside);
-        return h('a', { href: change({ where: on ? p.where.filter((w) => w !== where) : [...p.where, where], cursor: undefined }), 'aria-current': on ? 'true' : undefined }, inside);
-      });
-      return h('section', { class: 'facet', 'aria-labelledby': at }, h('h2', { id: at }, h('b', null, producer ? 'by' : name(field)), h('span', null, many(f.distinct, 'value'))), values);
-    };
-    this.facets.replaceChildren(...Object.entries(x.facets ?? {}).filter(([, f]) => f.values?.length).map(([field, f]) => of(field, f)));
-  }
+	// sorter returns the head of a column that sorts.
+	sorter(what, order, cls, first = '') {
+		const now = query().get('order') ?? 'first', on = now === order ? 'ascending' : now === `-${order}` ? 'descending' : undefined;
+		const next = on === 'ascending' ? `-${order}` : on === 'descending' ? undefined : first + order;
+		return [h('button', { type: 'button', class: cls.includes('m') ? 'm' : '', click: () => go(change({ order: next, cursor: undefined })) }, what, on && h('span', { 'aria-hidden': 'true' }, on === 'ascending' ? ' ↑' : ' ↓')), cls.replace('m', ''), { 'aria-sort': on }];
+	}
 
-  // sorter returns the head of a column that sorts.
-  sorter(what, order, cls, first = '') {
-    const now = query().get('order') ?? 'first', on = now === order ? 'ascending' : now === `-${order}` ? 'descending' : undefined;
-    const next = on === 'ascending' ? `-${order}` : on === 'descending' ? undefined : first + order;
-    return [h('button', { type: 'button', class: cls.includes('m') ? 'm' : '', click: () => go(change({ order: next, cursor: undefined })) }, what, on && h('span', { 'aria-hidden': 'true' }, on === 'ascending' ? ' ↑' : ' ↓')), cls.replace('m', ''), { 'aria-sort': on }];
-  }
+	rows(x) {
+		const numeric = (f) => x.records.every((r) => { const v = r.cells.get(f); return !v || v.kind === 'number'; });
+		for (const r of x.records) r.cells ??= new Map(r.value?.kind === 'object' ? entries(r.value, 200) : []);
+		const cols = this.shown.map((f, i) => [f, numeric(f) ? 'r' : '', i > 1 ? ' p3' : '']);
+		const heads = [this.sorter('Key', 'key', ''), ...cols.map(([f, r, p3]) => (/^[\w-]+$/.test(f) ? this.sorter(name(f), `value.${f}`, `m ${r}${p3}`) : [h('span.m', name(f)), r + p3])),
+			...(cols.length ? [] : [['Value']]), ['Versions', 'r'], this.sorter('Changed', 'changed', '', '-'), ['By'], [h('span.true', 'True since')]];
+		const rows = x.records.map((r) => h('tr', th('', link({ store: this.store, key: r.key }, 'm', name(r.key))),
+			cols.map(([f, right, p3]) => td(f, `m ${right}${p3}`, r.cells.has(f) ? scalar(r.cells.get(f)) : '')),
+			cols.length ? [] : td('value', 'm j cut full', r.value ? short(r.value, 160) : `${bytes(r.value_bytes ?? 0)}`),
+			td('versions', 'r', count(r.version)), td('changed', 'nb', at(r.time)), td('by', '', by(r.producer) ? name(by(r.producer)) : ''), td('true since', 'true nb', r.valid ? at(r.valid, day) : '')));
+		for (const tr of rows) tr.querySelector('a').dataset.open = '';
+		this.body.replaceChildren(rows.length ? table('rows', `Keys of ${plain(this.store)}`, heads, rows) : h('p.two.none', x.keys ? 'No record matches.' : 'No key has a value then.'));
+		this.more.replaceChildren(h('span', `${count(rows.length)} of ${count(x.count)} shown`), ' ',
+			x.next && rows.length < MOST ? button(`Next ${PAGE}`, () => this.next()) : x.next ? h('span', 'Filter to see others, or read all with the command below.') : '');
+	}
 
-  rows(x) {
-    const numeric = (f) => x.records.every((r) => { const v = r.cells.get(f); return !v || v.kind === 'number'; });
-    for (const r of x.records) r.cells ??= new Map(r.value?.kind === 'object' ? entries(r.value, 200) : []);
-    const cols = this.shown.map((f, i) => [f, numeric(f) ? 'r' : '', i > 1 ? ' p3' : '']);
-    const heads = [this.sorter('Key', 'key', ''), ...cols.map(([f, r, p3]) => (/^[\w-]+$/.test(f) ? this.sorter(name(f), `value.${f}`, `m ${r}${p3}`) : [h('span', { class: 'm' }, name(f)), r + p3])),
-      ...(cols.length ? [] : [['Value']]), ['Versions', 'r'], this.sorter('Changed', 'changed', '', '-'), ['By'], [h('span', { class: 'true' }, 'True since')]];
-    const rows = x.records.map((r) => h('tr', null, th('', link({ store: this.store, key: r.key }, 'm', name(r.key))),
-      cols.map(([f, right, p3]) => td(f, `m ${right}${p3}`, r.cells.has(f) ? scalar(r.cells.get(f)) : '')),
-      cols.length ? [] : td('value', 'm j cut full', r.value ? short(r.value, 160) : `${bytes(r.value_bytes ?? 0)}`),
-      td('versions', 'r', count(r.version)), td('changed', 'nb', at(r.time)), td('by', '', by(r.producer) ? name(by(r.producer)) : ''), td('true since', 'true nb', r.valid ? at(r.valid, day) : '')));
-    for (const tr of rows) tr.querySelector('a').dataset.open = '';
-    this.body.replaceChildren(rows.length ? table('rows', `Keys of ${plain(this.store)}`, heads, rows) : h('p', { class: 'two none' }, x.keys ? 'No record matches.' : 'No key has a value then.'));
-    this.more.replaceChildren(h('span', null, `${count(rows.length)} of ${count(x.count)} shown`), ' ',
-      x.next && rows.length < MOST ? button(`Next ${PAGE}`, () => this.next()) : x.next ? h('span', null, 'Filter to see others, or read all with the command below.') : '');
-  }
+	async next() {
+		try {
+			const x = await get(pathOf('v1/stores', this.store), { ...this.params(), limit: PAGE, cursor: this.last.next }, this.page.signal);
+			this.last.records.push(...x.records);
+			this.last.next = x.next;
+			this.rows(this.last);
+			say(`${this.last.records.length} of ${this.last.count} shown`);
+		} catch (e) { this.page.fail(e); }
+	}
 
-  async next() {
-    try {
-      const x = await get(pathOf('v1/stores', this.store), { ...this.params(), limit: PAGE, cursor: this.last.next }, this.page.signal);
-      this.last.records.push(...x.records);
-      this.last.next = x.next;
-      this.rows(this.last);
-      say(`${this.last.records.length} of ${this.last.count} shown`);
-    } catch (e) { this.page.fail(e); }
-  }
+	// delta says how the past that is shown differs from now.
+	async delta(x, p) {
+		if (!isPast(p)) return;
+		const from = p.at_seq ?? x.place?.seq ?? p.as_of;
+		const d = await get(pathOf('v1/diff', this.store), { from, from_valid: p.valid_at, to_valid: p.valid_at, limit: 0 }, this.page.signal);
+		this.head.append(h('p.delta.end', h('span', 'Since then ', h('b.plus', `+${count(d.entered)}`), ' new, ', h('b', count(d.changed)), ' changed, ',
+			h('b.minus', `−${count(d.left)}`), ' deleted'), ' ', h('a', { href: href({ view: 'diff', store: this.store, from, valid_at: p.valid_at }) }, 'Show the difference')));
+	}
 
-  // delta says how the past that is shown differs from now.
-  async delta(x, p) {
-    if (!isPast(p)) return;
-    const from = p.at_seq ?? x.place?.seq ?? p.as_of;
-    const d = await get(pathOf('v1/diff', this.store), { from, from_valid: p.valid_at, to_valid: p.valid_at, limit: 0 }, this.page.signal);
-    this.head.append(h('p', { class: 'delta end' }, h('span', null, 'Since then ', h('b', { class: 'plus' }, `+${count(d.entered)}`), ' new, ', h('b', null, count(d.changed)), ' changed, ',
-      h('b', { class: 'minus' }, `−${count(d.left)}`), ' deleted'), ' ', h('a', { href: href({ view: 'diff', store: this.store, from, valid_at: p.valid_at }) }, 'Show the difference')));
-  }
+	// readOnly asks before a costly read.
+	readOnly(e, p) {
+		const field = h('input.m', { type: 'text', id: 'one', size: 16, spellcheck: 'false', autocomplete: 'off' });
+		const form = h('form.row', h('label', { for: 'one' }, 'or read one key'), field, h('button.b', 'Read'));
+		form.addEventListener('submit', (ev) => { ev.preventDefault(); go(href({ store: this.store, key: field.value })); });
+		const facts = e.body.facts ?? 0, load = button(`Load ${plain(this.store)}`, () => this.load(load, p), 'b go');
+		this.known.show(isPast(p) ? p.as_of : '', p.at_seq ? `seq ${count(p.at_seq)}` : '');
+		this.valid.show(p.valid_at ?? '', '');
+		this.asked = h('div.body', lead(name(this.store), ' is not in memory'),
+			two(`Listing by value reads ${many(facts, 'fact')}: about ${Math.max(0.1, facts / 200000).toFixed(1)} s, and ${bytes(e.body.bytes ?? 0)} until the store is unloaded. Reading one key does not need that.`), row(load), form);
+		this.page.show(this.head, this.axes, states(h('section.panel.wide', { 'aria-labelledby': 'ask' }, h('div.head', h('h2', { id: 'ask' }, 'Ask before a costly read')), this.asked)));
+	}
 
-  // readOnly asks before a costly read.
-  readOnly(e, p) {
-    const field = h('input', { class: 'm', type: 'text', id: 'one', size: 16, spellcheck: 'false', autocomplete: 'off' });
-    const form = h('form', { class: 'row' }, h('label', { for: 'one' }, 'or read one key'), field, h('button', { class: 'b' }, 'Read'));
-    form.addEventListener('submit', (ev) => { ev.preventDefault(); go(href({ store: this.store, key: field.value })); });
-    const facts = e.body.facts ?? 0, load = button(`Load ${plain(this.store)}`, () => this.load(load, p), 'b go');
-    this.known.show(isPast(p) ? p.as_of : '', p.at_seq ? `seq ${count(p.at_seq)}` : '');
-    this.valid.show(p.valid_at ?? '', '');
-    this.asked = h('div', { class: 'body' }, lead(name(this.store), ' is not in memory'),
-      two(`Listing by value reads ${many(facts, 'fact')}: about ${Math.max(0.1, facts / 200000).toFixed(1)} s, and ${bytes(e.body.bytes ?? 0)} until the store is unloaded. Reading one key does not need that.`), row(load), form);
-    this.page.show(this.head, this.axes, states(h('section', { class: 'panel wide', 'aria-labelledby': 'ask' }, h('div', { class: 'head' }, h('h2', { id: 'ask' }, 'Ask before a costly read')), this.asked)));
-  }
+	async load(b, p) {
+		const bar = h('progress', { max: 1, value: 0, 'aria-label': 'Facts read' }), said = h('span.dim');
+		const stop = new AbortController(), signal = AbortSignal.any([stop.signal, this.page.signal]);
+		this.asked.replaceChildren(h('p.row', h('b', 'Reading '), name(this.store), ' ', said), bar, row(button('Stop', () => { stop.abort(); this.page.again(); })));
+		this.asked.setAttribute('aria-busy', 'true');
+		const watch = setInterval(async () => {
+			try {
+				const s = (await get('v1/stores', { days: 0 }, signal)).stores.find((x) => x.store === this.store);
+				if (!s?.loading) return;
+				bar.max = s.loading.total;
+				bar.value = s.loading.done;
+				said.textContent = `${count(s.loading.done)} of ${many(s.loading.total, 'fact')}`;
+			} catch { /* the request below tells */ }
+		}, 500);
+		try {
+			await get(pathOf('v1/stores', this.store), { ...p, load: 1, limit: 1 }, signal);
+			this.page.again();
+		} catch (e) {
+			if (!stop.signal.aborted) this.page.fail(e);
+		} finally { clearInterval(watch); }
+	}
 
-  async load(b, p) {
-    const bar = h('progress', { max: 1, value: 0, 'aria-label': 'Facts read' }), said = h('span', { class: 'dim' });
-    const stop = new AbortController(), signal = AbortSignal.any([stop.signal, this.page.signal]);
-    this.asked.replaceChildren(h('p', { class: 'row' }, h('b', null, 'Reading '), name(this.store), ' ', said), bar, row(button('Stop', () => { stop.abort(); this.page.again(); })));
-    this.asked.setAttribute('aria-busy', 'true');
-    const watch = setInterval(async () => {
-      try {
-        const s = (await get('v1/stores', { days: 0 }, signal)).stores.find((x) => x.store === this.store);
-        if (!s?.loading) return;
-        bar.max = s.loading.total;
-        bar.value = s.loading.done;
-        said.textContent = `${count(s.loading.done)} of ${many(s.loading.total, 'fact')}`;
-      } catch { /* the request below tells */ }
-    }, 500);
-    try {
-      await get(pathOf('v1/stores', this.store), { ...p, load: 1, limit: 1 }, signal);
-      this.page.again();
-    } catch (e) {
-      if (!stop.signal.aborted) this.page.fail(e);
-    } finally { clearInterval(watch); }
-  }
+	when({ time, seq }) { go(change({ as_of: time, at_seq: seq, cursor: undefined })); }
 
-  when({ time, seq }) { go(change({ as_of: time, at_seq: seq, cursor: undefined })); }
+	// step shows the store one fact earlier or later.
+	async step(n) {
+		try {
+			const m = moment(), x = await get('v1/moment', { store: this.store, ...(m.at_seq ? { seq: m.at_seq } : m.as_of ? { at: m.as_of } : {}) }, this.page.signal);
+			if (n < 0 && x.previous) this.when({ seq: x.previous.seq });
+			else if (n > 0 && x.next) this.when({ seq: x.next.seq });
+			else if (n > 0) this.when({});
+			say(n < 0 ? (x.previous ? `seq ${x.previous.seq}` : 'This is the first fact') : x.next ? `seq ${x.next.seq}` : 'Now');
+		} catch (e) { this.page.fail(e); }
+	}
 
-  // step shows the store one fact earlier or later.
-  async step(n) {
-    try {
-      const m = moment(), x = await get('v1/moment', { store: this.store, ...(m.at_seq ? { seq: m.at_seq } : m.as_of ? { at: m.as_of } : {}) }, this.page.signal);
-      if (n < 0 && x.previous) this.when({ seq: x.previous.seq });
-      else if (n > 0 && x.next) this.when({ seq: x.next.seq });
-      else if (n > 0) this.when({});
-      say(n < 0 ? (x.previous ? `seq ${x.previous.seq}` : 'This is the first fact') : x.next ? `seq ${x.next.seq}` : 'Now');
-    } catch (e) { this.page.fail(e); }
-  }
-
-  // stepValid looks for the next time from which a fact is true: a histogram of what is left, then of its first bucket that is not empty, and so on.
-  async stepValid(n) {
-    try {
-      const all = this.histogram.true;
-      if (!all) return;
-      let from = Date.parse(all.from), to = Date.parse(all.to);
-      const now = query().get('valid_at'), here = now ? Date.parse(now) : to;
-      if (n < 0) to = here; else from = here + 1;
-      while (to - from > 1) {
-        const buckets = Math.min(1000, to - from), x = (await get('v1/histogram', { store: this.store, axis: 'true', from: new Date(from).toISOString(), to: new Date(to).toISOString(), buckets }, this.page.signal)).true;
-        const i = n < 0 ? x.counts.findLastIndex((c) => c > 0) : x.counts.findIndex((c) => c > 0);
-        if (i < 0) { if (n > 0) go(change({ valid_at: undefined })); return say('There is no further one'); }
-        const step = (to - from) / buckets;
-        [from, to] = [from + Math.floor(i * step), Math.min(to, from + Math.ceil((i + 1) * step))];
-        if (buckets === to - from) break;
-        if (step <= 1) break;
-      }
-      go(change({ valid_at: new Date(from).toISOString().replace('.000Z', 'Z'), cursor: undefined }));
-    } catch (e) { this.page.fail(e); }
-  }
+	// stepValid looks for the next time from which a fact is true: a histogram of what is left, then of its first bucket that is not empty, and so on.
+	async stepValid(n) {
+		try {
+			const all = this.histogram.true;
+			if (!all) return;
+			let from = Date.parse(all.from), to = Date.parse(all.to);
+			const now = query().get('valid_at'), here = now ? Date.parse(now) : to;
+			if (n < 0) to = here; else from = here + 1;
+			while (to - from > 1) {
+				const buckets = Math.min(1000, to - from), x = (await get('v1/histogram', { store: this.store, axis: 'true', from: new Date(from).toISOString(), to: new Date(to).toISOString(), buckets }, this.page.signal)).true;
+				const i = n < 0 ? x.counts.findLastIndex((c) => c > 0) : x.counts.findIndex((c) => c > 0);
+				if (i < 0) { if (n > 0) go(change({ valid_at: undefined })); return say('There is no further one'); }
+				const step = (to - from) / buckets;
+				[from, to] = [from + Math.floor(i * step), Math.min(to, from + Math.ceil((i + 1) * step))];
+				if (buckets === to - from) break;
+				if (step <= 1) break;
+			}
+			go(change({ valid_at: new Date(from).toISOString().replace('.000Z', 'Z'), cursor: undefined }));
+		} catch (e) { this.page.fail(e); }
+	}
 }
 

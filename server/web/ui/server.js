@@ -12,114 +12,114 @@ const EVERY = 5000, KEPT = 120;
 const day = 86400;
 
 export class Server {
-  static title = 'Server';
+	static title = 'Server';
 
-  async open(page) {
-    this.page = page;
-    this.samples = [];
-    page.crumbs(['Server']);
-    command(['stats', '--json'], 'v1/status');
-    await this.look();
-    const timer = setInterval(() => { if (!document.hidden) this.look().catch((e) => page.fail(e)); }, EVERY);
-    page.signal.addEventListener('abort', () => clearInterval(timer));
-  }
+	async open(page) {
+		this.page = page;
+		this.samples = [];
+		page.crumbs(['Server']);
+		command(['stats', '--json'], 'v1/status');
+		await this.look();
+		const timer = setInterval(() => { if (!document.hidden) this.look().catch((e) => page.fail(e)); }, EVERY);
+		page.signal.addEventListener('abort', () => clearInterval(timer));
+	}
 
-  update(page) { return this.open(page); }
+	update(page) { return this.open(page); }
 
-  async look() {
-    const { signal } = this.page, to = new Date();
-    const [s, hour] = await Promise.all([get('v1/status', {}, signal), this.hour && to - this.hourAt < 6e4 ? this.hour : get('v1/histogram', { from: new Date(to - 36e5).toISOString(), to: to.toISOString(), buckets: 60 }, signal)]);
-    if (this.hour !== hour) [this.hour, this.hourAt] = [hour, to];
-    this.samples.push({ at: performance.now(), s });
-    if (this.samples.length > KEPT) this.samples.shift();
-    this.page.read(s.log.last_seq);
-    this.draw(s);
-  }
+	async look() {
+		const { signal } = this.page, to = new Date();
+		const [s, hour] = await Promise.all([get('v1/status', {}, signal), this.hour && to - this.hourAt < 6e4 ? this.hour : get('v1/histogram', { from: new Date(to - 36e5).toISOString(), to: to.toISOString(), buckets: 60 }, signal)]);
+		if (this.hour !== hour) [this.hour, this.hourAt] = [hour, to];
+		this.samples.push({ at: performance.now(), s });
+		if (this.samples.length > KEPT) this.samples.shift();
+		this.page.read(s.log.last_seq);
+		this.draw(s);
+	}
 
-  draw(s) {
-    const parts = [h('h1', { class: 'vh' }, 'Server'), this.state(s), this.todo(s), this.work(s), h('div', { class: 'sec halves' }, this.disk(s), this.memory(s)), this.subscribers(s), h('div', { class: 'sec halves' }, this.certificate(s), this.refused(s))];
-    if (!this.root || !this.root.isConnected) this.page.show(this.root = h('div', { class: 'contents' }, parts));
-    else this.root.replaceChildren(...parts.filter(Boolean));
-  }
+	draw(s) {
+		const parts = [h('h1.vh', 'Server'), this.state(s), this.todo(s), this.work(s), h('div.sec.halves', this.disk(s), this.memory(s)), this.subscribers(s), h('div.sec.halves', this.certificate(s), this.refused(s))];
+		if (!this.root || !this.root.isConnected) this.page.show(this.root = h('div.contents', parts));
+		else this.root.replaceChildren(...parts.filter(Boolean));
+	}
 
-  state(s) {
-    const item = (what, word, cls, note) => h('div', null, h('dt', null, what), h('dd', { class: cls }, word), h('dd', { class: 'note' }, note));
-    const ready = s.status === 'ready', behind = s.backup ? s.log.last_seq - s.backup.seq : 0;
-    return h('dl', { class: 'panel state' },
-      item('State', ready ? '✓ Ready' : `▲ ${s.status}`, ready ? 'plus' : 'warn', [s.started_at ? ['since ', at(s.started_at), ', '] : '', span(s.uptime_ms / 1000)]),
-      item('Writes', s.writable ? '✓ OK' : '✕ Refused', s.writable ? 'plus' : 'minus', s.failed ? text(s.failed) : `durable through seq ${count(s.log.durable_seq)}`),
-      s.backup?.time ? item('Last backup', ago(s.backup.time), '', [`seq ${count(s.backup.seq)}, ${many(behind, 'seq')} behind, `, at(s.backup.time)]) : item('Last backup', 'None', 'warn', 'since the server started'),
-      item('Version', [text(s.version ?? '–'), ' ', h('span', { class: 'm dim' }, text((s.revision ?? '').slice(0, 7)))], '', s.log.id ? h('span', { class: 'm' }, `log ${s.log.id.slice(0, 8)}`) : ''));
-  }
+	state(s) {
+		const item = (what, word, cls, note) => h('div', h('dt', what), h('dd', { class: cls }, word), h('dd.note', note));
+		const ready = s.status === 'ready', behind = s.backup ? s.log.last_seq - s.backup.seq : 0;
+		return h('dl.panel.state',
+			item('State', ready ? '✓ Ready' : `▲ ${s.status}`, ready ? 'plus' : 'warn', [s.started_at ? ['since ', at(s.started_at), ', '] : '', span(s.uptime_ms / 1000)]),
+			item('Writes', s.writable ? '✓ OK' : '✕ Refused', s.writable ? 'plus' : 'minus', s.failed ? text(s.failed) : `durable through seq ${count(s.log.durable_seq)}`),
+			s.backup?.time ? item('Last backup', ago(s.backup.time), '', [`seq ${count(s.backup.seq)}, ${many(behind, 'seq')} behind, `, at(s.backup.time)]) : item('Last backup', 'None', 'warn', 'since the server started'),
+			item('Version', [text(s.version ?? '–'), ' ', h('span.m.dim', text((s.revision ?? '').slice(0, 7)))], '', s.log.id ? h('span.m', `log ${s.log.id.slice(0, 8)}`) : ''));
+	}
 
-  todo(s) {
-    const all = [], warn = (kind, what, to, label, bad) => all.push({ kind, what, to, label, bad });
-    if (!s.writable) warn('writes', ['The log takes no more writes', s.failed ? `: ${s.failed}` : '', '. Reads go on; find the cause and start the server again.'], '', '', true);
-    for (const w of s.warnings ?? []) warn('warning', text(w));
-    for (const x of s.subscribers ?? []) {
-      if (!x.lag_since || Date.now() - Date.parse(x.lag_since) < 6e4) continue;
-      warn('lag', ['Token ', h('span', { class: 'm' }, name(x.token || '–')), ` at ${x.peer} is ${many(x.lag, 'seq')} behind, and has been for ${span((Date.now() - Date.parse(x.lag_since)) / 1000)}. Nothing is lost; it reads from where it stopped.`], '#subs', 'Subscribers');
-    }
-    const left = s.certificate?.not_after ? (Date.parse(s.certificate.not_after) - Date.now()) / 1000 : Infinity;
-    if (left < 30 * day) warn('expiry', left > 0 ? `The certificate ends on ${s.certificate.not_after.slice(0, 10)}, in ${span(left)}. The server reads the file again without a restart.` : `The certificate ended on ${s.certificate.not_after.slice(0, 10)}.`, '#cert', 'Certificate', left <= 0);
-    if (s.reloaded && s.reloaded.ok === false) warn('reload', ['Reading the files again failed: ', text(s.reloaded.error ?? '')], '#cert', 'Tokens', true);
-    if (s.log.storage?.quarantine_bytes) warn('damage', `${bytes(s.log.storage.quarantine_bytes)} are in quarantine: recovery cut them off and kept them.`, '#disk', 'Disk', true);
-    if (s.log.storage?.damaged) warn('damage', `Damage was found in ${many(s.log.storage.damaged, 'place')}: run igniter verify.`, '#disk', 'Disk', true);
-    const bad = all.filter((x) => x.bad).length;
-    return h('section', { 'aria-labelledby': 'todo' }, h('div', { class: 'head' }, h('h2', { id: 'todo' }, 'Needs attention'), h('p', { class: 'dim' }, all.length ? `${many(all.length - bad, 'warning')}, ${many(bad, 'error')}` : '✓ nothing')),
-      all.length > 0 && h('ul', { class: 'todo' }, all.map((x) => h('li', null, h('span', null, h('span', { class: `tag ${x.bad ? 'no' : 'wa'}` }, `${x.bad ? '✕' : '▲'} ${x.kind}`)), h('span', null, x.what), x.to ? h('a', { href: x.to }, x.label) : ''))));
-  }
+	todo(s) {
+		const all = [], warn = (kind, what, to, label, bad) => all.push({ kind, what, to, label, bad });
+		if (!s.writable) warn('writes', ['The log takes no more writes', s.failed ? `: ${s.failed}` : '', '. Reads go on; find the cause and start the server again.'], '', '', true);
+		for (const w of s.warnings ?? []) warn('warning', text(w));
+		for (const x of s.subscribers ?? []) {
+			if (!x.lag_since || Date.now() - Date.parse(x.lag_since) < 6e4) continue;
+			warn('lag', ['Token ', h('span.m', name(x.token || '–')), ` at ${x.peer} is ${many(x.lag, 'seq')} behind, and has been for ${span((Date.now() - Date.parse(x.lag_since)) / 1000)}. Nothing is lost; it reads from where it stopped.`], '#subs', 'Subscribers');
+		}
+		const left = s.certificate?.not_after ? (Date.parse(s.certificate.not_after) - Date.now()) / 1000 : Infinity;
+		if (left < 30 * day) warn('expiry', left > 0 ? `The certificate ends on ${s.certificate.not_after.slice(0, 10)}, in ${span(left)}. The server reads the file again without a restart.` : `The certificate ended on ${s.certificate.not_after.slice(0, 10)}.`, '#cert', 'Certificate', left <= 0);
+		if (s.reloaded && s.reloaded.ok === false) warn('reload', ['Reading the files again failed: ', text(s.reloaded.error ?? '')], '#cert', 'Tokens', true);
+		if (s.log.storage?.quarantine_bytes) warn('damage', `${bytes(s.log.storage.quarantine_bytes)} are in quarantine: recovery cut them off and kept them.`, '#disk', 'Disk', true);
+		if (s.log.storage?.damaged) warn('damage', `Damage was found in ${many(s.log.storage.damaged, 'place')}: run igniter verify.`, '#disk', 'Disk', true);
+		const bad = all.filter((x) => x.bad).length;
+		return h('section', { 'aria-labelledby': 'todo' }, h('div.head', h('h2', { id: 'todo' }, 'Needs attention'), h('p.dim', all.length ? `${many(all.length - bad, 'warning')}, ${many(bad, 'error')}` : '✓ nothing')),
+			all.length > 0 && h('ul.todo', all.map((x) => h('li', h('span', h('span', { class: `tag ${x.bad ? 'no' : 'wa'}` }, `${x.bad ? '✕' : '▲'} ${x.kind}`)), h('span', x.what), x.to ? h('a', { href: x.to }, x.label) : ''))));
+	}
 
-  // work shows what the server does: facts in from the log, the rest since this page was opened.
-  work(s) {
-    const rates = (field) => this.samples.slice(1).map((x, i) => Math.max(0, (x.s[field] - this.samples[i].s[field]) / ((x.at - this.samples[i].at) / 1000)));
-    const inRates = rates('facts_in'), outRates = rates('facts_out'), lags = this.samples.map((x) => x.s.lag ?? 0), conns = this.samples.map((x) => x.s.connections ?? 0);
-    const p99 = (op) => this.samples.map((x) => x.s.latency?.[op]?.p99_ms ?? 0);
-    const rate = (x) => (x >= 1000 ? `${(x / 1000).toFixed(1)}k` : x >= 10 || x === 0 ? String(Math.round(x)) : x.toFixed(1)), ms = (x) => (x === undefined ? '–' : x < 10 ? x.toFixed(1) : String(Math.round(x)));
-    const cell = (what, big, unit, values, note) => h('section', null, h('h3', null, what), h('p', { class: 'big' }, big, ' ', h('small', null, unit)), line(values.length > 1 ? values : [0, 0], `${what} over ${what === 'Facts in' ? 'the last hour' : 'the time that this page is open'}`), h('p', { class: 'note dim' }, note));
-    const minutes = this.hour.known?.counts ?? [];
-    const write = s.latency?.write ?? s.latency?.write_fact ?? s.latency?.write_facts, op = s.latency?.write ? 'write' : s.latency?.write_fact ? 'write_fact' : 'write_facts';
-    return h('section', { class: 'sec', 'aria-labelledby': 'work' }, h('div', { class: 'head' }, h('h2', { id: 'work' }, 'At work'), h('p', { class: 'dim' }, 'facts in: the last hour; the rest: since this page was opened')),
-      h('div', { class: 'multi' }, cell('Facts in', rate(inRates.at(-1) ?? 0), 'a second', minutes, `${count(this.hour.known?.facts ?? 0)} in the last hour`), cell('Facts out', rate(outRates.at(-1) ?? 0), 'a second', outRates, `${count(s.facts_out ?? 0)} since the start`),
-        cell('Write, p99', ms(write?.p99_ms), 'ms', p99(op), `p50 ${ms(write?.p50_ms)} ms`), cell('Sync, p99', ms(s.latency?.sync?.p99_ms), 'ms', p99('sync'), `p50 ${ms(s.latency?.sync?.p50_ms)} ms`),
-        cell('Greatest lag', count(s.lag ?? 0), 'seqs', lags, many((s.subscribers ?? []).length, 'subscriber')), cell('Connections', count(s.connections ?? 0), '', conns, many(s.streams ?? 0, 'stream') + ' over HTTP')));
-  }
+	// work shows what the server does: facts in from the log, the rest since this page was opened.
+	work(s) {
+		const rates = (field) => this.samples.slice(1).map((x, i) => Math.max(0, ((x.s[field] ?? 0) - (this.samples[i].s[field] ?? 0)) / ((x.at - this.samples[i].at) / 1000)));
+		const inRates = rates('facts_in'), outRates = rates('facts_out'), lags = this.samples.map((x) => x.s.lag ?? 0), conns = this.samples.map((x) => x.s.connections ?? 0);
+		const p99 = (op) => this.samples.map((x) => x.s.latency?.[op]?.p99_ms ?? 0);
+		const rate = (x) => (x >= 1000 ? `${(x / 1000).toFixed(1)}k` : x >= 10 || x === 0 ? String(Math.round(x)) : x.toFixed(1)), ms = (x) => (x === undefined ? '–' : x < 10 ? x.toFixed(1) : String(Math.round(x)));
+		const cell = (what, big, unit, values, note) => h('section', h('h3', what), h('p.big', big, ' ', h('small', unit)), line(values.length > 1 ? values : [0, 0], `${what} over ${what === 'Facts in' ? 'the last hour' : 'the time that this page is open'}`), h('p.note.dim', note));
+		const minutes = this.hour.known?.counts ?? [];
+		const write = s.latency?.write ?? s.latency?.write_fact ?? s.latency?.write_facts, op = s.latency?.write ? 'write' : s.latency?.write_fact ? 'write_fact' : 'write_facts';
+		return h('section.sec', { 'aria-labelledby': 'work' }, h('div.head', h('h2', { id: 'work' }, 'At work'), h('p.dim', 'facts in: the last hour; the rest: since this page was opened')),
+			h('div.multi', cell('Facts in', rate(inRates.at(-1) ?? 0), 'a second', minutes, `${count(this.hour.known?.facts ?? 0)} in the last hour`), cell('Facts out', rate(outRates.at(-1) ?? 0), 'a second', outRates, `${count(s.facts_out ?? 0)} since the start`),
+				cell('Write, p99', ms(write?.p99_ms), 'ms', p99(op), `p50 ${ms(write?.p50_ms)} ms`), cell('Sync, p99', ms(s.latency?.sync?.p99_ms), 'ms', p99('sync'), `p50 ${ms(s.latency?.sync?.p50_ms)} ms`),
+				cell('Greatest lag', count(s.lag ?? 0), 'seqs', lags, many((s.subscribers ?? []).length, 'subscriber')), cell('Connections', count(s.connections ?? 0), '', conns, many(s.streams ?? 0, 'stream') + ' over HTTP')));
+	}
 
-  disk(s) {
-    const x = s.log.storage, parts = x ? [['Snapshots', x.snapshots, x.snapshot_bytes], ['Indexes', undefined, x.index_bytes], ['Segments', x.segments, x.segment_bytes], ['Reserve and space ahead', undefined, (x.reserve_bytes ?? 0) + (x.ahead_bytes ?? 0)]] : [];
-    const rows = parts.map(([what, n, size], i) => h('tr', null, th('', h('span', { class: `sw c${i + 1}` }), what), td('', 'r', n === undefined ? '' : count(n)), td('', 'r', bytes(size ?? 0))));
-    if (x) rows.push(h('tr', null, th('', h('span', { class: 'sw' }), 'Quarantine'), td('', 'r', ''), td('', 'r', x.quarantine_bytes ? h('span', { class: 'minus' }, `✕ ${bytes(x.quarantine_bytes)}`) : h('span', { class: 'plus' }, '✓ 0 B'))));
-    return h('section', { class: 'sec', 'aria-labelledby': 'disk' }, h('div', { class: 'head' }, h('h2', { id: 'disk' }, 'Disk'), h('p', { class: 'dim' }, `${bytes(s.log.bytes)} of log${s.disk_free ? `, ${bytes(s.disk_free)} free` : ''}`)),
-      x ? [stack(parts.map(([,, n]) => n ?? 0)), table('', 'Disk by kind of file', [['Files'], ['Number', 'r'], ['Size', 'r']], rows)] : h('p', { class: 'note' }, 'This log keeps no files of its own.'));
-  }
+	disk(s) {
+		const x = s.log.storage, parts = x ? [['Snapshots', x.snapshots, x.snapshot_bytes], ['Indexes', undefined, x.index_bytes], ['Segments', x.segments, x.segment_bytes], ['Reserve and space ahead', undefined, (x.reserve_bytes ?? 0) + (x.ahead_bytes ?? 0)]] : [];
+		const rows = parts.map(([what, n, size], i) => h('tr', th('', h('span', { class: `sw c${i + 1}` }), what), td('', 'r', n === undefined ? '' : count(n)), td('', 'r', bytes(size ?? 0))));
+		if (x) rows.push(h('tr', th('', h('span.sw'), 'Quarantine'), td('', 'r', ''), td('', 'r', x.quarantine_bytes ? h('span.minus', `✕ ${bytes(x.quarantine_bytes)}`) : h('span.plus', '✓ 0 B'))));
+		return h('section.sec', { 'aria-labelledby': 'disk' }, h('div.head', h('h2', { id: 'disk' }, 'Disk'), h('p.dim', `${bytes(s.log.bytes)} of log${s.disk_free ? `, ${bytes(s.disk_free)} free` : ''}`)),
+			x ? [stack(parts.map(([,, n]) => n ?? 0)), table('', 'Disk by kind of file', [['Files'], ['Number', 'r'], ['Size', 'r']], rows)] : h('p.note', 'This log keeps no files of its own.'));
+	}
 
-  memory(s) {
-    const m = s.memory, stores = [...s.stores].sort((a, b) => b.memory - a.memory), top = stores.slice(0, 6), rest = Math.max(0, (m?.used ?? 0) - top.reduce((n, x) => n + x.memory, 0));
-    const rows = [...top.map((x, i) => h('tr', null, th('', h('span', { class: `sw c${Math.min(4, i + 1)}` }), name(x.store)), td('', 'r', count(x.facts)), td('', 'r', bytes(x.memory)))),
-      h('tr', null, th('', h('span', { class: 'sw c4' }), 'The rest, and the program'), td('', 'r', ''), td('', 'r', bytes(rest)))];
-    return h('section', { class: 'sec', 'aria-labelledby': 'mem' }, h('div', { class: 'head' }, h('h2', { id: 'mem' }, 'Memory'), h('p', { class: 'dim' }, m ? `${bytes(m.used)}${m.limit ? ` of ${bytes(m.limit)} allowed` : ''}${m.stores_limit ? `, stores up to ${bytes(m.stores_limit)}` : ''}` : '')),
-      stack([...top.map((x) => x.memory), rest]), table('', 'Memory by store', [['Store'], ['Facts', 'r'], ['Size', 'r']], rows));
-  }
+	memory(s) {
+		const m = s.memory, stores = [...s.stores].sort((a, b) => b.memory - a.memory), top = stores.slice(0, 6), rest = Math.max(0, (m?.used ?? 0) - top.reduce((n, x) => n + x.memory, 0));
+		const rows = [...top.map((x, i) => h('tr', th('', h('span', { class: `sw c${Math.min(4, i + 1)}` }), name(x.store)), td('', 'r', count(x.facts)), td('', 'r', bytes(x.memory)))),
+			h('tr', th('', h('span.sw.c4'), 'The rest, and the program'), td('', 'r', ''), td('', 'r', bytes(rest)))];
+		return h('section.sec', { 'aria-labelledby': 'mem' }, h('div.head', h('h2', { id: 'mem' }, 'Memory'), h('p.dim', m ? `${bytes(m.used)}${m.limit ? ` of ${bytes(m.limit)} allowed` : ''}${m.stores_limit ? `, stores up to ${bytes(m.stores_limit)}` : ''}` : '')),
+			stack([...top.map((x) => x.memory), rest]), table('', 'Memory by store', [['Store'], ['Facts', 'r'], ['Size', 'r']], rows));
+	}
 
-  subscribers(s) {
-    const all = s.subscribers ?? [];
-    const rows = all.map((x) => h('tr', null, th('', h('span', { class: 'm' }, name(x.token || '–'))), td('from', 'm', text(x.peer)), td('by', '', x.kind), td('stores', '', x.stores ? text(x.stores.join(', ')) : 'all'), td('since', 'nb', at(x.since)),
-      td('through', 'm r', count(x.seq)), td('lag', 'm r', count(x.lag)), h('td', { class: x.lag_since ? 'warn' : 'plus' }, x.lag_since ? `▲ behind for ${span((Date.now() - Date.parse(x.lag_since)) / 1000)}` : '✓ up to date')));
-    return h('section', { class: 'sec', 'aria-labelledby': 'subs' }, h('div', { class: 'head' }, h('h2', { id: 'subs' }, 'Subscribers'), h('p', { class: 'dim' }, count(all.length))),
-      rows.length > 0 && table('rows', 'Who follows the log', [['Token'], ['From'], ['By'], ['Stores'], ['Since'], ['Read through', 'r'], ['Lag', 'r'], ['State']], rows));
-  }
+	subscribers(s) {
+		const all = s.subscribers ?? [];
+		const rows = all.map((x) => h('tr', th('', h('span.m', name(x.token || '–'))), td('from', 'm', text(x.peer)), td('by', '', x.kind), td('stores', '', x.stores ? text(x.stores.join(', ')) : 'all'), td('since', 'nb', at(x.since)),
+			td('through', 'm r', count(x.seq)), td('lag', 'm r', count(x.lag)), h('td', { class: x.lag_since ? 'warn' : 'plus' }, x.lag_since ? `▲ behind for ${span((Date.now() - Date.parse(x.lag_since)) / 1000)}` : '✓ up to date')));
+		return h('section.sec', { 'aria-labelledby': 'subs' }, h('div.head', h('h2', { id: 'subs' }, 'Subscribers'), h('p.dim', count(all.length))),
+			rows.length > 0 && table('rows', 'Who follows the log', [['Token'], ['From'], ['By'], ['Stores'], ['Since'], ['Read through', 'r'], ['Lag', 'r'], ['State']], rows));
+	}
 
-  certificate(s) {
-    const c = s.certificate, r = s.reloaded, gone = Object.entries(s.log.horizons ?? {});
-    const rows = [['Certificate ends', c?.not_after ? [exact(c.not_after), `, in ${span((Date.parse(c.not_after) - Date.now()) / 1000)}`] : 'no TLS'], ...(c?.client ? [['Client certificates', { none: 'not asked for', wanted: 'wanted, not required', required: 'required' }[c.client]]] : []),
-      ['Files read', r?.time ? [exact(r.time), r.ok ? '' : `, failed: ${r.error}`, r.tokens ? `, ${many(r.tokens, 'token')}` : ''] : 'at the start'],
-      ...gone.slice(0, 20).map(([store, x]) => ['Compacted', [name(store), `, before seq ${count(x.seq)}`]])];
-    return h('section', { class: 'sec', 'aria-labelledby': 'cert' }, h('div', { class: 'head' }, h('h2', { id: 'cert' }, 'Certificate and tokens')), h('dl', { class: 'kv' }, rows.flatMap(([k, v]) => [h('dt', null, k), h('dd', null, v)])));
-  }
+	certificate(s) {
+		const c = s.certificate, r = s.reloaded, gone = Object.entries(s.log.horizons ?? {});
+		const rows = [['Certificate ends', c?.not_after ? [exact(c.not_after), `, in ${span((Date.parse(c.not_after) - Date.now()) / 1000)}`] : 'no TLS'], ...(c?.client ? [['Client certificates', { none: 'not asked for', wanted: 'wanted, not required', required: 'required' }[c.client]]] : []),
+			['Files read', r?.time ? [exact(r.time), r.ok ? '' : `, failed: ${r.error}`, r.tokens ? `, ${many(r.tokens, 'token')}` : ''] : 'at the start'],
+			...gone.slice(0, 20).map(([store, x]) => ['Compacted', [name(store), `, before seq ${count(x.seq)}`]])];
+		return h('section.sec', { 'aria-labelledby': 'cert' }, h('div.head', h('h2', { id: 'cert' }, 'Certificate and tokens')), h('dl.kv', rows.flatMap(([k, v]) => [h('dt', k), h('dd', v)])));
+	}
 
-  refused(s) {
-    const all = (s.refused ?? []).filter((x) => x.count);
-    return h('section', { class: 'sec', 'aria-labelledby': 'errs' }, h('div', { class: 'head' }, h('h2', { id: 'errs' }, 'Refused since the start')),
-      all.length ? h('dl', { class: 'kv' }, all.flatMap((x) => [h('dt', null, text(x.code)), h('dd', null, count(x.count), x.last ? [', last ', at(x.last)] : '', x.peer ? ` from ${x.peer}` : '')])) : h('p', { class: 'note' }, '✓ Nothing was refused.'));
-  }
+	refused(s) {
+		const all = (s.refused ?? []).filter((x) => x.count);
+		return h('section.sec', { 'aria-labelledby': 'errs' }, h('div.head', h('h2', { id: 'errs' }, 'Refused since the start')),
+			all.length ? h('dl.kv', all.flatMap((x) => [h('dt', text(x.code)), h('dd', count(x.count), x.last ? [', last ', at(x.last)] : '', x.peer ? ` from ${x.peer}` : '')])) : h('p.note', '✓ Nothing was refused.'));
+	}
 }

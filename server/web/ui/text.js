@@ -4,11 +4,11 @@ import { h } from './dom.js';
 import { tokens } from './json.js';
 
 const NAMES = {
-  0: 'null', 7: 'bell', 8: 'backspace', 9: 'tab', 10: 'line feed', 13: 'carriage return', 27: 'escape', 127: 'delete', 0x9b: 'control sequence introducer', 0xa0: 'no-break space',
-  0xad: 'soft hyphen', 0x61c: 'Arabic letter mark', 0x200b: 'zero width space', 0x200c: 'zero width non-joiner', 0x200d: 'zero width joiner', 0x200e: 'left-to-right mark',
-  0x200f: 'right-to-left mark', 0x2028: 'line separator', 0x2029: 'paragraph separator', 0x202a: 'left-to-right embedding', 0x202b: 'right-to-left embedding',
-  0x202c: 'pop directional formatting', 0x202d: 'left-to-right override', 0x202e: 'right-to-left override', 0x2060: 'word joiner', 0x2066: 'left-to-right isolate',
-  0x2067: 'right-to-left isolate', 0x2068: 'first strong isolate', 0x2069: 'pop directional isolate', 0xfeff: 'byte order mark',
+	0: 'null', 7: 'bell', 8: 'backspace', 9: 'tab', 10: 'line feed', 13: 'carriage return', 27: 'escape', 127: 'delete', 0x9b: 'control sequence introducer', 0xa0: 'no-break space',
+	0xad: 'soft hyphen', 0x61c: 'Arabic letter mark', 0x200b: 'zero width space', 0x200c: 'zero width non-joiner', 0x200d: 'zero width joiner', 0x200e: 'left-to-right mark',
+	0x200f: 'right-to-left mark', 0x2028: 'line separator', 0x2029: 'paragraph separator', 0x202a: 'left-to-right embedding', 0x202b: 'right-to-left embedding',
+	0x202c: 'pop directional formatting', 0x202d: 'left-to-right override', 0x202e: 'right-to-left override', 0x2060: 'word joiner', 0x2066: 'left-to-right isolate',
+	0x2067: 'right-to-left isolate', 0x2068: 'first strong isolate', 0x2069: 'pop directional isolate', 0xfeff: 'byte order mark',
 };
 const SHORT = { 0: 'NUL', 27: 'ESC', 127: 'DEL', 9: 'TAB', 10: 'LF', 13: 'CR' };
 
@@ -20,28 +20,28 @@ const ANY = new RegExp(`${ODD.source}|${MIXED.source}`, 'gu');
 
 const nameOf = (code) => NAMES[code] ?? (/[\p{Script=Cyrillic}]/u.test(String.fromCodePoint(code)) ? 'Cyrillic letter' : 'a character that is not seen as such');
 const spelled = (c) => {
-  const code = c.codePointAt(0);
-  return h('span', { class: 'cp m', title: nameOf(code) }, SHORT[code] ?? `U+${code.toString(16).toUpperCase().padStart(4, '0')}`);
+	const code = c.codePointAt(0);
+	return h('span.cp.m', { title: nameOf(code) }, SHORT[code] ?? `U+${code.toString(16).toUpperCase().padStart(4, '0')}`);
 };
 
 // text returns a text as nodes, with odd characters spelled out.
 export function text(s, odd = ANY) {
-  const nodes = [];
-  let from = 0;
-  for (const m of s.matchAll(odd)) {
-    if (m.index > from) nodes.push(s.slice(from, m.index));
-    nodes.push(spelled(m[0]));
-    from = m.index + m[0].length;
-  }
-  if (from < s.length) nodes.push(s.slice(from));
-  return nodes;
+	const nodes = [];
+	let from = 0;
+	for (const m of s.matchAll(odd)) {
+		if (m.index > from) nodes.push(s.slice(from, m.index));
+		nodes.push(spelled(m[0]));
+		from = m.index + m[0].length;
+	}
+	if (from < s.length) nodes.push(s.slice(from));
+	return nodes;
 }
 
 // name returns a name, such as a key, as nodes. Names may be empty, and begin or end with spaces.
 export function name(s) {
-  if (s === '') return [h('span', { class: 'dim' }, '(the empty key)')];
-  const [, before, middle, after] = /^( *)(.*?)( *)$/su.exec(s);
-  return [[...before].map(spelled), text(middle), [...after].map(spelled)].flat();
+	if (s === '') return [h('span.dim', '(the empty key)')];
+	const [, before, middle, after] = /^( *)(.*?)( *)$/su.exec(s);
+	return [[...before].map(spelled), text(middle), [...after].map(spelled)].flat();
 }
 
 // plain returns a name for labels and titles, where there are no elements.
@@ -49,100 +49,100 @@ export const plain = (s) => (s === '' ? '(the empty key)' : s.replace(ANY, (c) =
 
 // oddities says which odd characters a text has, in words; '' for none.
 export function oddities(s) {
-  const kinds = new Set([...s.matchAll(ANY)].map((m) => `${spelled(m[0]).textContent} (${nameOf(m[0].codePointAt(0))})`));
-  return [...kinds].slice(0, 5).join(', ');
+	const kinds = new Set([...s.matchAll(ANY)].map((m) => `${spelled(m[0]).textContent} (${nameOf(m[0].codePointAt(0))})`));
+	return [...kinds].slice(0, 5).join(', ');
 }
 
 // cut shortens a text in its middle, between characters.
 export function cut(s, max) {
-  if (s.length <= max) return [s];
-  const side = Math.floor(max / 2);
-  const head = s.slice(0, side).replace(/[\ud800-\udbff]$/, ''), tail = s.slice(-side).replace(/^[\udc00-\udfff]/, '');
-  return [head, s.length - head.length - tail.length, tail];
+	if (s.length <= max) return [s];
+	const side = Math.floor(max / 2);
+	const head = s.slice(0, side).replace(/[\ud800-\udbff]$/, ''), tail = s.slice(-side).replace(/^[\udc00-\udfff]/, '');
+	return [head, s.length - head.length - tail.length, tail];
 }
 
-const gap = (n, unit) => h('span', { class: 'tag' }, `${count(n)} more ${unit}`);
+const gap = (n, unit) => h('span.tag', `${count(n)} more ${unit}`);
 
 // clipped returns a text that may be long as nodes.
 export function clipped(s, max) {
-  const [head, missing, tail] = cut(s, max);
-  return missing ? [...text(head), '… ', gap(missing, 'characters'), ' …', ...text(tail)] : text(head);
+	const [head, missing, tail] = cut(s, max);
+	return missing ? [...text(head), '… ', gap(missing, 'characters'), ' …', ...text(tail)] : text(head);
 }
 
 // short returns a value on one line, of about max characters.
 export function short(raw, max = 120) {
-  if (!raw) return [h('span', { class: 'dim' }, '–')];
-  const nodes = [];
-  let left = max;
-  for (const [kind, t] of tokens(raw.text)) {
-    if (left <= 0) { nodes.push('…'); break; }
-    const shown = kind === 'key' ? keyText(t) : t;
-    left -= shown.length;
-    if (kind === 'mark') nodes.push(h('i', null, t === ',' || t === ':' ? `${t} ` : t));
-    else nodes.push(...(shown.length > 160 ? clipped(shown, 80) : text(shown)));
-  }
-  return nodes;
+	if (!raw) return [h('span.dim', '–')];
+	const nodes = [];
+	let left = max;
+	for (const [kind, t] of tokens(raw.text)) {
+		if (left <= 0) { nodes.push('…'); break; }
+		const shown = kind === 'key' ? keyText(t) : t;
+		left -= shown.length;
+		if (kind === 'mark') nodes.push(h('i', t === ',' || t === ':' ? `${t} ` : t));
+		else nodes.push(...(shown.length > 160 ? clipped(shown, 80) : text(shown)));
+	}
+	return nodes;
 }
 
 const keyText = (t) => { const s = JSON.parse(t); return /^[\p{L}_][\p{L}\p{N}_-]*$/u.test(s) ? s : t; };
 
 // scalar returns a value for a cell: strings without quotes, the rest as written.
 export function scalar(raw, max = 60) {
-  if (!raw) return [h('span', { class: 'dim' }, '–')];
-  if (raw.kind !== 'string' || raw.text.length < 3) return short(raw, max);
-  return clipped(raw.text.length > 4096 ? raw.text : JSON.parse(raw.text), max);
+	if (!raw) return [h('span.dim', '–')];
+	if (raw.kind !== 'string' || raw.text.length < 3) return short(raw, max);
+	return clipped(raw.text.length > 4096 ? raw.text : JSON.parse(raw.text), max);
 }
 
 // A Printer writes a value with a line for each member, as far as a budget of characters goes.
 export class Printer {
-  constructor(raw) {
-    this.tokens = tokens(raw.text);
-    this.before = '';
-    this.done = false;
-  }
+	constructor(raw) {
+		this.tokens = tokens(raw.text);
+		this.before = '';
+		this.done = false;
+	}
 
-  // print appends about budget further characters to an element.
-  print(to, budget = 64 << 10) {
-    const indent = (n) => `\n${'  '.repeat(Math.min(n, 100))}`;
-    const nodes = [];
-    for (let left = budget; left > 0;) {
-      const { value, done } = this.tokens.next();
-      if (done) { this.done = true; break; }
-      const [kind, t, depth] = value;
-      let lead = '';
-      const opens = this.before === '{' || this.before === '[';
-      if (t === '}' || t === ']') lead = kind === 'mark' && !opens ? indent(depth) : '';
-      else if (this.before === ',') lead = indent(depth - (t === '{' || t === '[' ? (kind === 'mark' ? 1 : 0) : 0));
-      else if (opens) lead = indent(depth - (kind === 'mark' && (t === '{' || t === '[') ? 1 : 0));
-      else if (this.before === ':') lead = ' ';
-      this.before = kind === 'mark' ? t : '';
-      left -= lead.length + Math.min(t.length, 4096);
-      if (lead) nodes.push(lead);
-      if (kind === 'mark') nodes.push(h('i', null, t));
-      else nodes.push(...(t.length > 4096 ? clipped(t, 128) : text(t)));
-    }
-    to.append(...nodes);
-    return this.done;
-  }
+	// print appends about budget further characters to an element.
+	print(to, budget = 64 << 10) {
+		const indent = (n) => `\n${'  '.repeat(Math.min(n, 100))}`;
+		const nodes = [];
+		for (let left = budget; left > 0;) {
+			const { value, done } = this.tokens.next();
+			if (done) { this.done = true; break; }
+			const [kind, t, depth] = value;
+			let lead = '';
+			const opens = this.before === '{' || this.before === '[';
+			if (t === '}' || t === ']') lead = kind === 'mark' && !opens ? indent(depth) : '';
+			else if (this.before === ',') lead = indent(depth - (t === '{' || t === '[' ? (kind === 'mark' ? 1 : 0) : 0));
+			else if (opens) lead = indent(depth - (kind === 'mark' && (t === '{' || t === '[') ? 1 : 0));
+			else if (this.before === ':') lead = ' ';
+			this.before = kind === 'mark' ? t : '';
+			left -= lead.length + Math.min(t.length, 4096);
+			if (lead) nodes.push(lead);
+			if (kind === 'mark') nodes.push(h('i', t));
+			else nodes.push(...(t.length > 4096 ? clipped(t, 128) : text(t)));
+		}
+		to.append(...nodes);
+		return this.done;
+	}
 }
 
 export const count = (n) => Number(n).toLocaleString('en');
 export const many = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
 
 export function bytes(n) {
-  if (n < 1024) return `${n} B`;
-  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
-  let u = -1;
-  do { n /= 1024; u++; } while (n >= 1024 && u < units.length - 1);
-  return `${n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString('en')} ${units[u]}`;
+	if (n < 1024) return `${n} B`;
+	const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+	let u = -1;
+	do { n /= 1024; u++; } while (n >= 1024 && u < units.length - 1);
+	return `${n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString('en')} ${units[u]}`;
 }
 
 // by returns who wrote a fact, as a text: producers are any JSON.
 export function by(producer) {
-  if (!producer || producer.kind === 'null') return '';
-  if (producer.kind === 'string') return JSON.parse(producer.text);
-  if (producer.kind !== 'object' || producer.text.length > 4096) return producer.text.slice(0, 200);
-  const o = JSON.parse(producer.text);
-  for (const field of ['who', 'name', 'user', 'service', 'by', 'token', 'id']) if (typeof o[field] === 'string') return o[field];
-  return producer.text;
+	if (!producer || producer.kind === 'null') return '';
+	if (producer.kind === 'string') return JSON.parse(producer.text);
+	if (producer.kind !== 'object' || producer.text.length > 4096) return producer.text.slice(0, 200);
+	const o = JSON.parse(producer.text);
+	for (const field of ['who', 'name', 'user', 'service', 'by', 'token', 'id']) if (typeof o[field] === 'string') return o[field];
+	return producer.text;
 }

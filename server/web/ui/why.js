@@ -13,112 +13,112 @@ const label = (f) => `${f.store}/${f.key}`;
 const place = (f) => href({ store: f.store, key: f.key, v: f.seq });
 
 export class Why {
-  title = 'Why';
+	title = 'Why';
 
-  async open(page) {
-    this.page = page;
-    const q = query();
-    this.id = q.get('fact');
-    const depth = q.get('depth') ?? '3', endpoint = pathOf('v1/lineage', this.id), params = { effects: 1, depth };
-    page.crumbs(['Why']);
-    command(['why', this.id, '--depth', depth], endpoint, params);
-    const x = await get(endpoint, { ...params, values: 1 }, page.signal);
-    const fact = x.facts.at(-1), all = new Map([...x.facts, ...(x.effects?.facts ?? [])].map((f) => [f.id, f]));
-    const gone = new Set(x.missing ?? []);
-    page.read(x.seq);
-    page.crumbs([h('span', { class: 'm' }, name(fact.store)), href({ store: fact.store })], [h('span', { class: 'm' }, name(fact.key)), place(fact)], ['Why']);
-    this.title = `Why ${plain(label(fact))}`;
-    const select = h('select', { id: 'depth', change: () => go(change({ depth: select.value })) }, ['1', '2', '3', '5', 'all'].map((d) => h('option', { selected: d === depth }, d)));
-    const proof = button('Copy proof', () => copy(x.proof, 'Proof', proof));
-    const effects = x.effects ?? { facts: [], links: [] }, led = effects.facts.filter((f) => f.id !== fact.id);
-    page.show(h('div', { class: 'head' }, h('h1', { class: 'raw' }, 'Why ', name(fact.key), fact.value?.kind === 'null' ? ' is deleted' : ' has this value'), h('p', { class: 'dim' }, `seq ${count(fact.seq)}`),
-      h('div', { class: 'end row' }, h('label', { class: 'two', for: 'depth' }, 'Depth'), select, x.proof && proof)),
-    h('div', { class: 'panel verdict', role: 'group', 'aria-label': 'Verification' },
-      x.verified ? h('b', { class: 'plus' }, '✓ Verified') : h('b', { class: 'minus' }, '✕ Not verified'),
-      h('span', null, x.verified ? `${many(x.facts.length, 'fact')} read, each hash matches, ${gone.size ? `${count(gone.size)} missing` : 'none missing'}` : text(x.problem ?? '')),
-      gone.size > 0 && h('span', { class: 'two' }, `${many(gone.size, 'fact')} ${gone.size === 1 ? 'was' : 'were'} compacted or may not be read; the ${gone.size === 1 ? 'ID is' : 'IDs are'} known`),
-      !x.whole && h('span', { class: 'warn' }, `▲ cut off at depth ${depth}`), x.proof && h('span', { class: 'two' }, 'proof ', h('span', { class: 'm', id: 'proof' }, `${x.proof.slice(0, 8)}…${x.proof.slice(-8)}`))),
-    h('div', { class: 'why' }, h('div', null,
-      h('section', { 'aria-labelledby': 'came' }, h('div', { class: 'head' }, h('h2', { id: 'came' }, 'Came from'), h('p', { class: 'dim' }, `${many(x.facts.length - 1, 'fact')}${gone.size ? ` and ${count(gone.size)} missing` : ''}`)),
-        h('ul', { class: 'tree' }, this.came(fact, x.links, all, gone))),
-      h('section', { class: 'sec', 'aria-labelledby': 'led' }, h('div', { class: 'head' }, h('h2', { id: 'led', tabindex: -1 }, 'Led to'), h('p', { class: 'dim' }, led.length ? many(led.length, 'fact') + (effects.more ? ' and more' : '') : 'nothing yet')),
-        led.length > 0 && h('ul', { class: 'tree' }, this.led(fact, effects.links, all)))),
-    h('section', { 'aria-labelledby': 'graph' }, h('div', { class: 'head' }, h('h2', { id: 'graph' }, 'As a graph'), h('p', { class: 'dim' }, 'causes on the left, effects on the right')), this.graph(fact, x, led, effects.links, gone))));
-    if (location.hash === '#led') document.getElementById('led').scrollIntoView();
-  }
+	async open(page) {
+		this.page = page;
+		const q = query();
+		this.id = q.get('fact');
+		const depth = q.get('depth') ?? '3', endpoint = pathOf('v1/lineage', this.id), params = { effects: 1, depth };
+		page.crumbs(['Why']);
+		command(['why', this.id, '--depth', depth], endpoint, params);
+		const x = await get(endpoint, { ...params, values: 1 }, page.signal);
+		const fact = x.facts.at(-1), all = new Map([...x.facts, ...(x.effects?.facts ?? [])].map((f) => [f.id, f]));
+		const gone = new Set(x.missing ?? []);
+		page.read(x.seq);
+		page.crumbs([h('span.m', name(fact.store)), href({ store: fact.store })], [h('span.m', name(fact.key)), place(fact)], ['Why']);
+		this.title = `Why ${plain(label(fact))}`;
+		const select = h('select', { id: 'depth', change: () => go(change({ depth: select.value })) }, ['1', '2', '3', '5', 'all'].map((d) => h('option', { selected: d === depth }, d)));
+		const proof = button('Copy proof', () => copy(x.proof, 'Proof', proof));
+		const effects = x.effects ?? { facts: [], links: [] }, led = effects.facts.filter((f) => f.id !== fact.id);
+		page.show(h('div.head', h('h1.raw', 'Why ', name(fact.key), fact.value?.kind === 'null' ? ' is deleted' : ' has this value'), h('p.dim', `seq ${count(fact.seq)}`),
+			h('div.end.row', h('label.two', { for: 'depth' }, 'Depth'), select, x.proof && proof)),
+		h('div.panel.verdict', { role: 'group', 'aria-label': 'Verification' },
+			x.verified ? h('b.plus', '✓ Verified') : h('b.minus', '✕ Not verified'),
+			h('span', x.verified ? `${many(x.facts.length, 'fact')} read, each hash matches, ${gone.size ? `${count(gone.size)} missing` : 'none missing'}` : text(x.problem ?? '')),
+			gone.size > 0 && h('span.two', `${many(gone.size, 'fact')} ${gone.size === 1 ? 'was' : 'were'} compacted or may not be read; the ${gone.size === 1 ? 'ID is' : 'IDs are'} known`),
+			!x.whole && h('span.warn', `▲ cut off at depth ${depth}`), x.proof && h('span.two', 'proof ', h('span.m', { id: 'proof' }, `${x.proof.slice(0, 8)}…${x.proof.slice(-8)}`))),
+		h('div.why', h('div', null,
+			h('section', { 'aria-labelledby': 'came' }, h('div.head', h('h2', { id: 'came' }, 'Came from'), h('p.dim', `${many(x.facts.length - 1, 'fact')}${gone.size ? ` and ${count(gone.size)} missing` : ''}`)),
+				h('ul.tree', this.came(fact, x.links, all, gone))),
+			h('section.sec', { 'aria-labelledby': 'led' }, h('div.head', h('h2', { id: 'led', tabindex: -1 }, 'Led to'), h('p.dim', led.length ? many(led.length, 'fact') + (effects.more ? ' and more' : '') : 'nothing yet')),
+				led.length > 0 && h('ul.tree', this.led(fact, effects.links, all)))),
+		h('section', { 'aria-labelledby': 'graph' }, h('div.head', h('h2', { id: 'graph' }, 'As a graph'), h('p.dim', 'causes on the left, effects on the right')), this.graph(fact, x, led, effects.links, gone))));
+		if (location.hash === '#led') document.getElementById('led').scrollIntoView();
+	}
 
-  update(page) { return this.open(page); }
+	update(page) { return this.open(page); }
 
-  // node returns a line of a tree.
-  node(rel, f, what, cls = '') {
-    return h('div', { class: `node ${cls}` }, h('span', { class: 'rel' }, rel), h('span', { class: 'what' }, h('a', { class: 'm', href: place(f) }, name(f.store), '/', name(f.key)), ' ', h('span', { class: 'note' }, what)),
-      h('span', { class: 'seq m' }, count(f.seq)), h('span', { class: 'by' }, by(f.producer) ? name(by(f.producer)) : '–'));
-  }
+	// node returns a line of a tree.
+	node(rel, f, what, cls = '') {
+		return h('div', { class: `node ${cls}` }, h('span.rel', rel), h('span.what', h('a.m', { href: place(f) }, name(f.store), '/', name(f.key)), ' ', h('span.note', what)),
+			h('span.seq.m', count(f.seq)), h('span.by', by(f.producer) ? name(by(f.producer)) : '–'));
+	}
 
-  // about says what a fact says, in a few words.
-  about(f, link) {
-    const words = link?.rule ? ['rule ', h('span', { class: 'm' }, name(link.rule)), ' read '] : [];
-    if (!f.value) return words;
-    if (f.value.kind === 'null') return [...words, 'deleted'];
-    if (f.value.kind !== 'object') return [...words, h('span', { class: 'm' }, scalar(f.value, 40))];
-    const told = entries(f.value, 8).filter(([, v]) => v.kind !== 'object' && v.kind !== 'array').slice(0, 2);
-    return [...words, told.flatMap(([k, v], i) => [i ? ', ' : '', h('span', { class: 'm' }, name(String(k))), ' ', h('span', { class: 'm' }, scalar(v, 30))])];
-  }
+	// about says what a fact says, in a few words.
+	about(f, link) {
+		const words = link?.rule ? ['rule ', h('span.m', name(link.rule)), ' read '] : [];
+		if (!f.value) return words;
+		if (f.value.kind === 'null') return [...words, 'deleted'];
+		if (f.value.kind !== 'object') return [...words, h('span.m', scalar(f.value, 40))];
+		const told = entries(f.value, 8).filter(([, v]) => v.kind !== 'object' && v.kind !== 'array').slice(0, 2);
+		return [...words, told.flatMap(([k, v], i) => [i ? ', ' : '', h('span.m', name(String(k))), ' ', h('span.m', scalar(v, 30))])];
+	}
 
-  tree(f, rel, step, seen, cls) {
-    const again = seen.has(f.id);
-    seen.add(f.id);
-    const next = again ? [] : step(f);
-    return h('li', null, this.node(rel.kind, f, again ? 'see above' : this.about(f, rel), cls), next.length > 0 && h('ul', null, next.map(([l, to]) => (typeof to === 'string' ? this.gone(l, to) : this.tree(to, l, step, seen)))));
-  }
+	tree(f, rel, step, seen, cls) {
+		const again = seen.has(f.id);
+		seen.add(f.id);
+		const next = again ? [] : step(f);
+		return h('li', this.node(rel.kind, f, again ? 'see above' : this.about(f, rel), cls), next.length > 0 && h('ul', next.map(([l, to]) => (typeof to === 'string' ? this.gone(l, to) : this.tree(to, l, step, seen)))));
+	}
 
-  gone(l, missing) {
-    return h('li', null, h('div', { class: 'node gone' }, h('span', { class: 'rel' }, l.kind), h('span', { class: 'what' }, h('span', { class: 'm' }, text(missing)), ' ', h('span', { class: 'note' }, 'gone: compacted, or not for this token')), h('span', { class: 'seq m' }, '–'), h('span', { class: 'by' }, '–')));
-  }
+	gone(l, missing) {
+		return h('li', h('div.node.gone', h('span.rel', l.kind), h('span.what', h('span.m', text(missing)), ' ', h('span.note', 'gone: compacted, or not for this token')), h('span.seq.m', '–'), h('span.by', '–')));
+	}
 
-  came(fact, links, all, gone) {
-    const step = (f) => links.filter((l) => l.from === f.id).map((l) => [l, gone.has(l.to) ? l.to : all.get(l.to)]).filter(([, to]) => to);
-    return this.tree(fact, { kind: 'this' }, step, new Set(), 'here');
-  }
+	came(fact, links, all, gone) {
+		const step = (f) => links.filter((l) => l.from === f.id).map((l) => [l, gone.has(l.to) ? l.to : all.get(l.to)]).filter(([, to]) => to);
+		return this.tree(fact, { kind: 'this' }, step, new Set(), 'here');
+	}
 
-  led(fact, links, all) {
-    const seen = new Set([fact.id]), step = (f) => links.filter((l) => l.to === f.id).map((l) => [l, all.get(l.from)]).filter(([, from]) => from);
-    return step(fact).map(([l, f]) => this.tree(f, l, step, seen));
-  }
+	led(fact, links, all) {
+		const seen = new Set([fact.id]), step = (f) => links.filter((l) => l.to === f.id).map((l) => [l, all.get(l.from)]).filter(([, from]) => from);
+		return step(fact).map(([l, f]) => this.tree(f, l, step, seen));
+	}
 
-  // graph draws the nearest facts; the trees beside it say the same.
-  graph(fact, x, led, effects, gone) {
-    const left = [...x.facts.slice(0, -1).reverse(), ...[...gone].map((id) => ({ id, gone: true }))].slice(0, DRAWN), right = led.slice(0, DRAWN);
-    const height = Math.max(left.length, right.length, 2) * 56 + 24, at = new Map(), H = 40;
-    const column = (facts, cx) => facts.forEach((f, i) => at.set(f.id, { f, x: cx, y: 24 + ((height - 24) / Math.max(1, facts.length)) * (i + 0.5) - H / 2 }));
-    column(left, 8);
-    column([fact], 206);
-    column(right, 404);
-    const line = { follows: 'e', source: 'e src', cause: 'e cau' };
-    const edge = (l) => {
-      const a = at.get(l.to), b = at.get(l.from);
-      if (!a || !b) return undefined;
-      if (a.x === b.x) {
-        const bend = a.x < 206 ? a.x - 0 : a.x + 148, out = a.x < 206 ? -7 : 7, ya = a.y + H / 2, yb = b.y + H / 2;
-        return g('path', { class: line[l.kind], d: `M${bend} ${ya}C${bend + out} ${ya} ${bend + out} ${yb} ${bend} ${yb}` });
-      }
-      const x1 = a.x + 148, x2 = b.x, y1 = a.y + H / 2, y2 = b.y + H / 2, mid = (x1 + x2) / 2;
-      return g('path', { class: line[l.kind], d: `M${x1} ${y1}C${mid} ${y1} ${mid} ${y2} ${x2} ${y2}` });
-    };
-    const box = ({ f, x: bx, y }) => {
-      const clip = (s, n) => { const p = [...plain(s)]; return p.length > n ? `${p.slice(0, n - 1).join('')}…` : p.join(''); };
-      const inside = [g('rect', { x: bx, y, width: 148, height: H, rx: 5 }), g('text', { x: bx + 10, y: y + 17 }, f.gone ? clip(f.id, 20) : clip(f.store === fact.store ? f.key : label(f), 20)),
-        g('text', { class: 's', x: bx + 10, y: y + 31 }, f.gone ? 'gone' : clip(`${count(f.seq)} ${by(f.producer)}`, 26))];
-      return f.gone ? g('g', { class: 'gone' }, inside) : g('a', { href: place(f), class: f === fact ? 'here' : '', 'aria-label': `${plain(label(f))}, seq ${f.seq}` }, inside);
-    };
-    const links = [...x.links, ...effects];
-    const hidden = x.facts.length - 1 + gone.size - left.length + led.length - right.length;
-    const key = (cls, what) => h('span', null, g('svg', { width: 26, height: 8, 'aria-hidden': 'true' }, g('path', { class: cls, d: 'M0 4H26' })), what);
-    return h('figure', { class: 'panel graph' }, g('svg', { viewBox: `0 0 560 ${height}`, role: 'group', 'aria-label': `Lineage graph of ${many(left.length + right.length + 1, 'fact')}; the tree beside it says the same` },
-      g('text', { class: 't', x: 8, y: 12 }, 'Came from'), g('text', { class: 't', x: 206, y: 12 }, 'This fact'), g('text', { class: 't', x: 404, y: 12 }, 'Led to'), links.map(edge), [...at.values()].map(box)),
-    h('figcaption', { class: 'key' }, key('e', 'follows'), key('e src', 'source of a rule'), key('e cau', 'cause'), hidden > 0 && h('span', null, `${count(hidden)} more in the trees`)));
-  }
+	// graph draws the nearest facts; the trees beside it say the same.
+	graph(fact, x, led, effects, gone) {
+		const left = [...x.facts.slice(0, -1).reverse(), ...[...gone].map((id) => ({ id, gone: true }))].slice(0, DRAWN), right = led.slice(0, DRAWN);
+		const height = Math.max(left.length, right.length, 2) * 56 + 24, at = new Map(), H = 40;
+		const column = (facts, cx) => facts.forEach((f, i) => at.set(f.id, { f, x: cx, y: 24 + ((height - 24) / Math.max(1, facts.length)) * (i + 0.5) - H / 2 }));
+		column(left, 8);
+		column([fact], 206);
+		column(right, 404);
+		const line = { follows: 'e', source: 'e src', cause: 'e cau' };
+		const edge = (l) => {
+			const a = at.get(l.to), b = at.get(l.from);
+			if (!a || !b) return undefined;
+			if (a.x === b.x) {
+				const bend = a.x < 206 ? a.x - 0 : a.x + 148, out = a.x < 206 ? -7 : 7, ya = a.y + H / 2, yb = b.y + H / 2;
+				return g('path', { class: line[l.kind], d: `M${bend} ${ya}C${bend + out} ${ya} ${bend + out} ${yb} ${bend} ${yb}` });
+			}
+			const x1 = a.x + 148, x2 = b.x, y1 = a.y + H / 2, y2 = b.y + H / 2, mid = (x1 + x2) / 2;
+			return g('path', { class: line[l.kind], d: `M${x1} ${y1}C${mid} ${y1} ${mid} ${y2} ${x2} ${y2}` });
+		};
+		const box = ({ f, x: bx, y }) => {
+			const clip = (s, n) => { const p = [...plain(s)]; return p.length > n ? `${p.slice(0, n - 1).join('')}…` : p.join(''); };
+			const inside = [g('rect', { x: bx, y, width: 148, height: H, rx: 5 }), g('text', { x: bx + 10, y: y + 17 }, f.gone ? clip(f.id, 20) : clip(f.store === fact.store ? f.key : label(f), 20)),
+				g('text.s', { x: bx + 10, y: y + 31 }, f.gone ? 'gone' : clip(`${count(f.seq)} ${by(f.producer)}`, 26))];
+			return f.gone ? g('g.gone', inside) : g('a', { href: place(f), class: f === fact ? 'here' : '', 'aria-label': `${plain(label(f))}, seq ${f.seq}` }, inside);
+		};
+		const links = [...x.links, ...effects];
+		const hidden = x.facts.length - 1 + gone.size - left.length + led.length - right.length;
+		const key = (cls, what) => h('span', g('svg', { width: 26, height: 8, 'aria-hidden': 'true' }, g('path', { class: cls, d: 'M0 4H26' })), what);
+		return h('figure.panel.graph', g('svg', { viewBox: `0 0 560 ${height}`, role: 'group', 'aria-label': `Lineage graph of ${many(left.length + right.length + 1, 'fact')}; the tree beside it says the same` },
+			g('text.t', { x: 8, y: 12 }, 'Came from'), g('text.t', { x: 206, y: 12 }, 'This fact'), g('text.t', { x: 404, y: 12 }, 'Led to'), links.map(edge), [...at.values()].map(box)),
+		h('figcaption.key', key('e', 'follows'), key('e src', 'source of a rule'), key('e cau', 'cause'), hidden > 0 && h('span', `${count(hidden)} more in the trees`)));
+	}
 
-  keys() { return {}; }
+	keys() { return {}; }
 }
 

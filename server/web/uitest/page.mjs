@@ -7,7 +7,7 @@ export const { SITE, CONTROL } = process.env;
 export const TOKENS = JSON.parse(process.env.TOKENS);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-export const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+export const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--disable-gpu', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])] });
 
 export function check(ok, ...what) {
   if (!ok) throw new Error(what.map((w) => (typeof w === 'string' ? w : JSON.stringify(w))).join(' '));
@@ -17,7 +17,7 @@ export function check(ok, ...what) {
 export async function open({ token = 'ops', width = 1280, height = 800, dark = false, path = '', ...more } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce', permissions: ['clipboard-read', 'clipboard-write'], ...more });
   const page = await context.newPage();
-  page.setDefaultTimeout(15000);
+  page.setDefaultTimeout(Number(process.env.WAIT ?? 120) * 1000);
   page.faults = [];
   page.allowed = /Failed to load resource/;
   page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !page.allowed.test(m.text())) page.faults.push(`${m.text()} at ${m.location().url}`); });

@@ -61,12 +61,8 @@ type object = map[string]any
 // fill makes the facts: orders orders and what belongs to them.
 func (s *shop) fill(orders int) []backend.Fact {
 	r, span := s.random, s.end.Sub(s.begin)
-	at := func(from time.Time, days float64) time.Time { // some time after from, and not after the end
-		t := from.Add(time.Duration(r.ExpFloat64() * days * float64(24*time.Hour))).Truncate(time.Millisecond)
-		if t.After(s.end) {
-			return s.end.Add(-time.Duration(r.IntN(3600_000)) * time.Millisecond)
-		}
-		return t
+	at := func(from time.Time, days float64) time.Time { // some time after from
+		return from.Add(time.Duration(r.ExpFloat64() * days * float64(24*time.Hour))).Truncate(time.Millisecond)
 	}
 	people, countries := []string{"ana", "bo", "cy", "web", "web", "billing"}, []string{"PT", "DE", "FR", "SE", "JP"}
 	users, prices := map[string]string{}, map[string]string{}
@@ -90,7 +86,7 @@ func (s *shop) fill(orders int) []backend.Fact {
 		t := s.begin.Add(time.Duration(float64(span) * (0.06 + 0.93*float64(i)/float64(orders))))
 		gap := 9.0
 		if i == 138 || orders <= 138 && i == orders/2 {
-			versions, gap, t = 107, 2.5, s.begin.Add(span/50)
+			versions, gap, t = 107, 0, s.begin.Add(span/50)
 		}
 		customer, product := userKeys[r.IntN(len(userKeys))], priceKeys[r.IntN(len(priceKeys))]
 		session := s.put(t.Add(-40*time.Second), "events", fmt.Sprintf("e%06d", 2*i), object{"type": "session-start", "ip": fmt.Sprintf("10.0.%d.%d", r.IntN(4), r.IntN(250))}, "web")
@@ -105,7 +101,14 @@ func (s *shop) fill(orders int) []backend.Fact {
 		_ = reserved
 		states := map[string]string{"new": "paid", "paid": "sent", "sent": "back", "back": "sent"}
 		for v := range versions - 1 {
-			t = at(t, gap)
+			if gap == 0 {
+				t = t.Add(span / 112).Add(time.Duration(r.IntN(20)) * time.Hour)
+			} else {
+				t = at(t, gap)
+			}
+			if t.After(s.end) {
+				break
+			}
 			next := object{}
 			for k, x := range order {
 				next[k] = x
@@ -136,9 +139,9 @@ func (s *shop) fill(orders int) []backend.Fact {
 			s.put(t, "orders", key, order, people[r.IntN(len(people))], change...)
 		}
 	}
-	for i := range 90 { // the last hour
-		t := s.end.Add(-time.Duration(i*i) * 440 * time.Millisecond)
-		s.put(t, "orders", fmt.Sprintf("order-%06d", orders-i%min(orders, 30)), object{"state": []string{"new", "paid", "sent"}[i%3], "total": 900 + r.IntN(9000), "customer": userKeys[i%len(userKeys)], "items": 1 + i%5}, people[i%len(people)])
+	for i := range 48 { // the last hour, of other orders than the one with many versions
+		t := s.end.Add(-time.Duration(i*i) * 1560 * time.Millisecond)
+		s.put(t, "orders", fmt.Sprintf("order-%06d", orders-i%min(orders, 20)), object{"state": []string{"new", "paid", "sent"}[i%3], "total": 900 + r.IntN(9000), "customer": userKeys[i%len(userKeys)], "items": 1 + i%5}, people[i%len(people)])
 	}
 	slices.SortStableFunc(s.facts, func(a, b backend.Fact) int { return a.TransactionTime.Compare(b.TransactionTime) })
 	return s.facts
