@@ -50,16 +50,16 @@ func (r Record) MarshalJSON() ([]byte, error) {
 }
 
 // MarshalJSON writes the fact, and what it changed.
-func (v Version) MarshalJSON() ([]byte, error) {
+func (v Version) MarshalJSON() ([]byte, error) { return v.Append(nil), nil }
+
+// Append appends the JSON of v, on one line.
+func (v *Version) Append(dst []byte) []byte {
 	if v.Kind == "" {
-		return appendFact(nil, &v.Fact, v.ValueBytes, ""), nil
+		return appendFact(dst, &v.Fact, v.ValueBytes, "")
 	}
-	type plain Version // without this method
-	more, err := json.Marshal(plain(v))
-	if err != nil {
-		return nil, err
-	}
-	return appendFact(nil, &v.Fact, v.ValueBytes, ","+string(more[1:len(more)-1])), nil
+	type plain Version                   // without MarshalJSON
+	more, _ := json.Marshal((*plain)(v)) // of JSON from a log: it can't fail
+	return appendFact(dst, &v.Fact, v.ValueBytes, ","+string(more[1:len(more)-1]))
 }
 
 // MarshalJSON writes the fact, and how far away it is.

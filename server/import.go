@@ -5,22 +5,22 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // mayWrite checks that the client may write a fact as it is: to its store, with what only imports may say, and with a
 // transaction time that is not ahead of the clock.
-func (c *conn) mayWrite(f *backend.Fact) error {
-	grant := &c.client.Grant
+func (s *Server) mayWrite(grant *auth.Grant, f *backend.Fact) error {
 	if err := grant.MayWrite(f.Store); err != nil {
 		return err
 	}
 	if f.TransactionTime.IsZero() && f.Causation == "" && f.ValueHash == "" {
 		return nil
 	}
-	if ahead := time.Until(f.TransactionTime); ahead > c.server.opts.MaxSkew {
+	if ahead := time.Until(f.TransactionTime); ahead > s.opts.MaxSkew {
 		return &backend.InvalidError{Field: "transaction_time", Reason: fmt.Sprintf("%s is ahead of the server's clock by more than %s, and no later fact could have an earlier time: correct it before importing",
-			f.TransactionTime.Format(time.RFC3339), c.server.opts.MaxSkew)}
+			f.TransactionTime.Format(time.RFC3339), s.opts.MaxSkew)}
 	}
 	if !f.TransactionTime.IsZero() {
 		if err := grant.MayImport("transaction_time"); err != nil {

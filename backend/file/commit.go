@@ -118,7 +118,9 @@ func (g *group) write(first uint64) error {
 		return g.undo(a, err)
 	}
 	if l.opts.Sync == SyncAlways {
-		if err := a.sync(frame); err != nil {
+		began := time.Now()
+		err := a.sync(frame)
+		if l.synced(began); err != nil {
 			return l.fail(fmt.Errorf("sync: %w", err))
 		}
 	}

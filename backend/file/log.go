@@ -52,6 +52,7 @@ type Log struct {
 	failed     error          // why the log takes no more writes; nil if it does
 	states     []state        // to be used by update
 	damage     map[place]bool // where damage was found
+	syncs      backend.Timings
 	queue      []*write
 	committing bool      // there is a committer
 	idle       sync.Cond // signals that there is no committer

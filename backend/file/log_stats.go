@@ -23,6 +23,9 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept.Load(), Damaged: l.damaged(), ReserveBytes: uint64(l.dir.reserve.bytes())}
 	stats = backend.Stats{Log: l.dir.id.Log, Ancestors: slices.Clone(l.dir.id.Ancestors), LastSeq: s.last, DurableSeq: s.durable, Horizons: maps.Clone(s.horizons), Storage: disk}
 	stats.LastTime = s.lastTime
+	l.mu.Lock()
+	stats.Syncs = l.syncs
+	l.mu.Unlock()
 	if h := l.head.Load(); h != nil {
 		stats.Head = *h
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
+	"github.com/igniter-store/igniter/server/web"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -55,6 +57,8 @@ type service struct {
 	tokens *auth.Tokens // nil: clients need no token
 	secure *security    // nil: no TLS
 	mode   os.FileMode  // of Unix sockets
+
+	reloaded atomic.Pointer[web.Reloaded] // when tokens and certificates were read last
 
 	http   *site // nil: no HTTP
 	facts  backend.Log
@@ -153,6 +157,7 @@ func (s *service) prepare() (err error) {
 	if s.secure, err = newSecurity(v, s.log); err != nil {
 		return err
 	}
+	s.noteReload(nil)
 	if err := s.app.outsideLog("--pid-file", v.String("pid_file")); err != nil {
 		return err
 	}
@@ -256,7 +261,8 @@ func (s *service) reload() {
 	if s.secure != nil {
 		errs = append(errs, s.secure.reload())
 	}
-	if err := errors.Join(errs...); err != nil {
+	err := errors.Join(errs...)
+	if s.noteReload(err); err != nil {
 		s.log.Error("SIGHUP: some files can't be read; their previous contents stay in use", zap.Error(err))
 	} else {
 		s.log.Info("SIGHUP: read the tokens and certificates again", zap.Bool("tokens", s.tokens != nil), zap.Bool("tls", s.secure != nil))

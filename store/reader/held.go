@@ -47,7 +47,8 @@ func (h *held) open() bool {
 	}
 }
 
-// small is how many bytes a store may take that is loaded without being asked to.
+// small is how many bytes a store may take that is loaded without being asked to, and at most an eighth of what stores may
+// take.
 const small = 8 << 20
 
 // askedOften is how many reads of keys of a store make it be loaded.
@@ -85,7 +86,7 @@ func (r *Reader) loaded(ctx context.Context, name string, load bool) (*store.Eng
 	if limit := r.opts.Memory; limit >= 0 && memory > limit {
 		return nil, fmt.Errorf("%w: store %q takes about %d MiB, and stores may take %d MiB: raise --http-memory, or read one key", backend.ErrTooLarge, name, memory>>20, limit>>20)
 	}
-	if memory > small && !load && r.opts.Memory >= 0 && !r.loading(name) {
+	if memory > min(small, r.opts.Memory/8) && !load && r.opts.Memory >= 0 && !r.loading(name) {
 		return nil, &query.NotLoadedError{Store: name, Facts: size.facts, Bytes: uint64(memory)}
 	}
 	h, err := r.load(name, size.facts, memory)

@@ -539,22 +539,22 @@ func TestMemory(t *testing.T) {
 	log := memory.New(memory.Options{})
 	large := []byte(strconv.Quote(fmt.Sprintf("%0100000d", 0)))
 	for _, store := range []string{"a", "b"} {
-		for i := range 150 { // 15 MiB
+		for i := range 20 { // 2 MiB
 			_, err := log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(store, i), Store: store, Key: fmt.Sprint(i), Value: large})
 			require.NoError(t, err)
 		}
 	}
-	r := New(log, Options{Memory: 20 << 20})
+	r := New(log, Options{Memory: 3 << 20})
 	defer log.Close()
 	defer r.Close()
 	var cost *query.NotLoadedError
 	_, err := r.Keys(t.Context(), nil, query.KeysQuery{Store: "a"})
 	require.ErrorAs(t, err, &cost)
-	require.EqualValues(t, 150, cost.Facts)
+	require.EqualValues(t, 20, cost.Facts)
 	for _, store := range []string{"a", "b"} {
 		k, err := r.Keys(t.Context(), nil, query.KeysQuery{Store: store, Load: true})
 		require.NoError(t, err)
-		require.Equal(t, 150, k.Count)
+		require.Equal(t, 20, k.Count)
 		require.Equal(t, len(large), k.Records[0].ValueBytes)
 		require.Len(t, r.Loaded(), 1, "the other one made room")
 		require.Equal(t, store, r.Loaded()[0].Store)
@@ -565,7 +565,7 @@ func TestMemory(t *testing.T) {
 		require.JSONEq(t, string(large), string(v.Fact.Value))
 		require.Equal(t, "b", r.Loaded()[0].Store, "reads of keys push nobody out")
 	}
-	small := New(log, Options{Memory: 10 << 20})
+	small := New(log, Options{Memory: 1 << 20})
 	defer small.Close()
 	_, err = small.Keys(t.Context(), nil, query.KeysQuery{Store: "a", Load: true})
 	require.ErrorIs(t, err, backend.ErrTooLarge)

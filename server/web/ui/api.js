@@ -4,7 +4,6 @@ import { parse } from './json.js';
 
 const KEPT = 'igniter-token';
 
-// root is what the endpoints are below.
 export const root = new URL('../', document.baseURI);
 
 export const token = () => sessionStorage.getItem(KEPT) ?? '';
@@ -24,7 +23,6 @@ export class Failure extends Error {
 	}
 }
 
-// watch is told whether the server answers.
 let watch = () => {};
 export const onConnection = (f) => { watch = f; };
 
@@ -38,7 +36,6 @@ export function path(endpoint, params = {}) {
 	return query ? `${endpoint}?${query}` : endpoint;
 }
 
-// at returns the path of a key below an endpoint.
 export const at = (endpoint, ...parts) => [endpoint, ...parts.map(encodeURIComponent)].join('/');
 
 async function ask(asked, headers, signal) {
@@ -57,7 +54,6 @@ async function ask(asked, headers, signal) {
 	throw new Failure(asked, answer.status, body);
 }
 
-// get returns an answer, parsed.
 export async function get(endpoint, params, signal) {
 	const asked = path(endpoint, params);
 	const answer = await ask(asked, { Accept: 'application/json' }, signal);

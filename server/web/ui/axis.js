@@ -1,6 +1,6 @@
 // An axis of time: how many facts there are, and a slider that steps from one to the next.
 
-import { button, g, h, id } from './dom.js';
+import { button, field, form, g, h, id } from './dom.js';
 import { barPath, scale } from './chart.js';
 import { exact, parse, text } from './time.js';
 
@@ -16,7 +16,7 @@ export class Axis {
 		this.all = g('path');
 		this.filled = g('path');
 		this.range = h('input', { type: 'range', min: 0, max: STEPS, value: STEPS, step: 1, 'aria-label': `${title}: ${known ? 'what the log held' : 'what was valid'}. One step is one change.` });
-		this.field = h('input.m', { type: 'text', 'aria-label': `${title}, as a time`, spellcheck: 'false', autocomplete: 'off' });
+		this.field = field(`${title}, as a time`);
 		this.out = h('output', { class: known ? 'm' : 'note' });
 		this.why = h('p.minus.note', { role: 'alert', hidden: true });
 		this.scale = h('div');
@@ -24,11 +24,11 @@ export class Axis {
 		if (!known) this.rest.setAttribute('aria-label', 'Off: show what the log held last, whenever it was true');
 		else this.rest.dataset.step = 'now';
 		const step = (n, sign, word) => { const b = button(sign, () => on.step(n), 'b ic'); b.setAttribute('aria-label', `${title}: one change ${word}`); return b; };
-		const form = h('form.at', { novalidate: true, 'aria-label': `${title}: pick a time` }, this.field, step(-1, '‹', 'earlier'), step(1, '›', 'later'), this.out, this.rest);
+		const pick = form('form.at', () => this.pick(), this.field, step(-1, '‹', 'earlier'), step(1, '›', 'later'), this.out, this.rest);
 		this.el = h('div', { class: `axis ${known ? 'k' : 'v'}` },
 			h('div.name', h('b', title), h('span', known ? 'what the log held' : 'what was valid')),
 			h('div.track', g('svg.hist', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
-				g('clipPath', { id: clip }, this.clip), this.all, g('g.on', { 'clip-path': `url(#${clip})` }, this.filled)), this.range, this.scale), form, this.why);
+				g('clipPath', { id: clip }, this.clip), this.all, g('g.on', { 'clip-path': `url(#${clip})` }, this.filled)), this.range, this.scale), pick, this.why);
 		this.range.addEventListener('keydown', (e) => {
 			const n = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[e.key];
 			if (n) { e.preventDefault(); on.step(n); }
@@ -36,20 +36,17 @@ export class Axis {
 		});
 		this.range.addEventListener('input', () => this.drag());
 		this.range.addEventListener('change', () => this.drop());
-		form.addEventListener('submit', (e) => {
-			e.preventDefault();
-			try {
-				const m = parse(this.field.value);
-				this.why.hidden = true;
-				on.go(m);
-			} catch (err) {
-				this.why.textContent = `✕ ${err.message}`;
-				this.why.hidden = false;
-			}
-		});
 	}
 
-	// counts shows an Axis of a histogram.
+	pick() {
+		try {
+			this.on.go(parse(this.field.value));
+		} catch (e) {
+			this.why.textContent = `✕ ${e.message}`;
+			this.why.hidden = false;
+		}
+	}
+
 	counts(axis) {
 		this.from = axis ? Date.parse(axis.from) : Date.now() - 864e5;
 		this.to = Math.max(this.from + 1, axis ? Date.parse(axis.to) : Date.now());

@@ -2,7 +2,6 @@
 
 import { g } from './dom.js';
 
-// bars returns a histogram of counts.
 export function bars(cls, counts, label, width = counts.length * 4, height = 20) {
 	const most = Math.max(1, ...counts), step = width / Math.max(1, counts.length);
 	return g('svg', { class: cls, viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', ...(label ? { role: 'img', 'aria-label': label } : { 'aria-hidden': 'true' }) },
@@ -11,7 +10,6 @@ export function bars(cls, counts, label, width = counts.length * 4, height = 20)
 
 export const barPath = (counts, step, height, most = Math.max(1, ...counts)) => counts.map((n, i) => (n > 0 ? `M${((i + 0.5) * step).toFixed(1)} ${height}v-${Math.max(1, (n / most) * height).toFixed(1)}` : '')).join('');
 
-// line returns a line of values over time.
 export function line(values, label, height = 28) {
 	const most = Math.max(1e-9, ...values), step = 120 / Math.max(1, values.length - 1);
 	const d = values.map((v, i) => `${i ? 'L' : 'M'}${(i * step).toFixed(1)} ${(height - 2 - (v / most) * (height - 5)).toFixed(1)}`).join('');
@@ -45,7 +43,6 @@ export function marks(from, to, max = 11) {
 	return all;
 }
 
-// scale returns marks below a chart.
 export function scale(from, to) {
 	return g('svg.scale', { 'aria-hidden': 'true' }, marks(from, to, 9).map(([t, label]) => {
 		const x = ((t - from) / Math.max(1, to - from)) * 100;
@@ -53,7 +50,6 @@ export function scale(from, to) {
 	}));
 }
 
-// stack returns one bar of parts.
 export function stack(parts) {
 	const all = Math.max(1, parts.reduce((a, b) => a + b, 0));
 	let x = 0;

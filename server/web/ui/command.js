@@ -32,7 +32,6 @@ export function command(words, endpoint, params = {}) {
 	}
 }
 
-// flags returns flags for the parameters of a moment.
 export const flags = ({ as_of: time, at_seq: seq, valid_at: valid } = {}) => [
 	...(time ? ['--as-of', time] : []), ...(seq ? ['--at-seq', String(seq)] : []), ...(valid ? ['--valid-at', valid] : []),
 ];

@@ -32,7 +32,6 @@ export function changes(list, more) {
 	return nodes;
 }
 
-// change returns what a version did, on one line.
 export function change(v) {
 	const nodes = [];
 	const value = v.value ? h('span.j.m', short(v.value)) : v.value_bytes ? h('span.dim', `${v.value_bytes.toLocaleString('en')} bytes`) : '';
@@ -46,7 +45,6 @@ export function change(v) {
 
 export const since = (v) => (v.valid ? h('span.true.nb', ` true since ${day(v.valid)}`) : '');
 
-// table returns two values side by side, field by field.
 export function sideBySide(was, is, oldName, newName) {
 	const cell = (raw, sign, cls, other) => h('td', { class: other ? 'dim' : cls }, h('span.sign', other || !raw ? ' ' : sign), h('span.m', raw ? short(raw, 400) : '–'));
 	const all = fields(was, is);

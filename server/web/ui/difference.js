@@ -1,11 +1,11 @@
 // How a store differs between two moments.
 
-import { button, h, say } from './dom.js';
-import { at as pathOf, get } from './api.js';
+import { button, field, form, h, say } from './dom.js';
+import { at as pathOf } from './api.js';
 import { command } from './command.js';
 import { change as changed, changes } from './diff.js';
 import { change, go, href, query } from './router.js';
-import { count, name, plain, short } from './text.js';
+import { count, mono, name, plain, short } from './text.js';
 import { table, td, th } from './table.js';
 import { exact, parse } from './time.js';
 
@@ -25,23 +25,20 @@ export class Difference {
 		this.store = q.get('store');
 		this.params = { from: q.get('from'), to: q.get('to'), from_valid: q.get('valid_at'), to_valid: q.get('valid_at'), prefix: q.get('prefix') };
 		const { from, to } = this.params;
-		page.crumbs([h('span.m', name(this.store)), href({ store: this.store })], ['Difference']);
+		page.crumbs([mono(this.store), href({ store: this.store })], ['Difference']);
 		command(['diff', this.store, ...(from ? ['--from', written(from)] : []), ...(to ? ['--to', written(to)] : [])], pathOf('v1/diff', this.store), this.params);
-		const x = await get(pathOf('v1/diff', this.store), { ...this.params, limit: PAGE, load: q.get('load') }, page.signal);
+		const x = await page.get(pathOf('v1/diff', this.store), { ...this.params, limit: PAGE, load: q.get('load') });
 		page.read(x.seq);
 		this.all = x.keys;
 		this.next = x.next;
 		const moment = (label, param, value) => {
-			const field = h('input.m', { type: 'text', value: said(value), 'aria-label': label, spellcheck: 'false', autocomplete: 'off' }), why = h('span.minus.note', { role: 'alert' });
-			const form = h('form.row', h('label', label, ' ', field), why);
-			form.addEventListener('submit', (e) => {
-				e.preventDefault();
+			const input = field(label, { value: said(value) }), why = h('span.minus.note', { role: 'alert' });
+			return form('form.row', () => {
 				try {
-					const { time, seq } = parse(field.value);
+					const { time, seq } = parse(input.value);
 					go(change({ [param]: time ?? seq }));
-				} catch (err) { why.textContent = `✕ ${err.message}`; }
-			});
-			return form;
+				} catch (e) { why.textContent = `✕ ${e.message}`; }
+			}, h('label', label, ' ', input), why);
 		};
 		this.listed = h('div');
 		this.more = h('p.more');
@@ -67,7 +64,7 @@ export class Difference {
 
 	async further() {
 		try {
-			const x = await get(pathOf('v1/diff', this.store), { ...this.params, limit: PAGE, cursor: this.next }, this.page.signal);
+			const x = await this.page.get(pathOf('v1/diff', this.store), { ...this.params, limit: PAGE, cursor: this.next });
 			this.all.push(...x.keys);
 			this.next = x.next;
 			this.list();

@@ -21,10 +21,8 @@ function make(create, spec, parts) {
 // h returns an element: h('a.b.q', { href, click: f }, 'text', child, [more]).
 export const h = (spec, ...parts) => make((tag) => document.createElement(tag), spec, parts);
 
-// g is h for SVG.
 export const g = (spec, ...parts) => make((tag) => document.createElementNS(SVG, tag), spec, parts);
 
-// say tells screen readers what has changed.
 export const say = (text) => { $('#say').textContent = text; };
 
 // copy puts a text into the clipboard and shows on a button, if there is one, that it did.
@@ -72,5 +70,19 @@ export function tabs(list, picked = () => {}) {
 	return pick;
 }
 
+// field is an input for text, finder one for / that narrows down what is shown; its box goes into the page.
+export const field = (label, props) => h('input.m', { type: 'text', 'aria-label': label, spellcheck: 'false', autocomplete: 'off', ...props });
+export function finder(label, placeholder, size, input) {
+	const e = h('input', { type: 'search', 'data-filter': '', 'aria-label': label, placeholder, size, spellcheck: 'false', input: () => input(e.value) });
+	e.box = h('span.lab', e, h('kbd', { 'aria-hidden': 'true' }, '/'));
+	return e;
+}
+
+export const form = (spec, submitted, ...parts) => h(spec, { submit: (e) => { e.preventDefault(); submitted(); } }, parts);
+
 let ids = 0;
 export const id = (name) => `${name}-${++ids}`;
+
+export const section = (at, title, note, ...inside) => h('section.sec', { 'aria-labelledby': at }, h('div.head', h('h2', { id: at }, title), note && h('p.dim', note)), inside);
+
+export const terms = (rows) => h('dl.kv', rows.flatMap(([what, is]) => [h('dt', what), h('dd', is)]));

@@ -1,6 +1,6 @@
 // Filters: chips that can be taken away, and a form for another.
 
-import { button, h } from './dom.js';
+import { button, field, form, h } from './dom.js';
 import { change, go } from './router.js';
 import { plain, text } from './text.js';
 
@@ -25,24 +25,19 @@ export function chip(label, without) {
 
 export const chips = (where) => where.map((w) => chip(condition(w).join(' '), { where: where.filter((x) => x !== w) }));
 
-// popup is a form behind a button.
 export function popup(label, first, ...inside) {
 	const details = h('details.who', h('summary.b.q', label), h('div.pop.left', inside));
 	details.addEventListener('toggle', () => { if (details.open) first?.focus(); });
 	return details;
 }
 
-// conditions is a form for a further condition on the value.
 export function conditions(where, names = []) {
-	const field = h('input.m', { type: 'text', 'aria-label': 'Field', list: 'fields', placeholder: 'field', size: 12, spellcheck: 'false', autocomplete: 'off' });
+	const name = field('Field', { list: 'fields', placeholder: 'field', size: 12 });
 	const op = h('select', { 'aria-label': 'Condition' }, OPERATORS.map((o) => h('option', o)));
-	const value = h('input.m', { type: 'text', 'aria-label': 'Value, as JSON or text', placeholder: 'value', size: 14, spellcheck: 'false', autocomplete: 'off' });
-	const form = h('form.row', field, h('datalist', { id: 'fields' }, names.map((f) => h('option', { value: f }))), op, value, h('button.b.go', 'Add'));
-	form.addEventListener('submit', (e) => {
-		e.preventDefault();
-		if (!field.value) return;
-		form.closest('details').open = false;
-		go(change({ where: [...where, field.value + op.value + value.value], cursor: undefined }));
-	});
-	return [field, form];
+	const value = field('Value, as JSON or text', { placeholder: 'value', size: 14 });
+	return [name, form('form.row', () => {
+		if (!name.value) return;
+		name.closest('details').open = false;
+		go(change({ where: [...where, name.value + op.value + value.value], cursor: undefined }));
+	}, name, h('datalist', { id: 'fields' }, names.map((f) => h('option', { value: f }))), op, value, h('button.b.go', 'Add'))];
 }

@@ -1,20 +1,19 @@
 // Screen C: the versions of a key: when it changed, who did it, what was dated back, and what differs.
 
-import { button, copy, g, h, say, tabs } from './dom.js';
-import { at as pathOf, get } from './api.js';
+import { button, copy, finder, g, h, say, tabs, terms } from './dom.js';
+import { at as pathOf } from './api.js';
 import { marks } from './chart.js';
 import { command, flags } from './command.js';
 import { change as changed, sideBySide } from './diff.js';
 import { change, go, href, link, note, query } from './router.js';
 import { isPast, moment } from './moment.js';
-import { Printer, by, bytes, count, many, name, oddities, plain, text } from './text.js';
+import { by, bytes, count, many, mono, name, oddities, plain, Printer, text, who } from './text.js';
 import { filterRows, table, td, th } from './table.js';
 import { at, day, exact } from './time.js';
 import { lead, panel, row, states, two } from './states.js';
 
 const PAGE = 100, PRINTED = 64 << 10;
 
-// KINDS are what the list may be narrowed to.
 const KINDS = [['All versions', () => true], ['Known later than true', (v) => Boolean(v.valid) && v.valid < v.time], ['With a cause', (v) => Boolean(v.rule || v.causes)], ['Deletions', (v) => v.kind === 'deleted']];
 
 export class History {
@@ -27,12 +26,12 @@ export class History {
 		this.store = q.get('store');
 		this.key = q.get('key');
 		this.endpoint = pathOf('v1/history', this.store, this.key);
-		page.crumbs([h('span.m', name(this.store)), href({ store: this.store })], [h('span.m', name(this.key))]);
+		page.crumbs([mono(this.store), href({ store: this.store })], [mono(this.key)]);
 		const m = moment();
 		command(['history', this.store, this.key, ...flags(m)], this.endpoint, { ...m, limit: PAGE });
 		let x;
 		try {
-			x = await get(this.endpoint, { ...m, limit: PAGE, ticks: 1 }, page.signal);
+			x = await page.get(this.endpoint, { ...m, limit: PAGE, ticks: 1 });
 		} catch (e) {
 			if (e.status !== 404) throw e;
 			return this.never(e);
@@ -43,7 +42,7 @@ export class History {
 		this.after = x.next;
 		const want = Number(q.get('v'));
 		if (want && !this.records.some((r) => r.seq === want) && want < (this.records.at(-1)?.seq ?? 0)) {
-			const older = await get(this.endpoint, { ...m, limit: PAGE, before: want + 1 }, page.signal);
+			const older = await page.get(this.endpoint, { ...m, limit: PAGE, before: want + 1 });
 			if (older.records.length) [this.records, this.after, this.cutOff] = [older.records, older.next, true];
 		}
 		this.draw(m);
@@ -62,10 +61,10 @@ export class History {
 		let like = [];
 		const start = this.key.slice(0, Math.max(1, Math.ceil(this.key.length * 0.7)));
 		try {
-			like = this.key ? (await get(pathOf('v1/stores', this.store), { prefix: start, limit: 5 }, this.page.signal)).records : [];
+			like = this.key ? (await this.page.get(pathOf('v1/stores', this.store), { prefix: start, limit: 5 })).records : [];
 		} catch { /* the store is not in memory, which is no reason to load it */ }
 		const past = isPast();
-		this.page.show(states(panel(past ? 'Not written then' : 'Never written', `404 ${e.code.replace('_', ' ')}`, lead(h('span.m', name(this.key)), past ? ' had not been written then' : ' was never written'),
+		this.page.show(states(panel(past ? 'Not written then' : 'Never written', `404 ${e.code.replace('_', ' ')}`, lead(mono(this.key), past ? ' had not been written then' : ' was never written'),
 			two('No fact in ', name(this.store), ' has this key', past ? ' at that moment.' : '.', like.length ? ' Similar keys: ' : '', like.flatMap((r) => [link({ store: this.store, key: r.key }, 'm', name(r.key)), ' '])),
 			row(past && h('a.b.go', { href: change({ as_of: undefined, at_seq: undefined }) }, 'Look at now'), this.key && link({ store: this.store, prefix: start }, 'b', 'Keys that begin with ', name(start)), link({ store: this.store }, 'b', 'All keys')))));
 	}
@@ -82,7 +81,7 @@ export class History {
 		const warning = odd && h('p.warn.note.odd', `▲ The key contains characters that are not seen as such: ${odd}. They are spelled out.`);
 		const gone = deleted && h('p.two.note', 'Deleted by ', by(newest.producer) ? name(by(newest.producer)) : 'an unnamed producer', ` on ${exact(newest.time)}, at seq ${count(newest.seq)}. Its ${many(x.versions, 'version')} are kept. `,
 			newest.previous_seq ? h('a', { href: change({ v: newest.previous_seq }) }, 'The value just before') : '');
-		this.filter = h('input', { type: 'search', 'data-filter': '', 'aria-label': 'Filter versions', placeholder: 'Field, value or producer', size: 24, input: () => this.narrow() });
+		this.filter = finder('Filter versions', 'Field, value or producer', 24, () => this.narrow());
 		this.kind = h('select', { 'aria-label': 'Show', change: () => this.narrow() }, KINDS.map(([k]) => h('option', k)));
 		this.rows = [];
 		this.listed = h('div');
@@ -92,7 +91,7 @@ export class History {
 		this.list();
 		this.page.show(head, warning, gone, this.lanes(), h('div.pair',
 			h('section', { 'aria-labelledby': 'versions' }, h('h2.vh', { id: 'versions' }, 'Versions'),
-				h('div.tools', h('span.lab', this.filter, h('kbd', { 'aria-hidden': 'true' }, '/')), this.kind, h('p.end.hint', 'older ', h('kbd', '['), ' ', h('kbd', ']'), ' newer')),
+				h('div.tools', this.filter.box, this.kind, h('p.end.hint', 'older ', h('kbd', '['), ' ', h('kbd', ']'), ' newer')),
 				this.listed, this.more), this.side));
 	}
 
@@ -100,7 +99,7 @@ export class History {
 		this.rows = this.records.map((v) => {
 			const links = (v.causes ?? 0), why = v.rule ? `rule ${plain(v.rule)}` : links ? many(links, 'cause') : '';
 			return h('tr', { 'data-seq': v.seq }, th('', h('a', { href: change({ v: v.seq }), 'data-open': '' }, v.version ? count(v.version) : '?')), td('seq', 'm r p3', count(v.seq)), td('known', 'nb', at(v.time)),
-				td('by', 'nb', by(v.producer) ? name(by(v.producer)) : ''), h('td.cut.full', changed(v)), td('true since', 'nb true', v.valid ? at(v.valid, day) : ''), td('why', 'nb', why ? link({ fact: v.id }, '', why) : ''));
+				td('by', 'nb', who(v)), h('td.cut.full', changed(v)), td('true since', 'nb true', v.valid ? at(v.valid, day) : ''), td('why', 'nb', why ? link({ fact: v.id }, '', why) : ''));
 		});
 		this.listed.replaceChildren(table('rows in', `Versions of ${plain(this.store)}/${plain(this.key)}, newest first`, [['Ver.'], ['Seq', 'r p3'], ['Known'], ['By'], ['Change'], ['True since'], ['Why']], this.rows));
 		this.rows.forEach((tr, i) => tr.addEventListener('click', (e) => {
@@ -116,7 +115,7 @@ export class History {
 
 	async older() {
 		try {
-			const x = await get(this.endpoint, { ...moment(), limit: PAGE, before: this.after }, this.page.signal);
+			const x = await this.page.get(this.endpoint, { ...moment(), limit: PAGE, before: this.after });
 			this.records.push(...x.records);
 			this.after = x.next;
 			const at = this.at;
@@ -172,7 +171,6 @@ export class History {
 		return box;
 	}
 
-	// pick shows the version of a seq, which may have to be read first.
 	pick(seq) {
 		const i = this.records.findIndex((r) => r.seq === seq);
 		if (i >= 0) this.choose(i);
@@ -213,7 +211,7 @@ export class History {
 		const diff = h('div', { id: 'diff', role: 'tabpanel', 'aria-labelledby': 'd-diff', tabindex: 0 }), raw = h('div', { id: 'raw-p', role: 'tabpanel', 'aria-labelledby': 'd-raw', tabindex: 0, class: 'body', hidden: true });
 		const tab = (at, panel, label) => h('button', { type: 'button', role: 'tab', id: at, 'aria-controls': panel }, label);
 		const list = h('div.end.seg', { id: 'diff-tabs', role: 'tablist', 'aria-label': 'Show the change as' }, tab('d-diff', 'diff', 'Fields'), tab('d-raw', 'raw-p', 'Value'));
-		[this.diff, this.raw, this.facts, this.links] = [diff, raw, h('dl.kv.body'), h('p.links')];
+		[this.diff, this.raw, this.facts, this.links] = [diff, raw, h('div.body'), h('p.links')];
 		this.sideTitle = h('h2', { id: 'diff-title' });
 		this.side.replaceChildren(h('div.head', this.sideTitle, list), diff, raw, this.facts, this.links);
 		const pair = [list.children[0], list.children[1]];
@@ -239,10 +237,10 @@ export class History {
 		const hash = v.value_hash ? [h('span.m', v.value_hash.length > 20 ? `${plain(v.value_hash.slice(0, 8))}…${plain(v.value_hash.slice(-8))}` : text(v.value_hash)), ' ',
 			v.hash_ok === true ? h('span.tag.ok', '✓ matches') : v.hash_ok === false ? h('span.tag.no', '✕ is not the value\'s') : ''] : '–';
 		const facts = [['Known', `${exact(v.time)}, at seq ${count(v.seq)}`], ['True since', v.valid ? h('span.true', exact(v.valid)) : ['the same moment ', h('span.dim', '(no valid time given)')]],
-			['By', [by(v.producer) ? name(by(v.producer)) : '–', h('span.dim', v.producer ? ', as claimed' : '')]], ['Fact ID', h('span.m', text(v.id))], ['Follows', follows], ['Value hash', hash],
+			['By', [who(v, '–'), h('span.dim', v.producer ? ', as claimed' : '')]], ['Fact ID', h('span.m', text(v.id))], ['Follows', follows], ['Value hash', hash],
 			...(v.producer && v.producer.kind !== 'string' ? [['Producer', h('span.m', text(v.producer.text.slice(0, 400)))]] : []), ...(v.derivation && v.derivation.kind !== 'null' ? [['Derived', h('span.m', text(v.derivation.text.slice(0, 400)))]] : []),
 			...(v.schema_version > 1 ? [['Schema', String(v.schema_version)]] : [])];
-		this.facts.replaceChildren(...facts.flatMap(([k, what]) => [h('dt', k), h('dd', what)]));
+		this.facts.replaceChildren(terms(facts));
 		this.links.replaceChildren(link({ fact: v.id }, '', v.rule ? ['Why: rule ', name(v.rule)] : 'Why'), ' ', h('a', { href: `${href({ fact: v.id })}#led` }, 'Led to'), ' ', h('a', { href: href({ store: this.store, at_seq: v.seq, as_of: undefined }) }, 'Store at this seq'));
 		this.why.setAttribute('href', href({ fact: v.id }));
 	}
@@ -261,7 +259,7 @@ export class History {
 	}
 
 	async read(v) {
-		if (!v.value) v.value = (await get(pathOf('v1/facts', v.id), {}, this.page.signal)).value;
+		if (!v.value) v.value = (await this.page.get(pathOf('v1/facts', v.id))).value;
 		return v.value;
 	}
 

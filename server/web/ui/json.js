@@ -96,7 +96,6 @@ export function parse(text) {
 	return value();
 }
 
-// string returns the text of a string.
 export const string = (raw) => JSON.parse(raw.text);
 
 // entries returns the members of an object, or the items of an array, as [name, Raw]: at most max of them.

@@ -17,7 +17,6 @@ function list() {
 	return help;
 }
 
-// move focuses the next or previous row.
 function move(step) {
 	const links = $$('main table.rows tbody tr:not([hidden]) a[data-open], main .tree .node a').filter((a) => a.offsetParent);
 	const i = links.indexOf(document.activeElement);

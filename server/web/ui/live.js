@@ -1,7 +1,7 @@
 // Screen E: facts as they come, and whether any was missed.
 
-import { button, h, say } from './dom.js';
-import { Failure, events, get } from './api.js';
+import { button, field, finder, form, h, say } from './dom.js';
+import { Failure, events } from './api.js';
 import { bars } from './chart.js';
 import { command } from './command.js';
 import { change as changed, since } from './diff.js';
@@ -9,7 +9,7 @@ import { connection } from './main.js';
 import { chip, chips, popup } from './filters.js';
 import { parse } from './json.js';
 import { change, go, href, query } from './router.js';
-import { by, count, name } from './text.js';
+import { by, count, name, who } from './text.js';
 import { asTable, filterRows, td, th } from './table.js';
 import { clock } from './time.js';
 
@@ -32,12 +32,12 @@ export class Live {
 		this.page = page;
 		const q = query(), p = this.params();
 		page.crumbs(['Live']);
-		const head = await get('v1/moment', {}, page.signal);
+		const head = await page.get('v1/moment');
 		const from = q.get('after') ?? '', start = q.get('since') ?? '';
 		command(['follow', ...p.store, ...(p.key || p.prefix ? ['--key', p.key ?? `${p.prefix}*`] : []), ...(p.producer ? ['--producer', p.producer] : []), ...p.where.flatMap((w) => ['--where', w]), ...(from ? ['--after', from] : [])], 'v1/events', { ...p, after: from || head.seq });
 		const want = from || start ? KEPT : PAST, past = [];
 		for (let before; head.seq && past.length < want;) { // an answer may end before its limit
-			const more = await get('v1/facts', { ...p, after: from, since: start, through: head.seq, before, reverse: 1, changes: 1, limit: want - past.length }, page.signal);
+			const more = await page.get('v1/facts', { ...p, after: from, since: start, through: head.seq, before, reverse: 1, changes: 1, limit: want - past.length });
 			if (!more.length) break;
 			past.push(...more);
 			before = more.at(-1).seq;
@@ -66,39 +66,33 @@ export class Live {
 		this.pauseButton.append(h('kbd', { 'aria-hidden': 'true' }, 'Space'));
 		this.pauseButton.setAttribute('aria-pressed', 'false');
 		this.pauseButton.id = 'pause';
-		this.find = h('input', { type: 'search', 'data-filter': '', 'aria-label': 'Filter what is shown', placeholder: 'Find in these', size: 16, input: () => say(`${filterRows([...this.body.rows], this.find.value)} of ${this.body.rows.length} shown`) });
+		this.find = finder('Filter what is shown', 'Find in these', 16, (value) => say(`${filterRows([...this.body.rows], value)} of ${this.body.rows.length} shown`));
 		const all = [...p.store.map((s) => chip(`store = ${s}`, { store: p.store.filter((x) => x !== s) })), p.key !== undefined && chip(`key = ${p.key}`, { key: undefined }), p.prefix && chip(`key begins with ${p.prefix}`, { prefix: undefined }),
 			p.producer && chip(`by = ${p.producer}`, { producer: undefined }), ...chips(p.where)];
 		const after = h('input.m', { id: 'since', type: 'text', value: from ? count(from) : '', placeholder: count(this.began), size: 9, inputmode: 'numeric', autocomplete: 'off' });
-		const form = h('form.end.row', h('label', { for: 'since' }, 'Since seq'), after);
-		form.addEventListener('submit', (e) => { e.preventDefault(); go(change({ after: after.value.replace(/\D/g, '') || undefined, since: undefined })); });
+		const start = form('form.end.row', () => go(change({ after: after.value.replace(/\D/g, '') || undefined, since: undefined })), h('label', { for: 'since' }, 'Since seq'), after);
 		const t = asTable(h('table.rows.log.in', { id: 'log' }, h('caption.vh', 'Facts as they come, newest first'),
 			h('thead', h('tr', ['Known', 'Key', 'Change', 'By'].map((c) => h('th', { scope: 'col' }, c)), h('th', { scope: 'col', class: 'r' }, 'Seq'))), this.body));
 		this.page.show(h('div.head', h('h1', 'Facts as they come'), this.matchedText, h('div.end.rate', this.spark, this.speed, this.pauseButton)),
-			h('div.tools', { role: 'search', 'aria-label': 'What to follow' }, h('span.lab', this.find, h('kbd', { 'aria-hidden': 'true' }, '/')), all, this.adder(p), form),
+			h('div.tools', { role: 'search', 'aria-label': 'What to follow' }, this.find.box, all, this.adder(p), start),
 			h('div.wrap', t), h('p.more', h('span', `The tail keeps the latest ${count(KEPT)} here; older facts stay in the log.`)));
 	}
 
 	adder(p) {
 		const kind = h('select', { 'aria-label': 'Filter by' }, FILTERS.map(([v, label]) => h('option', { value: v }, label)));
-		const value = h('input.m', { type: 'text', 'aria-label': 'Value', size: 18, spellcheck: 'false', autocomplete: 'off' });
-		const form = h('form.row', kind, value, h('button.b.go', 'Add'));
-		form.addEventListener('submit', (e) => {
-			e.preventDefault();
-			if (!value.value && kind.value !== 'key') return;
-			go(change({ [kind.value]: LISTS.has(kind.value) ? [...p[kind.value], value.value] : value.value }));
-		});
-		return popup('+ Filter', value, form);
+		const value = field('Value', { size: 18 });
+		return popup('+ Filter', value, form('form.row', () => {
+			if (value.value || kind.value === 'key') go(change({ [kind.value]: LISTS.has(kind.value) ? [...p[kind.value], value.value] : value.value }));
+		}, kind, value, h('button.b.go', 'Add')));
 	}
 
 	row(f, fresh) {
 		const tr = h('tr', { class: fresh ? 'f fresh' : 'f' }, h('td.m.tm.dim', h('time', { datetime: f.time, title: f.time }, clock(f.time))),
 			th('', h('a.m', { 'data-open': '', href: href({ store: f.store, key: f.key, v: f.seq, as_of: undefined, at_seq: undefined }) }, name(f.store), '/', name(f.key))),
-			h('td.full', changed(f), since(f)), td('by', '', by(f.producer) ? name(by(f.producer)) : ''), h('td.m.r.sq', { 'data-l': 'seq' }, count(f.seq)));
+			h('td.full', changed(f), since(f)), td('by', '', who(f)), h('td.m.r.sq', { 'data-l': 'seq' }, count(f.seq)));
 		return asTable(tr);
 	}
 
-	// add shows a row above the others.
 	add(tr) {
 		if (this.paused) {
 			this.held.push(tr);

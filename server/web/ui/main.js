@@ -13,7 +13,7 @@ import { Why } from './why.js';
 import { crumbs, showMoment, startMoment } from './moment.js';
 import { startKeys } from './keys.js';
 import { go, href, query, start } from './router.js';
-import { name, plain, text } from './text.js';
+import { mono, name, plain, text } from './text.js';
 import { askToken, failed, loading } from './states.js';
 
 const LATE = 200, LONGEST = 30;
@@ -42,7 +42,6 @@ export async function connection(up, wait = 0, signal) {
 	if (!wait) show(h('span', 'Lost'));
 }
 
-// identify asks who the client is, and shows it.
 async function identify(signal) {
 	who = await get('v1/whoami', {}, signal);
 	const all = who.read?.includes('*'), stores = all ? 'all stores' : who.read?.length ? who.read.map(plain).join(', ') : 'no store';
@@ -73,9 +72,10 @@ async function render() {
 	let settled = false;
 	const page = {
 		signal,
+		get: (endpoint, params) => get(endpoint, params, signal),
 		command,
 		read: (seq) => showMoment(seq),
-		crumbs: (...steps) => crumbs([h('span.m', name(who?.log_name || location.host)), '?'], ...steps),
+		crumbs: (...steps) => crumbs([mono(who?.log_name || location.host), '?'], ...steps),
 		show(...parts) {
 			if (signal.aborted) return;
 			settled = true;

@@ -1,6 +1,6 @@
 // Screen B: the records of a store at a moment on both axes, with filters and facets, and how that differs from now.
 
-import { button, g, h, id, say } from './dom.js';
+import { button, field, finder, form, g, h, id, say } from './dom.js';
 import { at as pathOf, Failure, get } from './api.js';
 import { Axis } from './axis.js';
 import { command, flags } from './command.js';
@@ -8,7 +8,7 @@ import { change, go, href, link, note, query } from './router.js';
 import { isPast, moment } from './moment.js';
 import { chips, condition, conditions, popup, written } from './filters.js';
 import { entries } from './json.js';
-import { by, bytes, count, many, name, plain, scalar, short, text } from './text.js';
+import { by, bytes, count, many, mono, name, plain, scalar, short, who } from './text.js';
 import { table, td, th } from './table.js';
 import { at, day } from './time.js';
 import { lead, row, states, two } from './states.js';
@@ -21,6 +21,7 @@ export class Records {
 	async open(page) {
 		this.page = page;
 		this.store = query().get('store');
+		this.endpoint = pathOf('v1/stores', this.store);
 		this.known = new Axis('known', { go: (m) => this.when(m), step: (n) => this.step(n), rest: () => this.when({}) });
 		this.valid = new Axis('true', {
 			go: ({ time }) => go(change({ valid_at: time, cursor: undefined })), step: (n) => this.stepValid(n), rest: () => go(change({ valid_at: undefined, cursor: undefined })),
@@ -34,20 +35,18 @@ export class Records {
 		this.list = h('section', { 'aria-labelledby': 'list' }, h('h2.vh', { id: 'list' }, 'Records'), this.tools, this.body, this.more);
 		this.split = h('div.split', this.facets, this.list);
 		this.counted = h('p.end', { 'aria-live': 'polite' });
-		this.prefix = h('input', { type: 'search', 'data-filter': '', 'aria-label': 'Filter by the beginning of the key', placeholder: 'Key begins with', size: 18, spellcheck: 'false' });
 		let typed;
-		this.prefix.addEventListener('input', () => {
+		this.prefix = finder('Filter by the beginning of the key', 'Key begins with', 18, (prefix) => {
 			clearTimeout(typed);
-			typed = setTimeout(() => go(change({ prefix: this.prefix.value || undefined, cursor: undefined }), true), 250);
+			typed = setTimeout(() => go(change({ prefix: prefix || undefined, cursor: undefined }), true), 250);
 		});
-		page.crumbs([h('span.m', name(this.store))]);
-		this.histogram = await get('v1/histogram', { store: this.store, axis: 'both', buckets: 120 }, page.signal);
+		page.crumbs([mono(this.store)]);
+		this.histogram = await page.get('v1/histogram', { store: this.store, axis: 'both', buckets: 120 });
 		this.known.counts(this.histogram.known);
 		this.valid.counts(this.histogram.true);
 		await this.update(page);
 	}
 
-	// params returns what the link asks for, as parameters of the endpoint.
 	params() {
 		const q = query();
 		return { ...moment(), prefix: q.get('prefix'), where: q.getAll('where'), order: q.get('order') };
@@ -73,8 +72,8 @@ export class Records {
 	}
 
 	async ask(p) {
-		const endpoint = pathOf('v1/stores', this.store), x = await get(endpoint, { ...p, limit: PAGE, facet: this.fields ?? ['producer'] }, this.page.signal);
-		const at = { ...p, at_seq: p.at_seq ?? (p.as_of ? undefined : x.seq || undefined), limit: 1 }, facets = async (where, facet) => Object.assign(x.facets ??= {}, (await get(endpoint, { ...at, where, facet }, this.page.signal)).facets);
+		const x = await this.page.get(this.endpoint, { ...p, limit: PAGE, facet: this.fields ?? ['producer'] });
+		const at = { ...p, at_seq: p.at_seq ?? (p.as_of ? undefined : x.seq || undefined), limit: 1 }, facets = async (where, facet) => Object.assign(x.facets ??= {}, (await this.page.get(this.endpoint, { ...at, where, facet })).facets);
 		if (!this.fields) {
 			this.fields = [...this.telling(x), 'producer'];
 			if (this.fields.length > 1) await facets(p.where, this.fields);
@@ -102,13 +101,12 @@ export class Records {
 
 	command(p) {
 		const words = ['list', this.store, ...p.where.flatMap((w) => ['--where', w]), ...(p.prefix ? ['--prefix', p.prefix] : []), ...flags(p)];
-		command(words, pathOf('v1/stores', this.store), p);
+		command(words, this.endpoint, p);
 	}
 
-	// chips shows the filters, each with a way to take it away.
 	chips(p) {
 		if (this.tools.querySelector('details[open]')) return;
-		this.tools.replaceChildren(h('span.lab', this.prefix, h('kbd', { 'aria-hidden': 'true' }, '/')), ...chips(p.where), popup('+ Filter', ...conditions(p.where, this.all)), this.columns(), this.counted);
+		this.tools.replaceChildren(this.prefix.box, ...chips(p.where), popup('+ Filter', ...conditions(p.where, this.all)), this.columns(), this.counted);
 	}
 
 	columns() {
@@ -119,7 +117,7 @@ export class Records {
 			this.shown = picked;
 			if (this.last) this.rows(this.last);
 			counts.textContent = `${picked.length} of ${all.length}`;
-		} }), h('span.m', name(f))));
+		} }), mono(f)));
 		const counts = h('span.dim', `${shown.length} of ${all.length}`);
 		return all.length ? popup(['Columns ', counts], boxes[0].firstChild, h('fieldset', h('legend.vh', 'Columns'), boxes)) : '';
 	}
@@ -156,7 +154,6 @@ export class Records {
 		this.facets.replaceChildren(...Object.entries(x.facets ?? {}).filter(([, f]) => f.values?.length).map(([field, f]) => of(field, f)));
 	}
 
-	// sorter returns the head of a column that sorts.
 	sorter(what, order, cls, first = '') {
 		const now = query().get('order') ?? 'first', on = now === order ? 'ascending' : now === `-${order}` ? 'descending' : undefined;
 		const next = on === 'ascending' ? `-${order}` : on === 'descending' ? undefined : first + order;
@@ -167,12 +164,12 @@ export class Records {
 		const numeric = (f) => x.records.every((r) => { const v = r.cells.get(f); return !v || v.kind === 'number'; });
 		for (const r of x.records) r.cells ??= new Map(r.value?.kind === 'object' ? entries(r.value, 200) : []);
 		const cols = this.shown.map((f, i) => [f, numeric(f) ? 'r' : '', i > 1 ? ' p3' : '']);
-		const heads = [this.sorter('Key', 'key', ''), ...cols.map(([f, r, p3]) => (/^[\w-]+$/.test(f) ? this.sorter(name(f), `value.${f}`, `m ${r}${p3}`) : [h('span.m', name(f)), r + p3])),
+		const heads = [this.sorter('Key', 'key', ''), ...cols.map(([f, r, p3]) => (/^[\w-]+$/.test(f) ? this.sorter(name(f), `value.${f}`, `m ${r}${p3}`) : [mono(f), r + p3])),
 			...(cols.length ? [] : [['Value']]), ['Versions', 'r'], this.sorter('Changed', 'changed', '', '-'), ['By'], [h('span.true', 'True since')]];
 		const rows = x.records.map((r) => h('tr', th('', link({ store: this.store, key: r.key }, 'm', name(r.key))),
 			cols.map(([f, right, p3]) => td(f, `m ${right}${p3}`, r.cells.has(f) ? scalar(r.cells.get(f)) : '')),
 			cols.length ? [] : td('value', 'm j cut full', r.value ? short(r.value, 160) : `${bytes(r.value_bytes ?? 0)}`),
-			td('versions', 'r', count(r.version)), td('changed', 'nb', at(r.time)), td('by', '', by(r.producer) ? name(by(r.producer)) : ''), td('true since', 'true nb', r.valid ? at(r.valid, day) : '')));
+			td('versions', 'r', count(r.version)), td('changed', 'nb', at(r.time)), td('by', '', who(r)), td('true since', 'true nb', r.valid ? at(r.valid, day) : '')));
 		for (const tr of rows) tr.querySelector('a').dataset.open = '';
 		this.body.replaceChildren(rows.length ? table('rows', `Keys of ${plain(this.store)}`, heads, rows) : h('p.two.none', x.keys ? 'No record matches.' : 'No key has a value then.'));
 		this.more.replaceChildren(h('span', `${count(rows.length)} of ${count(x.count)} shown`), ' ',
@@ -181,7 +178,7 @@ export class Records {
 
 	async next() {
 		try {
-			const x = await get(pathOf('v1/stores', this.store), { ...this.params(), limit: PAGE, cursor: this.last.next }, this.page.signal);
+			const x = await this.page.get(this.endpoint, { ...this.params(), limit: PAGE, cursor: this.last.next });
 			this.last.records.push(...x.records);
 			this.last.next = x.next;
 			this.rows(this.last);
@@ -193,22 +190,19 @@ export class Records {
 	async delta(x, p) {
 		if (!isPast(p)) return;
 		const from = p.at_seq ?? x.place?.seq ?? p.as_of;
-		const d = await get(pathOf('v1/diff', this.store), { from, from_valid: p.valid_at, to_valid: p.valid_at, limit: 0 }, this.page.signal);
+		const d = await this.page.get(pathOf('v1/diff', this.store), { from, from_valid: p.valid_at, to_valid: p.valid_at, limit: 0 });
 		this.head.append(h('p.delta.end', h('span', 'Since then ', h('b.plus', `+${count(d.entered)}`), ' new, ', h('b', count(d.changed)), ' changed, ',
 			h('b.minus', `−${count(d.left)}`), ' deleted'), ' ', h('a', { href: href({ view: 'diff', store: this.store, from, valid_at: p.valid_at }) }, 'Show the difference')));
 	}
 
-	// readOnly asks before a costly read.
 	readOnly(e, p) {
-		const field = h('input.m', { type: 'text', id: 'one', size: 16, spellcheck: 'false', autocomplete: 'off' });
-		const form = h('form.row', h('label', { for: 'one' }, 'or read one key'), field, h('button.b', 'Read'));
-		form.addEventListener('submit', (ev) => { ev.preventDefault(); go(href({ store: this.store, key: field.value })); });
+		const key = field('Key', { size: 16 }), one = form('form.row', () => go(href({ store: this.store, key: key.value })), h('label', 'or read one key ', key), h('button.b', 'Read'));
 		const facts = e.body.facts ?? 0, load = button(`Load ${plain(this.store)}`, () => this.load(load, p), 'b go');
 		this.known.show(isPast(p) ? p.as_of : '', p.at_seq ? `seq ${count(p.at_seq)}` : '');
 		this.valid.show(p.valid_at ?? '', '');
 		this.asked = h('div.body', lead(name(this.store), ' is not in memory'),
-			two(`Listing by value reads ${many(facts, 'fact')}: about ${Math.max(0.1, facts / 200000).toFixed(1)} s, and ${bytes(e.body.bytes ?? 0)} until the store is unloaded. Reading one key does not need that.`), row(load), form);
-		this.page.show(this.head, this.axes, states(h('section.panel.wide', { 'aria-labelledby': 'ask' }, h('div.head', h('h2', { id: 'ask' }, 'Ask before a costly read')), this.asked)));
+			two(`Listing by value reads ${many(facts, 'fact')}: about ${Math.max(0.1, facts / 200000).toFixed(1)} s, and ${bytes(e.body.bytes ?? 0)} until the store is unloaded. Reading one key does not need that.`), row(load), one);
+		this.page.show(this.head, this.axes, states(h('section.panel', { 'aria-labelledby': 'ask' }, h('div.head', h('h2', { id: 'ask' }, 'Ask before a costly read')), this.asked)));
 	}
 
 	async load(b, p) {
@@ -226,7 +220,7 @@ export class Records {
 			} catch { /* the request below tells */ }
 		}, 500);
 		try {
-			await get(pathOf('v1/stores', this.store), { ...p, load: 1, limit: 1 }, signal);
+			await get(this.endpoint, { ...p, load: 1, limit: 1 }, signal);
 			this.page.again();
 		} catch (e) {
 			if (!stop.signal.aborted) this.page.fail(e);
@@ -235,10 +229,9 @@ export class Records {
 
 	when({ time, seq }) { go(change({ as_of: time, at_seq: seq, cursor: undefined })); }
 
-	// step shows the store one fact earlier or later.
 	async step(n) {
 		try {
-			const m = moment(), x = await get('v1/moment', { store: this.store, ...(m.at_seq ? { seq: m.at_seq } : m.as_of ? { at: m.as_of } : {}) }, this.page.signal);
+			const m = moment(), x = await this.page.get('v1/moment', { store: this.store, ...(m.at_seq ? { seq: m.at_seq } : m.as_of ? { at: m.as_of } : {}) });
 			if (n < 0 && x.previous) this.when({ seq: x.previous.seq });
 			else if (n > 0 && x.next) this.when({ seq: x.next.seq });
 			else if (n > 0) this.when({});
@@ -255,7 +248,7 @@ export class Records {
 			const now = query().get('valid_at'), here = now ? Date.parse(now) : to;
 			if (n < 0) to = here; else from = here + 1;
 			while (to - from > 1) {
-				const buckets = Math.min(1000, to - from), x = (await get('v1/histogram', { store: this.store, axis: 'true', from: new Date(from).toISOString(), to: new Date(to).toISOString(), buckets }, this.page.signal)).true;
+				const buckets = Math.min(1000, to - from), x = (await this.page.get('v1/histogram', { store: this.store, axis: 'true', from: new Date(from).toISOString(), to: new Date(to).toISOString(), buckets })).true;
 				const i = n < 0 ? x.counts.findLastIndex((c) => c > 0) : x.counts.findIndex((c) => c > 0);
 				if (i < 0) { if (n > 0) go(change({ valid_at: undefined })); return say('There is no further one'); }
 				const step = (to - from) / buckets;

@@ -42,7 +42,6 @@ export function go(to, replace) {
 // note changes the link without showing anything anew.
 export const note = (params) => history.replaceState(null, '', change(params));
 
-// start calls f for this link and each that follows.
 export function start(f) {
 	render = f;
 	addEventListener('popstate', () => f());

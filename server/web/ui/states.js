@@ -1,15 +1,14 @@
 // What a view shows when it has no table: errors, empty stores, loading, and what a token may not see.
 
-import { button, copy, g, h, id } from './dom.js';
+import { button, copy, form, g, h, id, terms } from './dom.js';
 import { Failure, setToken } from './api.js';
 import { change, go, link, query } from './router.js';
-import { count, many, name, text } from './text.js';
+import { count, many, mono, name, text } from './text.js';
 import { exact } from './time.js';
 
-// panel returns a panel with a heading, a tag, and a body.
 export function panel(title, tag, ...body) {
 	const at = id('state');
-	return h('section.panel.wide', { 'aria-labelledby': at },
+	return h('section.panel', { 'aria-labelledby': at },
 		h('div.head', h('h1', { id: at }, title), tag && h('span.tag', tag)), h('div.body', body));
 }
 
@@ -17,63 +16,53 @@ export const states = (...panels) => h('div.states', panels);
 export const lead = (...what) => h('p.lead', what);
 export const two = (...what) => h('p.two', what);
 export const row = (...what) => h('p.row', what);
-const m = (s) => h('span.m', name(s));
 
 // ask asks for a token. failure is why the last one did not do.
 export function askToken(failure, had) {
-	const field = h('input.m', { type: 'password', id: 'token', autocomplete: 'off', size: 28, 'aria-describedby': 'token-why' });
-	const form = h('form.row', h('label', { for: 'token' }, 'Token'), field, h('button.b.go', 'Open'));
-	form.addEventListener('submit', (e) => {
-		e.preventDefault();
-		setToken(field.value.trim());
-		go(location.search || '?', true);
-	});
-	return states(panel('Unauthorised', '401', lead('Enter a token to open this log'), form,
+	const input = h('input.m', { type: 'password', id: 'token', autocomplete: 'off', size: 28, 'aria-describedby': 'token-why' });
+	const open = form('form.row', () => { setToken(input.value.trim()); go(location.search || '?', true); }, h('label', { for: 'token' }, 'Token'), input, h('button.b.go', 'Open'));
+	return states(panel('Unauthorised', '401', lead('Enter a token to open this log'), open,
 		h('p.minus.note', { id: 'token-why', role: 'alert' }, had ? ['✕ ', text(failure.message)] : ''),
 		h('p.two.note', 'The token stays in this tab and is sent in a header, never in a link. Create one with ', h('code', 'igniter token'), '.')));
 }
 
-// loading says what is being read; it shows bones where rows will be.
 export function loading(what) {
 	const bone = (d) => g('svg', { viewBox: '0 0 400 10', preserveAspectRatio: 'none' }, g('path', { stroke: 'currentColor', 'stroke-width': 10, d }));
 	return h('div', { 'aria-busy': 'true', class: 'loading' }, h('p.row', { role: 'status' }, h('b', 'Reading '), h('span', what), h('span.dim', { 'data-for': '' })),
 		h('div.bone', { 'aria-hidden': 'true' }, bone('M0 5h92M120 5h40M200 5h130M360 5h40'), bone('M0 5h84M120 5h52M200 5h96M360 5h40'), bone('M0 5h98M120 5h34M200 5h144M360 5h40')));
 }
 
-// horizon draws what was asked for and what is left.
-function horizon(asked, edge, last) {
-	const x = (seq) => `${Math.min(100, Math.max(0, (seq / Math.max(last, edge, 1)) * 100)).toFixed(2)}%`;
+function horizon(asked, edge) {
+	const x = (seq) => `${((seq / edge) * 60).toFixed(2)}%`;
 	return h('figure', g('svg.hz', { role: 'img', 'aria-label': `Seq 1 to ${count(edge)} thinned, from there on kept${asked ? `; asked for was ${count(asked)}` : ''}` },
 		g('defs', g('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' }, g('path.hatch', { d: 'M0 0V6' }))),
-		g('rect', { y: 20, width: x(edge), height: 18, fill: 'url(#hatch)' }), g('rect.kept', { x: x(edge), y: 20, width: `${100 - parseFloat(x(edge))}%`, height: 18 }),
+		g('rect', { y: 20, width: x(edge), height: 18, fill: 'url(#hatch)' }), g('rect.kept', { x: x(edge), y: 20, width: '40%', height: 18 }),
 		g('line.edge', { x1: x(edge), x2: x(edge), y1: 14, y2: 44 }), asked && g('line.ask', { x1: x(asked), x2: x(asked), y1: 14, y2: 44 }),
-		asked && g('text', { x: x(asked), y: 10, 'text-anchor': 'end' }, `asked for ${count(asked)}`), g('text', { x: '100%', y: 10, 'text-anchor': 'end' }, `horizon ${count(edge)}`),
-		g('text', { x: 0, y: 56 }, 'seq 1'), g('text', { x: '100%', y: 56, 'text-anchor': 'end' }, last ? count(last) : 'now')));
+		asked && g('text', { x: x(asked), y: 10, 'text-anchor': 'end' }, `asked for ${count(asked)}`), g('text', { x: '61%', y: 10 }, `horizon ${count(edge)}`),
+		g('text', { x: 0, y: 56 }, 'seq 1'), g('text', { x: '100%', y: 56, 'text-anchor': 'end' }, 'now')));
 }
 
 // failed returns what a view shows instead of itself. tries is { count, since, next } of a view that is tried again.
 export function failed(e, tries, retry, who) {
 	if (!(e instanceof Failure)) throw e;
 	const q = query(), store = q.get('store') ?? e.body.store ?? '', key = q.get('key');
-	const asked = h('dl.kv', h('dt', 'Asked'), h('dd.m', 'GET /', text(e.asked)),
-		h('dt', 'Answer'), h('dd.m', e.status ? `${e.status} ${e.code}: ` : '', text(e.message)));
+	const asked = terms([['Asked', h('span.m', 'GET /', text(e.asked))], ['Answer', h('span.m', e.status ? `${e.status} ${e.code}: ` : '', text(e.message))]]);
 	const details = button('Copy details', () => copy(`GET /${e.asked}\n${e.status} ${e.code}: ${e.message}`, 'Details'), 'b q');
 	if (e.status === 403) {
-		return states(panel('Permission denied', '403', lead(m(who?.name || 'This token'), ' may not read ', store ? m(store) : 'this'), two(text(e.message)),
+		return states(panel('Permission denied', '403', lead(mono(who?.name || 'This token'), ' may not read ', store ? mono(store) : 'this'), two(text(e.message)),
 			two(who?.reads ? `It may read ${who.reads}. ` : '', 'To change that, edit the tokens file; the server reads it again without a restart.'),
 			row(h('a.b', { href: '?' }, 'Stores you may read'), details)));
 	}
 	if (e.status === 410) {
-		const h410 = e.body.horizon ?? {}, edge = Number(h410.seq ?? h410.Seq ?? 0), when = h410.time ?? h410.Time;
-		const at = Number(q.get('at_seq') ?? 0);
-		return states(panel('Compacted history', '410 gone', lead(store ? m(store) : 'The log', at ? ` at seq ${count(at)}` : ' at that moment', ' was compacted'),
-			two(`Facts before ${edge ? `seq ${count(edge)}` : 'the horizon'}${typeof when === 'string' ? ` (${exact(when)})` : ''} that later facts had replaced were removed. The values there, and everything since, are available.`),
-			edge > 0 && horizon(at, edge, 0),
+		const { seq: edge = 0, time: when } = e.body.horizon ?? {}, at = Number(q.get('at_seq'));
+		return states(panel('Compacted history', '410 gone', lead(store ? mono(store) : 'The log', at ? ` at seq ${count(at)}` : ' at that moment', ' was compacted'),
+			two(`Facts before ${edge ? `seq ${count(edge)}` : 'the horizon'}${when ? ` (${exact(when)})` : ''} that later facts had replaced were removed. The values there, and everything since, are available.`),
+			edge > 0 && horizon(at, edge),
 			row(edge > 0 && h('a.b.go', { href: change({ at_seq: edge, as_of: undefined }) }, `Open at seq ${count(edge)}`),
 				h('a.b', { href: change({ at_seq: undefined, as_of: undefined }) }, 'Open at now'), details), asked));
 	}
-	if (e.status === 404) return states(panel('Nothing here', '404', lead(key !== null && store ? [m(key), ' has no value'] : 'There is nothing with this name'), two(text(e.message)),
-		row(store && link({ store }, 'b', 'Keys of ', m(store)), h('a.b', { href: '?' }, 'Stores'), details), asked));
+	if (e.status === 404) return states(panel('Nothing here', '404', lead(key !== null && store ? [mono(key), ' has no value'] : 'There is nothing with this name'), two(text(e.message)),
+		row(store && link({ store }, 'b', 'Keys of ', mono(store)), h('a.b', { href: '?' }, 'Stores'), details), asked));
 	const lost = e.status === 0, waiting = e.status === 503;
 	const title = lost ? 'The server does not answer' : waiting ? 'The server is not ready' : e.status === 501 ? 'This log cannot tell' : e.status === 400 || e.status === 422 ? 'The link asks for what cannot be' : e.status === 409 ? 'This log has not got there' : 'The server failed';
 	const left = h('span', { 'data-left': '' });
@@ -82,7 +71,7 @@ export function failed(e, tries, retry, who) {
 		row((lost || waiting || e.status >= 500) && button('Try now', retry), e.status < 500 && e.status > 0 && h('a.b', { href: change({ as_of: undefined, at_seq: undefined, valid_at: undefined, where: undefined, cursor: undefined }) }, 'Without times and filters'), details)));
 }
 
-export const nothing = (store, seq) => panel('Empty store', '', lead('Nothing has been written to ', m(store)), two('A store begins with its first fact. Write one, and it appears here at once.'),
+export const nothing = (store, seq) => panel('Empty store', '', lead('Nothing has been written to ', mono(store)), two('A store begins with its first fact. Write one, and it appears here at once.'),
 	h('pre.box', { role: 'group', tabindex: 0, 'aria-label': 'Command' }, h('code', `igniter put ${store && /^[\w.-]+$/.test(store) ? store : 'STORE'} milk '{"title":"Buy milk"}'`)),
 	row(button('Copy', () => copy(`igniter put ${store} milk '{"title":"Buy milk"}'`, 'Command')), h('span.dim', `Waiting after seq ${count(seq ?? 0)}`)));
 

@@ -4,7 +4,6 @@ import { h, $$ } from './dom.js';
 
 const ROLES = { TABLE: 'table', THEAD: 'rowgroup', TBODY: 'rowgroup', TR: 'row', TD: 'cell' };
 
-// asTable gives an element of a table, and what is in it, its role.
 export function asTable(e) {
 	for (const x of [e, ...$$('thead, tbody, tr, td, th', e)]) x.setAttribute('role', ROLES[x.tagName] ?? (x.scope === 'row' ? 'rowheader' : 'columnheader'));
 	return e;
@@ -24,7 +23,6 @@ export const th = (cls, ...what) => h('th', { scope: 'row', class: cls }, what);
 export const td = (label, cls, ...what) => (what.length && what.flat().some((x) => x !== '' && x !== undefined && x !== null)
 	? h('td', { 'data-l': label, class: cls }, what) : h('td', { 'data-l': label, class: `${cls ?? ''} dim nil` }, '–'));
 
-// filterRows hides the rows that do not contain a text, and returns how many are left.
 export function filterRows(rows, text) {
 	const want = text.toLowerCase();
 	let n = 0;

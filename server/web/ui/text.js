@@ -24,7 +24,6 @@ const spelled = (c) => {
 	return h('span.cp.m', { title: nameOf(code) }, SHORT[code] ?? `U+${code.toString(16).toUpperCase().padStart(4, '0')}`);
 };
 
-// text returns a text as nodes, with odd characters spelled out.
 export function text(s, odd = ANY) {
 	const nodes = [];
 	let from = 0;
@@ -44,7 +43,6 @@ export function name(s) {
 	return [[...before].map(spelled), text(middle), [...after].map(spelled)].flat();
 }
 
-// plain returns a name for labels and titles, where there are no elements.
 export const plain = (s) => (s === '' ? '(the empty key)' : s.replace(ANY, (c) => spelled(c).textContent));
 
 // oddities says which odd characters a text has, in words; '' for none.
@@ -63,7 +61,6 @@ export function cut(s, max) {
 
 const gap = (n, unit) => h('span.tag', `${count(n)} more ${unit}`);
 
-// clipped returns a text that may be long as nodes.
 export function clipped(s, max) {
 	const [head, missing, tail] = cut(s, max);
 	return missing ? [...text(head), '… ', gap(missing, 'characters'), ' …', ...text(tail)] : text(head);
@@ -146,3 +143,8 @@ export function by(producer) {
 	for (const field of ['who', 'name', 'user', 'service', 'by', 'token', 'id']) if (typeof o[field] === 'string') return o[field];
 	return producer.text;
 }
+
+// who returns the same as nodes.
+export const who = (f, none = '') => (by(f.producer) ? name(by(f.producer)) : none);
+
+export const mono = (s) => h('span.m', name(s));

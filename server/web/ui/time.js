@@ -19,7 +19,6 @@ export const day = (t) => { const s = brief(t); return s.endsWith(' 00:00') ? s.
 
 export const clock = (t) => t.slice(11, 23).padEnd(12, t.includes('.') ? '0' : '').replace('Z', '');
 
-// ago returns how long ago a time is, in one unit.
 export function ago(t) {
 	const s = (Date.now() - Date.parse(t)) / 1000;
 	return s < -1 ? `in ${span(-s)}` : `${span(Math.max(0, s))} ago`;
@@ -32,7 +31,6 @@ export function span(s) {
 	return `${Math.round(s / 86400)} d`;
 }
 
-// at returns a <time>.
 export const at = (t, form = brief) => (t ? h('time', { datetime: t, title: exact(t) }, form(t)) : '–');
 
 export const text = (date) => date.toISOString().replace('.000Z', 'Z');

@@ -1,10 +1,10 @@
 // Screen D: why a fact is there: what led to it, what it led to, and whether that can be trusted.
 
-import { button, copy, g, h } from './dom.js';
-import { at as pathOf, get } from './api.js';
+import { button, copy, g, h, section } from './dom.js';
+import { at as pathOf } from './api.js';
 import { command } from './command.js';
 import { change, go, href, query } from './router.js';
-import { by, count, many, name, plain, scalar, text } from './text.js';
+import { by, count, many, mono, name, plain, scalar, text, who } from './text.js';
 import { entries } from './json.js';
 
 const DRAWN = 8;
@@ -22,11 +22,11 @@ export class Why {
 		const depth = q.get('depth') ?? '3', endpoint = pathOf('v1/lineage', this.id), params = { effects: 1, depth };
 		page.crumbs(['Why']);
 		command(['why', this.id, '--depth', depth], endpoint, params);
-		const x = await get(endpoint, { ...params, values: 1 }, page.signal);
+		const x = await page.get(endpoint, { ...params, values: 1 });
 		const fact = x.facts.at(-1), all = new Map([...x.facts, ...(x.effects?.facts ?? [])].map((f) => [f.id, f]));
 		const gone = new Set(x.missing ?? []);
 		page.read(x.seq);
-		page.crumbs([h('span.m', name(fact.store)), href({ store: fact.store })], [h('span.m', name(fact.key)), place(fact)], ['Why']);
+		page.crumbs([mono(fact.store), href({ store: fact.store })], [mono(fact.key), place(fact)], ['Why']);
 		this.title = `Why ${plain(label(fact))}`;
 		const select = h('select', { id: 'depth', change: () => go(change({ depth: select.value })) }, ['1', '2', '3', '5', 'all'].map((d) => h('option', { selected: d === depth }, d)));
 		const proof = button('Copy proof', () => copy(x.proof, 'Proof', proof));
@@ -39,30 +39,28 @@ export class Why {
 			gone.size > 0 && h('span.two', `${many(gone.size, 'fact')} ${gone.size === 1 ? 'was' : 'were'} compacted or may not be read; the ${gone.size === 1 ? 'ID is' : 'IDs are'} known`),
 			!x.whole && h('span.warn', `▲ cut off at depth ${depth}`), x.proof && h('span.two', 'proof ', h('span.m', { id: 'proof' }, `${x.proof.slice(0, 8)}…${x.proof.slice(-8)}`))),
 		h('div.why', h('div', null,
-			h('section', { 'aria-labelledby': 'came' }, h('div.head', h('h2', { id: 'came' }, 'Came from'), h('p.dim', `${many(x.facts.length - 1, 'fact')}${gone.size ? ` and ${count(gone.size)} missing` : ''}`)),
+			section('came', 'Came from', `${many(x.facts.length - 1, 'fact')}${gone.size ? ` and ${count(gone.size)} missing` : ''}`,
 				h('ul.tree', this.came(fact, x.links, all, gone))),
-			h('section.sec', { 'aria-labelledby': 'led' }, h('div.head', h('h2', { id: 'led', tabindex: -1 }, 'Led to'), h('p.dim', led.length ? many(led.length, 'fact') + (effects.more ? ' and more' : '') : 'nothing yet')),
+			section('led', 'Led to', led.length ? many(led.length, 'fact') + (effects.more ? ' and more' : '') : 'nothing yet',
 				led.length > 0 && h('ul.tree', this.led(fact, effects.links, all)))),
-		h('section', { 'aria-labelledby': 'graph' }, h('div.head', h('h2', { id: 'graph' }, 'As a graph'), h('p.dim', 'causes on the left, effects on the right')), this.graph(fact, x, led, effects.links, gone))));
+		section('graph', 'As a graph', 'causes on the left, effects on the right', this.graph(fact, x, led, effects.links, gone))));
 		if (location.hash === '#led') document.getElementById('led').scrollIntoView();
 	}
 
 	update(page) { return this.open(page); }
 
-	// node returns a line of a tree.
 	node(rel, f, what, cls = '') {
 		return h('div', { class: `node ${cls}` }, h('span.rel', rel), h('span.what', h('a.m', { href: place(f) }, name(f.store), '/', name(f.key)), ' ', h('span.note', what)),
-			h('span.seq.m', count(f.seq)), h('span.by', by(f.producer) ? name(by(f.producer)) : '–'));
+			h('span.seq.m', count(f.seq)), h('span.by', who(f, '–')));
 	}
 
-	// about says what a fact says, in a few words.
 	about(f, link) {
-		const words = link?.rule ? ['rule ', h('span.m', name(link.rule)), ' read '] : [];
+		const words = link?.rule ? ['rule ', mono(link.rule), ' read '] : [];
 		if (!f.value) return words;
 		if (f.value.kind === 'null') return [...words, 'deleted'];
 		if (f.value.kind !== 'object') return [...words, h('span.m', scalar(f.value, 40))];
 		const told = entries(f.value, 8).filter(([, v]) => v.kind !== 'object' && v.kind !== 'array').slice(0, 2);
-		return [...words, told.flatMap(([k, v], i) => [i ? ', ' : '', h('span.m', name(String(k))), ' ', h('span.m', scalar(v, 30))])];
+		return [...words, told.flatMap(([k, v], i) => [i ? ', ' : '', mono(String(k)), ' ', h('span.m', scalar(v, 30))])];
 	}
 
 	tree(f, rel, step, seen, cls) {
@@ -109,7 +107,7 @@ export class Why {
 			const clip = (s, n) => { const p = [...plain(s)]; return p.length > n ? `${p.slice(0, n - 1).join('')}…` : p.join(''); };
 			const inside = [g('rect', { x: bx, y, width: 148, height: H, rx: 5 }), g('text', { x: bx + 10, y: y + 17 }, f.gone ? clip(f.id, 20) : clip(f.store === fact.store ? f.key : label(f), 20)),
 				g('text.s', { x: bx + 10, y: y + 31 }, f.gone ? 'gone' : clip(`${count(f.seq)} ${by(f.producer)}`, 26))];
-			return f.gone ? g('g.gone', inside) : g('a', { href: place(f), class: f === fact ? 'here' : '', 'aria-label': `${plain(label(f))}, seq ${f.seq}` }, inside);
+			return f.gone ? g('g.gone', inside) : g('a', { href: place(f), class: f === fact ? 'here' : '' }, inside);
 		};
 		const links = [...x.links, ...effects];
 		const hidden = x.facts.length - 1 + gone.size - left.length + led.length - right.length;

@@ -90,9 +90,9 @@ step('records: filters, facets, columns, order, further pages', async (open) => 
   const page = await open({ path: '?store=orders' });
   await see(page, 'table.rows', 'order-');
   await page.locator('.facet', { hasText: 'state' }).locator('a', { hasText: 'paid' }).click();
-  await see(page, '.chip', 'state = "paid"');
-  check((await main(page)).includes(' match'), 'no count of matches');
-  await again(page, 'state = "paid"');
+  await see(page, '.chip', 'state = paid');
+  await see(page, '.tools .end', ' match');
+  await again(page, 'state = paid');
   await page.locator('summary', { hasText: '+ Filter' }).click();
   await page.getByLabel('Field', { exact: true }).fill('total');
   await page.getByLabel('Condition').selectOption('>');
@@ -102,7 +102,7 @@ step('records: filters, facets, columns, order, further pages', async (open) => 
   await page.waitForFunction(() => [...document.querySelectorAll('td[data-l=total]')].every((td) => Number(td.textContent) > 5000));
   check(await rows(page) > 0, 'nothing matches');
   await page.getByLabel('Remove filter total > 5000').click();
-  await page.getByLabel('Remove filter state = "paid"').click();
+  await page.getByLabel('Remove filter state = paid').click();
   await page.waitForFunction(() => !document.querySelector('.chip'));
   await page.getByRole('button', { name: 'Key', exact: true }).click();
   await see(page, 'th[aria-sort=ascending]', 'Key');
@@ -177,7 +177,7 @@ step('history: versions, diffs, keys, the timeline', async (open) => {
   await again(page, '"state"');
   await page.keyboard.press('d');
   await see(page, '.diff', 'total');
-  check(await page.locator('.diff .ins').count() > 0, 'nothing was added');
+  check(await page.locator('.diff .ins, .diff .del').count() > 0, 'nothing differs');
   await page.keyboard.press('/');
   await page.keyboard.type('coupon');
   check(await rows(page) < 100, 'the filter shows', await rows(page));
@@ -251,7 +251,7 @@ step('live: facts come, pause, filters, and nothing is missed when the connectio
   await page.getByLabel('Filter by').selectOption('where');
   await page.getByLabel('Value', { exact: true }).fill('reserved>2000');
   await page.keyboard.press('Enter');
-  await see(page, '.chip', 'reserved>2000');
+  await see(page, '.chip', 'reserved > 2000');
   await page.waitForFunction(() => document.querySelector('#conn').textContent === 'Connected');
   await ready(page);
   await write('stock', 'p-05', { reserved: 1005 });

@@ -24,6 +24,13 @@ export async function open({ token = 'ops', width = 1280, height = 800, dark = f
   page.on('pageerror', (e) => page.faults.push(String(e.stack ?? e)));
   page.on('dialog', (d) => { page.faults.push(`dialog ${d.message()}`); d.dismiss(); });
   page.on('request', (r) => { if (!r.url().startsWith(SITE) && !r.url().startsWith('blob:')) page.faults.push(`asked for ${r.url()}`); });
+  if (process.env.UI) { // files that are being worked on, in place of those in the program
+    await page.route(`${SITE}/ui/*`, async (route) => {
+      const name = new URL(route.request().url()).pathname.slice(4) || 'index.html', answer = await route.fetch({ url: `${SITE}/ui/` });
+      const type = { js: 'text/javascript', css: 'text/css', html: 'text/html', svg: 'image/svg+xml' }[name.split('.').pop()];
+      await route.fulfill({ status: 200, headers: { ...answer.headers(), 'content-type': type }, body: readFileSync(`${process.env.UI}/${name}`) });
+    });
+  }
   const t = TOKENS[token];
   if (t) await context.addInitScript((t) => { if (!sessionStorage.getItem('igniter-tested')) { sessionStorage.setItem('igniter-token', t); sessionStorage.setItem('igniter-tested', '1'); } }, t);
   await page.goto(`${SITE}/ui/${path}`);

@@ -102,7 +102,7 @@ func (s *shop) fill(orders int) []backend.Fact {
 		states := map[string]string{"new": "paid", "paid": "sent", "sent": "back", "back": "sent"}
 		for v := range versions - 1 {
 			if gap == 0 {
-				t = t.Add(span / 112).Add(time.Duration(r.IntN(20)) * time.Hour)
+				t = t.Add(span / 130).Add(time.Duration(r.IntN(20)) * time.Hour)
 			} else {
 				t = at(t, gap)
 			}
