@@ -111,8 +111,17 @@ func (a *app) serve(ctx context.Context) (err error) {
 		defer removeProcessID(path)
 	}
 	notify("READY=1", "STATUS=serving")
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	if !a.values.Bool("exit_on_failure") {
+		look.Stop()
+	}
 	for {
 		select {
+		case <-look.C:
+			if stats, err := s.facts.Stats(ctx); err == nil && stats.Failed != "" {
+				return errors.Join(fmt.Errorf("%w: the log takes no more writes: %s", backend.ErrFailed, stats.Failed), s.drain())
+			}
 		case <-ctx.Done():
 			return s.drain()
 		case err := <-s.ended:

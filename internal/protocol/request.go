@@ -29,6 +29,7 @@ const (
 	OpSubscribe     = "subscribe"
 	OpWriteSnapshot = "write_snapshot"
 	OpPrune         = "prune"
+	OpNoteBackup    = "note_backup"
 	OpStats         = "stats"
 	OpServerStatus  = "server_status"
 	OpClose         = "close"

@@ -39,7 +39,10 @@ type Reader struct {
 	stores map[string]*held // in memory, or being loaded
 	asked  map[string]int   // by store: how often a key was read from the log
 	closed bool
-	work   sync.WaitGroup // engines that are being opened
+	work   sync.WaitGroup // engines that are being opened or closed, and counting
+
+	counting bool // see Counted
+	counted  []query.Store
 }
 
 var _ query.Reader = (*Reader)(nil)

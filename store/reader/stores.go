@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -56,4 +57,31 @@ func (r *Reader) Stores(ctx context.Context, readable []string, q query.StoresQu
 		}
 	}
 	return all, nil
+}
+
+// Counted returns what the log holds by store, with the most facts first, as it was counted last; nil: never yet. It does not
+// wait, but begins to count again what is new. It is for metrics, which are asked for often.
+func (r *Reader) Counted() []query.Store {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.counting && !r.closed {
+		r.counting = true
+		r.work.Go(func() {
+			var all []query.Store
+			err := r.catalog.read(r.life, func(*backend.Stats) {
+				for name, s := range r.catalog.stores {
+					all = append(all, query.Store{Store: name, Facts: s.facts, Bytes: s.bytes})
+				}
+			})
+			slices.SortFunc(all, func(a, b query.Store) int {
+				return cmp.Or(cmp.Compare(b.Facts, a.Facts), cmp.Compare(a.Store, b.Store))
+			})
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.counting = false; err == nil {
+				r.counted = all
+			}
+		})
+	}
+	return r.counted
 }
