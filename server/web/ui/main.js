@@ -78,6 +78,7 @@ async function render() {
 		crumbs: (...steps) => crumbs([mono(who?.log_name || location.host), '?'], ...steps),
 		show(...parts) {
 			if (signal.aborted) return;
+			if (moved && !settled && !location.hash) { main.scrollTop = 0; main.focus({ preventScroll: true }); }
 			settled = true;
 			const nodes = parts.flat().filter((x) => x);
 			if (nodes.length !== main.childNodes.length || nodes.some((n, i) => n !== main.childNodes[i])) main.replaceChildren(...nodes);
@@ -95,7 +96,7 @@ async function render() {
 		tries = undefined;
 		lineage = view.lineage?.() || (q.has('fact') ? location.search : lineage);
 		document.title = `${view.title ?? View.title} · Igniter`;
-		if (moved) { main.scrollTop = 0; if (!location.hash) main.focus({ preventScroll: true }); say(view.title ?? View.title); }
+		if (moved) say(view.title ?? View.title);
 	} catch (e) {
 		page.fail(e);
 	} finally {

@@ -163,7 +163,7 @@ func browser(t *testing.T) string {
 func (s *site) script(name string, more ...string) {
 	s.Helper()
 	chromium := browser(s.T)
-	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Minute)
 	defer cancel()
 	tokens, err := json.Marshal(s.tokens)
 	require.NoError(s, err)

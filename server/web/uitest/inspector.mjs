@@ -330,6 +330,9 @@ step('every key', async (open) => {
 
 step('text is text: hostile keys and values', async (open) => {
   const page = await open({ path: '?store=hostile' });
+  await see(page, 'main', 'hostile is not in memory');
+  await accessible(page, 'asked before a costly read');
+  await page.getByRole('button', { name: 'Load hostile' }).click();
   await see(page, 'table.rows', '<script>window.pwned=1</script>');
   await see(page, '.cp', 'U+202E');
   await accessible(page, 'hostile');
