@@ -40,7 +40,7 @@ func TestInspector(t *testing.T) {
 			size += int(answer.ContentLength)
 		}
 	}
-	require.Less(t, size, 156<<10, "it stays small")
+	require.Less(t, size, 150<<10, "it stays small")
 	x.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	moved := x.ask(t.Context(), "/ui")
 	require.NoError(t, moved.Body.Close())

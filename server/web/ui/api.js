@@ -41,7 +41,7 @@ export const at = (endpoint, ...parts) => [endpoint, ...parts.map(encodeURICompo
 async function ask(asked, headers, signal) {
 	let answer;
 	try {
-		answer = await fetch(new URL(asked, root), { headers: token() ? { ...headers, Authorization: `Bearer ${token()}` } : headers, signal, cache: 'no-cache', credentials: 'same-origin', redirect: 'error' });
+		answer = await fetch(new URL(asked, root), { headers: token() ? { ...headers, Authorization: `Bearer ${token()}` } : headers, signal, redirect: 'error' });
 	} catch (e) {
 		if (signal?.aborted) throw e;
 		watch(false);
@@ -56,7 +56,7 @@ async function ask(asked, headers, signal) {
 
 export async function get(endpoint, params, signal) {
 	const asked = path(endpoint, params);
-	const answer = await ask(asked, { Accept: 'application/json' }, signal);
+	const answer = await ask(asked, {}, signal);
 	let body;
 	try {
 		body = await answer.text();
@@ -71,7 +71,7 @@ export async function get(endpoint, params, signal) {
 // events yields the events of a stream as { id, event, data }, until it ends. It throws a Failure if the stream breaks.
 export async function* events(params, last, signal) {
 	const asked = path('v1/events', params);
-	const answer = await ask(asked, last ? { Accept: 'text/event-stream', 'Last-Event-ID': last } : { Accept: 'text/event-stream' }, signal);
+	const answer = await ask(asked, last ? { 'Last-Event-ID': last } : {}, signal);
 	const reader = answer.body.getReader(), decoder = new TextDecoder();
 	let rest = '', id = '', event = '', data = [];
 	try {

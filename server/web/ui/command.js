@@ -6,7 +6,6 @@ import { text } from './text.js';
 
 let lines = {};
 
-// quote returns a word for a shell. Characters that a terminal would not show are written as escapes.
 export function quote(word) {
 	if (/^[\w./:=@%+,-]+$/.test(word)) return word;
 	if (!/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(word)) return `'${word.replaceAll("'", "'\\''")}'`;
@@ -16,7 +15,6 @@ export function quote(word) {
 	})}'`;
 }
 
-// command shows a view as commands: words of igniter, and an endpoint with parameters.
 export function command(words, endpoint, params = {}) {
 	const url = new URL(path(endpoint, params), root).href;
 	const stream = endpoint === 'v1/events' ? '-N ' : '';

@@ -7,7 +7,6 @@ import { day } from './time.js';
 
 const MOST = 200;
 
-// fields returns the fields of two values, either may be missing, as [name, old, new], sorted by name.
 export function fields(was, is) {
 	const whole = (raw) => !raw || raw.kind === 'null' ? [] : raw.kind === 'object' ? entries(raw, MOST) : [['', raw]];
 	const old = new Map(whole(was)), now = new Map(whole(is));
@@ -17,7 +16,6 @@ export function fields(was, is) {
 const field = (name) => (name === '' ? h('i', 'value') : h('i', text(name)));
 const ELSE = '\u00a0 ';
 
-// changes returns the changes of a version on one line: state sent→new  +coupon fall-10.
 export function changes(list, more) {
 	const nodes = [];
 	for (const c of list ?? []) {

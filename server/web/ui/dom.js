@@ -5,7 +5,6 @@ const SVG = 'http://www.w3.org/2000/svg';
 export const $ = (query, at = document) => at.querySelector(query);
 export const $$ = (query, at = document) => [...at.querySelectorAll(query)];
 
-// make fills an element: parts may begin with attributes and listeners, the rest are its children.
 function make(create, spec, parts) {
 	const [tag, ...classes] = spec.split('.'), e = create(tag), props = parts[0]?.constructor === Object ? parts.shift() : {};
 	if (classes.length) e.setAttribute('class', classes.join(' '));
@@ -42,7 +41,6 @@ export async function copy(text, what, button) {
 
 export const button = (text, click, cls = 'b') => h('button', { type: 'button', class: cls, click }, text);
 
-// tabs lets a list of tabs show one of its panels; picked is told the one that a user picks.
 export function tabs(list, picked = () => {}) {
 	const all = $$('[role=tab]', list);
 	const pick = (tab, focus) => {

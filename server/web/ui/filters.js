@@ -16,9 +16,8 @@ export function written(raw) {
 	try { JSON.parse(s); return raw.text; } catch { return s.trim() === s && s !== '' ? s : raw.text; }
 }
 
-// chip shows a filter; without says how the link is without it.
 export function chip(label, without) {
-	const b = button('×', () => go(change({ ...without, cursor: undefined })), '');
+	const b = button('×', () => go(change({ ...without })), '');
 	b.setAttribute('aria-label', `Remove filter ${plain(label)}`);
 	return h('span.chip', h('span', text(label)), b);
 }
@@ -38,6 +37,6 @@ export function conditions(where, names = []) {
 	return [name, form('form.row', () => {
 		if (!name.value) return;
 		name.closest('details').open = false;
-		go(change({ where: [...where, name.value + op.value + value.value], cursor: undefined }));
+		go(change({ where: [...where, name.value + op.value + value.value] }));
 	}, name, h('datalist', { id: 'fields' }, names.map((f) => h('option', { value: f }))), op, value, h('button.b.go', 'Add'))];
 }

@@ -31,7 +31,7 @@ export class History {
 		command(['history', this.store, this.key, ...flags(m)], this.endpoint, { ...m, limit: PAGE });
 		let x;
 		try {
-			x = await page.get(this.endpoint, { ...m, limit: PAGE, ticks: 1 });
+			x = /^\.\.?$/.test(this.key) ? await this.dots(m) : await page.get(this.endpoint, { ...m, limit: PAGE, ticks: 1 });
 		} catch (e) {
 			if (e.status !== 404) throw e;
 			return this.never(e);
@@ -47,6 +47,12 @@ export class History {
 		}
 		this.draw(m);
 		this.choose(Math.max(0, this.records.findIndex((r) => r.seq === want)), true);
+	}
+
+	// dots reads the versions of a key that no browser leaves in a path.
+	async dots({ at_seq, as_of }) {
+		const records = await this.page.get('v1/facts', { store: this.store, key: this.key, through: at_seq, until: as_of, reverse: 1, changes: 1 });
+		return { records, versions: records.length, seq: records[0]?.seq ?? 0, first: records.at(-1) };
 	}
 
 	async update(page) {
@@ -133,7 +139,6 @@ export class History {
 		if (this.filter.value || this.kind.selectedIndex) say(`${n} of ${this.rows.length} shown`);
 	}
 
-	// lanes draws when each version was known, and since when it was true.
 	lanes() {
 		const ticks = this.x.ticks?.length ? this.x.ticks : this.records.map((r) => ({ seq: r.seq, time: r.time, valid: r.valid })).reverse();
 		this.ticks = ticks;
@@ -145,7 +150,7 @@ export class History {
 		to += pad;
 		this.x100 = (t) => ((Date.parse(t) - from) / (to - from)) * 100;
 		const pc = (x) => `${x.toFixed(2)}%`;
-		const months = marks(from, to).flatMap(([t, label]) => { const x = pc(((t - from) / (to - from)) * 100); return [g('line.month', { x1: x, x2: x, y1: 0, y2: 92 }), ((t - from) / (to - from)) < 0.96 && g('text', { x, y: 106 }, label)]; });
+		const months = marks(from, to).map(([t, label]) => { const at = (t - from) / (to - from), x = pc(at * 100); return [g('line.month', { x1: x, x2: x, y1: 0, y2: 92 }), at < 0.96 && g('text', { x, y: 106 }, label)]; });
 		const marksOf = ticks.map((t) => {
 			const x = pc(this.x100(t.time)), tick = g('line', { class: t.kind === 'deleted' ? 'tk del' : 'tk', x1: x, x2: x, y1: 8, y2: 20 });
 			if (!t.valid) return tick;
@@ -164,9 +169,8 @@ export class History {
 				this.x.more_ticks ? ` The newest ${count(ticks.length)} are drawn.` : ''));
 		svg.addEventListener('click', (e) => {
 			const r = svg.getBoundingClientRect(), x = ((e.clientX - r.left) / r.width) * 100;
-			let best;
-			for (const t of ticks) if (!best || Math.abs(this.x100(t.time) - x) < Math.abs(this.x100(best.time) - x)) best = t;
-			if (best) this.pick(best.seq);
+			const far = (t) => Math.abs(this.x100(t.time) - x);
+			this.pick(ticks.reduce((a, b) => (far(b) < far(a) ? b : a)).seq);
 		});
 		return box;
 	}
@@ -198,10 +202,11 @@ export class History {
 			if (k === i) r.setAttribute('aria-current', 'true');
 			else r.removeAttribute('aria-current');
 		});
-		const v = this.records[i], base = this.records[i + 1], place = (m, r, at) => { for (const a of at) r ? m.setAttribute(a, `${this.x100(r.time).toFixed(2)}%`) : m.removeAttribute(a); m.toggleAttribute('hidden', !r); };
-		place(this.sel, v, ['cx']);
-		place(this.rule, v, ['x1', 'x2']);
-		place(this.cmp, base, ['cx']);
+		const v = this.records[i], base = this.records[i + 1];
+		for (const [mark, r, ...names] of [[this.sel, v, 'cx'], [this.rule, v, 'x1', 'x2'], [this.cmp, base, 'cx']]) {
+			mark.toggleAttribute('hidden', !r);
+			for (const a of names) if (r) mark.setAttribute(a, `${this.x100(r.time).toFixed(2)}%`);
+		}
 		const t = this.ticks.findIndex((x) => x.seq === v.seq);
 		if (t >= 0) this.slider.value = t;
 		this.slider.setAttribute('aria-valuetext', `version ${v.version || v.seq}, known ${exact(v.time)}`);
@@ -209,17 +214,13 @@ export class History {
 
 	sideFrame() {
 		const diff = h('div', { id: 'diff', role: 'tabpanel', 'aria-labelledby': 'd-diff', tabindex: 0 }), raw = h('div', { id: 'raw-p', role: 'tabpanel', 'aria-labelledby': 'd-raw', tabindex: 0, class: 'body', hidden: true });
-		const tab = (at, panel, label) => h('button', { type: 'button', role: 'tab', id: at, 'aria-controls': panel }, label);
-		const list = h('div.end.seg', { id: 'diff-tabs', role: 'tablist', 'aria-label': 'Show the change as' }, tab('d-diff', 'diff', 'Fields'), tab('d-raw', 'raw-p', 'Value'));
+		const tab = (id, panel, label) => Object.assign(h('button', { type: 'button', role: 'tab', id, 'aria-controls': panel.id }, label), { panel });
+		const list = h('div.end.seg', { role: 'tablist', 'aria-label': 'Show the change as' }, tab('d-diff', diff, 'Fields'), tab('d-raw', raw, 'Value'));
 		[this.diff, this.raw, this.facts, this.links] = [diff, raw, h('div.body'), h('p.links')];
 		this.sideTitle = h('h2', { id: 'diff-title' });
 		this.side.replaceChildren(h('div.head', this.sideTitle, list), diff, raw, this.facts, this.links);
-		const pair = [list.children[0], list.children[1]];
-		pair[0].panel = diff;
-		pair[1].panel = raw;
-		this.pickTab = tabs(list, (t) => note({ show: t.id === 'd-raw' ? 'value' : undefined }));
-		this.pickTab(query().get('show') === 'value' ? pair[1] : pair[0]);
-		this.tabs = pair;
+		this.tabs = [...list.children];
+		tabs(list, (t) => note({ show: t.id === 'd-raw' ? 'value' : undefined }))(this.tabs[query().get('show') === 'value' ? 1 : 0]);
 	}
 
 	fields() { this.tabs.find((t) => t.getAttribute('aria-selected') === 'false')?.click(); }
@@ -228,8 +229,7 @@ export class History {
 		const label = (r) => (r.version ? count(r.version) : `seq ${count(r.seq)}`);
 		this.sideTitle.textContent = before ? `${label(before)} → ${label(v)}` : label(v);
 		this.shown = v;
-		const missing = v.value === undefined || before && before.value === undefined;
-		this.diff.replaceChildren(missing ? h('p.body.two', v.value === undefined ? `The value has ${bytes(v.value_bytes ?? 0)}. ` : 'The value before is large. ', h('span.m.j', changed(v)))
+		this.diff.replaceChildren(!v.value || before && !before.value ? h('p.body.two', v.value ? 'The value before is large. ' : `The value has ${bytes(v.value_bytes)}. `, h('span.m.j', changed(v)))
 			: sideBySide(before?.value, v.value, before ? `version ${label(before)}` : v.previous_seq ? 'not read' : 'nothing before', `version ${label(v)}`));
 		this.value(v);
 		const follows = v.causation ? [v.previous_seq ? h('a.m', { href: change({ v: v.previous_seq }) }, text(v.causation)) : h('span.m', text(v.causation)),
@@ -238,8 +238,7 @@ export class History {
 			v.hash_ok === true ? h('span.tag.ok', '✓ matches') : v.hash_ok === false ? h('span.tag.no', '✕ is not the value\'s') : ''] : '–';
 		const facts = [['Known', `${exact(v.time)}, at seq ${count(v.seq)}`], ['True since', v.valid ? h('span.true', exact(v.valid)) : ['the same moment ', h('span.dim', '(no valid time given)')]],
 			['By', [who(v, '–'), h('span.dim', v.producer ? ', as claimed' : '')]], ['Fact ID', h('span.m', text(v.id))], ['Follows', follows], ['Value hash', hash],
-			...(v.producer && v.producer.kind !== 'string' ? [['Producer', h('span.m', text(v.producer.text.slice(0, 400)))]] : []), ...(v.derivation && v.derivation.kind !== 'null' ? [['Derived', h('span.m', text(v.derivation.text.slice(0, 400)))]] : []),
-			...(v.schema_version > 1 ? [['Schema', String(v.schema_version)]] : [])];
+			...[['Producer', v.producer], ['Derived', v.derivation]].filter(([, raw]) => raw?.kind === 'object').map(([k, raw]) => [k, h('span.m', text(raw.text.slice(0, 400)))]), ...(v.schema_version > 1 ? [['Schema', v.schema_version]] : [])];
 		this.facts.replaceChildren(terms(facts));
 		this.links.replaceChildren(link({ fact: v.id }, '', v.rule ? ['Why: rule ', name(v.rule)] : 'Why'), ' ', h('a', { href: `${href({ fact: v.id })}#led` }, 'Led to'), ' ', h('a', { href: href({ store: this.store, at_seq: v.seq, as_of: undefined }) }, 'Store at this seq'));
 		this.why.setAttribute('href', href({ fact: v.id }));
@@ -248,14 +247,13 @@ export class History {
 	// value shows a value as it was written, a part at a time.
 	value(v) {
 		if (!v.value) {
-			const b = button(`Read ${bytes(v.value_bytes ?? 0)}`, async () => { b.disabled = true; try { await this.read(v); this.value(v); } catch (e) { this.page.fail(e); } });
-			this.raw.replaceChildren(row(`The value has ${bytes(v.value_bytes ?? 0)}.`, b, this.save(v)));
-			return;
+			const b = button(`Read ${bytes(v.value_bytes)}`, async () => { b.disabled = true; try { await this.read(v); this.value(v); } catch (e) { this.page.fail(e); } });
+			return this.raw.replaceChildren(row(b, this.save(v)));
 		}
 		const code = h('code.j'), printer = new Printer(v.value);
 		const more = button('Show the next 64 KiB', () => { if (printer.print(code, PRINTED)) more.remove(); });
 		const done = printer.print(code, PRINTED), big = v.value.text.length > 4096;
-		this.raw.replaceChildren(h('pre.box.raw', code), row(!done && more, big && h('span.note.two', `${bytes(v.value.text.length)}; long texts show their ends.`), big && this.save(v), h('span.note.dim', 'Numbers are shown as written.')));
+		this.raw.replaceChildren(h('pre.box.raw', code), row(!done && more, big && [h('span.note.two', `${bytes(v.value.text.length)}; long texts show their ends.`), this.save(v)], h('span.note.dim', 'Numbers are shown as written.')));
 	}
 
 	async read(v) {

@@ -21,7 +21,6 @@ function space(s, i) {
 	return i;
 }
 
-// stringEnd returns the place after a string that begins at i.
 function stringEnd(s, i) {
 	for (let at = i + 1; ; at++) {
 		at = s.indexOf('"', at);
@@ -32,7 +31,6 @@ function stringEnd(s, i) {
 	}
 }
 
-// end returns the place after a value that begins at i.
 export function end(s, i) {
 	let depth = 0;
 	do {
@@ -121,7 +119,6 @@ export function entries(raw, max = Infinity) {
 	return all;
 }
 
-// tokens yields the tokens of a value as [kind, text, depth]: 'key', 'string', 'number', 'word' or 'mark'.
 export function* tokens(s) {
 	const open = [];
 	let key = false;

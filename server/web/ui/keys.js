@@ -25,7 +25,7 @@ function move(step) {
 
 const SECTIONS = { s: 'stores', t: 'live', l: 'why', h: 'server' };
 
-// startKeys listens to keys. page returns what the page does for older, newer, fields and pause; section goes to a section.
+// startKeys listens to keys. page returns what the view does for older, newer, fields and pause.
 export function startKeys(page, section) {
 	const help = list();
 	let prefix = -Infinity;

@@ -14,7 +14,7 @@ import { crumbs, showMoment, startMoment } from './moment.js';
 import { startKeys } from './keys.js';
 import { go, href, query, start } from './router.js';
 import { mono, name, plain, text } from './text.js';
-import { askToken, failed, loading } from './states.js';
+import { askToken, failed, loading, states } from './states.js';
 
 const LATE = 200, LONGEST = 30;
 
@@ -29,7 +29,7 @@ function viewOf(q) {
 	return q.has('key') ? History : Records;
 }
 
-// connection shows whether the server answers. If it does not, it counts down and returns when it is time for another try.
+// connection shows whether the server answers. If not, it returns when it is time for another try.
 export async function connection(up, wait = 0, signal) {
 	$('#dot').classList.toggle('off', !up);
 	const said = $('#conn'), show = (...what) => { if (said.textContent !== what.map((x) => x.textContent).join('')) said.replaceChildren(...what); };
@@ -82,6 +82,11 @@ async function render() {
 			settled = true;
 			const nodes = parts.flat().filter((x) => x);
 			if (nodes.length !== main.childNodes.length || nodes.some((n, i) => n !== main.childNodes[i])) main.replaceChildren(...nodes);
+		},
+		// wait shows a state, and looks again every few seconds.
+		wait(state) {
+			setTimeout(() => { if (!signal.aborted) page.again(); }, 3000);
+			this.show(states(state));
 		},
 		again: () => { view = undefined; render(); },
 		fail: (e) => fail(e, page, signal),

@@ -14,10 +14,12 @@ export function moment() {
 	return m;
 }
 
+let shown;
 export const isPast = (m = moment()) => Boolean(m.at_seq || m.as_of);
 
 // showMoment shows the moment of the link; seq is the one that was read at, once it is known.
 export function showMoment(seq) {
+	shown = seq;
 	const m = moment(), past = isPast(m), field = $('#asof');
 	if (document.activeElement !== field) field.value = m.at_seq ? `seq ${count(m.at_seq)}` : m.as_of ? exact(m.as_of).replace(':00Z', 'Z') : 'now';
 	$('.moment').classList.toggle('past', past);
@@ -27,7 +29,6 @@ export function showMoment(seq) {
 	$('#asof-why').hidden = true;
 }
 
-// crumbs shows the way here: each is [text or nodes, link], the last one without a link.
 export function crumbs(...steps) {
 	$('.crumbs ol').replaceChildren(...steps.map(([what, to]) => h('li', to ? h('a', { href: to }, what) : h('span', { 'aria-current': 'page' }, what))));
 }
@@ -41,15 +42,14 @@ export function startMoment() {
 			why.hidden = true;
 			field.removeAttribute('aria-invalid');
 			field.blur();
-			go(change({ as_of: time, at_seq: seq, cursor: undefined }));
+			go(change({ as_of: time, at_seq: seq }));
 		} catch (e) {
 			why.textContent = `✕ ${e.message}`;
 			why.hidden = false;
 			field.setAttribute('aria-invalid', 'true');
 		}
 	});
-	field.addEventListener('blur', () => { field.removeAttribute('aria-invalid'); showMoment(shown()); });
-	$('#now').addEventListener('click', () => { say('Back to now'); go(change({ as_of: undefined, at_seq: undefined, cursor: undefined })); });
+	field.addEventListener('blur', () => { field.removeAttribute('aria-invalid'); showMoment(shown); });
+	$('#now').addEventListener('click', () => { say('Back to now'); go(change({ as_of: undefined, at_seq: undefined })); });
 }
 
-const shown = () => { const s = $('#asof-seq').textContent.replace(/\D/g, ''); return s === '' ? undefined : Number(s); };

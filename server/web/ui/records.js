@@ -4,14 +4,14 @@ import { button, field, finder, form, g, h, id, say } from './dom.js';
 import { at as pathOf, Failure, get } from './api.js';
 import { Axis } from './axis.js';
 import { command, flags } from './command.js';
-import { change, go, href, link, note, query } from './router.js';
+import { change, go, href, note, opener, query } from './router.js';
 import { isPast, moment } from './moment.js';
 import { chips, condition, conditions, popup, written } from './filters.js';
 import { entries } from './json.js';
 import { by, bytes, count, many, mono, name, plain, scalar, short, who } from './text.js';
 import { table, td, th } from './table.js';
 import { at, day } from './time.js';
-import { lead, row, states, two } from './states.js';
+import { lead, nothing, row, states, two } from './states.js';
 
 const PAGE = 100, COLUMNS = 4, MOST = 2000;
 export class Records {
@@ -24,7 +24,7 @@ export class Records {
 		this.endpoint = pathOf('v1/stores', this.store);
 		this.known = new Axis('known', { go: (m) => this.when(m), step: (n) => this.step(n), rest: () => this.when({}) });
 		this.valid = new Axis('true', {
-			go: ({ time }) => go(change({ valid_at: time, cursor: undefined })), step: (n) => this.stepValid(n), rest: () => go(change({ valid_at: undefined, cursor: undefined })),
+			go: ({ time }) => go(change({ valid_at: time })), step: (n) => this.stepValid(n), rest: () => go(change({ valid_at: undefined })),
 		});
 		this.head = h('div.head', h('h1', name(this.store)));
 		this.axes = h('section.panel.axes', { 'aria-label': 'Two times' }, this.known.el, this.valid.el);
@@ -38,7 +38,7 @@ export class Records {
 		let typed;
 		this.prefix = finder('Filter by the beginning of the key', 'Key begins with', 18, (prefix) => {
 			clearTimeout(typed);
-			typed = setTimeout(() => go(change({ prefix: prefix || undefined, cursor: undefined }), true), 250);
+			typed = setTimeout(() => go(change({ prefix: prefix || undefined }), true), 250);
 		});
 		page.crumbs([mono(this.store)]);
 		this.histogram = await page.get('v1/histogram', { store: this.store, axis: 'both', buckets: 120 });
@@ -67,6 +67,7 @@ export class Records {
 			return;
 		}
 		page.read(x.place?.seq ?? x.seq);
+		if (!x.keys && !this.histogram.known?.facts && !isPast(p)) return page.wait(nothing(this.store, x.seq));
 		this.draw(x, p);
 		await this.delta(x, p);
 	}
@@ -86,7 +87,6 @@ export class Records {
 		return x;
 	}
 
-	// telling returns the fields that have few different values.
 	telling(x) {
 		const values = new Map();
 		for (const r of x.records) {
@@ -123,13 +123,13 @@ export class Records {
 	}
 
 	draw(x, p) {
-		const then = isPast(p) ? ' then' : '', picked = query().getAll('col');
+		const picked = query().getAll('col');
 		this.all = x.fields ?? [];
 		this.shown = picked.length ? picked.filter(Boolean) : this.all.slice(0, COLUMNS);
 		this.known.show(isPast(p) ? p.as_of ?? x.place?.time : '', x.place ? `seq ${count(p.at_seq ?? x.place.seq)}` : '');
 		this.valid.show(p.valid_at ?? '', this.histogram.dated === undefined ? '' : `${count(this.histogram.dated)} dated`);
-		this.head.replaceChildren(h('h1', name(this.store)), h('p.dim', `${many(x.keys, 'key')}${then}`),
-			x.horizon && h('span.tag', `compacted before seq ${count(x.horizon.seq)}`) || '');
+		this.head.replaceChildren(h('h1', name(this.store)), h('p.dim', many(x.keys, 'key') + (isPast(p) ? ' then' : '')),
+			x.horizon ? h('span.tag', `compacted before seq ${count(x.horizon.seq)}`) : '');
 		const filtered = p.where.length || p.prefix;
 		this.counted.replaceChildren(h('b', count(x.count)), filtered ? ` of ${count(x.keys)} match` : x.count === 1 ? ' record' : ' records');
 		this.chips(p);
@@ -147,7 +147,7 @@ export class Records {
 				const inside = [g('svg', { viewBox: '0 0 100 2', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, g('rect', { width: share, height: 2, fill: 'currentColor' })),
 					h('span', producer ? name(by(v.value) || 'not given') : scalar(v.value, 24)), h('span', count(v.count)), h('span', `${share}%`)];
 				if (producer) return h('div.value', inside);
-				return h('a', { href: change({ where: on ? p.where.filter((w) => w !== where && w !== `${field}=${v.value.text}`) : [...p.where.filter((w) => !w.startsWith(`${field}=`)), where], cursor: undefined }), 'aria-current': on ? 'true' : undefined }, inside);
+				return h('a', { href: change({ where: on ? p.where.filter((w) => w !== where && w !== `${field}=${v.value.text}`) : [...p.where.filter((w) => !w.startsWith(`${field}=`)), where] }), 'aria-current': on ? 'true' : undefined }, inside);
 			});
 			return h('section.facet', { 'aria-labelledby': at }, h('h2', { id: at }, h('b', producer ? 'by' : name(field)), h('span', many(f.distinct, 'value'))), values);
 		};
@@ -157,7 +157,7 @@ export class Records {
 	sorter(what, order, cls, first = '') {
 		const now = query().get('order') ?? 'first', on = now === order ? 'ascending' : now === `-${order}` ? 'descending' : undefined;
 		const next = on === 'ascending' ? `-${order}` : on === 'descending' ? undefined : first + order;
-		return [h('button', { type: 'button', class: cls.includes('m') ? 'm' : '', click: () => go(change({ order: next, cursor: undefined })) }, what, on && h('span', { 'aria-hidden': 'true' }, on === 'ascending' ? ' ↑' : ' ↓')), cls.replace('m', ''), { 'aria-sort': on }];
+		return [h('button', { type: 'button', class: cls.includes('m') ? 'm' : '', click: () => go(change({ order: next })) }, what, on && h('span', { 'aria-hidden': 'true' }, on === 'ascending' ? ' ↑' : ' ↓')), cls.replace('m', ''), { 'aria-sort': on }];
 	}
 
 	rows(x) {
@@ -166,11 +166,10 @@ export class Records {
 		const cols = this.shown.map((f, i) => [f, numeric(f) ? 'r' : '', i > 1 ? ' p3' : '']);
 		const heads = [this.sorter('Key', 'key', ''), ...cols.map(([f, r, p3]) => (/^[\w-]+$/.test(f) ? this.sorter(name(f), `value.${f}`, `m ${r}${p3}`) : [mono(f), r + p3])),
 			...(cols.length ? [] : [['Value']]), ['Versions', 'r'], this.sorter('Changed', 'changed', '', '-'), ['By'], [h('span.true', 'True since')]];
-		const rows = x.records.map((r) => h('tr', th('', link({ store: this.store, key: r.key }, 'm', name(r.key))),
+		const rows = x.records.map((r) => h('tr', th('', opener({ store: this.store, key: r.key }, 'm', name(r.key))),
 			cols.map(([f, right, p3]) => td(f, `m ${right}${p3}`, r.cells.has(f) ? scalar(r.cells.get(f)) : '')),
 			cols.length ? [] : td('value', 'm j cut full', r.value ? short(r.value, 160) : `${bytes(r.value_bytes ?? 0)}`),
 			td('versions', 'r', count(r.version)), td('changed', 'nb', at(r.time)), td('by', '', who(r)), td('true since', 'true nb', r.valid ? at(r.valid, day) : '')));
-		for (const tr of rows) tr.querySelector('a').dataset.open = '';
 		this.body.replaceChildren(rows.length ? table('rows', `Keys of ${plain(this.store)}`, heads, rows) : h('p.two.none', x.keys ? 'No record matches.' : 'No key has a value then.'));
 		this.more.replaceChildren(h('span', `${count(rows.length)} of ${count(x.count)} shown`), ' ',
 			x.next && rows.length < MOST ? button(`Next ${PAGE}`, () => this.next()) : x.next ? h('span', 'Filter to see others, or read all with the command below.') : '');
@@ -227,7 +226,7 @@ export class Records {
 		} finally { clearInterval(watch); }
 	}
 
-	when({ time, seq }) { go(change({ as_of: time, at_seq: seq, cursor: undefined })); }
+	when({ time, seq }) { go(change({ as_of: time, at_seq: seq })); }
 
 	async step(n) {
 		try {
@@ -239,7 +238,7 @@ export class Records {
 		} catch (e) { this.page.fail(e); }
 	}
 
-	// stepValid looks for the next time from which a fact is true: a histogram of what is left, then of its first bucket that is not empty, and so on.
+	// stepValid looks for the next time from which a fact is true, in finer and finer histograms.
 	async stepValid(n) {
 		try {
 			const all = this.histogram.true;
@@ -253,10 +252,9 @@ export class Records {
 				if (i < 0) { if (n > 0) go(change({ valid_at: undefined })); return say('There is no further one'); }
 				const step = (to - from) / buckets;
 				[from, to] = [from + Math.floor(i * step), Math.min(to, from + Math.ceil((i + 1) * step))];
-				if (buckets === to - from) break;
 				if (step <= 1) break;
 			}
-			go(change({ valid_at: new Date(from).toISOString().replace('.000Z', 'Z'), cursor: undefined }));
+			go(change({ valid_at: new Date(from).toISOString().replace('.000Z', 'Z') }));
 		} catch (e) { this.page.fail(e); }
 	}
 }

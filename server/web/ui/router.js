@@ -20,7 +20,9 @@ export function href(params) {
 
 export const link = (params, cls, ...children) => h('a', { href: href(params), class: cls }, children);
 
-// change returns the link of this view with other parameters: undefined takes one away.
+// opener is the link of a row, which j, k and Enter use.
+export const opener = (params, cls, ...children) => h('a', { href: href(params), class: cls, 'data-open': '' }, children);
+
 export function change(params) {
 	const p = query();
 	for (const [name, value] of Object.entries(params)) {
@@ -39,7 +41,6 @@ export function go(to, replace) {
 	render();
 }
 
-// note changes the link without showing anything anew.
 export const note = (params) => history.replaceState(null, '', change(params));
 
 export function start(f) {

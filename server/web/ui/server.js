@@ -61,7 +61,7 @@ export class Server {
 		}
 		const left = s.certificate?.not_after ? (Date.parse(s.certificate.not_after) - Date.now()) / 1000 : Infinity;
 		if (left < 30 * day) warn('expiry', left > 0 ? `The certificate ends on ${s.certificate.not_after.slice(0, 10)}, in ${span(left)}. The server reads the file again without a restart.` : `The certificate ended on ${s.certificate.not_after.slice(0, 10)}.`, '#cert', 'Certificate', left <= 0);
-		if (s.reloaded && s.reloaded.ok === false) warn('reload', ['Reading the files again failed: ', text(s.reloaded.error ?? '')], '#cert', 'Tokens', true);
+		if (s.reloaded?.ok === false) warn('reload', ['Reading the files again failed: ', text(s.reloaded.error ?? '')], '#cert', 'Tokens', true);
 		if (s.log.storage?.quarantine_bytes) warn('damage', `${bytes(s.log.storage.quarantine_bytes)} are in quarantine: recovery cut them off and kept them.`, '#disk', 'Disk', true);
 		if (s.log.storage?.damaged) warn('damage', `Damage was found in ${many(s.log.storage.damaged, 'place')}: run igniter verify.`, '#disk', 'Disk', true);
 		const bad = all.filter((x) => x.bad).length;
@@ -69,12 +69,11 @@ export class Server {
 			all.length > 0 && h('ul.todo', all.map((x) => h('li', h('span', h('span', { class: `tag ${x.bad ? 'no' : 'wa'}` }, `${x.bad ? '✕' : '▲'} ${x.kind}`)), h('span', x.what), x.to ? h('a', { href: x.to }, x.label) : ''))));
 	}
 
-	// work shows what the server does: facts in from the log, the rest since this page was opened.
 	work(s) {
 		const rates = (field) => this.samples.slice(1).map((x, i) => Math.max(0, ((x.s[field] ?? 0) - (this.samples[i].s[field] ?? 0)) / ((x.at - this.samples[i].at) / 1000)));
 		const inRates = rates('facts_in'), outRates = rates('facts_out'), lags = this.samples.map((x) => x.s.lag ?? 0), conns = this.samples.map((x) => x.s.connections ?? 0);
 		const p99 = (op) => this.samples.map((x) => x.s.latency?.[op]?.p99_ms ?? 0);
-		const rate = (x) => (x >= 1000 ? `${(x / 1000).toFixed(1)}k` : x >= 10 || x === 0 ? String(Math.round(x)) : x.toFixed(1)), ms = (x) => (x === undefined ? '–' : x < 10 ? x.toFixed(1) : String(Math.round(x)));
+		const rate = (x) => (x >= 1000 ? `${(x / 1000).toFixed(1)}k` : x.toFixed(x >= 10 || x === 0 ? 0 : 1)), ms = (x) => x?.toFixed(x < 10 ? 1 : 0) ?? '–';
 		const cell = (what, big, unit, values, note) => h('section', h('h3', what), h('p.big', big, ' ', h('small', unit)), line(values.length > 1 ? values : [0, 0], `${what} over ${what === 'Facts in' ? 'the last hour' : 'the time that this page is open'}`), h('p.note.dim', note));
 		const minutes = this.hour.known?.counts ?? [];
 		const op = ['write', 'write_fact', 'write_facts'].find((name) => s.latency?.[name]), write = s.latency?.[op];

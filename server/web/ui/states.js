@@ -2,6 +2,7 @@
 
 import { button, copy, form, g, h, id, terms } from './dom.js';
 import { Failure, setToken } from './api.js';
+import { quote } from './command.js';
 import { change, go, link, query } from './router.js';
 import { count, many, mono, name, text } from './text.js';
 import { exact } from './time.js';
@@ -27,9 +28,8 @@ export function askToken(failure, had) {
 }
 
 export function loading(what) {
-	const bone = (d) => g('svg', { viewBox: '0 0 400 10', preserveAspectRatio: 'none' }, g('path', { stroke: 'currentColor', 'stroke-width': 10, d }));
-	return h('div', { 'aria-busy': 'true', class: 'loading' }, h('p.row', { role: 'status' }, h('b', 'Reading '), h('span', what), h('span.dim', { 'data-for': '' })),
-		h('div.bone', { 'aria-hidden': 'true' }, bone('M0 5h92M120 5h40M200 5h130M360 5h40'), bone('M0 5h84M120 5h52M200 5h96M360 5h40'), bone('M0 5h98M120 5h34M200 5h144M360 5h40')));
+	const bones = ['92M120 5h40M200 5h130', '84M120 5h52M200 5h96', '98M120 5h34M200 5h144'].map((d) => g('svg', { viewBox: '0 0 400 10', preserveAspectRatio: 'none' }, g('path', { stroke: 'currentColor', 'stroke-width': 10, d: `M0 5h${d}M360 5h40` })));
+	return h('div.loading', { 'aria-busy': 'true' }, h('p.row', { role: 'status' }, h('b', 'Reading '), h('span', what)), h('div.bone', { 'aria-hidden': 'true' }, bones));
 }
 
 function horizon(asked, edge) {
@@ -63,15 +63,14 @@ export function failed(e, tries, retry, who) {
 	}
 	if (e.status === 404) return states(panel('Nothing here', '404', lead(key !== null && store ? [mono(key), ' has no value'] : 'There is nothing with this name'), two(text(e.message)),
 		row(store && link({ store }, 'b', 'Keys of ', mono(store)), h('a.b', { href: '?' }, 'Stores'), details), asked));
-	const lost = e.status === 0, waiting = e.status === 503;
-	const title = lost ? 'The server does not answer' : waiting ? 'The server is not ready' : e.status === 501 ? 'This log cannot tell' : e.status === 400 || e.status === 422 ? 'The link asks for what cannot be' : e.status === 409 ? 'This log has not got there' : 'The server failed';
-	const left = h('span', { 'data-left': '' });
+	const title = { 0: 'The server does not answer', 503: 'The server is not ready', 501: 'This log cannot tell', 400: 'The link asks for what cannot be', 409: 'This log has not got there' }[e.status] ?? 'The server failed';
 	return states(panel('Error', e.status ? String(e.status) : '', h('div', { role: 'alert' }, lead(h('span.minus', '✕ '), title)),
-		tries ? two(`Tried ${many(tries.count, 'time')} since ${tries.since}; the next try is `, left, '.') : two(text(e.message)), asked,
-		row((lost || waiting || e.status >= 500) && button('Try now', retry), e.status < 500 && e.status > 0 && h('a.b', { href: change({ as_of: undefined, at_seq: undefined, valid_at: undefined, where: undefined, cursor: undefined }) }, 'Without times and filters'), details)));
+		tries ? two(`Tried ${many(tries.count, 'time')} since ${tries.since}; the next try is `, h('span', { 'data-left': '' }), '.') : two(text(e.message)), asked,
+		row((!e.status || e.status >= 500) && button('Try now', retry), e.status < 500 && e.status > 0 && h('a.b', { href: change({ as_of: undefined, at_seq: undefined, valid_at: undefined, where: undefined }) }, 'Without times and filters'), details)));
 }
 
-export const nothing = (store, seq) => panel('Empty store', '', lead('Nothing has been written to ', mono(store)), two('A store begins with its first fact. Write one, and it appears here at once.'),
-	h('pre.box', { role: 'group', tabindex: 0, 'aria-label': 'Command' }, h('code', `igniter put ${store && /^[\w.-]+$/.test(store) ? store : 'STORE'} milk '{"title":"Buy milk"}'`)),
-	row(button('Copy', () => copy(`igniter put ${store} milk '{"title":"Buy milk"}'`, 'Command')), h('span.dim', `Waiting after seq ${count(seq ?? 0)}`)));
-
+export function nothing(store, seq) {
+	const put = `igniter put ${quote(store)} milk '{"title":"Buy milk"}'`;
+	return panel('Empty store', '', lead('Nothing has been written to ', mono(store)), two('A store begins with its first fact. Write one, and it appears here at once.'),
+		h('pre.box', { role: 'group', tabindex: 0, 'aria-label': 'Command' }, h('code', text(put))), row(button('Copy', () => copy(put, 'Command')), h('span.dim', `Waiting after seq ${count(seq)}`)));
+}

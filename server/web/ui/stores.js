@@ -3,14 +3,13 @@
 import { button, field, finder, form, h, say, section } from './dom.js';
 import { at as pathOf } from './api.js';
 import { bars } from './chart.js';
-import { go, href, link } from './router.js';
+import { go, href, link, opener } from './router.js';
 import { isPast, moment } from './moment.js';
 import { by, bytes, count, many, name, plain } from './text.js';
 import { filterRows, table, td, th } from './table.js';
 import { ago, at, clock, exact } from './time.js';
-import { nothing, states } from './states.js';
+import { nothing } from './states.js';
 
-// cost says what loading a store costs: about 200,000 facts a second.
 export const cost = (s) => [s.memory ? `about ${bytes(s.memory)}` : '', s.facts > 20000 ? `${(s.facts / 200000).toFixed(1)} s` : ''].filter(Boolean).join(', ');
 
 export class Stores {
@@ -23,6 +22,7 @@ export class Stores {
 		page.command(['list', '--json'], 'v1/stores');
 		const all = await page.get('v1/stores');
 		page.read(all.seq);
+		if (!all.stores.length) return page.wait(nothing('tasks', all.seq));
 		if (isPast(m)) {
 			const { at: place } = await page.get('v1/moment', m.at_seq ? { seq: m.at_seq } : { at: m.as_of });
 			this.end = place?.time;
@@ -36,8 +36,8 @@ export class Stores {
 		page.show(h('div.head', h('h1', 'Stores'), shown),
 			isPast(m) && h('p.note', 'Stores and counts are those of now; each store opens as it was then.'),
 			h('div.tools', filter.box, this.goTo(all)),
-			all.stores.length ? table('rows roomy', `Stores that may be read, at seq ${count(all.seq)}`,
-				[['Store'], ['Keys', 'r'], ['Facts', 'r'], ['30 days', 'p3'], ['Last written'], ['In memory']], rows) : states(nothing('tasks', all.seq)), hour);
+			table('rows roomy', `Stores that may be read, at seq ${count(all.seq)}`,
+				[['Store'], ['Keys', 'r'], ['Facts', 'r'], ['30 days', 'p3'], ['Last written'], ['In memory']], rows), hour);
 		if (all.more) shown.append(', and more that are not listed');
 		await this.lastHour(hour, all.seq);
 	}
@@ -45,7 +45,7 @@ export class Stores {
 	row(s) {
 		const notes = [s.horizon && `compacted before seq ${count(s.horizon.seq)}`, s.loading && `loading, ${count(s.loading.done)} of ${count(s.loading.total)}`].filter(Boolean);
 		const memory = s.loaded ? bytes(s.memory ?? 0) : [this.load(s), ' ', h('span.note.dim', cost(s))];
-		return h('tr', th('', link({ store: s.store }, 'store', name(s.store)), notes.map((n) => h('span.note.dim', ` ${n}`))),
+		return h('tr', th('', opener({ store: s.store }, '', name(s.store)), notes.map((n) => h('span.note.dim', ` ${n}`))),
 			td('keys', 'r', s.keys === undefined ? '' : count(s.keys)), td('facts', 'r', count(s.facts)),
 			td('30 days', 'p3', bars('spark', s.days ?? [], `Facts a day over ${many((s.days ?? []).length, 'day')}, ${plain(s.store)}`)),
 			td('written', 'nb', at(s.last_time), h('span.note.dim', `  ${ago(s.last_time)}`)), td('memory', 'nb', memory));

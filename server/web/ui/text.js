@@ -1,14 +1,12 @@
-// Text is text: what a key or a value contains is shown, and characters that cannot be seen, or pass for others, are spelled out.
+// Text is text: characters that cannot be seen, or pass for others, are spelled out.
 
 import { h } from './dom.js';
 import { tokens } from './json.js';
 
 const NAMES = {
-	0: 'null', 7: 'bell', 8: 'backspace', 9: 'tab', 10: 'line feed', 13: 'carriage return', 27: 'escape', 127: 'delete', 0x9b: 'control sequence introducer', 0xa0: 'no-break space',
-	0xad: 'soft hyphen', 0x61c: 'Arabic letter mark', 0x200b: 'zero width space', 0x200c: 'zero width non-joiner', 0x200d: 'zero width joiner', 0x200e: 'left-to-right mark',
-	0x200f: 'right-to-left mark', 0x2028: 'line separator', 0x2029: 'paragraph separator', 0x202a: 'left-to-right embedding', 0x202b: 'right-to-left embedding',
-	0x202c: 'pop directional formatting', 0x202d: 'left-to-right override', 0x202e: 'right-to-left override', 0x2060: 'word joiner', 0x2066: 'left-to-right isolate',
-	0x2067: 'right-to-left isolate', 0x2068: 'first strong isolate', 0x2069: 'pop directional isolate', 0xfeff: 'byte order mark',
+	0: 'null', 27: 'escape', 0xa0: 'no-break space', 0xad: 'soft hyphen', 0x200b: 'zero width space', 0x200d: 'zero width joiner', 0x200e: 'left-to-right mark', 0x200f: 'right-to-left mark',
+	0x202a: 'left-to-right embedding', 0x202b: 'right-to-left embedding', 0x202d: 'left-to-right override', 0x202e: 'right-to-left override', 0x2066: 'left-to-right isolate',
+	0x2067: 'right-to-left isolate', 0x2069: 'pop directional isolate', 0xfeff: 'byte order mark',
 };
 const SHORT = { 0: 'NUL', 27: 'ESC', 127: 'DEL', 9: 'TAB', 10: 'LF', 13: 'CR' };
 
@@ -36,7 +34,6 @@ export function text(s, odd = ANY) {
 	return nodes;
 }
 
-// name returns a name, such as a key, as nodes. Names may be empty, and begin or end with spaces.
 export function name(s) {
 	if (s === '') return [h('span.dim', '(the empty key)')];
 	const [, before, middle, after] = /^( *)(.*?)( *)$/su.exec(s);
@@ -83,7 +80,6 @@ export function short(raw, max = 120) {
 
 const keyText = (t) => { const s = JSON.parse(t); return /^[\p{L}_][\p{L}\p{N}_-]*$/u.test(s) ? s : t; };
 
-// scalar returns a value for a cell: strings without quotes, the rest as written.
 export function scalar(raw, max = 60) {
 	if (!raw) return [h('span.dim', '–')];
 	if (raw.kind !== 'string' || raw.text.length < 3) return short(raw, max);
@@ -98,7 +94,6 @@ export class Printer {
 		this.done = false;
 	}
 
-	// print appends about budget further characters to an element.
 	print(to, budget = 64 << 10) {
 		const indent = (n) => `\n${'  '.repeat(Math.min(n, 100))}`;
 		const nodes = [];
@@ -134,7 +129,6 @@ export function bytes(n) {
 	return `${n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString('en')} ${units[u]}`;
 }
 
-// by returns who wrote a fact, as a text: producers are any JSON.
 export function by(producer) {
 	if (!producer || producer.kind === 'null') return '';
 	if (producer.kind === 'string') return JSON.parse(producer.text);
@@ -144,7 +138,6 @@ export function by(producer) {
 	return producer.text;
 }
 
-// who returns the same as nodes.
 export const who = (f, none = '') => (by(f.producer) ? name(by(f.producer)) : none);
 
 export const mono = (s) => h('span.m', name(s));

@@ -4,17 +4,14 @@ import { h } from './dom.js';
 
 const two = (n) => String(n).padStart(2, '0');
 
-// exact returns a time as the page writes it in full: 2026-11-26 21:07:41.448Z.
 export const exact = (t) => t.replace('T', ' ').replace(/(\.\d{3})\d+/, '$1').replace(/\.000Z/, 'Z');
 
-// brief returns a time to the minute, and without the year if it is this one.
 export function brief(t) {
 	const year = String(new Date().getUTCFullYear());
 	const s = t.slice(0, 16).replace('T', ' ');
 	return s.startsWith(year) ? s.slice(5) : s;
 }
 
-// day returns a time's day, and its time of day unless it is midnight.
 export const day = (t) => { const s = brief(t); return s.endsWith(' 00:00') ? s.slice(0, -6) : s; };
 
 export const clock = (t) => t.slice(11, 23).padEnd(12, t.includes('.') ? '0' : '').replace('Z', '');
@@ -35,7 +32,7 @@ export const at = (t, form = brief) => (t ? h('time', { datetime: t, title: exac
 
 export const text = (date) => date.toISOString().replace('.000Z', 'Z');
 
-const UNITS = { s: 1, sec: 1, m: 60, min: 60, h: 3600, d: 86400, w: 604800 };
+const UNITS = { s: 1, m: 60, min: 60, h: 3600, d: 86400, w: 604800 };
 
 // parse returns what a user means by a time: { time } as RFC 3339, { seq }, or {} for now. It throws an Error that says what may be written.
 export function parse(s) {
@@ -43,7 +40,7 @@ export function parse(s) {
 	if (s === '' || s === 'now') return {};
 	let m;
 	if ((m = /^(?:seq|#)?\s*(\d[\d,]*)$/i.exec(s)) && (s[0] > '9' || s[0] === '#' || !/^\d{4}$/.test(s))) return { seq: Number(m[1].replaceAll(',', '')) };
-	if ((m = /^-?\s*(\d+)\s*(s|sec|m|min|h|d|w)(?:\s+ago)?$/i.exec(s))) return { time: text(new Date(Date.now() - m[1] * UNITS[m[2].toLowerCase()] * 1000)) };
+	if ((m = /^-?\s*(\d+)\s*(s|m|min|h|d|w)(?:\s+ago)?$/i.exec(s))) return { time: text(new Date(Date.now() - m[1] * UNITS[m[2].toLowerCase()] * 1000)) };
 	if (s === 'today' || s === 'yesterday') {
 		const d = new Date();
 		return { time: text(new Date(Date.UTC(d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate() - (s === 'yesterday' ? 1 : 0)))) };

@@ -84,7 +84,6 @@ export class Why {
 		return step(fact).map(([l, f]) => this.tree(f, l, step, seen));
 	}
 
-	// graph draws the nearest facts; the trees beside it say the same.
 	graph(fact, x, led, effects, gone) {
 		const left = [...x.facts.slice(0, -1).reverse(), ...[...gone].map((id) => ({ id, gone: true }))].slice(0, DRAWN), right = led.slice(0, DRAWN);
 		const height = Math.max(left.length, right.length, 2) * 56 + 24, at = new Map(), H = 40;

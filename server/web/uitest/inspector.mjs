@@ -189,9 +189,9 @@ step('history: versions, diffs, keys, the timeline', async (open) => {
   await page.waitForFunction(() => document.querySelectorAll('main table.rows tbody tr').length === 107);
   await page.locator('a[data-open]', { hasText: /^1$/ }).click();
   await see(page, '.panel', 'nothing before');
-  const svg = await page.locator('svg.slope').boundingBox();
-  await page.mouse.click(svg.x + svg.width * 0.5, svg.y + 14);
-  await page.waitForFunction(() => !/^1 of/.test(document.querySelector('#diff-title').textContent) && document.querySelector('#diff-title').textContent.includes('→'));
+  const { width } = await page.locator('svg.slope').boundingBox();
+  await page.locator('svg.slope').click({ position: { x: width / 2, y: 14 } });
+  await see(page, '#diff-title', '→');
   await page.getByText('Copy value').click();
   check(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())).state, 'the value was not copied');
   await page.getByText('Store at this seq').click();
