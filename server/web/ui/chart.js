@@ -1,4 +1,4 @@
-// Small charts: strokes in paths, so that no style attributes are needed.
+// Small charts: strokes in paths, no style attributes.
 
 import { g } from './dom.js';
 

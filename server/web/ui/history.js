@@ -1,4 +1,4 @@
-// Screen C: the versions of a key: when it changed, who did it, what was dated back, and what differs.
+// Screen C: the versions of a key: when it changed, who did it, and what differs.
 
 import { button, copy, finder, g, h, say, tabs, terms } from './dom.js';
 import { at as pathOf } from './api.js';

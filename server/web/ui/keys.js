@@ -33,7 +33,7 @@ export function startKeys(page, section) {
 	document.addEventListener('keydown', (e) => {
 		const typing = e.target.matches('input:not([type=range]), select, textarea');
 		if (e.key === 'Escape') {
-			$('.who').open = false;
+			for (const open of $$('details[open]')) open.open = false;
 			if (typing) e.target.blur();
 			return;
 		}

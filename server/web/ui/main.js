@@ -18,7 +18,7 @@ import { askToken, failed, loading, states } from './states.js';
 
 const LATE = 200, LONGEST = 30;
 
-let view, shown = new URLSearchParams(), ending = new AbortController(), who, lineage = '', tries;
+let view, shown, ending = new AbortController(), who, lineage = '', tries;
 
 function viewOf(q) {
 	if (q.has('fact')) return Why;
@@ -60,8 +60,8 @@ async function render() {
 	ending.abort();
 	ending = new AbortController();
 	const { signal } = ending, q = query(), View = viewOf(q), main = $('#main');
-	const again = view instanceof View && view.update && (View.same?.(shown, q) ?? true);
-	const moved = shown.size > 0 && !again;
+	const again = view instanceof View && view.ready && view.update && (View.same?.(shown, q) ?? true);
+	const moved = shown && !again;
 	shown = q;
 	for (const a of $$('.sections a')) {
 		const section = View === Live ? 'live' : View === Server ? 'server' : 'stores';
@@ -83,7 +83,6 @@ async function render() {
 			const nodes = parts.flat().filter((x) => x);
 			if (nodes.length !== main.childNodes.length || nodes.some((n, i) => n !== main.childNodes[i])) main.replaceChildren(...nodes);
 		},
-		// wait shows a state, and looks again every few seconds.
 		wait(state) {
 			setTimeout(() => { if (!signal.aborted) page.again(); }, 3000);
 			this.show(states(state));
@@ -98,6 +97,7 @@ async function render() {
 		if (!again) view = new View();
 		await view[again ? 'update' : 'open'](page);
 		if (signal.aborted) return;
+		view.ready = true;
 		tries = undefined;
 		lineage = view.lineage?.() || (q.has('fact') ? location.search : lineage);
 		document.title = `${view.title ?? View.title} · Igniter`;

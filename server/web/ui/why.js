@@ -1,4 +1,4 @@
-// Screen D: why a fact is there: what led to it, what it led to, and whether that can be trusted.
+// Screen D: what led to a fact, what it led to, and whether that can be trusted.
 
 import { button, copy, g, h, section } from './dom.js';
 import { at as pathOf } from './api.js';
@@ -21,7 +21,7 @@ export class Why {
 		this.id = q.get('fact');
 		const depth = q.get('depth') ?? '3', endpoint = pathOf('v1/lineage', this.id), params = { effects: 1, depth };
 		page.crumbs(['Why']);
-		command(['why', this.id, '--depth', depth], endpoint, params);
+		command(['why', this.id, '--depth', depth === 'all' ? '0' : depth], endpoint, params);
 		const x = await page.get(endpoint, { ...params, values: 1 });
 		const fact = x.facts.at(-1), all = new Map([...x.facts, ...(x.effects?.facts ?? [])].map((f) => [f.id, f]));
 		const gone = new Set(x.missing ?? []);
