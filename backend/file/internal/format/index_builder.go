@@ -44,13 +44,16 @@ func (x *IndexBuilder) Add(facts []backend.Fact) {
 		x.facts++
 		x.last = f.Seq
 		x.addTime(f.TransactionTime)
-		x.addID(id, f.Seq)
+		x.addID(f.Store, id, f.Seq)
 		x.keys.Set(f.Store, f.Key, f.Seq, id)
 	}
 }
 
-// AddIndex adds the facts that an index describes.
+// AddIndex adds the facts that an index describes, which must have stores.
 func (x *IndexBuilder) AddIndex(of *Index) error {
+	if !of.HasStores() {
+		return of.damage("it does not say of which stores its IDs are")
+	}
 	x.facts += *of.Header.Facts
 	x.last = max(x.last, of.Header.LastSeq)
 	x.addTime(of.Time)
@@ -61,7 +64,7 @@ func (x *IndexBuilder) AddIndex(of *Index) error {
 	}
 	err := of.IDs(func(facts []sequencer.Loaded) {
 		for i := range facts {
-			x.addID(facts[i].ID, facts[i].Seq)
+			x.addID(facts[i].Store, facts[i].ID, facts[i].Seq)
 		}
 	})
 	if err != nil {
@@ -80,12 +83,13 @@ func (x *IndexBuilder) addTime(t time.Time) {
 	}
 }
 
-func (x *IndexBuilder) addID(id sequencer.ID, seq uint64) {
+func (x *IndexBuilder) addID(store string, id sequencer.ID, seq uint64) {
 	if n := len(x.ids); n == 0 || len(x.ids[n-1]) >= indexFrame {
 		x.ids, x.seq = append(x.ids, nil), 0
 	}
 	last := &x.ids[len(x.ids)-1]
-	*last = appendID(binary.AppendUvarint(*last, seq-x.seq), id)
+	*last = binary.AppendUvarint(binary.AppendUvarint(*last, seq-x.seq), uint64(x.keys.Store(store)))
+	*last = appendID(*last, id)
 	x.seq = seq
 	x.count++
 }
@@ -121,16 +125,16 @@ func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
 		body = binary.AppendUvarint(binary.AppendUvarint(body, p.Seq-before.Seq), uint64(p.Offset-before.Offset))
 		before = p
 	}
-	flush(indexIDs)
-	for _, block := range x.ids {
-		body = append(body, block...)
-		flush(indexIDs)
-	}
 	flush(indexStores)
 	for _, name := range x.keys.Stores() {
 		if body = appendText(body, name); len(body) >= indexFrame {
 			flush(indexStores)
 		}
+	}
+	flush(indexIDs)
+	for _, block := range x.ids {
+		body = append(body, block...)
+		flush(indexIDs)
 	}
 	flush(indexKeys)
 	for k := range x.keys.All() {
