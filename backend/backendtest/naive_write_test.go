@@ -27,7 +27,7 @@ func (n *naive) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, er
 		defer n.mu.Unlock()
 		switch {
 		case n.bug == "a cancelled write remembers the ID":
-			n.ids[f.ID] = n.complete(f)
+			n.ids[n.knownAs(f)] = n.complete(f)
 		case n.bug == "a cancelled write is written" && !n.closed:
 			_, _, _ = n.put([]backend.Fact{f}, nil)
 		}
@@ -276,12 +276,12 @@ func (n *naive) put(given []backend.Fact, expect []backend.Expect) (all []backen
 
 // fresh counts the facts that the log does not hold.
 func (n *naive) fresh(given []backend.Fact) (fresh int, err error) {
-	inside := map[string]backend.Fact{}
+	inside := map[[2]string]backend.Fact{}
 	for _, f := range given {
 		old, ok := n.ids[n.knownAs(f)]
 		if !ok {
-			if old, ok = inside[f.ID]; !ok {
-				inside[f.ID] = f
+			if old, ok = inside[n.knownAs(f)]; !ok {
+				inside[n.knownAs(f)] = f
 				fresh++
 				continue
 			}
