@@ -75,6 +75,7 @@ type Storage struct {
 	AheadBytes      uint64 `json:"ahead_bytes"`      // of space written ahead of the facts to come
 	QuarantineBytes uint64 `json:"quarantine_bytes"` // that recovery cut off and kept
 	ReserveBytes    uint64 `json:"reserve_bytes"`    // kept free for removing facts when the disk is full
+	Unindexed       int    `json:"unindexed"`        // sealed files without an index: the log opens more slowly, and its head is before the first one
 	Damaged         int    `json:"damaged"`          // places, or missing files, where damage was found since the log was opened; at most 1000 are counted
 
 	LastSync time.Time `json:"last_sync,omitzero"` // when facts were last made durable since the log was opened; zero: not yet

@@ -237,7 +237,6 @@ func TestCompacted(t *testing.T) {
 		seq, _ := events.fact()
 		require.Equal(t, first, seq, query)
 	}
-
 	for query, horizon := range map[string]string{"": "3", "?after=0": "3", "?store=b": "", "?after=3": ""} {
 		answer := x.ask(t.Context(), "/v1/facts"+query)
 		require.Equal(t, horizon, answer.Header.Get("Igniter-Horizon"), query)
