@@ -196,7 +196,7 @@ func checkNames(t reflect.Type, text []byte, prefix string) error {
 	}
 	fields := map[string]reflect.Type{}
 	var known []string
-	all, _ := jsonFields(t)
+	all, _, _ := jsonFields(t)
 	for _, f := range all {
 		fields[f.name] = f.Type
 		known = append(known, prefix+f.name)

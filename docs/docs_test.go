@@ -77,7 +77,8 @@ func TestLinks(t *testing.T) {
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+		prose := fence.ReplaceAllString(string(text), "")
+		for _, m := range link.FindAllStringSubmatch(prose, -1) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(page), m[1]))
 			require.NoError(t, err, "%s: a link to %s", page, m[1])
 		}

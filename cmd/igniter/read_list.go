@@ -73,11 +73,8 @@ func (a *app) listStores(ctx context.Context, at *moment) error {
 			return err
 		}
 		a.sayAhead(at, &stats)
-		if now := time.Now(); at.validNow {
-			at.Valid = now
-			if stats.LastTime.After(now) {
-				at.Valid = stats.LastTime
-			}
+		if at.validNow {
+			at.Valid = time.Now()
 		}
 		counts := map[string]*storeCount{}
 		for f, err := range backend.Facts(log.Replay(ctx, backend.Range{Through: at.Seq})) {
@@ -85,7 +82,7 @@ func (a *app) listStores(ctx context.Context, at *moment) error {
 				return err
 			}
 			valid := f.ValidTime
-			if valid.IsZero() {
+			if valid.IsZero() && !at.validNow { // otherwise it is valid since it is there
 				valid = f.TransactionTime
 			}
 			if !at.Time.IsZero() && f.TransactionTime.After(at.Time) || !at.Valid.IsZero() && valid.After(at.Valid) {

@@ -126,15 +126,17 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		h.opts.Logger.Error("a request failed", zap.String("path", r.URL.Path), zap.Error(err))
 	}
+	answer := failureOf(err)
+	answer.Code = codeOf(err, status)
 	if missing, ok := errors.AsType[*query.NoValueError](err); ok {
 		x.Header().Set("Igniter-Seq", strconv.FormatUint(missing.Seq, 10))
 	}
-	h.answer(x, status, failureOf(err, status))
+	h.answer(x, status, answer)
 }
 
-// failureOf returns what a client is told of an error that is answered with a status.
-func failureOf(err error, status int) failure {
-	answer := failure{Code: codeOf(err, status), Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
+// failureOf returns what a client is told of an error.
+func failureOf(err error) failure {
+	answer := failure{Code: protocol.ErrorCode(err), Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
 	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
 		answer.Cursor, answer.Log, answer.Common = diverged.Cursor.String(), diverged.Log.String(), &diverged.Common
 	}
@@ -223,6 +225,7 @@ func statusOf(err error) int {
 		{backend.ErrTooLarge, http.StatusRequestEntityTooLarge}, {backend.ErrFull, http.StatusInsufficientStorage},
 		{backend.ErrUnauthenticated, http.StatusUnauthorized}, {backend.ErrForbidden, http.StatusForbidden},
 		{backend.ErrInvalid, http.StatusBadRequest}, {backend.ErrDiverged, http.StatusConflict}, {backend.ErrCompacted, http.StatusGone}, {errors.ErrUnsupported, http.StatusNotImplemented},
+		{backend.ErrAccessChanged, http.StatusServiceUnavailable},
 		{backend.ErrUnavailable, http.StatusServiceUnavailable}, {backend.ErrClosed, http.StatusServiceUnavailable},
 		{context.Canceled, http.StatusServiceUnavailable}, {context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {

@@ -192,7 +192,8 @@ func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 		x.appendID(backend.Cursor{Log: page.Through.Log, Seq: x.through.Seq})
 		x.buf = append(x.buf, '\n')
 		if gone != nil {
-			x.buf = appendFailure(append(x.buf, "event: compacted\ndata: "...), gone)
+			text, _ := json.Marshal(failureOf(gone)) // strings and a time: it can't fail
+			x.buf = append(append(append(x.buf, "event: compacted\ndata: "...), text...), "\n\n"...)
 		}
 		x.beats = time.AfterFunc(x.h.opts.Heartbeat, x.beat)
 	}
@@ -277,14 +278,9 @@ func (x *eventStream) end(r *http.Request, err error) error {
 // tell ends a stream of events that has begun with an error. Its event has a name of its own: a browser has one named error
 // for lost connections.
 func (s *stream) tell(err error) error {
-	s.buf = appendFailure(append(s.buf, "event: igniter-error\ndata: "...), err)
+	text, _ := json.Marshal(failureOf(err)) // strings and numbers: it can't fail
+	s.buf = append(append(append(s.buf, "event: igniter-error\ndata: "...), text...), "\n\n"...)
 	return s.flush()
-}
-
-// appendFailure appends what a client is told of an error, and ends the event.
-func appendFailure(dst []byte, err error) []byte {
-	text, _ := json.Marshal(failureOf(err, statusOf(err))) // strings, numbers and JSON: it can't fail
-	return append(append(dst, text...), "\n\n"...)
 }
 
 // subscribe notes who follows the log.

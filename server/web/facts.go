@@ -26,10 +26,11 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	if p.err != nil {
 		return p.err
 	}
-	stores, err := q.client.Grant.Readable(ask.Stores)
+	reading, err := q.client.Read(ask.Stores)
 	if err != nil {
 		return err
 	}
+	stores := reading.Stores
 	stats, err := q.log.Stats(r.Context())
 	if err == nil {
 		_, err = stats.Resume(after)
@@ -75,9 +76,15 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 		if len(s.buf) < streamBuffer {
 			continue
 		}
+		if err := reading.Refresh(); err != nil {
+			return s.cut(err)
+		}
 		if err := s.flush(); err != nil {
 			return err
 		}
+	}
+	if err := reading.Refresh(); err != nil {
+		return s.cut(err)
 	}
 	return s.finish()
 }

@@ -237,6 +237,7 @@ func TestCompacted(t *testing.T) {
 		seq, _ := events.fact()
 		require.Equal(t, first, seq, query)
 	}
+
 	for query, horizon := range map[string]string{"": "3", "?after=0": "3", "?store=b": "", "?after=3": ""} {
 		answer := x.ask(t.Context(), "/v1/facts"+query)
 		require.Equal(t, horizon, answer.Header.Get("Igniter-Horizon"), query)
@@ -318,6 +319,54 @@ func TestValue(t *testing.T) {
 
 	x.web.Attach(x.server, log, nil)
 	require.Contains(t, x.get(404, "/v1/stores/a/k"), "there is nothing at")
+}
+
+// TestExportAccess: a page of an export that was read before the client's access changed is not sent after that.
+func TestExportAccess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	save := func(entries ...auth.TokenEntry) {
+		text, err := json.Marshal(entries)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+	}
+	reader, entry := auth.NewToken("reader")
+	other, otherEntry := auth.NewToken("other")
+	entry.Read, otherEntry.Read = []string{"a", "b"}, []string{"*"}
+	save(entry, otherEntry)
+	tokens, err := auth.LoadTokens(path)
+	require.NoError(t, err)
+	change := func() {}
+	log := backend.Intercept(memory.New(memory.Options{}), backend.Hooks{
+		Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+			return func(yield func(backend.Page, error) bool) {
+				for p, err := range next(ctx, r) {
+					if change(); !yield(p, err) {
+						return
+					}
+				}
+			}
+		},
+	})
+	x := newSite(t, log, web.Options{}, &server.Options{Tokens: tokens})
+	x.write("b", "k", "1")
+	as := "Bearer " + reader
+	require.Contains(t, x.get(200, "/v1/facts", "Authorization", as), `"value":1`)
+	narrow := entry
+	narrow.Read = []string{"a"}
+	for _, c := range []struct {
+		status int
+		code   string
+		left   []auth.TokenEntry
+	}{{503, "access_changed", []auth.TokenEntry{narrow, otherEntry}}, {401, "unauthenticated", []auth.TokenEntry{otherEntry}}} {
+		save(entry, otherEntry)
+		require.NoError(t, tokens.Reload())
+		change = func() {
+			save(c.left...)
+			require.NoError(t, tokens.Reload())
+		}
+		require.Contains(t, x.get(c.status, "/v1/facts", "Authorization", as), c.code)
+		require.Contains(t, x.get(200, "/v1/facts", "Authorization", "Bearer "+other), `"value":1`)
+	}
 }
 
 // TestTokens lets in clients with a token, to what it grants, for as long as it does.
