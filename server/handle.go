@@ -32,6 +32,7 @@ func init() {
 		protocol.OpServerStatus:  {(*conn).status, false, 1},
 		protocol.OpWriteBatch:    {nil, false, 2},
 		protocol.OpPrune:         {(*conn).prune, false, 2},
+		protocol.OpNoteBackup:    {(*conn).noteBackup, false, 2},
 	}
 }
 

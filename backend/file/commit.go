@@ -219,7 +219,7 @@ func (l *Log) roll(first uint64) error {
 	})
 	a.retired = true
 	l.nudge()
-	return a.file.Close()
+	return a.close()
 }
 
 // nudge tells the flusher that there is work.

@@ -107,7 +107,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	l.kept.Store(d.quarantined())
 	if err = readOnly(err); err != nil {
 		if r.active != nil {
-			err = errors.Join(err, r.active.file.Close())
+			err = errors.Join(err, r.active.close())
 		}
 		return nil, errors.Join(err, d.lock.Close())
 	}
@@ -131,7 +131,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		}
 	}
 	r.report.log(l.log, d.path)
-	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 || s.tree.Load() == nil }) {
+	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return !s.indexed() }) {
 		l.nudge()
 	}
 	l.restoreReserve()
@@ -176,7 +176,7 @@ func (l *Log) end() error {
 	defer l.maintenance.Unlock()
 	err := l.finish()
 	l.update(func(s *state) { s.closed = true })
-	return errors.Join(err, l.state.Load().active.file.Close(), l.dir.lock.Close())
+	return errors.Join(err, l.state.Load().active.close(), l.dir.lock.Close())
 }
 
 // finish makes all facts durable, and gives back the space that was written ahead. If facts are not synced at once,
@@ -193,7 +193,7 @@ func (l *Log) finish() error {
 	if err := s.active.markAs(format.AppendClosed(nil, s.last)); err != nil {
 		return err
 	}
-	return s.active.file.Sync()
+	return s.active.syncFrames(s.active.end)
 }
 
 // wrap adds to an error what was attempted.

@@ -194,7 +194,7 @@ func (l *Log) findLatest(s *segment, left map[name]*backend.Fact) error {
 	return index.Keys(func(facts []sequencer.Loaded) {
 		for _, latest := range facts {
 			n := name{latest.Store, latest.Key}
-			if f, ok := left[n]; ok && f == nil {
+			if f, ok := left[n]; ok && (f == nil || f.Seq < latest.Seq) { // an index may have a key several times
 				left[n] = &backend.Fact{Seq: latest.Seq, ID: latest.ID.String()} // keeps the key of the map
 			}
 		}

@@ -61,6 +61,18 @@ func (c *Client) WriteSnapshot(ctx context.Context, through uint64) error {
 	return nil
 }
 
+// NoteBackup tells the server that a backup of its log through a seq was made: the server's status and metrics say when
+// that was last. The client must be one that may read all stores. A server of version 1 is not told.
+func (c *Client) NoteBackup(ctx context.Context, through uint64) error {
+	if c.v1 != nil {
+		return nil
+	}
+	if _, err := c.apart(ctx, func(dst []byte) []byte { return protocol.AppendNoteBackup(dst, through) }); err != nil {
+		return fmt.Errorf("network: note backup: %w", err)
+	}
+	return nil
+}
+
 // maxRanges is how many ranges of seqs a request to prune has at most.
 const maxRanges = 100_000
 

@@ -144,9 +144,9 @@ func (a *app) jetStream(c *backend.Config) error {
 	if n := v.Int("replicas"); n != 0 {
 		c.Settings["replicas"] = n
 	}
-	for _, key := range []string{"credentials", "nkey"} {
-		if path := v.String(key); path != "" {
-			c.Settings[key] = path
+	for _, key := range []string{"credentials", "nkey", "read"} {
+		if text := v.String(key); text != "" {
+			c.Settings[key] = text
 		}
 	}
 	err := a.secrets(c)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/rivo/uniseg"
 
@@ -33,6 +34,16 @@ func valueCell(f *backend.Fact) string {
 	return string(f.Value)
 }
 
+// writerCell returns who wrote a fact as tables show it: @ and the name that a server stamped, and then what the writer says. No
+// JSON begins with @. "": neither is known.
+func writerCell(f *backend.Fact) string {
+	by := f.By
+	if by != "" {
+		by = "@" + by
+	}
+	return strings.TrimSpace(by + " " + string(f.Producer))
+}
+
 // describe returns all of a fact for people. version 0 is not known.
 func describe(f *backend.Fact, version int) table {
 	t := table{}
@@ -48,6 +59,9 @@ func describe(f *backend.Fact, version int) table {
 	t.row("time", clock(f.TransactionTime))
 	t.row("valid", clock(f.ValidTime))
 	t.row("schema", f.SchemaVersion)
+	if f.By != "" {
+		t.row("by", f.By)
+	}
 	t.row("producer", cmp.Or(string(f.Producer), "-"))
 	if f.Derivation != nil {
 		t.row("derivation", string(f.Derivation))
@@ -63,7 +77,7 @@ func (l *listing) addFact(f *backend.Fact) error {
 	if l.app.json {
 		return l.app.encode(f)
 	}
-	return l.add(f, f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, l.app.brief(cmp.Or(string(f.Producer), "-"), 32), f.ID, valueCell(f))
+	return l.add(f, f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, l.app.brief(cmp.Or(writerCell(f), "-"), 32), f.ID, valueCell(f))
 }
 
 // printEvent prints a fact as a line, which on a terminal is no longer than that is wide.
@@ -78,8 +92,8 @@ func (a *app) printEvent(f *backend.Fact) error {
 // eventLine returns a line about a fact. valueBytes is the size of a value that was left out; 0: it was not.
 func (a *app) eventLine(before string, f *backend.Fact, valueBytes int) string {
 	line := before + fmt.Sprint(f.Seq, "  ", clock(f.TransactionTime), "  ", f.Store, "/", f.Key)
-	if f.Producer != nil {
-		line += "  by " + a.brief(string(f.Producer), 32)
+	if by := writerCell(f); by != "" {
+		line += "  by " + a.brief(by, 32)
 	}
 	line = printable(line + "  ")
 	value := printable(valueCell(f))

@@ -53,8 +53,8 @@ for all keys that begin so. The exit code is 0 whether something changed or not.
 			})
 		},
 	}))
-	cmd.Flags().Func("from", "compare with what the log held at that `moment`: a seq, "+query.TimeHelp, moment(&q.From))
-	cmd.Flags().Func("to", "the other `moment` (default now)", moment(&q.To))
+	cmd.Flags().Func("from", "compare with what the log held at that `moment`: a seq, "+query.TimeHelp, momentOf(&q.From))
+	cmd.Flags().Func("to", "the other `moment` (default now)", momentOf(&q.To))
 	_ = cmd.MarkFlagRequired("from") // the flag exists
 	return cmd
 }
@@ -69,11 +69,11 @@ func (a *app) differenceCells(k *query.KeyDiff) []any {
 		sign, shown, change = "−", k.From, string(k.From.Fact.Value)
 	}
 	f := &shown.Fact
-	return []any{sign, k.Key, f.Seq, clock(f.TransactionTime), a.brief(cmp.Or(string(f.Producer), "-"), 32), change}
+	return []any{sign, k.Key, f.Seq, clock(f.TransactionTime), a.brief(cmp.Or(writerCell(f), "-"), 32), change}
 }
 
-// moment returns a flag's function that sets a moment of the log.
-func moment(to *query.Moment) func(text string) error {
+// momentOf returns a flag's function that sets a moment of the log.
+func momentOf(to *query.Moment) func(text string) error {
 	return func(text string) (err error) {
 		*to, err = query.ParseMoment(text, time.Now())
 		return err

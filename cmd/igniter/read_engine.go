@@ -17,9 +17,14 @@ func (a *app) openEngine(ctx context.Context, log backend.Log, stores ...string)
 }
 
 // look opens an engine over the facts of one store that has reports true for, so that it need not hold the rest, nor a
-// server send other stores.
-func (a *app) look(ctx context.Context, name string, has func(f *backend.Fact) bool, with func(e *store.Engine) error) error {
+// server send other stores. with reads it as of a moment.
+func (a *app) look(ctx context.Context, name string, at *moment, has func(f *backend.Fact) bool, with func(e *store.Engine) error) error {
 	return a.withLog(ctx, func(log backend.Log) error {
+		stats, err := log.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		a.sayAhead(at, &stats)
 		e, err := a.openEngine(ctx, backend.Intercept(log, backend.Hooks{
 			Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
 				r.Stores = []string{name}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,7 @@ func (a *app) followCommand() *cobra.Command {
 with --after (0: at the log's beginning). 51233@UUID names the log too, as igniter stats shows it: if the log was replaced
 since, or ends before the seq, follow fails with "diverged" and says through which seq the two agree. No fact is missing or
 printed twice. If the connection is lost, it connects again and goes on where it was. If facts after the seq were pruned,
-it says so and ends. SIGINT ends it, with exit code 0.`,
+it says so and ends; from the log's beginning it says so and goes on. SIGINT ends it, with exit code 0.`,
 		Example: `  igniter follow --address 127.0.0.1:7400
   igniter follow tasks deliveries --after 0 --json | jq .value
   igniter follow tasks --key 'home-*' --where done=true --producer ana
@@ -45,8 +46,10 @@ it says so and ends. SIGINT ends it, with exit code 0.`,
 				}
 				n, through, first := uint(0), r.After.Seq, true
 				for page, err := range log.Follow(cmd.Context(), r) {
-					if err == nil && !(first && through == 0) { // from the log's beginning it prints what is left
-						err = page.Whole(through)
+					if gone := page.Whole(through); gone != nil && first && through == 0 { // from the log's beginning it prints what is left
+						a.say(fmt.Sprintf("%v; what is left follows", gone))
+					} else if err == nil {
+						err = gone
 					}
 					if err != nil {
 						return err

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) getCommand() *cobra.Command {
-	var at store.Moment
+	var at moment
 	valueOnly, id := false, ""
 	cmd := a.withJSON(withLogFlags(withMoment(&cobra.Command{
 		Use:   "get STORE KEY | get --id ID",
@@ -39,7 +39,7 @@ It reads the store from its beginning. Programs that read often embed the store,
 				return a.print(f, "%s", describe(f, version))
 			}
 			if id != "" {
-				if at != (store.Moment{}) {
+				if at != (moment{}) {
 					return usage("a fact with an --id is the same at all times: leave out --as-of, --at-seq and --valid-at")
 				}
 				return a.ask(cmd.Context(), func(log backend.Log, r *reader.Reader, _ []string) error {
@@ -50,8 +50,8 @@ It reads the store from its beginning. Programs that read often embed the store,
 					return show(&v.Fact, 0)
 				})
 			}
-			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
-				r, ok, err := e.GetAt(cmd.Context(), given[0], given[1], at)
+			return a.look(cmd.Context(), given[0], &at, ofKey(given[1]), func(e *store.Engine) error {
+				r, ok, err := e.GetAt(cmd.Context(), given[0], given[1], at.engine())
 				if err != nil {
 					return err
 				}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,7 @@ import (
 )
 
 func (a *app) listCommand() *cobra.Command {
-	var at store.Moment
+	var at moment
 	var prefix string
 	var where []string
 	var limit uint
@@ -39,11 +40,11 @@ such as true or 17, or else a string. If --where is given several times, all con
 				if prefix != "" || len(where) > 0 {
 					return usage("--prefix and --where are for the keys of a store: igniter list STORE")
 				}
-				return a.listStores(cmd.Context(), at)
+				return a.listStores(cmd.Context(), &at)
 			}
 			hasPrefix := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
-			return a.look(cmd.Context(), given[0], hasPrefix, func(e *store.Engine) error {
-				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at}), func(r store.Record) bool { return query.HoldAll(conditions, r.Value()) }, limit)
+			return a.look(cmd.Context(), given[0], &at, hasPrefix, func(e *store.Engine) error {
+				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at.engine()}), func(r store.Record) bool { return query.HoldAll(conditions, r.Value()) }, limit)
 				return err
 			})
 		},
@@ -62,15 +63,26 @@ type storeCount struct {
 	LastSeq uint64 `json:"last_seq"`
 }
 
-func (a *app) listStores(ctx context.Context, at store.Moment) error {
+func (a *app) listStores(ctx context.Context, at *moment) error {
 	return a.withLog(ctx, func(log backend.Log) error {
+		stats, err := log.Stats(ctx)
+		if err == nil {
+			_, err = stats.Resume(backend.Cursor{Seq: at.Seq}) // beyond the log's end the answer would be another one later
+		}
+		if err != nil {
+			return err
+		}
+		a.sayAhead(at, &stats)
+		if at.validNow {
+			at.Valid = time.Now()
+		}
 		counts := map[string]*storeCount{}
 		for f, err := range backend.Facts(log.Replay(ctx, backend.Range{Through: at.Seq})) {
 			if err != nil {
 				return err
 			}
 			valid := f.ValidTime
-			if valid.IsZero() {
+			if valid.IsZero() && !at.validNow { // otherwise it is valid since it is there
 				valid = f.TransactionTime
 			}
 			if !at.Time.IsZero() && f.TransactionTime.After(at.Time) || !at.Valid.IsZero() && valid.After(at.Valid) {
@@ -84,12 +96,11 @@ func (a *app) listStores(ctx context.Context, at store.Moment) error {
 			c.Facts++
 			c.LastSeq = f.Seq
 		}
-		stats, err := log.Stats(ctx)
-		if err != nil {
+		if stats, err = log.Stats(ctx); err != nil {
 			return err
 		}
 		for name, h := range stats.Horizons {
-			if h.Hides(at.Seq, at.Time, at.Valid) {
+			if h.Hides(at.Seq, at.Time) || !at.validNow && h.Hides(0, at.Valid) {
 				return &backend.CompactedError{Store: name, Horizon: h}
 			}
 		}

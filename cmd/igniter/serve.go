@@ -123,8 +123,17 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 		s.serves.Go(func() { s.ended <- m.run() })
 	}
 	notify("READY=1", "STATUS=serving")
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	if !a.values.Bool("exit_on_failure") {
+		look.Stop()
+	}
 	for {
 		select {
+		case <-look.C:
+			if stats, err := s.facts.Stats(ctx); err == nil && stats.Failed != "" {
+				return errors.Join(fmt.Errorf("%w: the log takes no more writes: %s", backend.ErrFailed, stats.Failed), s.drain())
+			}
 		case <-ctx.Done():
 			return s.drain()
 		case err := <-s.ended:
@@ -170,6 +179,9 @@ func (s *service) prepare() (err error) {
 		return err
 	}
 	s.noteReload(nil)
+	if v.Bool("stamp_producer") && s.tokens == nil && (s.secure == nil || s.secure.clientCA == "") {
+		return usage("--stamp-producer has no name to stamp where clients show neither tokens nor certificates: give --tokens or --tls-client-ca")
+	}
 	if err := s.app.outsideLog("--pid-file", v.String("pid_file")); err != nil {
 		return err
 	}
@@ -243,7 +255,7 @@ func (s *service) open(ctx context.Context) error {
 func (s *service) listen() error {
 	v, limits := s.app.values, s.crowd(maxDescriptors())
 	opts := server.Options{
-		Tokens: s.tokens, Insecure: v.Bool("insecure"), Logger: s.log,
+		Tokens: s.tokens, StampProducer: v.Bool("stamp_producer"), Insecure: v.Bool("insecure"), Logger: s.log,
 		MaxConnections: limits.connections, MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
 		HelloTimeout: v.Duration("hello_timeout"), MaxWaiting: limits.waiting, MaxWaitingEach: v.Int("max_waiting_each"),
 		MaxConnectionsEach: v.Int("max_connections_each"), MaxMemory: v.Int("max_memory"), MaxMemoryEach: v.Int("max_memory_each"),

@@ -105,6 +105,7 @@ type receipt struct {
 	ValueHash       string          `json:"value_hash"`
 	Causation       string          `json:"causation,omitempty"`
 	TransactionTime json.RawMessage `json:"transaction_time"`
+	By              string          `json:"by,omitempty"`
 }
 
 func (a *app) printReceipt(f *backend.Fact) error {
@@ -114,6 +115,9 @@ func (a *app) printReceipt(f *backend.Fact) error {
 	t.row("key", f.Store+"/"+f.Key)
 	t.row("follows", cmp.Or(f.Causation, "-"))
 	t.row("time", clock(f.TransactionTime))
+	if f.By != "" {
+		t.row("by", f.By)
+	}
 	t.row("hash", f.ValueHash)
-	return a.print(receipt{f.Seq, f.ID, f.Store, f.Key, f.ValueHash, f.Causation, wire.AppendTime(nil, f.TransactionTime)}, "%s", t)
+	return a.print(receipt{f.Seq, f.ID, f.Store, f.Key, f.ValueHash, f.Causation, wire.AppendTime(nil, f.TransactionTime), f.By}, "%s", t)
 }
