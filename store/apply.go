@@ -52,7 +52,7 @@ func (e *Engine) apply(facts []backend.Fact, through uint64, clock time.Time) {
 		if f.TransactionTime.After(e.newest) {
 			e.newest = f.TransactionTime
 		}
-		if len(f.ID) > backend.MaxIDLen || len(f.Causation) > backend.MaxIDLen || len(f.ValueHash) > backend.MaxHashLen ||
+		if len(f.ID) > backend.MaxIDLen || len(f.Causation) > backend.MaxIDLen || len(f.ValueHash) > backend.MaxHashLen || len(f.By) > backend.MaxByLen ||
 			len(f.Store) > backend.MaxStoreLen || len(f.Key) > backend.MaxKeyLen || len(f.Value) == 0 {
 			e.failLocked(fmt.Errorf("store: seq %d of the log is not a valid fact, which is a bug of its backend: %w", f.Seq, backend.ErrCorrupt))
 			return

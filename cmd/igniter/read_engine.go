@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -50,7 +49,7 @@ func (a *app) look(ctx context.Context, name string, at *moment, has func(f *bac
 // printRecords prints the records that has reports true for, at most limit of them (0: all), and returns how many there
 // were.
 func (a *app) printRecords(records iter.Seq2[store.Record, error], has func(r store.Record) bool, limit uint) (n uint, err error) {
-	l := a.newListing("SEQ", "TIME", "VALID", "STORE", "KEY", "VALUE", "PRODUCER", "ID")
+	l := a.newListing(factColumns...)
 	for r, err := range records {
 		if err != nil {
 			return n, err
@@ -59,12 +58,7 @@ func (a *app) printRecords(records iter.Seq2[store.Record, error], has func(r st
 			continue
 		}
 		f := r.Fact()
-		if a.json {
-			err = a.encode(&f)
-		} else {
-			l.table.row(f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, valueCell(&f), cut(cmp.Or(string(f.Producer), "-"), 32), f.ID)
-		}
-		if err != nil {
+		if err := l.addFact(&f); err != nil {
 			return n, err
 		}
 		if n++; n == limit {

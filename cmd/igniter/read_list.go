@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -12,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -46,61 +44,16 @@ such as true or 17, or else a string. If --where is given several times, all con
 			}
 			hasPrefix := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
 			return a.look(cmd.Context(), given[0], &at, hasPrefix, func(e *store.Engine) error {
-				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at.engine()}), conditions.hold, limit)
+				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at.engine()}), func(r store.Record) bool { return query.HoldAll(conditions, r.Value()) }, limit)
 				return err
 			})
 		},
 	}, &at)))
 	flags := cmd.Flags()
 	flags.StringVar(&prefix, "prefix", "", "only keys that begin with it")
-	flags.StringArrayVar(&where, "where", nil, "only values with that field: field=value, compared as JSON (1 and 1.0 are equal, an instant in two zones is not); may be repeated")
+	whereVar(flags, &where)
 	flags.UintVar(&limit, "limit", 0, "how many to show; 0: all")
 	return cmd
-}
-
-// A condition says what a value must have in a field.
-type condition struct {
-	field string
-	want  []byte // in the form of jsonvalue.AppendEqual
-}
-
-type conditions []condition
-
-func parseConditions(texts []string) (all conditions, err error) {
-	for _, text := range texts {
-		field, value, ok := strings.Cut(text, "=")
-		if !ok || field == "" {
-			return nil, usage("--where %q is not field=value", text)
-		}
-		want, err := jsonvalue.AppendEqual(nil, []byte(value), backend.MaxDepth)
-		if err != nil {
-			quoted, _ := json.Marshal(value) // a string, which can't fail
-			want, err = jsonvalue.AppendEqual(nil, quoted, backend.MaxDepth)
-		}
-		if err != nil {
-			return nil, usage("--where %q: %w", text, err)
-		}
-		all = append(all, condition{field, want})
-	}
-	return all, nil
-}
-
-func (all conditions) hold(r store.Record) bool {
-	return !slices.ContainsFunc(all, func(c condition) bool {
-		form, err := jsonvalue.AppendEqual(nil, member(r.Value(), c.field), backend.MaxDepth)
-		return err != nil || !bytes.Equal(form, c.want)
-	})
-}
-
-// member returns what an object has under a name, in which a dot may lead to an object inside; nil if it has nothing there.
-func member(object []byte, name string) []byte {
-	if v := jsonvalue.Member(object, name); v != nil {
-		return v
-	}
-	if outer, inner, ok := strings.Cut(name, "."); ok {
-		return member(jsonvalue.Member(object, outer), inner)
-	}
-	return nil
 }
 
 // A storeCount says how many facts a store has.

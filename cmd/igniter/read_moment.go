@@ -3,14 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/store"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // A moment is as of when a command reads.
@@ -33,7 +32,7 @@ func (m *moment) engine() store.Moment {
 // log's time is ahead of the clock.
 func withMoment(cmd *cobra.Command, at *moment) *cobra.Command {
 	flags := cmd.Flags()
-	flags.Func("as-of", "read what the log held at that `time`: "+instantHelp, func(text string) error {
+	flags.Func("as-of", "read what the log held at that `time`: "+query.TimeHelp, func(text string) error {
 		if text == "now" {
 			at.Time = time.Time{}
 			return nil
@@ -65,25 +64,10 @@ func (a *app) sayAhead(at *moment, stats *backend.Stats) {
 	}
 }
 
-const instantHelp = "2026-11-24T10:00:00Z, 2026-11-24 (UTC), seconds since 1970, now, or -90m for that long ago"
-
 // instant returns a flag's function that sets a point in time as people write it.
 func instant(to *time.Time) func(text string) error {
-	return func(text string) error {
-		t, err := wire.ParseTime([]byte(text)) // seconds, as facts have them
-		if text == "now" {
-			t, err = time.Now(), nil
-		} else if d, bad := time.ParseDuration(text); bad == nil && strings.HasPrefix(text, "-") {
-			t, err = time.Now().Add(d), nil
-		}
-		for _, layout := range []string{time.RFC3339Nano, time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05", time.DateTime} {
-			if err != nil {
-				t, err = time.Parse(layout, text)
-			}
-		}
-		if *to = t; err != nil || t.IsZero() { // the zero time would be no time
-			return errors.New("not a time: write " + instantHelp)
-		}
-		return nil
+	return func(text string) (err error) {
+		*to, err = query.ParseTime(text, time.Now())
+		return err
 	}
 }

@@ -58,6 +58,7 @@ func statsTable(s *backend.Stats) (t table) {
 		t.row("segments", fmt.Sprintf("%d, %s", d.Segments, size(d.SegmentBytes)))
 		t.row("snapshots", fmt.Sprintf("%d, %s", d.Snapshots, size(d.SnapshotBytes)))
 		t.row("indexes", size(d.IndexBytes))
+		t.row("files without index", d.Unindexed)
 		t.row("written ahead", size(d.AheadBytes))
 		t.row("quarantine", size(d.QuarantineBytes))
 		t.row("reserve", size(d.ReserveBytes))

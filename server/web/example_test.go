@@ -12,6 +12,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/web"
+	"github.com/igniter-store/igniter/store/reader"
 )
 
 // A program that serves a log answers HTTP about it, from before the log is open.
@@ -28,7 +29,8 @@ func Example() {
 
 	facts := memory.New(memory.Options{}) // which may take a while with others
 	s := server.New(facts, server.Options{})
-	h.Attach(s, facts, values{facts}) // values reads values by key, as an engine of package store can
+	answers := reader.New(facts, reader.Options{})
+	h.Attach(s, facts, answers)
 	if _, err := facts.WriteFact(ctx, backend.Fact{ID: "1", Store: "tasks", Key: "milk", Value: []byte(`{"title":"Buy milk"}`)}); err != nil {
 		log.Fatal(err)
 	}
@@ -43,10 +45,10 @@ func Example() {
 	}
 	http.DefaultClient.CloseIdleConnections()
 
-	// The server first, which ends streams; then HTTP; then the log.
-	_, _, _ = s.Close(), site.Shutdown(ctx), facts.Close()
+	// The server first, which ends streams; then HTTP; then what reads the log; then the log.
+	_, _, _, _ = s.Close(), site.Shutdown(ctx), answers.Close(), facts.Close()
 	<-served
 	// Output:
 	// 200 {"status":"ready"}
-	// 404 {"error_code":"not_found","error":"key \"eggs\" in store \"tasks\" has no value then"}
+	// 404 {"error_code":"never_written","error":"key \"eggs\" in store \"tasks\" has no fact then","store":"tasks","key":"eggs"}
 }

@@ -16,6 +16,7 @@ import (
 // and last seq and time the log takes over, through the last page's Through. After an error the log has a part of the facts.
 func Restore(ctx context.Context, port Port, opts Options, source func(context.Context) (backend.Stats, error), pages iter.Seq2[backend.Page, error]) (backend.Stats, error) {
 	l := newLog(port, opts)
+	l.run()
 	s, err := l.restore(ctx, source, pages)
 	if err != nil {
 		err = fmt.Errorf("%s: restore: %w", l.opts.Name, err)

@@ -156,7 +156,13 @@ func (l *Log) write() {
 
 // writeGroup appends a group of requests and answers them. Then it lets another process have its turn, if one wants it.
 func (l *Log) writeGroup(group []*request) {
-	took, err := l.commit(l.ctx, func() (*draft, error) { return l.decide(group) })
+	took, err := l.commit(l.ctx, func() (*draft, error) {
+		d, err := l.decide(group)
+		if d == nil && err == nil && l.opts.Quorum {
+			return l.besideDraft(Mark, struct{}{})
+		}
+		return d, err
+	})
 	for _, r := range group {
 		if err != nil {
 			r.verdict = backend.Written{Err: err}
