@@ -17,6 +17,7 @@ const (
 	MaxStoreLen = 256  // Store
 	MaxKeyLen   = 1024 // Key
 	MaxHashLen  = 128  // ValueHash
+	MaxByLen    = 256  // By
 	MaxDepth    = 90   // Value, Producer, Derivation: arrays and objects inside each other
 )
 
@@ -50,6 +51,9 @@ func (f *Fact) Validate() error {
 		return err
 	}
 	if err := checkText("causation", f.Causation, 0, MaxIDLen); err != nil {
+		return err
+	}
+	if err := checkText("by", f.By, 0, MaxByLen); err != nil {
 		return err
 	}
 	if err := checkTime("transaction_time", f.TransactionTime); err != nil {

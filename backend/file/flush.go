@@ -121,11 +121,21 @@ func (l *Log) sync() (a *active, through uint64, ok bool) {
 	if a.retired || s.last == s.durable || l.failure() != nil {
 		return a, 0, false
 	}
-	if err := a.syncFrames(s.current.Size); err != nil {
+	began := time.Now()
+	err := a.syncFrames(s.current.Size)
+	if l.synced(began); err != nil {
 		_ = l.fail(fmt.Errorf("sync: %w", err))
 		return a, 0, false
 	}
 	return a, s.last, true
+}
+
+// synced counts a sync.
+func (l *Log) synced(began time.Time) {
+	took := time.Since(began)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.syncs.Add(took)
 }
 
 // indexSealed makes the indexes that sealed segments lack, or that lack the hash tree. The log works without them, opens more

@@ -38,6 +38,7 @@ type Log struct {
 	changed ctxsync.Signal
 
 	head atomic.Pointer[backend.Head] // as the flusher computed it last; nil: not yet
+	gaps atomic.Bool                  // a mirror lacks hashes of facts, see mirrorMark
 
 	// maintenance is held while segments are replaced or their indexes made.
 	maintenance ctxsync.Mutex
@@ -52,6 +53,7 @@ type Log struct {
 	failed     error          // why the log takes no more writes; nil if it does
 	states     []state        // to be used by update
 	damage     map[place]bool // where damage was found
+	syncs      backend.Timings
 	queue      []*write
 	committing bool      // there is a committer
 	idle       sync.Cond // signals that there is no committer
@@ -89,12 +91,16 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	if d.lock, err = d.locked(d.fs.Lock); err != nil {
 		return nil, readOnly(err)
 	}
+	if err := d.prepareMirror(&opts); err != nil {
+		return nil, errors.Join(err, d.lock.Close())
+	}
 	l := &Log{
 		opts: opts, dir: d, log: opts.Logger, maintenance: ctxsync.NewMutex(),
 		work: make(chan struct{}, 1), flushed: make(chan struct{}),
 	}
 	l.close = sync.OnceValue(l.end)
 	l.idle.L = &l.mu
+	l.gaps.Store(d.mark != nil && d.mark.Gaps)
 	l.group.log = l
 	r := recovery{directory: d, opts: &l.opts, lookup: (&lookup{log: l}).fact}
 	err = r.run(ctx)
@@ -113,10 +119,17 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		horizons = format.Join(horizons, s.Horizons)
 	}
 	for store, h := range horizons { // a repair may have found facts that this or another Open cuts off
-		h.Seq = min(h.Seq, r.report.LastSeq)
+		if d.mark == nil { // a mirror has them before it has the facts
+			h.Seq = min(h.Seq, r.report.LastSeq)
+		}
 		horizons[store] = h
 	}
 	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, lastTime: r.seq.Time(), durable: r.report.LastSeq})
+	if opts.mirror != nil {
+		if err := l.adopt(opts.mirror); err != nil {
+			return nil, errors.Join(err, l.state.Load().active.file.Close(), d.lock.Close())
+		}
+	}
 	r.report.log(l.log, d.path)
 	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return !s.indexed() }) {
 		l.nudge()

@@ -23,7 +23,10 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept.Load(), Damaged: l.damaged(), ReserveBytes: uint64(l.dir.reserve.bytes())}
 	stats = backend.Stats{Log: l.dir.id.Log, Ancestors: slices.Clone(l.dir.id.Ancestors), LastSeq: s.last, DurableSeq: s.durable, Horizons: maps.Clone(s.horizons), Storage: disk}
 	stats.LastTime = s.lastTime
-	if h := l.head.Load(); h != nil {
+	l.mu.Lock()
+	stats.Syncs = l.syncs
+	l.mu.Unlock()
+	if h := l.head.Load(); h != nil && !l.gaps.Load() {
 		stats.Head = *h
 	}
 	if err := l.failure(); err != nil {

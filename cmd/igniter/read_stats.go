@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -42,6 +45,13 @@ func statsTable(s *backend.Stats) (t table) {
 	}
 	if c, ok := s.Checkpoint(); ok {
 		t.row("head", c)
+	}
+	if by := s.Ahead(time.Now()); by > time.Second {
+		t.row("last time", fmt.Sprintf("%s, %v ahead of the clock", clock(s.LastTime), by.Round(time.Second)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Horizons)) {
+		h := s.Horizons[name]
+		t.row("pruned", fmt.Sprintf("%s, before seq %d, %s", cmp.Or(name, "all stores"), h.Seq, clock(h.Time)))
 	}
 	t.row("size", size(s.Bytes))
 	if d := s.Storage; d != nil {

@@ -29,6 +29,7 @@ const (
 	OpSubscribe     = "subscribe"
 	OpWriteSnapshot = "write_snapshot"
 	OpPrune         = "prune"
+	OpNoteBackup    = "note_backup"
 	OpStats         = "stats"
 	OpServerStatus  = "server_status"
 	OpClose         = "close"
@@ -150,8 +151,8 @@ func (r *Request) Fact() (backend.Fact, error) {
 // [ParseRequest].
 func (r *Request) Batch() (backend.Batch, error) { return r.CheckedBatch(nil, nil) }
 
-// CheckedBatch is Batch, but calls fact with each fact, and expect with each different expectation, as soon as it is parsed; nil
-// calls nothing. Their errors end parsing and are returned as they are. So a client that may not write costs no more than
+// CheckedBatch is Batch, but calls fact with each fact, which it may change, and expect with each different expectation, as soon
+// as it is parsed; nil calls nothing. Their errors end parsing and are returned as they are. So a client that may not write costs no more than
 // the bytes that it sent.
 func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*backend.Expect) error) (backend.Batch, error) {
 	var b backend.Batch
@@ -162,7 +163,7 @@ func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*back
 		}
 		b.Facts = append(b.Facts, f)
 		if fact != nil {
-			err = fact(&f)
+			err = fact(&b.Facts[len(b.Facts)-1])
 		}
 		return end, err
 	})
