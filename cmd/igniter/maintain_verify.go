@@ -45,7 +45,7 @@ code is 1: igniter prune --seq removes the later facts.`,
 			if err != nil {
 				return err
 			}
-			if r.Segments+r.Snapshots == 0 {
+			if r.Segments+r.Snapshots == 0 && len(r.Damage) == 0 {
 				return fmt.Errorf("%s holds no log: give the directory that --path names for serve", dir)
 			}
 			if err := a.print(newVerifyReport(&r), "%s", verifyText(dir, &r, hashes)); err != nil {
