@@ -27,6 +27,7 @@ type FactRef struct {
 	TransactionTime time.Time       `json:"transaction_time"`
 	ValidTime       time.Time       `json:"valid_time,omitzero"`
 	SchemaVersion   int             `json:"schema_version"`
+	By              string          `json:"by,omitempty"`
 	Producer        json.RawMessage `json:"producer,omitempty"`
 	Derivation      json.RawMessage `json:"derivation,omitempty"`
 }
@@ -34,10 +35,15 @@ type FactRef struct {
 // Ref returns the fact without its value.
 func (r Record) Ref() FactRef {
 	f := r.Fact()
+	return RefOf(&f)
+}
+
+// RefOf returns a fact without its value. It shares f's memory.
+func RefOf(f *backend.Fact) FactRef {
 	return FactRef{
 		Seq: f.Seq, ID: f.ID, Store: f.Store, Key: f.Key, ValueHash: f.ValueHash, Causation: f.Causation,
 		TransactionTime: f.TransactionTime, ValidTime: f.ValidTime, SchemaVersion: f.SchemaVersion,
-		Producer: f.Producer, Derivation: f.Derivation,
+		By: f.By, Producer: f.Producer, Derivation: f.Derivation,
 	}
 }
 
@@ -110,12 +116,12 @@ func (e *Engine) Lineage(id string) (l Lineage, err error) {
 	}
 	slices.SortFunc(l.Facts, func(a, b FactRef) int { return cmp.Compare(a.Seq, b.Seq) })
 	slices.Sort(l.Missing)
-	l.Proof, err = proofOf(l.Facts)
+	l.Proof, err = ProofOf(l.Facts)
 	return l, err
 }
 
-// proofOf returns the proof of a lineage of facts.
-func proofOf(facts []FactRef) (string, error) {
+// ProofOf returns the proof of a lineage of facts, see [Lineage].Proof.
+func ProofOf(facts []FactRef) (string, error) {
 	sum := sha256.New()
 	for _, f := range facts {
 		text, err := json.Marshal(f)
@@ -183,7 +189,7 @@ func (e *Engine) VerifyLineage(l Lineage) error {
 			return fmt.Errorf("store: verify: fact %s has a value with the hash %s, and not %s: %w", f.ID, hash, f.ValueHash, backend.ErrCorrupt)
 		}
 	}
-	switch proof, err := proofOf(held); {
+	switch proof, err := ProofOf(held); {
 	case err != nil:
 		return err
 	case proof != l.Proof:

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -58,6 +59,30 @@ func TestDashboard(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operating.md")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, requireMetrics(t, string(page)), 7)
+}
+
+// TestAlerts has Prometheus check and try the alerts, if it is installed, and requires that their metrics exist.
+func TestAlerts(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(deploy, "alerts.yml"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, requireMetrics(t, string(text)), 12)
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed (package prometheus)")
+	}
+	for _, args := range [][]string{{"check", "rules", filepath.Join(deploy, "alerts.yml")}, {"test", "rules", "testdata/alerts_test.yml"}} {
+		out, err := exec.Command(promtool, args...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+}
+
+// TestUnit requires that the unit has nothing that systemd 252 does not know.
+func TestUnit(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(deploy, "igniter.service"))
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^Type=notify$`, string(text))
+	require.Regexp(t, `(?m)^ExecReload=/bin/kill -HUP \$MAINPID$`, string(text))
+	require.NotRegexp(t, `(?m)^(MemoryPressureWatch|RestartSteps|RestartMaxDelaySec|SurviveFinalKillSignal|ImportCredential|ReloadSignal)=`, string(text), "of systemd 253 and later")
 }
 
 // requireMetrics requires that the metrics in a text exist, and returns how many there are.

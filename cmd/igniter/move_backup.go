@@ -83,6 +83,7 @@ remove the old one.`,
 				if err := wholefile.Durable(given[0]); err != nil {
 					fmt.Fprintf(a.err, "igniter: the file system of %s cannot sync directories: a crash of the machine can lose pieces of the backup (%v)\n", given[0], err)
 				}
+				noteBackup(cmd.Context(), log, max(r.Through, r.After))
 				if r.Piece == "" {
 					return a.print(r, "nothing new since seq %d\n", r.After)
 				}
@@ -96,6 +97,15 @@ remove the old one.`,
 	cursorVar(cmd, &after, "only facts after that seq, to the output")
 	cmd.Flags().BoolVar(&merge, "merge", false, "back up nothing, and make few large files of the many small ones in DIR")
 	return cmd
+}
+
+// noteBackup tells the server of a log, if it has one, that it was backed up through a seq. The backup is good without that.
+func noteBackup(ctx context.Context, log backend.Log, through uint64) {
+	if server, ok := log.(interface {
+		NoteBackup(ctx context.Context, through uint64) error
+	}); ok {
+		_ = server.NoteBackup(ctx, through)
+	}
 }
 
 // mergeBackup merges the small pieces in a directory.
@@ -141,6 +151,7 @@ func (a *app) backupToOutput(ctx context.Context, c *copier, cursor backend.Curs
 			return all, err
 		})
 		if err == nil {
+			noteBackup(ctx, c.log, c.stats.LastSeq)
 			fmt.Fprintf(a.err, "igniter: backed up %d facts, after seq %d through %d\n", sum.Facts, after, c.stats.LastSeq)
 		}
 		return err

@@ -18,6 +18,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/server/web"
+	"github.com/igniter-store/igniter/store/reader"
 )
 
 // FuzzURL asks for any path and query with any Last-Event-ID, as a client that may read one store: it gets an answer, never
@@ -48,7 +49,7 @@ func FuzzURL(f *testing.F) {
 	require.NoError(f, err)
 	s := server.New(log, server.Options{Tokens: tokens})
 	h := web.New(web.Options{})
-	h.Attach(s, log, values{log})
+	h.Attach(s, log, reader.New(log, reader.Options{}))
 	f.Fuzz(func(t *testing.T, target, from string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || u.Path == "/v1/events" {
