@@ -60,8 +60,14 @@ func benchmark(b *testing.B, servers int, always bool) {
 		_, err := js.Publish(context.Background(), "raw", raw)
 		require.NoError(b, err)
 	}
+	units := func() uint64 { // messages that the log has had
+		s, err := js.Stream(context.Background(), "IGNITER_bench")
+		require.NoError(b, err)
+		return s.CachedInfo().State.LastSeq
+	}
 	run := func(name string, goroutines, each int, do func()) {
 		b.Run(name, func(b *testing.B) {
+			before := units()
 			var all sync.WaitGroup
 			var left atomic.Int64
 			left.Store(int64(b.N))
@@ -74,6 +80,9 @@ func benchmark(b *testing.B, servers int, always bool) {
 			}
 			all.Wait()
 			b.ReportMetric(float64(b.N*each)/b.Elapsed().Seconds(), "facts/s")
+			if n := units() - before; n > 0 {
+				b.ReportMetric(float64(b.N*each)/float64(n), "facts/unit")
+			}
 		})
 	}
 	for _, goroutines := range []int{1, 16, 64} {
