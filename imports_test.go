@@ -28,6 +28,7 @@ type layer struct {
 var layers = []layer{
 	{"", []string{}, []string{}},
 	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/seqrange", "internal/uuidtext"}, []string{}},
+	{"internal/linear", []string{"backend"}, []string{"github.com/anishathalye/porcupine"}},
 	{"internal/...", []string{}, []string{}},
 	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap", "github.com/google/uuid"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
@@ -45,6 +46,7 @@ var layers = []layer{
 	{"companion/...", []string{"store/...", "backend", "internal/jsonvalue", "backend/memory", "backend/file", "backend/network"}, nil},
 	{"cmd/...", []string{"..."}, nil},
 	{"examples/...", []string{"..."}, nil},
+	{"docs/...", []string{"..."}, nil},
 }
 
 func fits(pattern, pkg string) bool {

@@ -26,7 +26,8 @@ type Log interface {
 	// (by ID) stay where they are; if it holds all of them, the batch was written before, and its
 	// expectations are not checked again. An empty batch only checks its expectations.
 	//
-	// A batch's frame, like a fact's, must fit the backend's limit (ErrTooLarge). If ctx is done
+	// A batch's frame, like a fact's, must fit the backend's limit, and a batch has at most [MaxBatch] facts and
+	// as many expectations (ErrTooLarge). If ctx is done
 	// before the call, nothing is written. A log without [Features.Batches] writes batches of
 	// one fact without expectations, and refuses others with errors.ErrUnsupported.
 	Write(ctx context.Context, batches ...Batch) []Written

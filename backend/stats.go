@@ -46,7 +46,7 @@ func (s *Stats) Resume(c Cursor) (seq uint64, err error) {
 }
 
 // Ahead returns how far the log's last time is ahead of now; 0 if it is not. No fact is dated before the last one, so until
-// the clock has caught up, a log dates facts a nanosecond apart, and reads as of now do not see them.
+// the clock has caught up, a log dates facts a nanosecond apart.
 func (s *Stats) Ahead(now time.Time) time.Duration {
 	if s.LastTime.IsZero() {
 		return 0
@@ -75,6 +75,7 @@ type Storage struct {
 	AheadBytes      uint64 `json:"ahead_bytes"`      // of space written ahead of the facts to come
 	QuarantineBytes uint64 `json:"quarantine_bytes"` // that recovery cut off and kept
 	ReserveBytes    uint64 `json:"reserve_bytes"`    // kept free for removing facts when the disk is full
+	Unindexed       int    `json:"unindexed"`        // sealed files without an index: the log opens more slowly, and its head is before the first one
 	Damaged         int    `json:"damaged"`          // places, or missing files, where damage was found since the log was opened; at most 1000 are counted
 
 	LastSync time.Time `json:"last_sync,omitzero"` // when facts were last made durable since the log was opened; zero: not yet

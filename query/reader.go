@@ -82,6 +82,8 @@ type Moment struct {
 	Seq   uint64    `json:"seq,omitempty"`  // facts through this seq are visible; 0: all
 	Time  time.Time `json:"time,omitzero"`  // facts whose transaction time is not later are visible; zero: all
 	Valid time.Time `json:"valid,omitzero"` // the visible fact with the greatest valid time that is not later is the value; zero: the last visible one
+
+	ValidNow bool `json:"valid_now,omitempty"` // in place of Valid: what is valid when it is read
 }
 
 // A Place is a seq, and the transaction time of the last fact at or before it; zero: there is none.

@@ -10,9 +10,13 @@ import (
 )
 
 // mayWrite checks that the client may write a fact as it is: to its store, with what only imports may say, and with a
-// transaction time that is not ahead of the clock.
+// transaction time that is not ahead of the clock. It stamps the fact with the client's name, if the server is told to, unless
+// an import says who wrote it.
 func (s *Server) mayWrite(grant *auth.Grant, f *backend.Fact) error {
 	if err := grant.MayWrite(f.Store); err != nil {
+		return err
+	}
+	if err := s.stamp(grant, f); err != nil {
 		return err
 	}
 	if f.TransactionTime.IsZero() && f.Causation == "" && f.ValueHash == "" {
@@ -37,6 +41,21 @@ func (s *Server) mayWrite(grant *auth.Grant, f *backend.Fact) error {
 		if hash, hashErr := wire.Hash(f.Value); hashErr == nil && hash != f.ValueHash {
 			return err
 		}
+	}
+	return nil
+}
+
+// stamp writes the client's name into a fact, if the server is told to, unless an import says who wrote it. Where certificates
+// alone let clients in, all of them may import, so that none may say it.
+func (s *Server) stamp(grant *auth.Grant, f *backend.Fact) error {
+	stamps := s.opts.StampProducer
+	switch {
+	case stamps && (f.By == "" || f.By == grant.Name()):
+		f.By = grant.Name()
+	case stamps && s.opts.Tokens == nil && grant.Name() != "":
+		return fmt.Errorf("%w: %s may not write facts by %q, since this server says itself by which certificate they are written", backend.ErrForbidden, grant.Name(), f.By)
+	case f.By != "":
+		return grant.MayImport("by")
 	}
 	return nil
 }

@@ -141,6 +141,7 @@ func (c *conn) duplicate(held, given *backend.Fact) (protocol.Ack, error) {
 	if a.Fact == nil || c.client.Grant.MayRead(held.Store) {
 		return a, nil
 	}
+	a.By = ""
 	if !a.SameValue && !sameHash(held, given) {
 		return a, backend.ErrIDReused
 	}

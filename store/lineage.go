@@ -27,6 +27,7 @@ type FactRef struct {
 	TransactionTime time.Time       `json:"transaction_time"`
 	ValidTime       time.Time       `json:"valid_time,omitzero"`
 	SchemaVersion   int             `json:"schema_version"`
+	By              string          `json:"by,omitempty"`
 	Producer        json.RawMessage `json:"producer,omitempty"`
 	Derivation      json.RawMessage `json:"derivation,omitempty"`
 }
@@ -42,7 +43,7 @@ func RefOf(f *backend.Fact) FactRef {
 	return FactRef{
 		Seq: f.Seq, ID: f.ID, Store: f.Store, Key: f.Key, ValueHash: f.ValueHash, Causation: f.Causation,
 		TransactionTime: f.TransactionTime, ValidTime: f.ValidTime, SchemaVersion: f.SchemaVersion,
-		Producer: f.Producer, Derivation: f.Derivation,
+		By: f.By, Producer: f.Producer, Derivation: f.Derivation,
 	}
 }
 

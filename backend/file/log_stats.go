@@ -26,7 +26,7 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	l.mu.Lock()
 	stats.Syncs = l.syncs
 	l.mu.Unlock()
-	if h := l.head.Load(); h != nil {
+	if h := l.head.Load(); h != nil && !l.gaps.Load() {
 		stats.Head = *h
 	}
 	if err := l.failure(); err != nil {
@@ -47,7 +47,10 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	}
 	for _, s := range s.sealed {
 		count(&s.File)
-		disk.IndexBytes += uint64(max(0, s.index.Load()))
+		disk.IndexBytes += uint64(s.index.Load())
+		if !s.indexed() {
+			disk.Unindexed++
+		}
 	}
 	count(&s.current)
 	disk.AheadBytes = uint64(max(0, s.active.ahead.Load()-s.current.Size))

@@ -3,6 +3,7 @@ package network
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -145,6 +146,9 @@ func (l *logV1) reload() {
 // write writes a fact, which is valid and normalized, and waits until it comes back. If there is no answer, it looks
 // for the fact in the log before it tries again.
 func (l *logV1) write(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	if f.By != "" {
+		return f, fmt.Errorf("%w: a server of version 1 does not keep who was let in to write a fact: leave By empty", errors.ErrUnsupported)
+	}
 	if err := l.turn.Lock(ctx); err != nil {
 		return f, err
 	}

@@ -144,7 +144,7 @@ func reused(f *backend.Fact) error {
 // sizeOf returns how many bytes a fact takes as JSON, at most.
 func sizeOf(f *backend.Fact) int {
 	const escaped = len(`\u0000`)
-	return len(f.Value) + len(f.Producer) + len(f.Derivation) + escaped*(len(f.ID)+len(f.Store)+len(f.Key)+len(f.ValueHash)+len(f.Causation)) + 512
+	return len(f.Value) + len(f.Producer) + len(f.Derivation) + escaped*(len(f.ID)+len(f.Store)+len(f.Key)+len(f.ValueHash)+len(f.Causation)+len(f.By)) + 512
 }
 
 // look reports whether the log has a fact already, for a log that may not remember its ID.

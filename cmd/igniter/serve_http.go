@@ -126,7 +126,11 @@ func (x *site) failed() <-chan error {
 func (x *site) attach(s *service) error {
 	x.reader = reader.New(s.facts, reader.Options{Memory: max(int64(s.app.values.Int("http_memory")), 1), Logger: s.log})
 	x.web.Attach(s.server, s.facts, x.reader)
-	return x.metrics.Register(metrics.New(s.server, metrics.Site{Requests: x.web.Requests, Subscribers: x.web.Subscribers, About: s.about, Stores: x.reader.Counted}))
+	err := x.metrics.Register(metrics.New(s.server, metrics.Site{Requests: x.web.Requests, Subscribers: x.web.Subscribers, About: s.about, Stores: x.reader.Counted}))
+	if s.mirror != nil {
+		err = errors.Join(err, s.mirror.register(x.metrics))
+	}
+	return err
 }
 
 // shutdown waits for requests to end until ctx is done, and then cuts them off.

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) tokenCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "token", Short: "Make tokens for clients", Args: cobra.NoArgs, RunE: commandMissing}
+	cmd := &cobra.Command{Use: "token", Short: "Make tokens for clients", Args: knownCommand, RunE: commandMissing, SuggestionsMinimumDistance: 2}
 	cmd.AddCommand(a.tokenNewCommand())
 	return cmd
 }

@@ -126,7 +126,17 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		h.opts.Logger.Error("a request failed", zap.String("path", r.URL.Path), zap.Error(err))
 	}
-	answer := failure{Code: codeOf(err, status), Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
+	answer := failureOf(err)
+	answer.Code = codeOf(err, status)
+	if missing, ok := errors.AsType[*query.NoValueError](err); ok {
+		x.Header().Set("Igniter-Seq", strconv.FormatUint(missing.Seq, 10))
+	}
+	h.answer(x, status, answer)
+}
+
+// failureOf returns what a client is told of an error.
+func failureOf(err error) failure {
+	answer := failure{Code: protocol.ErrorCode(err), Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
 	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
 		answer.Cursor, answer.Log, answer.Common = diverged.Cursor.String(), diverged.Log.String(), &diverged.Common
 	}
@@ -135,7 +145,6 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 		if missing.Deleted != nil {
 			answer.Fact = query.AppendFact(nil, missing.Deleted)
 		}
-		x.Header().Set("Igniter-Seq", strconv.FormatUint(missing.Seq, 10))
 	}
 	if cost, ok := errors.AsType[*query.NotLoadedError](err); ok {
 		answer.Store, answer.Facts, answer.Bytes = cost.Store, cost.Facts, cost.Bytes
@@ -146,7 +155,7 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	if compacted, ok := errors.AsType[*backend.CompactedError](err); ok {
 		answer.Store, answer.Horizon = compacted.Store, &compacted.Horizon
 	}
-	h.answer(x, status, answer)
+	return answer
 }
 
 // A failure is the answer to a request that failed.
@@ -213,6 +222,7 @@ func statusOf(err error) int {
 		{backend.ErrTooLarge, http.StatusRequestEntityTooLarge}, {backend.ErrFull, http.StatusInsufficientStorage},
 		{backend.ErrUnauthenticated, http.StatusUnauthorized}, {backend.ErrForbidden, http.StatusForbidden},
 		{backend.ErrInvalid, http.StatusBadRequest}, {backend.ErrDiverged, http.StatusConflict}, {backend.ErrCompacted, http.StatusGone}, {errors.ErrUnsupported, http.StatusNotImplemented},
+		{backend.ErrAccessChanged, http.StatusServiceUnavailable},
 		{backend.ErrUnavailable, http.StatusServiceUnavailable}, {backend.ErrClosed, http.StatusServiceUnavailable},
 		{context.Canceled, http.StatusServiceUnavailable}, {context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {

@@ -5,9 +5,9 @@
 // as the ids of events have it; one that the log can't go on from is answered with 409, and so is an at_seq that the log
 // does not reach. If facts after a cursor were pruned, the answer is 410, with the "horizon" from which nothing is missing:
 // go on after its seq. If that happens once the answer has begun, and before they were read, it ends with an error. A
-// client that begins at the log's beginning, after=0, gets the facts that are left. Values as of a moment before their
-// store's horizon are
-// answered with 410, too.
+// client that begins at the log's beginning, after=0, gets the facts that are left. It is told the horizon first: by the
+// header Igniter-Horizon, the latest seq before which facts may be missing, and by an event compacted. Values as of a moment
+// before their store's horizon are answered with 410, too.
 //
 // The server decides who may read what: the token comes as a bearer, "Authorization: Bearer TOKEN", or the client shows a
 // certificate. Errors are {"error_code":…,"error":…} with the codes of the server's protocol.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
@@ -168,10 +167,9 @@ func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 	if err := x.refresh(); err != nil {
 		return err
 	}
-	if x.beats != nil || x.through.Seq > 0 { // a client that begins at the log's beginning takes what is left
-		if err := page.Whole(x.through.Seq); err != nil {
-			return err
-		}
+	gone := page.Whole(x.through.Seq)
+	if gone != nil && (x.beats != nil || x.through.Seq > 0) { // a client that begins at the log's beginning takes what is left
+		return gone
 	}
 	if x.beats == nil {
 		// The id comes first of all: a client whose connection breaks before the first fact must not begin anew at the end.
@@ -180,6 +178,10 @@ func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 		}
 		x.appendID(backend.Cursor{Log: page.Through.Log, Seq: x.through.Seq})
 		x.buf = append(x.buf, '\n')
+		if gone != nil {
+			text, _ := json.Marshal(failureOf(gone)) // strings and a time: it can't fail
+			x.buf = append(append(append(x.buf, "event: compacted\ndata: "...), text...), "\n\n"...)
+		}
 		x.beats = time.AfterFunc(x.h.opts.Heartbeat, x.beat)
 	}
 	for i := range page.Facts {
@@ -262,7 +264,7 @@ func (x *eventStream) end(r *http.Request, err error) error {
 // tell ends a stream of events that has begun with an error. Its event has a name of its own: a browser has one named error
 // for lost connections.
 func (s *stream) tell(err error) error {
-	text, _ := json.Marshal(map[string]string{"error_code": protocol.ErrorCode(err), "error": err.Error()}) // strings: it can't fail
+	text, _ := json.Marshal(failureOf(err)) // strings and numbers: it can't fail
 	s.buf = append(append(append(s.buf[:0], "event: igniter-error\ndata: "...), text...), "\n\n"...)
 	return s.flush()
 }

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"errors"
 	"iter"
 	"net/http"
+	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/query"
@@ -24,10 +26,11 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	if p.err != nil {
 		return p.err
 	}
-	stores, err := q.client.Grant.Readable(ask.Stores)
+	reading, err := q.client.Read(ask.Stores)
 	if err != nil {
 		return err
 	}
+	stores := reading.Stores
 	stats, err := q.log.Stats(r.Context())
 	if err == nil {
 		_, err = stats.Resume(after)
@@ -48,7 +51,13 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 			return reason(ctx, err)
 		}
 	} else {
-		found = window(q.log.Replay(ctx, backend.Range{After: after, Through: min(ask.Through, stats.LastSeq), Stores: stores}), ask)
+		pages := q.log.Replay(ctx, backend.Range{After: after, Through: min(ask.Through, stats.LastSeq), Stores: stores})
+		found = window(pages, ask, func(gone error) { setHorizon(x, gone) })
+	}
+	if gone := stats.Whole(after.Seq, stores); gone != nil && after.Seq == 0 {
+		setHorizon(x, gone)
+	} else if gone != nil {
+		return gone
 	}
 	setSeq(x, stats.LastSeq)
 	x.Header().Set("Cache-Control", "private, no-cache")
@@ -67,22 +76,37 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 		if len(s.buf) < streamBuffer {
 			continue
 		}
+		if err := reading.Refresh(); err != nil {
+			return s.cut(err)
+		}
 		if err := s.flush(); err != nil {
 			return err
 		}
 	}
+	if err := reading.Refresh(); err != nil {
+		return s.cut(err)
+	}
 	return s.finish()
 }
 
-// window yields the facts of pages that are asked for. A client that begins at the log's beginning takes what is left; others
-// are told if facts after their cursor were pruned.
-func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery) iter.Seq2[query.Version, error] {
+// setHorizon says that facts before a horizon may be missing.
+func setHorizon(x *exchange, gone error) {
+	if compacted, ok := errors.AsType[*backend.CompactedError](gone); ok {
+		x.Header().Set("Igniter-Horizon", strconv.FormatUint(compacted.Horizon.Seq, 10))
+	}
+}
+
+// window yields the facts of pages that are asked for. A client that begins at the log's beginning takes what is left, and
+// told is called if that is not all; for others it is an error if facts after their cursor were pruned.
+func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, told func(gone error)) iter.Seq2[query.Version, error] {
 	return func(yield func(query.Version, error) bool) {
 		m := q.Matcher()
 		through, left := q.After, q.Limit
 		for page, err := range pages {
-			if err == nil && q.After > 0 {
-				err = page.Whole(through)
+			if gone := page.Whole(through); gone != nil && q.After == 0 {
+				told(gone)
+			} else if err == nil {
+				err = gone
 			}
 			if err != nil {
 				yield(query.Version{}, err)

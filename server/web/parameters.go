@@ -110,18 +110,33 @@ func (p *parameters) time(name string) (t time.Time) {
 
 // moment returns as of when to read.
 func (p *parameters) moment() query.Moment {
-	return query.Moment{Seq: p.seq("at_seq"), Time: p.time("as_of"), Valid: p.time("valid_at")}
+	m := query.Moment{Seq: p.seq("at_seq")}
+	if p.Get("as_of") != now { // all that the log holds, whatever its clock says
+		m.Time = p.time("as_of")
+	}
+	p.valid(&m, "valid_at")
+	return m
+}
+
+// now is the present as a time in a URL.
+const now = "now"
+
+// valid sets the valid time that a parameter gives.
+func (p *parameters) valid(m *query.Moment, name string) {
+	if m.ValidNow = p.Get(name) == now; !m.ValidNow {
+		m.Valid = p.time(name)
+	}
 }
 
 // between returns a moment that one parameter gives, with the valid time that another one gives.
 func (p *parameters) between(name, valid string) (m query.Moment) {
-	if text := p.Get(name); text != "" {
+	if text := p.Get(name); text != "" && !(name == "to" && text == now) {
 		var err error
 		if m, err = query.ParseMoment(text, p.now); err != nil {
 			p.wrong(name, "%q is no seq, and %v", clip(text), err)
 		}
 	}
-	m.Valid = p.time(valid)
+	p.valid(&m, valid)
 	return m
 }
 

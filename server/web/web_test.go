@@ -227,8 +227,21 @@ func TestCompacted(t *testing.T) {
 		require.Equal(t, facts, strings.Count(x.get(200, path), "\n"), path)
 	}
 	for query, first := range map[string]uint64{"?after=0": 2, "?after=1&store=b": 2, "?after=3": 4} {
-		seq, _ := x.events(query).fact()
+		events := x.events(query)
+		if query == "?after=0" { // a client that begins at the log's beginning is told that something is gone
+			said := events.next()
+			require.Len(t, said, 2)
+			require.Equal(t, "event: compacted", said[0])
+			require.Contains(t, said[1], `"store":"a","horizon":{"seq":3,`)
+		}
+		seq, _ := events.fact()
 		require.Equal(t, first, seq, query)
+	}
+
+	for query, horizon := range map[string]string{"": "3", "?after=0": "3", "?store=b": "", "?after=3": ""} {
+		answer := x.ask(t.Context(), "/v1/facts"+query)
+		require.Equal(t, horizon, answer.Header.Get("Igniter-Horizon"), query)
+		require.NoError(t, answer.Body.Close())
 	}
 }
 
@@ -291,6 +304,8 @@ func TestValue(t *testing.T) {
 	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":3,"time"`, "what was written is read at once")
 	require.Contains(t, x.get(200, "/v1/stores/a/k?at_seq=1"), `"value":1,"time"`)
 	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of="+time.Now().Add(time.Minute).UTC().Format(time.RFC3339)), `"value":2,"time"`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of=now"), `"value":3,"time"`, "the log's time is ahead of the clock")
+	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of=now&valid_at=now"), `"value":2,"time"`)
 	require.Contains(t, x.get(200, "/v1/stores/a/k?valid_at=1000.5"), `"value":3,"time"`)
 	require.Contains(t, x.get(404, "/v1/stores/a/k?valid_at=1970-01-01"), `"error_code":"never_written"`)
 	require.Contains(t, x.get(200, "/v1/stores/a%20b/x/y%20z"), `"value":4,"time"`)
@@ -302,6 +317,54 @@ func TestValue(t *testing.T) {
 
 	x.web.Attach(x.server, log, nil)
 	require.Contains(t, x.get(404, "/v1/stores/a/k"), "there is nothing at")
+}
+
+// TestExportAccess: a page of an export that was read before the client's access changed is not sent after that.
+func TestExportAccess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	save := func(entries ...auth.TokenEntry) {
+		text, err := json.Marshal(entries)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+	}
+	reader, entry := auth.NewToken("reader")
+	other, otherEntry := auth.NewToken("other")
+	entry.Read, otherEntry.Read = []string{"a", "b"}, []string{"*"}
+	save(entry, otherEntry)
+	tokens, err := auth.LoadTokens(path)
+	require.NoError(t, err)
+	change := func() {}
+	log := backend.Intercept(memory.New(memory.Options{}), backend.Hooks{
+		Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+			return func(yield func(backend.Page, error) bool) {
+				for p, err := range next(ctx, r) {
+					if change(); !yield(p, err) {
+						return
+					}
+				}
+			}
+		},
+	})
+	x := newSite(t, log, web.Options{}, &server.Options{Tokens: tokens})
+	x.write("b", "k", "1")
+	as := "Bearer " + reader
+	require.Contains(t, x.get(200, "/v1/facts", "Authorization", as), `"value":1`)
+	narrow := entry
+	narrow.Read = []string{"a"}
+	for _, c := range []struct {
+		status int
+		code   string
+		left   []auth.TokenEntry
+	}{{503, "access_changed", []auth.TokenEntry{narrow, otherEntry}}, {401, "unauthenticated", []auth.TokenEntry{otherEntry}}} {
+		save(entry, otherEntry)
+		require.NoError(t, tokens.Reload())
+		change = func() {
+			save(c.left...)
+			require.NoError(t, tokens.Reload())
+		}
+		require.Contains(t, x.get(c.status, "/v1/facts", "Authorization", as), c.code)
+		require.Contains(t, x.get(200, "/v1/facts", "Authorization", "Bearer "+other), `"value":1`)
+	}
 }
 
 // TestTokens lets in clients with a token, to what it grants, for as long as it does.

@@ -28,6 +28,8 @@ func (r *Reader) Diff(ctx context.Context, readable []string, q query.DiffQuery)
 		return d, err
 	}
 	d = query.Diff{Store: q.Store, Seq: stats.LastSeq, From: q.From, To: q.To, Keys: []query.KeyDiff{}}
+	r.resolve(&q.From, q.Store, &stats)
+	r.resolve(&q.To, q.Store, &stats)
 	if q.Key != nil {
 		return d, r.diffKey(ctx, readable, q, &d)
 	}

@@ -118,6 +118,10 @@ func (r *Reader) count(ctx context.Context, name string) (size *counts, err erro
 	return size, err
 }
 
+// endOfTime is the clock of engines. It is never behind the log's, so that reads as of a time go by the log's times alone, as
+// reads of the log do.
+func endOfTime() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }
+
 func (r *Reader) loading(name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,7 +151,7 @@ func (r *Reader) load(name string, facts uint64, memory int64) (*held, error) {
 	r.stores[name] = h
 	r.work.Go(func() {
 		defer close(h.done)
-		h.engine, h.err = store.Open(r.life, r.log, store.Options{Stores: []string{name}, ReadOnly: true, Logger: r.opts.Logger,
+		h.engine, h.err = store.Open(r.life, r.log, store.Options{Stores: []string{name}, ReadOnly: true, Logger: r.opts.Logger, Now: endOfTime,
 			Progress: func(p store.OpenProgress) { h.read.Store(p.Facts) }})
 	})
 	return h, nil

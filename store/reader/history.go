@@ -26,7 +26,9 @@ func (r *Reader) History(ctx context.Context, readable []string, q query.History
 	if err != nil {
 		return h, err
 	}
-	h = query.History{Store: q.Store, Key: q.Key, Seq: stats.LastSeq, At: q.At, Whole: true, Records: []query.Version{}}
+	asked := q.At
+	r.resolve(&q.At, q.Store, &stats)
+	h = query.History{Store: q.Store, Key: q.Key, Seq: stats.LastSeq, At: asked, Whole: true, Records: []query.Version{}}
 	p := pageOf{limit: limit, all: q.Limit < 0}
 	var before *backend.Fact // the version before
 	for f, err := range r.ofKey(ctx, q.Store, q.Key, q.At, stats.LastSeq) {

@@ -40,14 +40,17 @@ func (r *Reader) Keys(ctx context.Context, readable []string, q query.KeysQuery)
 	if len(q.Where) > maxWhere {
 		return k, &backend.InvalidError{Field: "where", Reason: fmt.Sprintf("more than %d", maxWhere)}
 	}
-	if _, err := r.reach(ctx, q.At.Seq); err != nil {
+	stats, err := r.reach(ctx, q.At.Seq)
+	if err != nil {
 		return k, err
 	}
+	asked := q.At
+	r.resolve(&q.At, q.Store, &stats)
 	e, err := r.loaded(ctx, q.Store, q.Load)
 	if err != nil {
 		return k, err
 	}
-	k = query.Keys{Store: q.Store, Seq: e.Head(), At: q.At, Records: []query.Record{}}
+	k = query.Keys{Store: q.Store, Seq: e.Head(), At: asked, Records: []query.Record{}}
 	matching, err := matching(ctx, e, q, &k)
 	if err != nil {
 		return k, err

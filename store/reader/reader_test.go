@@ -61,6 +61,30 @@ func newWorld(t *testing.T, n int, opts Options) *world {
 	return w
 }
 
+// TestClocks: times go by the log's, whether the store is in memory or not, and what is valid now shows, though the log's time is
+// ahead of the clock.
+func TestClocks(t *testing.T) {
+	log := memory.New(memory.Options{})
+	r := New(log, Options{})
+	defer log.Close()
+	defer r.Close()
+	for i, ahead := range []time.Duration{-time.Hour, time.Hour, 2 * time.Hour} {
+		_, err := log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(i), Store: "a", Key: "k", Value: fmt.Appendf(nil, "%d", i), TransactionTime: time.Now().Add(ahead)})
+		require.NoError(t, err)
+	}
+	for range 2 {
+		for want, at := range map[string]query.Moment{"0": {Time: time.Now().Add(time.Minute)}, "1": {Time: time.Now().Add(90 * time.Minute)}, "2": {ValidNow: true}} {
+			v, err := r.Get(t.Context(), nil, "a", "k", at)
+			require.NoError(t, err)
+			require.Equal(t, want, string(v.Fact.Value), "%+v", at)
+		}
+		k, err := r.Keys(t.Context(), nil, query.KeysQuery{Store: "a", At: query.Moment{ValidNow: true}}) // loads it
+		require.NoError(t, err)
+		require.Equal(t, "2", string(k.Records[0].Fact.Value))
+		require.Len(t, r.Loaded(), 1)
+	}
+}
+
 // moments are of both axes, the present too.
 func (w *world) moments() []query.Moment {
 	all := []query.Moment{{}, {Seq: 1}, {Seq: uint64(len(w.facts))}}

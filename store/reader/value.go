@@ -22,6 +22,7 @@ func (r *Reader) Get(ctx context.Context, readable []string, name, key string, a
 	if err != nil {
 		return query.Value{}, err
 	}
+	r.resolve(&at, name, &stats)
 	v := query.Value{Seq: stats.LastSeq}
 	if e != nil {
 		v.Seq = e.Head()
@@ -42,7 +43,7 @@ func (r *Reader) Get(ctx context.Context, readable []string, name, key string, a
 	return v, nil
 }
 
-// momentOf returns a moment for an engine: the present is the log through head.
+// momentOf returns a resolved moment for an engine: the present is the log through head.
 func momentOf(at query.Moment, head uint64) store.Moment {
 	m := store.AsOf(head)
 	if at.Seq != 0 {
@@ -93,6 +94,14 @@ func (r *Reader) find(ctx context.Context, name, key string, at query.Moment, la
 		r.often(ctx, name)
 	}
 	return found, nil
+}
+
+// resolve makes ValidNow a valid time: that of the clock, or of the log or the store's horizon if these are later, so that the
+// present is never compacted and a fact without a valid time is valid at once.
+func (r *Reader) resolve(at *query.Moment, name string, stats *backend.Stats) {
+	if at.ValidNow {
+		at.Valid, at.ValidNow = later(later(r.opts.Now(), stats.LastTime), stats.Horizon(name).Time), false
+	}
 }
 
 // knows reports whether a key may have a fact.

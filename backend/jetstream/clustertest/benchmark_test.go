@@ -80,6 +80,11 @@ func benchmark(b *testing.B, servers int, always bool) {
 		run(fmt.Sprintf("raw=%d", goroutines), goroutines, 1, publish)
 		run(fmt.Sprintf("log=%d", goroutines), goroutines, 1, write)
 	}
+	unit := []byte(strings.Repeat("x", 800*len(raw)*3/4)) // as many bytes as eight batches in one message, one after the other
+	run("raw units of 800", 1, 800, func() {
+		_, err := js.Publish(context.Background(), "raw", unit)
+		require.NoError(b, err)
+	})
 	run("batches of 100", 8, 100, func() {
 		batch := backend.Batch{Facts: make([]backend.Fact, 100)}
 		for i := range batch.Facts {

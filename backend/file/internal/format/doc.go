@@ -67,6 +67,9 @@
 //	s…       the names of stores
 //	k…       each key's latest fact: store, seq, key, ID
 //
+// The index of a large file is written in parts, so that IDs, stores and keys take turns: then a store or a key may be there
+// several times. A key's last entry is its latest fact. Stores are numbered from 0 through the whole index.
+//
 // Indexes of earlier releases had only the latest IDs of a file with more than a million facts. Such an index is not
 // used, and built again.
 //

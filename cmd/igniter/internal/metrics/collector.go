@@ -194,6 +194,7 @@ func (out sink) stats(s *backend.Stats) {
 	} {
 		out.gauge("log_file_bytes", "Bytes that the log's files take, by kind.", float64(n), "kind", kind)
 	}
+	out.gauge("log_unindexed", "Sealed files of the log that have no index, which makes it open more slowly and keeps its head before them.", float64(d.Unindexed))
 	out.gauge("log_damaged", "Damaged places, or missing files, that the log has met since it was opened.", float64(d.Damaged))
 	out.gauge("log_last_sync_seconds", "When facts were last made durable, in seconds since 1970; 0: not yet.", seconds(d.LastSync))
 	out.counter("log_writes_total", "Writes of the log since it was opened, each of one fact or several.", d.Groups)
