@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -64,6 +66,8 @@ func TestMetrics(t *testing.T) {
 		require.Positive(t, h.Sum, op)
 	}
 	require.Len(t, m.Latency, len(m.Requests))
+	require.Len(t, m.Errors, len(protocol.ErrorCodes()), "each code is there from the start")
+	maps.DeleteFunc(m.Errors, func(_ string, n uint64) bool { return n == 0 })
 	require.Equal(t, map[string]uint64{"conflict": 1, "id_reused": 1, "unknown_op": 1, "invalid_request": 2, "unavailable": 1}, m.Errors)
 	require.Empty(t, m.LastError, "nothing failed but what was asked for")
 	require.Equal(t, uint64(5), m.FactsIn, "a to e, each once")

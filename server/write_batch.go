@@ -41,7 +41,7 @@ func (s *Server) Write(ctx context.Context, client *auth.Session, b backend.Batc
 		if !sameHash(held, given) {
 			return backend.Written{}, backend.ErrIDReused
 		}
-		held.Value, held.Producer, held.Derivation, held.ValidTime, held.SchemaVersion = given.Value, given.Producer, given.Derivation, given.ValidTime, given.SchemaVersion
+		held.Value, held.Producer, held.Derivation, held.ValidTime, held.SchemaVersion, held.By = given.Value, given.Producer, given.Derivation, given.ValidTime, given.SchemaVersion, given.By
 	}
 	return w, nil
 }

@@ -125,8 +125,8 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 	for {
 		select {
 		case <-look.C:
-			if stats, err := s.facts.Stats(ctx); err == nil && stats.Failed != "" {
-				return errors.Join(fmt.Errorf("%w: the log takes no more writes: %s", backend.ErrFailed, stats.Failed), s.drain())
+			if err := failure(ctx, s.facts); err != nil {
+				return errors.Join(err, s.drain())
 			}
 		case <-ctx.Done():
 			return s.drain()
@@ -138,6 +138,15 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 			s.reload()
 		}
 	}
+}
+
+// failure returns why a log takes no more writes until it is opened again; nil: it takes them.
+func failure(ctx context.Context, log backend.Log) error {
+	stats, err := log.Stats(ctx)
+	if err != nil || stats.Failed == "" {
+		return nil // readyz tells of an error
+	}
+	return fmt.Errorf("%w: the log takes no more writes: %s", backend.ErrFailed, stats.Failed)
 }
 
 // removeProcessID removes a file with the ID of this process, but no device. A file that cannot be removed, such as a mounted

@@ -206,8 +206,11 @@ func (h *Handler) count(err error) {
 	}
 }
 
-// statusOf returns the HTTP status of an error.
+// statusOf returns the HTTP status of an error; of nil, 200.
 func statusOf(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
 	if own, ok := errors.AsType[*statusError](err); ok {
 		return own.status
 	}

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,9 +41,20 @@ func (h *Handler) events(x *exchange, r *http.Request, args []string) {
 		}
 		return
 	}
-	h.served(h.streamed(func(x *exchange, r *http.Request, q *request) error {
-		return h.follow(r, q, h.newStream(x, "text/event-stream"))
-	}))(x, r, args)
+	h.served(func(x *exchange, r *http.Request, q *request) error {
+		s := h.newStream(x, "text/event-stream")
+		err := h.streamed(func(x *exchange, r *http.Request, q *request) error { return h.follow(r, q, s) })(x, r, q)
+		if statusOf(err) == http.StatusServiceUnavailable && !s.begun && isEventSource(r) {
+			s.buf = append(s.buf[:0], "retry: 3000\n\n"...)
+			return s.tell(err)
+		}
+		return err
+	})(x, r, args)
+}
+
+// isEventSource reports whether a browser's EventSource asks, which never tries again after another status than 200.
+func isEventSource(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
 // wait begins a stream of a client, which is not let in yet, and waits for Attach.
@@ -61,7 +74,7 @@ func (h *Handler) wait(r *http.Request, s *stream) error {
 		h.waiting--
 	}()
 	s.buf = append(s.buf, "retry: 1000\n"...)
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
+	if id := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")); id != "" {
 		if c, err := backend.ParseCursor(id); err == nil {
 			s.buf = append(append(append(s.buf, "id: "...), c.String()...), '\n')
 		}
@@ -258,6 +271,7 @@ func (x *eventStream) end(r *http.Request, err error) error {
 		return err
 	}
 	x.h.count(err)
+	x.buf = x.buf[:0]
 	return x.tell(err)
 }
 
@@ -265,7 +279,7 @@ func (x *eventStream) end(r *http.Request, err error) error {
 // for lost connections.
 func (s *stream) tell(err error) error {
 	text, _ := json.Marshal(failureOf(err)) // strings and numbers: it can't fail
-	s.buf = append(append(append(s.buf[:0], "event: igniter-error\ndata: "...), text...), "\n\n"...)
+	s.buf = append(append(append(s.buf, "event: igniter-error\ndata: "...), text...), "\n\n"...)
 	return s.flush()
 }
 

@@ -267,6 +267,8 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, 3, x.web.Streams())
 	require.Contains(t, x.get(503, "/v1/events"), "3 streams already")
 	require.Contains(t, x.get(503, "/v1/facts"), "3 streams already")
+	source := x.get(200, "/v1/events", "Accept", "text/event-stream")
+	require.Regexp(t, "^retry: 3000\n\nevent: igniter-error\ndata: .*3 streams already", source, "an EventSource tries again only after 200")
 
 	x.write("a", "k", "3")
 	for _, r := range []*eventReader{now, all, resumed} {
