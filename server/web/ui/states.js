@@ -29,7 +29,7 @@ export function askToken(failure, had) {
 
 export function loading(what) {
 	const bones = ['92M120 5h40M200 5h130', '84M120 5h52M200 5h96', '98M120 5h34M200 5h144'].map((d) => g('svg', { viewBox: '0 0 400 10', preserveAspectRatio: 'none' }, g('path', { stroke: 'currentColor', 'stroke-width': 10, d: `M0 5h${d}M360 5h40` })));
-	return h('div.loading', { 'aria-busy': 'true' }, h('p.row', { role: 'status' }, h('b', 'Reading '), h('span', what)), h('div.bone', { 'aria-hidden': 'true' }, bones));
+	return h('div.loading', { 'aria-busy': 'true' }, h('h1.lead', `Reading ${what}`), h('div.bone', { 'aria-hidden': 'true' }, bones));
 }
 
 function horizon(asked, edge) {

@@ -73,12 +73,12 @@ func (g *gate) shut(closed bool) {
 	}
 }
 
-// newSite serves the facts of a shop to tokens: ops, an administrator; ana-ro, which reads four stores; and none, which
+// newSite serves the facts of a shop, and more, to tokens: ops, an administrator; ana-ro, which reads four stores; and none, which
 // reads a store that does not exist.
-func newSite(t *testing.T, orders int, memoryLimit int64) *site {
+func newSite(t *testing.T, orders int, memoryLimit int64, more ...backend.Fact) *site {
 	s := &site{T: t, log: memory.New(memory.Options{}), tokens: map[string]string{}}
 	write(t, s.log, newShop(time.Now()).fill(orders))
-	for _, f := range hostile() {
+	for _, f := range more {
 		write(t, s.log, []backend.Fact{f})
 	}
 	var entries []auth.TokenEntry
@@ -179,7 +179,7 @@ func (s *site) script(name string, more ...string) {
 // TestInspector looks at every screen as a user does.
 func TestInspector(t *testing.T) {
 	browser(t)
-	newSite(t, 160, 0).script("inspector.mjs")
+	newSite(t, 160, 0, hostile()...).script("inspector.mjs")
 }
 
 // TestMillion looks at a million facts.

@@ -82,6 +82,7 @@ export async function run() {
       console.log(`FAIL  ${name}: ${e.stack ?? e}\n${pages.flatMap((p) => p.faults).join('\n')}`);
       if (process.env.SHOW) await pages.at(-1)?.screenshot({ path: `${process.env.SHOW}/${name.replace(/\W+/g, '-').slice(0, 40)}.png` }).catch(() => {});
     } finally {
+      await fetch(`${CONTROL}/mend`).catch(() => {}); // a step that failed may have cut the connection
       for (const p of pages) await p.context().close().catch(() => {});
     }
   }
