@@ -33,8 +33,8 @@ func main() {
 
 // How long and how often is measured.
 const (
-	fullTurns, quickTurns = 3, 3
-	fullSpan, quickSpan   = 1500 * time.Millisecond, 60 * time.Millisecond
+	fullTurns, quickTurns = 3, 2
+	fullSpan, quickSpan   = 1200 * time.Millisecond, 60 * time.Millisecond
 )
 
 func run() error {
@@ -42,7 +42,7 @@ func run() error {
 	pattern := flag.String("rows", "", "measure only rows whose \"section: name\" matches the regular expression, and write no files")
 	docs := flag.String("docs", filepath.Join("..", "docs"), "`directory` of benchmarks.md")
 	tmp := flag.String("dir", os.TempDir(), "`directory` on the disk to measure")
-	turns := flag.Int("turns", 0, "turns of each contender; 0: 3")
+	turns := flag.Int("turns", 0, "turns of each contender; 0: 3, or 2 if quick")
 	span := flag.Duration("span", 0, "how long a turn measures; 0: as long as the run allows")
 	flag.Parse()
 	c := clock{turns: fullTurns, turn: turn{span: fullSpan, quick: *quick}, log: func(f string, args ...any) { fmt.Fprintf(os.Stderr, f, args...) }}
