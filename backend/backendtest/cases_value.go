@@ -20,6 +20,7 @@ func valueCases() []testCase {
 		{"value-large", 0, "Value is kept byte for byte, whatever its length, as long as the fact's frame fits the limit.", valueLarge},
 		{"value-too-large", limited, "A fact whose frame is larger than the backend's limit is ErrTooLarge, and is not written.", valueTooLarge},
 		{"fields-kept", 0, "Every field that a writer gives is kept as it was given.", fieldsKept},
+		{"by-kept", stamped, "By is kept as it was given, and is no part of what a fact is known by.", byKept},
 		{"hash-filled", 0, "ValueHash is the lower-case hex SHA-256 of Value's canonical JSON; the log fills it in if it is empty.", hashFilled},
 		{"hash-given", 0, "A ValueHash that is given is kept, even one that does not match.", hashGiven},
 		{"schema-version", 0, "SchemaVersion is from 1 to 2,147,483,647; 0 stands for 1.", schemaVersion},
@@ -120,6 +121,26 @@ func fieldsKept(h *harness) {
 	for i, f := range log {
 		h.wantSame("a written fact", []backend.Fact{f}, []backend.Fact{held(given[i], f)})
 	}
+	h.wantLog(b, log)
+}
+
+func byKept(h *harness) {
+	b := h.open()
+	var given []backend.Fact
+	for i, by := range []string{"", "app", `an "app" of ünïcode`, strings.Repeat("é", 128)} {
+		f := full(fmt.Sprint("by-", i))
+		if f.By = by; i%2 > 0 {
+			f.Producer, f.Derivation = nil, nil
+		}
+		given = append(given, f)
+	}
+	log := h.write(b, given...)
+	for i, f := range log {
+		h.wantSame("a written fact", []backend.Fact{f}, []backend.Fact{held(given[i], f)})
+	}
+	again := given[1]
+	again.By = "another"
+	h.wantSame("a fact that another one writes again", h.write(b, again), log[1:2])
 	h.wantLog(b, log)
 }
 

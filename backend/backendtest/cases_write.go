@@ -69,7 +69,7 @@ func writeAgain(h *harness) {
 	other := of(given[1].ID, given[1].Store, given[1].Key, "{ \"n\" : 1 }") // the same canonical JSON
 	other.Causation, other.SchemaVersion = "another", 9
 	other.ValidTime, other.TransactionTime = time.Unix(1e9, 0), time.Unix(1e9, 1)
-	other.By, other.Producer, other.Derivation = "another", []byte("1"), []byte("2")
+	other.Producer, other.Derivation = []byte("1"), []byte("2")
 	h.wantSame("a fact written again with the same store, key and hash", h.write(b, other), log[1:2])
 	h.wantLog(b, log)
 	next := h.write(b, fact(6))[0]

@@ -54,7 +54,7 @@ func of(id, store, key, value string) backend.Fact {
 func full(id string) backend.Fact {
 	f := of(id, "ünïcode store", "a/key with spaces\x00and more", `{"a":[1,2,{"b":null}]}`)
 	f.ValidTime = time.Date(2021, 3, 4, 5, 6, 7, 123456789, time.UTC)
-	f.SchemaVersion, f.By = 7, `tökens/"app"`
+	f.SchemaVersion = 7
 	f.Producer = json.RawMessage(`{"name":"tests","version":1.50}`)
 	f.Derivation = json.RawMessage(`["from",{"fact":"f1"}]`)
 	return f

@@ -54,7 +54,7 @@ var mutants = []mutant{
 	{"cuts large values", "value-large", false},
 	{"takes any size", "value-too-large", false},
 	{"rounds valid times", "fields-kept", false},
-	{"forgets who was let in", "fields-kept", false},
+	{"forgets who was let in", "by-kept", false},
 	{"hashes the bytes as they are", "hash-filled", false},
 	{"overrides the hash", "hash-given", false},
 	{"keeps schema version 0", "schema-version", false},
@@ -74,7 +74,7 @@ var mutants = []mutant{
 	{"overlooks key", "invalid-text", false},
 	{"overlooks value_hash", "invalid-text", false},
 	{"overlooks causation", "invalid-text", false},
-	{"overlooks by", "invalid-text", false},
+	{"overlooks by", "invalid-by", false},
 	{"overlooks not valid UTF-8", "invalid-text", false},
 	{"names no field", "invalid-text", false},
 	{"overlooks value", "invalid-value", false},
@@ -356,7 +356,7 @@ func (n *naive) Frames() {}
 func TestLacks(t *testing.T) {
 	o := (*Options)(nil).complete()
 	for _, c := range cases() {
-		if c.needs&^(reopening|killing|paging|restoring) == 0 { // Features does not say
+		if c.needs&^(reopening|killing|paging|restoring|stamped) == 0 { // Features does not say
 			continue
 		}
 		r := record(t, func(r *recorder) { c.run(r, bares(), o) })

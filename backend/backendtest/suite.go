@@ -29,6 +29,7 @@ type Options struct {
 	NoBatch   bool // Features.Batches is false
 	NoPrune   bool // Features.Prune is false
 	NoLimit   bool // Features.MaxFrame is 0: no case looks for a limit
+	NoBy      bool // the log can't keep Fact.By, and refuses facts that have one
 	NoPaging  bool // loops hold the whole log in memory, which bounds its size: no case reads a large log
 
 	// Restore puts another log in the place of the one in dir, as a restored backup is: one that has its facts through a seq,
@@ -101,6 +102,7 @@ const (
 	limited
 	paging
 	restoring
+	stamped
 )
 
 // An excuse is an option, the feature that it excuses, and what Features says about that.
@@ -119,6 +121,7 @@ func (o *Options) list() []excuse {
 		{pruning, "NoPrune", o.NoPrune, func(f *backend.Features) bool { return f.Prune }},
 		{limited, "NoLimit", o.NoLimit, func(f *backend.Features) bool { return f.MaxFrame > 0 }},
 		{paging, "NoPaging", o.NoPaging, nil},
+		{stamped, "NoBy", o.NoBy, nil},
 		{restoring, "Restore", o.Restore == nil, nil},
 	}
 }

@@ -70,7 +70,7 @@ func TestSkipped(t *testing.T) {
 		want []string
 	}{
 		{Options{Volatile: true}, []string{
-			"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-horizon", "reopen-id", "reopen-ids-all", "reopen-in-flight", "reopen-killed", "reopen-pruned", "reopen-pruned-last",
+			"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-horizon", "reopen-id", "reopen-id-of-stores", "reopen-ids-all", "reopen-in-flight", "reopen-killed", "reopen-pruned", "reopen-pruned-last",
 			"reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-stats-last-time", "reopen-transaction-time",
 		}},
 		{Options{InProcess: true}, []string{"reopen-killed"}},

@@ -16,7 +16,7 @@ func TestSuite(t *testing.T) {
 	opts := &backendtest.Options{Volatile: true}
 	require.Equal(t, []string{
 		"page-batches-reopened", "reopen", "reopen-batch", "reopen-causation", "reopen-cursor", "reopen-cursor-pruned", "reopen-horizon", "reopen-id",
-		"reopen-ids-all", "reopen-in-flight", "reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-stats-last-time", "reopen-transaction-time",
+		"reopen-id-of-stores", "reopen-ids-all", "reopen-in-flight", "reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-seq", "reopen-snapshot", "reopen-stats", "reopen-stats-last-time", "reopen-transaction-time",
 		"restored-cursor", "restored-open",
 	}, backendtest.Skipped(opts), "nothing is skipped but what needs the log to outlive Close")
 	backendtest.Run(t, open, opts)

@@ -30,11 +30,6 @@ func newStores(names []string) stores {
 	return stores{all: slices.Contains(sorted, "*"), names: sorted}
 }
 
-// writes reports whether a name stands for a store that may be written: "*" does not stand for Igniter's own stores.
-func (s *stores) writes(name string) bool {
-	return s.all && !strings.HasPrefix(name, ownStores) || slices.Contains(s.names, name)
-}
-
 // ownStores begins the names of the stores that Igniter writes itself, such as igniter.rules and igniter.compactions. What
 // stands there changes what other clients see.
 const ownStores = "igniter."
@@ -69,13 +64,14 @@ func (g *Grant) MayWriteSome() error {
 }
 
 // MayWrite returns backend.ErrForbidden unless the client may write a store. Igniter's own stores, whose names begin with
-// "igniter.", are for administrators who may write all stores, and for clients whose entries name them.
+// "igniter.", are for administrators who may write them.
 func (g *Grant) MayWrite(store string) error {
-	if g.write.writes(store) || g.admin && g.write.all {
-		return nil
+	may := g.write.has(store)
+	if may && !g.admin && strings.HasPrefix(store, ownStores) {
+		return fmt.Errorf("%w: %s may not write store %q, which is Igniter's own: grant admin", backend.ErrForbidden, g.name, store)
 	}
-	if g.write.all {
-		return fmt.Errorf("%w: %s may not write store %q, which is Igniter's own: grant admin, or name the store in the token's entry", backend.ErrForbidden, g.name, store)
+	if may {
+		return nil
 	}
 	return fmt.Errorf("%w: %s may not write store %q", backend.ErrForbidden, g.name, store)
 }

@@ -12,7 +12,7 @@ type TokenEntry struct {
 	Name   string   `json:"name" yaml:"name"`               // unique; a client certificate with this common name stands for the token
 	SHA256 string   `json:"sha256" yaml:"sha256"`           // of the token's text, in hex
 	Read   []string `json:"read,omitempty" yaml:"read"`     // stores
-	Write  []string `json:"write,omitempty" yaml:"write"`   // stores; "*" stands for those whose names begin with "igniter." only with Admin
+	Write  []string `json:"write,omitempty" yaml:"write"`   // stores; those whose names begin with "igniter." only with Admin
 	Import bool     `json:"import,omitempty" yaml:"import"` // may write facts with transaction times, causations, hashes and writers of their own
 	Admin  bool     `json:"admin,omitempty" yaml:"admin"`   // may snapshot, prune, import and see server_status
 }
