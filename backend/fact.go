@@ -17,8 +17,9 @@ type Fact struct {
 	// there.
 	Seq uint64
 
-	// ID names the fact: 1 to 128 bytes of UTF-8, unique in the log, chosen by the writer (a
-	// UUIDv7 by default), so that writing the same fact again is harmless.
+	// ID names the fact in its store: 1 to 128 bytes of UTF-8, chosen by the writer (a UUIDv7 by default), so that
+	// writing the same fact again is harmless. Facts of different stores may have the same ID: they have nothing to do
+	// with each other, so that nobody who may not write a store can use its IDs up or find out which it has.
 	ID string
 
 	// Store is the namespace of Key, 1 to 256 bytes of UTF-8. Key is at most 1024 bytes of UTF-8. Both, and ID, are

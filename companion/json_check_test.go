@@ -126,11 +126,7 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 			big.Int
 			Who string
 		}]()},
-		"since another field has that name": {declared[struct {
-			A int `json:"x"`
-			B int `json:"x"`
-			N int
-		}](), declared[[]struct {
+		"since another field has that name": {declared[[]struct {
 			hiddenIn
 			Numbered
 			Name string

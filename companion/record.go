@@ -12,7 +12,7 @@ import (
 
 // A Receipt says where and when the log took a fact in. Its JSON has the names of a fact's fields over HTTP.
 type Receipt struct {
-	ID        string    `json:"id"`                  // of the fact, unique in the log
+	ID        string    `json:"id"`                  // of the fact, unique in its store
 	Seq       uint64    `json:"seq"`                 // its place in the log
 	Hash      string    `json:"value_hash"`          // SHA-256 of the value's canonical JSON, in hex
 	Causation string    `json:"causation,omitempty"` // ID of the key's fact before this one; "": there was none

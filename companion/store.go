@@ -165,8 +165,8 @@ func (s *Store) WaitFor(ctx context.Context, seq uint64) error { return s.engine
 // a proof that [Store.VerifyLineage] recomputes. An ID that is not in the log is ErrNotFound. If the Store
 // does not hold the fact or what led to it, and the log may have that, it is ErrDropped: see
 // Options.KeepVersions and Options.Stores.
-func (s *Store) Lineage(id string) (Lineage, error) {
-	return s.engine.Lineage(id)
+func (s *Store) Lineage(id string, stores ...string) (Lineage, error) {
+	return s.engine.Lineage(id, stores...)
 }
 
 // VerifyLineage checks a lineage against the log: backend.ErrCorrupt if it does not hold, ErrDropped as in

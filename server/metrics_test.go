@@ -29,7 +29,7 @@ func TestMetrics(t *testing.T) {
 	}
 	p.requireOK(`{"op":"write_batch","facts":[%s,%s,%s]}`, factJSON("tasks", "c"), factJSON("tasks", "d"), factJSON("tasks", "b"))
 	p.requireCode("conflict", `{"op":"write_batch","facts":[],"expect":[{"store":"tasks","key":"k-a","id":"x"}]}`)
-	p.requireCode("id_reused", "%s", writeJSON("notes", "a"))
+	p.requireCode("id_reused", `{"op":"write_fact","fact":{"id":"a","store":"tasks","key":"another","value":1}}`)
 	p.requireCode("unknown_op", `{"op":"nope"}`)
 	p.requireCode("invalid_request", `{`)
 	p.replay(after(1))

@@ -113,7 +113,7 @@ type Engine struct {
 	confirmed  map[uint64]Compaction // what the log says of the receipts, by seq, in the page that is applied next
 	buffer     *loadBuffer           // nil: no stores are being loaded
 	calling    calling               // written under mu
-	awaited    map[string]bool       // IDs of sources for which rules run once they are shown
+	awaited    map[Source]bool       // sources for which rules run once they are shown
 
 	declared  declarations
 	loading   ctxsync.Mutex // held while stores are loaded

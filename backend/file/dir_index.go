@@ -85,8 +85,10 @@ func (d *directory) encodeIndex(ctx context.Context, f *format.File) ([]byte, er
 
 // indexOf returns the index of a sealed file, from its index file or built.
 func (d *directory) indexOf(ctx context.Context, f format.File) (*index, error) {
-	if x, err := d.openIndex(&f); err == nil {
+	if x, err := d.openIndex(&f); err == nil && x.HasStores() {
 		return x, nil
+	} else if err == nil {
+		x.close()
 	}
 	data, err := d.encodeIndex(ctx, &f)
 	if err != nil {

@@ -10,6 +10,7 @@
 //	00000000000000051234.wal.idx     its index
 //	00000000000000068117.wal         the active segment, the last one: facts are appended to it
 //	RESERVE                          takes room only; see below
+//	MIRROR                           marks the copy of another log, which takes no writes; see Mirror
 //	quarantine/                      bytes that recovery cut off, each with a report
 //
 // There is at most one snapshot, and segments follow it without a gap. A file is written as NAME.tmp, and

@@ -64,7 +64,8 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 	a := &active{name: s.Name, file: f, end: s.Size, durable: s.Size, markers: s.Sync != string(SyncAlways)}
 	a.ahead.Store(max(s.Size, end.data, end.size))
 	goesOn := s.Sync == string(r.opts.Sync) && s.id.Log == r.id.Log && s.boot == r.bootOf(r.opts.Sync)
-	if end.cut != "" || a.markers || !goesOn {
+	long := end.size > s.Size+2*maxAhead // nobody writes so much ahead, and the reserve would be made as large
+	if end.cut != "" || a.markers || !goesOn || long {
 		if err := a.cut(); err != nil {
 			return 0, fmt.Errorf("cut segment %s: %w", s.Name, err)
 		}
@@ -181,7 +182,7 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 func (d *directory) ending(ctx context.Context, f vfs.File, s *format.File, size int64, bad error) (ending, error) {
 	e := ending{size: size}
 	var err error
-	if e.data, err = format.DataEnd(f, s.Size, size); err != nil || e.data == s.Size {
+	if e.data, err = format.DataEnd(ctx, f, s.Size, size); err != nil || e.data == s.Size {
 		return e, err
 	}
 	reason := "it ends inside a frame"

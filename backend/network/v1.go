@@ -305,9 +305,9 @@ func (c *Client) feedV1(ctx context.Context, s *session, replayed func([]backend
 	if err != nil {
 		return permanent{err} // it has tried again
 	}
-	ids := make(map[string]struct{}, len(facts))
+	ids := make(map[[2]string]struct{}, len(facts))
 	for i := range facts {
-		ids[facts[i].ID] = struct{}{}
+		ids[[2]string{facts[i].Store, facts[i].ID}] = struct{}{}
 	}
 	if err := replayed(facts); err != nil {
 		return err
@@ -323,7 +323,7 @@ func (c *Client) feedV1(ctx context.Context, s *session, replayed func([]backend
 		if err != nil {
 			return verdict(err)
 		}
-		if _, had := ids[f.ID]; had || !ok {
+		if _, had := ids[[2]string{f.Store, f.ID}]; had || !ok {
 			continue
 		}
 		ids = nil // events come in the order of the log, so that the later ones are of new facts

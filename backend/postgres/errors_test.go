@@ -80,6 +80,7 @@ func TestConfig(t *testing.T) {
 
 // A commit whose wait for a synchronous standby was cancelled is not acknowledged, and its facts are not before a standby has them.
 func TestUnreplicated(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	l := open(t, Options{Address: s.Address("postgres", "postgres")})
 	defer l.Close()

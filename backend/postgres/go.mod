@@ -6,6 +6,7 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/igniter-store/igniter v0.0.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/lib/pq v1.12.3
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0

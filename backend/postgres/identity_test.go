@@ -62,7 +62,11 @@ func dump(t testing.TB, s *server, file string) {
 // A log is dumped while it is written, and restored on another server, which takes the place of the first one. What was dumped is an
 // exact prefix. Followers that have read no more go on; others are told.
 func TestDumpedAndRestored(t *testing.T) {
-	first, second := start(t), start(t)
+	t.Parallel()
+	first := start(t)
+	second, err := pgserver.NewCluster() // with an identifier of its own
+	require.NoError(t, err)
+	t.Cleanup(second.Remove)
 	a := first.Address("postgres", "postgres")
 	writer, behind, ahead := open(t, Options{Address: a}), open(t, Options{Address: a}), open(t, Options{Address: a})
 	for _, l := range []*Log{writer, behind, ahead} {
@@ -111,6 +115,7 @@ func TestDumpedAndRestored(t *testing.T) {
 
 // A standby that lacks the last commits of its primary is promoted and takes its place.
 func TestPromoted(t *testing.T) {
+	t.Parallel()
 	primary := start(t, "wal_level=replica", "max_wal_senders=4", "hot_standby=on")
 	a := primary.Address("postgres", "postgres")
 	writer, behind := open(t, Options{Address: a}), open(t, Options{Address: a})
@@ -177,6 +182,7 @@ func TestPromoted(t *testing.T) {
 
 // A cold copy of a cluster has the same origin when it is put back. A log that is open knows its facts by their IDs.
 func TestCopyPutBack(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	a := s.Address("postgres", "postgres")
 	writer := open(t, Options{Address: a})
@@ -196,6 +202,7 @@ func TestCopyPutBack(t *testing.T) {
 
 // The tables are restored in the database that they were dumped from, while logs are open.
 func TestRestoredInPlace(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	a := s.Address("postgres", "postgres")
 	l, behind := open(t, Options{Address: a}), open(t, Options{Address: a})

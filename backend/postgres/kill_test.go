@@ -21,6 +21,7 @@ import (
 
 // The server is killed again and again while two processes write. Writers wait for it and go on.
 func TestServerKilled(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	a := s.Address("postgres", "postgres")
 	logs := []*Log{open(t, Options{Address: a}), open(t, Options{Address: a})}

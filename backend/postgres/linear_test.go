@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/linear"
 )
 
@@ -27,6 +28,9 @@ const workers, clients = 3, 4
 func work(name string) error {
 	log, process, _ := strings.Cut(name, "@")
 	l, err := Open(bg, Options{Address: os.Getenv(sharedAddress), Log: log})
+	for errors.Is(err, backend.ErrUnavailable) { // its connection was killed already
+		l, err = Open(bg, Options{Address: os.Getenv(sharedAddress), Log: log})
+	}
 	if err != nil {
 		return err
 	}

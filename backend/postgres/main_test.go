@@ -11,7 +11,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(tests(m))
+	code := tests(m)
+	pgserver.Clean()
+	os.Exit(code)
 }
 
 // bg is the context of processes and servers.

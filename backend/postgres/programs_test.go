@@ -17,6 +17,7 @@ const link = "github.com/igniter-store/igniter/backend/postgres"
 
 // The bank runs in two processes with 16 tellers each while the server is killed and started again: no money is lost or made.
 func TestBank(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	bank := programs.Build(t, "../../examples/bank", link)
 	var all sync.WaitGroup

@@ -93,6 +93,7 @@ func TestRoles(t *testing.T) {
 
 // A full disk is ErrFull, and writing goes on once there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	a := s.Address("postgres", "postgres")
 	small := filepath.Join(s.Dir, "small")

@@ -20,10 +20,13 @@ func NewKeys() *Keys { return &Keys{newKeyIndex()} }
 // Set makes a fact the latest of its key.
 func (k *Keys) Set(store, key string, seq uint64, id ID) { k.index.set(store, key, seq, id) }
 
+// Store returns the index of a store in [Keys.Stores], of which it becomes one.
+func (k *Keys) Store(name string) int { return int(k.index.number(name)) }
+
 // Len returns how many keys have a fact.
 func (k *Keys) Len() int { return k.index.live }
 
-// Stores returns the stores of the keys.
+// Stores returns the stores of the keys, and those that Store was asked for.
 func (k *Keys) Stores() []string { return k.index.storeNames() }
 
 // All yields each key's latest fact, in no order.

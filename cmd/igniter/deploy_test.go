@@ -91,7 +91,9 @@ func requireMetrics(t *testing.T, text string) int {
 	require.NoError(t, err)
 	process, err := os.ReadFile("serve_http.go")
 	require.NoError(t, err)
-	source := string(collector) + strings.ReplaceAll(string(process), `Name: "igniter_`, `("`)
+	mirror, err := os.ReadFile("mirror.go")
+	require.NoError(t, err)
+	source := string(collector) + strings.ReplaceAll(string(process)+string(mirror), `Name: "igniter_`, `("`)
 	names := regexp.MustCompile(`igniter_[a-z_]+`).FindAllString(text, -1)
 	for _, name := range names {
 		require.Contains(t, source, `("`+strings.TrimSuffix(strings.TrimPrefix(name, "igniter_"), "_bucket")+`", `)

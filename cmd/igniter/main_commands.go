@@ -65,7 +65,7 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 	}{
 		{"serve", "Serve:", []*cobra.Command{a.serveCommand(), a.mirrorCommand(), a.promoteCommand(), a.tokenCommand(), a.configCommand(), a.benchCommand()}},
 		{"write", "Write:", []*cobra.Command{a.putCommand(), a.appendCommand(), a.deleteCommand()}},
-		{"read", "Read:", []*cobra.Command{a.getCommand(), a.historyCommand(), a.listCommand(), a.logCommand(), a.whyCommand(), a.diffCommand(), a.topCommand(), a.followCommand(), a.statsCommand(), a.headCommand()}},
+		{"read", "Read:", []*cobra.Command{a.getCommand(), a.historyCommand(), a.listCommand(), a.logCommand(), a.whyCommand(), a.diffCommand(), a.topCommand(), a.followCommand(), a.uiCommand(), a.statsCommand(), a.headCommand()}},
 		{"move", "Move:", []*cobra.Command{a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand()}},
 		{"maintain", "Maintain:", []*cobra.Command{a.verifyCommand(), a.repairCommand(), a.dumpCommand(), a.snapshotCommand(), a.compactCommand(), a.pruneCommand()}},
 		{"", "", []*cobra.Command{a.versionCommand(), a.manCommand()}},
@@ -99,6 +99,9 @@ func (a *app) prepare(c *cobra.Command) {
 	}
 	c.Args = func(cmd *cobra.Command, given []string) error {
 		if err := check(cmd, given); err != nil {
+			if cmd.HasSubCommands() {
+				return err
+			}
 			return fmt.Errorf("%w; it is used as: %s", err, cmd.UseLine())
 		}
 		return nil

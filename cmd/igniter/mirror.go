@@ -135,6 +135,9 @@ func (m *mirroring) open(ctx context.Context, s *service, progress func(done, to
 	if err := s.app.connection(&config, s.app.values.String("from")); err != nil {
 		return nil, err
 	}
+	if t := config.TLS; t != nil && t.CA == "" && t.ServerName == "" && !s.app.values.Bool("tls.enabled") {
+		config.TLS = nil // the certificate is for those who connect to the mirror
+	}
 	stats, err := m.reach(ctx, config)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,13 @@ for all keys that begin so. The exit code is 0 whether something changed or not.
 		},
 	}))
 	cmd.Flags().Func("from", "compare with what the log held at that `moment`: a seq, "+query.TimeHelp, momentOf(&q.From))
-	cmd.Flags().Func("to", "the other `moment` (default now)", momentOf(&q.To))
+	cmd.Flags().Func("to", "the other `moment` (default now)", func(text string) error {
+		if text == "now" { // all that the log holds, also if its time is ahead of the clock
+			q.To = query.Moment{}
+			return nil
+		}
+		return momentOf(&q.To)(text)
+	})
 	_ = cmd.MarkFlagRequired("from") // the flag exists
 	return cmd
 }

@@ -88,7 +88,13 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	defer func() { err = errors.Join(err, s.close()) }()
+	pid := ""
+	defer func() {
+		err = errors.Join(err, s.close())
+		if pid != "" {
+			removeProcessID(pid) // once it is gone, the log is not locked any more
+		}
+	}()
 	if s.http, err = s.newSite(); err != nil {
 		return err
 	}
@@ -111,7 +117,7 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 		if err := wholefile.Write(path, 0o644, func(f *os.File) error { _, err := fmt.Fprintln(f, os.Getpid()); return err }); err != nil {
 			return fmt.Errorf("write the process ID: %w", err)
 		}
-		defer removeProcessID(path)
+		pid = path
 	}
 	if m != nil {
 		s.serves.Go(func() { s.ended <- m.run() })

@@ -157,7 +157,7 @@ func (h *shop) invoice(ctx context.Context, p companion.Record[Payment]) (compan
 	text := fmt.Sprintf("%d × %s: %d", order.Value.Count, order.Value.Item, p.Value.Amount)
 	return companion.Derived{
 		Changes: []companion.Change{h.invoices.Change(p.Value.Order, text)},
-		From:    []string{order.ID},
+		From:    []companion.Source{{Store: "orders", ID: order.ID}},
 	}, nil
 }
 

@@ -111,8 +111,25 @@ func NewDir() (string, error) {
 	return dir, err
 }
 
-// New makes a cluster and starts its server, with settings such as "max_connections=20".
+// New starts the server of a cluster, with settings such as "max_connections=20". All that a process makes have the same system
+// identifier: they are copies, which are made in a tenth of the time that NewCluster takes.
 func New(settings ...string) (*Server, error) {
+	from, err := template()
+	if err != nil {
+		return nil, err
+	}
+	return begin(settings, func(data string) error {
+		if out, err := exec.Command("cp", "-a", from, data).CombinedOutput(); err != nil {
+			return fmt.Errorf("copy %s: %w: %s", from, err, out)
+		}
+		return nil
+	})
+}
+
+// NewCluster starts the server of a cluster with a system identifier of its own.
+func NewCluster(settings ...string) (*Server, error) { return begin(settings, initdb) }
+
+func begin(settings []string, fill func(data string) error) (*Server, error) {
 	if runtime.GOOS == "windows" {
 		return nil, errors.New("the tests start no server on Windows")
 	}
@@ -121,8 +138,7 @@ func New(settings ...string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Dir: dir, Socket: dir}
-	err = Run("initdb", "-D", s.Data(), "-U", "postgres", "-A", "trust", "-N", "--no-instructions", "-E", "UTF8", "--locale=C.UTF-8")
-	if err == nil {
+	if err = fill(s.Data()); err == nil {
 		err = s.Start(settings...)
 	}
 	if err != nil {
@@ -130,6 +146,33 @@ func New(settings ...string) (*Server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+func initdb(data string) error {
+	return Run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--no-instructions", "-E", "UTF8", "--locale=C.UTF-8")
+}
+
+// template is the data of a new cluster.
+var template = sync.OnceValues(func() (string, error) {
+	if runtime.GOOS == "windows" {
+		return "", errors.New("the tests start no server on Windows")
+	}
+	dir, err := NewDir()
+	if err != nil {
+		return "", err
+	}
+	templateDir = dir
+	data := filepath.Join(dir, "data")
+	return data, initdb(data)
+})
+
+var templateDir string
+
+// Clean removes what servers were made of. Call it when the tests have ended.
+func Clean() {
+	if templateDir != "" {
+		_ = os.RemoveAll(templateDir)
+	}
 }
 
 // Data returns the directory of its data.

@@ -156,7 +156,7 @@ func (r *Request) Batch() (backend.Batch, error) { return r.CheckedBatch(nil, ni
 // the bytes that it sent.
 func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*backend.Expect) error) (backend.Batch, error) {
 	var b backend.Batch
-	err := r.list("facts", true, MaxItems, func(v []byte, at int) (int, error) {
+	err := r.list("facts", true, backend.MaxBatch, func(v []byte, at int) (int, error) {
 		f, end, err := wire.ReadFact(v, at)
 		if err != nil {
 			return end, fmt.Errorf("fact %d of the batch: %w", len(b.Facts), err)
@@ -169,7 +169,7 @@ func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*back
 	})
 	if err == nil {
 		seen := map[backend.Expect]bool{}
-		err = r.list("expect", false, MaxItems, func(v []byte, at int) (int, error) {
+		err = r.list("expect", false, backend.MaxBatch, func(v []byte, at int) (int, error) {
 			e, end, err := parseExpect(v, at)
 			if err != nil || seen[e] {
 				return end, err
@@ -206,7 +206,7 @@ func parseExpect(v []byte, i int) (e backend.Expect, end int, err error) {
 
 // Limits of the lists in a request.
 const (
-	MaxItems  = 100_000 // facts, expectations, or ranges of seqs
+	MaxRanges = 100_000 // of seqs
 	MaxStores = 4096    // different names of stores
 )
 
@@ -307,10 +307,10 @@ func (r *Request) Client() (string, error) { return r.text("client") }
 // Token returns the token that the client shows; "" if not given.
 func (r *Request) Token() (string, error) { return r.text("token") }
 
-// Seqs returns the seqs to prune. They must be given, but may be an empty array. There are at most [MaxItems] ranges.
+// Seqs returns the seqs to prune. They must be given, but may be an empty array. There are at most [MaxRanges].
 func (r *Request) Seqs() (seqrange.Set, error) {
 	ranges := [][2]uint64{}
-	err := r.list("seqs", true, MaxItems, func(v []byte, at int) (int, error) {
+	err := r.list("seqs", true, MaxRanges, func(v []byte, at int) (int, error) {
 		var x [2]uint64
 		n := 0
 		end, err := jsonvalue.Array(v, at, func(at int) (int, error) {

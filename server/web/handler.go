@@ -67,6 +67,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
+	if h.serveUI(w, r) {
+		return
+	}
 	path := r.URL.EscapedPath() // not cleaned: keys may contain anything
 	x := &exchange{ResponseWriter: w, begun: time.Now()}
 	route, args := h.find(path)

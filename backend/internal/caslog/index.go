@@ -207,7 +207,7 @@ func (l *Log) writeIndex(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.commit(ctx, func() (*draft, error) {
+	err = l.commit(ctx, func() (*draft, error) {
 		if l.index.Name != before.Name {
 			return nil, nil // another process was faster
 		}

@@ -195,7 +195,7 @@ func TestIndexLies(t *testing.T) {
 			lie(x)
 			u, err := l.putIndex(t.Context(), x, &indexUnit{})
 			require.NoError(t, err)
-			_, err = l.commit(t.Context(), func() (*draft, error) { return l.besideDraft(Index, u) })
+			err = l.commit(t.Context(), func() (*draft, error) { return l.besideDraft(Index, u) })
 			require.NoError(t, err)
 			require.NoError(t, l.Close())
 			opened := openIndexed(t, s, 0)

@@ -47,6 +47,8 @@ type Log struct {
 	change  ctxsync.Signal // when known moved, or the log failed or is closed
 
 	turn       ctxsync.Mutex // held by the one that may append
+	rest       time.Time     // nothing is appended before; guarded by turn
+	lone       atomic.Bool   // nobody else waited when the last group was written
 	pruning    ctxsync.Mutex // held by the one that prunes; taken before turn
 	indexing   ctxsync.Mutex // held by the one that writes an index; taken before turn
 	indexEvery uint64        // how many facts there are at least between two indexes
@@ -172,6 +174,7 @@ func newLog(port Port, opts Options) *Log {
 	l.id, l.ancestors = port.Identity()
 	l.pruned.Store(&pruned{})
 	l.seq = sequencer.New(l.fact)
+	l.lone.Store(true)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -304,7 +307,7 @@ func (l *Log) latest(ctx context.Context) error {
 		return l.sync(ctx)
 	}
 	r := newRequest(ctx, nil, nil)
-	l.queue.put(r)
+	l.submit(ctx, r)
 	return l.await(r).Err
 }
 

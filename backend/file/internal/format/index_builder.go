@@ -59,14 +59,17 @@ func (x *IndexBuilder) Add(facts []backend.Fact) {
 		x.facts++
 		x.last = f.Seq
 		x.addTime(f.TransactionTime)
-		x.addID(id, f.Seq)
+		x.addID(f.Store, id, f.Seq)
 		x.keys.Set(f.Store, f.Key, f.Seq, id)
 	}
 	x.spill()
 }
 
-// AddIndex adds the facts that an index describes.
+// AddIndex adds the facts that an index describes, which must have stores.
 func (x *IndexBuilder) AddIndex(of *Index) error {
+	if !of.HasStores() {
+		return of.damage("it does not say of which stores its IDs are")
+	}
 	x.facts += *of.Header.Facts
 	x.last = max(x.last, of.Header.LastSeq)
 	x.addTime(of.Time)
@@ -77,7 +80,7 @@ func (x *IndexBuilder) AddIndex(of *Index) error {
 	}
 	err := of.IDs(func(facts []sequencer.Loaded) {
 		for i := range facts {
-			x.addID(facts[i].ID, facts[i].Seq)
+			x.addID(facts[i].Store, facts[i].ID, facts[i].Seq)
 		}
 		x.spill()
 	})
@@ -98,12 +101,13 @@ func (x *IndexBuilder) addTime(t time.Time) {
 	}
 }
 
-func (x *IndexBuilder) addID(id sequencer.ID, seq uint64) {
+func (x *IndexBuilder) addID(store string, id sequencer.ID, seq uint64) {
 	if n := len(x.ids); n == 0 || len(x.ids[n-1]) >= indexFrame {
 		x.ids, x.seq = append(x.ids, nil), 0
 	}
 	last := &x.ids[len(x.ids)-1]
-	*last = appendID(binary.AppendUvarint(*last, seq-x.seq), id)
+	*last = binary.AppendUvarint(binary.AppendUvarint(*last, seq-x.seq), uint64(x.stores+x.keys.Store(store)))
+	*last = appendID(*last, id)
 	x.seq = seq
 	x.count++
 }
@@ -186,15 +190,9 @@ func (x *IndexBuilder) head(out *output, of *File, created time.Time) {
 	out.frame(body)
 }
 
-// write writes the IDs and keys that x holds.
+// write writes the stores, IDs and keys that x holds.
 func (x *IndexBuilder) write(out *output) {
-	body := []byte{indexIDs}
-	for _, block := range x.ids {
-		body = append(body, block...)
-		out.frame(body)
-		body = body[:1]
-	}
-	body[0] = indexStores
+	body := []byte{indexStores}
 	for _, name := range x.keys.Stores() {
 		if body = appendText(body, name); len(body) >= indexFrame {
 			out.frame(body)
@@ -202,7 +200,13 @@ func (x *IndexBuilder) write(out *output) {
 		}
 	}
 	out.frame(body)
-	body = append(body[:0], indexKeys)
+	body = append(body[:0], indexIDs)
+	for _, block := range x.ids {
+		body = append(body, block...)
+		out.frame(body)
+		body = body[:1]
+	}
+	body[0] = indexKeys
 	for k := range x.keys.All() {
 		body = binary.AppendUvarint(binary.AppendUvarint(body, uint64(x.stores+k.Store)), k.Seq)
 		body = appendID(appendText(body, k.Key), k.ID)

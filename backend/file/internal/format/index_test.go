@@ -26,7 +26,7 @@ func TestIndexHasAllIDs(t *testing.T) {
 	}
 	x := NewIndexBuilder()
 	for n := uint64(1); n <= facts; n++ {
-		x.Add([]backend.Fact{{Seq: n, ID: id(n), Store: "tasks", Key: fmt.Sprint(n % 1000)}})
+		x.Add([]backend.Fact{{Seq: n, ID: id(n), Store: []string{"tasks", "notes"}[n%2], Key: fmt.Sprint(n % 1000)}})
 	}
 	require.Greater(t, len(x.ids), 2)
 	of, err := open(x)
@@ -38,7 +38,7 @@ func TestIndexHasAllIDs(t *testing.T) {
 	next := uint64(1)
 	require.NoError(t, of.IDs(func(ids []sequencer.Loaded) {
 		for _, loaded := range ids {
-			require.Equal(t, sequencer.Loaded{Seq: next, ID: sequencer.IDOf(id(next))}, loaded)
+			require.Equal(t, sequencer.Loaded{Store: []string{"tasks", "notes"}[next%2], Seq: next, ID: sequencer.IDOf(id(next))}, loaded)
 			next++
 		}
 	}))

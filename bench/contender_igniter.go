@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/server"
+	engine "github.com/igniter-store/igniter/store"
+)
+
+// A factLog is a log of this project.
+type factLog struct{ backend.Log }
+
+func openMemory(string) (store, error) { return factLog{memory.New(memory.Options{})}, nil }
+
+// openFile returns what opens a log in files with a sync policy.
+func openFile(sync file.Sync) func(dir string) (store, error) {
+	return func(dir string) (store, error) {
+		l, err := file.Open(context.Background(), file.Options{Path: inDir(dir, "log"), Sync: sync})
+		return factLog{l}, err
+	}
+}
+
+func (l factLog) append(_, from, count int) error { return appendFacts(l.Log, from, count) }
+
+func appendFacts(l backend.Log, from, count int) error {
+	if count == 1 {
+		_, err := l.WriteFact(context.Background(), fact(from))
+		return err
+	}
+	return l.Write(context.Background(), backend.Batch{Facts: facts(from, count)})[0].Err
+}
+
+// scan reads facts, decoded.
+func (l factLog) scan() (n int, err error) {
+	for p, err := range l.Replay(context.Background(), backend.Range{}) {
+		if err != nil {
+			return n, err
+		}
+		for i := range p.Facts {
+			if err := looked(p.Facts[i].Value); err != nil {
+				return n, err
+			}
+		}
+		n += len(p.Facts)
+	}
+	return n, nil
+}
+
+func (l factLog) close() error { return l.Close() }
+
+// A factEngine is the engine over a log: it makes IDs, and each write is shown to readers when it returns.
+type factEngine struct {
+	*engine.Engine
+	log backend.Log
+}
+
+// over returns what opens an engine over a log.
+func over(open func(dir string) (store, error)) func(dir string) (store, error) {
+	return func(dir string) (store, error) {
+		l, err := open(dir)
+		if err != nil {
+			return nil, err
+		}
+		return openEngine(l.(factLog).Log)
+	}
+}
+
+func openEngine(l backend.Log) (*factEngine, error) {
+	e, err := engine.Open(context.Background(), l, engine.Options{Logger: zap.NewNop()})
+	if err != nil {
+		return nil, closeAll(func() error { return err }, l.Close)
+	}
+	return &factEngine{e, l}, nil
+}
+
+func (e *factEngine) append(_, from, count int) error {
+	if count == 1 {
+		_, err := e.Write(context.Background(), records()[from%recordRing].fact)
+		return err
+	}
+	all := make([]backend.Fact, count)
+	for i := range all {
+		all[i] = records()[(from+i)%recordRing].fact
+	}
+	_, err := e.WriteBatch(context.Background(), backend.Batch{Facts: all})
+	return err
+}
+
+func (e *factEngine) scan() (int, error) { return factLog{e.log}.scan() }
+
+func (e *factEngine) close() error { return closeAll(e.Engine.Close, e.log.Close) }
+
+func init() {
+	for name, open := range map[string]func(dir string) (store, error){
+		"igniter-memory": openMemory, "igniter-file": openFile(file.SyncInterval), "igniter-durable": openFile(file.SyncAlways),
+	} {
+		servers[name] = func(dir string, ready func(string)) error {
+			l, err := open(dir)
+			if err != nil {
+				return err
+			}
+			listener, err := server.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			s := server.New(l.(factLog).Log, server.Options{})
+			done := make(chan error, 1)
+			go func() { done <- s.Serve(listener) }()
+			ready(listener.Addr().String())
+			untilParentEnds()
+			return closeAll(s.Close, func() error { return <-done }, l.close)
+		}
+	}
+}
+
+// A factClients is clients of a server of this project, each with a connection of its own.
+type factClients struct {
+	server  *child
+	clients []*network.Client
+	ctx     context.Context // of the subscriptions
+	cancel  context.CancelFunc
+	follows sync.WaitGroup
+}
+
+// dialIgniter returns what serves a log in another process, and connects so many clients to it.
+func dialIgniter(name string, connections int) func(dir string) (store, error) {
+	return func(dir string) (store, error) {
+		s, err := serve(name, dir)
+		if err != nil {
+			return nil, err
+		}
+		c := &factClients{server: s, clients: make([]*network.Client, 0, connections)}
+		c.ctx, c.cancel = context.WithCancel(context.Background())
+		for range connections {
+			client, err := c.dial()
+			if err != nil {
+				return nil, closeAll(func() error { return err }, c.close)
+			}
+			c.clients = append(c.clients, client)
+		}
+		return c, nil
+	}
+}
+
+func (c *factClients) dial() (*network.Client, error) {
+	return network.Dial(c.ctx, network.Options{Address: c.server.address})
+}
+
+func (c *factClients) append(g, from, count int) error { return appendFacts(c.clients[g], from, count) }
+
+func (c *factClients) pipe(window int, next func() (int, bool)) error {
+	errs := make([]error, window)
+	var all sync.WaitGroup
+	for g := range window {
+		all.Go(func() {
+			for n, ok := next(); ok; n, ok = next() {
+				if _, errs[g] = c.clients[0].WriteFact(context.Background(), fact(n)); errs[g] != nil {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	return firstOf(errs)
+}
+
+func firstOf(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *factClients) scan() (int, error) { return factLog{c.clients[0]}.scan() }
+
+func (c *factClients) follow(got func(int)) error {
+	client, err := c.dial()
+	if err != nil {
+		return err
+	}
+	begun := make(chan error, 1)
+	c.follows.Go(func() {
+		defer client.Close()
+		first := true
+		for p, err := range client.Follow(c.ctx, backend.Range{}) {
+			if first {
+				begun <- err
+				first = false
+			}
+			if err != nil {
+				if c.ctx.Err() == nil {
+					panic(fmt.Sprint("a subscription ended: ", err))
+				}
+				return
+			}
+			got(len(p.Facts))
+		}
+	})
+	return <-begun
+}
+
+func (c *factClients) close() error {
+	c.cancel()
+	c.follows.Wait()
+	for _, client := range c.clients {
+		if err := client.Close(); err != nil {
+			return err
+		}
+	}
+	return c.server.close()
+}
