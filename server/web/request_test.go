@@ -111,7 +111,7 @@ func TestKeysAsTheyAre(t *testing.T) {
 func TestIdleOverHTTP2(t *testing.T) {
 	log := memory.New(memory.Options{})
 	s := server.New(log, server.Options{})
-	h := web.New(web.Options{WriteTimeout: 50 * time.Millisecond, Heartbeat: 400 * time.Millisecond})
+	h := web.New(web.Options{WriteTimeout: time.Second, Heartbeat: 1300 * time.Millisecond})
 	h.Attach(s, log, nil)
 	http2 := httptest.NewUnstartedServer(nil)
 	http2.Config = web.NewServer(h, nil)
