@@ -12,7 +12,7 @@ import (
 // each store has its own IDs from then on.
 func TestUpgrade(t *testing.T) {
 	s := start(t)
-	opts := Options{Address: s.address("postgres", "postgres")}
+	opts := Options{Address: s.Address("postgres", "postgres")}
 	l, err := Open(t.Context(), opts)
 	require.NoError(t, err)
 	facts := put(t, l, 0, 5)
