@@ -28,6 +28,7 @@ type layer struct {
 var layers = []layer{
 	{"", []string{}, []string{}},
 	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/seqrange", "internal/uuidtext"}, []string{}},
+	{"internal/linear", []string{"backend"}, []string{"github.com/anishathalye/porcupine"}},
 	{"internal/...", []string{}, []string{}},
 	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap", "github.com/google/uuid"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
@@ -36,13 +37,16 @@ var layers = []layer{
 	{"backend/file/...", []string{"backend", "wire", "backend/sequencer", "internal/...", "backend/file", "backend/file/internal/..."}, nil},
 	{"backend/...", []string{"backend", "wire", "backend/sequencer", "internal/..."}, nil},
 	{"server/auth", []string{"backend", "internal/plaintext"}, []string{"github.com/goccy/go-yaml", "go.uber.org/zap"}},
-	{"server/web", []string{"server", "server/auth", "backend", "wire", "internal/..."}, nil},
+	{"query", []string{"backend", "wire", "internal/jsonvalue"}, []string{}},
+	{"server/web", []string{"server", "server/auth", "backend", "wire", "query", "internal/..."}, nil},
 	{"server/...", []string{"server/auth", "backend", "wire", "internal/..."}, nil},
+	{"store/reader", []string{"store", "query", "backend", "wire", "internal/jsonvalue", "internal/ctxsync"}, nil},
 	{"store/...", []string{"backend", "wire", "internal/jsonvalue", "internal/uuidtext", "internal/ctxsync", "internal/halves", "internal/seqrange"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
 	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},
 	{"companion/...", []string{"store/...", "backend", "internal/jsonvalue", "backend/memory", "backend/file", "backend/network"}, nil},
 	{"cmd/...", []string{"..."}, nil},
 	{"examples/...", []string{"..."}, nil},
+	{"docs/...", []string{"..."}, nil},
 }
 
 func fits(pattern, pkg string) bool {

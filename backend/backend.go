@@ -23,10 +23,10 @@ type Backend interface {
 	// backend makes anything, and every Replay begun later yields it. Replay yields the same bytes
 	// that WriteFact returned.
 	//
-	// An ID names one fact. Writing a fact that the log holds already, with the same Store, Key and
+	// An ID names one fact of a store. Writing a fact whose ID its store holds already, with the same Key and
 	// ValueHash, changes nothing and returns the fact as first written; with others, it is
-	// ErrIDReused. A log remembers at least its latest 1,000,000 IDs; [Features.AllIDs] says that it
-	// remembers all.
+	// ErrIDReused. The same ID in another store names another fact. A log remembers at least the IDs of its latest
+	// 1,000,000 facts; [Features.AllIDs] says that it remembers all.
 	//
 	// A fact that breaks a limit of Fact is an *InvalidError, and a fact whose frame is larger than the
 	// backend's limit is ErrTooLarge: neither is written. If ctx is done before the call, nothing is

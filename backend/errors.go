@@ -13,7 +13,7 @@ var (
 	// ErrConflict: an Expect did not hold; nothing was written. The error is a *ConflictError.
 	ErrConflict = errors.New("backend: conflict")
 
-	// ErrIDReused: the log holds another fact under this ID; nothing was written.
+	// ErrIDReused: the store holds another fact under this ID; nothing was written.
 	ErrIDReused = errors.New("backend: fact ID used for another fact")
 
 	// ErrInvalid: the fact or argument breaks a rule; nothing was written. The error is an

@@ -17,8 +17,9 @@ type Fact struct {
 	// there.
 	Seq uint64
 
-	// ID names the fact: 1 to 128 bytes of UTF-8, unique in the log, chosen by the writer (a
-	// UUIDv7 by default), so that writing the same fact again is harmless.
+	// ID names the fact in its store: 1 to 128 bytes of UTF-8, chosen by the writer (a UUIDv7 by default), so that
+	// writing the same fact again is harmless. Facts of different stores may have the same ID: they have nothing to do
+	// with each other, so that nobody who may not write a store can use its IDs up or find out which it has.
 	ID string
 
 	// Store is the namespace of Key, 1 to 256 bytes of UTF-8. Key is at most 1024 bytes of UTF-8. Both, and ID, are
@@ -53,8 +54,13 @@ type Fact struct {
 	// SchemaVersion is the version of the value's shape, from 1 to 2,147,483,647; 0 stands for 1.
 	SchemaVersion int
 
-	// Producer says who wrote the fact, and Derivation what it was derived from: a JSON value each,
-	// under the rules of Value. Nil or null: not given.
+	// By names who was let in to write the fact: a server stamps the name of the token or certificate, if it is told
+	// to, and takes By from no client that may not import. A log keeps it as it is given; "": nobody stamped the fact. It
+	// is at most 256 bytes of UTF-8. The hash does not cover it, and the log's [Head] does.
+	By string
+
+	// Producer is what the writer says about who wrote the fact, and Derivation what it was derived from: a JSON value
+	// each, under the rules of Value. Nil or null: not given.
 	Producer, Derivation json.RawMessage
 }
 
@@ -68,7 +74,7 @@ func (f Fact) Clone() Fact {
 	f.Value = bytes.Clone(f.Value)
 	f.Producer = bytes.Clone(f.Producer)
 	f.Derivation = bytes.Clone(f.Derivation)
-	for _, s := range []*string{&f.ID, &f.Store, &f.Key, &f.ValueHash, &f.Causation} {
+	for _, s := range []*string{&f.ID, &f.Store, &f.Key, &f.ValueHash, &f.Causation, &f.By} {
 		*s = strings.Clone(*s)
 	}
 	return f

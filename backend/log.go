@@ -23,10 +23,11 @@ type Log interface {
 	// Expect holds at that moment. An Expect that fails is a *ConflictError that names the key and its
 	// latest fact. The rules of WriteFact hold for each fact, as if the facts were written one after
 	// the other: a later fact of the same key follows an earlier one. Facts that the log holds already
-	// (by ID) stay where they are; if it holds all of them, the batch was written before, and its
+	// (by store and ID) stay where they are; if it holds all of them, the batch was written before, and its
 	// expectations are not checked again. An empty batch only checks its expectations.
 	//
-	// A batch's frame, like a fact's, must fit the backend's limit (ErrTooLarge). If ctx is done
+	// A batch's frame, like a fact's, must fit the backend's limit, and a batch has at most [MaxBatch] facts and
+	// as many expectations (ErrTooLarge). If ctx is done
 	// before the call, nothing is written. A log without [Features.Batches] writes batches of
 	// one fact without expectations, and refuses others with errors.ErrUnsupported.
 	Write(ctx context.Context, batches ...Batch) []Written

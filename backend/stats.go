@@ -19,6 +19,8 @@ type Stats struct {
 	LastTime time.Time `json:"last_time,omitzero"` // the latest transaction time that the log ever gave or took, see Ahead; zero: it holds none, or does not say
 	Failed   string    `json:"failed,omitempty"`   // why the log takes no more writes until it is opened again, see ErrFailed; "": it takes them
 
+	Syncs Timings `json:"-"` // of making facts durable, since the log was opened; zero: the backend does not say
+
 	Storage    *Storage    `json:"storage,omitempty"`    // nil: the backend keeps no files of its own, or does not say
 	Connection *Connection `json:"connection,omitempty"` // nil: the backend has no server
 }
@@ -44,7 +46,7 @@ func (s *Stats) Resume(c Cursor) (seq uint64, err error) {
 }
 
 // Ahead returns how far the log's last time is ahead of now; 0 if it is not. No fact is dated before the last one, so until
-// the clock has caught up, a log dates facts a nanosecond apart, and reads as of now do not see them.
+// the clock has caught up, a log dates facts a nanosecond apart.
 func (s *Stats) Ahead(now time.Time) time.Duration {
 	if s.LastTime.IsZero() {
 		return 0
@@ -73,6 +75,7 @@ type Storage struct {
 	AheadBytes      uint64 `json:"ahead_bytes"`      // of space written ahead of the facts to come
 	QuarantineBytes uint64 `json:"quarantine_bytes"` // that recovery cut off and kept
 	ReserveBytes    uint64 `json:"reserve_bytes"`    // kept free for removing facts when the disk is full
+	Unindexed       int    `json:"unindexed"`        // sealed files without an index: the log opens more slowly, and its head is before the first one
 	Damaged         int    `json:"damaged"`          // places, or missing files, where damage was found since the log was opened; at most 1000 are counted
 
 	LastSync time.Time `json:"last_sync,omitzero"` // when facts were last made durable since the log was opened; zero: not yet

@@ -17,8 +17,13 @@ const (
 	MaxStoreLen = 256  // Store
 	MaxKeyLen   = 1024 // Key
 	MaxHashLen  = 128  // ValueHash
+	MaxByLen    = 256  // By
 	MaxDepth    = 90   // Value, Producer, Derivation: arrays and objects inside each other
 )
+
+// MaxBatch is how many facts a [Batch] has at most, and how many expectations, for every backend: a caller that keeps to it
+// can write the same batches to all.
+const MaxBatch = 100_000
 
 // Times lie in the years 1 to 9999; the zero time.Time means "not given".
 var (
@@ -48,6 +53,9 @@ func (f *Fact) Validate() error {
 	if err := checkText("causation", f.Causation, 0, MaxIDLen); err != nil {
 		return err
 	}
+	if err := checkText("by", f.By, 0, MaxByLen); err != nil {
+		return err
+	}
 	if err := checkTime("transaction_time", f.TransactionTime); err != nil {
 		return err
 	}
@@ -69,8 +77,11 @@ func (f *Fact) Validate() error {
 }
 
 // Validate reports the first rule that b breaks as an *InvalidError whose field names the fact or
-// the expectation by its place, or nil.
+// the expectation by its place, or nil. More than [MaxBatch] facts or expectations are ErrTooLarge.
 func (b *Batch) Validate() error {
+	if n := max(len(b.Facts), len(b.Expect)); n > MaxBatch {
+		return fmt.Errorf("%w: a batch has at most %d facts and as many expectations, and this one has %d: write several", ErrTooLarge, MaxBatch, n)
+	}
 	for i := range b.Facts {
 		if err := b.Facts[i].Validate(); err != nil {
 			return within(fmt.Sprintf("facts[%d].", i), err)

@@ -48,7 +48,8 @@ type OpenProgress = store.OpenProgress
 //	TransactionTime time.Time        // when the log took it
 //	ValidTime       time.Time        // from when on it is true; zero: from its transaction time
 //	SchemaVersion   int
-//	Producer        json.RawMessage  // who wrote it; nil: not said
+//	By              string           // with which token a server let it be written; "": no server stamped it
+//	Producer        json.RawMessage  // who wrote it, as its writer says; nil: not said
 //	Derivation      json.RawMessage  // of which facts a rule made it; nil: none did
 type FactRef = store.FactRef
 

@@ -73,7 +73,7 @@ func (c Change) ValidFrom(t time.Time) Change {
 	return c
 }
 
-// WithID gives the fact an ID, 1 to 128 bytes of UTF-8 and unique in the log, such as the ID of the
+// WithID gives the fact an ID, 1 to 128 bytes of UTF-8 and unique in its store, such as the ID of the
 // request that led to it. Writing the change, or an equal one, again is then safe: it is written once. The
 // key of an event is its ID.
 func (c Change) WithID(id string) Change {

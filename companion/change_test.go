@@ -295,3 +295,26 @@ func TestChangesOfOtherStores(t *testing.T) {
 	}
 	require.Empty(t, theirs.Engine().Stores())
 }
+
+// TestBy: a Record says with which token a server let its fact be written, in its JSON too.
+func TestBy(t *testing.T) {
+	log := memory.New(memory.Options{})
+	for i, by := range []string{"app", ""} {
+		_, err := log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(i), Store: "tasks", Key: fmt.Sprint(i), Value: []byte(`{}`), By: by, Producer: []byte(`"somebody"`)})
+		require.NoError(t, err)
+	}
+	s, err := companion.New(t.Context(), log, companion.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	tasks, err := companion.NewRecords[Task](s, "tasks")
+	require.NoError(t, err)
+	for i, by := range []string{"app", ""} {
+		r, err := tasks.Get(t.Context(), fmt.Sprint(i))
+		require.NoError(t, err)
+		require.Equal(t, by, r.By)
+		require.Equal(t, `"somebody"`, string(r.Producer))
+		text, err := json.Marshal(&r)
+		require.NoError(t, err)
+		require.Equal(t, by != "", strings.Contains(string(text), `"by":"app"`), "%s", text)
+	}
+}

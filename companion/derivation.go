@@ -11,8 +11,13 @@ import (
 // Derived is what a rule makes of a source.
 type Derived struct {
 	Changes []Change // what to write; the Store sets conditions, IDs and derivations, and refuses those of a Change
-	From    []string // the IDs of other facts that it was derived from
+	From    []Source // other facts that it was derived from
 }
+
+// A Source names a fact that others were derived from.
+//
+//	Store, ID string
+type Source = store.Source
 
 // A DerivationError is a rule that failed for a fact. The fact is written all the same, and Rederive runs the
 // rule again.

@@ -82,7 +82,7 @@ func ExampleDerived() {
 				bills.Event(fmt.Sprintf("%s: %d", order.Value, price.Value)),
 				sales.Change(order.Value, sold.Value+1),
 			},
-			From: []string{price.ID},
+			From: []companion.Source{{Store: "prices", ID: price.ID}},
 		}, nil
 	})
 	if err != nil {
@@ -153,4 +153,10 @@ func ExampleStore_Rederive() {
 	// <nil>
 	// <nil>
 	// bill for lamp <nil>
+}
+
+// A source names a fact, with its store: facts of different stores may have the same ID.
+func ExampleSource() {
+	fmt.Println(companion.Source{Store: "prices", ID: "price-17"})
+	// Output: {prices price-17}
 }

@@ -58,7 +58,7 @@ func isHidden(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct || t.NumField() == 0 || writesItself(t) {
 		return false
 	}
-	fields, _ := jsonFields(t)
+	fields, _, _ := jsonFields(t)
 	return len(fields) == 0
 }
 
@@ -150,11 +150,14 @@ func (c *check) visitParts(field string, use jsonUse) error {
 }
 
 func (c *check) visitFields(field string, use jsonUse) error {
-	fields, embeds := jsonFields(use.t)
+	fields, embeds, lost := jsonFields(use.t)
 	for _, e := range embeds {
 		if writesItself(e.t) {
 			return refused(field, "%v embeds %v, which encoding/json leaves out here: give the field a name", use.t, e.t)
 		}
+	}
+	if len(lost) > 0 {
+		return refused(lost[0].name, "encoding/json leaves %s out of the JSON of %v, since another field has that name, too: give one of them another tag", lost[0].Name, use.t)
 	}
 	for _, f := range fields {
 		inner := f.Type

@@ -52,6 +52,7 @@ type (
 	secret   struct{ s string }   // encoding/json sees nothing of it
 	audit    struct{ time.Time }  // is embedded
 	hiddenIn struct{ Number int } // is embedded as a pointer
+	Numbered struct{ Number int } // has the field of another one
 	Nullable struct {             // embeds a writer, and has methods of its own
 		time.Time
 		Valid bool
@@ -125,6 +126,17 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 			big.Int
 			Who string
 		}]()},
+		"since another field has that name": {declared[[]struct {
+			hiddenIn
+			Numbered
+			Name string
+		}](), declared[struct {
+			Numbered
+			M map[string]struct {
+				A int `json:"B"`
+				B int
+			}
+		}]()},
 		"has no field in its JSON":               {declared[struct{ Balance secret }](), declared[[]secret](), declared[struct{ N atomic.Int64 }]()},
 		"keys of struct { N int } can't be JSON": {declared[map[struct{ N int }]int]()},
 		"keys of companion_test.Written have":    {declared[map[Written]int]()},
@@ -144,7 +156,10 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 		declared[any](), declared[map[string]any](), declared[[]byte](), declared[time.Time](), declared[struct{ time.Time }](), declared[[]*struct{ Cents }](), declared[Nullable](),
 		declared[struct{ At *time.Time }](), declared[json.RawMessage](), declared[json.Number](), declared[map[string]*big.Int](), declared[map[string][]big.Int](),
 		declared[Picky](), declared[Lenient](), declared[Aliased](), declared[map[MapKey]int](), declared[map[time.Duration]bool](), declared[struct{ hiddenIn }](),
-		declared[struct{ *Task }](), declared[url.URL](), declared[big.Rat](), declared[netip.Prefix](),
+		declared[struct {
+			Numbered
+			Number int // hides the one in Numbered, as in Go
+		}](), declared[struct{ *Task }](), declared[url.URL](), declared[big.Rat](), declared[netip.Prefix](),
 		declared[struct {
 			mu sync.Mutex
 			N  int

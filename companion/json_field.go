@@ -76,7 +76,7 @@ func newPath(of jsonPathOf) *jsonPath {
 		case t.Kind() == reflect.Struct:
 			f, step := structStep(t, rest)
 			if f == nil {
-				fields, _ := jsonFields(t)
+				fields, _, _ := jsonFields(t)
 				var known []string
 				for _, f := range fields {
 					known = append(known, f.name)
@@ -108,7 +108,7 @@ func hasParts(t reflect.Type) bool {
 // structStep returns the field of a struct with which a path begins, and what it is in the struct's JSON; nil if there is
 // none.
 func structStep(t reflect.Type, path string) (found *jsonField, step func([]byte) []byte) {
-	fields, _ := jsonFields(t)
+	fields, _, _ := jsonFields(t)
 	names := map[string]bool{}
 	for i, f := range fields {
 		names[f.name] = true

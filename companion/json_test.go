@@ -18,10 +18,7 @@ type Left struct{ N int }
 
 type Right struct {
 	N int `json:"n"`
-	M int
 }
-
-type Third struct{ M int }
 
 type Label string
 
@@ -32,7 +29,6 @@ type Shape struct {
 	Kind  `json:"named"` // so its field is nested
 	Left                 // has N
 	Right                // has n, which Go hides from Shape
-	Third                // has M, as Right has: neither is in the JSON
 	Label                // embedded, and no struct
 	*Base                // may be nil
 	inner

@@ -34,8 +34,8 @@ type embed struct {
 
 // jsonFields returns the fields of a struct as encoding/json sees them, and the structs embedded in it. Of
 // several fields with the same name, the least deeply embedded one counts, or the tagged one among those; if
-// that leaves several, none.
-func jsonFields(t reflect.Type) (all []jsonField, embeds []embed) {
+// that leaves several, none. lost are the fields that a field of the same depth takes the name from.
+func jsonFields(t reflect.Type) (all []jsonField, embeds []embed, lost []jsonField) {
 	taken, seen := map[string]bool{}, map[reflect.Type]bool{}
 	for level := []embed{{t: t}}; len(level) > 0; {
 		var found []jsonField
@@ -71,8 +71,12 @@ func jsonFields(t reflect.Type) (all []jsonField, embeds []embed) {
 					rivals++
 				}
 			}
-			if rivals == 1 && !taken[f.name] {
+			switch {
+			case taken[f.name]: // the outer one hides it, as in Go
+			case rivals == 1:
 				all = append(all, f)
+			default:
+				lost = append(lost, f)
 			}
 		}
 		for _, f := range found {
@@ -81,7 +85,7 @@ func jsonFields(t reflect.Type) (all []jsonField, embeds []embed) {
 		level = slices.DeleteFunc(next, func(e embed) bool { return seen[e.t] })
 		embeds = append(embeds, level...)
 	}
-	return all, embeds
+	return all, embeds, lost
 }
 
 // isTagName reports whether encoding/json takes a name from a tag; it ignores others.

@@ -17,7 +17,7 @@ import (
 //
 // Viper, mapstructure and pelletier/go-toml read Options by their tags. They ignore fields that do not exist, such as a
 // misspelt read_only, unless they are told not to: use viper.UnmarshalExact, ErrorUnused or DisallowUnknownFields. Plain
-// mapstructure needs StringToTimeDurationHookFunc for write_timeout; go-toml does not read it, and reports it. Other
+// mapstructure needs StringToTimeDurationHookFunc for write_timeout and max_skew; go-toml reads neither, and reports them. Other
 // loaders may ignore the tags, and with them read_only. With any loader, a map can be read strictly as JSON:
 //
 //	text, err := json.Marshal(loaded["store"]) // a map[string]any
@@ -66,12 +66,17 @@ type Options struct {
 	// what a number without a unit may become, is a *backend.InvalidError.
 	WriteTimeout time.Duration `json:"write_timeout,omitempty" yaml:"write_timeout,omitempty" toml:"write_timeout,omitempty" mapstructure:"write_timeout"`
 
+	// MaxSkew is how far the transaction time of an imported fact may be ahead of Now; 0: one minute. A later one is a
+	// *backend.InvalidError, since no later fact of any store is dated before it. In a configuration it is text, as
+	// WriteTimeout is.
+	MaxSkew time.Duration `json:"max_skew,omitempty" yaml:"max_skew,omitempty" toml:"max_skew,omitempty" mapstructure:"max_skew"`
+
 	// DerivationFailed, if not nil, is called for rules that failed, see [Records.Derive]. It may be called
 	// concurrently.
 	DerivationFailed func(err error) `json:"-" yaml:"-" toml:"-" mapstructure:"-"`
 
 	// NewID makes the IDs of facts; nil: UUIDs of version 7. Now returns the current time, for retention
-	// by age; nil: time.Now. Both may be called concurrently.
+	// by age, MaxSkew, and reads as of a time, see [store.Moment]; nil: time.Now. Both may be called concurrently.
 	NewID func() (string, error) `json:"-" yaml:"-" toml:"-" mapstructure:"-"`
 	Now   func() time.Time       `json:"-" yaml:"-" toml:"-" mapstructure:"-"`
 

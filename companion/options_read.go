@@ -74,13 +74,14 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 			return err
 		}
 	}
-	text, timeout, err := cutTimeout(text)
+	timeout, skew := o.WriteTimeout, o.MaxSkew
+	text, err := cutDurations(text, map[string]*time.Duration{"write_timeout": &timeout, "max_skew": &skew})
 	if err != nil {
 		return err
 	}
 	type plain Options // without this method
-	if err = json.Unmarshal(text, (*plain)(o)); err == nil && timeout != nil {
-		o.WriteTimeout = *timeout
+	if err = json.Unmarshal(text, (*plain)(o)); err == nil {
+		o.WriteTimeout, o.MaxSkew = timeout, skew
 	}
 	var mismatch *json.UnmarshalTypeError
 	if !errors.As(err, &mismatch) {
@@ -97,25 +98,28 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 	return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%s is wanted, not this %s", wanted, mismatch.Value)}
 }
 
-// cutTimeout returns the JSON of Options without write_timeout, which is text there, and its value; nil: none.
-func cutTimeout(text []byte) ([]byte, *time.Duration, error) {
+// cutDurations sets the durations that the JSON of Options has under names, where they are text, and returns the rest.
+func cutDurations(text []byte, durations map[string]*time.Duration) ([]byte, error) {
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(text, &fields) != nil || fields["write_timeout"] == nil {
-		return text, nil, nil // decoding into the struct reports what is wrong
+	if json.Unmarshal(text, &fields) != nil {
+		return text, nil // decoding into the struct reports what is wrong
 	}
-	var given *string
-	err := json.Unmarshal(fields["write_timeout"], &given)
-	var timeout *time.Duration
-	if err == nil && given != nil {
-		timeout = new(time.Duration)
-		*timeout, err = time.ParseDuration(*given)
+	for _, name := range slices.Sorted(maps.Keys(durations)) {
+		var given *string
+		value, ok := fields[name]
+		if !ok {
+			continue
+		}
+		err := json.Unmarshal(value, &given)
+		if err == nil && given != nil {
+			*durations[name], err = time.ParseDuration(*given)
+		}
+		if err != nil {
+			return nil, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%s is not a time in quotes such as \"30s\"", value)}
+		}
+		delete(fields, name)
 	}
-	if err != nil {
-		return nil, nil, &backend.InvalidError{Field: "write_timeout", Reason: fmt.Sprintf("%s is not a time in quotes such as \"30s\"", fields["write_timeout"])}
-	}
-	delete(fields, "write_timeout")
-	text, err = json.Marshal(fields)
-	return text, timeout, err
+	return json.Marshal(fields)
 }
 
 // MarshalJSON writes what UnmarshalJSON reads: times are text.
@@ -124,9 +128,12 @@ func (o Options) MarshalJSON() ([]byte, error) {
 	given := struct {
 		plain
 		WriteTimeout string `json:"write_timeout,omitempty"`
+		MaxSkew      string `json:"max_skew,omitempty"`
 	}{plain: plain(o)}
-	if o.WriteTimeout != 0 {
-		given.WriteTimeout = o.WriteTimeout.String()
+	for text, d := range map[*string]time.Duration{&given.WriteTimeout: o.WriteTimeout, &given.MaxSkew: o.MaxSkew} {
+		if d != 0 {
+			*text = d.String()
+		}
 	}
 	return json.Marshal(given)
 }
@@ -189,7 +196,7 @@ func checkNames(t reflect.Type, text []byte, prefix string) error {
 	}
 	fields := map[string]reflect.Type{}
 	var known []string
-	all, _ := jsonFields(t)
+	all, _, _ := jsonFields(t)
 	for _, f := range all {
 		fields[f.name] = f.Type
 		known = append(known, prefix+f.name)

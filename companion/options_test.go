@@ -116,6 +116,7 @@ func TestReadOptionsExplains(t *testing.T) {
 		"write_timeout: 30":  `invalid write_timeout: 30 is not a time in quotes such as "30s"`,
 		"write_timeout: 30x": `invalid write_timeout: "30x" is not a time`,
 		"write_timeout: []":  "invalid write_timeout: [] is not a time",
+		"max_skew: 60":       `invalid max_skew: 60 is not a time in quotes`,
 	} {
 		_, err := read(t, text)
 		require.ErrorContains(t, err, want)
@@ -241,6 +242,7 @@ func TestOptionsRoundTrip(t *testing.T) {
 		{Stores: []string{}, KeepVersions: 3, ReadOnly: true}, // an empty list is not nil
 		{Stores: []string{"tasks"}},
 		{WriteTimeout: 90*time.Second + time.Millisecond},
+		{MaxSkew: time.Hour},
 		{Backend: "b", Path: "p", Address: "a", Transport: "t", TLS: &backend.TLS{CA: "1", Cert: "2", Key: "3", ServerName: "4"}, Token: "0123", Settings: map[string]any{"n": 1.5, "s": "no"}},
 	} {
 		asJSON, err := json.Marshal(o)
@@ -320,6 +322,7 @@ func TestOpenIsStrict(t *testing.T) {
 		"depth":     {Settings: map[string]any{"depth": 1}},
 
 		"write_timeout": {WriteTimeout: 30}, // a number without a unit
+		"max_skew":      {MaxSkew: 60},
 		"keep_versions": {KeepVersions: -1},
 		"stores":        {Stores: []string{"tasks", ""}},
 	} {

@@ -12,7 +12,7 @@ import (
 
 // A Receipt says where and when the log took a fact in. Its JSON has the names of a fact's fields over HTTP.
 type Receipt struct {
-	ID        string    `json:"id"`                  // of the fact, unique in the log
+	ID        string    `json:"id"`                  // of the fact, unique in its store
 	Seq       uint64    `json:"seq"`                 // its place in the log
 	Hash      string    `json:"value_hash"`          // SHA-256 of the value's canonical JSON, in hex
 	Causation string    `json:"causation,omitempty"` // ID of the key's fact before this one; "": there was none
@@ -34,7 +34,8 @@ type Record[T any] struct {
 	ValidTime  time.Time       `json:"valid_time,omitzero"`  // when it became true in the app's domain; zero: not given
 	Version    int             `json:"version"`              // the fact's place among the facts of its key that the Store holds, counted from 1
 	Schema     int             `json:"schema_version"`       // the version of the value's shape as it was written, see Records.Upcast
-	Producer   json.RawMessage `json:"producer,omitempty"`   // who wrote it, see WithProducer; nil: not given
+	By         string          `json:"by,omitempty"`         // the token or certificate that a server let it be written with; "": no server stamped it
+	Producer   json.RawMessage `json:"producer,omitempty"`   // what the writer says about who wrote it, see WithProducer; nil: not given
 	Derivation json.RawMessage `json:"derivation,omitempty"` // what it was derived from; nil: it was not derived
 }
 
@@ -72,6 +73,7 @@ func (s *source[T]) decode(r store.Record) (Record[T], error) {
 		ValidTime:  r.ValidTime(),
 		Version:    r.Version(),
 		Schema:     r.SchemaVersion(),
+		By:         r.By(),
 		Producer:   bytes.Clone(r.Producer()),
 		Derivation: bytes.Clone(r.Derivation()),
 	}

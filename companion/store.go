@@ -60,13 +60,15 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	if opts.NewID == nil {
 		opts.NewID = store.NewID
 	}
-	if opts.WriteTimeout > 0 && opts.WriteTimeout < time.Millisecond {
-		return nil, fmt.Errorf("companion: %w", &backend.InvalidError{Field: "write_timeout", Reason: fmt.Sprint(opts.WriteTimeout, " is below a millisecond: is its unit missing?")})
+	for name, d := range map[string]time.Duration{"write_timeout": opts.WriteTimeout, "max_skew": opts.MaxSkew} {
+		if d > 0 && d < time.Millisecond {
+			return nil, fmt.Errorf("companion: %w", &backend.InvalidError{Field: name, Reason: fmt.Sprint(d, " is below a millisecond: is its unit missing?")})
+		}
 	}
 	logger := cmp.Or(opts.Logger, zap.NewNop())
 	given := store.Options{
 		Logger: opts.Logger, NewID: opts.NewID, Now: opts.Now, Progress: opts.Progress, Stores: opts.Stores, KeepVersions: opts.KeepVersions, ReadOnly: opts.ReadOnly,
-		WriteTimeout: opts.WriteTimeout,
+		WriteTimeout: opts.WriteTimeout, MaxSkew: opts.MaxSkew,
 	}
 	if opts.DerivationFailed != nil {
 		given.DerivationFailed = func(_ store.Record, err error) { opts.DerivationFailed(err) }
@@ -163,8 +165,8 @@ func (s *Store) WaitFor(ctx context.Context, seq uint64) error { return s.engine
 // a proof that [Store.VerifyLineage] recomputes. An ID that is not in the log is ErrNotFound. If the Store
 // does not hold the fact or what led to it, and the log may have that, it is ErrDropped: see
 // Options.KeepVersions and Options.Stores.
-func (s *Store) Lineage(id string) (Lineage, error) {
-	return s.engine.Lineage(id)
+func (s *Store) Lineage(id string, stores ...string) (Lineage, error) {
+	return s.engine.Lineage(id, stores...)
 }
 
 // VerifyLineage checks a lineage against the log: backend.ErrCorrupt if it does not hold, ErrDropped as in

@@ -131,6 +131,12 @@ func TestClientCertificates(t *testing.T) {
 	refused(s.dialTLS(client()))
 	refused(s.dialTLS(client(stranger.keyed(t, "anybody"))))
 
+	s = serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: config(tls.RequireAndVerifyClientCert), StampProducer: true})
+	p = s.dialTLS(client(a.keyed(t, "anybody")))
+	p.requireOK("%s", writeJSON("tasks", "v1")) // version 1 is stamped, too
+	p.requireForbidden(`{"op":"write_fact","fact":{"id":"x","store":"tasks","key":"k","by":"somebody","value":1}}`)
+	require.Equal(t, []string{"anybody"}, bys(s.facts()))
+
 	file := newTokenFile(t, admin, tasks)
 	s = serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: config(tls.VerifyClientCertIfGiven), Tokens: file.Tokens})
 	s.write(fact("tasks", "a"), fact("secret", "b"))

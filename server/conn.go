@@ -46,7 +46,8 @@ type conn struct {
 	deadline    time.Time // in force for reading
 	frameStart  time.Time // when the frame that is being read began; zero: none has
 
-	cursor atomic.Uint64 // seq through which the subscription was sent, plus 1; 0: there is no subscription
+	cursor atomic.Uint64                // seq through which the subscription was sent, plus 1; 0: there is no subscription
+	follow atomic.Pointer[Subscription] // without Seq and Lag; nil: there was no subscription
 
 	told []string // the stores that hello told the client that it may read; nil: all, or it was not told
 

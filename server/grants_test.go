@@ -195,23 +195,28 @@ func TestFeaturesOfGrants(t *testing.T) {
 	}
 }
 
-// TestReusedIDTellsNothing uses an ID that a fact of another store has, which the client may not read.
-func TestReusedIDTellsNothing(t *testing.T) {
+// TestIDsOfOtherStores: an ID that a store has which the client may not read is answered as one that no store has, and a client
+// that uses an ID first keeps nobody else from using it.
+func TestIDsOfOtherStores(t *testing.T) {
 	file := newTokenFile(t, admin, tasks)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
 	s.write(backend.Fact{ID: "known", Store: "secret", Key: "hidden", Value: []byte(`"classified"`)})
-	for _, request := range []string{writeJSON("tasks", "known"), `{"op":"write_batch","facts":[` + factJSON("tasks", "known") + `]}`} {
-		p := s.with(tasks)
-		body := p.ask("%s", request)
-		require.Equal(t, "id_reused", answerOf(t, body).Code)
-		for _, word := range []string{"secret", "hidden", "classified", `"seq"`} {
-			require.NotContains(t, body, word)
+	batch := func(id string) string { return `{"op":"write_batch","facts":[` + factJSON("tasks", id) + `]}` }
+	for _, request := range []func(id string) string{func(id string) string { return writeJSON("tasks", id) }, batch} {
+		// A write, and a write of the same again.
+		for range 2 {
+			known, free := s.with(tasks).ask("%s", request("known")), s.with(tasks).ask("%s", request("other"))
+			a, b := answerOf(t, known), answerOf(t, free)
+			require.Equal(t, []any{true, b.Duplicate, b.Code}, []any{a.OK, a.Duplicate, a.Code}, "%s %s", known, free)
 		}
-		// Nor if others are written with it.
-		p.send(writeJSON("tasks", "new"), request)
-		p.next()
-		require.Equal(t, body, p.next())
 	}
+	s.with(tasks).requireOK("%s", writeJSON("tasks", "invoice"))
+	p := s.with(admin)
+	require.False(t, p.requireOK("%s", writeJSON("secret", "invoice")).Duplicate)
+	require.True(t, p.requireOK("%s", writeJSON("secret", "invoice")).Duplicate)
+	body := s.with(tasks).ask(`{"op":"write_fact","fact":{"id":"invoice","store":"tasks","key":"another","value":1}}`)
+	require.Equal(t, "id_reused", answerOf(t, body).Code)
+	require.NotContains(t, body, "secret")
 }
 
 // TestReload takes a new file of tokens into force, for open connections and streams too.

@@ -32,6 +32,7 @@ func init() {
 		protocol.OpServerStatus:  {(*conn).status, false, 1},
 		protocol.OpWriteBatch:    {nil, false, 2},
 		protocol.OpPrune:         {(*conn).prune, false, 2},
+		protocol.OpNoteBackup:    {(*conn).noteBackup, false, 2},
 	}
 }
 
@@ -105,7 +106,7 @@ func (c *conn) one(r *protocol.Request) {
 	case c.client.Err != nil && !o.open:
 		err = c.client.Err
 	case !known || o.since > c.version:
-		c.server.metrics.failed("unknown_op", nil)
+		c.server.metrics.failed("unknown_op", c.nc.RemoteAddr().String(), nil)
 		c.answer(func(dst []byte) []byte { return protocol.AppendUnknownOp(dst, r.Op, r.ID) })
 		return
 	default:

@@ -5,22 +5,26 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // mayWrite checks that the client may write a fact as it is: to its store, with what only imports may say, and with a
-// transaction time that is not ahead of the clock.
-func (c *conn) mayWrite(f *backend.Fact) error {
-	grant := &c.client.Grant
+// transaction time that is not ahead of the clock. It stamps the fact with the client's name, if the server is told to, unless
+// an import says who wrote it.
+func (s *Server) mayWrite(grant *auth.Grant, f *backend.Fact) error {
 	if err := grant.MayWrite(f.Store); err != nil {
+		return err
+	}
+	if err := s.stamp(grant, f); err != nil {
 		return err
 	}
 	if f.TransactionTime.IsZero() && f.Causation == "" && f.ValueHash == "" {
 		return nil
 	}
-	if ahead := time.Until(f.TransactionTime); ahead > c.server.opts.MaxSkew {
+	if ahead := time.Until(f.TransactionTime); ahead > s.opts.MaxSkew {
 		return &backend.InvalidError{Field: "transaction_time", Reason: fmt.Sprintf("%s is ahead of the server's clock by more than %s, and no later fact could have an earlier time: correct it before importing",
-			f.TransactionTime.Format(time.RFC3339), c.server.opts.MaxSkew)}
+			f.TransactionTime.Format(time.RFC3339), s.opts.MaxSkew)}
 	}
 	if !f.TransactionTime.IsZero() {
 		if err := grant.MayImport("transaction_time"); err != nil {
@@ -37,6 +41,21 @@ func (c *conn) mayWrite(f *backend.Fact) error {
 		if hash, hashErr := wire.Hash(f.Value); hashErr == nil && hash != f.ValueHash {
 			return err
 		}
+	}
+	return nil
+}
+
+// stamp writes the client's name into a fact, if the server is told to, unless an import says who wrote it. Where certificates
+// alone let clients in, all of them may import, so that none may say it.
+func (s *Server) stamp(grant *auth.Grant, f *backend.Fact) error {
+	stamps := s.opts.StampProducer
+	switch {
+	case stamps && (f.By == "" || f.By == grant.Name()):
+		f.By = grant.Name()
+	case stamps && s.opts.Tokens == nil && grant.Name() != "":
+		return fmt.Errorf("%w: %s may not write facts by %q, since this server says itself by which certificate they are written", backend.ErrForbidden, grant.Name(), f.By)
+	case f.By != "":
+		return grant.MayImport("by")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -69,6 +70,27 @@ func (c *conn) prune(r *protocol.Request) error {
 		dst = protocol.AppendNumber(protocol.OpenAnswer(dst), "pruned", report.Pruned)
 		return protocol.CloseAnswer(protocol.AppendNumber(dst, "missing", report.Missing+seqs.Len()-given.Len()), r.ID)
 	})
+	return nil
+}
+
+// noteBackup notes that the client has made a backup, for metrics.
+func (c *conn) noteBackup(r *protocol.Request) error {
+	if !c.client.Grant.ReadsAll() {
+		return fmt.Errorf("%w: a backup is of all stores, and %s may not read all", backend.ErrForbidden, c.client.Grant.Name())
+	}
+	through, err := r.Through()
+	if err != nil {
+		return err
+	}
+	last, err := c.server.head(c.server.ctx)
+	if err != nil {
+		return err
+	}
+	m := c.server.metrics
+	m.mu.Lock()
+	m.backup = &Backup{Seq: min(through, last), Time: time.Now().UTC(), Token: c.client.Grant.Name()}
+	m.mu.Unlock()
+	c.answer(func(dst []byte) []byte { return protocol.AppendOK(dst, r.ID) })
 	return nil
 }
 

@@ -288,7 +288,7 @@ func TestNonsenseAmongFacts(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial2()
 	p.send(writeJSON("tasks", "a"), `{"op":"write_fact","fact":{"id":"x"}}`, writeJSON("tasks", "b"), `{"op":"write_fact"}`,
-		writeJSON("notes", "a"), `{`, writeJSON("tasks", "c"))
+		`{"op":"write_fact","fact":{"id":"a","store":"tasks","key":"another","value":1}}`, `{`, writeJSON("tasks", "c"))
 	var codes []string
 	for range 7 {
 		a := answerOf(t, p.next())

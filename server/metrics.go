@@ -1,9 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"maps"
-	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -11,12 +12,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
 )
-
-// buckets is how many buckets a latency histogram has. They end at 1 µs, 2 µs, 4 µs and so on, up to some 34 s, and the
-// last one has all that took longer.
-const buckets = 27
 
 // Metrics is what a server has counted since New. The keys of the maps are ops; requests with an unknown op are
 // counted as "unknown".
@@ -34,39 +32,103 @@ type Metrics struct {
 	BytesIn  uint64 `json:"bytes_in"`
 	BytesOut uint64 `json:"bytes_out"`
 
-	Connections   int    `json:"connections"`          // open ones
-	Accepted      uint64 `json:"accepted"`             // connections, ever
-	Closed        uint64 `json:"closed"`               // connections, ever
-	Rejected      uint64 `json:"rejected"`             // connections beyond Options.MaxConnections
-	CutOff        uint64 `json:"cut_off"`              // connections of clients that sent or read too slowly
-	Subscriptions int    `json:"subscriptions"`        // open ones
-	Lag           uint64 `json:"lag"`                  // how many seqs the slowest subscription is behind the log
-	Waiting       int    `json:"-"`                    // open ones whose clients have not shown who they are
-	Memory        int    `json:"-"`                    // bytes that requests and answers take, see Options.MaxMemory
-	LastError     string `json:"last_error,omitempty"` // the latest failure of the log or of a connection; "": none yet
+	Connections   int     `json:"connections"`          // open ones
+	Accepted      uint64  `json:"accepted"`             // connections, ever
+	Closed        uint64  `json:"closed"`               // connections, ever
+	Rejected      uint64  `json:"rejected"`             // connections beyond Options.MaxConnections
+	CutOff        uint64  `json:"cut_off"`              // connections of clients that sent or read too slowly
+	Subscriptions int     `json:"subscriptions"`        // open ones
+	Lag           uint64  `json:"lag"`                  // how many seqs the slowest subscription is behind the log
+	Waiting       int     `json:"-"`                    // open ones whose clients have not shown who they are
+	Memory        int     `json:"-"`                    // bytes that requests and answers take, see Options.MaxMemory
+	Backup        *Backup `json:"-"`                    // the latest; nil: there was none since the server began
+	LastError     string  `json:"last_error,omitempty"` // the latest failure of the log or of a connection; "": none yet
 }
 
 // A Histogram counts how long something took.
-type Histogram struct {
-	Buckets [buckets]uint64 // the i-th counts what took at most 2^i µs and more than the bucket before; the last one counts the rest
-	Count   uint64
-	Sum     time.Duration
+type Histogram = backend.Timings
+
+// A Subscription is a client that follows the log.
+type Subscription struct {
+	Token  string    `json:"token"`  // its name, or the certificate's; "": none is asked for
+	Peer   string    `json:"peer"`   // the client's address
+	Stores []string  `json:"stores"` // nil: all
+	Since  time.Time `json:"since"`
+	Seq    uint64    `json:"seq"` // it was sent the log through it
+	Lag    uint64    `json:"lag"` // seqs behind the log
 }
 
-// Bound returns the upper bound of the i-th bucket. The last bucket has none.
-func (Histogram) Bound(i int) time.Duration { return time.Microsecond << i }
+// Subscriptions returns the clients that follow the log over connections of the server.
+func (s *Server) Subscriptions() []Subscription {
+	last := s.last.Load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := []Subscription{}
+	for c := range s.conns {
+		at, ok := c.subscribed()
+		if x := c.follow.Load(); ok && x != nil {
+			sub := *x
+			sub.Seq, sub.Lag = at, last-min(at, last)
+			all = append(all, sub)
+		}
+	}
+	return all
+}
+
+// A Refusal says how often requests failed with a code, and when that was last.
+type Refusal struct {
+	Code  string    `json:"code"`
+	Count uint64    `json:"count"`
+	Last  time.Time `json:"last"`
+	Peer  string    `json:"peer,omitempty"` // of the last one
+}
+
+// Refusals returns how requests failed, the most frequent codes first.
+func (s *Server) Refusals() []Refusal {
+	m := s.metrics
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]Refusal, 0, len(m.refusals))
+	for code, r := range m.refusals {
+		r.Count = m.errors[code]
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b Refusal) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Code, b.Code)) })
+	return all
+}
+
+// A Backup is a backup that a client has made of the log.
+type Backup struct {
+	Seq   uint64    `json:"seq"` // it has the log through it
+	Time  time.Time `json:"time"`
+	Token string    `json:"token,omitempty"` // its name
+}
+
+// Writable reports whether the server takes writes, as far as it knows. stats are of its log.
+func (s *Server) Writable(stats *backend.Stats) bool {
+	return stats.Failed == "" && !s.full.Load() && s.Status() == Ready
+}
+
+// Last returns the highest seq that the server knows of.
+func (s *Server) Last() uint64 { return s.last.Load() }
+
+// Refused counts and logs that a client which does not use a connection of this server was not let in. It logs ten lines a
+// minute, and every thousandth after that.
+func (s *Server) Refused(peer string, err error) {
+	s.metrics.failed(protocol.ErrorCode(err), peer, err)
+	s.sampled.Info("a login was refused", zap.String("client", peer), zap.Error(err))
+}
 
 // opMetrics is what is counted for one op.
 type opMetrics struct {
 	requests, slow, count atomic.Uint64
 	sum                   atomic.Int64
-	buckets               [buckets]atomic.Uint64
+	buckets               [backend.TimingBuckets]atomic.Uint64
 }
 
 // took counts n requests that took d each.
 func (m *opMetrics) took(d time.Duration, n int, slow bool) {
-	i := bits.Len64(uint64(max(d-1, 0) / time.Microsecond))
-	m.buckets[min(i, buckets-1)].Add(uint64(n))
+	m.buckets[backend.TimingBucket(d)].Add(uint64(n))
 	m.count.Add(uint64(n))
 	m.sum.Add(int64(d) * int64(n))
 	if slow {
@@ -84,16 +146,21 @@ type metrics struct {
 
 	mu        sync.Mutex
 	errors    map[string]uint64
+	refusals  map[string]Refusal // by code, without the count
 	lastError string
+	backup    *Backup
 }
 
 // unknownOp is the name under which requests with an unknown op are counted.
 const unknownOp = "unknown"
 
 func newMetrics() *metrics {
-	m := &metrics{ops: map[string]*opMetrics{}, errors: map[string]uint64{}}
+	m := &metrics{ops: map[string]*opMetrics{}, errors: map[string]uint64{}, refusals: map[string]Refusal{}}
 	for op := range ops {
 		m.ops[op] = &opMetrics{}
+	}
+	for _, code := range protocol.ErrorCodes() { // so that a first error is an increase
+		m.errors[code] = 0
 	}
 	m.ops[unknownOp] = &opMetrics{}
 	return m
@@ -111,10 +178,12 @@ var logFailures = map[string]string{
 	"storage_full": "the log has no room", "storage_failed": "the log's storage failed", "corrupt": "the log is damaged",
 }
 
-func (m *metrics) failed(code string, err error) {
+// failed counts a request that failed, of the client at peer; "": not known.
+func (m *metrics) failed(code, peer string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.errors[code]++
+	m.refusals[code] = Refusal{Code: code, Last: time.Now().UTC(), Peer: peer}
 	if code == "internal_error" || logFailures[code] != "" {
 		m.lastError = err.Error()
 	}
@@ -122,9 +191,12 @@ func (m *metrics) failed(code string, err error) {
 
 // Failed counts a request that failed. If the log is to blame, it also logs the error, at most once a minute for each
 // kind. The Server calls it for its own clients; other servers of the same log, such as package web, call it for theirs.
-func (s *Server) Failed(err error) {
+func (s *Server) Failed(err error) { s.failed("", err) }
+
+// failed is Failed for a request of the client at peer; "": not known.
+func (s *Server) failed(peer string, err error) {
 	code := protocol.ErrorCode(err)
-	s.metrics.failed(code, err)
+	s.metrics.failed(code, peer, err)
 	what := logFailures[code]
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		what = "the process has no file descriptors left: raise its limit, or lower the limits of connections"
@@ -159,7 +231,7 @@ func (s *Server) Metrics() Metrics {
 		}
 	}
 	m.mu.Lock()
-	out.Errors, out.LastError = maps.Clone(m.errors), m.lastError
+	out.Errors, out.LastError, out.Backup = maps.Clone(m.errors), m.lastError, m.backup
 	m.mu.Unlock()
 	last := s.last.Load()
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -27,7 +29,7 @@ func TestMetrics(t *testing.T) {
 	}
 	p.requireOK(`{"op":"write_batch","facts":[%s,%s,%s]}`, factJSON("tasks", "c"), factJSON("tasks", "d"), factJSON("tasks", "b"))
 	p.requireCode("conflict", `{"op":"write_batch","facts":[],"expect":[{"store":"tasks","key":"k-a","id":"x"}]}`)
-	p.requireCode("id_reused", "%s", writeJSON("notes", "a"))
+	p.requireCode("id_reused", `{"op":"write_fact","fact":{"id":"a","store":"tasks","key":"another","value":1}}`)
 	p.requireCode("unknown_op", `{"op":"nope"}`)
 	p.requireCode("invalid_request", `{`)
 	p.replay(after(1))
@@ -64,6 +66,8 @@ func TestMetrics(t *testing.T) {
 		require.Positive(t, h.Sum, op)
 	}
 	require.Len(t, m.Latency, len(m.Requests))
+	require.Len(t, m.Errors, len(protocol.ErrorCodes()), "each code is there from the start")
+	maps.DeleteFunc(m.Errors, func(_ string, n uint64) bool { return n == 0 })
 	require.Equal(t, map[string]uint64{"conflict": 1, "id_reused": 1, "unknown_op": 1, "invalid_request": 2, "unavailable": 1}, m.Errors)
 	require.Empty(t, m.LastError, "nothing failed but what was asked for")
 	require.Equal(t, uint64(5), m.FactsIn, "a to e, each once")

@@ -19,6 +19,11 @@ type Options struct {
 	// Tokens lets clients in and says what each may do; nil: clients need no token.
 	Tokens *auth.Tokens
 
+	// StampProducer has the server write the name of the token, or of the certificate, with which a client was let in into each
+	// fact that the client writes ([backend.Fact.By]). A token that may import says itself who wrote its facts, and is stamped
+	// if it says nothing; a certificate without Tokens may not say it. Where neither is asked for, there is no name to stamp.
+	StampProducer bool
+
 	// Insecure allows the server to listen beyond loopback with neither Tokens nor client certificates.
 	Insecure bool
 

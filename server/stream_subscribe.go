@@ -42,6 +42,7 @@ func (c *conn) subscribe(r *protocol.Request) error {
 	ctx, cancel := c.server.Serving(c.server.ctx)
 	defer cancel(nil)
 	x.live = &subscription{stream: x, cancel: cancel}
+	c.follow.Store(&Subscription{Token: c.client.Grant.Name(), Peer: c.nc.RemoteAddr().String(), Stores: x.reading.Stores, Since: time.Now().UTC()})
 	err = x.follow(ctx)
 	x.live.end()
 	c.cursor.Store(0)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -36,7 +37,7 @@ func (c *conn) write(requests []protocol.Request) {
 		}
 		w, b := &verdicts[0], &batches[0]
 		if verdicts, batches = verdicts[1:], batches[1:]; w.Err != nil {
-			c.fail(r.Diagnose(c.discreet(w.Err)), r.ID)
+			c.fail(r.Diagnose(discreet(&c.client.Grant, w.Err)), r.ID)
 		} else {
 			c.written(r, b, w)
 		}
@@ -65,11 +66,11 @@ func (c *conn) batchOf(r *protocol.Request) (b backend.Batch, err error) {
 		}
 		c.facts = append(c.facts, f)
 		b.Facts = c.facts[len(c.facts)-1 : len(c.facts) : len(c.facts)]
-		return b, c.mayWrite(&b.Facts[0])
+		return b, c.server.mayWrite(&c.client.Grant, &b.Facts[0])
 	}
 	c.items = 0
 	return r.CheckedBatch(func(f *backend.Fact) error {
-		err := c.mayWrite(f)
+		err := c.server.mayWrite(&c.client.Grant, f)
 		if err == nil {
 			err = c.takeItem()
 		}
@@ -101,11 +102,7 @@ func (c *conn) written(r *protocol.Request, b *backend.Batch, w *backend.Written
 		f := &w.Facts[i]
 		isNew := w.New(f) && f.Seq > last // a batch may have a fact twice
 		last = max(last, f.Seq)
-		// A log that does not know which facts are new is taken to have held those whose seqs have been seen.
-		if moved := c.server.advance(f.Seq); isNew || w.First == 0 && moved {
-			c.server.metrics.factsIn.Add(1)
-		}
-		if isNew {
+		if c.server.took(f, isNew, w); isNew {
 			acks = append(acks, protocol.AckOf(f, false))
 			continue
 		}
@@ -129,6 +126,14 @@ func (c *conn) written(r *protocol.Request, b *backend.Batch, w *backend.Written
 	c.acks = acks[:0]
 }
 
+// took counts a fact that a client wrote. A log that does not know which facts are new is taken to have held those whose seqs
+// have been seen.
+func (s *Server) took(f *backend.Fact, isNew bool, w *backend.Written) {
+	if moved := s.advance(f.Seq); isNew || w.First == 0 && moved {
+		s.metrics.factsIn.Add(1)
+	}
+}
+
 // duplicate returns the ack of a fact that the log held before the client wrote it. A client that may not read the store
 // learns nothing that it did not write.
 func (c *conn) duplicate(held, given *backend.Fact) (protocol.Ack, error) {
@@ -136,15 +141,19 @@ func (c *conn) duplicate(held, given *backend.Fact) (protocol.Ack, error) {
 	if a.Fact == nil || c.client.Grant.MayRead(held.Store) {
 		return a, nil
 	}
-	if !a.SameValue { // the hashes are the same, which an import may have given
-		mine, err := wire.Hash(given.Value)
-		theirs, heldErr := wire.Hash(held.Value)
-		if err != nil || heldErr != nil || mine != theirs {
-			return a, backend.ErrIDReused
-		}
+	a.By = ""
+	if !a.SameValue && !sameHash(held, given) {
+		return a, backend.ErrIDReused
 	}
 	a.Fact, a.SameValue = nil, false
 	return a, nil
+}
+
+// sameHash reports whether the values of two facts with one ValueHash have one hash: an import may have given the first.
+func sameHash(held, given *backend.Fact) bool {
+	mine, err := wire.Hash(given.Value)
+	theirs, heldErr := wire.Hash(held.Value)
+	return err == nil && heldErr == nil && mine == theirs
 }
 
 // note takes note of what writes tell about the log: its last time, and whether it has room.
@@ -163,11 +172,11 @@ func (s *Server) note(verdicts []backend.Written) {
 
 // discreet returns an error without what the client may not know: where in other stores an ID is used, and what the
 // latest fact of a key is that it may not read.
-func (c *conn) discreet(err error) error {
-	if errors.Is(err, backend.ErrIDReused) && !c.client.Grant.ReadsAll() {
+func discreet(grant *auth.Grant, err error) error {
+	if errors.Is(err, backend.ErrIDReused) && !grant.ReadsAll() {
 		return backend.ErrIDReused
 	}
-	if x, ok := errors.AsType[*backend.ConflictError](err); ok && !c.client.Grant.MayRead(x.Store) {
+	if x, ok := errors.AsType[*backend.ConflictError](err); ok && !grant.MayRead(x.Store) {
 		return &discreetError{fmt.Sprintf("%v: the latest fact of key %q in store %q is not %q, and what it is is for clients that may read the store", backend.ErrConflict, x.Key, x.Store, x.Expected),
 			&backend.ConflictError{Store: x.Store, Key: x.Key, Expected: x.Expected}}
 	}

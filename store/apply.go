@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -18,23 +19,24 @@ import (
 
 // applyPage applies a page that begins at the head or before it. It returns why the engine has ended, or nil.
 func (e *Engine) applyPage(p backend.Page) error {
+	clock := e.opts.Now() // without the lock, since it is the app's
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.raise(p.Horizons, e.Head()) // before readers see the page, which may lack what was pruned
-	e.apply(p.Facts, p.Through.Seq)
+	e.apply(p.Facts, p.Through.Seq, clock)
 	if e.failed == nil && p.Through.Seq >= e.cursor().Seq {
 		at := p.Through
 		e.at.Store(&at)
 	}
-	e.release()
+	e.release(clock)
 	return e.failed
 }
 
 // apply shows facts: whole batches, and all facts that the log has for this engine between the head and
-// through. It skips facts at or before the head. A fact that breaks the limits of facts, which only a broken
+// through, when the clock says clock. It skips facts at or before the head. A fact that breaks the limits of facts, which only a broken
 // backend yields, ends the engine, and nothing of the page is shown. The caller holds mu, and calls
 // release afterwards.
-func (e *Engine) apply(facts []backend.Fact, through uint64) {
+func (e *Engine) apply(facts []backend.Fact, through uint64, clock time.Time) {
 	if e.failed != nil {
 		return
 	}
@@ -50,7 +52,7 @@ func (e *Engine) apply(facts []backend.Fact, through uint64) {
 		if f.TransactionTime.After(e.newest) {
 			e.newest = f.TransactionTime
 		}
-		if len(f.ID) > backend.MaxIDLen || len(f.Causation) > backend.MaxIDLen || len(f.ValueHash) > backend.MaxHashLen ||
+		if len(f.ID) > backend.MaxIDLen || len(f.Causation) > backend.MaxIDLen || len(f.ValueHash) > backend.MaxHashLen || len(f.By) > backend.MaxByLen ||
 			len(f.Store) > backend.MaxStoreLen || len(f.Key) > backend.MaxKeyLen || len(f.Value) == 0 {
 			e.failLocked(fmt.Errorf("store: seq %d of the log is not a valid fact, which is a bug of its backend: %w", f.Seq, backend.ErrCorrupt))
 			return
@@ -68,6 +70,7 @@ func (e *Engine) apply(facts []backend.Fact, through uint64) {
 		}
 	}
 	if last = max(last, through); last > e.Head() {
+		e.noteAhead(clock)
 		e.head.Store(last)
 	}
 	if len(e.awaited) > 0 {

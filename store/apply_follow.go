@@ -148,6 +148,17 @@ func (e *Engine) Sync(ctx context.Context) error {
 	if e.reentered() {
 		return errReentered
 	}
+	if err := e.sync(ctx); err != nil {
+		return err
+	}
+	clock := e.opts.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.noteAhead(clock) // it may have been set back
+	return nil
+}
+
+func (e *Engine) sync(ctx context.Context) error {
 	at, head := e.cursor(), e.Head()
 	stats, err := e.log.Stats(ctx)
 	if err == nil && !e.ended.Load() {

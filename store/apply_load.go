@@ -84,6 +84,7 @@ func (e *Engine) load(ctx context.Context, stores []string, now *access) error {
 		err = b.engine.readThrough(ctx, through)
 	}
 
+	clock := e.opts.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.buffer = nil
@@ -101,6 +102,7 @@ func (e *Engine) load(ctx context.Context, stores []string, now *access) error {
 	if b.engine.newest.After(e.newest) {
 		e.newest = b.engine.newest
 	}
+	e.noteAhead(clock)
 	for _, s := range e.spaces.Range { // upcasters stay, and stores that have no facts any more become empty
 		if s := s.(*namespace); b.engine.Loaded(s.name) {
 			b.engine.space(s.name).upcasts.Store(s.upcasts.Load())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -67,10 +68,11 @@ func (e *Engine) acknowledged(ctx context.Context, w backend.Written) error {
 
 // wait waits until the head reaches w.last.
 func (e *Engine) wait(ctx context.Context, w waiter) error {
+	clock := e.opts.Now()
 	e.mu.Lock()
-	if e.reached(&w) {
+	if e.reached(&w, clock) {
 		err := e.outcome(&w)
-		e.release()
+		e.release(clock)
 		e.mu.Unlock()
 		return err
 	}
@@ -92,10 +94,10 @@ func (e *Engine) wait(ctx context.Context, w waiter) error {
 
 // reached applies the facts of w if they are next, and reports whether w need not wait any longer. The caller
 // holds mu.
-func (e *Engine) reached(w *waiter) bool {
+func (e *Engine) reached(w *waiter, clock time.Time) bool {
 	if head := e.Head(); e.failed == nil && head >= w.next {
 		if head == w.next && w.facts != nil {
-			e.apply(w.facts, w.last)
+			e.apply(w.facts, w.last, clock)
 		}
 		w.next, w.facts = w.last, nil
 	}
@@ -111,10 +113,10 @@ func (e *Engine) outcome(w *waiter) error {
 }
 
 // release wakes the waiters that need not wait any longer. The caller holds mu.
-func (e *Engine) release() {
+func (e *Engine) release(clock time.Time) {
 	for len(e.waiting) > 0 && e.waiting[0].next <= e.Head() {
 		w := heap.Pop(&e.waiting).(*waiter)
-		if e.reached(w) {
+		if e.reached(w, clock) {
 			w.done <- e.outcome(w)
 		} else {
 			heap.Push(&e.waiting, w)

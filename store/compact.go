@@ -138,7 +138,7 @@ func (e *Engine) finishCompactions(ctx context.Context) error {
 			e.opts.Logger.Warn("ignoring a receipt of a compaction", zap.Error(err), zap.Uint64("seq", r.Seq()))
 			continue
 		}
-		if e.fact(c.receiptID(r.ID())).data != nil {
+		if e.fact(CompactionStore, c.receiptID(r.ID())).data != nil {
 			continue
 		}
 		gone, err := e.gone(ctx, c)

@@ -38,9 +38,14 @@ type Options struct {
 	// be called concurrently.
 	NewID func() (string, error)
 
-	// Now returns this process's time, for retention by age; reads as of a time see the engine's own writes by it. Nil:
+	// Now returns this process's time, for retention by age, MaxSkew, and reads as of a time, see [Moment]. Nil:
 	// time.Now. It may be called concurrently.
 	Now func() time.Time
+
+	// MaxSkew is how far the transaction time of a fact that is written may be ahead of Now; 0: one minute. A later one is a
+	// *backend.InvalidError, since no later fact of the log, of any store, is dated before it. Only imports give a time, see
+	// [Engine.Import].
+	MaxSkew time.Duration
 
 	// DerivationFailed is called when rules failed for a fact, with one *DerivationError or several joined,
 	// before the write returns; also by AddRule, and for facts that are shown only after their write has
@@ -96,7 +101,6 @@ type Engine struct {
 	running atomic.Int64                   // how many rules run
 	guards  atomic.Int64                   // how many functions of the app are guarded
 
-	own      atomic.Int64                               // the latest transaction time of facts that this engine wrote, in Unix nanoseconds
 	ahead    atomic.Pointer[[]aheadTime]                // by clock and fact, ascending; nil: none. Replaced as a whole, under mu
 	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
 	missing  atomic.Pointer[map[string]uint64]          // by store: facts through this seq may not be in memory, since they were pruned; nil: none. Replaced as a whole, under mu
@@ -109,7 +113,7 @@ type Engine struct {
 	confirmed  map[uint64]Compaction // what the log says of the receipts, by seq, in the page that is applied next
 	buffer     *loadBuffer           // nil: no stores are being loaded
 	calling    calling               // written under mu
-	awaited    map[string]bool       // IDs of sources for which rules run once they are shown
+	awaited    map[Source]bool       // sources for which rules run once they are shown
 
 	declared  declarations
 	loading   ctxsync.Mutex // held while stores are loaded
@@ -141,6 +145,9 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 	if opts.WriteTimeout < 0 {
 		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "write_timeout", Reason: fmt.Sprint(opts.WriteTimeout, " is below 0")})
 	}
+	if opts.MaxSkew < 0 {
+		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "max_skew", Reason: fmt.Sprint(opts.MaxSkew, " is below 0")})
+	}
 	if opts.KeepVersions < 0 {
 		return nil, fmt.Errorf("store: open: %w", &backend.InvalidError{Field: "keep_versions", Reason: fmt.Sprint(opts.KeepVersions, " is below 0")})
 	}
@@ -155,8 +162,8 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 	if opts.NewID == nil {
 		opts.NewID = NewID
 	}
-	if opts.Now == nil {
-		opts.Now = time.Now
+	if opts.MaxSkew == 0 {
+		opts.MaxSkew = time.Minute
 	}
 	e := newEngine(backend.Complete(b), opts)
 	if err := e.open(ctx); err != nil {
@@ -172,6 +179,9 @@ func Open(ctx context.Context, b backend.Backend, opts Options) (*Engine, error)
 
 // newEngine returns an engine that shows nothing yet.
 func newEngine(log backend.Log, opts Options) *Engine {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	e := &Engine{log: log, opts: opts, done: make(chan struct{}), loading: ctxsync.NewMutex(), declaring: ctxsync.NewMutex()}
 	e.life, e.stop = context.WithCancel(context.Background())
 	e.access.Store(&access{log.Features().Stores})

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,7 +99,8 @@ func TestNothingThere(t *testing.T) {
 // Facts as others write them: odd IDs and hashes, times out of the usual range, any bytes in keys.
 func TestImportKeepsEverything(t *testing.T) {
 	l := newLog(t)
-	e := openEngine(t, l)
+	e := must(store.Open(t.Context(), l, store.Options{MaxSkew: math.MaxInt64}))
+	defer e.Close()
 	year := func(y int) time.Time { return time.Date(y, 6, 1, 2, 3, 4, 5, time.UTC) }
 	facts := []backend.Fact{
 		{ID: "odd", Store: "s", Key: "", Value: []byte(`{ "b" : 1, "a":2}`), ValueHash: "blake", Causation: "elsewhere", TransactionTime: year(3)},

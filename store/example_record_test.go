@@ -50,13 +50,13 @@ func ExampleRecord() {
 	fmt.Println(r.Seq(), r.ID(), "after", r.Causation(), "version", r.Version(), "schema", r.SchemaVersion())
 	fmt.Println("before it:", string(r.Previous().Value()))
 	fmt.Println(r.TransactionTime().Format(time.DateOnly), r.ValidTime().Format(time.DateOnly))
-	fmt.Println(string(r.Producer()), string(r.Derivation()), r.Sources(), r.ValueHash()[:8])
+	fmt.Printf("%s %s %v %.8s by %q\n", r.Producer(), r.Derivation(), r.Sources(), r.ValueHash(), r.By())
 	// Output:
 	// tasks t1 1 false
 	// 2 f2 after f1 version 2 schema 1
 	// before it: 0
 	// 2026-03-01 2026-02-28
-	// "ana" "by hand" [] 6b86b273
+	// "ana" "by hand" [] 6b86b273 by ""
 }
 
 // A record shares the engine's memory; a fact is one's own.

@@ -42,7 +42,7 @@ func ExampleRule() {
 				return store.Derived{}, err
 			}
 			sum += n
-			d.From = append(d.From, r.ID())
+			d.From = append(d.From, store.Source{Store: "parts", ID: r.ID()})
 		}
 		d.Facts = []backend.Fact{{Store: "sums", Key: "parts", Value: fmt.Append(nil, sum)}}
 		return d, nil
@@ -160,4 +160,15 @@ func ExampleDerived() {
 	// 3 buy
 	// 4 oat
 	// 5 milk
+}
+
+// A source names a fact, with its store: facts of different stores may have the same ID.
+func ExampleSource() {
+	e, closeAll := open()
+	defer closeAll()
+	f := write(e, "tasks", "t1", `1`)
+	source := store.Source{Store: f.Store, ID: f.ID}
+	r, err := e.FactByID(source.ID, source.Store)
+	fmt.Println(r.Key(), err)
+	// Output: t1 <nil>
 }

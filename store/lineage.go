@@ -27,6 +27,7 @@ type FactRef struct {
 	TransactionTime time.Time       `json:"transaction_time"`
 	ValidTime       time.Time       `json:"valid_time,omitzero"`
 	SchemaVersion   int             `json:"schema_version"`
+	By              string          `json:"by,omitempty"`
 	Producer        json.RawMessage `json:"producer,omitempty"`
 	Derivation      json.RawMessage `json:"derivation,omitempty"`
 }
@@ -34,24 +35,71 @@ type FactRef struct {
 // Ref returns the fact without its value.
 func (r Record) Ref() FactRef {
 	f := r.Fact()
+	return RefOf(&f)
+}
+
+// RefOf returns a fact without its value. It shares f's memory.
+func RefOf(f *backend.Fact) FactRef {
 	return FactRef{
 		Seq: f.Seq, ID: f.ID, Store: f.Store, Key: f.Key, ValueHash: f.ValueHash, Causation: f.Causation,
 		TransactionTime: f.TransactionTime, ValidTime: f.ValidTime, SchemaVersion: f.SchemaVersion,
-		Producer: f.Producer, Derivation: f.Derivation,
+		By: f.By, Producer: f.Producer, Derivation: f.Derivation,
 	}
 }
 
-// Sources returns the IDs of the facts that a [Rule] derived the fact from; nil if none did.
-func (r Record) Sources() []string {
-	return sourcesIn(r.Derivation())
+// A Source names a fact that others were derived from.
+type Source struct {
+	Store string // "": not known, as in the derivations of earlier releases
+	ID    string
 }
 
-func sourcesIn(text json.RawMessage) []string {
+// Sources returns the IDs of the facts that a [Rule] derived the fact from; nil if none did.
+func (r Record) Sources() (ids []string) {
+	for _, s := range sourcesIn(r.Derivation()) {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+func sourcesIn(text json.RawMessage) []Source {
 	var d derivation
 	if text == nil || json.Unmarshal(text, &d) != nil {
 		return nil // not the JSON of a rule
 	}
-	return d.Sources
+	return d.sources()
+}
+
+// An origin names what led to a fact.
+type origin struct {
+	Source
+	other  bool   // if the store has no such fact, another one may have it
+	before uint64 // the seq of the fact
+}
+
+// links returns what a fact says that led to it: its sources, and its cause, which is the key's fact before it unless the
+// writer gave it.
+func (f *FactRef) links() (all []origin) {
+	for _, s := range sourcesIn(f.Derivation) {
+		all = append(all, origin{s, s.Store == "", f.Seq})
+	}
+	if f.Causation != "" {
+		all = append(all, origin{Source{f.Store, f.Causation}, true, f.Seq})
+	}
+	return all
+}
+
+// led returns the fact that a link names; the zero Record if the engine does not hold it. Where the store is not known, it is the
+// first one in the log, and before what it led to: facts that come later with the same ID change no lineage.
+func (e *Engine) led(l origin) (found Record) {
+	if found = e.fact(l.Store, l.ID); found.data != nil || !l.other {
+		return found
+	}
+	for r := range e.factsWith(l.ID) {
+		if r.Seq() < l.before && (found.data == nil || r.Seq() < found.Seq()) {
+			found = r
+		}
+	}
+	return found
 }
 
 // Causes returns the causation chain of a fact, the oldest fact first: each fact's Causation names the fact
@@ -62,7 +110,7 @@ func (e *Engine) Causes(r Record) []FactRef {
 	for seen := map[uint64]bool{}; r.data != nil && !seen[r.Seq()]; {
 		seen[r.Seq()] = true
 		chain = append(chain, r.Ref())
-		r = e.fact(r.Causation())
+		r = e.led(origin{Source{r.Store(), r.Causation()}, true, r.Seq()})
 	}
 	slices.Reverse(chain)
 	return chain
@@ -83,39 +131,43 @@ type Lineage struct {
 	Proof string `json:"proof"`
 }
 
-// Lineage returns what led to the fact with an ID. Errors are as in [Engine.FactByID]. The error is also
-// ErrDropped if the engine does not hold a part of the lineage that the log may have.
-func (e *Engine) Lineage(id string) (l Lineage, err error) {
-	if _, err := e.FactByID(id); err != nil {
+// Lineage returns what led to the fact with an ID, in one of some stores. Stores and errors are as in [Engine.FactByID]. The
+// error is also ErrDropped if the engine does not hold a part of the lineage that the log may have.
+func (e *Engine) Lineage(id string, stores ...string) (l Lineage, err error) {
+	r, err := e.FactByID(id, stores...)
+	if err != nil {
 		return l, fmt.Errorf("store: lineage: %w", err)
 	}
-	seen := map[string]bool{"": true}
-	for open := []string{id}; len(open) > 0; {
-		next := open[len(open)-1]
-		open = open[:len(open)-1]
-		if seen[next] {
+	seen := map[uint64]bool{}
+	for open := []Record{r}; len(open) > 0; {
+		r, open = open[len(open)-1], open[:len(open)-1]
+		if seen[r.Seq()] {
 			continue
 		}
-		seen[next] = true
-		r, err := e.FactByID(next)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			l.Missing = append(l.Missing, next)
-		case err != nil:
-			return Lineage{}, fmt.Errorf("store: lineage of fact %s: %w", id, err)
-		default:
-			l.Facts = append(l.Facts, r.Ref())
-			open = append(append(open, r.Sources()...), r.Causation())
+		seen[r.Seq()] = true
+		ref := r.Ref()
+		l.Facts = append(l.Facts, ref)
+		for _, link := range ref.links() {
+			next := e.led(link)
+			switch {
+			case next.data != nil:
+				open = append(open, next)
+			case e.partial():
+				return Lineage{}, fmt.Errorf("store: lineage of fact %s: fact %q: %w", id, link.ID, ErrDropped)
+			default:
+				l.Missing = append(l.Missing, link.ID)
+			}
 		}
 	}
 	slices.SortFunc(l.Facts, func(a, b FactRef) int { return cmp.Compare(a.Seq, b.Seq) })
 	slices.Sort(l.Missing)
-	l.Proof, err = proofOf(l.Facts)
+	l.Missing = slices.Compact(l.Missing)
+	l.Proof, err = ProofOf(l.Facts)
 	return l, err
 }
 
-// proofOf returns the proof of a lineage of facts.
-func proofOf(facts []FactRef) (string, error) {
+// ProofOf returns the proof of a lineage of facts, see [Lineage].Proof.
+func ProofOf(facts []FactRef) (string, error) {
 	sum := sha256.New()
 	for _, f := range facts {
 		text, err := json.Marshal(f)
@@ -160,7 +212,7 @@ func (e *Engine) VerifyLineage(l Lineage) error {
 	}
 	held := make([]FactRef, len(l.Facts))
 	for i, f := range l.Facts {
-		r, err := e.FactByID(f.ID)
+		r, err := e.FactByID(f.ID, f.Store)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return fmt.Errorf("store: verify: fact %s is not in the log: %w", f.ID, backend.ErrCorrupt)
@@ -183,7 +235,7 @@ func (e *Engine) VerifyLineage(l Lineage) error {
 			return fmt.Errorf("store: verify: fact %s has a value with the hash %s, and not %s: %w", f.ID, hash, f.ValueHash, backend.ErrCorrupt)
 		}
 	}
-	switch proof, err := proofOf(held); {
+	switch proof, err := ProofOf(held); {
 	case err != nil:
 		return err
 	case proof != l.Proof:
@@ -194,21 +246,33 @@ func (e *Engine) VerifyLineage(l Lineage) error {
 
 // verifyWhole checks that a lineage has every cause and source that is in the log.
 func (e *Engine) verifyWhole(l Lineage) error {
-	has := make(map[string]bool, len(l.Facts)+len(l.Missing))
+	has, missing := make(map[Source]bool, 2*len(l.Facts)), make(map[string]bool, len(l.Missing))
 	for _, f := range l.Facts {
-		has[f.ID] = true
+		has[Source{f.Store, f.ID}], has[Source{"", f.ID}] = true, true
 	}
 	for _, id := range l.Missing {
-		if e.fact(id).data != nil || has[id] {
-			return fmt.Errorf("store: verify: fact %s is in the log, and missing in the lineage: %w", id, backend.ErrCorrupt)
-		}
-		has[id] = true
+		missing[id] = false // no fact names it
 	}
 	for _, f := range l.Facts {
-		for _, id := range append(sourcesIn(f.Derivation), f.Causation) {
-			if id != "" && !has[id] {
-				return fmt.Errorf("store: verify: the lineage leaves out fact %s, which led to fact %s: %w", id, f.ID, backend.ErrCorrupt)
+		for _, link := range f.links() {
+			r := e.led(link)
+			if r.data != nil {
+				link.Store = r.Store()
+			} else if link.other {
+				link.Store = ""
 			}
+			switch _, said := missing[link.ID]; {
+			case has[link.Source]: // whether the log has it is checked for every fact
+			case r.data == nil && said:
+				missing[link.ID] = true
+			default:
+				return fmt.Errorf("store: verify: the lineage leaves out fact %s, which led to fact %s: %w", link.ID, f.ID, backend.ErrCorrupt)
+			}
+		}
+	}
+	for id, named := range missing {
+		if !named {
+			return fmt.Errorf("store: verify: fact %s is missing in the lineage, and none of its facts names it, or it is in the log: %w", id, backend.ErrCorrupt)
 		}
 	}
 	return nil

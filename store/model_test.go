@@ -124,6 +124,7 @@ func (m *model) look(s *side) {
 	}
 	require.NoError(m.t, s.Sync(context.Background()))
 	require.Equal(m.t, m.last(), s.Head())
+	s.synced()
 	m.check(s, 0)
 	m.tailed(s)
 	m.folded(s)
@@ -137,11 +138,14 @@ type side struct {
 	keep   int           // Options.KeepVersions
 	skew   time.Duration // of its clock
 	stores []string      // that it may read; nil: all
-	own    []ownWrite
-	open   *store.Scope // {"status":"open"}
-	big    *store.Scope // n > 50, by Match
-	status *store.Index
-	owner  *store.Relation
+	shown  []shownTime
+
+	perhaps []shownTime  // of facts that were followed: it may have shown them then, or later
+	least   time.Time    // the earliest time of its clock since it was synced
+	open    *store.Scope // {"status":"open"}
+	big     *store.Scope // n > 50, by Match
+	status  *store.Index
+	owner   *store.Relation
 
 	fold *store.Fold[map[string]int] // n of each key of docs, by changes
 	from uint64                      // through where it was read, if the horizon was not after that
@@ -207,6 +211,8 @@ func (m *model) reopenSides() {
 		require.NoError(m.t, err)
 		s.begin()
 		s.follow()
+		s.least = s.now()
+		s.synced()
 	}
 }
 
@@ -387,9 +393,12 @@ func (m *model) jump(s *side) {
 	d := time.Duration(rapid.IntRange(-100, 100).Draw(m.t, "jump")) * time.Second
 	if rapid.Bool().Draw(m.t, "of the log's clock") {
 		m.clock.move(d)
-		return
+	} else {
+		s.skew = d
 	}
-	s.skew = d
+	for _, s := range m.sides {
+		s.least = earlier(s.least, s.now())
+	}
 }
 
 func (m *model) equal(want, got []backend.Fact, what string, args ...any) {

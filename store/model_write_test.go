@@ -79,6 +79,12 @@ func (m *model) write(s *side) {
 		f, err := s.Import(ctx, f) // the value as it is, not in canonical form
 		return []backend.Fact{f}, err
 	})
+	if f.TransactionTime.Sub(s.now()) > time.Minute {
+		var invalid *backend.InvalidError
+		require.ErrorAs(m.t, err, &invalid)
+		require.Equal(m.t, "transaction_time", invalid.Field)
+		return
+	}
 	require.NoError(m.t, err)
 }
 
@@ -135,23 +141,33 @@ func (m *model) update(s *side) {
 	require.Equal(m.t, *latest, seen.Fact())
 }
 
-// An ownWrite is what the clock of a side said when a write had returned, and the latest time of all facts that the side
-// had written by then.
-type ownWrite struct{ clock, fact time.Time }
+// A shownTime is what the clock of a side said when it showed facts, and the latest time of all facts that it had shown by
+// then.
+type shownTime struct{ clock, fact time.Time }
 
+// wrote notes that s shows facts now, if it may read them.
 func (s *side) wrote(facts []backend.Fact) {
-	w := ownWrite{clock: s.now()}
-	for len(s.own) > 0 && s.own[len(s.own)-1].clock.After(w.clock) { // the clock was set back
-		w.fact = later(w.fact, s.own[len(s.own)-1].fact)
-		s.own = s.own[:len(s.own)-1]
+	w := shownTime{clock: s.now()}
+	for len(s.shown) > 0 && s.shown[len(s.shown)-1].clock.After(w.clock) { // the clock was set back
+		w.fact = later(w.fact, s.shown[len(s.shown)-1].fact)
+		s.shown = s.shown[:len(s.shown)-1]
 	}
-	if len(s.own) > 0 {
-		w.fact = later(w.fact, s.own[len(s.own)-1].fact)
+	if len(s.shown) > 0 {
+		w.fact = later(w.fact, s.shown[len(s.shown)-1].fact)
 	}
 	for _, f := range facts {
-		w.fact = later(w.fact, f.TransactionTime)
+		if s.reads(f.Store) {
+			w.fact = later(w.fact, f.TransactionTime)
+		}
 	}
-	s.own = append(s.own, w)
+	s.shown = append(s.shown, w)
+}
+
+// synced notes that s shows all facts now. It showed some at a time of its clock since the last call, which is not known.
+func (s *side) synced() {
+	s.perhaps = append(s.perhaps, shownTime{s.least, s.m.o.latest()})
+	s.least = s.now()
+	s.wrote(s.m.o)
 }
 
 func later(a, b time.Time) time.Time {
@@ -161,15 +177,29 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// seen returns the time that a read of s as of t is of: one at which a write of s had returned shows what it wrote.
-func (s *side) seen(t time.Time) time.Time {
-	seen := t
-	for _, w := range s.own {
-		if !t.IsZero() && !w.clock.After(t) {
-			seen = later(seen, w.fact)
+// seen returns the time that a read of s as of t is of: a time at which s showed a fact shows the fact. ok is false if that is
+// not known.
+func (s *side) seen(t time.Time) (seen time.Time, ok bool) {
+	at := func(all []shownTime) time.Time {
+		seen := t
+		for _, w := range all {
+			if !t.IsZero() && !w.clock.After(t) {
+				seen = later(seen, w.fact)
+			}
 		}
+		return seen
 	}
-	return seen
+	seen = at(s.shown)
+	most := later(at(s.perhaps), at([]shownTime{{s.least, s.m.o.latest()}}))
+	return seen, !most.After(seen)
+}
+
+// latest returns the latest transaction time.
+func (o oracle) latest() (t time.Time) {
+	for _, f := range o {
+		t = later(t, f.TransactionTime)
+	}
+	return t
 }
 
 // newest returns the latest transaction time of a store.

@@ -122,12 +122,23 @@ func records(begin func() (iter.Seq2[Record, error], error)) iter.Seq2[Record, e
 	}
 }
 
-// FactByID returns the fact with an ID. If the engine does not hold it, the error is ErrNotFound, or
-// ErrDropped if the log may have it. The first call for each store builds an index of 8 to 24 bytes a
-// fact, which each write keeps up.
-func (e *Engine) FactByID(id string) (Record, error) {
-	if r := e.fact(id); r.data != nil {
-		return r, nil
+// FactByID returns the fact with an ID in one of some stores; none given: in any. If the engine does not hold it, the error
+// is ErrNotFound, or ErrDropped if the log may have it. If several of the stores have a fact with the ID, which one is meant is
+// not known, and the error is a *backend.InvalidError: name the store. The first call for each store builds an index of 8 to 24
+// bytes a fact, which each write keeps up.
+func (e *Engine) FactByID(id string, stores ...string) (Record, error) {
+	var found Record
+	for r := range e.factsWith(id) {
+		switch {
+		case len(stores) > 0 && !slices.Contains(stores, r.Store()):
+		case found.data != nil:
+			return Record{}, &backend.InvalidError{Field: "id", Reason: fmt.Sprintf("%q names facts of the stores %q and %q: name the store, too", id, min(found.Store(), r.Store()), max(found.Store(), r.Store()))}
+		default:
+			found = r
+		}
+	}
+	if found.data != nil {
+		return found, nil
 	}
 	if e.partial() {
 		return Record{}, fmt.Errorf("fact %q: %w", id, ErrDropped)

@@ -57,6 +57,68 @@ func TestReadsAsOfNow(t *testing.T) {
 	require.False(t, ok, "the past stays as it was")
 }
 
+// Reads as of now see what the reader was shown, whoever has written it: while it follows the log, once it has synced, and
+// when it was opened later. A clock that is set back makes no difference once the engine has synced.
+func TestReadsAsOfNowOfOthers(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var clock modelClock
+	clock.nanos.Store(start.UnixNano())
+	l := memory.New(memory.Options{Now: func() time.Time { return clock.now().Add(time.Hour) }})
+	defer l.Close()
+	reader := func(stores ...string) *store.Engine {
+		e, err := store.Open(t.Context(), l, store.Options{Now: clock.now, Stores: stores})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = e.Close() })
+		return e
+	}
+	requireNow := func(e *store.Engine, n int) {
+		t.Helper()
+		for _, at := range []store.Moment{{Time: clock.now()}, {Valid: clock.now()}, store.ValidNow()} {
+			r, ok, err := e.GetAt(t.Context(), "s", "k", at)
+			require.NoError(t, err)
+			require.True(t, ok, "%+v", at)
+			require.Equal(t, fmt.Sprintf(`{"n":%d}`, n), string(r.Value()))
+		}
+	}
+	write := func(n int) {
+		_, err := l.WriteFact(t.Context(), withID(fact("k", n), fmt.Sprint(n)))
+		require.NoError(t, err)
+	}
+	follower := reader()
+	for n := range 200 {
+		write(n)
+		require.NoError(t, follower.WaitFor(t.Context(), uint64(n+1)))
+		requireNow(follower, n)
+		clock.move(time.Millisecond)
+	}
+	requireNow(reader(), 199)
+	requireNow(reader("s"), 199)
+	some := reader("other")
+	require.NoError(t, some.Load(t.Context(), "s"))
+	requireNow(some, 199)
+
+	// A value for later is not valid before, though the log's time is.
+	for n, valid := range []time.Time{{}, clock.now().Add(30 * time.Minute)} {
+		f := withID(fact("price", n), fmt.Sprint("price", n))
+		f.ValidTime = valid
+		_, err := l.WriteFact(t.Context(), f)
+		require.NoError(t, err)
+	}
+	require.NoError(t, follower.Sync(t.Context()))
+	for _, at := range []store.Moment{{Valid: clock.now()}, store.ValidNow(), {Time: clock.now(), Valid: clock.now()}} {
+		r, _, err := follower.GetAt(t.Context(), "s", "price", at)
+		require.NoError(t, err)
+		require.Equal(t, `{"n":0}`, string(r.Value()), "%+v", at)
+	}
+
+	clock.move(-24 * time.Hour)
+	require.NoError(t, follower.Sync(t.Context()))
+	requireNow(follower, 199)
+	_, ok, err := follower.GetAt(t.Context(), "s", "k", store.Moment{Time: clock.now().Add(-time.Second)})
+	require.NoError(t, err)
+	require.False(t, ok, "the past stays as it was")
+}
+
 // What is valid now is never in the past that is compacted, though the engine's clock is behind the log's and the latest fact
 // was pruned.
 func TestValidNowAfterAPrune(t *testing.T) {

@@ -136,12 +136,21 @@ func (r Record) SchemaVersion() int {
 	return r.tail().version
 }
 
-// Producer returns who wrote the fact; nil if not given.
+// Producer returns what the writer says about who wrote the fact; nil if not given.
 func (r Record) Producer() json.RawMessage {
-	if r.data == nil || r.data[atFlags]&flagProducer == 0 {
+	if r.data == nil || r.data[atFlags]&flagWriter == 0 {
 		return nil
 	}
 	return r.tail().producer
+}
+
+// By returns the name of the token or certificate with which a server let in who wrote the fact; "" if no server stamped
+// it, see [backend.Fact].
+func (r Record) By() string {
+	if r.data == nil || r.data[atFlags]&flagWriter == 0 {
+		return ""
+	}
+	return r.tail().by
 }
 
 // Derivation returns what the fact was derived from; nil if it was not.
@@ -172,7 +181,7 @@ func (r Record) Fact() backend.Fact {
 	f := backend.Fact{
 		Seq: r.Seq(), ID: r.ID(), Store: r.Store(), Key: r.Key(), Value: r.Value(),
 		ValueHash: r.ValueHash(), Causation: r.Causation(), TransactionTime: r.TransactionTime(),
-		ValidTime: tail.valid, SchemaVersion: tail.version, Producer: tail.producer, Derivation: tail.derivation,
+		ValidTime: tail.valid, SchemaVersion: tail.version, By: tail.by, Producer: tail.producer, Derivation: tail.derivation,
 	}
 	return f.Clone()
 }
@@ -190,6 +199,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 type recordTail struct {
 	valid, transaction   time.Time
 	version              int
+	by                   string
 	producer, derivation json.RawMessage
 }
 
@@ -209,7 +219,7 @@ func (r Record) tail() recordTail {
 	text := func() (b []byte) {
 		n := number()
 		if n&interned != 0 {
-			return r.space.producers.text(n &^ interned)
+			return r.space.writers.text(n &^ interned)
 		}
 		b, rest = rest[:n:n], rest[n:]
 		return b
@@ -223,8 +233,8 @@ func (r Record) tail() recordTail {
 	if flags&flagVersion != 0 {
 		t.version = int(number())
 	}
-	if flags&flagProducer != 0 {
-		t.producer = text()
+	if flags&flagWriter != 0 {
+		t.by, t.producer = splitWriter(text())
 	}
 	if flags&flagDerivation != 0 {
 		t.derivation = text()

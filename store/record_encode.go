@@ -17,7 +17,7 @@ import (
 //	44 flags u8 | 45 ID length u8 | 46 hash length u8 | 47 causation length u8 | 48 key length u16
 //	50 key text | value | ID | hash | causation
 //	   then, where flags say so: valid time i64 s, u32 ns | transaction time likewise
-//	   | schema version u32 | producer: length u32, bytes, or its number in producers with the
+//	   | schema version u32 | writer: length u32, bytes, or its number in writers with the
 //	   highest bit set | derivation: length u32, bytes
 //
 // The fields that a current read needs come first, so that it touches few cache lines. key is the key's number.
@@ -44,7 +44,7 @@ const (
 	flagValid               // there is a valid time
 	flagWide                // the transaction time does not fit 64 bits of ns
 	flagVersion             // the schema version is not 1
-	flagProducer
+	flagWriter              // there is a By or a Producer
 	flagDerivation
 )
 
@@ -97,12 +97,13 @@ func (s *namespace) encode(dst []byte, f *backend.Fact, prev Record) []byte {
 		flags |= flagVersion
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(f.SchemaVersion))
 	}
-	if f.Producer != nil {
-		flags |= flagProducer
-		if n, ok := s.producers.intern(f.Producer); ok {
+	if f.By != "" || len(f.Producer) > 0 {
+		flags |= flagWriter
+		writer := joinWriter(f)
+		if n, ok := s.writers.intern(writer); ok {
 			dst = binary.LittleEndian.AppendUint32(dst, n|interned)
 		} else {
-			dst = appendBytes(dst, f.Producer)
+			dst = appendBytes(dst, writer)
 		}
 	}
 	if f.Derivation != nil {

@@ -38,7 +38,7 @@ type Rule struct {
 // Derived is what a Rule derives from a source.
 type Derived struct {
 	Facts []backend.Fact // without IDs and derivations, which the engine sets
-	From  []string       // the IDs of their other sources
+	From  []Source       // their other sources
 }
 
 // A DerivationError is the error of a rule. The source is written all the same.

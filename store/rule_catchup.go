@@ -206,9 +206,9 @@ func (e *Engine) await(facts []backend.Fact, before uint64) {
 			continue
 		}
 		if e.awaited == nil {
-			e.awaited = make(map[string]bool)
+			e.awaited = make(map[Source]bool)
 		}
-		e.awaited[f.ID] = true
+		e.awaited[Source{f.Store, f.ID}] = true
 		for r := range e.view(f.Store).facts(before) {
 			if r.hasID(f.ID) { // it was shown meanwhile
 				shown := r.Fact()
@@ -220,10 +220,11 @@ func (e *Engine) await(facts []backend.Fact, before uint64) {
 
 // arrived runs the rules for f if it was awaited. The caller holds mu.
 func (e *Engine) arrived(f *backend.Fact) {
-	if !e.awaited[f.ID] || e.failed != nil {
+	name := Source{f.Store, f.ID}
+	if !e.awaited[name] || e.failed != nil {
 		return
 	}
-	delete(e.awaited, f.ID)
+	delete(e.awaited, name)
 	source := f.Clone()
 	e.background.Go(func() {
 		if e.WaitFor(e.life, source.Seq) == nil {

@@ -17,7 +17,22 @@ import (
 type derivation struct {
 	Rule    string   `json:"rule"`
 	Version int      `json:"version"`
-	Sources []string `json:"sources"` // IDs, the one that triggered the rule first
+	Sources []string `json:"sources"`          // IDs, the one that triggered the rule first
+	Stores  []string `json:"stores,omitempty"` // the store of each source; not given by earlier releases
+}
+
+func (d *derivation) add(s Source) {
+	d.Sources, d.Stores = append(d.Sources, s.ID), append(d.Stores, s.Store)
+}
+
+func (d *derivation) sources() []Source {
+	all := make([]Source, len(d.Sources))
+	for i, id := range d.Sources {
+		if all[i].ID = id; i < len(d.Stores) {
+			all[i].Store = d.Stores[i]
+		}
+	}
+	return all
 }
 
 // derivedID names the i-th fact that a rule makes of a source, so that all processes that run the rule make the same
@@ -29,6 +44,11 @@ func derivedID(rule, source string, attempt, i int) string {
 
 // derive runs one rule, again and again until no other write comes between it and its result. nothing is true if
 // there is nothing to write, and the log does not know that yet.
+//
+// Of two processes that derive from a source, one is refused: the first derived fact of both has the same ID, in the rule's
+// target. IDs are of a store, so if a rule has several targets, its batches have a note with that ID in RuleStore, too, which says
+// to which stores they go: notes of batches that go elsewhere exclude each other. A second target becomes known before anything is
+// written to it; from then on, batches without a note are in conflict.
 func (e *Engine) derive(ctx context.Context, rule Rule, source Record) (nothing bool, err error) {
 	for attempt := 0; ; {
 		state, err := e.ruleState(rule.Name)
@@ -44,10 +64,27 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) (nothing 
 		if err != nil {
 			return false, err
 		}
-		if grown := state.with(b.Facts); len(grown.Targets) > len(state.Targets) {
-			f, expect := grown.fact(rule.Name)
-			b.Facts, b.Expect = append(b.Facts, f), append(b.Expect, expect)
+		grown := state.with(b.Facts)
+		f, expect := grown.fact(rule.Name)
+		b.Expect = append(b.Expect, expect)
+		if len(grown.Targets) > len(state.Targets) {
+			if len(state.Targets) > 0 {
+				b = backend.Batch{Facts: []backend.Fact{f}, Expect: []backend.Expect{expect}}
+				if _, err := e.writeBatch(ctx, b); err != nil && !errors.Is(err, backend.ErrConflict) {
+					return false, err
+				}
+				if done, err := e.derivedElsewhere(ctx, rule, source, grown.Targets); done || err != nil {
+					return false, err
+				}
+				continue
+			}
+			b.Facts = append(b.Facts, f)
 			state = grown
+		}
+		if len(grown.Targets) > 1 {
+			note := noteOf(rule, source, 0)
+			note.Key, note.Value = "derived:"+rule.Name, storesOf(b.Facts)
+			b.Facts = append(b.Facts, note)
 		}
 		_, err = e.writeBatch(ctx, b)
 		if errors.Is(err, backend.ErrIDReused) {
@@ -66,13 +103,17 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) (nothing 
 
 // derivedBatch returns the batch of what a rule made. It is written if no one has written to its keys after head.
 func (e *Engine) derivedBatch(rule Rule, source Record, made Derived, attempt int, head uint64) (backend.Batch, error) {
-	sources := []string{source.ID()}
-	for _, id := range made.From {
-		if !slices.Contains(sources, id) {
-			sources = append(sources, id)
+	d := derivation{Rule: rule.Name, Version: rule.Version}
+	d.add(Source{source.Store(), source.ID()})
+	for _, s := range made.From {
+		if s.Store == "" || s.ID == "" {
+			return backend.Batch{}, &backend.InvalidError{Field: "from", Reason: fmt.Sprintf("a source with store %q and ID %q: name both", s.Store, s.ID)}
+		}
+		if !slices.Contains(d.sources(), s) {
+			d.add(s)
 		}
 	}
-	origin, err := json.Marshal(derivation{rule.Name, rule.Version, sources})
+	origin, err := json.Marshal(d)
 	b := backend.Batch{Facts: slices.Clone(made.Facts)}
 	for i := range b.Facts {
 		f := &b.Facts[i]
@@ -106,7 +147,7 @@ func (e *Engine) derivedBatch(rule Rule, source Record, made Derived, attempt in
 func (e *Engine) deriveNothing(ctx context.Context, rules []Rule, source Record) (failed []error) {
 	var b backend.Batch
 	for _, rule := range rules {
-		b.Facts = append(b.Facts, nothingFrom(rule, source, 0))
+		b.Facts = append(b.Facts, noteOf(rule, source, 0))
 	}
 	if len(rules) == 0 {
 		return nil
@@ -130,7 +171,7 @@ func (e *Engine) deriveNothing(ctx context.Context, rules []Rule, source Record)
 
 func (e *Engine) deriveNothingOf(ctx context.Context, rule Rule, source Record) error {
 	for attempt := 0; ; attempt++ {
-		_, err := e.writeBatch(ctx, backend.Batch{Facts: []backend.Fact{nothingFrom(rule, source, attempt)}})
+		_, err := e.writeBatch(ctx, backend.Batch{Facts: []backend.Fact{noteOf(rule, source, attempt)}})
 		if !errors.Is(err, backend.ErrIDReused) {
 			return err
 		}
@@ -144,8 +185,21 @@ func (e *Engine) deriveNothingOf(ctx context.Context, rule Rule, source Record) 
 	}
 }
 
-func nothingFrom(rule Rule, source Record, attempt int) backend.Fact {
-	origin, _ := json.Marshal(derivation{rule.Name, rule.Version, []string{source.ID()}})
+// storesOf returns the stores of facts, in their order, as JSON.
+func storesOf(facts []backend.Fact) json.RawMessage {
+	var stores []string
+	for i := range facts {
+		stores = append(stores, facts[i].Store)
+	}
+	text, _ := json.Marshal(stores) // valid UTF-8, or the log refuses the facts
+	return text
+}
+
+// noteOf returns the note that a rule has run for a source, and derived nothing.
+func noteOf(rule Rule, source Record, attempt int) backend.Fact {
+	d := derivation{Rule: rule.Name, Version: rule.Version}
+	d.add(Source{source.Store(), source.ID()})
+	origin, _ := json.Marshal(d)
 	return backend.Fact{
 		ID: derivedID(rule.Name, source.ID(), attempt, 0), Store: RuleStore, Key: "nothing:" + rule.Name,
 		Value: []byte(`{}`), Derivation: origin,

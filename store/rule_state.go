@@ -11,7 +11,8 @@ import (
 )
 
 // RuleStore is the store of what the log knows about rules: under "rule:" and its name the state of each, and under
-// "nothing:" and its name the sources from which it derived nothing. Who may write it can silence rules.
+// "nothing:" and its name the sources from which it derived nothing; of a rule with several targets, under "derived:" and its
+// name, to which stores it wrote what it derived. Who may write it can silence rules.
 const RuleStore = "igniter.rules"
 
 // A ruleState is the value of a rule's state in RuleStore.
@@ -122,12 +123,15 @@ func (e *Engine) derivedBefore(rule Rule, source Record) bool {
 		return false // derive reports it
 	}
 	for attempt := 0; ; attempt++ {
-		r := e.fact(derivedID(rule.Name, source.ID(), attempt, 0))
-		if r.data == nil {
-			return false
+		taken := false
+		for r := range e.factsWith(derivedID(rule.Name, source.ID(), attempt, 0)) {
+			if madeBy(r, rule, source, state.Targets) {
+				return true
+			}
+			taken = true
 		}
-		if madeBy(r, rule, source, state.Targets) {
-			return true
+		if !taken {
+			return false
 		}
 	}
 }

@@ -44,7 +44,7 @@ func totals(e *store.Engine) store.Rule {
 				return d, err
 			}
 			total += l.Price
-			d.From = append(d.From, r.ID())
+			d.From = append(d.From, store.Source{Store: r.Store(), ID: r.ID()})
 		}
 		d.Facts = []backend.Fact{{Store: "totals", Key: l.Order, Value: fmt.Append(nil, total)}}
 		return d, nil
@@ -141,9 +141,9 @@ func TestScatteringAndFailing(t *testing.T) {
 	r, _ := e.Get("lines", "l")
 	for range 2 { // the second time changes nothing
 		require.NoError(t, e.Derive(t.Context(), r))
-		require.Equal(t, uint64(6), e.Head(), "and a derived fact triggers no rule")
+		require.Equal(t, uint64(7), e.Head(), "a derived fact triggers no rule, and a rule with several targets leaves a note")
 	}
 	derived, ok := e.Get("a", "l")
 	require.True(t, ok)
-	require.JSONEq(t, fmt.Sprintf(`{"rule":"scatter","version":3,"sources":[%q]}`, source.ID), string(derived.Derivation()))
+	require.JSONEq(t, fmt.Sprintf(`{"rule":"scatter","version":3,"sources":[%q],"stores":["lines"]}`, source.ID), string(derived.Derivation()))
 }

@@ -16,14 +16,14 @@ import (
 // one back. Facts are only added to it. To drop facts, the engine puts a copy without them in its place;
 // readers that have the old one go on with it.
 type namespace struct {
-	name      string
-	since     uint64 // views as of earlier seqs may need facts that were dropped
-	dropped   dropped
-	keys      keyTable
-	arena     arena
-	producers producers
-	log       array[atomic.Uint64] // refs of all records, in the order of the log
-	count     atomic.Uint32        // of records in log
+	name    string
+	since   uint64 // views as of earlier seqs may need facts that were dropped
+	dropped dropped
+	keys    keyTable
+	arena   arena
+	writers writers
+	log     array[atomic.Uint64] // refs of all records, in the order of the log
+	count   atomic.Uint32        // of records in log
 
 	newest     atomic.Uint32 // the record with the latest transaction time: its place in log, from 1; 0: there is none
 	outOfOrder atomic.Bool   // a fact has an earlier transaction time than the fact before it
@@ -185,8 +185,8 @@ func (r Record) at(flags tip, m *Moment) Record {
 	}
 	// Here the facts are in the order of their times, or Valid is zero.
 	t := m.Time
-	if !m.Valid.IsZero() && (t.IsZero() || m.Valid.Before(t)) {
-		t = m.Valid
+	if !m.Valid.IsZero() && (t.IsZero() || m.latest().Before(t)) {
+		t = m.latest()
 	}
 	visible := func(r Record) bool { return !r.TransactionTime().After(t) }
 	if flags&keyOutOfOrder == 0 {

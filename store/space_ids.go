@@ -1,24 +1,42 @@
 package store
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"iter"
+)
 
-// fact returns the fact with an ID if the engine shows it; otherwise the zero Record.
-func (e *Engine) fact(id string) Record {
-	for _, s := range e.spaces.Range {
-		s := s.(*namespace)
-		table := e.ids(s)
-		if table == nil {
-			for n := range int(s.count.Load()) {
-				if r := s.nth(n); r.hasID(id) && r.Seq() <= e.Head() {
-					return r
-				}
+// fact returns a store's fact with an ID if the engine shows it; otherwise the zero Record.
+func (e *Engine) fact(store, id string) Record {
+	if s := e.namespace(store); s != nil {
+		return e.factIn(s, id)
+	}
+	return Record{}
+}
+
+// factsWith yields the facts with an ID that the engine shows, at most one of each store, in no order.
+func (e *Engine) factsWith(id string) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		for _, s := range e.spaces.Range {
+			if r := e.factIn(s.(*namespace), id); r.data != nil && !yield(r) {
+				return
 			}
-			continue
 		}
-		for n := range table.each(id) {
-			if r := s.nth(int(n)); r.hasID(id) && r.Seq() <= e.Head() {
+	}
+}
+
+func (e *Engine) factIn(s *namespace, id string) Record {
+	table := e.ids(s)
+	if table == nil {
+		for n := range int(s.count.Load()) {
+			if r := s.nth(n); r.hasID(id) && r.Seq() <= e.Head() {
 				return r
 			}
+		}
+		return Record{}
+	}
+	for n := range table.each(id) {
+		if r := s.nth(int(n)); r.hasID(id) && r.Seq() <= e.Head() {
+			return r
 		}
 	}
 	return Record{}

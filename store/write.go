@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -48,8 +49,8 @@ func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error
 }
 
 // Import writes f to the log as it is: with its value byte for byte, and its own hash, times and causation if it
-// has them. It is for facts of other logs; apps use [Engine.Write]. Only a server checks the time: no later fact of the log,
-// of any store, is dated before a transaction time that is ahead of the clock.
+// has them. It is for facts of other logs; apps use [Engine.Write]. A transaction time that is ahead of the clock by more than
+// Options.MaxSkew is a *backend.InvalidError; a server has a limit of its own.
 func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	w := e.write(ctx, backend.Batch{Facts: []backend.Fact{f}})
 	if w.Err != nil {
@@ -137,7 +138,6 @@ func (e *Engine) write(ctx context.Context, b backend.Batch) backend.Written {
 		e.await(w.Facts, before)
 		return backend.Written{Err: fmt.Errorf("the facts are written, but not shown here yet: %w", err)}
 	}
-	e.wrote(w.Facts)
 	return w
 }
 
@@ -155,6 +155,10 @@ func (e *Engine) writable(ctx context.Context, facts []backend.Fact) error {
 	for i := range facts {
 		if !e.Loaded(facts[i].Store) {
 			return fmt.Errorf("store: write to store %q: %w", facts[i].Store, ErrNotLoaded)
+		}
+		if t := facts[i].TransactionTime; !t.IsZero() && t.Sub(e.opts.Now()) > e.opts.MaxSkew {
+			return fmt.Errorf("store: write to store %q: %w", facts[i].Store, &backend.InvalidError{Field: "transaction_time", Reason: fmt.Sprintf(
+				"%s is ahead of the clock by more than %v, and no later fact could have an earlier time: correct it before importing", t.Format(time.RFC3339), e.opts.MaxSkew)})
 		}
 	}
 	if e.ended.Load() {

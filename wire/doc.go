@@ -15,7 +15,10 @@
 // so is schema_version if it is 1. value is always there, and last:
 //
 //	{"seq":42,"id":"…","store":"tasks","key":"t1","causation":"…","transaction_time":1795467633.8167136,
-//	 "valid_time":…,"schema_version":2,"value_hash":"…","producer":{…},"derivation":{…},"value":{…}}
+//	 "valid_time":…,"schema_version":2,"value_hash":"…","by":"…","producer":{…},"derivation":{…},"value":{…}}
+//
+// by was added when logs were in use already. A fact without it has the bytes that it always had, and a reader
+// that does not know it leaves it out. Version 1 of the protocol does not have it.
 //
 // So a reader of a frame whose CRC is right finds the value without scanning it ([ParseFact]). Facts
 // from elsewhere have their keys in any order, and unknown ones are ignored. [CheckFact] checks every

@@ -84,6 +84,10 @@ func appendContent(dst []byte, f *backend.Fact) []byte {
 		dst = append(dst, `,"value_hash":`...)
 		dst = jsonvalue.AppendText(dst, f.ValueHash)
 	}
+	if f.By != "" {
+		dst = append(dst, `,"by":`...)
+		dst = jsonvalue.AppendText(dst, f.By)
+	}
 	if f.Producer != nil {
 		dst = append(dst, `,"producer":`...)
 		dst = jsonvalue.AppendValue(dst, f.Producer)

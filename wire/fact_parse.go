@@ -105,7 +105,7 @@ func ownFields(body []byte, i int, prefix string, f *backend.Fact) (at int, ok b
 		}
 	}
 	if !has(body, i, valuePrefix) {
-		if i, ok = ownSources(body, i, f); !ok {
+		if i, ok = ownWriter(body, i, f); !ok {
 			return i, false
 		}
 	}
@@ -114,9 +114,14 @@ func ownFields(body []byte, i int, prefix string, f *backend.Fact) (at int, ok b
 
 const valuePrefix = `,"value":`
 
-// ownSources parses producer and derivation, and wants value after them.
-func ownSources(body []byte, i int, f *backend.Fact) (int, bool) {
+// ownWriter parses by, producer and derivation, and wants value after them.
+func ownWriter(body []byte, i int, f *backend.Fact) (int, bool) {
 	var ok bool
+	if has(body, i, `,"by":"`) {
+		if f.By, i, ok = ownText(body, i, `,"by":"`); !ok || f.By == "" {
+			return i, false
+		}
+	}
 	if has(body, i, `,"producer":`) {
 		if f.Producer, i, ok = ownValue(body, i+len(`,"producer":`)); !ok {
 			return i, false

@@ -102,6 +102,8 @@ func (p *fields) set(name string, v []byte) (err error) {
 		f.ValueHash, err = text(name, v)
 	case "causation":
 		f.Causation, err = text(name, v)
+	case "by":
+		f.By, err = text(name, v)
 	case "transaction_time":
 		f.TransactionTime, err = timeOf(name, v)
 	case "timestamp":

@@ -318,3 +318,31 @@ func TestReaderLimits(t *testing.T) {
 	require.ErrorAs(t, err, &corrupt)
 	require.Contains(t, corrupt.Reason, "the limit is 67108864")
 }
+
+// TestFactBy: a fact that nobody stamped has the bytes that it had before facts could be stamped, and a stamped one is parsed
+// in both ways, with by wherever it stands.
+func TestFactBy(t *testing.T) {
+	f := backend.Fact{Seq: 7, ID: "i", Store: "s", Key: "k", Value: []byte("1"), ValueHash: "ab", SchemaVersion: 1, Producer: []byte(`"p"`)}
+	require.Equal(t, `{"seq":7,"id":"i","store":"s","key":"k","value_hash":"ab","producer":"p","value":1}`, string(wire.AppendFact(nil, &f)))
+	for _, by := range []string{"app", `a "name"`} {
+		f.By = by
+		for _, producer := range []string{`"p"`, ""} {
+			if f.Producer = []byte(producer); producer == "" {
+				f.Producer = nil
+			}
+			body := wire.AppendFact(nil, &f)
+			require.Equal(t, 1, strings.Count(string(body), `,"value_hash":"ab","by":"a`), "%s", body)
+			for _, parse := range []func([]byte) (backend.Fact, error){wire.ParseFact, wire.CheckFact} {
+				parsed, err := parse(body)
+				require.NoError(t, err)
+				require.Equal(t, f, parsed)
+			}
+		}
+	}
+	parsed, err := wire.CheckFact([]byte(`{"by":"app","id":"i","store":"s","key":"k","value":1}`))
+	require.NoError(t, err)
+	require.Equal(t, "app", parsed.By)
+	_, err = wire.CheckFact([]byte(`{"by":5,"id":"i","store":"s","key":"k","value":1}`))
+	require.ErrorIs(t, err, backend.ErrInvalid)
+	require.NotContains(t, string(protocol.AppendFactV1(nil, &f)), "by")
+}

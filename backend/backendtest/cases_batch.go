@@ -17,6 +17,7 @@ func batchCases() []testCase {
 		{"batch-invalid", batches, "All the facts of a batch are written, or none; a fact that breaks a limit is an *InvalidError.", batchInvalid},
 		{"batch-id-reused", batches, "All the facts of a batch are written, or none; an ID of another fact is ErrIDReused.", batchIDReused},
 		{"batch-too-large", batches | limited, "A batch's frame must fit the backend's limit (ErrTooLarge); nothing is written.", batchTooLarge},
+		{"batch-too-many", batches, "A batch has at most MaxBatch facts and as many expectations (ErrTooLarge); nothing is written.", batchTooMany},
 		{"batch-again", batches, "Facts that the log holds already stay where they are; if it holds all of them, the batch was written before, and its expectations are not checked again.", batchAgain},
 		{"batch-partly-held", batches, "Facts of a batch that the log holds already stay where they are; the others are written, if every Expect holds.", batchPartlyHeld},
 		{"batch-consecutive", batches, "The facts of a batch are written in consecutive places, also while others write.", batchConsecutive},
@@ -124,6 +125,24 @@ func batchTooLarge(h *harness) {
 	}
 	h.wantLog(b, log)
 	log = append(log, h.batch(b, facts(5)[1:])...)
+	h.wantLog(b, log)
+}
+
+func batchTooMany(h *harness) {
+	b := h.open()
+	log := h.write(b, fact(0))
+	given := make([]backend.Fact, backend.MaxBatch+1)
+	for i := range given {
+		given[i] = of(fmt.Sprint("many ", i), "s", "k", "1")
+		given[i].ValueHash = "given" // it takes long to hash
+	}
+	expect := make([]backend.Expect, len(given))
+	for i := range expect {
+		expect[i] = backend.Expect{Store: "s", Key: "k"}
+	}
+	h.wantRefused(b, log, backend.Batch{Facts: given}, backend.ErrTooLarge)
+	h.wantRefused(b, log, backend.Batch{Facts: facts(2)[1:], Expect: expect}, backend.ErrTooLarge)
+	log = append(log, h.batch(b, facts(2)[1:])...)
 	h.wantLog(b, log)
 }
 

@@ -14,7 +14,7 @@ import (
 func invalidCases() []testCase {
 	const rule = "A fact that breaks a limit of Fact is an *InvalidError, which names the field, and is not written. "
 	return []testCase{
-		{"invalid-text", 0, rule + "ID: 1 to 128 bytes of UTF-8; Store: 1 to 256; Key: at most 1024; ValueHash and Causation: at most 128.", invalidText},
+		{"invalid-text", 0, rule + "ID: 1 to 128 bytes of UTF-8; Store: 1 to 256; Key: at most 1024; ValueHash and Causation: at most 128; By: at most 256.", invalidText},
 		{"invalid-value", 0, rule + "Value is one JSON value, in valid UTF-8, without lone surrogates. Empty is not null, and invalid.", invalidValue},
 		{"invalid-depth", 0, rule + "Value, Producer and Derivation are at most 90 levels deep.", invalidDepth},
 		{"invalid-duplicate-key", 0, rule + "No object of Value, Producer or Derivation has the same key twice.", invalidDuplicateKey},
@@ -66,6 +66,7 @@ func invalidText(h *harness) {
 		{"key", func(f *backend.Fact, s string) { f.Key = s }, false, 1024},
 		{"value_hash", func(f *backend.Fact, s string) { f.ValueHash = s }, false, 128},
 		{"causation", func(f *backend.Fact, s string) { f.Causation = s }, false, 128},
+		{"by", func(f *backend.Fact, s string) { f.By = s }, false, 256},
 	}
 	var faults []fault
 	for _, x := range fields {
@@ -153,7 +154,7 @@ func limits(h *harness) {
 	longest := of(strings.Repeat("i", 128), strings.Repeat("é", 128), strings.Repeat("k", 1024), nested(90)[0])
 	longest.ValueHash, longest.Causation = strings.Repeat("h", 128), strings.Repeat("é", 64)
 	longest.Producer, longest.Derivation = []byte(nested(90)[1]), []byte(nested(90)[2])
-	longest.SchemaVersion = math.MaxInt32
+	longest.SchemaVersion, longest.By = math.MaxInt32, strings.Repeat("é", 128)
 	first, last := time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)
 	longest.TransactionTime, longest.ValidTime = first, last
 	shortest := of("i", "s", "", "0")

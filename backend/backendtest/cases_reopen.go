@@ -65,7 +65,7 @@ func reopenID(h *harness) {
 	for i, f := range given {
 		h.wantSame("a fact written again after reopening", h.write(b, f), log[i:i+1])
 	}
-	_, err := b.WriteFact(h.ctx, of(fact(1).ID, "other", "key", "1"))
+	_, err := b.WriteFact(h.ctx, of(fact(1).ID, fact(1).Store, "other", "1"))
 	h.wantError("another fact under the same ID, after reopening", err, backend.ErrIDReused)
 	h.wantLog(b, log)
 }

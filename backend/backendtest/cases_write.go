@@ -14,8 +14,10 @@ func writeCases() []testCase {
 	return []testCase{
 		{"write-order", 0, "WriteFact appends f and returns it as the log holds it: Seq above every earlier one. Replay yields the facts in order.", writeOrder},
 		{"write-seq-ignored", 0, "A Seq that a writer gives is ignored.", writeSeqIgnored},
-		{"write-again", 0, "Writing a fact that the log holds already, with the same Store, Key and ValueHash, changes nothing and returns the fact as first written.", writeAgain},
-		{"write-id-reused", 0, "Writing an ID that the log holds already, with another Store, Key or ValueHash, is ErrIDReused; nothing is written.", writeIDReused},
+		{"write-again", 0, "Writing a fact that its store holds already, with the same ID, Key and ValueHash, changes nothing and returns the fact as first written.", writeAgain},
+		{"write-id-reused", 0, "Writing an ID that its store holds already, with another Key or ValueHash, is ErrIDReused; nothing is written.", writeIDReused},
+		{"write-id-of-stores", 0, "The same ID in another store names another fact.", func(h *harness) { writeIDOfStores(h, false) }},
+		{"reopen-id-of-stores", reopening, "The same ID in another store names another fact, whenever the log was opened.", func(h *harness) { writeIDOfStores(h, true) }},
 		{"write-causation", 0, "The log fills in Causation: the ID of the key's latest fact, \"\" if there is none.", writeCausation},
 		{"write-causation-given", 0, "A Causation that is given is kept; the log fills in an empty one with the key's latest fact.", writeCausationGiven},
 		{"write-transaction-time", 0, "The log fills in TransactionTime, never before the time of an earlier fact; one that is given is kept. While the latest time lies ahead of the log's clock, facts are given later times.", writeTransactionTime},
@@ -56,7 +58,7 @@ func writeSeqIgnored(h *harness) {
 
 func writeAgain(h *harness) {
 	b := h.open()
-	given := append(facts(5), full("full"), of("Full", "other", "k", "1"), of("full ", "other", "k", "2"), of("f\u00fcll", "other", "k", "3"), of("fu\u0308ll", "other", "k", "4"))
+	given := append(facts(5), full("full"), of("full", "other", "k", "0"), of("Full", "other", "k", "1"), of("full ", "other", "k", "2"), of("f\u00fcll", "other", "k", "3"), of("fu\u0308ll", "other", "k", "4"))
 	given[5].ValueHash = "a hash of another kind"
 	log := h.write(b, given...)
 	for i, f := range given {
@@ -67,7 +69,7 @@ func writeAgain(h *harness) {
 	other := of(given[1].ID, given[1].Store, given[1].Key, "{ \"n\" : 1 }") // the same canonical JSON
 	other.Causation, other.SchemaVersion = "another", 9
 	other.ValidTime, other.TransactionTime = time.Unix(1e9, 0), time.Unix(1e9, 1)
-	other.Producer, other.Derivation = []byte("1"), []byte("2")
+	other.By, other.Producer, other.Derivation = "another", []byte("1"), []byte("2")
 	h.wantSame("a fact written again with the same store, key and hash", h.write(b, other), log[1:2])
 	h.wantLog(b, log)
 	next := h.write(b, fact(6))[0]
@@ -84,11 +86,9 @@ func writeIDReused(h *harness) {
 		what   string
 		change func(f *backend.Fact)
 	}{
-		{"another store", func(f *backend.Fact) { f.Store = "other" }},
 		{"another key", func(f *backend.Fact) { f.Key = "other" }},
 		{"another value", func(f *backend.Fact) { f.Value = []byte(`{"n":"other"}`) }},
 		{"another hash", func(f *backend.Fact) { f.ValueHash = "other" }},
-		{"store and key cut elsewhere", func(f *backend.Fact) { f.Store, f.Key = "task", "st0" }},
 	} {
 		f := given.Clone()
 		x.change(&f)
@@ -98,6 +98,44 @@ func writeIDReused(h *harness) {
 		h.wantLog(b, log)
 	}
 	log = append(log, h.write(b, fact(2))...)
+	h.wantLog(b, log)
+}
+
+func writeIDOfStores(h *harness, reopen bool) {
+	b := h.open()
+	const uuid = "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76b"
+	var given []backend.Fact
+	for _, name := range [][2]string{{"s", "same"}, {"t", "same"}, {"ss", "ame"}, {"s ", "same"}, {"S", "same"}, {"s", uuid}, {"t", uuid}, {"u", "same"}} {
+		given = append(given, of(name[1], name[0], "k", `{"n":1}`))
+	}
+	log := h.write(b, given[:6]...)
+	if reopen {
+		b = h.reopen(b)
+	}
+	log = append(log, h.write(b, given[6:]...)...)
+	for i, f := range log {
+		if last := i - 1; last >= 0 && f.Seq <= log[last].Seq {
+			h.Fatalf("ID %q of store %q got seq %d, after seq %d: it was taken for a fact of another store", f.ID, f.Store, f.Seq, log[last].Seq)
+		}
+		if want := map[int]string{5: "same", 6: "same"}[i]; f.Causation != want {
+			h.Fatalf("ID %q of store %q has causation %q, want %q", f.ID, f.Store, f.Causation, want)
+		}
+	}
+	for i, f := range given {
+		h.wantSame("a fact written again whose ID other stores have", h.write(b, f), log[i:i+1])
+		f.Value = []byte(`{"n":2}`)
+		_, err := h.put(b, f)
+		h.wantError("another fact under an ID that other stores have, too", err, backend.ErrIDReused)
+	}
+	if b.Features().Prune { // which forgets the ID of one store
+		h.prune(b, log[0].Seq)
+		log = log[1:]
+		h.wantSame("a fact written again after the fact of another store was pruned", h.write(b, given[1]), log[:1])
+		log = append(log, h.write(b, given[0])...)
+	}
+	if b.Features().Batches {
+		log = append(log, h.batch(b, []backend.Fact{of("batch", "s", "k", "1"), of("batch", "t", "k", "1"), of("batch", "s ", "k", "1")})...)
+	}
 	h.wantLog(b, log)
 }
 

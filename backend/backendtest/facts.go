@@ -54,7 +54,7 @@ func of(id, store, key, value string) backend.Fact {
 func full(id string) backend.Fact {
 	f := of(id, "ünïcode store", "a/key with spaces\x00and more", `{"a":[1,2,{"b":null}]}`)
 	f.ValidTime = time.Date(2021, 3, 4, 5, 6, 7, 123456789, time.UTC)
-	f.SchemaVersion = 7
+	f.SchemaVersion, f.By = 7, `tökens/"app"`
 	f.Producer = json.RawMessage(`{"name":"tests","version":1.50}`)
 	f.Derivation = json.RawMessage(`["from",{"fact":"f1"}]`)
 	return f
@@ -113,7 +113,7 @@ func equal(a, b backend.Fact) bool {
 	return a.Seq == b.Seq && a.ID == b.ID && a.Store == b.Store && a.Key == b.Key &&
 		equalJSON(a.Value, b.Value) && a.ValueHash == b.ValueHash && a.Causation == b.Causation &&
 		a.TransactionTime.Equal(b.TransactionTime) && a.ValidTime.Equal(b.ValidTime) &&
-		a.SchemaVersion == b.SchemaVersion && equalJSON(a.Producer, b.Producer) &&
+		a.SchemaVersion == b.SchemaVersion && a.By == b.By && equalJSON(a.Producer, b.Producer) &&
 		equalJSON(a.Derivation, b.Derivation)
 }
 

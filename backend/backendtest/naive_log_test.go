@@ -66,6 +66,8 @@ func (n *naive) complete(f backend.Fact) backend.Fact {
 		f.Value = f.Value[:min(len(f.Value), 1<<16)]
 	case "rounds valid times":
 		f.ValidTime = f.ValidTime.Round(time.Microsecond)
+	case "forgets who was let in":
+		f.By = ""
 	}
 	return f
 }
@@ -107,7 +109,7 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 		delete(n.latest, n.name(f.Store, f.Key))
 	}
 	if i := len(n.facts) - 10_001; n.bug == "remembers 10,000 IDs" && i >= 0 {
-		delete(n.ids, n.facts[i].ID)
+		delete(n.ids, n.knownAs(n.facts[i]))
 	}
 	n.writes++
 	if n.bug == "acknowledges before a fact is visible" {
@@ -127,7 +129,7 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 // keepIDs forgets all IDs but those of the latest 10,000 facts.
 func (n *naive) keepIDs() {
 	for _, f := range n.facts[:max(0, len(n.facts)-10_000)] {
-		delete(n.ids, f.ID)
+		delete(n.ids, n.knownAs(f))
 	}
 }
 
@@ -154,7 +156,7 @@ func (n *naive) WriteSnapshot(ctx context.Context, through uint64) error {
 	case "a snapshot keeps 10,000 IDs":
 		n.keepIDs()
 	case "a snapshot forgets IDs":
-		n.ids = map[string]backend.Fact{}
+		n.ids = map[[2]string]backend.Fact{}
 	case "a snapshot loses what is written meanwhile":
 		facts := slices.Clone(n.facts)
 		n.yields()
@@ -209,7 +211,7 @@ func (n *naive) Prune(ctx context.Context, list iter.Seq[uint64], h backend.Hori
 			kept[f.Store] = h
 		}
 		if n.bug != "remembers pruned IDs" {
-			delete(n.ids, f.ID)
+			delete(n.ids, n.knownAs(f))
 		}
 	}
 	n.facts = left

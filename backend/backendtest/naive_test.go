@@ -33,21 +33,22 @@ type disk struct {
 	ancestors []backend.Ancestor
 	replaced  bool // another disk is in its place; guarded by mu
 
-	mu       sync.Mutex
-	facts    []backend.Fact
-	batches  map[uint64]int // by seq: the number of the fact's batch
-	batch    int            // the latest batch
-	ids      map[string]backend.Fact
-	latest   map[[2]string]string
-	last     uint64
-	time     time.Time
-	writes   uint64
-	visible  int
-	saved    []backend.Fact // the log at its last snapshot
-	pruned   []backend.Fact
-	horizons map[string]backend.Horizon
-	verdicts []backend.Fact // memory of what Write returned, where the bug reuses it
-	changed  chan struct{}  // closed, and replaced, by every change
+	mu        sync.Mutex
+	facts     []backend.Fact
+	batches   map[uint64]int             // by seq: the number of the fact's batch
+	batch     int                        // the latest batch
+	ids       map[[2]string]backend.Fact // by what knownAs returns
+	oneForAll bool                       // of a bug
+	latest    map[[2]string]string
+	last      uint64
+	time      time.Time
+	writes    uint64
+	visible   int
+	saved     []backend.Fact // the log at its last snapshot
+	pruned    []backend.Fact
+	horizons  map[string]backend.Horizon
+	verdicts  []backend.Fact // memory of what Write returned, where the bug reuses it
+	changed   chan struct{}  // closed, and replaced, by every change
 }
 
 // naives returns an Opener of naives with the bug.
@@ -66,7 +67,7 @@ func newDisks(bug string) *disks { return &disks{bug: bug, all: map[string]*disk
 // make returns an empty disk. The lock is held.
 func (x *disks) make() *disk {
 	x.made++
-	return &disk{id: backend.LogID{6: 0x70, 8: 0x80, 15: x.made}, ids: map[string]backend.Fact{}, latest: map[[2]string]string{},
+	return &disk{id: backend.LogID{6: 0x70, 8: 0x80, 15: x.made}, ids: map[[2]string]backend.Fact{}, latest: map[[2]string]string{},
 		batches: map[uint64]int{}, horizons: map[string]backend.Horizon{}, changed: make(chan struct{})}
 }
 
@@ -106,7 +107,7 @@ func (x *disks) restore(_ testing.TB, dir string, through uint64) {
 		if f.Seq <= through {
 			d.facts = append(d.facts, f)
 			d.batches[f.Seq] = old.batches[f.Seq]
-			d.ids[f.ID], d.latest[[2]string{f.Store, f.Key}] = f, f.ID
+			d.ids[[2]string{f.Store, f.ID}], d.latest[[2]string{f.Store, f.Key}] = f, f.ID
 		}
 	}
 	d.batch, d.last, d.time, d.visible = old.batch, through, old.time, len(d.facts)
@@ -131,13 +132,18 @@ func (n *naive) reopened() {
 	case "reopen keeps 10,000 IDs":
 		n.keepIDs()
 	case "reopen forgets IDs":
-		n.ids = map[string]backend.Fact{}
+		n.ids = map[[2]string]backend.Fact{}
 	case "reopen forgets keys":
 		n.latest = map[[2]string]string{}
 	case "reopen forgets the borders of batches":
 		clear(n.batches)
 	case "reopen forgets times":
 		n.time = time.Time{}
+	case "a reopened log has one ID for all stores":
+		for _, f := range n.facts {
+			n.ids[[2]string{"", f.ID}] = f
+		}
+		n.oneForAll = true
 	case "reopen sees the snapshot only":
 		if n.saved != nil {
 			n.facts = slices.Clone(n.saved)
@@ -213,11 +219,16 @@ func (n *naive) name(store, key string) [2]string {
 }
 
 // knownAs returns what a fact is known by.
-func (n *naive) knownAs(f backend.Fact) string {
-	if n.bug == "knows IDs in any case" {
-		return strings.ToLower(f.ID)
+func (n *naive) knownAs(f backend.Fact) [2]string {
+	switch {
+	case n.bug == "knows IDs in any case":
+		return [2]string{f.Store, strings.ToLower(f.ID)}
+	case n.bug == "has one ID for all stores", n.oneForAll:
+		return [2]string{"", f.ID}
+	case n.bug == "joins store and ID":
+		return [2]string{"", f.Store + f.ID}
 	}
-	return f.ID
+	return [2]string{f.Store, f.ID}
 }
 
 func (n *naive) hash(value []byte) string {

@@ -31,7 +31,7 @@ func TestMinimal(t *testing.T) {
 	opts := &Options{InProcess: true, NoBatch: true, NoPrune: true, NoLimit: true}
 	want := []string{
 		"batch", "batch-again", "batch-cancelled", "batch-causation", "batch-consecutive", "batch-id-reused", "batch-invalid", "batch-partly-held",
-		"batch-too-large", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch",
+		"batch-too-large", "batch-too-many", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch",
 		"expect", "expect-empty-batch", "expect-invalid", "expect-many", "expect-race", "expect-retraction", "follow-batch",
 		"follow-progress-pruned", "ids-all", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
 		"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect",

@@ -118,7 +118,9 @@ func (g *group) write(first uint64) error {
 		return g.undo(a, err)
 	}
 	if l.opts.Sync == SyncAlways {
-		if err := a.sync(frame); err != nil {
+		began := time.Now()
+		err := a.sync(frame)
+		if l.synced(began); err != nil {
 			return l.fail(fmt.Errorf("sync: %w", err))
 		}
 	}
@@ -184,7 +186,7 @@ func (l *Log) publish(f tailFrame, end int64) {
 	})
 }
 
-// roll seals the active segment and begins the next one, whose first fact will have seq first.
+// roll seals the active segment and begins the next one, whose first fact will have seq first. A segment without facts is replaced.
 func (l *Log) roll(first uint64) error {
 	a := l.state.Load().active
 	a.flushing.Lock()
@@ -209,14 +211,15 @@ func (l *Log) roll(first uint64) error {
 	}
 	now := l.opts.Now()
 	l.update(func(s *state) {
-		n := len(s.sealed)
-		s.sealed = append(s.sealed[:n:n], &segment{File: s.current})
+		if n := len(s.sealed); s.current.Facts > 0 {
+			s.sealed = append(s.sealed[:n:n], &segment{File: s.current})
+		}
 		s.active, s.current = next, current
 		s.durable, s.lastSync = s.last, now
 	})
 	a.retired = true
 	l.nudge()
-	return a.file.Close()
+	return a.close()
 }
 
 // nudge tells the flusher that there is work.

@@ -51,6 +51,9 @@ func (w *write) release() {
 func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	prepared, err := sequencer.Prepare(f, l.opts.MaxFrame)
 	if err == nil {
+		err = l.refuses()
+	}
+	if err == nil {
 		w := writes.Get().(*write)
 		w.facts = append(w.facts[:0], prepared)
 		w.encode(l.opts.Now())
@@ -72,6 +75,9 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 	waiting := make([]*write, 0, len(batches))
 	for i, b := range batches {
 		facts, err := sequencer.PrepareBatch(b, l.opts.MaxFrame)
+		if err == nil {
+			err = l.refuses()
+		}
 		if err != nil {
 			all[i].Err = err
 			continue

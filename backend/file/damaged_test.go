@@ -59,7 +59,7 @@ func newDamagedLog(ctx context.Context, name string, s crashSetup, closed bool, 
 		if err := step.do(ctx, l, m); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
-		l.indexSealed(context.Background(), nil)
+		indexNow(l.Log)
 	}
 	found, err := m.verify(ctx, l, loseNothing)
 	if !closed {

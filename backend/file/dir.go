@@ -36,8 +36,9 @@ type directory struct {
 	lock vfs.Lock // nil: it is not locked
 
 	reserve reserve
+	mark    *mirrorMark // nil: the log is no mirror
 
-	// id is the log's identity, for new files. It changes only while the log is opened or restored.
+	// id is the log's identity, for new files. It changes only while the log is opened, restored or promoted.
 	id format.Identity
 
 	// names is held for reading while a file is chosen from the log's state and opened, and for writing
@@ -135,7 +136,7 @@ func (d *directory) list() (listing, error) {
 	named := ""
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case name == lockName, name == reserveName, e.IsDir() && name == quarantineName, isSystemName(name):
+		case name == lockName, name == reserveName, name == mirrorName, e.IsDir() && name == quarantineName, isSystemName(name):
 		case !e.IsDir() && all.add(name):
 		case isLogName(name):
 			named = name
@@ -172,7 +173,7 @@ func (all *listing) add(name string) bool {
 	segment, isSegment := parseName(of, segmentExt)
 	snapshot, isSnapshot := parseName(of, snapshotExt)
 	switch {
-	case name == probeName:
+	case name == probeName, name == mirrorName+tempExt:
 		all.leftovers = append(all.leftovers, name)
 	case !isSegment && !isSnapshot:
 		return false

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"sync/atomic"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
@@ -23,9 +24,16 @@ type segment struct {
 	format.File
 	id    format.Identity              // as its header says
 	boot  string                       // likewise
-	index atomic.Int64                 // the size of its index file; 0: it has none, -1: it cannot be made
+	index atomic.Int64                 // the size of its index file; 0: it has none
 	tree  atomic.Pointer[merkle.Range] // its part of the hash tree; nil: it is not computed yet
+
+	// The flusher's: when to try again to make the index, after that failed, and how long it waited for that.
+	indexAgain time.Time
+	indexPause time.Duration
 }
+
+// indexed reports whether the segment has an index with its part of the hash tree.
+func (s *segment) indexed() bool { return s.index.Load() > 0 && s.tree.Load() != nil }
 
 // A VersionError reports a file in a format of a later release of this package.
 type VersionError struct {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
-	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/internal/merkle"
 )
 
@@ -53,15 +52,14 @@ func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index
 	return &index{Index: x, size: size, close: func() {}}, err
 }
 
-// buildIndex reads a sealed file and returns its index. It adds the file to tree, which takes longer than all else; nil: it
-// does not.
-// between, if not nil, is called after each frame.
-func (d *directory) buildIndex(ctx context.Context, f *format.File, tree *format.Tree, between func()) ([]byte, error) {
-	x, of := format.NewIndexBuilder(), *f
+// buildIndex reads a sealed file and adds it to its index, with the tree if x has one, which takes longer than all else. It returns
+// f with what the index says of it. between, if not nil, is called after each frame.
+func (d *directory) buildIndex(ctx context.Context, f *format.File, x *format.IndexBuilder, between func()) (format.File, error) {
+	of := *f
 	of.Points = nil
 	var nodes func(...merkle.Node)
-	if x.Tree = tree; tree != nil {
-		nodes = tree.Nodes
+	if x.Tree != nil {
+		nodes = x.Tree.Nodes
 	}
 	err := d.scan(ctx, f, nodes, func(body []byte, facts []backend.Fact, offset int64) error {
 		of.Hold(len(body))
@@ -72,6 +70,13 @@ func (d *directory) buildIndex(ctx context.Context, f *format.File, tree *format
 		}
 		return nil
 	})
+	return of, err
+}
+
+// encodeIndex reads a sealed file and returns its index, without a tree.
+func (d *directory) encodeIndex(ctx context.Context, f *format.File) ([]byte, error) {
+	x := format.NewIndexBuilder()
+	of, err := d.buildIndex(ctx, f, x, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -80,35 +85,63 @@ func (d *directory) buildIndex(ctx context.Context, f *format.File, tree *format
 
 // indexOf returns the index of a sealed file, from its index file or built.
 func (d *directory) indexOf(ctx context.Context, f format.File) (*index, error) {
-	if x, err := d.openIndex(&f); err == nil {
+	if x, err := d.openIndex(&f); err == nil && x.HasStores() {
 		return x, nil
+	} else if err == nil {
+		x.close()
 	}
-	data, err := d.buildIndex(ctx, &f, nil, nil)
+	data, err := d.encodeIndex(ctx, &f)
 	if err != nil {
 		return nil, err
 	}
 	return memoryIndex(data, &f)
 }
 
-// writeIndex writes the index of a segment. It need not be durable: if it is lost or torn, it is built
-// again.
+// An indexFile is the index file of a file, which is being written. Some of it may be written early.
+type indexFile struct {
+	dir      *directory
+	name     string // of the file that it describes, so far
+	*newFile        // nil: nothing is written yet
+}
+
+// open creates the file.
+func (x *indexFile) open() (format.ReadWriter, error) {
+	n, err := x.dir.create(x.name + indexExt)
+	if err != nil {
+		return nil, err
+	}
+	x.newFile = n
+	return n.file, nil
+}
+
+func (x *indexFile) discard() error {
+	if x.newFile == nil {
+		return nil
+	}
+	return x.newFile.discard()
+}
+
+// finish has write write the index of a segment, and gives it its name. It need not be durable: if it is lost or torn, it is
+// built again.
 //
-//	open(NAME.idx.tmp, O_CREAT|O_TRUNC)
+//	open(NAME.idx.tmp, O_CREAT|O_TRUNC)      perhaps earlier
 //	pwrite
 //	rename(NAME.idx.tmp, NAME.idx)
-func (d *directory) writeIndex(s *segment, data []byte) error {
-	n, err := d.create(s.Name + indexExt)
+func (x *indexFile) finish(s *segment, write func(to format.ReadWriter) (size int64, err error)) error {
+	if x.newFile == nil {
+		if _, err := x.open(); err != nil {
+			return err
+		}
+	}
+	size, err := write(x.file)
 	if err != nil {
-		return err
+		return errors.Join(err, x.discard())
 	}
-	if err := vfs.WriteAll(n.file, data, 0); err != nil {
-		return errors.Join(err, n.discard())
-	}
-	if err = errors.Join(n.file.Close(), d.held()); err == nil {
-		err = d.fs.Rename(d.join(n.temp), d.join(n.name))
+	if err = errors.Join(x.file.Close(), x.dir.held()); err == nil {
+		err = x.dir.fs.Rename(x.dir.join(x.temp), x.dir.join(s.Name+indexExt))
 	}
 	if err == nil {
-		s.index.Store(int64(len(data)))
+		s.index.Store(size)
 	}
 	return err
 }

@@ -10,6 +10,7 @@
 //	00000000000000051234.wal.idx     its index
 //	00000000000000068117.wal         the active segment, the last one: facts are appended to it
 //	RESERVE                          takes room only; see below
+//	MIRROR                           marks the copy of another log, which takes no writes; see Mirror
 //	quarantine/                      bytes that recovery cut off, each with a report
 //
 // There is at most one snapshot, and segments follow it without a gap. A file is written as NAME.tmp, and
@@ -27,10 +28,25 @@
 //  2. A file's content stays once fdatasync has returned.
 //  3. Rename is atomic: a name belongs to the old file or to the new one, whole.
 //  4. A name is durable once its directory was synced.
-//  5. A failed sync says nothing about what reached the disk. It is never tried again: the log takes no
-//     more writes until it is opened again, which reads what is there. Only if it was interrupted, or failed for want of
-//     memory, under SyncAlways, the frame that it was for is written again, and synced then.
+//  5. A failed sync says nothing about what reached the disk, and a later one that succeeds does not either.
 //  6. A read returns what was written, or its CRC does not match.
+//  7. A sector that is written with the bytes that it has keeps them, also if the power is cut meanwhile.
+//
+// # Syncs that fail
+//
+// After a failed sync, Linux has the data in memory and takes it for clean: the next sync has nothing to do and succeeds, and a
+// crash takes the data. (Rebello et al., “Can Applications Recover from fsync Failures?”, USENIX ATC 2020.) So a sync is never
+// just repeated:
+//
+//   - EIO, ENOSPC, EDQUOT and all other errors are final. The log takes no more writes until it is opened again. Open writes
+//     what may not be durable again, and syncs that: under SyncAlways the last frame, otherwise what follows the last marker.
+//   - ENOMEM and EINTR pass. That does not mean that the data is still dirty: the kernel itself retries a sync that finds no
+//     memory (since commit 80a2ea9f85850f1cdae814be03b4a16c3d3abc00, “mm: retry writepages() on ENOMEM when doing an data integrity
+//     writeback”), and a block device that fails for want of a resource is ENOMEM too. So what is not durable is written again, a frame
+//     in flight from memory and others as the file has them, if their CRCs match, and synced again, up to 10 times in a second.
+//
+// Linux tells each open file once that a write to it failed. The committer and the flusher sync beside each other only when the
+// flusher writes space ahead; it opens the file again for that.
 //
 // # How a fact is written
 //

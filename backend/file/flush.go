@@ -2,28 +2,31 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
 // flush is the flusher: the goroutine that does, beside the committer, what no writer should wait for. It
 // writes space ahead, syncs now and then under SyncInterval, makes the indexes of sealed segments, and keeps the log's head.
 func (l *Log) flush(ctx context.Context) {
 	defer close(l.flushed)
-	keeper := headKeeper{log: l, last: l.state.Load().last}
-	keeper.look(ctx)
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
 	var tick <-chan time.Time
 	if l.opts.Sync == SyncInterval {
 		t := time.NewTicker(l.opts.SyncInterval)
 		defer t.Stop()
 		tick = t.C
 	}
+	keeper := headKeeper{log: l, last: l.state.Load().last, between: func() { l.syncDue(tick) }}
+	keeper.look(ctx)
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -31,6 +34,7 @@ func (l *Log) flush(ctx context.Context) {
 		case <-look.C:
 			_ = l.here() // those who follow the log must learn of it
 			l.keepReserve()
+			l.indexSealed(ctx, tick)
 			keeper.look(ctx)
 		case <-tick:
 			l.syncUnsynced()
@@ -45,6 +49,7 @@ func (l *Log) flush(ctx context.Context) {
 
 // writeAhead extends the zeros after the last frame, so that syncs need not wait for the file to grow.
 //
+//	open(segment)             once
 //	pwrite(segment, zeros)
 //	fdatasync(segment)
 func (l *Log) writeAhead() {
@@ -58,13 +63,22 @@ func (l *Log) writeAhead() {
 		if a.ahead.Load() >= to-step/4 {
 			return
 		}
-		if err := a.zero(min(to, a.ahead.Load()+int64(len(zeros)))); err != nil {
+		var err error
+		if a.beside == nil {
+			a.beside, err = l.dir.fs.Edit(l.dir.join(a.name))
+		}
+		if err == nil {
+			err = a.zero(min(to, a.ahead.Load()+int64(len(zeros))))
+		}
+		if err == nil {
+			if err = a.beside.Sync(); err != nil && !vfs.Passes(err) {
+				_ = l.fail(fmt.Errorf("sync space written ahead: %w", err))
+				return
+			}
+		}
+		if err != nil {
 			// Facts may still find room; otherwise their writers are told.
 			l.log.Debug("no space could be written ahead", zap.String("path", l.dir.path), zap.Error(err))
-			return
-		}
-		if err := a.file.Sync(); err != nil {
-			_ = l.fail(fmt.Errorf("sync space written ahead: %w", err))
 			return
 		}
 	}
@@ -107,46 +121,81 @@ func (l *Log) sync() (a *active, through uint64, ok bool) {
 	if a.retired || s.last == s.durable || l.failure() != nil {
 		return a, 0, false
 	}
-	if err := a.file.Sync(); err != nil {
+	began := time.Now()
+	err := a.syncFrames(s.current.Size)
+	if l.synced(began); err != nil {
 		_ = l.fail(fmt.Errorf("sync: %w", err))
 		return a, 0, false
 	}
 	return a, s.last, true
 }
 
-// indexSealed makes the indexes that sealed segments lack, or that lack the hash tree. The log works without them, and opens
-// more slowly. That may mean to read a large file: facts are synced meanwhile whenever tick says so.
+// synced counts a sync.
+func (l *Log) synced(began time.Time) {
+	took := time.Since(began)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.syncs.Add(took)
+}
+
+// indexSealed makes the indexes that sealed segments lack, or that lack the hash tree. The log works without them, opens more
+// slowly, and has no newer head. That may mean to read a large file: facts are synced meanwhile whenever tick says so. What fails is
+// tried again, later each time. While a snapshot or a prune is made, which may take minutes, nothing is done: facts must be synced.
 func (l *Log) indexSealed(ctx context.Context, tick <-chan time.Time) {
-	if l.maintenance.Lock(ctx) != nil {
+	s := l.state.Load()
+	now := time.Now()
+	if !slices.ContainsFunc(s.sealed, func(s *segment) bool { return s.indexDue(now) }) || !l.maintenance.TryLock() {
 		return
 	}
 	defer l.maintenance.Unlock()
-	if l.here() != nil {
-		return
-	}
 	for _, s := range l.state.Load().sealed {
-		if s.index.Load() < 0 || s.index.Load() > 0 && s.tree.Load() != nil {
+		if !s.indexDue(now) {
 			continue
 		}
-		tree := format.NewTree(s.First)
-		data, err := l.dir.buildIndex(ctx, &s.File, tree, func() {
-			select {
-			case <-tick:
-				l.syncUnsynced()
-			default:
-			}
-		})
-		if err == nil {
-			s.tree.Store(&tree.Range)
-			err = l.dir.writeIndex(s, data)
+		if l.here() != nil {
+			return
 		}
+		err := l.index(ctx, s, func() { l.syncDue(tick) })
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			s.index.Store(-1)
-			l.log.Warn("a segment has no index and will be read whole when the log is opened",
-				zap.String("path", l.dir.join(s.Name)), zap.Error(err))
+			s.indexPause = min(max(2*s.indexPause, minIndexPause), maxIndexPause)
+			s.indexAgain = time.Now().Add(s.indexPause)
+			l.noteDamage(err)
+			l.log.Warn("a segment has no index, so that it is read whole when the log is opened, and the log's head stays before it",
+				zap.String("path", l.dir.join(s.Name)), zap.Duration("again_in", s.indexPause), zap.Error(err))
 		}
+	}
+}
+
+// How long to wait until the index of a segment is tried again, after it failed the first time, and at most.
+const (
+	minIndexPause = time.Second
+	maxIndexPause = time.Hour
+)
+
+// indexDue reports whether it is time to make the index of a segment. Only the flusher asks.
+func (s *segment) indexDue(now time.Time) bool { return !s.indexed() && !now.Before(s.indexAgain) }
+
+// index makes the index of a segment. between is called now and then.
+func (l *Log) index(ctx context.Context, s *segment, between func()) error {
+	file := indexFile{dir: l.dir, name: s.Name}
+	x := format.NewIndexBuilder()
+	x.Tree, x.Spill = format.NewTree(s.First), file.open
+	of, err := l.dir.buildIndex(ctx, &s.File, x, between)
+	if err != nil {
+		return errors.Join(err, file.discard())
+	}
+	s.tree.Store(&x.Tree.Range)
+	return file.finish(s, func(to format.ReadWriter) (int64, error) { return x.Write(to, &of, l.opts.Now()) })
+}
+
+// syncDue syncs facts if tick says so, in the middle of something that takes long.
+func (l *Log) syncDue(tick <-chan time.Time) {
+	select {
+	case <-tick:
+		l.syncUnsynced()
+	default:
 	}
 }

@@ -1,11 +1,21 @@
 package file
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
+
+// indexNow makes the indexes that sealed segments lack, unless that fails.
+func indexNow(l *Log) {
+	for range 2 { // the flusher may be at it, without the latest segment
+		l.indexSealed(context.Background(), nil)
+		_ = l.maintenance.Lock(context.Background())
+		l.maintenance.Unlock()
+	}
+}
 
 // Facts are synced in time while the flusher reads a large file to index it.
 func TestSyncWhileIndexing(t *testing.T) {
@@ -16,11 +26,25 @@ func TestSyncWhileIndexing(t *testing.T) {
 	s := l.state.Load()
 	require.Less(t, s.durable, s.last)
 	require.NoError(t, l.maintenance.Lock(t.Context()))
-	s.sealed[0].tree.Store(nil) // as in an index of an earlier release
-	l.maintenance.Unlock()
+	defer l.maintenance.Unlock()
 	tick := make(chan time.Time, 1)
 	tick <- time.Now()
-	l.indexSealed(t.Context(), tick)
+	require.NoError(t, l.index(t.Context(), s.sealed[0], func() { l.syncDue(tick) }))
 	s = l.state.Load()
 	require.Equal(t, s.last, s.durable)
+}
+
+// The flusher does not wait for a snapshot or a prune, which may take minutes, to make an index.
+func TestSyncWhileMaintained(t *testing.T) {
+	l := openTest(t, Options{Path: t.TempDir(), Sync: SyncInterval, SyncInterval: time.Millisecond})
+	writeSome(t, l, 0, 3)
+	require.NoError(t, l.maintenance.Lock(t.Context()))
+	defer l.maintenance.Unlock()
+	require.NoError(t, l.rollIfUsed(t.Context())) // wakes the flusher, to make an index
+	for n := 3; n < 20; n++ {
+		writeSome(t, l, n, n+1)
+		for l.state.Load().durable < uint64(n+1) {
+			time.Sleep(time.Millisecond)
+		}
+	}
 }

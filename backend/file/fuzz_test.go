@@ -28,7 +28,7 @@ func fuzzLog(t testing.TB) (d *vfstest.Disk, files map[string][]byte) {
 	require.NoError(t, l.WriteSnapshot(context.Background(), 0))
 	writeSome(t, l, 5, 9)
 	require.NoError(t, l.rollIfUsed(context.Background()))
-	l.indexSealed(context.Background(), nil)
+	indexNow(l)
 	writeSome(t, l, 9, 12)
 	require.NoError(t, l.Close())
 	return d, damageFiles(d)

@@ -12,10 +12,11 @@ import (
 // A headKeeper keeps the head of a log, behind its writers: it takes the trees of sealed segments from their indexes, and hashes
 // the durable facts of the active segment while few are written. It is the flusher's.
 type headKeeper struct {
-	log    *Log
-	last   uint64       // the log's last seq when the keeper last looked
-	sealed merkle.Range // the tree of whole sealed segments
-	tree   *format.Tree // that, and facts after it; nil: of no facts
+	log     *Log
+	last    uint64       // the log's last seq when the keeper last looked
+	sealed  merkle.Range // the tree of whole sealed segments
+	tree    *format.Tree // that, and facts after it; nil: of no facts
+	between func()       // is called now and then while facts are read, which may be a whole segment when the log is opened
 }
 
 // fewFacts is how many facts may have been written since the last look, about a second ago, so that the keeper hashes them.
@@ -78,5 +79,6 @@ func (k *headKeeper) addActive(ctx context.Context, through uint64) {
 			return // the next look tries again; those who read the facts see the error
 		}
 		k.tree.Facts(p.Facts)
+		k.between()
 	}
 }

@@ -38,6 +38,7 @@ type Log struct {
 	changed ctxsync.Signal
 
 	head atomic.Pointer[backend.Head] // as the flusher computed it last; nil: not yet
+	gaps atomic.Bool                  // a mirror lacks hashes of facts, see mirrorMark
 
 	// maintenance is held while segments are replaced or their indexes made.
 	maintenance ctxsync.Mutex
@@ -52,6 +53,7 @@ type Log struct {
 	failed     error          // why the log takes no more writes; nil if it does
 	states     []state        // to be used by update
 	damage     map[place]bool // where damage was found
+	syncs      backend.Timings
 	queue      []*write
 	committing bool      // there is a committer
 	idle       sync.Cond // signals that there is no committer
@@ -89,19 +91,23 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 	if d.lock, err = d.locked(d.fs.Lock); err != nil {
 		return nil, readOnly(err)
 	}
+	if err := d.prepareMirror(&opts); err != nil {
+		return nil, errors.Join(err, d.lock.Close())
+	}
 	l := &Log{
 		opts: opts, dir: d, log: opts.Logger, maintenance: ctxsync.NewMutex(),
 		work: make(chan struct{}, 1), flushed: make(chan struct{}),
 	}
 	l.close = sync.OnceValue(l.end)
 	l.idle.L = &l.mu
+	l.gaps.Store(d.mark != nil && d.mark.Gaps)
 	l.group.log = l
 	r := recovery{directory: d, opts: &l.opts, lookup: (&lookup{log: l}).fact}
 	err = r.run(ctx)
 	l.kept.Store(d.quarantined())
 	if err = readOnly(err); err != nil {
 		if r.active != nil {
-			err = errors.Join(err, r.active.file.Close())
+			err = errors.Join(err, r.active.close())
 		}
 		return nil, errors.Join(err, d.lock.Close())
 	}
@@ -113,12 +119,19 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		horizons = format.Join(horizons, s.Horizons)
 	}
 	for store, h := range horizons { // a repair may have found facts that this or another Open cuts off
-		h.Seq = min(h.Seq, r.report.LastSeq)
+		if d.mark == nil { // a mirror has them before it has the facts
+			h.Seq = min(h.Seq, r.report.LastSeq)
+		}
 		horizons[store] = h
 	}
 	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, lastTime: r.seq.Time(), durable: r.report.LastSeq})
+	if opts.mirror != nil {
+		if err := l.adopt(opts.mirror); err != nil {
+			return nil, errors.Join(err, l.state.Load().active.file.Close(), d.lock.Close())
+		}
+	}
 	r.report.log(l.log, d.path)
-	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return s.index.Load() == 0 || s.tree.Load() == nil }) {
+	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return !s.indexed() }) {
 		l.nudge()
 	}
 	l.restoreReserve()
@@ -163,7 +176,7 @@ func (l *Log) end() error {
 	defer l.maintenance.Unlock()
 	err := l.finish()
 	l.update(func(s *state) { s.closed = true })
-	return errors.Join(err, l.state.Load().active.file.Close(), l.dir.lock.Close())
+	return errors.Join(err, l.state.Load().active.close(), l.dir.lock.Close())
 }
 
 // finish makes all facts durable, and gives back the space that was written ahead. If facts are not synced at once,
@@ -180,7 +193,7 @@ func (l *Log) finish() error {
 	if err := s.active.markAs(format.AppendClosed(nil, s.last)); err != nil {
 		return err
 	}
-	return s.active.file.Sync()
+	return s.active.syncFrames(s.active.end)
 }
 
 // wrap adds to an error what was attempted.

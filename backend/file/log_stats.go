@@ -23,7 +23,10 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	disk := &backend.Storage{LastSync: s.lastSync, Groups: s.groups, Grouped: s.grouped, QuarantineBytes: l.kept.Load(), Damaged: l.damaged(), ReserveBytes: uint64(l.dir.reserve.bytes())}
 	stats = backend.Stats{Log: l.dir.id.Log, Ancestors: slices.Clone(l.dir.id.Ancestors), LastSeq: s.last, DurableSeq: s.durable, Horizons: maps.Clone(s.horizons), Storage: disk}
 	stats.LastTime = s.lastTime
-	if h := l.head.Load(); h != nil {
+	l.mu.Lock()
+	stats.Syncs = l.syncs
+	l.mu.Unlock()
+	if h := l.head.Load(); h != nil && !l.gaps.Load() {
 		stats.Head = *h
 	}
 	if err := l.failure(); err != nil {
@@ -44,7 +47,10 @@ func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	}
 	for _, s := range s.sealed {
 		count(&s.File)
-		disk.IndexBytes += uint64(max(0, s.index.Load()))
+		disk.IndexBytes += uint64(s.index.Load())
+		if !s.indexed() {
+			disk.Unindexed++
+		}
 	}
 	count(&s.current)
 	disk.AheadBytes = uint64(max(0, s.active.ahead.Load()-s.current.Size))

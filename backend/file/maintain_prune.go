@@ -19,6 +19,13 @@ import (
 // readers and followers go on meanwhile; WriteSnapshot waits. Each file keeps the horizon of the facts that it lost.
 func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (report backend.PruneReport, err error) {
 	defer wrap(&err, "prune")
+	if err := l.refuses(); err != nil {
+		return report, err
+	}
+	return l.prune(ctx, seqs, h)
+}
+
+func (l *Log) prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (report backend.PruneReport, err error) {
 	wanted := slices.Compact(slices.Sorted(seqs))
 	if err := l.maintain(ctx); err != nil {
 		return report, err
@@ -187,7 +194,7 @@ func (l *Log) findLatest(s *segment, left map[name]*backend.Fact) error {
 	return index.Keys(func(facts []sequencer.Loaded) {
 		for _, latest := range facts {
 			n := name{latest.Store, latest.Key}
-			if f, ok := left[n]; ok && f == nil {
+			if f, ok := left[n]; ok && (f == nil || f.Seq < latest.Seq) { // an index may have a key several times
 				left[n] = &backend.Fact{Seq: latest.Seq, ID: latest.ID.String()} // keeps the key of the map
 			}
 		}

@@ -224,7 +224,7 @@ func TestStats(t *testing.T) {
 	require.NoError(t, l.Close())
 	d.Overwrite("/log/"+active, append(d.Files("/log")[active], "torn"...))
 	l = openTest(t, opts)
-	l.indexSealed(context.Background(), nil)
+	indexNow(l)
 	s, err := l.Stats(t.Context())
 	require.NoError(t, err)
 	sizes := map[string]uint64{}

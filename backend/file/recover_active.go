@@ -19,6 +19,7 @@ import (
 //
 //	pwrite(quarantine/…), fdatasync, fsync(quarantine)   if something is cut off
 //	ftruncate(segment)                                   if something is cut off
+//	pwrite(segment)                                      what may not be durable, again
 //	fdatasync(segment)
 func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() error) (next uint64, err error) {
 	f, err := r.fs.Edit(r.join(s.Name))
@@ -60,15 +61,19 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 	if end.lost || s.Sync != string(SyncAlways) && !end.closed && (s.boot == "" || s.boot != r.boot) {
 		r.diverge(s.Last)
 	}
-	a := &active{name: s.Name, file: f, end: s.Size, markers: s.Sync != string(SyncAlways)}
+	a := &active{name: s.Name, file: f, end: s.Size, durable: s.Size, markers: s.Sync != string(SyncAlways)}
 	a.ahead.Store(max(s.Size, end.data, end.size))
 	goesOn := s.Sync == string(r.opts.Sync) && s.id.Log == r.id.Log && s.boot == r.bootOf(r.opts.Sync)
-	if end.cut != "" || a.markers || !goesOn {
+	long := end.size > s.Size+2*maxAhead // nobody writes so much ahead, and the reserve would be made as large
+	if end.cut != "" || a.markers || !goesOn || long {
 		if err := a.cut(); err != nil {
 			return 0, fmt.Errorf("cut segment %s: %w", s.Name, err)
 		}
 	}
-	if err := f.Sync(); err != nil {
+	if s.boot == "" || s.boot == r.boot {
+		a.durable = end.durable
+	}
+	if err := r.makeDurable(a); err != nil {
 		return 0, fmt.Errorf("sync segment %s: %w", s.Name, err)
 	}
 	switch {
@@ -80,6 +85,25 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 	return s.Last + 1, nil
 }
 
+// makeDurable makes a segment durable. If a sync failed since the machine was started, the kernel may have facts in memory only
+// and take them for clean. So what may not be durable is written again, as it was read: a sector that held it holds it afterwards.
+func (r *recovery) makeDurable(a *active) error {
+	again := func() error { return a.rewrite(a.durable, a.end) }
+	err := again()
+	if isFull(err) && r.reserve.lend() {
+		err = again()
+	}
+	if err == nil {
+		if err = a.file.Sync(); err != nil {
+			err = syncAgain(a.file, err, again)
+		}
+	}
+	if err == nil {
+		a.durable = a.end
+	}
+	return err
+}
+
 // An ending is how a segment ends after its last whole frame.
 type ending struct {
 	size int64  // of the file
@@ -88,6 +112,8 @@ type ending struct {
 
 	lost   bool // what must be cut off was acknowledged, and not durable
 	closed bool // the log was closed after the last fact, and all facts are durable
+
+	durable int64 // facts before it are durable
 }
 
 // examine reads the facts of the last segment, passes them to do, and completes s.
@@ -99,6 +125,7 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 	r := format.NewReader(f, d.join(s.Name), false, 0, size)
 	s.Size, s.Facts, s.Largest = 0, 0, 0
 	closed := int64(-1) // where the last frame begins if it says that the log was closed
+	durable := s.Header
 	var facts []backend.Fact
 	for {
 		if err := ctx.Err(); err != nil {
@@ -108,8 +135,9 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 		if err == io.EOF || errors.Is(err, backend.ErrCorrupt) {
 			end, err := d.ending(ctx, f, s, size, err)
 			if closed >= 0 && end.cut == "" && err == nil {
-				end.closed, s.Size = true, closed
+				end.closed, s.Size, durable = true, closed, closed
 			}
+			end.durable = durable
 			return end, err
 		}
 		if err != nil {
@@ -118,9 +146,11 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 		switch {
 		case r.Offset() == 0: // the header
 		case format.IsMarker(body):
-			if n, ok := format.ParseMarker(body); !ok || n > s.Last {
+			n, ok := format.ParseMarker(body)
+			if !ok || n > s.Last {
 				return ending{}, r.Damage(fmt.Sprintf("a marker %s after the fact with seq %d", body, s.Last))
 			}
+			durable = max(durable, s.Start(n))
 			if closed = -1; format.IsClosed(body) {
 				closed = r.Offset()
 			}
@@ -139,6 +169,9 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 			s.Hold(len(body))
 			s.Facts += uint64(len(facts))
 			closed = -1
+			if s.Sync == string(SyncAlways) {
+				durable = r.Offset()
+			}
 		}
 		s.Size = r.End()
 	}
@@ -149,7 +182,7 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 func (d *directory) ending(ctx context.Context, f vfs.File, s *format.File, size int64, bad error) (ending, error) {
 	e := ending{size: size}
 	var err error
-	if e.data, err = format.DataEnd(f, s.Size, size); err != nil || e.data == s.Size {
+	if e.data, err = format.DataEnd(ctx, f, s.Size, size); err != nil || e.data == s.Size {
 		return e, err
 	}
 	reason := "it ends inside a frame"

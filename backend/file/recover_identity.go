@@ -31,6 +31,10 @@ func (r *recovery) identify(found listing) {
 	r.identity.next = backend.NewLogID()
 	if r.id = r.identity.old; r.id.Log == (backend.LogID{}) {
 		r.id.Log = r.identity.next
+		if r.opts != nil && r.opts.mirror != nil {
+			source := r.opts.mirror
+			r.id = format.Identity{Log: source.Log, Ancestors: source.Ancestors}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
@@ -52,13 +53,13 @@ type builtIndex struct {
 // reindex builds the index of a sealed segment from its facts, after a repair if necessary.
 func (r *recovery) reindex(ctx context.Context, i int) (*index, error) {
 	s := r.sealed[i]
-	data, err := r.buildIndex(ctx, &s.File, nil, nil)
+	data, err := r.encodeIndex(ctx, &s.File)
 	if r.opts.Repair && errors.Is(err, backend.ErrCorrupt) {
 		if s, err = r.repair(ctx, s.File); err != nil {
 			return nil, err
 		}
 		r.sealed[i] = s
-		data, err = r.buildIndex(ctx, &s.File, nil, nil)
+		data, err = r.encodeIndex(ctx, &s.File)
 	}
 	if err != nil {
 		return nil, err
@@ -75,7 +76,10 @@ func (r *recovery) reindex(ctx context.Context, i int) (*index, error) {
 // writeBuilt writes the indexes that were built.
 func (r *recovery) writeBuilt() {
 	for _, x := range r.built {
-		r.describe(x.segment, x.data)
+		index := indexFile{dir: r.directory, name: x.segment.Name}
+		r.describe(x.segment, &index, func(to format.ReadWriter) (int64, error) {
+			return int64(len(x.data)), vfs.WriteAll(to, x.data, 0)
+		})
 	}
 	r.built = nil
 }

@@ -43,6 +43,11 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 	if headerErr == nil {
 		of.Horizons, of.Nodes = h.Horizons, h.Nodes
 	}
+	if size == 0 { // the report says so
+		if err := r.quarantine(in, of.Name, 0, 0, "the file is empty"); err != nil {
+			return nil, err
+		}
+	}
 	w, err := r.replaceAs(of, r.successor(of.First))
 	if err != nil {
 		return nil, err

@@ -94,6 +94,7 @@ func (n *newFile) remove() error {
 type replacement struct {
 	*newFile
 	*format.Writer
+	index indexFile
 }
 
 // replace begins a file that belongs to the log that d names, and replaceAs one of a log with another identity.
@@ -104,8 +105,12 @@ func (d *directory) replaceAs(f format.File, id format.Identity) (*replacement, 
 	if err != nil {
 		return nil, err
 	}
-	return &replacement{n, format.NewWriter(n.file, f, id)}, nil
+	r := &replacement{newFile: n, index: indexFile{dir: d, name: f.Name}}
+	r.Writer = format.NewWriter(n.file, f, id, r.index.open)
+	return r, nil
 }
+
+func (r *replacement) discard() error { return errors.Join(r.newFile.discard(), r.index.discard()) }
 
 // newSnapshot describes a snapshot of the log through a seq, and newSegment a segment for a range of seqs.
 func newSnapshot(through uint64) format.File {
@@ -129,15 +134,15 @@ func (r *replacement) finish(swap func(s *segment)) (*segment, error) {
 		}
 	})
 	if err = errors.Join(err, r.file.Close()); err != nil {
-		return nil, err
+		return nil, errors.Join(err, r.index.discard())
 	}
-	r.dir.describe(s, r.Index(r.dir.now()))
+	r.dir.describe(s, &r.index, func(to format.ReadWriter) (int64, error) { return r.WriteIndex(to, r.dir.now()) })
 	return s, nil
 }
 
 // describe writes the index of a segment. The log works without it.
-func (d *directory) describe(s *segment, index []byte) {
-	if err := d.writeIndex(s, index); err != nil {
+func (d *directory) describe(s *segment, index *indexFile, write func(to format.ReadWriter) (int64, error)) {
+	if err := index.finish(s, write); err != nil {
 		d.log.Warn("a file has no index and will be read whole when the log is opened",
 			zap.String("path", d.join(s.Name)), zap.Error(err))
 	}

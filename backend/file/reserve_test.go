@@ -35,7 +35,7 @@ func TestPruneSomeFiles(t *testing.T) {
 	for id := range 30 {
 		write(id + 101)
 	}
-	l.indexSealed(t.Context(), nil)
+	indexNow(l)
 	l.keepReserve()
 	d.Fill(0)
 	report, err := l.Prune(t.Context(), slices.Values([]uint64{5, 6, 105}), backend.Horizon{})

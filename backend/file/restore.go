@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ func Restore(ctx context.Context, opts Options, stats func(context.Context) (bac
 	found, err := d.list()
 	if err != nil {
 		return 0, err
+	}
+	if mark, err := d.readMark(); mark != nil || err != nil {
+		return 0, cmp.Or(err, error(&backend.InvalidError{Field: "path", Reason: d.path + " is the directory of a mirror: give the log a directory of its own"}))
 	}
 	if len(found.segments)+len(found.snapshots) > 0 {
 		return 0, &backend.InvalidError{Field: "path", Reason: d.path + " holds a log already: give a directory of its own, or move that away"}
@@ -151,14 +155,8 @@ func (r *replacement) addPage(p *backend.Page, seq uint64) error {
 	}
 	facts := make([]backend.Fact, 0, len(p.Facts))
 	for _, f := range p.Facts {
-		if err := f.Validate(); err != nil {
+		if err := checkCopied(&f, seq, p.Through.Seq); err != nil {
 			return err
-		}
-		switch {
-		case f.Seq <= seq || f.Seq > p.Through.Seq:
-			return &backend.InvalidError{Field: "seq", Reason: fmt.Sprintf("%d after %d, in a page through %d", f.Seq, seq, p.Through.Seq)}
-		case f.TransactionTime.IsZero() || f.ValueHash == "":
-			return &backend.InvalidError{Field: "fact", Reason: fmt.Sprintf("seq %d has no transaction time or no hash, which every fact of a log has", f.Seq)}
 		}
 		seq = f.Seq
 		normal, err := sequencer.Normalize(f)

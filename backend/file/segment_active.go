@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,9 +24,14 @@ type active struct {
 	// no space is written ahead, ahead belongs to the committer; otherwise it changes under flushing.
 	ahead atomic.Int64
 
-	// flushing is held while space is written ahead, or the file is synced beside the committer.
+	// flushing is held while space is written ahead, or the file is synced beside the committer. It guards what follows.
 	flushing sync.Mutex
-	retired  bool // there is a newer segment; guarded by flushing
+	retired  bool  // there is a newer segment
+	durable  int64 // with markers: all before it is durable
+
+	// beside is the same file, opened once more, to sync space that was written ahead; nil: not yet. Linux reports once to each
+	// open file that it could not write something, so that what a sync beside the committer learns is not lost on the committer.
+	beside vfs.File
 }
 
 // The space written ahead is as large as what the segment already has, within these bounds.
@@ -54,7 +60,7 @@ func (d *directory) begin(first uint64, o *Options) (*active, format.File, error
 	if err != nil {
 		return nil, f, err
 	}
-	a := &active{name: n.name, file: n.file, end: f.Size, markers: o.Sync != SyncAlways}
+	a := &active{name: n.name, file: n.file, end: f.Size, durable: f.Size, markers: o.Sync != SyncAlways}
 	a.ahead.Store(a.end)
 	if err = vfs.WriteAll(a.file, h, 0); err == nil && !a.markers && !d.reserve.lent.Load() {
 		err = a.zero(min(minAhead, o.SegmentSize))
@@ -94,15 +100,67 @@ func (a *active) write(frame []byte) error {
 // syncs is how often a sync is tried that fails for want of memory, or is interrupted.
 const syncs = 10
 
-// sync makes the frame that was written last durable; all before it is. If a sync fails with an error that passes, the
-// frame is written again first: the kernel may take it for clean.
-func (a *active) sync(frame []byte) error {
-	err := a.file.Sync()
+// syncAgain goes on after a sync of f that failed with an error that passes. Before each further sync, again must write again what
+// is not known to be durable: the kernel may take it for clean. Any other error is returned, and is final.
+func syncAgain(f vfs.File, err error, again func() error) error {
 	for n := 1; n < syncs && vfs.Passes(err); n++ {
 		time.Sleep(time.Millisecond << n)
-		if err = vfs.WriteAll(a.file, frame, a.end); err == nil {
-			err = a.file.Sync()
+		if err = again(); err == nil {
+			err = f.Sync()
 		}
+	}
+	return err
+}
+
+// sync makes the frame that was written last durable; all before it is.
+func (a *active) sync(frame []byte) error {
+	err := a.file.Sync()
+	if err != nil {
+		err = syncAgain(a.file, err, func() error { return vfs.WriteAll(a.file, frame, a.end) })
+	}
+	return err
+}
+
+// syncFrames makes the frames durable that end at an offset. The caller holds flushing, or has the segment to itself.
+func (a *active) syncFrames(to int64) error {
+	err := a.file.Sync()
+	if err != nil {
+		from := to // without markers, all is durable
+		if a.markers {
+			from = a.durable
+		}
+		err = syncAgain(a.file, err, func() error { return a.rewrite(from, to) })
+	}
+	if err == nil {
+		a.durable = to
+	}
+	return err
+}
+
+// rewrite writes the frames between two offsets again, as the file has them, unless one does not match its CRC.
+func (a *active) rewrite(from, to int64) error {
+	r := format.NewReader(a.file, a.name, false, from, to)
+	var frame []byte
+	for {
+		body, err := r.Raw()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		frame = wire.AppendFrame(frame[:0], body)
+		if err := vfs.WriteAll(a.file, frame, r.Offset()); err != nil {
+			return err
+		}
+	}
+}
+
+// close closes the file. The caller holds flushing, or has the segment to itself.
+func (a *active) close() error {
+	err := a.file.Close()
+	if a.beside != nil {
+		err = errors.Join(err, a.beside.Close())
 	}
 	return err
 }
@@ -148,7 +206,7 @@ func (a *active) seal() error {
 	if err := a.cutLocked(); err != nil {
 		return fmt.Errorf("seal segment %s: %w", a.name, err)
 	}
-	if err := a.file.Sync(); err != nil {
+	if err := a.syncFrames(a.end); err != nil {
 		return fmt.Errorf("seal segment %s: sync: %w", a.name, err)
 	}
 	return nil

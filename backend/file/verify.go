@@ -29,7 +29,7 @@ type VerifyReport struct {
 	// nil: there is none.
 	Torn *Cut
 
-	// Doubled is the IDs that the log holds more than once, in the order of their first seqs. A log does not write an ID
+	// Doubled is the IDs that a store of the log holds more than once, in the order of their first seqs. A log does not write an ID
 	// again that it remembers; earlier releases remembered the latest million. Pruning the later facts mends it.
 	Doubled []DoubledID
 
@@ -49,10 +49,11 @@ type VerifyReport struct {
 	Checkpoints []CheckpointReport // of those that Verify was given
 }
 
-// A DoubledID is an ID, and the seqs of the facts that have it, in order.
+// A DoubledID is an ID, and the seqs of the facts of a store that have it, in order.
 type DoubledID struct {
-	ID   string   `json:"id"`
-	Seqs []uint64 `json:"seqs"`
+	Store string   `json:"store"`
+	ID    string   `json:"id"`
+	Seqs  []uint64 `json:"seqs"`
 }
 
 // A FactHash is a fact, its hash, and the hash that this package computes.
@@ -277,7 +278,7 @@ func (v *verifier) fact(f *backend.Fact) error {
 		v.again(f)
 		return nil
 	}
-	v.ids.add(f.ID)
+	v.ids.add(f.Store, f.ID)
 	v.head.fact(f)
 	if err := f.Validate(); err != nil {
 		return err

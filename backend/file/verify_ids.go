@@ -9,7 +9,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// idHashes are hashes of all IDs of a log, to find those that it holds twice. IDs with the same hash are compared when the
+// idHashes are hashes of all IDs of a log with their stores, to find those that a store holds twice. IDs with the same hash are compared when the
 // log is read again, which is needed only if there are any.
 type idHashes struct {
 	seed   maphash.Seed
@@ -20,7 +20,7 @@ type idHashes struct {
 // hashBlock is how many hashes a block has. Blocks need no room to grow.
 const hashBlock = 1 << 16
 
-func (x *idHashes) add(id string) {
+func (x *idHashes) add(store, id string) {
 	if x.size == 0 {
 		x.seed = maphash.MakeSeed()
 	}
@@ -28,8 +28,12 @@ func (x *idHashes) add(id string) {
 		x.blocks = append(x.blocks, make([]uint64, 0, hashBlock))
 	}
 	last := &x.blocks[len(x.blocks)-1]
-	*last = append(*last, maphash.String(x.seed, id))
+	*last = append(*last, x.hash(store, id))
 	x.size++
+}
+
+func (x *idHashes) hash(store, id string) uint64 {
+	return maphash.String(x.seed, store)*0x9e3779b97f4a7c15 ^ maphash.String(x.seed, id)
 }
 
 // doubled returns the IDs that occur more than once. read calls again with each fact of the log.
@@ -58,18 +62,19 @@ func (x *idHashes) doubled(read func(again func(f *backend.Fact)) error) ([]Doub
 		return nil, nil
 	}
 	x.blocks = nil
-	seqs := map[string][]uint64{}
+	type name struct{ store, id string }
+	seqs := map[name][]uint64{}
 	err := read(func(f *backend.Fact) {
-		if seen[maphash.String(x.seed, f.ID)] {
-			id := strings.Clone(f.ID) // without the block that it was read into
-			seqs[id] = append(seqs[id], f.Seq)
+		if seen[x.hash(f.Store, f.ID)] {
+			n := name{strings.Clone(f.Store), strings.Clone(f.ID)} // without the block that they were read into
+			seqs[n] = append(seqs[n], f.Seq)
 		}
 	})
 	var all []DoubledID
-	for id, at := range seqs {
+	for n, at := range seqs {
 		slices.Sort(at)
 		if at = slices.Compact(at); len(at) > 1 { // a snapshot may stand beside the segments that it was made of
-			all = append(all, DoubledID{id, at})
+			all = append(all, DoubledID{n.store, n.id, at})
 		}
 	}
 	slices.SortFunc(all, func(a, b DoubledID) int { return cmp.Compare(a.Seqs[0], b.Seqs[0]) })

@@ -30,7 +30,7 @@ func TestVerifyDoubled(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, r.Damage)
 	require.EqualValues(t, 7, r.Facts)
-	require.Equal(t, []DoubledID{{"a", []uint64{3, 6, 9}}, {"c", []uint64{5, 8}}}, r.Doubled)
+	require.Equal(t, []DoubledID{{"s", "a", []uint64{3, 6, 9}}, {"s", "c", []uint64{5, 8}}}, r.Doubled)
 
 	l := openTest(t, Options{Path: dir})
 	again := facts[3]
@@ -57,12 +57,12 @@ func TestIDHashes(t *testing.T) {
 			do(fmt.Sprint(n%(3*hashBlock)), n+1)
 		}
 	}
-	ids(func(id string, _ uint64) { x.add(id) })
+	ids(func(id string, _ uint64) { x.add("s"+id, "id") })
 	all, err := x.doubled(func(again func(*backend.Fact)) error {
-		ids(func(id string, seq uint64) { again(&backend.Fact{ID: id, Seq: seq}) })
+		ids(func(id string, seq uint64) { again(&backend.Fact{Store: "s" + id, ID: "id", Seq: seq}) })
 		return nil
 	})
 	require.NoError(t, err)
 	require.Len(t, all, 10)
-	require.Equal(t, DoubledID{"9", []uint64{10, 3*hashBlock + 10}}, all[9])
+	require.Equal(t, DoubledID{"s9", "id", []uint64{10, 3*hashBlock + 10}}, all[9])
 }

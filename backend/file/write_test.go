@@ -367,5 +367,5 @@ func dataEndOf(path string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return format.DataEnd(f, 0, size)
+	return format.DataEnd(context.Background(), f, 0, size)
 }

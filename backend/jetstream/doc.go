@@ -8,7 +8,7 @@
 // # The stream
 //
 // The stream of log NAME is IGNITER_NAME. Its metadata has the log's identity, and its subjects are
-// igniter.NAME.IDENTITY.f for facts, .k for what a prune leaves of facts, and .n for notes. A message is a unit of package
+// igniter.NAME.IDENTITY.f for facts, .k for what a prune leaves of facts, .n for notes, .i for the names of indexes, and .m for marks. A message is a unit of package
 // backend/internal/caslog: the facts of one write or of several that waited together. It is published on the condition
 // that the stream's last sequence is the one that the writer knows. No other feature of JetStream is trusted. A unit above
 // the server's limit of a message is published as an atomic batch of messages.

@@ -10,8 +10,9 @@ import (
 	"github.com/igniter-store/igniter/backend/internal/caslog"
 )
 
-// Open opens a log, and creates its stream if there is none. It reads the whole log once, to know its IDs and keys, which
-// takes as long as ctx allows. The Log is a wire.Framer.
+// Open opens a log, and creates its stream if there is none. It reads the log once, from the newest index of its IDs and keys
+// on, which takes as long as ctx allows. The Log is a wire.Framer. Its WriteSnapshot writes an index; so does the log itself,
+// every 200,000 facts, and when it is large, whenever it has grown by a tenth.
 //
 // A call waits for the servers as long as its context lasts, and the log connects again by itself. A log whose
 // acknowledged facts were taken away is a *backend.CorruptError, and one that was replaced a *backend.DivergedError, for
@@ -44,7 +45,7 @@ func open(ctx context.Context, o *Options) (*port, error) {
 const leaderDoubt = 30 * time.Second
 
 func (o *Options) logOptions(p *port) caslog.Options {
-	opts := caslog.Options{Name: "jetstream", MaxFrame: o.MaxFrame, Durable: o.Durable, Salvage: o.Salvage, Now: o.Now}
+	opts := caslog.Options{Name: "jetstream", MaxFrame: o.MaxFrame, Durable: o.Durable, Salvage: o.Salvage, Quorum: o.Quorum, Now: o.Now, Logger: o.Logger}
 	if p.stream.CachedInfo().Config.Replicas > 1 {
 		opts.Doubt = leaderDoubt
 	}

@@ -27,6 +27,11 @@ type Options struct {
 	// of all of them. Stats.DurableSeq says so. It changes nothing else.
 	Durable bool
 
+	// Quorum makes each Replay, the beginning of a Follow, each Stats and each verdict about expectations alone append a small message, or wait
+	// for a write under way. Without it, a process that is connected to a server that was cut off from the others, and does not know it
+	// yet, may for some ten seconds read the log as it was. In configuration: read: quorum.
+	Quorum bool
+
 	// MustExist makes Open return a *backend.InvalidError instead of creating the stream.
 	MustExist bool
 
@@ -70,7 +75,8 @@ func (o *Options) dialOptions() ([]nats.Option, error) {
 		nats.Name("igniter " + o.Log),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
-		nats.ReconnectBufSize(-1), // what is published without a connection must fail at once
+		nats.IgnoreAuthErrorAbort(), // somebody may mend it
+		nats.ReconnectBufSize(-1),   // what is published without a connection must fail at once
 		nats.Timeout(5 * time.Second),
 		nats.PingInterval(5 * time.Second),
 		nats.MaxPingsOutstanding(2),
@@ -104,13 +110,14 @@ func init() {
 	})
 }
 
-// fromConfig reads the settings log, replicas, durable, must_exist, salvage, max_frame, credentials and nkey.
+// fromConfig reads the settings log, replicas, durable, read, must_exist, salvage, max_frame, credentials and nkey.
 func fromConfig(c backend.Config) (Options, error) {
-	if err := c.Only("jetstream", "address", "token", "tls", "log", "replicas", "durable", "must_exist", "salvage", "max_frame", "credentials", "nkey"); err != nil {
+	if err := c.Only("jetstream", "address", "token", "tls", "log", "replicas", "durable", "must_exist", "salvage", "max_frame", "credentials", "nkey", "read"); err != nil {
 		return Options{}, err
 	}
 	o := Options{URL: c.Address, Token: c.Token, Logger: c.Logger}
-	for name, field := range map[string]*string{"log": &o.Log, "credentials": &o.Credentials, "nkey": &o.NKey} {
+	var read string
+	for name, field := range map[string]*string{"read": &read, "log": &o.Log, "credentials": &o.Credentials, "nkey": &o.NKey} {
 		if v, ok := c.Settings[name]; ok {
 			if *field, ok = v.(string); !ok {
 				return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%v is not a text", v)}
@@ -133,6 +140,13 @@ func fromConfig(c backend.Config) (Options, error) {
 			return o, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%d is too large", n)}
 		}
 		*field = int(n)
+	}
+	switch read {
+	case "", "leader":
+	case "quorum":
+		o.Quorum = true
+	default:
+		return o, &backend.InvalidError{Field: "read", Reason: fmt.Sprintf("%.100q is neither leader nor quorum", read)}
 	}
 	var err error
 	if c.TLS != nil {

@@ -61,8 +61,17 @@ func (c *Client) WriteSnapshot(ctx context.Context, through uint64) error {
 	return nil
 }
 
-// maxRanges is how many ranges of seqs a request to prune has at most.
-const maxRanges = 100_000
+// NoteBackup tells the server that a backup of its log through a seq was made: the server's status and metrics say when
+// that was last. The client must be one that may read all stores. A server of version 1 is not told.
+func (c *Client) NoteBackup(ctx context.Context, through uint64) error {
+	if c.v1 != nil {
+		return nil
+	}
+	if _, err := c.apart(ctx, func(dst []byte) []byte { return protocol.AppendNoteBackup(dst, through) }); err != nil {
+		return fmt.Errorf("network: note backup: %w", err)
+	}
+	return nil
+}
 
 // Prune implements backend.Log, with a request for each 100,000 ranges of seqs.
 func (c *Client) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (backend.PruneReport, error) {
@@ -72,7 +81,7 @@ func (c *Client) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Hor
 	var report backend.PruneReport
 	ranges := seqrange.Collect(seqs)
 	for first := true; first || len(ranges) > 0; first = false {
-		n := min(len(ranges), maxRanges)
+		n := min(len(ranges), protocol.MaxRanges)
 		body, err := c.apart(ctx, func(dst []byte) []byte { return protocol.AppendPrune(dst, ranges[:n], h) })
 		var part struct{ Pruned, Missing uint64 }
 		if err == nil {

@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/linear"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -332,39 +332,6 @@ func (x *storm) check(log []backend.Fact) {
 	}
 }
 
-// A swap writes a key's next fact, if the latest is the one that is expected.
-type swap struct{ key, expect, id string }
-
-// A swapped is what came of it: latest is "" if it was written, or else what a conflict names.
-type swapped struct {
-	ok     bool
-	latest string
-}
-
-// register is a key whose latest fact is its state.
-var register = porcupine.Model{
-	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-		byKey := map[string][]porcupine.Operation{}
-		for _, op := range history {
-			key := op.Input.(swap).key
-			byKey[key] = append(byKey[key], op)
-		}
-		var parts [][]porcupine.Operation
-		for _, part := range byKey {
-			parts = append(parts, part)
-		}
-		return parts
-	},
-	Init: func() any { return "" },
-	Step: func(state, input, output any) (bool, any) {
-		in, out := input.(swap), output.(swapped)
-		if out.ok {
-			return state == in.expect, in.id
-		}
-		return state == out.latest && out.latest != in.expect, state
-	},
-}
-
 // TestConditionalWrites lets clients race on keys with conditional writes, and wants what they are told to be
 // the story of one log: linearizable.
 func TestConditionalWrites(t *testing.T) {
@@ -376,35 +343,19 @@ func TestConditionalWrites(t *testing.T) {
 			s := start(t, server.Options{Heartbeat: serverBeat})
 			p := startProxy(t, s.options.Address)
 			var mu sync.Mutex
-			var history []porcupine.Operation
+			var history []linear.Write
 			var racers sync.WaitGroup
 			for i := range 6 {
 				c := connect(t, beating(p.through(s.options)))
 				rng := rand.New(rand.NewPCG(seed, uint64(i)))
 				racers.Go(func() {
-					latest := map[string]string{}
-					for n := range 100 {
-						key := fmt.Sprintf("k%d", rng.IntN(3))
-						in := swap{key, latest[key], fmt.Sprintf("%d-%d", i, n)}
-						begin := time.Now().UnixNano()
-						err := c.Write(context.Background(), backend.Batch{
-							Facts:  []backend.Fact{{ID: in.id, Store: "s", Key: key, Value: []byte("1")}},
-							Expect: []backend.Expect{{Store: "s", Key: key, ID: in.expect}},
-						})[0].Err
-						end := time.Now().UnixNano()
-						out := swapped{ok: err == nil}
-						if conflict, ok := errors.AsType[*backend.ConflictError](err); ok {
-							out.latest = conflict.Latest
-							latest[key] = conflict.Latest
-						} else if err != nil {
-							t.Errorf("racer %d: %v", i, err)
-							return
-						} else {
-							latest[key] = in.id
-						}
+					err := linear.Race(context.Background(), c, i, 100, rng, func(w linear.Write) {
 						mu.Lock()
-						history = append(history, porcupine.Operation{ClientId: i, Input: in, Call: begin, Output: out, Return: end})
+						history = append(history, w)
 						mu.Unlock()
+					})
+					if err != nil {
+						t.Error(err)
 					}
 				})
 				if faults > 0 && i == 5 {
@@ -413,7 +364,8 @@ func TestConditionalWrites(t *testing.T) {
 			}
 			racers.Wait()
 			p.rules(nil)
-			require.True(t, porcupine.CheckOperations(register, history), "what the racers were told fits no order of their writes")
+			refused, err := linear.Check(history)
+			require.NoError(t, err)
 
 			written := 0
 			latest := map[string]string{}
@@ -422,25 +374,8 @@ func TestConditionalWrites(t *testing.T) {
 				latest[f.Key] = f.ID
 				written++
 			}
-			acked := 0
-			for _, op := range history {
-				if op.Output.(swapped).ok {
-					acked++
-				}
-			}
-			require.Equal(t, acked, written)
-			require.Less(t, acked, len(history), "nobody raced")
+			require.Equal(t, len(history)-refused, written)
+			require.Positive(t, refused, "nobody raced")
 		})
 	}
-}
-
-// TestRegister checks that the model rejects histories that no log has.
-func TestRegister(t *testing.T) {
-	op := func(client int, in swap, call int64, out swapped, end int64) porcupine.Operation {
-		return porcupine.Operation{ClientId: client, Input: in, Call: call, Output: out, Return: end}
-	}
-	ok := swapped{ok: true}
-	require.True(t, porcupine.CheckOperations(register, []porcupine.Operation{op(0, swap{"k", "", "a"}, 1, ok, 4), op(1, swap{"k", "a", "b"}, 2, ok, 3)}))
-	require.False(t, porcupine.CheckOperations(register, []porcupine.Operation{op(0, swap{"k", "", "a"}, 1, ok, 4), op(1, swap{"k", "", "b"}, 2, ok, 3)}), "two winners")
-	require.False(t, porcupine.CheckOperations(register, []porcupine.Operation{op(0, swap{"k", "", "a"}, 1, ok, 2), op(1, swap{"k", "b", "c"}, 3, swapped{latest: ""}, 4)}), "a conflict with the past")
 }

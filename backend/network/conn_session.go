@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -23,7 +24,8 @@ const clientName = "igniter-go/0.1"
 type session struct {
 	net.Conn
 	in    *wire.Reader
-	hello protocol.HelloReply // its Protocol is 1 for a server that does not know hello
+	hello protocol.HelloReply // its Protocol is 1 for a server that does not know hello, and 0 until hello is answered
+	first []byte              // what the peer sent first
 
 	silence time.Duration // reads fail when the server was inactive for so long; 0: they wait forever
 
@@ -90,8 +92,14 @@ func (s *session) Read(b []byte) (int, error) {
 	if n > 0 {
 		s.touch()
 	}
+	if room := firstBytes - len(s.first); s.hello.Protocol == 0 && room > 0 {
+		s.first = append(s.first, b[:min(n, room)]...)
+	}
 	return n, err
 }
+
+// firstBytes is how many bytes an error shows of what is no answer to hello.
+const firstBytes = 16
 
 // setDeadline prepares a read.
 func (s *session) setDeadline() error {
@@ -183,7 +191,7 @@ func (s *session) sayHello(token string) error {
 		return fmt.Errorf("%w: %w", backend.ErrUnauthenticated, err)
 	}
 	if err != nil {
-		return err
+		return s.stranger(err)
 	}
 	err = protocol.ParseAnswer(body, &s.hello)
 	if errors.Is(err, protocol.ErrUnknownOp) {
@@ -192,6 +200,18 @@ func (s *session) sayHello(token string) error {
 	}
 	if err == nil && (s.hello.Protocol != protocol.Version || s.hello.MaxFrame <= 0) {
 		err = &backend.InvalidError{Field: "protocol", Reason: fmt.Sprintf("the server answers in version %d with a frame limit of %d", s.hello.Protocol, s.hello.MaxFrame)}
+	}
+	return err
+}
+
+// stranger returns what the error says of a peer that does not answer hello: nothing of a log is damaged by that.
+func (s *session) stranger(err error) error {
+	_, secure := s.Conn.(*tls.Conn)
+	switch {
+	case errors.Is(err, backend.ErrCorrupt):
+		return fmt.Errorf("it is no Igniter server, or not its address for clients: it answers with %q", s.first)
+	case !secure && len(s.first) == 0 && errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: it closed the connection: does it want TLS?", err)
 	}
 	return err
 }

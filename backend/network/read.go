@@ -73,6 +73,7 @@ type reader struct {
 	page  wire.Frames          // what was read after r.After
 	begun bool                 // a page was yielded
 	due   bool                 // a page is to be yielded even if it is empty
+	done  bool                 // r.Through was yielded: only the end of the stream is to be read, so that the server does not take it for a lost connection
 
 	horizons, told map[string]backend.Horizon // to be told with the next page, and told with those before
 
@@ -112,6 +113,9 @@ func (x *reader) read(s *session) (progress bool, err error) {
 			s.touch() // the loop's body may have taken long
 		}
 		frame, err := s.in.NextFrame()
+		if x.done { // whatever it was
+			return progress, permanent{errEnded}
+		}
 		if err != nil {
 			err = x.lost(err)
 		} else {
@@ -228,7 +232,10 @@ func (x *reader) flush() error {
 	}
 	x.begun, x.due = true, false
 	x.page, x.r.After = wire.Frames{Through: page.Through}, page.Through
-	if !x.yield(page, nil) || x.r.Through != 0 && x.r.After.Seq >= x.r.Through {
+	if !x.yield(page, nil) {
+		return permanent{errEnded}
+	}
+	if x.done = x.r.Through != 0 && x.r.After.Seq >= x.r.Through; x.done && x.client.v1 != nil {
 		return permanent{errEnded}
 	}
 	return nil

@@ -3,6 +3,7 @@ package network
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -145,6 +146,9 @@ func (l *logV1) reload() {
 // write writes a fact, which is valid and normalized, and waits until it comes back. If there is no answer, it looks
 // for the fact in the log before it tries again.
 func (l *logV1) write(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+	if f.By != "" {
+		return f, fmt.Errorf("%w: a server of version 1 does not keep who was let in to write a fact: leave By empty", errors.ErrUnsupported)
+	}
 	if err := l.turn.Lock(ctx); err != nil {
 		return f, err
 	}
@@ -301,9 +305,9 @@ func (c *Client) feedV1(ctx context.Context, s *session, replayed func([]backend
 	if err != nil {
 		return permanent{err} // it has tried again
 	}
-	ids := make(map[string]struct{}, len(facts))
+	ids := make(map[[2]string]struct{}, len(facts))
 	for i := range facts {
-		ids[facts[i].ID] = struct{}{}
+		ids[[2]string{facts[i].Store, facts[i].ID}] = struct{}{}
 	}
 	if err := replayed(facts); err != nil {
 		return err
@@ -319,7 +323,7 @@ func (c *Client) feedV1(ctx context.Context, s *session, replayed func([]backend
 		if err != nil {
 			return verdict(err)
 		}
-		if _, had := ids[f.ID]; had || !ok {
+		if _, had := ids[[2]string{f.Store, f.ID}]; had || !ok {
 			continue
 		}
 		ids = nil // events come in the order of the log, so that the later ones are of new facts

@@ -401,7 +401,7 @@ var oldSkips = backendtest.Options{InProcess: true, NoBatch: true, NoPrune: true
 // oldSkipped are the cases that are skipped for that: all are about batches, pruning or logs larger than a frame.
 var oldSkipped = []string{
 	"batch", "batch-again", "batch-cancelled", "batch-causation", "batch-consecutive", "batch-id-reused", "batch-invalid", "batch-partly-held",
-	"batch-too-large", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch", "expect",
+	"batch-too-large", "batch-too-many", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch", "expect",
 	"expect-empty-batch", "expect-invalid", "expect-many", "expect-race", "expect-retraction", "follow-batch", "follow-progress-pruned",
 	"ids-all", "memory-follow", "memory-replay", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
 	"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect", "prune-follow",

@@ -62,7 +62,7 @@ func acked(a protocol.Ack, f backend.Fact) (backend.Fact, error) {
 			return f, fmt.Errorf("the server's answer to fact %q: %w", f.ID, err)
 		}
 	}
-	held.Causation = strings.Clone(held.Causation)
+	held.Causation, held.By = strings.Clone(held.Causation), strings.Clone(held.By)
 	return held, nil
 }
 

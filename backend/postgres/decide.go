@@ -16,9 +16,10 @@ import (
 // A decision is what some batches ask of the log, what the log has of it, and the rows that are new.
 type decision struct {
 	ids    [][]byte
+	stores [][]byte // of ids
 	keys   [][]byte
 	names  []name // of keys
-	asked  map[string]bool
+	asked  map[sourced]bool
 	index  map[name]int
 	held   []backend.Fact     // the log's facts under ids
 	latest []sequencer.Loaded // the latest facts of keys
@@ -30,6 +31,9 @@ type decision struct {
 
 type name struct{ store, key string }
 
+// A sourced is an ID with its store.
+type sourced struct{ store, id string }
+
 // rows are the columns of new facts.
 type rows struct {
 	seqs, secs             []int64
@@ -38,16 +42,16 @@ type rows struct {
 }
 
 func newDecision() *decision {
-	return &decision{asked: map[string]bool{}, index: map[name]int{}}
+	return &decision{asked: map[sourced]bool{}, index: map[name]int{}}
 }
 
 // ask adds what a batch must know.
 func (d *decision) ask(facts []backend.Fact, expect []backend.Expect) {
 	for i := range facts {
 		f := &facts[i]
-		if !d.asked[f.ID] {
-			d.asked[f.ID] = true
-			d.ids = append(d.ids, idBytes(f.ID))
+		if n := (sourced{f.Store, f.ID}); !d.asked[n] {
+			d.asked[n] = true
+			d.ids, d.stores = append(d.ids, idBytes(f.ID)), append(d.stores, []byte(f.Store))
 		}
 		d.askKey(name{f.Store, f.Key})
 	}
@@ -68,7 +72,7 @@ func (d *decision) askKey(n name) {
 func (d *decision) statements(number int32) []statement {
 	var all []statement
 	if len(d.ids) > 0 {
-		all = append(all, statement{sql: byID, args: []any{number, d.ids}, row: func(scan func(...any) error) error {
+		all = append(all, statement{sql: byID, args: []any{number, d.ids, d.stores}, row: func(scan func(...any) error) error {
 			var seq int64
 			var body []byte
 			if err := scan(&seq, &body); err != nil {
@@ -99,7 +103,7 @@ func (d *decision) begin(p *place) {
 	slices.SortFunc(d.held, func(x, y backend.Fact) int { return cmp.Compare(x.Seq, y.Seq) })
 	ids := make([]sequencer.Loaded, len(d.held))
 	for i := range d.held {
-		ids[i] = sequencer.Loaded{Seq: d.held[i].Seq, ID: sequencer.IDOf(d.held[i].ID)}
+		ids[i] = sequencer.Loaded{Store: d.held[i].Store, Seq: d.held[i].Seq, ID: sequencer.IDOf(d.held[i].ID)}
 	}
 	d.seq, d.clock = sequencer.New(d.fact), p.last.clock
 	d.seq.LoadIDs(ids)

@@ -80,10 +80,11 @@ func TestConfig(t *testing.T) {
 
 // A commit whose wait for a synchronous standby was cancelled is not acknowledged, and its facts are not before a standby has them.
 func TestUnreplicated(t *testing.T) {
+	t.Parallel()
 	s := start(t)
-	l := open(t, Options{Address: s.address("postgres", "postgres")})
+	l := open(t, Options{Address: s.Address("postgres", "postgres")})
 	defer l.Close()
-	conn := connect(t, s.address("postgres", "postgres"))
+	conn := connect(t, s.Address("postgres", "postgres"))
 	exec1(t, conn, `set synchronous_commit = local`)
 	standby := func(name string) {
 		exec1(t, conn, `alter system set synchronous_standby_names = '`+name+`'`)

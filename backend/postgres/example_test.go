@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
@@ -67,6 +68,34 @@ func ExampleInTx() {
 	fmt.Println("seq", w.Facts[0].Seq)
 }
 
+// The same with package database/sql, here with the driver lib/pq.
+func ExampleSQL() {
+	ctx := context.Background()
+	db, err := sql.Open("postgres", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		panic(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, `update invoice set cents = $1 where number = $2`, 3900, 17); err != nil {
+		panic(err)
+	}
+	_, err = postgres.InTx(ctx, postgres.SQL(tx), "orders", backend.Batch{
+		Facts:  []backend.Fact{{ID: "invoice-17-reduced", Store: "invoices", Key: "17", Value: []byte(`{"state":"reduced","cents":3900}`)}},
+		Expect: []backend.Expect{{Store: "invoices", Key: "17", ID: "invoice-17-sent"}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	if err := tx.Commit(); err != nil {
+		panic(err)
+	}
+}
+
 func TestExampleInTx(t *testing.T) {
 	pool := serverOf(t)
 	ExampleInTx()
@@ -74,6 +103,11 @@ func TestExampleInTx(t *testing.T) {
 	require.NoError(t, pool.QueryRow(t.Context(), `select i.cents from invoice i join igniter.facts f on f.log = 'orders' and f.store = 'invoices' and f.key = i.number::text
 		and f.value->>'state' = 'sent'`).Scan(&cents))
 	require.Equal(t, 4200, cents)
+	t.Setenv("DATABASE_URL", os.Getenv("IGNITER_POSTGRES_ADDRESS")+" sslmode=disable")
+	ExampleSQL()
+	require.NoError(t, pool.QueryRow(t.Context(), `select i.cents from invoice i join igniter.facts f on f.log = 'orders' and f.key = i.number::text
+		and f.value->>'state' = 'reduced' and (f.value->>'cents')::int = i.cents`).Scan(&cents))
+	require.Equal(t, 3900, cents)
 }
 
 // A table is derived from facts: each fact changes it exactly once, since its place is kept in the same transaction.

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
 // put writes facts with numbers from first on, and returns them.
@@ -55,14 +56,18 @@ func wantDiverged(t testing.TB, l *Log) {
 // dump writes a database of a server to a file that any server can read.
 func dump(t testing.TB, s *server, file string) {
 	t.Helper()
-	require.NoError(t, run("pg_dump", "-h", s.socket, "-p", "5432", "-U", "postgres", "-d", "postgres", "-Fc", "-f", file))
+	require.NoError(t, pgserver.Run("pg_dump", "-h", s.Socket, "-p", "5432", "-U", "postgres", "-d", "postgres", "-Fc", "-f", file))
 }
 
 // A log is dumped while it is written, and restored on another server, which takes the place of the first one. What was dumped is an
 // exact prefix. Followers that have read no more go on; others are told.
 func TestDumpedAndRestored(t *testing.T) {
-	first, second := start(t), start(t)
-	a := first.address("postgres", "postgres")
+	t.Parallel()
+	first := start(t)
+	second, err := pgserver.NewCluster() // with an identifier of its own
+	require.NoError(t, err)
+	t.Cleanup(second.Remove)
+	a := first.Address("postgres", "postgres")
 	writer, behind, ahead := open(t, Options{Address: a}), open(t, Options{Address: a}), open(t, Options{Address: a})
 	for _, l := range []*Log{writer, behind, ahead} {
 		defer l.Close()
@@ -71,7 +76,7 @@ func TestDumpedAndRestored(t *testing.T) {
 	_, at := read(t, behind, backend.Range{})
 	require.Equal(t, uint64(50), at.Seq)
 	c := startCrew(t, 4, writer)
-	file := filepath.Join(first.dir, "dump")
+	file := filepath.Join(first.Dir, "dump")
 	c.await(20)
 	dump(t, first, file)
 	c.await(20)
@@ -79,11 +84,11 @@ func TestDumpedAndRestored(t *testing.T) {
 	all, end := read(t, ahead, backend.Range{})
 	was := statsOf(t, writer)
 
-	first.stop(syscall.SIGINT)
-	second.stop(syscall.SIGINT)
-	second.socket = first.socket
-	require.NoError(t, second.start())
-	require.NoError(t, run("pg_restore", "-h", second.socket, "-p", "5432", "-U", "postgres", "-d", "postgres", file))
+	first.Stop(syscall.SIGINT)
+	second.Stop(syscall.SIGINT)
+	second.Socket = first.Socket
+	require.NoError(t, second.Start())
+	require.NoError(t, pgserver.Run("pg_restore", "-h", second.Socket, "-p", "5432", "-U", "postgres", "-d", "postgres", file))
 
 	wantDiverged(t, ahead)
 	wantDiverged(t, writer)
@@ -110,23 +115,24 @@ func TestDumpedAndRestored(t *testing.T) {
 
 // A standby that lacks the last commits of its primary is promoted and takes its place.
 func TestPromoted(t *testing.T) {
+	t.Parallel()
 	primary := start(t, "wal_level=replica", "max_wal_senders=4", "hot_standby=on")
-	a := primary.address("postgres", "postgres")
+	a := primary.Address("postgres", "postgres")
 	writer, behind := open(t, Options{Address: a}), open(t, Options{Address: a})
 	defer writer.Close()
 	defer behind.Close()
 	put(t, writer, 0, 20)
 	_, at := read(t, behind, backend.Range{})
-	dir, err := newDir()
+	dir, err := pgserver.NewDir()
 	require.NoError(t, err)
-	standby := &server{dir: dir, socket: dir}
-	t.Cleanup(standby.remove)
-	require.NoError(t, run("pg_basebackup", "-h", primary.socket, "-p", "5432", "-U", "postgres", "-D", standby.data(), "-R", "-c", "fast", "-X", "stream"))
+	standby := &server{Dir: dir, Socket: dir}
+	t.Cleanup(standby.Remove)
+	require.NoError(t, pgserver.Run("pg_basebackup", "-h", primary.Socket, "-p", "5432", "-U", "postgres", "-D", standby.Data(), "-R", "-c", "fast", "-X", "stream"))
 	lost := put(t, writer, 20, 5)
 
 	// A standby can be read, and refuses to be written.
-	require.NoError(t, standby.start("primary_conninfo=", "hot_standby=on"))
-	reader := open(t, Options{Address: standby.address("postgres", "postgres")})
+	require.NoError(t, standby.Start("primary_conninfo=", "hot_standby=on"))
+	reader := open(t, Options{Address: standby.Address("postgres", "postgres")})
 	defer reader.Close()
 	there, _ := read(t, reader, backend.Range{})
 	require.Len(t, there, 20)
@@ -135,7 +141,7 @@ func TestPromoted(t *testing.T) {
 	require.ErrorContains(t, err, "standby")
 
 	// Of several servers it is the primary.
-	both := open(t, Options{Address: fmt.Sprintf("host=%s,%s port=5432,5432 user=postgres dbname=postgres", standby.socket, primary.socket)})
+	both := open(t, Options{Address: fmt.Sprintf("host=%s,%s port=5432,5432 user=postgres dbname=postgres", standby.Socket, primary.Socket)})
 	require.Equal(t, uint64(25), statsOf(t, both).LastSeq)
 	require.NoError(t, both.Close())
 
@@ -155,10 +161,10 @@ func TestPromoted(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrUnavailable)
 	require.ErrorIs(t, err, context.Canceled)
 
-	standby.stop(syscall.SIGINT)
-	primary.stop(syscall.SIGQUIT)
-	standby.socket = primary.socket
-	require.NoError(t, standby.start("primary_conninfo=", "hot_standby=on"))
+	standby.Stop(syscall.SIGINT)
+	primary.Stop(syscall.SIGQUIT)
+	standby.Socket = primary.Socket
+	require.NoError(t, standby.Start("primary_conninfo=", "hot_standby=on"))
 	conn := connect(t, a)
 	require.True(t, one[bool](t, conn, `select pg_promote()`))
 	other := open(t, Options{Address: a})
@@ -176,8 +182,9 @@ func TestPromoted(t *testing.T) {
 
 // A cold copy of a cluster has the same origin when it is put back. A log that is open knows its facts by their IDs.
 func TestCopyPutBack(t *testing.T) {
+	t.Parallel()
 	s := start(t)
-	a := s.address("postgres", "postgres")
+	a := s.Address("postgres", "postgres")
 	writer := open(t, Options{Address: a})
 	defer writer.Close()
 	put(t, writer, 0, 10)
@@ -185,8 +192,8 @@ func TestCopyPutBack(t *testing.T) {
 	// As the copy has it: without the last three facts, and others in their place.
 	exec1(t, conn, `delete from igniter.fact where seq > 7`)
 	require.NoError(t, conn.Close(t.Context()))
-	s.stop(syscall.SIGQUIT)
-	require.NoError(t, s.start())
+	s.Stop(syscall.SIGQUIT)
+	require.NoError(t, s.Start())
 	other := open(t, Options{Address: a})
 	defer other.Close()
 	put(t, other, 100, 5)
@@ -195,18 +202,19 @@ func TestCopyPutBack(t *testing.T) {
 
 // The tables are restored in the database that they were dumped from, while logs are open.
 func TestRestoredInPlace(t *testing.T) {
+	t.Parallel()
 	s := start(t)
-	a := s.address("postgres", "postgres")
+	a := s.Address("postgres", "postgres")
 	l, behind := open(t, Options{Address: a}), open(t, Options{Address: a})
 	defer l.Close()
 	defer behind.Close()
 	put(t, l, 0, 10)
 	read(t, behind, backend.Range{})
-	file := filepath.Join(s.dir, "dump")
+	file := filepath.Join(s.Dir, "dump")
 	dump(t, s, file)
 	put(t, l, 10, 5)
 	was := statsOf(t, l)
-	require.NoError(t, run("pg_restore", "-h", s.socket, "-p", "5432", "-U", "postgres", "-d", "postgres", "--clean", "--if-exists", file))
+	require.NoError(t, pgserver.Run("pg_restore", "-h", s.Socket, "-p", "5432", "-U", "postgres", "-d", "postgres", "--clean", "--if-exists", file))
 	put(t, behind, 100, 10)
 	require.NotEqual(t, was.Log, statsOf(t, behind).Log)
 	wantDiverged(t, l)

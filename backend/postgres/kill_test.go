@@ -15,19 +15,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+
+	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
 // The server is killed again and again while two processes write. Writers wait for it and go on.
 func TestServerKilled(t *testing.T) {
+	t.Parallel()
 	s := start(t)
-	a := s.address("postgres", "postgres")
+	a := s.Address("postgres", "postgres")
 	logs := []*Log{open(t, Options{Address: a}), open(t, Options{Address: a})}
 	c := startCrew(t, 8, logs...)
 	n := rounds(3, 40)
 	for range n {
 		c.await(200 + rand.Int64N(50))
-		s.stop([]syscall.Signal{syscall.SIGKILL, syscall.SIGQUIT}[rand.IntN(2)])
-		require.NoError(t, s.start())
+		s.Stop([]syscall.Signal{syscall.SIGKILL, syscall.SIGQUIT}[rand.IntN(2)])
+		require.NoError(t, s.Start())
 	}
 	c.await(100)
 	acked := c.stop(a, defaultLog)
@@ -66,7 +69,7 @@ type cutter struct {
 }
 
 func startCutter(t testing.TB, s string, every int64) (c *cutter, address string) {
-	dir, err := newDir()
+	dir, err := pgserver.NewDir()
 	require.NoError(t, err)
 	l, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432"))
 	require.NoError(t, err)

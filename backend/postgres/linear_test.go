@@ -13,24 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/linear"
 )
 
 // asWorker makes the test binary a process that writes to the log of this name.
 const asWorker = "IGNITER_POSTGRES_WORKER"
-
-// An operation is a conditional write of one fact, as one client saw it.
-type operation struct {
-	Client       int
-	Key          string
-	ID, Expected string // the fact's ID, and the ID that its key's latest fact must have
-	Call, Return int64
-	Refused      bool
-	Latest       string // if Refused: the latest fact's ID
-}
 
 const workers, clients = 3, 4
 
@@ -38,6 +28,9 @@ const workers, clients = 3, 4
 func work(name string) error {
 	log, process, _ := strings.Cut(name, "@")
 	l, err := Open(bg, Options{Address: os.Getenv(sharedAddress), Log: log})
+	for errors.Is(err, backend.ErrUnavailable) { // its connection was killed already
+		l, err = Open(bg, Options{Address: os.Getenv(sharedAddress), Log: log})
+	}
 	if err != nil {
 		return err
 	}
@@ -48,34 +41,13 @@ func work(name string) error {
 	start := 0
 	_, _ = fmt.Sscan(process, &start)
 	for c := range clients {
+		client := start*clients + c
 		all.Go(func() {
-			latest := map[string]string{}
-			for n := range rounds(40, 1000) {
-				key := fmt.Sprint("k", rand.IntN(3))
-				op := operation{Client: start*clients + c, Key: key, ID: fmt.Sprint(process, "-", c, "-", n), Expected: latest[key], Call: time.Now().UnixNano()}
-				w := l.Write(bg, backend.Batch{
-					Facts:  []backend.Fact{{ID: op.ID, Store: "s", Key: key, Value: []byte("1")}},
-					Expect: []backend.Expect{{Store: "s", Key: key, ID: op.Expected}},
-				})[0]
-				op.Return = time.Now().UnixNano()
-				var conflict *backend.ConflictError
-				if errors.As(w.Err, &conflict) {
-					op.Refused, op.Latest = true, conflict.Latest
-					latest[key] = conflict.Latest
-				} else if w.Err != nil {
-					errs[c] = w.Err
-					return
-				} else {
-					latest[key] = op.ID
-				}
+			errs[c] = linear.Race(bg, l, client, rounds(40, 1000), rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(client))), func(w linear.Write) {
 				mu.Lock()
-				err := out.Encode(op)
+				_ = out.Encode(w)
 				mu.Unlock()
-				if err != nil {
-					errs[c] = err
-					return
-				}
-			}
+			})
 		})
 	}
 	all.Wait()
@@ -89,8 +61,7 @@ func TestLinearizable(t *testing.T) {
 	const log = "linearizable"
 	require.NoError(t, open(t, Options{Address: a, Log: log}).Close())
 	var mu sync.Mutex
-	var operations []porcupine.Operation
-	refused := 0
+	var operations []linear.Write
 	var all sync.WaitGroup
 	errs := make([]error, workers)
 	for w := range workers {
@@ -102,15 +73,12 @@ func TestLinearizable(t *testing.T) {
 		require.NoError(t, cmd.Start())
 		all.Go(func() {
 			for lines := bufio.NewScanner(out); lines.Scan(); {
-				var op operation
+				var op linear.Write
 				if err := json.Unmarshal(lines.Bytes(), &op); err != nil {
 					errs[w] = err
 				}
 				mu.Lock()
-				operations = append(operations, porcupine.Operation{ClientId: op.Client, Input: op, Output: op, Call: op.Call, Return: op.Return})
-				if op.Refused {
-					refused++
-				}
+				operations = append(operations, op)
 				mu.Unlock()
 			}
 			errs[w] = errors.Join(errs[w], cmd.Wait())
@@ -134,28 +102,7 @@ func TestLinearizable(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Len(t, operations, workers*clients*rounds(40, 1000))
-	model := porcupine.Model{
-		Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-			byKey := map[string][]porcupine.Operation{}
-			for _, op := range history {
-				key := op.Input.(operation).Key
-				byKey[key] = append(byKey[key], op)
-			}
-			var parts [][]porcupine.Operation
-			for _, part := range byKey {
-				parts = append(parts, part)
-			}
-			return parts
-		},
-		Init: func() any { return "" },
-		Step: func(state, input, output any) (bool, any) {
-			op := output.(operation)
-			if op.Refused {
-				return op.Latest == state && op.Expected != state, state
-			}
-			return op.Expected == state, op.ID
-		},
-	}
-	require.True(t, porcupine.CheckOperations(model, operations))
+	refused, err := linear.Check(operations)
+	require.NoError(t, err)
 	t.Logf("%d processes made %d conditional writes, %d were refused, %d connections were killed", workers, len(operations), refused, killed)
 }

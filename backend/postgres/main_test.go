@@ -6,10 +6,14 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(tests(m))
+	code := tests(m)
+	pgserver.Clean()
+	os.Exit(code)
 }
 
 // bg is the context of processes and servers.
@@ -23,21 +27,18 @@ func tests(m *testing.M) int {
 		}
 		return 0
 	}
-	if os.Getenv("IGNITER_POSTGRES_FSYNC") == "" {
-		os.Setenv("IGNITER_POSTGRES_FSYNC", "off") // the tests end processes, not the machine
-	}
 	remove := func() {}
 	if shared.address = os.Getenv(sharedAddress); shared.address == "" {
-		s, err := newServer()
+		s, err := pgserver.New()
 		if err != nil {
-			if _, missing := program("initdb"); missing == nil {
+			if _, missing := pgserver.Program("initdb"); missing == nil {
 				os.Stderr.WriteString(err.Error() + "\n")
 				return 1
 			}
 			shared.missing = err
 		} else {
-			remove = s.remove
-			shared.address = s.address("postgres", "postgres")
+			remove = s.Remove
+			shared.address = s.Address("postgres", "postgres")
 			os.Setenv(sharedAddress, shared.address)
 		}
 	}

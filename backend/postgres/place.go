@@ -18,8 +18,8 @@ import (
 //go:embed schema.sql
 var schema string
 
-// format is of the tables.
-const format = 1
+// format is of the tables. In format 1, IDs were unique in a log, and not in each store.
+const format = 2
 
 // A place is what a trip finds at the log's row and end.
 type place struct {
@@ -284,10 +284,15 @@ func (l *Log) find(ctx context.Context, conn *pgx.Conn) error {
 			return fmt.Errorf("make the tables: %w", err)
 		}
 	}
-	for range 2 {
+	for range 3 {
 		var version int
 		err := conn.QueryRow(ctx, `select log, format from igniter.log where name = $1`, l.opts.Log).Scan(&l.number, &version)
 		switch {
+		case err == nil && version == 1:
+			if err := l.upgrade(ctx, conn); err != nil {
+				return err
+			}
+			continue
 		case err == nil && version != format:
 			return &backend.InvalidError{Field: "log", Reason: fmt.Sprintf("its tables have format %d, and this program knows format %d: use a newer one", version, format)}
 		case err == nil:
@@ -306,6 +311,28 @@ func (l *Log) find(ctx context.Context, conn *pgx.Conn) error {
 
 // missingTables looks into the catalog itself. to_regclass may answer from a cache that knows nothing of what others have just made.
 const missingTables = `select not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'igniter' and c.relname = 'fact')`
+
+// upgrade makes tables of format 1 those of format 2, for all logs in them, while other processes may do the same. It builds an
+// index over all facts again, for which writers wait.
+func (l *Log) upgrade(ctx context.Context, conn *pgx.Conn) error {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback(ctx) //nolint:errcheck // after a commit there is nothing to roll back
+	l.opts.Logger.Warn("the tables have format 1: an index is built again, which takes a while for a large log", zap.String("log", l.opts.Log))
+	for _, sql := range []string{
+		`select pg_advisory_xact_lock(7236837412041)`, `drop index igniter.fact_id`, `create unique index fact_id on igniter.fact (log, id, store)`, `update igniter.log set format = 2 where format = 1`,
+	} {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			if _, named := judge(err); errors.Is(named, backend.ErrForbidden) {
+				return fmt.Errorf("%w: the tables have format 1, and this role may not change them: open the log once with the role that owns them: %w", backend.ErrForbidden, err)
+			}
+			return fmt.Errorf("bring the tables to format 2: %w", err)
+		}
+	}
+	return tx.Commit(ctx)
+}
 
 // create makes the tables, while other processes may do the same.
 func create(ctx context.Context, conn *pgx.Conn) error {

@@ -50,7 +50,7 @@ func TestPlans(t *testing.T) {
 			exec1(t, conn, settings)
 			exec1(t, conn, `set local plan_cache_mode = `+mode)
 			for _, q := range []struct{ sql, args, index string }{
-				{byID, `(1, '{"\\x0135"}')`, "fact_id"},
+				{byID, `(1, '{"\\x0135"}', '{"\\x73"}')`, "fact_id"},
 				{byKey, `(1, '{"\\x0135"}')`, "fact_key"},
 				{remove, `(1, '{1500,1501}')`, "fact_pkey"},
 				{head, `(1)`, "fact_pkey"},

@@ -14,6 +14,8 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/backendtest"
+
+	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
 // startPooler starts PgBouncer in transaction mode before the shared server, and returns its address.
@@ -27,10 +29,10 @@ func startPooler(t testing.TB) string {
 		}
 	}
 	socket := one[string](t, connect(t, direct), `select current_setting('unix_socket_directories')`)
-	dir, err := newDir()
+	dir, err := pgserver.NewDir()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	uid, gid, err := owner()
+	uid, gid, err := pgserver.Owner()
 	require.NoError(t, err)
 	file := filepath.Join(dir, "pgbouncer.ini")
 	require.NoError(t, os.WriteFile(file, []byte(fmt.Sprintf(`[databases]
@@ -44,10 +46,10 @@ pool_mode = transaction
 max_client_conn = 100
 `, socket, dir)), 0o644))
 	cmd := exec.Command(path, file)
-	cmd.SysProcAttr = attributes(uid, gid)
-	var out lockedBuffer
+	cmd.SysProcAttr = pgserver.Attributes(uid, gid)
+	var out pgserver.Output
 	cmd.Stdout, cmd.Stderr = &out, &out
-	ended, err := spawn(cmd)
+	ended, err := pgserver.Spawn(cmd)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
 	a := "host=" + dir + " port=5432 user=postgres dbname=postgres"

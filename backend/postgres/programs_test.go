@@ -1,55 +1,33 @@
 package postgres
 
 import (
-	"encoding/json"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/internal/programs"
 )
 
-// build builds a program of this repository. One that does not link this backend gets the line that does, and nothing else.
-func build(t testing.TB, dir string, links bool) string {
-	t.Helper()
-	dir, err := filepath.Abs(dir)
-	require.NoError(t, err)
-	if _, err := os.Stat(filepath.Join(dir, "../../go.work")); err != nil {
-		t.Skipf("the program is not here: %v", err)
-	}
-	out := t.TempDir()
-	args := []string{"build", "-trimpath", "-o", filepath.Join(out, "program")}
-	if !links {
-		line, overlay := filepath.Join(out, "postgres.go"), filepath.Join(out, "overlay.json")
-		require.NoError(t, os.WriteFile(line, []byte("package main\n\nimport _ \"github.com/igniter-store/igniter/backend/postgres\"\n"), 0o644))
-		text, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(dir, "postgres.go"): line}})
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(overlay, text, 0o644))
-		args = append(args, "-overlay", overlay)
-	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
-	text, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", text)
-	return filepath.Join(out, "program")
-}
+// link is what a program imports to open logs in PostgreSQL.
+const link = "github.com/igniter-store/igniter/backend/postgres"
 
 // The bank runs in two processes with 16 tellers each while the server is killed and started again: no money is lost or made.
 func TestBank(t *testing.T) {
+	t.Parallel()
 	s := start(t)
-	bank := build(t, "../../examples/bank", false)
+	bank := programs.Build(t, "../../examples/bank", link)
 	var all sync.WaitGroup
 	var texts [2][]byte
 	var errs [2]error
 	for i := range texts {
-		cmd := exec.CommandContext(t.Context(), bank, "-backend", "postgres", "-address", s.address("postgres", "postgres"), "-transfers", "15")
+		cmd := exec.CommandContext(t.Context(), bank, "-backend", "postgres", "-address", s.Address("postgres", "postgres"), "-transfers", "15")
 		all.Go(func() { texts[i], errs[i] = cmd.CombinedOutput() })
 	}
-	l := open(t, Options{Address: s.address("postgres", "postgres")})
+	l := open(t, Options{Address: s.Address("postgres", "postgres")})
 	defer l.Close()
 	kills := rounds(2, 20)
 	for n := range kills {
@@ -60,8 +38,8 @@ func TestBank(t *testing.T) {
 			}
 			require.NoError(t, wait(t.Context(), minWait))
 		}
-		s.stop(syscall.SIGKILL)
-		require.NoError(t, s.start())
+		s.Stop(syscall.SIGKILL)
+		require.NoError(t, s.Start())
 	}
 	all.Wait()
 	for i := range texts {
@@ -77,22 +55,15 @@ func TestTour(t *testing.T) {
 	conn := connect(t, a)
 	exec1(t, conn, `drop database if exists tour`)
 	exec1(t, conn, `create database tour`)
-	text, err := exec.CommandContext(t.Context(), build(t, "../../examples/tour", false), "-backend", "postgres", "-address", strings.Replace(a, "dbname=postgres", "dbname=tour", 1)).CombinedOutput()
+	text, err := exec.CommandContext(t.Context(), programs.Build(t, "../../examples/tour", link), "-backend", "postgres", "-address", strings.Replace(a, "dbname=postgres", "dbname=tour", 1)).CombinedOutput()
 	require.NoError(t, err, "%s", text)
 }
 
 // The command opens a log in PostgreSQL.
 func TestCommand(t *testing.T) {
 	a := "postgres:///postgres?user=postgres&host=" + one[string](t, connect(t, address(t)), `select current_setting('unix_socket_directories')`)
-	program := build(t, "../../cmd/igniter", true)
-	igniter := func(in string, args ...string) string {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...)
-		cmd.Stdin = strings.NewReader(in)
-		text, err := cmd.Output()
-		require.NoError(t, err, "%v: %s", args, text)
-		return string(text)
-	}
+	command := programs.Build(t, "../../cmd/igniter", "")
+	igniter := func(in string, args ...string) string { return programs.Run(t, command, in, args...) }
 	for _, key := range []string{"a", "b", "c"} {
 		igniter("", "put", "--address", a, "--log-name", "command", "todos", key, `{"key":"`+key+`"}`)
 	}

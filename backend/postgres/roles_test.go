@@ -93,13 +93,14 @@ func TestRoles(t *testing.T) {
 
 // A full disk is ErrFull, and writing goes on once there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	s := start(t)
-	a := s.address("postgres", "postgres")
-	small := filepath.Join(s.dir, "small")
-	if out, err := exec.Command("sh", "-c", "mkdir "+small+" && mount -t tmpfs -o size=4m,mode=777 tmpfs "+small+" && mkdir "+small+"/t && chown --reference="+s.dir+" "+small+"/t").CombinedOutput(); err != nil {
+	a := s.Address("postgres", "postgres")
+	small := filepath.Join(s.Dir, "small")
+	if out, err := exec.Command("sh", "-c", "mkdir "+small+" && mount -t tmpfs -o size=4m,mode=777 tmpfs "+small+" && mkdir "+small+"/t && chown --reference="+s.Dir+" "+small+"/t").CombinedOutput(); err != nil {
 		t.Skipf("no small file system: %v: %s", err, out)
 	}
-	t.Cleanup(func() { s.stop(3); _ = exec.Command("umount", small).Run() })
+	t.Cleanup(func() { s.Stop(3); _ = exec.Command("umount", small).Run() })
 	conn := connect(t, a)
 	exec1(t, conn, `create tablespace small location '`+small+`/t'`)
 	l := open(t, Options{Address: a})

@@ -8,7 +8,7 @@ end $$;
 create table igniter.log (
 	log        int primary key generated always as identity,
 	name       text unique not null,
-	format     int not null,              -- of these tables: 1
+	format     int not null,              -- of these tables: 2
 	identity   uuid not null,             -- which history this is
 	origin     text not null,             -- where it was written: system identifier / timeline / database / table
 	floor_seq  bigint not null default 0, -- the log's end when facts were last pruned; it is no earlier
@@ -61,7 +61,7 @@ do $$ begin
 	alter table igniter.fact alter column body set compression lz4; -- twice as fast as pglz
 exception when feature_not_supported then null;                     -- a server without it
 end $$;
-create unique index fact_id on igniter.fact (log, id);
+create unique index fact_id on igniter.fact (log, id, store); -- format 1: (log, id)
 create index fact_key on igniter.fact (log, key_hash, seq);
 
 -- For people. Programs read logs through Igniter.

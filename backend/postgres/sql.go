@@ -42,9 +42,9 @@ const (
 
 	first = `select seq from (select log, seq from igniter.fact where (log, seq) > ($1::int, 0) order by log, seq limit 1) f where f.log = $1`
 
-	byID = `select f.seq, f.body from unnest($2::bytea[]) u(id),
-	lateral (select log, id, seq, body from igniter.fact where (log, id) >= ($1::int, u.id) order by log, id limit 1) f
-	where f.log = $1 and f.id = u.id`
+	byID = `select f.seq, f.body from unnest($2::bytea[], $3::bytea[]) u(id, store),
+	lateral (select log, id, store, seq, body from igniter.fact where (log, id, store) >= ($1::int, u.id, u.store) order by log, id, store limit 1) f
+	where f.log = $1 and f.id = u.id and f.store = u.store`
 
 	byKey = `select u.n, f.seq, f.id from unnest($2::bytea[]) with ordinality u(hash, n),
 	lateral (select log, key_hash, seq, id from igniter.fact where (log, key_hash, seq) <= ($1::int, u.hash, 9223372036854775807)

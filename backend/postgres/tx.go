@@ -132,7 +132,7 @@ func findLog(ctx context.Context, run runner, log string, more ...statement) (nu
 	case 0:
 		return 0, &backend.InvalidError{Field: "log", Reason: fmt.Sprintf("there is no log %q: Open makes it", log)}
 	}
-	return 0, &backend.InvalidError{Field: "log", Reason: fmt.Sprintf("its tables have format %d, and this program knows format %d: use a newer one", version, format)}
+	return 0, &backend.InvalidError{Field: "log", Reason: fmt.Sprintf("its tables have format %d, and this program knows format %d: use a newer one, or Open the log with this one if they are older", version, format)}
 }
 
 // ErrMoved: another follower has moved the position.

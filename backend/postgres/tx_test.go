@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
@@ -31,20 +32,23 @@ func inTxs(t *testing.T, log string, test func(t *testing.T, l *Log, log string,
 			return PGX(tx), exec, func() error { return tx.Commit(t.Context()) }, func() error { return tx.Rollback(t.Context()) }
 		})
 	})
-	t.Run("sql", func(t *testing.T) {
-		db, err := sql.Open("pgx", a)
-		require.NoError(t, err)
-		defer db.Close()
-		l := open(t, Options{Address: a, Log: log + "-sql"})
-		defer l.Close()
-		levels := map[string]sql.IsolationLevel{"": sql.LevelDefault, "repeatable read": sql.LevelRepeatableRead, "serializable": sql.LevelSerializable}
-		test(t, l, log+"-sql", func(level string) (Tx, func(string), func() error, func() error) {
-			tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: levels[level]})
+	for _, driver := range []string{"pgx", "postgres"} { // of database/sql; the second one is lib/pq
+		t.Run("sql-"+driver, func(t *testing.T) {
+			db, err := sql.Open(driver, a+" sslmode=disable")
 			require.NoError(t, err)
-			exec := func(sql string) { _, err := tx.ExecContext(t.Context(), sql); require.NoError(t, err) }
-			return SQL(tx), exec, tx.Commit, tx.Rollback
+			defer db.Close()
+			name := log + "-sql-" + driver
+			l := open(t, Options{Address: a, Log: name})
+			defer l.Close()
+			levels := map[string]sql.IsolationLevel{"": sql.LevelDefault, "repeatable read": sql.LevelRepeatableRead, "serializable": sql.LevelSerializable}
+			test(t, l, name, func(level string) (Tx, func(string), func() error, func() error) {
+				tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: levels[level]})
+				require.NoError(t, err)
+				exec := func(sql string) { _, err := tx.ExecContext(t.Context(), sql); require.NoError(t, err) }
+				return SQL(tx), exec, tx.Commit, tx.Rollback
+			})
 		})
-	})
+	}
 }
 
 // What InTx writes is there once the transaction is committed, and never if it is not; seqs have no gap.

@@ -1,5 +1,5 @@
 // Package sequencer is for authors of backends. It does what the contract asks of every log: it numbers
-// facts, fills in Causation and TransactionTime, recognises by their IDs the facts that the log holds
+// facts, fills in Causation and TransactionTime, recognises by their stores and IDs the facts that the log holds
 // already, and checks expectations. A backend that uses it only has to keep bytes and read them again.
 //
 // # Opening

@@ -5,54 +5,63 @@ import (
 	"iter"
 )
 
-// An idIndex finds the seqs of IDs. It holds a part of their hashes only, so the caller compares the ID with
-// the ID of the fact at the seq.
+// An idIndex finds the seqs of IDs in stores. It holds a part of their hashes only, so the caller compares store and ID with
+// those of the fact at the seq. The hash is of both, so that an ID that many stores have is found as fast as any other.
 type idIndex struct {
-	hash   func(id ID) uint64
+	hash   func(store string, id ID) uint64
 	tables []hashTable // mostly one: each has seqs of a range of 32 bits
+	all    bool        // there are IDs whose stores are not known, under the store ""
 	warmed uint64
 }
 
 func newIDIndex() idIndex {
 	seed := maphash.MakeSeed()
 	return idIndex{
-		hash: func(id ID) uint64 {
+		hash: func(store string, id ID) uint64 {
+			h := maphash.String(seed, store) * 0x9e3779b97f4a7c15
 			if id.Text != "" {
-				return maphash.String(seed, id.Text)
+				return h ^ maphash.String(seed, id.Text)
 			}
-			return maphash.Bytes(seed, id.UUID[:])
+			return h ^ maphash.Bytes(seed, id.UUID[:])
 		},
 		tables: make([]hashTable, 1),
 	}
 }
 
-// find yields the seqs at which the fact with the ID may be.
-func (x *idIndex) find(id ID) iter.Seq[uint64] {
+// find yields the seqs at which the store's fact with the ID may be.
+func (x *idIndex) find(store string, id ID) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
-		h := x.hash(id)
-		for i := range x.tables {
-			if !x.tables[i].find(h, yield) {
+		for {
+			h := x.hash(store, id)
+			for i := range x.tables {
+				if !x.tables[i].find(h, yield) {
+					return
+				}
+			}
+			if !x.all || store == "" {
 				return
 			}
+			store = ""
 		}
 	}
 }
 
 // add adds an ID. Seqs are added in order.
-func (x *idIndex) add(id ID, seq uint64) {
+func (x *idIndex) add(store string, id ID, seq uint64) {
+	x.all = x.all || store == ""
 	last := &x.tables[len(x.tables)-1]
 	if last.used > 0 && seq-last.base > maxOffset {
 		x.tables = append(x.tables, hashTable{})
 		last = &x.tables[len(x.tables)-1]
 	}
-	last.add(x.hash(id), seq)
+	last.add(x.hash(store, id), seq)
 }
 
 // warm prepares adding the IDs, see hashTable.warm.
 func (x *idIndex) warm(facts []Loaded) {
 	last := &x.tables[len(x.tables)-1]
 	for i := range facts {
-		x.warmed ^= last.warm(x.hash(facts[i].ID))
+		x.warmed ^= last.warm(x.hash(facts[i].Store, facts[i].ID))
 	}
 }
 
@@ -60,7 +69,7 @@ func (x *idIndex) warm(facts []Loaded) {
 func (x *idIndex) reserve(n int) { x.tables[len(x.tables)-1].reserve(n) }
 
 // remove undoes an add.
-func (x *idIndex) remove(id ID, seq uint64) {
-	for i := len(x.tables) - 1; i >= 0 && !x.tables[i].remove(x.hash(id), seq); i-- {
+func (x *idIndex) remove(store string, id ID, seq uint64) {
+	for i := len(x.tables) - 1; i >= 0 && !x.tables[i].remove(x.hash(store, id), seq); i-- {
 	}
 }

@@ -169,11 +169,7 @@ func (x *keyIndex) put(n uint32, seq uint64, id ID) {
 
 // add makes an entry for a key that has none.
 func (x *keyIndex) add(store, key string, hash uint64) uint32 {
-	number, ok := x.stores[store]
-	if !ok {
-		number = uint32(len(x.stores))
-		x.stores[strings.Clone(store)] = number
-	}
+	number := x.number(store)
 	if x.count%entryBlock == 0 && x.count/entryBlock == len(x.blocks) {
 		x.blocks = append(x.blocks, make([]keyEntry, entryBlock))
 	}
@@ -182,6 +178,16 @@ func (x *keyIndex) add(store, key string, hash uint64) uint32 {
 	*x.entry(n) = keyEntry{name: x.names.add(key), store: number}
 	x.table.add(hash, uint64(n))
 	return n
+}
+
+// number returns the number of a store, a new one if it has none.
+func (x *keyIndex) number(store string) uint32 {
+	number, ok := x.stores[store]
+	if !ok {
+		number = uint32(len(x.stores))
+		x.stores[strings.Clone(store)] = number
+	}
+	return number
 }
 
 // undo undoes a set of the key, which must be the last set that was not undone.

@@ -8,7 +8,7 @@ type Keys struct{ index keyIndex }
 
 // A Latest is a key's latest fact.
 type Latest struct {
-	Store int    // the index of the store in [Keys.Stores]
+	Store int    // the index of the store in the table's Stores
 	Key   []byte // must not be changed
 	Seq   uint64
 	ID    ID
@@ -20,24 +20,41 @@ func NewKeys() *Keys { return &Keys{newKeyIndex()} }
 // Set makes a fact the latest of its key.
 func (k *Keys) Set(store, key string, seq uint64, id ID) { k.index.set(store, key, seq, id) }
 
+// Store returns the index of a store in [Keys.Stores], of which it becomes one.
+func (k *Keys) Store(name string) int { return int(k.index.number(name)) }
+
 // Len returns how many keys have a fact.
 func (k *Keys) Len() int { return k.index.live }
 
-// Stores returns the stores of the keys.
-func (k *Keys) Stores() []string {
-	stores := make([]string, len(k.index.stores))
-	for name, number := range k.index.stores {
+// Stores returns the stores of the keys, and those that Store was asked for.
+func (k *Keys) Stores() []string { return k.index.storeNames() }
+
+// All yields each key's latest fact, in no order.
+func (k *Keys) All() iter.Seq[Latest] { return k.index.all() }
+
+// Stores returns the stores of the keys that the log has or had.
+func (s *Sequencer) Stores() []string { return s.keys.storeNames() }
+
+// Keys yields each key's latest fact, in no order, for a log that keeps such a table beside it. Store is the index of the
+// store in [Sequencer.Stores].
+func (s *Sequencer) Keys() iter.Seq[Latest] { return s.keys.all() }
+
+func (x *keyIndex) storeNames() []string {
+	stores := make([]string, len(x.stores))
+	for name, number := range x.stores {
 		stores[number] = name
 	}
 	return stores
 }
 
-// All yields each key's latest fact, in no order.
-func (k *Keys) All() iter.Seq[Latest] {
+func (x *keyIndex) all() iter.Seq[Latest] {
 	return func(yield func(Latest) bool) {
-		for n := uint32(1); n <= uint32(k.index.count); n++ {
-			e := k.index.entry(n)
-			latest := Latest{int(e.store), k.index.names.get(e.name), e.seq, ID{e.id, k.index.odd[n]}}
+		for n := uint32(1); n <= uint32(x.count); n++ {
+			e := x.entry(n)
+			latest := Latest{int(e.store), x.names.get(e.name), e.seq, ID{UUID: e.id}}
+			if len(x.odd) > 0 {
+				latest.ID.Text = x.odd[n]
+			}
 			if e.seq != 0 && !yield(latest) {
 				return
 			}

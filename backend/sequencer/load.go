@@ -11,7 +11,7 @@ func (s *Sequencer) Load(f *backend.Fact) {
 	s.next = f.Seq + 1
 	s.LoadTime(f.TransactionTime)
 	id := IDOf(f.ID)
-	s.ids.add(id, f.Seq)
+	s.ids.add(f.Store, id, f.Seq)
 	s.keys.set(f.Store, f.Key, f.Seq, id)
 }
 
@@ -22,8 +22,8 @@ func (s *Sequencer) Reserve(ids, keys int) {
 	s.keys.table.reserve(keys)
 }
 
-// A Loaded is what the sequencer must know of a fact that the log holds. LoadIDs does not look at Store and
-// Key.
+// A Loaded is what the sequencer must know of a fact that the log holds. LoadIDs does not look at Key,
+// and looks an ID up in all stores whose Store is not known and empty, which takes longer.
 type Loaded struct {
 	Store, Key string
 	Seq        uint64
@@ -37,7 +37,7 @@ type Loaded struct {
 func (s *Sequencer) LoadIDs(facts []Loaded) {
 	s.ids.warm(facts)
 	for i := range facts {
-		s.ids.add(facts[i].ID, facts[i].Seq)
+		s.ids.add(facts[i].Store, facts[i].ID, facts[i].Seq)
 	}
 }
 

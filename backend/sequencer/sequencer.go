@@ -45,7 +45,7 @@ func (s *Sequencer) Time() time.Time { return s.last }
 
 // Assign gives each fact of a batch its place, and returns how many of the facts are new to the log: their
 // Seqs are consecutive, and begin with what Next returned before the call. Each other fact is replaced by
-// the fact that the log holds under its ID, or will hold when an earlier call is committed.
+// the fact that its store holds under its ID, or will hold when an earlier call is committed.
 //
 // The facts must come from [Prepare] or [PrepareBatch]. now is the transaction time of facts that have none.
 // After an error nothing is assigned, and some facts may be changed.
@@ -114,17 +114,17 @@ func (r *heldRoom) take(held, given *backend.Fact, batch []backend.Fact) error {
 	return nil
 }
 
-// held returns the fact with f's ID, if the log holds one. It must say the same as f.
+// held returns the fact with f's ID, if f's store holds one. It must say the same as f.
 func (s *Sequencer) held(f *backend.Fact, id ID) (backend.Fact, bool, error) {
-	for seq := range s.ids.find(id) {
+	for seq := range s.ids.find(f.Store, id) {
 		held, ok, err := s.read(seq)
 		if err != nil {
 			return held, false, fmt.Errorf("look up fact %q at seq %d: %w", f.ID, seq, err)
 		}
-		if !ok || held.ID != f.ID {
-			continue // pruned, or another ID with the same hash
+		if !ok || held.ID != f.ID || held.Store != f.Store {
+			continue // pruned, or another one with the same hash
 		}
-		if held.Store != f.Store || held.Key != f.Key || held.ValueHash != f.ValueHash {
+		if held.Key != f.Key || held.ValueHash != f.ValueHash {
 			return held, false, fmt.Errorf("%w: %q names seq %d, key %q in store %q, value hash %s: give the new fact an ID of its own",
 				backend.ErrIDReused, f.ID, held.Seq, held.Key, held.Store, held.ValueHash)
 		}
@@ -168,7 +168,7 @@ func (s *Sequencer) assign(f *backend.Fact, id ID, now time.Time) {
 		s.last = f.TransactionTime
 	}
 	s.next++
-	s.ids.add(id, f.Seq)
+	s.ids.add(f.Store, id, f.Seq)
 	s.pending = append(s.pending, step{*f, key, before})
 }
 
@@ -194,7 +194,7 @@ func (s *Sequencer) Undo(n int) { s.rollback(len(s.pending) - n) }
 func (s *Sequencer) rollback(to int) {
 	for i := len(s.pending) - 1; i >= to; i-- {
 		p := &s.pending[i]
-		s.ids.remove(IDOf(p.fact.ID), p.fact.Seq)
+		s.ids.remove(p.fact.Store, IDOf(p.fact.ID), p.fact.Seq)
 		s.keys.undo(p.fact.Store, p.fact.Key, p.key)
 		s.last, s.next = p.last, p.fact.Seq
 	}

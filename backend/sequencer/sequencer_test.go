@@ -48,7 +48,7 @@ func TestAgainstModel(t *testing.T) {
 		s := New(log.Fact)
 		bits := rapid.SampledFrom([]uint64{0, 3 << 60, 1<<64 - 1}).Draw(t, "hash bits")
 		hash := s.ids.hash
-		s.ids.hash = func(id ID) uint64 { return hash(id) & bits }
+		s.ids.hash = func(store string, id ID) uint64 { return hash(store, id) & bits }
 		s.keys.hash = func(store, key string) uint64 { return uint64(len(key)) << 24 }
 		if room := rapid.IntRange(0, 3).Draw(t, "room"); room < 3 {
 			s.keys.names.blocks = [][]byte{make([]byte, nameBlock-room, nameBlock)}
@@ -143,13 +143,13 @@ func model(log mapLog, next uint64, last time.Time, facts []backend.Fact, expect
 			conflict = backend.ErrConflict
 		}
 	}
-	byID := map[string]backend.Fact{}
+	byID := map[[2]string]backend.Fact{}
 	for _, f := range log {
-		byID[f.ID] = f
+		byID[[2]string{f.Store, f.ID}] = f
 	}
 	for _, f := range facts {
-		if held, ok := byID[f.ID]; ok {
-			if held.Store != f.Store || held.Key != f.Key || held.ValueHash != f.ValueHash {
+		if held, ok := byID[[2]string{f.Store, f.ID}]; ok {
+			if held.Key != f.Key || held.ValueHash != f.ValueHash {
 				return nil, nil, last, backend.ErrIDReused
 			}
 			want = append(want, held)
@@ -172,7 +172,7 @@ func model(log mapLog, next uint64, last time.Time, facts []backend.Fact, expect
 		if f.TransactionTime.After(lastAfter) {
 			lastAfter = f.TransactionTime
 		}
-		after[f.Seq], byID[f.ID] = f, f
+		after[f.Seq], byID[[2]string{f.Store, f.ID}] = f, f
 		want = append(want, f)
 	}
 	if len(facts) == 0 {
@@ -190,7 +190,7 @@ func TestAllIDsAreRemembered(t *testing.T) {
 		binary.BigEndian.PutUint64(id.UUID[8:], seq)
 		return id
 	}
-	known := func(seq uint64) bool { return slices.Contains(slices.Collect(s.ids.find(of(seq))), seq) }
+	known := func(seq uint64) bool { return slices.Contains(slices.Collect(s.ids.find("s", of(seq))), seq) }
 	bytes := func() (n int) {
 		for i := range s.ids.tables {
 			for j := range s.ids.tables[i].parts {
@@ -201,7 +201,7 @@ func TestAllIDsAreRemembered(t *testing.T) {
 	}
 	facts := make([]Loaded, 0, 1000)
 	for seq := uint64(1); seq <= count; seq++ {
-		if facts = append(facts, Loaded{Seq: seq, ID: of(seq)}); len(facts) == cap(facts) {
+		if facts = append(facts, Loaded{Store: "s", Seq: seq, ID: of(seq)}); len(facts) == cap(facts) {
 			s.LoadIDs(facts)
 			facts = facts[:0]
 		}
@@ -220,6 +220,34 @@ func TestAllIDsAreRemembered(t *testing.T) {
 		require.Equal(t, seq%10 == 0, known(seq), seq)
 	}
 	require.LessOrEqual(t, bytes(), 12*count/10)
+}
+
+// An ID that many stores have costs no store a look at the facts of others.
+func TestIDInManyStores(t *testing.T) {
+	log, reads := mapLog{}, 0
+	s := New(func(seq uint64) (backend.Fact, bool, error) {
+		reads++
+		return log.Fact(seq)
+	})
+	loaded := New(log.Fact)
+	for n := range 20_000 {
+		facts := []backend.Fact{{ID: "same", Store: fmt.Sprint("s", n), Key: "k"}}
+		fresh, err := s.Assign(facts, nil, time.Unix(1, 0))
+		require.NoError(t, err)
+		require.Equal(t, 1, fresh)
+		log[facts[0].Seq] = facts[0]
+		s.Commit()
+		loaded.LoadIDs([]Loaded{{Store: facts[0].Store, ID: IDOf("same"), Seq: facts[0].Seq}})
+	}
+	loaded.Skip(s.Next())
+	require.Less(t, reads, 100, "only facts whose hash is the same by chance are read")
+	for _, s := range []*Sequencer{s, loaded} {
+		again := []backend.Fact{{ID: "same", Store: "s7", Key: "k"}}
+		fresh, err := s.Assign(again, nil, time.Unix(1, 0))
+		require.NoError(t, err)
+		require.Zero(t, fresh)
+		require.Equal(t, uint64(8), again[0].Seq)
+	}
 }
 
 // A refused batch leaves nothing behind, and makes the log forget nothing.
@@ -243,7 +271,7 @@ func TestRefusedFacts(t *testing.T) {
 			id := fmt.Sprint(round, "-", i)
 			facts[i] = backend.Fact{ID: id, Store: "s" + id, Key: strings.Repeat(id, 20)}
 		}
-		facts[199] = backend.Fact{ID: "first", Store: "other"}
+		facts[199] = backend.Fact{ID: "first", Store: "s", Key: "other"}
 		_, err := s.Assign(facts, nil, time.Unix(1, 0))
 		require.ErrorIs(t, err, backend.ErrIDReused)
 		write(fmt.Sprint("between", round))
@@ -281,7 +309,7 @@ func TestRefusedEmptyKey(t *testing.T) {
 		for names := 0; names <= 2*nameBlock; names += size {
 			key := fmt.Sprintf("%0*d", size, names/size)
 			latest[key] = write(key).ID
-			refused := []backend.Fact{{ID: "new", Store: "s"}, {ID: "1", Store: "other"}}
+			refused := []backend.Fact{{ID: "new", Store: "s"}, {ID: "1", Store: "s", Key: "other"}}
 			_, err := s.Assign(refused, nil, time.Unix(1, 0))
 			require.ErrorIs(t, err, backend.ErrIDReused)
 		}
@@ -300,17 +328,17 @@ func TestIDsOfDistantSeqs(t *testing.T) {
 	x := newIDIndex()
 	seqs := []uint64{1, 1 << 32, 1<<33 + 5, 1 << 62, 1<<62 + 1}
 	for _, seq := range seqs {
-		x.add(IDOf(fmt.Sprint(seq)), seq)
+		x.add("s", IDOf(fmt.Sprint(seq)), seq)
 	}
 	for _, seq := range seqs {
 		var found []uint64
-		for at := range x.find(IDOf(fmt.Sprint(seq))) {
+		for at := range x.find("s", IDOf(fmt.Sprint(seq))) {
 			found = append(found, at)
 		}
 		require.Contains(t, found, seq)
 	}
-	x.remove(IDOf(fmt.Sprint(uint64(1<<62))), 1<<62)
-	for at := range x.find(IDOf(fmt.Sprint(uint64(1 << 62)))) {
+	x.remove("s", IDOf(fmt.Sprint(uint64(1<<62))), 1<<62)
+	for at := range x.find("s", IDOf(fmt.Sprint(uint64(1<<62)))) {
 		require.NotEqual(t, uint64(1<<62), at)
 	}
 }
@@ -363,10 +391,10 @@ func BenchmarkIDs(b *testing.B) {
 	for b.Loop() {
 		x := newIDIndex()
 		for n := range uint64(count) {
-			for range x.find(of(n)) {
+			for range x.find("tasks", of(n)) {
 				break
 			}
-			x.add(of(n), n+1)
+			x.add("tasks", of(n), n+1)
 			if n%100_000 == 99_999 {
 				slots := 0
 				for i := range x.tables[0].parts {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -60,13 +61,39 @@ func TestDashboard(t *testing.T) {
 	require.GreaterOrEqual(t, requireMetrics(t, string(page)), 7)
 }
 
+// TestAlerts has Prometheus check and try the alerts, if it is installed, and requires that their metrics exist.
+func TestAlerts(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(deploy, "alerts.yml"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, requireMetrics(t, string(text)), 12)
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed (package prometheus)")
+	}
+	for _, args := range [][]string{{"check", "rules", filepath.Join(deploy, "alerts.yml")}, {"test", "rules", "testdata/alerts_test.yml"}} {
+		out, err := exec.Command(promtool, args...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+}
+
+// TestUnit requires that the unit has nothing that systemd 252 does not know.
+func TestUnit(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(deploy, "igniter.service"))
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^Type=notify$`, string(text))
+	require.Regexp(t, `(?m)^ExecReload=/bin/kill -HUP \$MAINPID$`, string(text))
+	require.NotRegexp(t, `(?m)^(MemoryPressureWatch|RestartSteps|RestartMaxDelaySec|SurviveFinalKillSignal|ImportCredential|ReloadSignal)=`, string(text), "of systemd 253 and later")
+}
+
 // requireMetrics requires that the metrics in a text exist, and returns how many there are.
 func requireMetrics(t *testing.T, text string) int {
 	collector, err := os.ReadFile("internal/metrics/collector.go")
 	require.NoError(t, err)
 	process, err := os.ReadFile("serve_http.go")
 	require.NoError(t, err)
-	source := string(collector) + strings.ReplaceAll(string(process), `Name: "igniter_`, `("`)
+	mirror, err := os.ReadFile("mirror.go")
+	require.NoError(t, err)
+	source := string(collector) + strings.ReplaceAll(string(process)+string(mirror), `Name: "igniter_`, `("`)
 	names := regexp.MustCompile(`igniter_[a-z_]+`).FindAllString(text, -1)
 	for _, name := range names {
 		require.Contains(t, source, `("`+strings.TrimSuffix(strings.TrimPrefix(name, "igniter_"), "_bucket")+`", `)

@@ -69,7 +69,7 @@ func (a *app) open(ctx context.Context, logger *zap.Logger, progress func(done, 
 		}
 		log, err = backend.Open(ctx, name, config)
 	case "network":
-		if err = a.connection(&config); err != nil {
+		if err = a.connection(&config, v.String("address")); err != nil {
 			return nil, err
 		}
 		fallthrough
@@ -112,7 +112,7 @@ func (a *app) backend() (name string, err error) {
 		name = "network"
 	}
 	for _, s := range settings.Where() {
-		used := len(s.Of) == 0 || slices.Contains(s.Of, name) || a.isServer && (s.Key == "tls.cert" || s.Key == "tls.key" || s.Key == "max_frame")
+		used := len(s.Of) == 0 || slices.Contains(s.Of, name) || a.mirrors && slices.Contains(s.Of, "network") || a.isServer && (s.Key == "tls.cert" || s.Key == "tls.key" || s.Key == "max_frame")
 		if !used && a.values.Given(s.Key) && slices.Contains(backend.Names(), name) {
 			return "", usage("--%s is given, and backend %q does not use it", s.Flag(), name)
 		}
@@ -121,9 +121,9 @@ func (a *app) backend() (name string, err error) {
 }
 
 // connection adds to a Config how to connect to a server.
-func (a *app) connection(c *backend.Config) error {
+func (a *app) connection(c *backend.Config, address string) error {
 	v := a.values
-	c.Address, c.Transport, c.Token = v.String("address"), v.String("transport"), v.String("token")
+	c.Address, c.Transport, c.Token = address, v.String("transport"), v.String("token")
 	if network, address, explicit := splitAddress(c.Address); explicit {
 		if c.Transport != "" && c.Transport != network {
 			return usage("--address %s and --transport %s contradict each other", c.Address, c.Transport)
@@ -144,9 +144,9 @@ func (a *app) jetStream(c *backend.Config) error {
 	if n := v.Int("replicas"); n != 0 {
 		c.Settings["replicas"] = n
 	}
-	for _, key := range []string{"credentials", "nkey"} {
-		if path := v.String(key); path != "" {
-			c.Settings[key] = path
+	for _, key := range []string{"credentials", "nkey", "read"} {
+		if text := v.String(key); text != "" {
+			c.Settings[key] = text
 		}
 	}
 	err := a.secrets(c)

@@ -24,6 +24,7 @@ type app struct {
 	// What commands say about the log that they open.
 	byDefault string // the backend, if neither --path nor --address nor --backend is given; "": that is an error
 	create    bool   // a log in files is created if it is missing
+	mirrors   bool   // the settings of a connection are about the source of a mirror
 	isServer  bool   // --address and the TLS settings are not about a server to connect to
 }
 
@@ -51,6 +52,7 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 	}
 	root.SetOut(plain(a.out)) // for help, which may name what was given
 	root.SetErr(a.err)
+	a.helpOwnFirst(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if strings.HasPrefix(err.Error(), "unknown shorthand flag") { // perhaps a key, or a value below 0
 			err = fmt.Errorf("%w; -- goes before arguments that begin with a dash: %s -- …", err, cmd.CommandPath())
@@ -61,9 +63,9 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 		id, title string
 		commands  []*cobra.Command
 	}{
-		{"serve", "Serve:", []*cobra.Command{a.serveCommand(), a.tokenCommand(), a.configCommand(), a.benchCommand()}},
+		{"serve", "Serve:", []*cobra.Command{a.serveCommand(), a.mirrorCommand(), a.promoteCommand(), a.tokenCommand(), a.configCommand(), a.benchCommand()}},
 		{"write", "Write:", []*cobra.Command{a.putCommand(), a.appendCommand(), a.deleteCommand()}},
-		{"read", "Read:", []*cobra.Command{a.getCommand(), a.historyCommand(), a.listCommand(), a.followCommand(), a.statsCommand(), a.headCommand()}},
+		{"read", "Read:", []*cobra.Command{a.getCommand(), a.historyCommand(), a.listCommand(), a.logCommand(), a.whyCommand(), a.diffCommand(), a.topCommand(), a.followCommand(), a.uiCommand(), a.statsCommand(), a.headCommand()}},
 		{"move", "Move:", []*cobra.Command{a.exportCommand(), a.importCommand(), a.backupCommand(), a.restoreCommand()}},
 		{"maintain", "Maintain:", []*cobra.Command{a.verifyCommand(), a.repairCommand(), a.dumpCommand(), a.snapshotCommand(), a.compactCommand(), a.pruneCommand()}},
 		{"", "", []*cobra.Command{a.versionCommand(), a.manCommand()}},
@@ -73,6 +75,7 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 		}
 		for _, c := range group.commands {
 			c.GroupID = group.id
+			c.SuggestFor = suggestFor[c.Name()]
 			c.ValidArgsFunction = completionOf(c.Use)
 			root.AddCommand(c)
 			for _, c := range append(c.Commands(), c) {
@@ -96,6 +99,9 @@ func (a *app) prepare(c *cobra.Command) {
 	}
 	c.Args = func(cmd *cobra.Command, given []string) error {
 		if err := check(cmd, given); err != nil {
+			if cmd.HasSubCommands() {
+				return err
+			}
 			return fmt.Errorf("%w; it is used as: %s", err, cmd.UseLine())
 		}
 		return nil
@@ -108,6 +114,28 @@ func commandMissing(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	return usage("a command is missing: %s COMMAND", cmd.CommandPath())
+}
+
+// knownCommand checks the arguments of a command that has only subcommands.
+func knownCommand(cmd *cobra.Command, given []string) error {
+	if len(given) == 0 {
+		return nil
+	}
+	text := ""
+	for _, name := range cmd.SuggestionsFor(given[0]) {
+		text += "\n\t" + name
+	}
+	if text != "" {
+		text = "\n\nDid you mean this?" + text + "\n"
+	}
+	return fmt.Errorf("unknown command %q for %q%s", given[0], cmd.CommandPath(), text)
+}
+
+// suggestFor has the names by which commands are called elsewhere.
+var suggestFor = map[string][]string{
+	"get": {"show", "read", "cat"}, "list": {"ls", "keys", "stores"}, "follow": {"tail", "watch", "subscribe"}, "delete": {"remove", "rm", "retract"},
+	"put": {"set", "write"}, "history": {"versions"}, "why": {"lineage", "blame", "explain"}, "serve": {"start", "run", "server"}, "stats": {"status", "info"},
+	"version": {"about"}, "ui": {"inspect", "open", "browse"}, "mirror": {"replicate", "standby", "replica"},
 }
 
 // completionOf completes directories and files where a command takes them, and nothing elsewhere: to complete stores and

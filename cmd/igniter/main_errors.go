@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
@@ -47,7 +46,7 @@ func adviceOn(err error) string {
 	if _, ok := errors.AsType[*file.InUseError](err); ok {
 		return "If that process is a server, connect to it: --address instead of --path."
 	}
-	if c, ok := errors.AsType[*backend.CorruptError](err); ok && (strings.HasSuffix(c.Path, ".backup") || c.Path == archive.Input) {
+	if _, ok := errors.AsType[*archive.DamageError](err); ok {
 		return "Use another copy of that piece; the pieces before it can be restored without it."
 	}
 	for _, a := range advice {

@@ -26,7 +26,7 @@ is not damage either, since other writers compute hashes in other ways; --hashes
 --head takes a line that igniter head printed earlier, and proves that the log still contains all that it covers, byte for
 byte: otherwise the exit code is 1. Facts that were pruned meanwhile are told from such that are simply gone.
 
-An ID that the log holds twice, as an import by an earlier release could leave it, is shown with its seqs, and the exit
+An ID that a store holds twice, as an import by an earlier release could leave it, is shown with its seqs, and the exit
 code is 1: igniter prune --seq removes the later facts.`,
 		Example: `  igniter verify /var/lib/igniter/log
   igniter verify ./log --json | jq .damage
@@ -45,7 +45,7 @@ code is 1: igniter prune --seq removes the later facts.`,
 			if err != nil {
 				return err
 			}
-			if r.Segments+r.Snapshots == 0 {
+			if r.Segments+r.Snapshots == 0 && len(r.Damage) == 0 {
 				return fmt.Errorf("%s holds no log: give the directory that --path names for serve", dir)
 			}
 			if err := a.print(newVerifyReport(&r), "%s", verifyText(dir, &r, hashes)); err != nil {
@@ -156,7 +156,7 @@ func doubledText(all []file.DoubledID) string {
 	const most = 20
 	var text strings.Builder
 	for _, d := range all[:min(most, len(all))] {
-		fmt.Fprintf(&text, "ID %s is held %d times: seqs %s\n", printable(d.ID), len(d.Seqs), strings.Trim(fmt.Sprint(d.Seqs), "[]"))
+		fmt.Fprintf(&text, "ID %s is held %d times in store %s: seqs %s\n", printable(d.ID), len(d.Seqs), printable(d.Store), strings.Trim(fmt.Sprint(d.Seqs), "[]"))
 	}
 	if n := len(all) - most; n > 0 {
 		fmt.Fprintf(&text, "and %d more IDs are held more than once; --json lists all\n", n)

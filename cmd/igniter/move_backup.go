@@ -22,7 +22,7 @@ import (
 
 func (a *app) backupCommand() *cobra.Command {
 	var after backend.Cursor
-	var merge bool
+	var merge, list bool
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "backup DIR|-",
 		Short: "Copy a log while it is in use",
@@ -40,6 +40,7 @@ refused. igniter restore --check lists the lines.
 Facts that igniter prune removes from the log stay in earlier backups. To get rid of them, begin a new directory, and
 remove the old one.`,
 		Example: `  igniter backup /backup/igniter --address 127.0.0.1:7400
+  igniter backup /backup/igniter --list
   igniter backup /backup/igniter --merge
   igniter backup - --path ./log | ssh elsewhere 'cat > log.backup'
   igniter backup - --after 51233 --path ./log > later.backup`,
@@ -51,6 +52,9 @@ remove the old one.`,
 				return usage("a backup is not text for a terminal: name a directory, or send the output to a file")
 			case given[0] != "-" && cmd.Flags().Changed("after"):
 				return usage("--after is for a backup to the output; a backup to a directory begins after what is there")
+			}
+			if list {
+				return a.listBackup(given[0])
 			}
 			if given[0] != "-" {
 				piece := filepath.Join(given[0], "piece")
@@ -83,6 +87,7 @@ remove the old one.`,
 				if err := wholefile.Durable(given[0]); err != nil {
 					fmt.Fprintf(a.err, "igniter: the file system of %s cannot sync directories: a crash of the machine can lose pieces of the backup (%v)\n", given[0], err)
 				}
+				noteBackup(cmd.Context(), log, max(r.Through, r.After))
 				if r.Piece == "" {
 					return a.print(r, "nothing new since seq %d\n", r.After)
 				}
@@ -94,8 +99,59 @@ remove the old one.`,
 		},
 	}))
 	cursorVar(cmd, &after, "only facts after that seq, to the output")
+	cmd.Flags().BoolVar(&list, "list", false, "back up nothing, and show the files in DIR")
 	cmd.Flags().BoolVar(&merge, "merge", false, "back up nothing, and make few large files of the many small ones in DIR")
+	cmd.MarkFlagsMutuallyExclusive("list", "merge")
 	return cmd
+}
+
+// A pieceReport says what a file of a backup is.
+type pieceReport struct {
+	Line    int           `json:"line"`
+	After   uint64        `json:"after"`
+	Through uint64        `json:"through"`
+	Created string        `json:"created"`
+	Bytes   int64         `json:"bytes"`
+	Log     backend.LogID `json:"log,omitzero"`
+	Path    string        `json:"path"`
+}
+
+// listBackup shows the files of a backup, without checking what they hold: the newest line first.
+func (a *app) listBackup(path string) error {
+	if path == "-" {
+		return usage("--list is for a backup in a directory")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	lines, err := archive.Find(nil, path)
+	if err != nil {
+		return err
+	}
+	l := a.newListing("LINE", "AFTER", "THROUGH", "CREATED", "SIZE", "FILE")
+	for _, line := range lines {
+		for _, p := range line.Pieces {
+			info, err := os.Stat(p.Path)
+			if err != nil {
+				return err
+			}
+			created, _ := wire.ParseTime(p.CreatedAt) // zero, which is shown as -
+			r := pieceReport{line.Number, p.After, p.Through, clock(created), info.Size(), p.Log, p.Path}
+			if err := l.add(r, r.Line, r.After, r.Through, r.Created, humanize.IBytes(uint64(r.Bytes)), r.Path); err != nil {
+				return err
+			}
+		}
+	}
+	return l.end()
+}
+
+// noteBackup tells the server of a log, if it has one, that it was backed up through a seq. The backup is good without that.
+func noteBackup(ctx context.Context, log backend.Log, through uint64) {
+	if server, ok := log.(interface {
+		NoteBackup(ctx context.Context, through uint64) error
+	}); ok {
+		_ = server.NoteBackup(ctx, through)
+	}
 }
 
 // mergeBackup merges the small pieces in a directory.
@@ -141,6 +197,7 @@ func (a *app) backupToOutput(ctx context.Context, c *copier, cursor backend.Curs
 			return all, err
 		})
 		if err == nil {
+			noteBackup(ctx, c.log, c.stats.LastSeq)
 			fmt.Fprintf(a.err, "igniter: backed up %d facts, after seq %d through %d\n", sum.Facts, after, c.stats.LastSeq)
 		}
 		return err

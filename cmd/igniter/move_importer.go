@@ -27,10 +27,10 @@ type importer struct {
 	stores []string // the stores that can be read; nil: all
 	last   uint64   // the highest seq that the log is known to have given
 	facts  []backend.Fact
-	size   int            // of facts, at most
-	at     map[string]int // where facts has an ID
+	size   int               // of facts, at most
+	at     map[[2]string]int // where facts has an ID of a store
 
-	// seen has, by ID, what each fact says that the log held before, or was given since. nil: the log remembers all IDs.
+	// seen has, by store and ID, what each fact says that the log held before, or was given since. nil: the log remembers all IDs.
 	seen map[[16]byte][16]byte
 
 	New, Known uint64 // facts that were written, and facts that the log held when the import began or that came twice
@@ -71,7 +71,7 @@ func newImporter(ctx context.Context, to backend.Log) (*importer, error) {
 		return nil, err
 	}
 	features := to.Features()
-	i := &importer{to: to, limit: batchBytes, stores: features.Stores, last: stats.LastSeq, at: map[string]int{}}
+	i := &importer{to: to, limit: batchBytes, stores: features.Stores, last: stats.LastSeq, at: map[[2]string]int{}}
 	if features.MaxFrame > 0 {
 		i.limit = min(i.limit, features.MaxFrame)
 	}
@@ -83,7 +83,7 @@ func newImporter(ctx context.Context, to backend.Log) (*importer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read what the log holds: %w", err)
 		}
-		i.seen[digest(f.ID)] = digest(f.Store, f.Key, f.ValueHash)
+		i.seen[digest(f.Store, f.ID)] = digest(f.Key, f.ValueHash)
 	}
 	return i, nil
 }
@@ -118,8 +118,9 @@ func (i *importer) add(ctx context.Context, f backend.Fact) error {
 			return err
 		}
 	}
-	if n, ok := i.at[f.ID]; ok {
-		if was := &i.facts[n]; was.Store != f.Store || was.Key != f.Key || was.ValueHash != f.ValueHash {
+	name := [2]string{f.Store, f.ID}
+	if n, ok := i.at[name]; ok {
+		if was := &i.facts[n]; was.Key != f.Key || was.ValueHash != f.ValueHash {
 			return reused(&f)
 		}
 		i.Known++
@@ -131,7 +132,7 @@ func (i *importer) add(ctx context.Context, f backend.Fact) error {
 			return err
 		}
 	}
-	i.at[f.ID] = len(i.facts)
+	i.at[name] = len(i.facts)
 	i.facts = append(i.facts, f)
 	i.size += size
 	return nil
@@ -144,7 +145,7 @@ func reused(f *backend.Fact) error {
 // sizeOf returns how many bytes a fact takes as JSON, at most.
 func sizeOf(f *backend.Fact) int {
 	const escaped = len(`\u0000`)
-	return len(f.Value) + len(f.Producer) + len(f.Derivation) + escaped*(len(f.ID)+len(f.Store)+len(f.Key)+len(f.ValueHash)+len(f.Causation)) + 512
+	return len(f.Value) + len(f.Producer) + len(f.Derivation) + escaped*(len(f.ID)+len(f.Store)+len(f.Key)+len(f.ValueHash)+len(f.Causation)+len(f.By)) + 512
 }
 
 // look reports whether the log has a fact already, for a log that may not remember its ID.
@@ -153,7 +154,7 @@ func (i *importer) look(f *backend.Fact) (known bool, err error) {
 		return false, fmt.Errorf("it is not known whether the log has fact %q of store %q: it does not remember all IDs, and the store can't be read: "+
 			"use a token that may read it: %w", f.ID, f.Store, backend.ErrForbidden)
 	}
-	id, says := digest(f.ID), digest(f.Store, f.Key, f.ValueHash)
+	id, says := digest(f.Store, f.ID), digest(f.Key, f.ValueHash)
 	said, known := i.seen[id]
 	switch {
 	case !known:

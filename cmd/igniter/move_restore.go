@@ -5,16 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/archive"
+	"github.com/igniter-store/igniter/query"
 )
 
 func (a *app) restoreCommand() *cobra.Command {
 	through, number, checkOnly, incomplete := uint64(0), 0, false, false
+	var asOf time.Time
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "restore DIR|FILE...|-",
 		Short: "Make a log from a backup",
@@ -26,9 +30,13 @@ readers that have not read beyond the last seq restored go on, and others are to
 igniter import: facts that are there stay, and seqs are new.`,
 		Example: `  igniter restore /backup/igniter --path /var/lib/igniter/log
   igniter restore /backup/igniter --check
-  igniter restore log.backup later.backup --path ./log --through 60000   # as it was then`,
+  igniter restore /backup/igniter --path ./log --as-of 2026-03-01T10:00   # before somebody deleted it all
+  igniter restore log.backup later.backup --path ./log --through 60000`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
+			if !asOf.IsZero() && slices.Contains(given, "-") {
+				return usage("--as-of reads the backup twice, and the input can be read once: give a file")
+			}
 			lines, err := archive.Find(a.in, given...)
 			if err != nil {
 				return err
@@ -41,6 +49,11 @@ igniter import: facts that are there stay, and seqs are new.`,
 				return err
 			}
 			last := line.Last().Through
+			if !asOf.IsZero() && !checkOnly {
+				if through, err = throughTime(cmd.Context(), line, asOf); err != nil {
+					return err
+				}
+			}
 			if through > last {
 				return fmt.Errorf("--through %d: the backup ends at seq %d", through, last)
 			}
@@ -79,10 +92,36 @@ igniter import: facts that are there stay, and seqs are new.`,
 		},
 	}))
 	cmd.Flags().Uint64Var(&through, "through", 0, "the last seq to restore; 0: all")
+	cmd.Flags().Func("as-of", "restore what the log held at that `time`: "+query.TimeHelp, instant(&asOf))
+	cmd.MarkFlagsMutuallyExclusive("through", "as-of")
 	cmd.Flags().IntVar(&number, "line", 0, "which line of the backup to restore; 0: the one that was added to last")
 	cmd.Flags().BoolVar(&incomplete, "incomplete", false, "restore through a seq though facts are missing that were pruned later")
 	cmd.Flags().BoolVar(&checkOnly, "check", false, "read and check all lines of the backup, and make no log")
 	return cmd
+}
+
+// throughTime returns the seq of the last fact of a line before the first one that is later than a time. The facts of a batch have the
+// same time, unless they were imported.
+func throughTime(ctx context.Context, line *archive.Line, at time.Time) (through uint64, err error) {
+	for p, err := range line.Read(line.Last().Through).Pages() {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return 0, err
+		}
+		for i := range p.Facts {
+			f := &p.Facts[i]
+			if f.TransactionTime.After(at) {
+				if through == 0 {
+					return 0, fmt.Errorf("the log held nothing yet at %s: its first fact is of %s", clock(at), clock(f.TransactionTime))
+				}
+				return through, nil
+			}
+			through = f.Seq
+		}
+	}
+	return through, nil
 }
 
 // A restoreReport says what was restored.

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/rivo/uniseg"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/wire"
@@ -27,26 +31,77 @@ func valueCell(f *backend.Fact) string {
 	if f.Retraction() {
 		return "(deleted)"
 	}
-	return cut(string(f.Value), 72)
+	return string(f.Value)
 }
 
-// describe returns all of a fact for people.
+// writerCell returns who wrote a fact as tables show it: @ and the name that a server stamped, and then what the writer says. No
+// JSON begins with @. "": neither is known.
+func writerCell(f *backend.Fact) string {
+	by := f.By
+	if by != "" {
+		by = "@" + by
+	}
+	return strings.TrimSpace(by + " " + string(f.Producer))
+}
+
+// describe returns all of a fact for people. version 0 is not known.
 func describe(f *backend.Fact, version int) table {
 	t := table{}
 	t.row("store", f.Store)
 	t.row("key", f.Key)
 	t.row("value", string(f.Value))
 	t.row("seq", f.Seq)
-	t.row("version", version)
+	if version > 0 {
+		t.row("version", version)
+	}
 	t.row("id", f.ID)
 	t.row("follows", cmp.Or(f.Causation, "-"))
 	t.row("time", clock(f.TransactionTime))
 	t.row("valid", clock(f.ValidTime))
 	t.row("schema", f.SchemaVersion)
+	if f.By != "" {
+		t.row("by", f.By)
+	}
 	t.row("producer", cmp.Or(string(f.Producer), "-"))
 	if f.Derivation != nil {
 		t.row("derivation", string(f.Derivation))
 	}
 	t.row("hash", f.ValueHash)
 	return t
+}
+
+var factColumns = []any{"SEQ", "TIME", "VALID", "STORE", "KEY", "PRODUCER", "ID", "VALUE"}
+
+// addFact adds a fact to a listing with factColumns.
+func (l *listing) addFact(f *backend.Fact) error {
+	if l.app.json {
+		return l.app.encode(f)
+	}
+	return l.add(f, f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, l.app.brief(cmp.Or(writerCell(f), "-"), 32), f.ID, valueCell(f))
+}
+
+// printEvent prints a fact as a line, which on a terminal is no longer than that is wide.
+func (a *app) printEvent(f *backend.Fact) error {
+	if a.json {
+		return a.encode(f)
+	}
+	_, err := fmt.Fprintln(a.out, a.eventLine("", f, 0))
+	return err
+}
+
+// eventLine returns a line about a fact. valueBytes is the size of a value that was left out; 0: it was not.
+func (a *app) eventLine(before string, f *backend.Fact, valueBytes int) string {
+	line := before + fmt.Sprint(f.Seq, "  ", clock(f.TransactionTime), "  ", f.Store, "/", f.Key)
+	if by := writerCell(f); by != "" {
+		line += "  by " + a.brief(by, 32)
+	}
+	line = printable(line + "  ")
+	value := printable(valueCell(f))
+	if valueBytes > 0 {
+		value = fmt.Sprintf("(%d bytes)", valueBytes)
+	}
+	if width := a.width(); width > 0 {
+		value = cut(value, max(width-uniseg.StringWidth(line), leastRoom))
+	}
+	return line + value
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -25,14 +26,20 @@ func (a *app) print(report any, format string, args ...any) error {
 	return err
 }
 
-// A listing prints items: with --json as they come, or else in a table, whose columns are headed unless it is empty.
+// A listing prints items: with --json as they come, or else as lines of a table, whose columns are headed unless it is empty.
+// On a terminal a line is no longer than the terminal is wide, for which the last column is cut.
 type listing struct {
-	app   *app
-	table table
+	app    *app
+	table  table // lines that are not printed yet, perhaps after the heading
+	rows   int
+	widths map[int]int
 }
 
+// listed is how many lines are printed at once, so that memory does not grow with the listing. Later lines may have wider columns.
+const listed = 500
+
 func (a *app) newListing(columns ...any) *listing {
-	l := &listing{app: a}
+	l := &listing{app: a, widths: map[int]int{}}
 	l.table.row(columns...)
 	return l
 }
@@ -42,14 +49,24 @@ func (l *listing) add(item any, cells ...any) error {
 		return l.app.encode(item)
 	}
 	l.table.row(cells...)
-	return nil
-}
-
-// end prints the table.
-func (l *listing) end() error {
-	if len(l.table) == 1 { // the heading alone, also with --json
+	if l.rows++; len(l.table) < listed {
 		return nil
 	}
-	_, err := fmt.Fprint(l.app.out, l.table)
+	return l.flush()
+}
+
+func (l *listing) flush() error {
+	var text strings.Builder
+	l.table.print(&text, l.widths, l.app.width())
+	l.table = l.table[:0]
+	_, err := fmt.Fprint(l.app.out, text.String())
 	return err
+}
+
+// end prints the lines that are left.
+func (l *listing) end() error {
+	if l.rows == 0 { // the heading alone, also with --json
+		return nil
+	}
+	return l.flush()
 }

@@ -25,22 +25,39 @@ func (t *table) row(cells ...any) {
 // String returns the table's text. Columns are as wide as a terminal shows their cells: some characters take two places,
 // and some none.
 func (t table) String() string {
-	widths := map[int]int{}
+	var text strings.Builder
+	t.print(&text, map[int]int{}, 0)
+	return text.String()
+}
+
+// leastRoom is how many places of a terminal the last cell of a line gets, even if the line becomes longer than the terminal.
+const leastRoom = 20
+
+// print prints the table. widths has the widths of columns in what was printed before, and gets those of this table. If
+// width, of a terminal, is not 0, the last cell of each line is cut so that the line fits.
+func (t table) print(w *strings.Builder, widths map[int]int, width int) {
 	for _, row := range t {
-		for i, cell := range row {
+		for i, cell := range row[:max(len(row)-1, 0)] {
 			widths[i] = max(widths[i], uniseg.StringWidth(cell))
 		}
 	}
-	var text strings.Builder
 	for _, row := range t {
 		var line strings.Builder
+		room := width
 		for i, cell := range row {
+			if i == len(row)-1 {
+				if width > 0 {
+					cell = cut(cell, max(room, leastRoom))
+				}
+				line.WriteString(cell)
+				break
+			}
 			line.WriteString(cell)
 			line.WriteString(strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell)+2))
+			room -= widths[i] + 2
 		}
-		fmt.Fprintln(&text, strings.TrimRight(line.String(), " "))
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
 	}
-	return text.String()
 }
 
 // printable returns text without what would move a terminal's cursor or change its colours.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 )
 
 // A plainWriter is an io.Writer that writes text without what could move a terminal's cursor, change its state or reorder
@@ -62,4 +64,22 @@ func terminal(w io.Writer) (*os.File, bool) {
 	}
 	f, ok := w.(*os.File)
 	return f, ok && isTerminal(f)
+}
+
+// width returns how many places a line of the output's terminal has; 0: the output is no terminal, or does not say.
+func (a *app) width() int {
+	if f, ok := terminal(a.out); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+	}
+	return 0
+}
+
+// brief cuts text to some places if the output is a terminal.
+func (a *app) brief(text string, places int) string {
+	if a.width() == 0 {
+		return text
+	}
+	return cut(text, places)
 }

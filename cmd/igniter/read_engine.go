@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -18,9 +17,14 @@ func (a *app) openEngine(ctx context.Context, log backend.Log, stores ...string)
 }
 
 // look opens an engine over the facts of one store that has reports true for, so that it need not hold the rest, nor a
-// server send other stores.
-func (a *app) look(ctx context.Context, name string, has func(f *backend.Fact) bool, with func(e *store.Engine) error) error {
+// server send other stores. with reads it as of a moment.
+func (a *app) look(ctx context.Context, name string, at *moment, has func(f *backend.Fact) bool, with func(e *store.Engine) error) error {
 	return a.withLog(ctx, func(log backend.Log) error {
+		stats, err := log.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		a.sayAhead(at, &stats)
 		e, err := a.openEngine(ctx, backend.Intercept(log, backend.Hooks{
 			Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
 				r.Stores = []string{name}
@@ -45,7 +49,7 @@ func (a *app) look(ctx context.Context, name string, has func(f *backend.Fact) b
 // printRecords prints the records that has reports true for, at most limit of them (0: all), and returns how many there
 // were.
 func (a *app) printRecords(records iter.Seq2[store.Record, error], has func(r store.Record) bool, limit uint) (n uint, err error) {
-	l := a.newListing("SEQ", "TIME", "VALID", "STORE", "KEY", "VALUE", "PRODUCER", "ID")
+	l := a.newListing(factColumns...)
 	for r, err := range records {
 		if err != nil {
 			return n, err
@@ -54,12 +58,7 @@ func (a *app) printRecords(records iter.Seq2[store.Record, error], has func(r st
 			continue
 		}
 		f := r.Fact()
-		if a.json {
-			err = a.encode(&f)
-		} else {
-			l.table.row(f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, valueCell(&f), cut(cmp.Or(string(f.Producer), "-"), 32), f.ID)
-		}
-		if err != nil {
+		if err := l.addFact(&f); err != nil {
 			return n, err
 		}
 		if n++; n == limit {

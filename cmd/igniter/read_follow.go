@@ -13,6 +13,7 @@ import (
 func (a *app) followCommand() *cobra.Command {
 	var r backend.Range
 	var limit uint
+	var given filterFlags
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "follow [STORE...]",
 		Short: "Print facts as they are written",
@@ -20,13 +21,19 @@ func (a *app) followCommand() *cobra.Command {
 with --after (0: at the log's beginning). 51233@UUID names the log too, as igniter stats shows it: if the log was replaced
 since, or ends before the seq, follow fails with "diverged" and says through which seq the two agree. No fact is missing or
 printed twice. If the connection is lost, it connects again and goes on where it was. If facts after the seq were pruned,
-it says so and ends. SIGINT ends it, with exit code 0.`,
+it says so and ends; from the log's beginning it says so and goes on. SIGINT ends it, with exit code 0.`,
 		Example: `  igniter follow --address 127.0.0.1:7400
   igniter follow tasks deliveries --after 0 --json | jq .value
+  igniter follow tasks --key 'home-*' --where done=true --producer ana
   igniter follow tasks --after "$(cat seq)"   # go on after the seq that was handled last`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, stores []string) error {
-			err := a.withLog(cmd.Context(), func(log backend.Log) error {
+			chosen, err := given.filter(stores)
+			if err != nil {
+				return err
+			}
+			wanted := chosen.Matcher()
+			err = a.withLog(cmd.Context(), func(log backend.Log) error {
 				if !cmd.Flags().Changed("after") {
 					stats, err := log.Stats(cmd.Context())
 					if err != nil {
@@ -39,8 +46,10 @@ it says so and ends. SIGINT ends it, with exit code 0.`,
 				}
 				n, through, first := uint(0), r.After.Seq, true
 				for page, err := range log.Follow(cmd.Context(), r) {
-					if err == nil && !(first && through == 0) { // from the log's beginning it prints what is left
-						err = page.Whole(through)
+					if gone := page.Whole(through); gone != nil && first && through == 0 { // from the log's beginning it prints what is left
+						a.say(fmt.Sprintf("%v; what is left follows", gone))
+					} else if err == nil {
+						err = gone
 					}
 					if err != nil {
 						return err
@@ -48,7 +57,10 @@ it says so and ends. SIGINT ends it, with exit code 0.`,
 					through, first = page.Through.Seq, false
 					for i := range page.Facts {
 						f := &page.Facts[i]
-						if err := a.print(f, "%v\n", event{f}); err != nil {
+						if !wanted.Wants(f) {
+							continue
+						}
+						if err := a.printEvent(f); err != nil {
 							return err
 						}
 						if n++; n == limit {
@@ -65,17 +77,8 @@ it says so and ends. SIGINT ends it, with exit code 0.`,
 		},
 	}))
 	cursorVar(cmd, &r.After, "begin after that seq (default the log's last seq)")
+	given.add(cmd.Flags())
+	cmd.Flags().StringVar(&given.key, "key", "", "only facts of that key; a * at its end stands for any ending")
 	cmd.Flags().UintVar(&limit, "limit", 0, "end after that many facts; 0: never")
 	return cmd
-}
-
-// An event is a fact as a line for people.
-type event struct{ *backend.Fact }
-
-func (e event) String() string {
-	line := fmt.Sprint(e.Seq, "  ", clock(e.TransactionTime), "  ", e.Store, "/", e.Key, "  ", valueCell(e.Fact))
-	if e.Producer != nil {
-		line += "  by " + cut(string(e.Producer), 32)
-	}
-	return printable(line)
 }

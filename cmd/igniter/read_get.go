@@ -7,24 +7,51 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/store"
+	"github.com/igniter-store/igniter/store/reader"
 )
 
 func (a *app) getCommand() *cobra.Command {
-	var at store.Moment
-	valueOnly := false
+	var at moment
+	valueOnly, id := false, ""
 	cmd := a.withJSON(withLogFlags(withMoment(&cobra.Command{
-		Use:   "get STORE KEY",
-		Short: "Show a key's value, now or at a moment",
-		Long: `Shows the value of a key and the fact that holds it. If the key has no value, the exit code is 1.
+		Use:   "get STORE KEY | get --id ID",
+		Short: "Show a key's value, now or at a moment, or one fact",
+		Long: `Shows the value of a key and the fact that holds it. If the key has no value, the exit code is 1. With --id it shows the
+fact that has an ID, whatever its key has now.
 
 It reads the store from its beginning. Programs that read often embed the store, or use a server's HTTP.`,
 		Example: `  igniter get tasks milk --path ./log
   igniter get tasks milk --value | jq .title
-  igniter get tasks milk --as-of 2026-11-01 --valid-at 2026-10-15`,
-		Args: cobra.ExactArgs(2),
+  igniter get tasks milk --as-of 2026-11-01 --valid-at 2026-10-15
+  igniter get --id 019332a4-7c1e-7d0a-b4e5-9c1f2d3e4f50`,
+		Args: func(cmd *cobra.Command, given []string) error {
+			if id == "" {
+				return cobra.ExactArgs(2)(cmd, given)
+			}
+			return cobra.NoArgs(cmd, given)
+		},
 		RunE: func(cmd *cobra.Command, given []string) error {
-			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
-				r, ok, err := e.GetAt(cmd.Context(), given[0], given[1], at)
+			show := func(f *backend.Fact, version int) error {
+				if valueOnly {
+					_, err := fmt.Fprintf(a.out, "%s\n", f.Value)
+					return err
+				}
+				return a.print(f, "%s", describe(f, version))
+			}
+			if id != "" {
+				if at != (moment{}) {
+					return usage("a fact with an --id is the same at all times: leave out --as-of, --at-seq and --valid-at")
+				}
+				return a.ask(cmd.Context(), func(log backend.Log, r *reader.Reader, _ []string) error {
+					v, err := a.find(cmd.Context(), log, r, id)
+					if err != nil {
+						return err
+					}
+					return show(&v.Fact, 0)
+				})
+			}
+			return a.look(cmd.Context(), given[0], &at, ofKey(given[1]), func(e *store.Engine) error {
+				r, ok, err := e.GetAt(cmd.Context(), given[0], given[1], at.engine())
 				if err != nil {
 					return err
 				}
@@ -32,14 +59,11 @@ It reads the store from its beginning. Programs that read often embed the store,
 					return noValue(e, given[0], given[1])
 				}
 				f := r.Fact()
-				if valueOnly {
-					_, err := fmt.Fprintf(a.out, "%s\n", f.Value)
-					return err
-				}
-				return a.print(&f, "%s", describe(&f, r.Version()))
+				return show(&f, r.Version())
 			})
 		},
 	}, &at)))
+	cmd.Flags().StringVar(&id, "id", "", "show the fact with that ID, or seq")
 	cmd.Flags().BoolVar(&valueOnly, "value", false, "print only the value")
 	return cmd
 }

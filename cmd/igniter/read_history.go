@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) historyCommand() *cobra.Command {
-	var at store.Moment
+	var at moment
 	return a.withJSON(withLogFlags(withMoment(&cobra.Command{
 		Use:   "history STORE KEY",
 		Short: "Show all facts of a key",
@@ -21,9 +21,9 @@ the log held then, and with --valid-at only facts that were valid by then. If th
   igniter history tasks milk --as-of 2026-11-01 --json`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			return a.look(cmd.Context(), given[0], ofKey(given[1]), func(e *store.Engine) error {
+			return a.look(cmd.Context(), given[0], &at, ofKey(given[1]), func(e *store.Engine) error {
 				history := func(yield func(store.Record, error) bool) {
-					for r, err := range e.History(cmd.Context(), given[0], given[1], at) {
+					for r, err := range e.History(cmd.Context(), given[0], given[1], at.engine()) {
 						if errors.Is(err, backend.ErrCompacted) {
 							fmt.Fprintf(a.err, "igniter: facts of store %q before seq %d were removed: the history may be incomplete before that\n", given[0], e.Horizon(given[0]).Seq)
 							continue

@@ -1,22 +1,21 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/store"
 )
 
 func (a *app) listCommand() *cobra.Command {
-	var at store.Moment
+	var at moment
 	var prefix string
 	var where []string
 	var limit uint
@@ -41,65 +40,20 @@ such as true or 17, or else a string. If --where is given several times, all con
 				if prefix != "" || len(where) > 0 {
 					return usage("--prefix and --where are for the keys of a store: igniter list STORE")
 				}
-				return a.listStores(cmd.Context(), at)
+				return a.listStores(cmd.Context(), &at)
 			}
 			hasPrefix := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
-			return a.look(cmd.Context(), given[0], hasPrefix, func(e *store.Engine) error {
-				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at}), conditions.hold, limit)
+			return a.look(cmd.Context(), given[0], &at, hasPrefix, func(e *store.Engine) error {
+				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at.engine()}), func(r store.Record) bool { return query.HoldAll(conditions, r.Value()) }, limit)
 				return err
 			})
 		},
 	}, &at)))
 	flags := cmd.Flags()
 	flags.StringVar(&prefix, "prefix", "", "only keys that begin with it")
-	flags.StringArrayVar(&where, "where", nil, "only values with that field: field=value, compared as JSON (1 and 1.0 are equal, an instant in two zones is not); may be repeated")
+	whereVar(flags, &where)
 	flags.UintVar(&limit, "limit", 0, "how many to show; 0: all")
 	return cmd
-}
-
-// A condition says what a value must have in a field.
-type condition struct {
-	field string
-	want  []byte // in the form of jsonvalue.AppendEqual
-}
-
-type conditions []condition
-
-func parseConditions(texts []string) (all conditions, err error) {
-	for _, text := range texts {
-		field, value, ok := strings.Cut(text, "=")
-		if !ok || field == "" {
-			return nil, usage("--where %q is not field=value", text)
-		}
-		want, err := jsonvalue.AppendEqual(nil, []byte(value), backend.MaxDepth)
-		if err != nil {
-			quoted, _ := json.Marshal(value) // a string, which can't fail
-			want, err = jsonvalue.AppendEqual(nil, quoted, backend.MaxDepth)
-		}
-		if err != nil {
-			return nil, usage("--where %q: %w", text, err)
-		}
-		all = append(all, condition{field, want})
-	}
-	return all, nil
-}
-
-func (all conditions) hold(r store.Record) bool {
-	return !slices.ContainsFunc(all, func(c condition) bool {
-		form, err := jsonvalue.AppendEqual(nil, member(r.Value(), c.field), backend.MaxDepth)
-		return err != nil || !bytes.Equal(form, c.want)
-	})
-}
-
-// member returns what an object has under a name, in which a dot may lead to an object inside; nil if it has nothing there.
-func member(object []byte, name string) []byte {
-	if v := jsonvalue.Member(object, name); v != nil {
-		return v
-	}
-	if outer, inner, ok := strings.Cut(name, "."); ok {
-		return member(jsonvalue.Member(object, outer), inner)
-	}
-	return nil
 }
 
 // A storeCount says how many facts a store has.
@@ -109,15 +63,26 @@ type storeCount struct {
 	LastSeq uint64 `json:"last_seq"`
 }
 
-func (a *app) listStores(ctx context.Context, at store.Moment) error {
+func (a *app) listStores(ctx context.Context, at *moment) error {
 	return a.withLog(ctx, func(log backend.Log) error {
+		stats, err := log.Stats(ctx)
+		if err == nil {
+			_, err = stats.Resume(backend.Cursor{Seq: at.Seq}) // beyond the log's end the answer would be another one later
+		}
+		if err != nil {
+			return err
+		}
+		a.sayAhead(at, &stats)
+		if at.validNow {
+			at.Valid = time.Now()
+		}
 		counts := map[string]*storeCount{}
 		for f, err := range backend.Facts(log.Replay(ctx, backend.Range{Through: at.Seq})) {
 			if err != nil {
 				return err
 			}
 			valid := f.ValidTime
-			if valid.IsZero() {
+			if valid.IsZero() && !at.validNow { // otherwise it is valid since it is there
 				valid = f.TransactionTime
 			}
 			if !at.Time.IsZero() && f.TransactionTime.After(at.Time) || !at.Valid.IsZero() && valid.After(at.Valid) {
@@ -131,12 +96,11 @@ func (a *app) listStores(ctx context.Context, at store.Moment) error {
 			c.Facts++
 			c.LastSeq = f.Seq
 		}
-		stats, err := log.Stats(ctx)
-		if err != nil {
+		if stats, err = log.Stats(ctx); err != nil {
 			return err
 		}
 		for name, h := range stats.Horizons {
-			if h.Hides(at.Seq, at.Time, at.Valid) {
+			if h.Hides(at.Seq, at.Time) || !at.validNow && h.Hides(0, at.Valid) {
 				return &backend.CompactedError{Store: name, Horizon: h}
 			}
 		}

@@ -2,21 +2,51 @@ package main
 
 import (
 	"errors"
-	"strings"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/store"
-	"github.com/igniter-store/igniter/wire"
 )
 
-// withMoment gives a command the flags that say as of when it reads.
-func withMoment(cmd *cobra.Command, at *store.Moment) *cobra.Command {
+// A moment is as of when a command reads.
+type moment struct {
+	store.Moment
+	validNow bool // Valid is the present, see store.ValidNow
+}
+
+// engine returns the moment for reads of an engine.
+func (m *moment) engine() store.Moment {
+	if !m.validNow {
+		return m.Moment
+	}
+	at := store.ValidNow()
+	at.Seq, at.Time = m.Seq, m.Time
+	return at
+}
+
+// withMoment gives a command the flags that say as of when it reads. As of now shows all that the log holds, also if the
+// log's time is ahead of the clock.
+func withMoment(cmd *cobra.Command, at *moment) *cobra.Command {
 	flags := cmd.Flags()
-	flags.Func("as-of", "read what the log held at that `time`: "+instantHelp, instant(&at.Time))
+	flags.Func("as-of", "read what the log held at that `time`: "+query.TimeHelp, func(text string) error {
+		if text == "now" {
+			at.Time = time.Time{}
+			return nil
+		}
+		return instant(&at.Time)(text)
+	})
 	flags.Uint64Var(&at.Seq, "at-seq", 0, "read what the log held when that `seq` was its last")
-	flags.Func("valid-at", "read what was true at that `time`, as far as the log knew", instant(&at.Valid))
+	flags.Func("valid-at", "read what was true at that `time`, as far as the log knew", func(text string) error {
+		if at.validNow = text == "now"; at.validNow {
+			at.Valid = time.Time{}
+			return nil
+		}
+		return instant(&at.Valid)(text)
+	})
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if flags.Changed("at-seq") && at.Seq == 0 {
 			return errors.New("--at-seq 0: seqs begin at 1")
@@ -26,25 +56,18 @@ func withMoment(cmd *cobra.Command, at *store.Moment) *cobra.Command {
 	return cmd
 }
 
-const instantHelp = "2026-11-24T10:00:00Z, 2026-11-24 (UTC), seconds since 1970, now, or -90m for that long ago"
+// sayAhead says that times are the log's if those are ahead of the clock, so that a time that was given shows less than one
+// may think.
+func (a *app) sayAhead(at *moment, stats *backend.Stats) {
+	if by := stats.Ahead(time.Now()); by > time.Second && !(at.Time.IsZero() && at.Valid.IsZero()) {
+		a.say(fmt.Sprintf("the log's last time is %v ahead of the clock: --as-of and --valid-at go by the log's times; \"now\" shows all", by.Round(time.Second)))
+	}
+}
 
 // instant returns a flag's function that sets a point in time as people write it.
 func instant(to *time.Time) func(text string) error {
-	return func(text string) error {
-		t, err := wire.ParseTime([]byte(text)) // seconds, as facts have them
-		if text == "now" {
-			t, err = time.Now(), nil
-		} else if d, bad := time.ParseDuration(text); bad == nil && strings.HasPrefix(text, "-") {
-			t, err = time.Now().Add(d), nil
-		}
-		for _, layout := range []string{time.RFC3339Nano, time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05", time.DateTime} {
-			if err != nil {
-				t, err = time.Parse(layout, text)
-			}
-		}
-		if *to = t; err != nil || t.IsZero() { // the zero time would be no time
-			return errors.New("not a time: write " + instantHelp)
-		}
-		return nil
+	return func(text string) (err error) {
+		*to, err = query.ParseTime(text, time.Now())
+		return err
 	}
 }

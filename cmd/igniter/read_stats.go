@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -43,11 +46,19 @@ func statsTable(s *backend.Stats) (t table) {
 	if c, ok := s.Checkpoint(); ok {
 		t.row("head", c)
 	}
+	if by := s.Ahead(time.Now()); by > time.Second {
+		t.row("last time", fmt.Sprintf("%s, %v ahead of the clock", clock(s.LastTime), by.Round(time.Second)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Horizons)) {
+		h := s.Horizons[name]
+		t.row("pruned", fmt.Sprintf("%s, before seq %d, %s", cmp.Or(name, "all stores"), h.Seq, clock(h.Time)))
+	}
 	t.row("size", size(s.Bytes))
 	if d := s.Storage; d != nil {
 		t.row("segments", fmt.Sprintf("%d, %s", d.Segments, size(d.SegmentBytes)))
 		t.row("snapshots", fmt.Sprintf("%d, %s", d.Snapshots, size(d.SnapshotBytes)))
 		t.row("indexes", size(d.IndexBytes))
+		t.row("files without index", d.Unindexed)
 		t.row("written ahead", size(d.AheadBytes))
 		t.row("quarantine", size(d.QuarantineBytes))
 		t.row("reserve", size(d.ReserveBytes))

@@ -34,10 +34,14 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await": await, "exits": exits, "setfrom": setFrom, "damage": damage, "fetch": fetch,
-			"certificates": certificates, "systemd": systemd, "hostile": hostile,
+			"certificates": certificates, "systemd": systemd, "hostile": hostile, "postgres": postgres,
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "mounts" {
+			switch name {
+			case "mounts":
+			case "postgres":
+				return hasPostgres(), nil
+			default:
 				return false, fmt.Errorf("there is no condition %q", name)
 			}
 			return os.Getuid() == 0 && exec.Command("unshare", "-m", "true").Run() == nil, nil

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,10 +19,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
+	"github.com/igniter-store/igniter/server/web"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -41,7 +44,7 @@ With --tls-cert and --tls-key all connections are TLS connections. With --tls-cl
   igniter serve --path ./log --listen tcp://0.0.0.0:7400 --tls-cert server.pem --tls-key server.key --tokens tokens.yaml
   igniter serve --config /etc/igniter/igniter.yaml --http 127.0.0.1:7480`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), nil) },
 	})
 	settings.Add(cmd.Flags(), settings.Serve()...)
 	return cmd
@@ -56,14 +59,18 @@ type service struct {
 	secure *security    // nil: no TLS
 	mode   os.FileMode  // of Unix sockets
 
+	reloaded atomic.Pointer[web.Reloaded] // when tokens and certificates were read last
+
 	http   *site // nil: no HTTP
 	facts  backend.Log
+	mirror *mirroring // nil: the log is no mirror that follows its source
 	server *server.Server
 	ended  chan error // why Serve failed for a listener
 	serves sync.WaitGroup
 }
 
-func (a *app) serve(ctx context.Context) (err error) {
+// serve serves a log, or the copy that m keeps; nil: it is no mirror.
+func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 	signal.Ignore(syscall.SIGPIPE) // the reader of the standard error may go away
 	lines := newSink(a.err)
 	a.err = lines // for what Main says at the end, too
@@ -74,14 +81,20 @@ func (a *app) serve(ctx context.Context) (err error) {
 	lines.recalled = func(dropped int64) {
 		log.Warn("log lines were dropped, since nothing took them from the standard error", zap.Int64("lines", dropped))
 	}
-	s := &service{app: a, log: log, lines: lines}
+	s := &service{app: a, log: log, lines: lines, mirror: m}
 	if err := s.prepare(); err != nil {
 		return err
 	}
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	defer func() { err = errors.Join(err, s.close()) }()
+	pid := ""
+	defer func() {
+		err = errors.Join(err, s.close())
+		if pid != "" {
+			removeProcessID(pid) // once it is gone, the log is not locked any more
+		}
+	}()
 	if s.http, err = s.newSite(); err != nil {
 		return err
 	}
@@ -104,11 +117,23 @@ func (a *app) serve(ctx context.Context) (err error) {
 		if err := wholefile.Write(path, 0o644, func(f *os.File) error { _, err := fmt.Fprintln(f, os.Getpid()); return err }); err != nil {
 			return fmt.Errorf("write the process ID: %w", err)
 		}
-		defer removeProcessID(path)
+		pid = path
+	}
+	if m != nil {
+		s.serves.Go(func() { s.ended <- m.run() })
 	}
 	notify("READY=1", "STATUS=serving")
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	if !a.values.Bool("exit_on_failure") {
+		look.Stop()
+	}
 	for {
 		select {
+		case <-look.C:
+			if err := failure(ctx, s.facts); err != nil {
+				return errors.Join(err, s.drain())
+			}
 		case <-ctx.Done():
 			return s.drain()
 		case err := <-s.ended:
@@ -119,6 +144,15 @@ func (a *app) serve(ctx context.Context) (err error) {
 			s.reload()
 		}
 	}
+}
+
+// failure returns why a log takes no more writes until it is opened again; nil: it takes them.
+func failure(ctx context.Context, log backend.Log) error {
+	stats, err := log.Stats(ctx)
+	if err != nil || stats.Failed == "" {
+		return nil // readyz tells of an error
+	}
+	return fmt.Errorf("%w: the log takes no more writes: %s", backend.ErrFailed, stats.Failed)
 }
 
 // removeProcessID removes a file with the ID of this process, but no device. A file that cannot be removed, such as a mounted
@@ -153,6 +187,10 @@ func (s *service) prepare() (err error) {
 	if s.secure, err = newSecurity(v, s.log); err != nil {
 		return err
 	}
+	s.noteReload(nil)
+	if v.Bool("stamp_producer") && s.tokens == nil && (s.secure == nil || s.secure.clientCA == "") {
+		return usage("--stamp-producer has no name to stamp where clients show neither tokens nor certificates: give --tokens or --tls-client-ca")
+	}
 	if err := s.app.outsideLog("--pid-file", v.String("pid_file")); err != nil {
 		return err
 	}
@@ -162,10 +200,10 @@ func (s *service) prepare() (err error) {
 		return usage("--socket-mode %q is not octal permissions such as 0660", v.String("socket_mode"))
 	}
 	s.mode = os.FileMode(mode)
-	if len(v.Strings("listen")) == 0 {
+	if len(s.listens()) == 0 && s.mirror == nil {
 		return usage("there is nowhere to listen: give --listen tcp://127.0.0.1:7400 or unix:///path")
 	}
-	for _, text := range v.Strings("listen") {
+	for _, text := range s.listens() {
 		switch network, address, _ := splitAddress(text); network {
 		case "tcp":
 		case "unix":
@@ -177,6 +215,14 @@ func (s *service) prepare() (err error) {
 		}
 	}
 	return nil
+}
+
+// listens returns where to listen. A mirror does so only if it is told where.
+func (s *service) listens() []string {
+	if s.mirror != nil && s.app.values.IsDefault("listen") {
+		return nil
+	}
+	return s.app.values.Strings("listen")
 }
 
 func (s *service) warn(text string) { s.log.Warn(text) }
@@ -196,8 +242,17 @@ func (s *service) open(ctx context.Context) error {
 	if s.http != nil {
 		progress = s.http.opening.tell
 	}
+	if s.mirror != nil {
+		s.facts, err = s.mirror.open(ctx, s, progress)
+		return err
+	}
 	if s.facts, err = s.app.open(ctx, s.log, progress); err != nil {
 		return err
+	}
+	if s.app.values.Bool("read_only") {
+		s.facts = readOnly(s.facts)
+	} else if l, ok := s.facts.(*file.Log); ok && l.IsMirror() {
+		return usage("%s holds a mirror: serve it with --read-only, let igniter mirror go on with it, or make it a log of its own with igniter promote", s.app.values.String("path"))
 	}
 	if name == "memory" {
 		s.log.Warn("the log is in memory and ends with this process; --path keeps it")
@@ -209,7 +264,7 @@ func (s *service) open(ctx context.Context) error {
 func (s *service) listen() error {
 	v, limits := s.app.values, s.crowd(maxDescriptors())
 	opts := server.Options{
-		Tokens: s.tokens, Insecure: v.Bool("insecure"), Logger: s.log,
+		Tokens: s.tokens, StampProducer: v.Bool("stamp_producer"), Insecure: v.Bool("insecure"), Logger: s.log,
 		MaxConnections: limits.connections, MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
 		HelloTimeout: v.Duration("hello_timeout"), MaxWaiting: limits.waiting, MaxWaitingEach: v.Int("max_waiting_each"),
 		MaxConnectionsEach: v.Int("max_connections_each"), MaxMemory: v.Int("max_memory"), MaxMemoryEach: v.Int("max_memory_each"),
@@ -224,8 +279,8 @@ func (s *service) listen() error {
 		opts.TLS = s.secure.config(tls.RequireAndVerifyClientCert)
 	}
 	s.server = server.New(s.facts, opts)
-	s.ended = make(chan error, len(v.Strings("listen")))
-	for _, text := range v.Strings("listen") {
+	s.ended = make(chan error, len(s.listens())+1)
+	for _, text := range s.listens() {
 		network, address, _ := splitAddress(text)
 		l, err := server.Listen(network, address)
 		if err != nil {
@@ -256,7 +311,8 @@ func (s *service) reload() {
 	if s.secure != nil {
 		errs = append(errs, s.secure.reload())
 	}
-	if err := errors.Join(errs...); err != nil {
+	err := errors.Join(errs...)
+	if s.noteReload(err); err != nil {
 		s.log.Error("SIGHUP: some files can't be read; their previous contents stay in use", zap.Error(err))
 	} else {
 		s.log.Info("SIGHUP: read the tokens and certificates again", zap.Bool("tokens", s.tokens != nil), zap.Bool("tls", s.secure != nil))
@@ -287,12 +343,18 @@ func (s *service) drain() error {
 // close releases what the service has.
 func (s *service) close() error {
 	var err error
+	if s.mirror != nil {
+		s.mirror.stop()
+	}
 	if s.server != nil {
 		err = s.server.Close()
 	}
 	s.serves.Wait()
 	if s.http != nil {
 		err = errors.Join(err, s.http.close())
+	}
+	if s.mirror != nil {
+		err = errors.Join(err, s.mirror.close())
 	}
 	if s.facts != nil {
 		err = errors.Join(err, s.facts.Close())

@@ -18,12 +18,13 @@ import (
 
 	"github.com/igniter-store/igniter/cmd/igniter/internal/metrics"
 	"github.com/igniter-store/igniter/server/web"
+	"github.com/igniter-store/igniter/store/reader"
 )
 
 // A site is the HTTP side of a service.
 type site struct {
 	web     *web.Handler
-	values  *engineValues // nil: requests for keys are not answered
+	reader  *reader.Reader // nil: the log is not open yet
 	server  *http.Server
 	metrics *prometheus.Registry
 	serving sync.WaitGroup
@@ -77,7 +78,8 @@ func (s *service) newSite() (*site, error) {
 		s.log.Warn("HTTP without TLS can be reached from other machines: tokens can be read on the way", zap.Stringer("address", l.Addr()))
 	}
 	x := &site{metrics: prometheus.NewRegistry(), broken: make(chan error, 1)}
-	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), MaxStreamsEach: v.Int("max_streams_each"), Hosts: v.Strings("http_hosts"), WriteTimeout: v.Duration("write_timeout"), Logger: s.log})
+	x.web = web.New(web.Options{Progress: x.opening.progress, MaxStreams: v.Int("max_streams"), MaxStreamsEach: v.Int("max_streams_each"), Hosts: v.Strings("http_hosts"), Origins: v.Strings("http_origin"), NoUI: !v.Bool("http_ui"),
+		WriteTimeout: v.Duration("write_timeout"), Heartbeat: v.Duration("heartbeat"), MaxBody: int64(v.Int("max_frame")), About: s.about, Logger: s.log})
 	if err := x.registerProcess(s.lines); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -122,13 +124,13 @@ func (x *site) failed() <-chan error {
 
 // attach gives HTTP the server and its log.
 func (x *site) attach(s *service) error {
-	var values web.Values
-	if !s.app.values.Bool("http_no_reads") {
-		x.values = newEngineValues(s.facts)
-		values = x.values
+	x.reader = reader.New(s.facts, reader.Options{Memory: max(int64(s.app.values.Int("http_memory")), 1), Logger: s.log})
+	x.web.Attach(s.server, s.facts, x.reader)
+	err := x.metrics.Register(metrics.New(s.server, metrics.Site{Requests: x.web.Requests, Subscribers: x.web.Subscribers, About: s.about, Stores: x.reader.Counted}))
+	if s.mirror != nil {
+		err = errors.Join(err, s.mirror.register(x.metrics))
 	}
-	x.web.Attach(s.server, s.facts, values)
-	return x.metrics.Register(metrics.New(s.server))
+	return err
 }
 
 // shutdown waits for requests to end until ctx is done, and then cuts them off.
@@ -144,8 +146,8 @@ func (x *site) shutdown(ctx context.Context) error {
 func (x *site) close() error {
 	err := x.server.Close()
 	x.serving.Wait()
-	if x.values != nil {
-		err = errors.Join(err, x.values.close())
+	if x.reader != nil {
+		err = errors.Join(err, x.reader.Close())
 	}
 	return err
 }

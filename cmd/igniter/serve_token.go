@@ -16,8 +16,8 @@ import (
 )
 
 func (a *app) tokenCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "token", Short: "Make tokens for clients", Args: cobra.NoArgs, RunE: commandMissing}
-	cmd.AddCommand(a.tokenNewCommand())
+	cmd := &cobra.Command{Use: "token", Short: "Make, list, revoke and rotate tokens for clients", Args: knownCommand, RunE: commandMissing, SuggestionsMinimumDistance: 2}
+	cmd.AddCommand(a.tokenNewCommand(), a.tokenListCommand(), a.tokenRevokeCommand(), a.tokenRotateCommand())
 	return cmd
 }
 
@@ -56,7 +56,13 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 					a.say(path + " will be a file that only root can read: let the server's user read it")
 				}
 			}
-			if err := addToken(path, text); err != nil {
+			err = editTokens(path, true, func(before []byte) ([]byte, error) {
+				if n := len(before); n > 0 && before[n-1] != '\n' {
+					before = append(before, '\n')
+				}
+				return append(before, text...), nil
+			})
+			if err != nil {
 				return fmt.Errorf("add a token to %s, which stays as it is: %w", path, err)
 			}
 			fmt.Fprintf(a.err, "igniter: added %s to %s; send SIGHUP to a running server\n", entry.Name, path)
@@ -73,10 +79,13 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 	return cmd
 }
 
-// addToken adds an entry to a token file, if the file is then valid. A server that reads the file meanwhile sees it as it
-// was or as it will be; other calls wait.
-func addToken(path string, entry []byte) (err error) {
+// editTokens changes a token file, if the file is then valid. A server that reads the file meanwhile sees it as it was or as
+// it will be; other calls wait. Unless create is true, the file must exist.
+func editTokens(path string, create bool, edit func(text []byte) ([]byte, error)) (err error) {
 	if path, err = wholefile.Target(path); err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); err != nil && !create {
 		return err
 	}
 	name := path + ".lock"
@@ -96,11 +105,11 @@ func addToken(path string, entry []byte) (err error) {
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	if n := len(text); n > 0 && text[n-1] != '\n' {
-		text = append(text, '\n')
+	if text, err = edit(text); err != nil {
+		return err
 	}
 	return wholefile.Write(path, 0o600, func(f *os.File) error {
-		_, err := f.Write(append(text, entry...))
+		_, err := f.Write(text)
 		if err == nil {
 			_, err = auth.LoadTokens(f.Name())
 		}

@@ -22,7 +22,9 @@ func TestTokenFileStaysReadable(t *testing.T) {
 	require.NoError(t, os.Chmod(path, 0o640)) // whatever the umask
 	require.NoError(t, os.Chown(path, 1234, 5678))
 	require.NoError(t, os.Symlink(path, link))
-	require.NoError(t, addToken(link, []byte("- name: a\n  sha256: 5d2a60e021453cdfa45bfe08dc23154cb20fc386fa525ef934bbc906d3b5296c\n")))
+	require.NoError(t, editTokens(link, true, func([]byte) ([]byte, error) {
+		return []byte("- name: a\n  sha256: 5d2a60e021453cdfa45bfe08dc23154cb20fc386fa525ef934bbc906d3b5296c\n"), nil
+	}))
 	info, err := os.Lstat(link)
 	require.NoError(t, err)
 	require.NotZero(t, info.Mode()&os.ModeSymlink)

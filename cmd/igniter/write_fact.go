@@ -11,6 +11,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/store"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -27,7 +28,7 @@ type write struct {
 func (a *app) writing(w *write, cmd *cobra.Command, conditions bool) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&w.fact.ID, "id", "", "the fact's ID; empty: a new UUID. Writing the same ID again has no effect")
-	flags.Func("valid-time", "the `time` when it became true: "+instantHelp, instant(&w.fact.ValidTime))
+	flags.Func("valid-time", "the `time` when it became true: "+query.TimeHelp, instant(&w.fact.ValidTime))
 	flags.StringVar(&w.producer, "producer", "", "who writes it: JSON, or else a string")
 	flags.IntVar(&w.fact.SchemaVersion, "schema-version", 1, "version of the value's schema")
 	if conditions {
@@ -104,6 +105,7 @@ type receipt struct {
 	ValueHash       string          `json:"value_hash"`
 	Causation       string          `json:"causation,omitempty"`
 	TransactionTime json.RawMessage `json:"transaction_time"`
+	By              string          `json:"by,omitempty"`
 }
 
 func (a *app) printReceipt(f *backend.Fact) error {
@@ -113,6 +115,9 @@ func (a *app) printReceipt(f *backend.Fact) error {
 	t.row("key", f.Store+"/"+f.Key)
 	t.row("follows", cmp.Or(f.Causation, "-"))
 	t.row("time", clock(f.TransactionTime))
+	if f.By != "" {
+		t.row("by", f.By)
+	}
 	t.row("hash", f.ValueHash)
-	return a.print(receipt{f.Seq, f.ID, f.Store, f.Key, f.ValueHash, f.Causation, wire.AppendTime(nil, f.TransactionTime)}, "%s", t)
+	return a.print(receipt{f.Seq, f.ID, f.Store, f.Key, f.ValueHash, f.Causation, wire.AppendTime(nil, f.TransactionTime), f.By}, "%s", t)
 }

@@ -28,7 +28,7 @@ type App struct {
 // One configuration in each format.
 const (
 	jsonText = `{"store": {"backend": "file", "path": "p", "read_only": true, "keep_versions": 3, "stores": ["a"],
-		"tls": {"ca": "c", "server_name": "s"}, "write_timeout": "30s",
+		"tls": {"ca": "c", "server_name": "s"}, "write_timeout": "30s", "max_skew": "5m",
 		"settings": {"must_exist": true, "max_frame": 1048576, "sync_interval": "50ms"}}}`
 	yamlText = `store:
   backend: file
@@ -38,6 +38,7 @@ const (
   stores: [a]
   tls: {ca: c, server_name: s}
   write_timeout: 30s
+  max_skew: 5m
   settings: {must_exist: true, max_frame: 1048576, sync_interval: 50ms}
 `
 	tomlText = `[store]
@@ -47,6 +48,7 @@ read_only = true
 keep_versions = 3
 stores = ["a"]
 write_timeout = "30s"
+max_skew = "5m"
 [store.tls]
 ca = "c"
 server_name = "s"
@@ -131,7 +133,7 @@ func TestLoaders(t *testing.T) {
 			require.EqualValues(t, 1048576, o.Settings["max_frame"])
 			o.Settings["max_frame"] = nil // loaders differ in its type
 			require.Equal(t, companion.Options{
-				Backend: "file", Path: "p", ReadOnly: true, KeepVersions: 3, Stores: []string{"a"}, WriteTimeout: 30 * time.Second,
+				Backend: "file", Path: "p", ReadOnly: true, KeepVersions: 3, Stores: []string{"a"}, WriteTimeout: 30 * time.Second, MaxSkew: 5 * time.Minute,
 				TLS:      &backend.TLS{CA: "c", ServerName: "s"},
 				Settings: map[string]any{"must_exist": true, "max_frame": nil, "sync_interval": "50ms"},
 			}, o)

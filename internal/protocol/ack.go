@@ -16,6 +16,7 @@ type Ack struct {
 	Seq             uint64
 	Causation       string
 	TransactionTime time.Time
+	By              string // as the log holds it; "": the fact has none
 
 	Duplicate bool // the log held the fact before, or does not know whether it did
 
@@ -27,7 +28,7 @@ type Ack struct {
 
 // AckOf returns the ack of a fact as the log holds it.
 func AckOf(f *backend.Fact, duplicate bool) Ack {
-	a := Ack{Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime, Duplicate: duplicate}
+	a := Ack{Seq: f.Seq, Causation: f.Causation, TransactionTime: f.TransactionTime, By: f.By, Duplicate: duplicate}
 	if duplicate {
 		a.Fact = f
 	}
@@ -39,7 +40,7 @@ func DuplicateOf(held, given *backend.Fact) Ack {
 	a := AckOf(held, true)
 	a.SameValue = sameJSON(held.Value, given.Value)
 	if a.SameValue && sameJSON(held.Producer, given.Producer) && sameJSON(held.Derivation, given.Derivation) &&
-		held.ValidTime.Equal(given.ValidTime) && max(held.SchemaVersion, 1) == max(given.SchemaVersion, 1) {
+		held.By == given.By && held.ValidTime.Equal(given.ValidTime) && max(held.SchemaVersion, 1) == max(given.SchemaVersion, 1) {
 		a.Fact, a.SameValue = nil, false
 	}
 	return a
@@ -71,7 +72,7 @@ func (a Ack) In(f backend.Fact) backend.Fact {
 		}
 		return f
 	}
-	f.Seq, f.Causation, f.TransactionTime = a.Seq, a.Causation, a.TransactionTime
+	f.Seq, f.Causation, f.TransactionTime, f.By = a.Seq, a.Causation, a.TransactionTime, a.By
 	return f
 }
 
@@ -95,6 +96,9 @@ func appendAck(dst []byte, a Ack) []byte {
 	dst = appendTextOrNull(dst, "causation", a.Causation)
 	dst = append(dst, `,"transaction_time":`...)
 	dst = wire.AppendTime(dst, a.TransactionTime)
+	if a.By != "" {
+		dst = appendField(dst, "by", a.By)
+	}
 	if a.Duplicate {
 		dst = append(dst, `,"duplicate":true`...)
 	}
@@ -144,6 +148,8 @@ func parseAck(body []byte, i int, answer bool) (a Ack, end int, err error) {
 			}
 		case "transaction_time":
 			a.TransactionTime, err = parseTime(name, v)
+		case "by":
+			a.By, err = text(name, v)
 		case "duplicate":
 			a.Duplicate = string(v) == "true"
 		case "same_value":

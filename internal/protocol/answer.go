@@ -182,6 +182,7 @@ type storage struct {
 	AheadBytes      uint64    `json:"ahead_bytes"`
 	QuarantineBytes uint64    `json:"quarantine_bytes"`
 	ReserveBytes    uint64    `json:"reserve_bytes"`
+	Unindexed       int       `json:"unindexed"`
 	Damaged         int       `json:"damaged"`
 	LastSync        time.Time `json:"last_sync"`
 	Groups          uint64    `json:"groups"`

@@ -16,6 +16,7 @@
 //	{"op":"write_batch","facts":[{fact},…],"expect":[{"store":…,"key":…,"id":…},…]}
 //	    {"ok":true,"facts":[{"seq":N,"causation":…,"transaction_time":…},…]}
 //	{"op":"write_snapshot","through":N}
+//	{"op":"note_backup","through":N}
 //	    {"ok":true,"through":N,"facts":N,"bytes":N}
 //	{"op":"prune","seqs":[[from,to],…],"horizon":{"seq":N,"time":…}}
 //	    {"ok":true,"pruned":N,"missing":N}

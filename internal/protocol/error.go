@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,6 +58,20 @@ func (e *RequestError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *RequestError) Unwrap() error { return e.Err }
 
+// ErrorCodes returns all codes, each once.
+func ErrorCodes() []string {
+	all := []string{codeInternal}
+	for _, c := range codes {
+		if !slices.Contains(all, c.code) {
+			all = append(all, c.code)
+		}
+	}
+	return all
+}
+
+// codeInternal is the code of an error that has none of its own.
+const codeInternal = "internal_error"
+
 // ErrorCode returns the code of an error.
 func ErrorCode(err error) string {
 	var request *RequestError
@@ -68,7 +83,7 @@ func ErrorCode(err error) string {
 			return c.code
 		}
 	}
-	return "internal_error"
+	return codeInternal
 }
 
 // AppendError appends the answer to a request that failed: the error's code, its text, and the fields

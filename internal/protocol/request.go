@@ -29,6 +29,7 @@ const (
 	OpSubscribe     = "subscribe"
 	OpWriteSnapshot = "write_snapshot"
 	OpPrune         = "prune"
+	OpNoteBackup    = "note_backup"
 	OpStats         = "stats"
 	OpServerStatus  = "server_status"
 	OpClose         = "close"
@@ -150,25 +151,25 @@ func (r *Request) Fact() (backend.Fact, error) {
 // [ParseRequest].
 func (r *Request) Batch() (backend.Batch, error) { return r.CheckedBatch(nil, nil) }
 
-// CheckedBatch is Batch, but calls fact with each fact, and expect with each different expectation, as soon as it is parsed; nil
-// calls nothing. Their errors end parsing and are returned as they are. So a client that may not write costs no more than
+// CheckedBatch is Batch, but calls fact with each fact, which it may change, and expect with each different expectation, as soon
+// as it is parsed; nil calls nothing. Their errors end parsing and are returned as they are. So a client that may not write costs no more than
 // the bytes that it sent.
 func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*backend.Expect) error) (backend.Batch, error) {
 	var b backend.Batch
-	err := r.list("facts", true, MaxItems, func(v []byte, at int) (int, error) {
+	err := r.list("facts", true, backend.MaxBatch, func(v []byte, at int) (int, error) {
 		f, end, err := wire.ReadFact(v, at)
 		if err != nil {
 			return end, fmt.Errorf("fact %d of the batch: %w", len(b.Facts), err)
 		}
 		b.Facts = append(b.Facts, f)
 		if fact != nil {
-			err = fact(&f)
+			err = fact(&b.Facts[len(b.Facts)-1])
 		}
 		return end, err
 	})
 	if err == nil {
 		seen := map[backend.Expect]bool{}
-		err = r.list("expect", false, MaxItems, func(v []byte, at int) (int, error) {
+		err = r.list("expect", false, backend.MaxBatch, func(v []byte, at int) (int, error) {
 			e, end, err := parseExpect(v, at)
 			if err != nil || seen[e] {
 				return end, err
@@ -205,7 +206,7 @@ func parseExpect(v []byte, i int) (e backend.Expect, end int, err error) {
 
 // Limits of the lists in a request.
 const (
-	MaxItems  = 100_000 // facts, expectations, or ranges of seqs
+	MaxRanges = 100_000 // of seqs
 	MaxStores = 4096    // different names of stores
 )
 
@@ -306,10 +307,10 @@ func (r *Request) Client() (string, error) { return r.text("client") }
 // Token returns the token that the client shows; "" if not given.
 func (r *Request) Token() (string, error) { return r.text("token") }
 
-// Seqs returns the seqs to prune. They must be given, but may be an empty array. There are at most [MaxItems] ranges.
+// Seqs returns the seqs to prune. They must be given, but may be an empty array. There are at most [MaxRanges].
 func (r *Request) Seqs() (seqrange.Set, error) {
 	ranges := [][2]uint64{}
-	err := r.list("seqs", true, MaxItems, func(v []byte, at int) (int, error) {
+	err := r.list("seqs", true, MaxRanges, func(v []byte, at int) (int, error) {
 		var x [2]uint64
 		n := 0
 		end, err := jsonvalue.Array(v, at, func(at int) (int, error) {

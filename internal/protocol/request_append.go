@@ -89,6 +89,11 @@ func AppendWriteSnapshot(dst []byte, through uint64) []byte {
 	return append(AppendNumber(openRequest(dst, OpWriteSnapshot), "through", through), '}')
 }
 
+// AppendNoteBackup appends a request to note that a backup of the log through a seq was made.
+func AppendNoteBackup(dst []byte, through uint64) []byte {
+	return append(AppendNumber(openRequest(dst, OpNoteBackup), "through", through), '}')
+}
+
 // AppendPrune appends the request to prune seqs. A zero horizon is left out.
 func AppendPrune(dst []byte, seqs seqrange.Set, h backend.Horizon) []byte {
 	dst = append(appendKey(openRequest(dst, OpPrune), "seqs"), '[')

@@ -39,6 +39,13 @@ func (s *stores) writes(name string) bool {
 // stands there changes what other clients see.
 const ownStores = "igniter."
 
+func (s *stores) list() []string {
+	if s.all {
+		return []string{"*"}
+	}
+	return append([]string{}, s.names...)
+}
+
 func (s *stores) has(name string) bool { return s.all || slices.Contains(s.names, name) }
 
 // Name returns the name of the client's token or certificate; "" if it has none and needs none.
@@ -49,6 +56,9 @@ func (g *Grant) MayRead(store string) bool { return g.read.has(store) }
 
 // ReadsAll reports whether the client may read all stores.
 func (g *Grant) ReadsAll() bool { return g.read.all }
+
+// Stores returns the stores that the client may read and write, sorted; "*" stands for all.
+func (g *Grant) Stores() (read, write []string) { return g.read.list(), g.write.list() }
 
 // MayWriteSome returns backend.ErrForbidden unless there is a store that the client may write.
 func (g *Grant) MayWriteSome() error {
@@ -71,7 +81,7 @@ func (g *Grant) MayWrite(store string) error {
 }
 
 // MayImport returns backend.ErrForbidden, which names a field of a fact, unless the client may say itself what only the log
-// knows: when a fact was taken in, what came before it, and what its hash is. Where no tokens are used, all clients may, also
+// knows: when a fact was taken in, what came before it, what its hash is, and who was let in to write it. Where no tokens are used, all clients may, also
 // those of version 1, which can't ask.
 func (g *Grant) MayImport(field string) error {
 	if g.imports {

@@ -13,7 +13,7 @@ type TokenEntry struct {
 	SHA256 string   `json:"sha256" yaml:"sha256"`           // of the token's text, in hex
 	Read   []string `json:"read,omitempty" yaml:"read"`     // stores
 	Write  []string `json:"write,omitempty" yaml:"write"`   // stores; "*" stands for those whose names begin with "igniter." only with Admin
-	Import bool     `json:"import,omitempty" yaml:"import"` // may write facts with transaction times, causations and hashes of their own
+	Import bool     `json:"import,omitempty" yaml:"import"` // may write facts with transaction times, causations, hashes and writers of their own
 	Admin  bool     `json:"admin,omitempty" yaml:"admin"`   // may snapshot, prune, import and see server_status
 }
 

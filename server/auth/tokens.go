@@ -66,6 +66,9 @@ func (t *Tokens) Reload() error {
 	return nil
 }
 
+// Len returns how many tokens there are.
+func (t *Tokens) Len() int { return len(t.load().tokens) }
+
 func (t *Tokens) load() *tokenSet { return t.current.Load() }
 
 func parseTokens(text []byte) (*tokenSet, error) {

@@ -1,36 +1,93 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/query"
 )
 
 // answer answers with JSON.
-func (h *Handler) answer(w http.ResponseWriter, status int, v any) {
+func (h *Handler) answer(x *exchange, status int, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		text, status = []byte(`{"error_code":"internal_error","error":"the answer can't be written as JSON"}`), http.StatusInternalServerError
 	}
-	h.send(w, status, append(text, '\n'))
+	h.send(x, status, append(text, '\n'))
 }
 
 // send sends a JSON answer. It cuts off a client that does not read it in time.
-func (h *Handler) send(w http.ResponseWriter, status int, text []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.opts.WriteTimeout))
-	w.WriteHeader(status)
-	_, _ = w.Write(text)
+func (h *Handler) send(x *exchange, status int, text []byte) {
+	x.Header().Set("Content-Type", "application/json")
+	x.deadline(h.opts.WriteTimeout)
+	x.WriteHeader(status)
+	_, _ = x.Write(text)
+}
+
+// found answers a read with JSON, which was read at a seq: with an ETag, compressed if the client accepts that.
+func (h *Handler) found(x *exchange, r *http.Request, seq uint64, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	h.sendFound(x, r, seq, tagOf(text), append(text, '\n'))
+	return nil
+}
+
+// tagOf returns the ETag of an answer.
+func tagOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return `"` + hex.EncodeToString(sum[:12]) + `"`
+}
+
+// sendFound is found with the answer as text, and its ETag.
+func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag string, text []byte) {
+	header := x.Header()
+	header.Set("Cache-Control", "private, no-cache") // with the ETag one may ask whether it is still right
+	header.Add("Vary", "Authorization")
+	header.Set("ETag", etag)
+	header.Set("Igniter-Seq", strconv.FormatUint(seq, 10))
+	if matches(r.Header.Get("If-None-Match"), etag) {
+		x.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if len(text) >= minCompressed {
+		var out bytes.Buffer
+		if c, done := compress(x, r); c != nil {
+			defer done()
+			c.Reset(&out)
+			_, err := c.Write(text)
+			if err == nil && c.Close() == nil {
+				text = out.Bytes()
+			} else {
+				header.Del("Content-Encoding")
+			}
+		}
+	}
+	h.send(x, http.StatusOK, text)
+}
+
+// matches reports whether an ETag is among those of a header, as browsers and proxies compare them.
+func matches(given, etag string) bool {
+	for one := range strings.SplitSeq(given, ",") {
+		if one = strings.TrimPrefix(strings.TrimSpace(one), "W/"); one == etag || one == "*" {
+			return true
+		}
+	}
+	return false
 }
 
 // A statusError is an error with an HTTP status of its own.
@@ -49,7 +106,7 @@ func errNothingAt(r *http.Request) error {
 }
 
 // fail answers with an error.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	begun, ok := errors.AsType[errBegun](err)
 	if ok {
 		err = begun.error
@@ -59,32 +116,46 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.opts.Logger.Info("an answer was cut off", zap.String("path", r.URL.Path), zap.String("client", r.RemoteAddr), zap.Error(err))
 		panic(http.ErrAbortHandler) // the only way to tell the client that the answer is not whole
 	}
+	x.Header().Del("Content-Encoding") // of an answer that did not begin
 	status := statusOf(err)
 	switch status {
 	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="igniter"`)
+		x.Header().Set("WWW-Authenticate", `Bearer realm="igniter"`)
 	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "1")
+		x.Header().Set("Retry-After", "1")
 	case http.StatusInternalServerError:
 		h.opts.Logger.Error("a request failed", zap.String("path", r.URL.Path), zap.Error(err))
 	}
-	code := protocol.ErrorCode(err)
-	switch status {
-	case http.StatusBadRequest:
-		code = "invalid_request"
-	case http.StatusNotFound:
-		code = "not_found"
-	case http.StatusMethodNotAllowed:
-		code = "method_not_allowed"
+	answer := failureOf(err)
+	answer.Code = codeOf(err, status)
+	if missing, ok := errors.AsType[*query.NoValueError](err); ok {
+		x.Header().Set("Igniter-Seq", strconv.FormatUint(missing.Seq, 10))
 	}
-	answer := failure{Code: code, Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
+	h.answer(x, status, answer)
+}
+
+// failureOf returns what a client is told of an error.
+func failureOf(err error) failure {
+	answer := failure{Code: protocol.ErrorCode(err), Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
 	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
 		answer.Cursor, answer.Log, answer.Common = diverged.Cursor.String(), diverged.Log.String(), &diverged.Common
+	}
+	if missing, ok := errors.AsType[*query.NoValueError](err); ok {
+		answer.Store, answer.Key = missing.Store, &missing.Key
+		if missing.Deleted != nil {
+			answer.Fact = query.AppendFact(nil, missing.Deleted)
+		}
+	}
+	if cost, ok := errors.AsType[*query.NotLoadedError](err); ok {
+		answer.Store, answer.Facts, answer.Bytes = cost.Store, cost.Facts, cost.Bytes
+	}
+	if conflict, ok := errors.AsType[*conflictError](err); ok {
+		answer.Store, answer.Key, answer.Latest = conflict.conflict.Store, &conflict.conflict.Key, conflict.latest
 	}
 	if compacted, ok := errors.AsType[*backend.CompactedError](err); ok {
 		answer.Store, answer.Horizon = compacted.Store, &compacted.Horizon
 	}
-	h.answer(w, status, answer)
+	return answer
 }
 
 // A failure is the answer to a request that failed.
@@ -94,13 +165,39 @@ type failure struct {
 	Cursor  string           `json:"cursor,omitempty"` // of a *backend.DivergedError, like the two fields after it
 	Log     string           `json:"log,omitempty"`
 	Common  *uint64          `json:"common,omitempty"`
-	Store   string           `json:"store,omitempty"`   // of a *backend.CompactedError
+	Store   string           `json:"store,omitempty"`   // of the errors below
 	Horizon *backend.Horizon `json:"horizon,omitempty"` // of a *backend.CompactedError
+	Key     *string          `json:"key,omitempty"`     // of a *query.NoValueError, and of a conflict
+	Fact    json.RawMessage  `json:"fact,omitempty"`    // the retraction, of a *query.NoValueError
+	Latest  json.RawMessage  `json:"latest,omitempty"`  // the key's latest fact, or null, of a conflict
+	Facts   uint64           `json:"facts,omitempty"`   // of a *query.NotLoadedError
+	Bytes   uint64           `json:"bytes,omitempty"`   // of a *query.NotLoadedError
+}
+
+// codeOf returns the code of an error that is answered with a status.
+func codeOf(err error, status int) string {
+	if missing, ok := errors.AsType[*query.NoValueError](err); ok {
+		if missing.Deleted != nil {
+			return "deleted"
+		}
+		return "never_written"
+	}
+	switch status {
+	case http.StatusBadRequest, http.StatusUnsupportedMediaType:
+		return "invalid_request"
+	case http.StatusNotFound:
+		return "not_found"
+	case http.StatusMethodNotAllowed:
+		return "method_not_allowed"
+	case http.StatusPreconditionRequired:
+		return "not_loaded"
+	}
+	return protocol.ErrorCode(err)
 }
 
 // count tells the server of a request that the log made fail.
 func (h *Handler) count(err error) {
-	s := h.attached().server
+	s := h.now().server
 	for _, failure := range []error{backend.ErrFull, backend.ErrFailed, backend.ErrCorrupt, syscall.EMFILE, syscall.ENFILE} {
 		if s != nil && errors.Is(err, failure) {
 			s.Failed(err)
@@ -109,17 +206,26 @@ func (h *Handler) count(err error) {
 	}
 }
 
-// statusOf returns the HTTP status of an error.
+// statusOf returns the HTTP status of an error; of nil, 200.
 func statusOf(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
 	if own, ok := errors.AsType[*statusError](err); ok {
 		return own.status
+	}
+	if _, ok := errors.AsType[*query.NotLoadedError](err); ok {
+		return http.StatusPreconditionRequired
 	}
 	for _, s := range []struct {
 		err    error
 		status int
 	}{
+		{query.ErrNotFound, http.StatusNotFound}, {backend.ErrConflict, http.StatusConflict}, {backend.ErrIDReused, http.StatusConflict},
+		{backend.ErrTooLarge, http.StatusRequestEntityTooLarge}, {backend.ErrFull, http.StatusInsufficientStorage},
 		{backend.ErrUnauthenticated, http.StatusUnauthorized}, {backend.ErrForbidden, http.StatusForbidden},
 		{backend.ErrInvalid, http.StatusBadRequest}, {backend.ErrDiverged, http.StatusConflict}, {backend.ErrCompacted, http.StatusGone}, {errors.ErrUnsupported, http.StatusNotImplemented},
+		{backend.ErrAccessChanged, http.StatusServiceUnavailable},
 		{backend.ErrUnavailable, http.StatusServiceUnavailable}, {backend.ErrClosed, http.StatusServiceUnavailable},
 		{context.Canceled, http.StatusServiceUnavailable}, {context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {

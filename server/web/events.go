@@ -1,34 +1,120 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
 
-// events sends a part of the log and what comes to it, until the client or the server ends that.
-func (h *Handler) events(w http.ResponseWriter, r *http.Request, q *request) error {
-	given, err := parameters(r, "after", "store")
-	if err != nil {
-		return err
+// events sends a part of the log and what comes to it, until the client or the server ends that. While the log is being opened,
+// it lets the client wait: a browser does not try again after an answer of 503.
+func (h *Handler) events(x *exchange, r *http.Request, args []string) {
+	if h.now().server == nil && r.Method == http.MethodGet {
+		s := h.newStream(x, "text/event-stream")
+		if err := h.wait(r, s); err != nil {
+			h.fail(x, r, err)
+			return
+		}
+		q := &request{attachment: h.now(), args: args}
+		err := h.letIn(x, r, q)
+		if err == nil {
+			err = h.streamed(func(x *exchange, r *http.Request, q *request) error { return h.follow(r, q, s) })(x, r, q)
+		}
+		if _, broken := errors.AsType[errBegun](err); err != nil && !broken { // the answer has begun
+			h.count(err)
+			err = s.tell(err)
+		}
+		if err != nil {
+			h.fail(x, r, err)
+		}
+		return
 	}
+	h.served(func(x *exchange, r *http.Request, q *request) error {
+		s := h.newStream(x, "text/event-stream")
+		err := h.streamed(func(x *exchange, r *http.Request, q *request) error { return h.follow(r, q, s) })(x, r, q)
+		if statusOf(err) == http.StatusServiceUnavailable && !s.begun && isEventSource(r) {
+			s.buf = append(s.buf[:0], "retry: 3000\n\n"...)
+			return s.tell(err)
+		}
+		return err
+	})(x, r, args)
+}
+
+// isEventSource reports whether a browser's EventSource asks, which never tries again after another status than 200.
+func isEventSource(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+}
+
+// wait begins a stream of a client, which is not let in yet, and waits for Attach.
+func (h *Handler) wait(r *http.Request, s *stream) error {
+	h.mu.Lock()
+	full := h.waiting >= h.opts.MaxStreams/2
+	if !full {
+		h.waiting++
+	}
+	h.mu.Unlock()
+	if full {
+		return &statusError{http.StatusServiceUnavailable, errLoading}
+	}
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.waiting--
+	}()
+	s.buf = append(s.buf, "retry: 1000\n"...)
+	if id := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")); id != "" {
+		if c, err := backend.ParseCursor(id); err == nil {
+			s.buf = append(append(append(s.buf, "id: "...), c.String()...), '\n')
+		}
+	}
+	s.buf = append(s.buf, "\n"...)
+	for {
+		p := h.opts.Progress()
+		s.buf = fmt.Appendf(s.buf, ": the log is being opened, %d of %d bytes\n\n", p.Done, p.Total)
+		if err := s.flush(); err != nil {
+			return err
+		}
+		select {
+		case <-h.attached:
+			return nil
+		case <-r.Context().Done():
+			return errBegun{r.Context().Err()}
+		case <-time.After(h.opts.Heartbeat):
+		}
+	}
+}
+
+// follow sends the events of a client that was let in.
+func (h *Handler) follow(r *http.Request, q *request, s *stream) error {
+	p := given(r, "after", "store", "key", "prefix", "producer", "where", "changes")
 	from := r.Header.Get("Last-Event-ID")
 	name := "Last-Event-ID"
 	if from == "" {
-		from, name = given.Get("after"), "after"
+		from, name = p.Get("after"), "after"
 	}
-	x := &eventStream{log: q.log}
-	if x.through, err = cursorParameter(name, from); err != nil {
-		return err
+	filter := p.filter()
+	x := &eventStream{log: q.log, through: p.cursor(name, from), wants: filter.Matcher(), stream: s, waited: s.begun}
+	changes := p.flag("changes")
+	if p.err != nil {
+		return p.err
 	}
-	if x.reading, err = q.client.Read(given["store"]); err != nil {
+	if changes && q.reader != nil {
+		x.reader = q.reader
+	}
+	var err error
+	if x.reading, err = q.client.Read(filter.Stores); err != nil {
 		return err
 	}
 	if from == "" {
@@ -38,13 +124,14 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, q *request) err
 		}
 		x.through = backend.Cursor{Log: stats.Log, Seq: stats.LastSeq}
 	}
-	x.stream = h.newStream(w, "text/event-stream")
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	ctx, cancel := q.server.Serving(r.Context())
 	defer cancel(nil)
 	x.cancel = cancel
+	h.subscribe(x, r, &q.client)
+	defer h.unsubscribe(x)
 	err = x.send(ctx)
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -59,6 +146,10 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, q *request) err
 type eventStream struct {
 	log    backend.Log
 	cancel context.CancelCauseFunc // ends the stream, with why
+	wants  *query.Matcher
+	reader query.Reader // says what facts changed; nil: that was not asked for
+	waited bool         // for the log to be opened
+	sent   atomic.Uint64
 
 	mu      sync.Mutex // held to send, and to look at the client's access; guards all below
 	reading auth.Reading
@@ -73,7 +164,7 @@ type eventStream struct {
 func (x *eventStream) send(ctx context.Context) error {
 	for page, err := range x.log.Follow(ctx, backend.Range{After: x.through, Stores: x.reading.Stores}) {
 		if err == nil {
-			err = x.push(page)
+			err = x.push(ctx, page)
 		}
 		if err != nil {
 			return reason(ctx, err)
@@ -83,28 +174,36 @@ func (x *eventStream) send(ctx context.Context) error {
 }
 
 // push sends a page.
-func (x *eventStream) push(page backend.Page) error {
+func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err := x.refresh(); err != nil {
 		return err
 	}
-	if x.beats != nil || x.through.Seq > 0 { // a client that begins at the log's beginning takes what is left
-		if err := page.Whole(x.through.Seq); err != nil {
-			return err
-		}
+	gone := page.Whole(x.through.Seq)
+	if gone != nil && (x.beats != nil || x.through.Seq > 0) { // a client that begins at the log's beginning takes what is left
+		return gone
 	}
 	if x.beats == nil {
 		// The id comes first of all: a client whose connection breaks before the first fact must not begin anew at the end.
-		x.buf = append(x.buf, "retry: 1000\n\n"...)
+		if !x.waited {
+			x.buf = append(x.buf, "retry: 1000\n"...)
+		}
 		x.appendID(backend.Cursor{Log: page.Through.Log, Seq: x.through.Seq})
 		x.buf = append(x.buf, '\n')
+		if gone != nil {
+			text, _ := json.Marshal(failureOf(gone)) // strings and a time: it can't fail
+			x.buf = append(append(append(x.buf, "event: compacted\ndata: "...), text...), "\n\n"...)
+		}
 		x.beats = time.AfterFunc(x.h.opts.Heartbeat, x.beat)
 	}
 	for i := range page.Facts {
 		f := &page.Facts[i]
+		if !x.wants.Wants(f) {
+			continue
+		}
 		x.appendID(backend.Cursor{Log: page.Through.Log, Seq: f.Seq})
-		x.buf = append(appendJSON(append(x.buf, "event: fact\ndata: "...), f), "\n\n"...)
+		x.buf = append(x.appendFact(ctx, append(x.buf, "event: fact\ndata: "...), f), "\n\n"...)
 		if len(x.buf) < streamBuffer {
 			continue
 		}
@@ -113,10 +212,21 @@ func (x *eventStream) push(page backend.Page) error {
 		}
 	}
 	x.through = page.Through
+	x.sent.Store(page.Through.Seq)
 	if len(x.buf) == 0 {
 		return nil
 	}
 	return x.flush()
+}
+
+// appendFact appends a fact, with what it changed if that was asked for and is known.
+func (x *eventStream) appendFact(ctx context.Context, dst []byte, f *backend.Fact) []byte {
+	if x.reader != nil {
+		if v, ok := x.reader.Change(ctx, f); ok {
+			return v.Append(dst)
+		}
+	}
+	return query.AppendFact(dst, f)
 }
 
 // refresh returns an error from when the client's access has changed on: no page may follow one that was held back.
@@ -161,7 +271,27 @@ func (x *eventStream) end(r *http.Request, err error) error {
 		return err
 	}
 	x.h.count(err)
-	text, _ := json.Marshal(map[string]string{"error_code": protocol.ErrorCode(err), "error": err.Error()}) // strings: it can't fail
-	x.buf = append(append(append(x.buf[:0], "event: error\ndata: "...), text...), "\n\n"...)
-	return x.flush()
+	x.buf = x.buf[:0]
+	return x.tell(err)
+}
+
+// tell ends a stream of events that has begun with an error. Its event has a name of its own: a browser has one named error
+// for lost connections.
+func (s *stream) tell(err error) error {
+	text, _ := json.Marshal(failureOf(err)) // strings and numbers: it can't fail
+	s.buf = append(append(append(s.buf, "event: igniter-error\ndata: "...), text...), "\n\n"...)
+	return s.flush()
+}
+
+// subscribe notes who follows the log.
+func (h *Handler) subscribe(x *eventStream, r *http.Request, client *auth.Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clients[x] = Subscriber{Subscription: server.Subscription{Token: client.Grant.Name(), Peer: r.RemoteAddr, Stores: x.reading.Stores, Since: time.Now()}, Kind: "http"}
+}
+
+func (h *Handler) unsubscribe(x *eventStream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.clients, x)
 }

@@ -7,11 +7,14 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/web"
+	"github.com/igniter-store/igniter/store"
+	"github.com/igniter-store/igniter/store/reader"
 )
 
 // A program that serves a log answers HTTP about it, from before the log is open.
@@ -28,7 +31,8 @@ func Example() {
 
 	facts := memory.New(memory.Options{}) // which may take a while with others
 	s := server.New(facts, server.Options{})
-	h.Attach(s, facts, values{facts}) // values reads values by key, as an engine of package store can
+	answers := reader.New(facts, reader.Options{})
+	h.Attach(s, facts, answers)
 	if _, err := facts.WriteFact(ctx, backend.Fact{ID: "1", Store: "tasks", Key: "milk", Value: []byte(`{"title":"Buy milk"}`)}); err != nil {
 		log.Fatal(err)
 	}
@@ -43,10 +47,48 @@ func Example() {
 	}
 	http.DefaultClient.CloseIdleConnections()
 
-	// The server first, which ends streams; then HTTP; then the log.
-	_, _, _ = s.Close(), site.Shutdown(ctx), facts.Close()
+	// The server first, which ends streams; then HTTP; then what reads the log; then the log.
+	_, _, _, _ = s.Close(), site.Shutdown(ctx), answers.Close(), facts.Close()
 	<-served
 	// Output:
 	// 200 {"status":"ready"}
-	// 404 {"error_code":"not_found","error":"key \"eggs\" in store \"tasks\" has no value then"}
+	// 404 {"error_code":"never_written","error":"key \"eggs\" in store \"tasks\" has no fact then","store":"tasks","key":"eggs"}
+}
+
+// An app that embeds a store shows the inspector in its own mux, here below /log/. Its own handler decides who may look.
+func Example_inspector() {
+	ctx := context.Background()
+	facts := memory.New(memory.Options{}) // the app's log
+	app, err := store.Open(ctx, facts, store.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := app.Write(ctx, backend.Fact{Store: "tasks", Key: "milk", Value: []byte(`{"title":"Buy milk"}`)}); err != nil {
+		log.Fatal(err)
+	}
+
+	s := server.New(facts, server.Options{}) // it does not listen, and knows who may read what
+	answers := reader.New(facts, reader.Options{})
+	inspector := web.New(web.Options{})
+	inspector.Attach(s, facts, answers)
+	mux := http.NewServeMux()
+	mux.Handle("/log/", http.StripPrefix("/log", inspector))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "the app") })
+	site := httptest.NewServer(mux)
+
+	for _, path := range []string{"/", "/log/ui/", "/log/v1/stores/tasks/milk"} {
+		answer, err := http.Get(site.URL + path)
+		if err != nil {
+			log.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		fmt.Println(path, answer.StatusCode, answer.Header.Get("Content-Type"))
+	}
+	http.DefaultClient.CloseIdleConnections()
+	site.Close()
+	_, _, _, _ = s.Close(), answers.Close(), app.Close(), facts.Close()
+	// Output:
+	// / 200 text/plain; charset=utf-8
+	// /log/ui/ 200 text/html; charset=utf-8
+	// /log/v1/stores/tasks/milk 200 application/json
 }

@@ -1,55 +1,130 @@
 package web
 
 import (
+	"errors"
+	"iter"
 	"net/http"
+	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
 )
 
-// facts sends a part of the log up to its end. A client whose answer is cut off sees that it is not whole.
-func (h *Handler) facts(w http.ResponseWriter, r *http.Request, q *request) error {
-	given, err := parameters(r, "after", "store", "limit")
+// facts sends a part of the log. A client whose answer is cut off sees that it is not whole.
+func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
+	p := given(r, "after", "through", "before", "since", "until", "store", "key", "prefix", "producer", "where", "reverse", "limit", "changes")
+	after := p.cursor("after", p.Get("after"))
+	ask := query.FactsQuery{After: after.Seq, Through: p.seq("through"), Since: p.time("since"), Until: p.time("until"), Filter: p.filter(), Reverse: p.flag("reverse"), Changes: p.flag("changes"),
+		Limit: int(p.number("limit", 0, 0, 1<<53))}
+	before := p.seq("before")
+	if before > 1 && (ask.Through == 0 || before <= ask.Through) {
+		ask.Through = before - 1
+	}
+	if ask.Changes && !ask.Reverse {
+		p.wrong("changes", "only with reverse=1")
+	}
+	if p.err != nil {
+		return p.err
+	}
+	reading, err := q.client.Read(ask.Stores)
 	if err != nil {
 		return err
 	}
-	var part backend.Range
-	if part.After, err = cursorParameter("after", given.Get("after")); err != nil {
-		return err
+	stores := reading.Stores
+	stats, err := q.log.Stats(r.Context())
+	if err == nil {
+		_, err = stats.Resume(after)
 	}
-	limit, err := limitParameter(given.Get("limit"))
 	if err != nil {
 		return err
-	}
-	if part.Stores, err = q.client.Grant.Readable(given["store"]); err != nil {
-		return err
-	}
-	s := h.newStream(w, "application/x-ndjson")
-	if r.Method == http.MethodHead {
-		return nil
 	}
 	ctx, cancel := q.server.Serving(r.Context())
 	defer cancel(nil)
-	through := part.After.Seq
-	for page, err := range q.log.Replay(ctx, part) {
-		if err == nil && part.After.Seq > 0 { // a client that begins at the log's beginning takes what is left
-			err = page.Whole(through)
+	var found iter.Seq2[query.Version, error]
+	if before == 1 {
+		found = func(func(query.Version, error) bool) {}
+	} else if ask.Reverse || !ask.Since.IsZero() || !ask.Until.IsZero() {
+		if q.reader == nil {
+			return errNothingAt(r)
 		}
+		if stats.LastSeq, found, err = q.reader.Facts(ctx, q.stores(), ask); err != nil {
+			return reason(ctx, err)
+		}
+	} else {
+		pages := q.log.Replay(ctx, backend.Range{After: after, Through: min(ask.Through, stats.LastSeq), Stores: stores})
+		found = window(pages, ask, func(gone error) { setHorizon(x, gone) })
+	}
+	if gone := stats.Whole(after.Seq, stores); gone != nil && after.Seq == 0 {
+		setHorizon(x, gone)
+	} else if gone != nil {
+		return gone
+	}
+	setSeq(x, stats.LastSeq)
+	x.Header().Set("Cache-Control", "private, no-cache")
+	s := h.newStream(x, "application/x-ndjson")
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if s.out, s.done = compress(x, r); s.out != nil {
+		defer s.done()
+	}
+	for v, err := range found {
 		if err != nil {
 			return s.cut(reason(ctx, err))
 		}
-		through = page.Through.Seq
-		for i := range page.Facts {
-			s.buf = append(appendJSON(s.buf, &page.Facts[i]), '\n')
-			if limit--; limit == 0 {
-				return s.flush()
+		s.buf = append(v.Append(s.buf), '\n')
+		if len(s.buf) < streamBuffer {
+			continue
+		}
+		if err := reading.Refresh(); err != nil {
+			return s.cut(err)
+		}
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	if err := reading.Refresh(); err != nil {
+		return s.cut(err)
+	}
+	return s.finish()
+}
+
+// setHorizon says that facts before a horizon may be missing.
+func setHorizon(x *exchange, gone error) {
+	if compacted, ok := errors.AsType[*backend.CompactedError](gone); ok {
+		x.Header().Set("Igniter-Horizon", strconv.FormatUint(compacted.Horizon.Seq, 10))
+	}
+}
+
+// window yields the facts of pages that are asked for. A client that begins at the log's beginning takes what is left, and
+// told is called if that is not all; for others it is an error if facts after their cursor were pruned.
+func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, told func(gone error)) iter.Seq2[query.Version, error] {
+	return func(yield func(query.Version, error) bool) {
+		m := q.Matcher()
+		through, left := q.After, q.Limit
+		for page, err := range pages {
+			if gone := page.Whole(through); gone != nil && q.After == 0 {
+				told(gone)
+			} else if err == nil {
+				err = gone
 			}
-			if len(s.buf) < streamBuffer {
-				continue
+			if err != nil {
+				yield(query.Version{}, err)
+				return
 			}
-			if err := s.flush(); err != nil {
-				return err
+			through = page.Through.Seq
+			for i := range page.Facts {
+				f := &page.Facts[i]
+				if !m.Wants(f) {
+					continue
+				}
+				if !yield(query.Version{Fact: *f}, nil) {
+					return
+				}
+				if left--; left == 0 {
+					return
+				}
 			}
 		}
 	}
-	return s.flush()
 }

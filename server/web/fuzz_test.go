@@ -18,6 +18,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/server/web"
+	"github.com/igniter-store/igniter/store/reader"
 )
 
 // FuzzURL asks for any path and query with any Last-Event-ID, as a client that may read one store: it gets an answer, never
@@ -28,6 +29,9 @@ func FuzzURL(f *testing.F) {
 		{"/v1/facts?store=tasks&store=tasks&store=", ""}, {"/v1/facts?after=18446744073709551615", "1"}, {"/v1/facts?limit=-1&limit=2", ""}, {"/v1/facts?%zz", ""},
 		{"/v1/stores/tasks/k?as_of=1e9", ""}, {"/v1/stores/tasks/a%2Fb/../c?at_seq=0", ""}, {"/v1/stores//k", ""}, {"/v1/stores/secret/k?valid_at=2026-11-24", ""},
 		{"/v1/stores/tasks/%00%ff", ""}, {"/v1/stores/ta%73ks/k", ""}, {"/v1/status", ""}, {"/healthz?x", ""}, {"//v1/facts", ""}, {"/v1/facts/", ""}, {"/v1/facts;store=secret", ""},
+		{"/v1/stores/tasks?where=a.b%3E1&facet=x&order=-changed&cursor=1:k", ""}, {"/v1/history/secret/k?ticks=1", ""}, {"/v1/lineage/secret?effects=1&depth=all", ""}, {"/v1/facts/secret", ""},
+		{"/v1/diff/tasks?from=1&to=now&to_valid=-7d&key=k", ""}, {"/v1/histogram?axis=both&from=1970-01-01&to=9999-12-31&by=store&buckets=1000", ""}, {"/v1/moment?at=0001-01-02&store=secret", ""},
+		{"/v1/facts?reverse=1&changes=1&before=2&producer=%7B&since=36500d", ""}, {"/v1/stores?days=366", ""}, {"/v1/whoami?", ""},
 		{"/v1/facts?store=" + strings.Repeat("x", 300), ""}, {"/v1/facts?" + strings.Repeat("store=a&", 5000), ""}, {"/v1/stores/tasks/k?as_of=99999999999999999999999", ""},
 	} {
 		f.Add(seed[0], seed[1])
@@ -48,7 +52,9 @@ func FuzzURL(f *testing.F) {
 	require.NoError(f, err)
 	s := server.New(log, server.Options{Tokens: tokens})
 	h := web.New(web.Options{})
-	h.Attach(s, log, values{log})
+	answers := reader.New(log, reader.Options{})
+	f.Cleanup(func() { require.NoError(f, answers.Close()) })
+	h.Attach(s, log, answers)
 	f.Fuzz(func(t *testing.T, target, from string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || u.Path == "/v1/events" {

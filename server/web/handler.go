@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
@@ -17,43 +18,46 @@ import (
 // A Handler answers HTTP requests about a server and its log, see the package's comment. Its methods may be called
 // concurrently.
 type Handler struct {
-	opts    Options
-	routes  map[string]http.HandlerFunc // by path
-	current atomic.Pointer[attachment]
+	opts     Options
+	routes   []route
+	current  atomic.Pointer[attachment]
+	attached chan struct{} // closed by the first Attach
+	once     sync.Once
+	requests requestCounts
 
 	mu      sync.Mutex
 	streams map[string]int // open ones, by the client's name
 	open    int            // streams of all clients
+	waiting int            // event streams that wait for Attach
+	bodies  int64          // bytes that bodies of requests may take now
+	clients map[*eventStream]Subscriber
 }
 
 // An attachment is what Attach was given.
 type attachment struct {
 	server *server.Server
 	log    backend.Log
-	values Values
+	reader query.Reader
 }
 
 // New returns a Handler of a server whose log is still being opened. Until Attach it answers all requests but those for
-// health with 503.
+// health and events with 503.
 func New(opts Options) *Handler {
-	h := &Handler{opts: opts.withDefaults()}
+	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: map[string]int{}, clients: map[*eventStream]Subscriber{}}
 	h.current.Store(&attachment{})
-	h.streams = map[string]int{}
-	h.routes = map[string]http.HandlerFunc{
-		"/healthz": h.health, "/readyz": h.ready, "/v1/status": h.served(h.status),
-		"/v1/facts": h.served(h.streamed(h.facts)), "/v1/events": h.served(h.streamed(h.events)),
-	}
+	h.routes = h.allRoutes()
 	return h
 }
 
-// Attach gives the Handler the server, its log, and values, which reads values by key; if values is nil, requests for
-// keys are answered with 404. All three must outlive the Handler.
-func (h *Handler) Attach(s *server.Server, log backend.Log, values Values) {
-	h.current.Store(&attachment{s, log, values})
+// Attach gives the Handler the server, its log, and a reader of the log; if reader is nil, requests that need it are answered
+// with 404. All three must outlive the Handler.
+func (h *Handler) Attach(s *server.Server, log backend.Log, reader query.Reader) {
+	h.current.Store(&attachment{s, log, reader})
+	h.once.Do(func() { close(h.attached) })
 }
 
-// attached returns what Attach was given, or nils before it.
-func (h *Handler) attached() *attachment { return h.current.Load() }
+// now returns what Attach was given, or nils before it.
+func (h *Handler) now() *attachment { return h.current.Load() }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -63,58 +67,99 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
-	path := r.URL.EscapedPath() // not cleaned: keys may contain anything
-	serve := h.routes[path]
-	if _, _, ok := storeAndKey(path); ok {
-		serve = h.served(h.value)
+	if h.serveUI(w, r) {
+		return
 	}
-	switch {
+	path := r.URL.EscapedPath() // not cleaned: keys may contain anything
+	x := &exchange{ResponseWriter: w, begun: time.Now()}
+	route, args := h.find(path)
+	if route != nil {
+		x.route = route.pattern
+	}
+	defer h.note(x, r)
+	h.allowOrigin(x, r)
+	switch serve := route.method(r.Method); {
+	case route == nil:
+		h.fail(x, r, errNothingAt(r))
+	case r.Method == http.MethodOptions:
+		h.preflight(x, r, route)
 	case serve == nil:
-		h.fail(w, r, errNothingAt(r))
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		header.Set("Allow", "GET, HEAD")
-		h.fail(w, r, &statusError{http.StatusMethodNotAllowed, fmt.Errorf("%s is for GET, not %s", path, r.Method)})
+		header.Set("Allow", route.allow())
+		h.fail(x, r, &statusError{http.StatusMethodNotAllowed, fmt.Errorf("%s is for %s, not %s", path, route.allow(), r.Method)})
 	default:
-		serve(w, r)
+		serve(x, r, args)
 	}
 }
 
 // Handle lets next answer the requests for a path from clients that the server lets in. It must be called before the
 // first request.
 func (h *Handler) Handle(path string, next http.Handler) {
-	h.routes[path] = h.served(func(w http.ResponseWriter, r *http.Request, _ *request) error {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.opts.WriteTimeout))
-		next.ServeHTTP(w, r)
+	h.routes = append(h.routes, route{pattern: path, get: h.served(func(x *exchange, r *http.Request, _ *request) error {
+		x.deadline(h.opts.WriteTimeout)
+		next.ServeHTTP(x, r)
 		return nil
-	})
+	})})
 }
 
 // A request is a request of a client that was let in.
 type request struct {
 	*attachment
 	client auth.Session
+	args   []string // parts of the path
+}
+
+// stores returns the stores that the client may read; nil: all.
+func (q *request) stores() []string {
+	stores, _ := q.client.Grant.Readable(nil) // asked for none by name
+	return stores
 }
 
 // served returns a handler that needs the log and knows the client.
-func (h *Handler) served(handle func(w http.ResponseWriter, r *http.Request, q *request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		q := &request{attachment: h.attached()}
+func (h *Handler) served(handle func(x *exchange, r *http.Request, q *request) error) handler {
+	return func(x *exchange, r *http.Request, args []string) {
+		q := &request{attachment: h.now(), args: args}
 		if q.server == nil {
-			h.fail(w, r, &statusError{http.StatusServiceUnavailable, errLoading})
+			h.fail(x, r, &statusError{http.StatusServiceUnavailable, errLoading})
 			return
 		}
-		err := h.checkOrigin(r, q.server.Open())
+		err := h.letIn(x, r, q)
 		if err == nil {
-			q.client = q.server.Authorize(auth.CredentialOf(bearer(r), r.TLS))
-			err = q.client.Err
-		}
-		if err == nil {
-			err = handle(w, r, q)
+			err = handle(x, r, q)
 		}
 		if err != nil {
-			h.fail(w, r, err)
+			h.fail(x, r, err)
 		}
 	}
+}
+
+// letIn finds out who the client is.
+func (h *Handler) letIn(x *exchange, r *http.Request, q *request) error {
+	if err := h.checkOrigin(r, q.server.Open()); err != nil {
+		return err
+	}
+	q.client = q.server.Authorize(auth.CredentialOf(bearer(r), r.TLS))
+	if q.client.Err != nil {
+		q.server.Refused(r.RemoteAddr, q.client.Err)
+		return q.client.Err
+	}
+	x.client = q.client.Grant.Name()
+	return nil
+}
+
+// read returns a handler of reads that need the reader.
+func (h *Handler) read(handle func(x *exchange, r *http.Request, q *request) error) handler {
+	return h.served(h.streamed(func(x *exchange, r *http.Request, q *request) error {
+		if q.reader == nil {
+			return errNothingAt(r)
+		}
+		ctx, cancel := q.server.Serving(r.Context())
+		defer cancel(nil)
+		err := handle(x, r.WithContext(ctx), q)
+		if err != nil && ctx.Err() != nil {
+			err = reason(ctx, err)
+		}
+		return err
+	}))
 }
 
 var errLoading = errors.Join(backend.ErrUnavailable, errors.New("the log is being opened: try again later"))

@@ -6,7 +6,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {
+func (h *Handler) health(w *exchange, _ *http.Request, _ []string) {
 	h.answer(w, http.StatusOK, struct {
 		Status string `json:"status"`
 	}{"ok"})
@@ -27,8 +27,8 @@ const failed server.Status = "failed"
 // loading is the status of a server whose log is being opened.
 const loading server.Status = "loading"
 
-func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
-	a := h.attached()
+func (h *Handler) ready(w *exchange, r *http.Request, _ []string) {
+	a := h.now()
 	s := a.server
 	if s == nil {
 		p := h.opts.Progress()

@@ -16,7 +16,18 @@ type Options struct {
 	// addresses, without a port. Others could be names that a website has chosen, to have a browser read the log for it.
 	Hosts []string
 
-	MaxStreams     int           // exports and event streams at once; further ones are answered with 503; 0: 256
+	// Origins are the websites, such as https://shop.example, whose scripts may read and write with a token.
+	Origins []string
+
+	NoUI bool // do not serve the inspector, below /ui/
+
+	// About, if not nil, returns what the program knows about itself, for /v1/status and /v1/whoami.
+	About func() About
+
+	MaxBody   int64 // bytes of the body of a request that writes; 0: 16 MiB
+	MaxBodies int64 // bytes of all such bodies at a time; further ones are answered with 503; 0: eight times MaxBody
+
+	MaxStreams     int           // reads, exports and event streams at once; further ones are answered with 503; 0: 256
 	MaxStreamsEach int           // of them for one token; 0: a quarter
 	WriteTimeout   time.Duration // how long a client may take to read what is sent to it; 0: 30 s
 	Heartbeat      time.Duration // how often an event stream sends an id alone; 0: 15 s
@@ -33,6 +44,15 @@ type Progress struct {
 func (o Options) withDefaults() Options {
 	if o.Progress == nil {
 		o.Progress = func() Progress { return Progress{} }
+	}
+	if o.About == nil {
+		o.About = func() About { return About{} }
+	}
+	if o.MaxBody <= 0 {
+		o.MaxBody = 16 << 20
+	}
+	if o.MaxBodies <= 0 {
+		o.MaxBodies = 8 * o.MaxBody
 	}
 	if o.MaxStreams <= 0 {
 		o.MaxStreams = 256
@@ -66,7 +86,7 @@ func NewLimitedServer(h http.Handler, logger *zap.Logger, maxConnections int) *h
 	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second, // requests have no bodies
+		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          zap.NewStdLog(logger),

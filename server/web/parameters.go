@@ -10,102 +10,170 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/query"
 )
 
 // maxStores is how many different stores a request may name.
 const maxStores = 4096
 
-// parameters returns the query parameters of a request. Unknown and malformed parameters are rejected, and so is one
-// that is given twice where only one counts.
-func parameters(r *http.Request, known ...string) (url.Values, error) {
-	given, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, &backend.InvalidError{Field: "query", Reason: err.Error()}
+// maxRepeated is how often another parameter may be given that may be repeated.
+const maxRepeated = 64
+
+// repeated are the parameters that may be given more than once.
+var repeated = []string{"store", "where", "facet", "by", "expect"}
+
+// Parameters are the query parameters of a request. The first that can't be read is in err.
+type parameters struct {
+	url.Values
+	now time.Time
+	err error
+}
+
+// given returns the query parameters of a request. Unknown and malformed parameters are rejected, and so is one that is given
+// twice where only one counts.
+func given(r *http.Request, known ...string) *parameters {
+	p := &parameters{now: time.Now()}
+	if p.Values, p.err = url.ParseQuery(r.URL.RawQuery); p.err != nil {
+		p.err = &backend.InvalidError{Field: "query", Reason: p.err.Error()}
+		return p
 	}
-	for name, values := range given {
+	for name, values := range p.Values {
+		limit := maxRepeated
+		if name == "store" {
+			limit = maxStores
+		}
 		switch {
 		case !slices.Contains(known, name):
-			return nil, &backend.InvalidError{Field: "query", Reason: fmt.Sprintf("there is no parameter %q here: the parameters are %s", name, strings.Join(known, ", "))}
-		case len(values) > 1 && name != "store":
-			return nil, &backend.InvalidError{Field: name, Reason: "given more than once"}
+			p.wrong("query", "there is no parameter %q here: the parameters are %s", clip(name), strings.Join(known, ", "))
+		case len(values) > 1 && !slices.Contains(repeated, name):
+			p.wrong(name, "given more than once")
 		}
-		slices.Sort(values)
-		if given[name] = slices.Compact(values); len(given[name]) > maxStores {
-			return nil, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("given more than %d times: leave it out to read all stores", maxStores)}
+		if name == "store" {
+			slices.Sort(values)
+			p.Values[name] = slices.Compact(values)
+		}
+		if len(p.Values[name]) > limit {
+			p.wrong(name, "given more than %d times", limit)
 		}
 	}
-	return given, nil
+	return p
 }
 
-// limitParameter parses how many facts are wanted; 0: all.
-func limitParameter(text string) (uint64, error) {
-	if text == "" {
-		return 0, nil
+// wrong notes that a parameter can't be read, if it is the first.
+func (p *parameters) wrong(name, reason string, args ...any) {
+	if p.err == nil {
+		p.err = &backend.InvalidError{Field: name, Reason: fmt.Sprintf(reason, args...)}
 	}
-	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil {
-		return 0, &backend.InvalidError{Field: "limit", Reason: fmt.Sprintf("%q is no number of facts", text)}
-	}
-	return n, nil
 }
 
-// seqParameter parses a seq; ok is false if text is empty.
-func seqParameter(name, text string) (seq uint64, ok bool, err error) {
+// number returns a parameter as a whole number from least to most, or otherwise if it is not given.
+func (p *parameters) number(name string, otherwise, least, most uint64) uint64 {
+	text := p.Get(name)
 	if text == "" {
-		return 0, false, nil
+		return otherwise
 	}
-	if seq, err = strconv.ParseUint(text, 10, 64); err != nil {
-		return 0, false, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%q is no seq", text)}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n < least || n > most {
+		p.wrong(name, "%q is no number from %d to %d", clip(text), least, most)
 	}
-	return seq, true, nil
+	return n
 }
 
-// cursorParameter parses a cursor; zero if text is empty.
-func cursorParameter(name, text string) (backend.Cursor, error) {
+// seq returns a seq; 0 if it is not given.
+func (p *parameters) seq(name string) uint64 {
+	n := p.number(name, 0, 1, 1<<64-1)
+	return n
+}
+
+// flag reports whether a parameter is 1.
+func (p *parameters) flag(name string) bool {
+	switch text := p.Get(name); text {
+	case "1":
+		return true
+	case "", "0":
+	default:
+		p.wrong(name, "%q is neither 1 nor 0", clip(text))
+	}
+	return false
+}
+
+// time returns a point in time; zero if it is not given.
+func (p *parameters) time(name string) (t time.Time) {
+	if text := p.Get(name); text != "" {
+		var err error
+		if t, err = query.ParseTime(text, p.now); err != nil {
+			p.wrong(name, "%q is %v", clip(text), err)
+		}
+	}
+	return t
+}
+
+// moment returns as of when to read.
+func (p *parameters) moment() query.Moment {
+	m := query.Moment{Seq: p.seq("at_seq")}
+	if p.Get("as_of") != now { // all that the log holds, whatever its clock says
+		m.Time = p.time("as_of")
+	}
+	p.valid(&m, "valid_at")
+	return m
+}
+
+// now is the present as a time in a URL.
+const now = "now"
+
+// valid sets the valid time that a parameter gives.
+func (p *parameters) valid(m *query.Moment, name string) {
+	if m.ValidNow = p.Get(name) == now; !m.ValidNow {
+		m.Valid = p.time(name)
+	}
+}
+
+// between returns a moment that one parameter gives, with the valid time that another one gives.
+func (p *parameters) between(name, valid string) (m query.Moment) {
+	if text := p.Get(name); text != "" && !(name == "to" && text == now) {
+		var err error
+		if m, err = query.ParseMoment(text, p.now); err != nil {
+			p.wrong(name, "%q is no seq, and %v", clip(text), err)
+		}
+	}
+	p.valid(&m, valid)
+	return m
+}
+
+// cursor returns a cursor; zero if it is not given.
+func (p *parameters) cursor(name, text string) backend.Cursor {
 	if text == "" {
-		return backend.Cursor{}, nil
+		return backend.Cursor{}
 	}
 	c, err := backend.ParseCursor(text)
 	if err != nil {
-		return c, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%q is neither a seq nor a seq and a log, such as 51233@0197c0de-…", text)}
+		p.wrong(name, "%q is neither a seq nor a seq and a log, such as 51233@0197c0de-…", clip(text))
 	}
-	return c, nil
+	return c
 }
 
-// momentParameters parses the parameters that say as of when to read.
-func momentParameters(r *http.Request) (at Moment, err error) {
-	given, err := parameters(r, "as_of", "at_seq", "valid_at")
-	if err != nil {
-		return at, err
+// where returns conditions.
+func (p *parameters) where() []query.Condition {
+	if len(p.Values["where"]) > maxRepeated {
+		return nil
 	}
-	seq, ok, err := seqParameter("at_seq", given.Get("at_seq"))
-	if err == nil && ok && seq == 0 {
-		err = &backend.InvalidError{Field: "at_seq", Reason: "0: seqs begin at 1"}
+	all, err := query.ParseConditions(p.Values["where"])
+	if err != nil && p.err == nil {
+		p.err = err
 	}
-	if err != nil {
-		return at, err
-	}
-	at.Seq = seq
-	if at.Time, err = timeParameter("as_of", given.Get("as_of")); err != nil {
-		return at, err
-	}
-	at.Valid, err = timeParameter("valid_at", given.Get("valid_at"))
-	return at, err
+	return all
 }
 
-// timeParameter parses a time; zero if text is empty.
-func timeParameter(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
+// key returns the key, which may be empty; nil: it is not given.
+func (p *parameters) key() *string {
+	if !p.Has("key") {
+		return nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil && !t.IsZero() { // the zero time means that none is given
-			return t, nil
-		}
-	}
-	if t, err := wire.ParseTime([]byte(text)); err == nil && !t.IsZero() {
-		return t, nil
-	}
-	return time.Time{}, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("%q is no time such as 2026-11-24T10:00:00Z, 2026-11-24, or seconds since 1970", text)}
+	key := p.Get("key")
+	return &key
+}
+
+// filter returns which facts are wanted.
+func (p *parameters) filter() query.Filter {
+	return query.Filter{Stores: p.Values["store"], Key: p.key(), Prefix: p.Get("prefix"), Producer: p.Get("producer"), Where: p.where()}
 }

@@ -33,14 +33,22 @@ func (x *site) do(method, path string) (*http.Response, string) {
 func TestRefusals(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	x.write("a", "", "1")
-	for _, path := range []string{"/", "/nothing", "/v1/", "/v1/facts/", "//healthz", "/v1/stores", "/v1/stores/", "/v1/stores/a", "/v1/stores//k"} {
+	for _, path := range []string{"/", "/nothing", "/v1/", "/v1/facts/", "//healthz", "/v1/stores/", "/v1/stores//k", "/v1/history/a", "/v1/lineage/", "/v1/diff/a/b"} {
 		require.Contains(t, x.get(404, path), `"error_code":"not_found"`, path)
 	}
-	for _, path := range []string{"/healthz", "/readyz", "/inside", "/v1/status", "/v1/facts", "/v1/events", "/v1/stores/a/k"} {
-		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
+	for path, allow := range map[string]string{"/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/inside": "GET, HEAD", "/v1/status": "GET, HEAD", "/v1/facts": "GET, HEAD, POST", "/v1/events": "GET, HEAD",
+		"/v1/stores/a/k": "GET, HEAD, PUT, DELETE"} {
+		answer, _ := x.do(http.MethodOptions, path)
+		require.Equal(t, http.StatusNoContent, answer.StatusCode)
+		require.Equal(t, allow+", OPTIONS", answer.Header.Get("Allow"))
+		require.Empty(t, answer.Header.Get("Access-Control-Allow-Origin"))
+		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
+			if strings.Contains(allow, method) {
+				continue
+			}
 			answer, body := x.do(method, path)
 			require.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode, path)
-			require.Equal(t, "GET, HEAD", answer.Header.Get("Allow"))
+			require.Equal(t, allow, answer.Header.Get("Allow"))
 			require.Contains(t, body, `"error_code":"method_not_allowed"`)
 		}
 	}

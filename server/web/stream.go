@@ -1,26 +1,23 @@
 package web
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
 )
 
-// streamed limits how many streams are open at once.
-func (h *Handler) streamed(handle func(w http.ResponseWriter, r *http.Request, q *request) error) func(http.ResponseWriter, *http.Request, *request) error {
-	return func(w http.ResponseWriter, r *http.Request, q *request) error {
+// streamed limits how many streams and reads there are at once.
+func (h *Handler) streamed(handle func(x *exchange, r *http.Request, q *request) error) func(*exchange, *http.Request, *request) error {
+	return func(x *exchange, r *http.Request, q *request) error {
 		name := q.client.Grant.Name()
 		if err := h.openStream(name, q.server.Open()); err != nil {
 			return err
 		}
 		defer h.closeStream(name)
-		return handle(w, r, q)
+		return handle(x, r, q)
 	}
 }
 
@@ -55,33 +52,21 @@ func (h *Handler) Streams() int {
 	return h.open
 }
 
-// appendJSON appends a fact in the form of logs, on one line.
-func appendJSON(dst []byte, f *backend.Fact) []byte {
-	start := len(dst)
-	dst = wire.AppendFact(dst, f)
-	if !bytes.ContainsAny(dst[start:], "\r\n") {
-		return dst
-	}
-	var line bytes.Buffer // there is white space in a value
-	if json.Compact(&line, dst[start:]) == nil {
-		dst = append(dst[:start], line.Bytes()...)
-	}
-	return dst
-}
-
 // A stream is an answer that is sent piece by piece.
 type stream struct {
 	h       *Handler
-	w       http.ResponseWriter
+	w       *exchange
 	control *http.ResponseController
+	out     compressor // nil: the answer is not compressed
+	done    func()     // gives out back
 	buf     []byte
 	begun   bool // something was sent
 }
 
-func (h *Handler) newStream(w http.ResponseWriter, contentType string) *stream {
+func (h *Handler) newStream(w *exchange, contentType string) *stream {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Accel-Buffering", "no") // proxies must not hold it back
-	return &stream{h: h, w: w, control: http.NewResponseController(w)}
+	return &stream{h: h, w: w, control: http.NewResponseController(w.ResponseWriter)}
 }
 
 // flush sends buf. It cuts off a client that does not read it in time.
@@ -89,7 +74,13 @@ func (s *stream) flush() error {
 	s.begun = true
 	err := s.control.SetWriteDeadline(time.Now().Add(s.h.opts.WriteTimeout))
 	if err == nil {
-		_, err = s.w.Write(s.buf)
+		if s.out != nil {
+			if _, err = s.out.Write(s.buf); err == nil {
+				err = s.out.Flush()
+			}
+		} else {
+			_, err = s.w.Write(s.buf)
+		}
 	}
 	if err == nil {
 		err = s.control.Flush()
@@ -102,6 +93,23 @@ func (s *stream) flush() error {
 		return errBegun{err}
 	}
 	return nil
+}
+
+// finish sends what is left, and ends a compressed answer.
+func (s *stream) finish() error {
+	if s.out == nil {
+		return s.flush()
+	}
+	err := s.flush()
+	if err == nil {
+		if err = s.control.SetWriteDeadline(time.Now().Add(s.h.opts.WriteTimeout)); err == nil {
+			err = s.out.Close()
+		}
+		if err != nil {
+			err = errBegun{err}
+		}
+	}
+	return err
 }
 
 // cut returns err in a form that ends the answer so that the client sees that it is not whole.

@@ -28,6 +28,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/server/web"
+	"github.com/igniter-store/igniter/store/reader"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,29 +40,8 @@ type site struct {
 	log    backend.Log
 	server *server.Server
 	web    *web.Handler
+	reader *reader.Reader
 	client *http.Client
-}
-
-// values reads values by looking through the whole log.
-type values struct{ log backend.Log }
-
-func (v values) Get(ctx context.Context, store, key string, at web.Moment) (held backend.Fact, ok bool, err error) {
-	valid := func(f *backend.Fact) time.Time {
-		if f.ValidTime.IsZero() {
-			return f.TransactionTime
-		}
-		return f.ValidTime
-	}
-	for f, err := range backend.Facts(v.log.Replay(ctx, backend.Range{Through: at.Seq, Stores: []string{store}})) {
-		switch {
-		case err != nil:
-			return backend.Fact{}, false, err
-		case f.Key != key, !at.Time.IsZero() && f.TransactionTime.After(at.Time), !at.Valid.IsZero() && valid(&f).After(at.Valid):
-		case at.Valid.IsZero(), !ok, !valid(&f).Before(valid(&held)):
-			held, ok = f, true
-		}
-	}
-	return held, ok && !held.Retraction(), nil
 }
 
 // newSite serves a log. Without a server it is a site whose log is being opened.
@@ -70,7 +50,8 @@ func newSite(t *testing.T, log backend.Log, opts web.Options, options *server.Op
 	x.web.Handle("/inside", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "inside") }))
 	if options != nil {
 		x.server = server.New(log, *options)
-		x.web.Attach(x.server, log, values{log})
+		x.reader = reader.New(log, reader.Options{})
+		x.web.Attach(x.server, log, x.reader)
 	}
 	http1 := httptest.NewUnstartedServer(nil)
 	http1.Config = web.NewServer(x.web, nil)
@@ -81,6 +62,9 @@ func newSite(t *testing.T, log backend.Log, opts web.Options, options *server.Op
 			require.NoError(t, x.server.Close())
 		}
 		http1.Close()
+		if x.reader != nil {
+			require.NoError(t, x.reader.Close())
+		}
 		require.NoError(t, log.Close())
 	})
 	return x
@@ -113,7 +97,7 @@ func (x *site) get(status int, path string, headers ...string) string {
 	require.NoError(x, err)
 	require.Equal(x, status, answer.StatusCode, "%s: %s", path, body)
 	require.Equal(x, "nosniff", answer.Header.Get("X-Content-Type-Options"))
-	require.Equal(x, "no-store", answer.Header.Get("Cache-Control"))
+	require.Contains(x, []string{"no-store", "private, no-cache"}, answer.Header.Get("Cache-Control"))
 	require.Contains(x, answer.Header.Get("Content-Security-Policy"), "default-src 'none'")
 	return string(body)
 }
@@ -134,9 +118,10 @@ func (x *site) events(query string, headers ...string) *eventReader {
 	require.Equal(x, "text/event-stream", answer.Header.Get("Content-Type"))
 	r := &eventReader{site: x, lines: bufio.NewScanner(answer.Body), end: func() { cancel(); _ = answer.Body.Close() }}
 	x.Cleanup(r.end)
-	require.Equal(x, []string{"retry: 1000"}, r.next())
 	r.began = r.next()
-	require.Len(x, r.began, 1)
+	require.Len(x, r.began, 2)
+	require.Equal(x, "retry: 1000", r.began[0])
+	r.began = r.began[1:]
 	require.Regexp(x, `^id: \d+@[0-9a-f-]{36}$`, r.began[0], "a client that gets nothing else knows where to go on")
 	return r
 }
@@ -219,8 +204,8 @@ func TestFacts(t *testing.T) {
 	status := x.get(200, "/v1/status")
 	var keys map[string]any
 	require.NoError(t, json.Unmarshal([]byte(status), &keys))
-	require.Equal(t, []string{"accepted", "bytes_in", "bytes_out", "closed", "connections", "cut_off", "errors", "facts_in", "facts_out", "lag", "log", "pushed",
-		"rejected", "requests", "slow", "started_at", "status", "streams", "subscriptions", "uptime_ms"}, slices.Sorted(maps.Keys(keys)))
+	require.Equal(t, []string{"accepted", "bytes_in", "bytes_out", "closed", "connections", "cut_off", "errors", "facts_in", "facts_out", "lag", "latency", "log", "pushed", "refused",
+		"rejected", "requests", "slow", "started_at", "status", "stores", "streams", "subscribers", "subscriptions", "uptime_ms", "writable"}, slices.Sorted(maps.Keys(keys)))
 	require.Contains(t, status, `"log":{"first_seq":1,"last_seq":3,"durable_seq":0,"facts":3`)
 	require.Contains(t, status, `"status":"ready"`)
 }
@@ -242,8 +227,21 @@ func TestCompacted(t *testing.T) {
 		require.Equal(t, facts, strings.Count(x.get(200, path), "\n"), path)
 	}
 	for query, first := range map[string]uint64{"?after=0": 2, "?after=1&store=b": 2, "?after=3": 4} {
-		seq, _ := x.events(query).fact()
+		events := x.events(query)
+		if query == "?after=0" { // a client that begins at the log's beginning is told that something is gone
+			said := events.next()
+			require.Len(t, said, 2)
+			require.Equal(t, "event: compacted", said[0])
+			require.Contains(t, said[1], `"store":"a","horizon":{"seq":3,`)
+		}
+		seq, _ := events.fact()
 		require.Equal(t, first, seq, query)
+	}
+
+	for query, horizon := range map[string]string{"": "3", "?after=0": "3", "?store=b": "", "?after=3": ""} {
+		answer := x.ask(t.Context(), "/v1/facts"+query)
+		require.Equal(t, horizon, answer.Header.Get("Igniter-Horizon"), query)
+		require.NoError(t, answer.Body.Close())
 	}
 }
 
@@ -269,6 +267,8 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, 3, x.web.Streams())
 	require.Contains(t, x.get(503, "/v1/events"), "3 streams already")
 	require.Contains(t, x.get(503, "/v1/facts"), "3 streams already")
+	source := x.get(200, "/v1/events", "Accept", "text/event-stream")
+	require.Regexp(t, "^retry: 3000\n\nevent: igniter-error\ndata: .*3 streams already", source, "an EventSource tries again only after 200")
 
 	x.write("a", "k", "3")
 	for _, r := range []*eventReader{now, all, resumed} {
@@ -281,7 +281,7 @@ func TestEvents(t *testing.T) {
 	for {
 		lines := now.next()
 		require.NotNil(t, lines, "a client is told that the server ends")
-		if lines[0] == "event: error" {
+		if lines[0] == "event: igniter-error" {
 			require.Contains(t, lines[1], `"error_code":"unavailable"`)
 			break
 		}
@@ -295,7 +295,7 @@ func TestValue(t *testing.T) {
 	x := newSite(t, log, web.Options{}, &server.Options{})
 	x.get(404, "/v1/stores/a/k")
 	x.write("a", "k", "1")
-	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":1}`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":1,"time"`)
 	x.write("a", "k", "2")
 	_, err := log.WriteFact(t.Context(), backend.Fact{ID: "v", Store: "a", Key: "k", Value: []byte("3"),
 		ValidTime: time.Unix(1000, 0), TransactionTime: time.Now().Add(time.Hour)})
@@ -303,13 +303,15 @@ func TestValue(t *testing.T) {
 	x.write("a b", "x/y z", "4")
 	x.write("a", "gone", "5")
 	x.write("a", "gone", "null")
-	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":3}`, "what was written is read at once")
-	require.Contains(t, x.get(200, "/v1/stores/a/k?at_seq=1"), `"value":1}`)
-	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of="+time.Now().Add(time.Minute).UTC().Format(time.RFC3339)), `"value":2}`)
-	require.Contains(t, x.get(200, "/v1/stores/a/k?valid_at=1000.5"), `"value":3}`)
-	require.Contains(t, x.get(404, "/v1/stores/a/k?valid_at=1970-01-01"), `"error_code":"not_found"`)
-	require.Contains(t, x.get(200, "/v1/stores/a%20b/x/y%20z"), `"value":4}`)
-	require.Contains(t, x.get(200, "/v1/stores/a%20b/x%2Fy%20z"), `"value":4}`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k"), `"value":3,"time"`, "what was written is read at once")
+	require.Contains(t, x.get(200, "/v1/stores/a/k?at_seq=1"), `"value":1,"time"`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of="+time.Now().Add(time.Minute).UTC().Format(time.RFC3339)), `"value":2,"time"`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of=now"), `"value":3,"time"`, "the log's time is ahead of the clock")
+	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of=now&valid_at=now"), `"value":2,"time"`)
+	require.Contains(t, x.get(200, "/v1/stores/a/k?valid_at=1000.5"), `"value":3,"time"`)
+	require.Contains(t, x.get(404, "/v1/stores/a/k?valid_at=1970-01-01"), `"error_code":"never_written"`)
+	require.Contains(t, x.get(200, "/v1/stores/a%20b/x/y%20z"), `"value":4,"time"`)
+	require.Contains(t, x.get(200, "/v1/stores/a%20b/x%2Fy%20z"), `"value":4,"time"`)
 	x.get(404, "/v1/stores/a/gone")
 	for _, bad := range []string{"at_seq=0", "at_seq=x", "as_of=then", "valid_at=then"} {
 		require.Contains(t, x.get(400, "/v1/stores/a/k?"+bad), `"error_code":"invalid_request"`)
@@ -317,6 +319,54 @@ func TestValue(t *testing.T) {
 
 	x.web.Attach(x.server, log, nil)
 	require.Contains(t, x.get(404, "/v1/stores/a/k"), "there is nothing at")
+}
+
+// TestExportAccess: a page of an export that was read before the client's access changed is not sent after that.
+func TestExportAccess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	save := func(entries ...auth.TokenEntry) {
+		text, err := json.Marshal(entries)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+	}
+	reader, entry := auth.NewToken("reader")
+	other, otherEntry := auth.NewToken("other")
+	entry.Read, otherEntry.Read = []string{"a", "b"}, []string{"*"}
+	save(entry, otherEntry)
+	tokens, err := auth.LoadTokens(path)
+	require.NoError(t, err)
+	change := func() {}
+	log := backend.Intercept(memory.New(memory.Options{}), backend.Hooks{
+		Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+			return func(yield func(backend.Page, error) bool) {
+				for p, err := range next(ctx, r) {
+					if change(); !yield(p, err) {
+						return
+					}
+				}
+			}
+		},
+	})
+	x := newSite(t, log, web.Options{}, &server.Options{Tokens: tokens})
+	x.write("b", "k", "1")
+	as := "Bearer " + reader
+	require.Contains(t, x.get(200, "/v1/facts", "Authorization", as), `"value":1`)
+	narrow := entry
+	narrow.Read = []string{"a"}
+	for _, c := range []struct {
+		status int
+		code   string
+		left   []auth.TokenEntry
+	}{{503, "access_changed", []auth.TokenEntry{narrow, otherEntry}}, {401, "unauthenticated", []auth.TokenEntry{otherEntry}}} {
+		save(entry, otherEntry)
+		require.NoError(t, tokens.Reload())
+		change = func() {
+			save(c.left...)
+			require.NoError(t, tokens.Reload())
+		}
+		require.Contains(t, x.get(c.status, "/v1/facts", "Authorization", as), c.code)
+		require.Contains(t, x.get(200, "/v1/facts", "Authorization", "Bearer "+other), `"value":1`)
+	}
 }
 
 // TestTokens lets in clients with a token, to what it grants, for as long as it does.
@@ -380,7 +430,7 @@ func TestTokens(t *testing.T) {
 			lines := events.next()
 			require.NotNil(t, lines)
 			require.NotContains(t, lines[len(lines)-1], fmt.Sprintf(`"seq":%d,`, written.Seq))
-			if lines[0] == "event: error" {
+			if lines[0] == "event: igniter-error" {
 				require.Contains(t, lines[1], fmt.Sprintf(`"error_code":%q`, code))
 				break
 			}
@@ -395,7 +445,7 @@ func TestTokens(t *testing.T) {
 	require.NoError(t, tokens.Reload())
 	for {
 		lines := quiet.next()
-		if lines[0] == "event: error" {
+		if lines[0] == "event: igniter-error" {
 			require.Contains(t, lines[1], `"error_code":"unauthenticated"`, "also if nothing comes")
 			break
 		}
@@ -424,7 +474,7 @@ func TestNoEventAfterReload(t *testing.T) {
 	require.NoError(t, tokens.Reload())
 	x.write("a", "k", "1")
 	lines := events.next()
-	require.Equal(t, "event: error", lines[0])
+	require.Equal(t, "event: igniter-error", lines[0])
 	require.Contains(t, lines[1], `"error_code":"access_changed"`)
 	require.Nil(t, events.next())
 }
@@ -484,7 +534,9 @@ func TestDamage(t *testing.T) {
 	require.Len(t, logs.FilterMessage("the log is damaged").All(), 1)
 	require.Contains(t, x.server.Metrics().LastError, "wrong CRC")
 	x.get(404, "/v1/nothing")
-	require.Len(t, x.server.Metrics().Errors, 1, "only what the log did is counted")
+	for code, n := range x.server.Metrics().Errors {
+		require.Equal(t, code == "corrupt", n > 0, "only what the log did is counted: %s", code)
+	}
 }
 
 // TestPrunedAheadOfAStream prunes facts after an answer has begun and before they are read: it ends with an error.
@@ -520,7 +572,7 @@ func TestPrunedAheadOfAStream(t *testing.T) {
 	}
 	events := x.events("?after=3")
 	lines := events.next()
-	require.Equal(t, "event: error", lines[0])
+	require.Equal(t, "event: igniter-error", lines[0])
 	require.Contains(t, lines[1], `"error_code":"compacted"`)
 	require.Nil(t, events.next())
 

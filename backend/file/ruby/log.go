@@ -33,8 +33,8 @@ type Log struct {
 	opts   Options
 	path   string
 	files  []*os.File
-	ids    map[string]struct{} // nil once they are all known
-	places []place             // of the facts
+	ids    map[[2]string]struct{} // by store and ID; nil once they are all known
+	places []place                // of the facts
 	cuts   []file.Cut
 }
 
@@ -51,7 +51,7 @@ type place struct {
 // fact. A last frame that a crash cut short is left out, as Ruby does. The Log keeps about 100 bytes a fact
 // in memory, and Facts reads the facts again: the files must not change before Close.
 func Open(ctx context.Context, path string, opts Options) (*Log, error) {
-	l := &Log{opts: opts, path: path, ids: map[string]struct{}{}}
+	l := &Log{opts: opts, path: path, ids: map[[2]string]struct{}{}}
 	err := l.read(ctx, path+".snap")
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = l.read(ctx, path)
@@ -155,10 +155,11 @@ func (l *Log) note(offset int64, body []byte) (bad string) {
 	if err != nil {
 		return err.Error()
 	}
-	if _, ok := l.ids[f.ID]; ok {
+	name := [2]string{f.Store, f.ID}
+	if _, ok := l.ids[name]; ok {
 		return ""
 	}
-	l.ids[strings.Clone(f.ID)] = struct{}{} // without the block that it was read into
+	l.ids[[2]string{strings.Clone(f.Store), strings.Clone(f.ID)}] = struct{}{} // without the block that it was read into
 	t := f.TransactionTime
 	l.places = append(l.places, place{t.Unix(), int32(t.Nanosecond()), int32(len(l.files) - 1), offset + 4, len(body)})
 	return ""

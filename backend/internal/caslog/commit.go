@@ -18,40 +18,85 @@ type draft struct {
 	drop        func()               // takes in that it was not; the caller holds mu; nil: there is nothing to do
 }
 
-// A flight is a unit that is being appended.
+// A flight is a unit that is being appended. What the tail reads meanwhile tells the outcome if the answer is slow or lost.
 type flight struct {
 	after   hash
-	arrived chan struct{} // closed when the tail has read the next position
-	settled chan struct{} // closed when the outcome was taken in
-	seen    bool
-	ours    bool // what the tail has read is the unit
+	cancel  context.CancelFunc // ends the append
+	settled chan struct{}      // closed when the outcome was taken in
+	seen    bool               // the tail has read the next position
+	ours    bool               // what is there is the unit
 }
 
-// arrive says what is at the next position. The caller holds mu.
+// answerGrace is how long an append may take after its unit was read.
+const answerGrace = 250 * time.Millisecond
+
+// arrive says what is at the next position. If that is the unit, the answer is about to come. The caller holds mu.
 func (f *flight) arrive(after hash) {
-	if !f.seen {
-		f.seen, f.ours = true, after == f.after
-		close(f.arrived)
+	if f.seen {
+		return
+	}
+	f.seen, f.ours = true, after == f.after
+	if f.ours {
+		time.AfterFunc(answerGrace, f.cancel)
+	} else {
+		f.cancel()
 	}
 }
 
 // commit appends the unit that decide returns for the log as it is known. decide is called with mu held, and again
 // whenever the head has moved. If it returns no unit, commit returns once it is sure that the log was known through its
-// end. An error of decide ends it in the same way. It reports how long the append took.
-func (l *Log) commit(ctx context.Context, decide func() (*draft, error)) (took time.Duration, err error) {
-	if l.opts.Salvage {
-		return 0, fmt.Errorf("%w: the log was opened to salvage what is left: write this to a new log", backend.ErrForbidden)
-	}
-	if err := l.turn.Lock(ctx); err != nil {
-		return 0, err
+// end. An error of decide ends it in the same way. After a success, the next unit waits for a while if another process wants its turn.
+func (l *Log) commit(ctx context.Context, decide func() (*draft, error)) error {
+	if err := l.takeTurn(ctx); err != nil {
+		return err
 	}
 	defer l.turn.Unlock()
+	return l.append(ctx, decide)
+}
+
+// takeTurn takes the turn when it is there, and another process has had its own.
+func (l *Log) takeTurn(ctx context.Context) error {
+	if err := l.turn.Lock(ctx); err != nil {
+		return err
+	}
+	wait := time.Until(l.rest)
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		l.turn.Unlock()
+		return ctx.Err()
+	}
+}
+
+// tryTurn takes the turn if it is there now.
+func (l *Log) tryTurn() bool {
+	if !l.turn.TryLock() {
+		return false
+	}
+	if time.Now().Before(l.rest) {
+		l.turn.Unlock()
+		return false
+	}
+	return true
+}
+
+// append is commit for a caller that has the turn.
+func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
+	if l.opts.Salvage {
+		return fmt.Errorf("%w: the log was opened to salvage what is left: write this to a new log", backend.ErrForbidden)
+	}
 	var p pause
 	for {
 		l.mu.Lock()
 		if err := l.err(); err != nil {
 			l.mu.Unlock()
-			return 0, err
+			return err
 		}
 		known := l.known
 		d, err := decide()
@@ -59,35 +104,39 @@ func (l *Log) commit(ctx context.Context, decide func() (*draft, error)) (took t
 			l.mu.Unlock()
 			fresh, headErr := l.head(ctx)
 			if headErr != nil {
-				return 0, headErr
+				return headErr
 			}
 			if fresh == known.pos && !errors.Is(err, errBehind) {
-				return 0, err
+				return err
 			}
 			if err := l.reach(ctx, fresh); err != nil {
-				return 0, err
+				return err
 			}
 			if fresh == known.pos { // the note that says what was pruned comes soon
 				if err := p.wait(ctx, l); err != nil {
-					return 0, err
+					return err
 				}
 			}
 			continue
 		}
 		h := header{log: l.id, first: d.first, last: d.last, before: known.hash}
 		h.seal(d.kind, d.body)
-		f := &flight{after: h.after, arrived: make(chan struct{}), settled: make(chan struct{})}
+		inner, cancel := context.WithCancel(ctx)
+		f := &flight{after: h.after, cancel: cancel, settled: make(chan struct{})}
 		l.flight = f
 		l.mu.Unlock()
 
 		begun := time.Now()
-		pos, err := l.send(ctx, known.pos, Unit{d.kind, h.String(), d.body}, f)
-		took = time.Since(begun)
+		pos, err := l.port.Append(inner, known.pos, Unit{d.kind, h.String(), d.body})
+		cancel()
 		if err == nil && pos < known.pos+1 {
 			err = fmt.Errorf("%w: a unit was appended at position %d after position %d", backend.ErrFailed, pos, known.pos)
 		}
 		l.mu.Lock()
 		l.flight, l.lost = nil, nil
+		if err != nil && f.seen && !errors.Is(err, ErrHeadMoved) {
+			err = fmt.Errorf("%w: %w", ErrUnknown, err) // the tail knows it already
+		}
 		switch {
 		case err == nil:
 			l.known = head{pos, known.pos + 1, h.after, max(known.seq, d.last)}
@@ -107,15 +156,16 @@ func (l *Log) commit(ctx context.Context, decide func() (*draft, error)) (took t
 
 		switch {
 		case err == nil:
-			return took, nil
+			l.yield(time.Since(begun))
+			return nil
 		case !errors.Is(err, ErrHeadMoved) && !errors.Is(err, ErrUnknown) && !errors.Is(err, backend.ErrUnavailable):
 			if !passes(err) || errors.Is(err, backend.ErrFailed) {
 				err = l.fail(l.at(err))
 			}
-			return 0, err
+			return err
 		}
 		if err := l.sync(ctx); err != nil {
-			return 0, err
+			return err
 		}
 		l.mu.Lock()
 		landed := f.ours
@@ -123,59 +173,24 @@ func (l *Log) commit(ctx context.Context, decide func() (*draft, error)) (took t
 		moved := l.known.pos > known.pos
 		l.mu.Unlock()
 		if landed {
-			return time.Since(begun), nil
+			l.yield(time.Since(begun))
+			return nil
 		}
 		if moved {
 			l.port.Want()
 			p = 0
 		} else if err := p.wait(ctx, l); err != nil {
-			return 0, err
+			return err
 		}
 	}
 }
 
-// send appends a unit. It also looks at what the tail reads meanwhile, which tells the outcome if the answer is slow or
-// lost.
-func (l *Log) send(ctx context.Context, head uint64, u Unit, f *flight) (uint64, error) {
-	type answer struct {
-		pos uint64
-		err error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	answered := make(chan answer, 1)
-	go func() {
-		pos, err := l.port.Append(ctx, head, u)
-		answered <- answer{pos, err}
-	}()
-	select {
-	case a := <-answered:
-		return a.pos, a.err
-	case <-f.arrived:
-	}
-	// Position head+1 is taken. If it is by this unit, the answer is about to come.
-	timer := time.NewTimer(answerGrace)
-	defer timer.Stop()
-	if f.isOurs(l) {
-		select {
-		case a := <-answered:
-			return a.pos, a.err
-		case <-timer.C:
-		}
-	}
-	cancel()
-	a := <-answered
-	if a.err == nil || errors.Is(a.err, ErrHeadMoved) {
-		return a.pos, a.err
-	}
-	return 0, fmt.Errorf("%w: %w", ErrUnknown, a.err) // the tail knows it already
-}
+// maxYield is the longest time that a process waits for another one to append.
+const maxYield = 50 * time.Millisecond
 
-// answerGrace is how long an append may take after its unit was read.
-const answerGrace = 250 * time.Millisecond
-
-func (f *flight) isOurs(l *Log) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return f.ours
+// yield lets another process have its turn, if one wants it. The caller has this process's turn, and its append took as long.
+func (l *Log) yield(took time.Duration) {
+	if l.port.Wanted() {
+		l.rest = time.Now().Add(min(2*took, maxYield))
+	}
 }

@@ -67,6 +67,7 @@ type world struct {
 	faults  []fault // that an append may have
 	left    int     // how many more faults there may be
 	reads   bool    // reads may end early and skip, too
+	indexes bool    // indexes are written, too
 	seed    uint64
 	store   *store
 	history sync.Mutex
@@ -260,6 +261,15 @@ func (w *world) writers(processes, each int) {
 				}
 			})
 		}
+		if w.indexes {
+			tasks.Go(func() {
+				for range 2 {
+					if err := logs[0].WriteSnapshot(t.Context(), 0); err != nil {
+						t.Errorf("write index: %v", err)
+					}
+				}
+			})
+		}
 		w.run(&tasks)
 		w.setGated(false)
 		if !t.Failed() {
@@ -286,12 +296,12 @@ func (w *world) setGated(gated bool) {
 // every append.
 func TestAllInterleavings(t *testing.T) {
 	t.Parallel()
-	for name, faults := range map[string][]fault{"fine": nil, "lost": {lost}, "late": {late}, "failed": {failed}} {
+	for name, faults := range map[string][]fault{"fine": nil, "lost": {lost}, "late": {late}, "failed": {failed}, "indexes": nil} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			choice, runs := &chooser{}, 0
 			for more := true; more && runs < 2000*soak() && !t.Failed(); more = choice.next() {
-				w := &world{t: t, choice: choice, faults: faults, left: 1}
+				w := &world{t: t, choice: choice, faults: faults, left: 1, indexes: name == "indexes"}
 				w.writers(2, 1)
 				runs++
 			}
@@ -310,7 +320,7 @@ func TestRandomInterleavings(t *testing.T) {
 	runs := 150 * soak()
 	for n := range uint64(runs) {
 		seed := first + n
-		w := &world{t: t, seed: seed, choice: &chooser{random: rand.New(rand.NewPCG(seed, 0))}, faults: []fault{lost, late, failed}, left: 6, reads: true}
+		w := &world{t: t, seed: seed, choice: &chooser{random: rand.New(rand.NewPCG(seed, 0))}, faults: []fault{lost, late, failed}, left: 6, reads: true, indexes: seed%4 == 0}
 		w.writers(2+int(seed%2), 3)
 		if t.Failed() {
 			return

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/ctxsync"
@@ -24,7 +26,12 @@ type Options struct {
 	Salvage  bool          // open a log whose end was taken away; it cannot be written
 	Doubt    time.Duration // how long a head below a known one may be the answer of a leader that was replaced; 0: it is damage
 
-	Now func() time.Time // returns transaction times; nil: time.Now
+	// Quorum makes each read and Stats append a mark before it, or a write that waits: an answer is then never that of a leader
+	// that was replaced and does not know it.
+	Quorum bool
+
+	Now    func() time.Time // returns transaction times; nil: time.Now
+	Logger *zap.Logger      // gets what an operator must know; nil: nothing is logged
 }
 
 // A Log is a backend.Log at a Port. Its methods may be called concurrently.
@@ -39,10 +46,16 @@ type Log struct {
 	running sync.WaitGroup
 	change  ctxsync.Signal // when known moved, or the log failed or is closed
 
-	turn    ctxsync.Mutex // held by the one that may append
-	pruning ctxsync.Mutex // held by the one that prunes; taken before turn
-	pruned  atomic.Pointer[pruned]
-	queue   queue
+	turn       ctxsync.Mutex // held by the one that may append
+	rest       time.Time     // nothing is appended before; guarded by turn
+	lone       atomic.Bool   // nobody else waited when the last group was written
+	pruning    ctxsync.Mutex // held by the one that prunes; taken before turn
+	indexing   ctxsync.Mutex // held by the one that writes an index; taken before turn
+	indexEvery uint64        // how many facts there are at least between two indexes
+	loaded     uint64        // it was opened with an index through this position; 0: it was read whole
+	cleared    atomic.Uint64 // so many positions without a unit are no damage
+	pruned     atomic.Pointer[pruned]
+	queue      queue
 
 	// mu guards what the process knows of the log.
 	mu          sync.Mutex
@@ -60,6 +73,10 @@ type Log struct {
 	undone map[uint64]*note  // the prunes that are not carried out, by their note's position
 	prunes uint64            // how many prunes were learned
 	loose  map[uint64]uint64 // Kept units that stand in for nothing: their first and last positions
+
+	index      indexUnit // the last one; zero: there is none, or it is not known yet
+	indexAt    uint64    // its position
+	indexAfter time.Time // the next one is not written before
 
 	flight    *flight // the unit that is being appended; nil: none is
 	lost      *flight // the unit that may have been appended; nil: none
@@ -87,21 +104,60 @@ var (
 	_ wire.Framer = (*Log)(nil)
 )
 
-// Open opens the log at a port, which the Log closes. It reads the whole log, and
-// carries out prunes that another process left undone.
+// Open opens the log at a port, which the Log closes. It loads the newest index and reads the log from there on, or the
+// whole log, and carries out prunes that another process left undone.
 func Open(ctx context.Context, port Port, opts Options) (*Log, error) {
+	return open(ctx, port, opts, defaultIndexEvery)
+}
+
+func open(ctx context.Context, port Port, opts Options, indexEvery uint64) (*Log, error) {
+	begun := time.Now()
 	l := newLog(port, opts)
-	err := l.sync(ctx)
-	if err == nil && !opts.Salvage {
-		err = l.checkWitness(ctx)
-	}
-	if err == nil && !opts.Salvage {
-		err = l.finishPrunes(ctx)
+	l.indexEvery = indexEvery
+	err := l.begin(ctx, true)
+	if err != nil && l.loaded != 0 && !passes(err) { // the index may be wrong
+		l.warn("an index does not fit the log, or the log is damaged: the whole log is read", err)
+		l.stop()
+		l = newLog(port, opts)
+		l.indexEvery = indexEvery
+		err = l.begin(ctx, false)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: open log: %w", l.opts.Name, err), l.Close())
 	}
+	l.opts.Logger.Debug(l.opts.Name+": log opened", zap.Duration("took", time.Since(begun)), zap.Uint64("with_index_through_position", l.loaded))
 	return l, nil
+}
+
+// begin makes the log known through its end.
+func (l *Log) begin(ctx context.Context, useIndex bool) (err error) {
+	var missing seqrange.Set
+	if useIndex {
+		missing, err = l.loadIndex(ctx)
+	}
+	l.run()
+	if err == nil {
+		err = l.sync(ctx)
+	}
+	if err == nil && l.loaded != 0 {
+		l.mu.Lock()
+		if lacks := missing.Without(missing.Without(l.held)); len(lacks) > 0 {
+			err = l.corrupt("the index lacks the IDs of seqs %v", lacks[0])
+		}
+		l.mu.Unlock()
+	}
+	if err == nil && l.loaded != 0 && !l.opts.Salvage {
+		if err = l.checkErased(ctx); err == nil {
+			err = l.checkWhole(ctx)
+		}
+	}
+	if err == nil && !l.opts.Salvage {
+		err = l.checkWitness(ctx)
+	}
+	if err == nil && !l.opts.Salvage {
+		err = l.finishPrunes(ctx)
+	}
+	return err
 }
 
 func newLog(port Port, opts Options) *Log {
@@ -110,28 +166,44 @@ func newLog(port Port, opts Options) *Log {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	l := &Log{port: port, opts: opts, turn: ctxsync.NewMutex(), pruning: ctxsync.NewMutex(), queue: newQueue(),
+	if opts.Logger == nil {
+		opts.Logger = zap.NewNop()
+	}
+	l := &Log{port: port, opts: opts, turn: ctxsync.NewMutex(), pruning: ctxsync.NewMutex(), indexing: ctxsync.NewMutex(), indexEvery: defaultIndexEvery, queue: newQueue(),
 		horizons: map[string]backend.Horizon{}, undone: map[uint64]*note{}, loose: map[uint64]uint64{}}
 	l.id, l.ancestors = port.Identity()
 	l.pruned.Store(&pruned{})
 	l.seq = sequencer.New(l.fact)
+	l.lone.Store(true)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	l.running.Go(l.tail)
-	l.running.Go(l.watch)
-	l.running.Go(l.write)
 	return l
 }
 
-// Close implements backend.Backend.
-func (l *Log) Close() error {
+// run begins the goroutines. stop ends them.
+func (l *Log) run() {
+	l.running.Go(l.tail)
+	l.running.Go(l.watch)
+	l.running.Go(l.write)
+}
+
+func (l *Log) stop() (closed bool) {
 	l.mu.Lock()
-	closed := l.closed
+	closed = l.closed
 	l.closed = true
 	l.mu.Unlock()
 	l.cancel()
 	l.change.Notify()
 	l.running.Wait()
-	if closed {
+	return closed
+}
+
+func (l *Log) warn(what string, err error) {
+	l.opts.Logger.Warn(l.opts.Name+": "+what, zap.Error(err))
+}
+
+// Close implements backend.Backend.
+func (l *Log) Close() error {
+	if l.stop() {
 		return nil
 	}
 	l.testify(context.Background())
@@ -165,6 +237,12 @@ func (l *Log) fail(err error) error {
 // passes reports whether an error of the port may pass.
 func passes(err error) bool {
 	return !errors.Is(err, backend.ErrCorrupt) && !errors.Is(err, backend.ErrDiverged) && !errors.Is(err, backend.ErrForbidden)
+}
+
+// stuck reports whether an error of the port passes once somebody has changed the place, or what this process may do there. Callers are
+// told at once, and the log goes on.
+func stuck(err error) bool {
+	return errors.Is(err, backend.ErrInvalid) || errors.Is(err, backend.ErrUnauthenticated)
 }
 
 // How long the log waits before it asks the port again after an error that may pass.
@@ -223,6 +301,16 @@ func (l *Log) sync(ctx context.Context) error {
 	return l.reach(ctx, head)
 }
 
+// latest is sync for callers that read. With Quorum, a unit that is appended meanwhile proves that the head is known.
+func (l *Log) latest(ctx context.Context) error {
+	if !l.opts.Quorum || l.opts.Salvage {
+		return l.sync(ctx)
+	}
+	r := newRequest(ctx, nil, nil)
+	l.submit(ctx, r)
+	return l.await(r).Err
+}
+
 // nudge is how long the tail may take to read through a head before the caller reads itself.
 const nudge = 500 * time.Millisecond
 
@@ -267,7 +355,8 @@ func (l *Log) takeAll(ctx context.Context, known head, through uint64) error {
 	return nil
 }
 
-// head returns the place's last position. It asks as long as the place can't be reached. A head below the known one, that
+// head returns the place's last position. It asks as long as the place can't be reached. If only somebody can help,
+// see stuck, it returns the error. A head below the known one, that
 // stays so for the time of doubt, ends the log: facts were taken away.
 func (l *Log) head(ctx context.Context) (uint64, error) {
 	var p pause
@@ -286,6 +375,8 @@ func (l *Log) head(ctx context.Context) (uint64, error) {
 		switch {
 		case err != nil && !passes(err):
 			return 0, l.fail(l.at(err))
+		case stuck(err):
+			return 0, err
 		case err == nil && pos >= before.pos:
 			return pos, nil
 		case err == nil && doubt.IsZero():

@@ -3,6 +3,7 @@ package caslog
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -17,15 +18,15 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestModel lets two processes write, write again, prune, read, and open the log again, one call after the other, over a
-// place that fails, loses answers, does things late, and skips and ends reads. It compares every answer with a list of facts.
+// TestModel lets two processes write, write again, prune, read, write indexes, and open the log again, one call after the other, over a
+// place that fails, loses answers, does things late, skips and ends reads, and damages blobs. It compares every answer with a list of facts.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	first := uint64(1)
 	if text := os.Getenv("IGNITER_SEED"); text != "" {
 		first, _ = strconv.ParseUint(text, 10, 64)
 	}
-	runs := 60 * soak()
+	runs, indexed := 60*soak(), 0
 	for n := range uint64(runs) {
 		seed := first + n
 		synctest.Test(t, func(t *testing.T) {
@@ -34,16 +35,17 @@ func TestModel(t *testing.T) {
 					t.Logf("IGNITER_SEED=%d", seed)
 				}
 			}()
-			runModel(t, seed)
+			indexed += runModel(t, seed)
 		})
 		if t.Failed() {
 			return
 		}
 	}
-	t.Logf("%d runs with seeds from %d", runs, first)
+	t.Logf("%d runs with seeds from %d; a log was opened %d times with an index", runs, first, indexed)
+	require.Greater(t, indexed, runs)
 }
 
-func runModel(t *testing.T, seed uint64) {
+func runModel(t *testing.T, seed uint64) (indexed int) {
 	s := newStore(backend.LogID{1}, nil)
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 7))
@@ -63,6 +65,8 @@ func runModel(t *testing.T, seed uint64) {
 			return []fault{lost, late, failed}[n%3]
 		case (op == "read" || op == "deliver") && n < 12:
 			return []fault{skip, early, failed}[n%3]
+		case (op == "put" || op == "blob") && n < 30:
+			return []fault{lost, early, failed}[n%3]
 		case op != "" && n < 3:
 			return failed
 		}
@@ -72,6 +76,9 @@ func runModel(t *testing.T, seed uint64) {
 		for {
 			l, err := Open(t.Context(), s.port(hook), Options{})
 			if err == nil {
+				if l.loaded != 0 {
+					indexed++
+				}
 				return l
 			}
 			require.ErrorIs(t, err, backend.ErrUnavailable)
@@ -90,7 +97,21 @@ func runModel(t *testing.T, seed uint64) {
 	for op := range 60 {
 		i := number(2)
 		l := logs[i]
-		switch n := number(10); {
+		switch n := number(12); {
+		case n == 10: // write an index
+			if err := l.WriteSnapshot(t.Context(), 0); err != nil {
+				require.ErrorIs(t, err, backend.ErrUnavailable)
+			}
+		case n == 11: // damage a blob
+			s.mu.Lock()
+			for _, name := range slices.Sorted(maps.Keys(s.blobs)) {
+				b := s.blobs[name]
+				if damaged := slices.Clone(b.data); number(2) == 0 {
+					damaged[number(len(damaged))] ^= 1 << number(8)
+					s.blobs[name] = memoryBlob{damaged, b.time}
+				}
+			}
+			s.mu.Unlock()
 		case n < 4: // write a batch of new facts
 			batch := make([]backend.Fact, 1+number(5))
 			latest := map[string]string{}
@@ -149,4 +170,5 @@ func runModel(t *testing.T, seed uint64) {
 			require.Len(t, stats.Horizons, len(pruned))
 		}
 	}
+	return indexed
 }

@@ -3,12 +3,15 @@ package caslog
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Errors of a Port. The others are backend.ErrUnavailable, which passes, and errors that do not pass.
+// Errors of a Port. The others are backend.ErrUnavailable, which passes, backend.ErrInvalid and backend.ErrUnauthenticated, which
+// pass when somebody changes something, and errors that do not pass.
 var (
 	// ErrHeadMoved: the last position is not the expected one, and nothing was appended.
 	ErrHeadMoved = errors.New("caslog: the head has moved")
@@ -59,6 +62,23 @@ type Port interface {
 	Remember(ctx context.Context, text string) error
 	Recall(ctx context.Context) (string, error)
 
+	// Last returns the last unit of a kind. ErrNone: there is none.
+	Last(ctx context.Context, kind Kind) (Entry, error)
+
+	// Gone returns at how many positions, through the last one, there is no unit. An answer that is late may be too low.
+	Gone(ctx context.Context) (uint64, error)
+
+	// PutBlob keeps what r reads beside the log, under a name that no blob has. It may take as long as that needs. After an error
+	// the blob may be there, or a part of it.
+	PutBlob(ctx context.Context, name string, r io.Reader) error
+
+	// GetBlob reads a blob. ErrNone, from it or from the reader: there is none. What it reads may be damaged.
+	GetBlob(ctx context.Context, name string) (io.ReadCloser, error)
+
+	// ListBlobs returns the blobs. RemoveBlob removes one; one that is gone is ignored.
+	ListBlobs(ctx context.Context) ([]Blob, error)
+	RemoveBlob(ctx context.Context, name string) error
+
 	// UnitBytes is about how large a unit should be at most. A larger one is possible, and slower.
 	UnitBytes() int
 
@@ -72,7 +92,15 @@ const (
 	Facts Kind = 'f' // facts, as the body of a frame
 	Kept  Kind = 'k' // what a prune left of a unit, as the body of a frame
 	Note  Kind = 'n' // a note, as JSON
+	Index Kind = 'i' // names an index that is kept beside the log, as JSON
+	Mark  Kind = 'm' // says nothing: that it was appended says that the head was known
 )
+
+// A Blob is bytes that are kept beside the log.
+type Blob struct {
+	Name string
+	Time time.Time // when it was put
+}
 
 // A Unit is what is appended at once. Header is short, and printable ASCII.
 type Unit struct {

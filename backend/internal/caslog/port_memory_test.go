@@ -1,11 +1,15 @@
 package caslog
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/ctxsync"
@@ -20,11 +24,17 @@ type store struct {
 	ancestors []backend.Ancestor
 	entries   []Entry // at index i, the entry of position i+1; without a body: there is none
 	witness   string
+	blobs     map[string]memoryBlob
 	ports     map[*memoryPort]bool // true: another process wants to append
 }
 
 func newStore(id backend.LogID, ancestors []backend.Ancestor) *store {
-	return &store{id: id, ancestors: ancestors, ports: map[*memoryPort]bool{}}
+	return &store{id: id, ancestors: ancestors, ports: map[*memoryPort]bool{}, blobs: map[string]memoryBlob{}}
+}
+
+type memoryBlob struct {
+	data []byte
+	time time.Time
 }
 
 // replace puts another log in the place.
@@ -50,6 +60,7 @@ type memoryPort struct {
 	ancestors []backend.Ancestor
 	unit      int
 	hook      func(ctx context.Context, op string) fault
+	stale     atomic.Uint64 // what Head answers; 0: what is right
 }
 
 // A fault is how a call goes.
@@ -133,6 +144,9 @@ func (p *memoryPort) append(head uint64, u Unit) (uint64, error) {
 func (p *memoryPort) Head(ctx context.Context) (uint64, error) {
 	if _, err := p.call(ctx, "head"); err != nil {
 		return 0, err
+	}
+	if stale := p.stale.Load(); stale != 0 {
+		return stale, nil
 	}
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
@@ -261,6 +275,92 @@ func (p *memoryPort) Recall(ctx context.Context) (string, error) {
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
 	return p.store.witness, ctx.Err()
+}
+
+func (p *memoryPort) Last(ctx context.Context, kind Kind) (Entry, error) {
+	if _, err := p.call(ctx, "last"); err != nil {
+		return Entry{}, err
+	}
+	for _, at := p.store.entry(0); at > 0; at-- {
+		if e, _ := p.store.entry(at); e.Body != nil && e.Kind == kind {
+			return e, nil
+		}
+	}
+	return Entry{}, ErrNone
+}
+
+func (p *memoryPort) Gone(ctx context.Context) (n uint64, err error) {
+	if _, err := p.call(ctx, "gone"); err != nil {
+		return 0, err
+	}
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	for i := range p.store.entries {
+		if p.store.entries[i].Body == nil {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (p *memoryPort) PutBlob(ctx context.Context, name string, r io.Reader) error {
+	how, err := p.call(ctx, "put")
+	if err != nil {
+		return err
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if how == early {
+		data = data[:len(data)/2]
+	}
+	p.store.mu.Lock()
+	p.store.blobs[name] = memoryBlob{data, time.Now()}
+	p.store.mu.Unlock()
+	if how == lost || how == early {
+		return fmt.Errorf("%w: put is lost", backend.ErrUnavailable)
+	}
+	return nil
+}
+
+func (p *memoryPort) GetBlob(ctx context.Context, name string) (io.ReadCloser, error) {
+	how, err := p.call(ctx, "blob")
+	if err != nil {
+		return nil, err
+	}
+	p.store.mu.Lock()
+	b, ok := p.store.blobs[name]
+	p.store.mu.Unlock()
+	if !ok {
+		return nil, ErrNone
+	}
+	if how == early {
+		b.data = b.data[:len(b.data)/2]
+	}
+	return io.NopCloser(bytes.NewReader(b.data)), nil
+}
+
+func (p *memoryPort) ListBlobs(ctx context.Context) (all []Blob, err error) {
+	if _, err := p.call(ctx, "list"); err != nil {
+		return nil, err
+	}
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	for name, b := range p.store.blobs {
+		all = append(all, Blob{name, b.time})
+	}
+	return all, nil
+}
+
+func (p *memoryPort) RemoveBlob(ctx context.Context, name string) error {
+	if _, err := p.call(ctx, "unblob"); err != nil {
+		return err
+	}
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	delete(p.store.blobs, name)
+	return nil
 }
 
 func (p *memoryPort) UnitBytes() int { return p.unit }

@@ -182,7 +182,7 @@ func (l *Log) collect(ctx context.Context, present seqrange.Set) (*part, error) 
 // removePart writes what is left, then the note, then erases.
 func (l *Log) removePart(ctx context.Context, p *part, h backend.Horizon) error {
 	for _, u := range p.left {
-		_, err := l.commit(ctx, func() (*draft, error) {
+		err := l.commit(ctx, func() (*draft, error) {
 			if l.prunes != p.prunes {
 				return nil, errAgain
 			}
@@ -204,7 +204,7 @@ func (l *Log) removePart(ctx context.Context, p *part, h backend.Horizon) error 
 	}
 	erase := p.note.Erase
 	var position uint64
-	_, err := l.commit(ctx, func() (*draft, error) {
+	err := l.commit(ctx, func() (*draft, error) {
 		if l.prunes != p.prunes {
 			return nil, errAgain
 		}
@@ -278,7 +278,7 @@ func (l *Log) finish(ctx context.Context, at uint64, n *note) error {
 			}
 		}
 	}
-	_, err := l.commit(ctx, func() (*draft, error) {
+	err := l.commit(ctx, func() (*draft, error) {
 		if l.undone[at] == nil {
 			return nil, nil // another process was faster
 		}

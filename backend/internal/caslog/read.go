@@ -36,7 +36,7 @@ func (l *Log) frames(ctx context.Context, r backend.Range, follow bool) iter.Seq
 		defer cancel()
 		err := l.ended(ctx)
 		if err == nil {
-			err = l.sync(inner) // what others have written, too
+			err = l.latest(inner) // what others have written, too
 		}
 		if err != nil {
 			yield(wire.Frames{}, l.told(err, "read after seq %d", r.After.Seq))

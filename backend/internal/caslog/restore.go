@@ -16,6 +16,7 @@ import (
 // and last seq and time the log takes over, through the last page's Through. After an error the log has a part of the facts.
 func Restore(ctx context.Context, port Port, opts Options, source func(context.Context) (backend.Stats, error), pages iter.Seq2[backend.Page, error]) (backend.Stats, error) {
 	l := newLog(port, opts)
+	l.run()
 	s, err := l.restore(ctx, source, pages)
 	if err != nil {
 		err = fmt.Errorf("%s: restore: %w", l.opts.Name, err)
@@ -30,7 +31,7 @@ func (l *Log) restore(ctx context.Context, source func(context.Context) (backend
 	through := uint64(0)
 	for p, err := range pages {
 		if err == nil {
-			err = l.append(ctx, p.Facts)
+			err = l.appendFacts(ctx, p.Facts)
 		}
 		if err != nil {
 			return backend.Stats{}, err
@@ -45,7 +46,7 @@ func (l *Log) restore(ctx context.Context, source func(context.Context) (backend
 	if n.Time = from.LastTime; from.LastSeq > through {
 		n.Time = time.Time{}
 	}
-	_, err = l.commit(ctx, func() (*draft, error) {
+	err = l.commit(ctx, func() (*draft, error) {
 		d, err := l.noteDraft(n, nil)
 		if err == nil {
 			d.first, d.last = max(d.first, through), max(d.last, through)
@@ -63,8 +64,8 @@ func (l *Log) restore(ctx context.Context, source func(context.Context) (backend
 	return l.Stats(ctx)
 }
 
-// append appends the facts of a page, which have their seqs, as one unit: a page does not say where its batches end.
-func (l *Log) append(ctx context.Context, facts []backend.Fact) error {
+// appendFacts appends the facts of a page, which have their seqs, as one unit: a page does not say where its batches end.
+func (l *Log) appendFacts(ctx context.Context, facts []backend.Fact) error {
 	if len(facts) == 0 {
 		return nil
 	}
@@ -80,7 +81,7 @@ func (l *Log) append(ctx context.Context, facts []backend.Fact) error {
 			l.failed = err
 		}
 	}
-	_, err := l.commit(ctx, func() (*draft, error) {
+	err := l.commit(ctx, func() (*draft, error) {
 		if d.first < l.seq.Next() {
 			return nil, fmt.Errorf("seq %d does not follow seq %d", d.first, l.seq.Next()-1)
 		}

@@ -14,7 +14,7 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	defer cancel()
 	err := l.ended(ctx)
 	if err == nil {
-		err = l.sync(ctx)
+		err = l.latest(ctx)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,13 +34,16 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	return s, nil
 }
 
-// WriteSnapshot implements backend.Backend.
+// WriteSnapshot implements backend.Backend. It writes an index of the log, with which other processes open it sooner.
 func (l *Log) WriteSnapshot(ctx context.Context, _ uint64) error {
 	ctx, cancel := l.during(ctx)
 	defer cancel()
 	err := l.ended(ctx)
 	if err == nil {
 		err = l.sync(ctx)
+	}
+	if err == nil {
+		err = l.writeIndex(ctx)
 	}
 	if err != nil {
 		return l.told(err, "write snapshot")

@@ -14,7 +14,9 @@ import (
 func (l *Log) tail() {
 	var p pause
 	for {
-		if _, err := l.head(l.ctx); err != nil { // whether it is still the same log
+		if _, err := l.head(l.ctx); stuck(err) && p.wait(l.ctx, l) == nil {
+			continue
+		} else if err != nil { // whether it is still the same log
 			return
 		}
 		l.mu.Lock()
@@ -108,6 +110,9 @@ func (l *Log) load(s step) error {
 		}
 	case s.Kind == Note:
 		return l.learn(s)
+	case s.Kind == Index:
+		return l.learnIndex(s.At, s.Body)
+	case s.Kind == Mark:
 	default:
 		return l.corrupt("position %d has a unit of the unknown kind %q", s.At, s.Kind)
 	}

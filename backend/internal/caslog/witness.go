@@ -31,7 +31,9 @@ func (l *Log) watch() {
 		case <-l.ctx.Done():
 			return
 		}
-		if l.sync(l.ctx) != nil {
+		if err := l.sync(l.ctx); stuck(err) {
+			continue
+		} else if err != nil {
 			return
 		}
 		// The last unit of the pulse before must still be there: a place that lost its last unit may have taken others after it.
@@ -39,12 +41,31 @@ func (l *Log) watch() {
 			_ = l.fail(err)
 			return
 		}
+		if err := l.checkWhole(l.ctx); err != nil && !passes(err) {
+			_ = l.fail(err)
+			return
+		}
 		l.testify(l.ctx)
 		l.mu.Lock()
 		before = l.known
+		due := l.indexDue() && time.Now().After(l.indexAfter) && !l.opts.Salvage
 		l.mu.Unlock()
+		if due && l.indexing.TryLock() {
+			l.indexing.Unlock()
+			l.running.Go(func() {
+				if err := l.writeIndex(l.ctx); err != nil && l.ctx.Err() == nil {
+					l.warn("no index was written; opening the log takes longer until one is", err)
+					l.mu.Lock()
+					l.indexAfter = time.Now().Add(indexPause)
+					l.mu.Unlock()
+				}
+			})
+		}
 	}
 }
+
+// indexPause is how long a log waits before it tries again to write an index, when that has failed.
+const indexPause = time.Minute
 
 // checkUnit reads the unit at a head that was known. If it is gone or another one, the error is a *backend.CorruptError.
 func (l *Log) checkUnit(ctx context.Context, h head) error {

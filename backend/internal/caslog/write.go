@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/sequencer"
@@ -44,6 +43,12 @@ func (q *queue) put(all ...*request) {
 	}
 }
 
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting) == 0
+}
+
 // take removes the requests that fit a unit of some bytes, at least one.
 func (q *queue) take(bytes int) []*request {
 	q.mu.Lock()
@@ -68,7 +73,7 @@ func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	var w backend.Written
 	if err == nil {
 		r := newRequest(ctx, []backend.Fact{prepared}, nil)
-		l.queue.put(r)
+		l.submit(ctx, r)
 		w = l.await(r)
 		err = w.Err
 	}
@@ -94,7 +99,7 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 			queued = append(queued, requests[i])
 		}
 	}
-	l.queue.put(queued...)
+	l.submit(ctx, queued...)
 	for i, r := range requests {
 		if r != nil {
 			all[i] = l.await(r)
@@ -141,40 +146,63 @@ func (l *Log) write() {
 		case <-l.ctx.Done():
 			return
 		}
-		for {
-			group := l.queue.take(l.port.UnitBytes())
-			if len(group) == 0 {
-				break
-			}
-			l.writeGroup(group)
-			if l.ctx.Err() != nil {
+		for !l.queue.idle() {
+			if !l.writeNext() {
 				return
 			}
 		}
 	}
 }
 
-// writeGroup appends a group of requests and answers them. Then it lets another process have its turn, if one wants it.
-func (l *Log) writeGroup(group []*request) {
-	took, err := l.commit(l.ctx, func() (*draft, error) { return l.decide(group) })
+// writeNext appends what waits when it has the turn, as much as fits a unit. It returns false when the log is closed.
+func (l *Log) writeNext() bool {
+	if l.takeTurn(l.ctx) != nil {
+		return false
+	}
+	defer l.turn.Unlock()
+	if group := l.queue.take(l.port.UnitBytes()); len(group) > 0 {
+		l.writeGroup(l.ctx, group)
+	}
+	return l.ctx.Err() == nil
+}
+
+// submit hands requests of one caller over to write. A caller that is alone appends them itself, which saves the way to another goroutine and
+// back. If ctx ends meanwhile, they may be appended all the same.
+func (l *Log) submit(ctx context.Context, all ...*request) {
+	size := 0
+	for _, r := range all {
+		size += r.size
+	}
+	if len(all) == 0 || len(all) > 1 && size > l.port.UnitBytes() || !l.lone.Load() || !l.queue.idle() || !l.tryTurn() {
+		l.queue.put(all...)
+		return
+	}
+	defer l.turn.Unlock()
+	ctx, cancel := l.during(ctx)
+	defer cancel()
+	l.writeGroup(ctx, all)
+}
+
+// writeGroup appends a group of requests and answers them. The caller has the turn.
+func (l *Log) writeGroup(ctx context.Context, group []*request) {
+	err := l.append(ctx, func() (*draft, error) {
+		d, err := l.decide(group)
+		if d == nil && err == nil && l.opts.Quorum {
+			return l.besideDraft(Mark, struct{}{})
+		}
+		return d, err
+	})
+	if err != nil && l.ctx.Err() != nil {
+		err = backend.ErrClosed
+	}
+	l.lone.Store(len(group) == 1 && l.queue.idle())
 	for _, r := range group {
 		if err != nil {
 			r.verdict = backend.Written{Err: err}
 		}
 		close(r.done)
 	}
-	if err == nil && l.port.Wanted() {
-		timer := time.NewTimer(min(2*took, maxYield))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-l.ctx.Done():
-		}
-	}
 }
-
-// maxYield is the longest time that a process waits for another one to append.
-const maxYield = 50 * time.Millisecond
 
 // decide gives each request of a group its verdict for the log as it is known, and returns the unit of the new facts, nil
 // if there are none. The caller holds mu.

@@ -60,8 +60,14 @@ func benchmark(b *testing.B, servers int, always bool) {
 		_, err := js.Publish(context.Background(), "raw", raw)
 		require.NoError(b, err)
 	}
+	units := func() uint64 { // messages that the log has had
+		s, err := js.Stream(context.Background(), "IGNITER_bench")
+		require.NoError(b, err)
+		return s.CachedInfo().State.LastSeq
+	}
 	run := func(name string, goroutines, each int, do func()) {
 		b.Run(name, func(b *testing.B) {
+			before := units()
 			var all sync.WaitGroup
 			var left atomic.Int64
 			left.Store(int64(b.N))
@@ -74,12 +80,20 @@ func benchmark(b *testing.B, servers int, always bool) {
 			}
 			all.Wait()
 			b.ReportMetric(float64(b.N*each)/b.Elapsed().Seconds(), "facts/s")
+			if n := units() - before; n > 0 {
+				b.ReportMetric(float64(b.N*each)/float64(n), "facts/unit")
+			}
 		})
 	}
 	for _, goroutines := range []int{1, 16, 64} {
 		run(fmt.Sprintf("raw=%d", goroutines), goroutines, 1, publish)
 		run(fmt.Sprintf("log=%d", goroutines), goroutines, 1, write)
 	}
+	unit := []byte(strings.Repeat("x", 800*len(raw)*3/4)) // as many bytes as eight batches in one message, one after the other
+	run("raw units of 800", 1, 800, func() {
+		_, err := js.Publish(context.Background(), "raw", unit)
+		require.NoError(b, err)
+	})
 	run("batches of 100", 8, 100, func() {
 		batch := backend.Batch{Facts: make([]backend.Fact, 100)}
 		for i := range batch.Facts {

@@ -117,6 +117,16 @@ func (c *cluster) isolate(i int, apart bool) {
 	}
 }
 
+// pause holds back what a server and the others say to each other, or lets it go on.
+func (c *cluster) pause(i int, held bool) {
+	for j := range c.servers {
+		if j != i {
+			c.proxies[i][j].hold(held)
+			c.proxies[j][i].hold(held)
+		}
+	}
+}
+
 // open opens a log with three replicas. The cluster may not be ready yet.
 func (c *cluster) open(log string) backend.Log {
 	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
@@ -223,9 +233,9 @@ func (w *load) more(t testing.TB, n int64) {
 	require.Eventually(t, func() bool { return w.acked.Load() >= before+n }, 4*waitFor, 5*time.Millisecond)
 }
 
-// TestCluster kills the leader, cuts it off, and stops one server after the other, while three processes write and one
+// TestCluster kills the leader, cuts it off, pauses it, and stops one server after the other, while three processes write and one
 // follows. No acknowledged fact is lost, none comes twice, and the follower sees all in order. Most of its time goes into
-// elections; to stop one server after the other, and more rounds, it needs IGNITER_SOAK.
+// elections; to pause, to stop one server after the other, and for more rounds, it needs IGNITER_SOAK.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	seed := uint64(1)
@@ -235,9 +245,9 @@ func TestCluster(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	rounds := []string{"kill", "partition"}
 	if soak() {
-		rounds = append(rounds, "roll")
+		rounds = append(rounds, "pause", "roll")
 		for range 30 {
-			rounds = append(rounds, rounds[random.IntN(3)])
+			rounds = append(rounds, rounds[random.IntN(4)])
 		}
 	}
 	c := startCluster(t)
@@ -265,6 +275,11 @@ func TestCluster(t *testing.T) {
 			c.isolate(i, true)
 			w.more(t, 100)
 			c.isolate(i, false)
+		case "pause":
+			i := c.leader(log)
+			c.pause(i, true)
+			w.more(t, 100)
+			c.pause(i, false)
 		case "roll":
 			for i := range c.servers {
 				stopServer(c.servers[i])

@@ -3,6 +3,7 @@ package clustertest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -129,19 +131,73 @@ func TestPurged(t *testing.T) {
 	}
 }
 
-// TestForeign publishes a message that is not a log's.
+// TestForeign publishes messages that are not a log's: without a header, with nothing but one, with one that looks right, on
+// each subject.
 func TestForeign(t *testing.T) {
 	t.Parallel()
-	url, log := one(), nameOf(t.Name())
-	l := open(t, url, log)
+	for name, c := range map[string]struct {
+		subject string
+		header  nats.Header
+		body    string
+	}{
+		"no header":          {"f", nil, "{}"},
+		"nothing":            {"n", nil, ""},
+		"a bare header":      {"f", nats.Header{"Igniter-Unit": {""}}, ""},
+		"another header":     {"i", nats.Header{"Igniter-Part": {"1/1"}}, "{}"},
+		"a part":             {"f", nats.Header{"Igniter-Part": {"1/2"}, "Igniter-Unit": {"1 x"}}, "{}"},
+		"a known header":     {"m", nats.Header{"Igniter-Unit": {"1 01020300-0000-0000-0000-000000000000 7 9 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA APHdX3I3xRcgEJ8og8Le93TDiOdhttY5S3pqQFOI89c"}}, "{}"},
+		"an unknown subject": {"zz", nil, "{}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, log := one(), nameOf(t.Name())
+			l := open(t, url, log)
+			defer l.Close()
+			put(t, l, "a")
+			stats, err := l.Stats(t.Context())
+			require.NoError(t, err)
+			nc, _ := connect(t, url)
+			_, err = nc.RequestMsg(&nats.Msg{Subject: "igniter." + log + "." + stats.Log.String() + "." + c.subject, Header: c.header, Data: []byte(c.body)}, waitFor)
+			require.NoError(t, err)
+			wantLost(t, l, backend.ErrCorrupt, "after seq 1(: position 2 holds no unit of this log: another program may publish there|, at position 2, were taken away|: position 2, seqs 7 to 9: the bytes are not what was written)")
+			if name != "a part" { // for whose rest each look at the log's end waits
+				_, err = jetstream.Open(t.Context(), jetstream.Options{URL: url, Log: log, Replicas: 1})
+				require.ErrorIs(t, err, backend.ErrCorrupt)
+			}
+		})
+	}
+}
+
+// TestChanged changes the stream under a process. Once it connects again it takes no more writes, and says why, until the stream is changed
+// back.
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	p, log := newProxy(t, one()), nameOf(t.Name())
+	l, err := jetstream.Open(t.Context(), jetstream.Options{URL: p.url(), Log: log, Replicas: 1})
+	require.NoError(t, err)
 	defer l.Close()
 	put(t, l, "a")
-	stats, err := l.Stats(t.Context())
+	_, js := connect(t, one())
+	s, err := js.Stream(t.Context(), "IGNITER_"+log)
 	require.NoError(t, err)
-	nc, _ := connect(t, url)
-	_, err = nc.Request("igniter."+log+"."+stats.Log.String()+".f", []byte("{}"), waitFor)
+	bad := s.CachedInfo().Config
+	good := bad
+	bad.MaxAge = time.Hour
+	_, err = js.UpdateStream(t.Context(), bad)
 	require.NoError(t, err)
-	wantLost(t, l, backend.ErrCorrupt, "after seq 1: position 2 holds no unit of this log: another program may publish there")
+	p.cut()
+	var invalid *backend.InvalidError
+	require.Eventually(t, func() bool {
+		_, err := l.WriteFact(t.Context(), factOf("b"))
+		return errors.As(err, &invalid)
+	}, waitFor, time.Millisecond)
+	require.Equal(t, "max_age", invalid.Field)
+	_, err = js.UpdateStream(t.Context(), good)
+	require.NoError(t, err)
+	put(t, l, "c")
+	facts, err := replay(t, l)
+	require.NoError(t, err)
+	require.Equal(t, "c", facts[len(facts)-1].ID)
 }
 
 // TestConfiguration refuses streams that may lose messages, also after the process connects again.

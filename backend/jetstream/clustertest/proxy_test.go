@@ -15,6 +15,8 @@ type proxy struct {
 	listener net.Listener
 	target   string
 
+	gate sync.RWMutex // held while the proxy holds everything back
+
 	mu      sync.Mutex
 	blocked bool
 	conns   map[net.Conn]bool
@@ -64,7 +66,7 @@ func (p *proxy) serve(in net.Conn) {
 	done := make(chan struct{}, 2)
 	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
 		go func() {
-			_, _ = io.Copy(pair[0], pair[1])
+			_, _ = io.Copy(gated{pair[0], &p.gate}, pair[1])
 			in.Close()
 			out.Close()
 			done <- struct{}{}
@@ -85,6 +87,27 @@ func (p *proxy) add(c net.Conn) bool {
 		p.conns[c] = true
 	}
 	return !p.blocked
+}
+
+// A gated connection holds back what is written to it as long as the gate is shut.
+type gated struct {
+	net.Conn
+	gate *sync.RWMutex
+}
+
+func (g gated) Write(b []byte) (int, error) {
+	g.gate.RLock()
+	defer g.gate.RUnlock()
+	return g.Conn.Write(b)
+}
+
+// hold holds everything back, and lets it go on when it is called with false.
+func (p *proxy) hold(shut bool) {
+	if shut {
+		p.gate.Lock()
+	} else {
+		p.gate.Unlock()
+	}
 }
 
 // cut ends all connections.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/jetstream"
+	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
 // urlEnv names the servers to a process that a test starts.
@@ -76,6 +77,7 @@ var stopShared = func() {}
 func TestMain(m *testing.M) {
 	code := m.Run()
 	stopShared()
+	pgserver.Clean()
 	os.Exit(code)
 }
 

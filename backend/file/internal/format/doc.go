@@ -58,22 +58,25 @@
 //
 // # An index
 //
-//	header   {"igniter":"index","version":1,"first_seq":…,"last_seq":…,"facts":…,"created_at":…,
+//	header   {"igniter":"index","version":2,"first_seq":…,"last_seq":…,"facts":…,"created_at":…,
 //	          "file":"00000000000000051234.wal","size":…,"check":…,"last_time":…,"points":…,"ids":…,"keys":…}; "largest" says how long the
 //	         longest body of facts is, if that is more than 16 MiB; "tree":{"first":…,"end":…,"hashes":…} is the file's part of the
 //	         hash tree, missing in indexes that Open built and in those of earlier releases
 //	p…       points: seqs and offsets of frames, one for each 64 KiB of a segment or each block of a snapshot
-//	i…       the IDs of all facts, with their seqs
 //	s…       the names of stores
+//	i…       the IDs of all facts, with their seqs and stores
 //	k…       each key's latest fact: store, seq, key, ID
 //
-// Indexes of earlier releases had only the latest IDs of a file with more than a million facts. Such an index is not
-// used, and built again.
+// The index of a large file is written in parts, so that stores, IDs and keys take turns: then a store or a key may be there
+// several times. A key's last entry is its latest fact. Stores are numbered from 0 through the whole index.
+//
+// Indexes of version 1 do not say of which stores the IDs are. Such an ID may be of any store. Their frames of stores
+// come after those of IDs.
 //
 // An index holds nothing that is not in its file. It is valid only while size and check match the file: its
 // size, and the CRC of its header. The bodies after the header begin with the letter shown. Numbers are
 // unsigned varints, as in encoding/binary; texts begin with their length. A point is stored as its distance
 // from the point before it, in seqs and bytes. An ID is stored as the distance of its seq from the seq
-// before it in the same frame, and then either the length of its text and the text, or 0 and the 16 bytes
+// before it in the same frame, the number of its store, and then either the length of its text and the text, or 0 and the 16 bytes
 // of a UUID.
 package format

@@ -25,6 +25,7 @@ type dumpLine struct {
 type dump struct {
 	*json.Encoder
 	damaged int
+	stores  bool // an index says of which stores its IDs are; if its header is damaged: it has stores before IDs
 }
 
 // Dump writes to w what a file of a log, or a piece of a backup, holds: a line of JSON for each frame, also
@@ -131,6 +132,8 @@ func (d *dump) nodes(line dumpLine, body []byte) error {
 // index writes a line for a frame of an index.
 func (d *dump) index(line dumpLine, body []byte) error {
 	if body[0] == '{' {
+		h, _ := ParseHeader(body)
+		d.stores = h.Version > 1
 		return d.body(line, body)
 	}
 	e := entries{rest: body[1:]}
@@ -145,9 +148,13 @@ func (d *dump) index(line dumpLine, body []byte) error {
 		case indexIDs:
 			line.Kind = "ids"
 			seq += e.uint()
-			all = append(all, []any{seq, e.id().String()})
+			entry := []any{seq}
+			if d.stores {
+				entry = append(entry, e.uint()) // the store
+			}
+			all = append(all, append(entry, e.id().String()))
 		case indexStores:
-			line.Kind = "stores"
+			line.Kind, d.stores = "stores", true
 			all = append(all, string(e.text()))
 		case indexKeys:
 			line.Kind = "keys"

@@ -31,10 +31,14 @@ const (
 	goldenDir  = "../../testdata/v1"
 	goldenDir2 = "../../testdata/v2"
 	goldenDir3 = "../../testdata/v3"
+	goldenDir4 = "../../testdata/v4" // for what came after them: IDs that several stores have (indexes of version 2), and By
 )
 
 // written returns where the log is as it would be written now.
 func (x golden) written() string {
+	if x.since4 {
+		return filepath.Join(goldenDir4, x.name)
+	}
 	if x.horizons != nil {
 		return filepath.Join(goldenDir3, x.name)
 	}
@@ -46,6 +50,8 @@ type golden struct {
 	name string
 	make func(t *testing.T, g *goldenLog)
 	opts file.Options
+
+	since4 bool // it is in goldenDir4 alone
 
 	// horizons are what the log would tell if it were made now. If they are not nil, the golden log was made before files
 	// had horizons: it is read, and not written any more.
@@ -101,6 +107,22 @@ var goldens = []golden{
 			g.durable(t)
 		}
 		g.write(t, 1) // Close makes it durable
+	}},
+	// Two stores have the same IDs, in a snapshot, a segment and the active one; and the facts say who was let in to write them.
+	{name: "ids", since4: true, make: func(t *testing.T, g *goldenLog) {
+		put := func(id, store, by string) {
+			g.tick()
+			_, err := g.log.WriteFact(t.Context(), backend.Fact{ID: id, Store: store, Key: "k", Value: fmt.Appendf(nil, "%q", strings.Repeat(store, 500)), By: by})
+			require.NoError(t, err)
+		}
+		put("same", "tasks", "app")
+		put("same", "notes", "")
+		put("01900000-0000-7000-8000-000000000001", "tasks", "")
+		require.NoError(t, g.log.WriteSnapshot(t.Context(), 0))
+		put("01900000-0000-7000-8000-000000000001", "notes", `an "app"`)
+		put("same", "other", "app")
+		put("same", "third", "app")
+		put("same", "fourth", "app")
 	}},
 	{name: "never", opts: file.Options{Sync: file.SyncNever}, make: func(t *testing.T, g *goldenLog) { g.write(t, 3) }},
 }
@@ -198,14 +220,14 @@ func replayed(t *testing.T, l *file.Log) string {
 // TestGolden opens a copy of each golden log. It holds exactly the facts beside it, is opened from its
 // indexes, and takes writes.
 func TestGolden(t *testing.T) {
-	for _, goldenDir := range []string{goldenDir, goldenDir2, goldenDir3} {
+	for _, goldenDir := range []string{goldenDir, goldenDir2, goldenDir3, goldenDir4} {
 		testGolden(t, goldenDir)
 	}
 }
 
 func testGolden(t *testing.T, goldenDir string) {
 	for _, x := range goldens {
-		if goldenDir == goldenDir3 && x.horizons == nil {
+		if goldenDir == goldenDir3 && x.horizons == nil || x.since4 != (goldenDir == goldenDir4) {
 			continue
 		}
 		update := *updateGolden && x.written() == filepath.Join(goldenDir, x.name)
@@ -237,16 +259,16 @@ func testGolden(t *testing.T, goldenDir string) {
 			require.Equal(t, uint64(strings.Count(facts, "\n")), r.Facts)
 
 			// The indexes tell what the log knows of IDs and keys.
-			latest, ids := map[[2]string]string{}, map[string]string{}
+			latest, ids := map[[2]string]string{}, map[[2]string]string{}
 			for line := range strings.Lines(facts) {
 				f, err := wire.CheckFact([]byte(line))
 				require.NoError(t, err)
-				latest[[2]string{f.Store, f.Key}], ids[f.ID] = f.ID, line
+				latest[[2]string{f.Store, f.Key}], ids[[2]string{f.Store, f.ID}] = f.ID, line
 			}
-			for id, line := range ids {
+			for name, line := range ids {
 				f, err := wire.CheckFact([]byte(line))
 				require.NoError(t, err)
-				held, err := l.WriteFact(t.Context(), backend.Fact{ID: id, Store: f.Store, Key: f.Key, Value: f.Value})
+				held, err := l.WriteFact(t.Context(), backend.Fact{ID: name[1], Store: f.Store, Key: f.Key, Value: f.Value})
 				require.NoError(t, err)
 				require.Equal(t, line, factText(&held)+"\n", "the log knows the ID")
 			}

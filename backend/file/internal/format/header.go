@@ -22,7 +22,7 @@ import (
 const Version = 3
 
 // IndexVersion is the version of the format of indexes.
-const IndexVersion = 1
+const IndexVersion = 2
 
 // A Header is the body of a file's first frame: JSON, as long as it has to be. Each kind of file leaves out the
 // fields that it does not use. Readers ignore fields that they do not know.
@@ -102,6 +102,8 @@ func Seconds(t time.Time) json.RawMessage {
 // body returns the header's body. Its version is 1 if no field needs a higher one.
 func (h Header) body() []byte {
 	switch h.Version = 1; {
+	case h.Kind == KindIndex:
+		h.Version = IndexVersion
 	case h.Nodes > 0:
 		h.Version = 3
 	case h.Log != (backend.LogID{}):

@@ -40,7 +40,7 @@ func OpenIndex(data io.ReaderAt, size int64, path string, of *File) (*Index, err
 		return nil, x.damage(err.Error())
 	}
 	h, ok := ParseHeader(body)
-	if !ok || h.Kind != KindIndex || h.Version != IndexVersion {
+	if !ok || h.Kind != KindIndex || h.Version < 1 || h.Version > IndexVersion {
 		return nil, x.damage("it does not begin with the header of an index")
 	}
 	if h.File != of.Name || h.Size != of.Size || h.Check != of.Check || h.FirstSeq != of.First || h.Facts == nil || *h.Facts != of.Facts {
@@ -55,7 +55,7 @@ func OpenIndex(data io.ReaderAt, size int64, path string, of *File) (*Index, err
 		}
 	}
 	if uint64(h.IDs) != *h.Facts {
-		return nil, x.damage("it lacks IDs, as indexes of large files of earlier releases do")
+		return nil, x.damage("it lacks IDs")
 	}
 	if h.Tree != nil && (h.Tree.First() != of.First-1 || h.Tree.End() != of.Last) {
 		return nil, x.damage("it has another part of the hash tree")
@@ -114,19 +114,33 @@ func (x *Index) Points() ([]Point, error) {
 // loadBatch is how many entries are passed on together, at most.
 const loadBatch = 1024
 
-// IDs calls do with the IDs of all facts, in the order of their seqs, many at a time. The slice is used again.
+// HasStores reports whether the index says of which stores its IDs are. Indexes of version 1 do not.
+func (x *Index) HasStores() bool { return x.Header.Version > 1 }
+
+// IDs calls do with the stores and IDs of all facts, with the store "" if the index does not HasStores, in the order of their seqs, many at a time. The slice is used again.
 func (x *Index) IDs(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
 	last := uint64(0)
+	stores := []string{""}
+	if x.HasStores() {
+		stores = nil
+	}
 	return x.each(x.Header.IDs, func(kind byte, e *entries) (n int) {
+		if x.HasStores() {
+			stores = e.stores(kind, stores)
+		}
 		for seq := uint64(0); kind == indexIDs && e.more(); n++ {
 			seq += e.uint()
+			store := uint64(0)
+			if x.HasStores() {
+				store = e.uint()
+			}
 			id := e.id()
-			if e.bad = e.bad || !x.has(seq) || seq <= last; e.bad {
+			if e.bad = e.bad || store >= uint64(len(stores)) || !x.has(seq) || seq <= last; e.bad {
 				break
 			}
 			last = seq
-			batch = pass(append(batch, sequencer.Loaded{Seq: seq, ID: id}), e, do)
+			batch = pass(append(batch, sequencer.Loaded{Store: stores[store], Seq: seq, ID: id}), e, do)
 		}
 		return n
 	})
@@ -138,9 +152,7 @@ func (x *Index) Keys(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
 	var stores []string
 	return x.each(x.Header.Keys, func(kind byte, e *entries) (n int) {
-		for kind == indexStores && e.more() {
-			stores = append(stores, string(e.text()))
-		}
+		stores = e.stores(kind, stores)
 		for ; kind == indexKeys && e.more(); n++ {
 			store, seq, key, id := e.uint(), e.uint(), e.text(), e.id()
 			if e.bad = e.bad || store >= uint64(len(stores)) || !x.has(seq); e.bad {
@@ -188,6 +200,14 @@ func (e *entries) bytes(n uint64) []byte {
 	b := e.rest[:n]
 	e.rest = e.rest[n:]
 	return b
+}
+
+// stores appends the names of a frame of stores; a frame of another kind has none.
+func (e *entries) stores(kind byte, names []string) []string {
+	for kind == indexStores && e.more() {
+		names = append(names, string(e.text()))
+	}
+	return names
 }
 
 func (e *entries) text() []byte { return e.bytes(e.uint()) }

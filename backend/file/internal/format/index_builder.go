@@ -2,17 +2,18 @@ package format
 
 import (
 	"encoding/binary"
+	"io"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/merkle"
 	"github.com/igniter-store/igniter/wire"
 )
 
-// An IndexBuilder collects what the index of a file holds, as the facts of the file are read or written. It holds all IDs of the
-// file, some 18 bytes each, and its keys; Encode takes as much again, and some more while it grows. For a segment that is bounded by
-// the segment's size. For a snapshot it grows with the log.
+// An IndexBuilder collects what the index of a file holds, as the facts of the file are read or written. It holds 18 bytes for each
+// fact and 70 or more for each key, until that is much: then it writes what it has to the file that Spill opens, and goes on without it.
 type IndexBuilder struct {
 	facts uint64
 	last  uint64    // the seq of the last fact
@@ -22,10 +23,24 @@ type IndexBuilder struct {
 	// The IDs are as an index holds them: in each block, the first seq counts from 0, and each other one from the seq
 	// before it.
 	ids   [][]byte
-	count int    // of IDs
+	count int    // of IDs, with those that were written
 	seq   uint64 // of the last ID
 
+	spilled output // what was written
+	entries int    // of keys that were written; a key may have several
+	stores  int    // that were written; a store may be there several times
+	err     error  // why that failed
+
 	Tree *Tree // nil: it is not computed, which takes longer than all else
+
+	// Spill opens an empty file, the one that Write will be given. nil: everything stays in memory.
+	Spill func() (ReadWriter, error)
+}
+
+// A ReadWriter is a file that is written, or an index that is.
+type ReadWriter interface {
+	io.ReaderAt
+	io.WriterAt
 }
 
 // NewIndexBuilder returns an IndexBuilder without facts and without a tree.
@@ -44,13 +59,17 @@ func (x *IndexBuilder) Add(facts []backend.Fact) {
 		x.facts++
 		x.last = f.Seq
 		x.addTime(f.TransactionTime)
-		x.addID(id, f.Seq)
+		x.addID(f.Store, id, f.Seq)
 		x.keys.Set(f.Store, f.Key, f.Seq, id)
 	}
+	x.spill()
 }
 
-// AddIndex adds the facts that an index describes.
+// AddIndex adds the facts that an index describes, which must have stores.
 func (x *IndexBuilder) AddIndex(of *Index) error {
+	if !of.HasStores() {
+		return of.damage("it does not say of which stores its IDs are")
+	}
 	x.facts += *of.Header.Facts
 	x.last = max(x.last, of.Header.LastSeq)
 	x.addTime(of.Time)
@@ -61,8 +80,9 @@ func (x *IndexBuilder) AddIndex(of *Index) error {
 	}
 	err := of.IDs(func(facts []sequencer.Loaded) {
 		for i := range facts {
-			x.addID(facts[i].ID, facts[i].Seq)
+			x.addID(facts[i].Store, facts[i].ID, facts[i].Seq)
 		}
+		x.spill()
 	})
 	if err != nil {
 		return err
@@ -71,6 +91,7 @@ func (x *IndexBuilder) AddIndex(of *Index) error {
 		for _, f := range facts {
 			x.keys.Set(f.Store, f.Key, f.Seq, f.ID)
 		}
+		x.spill()
 	})
 }
 
@@ -80,12 +101,13 @@ func (x *IndexBuilder) addTime(t time.Time) {
 	}
 }
 
-func (x *IndexBuilder) addID(id sequencer.ID, seq uint64) {
+func (x *IndexBuilder) addID(store string, id sequencer.ID, seq uint64) {
 	if n := len(x.ids); n == 0 || len(x.ids[n-1]) >= indexFrame {
 		x.ids, x.seq = append(x.ids, nil), 0
 	}
 	last := &x.ids[len(x.ids)-1]
-	*last = appendID(binary.AppendUvarint(*last, seq-x.seq), id)
+	*last = binary.AppendUvarint(binary.AppendUvarint(*last, seq-x.seq), uint64(x.stores+x.keys.Store(store)))
+	*last = appendID(*last, id)
 	x.seq = seq
 	x.count++
 }
@@ -93,8 +115,58 @@ func (x *IndexBuilder) addID(id sequencer.ID, seq uint64) {
 // indexFrame is about how long the frames of an index are.
 const indexFrame = 256 << 10
 
-// Encode returns the index of a file, as a file.
+// How many blocks of IDs of 256 KiB, and how many keys, an IndexBuilder holds that can spill. Tests have less.
+var MaxIndexBlocks, MaxIndexKeys = 32, 1 << 20
+
+// spill writes IDs and keys to the file, if there are many.
+func (x *IndexBuilder) spill() {
+	if x.Spill == nil || len(x.ids) <= MaxIndexBlocks && x.keys.Len() <= MaxIndexKeys {
+		return
+	}
+	if x.err == nil && x.spilled.f == nil {
+		x.spilled.f, x.err = x.Spill()
+	}
+	if x.err == nil {
+		x.write(&x.spilled)
+		x.spilled.flush()
+		x.err = x.spilled.err
+	}
+	x.entries += x.keys.Len()
+	x.ids, x.keys = nil, sequencer.NewKeys()
+}
+
+// Write writes the index of a file to a file that is empty, or that Spill has opened. It returns the size.
+func (x *IndexBuilder) Write(to ReadWriter, of *File, created time.Time) (int64, error) {
+	if x.err != nil {
+		return 0, x.err
+	}
+	head := output{}
+	x.head(&head, of, created)
+	out := output{f: to, buf: head.buf}
+	if x.spilled.f != nil {
+		if err := moveUp(to, 0, x.spilled.end, int64(len(head.buf))); err != nil {
+			return 0, err
+		}
+		if err := vfs.WriteAll(to, head.buf, 0); err != nil {
+			return 0, err
+		}
+		out = output{f: to, end: int64(len(head.buf)) + x.spilled.end}
+	}
+	x.write(&out)
+	out.flush()
+	return out.end, out.err
+}
+
+// Encode returns the index of a file, as a file. Spill must be nil.
 func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
+	var out output
+	x.head(&out, of, created)
+	x.write(&out)
+	return out.buf
+}
+
+// head writes what an index begins with.
+func (x *IndexBuilder) head(out *output, of *File, created time.Time) {
 	last := x.last
 	if x.facts == 0 {
 		last = of.First - 1
@@ -104,44 +176,90 @@ func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
 		x.Tree.Through(of.Last)
 		tree = &x.Tree.Range
 	}
-	out := Header{
+	out.buf = Header{
 		Kind: KindIndex, Tree: tree, FirstSeq: of.First, LastSeq: last, Facts: &x.facts, CreatedAt: Seconds(created), Largest: of.Largest,
 		File: of.Name, Size: of.Size, Check: of.Check, LastTime: Seconds(x.time),
-		Points: len(of.Points), IDs: x.count, Keys: x.keys.Len(),
+		Points: len(of.Points), IDs: x.count, Keys: x.entries + x.keys.Len(),
 	}.Frame(0)
 	body := []byte{indexPoints}
-	flush := func(next byte) {
-		if len(body) > 1 {
-			out = wire.AppendFrame(out, body)
-		}
-		body = append(body[:0], next)
-	}
 	var before Point
 	for _, p := range of.Points {
 		body = binary.AppendUvarint(binary.AppendUvarint(body, p.Seq-before.Seq), uint64(p.Offset-before.Offset))
 		before = p
 	}
-	flush(indexIDs)
-	for _, block := range x.ids {
-		body = append(body, block...)
-		flush(indexIDs)
-	}
-	flush(indexStores)
+	out.frame(body)
+}
+
+// write writes the stores, IDs and keys that x holds.
+func (x *IndexBuilder) write(out *output) {
+	body := []byte{indexStores}
 	for _, name := range x.keys.Stores() {
 		if body = appendText(body, name); len(body) >= indexFrame {
-			flush(indexStores)
+			out.frame(body)
+			body = body[:1]
 		}
 	}
-	flush(indexKeys)
+	out.frame(body)
+	body = append(body[:0], indexIDs)
+	for _, block := range x.ids {
+		body = append(body, block...)
+		out.frame(body)
+		body = body[:1]
+	}
+	body[0] = indexKeys
 	for k := range x.keys.All() {
-		body = binary.AppendUvarint(binary.AppendUvarint(body, uint64(k.Store)), k.Seq)
+		body = binary.AppendUvarint(binary.AppendUvarint(body, uint64(x.stores+k.Store)), k.Seq)
 		body = appendID(appendText(body, k.Key), k.ID)
 		if len(body) >= indexFrame {
-			flush(indexKeys)
+			out.frame(body)
+			body = body[:1]
 		}
 	}
-	flush(0)
-	return out
+	out.frame(body)
+	x.stores += len(x.keys.Stores())
+}
+
+// An output is where the frames of an index go: to a file, or, without one, to buf.
+type output struct {
+	f   ReadWriter
+	end int64  // where buf goes
+	buf []byte // frames that are not written yet
+	err error
+}
+
+// frame adds a frame with a body, unless that has no entries.
+func (o *output) frame(body []byte) {
+	if len(body) < 2 {
+		return
+	}
+	o.buf = wire.AppendFrame(o.buf, body)
+	if o.f != nil && len(o.buf) >= writeSize {
+		o.flush()
+	}
+}
+
+func (o *output) flush() {
+	if o.err == nil {
+		o.err = vfs.WriteAll(o.f, o.buf, o.end)
+	}
+	o.end += int64(len(o.buf))
+	o.buf = o.buf[:0]
+}
+
+// moveUp moves what a file has from an offset to its end by some bytes, towards the end.
+func moveUp(f ReadWriter, from, end, by int64) error {
+	buf := make([]byte, min(writeSize, end-from))
+	for at := end; at > from; {
+		part := buf[:min(int64(len(buf)), at-from)]
+		at -= int64(len(part))
+		if err := vfs.ReadFull(f, part, at); err != nil {
+			return err
+		}
+		if err := vfs.WriteAll(f, part, at+by); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func appendText[T string | []byte](dst []byte, text T) []byte {

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
@@ -24,7 +26,7 @@ func TestIndexHasAllIDs(t *testing.T) {
 	}
 	x := NewIndexBuilder()
 	for n := uint64(1); n <= facts; n++ {
-		x.Add([]backend.Fact{{Seq: n, ID: id(n), Store: "tasks", Key: fmt.Sprint(n % 1000)}})
+		x.Add([]backend.Fact{{Seq: n, ID: id(n), Store: []string{"tasks", "notes"}[n%2], Key: fmt.Sprint(n % 1000)}})
 	}
 	require.Greater(t, len(x.ids), 2)
 	of, err := open(x)
@@ -36,7 +38,7 @@ func TestIndexHasAllIDs(t *testing.T) {
 	next := uint64(1)
 	require.NoError(t, of.IDs(func(ids []sequencer.Loaded) {
 		for _, loaded := range ids {
-			require.Equal(t, sequencer.Loaded{Seq: next, ID: sequencer.IDOf(id(next))}, loaded)
+			require.Equal(t, sequencer.Loaded{Store: []string{"tasks", "notes"}[next%2], Seq: next, ID: sequencer.IDOf(id(next))}, loaded)
 			next++
 		}
 	}))
@@ -45,4 +47,95 @@ func TestIndexHasAllIDs(t *testing.T) {
 	y.ids, y.count = y.ids[:1], y.count-1
 	_, err = open(y)
 	require.ErrorIs(t, err, ErrNoIndex)
+}
+
+// TestIndexSpills builds an index that is too large for memory. It says the same as one that is not: a key may be there several
+// times, the latest fact last. A file that fails is said in the end.
+func TestIndexSpills(t *testing.T) {
+	defer func(blocks, keys int) { MaxIndexBlocks, MaxIndexKeys = blocks, keys }(MaxIndexBlocks, MaxIndexKeys)
+	MaxIndexBlocks, MaxIndexKeys = 1, 100
+	const facts = 60_000
+	fact := func(n uint64) backend.Fact {
+		id := fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n)
+		if n%7 == 0 {
+			id = fmt.Sprint("odd-", n)
+		}
+		return backend.Fact{Seq: n, ID: id, Store: fmt.Sprint("store", n%3), Key: fmt.Sprint(n * n % 1009)}
+	}
+	of := &File{Name: "00000000000000000001.wal", First: 1, Last: facts, Facts: facts, Size: 1 << 24}
+	for n := range uint64(100) {
+		of.Mark(n*600+1, int64(n+1)*100_000)
+	}
+	read := func(x *Index) (ids []sequencer.Loaded, keys map[[2]string]sequencer.Loaded) {
+		points, err := x.Points()
+		require.NoError(t, err)
+		require.Equal(t, of.Points, points)
+		require.NoError(t, x.IDs(func(some []sequencer.Loaded) { ids = append(ids, some...) }))
+		keys = map[[2]string]sequencer.Loaded{}
+		require.NoError(t, x.Keys(func(some []sequencer.Loaded) {
+			for _, k := range some {
+				require.Greater(t, k.Seq, keys[[2]string{k.Store, k.Key}].Seq)
+				keys[[2]string{k.Store, k.Key}] = k
+			}
+		}))
+		return ids, keys
+	}
+	build := func(spill func() (ReadWriter, error), add func(x *IndexBuilder)) *IndexBuilder {
+		x := NewIndexBuilder()
+		x.Spill = spill
+		add(x)
+		return x
+	}
+	all := func(x *IndexBuilder) {
+		for n := uint64(1); n <= facts; n++ {
+			x.Add([]backend.Fact{fact(n)})
+		}
+	}
+	whole := build(nil, all).Encode(of, time.Unix(1, 0))
+	want, err := OpenIndex(bytes.NewReader(whole), int64(len(whole)), "whole", of)
+	require.NoError(t, err)
+	ids, keys := read(want)
+	require.Len(t, ids, facts)
+
+	from := want
+	for range 2 { // from facts, and from an index that was spilled
+		f, err := vfstest.New().Create("index")
+		require.NoError(t, err)
+		x := build(func() (ReadWriter, error) { return f, nil }, func(x *IndexBuilder) {
+			if from == want {
+				all(x)
+				require.Less(t, len(x.ids), 3)
+				require.LessOrEqual(t, x.keys.Len(), MaxIndexKeys)
+				return
+			}
+			require.NoError(t, x.AddIndex(from))
+		})
+		size, err := x.Write(f, of, time.Unix(1, 0))
+		require.NoError(t, err)
+		end, err := f.Size()
+		require.NoError(t, err)
+		require.Equal(t, end, size)
+		from, err = OpenIndex(f, size, "spilled", of)
+		require.NoError(t, err)
+		gotIDs, gotKeys := read(from)
+		require.Equal(t, ids, gotIDs)
+		require.Equal(t, keys, gotKeys)
+	}
+
+	f, err := vfstest.New().Create("index")
+	require.NoError(t, err)
+	x := build(nil, func(*IndexBuilder) {})
+	all(x)
+	size, err := x.Write(f, of, time.Unix(1, 0))
+	require.NoError(t, err)
+	got := make([]byte, size)
+	_, err = f.ReadAt(got, 0)
+	require.NoError(t, err)
+	require.Equal(t, whole, got)
+
+	failed := errors.New("no file")
+	x = build(func() (ReadWriter, error) { return nil, failed }, all)
+	require.Less(t, len(x.ids), 3)
+	_, err = x.Write(f, of, time.Unix(1, 0))
+	require.ErrorIs(t, err, failed)
 }

@@ -29,7 +29,7 @@ func Stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string) it
 }
 
 func stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string, yield func(Stretch) bool) error {
-	end, err := DataEnd(f, 0, size)
+	end, err := DataEnd(ctx, f, 0, size)
 	if err != nil {
 		return err
 	}
@@ -75,9 +75,12 @@ func stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string, yi
 
 // DataEnd returns the offset after the last byte of f, between two offsets, that is not zero; from if there
 // is none.
-func DataEnd(f io.ReaderAt, from, to int64) (int64, error) {
+func DataEnd(ctx context.Context, f io.ReaderAt, from, to int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	for to > from {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		b := buf[:min(int64(len(buf)), to-from)]
 		if err := vfs.ReadFull(f, b, to-int64(len(b))); err != nil {
 			return 0, err

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"io"
 	"slices"
 	"time"
 
@@ -22,7 +21,7 @@ type Writer struct {
 	File     File     // complete after Finish; until then, the name, the last seq and horizons may change
 	Identity Identity // of the log; it may change until Finish
 
-	f      file
+	f      ReadWriter
 	index  *IndexBuilder
 	room   int    // of the header's body
 	end    int64  // where buf goes
@@ -42,16 +41,12 @@ var maxHeader = wire.DefaultMaxFrame // tests have less
 // writeSize is how many bytes a Writer writes at once, at least.
 const writeSize = 1 << 20
 
-// A file is what a Writer writes to.
-type file interface {
-	io.ReaderAt
-	io.WriterAt
-}
-
 // NewWriter returns a Writer of a file. of has the file's name and the seqs that it covers, and id names the log. The
-// Writer leaves room for a header with the horizons of of, the ancestors of id and, unless of.Nodes is 0, nodes.
-func NewWriter(f file, of File, id Identity) *Writer {
+// Writer leaves room for a header with the horizons of of, the ancestors of id and, unless of.Nodes is 0, nodes. For spill, see
+// IndexBuilder.
+func NewWriter(f ReadWriter, of File, id Identity, spill func() (ReadWriter, error)) *Writer {
 	w := &Writer{File: of, Identity: id, f: f, index: NewIndexBuilder(), hash: sha256.New()}
+	w.index.Spill = spill
 	w.index.Tree = NewTree(of.First)
 	w.room = min(w.header(time.Time{}).room(), maxHeader)
 	w.File.Nodes = 0
@@ -158,8 +153,10 @@ func (w *Writer) CopyBlock(compressed []byte, first uint64) error {
 	return w.frame(compressed)
 }
 
-// Index returns the index of the file, as a file. Call it after Finish.
-func (w *Writer) Index(created time.Time) []byte { return w.index.Encode(&w.File, created) }
+// WriteIndex writes the index of the file, and returns its size. Call it after Finish.
+func (w *Writer) WriteIndex(to ReadWriter, created time.Time) (int64, error) {
+	return w.index.Write(to, &w.File, created)
+}
 
 // Tree returns the file's part of the hash tree; nil: it is not known, since an index that was added had none. Call it after
 // Finish.
@@ -211,21 +208,13 @@ func (w *Writer) flush() error {
 // widen moves what follows the header, all of which is written, to make room for a header that is longer by some bytes.
 func (w *Writer) widen(by int) error {
 	to := int64(by)
-	w.buf = slices.Grow(w.buf[:0], writeSize)[:writeSize]
-	for at := w.end; at > w.File.Header; {
-		part := w.buf[:min(int64(len(w.buf)), at-w.File.Header)]
-		at -= int64(len(part))
-		if err := vfs.ReadFull(w.f, part, at); err != nil {
-			return err
-		}
-		if err := vfs.WriteAll(w.f, part, at+to); err != nil {
-			return err
-		}
+	if err := moveUp(w.f, w.File.Header, w.end, to); err != nil {
+		return err
 	}
 	for i := range w.File.Points {
 		w.File.Points[i].Offset += to
 	}
-	w.room, w.end, w.buf = w.room+by, w.end+to, w.buf[:0]
+	w.room, w.end = w.room+by, w.end+to
 	w.File.Header, w.File.Size = w.File.Header+to, w.File.Size+to
 	return nil
 }

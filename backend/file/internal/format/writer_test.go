@@ -28,7 +28,7 @@ func TestLargeHeader(t *testing.T) {
 		if before {
 			of.Horizons = horizons
 		}
-		w := NewWriter(f, of, Identity{})
+		w := NewWriter(f, of, Identity{}, nil)
 		w.File.Horizons = horizons
 		require.NoError(t, w.Finish(now))
 		require.Equal(t, Horizons{backend.AllStores: {Seq: 599, Time: now}}, w.File.Horizons)

@@ -9,7 +9,7 @@ import (
 )
 
 // Passes reports whether an error says that an operation was not tried, for want of descriptors or memory, or since it was
-// interrupted. Only for a Sync that is not known: it may have met an error of the disk that it cannot report again.
+// interrupted. A Sync that fails so may have been tried, and what it was for must be written again before the next one.
 func Passes(err error) bool {
 	for _, code := range passing {
 		if errors.Is(err, code) {

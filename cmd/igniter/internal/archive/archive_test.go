@@ -266,3 +266,29 @@ func TestDir(t *testing.T) {
 	require.ErrorContains(t, err, "it follows another piece")
 	require.NoError(t, d.Close())
 }
+
+// TestChained looks at the names of pieces only: what is not a chain, because pieces are missing, foreign or left by a merge, is
+// read whole.
+func TestChained(t *testing.T) {
+	piece := func(line int, after, through uint64) Header {
+		return Header{Line: line, After: after, Through: through}
+	}
+	for name, x := range map[string]struct {
+		pieces []Header
+		want   bool
+	}{
+		"none":            {nil, true},
+		"one":             {[]Header{piece(0, 0, 9)}, true},
+		"some":            {[]Header{piece(0, 20, 30), piece(0, 0, 9), piece(0, 9, 20)}, true},
+		"a branch":        {[]Header{piece(0, 0, 9), piece(0, 9, 20), piece(1, 9, 15), piece(1, 15, 30)}, true},
+		"a new beginning": {[]Header{piece(0, 0, 9), piece(1, 0, 12)}, true},
+		"missing":         {[]Header{piece(0, 0, 9), piece(0, 20, 30)}, false},
+		"missing first":   {[]Header{piece(0, 9, 20)}, false},
+		"of a later line": {[]Header{piece(0, 0, 9), piece(1, 9, 15), piece(0, 15, 20)}, false},
+		"foreign":         {[]Header{piece(0, 0, 5), piece(0, 0, 9), piece(0, 9, 20)}, false},
+		"foreign within":  {[]Header{piece(0, 0, 9), piece(0, 9, 12), piece(0, 9, 20)}, false},
+		"left by a merge": {[]Header{piece(0, 0, 9), piece(0, 9, 20), piece(0, 0, 20)}, false},
+	} {
+		require.Equal(t, x.want, chained(x.pieces), name)
+	}
+}

@@ -169,7 +169,8 @@ func (d *Dir) Close() error { return d.lock.Close() }
 // Lines returns the lines in the directory, see [Find].
 func (d *Dir) Lines() ([]Line, error) { return Find(nil, d.path) }
 
-// Latest returns the last piece of each line, the latest first, with the facts in its last block. It reads no other piece.
+// Latest returns the last piece of each line, the latest first, with the facts in its last block. It reads no other piece, unless
+// names show that pieces overlap or that one is missing: then all of them must make up lines, see [Find].
 func (d *Dir) Latest() (ends []End, err error) {
 	files, err := named(d.path, pieceExt)
 	if err != nil {
@@ -177,6 +178,7 @@ func (d *Dir) Latest() (ends []End, err error) {
 	}
 	last := map[int]Header{}
 	paths := map[int]string{}
+	all := make([]Header, 0, len(files))
 	for _, path := range files {
 		h, ok := parseName(filepath.Base(path))
 		if !ok {
@@ -186,9 +188,15 @@ func (d *Dir) Latest() (ends []End, err error) {
 			}
 			h = p.Header
 		}
+		all = append(all, h)
 		was, found := last[h.Line]
 		if !found || h.Through > was.Through || h.Through == was.Through && h.After < was.After {
 			last[h.Line], paths[h.Line] = h, path
+		}
+	}
+	if !chained(all) {
+		if _, err := d.Lines(); err != nil {
+			return nil, err
 		}
 	}
 	for line, path := range paths {
@@ -197,12 +205,43 @@ func (d *Dir) Latest() (ends []End, err error) {
 			return nil, err
 		}
 		if h := last[line]; p.After != h.After || p.Through != h.Through || p.Line != line {
-			return nil, &backend.CorruptError{Path: path, Reason: "it has the name of another piece"}
+			return nil, &DamageError{&backend.CorruptError{Path: path, Reason: "it has the name of another piece"}}
 		}
 		ends = append(ends, End{p, facts})
 	}
 	slices.SortFunc(ends, func(a, b End) int { return cmp.Or(b.made().Compare(a.made()), cmp.Compare(b.Line, a.Line)) })
 	return ends, nil
+}
+
+// chained reports whether each piece begins where another one of its line or of an earlier one ends, or at the beginning, and is
+// followed by one of its line, but for the last one of each. So it is unless pieces are missing, foreign, or left by a merge.
+func chained(all []Header) bool {
+	type place struct {
+		line int
+		seq  uint64
+	}
+	ends, starts, last := map[uint64]int{}, map[place]bool{}, map[int]bool{} // ends: by seq, the first line of which a piece ends there
+	for _, h := range all {
+		if line, ok := ends[h.Through]; !ok || h.Line < line {
+			ends[h.Through] = h.Line
+		}
+		if starts[place{h.Line, h.After}] {
+			return false
+		}
+		starts[place{h.Line, h.After}] = true
+	}
+	for _, h := range all {
+		if line, ok := ends[h.After]; h.After > 0 && (!ok || line > h.Line) {
+			return false
+		}
+		if !starts[place{h.Line, h.Through}] {
+			if last[h.Line] {
+				return false
+			}
+			last[h.Line] = true
+		}
+	}
+	return true
 }
 
 // An End is a piece with the facts in its last block.

@@ -34,7 +34,7 @@ func (l Line) Checkpoints(through uint64) (all []backend.Checkpoint, err error) 
 		}
 		c, err := backend.ParseCheckpoint(p.Checkpoint)
 		if err != nil {
-			return nil, &backend.CorruptError{Path: p.Path, Reason: err.Error()}
+			return nil, &DamageError{&backend.CorruptError{Path: p.Path, Reason: err.Error()}}
 		}
 		if c.Head.Leaves <= min(through, p.Through) {
 			all = append(all, c)
@@ -69,7 +69,7 @@ func (p *Piece) precedes(next *Piece) bool {
 
 // misplaced is the error of a piece that does not follow the one before it.
 func (p *Piece) misplaced() error {
-	return &backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it, or is of another log"}
+	return &DamageError{&backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it, or is of another log"}}
 }
 
 // replaces reports whether p was merged from pieces of which other is one.

@@ -361,5 +361,11 @@ func (r *reader) frameAt(f *os.File, at, size int64) ([]byte, error) {
 }
 
 func (r *reader) damageAt(at int64, reason string) error {
-	return &backend.CorruptError{Path: r.name, Offset: at, Reason: reason}
+	return &DamageError{&backend.CorruptError{Path: r.name, Offset: at, Reason: reason}}
 }
+
+// A DamageError is damage to a piece.
+type DamageError struct{ Err *backend.CorruptError }
+
+func (e *DamageError) Error() string { return e.Err.Error() }
+func (e *DamageError) Unwrap() error { return e.Err }

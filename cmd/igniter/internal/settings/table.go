@@ -22,6 +22,7 @@ var where = []Setting{
 	{Key: "log_name", Of: []string{"postgres", "jetstream"}, Type: Text, Usage: "name of the log in a PostgreSQL database, or in JetStream, where its stream is IGNITER_ and the name; empty: default"},
 	{Key: "replicas", Of: []string{"jetstream"}, Type: Number, Default: "0", Usage: "how many servers have the stream, 1, 3 or 5; 0: of a new one 3, and 1 on a lone server"},
 	{Key: "durable", Of: []string{"jetstream"}, Type: Bool, Default: "false", Usage: "the servers run with sync_interval: always, so that acknowledged facts survive a power cut"},
+	{Key: "read", Of: []string{"jetstream"}, Type: Text, Usage: "quorum: ask a majority of the servers before each read; empty or leader: the one that leads, which may for some seconds not know that it was replaced"},
 	{Key: "credentials", Of: []string{"jetstream"}, Type: Text, Usage: "file with the credentials of a NATS user"},
 	{Key: "nkey", Of: []string{"jetstream"}, Type: Text, Usage: "file with the nkey seed of a NATS user"},
 	{Key: "salvage", Of: []string{"jetstream"}, Type: Bool, Default: "false", Usage: "read what is left of a log whose last facts were taken away"},
@@ -46,12 +47,19 @@ var where = []Setting{
 // MaxSkew is a setting of serve that import has too.
 var MaxSkew = Setting{Key: "max_skew", Type: Duration, Default: "1m", Usage: "how far ahead of the clock the transaction times of imported facts may be"}
 
+// From is a setting of mirror.
+var From = Setting{Key: "from", Type: Text, Usage: "server whose log is copied: host:port, tcp://host:port or unix:///path; the token and TLS settings are for it"}
+
 var serve = []Setting{
 	{Key: "listen", Type: List, Default: "tcp://127.0.0.1:7400", Usage: "where to listen: tcp://host:port or unix:///path; may be repeated"},
 	{Key: "socket_mode", Type: Text, Default: "0660", Usage: "permissions of Unix sockets, in octal"},
 	{Key: "http", Type: Text, Usage: "where to serve HTTP (health, metrics, events): host:port, http://… or https://…; empty: nowhere"},
-	{Key: "http_no_reads", Type: Bool, Default: "false", Usage: "do not answer HTTP requests for keys; the first such request keeps all facts of its store in memory"},
+	{Key: "read_only", Type: Bool, Default: "false", Usage: "take no writes and prune nothing, as for a mirror"},
+	{Key: "http_ui", Type: Bool, Default: "true", Usage: "serve the inspector, for browsers, below /ui/"},
+	{Key: "http_memory", Type: Size, Default: "256MiB", Usage: "memory that stores may take, by estimate, to answer HTTP requests about many keys; requests for one key read the log if their store is not in memory"},
+	{Key: "http_origin", Type: List, Usage: "websites, such as https://shop.example, whose scripts may read and write over HTTP, with a token"},
 	{Key: "tokens", Type: Text, Usage: "file of the tokens that clients may show; empty: clients need no token"},
+	{Key: "stamp_producer", Type: Bool, Default: "false", Usage: "write the name of the token or certificate that a client shows into each fact that it writes, as by; an import says itself who wrote its facts"},
 	{Key: "tls.client_ca", Type: Text, Usage: "PEM file of the authorities that may have issued clients' certificates; empty: clients need no certificate"},
 	{Key: "insecure", Type: Bool, Default: "false", Usage: "listen beyond this machine with neither tokens nor client certificates"},
 	{Key: "http_hosts", Type: List, Usage: "names of this machine that HTTP requests may be for where no tokens are asked for, beside localhost and addresses"},
@@ -76,7 +84,8 @@ var serve = []Setting{
 	{Key: "slow_op", Type: Duration, Default: "1s", Usage: "requests that take longer are logged as slow"},
 	MaxSkew,
 	{Key: "drain", Type: Duration, Default: "10s", Usage: "how long clients may take to finish when the server stops"},
+	{Key: "exit_on_failure", Type: Bool, Default: "false", Usage: "stop with an error once the log takes no more writes because its storage failed, so that what watches over the service starts it again"},
 	{Key: "pid_file", Type: Text, Usage: "file to write the process ID to; empty: none"},
 }
 
-var all = slices.Concat(where, serve)
+var all = slices.Concat(where, serve, []Setting{From})

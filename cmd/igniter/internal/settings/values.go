@@ -67,8 +67,9 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	}
 	slices.Sort(v.unknown)
 	fromFlags, err := layer(posflag.ProviderWithFlag(flags, ".", nil, func(f *pflag.Flag) (string, any) {
-		if s, ok := byFlag[f.Name]; ok && f.Changed {
-			return s.Key, f.Value.(*flagValue).given
+		s, ok := byFlag[f.Name]
+		if v, isSetting := f.Value.(*flagValue); ok && isSetting && f.Changed { // a command may have a flag of its own with that name
+			return s.Key, v.given
 		}
 		return "", nil
 	}), nil)
@@ -160,6 +161,9 @@ func get[T any](v *Values, key string) T {
 
 // Given reports whether a flag gives the setting with a key.
 func (v *Values) Given(key string) bool { return strings.HasPrefix(v.sources[key].From, "flag ") }
+
+// IsDefault reports whether nothing gives the setting with a key.
+func (v *Values) IsDefault(key string) bool { return v.sources[key].From == "default" }
 
 // Strongest returns the keys of the settings, among keys, that are not empty and come from the strongest place: from flags
 // or else from variables or else from the file.

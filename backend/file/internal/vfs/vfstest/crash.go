@@ -1,6 +1,7 @@
 package vfstest
 
 import (
+	"bytes"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -25,7 +26,7 @@ func (d *Disk) Crash(seed uint64, mode Mode) *Disk {
 // decides which unsynced changes survive a power cut: 0 none, 1 all, any other seed a random part.
 //
 // Any subset of a file's changes may survive, and any sectors of a write; garbage may replace a sector
-// that does not survive. A change of a name survives only with all earlier changes of that name. A
+// that does not survive, unless it wrote what was there. A change of a name survives only with all earlier changes of that name. A
 // renamed file always has its old name or its new one.
 func (d *Disk) Image(seed uint64, mode Mode) *Disk {
 	d.mu.Lock()
@@ -116,6 +117,12 @@ func (d *Disk) loseNames(seed uint64) {
 	d.names = nil
 }
 
+// holds reports whether a file has the same bytes durably already: whether a write of a sector is done or not, they are there.
+func (n *inode) holds(off int64, p []byte) bool {
+	end := off + int64(len(p))
+	return end <= int64(len(n.durable)) && bytes.Equal(n.durable[off:end], p)
+}
+
 // lose drops from an inode, and from all below it, what does not survive.
 func (n *inode) lose(seed uint64) {
 	n.entries = maps.Clone(n.durableEntries)
@@ -131,7 +138,7 @@ func (n *inode) lose(seed uint64) {
 			continue
 		}
 		for off, sector := range sectors(c.off, c.data) {
-			if !l.keeps() {
+			if !l.keeps() && !n.holds(off, sector) {
 				sector = l.garbage(len(sector))
 			}
 			n.durable = change{off: off, data: sector}.apply(n.durable)

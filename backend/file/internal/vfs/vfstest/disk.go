@@ -327,7 +327,7 @@ func (d *Disk) open(how, name string) (vfs.File, error) {
 		case how == "create":
 			s.node.change(change{truncate: true})
 		}
-		h.node = s.node
+		h.node, h.failures = s.node, s.node.failed.n
 		return nil
 	}})
 	if err != nil {

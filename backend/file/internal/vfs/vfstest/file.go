@@ -19,6 +19,7 @@ type inode struct {
 	data    []byte
 	durable []byte   // without changes
 	changes []change // in order, from the first one that is not durable
+	failed  failure  // the latest one
 }
 
 // A change is a change of a file's content: a write, or a truncation to size off.
@@ -30,6 +31,12 @@ type change struct {
 	synced bool // durable, but behind a change that is not
 	lost   bool // a Sync of it failed, and no later one makes it durable
 	asked  bool // LateSync has been called for it once
+}
+
+// A failure is a sync that failed. Each file that was open then reports it once, as on Linux.
+type failure struct {
+	err error
+	n   int // counts the failures of an inode, from 1
 }
 
 func (c change) apply(data []byte) []byte {
@@ -81,10 +88,11 @@ func (n *inode) sync(late bool) {
 }
 
 // failSync does what Linux does when a sync fails: the changes stay readable, but count as clean.
-func (n *inode) failSync() {
+func (n *inode) failSync(err error) {
 	for i := range n.changes {
 		n.changes[i].lost = !n.changes[i].synced
 	}
+	n.failed = failure{err, n.failed.n + 1}
 }
 
 func (n *inode) info(name string) info {
@@ -116,6 +124,7 @@ type diskFile struct {
 	name     string
 	writable bool
 	closed   bool
+	failures int // how many of the inode's failures it has reported, or were before it was opened
 }
 
 // run runs an operation on the open file.
@@ -201,9 +210,19 @@ func (h *diskFile) Sync() error { return h.sync(false) }
 // call.
 func (h *diskFile) sync(late bool) error {
 	return h.run(op{
-		name:   "sync",
-		do:     func() error { h.node.sync(late); return nil },
-		failed: func(*Fault) { h.node.failSync() },
+		name: "sync",
+		do: func() error {
+			h.node.sync(late)
+			if h.failures < h.node.failed.n {
+				h.failures = h.node.failed.n
+				return h.node.failed.err
+			}
+			return nil
+		},
+		failed: func(f *Fault) {
+			h.node.failSync(f.error())
+			h.failures = h.node.failed.n
+		},
 	})
 }
 

@@ -1,0 +1,399 @@
+package file
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"slices"
+	"syscall"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file/internal/format"
+	"github.com/igniter-store/igniter/backend/file/internal/vfs"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// A Mirror is a log in a directory that is a copy of another log, its source: with the source's identity, seqs, batches and
+// horizons. [Mirror.Take] adds what the source has after the mirror's end, and [Mirror.Drop] removes what was pruned from the
+// source. Nobody else writes to it: Write and Prune are backend.ErrForbidden, also of a Log that [Open] opens in the
+// directory of a mirror, until [Promote] makes it a log of its own. Take and Drop must not be called concurrently; all other
+// methods may be.
+//
+// A file named MIRROR marks the directory. Every fact that a mirror shows is durable, whatever Options.Sync is.
+type Mirror struct {
+	*Log
+	told format.Horizons // of the source
+}
+
+// OpenMirror opens or begins a mirror. source is the Stats of its source. A directory with a log that is no mirror is a
+// *backend.InvalidError. If the mirror has facts that the source does not have, because the source was restored or replaced, the error is a
+// *backend.DivergedError; a source that begins a new identity and still has all that the mirror has is followed.
+func OpenMirror(ctx context.Context, opts Options, source backend.Stats) (m *Mirror, err error) {
+	defer wrap(&err, "open mirror %s", opts.Path)
+	if source.Log == (backend.LogID{}) {
+		return nil, fmt.Errorf("%w: the source has no identity, which a mirror needs", errors.ErrUnsupported)
+	}
+	opts.mirror, opts.Sync, opts.MaxFrame = &source, SyncAlways, wire.MaxMaxFrame
+	l, err := open(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Mirror{Log: l}, nil
+}
+
+// Promote makes a log of its own of a mirror that no process has open: it begins a new identity, whose ancestor is the
+// source's, and takes writes once it is opened. Readers and writers that know no more of the source than the mirror has go on
+// with it; others get a *backend.DivergedError. The source must take no more writes. It returns the Stats of the new log. If
+// horizons in it are beyond its last seq, facts are missing that were pruned from the source, and what replaced them there was not copied.
+// After an error it may be promoted again.
+func Promote(ctx context.Context, opts Options) (stats backend.Stats, err error) {
+	defer wrap(&err, "promote mirror %s", opts.Path)
+	opts.MustExist, opts.Sync = true, SyncAlways
+	l, err := open(ctx, opts)
+	if err != nil {
+		return stats, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	if l.dir.mark == nil {
+		return stats, &backend.InvalidError{Field: "path", Reason: l.dir.path + " holds a log that is no mirror"}
+	}
+	err = l.do(ctx, func() error {
+		id := l.dir.id
+		return l.become(format.Identity{Log: backend.NewLogID(), Ancestors: backend.Inherit(id.Log, id.Ancestors, l.state.Load().last)})
+	})
+	if err == nil {
+		stats, err = l.Stats(ctx)
+	}
+	if err == nil {
+		err = l.dir.fs.Remove(l.dir.join(mirrorName))
+	}
+	if err == nil {
+		err = l.dir.sync(l.dir.path)
+	}
+	return stats, err
+}
+
+// become begins a segment of another identity.
+func (l *Log) become(id format.Identity) error {
+	l.dir.id = id
+	return l.roll(l.seq.Next())
+}
+
+// adopt takes over the identity of the source, if the mirror has nothing that the source does not have.
+func (l *Log) adopt(source *backend.Stats) error {
+	own := backend.Cursor{Log: l.dir.id.Log, Seq: l.state.Load().last}
+	if _, err := source.Resume(own); err != nil {
+		return err
+	}
+	if own.Log == source.Log {
+		return nil
+	}
+	return l.become(format.Identity{Log: source.Log, Ancestors: source.Ancestors})
+}
+
+// IsMirror reports whether the log is a mirror, which takes no writes, see [Mirror].
+func (l *Log) IsMirror() bool { return l.dir.mark != nil }
+
+// refuses returns why the log takes no writes, and no prunes: it is a mirror.
+func (l *Log) refuses() error {
+	if l.dir.mark == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: the log in %s is a mirror of the log %s: write to that one, or promote the mirror", backend.ErrForbidden, l.dir.path, l.dir.id.Log)
+}
+
+// mirrorName is the name of the file that marks the directory of a mirror.
+const mirrorName = "MIRROR"
+
+// A mirrorMark is what the file says.
+type mirrorMark struct {
+	Source backend.LogID `json:"source"`         // when the mirror was begun
+	Gaps   bool          `json:"gaps,omitempty"` // facts were pruned from the source before they were copied: their hashes, and so the head of the log, are not known
+}
+
+// readMark returns the mark of a mirror's directory; nil: it is none.
+func (d *directory) readMark() (*mirrorMark, error) {
+	f, err := d.fs.Open(d.join(mirrorName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, 4<<10))
+	if err != nil {
+		return nil, err
+	}
+	var mark mirrorMark
+	if err := json.Unmarshal(text, &mark); err != nil {
+		return nil, &backend.CorruptError{Path: d.join(mirrorName), Reason: err.Error()}
+	}
+	return &mark, nil
+}
+
+// writeMark writes the mark, durably.
+func (d *directory) writeMark(mark mirrorMark) error {
+	text, err := json.Marshal(mark)
+	if err != nil {
+		return err
+	}
+	n, err := d.create(mirrorName)
+	if err != nil {
+		return err
+	}
+	if err := vfs.WriteAll(n.file, append(text, '\n'), 0); err != nil {
+		return errors.Join(err, n.discard())
+	}
+	if err := errors.Join(n.install(nil), n.file.Close()); err != nil {
+		return err
+	}
+	return nil
+}
+
+// prepareMirror reads the mark of a mirror's directory, or makes it for a new mirror.
+func (d *directory) prepareMirror(o *Options) (err error) {
+	if d.mark, err = d.readMark(); err != nil {
+		return err
+	}
+	if d.mark == nil && o.mirror != nil {
+		found, err := d.list()
+		if err != nil {
+			return err
+		}
+		if len(found.segments)+len(found.snapshots) > 0 {
+			return &backend.InvalidError{Field: "path", Reason: d.path + " holds a log that is no mirror: give the mirror a directory of its own"}
+		}
+		d.mark = &mirrorMark{Source: o.mirror.Log}
+		if err := d.writeMark(*d.mark); err != nil {
+			return err
+		}
+	}
+	if d.mark != nil {
+		o.Sync = SyncAlways
+	}
+	return nil
+}
+
+// A copied is a frame of the source.
+type copied struct {
+	frame, body []byte
+	facts       []backend.Fact
+}
+
+// Take adds what the source has after the mirror's end: pages in their order, as FollowFrames of the source yields them after the mirror's Stats.LastSeq. Once
+// it returns nil, the facts are durable and readers see them. Where facts are missing, because they were pruned from the source, the pages become
+// a file of their own: pass many pages at once then.
+func (m *Mirror) Take(ctx context.Context, pages ...wire.Frames) (err error) {
+	defer wrap(&err, "take what the source has")
+	last := m.state.Load().last
+	frames, through, dense := []copied(nil), last, true
+	for _, p := range pages {
+		if p.Through.Log != m.dir.id.Log {
+			return fmt.Errorf("the source is the log %s now: open the mirror again, to go on if it has what the mirror has: %w",
+				p.Through.Log, &backend.DivergedError{Cursor: backend.Cursor{Log: m.dir.id.Log, Seq: last}, Log: p.Through.Log})
+		}
+		m.told = format.Join(m.told, p.Horizons)
+		if frames, err = appendCopied(frames, &p, through); err != nil {
+			return err
+		}
+		through = p.Through.Seq
+	}
+	next := last + 1
+	for i := range frames {
+		facts := frames[i].facts
+		dense = dense && facts[0].Seq == next && facts[len(facts)-1].Seq-next == uint64(len(facts)-1)
+		next = facts[len(facts)-1].Seq + 1
+	}
+	if err := ctx.Err(); err != nil || through == last {
+		return err
+	}
+	if !dense || next != through+1 {
+		if err := m.maintain(ctx); err != nil {
+			return err
+		}
+		defer m.maintenance.Unlock()
+		if !m.gaps.Load() { // before readers see the gap
+			if err := m.dir.writeMark(mirrorMark{m.dir.mark.Source, true}); err != nil {
+				return m.failIf(err)
+			}
+			m.gaps.Store(true)
+		}
+		return m.do(context.WithoutCancel(ctx), func() error { return m.fill(frames, through) })
+	}
+	for len(frames) > 0 {
+		n, size := 0, 0
+		for n < len(frames) && (n == 0 || size+len(frames[n].frame) <= groupSize) {
+			size += len(frames[n].frame)
+			n++
+		}
+		some := frames[:n]
+		frames = frames[n:]
+		if err := m.do(context.WithoutCancel(ctx), func() error { return m.append(some) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendCopied appends the frames of a page of the source, which was read through a seq before.
+func appendCopied(frames []copied, p *wire.Frames, seq uint64) ([]copied, error) {
+	if p.Through.Seq < seq || p.Through.Seq > maxRestored {
+		return nil, &backend.InvalidError{Field: "page", Reason: fmt.Sprintf("a page through seq %d after one through %d", p.Through.Seq, seq)}
+	}
+	rest := p.Bytes
+	if p.Kept {
+		rest = slices.Clone(rest)
+	}
+	for len(rest) > 0 {
+		body, after, ok := wire.CutFrame(rest)
+		if !ok {
+			return nil, &backend.InvalidError{Field: "page", Reason: "it ends inside a frame"}
+		}
+		facts, err := wire.ParseGroup(nil, body)
+		if err != nil {
+			return nil, err
+		}
+		for i := range facts {
+			if err := checkCopied(&facts[i], seq, p.Through.Seq); err != nil {
+				return nil, err
+			}
+			seq = facts[i].Seq
+		}
+		frames = append(frames, copied{wire.AppendFrame(nil, body), body, facts})
+		rest = after
+	}
+	return frames, nil
+}
+
+// checkCopied checks a fact of another log that comes after a seq in a page through another one.
+func checkCopied(f *backend.Fact, after, through uint64) error {
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case f.Seq <= after || f.Seq > through:
+		return &backend.InvalidError{Field: "seq", Reason: fmt.Sprintf("%d after %d, in a page through %d", f.Seq, after, through)}
+	case f.TransactionTime.IsZero() || f.ValueHash == "":
+		return &backend.InvalidError{Field: "fact", Reason: fmt.Sprintf("seq %d has no transaction time or no hash, which every fact of a log has", f.Seq)}
+	}
+	return nil
+}
+
+// ready returns why nothing can be written now.
+func (m *Mirror) ready() error {
+	if m.dir.reserve.lent.Load() {
+		return nothingWritten(fmt.Errorf("room is being made: %w", syscall.ENOSPC))
+	}
+	return cmp.Or(m.failure(), m.here())
+}
+
+// append writes frames that go on where the mirror ends to the active segment, as they are. It runs on the committer.
+//
+//	pwrite(segment, frames)
+//	fdatasync(segment)
+func (m *Mirror) append(frames []copied) error {
+	if err := m.ready(); err != nil {
+		return err
+	}
+	var all []byte
+	for i := range frames {
+		all = append(all, frames[i].frame...)
+	}
+	s := m.state.Load()
+	if s.active.end+int64(len(all)) > m.opts.SegmentSize && s.current.Facts > 0 {
+		if err := m.roll(frames[0].facts[0].Seq); err != nil {
+			return err
+		}
+	}
+	a := m.state.Load().active
+	if a.low() {
+		m.nudge()
+	}
+	if err := a.write(all); err != nil {
+		return m.group.undo(a, err)
+	}
+	if err := a.sync(all); err != nil {
+		return m.fail(fmt.Errorf("sync: %w", err))
+	}
+	if err := m.here(); err != nil {
+		return err
+	}
+	for i := range frames {
+		facts := frames[i].facts
+		for j := range facts {
+			m.seq.Load(&facts[j])
+		}
+		a.end += int64(len(frames[i].frame))
+		m.publish(tailFrame{facts[0].Seq, facts[len(facts)-1].Seq, frames[i].frame}, a.end)
+	}
+	return nil
+}
+
+// fill makes a file of its own of frames that leave out seqs, through a seq, and begins an active segment after it. A crash
+// leaves none of it, or the file. It runs on the committer, with maintenance held.
+//
+//	open(NAME.tmp, O_CREAT), pwrite(…), fdatasync, rename(NAME.tmp, NAME), fsync(directory)
+//	the same for the active segment after it
+func (m *Mirror) fill(frames []copied, through uint64) error {
+	if err := m.ready(); err != nil {
+		return err
+	}
+	next := m.seq.Next()
+	if m.state.Load().current.Facts > 0 {
+		if err := m.roll(next); err != nil {
+			return err
+		}
+	}
+	of := newSegment(next, through) // in place of the active segment, which has no facts
+	of.Horizons = m.told
+	w, err := m.dir.replace(of)
+	if err != nil {
+		return m.failIf(err)
+	}
+	for i := range frames {
+		if err := w.Add(frames[i].body, frames[i].facts); err != nil {
+			return m.failIf(errors.Join(err, w.discard()))
+		}
+	}
+	a := m.state.Load().active
+	a.flushing.Lock()
+	defer a.flushing.Unlock()
+	sealed, err := w.finish(nil)
+	if err != nil {
+		return m.failIf(err)
+	}
+	a.retired = true
+	begun, current, err := m.dir.begin(through+1, &m.opts)
+	if err != nil {
+		return m.fail(fmt.Errorf("begin a segment: %w", err))
+	}
+	for i := range frames {
+		for j := range frames[i].facts {
+			m.seq.Load(&frames[i].facts[j])
+		}
+	}
+	m.seq.Skip(through + 1)
+	now := m.opts.Now()
+	m.update(func(s *state) {
+		n := len(s.sealed)
+		s.sealed = append(s.sealed[:n:n], sealed)
+		s.horizons = format.Join(s.horizons, sealed.Horizons)
+		s.tail, s.active, s.current = tail{}, begun, current
+		s.last, s.lastTime, s.durable, s.lastSync = through, m.seq.Time(), through, now
+	})
+	m.nudge()
+	return a.file.Close()
+}
+
+// Drop removes facts that were pruned from the source. horizon is the one of their store there; the mirror must have read the
+// source through its Seq. Otherwise Drop is like Prune of a Log.
+func (m *Mirror) Drop(ctx context.Context, seqs iter.Seq[uint64], horizon backend.Horizon) (report backend.PruneReport, err error) {
+	defer wrap(&err, "drop what was pruned from the source")
+	return m.prune(ctx, seqs, horizon)
+}

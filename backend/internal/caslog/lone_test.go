@@ -1,0 +1,66 @@
+package caslog
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// TestLoneCaller: a caller that is alone appends its fact itself. If its context ends meanwhile it returns at once, others go on, and the fact is
+// in the log once or not at all. If the log is closed meanwhile, that is what it says.
+func TestLoneCaller(t *testing.T) {
+	t.Parallel()
+	for _, landed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStore(backend.LogID{1}, nil)
+			hangs := false
+			l, err := Open(t.Context(), s.port(func(ctx context.Context, op string) fault {
+				if op == "append" && hangs {
+					<-ctx.Done()
+				}
+				return fine
+			}), Options{})
+			require.NoError(t, err)
+			writeNamed(t, l, "first")
+			hangs = true
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			fact := backend.Fact{ID: "given up", Store: "s1", Key: "k1", Value: []byte("2")}
+			go func() {
+				_, err := l.WriteFact(ctx, fact)
+				done <- err
+			}()
+			synctest.Wait()
+			cancel()
+			require.ErrorIs(t, <-done, context.Canceled)
+			hangs = false
+			if landed { // by another way
+				other := openIndexed(t, s, 0)
+				_, err = other.WriteFact(t.Context(), fact)
+				require.NoError(t, err)
+				require.NoError(t, other.Close())
+			}
+			second := writeNamed(t, l, "second")
+			again, err := l.WriteFact(t.Context(), fact)
+			require.NoError(t, err)
+			facts := replay(t, l)
+			require.Len(t, facts, 3)
+			require.Contains(t, facts, again)
+			require.Contains(t, facts, second)
+
+			hangs = true
+			go func() {
+				_, err := l.WriteFact(t.Context(), backend.Fact{ID: "at the end", Store: "s1", Key: "k1", Value: []byte("2")})
+				done <- err
+			}()
+			synctest.Wait()
+			require.NoError(t, l.Close())
+			require.ErrorIs(t, <-done, backend.ErrClosed, fmt.Sprint(landed))
+		})
+	}
+}

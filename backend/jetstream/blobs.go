@@ -1,0 +1,129 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/internal/caslog"
+)
+
+// blobs returns the object store of the log's indexes: IGNITER_NAME.
+func (p *port) blobs(ctx context.Context, create bool) (jetstream.ObjectStore, error) {
+	o, err := p.js.ObjectStore(ctx, streamName(p.opts.Log))
+	if errors.Is(err, jetstream.ErrBucketNotFound) && create {
+		o, err = p.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: streamName(p.opts.Log), Description: "indexes of a log of Igniter, which can be made again", Replicas: p.stream.CachedInfo().Config.Replicas})
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			o, err = p.js.ObjectStore(ctx, streamName(p.opts.Log))
+		}
+	}
+	return o, err
+}
+
+// blobFailed returns the error of a call for a blob.
+func (p *port) blobFailed(ctx context.Context, what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrObjectNotFound) || errors.Is(err, jetstream.ErrNoObjectsFound):
+		return caslog.ErrNone
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: %s an index of log %q: %w", backend.ErrUnavailable, what, p.opts.Log, err)
+}
+
+func (p *port) PutBlob(ctx context.Context, name string, r io.Reader) error {
+	o, err := p.blobs(ctx, true)
+	if err == nil {
+		_, err = o.Put(ctx, jetstream.ObjectMeta{Name: name}, &pacedReader{r, ctx})
+	}
+	return p.blobFailed(ctx, "write", err)
+}
+
+// A pacedReader gives writes on the same connection their turn: an object store takes all that it can get.
+type pacedReader struct {
+	io.Reader
+	ctx context.Context
+}
+
+// pace is how long it takes for the 128 KiB that an object store reads at once.
+const pace = 2 * time.Millisecond
+
+func (r *pacedReader) Read(b []byte) (int, error) {
+	select {
+	case <-time.After(pace):
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	}
+	return r.Reader.Read(b)
+}
+
+// slowestBlob is how many bytes of a blob should come in a second at least.
+const slowestBlob = 1 << 20
+
+func (p *port) GetBlob(ctx context.Context, name string) (io.ReadCloser, error) {
+	call, cancel := p.call(ctx)
+	o, err := p.blobs(call, false)
+	var info *jetstream.ObjectInfo
+	if err == nil {
+		info, err = o.GetInfo(call, name)
+	}
+	cancel()
+	if err != nil {
+		return nil, p.blobFailed(ctx, "read", err)
+	}
+	call, cancel = context.WithTimeout(ctx, callTimeout+time.Duration(info.Size/slowestBlob)*time.Second) // it would wait for a lost end
+	result, err := o.Get(call, name)
+	if err != nil {
+		cancel()
+		return nil, p.blobFailed(ctx, "read", err)
+	}
+	return &blobReader{result, cancel}, nil
+}
+
+type blobReader struct {
+	jetstream.ObjectResult
+	cancel context.CancelFunc
+}
+
+func (r *blobReader) Close() error {
+	defer r.cancel()
+	return r.ObjectResult.Close()
+}
+
+func (p *port) ListBlobs(ctx context.Context) ([]caslog.Blob, error) {
+	call, cancel := p.call(ctx)
+	defer cancel()
+	var infos []*jetstream.ObjectInfo
+	o, err := p.blobs(call, false)
+	if err == nil {
+		infos, err = o.List(call)
+	}
+	if err = p.blobFailed(ctx, "list", err); err != nil && !errors.Is(err, caslog.ErrNone) {
+		return nil, err
+	}
+	var all []caslog.Blob
+	for _, i := range infos {
+		all = append(all, caslog.Blob{Name: i.Name, Time: i.ModTime})
+	}
+	return all, nil
+}
+
+func (p *port) RemoveBlob(ctx context.Context, name string) error {
+	call, cancel := p.call(ctx)
+	defer cancel()
+	o, err := p.blobs(call, false)
+	if err == nil {
+		err = o.Delete(call, name)
+	}
+	if err = p.blobFailed(ctx, "remove", err); errors.Is(err, caslog.ErrNone) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,113 @@
+package clustertest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/pgserver"
+	"github.com/igniter-store/igniter/internal/programs"
+	"github.com/igniter-store/igniter/server"
+)
+
+// serve puts a server of ours before a log until the test ends, and returns its address.
+func serve(t testing.TB, l backend.Log) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ign") // a socket's path is short
+	require.NoError(t, err)
+	path := filepath.Join(dir, "s")
+	listener, err := server.Listen("unix", path)
+	require.NoError(t, err)
+	s, done := server.New(l, server.Options{}), make(chan error, 1)
+	go func() { done <- s.Serve(listener) }()
+	t.Cleanup(func() {
+		require.NoError(t, s.Close())
+		require.NoError(t, <-done)
+		require.NoError(t, l.Close())
+		_ = os.RemoveAll(dir)
+	})
+	return "unix://" + path
+}
+
+// places returns, by backend, how a new log is named to the command. A backend whose server is not installed is left out.
+func places(t testing.TB, jetstreamURL string) map[string]func(name string) []string {
+	all := map[string]func(string) []string{
+		"memory": func(string) []string { return []string{"--address", serve(t, memory.New(memory.Options{}))} },
+		"file":   func(string) []string { return []string{"--path", filepath.Join(t.TempDir(), "log")} },
+		"network": func(string) []string {
+			l, err := file.Open(t.Context(), file.Options{Path: filepath.Join(t.TempDir(), "log")})
+			require.NoError(t, err)
+			return []string{"--address", serve(t, l)}
+		},
+		"jetstream": func(name string) []string {
+			return []string{"--backend", "jetstream", "--address", jetstreamURL, "--log-name", name}
+		},
+	}
+	if _, err := pgserver.Program("initdb"); err != nil {
+		t.Logf("without PostgreSQL: %v", err)
+		return all
+	}
+	s, err := pgserver.New()
+	require.NoError(t, err)
+	t.Cleanup(s.Remove)
+	all["postgres"] = func(name string) []string {
+		return []string{"--backend", "postgres", "--address", s.Address("postgres", "postgres"), "--log-name", name}
+	}
+	return all
+}
+
+// TestMoves moves a log between every two backends with igniter export and igniter import. Each import is interrupted: it gets a part of the
+// log first, and then all of it. Both logs are then the same.
+func TestMoves(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, t.TempDir(), nil)
+	defer stopServer(s)
+	command := programs.Build(t, "../../../cmd/igniter", "")
+	igniter := func(in string, args ...string) string { t.Helper(); return programs.Run(t, command, in, args...) }
+	all := places(t, s.ClientURL())
+	const facts = 300
+	var lines []string
+	for i := range facts {
+		value := fmt.Sprintf(`{"n":%d,"text":"\u0000 é %s"}`, i, strings.Repeat("x", i))
+		line, err := json.Marshal(map[string]any{"id": fmt.Sprint("fact \x00 ", i), "store": fmt.Sprint("s", i%3), "key": fmt.Sprint("k", i%40), "value": json.RawMessage(value)})
+		require.NoError(t, err)
+		lines = append(lines, string(line))
+	}
+	first := strings.Join(lines, "\n") + "\n"
+	exported := map[string]string{}
+	names := []string{}
+	for name, place := range all {
+		names = append(names, name)
+		at := place("source")
+		igniter(first, append([]string{"import"}, at...)...)
+		exported[name] = igniter("", append([]string{"export"}, at...)...)
+		require.Equal(t, facts, strings.Count(exported[name], "\n"))
+	}
+	slices.Sort(names)
+	moves := 0
+	for _, from := range names {
+		for _, to := range names {
+			at := all[to]("from-" + from)
+			text := exported[from]
+			into := append([]string{"import", "--json"}, at...)
+			part := strings.Join(strings.SplitAfter(text, "\n")[:facts/2], "")
+			igniter(part, into...)
+			var report struct{ New, Known int }
+			require.NoError(t, json.Unmarshal([]byte(igniter(text, into...)), &report))
+			require.Equal(t, facts-facts/2, report.New, "from %s to %s", from, to)
+			require.Equal(t, facts/2, report.Known)
+			require.Equal(t, text, igniter("", append([]string{"export"}, at...)...), "from %s to %s", from, to)
+			moves++
+		}
+	}
+	t.Logf("%d moves of %d facts between %v", moves, facts, names)
+}

@@ -1,0 +1,125 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/igniter-store/igniter/backend"
+)
+
+// partDoubt is how long the rest of a unit may take to appear, which the server takes as a whole.
+const partDoubt = callTimeout * 4 / 5
+
+func (p *port) Head(caller context.Context) (uint64, error) {
+	ctx, cancel := p.call(caller)
+	defer cancel()
+	reconnects := p.nc.Stats().Reconnects
+	if p.again.Load() || p.checked.Load() != reconnects {
+		if err := p.checkStream(ctx, caller); err != nil {
+			return 0, err
+		}
+		p.again.Store(false)
+	}
+	var part uint64 // the last message, which is not the last one of its unit
+	var since time.Time
+	for {
+		m, err := p.stream.GetLastMsgForSubject(ctx, p.base+"*")
+		if errors.Is(err, jetstream.ErrMsgNotFound) { // an empty stream, or another one
+			if err = p.checkStream(ctx, caller); err == nil {
+				p.checked.Store(reconnects)
+			}
+			return 0, err
+		}
+		if err != nil {
+			return 0, p.failedTo(caller, "read the last message", err)
+		}
+		if m.Sequence != part {
+			part, since = m.Sequence, time.Now()
+		}
+		// Whoever reads a part whose rest does not come says that it is not a unit's: another program has published it.
+		if i, n := partOf(m.Header); i == n || time.Since(since) > partDoubt {
+			p.checked.Store(reconnects)
+			return m.Sequence, nil
+		}
+		select { // the rest of the unit comes at once
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return 0, p.failedTo(caller, "read the last message", ctx.Err())
+		}
+	}
+}
+
+// Gone implements caslog.Port.
+func (p *port) Gone(ctx context.Context) (uint64, error) {
+	call, cancel := p.call(ctx)
+	defer cancel()
+	info, err := p.stream.Info(call)
+	if err != nil {
+		return 0, p.failedTo(ctx, "count the messages", err)
+	}
+	return info.State.LastSeq - min(info.State.Msgs, info.State.LastSeq), nil
+}
+
+// failedTo returns the error of a read, which may pass. If the stream is another one now, it says so.
+func (p *port) failedTo(ctx context.Context, what string, err error) error {
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		p.again.Store(true)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if denied := p.denied.Load().(string); denied != "" && !p.nc.IsConnected() {
+		return fmt.Errorf("%w: %s", backend.ErrUnauthenticated, denied)
+	}
+	return fmt.Errorf("%w: %s of stream %s: %w", backend.ErrUnavailable, what, streamName(p.opts.Log), err)
+}
+
+// checkStream reads the stream's configuration again.
+func (p *port) checkStream(ctx, caller context.Context) error {
+	s, err := p.js.Stream(ctx, streamName(p.opts.Log))
+	if err != nil {
+		return p.failedTo(caller, "read the configuration", err)
+	}
+	config := &s.CachedInfo().Config
+	id, _, err := identityOf(config)
+	if err == nil && id != p.id {
+		err = &backend.DivergedError{Log: id}
+	}
+	if err == nil {
+		err = p.opts.checkConfig(config, p.id)
+	}
+	return err
+}
+
+// checkEnd looks for a stream whose last messages are gone while it knows that they were there.
+func (p *port) checkEnd(ctx context.Context) error {
+	var head, last uint64
+	for range 20 { // the two answers are of different moments
+		info, err := p.stream.Info(ctx)
+		if err == nil {
+			last = info.State.LastSeq
+			head, err = p.Head(ctx)
+		}
+		if err != nil {
+			return p.told("read the end of stream "+streamName(p.opts.Log), err)
+		}
+		if head >= last {
+			return nil
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	through := "0"
+	if e, err := p.Get(ctx, head); err == nil && len(strings.Fields(e.Header)) == 6 {
+		through = strings.Fields(e.Header)[3]
+	}
+	return &backend.CorruptError{Path: streamName(p.opts.Log), Reason: fmt.Sprintf("the stream gave out sequences through %d, and ends with %d, which holds facts through seq %s: its last messages were taken away", last, head, through)}
+}

@@ -1,0 +1,26 @@
+package network_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/server"
+)
+
+// TestMostFacts writes as many facts as a batch can have: what one backend takes, a server takes too, with its limits of memory.
+func TestMostFacts(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Options{})
+	c := dial(t, s)
+	defer func() { require.NoError(t, c.Close()) }()
+	facts := make([]backend.Fact, backend.MaxBatch)
+	for i := range facts {
+		facts[i] = numbered(i)
+		facts[i].ValueHash = "given" // it takes long to hash
+	}
+	w := c.Write(t.Context(), backend.Batch{Facts: facts})[0]
+	require.NoError(t, w.Err)
+	require.Len(t, w.Facts, len(facts))
+}

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package postgres
-
-import "syscall"
-
-func attributes(_, _ uint32) *syscall.SysProcAttr { return nil }

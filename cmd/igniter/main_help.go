@@ -1,0 +1,40 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+)
+
+// helpOwnFirst makes the help of all commands show a command's own flags before those that say where the log is.
+func (a *app) helpOwnFirst(root *cobra.Command) {
+	cobra.AddTemplateFunc("flagsOf", a.flagsOf)
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "Flags:\n{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}", "{{flagsOf .}}", 1))
+}
+
+func (a *app) flagsOf(cmd *cobra.Command) string {
+	shared := map[string]bool{"config": true, "help": true}
+	for _, s := range settings.Where() {
+		shared[s.Flag()] = true
+	}
+	own, where := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if shared[f.Name] {
+			where.AddFlag(f)
+		} else {
+			own.AddFlag(f)
+		}
+	})
+	text := ""
+	if own.HasAvailableFlags() {
+		text = "Flags:\n" + own.FlagUsagesWrapped(a.width()) + "\n"
+	}
+	title := "Flags for the log and how to reach it:\n"
+	if where.Lookup("path") == nil {
+		title = "Other flags:\n"
+	}
+	return strings.TrimRight(text+title+where.FlagUsagesWrapped(a.width()), "\n")
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/store/reader"
+)
+
+// ask opens the log and a reader over it, which answers the questions that HTTP answers too. readable are the stores that the
+// caller may read.
+func (a *app) ask(ctx context.Context, with func(log backend.Log, r *reader.Reader, readable []string) error) error {
+	return a.withLog(ctx, func(log backend.Log) error {
+		r := reader.New(log, reader.Options{Memory: -1})
+		return errors.Join(with(log, r, log.Features().Stores), r.Close())
+	})
+}
+
+// A filterFlags is a query.Filter as flags give it.
+type filterFlags struct {
+	where         []string
+	key, producer string // "": any
+}
+
+// add adds the flags.
+func (g *filterFlags) add(flags *pflag.FlagSet) {
+	whereVar(flags, &g.where)
+	flags.StringVar(&g.producer, "producer", "", "only facts of that producer: JSON, or else a string, which an object with that name is too")
+}
+
+// filter returns the filter. A key that ends with * stands for all keys that begin so.
+func (g *filterFlags) filter(stores []string) (f query.Filter, err error) {
+	f = query.Filter{Producer: g.producer}
+	if len(stores) > 0 {
+		f.Stores = stores
+	}
+	if prefix, ok := strings.CutSuffix(g.key, "*"); ok {
+		f.Prefix = prefix
+	} else if g.key != "" {
+		f.Key = &g.key
+	}
+	f.Where, err = parseConditions(g.where)
+	return f, err
+}
+
+func parseConditions(texts []string) ([]query.Condition, error) {
+	all, err := query.ParseConditions(texts)
+	if err != nil {
+		return nil, commandError{err, 2, ""}
+	}
+	return all, nil
+}
+
+// whereVar adds the flag --where.
+func whereVar(flags *pflag.FlagSet, where *[]string) {
+	flags.StringArrayVar(where, "where", nil, "only values with that field: field=value, with =, !=, >, >=, < or <=, compared as JSON (1 and 1.0 are equal, an instant in two zones is not); may be repeated")
+}

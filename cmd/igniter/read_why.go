@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/store/reader"
+)
+
+func (a *app) whyCommand() *cobra.Command {
+	var depth uint
+	cmd := a.withJSON(withLogFlags(&cobra.Command{
+		Use:   "why ID|SEQ",
+		Short: "Show what led to a fact, and what followed from it",
+		Long: `Shows a fact, given by its ID or its seq: who wrote it, what it changed, which facts led to it, and which followed from it.
+A fact follows the one before it of its key, or the cause that its writer named; a rule derives facts from sources. --depth says how
+many links to follow in each direction. The hashes of all facts shown are checked; the proof is a hash over them, the same wherever
+the same facts led to this one.
+
+It reads the log backward as far as causes lie, and forward to its end. Facts of stores that the token may not read are missing.`,
+		Example: `  igniter why 995887 --path ./log
+  igniter why 019332a4-7c1e-7d0a-b4e5-9c1f2d3e4f50 --depth 0 --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return a.ask(cmd.Context(), func(log backend.Log, r *reader.Reader, readable []string) error {
+				f, err := a.find(cmd.Context(), log, r, given[0])
+				if err != nil {
+					return err
+				}
+				q := query.LineageQuery{ID: f.Fact.ID, Depth: int(depth), Effects: true, Limit: -1, Values: true}
+				if depth == 0 {
+					q.Depth = -1
+				}
+				l, err := r.Lineage(cmd.Context(), readable, q)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.encode(l)
+				}
+				_, err = fmt.Fprint(a.out, a.explain(&f, &l))
+				return err
+			})
+		},
+	}))
+	cmd.Flags().UintVar(&depth, "depth", 3, "how many links of causes and effects to follow; 0: all")
+	return cmd
+}
+
+// find returns the fact with an ID or a seq, and what it changed.
+func (a *app) find(ctx context.Context, log backend.Log, r *reader.Reader, text string) (v query.Version, err error) {
+	id := text
+	if seq, err := strconv.ParseUint(text, 10, 64); err == nil && seq > 0 {
+		stats, err := log.Stats(ctx)
+		if err != nil {
+			return v, err
+		}
+		if seq <= stats.LastSeq {
+			for f, err := range backend.Facts(log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: seq - 1}, Through: seq})) {
+				if err != nil {
+					return v, err
+				}
+				id = f.ID
+			}
+		}
+	}
+	v, err = r.Fact(ctx, log.Features().Stores, id)
+	if errors.Is(err, query.ErrNotFound) {
+		gone := ""
+		if s, err := log.Stats(ctx); err == nil && len(s.Horizons) > 0 {
+			gone = ", or it was removed"
+		}
+		err = fmt.Errorf("there is no fact with the ID or seq %q that may be read%s: igniter log shows seqs, igniter log --json IDs", text, gone)
+	}
+	return v, err
+}
+
+// explain returns a lineage for people.
+func (a *app) explain(v *query.Version, l *query.Lineage) string {
+	var text strings.Builder
+	t := describe(&v.Fact, 0)
+	if v.Kind != "" {
+		t.row("changed", strings.Join(append([]string{v.Kind}, changeTexts(v.Changes, v.MoreChanges)...), ", "))
+	}
+	text.WriteString(t.String())
+	fmt.Fprintln(&text, "\nbecause of")
+	a.tree(&text, l.ID, l.Facts, l.Links, false)
+	if l.Effects != nil {
+		fmt.Fprintln(&text, "\nled to")
+		a.tree(&text, l.ID, l.Effects.Facts, l.Effects.Links, true)
+	}
+	cut, verified := "", "verified"
+	if !l.Whole {
+		cut = ", more with a greater --depth"
+	}
+	if !l.Verified {
+		verified = "NOT VERIFIED: " + l.Problem
+	}
+	fmt.Fprintf(&text, "\n%d facts%s, %d missing, proof %s: %s\n", len(l.Facts), cut, len(l.Missing), l.Proof, printable(verified))
+	return text.String()
+}
+
+// tree adds the facts that links lead to from the fact with an ID, as a tree: with down those that came of it, or else those
+// that it came of. A fact that is there twice has its own links only once.
+func (a *app) tree(text *strings.Builder, id string, facts []query.FactRef, links []query.Link, down bool) {
+	byID, next := map[string]*query.FactRef{}, map[string][]query.Link{}
+	for i := range facts {
+		byID[facts[i].Fact.ID] = &facts[i]
+	}
+	for _, l := range links {
+		from := l.From
+		if down {
+			from = l.To
+		}
+		next[from] = append(next[from], l)
+	}
+	if len(next[id]) == 0 {
+		fmt.Fprintln(text, "  nothing that the log knows of")
+	}
+	seen := map[string]bool{}
+	var add func(id, indent string)
+	add = func(id, indent string) {
+		if seen[id] {
+			return
+		}
+		seen[id] = true
+		for i, l := range next[id] {
+			branch, inner := "├─ ", "│  "
+			if i == len(next[id])-1 {
+				branch, inner = "└─ ", "   "
+			}
+			role, other := l.Kind, l.To
+			switch {
+			case l.Kind == "source" && down:
+				role = "by rule " + l.Rule
+			case l.Kind == "source":
+				role = "source of rule " + l.Rule
+			case down:
+				role = "then"
+			}
+			if down {
+				other = l.From
+			}
+			line := printable(indent + branch + role + ": ")
+			if ref := byID[other]; ref != nil {
+				fmt.Fprintln(text, a.eventLine(line, &ref.Fact, ref.ValueBytes))
+				add(other, indent+inner)
+			} else {
+				fmt.Fprintln(text, line+printable(other)+", which is not in the log, is too many links away, or may not be read")
+			}
+		}
+	}
+	add(id, "  ")
+}
+
+// changeTexts returns what differs between two values for people.
+func changeTexts(changes []query.Change, more bool) (all []string) {
+	for _, c := range changes {
+		before, after := string(c.Old), string(c.New)
+		if c.OldBytes > 0 {
+			before = fmt.Sprintf("(%d bytes)", c.OldBytes)
+		}
+		if c.NewBytes > 0 {
+			after = fmt.Sprintf("(%d bytes)", c.NewBytes)
+		}
+		field := c.Field
+		if field != "" {
+			field += " "
+		}
+		switch {
+		case before == "":
+			all = append(all, "+ "+field+after)
+		case after == "":
+			all = append(all, "− "+field+before)
+		default:
+			all = append(all, field+before+" → "+after)
+		}
+	}
+	if more {
+		all = append(all, "and more")
+	}
+	return all
+}

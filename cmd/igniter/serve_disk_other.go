@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package main
+
+func diskFree(string) uint64 { return 0 }

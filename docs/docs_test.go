@@ -1,0 +1,86 @@
+// Package docs checks the pages of the documentation.
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A block of code of a page, and the file that it is taken from: the comment before it names that.
+type block struct {
+	language, text, from string
+}
+
+var fence = regexp.MustCompile("(?ms)^(?:<!-- ([^\n]+?) -->\n)?```(\\w+)\n(.*?)^```$")
+
+func blocks(t *testing.T, page string) (all []block) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	for _, m := range fence.FindAllStringSubmatch(string(text), -1) {
+		all = append(all, block{from: m[1], language: m[2], text: m[3]})
+	}
+	return all
+}
+
+// lines returns the lines of a text without indentation and line ends, so that a page may move code to the left.
+func lines(text string) (all []string) {
+	for line := range strings.SplitSeq(text, "\n") {
+		all = append(all, strings.TrimSpace(line))
+	}
+	return all
+}
+
+// TestBlocks checks that the code of the guide and the README stands in a file that is compiled or run by a test.
+func TestBlocks(t *testing.T) {
+	pages, err := filepath.Glob("guide/*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, pages)
+	for _, page := range append(pages, "../README.md") {
+		for _, b := range blocks(t, page) {
+			if !strings.Contains(page, "guide/") && b.from == "" && b.language != "go" {
+				continue
+			}
+			require.NotEmpty(t, b.from, "%s: a block without the file that it is from:\n%s", page, b.text)
+			source, err := os.ReadFile(filepath.Join("..", b.from))
+			require.NoError(t, err, page)
+			whole := strings.Join(lines(string(source)), "\n")
+			parts := []string{strings.Join(lines(strings.TrimSpace(b.text)), "\n")}
+			if b.language == "console" {
+				parts = nil
+				for _, line := range lines(strings.TrimSpace(b.text)) {
+					parts = append(parts, strings.TrimPrefix(line, "$ "))
+				}
+			}
+			for _, part := range parts {
+				require.Contains(t, whole, part, "%s: not as in %s", page, b.from)
+			}
+		}
+	}
+}
+
+// Links between pages, and from pages to files.
+var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+
+func TestLinks(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"*.md", "guide/*.md", "../*.md"} {
+		some, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		pages = append(pages, some...)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		prose := fence.ReplaceAllString(string(text), "")
+		for _, m := range link.FindAllStringSubmatch(prose, -1) {
+			_, err := os.Stat(filepath.Join(filepath.Dir(page), m[1]))
+			require.NoError(t, err, "%s: a link to %s", page, m[1])
+		}
+	}
+}

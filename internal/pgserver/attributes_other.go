@@ -1,0 +1,7 @@
+//go:build !linux
+
+package pgserver
+
+import "syscall"
+
+func Attributes(_, _ uint32) *syscall.SysProcAttr { return nil }

@@ -1,0 +1,60 @@
+// Package programs is for tests. It builds programs of this repository, and runs them.
+package programs
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Build builds the program in a directory of this repository, and returns its path. If link is not "", the program gets one line more, which
+// imports that package. The test is skipped if the directory is not in a checkout of the repository.
+func Build(t testing.TB, dir, link string) string {
+	t.Helper()
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "../../go.work")); err != nil {
+		t.Skipf("the program is not here: %v", err)
+	}
+	out := t.TempDir()
+	args := []string{"build", "-trimpath", "-o", filepath.Join(out, "program")}
+	if link != "" {
+		line, overlay := filepath.Join(out, "link.go"), filepath.Join(out, "overlay.json")
+		text, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(dir, "link_more.go"): line}})
+		if err == nil {
+			err = os.WriteFile(line, []byte("package main\n\nimport _ \""+link+"\"\n"), 0o600)
+		}
+		if err == nil {
+			err = os.WriteFile(overlay, text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "-overlay", overlay)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", dir, err, text)
+	}
+	return filepath.Join(out, "program")
+}
+
+// Run runs a program with a text as its input, and returns its output. An error fails the test.
+func Run(t testing.TB, path, in string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = strings.NewReader(in), &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s%s", args, err, out, stderr.Bytes())
+	}
+	return string(out)
+}

@@ -1,0 +1,96 @@
+package query
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+)
+
+// maxChanges is how many changes between two values are listed.
+const maxChanges = 64
+
+// Changes returns the fields in which two values differ, sorted by path, and whether there are more than are listed. Where
+// both values are objects, their members are compared, and so on inside; other values are compared as a whole, under the
+// path "". Values are equal if they are the same JSON, however it is written. A nil value is nothing.
+func Changes(old, new []byte) (changes []Change, more bool) {
+	walkChanges("", old, new, func(field string, old, new []byte) bool {
+		if len(changes) == maxChanges {
+			more = true
+			return false
+		}
+		c := Change{Field: field, Old: old, New: new}
+		if len(old) > MaxChange {
+			c.Old, c.OldBytes = nil, len(old)
+		}
+		if len(new) > MaxChange {
+			c.New, c.NewBytes = nil, len(new)
+		}
+		changes = append(changes, c)
+		return true
+	})
+	return changes, more
+}
+
+// walkChanges calls found for each field that differs, until it returns false.
+func walkChanges(path string, old, new []byte, found func(field string, old, new []byte) bool) bool {
+	if bytes.Equal(old, new) {
+		return true
+	}
+	before, isObject := members(old)
+	after, bothObjects := members(new)
+	if !isObject || !bothObjects || path != "" && (len(before) == 0 || len(after) == 0) {
+		if old != nil && new != nil && Equal(old, new) {
+			return true
+		}
+		return found(path, old, new)
+	}
+	var names []string
+	for name := range before {
+		names = append(names, name)
+	}
+	for name := range after {
+		if _, both := before[name]; !both {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		inner := name
+		if path != "" {
+			inner = path + "." + name
+		}
+		if !walkChanges(inner, before[name], after[name], found) {
+			return false
+		}
+	}
+	return true
+}
+
+// members returns the members of an object.
+func members(value []byte) (map[string]json.RawMessage, bool) {
+	if !bytes.HasPrefix(value, []byte("{")) {
+		return nil, false
+	}
+	all := map[string]json.RawMessage{}
+	_, err := jsonvalue.Object(value, 0, func(key string, at int) (int, error) {
+		end := jsonvalue.Skip(value, at)
+		if end > 0 {
+			all[key] = jsonvalue.TrimSpace(value[at:end])
+		}
+		return end, nil
+	})
+	return all, err == nil
+}
+
+// Equal reports whether two values are the same JSON, however it is written.
+func Equal(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	x, err := jsonvalue.AppendEqual(nil, a, backend.MaxDepth)
+	y, err2 := jsonvalue.AppendEqual(nil, b, backend.MaxDepth)
+	return err == nil && err2 == nil && bytes.Equal(x, y)
+}

@@ -1,0 +1,178 @@
+package query
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+)
+
+// A Condition says what a value must have in a field. ParseCondition makes one.
+type Condition struct {
+	Field string // a path; a dot leads into an object
+	Op    string // =, !=, >, >=, < or <=
+	Want  string // JSON
+
+	equal []byte // Want in the form of jsonvalue.AppendEqual
+}
+
+// ops are the operators, so that one that begins with another comes first.
+var ops = []string{"!=", ">=", "<=", "=", ">", "<"}
+
+// ParseCondition parses a condition such as "state=paid", "total>=900" or "owner.name!=ana". What comes after the operator
+// is JSON, or else a string. Another text is a *backend.InvalidError.
+//
+// Values are equal if they are the same JSON, however it is written. Numbers are ordered by value and strings by their bytes;
+// values of other or different kinds are never less or greater. A field that is missing is not equal to anything.
+func ParseCondition(text string) (c Condition, err error) {
+	at := strings.IndexAny(text, "!=><")
+	for _, op := range ops {
+		if at > 0 && strings.HasPrefix(text[at:], op) {
+			c.Field, c.Op, c.Want = text[:at], op, text[at+len(op):]
+			break
+		}
+	}
+	if c.Op == "" {
+		return c, &backend.InvalidError{Field: "where", Reason: fmt.Sprintf("%.200q is not field=value, with =, !=, >, >=, < or <=", text)}
+	}
+	if c.equal, err = jsonvalue.AppendEqual(nil, []byte(c.Want), backend.MaxDepth); err != nil {
+		quoted, _ := json.Marshal(c.Want) // a string, which can't fail
+		c.Want = string(quoted)
+		c.equal, err = jsonvalue.AppendEqual(nil, quoted, backend.MaxDepth)
+	}
+	if err != nil {
+		return c, &backend.InvalidError{Field: "where", Reason: err.Error()}
+	}
+	c.Want = string(jsonvalue.TrimSpace([]byte(c.Want)))
+	return c, nil
+}
+
+// ParseConditions parses several.
+func ParseConditions(texts []string) (all []Condition, err error) {
+	for _, text := range texts {
+		c, err := ParseCondition(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// String returns the condition as ParseCondition reads it.
+func (c Condition) String() string { return c.Field + c.Op + c.Want }
+
+// Holds reports whether a value, the JSON of a fact, meets the condition.
+func (c *Condition) Holds(value []byte) bool {
+	found := Member(value, c.Field)
+	if c.Op == "=" || c.Op == "!=" {
+		form, err := jsonvalue.AppendEqual(nil, found, backend.MaxDepth)
+		return (err == nil && bytes.Equal(form, c.equal)) == (c.Op == "=")
+	}
+	order, ok := compare(found, []byte(c.Want))
+	switch {
+	case !ok:
+		return false
+	case order == 0:
+		return c.Op == ">=" || c.Op == "<="
+	}
+	return (order > 0) == (c.Op[0] == '>')
+}
+
+// HoldAll reports whether a value meets all conditions.
+func HoldAll(all []Condition, value []byte) bool {
+	for i := range all {
+		if !all[i].Holds(value) {
+			return false
+		}
+	}
+	return true
+}
+
+// compare orders two numbers, or two strings.
+func compare(a, b []byte) (order int, ok bool) {
+	if len(a) == 0 || len(b) == 0 {
+		return 0, false
+	}
+	number := func(c byte) bool { return c == '-' || '0' <= c && c <= '9' }
+	switch {
+	case number(a[0]) && number(b[0]):
+		return jsonvalue.ParseNumber(a, nil).Compare(jsonvalue.ParseNumber(b, nil)), true
+	case a[0] == '"' && b[0] == '"':
+		x, _ := jsonvalue.Text(a)
+		y, _ := jsonvalue.Text(b)
+		return strings.Compare(x, y), true
+	}
+	return 0, false
+}
+
+// Member returns what an object has under a path: a name, in which a dot may lead to an object inside; nil if it has nothing
+// there. A member whose name has the dot comes first.
+func Member(object []byte, path string) []byte {
+	if !bytes.HasPrefix(object, []byte("{")) {
+		return nil
+	}
+	if v := jsonvalue.Member(object, path); v != nil {
+		return v
+	}
+	if outer, inner, ok := strings.Cut(path, "."); ok {
+		return Member(jsonvalue.Member(object, outer), inner)
+	}
+	return nil
+}
+
+// A Producer recognizes facts of a producer. The zero Producer recognizes all.
+type Producer struct {
+	forms []string // of jsonvalue.AppendEqual
+	name  []byte   // likewise, of an object's name; nil: none
+}
+
+// NewProducer returns the Producer for a text as in [Filter]; "": all.
+func NewProducer(text string) (p Producer) {
+	if text == "" {
+		return p
+	}
+	if form, err := jsonvalue.AppendEqual(nil, []byte(text), backend.MaxDepth); err == nil {
+		p.forms = append(p.forms, string(form))
+	}
+	quoted, _ := json.Marshal(text) // a string, which can't fail
+	p.name, _ = jsonvalue.AppendEqual(nil, quoted, backend.MaxDepth)
+	p.forms = append(p.forms, string(p.name))
+	return p
+}
+
+// Is reports whether a fact's Producer is p.
+func (p *Producer) Is(producer []byte) bool {
+	if p.forms == nil {
+		return true
+	}
+	form, err := jsonvalue.AppendEqual(nil, producer, backend.MaxDepth)
+	if err != nil {
+		return false
+	}
+	for _, f := range p.forms {
+		if f == string(form) {
+			return true
+		}
+	}
+	named, err := jsonvalue.AppendEqual(nil, Member(form, "name"), backend.MaxDepth)
+	return err == nil && bytes.Equal(named, p.name)
+}
+
+// A Matcher tells which facts a Filter wants.
+type Matcher struct {
+	filter   Filter
+	producer Producer
+}
+
+// Matcher returns the Matcher of the filter.
+func (f Filter) Matcher() *Matcher { return &Matcher{f, NewProducer(f.Producer)} }
+
+// Wants reports whether the filter wants a fact. It does not look at the stores, which the log is asked for.
+func (m *Matcher) Wants(f *backend.Fact) bool {
+	return (m.filter.Key == nil || f.Key == *m.filter.Key) && strings.HasPrefix(f.Key, m.filter.Prefix) &&
+		m.producer.Is(f.Producer) && HoldAll(m.filter.Where, f.Value)
+}

@@ -1,0 +1,68 @@
+package query
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// AppendFact appends a fact as logs have it, on one line, with its times as text too: "time" and "valid". JavaScript and jq
+// round the numbers.
+func AppendFact(dst []byte, f *backend.Fact) []byte { return appendFact(dst, f, 0, "") }
+
+// appendFact is AppendFact with the size of a value that was left out, and with more members, which begin with a comma.
+func appendFact(dst []byte, f *backend.Fact, valueBytes int, more string) []byte {
+	start := len(dst)
+	if valueBytes > 0 {
+		g := *f
+		g.Value = nil
+		f = &g
+	}
+	dst = wire.AppendFact(dst, f)
+	if bytes.ContainsAny(dst[start:], "\r\n") { // there is white space in a value
+		var line bytes.Buffer
+		if json.Compact(&line, dst[start:]) == nil {
+			dst = append(dst[:start], line.Bytes()...)
+		}
+	}
+	dst = dst[:len(dst)-1]
+	dst = appendTime(append(dst, `,"time":`...), f.TransactionTime)
+	if !f.ValidTime.IsZero() {
+		dst = appendTime(append(dst, `,"valid":`...), f.ValidTime)
+	}
+	if valueBytes > 0 {
+		dst = strconv.AppendInt(append(dst, `,"value_bytes":`...), int64(valueBytes), 10)
+	}
+	return append(append(dst, more...), '}')
+}
+
+func appendTime(dst []byte, t time.Time) []byte {
+	return append(t.UTC().AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')
+}
+
+// MarshalJSON writes the fact, and the version.
+func (r Record) MarshalJSON() ([]byte, error) {
+	return appendFact(nil, &r.Fact, r.ValueBytes, `,"version":`+strconv.FormatUint(r.Version, 10)), nil
+}
+
+// MarshalJSON writes the fact, and what it changed.
+func (v Version) MarshalJSON() ([]byte, error) { return v.Append(nil), nil }
+
+// Append appends the JSON of v, on one line.
+func (v *Version) Append(dst []byte) []byte {
+	if v.Kind == "" {
+		return appendFact(dst, &v.Fact, v.ValueBytes, "")
+	}
+	type plain Version                   // without MarshalJSON
+	more, _ := json.Marshal((*plain)(v)) // of JSON from a log: it can't fail
+	return appendFact(dst, &v.Fact, v.ValueBytes, ","+string(more[1:len(more)-1]))
+}
+
+// MarshalJSON writes the fact, and how far away it is.
+func (r FactRef) MarshalJSON() ([]byte, error) {
+	return appendFact(nil, &r.Fact, r.ValueBytes, `,"depth":`+strconv.Itoa(r.Depth)), nil
+}

@@ -1,0 +1,120 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/server"
+)
+
+// An exchange is a request's answer, with what is counted and logged about it.
+type exchange struct {
+	http.ResponseWriter
+	begun  time.Time
+	route  string // "": none
+	client string // the name of its token or certificate
+	status int    // 0: not sent yet
+}
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	return x.ResponseWriter.Write(p)
+}
+
+// deadline limits how long the client may take to read what is sent next.
+func (x *exchange) deadline(within time.Duration) {
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(within))
+}
+
+// A RequestCount counts the requests for a route, with a code, of a client.
+type RequestCount struct {
+	Route  string // as in openapi.json; "other": none of these
+	Code   int
+	Client string // name of the token or certificate; "": it was not let in, or needs neither
+	Count  uint64
+	Took   server.Histogram // until the answer was sent; of streams, until they ended
+}
+
+// maxRequestCounts limits how many of them are kept; further ones are counted for the client "other".
+const maxRequestCounts = 4096
+
+type requestKey struct {
+	route  string
+	code   int
+	client string
+}
+
+type requestCounts struct {
+	mu  sync.Mutex
+	all map[requestKey]*RequestCount
+}
+
+// Requests returns how often was asked for what.
+func (h *Handler) Requests() []RequestCount {
+	c := &h.requests
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]RequestCount, 0, len(c.all))
+	for _, n := range c.all {
+		all = append(all, *n)
+	}
+	slices.SortFunc(all, func(a, b RequestCount) int {
+		if c := strings.Compare(a.Route, b.Route); c != 0 || a.Code != b.Code {
+			return c*1000 + a.Code - b.Code
+		}
+		return strings.Compare(a.Client, b.Client)
+	})
+	return all
+}
+
+// note counts and logs a request that was answered.
+func (h *Handler) note(x *exchange, r *http.Request) {
+	took := time.Since(x.begun)
+	key := requestKey{x.route, x.status, x.client}
+	if key.route == "" {
+		key.route = "other"
+	}
+	if key.code == 0 {
+		key.code = http.StatusOK
+	}
+	c := &h.requests
+	c.mu.Lock()
+	if c.all == nil {
+		c.all = map[requestKey]*RequestCount{}
+	}
+	n := c.all[key]
+	if n == nil && len(c.all) >= maxRequestCounts {
+		key.client = "other"
+		n = c.all[key]
+	}
+	if n == nil {
+		n = &RequestCount{Route: key.route, Code: key.code, Client: key.client}
+		c.all[key] = n
+	}
+	n.Count++
+	n.Took.Add(took)
+	c.mu.Unlock()
+	if l := h.opts.Logger.Check(zap.DebugLevel, "answered a request"); l != nil {
+		l.Write(zap.String("method", r.Method), zap.String("route", key.route), zap.Int("code", key.code), zap.String("token", x.client),
+			zap.String("client", r.RemoteAddr), zap.Duration("took", took))
+	}
+}

@@ -1,0 +1,10 @@
+package web
+
+// Routes returns the patterns of all routes, with their methods.
+func (h *Handler) Routes() map[string]string {
+	all := map[string]string{}
+	for _, r := range h.routes {
+		all[r.pattern] = r.allow()
+	}
+	return all
+}

@@ -1,0 +1,15 @@
+package web
+
+import (
+	_ "embed"
+	"net/http"
+)
+
+// description describes the endpoints, see docs/http.md.
+//
+//go:embed openapi.json
+var description []byte
+
+func (h *Handler) openAPI(x *exchange, r *http.Request, _ []string) {
+	h.sendFound(x, r, 0, tagOf(description), description)
+}

@@ -1,0 +1,202 @@
+package uitest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
+	"github.com/igniter-store/igniter/server/web"
+	"github.com/igniter-store/igniter/store/reader"
+)
+
+// A site is a server with the facts of a shop, and what a test may do to it.
+type site struct {
+	*testing.T
+	log    backend.Log
+	gate   *gate
+	url    string
+	tokens map[string]string // by name
+}
+
+// A gate is a listener whose connections a test cuts.
+type gate struct {
+	net.Listener
+	mu     sync.Mutex
+	closed bool
+	open   map[net.Conn]bool
+}
+
+func (g *gate) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		g.mu.Lock()
+		shut := g.closed
+		if !shut {
+			g.open[c] = true
+		}
+		g.mu.Unlock()
+		if !shut {
+			return c, nil
+		}
+		_ = c.Close()
+	}
+}
+
+// shut cuts all connections, and lets none in until it is opened again.
+func (g *gate) shut(closed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = closed
+	for c := range g.open {
+		if closed {
+			_ = c.Close()
+			delete(g.open, c)
+		}
+	}
+}
+
+// newSite serves the facts of a shop, and more, to tokens: ops, an administrator; ana-ro, which reads four stores; and none, which
+// reads a store that does not exist.
+func newSite(t *testing.T, orders int, memoryLimit int64, more ...backend.Fact) *site {
+	s := &site{T: t, log: memory.New(memory.Options{}), tokens: map[string]string{}}
+	write(t, s.log, newShop(time.Now()).fill(orders))
+	for _, f := range more {
+		write(t, s.log, []backend.Fact{f})
+	}
+	var entries []auth.TokenEntry
+	for name, read := range map[string][]string{"ops": {"*"}, "ana-ro": {"orders", "users", "prices", "stock"}, "none": {"nothing"}} {
+		token, entry := auth.NewToken(name)
+		entry.Read, entry.Admin = read, name == "ops"
+		entries = append(entries, entry)
+		s.tokens[name] = token
+	}
+	text, err := json.Marshal(entries)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "tokens")
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	tokens, err := auth.LoadTokens(path)
+	require.NoError(t, err)
+	srv := server.New(s.log, server.Options{Tokens: tokens})
+	read := reader.New(s.log, reader.Options{Memory: memoryLimit})
+	h := web.New(web.Options{Heartbeat: time.Second})
+	h.Attach(srv, s.log, read)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s.gate = &gate{Listener: l, open: map[net.Conn]bool{}}
+	s.url = "http://" + l.Addr().String()
+	site := web.NewServer(h, nil)
+	served := make(chan error, 1)
+	go func() { served <- site.Serve(s.gate) }()
+	t.Cleanup(func() {
+		require.NoError(t, srv.Close())
+		require.NoError(t, site.Close())
+		<-served
+		require.NoError(t, read.Close())
+		require.NoError(t, s.log.Close())
+	})
+	return s
+}
+
+// control serves what a script may ask for: facts to be written, and the connection to be cut.
+func (s *site) control() string {
+	n := 0
+	c := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/write":
+			q := r.URL.Query()
+			n++
+			producer, _ := json.Marshal(q.Get("by"))
+			f := backend.Fact{ID: "live-" + time.Now().Format("150405.000000000"), Store: q.Get("store"), Key: q.Get("key"), Value: json.RawMessage(q.Get("value")), Producer: producer}
+			if err := s.log.Write(r.Context(), backend.Batch{Facts: []backend.Fact{f}})[0].Err; err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+			}
+		case "/cut":
+			s.gate.shut(true)
+		case "/mend":
+			s.gate.shut(false)
+		}
+	}))
+	s.Cleanup(c.Close)
+	return c.URL
+}
+
+// browser returns the path of a browser, or skips the test.
+func browser(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: no browser")
+	}
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); name != "" && err == nil {
+			if _, err := exec.LookPath("node"); err != nil {
+				t.Skip("there is no node, which drives the browser: apt-get install nodejs npm")
+			}
+			if _, err := os.Stat("node_modules/playwright-core"); err != nil {
+				t.Skip("there is no playwright-core: run npm ci in server/web/uitest")
+			}
+			return path
+		}
+	}
+	t.Skip("there is no browser: apt-get install chromium")
+	return ""
+}
+
+// script runs a script of this folder.
+func (s *site) script(name string, more ...string) {
+	s.Helper()
+	chromium := browser(s.T)
+	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Minute)
+	defer cancel()
+	tokens, err := json.Marshal(s.tokens)
+	require.NoError(s, err)
+	cmd := exec.CommandContext(ctx, "node", name)
+	cmd.Env = append(append(os.Environ(), "CHROMIUM="+chromium, "SITE="+s.url, "CONTROL="+s.control(), "TOKENS="+string(tokens)), more...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	s.Log("\n" + out.String())
+	require.NoError(s, err)
+}
+
+// TestInspector looks at every screen as a user does.
+func TestInspector(t *testing.T) {
+	browser(t)
+	newSite(t, 160, 0, hostile()...).script("inspector.mjs")
+}
+
+// TestMillion looks at a million facts.
+func TestMillion(t *testing.T) {
+	if os.Getenv("IGNITER_SOAK") == "" {
+		t.Skip("set IGNITER_SOAK=1 to look at a million facts")
+	}
+	browser(t)
+	newSite(t, 110_000, 4<<30).script("million.mjs")
+}
+
+// TestScreenshots takes the screenshots of docs/img: see screenshots.sh.
+func TestScreenshots(t *testing.T) {
+	to := os.Getenv("SCREENSHOTS")
+	if to == "" {
+		t.Skip("set SCREENSHOTS to a directory to take screenshots")
+	}
+	browser(t)
+	newSite(t, 400, 0).script("screenshots.mjs", "SCREENSHOTS="+to)
+}

@@ -1,0 +1,262 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/wire"
+)
+
+// maxLines is how many facts, and how many conditions, a request may write.
+const maxLines = 100_000
+
+// mayWrite checks that a request to write shows a token, where tokens or certificates are asked for: what a browser sends by
+// itself, such as a certificate, must not write for another website.
+func mayWrite(r *http.Request, q *request) error {
+	if !q.server.Open() && bearer(r) == "" {
+		return fmt.Errorf("%w: to write over HTTP, show a token (Authorization: Bearer …): a certificate is not enough", backend.ErrForbidden)
+	}
+	return q.client.Grant.MayWriteSome()
+}
+
+// write writes the value of a key, or deletes it.
+func (h *Handler) write(x *exchange, r *http.Request, q *request) error {
+	if err := mayWrite(r, q); err != nil {
+		return err
+	}
+	p := given(r, "id", "valid_at", "producer")
+	f := backend.Fact{ID: p.Get("id"), Store: q.args[0], Key: q.args[1], ValidTime: p.time("valid_at"), Producer: producerOf(p.Get("producer")), Value: []byte("null")}
+	if p.err != nil {
+		return p.err
+	}
+	if f.ID == "" {
+		f.ID = uuid.Must(uuid.NewV7()).String()
+	}
+	body, done, err := h.body(x, r)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if r.Method == http.MethodPut {
+		f.Value = jsonvalue.TrimSpace(body)
+	} else if len(jsonvalue.TrimSpace(body)) > 0 {
+		return &backend.InvalidError{Field: "body", Reason: "DELETE takes none"}
+	}
+	b := backend.Batch{Facts: []backend.Fact{f}}
+	match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
+	switch {
+	case match != "" && none != "", none != "" && none != "*":
+		return &backend.InvalidError{Field: "If-None-Match", Reason: "only *, and not with If-Match"}
+	case none != "":
+		b.Expect = []backend.Expect{{Store: f.Store, Key: f.Key}}
+	case match != "":
+		id, ok := idOf(match)
+		if !ok {
+			return &backend.InvalidError{Field: "If-Match", Reason: "not the ETag of a value, such as \"0197c0de-…\""}
+		}
+		b.Expect = []backend.Expect{{Store: f.Store, Key: f.Key, ID: id}}
+	}
+	w, err := q.server.Write(r.Context(), &q.client, b)
+	if err != nil {
+		return h.refused(r, q, err)
+	}
+	held := &w.Facts[0]
+	status := http.StatusOK
+	if w.New(held) {
+		status = http.StatusCreated
+	}
+	x.Header().Set("ETag", etagOf(held.ID))
+	x.Header().Set("Location", "/v1/facts/"+url.PathEscape(held.ID))
+	setSeq(x, held.Seq)
+	h.send(x, status, append(query.AppendFact(nil, held), '\n'))
+	return nil
+}
+
+// producerOf returns JSON: of a text that is none, a string.
+func producerOf(text string) json.RawMessage {
+	if text == "" {
+		return nil
+	}
+	if jsonvalue.Check([]byte(text), backend.MaxDepth) == nil {
+		return jsonvalue.TrimSpace([]byte(text))
+	}
+	quoted, _ := json.Marshal(text) // a string: it can't fail
+	return quoted
+}
+
+// A receipt is what is told of a fact that was written.
+type receipt struct {
+	*backend.Fact
+}
+
+// MarshalJSON writes the fact without what the client gave itself.
+func (r receipt) MarshalJSON() ([]byte, error) {
+	f := *r.Fact
+	f.Value, f.Producer, f.Derivation = nil, nil, nil
+	return query.AppendFact(nil, &f), nil
+}
+
+// writeAll writes the facts of a body, one a line, all or none.
+func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
+	if err := mayWrite(r, q); err != nil {
+		return err
+	}
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-ndjson" && kind != "application/json" {
+		// Others are those that a website may send without asking first.
+		return &statusError{http.StatusUnsupportedMediaType, errors.New("send facts one a line, with Content-Type: application/x-ndjson")}
+	}
+	p := given(r, "expect")
+	if p.err != nil {
+		return p.err
+	}
+	var b backend.Batch
+	for _, text := range p.Values["expect"] {
+		e, err := expectOf(text)
+		if err != nil {
+			return err
+		}
+		b.Expect = append(b.Expect, e)
+	}
+	body, done, err := h.body(x, r)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for line := range bytes.SplitSeq(body, []byte("\n")) {
+		if line = jsonvalue.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		if len(b.Facts) == maxLines {
+			return fmt.Errorf("%w: more than %d facts", backend.ErrTooLarge, maxLines)
+		}
+		f, err := wire.CheckFact(line)
+		if err != nil {
+			return unprocessable(fmt.Errorf("line %d: %w", len(b.Facts)+1, err))
+		}
+		f.Seq = 0
+		if err := q.client.Grant.MayWrite(f.Store); err != nil {
+			return err
+		}
+		b.Facts = append(b.Facts, f)
+	}
+	w, err := q.server.Write(r.Context(), &q.client, b)
+	if err != nil {
+		return h.refused(r, q, err)
+	}
+	answer := struct {
+		Facts []receipt `json:"facts"`
+		New   int       `json:"new"`
+	}{Facts: []receipt{}}
+	status, last := http.StatusOK, uint64(0)
+	for i := range w.Facts {
+		f := &w.Facts[i]
+		if w.New(f) && f.Seq > last {
+			answer.New++
+			status = http.StatusCreated
+		}
+		last = max(last, f.Seq)
+		answer.Facts = append(answer.Facts, receipt{f})
+	}
+	setSeq(x, last)
+	h.answer(x, status, answer)
+	return nil
+}
+
+// expectOf parses a condition: STORE/KEY=ID.
+func expectOf(text string) (e backend.Expect, err error) {
+	name, id, ok := strings.Cut(text, "=")
+	store, key, split := strings.Cut(name, "/")
+	parts := unescaped([]string{store, key, id})
+	if !ok || !split || parts == nil {
+		return e, &backend.InvalidError{Field: "expect", Reason: fmt.Sprintf("%q is not STORE/KEY=ID, percent-encoded", clip(text))}
+	}
+	return backend.Expect{Store: parts[0], Key: parts[1], ID: parts[2]}, nil
+}
+
+// body reads the body of a request. done gives back the room that it takes.
+func (h *Handler) body(x *exchange, r *http.Request) (body []byte, done func(), err error) {
+	size := h.opts.MaxBody
+	if n := r.ContentLength; n >= 0 {
+		size = n
+	}
+	if size > h.opts.MaxBody {
+		return nil, nil, fmt.Errorf("%w: the body has %d bytes, of at most %d", backend.ErrTooLarge, size, h.opts.MaxBody)
+	}
+	h.mu.Lock()
+	full := h.bodies+size > h.opts.MaxBodies
+	if !full {
+		h.bodies += size
+	}
+	h.mu.Unlock()
+	if full {
+		return nil, nil, fmt.Errorf("%w: the bodies of requests take %d bytes: try again later", backend.ErrUnavailable, h.opts.MaxBodies)
+	}
+	done = func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.bodies -= size
+	}
+	body, err = io.ReadAll(http.MaxBytesReader(x.ResponseWriter, r.Body, h.opts.MaxBody))
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		err = fmt.Errorf("%w: the body has more than %d bytes", backend.ErrTooLarge, tooLarge.Limit)
+	} else if err != nil {
+		err = &backend.InvalidError{Field: "body", Reason: err.Error()}
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return body, done, nil
+}
+
+// unprocessable gives an error about a fact its own status.
+func unprocessable(err error) error {
+	if errors.Is(err, backend.ErrInvalid) {
+		return &statusError{http.StatusUnprocessableEntity, err}
+	}
+	return err
+}
+
+// A conflictError is a conflict with the key's latest fact.
+type conflictError struct {
+	conflict *backend.ConflictError
+	latest   json.RawMessage // nil: the client may not know it
+	error
+}
+
+func (e *conflictError) Unwrap() error { return e.error }
+
+// refused says why a write was refused: a conflict with the key's latest fact, if the client may read it.
+func (h *Handler) refused(r *http.Request, q *request, err error) error {
+	conflict, ok := errors.AsType[*backend.ConflictError](err)
+	if !ok {
+		return unprocessable(err)
+	}
+	x := &conflictError{conflict: conflict, error: err}
+	if !q.client.Grant.MayRead(conflict.Store) || q.reader == nil {
+		return x
+	}
+	v, readErr := q.reader.Get(r.Context(), q.stores(), conflict.Store, conflict.Key, query.Moment{})
+	missing, _ := errors.AsType[*query.NoValueError](readErr)
+	switch {
+	case readErr == nil:
+		x.latest = query.AppendFact(nil, &v.Fact)
+	case missing != nil && missing.Deleted != nil:
+		x.latest = query.AppendFact(nil, missing.Deleted)
+	case missing != nil:
+		x.latest = []byte("null")
+	}
+	return x
+}

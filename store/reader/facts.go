@@ -1,0 +1,205 @@
+package reader
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/store"
+)
+
+// Fact implements query.Reader.
+func (r *Reader) Fact(ctx context.Context, readable []string, id string) (v query.Version, err error) {
+	stats, err := r.log.Stats(ctx)
+	if err != nil {
+		return v, err
+	}
+	for f, err := range r.backward(ctx, 0, stats.LastSeq, readable, 1, func(f *backend.Fact) bool { return f.ID == id }) {
+		if err != nil {
+			return v, err
+		}
+		x := versionOf{Version: query.Version{Fact: *f, HashOK: hashOK(f)}}
+		if err := r.before(ctx, &x); err != nil {
+			return v, err
+		}
+		x.Kind, x.Changes, x.MoreChanges = kindOf(x.old, f.Value)
+		value := f.Value
+		x.describe()
+		x.Fact.Value, x.ValueBytes = value, 0 // one fact is given whole
+		return x.Version, nil
+	}
+	return v, fmt.Errorf("%w: fact %q", query.ErrNotFound, id)
+}
+
+// before looks for the version before a fact's.
+func (r *Reader) before(ctx context.Context, v *versionOf) error {
+	f := &v.Fact
+	if f.Causation == "" { // the log names the fact before it, if there is one
+		v.Follows = "yes"
+		return nil
+	}
+	for b, err := range r.backward(ctx, 0, f.Seq-1, []string{f.Store}, 1, func(b *backend.Fact) bool { return b.Key == f.Key }) {
+		if err != nil {
+			return err
+		}
+		v.old, v.PreviousSeq, v.Follows = b.Value, b.Seq, follows(f, b)
+		return nil
+	}
+	v.Follows = "gone"
+	return nil
+}
+
+// Facts implements query.Reader.
+func (r *Reader) Facts(ctx context.Context, readable []string, q query.FactsQuery) (seq uint64, facts iter.Seq2[query.Version, error], err error) {
+	stores, err := within(readable, q.Stores)
+	if err != nil {
+		return 0, nil, err
+	}
+	stats, err := r.reach(ctx, q.After)
+	if err != nil {
+		return 0, nil, err
+	}
+	last := stats.LastSeq
+	after, through := q.After, last
+	if q.Through != 0 {
+		through = min(through, q.Through)
+	}
+	if !q.Since.IsZero() || !q.Until.IsZero() {
+		err := r.catalog.read(ctx, func(*backend.Stats) {
+			first, final := r.catalog.span(q.Since, q.Until)
+			after = max(after, first)
+			if final < r.catalog.through {
+				through = min(through, final)
+			}
+		})
+		if err != nil {
+			return 0, nil, err
+		}
+	}
+	m := q.Matcher()
+	wants := func(f *backend.Fact) bool {
+		return (q.Since.IsZero() || !f.TransactionTime.Before(q.Since)) && (q.Until.IsZero() || f.TransactionTime.Before(q.Until)) && m.Wants(f)
+	}
+	if q.Reverse {
+		limit, err := limitOf(q.Limit, query.MaxFacts)
+		if err != nil {
+			return 0, nil, err
+		}
+		if limit < 0 {
+			limit = math.MaxInt
+		}
+		return last, r.reverse(ctx, after, through, stores, limit, wants, q.Changes), nil
+	}
+	return last, func(yield func(query.Version, error) bool) {
+		left := q.Limit
+		for f, err := range r.forward(ctx, after, through, stores) {
+			if err != nil {
+				yield(query.Version{}, err)
+				return
+			}
+			if !wants(f) {
+				continue
+			}
+			if !yield(query.Version{Fact: *f}, nil) {
+				return
+			}
+			if left--; left == 0 {
+				return
+			}
+		}
+	}, nil
+}
+
+// reverse yields facts, the newest first.
+func (r *Reader) reverse(ctx context.Context, after, through uint64, stores []string, limit int, wants func(*backend.Fact) bool, changes bool) iter.Seq2[query.Version, error] {
+	return func(yield func(query.Version, error) bool) {
+		if changes {
+			all, err := r.changes(ctx, after, through, stores, limit, wants)
+			for i := range all {
+				if !yield(all[i].Version, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(query.Version{}, err)
+			}
+			return
+		}
+		left := limit
+		for f, err := range r.backward(ctx, after, through, stores, min(limit, query.MaxFacts), wants) {
+			if err != nil {
+				yield(query.Version{}, err)
+				return
+			}
+			if !yield(query.Version{Fact: *f}, nil) {
+				return
+			}
+			if left--; left == 0 {
+				return
+			}
+		}
+	}
+}
+
+// changes returns facts with what they changed, the newest first. It reads the log backwards until the version before each is
+// found. It ends early at query.MaxAnswer bytes.
+func (r *Reader) changes(ctx context.Context, after, through uint64, stores []string, limit int, wants func(*backend.Fact) bool) (all []*versionOf, err error) {
+	type key struct{ store, key string }
+	pending := map[key]*versionOf{} // whose version before is not found yet
+	size := 0
+	full := func() bool { return len(all) == limit || size > query.MaxAnswer && limit < math.MaxInt }
+	for f, err := range r.backward(ctx, 0, through, stores, 0, nil) {
+		if err != nil {
+			return nil, err
+		}
+		k := key{f.Store, f.Key}
+		if v := pending[k]; v != nil {
+			v.old, v.PreviousSeq, v.Follows = f.Value, f.Seq, follows(&v.Fact, f)
+			v.describe()
+			delete(pending, k)
+		}
+		if f.Seq > after && !full() && wants(f) {
+			v := &versionOf{Version: query.Version{Fact: f.Clone(), HashOK: hashOK(f), Follows: "yes"}}
+			all, size = append(all, v), size+sizeOf(f)
+			if f.Causation != "" {
+				v.Follows = "gone"
+				pending[key{v.Fact.Store, v.Fact.Key}] = v
+			} else {
+				v.describe()
+			}
+		}
+		if len(pending) == 0 && (full() || f.Seq <= after) {
+			break
+		}
+	}
+	for _, v := range pending {
+		v.describe()
+	}
+	return all, nil
+}
+
+// Change implements query.Reader.
+func (r *Reader) Change(ctx context.Context, f *backend.Fact) (query.Version, bool) {
+	e, err := r.engine(ctx, f.Store)
+	if e == nil || err != nil {
+		return query.Version{}, false
+	}
+	x := versionOf{Version: query.Version{Fact: *f, HashOK: hashOK(f), Follows: "yes"}}
+	if f.Causation != "" {
+		x.Follows = "gone"
+	}
+	if f.Seq > 1 {
+		b, _, err := e.GetAt(ctx, f.Store, f.Key, store.AsOf(f.Seq-1))
+		if err != nil {
+			return query.Version{}, false
+		}
+		if before := b.Fact(); before.Seq != 0 {
+			x.old, x.PreviousSeq, x.Follows = before.Value, before.Seq, follows(f, &before)
+		}
+	}
+	x.describe()
+	return x.Version, true
+}

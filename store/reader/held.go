@@ -1,0 +1,224 @@
+package reader
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/store"
+)
+
+// A held store is in memory, or being loaded.
+type held struct {
+	name   string
+	memory int64     // that it takes, by estimate
+	facts  uint64    // that the log had of it when it was loaded
+	used   time.Time // last; guarded by Reader.mu
+	read   atomic.Uint64
+	done   chan struct{} // closed once engine and err are set
+	engine *store.Engine
+	err    error
+}
+
+// close waits for the engine, and closes it.
+func (h *held) close() {
+	<-h.done
+	if h.engine != nil {
+		_ = h.engine.Close()
+	}
+}
+
+// drop closes a store that others may be waiting for. The caller holds mu, and the reader is not closed.
+func (r *Reader) drop(h *held) {
+	delete(r.stores, h.name)
+	r.work.Go(h.close)
+}
+
+// open reports whether the engine can be used.
+func (h *held) open() bool {
+	select {
+	case <-h.done:
+		return h.err == nil && h.engine.Err() == nil
+	default:
+		return false
+	}
+}
+
+// small is how many bytes a store may take that is loaded without being asked to, and at most an eighth of what stores may
+// take.
+const small = 8 << 20
+
+// askedOften is how many reads of keys of a store make it be loaded.
+const askedOften = 3
+
+// engine returns an engine with a store, if it is in memory and shows all that was acknowledged.
+func (r *Reader) engine(ctx context.Context, name string) (*store.Engine, error) {
+	r.mu.Lock()
+	h := r.stores[name]
+	if h != nil && h.open() {
+		h.used = r.opts.Now()
+	} else {
+		h = nil
+	}
+	r.mu.Unlock()
+	if h == nil {
+		return nil, nil
+	}
+	if err := h.engine.Sync(ctx); err != nil {
+		return nil, err
+	}
+	return h.engine, nil
+}
+
+// loaded returns an engine with a store. If the store is not in memory, it loads it if load is set or the store is small.
+func (r *Reader) loaded(ctx context.Context, name string, load bool) (*store.Engine, error) {
+	if e, err := r.engine(ctx, name); e != nil || err != nil {
+		return e, err
+	}
+	size, err := r.count(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	memory := size.memory()
+	if limit := r.opts.Memory; limit >= 0 && memory > limit {
+		return nil, fmt.Errorf("%w: store %q takes about %d MiB, and stores may take %d MiB: raise --http-memory, or read one key", backend.ErrTooLarge, name, memory>>20, limit>>20)
+	}
+	if memory > min(small, r.opts.Memory/8) && !load && r.opts.Memory >= 0 && !r.loading(name) {
+		return nil, &query.NotLoadedError{Store: name, Facts: size.facts, Bytes: uint64(memory)}
+	}
+	h, err := r.load(name, size.facts, memory)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-h.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if h.err != nil {
+		return nil, h.err
+	}
+	return h.engine, h.engine.Sync(ctx)
+}
+
+// count returns what the log holds of a store, and whether it holds any.
+func (r *Reader) count(ctx context.Context, name string) (size *counts, err error) {
+	size = &counts{}
+	err = r.catalog.read(ctx, func(*backend.Stats) {
+		if s := r.catalog.stores[name]; s != nil {
+			*size = *s
+			size.days = nil
+		} else if r.catalog.others > 0 {
+			size.facts = r.catalog.others
+		}
+	})
+	return size, err
+}
+
+// endOfTime is the clock of engines. It is never behind the log's, so that reads as of a time go by the log's times alone, as
+// reads of the log do.
+func endOfTime() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }
+
+func (r *Reader) loading(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stores[name] != nil
+}
+
+// load begins to load a store, unless that has begun. It lets go of stores that were not used for the longest time, to make room.
+func (r *Reader) load(name string, facts uint64, memory int64) (*held, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, backend.ErrClosed
+	}
+	if h := r.stores[name]; h != nil {
+		select {
+		case <-h.done:
+			if h.open() {
+				return h, nil
+			}
+			r.drop(h)
+		default:
+			return h, nil
+		}
+	}
+	r.makeRoom(memory)
+	h := &held{name: name, memory: memory, facts: facts, used: r.opts.Now(), done: make(chan struct{})}
+	r.stores[name] = h
+	r.work.Go(func() {
+		defer close(h.done)
+		h.engine, h.err = store.Open(r.life, r.log, store.Options{Stores: []string{name}, ReadOnly: true, Logger: r.opts.Logger, Now: endOfTime,
+			Progress: func(p store.OpenProgress) { h.read.Store(p.Facts) }})
+	})
+	return h, nil
+}
+
+// makeRoom lets go of stores so that one more fits. The caller holds mu.
+func (r *Reader) makeRoom(memory int64) {
+	if r.opts.Memory < 0 {
+		return
+	}
+	for {
+		sum, oldest := memory, (*held)(nil)
+		for _, h := range r.stores {
+			if sum += h.memory; oldest == nil || h.used.Before(oldest.used) {
+				oldest = h
+			}
+		}
+		if sum <= r.opts.Memory || oldest == nil {
+			return
+		}
+		r.drop(oldest)
+	}
+}
+
+// grown notes how large stores have become, and lets go of some if they take too much. The caller has the catalog's lock.
+func (r *Reader) grown() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, h := range r.stores {
+		if s := r.catalog.stores[name]; s != nil {
+			h.memory, h.facts = s.memory(), s.facts
+		}
+	}
+	r.makeRoom(0)
+}
+
+// often notes that a key of a store was read from the log. It begins to load a store that is asked often, if there is room.
+func (r *Reader) often(ctx context.Context, name string) {
+	r.mu.Lock()
+	if len(r.asked) > maxStores {
+		clear(r.asked)
+	}
+	r.asked[name]++
+	n, taken := r.asked[name], int64(0)
+	for _, h := range r.stores {
+		taken += h.memory
+	}
+	known := r.stores[name] != nil
+	r.mu.Unlock()
+	if n < askedOften || known {
+		return
+	}
+	size, err := r.count(ctx, name)
+	if err == nil && (r.opts.Memory < 0 || taken+size.memory() <= r.opts.Memory) {
+		_, _ = r.load(name, size.facts, size.memory()) // the next read finds it
+	}
+}
+
+// Loaded implements query.Reader.
+func (r *Reader) Loaded() []query.LoadedStore {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := []query.LoadedStore{}
+	for name, h := range r.stores {
+		if h.open() {
+			all = append(all, query.LoadedStore{Store: name, Facts: h.facts, Memory: uint64(h.memory)})
+		}
+	}
+	return all
+}

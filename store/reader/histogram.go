@@ -1,0 +1,183 @@
+package reader
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
+)
+
+// maxGroups is how many groups of a histogram are listed, of maxDistinct that are counted.
+const maxGroups = 100
+
+// Histogram implements query.Reader.
+func (r *Reader) Histogram(ctx context.Context, readable []string, q query.HistogramQuery) (h query.Histogram, err error) {
+	stores := readable
+	if q.Store != "" {
+		if err := mayRead(readable, q.Store); err != nil {
+			return h, err
+		}
+		stores = []string{q.Store}
+	}
+	switch {
+	case q.Buckets == 0:
+		q.Buckets = 60
+	case q.Buckets < 0 || q.Buckets > 1000:
+		return h, &backend.InvalidError{Field: "buckets", Reason: "not from 1 to 1000"}
+	}
+	stats, err := r.reach(ctx, q.AtSeq)
+	if err != nil {
+		return h, err
+	}
+	h = query.Histogram{Seq: stats.LastSeq, Store: q.Store}
+	last := stats.LastSeq
+	if q.AtSeq != 0 {
+		last = min(last, q.AtSeq)
+	}
+	var known, valid span
+	var after uint64
+	through := last
+	if q.Key != nil || q.AtSeq != 0 {
+		for f, err := range r.some(ctx, q, stores, 0, last) {
+			if err != nil {
+				return h, err
+			}
+			known.add(f.TransactionTime)
+			valid.add(validOf(f))
+		}
+	} else if err := r.catalog.read(ctx, func(*backend.Stats) {
+		if s := r.catalog.together(stores); s != nil {
+			known, valid = span{s.early, s.late, true}, span{s.earlyTrue, s.lateTrue, true}
+		}
+		if !q.True && !q.From.IsZero() { // the rest is counted, but not by time
+			a, t := r.catalog.span(q.From, q.To)
+			if q.ByStore || q.ByProducer {
+				after = a
+				if t < r.catalog.through {
+					through = min(through, t)
+				}
+			}
+		}
+	}); err != nil {
+		return h, err
+	}
+	if q.Known || !q.True {
+		h.Known = known.axis(q)
+	}
+	if q.True {
+		h.True = valid.axis(q)
+	}
+	var end query.Place
+	groups := map[group]uint64{}
+	for f, err := range r.some(ctx, q, stores, after, through) {
+		if err != nil {
+			return h, err
+		}
+		end = query.Place{Seq: f.Seq, Time: f.TransactionTime}
+		if h.First == nil {
+			first := end
+			h.First, h.Last = &first, &end
+		}
+		if !f.ValidTime.IsZero() {
+			h.Dated++
+		}
+		in := count1(h.Known, f.TransactionTime)
+		in = count1(h.True, validOf(f)) && h.Known == nil || in
+		if in && (q.ByStore || q.ByProducer) {
+			var g group
+			if q.ByStore {
+				g.store = f.Store
+			}
+			if q.ByProducer {
+				g.producer = string(f.Producer)
+			}
+			if _, ok := groups[g]; ok || len(groups) < maxDistinct && len(g.producer) <= maxFacet {
+				groups[g]++
+			} else {
+				h.MoreGroups = true
+			}
+		}
+	}
+	all := slices.SortedFunc(maps.Keys(groups), func(a, b group) int {
+		return cmp.Or(cmp.Compare(groups[b], groups[a]), cmp.Compare(a.store, b.store), cmp.Compare(a.producer, b.producer))
+	})
+	if len(all) > maxGroups {
+		all, h.MoreGroups = all[:maxGroups], true
+	}
+	for _, g := range all {
+		h.Groups = append(h.Groups, query.Group{Store: g.store, Producer: json.RawMessage(g.producer), Facts: groups[g]})
+	}
+	return h, nil
+}
+
+type group struct{ store, producer string }
+
+// some yields the facts that a histogram counts.
+func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []string, after, through uint64) iter.Seq2[*backend.Fact, error] {
+	return func(yield func(*backend.Fact, error) bool) {
+		for f, err := range r.forward(ctx, after, through, stores) {
+			if err == nil && q.Key != nil && f.Key != *q.Key {
+				continue
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+}
+
+// A span is the time between the first and the last of some times.
+type span struct {
+	from, to time.Time
+	any      bool
+}
+
+func (s *span) add(t time.Time) {
+	if !s.any {
+		*s = span{t, t, true}
+		return
+	}
+	s.from, s.to = earlier(s.from, t), later(s.to, t)
+}
+
+// axis returns an axis over the span, or as it was asked for.
+func (s *span) axis(q query.HistogramQuery) *query.Axis {
+	from, to := s.from, s.to.Add(1)
+	if !q.From.IsZero() {
+		from = q.From
+	}
+	if !q.To.IsZero() {
+		to = q.To
+	}
+	return &query.Axis{From: from, To: to, Counts: make([]uint64, q.Buckets)}
+}
+
+// count1 counts a time, and reports whether it is in a bucket.
+func count1(a *query.Axis, t time.Time) bool {
+	switch {
+	case a == nil:
+		return false
+	case t.Before(a.From):
+		a.Before++
+		return false
+	case !t.Before(a.To):
+		a.After++
+		return false
+	}
+	i := math.Floor(seconds(t, a.From) / seconds(a.To, a.From) * float64(len(a.Counts)))
+	a.Counts[max(0, min(int(i), len(a.Counts)-1))]++
+	a.Facts++
+	return true
+}
+
+// seconds returns the time from one to another; a time.Duration has at most 292 years.
+func seconds(t, from time.Time) float64 {
+	return float64(t.Unix()-from.Unix()) + float64(t.Nanosecond()-from.Nanosecond())/1e9
+}

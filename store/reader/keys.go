@@ -1,0 +1,223 @@
+package reader
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/store"
+)
+
+// maxDistinct is how many values of a facet are counted, and maxFacet how many bytes such a value may have; larger ones are not
+// counted.
+const (
+	maxDistinct = 10_000
+	maxFacet    = 256
+	maxFacets   = 8
+	maxWhere    = 16
+)
+
+// Keys implements query.Reader.
+func (r *Reader) Keys(ctx context.Context, readable []string, q query.KeysQuery) (k query.Keys, err error) {
+	if err := mayRead(readable, q.Store); err != nil {
+		return k, err
+	}
+	limit, err := limitOf(q.Limit, query.MaxLimit)
+	if err != nil {
+		return k, err
+	}
+	if len(q.Facets) > maxFacets {
+		return k, &backend.InvalidError{Field: "facet", Reason: fmt.Sprintf("more than %d", maxFacets)}
+	}
+	if len(q.Where) > maxWhere {
+		return k, &backend.InvalidError{Field: "where", Reason: fmt.Sprintf("more than %d", maxWhere)}
+	}
+	stats, err := r.reach(ctx, q.At.Seq)
+	if err != nil {
+		return k, err
+	}
+	asked := q.At
+	r.resolve(&q.At, q.Store, &stats)
+	e, err := r.loaded(ctx, q.Store, q.Load)
+	if err != nil {
+		return k, err
+	}
+	k = query.Keys{Store: q.Store, Seq: e.Head(), At: asked, Records: []query.Record{}}
+	matching, err := matching(ctx, e, q, &k)
+	if err != nil {
+		return k, err
+	}
+	if k.Place, err = r.place(ctx, readable, q.At); err != nil {
+		return k, err
+	}
+	if h := e.Horizon(q.Store); !h.IsZero() {
+		k.Horizon = &h
+	}
+	from, err := positionOf(q.Cursor, matching)
+	if err != nil {
+		return k, err
+	}
+	size := 0
+	for i, x := range matching[from:] {
+		if limit >= 0 && (i == limit || size > query.MaxAnswer) {
+			k.Next = fmt.Sprintf("%d:%s", from+i, matching[from+i-1].Key())
+			break
+		}
+		rec := recordOf(x, limit < 0)
+		size += sizeOf(&rec.Fact)
+		k.Records = append(k.Records, rec)
+	}
+	k.Fields = fieldsOf(k.Records)
+	return k, nil
+}
+
+// matching returns the records that match, in q's order, and counts them in k.
+func matching(ctx context.Context, e *store.Engine, q query.KeysQuery, k *query.Keys) (all []store.Record, err error) {
+	order, descending := strings.CutPrefix(q.Order, "-")
+	list := store.Query{At: momentOf(q.At, k.Seq), Descending: descending}
+	switch order {
+	case "", "first":
+	case "key":
+		list.ByKey = true
+	case "changed":
+		list.Descending = false
+	default:
+		list.OrderBy = store.Field(order)
+	}
+	facets := map[string]*facet{}
+	for _, f := range q.Facets {
+		facets[f] = &facet{counts: map[string]int{}, texts: map[string]json.RawMessage{}}
+	}
+	for x, err := range e.List(ctx, q.Store, list) {
+		if err != nil {
+			return nil, err
+		}
+		if k.Keys++; k.Keys%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if !strings.HasPrefix(x.Key(), q.Prefix) || !query.HoldAll(q.Where, x.Value()) {
+			continue
+		}
+		all = append(all, x)
+		for name, f := range facets {
+			if name == "producer" {
+				f.add(x.Producer())
+			} else {
+				f.add(query.Member(x.Value(), name))
+			}
+		}
+	}
+	if order == "changed" {
+		slices.SortFunc(all, func(a, b store.Record) int {
+			if descending {
+				a, b = b, a
+			}
+			return cmp.Compare(a.Seq(), b.Seq())
+		})
+	}
+	k.Count = len(all)
+	for name, f := range facets {
+		if k.Facets == nil {
+			k.Facets = map[string]query.Facet{}
+		}
+		k.Facets[name] = f.answer()
+	}
+	return all, nil
+}
+
+// positionOf returns where the page after a cursor begins: how many records come before it, and the key of the last of them.
+func positionOf(cursor string, all []store.Record) (int, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	number, key, ok := strings.Cut(cursor, ":")
+	n, err := strconv.ParseUint(number, 10, 32)
+	if !ok || err != nil || n == 0 {
+		return 0, &backend.InvalidError{Field: "cursor", Reason: "not the next of a page"}
+	}
+	if at := int(n); at > len(all) || all[at-1].Key() != key { // the present has changed meanwhile
+		if i := slices.IndexFunc(all, func(x store.Record) bool { return x.Key() == key }); i >= 0 {
+			return i + 1, nil
+		}
+	}
+	return min(int(n), len(all)), nil
+}
+
+// recordOf returns a record as it is answered.
+func recordOf(x store.Record, whole bool) query.Record {
+	r := query.Record{Fact: x.Fact(), Version: uint64(x.Version())}
+	if n := len(r.Fact.Value); n > query.MaxValue && !whole {
+		r.Fact.Value, r.ValueBytes = nil, n
+	}
+	return r
+}
+
+// A facet counts values.
+type facet struct {
+	counts  map[string]int // by the form that is equal for equal values
+	texts   map[string]json.RawMessage
+	missing int
+}
+
+func (f *facet) add(value []byte) {
+	if value == nil {
+		f.missing++
+		return
+	}
+	if len(value) > maxFacet {
+		return
+	}
+	form, err := jsonvalue.AppendEqual(nil, value, backend.MaxDepth)
+	if err != nil {
+		return
+	}
+	if _, known := f.counts[string(form)]; !known {
+		if len(f.counts) == maxDistinct {
+			return
+		}
+		f.texts[string(form)] = slices.Clone(value)
+	}
+	f.counts[string(form)]++
+}
+
+func (f *facet) answer() query.Facet {
+	a := query.Facet{Values: []query.FacetValue{}, Distinct: len(f.counts), Missing: f.missing}
+	for _, form := range most(f.counts, 10) {
+		a.Values = append(a.Values, query.FacetValue{Value: f.texts[form], Count: f.counts[form]})
+	}
+	return a
+}
+
+// most returns the keys with the greatest counts.
+func most(counts map[string]int, n int) []string {
+	all := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(a, b))
+	})
+	return all[:min(n, len(all))]
+}
+
+// fieldsOf returns the names of members that values of a page have, the most frequent first.
+func fieldsOf(records []query.Record) []string {
+	counts := map[string]int{}
+	for i := range records {
+		value := records[i].Fact.Value
+		if len(value) == 0 || value[0] != '{' {
+			continue
+		}
+		_, _ = jsonvalue.Object(value, 0, func(key string, at int) (int, error) {
+			if len(counts) < maxDistinct && len(key) <= maxFacet {
+				counts[key]++
+			}
+			return jsonvalue.Skip(value, at), nil
+		})
+	}
+	return most(counts, 32)
+}

@@ -1,0 +1,205 @@
+// Package reader answers questions about any log, see package query.
+//
+// A Reader reads what a question needs from the log: one key's facts, a window, the way back from a fact. It keeps a
+// catalog of the log, with counts by store and the times of blocks of facts, which it reads the log for once and then keeps
+// up. Questions about many keys of a store need the store in memory, as an engine (package store), within a budget.
+package reader
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/query"
+)
+
+// Options says how a Reader works. The zero Options is good.
+type Options struct {
+	Memory int64            // bytes that stores in memory may take, by estimate; 0: 256 MiB; below 0: no limit
+	Logger *zap.Logger      // of the engines; nil: nothing is logged
+	Now    func() time.Time // nil: time.Now
+}
+
+// A Reader implements query.Reader over a log. Its methods may be called concurrently.
+type Reader struct {
+	log     backend.Log
+	opts    Options
+	catalog *catalog
+	life    context.Context // of the engines
+	end     context.CancelFunc
+
+	mu     sync.Mutex
+	stores map[string]*held // in memory, or being loaded
+	asked  map[string]int   // by store: how often a key was read from the log
+	closed bool
+	work   sync.WaitGroup // engines that are being opened or closed, and counting
+
+	counting bool // see Counted
+	counted  []query.Store
+}
+
+var _ query.Reader = (*Reader)(nil)
+
+// New returns a Reader of a log. Close it before the log.
+func New(log backend.Log, opts Options) *Reader {
+	if opts.Memory == 0 {
+		opts.Memory = 256 << 20
+	}
+	if opts.Logger == nil {
+		opts.Logger = zap.NewNop()
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	r := &Reader{log: log, opts: opts, catalog: newCatalog(log), stores: map[string]*held{}, asked: map[string]int{}}
+	r.life, r.end = context.WithCancel(context.Background())
+	return r
+}
+
+// Close lets go of all stores in memory. Questions that are under way may fail with backend.ErrClosed, and so do later
+// ones that need the memory.
+func (r *Reader) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	all := r.stores
+	r.stores = map[string]*held{}
+	r.mu.Unlock()
+	r.end()
+	r.work.Wait()
+	for _, h := range all {
+		h.close()
+	}
+	return nil
+}
+
+// mayRead checks that a caller who may read some stores may read one.
+func mayRead(readable []string, store string) error {
+	if readable != nil && !slices.Contains(readable, store) {
+		return fmt.Errorf("%w: store %q", backend.ErrForbidden, store)
+	}
+	return backend.CheckStore(store)
+}
+
+// within returns the stores that a question reads; nil: all.
+func within(readable, asked []string) ([]string, error) {
+	if asked == nil {
+		return readable, nil
+	}
+	for _, store := range asked {
+		if err := mayRead(readable, store); err != nil {
+			return nil, err
+		}
+	}
+	return asked, nil
+}
+
+// reach returns the log's last seq, and checks that it is not before a seq that is asked for.
+func (r *Reader) reach(ctx context.Context, seq uint64) (backend.Stats, error) {
+	stats, err := r.log.Stats(ctx)
+	if err == nil {
+		_, err = stats.Resume(backend.Cursor{Seq: seq})
+	}
+	return stats, err
+}
+
+// whole checks that a read of a store as of a moment missed no fact that was pruned. It is asked after the read.
+func (r *Reader) whole(ctx context.Context, store string, at query.Moment) (backend.Horizon, error) {
+	stats, err := r.log.Stats(ctx)
+	if err != nil {
+		return backend.Horizon{}, err
+	}
+	h := stats.Horizon(store)
+	if h.Hides(at.Seq, at.Time, at.Valid) {
+		return h, &backend.CompactedError{Store: store, Horizon: h}
+	}
+	return h, nil
+}
+
+// forward yields the facts of some stores (nil: all) after a seq and through another, in the order of the log. Facts share
+// memory with their page.
+func (r *Reader) forward(ctx context.Context, after, through uint64, stores []string) iter.Seq2[*backend.Fact, error] {
+	return func(yield func(*backend.Fact, error) bool) {
+		if through == 0 || after >= through {
+			return
+		}
+		for page, err := range r.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: after}, Through: through, Stores: stores}) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range page.Facts {
+				if !yield(&page.Facts[i], nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Windows that are read backwards grow from the first to the last, in seqs.
+const (
+	firstWindow = 1 << 10
+	lastWindow  = 1 << 17
+)
+
+// backward yields the facts after a seq and through another that wants reports true for, the newest first. It reads the log
+// in windows, and keeps up to most of these facts at a time, or query.MaxAnswer bytes. wants sees facts in the order of
+// the log within a window, and some of them twice. If it is nil, all facts are yielded, which share memory with their pages;
+// it then keeps up to wholeWindow bytes of them at a time.
+func (r *Reader) backward(ctx context.Context, after, through uint64, stores []string, most int, wants func(*backend.Fact) bool) iter.Seq2[*backend.Fact, error] {
+	limit := query.MaxAnswer
+	if wants == nil {
+		most, limit = math.MaxInt, wholeWindow
+	}
+	return func(yield func(*backend.Fact, error) bool) {
+		for window := uint64(firstWindow); through > after; window = min(window*4, lastWindow) {
+			low := after
+			if through-after > window {
+				low = through - window
+			}
+			var kept []backend.Fact
+			size := 0
+			for f, err := range r.forward(ctx, low, through, stores) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				switch {
+				case wants == nil:
+					kept = append(kept, *f)
+				case wants(f):
+					kept = append(kept, f.Clone())
+				default:
+					continue
+				}
+				size += sizeOf(f)
+				for len(kept) > 1 && (len(kept) > most || size > limit) {
+					low, size, window = kept[0].Seq, size-sizeOf(&kept[0]), firstWindow
+					kept[0] = backend.Fact{} // its memory
+					kept = kept[1:]
+				}
+			}
+			for i := range kept {
+				if !yield(&kept[len(kept)-1-i], nil) {
+					return
+				}
+			}
+			through = low
+		}
+	}
+}
+
+// wholeWindow is how many bytes of facts are kept of a window of which all are wanted.
+const wholeWindow = 16 << 20
+
+// sizeOf returns about how many bytes a fact takes.
+func sizeOf(f *backend.Fact) int {
+	return len(f.Key) + len(f.Value) + len(f.Producer) + len(f.Derivation) + len(f.ID) + 256
+}
