@@ -5,22 +5,25 @@ import (
 
 	"github.com/hashicorp/raft"
 	raftwal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/metadb"
 )
 
 // A raftLog is github.com/hashicorp/raft-wal, with the library's options. It syncs every write and has no option not to.
 type raftLog struct {
 	mu   sync.Mutex
 	wal  *raftwal.WAL
+	meta *metadb.BoltMetaDB // the library's own would stay open
 	next uint64
 }
 
 func openRaftWAL(dir string) (store, error) {
-	w, err := raftwal.Open(dir)
+	meta := new(metadb.BoltMetaDB)
+	w, err := raftwal.Open(dir, raftwal.WithMetaStore(meta))
 	if err != nil {
 		return nil, err
 	}
 	last, err := w.LastIndex()
-	return &raftLog{wal: w, next: last + 1}, err
+	return &raftLog{wal: w, meta: meta, next: last + 1}, err
 }
 
 func (l *raftLog) append(_, from, count int) error {
@@ -50,4 +53,4 @@ func (l *raftLog) scan() (n int, err error) {
 	return n, nil
 }
 
-func (l *raftLog) close() error { return l.wal.Close() }
+func (l *raftLog) close() error { return closeAll(l.wal.Close, l.meta.Close) }
