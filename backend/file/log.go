@@ -125,10 +125,14 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		horizons[store] = h
 	}
 	l.state.Store(&state{sealed: r.sealed, horizons: horizons, active: r.active, current: r.current, last: r.report.LastSeq, lastTime: r.seq.Time(), durable: r.report.LastSeq})
-	if opts.mirror != nil {
-		if err := l.adopt(opts.mirror); err != nil {
-			return nil, errors.Join(err, l.state.Load().active.file.Close(), d.lock.Close())
-		}
+	switch {
+	case opts.mirror != nil:
+		err = l.adopt(opts.mirror)
+	case opts.promote:
+		err = l.promote()
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.state.Load().active.file.Close(), d.lock.Close())
 	}
 	r.report.log(l.log, d.path)
 	if slices.ContainsFunc(r.sealed, func(s *segment) bool { return !s.indexed() }) {

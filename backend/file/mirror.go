@@ -53,23 +53,13 @@ func OpenMirror(ctx context.Context, opts Options, source backend.Stats) (m *Mir
 // After an error it may be promoted again.
 func Promote(ctx context.Context, opts Options) (stats backend.Stats, err error) {
 	defer wrap(&err, "promote mirror %s", opts.Path)
-	opts.MustExist, opts.Sync = true, SyncAlways
+	opts.MustExist, opts.Sync, opts.promote = true, SyncAlways, true
 	l, err := open(ctx, opts)
 	if err != nil {
 		return stats, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	if l.dir.mark == nil {
-		return stats, &backend.InvalidError{Field: "path", Reason: l.dir.path + " holds a log that is no mirror"}
-	}
-	err = l.do(ctx, func() error {
-		id := l.dir.id
-		return l.become(format.Identity{Log: backend.NewLogID(), Ancestors: backend.Inherit(id.Log, id.Ancestors, l.state.Load().last)})
-	})
-	if err == nil {
-		stats, err = l.Stats(ctx)
-	}
-	if err == nil {
+	if stats, err = l.Stats(ctx); err == nil {
 		err = l.dir.fs.Remove(l.dir.join(mirrorName))
 	}
 	if err == nil {
@@ -78,7 +68,16 @@ func Promote(ctx context.Context, opts Options) (stats backend.Stats, err error)
 	return stats, err
 }
 
-// become begins a segment of another identity.
+// promote begins a new identity, if the log is a mirror.
+func (l *Log) promote() error {
+	if l.dir.mark == nil {
+		return &backend.InvalidError{Field: "path", Reason: l.dir.path + " holds a log that is no mirror"}
+	}
+	id := l.dir.id
+	return l.become(format.Identity{Log: backend.NewLogID(), Ancestors: backend.Inherit(id.Log, id.Ancestors, l.state.Load().last)})
+}
+
+// become begins a segment of another identity, before anything else reads or writes the log.
 func (l *Log) become(id format.Identity) error {
 	l.dir.id = id
 	return l.roll(l.seq.Next())

@@ -69,7 +69,8 @@ type Options struct {
 	Now    func() time.Time // returns transaction times; nil: time.Now. It may be called concurrently
 	Logger *zap.Logger      // for what an operator must know; nil: nothing is logged
 
-	mirror *backend.Stats // of the source; nil: no mirror is to be opened for what the source has
+	mirror  *backend.Stats // of the source; nil: no mirror is to be opened for what the source has
+	promote bool           // the mirror becomes a log of its own
 
 	fs   vfs.FS        // nil: the operating system's
 	boot func() string // nil: the operating system's
