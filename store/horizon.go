@@ -77,9 +77,6 @@ func (e *Engine) whole(store string, m *Moment, now bool) error {
 		return nil
 	}
 	h := e.Horizon(store)
-	if h.Hides(0, m.Valid) { // what was pruned may have been valid then, and what is implied is not before the horizon
-		m.Valid = m.implied
-	}
 	if now && h.Time.After(m.Valid) {
 		m.Valid = h.Time
 	}

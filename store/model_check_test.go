@@ -59,7 +59,7 @@ func (m *model) check(s *side, through uint64) {
 	m.checkAt(s, store.Moment{Time: s.now()}, false)
 	m.checkAt(s, store.Moment{Valid: s.now()}, false)
 	if s.stores == nil { // as of now it shows what it does without a moment
-		m.list(s, m.current(realMoment{}, func(backend.Fact) bool { return true }), factsOf(s.List(context.Background(), "docs", store.Query{At: store.Moment{Time: s.now()}})), "now")
+		m.list(s, m.current(store.Moment{}, func(backend.Fact) bool { return true }), factsOf(s.List(context.Background(), "docs", store.Query{At: store.Moment{Time: s.now()}})), "now")
 	}
 	m.watch(s)
 	m.loops(s, uint64(rapid.IntRange(0, int(m.last())).Draw(t, "loops after")))
@@ -95,16 +95,15 @@ func (m *model) drawMoment(label string) time.Time {
 	return time.Time{}
 }
 
-// resolved returns the moment that s reads as of, without regard to the horizon; ok is false if that is not known.
-func (m *model) resolved(s *side, at store.Moment) (real realMoment, ok bool) {
+// resolved returns the moment that s reads as of; ok is false if that is not known.
+func (m *model) resolved(s *side, at store.Moment) (real store.Moment, ok bool) {
 	if at == store.ValidNow() {
-		return realMoment{store.Moment{Valid: s.now()}, later(s.now(), m.o.newest("docs"))}, true
+		return store.Moment{Valid: later(later(s.now(), m.o.newest("docs")), m.horizon.Time)}, true
 	}
 	known := false
-	real.Moment = at
-	real.Time, ok = s.seen(at.Time)
-	real.implied, known = s.seen(at.Valid)
-	return real, ok && known
+	at.Time, ok = s.seen(at.Time)
+	at.Valid, known = s.seen(at.Valid)
+	return at, ok && known
 }
 
 // checkAt compares every read of docs as of a moment. A side that lags behind may answer what the log has pruned.
@@ -115,16 +114,6 @@ func (m *model) checkAt(s *side, at store.Moment, lags bool) {
 	if !known {
 		return
 	}
-	if !real.Valid.IsZero() && real.Valid.Before(m.horizon.Time) {
-		if lags { // it may not know the horizon
-			return
-		}
-		if real.Valid = real.implied; at == store.ValidNow() {
-			real.Valid = later(real.Valid, m.horizon.Time)
-			real.implied = real.Valid
-		}
-	}
-	plain := real == realMoment{at, at.Valid}
 	_, _, err := s.GetAt(ctx, "docs", "a", at)
 	if !lags && at.Seq > m.last() {
 		require.ErrorIs(t, err, backend.ErrDiverged, "beyond the end")
@@ -144,7 +133,7 @@ func (m *model) checkAt(s *side, at store.Moment, lags bool) {
 	for _, key := range modelKeys {
 		m.get(s.Engine, key, at, real)
 	}
-	if !lags && plain {
+	if !lags && at == real {
 		past, err := s.Past(ctx, "docs")
 		require.NoError(t, err)
 		for _, key := range modelKeys {
@@ -165,11 +154,11 @@ func (m *model) checkAt(s *side, at store.Moment, lags bool) {
 			return ok && (d.Owner == owner || owner == "7" && d.Owner == 7.0)
 		}), factsOf(s.owner.Many(ctx, owner, at)), "owner %q at %+v", owner, real)
 	}
-	if s.reads("people") && !lags && plain {
+	if s.reads("people") && !lags && at == real {
 		for r := range s.List(ctx, "docs", q) {
 			want := (*backend.Fact)(nil)
 			if d, ok := upcastOf(r.Fact()); ok && (d.Owner == "ana" || d.Owner == "7" || d.Owner == 7.0) {
-				want = m.all.real("people", fmt.Sprint(d.Owner), real)
+				want = m.all.at("people", fmt.Sprint(d.Owner), real)
 			}
 			got, ok, err := s.owner.One(ctx, r, at)
 			require.NoError(t, err)
@@ -180,8 +169,8 @@ func (m *model) checkAt(s *side, at store.Moment, lags bool) {
 		}
 	}
 	if at == (store.Moment{}) {
-		require.Equal(t, len(m.current(real, open)), s.open.Count())
-		require.Equal(t, len(m.current(real, big)), s.big.Count())
+		require.Equal(t, len(m.current(at, open)), s.open.Count())
+		require.Equal(t, len(m.current(at, big)), s.big.Count())
 	}
 }
 
@@ -198,8 +187,8 @@ func (m *model) list(s *side, want, got []backend.Fact, what string, args ...any
 
 func (m *model) unordered(s *side) bool { return s.keep > 0 && m.receipt > 0 }
 
-func (m *model) get(e *store.Engine, key string, at store.Moment, real realMoment) {
-	want := m.all.real("docs", key, real)
+func (m *model) get(e *store.Engine, key string, at, real store.Moment) {
+	want := m.all.at("docs", key, real)
 	got, ok, err := e.GetAt(context.Background(), "docs", key, at)
 	require.NoError(m.t, err)
 	require.Equal(m.t, want != nil && !want.Retraction(), ok, "%q at %+v", key, real)
@@ -226,7 +215,7 @@ func (m *model) get(e *store.Engine, key string, at store.Moment, real realMomen
 }
 
 // current returns what the keys of docs have at a moment, in the order of their first facts.
-func (m *model) current(at realMoment, ok func(backend.Fact) bool) []backend.Fact {
+func (m *model) current(at store.Moment, ok func(backend.Fact) bool) []backend.Fact {
 	var keys []string
 	for _, f := range m.o {
 		if f.Store == "docs" && !slices.Contains(keys, f.Key) {
@@ -235,7 +224,7 @@ func (m *model) current(at realMoment, ok func(backend.Fact) bool) []backend.Fac
 	}
 	all := []backend.Fact{}
 	for _, key := range keys {
-		if f := m.all.real("docs", key, at); f != nil && !f.Retraction() && ok(*f) {
+		if f := m.all.at("docs", key, at); f != nil && !f.Retraction() && ok(*f) {
 			all = append(all, *f)
 		}
 	}
@@ -360,7 +349,7 @@ func (m *model) histories(s *side) {
 	for _, key := range modelKeys {
 		want := m.o.where(func(f backend.Fact) bool {
 			return f.Store == "docs" && f.Key == key && (real.Seq == 0 || f.Seq <= real.Seq) &&
-				(real.Time.IsZero() || !f.TransactionTime.After(real.Time)) && (real.Valid.IsZero() || real.valid(f))
+				(real.Time.IsZero() || !f.TransactionTime.After(real.Time)) && (real.Valid.IsZero() || !effective(f).After(real.Valid))
 		})
 		got, said, _ := m.taken(s.History(context.Background(), "docs", key, at), false)
 		m.equal(want, got, "history of %q at %+v", key, real)
@@ -369,7 +358,7 @@ func (m *model) histories(s *side) {
 }
 
 // pages reads what is open, and all, in pages, in every order.
-func (m *model) pages(s *side, at store.Moment, real realMoment, open func(backend.Fact) bool) {
+func (m *model) pages(s *side, at, real store.Moment, open func(backend.Fact) bool) {
 	q := store.Query{
 		At: at, ByKey: rapid.Bool().Draw(m.t, "by key"), Descending: rapid.Bool().Draw(m.t, "descending"),
 		Prefix: rapid.SampledFrom([]string{"", "a", "b", "zz"}).Draw(m.t, "prefix"), Limit: rapid.IntRange(1, 3).Draw(m.t, "limit"),

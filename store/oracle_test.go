@@ -22,23 +22,6 @@ type oracle []backend.Fact
 
 // at returns the fact that is a key's value at a moment, as the rules say it.
 func (o oracle) at(name, key string, m store.Moment) *backend.Fact {
-	return o.real(name, key, realMoment{m, m.Valid})
-}
-
-// A realMoment is a moment with the time at which facts without a valid time are valid.
-type realMoment struct {
-	store.Moment
-	implied time.Time
-}
-
-func (m realMoment) valid(f backend.Fact) bool {
-	if f.ValidTime.IsZero() {
-		return !f.TransactionTime.After(m.implied)
-	}
-	return !f.ValidTime.After(m.Valid)
-}
-
-func (o oracle) real(name, key string, m realMoment) *backend.Fact {
 	var visible []backend.Fact
 	for _, f := range o {
 		if f.Store == name && f.Key == key && (m.Seq == 0 || f.Seq <= m.Seq) &&
@@ -54,7 +37,7 @@ func (o oracle) real(name, key string, m realMoment) *backend.Fact {
 	}
 	var best *backend.Fact
 	for i, f := range visible {
-		if m.valid(f) && (best == nil || !effective(f).Before(effective(*best))) {
+		if !effective(f).After(m.Valid) && (best == nil || !effective(f).Before(effective(*best))) {
 			best = &visible[i]
 		}
 	}

@@ -24,21 +24,20 @@ type Moment struct {
 
 	// Valid selects, among a key's visible facts, the one with the greatest valid time not after
 	// Valid; ties go to the higher seq. A fact without a valid time is valid from its transaction time
-	// on, or from when the engine showed it, if that is earlier. Zero: the last visible fact in the log, whatever its
-	// valid time. The first such read of a key with many facts sorts them and keeps 24 bytes for each.
+	// on. Zero: the last visible fact in the log, whatever its valid time. The first such read of a key
+	// with many facts sorts them and keeps 24 bytes for each.
 	Valid time.Time
 
-	implied time.Time // in place of Valid for facts without a valid time, if it is later
-	none    bool      // nothing is visible
-	now     bool      // Valid is when it is read, see ValidNow
+	none bool // nothing is visible
+	now  bool // Valid is when it is read, see ValidNow
 }
 
 // AsOf returns the moment at which the log went through seq; with 0 it was empty.
 func AsOf(seq uint64) Moment { return Moment{Seq: seq, none: seq == 0} }
 
-// ValidNow returns the moment that chooses what is valid at the time of each read: Valid is the time of Options.Now, or
-// the store's horizon if that is later, so that the present is never ErrCompacted. A fact without a valid time is valid as
-// soon as it shows.
+// ValidNow returns the moment that chooses what is valid at the time of each read: Valid is the time of Options.Now, or the
+// latest transaction time in the store or the store's horizon if that is later, so that a fact without a valid time is
+// valid as soon as it shows, and the present is never ErrCompacted.
 func ValidNow() Moment { return Moment{now: true} }
 
 // resolve sets Valid for a read of v.
@@ -47,7 +46,6 @@ func (m *Moment) resolve(e *Engine, v view) {
 		return
 	}
 	m.now, m.Valid = false, e.opts.Now()
-	m.implied = m.Valid
 	if v.namespace == nil {
 		return
 	}
@@ -58,8 +56,8 @@ func (m *Moment) resolve(e *Engine, v view) {
 		if n < 0 || n >= v.end() {
 			continue
 		}
-		if t := v.nth(n).TransactionTime(); t.After(m.implied) {
-			m.implied = t
+		if t := v.nth(n).TransactionTime(); t.After(m.Valid) {
+			m.Valid = t
 		}
 	}
 }
@@ -117,21 +115,5 @@ func (m *Moment) timeless() bool { return m.Time.IsZero() && m.Valid.IsZero() }
 
 // shows reports whether a fact that the moment's Seq lets pass is visible, and valid by Valid.
 func (m Moment) shows(r Record) bool {
-	return (m.Time.IsZero() || !r.TransactionTime().After(m.Time)) && (m.Valid.IsZero() || m.valid(r))
-}
-
-// valid reports whether a fact is valid by Valid, which is not zero.
-func (m *Moment) valid(r Record) bool {
-	if t := r.ValidTime(); !t.IsZero() {
-		return !t.After(m.Valid)
-	}
-	return !r.TransactionTime().After(m.latest())
-}
-
-// latest returns the time from which on no fact is valid.
-func (m *Moment) latest() time.Time {
-	if m.implied.After(m.Valid) {
-		return m.implied
-	}
-	return m.Valid
+	return (m.Time.IsZero() || !r.TransactionTime().After(m.Time)) && (m.Valid.IsZero() || !r.validTime().After(m.Valid))
 }

@@ -51,5 +51,5 @@ func (e *Engine) seen(t time.Time) time.Time {
 	return t
 }
 
-// asSeen makes a moment's times those at which an app sees what it was shown by then.
-func (e *Engine) asSeen(m *Moment) { m.Time, m.implied = e.seen(m.Time), e.seen(m.Valid) }
+// asSeen makes a moment's times those that an app sees at them what it saw then.
+func (e *Engine) asSeen(m *Moment) { m.Time, m.Valid = e.seen(m.Time), e.seen(m.Valid) }

@@ -97,20 +97,6 @@ func TestReadsAsOfNowOfOthers(t *testing.T) {
 	require.NoError(t, some.Load(t.Context(), "s"))
 	requireNow(some, 199)
 
-	// A value for later is not valid before, though the log's time is.
-	for n, valid := range []time.Time{{}, clock.now().Add(30 * time.Minute)} {
-		f := withID(fact("price", n), fmt.Sprint("price", n))
-		f.ValidTime = valid
-		_, err := l.WriteFact(t.Context(), f)
-		require.NoError(t, err)
-	}
-	require.NoError(t, follower.Sync(t.Context()))
-	for _, at := range []store.Moment{{Valid: clock.now()}, store.ValidNow(), {Time: clock.now(), Valid: clock.now()}} {
-		r, _, err := follower.GetAt(t.Context(), "s", "price", at)
-		require.NoError(t, err)
-		require.Equal(t, `{"n":0}`, string(r.Value()), "%+v", at)
-	}
-
 	clock.move(-24 * time.Hour)
 	require.NoError(t, follower.Sync(t.Context()))
 	requireNow(follower, 199)

@@ -185,8 +185,8 @@ func (r Record) at(flags tip, m *Moment) Record {
 	}
 	// Here the facts are in the order of their times, or Valid is zero.
 	t := m.Time
-	if !m.Valid.IsZero() && (t.IsZero() || m.latest().Before(t)) {
-		t = m.latest()
+	if !m.Valid.IsZero() && (t.IsZero() || m.Valid.Before(t)) {
+		t = m.Valid
 	}
 	visible := func(r Record) bool { return !r.TransactionTime().After(t) }
 	if flags&keyOutOfOrder == 0 {

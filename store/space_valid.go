@@ -49,20 +49,20 @@ func (r Record) validTime() time.Time {
 // Record if there is none.
 //
 // If all records are visible, as in most reads, the number of steps is logarithmic in their number. Each
-// record that is valid before m.latest and not visible, or not valid, takes one more step.
+// record that is valid before m.Valid and not visible takes one more step.
 func (r Record) validAt(m *Moment) (best Record) {
 	visible := func(x Record) bool { return m.Time.IsZero() || !x.TransactionTime().After(m.Time) }
 	if r.depth() < deep {
 		for x := r; x.data != nil; x = x.prev() {
-			if visible(x) && m.valid(x) && (best.data == nil || x.validTime().After(best.validTime())) {
+			if t := x.validTime(); visible(x) && !t.After(m.Valid) && (best.data == nil || t.After(best.validTime())) {
 				best = x
 			}
 		}
 		return best
 	}
-	places, last := r.space.byValid(r.number()), placeOf(m.latest(), 0)
+	places, last := r.space.byValid(r.number()), placeOf(m.Valid, 0)
 	for n := sort.Search(len(places), func(n int) bool { return places[n].compare(last) > 0 }) - 1; n >= 0; n-- {
-		if x := r.space.record(places[n].ref); x.Seq() <= r.Seq() && visible(x) && m.valid(x) {
+		if x := r.space.record(places[n].ref); x.Seq() <= r.Seq() && visible(x) {
 			return x
 		}
 	}

@@ -73,8 +73,11 @@ func (a *app) listStores(ctx context.Context, at *moment) error {
 			return err
 		}
 		a.sayAhead(at, &stats)
-		if at.validNow {
-			at.Valid = time.Now()
+		if now := time.Now(); at.validNow {
+			at.Valid = now
+			if stats.LastTime.After(now) {
+				at.Valid = stats.LastTime
+			}
 		}
 		counts := map[string]*storeCount{}
 		for f, err := range backend.Facts(log.Replay(ctx, backend.Range{Through: at.Seq})) {
@@ -82,7 +85,7 @@ func (a *app) listStores(ctx context.Context, at *moment) error {
 				return err
 			}
 			valid := f.ValidTime
-			if valid.IsZero() && !at.validNow { // otherwise it is valid since it is there
+			if valid.IsZero() {
 				valid = f.TransactionTime
 			}
 			if !at.Time.IsZero() && f.TransactionTime.After(at.Time) || !at.Valid.IsZero() && valid.After(at.Valid) {
