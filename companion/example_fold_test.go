@@ -56,11 +56,10 @@ func ExampleFacts() {
 // A balance that was kept elsewhere stands for the events that were compacted.
 func ExampleFold_Begin() {
 	ctx := context.Background()
-	now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
-	clock := func() time.Time { return now }
-	backend := memory.New(memory.Options{Now: clock})
+	clock := newWall(2026, time.March, 1)
+	backend := memory.New(memory.Options{Now: clock.now})
 	defer backend.Close()
-	s := must(companion.New(ctx, backend, companion.Options{Now: clock}))
+	s := must(companion.New(ctx, backend, companion.Options{Now: clock.now}))
 	defer s.Close()
 	payments := must(companion.NewEvents[int](s, "payments"))
 	if err := payments.Retain(24 * time.Hour); err != nil {
@@ -72,7 +71,7 @@ func ExampleFold_Begin() {
 	keep := func(sum int, seq uint64) { balance, through = sum, seq }
 	fmt.Println(companion.NewFold(payments, 0, sum).Read(ctx, keep), balance)
 
-	now = now.Add(36 * time.Hour)
+	clock.advance(36 * time.Hour)
 	must(payments.Append(ctx, 2))
 	must(s.Compact(ctx))
 	total := companion.NewFold(payments, 0, sum)

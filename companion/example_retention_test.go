@@ -46,11 +46,10 @@ func ExampleStore_Compact() {
 
 func ExampleEvents_Retain() {
 	ctx := context.Background()
-	now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-	clock := func() time.Time { return now }
-	log := memory.New(memory.Options{Now: clock})
+	clock := newWall(2024, time.January, 1)
+	log := memory.New(memory.Options{Now: clock.now})
 	defer log.Close()
-	s := must(companion.New(ctx, log, companion.Options{Now: clock}))
+	s := must(companion.New(ctx, log, companion.Options{Now: clock.now}))
 	defer s.Close()
 	notes := must(companion.NewEvents[string](s, "notes"))
 	if err := notes.Retain(30 * 24 * time.Hour); err != nil {
@@ -58,7 +57,7 @@ func ExampleEvents_Retain() {
 	}
 	must(notes.Append(ctx, "today"))
 	fmt.Println(len(s.PlanCompaction()), "at first")
-	now = now.Add(31 * 24 * time.Hour)
+	clock.advance(31 * 24 * time.Hour)
 	must(notes.Append(ctx, "and in February"))
 	fmt.Println(s.PlanCompaction()[0].Facts, "a month later")
 	// Output:
@@ -89,21 +88,20 @@ func ExampleRecords_Retain() {
 // With a window of a day, the store can be read as of any time of the last day, and no further back.
 func ExampleRetention() {
 	ctx := context.Background()
-	now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
-	clock := func() time.Time { return now }
-	log := memory.New(memory.Options{Now: clock})
+	clock := newWall(2026, time.March, 1)
+	log := memory.New(memory.Options{Now: clock.now})
 	defer log.Close()
-	s := must(companion.New(ctx, log, companion.Options{Now: clock}))
+	s := must(companion.New(ctx, log, companion.Options{Now: clock.now}))
 	defer s.Close()
 	prices := must(companion.NewRecords[int](s, "prices"))
 	fmt.Println(prices.Retain(companion.Retention{Window: 24 * time.Hour}))
 	for price := range 5 {
 		must(prices.Put(ctx, "lamp", price))
-		now = now.Add(12 * time.Hour)
+		clock.advance(12 * time.Hour)
 	}
 	must(s.Compact(ctx))
-	fmt.Println(must(prices.GetAt(ctx, "lamp", companion.Moment{Time: now.Add(-24 * time.Hour)})).Value)
-	_, err := prices.GetAt(ctx, "lamp", companion.Moment{Time: now.Add(-60 * time.Hour)})
+	fmt.Println(must(prices.GetAt(ctx, "lamp", companion.Moment{Time: clock.now().Add(-24 * time.Hour)})).Value)
+	_, err := prices.GetAt(ctx, "lamp", companion.Moment{Time: clock.now().Add(-60 * time.Hour)})
 	fmt.Println(errors.Is(err, companion.ErrCompacted))
 	// Output:
 	// <nil>

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"sync/atomic"
+	"time"
 
 	"github.com/igniter-store/igniter/companion"
 )
@@ -66,3 +68,15 @@ func Example() {
 	fmt.Println(now.Value.Price, "now,", then.Value.Price, "before")
 	// Output: 45 now, 40 before
 }
+
+// A wall is a clock for examples, which the store may ask at any time.
+type wall struct{ nanos atomic.Int64 }
+
+func newWall(year int, month time.Month, day int) *wall {
+	w := new(wall)
+	w.nanos.Store(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).UnixNano())
+	return w
+}
+
+func (w *wall) now() time.Time          { return time.Unix(0, w.nanos.Load()).UTC() }
+func (w *wall) advance(d time.Duration) { w.nanos.Add(int64(d)) }

@@ -24,6 +24,27 @@ func ExampleEngine_Lineage() {
 	// true
 }
 
+// Whoever has the facts of a lineage can prove them again.
+func ExampleProofOf() {
+	e, closeAll := open(`1`)
+	defer closeAll()
+	l, err := e.Lineage(e.Latest("tasks", "t1").ID())
+	if err != nil {
+		log.Fatal(err)
+	}
+	f := e.Latest("tasks", "t1").Fact()
+	proof, err := store.ProofOf([]store.FactRef{store.RefOf(&f)})
+	fmt.Println(proof == l.Proof, err)
+	// Output: true <nil>
+}
+
+func ExampleRefOf() {
+	f := backend.Fact{Seq: 7, Store: "tasks", Key: "t1", Value: []byte("1"), ValueHash: "h"}
+	ref := store.RefOf(&f)
+	fmt.Println(ref.Seq, ref.Key, ref.ValueHash)
+	// Output: 7 t1 h
+}
+
 // An auditor can keep a lineage, and check it against the log later.
 func ExampleLineage() {
 	e, closeAll := open(`1`, `2`)

@@ -49,8 +49,8 @@ func (m *Moment) resolve(e *Engine, v view) {
 	if v.namespace == nil {
 		return
 	}
-	if t := v.dropped.time; t.After(m.implied) { // of facts that are read from the log
-		m.implied = t
+	if t := v.dropped.time; t.After(m.Valid) { // of facts that are read from the log
+		m.Valid = t
 	}
 	for _, n := range []int{int(v.newest.Load()) - 1, v.end() - 1} { // the newest may be after the view
 		if n < 0 || n >= v.end() {
