@@ -15,11 +15,6 @@ type Range struct {
 	After   Cursor   // the part begins after it; zero: at the beginning
 	Through uint64   // it ends with this seq; 0: at the log's end
 	Stores  []string // only facts of these stores; nil: of all; empty: of none
-
-	// Seen, if not nil, returns a seq: the reader knows all facts of the part through it, and a log may leave them out of
-	// pages. It is for readers who write too, and have what they wrote. The loop calls it from its own goroutine, at any time;
-	// what it returns never falls.
-	Seen func() uint64
 }
 
 // Has reports whether r has facts of a store.

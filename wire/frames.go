@@ -22,16 +22,13 @@ type Frames struct {
 	Horizons map[string]backend.Horizon // as in a Page; nil: as before
 }
 
-// Pages decodes frames of a range, but for those that r.Seen says the reader has. Frames that hold no facts are a
-// *backend.CorruptError that names path; the facts before them come in a page before it.
-func Pages(path string, r backend.Range, frames iter.Seq2[Frames, error]) iter.Seq2[backend.Page, error] {
+// Pages decodes frames. Frames that hold no facts are a *backend.CorruptError that names path; the facts before them
+// come in a page before it.
+func Pages(path string, frames iter.Seq2[Frames, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for f, err := range frames {
 			p := backend.Page{Through: f.Through, Horizons: f.Horizons}
 			if err == nil {
-				if r.Seen != nil {
-					f.skip(r.Seen())
-				}
 				if p.Facts, err = f.Parse(); err != nil {
 					err = &backend.CorruptError{Path: path, Reason: "a frame whose CRC is right: " + err.Error()}
 				}
@@ -50,18 +47,6 @@ func Pages(path string, r backend.Range, frames iter.Seq2[Frames, error]) iter.S
 				return
 			}
 		}
-	}
-}
-
-// skip drops the first frames, whose facts are all at seq or before it.
-func (f *Frames) skip(seq uint64) {
-	for len(f.Bytes) > 0 {
-		body, rest, _ := CutFrame(f.Bytes)
-		_, last, n := Seqs(body)
-		if n == 0 || last > seq { // in another form, which is parsed
-			return
-		}
-		f.Bytes, f.Facts = rest, f.Facts-n
 	}
 }
 

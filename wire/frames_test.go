@@ -74,29 +74,3 @@ func TestAppendSelectedRefuses(t *testing.T) {
 		require.ErrorIs(t, err, backend.ErrInvalid)
 	}
 }
-
-// TestPagesLeaveOutWhatIsSeen checks which frames are not decoded: those that the reader has as a whole.
-func TestPagesLeaveOutWhatIsSeen(t *testing.T) {
-	group := func(seqs ...uint64) []byte {
-		var facts []backend.Fact
-		for _, seq := range seqs {
-			facts = append(facts, backend.Fact{Seq: seq, ID: fmt.Sprint(seq), Store: "s", Value: []byte("1")})
-		}
-		return wire.CloseFrame(wire.AppendGroup(wire.OpenFrame(nil), facts), 0)
-	}
-	frames := slices.Concat(group(1), group(2, 3), group(4), group(5, 6))
-	for seen, want := range map[uint64][]uint64{0: {1, 2, 3, 4, 5, 6}, 1: {2, 3, 4, 5, 6}, 2: {2, 3, 4, 5, 6}, 3: {4, 5, 6}, 5: {5, 6}, 6: nil, 9: nil} {
-		source := func(yield func(wire.Frames, error) bool) {
-			yield(wire.Frames{Bytes: frames, Facts: 6, Through: backend.Cursor{Seq: 6}}, nil)
-		}
-		for p, err := range wire.Pages("test", backend.Range{Seen: func() uint64 { return seen }}, source) {
-			require.NoError(t, err)
-			require.EqualValues(t, 6, p.Through.Seq)
-			var got []uint64
-			for _, f := range p.Facts {
-				got = append(got, f.Seq)
-			}
-			require.Equal(t, want, got, "seen through %d", seen)
-		}
-	}
-}

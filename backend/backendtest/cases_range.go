@@ -3,7 +3,6 @@ package backendtest
 import (
 	"context"
 	"errors"
-	"iter"
 	"math"
 
 	"github.com/igniter-store/igniter/backend"
@@ -16,7 +15,6 @@ func rangeCases() []testCase {
 		{"range-after", 0, "Replay yields the facts after r.After.", rangeAfter},
 		{"range-through", 0, "A Range ends with the seq Through; 0: at the log's end.", rangeThrough},
 		{"range-stores", 0, "A Range has only facts of its Stores; nil: of all; empty: of none.", rangeStores},
-		{"range-seen", 0, "A log leaves out no fact that r.Seen does not say the reader has.", rangeSeen},
 		{"range-diverged", 0, "An r.After beyond the log's end is a *DivergedError.", rangeDiverged},
 		{"cursor-resume", 0, cursor + "Replay after any fact's seq, or any page's Through, yields what comes next.", cursorResume},
 		{"cursor-log", 0, cursor + "It names the log that it was read from; another log's cursor is a *DivergedError. With the zero LogID, only the end is checked.", cursorLog},
@@ -76,29 +74,6 @@ func stored(n int) []backend.Fact {
 		all[i] = of(fact(i).ID, []string{"a", "b", "c", "ab", "A"}[i%5], "k", "1")
 	}
 	return all
-}
-
-// rangeSeen lets a reader have more and more of the log while it reads.
-func rangeSeen(h *harness) {
-	b := h.open()
-	log := h.write(b, facts(25)...)
-	for _, f := range log {
-		r := from(0)
-		r.Seen = func() uint64 { return f.Seq }
-		for what, loop := range map[string]iter.Seq2[backend.Page, error]{"Replay": b.Replay(h.ctx, r), "Follow": b.Follow(h.ctx, r)} {
-			var got []backend.Fact
-			for p, err := range loop {
-				if err != nil {
-					h.Fatalf("%s with Seen: %v", what, err)
-				}
-				got = append(got, p.Facts...)
-				if p.Through.Seq >= log[len(log)-1].Seq {
-					break
-				}
-			}
-			h.wantSame(what+": the facts after what the reader has", rest(got, f.Seq), rest(log, f.Seq))
-		}
-	}
 }
 
 func rangeThrough(h *harness) {

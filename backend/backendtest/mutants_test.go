@@ -102,7 +102,6 @@ var mutants = []mutant{
 	{"Replay ignores After", "range-after", false},
 	{"Replay is off by one", "range-after", false},
 	{"Replay ignores Through", "range-through", false},
-	{"leaves out more than the reader has", "range-seen", false},
 	{"Replay ignores stores", "range-stores", false},
 	{"finds stores in any case", "range-stores", false},
 	{"no stores are all", "range-stores", false},
