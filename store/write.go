@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/halves"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -38,14 +37,11 @@ var randomness = sync.Pool{New: func() any { return bufio.NewReaderSize(rand.Rea
 // Errors are as in [backend.Backend.WriteFact]. Unless the error says that nothing was written, the fact may be
 // in the log, now or later; writing it again with the same ID is safe.
 func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	err := e.complete(&f)
-	if err == nil {
-		err = canonical(&f)
-	}
-	if err != nil {
+	facts := [1]backend.Fact{f}
+	if err := e.prepare(facts[:]); err != nil {
 		return backend.Fact{}, fmt.Errorf("store: write key %q in store %q: %w", f.Key, f.Store, err)
 	}
-	return e.Import(ctx, f)
+	return e.Import(ctx, facts[0])
 }
 
 // Import writes f to the log as it is: with its value byte for byte, and its own hash, times and causation if it
@@ -101,12 +97,7 @@ func (e *Engine) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fac
 
 func (e *Engine) writePrepared(ctx context.Context, b backend.Batch) backend.Written {
 	b.Facts = slices.Clone(b.Facts)
-	for i := range b.Facts {
-		if err := e.complete(&b.Facts[i]); err != nil {
-			return backend.Written{Err: fmt.Errorf("store: write batch: %w", err)}
-		}
-	}
-	if err := halves.Do(b.Facts, b.Facts, allCanonical); err != nil {
+	if err := e.prepare(b.Facts); err != nil {
 		return backend.Written{Err: fmt.Errorf("store: write batch: %w", err)}
 	}
 	return e.write(ctx, b)
@@ -181,32 +172,23 @@ func (e *Engine) WriteIf(ctx context.Context, latest string, f backend.Fact) (ba
 	return facts[0], nil
 }
 
-// complete fills in what f lacks but for its hash.
-func (e *Engine) complete(f *backend.Fact) (err error) {
-	if f.ID == "" {
-		if f.ID, err = e.opts.NewID(); err != nil {
-			return fmt.Errorf("make an ID: %w", err)
-		}
-	}
-	if f.SchemaVersion == 0 {
-		f.SchemaVersion = e.namespace(f.Store).version()
-	}
-	return nil
-}
-
-// canonical makes f's value canonical, and hashes it.
-func canonical(f *backend.Fact) error {
-	form, err := wire.AppendCanonical(make([]byte, 0, len(f.Value)), f.Value)
-	if err == nil {
-		f.Value, f.ValueHash = form, wire.HashCanonical(form)
-	}
-	return err
-}
-
-func allCanonical(facts, _ []backend.Fact) error {
+// prepare fills in IDs and makes values canonical.
+func (e *Engine) prepare(facts []backend.Fact) error {
 	for i := range facts {
-		if err := canonical(&facts[i]); err != nil {
+		f := &facts[i]
+		if f.ID == "" {
+			var err error
+			if f.ID, err = e.opts.NewID(); err != nil {
+				return fmt.Errorf("make an ID: %w", err)
+			}
+		}
+		form, err := wire.AppendCanonical(make([]byte, 0, len(f.Value)), f.Value)
+		if err != nil {
 			return err
+		}
+		f.Value, f.ValueHash = form, wire.HashCanonical(form)
+		if f.SchemaVersion == 0 {
+			f.SchemaVersion = e.namespace(f.Store).version()
 		}
 	}
 	return nil

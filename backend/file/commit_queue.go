@@ -33,10 +33,13 @@ var writes = sync.Pool{New: func() any { return &write{done: make(chan struct{},
 // encode completes a write whose facts are set.
 func (w *write) encode(now time.Time) {
 	w.size, w.now = 0, wire.Time(now)
+	for len(w.encoded) < len(w.facts) {
+		w.encoded = append(w.encoded, wire.EncodedFact{})
+	}
 	for i := range w.facts {
 		w.size += sequencer.Size(&w.facts[i])
+		w.encoded[i].Encode(&w.facts[i])
 	}
-	w.encoded = sequencer.Encode(w.encoded, w.facts)
 }
 
 // release lets the write be used again. The committer must have answered it, or never have seen it.

@@ -19,10 +19,7 @@ func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, erro
 		facts[0], err = sequencer.Prepare(f, l.opts.MaxFrame)
 	}
 	if err == nil {
-		encoded := encodings.Get().(*[]wire.EncodedFact)
-		(*encoded)[0].Encode(&facts[0])
-		_, err = l.write(facts[:], *encoded, nil)
-		encodings.Put(encoded)
+		_, err = l.write(facts[:], nil)
 	}
 	if err != nil {
 		return backend.Fact{}, fmt.Errorf("memory: write fact %q: %w", f.ID, err)
@@ -40,10 +37,7 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 		w := &all[i]
 		facts, err := sequencer.PrepareBatch(b, l.opts.MaxFrame)
 		if err == nil {
-			encoded := encodings.Get().(*[]wire.EncodedFact)
-			*encoded = sequencer.Encode(*encoded, facts)
-			w.First, err = l.write(facts, *encoded, b.Expect)
-			encodings.Put(encoded)
+			w.First, err = l.write(facts, b.Expect)
 		}
 		if err != nil {
 			w.Err = fmt.Errorf("memory: write batch of %d facts: %w", len(b.Facts), err)
@@ -54,13 +48,21 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 	return all
 }
 
-// encodings has room for encoded facts, one at least.
-var encodings = sync.Pool{New: func() any { return &[]wire.EncodedFact{{}} }}
+var drafts = sync.Pool{New: func() any { return new([]wire.EncodedFact) }}
 
-// write numbers and appends the facts, which are also given encoded, and puts in their place what the log then holds. It
-// returns the seq of the first new one, 0 if none is new. All but numbering and copying was done before, without the lock.
-func (l *Log) write(facts []backend.Fact, encoded []wire.EncodedFact, expect []backend.Expect) (first uint64, err error) {
-	first, err = l.append(facts, encoded, expect, l.opts.Now())
+// write encodes, numbers and appends the facts, and puts in their place what the log then holds. It returns
+// the seq of the first new one, 0 if none is new. Everything but numbering and copying is done without the
+// lock.
+func (l *Log) write(facts []backend.Fact, expect []backend.Expect) (first uint64, err error) {
+	pooled := drafts.Get().(*[]wire.EncodedFact)
+	defer drafts.Put(pooled)
+	for len(*pooled) < len(facts) {
+		*pooled = append(*pooled, wire.EncodedFact{})
+	}
+	for i := range facts {
+		(*pooled)[i].Encode(&facts[i])
+	}
+	first, err = l.append(facts, *pooled, expect, l.opts.Now())
 	if first > 0 {
 		l.change.Notify()
 	}
@@ -68,7 +70,7 @@ func (l *Log) write(facts []backend.Fact, encoded []wire.EncodedFact, expect []b
 }
 
 // append numbers the facts and appends the new ones as one frame.
-func (l *Log) append(facts []backend.Fact, encoded []wire.EncodedFact, expect []backend.Expect, now time.Time) (first uint64, err error) {
+func (l *Log) append(facts []backend.Fact, drafts []wire.EncodedFact, expect []backend.Expect, now time.Time) (first uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -79,7 +81,7 @@ func (l *Log) append(facts []backend.Fact, encoded []wire.EncodedFact, expect []
 	if err != nil || fresh == 0 {
 		return 0, err
 	}
-	if err := l.assemble(facts, encoded, first); err != nil {
+	if err := l.assemble(facts, drafts, first); err != nil {
 		l.seq.Rollback()
 		return 0, err
 	}
@@ -92,14 +94,14 @@ func (l *Log) append(facts []backend.Fact, encoded []wire.EncodedFact, expect []
 }
 
 // assemble makes l.frame the frame of the new facts, which have seqs from first on. The caller holds mu.
-func (l *Log) assemble(facts []backend.Fact, encoded []wire.EncodedFact, first uint64) error {
+func (l *Log) assemble(facts []backend.Fact, drafts []wire.EncodedFact, first uint64) error {
 	l.bodies, l.scratch = l.bodies[:0], l.scratch[:0]
 	for i := range facts {
 		if facts[i].Seq != first+uint64(len(l.bodies)) {
 			continue // the log held it already, or the batch has it twice
 		}
 		start := len(l.scratch)
-		l.scratch = encoded[i].Append(l.scratch, &facts[i])
+		l.scratch = drafts[i].Append(l.scratch, &facts[i])
 		l.bodies = append(l.bodies, l.scratch[start:])
 		if len(l.scratch) > l.opts.MaxFrame {
 			break

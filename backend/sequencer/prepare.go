@@ -1,12 +1,11 @@
 package sequencer
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/halves"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/wire"
 )
@@ -28,7 +27,7 @@ func Prepare(f backend.Fact, limit int) (backend.Fact, error) {
 }
 
 // PrepareBatch checks b as [Prepare] checks a fact, and returns its facts as a log keeps them, except for
-// what Assign fills in. It does not change b. It uses two processors for a large batch.
+// what Assign fills in. It does not change b.
 func PrepareBatch(b backend.Batch, limit int) ([]backend.Fact, error) {
 	if len(b.Facts) > backend.MaxBatch {
 		return nil, b.Validate()
@@ -38,43 +37,17 @@ func PrepareBatch(b backend.Batch, limit int) ([]backend.Fact, error) {
 			return nil, err
 		}
 	}
-	if err := (&backend.Batch{Expect: b.Expect}).Validate(); err != nil {
-		return nil, cmp.Or(b.Validate(), err)
+	if err := b.Validate(); err != nil {
+		return nil, err
 	}
-	facts := make([]backend.Fact, len(b.Facts))
-	if err := halves.Do(b.Facts, facts, prepareAll); err != nil {
-		return nil, cmp.Or(b.Validate(), err) // says which fact it is
+	facts := slices.Clone(b.Facts)
+	for i := range facts {
+		var err error
+		if facts[i], err = Normalize(facts[i]); err != nil {
+			return nil, err
+		}
 	}
 	return facts, nil
-}
-
-func prepareAll(given, facts []backend.Fact) (err error) {
-	for i := range given {
-		if err = given[i].Validate(); err == nil {
-			facts[i], err = Normalize(given[i])
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Encode encodes facts that were prepared, and returns them encoded, in the memory of reuse as far as that goes. It uses
-// two processors for many.
-func Encode(reuse []wire.EncodedFact, facts []backend.Fact) []wire.EncodedFact {
-	for len(reuse) < len(facts) {
-		reuse = append(reuse, wire.EncodedFact{})
-	}
-	_ = halves.Do(facts, reuse, encodeAll) // never fails
-	return reuse
-}
-
-func encodeAll(facts []backend.Fact, encoded []wire.EncodedFact) error {
-	for i := range facts {
-		encoded[i].Encode(&facts[i])
-	}
-	return nil
 }
 
 func checkSize(f *backend.Fact, limit int) error {
