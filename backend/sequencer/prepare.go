@@ -29,9 +29,6 @@ func Prepare(f backend.Fact, limit int) (backend.Fact, error) {
 // PrepareBatch checks b as [Prepare] checks a fact, and returns its facts as a log keeps them, except for
 // what Assign fills in. It does not change b.
 func PrepareBatch(b backend.Batch, limit int) ([]backend.Fact, error) {
-	if len(b.Facts) > backend.MaxBatch {
-		return nil, b.Validate()
-	}
 	for i := range b.Facts {
 		if err := checkSize(&b.Facts[i], limit); err != nil {
 			return nil, err
