@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,9 +136,9 @@ type side struct {
 	*store.Engine
 	m      *model
 	n      int
-	keep   int           // Options.KeepVersions
-	skew   time.Duration // of its clock
-	stores []string      // that it may read; nil: all
+	keep   int          // Options.KeepVersions
+	skew   atomic.Int64 // of its clock
+	stores []string     // that it may read; nil: all
 	shown  []shownTime
 
 	perhaps []shownTime  // of facts that were followed: it may have shown them then, or later
@@ -172,7 +173,7 @@ func (s *side) way() backend.Log { return backend.Complete(s.m.log.ways[s.n]) }
 // reads reports whether s may read a store.
 func (s *side) reads(name string) bool { return s.stores == nil || slices.Contains(s.stores, name) }
 
-func (s *side) now() time.Time { return s.m.clock.now().Add(s.skew) }
+func (s *side) now() time.Time { return s.m.clock.now().Add(time.Duration(s.skew.Load())) }
 
 func (m *model) closeSides() {
 	for _, s := range m.sides {
@@ -394,7 +395,7 @@ func (m *model) jump(s *side) {
 	if rapid.Bool().Draw(m.t, "of the log's clock") {
 		m.clock.move(d)
 	} else {
-		s.skew = d
+		s.skew.Store(int64(d))
 	}
 	for _, s := range m.sides {
 		s.least = earlier(s.least, s.now())

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,9 +19,12 @@ import (
 func TestReadsAsOfNow(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	ahead := time.Second
-	l := memory.New(memory.Options{Now: func() time.Time { return now.Add(ahead) }})
+	var clock atomic.Pointer[time.Time] // which the engine may read at any time
+	set := func(t time.Time) { now = t; clock.Store(&t) }
+	set(now)
+	l := memory.New(memory.Options{Now: func() time.Time { return clock.Load().Add(ahead) }})
 	defer l.Close()
-	e, err := store.Open(t.Context(), l, store.Options{Now: func() time.Time { return now }})
+	e, err := store.Open(t.Context(), l, store.Options{Now: func() time.Time { return *clock.Load() }})
 	require.NoError(t, err)
 	defer e.Close()
 	scope, err := e.Scope("s", "all", store.Filter{})
@@ -42,7 +46,7 @@ func TestReadsAsOfNow(t *testing.T) {
 		_, err := e.Write(t.Context(), fact("k", n))
 		require.NoError(t, err)
 		check(n)
-		if now = now.Add(time.Millisecond); n%7 == 0 {
+		if set(now.Add(time.Millisecond)); n%7 == 0 {
 			check(n)
 		}
 		if n == 100 {
