@@ -163,8 +163,11 @@ type FactRef struct {
 
 // A Link says that fact From came of fact To.
 type Link struct {
-	From string `json:"from"`
-	To   string `json:"to"`
+	From    string `json:"from"` // the ID of the fact, which is unique in its store,
+	FromSeq uint64 `json:"from_seq"`
+	To      string `json:"to"`
+	ToSeq   uint64 `json:"to_seq,omitempty"` // 0: that fact is not here
+
 	Kind string `json:"kind"` // follows, cause, causation (one of the two, but fact To is not here) or source
 	Rule string `json:"rule,omitempty"`
 }

@@ -52,10 +52,11 @@ type Filter struct {
 // LineageQuery asks what led to a fact, and what it led to.
 type LineageQuery struct {
 	ID      string
-	Depth   int  // how many links to follow; 0: 2; below 0: all
-	Effects bool // also what it led to
-	Limit   int  // facts on either side; 0: 100; up to MaxFacts
-	Values  bool // give values of up to MaxChange bytes
+	Store   string // of the fact; "": the only one that has a fact with the ID
+	Depth   int    // how many links to follow; 0: 2; below 0: all
+	Effects bool   // also what it led to
+	Limit   int    // facts on either side; 0: 100; up to MaxFacts
+	Values  bool   // give values of up to MaxChange bytes
 }
 
 // DiffQuery asks what differs between two moments.

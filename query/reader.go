@@ -24,8 +24,9 @@ type Reader interface {
 	Keys(ctx context.Context, readable []string, q KeysQuery) (Keys, error)
 	History(ctx context.Context, readable []string, q HistoryQuery) (History, error)
 
-	// Fact returns the fact with an ID, and what it changed. If there is none, the error is ErrNotFound.
-	Fact(ctx context.Context, readable []string, id string) (Version, error)
+	// Fact returns the fact of a store with an ID, and what it changed. With store "" it is the only one with the ID: if several
+	// stores have one, the error is a *backend.InvalidError. If there is none, it is ErrNotFound.
+	Fact(ctx context.Context, readable []string, store, id string) (Version, error)
 
 	// Facts returns the last seq of the log, and the facts of a window of it: in the order of the log, read as the loop
 	// goes on; with Reverse the newest first. Each pair is a fact and nil, or the zero Version and an error, which ends
@@ -36,6 +37,7 @@ type Reader interface {
 	// Change returns what a fact changed; ok is false if its store is not in memory. The caller may read the store.
 	Change(ctx context.Context, f *backend.Fact) (v Version, ok bool)
 
+	// Lineage finds the fact as Fact does.
 	Lineage(ctx context.Context, readable []string, q LineageQuery) (Lineage, error)
 	Diff(ctx context.Context, readable []string, q DiffQuery) (Diff, error)
 	Histogram(ctx context.Context, readable []string, q HistogramQuery) (Histogram, error)

@@ -38,6 +38,11 @@ func ExampleProofOf() {
 	// Output: true <nil>
 }
 
+func ExampleSourcesOf() {
+	fmt.Println(store.SourcesOf([]byte(`{"rule":"vat","version":1,"sources":["f7"],"stores":["orders"]}`)))
+	// Output: vat [{orders f7}]
+}
+
 func ExampleRefOf() {
 	f := backend.Fact{Seq: 7, Store: "tasks", Key: "t1", Value: []byte("1"), ValueHash: "h"}
 	ref := store.RefOf(&f)

@@ -61,12 +61,19 @@ func (r Record) Sources() (ids []string) {
 	return ids
 }
 
-func sourcesIn(text json.RawMessage) []Source {
+// SourcesOf returns the name of the rule that derived a fact with such a derivation, and the facts that it derived it from; nothing
+// if it is not the JSON of a [Rule].
+func SourcesOf(derived json.RawMessage) (rule string, from []Source) {
 	var d derivation
-	if text == nil || json.Unmarshal(text, &d) != nil {
-		return nil // not the JSON of a rule
+	if derived == nil || json.Unmarshal(derived, &d) != nil {
+		return "", nil
 	}
-	return d.sources()
+	return d.Rule, d.sources()
+}
+
+func sourcesIn(text json.RawMessage) []Source {
+	_, from := SourcesOf(text)
+	return from
 }
 
 // An origin names what led to a fact.

@@ -387,7 +387,7 @@ func (m *Mirror) fill(frames []copied, through uint64) error {
 		s.last, s.lastTime, s.durable, s.lastSync = through, m.seq.Time(), through, now
 	})
 	m.nudge()
-	return a.file.Close()
+	return a.close()
 }
 
 // Drop removes facts that were pruned from the source. horizon is the one of their store there; the mirror must have read the

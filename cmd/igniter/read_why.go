@@ -34,7 +34,7 @@ It reads the log backward as far as causes lie, and forward to its end. Facts of
 				if err != nil {
 					return err
 				}
-				q := query.LineageQuery{ID: f.Fact.ID, Depth: int(depth), Effects: true, Limit: -1, Values: true}
+				q := query.LineageQuery{ID: f.Fact.ID, Store: f.Fact.Store, Depth: int(depth), Effects: true, Limit: -1, Values: true}
 				if depth == 0 {
 					q.Depth = -1
 				}
@@ -56,7 +56,7 @@ It reads the log backward as far as causes lie, and forward to its end. Facts of
 
 // find returns the fact with an ID or a seq, and what it changed.
 func (a *app) find(ctx context.Context, log backend.Log, r *reader.Reader, text string) (v query.Version, err error) {
-	id := text
+	store, id := "", text
 	if seq, err := strconv.ParseUint(text, 10, 64); err == nil && seq > 0 {
 		stats, err := log.Stats(ctx)
 		if err != nil {
@@ -67,11 +67,11 @@ func (a *app) find(ctx context.Context, log backend.Log, r *reader.Reader, text 
 				if err != nil {
 					return v, err
 				}
-				id = f.ID
+				store, id = f.Store, f.ID
 			}
 		}
 	}
-	v, err = r.Fact(ctx, log.Features().Stores, id)
+	v, err = r.Fact(ctx, log.Features().Stores, store, id)
 	if errors.Is(err, query.ErrNotFound) {
 		gone := ""
 		if s, err := log.Stats(ctx); err == nil && len(s.Horizons) > 0 {
@@ -91,10 +91,10 @@ func (a *app) explain(v *query.Version, l *query.Lineage) string {
 	}
 	text.WriteString(t.String())
 	fmt.Fprintln(&text, "\nbecause of")
-	a.tree(&text, l.ID, l.Facts, l.Links, false)
+	a.tree(&text, v.Fact.Seq, l.Facts, l.Links, false)
 	if l.Effects != nil {
 		fmt.Fprintln(&text, "\nled to")
-		a.tree(&text, l.ID, l.Effects.Facts, l.Effects.Links, true)
+		a.tree(&text, v.Fact.Seq, l.Effects.Facts, l.Effects.Links, true)
 	}
 	cut, verified := "", "verified"
 	if !l.Whole {
@@ -107,36 +107,36 @@ func (a *app) explain(v *query.Version, l *query.Lineage) string {
 	return text.String()
 }
 
-// tree adds the facts that links lead to from the fact with an ID, as a tree: with down those that came of it, or else those
+// tree adds the facts that links lead to from the fact with a seq, as a tree: with down those that came of it, or else those
 // that it came of. A fact that is there twice has its own links only once.
-func (a *app) tree(text *strings.Builder, id string, facts []query.FactRef, links []query.Link, down bool) {
-	byID, next := map[string]*query.FactRef{}, map[string][]query.Link{}
+func (a *app) tree(text *strings.Builder, seq uint64, facts []query.FactRef, links []query.Link, down bool) {
+	bySeq, next := map[uint64]*query.FactRef{}, map[uint64][]query.Link{}
 	for i := range facts {
-		byID[facts[i].Fact.ID] = &facts[i]
+		bySeq[facts[i].Fact.Seq] = &facts[i]
 	}
 	for _, l := range links {
-		from := l.From
+		from := l.FromSeq
 		if down {
-			from = l.To
+			from = l.ToSeq
 		}
 		next[from] = append(next[from], l)
 	}
-	if len(next[id]) == 0 {
+	if len(next[seq]) == 0 {
 		fmt.Fprintln(text, "  nothing that the log knows of")
 	}
-	seen := map[string]bool{}
-	var add func(id, indent string)
-	add = func(id, indent string) {
-		if seen[id] {
+	seen := map[uint64]bool{}
+	var add func(seq uint64, indent string)
+	add = func(seq uint64, indent string) {
+		if seen[seq] {
 			return
 		}
-		seen[id] = true
-		for i, l := range next[id] {
+		seen[seq] = true
+		for i, l := range next[seq] {
 			branch, inner := "├─ ", "│  "
-			if i == len(next[id])-1 {
+			if i == len(next[seq])-1 {
 				branch, inner = "└─ ", "   "
 			}
-			role, other := l.Kind, l.To
+			role, other := l.Kind, l.ToSeq
 			switch {
 			case l.Kind == "source" && down:
 				role = "by rule " + l.Rule
@@ -146,18 +146,18 @@ func (a *app) tree(text *strings.Builder, id string, facts []query.FactRef, link
 				role = "then"
 			}
 			if down {
-				other = l.From
+				other = l.FromSeq
 			}
 			line := printable(indent + branch + role + ": ")
-			if ref := byID[other]; ref != nil {
+			if ref := bySeq[other]; ref != nil {
 				fmt.Fprintln(text, a.eventLine(line, &ref.Fact, ref.ValueBytes))
 				add(other, indent+inner)
 			} else {
-				fmt.Fprintln(text, line+printable(other)+", which is not in the log, is too many links away, or may not be read")
+				fmt.Fprintln(text, line+printable(l.To)+", which is not in the log, is too many links away, or may not be read")
 			}
 		}
 	}
-	add(id, "  ")
+	add(seq, "  ")
 }
 
 // changeTexts returns what differs between two values for people.

@@ -147,6 +147,22 @@ func TestWrite(t *testing.T) {
 }
 
 // TestWriteAll: a body of facts is written whole or not at all, and again without harm.
+// TestTwins: an ID that two stores have names no fact alone.
+func TestTwins(t *testing.T) {
+	log := memory.New(memory.Options{})
+	x := newSite(t, log, web.Options{}, &server.Options{})
+	for i, store := range []string{"a", "b"} {
+		_, err := log.WriteFact(t.Context(), backend.Fact{ID: "twin", Store: store, Key: "k", Value: fmt.Append(nil, i)})
+		require.NoError(t, err)
+	}
+	for _, path := range []string{"/v1/facts/twin", "/v1/lineage/twin"} {
+		require.Contains(t, x.get(400, path), "name the store")
+		require.Contains(t, x.get(200, path+"?store=a"), `"seq":1`)
+		require.Contains(t, x.get(200, path+"?store=b"), `"seq":2`)
+		x.get(404, path+"?store=c")
+	}
+}
+
 func TestWriteAll(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	line := func(id, value string) string {

@@ -66,6 +66,14 @@ func (p *parameters) wrong(name, reason string, args ...any) {
 	}
 }
 
+// one returns a parameter that counts only once here; "": it is not given.
+func (p *parameters) one(name string) string {
+	if len(p.Values[name]) > 1 {
+		p.wrong(name, "given more than once")
+	}
+	return p.Get(name)
+}
+
 // number returns a parameter as a whole number from least to most, or otherwise if it is not given.
 func (p *parameters) number(name string, otherwise, least, most uint64) uint64 {
 	text := p.Get(name)

@@ -56,10 +56,12 @@ func (h *Handler) history(x *exchange, r *http.Request, q *request) error {
 
 // fact answers with one fact.
 func (h *Handler) fact(x *exchange, r *http.Request, q *request) error {
-	if p := given(r); p.err != nil {
+	p := given(r, "store")
+	store := p.one("store")
+	if p.err != nil {
 		return p.err
 	}
-	v, err := q.reader.Fact(r.Context(), q.stores(), q.args[0])
+	v, err := q.reader.Fact(r.Context(), q.stores(), store, q.args[0])
 	if err != nil {
 		return err
 	}
@@ -68,8 +70,8 @@ func (h *Handler) fact(x *exchange, r *http.Request, q *request) error {
 
 // lineage answers with what led to a fact, and what it led to.
 func (h *Handler) lineage(x *exchange, r *http.Request, q *request) error {
-	p := given(r, "depth", "effects", "limit", "values")
-	ask := query.LineageQuery{ID: q.args[0], Effects: p.flag("effects"), Values: p.flag("values"), Limit: int(p.number("limit", 100, 1, query.MaxFacts))}
+	p := given(r, "store", "depth", "effects", "limit", "values")
+	ask := query.LineageQuery{ID: q.args[0], Store: p.one("store"), Effects: p.flag("effects"), Values: p.flag("values"), Limit: int(p.number("limit", 100, 1, query.MaxFacts))}
 	if text := p.Get("depth"); text == "all" {
 		ask.Depth = -1
 	} else {
@@ -105,13 +107,10 @@ func (h *Handler) histogram(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "store", "key", "axis", "from", "to", "buckets", "by", "at_seq")
 	axis := p.Get("axis")
 	by := p.Values["by"]
-	ask := query.HistogramQuery{Store: p.Get("store"), Key: p.key(), Known: axis != "true", True: axis == "true" || axis == "both", From: p.time("from"), To: p.time("to"),
+	ask := query.HistogramQuery{Store: p.one("store"), Key: p.key(), Known: axis != "true", True: axis == "true" || axis == "both", From: p.time("from"), To: p.time("to"),
 		Buckets: int(p.number("buckets", 60, 1, 1000)), ByStore: slices.Contains(by, "store"), ByProducer: slices.Contains(by, "producer"), AtSeq: p.seq("at_seq")}
 	if !slices.Contains([]string{"", "known", "true", "both"}, axis) {
 		p.wrong("axis", "%q is not known, true or both", clip(axis))
-	}
-	if len(p.Values["store"]) > 1 {
-		p.wrong("store", "given more than once")
 	}
 	for _, name := range by {
 		if name != "store" && name != "producer" {
@@ -131,10 +130,7 @@ func (h *Handler) histogram(x *exchange, r *http.Request, q *request) error {
 // moment answers with where a moment is in the log.
 func (h *Handler) moment(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "at", "seq", "store", "key")
-	ask := query.MomentQuery{At: p.time("at"), Seq: p.seq("seq"), Store: p.Get("store"), Key: p.key()}
-	if len(p.Values["store"]) > 1 {
-		p.wrong("store", "given more than once")
-	}
+	ask := query.MomentQuery{At: p.time("at"), Seq: p.seq("seq"), Store: p.one("store"), Key: p.key()}
 	if p.Has("at") && p.Has("seq") {
 		p.wrong("seq", "given with at: give one of them")
 	}

@@ -19,9 +19,6 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// maxLines is how many facts, and how many conditions, a request may write.
-const maxLines = 100_000
-
 // mayWrite checks that a request to write shows a token, where tokens or certificates are asked for: what a browser sends by
 // itself, such as a certificate, must not write for another website.
 func mayWrite(r *http.Request, q *request) error {
@@ -78,7 +75,7 @@ func (h *Handler) write(x *exchange, r *http.Request, q *request) error {
 		status = http.StatusCreated
 	}
 	x.Header().Set("ETag", etagOf(held.ID))
-	x.Header().Set("Location", "/v1/facts/"+url.PathEscape(held.ID))
+	x.Header().Set("Location", "/v1/facts/"+url.PathEscape(held.ID)+"?store="+url.QueryEscape(held.Store))
 	setSeq(x, held.Seq)
 	h.send(x, status, append(query.AppendFact(nil, held), '\n'))
 	return nil
@@ -134,16 +131,18 @@ func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 		return err
 	}
 	defer done()
+	number := 0
 	for line := range bytes.SplitSeq(body, []byte("\n")) {
+		number++
 		if line = jsonvalue.TrimSpace(line); len(line) == 0 {
 			continue
 		}
-		if len(b.Facts) == maxLines {
-			return fmt.Errorf("%w: more than %d facts", backend.ErrTooLarge, maxLines)
+		if len(b.Facts) == backend.MaxBatch {
+			return fmt.Errorf("%w: more than %d facts", backend.ErrTooLarge, backend.MaxBatch)
 		}
 		f, err := wire.CheckFact(line)
 		if err != nil {
-			return unprocessable(fmt.Errorf("line %d: %w", len(b.Facts)+1, err))
+			return unprocessable(fmt.Errorf("line %d: %w", number, err))
 		}
 		f.Seq = 0
 		if err := q.client.Grant.MayWrite(f.Store); err != nil {

@@ -12,26 +12,51 @@ import (
 )
 
 // Fact implements query.Reader.
-func (r *Reader) Fact(ctx context.Context, readable []string, id string) (v query.Version, err error) {
+func (r *Reader) Fact(ctx context.Context, readable []string, store, id string) (v query.Version, err error) {
 	stats, err := r.log.Stats(ctx)
 	if err != nil {
 		return v, err
 	}
-	for f, err := range r.backward(ctx, 0, stats.LastSeq, readable, 1, func(f *backend.Fact) bool { return f.ID == id }) {
-		if err != nil {
-			return v, err
-		}
-		x := versionOf{Version: query.Version{Fact: *f, HashOK: hashOK(f)}}
-		if err := r.before(ctx, &x); err != nil {
-			return v, err
-		}
-		x.Kind, x.Changes, x.MoreChanges = kindOf(x.old, f.Value)
-		value := f.Value
-		x.describe()
-		x.Fact.Value, x.ValueBytes = value, 0 // one fact is given whole
-		return x.Version, nil
+	f, err := r.named(ctx, readable, stats.LastSeq, store, id)
+	if err != nil {
+		return v, err
 	}
-	return v, fmt.Errorf("%w: fact %q", query.ErrNotFound, id)
+	x := versionOf{Version: query.Version{Fact: f, HashOK: hashOK(&f)}}
+	if err := r.before(ctx, &x); err != nil {
+		return v, err
+	}
+	x.Kind, x.Changes, x.MoreChanges = kindOf(x.old, f.Value)
+	x.describe()
+	x.Fact.Value, x.ValueBytes = f.Value, 0 // one fact is given whole
+	return x.Version, nil
+}
+
+// named returns the fact of a store with an ID, or, with store "", the only one with the ID: to know that, it reads the whole log.
+func (r *Reader) named(ctx context.Context, readable []string, last uint64, store, id string) (found backend.Fact, err error) {
+	stores := readable
+	if store != "" {
+		if err := mayRead(readable, store); err != nil {
+			return found, err
+		}
+		stores = []string{store}
+	}
+	for f, err := range r.backward(ctx, 0, last, stores, 0, nil) {
+		switch {
+		case err != nil:
+			return found, err
+		case f.ID != id:
+		case store != "":
+			return f.Clone(), nil
+		case found.Seq != 0 && found.Store != f.Store:
+			return found, &backend.InvalidError{Field: "id", Reason: fmt.Sprintf("%.200q is the ID of a fact in store %q and of one in store %q: name the store, or the seq", id, f.Store, found.Store)}
+		default:
+			found = f.Clone()
+		}
+	}
+	if found.Seq == 0 {
+		return found, fmt.Errorf("%w: fact %q", query.ErrNotFound, id)
+	}
+	return found, nil
 }
 
 // before looks for the version before a fact's.

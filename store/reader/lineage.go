@@ -3,7 +3,6 @@ package reader
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -14,71 +13,154 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
+// A link is what a fact itself says that it came of. IDs are unique in a store only.
+type link struct {
+	query.Link
+	to    store.Source
+	other bool // if the store has no such fact, it is the first one in the log with the ID, and before the fact
+}
+
 // linksOf returns what a fact itself names: the sources of a rule, and its causation, of which it does not say whether it is of
 // the same key.
-func linksOf(f *backend.Fact) (links []query.Link) {
+func linksOf(f *backend.Fact) (links []link) {
+	add := func(kind, rule string, to store.Source, other bool) {
+		links = append(links, link{query.Link{From: f.ID, FromSeq: f.Seq, To: to.ID, Kind: kind, Rule: rule}, to, other})
+	}
 	if f.Causation != "" {
-		links = append(links, query.Link{From: f.ID, To: f.Causation, Kind: "causation"})
+		add("causation", "", store.Source{Store: f.Store, ID: f.Causation}, true)
 	}
-	var derivation struct {
-		Rule    string   `json:"rule"`
-		Sources []string `json:"sources"`
-	}
-	if f.Derivation != nil && json.Unmarshal(f.Derivation, &derivation) == nil {
-		for _, id := range derivation.Sources {
-			links = append(links, query.Link{From: f.ID, To: id, Kind: "source", Rule: derivation.Rule})
-		}
+	rule, sources := store.SourcesOf(f.Derivation)
+	for _, s := range sources {
+		add("source", rule, s, s.Store == "") // earlier releases did not name stores
 	}
 	return links
 }
 
 // ancestry is what led to a fact, as far as it was found.
 type ancestry struct {
-	facts  map[string]*query.FactRef
-	wanted map[string]int // IDs that are looked for, with how many links away they are
-	depth  int
-	limit  int
-	cut    bool // depth or limit left something out
+	facts   map[uint64]*query.FactRef
+	named   map[store.Source]uint64 // their seqs
+	firsts  map[string]uint64       // of IDs that were looked for in all stores: the seq of the first fact with it; 0: there is none
+	wanted  map[store.Source]want
+	missing map[store.Source]bool // that were looked for
+	depth   int
+	limit   int
+	cut     bool // depth or limit left something out
 }
 
-// take notes a fact that was wanted, and what it names in turn.
-func (a *ancestry) take(f *backend.Fact) {
-	depth := a.wanted[f.ID]
-	delete(a.wanted, f.ID)
-	a.facts[f.ID] = &query.FactRef{Fact: f.Clone(), Depth: depth}
+// A want is a fact that is looked for.
+type want struct {
+	depth int  // how many links away it is
+	other bool // see link
+}
+
+// take notes a fact, and what it names in turn.
+func (a *ancestry) take(f *backend.Fact, depth int) {
+	a.named[store.Source{Store: f.Store, ID: f.ID}] = f.Seq
+	if a.facts[f.Seq] != nil {
+		return
+	}
+	a.facts[f.Seq] = &query.FactRef{Fact: f.Clone(), Depth: depth}
 	for _, l := range linksOf(f) {
-		if known := a.facts[l.To]; known != nil {
+		if a.resolve(&l) != 0 || a.missing[l.to] {
 			continue
 		}
 		if depth == a.depth || len(a.facts)+len(a.wanted) >= a.limit {
 			a.cut = true
 			continue
 		}
-		if d, ok := a.wanted[l.To]; !ok || depth+1 < d {
-			a.wanted[l.To] = depth + 1
+		w, ok := a.wanted[l.to]
+		if !ok || depth+1 < w.depth {
+			w.depth = depth + 1
 		}
+		a.wanted[l.to] = want{w.depth, w.other || l.other}
 	}
+}
+
+// resolve returns the seq of the fact that a link leads to; 0: it is not here.
+func (a *ancestry) resolve(l *link) uint64 {
+	if seq := a.named[l.to]; seq != 0 || !l.other || !a.missing[l.to] {
+		return seq
+	}
+	if seq := a.firsts[l.To]; seq < l.FromSeq && a.facts[seq] != nil {
+		return seq
+	}
+	return 0
 }
 
 // look reads the log backwards until nothing is wanted any more, or the log begins. It reads it again if that found
 // something, since a fact may have led to one that is before it in the log, as an import can write.
 func (r *Reader) look(ctx context.Context, readable []string, last uint64, a *ancestry) error {
-	for found := true; found && len(a.wanted) > 0; {
-		found = false
+	for len(a.wanted) > 0 {
+		found := false
 		for f, err := range r.backward(ctx, 0, last, readable, 0, nil) {
 			if err != nil {
 				return err
 			}
-			if _, wanted := a.wanted[f.ID]; !wanted {
+			name := store.Source{Store: f.Store, ID: f.ID}
+			w, wanted := a.wanted[name]
+			if !wanted {
 				continue
 			}
-			a.take(f)
+			delete(a.wanted, name)
+			a.take(f, w.depth)
 			if found = true; len(a.wanted) == 0 {
 				break
 			}
 		}
+		if found {
+			continue
+		}
+		if err := r.lookElsewhere(ctx, readable, last, a); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// lookElsewhere looks in all stores for what is wanted and is not in its own store, and says of the rest that it is missing.
+func (r *Reader) lookElsewhere(ctx context.Context, readable []string, last uint64, a *ancestry) error {
+	depths := map[string]int{}
+	for name, w := range a.wanted {
+		a.missing[name] = true
+		if first, known := a.firsts[name.ID]; w.other && (!known || first != 0 && a.facts[first] == nil) {
+			if d, ok := depths[name.ID]; !ok || w.depth < d {
+				depths[name.ID] = w.depth
+			}
+		}
+	}
+	clear(a.wanted)
+	for f, err := range r.forward(ctx, 0, last, readable) {
+		if err != nil {
+			return err
+		}
+		if len(depths) == 0 {
+			break
+		}
+		depth, wanted := depths[f.ID]
+		if !wanted {
+			continue
+		}
+		delete(depths, f.ID)
+		a.firsts[f.ID] = f.Seq
+		if a.precedes(f) {
+			a.take(f, depth)
+		}
+	}
+	for id := range depths {
+		a.firsts[id] = 0
+	}
+	return nil
+}
+
+// precedes reports whether a fact is before one that names its ID.
+func (a *ancestry) precedes(f *backend.Fact) bool {
+	for _, x := range a.facts {
+		if x.Fact.Seq > f.Seq && slices.ContainsFunc(linksOf(&x.Fact), func(l link) bool { return l.other && l.To == f.ID }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Lineage implements query.Reader.
@@ -100,15 +182,18 @@ func (r *Reader) Lineage(ctx context.Context, readable []string, q query.Lineage
 	if err != nil {
 		return l, err
 	}
-	a := ancestry{facts: map[string]*query.FactRef{}, wanted: map[string]int{q.ID: 0}, depth: q.Depth, limit: limit}
+	f, err := r.named(ctx, readable, stats.LastSeq, q.Store, q.ID)
+	if err != nil {
+		return l, err
+	}
+	a := ancestry{facts: map[uint64]*query.FactRef{}, named: map[store.Source]uint64{}, firsts: map[string]uint64{}, wanted: map[store.Source]want{},
+		missing: map[store.Source]bool{}, depth: q.Depth, limit: limit}
+	a.take(&f, 0)
 	if err := r.look(ctx, readable, stats.LastSeq, &a); err != nil {
 		return l, err
 	}
-	self := a.facts[q.ID]
-	if self == nil {
-		return l, fmt.Errorf("%w: fact %q", query.ErrNotFound, q.ID)
-	}
-	l = query.Lineage{ID: q.ID, Seq: stats.LastSeq, Whole: !a.cut, Verified: true, Missing: slices.Sorted(maps.Keys(a.wanted)), Links: []query.Link{}}
+	self := a.facts[f.Seq]
+	l = query.Lineage{ID: q.ID, Seq: stats.LastSeq, Whole: !a.cut, Verified: true, Links: []query.Link{}}
 	refs := slices.SortedFunc(maps.Values(a.facts), func(x, y *query.FactRef) int {
 		if (x == self) != (y == self) { // the last, even if an import wrote one of its causes later
 			return map[bool]int{true: 1, false: -1}[x == self]
@@ -118,13 +203,19 @@ func (r *Reader) Lineage(ctx context.Context, readable []string, q query.Lineage
 	proved := make([]store.FactRef, 0, len(refs))
 	for _, x := range refs {
 		for _, link := range linksOf(&x.Fact) {
-			l.Links = append(l.Links, resolved(link, &x.Fact, a.facts))
+			link.ToSeq = a.resolve(&link)
+			if link.ToSeq == 0 && a.missing[link.to] {
+				l.Missing = append(l.Missing, link.To)
+			}
+			l.Links = append(l.Links, resolved(link.Link, &x.Fact, a.facts[link.ToSeq]))
 		}
 		if !hashOK(&x.Fact) {
 			l.Verified, l.Problem = false, fmt.Sprintf("the value of fact %s has another hash than the fact says", x.Fact.ID)
 		}
 		proved = append(proved, store.RefOf(&x.Fact))
 	}
+	slices.Sort(l.Missing)
+	l.Missing = slices.Compact(l.Missing)
 	if l.Proof, err = store.ProofOf(proved); err != nil {
 		return l, err
 	}
@@ -141,9 +232,9 @@ func (r *Reader) Lineage(ctx context.Context, readable []string, q query.Lineage
 	return l, nil
 }
 
-// resolved returns a link of a fact with what is known of the fact that it leads to.
-func resolved(l query.Link, from *backend.Fact, known map[string]*query.FactRef) query.Link {
-	if to := known[l.To]; to != nil && l.Kind == "causation" {
+// resolved returns a link of a fact with what is known of the fact that it leads to; nil: it is not here.
+func resolved(l query.Link, from *backend.Fact, to *query.FactRef) query.Link {
+	if to != nil && l.Kind == "causation" {
 		l.Kind = causationOf(from, &to.Fact)
 	}
 	return l
@@ -170,14 +261,21 @@ func refOf(x *query.FactRef, values bool) query.FactRef {
 // effects returns what came of a fact, among the facts after it.
 func (r *Reader) effects(ctx context.Context, readable []string, self *backend.Fact, last uint64, q query.LineageQuery, limit int) (e query.Effects, err error) {
 	e = query.Effects{Facts: []query.FactRef{}, Links: []query.Link{}, Through: last}
-	known := map[string]*query.FactRef{self.ID: {Fact: *self}}
+	known := map[store.Source]*query.FactRef{{Store: self.Store, ID: self.ID}: {Fact: *self}}
+	ids := map[string][]*query.FactRef{self.ID: {{Fact: *self}}} // the same
+	strays := map[store.Source]uint64{}                          // where links lead that leave their store
 	for f, err := range r.forward(ctx, self.Seq, last, readable) {
 		if err != nil {
 			return e, err
 		}
 		var ref *query.FactRef
 		for _, l := range linksOf(f) {
-			to := known[l.To]
+			to := known[l.to]
+			if to == nil && l.other && len(ids[l.To]) > 0 {
+				if to, err = r.stray(ctx, readable, last, &l, ids[l.To], strays); err != nil {
+					return e, err
+				}
+			}
 			if to == nil || to.Depth >= q.Depth {
 				continue
 			}
@@ -189,13 +287,45 @@ func (r *Reader) effects(ctx context.Context, readable []string, self *backend.F
 				ref = &query.FactRef{Fact: f.Clone(), Depth: to.Depth + 1}
 			}
 			ref.Depth = min(ref.Depth, to.Depth+1)
-			e.Links = append(e.Links, resolved(l, f, known))
+			l.ToSeq = to.Fact.Seq
+			e.Links = append(e.Links, resolved(l.Link, f, to))
 		}
 		if ref != nil {
 			e.Facts = append(e.Facts, refOf(ref, q.Values))
 			ref.Fact.Value = nil
-			known[f.ID] = ref
+			known[store.Source{Store: f.Store, ID: f.ID}] = ref
+			ids[f.ID] = append(ids[f.ID], ref)
 		}
 	}
 	return e, nil
+}
+
+// stray returns which of some facts a link leads to whose own store none of them is of; nil: to none of them. It reads the log once for
+// each fact that is named so, and keeps in strays what it found.
+func (r *Reader) stray(ctx context.Context, readable []string, last uint64, l *link, some []*query.FactRef, strays map[store.Source]uint64) (*query.FactRef, error) {
+	first, looked := strays[l.to]
+	if !looked {
+		for f, err := range r.forward(ctx, 0, last, readable) {
+			if err != nil {
+				return nil, err
+			}
+			if f.ID != l.To {
+				continue
+			}
+			if first == 0 {
+				first = f.Seq
+			}
+			if f.Store == l.to.Store {
+				first = 0
+				break
+			}
+		}
+		strays[l.to] = first
+	}
+	for _, x := range some {
+		if x.Fact.Seq == first && first < l.FromSeq {
+			return x, nil
+		}
+	}
+	return nil, nil
 }

@@ -306,11 +306,11 @@ func TestFacts(t *testing.T) {
 			}
 		}
 	}
-	f, err := w.Fact(t.Context(), nil, "f77")
+	f, err := w.Fact(t.Context(), nil, "", "f77")
 	require.NoError(t, err)
 	require.EqualValues(t, 78, f.Fact.Seq)
 	w.requireChange(f)
-	_, err = w.Fact(t.Context(), []string{}, "f77")
+	_, err = w.Fact(t.Context(), []string{}, "", "f77")
 	require.ErrorIs(t, err, query.ErrNotFound)
 	_, err = w.loaded(t.Context(), w.facts[77].Store, true)
 	require.NoError(t, err)
@@ -387,6 +387,64 @@ func TestLineage(t *testing.T) {
 	require.False(t, l.Whole)
 	_, err = w.Lineage(t.Context(), nil, query.LineageQuery{ID: "none"})
 	require.ErrorIs(t, err, query.ErrNotFound)
+}
+
+// TestLineageOfStores: a fact with the same ID in another store is in no lineage that names its store, and in no answer about
+// the other fact.
+func TestLineageOfStores(t *testing.T) {
+	w := newWorld(t, 0, Options{})
+	for _, f := range []backend.Fact{
+		{ID: "order", Store: "mine", Key: "o", Value: []byte("1")},
+		{ID: "early", Store: "other", Key: "e", Value: []byte("1")},
+		{ID: "order", Store: "theirs", Key: "o", Value: []byte(`"planted"`)},
+		{ID: "bill", Store: "mine", Key: "b", Value: []byte("2"), Derivation: []byte(`{"rule":"bill","version":1,"sources":["order"],"stores":["mine"]}`)},
+		{ID: "bill", Store: "theirs", Key: "b", Value: []byte("3"), Derivation: []byte(`{"rule":"bill","version":1,"sources":["order"],"stores":["theirs"]}`)},
+		{ID: "old", Store: "mine", Key: "old", Value: []byte("4"), Derivation: []byte(`{"rule":"bill","version":1,"sources":["order"]}`)},
+		{ID: "led", Store: "mine", Key: "led", Value: []byte("5"), Causation: "early"},
+		{ID: "early", Store: "theirs", Key: "e", Value: []byte(`"planted"`)},
+	} {
+		f, err := w.log.WriteFact(t.Context(), f)
+		require.NoError(t, err)
+		w.facts = append(w.facts, f)
+	}
+	e, err := store.Open(t.Context(), w.log, store.Options{})
+	require.NoError(t, err)
+	defer e.Close()
+	seqs := func(refs []query.FactRef) (all []uint64) {
+		for _, x := range refs {
+			all = append(all, x.Fact.Seq)
+		}
+		return all
+	}
+	effects := map[uint64][]uint64{1: {4, 6}, 2: {7}, 3: {5}}
+	for _, f := range w.facts {
+		want, err := e.Lineage(f.ID, f.Store)
+		require.NoError(t, err)
+		l, err := w.Lineage(t.Context(), nil, query.LineageQuery{ID: f.ID, Store: f.Store, Depth: -1, Limit: -1, Effects: true})
+		require.NoError(t, err)
+		require.Equal(t, want.Proof, l.Proof, f.Seq)
+		require.Equal(t, want.Missing, l.Missing)
+		require.Equal(t, effects[f.Seq], seqs(l.Effects.Facts), f.Seq)
+		for _, link := range l.Links {
+			require.Contains(t, seqs(l.Facts), link.ToSeq)
+		}
+		v, err := w.Fact(t.Context(), nil, f.Store, f.ID)
+		require.NoError(t, err)
+		require.Equal(t, f.Seq, v.Fact.Seq)
+	}
+	for _, id := range []string{"order", "bill", "early"} {
+		_, err := w.Fact(t.Context(), nil, "", id)
+		require.ErrorIs(t, err, backend.ErrInvalid, id)
+		_, err = w.Lineage(t.Context(), nil, query.LineageQuery{ID: id})
+		require.ErrorIs(t, err, backend.ErrInvalid, id)
+		_, err = w.Fact(t.Context(), []string{"mine", "other"}, "", id)
+		require.NoError(t, err, "what may not be read does not count")
+	}
+	_, err = w.Fact(t.Context(), []string{"mine"}, "theirs", "order")
+	require.ErrorIs(t, err, backend.ErrForbidden)
+	l, err := w.Lineage(t.Context(), []string{"mine"}, query.LineageQuery{ID: "led", Store: "mine", Depth: -1, Limit: -1})
+	require.NoError(t, err)
+	require.Equal(t, []string{"early"}, l.Missing)
 }
 
 // TestDiff: the keys that differ between each two moments, one by one and together.

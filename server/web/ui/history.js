@@ -16,6 +16,8 @@ const PAGE = 100, PRINTED = 64 << 10;
 
 const KINDS = [['All versions', () => true], ['Known later than true', (v) => Boolean(v.valid) && v.valid < v.time], ['With a cause', (v) => Boolean(v.rule || v.causes)], ['Deletions', (v) => v.kind === 'deleted']];
 
+const of = (v) => ({ fact: v.id, of: v.store });
+
 export class History {
 	get title() { return `${plain(this.store)}/${plain(this.key)}`; }
 	static same = (a, b) => ['store', 'key', ...['as_of', 'at_seq', 'valid_at']].every((p) => a.get(p) === b.get(p));
@@ -105,7 +107,7 @@ export class History {
 		this.rows = this.records.map((v) => {
 			const links = (v.causes ?? 0), why = v.rule ? `rule ${plain(v.rule)}` : links ? many(links, 'cause') : '';
 			return h('tr', { 'data-seq': v.seq }, th('', h('a', { href: change({ v: v.seq }), 'data-open': '' }, v.version ? count(v.version) : '?')), td('seq', 'm r p3', count(v.seq)), td('known', 'nb', at(v.time)),
-				td('by', 'nb', who(v)), h('td.cut.full', changed(v)), td('true since', 'nb true', v.valid ? at(v.valid, day) : ''), td('why', 'nb', why ? link({ fact: v.id }, '', why) : ''));
+				td('by', 'nb', who(v)), h('td.cut.full', changed(v)), td('true since', 'nb true', v.valid ? at(v.valid, day) : ''), td('why', 'nb', why ? link(of(v), '', why) : ''));
 		});
 		this.listed.replaceChildren(table('rows in', `Versions of ${plain(this.store)}/${plain(this.key)}, newest first`, [['Ver.'], ['Seq', 'r p3'], ['Known'], ['By'], ['Change'], ['True since'], ['Why']], this.rows));
 		this.rows.forEach((tr, i) => tr.addEventListener('click', (e) => {
@@ -240,8 +242,8 @@ export class History {
 			['By', [who(v, '–'), h('span.dim', v.producer ? ', as claimed' : '')]], ['Fact ID', h('span.m', text(v.id))], ['Follows', follows], ['Value hash', hash],
 			...[['Producer', v.producer], ['Derived', v.derivation]].filter(([, raw]) => raw?.kind === 'object').map(([k, raw]) => [k, h('span.m', text(raw.text.slice(0, 400)))]), ...(v.schema_version > 1 ? [['Schema', v.schema_version]] : [])];
 		this.facts.replaceChildren(terms(facts));
-		this.links.replaceChildren(link({ fact: v.id }, '', v.rule ? ['Why: rule ', name(v.rule)] : 'Why'), ' ', h('a', { href: `${href({ fact: v.id })}#led` }, 'Led to'), ' ', h('a', { href: href({ store: this.store, at_seq: v.seq, as_of: undefined }) }, 'Store at this seq'));
-		this.why.setAttribute('href', href({ fact: v.id }));
+		this.links.replaceChildren(link(of(v), '', v.rule ? ['Why: rule ', name(v.rule)] : 'Why'), ' ', h('a', { href: `${href(of(v))}#led` }, 'Led to'), ' ', h('a', { href: href({ store: this.store, at_seq: v.seq, as_of: undefined }) }, 'Store at this seq'));
+		this.why.setAttribute('href', href(of(v)));
 	}
 
 	// value shows a value as it was written, a part at a time.
@@ -280,6 +282,6 @@ export class History {
 		return { older: () => this.choose(this.at + 1), newer: () => this.choose(this.at - 1), fields: () => this.fields() };
 	}
 
-	lineage() { return this.shown && href({ fact: this.shown.id }); }
+	lineage() { return this.shown && href(of(this.shown)); }
 }
 

@@ -19,18 +19,18 @@ export class Why {
 		this.page = page;
 		const q = query();
 		this.id = q.get('fact');
-		const depth = q.get('depth') ?? '3', endpoint = pathOf('v1/lineage', this.id), params = { effects: 1, depth };
+		const depth = q.get('depth') ?? '3', endpoint = pathOf('v1/lineage', this.id), params = { effects: 1, depth, store: q.get('of') };
 		page.crumbs(['Why']);
 		command(['why', this.id, '--depth', depth === 'all' ? '0' : depth], endpoint, params);
 		const x = await page.get(endpoint, { ...params, values: 1 });
-		const fact = x.facts.at(-1), all = new Map([...x.facts, ...(x.effects?.facts ?? [])].map((f) => [f.id, f]));
+		const fact = x.facts.at(-1), all = new Map([...x.facts, ...(x.effects?.facts ?? [])].map((f) => [f.seq, f]));
 		const gone = new Set(x.missing ?? []);
 		page.read(x.seq);
 		page.crumbs([mono(fact.store), href({ store: fact.store })], [mono(fact.key), place(fact)], ['Why']);
 		this.title = `Why ${plain(label(fact))}`;
 		const select = h('select', { id: 'depth', change: () => go(change({ depth: select.value })) }, ['1', '2', '3', '5', 'all'].map((d) => h('option', { selected: d === depth }, d)));
 		const proof = button('Copy proof', () => copy(x.proof, 'Proof', proof));
-		const effects = x.effects ?? { facts: [], links: [] }, led = effects.facts.filter((f) => f.id !== fact.id);
+		const effects = x.effects ?? { facts: [], links: [] }, led = effects.facts.filter((f) => f !== fact);
 		page.show(h('div.head', h('h1.raw', 'Why ', name(fact.key), fact.value?.kind === 'null' ? ' is deleted' : ' has this value'), h('p.dim', `seq ${count(fact.seq)}`),
 			h('div.end.row', h('label.two', { for: 'depth' }, 'Depth'), select, x.proof && proof)),
 		h('div.panel.verdict', { role: 'group', 'aria-label': 'Verification' },
@@ -64,8 +64,8 @@ export class Why {
 	}
 
 	tree(f, rel, step, seen, cls) {
-		const again = seen.has(f.id);
-		seen.add(f.id);
+		const again = seen.has(f.seq);
+		seen.add(f.seq);
 		const next = again ? [] : step(f);
 		return h('li', this.node(rel.kind, f, again ? 'see above' : this.about(f, rel), cls), next.length > 0 && h('ul', next.map(([l, to]) => (typeof to === 'string' ? this.gone(l, to) : this.tree(to, l, step, seen)))));
 	}
@@ -75,28 +75,28 @@ export class Why {
 	}
 
 	came(fact, links, all, gone) {
-		const step = (f) => links.filter((l) => l.from === f.id).map((l) => [l, gone.has(l.to) ? l.to : all.get(l.to)]).filter(([, to]) => to);
+		const step = (f) => links.filter((l) => l.from_seq === f.seq).map((l) => [l, all.get(l.to_seq) ?? (gone.has(l.to) && l.to)]).filter(([, to]) => to);
 		return this.tree(fact, { kind: 'this' }, step, new Set(), 'here');
 	}
 
 	led(fact, links, all) {
-		const seen = new Set([fact.id]), step = (f) => links.filter((l) => l.to === f.id).map((l) => [l, all.get(l.from)]).filter(([, from]) => from);
+		const seen = new Set([fact.seq]), step = (f) => links.filter((l) => l.to_seq === f.seq).map((l) => [l, all.get(l.from_seq)]).filter(([, from]) => from);
 		return step(fact).map(([l, f]) => this.tree(f, l, step, seen));
 	}
 
 	graph(fact, x, led, effects, gone) {
 		const left = [...x.facts.slice(0, -1).reverse(), ...[...gone].map((id) => ({ id, gone: true }))].slice(0, DRAWN), right = led.slice(0, DRAWN);
 		const height = Math.max(left.length, right.length, 2) * 56 + 24, at = new Map(), H = 40;
-		const column = (facts, cx) => facts.forEach((f, i) => at.set(f.id, { f, x: cx, y: 24 + ((height - 24) / Math.max(1, facts.length)) * (i + 0.5) - H / 2 }));
+		const column = (facts, cx) => facts.forEach((f, i) => at.set(f.seq ?? f.id, { f, x: cx, y: 24 + ((height - 24) / Math.max(1, facts.length)) * (i + 0.5) - H / 2 }));
 		column(left, 8);
 		column([fact], 206);
 		column(right, 404);
 		const line = { follows: 'e', source: 'e src', cause: 'e cau' };
 		const edge = (l) => {
-			const a = at.get(l.to), b = at.get(l.from);
+			const a = at.get(l.to_seq ?? l.to), b = at.get(l.from_seq);
 			if (!a || !b) return undefined;
 			if (a.x === b.x) {
-				const bend = a.x < 206 ? a.x - 0 : a.x + 148, out = a.x < 206 ? -7 : 7, ya = a.y + H / 2, yb = b.y + H / 2;
+				const bend = a.x < 206 ? a.x : a.x + 148, out = a.x < 206 ? -7 : 7, ya = a.y + H / 2, yb = b.y + H / 2;
 				return g('path', { class: line[l.kind], d: `M${bend} ${ya}C${bend + out} ${ya} ${bend + out} ${yb} ${bend} ${yb}` });
 			}
 			const x1 = a.x + 148, x2 = b.x, y1 = a.y + H / 2, y2 = b.y + H / 2, mid = (x1 + x2) / 2;
