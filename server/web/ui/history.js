@@ -259,7 +259,7 @@ export class History {
 	}
 
 	async read(v) {
-		if (!v.value) v.value = (await this.page.get(pathOf('v1/facts', v.id))).value;
+		if (!v.value) v.value = (await this.page.get(pathOf('v1/facts', v.id), { store: v.store })).value;
 		return v.value;
 	}
 
