@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +148,51 @@ func TestWrite(t *testing.T) {
 }
 
 // TestWriteAll: a body of facts is written whole or not at all, and again without harm.
+// TestBodies: one client's unfinished bodies leave room for those of others.
+func TestBodies(t *testing.T) {
+	write := func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} }
+	tokens, shown := tokensOf(t, write, write)
+	x := newSite(t, memory.New(memory.Options{}), web.Options{MaxBody: 1 << 10, MaxBodies: 4 << 10}, &server.Options{Tokens: tokens})
+	var unfinished []*io.PipeWriter
+	answers := make(chan int, 2)
+	for i := range 2 {
+		body, more := io.Pipe()
+		unfinished = append(unfinished, more)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, x.url+fmt.Sprintf("/v1/stores/a/%d", i), body)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", shown[0])
+		go func() {
+			answer, err := x.client.Do(r)
+			if err != nil {
+				answers <- 0
+				return
+			}
+			_ = answer.Body.Close()
+			answers <- answer.StatusCode
+		}()
+	}
+	full := func() bool {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, x.url+"/v1/stores/a/k", strings.NewReader("1"))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", shown[0])
+		answer, err := x.client.Do(r)
+		require.NoError(t, err)
+		_ = answer.Body.Close()
+		return answer.StatusCode == http.StatusServiceUnavailable
+	}
+	for !full() { // until both are being read
+		runtime.Gosched()
+	}
+	x.send(201, "PUT", "/v1/stores/a/others", "1", "Authorization", shown[1])
+	for _, more := range unfinished {
+		_, err := io.WriteString(more, "1")
+		require.NoError(t, err)
+		require.NoError(t, more.Close())
+		require.Equal(t, http.StatusCreated, <-answers)
+	}
+	require.False(t, full(), "the room was given back")
+}
+
 // TestTwins: an ID that two stores have names no fact alone.
 func TestTwins(t *testing.T) {
 	log := memory.New(memory.Options{})

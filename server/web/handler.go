@@ -26,10 +26,10 @@ type Handler struct {
 	requests requestCounts
 
 	mu      sync.Mutex
-	streams map[string]int // open ones, by the client's name
-	open    int            // streams of all clients
-	waiting int            // event streams that wait for Attach
-	bodies  int64          // bytes that bodies of requests may take now
+	streams map[string]int   // open ones, by the client's name
+	open    int              // streams of all clients
+	waiting int              // event streams that wait for Attach
+	bodies  map[string]int64 // bytes that bodies of requests may take now, by the name of the client
 	clients map[*eventStream]Subscriber
 }
 
@@ -43,7 +43,7 @@ type attachment struct {
 // New returns a Handler of a server whose log is still being opened. Until Attach it answers all requests but those for
 // health and events with 503.
 func New(opts Options) *Handler {
-	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: map[string]int{}, clients: map[*eventStream]Subscriber{}}
+	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: map[string]int{}, bodies: map[string]int64{}, clients: map[*eventStream]Subscriber{}}
 	h.current.Store(&attachment{})
 	h.routes = h.allRoutes()
 	return h

@@ -25,7 +25,7 @@ type Options struct {
 	About func() About
 
 	MaxBody   int64 // bytes of the body of a request that writes; 0: 16 MiB
-	MaxBodies int64 // bytes of all such bodies at a time; further ones are answered with 503; 0: eight times MaxBody
+	MaxBodies int64 // bytes of all such bodies at a time, and half of them for one token; further ones are answered with 503; 0: eight times MaxBody
 
 	MaxStreams     int           // reads, exports and event streams at once; further ones are answered with 503; 0: 256
 	MaxStreamsEach int           // of them for one token; 0: a quarter

@@ -41,7 +41,7 @@ func (h *Handler) write(x *exchange, r *http.Request, q *request) error {
 	if f.ID == "" {
 		f.ID = uuid.Must(uuid.NewV7()).String()
 	}
-	body, done, err := h.body(x, r)
+	body, done, err := h.body(x, r, q)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 		}
 		b.Expect = append(b.Expect, e)
 	}
-	body, done, err := h.body(x, r)
+	body, done, err := h.body(x, r, q)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func expectOf(text string) (e backend.Expect, err error) {
 }
 
 // body reads the body of a request. done gives back the room that it takes.
-func (h *Handler) body(x *exchange, r *http.Request) (body []byte, done func(), err error) {
+func (h *Handler) body(x *exchange, r *http.Request, q *request) (body []byte, done func(), err error) {
 	size := h.opts.MaxBody
 	if n := r.ContentLength; n >= 0 {
 		size = n
@@ -193,19 +193,26 @@ func (h *Handler) body(x *exchange, r *http.Request) (body []byte, done func(), 
 	if size > h.opts.MaxBody {
 		return nil, nil, fmt.Errorf("%w: the body has %d bytes, of at most %d", backend.ErrTooLarge, size, h.opts.MaxBody)
 	}
+	name := q.client.Grant.Name()
 	h.mu.Lock()
-	full := h.bodies+size > h.opts.MaxBodies
+	all := size
+	for _, n := range h.bodies {
+		all += n
+	}
+	full := all > h.opts.MaxBodies || !q.server.Open() && 2*(h.bodies[name]+size) > h.opts.MaxBodies
 	if !full {
-		h.bodies += size
+		h.bodies[name] += size
 	}
 	h.mu.Unlock()
 	if full {
-		return nil, nil, fmt.Errorf("%w: the bodies of requests take %d bytes: try again later", backend.ErrUnavailable, h.opts.MaxBodies)
+		return nil, nil, fmt.Errorf("%w: the bodies of requests may take %d bytes, and half of that for one client: try again later", backend.ErrUnavailable, h.opts.MaxBodies)
 	}
 	done = func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.bodies -= size
+		if h.bodies[name] -= size; h.bodies[name] == 0 {
+			delete(h.bodies, name)
+		}
 	}
 	body, err = io.ReadAll(http.MaxBytesReader(x.ResponseWriter, r.Body, h.opts.MaxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
