@@ -115,7 +115,7 @@ type mirrorMark struct {
 	Gaps   bool          `json:"gaps,omitempty"` // facts were pruned from the source before they were copied: their hashes, and so the head of the log, are not known
 }
 
-// readMark returns the mark of a mirror's directory; nil: it is none.
+// readMark returns the mark of the directory; nil if it is not a mirror's.
 func (d *directory) readMark() (*mirrorMark, error) {
 	f, err := d.fs.Open(d.join(mirrorName))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,8 +9,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// idHashes are hashes of all IDs of a log with their stores, to find those that a store holds twice. IDs with the same hash are compared when the
-// log is read again, which is needed only if there are any.
+// An idHashes holds a hash of each fact's store and ID, to find the IDs that a store holds twice. If two hashes are the same, the log
+// is read again to compare their IDs.
 type idHashes struct {
 	seed   maphash.Seed
 	blocks [][]uint64

@@ -129,7 +129,7 @@ func (l *Log) loadIndex(ctx context.Context) (missing seqrange.Set, err error) {
 	return nil, nil
 }
 
-// lastIndex returns what the last unit of the kind Index says; nil: there is none that can be read.
+// lastIndex returns the content of the last unit of the kind Index; nil if the log has none, or it can't be read.
 func (l *Log) lastIndex(ctx context.Context) (*indexUnit, error) {
 	var p pause
 	for {
@@ -244,7 +244,7 @@ func (l *Log) besideDraft(kind Kind, content any) (*draft, error) {
 	}}, nil
 }
 
-// blobAge is how old a blob is that no unit names before it is removed: whoever writes it may not have come that far.
+// blobAge is the age at which a blob that no unit names is removed. A younger one may belong to a process that is about to name it.
 const blobAge = time.Hour
 
 // removeBlobs removes the blobs that are not needed any more. before is the index before the last one. If it fails, a later

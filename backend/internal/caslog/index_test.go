@@ -207,21 +207,7 @@ func TestIndexLies(t *testing.T) {
 
 // TestIndexCrash ends a process at each step of writing an index, before or after the step was done. Processes that were there,
 // and that open the log, have all facts, and the next index is right.
-func TestIndexCrash(t *testing.T) {
-	t.Parallel()
-	runs := 0
-	for _, how := range []fault{failed, lost, late, early} {
-		for step := 1; ; step++ {
-			crashed := false
-			synctest.Test(t, func(t *testing.T) { crashed = crashIndex(t, how, step) })
-			if runs++; !crashed || t.Failed() {
-				break
-			}
-		}
-	}
-	t.Logf("%d crashes", runs-4)
-	require.Greater(t, runs, 16)
-}
+func TestIndexCrash(t *testing.T) { crashEach(t, crashIndex, 16, failed, lost, late, early) }
 
 func crashIndex(t *testing.T, how fault, step int) (crashed bool) {
 	s := newStore(backend.LogID{1}, nil)

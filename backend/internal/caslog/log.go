@@ -26,8 +26,8 @@ type Options struct {
 	Salvage  bool          // open a log whose end was taken away; it cannot be written
 	Doubt    time.Duration // how long a head below a known one may be the answer of a leader that was replaced; 0: it is damage
 
-	// Quorum makes each read and Stats append a mark before it, or a write that waits: an answer is then never that of a leader
-	// that was replaced and does not know it.
+	// Quorum makes each read and each Stats append a mark first, or wait for a write that is under way. So no answer comes from a
+	// leader that was replaced and does not know it yet.
 	Quorum bool
 
 	Now    func() time.Time // returns transaction times; nil: time.Now

@@ -31,20 +31,23 @@ func writeBatches(t testing.TB, l *Log, sizes ...int) []backend.Fact {
 
 // TestPruneCrash ends a process at each step of a prune, before or after the step was done. Another process, which was
 // there all the time, and one that opens the log then see all facts or the prune; and pruning again ends it.
-func TestPruneCrash(t *testing.T) {
+func TestPruneCrash(t *testing.T) { crashEach(t, crashPrune, 12, failed, lost) }
+
+// crashEach calls crash for step after step, until none is left, and for each way in which a step can fail.
+func crashEach(t *testing.T, crash func(t *testing.T, how fault, step int) (crashed bool), least int, hows ...fault) {
 	t.Parallel()
 	runs := 0
-	for _, how := range []fault{failed, lost} {
+	for _, how := range hows {
 		for step := 1; ; step++ {
 			crashed := false
-			synctest.Test(t, func(t *testing.T) { crashed = crashPrune(t, how, step) })
+			synctest.Test(t, func(t *testing.T) { crashed = crash(t, how, step) })
 			if runs++; !crashed || t.Failed() {
 				break
 			}
 		}
 	}
-	t.Logf("%d crashes", runs-2)
-	require.Greater(t, runs, 12)
+	t.Logf("%d crashes", runs-len(hows))
+	require.Greater(t, runs, least)
 }
 
 func crashPrune(t *testing.T, how fault, step int) (crashed bool) {

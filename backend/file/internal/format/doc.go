@@ -61,7 +61,7 @@
 //	header   {"igniter":"index","version":2,"first_seq":…,"last_seq":…,"facts":…,"created_at":…,
 //	          "file":"00000000000000051234.wal","size":…,"check":…,"last_time":…,"points":…,"ids":…,"keys":…}; "largest" says how long the
 //	         longest body of facts is, if that is more than 16 MiB; "tree":{"first":…,"end":…,"hashes":…} is the file's part of the
-//	         hash tree, missing in indexes that Open built and in those of earlier releases
+//	         hash tree; indexes that Open built, and older indexes, lack it
 //	p…       points: seqs and offsets of frames, one for each 64 KiB of a segment or each block of a snapshot
 //	s…       the names of stores
 //	i…       the IDs of all facts, with their seqs and stores
@@ -70,8 +70,7 @@
 // The index of a large file is written in parts, so that stores, IDs and keys take turns: then a store or a key may be there
 // several times. A key's last entry is its latest fact. Stores are numbered from 0 through the whole index.
 //
-// Indexes of version 1 do not say of which stores the IDs are. Such an ID may be of any store. Their frames of stores
-// come after those of IDs.
+// Indexes of version 1 do not name the stores of IDs: an ID may be of any store. Their s frames come after their i frames.
 //
 // An index holds nothing that is not in its file. It is valid only while size and check match the file: its
 // size, and the CRC of its header. The bodies after the header begin with the letter shown. Numbers are

@@ -23,7 +23,7 @@ type IndexBuilder struct {
 	// The IDs are as an index holds them: in each block, the first seq counts from 0, and each other one from the seq
 	// before it.
 	ids   [][]byte
-	count int    // of IDs, with those that were written
+	count int    // how many IDs there are, written ones too
 	seq   uint64 // of the last ID
 
 	spilled output // what was written
