@@ -18,6 +18,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/server"
 )
 
 // answer answers with JSON.
@@ -43,8 +44,7 @@ func (h *Handler) found(x *exchange, r *http.Request, seq uint64, v any) error {
 	if err != nil {
 		return err
 	}
-	h.sendFound(x, r, seq, tagOf(text), append(text, '\n'))
-	return nil
+	return h.sendFound(x, r, seq, tagOf(text), append(text, '\n'))
 }
 
 // tagOf returns the ETag of an answer.
@@ -54,7 +54,10 @@ func tagOf(text []byte) string {
 }
 
 // sendFound is found with the answer as text, and its ETag.
-func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag string, text []byte) {
+func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag string, text []byte) error {
+	if err := x.share.setLarge(len(text)); err != nil {
+		return err
+	}
 	header := x.Header()
 	header.Set("Cache-Control", "private, no-cache") // with the ETag one may ask whether it is still right
 	header.Add("Vary", "Authorization")
@@ -62,7 +65,7 @@ func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag strin
 	header.Set("Igniter-Seq", strconv.FormatUint(seq, 10))
 	if matches(r.Header.Get("If-None-Match"), etag) {
 		x.WriteHeader(http.StatusNotModified)
-		return
+		return nil
 	}
 	if len(text) >= minCompressed {
 		var out bytes.Buffer
@@ -78,6 +81,7 @@ func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag strin
 		}
 	}
 	h.send(x, http.StatusOK, text)
+	return nil
 }
 
 // matches reports whether an ETag is among those of a header, as browsers and proxies compare them.
@@ -126,7 +130,7 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		h.opts.Logger.Error("a request failed", zap.String("path", r.URL.Path), zap.Error(err))
 	}
-	answer := failureOf(err)
+	answer := x.failureOf(err)
 	answer.Code = codeOf(err, status)
 	if missing, ok := errors.AsType[*query.NoValueError](err); ok {
 		x.Header().Set("Igniter-Seq", strconv.FormatUint(missing.Seq, 10))
@@ -134,7 +138,15 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	h.answer(x, status, answer)
 }
 
-// failureOf returns what a client is told of an error.
+// failureOf returns what the client is told of an error.
+func (x *exchange) failureOf(err error) failure {
+	if statusOf(err) >= http.StatusInternalServerError {
+		err = server.Withhold(&x.grant, err)
+	}
+	return failureOf(err)
+}
+
+// failureOf returns what a client that may know all of an error is told of it.
 func failureOf(err error) failure {
 	answer := failure{Code: protocol.ErrorCode(err), Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
 	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {

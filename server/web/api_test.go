@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,12 @@ func TestWrite(t *testing.T) {
 	}
 	x.send(400, "PUT", "/v1/stores/tasks/k", "1", "If-Match", "nothing")
 	x.send(400, "DELETE", "/v1/stores/tasks/k", "1")
+	for _, name := range []string{"If-Unmodified-Since", "Content-Range", "Content-Encoding"} {
+		x.send(400, "PUT", "/v1/stores/tasks/k", "1", name, "gzip")
+		x.send(400, "POST", "/v1/facts", `{"id":"i","store":"tasks","key":"k","value":1}`, name, "gzip", "Content-Type", "application/json")
+	}
+	x.send(400, "POST", "/v1/facts", `{"id":"i","store":"tasks","key":"k","value":1}`, "If-None-Match", "*", "Content-Type", "application/json")
+	x.get(404, "/v1/stores/tasks/k")
 }
 
 // TestWriteAll: a body of facts is written whole or not at all, and again without harm.
@@ -230,6 +237,15 @@ func TestWriteAll(t *testing.T) {
 	x.send(415, "POST", "/v1/facts", line("f", "1"), "Content-Type", "text/plain")
 	x.send(400, "POST", "/v1/facts?expect=tasks", line("f", "1"), kind...)
 
+	x.send(201, "PUT", "/v1/stores/tasks/large", strconv.Quote(strings.Repeat("x", query.MaxValue)))
+	cut := x.get(200, "/v1/facts?reverse=1&changes=1&limit=1")
+	require.Contains(t, cut, `"value":null`)
+	for _, line := range []string{cut, `{"id":"f","store":"tasks","key":"a"}`, `{"id":"f","store":"tasks","key":"a","data":1}`} {
+		_, text = x.send(422, "POST", "/v1/facts", line, kind...)
+		require.Contains(t, text, "value", "it would delete the key")
+	}
+	x.send(201, "POST", "/v1/facts", line("f", "null"), kind...)
+
 	other := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	other.send(201, "POST", "/v1/facts", x.get(200, "/v1/facts"), kind...)
 	require.Equal(t, x.get(200, "/v1/facts"), other.get(200, "/v1/facts"), "what is read can be written")
@@ -259,6 +275,9 @@ func TestNarrowTokens(t *testing.T) {
 	}
 	require.Contains(t, x.get(200, "/v1/whoami", narrow...), `"name":"t0","read":["a"],"write":["a","drop"],"import":false,"admin":false,"writable":true`)
 	require.Contains(t, x.get(200, "/v1/lineage/mine?effects=1", "Authorization", shown[1]), `"id":"after"`)
+	var mine struct{ Time time.Time }
+	require.NoError(t, json.Unmarshal([]byte(x.get(200, "/v1/stores", narrow...)), &mine))
+	require.Zero(t, mine.Time, "when others wrote is not said")
 
 	x.send(201, "PUT", "/v1/stores/a/new", "1", narrow...)
 	x.send(403, "PUT", "/v1/stores/secret/new", "1", narrow...)

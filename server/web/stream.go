@@ -128,5 +128,16 @@ func reason(ctx context.Context, err error) error {
 	return err
 }
 
+// sentFor returns how many bytes a page takes while it is sent: it, and a fact as text.
+func sentFor(page *backend.Page) (n int) {
+	largest := 0
+	for i := range page.Facts {
+		f := &page.Facts[i]
+		size := len(f.Key) + len(f.Value) + len(f.ID) + len(f.Producer) + len(f.Derivation)
+		n, largest = n+size+256, max(largest, size)
+	}
+	return n + largest
+}
+
 // streamBuffer is about how many bytes are sent at once.
 const streamBuffer = 64 << 10

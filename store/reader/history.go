@@ -22,7 +22,7 @@ func (r *Reader) History(ctx context.Context, readable []string, q query.History
 	if err != nil {
 		return h, err
 	}
-	stats, err := r.reach(ctx, q.At.Seq)
+	stats, err := r.reach(ctx, max(q.At.Seq, q.Before-min(q.Before, 1)))
 	if err != nil {
 		return h, err
 	}
