@@ -140,7 +140,7 @@ type Lineage struct {
 	Facts    []FactRef `json:"facts"` // by seq; the last is the fact itself
 	Links    []Link    `json:"links"`
 	Missing  []string  `json:"missing,omitempty"`
-	Whole    bool      `json:"whole"` // depth and limit cut nothing off
+	Whole    bool      `json:"whole"` // depth and limit cut nothing off, and no fact names more than MaxFacts others
 	Proof    string    `json:"proof,omitempty"`
 	Verified bool      `json:"verified"`
 	Problem  string    `json:"problem,omitempty"`
@@ -151,7 +151,7 @@ type Lineage struct {
 type Effects struct {
 	Facts   []FactRef `json:"facts"`
 	Links   []Link    `json:"links"`
-	More    bool      `json:"more"`
+	More    bool      `json:"more"`    // there may be more: the limit was reached, or a fact names more than MaxFacts others
 	Through uint64    `json:"through"` // looked for through this seq
 }
 

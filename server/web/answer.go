@@ -70,7 +70,6 @@ func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag strin
 	if len(text) >= minCompressed {
 		var out bytes.Buffer
 		if c, done := compress(x, r); c != nil {
-			defer done()
 			c.Reset(&out)
 			_, err := c.Write(text)
 			if err == nil && c.Close() == nil {
@@ -78,6 +77,7 @@ func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag strin
 			} else {
 				header.Del("Content-Encoding")
 			}
+			done() // before a client that may be slow reads the answer
 		}
 	}
 	h.send(x, http.StatusOK, text)

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,7 +155,6 @@ func TestWrite(t *testing.T) {
 	x.get(404, "/v1/stores/tasks/k")
 }
 
-// TestWriteAll: a body of facts is written whole or not at all, and again without harm.
 // TestBodies: one client's unfinished bodies leave room for those of others.
 func TestBodies(t *testing.T) {
 	write := func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} }
@@ -216,6 +216,50 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// TestStuckWrites: a client that begins writes and does not send their bodies has no more of them than its share.
+func TestStuckWrites(t *testing.T) {
+	write := func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} }
+	tokens, shown := tokensOf(t, write, write)
+	x := newSite(t, memory.New(memory.Options{}), web.Options{MaxStreams: 4, MaxStreamsEach: 2}, &server.Options{Tokens: tokens})
+	put := func(token string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, x.url+"/v1/stores/a/k", strings.NewReader("1"))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", token)
+		answer, err := x.client.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode
+	}
+	var clients sync.WaitGroup
+	var unfinished []*io.PipeWriter
+	for range 2 {
+		body, more := io.Pipe()
+		unfinished = append(unfinished, more)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, x.url+"/v1/stores/a/k", body)
+		require.NoError(t, err)
+		r.ContentLength = 1
+		r.Header.Set("Authorization", shown[0])
+		clients.Go(func() {
+			if answer, err := x.client.Do(r); err == nil {
+				_ = answer.Body.Close()
+			}
+		})
+	}
+	for put(shown[0]) != http.StatusServiceUnavailable { // until both are being read
+		runtime.Gosched()
+	}
+	require.Equal(t, http.StatusCreated, put(shown[1]))
+	x.get(200, "/v1/stores/a/k", "Authorization", shown[0])
+	for _, more := range unfinished {
+		_, err := io.WriteString(more, "2")
+		require.NoError(t, err)
+		require.NoError(t, more.Close())
+	}
+	clients.Wait()
+	require.Equal(t, http.StatusCreated, put(shown[0]))
+}
+
+// TestWriteAll: a body of facts is written whole or not at all, and again without harm.
 func TestWriteAll(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	line := func(id, value string) string {

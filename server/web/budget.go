@@ -26,6 +26,7 @@ const (
 	small       = 512 << 10
 	ofQuestion  = 8 << 20         // what is kept of the log while a question is answered, and the answer
 	ofValue     = 1 << 20         // likewise for one value, at first
+	ofEncoder   = 1 << 20         // of an answer that is compressed as it is sent
 	patienceFor = 5 * time.Second // how long a question waits for room
 )
 
@@ -35,6 +36,7 @@ type share struct {
 	name string
 	most int64
 	n    int64
+	base int64 // part of n that stays
 }
 
 // share returns a share of a client that takes nothing yet; anybody: clients cannot be told apart.
@@ -83,18 +85,27 @@ func (s *share) await(ctx context.Context, n int64) error {
 	}
 }
 
+// keep adds n bytes that stay.
+func (s *share) keep(n int64) error {
+	err := s.set(s.n + n)
+	if err == nil {
+		s.base += n
+	}
+	return err
+}
+
 // setLarge is set for n bytes that are in memory already, unless they are few. More than the client may ever have is as much as it may
 // have.
 func (s *share) setLarge(n int) error {
 	if n < small {
 		n = 0
 	}
-	return s.set(min(int64(n), s.most))
+	return s.set(min(s.base+int64(n), s.most))
 }
 
 // giveBack makes the share nothing. It may be used again.
 func (s *share) giveBack() {
-	if s.n > 0 {
+	if s.base = 0; s.n > 0 {
 		_ = s.set(0) // less never fails
 	}
 }

@@ -44,5 +44,11 @@ func TestBudget(t *testing.T) {
 		require.NoError(t, one.setLarge(small))
 		require.EqualValues(t, 50, one.n)
 		one.giveBack()
+		require.NoError(t, one.keep(10))
+		require.NoError(t, one.setLarge(0))
+		require.EqualValues(t, 10, one.n)
+		require.ErrorIs(t, one.keep(41), backend.ErrUnavailable)
+		require.NoError(t, one.keep(-10))
+		require.Zero(t, b.all)
 	})
 }

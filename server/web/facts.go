@@ -45,7 +45,11 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	defer cancel(nil)
 	var found iter.Seq2[query.Version, error]
 	pruned := func() error { return nil } // why the answer may not be whole
-	if before == 1 {
+	through := stats.LastSeq              // what comes meanwhile is after Igniter-Seq
+	if ask.Through != 0 {
+		through = min(through, ask.Through)
+	}
+	if before == 1 || after.Seq >= through && through > 0 {
 		found = func(func(query.Version, error) bool) {}
 	} else if ask.Reverse || !ask.Since.IsZero() || !ask.Until.IsZero() {
 		if q.reader == nil {
@@ -67,8 +71,8 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 			return now.Whole(after.Seq, stores)
 		}
 	} else {
-		pages := q.log.Replay(ctx, backend.Range{After: after, Through: min(ask.Through, stats.LastSeq), Stores: stores})
-		found = window(pages, ask, x, func(gone error) { setHorizon(x, gone) })
+		pages := q.log.Replay(ctx, backend.Range{After: after, Through: through, Stores: stores})
+		found = window(pages, ask, stats.LastSeq, x, func(gone error) { setHorizon(x, gone) })
 	}
 	if gone := stats.Whole(after.Seq, stores); gone != nil && after.Seq == 0 {
 		setHorizon(x, gone)
@@ -81,8 +85,12 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if s.out, s.done = compress(x, r); s.out != nil {
-		defer s.done()
+	if x.share.keep(ofEncoder) == nil { // otherwise it is sent as it is
+		if s.out, s.done = compress(x, r); s.out != nil {
+			defer s.done()
+		} else {
+			_ = x.share.keep(-ofEncoder) // less never fails
+		}
 	}
 	for v, err := range found {
 		if err != nil {
@@ -117,8 +125,9 @@ func setHorizon(x *exchange, gone error) {
 }
 
 // window yields the facts of pages that are asked for. A client that begins at the log's beginning takes what is left, and
-// told is called if that is not all; for others it is an error if facts after their cursor were pruned. Pages are counted for x.
-func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, x *exchange, told func(gone error)) iter.Seq2[query.Version, error] {
+// told is called if that is not all; for others it is an error if facts after their cursor were pruned. It ends after
+// the seq last, and counts pages for x.
+func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, last uint64, x *exchange, told func(gone error)) iter.Seq2[query.Version, error] {
 	return func(yield func(query.Version, error) bool) {
 		m := q.Matcher()
 		through, left := q.After, q.Limit
@@ -138,6 +147,9 @@ func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, x *exchang
 			through = page.Through.Seq
 			for i := range page.Facts {
 				f := &page.Facts[i]
+				if f.Seq > last { // the log was empty
+					return
+				}
 				if !m.Wants(f) {
 					continue
 				}

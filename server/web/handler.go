@@ -27,9 +27,9 @@ type Handler struct {
 	budget   budget
 
 	mu      sync.Mutex
-	streams map[string]int // open ones, by the client's name
-	open    int            // streams of all clients
-	waiting int            // event streams that wait for Attach
+	streams crowd // reads too
+	writes  crowd
+	waiting int // event streams that wait for Attach
 	clients map[*eventStream]Subscriber
 }
 
@@ -43,7 +43,7 @@ type attachment struct {
 // New returns a Handler of a server whose log is still being opened. Until Attach it answers all requests but those for
 // health and events with 503.
 func New(opts Options) *Handler {
-	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: map[string]int{}, clients: map[*eventStream]Subscriber{}}
+	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: crowd{by: map[string]int{}}, writes: crowd{by: map[string]int{}}, clients: map[*eventStream]Subscriber{}}
 	h.budget = budget{max: h.opts.MaxBodies, by: map[string]int64{}}
 	h.current.Store(&attachment{})
 	h.routes = h.allRoutes()

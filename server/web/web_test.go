@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -559,6 +561,25 @@ func TestWithheld(t *testing.T) {
 			require.Contains(t, string(text), "event: igniter-error")
 			require.Equal(t, may, strings.Contains(string(text), "secret"))
 		}
+	}
+}
+
+// TestWrittenWhileRead: an answer goes through its Igniter-Seq and no further, so that a client that goes on there gets each fact once.
+func TestWrittenWhileRead(t *testing.T) {
+	log, n := memory.New(memory.Options{}), 0
+	x := newSite(t, backend.Intercept(log, backend.Hooks{Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+		n++
+		_, err := log.WriteFact(ctx, backend.Fact{ID: fmt.Sprint("n", n), Store: "a", Key: "k", Value: []byte("1")})
+		require.NoError(t, err)
+		return next(ctx, r)
+	}}), web.Options{}, &server.Options{})
+	for _, path := range []string{"/v1/facts", "/v1/facts?after=0", "/v1/facts?through=100", "/v1/facts?since=1h", "/v1/facts?reverse=1", "/v1/facts?reverse=1&changes=1"} {
+		answer := x.ask(t.Context(), path)
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, answer.Header.Get("Igniter-Seq"), strconv.Itoa(bytes.Count(text, []byte("\n"))), path)
+		x.write("a", path[len("/v1/facts"):], "1")
 	}
 }
 

@@ -148,6 +148,11 @@ func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 		if line = jsonvalue.TrimSpace(line); len(line) == 0 {
 			continue
 		}
+		if n := len(b.Facts); n%256 == 255 { // what facts take beside the body
+			if err := x.share.set(int64(len(body) + n*256)); err != nil {
+				return err
+			}
+		}
 		if len(b.Facts) == backend.MaxBatch {
 			return fmt.Errorf("%w: more than %d facts", backend.ErrTooLarge, backend.MaxBatch)
 		}

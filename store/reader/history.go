@@ -167,8 +167,8 @@ func (p *pageOf) versions() ([]query.Version, uint64) {
 func (v *versionOf) describe() {
 	f := &v.Fact
 	v.Kind, v.Changes, v.MoreChanges = kindOf(v.old, f.Value)
-	links := linksOf(f)
-	v.Causes = len(links)
+	links, more := linksOf(f)
+	v.Causes = len(links) + more
 	for _, l := range links {
 		if l.Rule != "" {
 			v.Rule = l.Rule

@@ -618,6 +618,40 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// TestManyLinks: a fact that names very many others costs no more than so many, and the answer says that it is not whole.
+func TestManyLinks(t *testing.T) {
+	log := memory.New(memory.Options{})
+	r := New(log, Options{})
+	defer log.Close()
+	defer r.Close()
+	sources := make([]string, 2*maxLinks+1)
+	for i := range sources {
+		sources[i] = fmt.Sprint("f", i)
+	}
+	text, err := json.Marshal(map[string]any{"rule": "r", "sources": sources})
+	require.NoError(t, err)
+	for id, derivation := range map[string][]byte{"f0": nil, "many": text} {
+		_, err := log.WriteFact(t.Context(), backend.Fact{ID: id, Store: "a", Key: id, Value: []byte("1"), Derivation: derivation})
+		require.NoError(t, err)
+	}
+	l, err := r.Lineage(t.Context(), nil, query.LineageQuery{ID: "many", Limit: query.MaxFacts})
+	require.NoError(t, err)
+	require.Len(t, l.Links, maxLinks)
+	require.False(t, l.Whole)
+	v, err := r.Fact(t.Context(), nil, "a", "many")
+	require.NoError(t, err)
+	require.Equal(t, len(sources), v.Causes)
+	for range 2 {
+		_, err := log.WriteFact(t.Context(), backend.Fact{ID: "later" + fmt.Sprint(v.Fact.Seq), Store: "a", Key: "l", Value: []byte("1"), Derivation: text})
+		require.NoError(t, err)
+		v.Fact.Seq++
+	}
+	l, err = r.Lineage(t.Context(), nil, query.LineageQuery{ID: "f0", Effects: true})
+	require.NoError(t, err)
+	require.True(t, l.Effects.More)
+	require.GreaterOrEqual(t, len(l.Effects.Facts), 2)
+}
+
 // TestPlace: the place of a list is the last fact that is visible then.
 func TestPlace(t *testing.T) {
 	w := newWorld(t, 100, Options{})
