@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package store is the engine: it holds the facts of a log in memory, reads them on both time axes, and
 // writes through it.
 //

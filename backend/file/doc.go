@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package file keeps a log of facts in a directory, so that it survives crashes of the process and of the
 // machine, and power cuts. It is a [backend.Log].
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package sequencer is for authors of backends. It does what the contract asks of every log: it numbers
 // facts, fills in Causation and TransactionTime, recognises by their stores and IDs the facts that the log holds
 // already, and checks expectations. A backend that uses it only has to keep bytes and read them again.

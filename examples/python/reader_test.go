@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package python tests the reader of logs in Python against the golden files.
 package python
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package pgserver is for tests. It starts servers of PostgreSQL, where that is installed.
 package pgserver
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package programs is for tests. It builds programs of this repository, and runs them.
 package programs
 

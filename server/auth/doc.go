@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package auth decides who may use a log that a server shares, and for what.
 //
 // A client shows a [Credential]: a token, a certificate, both or nothing. A [Policy] turns it into a [Grant], which

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package format has the files of a log as bytes: segment files, snapshots and indexes. Its readers and
 // writers know no log: they need an open file, and some of them the [File] that describes it.
 //
