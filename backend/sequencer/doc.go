@@ -39,8 +39,8 @@
 //
 // # Pruning
 //
-// After the log has removed facts it calls [Sequencer.Forget], and [Sequencer.Pruned] for each. A key whose latest fact is removed falls back
-// to the latest one left, so the log reads which one that is. If the facts with the highest seqs are removed,
-// the log must keep the highest seq itself, and hand it to [Sequencer.Skip] when it is opened: seqs are not
-// given again.
+// After the log has removed facts it calls [Sequencer.Forget], and [Sequencer.Pruned] for each. A key whose latest fact is
+// removed falls back to the latest one left, so the log reads which one that is. If the facts with the highest seqs are
+// removed, the log must keep the highest seq itself, and hand it to [Sequencer.Skip] when it is opened: seqs are not given
+// again.
 package sequencer

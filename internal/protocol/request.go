@@ -153,9 +153,9 @@ func (r *Request) Fact() (backend.Fact, error) {
 // [ParseRequest].
 func (r *Request) Batch() (backend.Batch, error) { return r.CheckedBatch(nil, nil) }
 
-// CheckedBatch is Batch, but calls fact with each fact, which it may change, and expect with each different expectation, as soon
-// as it is parsed; nil calls nothing. Their errors end parsing and are returned as they are. So a client that may not write costs no more than
-// the bytes that it sent.
+// CheckedBatch is Batch, but calls fact with each fact, which it may change, and expect with each different expectation, as
+// soon as it is parsed; nil calls nothing. Their errors end parsing and are returned as they are. So a client that may not
+// write costs no more than the bytes that it sent.
 func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*backend.Expect) error) (backend.Batch, error) {
 	var b backend.Batch
 	err := r.list("facts", true, backend.MaxBatch, func(v []byte, at int) (int, error) {
@@ -238,9 +238,9 @@ func (r *Request) list(field string, required bool, limit int, element func(v []
 	return err
 }
 
-// Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a
-// [backend.Cursor], through a seq, of some stores, at most [MaxStores], each named once. "*" among the stores stands for all, and so
-// does a request without stores; an empty list stands for none.
+// Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a [backend.Cursor],
+// through a seq, of some stores, at most [MaxStores], each named once. "*" among the stores stands for all, and so does a
+// request without stores; an empty list stands for none.
 func (r *Request) Range() (backend.Range, error) {
 	var x backend.Range
 	var err error

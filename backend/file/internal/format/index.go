@@ -119,7 +119,8 @@ const loadBatch = 1024
 // HasStores reports whether the index says of which stores its IDs are. Indexes of version 1 do not.
 func (x *Index) HasStores() bool { return x.Header.Version > 1 }
 
-// IDs calls do with the stores and IDs of all facts, with the store "" if the index does not HasStores, in the order of their seqs, many at a time. The slice is used again.
+// IDs calls do with the stores and IDs of all facts, with the store "" if the index does not HasStores, in the order of
+// their seqs, many at a time. The slice is used again.
 func (x *Index) IDs(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
 	last := uint64(0)
