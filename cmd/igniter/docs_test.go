@@ -16,8 +16,8 @@ import (
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```(?:sh|console)\n(.*?)^```$")
 	codeSpan   = regexp.MustCompile("`(igniter [^`]+)`")
-	// command is what a line has from the command's name on, up to what ends a command or begins a comment.
-	command = regexp.MustCompile(`\bigniter (?:'[^']*'|[^#&|;<>()'])+`)
+	// command is what a line, or what comes after a pipe, has up to the end of the command or to a comment.
+	command = regexp.MustCompile(`(?m)(?:^|[|(] ?)(?:\$ )?(igniter (?:'[^']*'|[^\n#&|;<>()'])+)`)
 	// word is quoted or has no space. Both kinds may follow each other, as in --path='a b'.
 	word = regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"])+`)
 )
@@ -35,8 +35,8 @@ func TestPages(t *testing.T) {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, block := range shellBlock.FindAllStringSubmatch(string(text), -1) {
-			for _, line := range command.FindAllString(strings.ReplaceAll(block[1], "\\\n", " "), -1) {
-				checkCommand(t, page, line, true)
+			for _, line := range command.FindAllStringSubmatch(strings.ReplaceAll(block[1], "\\\n", " "), -1) {
+				checkCommand(t, page, line[1], true)
 				checked++
 			}
 		}

@@ -28,7 +28,7 @@ func (p Policy) Session(c Credential) Session {
 
 // Show looks the grant up with another token; "" leaves the token as it is.
 func (s *Session) Show(token string) {
-	s.shown = s.shown.WithToken(token)
+	s.shown = s.shown.withToken(token)
 	s.lookUp()
 }
 

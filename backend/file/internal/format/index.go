@@ -42,7 +42,7 @@ func OpenIndex(data io.ReaderAt, size int64, path string, of *File) (*Index, err
 		return nil, x.damage(err.Error())
 	}
 	h, ok := ParseHeader(body)
-	if !ok || h.Kind != KindIndex || h.Version < 1 || h.Version > IndexVersion {
+	if !ok || h.Kind != KindIndex || h.Version < 1 || h.Version > indexVersion {
 		return nil, x.damage("it does not begin with the header of an index")
 	}
 	if h.File != of.Name || h.Size != of.Size || h.Check != of.Check || h.FirstSeq != of.First || h.Facts == nil || *h.Facts != of.Facts {
