@@ -22,6 +22,7 @@ type catalog struct {
 
 	id       backend.LogID
 	horizons map[string]backend.Horizon
+	removed  uint64
 	through  uint64 // read so far
 	facts    uint64
 	stores   map[string]*counts
@@ -65,7 +66,7 @@ func newCatalog(log backend.Log) *catalog {
 
 // begin forgets all, to read the log with the given stats.
 func (c *catalog) begin(stats backend.Stats) {
-	c.id, c.horizons, c.through, c.facts, c.others = stats.Log, stats.Horizons, 0, 0, 0
+	c.id, c.horizons, c.removed, c.through, c.facts, c.others = stats.Log, stats.Horizons, stats.Removed, 0, 0, 0
 	c.stores, c.blocks, c.keys = map[string]*counts{}, nil, map[uint64]bool{}
 }
 
@@ -81,7 +82,7 @@ func (c *catalog) read(ctx context.Context, with func(stats *backend.Stats)) err
 			return err
 		}
 		sameHorizon := func(a, b backend.Horizon) bool { return a.Seq == b.Seq && a.Time.Equal(b.Time) }
-		if c.id != stats.Log || c.through > stats.LastSeq || !maps.EqualFunc(c.horizons, stats.Horizons, sameHorizon) {
+		if c.id != stats.Log || c.removed != stats.Removed || c.through > stats.LastSeq || !maps.EqualFunc(c.horizons, stats.Horizons, sameHorizon) {
 			c.begin(stats)
 		}
 		for page, err := range c.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: c.through}, Through: stats.LastSeq}) {

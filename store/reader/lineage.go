@@ -302,8 +302,8 @@ func (r *Reader) effects(ctx context.Context, readable []string, self *backend.F
 	return e, nil
 }
 
-// stray returns which of some facts a link leads to whose own store none of them is of; nil: to none of them. It reads the
-// log once for each fact that is named so, and keeps in strays what it found.
+// stray returns which of some facts a link leads to whose own store none of them is of; nil: to none of them. It reads the log once for
+// each fact that is named so, and keeps in strays what it found.
 func (r *Reader) stray(ctx context.Context, readable []string, last uint64, l *link, some []*query.FactRef, strays map[store.Source]uint64) (*query.FactRef, error) {
 	first, looked := strays[l.to]
 	if !looked {
