@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The bench program measures this project and its peers side by side: the same work, machine and run, turn about.
 //
 //	go run . -quick     # two minutes: shorter turns, a tenth of the records

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package store is the engine: it holds the facts of a log in memory, reads them on both time axes, and
 // writes through it.
 //
@@ -216,7 +218,7 @@ func (e *Engine) Head() uint64 { return e.head.Load() }
 
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it
 // shows what it has, and takes no more writes. It is a *backend.DivergedError if the log is not the one any more that
-// the engine has read: open an engine anew to use the log as it is now.
+// the engine has read: open another engine to use the log as it is now.
 func (e *Engine) Err() error {
 	if !e.ended.Load() {
 		return nil

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package reader answers questions about any log, see package query.
 //
 // A Reader reads what a question needs from the log: one key's facts, a window, the way back from a fact. It keeps a
