@@ -41,10 +41,10 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 	if q.AtSeq != 0 {
 		last = min(last, q.AtSeq)
 	}
-	var known, valid span
-	var after uint64
-	through := last
-	if q.Key != nil || q.AtSeq != 0 {
+	var known, valid span // of all facts, if an axis needs them
+	switch {
+	case !q.From.IsZero() && !q.To.IsZero():
+	case q.Key != nil || q.AtSeq != 0:
 		for f, err := range r.some(ctx, q, stores, 0, last) {
 			if err != nil {
 				return h, err
@@ -52,21 +52,25 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 			known.add(f.TransactionTime)
 			valid.add(validOf(f))
 		}
-	} else if err := r.catalog.read(ctx, func(*backend.Stats) {
-		if s := r.catalog.together(stores); s != nil {
-			known, valid = span{s.early, s.late, true}, span{s.earlyTrue, s.lateTrue, true}
-		}
-		if !q.True && !q.From.IsZero() { // the rest is counted, but not by time
-			a, t := r.catalog.span(q.From, q.To)
-			if q.ByStore || q.ByProducer {
-				after = a
-				if t < r.catalog.through {
-					through = min(through, t)
-				}
+	default:
+		if err := r.catalog.read(ctx, func(*backend.Stats) {
+			if s := r.catalog.together(stores); s != nil {
+				known, valid = span{s.early, s.late, true}, span{s.earlyTrue, s.lateTrue, true}
 			}
+		}); err != nil {
+			return h, err
 		}
-	}); err != nil {
-		return h, err
+	}
+	after, through := uint64(0), last
+	if !q.True && !q.From.IsZero() && (q.ByStore || q.ByProducer) { // the rest is counted, but not by time
+		if err := r.catalog.read(ctx, func(*backend.Stats) {
+			var t uint64
+			if after, t = r.catalog.span(q.From, q.To); t < r.catalog.through {
+				through = min(through, t)
+			}
+		}); err != nil {
+			return h, err
+		}
 	}
 	if q.Known || !q.True {
 		h.Known = known.axis(q)
@@ -122,7 +126,12 @@ type group struct{ store, producer string }
 // some yields the facts that a histogram counts.
 func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []string, after, through uint64) iter.Seq2[*backend.Fact, error] {
 	return func(yield func(*backend.Fact, error) bool) {
-		for f, err := range r.forward(ctx, after, through, stores) {
+		in, err := r.searchWithin(ctx, stores, q.Key)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for f, err := range r.forward(ctx, in, after, through, stores) {
 			if err == nil && q.Key != nil && f.Key != *q.Key {
 				continue
 			}

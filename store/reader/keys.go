@@ -55,7 +55,7 @@ func (r *Reader) Keys(ctx context.Context, readable []string, q query.KeysQuery)
 	if err != nil {
 		return k, err
 	}
-	if k.Place, err = r.place(ctx, readable, q.At); err != nil {
+	if k.Place, err = r.place(ctx, readable, q.At, k.Seq); err != nil {
 		return k, err
 	}
 	if h := e.Horizon(q.Store); !h.IsZero() {

@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -30,11 +31,15 @@ func (r *Reader) Moment(ctx context.Context, readable []string, q query.MomentQu
 			return a, err
 		}
 	}
+	in, err := r.searchWithin(ctx, stores, q.Key)
+	if err != nil {
+		return a, err
+	}
 	has := func(f *backend.Fact) bool { return q.Key == nil || f.Key == *q.Key }
 	then := func(f *backend.Fact) bool {
 		return q.Seq != 0 || q.At.IsZero() || !f.TransactionTime.After(q.At)
 	}
-	for f, err := range r.backward(ctx, 0, through, stores, 2, func(f *backend.Fact) bool { return has(f) && then(f) }) {
+	for f, err := range r.backward(ctx, in, 0, through, stores, 2, func(f *backend.Fact) bool { return has(f) && then(f) }) {
 		if err != nil {
 			return a, err
 		}
@@ -53,7 +58,7 @@ func (r *Reader) Moment(ctx context.Context, readable []string, q query.MomentQu
 	case a.At != nil:
 		after = a.At.Seq
 	}
-	for f, err := range r.forward(ctx, after, stats.LastSeq, stores) {
+	for f, err := range r.forward(ctx, in, after, stats.LastSeq, stores) {
 		if err != nil {
 			return a, err
 		}
@@ -67,7 +72,9 @@ func (r *Reader) Moment(ctx context.Context, readable []string, q query.MomentQu
 
 // until returns a seq after which no fact was taken in at or before a time.
 func (r *Reader) until(ctx context.Context, at time.Time, last uint64) (through uint64, err error) {
-	through = last
+	if through = last; r.opts.Once {
+		return through, nil
+	}
 	err = r.catalog.read(ctx, func(*backend.Stats) {
 		if _, t := r.catalog.span(time.Time{}, at.Add(1)); t < r.catalog.through {
 			through = min(through, t)
@@ -76,22 +83,23 @@ func (r *Reader) until(ctx context.Context, at time.Time, last uint64) (through 
 	return through, err
 }
 
-// place returns the last fact that is visible at a moment.
-func (r *Reader) place(ctx context.Context, readable []string, at query.Moment) (query.Place, error) {
-	q := query.MomentQuery{At: at.Time, Seq: at.Seq}
-	if at.Seq != 0 && !at.Time.IsZero() { // the earlier of both
-		through, err := r.until(ctx, at.Time, at.Seq)
+// place returns the last fact that is visible at a moment, of the log through a seq.
+func (r *Reader) place(ctx context.Context, readable []string, at query.Moment, last uint64) (query.Place, error) {
+	through, err := cmp.Or(at.Seq, last), error(nil)
+	if !at.Time.IsZero() {
+		if through, err = r.until(ctx, at.Time, through); err != nil {
+			return query.Place{}, err
+		}
+	}
+	then := func(f *backend.Fact) bool { return at.Time.IsZero() || !f.TransactionTime.After(at.Time) }
+	for f, err := range r.backward(ctx, parts{}, 0, through, readable, 1, then) {
 		if err != nil {
 			return query.Place{}, err
 		}
-		q = query.MomentQuery{Seq: max(through, 1)}
+		if at.Time.IsZero() {
+			return query.Place{Seq: through, Time: f.TransactionTime}, nil
+		}
+		return query.Place{Seq: f.Seq, Time: f.TransactionTime}, nil
 	}
-	a, err := r.Moment(ctx, readable, q)
-	if err != nil || a.At == nil {
-		return query.Place{}, err
-	}
-	if at.Seq != 0 {
-		a.At.Seq = at.Seq
-	}
-	return *a.At, nil
+	return query.Place{}, nil
 }

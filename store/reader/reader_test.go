@@ -37,6 +37,7 @@ func newWorld(t *testing.T, n int, opts Options) *world {
 	random := rand.New(rand.NewPCG(1, uint64(n)))
 	opts.Now = func() time.Time { return epoch.Add(time.Duration(n) * time.Hour) }
 	w.Reader = New(w.log, opts)
+	w.catalog.limits.perFilter, w.catalog.limits.filterBytes = 8, 800 // many filters, but none for the first facts
 	t.Cleanup(func() {
 		require.NoError(t, w.Reader.Close())
 		require.NoError(t, w.log.Close())

@@ -29,7 +29,7 @@ func (r *Reader) Stores(ctx context.Context, readable []string, q query.StoresQu
 			if readable != nil {
 				all.Facts += s.facts
 			}
-			if keys := s.keys; c.keys != nil {
+			if keys := s.keys; s.known != nil {
 				x.Keys = &keys
 			}
 			if h := stats.Horizon(name); !h.IsZero() {
