@@ -2,11 +2,14 @@ package server
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // A trace remembers when the log had which seqs, so that it can be said since when a subscriber is behind.
 type trace struct {
+	due atomic.Int64 // nanoseconds since 1970: no point is wanted before
+
 	mu     sync.Mutex
 	points []point // ascending, at least traceStep apart
 }
@@ -23,12 +26,16 @@ const (
 
 // note notes that the log has a seq.
 func (t *trace) note(seq uint64, now time.Time) {
+	if now.UnixNano() < t.due.Load() {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := len(t.points)
-	if n > 0 && (now.Sub(t.points[n-1].at) < traceStep || seq <= t.points[n-1].seq) {
+	if n > 0 && seq <= t.points[n-1].seq {
 		return
 	}
+	t.due.Store(now.Add(traceStep).UnixNano())
 	if n == tracePoints {
 		t.points = append(t.points[:0], t.points[1:]...)
 	}
@@ -58,5 +65,9 @@ func (t *trace) since(seq, last uint64) time.Time {
 // an hour or more; the zero Time: it is not.
 func (s *Server) Behind(seq uint64) (lag uint64, since time.Time) {
 	last := s.last.Load()
-	return last - min(last, seq), s.trace.since(seq, last)
+	since = s.trace.since(seq, last)
+	if now := time.Now().UTC(); since.After(now) {
+		since = now
+	}
+	return last - min(last, seq), since
 }

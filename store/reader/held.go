@@ -84,7 +84,8 @@ func (r *Reader) dropped(h *held, err error) bool {
 	return errors.Is(err, backend.ErrClosed) && !r.closed && r.stores[h.name] != h
 }
 
-// loaded returns an engine with a store. If the store is not in memory, it loads it if load is set or the store is small.
+// loaded returns an engine with a store. If the store is not in memory, it loads it if load is set or the store is small. It
+// returns nil if the log has no fact of the store: names that a client invents must take no memory.
 func (r *Reader) loaded(ctx context.Context, name string, load bool) (*store.Engine, error) {
 	for range 4 {
 		if e, err := r.engine(ctx, name); e != nil || err != nil {
@@ -93,6 +94,9 @@ func (r *Reader) loaded(ctx context.Context, name string, load bool) (*store.Eng
 		size, err := r.count(ctx, name)
 		if err != nil {
 			return nil, err
+		}
+		if size.facts == 0 && !r.opts.Once {
+			return nil, nil
 		}
 		memory := size.memory()
 		if limit := r.opts.Memory; limit >= 0 && memory > limit {
@@ -223,7 +227,7 @@ func (r *Reader) often(ctx context.Context, name string) {
 		return
 	}
 	size, err := r.count(ctx, name)
-	if err == nil && (r.opts.Memory < 0 || taken+size.memory() <= r.opts.Memory) {
+	if err == nil && size.facts > 0 && (r.opts.Memory < 0 || taken+size.memory() <= r.opts.Memory) {
 		_, _ = r.load(name, size.facts, size.memory()) // the next read finds it
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"maps"
 	"math"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/store"
 )
 
 // maxGroups is how many groups of a histogram are listed, of maxDistinct that are counted.
@@ -123,12 +125,35 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 
 type group struct{ store, producer string }
 
-// some yields the facts that a histogram counts.
+// some yields the facts that a histogram counts: from memory if their store is there, or else from the log.
 func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []string, after, through uint64) iter.Seq2[*backend.Fact, error] {
 	return func(yield func(*backend.Fact, error) bool) {
-		in, err := r.searchWithin(ctx, stores, q.Key)
+		var e *store.Engine
+		var in parts
+		var err error
+		if q.Store != "" && q.Key == nil {
+			e, err = r.engine(ctx, q.Store)
+		}
+		if err == nil && e == nil {
+			in, err = r.searchWithin(ctx, stores, q.Key)
+		}
 		if err != nil {
 			yield(nil, err)
+			return
+		}
+		if e != nil {
+			for x, err := range e.Facts(ctx, q.Store, after) {
+				if errors.Is(err, backend.ErrCompacted) {
+					continue // a histogram is of what is left
+				}
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if f := x.Fact(); f.Seq > through || !yield(&f, nil) {
+					return
+				}
+			}
 			return
 		}
 		for f, err := range r.forward(ctx, in, after, through, stores) {

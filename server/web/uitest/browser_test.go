@@ -181,7 +181,7 @@ func browser(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skip("there is no browser: apt-get install chromium")
+	t.Skip("there is no browser: apt-get install chromium-headless-shell")
 	return ""
 }
 
