@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLicence wants the licence in the first lines of each file of code.
+// TestLicence wants the licence in the first lines of each file of code. Of the inspector's modules, which browsers load and which
+// must stay small, main.js has it for all.
 func TestLicence(t *testing.T) {
 	t.Parallel()
 	const id = "SPDX-License-Identifier: Apache-2.0"
@@ -34,6 +35,9 @@ func TestLicence(t *testing.T) {
 		mark, isCode := comment[filepath.Ext(path)]
 		if mark == "" {
 			mark, isCode = comment[d.Name()]
+		}
+		if module, err := filepath.Match("server/web/ui/*.js", filepath.ToSlash(path)); err != nil || module && d.Name() != "main.js" {
+			return err
 		}
 		if !isCode || !d.Type().IsRegular() {
 			return nil

@@ -1,5 +1,3 @@
-// SPDX-License-Identifier: Apache-2.0
-
 // What differs between two values.
 
 import { h } from './dom.js';

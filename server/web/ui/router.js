@@ -1,11 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-
 // All state is in the link: a view is what its link says.
 
 import { h } from './dom.js';
-
-// The parameters that say as of when to look; links within the inspector keep them.
-export const MOMENT = ['as_of', 'at_seq', 'valid_at'];
 
 export const query = () => new URLSearchParams(location.search);
 

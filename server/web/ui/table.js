@@ -1,5 +1,3 @@
-// SPDX-License-Identifier: Apache-2.0
-
 // Tables. Narrow screens lay them out as lists; roles keep them tables.
 
 import { h, $$ } from './dom.js';

@@ -1,5 +1,3 @@
-// SPDX-License-Identifier: Apache-2.0
-
 // Text is text: characters that cannot be seen, or pass for others, are spelled out.
 
 import { h } from './dom.js';
@@ -60,7 +58,7 @@ export function cut(s, max) {
 
 const gap = (n, unit) => h('span.tag', `${count(n)} more ${unit}`);
 
-export function clipped(s, max) {
+function clipped(s, max) {
 	const [head, missing, tail] = cut(s, max);
 	return missing ? [...text(head), '… ', gap(missing, 'characters'), ' …', ...text(tail)] : text(head);
 }

@@ -29,4 +29,4 @@ for (const [name, [path, shows]] of Object.entries(SCREENS)) {
   });
 }
 
-await run();
+await run(1);
