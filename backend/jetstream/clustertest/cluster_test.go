@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -127,15 +128,19 @@ func (c *cluster) pause(i int, held bool) {
 	}
 }
 
-// open opens a log with three replicas. The cluster may not be ready yet.
+// open opens a log with three replicas.
 func (c *cluster) open(log string) backend.Log {
+	l, err := c.tryOpen(log)
+	require.NoError(c.t, err)
+	return l
+}
+
+// tryOpen is open for a log that may be damaged. The cluster may not be ready yet.
+func (c *cluster) tryOpen(log string) (backend.Log, error) {
 	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		l, err := jetstream.Open(context.WithoutCancel(c.t.Context()), jetstream.Options{URL: c.url(), Log: log, Replicas: 3})
-		if err == nil {
-			return l
-		}
-		if time.Since(begun) > 2*waitFor {
-			require.NoError(c.t, err)
+		if err == nil || errors.Is(err, backend.ErrCorrupt) || time.Since(begun) > 2*waitFor {
+			return l, err
 		}
 	}
 }

@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,8 +12,11 @@ import (
 	"github.com/igniter-store/igniter/backend/jetstream"
 )
 
-// suiteOn runs the suite on the servers at a URL, with nothing skipped.
+// suiteOn runs the suite on the servers at a URL, with nothing skipped. The streams of a case are removed after it: servers that replicate
+// hundreds of streams do little else.
 func suiteOn(t *testing.T, url string, replicas int) {
+	_, admin := connect(t, url)
+	var known sync.Map // the directories that were opened
 	options := func(dir string) jetstream.Options {
 		return jetstream.Options{URL: url, Log: nameOf(dir), Replicas: replicas}
 	}
@@ -41,6 +45,13 @@ func suiteOn(t *testing.T, url string, replicas int) {
 	}}
 	require.Empty(t, backendtest.Skipped(opts))
 	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {
+		if _, again := known.LoadOrStore(dir, true); !again {
+			t.Cleanup(func() {
+				for _, kind := range []string{"", "KV_", "OBJ_"} {
+					_ = admin.DeleteStream(context.WithoutCancel(t.Context()), kind+"IGNITER_"+nameOf(dir))
+				}
+			})
+		}
 		l, err := jetstream.Open(context.WithoutCancel(t.Context()), options(dir))
 		require.NoError(t, err)
 		return l
