@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"os/exec"
 	"strings"
 	"sync"
@@ -25,7 +26,7 @@ func TestBank(t *testing.T) {
 	var texts [2][]byte
 	var errs [2]error
 	for i := range texts {
-		cmd := exec.CommandContext(t.Context(), bank, "-config", config, "-transfers", "15")
+		cmd := exec.CommandContext(t.Context(), bank, "-config", config, "-transfers", fmt.Sprint(rounds(8, 40)))
 		all.Go(func() { texts[i], errs[i] = cmd.CombinedOutput() })
 	}
 	l := open(t, Options{Address: s.Address("postgres", "postgres"), Log: "bank"})

@@ -18,7 +18,7 @@ import (
 )
 
 // Benchmark compares a log with raw publishing to a stream of the same servers: each result has the metric facts/s.
-// The raw messages have as many bytes as a fact.
+// The raw messages are facts and units that a log has written.
 func Benchmark(b *testing.B) {
 	for _, servers := range []int{1, 3} {
 		for _, always := range []bool{false, true} {
@@ -47,7 +47,6 @@ func benchmark(b *testing.B, servers int, always bool) {
 	_, err := js.CreateStream(context.Background(), natsjs.StreamConfig{Name: "raw", Subjects: []string{"raw"}, Replicas: servers})
 	require.NoError(b, err)
 	value := `"` + strings.Repeat("x", 150) + `"`
-	raw := []byte(strings.Repeat("x", 420))
 	var ids atomic.Int64
 	newFact := func() backend.Fact {
 		n := ids.Add(1)
@@ -57,14 +56,20 @@ func benchmark(b *testing.B, servers int, always bool) {
 		_, err := log.WriteFact(context.Background(), newFact())
 		require.NoError(b, err)
 	}
+	write()
+	ours, err := js.Stream(context.Background(), "IGNITER_bench")
+	require.NoError(b, err)
+	first, err := ours.GetMsg(context.Background(), 1)
+	require.NoError(b, err)
+	raw := first.Data // servers compress what they replicate: only the same bytes compare
 	publish := func() {
 		_, err := js.Publish(context.Background(), "raw", raw)
 		require.NoError(b, err)
 	}
 	units := func() uint64 { // messages that the log has had
-		s, err := js.Stream(context.Background(), "IGNITER_bench")
+		info, err := ours.Info(context.Background())
 		require.NoError(b, err)
-		return s.CachedInfo().State.LastSeq
+		return info.State.LastSeq
 	}
 	run := func(name string, goroutines, each int, do func()) {
 		b.Run(name, func(b *testing.B) {
@@ -102,11 +107,6 @@ func benchmark(b *testing.B, servers int, always bool) {
 			publish()
 		}
 	})
-	unit := []byte(strings.Repeat("x", 800*len(raw)*3/4)) // as many bytes as eight batches in one message, one after the other
-	run("raw units of 800", 1, 800, func() {
-		_, err := js.Publish(context.Background(), "raw", unit)
-		require.NoError(b, err)
-	})
 	for _, goroutines := range []int{8, 32} {
 		run(fmt.Sprintf("batches of 100=%d", goroutines), goroutines, 100, func() {
 			batch := backend.Batch{Facts: make([]backend.Fact, 100)}
@@ -116,6 +116,21 @@ func benchmark(b *testing.B, servers int, always bool) {
 			require.NoError(b, log.Write(context.Background(), batch)[0].Err)
 		})
 	}
+	var largest *natsjs.RawStreamMsg // of the last units
+	for at := units(); largest == nil || at > units()-20; at-- {
+		m, err := ours.GetMsg(context.Background(), at)
+		require.NoError(b, err)
+		if strings.HasSuffix(m.Subject, ".f") && (largest == nil || len(m.Data) > len(largest.Data)) {
+			largest = m
+		}
+	}
+	var from, to int
+	_, err = fmt.Sscanf(largest.Header.Get("Igniter-Unit"), "1 %s %d %d", new(string), &from, &to)
+	require.NoError(b, err)
+	run(fmt.Sprintf("raw units of %d", to-from+1), 1, to-from+1, func() {
+		_, err := js.Publish(context.Background(), "raw", largest.Data)
+		require.NoError(b, err)
+	})
 	b.Run("three writers", func(b *testing.B) {
 		logs := []backend.Log{log}
 		for range 2 {
