@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package jetstream keeps a log in a stream of NATS JetStream, which a cluster of servers replicates. Several processes may
 // write the log. An app that imports it for its registration opens it by configuration:
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Bank moves money between accounts from many goroutines at once, and shows that no money is lost or
 // made: not now, not at any moment before, and not by a correction of the past.
 //

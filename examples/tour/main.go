@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Tour is a small to-do app on a Companion Store. It loads facts that the Ruby system recorded, then
 // writes, corrects, retracts and reads back its own, and shows what was true, what was known when,
 // and who said so and why.

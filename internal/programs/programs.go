@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package programs is for tests. It builds programs of this repository, and runs them.
 package programs
 
@@ -12,8 +14,8 @@ import (
 	"testing"
 )
 
-// Build builds the program in a directory of this repository, and returns its path. If link is not "", the program gets one line more, which
-// imports that package. The test is skipped if the directory is not in a checkout of the repository.
+// Build builds the program in a directory of this repository, and returns its path. If link is not "", the program gets one
+// line more, which imports that package. The test is skipped if the directory is not in a checkout of the repository.
 func Build(t testing.TB, dir, link string) string {
 	t.Helper()
 	dir, err := filepath.Abs(dir)

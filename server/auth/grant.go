@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package auth
 
 import (
@@ -77,8 +79,8 @@ func (g *Grant) MayWrite(store string) error {
 }
 
 // MayImport returns backend.ErrForbidden, which names a field of a fact, unless the client may say itself what only the log
-// knows: when a fact was taken in, what came before it, what its hash is, and who was let in to write it. Where no tokens are used, all clients may, also
-// those of version 1, which can't ask.
+// knows: when a fact was taken in, what came before it, what its hash is, and who was let in to write it. Where no tokens
+// are used, all clients may, also those of version 1, which can't ask.
 func (g *Grant) MayImport(field string) error {
 	if g.imports {
 		return nil
@@ -92,6 +94,15 @@ func (g *Grant) MayAdmin(what string) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s may not %s, which is for administrators", backend.ErrForbidden, g.name, what)
+}
+
+// MaySeeAll returns backend.ErrForbidden, which names what was asked for, unless the client may know what is about all stores: it
+// reads all of them, or is an administrator.
+func (g *Grant) MaySeeAll(what string) error {
+	if g.read.all || g.admin {
+		return nil
+	}
+	return fmt.Errorf("%w: %s may not %s, which is about all stores: let it read all (\"*\"), or grant admin", backend.ErrForbidden, g.name, what)
 }
 
 // Readable returns the stores that the client reads if it asks for some stores, or for all (asked is nil). A nil result

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package web
 
 import (
@@ -25,16 +27,16 @@ func (h *Handler) allRoutes() []route {
 		{pattern: "/openapi.json", get: h.openAPI},
 		{pattern: "/v1/whoami", get: h.served(h.whoami)},
 		{pattern: "/v1/status", get: h.served(h.status)},
-		{pattern: "/v1/stores", get: h.read(h.stores)},
-		{pattern: "/v1/stores/{store}/{key}", get: h.read(h.value), put: h.served(h.write), erase: h.served(h.write)},
-		{pattern: "/v1/stores/{store}", get: h.read(h.keys)},
-		{pattern: "/v1/history/{store}/{key}", get: h.read(h.history)},
-		{pattern: "/v1/facts", get: h.served(h.streamed(h.facts)), post: h.served(h.writeAll)},
-		{pattern: "/v1/facts/{id}", get: h.read(h.fact)},
-		{pattern: "/v1/lineage/{id}", get: h.read(h.lineage)},
-		{pattern: "/v1/diff/{store}", get: h.read(h.diff)},
-		{pattern: "/v1/histogram", get: h.read(h.histogram)},
-		{pattern: "/v1/moment", get: h.read(h.moment)},
+		{pattern: "/v1/stores", get: h.read(ofQuestion, h.stores)},
+		{pattern: "/v1/stores/{store}/{key}", get: h.read(ofValue, h.value), put: h.writing(h.write), erase: h.writing(h.write)},
+		{pattern: "/v1/stores/{store}", get: h.read(ofQuestion, h.keys)},
+		{pattern: "/v1/history/{store}/{key}", get: h.read(ofQuestion, h.history)},
+		{pattern: "/v1/facts", get: h.served(h.streamed(h.facts)), post: h.writing(h.writeAll)},
+		{pattern: "/v1/facts/{id}", get: h.read(ofQuestion, h.fact)},
+		{pattern: "/v1/lineage/{id}", get: h.read(ofQuestion, h.lineage)},
+		{pattern: "/v1/diff/{store}", get: h.read(ofQuestion, h.diff)},
+		{pattern: "/v1/histogram", get: h.read(ofQuestion, h.histogram)},
+		{pattern: "/v1/moment", get: h.read(ofQuestion, h.moment)},
 		{pattern: "/v1/events", get: h.events},
 	}
 }

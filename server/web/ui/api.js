@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The server's HTTP interface. The token is kept in this tab and sent in a header.
 
 import { parse } from './json.js';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // An axis of time: how many facts there are, and a slider that steps from one to the next.
 
 import { button, field, form, g, h, id } from './dom.js';

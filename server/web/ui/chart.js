@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Small charts: strokes in paths, no style attributes.
 
 import { g } from './dom.js';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Every view is a command: the bottom line says what is shown as igniter, curl and JSON.
 
 import { $, copy, tabs } from './dom.js';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How a store differs between two moments.
 
 import { button, field, form, h, say } from './dom.js';

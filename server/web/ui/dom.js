@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Elements. Text only ever becomes a text node: nothing here parses markup.
 
 const SVG = 'http://www.w3.org/2000/svg';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Filters: chips that can be taken away, and a form for another.
 
 import { button, field, form, h } from './dom.js';

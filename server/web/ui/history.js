@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Screen C: the versions of a key: when it changed, who did it, and what differs.
 
 import { button, copy, finder, g, h, say, tabs, terms } from './dom.js';

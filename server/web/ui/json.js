@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // JSON as it was written: numbers are not rounded, keys keep their order, and values stay text until they are looked at.
 
 // A Raw is a JSON value as text.

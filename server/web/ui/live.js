@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Screen E: facts as they come, and whether any was missed.
 
 import { button, field, finder, form, h, say } from './dom.js';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The moment bar: as of when the page looks. The past is loud.
 
 import { $, h, say } from './dom.js';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Screen B: the records of a store at a moment on both axes, with filters and facets, and how that differs from now.
 
 import { button, field, finder, form, g, h, id, say } from './dom.js';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // All state is in the link: a view is what its link says.
 
 import { h } from './dom.js';

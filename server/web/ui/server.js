@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Screen F: whether the server is well, and what there is to do. For administrators.
 
 import { h, section, terms } from './dom.js';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a view shows when it has no table: errors, empty stores, loading, and what a token may not see.
 
 import { button, copy, form, g, h, id, terms } from './dom.js';

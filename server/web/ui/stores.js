@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Screen A: which stores there are, what moved lately, who wrote in the last hour.
 
 import { button, field, finder, form, h, say, section } from './dom.js';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Tables. Narrow screens lay them out as lists; roles keep them tables.
 
 import { h, $$ } from './dom.js';

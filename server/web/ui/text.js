@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Text is text: characters that cannot be seen, or pass for others, are spelled out.
 
 import { h } from './dom.js';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Times: UTC, RFC 3339 with nanoseconds in answers and links, shorter on the page.
 
 import { h } from './dom.js';

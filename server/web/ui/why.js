@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Screen D: what led to a fact, what it led to, and whether that can be trusted.
 
 import { button, copy, g, h, section } from './dom.js';

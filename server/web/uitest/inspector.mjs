@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Every screen, every key, every link again, narrow tokens, a lost connection, hostile facts, and axe-core.
 import { CONTROL, SITE, TOKENS, accessible, check, ready, run, see, step } from './page.mjs';
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the scripts share: a browser, pages with a token, and checks.
 import { chromium } from 'playwright-core';
 import { createRequire } from 'node:module';

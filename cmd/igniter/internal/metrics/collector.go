@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package metrics gives Prometheus what a server counts and what its log holds.
 package metrics
 
