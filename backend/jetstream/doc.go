@@ -5,7 +5,7 @@
 //
 //	backend: jetstream
 //	address: nats://a:4222,nats://b:4222,nats://c:4222
-//	params: {log: orders, replicas: 3, durable: true}
+//	settings: {log: orders, replicas: 3, durable: true}
 //
 // # The stream
 //

@@ -49,5 +49,13 @@ func TestGrowth(t *testing.T) {
 				float64(rows)/float64(facts), size/int64(n*1000), bare/int64(n*1000))
 			facts, rows = 0, 0
 		}
+		if n == 100 || n == 300 || n == 1000 || n == thousands {
+			begun, read := time.Now(), 0
+			for p, err := range l.Replay(t.Context(), backend.Range{}) {
+				require.NoError(t, err)
+				read += len(p.Facts)
+			}
+			t.Logf("%d facts: replayed at %.0f/s", read, float64(read)/time.Since(begun).Seconds())
+		}
 	}
 }

@@ -6,6 +6,7 @@ package programs
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,4 +60,14 @@ func Run(t testing.TB, path, in string, args ...string) string {
 		t.Fatalf("%v: %v\n%s%s", args, err, out, stderr.Bytes())
 	}
 	return string(out)
+}
+
+// Config writes a configuration of a log, in YAML, to a file, and returns its path.
+func Config(t testing.TB, backend, address, log string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "igniter.yaml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "backend: %s\naddress: %q\nsettings:\n  log: %s\n", backend, address, log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -150,7 +150,7 @@ func (l *Log) begin(ctx context.Context, useIndex bool) (err error) {
 	}
 	if err == nil && l.loaded != 0 && !l.opts.Salvage {
 		if err = l.checkErased(ctx); err == nil {
-			err = l.checkWhole(ctx)
+			_, err = l.checkWhole(ctx)
 		}
 	}
 	if err == nil && !l.opts.Salvage {

@@ -27,6 +27,7 @@ func (l *Log) watch() {
 	ticker := time.NewTicker(pulse)
 	defer ticker.Stop()
 	var before head
+	var scrub scrub
 	for {
 		select {
 		case <-ticker.C:
@@ -43,8 +44,12 @@ func (l *Log) watch() {
 			_ = l.fail(err)
 			return
 		}
-		if err := l.checkWhole(l.ctx); err != nil && !passes(err) {
-			_ = l.fail(err)
+		by, err := l.checkWhole(l.ctx)
+		if err == nil {
+			err = l.scrub(l.ctx, &scrub, by)
+		}
+		if err != nil && !passes(err) {
+			_ = l.fail(l.at(err))
 			return
 		}
 		l.testify(l.ctx)
