@@ -42,6 +42,7 @@ type result struct {
 	Name     string    `json:"name"`
 	Unit     string    `json:"unit"`
 	Lower    bool      `json:"lower_is_better"`
+	Again    string    `json:"again,omitempty"` // when it was measured, if that was after the whole run
 	Outcomes []outcome `json:"outcomes"`
 }
 

@@ -18,6 +18,7 @@ type Stores struct {
 	Bytes  uint64        `json:"bytes,omitempty"` // of the log, for callers that may read all
 	Stores []Store       `json:"stores"`          // by name
 	More   bool          `json:"more,omitempty"`  // there are more than are listed
+	Next   string        `json:"next,omitempty"`  // the After of the next page; "": there is none
 }
 
 // A Store is what the log holds of a store.
@@ -141,7 +142,7 @@ type Lineage struct {
 	Facts    []FactRef `json:"facts"` // by seq; the last is the fact itself
 	Links    []Link    `json:"links"`
 	Missing  []string  `json:"missing,omitempty"`
-	Whole    bool      `json:"whole"` // depth and limit cut nothing off
+	Whole    bool      `json:"whole"` // depth and limit cut nothing off, and no fact names more than MaxFacts others
 	Proof    string    `json:"proof,omitempty"`
 	Verified bool      `json:"verified"`
 	Problem  string    `json:"problem,omitempty"`
@@ -152,7 +153,7 @@ type Lineage struct {
 type Effects struct {
 	Facts   []FactRef `json:"facts"`
 	Links   []Link    `json:"links"`
-	More    bool      `json:"more"`
+	More    bool      `json:"more"`    // there may be more: the limit was reached, or a fact names more than MaxFacts others
 	Through uint64    `json:"through"` // looked for through this seq
 }
 

@@ -21,6 +21,9 @@ type Condition struct {
 	equal []byte // Want in the form of jsonvalue.AppendEqual
 }
 
+// maxNames is how many names a condition's field may have: to find it, a value is read twice for each.
+const maxNames = 16
+
 // ops are the operators, so that one that begins with another comes first.
 var ops = []string{"!=", ">=", "<=", "=", ">", "<"}
 
@@ -39,6 +42,9 @@ func ParseCondition(text string) (c Condition, err error) {
 	}
 	if c.Op == "" {
 		return c, &backend.InvalidError{Field: "where", Reason: fmt.Sprintf("%.200q is not field=value, with =, !=, >, >=, < or <=", text)}
+	}
+	if strings.Count(c.Field, ".") >= maxNames {
+		return c, &backend.InvalidError{Field: "where", Reason: fmt.Sprintf("%.200q leads through more than %d names", c.Field, maxNames)}
 	}
 	if c.equal, err = jsonvalue.AppendEqual(nil, []byte(c.Want), backend.MaxDepth); err != nil {
 		quoted, _ := json.Marshal(c.Want) // a string, which can't fail

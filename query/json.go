@@ -9,12 +9,30 @@ import (
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // AppendFact appends a fact as logs have it, on one line, with its times as text too: "time" and "valid". JavaScript and jq
 // round the numbers.
 func AppendFact(dst []byte, f *backend.Fact) []byte { return appendFact(dst, f, 0, "") }
+
+// ParseFact parses a line as [AppendFact] writes it, or a fact with fewer members, to be written. A line without a value is a
+// *backend.InvalidError, as other mistakes are: the fact would delete its key. So are the lines of answers in which the value was left out.
+// The fact shares the line's memory.
+func ParseFact(line []byte) (backend.Fact, error) {
+	f, err := wire.CheckFact(line)
+	if err != nil || !f.Retraction() {
+		return f, err
+	}
+	switch {
+	case jsonvalue.Member(line, "value") == nil:
+		err = &backend.InvalidError{Field: "value", Reason: "missing; null deletes the key"}
+	case jsonvalue.Member(line, "value_bytes") != nil:
+		err = &backend.InvalidError{Field: "value", Reason: "left out of this line, which has its size as value_bytes: read the fact by its ID"}
+	}
+	return f, err
+}
 
 // appendFact is AppendFact with the size of a value that was left out, and with more members, which begin with a comma.
 func appendFact(dst []byte, f *backend.Fact, valueBytes int, more string) []byte {

@@ -6,7 +6,8 @@ import "time"
 
 // StoresQuery asks for the stores.
 type StoresQuery struct {
-	Days int // of how many days to count facts, up to 366
+	Days  int    // of how many days to count facts, up to 366
+	After string // only stores with later names; "": all
 }
 
 // KeysQuery asks for a page of the keys of a store that have a value.
@@ -15,10 +16,10 @@ type KeysQuery struct {
 	At     Moment
 	Prefix string
 	Where  []Condition // all must hold; up to 16
-	Order  string      // "" or "first": first written; "key"; "changed": the seq of the value; or the path of a field. With "-" before it: descending
+	Order  string      // "" or "first": first written; "key"; "changed": the seq of the value; or "value." and the path of a field. With "-" before it: descending
 	Facets []string    // paths of fields, and "producer": count their values; up to 8
 	Limit  int         // 0: 100; up to MaxLimit; below 0: all, for the command
-	Cursor string      // the Next of the page before
+	Cursor string      // the Next of the page before, of the same question: the page is of the same state of the log
 	Load   bool        // load the store if it is not in memory
 }
 
@@ -26,7 +27,7 @@ type KeysQuery struct {
 type HistoryQuery struct {
 	Store, Key string
 	At         Moment
-	Before     uint64 // only versions before this seq; 0: all
+	Before     uint64 // only versions before this seq, which the log must reach; 0: all
 	Limit      int    // 0: 100; up to MaxLimit; below 0: all, for the command
 	Ticks      bool   // give the times of all versions, too
 }
@@ -72,7 +73,8 @@ type DiffQuery struct {
 	Load     bool
 }
 
-// HistogramQuery asks how many facts there are over time.
+// HistogramQuery asks how many facts there are over time. With From and one of ByStore and ByProducer, and without True, only the facts
+// between From and To are counted, also as First, Last and Dated; otherwise all are.
 type HistogramQuery struct {
 	Store       string  // "": all
 	Key         *string // nil: all

@@ -13,14 +13,18 @@ import (
 )
 
 // TimeHelp says what ParseTime reads.
-const TimeHelp = "2026-11-24T10:00:00Z, 2026-11-24T10:00 or 2026-11-24 (UTC), seconds since 1970, now, or 7d, -7d, 90m for so long ago"
+const TimeHelp = "2026-11-24T10:00:00Z, 2026-11-24T10:00 or 2026-11-24 (UTC), seconds since 1970 (1795514400, or with a point as in 5.0), now, or 7d, -7d, 90m for so long ago"
 
 var errTime = errors.New("not a time: write " + TimeHelp)
 
-// ParseTime parses a point in time as people write it.
+// ParseTime parses a point in time as people write it. A whole number of fewer than nine digits, such as 2026, 20261124 or 90, is an
+// error: it could be a year, a day, or a number of seconds.
 func ParseTime(text string, now time.Time) (time.Time, error) {
 	if text == "now" {
 		return now, nil
+	}
+	if digits := strings.TrimPrefix(text, "-"); len(digits) < 9 && strings.Trim(digits, "0123456789") == "" {
+		return time.Time{}, errTime
 	}
 	if t, err := wire.ParseTime([]byte(text)); err == nil && !t.IsZero() { // the zero time would be no time
 		return t, nil
@@ -40,6 +44,9 @@ func ParseTime(text string, now time.Time) (time.Time, error) {
 func duration(text string) (time.Duration, bool) {
 	var days time.Duration
 	rest := text
+	if strings.HasPrefix(text, "+") { // it would be later, not ago
+		return 0, false
+	}
 	if n, after, ok := strings.Cut(text, "d"); ok {
 		f, err := strconv.ParseFloat(n, 64)
 		if err != nil || !(f >= 0 && f <= 36_500) {

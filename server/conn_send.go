@@ -18,6 +18,7 @@ import (
 // fail appends the answer to a request that failed.
 func (c *conn) fail(err error, id []byte) {
 	c.server.failed(c.nc.RemoteAddr().String(), err)
+	err = Withhold(&c.client.Grant, err)
 	c.answer(func(dst []byte) []byte { return protocol.AppendError(dst, err, id) })
 }
 

@@ -4,7 +4,9 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"strings"
 	"syscall"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
@@ -88,6 +91,49 @@ func TestNarrowStats(t *testing.T) {
 		answer := p.ask(`{"op":"stats"}`)
 		require.Contains(t, answer, want)
 		require.Contains(t, answer, `"last_seq":2`)
+	}
+	read := func(e auth.TokenEntry) backend.Stats {
+		p := s.dial()
+		p.hello(e.Name)
+		stats, err := protocol.ParseStats([]byte(p.ask(`{"op":"stats"}`)))
+		require.NoError(t, err)
+		return stats
+	}
+	all := read(reader)
+	require.EqualValues(t, 1, all.FirstSeq)
+	begun := time.Now()
+	narrow := read(tasks)
+	require.False(t, narrow.LastTime.Before(begun), "it does not say when others wrote")
+	narrow.LastTime = time.Time{}
+	require.Equal(t, backend.Stats{LastSeq: 2, DurableSeq: all.DurableSeq, Log: all.Log}, narrow)
+
+	ahead, err := s.log.WriteFact(t.Context(), backend.Fact{ID: "ahead", Store: "secret", Key: "k", Value: []byte("1"), TransactionTime: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	require.Equal(t, ahead.TransactionTime, read(tasks).LastTime, "facts of the client will be dated after it")
+}
+
+// TestWithheld: only a client that may see all is told where in the log's files something failed.
+func TestWithheld(t *testing.T) {
+	file := newTokenFile(t, tasks, reader)
+	for code, failure := range map[string]error{
+		"corrupt": &backend.CorruptError{Path: "/secret/log", Reason: "wrong CRC"}, "storage_failed": fmt.Errorf("sync /secret/log: %w", backend.ErrFailed),
+		"storage_full": fmt.Errorf("write /secret/log: %w", backend.ErrFull), "internal_error": errors.New("open /secret/log"),
+		"unavailable": &os.PathError{Op: "open", Path: "/secret/log", Err: syscall.EMFILE},
+	} {
+		core, logs := observer.New(zap.ErrorLevel)
+		log := backend.Intercept(memory.New(memory.Options{}), backend.Hooks{Read: func(context.Context, backend.Range, func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+			return func(yield func(backend.Page, error) bool) { yield(backend.Page{}, failure) }
+		}})
+		s := serve(t, "tcp", log, server.Options{Tokens: file.Tokens, Logger: zap.New(core)})
+		for e, may := range map[string]bool{"tasks": false, "reader": true} {
+			p := s.dial()
+			p.hello(e)
+			answer := p.ask(`{"op":"replay"}`)
+			require.Contains(t, answer, fmt.Sprintf(`"error_code":%q`, code))
+			require.Equal(t, may, strings.Contains(answer, "secret"), answer)
+		}
+		require.Len(t, logs.All(), 1)
+		require.Contains(t, fmt.Sprint(logs.All()[0].ContextMap()), "secret")
 	}
 }
 

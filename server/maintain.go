@@ -103,19 +103,11 @@ func (c *conn) stats(r *protocol.Request) error {
 		if stats, err = c.server.Stats(c.server.ctx); err != nil {
 			return err
 		}
-		if stores, _ := c.client.Grant.Readable(nil); stores != nil {
-			maps.DeleteFunc(stats.Horizons, func(store string, _ backend.Horizon) bool {
-				return store != backend.AllStores && !slices.Contains(stores, store)
-			})
-		}
 	}
 	m := c.server.Metrics()
-	if !c.client.Grant.ReadsAll() { // what others have and do is not for this client
+	if stores, _ := c.client.Grant.Readable(nil); stores != nil { // what others have and do is not for this client
 		m.FactsIn, m.Connections = 0, 0
-		stats.Facts, stats.Bytes, stats.Storage = 0, 0, nil
-		if stats.Failed != "" {
-			stats.Failed = "the log takes no more writes; its operator knows why"
-		}
+		stats = narrowed(stats, stores, time.Now())
 	}
 	c.answer(func(dst []byte) []byte {
 		dst = protocol.AppendNumber(protocol.OpenAnswer(dst), "facts_written", m.FactsIn)
@@ -127,4 +119,20 @@ func (c *conn) stats(r *protocol.Request) error {
 		return protocol.CloseAnswer(dst, r.ID)
 	})
 	return nil
+}
+
+// narrowed returns stats for a client that may read some stores: its cursors need the log's last seq and identity, and its reads
+// the horizons of its stores. Nothing is dated before LastTime, which is not before now: when others wrote last is not said.
+func narrowed(s backend.Stats, stores []string, now time.Time) backend.Stats {
+	out := backend.Stats{LastSeq: s.LastSeq, DurableSeq: s.DurableSeq, Log: s.Log, Ancestors: s.Ancestors, LastTime: s.LastTime, Horizons: maps.Clone(s.Horizons)}
+	if !out.LastTime.IsZero() && out.LastTime.Before(now) {
+		out.LastTime = now
+	}
+	if s.Failed != "" {
+		out.Failed = "the log takes no more writes; its operator knows why"
+	}
+	maps.DeleteFunc(out.Horizons, func(store string, _ backend.Horizon) bool {
+		return store != backend.AllStores && !slices.Contains(stores, store)
+	})
+	return out
 }

@@ -177,7 +177,8 @@ func (m *metrics) of(op string) *opMetrics {
 
 // logFailures are what the server logs about failures of the log, by their codes.
 var logFailures = map[string]string{
-	"storage_full": "the log has no room", "storage_failed": "the log's storage failed", "corrupt": "the log is damaged",
+	protocol.CodeInternal: "a request failed",
+	"storage_full":        "the log has no room", "storage_failed": "the log's storage failed", "corrupt": "the log is damaged",
 }
 
 // failed counts a request that failed, of the client at peer; "": not known.
@@ -186,7 +187,7 @@ func (m *metrics) failed(code, peer string, err error) {
 	defer m.mu.Unlock()
 	m.errors[code]++
 	m.refusals[code] = Refusal{Code: code, Last: time.Now().UTC(), Peer: peer}
-	if code == "internal_error" || logFailures[code] != "" {
+	if logFailures[code] != "" {
 		m.lastError = err.Error()
 	}
 }

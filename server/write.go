@@ -5,6 +5,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -184,6 +185,25 @@ func discreet(grant *auth.Grant, err error) error {
 	}
 	return err
 }
+
+// Withhold returns an error without where in the log's files something failed, unless the client may see what is about all
+// stores. The server logs it.
+func Withhold(grant *auth.Grant, err error) error {
+	if grant.MaySeeAll("") == nil {
+		return err
+	}
+	for _, failure := range []error{backend.ErrFull, backend.ErrFailed, backend.ErrCorrupt, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, failure) {
+			return fmt.Errorf("%w: the server's log says more", failure)
+		}
+	}
+	if protocol.ErrorCode(err) == protocol.CodeInternal {
+		return errInternal
+	}
+	return err
+}
+
+var errInternal = errors.New("server: the request failed: the server's log says why")
 
 // A discreetError has other words than the error that it is.
 type discreetError struct {

@@ -125,6 +125,8 @@ type Engine struct {
 	accessChanged bool                   // the stores must be read again; owned by follow
 	regained      ctxsync.Signal         // access was replaced, or the engine has ended
 
+	async *backend.Async // of WriteAsync
+
 	life       context.Context    // of what the engine does by itself; ends with Close
 	stop       context.CancelFunc // ends life
 	done       chan struct{}      // closed when follow has ended
@@ -186,6 +188,7 @@ func newEngine(log backend.Log, opts Options) *Engine {
 	}
 	e := &Engine{log: log, opts: opts, done: make(chan struct{}), loading: ctxsync.NewMutex(), declaring: ctxsync.NewMutex()}
 	e.life, e.stop = context.WithCancel(context.Background())
+	e.async = backend.NewAsync(e.life, e.writeAsync)
 	e.access.Store(&access{log.Features().Stores})
 	if opts.Stores != nil {
 		e.keep(opts.Stores)
@@ -203,6 +206,7 @@ func (e *Engine) Close() error {
 	e.fail(fmt.Errorf("store: the engine is closed: %w", backend.ErrClosed))
 	e.stop()
 	<-e.done
+	e.async.Close()
 	e.background.Wait()
 	return nil
 }

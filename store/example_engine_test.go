@@ -364,3 +364,17 @@ func ExampleEngine_Sync() {
 	// <nil>
 	// 1 true
 }
+
+// A write that nobody waits for yet; what is written before it is done goes with the next one.
+func ExampleEngine_WriteAsync() {
+	ctx := context.Background()
+	e, closeAll := open(`"open"`)
+	defer closeAll()
+	p, err := e.WriteAsync(ctx, backend.Batch{Facts: []backend.Fact{{Store: "tasks", Key: "t1", Value: []byte(`"done"`)}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w := p.Wait(ctx)
+	fmt.Println(string(w.Facts[0].Value), w.Err)
+	// Output: "done" <nil>
+}

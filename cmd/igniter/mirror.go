@@ -180,6 +180,9 @@ func (m *mirroring) reach(ctx context.Context, config backend.Config) (stats bac
 // takeSize is how many bytes are taken at once while much is to be copied, so that parts with gaps become few files.
 const takeSize = 16 << 20
 
+// takePages is how many pages are taken at once, which may be empty.
+const takePages = 4096
+
 // run follows the source until the mirror is stopped, and then returns nil, or until it cannot go on.
 func (m *mirroring) run() error {
 	ctx, end := context.WithCancelCause(m.life)
@@ -214,7 +217,7 @@ func (m *mirroring) follow(ctx context.Context) error {
 			return err
 		}
 		pages, size = append(pages, p), size+len(p.Bytes)
-		if p.Through.Seq < target && size < takeSize {
+		if p.Through.Seq < target && size < takeSize && len(pages) < takePages {
 			continue
 		}
 		m.writing.Lock()
@@ -270,7 +273,8 @@ func (m *mirroring) watch(ctx context.Context) error {
 }
 
 // drop removes the facts from the copy that the source does not have any more, through the seq at which the source was seen,
-// and returns how many there were. Only stores with a horizon lost facts.
+// and returns how many there were. Only stores with a horizon lost facts. If more are pruned meanwhile, the error is backend.ErrUnavailable,
+// and nothing is removed yet.
 func (m *mirroring) drop(ctx context.Context, theirs *backend.Stats) (n uint64, err error) {
 	r := backend.Range{Through: theirs.LastSeq, Stores: []string{}}
 	for store := range theirs.Horizons {
@@ -295,6 +299,13 @@ func (m *mirroring) drop(ctx context.Context, theirs *backend.Stats) (n uint64, 
 		case f.ID != own.ID:
 			return 0, fmt.Errorf("fact %q at seq %d is %q at the source: %w", own.ID, own.Seq, f.ID, backend.ErrDiverged)
 		}
+	}
+	now, err := m.source.Stats(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if r.Stores = nil; r.News(now.Horizons, theirs.Horizons) != nil { // their horizons would be too early for what is gone
+		return 0, fmt.Errorf("%w: facts were pruned from the source while it was read", backend.ErrUnavailable)
 	}
 	for store, seqs := range gone {
 		m.writing.Lock()

@@ -20,6 +20,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/ruby"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 	"github.com/igniter-store/igniter/internal/plaintext"
+	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -138,7 +139,7 @@ func (l *lines) facts(yield func(backend.Fact, error) bool) {
 }
 
 func (l *lines) parse(text []byte) (backend.Fact, error) {
-	f, err := wire.CheckFact(text)
+	f, err := query.ParseFact(text)
 	if err == nil {
 		err = f.Validate()
 	}

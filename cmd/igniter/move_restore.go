@@ -55,6 +55,9 @@ igniter import: facts that are there stay, and seqs are new.`,
 				if through, err = throughTime(cmd.Context(), line, asOf); err != nil {
 					return err
 				}
+				if made := line.Last().Made(); through == last && !made.IsZero() && asOf.After(made) {
+					a.say(fmt.Sprintf("the backup was made at %s: what the log took in after that is not in it", clock(made)))
+				}
 			}
 			if through > last {
 				return fmt.Errorf("--through %d: the backup ends at seq %d", through, last)
@@ -105,7 +108,9 @@ igniter import: facts that are there stay, and seqs are new.`,
 // throughTime returns the seq of the last fact of a line before the first one that is later than a time. The facts of a
 // batch have the same time, unless they were imported.
 func throughTime(ctx context.Context, line *archive.Line, at time.Time) (through uint64, err error) {
-	for p, err := range line.Read(line.Last().Through).Pages() {
+	var first time.Time // of the first fact, if that is later
+	reading := line.Read(line.Last().Through)
+	for p, err := range reading.Pages() {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -113,17 +118,28 @@ func throughTime(ctx context.Context, line *archive.Line, at time.Time) (through
 			return 0, err
 		}
 		for i := range p.Facts {
-			f := &p.Facts[i]
-			if f.TransactionTime.After(at) {
-				if through == 0 {
-					return 0, fmt.Errorf("the log held nothing yet at %s: its first fact is of %s", clock(at), clock(f.TransactionTime))
-				}
+			switch f := &p.Facts[i]; {
+			case !first.IsZero(): // it is read to its end, where it says what was pruned
+			case !f.TransactionTime.After(at):
+				through = f.Seq
+			case through > 0:
 				return through, nil
+			default:
+				first = f.TransactionTime
 			}
-			through = f.Seq
 		}
 	}
-	return through, nil
+	if first.IsZero() {
+		return through, nil
+	}
+	s, err := reading.Stats(ctx)
+	if err == nil {
+		err = s.Whole(0, nil)
+	}
+	if err == nil {
+		err = fmt.Errorf("the log held nothing yet at %s: its first fact is of %s", clock(at), clock(first))
+	}
+	return 0, err
 }
 
 // A restoreReport says what was restored.

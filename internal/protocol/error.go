@@ -62,7 +62,7 @@ func (e *RequestError) Unwrap() error { return e.Err }
 
 // ErrorCodes returns all codes, each once.
 func ErrorCodes() []string {
-	all := []string{codeInternal}
+	all := []string{CodeInternal}
 	for _, c := range codes {
 		if !slices.Contains(all, c.code) {
 			all = append(all, c.code)
@@ -71,8 +71,8 @@ func ErrorCodes() []string {
 	return all
 }
 
-// codeInternal is the code of an error that has none of its own.
-const codeInternal = "internal_error"
+// CodeInternal is the code of an error that has none of its own.
+const CodeInternal = "internal_error"
 
 // ErrorCode returns the code of an error.
 func ErrorCode(err error) string {
@@ -85,7 +85,7 @@ func ErrorCode(err error) string {
 			return c.code
 		}
 	}
-	return codeInternal
+	return CodeInternal
 }
 
 // AppendError appends the answer to a request that failed: the error's code, its text, and the fields

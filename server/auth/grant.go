@@ -96,6 +96,15 @@ func (g *Grant) MayAdmin(what string) error {
 	return fmt.Errorf("%w: %s may not %s, which is for administrators", backend.ErrForbidden, g.name, what)
 }
 
+// MaySeeAll returns backend.ErrForbidden, which names what was asked for, unless the client may know what is about all stores: it
+// reads all of them, or is an administrator.
+func (g *Grant) MaySeeAll(what string) error {
+	if g.read.all || g.admin {
+		return nil
+	}
+	return fmt.Errorf("%w: %s may not %s, which is about all stores: let it read all (\"*\"), or grant admin", backend.ErrForbidden, g.name, what)
+}
+
 // Readable returns the stores that the client reads if it asks for some stores, or for all (asked is nil). A nil result
 // stands for all stores, an empty one for none. If asked names a store that the client may not read, the error is
 // backend.ErrForbidden. The result is shared and must not be modified; it is sorted unless asked is given.

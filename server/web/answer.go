@@ -20,6 +20,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/server"
 )
 
 // answer answers with JSON.
@@ -45,8 +46,7 @@ func (h *Handler) found(x *exchange, r *http.Request, seq uint64, v any) error {
 	if err != nil {
 		return err
 	}
-	h.sendFound(x, r, seq, tagOf(text), append(text, '\n'))
-	return nil
+	return h.sendFound(x, r, seq, tagOf(text), append(text, '\n'))
 }
 
 // tagOf returns the ETag of an answer.
@@ -56,7 +56,10 @@ func tagOf(text []byte) string {
 }
 
 // sendFound is found with the answer as text, and its ETag.
-func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag string, text []byte) {
+func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag string, text []byte) error {
+	if err := x.share.setLarge(len(text)); err != nil {
+		return err
+	}
 	header := x.Header()
 	header.Set("Cache-Control", "private, no-cache") // with the ETag one may ask whether it is still right
 	header.Add("Vary", "Authorization")
@@ -64,12 +67,11 @@ func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag strin
 	header.Set("Igniter-Seq", strconv.FormatUint(seq, 10))
 	if matches(r.Header.Get("If-None-Match"), etag) {
 		x.WriteHeader(http.StatusNotModified)
-		return
+		return nil
 	}
 	if len(text) >= minCompressed {
 		var out bytes.Buffer
 		if c, done := compress(x, r); c != nil {
-			defer done()
 			c.Reset(&out)
 			_, err := c.Write(text)
 			if err == nil && c.Close() == nil {
@@ -77,9 +79,11 @@ func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag strin
 			} else {
 				header.Del("Content-Encoding")
 			}
+			done() // before a client that may be slow reads the answer
 		}
 	}
 	h.send(x, http.StatusOK, text)
+	return nil
 }
 
 // matches reports whether an ETag is among those of a header, as browsers and proxies compare them.
@@ -128,7 +132,7 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		h.opts.Logger.Error("a request failed", zap.String("path", r.URL.Path), zap.Error(err))
 	}
-	answer := failureOf(err)
+	answer := x.failureOf(err)
 	answer.Code = codeOf(err, status)
 	if missing, ok := errors.AsType[*query.NoValueError](err); ok {
 		x.Header().Set("Igniter-Seq", strconv.FormatUint(missing.Seq, 10))
@@ -136,7 +140,15 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	h.answer(x, status, answer)
 }
 
-// failureOf returns what a client is told of an error.
+// failureOf returns what the client is told of an error.
+func (x *exchange) failureOf(err error) failure {
+	if statusOf(err) >= http.StatusInternalServerError {
+		err = server.Withhold(&x.grant, err)
+	}
+	return failureOf(err)
+}
+
+// failureOf returns what a client that may know all of an error is told of it.
 func failureOf(err error) failure {
 	answer := failure{Code: protocol.ErrorCode(err), Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
 	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {

@@ -14,7 +14,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,9 +149,14 @@ func TestWrite(t *testing.T) {
 	}
 	x.send(400, "PUT", "/v1/stores/tasks/k", "1", "If-Match", "nothing")
 	x.send(400, "DELETE", "/v1/stores/tasks/k", "1")
+	for _, name := range []string{"If-Unmodified-Since", "Content-Range", "Content-Encoding"} {
+		x.send(400, "PUT", "/v1/stores/tasks/k", "1", name, "gzip")
+		x.send(400, "POST", "/v1/facts", `{"id":"i","store":"tasks","key":"k","value":1}`, name, "gzip", "Content-Type", "application/json")
+	}
+	x.send(400, "POST", "/v1/facts", `{"id":"i","store":"tasks","key":"k","value":1}`, "If-None-Match", "*", "Content-Type", "application/json")
+	x.get(404, "/v1/stores/tasks/k")
 }
 
-// TestWriteAll: a body of facts is written whole or not at all, and again without harm.
 // TestBodies: one client's unfinished bodies leave room for those of others.
 func TestBodies(t *testing.T) {
 	write := func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} }
@@ -211,6 +218,50 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// TestStuckWrites: a client that begins writes and does not send their bodies has no more of them than its share.
+func TestStuckWrites(t *testing.T) {
+	write := func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} }
+	tokens, shown := tokensOf(t, write, write)
+	x := newSite(t, memory.New(memory.Options{}), web.Options{MaxStreams: 4, MaxStreamsEach: 2}, &server.Options{Tokens: tokens})
+	put := func(token string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, x.url+"/v1/stores/a/k", strings.NewReader("1"))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", token)
+		answer, err := x.client.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode
+	}
+	var clients sync.WaitGroup
+	var unfinished []*io.PipeWriter
+	for range 2 {
+		body, more := io.Pipe()
+		unfinished = append(unfinished, more)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, x.url+"/v1/stores/a/k", body)
+		require.NoError(t, err)
+		r.ContentLength = 1
+		r.Header.Set("Authorization", shown[0])
+		clients.Go(func() {
+			if answer, err := x.client.Do(r); err == nil {
+				_ = answer.Body.Close()
+			}
+		})
+	}
+	for put(shown[0]) != http.StatusServiceUnavailable { // until both are being read
+		runtime.Gosched()
+	}
+	require.Equal(t, http.StatusCreated, put(shown[1]))
+	x.get(200, "/v1/stores/a/k", "Authorization", shown[0])
+	for _, more := range unfinished {
+		_, err := io.WriteString(more, "2")
+		require.NoError(t, err)
+		require.NoError(t, more.Close())
+	}
+	clients.Wait()
+	require.Equal(t, http.StatusCreated, put(shown[0]))
+}
+
+// TestWriteAll: a body of facts is written whole or not at all, and again without harm.
 func TestWriteAll(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	line := func(id, value string) string {
@@ -231,6 +282,15 @@ func TestWriteAll(t *testing.T) {
 	x.send(201, "POST", "/v1/facts?expect=tasks/a=a&expect=tasks/d=", line("d", "1"), kind...)
 	x.send(415, "POST", "/v1/facts", line("f", "1"), "Content-Type", "text/plain")
 	x.send(400, "POST", "/v1/facts?expect=tasks", line("f", "1"), kind...)
+
+	x.send(201, "PUT", "/v1/stores/tasks/large", strconv.Quote(strings.Repeat("x", query.MaxValue)))
+	cut := x.get(200, "/v1/facts?reverse=1&changes=1&limit=1")
+	require.Contains(t, cut, `"value":null`)
+	for _, line := range []string{cut, `{"id":"f","store":"tasks","key":"a"}`, `{"id":"f","store":"tasks","key":"a","data":1}`} {
+		_, text = x.send(422, "POST", "/v1/facts", line, kind...)
+		require.Contains(t, text, "value", "it would delete the key")
+	}
+	x.send(201, "POST", "/v1/facts", line("f", "null"), kind...)
 
 	other := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	other.send(201, "POST", "/v1/facts", x.get(200, "/v1/facts"), kind...)
@@ -261,6 +321,9 @@ func TestNarrowTokens(t *testing.T) {
 	}
 	require.Contains(t, x.get(200, "/v1/whoami", narrow...), `"name":"t0","read":["a"],"write":["a","drop"],"import":false,"admin":false,"writable":true`)
 	require.Contains(t, x.get(200, "/v1/lineage/mine?effects=1", "Authorization", shown[1]), `"id":"after"`)
+	var mine struct{ Time time.Time }
+	require.NoError(t, json.Unmarshal([]byte(x.get(200, "/v1/stores", narrow...)), &mine))
+	require.Zero(t, mine.Time, "when others wrote is not said")
 
 	x.send(201, "PUT", "/v1/stores/a/new", "1", narrow...)
 	x.send(403, "PUT", "/v1/stores/secret/new", "1", narrow...)

@@ -179,9 +179,14 @@ func (x *eventStream) send(ctx context.Context) error {
 func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err := x.refresh(); err != nil {
+	err := x.refresh()
+	if err == nil {
+		err = x.w.share.setLarge(sentFor(&page))
+	}
+	if err != nil {
 		return err
 	}
+	defer x.w.share.giveBack()
 	gone := page.Whole(x.through.Seq)
 	if gone != nil && (x.beats != nil || x.through.Seq > 0) { // a client that begins at the log's beginning takes what is left
 		return gone
@@ -280,7 +285,7 @@ func (x *eventStream) end(r *http.Request, err error) error {
 // tell ends a stream of events that has begun with an error. Its event has a name of its own: a browser has one named error
 // for lost connections.
 func (s *stream) tell(err error) error {
-	text, _ := json.Marshal(failureOf(err)) // strings and numbers: it can't fail
+	text, _ := json.Marshal(s.w.failureOf(err)) // strings and numbers: it can't fail
 	s.buf = append(append(append(s.buf, "event: igniter-error\ndata: "...), text...), "\n\n"...)
 	return s.flush()
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 // An exchange is a request's answer, with what is counted and logged about it.
@@ -20,7 +21,9 @@ type exchange struct {
 	begun  time.Time
 	route  string // "": none
 	client string // the name of its token or certificate
-	status int    // 0: not sent yet
+	grant  auth.Grant
+	share  share
+	status int // 0: not sent yet
 }
 
 // Unwrap is for http.ResponseController.

@@ -16,7 +16,7 @@ import (
 func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "after", "through", "before", "since", "until", "store", "key", "prefix", "producer", "where", "reverse", "limit", "changes")
 	after := p.cursor("after", p.Get("after"))
-	ask := query.FactsQuery{After: after.Seq, Through: p.seq("through"), Since: p.time("since"), Until: p.time("until"), Filter: p.filter(), Reverse: p.flag("reverse"), Changes: p.flag("changes"),
+	ask := query.FactsQuery{After: after.Seq, Through: p.seq("through"), Since: p.time("since"), Until: p.unlessNow("until"), Filter: p.filter(), Reverse: p.flag("reverse"), Changes: p.flag("changes"),
 		Limit: int(p.number("limit", 0, 0, 1<<53))}
 	before := p.seq("before")
 	if before > 1 && (ask.Through == 0 || before <= ask.Through) {
@@ -37,24 +37,44 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	if err == nil {
 		_, err = stats.Resume(after)
 	}
+	if err == nil && before > 1 { // a page of another log, or of this one before it was restored
+		_, err = stats.Resume(backend.Cursor{Seq: before - 1})
+	}
 	if err != nil {
 		return err
 	}
 	ctx, cancel := q.server.Serving(r.Context())
 	defer cancel(nil)
 	var found iter.Seq2[query.Version, error]
-	if before == 1 {
+	pruned := func() error { return nil } // why the answer may not be whole
+	through := stats.LastSeq              // what comes meanwhile is after Igniter-Seq
+	if ask.Through != 0 {
+		through = min(through, ask.Through)
+	}
+	if before == 1 || after.Seq >= through && through > 0 {
 		found = func(func(query.Version, error) bool) {}
 	} else if ask.Reverse || !ask.Since.IsZero() || !ask.Until.IsZero() {
 		if q.reader == nil {
 			return errNothingAt(r)
 		}
+		if err := x.share.await(ctx, ofQuestion); err != nil {
+			return err
+		}
 		if stats.LastSeq, found, err = q.reader.Facts(ctx, q.stores(), ask); err != nil {
 			return reason(ctx, err)
 		}
+		pruned = func() error {
+			now, err := q.log.Stats(ctx)
+			if err != nil {
+				return err
+			}
+			r := backend.Range{Stores: stores}
+			now.Horizons = r.News(now.Horizons, stats.Horizons)
+			return now.Whole(after.Seq, stores)
+		}
 	} else {
-		pages := q.log.Replay(ctx, backend.Range{After: after, Through: min(ask.Through, stats.LastSeq), Stores: stores})
-		found = window(pages, ask, func(gone error) { setHorizon(x, gone) })
+		pages := q.log.Replay(ctx, backend.Range{After: after, Through: through, Stores: stores})
+		found = window(pages, ask, stats.LastSeq, x, func(gone error) { setHorizon(x, gone) })
 	}
 	if gone := stats.Whole(after.Seq, stores); gone != nil && after.Seq == 0 {
 		setHorizon(x, gone)
@@ -67,8 +87,12 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if s.out, s.done = compress(x, r); s.out != nil {
-		defer s.done()
+	if x.share.keep(ofEncoder) == nil { // otherwise it is sent as it is
+		if s.out, s.done = compress(x, r); s.out != nil {
+			defer s.done()
+		} else {
+			_ = x.share.keep(-ofEncoder) // less never fails
+		}
 	}
 	for v, err := range found {
 		if err != nil {
@@ -85,7 +109,11 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 			return err
 		}
 	}
-	if err := reading.Refresh(); err != nil {
+	err = reading.Refresh()
+	if err == nil {
+		err = pruned()
+	}
+	if err != nil {
 		return s.cut(err)
 	}
 	return s.finish()
@@ -99,8 +127,9 @@ func setHorizon(x *exchange, gone error) {
 }
 
 // window yields the facts of pages that are asked for. A client that begins at the log's beginning takes what is left, and
-// told is called if that is not all; for others it is an error if facts after their cursor were pruned.
-func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, told func(gone error)) iter.Seq2[query.Version, error] {
+// told is called if that is not all; for others it is an error if facts after their cursor were pruned. It ends after
+// the seq last, and counts pages for x.
+func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, last uint64, x *exchange, told func(gone error)) iter.Seq2[query.Version, error] {
 	return func(yield func(query.Version, error) bool) {
 		m := q.Matcher()
 		through, left := q.After, q.Limit
@@ -110,6 +139,9 @@ func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, told func(
 			} else if err == nil {
 				err = gone
 			}
+			if err == nil {
+				err = x.share.setLarge(sentFor(&page))
+			}
 			if err != nil {
 				yield(query.Version{}, err)
 				return
@@ -117,6 +149,9 @@ func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, told func(
 			through = page.Through.Seq
 			for i := range page.Facts {
 				f := &page.Facts[i]
+				if f.Seq > last { // the log was empty
+					return
+				}
 				if !m.Wants(f) {
 					continue
 				}

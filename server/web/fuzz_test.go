@@ -34,6 +34,7 @@ func FuzzURL(f *testing.F) {
 		{"/v1/stores/tasks?where=a.b%3E1&facet=x&order=-changed&cursor=1:k", ""}, {"/v1/history/secret/k?ticks=1", ""}, {"/v1/lineage/secret?effects=1&depth=all", ""}, {"/v1/facts/secret", ""},
 		{"/v1/diff/tasks?from=1&to=now&to_valid=-7d&key=k", ""}, {"/v1/histogram?axis=both&from=1970-01-01&to=9999-12-31&by=store&buckets=1000", ""}, {"/v1/moment?at=0001-01-02&store=secret", ""},
 		{"/v1/facts?reverse=1&changes=1&before=2&producer=%7B&since=36500d", ""}, {"/v1/stores?days=366", ""}, {"/v1/whoami?", ""},
+		{"/v1/stores/tasks?cursor=18446744073709551615,,,1,0", ""}, {"/v1/stores/tasks?cursor=1@0197c0de-8c1a-7055-9dd2-000000000000,1e99,-1,2147483648,x&order=value.", ""},
 		{"/v1/facts?store=" + strings.Repeat("x", 300), ""}, {"/v1/facts?" + strings.Repeat("store=a&", 5000), ""}, {"/v1/stores/tasks/k?as_of=99999999999999999999999", ""},
 	} {
 		f.Add(seed[0], seed[1])

@@ -26,12 +26,12 @@ type Handler struct {
 	attached chan struct{} // closed by the first Attach
 	once     sync.Once
 	requests requestCounts
+	budget   budget
 
 	mu      sync.Mutex
-	streams map[string]int   // open ones, by the client's name
-	open    int              // streams of all clients
-	waiting int              // event streams that wait for Attach
-	bodies  map[string]int64 // bytes that bodies of requests may take now, by the name of the client
+	streams crowd // reads too
+	writes  crowd
+	waiting int // event streams that wait for Attach
 	clients map[*eventStream]Subscriber
 }
 
@@ -45,7 +45,8 @@ type attachment struct {
 // New returns a Handler of a server whose log is still being opened. Until Attach it answers all requests but those for
 // health and events with 503.
 func New(opts Options) *Handler {
-	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: map[string]int{}, bodies: map[string]int64{}, clients: map[*eventStream]Subscriber{}}
+	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: crowd{by: map[string]int{}}, writes: crowd{by: map[string]int{}}, clients: map[*eventStream]Subscriber{}}
+	h.budget = budget{max: h.opts.MaxBodies, by: map[string]int64{}}
 	h.current.Store(&attachment{})
 	h.routes = h.allRoutes()
 	return h
@@ -73,12 +74,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path := r.URL.EscapedPath() // not cleaned: keys may contain anything
-	x := &exchange{ResponseWriter: w, begun: time.Now()}
+	x := &exchange{ResponseWriter: w, begun: time.Now(), share: h.budget.share("", true)}
 	route, args := h.find(path)
 	if route != nil {
 		x.route = route.pattern
 	}
 	defer h.note(x, r)
+	defer x.share.giveBack()
 	h.allowOrigin(x, r)
 	switch serve := route.method(r.Method); {
 	case route == nil:
@@ -93,10 +95,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Handle lets next answer the requests for a path from clients that the server lets in. It must be called before the
-// first request.
+// Handle lets next answer the requests for a path from clients that may read all stores, and from administrators. It must be
+// called before the first request.
 func (h *Handler) Handle(path string, next http.Handler) {
-	h.routes = append(h.routes, route{pattern: path, get: h.served(func(x *exchange, r *http.Request, _ *request) error {
+	h.routes = append(h.routes, route{pattern: path, get: h.served(func(x *exchange, r *http.Request, q *request) error {
+		if err := q.client.Grant.MaySeeAll("ask for " + path); err != nil {
+			return err
+		}
 		x.deadline(h.opts.WriteTimeout)
 		next.ServeHTTP(x, r)
 		return nil
@@ -144,18 +149,22 @@ func (h *Handler) letIn(x *exchange, r *http.Request, q *request) error {
 		q.server.Refused(r.RemoteAddr, q.client.Err)
 		return q.client.Err
 	}
-	x.client = q.client.Grant.Name()
+	x.client, x.grant = q.client.Grant.Name(), q.client.Grant
+	x.share = h.budget.share(x.client, q.server.Open())
 	return nil
 }
 
-// read returns a handler of reads that need the reader.
-func (h *Handler) read(handle func(x *exchange, r *http.Request, q *request) error) handler {
+// read returns a handler of reads that need the reader, and take some bytes.
+func (h *Handler) read(bytes int64, handle func(x *exchange, r *http.Request, q *request) error) handler {
 	return h.served(h.streamed(func(x *exchange, r *http.Request, q *request) error {
 		if q.reader == nil {
 			return errNothingAt(r)
 		}
 		ctx, cancel := q.server.Serving(r.Context())
 		defer cancel(nil)
+		if err := x.share.await(ctx, bytes); err != nil {
+			return err
+		}
 		err := handle(x, r.WithContext(ctx), q)
 		if err != nil && ctx.Err() != nil {
 			err = reason(ctx, err)

@@ -48,7 +48,11 @@ func (h *Handler) ready(w *exchange, r *http.Request, _ []string) {
 	case err != nil:
 		h.fail(w, r, &statusError{http.StatusServiceUnavailable, err})
 	case stats.Failed != "":
-		h.answer(w, http.StatusServiceUnavailable, readiness{Status: failed, Error: stats.Failed})
+		why := stats.Failed
+		if !s.Open() {
+			why = "the log takes no more writes; its operator knows why"
+		}
+		h.answer(w, http.StatusServiceUnavailable, readiness{Status: failed, Error: why})
 	default:
 		h.answer(w, http.StatusOK, readiness{Status: status, Warnings: s.Warnings(&stats)})
 	}

@@ -4,17 +4,21 @@ package web_test
 
 import (
 	"bufio"
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/server/web"
 )
 
@@ -88,4 +92,62 @@ func TestIdleConnections(t *testing.T) {
 	answer, err = http.ReadResponse(bufio.NewReader(waiting), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, answer.StatusCode)
+}
+
+// A stuck client does not read what is sent to it until it is let go.
+type stuck struct {
+	*httptest.ResponseRecorder
+	writing, letGo chan struct{}
+}
+
+func (w *stuck) SetWriteDeadline(time.Time) error { return nil }
+
+func (w *stuck) Write(p []byte) (int, error) {
+	if w.Code == http.StatusOK {
+		w.writing <- struct{}{}
+		<-w.letGo
+	}
+	return w.ResponseRecorder.Write(p)
+}
+
+// TestStuckClients: what clients of a token don't read takes no more than its share of memory, and leaves room for others.
+func TestStuckClients(t *testing.T) {
+	read := func(e *auth.TokenEntry) { e.Read = []string{"*"} }
+	tokens, shown := tokensOf(t, read, read)
+	x := newSite(t, memory.New(memory.Options{}), web.Options{MaxBodies: 16 << 20, Heartbeat: time.Hour}, &server.Options{Tokens: tokens})
+	_, err := x.log.WriteFact(t.Context(), backend.Fact{ID: "large", Store: "a", Key: "large", Value: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)})
+	require.NoError(t, err)
+	for _, path := range []string{"/v1/events?after=0", "/v1/facts?after=0"} {
+		letGo, writing, refused := make(chan struct{}), make(chan struct{}, 100), make(chan int, 100)
+		ctx, end := context.WithCancel(t.Context())
+		var clients sync.WaitGroup
+		for range 20 {
+			clients.Go(func() {
+				r := httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil)
+				r.Header.Set("Authorization", shown[0])
+				w := &stuck{httptest.NewRecorder(), writing, letGo}
+				x.web.ServeHTTP(w, r)
+				if w.Code != http.StatusOK {
+					refused <- w.Code
+				}
+			})
+		}
+		stuck := 0
+		for n := 0; n < 20; n++ {
+			select {
+			case <-writing:
+				stuck++
+			case code := <-refused:
+				require.Equal(t, http.StatusServiceUnavailable, code, path)
+			}
+		}
+		require.Positive(t, stuck, path)
+		require.LessOrEqual(t, stuck, 8, path)
+		if path != "/v1/events?after=0" {
+			require.Greater(t, len(x.get(200, path, "Authorization", shown[1])), 1<<20)
+		}
+		close(letGo)
+		end()
+		clients.Wait()
+	}
 }

@@ -26,8 +26,12 @@ type Options struct {
 	// About, if not nil, returns what the program knows about itself, for /v1/status and /v1/whoami.
 	About func() About
 
-	MaxBody   int64 // bytes of the body of a request that writes; 0: 16 MiB
-	MaxBodies int64 // bytes of all such bodies at a time, and half of them for one token; further ones are answered with 503; 0: eight times MaxBody
+	MaxBody int64 // bytes of the body of a request that writes; 0: 16 MiB
+	// MaxBodies is how many bytes all such bodies may take at a time, questions that are being answered (8 MiB each), and what is not read
+	// yet of answers: single values, facts and batches of 512 KiB or more; and half of it is for one token. What finds no room is
+	// answered with 503, a question after five seconds. 0: eight times MaxBody, and at
+	// least 128 MiB.
+	MaxBodies int64
 
 	MaxStreams     int           // reads, exports and event streams at once; further ones are answered with 503; 0: 256
 	MaxStreamsEach int           // of them for one token; 0: a quarter
@@ -54,7 +58,7 @@ func (o Options) withDefaults() Options {
 		o.MaxBody = 16 << 20
 	}
 	if o.MaxBodies <= 0 {
-		o.MaxBodies = 8 * o.MaxBody
+		o.MaxBodies = max(8*o.MaxBody, 128<<20)
 	}
 	if o.MaxStreams <= 0 {
 		o.MaxStreams = 256

@@ -21,6 +21,9 @@ const maxStores = 4096
 // maxRepeated is how often another parameter may be given that may be repeated.
 const maxRepeated = 64
 
+// maxWhere is how many conditions a request may have. Each is looked for in every value.
+const maxWhere = 16
+
 // repeated are the parameters that may be given more than once.
 var repeated = []string{"store", "where", "facet", "by", "expect"}
 
@@ -118,12 +121,17 @@ func (p *parameters) time(name string) (t time.Time) {
 	return t
 }
 
+// unlessNow returns a point in time; zero if it is not given, or now: that is all that the log holds, whatever its clock says.
+func (p *parameters) unlessNow(name string) (t time.Time) {
+	if p.Get(name) != now {
+		t = p.time(name)
+	}
+	return t
+}
+
 // moment returns as of when to read.
 func (p *parameters) moment() query.Moment {
-	m := query.Moment{Seq: p.seq("at_seq")}
-	if p.Get("as_of") != now { // all that the log holds, whatever its clock says
-		m.Time = p.time("as_of")
-	}
+	m := query.Moment{Seq: p.seq("at_seq"), Time: p.unlessNow("as_of")}
 	p.valid(&m, "valid_at")
 	return m
 }
@@ -164,7 +172,8 @@ func (p *parameters) cursor(name, text string) backend.Cursor {
 
 // where returns conditions.
 func (p *parameters) where() []query.Condition {
-	if len(p.Values["where"]) > maxRepeated {
+	if len(p.Values["where"]) > maxWhere {
+		p.wrong("where", "given more than %d times", maxWhere)
 		return nil
 	}
 	all, err := query.ParseConditions(p.Values["where"])

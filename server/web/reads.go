@@ -6,14 +6,15 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/igniter-store/igniter/query"
 )
 
 // stores answers with what the log holds.
 func (h *Handler) stores(x *exchange, r *http.Request, q *request) error {
-	p := given(r, "days")
-	ask := query.StoresQuery{Days: int(p.number("days", 30, 0, 366))}
+	p := given(r, "days", "after")
+	ask := query.StoresQuery{Days: int(p.number("days", 30, 0, 366)), After: p.Get("after")}
 	if p.err != nil {
 		return p.err
 	}
@@ -97,6 +98,13 @@ func (h *Handler) diff(x *exchange, r *http.Request, q *request) error {
 	if p.err != nil {
 		return p.err
 	}
+	if p.Get("from") == now { // all that the log holds, as for to
+		stats, err := q.log.Stats(r.Context())
+		if err != nil {
+			return err
+		}
+		ask.From.Seq, ask.From.Time = stats.LastSeq, time.Time{}
+	}
 	d, err := q.reader.Diff(r.Context(), q.stores(), ask)
 	if err != nil {
 		return err
@@ -132,7 +140,7 @@ func (h *Handler) histogram(x *exchange, r *http.Request, q *request) error {
 // moment answers with where a moment is in the log.
 func (h *Handler) moment(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "at", "seq", "store", "key")
-	ask := query.MomentQuery{At: p.time("at"), Seq: p.seq("seq"), Store: p.one("store"), Key: p.key()}
+	ask := query.MomentQuery{At: p.unlessNow("at"), Seq: p.seq("seq"), Store: p.one("store"), Key: p.key()}
 	if p.Has("at") && p.Has("seq") {
 		p.wrong("seq", "given with at: give one of them")
 	}

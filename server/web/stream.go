@@ -11,39 +11,54 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// streamed limits how many streams and reads there are at once.
-func (h *Handler) streamed(handle func(x *exchange, r *http.Request, q *request) error) func(*exchange, *http.Request, *request) error {
+// A crowd is requests of a kind that are being answered.
+type crowd struct {
+	all int
+	by  map[string]int // by the client's name
+}
+
+// limited limits how many requests of a kind are answered at once, by Options.MaxStreams and MaxStreamsEach.
+func (h *Handler) limited(c *crowd, what string, handle func(x *exchange, r *http.Request, q *request) error) func(*exchange, *http.Request, *request) error {
 	return func(x *exchange, r *http.Request, q *request) error {
 		name := q.client.Grant.Name()
-		if err := h.openStream(name, q.server.Open()); err != nil {
+		if err := h.enter(c, what, name, q.server.Open()); err != nil {
 			return err
 		}
-		defer h.closeStream(name)
+		defer h.leave(c, name)
 		return handle(x, r, q)
 	}
 }
 
-// openStream counts a stream of a client.
-func (h *Handler) openStream(name string, anybody bool) error {
+// streamed limits how many streams and reads there are at once.
+func (h *Handler) streamed(handle func(x *exchange, r *http.Request, q *request) error) func(*exchange, *http.Request, *request) error {
+	return h.limited(&h.streams, "streams", handle)
+}
+
+// writing limits how many writes there are at once: a client that does not send its bodies must not have all connections.
+func (h *Handler) writing(handle func(x *exchange, r *http.Request, q *request) error) handler {
+	return h.served(h.limited(&h.writes, "writes", handle))
+}
+
+func (h *Handler) enter(c *crowd, what, name string, anybody bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case h.open >= h.opts.MaxStreams:
-		return fmt.Errorf("%w: there are %d streams already: try again later", backend.ErrUnavailable, h.opts.MaxStreams)
-	case !anybody && h.streams[name] >= h.opts.MaxStreamsEach:
-		return fmt.Errorf("%w: %s has %d streams already: try again later", backend.ErrUnavailable, name, h.opts.MaxStreamsEach)
+	case c.all >= h.opts.MaxStreams:
+		return fmt.Errorf("%w: there are %d %s already: try again later", backend.ErrUnavailable, h.opts.MaxStreams, what)
+	case !anybody && c.by[name] >= h.opts.MaxStreamsEach:
+		return fmt.Errorf("%w: %s has %d %s already: try again later", backend.ErrUnavailable, name, h.opts.MaxStreamsEach, what)
 	}
-	h.open++
-	h.streams[name]++
+	c.all++
+	c.by[name]++
 	return nil
 }
 
-func (h *Handler) closeStream(name string) {
+func (h *Handler) leave(c *crowd, name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.open--
-	if h.streams[name]--; h.streams[name] == 0 {
-		delete(h.streams, name)
+	c.all--
+	if c.by[name]--; c.by[name] == 0 {
+		delete(c.by, name)
 	}
 }
 
@@ -51,7 +66,7 @@ func (h *Handler) closeStream(name string) {
 func (h *Handler) Streams() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.open
+	return h.streams.all
 }
 
 // A stream is an answer that is sent piece by piece.
@@ -128,6 +143,17 @@ func reason(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
+}
+
+// sentFor returns how many bytes a page takes while it is sent: it, and a fact as text.
+func sentFor(page *backend.Page) (n int) {
+	largest := 0
+	for i := range page.Facts {
+		f := &page.Facts[i]
+		size := len(f.Key) + len(f.Value) + len(f.ID) + len(f.Producer) + len(f.Derivation)
+		n, largest = n+size+256, max(largest, size)
+	}
+	return n + largest
 }
 
 // streamBuffer is about how many bytes are sent at once.

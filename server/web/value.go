@@ -25,8 +25,7 @@ func (h *Handler) value(x *exchange, r *http.Request, q *request) error {
 	if err != nil {
 		return err
 	}
-	h.sendFound(x, r, v.Seq, etagOf(v.Fact.ID), append(query.AppendFact(nil, &v.Fact), '\n'))
-	return nil
+	return h.sendFound(x, r, v.Seq, etagOf(v.Fact.ID), append(query.AppendFact(nil, &v.Fact), '\n'))
 }
 
 // etagOf returns the ETag of a fact.

@@ -4,6 +4,7 @@ package web_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -310,6 +312,10 @@ func TestValue(t *testing.T) {
 	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of="+time.Now().Add(time.Minute).UTC().Format(time.RFC3339)), `"value":2,"time"`)
 	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of=now"), `"value":3,"time"`, "the log's time is ahead of the clock")
 	require.Contains(t, x.get(200, "/v1/stores/a/k?as_of=now&valid_at=now"), `"value":2,"time"`)
+	require.Contains(t, x.get(200, "/v1/moment?at=now"), `"at":{"seq":6,`)
+	require.Contains(t, x.get(200, "/v1/facts?until=now&reverse=1&limit=1"), `"seq":6,`)
+	require.Contains(t, x.get(200, "/v1/diff/a?from=now&to=now"), `"entered":0,"changed":0,"left":0,`)
+	require.Contains(t, x.get(200, "/v1/diff/a?from=now&from_valid=1000.5&to=now&to_valid=now"), `"keys":[{"key":"k","kind":"changed"`)
 	require.Contains(t, x.get(200, "/v1/stores/a/k?valid_at=1000.5"), `"value":3,"time"`)
 	require.Contains(t, x.get(404, "/v1/stores/a/k?valid_at=1970-01-01"), `"error_code":"never_written"`)
 	require.Contains(t, x.get(200, "/v1/stores/a%20b/x/y%20z"), `"value":4,"time"`)
@@ -411,7 +417,8 @@ func TestTokens(t *testing.T) {
 	x.get(403, "/v1/stores/b/k", "Authorization", as)
 
 	x.get(401, "/inside")
-	require.Equal(t, "inside", x.get(200, "/inside", "Authorization", as))
+	require.Contains(t, x.get(403, "/inside", "Authorization", as), "is about all stores")
+	require.Equal(t, "inside", x.get(200, "/inside", "Authorization", "Bearer "+admin))
 
 	x.write("b", "k", "3")
 	x.write("a", "k", "4")
@@ -541,6 +548,76 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestWithheld: a client that may not read all stores is not told where in the log's files something failed.
+func TestWithheld(t *testing.T) {
+	tokens, shown := tokensOf(t, func(e *auth.TokenEntry) { e.Read = []string{"a"} }, func(e *auth.TokenEntry) { e.Read = []string{"*"} })
+	for _, failure := range []error{&backend.CorruptError{Path: "/secret/log", Reason: "wrong CRC"}, errors.New("read /secret/log")} {
+		x := newSite(t, failing(memory.New(memory.Options{}), failure), web.Options{}, &server.Options{Tokens: tokens})
+		x.write("a", "k", "1")
+		for i, may := range []bool{false, true} {
+			require.Equal(t, may, strings.Contains(x.get(500, "/v1/stores/a/k", "Authorization", shown[i]), "secret"))
+			answer := x.ask(t.Context(), "/v1/events?after=0", "Authorization", shown[i])
+			text, err := io.ReadAll(answer.Body)
+			require.NoError(t, err)
+			require.NoError(t, answer.Body.Close())
+			require.Contains(t, string(text), "event: igniter-error")
+			require.Equal(t, may, strings.Contains(string(text), "secret"))
+		}
+	}
+}
+
+// TestWrittenWhileRead: an answer goes through its Igniter-Seq and no further, so that a client that goes on there gets each fact once.
+func TestWrittenWhileRead(t *testing.T) {
+	log, n := memory.New(memory.Options{}), 0
+	x := newSite(t, backend.Intercept(log, backend.Hooks{Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+		n++
+		_, err := log.WriteFact(ctx, backend.Fact{ID: fmt.Sprint("n", n), Store: "a", Key: "k", Value: []byte("1")})
+		require.NoError(t, err)
+		return next(ctx, r)
+	}}), web.Options{}, &server.Options{})
+	for _, path := range []string{"/v1/facts", "/v1/facts?after=0", "/v1/facts?through=100", "/v1/facts?since=1h", "/v1/facts?reverse=1", "/v1/facts?reverse=1&changes=1"} {
+		answer := x.ask(t.Context(), path)
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, answer.Header.Get("Igniter-Seq"), strconv.Itoa(bytes.Count(text, []byte("\n"))), path)
+		x.write("a", path[len("/v1/facts"):], "1")
+	}
+}
+
+// TestPrunedWhileRead: an answer that is read in windows says that facts were pruned meanwhile.
+func TestPrunedWhileRead(t *testing.T) {
+	log, ahead := memory.New(memory.Options{}), func() {}
+	x := newSite(t, backend.Intercept(log, backend.Hooks{Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+		ahead()
+		return next(ctx, r)
+	}}), web.Options{}, &server.Options{})
+	for i := range 5 {
+		x.write("a", "k", fmt.Sprint(i))
+		x.write("b", "k", fmt.Sprint(i))
+	}
+	for i, path := range []string{"/v1/facts?reverse=1&store=a", "/v1/facts?since=1h&store=a", "/v1/facts?reverse=1&changes=1"} {
+		ahead = func() {
+			ahead = func() {}
+			_, err := log.Prune(t.Context(), slices.Values([]uint64{uint64(1 + 2*i)}), backend.Horizon{Seq: uint64(3 + 2*i)})
+			require.NoError(t, err)
+		}
+		require.Contains(t, x.get(410, path), `"error_code":"compacted"`)
+		x.get(200, path)
+		x.get(200, path+"&after=9")
+	}
+	ahead = func() {
+		ahead = func() {}
+		_, err := log.Prune(t.Context(), slices.Values([]uint64{2}), backend.Horizon{Seq: 4})
+		require.NoError(t, err)
+	}
+	x.get(200, "/v1/facts?reverse=1&store=a")
+	for _, path := range []string{"/v1/facts?reverse=1&before=", "/v1/history/b/k?before="} {
+		x.get(200, path+"11")
+		require.Contains(t, x.get(409, path+"12"), `"error_code":"diverged"`, "a page of a log that was longer")
+	}
+}
+
 // TestPrunedAheadOfAStream prunes facts after an answer has begun and before they are read: it ends with an error.
 func TestPrunedAheadOfAStream(t *testing.T) {
 	large := `"` + strings.Repeat("x", backend.PageSize) + `"`
@@ -612,4 +689,8 @@ func TestReadiness(t *testing.T) {
 	require.JSONEq(t, `{"status":"ready"}`, x.get(200, "/readyz"), "the clock has caught up")
 	log.stats.Failed = "sync: input/output error"
 	require.JSONEq(t, `{"status":"failed","error":"sync: input/output error"}`, x.get(503, "/readyz"))
+
+	tokens, _ := tokensOf(t, func(*auth.TokenEntry) {})
+	x = newSite(t, &sick{Log: memory.New(memory.Options{}), stats: backend.Stats{Failed: "sync /secret: input/output error"}}, web.Options{}, &server.Options{Tokens: tokens})
+	require.Contains(t, x.get(503, "/readyz"), `"error":"the log takes no more writes; its operator knows why"`, "strangers may ask")
 }

@@ -31,7 +31,7 @@ func (h *Handler) whoami(x *exchange, r *http.Request, q *request) error {
 	grant, about := &q.client.Grant, h.opts.About()
 	read, write := grant.Stores()
 	h.mu.Lock()
-	open := streams{h.streams[grant.Name()], h.opts.MaxStreamsEach}
+	open := streams{h.streams.by[grant.Name()], h.opts.MaxStreamsEach}
 	h.mu.Unlock()
 	if q.server.Open() {
 		open.Limit = h.opts.MaxStreams

@@ -4,6 +4,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,6 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/query"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // mayWrite checks that a request to write shows a token, where tokens or certificates are asked for: what a browser sends by
@@ -30,9 +30,19 @@ func mayWrite(r *http.Request, q *request) error {
 	return q.client.Grant.MayWriteSome()
 }
 
+// asItIs checks that a request to write has no condition, and no form of its body, that would be overlooked.
+func asItIs(r *http.Request) error {
+	for _, name := range []string{"If-Unmodified-Since", "Content-Range", "Content-Encoding"} {
+		if r.Header.Get(name) != "" {
+			return &backend.InvalidError{Field: name, Reason: "not for writes here: use If-Match and If-None-Match, and send the body as it is"}
+		}
+	}
+	return nil
+}
+
 // write writes the value of a key, or deletes it.
 func (h *Handler) write(x *exchange, r *http.Request, q *request) error {
-	if err := mayWrite(r, q); err != nil {
+	if err := cmp.Or(mayWrite(r, q), asItIs(r)); err != nil {
 		return err
 	}
 	p := given(r, "id", "valid_at", "producer")
@@ -43,11 +53,10 @@ func (h *Handler) write(x *exchange, r *http.Request, q *request) error {
 	if f.ID == "" {
 		f.ID = uuid.Must(uuid.NewV7()).String()
 	}
-	body, done, err := h.body(x, r, q)
+	body, err := h.body(x, r)
 	if err != nil {
 		return err
 	}
-	defer done()
 	if r.Method == http.MethodPut {
 		f.Value = jsonvalue.TrimSpace(body)
 	} else if len(jsonvalue.TrimSpace(body)) > 0 {
@@ -109,7 +118,7 @@ func (r receipt) MarshalJSON() ([]byte, error) {
 
 // writeAll writes the facts of a body, one a line, all or none.
 func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
-	if err := mayWrite(r, q); err != nil {
+	if err := cmp.Or(mayWrite(r, q), asItIs(r)); err != nil {
 		return err
 	}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-ndjson" && kind != "application/json" {
@@ -117,6 +126,9 @@ func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 		return &statusError{http.StatusUnsupportedMediaType, errors.New("send facts one a line, with Content-Type: application/x-ndjson")}
 	}
 	p := given(r, "expect")
+	if r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != "" {
+		p.wrong("expect", "given as a header, which is for one key: write expect=STORE/KEY=ID")
+	}
 	if p.err != nil {
 		return p.err
 	}
@@ -128,21 +140,25 @@ func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 		}
 		b.Expect = append(b.Expect, e)
 	}
-	body, done, err := h.body(x, r, q)
+	body, err := h.body(x, r)
 	if err != nil {
 		return err
 	}
-	defer done()
 	number := 0
 	for line := range bytes.SplitSeq(body, []byte("\n")) {
 		number++
 		if line = jsonvalue.TrimSpace(line); len(line) == 0 {
 			continue
 		}
+		if n := len(b.Facts); n%256 == 255 { // what facts take beside the body
+			if err := x.share.set(int64(len(body) + n*256)); err != nil {
+				return err
+			}
+		}
 		if len(b.Facts) == backend.MaxBatch {
 			return fmt.Errorf("%w: more than %d facts", backend.ErrTooLarge, backend.MaxBatch)
 		}
-		f, err := wire.CheckFact(line)
+		f, err := query.ParseFact(line)
 		if err != nil {
 			return unprocessable(fmt.Errorf("line %d: %w", number, err))
 		}
@@ -186,47 +202,25 @@ func expectOf(text string) (e backend.Expect, err error) {
 	return backend.Expect{Store: parts[0], Key: parts[1], ID: parts[2]}, nil
 }
 
-// body reads the body of a request. done gives back the room that it takes.
-func (h *Handler) body(x *exchange, r *http.Request, q *request) (body []byte, done func(), err error) {
+// body reads the body of a request.
+func (h *Handler) body(x *exchange, r *http.Request) (body []byte, err error) {
 	size := h.opts.MaxBody
 	if n := r.ContentLength; n >= 0 {
 		size = n
 	}
 	if size > h.opts.MaxBody {
-		return nil, nil, fmt.Errorf("%w: the body has %d bytes, of at most %d", backend.ErrTooLarge, size, h.opts.MaxBody)
+		return nil, fmt.Errorf("%w: the body has %d bytes, of at most %d", backend.ErrTooLarge, size, h.opts.MaxBody)
 	}
-	name := q.client.Grant.Name()
-	h.mu.Lock()
-	all := size
-	for _, n := range h.bodies {
-		all += n
-	}
-	full := all > h.opts.MaxBodies || !q.server.Open() && 2*(h.bodies[name]+size) > h.opts.MaxBodies
-	if !full {
-		h.bodies[name] += size
-	}
-	h.mu.Unlock()
-	if full {
-		return nil, nil, fmt.Errorf("%w: the bodies of requests may take %d bytes, and half of that for one client: try again later", backend.ErrUnavailable, h.opts.MaxBodies)
-	}
-	done = func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.bodies[name] -= size; h.bodies[name] == 0 {
-			delete(h.bodies, name)
-		}
+	if err := x.share.set(size); err != nil {
+		return nil, err
 	}
 	body, err = io.ReadAll(http.MaxBytesReader(x.ResponseWriter, r.Body, h.opts.MaxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		err = fmt.Errorf("%w: the body has more than %d bytes", backend.ErrTooLarge, tooLarge.Limit)
+		return nil, fmt.Errorf("%w: the body has more than %d bytes", backend.ErrTooLarge, tooLarge.Limit)
 	} else if err != nil {
-		err = &backend.InvalidError{Field: "body", Reason: err.Error()}
+		return nil, &backend.InvalidError{Field: "body", Reason: err.Error()}
 	}
-	if err != nil {
-		done()
-		return nil, nil, err
-	}
-	return body, done, nil
+	return body, nil
 }
 
 // unprocessable gives an error about a fact its own status.

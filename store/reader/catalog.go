@@ -21,6 +21,7 @@ type catalog struct {
 	lock ctxsync.Mutex // guards all below
 
 	id       backend.LogID
+	readable []string // stores that the reader may read; nil: all
 	horizons map[string]backend.Horizon
 	removed  uint64
 	through  uint64 // read so far
@@ -82,6 +83,10 @@ func (c *catalog) read(ctx context.Context, with func(stats *backend.Stats)) err
 			return err
 		}
 		sameHorizon := func(a, b backend.Horizon) bool { return a.Seq == b.Seq && a.Time.Equal(b.Time) }
+		if readable := c.log.Features().Stores; (c.readable == nil) != (readable == nil) || !slices.Equal(c.readable, readable) {
+			c.begin(stats)
+			c.readable = readable
+		}
 		if c.id != stats.Log || c.removed != stats.Removed || c.through > stats.LastSeq || !maps.EqualFunc(c.horizons, stats.Horizons, sameHorizon) {
 			c.begin(stats)
 		}

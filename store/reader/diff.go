@@ -39,6 +39,11 @@ func (r *Reader) Diff(ctx context.Context, readable []string, q query.DiffQuery)
 	if err != nil {
 		return d, err
 	}
+	done, err := r.list(ctx)
+	if err != nil {
+		return d, err
+	}
+	defer done()
 	d.Seq = e.Head()
 	from := momentOf(q.From, d.Seq)
 	if q.From == (query.Moment{}) {

@@ -43,6 +43,7 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 	if q.AtSeq != 0 {
 		last = min(last, q.AtSeq)
 	}
+	window := !q.True && !q.From.IsZero() && (q.ByStore || q.ByProducer) // what is outside is not counted
 	var known, valid span
 	var after uint64
 	through := last
@@ -58,13 +59,10 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 		if s := r.catalog.together(stores); s != nil {
 			known, valid = span{s.early, s.late, true}, span{s.earlyTrue, s.lateTrue, true}
 		}
-		if !q.True && !q.From.IsZero() { // the rest is counted, but not by time
+		if window {
 			a, t := r.catalog.span(q.From, q.To)
-			if q.ByStore || q.ByProducer {
-				after = a
-				if t < r.catalog.through {
-					through = min(through, t)
-				}
+			if after = a; t < r.catalog.through {
+				through = min(through, t)
 			}
 		}
 	}); err != nil {
@@ -81,6 +79,9 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 	for f, err := range r.some(ctx, q, stores, after, through) {
 		if err != nil {
 			return h, err
+		}
+		if t := f.TransactionTime; window && (t.Before(h.Known.From) || !t.Before(h.Known.To)) {
+			continue
 		}
 		end = query.Place{Seq: f.Seq, Time: f.TransactionTime}
 		if h.First == nil {
@@ -105,6 +106,15 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 			} else {
 				h.MoreGroups = true
 			}
+		}
+	}
+	if q.AtSeq != 0 { // asked after the read
+		stats, err := r.log.Stats(ctx)
+		if err == nil {
+			err = stats.Whole(q.AtSeq, stores)
+		}
+		if err != nil {
+			return query.Histogram{}, err
 		}
 	}
 	all := slices.SortedFunc(maps.Keys(groups), func(a, b group) int {

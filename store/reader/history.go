@@ -24,7 +24,7 @@ func (r *Reader) History(ctx context.Context, readable []string, q query.History
 	if err != nil {
 		return h, err
 	}
-	stats, err := r.reach(ctx, q.At.Seq)
+	stats, err := r.reach(ctx, max(q.At.Seq, q.Before-min(q.Before, 1)))
 	if err != nil {
 		return h, err
 	}
@@ -169,8 +169,8 @@ func (p *pageOf) versions() ([]query.Version, uint64) {
 func (v *versionOf) describe() {
 	f := &v.Fact
 	v.Kind, v.Changes, v.MoreChanges = kindOf(v.old, f.Value)
-	links := linksOf(f)
-	v.Causes = len(links)
+	links, more := linksOf(f)
+	v.Causes = len(links) + more
 	for _, l := range links {
 		if l.Rule != "" {
 			v.Rule = l.Rule

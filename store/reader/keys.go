@@ -7,15 +7,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/store"
+	"github.com/igniter-store/igniter/wire"
 )
 
 // maxDistinct is how many values of a facet are counted, and maxFacet how many bytes such a value may have; larger ones are not
@@ -48,29 +51,39 @@ func (r *Reader) Keys(ctx context.Context, readable []string, q query.KeysQuery)
 	}
 	asked := q.At
 	r.resolve(&q.At, q.Store, &stats)
+	from := 0
+	if q.Cursor != "" {
+		if from, err = resume(&q, &stats); err != nil {
+			return k, err
+		}
+	}
 	e, err := r.loaded(ctx, q.Store, q.Load)
 	if err != nil {
 		return k, err
 	}
 	k = query.Keys{Store: q.Store, Seq: e.Head(), At: asked, Records: []query.Record{}}
+	if q.Cursor != "" && asked.Seq == 0 {
+		k.Seq = q.At.Seq
+	}
+	done, err := r.list(ctx)
+	if err != nil {
+		return k, err
+	}
+	defer done()
 	matching, err := matching(ctx, e, q, &k)
 	if err != nil {
 		return k, err
 	}
-	if k.Place, err = r.place(ctx, readable, q.At); err != nil {
+	if k.Place, err = r.place(ctx, readable, q.At, k.Seq); err != nil {
 		return k, err
 	}
 	if h := e.Horizon(q.Store); !h.IsZero() {
 		k.Horizon = &h
 	}
-	from, err := positionOf(q.Cursor, matching)
-	if err != nil {
-		return k, err
-	}
 	size := 0
-	for i, x := range matching[from:] {
+	for i, x := range matching[min(from, len(matching)):] {
 		if limit >= 0 && (i == limit || size > query.MaxAnswer) {
-			k.Next = fmt.Sprintf("%d:%s", from+i, matching[from+i-1].Key())
+			k.Next = pageAfter(&q, stats.Log, k.Seq, from+i)
 			break
 		}
 		rec := recordOf(x, limit < 0)
@@ -92,7 +105,11 @@ func matching(ctx context.Context, e *store.Engine, q query.KeysQuery, k *query.
 	case "changed":
 		list.Descending = false
 	default:
-		list.OrderBy = store.Field(order)
+		field, ok := strings.CutPrefix(order, "value.")
+		if !ok || field == "" {
+			return nil, &backend.InvalidError{Field: "order", Reason: fmt.Sprintf("%.200q is none of first, key, changed and value.FIELD, with or without - before it", q.Order)}
+		}
+		list.OrderBy = store.Field(field)
 	}
 	facets := map[string]*facet{}
 	for _, f := range q.Facets {
@@ -135,22 +152,55 @@ func matching(ctx context.Context, e *store.Engine, q query.KeysQuery, k *query.
 	return all, nil
 }
 
-// positionOf returns where the page after a cursor begins: how many records come before it, and the key of the last of them.
-func positionOf(cursor string, all []store.Record) (int, error) {
-	if cursor == "" {
-		return 0, nil
-	}
-	number, key, ok := strings.Cut(cursor, ":")
-	n, err := strconv.ParseUint(number, 10, 32)
-	if !ok || err != nil || n == 0 {
-		return 0, &backend.InvalidError{Field: "cursor", Reason: "not the next of a page"}
-	}
-	if at := int(n); at > len(all) || all[at-1].Key() != key { // the present has changed meanwhile
-		if i := slices.IndexFunc(all, func(x store.Record) bool { return x.Key() == key }); i >= 0 {
-			return i + 1, nil
+// pageAfter returns the cursor of the page that begins after n records of those that q lists in a log through a seq. The pages of a
+// list are of one state of the log, whatever is written between them: without that, a key that is deleted would hide another one.
+func pageAfter(q *query.KeysQuery, log backend.LogID, seq uint64, n int) string {
+	c := backend.Cursor{Log: log, Seq: cmp.Or(q.At.Seq, seq)}
+	times := ""
+	for _, t := range []time.Time{q.At.Time, q.At.Valid} {
+		if times += ","; !t.IsZero() {
+			times += string(wire.AppendTime(nil, t))
 		}
 	}
-	return min(int(n), len(all)), nil
+	return fmt.Sprintf("%s%s,%d,%x", c, times, n, questionOf(q))
+}
+
+// resume sets the moment of q to the one of the page that its cursor comes of, and returns how many records come before.
+func resume(q *query.KeysQuery, stats *backend.Stats) (n int, err error) {
+	wrong := &backend.InvalidError{Field: "cursor", Reason: "not the next of a page of this list"}
+	parts := strings.Split(q.Cursor, ",")
+	if len(parts) != 5 {
+		return 0, wrong
+	}
+	c, err := backend.ParseCursor(parts[0])
+	if err != nil || c.Seq == 0 || q.At.Seq != 0 && q.At.Seq != c.Seq {
+		return 0, wrong
+	}
+	if _, err := stats.Resume(c); err != nil {
+		return 0, err
+	}
+	at := query.Moment{Seq: c.Seq}
+	for i, t := range []*time.Time{&at.Time, &at.Valid} {
+		if parts[1+i] == "" {
+			continue
+		}
+		if *t, err = wire.ParseTime([]byte(parts[1+i])); err != nil {
+			return 0, wrong
+		}
+	}
+	before, err := strconv.ParseUint(parts[3], 10, 31)
+	if err != nil || parts[4] != fmt.Sprintf("%x", questionOf(q)) || at.Time.IsZero() != q.At.Time.IsZero() || at.Valid.IsZero() != q.At.Valid.IsZero() {
+		return 0, wrong
+	}
+	q.At = at
+	return int(before), nil
+}
+
+// questionOf returns a hash of what a list is of, beside its moment.
+func questionOf(q *query.KeysQuery) uint64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%q %q %q %q", q.Store, q.Prefix, q.Order, q.Where)
+	return h.Sum64()
 }
 
 // recordOf returns a record as it is answered.

@@ -22,9 +22,15 @@ type link struct {
 	other bool // if the store has no such fact, it is the first one in the log with the ID, and before the fact
 }
 
+// maxLinks is how many links of a fact are followed and listed, and maxListed of all facts on either side of a lineage.
+const (
+	maxLinks  = query.MaxFacts
+	maxListed = 5 * maxLinks
+)
+
 // linksOf returns what a fact itself names: the sources of a rule, and its causation, of which it does not say whether it is of
-// the same key.
-func linksOf(f *backend.Fact) (links []link) {
+// the same key; and how many of its sources it left out.
+func linksOf(f *backend.Fact) (links []link, more int) {
 	add := func(kind, rule string, to store.Source, other bool) {
 		links = append(links, link{query.Link{From: f.ID, FromSeq: f.Seq, To: to.ID, Kind: kind, Rule: rule}, to, other})
 	}
@@ -32,10 +38,13 @@ func linksOf(f *backend.Fact) (links []link) {
 		add("causation", "", store.Source{Store: f.Store, ID: f.Causation}, true)
 	}
 	rule, sources := store.SourcesOf(f.Derivation)
+	if more = len(sources) - maxLinks; more > 0 {
+		sources = sources[:maxLinks]
+	}
 	for _, s := range sources {
 		add("source", rule, s, s.Store == "") // earlier releases did not name stores
 	}
-	return links
+	return links, max(more, 0)
 }
 
 // ancestry is what led to a fact, as far as it was found.
@@ -63,7 +72,9 @@ func (a *ancestry) take(f *backend.Fact, depth int) {
 		return
 	}
 	a.facts[f.Seq] = &query.FactRef{Fact: f.Clone(), Depth: depth}
-	for _, l := range linksOf(f) {
+	links, more := linksOf(f)
+	a.cut = a.cut || more > 0
+	for _, l := range links {
 		if a.resolve(&l) != 0 || a.missing[l.to] {
 			continue
 		}
@@ -158,7 +169,10 @@ func (r *Reader) lookElsewhere(ctx context.Context, readable []string, last uint
 // precedes reports whether a fact is before one that names its ID.
 func (a *ancestry) precedes(f *backend.Fact) bool {
 	for _, x := range a.facts {
-		if x.Fact.Seq > f.Seq && slices.ContainsFunc(linksOf(&x.Fact), func(l link) bool { return l.other && l.To == f.ID }) {
+		if x.Fact.Seq <= f.Seq {
+			continue
+		}
+		if links, _ := linksOf(&x.Fact); slices.ContainsFunc(links, func(l link) bool { return l.other && l.To == f.ID }) {
 			return true
 		}
 	}
@@ -204,7 +218,11 @@ func (r *Reader) Lineage(ctx context.Context, readable []string, q query.Lineage
 	})
 	proved := make([]store.FactRef, 0, len(refs))
 	for _, x := range refs {
-		for _, link := range linksOf(&x.Fact) {
+		links, _ := linksOf(&x.Fact)
+		if len(l.Links)+len(links) > maxListed && q.Limit >= 0 {
+			l.Whole, links = false, nil
+		}
+		for _, link := range links {
 			link.ToSeq = a.resolve(&link)
 			if link.ToSeq == 0 && a.missing[link.to] {
 				l.Missing = append(l.Missing, link.To)
@@ -270,8 +288,14 @@ func (r *Reader) effects(ctx context.Context, readable []string, self *backend.F
 		if err != nil {
 			return e, err
 		}
+		if len(e.Links) >= maxListed && q.Limit >= 0 {
+			e.More, e.Through = true, f.Seq-1
+			return e, nil
+		}
 		var ref *query.FactRef
-		for _, l := range linksOf(f) {
+		links, more := linksOf(f)
+		e.More = e.More || more > 0
+		for _, l := range links {
 			to := known[l.to]
 			if to == nil && l.other && len(ids[l.To]) > 0 {
 				if to, err = r.stray(ctx, readable, last, &l, ids[l.To], strays); err != nil {

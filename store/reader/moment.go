@@ -78,22 +78,27 @@ func (r *Reader) until(ctx context.Context, at time.Time, last uint64) (through 
 	return through, err
 }
 
-// place returns the last fact that is visible at a moment.
-func (r *Reader) place(ctx context.Context, readable []string, at query.Moment) (query.Place, error) {
-	q := query.MomentQuery{At: at.Time, Seq: at.Seq}
-	if at.Seq != 0 && !at.Time.IsZero() { // the earlier of both
-		through, err := r.until(ctx, at.Time, at.Seq)
-		if err != nil {
-			return query.Place{}, err
-		}
-		q = query.MomentQuery{Seq: max(through, 1)}
-	}
-	a, err := r.Moment(ctx, readable, q)
-	if err != nil || a.At == nil {
-		return query.Place{}, err
-	}
+// place returns the last fact that is visible at a moment of a log that was read through last. For a seq, it is that seq, with
+// the time of the fact.
+func (r *Reader) place(ctx context.Context, readable []string, at query.Moment, last uint64) (p query.Place, err error) {
 	if at.Seq != 0 {
-		a.At.Seq = at.Seq
+		last = at.Seq
 	}
-	return *a.At, nil
+	through := last
+	if !at.Time.IsZero() {
+		if through, err = r.until(ctx, at.Time, last); err != nil {
+			return p, err
+		}
+	}
+	then := func(f *backend.Fact) bool { return at.Time.IsZero() || !f.TransactionTime.After(at.Time) }
+	for f, err := range r.backward(ctx, 0, through, readable, 1, then) {
+		if err != nil {
+			return p, err
+		}
+		if p = (query.Place{Seq: f.Seq, Time: f.TransactionTime}); at.Time.IsZero() && at.Seq != 0 {
+			p.Seq = at.Seq
+		}
+		break
+	}
+	return p, nil
 }

@@ -37,6 +37,8 @@ type Reader struct {
 	life    context.Context // of the engines
 	end     context.CancelFunc
 
+	lists chan struct{} // has an element for each question that looks at all keys of a store
+
 	mu     sync.Mutex
 	stores map[string]*held // in memory, or being loaded
 	asked  map[string]int   // by store: how often a key was read from the log
@@ -60,9 +62,22 @@ func New(log backend.Log, opts Options) *Reader {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	r := &Reader{log: log, opts: opts, catalog: newCatalog(log), stores: map[string]*held{}, asked: map[string]int{}}
+	r := &Reader{log: log, opts: opts, catalog: newCatalog(log), lists: make(chan struct{}, maxLists), stores: map[string]*held{}, asked: map[string]int{}}
 	r.life, r.end = context.WithCancel(context.Background())
 	return r
+}
+
+// maxLists is how many questions look at all keys of a store at a time, which takes memory for each key.
+const maxLists = 2
+
+// list waits until a question may look at all keys of a store. done must be called after it.
+func (r *Reader) list(ctx context.Context) (done func(), err error) {
+	select {
+	case r.lists <- struct{}{}:
+		return func() { <-r.lists }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Close lets go of all stores in memory. Questions that are under way may fail with backend.ErrClosed, and so do later

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -150,7 +151,7 @@ func TestKeys(t *testing.T) {
 	where, err := query.ParseConditions([]string{"state=paid", "n>=20"})
 	require.NoError(t, err)
 	for _, at := range w.moments() {
-		for _, order := range []string{"key", "-changed", "n", "-n", ""} {
+		for _, order := range []string{"key", "-changed", "value.n", "-value.n", ""} {
 			q := query.KeysQuery{Store: "a", At: at, Order: order, Limit: 2, Where: where, Facets: []string{"state", "in.x", "producer"}}
 			var want []backend.Fact
 			keys := 0
@@ -165,7 +166,7 @@ func TestKeys(t *testing.T) {
 			}
 			slices.SortFunc(want, func(a, b backend.Fact) int {
 				c := cmp.Compare(a.Key, b.Key)
-				if order == "changed" || order == "-changed" || order == "n" || order == "-n" {
+				if order == "-changed" || order == "value.n" || order == "-value.n" {
 					c = cmp.Compare(a.Seq, b.Seq)
 				}
 				if order != "" && order[0] == '-' {
@@ -201,12 +202,71 @@ func TestKeys(t *testing.T) {
 			require.Equal(t, seqs, got, "%q %+v", order, at)
 		}
 	}
-	for _, bad := range []query.KeysQuery{{Store: "a", Limit: 1001}, {Store: "a", Cursor: "x"}, {Store: ""}} {
+	for _, bad := range []query.KeysQuery{{Store: "a", Limit: 1001}, {Store: "a", Cursor: "x"}, {Store: ""}, {Store: "a", Order: "n"}, {Store: "a", Order: "value."}} {
 		_, err := w.Keys(t.Context(), nil, bad)
 		require.ErrorIs(t, err, backend.ErrInvalid)
 	}
 	_, err = w.Keys(t.Context(), []string{}, query.KeysQuery{Store: "a"})
 	require.ErrorIs(t, err, backend.ErrForbidden)
+}
+
+// TestPagesOfOneState: the pages of a list are of the state that the first page was of, whatever is written between them, and a
+// cursor is of one list of one log.
+func TestPagesOfOneState(t *testing.T) {
+	for _, order := range []string{"", "key", "changed", "value.n", "-value.n"} {
+		for _, at := range []query.Moment{{}, {ValidNow: true}, {Time: epoch.Add(200 * time.Hour)}, {Seq: 7}} {
+			log := memory.New(memory.Options{})
+			r := New(log, Options{Now: func() time.Time { return epoch }})
+			put := func(key, value string) {
+				_, err := log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(key, value), Store: "a", Key: key, Value: []byte(value), TransactionTime: epoch})
+				require.NoError(t, err)
+			}
+			for i, key := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+				put(key, fmt.Sprintf(`{"n":%d}`, i))
+			}
+			q := query.KeysQuery{Store: "a", Order: order, At: at, Limit: 2}
+			page, err := r.Keys(t.Context(), nil, q)
+			require.NoError(t, err)
+			for _, x := range page.Records {
+				put(x.Fact.Key, "null")
+			}
+			put("0", `{"n":0}`)
+			put("a", `{"n":100}`)
+			put("d", `{"n":200}`)
+			keys := map[string]string{}
+			for first := true; first || q.Cursor != ""; first = false {
+				if !first {
+					page, err = r.Keys(t.Context(), nil, q)
+					require.NoError(t, err)
+				}
+				require.EqualValues(t, 7, page.Count)
+				for _, x := range page.Records {
+					require.Empty(t, keys[x.Fact.Key], "twice")
+					keys[x.Fact.Key] = string(x.Fact.Value)
+				}
+				q.Cursor = page.Next
+			}
+			require.Len(t, keys, 7)
+			require.JSONEq(t, `{"n":3}`, keys["d"])
+
+			page, err = r.Keys(t.Context(), nil, q)
+			require.NoError(t, err)
+			other := q
+			q.Cursor, other.Cursor, other.Prefix = page.Next, page.Next, "a"
+			_, err = r.Keys(t.Context(), nil, other)
+			require.ErrorIs(t, err, backend.ErrInvalid, "of another list")
+			moved := q
+			moved.At = query.Moment{Seq: 2}
+			_, err = r.Keys(t.Context(), nil, moved)
+			require.ErrorIs(t, err, backend.ErrInvalid, "of another moment")
+			q.Cursor = "99" + q.Cursor
+			q.At.Seq = 0
+			_, err = r.Keys(t.Context(), nil, q)
+			require.ErrorIs(t, err, backend.ErrDiverged, "beyond the log's end")
+			require.NoError(t, r.Close())
+			require.NoError(t, log.Close())
+		}
+	}
 }
 
 // TestHistory: the pages of a history are all versions, with what each changed, from the log and from memory.
@@ -534,6 +594,9 @@ func TestTimes(t *testing.T) {
 			}
 		}
 	}
+	h, err := w.Histogram(t.Context(), nil, query.HistogramQuery{From: epoch.Add(50 * time.Hour), To: epoch.Add(60 * time.Hour), ByStore: true})
+	require.NoError(t, err)
+	require.Equal(t, []uint64{101, 120, 0, 0}, []uint64{h.First.Seq, h.Last.Seq, h.Known.Before, h.Known.After}, "of the facts between, whichever blocks of the log were read")
 	for _, at := range []time.Time{epoch.Add(-time.Hour), epoch, epoch.Add(90 * time.Minute), epoch.Add(1000 * time.Hour)} {
 		m, err := w.Moment(t.Context(), nil, query.MomentQuery{At: at})
 		require.NoError(t, err)
@@ -554,6 +617,56 @@ func TestTimes(t *testing.T) {
 		if m.At != nil {
 			require.Equal(t, at.Seq, m.At.Seq)
 		}
+	}
+}
+
+// TestManyLinks: a fact that names very many others costs no more than so many, and the answer says that it is not whole.
+func TestManyLinks(t *testing.T) {
+	log := memory.New(memory.Options{})
+	r := New(log, Options{})
+	defer log.Close()
+	defer r.Close()
+	sources := make([]string, 2*maxLinks+1)
+	for i := range sources {
+		sources[i] = fmt.Sprint("f", i)
+	}
+	text, err := json.Marshal(map[string]any{"rule": "r", "sources": sources})
+	require.NoError(t, err)
+	for id, derivation := range map[string][]byte{"f0": nil, "many": text} {
+		_, err := log.WriteFact(t.Context(), backend.Fact{ID: id, Store: "a", Key: id, Value: []byte("1"), Derivation: derivation})
+		require.NoError(t, err)
+	}
+	l, err := r.Lineage(t.Context(), nil, query.LineageQuery{ID: "many", Limit: query.MaxFacts})
+	require.NoError(t, err)
+	require.Len(t, l.Links, maxLinks)
+	require.False(t, l.Whole)
+	v, err := r.Fact(t.Context(), nil, "a", "many")
+	require.NoError(t, err)
+	require.Equal(t, len(sources), v.Causes)
+	for range 2 {
+		_, err := log.WriteFact(t.Context(), backend.Fact{ID: "later" + fmt.Sprint(v.Fact.Seq), Store: "a", Key: "l", Value: []byte("1"), Derivation: text})
+		require.NoError(t, err)
+		v.Fact.Seq++
+	}
+	l, err = r.Lineage(t.Context(), nil, query.LineageQuery{ID: "f0", Effects: true})
+	require.NoError(t, err)
+	require.True(t, l.Effects.More)
+	require.GreaterOrEqual(t, len(l.Effects.Facts), 2)
+}
+
+// TestPlace: the place of a list is the last fact that is visible then.
+func TestPlace(t *testing.T) {
+	w := newWorld(t, 100, Options{})
+	for _, at := range append(w.moments(), query.Moment{Seq: 90, Time: epoch.Add(10 * time.Hour)}, query.Moment{Seq: 10, Time: epoch.Add(20 * time.Hour)}) {
+		k, err := w.Keys(t.Context(), nil, query.KeysQuery{Store: "a", At: at})
+		require.NoError(t, err)
+		var want query.Place
+		for _, f := range w.facts {
+			if visible(&f, query.Moment{Seq: at.Seq, Time: at.Time}) {
+				want = query.Place{Seq: f.Seq, Time: f.TransactionTime}
+			}
+		}
+		require.Equal(t, want, k.Place, "%+v", at)
 	}
 }
 
@@ -610,10 +723,80 @@ func TestStores(t *testing.T) {
 		_, err = w.Get(t.Context(), nil, "a", "k/1", query.Moment{Seq: 2})
 		require.ErrorIs(t, err, backend.ErrCompacted, i)
 	}
+	_, err = w.Histogram(t.Context(), nil, query.HistogramQuery{AtSeq: 5})
+	require.ErrorIs(t, err, backend.ErrCompacted, "the facts that were there are not counted")
+	_, err = w.Histogram(t.Context(), nil, query.HistogramQuery{AtSeq: 7})
+	require.NoError(t, err)
 	h, err := w.History(t.Context(), nil, query.HistoryQuery{Store: "a", Key: "k/1"})
 	require.NoError(t, err)
 	require.False(t, h.Whole)
 	require.NotNil(t, h.Horizon)
+}
+
+// TestOtherAccess: a reader of a log that is given other stores to read counts them from the beginning.
+func TestOtherAccess(t *testing.T) {
+	log, access := memory.New(memory.Options{}), []string{"a"}
+	r := New(backend.Intercept(log, backend.Hooks{
+		Features: func(f backend.Features) backend.Features {
+			f.Stores = access
+			return f
+		},
+		Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
+			if r.Stores == nil {
+				r.Stores = access
+			}
+			return next(ctx, r)
+		},
+		Stats: func(ctx context.Context, next func(context.Context) (backend.Stats, error)) (backend.Stats, error) {
+			s, err := next(ctx)
+			s.Facts = 0
+			return s, err
+		},
+	}), Options{})
+	defer log.Close()
+	defer r.Close()
+	for _, store := range []string{"a", "b"} {
+		_, err := log.WriteFact(t.Context(), backend.Fact{ID: store, Store: store, Key: "k", Value: []byte("1")})
+		require.NoError(t, err)
+	}
+	_, err := r.Get(t.Context(), nil, "b", "k", query.Moment{})
+	require.ErrorIs(t, err, query.ErrNotFound)
+	for _, access = range [][]string{{"a", "b"}, nil} {
+		_, err = r.Get(t.Context(), nil, "b", "k", query.Moment{})
+		require.NoError(t, err)
+	}
+}
+
+// TestManyStores: a list of many stores comes in pages of bounded size.
+func TestManyStores(t *testing.T) {
+	log := memory.New(memory.Options{})
+	batch := backend.Batch{}
+	for i := range 1500 {
+		batch.Facts = append(batch.Facts, backend.Fact{ID: fmt.Sprint(i), Store: fmt.Sprintf("s%04d", i), Key: "k", Value: []byte("1")})
+	}
+	require.NoError(t, log.Write(t.Context(), batch)[0].Err)
+	r := New(log, Options{})
+	defer log.Close()
+	defer r.Close()
+	var names []string
+	q, pages := query.StoresQuery{Days: 366}, 0
+	for next := true; next; next = q.After != "" {
+		all, err := r.Stores(t.Context(), nil, q)
+		require.NoError(t, err)
+		require.EqualValues(t, 1500, all.Facts)
+		require.Equal(t, all.Next != "", all.More)
+		text, err := json.Marshal(all)
+		require.NoError(t, err)
+		require.Less(t, len(text), query.MaxAnswer)
+		for _, s := range all.Stores {
+			names = append(names, s.Store)
+		}
+		q.After = all.Next
+		pages++
+	}
+	require.Len(t, names, 1500)
+	require.True(t, slices.IsSorted(names))
+	require.Equal(t, 2, pages)
 }
 
 // TestMemory: stores are kept within the budget; what does not fit is asked for, or refused.

@@ -21,16 +21,24 @@ func (r *Reader) Stores(ctx context.Context, readable []string, q query.StoresQu
 	err = r.catalog.read(ctx, func(stats *backend.Stats) {
 		c := r.catalog
 		r.grown()
-		all.Seq, all.Log, all.Time = stats.LastSeq, stats.Log, stats.LastTime
+		all.Seq, all.Log = stats.LastSeq, stats.Log
 		if readable == nil {
-			all.Bytes, all.Facts, all.More = stats.Bytes, c.facts, c.others > 0
+			all.Bytes, all.Facts, all.Time, all.More = stats.Bytes, c.facts, stats.LastTime, c.others > 0
 		}
+		size := 0
 		for _, name := range c.names(readable) {
 			s := c.stores[name]
-			x := query.Store{Store: name, Facts: s.facts, Bytes: s.bytes, FirstSeq: s.first, LastSeq: s.last, LastTime: s.lastTime, Memory: uint64(s.memory()), Days: make([]uint64, q.Days)}
 			if readable != nil {
 				all.Facts += s.facts
 			}
+			if name <= q.After || all.Next != "" {
+				continue
+			}
+			if size += len(name) + 500 + 10*q.Days; size > query.MaxAnswer {
+				all.Next, all.More = all.Stores[len(all.Stores)-1].Store, true
+				continue
+			}
+			x := query.Store{Store: name, Facts: s.facts, Bytes: s.bytes, FirstSeq: s.first, LastSeq: s.last, LastTime: s.lastTime, Memory: uint64(s.memory()), Days: make([]uint64, q.Days)}
 			if keys := s.keys; c.keys != nil {
 				x.Keys = &keys
 			}

@@ -84,7 +84,7 @@ func TestAnswers(t *testing.T) {
 	want(200, "POST", "/v1/facts", `{"id":"p1","store":"tasks","key":"tea","value":1}`, "Content-Type", "application/x-ndjson")
 
 	for _, path := range []string{
-		"/healthz", "/readyz", "/openapi.json", "/v1/whoami", "/v1/status", "/v1/stores", "/v1/stores?days=3", "/v1/stores/tasks", "/v1/stores/tasks?where=n%3E2&where=title=Milk&facet=title&facet=producer&order=-n&limit=1&prefix=m",
+		"/healthz", "/readyz", "/openapi.json", "/v1/whoami", "/v1/status", "/v1/stores", "/v1/stores?days=3", "/v1/stores/tasks", "/v1/stores/tasks?where=n%3E2&where=title=Milk&facet=title&facet=producer&order=-value.n&limit=1&prefix=m",
 		"/v1/stores/tasks?at_seq=2", "/v1/stores/none", "/v1/stores/tasks/milk", "/v1/stores/tasks/milk?at_seq=1&valid_at=now", "/v1/history/tasks/milk?limit=2&ticks=1", "/v1/history/tasks/eggs",
 		"/v1/facts", "/v1/facts?reverse=1&limit=3&changes=1", "/v1/facts?since=1h&until=now&store=tasks&key=milk", "/v1/facts?after=1&through=3", "/v1/facts/m2", "/v1/lineage/p2?effects=1&depth=all&values=1", "/v1/lineage/m4?effects=1",
 		"/v1/diff/tasks?from=2&to=4", "/v1/diff/tasks?limit=0", "/v1/diff/tasks?key=milk&from=1", "/v1/histogram?axis=both&by=store&by=producer&buckets=3", "/v1/histogram?store=tasks", "/v1/moment", "/v1/moment?at=now", "/v1/moment?seq=3&store=tasks&key=milk",

@@ -211,7 +211,7 @@ func (d *Dir) Latest() (ends []End, err error) {
 		}
 		ends = append(ends, End{p, facts})
 	}
-	slices.SortFunc(ends, func(a, b End) int { return cmp.Or(b.made().Compare(a.made()), cmp.Compare(b.Line, a.Line)) })
+	slices.SortFunc(ends, func(a, b End) int { return cmp.Or(b.Made().Compare(a.Made()), cmp.Compare(b.Line, a.Line)) })
 	return ends, nil
 }
 

@@ -45,8 +45,8 @@ func (l Line) Checkpoints(through uint64) (all []backend.Checkpoint, err error) 
 	return all, nil
 }
 
-// made returns when a piece was made, or the last one of those that it was merged from.
-func (p *Piece) made() time.Time {
+// Made returns when a piece was made, or the last one of those that it was merged from.
+func (p *Piece) Made() time.Time {
 	t, _ := wire.ParseTime(p.CreatedAt) // zero: it was made long ago
 	return t
 }
@@ -147,7 +147,7 @@ func arrange(all []Piece) ([]Line, error) {
 		lines = append(lines, l)
 	}
 	slices.SortFunc(lines, func(a, b Line) int {
-		return cmp.Or(b.Last().made().Compare(a.Last().made()), cmp.Compare(b.Number, a.Number))
+		return cmp.Or(b.Last().Made().Compare(a.Last().Made()), cmp.Compare(b.Number, a.Number))
 	})
 	numbers := map[int]*Piece{}
 	for _, l := range lines {
