@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,6 +100,24 @@ func checkImports(t *testing.T, pkg, path string) {
 			}
 		} else if only := layers[rule].only; only != nil && strings.Contains(imported, ".") && !slices.Contains(only, imported) {
 			t.Errorf("%s imports %s, and may import the standard library and %q only", path, imported, only)
+		}
+	}
+}
+
+// TestMethodsByName keeps calls of methods by names that are not constant out of what apps import: the linker would keep
+// every exported method of the program, which makes it a quarter larger.
+func TestMethodsByName(t *testing.T) {
+	call := regexp.MustCompile(`\.(MethodByName\([^"]|Method\()`)
+	for _, pkg := range []string{"backend", "backend/*", "companion", "internal/*", "query", "server", "server/*", "store", "store/*", "wire"} {
+		files, err := filepath.Glob(pkg + "/*.go")
+		require.NoError(t, err)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "backend/backendtest/") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.NotRegexp(t, call, string(text), file)
 		}
 	}
 }
