@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package igniter_test
 
 import (
@@ -6,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +32,7 @@ var layers = []layer{
 	{"", []string{}, []string{}},
 	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/seqrange", "internal/uuidtext"}, []string{}},
 	{"internal/linear", []string{"backend"}, []string{"github.com/anishathalye/porcupine"}},
+	{"internal/servertest", []string{"backend", "server"}, []string{}},
 	{"internal/...", []string{}, []string{}},
 	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap", "github.com/google/uuid"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
@@ -96,6 +100,24 @@ func checkImports(t *testing.T, pkg, path string) {
 			}
 		} else if only := layers[rule].only; only != nil && strings.Contains(imported, ".") && !slices.Contains(only, imported) {
 			t.Errorf("%s imports %s, and may import the standard library and %q only", path, imported, only)
+		}
+	}
+}
+
+// TestMethodsByName keeps calls of methods by names that are not constant out of what apps import: the linker would keep
+// every exported method of the program, which makes it a quarter larger.
+func TestMethodsByName(t *testing.T) {
+	call := regexp.MustCompile(`\.(MethodByName\([^"]|Method\()`)
+	for _, pkg := range []string{"backend", "backend/*", "companion", "internal/*", "query", "server", "server/*", "store", "store/*", "wire"} {
+		files, err := filepath.Glob(pkg + "/*.go")
+		require.NoError(t, err)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "backend/backendtest/") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.NotRegexp(t, call, string(text), file)
 		}
 	}
 }

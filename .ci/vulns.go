@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build ignore
 
 // Vulns reads what govulncheck -format json says and prints it. It fails if a package that is imported from a dependency has

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package backend is the contract between Igniter and the places where facts live.
 //
 // A backend is one ordered log of facts. [Backend] is what an author writes, four methods; [Log] is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package backend
 
 import (
@@ -27,9 +29,9 @@ type Log interface {
 	// expectations are not checked again. An empty batch only checks its expectations.
 	//
 	// A batch's frame, like a fact's, must fit the backend's limit, and a batch has at most [MaxBatch] facts and
-	// as many expectations (ErrTooLarge). If ctx is done
-	// before the call, nothing is written. A log without [Features.Batches] writes batches of
-	// one fact without expectations, and refuses others with errors.ErrUnsupported.
+	// as many expectations (ErrTooLarge). If ctx is done before the call, nothing is written. A log without
+	// [Features.Batches] writes batches of one fact without expectations, and refuses others with
+	// errors.ErrUnsupported.
 	Write(ctx context.Context, batches ...Batch) []Written
 
 	// Follow yields what Replay yields, and then each new fact as it is acknowledged, in order, with no

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -77,7 +79,7 @@ func curves(results []result, p palette) string {
 		low, high := math.Inf(1), 0.0
 		from, to := math.Inf(1), 0.0
 		for _, o := range r.Outcomes {
-			if n, err := strconv.ParseFloat(o.Contender, 64); err == nil && len(o.Samples) > 0 {
+			if n, err := countOf(o.Contender); err == nil && len(o.Samples) > 0 {
 				low, high = min(low, o.Median), max(high, o.Median)
 				from, to = min(from, n), max(to, n)
 			}
@@ -87,7 +89,7 @@ func curves(results []result, p palette) string {
 		fmt.Fprintf(&b, `<path d="M%d %dV%dH%d" fill="none" stroke="%s"/>`+"\n", left, top, top+height, left+width, p.faint)
 		line, sep := "", "M"
 		for _, o := range r.Outcomes {
-			n, err := strconv.ParseFloat(o.Contender, 64)
+			n, err := countOf(o.Contender)
 			if err != nil || len(o.Samples) == 0 {
 				continue
 			}
@@ -120,4 +122,9 @@ func label(x, y int, colour, anchor, weight, text string) string {
 func svg(height int, body string) string {
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%[1]d" height="%[2]d" viewBox="0 0 %[1]d %[2]d" font-family="system-ui, sans-serif" font-size="12">`+
 		"\n%[3]s</svg>\n", chartWidth, height, body)
+}
+
+// countOf parses a number of records, see figure.
+func countOf(text string) (float64, error) {
+	return strconv.ParseFloat(strings.ReplaceAll(text, ",", ""), 64)
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -40,6 +42,7 @@ type result struct {
 	Name     string    `json:"name"`
 	Unit     string    `json:"unit"`
 	Lower    bool      `json:"lower_is_better"`
+	Again    string    `json:"again,omitempty"` // when it was measured, if that was after the whole run
 	Outcomes []outcome `json:"outcomes"`
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -157,25 +159,32 @@ func (c *factClients) dial() (*network.Client, error) {
 func (c *factClients) append(g, from, count int) error { return appendFacts(c.clients[g], from, count) }
 
 func (c *factClients) pipe(window int, next func() (int, bool)) error {
-	errs := make([]error, window)
-	var all sync.WaitGroup
-	for g := range window {
-		all.Go(func() {
-			for n, ok := next(); ok; n, ok = next() {
-				if _, errs[g] = c.clients[0].WriteFact(context.Background(), fact(n)); errs[g] != nil {
-					return
-				}
+	a := backend.NewAsync(c.ctx, c.clients[0].Write)
+	defer a.Close()
+	pending := make([]backend.Pending, 0, window)
+	for at := 0; ; at = (at + 1) % window {
+		if len(pending) == window {
+			if w := pending[at].Wait(c.ctx); w.Err != nil {
+				return w.Err
 			}
-		})
-	}
-	all.Wait()
-	return firstOf(errs)
-}
-
-func firstOf(errs []error) error {
-	for _, err := range errs {
+		}
+		n, ok := next()
+		if !ok {
+			break
+		}
+		p, err := a.Write(c.ctx, backend.Batch{Facts: []backend.Fact{fact(n)}})
 		if err != nil {
 			return err
+		}
+		if len(pending) < window {
+			pending = append(pending, p)
+		} else {
+			pending[at] = p
+		}
+	}
+	for _, p := range pending {
+		if w := p.Wait(c.ctx); w.Err != nil {
+			return w.Err
 		}
 	}
 	return nil

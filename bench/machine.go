@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -99,13 +101,24 @@ func (m machine) markdown() string {
 // others returns how many processors are used now while this program does nothing, looked at for a while.
 func others(while time.Duration) float64 {
 	before, ok := busyTicks()
+	own := ownTime()
 	time.Sleep(while)
 	after, still := busyTicks()
+	own = ownTime() - own
 	if !ok || !still {
 		return 0
 	}
 	const perSecond = 100 // USER_HZ
-	return float64(after-before) / perSecond / while.Seconds()
+	return max(0, float64(after-before)/perSecond-own.Seconds()) / while.Seconds()
+}
+
+// ownTime returns for how long processors have worked for this process.
+func ownTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // busyTicks returns how long processors worked since the system started, without waiting for the disk.

@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The bench program measures this project and its peers side by side: the same work, machine and run, turn about.
 //
 //	go run . -quick     # two minutes: shorter turns, a tenth of the records
 //	go run .            # under thirty
 //
 // It writes tables, charts and raw results to docs/benchmarks.md, docs/img and docs/benchmarks.json. With -rows only
-// the rows that match a pattern are measured; their figures go to standard output, and no file is written.
+// the rows that match a pattern are measured; their figures go to standard output, and no file is written unless -merge is given.
 //
 // The module stands apart from the workspace, since its peers bring in much that nothing else needs. It runs on Linux.
 package main
@@ -40,6 +42,7 @@ const (
 func run() error {
 	quick := flag.Bool("quick", false, "measure for two minutes only")
 	pattern := flag.String("rows", "", "measure only rows whose \"section: name\" matches the regular expression, and write no files")
+	merge := flag.Bool("merge", false, "with -rows: put the rows into the files in the place of older ones")
 	docs := flag.String("docs", filepath.Join("..", "docs"), "`directory` of benchmarks.md")
 	tmp := flag.String("dir", os.TempDir(), "`directory` on the disk to measure")
 	turns := flag.Int("turns", 0, "turns of each contender; 0: 3, or 2 if quick")
@@ -73,12 +76,31 @@ func run() error {
 	}
 	r.Others = max(r.Others, others(2*time.Second))
 	r.Took = time.Since(r.Began).Round(time.Second).String()
-	if *pattern != "" {
+	failed := r.failures()
+	switch {
+	case *merge:
+		some := r
+		if r, err = readReport(*docs); err == nil {
+			err = r.merge(&some)
+		}
+		if err == nil {
+			err = r.write(*docs)
+		}
+	case *pattern != "":
 		fmt.Print(r.markdown())
-	} else if err := r.write(*docs); err != nil {
-		return err
+	default:
+		err = r.write(*docs)
 	}
-	return r.failures()
+	return errors.Join(err, failed)
+}
+
+// readReport reads the report of the last whole run.
+func readReport(docs string) (r report, err error) {
+	text, err := os.ReadFile(filepath.Join(docs, "benchmarks.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	return r, err
 }
 
 // write writes the report's files.

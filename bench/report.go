@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -20,6 +22,19 @@ type report struct {
 	Others  float64   `json:"others"` // processors that other programs used, before the run and after it
 	Machine machine   `json:"machine"`
 	Results []result  `json:"results"`
+}
+
+// merge puts the results of a run of some rows in the place of the same rows in r.
+func (r *report) merge(some *report) error {
+	for _, res := range some.Results {
+		at := slices.IndexFunc(r.Results, func(old result) bool { return old.Section == res.Section && old.Name == res.Name })
+		if at < 0 {
+			return fmt.Errorf("the last whole run has no row %q in %q: run all", res.Name, res.Section)
+		}
+		res.Again = fmt.Sprintf("%s: %d turns of %s", some.Began.UTC().Format("2006-01-02 15:04 MST"), some.Turns, some.Span)
+		r.Results[at] = res
+	}
+	return nil
 }
 
 // tooBusy is how many processors others may use before the report says that the machine was busy.
@@ -76,6 +91,9 @@ func (r *report) markdown() string {
 			fmt.Fprintf(&b, "\n**%s**", res.Name)
 			if best := res.ratio(); best != "" {
 				fmt.Fprintf(&b, " (%s)", best)
+			}
+			if res.Again != "" {
+				fmt.Fprintf(&b, ", measured again on %s", res.Again)
 			}
 			b.WriteString("\n\n")
 			res.table(&b)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -69,4 +71,18 @@ func TestCharts(t *testing.T) {
 		}
 	}
 	require.Contains(t, chart("Durable append", r.in("Durable append"), palettes["light"]), `width="450.0"`)
+}
+
+func TestMerge(t *testing.T) {
+	all, some := fixed(), fixed()
+	some.Results = some.Results[1:]
+	some.Results[0].Outcomes = []outcome{outcomeOf("100", ours, 3)}
+	require.NoError(t, all.merge(some))
+	require.Len(t, all.Results, 2)
+	require.Equal(t, 3.0, all.Results[1].Outcomes[0].Median)
+	page, err := all.insert(beginMark + endMark)
+	require.NoError(t, err)
+	require.Contains(t, page, "**open**, measured again on 2026-01-02 03:04 UTC: 3 turns of 1s\n")
+	some.Results[0].Name = "new"
+	require.Error(t, all.merge(some))
 }

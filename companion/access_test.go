@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package companion_test
 
 import (
@@ -17,6 +19,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
@@ -41,15 +44,8 @@ func TestAccessThatChanges(t *testing.T) {
 	}
 	l := memory.New(memory.Options{})
 	defer l.Close()
-	s := server.New(l, server.Options{Tokens: tokens, Heartbeat: 50 * time.Millisecond})
-	listener, err := server.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	served := make(chan error)
-	go func() { served <- s.Serve(listener) }()
-	defer func() {
-		require.NoError(t, s.Close())
-		require.NoError(t, <-served)
-	}()
+	s := servertest.Serve(t, l, "tcp", "", server.Options{Tokens: tokens, Heartbeat: 50 * time.Millisecond})
+	defer s.Stop()
 	n := 0
 	write := func(stores ...string) {
 		for _, name := range stores {
@@ -60,7 +56,7 @@ func TestAccessThatChanges(t *testing.T) {
 	}
 	open := func(stores ...string) *companion.Store {
 		app, err := companion.Open(t.Context(), companion.Options{
-			Backend: "network", Address: listener.Addr().String(), Token: "secret", Stores: stores, Logger: zap.NewNop(),
+			Backend: "network", Address: s.Address, Token: "secret", Stores: stores, Logger: zap.NewNop(),
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, app.Close()) })

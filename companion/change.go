@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package companion
 
 import (
@@ -121,14 +123,68 @@ func (c Change) DerivedFrom(derivation any) Change {
 //
 // If an error does not say that nothing was written, the changes may be written, or show up later.
 func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error) {
-	var b backend.Batch
+	b, err := s.batch(ctx, changes)
+	if err != nil {
+		return nil, fmt.Errorf("companion: write: %w", err)
+	}
+	facts, err := s.writeAbsent(ctx, b, changes)
+	if err != nil {
+		return nil, fmt.Errorf("companion: write: %w", err)
+	}
+	return receipts(len(changes), conditions(changes), facts), nil
+}
+
+// A Pending is a write that [Store.WriteAsync] has taken. It is a value, and may be copied.
+type Pending struct {
+	changes    int
+	conditions []bool
+	pending    backend.Pending
+}
+
+// WriteAsync is [Store.Write] without waiting: it returns at once, and Pending.Wait returns what Write would. The changes of one
+// call are written together or not at all, after all that WriteAsync took before; those of a call that fails do not hold up
+// later ones. One goroutine that writes so is as fast as many that wait, since its writes share syncs and round trips.
+//
+// An error means that nothing was taken: a change is invalid, or ctx ended while some megabytes ([backend.MaxAsync])
+// were pending. [Change.IfAbsent] is an error too, since it looks at the key before it writes. ctx does not end what was taken; [Store.Close] does. An app that never waits does not learn
+// that a write failed: to learn when all is written, wait for the last, and look at each.
+func (s *Store) WriteAsync(ctx context.Context, changes ...Change) (Pending, error) {
+	b, err := s.batch(ctx, changes)
+	if err == nil && slices.ContainsFunc(changes, func(c Change) bool { return c.absent }) {
+		err = &backend.InvalidError{Field: "change", Reason: "IfAbsent: use Write for it, or IfNew or IfLatest"}
+	}
+	p := Pending{changes: len(changes), conditions: conditions(changes)}
+	if err == nil {
+		p.pending, err = s.engine.WriteAsync(ctx, b)
+	}
+	if err != nil {
+		return Pending{}, fmt.Errorf("companion: write: %w", err)
+	}
+	return p, nil
+}
+
+// Done returns a channel that is closed once the changes are written and shown, or can't be.
+func (p Pending) Done() <-chan struct{} { return p.pending.Done() }
+
+// Wait waits until the Store shows the changes, and returns what [Store.Write] would. If ctx ends first, the error is ctx's, and
+// the changes are still pending.
+func (p Pending) Wait(ctx context.Context) ([]Receipt, error) {
+	w := p.pending.Wait(ctx)
+	if w.Err != nil {
+		return nil, fmt.Errorf("companion: write: %w", w.Err)
+	}
+	return receipts(p.changes, p.conditions, w.Facts), nil
+}
+
+// batch returns the batch that writes changes, but for what IfAbsent expects.
+func (s *Store) batch(ctx context.Context, changes []Change) (b backend.Batch, err error) {
 	for i, c := range changes {
 		f, err := s.complete(ctx, c)
 		if err == nil && c.check && c.expect == nil && !c.absent {
 			err = &backend.InvalidError{Field: "change", Reason: "a Condition without IfLatest, IfNew or IfAbsent"}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("companion: write: change %d: %w", i, err)
+			return b, fmt.Errorf("change %d: %w", i, err)
 		}
 		if !c.check {
 			b.Facts = append(b.Facts, f)
@@ -137,17 +193,31 @@ func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error)
 			b.Expect = append(b.Expect, backend.Expect{Store: f.Store, Key: f.Key, ID: *c.expect})
 		}
 	}
-	facts, err := s.writeAbsent(ctx, b, changes)
-	if err != nil {
-		return nil, fmt.Errorf("companion: write: %w", err)
-	}
-	receipts := make([]Receipt, len(changes))
+	return b, nil
+}
+
+// conditions says which of the changes are conditions alone; nil: none.
+func conditions(changes []Change) (are []bool) {
 	for i, c := range changes {
-		if !c.check {
-			receipts[i], facts = receipt(facts[0]), facts[1:]
+		if c.check && are == nil {
+			are = make([]bool, len(changes))
+		}
+		if c.check {
+			are[i] = true
 		}
 	}
-	return receipts, nil
+	return are
+}
+
+// receipts returns a receipt for each of n changes, from the facts that were written.
+func receipts(n int, conditions []bool, facts []backend.Fact) []Receipt {
+	all := make([]Receipt, n)
+	for i := range all {
+		if conditions == nil || !conditions[i] {
+			all[i], facts = receipt(facts[0]), facts[1:]
+		}
+	}
+	return all
 }
 
 // writeAbsent writes b. It adds what IfAbsent expects: the key's latest fact is the deletion that the Store shows. If

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package companion_test
 
 import (
@@ -17,6 +19,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/companion"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -183,22 +186,18 @@ func TestEverythingAtOnce(t *testing.T) {
 	})
 	t.Run("network", func(t *testing.T) {
 		log := memory.New(memory.Options{})
-		s := server.New(log, server.Options{})
-		l, err := server.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(l) }()
+		s := servertest.Serve(t, log, "tcp", "", server.Options{})
 		var clients [2]*network.Client
 		for i := range clients {
-			clients[i], err = network.Dial(t.Context(), network.Options{Address: l.Addr().String()})
+			var err error
+			clients[i], err = network.Dial(t.Context(), network.Options{Address: s.Address})
 			require.NoError(t, err)
 		}
 		everythingAtOnce(t, clients[0], clients[1], log)
 		for _, c := range clients {
 			require.NoError(t, c.Close())
 		}
-		require.NoError(t, s.Close())
-		require.NoError(t, <-served)
+		s.Stop()
 		require.NoError(t, log.Close())
 	})
 }

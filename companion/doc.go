@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package companion is what apps embed: a store that remembers everything that the app has told it, with
 // records and events typed over the app's own structs.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package companion_test
 
 import (
@@ -128,4 +130,45 @@ func ExampleRecords_Deletion() {
 	// Output:
 	// companion: get key "lamp" in store "drafts": store: not found
 	// {Lamp 40}
+}
+
+// One goroutine writes a thousand values without waiting for each, and looks at the outcomes afterwards.
+func ExampleStore_WriteAsync() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	stock := must(companion.NewRecords[int](s, "stock"))
+	var pending []companion.Pending
+	for n := range 1000 {
+		p, err := s.WriteAsync(ctx, stock.Change(fmt.Sprint("part-", n), n))
+		if err != nil {
+			log.Fatal(err)
+		}
+		pending = append(pending, p)
+	}
+	for _, p := range pending {
+		if _, err := p.Wait(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(must(stock.Get(ctx, "part-999")).Value)
+	// Output: 999
+}
+
+// A consumer of a queue confirms each message once its change is written, and reads on meanwhile.
+func ExamplePending() {
+	ctx := context.Background()
+	s := exampleStore()
+	defer s.Close()
+	stock := must(companion.NewRecords[int](s, "stock"))
+	first := must(s.WriteAsync(ctx, stock.Change("lamp", 3).IfNew()))
+	second := must(s.WriteAsync(ctx, stock.Change("lamp", 4).IfNew()))
+	<-second.Done() // and so is the first, since they are written in their order
+	_, err := first.Wait(ctx)
+	fmt.Println(err)
+	_, err = second.Wait(ctx)
+	fmt.Println(errors.Is(err, companion.ErrConflict))
+	// Output:
+	// <nil>
+	// true
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package companion
 
 import (
@@ -72,11 +74,10 @@ func (r *Records[T]) GetAt(ctx context.Context, key string, m Moment) (Record[T]
 // Each pair is a record and nil; or a record without Value and a *DecodeError, if its value is no T, after which the
 // loop goes on; or the zero Record and another error, which ends the loop.
 //
-// A field
-// to order by that T does not have is a *backend.InvalidError; values are in the order of its type: times by their
-// instants, numbers as numbers even if they are in strings (the tag option "string", types such as decimals whose method Cmp
-// or Compare orders numbers), numbers that are words in JSON by their Go values. Otherwise it is the order of the JSON that
-// the type writes, see store.Query.
+// A field to order by that T does not have is a *backend.InvalidError; values are in the order of its type: times by their
+// instants, numbers as numbers even if they are in strings (the tag option "string", types such as decimals whose method
+// Cmp or Compare orders numbers), numbers that are words in JSON by their Go values. Otherwise it is the order of the JSON
+// that the type writes, see store.Query.
 func (r *Records[T]) List(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
 	return r.list(ctx, q, func(ctx context.Context, q Query) iter.Seq2[store.Record, error] {
 		return r.store.engine.List(ctx, r.name, q)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package docs checks the pages of the documentation.
 package docs
 
@@ -9,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/igniter-store/igniter/companion"
 )
 
 // A block of code of a page, and the file that it is taken from: the comment before it names that.
@@ -32,6 +36,18 @@ func blocks(t *testing.T, page string) (all []block) {
 func lines(text string) (all []string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		all = append(all, strings.TrimSpace(line))
+	}
+	return all
+}
+
+// code returns the lines of a text that are code: trimmed, and without the comments with which a page explains them.
+func code(text string) (all []string) {
+	for _, line := range lines(text) {
+		line, _, _ = strings.Cut(line, " // ")
+		line, _, _ = strings.Cut(line, " -- ")
+		if line = strings.TrimSpace(line); line != "" && line != "…" {
+			all = append(all, line)
+		}
 	}
 	return all
 }
@@ -62,6 +78,53 @@ func TestBlocks(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestExcerpts checks that each line of the Go and SQL of the other pages stands in a file that is compiled or run by a
+// test; "…" stands for what a page leaves out. Package examples/backend checks the page about it.
+func TestExcerpts(t *testing.T) {
+	pages, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	checked := 0
+	for _, page := range append(pages, "../CONTRIBUTING.md") {
+		for _, b := range blocks(t, page) {
+			if page == "writing-a-backend.md" || b.language != "go" && b.language != "sql" {
+				continue
+			}
+			require.NotEmpty(t, b.from, "%s: a block without the file that it is from:\n%s", page, b.text)
+			source, err := os.ReadFile(filepath.Join("..", b.from))
+			require.NoError(t, err, page)
+			whole := strings.Join(code(string(source)), "\n")
+			for _, line := range code(b.text) {
+				if b.language == "sql" { // the page has a role of its own
+					line = strings.TrimSuffix(strings.ReplaceAll(line, " app", " ig_writer"), ";")
+				}
+				require.Contains(t, whole, line, "%s: not as in %s", page, b.from)
+			}
+			checked++
+		}
+	}
+	require.GreaterOrEqual(t, checked, 5)
+}
+
+// TestOptions reads the YAML that opens a backend as an app does, which refuses what it does not know.
+func TestOptions(t *testing.T) {
+	pages, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	read := 0
+	for _, page := range pages {
+		for _, b := range blocks(t, page) {
+			if b.language != "yaml" || !strings.HasPrefix(b.text, "backend:") {
+				continue
+			}
+			file := filepath.Join(t.TempDir(), "store.yaml")
+			require.NoError(t, os.WriteFile(file, []byte(b.text), 0o600))
+			_, err := companion.ReadOptions(file)
+			require.NoError(t, err, "%s:\n%s", page, b.text)
+			read++
+		}
+	}
+	require.GreaterOrEqual(t, read, 2)
 }
 
 // Links between pages, and from pages to files.

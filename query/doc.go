@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package query has the questions that people and programs ask about a log, and their answers in the form that HTTP gives
 // them. A [Reader] answers them; package store/reader has one over any log. Package server/web and the command ask one
 // Reader, so that both show the same.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package server shares a log between processes: it serves any [backend.Backend] over TCP, Unix sockets and TLS. Package
 // backend/network is its client; clients of the Ruby system can talk to it too.
 //

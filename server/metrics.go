@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package server
 
 import (
@@ -56,11 +58,12 @@ type Subscription struct {
 	Since  time.Time `json:"since"`
 	Seq    uint64    `json:"seq"` // it was sent the log through it
 	Lag    uint64    `json:"lag"` // seqs behind the log
+
+	LagSince time.Time `json:"lag_since,omitzero"` // see Server.Behind
 }
 
 // Subscriptions returns the clients that follow the log over connections of the server.
 func (s *Server) Subscriptions() []Subscription {
-	last := s.last.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := []Subscription{}
@@ -68,7 +71,8 @@ func (s *Server) Subscriptions() []Subscription {
 		at, ok := c.subscribed()
 		if x := c.follow.Load(); ok && x != nil {
 			sub := *x
-			sub.Seq, sub.Lag = at, last-min(at, last)
+			sub.Seq = at
+			sub.Lag, sub.LagSince = s.Behind(at)
 			all = append(all, sub)
 		}
 	}
@@ -108,9 +112,6 @@ type Backup struct {
 func (s *Server) Writable(stats *backend.Stats) bool {
 	return stats.Failed == "" && !s.full.Load() && s.Status() == Ready
 }
-
-// Last returns the highest seq that the server knows of.
-func (s *Server) Last() uint64 { return s.last.Load() }
 
 // Refused counts and logs that a client which does not use a connection of this server was not let in. It logs ten lines a
 // minute, and every thousandth after that.

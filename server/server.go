@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package server
 
 import (
@@ -43,6 +45,7 @@ type Server struct {
 	last     atomic.Uint64 // the highest seq that the server knows of
 	full     atomic.Bool   // the latest write found no room
 	clock    clock
+	trace    trace
 
 	ctx       context.Context // of all work for clients; ended by Close
 	cancel    context.CancelFunc
@@ -309,6 +312,7 @@ func (s *Server) advance(seq uint64) bool {
 			return false
 		}
 		if s.last.CompareAndSwap(last, seq) {
+			s.trace.note(seq, time.Now())
 			return true
 		}
 	}

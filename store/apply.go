@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store
 
 import (
@@ -32,10 +34,9 @@ func (e *Engine) applyPage(p backend.Page) error {
 	return e.failed
 }
 
-// apply shows facts: whole batches, and all facts that the log has for this engine between the head and
-// through, when the clock says clock. It skips facts at or before the head. A fact that breaks the limits of facts, which only a broken
-// backend yields, ends the engine, and nothing of the page is shown. The caller holds mu, and calls
-// release afterwards.
+// apply shows facts: whole batches, and all facts that the log has for this engine between the head and through, when the
+// clock says clock. It skips facts at or before the head. A fact that breaks the limits of facts, which only a broken
+// backend yields, ends the engine, and nothing of the page is shown. The caller holds mu, and calls release afterwards.
 func (e *Engine) apply(facts []backend.Fact, through uint64, clock time.Time) {
 	if e.failed != nil {
 		return

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store_test
 
 import (
@@ -13,6 +15,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/store"
@@ -56,15 +59,8 @@ func TestStoresThatMayNotBeRead(t *testing.T) {
 
 // dial serves a log until the test ends, and returns a client with a token.
 func dial(t *testing.T, log *memory.Log, opts server.Options, token string) *network.Client {
-	l, err := server.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s, done := server.New(log, opts), make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	t.Cleanup(func() {
-		require.NoError(t, s.Close())
-		require.NoError(t, <-done)
-	})
-	c, err := network.Dial(t.Context(), network.Options{Address: l.Addr().String(), Token: token})
+	s := servertest.Serve(t, log, "tcp", "", opts)
+	c, err := network.Dial(t.Context(), network.Options{Address: s.Address, Token: token})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store_test
 
 import (
@@ -5,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"net"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,27 +17,14 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/store"
 )
 
 // serveAt serves a log at a socket until the function that it returns is called.
 func serveAt(t *testing.T, path string, log backend.Backend) (stop func()) {
-	l, err := net.Listen("unix", path)
-	require.NoError(t, err)
-	s := server.New(log, server.Options{Heartbeat: 100 * time.Millisecond})
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	stopped := false
-	stop = func() {
-		if !stopped {
-			stopped = true
-			require.NoError(t, s.Close())
-			require.NoError(t, <-done)
-		}
-	}
-	t.Cleanup(stop)
-	return stop
+	return servertest.Serve(t, log, "unix", path, server.Options{Heartbeat: 100 * time.Millisecond}).Stop
 }
 
 // restoredFrom returns a log that is made of the first facts of another one.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package store is the engine: it holds the facts of a log in memory, reads them on both time axes, and
 // writes through it.
 //
@@ -123,6 +125,8 @@ type Engine struct {
 	accessChanged bool                   // the stores must be read again; owned by follow
 	regained      ctxsync.Signal         // access was replaced, or the engine has ended
 
+	async *backend.Async // of WriteAsync
+
 	life       context.Context    // of what the engine does by itself; ends with Close
 	stop       context.CancelFunc // ends life
 	done       chan struct{}      // closed when follow has ended
@@ -184,6 +188,7 @@ func newEngine(log backend.Log, opts Options) *Engine {
 	}
 	e := &Engine{log: log, opts: opts, done: make(chan struct{}), loading: ctxsync.NewMutex(), declaring: ctxsync.NewMutex()}
 	e.life, e.stop = context.WithCancel(context.Background())
+	e.async = backend.NewAsync(e.life, e.writeAsync)
 	e.access.Store(&access{log.Features().Stores})
 	if opts.Stores != nil {
 		e.keep(opts.Stores)
@@ -201,6 +206,7 @@ func (e *Engine) Close() error {
 	e.fail(fmt.Errorf("store: the engine is closed: %w", backend.ErrClosed))
 	e.stop()
 	<-e.done
+	e.async.Close()
 	e.background.Wait()
 	return nil
 }
@@ -212,7 +218,7 @@ func (e *Engine) Head() uint64 { return e.head.Load() }
 
 // Err returns why the engine no longer follows the log; nil as long as it does. From then on it
 // shows what it has, and takes no more writes. It is a *backend.DivergedError if the log is not the one any more that
-// the engine has read: open an engine anew to use the log as it is now.
+// the engine has read: open another engine to use the log as it is now.
 func (e *Engine) Err() error {
 	if !e.ended.Load() {
 		return nil

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store_test
 
 import (
@@ -361,4 +363,18 @@ func ExampleEngine_Sync() {
 	// <nil>
 	// <nil>
 	// 1 true
+}
+
+// A write that nobody waits for yet; what is written before it is done goes with the next one.
+func ExampleEngine_WriteAsync() {
+	ctx := context.Background()
+	e, closeAll := open(`"open"`)
+	defer closeAll()
+	p, err := e.WriteAsync(ctx, backend.Batch{Facts: []backend.Fact{{Store: "tasks", Key: "t1", Value: []byte(`"done"`)}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w := p.Wait(ctx)
+	fmt.Println(string(w.Facts[0].Value), w.Err)
+	// Output: "done" <nil>
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store
 
 import (
@@ -17,7 +19,7 @@ import (
 // methods may be called concurrently.
 //
 // If facts that the fold has not taken in were pruned, it can't be read: Read returns a *backend.CompactedError. Read it
-// before [Engine.Compact], or let it [Fold.Begin] anew.
+// before [Engine.Compact], or call [Fold.Begin] afterwards.
 type Fold[S any] struct {
 	engine *Engine
 	stores []string

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store
 
 // NewChangeFold is [NewFold] with a step that gets the change that each fact made: before is the record of the same key

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store
 
 import (
@@ -6,9 +8,10 @@ import (
 	"fmt"
 )
 
-// Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and
-// the app kept (after a restart, see [Engine.Resume]), or, after a *backend.CompactedError, what the app wants to begin with at the Seq of the
-// horizon. It ends with ctx's error. Inside a read or a step of a fold, Begin of a fold that is being read is an error.
+// Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and the
+// app kept (after a restart, see [Engine.Resume]), or, after a *backend.CompactedError, what the app wants to begin with at
+// the Seq of the horizon. It ends with ctx's error. Inside a read or a step of a fold, Begin of a fold that is being read
+// is an error.
 func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
 	if !f.mu.TryLock() {
 		if inside, _ := insideFold(); inside {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store
 
 import (
@@ -42,7 +44,7 @@ func (h Health) MarshalJSON() ([]byte, error) {
 	return json.Marshal(text)
 }
 
-// A trouble is why the log is not followed at present.
+// A trouble is why the log is not followed now.
 type trouble struct {
 	err   error
 	since time.Time

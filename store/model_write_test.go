@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store_test
 
 import (
@@ -113,7 +115,18 @@ func (m *model) batch(s *side) {
 	}
 	expect := rapid.SampledFrom([]string{want, "", "f1"}).Draw(m.t, "expect")
 	b.Expect = []backend.Expect{{Store: "docs", Key: key, ID: expect}}
-	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) { return s.WriteBatch(ctx, b) })
+	async := rapid.Bool().Draw(m.t, "async")
+	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
+		if !async {
+			return s.WriteBatch(ctx, b)
+		}
+		p, err := s.WriteAsync(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		w := p.Wait(context.Background())
+		return w.Facts, w.Err
+	})
 	if expect != want {
 		require.ErrorIs(m.t, err, backend.ErrConflict)
 		return

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store
 
 import "slices"
@@ -17,8 +19,9 @@ type owned struct {
 	projection
 }
 
-// projected returns the projection of a Scope or Index over the namespace of v; nil if v has none, or it is
-// not the store's namespace any more, or a function of the app asks that is called under the engine's lock. The projection is as of v's head or later, see overlay.
+// projected returns the projection of a Scope or Index over the namespace of v; nil if v has none, or it is not the store's
+// namespace any more, or a function of the app asks that is called under the engine's lock. The projection is as of v's
+// head or later, see overlay.
 func (e *Engine) projected(v view, owner declaration, create func() projection) projection {
 	if v.namespace == nil || owner.counted().closed.Load() {
 		return nil

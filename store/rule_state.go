@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store
 
 import (
@@ -12,7 +14,7 @@ import (
 
 // RuleStore is the store of what the log knows about rules: under "rule:" and its name the state of each, and under
 // "nothing:" and its name the sources from which it derived nothing; of a rule with several targets, under "derived:" and its
-// name, to which stores it wrote what it derived. Who may write it can silence rules.
+// name, to which stores it wrote what it derived. A process that may write it can keep rules from running.
 const RuleStore = "igniter.rules"
 
 // A ruleState is the value of a rule's state in RuleStore.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store
 
 import (
@@ -53,9 +55,9 @@ type ScopeEvent struct {
 // each new fact does; it skips facts that do nothing to the scope. To begin with the records in the scope,
 // take the engine's Head, list the scope [AsOf] that, and watch after it.
 //
-// Pairs, going on later (see [Engine.Resume]) and slow loops are as in [Engine.Tail]. A watch that goes on after a *backend.CompactedError may
-// miss events; if the facts before one were pruned, it is unknown whether its key was in the scope: Watch says that it
-// entered, or left. A key whose last fact is pruned, as old events are, leaves without an event.
+// Pairs, going on later (see [Engine.Resume]) and slow loops are as in [Engine.Tail]. A watch that goes on after a
+// *backend.CompactedError may miss events; if the facts before one were pruned, it is unknown whether its key was in the
+// scope: Watch says that it entered, or left. A key whose last fact is pruned, as old events are, leaves without an event.
 func (s *Scope) Watch(ctx context.Context, after uint64) iter.Seq2[ScopeEvent, error] {
 	return func(yield func(ScopeEvent, error) bool) {
 		for r, err := range s.engine.Tail(ctx, s.store, after) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package store
 
 import (
@@ -89,6 +91,41 @@ func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fac
 	return w.Facts, w.Err
 }
 
+// WriteAsync is WriteBatch without waiting: the batch is written after all that WriteAsync took before, together with what comes
+// meanwhile, so that one goroutine shares syncs and round trips as many do that wait. Pending.Wait returns what WriteBatch
+// would. An error means that the batch was not taken: it is invalid, or ctx ended while [backend.MaxAsync] bytes were
+// pending. A batch that fails does not hold up those after it. The caller's context does not end a write that was taken; Close does.
+func (e *Engine) WriteAsync(ctx context.Context, b backend.Batch) (backend.Pending, error) {
+	b.Facts, b.Expect = slices.Clone(b.Facts), slices.Clone(b.Expect)
+	err := e.prepare(b.Facts)
+	if err == nil {
+		err = e.writable(ctx, b.Facts)
+	}
+	var p backend.Pending
+	if err == nil {
+		for i := range b.Facts { // what prepare has not copied
+			f := &b.Facts[i]
+			f.Producer, f.Derivation = slices.Clone(f.Producer), slices.Clone(f.Derivation)
+		}
+		p, err = e.async.Write(ctx, b)
+	}
+	if err != nil {
+		return p, fmt.Errorf("store: write batch: %w", err)
+	}
+	return p, nil
+}
+
+// writeAsync is what the engine's Async writes with.
+func (e *Engine) writeAsync(ctx context.Context, batches ...backend.Batch) []backend.Written {
+	all := e.writeAll(ctx, batches...)
+	for i := range all {
+		if all[i].Err == nil {
+			e.derived(ctx, all[i])
+		}
+	}
+	return all
+}
+
 // writeBatch is WriteBatch without the rules.
 func (e *Engine) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
 	w := e.writePrepared(ctx, b)
@@ -109,27 +146,34 @@ func (e *Engine) write(ctx context.Context, b backend.Batch) backend.Written {
 	if err := e.writable(ctx, b.Facts); err != nil {
 		return backend.Written{Err: err}
 	}
+	return e.writeAll(ctx, b)[0]
+}
+
+// writeAll is write for batches that are writable.
+func (e *Engine) writeAll(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	if e.opts.WriteTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, e.opts.WriteTimeout)
 		defer cancel()
 	}
 	before := e.Head()
-	w := e.log.Write(ctx, b)[0]
-	if w.Err == nil && w.First != 0 && w.First <= before {
-		w.Err = &backend.DivergedError{Cursor: backend.Cursor{Seq: before}, Common: w.First - 1} // a log gives no seq twice
-	}
-	if w.Err != nil {
-		if maybeWritten(w.Err) {
-			e.await(b.Facts, before)
+	all := e.log.Write(ctx, batches...)
+	for i := range all {
+		w, b := &all[i], &batches[i]
+		if w.Err == nil && w.First != 0 && w.First <= before {
+			w.Err = &backend.DivergedError{Cursor: backend.Cursor{Seq: before}, Common: w.First - 1} // a log gives no seq twice
 		}
-		return backend.Written{Err: e.conflicted(ctx, b.Expect, e.check(w.Err))}
+		if w.Err != nil {
+			if maybeWritten(w.Err) {
+				e.await(b.Facts, before)
+			}
+			*w = backend.Written{Err: e.conflicted(ctx, b.Expect, e.check(w.Err))}
+		} else if err := e.acknowledged(ctx, *w); err != nil {
+			e.await(w.Facts, before)
+			*w = backend.Written{Err: fmt.Errorf("the facts are written, but not shown here yet: %w", err)}
+		}
 	}
-	if err := e.acknowledged(ctx, w); err != nil {
-		e.await(w.Facts, before)
-		return backend.Written{Err: fmt.Errorf("the facts are written, but not shown here yet: %w", err)}
-	}
-	return w
+	return all
 }
 
 // writable reports why facts can't be written now.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package wire is the codec of Igniter's log: the same bytes in memory, in log files and on sockets.
 //
 // # Frame

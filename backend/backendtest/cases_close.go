@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package backendtest
 
 import (
@@ -99,7 +101,7 @@ func (h *harness) closeDuring(what string, call func(b backend.Log, own []backen
 	for range 10 {
 		h.newLog()
 		b := h.open()
-		tasks, told := h.startWriters(b, 20)
+		tasks, told := h.startWriters(b, 5)
 		h.join(tasks...)
 		begun, over := make(chan struct{}, writers), make(chan struct{})
 		for w := range writers {

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package backendtest
 
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -39,16 +42,24 @@ func (h *harness) wantWhole(what string, pages []backend.Page, in borders) {
 	}
 }
 
-// mixed writes batches and single facts of all sizes, and returns them with the borders of the batches.
-func (h *harness) mixed(b backend.Log) ([]backend.Fact, borders) {
+// middle is the place of a fact that is inside the largest batch of a mixed log.
+const middle = 120
+
+// mixed writes batches and single facts, and returns them with the borders of the batches. One batch of many facts, and one of
+// large facts, are larger than a page. If many is true, batches have more facts than others may read at once.
+func (h *harness) mixed(b backend.Log, many bool) ([]backend.Fact, borders) {
 	h.Helper()
 	in := borders{}
 	var log []backend.Fact
 	n := 0
-	for i, size := range []int{1, 3, 2, 1500, 1, 700, 4, 12, 5, 257, 1, 2} {
+	sizes, text := []int{1, 3, 2, 230, 1, 60, 12, 4, 5, 25, 1, 2}, strings.Repeat("x", 1200)
+	if many {
+		sizes, text = []int{1, 3, 2, 1500, 1, 700, 12, 4, 5, 257, 1, 2}, ""
+	}
+	for i, size := range sizes {
 		given := make([]backend.Fact, size)
 		for j := range given {
-			given[j] = of(fact(n).ID, []string{"a", "b", "c"}[n%3], fmt.Sprint("k", n%7), fmt.Sprintf(`{"n":%d}`, n))
+			given[j] = of(fact(n).ID, []string{"a", "b", "c"}[n%3], fmt.Sprint("k", n%7), fmt.Sprintf(`{"n":%d,"text":%q}`, n, text))
 			if i == 2 || i == 7 { // facts of half a page
 				given[j].Value = wide(n).Value
 				given[j].Value = append(given[j].Value[:len(given[j].Value)/2:len(given[j].Value)/2], `"}`...)
@@ -83,7 +94,7 @@ func (h *harness) wantBatches(what string, b backend.Log, log []backend.Fact, in
 
 func pageBatches(h *harness) {
 	b := h.open()
-	log, in := h.mixed(b)
+	log, in := h.mixed(b, true)
 	h.wantBatches("a log of batches", b, log, in)
 	r := backend.Range{} // left after each page, and resumed
 	var pages []backend.Page
@@ -104,7 +115,7 @@ func pageBatches(h *harness) {
 
 func pageBatchesSnapshot(h *harness) {
 	b := h.open()
-	log, in := h.mixed(b)
+	log, in := h.mixed(b, false)
 	for _, through := range []uint64{log[len(log)/2].Seq, 0} { // the middle is inside a batch
 		h.snapshot(b, through)
 		h.wantBatches("a log of batches, after a snapshot,", b, log, in)
@@ -113,7 +124,7 @@ func pageBatchesSnapshot(h *harness) {
 
 func pageBatchesPruned(h *harness) {
 	b := h.open()
-	log, in := h.mixed(b)
+	log, in := h.mixed(b, false)
 	for _, every := range []int{7, 2} {
 		var gone []uint64
 		var left []backend.Fact
@@ -134,7 +145,7 @@ func pageBatchesPruned(h *harness) {
 
 func pageBatchesReopened(h *harness) {
 	b := h.open()
-	log, in := h.mixed(b)
+	log, in := h.mixed(b, false)
 	for range 2 {
 		b = h.reopen(b)
 		h.wantBatches("a log of batches, opened again,", b, log, in)
@@ -187,9 +198,9 @@ func (h *harness) startBatches(b backend.Log, n, size int) ([]*task, batchTeam) 
 
 func pageBatchesFollow(h *harness) {
 	b := h.open()
-	before, in := h.mixed(b)
+	before, in := h.mixed(b, false)
 	const n, size = 20, 5
-	ranges := []backend.Range{{}, from(before[700].Seq), from(0, "b", "store-1")} // store-1 has two facts of each batch
+	ranges := []backend.Range{{}, from(before[middle].Seq), from(0, "b", "store-1")} // store-1 has two facts of each batch
 	counts := []int{writers * n * size, writers * n * size, writers * n * 2}
 	var followers []*task
 	pages := make([][]backend.Page, 2*len(ranges))
@@ -219,9 +230,12 @@ func pageBatchesFollow(h *harness) {
 
 func pageBatchesInside(h *harness) {
 	b := h.open()
-	log, in := h.mixed(b)
-	middle := log[700].Seq // inside the batch of 1500
-	for _, r := range []backend.Range{from(middle), {Through: middle}, {After: backend.Cursor{Seq: log[3].Seq}, Through: middle}, {After: backend.Cursor{Seq: middle}, Through: log[702].Seq}, from(middle, "b")} {
+	log, in := h.mixed(b, false)
+	inside := log[middle].Seq
+	for _, r := range []backend.Range{
+		from(inside), {Through: inside}, {After: backend.Cursor{Seq: log[3].Seq}, Through: inside},
+		{After: backend.Cursor{Seq: inside}, Through: log[middle+2].Seq}, from(inside, "b"),
+	} {
 		want := part(log, r)
 		for _, l := range []loop{replayOf(h.ctx, b, r), followOf(h.ctx, b, r)} {
 			if l.follows && r.Through == 0 {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package backendtest is the conformance suite of package backend. Every rule in the comments of
 // backend.Fact, backend.Backend, backend.Log and backend.Page that a test can see is a case of [Run].
 // Backends run it in their own tests:

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package backendtest
 
 import (
@@ -102,9 +104,7 @@ func clones(all []backend.Fact) []backend.Fact {
 // overwrite overwrites every byte of f that could be shared, and the capacity behind it.
 func overwrite(f backend.Fact) {
 	for _, b := range []json.RawMessage{f.Value, f.Producer, f.Derivation} {
-		for i := range b {
-			b[i] = '#'
-		}
+		copy(b, bytes.Repeat([]byte("#"), len(b)))
 		_ = append(b, "####"...)
 	}
 }

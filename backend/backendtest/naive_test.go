@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package backendtest
 
 import (
@@ -184,7 +186,7 @@ func (n *naive) ready(ctx context.Context) error {
 }
 
 func (n *naive) Features() backend.Features {
-	f := backend.Features{Batches: true, Prune: n.bug != "says that it prunes nothing", AllIDs: true, MaxFrame: 16 << 20}
+	f := backend.Features{Batches: true, Prune: n.bug != "says that it prunes nothing", AllIDs: n.bug != "remembers 10,000 IDs", MaxFrame: 16 << 20}
 	if n.bug == "says that one store may be read" {
 		f.Stores = []string{"a"}
 	}

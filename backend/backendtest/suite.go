@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package backendtest
 
 import (
@@ -21,8 +23,8 @@ import (
 type Opener func(t testing.TB, dir string) backend.Backend
 
 // Options name what a backend is excused from. Nil and the zero Options ask for every guarantee, except those about
-// restored logs, for which the suite needs Restore. An
-// excuse that the backend's Features contradict is a failure, and so is a missing one.
+// restored logs, for which the suite needs Restore. An excuse that the backend's Features contradict is a failure,
+// and so is a missing one.
 type Options struct {
 	Volatile  bool // nothing survives Close: no case reopens the log
 	InProcess bool // the log ends with the process, though not with Close: no case kills a process

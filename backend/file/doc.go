@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package file keeps a log of facts in a directory, so that it survives crashes of the process and of the
 // machine, and power cuts. It is a [backend.Log].
 //
@@ -90,9 +92,9 @@
 // durably, before it takes facts. [Restore] begins a new identity too. A log of version 1 of the formats gets one when it
 // is opened.
 //
-// A Log that is open looks whether LOCK is still the file that it locked, with each group that is synced, before it creates,
-// renames or removes a file, in Stats, and once a second. If the directory was removed or replaced, or LOCK was, another process may write there: every method then returns a
-// *backend.DivergedError.
+// A Log that is open looks whether LOCK is still the file that it locked, with each group that is synced, before it
+// creates, renames or removes a file, in Stats, and once a second. If the directory was removed or replaced, or LOCK was,
+// another process may write there: every method then returns a *backend.DivergedError.
 //
 // # Who else may write there
 //
@@ -104,23 +106,24 @@
 //
 // # Full disks
 //
-// Without room, writes fail with backend.ErrFull and leave nothing behind; once there is room, the log takes writes again. Prune and
-// WriteSnapshot write a file before they remove others. So that they can make room where there is none, the log keeps a reserve:
-// a file as large as the largest segment and 64 KiB (with a smaller Options.SegmentSize, that), which Open makes and the flusher
-// makes larger. If there is no other room, it is removed, and made again afterwards; writers get ErrFull meanwhile. With it,
-// each segment can be pruned, and a snapshot be made of some segments after the other, as long as the snapshot fits into what the
-// reserve and the removed segments give. A snapshot that is larger than that cannot be pruned on a full disk. The reserve is made
-// only where there is room for all of it; file systems that copy on write, or share room with other programs, may promise less.
-// Stats counts it. It may be removed while the log is closed.
+// Without room, writes fail with backend.ErrFull and leave nothing behind; once there is room, the log takes writes again.
+// Prune and WriteSnapshot write a file before they remove others. So that they can make room where there is none, the log
+// keeps a reserve: a file as large as the largest segment and 64 KiB (with a smaller Options.SegmentSize, that), which Open
+// makes and the flusher makes larger. If there is no other room, it is removed, and made again afterwards; writers get
+// ErrFull meanwhile. With it, each segment can be pruned, and a snapshot be made of some segments after the other, as long
+// as the snapshot fits into what the reserve and the removed segments give. A snapshot that is larger than that cannot be
+// pruned on a full disk. The reserve is made only where there is room for all of it; file systems that copy on write, or
+// share room with other programs, may promise less. Stats counts it. It may be removed while the log is closed.
 //
 // # File systems
 //
 // A file system that cannot lock files is refused. One that cannot sync directories (CIFS, some of FUSE) is used with a
-// warning: assumption 4 does not hold there, so that a crash of the machine can take whole files. A log may have
-// more files than the process may have open: opening it takes some ten descriptors. The directory stays open while its log
-// is, so that beginning a segment without descriptors to spare fails before anything has changed, and works again later.
-// Whatever fails for want of descriptors or memory, or is interrupted, is tried again for half a second (the sync of a directory
-// for eight); then it fails, and the log takes writes as before. On Linux, files that root makes get the owner of the log's directory.
+// warning: assumption 4 does not hold there, so that a crash of the machine can take whole files. A log may have more files
+// than the process may have open: opening it takes some ten descriptors. The directory stays open while its log is, so that
+// beginning a segment without descriptors to spare fails before anything has changed, and works again later. Whatever fails
+// for want of descriptors or memory, or is interrupted, is tried again for half a second (the sync of a directory for
+// eight); then it fails, and the log takes writes as before. On Linux, files that root makes get the owner of the log's
+// directory.
 //
 // # Windows
 //

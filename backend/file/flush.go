@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package file
 
 import (
@@ -138,9 +140,10 @@ func (l *Log) synced(began time.Time) {
 	l.syncs.Add(took)
 }
 
-// indexSealed makes the indexes that sealed segments lack, or that lack the hash tree. The log works without them, opens more
-// slowly, and has no newer head. That may mean to read a large file: facts are synced meanwhile whenever tick says so. What fails is
-// tried again, later each time. While a snapshot or a prune is made, which may take minutes, nothing is done: facts must be synced.
+// indexSealed makes the indexes that sealed segments lack, or that lack the hash tree. The log works without them, opens
+// more slowly, and has no newer head. That may mean to read a large file: facts are synced meanwhile whenever tick says so.
+// What fails is tried again, later each time. While a snapshot or a prune is made, which may take minutes, nothing is done:
+// facts must be synced.
 func (l *Log) indexSealed(ctx context.Context, tick <-chan time.Time) {
 	s := l.state.Load()
 	now := time.Now()

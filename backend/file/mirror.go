@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package file
 
 import (
@@ -31,8 +33,9 @@ type Mirror struct {
 }
 
 // OpenMirror opens or begins a mirror. source is the Stats of its source. A directory with a log that is no mirror is a
-// *backend.InvalidError. If the mirror has facts that the source does not have, because the source was restored or replaced, the error is a
-// *backend.DivergedError; a source that begins a new identity and still has all that the mirror has is followed.
+// *backend.InvalidError. If the mirror has facts that the source does not have, because the source was restored or
+// replaced, the error is a *backend.DivergedError; a source that begins a new identity and still has all that the mirror
+// has is followed.
 func OpenMirror(ctx context.Context, opts Options, source backend.Stats) (m *Mirror, err error) {
 	defer wrap(&err, "open mirror %s", opts.Path)
 	if source.Log == (backend.LogID{}) {
@@ -47,10 +50,10 @@ func OpenMirror(ctx context.Context, opts Options, source backend.Stats) (m *Mir
 }
 
 // Promote makes a log of its own of a mirror that no process has open: it begins a new identity, whose ancestor is the
-// source's, and takes writes once it is opened. Readers and writers that know no more of the source than the mirror has go on
-// with it; others get a *backend.DivergedError. The source must take no more writes. It returns the Stats of the new log. If
-// horizons in it are beyond its last seq, facts are missing that were pruned from the source, and what replaced them there was not copied.
-// After an error it may be promoted again.
+// source's, and takes writes once it is opened. Readers and writers that know no more of the source than the mirror has go
+// on with it; others get a *backend.DivergedError. The source must take no more writes. It returns the Stats of the new
+// log. If horizons in it are beyond its last seq, facts are missing that were pruned from the source, and what replaced
+// them there was not copied. After an error it may be promoted again.
 func Promote(ctx context.Context, opts Options) (stats backend.Stats, err error) {
 	defer wrap(&err, "promote mirror %s", opts.Path)
 	opts.MustExist, opts.Sync, opts.promote = true, SyncAlways, true
@@ -185,9 +188,9 @@ type copied struct {
 	facts       []backend.Fact
 }
 
-// Take adds what the source has after the mirror's end: pages in their order, as FollowFrames of the source yields them after the mirror's Stats.LastSeq. Once
-// it returns nil, the facts are durable and readers see them. Where facts are missing, because they were pruned from the source, the pages become
-// a file of their own: pass many pages at once then.
+// Take adds what the source has after the mirror's end: pages in their order, as FollowFrames of the source yields them
+// after the mirror's Stats.LastSeq. Once it returns nil, the facts are durable and readers see them. Where facts are
+// missing, because they were pruned from the source, the pages become a file of their own: pass many pages at once then.
 func (m *Mirror) Take(ctx context.Context, pages ...wire.Frames) (err error) {
 	defer wrap(&err, "take what the source has")
 	last := m.state.Load().last

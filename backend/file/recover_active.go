@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package file
 
 import (
@@ -12,10 +14,10 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// recoverActive reads the segment that was written last, cuts off what was never acknowledged, and makes the
-// rest durable. It makes the segment the active one again, or seals it if it was written under another
-// [Sync], names another log, or was written before the machine was started last. It returns the seq of the next fact. It calls settle before it changes anything, once the segment
-// is known to be good, or is about to be repaired.
+// recoverActive reads the segment that was written last, cuts off what was never acknowledged, and makes the rest durable.
+// It makes the segment the active one again, or seals it if it was written under another [Sync], names another log, or was
+// written before the machine was started last. It returns the seq of the next fact. It calls settle before it changes
+// anything, once the segment is known to be good, or is about to be repaired.
 //
 //	pwrite(quarantine/…), fdatasync, fsync(quarantine)   if something is cut off
 //	ftruncate(segment)                                   if something is cut off

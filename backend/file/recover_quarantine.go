@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package file
 
 import (
@@ -125,8 +127,8 @@ func (r *recovery) quarantineName(name string, offset int64) (string, error) {
 	}
 }
 
-// ClearQuarantine removes the files in the quarantine, durably, and returns how many bytes they had. They are for operators: the log
-// never reads them, and they may hold facts that were pruned later.
+// ClearQuarantine removes the files in the quarantine, durably, and returns how many bytes they had. They are for
+// operators: the log never reads them, and they may hold facts that were pruned later.
 func (l *Log) ClearQuarantine(ctx context.Context) (removed uint64, err error) {
 	defer wrap(&err, "clear the quarantine")
 	if err := l.maintain(ctx); err != nil {

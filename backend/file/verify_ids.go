@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package file
 
 import (
@@ -9,8 +11,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// An idHashes holds a hash of each fact's store and ID, to find the IDs that a store holds twice. If two hashes are the same, the log
-// is read again to compare their IDs.
+// An idHashes holds a hash of each fact's store and ID, to find the IDs that a store holds twice. If two hashes are the
+// same, the log is read again to compare their IDs.
 type idHashes struct {
 	seed   maphash.Seed
 	blocks [][]uint64

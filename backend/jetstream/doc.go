@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package jetstream keeps a log in a stream of NATS JetStream, which a cluster of servers replicates. Several processes may
 // write the log. An app that imports it for its registration opens it by configuration:
 //
 //	backend: jetstream
 //	address: nats://a:4222,nats://b:4222,nats://c:4222
-//	params: {log: orders, replicas: 3, durable: true}
+//	settings: {log: orders, replicas: 3, durable: true}
 //
 // # The stream
 //

@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package jetstream
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,14 +58,18 @@ func (p *port) Head(caller context.Context) (uint64, error) {
 }
 
 // Gone implements caslog.Port.
-func (p *port) Gone(ctx context.Context) (uint64, error) {
+func (p *port) Gone(ctx context.Context) (n uint64, by string, err error) {
 	call, cancel := p.call(ctx)
 	defer cancel()
+	by = strconv.FormatUint(p.nc.Stats().Reconnects, 10) // a lone server that was started again
 	info, err := p.stream.Info(call)
 	if err != nil {
-		return 0, p.failedTo(ctx, "count the messages", err)
+		return 0, "", p.failedTo(ctx, "count the messages", err)
 	}
-	return info.State.LastSeq - min(info.State.Msgs, info.State.LastSeq), nil
+	if info.Cluster != nil {
+		by += info.Cluster.Leader
+	}
+	return info.State.LastSeq - min(info.State.Msgs, info.State.LastSeq), by, nil
 }
 
 // failedTo returns the error of a read, which may pass. If the stream is another one now, it says so.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package memory is a log in RAM: the backend for tests, for caches, and for trying Igniter out. Nothing
 // survives Close; everything else is as with every other backend.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package memory_test
 
 import (
@@ -63,7 +65,7 @@ func TestReadingAcrossChunks(t *testing.T) {
 	l := memory.New(memory.Options{})
 	defer l.Close()
 	fill(t, l, 1000, 20_000) // 20 MB: more than four chunks
-	for _, after := range []uint64{0, 1, 7, 500, 998, 999, 1000} {
+	for _, after := range []uint64{0, 7, 500, 999, 1000} {
 		want := []uint64(nil)
 		for seq := after + 1; seq <= 1000; seq++ {
 			want = append(want, seq)
@@ -219,12 +221,13 @@ func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 
 // A fact beyond the limit is refused for its size, whatever else is wrong with it: nobody looks.
 func TestSizeComesFirst(t *testing.T) {
+	large := bytes.Repeat([]byte("?"), wire.MaxMaxFrame+1)
 	for _, limit := range []int{0, 1 << 10, wire.MaxMaxFrame, 1 << 30} {
 		l := memory.New(memory.Options{MaxFrame: limit})
 		defer l.Close()
 		actual := min(cmp.Or(limit, wire.DefaultMaxFrame), wire.MaxMaxFrame)
 		f := fact(1)
-		f.Value = bytes.Repeat([]byte("?"), actual+1)
+		f.Value = large[:actual+1]
 		_, err := l.WriteFact(t.Context(), f)
 		require.ErrorIs(t, err, backend.ErrTooLarge)
 		require.ErrorContains(t, err, fmt.Sprint(actual))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package memory
 
 import (
@@ -84,7 +86,7 @@ func TestPages(t *testing.T) {
 	require.Greater(t, len(l.chunks), 4)
 	check := func() {
 		random := rand.New(rand.NewPCG(1, 2))
-		for range 40 {
+		for range 15 {
 			r := backend.Range{After: backend.Cursor{Seq: random.Uint64N(last + 1)}}
 			if random.IntN(2) == 0 {
 				r.Through = 1 + random.Uint64N(last+5)
@@ -222,7 +224,7 @@ func TestCursors(t *testing.T) {
 func TestWritingALargeBatchAgain(t *testing.T) {
 	l := New(Options{})
 	defer l.Close()
-	b := backend.Batch{Facts: make([]backend.Fact, 20_000)}
+	b := backend.Batch{Facts: make([]backend.Fact, 5_000)}
 	for i := range b.Facts {
 		b.Facts[i] = backend.Fact{ID: fmt.Sprint(i), Store: "s", Key: fmt.Sprint(i), Value: []byte("[\n1]")}
 	}

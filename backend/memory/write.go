@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package memory
 
 import (
@@ -48,14 +50,14 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 	return all
 }
 
-var drafts = sync.Pool{New: func() any { return new([]wire.EncodedFact) }}
+var encoded = sync.Pool{New: func() any { return new([]wire.EncodedFact) }}
 
 // write encodes, numbers and appends the facts, and puts in their place what the log then holds. It returns
 // the seq of the first new one, 0 if none is new. Everything but numbering and copying is done without the
 // lock.
 func (l *Log) write(facts []backend.Fact, expect []backend.Expect) (first uint64, err error) {
-	pooled := drafts.Get().(*[]wire.EncodedFact)
-	defer drafts.Put(pooled)
+	pooled := encoded.Get().(*[]wire.EncodedFact)
+	defer encoded.Put(pooled)
 	for len(*pooled) < len(facts) {
 		*pooled = append(*pooled, wire.EncodedFact{})
 	}
@@ -70,7 +72,7 @@ func (l *Log) write(facts []backend.Fact, expect []backend.Expect) (first uint64
 }
 
 // append numbers the facts and appends the new ones as one frame.
-func (l *Log) append(facts []backend.Fact, drafts []wire.EncodedFact, expect []backend.Expect, now time.Time) (first uint64, err error) {
+func (l *Log) append(facts []backend.Fact, encoded []wire.EncodedFact, expect []backend.Expect, now time.Time) (first uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -81,7 +83,7 @@ func (l *Log) append(facts []backend.Fact, drafts []wire.EncodedFact, expect []b
 	if err != nil || fresh == 0 {
 		return 0, err
 	}
-	if err := l.assemble(facts, drafts, first); err != nil {
+	if err := l.assemble(facts, encoded, first); err != nil {
 		l.seq.Rollback()
 		return 0, err
 	}
@@ -94,14 +96,14 @@ func (l *Log) append(facts []backend.Fact, drafts []wire.EncodedFact, expect []b
 }
 
 // assemble makes l.frame the frame of the new facts, which have seqs from first on. The caller holds mu.
-func (l *Log) assemble(facts []backend.Fact, drafts []wire.EncodedFact, first uint64) error {
+func (l *Log) assemble(facts []backend.Fact, encoded []wire.EncodedFact, first uint64) error {
 	l.bodies, l.scratch = l.bodies[:0], l.scratch[:0]
 	for i := range facts {
 		if facts[i].Seq != first+uint64(len(l.bodies)) {
 			continue // the log held it already, or the batch has it twice
 		}
 		start := len(l.scratch)
-		l.scratch = drafts[i].Append(l.scratch, &facts[i])
+		l.scratch = encoded[i].Append(l.scratch, &facts[i])
 		l.bodies = append(l.bodies, l.scratch[start:])
 		if len(l.scratch) > l.opts.MaxFrame {
 			break

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package network_test
 
 import (
@@ -8,6 +10,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/store"
 )
@@ -20,17 +23,11 @@ func TestCertificateOfAnother(t *testing.T) {
 	defer log.Close()
 	good, client := pair(t)
 	bad, _ := pair(t)
-	address := "127.0.0.1:0"
+	address := ""
 	serve := func(config *tls.Config) (stop func()) {
-		l, err := server.Listen("tcp", address)
-		require.NoError(t, err)
-		address = l.Addr().String()
-		s, done := server.New(log, server.Options{TLS: config}), make(chan error, 1)
-		go func() { done <- s.Serve(l) }()
-		return func() {
-			require.NoError(t, s.Close())
-			require.NoError(t, <-done)
-		}
+		s := servertest.Serve(t, log, "tcp", address, server.Options{TLS: config})
+		address = s.Address
+		return s.Stop
 	}
 	stop := serve(good)
 	c := connect(t, hasty(network.Options{Address: address, TLS: client}))

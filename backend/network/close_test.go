@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package network_test
 
 import (
@@ -5,6 +7,7 @@ import (
 	"iter"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -149,18 +152,19 @@ func connections(t testing.TB, s *server.Server, n int) {
 // TestLoopsEnd leaves loops and cancels their contexts: their connections end at once.
 func TestLoopsEnd(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Options{})
+	s := serve(t, memory.New(memory.Options{}), "unix", server.Options{}) // whose connections hold some 200 KiB
+	t.Cleanup(func() { s.stop(t) })
 	c := connect(t, s.options)
+	const count = 400
 	var many []backend.Fact
-	for n := range 2000 {
+	for n := range count {
 		f := numbered(n)
-		f.Value = []byte(`"` + strings.Repeat("x", 10_000) + `"`) // more than connections hold
+		f.Value = []byte(`"` + strings.Repeat("x", 10_000) + `"`)
 		many = append(many, f)
-		if len(many) == 200 {
-			_, err := write(t.Context(), c, many...)
-			require.NoError(t, err)
-			many = nil
-		}
+	}
+	for batch := range slices.Chunk(many, 20) {
+		_, err := write(t.Context(), c, batch...)
+		require.NoError(t, err)
 	}
 	loops := func(ctx context.Context, body func(p backend.Page) bool) map[string]func() error {
 		loop := func(pages iter.Seq2[backend.Page, error]) func() error {
@@ -196,7 +200,7 @@ func TestLoopsEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context()) // while it waits for more
 	n := 0
 	err := loops(ctx, func(p backend.Page) bool {
-		if n += len(p.Facts); n == 2000 {
+		if n += len(p.Facts); n == count {
 			go cancel()
 		}
 		return true

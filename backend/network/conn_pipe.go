@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package network
 
 import (
@@ -9,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/sequencer"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
@@ -139,6 +142,29 @@ func (p *pipe) submit(cl *call) error {
 		p.nudge()
 	}
 	return nil
+}
+
+// submitAll queues calls to be sent, but those that are nil. Of one that it does not take it sets the error.
+func (p *pipe) submitAll(calls []*call, verdicts []backend.Written) {
+	p.mu.Lock()
+	if p.err == nil && p.first == len(p.waiting) {
+		p.touch() // the server was owed no answer before
+	}
+	for i, cl := range calls {
+		switch {
+		case cl == nil:
+		case len(cl.frame)-wire.FrameOverhead > p.hello.MaxFrame:
+			verdicts[i].Err = sequencer.TooLarge(p.hello.MaxFrame)
+		case p.err != nil:
+			verdicts[i].Err = errLost
+		default:
+			cl.reset()
+			p.waiting = append(p.waiting, cl)
+			p.out = append(p.out, cl.frame...)
+		}
+	}
+	p.mu.Unlock()
+	p.nudge()
 }
 
 // nudge makes write look at the queue.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package network_test
 
 import (
@@ -6,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -213,16 +216,24 @@ func TestStalled(t *testing.T) {
 	}
 
 	t.Run("large request", func(t *testing.T) { // larger than what sockets hold
+		const buffer = 64 << 10
+		p := startNarrowProxy(t, s.options.Address, buffer)
 		o := p.through(s.options)
-		o.Heartbeat = 2 * time.Second // the server needs some time for it, more so on a busy machine
-		patient := connect(t, o)
+		o.Heartbeat = 500 * time.Millisecond
+		patient := connect(t, o.DialBy(func(ctx context.Context, network, address string) (net.Conn, error) {
+			nc, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err == nil {
+				_ = nc.(*net.TCPConn).SetWriteBuffer(buffer)
+			}
+			return nc, err
+		}))
 		happened := p.once(up(protocol.OpStats), action{fate: isDeaf, keep: 1 << 30})
 		_, err := patient.Stats(ctx)
 		require.NoError(t, err)
 		<-happened
 		n++
 		f := numbered(int(n))
-		f.Value = []byte(`"` + strings.Repeat("x", 12<<20) + `"`)
+		f.Value = []byte(`"` + strings.Repeat("x", 20*buffer) + `"`)
 		held, err := patient.WriteFact(ctx, f)
 		require.NoError(t, err)
 		require.Equal(t, n, held.Seq)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package network is the client of a server (package server): a [backend.Log] that another process keeps, over
 // TCP, a Unix socket or TLS.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package network_test
 
 import (
@@ -20,6 +22,8 @@ import (
 type proxy struct {
 	l       net.Listener
 	running sync.WaitGroup
+
+	buffer int // bytes that the system keeps of what clients send; 0: as much as it likes
 
 	mu     sync.Mutex
 	target string
@@ -73,10 +77,13 @@ type link struct {
 }
 
 // startProxy starts a proxy in front of a server on TCP.
-func startProxy(t testing.TB, target string) *proxy {
+func startProxy(t testing.TB, target string) *proxy { return startNarrowProxy(t, target, 0) }
+
+// startNarrowProxy starts a proxy that keeps only so many bytes of what clients send and it does not read; 0: any.
+func startNarrowProxy(t testing.TB, target string, buffer int) *proxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &proxy{target: target, l: l, links: map[*link]struct{}{}}
+	p := &proxy{target: target, l: l, buffer: buffer, links: map[*link]struct{}{}}
 	p.running.Go(p.accept)
 	t.Cleanup(p.stop)
 	return p
@@ -121,6 +128,9 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		target := p.target
 		p.mu.Unlock()
+		if p.buffer > 0 {
+			_ = nc.(*net.TCPConn).SetReadBuffer(p.buffer)
+		}
 		server, err := net.Dial("tcp", target)
 		if err != nil {
 			_ = nc.Close()

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package network_test
 
 import (
@@ -301,6 +303,37 @@ func TestProgress(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, <-ended, context.Canceled)
 	})
+}
+
+// TestThroughWithoutEnd reads through a seq from a server that does not end the stream: the loop ends all the same, once the
+// server has been silent for as long as one that is gone.
+func TestThroughWithoutEnd(t *testing.T) {
+	for way := range readers(t, nil) {
+		synctest.Test(t, func(t *testing.T) {
+			n := newPipeNet()
+			s := &scriptedServer{parts: []part{{stays: true}, {bodies: [][]byte{begins, group(1, 2), group(3)}, stays: true}}}
+			var serving sync.WaitGroup
+			serving.Go(func() {
+				for {
+					nc, err := n.Accept()
+					if err != nil {
+						return
+					}
+					serving.Go(func() {
+						s.serve(nc)
+						_ = nc.Close()
+					})
+				}
+			})
+			c, err := network.Dial(t.Context(), network.Options{Address: "pipe:1"}.DialBy(n.dial))
+			require.NoError(t, err)
+			require.Equal(t, told{seqs: []uint64{1, 2, 3}, through: 3}, tell(t, readers(t, c)[way](t.Context(), backend.Range{Through: 3}), 0), way)
+			require.Len(t, s.asked(), 1, way)
+			require.NoError(t, c.Close())
+			require.NoError(t, n.Close())
+			serving.Wait()
+		})
+	}
 }
 
 // TestHeartbeats stops everything that comes in: calls and followers notice after three heartbeats, and not before. An

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package network
 
 import (
@@ -92,6 +94,9 @@ func isHeld(held, written *backend.Fact, seq uint64) error {
 // windowSize is about how many bytes of requests Write has under way at a time.
 const windowSize = 4 << 20
 
+// sendSize is how many bytes of requests Write sends at least before it makes more of them: the server works meanwhile.
+const sendSize = 64 << 10
+
 // Write implements backend.Log. Each batch is a request, and requests are sent without waiting for the answers
 // to earlier ones, a few megabytes at a time. Batches whose answers are lost are sent again, in order: their IDs
 // make that harmless. A request must fit the server's limit of a frame, also if the log holds some of its facts.
@@ -131,23 +136,28 @@ func (c *Client) writeBatch(ctx context.Context, b backend.Batch, w *backend.Wri
 
 // writeWindow writes the first batches, of about windowSize bytes, and returns how many.
 func (c *Client) writeWindow(ctx context.Context, batches []backend.Batch, all []backend.Written) int {
-	var calls []*call // nil for a batch that is refused here
-	for size := 0; len(calls) < len(batches) && size < windowSize; {
-		cl, err := c.batchCall(batches[len(calls)], &all[len(calls)])
-		if err == nil {
-			size += len(cl.frame)
-		}
-		all[len(calls)].Err = err
-		calls = append(calls, cl)
-	}
 	p, err := c.connected(ctx)
-	for i, cl := range calls {
-		if cl != nil && err == nil {
-			all[i].Err = p.submit(cl)
-		} else if cl != nil {
-			all[i].Err = err
+	var calls []*call // nil for a batch that is refused here
+	sent := 0         // of calls
+	send := func() {
+		if err == nil {
+			p.submitAll(calls[sent:], all[sent:])
+		}
+		sent = len(calls)
+	}
+	for size, unsent := 0, 0; len(calls) < len(batches) && size < windowSize; {
+		cl, refused := c.batchCall(batches[len(calls)], &all[len(calls)])
+		if refused == nil {
+			refused = err
+			size, unsent = size+len(cl.frame), unsent+len(cl.frame)
+		}
+		all[len(calls)].Err = refused
+		if calls = append(calls, cl); unsent >= sendSize {
+			send()
+			unsent = 0
 		}
 	}
+	send()
 	bodies := make([][]byte, len(calls))
 	for i, cl := range calls {
 		if all[i].Err == nil {

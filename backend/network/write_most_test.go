@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package network_test
 
 import (
@@ -12,6 +14,9 @@ import (
 // TestMostFacts writes as many facts as a batch can have: what one backend takes, a server takes too, with its limits of memory.
 func TestMostFacts(t *testing.T) {
 	t.Parallel()
+	if raceEnabled && !soak() {
+		t.Skip("one goroutine after the other handles a batch, which takes long with the race detector: run it without, or with IGNITER_SOAK")
+	}
 	s := start(t, server.Options{})
 	c := dial(t, s)
 	defer func() { require.NoError(t, c.Close()) }()

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package network_test
 
 import (
@@ -71,7 +73,7 @@ func TestWriteMuch(t *testing.T) {
 	var all []backend.Batch
 	for n := range 40 {
 		all = append(all, backend.Batch{Facts: batchOf(10*n+1, 10*n+10)})
-		all[n].Facts[n%10].Value = []byte(`"` + strings.Repeat("x", 300<<10) + `"`)
+		all[n].Facts[n%10].Value = []byte(`"` + strings.Repeat("x", 120<<10) + `"`)
 	}
 	for n, w := range c.Write(t.Context(), all...) {
 		require.NoError(t, w.Err)

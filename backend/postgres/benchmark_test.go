@@ -1,12 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package postgres
 
 import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	mathrand "math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -86,10 +91,17 @@ func BenchmarkBatch(b *testing.B) {
 	}
 }
 
-// BenchmarkLatency measures from a write until a follower in another process' place has seen the fact.
+// BenchmarkLatency measures from a write until a follower in another process' place has seen the fact: with the alarm, and through a pooler,
+// where followers poll.
 func BenchmarkLatency(b *testing.B) {
-	a, name := address(b), fmt.Sprint("bench-", benchmarks.Add(1))
-	writer, reader := open(b, Options{Address: a, Log: name}), open(b, Options{Address: a, Log: name})
+	b.Run("alarm", func(b *testing.B) { latency(b, address(b)) })
+	b.Run("polling", func(b *testing.B) { latency(b, startPooler(b)) })
+}
+
+// latency prints the median and the 99th percentile for a follower at an address.
+func latency(b *testing.B, at string) {
+	name := fmt.Sprint("bench-", benchmarks.Add(1))
+	writer, reader := open(b, Options{Address: address(b), Log: name}), open(b, Options{Address: at, Log: name})
 	defer writer.Close()
 	defer reader.Close()
 	seen := make(chan uint64)
@@ -105,11 +117,13 @@ func BenchmarkLatency(b *testing.B) {
 			}
 		}
 	})
-	for !reader.alarm.Load() {
+	for !reader.pooled && !reader.alarm.Load() {
 		_ = wait(ctx, minWait)
 	}
-	b.ResetTimer()
-	for range b.N {
+	var all []time.Duration
+	for b.Loop() {
+		_ = wait(ctx, mathrand.N(pollPooled)) // so that polls come at any moment
+		begun := time.Now()
 		f, err := writer.WriteFact(ctx, backend.Fact{ID: uuid.Must(uuid.NewV7()).String(), Store: "s", Key: "k", Value: []byte("1")})
 		if err != nil {
 			b.Fatal(err)
@@ -117,10 +131,13 @@ func BenchmarkLatency(b *testing.B) {
 		if <-seen != f.Seq {
 			b.Fatal("out of order")
 		}
+		all = append(all, time.Since(begun))
 	}
-	b.StopTimer()
 	cancel()
 	follower.Wait()
+	slices.Sort(all)
+	b.ReportMetric(all[len(all)/2].Seconds()*1000, "ms/median")
+	b.ReportMetric(all[len(all)*99/100].Seconds()*1000, "ms/p99")
 }
 
 // bare returns a table with a number and bytes.

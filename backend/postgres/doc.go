@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package postgres is a log in a PostgreSQL database, version 14 or newer: no other system to operate, several processes on one
 // log without a server of ours, and facts that survive what the database survives.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package postgres
 
 import (
@@ -140,7 +142,9 @@ func (l *Log) retry(ctx context.Context, try func(ctx context.Context) error) er
 		}
 		v, err := judge(err)
 		if v == final {
-			l.reset(err, readOnly)
+			if sqlState(err) == readOnly {
+				l.reset()
+			}
 			return err
 		}
 		if !errors.Is(err, errAgain) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package postgres
 
 import (
@@ -46,6 +48,14 @@ func TestGrowth(t *testing.T) {
 			t.Logf("%d facts: the last 100,000 at %.0f/s, bare rows at %.0f/s, ratio %.2f; %d bytes a fact, %d a bare row", n*1000, 100_000/facts.Seconds(), 100_000/rows.Seconds(),
 				float64(rows)/float64(facts), size/int64(n*1000), bare/int64(n*1000))
 			facts, rows = 0, 0
+		}
+		if n == 100 || n == 300 || n == 1000 || n == thousands {
+			begun, read := time.Now(), 0
+			for p, err := range l.Replay(t.Context(), backend.Range{}) {
+				require.NoError(t, err)
+				read += len(p.Facts)
+			}
+			t.Logf("%d facts: replayed at %.0f/s", read, float64(read)/time.Since(begun).Seconds())
 		}
 	}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package postgres
 
 import (
@@ -26,7 +28,7 @@ func TestServerKilled(t *testing.T) {
 	a := s.Address("postgres", "postgres")
 	logs := []*Log{open(t, Options{Address: a}), open(t, Options{Address: a})}
 	c := startCrew(t, 8, logs...)
-	n := rounds(3, 40)
+	n := rounds(2, 40)
 	for range n {
 		c.await(200 + rand.Int64N(50))
 		s.Stop([]syscall.Signal{syscall.SIGKILL, syscall.SIGQUIT}[rand.IntN(2)])
@@ -48,7 +50,7 @@ func TestBackendsKilled(t *testing.T) {
 	defer l.Close()
 	c := startCrew(t, 16, l)
 	conn := connect(t, a)
-	killed, n := 0, rounds(10, 200)
+	killed, n := 0, rounds(6, 200)
 	for killed < n {
 		c.await(20)
 		killed += one[int](t, conn, `select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'igniter' and pid <> pg_backend_pid()
@@ -127,7 +129,7 @@ func TestAnswersCut(t *testing.T) {
 	const log = "answers-cut"
 	l := open(t, Options{Address: a, Log: log})
 	c := startCrew(t, 8, l)
-	n := int64(rounds(15, 600))
+	n := int64(rounds(8, 600))
 	awaitThat(t, func() bool { return cut.cuts.Load() >= n })
 	c.await(50)
 	acked := c.stop(direct, log)
@@ -151,7 +153,7 @@ func TestFollowerKilled(t *testing.T) {
 		if last = f.Seq; last%100 == 0 {
 			killed += one[int](t, conn, `select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'igniter'`)
 		}
-		if last == uint64(rounds(1000, 20000)) {
+		if last == uint64(rounds(500, 20000)) {
 			break
 		}
 	}

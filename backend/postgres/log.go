@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package postgres
 
 import (
@@ -217,9 +219,9 @@ func wake(c chan struct{}) {
 	}
 }
 
-// reset drops the connections of the log's own pool if err has the code.
-func (l *Log) reset(err error, code string) {
-	if sqlState(err) == code && l.pool != l.opts.Pool {
+// reset drops the connections of the log's own pool.
+func (l *Log) reset() {
+	if l.pool != l.opts.Pool {
 		l.pool.Reset()
 	}
 }
@@ -229,7 +231,7 @@ func (l *Log) failed(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state.Up {
-		l.reset(nil, "") // the other connections are lost too
+		l.reset() // the other connections are lost too
 		l.state.Up, l.state.Since = false, time.Now()
 		l.opts.Logger.Warn("the server does not answer: trying again", zap.String("server", l.address), zap.Error(err))
 	}

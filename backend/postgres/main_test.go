@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package postgres
 
 import (
@@ -7,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/igniter-store/igniter/internal/linear"
 	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
@@ -20,8 +23,8 @@ func TestMain(m *testing.M) {
 var bg = context.Background()
 
 func tests(m *testing.M) int {
-	if log := os.Getenv(asWorker); log != "" {
-		if err := work(log); err != nil {
+	if linear.IsWorker() {
+		if err := race(); err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")
 			return 1
 		}

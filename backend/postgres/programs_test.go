@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package postgres
 
 import (
+	"fmt"
 	"os/exec"
 	"strings"
 	"sync"
@@ -15,19 +18,20 @@ import (
 // link is what a program imports to open logs in PostgreSQL.
 const link = "github.com/igniter-store/igniter/backend/postgres"
 
-// The bank runs in two processes with 16 tellers each while the server is killed and started again: no money is lost or made.
+// The bank, told by its configuration alone, runs in two processes with 16 tellers each while the server is killed and started again: no money is lost or made.
 func TestBank(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	bank := programs.Build(t, "../../examples/bank", link)
+	config := programs.Config(t, "postgres", s.Address("postgres", "postgres"), "bank")
 	var all sync.WaitGroup
 	var texts [2][]byte
 	var errs [2]error
 	for i := range texts {
-		cmd := exec.CommandContext(t.Context(), bank, "-backend", "postgres", "-address", s.Address("postgres", "postgres"), "-transfers", "15")
+		cmd := exec.CommandContext(t.Context(), bank, "-config", config, "-transfers", fmt.Sprint(rounds(8, 40)))
 		all.Go(func() { texts[i], errs[i] = cmd.CombinedOutput() })
 	}
-	l := open(t, Options{Address: s.Address("postgres", "postgres")})
+	l := open(t, Options{Address: s.Address("postgres", "postgres"), Log: "bank"})
 	defer l.Close()
 	kills := rounds(2, 20)
 	for n := range kills {
@@ -49,13 +53,10 @@ func TestBank(t *testing.T) {
 	t.Logf("the server was killed %d times, the log has %d facts", kills, statsOf(t, l).LastSeq)
 }
 
-// The tour runs as it does on any other backend.
+// The tour runs as it does on any other backend: only its configuration says where.
 func TestTour(t *testing.T) {
-	a := address(t)
-	conn := connect(t, a)
-	exec1(t, conn, `drop database if exists tour`)
-	exec1(t, conn, `create database tour`)
-	text, err := exec.CommandContext(t.Context(), programs.Build(t, "../../examples/tour", link), "-backend", "postgres", "-address", strings.Replace(a, "dbname=postgres", "dbname=tour", 1)).CombinedOutput()
+	config := programs.Config(t, "postgres", address(t), "tour")
+	text, err := exec.CommandContext(t.Context(), programs.Build(t, "../../examples/tour", link), "-config", config).CombinedOutput()
 	require.NoError(t, err, "%s", text)
 }
 

@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+
 do $$ begin
 	if not exists (select from pg_catalog.pg_namespace where nspname = 'igniter') then
 		create schema igniter;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package postgres
 
 import (
@@ -28,6 +30,9 @@ func open(t testing.TB, opts Options) *Log {
 }
 
 func TestSuite(t *testing.T) {
+	if raceEnabled && !soak {
+		t.Skip("it takes minutes with the race detector: run it without, as .ci/run does, or with IGNITER_SOAK=1")
+	}
 	a := address(t)
 	opts := &backendtest.Options{Restore: func(t testing.TB, dir string, through uint64) { restore(t, a, logOf(dir), through) }}
 	require.Empty(t, backendtest.Skipped(opts))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package postgres
 
 import (
@@ -206,7 +208,9 @@ func (l *Log) write(g []*write) {
 			v, named = final, backend.ErrClosed
 		}
 		if v == final {
-			l.reset(err, readOnly)
+			if sqlState(err) == readOnly {
+				l.reset()
+			}
 			for _, w := range g {
 				if named != nil {
 					w.err = named

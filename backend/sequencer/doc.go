@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package sequencer is for authors of backends. It does what the contract asks of every log: it numbers
 // facts, fills in Causation and TransactionTime, recognises by their stores and IDs the facts that the log holds
 // already, and checks expectations. A backend that uses it only has to keep bytes and read them again.
@@ -37,8 +39,8 @@
 //
 // # Pruning
 //
-// After the log has removed facts it calls [Sequencer.Forget], and [Sequencer.Pruned] for each. A key whose latest fact is removed falls back
-// to the latest one left, so the log reads which one that is. If the facts with the highest seqs are removed,
-// the log must keep the highest seq itself, and hand it to [Sequencer.Skip] when it is opened: seqs are not
-// given again.
+// After the log has removed facts it calls [Sequencer.Forget], and [Sequencer.Pruned] for each. A key whose latest fact is
+// removed falls back to the latest one left, so the log reads which one that is. If the facts with the highest seqs are
+// removed, the log must keep the highest seq itself, and hand it to [Sequencer.Skip] when it is opened: seqs are not given
+// again.
 package sequencer

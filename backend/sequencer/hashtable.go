@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package sequencer
 
 // A hashTable finds numbers by hashes. It compares 40 bits of a hash, and several numbers may have the same hash, so

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Igniter serves a log of facts to other processes, and looks at logs, moves them and maintains them. See
 // docs/operating.md, or run it with --help.
 package main

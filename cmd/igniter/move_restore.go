@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -103,8 +105,8 @@ igniter import: facts that are there stay, and seqs are new.`,
 	return cmd
 }
 
-// throughTime returns the seq of the last fact of a line before the first one that is later than a time. The facts of a batch have the
-// same time, unless they were imported.
+// throughTime returns the seq of the last fact of a line before the first one that is later than a time. The facts of a
+// batch have the same time, unless they were imported.
 func throughTime(ctx context.Context, line *archive.Line, at time.Time) (through uint64, err error) {
 	var first time.Time // of the first fact, if that is later
 	reading := line.Read(line.Last().Through)

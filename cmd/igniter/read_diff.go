@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -15,18 +17,22 @@ import (
 
 func (a *app) diffCommand() *cobra.Command {
 	var q query.DiffQuery
+	var valid query.Moment
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "diff STORE [KEY] --from WHEN",
 		Short: "Show what changed between two moments",
 		Long: `Compares a store, or a key, as the log held it at two moments, and shows the keys that got a value (+), lost it (−) or have
 another one (~), with the fields that differ. A moment is a time, or the seq that was the log's last then. A KEY that ends with * stands
-for all keys that begin so. The exit code is 0 whether something changed or not.`,
+for all keys that begin so. With --valid-at it compares what was true at that time, as far as the log knew at each moment. The exit code is 0 whether something changed or not.`,
 		Example: `  igniter diff tasks --from 7d --path ./log
   igniter diff orders order-139 --from 2026-03-01T10:00 --to 2026-03-02
   igniter diff orders --from 51233 --to now --json`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			q.Store, q.Limit, q.Load = given[0], -1, true
+			for _, at := range []*query.Moment{&q.From, &q.To} {
+				at.Valid, at.ValidNow = valid.Valid, valid.ValidNow
+			}
 			if len(given) > 1 {
 				if prefix, ok := strings.CutSuffix(given[1], "*"); ok {
 					q.Prefix = prefix
@@ -60,6 +66,12 @@ for all keys that begin so. The exit code is 0 whether something changed or not.
 			return nil
 		}
 		return momentOf(&q.To)(text)
+	})
+	cmd.Flags().Func("valid-at", "compare what was true at that `time`", func(text string) error {
+		if valid.ValidNow = text == "now"; valid.ValidNow {
+			return nil
+		}
+		return instant(&valid.Valid)(text)
 	})
 	_ = cmd.MarkFlagRequired("from") // the flag exists
 	return cmd

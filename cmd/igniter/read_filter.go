@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -16,7 +18,7 @@ import (
 // caller may read.
 func (a *app) ask(ctx context.Context, with func(log backend.Log, r *reader.Reader, readable []string) error) error {
 	return a.withLog(ctx, func(log backend.Log) error {
-		r := reader.New(log, reader.Options{Memory: -1})
+		r := reader.New(log, reader.Options{Memory: -1, Once: true})
 		return errors.Join(with(log, r, log.Features().Stores), r.Close())
 	})
 }

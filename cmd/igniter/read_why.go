@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -16,21 +18,32 @@ import (
 
 func (a *app) whyCommand() *cobra.Command {
 	var depth uint
-	cmd := a.withJSON(withLogFlags(&cobra.Command{
-		Use:   "why ID|SEQ",
+	var at moment
+	cmd := a.withJSON(withLogFlags(withMoment(&cobra.Command{
+		Use:   "why ID|SEQ | STORE KEY",
 		Short: "Show what led to a fact, and what followed from it",
-		Long: `Shows a fact, given by its ID or its seq: who wrote it, what it changed, which facts led to it, and which followed from it.
+		Long: `Shows a fact: who wrote it, what it changed, which facts led to it, and which followed from it. It is given by its ID or
+its seq, or is the value that a key has, or had at a moment, or the deletion of the key.
 A fact follows the one before it of its key, or the cause that its writer named; a rule derives facts from sources. --depth says how
 many links to follow in each direction. The hashes of all facts shown are checked; the proof is a hash over them, the same wherever
 the same facts led to this one.
 
 It reads the log backward as far as causes lie, and forward to its end. Facts of stores that the token may not read are missing.`,
 		Example: `  igniter why 995887 --path ./log
+  igniter why orders order-139 --as-of 2026-03-01
   igniter why 019332a4-7c1e-7d0a-b4e5-9c1f2d3e4f50 --depth 0 --json`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			return a.ask(cmd.Context(), func(log backend.Log, r *reader.Reader, readable []string) error {
-				f, err := a.find(cmd.Context(), log, r, given[0])
+			if len(given) == 1 && at != (moment{}) {
+				return usage("--as-of, --at-seq and --valid-at are for the value of a key: igniter why STORE KEY")
+			}
+			return a.ask(cmd.Context(), func(log backend.Log, r *reader.Reader, readable []string) (err error) {
+				var f query.Version
+				if len(given) == 1 {
+					f, err = a.find(cmd.Context(), log, r, given[0])
+				} else {
+					f, err = a.valueOf(cmd.Context(), log, r, given[0], given[1], &at)
+				}
 				if err != nil {
 					return err
 				}
@@ -49,7 +62,7 @@ It reads the log backward as far as causes lie, and forward to its end. Facts of
 				return err
 			})
 		},
-	}))
+	}, &at)))
 	cmd.Flags().UintVar(&depth, "depth", 3, "how many links of causes and effects to follow; 0: all")
 	return cmd
 }
@@ -80,6 +93,24 @@ func (a *app) find(ctx context.Context, log backend.Log, r *reader.Reader, text 
 		err = fmt.Errorf("there is no fact with the ID or seq %q that may be read%s: igniter log shows seqs, igniter log --json IDs", text, gone)
 	}
 	return v, err
+}
+
+// valueOf returns the fact that is a key's value at a moment, or the key's deletion, and what it changed.
+func (a *app) valueOf(ctx context.Context, log backend.Log, r *reader.Reader, store, key string, at *moment) (v query.Version, err error) {
+	stats, err := log.Stats(ctx)
+	if err != nil {
+		return v, err
+	}
+	a.sayAhead(at, &stats)
+	readable := log.Features().Stores
+	found, err := r.Get(ctx, readable, store, key, query.Moment{Seq: at.Seq, Time: at.Time, Valid: at.Valid, ValidNow: at.validNow})
+	if missing, ok := errors.AsType[*query.NoValueError](err); ok && missing.Deleted != nil {
+		found.Fact, err = *missing.Deleted, nil
+	}
+	if err != nil {
+		return v, err
+	}
+	return r.Fact(ctx, readable, store, found.Fact.ID)
 }
 
 // explain returns a lineage for people.

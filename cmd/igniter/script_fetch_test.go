@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -22,6 +24,16 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: fetch STATUS [-X METHOD] URL [HEADER]...")
 	}
+	answer, body := request(ts, method, args[1], args[2:]...)
+	ts.Check(answer.Header.Write(ts.Stdout()))
+	fmt.Fprintf(ts.Stdout(), "\n%s", body)
+	if fmt.Sprint(answer.StatusCode) != args[0] {
+		ts.Fatalf("%s answers %s: %s", args[1], answer.Status, body)
+	}
+}
+
+// request sends an HTTP request, and returns the answer with its body.
+func request(ts *testscript.TestScript, method, url string, headers ...string) (*http.Response, []byte) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{}, DisableKeepAlives: true}
 	if ca := ts.Getenv("CA"); ca != "" {
 		pem, err := os.ReadFile(ts.MkAbs(ca))
@@ -29,9 +41,9 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
 		transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem)
 	}
-	r, err := http.NewRequest(method, args[1], nil)
+	r, err := http.NewRequest(method, url, nil)
 	ts.Check(err)
-	for _, header := range args[2:] {
+	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ": ")
 		r.Header.Set(name, value)
 	}
@@ -41,9 +53,5 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	ts.Check(err)
-	ts.Check(answer.Header.Write(ts.Stdout()))
-	fmt.Fprintf(ts.Stdout(), "\n%s", body)
-	if fmt.Sprint(answer.StatusCode) != args[0] {
-		ts.Fatalf("%s answers %s: %s", args[1], answer.Status, body)
-	}
+	return answer, body
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -33,7 +35,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"await": await, "exits": exits, "setfrom": setFrom, "damage": damage, "fetch": fetch,
+			"await": await, "exits": exits, "setfrom": setFrom, "damage": damage, "fetch": fetch, "exposed": exposed,
 			"certificates": certificates, "systemd": systemd, "hostile": hostile, "postgres": postgres,
 		},
 		Condition: func(name string) (bool, error) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -145,8 +147,8 @@ func tokenEntries(text []byte) (entries []auth.TokenEntry, err error) {
 	return entries, err
 }
 
-// findEntry returns which entry of a token file has a name, and the lines with which the entries begin, from 0, with the end of the last.
-// Comments before an entry belong to it.
+// findEntry returns which entry of a token file has a name, and the lines with which the entries begin, from 0, with the
+// end of the last. Comments before an entry belong to it.
 func findEntry(text []byte, name string) (i int, starts []int, err error) {
 	entries, err := tokenEntries(text)
 	if err != nil {

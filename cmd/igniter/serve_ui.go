@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -47,6 +49,7 @@ func (a *app) inspect(ctx context.Context, log backend.Log, port uint16) (err er
 	s := server.New(log, server.Options{Logger: logger})
 	r := reader.New(log, reader.Options{Memory: -1, Logger: logger})
 	defer func() { err = errors.Join(err, r.Close(), s.Close()) }()
+	r.Counted() // so that the first page does not wait
 	h := web.New(web.Options{Logger: logger})
 	h.Attach(s, log, r)
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))

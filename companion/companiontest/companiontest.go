@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package companiontest is for tests of apps that use a companion.Store: it has a Store in memory
 // whose times and IDs are the same in each run, and shows facts as a table that people can read and
 // tests can compare.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package loadertest requires that companion.Options can be a part of an app's own configuration. It is a module of its
 // own so that the loaders of others do not become dependencies of Igniter.
 package loadertest

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build ignore
 
 // Tour draws a part of the tour's output as docs/img/tour.svg, for light and dark pages:

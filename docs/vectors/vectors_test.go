@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package vectors checks the test vectors of docs/format.md and docs/protocol.md against the code.
 package vectors
 

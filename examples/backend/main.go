@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command backend is a whole backend of Igniter's in two small files: dir.go keeps batches in a directory,
 // log.go makes a log of them with package sequencer. docs/writing-a-backend.md walks through it.
 //

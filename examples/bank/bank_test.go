@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/companion"
 	"github.com/igniter-store/igniter/companion/companiontest"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -43,24 +46,19 @@ func TestBank(t *testing.T) {
 
 // Two processes that share a server move the same money.
 func TestBanksOnOneServer(t *testing.T) {
-	l, err := server.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
 	log := memory.New(memory.Options{})
-	s := server.New(log, server.Options{})
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
+	s := servertest.Serve(t, log, "tcp", "", server.Options{})
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
 			var out bytes.Buffer
-			if err := run(t.Context(), []string{"-backend", "network", "-address", l.Addr().String(), "-tellers", "8", "-transfers", "5"}, &out); err != nil {
+			if err := run(t.Context(), []string{"-backend", "network", "-address", s.Address, "-tellers", "8", "-transfers", "5"}, &out); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	require.NoError(t, s.Close())
-	require.NoError(t, <-served)
+	s.Stop()
 	left, err := companion.New(t.Context(), log, companion.Options{})
 	require.NoError(t, err)
 	b, err := newBank(left)

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Bank moves money between accounts from many goroutines at once, and shows that no money is lost or
 // made: not now, not at any moment before, and not by a correction of the past.
 //
 //	go run ./examples/bank
 //	go run ./examples/bank -backend network -address 127.0.0.1:7400    # in two terminals at once
+//	go run ./examples/bank -config igniter.yaml                        # which names any backend, and its settings
 //	go run ./examples/bank -backend file -path DIR                     # and on another day, with the same DIR:
 //	go run ./examples/bank -backend file -path DIR -day 2026-03-01     # the balances at the end of that day
 package main
@@ -34,6 +37,10 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	var opts companion.Options
 	flags := flag.NewFlagSet("bank", flag.ContinueOnError)
+	flags.Func("config", "a `file` that says where the facts live, in YAML or JSON; flags after it replace what it says", func(path string) (err error) {
+		opts, err = companion.ReadOptions(path)
+		return err
+	})
 	flags.StringVar(&opts.Backend, "backend", "", "where the facts live; empty: in memory")
 	flags.StringVar(&opts.Path, "path", "", "the backend's directory")
 	flags.StringVar(&opts.Address, "address", "", "the backend's address")

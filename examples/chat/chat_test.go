@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -10,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -17,12 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Ana and Bob talk, and both see every line, in the same order.
 func TestChat(t *testing.T) {
-	l, err := server.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
 	log := memory.New(memory.Options{})
-	s := server.New(log, server.Options{})
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
+	s := servertest.Serve(t, log, "tcp", "", server.Options{})
 
 	type person struct {
 		in    *io.PipeWriter
@@ -33,7 +32,7 @@ func TestChat(t *testing.T) {
 		in, keyboard := io.Pipe()
 		screen, out := io.Pipe()
 		wg.Go(func() {
-			if err := run(t.Context(), []string{"-address", l.Addr().String(), "-as", name}, in, out); err != nil {
+			if err := run(t.Context(), []string{"-address", s.Address, "-as", name}, in, out); err != nil {
 				t.Error(err)
 			}
 			_ = out.Close()
@@ -58,7 +57,6 @@ func TestChat(t *testing.T) {
 		require.False(t, p.shown.Scan())
 	}
 	wg.Wait()
-	require.NoError(t, s.Close())
-	require.NoError(t, <-served)
+	s.Stop()
 	require.NoError(t, log.Close())
 }

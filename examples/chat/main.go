@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Chat shows lines as people say them, and remembers them. Type lines in each of two
 // terminals:
 //

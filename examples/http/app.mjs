@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A small app over Igniter's HTTP: it writes, reads, follows and resumes. It needs fetch: Node 18 or a browser, and no packages.
 //
 //	igniter serve --path ./log --http 127.0.0.1:7480

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small app over Igniter's HTTP: it writes, reads, follows and resumes. It needs Python 3.9 and no packages.
 
     igniter serve --path ./log --http 127.0.0.1:7480

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package http_test runs the apps of this folder, which use Igniter's HTTP in other languages.
 package http_test
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package python tests the reader of logs in Python against the golden files.
 package python
 
@@ -7,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,14 +35,11 @@ func read(t *testing.T, dir string) (facts string, err error) {
 	return out.String(), err
 }
 
-// zstd skips the test if neither Python nor the system can decompress snapshots.
-func zstd(t *testing.T) {
-	t.Helper()
+// zstd reports whether Python or the system can decompress snapshots.
+var zstd = sync.OnceValue(func() bool {
 	probe := `import sys, ctypes.util; sys.exit(sys.version_info < (3, 14) and not ctypes.util.find_library("zstd"))`
-	if exec.CommandContext(t.Context(), "python3", "-c", probe).Run() != nil {
-		t.Skip("there is no libzstd for python3")
-	}
-}
+	return exec.Command("python3", "-c", probe).Run() == nil
+})
 
 func TestGoldenLogs(t *testing.T) {
 	all, err := filepath.Glob("../../backend/file/testdata/v*/*.jsonl")
@@ -48,8 +48,9 @@ func TestGoldenLogs(t *testing.T) {
 	for _, golden := range all {
 		dir := strings.TrimSuffix(golden, ".jsonl")
 		t.Run(strings.TrimPrefix(dir, "../../backend/file/testdata/"), func(t *testing.T) {
-			if strings.Contains(dir, "snapshot") {
-				zstd(t)
+			t.Parallel()
+			if strings.Contains(dir, "snapshot") && !zstd() {
+				t.Skip("there is no libzstd for python3")
 			}
 			want, err := os.ReadFile(golden)
 			require.NoError(t, err)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Serve shares a log between processes. It shows how a program embeds the server. Without flags it
 // keeps the log in memory and listens on loopback.
 //

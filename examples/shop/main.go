@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Shop is the app of the guide (docs/guide): an order desk that remembers every price and order, and can say what it knew when.
 //
 //	go run ./examples/shop                   # in memory

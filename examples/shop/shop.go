@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -69,12 +71,16 @@ func open(s *companion.Store) (*shop, error) {
 // order takes an order at the price that is valid now, unless that changes meanwhile.
 func (h *shop) order(ctx context.Context, item string, count int) (id string, err error) {
 	id = uuid.NewString()
-	price, err := h.prices.GetAt(ctx, item, companion.ValidNow())
+	latest, err := h.prices.Get(ctx, item)
+	if err != nil {
+		return "", fmt.Errorf("price of %s: %w", item, err)
+	}
+	price, err := h.prices.GetAt(ctx, item, companion.ValidNow()) // not the latest, if that corrects an older one
 	if err != nil {
 		return "", fmt.Errorf("price of %s: %w", item, err)
 	}
 	_, err = h.store.Write(ctx,
-		h.prices.Condition(item).IfLatest(price.ID),
+		h.prices.Condition(item).IfLatest(latest.ID),
 		h.orders.Change(id, Order{Item: item, Count: count, Price: price.Value, State: "new"}).IfNew(),
 	)
 	return id, err

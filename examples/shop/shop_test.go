@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -38,6 +40,17 @@ func TestPay(t *testing.T) {
 	lineage, err := h.store.Lineage(invoice.ID)
 	require.NoError(t, err)
 	require.NoError(t, h.store.VerifyLineage(lineage))
+}
+
+// A correction of an older price is the latest fact and not the price that is valid now.
+func TestOrderAfterCorrection(t *testing.T) {
+	h, clock := testShop(t)
+	require.NoError(t, h.correct(t.Context(), "lamp", 38, clock.Now().Add(-time.Hour)))
+	id, err := h.order(t.Context(), "lamp", 1)
+	require.NoError(t, err)
+	order, err := h.orders.Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, 40, order.Value.Price)
 }
 
 // Two desks take the payment of one order: one of them wins.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Tour is a small to-do app on a Companion Store. It loads facts that the Ruby system recorded, then
 // writes, corrects, retracts and reads back its own, and shows what was true, what was known when,
 // and who said so and why.
@@ -8,7 +10,7 @@
 //	go run ./examples/tour -backend network -address 127.0.0.1:7400 -watch
 //	go run ./examples/tour -backend network -address 127.0.0.1:7400
 //
-// Its code never names a backend: flags say where the facts live, as an app's configuration would.
+// Its code never names a backend: flags, or a file (-config), say where the facts live.
 package main
 
 import (
@@ -36,6 +38,10 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	var opts companion.Options
 	flags := flag.NewFlagSet("tour", flag.ContinueOnError)
+	flags.Func("config", "a `file` that says where the facts live, in YAML or JSON; flags after it replace what it says", func(path string) (err error) {
+		opts, err = companion.ReadOptions(path)
+		return err
+	})
 	flags.StringVar(&opts.Backend, "backend", "", "where the facts live; empty: in memory")
 	flags.StringVar(&opts.Path, "path", "", "the backend's directory")
 	flags.StringVar(&opts.Address, "address", "", "the backend's address")

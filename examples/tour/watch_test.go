@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
 	"bytes"
 	"context"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -36,22 +38,17 @@ func (o *output) String() string {
 // TestTwoTours runs two tours on one server: each sees the other's facts, and the one that watches sees them as they
 // come.
 func TestTwoTours(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
 	log := memory.New(memory.Options{})
 	defer log.Close()
-	s := server.New(log, server.Options{})
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer s.Close()
-	running.Go(func() { _ = s.Serve(l) })
+	s := servertest.Serve(t, log, "tcp", "", server.Options{})
+	defer s.Stop()
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var first, second output
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"-backend", "network", "-address", l.Addr().String(), "-watch"}, &first)
+		ended <- run(ctx, []string{"-backend", "network", "-address", s.Address, "-watch"}, &first)
 	}()
 	prints := func(text string) {
 		t.Helper()
@@ -59,7 +56,7 @@ func TestTwoTours(t *testing.T) {
 	}
 	prints("Facts as they come")
 	require.NotContains(t, first.String(), "This log is not new")
-	require.NoError(t, run(t.Context(), []string{"-backend", "network", "-address", l.Addr().String()}, &second))
+	require.NoError(t, run(t.Context(), []string{"-backend", "network", "-address", s.Address}, &second))
 	require.Contains(t, second.String(), "it holds facts through seq 24 from before")
 	require.Contains(t, second.String(), "0 of them are new to this log")
 	prints(`todo/milk = {"done":false,"title":"Buy oat milk"}  {"who":"bob","why":"lactose"}`)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package ctxsync has what package sync lacks: a lock and a signal, for which a goroutine waits no
 // longer than its context lasts.
 package ctxsync

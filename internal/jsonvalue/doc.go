@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package jsonvalue reads JSON (RFC 8259) as bytes, without building a tree, and writes it in
 // canonical form. No other package scans JSON by hand.
 //

@@ -1,5 +1,7 @@
-// Package linear is for tests of backends. It lets clients race on keys with conditional writes, and checks that what they were told
-// is the story of one log: as if one write was done after the other.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package linear is for tests of backends. It lets clients race on keys with conditional writes, and checks that what they
+// were told is the story of one log: as if one write was done after the other.
 package linear
 
 import (

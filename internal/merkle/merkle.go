@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package merkle has the hash tree of RFC 6962, section 2.1, over the facts of a log: one leaf for each seq from 1 on. A part
 // of the tree is a [Range]; parts that follow each other join, so that each file of a log keeps its own.
 package merkle

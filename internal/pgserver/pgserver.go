@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package pgserver is for tests. It starts servers of PostgreSQL, where that is installed.
 package pgserver
 
@@ -235,8 +237,8 @@ func (s *Server) isReady(file string) bool {
 	return len(lines) > 7 && lines[0] == strconv.Itoa(s.command.Process.Pid) && strings.TrimSpace(lines[7]) == "ready"
 }
 
-// Spawn starts a process that ends with the tests, and returns a channel that is closed once it has ended. The thread that starts it must
-// not end before it.
+// Spawn starts a process that ends with the tests, and returns a channel that is closed once it has ended. The thread that
+// starts it must not end before it.
 func Spawn(cmd *exec.Cmd) (ended chan struct{}, err error) {
 	ended = make(chan struct{})
 	failed := make(chan error, 1)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package plaintext takes text files as editors write them.
 package plaintext
 

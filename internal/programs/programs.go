@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package programs is for tests. It builds programs of this repository, and runs them.
 package programs
 
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +14,8 @@ import (
 	"testing"
 )
 
-// Build builds the program in a directory of this repository, and returns its path. If link is not "", the program gets one line more, which
-// imports that package. The test is skipped if the directory is not in a checkout of the repository.
+// Build builds the program in a directory of this repository, and returns its path. If link is not "", the program gets one
+// line more, which imports that package. The test is skipped if the directory is not in a checkout of the repository.
 func Build(t testing.TB, dir, link string) string {
 	t.Helper()
 	dir, err := filepath.Abs(dir)
@@ -57,4 +60,14 @@ func Run(t testing.TB, path, in string, args ...string) string {
 		t.Fatalf("%v: %v\n%s%s", args, err, out, stderr.Bytes())
 	}
 	return string(out)
+}
+
+// Config writes a configuration of a log, in YAML, to a file, and returns its path.
+func Config(t testing.TB, backend, address, log string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "igniter.yaml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "backend: %s\naddress: %q\nsettings:\n  log: %s\n", backend, address, log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package protocol is what clients and servers say to each other: requests, answers, streams and
 // errors. Each message is the body of a frame, and facts are in the form of logs, see package wire.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package protocol
 
 import (
@@ -151,9 +153,9 @@ func (r *Request) Fact() (backend.Fact, error) {
 // [ParseRequest].
 func (r *Request) Batch() (backend.Batch, error) { return r.CheckedBatch(nil, nil) }
 
-// CheckedBatch is Batch, but calls fact with each fact, which it may change, and expect with each different expectation, as soon
-// as it is parsed; nil calls nothing. Their errors end parsing and are returned as they are. So a client that may not write costs no more than
-// the bytes that it sent.
+// CheckedBatch is Batch, but calls fact with each fact, which it may change, and expect with each different expectation, as
+// soon as it is parsed; nil calls nothing. Their errors end parsing and are returned as they are. So a client that may not
+// write costs no more than the bytes that it sent.
 func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*backend.Expect) error) (backend.Batch, error) {
 	var b backend.Batch
 	err := r.list("facts", true, backend.MaxBatch, func(v []byte, at int) (int, error) {
@@ -207,7 +209,7 @@ func parseExpect(v []byte, i int) (e backend.Expect, end int, err error) {
 // Limits of the lists in a request.
 const (
 	MaxRanges = 100_000 // of seqs
-	MaxStores = 4096    // different names of stores
+	maxStores = 4096    // different names of stores
 )
 
 // list parses an array, calling element with the field's text and the position of each element. An element more than
@@ -236,9 +238,9 @@ func (r *Request) list(field string, required bool, limit int, element func(v []
 	return err
 }
 
-// Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a
-// [backend.Cursor], through a seq, of some stores, at most [MaxStores], each named once. "*" among the stores stands for all, and so
-// does a request without stores; an empty list stands for none.
+// Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a [backend.Cursor],
+// through a seq, of some stores, at most [maxStores], each named once. "*" among the stores stands for all, and so does a
+// request without stores; an empty list stands for none.
 func (r *Request) Range() (backend.Range, error) {
 	var x backend.Range
 	var err error
@@ -274,8 +276,8 @@ func (r *Request) stores() (names []string, err error) {
 		name, err := text("stores", v[at:end])
 		switch {
 		case err != nil:
-		case !seen[name] && len(names) == MaxStores:
-			err = fmt.Errorf("%w: a request names at most %d stores: ask for all, with \"*\"", backend.ErrTooLarge, MaxStores)
+		case !seen[name] && len(names) == maxStores:
+			err = fmt.Errorf("%w: a request names at most %d stores: ask for all, with \"*\"", backend.ErrTooLarge, maxStores)
 		case !seen[name]:
 			name = strings.Clone(name)
 			seen[name] = true

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package seqrange keeps sets of seqs as ranges, so that a long run of seqs takes little memory.
 package seqrange
 

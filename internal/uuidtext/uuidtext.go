@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package uuidtext converts UUIDs between their 16 bytes and their usual text, in lower case (RFC 9562).
 // A text that it parses comes back byte for byte, so that 16 bytes can stand for it.
 package uuidtext

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package auth
 
 import (
@@ -77,8 +79,8 @@ func (g *Grant) MayWrite(store string) error {
 }
 
 // MayImport returns backend.ErrForbidden, which names a field of a fact, unless the client may say itself what only the log
-// knows: when a fact was taken in, what came before it, what its hash is, and who was let in to write it. Where no tokens are used, all clients may, also
-// those of version 1, which can't ask.
+// knows: when a fact was taken in, what came before it, what its hash is, and who was let in to write it. Where no tokens
+// are used, all clients may, also those of version 1, which can't ask.
 func (g *Grant) MayImport(field string) error {
 	if g.imports {
 		return nil

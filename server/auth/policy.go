@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package auth
 
 import (
@@ -22,11 +24,11 @@ func CredentialOf(token string, state *tls.ConnectionState) Credential {
 	if state != nil && len(state.VerifiedChains) > 0 {
 		c.hasCert, c.certName = true, state.VerifiedChains[0][0].Subject.CommonName
 	}
-	return c.WithToken(token)
+	return c.withToken(token)
 }
 
-// WithToken returns c with another token; "" leaves the token as it is.
-func (c Credential) WithToken(token string) Credential {
+// withToken returns c with another token; "" leaves the token as it is.
+func (c Credential) withToken(token string) Credential {
 	if token != "" {
 		c.token = sha256.Sum256([]byte(token))
 	}

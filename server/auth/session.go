@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package auth
 
 import (
@@ -26,7 +28,7 @@ func (p Policy) Session(c Credential) Session {
 
 // Show looks the grant up with another token; "" leaves the token as it is.
 func (s *Session) Show(token string) {
-	s.shown = s.shown.WithToken(token)
+	s.shown = s.shown.withToken(token)
 	s.lookUp()
 }
 

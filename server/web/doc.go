@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package web is the HTTP side of a server (package server): health and status for operators, and facts for browsers and
 // programs, which read, follow and write. openapi.json describes the endpoints, and docs/http.md says how to use them.
 //

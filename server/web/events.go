@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package web
 
 import (
@@ -124,6 +126,7 @@ func (h *Handler) follow(r *http.Request, q *request, s *stream) error {
 		}
 		x.through = backend.Cursor{Log: stats.Log, Seq: stats.LastSeq}
 	}
+	x.sent.Store(x.through.Seq)
 	if r.Method == http.MethodHead {
 		return nil
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package web
 
 import (
@@ -56,7 +58,7 @@ func (h *Handler) allowOrigin(x *exchange, r *http.Request) {
 	header.Add("Vary", "Origin")
 	if origin := r.Header.Get("Origin"); h.named(origin) {
 		header.Set("Access-Control-Allow-Origin", origin)
-		header.Set("Access-Control-Expose-Headers", "ETag, Igniter-Seq, Location, Retry-After, WWW-Authenticate")
+		header.Set("Access-Control-Expose-Headers", "ETag, Igniter-Horizon, Igniter-Seq, Location, Retry-After, WWW-Authenticate")
 		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}
 }

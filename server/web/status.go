@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package web
 
 import (
@@ -148,11 +150,10 @@ func (h *Handler) Subscribers() []Subscriber {
 	for _, s := range a.server.Subscriptions() {
 		all = append(all, Subscriber{s, "tcp"})
 	}
-	last := a.server.Last()
 	h.mu.Lock()
 	for x, s := range h.clients {
 		s.Seq = x.sent.Load()
-		s.Lag = last - min(last, s.Seq)
+		s.Lag, s.LagSince = a.server.Behind(s.Seq)
 		all = append(all, s)
 	}
 	h.mu.Unlock()

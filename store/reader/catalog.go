@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -12,8 +14,8 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// A catalog has counts of a log by store, and the times of blocks of facts. It reads the log once, and then what is new. A
-// log that lost facts since is read again.
+// A catalog has counts of a log by store, the times of blocks of facts, and filters that tell where facts are. It reads the log
+// once, and then what is new. A log that lost facts since is read again.
 type catalog struct {
 	log  backend.Log
 	lock ctxsync.Mutex // guards all below
@@ -26,24 +28,37 @@ type catalog struct {
 	facts    uint64
 	stores   map[string]*counts
 	others   uint64 // facts of stores beyond maxStores
+	keys     int    // that all stores together know
 	blocks   []block
-	seed     maphash.Seed
-	keys     map[uint64]bool // by the hash of store and key: it has a value; nil: there are too many
+
+	seed        maphash.Seed // never changes
+	filters     []filter     // whose elements never change
+	filterBytes int
+	filtered    uint64   // the seq through which the filters are
+	unfiltered  int      // facts since
+	hashes      []uint64 // of their topics
+
+	limits limits
 }
 
-// Bounds on the memory of a catalog, some 100 MiB at most.
+// limits are those of a catalog, which tests lower.
+type limits struct{ keys, perFilter, filterBytes int }
+
+// Bounds on the memory of a catalog, some 170 MiB at most with maxFilterBytes.
 const (
 	maxStores = 1 << 14 // whose facts are counted
 	maxDays   = 1 << 10 // whose facts are counted, of each store; the latest
-	maxKeys   = 1 << 20 // that are known
+	maxKeys   = 1 << 20 // that are known: beyond, the store with the most counts no keys
 	perBlock  = 1 << 11 // facts, at first; blocks are joined so that there are no more than maxBlocks
 	maxBlocks = 1 << 16
 )
 
 // counts is about one store.
 type counts struct {
-	facts, bytes, keys  uint64
-	first, last         uint64 // seqs
+	facts, bytes        uint64
+	keys                uint64          // that have a value
+	known               map[uint64]bool // by the hash of a key: it has a value; nil: there are too many
+	first, last         uint64          // seqs
 	firstTime, lastTime time.Time
 	early, late         time.Time // transaction times
 	earlyTrue, lateTrue time.Time // valid times, or else transaction times
@@ -58,7 +73,7 @@ type block struct {
 }
 
 func newCatalog(log backend.Log) *catalog {
-	c := &catalog{log: log, lock: ctxsync.NewMutex(), seed: maphash.MakeSeed()}
+	c := &catalog{log: log, lock: ctxsync.NewMutex(), seed: maphash.MakeSeed(), limits: limits{maxKeys, perFilter, maxFilterBytes}}
 	c.begin(backend.Stats{})
 	return c
 }
@@ -66,7 +81,8 @@ func newCatalog(log backend.Log) *catalog {
 // begin forgets all, to read the log with the given stats.
 func (c *catalog) begin(stats backend.Stats) {
 	c.id, c.horizons, c.removed, c.through, c.facts, c.others = stats.Log, stats.Horizons, stats.Removed, 0, 0, 0
-	c.stores, c.blocks, c.keys = map[string]*counts{}, nil, map[uint64]bool{}
+	c.stores, c.keys, c.blocks = map[string]*counts{}, 0, nil
+	c.filters, c.filterBytes, c.filtered, c.unfiltered, c.hashes = nil, 0, 0, 0, nil
 }
 
 // read brings the catalog up to the log's last seq, and calls with, which must not keep what it sees. stats is of the log then.
@@ -114,13 +130,15 @@ func (c *catalog) add(f *backend.Fact) {
 		valid = t
 	}
 	c.addBlock(f.Seq, t)
+	key := c.hash(ofKey, f.Store, f.Key)
+	c.filter(f, key)
 	s := c.stores[f.Store]
 	if s == nil {
 		if len(c.stores) == maxStores {
 			c.others++
 			return
 		}
-		s = &counts{first: f.Seq, firstTime: t, early: t, late: t, earlyTrue: valid, lateTrue: valid, days: map[int64]uint64{}}
+		s = &counts{first: f.Seq, firstTime: t, early: t, late: t, earlyTrue: valid, lateTrue: valid, days: map[int64]uint64{}, known: map[uint64]bool{}}
 		c.stores[strings.Clone(f.Store)] = s
 	}
 	s.facts++
@@ -131,19 +149,28 @@ func (c *catalog) add(f *backend.Fact) {
 	if len(s.days) > maxDays {
 		delete(s.days, slices.Min(slices.Collect(maps.Keys(s.days))))
 	}
-	if c.keys == nil {
+	if s.known == nil {
 		return
 	}
-	hash := c.hash(f.Store, f.Key)
-	had, alive := c.keys[hash], !f.Retraction()
+	had, known := s.known[key]
+	alive := !f.Retraction()
 	switch {
 	case alive && !had:
 		s.keys++
 	case !alive && had:
 		s.keys--
 	}
-	if c.keys[hash] = alive; len(c.keys) > maxKeys {
-		c.keys = nil
+	if s.known[key] = alive; known {
+		return
+	}
+	if c.keys++; c.keys > c.limits.keys {
+		for _, other := range c.stores {
+			if len(other.known) > len(s.known) {
+				s = other
+			}
+		}
+		c.keys -= len(s.known)
+		s.known = nil
 	}
 }
 
@@ -162,15 +189,6 @@ func (c *catalog) addBlock(seq uint64, t time.Time) {
 		c.blocks = joined
 	}
 	c.blocks = append(c.blocks, block{seq, seq, 1, t, t})
-}
-
-func (c *catalog) hash(store, key string) uint64 {
-	var h maphash.Hash
-	h.SetSeed(c.seed)
-	_, _ = h.WriteString(store)
-	_ = h.WriteByte(0xff) // in no UTF-8
-	_, _ = h.WriteString(key)
-	return h.Sum64()
 }
 
 // span returns the seqs between which facts were taken in from since on and before until; zero times: any. The facts after

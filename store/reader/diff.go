@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -31,11 +33,20 @@ func (r *Reader) Diff(ctx context.Context, readable []string, q query.DiffQuery)
 	r.resolve(&q.From, q.Store, &stats)
 	r.resolve(&q.To, q.Store, &stats)
 	if q.Key != nil {
-		return d, r.diffKey(ctx, readable, q, &d)
+		err = r.diffKey(ctx, readable, q, &d)
+		return d, err
 	}
 	e, err := r.loaded(ctx, q.Store, q.Load)
 	if err != nil {
 		return d, err
+	}
+	if e == nil {
+		for _, at := range []query.Moment{q.From, q.To} {
+			if _, err := r.whole(ctx, q.Store, at); err != nil {
+				return d, err
+			}
+		}
+		return d, nil
 	}
 	done, err := r.list(ctx)
 	if err != nil {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -31,7 +33,7 @@ func (r *Reader) Fact(ctx context.Context, readable []string, store, id string) 
 	return x.Version, nil
 }
 
-// named returns the fact of a store with an ID, or, with store "", the only one with the ID: to know that, it reads the whole log.
+// named returns the fact of a store with an ID, or, with store "", the only one with the ID: which it looks for in the whole log.
 func (r *Reader) named(ctx context.Context, readable []string, last uint64, store, id string) (found backend.Fact, err error) {
 	stores := readable
 	if store != "" {
@@ -40,7 +42,11 @@ func (r *Reader) named(ctx context.Context, readable []string, last uint64, stor
 		}
 		stores = []string{store}
 	}
-	for f, err := range r.backward(ctx, 0, last, stores, 0, nil) {
+	in, err := r.searchFor(ctx, withID, "", id)
+	if err != nil {
+		return found, err
+	}
+	for f, err := range r.backward(ctx, in, 0, last, stores, 0, nil) {
 		switch {
 		case err != nil:
 			return found, err
@@ -66,7 +72,11 @@ func (r *Reader) before(ctx context.Context, v *versionOf) error {
 		v.Follows = "yes"
 		return nil
 	}
-	for b, err := range r.backward(ctx, 0, f.Seq-1, []string{f.Store}, 1, func(b *backend.Fact) bool { return b.Key == f.Key }) {
+	in, err := r.searchFor(ctx, ofKey, f.Store, f.Key)
+	if err != nil {
+		return err
+	}
+	for b, err := range r.backward(ctx, in, 0, f.Seq-1, []string{f.Store}, 1, func(b *backend.Fact) bool { return b.Key == f.Key }) {
 		if err != nil {
 			return err
 		}
@@ -92,7 +102,7 @@ func (r *Reader) Facts(ctx context.Context, readable []string, q query.FactsQuer
 	if q.Through != 0 {
 		through = min(through, q.Through)
 	}
-	if !q.Since.IsZero() || !q.Until.IsZero() {
+	if (!q.Since.IsZero() || !q.Until.IsZero()) && !r.opts.Once {
 		err := r.catalog.read(ctx, func(*backend.Stats) {
 			first, final := r.catalog.span(q.Since, q.Until)
 			after = max(after, first)
@@ -103,6 +113,10 @@ func (r *Reader) Facts(ctx context.Context, readable []string, q query.FactsQuer
 		if err != nil {
 			return 0, nil, err
 		}
+	}
+	in, err := r.searchWithin(ctx, stores, q.Key)
+	if err != nil {
+		return 0, nil, err
 	}
 	m := q.Matcher()
 	wants := func(f *backend.Fact) bool {
@@ -116,11 +130,11 @@ func (r *Reader) Facts(ctx context.Context, readable []string, q query.FactsQuer
 		if limit < 0 {
 			limit = math.MaxInt
 		}
-		return last, r.reverse(ctx, after, through, stores, limit, wants, q.Changes), nil
+		return last, r.reverse(ctx, in, after, through, stores, limit, wants, q.Changes), nil
 	}
 	return last, func(yield func(query.Version, error) bool) {
 		left := q.Limit
-		for f, err := range r.forward(ctx, after, through, stores) {
+		for f, err := range r.forward(ctx, in, after, through, stores) {
 			if err != nil {
 				yield(query.Version{}, err)
 				return
@@ -139,7 +153,7 @@ func (r *Reader) Facts(ctx context.Context, readable []string, q query.FactsQuer
 }
 
 // reverse yields facts, the newest first.
-func (r *Reader) reverse(ctx context.Context, after, through uint64, stores []string, limit int, wants func(*backend.Fact) bool, changes bool) iter.Seq2[query.Version, error] {
+func (r *Reader) reverse(ctx context.Context, in parts, after, through uint64, stores []string, limit int, wants func(*backend.Fact) bool, changes bool) iter.Seq2[query.Version, error] {
 	return func(yield func(query.Version, error) bool) {
 		if changes {
 			all, err := r.changes(ctx, after, through, stores, limit, wants)
@@ -154,7 +168,7 @@ func (r *Reader) reverse(ctx context.Context, after, through uint64, stores []st
 			return
 		}
 		left := limit
-		for f, err := range r.backward(ctx, after, through, stores, min(limit, query.MaxFacts), wants) {
+		for f, err := range r.backward(ctx, in, after, through, stores, min(limit, query.MaxFacts), wants) {
 			if err != nil {
 				yield(query.Version{}, err)
 				return
@@ -169,14 +183,28 @@ func (r *Reader) reverse(ctx context.Context, after, through uint64, stores []st
 	}
 }
 
-// changes returns facts with what they changed, the newest first. It reads the log backwards until the version before each is
-// found. It ends early at query.MaxAnswer bytes.
+// changes returns facts with what they changed, the newest first. It reads the log backwards, and before the window only where
+// the versions before these facts may be. It ends early at query.MaxAnswer bytes.
 func (r *Reader) changes(ctx context.Context, after, through uint64, stores []string, limit int, wants func(*backend.Fact) bool) (all []*versionOf, err error) {
 	type key struct{ store, key string }
-	pending := map[key]*versionOf{} // whose version before is not found yet
+	pending, hashes := map[key]*versionOf{}, map[key]uint64{} // whose version before is not found yet
 	size := 0
 	full := func() bool { return len(all) == limit || size > query.MaxAnswer && limit < math.MaxInt }
-	for f, err := range r.backward(ctx, 0, through, stores, 0, nil) {
+	in, err := r.search(ctx, func(f *filter) bool {
+		if f.through > after && !full() {
+			return true
+		}
+		for _, hash := range hashes {
+			if f.has(hash) {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return nil, err
+	}
+	for f, err := range r.backward(ctx, in, 0, through, stores, 0, nil) {
 		if err != nil {
 			return nil, err
 		}
@@ -185,13 +213,14 @@ func (r *Reader) changes(ctx context.Context, after, through uint64, stores []st
 			v.old, v.PreviousSeq, v.Follows = f.Value, f.Seq, follows(&v.Fact, f)
 			v.describe()
 			delete(pending, k)
+			delete(hashes, k)
 		}
 		if f.Seq > after && !full() && wants(f) {
 			v := &versionOf{Version: query.Version{Fact: f.Clone(), HashOK: hashOK(f), Follows: "yes"}}
 			all, size = append(all, v), size+sizeOf(f)
 			if f.Causation != "" {
-				v.Follows = "gone"
-				pending[key{v.Fact.Store, v.Fact.Key}] = v
+				k := key{v.Fact.Store, v.Fact.Key}
+				v.Follows, pending[k], hashes[k] = "gone", v, r.catalog.hash(ofKey, k.store, k.key)
 			} else {
 				v.describe()
 			}

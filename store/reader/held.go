@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -54,7 +57,8 @@ const small = 8 << 20
 // askedOften is how many reads of keys of a store make it be loaded.
 const askedOften = 3
 
-// engine returns an engine with a store, if it is in memory and shows all that was acknowledged.
+// engine returns an engine with a store, if it is in memory and shows all that was acknowledged. The store may be let go of
+// meanwhile: the engine then stays as it is, which is as good for a reader who looks no further than its head.
 func (r *Reader) engine(ctx context.Context, name string) (*store.Engine, error) {
 	r.mu.Lock()
 	h := r.stores[name]
@@ -67,50 +71,70 @@ func (r *Reader) engine(ctx context.Context, name string) (*store.Engine, error)
 	if h == nil {
 		return nil, nil
 	}
-	if err := h.engine.Sync(ctx); err != nil {
+	if err := h.engine.Sync(ctx); r.dropped(h, err) {
+		return nil, nil
+	} else if err != nil {
 		return nil, err
 	}
 	return h.engine, nil
 }
 
-// loaded returns an engine with a store. If the store is not in memory, it loads it if load is set or the store is small.
-func (r *Reader) loaded(ctx context.Context, name string, load bool) (*store.Engine, error) {
-	if e, err := r.engine(ctx, name); e != nil || err != nil {
-		return e, err
-	}
-	size, err := r.count(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	memory := size.memory()
-	if limit := r.opts.Memory; limit >= 0 && memory > limit {
-		return nil, fmt.Errorf("%w: store %q takes about %d MiB, and stores may take %d MiB: raise --http-memory, or read one key", backend.ErrTooLarge, name, memory>>20, limit>>20)
-	}
-	if memory > min(small, r.opts.Memory/8) && !load && r.opts.Memory >= 0 && !r.loading(name) {
-		return nil, &query.NotLoadedError{Store: name, Facts: size.facts, Bytes: uint64(memory)}
-	}
-	h, err := r.load(name, size.facts, memory)
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-h.done:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if h.err != nil {
-		return nil, h.err
-	}
-	return h.engine, h.engine.Sync(ctx)
+// dropped reports whether a store failed only because it was let go of.
+func (r *Reader) dropped(h *held, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errors.Is(err, backend.ErrClosed) && !r.closed && r.stores[h.name] != h
 }
 
-// count returns what the log holds of a store, and whether it holds any.
+// loaded returns an engine with a store. If the store is not in memory, it loads it if load is set or the store is small. It
+// returns nil if the log has no fact of the store: names that a client invents must take no memory.
+func (r *Reader) loaded(ctx context.Context, name string, load bool) (*store.Engine, error) {
+	for range 4 {
+		if e, err := r.engine(ctx, name); e != nil || err != nil {
+			return e, err
+		}
+		size, err := r.count(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if size.facts == 0 && !r.opts.Once {
+			return nil, nil
+		}
+		memory := size.memory()
+		if limit := r.opts.Memory; limit >= 0 && memory > limit {
+			return nil, fmt.Errorf("%w: store %q takes about %d MiB, and stores may take %d MiB: raise --http-memory, or read one key", backend.ErrTooLarge, name, memory>>20, limit>>20)
+		}
+		if memory > min(small, r.opts.Memory/8) && !load && r.opts.Memory >= 0 && !r.loading(name) {
+			return nil, &query.NotLoadedError{Store: name, Facts: size.facts, Bytes: uint64(memory)}
+		}
+		h, err := r.load(name, size.facts, memory)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-h.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if err = h.err; err == nil {
+			err = h.engine.Sync(ctx)
+		}
+		if !r.dropped(h, err) {
+			return h.engine, err
+		}
+	}
+	return nil, fmt.Errorf("%w: store %q was let go of as soon as it was in memory, since others were asked for: raise --http-memory, or ask later", backend.ErrUnavailable, name)
+}
+
+// count returns what the log holds of a store.
 func (r *Reader) count(ctx context.Context, name string) (size *counts, err error) {
-	size = &counts{}
+	if size = (&counts{}); r.opts.Once {
+		return size, nil
+	}
 	err = r.catalog.read(ctx, func(*backend.Stats) {
 		if s := r.catalog.stores[name]; s != nil {
 			*size = *s
-			size.days = nil
+			size.days, size.known = nil, nil
 		} else if r.catalog.others > 0 {
 			size.facts = r.catalog.others
 		}
@@ -205,7 +229,7 @@ func (r *Reader) often(ctx context.Context, name string) {
 		return
 	}
 	size, err := r.count(ctx, name)
-	if err == nil && (r.opts.Memory < 0 || taken+size.memory() <= r.opts.Memory) {
+	if err == nil && size.facts > 0 && (r.opts.Memory < 0 || taken+size.memory() <= r.opts.Memory) {
 		_, _ = r.load(name, size.facts, size.memory()) // the next read finds it
 	}
 }

@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"maps"
 	"math"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/query"
+	"github.com/igniter-store/igniter/store"
 )
 
 // maxGroups is how many groups of a histogram are listed, of maxDistinct that are counted.
@@ -42,10 +46,10 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 		last = min(last, q.AtSeq)
 	}
 	window := !q.True && !q.From.IsZero() && (q.ByStore || q.ByProducer) // what is outside is not counted
-	var known, valid span
-	var after uint64
-	through := last
-	if q.Key != nil || q.AtSeq != 0 {
+	var known, valid span                                                // of all facts, if an axis needs them
+	switch {
+	case !q.From.IsZero() && !q.To.IsZero():
+	case q.Key != nil || q.AtSeq != 0:
 		for f, err := range r.some(ctx, q, stores, 0, last) {
 			if err != nil {
 				return h, err
@@ -53,18 +57,25 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 			known.add(f.TransactionTime)
 			valid.add(validOf(f))
 		}
-	} else if err := r.catalog.read(ctx, func(*backend.Stats) {
-		if s := r.catalog.together(stores); s != nil {
-			known, valid = span{s.early, s.late, true}, span{s.earlyTrue, s.lateTrue, true}
+	default:
+		if err := r.catalog.read(ctx, func(*backend.Stats) {
+			if s := r.catalog.together(stores); s != nil {
+				known, valid = span{s.early, s.late, true}, span{s.earlyTrue, s.lateTrue, true}
+			}
+		}); err != nil {
+			return h, err
 		}
-		if window {
-			a, t := r.catalog.span(q.From, q.To)
-			if after = a; t < r.catalog.through {
+	}
+	after, through := uint64(0), last
+	if window {
+		if err := r.catalog.read(ctx, func(*backend.Stats) {
+			var t uint64
+			if after, t = r.catalog.span(q.From, q.To); t < r.catalog.through {
 				through = min(through, t)
 			}
+		}); err != nil {
+			return h, err
 		}
-	}); err != nil {
-		return h, err
 	}
 	if q.Known || !q.True {
 		h.Known = known.axis(q)
@@ -129,10 +140,38 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 
 type group struct{ store, producer string }
 
-// some yields the facts that a histogram counts.
+// some yields the facts that a histogram counts: from memory if their store is there, or else from the log.
 func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []string, after, through uint64) iter.Seq2[*backend.Fact, error] {
 	return func(yield func(*backend.Fact, error) bool) {
-		for f, err := range r.forward(ctx, after, through, stores) {
+		var e *store.Engine
+		var in parts
+		var err error
+		if q.Store != "" && q.Key == nil {
+			e, err = r.engine(ctx, q.Store)
+		}
+		if err == nil && e == nil {
+			in, err = r.searchWithin(ctx, stores, q.Key)
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if e != nil {
+			for x, err := range e.Facts(ctx, q.Store, after) {
+				if errors.Is(err, backend.ErrCompacted) {
+					continue // a histogram is of what is left
+				}
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if f := x.Fact(); f.Seq > through || !yield(&f, nil) {
+					return
+				}
+			}
+			return
+		}
+		for f, err := range r.forward(ctx, in, after, through, stores) {
 			if err == nil && q.Key != nil && f.Key != *q.Key {
 				continue
 			}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -81,14 +83,11 @@ func (r *Reader) ofKey(ctx context.Context, name, key string, at query.Moment, l
 			last = min(last, at.Seq)
 		}
 		e, err := r.engine(ctx, name)
-		known := true
-		if err == nil && e == nil {
-			err = r.catalog.read(ctx, func(*backend.Stats) { known = r.catalog.knows(name, key) })
-		}
-		switch {
-		case err != nil:
+		if err != nil {
 			yield(nil, err)
-		case e != nil:
+			return
+		}
+		if e != nil {
 			for x, err := range e.History(ctx, name, key, momentOf(query.Moment{}, last)) {
 				if errors.Is(err, backend.ErrCompacted) {
 					continue // the caller looks at the horizon itself
@@ -101,18 +100,23 @@ func (r *Reader) ofKey(ctx context.Context, name, key string, at query.Moment, l
 					return
 				}
 			}
-		case known:
-			for f, err := range r.forward(ctx, 0, last, []string{name}) {
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				if f.Key == key && visible(f, at) && !yield(f, nil) {
-					return
-				}
-			}
-			r.often(ctx, name)
+			return
 		}
+		in, err := r.searchFor(ctx, ofKey, name, key)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for f, err := range r.forward(ctx, in, 0, last, []string{name}) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if f.Key == key && visible(f, at) && !yield(f, nil) {
+				return
+			}
+		}
+		r.often(ctx, name)
 	}
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -59,8 +61,12 @@ func (r *Reader) Keys(ctx context.Context, readable []string, q query.KeysQuery)
 	if err != nil {
 		return k, err
 	}
-	k = query.Keys{Store: q.Store, Seq: e.Head(), At: asked, Records: []query.Record{}}
-	if q.Cursor != "" && asked.Seq == 0 {
+	k = query.Keys{Store: q.Store, Seq: stats.LastSeq, At: asked, Records: []query.Record{}}
+	if e == nil {
+		err = r.nothing(ctx, readable, q, &k)
+		return k, err
+	}
+	if k.Seq = e.Head(); q.Cursor != "" && asked.Seq == 0 {
 		k.Seq = q.At.Seq
 	}
 	done, err := r.list(ctx)
@@ -90,6 +96,25 @@ func (r *Reader) Keys(ctx context.Context, readable []string, q query.KeysQuery)
 	}
 	k.Fields = fieldsOf(k.Records)
 	return k, nil
+}
+
+// nothing fills in the answer about a store of which the log has no fact.
+func (r *Reader) nothing(ctx context.Context, readable []string, q query.KeysQuery, k *query.Keys) error {
+	h, err := r.whole(ctx, q.Store, q.At)
+	if err != nil {
+		return err
+	}
+	if !h.IsZero() {
+		k.Horizon = &h
+	}
+	for _, f := range q.Facets {
+		if k.Facets == nil {
+			k.Facets = map[string]query.Facet{}
+		}
+		k.Facets[f] = (&facet{}).answer()
+	}
+	k.Place, err = r.place(ctx, readable, q.At, k.Seq)
+	return err
 }
 
 // matching returns the records that match, in q's order, and counts them in k.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -53,14 +55,16 @@ type ancestry struct {
 	wanted  map[store.Source]want
 	missing map[store.Source]bool // that were looked for
 	depth   int
+	hash    func(id string) uint64
 	limit   int
 	cut     bool // depth or limit left something out
 }
 
 // A want is a fact that is looked for.
 type want struct {
-	depth int  // how many links away it is
-	other bool // see link
+	depth int    // how many links away it is
+	other bool   // see link
+	hash  uint64 // of its ID as a topic
 }
 
 // take notes a fact, and what it names in turn.
@@ -81,10 +85,14 @@ func (a *ancestry) take(f *backend.Fact, depth int) {
 			continue
 		}
 		w, ok := a.wanted[l.to]
+		if !ok {
+			w.hash = a.hash(l.To)
+		}
 		if !ok || depth+1 < w.depth {
 			w.depth = depth + 1
 		}
-		a.wanted[l.to] = want{w.depth, w.other || l.other}
+		w.other = w.other || l.other
+		a.wanted[l.to] = w
 	}
 }
 
@@ -102,9 +110,20 @@ func (a *ancestry) resolve(l *link) uint64 {
 // look reads the log backwards until nothing is wanted any more, or the log begins. It reads it again if that found
 // something, since a fact may have led to one that is before it in the log, as an import can write.
 func (r *Reader) look(ctx context.Context, readable []string, last uint64, a *ancestry) error {
+	in, err := r.search(ctx, func(f *filter) bool {
+		for _, w := range a.wanted {
+			if f.has(w.hash) {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return err
+	}
 	for len(a.wanted) > 0 {
 		found := false
-		for f, err := range r.backward(ctx, 0, last, readable, 0, nil) {
+		for f, err := range r.backward(ctx, in, 0, last, readable, 0, nil) {
 			if err != nil {
 				return err
 			}
@@ -131,17 +150,28 @@ func (r *Reader) look(ctx context.Context, readable []string, last uint64, a *an
 
 // lookElsewhere looks in all stores for what is wanted and is not in its own store, and says of the rest that it is missing.
 func (r *Reader) lookElsewhere(ctx context.Context, readable []string, last uint64, a *ancestry) error {
-	depths := map[string]int{}
+	depths, hashes := map[string]int{}, map[string]uint64{}
 	for name, w := range a.wanted {
 		a.missing[name] = true
 		if first, known := a.firsts[name.ID]; w.other && (!known || first != 0 && a.facts[first] == nil) {
 			if d, ok := depths[name.ID]; !ok || w.depth < d {
-				depths[name.ID] = w.depth
+				depths[name.ID], hashes[name.ID] = w.depth, w.hash
 			}
 		}
 	}
 	clear(a.wanted)
-	for f, err := range r.forward(ctx, 0, last, readable) {
+	in, err := r.search(ctx, func(f *filter) bool {
+		for id := range depths {
+			if f.has(hashes[id]) {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	for f, err := range r.forward(ctx, in, 0, last, readable) {
 		if err != nil {
 			return err
 		}
@@ -201,7 +231,7 @@ func (r *Reader) Lineage(ctx context.Context, readable []string, q query.Lineage
 		return l, err
 	}
 	a := ancestry{facts: map[uint64]*query.FactRef{}, named: map[store.Source]uint64{}, firsts: map[string]uint64{}, wanted: map[store.Source]want{},
-		missing: map[store.Source]bool{}, depth: q.Depth, limit: limit}
+		missing: map[store.Source]bool{}, hash: func(id string) uint64 { return r.catalog.hash(withID, "", id) }, depth: q.Depth, limit: limit}
 	a.take(&f, 0)
 	if err := r.look(ctx, readable, stats.LastSeq, &a); err != nil {
 		return l, err
@@ -282,7 +312,12 @@ func (r *Reader) effects(ctx context.Context, readable []string, self *backend.F
 	known := map[store.Source]*query.FactRef{{Store: self.Store, ID: self.ID}: {Fact: *self}}
 	ids := map[string][]*query.FactRef{self.ID: {{Fact: *self}}} // the same
 	strays := map[store.Source]uint64{}                          // where links lead that leave their store
-	for f, err := range r.forward(ctx, self.Seq, last, readable) {
+	hashes := []uint64{r.catalog.hash(naming, "", self.ID)}      // of what names these
+	in, err := r.search(ctx, func(f *filter) bool { return slices.ContainsFunc(hashes, f.has) })
+	if err != nil {
+		return e, err
+	}
+	for f, err := range r.forward(ctx, in, self.Seq, last, readable) {
 		if err != nil {
 			return e, err
 		}
@@ -318,18 +353,22 @@ func (r *Reader) effects(ctx context.Context, readable []string, self *backend.F
 			e.Facts = append(e.Facts, refOf(ref, q.Values))
 			ref.Fact.Value = nil
 			known[store.Source{Store: f.Store, ID: f.ID}] = ref
-			ids[f.ID] = append(ids[f.ID], ref)
+			ids[f.ID], hashes = append(ids[f.ID], ref), append(hashes, r.catalog.hash(naming, "", f.ID))
 		}
 	}
 	return e, nil
 }
 
-// stray returns which of some facts a link leads to whose own store none of them is of; nil: to none of them. It reads the log once for
-// each fact that is named so, and keeps in strays what it found.
+// stray returns which of some facts a link leads to whose own store none of them is of; nil: to none of them. It looks through the
+// log once for each fact that is named so, and keeps in strays what it found.
 func (r *Reader) stray(ctx context.Context, readable []string, last uint64, l *link, some []*query.FactRef, strays map[store.Source]uint64) (*query.FactRef, error) {
 	first, looked := strays[l.to]
 	if !looked {
-		for f, err := range r.forward(ctx, 0, last, readable) {
+		in, err := r.searchFor(ctx, withID, "", l.To)
+		if err != nil {
+			return nil, err
+		}
+		for f, err := range r.forward(ctx, in, 0, last, readable) {
 			if err != nil {
 				return nil, err
 			}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -30,11 +32,15 @@ func (r *Reader) Moment(ctx context.Context, readable []string, q query.MomentQu
 			return a, err
 		}
 	}
+	in, err := r.searchWithin(ctx, stores, q.Key)
+	if err != nil {
+		return a, err
+	}
 	has := func(f *backend.Fact) bool { return q.Key == nil || f.Key == *q.Key }
 	then := func(f *backend.Fact) bool {
 		return q.Seq != 0 || q.At.IsZero() || !f.TransactionTime.After(q.At)
 	}
-	for f, err := range r.backward(ctx, 0, through, stores, 2, func(f *backend.Fact) bool { return has(f) && then(f) }) {
+	for f, err := range r.backward(ctx, in, 0, through, stores, 2, func(f *backend.Fact) bool { return has(f) && then(f) }) {
 		if err != nil {
 			return a, err
 		}
@@ -53,7 +59,7 @@ func (r *Reader) Moment(ctx context.Context, readable []string, q query.MomentQu
 	case a.At != nil:
 		after = a.At.Seq
 	}
-	for f, err := range r.forward(ctx, after, stats.LastSeq, stores) {
+	for f, err := range r.forward(ctx, in, after, stats.LastSeq, stores) {
 		if err != nil {
 			return a, err
 		}
@@ -67,7 +73,9 @@ func (r *Reader) Moment(ctx context.Context, readable []string, q query.MomentQu
 
 // until returns a seq after which no fact was taken in at or before a time.
 func (r *Reader) until(ctx context.Context, at time.Time, last uint64) (through uint64, err error) {
-	through = last
+	if through = last; r.opts.Once {
+		return through, nil
+	}
 	err = r.catalog.read(ctx, func(*backend.Stats) {
 		if _, t := r.catalog.span(time.Time{}, at.Add(1)); t < r.catalog.through {
 			through = min(through, t)
@@ -89,7 +97,7 @@ func (r *Reader) place(ctx context.Context, readable []string, at query.Moment, 
 		}
 	}
 	then := func(f *backend.Fact) bool { return at.Time.IsZero() || !f.TransactionTime.After(at.Time) }
-	for f, err := range r.backward(ctx, 0, through, readable, 1, then) {
+	for f, err := range r.backward(ctx, parts{}, 0, through, readable, 1, then) {
 		if err != nil {
 			return p, err
 		}

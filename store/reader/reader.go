@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package reader answers questions about any log, see package query.
 //
 // A Reader reads what a question needs from the log: one key's facts, a window, the way back from a fact. It keeps a
-// catalog of the log, with counts by store and the times of blocks of facts, which it reads the log for once and then keeps
-// up. Questions about many keys of a store need the store in memory, as an engine (package store), within a budget.
+// catalog of the log, with counts by store, the times of blocks of facts, and filters that say which parts of the log may have
+// facts of a key or with an ID. It reads the log for that once, and then keeps it up. Questions about many keys of a store need
+// the store in memory, as an engine (package store), within a budget.
 package reader
 
 import (
@@ -25,6 +28,10 @@ type Options struct {
 	Memory int64            // bytes that stores in memory may take, by estimate; 0: 256 MiB; below 0: no limit
 	Logger *zap.Logger      // of the engines; nil: nothing is logged
 	Now    func() time.Time // nil: time.Now
+
+	// Once is for a Reader that is asked a question or two: it looks for facts in the log, and does not first read all of the
+	// log to know where they are. Memory must be below 0.
+	Once bool
 }
 
 // A Reader implements query.Reader over a log. Its methods may be called concurrently.
@@ -137,21 +144,47 @@ func (r *Reader) whole(ctx context.Context, store string, at query.Moment) (back
 	return h, nil
 }
 
-// forward yields the facts of some stores (nil: all) after a seq and through another, in the order of the log. Facts share
-// memory with their page.
-func (r *Reader) forward(ctx context.Context, after, through uint64, stores []string) iter.Seq2[*backend.Fact, error] {
+// search returns the parts of the log for which may reports true.
+func (r *Reader) search(ctx context.Context, may func(*filter) bool) (p parts, err error) {
+	if r.opts.Once {
+		return p, nil
+	}
+	p.may = may
+	err = r.catalog.read(ctx, func(*backend.Stats) { p.filters = r.catalog.filters })
+	return p, err
+}
+
+// searchFor returns the parts of the log in which facts with a topic may be.
+func (r *Reader) searchFor(ctx context.Context, kind byte, store, name string) (parts, error) {
+	hash := r.catalog.hash(kind, store, name)
+	return r.search(ctx, func(f *filter) bool { return f.has(hash) })
+}
+
+// searchWithin returns the parts of the log in which facts of some stores (nil: all) and a key (nil: any) may be.
+func (r *Reader) searchWithin(ctx context.Context, stores []string, key *string) (parts, error) {
+	switch {
+	case len(stores) != 1:
+		return parts{}, nil
+	case key == nil:
+		return r.searchFor(ctx, ofStore, stores[0], "")
+	}
+	return r.searchFor(ctx, ofKey, stores[0], *key)
+}
+
+// forward yields the facts of some stores (nil: all) after a seq and through another, in the order of the log. It reads the
+// given parts. Facts share memory with their page.
+func (r *Reader) forward(ctx context.Context, in parts, after, through uint64, stores []string) iter.Seq2[*backend.Fact, error] {
 	return func(yield func(*backend.Fact, error) bool) {
-		if through == 0 || after >= through {
-			return
-		}
-		for page, err := range r.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: after}, Through: through, Stores: stores}) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for i := range page.Facts {
-				if !yield(&page.Facts[i], nil) {
+		for after, through := range in.between(after, through, false) {
+			for page, err := range r.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: after}, Through: through, Stores: stores}) {
+				if err != nil {
+					yield(nil, err)
 					return
+				}
+				for i := range page.Facts {
+					if !yield(&page.Facts[i], nil) {
+						return
+					}
 				}
 			}
 		}
@@ -164,49 +197,51 @@ const (
 	lastWindow  = 1 << 17
 )
 
-// backward yields the facts after a seq and through another that wants reports true for, the newest first. It reads the log
-// in windows, and keeps up to most of these facts at a time, or query.MaxAnswer bytes. wants sees facts in the order of
-// the log within a window, and some of them twice. If it is nil, all facts are yielded, which share memory with their pages;
-// it then keeps up to wholeWindow bytes of them at a time.
-func (r *Reader) backward(ctx context.Context, after, through uint64, stores []string, most int, wants func(*backend.Fact) bool) iter.Seq2[*backend.Fact, error] {
+// backward yields the facts after a seq and through another that wants reports true for, the newest first. It reads the
+// given parts of the log in windows, and keeps up to most of these facts at a time, or query.MaxAnswer bytes. wants sees facts in the
+// order of the log within a window, and some of them twice. If it is nil, all facts are yielded, which share memory with their
+// pages; it then keeps up to wholeWindow bytes of them at a time.
+func (r *Reader) backward(ctx context.Context, in parts, after, through uint64, stores []string, most int, wants func(*backend.Fact) bool) iter.Seq2[*backend.Fact, error] {
 	limit := query.MaxAnswer
 	if wants == nil {
 		most, limit = math.MaxInt, wholeWindow
 	}
 	return func(yield func(*backend.Fact, error) bool) {
-		for window := uint64(firstWindow); through > after; window = min(window*4, lastWindow) {
-			low := after
-			if through-after > window {
-				low = through - window
+		for after, through := range in.between(after, through, true) {
+			for window := uint64(firstWindow); through > after; window = min(window*4, lastWindow) {
+				low := after
+				if through-after > window {
+					low = through - window
+				}
+				var kept []backend.Fact
+				size := 0
+				for f, err := range r.forward(ctx, parts{}, low, through, stores) {
+					if err != nil {
+						yield(nil, err)
+						return
+					}
+					switch {
+					case wants == nil:
+						kept = append(kept, *f)
+					case wants(f):
+						kept = append(kept, f.Clone())
+					default:
+						continue
+					}
+					size += sizeOf(f)
+					for len(kept) > 1 && (len(kept) > most || size > limit) {
+						low, size, window = kept[0].Seq, size-sizeOf(&kept[0]), firstWindow
+						kept[0] = backend.Fact{} // its memory
+						kept = kept[1:]
+					}
+				}
+				for i := range kept {
+					if !yield(&kept[len(kept)-1-i], nil) {
+						return
+					}
+				}
+				through = low
 			}
-			var kept []backend.Fact
-			size := 0
-			for f, err := range r.forward(ctx, low, through, stores) {
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				switch {
-				case wants == nil:
-					kept = append(kept, *f)
-				case wants(f):
-					kept = append(kept, f.Clone())
-				default:
-					continue
-				}
-				size += sizeOf(f)
-				for len(kept) > 1 && (len(kept) > most || size > limit) {
-					low, size, window = kept[0].Seq, size-sizeOf(&kept[0]), firstWindow
-					kept[0] = backend.Fact{} // its memory
-					kept = kept[1:]
-				}
-			}
-			for i := range kept {
-				if !yield(&kept[len(kept)-1-i], nil) {
-					return
-				}
-			}
-			through = low
 		}
 	}
 }

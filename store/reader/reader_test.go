@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -38,6 +40,7 @@ func newWorld(t *testing.T, n int, opts Options) *world {
 	random := rand.New(rand.NewPCG(1, uint64(n)))
 	opts.Now = func() time.Time { return epoch.Add(time.Duration(n) * time.Hour) }
 	w.Reader = New(w.log, opts)
+	w.catalog.limits.perFilter, w.catalog.limits.filterBytes = 8, 800 // many filters, but none for the first facts
 	t.Cleanup(func() {
 		require.NoError(t, w.Reader.Close())
 		require.NoError(t, w.log.Close())
@@ -559,7 +562,12 @@ func TestDiff(t *testing.T) {
 // TestTimes: histograms count each fact once, and moments are between facts.
 func TestTimes(t *testing.T) {
 	w := newWorld(t, 300, Options{})
-	for _, q := range []query.HistogramQuery{{Known: true, True: true}, {Store: "a", True: true}, {Store: "a", AtSeq: 100}, {From: epoch.Add(50 * time.Hour), To: epoch.Add(60 * time.Hour), ByProducer: true, ByStore: true}} {
+	ask := []query.HistogramQuery{{Known: true, True: true}, {Store: "a", True: true}, {Store: "a", AtSeq: 100}, {From: epoch.Add(50 * time.Hour), To: epoch.Add(60 * time.Hour), ByProducer: true, ByStore: true}}
+	for i, q := range append(ask, ask...) {
+		if i == len(ask) { // the same when a store is in memory
+			_, err := w.loaded(t.Context(), "a", true)
+			require.NoError(t, err)
+		}
 		h, err := w.Histogram(t.Context(), nil, q)
 		require.NoError(t, err)
 		facts, between := uint64(0), uint64(0)
@@ -743,6 +751,11 @@ func TestOtherAccess(t *testing.T) {
 			if r.Stores == nil {
 				r.Stores = access
 			}
+			for _, store := range r.Stores {
+				if access != nil && !slices.Contains(access, store) {
+					return func(yield func(backend.Page, error) bool) { yield(backend.Page{}, backend.ErrForbidden) }
+				}
+			}
 			return next(ctx, r)
 		},
 		Stats: func(ctx context.Context, next func(context.Context) (backend.Stats, error)) (backend.Stats, error) {
@@ -758,7 +771,7 @@ func TestOtherAccess(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, err := r.Get(t.Context(), nil, "b", "k", query.Moment{})
-	require.ErrorIs(t, err, query.ErrNotFound)
+	require.ErrorIs(t, err, backend.ErrForbidden)
 	for _, access = range [][]string{{"a", "b"}, nil} {
 		_, err = r.Get(t.Context(), nil, "b", "k", query.Moment{})
 		require.NoError(t, err)
@@ -837,6 +850,18 @@ func TestMemory(t *testing.T) {
 // TestOften: a store that is asked often is in memory from then on, and shows what is written at once.
 func TestOften(t *testing.T) {
 	w := newWorld(t, 30, Options{})
+	for range 9 {
+		_, err := w.Get(t.Context(), nil, "none", "k", query.Moment{})
+		require.ErrorIs(t, err, query.ErrNotFound)
+		k, err := w.Keys(t.Context(), nil, query.KeysQuery{Store: "none", Load: true, Facets: []string{"x"}})
+		require.NoError(t, err)
+		require.Equal(t, []uint64{30, 30, 0}, []uint64{k.Seq, k.Place.Seq, uint64(k.Keys)})
+		require.Contains(t, k.Facets, "x")
+		d, err := w.Diff(t.Context(), nil, query.DiffQuery{Store: "none", Load: true, From: query.Moment{Seq: 3}})
+		require.NoError(t, err)
+		require.Zero(t, d.Entered)
+	}
+	require.Empty(t, w.stores, "a store that does not exist takes no memory")
 	for i := 0; len(w.Loaded()) == 0; i++ {
 		_, err := w.Get(t.Context(), nil, "a", "k/1", query.Moment{})
 		if err != nil {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -37,7 +39,7 @@ func (r *Reader) Stores(ctx context.Context, readable []string, q query.StoresQu
 				continue
 			}
 			x := query.Store{Store: name, Facts: s.facts, Bytes: s.bytes, FirstSeq: s.first, LastSeq: s.last, LastTime: s.lastTime, Memory: uint64(s.memory()), Days: make([]uint64, q.Days)}
-			if keys := s.keys; c.keys != nil {
+			if keys := s.keys; s.known != nil {
 				x.Keys = &keys
 			}
 			if h := stats.Horizon(name); !h.IsZero() {

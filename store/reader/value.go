@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package reader
 
 import (
@@ -55,30 +57,28 @@ func momentOf(at query.Moment, head uint64) store.Moment {
 
 // find returns the fact of a key that is visible and valid at a moment, read from the log; the zero Fact if there is none.
 func (r *Reader) find(ctx context.Context, name, key string, at query.Moment, last uint64) (found backend.Fact, err error) {
-	known := true
-	if err := r.catalog.read(ctx, func(*backend.Stats) { known = r.catalog.knows(name, key) }); err != nil {
+	in, err := r.searchFor(ctx, ofKey, name, key)
+	if err != nil {
 		return found, err
 	}
 	if at.Seq != 0 {
 		last = min(last, at.Seq)
 	}
 	stores := []string{name}
-	switch {
-	case !known:
-	case at.Valid.IsZero():
+	if at.Valid.IsZero() {
 		wants := func(f *backend.Fact) bool {
 			return f.Key == key && (at.Time.IsZero() || !f.TransactionTime.After(at.Time))
 		}
-		for f, err := range r.backward(ctx, 0, last, stores, 1, wants) {
+		for f, err := range r.backward(ctx, in, 0, last, stores, 1, wants) {
 			if err != nil {
 				return found, err
 			}
 			found = *f
 			break
 		}
-	default:
+	} else {
 		var best time.Time
-		for f, err := range r.forward(ctx, 0, last, stores) {
+		for f, err := range r.forward(ctx, in, 0, last, stores) {
 			if err != nil {
 				return found, err
 			}
@@ -90,9 +90,7 @@ func (r *Reader) find(ctx context.Context, name, key string, at query.Moment, la
 	if _, err := r.whole(ctx, name, at); err != nil {
 		return backend.Fact{}, err
 	}
-	if known {
-		r.often(ctx, name)
-	}
+	r.often(ctx, name)
 	return found, nil
 }
 
@@ -102,18 +100,6 @@ func (r *Reader) resolve(at *query.Moment, name string, stats *backend.Stats) {
 	if at.ValidNow {
 		at.Valid, at.ValidNow = later(later(r.opts.Now(), stats.LastTime), stats.Horizon(name).Time), false
 	}
-}
-
-// knows reports whether a key may have a fact.
-func (c *catalog) knows(store, key string) bool {
-	if c.stores[store] == nil && c.others == 0 {
-		return false
-	}
-	if c.keys == nil || c.others > 0 {
-		return true
-	}
-	_, has := c.keys[c.hash(store, key)]
-	return has
 }
 
 // visible reports whether a fact is visible and valid at a moment.

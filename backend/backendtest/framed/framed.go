@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package framed shows a log as its frames, so that the suite of package backendtest checks these too:
 //
 //	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package ruby reads the write-ahead logs of the Ruby system.
 package ruby
 

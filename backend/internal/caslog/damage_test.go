@@ -1,26 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package caslog
 
 import (
 	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
 )
 
+// flip changes a bit of the unit at a position. The caller holds mu.
+func (s *store) flip(at uint64) {
+	body := slices.Clone(s.entries[at-1].Body)
+	body[len(body)/2] ^= 4
+	s.entries[at-1].Body = body
+}
+
 // TestDamage takes acknowledged facts away, or changes them. A process that opens the log, a writer and a reader that
 // were there before, and the ones that read the place again, say so, with the seqs around it.
 func TestDamage(t *testing.T) {
 	t.Parallel()
-	flip := func(at uint64) func(*store) {
-		return func(s *store) {
-			body := slices.Clone(s.entries[at-1].Body)
-			body[len(body)/2] ^= 4
-			s.entries[at-1].Body = body
-		}
-	}
 	for name, c := range map[string]struct {
 		harm  func(*store)
 		seqs  string // that the error names
@@ -30,7 +34,7 @@ func TestDamage(t *testing.T) {
 		"purged first":   {func(s *store) { s.entries[0] = Entry{} }, "seq 1 to 2, at position 1, were taken away: seq 0 is followed by seq 3", false},
 		"purged last":    {func(s *store) { s.entries[4] = Entry{} }, "the facts after seq 9, at position 5, were taken away", false},
 		"cut":            {func(s *store) { s.entries = s.entries[:3] }, "", true},
-		"flipped":        {flip(3), "seqs 4 to 8: the bytes are not what was written", false},
+		"flipped":        {func(s *store) { s.flip(3) }, "seqs 4 to 8: the bytes are not what was written", false},
 		"flipped header": {func(s *store) { h := []byte(s.entries[2].Header); h[len(h)-1] ^= 1; s.entries[2].Header = string(h) }, "after seq 3", false},
 		"swapped": {func(s *store) {
 			s.entries[1].Unit, s.entries[3].Unit = s.entries[3].Unit, s.entries[1].Unit
@@ -85,6 +89,49 @@ func TestDamage(t *testing.T) {
 			require.ErrorContains(t, err, c.seqs)
 			_, err = old[0].WriteFact(t.Context(), backend.Fact{ID: "x", Store: "s", Key: "k", Value: []byte("1")})
 			require.ErrorIs(t, err, wanted, "a log that is known to be damaged takes no writes")
+		})
+	}
+}
+
+// TestScrub: a process that only writes finds damage to facts that it has read long ago, or never since it was opened with an index. It
+// takes some seconds after it was opened or another server leads, and an hour otherwise.
+func TestScrub(t *testing.T) {
+	t.Parallel()
+	const words = "seqs 4 to 8: the bytes are not what was written"
+	for name, found := range map[string]func(s *store) time.Duration{
+		"other leader": func(s *store) time.Duration { s.leader = "other"; return pulse },
+		"same leader":  func(s *store) time.Duration { return scrubPause },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStore(backend.LogID{1}, nil)
+				l := openIndexed(t, s, 0)
+				write := func(l *Log) error {
+					_, err := l.WriteFact(t.Context(), backend.Fact{ID: backend.NewLogID().String(), Store: "s", Key: "k", Value: []byte("1")})
+					return err
+				}
+				writeBatches(t, l, 2, 1, 5, 1, 1)
+				pruneSome(t, l, replay(t, l)[:1], nil)
+				time.Sleep(2 * pulse)
+				require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+				s.mu.Lock()
+				s.flip(3)
+				after := found(s)
+				s.mu.Unlock()
+				indexed := openIndexed(t, s, l.index.Pos)
+				require.NoError(t, write(l))
+				require.NoError(t, write(indexed))
+				for _, c := range []struct {
+					log  *Log
+					wait time.Duration
+				}{{indexed, pulse}, {l, after}} {
+					time.Sleep(2 * c.wait)
+					err := write(c.log)
+					require.ErrorIs(t, err, backend.ErrCorrupt)
+					require.ErrorContains(t, err, words)
+					require.NoError(t, c.log.Close())
+				}
+			})
 		})
 	}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package caslog makes a [backend.Log] of a place that can do one thing: append a unit if the place's last unit is still
 // the one that the writer knows.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package caslog
 
 import (
@@ -270,7 +272,7 @@ func (l *Log) removeBlobs(ctx context.Context, before *indexUnit) {
 
 // checkErased returns an error if fewer units are gone than an index says were erased.
 func (l *Log) checkErased(ctx context.Context) error {
-	gone, err := l.port.Gone(ctx)
+	gone, _, err := l.port.Gone(ctx)
 	if err != nil {
 		return err
 	}
@@ -286,28 +288,28 @@ func (l *Log) checkErased(ctx context.Context) error {
 	return nil
 }
 
-// checkWhole counts the positions whose units are gone. If there are more than were pruned, it reads the whole log, which
-// finds out which: the error is then a *backend.CorruptError.
-func (l *Log) checkWhole(ctx context.Context) error {
-	gone, err := l.port.Gone(ctx)
+// checkWhole counts the positions whose units are gone, and returns who keeps the place, see Port.Gone. If there are more than were pruned, it
+// reads the whole log, which finds out which: the error is then a *backend.CorruptError.
+func (l *Log) checkWhole(ctx context.Context) (by string, err error) {
+	gone, by, err := l.port.Gone(ctx)
 	if err != nil {
-		return err
+		return by, err
 	}
 	pruned := func() bool { return gone <= l.pruned.Load().erased.Len() }
 	if pruned() || gone == l.cleared.Load() {
-		return nil
+		return by, nil
 	}
 	if err := l.learnNotes(ctx); err != nil || pruned() {
-		return err
+		return by, err
 	}
 	l.mu.Lock()
 	through := l.known.pos
 	l.mu.Unlock()
 	for _, err := range l.walk(ctx, head{}, through, true) {
 		if err != nil {
-			return err
+			return by, err
 		}
 	}
 	l.cleared.Store(gone) // it is beyond what is known, and the tail comes there
-	return nil
+	return by, nil
 }

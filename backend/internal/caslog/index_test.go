@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package caslog
 
 import (
@@ -411,4 +413,21 @@ func FuzzIndex(f *testing.F) {
 			require.LessOrEqual(t, x.held.Len(), x.seq)
 		}
 	})
+}
+
+// BenchmarkCapture measures how long writes wait for an index of a million keys.
+func BenchmarkCapture(b *testing.B) {
+	l := openIndexed(b, newStore(backend.LogID{1}, nil), 0)
+	defer l.Close()
+	for n := range 1000 {
+		batch := make([]backend.Fact, 1000)
+		for i := range batch {
+			batch[i] = backend.Fact{ID: backend.NewLogID().String(), Store: "s", Key: fmt.Sprint("key ", 1000*n+i), Value: []byte("1")}
+		}
+		require.NoError(b, l.Write(b.Context(), backend.Batch{Facts: batch})[0].Err)
+	}
+	for b.Loop() {
+		_, err := l.capture(b.Context())
+		require.NoError(b, err)
+	}
 }

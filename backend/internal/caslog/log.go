@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package caslog
 
 import (
@@ -148,7 +150,7 @@ func (l *Log) begin(ctx context.Context, useIndex bool) (err error) {
 	}
 	if err == nil && l.loaded != 0 && !l.opts.Salvage {
 		if err = l.checkErased(ctx); err == nil {
-			err = l.checkWhole(ctx)
+			_, err = l.checkWhole(ctx)
 		}
 	}
 	if err == nil && !l.opts.Salvage {
@@ -239,8 +241,8 @@ func passes(err error) bool {
 	return !errors.Is(err, backend.ErrCorrupt) && !errors.Is(err, backend.ErrDiverged) && !errors.Is(err, backend.ErrForbidden)
 }
 
-// stuck reports whether an error of the port passes once somebody has changed the place, or what this process may do there. Callers are
-// told at once, and the log goes on.
+// stuck reports whether an error of the port passes once somebody has changed the place, or what this process may do there.
+// Callers are told at once, and the log goes on.
 func stuck(err error) bool {
 	return errors.Is(err, backend.ErrInvalid) || errors.Is(err, backend.ErrUnauthenticated)
 }
@@ -290,132 +292,6 @@ func (l *Log) told(err error, format string, args ...any) error {
 		err = backend.ErrClosed
 	}
 	return fmt.Errorf(l.opts.Name+": "+format+": %w", append(args, err)...)
-}
-
-// sync returns when the log is known through what was its head at some moment after the call began.
-func (l *Log) sync(ctx context.Context) error {
-	head, err := l.head(ctx)
-	if err != nil {
-		return err
-	}
-	return l.reach(ctx, head)
-}
-
-// latest is sync for callers that read. With Quorum, a unit that is appended meanwhile proves that the head is known.
-func (l *Log) latest(ctx context.Context) error {
-	if !l.opts.Quorum || l.opts.Salvage {
-		return l.sync(ctx)
-	}
-	r := newRequest(ctx, nil, nil)
-	l.submit(ctx, r)
-	return l.await(r).Err
-}
-
-// nudge is how long the tail may take to read through a head before the caller reads itself.
-const nudge = 500 * time.Millisecond
-
-// reach waits until the log is known through a position.
-func (l *Log) reach(ctx context.Context, pos uint64) error {
-	for {
-		changed := l.change.Changed()
-		l.mu.Lock()
-		known, err := l.known, l.err()
-		l.mu.Unlock()
-		if err != nil || known.pos >= pos {
-			return err
-		}
-		timer := time.NewTimer(nudge)
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-timer.C:
-			err = l.takeAll(ctx, known, pos)
-		}
-		timer.Stop()
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// takeAll makes the log known through a position, if the place can be reached.
-func (l *Log) takeAll(ctx context.Context, known head, through uint64) error {
-	for s, err := range l.walk(ctx, known, through, true) {
-		if err == nil {
-			err = l.take(s)
-		}
-		if err != nil && !passes(err) {
-			return l.fail(l.at(err))
-		}
-		if err != nil {
-			return l.ended(ctx)
-		}
-	}
-	return nil
-}
-
-// head returns the place's last position. It asks as long as the place can't be reached. If only somebody can help,
-// see stuck, it returns the error. A head below the known one, that
-// stays so for the time of doubt, ends the log: facts were taken away.
-func (l *Log) head(ctx context.Context) (uint64, error) {
-	var p pause
-	var doubt time.Time
-	for {
-		l.mu.Lock()
-		before, err := l.known, l.err()
-		l.mu.Unlock()
-		if err != nil {
-			return 0, err
-		}
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		pos, err := l.port.Head(ctx)
-		switch {
-		case err != nil && !passes(err):
-			return 0, l.fail(l.at(err))
-		case stuck(err):
-			return 0, err
-		case err == nil && pos >= before.pos:
-			return pos, nil
-		case err == nil && doubt.IsZero():
-			doubt = time.Now()
-		}
-		if err == nil && time.Since(doubt) >= l.opts.Doubt {
-			return 0, l.fail(l.cut(ctx, before, pos))
-		}
-		if err := p.wait(ctx, l); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// at gives a *backend.DivergedError of the port the cursor at which this process is.
-func (l *Log) at(err error) error {
-	var diverged *backend.DivergedError
-	if !errors.As(err, &diverged) {
-		return err
-	}
-	l.mu.Lock()
-	known := l.known
-	l.mu.Unlock()
-	d := *diverged
-	d.Cursor = backend.Cursor{Log: l.id, Seq: known.seq}
-	d.Common = min(d.Common, known.seq)
-	return &d
-}
-
-// cut returns the error of a log whose end was taken away.
-func (l *Log) cut(ctx context.Context, known head, pos uint64) error {
-	through := uint64(0)
-	if e, err := l.port.Get(ctx, pos); err == nil {
-		if h, err := parseHeader(&e); err == nil {
-			through = h.last
-		}
-	}
-	return l.corrupt("the log held facts through seq %d, at position %d, and now ends with seq %d, at position %d: the last ones were taken away",
-		known.seq, known.pos, through, pos)
 }
 
 func (l *Log) corrupt(format string, args ...any) error {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package caslog
 
 import (
@@ -65,8 +67,9 @@ type Port interface {
 	// Last returns the last unit of a kind. ErrNone: there is none.
 	Last(ctx context.Context, kind Kind) (Entry, error)
 
-	// Gone returns at how many positions, through the last one, there is no unit. An answer that is late may be too low.
-	Gone(ctx context.Context) (uint64, error)
+	// Gone returns at how many positions, through the last one, there is no unit. An answer that is late may be too low. by
+	// changes when the answer may come from another server, or from one that was started again: what it keeps may differ.
+	Gone(ctx context.Context) (n uint64, by string, err error)
 
 	// PutBlob keeps what r reads beside the log, under a name that no blob has. It may take as long as that needs. After an error
 	// the blob may be there, or a part of it.

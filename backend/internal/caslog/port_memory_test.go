@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package caslog
 
 import (
@@ -24,6 +26,7 @@ type store struct {
 	ancestors []backend.Ancestor
 	entries   []Entry // at index i, the entry of position i+1; without a body: there is none
 	witness   string
+	leader    string // changes when another server leads
 	blobs     map[string]memoryBlob
 	ports     map[*memoryPort]bool // true: another process wants to append
 }
@@ -289,9 +292,9 @@ func (p *memoryPort) Last(ctx context.Context, kind Kind) (Entry, error) {
 	return Entry{}, ErrNone
 }
 
-func (p *memoryPort) Gone(ctx context.Context) (n uint64, err error) {
+func (p *memoryPort) Gone(ctx context.Context) (n uint64, by string, err error) {
 	if _, err := p.call(ctx, "gone"); err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
@@ -300,7 +303,7 @@ func (p *memoryPort) Gone(ctx context.Context) (n uint64, err error) {
 			n++
 		}
 	}
-	return n, nil
+	return n, p.store.leader, nil
 }
 
 func (p *memoryPort) PutBlob(ctx context.Context, name string, r io.Reader) error {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package caslog
 
 import (
@@ -25,6 +27,7 @@ func (l *Log) watch() {
 	ticker := time.NewTicker(pulse)
 	defer ticker.Stop()
 	var before head
+	var scrub scrub
 	for {
 		select {
 		case <-ticker.C:
@@ -41,8 +44,12 @@ func (l *Log) watch() {
 			_ = l.fail(err)
 			return
 		}
-		if err := l.checkWhole(l.ctx); err != nil && !passes(err) {
-			_ = l.fail(err)
+		by, err := l.checkWhole(l.ctx)
+		if err == nil {
+			err = l.scrub(l.ctx, &scrub, by)
+		}
+		if err != nil && !passes(err) {
+			_ = l.fail(l.at(err))
 			return
 		}
 		l.testify(l.ctx)

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package clustertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -107,6 +110,18 @@ func (c *cluster) leader(log string) int {
 	return 0
 }
 
+// lead makes a server the leader of the stream of a log.
+func (c *cluster) lead(log string, i int) {
+	nc, _ := connect(c.t, c.url())
+	require.Eventually(c.t, func() bool {
+		if c.leader(log) == i {
+			return true
+		}
+		_, _ = nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.IGNITER_"+log, fmt.Appendf(nil, `{"placement":{"preferred":"s%d"}}`, i), waitFor)
+		return false // it takes a moment
+	}, 2*waitFor, 200*time.Millisecond)
+}
+
 // isolate cuts a server off from the others, or joins it to them again.
 func (c *cluster) isolate(i int, apart bool) {
 	for j := range c.servers {
@@ -127,15 +142,19 @@ func (c *cluster) pause(i int, held bool) {
 	}
 }
 
-// open opens a log with three replicas. The cluster may not be ready yet.
+// open opens a log with three replicas.
 func (c *cluster) open(log string) backend.Log {
+	l, err := c.tryOpen(log)
+	require.NoError(c.t, err)
+	return l
+}
+
+// tryOpen is open for a log that may be damaged. The cluster may not be ready yet.
+func (c *cluster) tryOpen(log string) (backend.Log, error) {
 	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		l, err := jetstream.Open(context.WithoutCancel(c.t.Context()), jetstream.Options{URL: c.url(), Log: log, Replicas: 3})
-		if err == nil {
-			return l
-		}
-		if time.Since(begun) > 2*waitFor {
-			require.NoError(c.t, err)
+		if err == nil || errors.Is(err, backend.ErrCorrupt) || time.Since(begun) > 2*waitFor {
+			return l, err
 		}
 	}
 }
@@ -293,16 +312,6 @@ func TestCluster(t *testing.T) {
 	}
 	done()
 	t.Logf("seed %d: %d rounds, %d facts in %s; by process %v, longest waits %v", seed, len(rounds), len(w.facts), time.Since(begun).Round(time.Millisecond), w.count, w.longest)
-}
-
-// TestClusterSuite runs the suite on three servers.
-func TestClusterSuite(t *testing.T) {
-	if !soak() {
-		t.Skip("it takes minutes: run it with IGNITER_SOAK")
-	}
-	c := startCluster(t)
-	require.NoError(t, c.open("ready").Close())
-	suiteOn(t, c.url(), 3)
 }
 
 // TestFair: three processes that write as fast as they can share one server.

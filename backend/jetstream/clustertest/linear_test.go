@@ -1,43 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package clustertest
 
 import (
-	"math/rand/v2"
-	"sync"
+	"context"
+	"errors"
+	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/backend/jetstream"
 	"github.com/igniter-store/igniter/internal/linear"
 )
+
+// raced names a log to the processes of TestLinearizable.
+const raced = "CLUSTERTEST_RACED"
+
+// writesEach is how many writes a client of TestLinearizable makes.
+const writesEach = 30
+
+func race() error {
+	ctx := context.Background()
+	l, err := jetstream.Open(ctx, jetstream.Options{URL: os.Getenv(urlEnv), Log: os.Getenv(raced), Replicas: 1})
+	if err != nil {
+		return err
+	}
+	return errors.Join(linear.Work(ctx, l, writesEach), l.Close())
+}
 
 // TestLinearizable lets three processes write to the same keys, and checks that the answers are those of one register a key.
 func TestLinearizable(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	var mu sync.Mutex
-	var history []linear.Write
-	var all sync.WaitGroup
-	for process := range 3 {
-		l := open(t, one(), nameOf(t.Name()))
-		defer l.Close()
-		for g := range 2 {
-			client := 2*process + g
-			all.Go(func() {
-				err := linear.Race(t.Context(), l, client, 60, rand.New(rand.NewPCG(seed, uint64(client))), func(w linear.Write) {
-					mu.Lock()
-					history = append(history, w)
-					mu.Unlock()
-				})
-				if err != nil {
-					t.Error(err)
-				}
-			})
-		}
-	}
-	all.Wait()
-	refused, err := linear.Check(history)
+	one() // its URL is in the environment
+	racing, err := linear.Start(t.Context(), 3, raced+"="+nameOf(t.Name()))
 	require.NoError(t, err)
-	t.Logf("%d tries, %d of them refused", len(history), refused)
+	writes, err := racing.Wait()
+	require.NoError(t, err)
+	require.Len(t, writes, 3*linear.Clients*writesEach)
+	refused, err := linear.Check(writes)
+	require.NoError(t, err)
+	t.Logf("%d tries, %d of them refused", len(writes), refused)
 }

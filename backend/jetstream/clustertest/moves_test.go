@@ -1,13 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package clustertest
 
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,8 +70,21 @@ func places(t testing.TB, jetstreamURL string) map[string]func(name string) []st
 	return all
 }
 
+// killImport kills an import that has read a text and waits for more.
+func killImport(t testing.TB, command, text string, args []string) {
+	t.Helper()
+	cmd := exec.Command(command, args...)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = io.WriteString(in, text)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+}
+
 // TestMoves moves a log between every two backends with igniter export and igniter import. Each import is interrupted: it gets a part of the
-// log first, and then all of it. Both logs are then the same.
+// log first, and then all of it. Both logs are then the same. With IGNITER_SOAK the log has 100,000 facts, and the import is killed.
 func TestMoves(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, t.TempDir(), nil)
@@ -74,10 +92,13 @@ func TestMoves(t *testing.T) {
 	command := programs.Build(t, "../../../cmd/igniter", "")
 	igniter := func(in string, args ...string) string { t.Helper(); return programs.Run(t, command, in, args...) }
 	all := places(t, s.ClientURL())
-	const facts = 300
+	facts := 300
+	if soak() {
+		facts = 100_000
+	}
 	var lines []string
 	for i := range facts {
-		value := fmt.Sprintf(`{"n":%d,"text":"\u0000 é %s"}`, i, strings.Repeat("x", i))
+		value := fmt.Sprintf(`{"n":%d,"text":"\u0000 é %s"}`, i, strings.Repeat("x", i%300))
 		line, err := json.Marshal(map[string]any{"id": fmt.Sprint("fact \x00 ", i), "store": fmt.Sprint("s", i%3), "key": fmt.Sprint("k", i%40), "value": json.RawMessage(value)})
 		require.NoError(t, err)
 		lines = append(lines, string(line))
@@ -99,14 +120,27 @@ func TestMoves(t *testing.T) {
 			at := all[to]("from-" + from)
 			text := exported[from]
 			into := append([]string{"import", "--json"}, at...)
-			part := strings.Join(strings.SplitAfter(text, "\n")[:facts/2], "")
-			igniter(part, into...)
+			begun := time.Now()
+			known := facts / 2
+			if part := strings.Join(strings.SplitAfter(text, "\n")[:known], ""); !soak() {
+				igniter(part, into...)
+			} else {
+				killImport(t, command, part, into)
+			}
 			var report struct{ New, Known int }
 			require.NoError(t, json.Unmarshal([]byte(igniter(text, into...)), &report))
-			require.Equal(t, facts-facts/2, report.New, "from %s to %s", from, to)
-			require.Equal(t, facts/2, report.Known)
-			require.Equal(t, text, igniter("", append([]string{"export"}, at...)...), "from %s to %s", from, to)
+			if soak() {
+				known = report.Known
+				require.Positive(t, known)
+				require.Less(t, known, facts)
+			}
+			require.Equal(t, facts-known, report.New, "from %s to %s", from, to)
+			require.Equal(t, known, report.Known)
+			require.True(t, text == igniter("", append([]string{"export"}, at...)...), "from %s to %s the log is not the same", from, to)
 			moves++
+			if soak() {
+				t.Logf("%s to %s: the import was killed after %d facts; all is there after %s", from, to, known, time.Since(begun).Round(time.Millisecond))
+			}
 		}
 	}
 	t.Logf("%d moves of %d facts between %v", moves, facts, names)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package clustertest
 
 import (
@@ -14,7 +16,7 @@ import (
 // link is what a program imports to open logs in JetStream.
 const link = "github.com/igniter-store/igniter/backend/jetstream"
 
-// TestPrograms runs the tour, and the bank in two processes, on a log in JetStream: only their flags say so. The command
+// TestPrograms runs the tour, and the bank in two processes, on a log in JetStream: only their configuration says so. The command
 // opens such logs, too.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
@@ -22,12 +24,13 @@ func TestPrograms(t *testing.T) {
 	defer stopServer(s)
 	url := s.ClientURL()
 	bank := programs.Build(t, "../../../examples/bank", link)
+	config := programs.Config(t, "jetstream", url, "bank")
 	var all sync.WaitGroup
 	var texts [2][]byte
 	var errs [2]error
 	for i := range texts {
 		all.Go(func() {
-			texts[i], errs[i] = exec.CommandContext(t.Context(), bank, "-backend", "jetstream", "-address", url, "-tellers", "4", "-transfers", "10").CombinedOutput()
+			texts[i], errs[i] = exec.CommandContext(t.Context(), bank, "-config", config, "-tellers", "4", "-transfers", "10").CombinedOutput()
 		})
 	}
 	all.Wait()
@@ -35,7 +38,7 @@ func TestPrograms(t *testing.T) {
 		require.NoError(t, errs[i], "%s", texts[i])
 		require.Contains(t, string(texts[i]), "all accounts have 8000 together now, and had after each transfer of the past")
 	}
-	text, err := exec.CommandContext(t.Context(), programs.Build(t, "../../../examples/tour", link), "-backend", "jetstream", "-address", url).CombinedOutput()
+	text, err := exec.CommandContext(t.Context(), programs.Build(t, "../../../examples/tour", link), "-config", programs.Config(t, "jetstream", url, "tour")).CombinedOutput()
 	require.NoError(t, err, "%s", text)
 
 	command := programs.Build(t, "../../../cmd/igniter", "")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package clustertest
 
 import (
@@ -17,6 +19,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/jetstream"
+	"github.com/igniter-store/igniter/internal/linear"
 	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
@@ -75,6 +78,13 @@ var one = sync.OnceValue(func() string {
 var stopShared = func() {}
 
 func TestMain(m *testing.M) {
+	if linear.IsWorker() {
+		if err := race(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	stopShared()
 	pgserver.Clean()

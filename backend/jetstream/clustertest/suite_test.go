@@ -1,7 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package clustertest
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,8 +20,11 @@ import (
 	"github.com/igniter-store/igniter/backend/jetstream"
 )
 
-// suiteOn runs the suite on the servers at a URL, with nothing skipped.
+// suiteOn runs the suite on the servers at a URL, with nothing skipped. The streams of a case are removed after it: servers that replicate
+// hundreds of streams do little else.
 func suiteOn(t *testing.T, url string, replicas int) {
+	_, admin := connect(t, url)
+	var known sync.Map // the directories that were opened
 	options := func(dir string) jetstream.Options {
 		return jetstream.Options{URL: url, Log: nameOf(dir), Replicas: replicas}
 	}
@@ -41,6 +53,13 @@ func suiteOn(t *testing.T, url string, replicas int) {
 	}}
 	require.Empty(t, backendtest.Skipped(opts))
 	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {
+		if _, again := known.LoadOrStore(dir, true); !again {
+			t.Cleanup(func() {
+				for _, kind := range []string{"", "KV_", "OBJ_"} {
+					_ = admin.DeleteStream(context.WithoutCancel(t.Context()), kind+"IGNITER_"+nameOf(dir))
+				}
+			})
+		}
 		l, err := jetstream.Open(context.WithoutCancel(t.Context()), options(dir))
 		require.NoError(t, err)
 		return l
@@ -53,4 +72,50 @@ func TestSuite(t *testing.T) {
 		t.Skip("it takes minutes with the race detector: run it without, as .ci/run does, or with IGNITER_SOAK")
 	}
 	suiteOn(t, one(), 1)
+}
+
+// clusterEnv has the URL of the servers of TestClusterSuite, for the processes that the suite starts. "serve" makes a process these servers.
+const clusterEnv = "CLUSTERTEST_CLUSTER"
+
+// TestClusterSuite runs the suite on three servers. They are in a process of their own, since the suite measures this one's memory.
+func TestClusterSuite(t *testing.T) {
+	if !soak() {
+		t.Skip("it takes a minute or more: run it with IGNITER_SOAK. .ci/run runs a part of it")
+	}
+	url := os.Getenv(clusterEnv)
+	if url == "" {
+		url = serveCluster(t)
+		t.Setenv(clusterEnv, url)
+	}
+	suiteOn(t, url, 3)
+}
+
+// serveCluster starts three servers in one process until the test ends, and returns their URL.
+func serveCluster(t *testing.T) string {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestServeCluster$", "-test.timeout=0")
+	cmd.Env, cmd.Stderr = append(os.Environ(), clusterEnv+"=serve"), os.Stderr
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		in.Close()
+		_, _ = io.Copy(io.Discard, out)
+		require.NoError(t, cmd.Wait())
+	})
+	url, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	return strings.TrimSpace(url)
+}
+
+// TestServeCluster is the process of serveCluster.
+func TestServeCluster(t *testing.T) {
+	if os.Getenv(clusterEnv) != "serve" {
+		t.Skip("it is a process of TestClusterSuite")
+	}
+	c := startCluster(t)
+	require.NoError(t, c.open("ready").Close())
+	fmt.Println(c.url())
+	_, _ = io.Copy(io.Discard, os.Stdin)
 }

@@ -2,7 +2,7 @@
 
 import { button, field, form, h, say } from './dom.js';
 import { at as pathOf } from './api.js';
-import { command } from './command.js';
+import { command, flags } from './command.js';
 import { change as changed, changes } from './diff.js';
 import { change, go, href, query } from './router.js';
 import { count, mono, name, plain, short } from './text.js';
@@ -12,8 +12,6 @@ import { exact, parse } from './time.js';
 const PAGE = 100;
 const SIGNS = { entered: ['plus', '+', 'new'], changed: ['', '→', 'changed'], left: ['minus', '−', 'deleted'] };
 
-// written returns a moment as the command reads it.
-const written = (s) => (/^\d+$/.test(s) ? `seq:${s}` : s);
 const said = (s) => (!s ? 'now' : /^\d+$/.test(s) ? `seq ${count(s)}` : exact(s).replace(':00Z', 'Z'));
 
 export class Difference {
@@ -24,9 +22,9 @@ export class Difference {
 		const q = query();
 		this.store = q.get('store');
 		this.params = { from: q.get('from'), to: q.get('to'), from_valid: q.get('valid_at'), to_valid: q.get('valid_at'), prefix: q.get('prefix') };
-		const { from, to } = this.params;
+		const { from, to, from_valid: valid, prefix } = this.params;
 		page.crumbs([mono(this.store), href({ store: this.store })], ['Difference']);
-		command(['diff', this.store, ...(from ? ['--from', written(from)] : []), ...(to ? ['--to', written(to)] : [])], pathOf('v1/diff', this.store), this.params);
+		command(['diff', this.store, ...(prefix ? [`${prefix}*`] : []), '--from', from ?? '0', ...(to ? ['--to', to] : []), ...flags({ valid_at: valid })], pathOf('v1/diff', this.store), this.params);
 		const x = await page.get(pathOf('v1/diff', this.store), { ...this.params, limit: PAGE, load: q.get('load') });
 		page.read(x.seq);
 		this.all = x.keys;

@@ -1,7 +1,7 @@
 // JSON as it was written: numbers are not rounded, keys keep their order, and values stay text until they are looked at.
 
 // A Raw is a JSON value as text.
-export class Raw {
+class Raw {
 	constructor(text) { this.text = text; }
 	get kind() {
 		const c = this.text[0];

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The inspector: shows the view of the link, again whenever the link changes.
 
 import { $, $$, button, h, say } from './dom.js';

@@ -2,9 +2,6 @@
 
 import { h } from './dom.js';
 
-// The parameters that say as of when to look; links within the inspector keep them.
-export const MOMENT = ['as_of', 'at_seq', 'valid_at'];
-
 export const query = () => new URLSearchParams(location.search);
 
 // href returns the link of a view. The moment of this view goes along, unless params names one.

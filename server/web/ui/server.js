@@ -76,7 +76,7 @@ export class Server {
 		const rate = (x) => (x >= 1000 ? `${(x / 1000).toFixed(1)}k` : x.toFixed(x >= 10 || x === 0 ? 0 : 1)), ms = (x) => x?.toFixed(x < 10 ? 1 : 0) ?? '–';
 		const cell = (what, big, unit, values, note) => h('section', h('h3', what), h('p.big', big, ' ', h('small', unit)), line(values.length > 1 ? values : [0, 0], `${what} over ${what === 'Facts in' ? 'the last hour' : 'the time that this page is open'}`), h('p.note.dim', note));
 		const minutes = this.hour.known?.counts ?? [];
-		const op = ['write', 'write_fact', 'write_facts'].find((name) => s.latency?.[name]), write = s.latency?.[op];
+		const done = (name) => s.latency?.[name]?.count ?? 0, op = done('write_batch') > done('write_fact') ? 'write_batch' : 'write_fact', write = s.latency?.[op];
 		return section('work', 'At work', 'facts in: the last hour; the rest: since this page was opened',
 			h('div.multi', cell('Facts in', rate(inRates.at(-1) ?? 0), 'a second', minutes, `${count(this.hour.known?.facts ?? 0)} in the last hour`), cell('Facts out', rate(outRates.at(-1) ?? 0), 'a second', outRates, `${count(s.facts_out ?? 0)} since the start`),
 				cell('Write, p99', ms(write?.p99_ms), 'ms', p99(op), `p50 ${ms(write?.p50_ms)} ms`), cell('Sync, p99', ms(s.latency?.sync?.p99_ms), 'ms', p99('sync'), `p50 ${ms(s.latency?.sync?.p50_ms)} ms`),

@@ -10,7 +10,7 @@ import { filterRows, table, td, th } from './table.js';
 import { ago, at, clock, exact } from './time.js';
 import { nothing } from './states.js';
 
-export const cost = (s) => [s.memory ? `about ${bytes(s.memory)}` : '', s.facts > 20000 ? `${(s.facts / 200000).toFixed(1)} s` : ''].filter(Boolean).join(', ');
+const cost = (s) => [s.memory ? `about ${bytes(s.memory)}` : '', s.facts > 20000 ? `${(s.facts / 200000).toFixed(1)} s` : ''].filter(Boolean).join(', ');
 
 export class Stores {
 	static title = 'Stores';
@@ -28,7 +28,7 @@ export class Stores {
 			this.end = place?.time;
 			page.read(place?.seq ?? 0);
 		}
-		const rows = all.stores.map((s) => this.row(s));
+		const rows = all.stores.sort((a, b) => b.facts - a.facts).map((s) => this.row(s));
 		const disk = all.bytes !== undefined ? `, ${bytes(all.bytes)} on disk` : '';
 		const shown = h('p.dim', { 'aria-live': 'polite' }, `${many(all.stores.length, 'store')}, ${many(all.facts, 'fact')}${disk}`);
 		const filter = finder('Filter stores by name', 'Filter stores', 28, (value) => say(`${filterRows(rows, value)} of ${rows.length} shown`));

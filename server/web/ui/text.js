@@ -58,7 +58,7 @@ export function cut(s, max) {
 
 const gap = (n, unit) => h('span.tag', `${count(n)} more ${unit}`);
 
-export function clipped(s, max) {
+function clipped(s, max) {
 	const [head, missing, tail] = cut(s, max);
 	return missing ? [...text(head), '… ', gap(missing, 'characters'), ' …', ...text(tail)] : text(head);
 }

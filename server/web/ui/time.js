@@ -6,7 +6,7 @@ const two = (n) => String(n).padStart(2, '0');
 
 export const exact = (t) => t.replace('T', ' ').replace(/(\.\d{3})\d+/, '$1').replace(/\.000Z/, 'Z');
 
-export function brief(t) {
+function brief(t) {
 	const year = String(new Date().getUTCFullYear());
 	const s = t.slice(0, 16).replace('T', ' ');
 	return s.startsWith(year) ? s.slice(5) : s;

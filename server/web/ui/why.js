@@ -20,12 +20,14 @@ export class Why {
 		const q = query();
 		this.id = q.get('fact');
 		const depth = q.get('depth') ?? '3', endpoint = pathOf('v1/lineage', this.id), params = { effects: 1, depth, store: q.get('of') };
+		const told = (name) => command(['why', name, '--depth', depth === 'all' ? '0' : depth], endpoint, params);
 		page.crumbs(['Why']);
-		command(['why', this.id, '--depth', depth === 'all' ? '0' : depth], endpoint, params);
+		told(this.id);
 		const x = await page.get(endpoint, { ...params, values: 1 });
 		const fact = x.facts.at(-1), all = new Map([...x.facts, ...(x.effects?.facts ?? [])].map((f) => [f.seq, f]));
 		const gone = new Set(x.missing ?? []);
 		page.read(x.seq);
+		told(String(fact.seq)); // other stores may have the ID, too
 		page.crumbs([mono(fact.store), href({ store: fact.store })], [mono(fact.key), place(fact)], ['Why']);
 		this.title = `Why ${plain(label(fact))}`;
 		const select = h('select', { id: 'depth', change: () => go(change({ depth: select.value })) }, ['1', '2', '3', '5', 'all'].map((d) => h('option', { selected: d === depth }, d)));

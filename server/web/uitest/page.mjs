@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the scripts share: a browser, pages with a token, and checks.
 import { chromium } from 'playwright-core';
 import { createRequire } from 'node:module';
@@ -14,7 +16,7 @@ export function check(ok, ...what) {
 }
 
 // open returns a page of the inspector. Whatever goes wrong in it ends up in page.faults.
-export async function open({ token = 'ops', width = 1280, height = 800, dark = false, path = '', ...more } = {}) {
+export async function open({ token = 'ops', width = 1280, height = 800, dark = false, path = '', site = SITE, ...more } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce', permissions: ['clipboard-read', 'clipboard-write'], ...more });
   const page = await context.newPage();
   page.setDefaultTimeout(Number(process.env.WAIT ?? 120) * 1000);
@@ -23,17 +25,21 @@ export async function open({ token = 'ops', width = 1280, height = 800, dark = f
   page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !page.allowed.test(m.text())) page.faults.push(`${m.text()} at ${m.location().url}`); });
   page.on('pageerror', (e) => page.faults.push(String(e.stack ?? e)));
   page.on('dialog', (d) => { page.faults.push(`dialog ${d.message()}`); d.dismiss(); });
-  page.on('request', (r) => { if (!r.url().startsWith(SITE) && !r.url().startsWith('blob:')) page.faults.push(`asked for ${r.url()}`); });
+  page.on('request', (r) => { if (!r.url().startsWith(site) && !r.url().startsWith('blob:')) page.faults.push(`asked for ${r.url()}`); });
   if (process.env.UI) { // files that are being worked on, in place of those in the program
-    await page.route(`${SITE}/ui/*`, async (route) => {
-      const name = new URL(route.request().url()).pathname.slice(4) || 'index.html', answer = await route.fetch({ url: `${SITE}/ui/` });
+    await page.route(`${site}/ui/*`, async (route) => {
+      const name = new URL(route.request().url()).pathname.slice(4) || 'index.html', answer = await route.fetch({ url: `${site}/ui/` });
       const type = { js: 'text/javascript', css: 'text/css', html: 'text/html', svg: 'image/svg+xml' }[name.split('.').pop()];
       await route.fulfill({ status: 200, headers: { ...answer.headers(), 'content-type': type }, body: readFileSync(`${process.env.UI}/${name}`) });
     });
   }
   const t = TOKENS[token];
   if (t) await context.addInitScript((t) => { if (!sessionStorage.getItem('igniter-tested')) { sessionStorage.setItem('igniter-token', t); sessionStorage.setItem('igniter-tested', '1'); } }, t);
-  await page.goto(`${SITE}/ui/${path}`);
+  await context.addInitScript(() => { // all pages share the clipboard
+    const write = navigator.clipboard?.writeText.bind(navigator.clipboard);
+    if (write) navigator.clipboard.writeText = (text) => { window.copied = text; return write(text); };
+  });
+  await page.goto(`${site}/ui/${path}`);
   return page;
 }
 
@@ -62,16 +68,14 @@ export async function accessible(page, where) {
   check(result.value.length === 0, where, ...result.value);
 }
 
-// steps are run one after the other; each is told.
+// Steps are run several at a time, in pages of their own, those that take the longest first; each is told.
 const all = [];
 export const step = (name, f) => all.push([name, f]);
-export async function run() {
+export async function run(atOnce = 4) {
+  const only = process.env.ONLY && new RegExp(process.env.ONLY), steps = all.filter(([name]) => !only || only.test(name));
   let failed = 0;
-  const only = process.env.ONLY && new RegExp(process.env.ONLY);
-  for (const [name, f] of all) {
-    if (only && !only.test(name)) continue;
-    const began = Date.now();
-    const pages = [];
+  const one = async ([name, f]) => {
+    const began = Date.now(), pages = [];
     try {
       await f(async (o) => { const p = await open(o); pages.push(p); return p; });
       const faults = pages.flatMap((p) => p.faults);
@@ -82,10 +86,10 @@ export async function run() {
       console.log(`FAIL  ${name}: ${e.stack ?? e}\n${pages.flatMap((p) => p.faults).join('\n')}`);
       if (process.env.SHOW) await pages.at(-1)?.screenshot({ path: `${process.env.SHOW}/${name.replace(/\W+/g, '-').slice(0, 40)}.png` }).catch(() => {});
     } finally {
-      await fetch(`${CONTROL}/mend`).catch(() => {}); // a step that failed may have cut the connection
       for (const p of pages) await p.context().close().catch(() => {});
     }
-  }
+  };
+  await Promise.all(Array.from({ length: atOnce }, async () => { while (steps.length) await one(steps.shift()); }));
   await browser.close();
   process.exit(failed ? 1 : 0);
 }

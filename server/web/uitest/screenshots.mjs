@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Takes the screenshots of docs/img: each screen, light and dark.
 import { browser, open, ready, see } from './page.mjs';
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Takes the screenshots of docs/img: each screen of the inspector, light and dark. It needs what the tests in this folder need,
 # and makes the pictures small if pngquant is there.
 set -euo pipefail

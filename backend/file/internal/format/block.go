@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package format
 
 import (
@@ -10,11 +12,11 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// BlockSize is how many bytes of frames a snapshot compresses together, at least.
-const BlockSize = 256 << 10
+// blockSize is how many bytes of frames a snapshot compresses together, at least.
+const blockSize = 256 << 10
 
 // maxBlock is how long a decompressed block may be: less than MaxMaxFrame before its last frame.
-const maxBlock = BlockSize + wire.MaxMaxFrame + wire.FrameOverhead
+const maxBlock = blockSize + wire.MaxMaxFrame + wire.FrameOverhead
 
 // blockMagic is the first byte of zstd's output. No JSON begins with it.
 const blockMagic = 0x28

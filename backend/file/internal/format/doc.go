@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package format has the files of a log as bytes: segment files, snapshots and indexes. Its readers and
 // writers know no log: they need an open file, and some of them the [File] that describes it.
 //
@@ -31,13 +33,14 @@
 //	          "horizons":{"tasks":{"seq":68190,"time":"2026-11-28T12:00:00.5Z"}}}
 //
 // The horizons, in a snapshot too, say how far the past of the stores is incomplete that lost facts of the file
-// (backend.Horizon); the store "" stands for all, when a repair lost facts of unknown stores. They are missing where facts were pruned before logs kept horizons.
+// (backend.Horizon); the store "" stands for all, when a repair lost facts of unknown stores. They are missing where facts
+// were pruned before logs kept horizons.
 //
 // Such a file has nodes of the hash tree of RFC 6962 over the facts of the log ([Tree]) in place of facts that were pruned
-// from it: frames that begin with "h", each before the facts that come after. A node is the distance of its first leaf from that
-// of the node before it, as an unsigned varint; its level, a byte; and its hash, 32 bytes. It stands for 1<<level facts. The leaf of the fact with
-// seq n is leaf n-1: the SHA-256 of a zero byte and the fact as the codec writes it. Files with nodes are of
-// version 3, and say in "nodes" how many they have. In a snapshot they lie between the blocks.
+// from it: frames that begin with "h", each before the facts that come after. A node is the distance of its first leaf from
+// that of the node before it, as an unsigned varint; its level, a byte; and its hash, 32 bytes. It stands for 1<<level
+// facts. The leaf of the fact with seq n is leaf n-1: the SHA-256 of a zero byte and the fact as the codec writes it. Files
+// with nodes are of version 3, and say in "nodes" how many they have. In a snapshot they lie between the blocks.
 //
 // If sync is not "always", there are markers between the facts: {"synced":51301} says that the facts
 // through that seq were durable before the marker was written, and {"closed":51402}, at the end, that the log was

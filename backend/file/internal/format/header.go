@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package format
 
 import (
@@ -21,8 +23,8 @@ import (
 // of version 2 no Nodes.
 const Version = 3
 
-// IndexVersion is the version of the format of indexes.
-const IndexVersion = 2
+// indexVersion is the version of the format of indexes.
+const indexVersion = 2
 
 // A Header is the body of a file's first frame: JSON, as long as it has to be. Each kind of file leaves out the
 // fields that it does not use. Readers ignore fields that they do not know.
@@ -103,7 +105,7 @@ func Seconds(t time.Time) json.RawMessage {
 func (h Header) body() []byte {
 	switch h.Version = 1; {
 	case h.Kind == KindIndex:
-		h.Version = IndexVersion
+		h.Version = indexVersion
 	case h.Nodes > 0:
 		h.Version = 3
 	case h.Log != (backend.LogID{}):

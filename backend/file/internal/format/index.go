@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package format
 
 import (
@@ -40,7 +42,7 @@ func OpenIndex(data io.ReaderAt, size int64, path string, of *File) (*Index, err
 		return nil, x.damage(err.Error())
 	}
 	h, ok := ParseHeader(body)
-	if !ok || h.Kind != KindIndex || h.Version < 1 || h.Version > IndexVersion {
+	if !ok || h.Kind != KindIndex || h.Version < 1 || h.Version > indexVersion {
 		return nil, x.damage("it does not begin with the header of an index")
 	}
 	if h.File != of.Name || h.Size != of.Size || h.Check != of.Check || h.FirstSeq != of.First || h.Facts == nil || *h.Facts != of.Facts {
@@ -117,7 +119,8 @@ const loadBatch = 1024
 // HasStores reports whether the index says of which stores its IDs are. Indexes of version 1 do not.
 func (x *Index) HasStores() bool { return x.Header.Version > 1 }
 
-// IDs calls do with the stores and IDs of all facts, with the store "" if the index does not HasStores, in the order of their seqs, many at a time. The slice is used again.
+// IDs calls do with the stores and IDs of all facts, with the store "" if the index does not HasStores, in the order of
+// their seqs, many at a time. The slice is used again.
 func (x *Index) IDs(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
 	last := uint64(0)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package format
 
 import (
@@ -12,8 +14,9 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// An IndexBuilder collects what the index of a file holds, as the facts of the file are read or written. It holds 18 bytes for each
-// fact and 70 or more for each key, until that is much: then it writes what it has to the file that Spill opens, and goes on without it.
+// An IndexBuilder collects what the index of a file holds, as the facts of the file are read or written. It holds 18 bytes
+// for each fact and 70 or more for each key, until that is much: then it writes what it has to the file that Spill opens,
+// and goes on without it.
 type IndexBuilder struct {
 	facts uint64
 	last  uint64    // the seq of the last fact

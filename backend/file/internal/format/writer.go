@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package format
 
 import (
@@ -85,7 +87,7 @@ func (w *Writer) Add(body []byte, facts []backend.Fact) error {
 		w.first = facts[0].Seq
 	}
 	w.block = wire.AppendFrame(w.block, body)
-	if len(w.block) < BlockSize {
+	if len(w.block) < blockSize {
 		return nil
 	}
 	return w.flushBlock()

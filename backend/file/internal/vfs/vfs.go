@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package vfs is the file system below a log: an interface as small as a log needs it, the operating
 // system's files, and an overlay that keeps all changes to itself. Package vfstest has a disk in memory
 // that fails, tears writes and forgets what was not synced.

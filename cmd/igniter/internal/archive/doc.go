@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package archive is the format of backups: facts with their seqs, compressed and checksummed, in pieces that follow each
 // other.
 //

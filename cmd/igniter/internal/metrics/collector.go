@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package metrics gives Prometheus what a server counts and what its log holds.
 package metrics
 
@@ -43,9 +45,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	out, m := sink(metrics), c.server.Metrics()
 	for op, n := range m.Requests {
 		out.counter("requests_total", "Requests answered, or being streamed, by op.", n, "op", op)
-	}
-	for op, n := range m.Slow {
-		out.counter("slow_requests_total", "Requests that took longer than the server's limit for slow ones, by op.", n, "op", op)
+		out.counter("slow_requests_total", "Requests that took longer than the server's limit for slow ones, by op.", m.Slow[op], "op", op)
 	}
 	for op, h := range m.Latency {
 		out.histogram("request_duration_seconds", "Time from reading a request until its answer was ready; for a stream, until its first answer.", h, "op", op)

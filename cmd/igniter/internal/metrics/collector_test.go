@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package metrics
 
 import (
@@ -15,6 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/query"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/web"
@@ -28,12 +31,8 @@ func TestCollector(t *testing.T) {
 	log, err := file.Open(t.Context(), file.Options{Path: dir + "/log"})
 	require.NoError(t, err)
 	defer log.Close()
-	s := server.New(log, server.Options{SlowOp: 1})
-	l, err := server.Listen("unix", dir+"/s")
-	require.NoError(t, err)
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
-	client, err := network.Dial(t.Context(), network.Options{Address: dir + "/s"})
+	s := servertest.Serve(t, log, "unix", dir+"/s", server.Options{SlowOp: 1})
+	client, err := network.Dial(t.Context(), network.Options{Address: s.Address})
 	require.NoError(t, err)
 	_, err = client.WriteFact(t.Context(), backend.Fact{ID: "a", Store: "s", Key: "k", Value: []byte("1")})
 	require.NoError(t, err)
@@ -41,7 +40,7 @@ func TestCollector(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrIDReused)
 	require.NoError(t, client.Close())
 
-	c := New(s, Site{
+	c := New(s.Server, Site{
 		Requests: func() []web.RequestCount {
 			return []web.RequestCount{{Route: "/v1/facts", Code: 200, Client: "app", Count: 2}, {Route: "/v1/facts", Code: 403, Client: "bi", Count: 1}}
 		},
@@ -102,6 +101,5 @@ igniter_ready 1
 		}
 	}
 	require.Equal(t, len(protocol.ErrorCodes()), errors, "each code is there from the start")
-	require.NoError(t, s.Close())
-	require.NoError(t, <-served)
+	s.Stop()
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package settings says what the igniter command can be told, and reads it from flags, variables and a file.
 package settings
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package wholefile writes files that are there whole or not at all, as far as the path allows that, and that belong to
 // whom people expect.
 package wholefile

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package vfstest has a disk in memory for tests of what is built on package vfs: it fails on demand,
 // tears writes and, after a simulated power cut, forgets what was not synced; and file systems with
 // seeded bugs, to test the tests.
