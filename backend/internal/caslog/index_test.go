@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -412,6 +413,32 @@ func FuzzIndex(f *testing.F) {
 			require.LessOrEqual(t, last, x.seq)
 			require.LessOrEqual(t, x.held.Len(), x.seq)
 		}
+	})
+}
+
+// TestOpenAgain opens a log with an index at a place where each call fails at first.
+func TestOpenAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(backend.LogID{1}, nil)
+		l := openIndexed(t, s, 0)
+		facts := writeBatches(t, l, 2, 1, 5)
+		require.NoError(t, l.WriteSnapshot(t.Context(), 0))
+		require.NoError(t, l.Close())
+		tries := map[string]int{}
+		var mu sync.Mutex
+		opened, err := Open(t.Context(), s.port(func(_ context.Context, op string) fault {
+			mu.Lock()
+			defer mu.Unlock()
+			if tries[op]++; tries[op] <= 2 && op != "blob" { // which would be passed over
+				return failed
+			}
+			return fine
+		}), Options{})
+		require.NoError(t, err)
+		require.NotZero(t, opened.loaded)
+		require.Equal(t, facts, replay(t, opened))
+		require.NoError(t, opened.Close())
 	})
 }
 

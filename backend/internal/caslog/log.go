@@ -149,12 +149,16 @@ func (l *Log) begin(ctx context.Context, useIndex bool) (err error) {
 		l.mu.Unlock()
 	}
 	if err == nil && l.loaded != 0 && !l.opts.Salvage {
-		if err = l.checkErased(ctx); err == nil {
-			_, err = l.checkWhole(ctx)
-		}
+		err = l.again(ctx, func() error {
+			err := l.checkErased(ctx)
+			if err == nil {
+				_, err = l.checkWhole(ctx)
+			}
+			return err
+		})
 	}
 	if err == nil && !l.opts.Salvage {
-		err = l.checkWitness(ctx)
+		err = l.again(ctx, func() error { return l.checkWitness(ctx) })
 	}
 	if err == nil && !l.opts.Salvage {
 		err = l.finishPrunes(ctx)
@@ -267,6 +271,20 @@ func (p *pause) wait(ctx context.Context, l *Log) error {
 	case <-l.ctx.Done():
 	}
 	return l.ended(ctx)
+}
+
+// again calls try until it succeeds, or its error does not pass by itself.
+func (l *Log) again(ctx context.Context, try func() error) error {
+	var p pause
+	for {
+		err := try()
+		if err == nil || !passes(err) || stuck(err) {
+			return err
+		}
+		if err := p.wait(ctx, l); err != nil {
+			return err
+		}
+	}
 }
 
 // ended returns the error of ctx or of the log, if it has one.

@@ -110,18 +110,6 @@ func (c *cluster) leader(log string) int {
 	return 0
 }
 
-// lead makes a server the leader of the stream of a log.
-func (c *cluster) lead(log string, i int) {
-	nc, _ := connect(c.t, c.url())
-	require.Eventually(c.t, func() bool {
-		if c.leader(log) == i {
-			return true
-		}
-		_, _ = nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.IGNITER_"+log, fmt.Appendf(nil, `{"placement":{"preferred":"s%d"}}`, i), waitFor)
-		return false // it takes a moment
-	}, 2*waitFor, 200*time.Millisecond)
-}
-
 // isolate cuts a server off from the others, or joins it to them again.
 func (c *cluster) isolate(i int, apart bool) {
 	for j := range c.servers {
