@@ -60,17 +60,17 @@ func (j *joiner) add(subject string, h nats.Header, seq uint64, data []byte) boo
 	return i == n
 }
 
-func (p *port) Get(caller context.Context, at uint64) (caslog.Entry, error) {
-	ctx, cancel := p.call(caller)
-	defer cancel()
+func (p *port) Get(ctx context.Context, at uint64) (caslog.Entry, error) {
 	var j joiner
 	for seq := at; ; seq++ {
-		m, err := p.stream.GetMsg(ctx, seq)
+		call, cancel := p.call(ctx) // for each message: a unit may have a thousand
+		m, err := p.stream.GetMsg(call, seq)
+		cancel()
 		if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrInvalidSubject) {
 			return caslog.Entry{}, caslog.ErrNone
 		}
 		if err != nil {
-			return caslog.Entry{}, p.failedTo(caller, fmt.Sprintf("read message %d", seq), err)
+			return caslog.Entry{}, p.failedTo(ctx, fmt.Sprintf("read message %d", seq), err)
 		}
 		if j.add(m.Subject, m.Header, m.Sequence, m.Data) {
 			return j.entry, nil
