@@ -67,32 +67,47 @@ It reads the log backward as far as causes lie, and forward to its end. Facts of
 	return cmd
 }
 
-// find returns the fact with an ID or a seq, and what it changed.
+// find returns the fact with an ID or a seq, and what it changed. A number that is the seq of one fact and the ID of another is an
+// error.
 func (a *app) find(ctx context.Context, log backend.Log, r *reader.Reader, text string) (v query.Version, err error) {
-	store, id := "", text
-	if seq, err := strconv.ParseUint(text, 10, 64); err == nil && seq > 0 {
-		stats, err := log.Stats(ctx)
-		if err != nil {
-			return v, err
-		}
-		if seq <= stats.LastSeq {
-			for f, err := range backend.Facts(log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: seq - 1}, Through: seq})) {
-				if err != nil {
-					return v, err
-				}
-				store, id = f.Store, f.ID
-			}
-		}
+	readable := log.Features().Stores
+	at, err := factAt(ctx, log, text)
+	if err != nil {
+		return v, err
 	}
-	v, err = r.Fact(ctx, log.Features().Stores, store, id)
-	if errors.Is(err, query.ErrNotFound) {
+	v, err = r.Fact(ctx, readable, "", text)
+	switch missing := errors.Is(err, query.ErrNotFound); {
+	case missing && at.Seq != 0:
+		return r.Fact(ctx, readable, at.Store, at.ID)
+	case missing:
 		gone := ""
 		if s, err := log.Stats(ctx); err == nil && len(s.Horizons) > 0 {
 			gone = ", or it was removed"
 		}
-		err = fmt.Errorf("there is no fact with the ID or seq %q that may be read%s: igniter log shows seqs, igniter log --json IDs", text, gone)
+		return v, fmt.Errorf("there is no fact with the ID or seq %q that may be read%s: igniter log shows seqs, igniter log --json IDs", text, gone)
+	case err == nil && at.Seq != 0 && at.Seq != v.Fact.Seq:
+		return v, fmt.Errorf("%s is the ID of the fact at seq %d, and the seq of the fact with the ID %q: give %[2]d or %[3]q", text, v.Fact.Seq, at.ID)
 	}
 	return v, err
+}
+
+// factAt returns the fact whose seq a text is; the zero Fact if there is none that may be read.
+func factAt(ctx context.Context, log backend.Log, text string) (at backend.Fact, err error) {
+	seq, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || seq == 0 {
+		return at, nil
+	}
+	stats, err := log.Stats(ctx)
+	if err != nil || seq > stats.LastSeq {
+		return at, err
+	}
+	for f, err := range backend.Facts(log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: seq - 1}, Through: seq})) {
+		if err != nil {
+			return at, err
+		}
+		at = f.Clone()
+	}
+	return at, nil
 }
 
 // valueOf returns the fact that is a key's value at a moment, or the key's deletion, and what it changed.

@@ -38,7 +38,7 @@ func Write(path string, mode os.FileMode, write func(f *os.File) error) error {
 			return write(own)
 		}
 	}
-	if before != nil && (!before.Mode().IsRegular() || strings.HasPrefix(path, "/dev/")) { // /dev/fd/3 may be a file
+	if before != nil && (!before.Mode().IsRegular() || strings.HasPrefix(path, "/dev/fd/")) { // /dev/fd/3 may be a file
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
 			return err
