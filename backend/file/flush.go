@@ -190,6 +190,7 @@ func (l *Log) index(ctx context.Context, s *segment, between func()) error {
 	if err != nil {
 		return errors.Join(err, file.discard())
 	}
+	x.Tree.Through(of.Last) // others read it from now on
 	s.tree.Store(&x.Tree.Range)
 	return file.finish(s, func(to format.ReadWriter) (int64, error) { return x.Write(to, &of, l.opts.Now()) })
 }
