@@ -117,19 +117,6 @@ func (t *hashTable) removeAll(part int, gone func(n uint64) bool) {
 	p.used = left
 }
 
-// warm loads the slot of a hash into the processor's cache. Loads of many slots in a row wait for memory
-// together, and not one after the other. The result only keeps the compiler from leaving the load out.
-func (t *hashTable) warm(hash uint64) uint64 {
-	if t.used == 0 {
-		return 0
-	}
-	p, h := t.part(hash)
-	if p.used == 0 {
-		return 0
-	}
-	return p.slots[p.home(h)]
-}
-
 // slot returns the slot of a number, and number the number of a slot.
 func (t *hashTable) slot(h uint32, n uint64) uint64 { return uint64(h)<<32 | (n - t.base + 1) }
 

@@ -13,7 +13,6 @@ type idIndex struct {
 	hash   func(store string, id ID) uint64
 	tables []hashTable // mostly one: each has seqs of a range of 32 bits
 	all    bool        // there are IDs whose stores are not known, under the store ""
-	warmed uint64
 }
 
 func newIDIndex() idIndex {
@@ -57,14 +56,6 @@ func (x *idIndex) add(store string, id ID, seq uint64) {
 		last = &x.tables[len(x.tables)-1]
 	}
 	last.add(x.hash(store, id), seq)
-}
-
-// warm prepares adding the IDs, see hashTable.warm.
-func (x *idIndex) warm(facts []Loaded) {
-	last := &x.tables[len(x.tables)-1]
-	for i := range facts {
-		x.warmed ^= last.warm(x.hash(facts[i].Store, facts[i].ID))
-	}
 }
 
 // reserve makes room for n more IDs.

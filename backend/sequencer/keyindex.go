@@ -21,8 +21,6 @@ type keyIndex struct {
 	names  nameArena
 	stores map[string]uint32
 	odd    map[uint32]string // the latest IDs that are not UUIDs, by entry
-	hashes []uint64          // for warm
-	warmed uint64
 }
 
 const entryBlock = 1024
@@ -87,30 +85,6 @@ func (x *keyIndex) findHash(store, key string, hash uint64) (found uint32) {
 		return found == 0
 	})
 	return found
-}
-
-// warm prepares setting the keys, see hashTable.warm.
-func (x *keyIndex) warm(facts []Loaded) {
-	x.hashes = x.hashes[:0]
-	for i := range facts {
-		hash := x.hash(facts[i].Store, facts[i].Key)
-		x.hashes = append(x.hashes, hash)
-		x.warmed ^= x.table.warm(hash)
-	}
-	for _, hash := range x.hashes {
-		x.table.find(hash, func(n uint64) bool {
-			x.warmed ^= x.entry(uint32(n)).seq
-			return false
-		})
-	}
-	for _, hash := range x.hashes {
-		x.table.find(hash, func(n uint64) bool {
-			if name := x.names.get(x.entry(uint32(n)).name); len(name) > 0 {
-				x.warmed ^= uint64(name[0])
-			}
-			return false
-		})
-	}
 }
 
 // latest returns the ID of the key's latest fact, "" if it has none.

@@ -34,10 +34,8 @@ type Loaded struct {
 
 // LoadIDs takes in the IDs of facts that the log holds, for a log that keeps IDs apart from facts: in the
 // order of seqs, all of them if the log says [backend.Features.AllIDs]. LoadIDs, [Sequencer.LoadKeys], [Sequencer.LoadTime]
-// and [Sequencer.Skip] together stand for Load, and each may run on a goroutine of its own. Pass up to some
-// thousand facts in one call, which takes much less time than one by one.
+// and [Sequencer.Skip] together stand for Load, and each may run on a goroutine of its own.
 func (s *Sequencer) LoadIDs(facts []Loaded) {
-	s.ids.warm(facts)
 	for i := range facts {
 		s.ids.add(facts[i].Store, facts[i].ID, facts[i].Seq)
 	}
@@ -45,7 +43,6 @@ func (s *Sequencer) LoadIDs(facts []Loaded) {
 
 // LoadKeys makes facts that the log holds the latest of their keys.
 func (s *Sequencer) LoadKeys(facts []Loaded) {
-	s.keys.warm(facts)
 	for i := range facts {
 		f := &facts[i]
 		s.keys.set(f.Store, f.Key, f.Seq, f.ID)
