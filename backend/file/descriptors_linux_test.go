@@ -54,16 +54,16 @@ func fewDescriptors(t *testing.T, dir string) {
 	require.Equal(t, 300, count(t, l, 0))
 
 	var taken []*os.File
-	for {
-		f, err := os.Open(os.DevNull)
-		if err != nil {
-			require.ErrorIs(t, err, syscall.EMFILE)
-			break
-		}
-		taken = append(taken, f)
-	}
 	n, failed := 300, 0
-	for sealed := len(l.state.Load().sealed); len(l.state.Load().sealed) < sealed+2; {
+	for sealed := len(l.state.Load().sealed); failed < 2 || len(l.state.Load().sealed) < sealed+2; {
+		for failed < 2 { // again and again: what makes indexes gives back what it had
+			f, err := os.Open(os.DevNull)
+			if err != nil {
+				require.ErrorIs(t, err, syscall.EMFILE)
+				break
+			}
+			taken = append(taken, f)
+		}
 		_, err := l.WriteFact(t.Context(), newFact(n))
 		if err == nil {
 			n++
@@ -76,7 +76,6 @@ func fewDescriptors(t *testing.T, dir string) {
 			require.NoError(t, taken[0].Close()) // what makes indexes may be the first to take it, for a moment
 		}
 	}
-	require.GreaterOrEqual(t, failed, 2)
 	for _, f := range taken[1:] {
 		require.NoError(t, f.Close())
 	}

@@ -336,6 +336,9 @@ func TestDisk(t *testing.T) {
 // the log, and a writer and a follower that were there before, have all facts, or say that some were taken away. Without that server all
 // facts are there.
 func TestClusterDisk(t *testing.T) {
+	if os.Getenv("IGNITER_SOAK") == "" {
+		t.Skip("a minute of elections, which a busy machine does not hold in time: set IGNITER_SOAK=1")
+	}
 	t.Parallel()
 	c := startCluster(t)
 	const victim = 0
