@@ -46,7 +46,8 @@ type asyncCall struct {
 	written []Written
 }
 
-// A Pending is a batch that an [Async] has taken. It is a value, and may be copied.
+// A Pending is a batch that an [Async] has taken. It is a value, and may be copied. While it is kept, the facts that were written in
+// the same call, up to [MaxAsync] bytes, stay in memory.
 type Pending struct {
 	call *asyncCall
 	n    int

@@ -142,8 +142,7 @@ type Pending struct {
 }
 
 // WriteAsync is [Store.Write] without waiting: it returns at once, and Pending.Wait returns what Write would. The changes of one
-// call are written together or not at all, after all that WriteAsync took before; those of a call that fails do not hold up
-// later ones. One goroutine that writes so is as fast as many that wait, since its writes share syncs and round trips.
+// call are written together or not at all, and after those of earlier calls. A call that fails does not hold up later ones. One goroutine that writes so is as fast as many that wait, since its writes share syncs and round trips.
 //
 // An error means that nothing was taken: a change is invalid, or ctx ended while some megabytes ([backend.MaxAsync])
 // were pending. [Change.IfAbsent] is an error too, since it looks at the key before it writes. ctx does not end what was taken; [Store.Close] does. An app that never waits does not learn

@@ -198,7 +198,7 @@ func newEngine(log backend.Log, opts Options) *Engine {
 
 // Close stops following the log, and waits for that and for rules that run. Writes that wait to be shown report
 // backend.ErrClosed, and so do later ones; reads go on from memory. It does not close the backend. Closing
-// again does nothing.
+// again does nothing. A rule and Options.DerivationFailed must not call it: it would wait for them.
 func (e *Engine) Close() error {
 	if e.reentered() {
 		return errReentered

@@ -107,8 +107,8 @@
 // # Full disks
 //
 // Without room, writes fail with backend.ErrFull and leave nothing behind; once there is room, the log takes writes again.
-// Prune and WriteSnapshot write a file before they remove others. So that they can make room where there is none, the log
-// keeps a reserve: a file as large as the largest segment and 64 KiB (with a smaller Options.SegmentSize, that), which Open
+// Prune and WriteSnapshot write a new file before they remove old ones. The log keeps a reserve for that, so that they work on a
+// full disk: a file as large as the largest segment and 64 KiB (with a smaller Options.SegmentSize, that), which Open
 // makes and the flusher makes larger. If there is no other room, it is removed, and made again afterwards; writers get
 // ErrFull meanwhile. With it, each segment can be pruned, and a snapshot be made of some segments after the other, as long
 // as the snapshot fits into what the reserve and the removed segments give. A snapshot that is larger than that cannot be

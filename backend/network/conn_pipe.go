@@ -144,7 +144,7 @@ func (p *pipe) submit(cl *call) error {
 	return nil
 }
 
-// submitAll queues calls to be sent, but those that are nil. Of one that it does not take it sets the error.
+// submitAll queues calls to be sent, and skips those that are nil. If it does not take calls[i], it sets verdicts[i].Err.
 func (p *pipe) submitAll(calls []*call, verdicts []backend.Written) {
 	p.mu.Lock()
 	if p.err == nil && p.first == len(p.waiting) {

@@ -91,7 +91,7 @@ func (a *app) find(ctx context.Context, log backend.Log, r *reader.Reader, text 
 	return v, err
 }
 
-// factAt returns the fact whose seq a text is; the zero Fact if there is none that may be read.
+// factAt reads text as a seq, and returns the fact there. It returns the zero Fact if text is no seq, or if no fact there may be read.
 func factAt(ctx context.Context, log backend.Log, text string) (at backend.Fact, err error) {
 	seq, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || seq == 0 {
@@ -153,8 +153,8 @@ func (a *app) explain(v *query.Version, l *query.Lineage) string {
 	return text.String()
 }
 
-// tree adds the facts that links lead to from the fact with a seq, as a tree: with down those that came of it, or else those
-// that it came of. A fact that is there twice has its own links only once.
+// tree writes facts to text as a tree, whose root is the fact with that seq: with down the facts that it led to, otherwise the facts that
+// led to it. If a fact occurs twice, only the first occurrence has branches.
 func (a *app) tree(text *strings.Builder, seq uint64, facts []query.FactRef, links []query.Link, down bool) {
 	bySeq, next := map[uint64]*query.FactRef{}, map[uint64][]query.Link{}
 	for i := range facts {

@@ -45,7 +45,7 @@ func (l Line) Checkpoints(through uint64) (all []backend.Checkpoint, err error) 
 	return all, nil
 }
 
-// Made returns when a piece was made, or the last one of those that it was merged from.
+// Made returns when a piece was made. If pieces were merged into it, that is when the last of them was made.
 func (p *Piece) Made() time.Time {
 	t, _ := wire.ParseTime(p.CreatedAt) // zero: it was made long ago
 	return t
