@@ -45,7 +45,7 @@ var layers = []layer{
 	{"server/web", []string{"server", "server/auth", "backend", "wire", "query", "internal/..."}, nil},
 	{"server/...", []string{"server/auth", "backend", "wire", "internal/..."}, nil},
 	{"store/reader", []string{"store", "query", "backend", "wire", "internal/jsonvalue", "internal/ctxsync"}, nil},
-	{"store/...", []string{"backend", "wire", "internal/jsonvalue", "internal/uuidtext", "internal/ctxsync", "internal/seqrange"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
+	{"store/...", []string{"backend", "wire", "internal/jsonvalue", "internal/uuidtext", "internal/ctxsync", "internal/seqrange", "internal/hugepage"}, nil}, // of wire the canonical form and the hash of values, which are the codec's
 	{"companion/companiontest", []string{"companion", "store", "backend", "backend/memory"}, []string{}},
 	{"companion/...", []string{"store/...", "backend", "internal/jsonvalue", "backend/memory", "backend/file", "backend/network"}, nil},
 	{"cmd/...", []string{"..."}, nil},

@@ -5,6 +5,8 @@ package store
 import (
 	"math/bits"
 	"sync/atomic"
+
+	"github.com/igniter-store/igniter/internal/hugepage"
 )
 
 // The types in the files space_*.go are written by one goroutine at a time, and read by any number of
@@ -41,7 +43,7 @@ func (a *arena) grow(n int) {
 		chunks = *old
 	}
 	size := max(minArenaChunk, min(2*cap(a.last), maxArenaChunk), n+1)
-	chunk := make([]byte, size)
+	chunk := hugepage.Make(size)
 	grown := append(chunks[:len(chunks):len(chunks)], chunk)
 	a.chunks.Store(&grown)
 	a.last = chunk[:0]
@@ -69,6 +71,12 @@ const (
 func (a *array[T]) at(n uint32) *T {
 	i, offset := place(n)
 	return &(*a.blocks[i].Load())[offset]
+}
+
+// from returns the n-th element and those after it in its block. room was called for the n-th.
+func (a *array[T]) from(n uint32) []T {
+	i, offset := place(n)
+	return (*a.blocks[i].Load())[offset:]
 }
 
 // room makes room for the n-th element.

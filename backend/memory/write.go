@@ -10,6 +10,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/internal/hugepage"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -129,7 +130,7 @@ func (l *Log) active(n int) *chunk {
 		}
 		size = min(max(2*cap(last.frames), minChunk), maxChunk)
 	}
-	c := &chunk{frames: make([]byte, 0, max(size, n))}
+	c := &chunk{frames: hugepage.Make(max(size, n))[:0]}
 	l.chunks, l.sealed = append(l.chunks, c), false
 	return c
 }
