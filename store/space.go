@@ -39,6 +39,8 @@ type namespace struct {
 
 	sorting sync.Mutex // guards sorted
 	sorted  []uint32   // see sortedKeys
+
+	orders orders
 }
 
 // A dropped describes the facts that trim dropped from a namespace. The next fact of the key after each of
