@@ -177,14 +177,20 @@ func (v view) overlay() overlay { return overlay{view: v, seen: v.end()} }
 
 // update adds the keys that were written since the last call, and reports whether the overlay has any.
 func (o *overlay) update() bool {
+	if o.seen < int(o.count.Load()) {
+		o.grow()
+	}
+	return o.keys != nil
+}
+
+func (o *overlay) grow() {
+	if o.keys == nil {
+		o.keys = make(map[uint32]uint64)
+	}
 	for count := int(o.count.Load()); o.seen < count; o.seen++ {
-		if o.keys == nil {
-			o.keys = make(map[uint32]uint64)
-		}
 		n := o.nth(o.seen).number()
 		o.keys[n/64] |= 1 << (n % 64)
 	}
-	return o.keys != nil
 }
 
 func (o *overlay) has(n uint32) bool { return o.keys != nil && o.keys[n/64]>>(n%64)&1 != 0 }

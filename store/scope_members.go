@@ -47,11 +47,18 @@ func (m *members) has(n uint32) bool {
 func (m *members) each(o *overlay, descending bool) iter.Seq2[uint32, bool] {
 	return func(yield func(n uint32, in bool) bool) {
 		limit := m.limit.Load()
+		var run []atomic.Uint64 // from i on, ascending
 		for i := range limit {
+			var w, ahead uint64
 			if descending {
 				i = limit - 1 - i
+				w = m.words.at(i).Load()
+			} else {
+				if len(run) == 0 {
+					run = m.words.from(i)
+				}
+				w, run = run[0].Load(), run[1:]
 			}
-			w, ahead := m.words.at(i).Load(), uint64(0)
 			if o.update() {
 				ahead = o.keys[i]
 			}
