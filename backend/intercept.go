@@ -71,6 +71,7 @@ func (i *intercepted) read(ctx context.Context, r Range, next func(context.Conte
 	if i.hooks.Read == nil {
 		return next(ctx, r)
 	}
+	r.Known = nil // the hook sees all facts, and may give them other seqs
 	return i.hooks.Read(ctx, r, next)
 }
 

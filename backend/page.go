@@ -17,6 +17,11 @@ type Range struct {
 	After   Cursor   // the part begins after it; zero: at the beginning
 	Through uint64   // it ends with this seq; 0: at the log's end
 	Stores  []string // only facts of these stores; nil: of all; empty: of none
+
+	// Known, if not nil, returns the seq through which the reader has the facts already, as it has those that it wrote
+	// itself. A log may leave them out of the pages, so that it need not decode them; it may as well ignore Known. It is
+	// called by the loop's goroutine, once for each page.
+	Known func() uint64
 }
 
 // Has reports whether r has facts of a store.

@@ -78,7 +78,7 @@ func (e *Engine) followOnce(ctx context.Context) error {
 }
 
 func (e *Engine) followPages(ctx context.Context) error {
-	for p, err := range e.log.Follow(ctx, backend.Range{After: e.cursor()}) {
+	for p, err := range e.log.Follow(ctx, backend.Range{After: e.cursor(), Known: e.Head}) {
 		if err == nil && !e.access.Load().same(e.log.Features()) {
 			err = backend.ErrAccessChanged // since the stores were read
 		}

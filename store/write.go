@@ -39,23 +39,37 @@ var randomness = sync.Pool{New: func() any { return bufio.NewReaderSize(rand.Rea
 // Errors are as in [backend.Backend.WriteFact]. Unless the error says that nothing was written, the fact may be
 // in the log, now or later; writing it again with the same ID is safe.
 func (e *Engine) Write(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	facts := [1]backend.Fact{f}
-	if err := e.prepare(facts[:]); err != nil {
+	one := single{facts: [1]backend.Fact{f}}
+	if err := e.prepare(one.facts[:]); err != nil {
 		return backend.Fact{}, fmt.Errorf("store: write key %q in store %q: %w", f.Key, f.Store, err)
 	}
-	return e.Import(ctx, facts[0])
+	return e.writeSingle(ctx, &one)
+}
+
+// A single is a batch of one fact, in one piece of memory.
+type single struct {
+	facts   [1]backend.Fact
+	batches [1]backend.Batch
+}
+
+func (e *Engine) writeSingle(ctx context.Context, one *single) (backend.Fact, error) {
+	if err := e.writable(ctx, one.facts[:]); err != nil {
+		return backend.Fact{}, err
+	}
+	one.batches[0].Facts = one.facts[:]
+	w := e.writeAll(ctx, one.batches[:]...)[0]
+	if w.Err != nil {
+		return backend.Fact{}, w.Err
+	}
+	e.derived(ctx, w)
+	return w.Facts[0], nil
 }
 
 // Import writes f to the log as it is: with its value byte for byte, and its own hash, times and causation if it
 // has them. It is for facts of other logs; apps use [Engine.Write]. A transaction time that is ahead of the clock by more than
 // Options.MaxSkew is a *backend.InvalidError; a server has a limit of its own.
 func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
-	w := e.write(ctx, backend.Batch{Facts: []backend.Fact{f}})
-	if w.Err != nil {
-		return backend.Fact{}, w.Err
-	}
-	e.derived(ctx, w)
-	return w.Facts[0], nil
+	return e.writeSingle(ctx, &single{facts: [1]backend.Fact{f}})
 }
 
 // Append writes an event: a fact whose key is its ID. Append keeps a Key that f has; two events with one key

@@ -25,12 +25,15 @@ type Frames struct {
 }
 
 // Pages decodes frames. Frames that hold no facts are a *backend.CorruptError that names path; the facts before them
-// come in a page before it.
-func Pages(path string, frames iter.Seq2[Frames, error]) iter.Seq2[backend.Page, error] {
+// come in a page before it. Frames of facts that the reader knows, see [backend.Range], are left out.
+func Pages(path string, known func() uint64, frames iter.Seq2[Frames, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for f, err := range frames {
 			p := backend.Page{Through: f.Through, Horizons: f.Horizons}
 			if err == nil {
+				if known != nil {
+					f.drop(known())
+				}
 				if p.Facts, err = f.Parse(); err != nil {
 					err = &backend.CorruptError{Path: path, Reason: "a frame whose CRC is right: " + err.Error()}
 				}
@@ -68,6 +71,18 @@ func (f *Frames) Parse() (facts []backend.Fact, err error) {
 		facts, err = ParseGroup(facts, body)
 	}
 	return facts, err
+}
+
+// drop takes out the first frames as long as they hold no fact after a seq. A frame that this codec did not write stays.
+func (f *Frames) drop(through uint64) {
+	for f.Facts > 0 {
+		body, rest, _ := CutFrame(f.Bytes)
+		_, last, n := Seqs(body)
+		if n == 0 || last > through {
+			return
+		}
+		f.Bytes, f.Facts = rest, f.Facts-n
+	}
 }
 
 // A Framer is a log that yields the frames in which it keeps its facts, so that they can be sent without being

@@ -76,3 +76,24 @@ func TestAppendSelectedRefuses(t *testing.T) {
 		require.ErrorIs(t, err, backend.ErrInvalid)
 	}
 }
+
+// TestPagesLeaveOutWhatIsKnown leaves out frames from the front, and stops at one that another codec wrote.
+func TestPagesLeaveOutWhatIsKnown(t *testing.T) {
+	all := wire.Frames{Through: backend.Cursor{Seq: 5}}
+	add := func(facts int, body []byte) {
+		all.Bytes, all.Facts = append(all.Bytes, wire.CloseFrame(append(wire.OpenFrame(nil), body...), 0)...), all.Facts+facts
+	}
+	fact := func(seq uint64) backend.Fact {
+		return backend.Fact{Seq: seq, ID: fmt.Sprint("id", seq), Store: "s", Key: "k", Value: []byte("1"), SchemaVersion: 1}
+	}
+	add(1, wire.AppendFact(nil, new(fact(1))))
+	add(2, wire.AppendGroup(nil, []backend.Fact{fact(2), fact(4)}))
+	add(1, append([]byte(" "), wire.AppendFact(nil, new(fact(5)))...))
+	for known, left := range map[uint64]int{0: 4, 1: 3, 2: 3, 3: 3, 4: 1, 5: 1} {
+		for p, err := range wire.Pages("log", func() uint64 { return known }, func(yield func(wire.Frames, error) bool) { yield(all, nil) }) {
+			require.NoError(t, err)
+			require.Len(t, p.Facts, left, "known through %d", known)
+			require.Equal(t, all.Through, p.Through)
+		}
+	}
+}

@@ -16,12 +16,12 @@ import (
 // Replay implements backend.Backend. The facts of a page share its memory, so that keeping one fact keeps all
 // bytes of its page.
 func (l *Log) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
-	return wire.Pages(l.dir.path, l.ReplayFrames(ctx, r))
+	return wire.Pages(l.dir.path, r.Known, l.ReplayFrames(ctx, r))
 }
 
 // Follow implements backend.Log. It shares memory like Replay.
 func (l *Log) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
-	return wire.Pages(l.dir.path, l.FollowFrames(ctx, r))
+	return wire.Pages(l.dir.path, r.Known, l.FollowFrames(ctx, r))
 }
 
 // ReplayFrames implements wire.Framer.

@@ -13,12 +13,12 @@ import (
 
 // Replay implements backend.Backend.
 func (l *Log) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
-	return wire.Pages("memory", l.ReplayFrames(ctx, r))
+	return wire.Pages("memory", r.Known, l.ReplayFrames(ctx, r))
 }
 
 // Follow implements backend.Log.
 func (l *Log) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
-	return wire.Pages("memory", l.FollowFrames(ctx, r))
+	return wire.Pages("memory", r.Known, l.FollowFrames(ctx, r))
 }
 
 // ReplayFrames implements wire.Framer.

@@ -18,12 +18,12 @@ import (
 
 // Replay implements backend.Log. The facts of a page share blocks of memory of about 256 KiB, or one larger batch.
 func (c *Client) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
-	return wire.Pages(c.name(), c.ReplayFrames(ctx, r))
+	return wire.Pages(c.name(), r.Known, c.ReplayFrames(ctx, r))
 }
 
 // Follow implements backend.Log. Replay's rule about memory holds here too.
 func (c *Client) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
-	return wire.Pages(c.name(), c.FollowFrames(ctx, r))
+	return wire.Pages(c.name(), r.Known, c.FollowFrames(ctx, r))
 }
 
 // ReplayFrames implements wire.Framer.
