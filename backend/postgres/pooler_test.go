@@ -20,9 +20,8 @@ import (
 	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
-// startPooler starts PgBouncer in transaction mode before the shared server, and returns its address.
-func startPooler(t testing.TB) string {
-	direct := address(t)
+// startPooler starts PgBouncer in transaction mode before a server, and returns its address.
+func startPooler(t testing.TB, direct string) string {
 	path, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		path = "/usr/sbin/pgbouncer"
@@ -72,7 +71,7 @@ max_client_conn = 100
 
 // Through a pooler that gives each transaction another connection there is no alarm, and nothing is kept at connections.
 func TestPooler(t *testing.T) {
-	a := startPooler(t)
+	a := startPooler(t, address(t))
 	const log = "pooler"
 	one, two := open(t, Options{Address: a, Log: log}), open(t, Options{Address: a, Log: log})
 	require.True(t, one.pooled)
@@ -104,7 +103,8 @@ func TestPoolerSuite(t *testing.T) {
 	if !soak {
 		t.Skip("IGNITER_SOAK is not 1")
 	}
-	a, direct := startPooler(t), address(t)
+	direct := address(t)
+	a := startPooler(t, direct)
 	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {
 		return open(t, Options{Address: a, Log: "pooler/" + logOf(dir)})
 	}, &backendtest.Options{InProcess: true, Restore: func(t testing.TB, dir string, through uint64) { restore(t, direct, "pooler/"+logOf(dir), through) }})

@@ -15,20 +15,17 @@ import (
 	"github.com/igniter-store/igniter/internal/programs"
 )
 
-// link is what a program imports to open logs in PostgreSQL.
-const link = "github.com/igniter-store/igniter/backend/postgres"
-
 // The bank, told by its configuration alone, runs in two processes with 16 tellers each while the server is killed and started again: no money is lost or made.
 func TestBank(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	bank := programs.Build(t, "../../examples/bank", link)
+	example := programs.Build(t, "./example")
 	config := programs.Config(t, "postgres", s.Address("postgres", "postgres"), "bank")
 	var all sync.WaitGroup
 	var texts [2][]byte
 	var errs [2]error
 	for i := range texts {
-		cmd := exec.CommandContext(t.Context(), bank, "-config", config, "-transfers", fmt.Sprint(rounds(8, 40)))
+		cmd := exec.CommandContext(t.Context(), example, "bank", "-config", config, "-transfers", fmt.Sprint(rounds(8, 40)))
 		all.Go(func() { texts[i], errs[i] = cmd.CombinedOutput() })
 	}
 	l := open(t, Options{Address: s.Address("postgres", "postgres"), Log: "bank"})
@@ -56,14 +53,14 @@ func TestBank(t *testing.T) {
 // The tour runs as it does on any other backend: only its configuration says where.
 func TestTour(t *testing.T) {
 	config := programs.Config(t, "postgres", address(t), "tour")
-	text, err := exec.CommandContext(t.Context(), programs.Build(t, "../../examples/tour", link), "-config", config).CombinedOutput()
+	text, err := exec.CommandContext(t.Context(), programs.Build(t, "./example"), "tour", "-config", config).CombinedOutput()
 	require.NoError(t, err, "%s", text)
 }
 
 // The command opens a log in PostgreSQL.
 func TestCommand(t *testing.T) {
 	a := "postgres:///postgres?user=postgres&host=" + one[string](t, connect(t, address(t)), `select current_setting('unix_socket_directories')`)
-	command := programs.Build(t, "../../cmd/igniter", "")
+	command := programs.Build(t, "../../cmd/igniter")
 	igniter := func(in string, args ...string) string { return programs.Run(t, command, in, args...) }
 	for _, key := range []string{"a", "b", "c"} {
 		igniter("", "put", "--address", a, "--log-name", "command", "todos", key, `{"key":"`+key+`"}`)

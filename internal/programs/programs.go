@@ -5,7 +5,6 @@ package programs
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,39 +13,19 @@ import (
 	"testing"
 )
 
-// Build builds the program in a directory of this repository, and returns its path. If link is not "", the program gets one
-// line more, which imports that package. The test is skipped if the directory is not in a checkout of the repository.
-func Build(t testing.TB, dir, link string) string {
+// Build builds the program in a directory of this repository, and returns its path. The test is skipped if the directory is not there.
+func Build(t testing.TB, dir string) string {
 	t.Helper()
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "../../go.work")); err != nil {
+	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("the program is not here: %v", err)
 	}
-	out := t.TempDir()
-	args := []string{"build", "-trimpath", "-o", filepath.Join(out, "program")}
-	if link != "" {
-		line, overlay := filepath.Join(out, "link.go"), filepath.Join(out, "overlay.json")
-		text, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(dir, "link_more.go"): line}})
-		if err == nil {
-			err = os.WriteFile(line, []byte("package main\n\nimport _ \""+link+"\"\n"), 0o600)
-		}
-		if err == nil {
-			err = os.WriteFile(overlay, text, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, "-overlay", overlay)
-	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
+	path := filepath.Join(t.TempDir(), "program")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", path, ".")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", dir, err, text)
 	}
-	return filepath.Join(out, "program")
+	return path
 }
 
 // Run runs a program with a text as its input, and returns its output. An error fails the test.

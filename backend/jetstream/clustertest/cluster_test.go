@@ -33,10 +33,9 @@ type cluster struct {
 	clients [3]string    // where each server listens for clients
 	proxies [3][3]*proxy // from, to
 	servers [3]*server.Server
+	always  bool // servers sync each message
+	direct  bool // without the proxies
 }
-
-// syncAlways says how clusters are started.
-var syncAlways atomic.Bool
 
 // freeAddress returns an address that was free a moment ago.
 func freeAddress(t testing.TB) string {
@@ -46,8 +45,11 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-func startCluster(t testing.TB) *cluster {
-	c := &cluster{t: t, dir: t.TempDir()}
+func startCluster(t testing.TB) *cluster { return (&cluster{t: t}).startAll() }
+
+func (c *cluster) startAll() *cluster {
+	t := c.t
+	c.dir = t.TempDir()
 	for i := range c.servers {
 		c.routes[i], c.clients[i] = freeAddress(t), freeAddress(t)
 	}
@@ -79,10 +81,14 @@ func (c *cluster) start(i int) {
 		return n
 	}
 	o := &server.Options{ServerName: fmt.Sprint("s", i), Host: "127.0.0.1", Port: port(c.clients[i]), JetStream: true, StoreDir: filepath.Join(c.dir, fmt.Sprint(i)), NoSigs: true, NoLog: true}
-	o.SyncAlways = syncAlways.Load()
+	o.SyncAlways = c.always
 	o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port(c.routes[i]), NoAdvertise: true, PoolSize: -1}
 	for j := range c.servers {
-		if j != i {
+		switch {
+		case j == i:
+		case c.direct:
+			o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: c.routes[j]})
+		default:
 			o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: c.proxies[i][j].listener.Addr().String()})
 		}
 	}
@@ -108,6 +114,18 @@ func (c *cluster) leader(log string) int {
 	}
 	c.t.Fatalf("the stream of log %s has no leader", log)
 	return 0
+}
+
+// lead makes a server the leader of the stream of a log.
+func (c *cluster) lead(log string, i int) {
+	nc, _ := connect(c.t, c.url())
+	require.Eventually(c.t, func() bool {
+		if c.leader(log) == i {
+			return true
+		}
+		_, _ = nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.IGNITER_"+log, fmt.Appendf(nil, `{"placement":{"preferred":"s%d"}}`, i), waitFor)
+		return false // it takes a moment
+	}, 2*waitFor, 200*time.Millisecond)
 }
 
 // isolate cuts a server off from the others, or joins it to them again.

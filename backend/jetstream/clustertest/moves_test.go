@@ -89,7 +89,7 @@ func TestMoves(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, t.TempDir(), nil)
 	defer stopServer(s)
-	command := programs.Build(t, "../../../cmd/igniter", "")
+	command := programs.Build(t, "../../../cmd/igniter")
 	igniter := func(in string, args ...string) string { t.Helper(); return programs.Run(t, command, in, args...) }
 	all := places(t, s.ClientURL())
 	facts := 300

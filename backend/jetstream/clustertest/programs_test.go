@@ -13,9 +13,6 @@ import (
 	"github.com/igniter-store/igniter/internal/programs"
 )
 
-// link is what a program imports to open logs in JetStream.
-const link = "github.com/igniter-store/igniter/backend/jetstream"
-
 // TestPrograms runs the tour, and the bank in two processes, on a log in JetStream: only their configuration says so. The command
 // opens such logs, too.
 func TestPrograms(t *testing.T) {
@@ -23,14 +20,14 @@ func TestPrograms(t *testing.T) {
 	s := startServer(t, t.TempDir(), nil)
 	defer stopServer(s)
 	url := s.ClientURL()
-	bank := programs.Build(t, "../../../examples/bank", link)
+	example := programs.Build(t, "../example")
 	config := programs.Config(t, "jetstream", url, "bank")
 	var all sync.WaitGroup
 	var texts [2][]byte
 	var errs [2]error
 	for i := range texts {
 		all.Go(func() {
-			texts[i], errs[i] = exec.CommandContext(t.Context(), bank, "-config", config, "-tellers", "4", "-transfers", "10").CombinedOutput()
+			texts[i], errs[i] = exec.CommandContext(t.Context(), example, "bank", "-config", config, "-tellers", "4", "-transfers", "10").CombinedOutput()
 		})
 	}
 	all.Wait()
@@ -38,10 +35,10 @@ func TestPrograms(t *testing.T) {
 		require.NoError(t, errs[i], "%s", texts[i])
 		require.Contains(t, string(texts[i]), "all accounts have 8000 together now, and had after each transfer of the past")
 	}
-	text, err := exec.CommandContext(t.Context(), programs.Build(t, "../../../examples/tour", link), "-config", programs.Config(t, "jetstream", url, "tour")).CombinedOutput()
+	text, err := exec.CommandContext(t.Context(), example, "tour", "-config", programs.Config(t, "jetstream", url, "tour")).CombinedOutput()
 	require.NoError(t, err, "%s", text)
 
-	command := programs.Build(t, "../../../cmd/igniter", "")
+	command := programs.Build(t, "../../../cmd/igniter")
 	igniter := func(in string, args ...string) string { return programs.Run(t, command, in, args...) }
 	for _, key := range []string{"a", "b", "c"} {
 		igniter("", "put", "--address", url, "--log-name", "command", "todos", key, `{"key":"`+key+`"}`)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
@@ -74,7 +75,8 @@ func TestSuite(t *testing.T) {
 	suiteOn(t, one(), 1)
 }
 
-// clusterEnv has the URL of the servers of TestClusterSuite, for the processes that the suite starts. "serve" makes a process these servers.
+// clusterEnv has the URL of the servers of TestClusterSuite, for the processes that the suite starts. A text such as "serve 3 true" makes a process
+// three servers that sync each message.
 const clusterEnv = "CLUSTERTEST_CLUSTER"
 
 // TestClusterSuite runs the suite on three servers. They are in a process of their own, since the suite measures this one's memory.
@@ -84,16 +86,16 @@ func TestClusterSuite(t *testing.T) {
 	}
 	url := os.Getenv(clusterEnv)
 	if url == "" {
-		url = serveCluster(t)
+		url = serveCluster(t, 3, false)
 		t.Setenv(clusterEnv, url)
 	}
 	suiteOn(t, url, 3)
 }
 
-// serveCluster starts three servers in one process until the test ends, and returns their URL.
-func serveCluster(t *testing.T) string {
+// serveCluster starts one server or three, in a process of their own until the test ends, and returns their URL.
+func serveCluster(t testing.TB, servers int, always bool) string {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestServeCluster$", "-test.timeout=0")
-	cmd.Env, cmd.Stderr = append(os.Environ(), clusterEnv+"=serve"), os.Stderr
+	cmd.Env, cmd.Stderr = append(os.Environ(), fmt.Sprintf("%s=serve %d %t", clusterEnv, servers, always)), os.Stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
@@ -111,11 +113,21 @@ func serveCluster(t *testing.T) string {
 
 // TestServeCluster is the process of serveCluster.
 func TestServeCluster(t *testing.T) {
-	if os.Getenv(clusterEnv) != "serve" {
+	var servers int
+	var always bool
+	if _, err := fmt.Sscanf(os.Getenv(clusterEnv), "serve %d %t", &servers, &always); err != nil {
 		t.Skip("it is a process of TestClusterSuite")
 	}
-	c := startCluster(t)
-	require.NoError(t, c.open("ready").Close())
-	fmt.Println(c.url())
+	url := ""
+	if servers == 1 {
+		s := startServer(t, t.TempDir(), func(o *server.Options) { o.SyncAlways = always })
+		defer stopServer(s)
+		url = s.ClientURL()
+	} else {
+		c := (&cluster{t: t, always: always, direct: true}).startAll()
+		require.NoError(t, c.open("ready").Close())
+		url = c.url()
+	}
+	fmt.Println(url)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
