@@ -58,7 +58,7 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 			valid.add(validOf(f))
 		}
 	default:
-		if err := r.catalog.read(ctx, func(*backend.Stats) {
+		if err := r.catalog.read(ctx, true, func(*backend.Stats) {
 			if s := r.catalog.together(stores); s != nil {
 				known, valid = span{s.early, s.late, true}, span{s.earlyTrue, s.lateTrue, true}
 			}
@@ -68,7 +68,7 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 	}
 	after, through := uint64(0), last
 	if window {
-		if err := r.catalog.read(ctx, func(*backend.Stats) {
+		if err := r.catalog.read(ctx, false, func(*backend.Stats) {
 			var t uint64
 			if after, t = r.catalog.span(q.From, q.To); t < r.catalog.through {
 				through = min(through, t)
