@@ -26,6 +26,8 @@ type Query struct {
 	// so that those of other zones or with fractions of seconds are out of order; see ReadBy.
 	OrderBy Field
 
+	Where func(r Record) bool // list only records for which it reports true; it may be called for others than those listed; nil: all
+
 	// Cursor is the Next of the [Results] before: list the page after them. It belongs to one query: all
 	// fields but Limit must stay the same. "": the first page. If a record changes between two pages, it
 	// may be listed twice or not at all; with At, all pages show one state. A compaction between two
@@ -141,7 +143,7 @@ func (v view) recent() bool { return v.count.Load()-uint32(v.end()) <= v.keys.co
 // records yields the records that q lists, after a position.
 func (q Query) records(p pick, from position) iter.Seq2[Record, error] {
 	if q.OrderBy != "" {
-		all := Query{Prefix: q.Prefix, ByKey: q.Prefix != ""}
+		all := Query{Prefix: q.Prefix, ByKey: q.Prefix != "", Where: q.Where}
 		return q.ranked(all.records(p, position{}), from)
 	}
 	timeless := p.moment.timeless()
@@ -152,7 +154,7 @@ func (q Query) records(p pick, from position) iter.Seq2[Record, error] {
 			if r = r.through(p.head); !timeless {
 				r = r.at(flags, &p.moment)
 			}
-			if !r.live() || q.Prefix != "" && !strings.HasPrefix(r.Key(), q.Prefix) || !in && !p.fits(r) {
+			if !r.live() || q.Prefix != "" && !strings.HasPrefix(r.Key(), q.Prefix) || !in && !p.fits(r) || q.Where != nil && !q.Where(r) {
 				continue
 			}
 			if !yield(r, nil) {

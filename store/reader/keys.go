@@ -138,20 +138,15 @@ func matching(ctx context.Context, e *store.Engine, q query.KeysQuery, k *query.
 	for _, f := range q.Facets {
 		facets[f] = &facet{counts: map[string]int{}, texts: map[string]json.RawMessage{}}
 	}
-	for x, err := range e.List(ctx, q.Store, list) {
-		if err != nil {
-			return nil, err
+	var ended error
+	list.Where = func(x store.Record) bool {
+		if k.Keys++; k.Keys%1024 == 0 {
+			ended = ctx.Err()
 		}
-		if k.Keys++; k.Keys%1024 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if !strings.HasPrefix(x.Key(), q.Prefix) {
-			continue
+		if ended != nil || !strings.HasPrefix(x.Key(), q.Prefix) {
+			return false
 		}
 		unmet, more := unmet(q.Where, x.Value(), facets)
-		if unmet == "" {
-			all = append(all, x)
-		}
 		for name, f := range facets {
 			switch {
 			case unmet != "" && (more || name != unmet):
@@ -161,6 +156,16 @@ func matching(ctx context.Context, e *store.Engine, q query.KeysQuery, k *query.
 				f.add(query.Member(x.Value(), name))
 			}
 		}
+		return unmet == ""
+	}
+	for x, err := range e.List(ctx, q.Store, list) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, x)
+	}
+	if ended != nil {
+		return nil, ended
 	}
 	if order == "changed" {
 		slices.SortFunc(all, func(a, b store.Record) int {
