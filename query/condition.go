@@ -77,6 +77,9 @@ func (c Condition) String() string { return c.Field + c.Op + c.Want }
 func (c *Condition) Holds(value []byte) bool {
 	found := Member(value, c.Field)
 	if c.Op == "=" || c.Op == "!=" {
+		if string(found) == c.Want {
+			return c.Op == "="
+		}
 		form, err := jsonvalue.AppendEqual(nil, found, backend.MaxDepth)
 		return (err == nil && bytes.Equal(form, c.equal)) == (c.Op == "=")
 	}

@@ -17,7 +17,7 @@ type KeysQuery struct {
 	Prefix string
 	Where  []Condition // all must hold; up to 16
 	Order  string      // "" or "first": first written; "key"; "changed": the seq of the value; or "value." and the path of a field. With "-" before it: descending
-	Facets []string    // paths of fields, and "producer": count their values; up to 8
+	Facets []string    // paths of fields, and "producer": count their values, whatever Where says of the field itself; up to 8
 	Limit  int         // 0: 100; up to MaxLimit; below 0: all, for the command
 	Cursor string      // the Next of the page before, of the same question: the page is of the same state of the log
 	Load   bool        // load the store if it is not in memory

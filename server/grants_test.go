@@ -172,6 +172,26 @@ func TestGrants(t *testing.T) {
 	a.requireOK(`{"op":"prune","seqs":[[1,1]]}`)
 }
 
+// TestReadOnly: a read-only server refuses administrators to write and prune, and says that it is not writable.
+func TestReadOnly(t *testing.T) {
+	file := newTokenFile(t, admin)
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, ReadOnly: true})
+	s.write(fact("tasks", "a")) // to the log itself
+	p := s.with(admin)
+	for _, op := range []string{"write_fact", "write_batch", "prune"} {
+		p.requireForbidden("%s", everyOp[op])
+	}
+	p.requireOK(`{"op":"write_snapshot"}`)
+	client := s.Authorize(auth.CredentialOf(admin.Name, nil))
+	_, err := s.Write(t.Context(), &client, backend.Batch{Facts: []backend.Fact{fact("tasks", "b")}})
+	require.ErrorIs(t, err, backend.ErrForbidden)
+	require.Len(t, s.facts(), 1)
+	stats, err := s.Stats(t.Context())
+	require.NoError(t, err)
+	require.True(t, s.ReadOnly())
+	require.False(t, s.Writable(&stats))
+}
+
 func first[A, B any](a A, _ B) A { return a }
 
 // TestFeaturesOfGrants: hello says what the log can do, and which stores the client may read.

@@ -51,6 +51,9 @@ func (c *conn) prune(r *protocol.Request) error {
 	if err := c.client.Grant.MayAdmin(r.Op); err != nil {
 		return err
 	}
+	if c.server.opts.ReadOnly {
+		return errReadOnly
+	}
 	seqs, err := r.Seqs()
 	if err != nil {
 		return err

@@ -108,9 +108,12 @@ type Backup struct {
 	Token string    `json:"token,omitempty"` // its name
 }
 
+// ReadOnly reports whether the server takes no writes because Options.ReadOnly says so.
+func (s *Server) ReadOnly() bool { return s.opts.ReadOnly }
+
 // Writable reports whether the server takes writes, as far as it knows. stats are of its log.
 func (s *Server) Writable(stats *backend.Stats) bool {
-	return stats.Failed == "" && !s.full.Load() && s.Status() == Ready
+	return stats.Failed == "" && !s.ReadOnly() && !s.full.Load() && s.Status() == Ready
 }
 
 // Refused counts and logs that a client which does not use a connection of this server was not let in. It logs ten lines a

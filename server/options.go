@@ -26,6 +26,10 @@ type Options struct {
 	// if it says nothing; a certificate without Tokens may not say it. Where neither is asked for, there is no name to stamp.
 	StampProducer bool
 
+	// ReadOnly has the server refuse writes and prunes with backend.ErrForbidden, whatever a token says, as for a copy of
+	// another log. Administrators may still have the log write snapshots.
+	ReadOnly bool
+
 	// Insecure allows the server to listen beyond loopback with neither Tokens nor client certificates.
 	Insecure bool
 

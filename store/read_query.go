@@ -30,6 +30,8 @@ type Query struct {
 	// the orders by eight fields of a store, of 4 bytes a key each, and none of a store with more than 4 million keys.
 	OrderBy Field
 
+	Where func(r Record) bool // list only records for which it reports true; it may be called for others than those listed; nil: all
+
 	// Cursor is the Next of the [Results] before: list the page after them. It belongs to one query: all
 	// fields but Limit must stay the same. "": the first page. If a record changes between two pages, it
 	// may be listed twice or not at all; with At, all pages show one state. A compaction between two
@@ -150,7 +152,7 @@ func (q Query) records(p pick, from position) iter.Seq2[Record, error] {
 			p.order = q.order(&p)
 		}
 		if p.order == nil {
-			all := Query{Prefix: q.Prefix, ByKey: q.Prefix != ""}
+			all := Query{Prefix: q.Prefix, ByKey: q.Prefix != "", Where: q.Where}
 			return q.ranked(all.records(p, position{}), from)
 		}
 		p.head = p.order.now.head
@@ -163,7 +165,7 @@ func (q Query) records(p pick, from position) iter.Seq2[Record, error] {
 			if r = r.through(p.head); !timeless {
 				r = r.at(flags, &p.moment)
 			}
-			if !r.live() || q.Prefix != "" && !strings.HasPrefix(r.Key(), q.Prefix) || !in && !p.fits(r) {
+			if !r.live() || q.Prefix != "" && !strings.HasPrefix(r.Key(), q.Prefix) || !in && !p.fits(r) || q.Where != nil && !q.Where(r) {
 				continue
 			}
 			if !yield(r, nil) {

@@ -251,9 +251,7 @@ func (s *service) open(ctx context.Context) error {
 	if s.facts, err = s.app.open(ctx, s.log, progress); err != nil {
 		return err
 	}
-	if s.app.values.Bool("read_only") {
-		s.facts = readOnly(s.facts)
-	} else if l, ok := s.facts.(*file.Log); ok && l.IsMirror() {
+	if l, ok := s.facts.(*file.Log); ok && l.IsMirror() && !s.app.values.Bool("read_only") {
 		return usage("%s holds a mirror: serve it with --read-only, let igniter mirror go on with it, or make it a log of its own with igniter promote", s.app.values.String("path"))
 	}
 	if name == "memory" {
@@ -266,7 +264,7 @@ func (s *service) open(ctx context.Context) error {
 func (s *service) listen() error {
 	v, limits := s.app.values, s.crowd(maxDescriptors())
 	opts := server.Options{
-		Tokens: s.tokens, StampProducer: v.Bool("stamp_producer"), Insecure: v.Bool("insecure"), Logger: s.log,
+		Tokens: s.tokens, StampProducer: v.Bool("stamp_producer"), ReadOnly: v.Bool("read_only") || s.mirror != nil, Insecure: v.Bool("insecure"), Logger: s.log,
 		MaxConnections: limits.connections, MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),
 		HelloTimeout: v.Duration("hello_timeout"), MaxWaiting: limits.waiting, MaxWaitingEach: v.Int("max_waiting_each"),
 		MaxConnectionsEach: v.Int("max_connections_each"), MaxMemory: v.Int("max_memory"), MaxMemoryEach: v.Int("max_memory_each"),

@@ -45,8 +45,7 @@ func (a *app) inspect(ctx context.Context, log backend.Log, port uint16) (err er
 	if err != nil {
 		return err
 	}
-	log = readOnly(log)
-	s := server.New(log, server.Options{Logger: logger})
+	s := server.New(log, server.Options{ReadOnly: true, Logger: logger})
 	r := reader.New(log, reader.Options{Memory: -1, Logger: logger})
 	defer func() { err = errors.Join(err, r.Close(), s.Close()) }()
 	r.Counted() // so that the first page does not wait

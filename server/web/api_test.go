@@ -319,7 +319,7 @@ func TestNarrowTokens(t *testing.T) {
 	for _, path := range []string{"/v1/facts/after", "/v1/lineage/after"} {
 		require.Equal(t, strings.ReplaceAll(x.get(404, path, narrow...), "after", "none"), x.get(404, strings.ReplaceAll(path, "after", "none"), narrow...))
 	}
-	require.Contains(t, x.get(200, "/v1/whoami", narrow...), `"name":"t0","read":["a"],"write":["a","drop"],"import":false,"admin":false,"writable":true`)
+	require.Contains(t, x.get(200, "/v1/whoami", narrow...), `"name":"t0","read":["a"],"write":["a","drop"],"import":false,"admin":false,"read_only":false,"writable":true`)
 	require.Contains(t, x.get(200, "/v1/lineage/mine?effects=1", "Authorization", shown[1]), `"id":"after"`)
 	var mine struct{ Time time.Time }
 	require.NoError(t, json.Unmarshal([]byte(x.get(200, "/v1/stores", narrow...)), &mine))

@@ -57,6 +57,7 @@ type statusReport struct {
 	Version     string              `json:"version,omitempty"`
 	Revision    string              `json:"revision,omitempty"`
 	UptimeMS    int64               `json:"uptime_ms"`
+	ReadOnly    bool                `json:"read_only"`
 	Writable    bool                `json:"writable"`
 	Failed      string              `json:"failed,omitempty"`
 	Warnings    []string            `json:"warnings,omitempty"`
@@ -113,7 +114,7 @@ func (h *Handler) status(w *exchange, r *http.Request, q *request) error {
 	m, about := q.server.Metrics(), h.opts.About()
 	report := statusReport{
 		Status: q.server.Status(), Version: about.Version, Revision: about.Revision, UptimeMS: time.Since(m.StartedAt).Milliseconds(),
-		Writable: q.server.Writable(&s), Failed: s.Failed, Warnings: q.server.Warnings(&s),
+		ReadOnly: q.server.ReadOnly(), Writable: q.server.Writable(&s), Failed: s.Failed, Warnings: q.server.Warnings(&s),
 		Log:      logStatus{s.FirstSeq, s.LastSeq, s.DurableSeq, s.Facts, s.Bytes, s.Log, s.Ancestors, s.Storage, s.Horizons},
 		DiskFree: about.DiskFree, Memory: about.Memory, Streams: h.Streams(), Stores: []query.LoadedStore{}, Subscribers: h.Subscribers(),
 		Latency: map[string]latency{}, Certificate: about.Certificate, Reloaded: about.Reloaded, Backup: m.Backup, Refused: q.server.Refusals(), Metrics: m, Slow: []slowOp{},

@@ -42,12 +42,13 @@ func (h *Handler) whoami(x *exchange, r *http.Request, q *request) error {
 		Write    []string      `json:"write"`
 		Import   bool          `json:"import"`
 		Admin    bool          `json:"admin"`
+		ReadOnly bool          `json:"read_only"`
 		Writable bool          `json:"writable"`
 		Streams  streams       `json:"streams"`
 		Limits   limits        `json:"limits"`
 		Version  string        `json:"version,omitempty"`
 		Log      backend.LogID `json:"log,omitzero"`
 		LogName  string        `json:"log_name,omitempty"`
-	}{grant.Name(), read, write, grant.MayImport("") == nil, grant.MayAdmin("") == nil, q.server.Writable(&s) && mayWrite(r, q) == nil, open,
+	}{grant.Name(), read, write, grant.MayImport("") == nil, grant.MayAdmin("") == nil, q.server.ReadOnly(), q.server.Writable(&s) && mayWrite(r, q) == nil, open,
 		limits{h.opts.MaxBody, query.MaxValue, about.Memory.StoresLimit, query.MaxLimit}, about.Version, s.Log, about.LogName})
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"hash/maphash"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,8 @@ import (
 )
 
 // A catalog has counts of a log by store, the times of blocks of facts, and filters that tell where facts are. It reads the log
-// once, and then what is new. A log that lost facts since is read again.
+// once, and then what is new. Facts that are pruned make neither times nor filters wrong: only the stores that lost facts are counted
+// again.
 type catalog struct {
 	log  backend.Log
 	lock ctxsync.Mutex // guards all below
@@ -24,12 +26,16 @@ type catalog struct {
 	readable []string // stores that the reader may read; nil: all
 	horizons map[string]backend.Horizon
 	removed  uint64
-	through  uint64 // read so far
-	facts    uint64
-	stores   map[string]*counts
-	others   uint64 // facts of stores beyond maxStores
-	keys     int    // that all stores together know
-	blocks   []block
+
+	through uint64   // the log was read through it: facts are counted, except that
+	again   []string // of these stores (nil: of all)
+	counted uint64   // facts are counted through this one only; it is through if no store is counted again
+
+	facts  uint64
+	stores map[string]*counts
+	others uint64 // facts of stores beyond maxStores
+	keys   int    // that all stores together know
+	blocks []block
 
 	seed        maphash.Seed // never changes
 	filters     []filter     // whose elements never change
@@ -42,7 +48,10 @@ type catalog struct {
 }
 
 // limits are those of a catalog, which tests lower.
-type limits struct{ keys, perFilter, filterBytes int }
+type limits struct {
+	keys, perFilter, filterBytes int
+	perPart                      uint64
+}
 
 // Bounds on the memory of a catalog, some 170 MiB at most with maxFilterBytes.
 const (
@@ -73,65 +82,179 @@ type block struct {
 }
 
 func newCatalog(log backend.Log) *catalog {
-	c := &catalog{log: log, lock: ctxsync.NewMutex(), seed: maphash.MakeSeed(), limits: limits{maxKeys, perFilter, maxFilterBytes}}
-	c.begin(backend.Stats{})
+	c := &catalog{log: log, lock: ctxsync.NewMutex(), seed: maphash.MakeSeed(), limits: limits{maxKeys, perFilter, maxFilterBytes, perPart}}
+	c.begin(&backend.Stats{})
 	return c
 }
 
 // begin forgets all, to read the log with the given stats.
-func (c *catalog) begin(stats backend.Stats) {
-	c.id, c.horizons, c.removed, c.through, c.facts, c.others = stats.Log, stats.Horizons, stats.Removed, 0, 0, 0
-	c.stores, c.keys, c.blocks = map[string]*counts{}, 0, nil
+func (c *catalog) begin(stats *backend.Stats) {
+	c.id, c.through, c.counted, c.again = stats.Log, 0, 0, nil
+	c.recount(stats, nil)
+	c.blocks = nil
 	c.filters, c.filterBytes, c.filtered, c.unfiltered, c.hashes = nil, 0, 0, 0, nil
 }
 
-// read brings the catalog up to the log's last seq, and calls with, which must not keep what it sees. stats is of the log then.
-func (c *catalog) read(ctx context.Context, with func(stats *backend.Stats)) error {
-	if err := c.lock.Lock(ctx); err != nil {
-		return err
+// recount forgets the counts of some stores (nil: of all), to count again what a log with the given stats has of them.
+func (c *catalog) recount(stats *backend.Stats, stores []string) {
+	c.horizons, c.removed = stats.Horizons, stats.Removed
+	if pending := c.counted < c.through; c.others > 0 || pending && c.again == nil {
+		stores = nil
+	} else if pending && stores != nil {
+		stores = append(stores, c.again...)
 	}
-	defer c.lock.Unlock()
-	for again := false; ; again = true {
-		stats, err := c.log.Stats(ctx)
-		if err != nil {
-			return err
+	if c.again, c.counted = stores, 0; stores == nil {
+		c.stores, c.keys, c.facts, c.others = map[string]*counts{}, 0, 0, 0
+		return
+	}
+	for _, name := range stores {
+		if s := c.stores[name]; s != nil {
+			c.facts, c.keys = c.facts-s.facts, c.keys-len(s.known)
+			delete(c.stores, name)
 		}
-		sameHorizon := func(a, b backend.Horizon) bool { return a.Seq == b.Seq && a.Time.Equal(b.Time) }
-		if readable := c.log.Features().Stores; (c.readable == nil) != (readable == nil) || !slices.Equal(c.readable, readable) {
-			c.begin(stats)
-			c.readable = readable
+	}
+}
+
+// check compares the catalog with the log's stats, and forgets what is of another log, or was pruned.
+func (c *catalog) check(stats *backend.Stats) {
+	readable := c.log.Features().Stores
+	if (c.readable == nil) != (readable == nil) || !slices.Equal(c.readable, readable) || c.id != stats.Log || c.through > stats.LastSeq {
+		c.begin(stats)
+		c.readable = readable
+		return
+	}
+	lost := []string{}
+	for _, some := range []map[string]backend.Horizon{c.horizons, stats.Horizons} {
+		for name := range some {
+			if a, b := c.horizons[name], stats.Horizons[name]; (a.Seq != b.Seq || !a.Time.Equal(b.Time)) && !slices.Contains(lost, name) {
+				lost = append(lost, name)
+			}
 		}
-		if c.id != stats.Log || c.removed != stats.Removed || c.through > stats.LastSeq || !maps.EqualFunc(c.horizons, stats.Horizons, sameHorizon) {
-			c.begin(stats)
-		}
-		for page, err := range c.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: c.through}, Through: stats.LastSeq}) {
+	}
+	if slices.Contains(lost, backend.AllStores) || len(lost) == 0 && c.removed != stats.Removed {
+		lost = nil
+	}
+	if lost == nil || len(lost) > 0 {
+		c.recount(stats, lost)
+	}
+}
+
+// advance reads up to most seqs of the log that the catalog lacks, or else of what it counts again if counts is set. It reports whether
+// something is left.
+func (c *catalog) advance(ctx context.Context, stats *backend.Stats, counts bool, most uint64) (more bool, err error) {
+	if c.through < stats.LastSeq {
+		through := min(stats.LastSeq, c.through+most)
+		for page, err := range c.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: c.through}, Through: through}) {
 			if err != nil {
-				return err
+				return false, err
 			}
 			for i := range page.Facts {
 				c.add(&page.Facts[i])
 			}
+			if c.counted == c.through {
+				c.counted = page.Through.Seq
+			}
 			c.through = page.Through.Seq
 		}
-		if stats.Facts != 0 && stats.Facts != c.facts && !again { // it was pruned, behind horizons that it had
-			c.begin(stats)
-			continue
+	} else if counts && c.counted < c.through {
+		in := parts{filters: c.filters, may: func(f *filter) bool {
+			return c.again == nil || slices.ContainsFunc(c.again, func(name string) bool { return f.has(c.hash(ofStore, name, "")) })
+		}}
+		through := min(c.through, c.counted+most)
+		for after, through := range in.between(c.counted, through, false) {
+			for page, err := range c.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: after}, Through: through, Stores: c.again}) {
+				if err != nil {
+					return false, err
+				}
+				for i := range page.Facts {
+					f := &page.Facts[i]
+					c.count(f, c.hash(ofKey, f.Store, f.Key))
+				}
+				c.counted = page.Through.Seq
+			}
 		}
-		with(&stats)
-		return nil
+		c.counted = through
+	}
+	return c.through < stats.LastSeq || counts && c.counted < c.through, nil
+}
+
+// read brings the catalog up to the log's last seq, the counts too if counts is set, and calls with, which must not keep what it
+// sees. stats is of the log then.
+func (c *catalog) read(ctx context.Context, counts bool, with func(stats *backend.Stats)) error {
+	if err := c.lock.Lock(ctx); err != nil {
+		return err
+	}
+	defer c.lock.Unlock()
+	stats, err := c.log.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	c.check(&stats)
+	for more, again := true, false; more; {
+		if more, err = c.advance(ctx, &stats, counts, math.MaxUint64>>1); err != nil {
+			return err
+		}
+		if !more && !again && counts {
+			again, more = true, c.miscounts(&stats)
+		}
+	}
+	with(&stats)
+	return nil
+}
+
+// miscounts reports whether facts were pruned behind horizons that their stores had before, and begins to count all again.
+func (c *catalog) miscounts(stats *backend.Stats) bool {
+	if stats.Facts == 0 || stats.Facts == c.facts {
+		return false
+	}
+	c.recount(stats, nil)
+	return true
+}
+
+// perPart is how many seqs of the log are read in the background at a time.
+const perPart = 1 << 14
+
+// readSlowly brings the catalog up to the log's last seq, in parts, and rests after each for three times as long as the part took,
+// so that it leaves the processors and the disk to others. Meanwhile read goes ahead of it.
+func (c *catalog) readSlowly(ctx context.Context, rest func(time.Duration)) error {
+	for more, again := true, false; more && ctx.Err() == nil; {
+		if err := c.lock.Lock(ctx); err != nil {
+			return err
+		}
+		began := time.Now()
+		stats, err := c.log.Stats(ctx)
+		if err == nil {
+			c.check(&stats)
+			more, err = c.advance(ctx, &stats, true, c.limits.perPart)
+		}
+		if err == nil && !more && !again {
+			again, more = true, c.miscounts(&stats)
+		}
+		c.lock.Unlock()
+		if err != nil {
+			return err
+		}
+		if more {
+			rest(3 * time.Since(began))
+		}
+	}
+	return ctx.Err()
+}
+
+// add takes in a fact after all others.
+func (c *catalog) add(f *backend.Fact) {
+	c.addBlock(f.Seq, f.TransactionTime)
+	key := c.hash(ofKey, f.Store, f.Key)
+	c.filter(f, key)
+	if c.counted == c.through || c.again != nil && !slices.Contains(c.again, f.Store) {
+		c.count(f, key)
 	}
 }
 
-// add counts a fact.
-func (c *catalog) add(f *backend.Fact) {
+// count counts a fact, whose key has a hash.
+func (c *catalog) count(f *backend.Fact, key uint64) {
 	c.facts++
-	t, valid := f.TransactionTime, f.ValidTime
-	if valid.IsZero() {
-		valid = t
-	}
-	c.addBlock(f.Seq, t)
-	key := c.hash(ofKey, f.Store, f.Key)
-	c.filter(f, key)
+	t, valid := f.TransactionTime, validOf(f)
 	s := c.stores[f.Store]
 	if s == nil {
 		if len(c.stores) == maxStores {

@@ -103,7 +103,7 @@ func (r *Reader) Facts(ctx context.Context, readable []string, q query.FactsQuer
 		through = min(through, q.Through)
 	}
 	if (!q.Since.IsZero() || !q.Until.IsZero()) && !r.opts.Once {
-		err := r.catalog.read(ctx, func(*backend.Stats) {
+		err := r.catalog.read(ctx, false, func(*backend.Stats) {
 			first, final := r.catalog.span(q.Since, q.Until)
 			after = max(after, first)
 			if final < r.catalog.through {

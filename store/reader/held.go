@@ -131,7 +131,7 @@ func (r *Reader) count(ctx context.Context, name string) (size *counts, err erro
 	if size = (&counts{}); r.opts.Once {
 		return size, nil
 	}
-	err = r.catalog.read(ctx, func(*backend.Stats) {
+	err = r.catalog.read(ctx, true, func(*backend.Stats) {
 		if s := r.catalog.stores[name]; s != nil {
 			*size = *s
 			size.days, size.known = nil, nil

@@ -58,7 +58,7 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 			valid.add(validOf(f))
 		}
 	default:
-		if err := r.catalog.read(ctx, func(*backend.Stats) {
+		if err := r.catalog.read(ctx, true, func(*backend.Stats) {
 			if s := r.catalog.together(stores); s != nil {
 				known, valid = span{s.early, s.late, true}, span{s.earlyTrue, s.lateTrue, true}
 			}
@@ -68,7 +68,7 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 	}
 	after, through := uint64(0), last
 	if window {
-		if err := r.catalog.read(ctx, func(*backend.Stats) {
+		if err := r.catalog.read(ctx, false, func(*backend.Stats) {
 			var t uint64
 			if after, t = r.catalog.span(q.From, q.To); t < r.catalog.through {
 				through = min(through, t)
@@ -140,7 +140,8 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 
 type group struct{ store, producer string }
 
-// some yields the facts that a histogram counts: from memory if their store is there, or else from the log.
+// some yields the facts that a histogram counts: from memory if their store is there, or else from the log. They have what it needs of
+// them, and are valid until the next one.
 func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []string, after, through uint64) iter.Seq2[*backend.Fact, error] {
 	return func(yield func(*backend.Fact, error) bool) {
 		var e *store.Engine
@@ -157,6 +158,7 @@ func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []stri
 			return
 		}
 		if e != nil {
+			f := backend.Fact{Store: q.Store}
 			for x, err := range e.Facts(ctx, q.Store, after) {
 				if errors.Is(err, backend.ErrCompacted) {
 					continue // a histogram is of what is left
@@ -165,7 +167,11 @@ func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []stri
 					yield(nil, err)
 					return
 				}
-				if f := x.Fact(); f.Seq > through || !yield(&f, nil) {
+				f.Seq, f.TransactionTime, f.ValidTime = x.Seq(), x.TransactionTime(), x.ValidTime()
+				if q.ByProducer {
+					f.Producer = x.Producer()
+				}
+				if f.Seq > through || !yield(&f, nil) {
 					return
 				}
 			}

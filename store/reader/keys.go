@@ -138,24 +138,34 @@ func matching(ctx context.Context, e *store.Engine, q query.KeysQuery, k *query.
 	for _, f := range q.Facets {
 		facets[f] = &facet{counts: map[string]int{}, texts: map[string]json.RawMessage{}}
 	}
+	var ended error
+	list.Where = func(x store.Record) bool {
+		if k.Keys++; k.Keys%1024 == 0 {
+			ended = ctx.Err()
+		}
+		if ended != nil || !strings.HasPrefix(x.Key(), q.Prefix) {
+			return false
+		}
+		unmet, more := unmet(q.Where, x.Value(), facets)
+		for name, f := range facets {
+			switch {
+			case unmet != "" && (more || name != unmet):
+			case name == "producer":
+				f.add(x.Producer())
+			default:
+				f.add(query.Member(x.Value(), name))
+			}
+		}
+		return unmet == ""
+	}
 	for x, err := range e.List(ctx, q.Store, list) {
 		if err != nil {
 			return nil, err
 		}
-		if k.Keys++; k.Keys%1024 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if !strings.HasPrefix(x.Key(), q.Prefix) || !query.HoldAll(q.Where, x.Value()) {
-			continue
-		}
 		all = append(all, x)
-		for name, f := range facets {
-			if name == "producer" {
-				f.add(x.Producer())
-			} else {
-				f.add(query.Member(x.Value(), name))
-			}
-		}
+	}
+	if ended != nil {
+		return nil, ended
 	}
 	if order == "changed" {
 		slices.SortFunc(all, func(a, b store.Record) int {
@@ -173,6 +183,22 @@ func matching(ctx context.Context, e *store.Engine, q query.KeysQuery, k *query.
 		k.Facets[name] = f.answer()
 	}
 	return all, nil
+}
+
+// unmet returns the field of a condition that a value does not meet; "": it meets all. more says that it does not meet a condition of
+// another field either, or that no facet is of the field.
+func unmet(all []query.Condition, value []byte, facets map[string]*facet) (field string, more bool) {
+	for i := range all {
+		c := &all[i]
+		if c.Field == field || c.Holds(value) {
+			continue
+		}
+		if field != "" || facets[c.Field] == nil || c.Field == "producer" { // that facet is not of the value
+			return c.Field, true
+		}
+		field = c.Field
+	}
+	return field, false
 }
 
 // pageAfter returns the cursor of the page that begins after n records of those that q lists in a log through a seq. The pages of a

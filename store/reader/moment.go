@@ -76,7 +76,7 @@ func (r *Reader) until(ctx context.Context, at time.Time, last uint64) (through 
 	if through = last; r.opts.Once {
 		return through, nil
 	}
-	err = r.catalog.read(ctx, func(*backend.Stats) {
+	err = r.catalog.read(ctx, false, func(*backend.Stats) {
 		if _, t := r.catalog.span(time.Time{}, at.Add(1)); t < r.catalog.through {
 			through = min(through, t)
 		}

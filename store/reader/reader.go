@@ -50,7 +50,8 @@ type Reader struct {
 	closed bool
 	work   sync.WaitGroup // engines that are being opened or closed, and counting
 
-	counting bool // see Counted
+	rest     func(time.Duration) // between parts of the log that are read in the background
+	counting bool                // see Counted
 	counted  []query.Store
 }
 
@@ -69,6 +70,12 @@ func New(log backend.Log, opts Options) *Reader {
 	}
 	r := &Reader{log: log, opts: opts, catalog: newCatalog(log), lists: make(chan struct{}, maxLists), stores: map[string]*held{}, asked: map[string]int{}}
 	r.life, r.end = context.WithCancel(context.Background())
+	r.rest = func(d time.Duration) {
+		select {
+		case <-time.After(d):
+		case <-r.life.Done():
+		}
+	}
 	return r
 }
 
@@ -150,7 +157,7 @@ func (r *Reader) search(ctx context.Context, may func(*filter) bool) (p parts, e
 		return p, nil
 	}
 	p.may = may
-	err = r.catalog.read(ctx, func(*backend.Stats) { p.filters = r.catalog.filters })
+	err = r.catalog.read(ctx, false, func(*backend.Stats) { p.filters = r.catalog.filters })
 	return p, err
 }
 

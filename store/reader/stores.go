@@ -18,7 +18,7 @@ func (r *Reader) Stores(ctx context.Context, readable []string, q query.StoresQu
 	}
 	all.Stores = []query.Store{}
 	today := dayOf(r.opts.Now())
-	err = r.catalog.read(ctx, func(stats *backend.Stats) {
+	err = r.catalog.read(ctx, true, func(stats *backend.Stats) {
 		c := r.catalog
 		r.grown()
 		all.Seq, all.Log = stats.LastSeq, stats.Log
@@ -70,7 +70,8 @@ func (r *Reader) Stores(ctx context.Context, readable []string, q query.StoresQu
 }
 
 // Counted returns what the log holds by store, with the most facts first, as it was counted last; nil: never yet. It does not
-// wait, but begins to count again what is new. It is for metrics, which are asked for often.
+// wait, but begins to count again what is new, in the background, where it takes a quarter of the time at most. It is for metrics, which
+// are asked for often.
 func (r *Reader) Counted() []query.Store {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,11 +79,14 @@ func (r *Reader) Counted() []query.Store {
 		r.counting = true
 		r.work.Go(func() {
 			var all []query.Store
-			err := r.catalog.read(r.life, func(*backend.Stats) {
-				for name, s := range r.catalog.stores {
-					all = append(all, query.Store{Store: name, Facts: s.facts, Bytes: s.bytes})
-				}
-			})
+			err := r.catalog.readSlowly(r.life, r.rest)
+			if err == nil {
+				err = r.catalog.read(r.life, true, func(*backend.Stats) {
+					for name, s := range r.catalog.stores {
+						all = append(all, query.Store{Store: name, Facts: s.facts, Bytes: s.bytes})
+					}
+				})
+			}
 			slices.SortFunc(all, func(a, b query.Store) int {
 				return cmp.Or(cmp.Compare(b.Facts, a.Facts), cmp.Compare(a.Store, b.Store))
 			})

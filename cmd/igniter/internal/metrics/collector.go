@@ -54,6 +54,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 		out.counter("errors_total", "Requests that failed, by the code of the answer.", n, "code", code)
 	}
 	out.gauge("ready", "1 while the server serves, 0 while it drains.", number(c.server.Status() == server.Ready))
+	out.gauge("read_only", "1 for a server that takes no writes, such as a mirror.", number(c.server.ReadOnly()))
 	out.gauge("start_time_seconds", "When the server started, in seconds since 1970.", seconds(m.StartedAt))
 	out.counter("facts_in_total", "Facts that clients wrote.", m.FactsIn)
 	out.counter("facts_out_total", "Facts that were sent to clients.", m.FactsOut)
@@ -73,7 +74,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	c.collectSite(out)
 	if s, err := c.server.Stats(context.Background()); err == nil {
-		out.gauge("writable", "1 while the log takes writes.", number(c.server.Writable(&s)))
+		out.gauge("writable", "1 while the server takes writes.", number(c.server.Writable(&s)))
 		out.histogram("sync_duration_seconds", "Time that making facts durable took.", s.Syncs)
 		out.stats(&s)
 	}

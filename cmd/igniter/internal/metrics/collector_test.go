@@ -64,7 +64,7 @@ func TestCollector(t *testing.T) {
 	require.NoError(t, registry.Register(c))
 	families, err := registry.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 44)
+	require.Len(t, families, 45)
 	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
 # HELP igniter_facts_in_total Facts that clients wrote.
 # TYPE igniter_facts_in_total counter

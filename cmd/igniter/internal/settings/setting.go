@@ -88,7 +88,7 @@ func (f *flagValue) Set(text string) error {
 
 // forms says how values of a type are written.
 var forms = map[Type]string{
-	Bool: "true or false", Number: "a whole number", Duration: "a duration such as 500ms or 2m", Size: "a size such as 1048576 or 16MiB, up to 2GiB",
+	Bool: "true or false", Number: "a whole number", Duration: "a duration such as 500ms or 2m", Size: "a size such as 1048576 or 16MiB",
 }
 
 // parse returns a value in the setting's type, from a text, a scalar of a YAML file, or a list of those. It rejects
@@ -124,7 +124,7 @@ func (s Setting) parse(value any) (v any, err error) {
 		v, err = time.ParseDuration(text)
 	case Size:
 		n, malformed := humanize.ParseBytes(text)
-		if v, err = int(n), malformed; n > math.MaxInt32 {
+		if v, err = int(n), malformed; n > math.MaxInt {
 			err = strconv.ErrRange
 		} else if s.Max > 0 && n > uint64(s.Max) {
 			return nil, fmt.Errorf("%s is above %s", humanize.IBytes(n), humanize.IBytes(uint64(s.Max)))

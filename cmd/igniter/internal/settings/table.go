@@ -3,6 +3,7 @@
 package settings
 
 import (
+	"math"
 	"slices"
 
 	"github.com/igniter-store/igniter/wire"
@@ -39,7 +40,7 @@ var where = []Setting{
 	{Key: "tls.server_name", Of: []string{"network", "jetstream"}, Type: Text, Usage: "name expected in the server's certificate; empty: the address's host"},
 	{Key: "sync", Of: []string{"file"}, Type: Text, Usage: "when a log in files acknowledges a fact: always (once it is on the disk), interval or never; empty: always"},
 	{Key: "sync_interval", Of: []string{"file"}, Type: Duration, Default: "0", Usage: "how often --sync interval syncs; 0: 100ms"},
-	{Key: "segment_size", Of: []string{"file"}, Type: Size, Default: "0", Usage: "size at which a log in files begins a new segment; 0: 64 MiB"},
+	{Key: "segment_size", Of: []string{"file"}, Type: Size, Default: "0", Max: math.MaxInt32, Usage: "size at which a log in files begins a new segment; 0: 64 MiB"},
 	{Key: "max_frame", Of: []string{"file", "postgres", "jetstream"}, Type: Size, Default: "16MiB", Max: wire.MaxMaxFrame, Usage: "size of the largest fact, batch or request, up to 64 MiB; a log in files takes what is as large as the largest that it holds"},
 	{Key: "must_exist", Of: []string{"file", "jetstream"}, Type: Bool, Default: "false", Usage: "fail instead of beginning a new log where there is none, as when its file system is not mounted"},
 	{Key: "log.format", Type: Text, Default: "console", Usage: "format of log messages: console or json"},
