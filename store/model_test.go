@@ -38,13 +38,17 @@ type memoryPlace struct {
 	log *memory.Log
 }
 
-func newMemoryPlace(_ string, now func() time.Time) model.Place {
-	return &memoryPlace{now: now, log: memory.New(memory.Options{Now: now})}
+func newMemoryPlace(string) model.Place { return new(memoryPlace) }
+
+func (p *memoryPlace) Open(_ context.Context, now func() time.Time) (backend.Log, error) {
+	if p.log == nil {
+		p.now, p.log = now, memory.New(memory.Options{Now: now})
+	}
+	return p.log, nil
 }
 
-func (p *memoryPlace) Open(context.Context) (backend.Log, error) { return p.log, nil }
-func (p *memoryPlace) Close(backend.Log) error                   { return nil }
-func (p *memoryPlace) Remove() error                             { return p.log.Close() }
+func (p *memoryPlace) Close(backend.Log) error { return nil }
+func (p *memoryPlace) Remove() error           { return p.log.Close() }
 
 func (p *memoryPlace) Restore(ctx context.Context, _ backend.Stats, pages iter.Seq2[backend.Page, error], _ uint64) error {
 	next := memory.New(memory.Options{Now: p.now})
@@ -68,9 +72,9 @@ type filePlace struct {
 	made int
 }
 
-func filePlaceOf(sync file.Sync) func(dir string, now func() time.Time) model.Place {
-	return func(dir string, now func() time.Time) model.Place {
-		p := &filePlace{opts: file.Options{Sync: sync, Now: now, SegmentSize: 4 << 10}, dir: dir}
+func filePlaceOf(sync file.Sync) func(dir string) model.Place {
+	return func(dir string) model.Place {
+		p := &filePlace{opts: file.Options{Sync: sync, SegmentSize: 4 << 10}, dir: dir}
 		p.next()
 		return p
 	}
@@ -81,9 +85,13 @@ func (p *filePlace) next() {
 	p.made++
 }
 
-func (p *filePlace) Open(ctx context.Context) (backend.Log, error) { return file.Open(ctx, p.opts) }
-func (p *filePlace) Close(log backend.Log) error                   { return log.Close() }
-func (p *filePlace) Remove() error                                 { return nil }
+func (p *filePlace) Open(ctx context.Context, now func() time.Time) (backend.Log, error) {
+	p.opts.Now = now
+	return file.Open(ctx, p.opts)
+}
+
+func (p *filePlace) Close(log backend.Log) error { return log.Close() }
+func (p *filePlace) Remove() error               { return nil }
 
 func (p *filePlace) Restore(ctx context.Context, source backend.Stats, pages iter.Seq2[backend.Page, error], _ uint64) error {
 	p.next()

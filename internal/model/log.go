@@ -26,7 +26,7 @@ import (
 // A Backend is a kind of log that the model drives engines over.
 type Backend struct {
 	Name  string
-	Place func(dir string, now func() time.Time) Place // returns a new place, which may use a directory
+	Place func(dir string) Place // returns a new place, which may use a directory
 
 	Served   bool // each engine is a client of a server, with a token of its own
 	Apart    bool // each engine opens the log at the place, as processes do
@@ -37,8 +37,8 @@ type Backend struct {
 
 // A Place has one log.
 type Place interface {
-	// Open opens the log, with transaction times of the place's clock.
-	Open(ctx context.Context) (backend.Log, error)
+	// Open opens the log, with a clock for transaction times.
+	Open(ctx context.Context, now func() time.Time) (backend.Log, error)
 
 	// Restore puts a log with the facts of pages, through a seq, in place of the log, which the caller has closed. source
 	// describes the log of the pages, which becomes an ancestor.
@@ -62,9 +62,11 @@ type kept struct {
 	Backend
 	t     *rapid.T
 	dir   string
+	clock *clock
 	place Place
 	log   backend.Log
 	ways  [2]backend.Backend
+	skews [2]atomic.Int64 // with Apart: how far the clocks of the ways are ahead
 
 	// With Served.
 	tokens *auth.Tokens
@@ -77,7 +79,7 @@ var tokens = [2]string{"first", "second"}
 func newKept(t *rapid.T, b Backend, c *clock) *kept {
 	dir, err := os.MkdirTemp("", "igniter-model")
 	require.NoError(t, err)
-	w := &kept{Backend: b, t: t, dir: dir, place: b.Place(dir, c.now)}
+	w := &kept{Backend: b, t: t, dir: dir, clock: c, place: b.Place(dir)}
 	if w.Served {
 		w.writeTokens("", nil)
 		w.tokens, err = auth.LoadTokens(w.path("tokens.yaml"))
@@ -93,7 +95,7 @@ func (w *kept) path(name string) string { return filepath.Join(w.dir, name) }
 // open opens the log, and serves it.
 func (w *kept) open() {
 	var err error
-	w.log, err = w.place.Open(context.Background())
+	w.log, err = w.place.Open(context.Background(), w.clock.now)
 	require.NoError(w.t, err)
 	if !w.Served {
 		return
@@ -115,7 +117,8 @@ func (w *kept) dial() {
 			require.NoError(w.t, err)
 			w.ways[i] = c
 		case w.Apart:
-			l, err := w.place.Open(context.Background())
+			skew := &w.skews[i]
+			l, err := w.place.Open(context.Background(), func() time.Time { return w.clock.now().Add(time.Duration(skew.Load())) })
 			require.NoError(w.t, err)
 			w.ways[i] = l
 		case w.Four:

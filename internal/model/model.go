@@ -392,11 +392,13 @@ func (m *model) commonOf(through uint64) uint64 {
 	return through
 }
 
-// jump sets the clock of the log, or of one engine.
+// jump sets the clock of the log, of one engine, or of the process that has opened the log for it.
 func (m *model) jump(s *side) {
 	d := time.Duration(rapid.IntRange(-100, 100).Draw(m.t, "jump")) * time.Second
 	if rapid.Bool().Draw(m.t, "of the log's clock") {
 		m.clock.move(d)
+	} else if m.log.Apart && rapid.Bool().Draw(m.t, "of a process's clock") {
+		m.log.skews[s.n].Store(int64(d))
 	} else {
 		s.skew.Store(int64(d))
 	}

@@ -43,16 +43,19 @@ type streamPlace struct {
 	js   natsjs.JetStream
 }
 
-func streamPlaceOf(t *testing.T, url string) func(dir string, now func() time.Time) model.Place {
+func streamPlaceOf(t *testing.T, url string) func(dir string) model.Place {
 	_, js := connect(t, url)
-	return func(dir string, now func() time.Time) model.Place {
-		return &streamPlace{jetstream.Options{URL: url, Log: nameOf(dir), Replicas: 1, Now: now}, js}
+	return func(dir string) model.Place {
+		return &streamPlace{jetstream.Options{URL: url, Log: nameOf(dir), Replicas: 1}, js}
 	}
 }
 
-func (p *streamPlace) Open(ctx context.Context) (backend.Log, error) {
-	return jetstream.Open(ctx, p.opts)
+func (p *streamPlace) Open(ctx context.Context, now func() time.Time) (backend.Log, error) {
+	opts := p.opts
+	opts.Now = now
+	return jetstream.Open(ctx, opts)
 }
+
 func (p *streamPlace) Close(log backend.Log) error { return log.Close() }
 
 func (p *streamPlace) Remove() error {
@@ -78,15 +81,18 @@ type tablePlace struct{ opts postgres.Options }
 
 var tablePlaces atomic.Int64
 
-func tablePlaceOf(address string) func(dir string, now func() time.Time) model.Place {
-	return func(dir string, now func() time.Time) model.Place {
-		return &tablePlace{postgres.Options{Address: address, Log: fmt.Sprint(filepath.Base(dir), tablePlaces.Add(1)), Now: now}}
+func tablePlaceOf(address string) func(dir string) model.Place {
+	return func(dir string) model.Place {
+		return &tablePlace{postgres.Options{Address: address, Log: fmt.Sprint(filepath.Base(dir), tablePlaces.Add(1))}}
 	}
 }
 
-func (p *tablePlace) Open(ctx context.Context) (backend.Log, error) {
-	return postgres.Open(ctx, p.opts)
+func (p *tablePlace) Open(ctx context.Context, now func() time.Time) (backend.Log, error) {
+	opts := p.opts
+	opts.Now = now
+	return postgres.Open(ctx, opts)
 }
+
 func (p *tablePlace) Close(log backend.Log) error { return log.Close() }
 func (p *tablePlace) Remove() error               { return nil }
 
