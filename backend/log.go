@@ -57,7 +57,8 @@ type Log interface {
 	Prune(ctx context.Context, seqs iter.Seq[uint64], h Horizon) (PruneReport, error)
 
 	// Stats describes the log at one moment between the call and its return. It is cheap: it does no
-	// I/O where that can be avoided. No decision about serving the log depends on it.
+	// I/O where that can be avoided. No decision about serving the log depends on it. The log of a server tells
+	// Stats.Connection with an error too, and without asking the server if ctx is done before the call.
 	Stats(ctx context.Context) (Stats, error)
 
 	// Features says what the log can do. It does no I/O, works after Close too, and may change when a

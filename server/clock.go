@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -75,9 +76,18 @@ func (x *clock) stop() {
 	}
 }
 
-// Stats returns the Stats of the server's log, and takes note of them.
+// statsTimeout is how long the log may take to describe itself: one at a server of its own may wait for that until ctx ends.
+const statsTimeout = 5 * time.Second
+
+// Stats returns the Stats of the server's log, and takes note of them. A log that takes more than five seconds is
+// backend.ErrUnavailable.
 func (s *Server) Stats(ctx context.Context) (backend.Stats, error) {
-	stats, err := s.log.Stats(ctx)
+	bound, cancel := context.WithTimeout(ctx, statsTimeout)
+	defer cancel()
+	stats, err := s.log.Stats(bound)
+	if err != nil && ctx.Err() == nil && bound.Err() != nil && !errors.Is(err, backend.ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", backend.ErrUnavailable, err)
+	}
 	if err == nil {
 		s.advance(stats.LastSeq)
 		s.noteTime(stats.LastTime, time.Now())

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,4 +73,24 @@ func TestFull(t *testing.T) {
 	require.Equal(t, 1, full(), "nothing new was written")
 	s.note([]backend.Written{{Facts: make([]backend.Fact, 1), First: 5}})
 	require.Zero(t, full())
+}
+
+// TestStatsThatHang: the log of a database that is away does not describe itself, and nobody waits for that for long.
+func TestStatsThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := memory.New(memory.Options{})
+		defer l.Close()
+		s := New(backend.Intercept(l, backend.Hooks{Stats: func(ctx context.Context, _ func(context.Context) (backend.Stats, error)) (backend.Stats, error) {
+			<-ctx.Done()
+			return backend.Stats{}, ctx.Err()
+		}}), Options{})
+		defer s.Close()
+		_, err := s.Stats(context.Background())
+		require.ErrorIs(t, err, backend.ErrUnavailable)
+		done, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = s.Stats(done)
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, backend.ErrUnavailable)
+	})
 }

@@ -32,7 +32,7 @@ func (c *conn) snapshot(r *protocol.Request) error {
 		c.answer(func(dst []byte) []byte { return protocol.AppendOK(dst, r.ID) })
 		return nil
 	}
-	stats, err := c.server.log.Stats(c.server.ctx)
+	stats, err := c.server.Stats(c.server.ctx)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (c *conn) status(r *protocol.Request) error {
 	s := c.server
 	m := s.Metrics()
 	maps.DeleteFunc(m.Errors, func(_ string, n uint64) bool { return n == 0 }) // as the Ruby system has them
-	stats, err := s.log.Stats(s.ctx)
+	stats, err := s.Stats(s.ctx)
 	if err != nil {
 		stats = backend.Stats{LastSeq: s.last.Load()}
 	}

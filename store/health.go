@@ -51,8 +51,8 @@ type trouble struct {
 }
 
 // Health returns how the engine is now. It asks nobody and does not wait, so that it suits a health check. A
-// server that hangs without a word shows only once the backend's heartbeat has failed; [Engine.Sync] with a
-// deadline asks the server.
+// server that hangs without a word shows only once the backend's heartbeat, or a call of its own, has failed: with
+// PostgreSQL that can take a minute. [Engine.Sync] with a deadline asks the server.
 func (e *Engine) Health() Health {
 	h := Health{Head: e.Head(), Err: e.Err()}
 	if t := e.trouble.Load(); t != nil && h.Err == nil {

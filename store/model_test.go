@@ -4,506 +4,97 @@ package store_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
-	"fmt"
-	"math"
-	"os"
-	"slices"
+	"iter"
+	"path/filepath"
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
-	"pgregory.net/rapid"
-
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/seqrange"
+	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/model"
 	"github.com/igniter-store/igniter/store"
 )
 
-// Runs of the model on each backend.
-const (
-	modelRuns     = 6
-	modelRunsSoak = 2000
-)
-
-// TestModel drives two engines on one log at random: writes, batches, conditions and retractions, with contexts that end
-// at any step; compactions, reopenings, restores to an earlier seq with engines closed and open; clocks that jump, and
-// grants that change. It compares every way to read with an oracle that goes through the whole log. A failure prints its
-// seed; IGNITER_SOAK=1 runs many more.
+// TestModel runs the model over the backends that have no server of another system.
 func TestModel(t *testing.T) {
-	runs := modelRuns
-	if os.Getenv("IGNITER_SOAK") != "" {
-		runs = modelRunsSoak
-	}
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(runs)))
-		t.Cleanup(func() { require.NoError(t, flag.Set("rapid.checks", f.DefValue)) })
-	}
 	t.Cleanup(store.SetMinSurplus(4))
-	for _, b := range modelBackends {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			rapid.Check(t, func(t *rapid.T) {
-				m := newModel(t, b)
-				defer m.close()
-				for range rapid.IntRange(1, 40).Draw(t, "steps") {
-					m.step()
-				}
-				for _, s := range m.sides {
-					m.look(s)
-				}
-			})
-		})
+	model.Run(t, 1,
+		model.Backend{Name: "memory", Place: newMemoryPlace, Volatile: true},
+		model.Backend{Name: "file, always", Place: filePlaceOf(file.SyncAlways)},
+		model.Backend{Name: "file, interval", Place: filePlaceOf(file.SyncInterval)},
+		model.Backend{Name: "file, never", Place: filePlaceOf(file.SyncNever)},
+		model.Backend{Name: "network over memory", Place: newMemoryPlace, Served: true, Volatile: true},
+		model.Backend{Name: "network over file", Place: filePlaceOf(file.SyncNever), Served: true},
+		model.Backend{Name: "four methods", Place: filePlaceOf(file.SyncNever), Four: true},
+	)
+}
+
+// A memoryPlace has a log in memory, which stays open until it is removed.
+type memoryPlace struct {
+	now func() time.Time
+	log *memory.Log
+}
+
+func newMemoryPlace(string) model.Place { return new(memoryPlace) }
+
+func (p *memoryPlace) Open(_ context.Context, now func() time.Time) (backend.Log, error) {
+	if p.log == nil {
+		p.now, p.log = now, memory.New(memory.Options{Now: now})
 	}
+	return p.log, nil
 }
 
-type model struct {
-	t     *rapid.T
-	log   *modelLog
-	clock *modelClock
-	sides [2]*side
-	o     oracle // what the log holds
-	all   oracle // what was ever written to it
-	ids   int
+func (p *memoryPlace) Close(backend.Log) error { return nil }
+func (p *memoryPlace) Remove() error           { return p.log.Close() }
 
-	horizon   backend.Horizon // of docs
-	receipt   uint64          // the seq of the latest compaction's receipt
-	consumers []*consumer
-}
-
-func newModel(t *rapid.T, b modelBackend) *model {
-	m := &model{t: t, clock: new(modelClock)}
-	m.clock.move(1000 * time.Second)
-	m.log = newModelLog(t, b, m.clock)
-	m.reopenSides()
-	return m
-}
-
-func (m *model) close() {
-	m.closeSides()
-	m.log.close()
-}
-
-func (m *model) step() {
-	s := m.sides[rapid.IntRange(0, 1).Draw(m.t, "side")]
-	m.clock.move(time.Duration(rapid.IntRange(0, 2000).Draw(m.t, "milliseconds")) * time.Millisecond)
-	batches := s.way().Features().Batches
-	switch step := rapid.IntRange(0, 19).Draw(m.t, "step"); {
-	case step == 0 && batches:
-		m.batch(s)
-	case step == 1 && batches && s.reads("docs"):
-		m.update(s)
-	case step == 2:
-		m.retract(s)
-	case step == 3:
-		m.reopen()
-	case step == 4 && s.way().Features().Prune && s.keep == 0 && (s.n == 0 || !m.log.served) && s.reads("docs"):
-		m.compact(s)
-	case step == 5:
-		m.restore()
-	case step == 6:
-		m.jump(s)
-	case step == 7 && m.log.served:
-		m.grant()
-	case step == 8:
-		m.consume(s)
-	case step < 12:
-		m.look(s)
-	default:
-		m.write(s)
-	}
-}
-
-// look compares what s reads with the oracle: as it is, and once it shows all of the log.
-func (m *model) look(s *side) {
-	if head := s.Head(); head > m.receipt && rapid.Bool().Draw(m.t, "before it has seen all") {
-		m.check(s, head)
-	}
-	require.NoError(m.t, s.Sync(context.Background()))
-	require.Equal(m.t, m.last(), s.Head())
-	s.synced()
-	m.check(s, 0)
-	m.tailed(s)
-	m.folded(s)
-}
-
-// A side is one engine on the log and what is kept over it.
-type side struct {
-	*store.Engine
-	m      *model
-	n      int
-	keep   int          // Options.KeepVersions
-	skew   atomic.Int64 // of its clock
-	stores []string     // that it may read; nil: all
-	shown  []shownTime
-
-	perhaps []shownTime  // of facts that were followed: it may have shown them then, or later
-	least   time.Time    // the earliest time of its clock since it was synced
-	open    *store.Scope // {"status":"open"}
-	big     *store.Scope // n > 50, by Match
-	status  *store.Index
-	owner   *store.Relation
-
-	fold *store.Fold[map[string]int] // n of each key of docs, by changes
-	from uint64                      // through where it was read, if the horizon was not after that
-
-	stop   context.CancelFunc // ends tail
-	tail   chan tailed
-	tailed []backend.Fact // what a loop from the beginning gave
-	missed uint64         // the horizon that it told
-}
-
-type tailed struct {
-	r   store.Record
-	err error
-}
-
-type doc struct {
-	N      int    `json:"n"`
-	Status string `json:"status,omitempty"`
-	Owner  any    `json:"owner,omitempty"`
-}
-
-func (s *side) way() backend.Log { return backend.Complete(s.m.log.ways[s.n]) }
-
-// reads reports whether s may read a store.
-func (s *side) reads(name string) bool { return s.stores == nil || slices.Contains(s.stores, name) }
-
-func (s *side) now() time.Time { return s.m.clock.now().Add(time.Duration(s.skew.Load())) }
-
-func (m *model) closeSides() {
-	for _, s := range m.sides {
-		s.stop()
-		require.NoError(m.t, s.Close())
-		for range s.tail {
+func (p *memoryPlace) Restore(ctx context.Context, _ backend.Stats, pages iter.Seq2[backend.Page, error], _ uint64) error {
+	next := memory.New(memory.Options{Now: p.now})
+	for f, err := range backend.Facts(pages) {
+		if err != nil {
+			return err
+		}
+		if written, err := next.WriteFact(ctx, f); err != nil || written.Seq != f.Seq {
+			return errors.Join(err, errors.New("it is not as it was"))
 		}
 	}
+	old := p.log
+	p.log = next
+	return old.Close()
 }
 
-func (m *model) reopenSides() {
-	for i := range m.sides {
-		s := &side{m: m, n: i}
-		if old := m.sides[i]; old != nil {
-			s.stores = old.stores
-		}
-		m.sides[i] = s
-		opts := store.Options{Now: s.now, Logger: zap.NewNop()}
-		if rapid.Bool().Draw(m.t, "stores are loaded when asked for") {
-			opts.Stores = []string{}
-		}
-		s.keep = max(0, rapid.IntRange(-2, 3).Draw(m.t, "versions kept"))
-		opts.KeepVersions = s.keep
-		var err error
-		s.Engine, err = store.Open(context.Background(), m.log.ways[i], opts)
-		require.NoError(m.t, err)
-		require.NoError(m.t, s.Upcast("docs", upcastDoc))
-		require.NoError(m.t, s.Load(context.Background(), "docs", "people", store.CompactionStore))
-		s.open, err = s.Scope("docs", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
-		require.NoError(m.t, err)
-		s.big, err = s.Scope("docs", "big", store.Filter{Match: isBig})
-		require.NoError(m.t, err)
-		s.status, err = s.Index("docs", "status")
-		require.NoError(m.t, err)
-		s.owner, err = s.Relation("people", "docs", "owner")
-		require.NoError(m.t, err)
-		s.begin()
-		s.follow()
-		s.least = s.now()
-		s.synced()
+// A filePlace has a log in a directory, and another one once it is restored.
+type filePlace struct {
+	opts file.Options
+	dir  string
+	made int
+}
+
+func filePlaceOf(sync file.Sync) func(dir string) model.Place {
+	return func(dir string) model.Place {
+		p := &filePlace{opts: file.Options{Sync: sync, SegmentSize: 4 << 10}, dir: dir}
+		p.next()
+		return p
 	}
 }
 
-// reopen closes the engines and the log, and opens them again.
-func (m *model) reopen() {
-	m.closeSides()
-	m.log.hangUp()
-	m.log.stop()
-	m.log.open()
-	m.log.dial()
-	m.reopenSides()
+func (p *filePlace) next() {
+	p.opts.Path = filepath.Join(p.dir, "log"+strconv.Itoa(p.made))
+	p.made++
 }
 
-var modelKeys = []string{"a", "ab", "b", "c", "7"}
-
-func (m *model) draw() backend.Fact {
-	d := doc{N: rapid.IntRange(0, 100).Draw(m.t, "n"), Status: rapid.SampledFrom([]string{"", "open", "done"}).Draw(m.t, "status")}
-	d.Owner = rapid.SampledFrom([]any{nil, "ana", "7", 7, true}).Draw(m.t, "owner")
-	value := fmt.Appendf(nil, `{"n":%d,"status":%q,"owner":null}`, d.N, d.Status)
-	if d.Owner != nil {
-		value = fmt.Appendf(nil, `{ "owner" : %s, "n":%d,"stat\u0075s":%q}`, mustJSON(d.Owner), d.N, d.Status)
-	}
-	m.ids++
-	f := backend.Fact{
-		ID: fmt.Sprint("f", m.ids), Store: "docs", Key: rapid.SampledFrom(modelKeys).Draw(m.t, "key"), Value: value,
-		SchemaVersion: rapid.SampledFrom([]int{1, 1, 2, 2, 2, 3}).Draw(m.t, "version"),
-	}
-	if rapid.IntRange(0, 4).Draw(m.t, "valid") == 0 {
-		f.ValidTime = m.drawTime("valid time")
-	}
-	return f
+func (p *filePlace) Open(ctx context.Context, now func() time.Time) (backend.Log, error) {
+	p.opts.Now = now
+	return file.Open(ctx, p.opts)
 }
 
-// drawTime returns a time around the clock's.
-func (m *model) drawTime(label string) time.Time {
-	return m.clock.now().Truncate(time.Second).Add(time.Duration(rapid.IntRange(-30, 30).Draw(m.t, label)) * time.Second)
-}
+func (p *filePlace) Close(log backend.Log) error { return log.Close() }
+func (p *filePlace) Remove() error               { return nil }
 
-// The upcaster of docs fails for some values.
-func upcastDoc(v json.RawMessage) (json.RawMessage, error) {
-	var d doc
-	if err := json.Unmarshal(v, &d); err != nil {
-		return nil, err
-	}
-	switch d.N % 10 {
-	case 3:
-		return nil, errors.New("a value that can't be upcast")
-	case 4:
-		panic("a value that can't be upcast")
-	}
-	d.N++
-	return json.Marshal(struct {
-		doc
-		Status string `json:"status"`
-	}{d, d.Status})
-}
-
-// upcastOf returns the upcast value of a fact of docs; false if it has none.
-func upcastOf(f backend.Fact) (d doc, ok bool) {
-	if json.Unmarshal(f.Value, &d) != nil || f.Retraction() || f.SchemaVersion > 2 {
-		return d, false
-	}
-	if f.SchemaVersion == 1 {
-		if d.N%10 == 3 || d.N%10 == 4 {
-			return d, false
-		}
-		d.N++
-	}
-	return d, true
-}
-
-func isBig(_ store.Record, value json.RawMessage) bool {
-	var d doc
-	return json.Unmarshal(value, &d) == nil && d.N > 50
-}
-
-func (m *model) last() uint64 {
-	stats, err := m.log.log.Stats(context.Background())
-	require.NoError(m.t, err)
-	return stats.LastSeq
-}
-
-func (m *model) took(facts ...backend.Fact) {
-	m.o, m.all = append(m.o, facts...), append(m.all, facts...)
-}
-
-// A consumer is a reader of docs that keeps where it stands.
-type consumer struct {
-	at     backend.Cursor
-	common uint64 // the log has what it read through this seq
-}
-
-// consume lets a reader go on from where it stands, or begin, and keep where it stands then.
-func (m *model) consume(s *side) {
-	if !s.reads("docs") {
-		return
-	}
-	require.NoError(m.t, s.Sync(context.Background()))
-	if len(m.consumers) == 0 || rapid.Bool().Draw(m.t, "a new consumer") {
-		m.consumers = append(m.consumers, &consumer{common: math.MaxUint64})
-	}
-	c := rapid.SampledFrom(m.consumers).Draw(m.t, "consumer")
-	after, err := s.Resume(context.Background(), c.at)
-	if c.at.Seq > c.common || c.at.Seq > m.last() {
-		var diverged *backend.DivergedError
-		require.ErrorAs(m.t, err, &diverged)
-		require.Equal(m.t, min(c.common, m.last()), diverged.Common)
-		c.at.Seq = diverged.Common
-		after, err = s.Resume(context.Background(), c.at)
-	}
-	require.NoError(m.t, err)
-	require.Equal(m.t, c.at.Seq, after)
-	m.loops(s, after)
-	c.at, c.common = s.Cursor(), math.MaxUint64
-	for range rapid.IntRange(0, 3).Draw(m.t, "steps back") {
-		c.at.Seq -= min(c.at.Seq, 1)
-	}
-}
-
-// restore puts a log with the facts through an earlier seq in place of the log.
-func (m *model) restore() {
-	last := m.last()
-	if m.horizon != (backend.Horizon{}) && (m.log.sync == "" || m.horizon.Seq > last) {
-		return // a log in memory comes back by writing, which leaves gaps out
-	}
-	through := uint64(rapid.IntRange(int(max(last, 5, m.horizon.Seq+5)-5), int(last)).Draw(m.t, "restored through"))
-	// After a compaction reads of the past may ask the log, which is another one then.
-	if m.log.served && m.horizon == (backend.Horizon{}) && rapid.Bool().Draw(m.t, "under open clients") {
-		for _, s := range m.sides {
-			require.NoError(m.t, s.Sync(context.Background()))
-		}
-		m.log.restore(through)
-		for _, s := range m.sides {
-			err := s.Sync(context.Background())
-			if common := m.commonOf(through); last > common {
-				var diverged *backend.DivergedError
-				require.ErrorAs(m.t, err, &diverged)
-				require.Equal(m.t, common, diverged.Common)
-				require.ErrorAs(m.t, s.Err(), &diverged)
-				_, err = s.Import(context.Background(), m.draw())
-				require.ErrorAs(m.t, err, &diverged)
-				require.Equal(m.t, last, s.Head())
-				if s.keep == 0 { // else reads ask the log
-					m.check(s, last)
-				}
-			} else {
-				require.NoError(m.t, err)
-			}
-		}
-		m.closeSides()
-	} else {
-		m.closeSides()
-		m.log.restore(through)
-	}
-	m.log.hangUp()
-	m.log.dial()
-	common := m.commonOf(through)
-	for _, c := range m.consumers {
-		c.common = min(c.common, common)
-	}
-	cut := func(o oracle) oracle {
-		return slices.DeleteFunc(o, func(f backend.Fact) bool { return f.Seq > through })
-	}
-	m.o, m.all = cut(m.o), cut(m.all)
-	m.reopenSides()
-}
-
-// commonOf returns through which seq a log that is restored has a known past in common with the one before.
-func (m *model) commonOf(through uint64) uint64 {
-	if m.log.sync == "" || m.log.four { // the latter tells of no ancestors
-		return 0
-	}
-	return through
-}
-
-// jump sets the clock of the log, or of one engine.
-func (m *model) jump(s *side) {
-	d := time.Duration(rapid.IntRange(-100, 100).Draw(m.t, "jump")) * time.Second
-	if rapid.Bool().Draw(m.t, "of the log's clock") {
-		m.clock.move(d)
-	} else {
-		s.skew.Store(int64(d))
-	}
-	for _, s := range m.sides {
-		s.least = earlier(s.least, s.now())
-	}
-}
-
-func (m *model) equal(want, got []backend.Fact, what string, args ...any) {
-	if diff := gocmp.Diff(want, got); diff != "" {
-		m.t.Fatalf("%s: -want +got\n%s", fmt.Sprintf(what, args...), diff)
-	}
-}
-
-// compact lets the latest facts of each key of docs be.
-func (m *model) compact(s *side) {
-	require.NoError(m.t, s.Sync(context.Background()))
-	rule := store.Retention{
-		Versions: rapid.IntRange(0, 4).Draw(m.t, "keep"), Forget: rapid.Bool().Draw(m.t, "forget"),
-		Window: max(0, time.Duration(rapid.IntRange(-10, 20).Draw(m.t, "window"))*time.Second),
-	}
-	require.NoError(m.t, s.Retain("docs", store.Retention{})) // in place of what was set before
-	require.NoError(m.t, s.Retain("docs", rule))
-	plan := s.PlanCompaction()
-	before := m.last()
-	ctx, ends := m.context()
-	_, err := s.Compact(ctx)
-	if ends && err != nil {
-		require.ErrorIs(m.t, err, context.Canceled)
-		require.NoError(m.t, s.Sync(context.Background()))
-		plan = append(plan, s.PlanCompaction()...) // more is old by now: the log's time went on with the first receipt
-		_, err = s.Compact(context.Background())
-	}
-	require.NoError(m.t, err)
-
-	var seqs []uint64
-	for _, c := range plan {
-		seqs = slices.AppendSeq(seqs, seqrange.Set(c.Seqs).All())
-		if rule.Versions == 0 && rule.Window > 0 {
-			require.False(m.t, m.ordered() && c.Horizon.Time.After(c.Before), "what the window keeps can be read")
-		}
-	}
-	slices.Sort(seqs)
-	gone := seqrange.Collect(slices.Values(slices.Compact(seqs)))
-	left := oracle{}
-	for _, f := range m.o {
-		if !gone.Has(f.Seq) {
-			left = append(left, f)
-			continue
-		}
-		require.Equal(m.t, "docs", f.Store)
-	}
-	for _, f := range m.o {
-		newer := len(m.o.where(func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key && g.Seq > f.Seq }))
-		if f.Store == "docs" && gone.Has(f.Seq) {
-			least := rule.Versions
-			if rule.Window > 0 {
-				least = 1
-			}
-			require.True(m.t, newer >= least || rule.Forget && newer == 0 && f.Retraction(), "the latest facts are kept")
-		}
-	}
-	now := m.ages(s)
-	m.o = left
-	receipts := m.log.after(before) // what was meant, and the receipt
-	m.took(receipts...)
-	if len(receipts) > 0 {
-		s.wrote(receipts)
-	}
-	m.receipt = m.last()
-	m.equal(m.o, m.log.after(0), "the log after a compaction by %+v", rule)
-	stats, err := m.log.log.Stats(context.Background())
-	require.NoError(m.t, err)
-	m.horizon = stats.Horizons["docs"]
-	require.LessOrEqual(m.t, m.horizon.Seq, before)
-	m.all = slices.DeleteFunc(m.all, func(f backend.Fact) bool { // a forgotten key is one that was never written
-		return f.Store == "docs" && !slices.ContainsFunc(left, func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key })
-	})
-	require.NoError(m.t, s.Sync(context.Background()))
-	// The receipts may have moved the log's time over a valid time.
-	if rule.Window == 0 && !slices.ContainsFunc(left, func(f backend.Fact) bool { return f.ValidTime.After(now) && !f.ValidTime.After(m.ages(s)) }) {
-		require.Empty(m.t, s.PlanCompaction(), "nothing is left to do")
-	}
-}
-
-// ages returns the time from which s reckons ages: the log's, unless its own clock is earlier.
-func (m *model) ages(s *side) (now time.Time) {
-	for _, f := range m.o {
-		now = later(now, f.TransactionTime)
-	}
-	if clock := s.now(); clock.Before(now) {
-		return clock
-	}
-	return now
-}
-
-func mustJSON(v any) string {
-	return string(must(json.Marshal(v)))
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-func decodeDoc(f backend.Fact) (d doc) {
-	_ = json.Unmarshal(f.Value, &d)
-	return d
+func (p *filePlace) Restore(ctx context.Context, source backend.Stats, pages iter.Seq2[backend.Page, error], _ uint64) error {
+	p.next()
+	_, err := file.Restore(ctx, p.opts, func(context.Context) (backend.Stats, error) { return source, nil }, pages)
+	return err
 }

@@ -4,6 +4,7 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -16,61 +17,38 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/model"
 	"github.com/igniter-store/igniter/store"
 )
 
 // An oracle answers every read by going through the whole log.
 type oracle []backend.Fact
 
-// at returns the fact that is a key's value at a moment, as the rules say it.
 func (o oracle) at(name, key string, m store.Moment) *backend.Fact {
-	var visible []backend.Fact
-	for _, f := range o {
-		if f.Store == name && f.Key == key && (m.Seq == 0 || f.Seq <= m.Seq) &&
-			(m.Time.IsZero() || !f.TransactionTime.After(m.Time)) {
-			visible = append(visible, f)
-		}
-	}
-	if m.Valid.IsZero() {
-		if len(visible) == 0 {
-			return nil
-		}
-		return &visible[len(visible)-1]
-	}
-	var best *backend.Fact
-	for i, f := range visible {
-		if !effective(f).After(m.Valid) && (best == nil || !effective(f).Before(effective(*best))) {
-			best = &visible[i]
-		}
-	}
-	return best
+	return model.Oracle(o).At(name, key, m)
 }
 
-func effective(f backend.Fact) time.Time {
-	if f.ValidTime.IsZero() {
-		return f.TransactionTime
-	}
-	return f.ValidTime
+func (o oracle) where(ok func(backend.Fact) bool) []backend.Fact { return model.Oracle(o).Where(ok) }
+
+type doc struct {
+	N      int    `json:"n"`
+	Status string `json:"status,omitempty"`
+	Owner  any    `json:"owner,omitempty"`
 }
 
-// where returns the facts that are ok.
-func (o oracle) where(ok func(backend.Fact) bool) []backend.Fact {
-	facts := []backend.Fact{}
-	for _, f := range o {
-		if ok(f) {
-			facts = append(facts, f)
-		}
-	}
-	return facts
+func decodeDoc(f backend.Fact) (d doc) {
+	_ = json.Unmarshal(f.Value, &d)
+	return d
 }
 
-func factsOf(records iter.Seq2[store.Record, error]) []backend.Fact {
-	facts := []backend.Fact{}
-	for _, r := range recordsOf(records) {
-		facts = append(facts, r.Fact())
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
 	}
-	return facts
+	return v
 }
+
+func factsOf(records iter.Seq2[store.Record, error]) []backend.Fact { return model.FactsOf(records) }
 
 // recordsOf returns records that are read without an error but the one that says that facts were pruned.
 func recordsOf(records iter.Seq2[store.Record, error]) (all []store.Record) {

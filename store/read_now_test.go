@@ -67,19 +67,20 @@ func TestReadsAsOfNow(t *testing.T) {
 // when it was opened later. A clock that is set back makes no difference once the engine has synced.
 func TestReadsAsOfNowOfOthers(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	var clock modelClock
-	clock.nanos.Store(start.UnixNano())
-	l := memory.New(memory.Options{Now: func() time.Time { return clock.now().Add(time.Hour) }})
+	var nanos atomic.Int64
+	nanos.Store(start.UnixNano())
+	clock := func() time.Time { return time.Unix(0, nanos.Load()).UTC() }
+	l := memory.New(memory.Options{Now: func() time.Time { return clock().Add(time.Hour) }})
 	defer l.Close()
 	reader := func(stores ...string) *store.Engine {
-		e, err := store.Open(t.Context(), l, store.Options{Now: clock.now, Stores: stores})
+		e, err := store.Open(t.Context(), l, store.Options{Now: clock, Stores: stores})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = e.Close() })
 		return e
 	}
 	requireNow := func(e *store.Engine, n int) {
 		t.Helper()
-		for _, at := range []store.Moment{{Time: clock.now()}, {Valid: clock.now()}, store.ValidNow()} {
+		for _, at := range []store.Moment{{Time: clock()}, {Valid: clock()}, store.ValidNow()} {
 			r, ok, err := e.GetAt(t.Context(), "s", "k", at)
 			require.NoError(t, err)
 			require.True(t, ok, "%+v", at)
@@ -95,7 +96,7 @@ func TestReadsAsOfNowOfOthers(t *testing.T) {
 		write(n)
 		require.NoError(t, follower.WaitFor(t.Context(), uint64(n+1)))
 		requireNow(follower, n)
-		clock.move(time.Millisecond)
+		nanos.Add(int64(time.Millisecond))
 	}
 	requireNow(reader(), 199)
 	requireNow(reader("s"), 199)
@@ -103,10 +104,10 @@ func TestReadsAsOfNowOfOthers(t *testing.T) {
 	require.NoError(t, some.Load(t.Context(), "s"))
 	requireNow(some, 199)
 
-	clock.move(-24 * time.Hour)
+	nanos.Add(-int64(24 * time.Hour))
 	require.NoError(t, follower.Sync(t.Context()))
 	requireNow(follower, 199)
-	_, ok, err := follower.GetAt(t.Context(), "s", "k", store.Moment{Time: clock.now().Add(-time.Second)})
+	_, ok, err := follower.GetAt(t.Context(), "s", "k", store.Moment{Time: clock().Add(-time.Second)})
 	require.NoError(t, err)
 	require.False(t, ok, "the past stays as it was")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/model"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -270,7 +271,7 @@ func TestPastAgainstOracle(t *testing.T) {
 			}
 			require.Equal(t, o.where(func(f backend.Fact) bool {
 				return f.Key == key && (m.Seq == 0 || f.Seq <= m.Seq) && (m.Time.IsZero() || !f.TransactionTime.After(m.Time)) &&
-					(m.Valid.IsZero() || !effective(f).After(m.Valid))
+					(m.Valid.IsZero() || !model.Effective(f).After(m.Valid))
 			}), factsOf(e.History(t.Context(), "s", key, m)))
 			after := uint64(max(0, n-draw.IntN(60)*draw.IntN(60)))
 			require.Equal(t, o.where(func(f backend.Fact) bool { return f.Seq > after }), factsOf(e.Facts(t.Context(), "s", after)))

@@ -28,8 +28,9 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 	if err != nil {
 		return 0, err
 	}
+	closed := false
 	defer func() {
-		if r.active == nil {
+		if r.active == nil && !closed {
 			err = errors.Join(err, f.Close())
 		}
 	}()
@@ -43,6 +44,10 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 		return 0, err
 	}
 	if damaged {
+		closed = true // what replaces it gets its name, which not every system gives to another file while it is open
+		if err := f.Close(); err != nil {
+			return 0, err
+		}
 		if s, err = r.repair(ctx, newSegment(s.First, 0)); err != nil {
 			return 0, err
 		}

@@ -93,9 +93,15 @@ func (p *port) checkStream(ctx, caller context.Context) error {
 		return p.failedTo(caller, "read the configuration", err)
 	}
 	config := &s.CachedInfo().Config
-	id, _, err := identityOf(config)
+	id, ancestors, err := identityOf(config)
 	if err == nil && id != p.id {
-		err = &backend.DivergedError{Log: id}
+		diverged := &backend.DivergedError{Log: id}
+		for _, a := range ancestors {
+			if a.Log == p.id {
+				diverged.Common = a.Through
+			}
+		}
+		err = diverged
 	}
 	if err == nil {
 		err = p.opts.checkConfig(config, p.id)

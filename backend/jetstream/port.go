@@ -156,6 +156,10 @@ func (p *port) told(what string, err error) error {
 
 func (p *port) Identity() (backend.LogID, []backend.Ancestor) { return p.id, p.ancestors }
 
+func (p *port) Server() (address, name string) {
+	return p.nc.ConnectedUrlRedacted(), "nats-server " + p.nc.ConnectedServerVersion()
+}
+
 func (p *port) Want() { _ = p.nc.Publish("igniter."+p.opts.Log+".want", []byte(p.process)) }
 
 func (p *port) Wanted() bool { return p.wanted.Swap(false) }

@@ -256,6 +256,7 @@ func (l *Log) WriteSnapshot(ctx context.Context, _ uint64) error {
 }
 
 // Stats implements backend.Log, in one round trip. Bytes is what the table of facts takes with its indexes, for all logs in it.
+// With an error it returns Connection alone: it is up until a call, a write or a follower has met the trouble.
 func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	var s backend.Stats
 	p, err := l.look(ctx, func() []statement {
@@ -267,14 +268,14 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 			scanAncestors(l.number, &s.Ancestors),
 		}
 	})
-	if err != nil {
-		return backend.Stats{}, fmt.Errorf("postgres: stats: %w", err)
-	}
-	s.Log, s.LastSeq, s.DurableSeq, s.LastTime, s.Facts = p.identity, p.last.seq, p.last.seq, p.last.clock, p.last.seq-p.pruned
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	state := l.state
+	l.mu.Unlock()
+	if err != nil {
+		return backend.Stats{Connection: &state}, fmt.Errorf("postgres: stats: %w", err)
+	}
 	s.Connection = &state
+	s.Log, s.LastSeq, s.DurableSeq, s.LastTime, s.Facts = p.identity, p.last.seq, p.last.seq, p.last.clock, p.last.seq-p.pruned
 	return s, nil
 }
 

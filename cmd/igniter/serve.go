@@ -125,15 +125,16 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 		s.serves.Go(func() { s.ended <- m.run() })
 	}
 	notify("READY=1", "STATUS=serving")
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
-	if !a.values.Bool("exit_on_failure") {
-		look.Stop()
+	watching, stop := context.WithCancel(ctx)
+	failed := make(chan error, 1)
+	if a.values.Bool("exit_on_failure") {
+		s.serves.Go(func() { failed <- failure(watching, s.facts, time.Second) })
 	}
+	defer stop()
 	for {
 		select {
-		case <-look.C:
-			if err := failure(ctx, s.facts); err != nil {
+		case err := <-failed:
+			if err != nil {
 				return errors.Join(err, s.drain())
 			}
 		case <-ctx.Done():
@@ -148,13 +149,27 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 	}
 }
 
-// failure returns why a log takes no more writes until it is opened again; nil: it takes them.
-func failure(ctx context.Context, log backend.Log) error {
-	stats, err := log.Stats(ctx)
-	if err != nil || stats.Failed == "" {
-		return nil // readyz tells of an error
+// failure looks at a log every so often until ctx ends, and then returns nil, or until the log must be opened again: it takes no
+// more writes, or its place has come to hold another log.
+func failure(ctx context.Context, log backend.Log, every time.Duration) error {
+	look := time.NewTicker(every)
+	defer look.Stop()
+	for {
+		stats, err := log.Stats(ctx) // readyz tells of other errors
+		switch {
+		case errors.Is(err, backend.ErrDiverged):
+			return fmt.Errorf("the log must be opened again: %w", err)
+		case err == nil && stats.Failed != "":
+			return fmt.Errorf("%w: the log takes no more writes: %s", backend.ErrFailed, stats.Failed)
+		case errors.Is(err, backend.ErrClosed):
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	return fmt.Errorf("%w: the log takes no more writes: %s", backend.ErrFailed, stats.Failed)
 }
 
 // removeProcessID removes a file with the ID of this process, but no device. A file that cannot be removed, such as a mounted

@@ -89,6 +89,9 @@ func (l *Log) head(ctx context.Context) (uint64, error) {
 			return 0, err
 		}
 		pos, err := l.port.Head(ctx)
+		if err == nil || ctx.Err() == nil {
+			l.met(err)
+		}
 		switch {
 		case err != nil && !passes(err):
 			return 0, l.fail(l.at(err))

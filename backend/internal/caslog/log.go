@@ -80,7 +80,8 @@ type Log struct {
 	indexAt    uint64    // its position
 	indexAfter time.Time // the next one is not written before
 
-	flight    *flight // the unit that is being appended; nil: none is
+	link      backend.Connection // whether the place has answered last
+	flight    *flight            // the unit that is being appended; nil: none is
 	lost      *flight // the unit that may have been appended; nil: none
 	witnessed uint64  // the position of the last witness
 	failed    error   // ends the log

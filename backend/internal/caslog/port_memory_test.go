@@ -107,6 +107,8 @@ func (p *memoryPort) call(ctx context.Context, op string) (fault, error) {
 
 func (p *memoryPort) Identity() (backend.LogID, []backend.Ancestor) { return p.id, p.ancestors }
 
+func (p *memoryPort) Server() (address, name string) { return "", "" }
+
 func (p *memoryPort) Append(ctx context.Context, head uint64, u Unit) (uint64, error) {
 	how, err := p.call(ctx, "append")
 	if err != nil {

@@ -6,11 +6,13 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Stats implements backend.Log. It asks for the log's head, since other processes write too.
+// Stats implements backend.Log. It asks for the log's head, since other processes write too. With an error it returns Connection
+// alone.
 func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	ctx, cancel := l.during(ctx)
 	defer cancel()
@@ -23,10 +25,15 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	if err == nil {
 		err = l.err()
 	}
-	if err != nil {
-		return backend.Stats{}, l.told(err, "stats")
+	var connection *backend.Connection
+	if l.link.Address != "" {
+		c := l.link
+		connection = &c
 	}
-	s := backend.Stats{LastSeq: l.known.seq, Facts: l.held.Len(), Bytes: l.bytes, Log: l.id, Ancestors: slices.Clone(l.ancestors), Horizons: maps.Clone(l.horizons), LastTime: l.seq.Time()}
+	if err != nil {
+		return backend.Stats{Connection: connection}, l.told(err, "stats")
+	}
+	s := backend.Stats{Connection: connection, LastSeq: l.known.seq, Facts: l.held.Len(), Bytes: l.bytes, Log: l.id, Ancestors: slices.Clone(l.ancestors), Horizons: maps.Clone(l.horizons), LastTime: l.seq.Time()}
 	if len(l.held) > 0 {
 		s.FirstSeq = l.held[0][0]
 	}
@@ -34,6 +41,26 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 		s.DurableSeq = s.LastSeq
 	}
 	return s, nil
+}
+
+// met notes whether the place answered: err is nil if it did.
+func (l *Log) met(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := &l.link
+	if err == nil && c.Up {
+		return
+	}
+	if up := err == nil; up != c.Up || c.Since.IsZero() {
+		c.Up, c.Since = up, time.Now()
+	}
+	if err != nil {
+		c.LastError = err.Error()
+		return
+	}
+	c.Connects++
+	c.Address, c.Server = l.port.Server()
+	c.Protocol = 1 // there is one
 }
 
 // WriteSnapshot implements backend.Backend. It writes an index of the log, with which other processes open it sooner.

@@ -87,7 +87,7 @@ var serve = []Setting{
 	{Key: "slow_op", Type: Duration, Default: "1s", Usage: "requests that take longer are logged as slow"},
 	MaxSkew,
 	{Key: "drain", Type: Duration, Default: "10s", Usage: "how long clients may take to finish when the server stops"},
-	{Key: "exit_on_failure", Type: Bool, Default: "false", Usage: "stop with an error once the log takes no more writes because its storage failed, so that what watches over the service starts it again"},
+	{Key: "exit_on_failure", Type: Bool, Default: "false", Usage: "stop with an error once the log must be opened again, because its storage failed or holds another log, so that what watches over the service starts it again"},
 	{Key: "pid_file", Type: Text, Usage: "file to write the process ID to; empty: none"},
 }
 

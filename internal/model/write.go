@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package store_test
+package model
 
 import (
 	"context"
@@ -110,7 +110,7 @@ func (m *model) batch(s *side) {
 	b := backend.Batch{Facts: []backend.Fact{m.draw(), m.draw()}}
 	b.Facts[1].Store = "people"
 	key, want := b.Facts[0].Key, ""
-	if f := m.o.at("docs", key, store.Moment{}); f != nil {
+	if f := m.o.At("docs", key, store.Moment{}); f != nil {
 		want = f.ID
 	}
 	expect := rapid.SampledFrom([]string{want, "", "f1"}).Draw(m.t, "expect")
@@ -136,7 +136,7 @@ func (m *model) batch(s *side) {
 
 func (m *model) update(s *side) {
 	f := m.draw()
-	latest := m.o.at("docs", f.Key, store.Moment{})
+	latest := m.o.At("docs", f.Key, store.Moment{})
 	var seen store.Record
 	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
 		f, err := s.Update(ctx, f.Store, f.Key, func(old store.Record) (backend.Fact, error) {
@@ -208,7 +208,7 @@ func (s *side) seen(t time.Time) (seen time.Time, ok bool) {
 }
 
 // latest returns the latest transaction time.
-func (o oracle) latest() (t time.Time) {
+func (o Oracle) latest() (t time.Time) {
 	for _, f := range o {
 		t = later(t, f.TransactionTime)
 	}
@@ -216,7 +216,7 @@ func (o oracle) latest() (t time.Time) {
 }
 
 // newest returns the latest transaction time of a store.
-func (o oracle) newest(name string) (t time.Time) {
+func (o Oracle) newest(name string) (t time.Time) {
 	for _, f := range o {
 		if f.Store == name {
 			t = later(t, f.TransactionTime)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package store_test
+package model
 
 import (
 	"context"
@@ -38,7 +38,7 @@ func (m *model) tailed(s *side) {
 	if !s.reads("docs") {
 		return
 	}
-	all := m.o.where(func(f backend.Fact) bool { return f.Store == "docs" })
+	all := m.o.Where(func(f backend.Fact) bool { return f.Store == "docs" })
 	reached := func() bool {
 		return len(all) == 0 || len(s.tailed) > 0 && s.tailed[len(s.tailed)-1].Seq >= all[len(all)-1].Seq
 	}
@@ -116,9 +116,9 @@ func (m *model) folded(s *side) {
 // sums returns the n of each key of docs at a moment.
 func (m *model) sums(at store.Moment) map[string]int {
 	sums := map[string]int{}
-	for _, key := range modelKeys {
+	for _, key := range keys {
 		var d doc
-		if f := m.all.at("docs", key, at); f != nil && at != store.AsOf(0) {
+		if f := m.all.At("docs", key, at); f != nil && at != store.AsOf(0) {
 			_ = json.Unmarshal(f.Value, &d)
 		}
 		sums[key] = d.N
@@ -170,7 +170,7 @@ func (s *side) showsStores() bool {
 		if errors.Is(firstError(s.List(context.Background(), name, store.Query{})), backend.ErrForbidden) == s.reads(name) {
 			return false // a store without facts shows nothing in either case
 		}
-		has := s.m.o.where(func(f backend.Fact) bool { return f.Store == name })
+		has := s.m.o.Where(func(f backend.Fact) bool { return f.Store == name })
 		if (len(has) > 0 && s.reads(name)) != slices.Contains(s.Engine.Stores(), name) {
 			return false
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package store_test
+package model
 
 import (
 	"cmp"
@@ -61,7 +61,7 @@ func (m *model) check(s *side, through uint64) {
 	m.checkAt(s, store.Moment{Time: s.now()}, false)
 	m.checkAt(s, store.Moment{Valid: s.now()}, false)
 	if s.stores == nil { // as of now it shows what it does without a moment
-		m.list(s, m.current(store.Moment{}, func(backend.Fact) bool { return true }), factsOf(s.List(context.Background(), "docs", store.Query{At: store.Moment{Time: s.now()}})), "now")
+		m.list(s, m.current(store.Moment{}, func(backend.Fact) bool { return true }), FactsOf(s.List(context.Background(), "docs", store.Query{At: store.Moment{Time: s.now()}})), "now")
 	}
 	m.watch(s)
 	m.loops(s, uint64(rapid.IntRange(0, int(m.last())).Draw(t, "loops after")))
@@ -132,35 +132,35 @@ func (m *model) checkAt(s *side, at store.Moment, lags bool) {
 	any := func(backend.Fact) bool { return true }
 	open := func(f backend.Fact) bool { d, ok := upcastOf(f); return ok && d.Status == "open" }
 	big := func(f backend.Fact) bool { d, ok := upcastOf(f); return ok && d.N > 50 }
-	for _, key := range modelKeys {
+	for _, key := range keys {
 		m.get(s.Engine, key, at, real)
 	}
 	if !lags && at == real {
 		past, err := s.Past(ctx, "docs")
 		require.NoError(t, err)
-		for _, key := range modelKeys {
+		for _, key := range keys {
 			m.get(past, key, at, real)
 		}
 	}
-	m.list(s, m.current(real, any), factsOf(s.List(ctx, "docs", q)), "list at %+v", real)
-	m.list(s, m.current(real, open), factsOf(s.open.List(ctx, q)), "open at %+v", real)
-	m.list(s, m.current(real, big), factsOf(s.big.List(ctx, q)), "big at %+v", real)
+	m.list(s, m.current(real, any), FactsOf(s.List(ctx, "docs", q)), "list at %+v", real)
+	m.list(s, m.current(real, open), FactsOf(s.open.List(ctx, q)), "open at %+v", real)
+	m.list(s, m.current(real, big), FactsOf(s.big.List(ctx, q)), "big at %+v", real)
 	m.pages(s, at, real, open)
 	for _, status := range []string{"", "open", "none"} {
 		found := s.status.List(ctx, status, at)
-		m.list(s, m.current(real, func(f backend.Fact) bool { d, ok := upcastOf(f); return ok && d.Status == status }), factsOf(found), "status %q at %+v", status, real)
+		m.list(s, m.current(real, func(f backend.Fact) bool { d, ok := upcastOf(f); return ok && d.Status == status }), FactsOf(found), "status %q at %+v", status, real)
 	}
 	for _, owner := range []string{"ana", "7", "true"} {
 		m.list(s, m.current(real, func(f backend.Fact) bool {
 			d, ok := upcastOf(f)
 			return ok && (d.Owner == owner || owner == "7" && d.Owner == 7.0)
-		}), factsOf(s.owner.Many(ctx, owner, at)), "owner %q at %+v", owner, real)
+		}), FactsOf(s.owner.Many(ctx, owner, at)), "owner %q at %+v", owner, real)
 	}
 	if s.reads("people") && !lags && at == real {
 		for r := range s.List(ctx, "docs", q) {
 			want := (*backend.Fact)(nil)
 			if d, ok := upcastOf(r.Fact()); ok && (d.Owner == "ana" || d.Owner == "7" || d.Owner == 7.0) {
-				want = m.all.at("people", fmt.Sprint(d.Owner), real)
+				want = m.all.At("people", fmt.Sprint(d.Owner), real)
 			}
 			got, ok, err := s.owner.One(ctx, r, at)
 			require.NoError(t, err)
@@ -190,7 +190,7 @@ func (m *model) list(s *side, want, got []backend.Fact, what string, args ...any
 func (m *model) unordered(s *side) bool { return s.keep > 0 && m.receipt > 0 }
 
 func (m *model) get(e *store.Engine, key string, at, real store.Moment) {
-	want := m.all.at("docs", key, real)
+	want := m.all.At("docs", key, real)
 	got, ok, err := e.GetAt(context.Background(), "docs", key, at)
 	require.NoError(m.t, err)
 	require.Equal(m.t, want != nil && !want.Retraction(), ok, "%q at %+v", key, real)
@@ -226,7 +226,7 @@ func (m *model) current(at store.Moment, ok func(backend.Fact) bool) []backend.F
 	}
 	all := []backend.Fact{}
 	for _, key := range keys {
-		if f := m.all.at("docs", key, at); f != nil && !f.Retraction() && ok(*f) {
+		if f := m.all.At("docs", key, at); f != nil && !f.Retraction() && ok(*f) {
 			all = append(all, *f)
 		}
 	}
@@ -282,7 +282,7 @@ func (m *model) taken(loop iter.Seq2[store.Record, error], ends bool) (facts []b
 // loops reads facts in the order of the log after a seq: if facts may be missing, the loop says so first. A loop whose
 // context ends gives what it gave before.
 func (m *model) loops(s *side, after uint64) {
-	want := m.o.where(func(f backend.Fact) bool { return f.Store == "docs" && f.Seq > after })
+	want := m.o.Where(func(f backend.Fact) bool { return f.Store == "docs" && f.Seq > after })
 	compacted := after < m.horizon.Seq
 	for name, read := range map[string]func(context.Context) iter.Seq2[store.Record, error]{
 		"facts": func(ctx context.Context) iter.Seq2[store.Record, error] { return s.Facts(ctx, "docs", after) },
@@ -335,7 +335,7 @@ func firstOf(ctx context.Context, s *side, after uint64, n int) iter.Seq2[store.
 // since reads the facts since a time.
 func (m *model) since(s *side) {
 	t := m.drawMoment("since")
-	want := m.o.where(func(f backend.Fact) bool { return f.Store == "docs" && !f.TransactionTime.Before(t) })
+	want := m.o.Where(func(f backend.Fact) bool { return f.Store == "docs" && !f.TransactionTime.Before(t) })
 	got, said, _ := m.taken(s.FactsSince(context.Background(), "docs", t), false)
 	m.equal(want, got, "facts since %v", t)
 	require.Equal(m.t, t.Before(m.horizon.Time), said)
@@ -348,10 +348,10 @@ func (m *model) histories(s *side) {
 	if !known {
 		return
 	}
-	for _, key := range modelKeys {
-		want := m.o.where(func(f backend.Fact) bool {
+	for _, key := range keys {
+		want := m.o.Where(func(f backend.Fact) bool {
 			return f.Store == "docs" && f.Key == key && (real.Seq == 0 || f.Seq <= real.Seq) &&
-				(real.Time.IsZero() || !f.TransactionTime.After(real.Time)) && (real.Valid.IsZero() || !effective(f).After(real.Valid))
+				(real.Time.IsZero() || !f.TransactionTime.After(real.Time)) && (real.Valid.IsZero() || !Effective(f).After(real.Valid))
 		})
 		got, said, _ := m.taken(s.History(context.Background(), "docs", key, at), false)
 		m.equal(want, got, "history of %q at %+v", key, real)
