@@ -23,7 +23,6 @@ type catalog struct {
 	id       backend.LogID
 	readable []string // stores that the reader may read; nil: all
 	horizons map[string]backend.Horizon
-	removed  uint64
 	through  uint64 // read so far
 	facts    uint64
 	stores   map[string]*counts
@@ -80,7 +79,7 @@ func newCatalog(log backend.Log) *catalog {
 
 // begin forgets all, to read the log with the given stats.
 func (c *catalog) begin(stats backend.Stats) {
-	c.id, c.horizons, c.removed, c.through, c.facts, c.others = stats.Log, stats.Horizons, stats.Removed, 0, 0, 0
+	c.id, c.horizons, c.through, c.facts, c.others = stats.Log, stats.Horizons, 0, 0, 0
 	c.stores, c.keys, c.blocks = map[string]*counts{}, 0, nil
 	c.filters, c.filterBytes, c.filtered, c.unfiltered, c.hashes = nil, 0, 0, 0, nil
 }
@@ -101,7 +100,7 @@ func (c *catalog) read(ctx context.Context, with func(stats *backend.Stats)) err
 			c.begin(stats)
 			c.readable = readable
 		}
-		if c.id != stats.Log || c.removed != stats.Removed || c.through > stats.LastSeq || !maps.EqualFunc(c.horizons, stats.Horizons, sameHorizon) {
+		if c.id != stats.Log || c.through > stats.LastSeq || !maps.EqualFunc(c.horizons, stats.Horizons, sameHorizon) {
 			c.begin(stats)
 		}
 		for page, err := range c.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: c.through}, Through: stats.LastSeq}) {
