@@ -32,7 +32,7 @@ var layers = []layer{
 	{"", []string{}, []string{}},
 	{"internal/protocol", []string{"backend", "wire", "internal/jsonvalue", "internal/seqrange", "internal/uuidtext"}, []string{}},
 	{"internal/linear", []string{"backend"}, []string{"github.com/anishathalye/porcupine"}},
-	{"internal/servertest", []string{"backend", "server"}, []string{}},
+	{"internal/servertest", []string{"backend", "server"}, []string{"github.com/stretchr/testify/require"}},
 	{"internal/...", []string{}, []string{}},
 	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap", "github.com/google/uuid"}},
 	{"backend/backendtest", []string{"backend"}, []string{"github.com/google/go-cmp/cmp"}},
