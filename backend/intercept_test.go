@@ -73,7 +73,7 @@ func TestInterceptHooks(t *testing.T) {
 		Stats: func(ctx context.Context, next statsNext) (backend.Stats, error) {
 			calls = append(calls, "stats")
 			s, err := next(ctx)
-			s.Removed = 7
+			s.DurableSeq = 7
 			return s, err
 		},
 		Features: func(f backend.Features) backend.Features {
@@ -106,7 +106,7 @@ func TestInterceptHooks(t *testing.T) {
 	require.Equal(t, uint64(5), report.Pruned)
 	s, err := d.Stats(ctx)
 	require.NoError(t, err)
-	require.Equal(t, uint64(7), s.Removed)
+	require.Equal(t, uint64(7), s.DurableSeq)
 	require.Equal(t, uint64(2), s.Facts)
 	require.Equal(t, []string{"prune", "stats"}, calls)
 	require.True(t, d.Features().Prune)

@@ -6,12 +6,11 @@ import "time"
 
 // Stats is what a log holds at one moment.
 type Stats struct {
-	FirstSeq   uint64 `json:"first_seq"`         // of the first fact held; 0: the log holds none
-	LastSeq    uint64 `json:"last_seq"`          // the highest seq ever acknowledged; every Replay started later yields all facts up to it; 0 if there is none
-	Facts      uint64 `json:"facts"`             // how many facts the log holds
-	Removed    uint64 `json:"removed,omitempty"` // how many facts were pruned from it; not kept yet: 0
-	Bytes      uint64 `json:"bytes"`             // what the facts occupy where the backend keeps them
-	DurableSeq uint64 `json:"durable_seq"`       // facts through it survive a power cut; 0: none does
+	FirstSeq   uint64 `json:"first_seq"`   // of the first fact held; 0: the log holds none
+	LastSeq    uint64 `json:"last_seq"`    // the highest seq ever acknowledged; every Replay started later yields all facts up to it; 0 if there is none
+	Facts      uint64 `json:"facts"`       // how many facts the log holds
+	Bytes      uint64 `json:"bytes"`       // what the facts occupy where the backend keeps them
+	DurableSeq uint64 `json:"durable_seq"` // facts through it survive a power cut; 0: none does
 
 	Log       LogID              `json:"log,omitzero"`        // the log's identity; zero: it has none
 	Ancestors []Ancestor         `json:"ancestors,omitempty"` // logs that this one has a past in common with, the latest first

@@ -27,12 +27,12 @@ const maxNames = 16
 // ops are the operators, so that one that begins with another comes first.
 var ops = []string{"!=", ">=", "<=", "=", ">", "<"}
 
-// ParseCondition parses a condition such as "state=paid", "total>=900" or "owner.name!=ana". What comes after the operator
+// parseCondition parses a condition such as "state=paid", "total>=900" or "owner.name!=ana". What comes after the operator
 // is JSON, or else a string. Another text is a *backend.InvalidError.
 //
 // Values are equal if they are the same JSON, however it is written. Numbers are ordered by value and strings by their bytes;
 // values of other or different kinds are never less or greater. A field that is missing is not equal to anything.
-func ParseCondition(text string) (c Condition, err error) {
+func parseCondition(text string) (c Condition, err error) {
 	at := strings.IndexAny(text, "!=><")
 	for _, op := range ops {
 		if at > 0 && strings.HasPrefix(text[at:], op) {
@@ -61,7 +61,7 @@ func ParseCondition(text string) (c Condition, err error) {
 // ParseConditions parses several.
 func ParseConditions(texts []string) (all []Condition, err error) {
 	for _, text := range texts {
-		c, err := ParseCondition(text)
+		c, err := parseCondition(text)
 		if err != nil {
 			return nil, err
 		}
@@ -135,55 +135,32 @@ func Member(object []byte, path string) []byte {
 	return nil
 }
 
-// A Producer recognizes facts of a producer. The zero Producer recognizes all.
-type Producer struct {
-	forms []string // of jsonvalue.AppendEqual
-	name  []byte   // likewise, of an object's name; nil: none
+// Matcher returns a function that reports whether the filter wants a fact. The function does not look at the fact's store: the
+// log is asked for the stores.
+func (f Filter) Matcher() (wants func(fact *backend.Fact) bool) {
+	isProducer := producerMatcher(f.Producer)
+	return func(fact *backend.Fact) bool {
+		return (f.Key == nil || fact.Key == *f.Key) && strings.HasPrefix(fact.Key, f.Prefix) && isProducer(fact.Producer) && HoldAll(f.Where, fact.Value)
+	}
 }
 
-// NewProducer returns the Producer for a text as in [Filter]; "": all.
-func NewProducer(text string) (p Producer) {
+// producerMatcher returns a function that reports whether a fact's Producer is the one that a text stands for, as in [Filter].
+func producerMatcher(text string) func(producer []byte) bool {
 	if text == "" {
-		return p
+		return func([]byte) bool { return true }
 	}
-	if form, err := jsonvalue.AppendEqual(nil, []byte(text), backend.MaxDepth); err == nil {
-		p.forms = append(p.forms, string(form))
-	}
-	quoted, _ := json.Marshal(text) // a string, which can't fail
-	p.name, _ = jsonvalue.AppendEqual(nil, quoted, backend.MaxDepth)
-	p.forms = append(p.forms, string(p.name))
-	return p
-}
-
-// Is reports whether a fact's Producer is p.
-func (p *Producer) Is(producer []byte) bool {
-	if p.forms == nil {
-		return true
-	}
-	form, err := jsonvalue.AppendEqual(nil, producer, backend.MaxDepth)
-	if err != nil {
-		return false
-	}
-	for _, f := range p.forms {
-		if f == string(form) {
+	asJSON, _ := jsonvalue.AppendEqual(nil, []byte(text), backend.MaxDepth) // nil: the text is no JSON
+	quoted, _ := json.Marshal(text)                                         // a string, which can't fail
+	asText, _ := jsonvalue.AppendEqual(nil, quoted, backend.MaxDepth)
+	return func(producer []byte) bool {
+		form, err := jsonvalue.AppendEqual(nil, producer, backend.MaxDepth)
+		if err != nil {
+			return false
+		}
+		if bytes.Equal(form, asText) || asJSON != nil && bytes.Equal(form, asJSON) {
 			return true
 		}
+		name, err := jsonvalue.AppendEqual(nil, Member(form, "name"), backend.MaxDepth)
+		return err == nil && bytes.Equal(name, asText)
 	}
-	named, err := jsonvalue.AppendEqual(nil, Member(form, "name"), backend.MaxDepth)
-	return err == nil && bytes.Equal(named, p.name)
-}
-
-// A Matcher tells which facts a Filter wants.
-type Matcher struct {
-	filter   Filter
-	producer Producer
-}
-
-// Matcher returns the Matcher of the filter.
-func (f Filter) Matcher() *Matcher { return &Matcher{f, NewProducer(f.Producer)} }
-
-// Wants reports whether the filter wants a fact. It does not look at the stores, which the log is asked for.
-func (m *Matcher) Wants(f *backend.Fact) bool {
-	return (m.filter.Key == nil || f.Key == *m.filter.Key) && strings.HasPrefix(f.Key, m.filter.Prefix) &&
-		m.producer.Is(f.Producer) && HoldAll(m.filter.Where, f.Value)
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
@@ -41,13 +42,13 @@ func (f *certificateFiles) put(cert, key []byte) {
 // TestCertificateReload serves with a certificate that changes on disk: new connections get the new one, open ones go
 // on, and files that are missing or do not match keep the old one in use.
 func TestCertificateReload(t *testing.T) {
-	a := newAuthority(t)
+	a := servertest.NewAuthority(t)
 	dir := t.TempDir()
 	files := &certificateFiles{t: t, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
 	_, err := auth.LoadCertificate(files.cert, files.key, nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	cert1, key1 := a.issue(t, "one")
-	cert2, key2 := a.issue(t, "two")
+	cert1, key1 := a.Issue(t, "one")
+	cert2, key2 := a.Issue(t, "two")
 	files.put(cert1, key2)
 	_, err = auth.LoadCertificate(files.cert, files.key, nil)
 	require.ErrorContains(t, err, files.cert)
@@ -57,7 +58,7 @@ func TestCertificateReload(t *testing.T) {
 	require.NoError(t, err)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: &tls.Config{GetCertificate: c.Get}})
 	seen := func() (string, *peer) {
-		p := s.dialTLS(&tls.Config{RootCAs: a.pool(), ServerName: "127.0.0.1"})
+		p := s.dialTLS(&tls.Config{RootCAs: a.Pool(), ServerName: "127.0.0.1"})
 		p.requireAlive()
 		return p.Conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName, p
 	}
@@ -111,12 +112,12 @@ func TestTLS(t *testing.T) {
 // TestClientCertificates lets in clients with a certificate of the right authority; if there are tokens too, the entry
 // with the certificate's name is the grant.
 func TestClientCertificates(t *testing.T) {
-	a, stranger := newAuthority(t), newAuthority(t)
+	a, stranger := servertest.NewAuthority(t), servertest.NewAuthority(t)
 	config := func(auth tls.ClientAuthType) *tls.Config {
-		return &tls.Config{Certificates: []tls.Certificate{a.keyed(t, "server")}, ClientAuth: auth, ClientCAs: a.pool()}
+		return &tls.Config{Certificates: []tls.Certificate{a.Certificate(t, "server")}, ClientAuth: auth, ClientCAs: a.Pool()}
 	}
 	client := func(certs ...tls.Certificate) *tls.Config {
-		return &tls.Config{RootCAs: a.pool(), ServerName: "127.0.0.1", Certificates: certs}
+		return &tls.Config{RootCAs: a.Pool(), ServerName: "127.0.0.1", Certificates: certs}
 	}
 	// refused tells a client that is not let in: it finds out when it reads.
 	refused := func(p *peer) {
@@ -126,15 +127,15 @@ func TestClientCertificates(t *testing.T) {
 	}
 
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: config(tls.RequireAndVerifyClientCert)})
-	p := s.dialTLS(client(a.keyed(t, "anybody")))
+	p := s.dialTLS(client(a.Certificate(t, "anybody")))
 	for _, op := range []string{"write_fact", "stats", "server_status", "write_snapshot", "replay"} {
 		p.requireOK("%s", everyOp[op])
 	}
 	refused(s.dialTLS(client()))
-	refused(s.dialTLS(client(stranger.keyed(t, "anybody"))))
+	refused(s.dialTLS(client(stranger.Certificate(t, "anybody"))))
 
 	s = serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: config(tls.RequireAndVerifyClientCert), StampProducer: true})
-	p = s.dialTLS(client(a.keyed(t, "anybody")))
+	p = s.dialTLS(client(a.Certificate(t, "anybody")))
 	p.requireOK("%s", writeJSON("tasks", "v1")) // version 1 is stamped, too
 	p.requireForbidden(`{"op":"write_fact","fact":{"id":"x","store":"tasks","key":"k","by":"somebody","value":1}}`)
 	require.Equal(t, []string{"anybody"}, bys(s.facts()))
@@ -142,7 +143,7 @@ func TestClientCertificates(t *testing.T) {
 	file := newTokenFile(t, admin, tasks)
 	s = serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: config(tls.VerifyClientCertIfGiven), Tokens: file.Tokens})
 	s.write(fact("tasks", "a"), fact("secret", "b"))
-	p = s.dialTLS(client(a.keyed(t, "tasks"))) // version 1 has no tokens: the certificate stands for one
+	p = s.dialTLS(client(a.Certificate(t, "tasks"))) // version 1 has no tokens: the certificate stands for one
 	p.requireOK("%s", writeJSON("notes", "c"))
 	p.requireForbidden("%s", writeJSON("secret", "x"))
 	body := p.ask(`{"op":"replay"}`)
@@ -152,28 +153,28 @@ func TestClientCertificates(t *testing.T) {
 	p.requireForbidden(`{"op":"server_status"}`)
 	p.requireCode("unauthenticated", `{"op":"hello","protocol":2,"token":"wrong"}`) // what is shown must be right
 	p.requireEnd()
-	p = s.dialTLS(client(a.keyed(t, "tasks")))
+	p = s.dialTLS(client(a.Certificate(t, "tasks")))
 	p.hello("admin")
 	p.requireOK(`{"op":"server_status"}`)
 	file.reload(admin)
-	p = s.dialTLS(client(a.keyed(t, "tasks")))
+	p = s.dialTLS(client(a.Certificate(t, "tasks")))
 	p.requireCode("unauthenticated", "%s", writeJSON("notes", "x"))
 	p = s.dialTLS(client())
 	p.requireCode("unauthenticated", "%s", writeJSON("notes", "x"))
 	p.hello("admin")
 	p.requireOK("%s", writeJSON("notes", "d"))
-	refused(s.dialTLS(client(stranger.keyed(t, "admin"))))
+	refused(s.dialTLS(client(stranger.Certificate(t, "admin"))))
 }
 
 // TestReloadInVersion1: a subscription of version 1 can't be told that its client reads other stores. It goes on with
 // these, and ends only when the client may not read what it named, or nothing any more.
 func TestReloadInVersion1(t *testing.T) {
-	a := newAuthority(t)
+	a := servertest.NewAuthority(t)
 	file := newTokenFile(t, tasks)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, Heartbeat: 10 * time.Millisecond, TLS: &tls.Config{
-		Certificates: []tls.Certificate{a.keyed(t, "server")}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.pool()}})
+		Certificates: []tls.Certificate{a.Certificate(t, "server")}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.Pool()}})
 	subscribe := func(stores string) *peer {
-		p := s.dialTLS(&tls.Config{RootCAs: a.pool(), ServerName: "127.0.0.1", Certificates: []tls.Certificate{a.keyed(t, "tasks")}})
+		p := s.dialTLS(&tls.Config{RootCAs: a.Pool(), ServerName: "127.0.0.1", Certificates: []tls.Certificate{a.Certificate(t, "tasks")}})
 		require.Equal(t, `{"ok":true}`, p.ask(`{"op":"subscribe","stores":%s}`, stores))
 		return p
 	}

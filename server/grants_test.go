@@ -19,6 +19,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 )
@@ -338,13 +339,13 @@ func TestReload(t *testing.T) {
 // TestReloadEndsIdleSubscriptions revokes a token while nothing comes: a subscription of either version ends within a
 // heartbeat.
 func TestReloadEndsIdleSubscriptions(t *testing.T) {
-	a := newAuthority(t)
+	a := servertest.NewAuthority(t)
 	file := newTokenFile(t, admin)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, Heartbeat: 10 * time.Millisecond, TLS: &tls.Config{
-		Certificates: []tls.Certificate{a.keyed(t, "server")}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.pool()}})
+		Certificates: []tls.Certificate{a.Certificate(t, "server")}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.Pool()}})
 	for _, version := range []int{1, 2} {
 		file.reload(admin)
-		p := s.dialTLS(&tls.Config{RootCAs: a.pool(), ServerName: "127.0.0.1", Certificates: []tls.Certificate{a.keyed(t, "admin")}})
+		p := s.dialTLS(&tls.Config{RootCAs: a.Pool(), ServerName: "127.0.0.1", Certificates: []tls.Certificate{a.Certificate(t, "admin")}})
 		if version == 2 {
 			p.hello("")
 		}

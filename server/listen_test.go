@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -70,9 +71,9 @@ func (e elsewhere) Addr() net.Addr { return e.addr }
 
 // TestOpenBeyondLoopback refuses to serve beyond loopback without tokens or certificates.
 func TestOpenBeyondLoopback(t *testing.T) {
-	a := newAuthority(t)
+	a := servertest.NewAuthority(t)
 	file := newTokenFile(t, admin)
-	certs := []tls.Certificate{a.keyed(t, "server")}
+	certs := []tls.Certificate{a.Certificate(t, "server")}
 	for name, x := range map[string]struct {
 		opts    server.Options
 		address string
@@ -86,7 +87,7 @@ func TestOpenBeyondLoopback(t *testing.T) {
 		"certificates not looked at":  {server.Options{TLS: &tls.Config{Certificates: certs, ClientAuth: tls.RequireAnyClientCert}}, "192.0.2.1", true},
 		"insecure":                    {server.Options{Insecure: true}, "0.0.0.0", false},
 		"tokens":                      {server.Options{Tokens: file.Tokens}, "0.0.0.0", false},
-		"client certificates":         {server.Options{TLS: &tls.Config{Certificates: certs, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.pool()}}, "0.0.0.0", false},
+		"client certificates":         {server.Options{TLS: &tls.Config{Certificates: certs, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.Pool()}}, "0.0.0.0", false},
 		"loopback":                    {server.Options{}, "127.0.0.1", false},
 		"another address of loopback": {server.Options{}, "127.3.2.1", false},
 		"loopback, IPv6":              {server.Options{}, "::1", false},

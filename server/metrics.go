@@ -23,10 +23,10 @@ import (
 type Metrics struct {
 	StartedAt time.Time `json:"started_at"`
 
-	Requests map[string]uint64    `json:"requests"` // answered, or being streamed
-	Slow     map[string]uint64    `json:"slow"`     // took longer than Options.SlowOp
-	Latency  map[string]Histogram `json:"-"`        // from reading a request until its answer was ready; of streams, until they began
-	Errors   map[string]uint64    `json:"errors"`   // by the error code of the answer; includes errors passed to Failed
+	Requests map[string]uint64          `json:"requests"` // answered, or being streamed
+	Slow     map[string]uint64          `json:"slow"`     // took longer than Options.SlowOp
+	Latency  map[string]backend.Timings `json:"-"`        // from reading a request until its answer was ready; of streams, until they began
+	Errors   map[string]uint64          `json:"errors"`   // by the error code of the answer; includes errors passed to Failed
 
 	FactsIn  uint64 `json:"facts_in"`  // new facts that clients wrote
 	FactsOut uint64 `json:"facts_out"` // facts that clients were sent
@@ -46,9 +46,6 @@ type Metrics struct {
 	Backup        *Backup `json:"-"`                    // the latest; nil: there was none since the server began
 	LastError     string  `json:"last_error,omitempty"` // the latest failure of the log or of a connection; "": none yet
 }
-
-// A Histogram counts how long something took.
-type Histogram = backend.Timings
 
 // A Subscription is a client that follows the log.
 type Subscription struct {
@@ -215,7 +212,7 @@ func (s *Server) failed(peer string, err error) {
 func (s *Server) Metrics() Metrics {
 	m := s.metrics
 	out := Metrics{
-		Requests: map[string]uint64{}, Slow: map[string]uint64{}, Latency: map[string]Histogram{},
+		Requests: map[string]uint64{}, Slow: map[string]uint64{}, Latency: map[string]backend.Timings{},
 		FactsIn: m.factsIn.Load(), FactsOut: m.factsOut.Load(), BytesIn: m.bytesIn.Load(), BytesOut: m.bytesOut.Load(),
 		Accepted: m.accepted.Load(), Closed: m.closed.Load(), Rejected: m.rejected.Load(), CutOff: m.cutOff.Load(),
 		Pushed: m.pushed.Load(), StartedAt: s.started.UTC(),
@@ -228,7 +225,7 @@ func (s *Server) Metrics() Metrics {
 			out.Slow[op] = n
 		}
 		if n := x.count.Load(); n > 0 {
-			h := Histogram{Count: n, Sum: time.Duration(x.sum.Load())}
+			h := backend.Timings{Count: n, Sum: time.Duration(x.sum.Load())}
 			for i := range h.Buckets {
 				h.Buckets[i] = x.buckets[i].Load()
 			}

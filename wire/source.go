@@ -36,17 +36,17 @@ func Loop(ctx context.Context, name string, r backend.Range, follow bool, open f
 	return func(yield func(Frames, error) bool) {
 		src := open()
 		defer src.Close()
-		rd := Reading{Source: src, Left: r}
+		rd := reading{source: src, left: r}
 		err := rd.begin(ctx, follow)
 		for first := true; err == nil; first = false {
 			var changed <-chan struct{}
 			if follow {
 				changed = src.Changed()
 			}
-			before := rd.Left.After
+			before := rd.left.After
 			var page Frames
 			var end bool
-			if page, end, err = rd.Next(ctx); err != nil {
+			if page, end, err = rd.next(ctx); err != nil {
 				break
 			}
 			if first || page.Facts > 0 || page.Through != before {
@@ -65,61 +65,61 @@ func Loop(ctx context.Context, name string, r backend.Range, follow bool, open f
 				}
 			}
 		}
-		yield(Frames{}, fmt.Errorf("%s: read after seq %d: %w", name, rd.Left.After.Seq, err))
+		yield(Frames{}, fmt.Errorf("%s: read after seq %d: %w", name, rd.left.After.Seq, err))
 	}
 }
 
 // maxScan is how many bytes are searched for facts of some stores before a page is yielded, perhaps an empty one.
 const maxScan = 4 << 20
 
-// A Reading is a place in a log that is kept in frames.
-type Reading struct {
-	Source Source
-	Left   backend.Range // what is left to read
+// A reading is a place in a log that is kept in frames.
+type reading struct {
+	source Source
+	left   backend.Range // what is left to read
 
 	horizons, told map[string]backend.Horizon // of the log; and those of them that were told. Nil: none, or as told
 }
 
 // begin checks where the reading begins. Without follow it ends where the log ends now.
-func (r *Reading) begin(ctx context.Context, follow bool) error {
+func (r *reading) begin(ctx context.Context, follow bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s, err := r.Source.Begin()
+	s, err := r.source.Begin()
 	if err != nil {
 		return err
 	}
-	seq, err := s.Resume(r.Left.After)
+	seq, err := s.Resume(r.left.After)
 	if err != nil {
 		return err
 	}
-	r.Left.After = backend.Cursor{Log: s.Log, Seq: seq}
+	r.left.After = backend.Cursor{Log: s.Log, Seq: seq}
 	r.horizons = s.Horizons
-	if !follow && (r.Left.Through == 0 || r.Left.Through > s.LastSeq) {
-		r.Left.Through = s.LastSeq
+	if !follow && (r.left.Through == 0 || r.left.Through > s.LastSeq) {
+		r.left.Through = s.LastSeq
 	}
 	return nil
 }
 
 // news returns the horizons that the next page tells.
-func (r *Reading) news() map[string]backend.Horizon {
+func (r *reading) news() map[string]backend.Horizon {
 	if r.horizons == nil {
 		return nil
 	}
-	news := r.Left.News(r.horizons, r.told)
+	news := r.left.News(r.horizons, r.told)
 	r.told, r.horizons = r.horizons, nil
 	return news
 }
 
 // done reports whether all of the range was read.
-func (r *Reading) done() bool { return r.Left.Through != 0 && r.Left.After.Seq >= r.Left.Through }
+func (r *reading) done() bool { return r.left.Through != 0 && r.left.After.Seq >= r.left.Through }
 
-// Next returns the next page, and reports whether the log holds no more. Frames that are in the range as a whole
+// next returns the next page, and reports whether the log holds no more. Frames that are in the range as a whole
 // share the source's memory.
-func (r *Reading) Next(ctx context.Context) (p Frames, end bool, err error) {
-	left := &r.Left
+func (r *reading) next(ctx context.Context) (p Frames, end bool, err error) {
+	left := &r.left
 	for scanned := 0; !r.done() && len(p.Bytes) < backend.PageSize && scanned < maxScan; {
-		got, err := r.Source.Take(ctx, left.After.Seq)
+		got, err := r.source.Take(ctx, left.After.Seq)
 		if err != nil && p.Facts == 0 {
 			return Frames{}, false, err
 		}

@@ -13,7 +13,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestNaive checks that the backend which the mutants are made of passes every case.
+// TestNaive checks that the backend which the mutants are made of passes every case. The backend is for tests alone, so that the
+// race detector need not look at it.
 func TestNaive(t *testing.T) {
 	t.Parallel()
 	disks := newDisks("")

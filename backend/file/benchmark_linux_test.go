@@ -78,7 +78,7 @@ func zeroFile(b *testing.B) vfs.File {
 	f, err := vfs.OS{}.Create(filepath.Join(b.TempDir(), "raw"))
 	require.NoError(b, err)
 	b.Cleanup(func() { f.Close() })
-	for at := int64(0); at < DefaultSegmentSize; at += int64(len(zeros)) {
+	for at := int64(0); at < defaultSegmentSize; at += int64(len(zeros)) {
 		require.NoError(b, vfs.WriteAll(f, zeros[:], at))
 	}
 	require.NoError(b, f.Sync())
@@ -96,13 +96,13 @@ func benchmarkPlace(b *testing.B, facts int, synced, mapped bool) {
 	var segment []byte
 	if mapped {
 		var err error
-		segment, err = syscall.Mmap(int(f.(interface{ Fd() uintptr }).Fd()), 0, DefaultSegmentSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+		segment, err = syscall.Mmap(int(f.(interface{ Fd() uintptr }).Fd()), 0, defaultSegmentSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 		require.NoError(b, err)
 		defer func() { require.NoError(b, syscall.Munmap(segment)) }()
 	}
 	at, n := 0, 0
 	for b.Loop() {
-		if at+len(frame) > DefaultSegmentSize {
+		if at+len(frame) > defaultSegmentSize {
 			at = 0
 		}
 		if mapped {

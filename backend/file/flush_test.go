@@ -36,6 +36,17 @@ func TestSyncWhileIndexing(t *testing.T) {
 	require.Equal(t, s.last, s.durable)
 }
 
+// waitForState waits until the log's state is as wanted.
+func waitForState(l *Log, wanted func(s *state) bool) {
+	for {
+		changed := l.changed.Changed()
+		if wanted(l.state.Load()) {
+			return
+		}
+		<-changed
+	}
+}
+
 // The flusher does not wait for a snapshot or a prune, which may take minutes, to make an index.
 func TestSyncWhileMaintained(t *testing.T) {
 	l := openTest(t, Options{Path: t.TempDir(), Sync: SyncInterval, SyncInterval: time.Millisecond})
@@ -45,8 +56,6 @@ func TestSyncWhileMaintained(t *testing.T) {
 	require.NoError(t, l.rollIfUsed(t.Context())) // wakes the flusher, to make an index
 	for n := 3; n < 20; n++ {
 		writeSome(t, l, n, n+1)
-		for l.state.Load().durable < uint64(n+1) {
-			time.Sleep(time.Millisecond)
-		}
+		waitForState(l, func(s *state) bool { return s.durable > uint64(n) })
 	}
 }

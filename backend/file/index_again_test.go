@@ -4,7 +4,7 @@ package file
 
 import (
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,12 +20,13 @@ import (
 func TestIndexAgain(t *testing.T) {
 	t.Parallel()
 	d := vfstest.New()
-	var faults atomic.Int64
+	failed := make(chan struct{})
+	fail := sync.OnceFunc(func() { close(failed) })
 	d.Fault = func(op, name string, _ int) *vfstest.Fault {
 		if op != "create" || !strings.HasSuffix(name, indexExt+tempExt) {
 			return nil
 		}
-		faults.Add(1)
+		fail()
 		return &vfstest.Fault{Err: syscall.EACCES}
 	}
 	l := openTest(t, Options{fs: d})
@@ -36,13 +37,12 @@ func TestIndexAgain(t *testing.T) {
 		require.NoError(t, err)
 		return s
 	}
-	for faults.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-failed
 	require.Equal(t, 1, stats().Storage.Unindexed)
 	d.With(func() { d.Fault = nil })
-	for stats().Storage.Unindexed > 0 || stats().Head.Through < 3 {
-		time.Sleep(time.Millisecond)
-	}
+	require.Eventually(t, func() bool {
+		s, err := l.Stats(t.Context())
+		return err == nil && s.Storage.Unindexed == 0 && s.Head.Through >= 3
+	}, time.Minute, time.Millisecond)
 	require.NotZero(t, stats().Storage.IndexBytes)
 }

@@ -5,18 +5,14 @@ package file
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"iter"
 	"slices"
 	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
-	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -107,79 +103,6 @@ func (l *Log) refuses() error {
 		return nil
 	}
 	return fmt.Errorf("%w: the log in %s is a mirror of the log %s: write to that one, or promote the mirror", backend.ErrForbidden, l.dir.path, l.dir.id.Log)
-}
-
-// mirrorName is the name of the file that marks the directory of a mirror.
-const mirrorName = "MIRROR"
-
-// A mirrorMark is what the file says.
-type mirrorMark struct {
-	Source backend.LogID `json:"source"`         // when the mirror was begun
-	Gaps   bool          `json:"gaps,omitempty"` // facts were pruned from the source before they were copied: their hashes, and so the head of the log, are not known
-}
-
-// readMark returns the mark of the directory; nil if it is not a mirror's.
-func (d *directory) readMark() (*mirrorMark, error) {
-	f, err := d.fs.Open(d.join(mirrorName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.NewSectionReader(f, 0, 4<<10))
-	if err != nil {
-		return nil, err
-	}
-	var mark mirrorMark
-	if err := json.Unmarshal(text, &mark); err != nil {
-		return nil, &backend.CorruptError{Path: d.join(mirrorName), Reason: err.Error()}
-	}
-	return &mark, nil
-}
-
-// writeMark writes the mark, durably.
-func (d *directory) writeMark(mark mirrorMark) error {
-	text, err := json.Marshal(mark)
-	if err != nil {
-		return err
-	}
-	n, err := d.create(mirrorName)
-	if err != nil {
-		return err
-	}
-	if err := vfs.WriteAll(n.file, append(text, '\n'), 0); err != nil {
-		return errors.Join(err, n.discard())
-	}
-	if err := errors.Join(n.install(nil), n.file.Close()); err != nil {
-		return err
-	}
-	return nil
-}
-
-// prepareMirror reads the mark of a mirror's directory, or makes it for a new mirror.
-func (d *directory) prepareMirror(o *Options) (err error) {
-	if d.mark, err = d.readMark(); err != nil {
-		return err
-	}
-	if d.mark == nil && o.mirror != nil {
-		found, err := d.list()
-		if err != nil {
-			return err
-		}
-		if len(found.segments)+len(found.snapshots) > 0 {
-			return &backend.InvalidError{Field: "path", Reason: d.path + " holds a log that is no mirror: give the mirror a directory of its own"}
-		}
-		d.mark = &mirrorMark{Source: o.mirror.Log}
-		if err := d.writeMark(*d.mark); err != nil {
-			return err
-		}
-	}
-	if d.mark != nil {
-		o.Sync = SyncAlways
-	}
-	return nil
 }
 
 // A copied is a frame of the source.

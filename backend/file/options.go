@@ -32,10 +32,9 @@ const (
 	SyncNever Sync = "never"
 )
 
-// Defaults of Options.
 const (
-	DefaultSyncInterval = 100 * time.Millisecond
-	DefaultSegmentSize  = 64 << 20
+	defaultSyncInterval = 100 * time.Millisecond
+	defaultSegmentSize  = 64 << 20
 )
 
 // minSegment is the smallest segment size. Smaller segments would be mostly headers.
@@ -45,8 +44,8 @@ const minSegment = 4 << 10
 type Options struct {
 	Path         string        // the log's directory, created if it is missing
 	Sync         Sync          // "": SyncAlways
-	SyncInterval time.Duration // for SyncInterval; 0: DefaultSyncInterval
-	SegmentSize  int64         // a new segment begins when the last one is this long; 0: DefaultSegmentSize, at least 4 KiB
+	SyncInterval time.Duration // for SyncInterval; 0: 100 ms
+	SegmentSize  int64         // a new segment begins when the last one is this long; 0: 64 MiB; at least 4 KiB
 
 	// MaxFrame is how many bytes the body of a frame, with one fact or a batch, may have; 0:
 	// wire.DefaultMaxFrame. It is never more than wire.MaxMaxFrame, and never less than the largest frame that the log
@@ -93,8 +92,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.SyncInterval < 0 || o.SegmentSize < 0 || o.MaxFrame < 0 {
 		return o, &backend.InvalidError{Field: "options", Reason: "a negative interval or size"}
 	}
-	o.SyncInterval = cmp.Or(o.SyncInterval, DefaultSyncInterval)
-	o.SegmentSize = max(cmp.Or(o.SegmentSize, DefaultSegmentSize), minSegment)
+	o.SyncInterval = cmp.Or(o.SyncInterval, defaultSyncInterval)
+	o.SegmentSize = max(cmp.Or(o.SegmentSize, defaultSegmentSize), minSegment)
 	o.MaxFrame = min(cmp.Or(o.MaxFrame, wire.DefaultMaxFrame), wire.MaxMaxFrame)
 	if o.Now == nil {
 		o.Now = time.Now

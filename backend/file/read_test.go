@@ -18,7 +18,6 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
-	"github.com/igniter-store/igniter/wire"
 )
 
 // TestReadWhatIsReplaced begins to read each segment, replaces all of them by a snapshot or by Prune, and
@@ -140,20 +139,17 @@ func TestIdleReader(t *testing.T) {
 	l.update(func(s *state) { s.tail = tail{} })
 	r := &reader{log: l, size: backend.PageSize}
 	defer r.Close()
-	pages := wire.Reading{Source: r}
-	page, end, err := pages.Next(t.Context())
+	page, err := r.Take(t.Context(), 0)
 	require.NoError(t, err)
-	require.False(t, end)
 	require.Equal(t, 10, page.Facts)
 	require.NotNil(t, r.file.File)
-	page, end, err = pages.Next(t.Context())
+	page, err = r.Take(t.Context(), 10)
 	require.NoError(t, err)
-	require.True(t, end)
 	require.Zero(t, page.Facts)
 	require.EqualValues(t, 10, page.Through.Seq)
 	require.Nil(t, r.file.File)
 	writeSome(t, l, 10, 11)
-	page, _, err = pages.Next(t.Context())
+	page, err = r.Take(t.Context(), 10)
 	require.NoError(t, err)
 	require.EqualValues(t, 11, page.Through.Seq)
 }

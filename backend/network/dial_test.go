@@ -28,6 +28,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/wire"
@@ -100,13 +101,11 @@ func loadTokens(t testing.TB, rights ...string) (token string, tokens *auth.Toke
 // TestDialErrors dials addresses without a server, and servers that reject the client.
 func TestDialErrors(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
+	a := servertest.NewAuthority(t)
 	serverTLS, clientTLS := pair(t)
 	wantsCert := serverTLS.Clone()
-	wantsCert.ClientAuth, wantsCert.ClientCAs = tls.RequireAndVerifyClientCert, a.pool()
-	stranger, strangerKey := newAuthority(t).issue(t, "stranger", 3)
-	strange, err := tls.X509KeyPair(stranger, strangerKey)
-	require.NoError(t, err)
+	wantsCert.ClientAuth, wantsCert.ClientCAs = tls.RequireAndVerifyClientCert, a.Pool()
+	strange := servertest.NewAuthority(t).Certificate(t, "stranger")
 	withStrange := clientTLS.Clone()
 	withStrange.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &strange, nil }
 	_, tokens := loadTokens(t)
@@ -138,7 +137,7 @@ func TestDialErrors(t *testing.T) {
 		"wrong token":               {ctx, network.Options{Address: guarded, Token: "wrong"}, []error{backend.ErrUnauthenticated}, []error{backend.ErrUnavailable}, []string{"the token is not known"}},
 		"TLS where there is none":   {ctx, network.Options{Address: plain, TLS: clientTLS}, []error{backend.ErrUnavailable}, nil, []string{"tcp+tls://" + plain, "TLS"}},
 		"no TLS where there is":     {ctx, network.Options{Address: secure}, []error{backend.ErrUnavailable}, nil, []string{"does it want TLS"}},
-		"an authority not trusted":  {ctx, network.Options{Address: secure, TLS: &tls.Config{RootCAs: a.pool()}}, nil, []error{backend.ErrUnavailable}, []string{"certificate"}},
+		"an authority not trusted":  {ctx, network.Options{Address: secure, TLS: &tls.Config{RootCAs: a.Pool()}}, nil, []error{backend.ErrUnavailable}, []string{"certificate"}},
 		"another name":              {ctx, network.Options{Address: secure, TLS: &tls.Config{RootCAs: clientTLS.RootCAs, ServerName: "other.example"}}, nil, []error{backend.ErrUnavailable}, []string{"other.example"}},
 		"no certificate":            {ctx, network.Options{Address: closed, TLS: clientTLS}, []error{backend.ErrUnauthenticated}, []error{backend.ErrUnavailable}, []string{"certificate"}},
 		"a stranger's certificate":  {ctx, network.Options{Address: closed, TLS: withStrange}, []error{backend.ErrUnauthenticated}, []error{backend.ErrUnavailable}, []string{"certificate"}},

@@ -17,6 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
 )
 
@@ -34,18 +35,16 @@ func files(t testing.TB, texts map[string][]byte) map[string]string {
 // TestOpen opens the backend by name with each field that it uses.
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	cert, key := a.issue(t, "server", 2)
-	keyed, err := tls.X509KeyPair(cert, key)
-	require.NoError(t, err)
-	clientCert, clientKey := a.issue(t, "client", 3)
-	paths := files(t, map[string][]byte{"ca": a.pem(), "cert": clientCert, "key": clientKey})
+	a := servertest.NewAuthority(t)
+	keyed := a.Certificate(t, "server")
+	clientCert, clientKey := a.Issue(t, "client")
+	paths := files(t, map[string][]byte{"ca": a.PEM(), "cert": clientCert, "key": clientKey})
 	token, tokens := loadTokens(t)
 
 	plain := serve(t, memory.New(memory.Options{}), "unix", server.Options{})
 	t.Cleanup(func() { plain.stop(t) })
 	secure := start(t, server.Options{TLS: &tls.Config{Certificates: []tls.Certificate{keyed}}, Tokens: tokens})
-	mutual := start(t, server.Options{TLS: &tls.Config{Certificates: []tls.Certificate{keyed}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.pool()}})
+	mutual := start(t, server.Options{TLS: &tls.Config{Certificates: []tls.Certificate{keyed}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.Pool()}})
 	localhost := "localhost" + secure.options.Address[strings.LastIndexByte(secure.options.Address, ':'):]
 
 	for name, c := range map[string]backend.Config{
@@ -71,10 +70,10 @@ func TestOpen(t *testing.T) {
 // TestOpenStrictly opens the backend with fields that it can't use.
 func TestOpenStrictly(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	cert, key := a.issue(t, "client", 3)
-	_, otherKey := a.issue(t, "client", 4)
-	paths := files(t, map[string][]byte{"ca": a.pem(), "cert": cert, "key": key, "other": otherKey, "empty": nil})
+	a := servertest.NewAuthority(t)
+	cert, key := a.Issue(t, "client")
+	_, otherKey := a.Issue(t, "client")
+	paths := files(t, map[string][]byte{"ca": a.PEM(), "cert": cert, "key": key, "other": otherKey, "empty": nil})
 	missing := filepath.Join(t.TempDir(), "missing")
 	address := start(t, server.Options{}).options.Address
 	for name, c := range map[string]struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 )
 
@@ -157,7 +158,7 @@ func completionOf(use string) cobra.CompletionFunc {
 func withLogFlags(cmd *cobra.Command) *cobra.Command {
 	settings.Add(cmd.Flags(), settings.Where()...)
 	for name, values := range map[string][]string{
-		"backend": {"memory", "file", "network"}, "transport": {"tcp", "unix"}, "sync": {"always", "interval", "never"},
+		"backend": backend.Names(), "transport": {"tcp", "unix"}, "sync": {"always", "interval", "never"},
 		"log-format": {"console", "json"}, "log-level": {"debug", "info", "warn", "error"},
 	} {
 		// The flags exist, so that neither this nor the line below can fail.

@@ -15,14 +15,14 @@ const maxUnwritten = 1 << 20
 // the server goes on. Lines wait in a queue of up to maxUnwritten bytes. A line that finds no room, or that cannot be
 // written, is dropped and counted. Its methods may be called concurrently.
 type sink struct {
-	to       io.Writer
-	work     chan struct{}       // has room for one value: there are lines to write
-	recalled func(dropped int64) // is called once lines can be written again; nil: nothing is called
+	to      io.Writer
+	work    chan struct{}       // has room for one value: there are lines to write
+	resumed func(dropped int64) // is called once lines can be written again; nil: nothing is called
 
 	mu      sync.Mutex
 	lines   []byte
 	dropped int64 // lines, since the start
-	told    int64 // of dropped: what recalled was told
+	told    int64 // of dropped: what resumed was told
 	idle    *sync.Cond
 	writing bool
 	closed  bool
@@ -70,8 +70,8 @@ func (s *sink) run() {
 		}
 		s.idle.Broadcast()
 		s.mu.Unlock()
-		if err == nil && missed > 0 && s.recalled != nil {
-			s.recalled(missed)
+		if err == nil && missed > 0 && s.resumed != nil {
+			s.resumed(missed)
 		}
 	}
 }

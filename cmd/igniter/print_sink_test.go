@@ -18,8 +18,8 @@ func TestSink(t *testing.T) {
 	r, w := io.Pipe()
 	s := newSink(w)
 	defer s.close(0)
-	recalled := make(chan int64, 1)
-	s.recalled = func(n int64) { recalled <- n }
+	resumed := make(chan int64, 1)
+	s.resumed = func(n int64) { resumed <- n }
 	line := strings.Repeat("x", 999) + "\n"
 	const lines = 3000
 	for range lines {
@@ -35,7 +35,7 @@ func TestSink(t *testing.T) {
 		text, _ := io.ReadAll(r)
 		read <- lineCount(text)
 	}()
-	require.Equal(t, dropped, <-recalled)
+	require.Equal(t, dropped, <-resumed)
 	s.flush(time.Hour)
 	require.NoError(t, w.Close())
 	require.Equal(t, lines-dropped, <-read)

@@ -34,7 +34,7 @@ it says so and ends; from the log's beginning it says so and goes on. SIGINT end
 			if err != nil {
 				return err
 			}
-			wanted := chosen.Matcher()
+			wants := chosen.Matcher()
 			err = a.withLog(cmd.Context(), func(log backend.Log) error {
 				if !cmd.Flags().Changed("after") {
 					stats, err := log.Stats(cmd.Context())
@@ -59,7 +59,7 @@ it says so and ends; from the log's beginning it says so and goes on. SIGINT end
 					through, first = page.Through.Seq, false
 					for i := range page.Facts {
 						f := &page.Facts[i]
-						if !wanted.Wants(f) {
+						if !wants(f) {
 							continue
 						}
 						if err := a.printEvent(f); err != nil {

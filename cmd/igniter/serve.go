@@ -80,7 +80,7 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 	if err != nil {
 		return err
 	}
-	lines.recalled = func(dropped int64) {
+	lines.resumed = func(dropped int64) {
 		log.Warn("log lines were dropped, since nothing took them from the standard error", zap.Int64("lines", dropped))
 	}
 	s := &service{app: a, log: log, lines: lines, mirror: m}
@@ -253,7 +253,7 @@ func (s *service) open(ctx context.Context) error {
 		return err
 	}
 	if name == "network" {
-		return usage("serve keeps the log itself, in memory or files: give --path, or --backend memory")
+		return usage("serve keeps the log itself: give --path, --backend memory, or the --address of PostgreSQL or NATS servers")
 	}
 	var progress func(done, total int64)
 	if s.http != nil {
@@ -277,7 +277,7 @@ func (s *service) open(ctx context.Context) error {
 
 // listen starts serving.
 func (s *service) listen() error {
-	v, limits := s.app.values, s.crowd(maxDescriptors())
+	v, limits := s.app.values, s.limits(maxDescriptors())
 	opts := server.Options{
 		Tokens: s.tokens, StampProducer: v.Bool("stamp_producer"), ReadOnly: v.Bool("read_only") || s.mirror != nil, Insecure: v.Bool("insecure"), Logger: s.log,
 		MaxConnections: limits.connections, MaxFrame: v.Int("max_frame"), MaxRequests: v.Int("max_requests"), MaxBuffered: v.Int("max_buffered"),

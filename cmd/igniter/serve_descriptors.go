@@ -8,22 +8,22 @@ import (
 	"github.com/igniter-store/igniter/server/web"
 )
 
-// A crowd is how many connections of each kind the service has at most.
-type crowd struct{ connections, waiting, http int }
+// connectionLimits is how many connections of each kind the service has at most.
+type connectionLimits struct{ connections, waiting, http int }
 
 // reserved is how many file descriptors are kept for the log and all else but connections.
 const reserved = 64
 
-// crowd returns how many connections the settings allow, or fewer if the process may not have as many descriptors: those
-// of the log must not be taken by clients.
-func (s *service) crowd(descriptors int) crowd {
+// limits returns how many connections the settings allow, or fewer if the process may not have that many descriptors, so that
+// clients leave those that the log needs.
+func (s *service) limits(descriptors int) connectionLimits {
 	v := s.app.values
-	c := crowd{v.Int("max_connections"), v.Int("max_waiting"), web.MaxConnections}
+	c := connectionLimits{v.Int("max_connections"), v.Int("max_waiting"), web.MaxConnections}
 	spare := max(descriptors-reserved, 8)
 	if descriptors <= 0 || c.connections+c.waiting+c.http <= spare {
 		return c
 	}
-	fewer := crowd{min(c.connections, spare/2), min(c.waiting, spare/4), min(c.http, spare/4)}
+	fewer := connectionLimits{min(c.connections, spare/2), min(c.waiting, spare/4), min(c.http, spare/4)}
 	s.log.Warn("there are too few file descriptors for the connections of the settings: raise the limit (ulimit -n)", zap.Int("descriptors", descriptors),
 		zap.Int("max_connections", fewer.connections), zap.Int("max_waiting", fewer.waiting), zap.Int("http_connections", fewer.http))
 	return fewer

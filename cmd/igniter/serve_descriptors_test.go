@@ -20,10 +20,10 @@ func TestDescriptorsInReserve(t *testing.T) {
 	require.NoError(t, err)
 	s := &service{app: &app{values: v}, log: zap.NewNop()}
 	for _, n := range []int{128, 256, 1024, 4096, 12000} {
-		c := s.crowd(n)
+		c := s.limits(n)
 		require.LessOrEqual(t, c.connections+c.waiting+c.http, n-reserved)
 		require.Positive(t, min(c.connections, c.waiting, c.http))
 	}
-	require.Equal(t, crowd{10000, 1024, 1024}, s.crowd(20000))
-	require.Equal(t, crowd{10000, 1024, 1024}, s.crowd(0))
+	require.Equal(t, connectionLimits{10000, 1024, 1024}, s.limits(20000))
+	require.Equal(t, connectionLimits{10000, 1024, 1024}, s.limits(0))
 }

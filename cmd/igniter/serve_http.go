@@ -86,7 +86,7 @@ func (s *service) newSite() (*site, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	x.web.Handle("/metrics", promhttp.HandlerFor(x.metrics, promhttp.HandlerOpts{}))
-	x.server = web.NewLimitedServer(x.web, s.log, s.crowd(maxDescriptors()).http)
+	x.server = web.NewServer(x.web, s.log, s.limits(maxDescriptors()).http)
 	s.log.Info("serving HTTP", zap.String("url", scheme+"://"+l.Addr().String()), zap.Bool("tokens", s.tokens != nil))
 	x.serving.Go(func() {
 		var err error

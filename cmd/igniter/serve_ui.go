@@ -55,7 +55,7 @@ func (a *app) inspect(ctx context.Context, log backend.Log, port uint16) (err er
 	if err != nil {
 		return err
 	}
-	served := web.NewLimitedServer(h, logger, 100)
+	served := web.NewServer(h, logger, 100)
 	defer context.AfterFunc(ctx, func() { _ = served.Close() })()
 	if _, err := fmt.Fprintf(a.out, "http://%s/\n", l.Addr()); err != nil {
 		return errors.Join(err, l.Close())

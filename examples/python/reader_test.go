@@ -41,6 +41,7 @@ var zstd = sync.OnceValue(func() bool {
 	return exec.Command("python3", "-c", probe).Run() == nil
 })
 
+// TestGoldenLogs compares what the reader prints with what igniter export prints, see TestExportGolden in cmd/igniter.
 func TestGoldenLogs(t *testing.T) {
 	all, err := filepath.Glob("../../backend/file/testdata/v*/*.jsonl")
 	require.NoError(t, err)

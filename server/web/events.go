@@ -149,7 +149,7 @@ func (h *Handler) follow(r *http.Request, q *request, s *stream) error {
 type eventStream struct {
 	log    backend.Log
 	cancel context.CancelCauseFunc // ends the stream, with why
-	wants  *query.Matcher
+	wants  func(f *backend.Fact) bool
 	reader query.Reader // says what facts changed; nil: that was not asked for
 	waited bool         // for the log to be opened
 	sent   atomic.Uint64
@@ -207,7 +207,7 @@ func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 	}
 	for i := range page.Facts {
 		f := &page.Facts[i]
-		if !x.wants.Wants(f) {
+		if !x.wants(f) {
 			continue
 		}
 		x.appendID(backend.Cursor{Log: page.Through.Log, Seq: f.Seq})

@@ -27,7 +27,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	site := web.NewServer(h, nil)
+	site := web.NewServer(h, nil, 0)
 	served := make(chan error, 1)
 	go func() { served <- site.Serve(l) }()
 

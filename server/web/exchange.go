@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/server/auth"
 )
 
@@ -56,7 +56,7 @@ type RequestCount struct {
 	Code   int
 	Client string // name of the token or certificate; "": it was not let in, or needs neither
 	Count  uint64
-	Took   server.Histogram // until the answer was sent; of streams, until they ended
+	Took   backend.Timings // until the answer was sent; of streams, until they ended
 }
 
 // maxRequestCounts limits how many of them are kept; further ones are counted for the client "other".

@@ -131,7 +131,7 @@ func setHorizon(x *exchange, gone error) {
 // the seq last, and counts pages for x.
 func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, last uint64, x *exchange, told func(gone error)) iter.Seq2[query.Version, error] {
 	return func(yield func(query.Version, error) bool) {
-		m := q.Matcher()
+		wants := q.Matcher()
 		through, left := q.After, q.Limit
 		for page, err := range pages {
 			if gone := page.Whole(through); gone != nil && q.After == 0 {
@@ -152,7 +152,7 @@ func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, last uint6
 				if f.Seq > last { // the log was empty
 					return
 				}
-				if !m.Wants(f) {
+				if !wants(f) {
 					continue
 				}
 				if !yield(query.Version{Fact: *f}, nil) {

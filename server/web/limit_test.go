@@ -64,7 +64,7 @@ func TestIdleConnections(t *testing.T) {
 			close(handling)
 			<-release
 		}
-	}), nil)
+	}), nil, 0)
 	s.Start()
 	defer s.Close()
 	address := s.Listener.Addr().String()

@@ -78,14 +78,13 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// NewServer returns an http.Server of a handler with limits on the duration, size and number of requests, and on the
-// number of connections, [MaxConnections]. It has no limits on answers, since some never end: a Handler limits them itself.
-func NewServer(h http.Handler, logger *zap.Logger) *http.Server {
-	return NewLimitedServer(h, logger, MaxConnections)
-}
-
-// NewLimitedServer is NewServer with another limit of connections.
-func NewLimitedServer(h http.Handler, logger *zap.Logger, maxConnections int) *http.Server {
+// NewServer returns an http.Server of a handler with limits on the duration, size and number of requests, and on the number
+// of connections; 0: [MaxConnections]. It has no limits on answers, since some never end: a Handler limits them itself. If
+// logger is nil, nothing is logged.
+func NewServer(h http.Handler, logger *zap.Logger, maxConnections int) *http.Server {
+	if maxConnections <= 0 {
+		maxConnections = MaxConnections
+	}
 	if logger == nil {
 		logger = zap.NewNop()
 	}
@@ -97,6 +96,6 @@ func NewLimitedServer(h http.Handler, logger *zap.Logger, maxConnections int) *h
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          zap.NewStdLog(logger),
 	}
-	(&connections{max: max(maxConnections, 1)}).limit(s)
+	(&connections{max: maxConnections}).limit(s)
 	return s
 }

@@ -71,12 +71,12 @@ func (p *parameters) wrong(name, reason string, args ...any) {
 	}
 }
 
-// one returns a parameter that counts only once here; "": it is not given.
-func (p *parameters) one(name string) string {
-	if len(p.Values[name]) > 1 {
-		p.wrong(name, "given more than once")
+// store returns the store that is asked for, which counts only once here; "": none is given.
+func (p *parameters) store() string {
+	if len(p.Values["store"]) > 1 {
+		p.wrong("store", "given more than once")
 	}
-	return p.Get(name)
+	return p.Get("store")
 }
 
 // number returns a parameter as a whole number from least to most, or otherwise if it is not given.
@@ -94,8 +94,7 @@ func (p *parameters) number(name string, otherwise, least, most uint64) uint64 {
 
 // seq returns a seq; 0 if it is not given.
 func (p *parameters) seq(name string) uint64 {
-	n := p.number(name, 0, 1, 1<<64-1)
-	return n
+	return p.number(name, 0, 1, 1<<64-1)
 }
 
 // flag reports whether a parameter is 1.

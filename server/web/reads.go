@@ -60,7 +60,7 @@ func (h *Handler) history(x *exchange, r *http.Request, q *request) error {
 // fact answers with one fact.
 func (h *Handler) fact(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "store")
-	store := p.one("store")
+	store := p.store()
 	if p.err != nil {
 		return p.err
 	}
@@ -74,7 +74,7 @@ func (h *Handler) fact(x *exchange, r *http.Request, q *request) error {
 // lineage answers with what led to a fact, and what it led to.
 func (h *Handler) lineage(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "store", "depth", "effects", "limit", "values")
-	ask := query.LineageQuery{ID: q.args[0], Store: p.one("store"), Effects: p.flag("effects"), Values: p.flag("values"), Limit: int(p.number("limit", 100, 1, query.MaxFacts))}
+	ask := query.LineageQuery{ID: q.args[0], Store: p.store(), Effects: p.flag("effects"), Values: p.flag("values"), Limit: int(p.number("limit", 100, 1, query.MaxFacts))}
 	if text := p.Get("depth"); text == "all" {
 		ask.Depth = -1
 	} else {
@@ -117,7 +117,7 @@ func (h *Handler) histogram(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "store", "key", "axis", "from", "to", "buckets", "by", "at_seq")
 	axis := p.Get("axis")
 	by := p.Values["by"]
-	ask := query.HistogramQuery{Store: p.one("store"), Key: p.key(), Known: axis != "true", True: axis == "true" || axis == "both", From: p.time("from"), To: p.time("to"),
+	ask := query.HistogramQuery{Store: p.store(), Key: p.key(), Known: axis != "true", True: axis == "true" || axis == "both", From: p.time("from"), To: p.time("to"),
 		Buckets: int(p.number("buckets", 60, 1, 1000)), ByStore: slices.Contains(by, "store"), ByProducer: slices.Contains(by, "producer"), AtSeq: p.seq("at_seq")}
 	if !slices.Contains([]string{"", "known", "true", "both"}, axis) {
 		p.wrong("axis", "%q is not known, true or both", clip(axis))
@@ -140,7 +140,7 @@ func (h *Handler) histogram(x *exchange, r *http.Request, q *request) error {
 // moment answers with where a moment is in the log.
 func (h *Handler) moment(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "at", "seq", "store", "key")
-	ask := query.MomentQuery{At: p.unlessNow("at"), Seq: p.seq("seq"), Store: p.one("store"), Key: p.key()}
+	ask := query.MomentQuery{At: p.unlessNow("at"), Seq: p.seq("seq"), Store: p.store(), Key: p.key()}
 	if p.Has("at") && p.Has("seq") {
 		p.wrong("seq", "given with at: give one of them")
 	}

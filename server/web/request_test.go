@@ -118,7 +118,7 @@ func TestIdleOverHTTP2(t *testing.T) {
 	h := web.New(web.Options{WriteTimeout: time.Second, Heartbeat: 1300 * time.Millisecond})
 	h.Attach(s, log, nil)
 	http2 := httptest.NewUnstartedServer(nil)
-	http2.Config = web.NewServer(h, nil)
+	http2.Config = web.NewServer(h, nil, 0)
 	http2.EnableHTTP2 = true
 	http2.StartTLS()
 	defer func() {

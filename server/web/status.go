@@ -135,7 +135,7 @@ func (h *Handler) status(w *exchange, r *http.Request, q *request) error {
 	return h.found(w, r, s.LastSeq, report)
 }
 
-func latencyOf(t *server.Histogram) latency {
+func latencyOf(t *backend.Timings) latency {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	return latency{t.Count, ms(t.Quantile(0.5)), ms(t.Quantile(0.99))}
 }

@@ -58,7 +58,7 @@ func newSite(t *testing.T, log backend.Log, opts web.Options, options *server.Op
 		x.web.Attach(x.server, log, x.reader)
 	}
 	http1 := httptest.NewUnstartedServer(nil)
-	http1.Config = web.NewServer(x.web, nil)
+	http1.Config = web.NewServer(x.web, nil, 0)
 	http1.Start()
 	x.url, x.client = http1.URL, http1.Client()
 	t.Cleanup(func() {

@@ -25,7 +25,6 @@ type catalog struct {
 	id       backend.LogID
 	readable []string // stores that the reader may read; nil: all
 	horizons map[string]backend.Horizon
-	removed  uint64
 
 	through uint64   // the log was read through it: facts are counted, except that
 	again   []string // of these stores (nil: of all)
@@ -97,7 +96,7 @@ func (c *catalog) begin(stats *backend.Stats) {
 
 // recount forgets the counts of some stores (nil: of all), to count again what a log with the given stats has of them.
 func (c *catalog) recount(stats *backend.Stats, stores []string) {
-	c.horizons, c.removed = stats.Horizons, stats.Removed
+	c.horizons = stats.Horizons
 	if pending := c.counted < c.through; c.others > 0 || pending && c.again == nil {
 		stores = nil
 	} else if pending && stores != nil {
@@ -131,7 +130,7 @@ func (c *catalog) check(stats *backend.Stats) {
 			}
 		}
 	}
-	if slices.Contains(lost, backend.AllStores) || len(lost) == 0 && c.removed != stats.Removed {
+	if slices.Contains(lost, backend.AllStores) {
 		lost = nil
 	}
 	if lost == nil || len(lost) > 0 {

@@ -118,9 +118,9 @@ func (r *Reader) Facts(ctx context.Context, readable []string, q query.FactsQuer
 	if err != nil {
 		return 0, nil, err
 	}
-	m := q.Matcher()
+	inFilter := q.Matcher()
 	wants := func(f *backend.Fact) bool {
-		return (q.Since.IsZero() || !f.TransactionTime.Before(q.Since)) && (q.Until.IsZero() || f.TransactionTime.Before(q.Until)) && m.Wants(f)
+		return (q.Since.IsZero() || !f.TransactionTime.Before(q.Since)) && (q.Until.IsZero() || f.TransactionTime.Before(q.Until)) && inFilter(f)
 	}
 	if q.Reverse {
 		limit, err := limitOf(q.Limit, query.MaxFacts)

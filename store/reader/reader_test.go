@@ -338,11 +338,11 @@ func TestFacts(t *testing.T) {
 	} {
 		for _, readable := range [][]string{nil, {"a", "b"}} {
 			var want []uint64
-			producer := query.NewProducer(q.Producer)
+			isProducer := query.Filter{Producer: q.Producer}.Matcher()
 			for _, f := range w.facts {
 				if f.Seq > q.After && (q.Through == 0 || f.Seq <= q.Through) && (q.Since.IsZero() || !f.TransactionTime.Before(q.Since)) && (q.Until.IsZero() || f.TransactionTime.Before(q.Until)) &&
 					(q.Stores == nil || slices.Contains(q.Stores, f.Store)) && (readable == nil || slices.Contains(readable, f.Store)) &&
-					(q.Key == nil || f.Key == key) && len(f.Key) >= len(q.Prefix) && f.Key[:len(q.Prefix)] == q.Prefix && producer.Is(f.Producer) && query.HoldAll(q.Where, f.Value) {
+					(q.Key == nil || f.Key == key) && len(f.Key) >= len(q.Prefix) && f.Key[:len(q.Prefix)] == q.Prefix && isProducer(&f) && query.HoldAll(q.Where, f.Value) {
 					want = append(want, f.Seq)
 				}
 			}

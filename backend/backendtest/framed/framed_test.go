@@ -17,8 +17,9 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestSuite checks that a log which is seen through its frames passes the suite.
-func TestSuite(t *testing.T) {
+// TestFramesSuite checks that a log which is seen through its frames passes the suite. With the race detector, the suite of
+// package memory reads the same frames.
+func TestFramesSuite(t *testing.T) {
 	backendtest.Run(t, func(testing.TB, string) backend.Backend {
 		return framed.Log(memory.New(memory.Options{}))
 	}, &backendtest.Options{Volatile: true})

@@ -82,9 +82,9 @@ type Log struct {
 
 	link      backend.Connection // whether the place has answered last
 	flight    *flight            // the unit that is being appended; nil: none is
-	lost      *flight // the unit that may have been appended; nil: none
-	witnessed uint64  // the position of the last witness
-	failed    error   // ends the log
+	lost      *flight            // the unit that may have been appended; nil: none
+	witnessed uint64             // the position of the last witness
+	failed    error              // ends the log
 	closed    bool
 }
 

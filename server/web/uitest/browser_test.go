@@ -115,7 +115,7 @@ func newSite(t *testing.T, log backend.Log, orders int, memoryLimit int64, more 
 		return web.About{Version: "1.4.0", LogName: "shop", DiskFree: 75 << 30, Memory: web.Memory{Used: m.Sys}}
 	}})
 	h.Attach(srv, s.log, read)
-	s.server = web.NewServer(h, nil)
+	s.server = web.NewServer(h, nil, 0)
 	s.url = s.newGate()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

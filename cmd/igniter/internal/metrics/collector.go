@@ -83,7 +83,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 // collectSite gives what the site knows.
 func (c *Collector) collectSite(out sink) {
 	if c.site.Requests != nil {
-		took := map[string]server.Histogram{}
+		took := map[string]backend.Timings{}
 		for _, n := range c.site.Requests() {
 			out.counter("http_requests_total", "HTTP requests that were answered, by route, code and token.", n.Count, "route", "code", "token", n.Route, strconv.Itoa(n.Code), n.Client)
 			h := took[n.Route]
@@ -159,7 +159,7 @@ func (out sink) gauge(name, help string, v float64, labels ...string) {
 
 // histogram gives a histogram, whose buckets Prometheus wants to be cumulative. The counts are read while they grow; the
 // total is the sum of the buckets.
-func (out sink) histogram(name, help string, h server.Histogram, labels ...string) {
+func (out sink) histogram(name, help string, h backend.Timings, labels ...string) {
 	buckets, count := map[float64]uint64{}, uint64(0)
 	for i, n := range h.Buckets {
 		count += n
