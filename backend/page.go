@@ -21,7 +21,7 @@ type Range struct {
 	// Known, if not nil, returns the seq through which the reader has the facts already, as it has those that it wrote
 	// itself. A log may leave them out of the pages, so that it need not decode them; it may as well ignore Known. It is
 	// called by the loop's goroutine, once for each page.
-	Known func() uint64
+	Known func() uint64 `json:"-"`
 }
 
 // Has reports whether r has facts of a store.

@@ -30,7 +30,7 @@ type Query struct {
 	// the orders by eight fields of a store, of 4 bytes a key each, and none of a store with more than 4 million keys.
 	OrderBy Field
 
-	Where func(r Record) bool // list only records for which it reports true; it may be called for others than those listed; nil: all
+	Where func(r Record) bool `json:"-"` // list only records for which it reports true; it may be called for others than those listed; nil: all
 
 	// Cursor is the Next of the [Results] before: list the page after them. It belongs to one query: all
 	// fields but Limit must stay the same. "": the first page. If a record changes between two pages, it

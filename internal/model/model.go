@@ -505,8 +505,3 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
-
-func decodeDoc(f backend.Fact) (d doc) {
-	_ = json.Unmarshal(f.Value, &d)
-	return d
-}
