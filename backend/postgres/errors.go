@@ -126,13 +126,17 @@ func pause(attempt int) time.Duration {
 func (l *Log) retry(ctx context.Context, try func(ctx context.Context) error) error {
 	bound, cancel := l.bound(ctx)
 	defer cancel()
+	limit := tripTimeout
 	for attempt := 0; ; attempt++ {
 		var err error
 		if err = l.ended(ctx); err != nil {
 			return err
 		}
-		trip, end := context.WithTimeout(bound, tripTimeout)
+		trip, end := context.WithTimeout(bound, limit)
 		err = try(trip)
+		if trip.Err() != nil {
+			limit = min(2*limit, maxTrip) // what is read may be large, and the network slow
+		}
 		end()
 		if err == nil {
 			return nil

@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -257,4 +259,29 @@ func TestAncestors(t *testing.T) {
 	now = statsOf(t, l)
 	require.Len(t, now.Ancestors, backend.MaxAncestors)
 	require.Equal(t, uint64(2), now.Ancestors[3].Through)
+}
+
+// Rows that somebody removed by other means than a prune are missed by everybody who reads all stores.
+func TestRowsTakenAway(t *testing.T) {
+	a := address(t)
+	l := open(t, Options{Address: a, Log: "taken-away"})
+	defer l.Close()
+	put(t, l, 0, 10)
+	_, err := l.Prune(t.Context(), slices.Values([]uint64{2, 7}), backend.Horizon{})
+	require.NoError(t, err)
+	facts, _ := read(t, l, backend.Range{})
+	require.Len(t, facts, 8)
+	exec1(t, connect(t, a), `delete from igniter.fact where seq in (4, 5) and log = $1`, l.number)
+	fresh := open(t, Options{Address: a, Log: "taken-away"})
+	defer fresh.Close()
+	for _, l := range []*Log{l, fresh} {
+		for _, loop := range []func(context.Context, backend.Range) iter.Seq2[backend.Page, error]{l.Replay, l.Follow} {
+			var last error
+			for _, err := range loop(t.Context(), backend.Range{}) {
+				last = err
+			}
+			require.ErrorIs(t, last, backend.ErrCorrupt)
+			require.ErrorContains(t, last, "4 are missing through there, and 2 were pruned")
+		}
+	}
 }

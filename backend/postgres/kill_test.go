@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,6 +68,7 @@ type cutter struct {
 	server   string
 	cuts     atomic.Int64
 	left     atomic.Int64 // how many commits pass before the next cut; below 0: all
+	rate     atomic.Int64 // of each direction of a connection, in bytes a second; 0: as fast as it can
 	every    int64
 	all      sync.WaitGroup
 }
@@ -99,8 +102,9 @@ func (c *cutter) serve(client net.Conn) {
 	defer server.Close()
 	c.all.Go(func() {
 		defer server.Close()
-		_, _ = io.Copy(server, client)
+		_, _ = io.Copy(slowly{server, &c.rate}, client)
 	})
+	back := slowly{client, &c.rate}
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buf)
@@ -111,13 +115,73 @@ func (c *cutter) serve(client net.Conn) {
 			return
 		}
 		if n > 0 {
-			if _, err := client.Write(buf[:n]); err != nil {
+			if _, err := back.Write(buf[:n]); err != nil {
 				return
 			}
 		}
 		if err != nil {
 			return
 		}
+	}
+}
+
+// slowly writes no faster than the rate.
+type slowly struct {
+	io.Writer
+	rate *atomic.Int64
+}
+
+func (s slowly) Write(b []byte) (int, error) {
+	if rate := s.rate.Load(); rate > 0 {
+		time.Sleep(time.Duration(len(b)) * time.Second / time.Duration(rate))
+	}
+	return s.Writer.Write(b)
+}
+
+// A fact that takes much longer than a transaction may be idle is written and read over a slow network, and others are told that the log is held.
+func TestSlowNetwork(t *testing.T) {
+	if !soak {
+		t.Skip("it takes minutes: IGNITER_SOAK is not 1")
+	}
+	t.Parallel()
+	direct := address(t)
+	slow, a := startCutter(t, one[string](t, connect(t, direct), `select current_setting('unix_socket_directories')`), 1<<40)
+	const log = "slow-network"
+	l, near := open(t, Options{Address: a, Log: log}), open(t, Options{Address: direct, Log: log})
+	defer l.Close()
+	defer near.Close()
+	slow.rate.Store(128 << 10)
+	value := make([]byte, 8<<20) // a minute
+	for i := range value {
+		value[i] = "0123456789abcdef"[rand.IntN(16)]
+	}
+	value[0], value[len(value)-1] = '"', '"'
+	begun := time.Now()
+	f, err := l.WriteFact(t.Context(), backend.Fact{ID: "large", Store: "s", Key: "k", Value: value})
+	require.NoError(t, err)
+	t.Logf("written in %s", time.Since(begun))
+	begun = time.Now()
+	facts, _ := read(t, l, backend.Range{})
+	require.Equal(t, []backend.Fact{f}, facts)
+	t.Logf("read in %s", time.Since(begun))
+	_, err = near.WriteFact(t.Context(), backend.Fact{ID: "small", Store: "s", Key: "k", Value: []byte("1")})
+	require.NoError(t, err)
+}
+
+// The server gives a transaction that sends a large fact more time than one that sends nothing.
+func TestPatience(t *testing.T) {
+	l := open(t, Options{Address: address(t), Log: "patience"})
+	defer l.Close()
+	conn := connect(t, address(t))
+	for size, want := range map[int]string{10: "10s", 1 << 20: "26s"} {
+		tx, err := conn.Begin(t.Context())
+		require.NoError(t, err)
+		value := append(bytes.Repeat([]byte("x"), size), '"')
+		value[0] = '"'
+		_, err = InTx(t.Context(), PGX(tx), "patience", backend.Batch{Facts: []backend.Fact{{ID: fmt.Sprint(size), Store: "s", Key: "k", Value: value}}})
+		require.NoError(t, err)
+		require.Equal(t, want, one[string](t, conn, `select current_setting('idle_in_transaction_session_timeout')`))
+		require.NoError(t, tx.Rollback(t.Context()))
 	}
 }
 

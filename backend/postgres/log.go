@@ -19,8 +19,15 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// tripTimeout is how long one trip to the server may take. It is longer than a writer waits for the log's row.
-const tripTimeout = 45 * time.Second
+// tripTimeout is how long one trip to the server may take, and timeFor what it sends besides. It is longer than a writer waits for the log's row. A
+// trip that reads and took too long may take twice as long when it is made again, up to maxTrip.
+const (
+	tripTimeout = 45 * time.Second
+	maxTrip     = 10 * time.Minute
+)
+
+// timeFor is how long it takes to send so many bytes over the slowest network that writers work over, 64 KiB/s.
+func timeFor(bytes int) time.Duration { return time.Duration(bytes) * time.Second / (64 << 10) }
 
 // closeTimeout is how long Close waits for the trip of writes that is under way.
 const closeTimeout = 5 * time.Second

@@ -67,6 +67,7 @@ type reader struct {
 	pruned   int64          // how many facts the log had pruned when the loop was last told its horizons; -1: it was not
 	at       uint64         // the log was read through here
 	through  uint64         // where the loop ends; 0: not
+	gone     uint64         // how many seqs the loop has passed that hold no fact
 	batch    []backend.Fact // the facts through at of a batch that goes on
 	ends     uint64         // the last seq of that batch
 }
@@ -91,6 +92,9 @@ func (x *reader) read(ctx context.Context) error {
 		if pruned := int64(got.place.pruned); pruned != x.pruned {
 			x.pruned = pruned
 			x.pager.Tell(got.horizons)
+		}
+		if err := x.count(&got); err != nil {
+			return err
 		}
 		moved := len(got.facts) > 0 || got.through > x.at
 		if !x.give(&got) {
@@ -140,7 +144,7 @@ func (x *reader) begin(got *taken) error {
 			x.through = max(last, seq)
 		}
 	}
-	x.identity = s.Log
+	x.identity, x.gone = s.Log, 0
 	r := x.r
 	r.After.Seq, r.Through = x.at, x.through
 	if len(x.batch) > 0 {
@@ -225,6 +229,31 @@ func (got *taken) scan(rows pgx.Rows) error {
 }
 
 const blockSize = 64 << 10
+
+// count finds rows that were taken away by other means than a prune: a loop over all stores passes no more empty seqs than the log says were pruned.
+func (x *reader) count(got *taken) error {
+	if x.r.Stores != nil {
+		return nil
+	}
+	var hole [2]uint64 // the last one
+	at := x.at
+	pass := func(seq uint64) {
+		if seq > at+1 {
+			x.gone += seq - at - 1
+			hole = [2]uint64{at + 1, seq - 1}
+		}
+		at = seq
+	}
+	for i := range got.facts {
+		pass(got.facts[i].Seq)
+	}
+	pass(got.through + 1)
+	if x.gone > got.place.pruned {
+		return &backend.CorruptError{Path: "igniter.fact", Reason: fmt.Sprintf("facts were taken away, seqs %d to %d or some before: %d are missing through there, and %d were pruned",
+			hole[0], hole[1], x.gone, got.place.pruned)}
+	}
+	return nil
+}
 
 // give yields what was taken, in whole batches. It reports whether the loop goes on.
 func (x *reader) give(got *taken) bool {

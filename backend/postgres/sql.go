@@ -27,6 +27,9 @@ const (
 	settings = `select concat(set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, true),
 	set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '10s', true), set_config('lock_timeout', '30s', true), ` + plans + `), ` + serverKey
 
+	// patience lets a transaction that sends much be idle for longer: the server counts the time until all of a statement has arrived.
+	patience = `select set_config('idle_in_transaction_session_timeout', $1::text, true) where current_setting('idle_in_transaction_session_timeout') = '10s'`
+
 	settingsRead = `select concat(` + plans + `), ` + serverKey
 
 	plans = `set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),

@@ -47,8 +47,8 @@ const (
 //
 // Write facts last, just before the commit: until the transaction ends, every other writer of the log waits for it, those of this process
 // too. The seqs that are returned hold once the transaction is committed; a transaction that is rolled back gives none. Where
-// the transaction has no such limits, InTx makes it wait at most 30 s for the log and stay idle at most 10 s. It raises
-// synchronous_commit to on.
+// the transaction has no such limits, InTx makes it wait at most 30 s for the log and stay idle at most 10 s, and a second more for each 64 KiB of
+// facts. It raises synchronous_commit to on.
 //
 // The verdicts are those of [backend.Log.Write]. After a *backend.ConflictError, backend.ErrIDReused, backend.ErrTooLarge or a
 // *backend.InvalidError nothing is written, and the transaction may go on. After any other error roll it back. The isolation level
@@ -91,7 +91,12 @@ func inTx(ctx context.Context, run runner, log string, b backend.Batch) (w backe
 	d.ask(facts, b.Expect)
 	var p place
 	var here string
-	all := append(p.statements(number, txSettings, lockRow), d.statements(number)...)
+	size := 0
+	for i := range facts {
+		size += sequencer.Size(&facts[i])
+	}
+	all := append(p.statements(number, txSettings, lockRow), beforeSending(size)...)
+	all = append(all, d.statements(number)...)
 	all = append(all, statement{sql: `select ` + origin, row: func(scan func(...any) error) error { return scan(&here) }})
 	if err := run.run(ctx, all...); err != nil {
 		return w, err

@@ -190,8 +190,12 @@ func (l *Log) write(g []*write) {
 		if len(g) == 0 {
 			return
 		}
-		trip, end := context.WithTimeout(l.life, tripTimeout)
-		err := l.try(trip, g)
+		size := 0
+		for _, w := range g {
+			size += w.size
+		}
+		trip, end := context.WithTimeout(l.life, tripTimeout+timeFor(size))
+		err := l.try(trip, g, size)
 		end()
 		v, named := final, error(nil)
 		if err != nil {
@@ -228,8 +232,8 @@ func (l *Log) write(g []*write) {
 	}
 }
 
-// try makes the two trips of a group. Without an error each write of it has its own verdict, and what is new is durable.
-func (l *Log) try(ctx context.Context, g []*write) error {
+// try makes the two trips of a group, which has so many bytes. Without an error each write of it has its own verdict, and what is new is durable.
+func (l *Log) try(ctx context.Context, g []*write, size int) error {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -242,6 +246,7 @@ func (l *Log) try(ctx context.Context, g []*write) error {
 	}
 	p := l.depart()
 	all := append([]statement{{sql: begin}}, p.statements(l.number, settings, lockRow)...)
+	all = append(all, beforeSending(size)...)
 	if err := run.run(ctx, append(all, d.statements(l.number)...)...); err != nil {
 		return err
 	}
@@ -281,6 +286,14 @@ func (l *Log) try(ctx context.Context, g []*write) error {
 		l.saw(last, 0, nil)
 	}
 	return nil
+}
+
+// beforeSending returns what a transaction that is about to send so many bytes of facts needs; most need nothing.
+func beforeSending(size int) []statement {
+	if size < 256<<10 {
+		return nil
+	}
+	return []statement{{sql: patience, args: []any{fmt.Sprintf("%ds", 10+int(timeFor(size).Seconds()))}}}
 }
 
 // saw notes that the log was read through a seq, and the ID of the fact at mark, if that is not 0.
