@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -11,13 +12,14 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
+	"github.com/igniter-store/igniter/wire"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
 	hashes, heads := false, []string(nil)
-	cmd := a.withJSON(&cobra.Command{
-		Use:   "verify DIR",
-		Short: "Check every byte of a log that is not open",
+	cmd := a.withJSON(withLogFlags(&cobra.Command{
+		Use:   "verify [DIR]",
+		Short: "Check every byte of a log in files that is not open, or every fact of another log",
 		Long: `Reads every byte of a log in a directory, checks each frame and each fact, and computes every hash again. If the log is
 damaged, the exit code is 1, and each damaged place is shown: the file, the offset, and the first seq that can't be read
 there. It changes nothing. To verify a log that a server has open, verify a copy: igniter backup, igniter restore.
@@ -28,13 +30,32 @@ is not damage either, since other writers compute hashes in other ways; --hashes
 --head takes a line that igniter head printed earlier, and proves that the log still contains all that it covers, byte for
 byte: otherwise the exit code is 1. Facts that were pruned meanwhile are told from such that are simply gone.
 
+Without DIR, with --address, it reads each fact of a log that is at a server, in PostgreSQL or in JetStream, as any reader does: seqs
+ascend, none is missing that was not pruned, and each hash is computed again. Of JetStream that checks every byte of every message.
+
 An ID that a store holds twice, as an import by an earlier release could leave it, is shown with its seqs, and the exit
 code is 1: igniter prune --seq removes the later facts.`,
 		Example: `  igniter verify /var/lib/igniter/log
   igniter verify ./log --json | jq .damage
-  igniter verify ./log --head "$(cat head-of-may)"`,
-		Args: cobra.ExactArgs(1),
+  igniter verify ./log --head "$(cat head-of-may)"
+  igniter verify --address nats://127.0.0.1:4222 --log-name orders`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
+			if len(given) == 0 {
+				name, err := a.backend()
+				switch {
+				case err != nil:
+					return err
+				case name == "file":
+					return usage("give the directory of the log: igniter verify DIR")
+				case len(heads) > 0:
+					return usage("--head is for a log in files: igniter verify DIR")
+				}
+				return a.withLog(cmd.Context(), func(log backend.Log) error { return a.verifyFacts(cmd.Context(), log, hashes) })
+			}
+			if a.values.Given("address") {
+				return usage("both a directory and --address are given")
+			}
 			dir := given[0]
 			checkpoints := make([]backend.Checkpoint, len(heads))
 			for i, line := range heads {
@@ -66,10 +87,52 @@ code is 1: igniter prune --seq removes the later facts.`,
 			}
 			return nil
 		},
-	})
+	}))
 	cmd.Flags().StringArrayVar(&heads, "head", nil, "prove that the log contains what this line of igniter head covers; may be repeated")
 	cmd.Flags().BoolVar(&hashes, "hashes", false, "list the facts whose hashes do not match their values")
 	return cmd
+}
+
+// verifyFacts reads all facts that a log has now.
+func (a *app) verifyFacts(ctx context.Context, log backend.Log, hashes bool) error {
+	before, err := log.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	var r file.VerifyReport
+	bar := a.progress(int64(before.Facts), "reading", false)
+	last := uint64(0)
+	for f, err := range counted(backend.Facts(log.Replay(ctx, backend.Range{Through: before.LastSeq})), bar) {
+		if err != nil {
+			bar.Finish()
+			return fmt.Errorf("after seq %d: %w", last, err)
+		}
+		if f.Seq <= last {
+			return fmt.Errorf("%w: seq %d comes after seq %d", backend.ErrCorrupt, f.Seq, last)
+		}
+		last = f.Seq
+		r.Facts++
+		r.Bytes += uint64(len(f.Value))
+		if want, err := wire.Hash(f.Value); err != nil || want != f.ValueHash {
+			r.Foreign = append(r.Foreign, file.FactHash{Seq: f.Seq, ID: f.ID, Have: f.ValueHash, Want: want})
+		}
+	}
+	bar.Finish()
+	after, err := log.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	r.Pruned = after.LastSeq - after.Facts
+	if missing := before.LastSeq - min(r.Facts, before.LastSeq); missing > r.Pruned && log.Features().Stores == nil {
+		return fmt.Errorf("%w: %d facts through seq %d are missing, and %d were pruned", backend.ErrCorrupt, missing, before.LastSeq, r.Pruned)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d facts through seq %d, their values have %s\n", r.Facts, before.LastSeq, humanize.IBytes(r.Bytes))
+	text.WriteString(foreignText(&r, hashes))
+	if r.Pruned > 0 {
+		fmt.Fprintf(&text, "%d facts were pruned\n", r.Pruned)
+	}
+	return a.print(newVerifyReport(&r), "%ssound\n", text.String())
 }
 
 // A verifyReport is file.VerifyReport for programs.
@@ -106,12 +169,8 @@ func newVerifyReport(r *file.VerifyReport) verifyReport {
 	return v
 }
 
-func verifyText(dir string, r *file.VerifyReport, hashes bool) string {
+func foreignText(r *file.VerifyReport, hashes bool) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s: %d facts in %d segments and %d snapshots, %s\n", dir, r.Facts, r.Segments, r.Snapshots, humanize.IBytes(r.Bytes))
-	if t := r.Torn; t != nil {
-		fmt.Fprintf(&text, "%s ends in %d bytes, at byte %d, of a last write that a crash cut short; the next start moves them to quarantine\n", t.File, t.Bytes, t.Offset)
-	}
 	if n := len(r.Foreign); n > 0 {
 		fmt.Fprintf(&text, "%d facts have hashes that another writer computed in another way\n", n)
 	}
@@ -120,6 +179,16 @@ func verifyText(dir string, r *file.VerifyReport, hashes bool) string {
 			fmt.Fprintf(&text, "  seq %d, %s: has %s, its value's is %s\n", f.Seq, printable(f.ID), printable(f.Have), f.Want)
 		}
 	}
+	return text.String()
+}
+
+func verifyText(dir string, r *file.VerifyReport, hashes bool) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s: %d facts in %d segments and %d snapshots, %s\n", dir, r.Facts, r.Segments, r.Snapshots, humanize.IBytes(r.Bytes))
+	if t := r.Torn; t != nil {
+		fmt.Fprintf(&text, "%s ends in %d bytes, at byte %d, of a last write that a crash cut short; the next start moves them to quarantine\n", t.File, t.Bytes, t.Offset)
+	}
+	text.WriteString(foreignText(r, hashes))
 	for i, d := range r.Damage {
 		fmt.Fprintf(&text, "damage: %s, at byte %d, from seq %d on: %s\n", d.Path, d.Offset, r.Seqs[i], printable(d.Reason))
 	}

@@ -3,10 +3,14 @@
 package clustertest
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,4 +51,26 @@ func TestPrograms(t *testing.T) {
 	require.Equal(t, 3, strings.Count(exported, "\n"))
 	igniter(exported, "import", "--backend", "jetstream", "--address", url, "--log-name", "copy")
 	require.Equal(t, exported, igniter("", "export", "--address", url, "--log-name", "copy"))
+	require.Contains(t, igniter("", "verify", "--address", url, "--log-name", "copy"), "3 facts through seq 3")
+	require.Contains(t, igniter("", "verify", "--address", url, "--log-name", "copy"), "sound")
+
+	// Two servers stand before one log.
+	servers := make([]string, 2)
+	dir, err := os.MkdirTemp("", "ign") // a socket's path is short
+	require.NoError(t, err)
+	defer os.RemoveAll(dir)
+	for i := range servers {
+		path := filepath.Join(dir, fmt.Sprint(i))
+		servers[i] = "unix://" + path
+		cmd := exec.Command(command, "serve", "--address", url, "--log-name", "command", "--listen", servers[i])
+		cmd.Stderr = os.Stderr
+		require.NoError(t, cmd.Start())
+		defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+		require.Eventually(t, func() bool { _, err := os.Stat(path); return err == nil }, waitFor, 5*time.Millisecond)
+	}
+	igniter("", "put", "--address", servers[0], "todos", "d", "1")
+	igniter("", "put", "--address", servers[1], "todos", "e", "2")
+	require.Equal(t, 5, strings.Count(igniter("", "export", "--address", servers[0]), "\n"))
+	require.Equal(t, igniter("", "export", "--address", servers[1]), igniter("", "export", "--address", url, "--log-name", "command"))
+	require.Contains(t, igniter("", "follow", "--address", servers[1], "--after", "4", "--limit", "1"), "todos/e")
 }
