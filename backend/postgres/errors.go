@@ -38,13 +38,14 @@ func judge(err error) (verdict, error) {
 	if errors.Is(err, errAgain) || errors.Is(err, errMoved) || errors.Is(err, errBehind) {
 		return again, err
 	}
+	if isContract(err) { // it has its name
+		return final, err
+	}
 	code := sqlState(err)
 	if code == "" {
 		var network net.Error
 		var connect *pgconn.ConnectError
 		switch {
-		case isContract(err):
-			return final, err
 		case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 			errors.Is(err, net.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
 			strings.Contains(err.Error(), "conn closed"), strings.Contains(err.Error(), "conn busy"), pgconn.Timeout(err):
@@ -106,7 +107,7 @@ var errAgain = errors.New("make the trip again")
 
 func isContract(err error) bool {
 	for _, target := range []error{backend.ErrClosed, backend.ErrConflict, backend.ErrIDReused, backend.ErrInvalid, backend.ErrTooLarge, backend.ErrCorrupt,
-		backend.ErrFull, backend.ErrUnavailable, backend.ErrForbidden, backend.ErrDiverged} {
+		backend.ErrFull, backend.ErrUnavailable, backend.ErrUnauthenticated, backend.ErrForbidden, backend.ErrDiverged} {
 		if errors.Is(err, target) {
 			return true
 		}

@@ -34,6 +34,8 @@ func TestCodes(t *testing.T) {
 			require.Equal(t, want.verdict, v, code)
 			require.ErrorIs(t, err, want.err, code)
 			require.ErrorContains(t, err, code)
+			_, twice := judge(err)
+			require.Equal(t, err, twice, "it has its name")
 		}
 	}
 	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF, errAgain, errMoved, context.DeadlineExceeded} {
