@@ -12,6 +12,7 @@ export class Axis {
 		const known = kind === 'known', title = known ? 'Known' : 'True', clip = id('clip');
 		this.on = on;
 		this.known = known;
+		[this.from, this.to] = [0, 1];
 		this.clip = g('rect', { width: WIDTH, height: HEIGHT });
 		this.all = g('path');
 		this.filled = g('path');

@@ -107,7 +107,7 @@ export class History {
 		this.rows = this.records.map((v) => {
 			const links = (v.causes ?? 0), why = v.rule ? `rule ${plain(v.rule)}` : links ? many(links, 'cause') : '';
 			return h('tr', { 'data-seq': v.seq }, th('', h('a', { href: change({ v: v.seq }), 'data-open': '' }, v.version ? count(v.version) : '?')), td('seq', 'm r p3', count(v.seq)), td('known', 'nb', at(v.time)),
-				td('by', 'nb', who(v)), h('td.cut.full', changed(v)), td('true since', 'nb true', v.valid ? at(v.valid, day) : ''), td('why', 'nb', why ? link(of(v), '', why) : ''));
+				td('by', 'nb', who(v)), h('td.cut.full', changed(v)), td('true since', v.valid ? 'nb true' : 'nb', v.valid ? at(v.valid, day) : ''), td('why', 'nb', why ? link(of(v), '', why) : ''));
 		});
 		this.listed.replaceChildren(table('rows in', `Versions of ${plain(this.store)}/${plain(this.key)}, newest first`, [['Ver.'], ['Seq', 'r p3'], ['Known'], ['By'], ['Change'], ['True since'], ['Why']], this.rows));
 		this.rows.forEach((tr, i) => tr.addEventListener('click', (e) => {

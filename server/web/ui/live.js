@@ -9,9 +9,9 @@ import { connection } from './main.js';
 import { chip, chips, popup } from './filters.js';
 import { parse } from './json.js';
 import { change, go, href, query } from './router.js';
-import { by, count, name, who } from './text.js';
+import { by, count, many, name, who } from './text.js';
 import { asTable, filterRows, td, th } from './table.js';
-import { clock } from './time.js';
+import { clock, exact } from './time.js';
 
 const KEPT = 1000, PAST = 100, SECONDS = 60;
 const FILTERS = [['store', 'store'], ['prefix', 'key begins with'], ['key', 'key'], ['producer', 'by'], ['where', 'value, such as total>900']];
@@ -47,7 +47,8 @@ export class Live {
 		page.read(head.seq);
 		this.paused = false;
 		this.held = [];
-		this.matched = this.passed = 0;
+		this.matched = 0;
+		this.earlier = from || start ? `${many(past.length, 'fact')}${past.length === KEPT ? ' or more' : ''} ${start ? `since ${exact(start).slice(0, 16)}` : `after seq ${count(from)}`}, then ` : '';
 		this.began = this.seq = head.seq;
 		this.rate = new Array(SECONDS).fill(0);
 		this.body = h('tbody', { id: 'tail' }, past.map((f) => this.row(f)));
@@ -115,7 +116,7 @@ export class Live {
 	}
 
 	count() {
-		this.matchedText.textContent = `${count(this.matched)} matched of ${count(Math.max(this.matched, this.seq - this.began))}${this.paused ? `, paused with ${count(this.held.length)} waiting` : ''}`;
+		this.matchedText.textContent = `${this.earlier}${count(this.matched)} matched of ${count(Math.max(this.matched, this.seq - this.began))}${this.paused ? `, paused with ${count(this.held.length)} waiting` : ''}`;
 	}
 
 	second() {

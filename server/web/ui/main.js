@@ -51,7 +51,7 @@ async function identify(signal) {
 	$('#who').replaceChildren(...(who.name ? name(who.name) : ['no token']));
 	$('.who summary').setAttribute('aria-label', who.name ? `Token ${plain(who.name)}` : 'No token');
 	$('[data-section=server]').hidden = !who.admin;
-	const rights = who.admin ? 'administrator' : who.write?.length ? 'may write' : 'read only';
+	const rights = who.admin ? 'administrator' : who.write?.length && !who.read_only ? 'may write' : 'read only';
 	$('#grant').replaceChildren(h('p', h('b.m', who.name ? name(who.name) : 'No token needed'), ' ', h('span.tag', rights)),
 		h('p.note', text(`May read ${stores}. The inspector only reads.`), token() ? ' The token is kept in this tab only; closing it forgets the token.' : ''),
 		h('p.note', `Light and dark follow the system. Times are UTC.${who.version ? ` Igniter ${plain(who.version)}.` : ''}`),

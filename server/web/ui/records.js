@@ -6,7 +6,7 @@ import { Axis } from './axis.js';
 import { command, flags } from './command.js';
 import { change, go, href, note, opener, query } from './router.js';
 import { isPast, moment } from './moment.js';
-import { chips, condition, conditions, popup, written } from './filters.js';
+import { chips, conditions, popup, written } from './filters.js';
 import { entries } from './json.js';
 import { by, bytes, count, many, mono, name, plain, scalar, short, who } from './text.js';
 import { table, td, th } from './table.js';
@@ -41,10 +41,13 @@ export class Records {
 			typed = setTimeout(() => go(change({ prefix: prefix || undefined }), true), 250);
 		});
 		page.crumbs([mono(this.store)]);
-		this.histogram = await page.get('v1/histogram', { store: this.store, axis: 'both', buckets: 120 });
-		this.known.counts(this.histogram.known);
-		this.valid.counts(this.histogram.true);
-		await this.update(page);
+		this.counting = page.get('v1/histogram', { store: this.store, axis: 'both', buckets: 120 }).then((x) => {
+			this.histogram = x;
+			this.known.counts(x.known);
+			this.valid.counts(x.true);
+			this.shownAxes?.();
+		});
+		await Promise.all([this.counting, this.update(page)]);
 	}
 
 	params() {
@@ -67,27 +70,26 @@ export class Records {
 			return;
 		}
 		page.read(x.place?.seq ?? x.seq);
-		if (!x.keys && !this.histogram.known?.facts && !isPast(p)) return page.wait(nothing(this.store, x.seq));
+		if (!x.keys && !isPast(p)) {
+			await this.counting;
+			if (!this.histogram.known?.facts) return page.wait(nothing(this.store, x.seq));
+		}
 		this.draw(x, p);
-		await this.delta(x, p);
+		await Promise.all([this.telling(x, p), this.delta(x, p)]);
 	}
 
-	async ask(p) {
-		const x = await this.page.get(this.endpoint, { ...p, limit: PAGE, facet: this.fields ?? ['producer'] });
-		const at = { ...p, at_seq: p.at_seq ?? (p.as_of ? undefined : x.seq || undefined), limit: 1 }, facets = async (where, facet) => Object.assign(x.facets ??= {}, (await this.page.get(this.endpoint, { ...at, where, facet })).facets);
-		if (!this.fields) {
-			this.fields = [...this.telling(x), 'producer'];
-			if (this.fields.length > 1) await facets(p.where, this.fields);
-		}
-		// The other values of a field that is filtered by can be picked, too.
-		for (const field of this.fields) {
-			const others = p.where.filter((w) => condition(w)[0] !== field);
-			if (others.length < p.where.length) await facets(others, [field]);
-		}
-		return x;
+	ask(p) { return this.page.get(this.endpoint, { ...p, limit: PAGE, facet: this.fields ?? ['producer'] }); }
+
+	// telling counts the values of fields that tell records apart.
+	async telling(x, p) {
+		if (this.fields) return;
+		const facet = [...this.few(x), 'producer'], at_seq = p.at_seq ?? (p.as_of ? undefined : x.seq || undefined);
+		if (facet.length > 1) x.facets = (await this.page.get(this.endpoint, { ...p, at_seq, limit: 1, facet })).facets;
+		this.fields = facet;
+		this.drawFacets(x, p);
 	}
 
-	telling(x) {
+	few(x) {
 		const values = new Map();
 		for (const r of x.records) {
 			for (const [field, raw] of r.value?.kind === 'object' ? entries(r.value, 50) : []) {
@@ -126,8 +128,7 @@ export class Records {
 		const picked = query().getAll('col');
 		this.all = x.fields ?? [];
 		this.shown = picked.length ? picked.filter(Boolean) : this.all.slice(0, COLUMNS);
-		this.known.show(isPast(p) ? p.as_of ?? x.place?.time : '', x.place ? `seq ${count(p.at_seq ?? x.place.seq)}` : '');
-		this.valid.show(p.valid_at ?? '', this.histogram.dated === undefined ? '' : `${count(this.histogram.dated)} dated`);
+		this.showAxes(x.place, p);
 		this.head.replaceChildren(h('h1', name(this.store)), h('p.dim', many(x.keys, 'key') + (isPast(p) ? ' then' : '')),
 			x.horizon ? h('span.tag', `compacted before seq ${count(x.horizon.seq)}`) : '');
 		const filtered = p.where.length || p.prefix;
@@ -137,6 +138,15 @@ export class Records {
 		this.last = { ...x, records: [...x.records] };
 		this.rows(this.last);
 		this.page.show(this.head, this.axes, this.split);
+	}
+
+	showAxes(place, p) {
+		const seq = p.at_seq ?? place?.seq;
+		this.shownAxes = () => {
+			this.known.show(isPast(p) ? p.as_of ?? place?.time : '', seq ? `seq ${count(seq)}` : '');
+			this.valid.show(p.valid_at ?? '', this.histogram?.dated === undefined ? '' : `${count(this.histogram.dated)} dated`);
+		};
+		this.shownAxes();
 	}
 
 	drawFacets(x, p) {
@@ -151,7 +161,7 @@ export class Records {
 			});
 			return h('section.facet', { 'aria-labelledby': at }, h('h2', { id: at }, h('b', producer ? 'by' : name(field)), h('span', many(f.distinct, 'value'))), values);
 		};
-		this.facets.replaceChildren(...Object.entries(x.facets ?? {}).filter(([, f]) => f.values?.length).map(([field, f]) => of(field, f)));
+		this.facets.replaceChildren(...(this.fields ?? ['producer']).map((field) => [field, x.facets?.[field]]).filter(([, f]) => f?.values?.length).map(([field, f]) => of(field, f)));
 	}
 
 	sorter(what, order, cls, first = '') {
@@ -169,7 +179,7 @@ export class Records {
 		const rows = x.records.map((r) => h('tr', th('', opener({ store: this.store, key: r.key }, 'm', name(r.key))),
 			cols.map(([f, right, p3]) => td(f, `m ${right}${p3}`, r.cells.has(f) ? scalar(r.cells.get(f)) : '')),
 			cols.length ? [] : td('value', 'm j cut full', r.value ? short(r.value, 160) : `${bytes(r.value_bytes ?? 0)}`),
-			td('versions', 'r', count(r.version)), td('changed', 'nb', at(r.time)), td('by', '', who(r)), td('true since', 'true nb', r.valid ? at(r.valid, day) : '')));
+			td('versions', 'r', count(r.version)), td('changed', 'nb', at(r.time)), td('by', '', who(r)), td('true since', r.valid ? 'true nb' : 'nb', r.valid ? at(r.valid, day) : '')));
 		this.body.replaceChildren(rows.length ? table('rows', `Keys of ${plain(this.store)}`, heads, rows) : h('p.two.none', x.keys ? 'No record matches.' : 'No key has a value then.'));
 		this.more.replaceChildren(h('span', `${count(rows.length)} of ${count(x.count)} shown`), ' ',
 			x.next && rows.length < MOST ? button(`Next ${PAGE}`, () => this.next()) : x.next ? h('span', 'Filter to see others, or read all with the command below.') : '');
@@ -197,8 +207,7 @@ export class Records {
 	readOnly(e, p) {
 		const key = field('Key', { size: 16 }), one = form('form.row', () => go(href({ store: this.store, key: key.value })), h('label', 'or read one key ', key), h('button.b', 'Read'));
 		const facts = e.body.facts ?? 0, load = button(`Load ${plain(this.store)}`, () => this.load(load, p), 'b go');
-		this.known.show(isPast(p) ? p.as_of : '', p.at_seq ? `seq ${count(p.at_seq)}` : '');
-		this.valid.show(p.valid_at ?? '', '');
+		this.showAxes(undefined, p);
 		this.asked = h('div.body', lead(name(this.store), ' is not in memory'),
 			two(`Listing by value reads ${many(facts, 'fact')}: about ${Math.max(0.1, facts / 200000).toFixed(1)} s, and ${bytes(e.body.bytes ?? 0)} until the store is unloaded. Reading one key does not need that.`), row(load), one);
 		this.page.show(this.head, this.axes, states(h('section.panel', { 'aria-labelledby': 'ask' }, h('div.head', h('h2', { id: 'ask' }, 'Ask before a costly read')), this.asked)));
@@ -241,7 +250,7 @@ export class Records {
 	// stepValid looks for the next time from which a fact is true, in finer and finer histograms.
 	async stepValid(n) {
 		try {
-			const all = this.histogram.true;
+			const all = this.histogram?.true;
 			if (!all) return;
 			let from = Date.parse(all.from), to = Date.parse(all.to);
 			const now = query().get('valid_at'), here = now ? Date.parse(now) : to;

@@ -4,12 +4,13 @@ import { h } from './dom.js';
 
 export const query = () => new URLSearchParams(location.search);
 
-// href returns the link of a view. The moment of this view goes along, unless params names one.
+// href returns the link of a view. The moment of this view goes along, unless params names one, or a fact.
 export function href(params) {
 	const p = new URLSearchParams();
 	const set = (name, value) => { for (const v of Array.isArray(value) ? value : [value]) if (v !== undefined && v !== null && v !== false) p.append(name, v); };
 	for (const [name, value] of Object.entries(params)) set(name, value);
 	const now = query();
+	if ('fact' in params) return `?${p}`;
 	if (!('as_of' in params) && !('at_seq' in params)) for (const name of ['as_of', 'at_seq']) set(name, now.get(name));
 	if (!('valid_at' in params)) set('valid_at', now.get('valid_at'));
 	return `?${p}`;

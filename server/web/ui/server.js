@@ -46,14 +46,14 @@ export class Server {
 		const ready = s.status === 'ready', behind = s.backup ? s.log.last_seq - s.backup.seq : 0;
 		return h('dl.panel.state',
 			item('State', ready ? '✓ Ready' : `▲ ${s.status}`, ready ? 'plus' : 'warn', [s.started_at ? ['since ', at(s.started_at), ', '] : '', span(s.uptime_ms / 1000)]),
-			item('Writes', s.writable ? '✓ OK' : '✕ Refused', s.writable ? 'plus' : 'minus', s.failed ? text(s.failed) : `durable through seq ${count(s.log.durable_seq)}`),
+			item('Writes', s.read_only ? 'None: read-only' : s.writable ? '✓ OK' : '✕ Refused', s.read_only ? '' : s.writable ? 'plus' : 'minus', s.failed ? text(s.failed) : `durable through seq ${count(s.log.durable_seq)}`),
 			s.backup?.time ? item('Last backup', ago(s.backup.time), '', [`seq ${count(s.backup.seq)}, ${many(behind, 'seq')} behind, `, at(s.backup.time)]) : item('Last backup', 'None', 'warn', 'since the server started'),
 			item('Version', [text(s.version ?? '–'), ' ', h('span.m.dim', text((s.revision ?? '').slice(0, 7)))], '', s.log.id ? h('span.m', `log ${s.log.id.slice(0, 8)}`) : ''));
 	}
 
 	todo(s) {
 		const all = [], warn = (kind, what, to, label, bad) => all.push({ kind, what, to, label, bad });
-		if (!s.writable) warn('writes', ['The log takes no more writes', s.failed ? `: ${s.failed}` : '', '. Reads go on; find the cause and start the server again.'], '', '', true);
+		if (!s.writable && !s.read_only || s.failed) warn('writes', ['The log takes no more writes', s.failed ? `: ${s.failed}` : '', '. Reads go on; find the cause and start the server again.'], '', '', true);
 		for (const w of s.warnings ?? []) warn('warning', text(w));
 		for (const x of s.subscribers ?? []) {
 			if (!x.lag_since || Date.now() - Date.parse(x.lag_since) < 6e4) continue;

@@ -37,7 +37,7 @@ function horizon(asked, edge) {
 	return h('figure', g('svg.hz', { role: 'img', 'aria-label': `Seq 1 to ${count(edge)} thinned, from there on kept${asked ? `; asked for was ${count(asked)}` : ''}` },
 		g('defs', g('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' }, g('path.hatch', { d: 'M0 0V6' }))),
 		g('rect', { y: 20, width: x(edge), height: 18, fill: 'url(#hatch)' }), g('rect.kept', { x: x(edge), y: 20, width: '40%', height: 18 }),
-		g('line.edge', { x1: x(edge), x2: x(edge), y1: 14, y2: 44 }), asked && g('line.ask', { x1: x(asked), x2: x(asked), y1: 14, y2: 44 }),
+		g('line', { x1: x(edge), x2: x(edge), y1: 14, y2: 44 }), asked && g('line.ask', { x1: x(asked), x2: x(asked), y1: 14, y2: 44 }),
 		asked && g('text', { x: x(asked), y: 10, 'text-anchor': 'end' }, `asked for ${count(asked)}`), g('text', { x: '61%', y: 10 }, `horizon ${count(edge)}`),
 		g('text', { x: 0, y: 56 }, 'seq 1'), g('text', { x: '100%', y: 56, 'text-anchor': 'end' }, 'now')));
 }

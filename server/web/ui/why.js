@@ -9,6 +9,7 @@ import { entries } from './json.js';
 
 const DRAWN = 8;
 
+const fields = (f) => (f?.value?.kind === 'object' ? entries(f.value, 50).filter(([, v]) => !/^[{[]/.test(v.text)) : []);
 const label = (f) => `${f.store}/${f.key}`;
 const place = (f) => href({ store: f.store, key: f.key, v: f.seq });
 
@@ -33,6 +34,7 @@ export class Why {
 		const select = h('select', { id: 'depth', change: () => go(change({ depth: select.value })) }, ['1', '2', '3', '5', 'all'].map((d) => h('option', { selected: d === depth }, d)));
 		const proof = button('Copy proof', () => copy(x.proof, 'Proof', proof));
 		const effects = x.effects ?? { facts: [], links: [] }, led = effects.facts.filter((f) => f !== fact);
+		this.all = [...all.values()];
 		page.show(h('div.head', h('h1.raw', 'Why ', name(fact.key), fact.value?.kind === 'null' ? ' is deleted' : ' has this value'), h('p.dim', `seq ${count(fact.seq)}`),
 			h('div.end.row', h('label.two', { for: 'depth' }, 'Depth'), select, x.proof && proof)),
 		h('div.panel.verdict', { role: 'group', 'aria-label': 'Verification' },
@@ -57,11 +59,12 @@ export class Why {
 	}
 
 	about(f, link) {
-		const words = link?.rule ? ['rule ', mono(link.rule), ' read '] : [];
+		const words = link?.rule ? ['rule ', mono(link.rule), link.wrote ? ' wrote ' : ' read '] : [];
 		if (!f.value) return words;
 		if (f.value.kind === 'null') return [...words, 'deleted'];
 		if (f.value.kind !== 'object') return [...words, h('span.m', scalar(f.value, 40))];
-		const told = entries(f.value, 8).filter(([, v]) => v.kind !== 'object' && v.kind !== 'array').slice(0, 2);
+		const old = new Map(fields(this.all.find((b) => b.id === f.causation && b.key === f.key))), same = ([k, v]) => old.get(k)?.text === v.text;
+		const told = fields(f).sort((a, b) => same(a) - same(b)).slice(0, 2);
 		return [...words, told.flatMap(([k, v], i) => [i ? ', ' : '', mono(String(k)), ' ', h('span.m', scalar(v, 30))])];
 	}
 
@@ -82,7 +85,7 @@ export class Why {
 	}
 
 	led(fact, links, all) {
-		const seen = new Set([fact.seq]), step = (f) => links.filter((l) => l.to_seq === f.seq).map((l) => [l, all.get(l.from_seq)]).filter(([, from]) => from);
+		const seen = new Set([fact.seq]), step = (f) => links.filter((l) => l.to_seq === f.seq).map((l) => [{ ...l, wrote: 1 }, all.get(l.from_seq)]).filter(([, from]) => from);
 		return step(fact).map(([l, f]) => this.tree(f, l, step, seen));
 	}
 
@@ -117,7 +120,5 @@ export class Why {
 			g('text.t', { x: 8, y: 12 }, 'Came from'), g('text.t', { x: 206, y: 12 }, 'This fact'), g('text.t', { x: 404, y: 12 }, 'Led to'), links.map(edge), [...at.values()].map(box)),
 		h('figcaption.key', key('e', 'follows'), key('e src', 'source of a rule'), key('e cau', 'cause'), hidden > 0 && h('span', `${count(hidden)} more in the trees`)));
 	}
-
-	keys() { return {}; }
 }
 

@@ -159,6 +159,7 @@ step('records: filters, facets, columns, order, further pages', async (open) => 
   await see(page, '.chip', 'state = paid');
   await see(page, '.tools .end', ' match');
   await again(page, 'state = paid');
+  check(await page.locator('.facet', { hasText: 'state' }).locator('a').count() > 1, 'no other state can be picked');
   await page.locator('summary', { hasText: '+ Filter' }).click();
   await page.getByLabel('Field', { exact: true }).fill('total');
   await page.getByLabel('Condition').selectOption('>');
@@ -276,7 +277,7 @@ step('why: lineage, proof, effects, the graph', async (open) => {
   const came = page.locator('section', { has: page.locator('#came') });
   for (const part of ['users/', 'prices/', 'events/', 'session-start', 'source']) check((await came.innerText()).includes(part), 'the causes lack', part);
   const led = page.locator('section', { has: page.locator('#led') });
-  for (const part of ['stock/', 'order-priced']) check((await led.innerText()).includes(part), 'the effects lack', part);
+  for (const part of ['stock/', 'rule reserve wrote', 'order-priced']) check((await led.innerText()).includes(part), 'the effects lack', part);
   check(await page.locator('.graph a').count() > 4, 'the graph has few facts');
   console.log(`command ${await page.locator('#as-igniter-p code').textContent()}`);
   await accessible(page, 'why');
@@ -290,6 +291,11 @@ step('why: lineage, proof, effects, the graph', async (open) => {
   await page.keyboard.press('g');
   await page.keyboard.press('l');
   await see(page, 'h1', 'Why');
+  await page.goto(`${SITE}/ui/?store=orders&key=order-000139`);
+  await page.locator('table.rows tbody tr', { hasText: '→' }).first().locator('a[data-open]').click();
+  const changed = await (await see(page, '.diff tr:has(.ins) th', undefined)).innerText();
+  await page.getByText('Why this value').click();
+  await see(page, '.node.here', changed); // what the version changed comes first
 });
 
 step('live: facts come, pause, filters, and nothing is missed when the connection is lost', async (open) => {

@@ -12,7 +12,7 @@ for (const [name, [path, shows]] of Object.entries(SCREENS)) {
   step(name, async (open) => {
     const page = await open({ path });
     await page.waitForFunction((text) => document.querySelector('main').innerText.includes(text) || [...document.querySelectorAll('main button')].some((b) => b.textContent === 'Load orders'), shows);
-    const load = page.getByRole('button', { name: 'Load orders' });
+    const load = page.getByRole('button', { name: 'Load orders', exact: true });
     if (await load.count()) {
       const began = Date.now();
       await load.click();
