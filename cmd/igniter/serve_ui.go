@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,9 @@ func (a *app) inspect(ctx context.Context, log backend.Log, port uint16) (err er
 	r := reader.New(log, reader.Options{Memory: -1, Logger: logger})
 	defer func() { err = errors.Join(err, r.Close(), s.Close()) }()
 	r.Counted() // so that the first page does not wait
-	h := web.New(web.Options{Logger: logger})
+	b, v := thisBuild(), a.values
+	about := web.About{Version: b.Version, Revision: b.Revision, LogName: cmp.Or(v.String("log_name"), v.String("path"), v.String("address")), DiskFree: diskFree(v.String("path"))}
+	h := web.New(web.Options{Logger: logger, About: func() web.About { return about }})
 	h.Attach(s, log, r)
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
