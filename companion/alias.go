@@ -22,6 +22,7 @@ type Moment = store.Moment
 //	ByKey      bool    // order records by the bytes of their keys
 //	Descending bool    // the last record first
 //	OrderBy    Field   // order records by the value of a field, such as "owner.name"
+//	Where      func(r store.Record) bool // list only records for which it reports true; nil: all
 //	Cursor     string  // the Next of the page before; "": the first page
 //	Limit      int     // how many records at most; 0: no limit
 type Query = store.Query

@@ -73,7 +73,7 @@ func (f *Frames) Parse() (facts []backend.Fact, err error) {
 	return facts, err
 }
 
-// drop takes out the first frames as long as they hold no fact after a seq. A frame that this codec did not write stays.
+// drop takes out the first frames as long as they hold no fact after a seq.
 func (f *Frames) drop(through uint64) {
 	for f.Facts > 0 {
 		body, rest, _ := CutFrame(f.Bytes)

@@ -208,7 +208,7 @@ func TestFacts(t *testing.T) {
 	status := x.get(200, "/v1/status")
 	var keys map[string]any
 	require.NoError(t, json.Unmarshal([]byte(status), &keys))
-	require.Equal(t, []string{"accepted", "bytes_in", "bytes_out", "closed", "connections", "cut_off", "errors", "facts_in", "facts_out", "lag", "latency", "log", "pushed", "refused",
+	require.Equal(t, []string{"accepted", "bytes_in", "bytes_out", "closed", "connections", "cut_off", "errors", "facts_in", "facts_out", "lag", "latency", "log", "pushed", "read_only", "refused",
 		"rejected", "requests", "slow", "started_at", "status", "stores", "streams", "subscribers", "subscriptions", "uptime_ms", "writable"}, slices.Sorted(maps.Keys(keys)))
 	require.Contains(t, status, `"log":{"first_seq":1,"last_seq":3,"durable_seq":0,"facts":3`)
 	require.Contains(t, status, `"status":"ready"`)

@@ -81,7 +81,7 @@ igniter_last_reload_success 0
 # HELP igniter_certificate_not_after_seconds When the server's certificate ends, in seconds since 1970.
 # TYPE igniter_certificate_not_after_seconds gauge
 igniter_certificate_not_after_seconds 9
-# HELP igniter_writable 1 while the log takes writes.
+# HELP igniter_writable 1 while the server takes writes.
 # TYPE igniter_writable gauge
 igniter_writable 1
 # HELP igniter_ready 1 while the server serves, 0 while it drains.
