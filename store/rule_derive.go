@@ -72,7 +72,7 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) (nothing 
 		if len(grown.Targets) > len(state.Targets) {
 			if len(state.Targets) > 0 {
 				b = backend.Batch{Facts: []backend.Fact{f}, Expect: []backend.Expect{expect}}
-				if _, err := e.writeBatch(ctx, b); err != nil && !errors.Is(err, backend.ErrConflict) {
+				if err := e.writeBatch(ctx, b); err != nil && !errors.Is(err, backend.ErrConflict) {
 					return false, err
 				}
 				if done, err := e.derivedElsewhere(ctx, rule, source, grown.Targets); done || err != nil {
@@ -88,7 +88,7 @@ func (e *Engine) derive(ctx context.Context, rule Rule, source Record) (nothing 
 			note.Key, note.Value = "derived:"+rule.Name, storesOf(b.Facts)
 			b.Facts = append(b.Facts, note)
 		}
-		_, err = e.writeBatch(ctx, b)
+		err = e.writeBatch(ctx, b)
 		if errors.Is(err, backend.ErrIDReused) {
 			var done bool
 			if done, err = e.derivedElsewhere(ctx, rule, source, state.Targets); done || err != nil {
@@ -154,7 +154,7 @@ func (e *Engine) deriveNothing(ctx context.Context, rules []Rule, source Record)
 	if len(rules) == 0 {
 		return nil
 	}
-	_, err := e.writeBatch(ctx, b)
+	err := e.writeBatch(ctx, b)
 	if !errors.Is(err, backend.ErrIDReused) {
 		for _, rule := range rules {
 			if err != nil {
@@ -173,7 +173,7 @@ func (e *Engine) deriveNothing(ctx context.Context, rules []Rule, source Record)
 
 func (e *Engine) deriveNothingOf(ctx context.Context, rule Rule, source Record) error {
 	for attempt := 0; ; attempt++ {
-		_, err := e.writeBatch(ctx, backend.Batch{Facts: []backend.Fact{noteOf(rule, source, attempt)}})
+		err := e.writeBatch(ctx, backend.Batch{Facts: []backend.Fact{noteOf(rule, source, attempt)}})
 		if !errors.Is(err, backend.ErrIDReused) {
 			return err
 		}

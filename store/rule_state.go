@@ -68,7 +68,7 @@ func (e *Engine) changeRule(ctx context.Context, name string, change func(*ruleS
 			return err
 		}
 		f, expect := state.fact(name)
-		_, err = e.writeBatch(ctx, backend.Batch{Facts: []backend.Fact{f}, Expect: []backend.Expect{expect}})
+		err = e.writeBatch(ctx, backend.Batch{Facts: []backend.Fact{f}, Expect: []backend.Expect{expect}})
 		if !errors.Is(err, backend.ErrConflict) {
 			return err
 		}

@@ -141,9 +141,8 @@ func (e *Engine) writeAsync(ctx context.Context, batches ...backend.Batch) []bac
 }
 
 // writeBatch is WriteBatch without the rules.
-func (e *Engine) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fact, error) {
-	w := e.writePrepared(ctx, b)
-	return w.Facts, w.Err
+func (e *Engine) writeBatch(ctx context.Context, b backend.Batch) error {
+	return e.writePrepared(ctx, b).Err
 }
 
 func (e *Engine) writePrepared(ctx context.Context, b backend.Batch) backend.Written {
