@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -218,6 +219,17 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// A watched body calls reads when it is read.
+type watched struct {
+	io.Reader
+	reads func()
+}
+
+func (w watched) Read(p []byte) (int, error) {
+	w.reads()
+	return w.Reader.Read(p)
+}
+
 // TestStuckWrites: a client that begins writes and does not send their bodies has no more of them than its share.
 func TestStuckWrites(t *testing.T) {
 	write := func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} }
@@ -237,19 +249,14 @@ func TestStuckWrites(t *testing.T) {
 	for range 2 {
 		body, more := io.Pipe()
 		unfinished = append(unfinished, more)
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, x.url+"/v1/stores/a/k", body)
-		require.NoError(t, err)
+		reading := make(chan struct{})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/v1/stores/a/k", watched{body, sync.OnceFunc(func() { close(reading) })})
 		r.ContentLength = 1
 		r.Header.Set("Authorization", shown[0])
-		clients.Go(func() {
-			if answer, err := x.client.Do(r); err == nil {
-				_ = answer.Body.Close()
-			}
-		})
+		clients.Go(func() { x.web.ServeHTTP(httptest.NewRecorder(), r) })
+		<-reading
 	}
-	for put(shown[0]) != http.StatusServiceUnavailable { // until both are being read
-		runtime.Gosched()
-	}
+	require.Equal(t, http.StatusServiceUnavailable, put(shown[0]))
 	require.Equal(t, http.StatusCreated, put(shown[1]))
 	x.get(200, "/v1/stores/a/k", "Authorization", shown[0])
 	for _, more := range unfinished {
