@@ -48,7 +48,8 @@ func TestManyIdleConnections(t *testing.T) {
 		conns[i] = nc
 	}
 	eventually(t, "all are there", func() bool { return s.Metrics().Connections == n+1 })
-	each := (live() - min(before, live())) / uint64(n)
+	after := live()
+	each := (after - min(before, after)) / uint64(n)
 	t.Logf("%d connections, both ends: %d bytes of heap each", n, each)
 	require.Less(t, each, uint64(16<<10), "bytes for an idle connection, both ends")
 	other.requireUndisturbed()

@@ -31,6 +31,7 @@ func TestStorm(t *testing.T) {
 	if os.Getenv("IGNITER_SOAK") != "" {
 		rounds, lasts = math.MaxInt, time.Minute
 	}
+	follower, writer := s.with(admin), s.with(admin) // before the attackers take all room for those who are not let in yet
 	var stop atomic.Bool
 	var attacks atomic.Int64
 	var attackers sync.WaitGroup
@@ -73,7 +74,6 @@ func TestStorm(t *testing.T) {
 	attack(say(hello, `{"op":"subscribe","after":0,"stores":[`+strings.Repeat(`"tasks",`, 100_000)+`"tasks"]}`))                                 // streams that are not read
 	attack(say(hello, `{"op":"replay","after":0}`, `{"op":"replay","after":0}`))
 
-	follower, writer := s.with(admin), s.with(admin)
 	deadline := time.Now().Add(lasts + 10*hang)
 	require.NoError(t, follower.SetDeadline(deadline))
 	require.NoError(t, writer.SetDeadline(deadline))
