@@ -10,21 +10,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/seqrange"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -134,90 +130,10 @@ func (m *model) look(s *side) {
 	m.folded(s)
 }
 
-// A side is one engine on the log and what is kept over it.
-type side struct {
-	*store.Engine
-	m      *model
-	n      int
-	keep   int          // Options.KeepVersions
-	skew   atomic.Int64 // of its clock
-	stores []string     // that it may read; nil: all
-	shown  []shownTime
-
-	perhaps []shownTime  // of facts that were followed: it may have shown them then, or later
-	least   time.Time    // the earliest time of its clock since it was synced
-	open    *store.Scope // {"status":"open"}
-	big     *store.Scope // n > 50, by Match
-	status  *store.Index
-	owner   *store.Relation
-
-	fold *store.Fold[map[string]int] // n of each key of docs, by changes
-	from uint64                      // through where it was read, if the horizon was not after that
-
-	stop   context.CancelFunc // ends tail
-	tail   chan tailed
-	tailed []backend.Fact // what a loop from the beginning gave
-	missed uint64         // the horizon that it told
-}
-
-type tailed struct {
-	r   store.Record
-	err error
-}
-
 type doc struct {
 	N      int    `json:"n"`
 	Status string `json:"status,omitempty"`
 	Owner  any    `json:"owner,omitempty"`
-}
-
-func (s *side) way() backend.Log { return backend.Complete(s.m.log.ways[s.n]) }
-
-// reads reports whether s may read a store.
-func (s *side) reads(name string) bool { return s.stores == nil || slices.Contains(s.stores, name) }
-
-func (s *side) now() time.Time { return s.m.clock.now().Add(time.Duration(s.skew.Load())) }
-
-func (m *model) closeSides() {
-	for _, s := range m.sides {
-		s.stop()
-		require.NoError(m.t, s.Close())
-		for range s.tail {
-		}
-	}
-}
-
-func (m *model) reopenSides() {
-	for i := range m.sides {
-		s := &side{m: m, n: i}
-		if old := m.sides[i]; old != nil {
-			s.stores = old.stores
-		}
-		m.sides[i] = s
-		opts := store.Options{Now: s.now, Logger: zap.NewNop()}
-		if rapid.Bool().Draw(m.t, "stores are loaded when asked for") {
-			opts.Stores = []string{}
-		}
-		s.keep = max(0, rapid.IntRange(-2, 3).Draw(m.t, "versions kept"))
-		opts.KeepVersions = s.keep
-		var err error
-		s.Engine, err = store.Open(context.Background(), m.log.ways[i], opts)
-		require.NoError(m.t, err)
-		require.NoError(m.t, s.Upcast("docs", upcastDoc))
-		require.NoError(m.t, s.Load(context.Background(), "docs", "people", store.CompactionStore))
-		s.open, err = s.Scope("docs", "open", store.Filter{Where: map[store.Field]any{"status": "open"}})
-		require.NoError(m.t, err)
-		s.big, err = s.Scope("docs", "big", store.Filter{Match: isBig})
-		require.NoError(m.t, err)
-		s.status, err = s.Index("docs", "status")
-		require.NoError(m.t, err)
-		s.owner, err = s.Relation("people", "docs", "owner")
-		require.NoError(m.t, err)
-		s.begin()
-		s.follow()
-		s.least = s.now()
-		s.synced()
-	}
 }
 
 // reopen closes the engines and the log, and opens them again.
@@ -303,39 +219,6 @@ func (m *model) took(facts ...backend.Fact) {
 	m.o, m.all = append(m.o, facts...), append(m.all, facts...)
 }
 
-// A consumer is a reader of docs that keeps where it stands.
-type consumer struct {
-	at     backend.Cursor
-	common uint64 // the log has what it read through this seq
-}
-
-// consume lets a reader go on from where it stands, or begin, and keep where it stands then.
-func (m *model) consume(s *side) {
-	if !s.reads("docs") {
-		return
-	}
-	require.NoError(m.t, s.Sync(context.Background()))
-	if len(m.consumers) == 0 || rapid.Bool().Draw(m.t, "a new consumer") {
-		m.consumers = append(m.consumers, &consumer{common: math.MaxUint64})
-	}
-	c := rapid.SampledFrom(m.consumers).Draw(m.t, "consumer")
-	after, err := s.Resume(context.Background(), c.at)
-	if c.at.Seq > c.common || c.at.Seq > m.last() {
-		var diverged *backend.DivergedError
-		require.ErrorAs(m.t, err, &diverged)
-		require.Equal(m.t, min(c.common, m.last()), diverged.Common)
-		c.at.Seq = diverged.Common
-		after, err = s.Resume(context.Background(), c.at)
-	}
-	require.NoError(m.t, err)
-	require.Equal(m.t, c.at.Seq, after)
-	m.loops(s, after)
-	c.at, c.common = s.Cursor(), math.MaxUint64
-	for range rapid.IntRange(0, 3).Draw(m.t, "steps back") {
-		c.at.Seq -= min(c.at.Seq, 1)
-	}
-}
-
 // restore puts a log with the facts through an earlier seq in place of the log.
 func (m *model) restore() {
 	last := m.last()
@@ -411,88 +294,6 @@ func (m *model) equal(want, got []backend.Fact, what string, args ...any) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		m.t.Fatalf("%s: -want +got\n%s", fmt.Sprintf(what, args...), diff)
 	}
-}
-
-// compact lets the latest facts of each key of docs be.
-func (m *model) compact(s *side) {
-	require.NoError(m.t, s.Sync(context.Background()))
-	rule := store.Retention{
-		Versions: rapid.IntRange(0, 4).Draw(m.t, "keep"), Forget: rapid.Bool().Draw(m.t, "forget"),
-		Window: max(0, time.Duration(rapid.IntRange(-10, 20).Draw(m.t, "window"))*time.Second),
-	}
-	require.NoError(m.t, s.Retain("docs", store.Retention{})) // in place of what was set before
-	require.NoError(m.t, s.Retain("docs", rule))
-	plan := s.PlanCompaction()
-	before := m.last()
-	ctx, ends := m.context()
-	_, err := s.Compact(ctx)
-	if ends && err != nil {
-		require.ErrorIs(m.t, err, context.Canceled)
-		require.NoError(m.t, s.Sync(context.Background()))
-		plan = append(plan, s.PlanCompaction()...) // more is old by now: the log's time went on with the first receipt
-		_, err = s.Compact(context.Background())
-	}
-	require.NoError(m.t, err)
-
-	var seqs []uint64
-	for _, c := range plan {
-		seqs = slices.AppendSeq(seqs, seqrange.Set(c.Seqs).All())
-		if rule.Versions == 0 && rule.Window > 0 {
-			require.False(m.t, m.ordered() && c.Horizon.Time.After(c.Before), "what the window keeps can be read")
-		}
-	}
-	slices.Sort(seqs)
-	gone := seqrange.Collect(slices.Values(slices.Compact(seqs)))
-	left := Oracle{}
-	for _, f := range m.o {
-		if !gone.Has(f.Seq) {
-			left = append(left, f)
-			continue
-		}
-		require.Equal(m.t, "docs", f.Store)
-	}
-	for _, f := range m.o {
-		newer := len(m.o.Where(func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key && g.Seq > f.Seq }))
-		if f.Store == "docs" && gone.Has(f.Seq) {
-			least := rule.Versions
-			if rule.Window > 0 {
-				least = 1
-			}
-			require.True(m.t, newer >= least || rule.Forget && newer == 0 && f.Retraction(), "the latest facts are kept")
-		}
-	}
-	now := m.ages(s)
-	m.o = left
-	receipts := m.log.after(before) // what was meant, and the receipt
-	m.took(receipts...)
-	if len(receipts) > 0 {
-		s.wrote(receipts)
-	}
-	m.receipt = m.last()
-	m.equal(m.o, m.log.after(0), "the log after a compaction by %+v", rule)
-	stats, err := m.log.log.Stats(context.Background())
-	require.NoError(m.t, err)
-	m.horizon = stats.Horizons["docs"]
-	require.LessOrEqual(m.t, m.horizon.Seq, before)
-	m.all = slices.DeleteFunc(m.all, func(f backend.Fact) bool { // a forgotten key is one that was never written
-		return f.Store == "docs" && !slices.ContainsFunc(left, func(g backend.Fact) bool { return g.Store == f.Store && g.Key == f.Key })
-	})
-	require.NoError(m.t, s.Sync(context.Background()))
-	// The receipts may have moved the log's time over a valid time.
-	if rule.Window == 0 && !slices.ContainsFunc(left, func(f backend.Fact) bool { return f.ValidTime.After(now) && !f.ValidTime.After(m.ages(s)) }) {
-		require.Empty(m.t, s.PlanCompaction(), "nothing is left to do")
-	}
-}
-
-// ages returns the time from which s reckons ages: the log's, unless its own clock is earlier.
-func (m *model) ages(s *side) (now time.Time) {
-	for _, f := range m.o {
-		now = later(now, f.TransactionTime)
-	}
-	if clock := s.now(); clock.Before(now) {
-		return clock
-	}
-	return now
 }
 
 func mustJSON(v any) string {

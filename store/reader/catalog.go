@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -61,18 +60,6 @@ const (
 	maxBlocks = 1 << 16
 )
 
-// counts is about one store.
-type counts struct {
-	facts, bytes        uint64
-	keys                uint64          // that have a value
-	known               map[uint64]bool // by the hash of a key: it has a value; nil: there are too many
-	first, last         uint64          // seqs
-	firstTime, lastTime time.Time
-	early, late         time.Time // transaction times
-	earlyTrue, lateTrue time.Time // valid times, or else transaction times
-	days                map[int64]uint64
-}
-
 // A block is about consecutive facts.
 type block struct {
 	first, last uint64 // seqs
@@ -92,26 +79,6 @@ func (c *catalog) begin(stats *backend.Stats) {
 	c.recount(stats, nil)
 	c.blocks = nil
 	c.filters, c.filterBytes, c.filtered, c.unfiltered, c.hashes = nil, 0, 0, 0, nil
-}
-
-// recount forgets the counts of some stores (nil: of all), to count again what a log with the given stats has of them.
-func (c *catalog) recount(stats *backend.Stats, stores []string) {
-	c.horizons = stats.Horizons
-	if pending := c.counted < c.through; c.others > 0 || pending && c.again == nil {
-		stores = nil
-	} else if pending && stores != nil {
-		stores = append(stores, c.again...)
-	}
-	if c.again, c.counted = stores, 0; stores == nil {
-		c.stores, c.keys, c.facts, c.others = map[string]*counts{}, 0, 0, 0
-		return
-	}
-	for _, name := range stores {
-		if s := c.stores[name]; s != nil {
-			c.facts, c.keys = c.facts-s.facts, c.keys-len(s.known)
-			delete(c.stores, name)
-		}
-	}
 }
 
 // check compares the catalog with the log's stats, and forgets what is of another log, or was pruned.
@@ -201,15 +168,6 @@ func (c *catalog) read(ctx context.Context, counts bool, with func(stats *backen
 	return nil
 }
 
-// miscounts reports whether facts were pruned behind horizons that their stores had before, and begins to count all again.
-func (c *catalog) miscounts(stats *backend.Stats) bool {
-	if stats.Facts == 0 || stats.Facts == c.facts {
-		return false
-	}
-	c.recount(stats, nil)
-	return true
-}
-
 // perPart is how many seqs of the log are read in the background at a time.
 const perPart = 1 << 14
 
@@ -247,52 +205,6 @@ func (c *catalog) add(f *backend.Fact) {
 	c.filter(f, key)
 	if c.counted == c.through || c.again != nil && !slices.Contains(c.again, f.Store) {
 		c.count(f, key)
-	}
-}
-
-// count counts a fact, whose key has a hash.
-func (c *catalog) count(f *backend.Fact, key uint64) {
-	c.facts++
-	t, valid := f.TransactionTime, validOf(f)
-	s := c.stores[f.Store]
-	if s == nil {
-		if len(c.stores) == maxStores {
-			c.others++
-			return
-		}
-		s = &counts{first: f.Seq, firstTime: t, early: t, late: t, earlyTrue: valid, lateTrue: valid, days: map[int64]uint64{}, known: map[uint64]bool{}}
-		c.stores[strings.Clone(f.Store)] = s
-	}
-	s.facts++
-	s.bytes += uint64(len(f.Key) + len(f.Value) + len(f.ID) + len(f.Producer) + len(f.Derivation))
-	s.last, s.lastTime = f.Seq, t
-	s.early, s.late, s.earlyTrue, s.lateTrue = earlier(s.early, t), later(s.late, t), earlier(s.earlyTrue, valid), later(s.lateTrue, valid)
-	s.days[dayOf(t)]++
-	if len(s.days) > maxDays {
-		delete(s.days, slices.Min(slices.Collect(maps.Keys(s.days))))
-	}
-	if s.known == nil {
-		return
-	}
-	had, known := s.known[key]
-	alive := !f.Retraction()
-	switch {
-	case alive && !had:
-		s.keys++
-	case !alive && had:
-		s.keys--
-	}
-	if s.known[key] = alive; known {
-		return
-	}
-	if c.keys++; c.keys > c.limits.keys {
-		for _, other := range c.stores {
-			if len(other.known) > len(s.known) {
-				s = other
-			}
-		}
-		c.keys -= len(s.known)
-		s.known = nil
 	}
 }
 
@@ -338,37 +250,6 @@ func (c *catalog) span(since, until time.Time) (after, through uint64) {
 	return after, through
 }
 
-// dayOf returns the number of a day, UTC.
-func dayOf(t time.Time) int64 {
-	n := t.Unix()
-	if n < 0 {
-		n -= 24*3600 - 1
-	}
-	return n / (24 * 3600)
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// memory returns about how many bytes a store takes as an engine.
-func (s *counts) memory() int64 {
-	if s == nil {
-		return minMemory
-	}
-	return max(int64(s.bytes+s.facts*factMemory), minMemory)
-}
-
 const (
 	factMemory = 200     // bytes of an engine for a fact, beside its texts
 	minMemory  = 1 << 20 // of any store
@@ -380,26 +261,4 @@ func (c *catalog) names(readable []string) []string {
 		return slices.Sorted(maps.Keys(c.stores))
 	}
 	return slices.DeleteFunc(slices.Clone(readable), func(s string) bool { return c.stores[s] == nil })
-}
-
-// together returns the counts of some stores; nil: they have no facts.
-func (c *catalog) together(stores []string) *counts {
-	var sum *counts
-	for _, name := range c.names(stores) {
-		s := c.stores[name]
-		if sum == nil {
-			first := *s
-			sum = &first
-			continue
-		}
-		sum.facts += s.facts
-		if s.first < sum.first {
-			sum.first, sum.firstTime = s.first, s.firstTime
-		}
-		if s.last > sum.last {
-			sum.last, sum.lastTime = s.last, s.lastTime
-		}
-		sum.early, sum.late, sum.earlyTrue, sum.lateTrue = earlier(sum.early, s.early), later(sum.late, s.late), earlier(sum.earlyTrue, s.earlyTrue), later(sum.lateTrue, s.lateTrue)
-	}
-	return sum
 }
