@@ -3,14 +3,8 @@
 package clustertest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/servertest"
 )
 
 // written writes a file in a directory of the test's own, and returns its path.
@@ -182,38 +177,26 @@ func TestToken(t *testing.T) {
 // TestTLS opens a log at a server that shows a certificate of an authority of its own, and wants one.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"nats.example"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	require.NoError(t, err)
-	cert, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	certFile := written(t, "cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	keyFile := written(t, "key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
+	authority := servertest.NewAuthority(t)
+	certPEM, keyPEM := authority.Issue(t, "test")
+	caFile, certFile, keyFile := written(t, "ca.pem", authority.PEM()), written(t, "cert.pem", certPEM), written(t, "key.pem", keyPEM)
 	public, seed, _ := user(t)
 	s := startServer(t, t.TempDir(), func(o *server.Options) {
-		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}
+		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{authority.Certificate(t, "test")}, ClientCAs: authority.Pool(), ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}
 		o.TLS, o.TLSVerify, o.TLSTimeout = true, true, waitFor.Seconds()
 		o.Nkeys = []*server.NkeyUser{{Nkey: public}}
 	})
 	defer stopServer(s)
 	url := "nats://" + s.Addr().String()
 	c := config(url, map[string]any{"nkey": seed})
-	c.TLS = &backend.TLS{CA: certFile, Cert: certFile, Key: keyFile}
+	c.TLS = &backend.TLS{CA: caFile, Cert: certFile, Key: keyFile}
 	works(t, c)
-	c.TLS.ServerName = "nats.example"
+	c.TLS.ServerName = "localhost"
 	works(t, c)
 	c.TLS.ServerName = "other.example"
-	_, err = backend.Open(t.Context(), "jetstream", c)
+	_, err := backend.Open(t.Context(), "jetstream", c)
 	require.ErrorAs(t, err, new(x509.HostnameError))
-	c.TLS = &backend.TLS{CA: certFile}
+	c.TLS = &backend.TLS{CA: caFile}
 	refuses(t, c, backend.ErrUnavailable)
 	c.TLS = nil // the system's authorities
 	_, err = backend.Open(t.Context(), "jetstream", c)
