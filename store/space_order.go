@@ -80,6 +80,16 @@ func (q Query) order(p *pick) *order {
 		return nil
 	}
 	var next *order
+	defer func() { // also if a reader of fields panics
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if made == nil {
+			a.making = false
+		}
+		if next != nil && a.made == made {
+			a.made = next
+		}
+	}()
 	switch { // without the lock, since a reader of fields is the app's
 	case made == nil:
 		next = newOrder(q, p.view)
@@ -91,14 +101,6 @@ func (q Query) order(p *pick) *order {
 		return nil
 	default:
 		next = made.through(p.view)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if made == nil {
-		a.making = false
-	}
-	if a.made == made {
-		a.made = next
 	}
 	return next
 }

@@ -130,3 +130,37 @@ func TestOrdersOfManyFields(t *testing.T) {
 		require.Equal(t, "k000", first(store.Query{OrderBy: "n"}))
 	}
 }
+
+// moody panics once, when it is asked for the second list.
+type moody struct {
+	counted
+	panics atomic.Bool
+}
+
+func (m *moody) ReadField(value []byte) []byte {
+	if m.panics.Swap(false) {
+		panic("moody")
+	}
+	return m.counted.ReadField(value)
+}
+
+// TestOrderAfterAPanic: a reader that panics while an order is made does not keep later lists from making it.
+func TestOrderAfterAPanic(t *testing.T) {
+	e := openEngine(t, newLog(t))
+	for n := range 100 {
+		_, err := e.Write(t.Context(), backend.Fact{Store: "s", Key: fmt.Sprint("k", n), Value: fmt.Appendf(nil, `{"n":%d}`, n)})
+		require.NoError(t, err)
+	}
+	by := &moody{}
+	list := func() []string {
+		return keysOf(e.List(t.Context(), "s", store.Query{OrderBy: "n", Limit: 3}.ReadBy(by)))
+	}
+	require.Equal(t, []string{"k0", "k1", "k2"}, list())
+	by.panics.Store(true)
+	require.Panics(t, func() { list() })
+	for range 3 {
+		by.reads.Store(0)
+		require.Equal(t, []string{"k0", "k1", "k2"}, list())
+	}
+	require.Less(t, by.reads.Load(), int64(50), "the order is kept")
+}
