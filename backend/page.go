@@ -18,9 +18,9 @@ type Range struct {
 	Through uint64   // it ends with this seq; 0: at the log's end
 	Stores  []string // only facts of these stores; nil: of all; empty: of none
 
-	// Known, if not nil, returns the seq through which the reader has the facts already, as it has those that it wrote
-	// itself. A log may leave them out of the pages, so that it need not decode them; it may as well ignore Known. It is
-	// called by the loop's goroutine, once for each page.
+	// Known returns a seq; nil: no fact is known. The reader has all facts through that seq, such as those that it wrote
+	// itself. A log may leave these facts out of its pages, which saves decoding them. A log that ignores Known is correct
+	// too. The loop's goroutine calls Known once for each page. A log that changes seqs must not pass it on.
 	Known func() uint64 `json:"-"`
 }
 

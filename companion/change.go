@@ -142,11 +142,13 @@ type Pending struct {
 }
 
 // WriteAsync is [Store.Write] without waiting: it returns at once, and Pending.Wait returns what Write would. The changes of one
-// call are written together or not at all, and after those of earlier calls. A call that fails does not hold up later ones. One goroutine that writes so is as fast as many that wait, since its writes share syncs and round trips.
+// call are written together or not at all, and after those of earlier calls. A call that fails does not hold up later ones. One
+// goroutine is as fast with it as many that wait, since its writes share syncs and round trips.
 //
 // An error means that nothing was taken: a change is invalid, or ctx ended while some megabytes ([backend.MaxAsync])
-// were pending. [Change.IfAbsent] is an error too, since it looks at the key before it writes. ctx does not end what was taken; [Store.Close] does. An app that never waits does not learn
-// that a write failed: to learn when all is written, wait for the last, and look at each.
+// were pending. [Change.IfAbsent] is an error too, since it looks at the key before it writes. ctx does not end what was taken;
+// [Store.Close] does. An app that never waits does not learn that a write failed: to learn when all is written, wait for the last,
+// and look at each.
 func (s *Store) WriteAsync(ctx context.Context, changes ...Change) (Pending, error) {
 	b, err := s.batch(ctx, changes)
 	if err == nil && slices.ContainsFunc(changes, func(c Change) bool { return c.absent }) {

@@ -13,8 +13,8 @@ import (
 
 var errReadOnly = fmt.Errorf("%w: this server is read-only: if its log is a mirror, write to the source, or promote the mirror", backend.ErrForbidden)
 
-// mayWrite checks that the server takes writes and the client may write a fact as it is: to its store, with what only imports may say, and with a
-// transaction time that is not ahead of the clock. It stamps the fact with the client's name, if the server is told to, unless
+// mayWrite checks that the server takes writes, and that the client may write a fact as it is: to its store, with what only
+// imports may say, and with a transaction time that is not ahead of the clock. It stamps the fact with the client's name, if the server is told to, unless
 // an import says who wrote it.
 func (s *Server) mayWrite(grant *auth.Grant, f *backend.Fact) error {
 	if s.opts.ReadOnly {

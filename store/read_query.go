@@ -30,7 +30,9 @@ type Query struct {
 	// the orders by eight fields of a store, of 4 bytes a key each, and none of a store with more than 4 million keys.
 	OrderBy Field
 
-	Where func(r Record) bool `json:"-"` // list only records for which it reports true; it may be called for others than those listed; nil: all
+	// Where reports whether a record is listed; nil: all are. It is called for each record that the list looks at. A Cursor does
+	// not know it: pass the same Where for each page.
+	Where func(r Record) bool `json:"-"`
 
 	// Cursor is the Next of the [Results] before: list the page after them. It belongs to one query: all
 	// fields but Limit must stay the same. "": the first page. If a record changes between two pages, it

@@ -19,8 +19,8 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// tripTimeout is how long one trip to the server may take, and timeFor what it sends besides. It is longer than a writer waits for the log's row. A
-// trip that reads and took too long may take twice as long when it is made again, up to maxTrip.
+// tripTimeout is how long one trip to the server may take; one that writes has timeFor its bytes besides. It is longer than a
+// writer waits for the log's row. A trip that reads and took too long has twice the time when it is made again, up to maxTrip.
 const (
 	tripTimeout = 45 * time.Second
 	maxTrip     = 10 * time.Minute

@@ -230,7 +230,8 @@ func (got *taken) scan(rows pgx.Rows) error {
 
 const blockSize = 64 << 10
 
-// count finds rows that were taken away by other means than a prune: a loop over all stores passes no more empty seqs than the log says were pruned.
+// count finds rows that somebody deleted: a loop over all stores passes no more empty seqs than the log says were pruned. The page and
+// that number are of one snapshot of the database, so that a prune meanwhile changes both.
 func (x *reader) count(got *taken) error {
 	if x.r.Stores != nil {
 		return nil

@@ -32,7 +32,7 @@ type Port interface {
 	// comes to hold another log, Append and Head return a *backend.DivergedError.
 	Identity() (backend.LogID, []backend.Ancestor)
 
-	// Server returns the address of the server that it is or was connected to, and how that calls itself; "", "": there is none.
+	// Server returns the address and the name of the connected server, such as "nats-server 2.15.2"; "", "": there is none.
 	Server() (address, name string)
 
 	// Append appends u if head is the last position, and returns the new last position. After ErrHeadMoved, and any error

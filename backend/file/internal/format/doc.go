@@ -39,8 +39,9 @@
 // Such a file has nodes of the hash tree of RFC 6962 over the facts of the log ([Tree]) in place of facts that were pruned
 // from it: frames that begin with "h", each before the facts that come after. A node has three parts. The first is how many leaves its
 // first leaf is after the first leaf of the node before it, as an unsigned varint. The others are its level, a byte, and its hash, 32
-// bytes. A node of a level stands for 1<<level facts. The leaf of the fact with seq n is leaf n-1: the SHA-256 of a zero byte and the fact as the codec writes it. Files
-// with nodes are of version 3, and say in "nodes" how many they have. In a snapshot they lie between the blocks.
+// bytes. A node of a level stands for 1<<level facts. The leaf of the fact with seq n is leaf n-1: the SHA-256 of a zero byte and
+// the fact as the codec writes it. Files with nodes are of version 3, and say in "nodes" how many they have. In a snapshot they lie
+// between the blocks.
 //
 // If sync is not "always", there are markers between the facts: {"synced":51301} says that the facts
 // through that seq were durable before the marker was written, and {"closed":51402}, at the end, that the log was
