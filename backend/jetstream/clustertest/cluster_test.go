@@ -37,12 +37,32 @@ type cluster struct {
 	direct  bool // without the proxies
 }
 
-// freeAddress returns an address that was free a moment ago.
+// lastPort is the last port that freeAddress tried, counted from 10,000.
+var lastPort atomic.Uint32
+
+func init() { lastPort.Store(rand.Uint32()) }
+
+// freeAddress returns an address that was free a moment ago, for a server that others dial before it listens, or while it is
+// down. Its port is below those that systems give to connections: one of these could take it, or dial itself there.
 func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+lastPort.Add(1)%22_000))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
+// port returns the port of an address.
+func port(t testing.TB, address string) int {
+	_, text, err := net.SplitHostPort(address)
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return n
 }
 
 func startCluster(t testing.TB) *cluster { return (&cluster{t: t}).startAll() }
@@ -73,16 +93,9 @@ func (c *cluster) startAll() *cluster {
 
 // start starts a server, or starts it again.
 func (c *cluster) start(i int) {
-	port := func(address string) int {
-		_, text, err := net.SplitHostPort(address)
-		require.NoError(c.t, err)
-		n, err := strconv.Atoi(text)
-		require.NoError(c.t, err)
-		return n
-	}
-	o := &server.Options{ServerName: fmt.Sprint("s", i), Host: "127.0.0.1", Port: port(c.clients[i]), JetStream: true, StoreDir: filepath.Join(c.dir, fmt.Sprint(i)), NoSigs: true, NoLog: true}
+	o := &server.Options{ServerName: fmt.Sprint("s", i), Host: "127.0.0.1", Port: port(c.t, c.clients[i]), JetStream: true, StoreDir: filepath.Join(c.dir, fmt.Sprint(i)), NoSigs: true, NoLog: true}
 	o.SyncAlways = c.always
-	o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port(c.routes[i]), NoAdvertise: true, PoolSize: -1}
+	o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port(c.t, c.routes[i]), NoAdvertise: true, PoolSize: -1}
 	for j := range c.servers {
 		switch {
 		case j == i:

@@ -34,7 +34,7 @@ func soak() bool { return os.Getenv("IGNITER_SOAK") != "" }
 // startServer starts one server with JetStream in a directory.
 func startServer(t testing.TB, dir string, change func(*server.Options)) *server.Server {
 	t.Helper()
-	o := &server.Options{ServerName: "one", Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true}
+	o := &server.Options{ServerName: "one", Host: "127.0.0.1", Port: port(t, freeAddress(t)), JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true}
 	if change != nil {
 		change(o)
 	}

@@ -106,8 +106,12 @@ func serveCluster(t testing.TB, servers int, always bool) string {
 		_, _ = io.Copy(io.Discard, out)
 		require.NoError(t, cmd.Wait())
 	})
-	url, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
+	said := bufio.NewReader(out)
+	url, err := said.ReadString('\n')
+	if err != nil || !strings.HasPrefix(url, "nats://") {
+		more, _ := io.ReadAll(said)
+		t.Fatalf("the servers did not start: %s%s", url, more)
+	}
 	return strings.TrimSpace(url)
 }
 
