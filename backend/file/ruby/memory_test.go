@@ -41,7 +41,7 @@ func TestOpenMemory(t *testing.T) {
 	before := heap()
 	l, err := Open(t.Context(), path, Options{})
 	require.NoError(t, err)
-	require.Less(t, heap()-before, int64(facts*300))
+	require.Less(t, heap()-before, int64(facts*100))
 	require.Equal(t, facts, l.Len())
 	require.NoError(t, l.Close())
 }
