@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/big"
+	"net"
 	"net/netip"
 	"reflect"
 	"strconv"
@@ -23,29 +25,18 @@ import (
 //	a number or a boolean in a string        the number or boolean
 //	a number whose type writes its own JSON  the number that it is in Go, or in a string if the type's own order is that of numbers
 //	bytes                                    their hex text
-//	an IP address                            its length and bytes
+//	an IP address, with a port or a prefix   its length and bytes
 //	a big.Rat                                its first 100 decimal places
-//	what else writes and reads its own JSON  the JSON that it writes
+//	what else writes and reads its own JSON  the JSON that it writes, as an instant or a number if it reads nothing else
 //	a struct, or a list or map of such       the JSON that encoding/json writes of it, with times in UTC
 func meaning(f *reflect.StructField) func([]byte) []byte {
 	t := f.Type
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	timeType := reflect.TypeFor[time.Time]()
 	switch number := isNumber(t); {
 	case t == timeType:
-		return func(v []byte) []byte {
-			text, ok := jsonvalue.Text(v)
-			if !ok {
-				return v
-			}
-			var at time.Time
-			if at.UnmarshalText([]byte(text)) != nil {
-				return v
-			}
-			return instant(at)
-		}
+		return instantIn
 	case t.ConvertibleTo(timeType):
 		return decodedAs(t, func(v reflect.Value) any {
 			return json.RawMessage(instant(v.Convert(timeType).Interface().(time.Time)))
@@ -53,11 +44,8 @@ func meaning(f *reflect.StructField) func([]byte) []byte {
 	case t.Kind() == reflect.Struct && embedsTime(t) >= 0:
 		i := embedsTime(t)
 		return decodedAs(t, func(v reflect.Value) any { return json.RawMessage(instant(v.Field(i).Interface().(time.Time))) })
-	case t == reflect.TypeFor[netip.Addr]():
-		return decodedAs(t, func(v reflect.Value) any {
-			a := v.Interface().(netip.Addr)
-			return fmt.Sprintf("%03d %x %s", a.BitLen(), a.AsSlice(), a.Zone())
-		})
+	case addresses[t] != nil:
+		return decodedAs(t, func(v reflect.Value) any { return addresses[t](v.Interface()) })
 	case number && writesItself(t):
 		return decodedAs(t, func(v reflect.Value) any { return plainNumber(v) })
 	case t == reflect.TypeFor[big.Rat]():
@@ -66,14 +54,13 @@ func meaning(f *reflect.StructField) func([]byte) []byte {
 		return nil
 	case writesItself(t) && isNumeric(t):
 		return unquoted
+	case readsTimes(t):
+		return andThen(decodedAs(t, itself), instantIn)
+	case readsNumbers(t):
+		return andThen(decodedAs(t, itself), unquoted)
 	case hasOwnForm(t, 0):
 		return decodedAs(t, func(v reflect.Value) any {
-			eachPart(v, func(part reflect.Value) (done bool) {
-				if at, ok := part.Interface().(time.Time); ok && part.CanSet() {
-					part.Set(reflect.ValueOf(at.UTC()))
-				}
-				return part.Type() == timeType
-			})
+			eachPart(v, inUTC)
 			return v.Addr().Interface()
 		})
 	case isBasic(t) && tagHas(f.Tag, "string"):
@@ -82,6 +69,74 @@ func meaning(f *reflect.StructField) func([]byte) []byte {
 		return decodedAs(t, func(v reflect.Value) any { return hex.EncodeToString(v.Bytes()) })
 	}
 	return nil
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+func itself(v reflect.Value) any { return v.Addr().Interface() }
+
+func andThen(a, b func([]byte) []byte) func([]byte) []byte {
+	return func(v []byte) []byte { return b(a(v)) }
+}
+
+// inUTC makes a part of a value that is a time, or that reads times alone, one in UTC.
+func inUTC(part reflect.Value) (done bool) {
+	if !part.CanSet() {
+		return false
+	}
+	if at, ok := part.Interface().(time.Time); ok {
+		part.Set(reflect.ValueOf(at.UTC()))
+		return true
+	}
+	if !readsTimes(part.Type()) {
+		return false
+	}
+	_ = safely(func() error { // else it stays as it is
+		text, err := json.Marshal(part.Addr().Interface())
+		if at, ok := timeIn(text); err == nil && ok {
+			text, err = json.Marshal(at.UTC())
+			v := reflect.New(part.Type())
+			if err == nil && json.Unmarshal(text, v.Interface()) == nil {
+				part.Set(v.Elem())
+			}
+		}
+		return err
+	})
+	return true
+}
+
+// addresses has, for each type that has an order of addresses, what returns a text with that order.
+var addresses = map[reflect.Type]func(any) string{
+	reflect.TypeFor[netip.Addr](): func(v any) string { return addressText(v.(netip.Addr)) },
+	reflect.TypeFor[net.IP](): func(v any) string {
+		a, _ := netip.AddrFromSlice(v.(net.IP))
+		return addressText(a.Unmap())
+	},
+	reflect.TypeFor[netip.AddrPort](): func(v any) string {
+		return fmt.Sprintf("%s %05d", addressText(v.(netip.AddrPort).Addr()), v.(netip.AddrPort).Port())
+	},
+	reflect.TypeFor[netip.Prefix](): func(v any) string {
+		p := v.(netip.Prefix)
+		return fmt.Sprintf("%s %03d %s", addressText(p.Masked().Addr()), p.Bits(), addressText(p.Addr()))
+	},
+}
+
+func addressText(a netip.Addr) string {
+	return fmt.Sprintf("%03d %x %s", a.BitLen(), a.AsSlice(), a.Zone())
+}
+
+// timeIn returns the time in a JSON string.
+func timeIn(v []byte) (at time.Time, ok bool) {
+	text, ok := jsonvalue.Text(v)
+	return at, ok && at.UnmarshalText([]byte(text)) == nil
+}
+
+// instantIn returns the instant of a time in a JSON string; other JSON as it is.
+func instantIn(v []byte) []byte {
+	if at, ok := timeIn(v); ok {
+		return instant(at)
+	}
+	return v
 }
 
 // instant returns a number that is the same for the same instant.
@@ -102,7 +157,7 @@ func instant(t time.Time) []byte {
 // embedsTime returns the place of a field of a struct that is an embedded time.Time; below 0 if it has none.
 func embedsTime(t reflect.Type) int {
 	for i := range t.NumField() {
-		if f := t.Field(i); f.Anonymous && f.Type == reflect.TypeFor[time.Time]() && writesItself(t) {
+		if f := t.Field(i); f.Anonymous && f.Type == timeType && writesItself(t) {
 			return i
 		}
 	}
@@ -140,45 +195,6 @@ func plainNumber(v reflect.Value) any {
 	return v.Float()
 }
 
-// isNumeric reports whether a type has an order, a method Cmp or Compare, that is the order of the numbers in its JSON, as
-// big.Float and decimals have. A version is no number, since 1.10 is not 1.1.
-func isNumeric(t reflect.Type) bool {
-	read := func(text string) reflect.Value {
-		v := reflect.New(t)
-		if json.Unmarshal([]byte(text), v.Interface()) != nil && json.Unmarshal([]byte(`"`+text+`"`), v.Interface()) != nil {
-			return reflect.Value{}
-		}
-		return v
-	}
-	compare := func(a, b string) (c int, ok bool) {
-		_ = safely(func() error {
-			x, y := read(a), read(b)
-			if !x.IsValid() || !y.IsValid() {
-				return nil
-			}
-			// With names that it knows, the linker leaves out all other methods: a program is a third smaller for it.
-			for _, m := range []reflect.Value{x.MethodByName("Cmp"), x.MethodByName("Compare")} {
-				if !m.IsValid() || m.Type().NumIn() != 1 || m.Type().NumOut() != 1 || m.Type().Out(0).Kind() != reflect.Int {
-					continue
-				}
-				switch m.Type().In(0) {
-				case t:
-					c, ok = int(m.Call([]reflect.Value{y.Elem()})[0].Int()), true
-				case y.Type():
-					c, ok = int(m.Call([]reflect.Value{y})[0].Int()), true
-				}
-			}
-			return nil
-		})
-		return c, ok
-	}
-	if c, ok := compare("9", "10"); !ok || c >= 0 {
-		return false
-	}
-	c, ok := compare("1.10", "1.1")
-	return !ok || c == 0
-}
-
 // hasOwnForm reports whether several texts in JSON may be one value of a type: it reads its own JSON, or has a struct as a part,
 // whose fields may come in any order and case.
 func hasOwnForm(t reflect.Type, depth int) bool {
@@ -194,11 +210,17 @@ func hasOwnForm(t reflect.Type, depth int) bool {
 	return false
 }
 
-// unquoted returns the JSON in a JSON string: a number or what the tag option "string" writes.
+// unquoted returns the JSON in a JSON string: a number or what the tag option "string" writes. Infinity is beyond all numbers.
 func unquoted(v []byte) []byte {
 	text, ok := jsonvalue.Text(v)
-	if !ok || jsonvalue.Check([]byte(text), backend.MaxDepth) != nil {
+	if !ok {
 		return v
 	}
-	return []byte(text)
+	if jsonvalue.Check([]byte(text), backend.MaxDepth) == nil {
+		return []byte(text)
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil && math.IsInf(f, 0) {
+		return fmt.Appendf(nil, "%de%d", int(math.Copysign(1, f)), math.MaxInt64)
+	}
+	return v
 }

@@ -5,11 +5,15 @@ package companion_test
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"math/big"
+	"net"
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +39,46 @@ func (d *Day) UnmarshalText(b []byte) error {
 	return err
 }
 
+// A Moment hides a time, a Maybe has one or none, and a Serial hides a number: each writes its JSON with methods of its own.
+type (
+	Moment struct{ at time.Time }
+	Maybe  struct {
+		Time  time.Time
+		Valid bool
+	}
+	Deep   struct{ Stamp }
+	Serial struct{ n int64 }
+)
+
+func (m Moment) MarshalJSON() ([]byte, error)  { return json.Marshal(m.at) }
+func (m *Moment) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &m.at) }
+func (m Maybe) MarshalJSON() ([]byte, error) {
+	if !m.Valid {
+		return []byte("null"), nil
+	}
+	return json.Marshal(m.Time)
+}
+func (m *Maybe) UnmarshalJSON(b []byte) error {
+	m.Valid = string(b) != "null"
+	return json.Unmarshal(b, &m.Time)
+}
+func (s Serial) MarshalText() ([]byte, error) { return strconv.AppendInt(nil, s.n, 10), nil }
+func (s *Serial) UnmarshalText(b []byte) (err error) {
+	s.n, err = strconv.ParseInt(string(b), 10, 64)
+	return err
+}
+
+// A Postcode is digits, and no number: 01234 comes before 9.
+type Postcode struct{ digits string }
+
+func (p Postcode) MarshalText() ([]byte, error) { return []byte(p.digits), nil }
+func (p *Postcode) UnmarshalText(b []byte) error {
+	if p.digits = string(b); strings.Trim(p.digits, "0123456789") != "" {
+		return errors.New("not digits")
+	}
+	return nil
+}
+
 // An ordered has a field of each type whose order is tested. Of those that are not set, only the names are in its JSON.
 type ordered struct {
 	Time     time.Time  `json:"time,string"`     //lint:ignore SA5008 encoding/json heeds the option if the field is a number
@@ -49,6 +93,15 @@ type ordered struct {
 	Level    Level      `json:"level"`
 	Addr     netip.Addr `json:"addr,string"`   //lint:ignore SA5008 as above
 	BigRat   *big.Rat   `json:"bigrat,string"` //lint:ignore SA5008 as above
+
+	Moment   Moment         `json:"moment"`
+	Maybe    Maybe          `json:"maybe"`
+	Deep     Deep           `json:"deep"`
+	Serial   Serial         `json:"serial"`
+	Postcode Postcode       `json:"postcode"`
+	IP       net.IP         `json:"ip"`
+	AddrPort netip.AddrPort `json:"addrport"`
+	Prefix   netip.Prefix   `json:"prefix"`
 }
 
 // ordersBy puts values of the field of their type in their order, and returns the order in which queries list them, all at
@@ -120,17 +173,31 @@ func TestOrderByWhatATypeMeans(t *testing.T) {
 	}
 	pointers := []*time.Time{nil}
 	var embedded []Stamp
+	var moments []Moment
+	maybes := []Maybe{{}}
+	var deep []Deep
 	for i := range times {
 		pointers = append(pointers, &times[i])
 		embedded = append(embedded, Stamp{times[i]})
+		moments = append(moments, Moment{times[i]})
+		maybes = append(maybes, Maybe{times[i], true})
+		deep = append(deep, Deep{Stamp{times[i]}})
 	}
+	ordersBy(t, moments...)
+	ordersBy(t, maybes...)
+	ordersBy(t, deep...)
+	ordersBy(t, Serial{-10}, Serial{-9}, Serial{0}, Serial{9}, Serial{10}, Serial{100})
+	ordersBy(t, Postcode{"01234"}, Postcode{"100"}, Postcode{"9"})
+	ordersBy(t, net.IPv4(9, 0, 0, 1), net.IPv4(10, 0, 0, 1), net.ParseIP("fe80::1"))
+	ordersBy(t, netip.MustParseAddrPort("9.0.0.1:80"), netip.MustParseAddrPort("10.0.0.1:9"), netip.MustParseAddrPort("10.0.0.1:80"), netip.MustParseAddrPort("[::1]:1"))
+	ordersBy(t, netip.MustParsePrefix("9.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/9"), netip.MustParsePrefix("::/0"))
 	ordersBy(t, times...)
 	ordersBy(t, pointers...)
 	ordersBy(t, embedded...)
 	ordersBy(t, Day(at.AddDate(-1, 1, 5)), Day(at), Day(at.AddDate(0, 0, 1)), Day(at.AddDate(0, 1, 0)))
 	ordersBy(t, -10, -9, 0, 9, 10, 100)
 	ordersBy(t, -1.5, 9.25, 10, 1e21)
-	ordersBy(t, big.NewFloat(-2), big.NewFloat(9.5), big.NewFloat(10), big.NewFloat(1e30))
+	ordersBy(t, big.NewFloat(math.Inf(-1)), big.NewFloat(-2), big.NewFloat(9.5), big.NewFloat(10), big.NewFloat(1e30), big.NewFloat(math.Inf(1)))
 	ordersBy(t, big.NewInt(-2), big.NewInt(9), big.NewInt(10))
 	ordersBy(t, big.NewRat(-5, 3), big.NewRat(1, 3), big.NewRat(1, 2), big.NewRat(2, 1), big.NewRat(7, 3), big.NewRat(10, 1))
 	ordersBy(t, []byte{}, []byte{0}, []byte{0, 1}, []byte{9}, []byte{250, 7}, []byte{255})
@@ -162,6 +229,7 @@ func TestEqualByWhatATypeReads(t *testing.T) {
 		Times   [][1]time.Time   `json:"times"`
 		Stamps  map[string]Stamp `json:"stamps"`
 		Any     []any            `json:"any"`
+		Moments []Moment         `json:"moments"`
 	}
 	at := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
 	there := at.In(time.FixedZone("", 9*3600))
@@ -173,11 +241,11 @@ func TestEqualByWhatATypeReads(t *testing.T) {
 	require.NoError(t, err)
 	raw, err := companion.NewRecords[json.RawMessage](s, "s")
 	require.NoError(t, err)
-	_, err = records.Put(t.Context(), "go", holder{Version{"1.1"}, id, span{there, map[string]*time.Time{"a": &there}, "7"}, [][1]time.Time{{there}}, map[string]Stamp{"a": {at}}, nil})
+	_, err = records.Put(t.Context(), "go", holder{Version{"1.1"}, id, span{there, map[string]*time.Time{"a": &there}, "7"}, [][1]time.Time{{there}}, map[string]Stamp{"a": {at}}, nil, []Moment{{there}}})
 	require.NoError(t, err)
 	for key, text := range map[string]string{
 		"other": `{"version":"1.1","id":"0197C0DE-0000-7000-8000-00000000ABCD","SPAN":{"n":7,"Days":{"a":"2026-01-01T10:00:00.0Z"},"FROM":"2026-01-01T10:00:00Z","more":1},
-			"times":[["2026-01-01T05:00:00-05:00"]],"stamps":{"a":"2026-01-01T10:00:00.000Z"}}`,
+			"times":[["2026-01-01T05:00:00-05:00"]],"stamps":{"a":"2026-01-01T10:00:00.000Z"},"moments":["2026-01-01T05:00:00-05:00"]}`,
 		"not": `{"version":"1.10","id":"0197c0de-0000-7000-8000-00000000abce","span":{"From":"2026-01-01T10:00:00.1Z"},"times":[],"stamps":{},"any":[12345678901234567890]}`,
 	} {
 		_, err = raw.Put(t.Context(), key, json.RawMessage(text))
@@ -185,6 +253,7 @@ func TestEqualByWhatATypeReads(t *testing.T) {
 	}
 	for field, v := range map[string]any{
 		"version": "1.1", "id": id, "times": [][1]time.Time{{at}}, "stamps": map[string]Stamp{"a": {there}}, "span": span{at, map[string]*time.Time{"a": &at}, "7"},
+		"moments": []Moment{{at}},
 	} {
 		scope, err := records.Scope(field, companion.Filter[holder]{Where: map[string]any{field: v}})
 		require.NoError(t, err, field)

@@ -21,7 +21,8 @@ type Filter[T any] struct {
 	// values: the number of a field with the tag option "string" is a number here. They are equal if the
 	// type of the field says so: an instant in any zone, also inside a struct or a list, a number whether or not it is in a
 	// string, and what a type with methods of its own reads and writes in one way, such as a UUID. A name
-	// is found in JSON as encoding/json finds it, in any case. Nil: any.
+	// is found in JSON as encoding/json finds it, in any case. A record whose JSON lacks a field, as one may that was written
+	// before T had it, has no value there, and not the zero one: Match tells. Nil: any.
 	Where map[string]any
 
 	// Match, if not nil, is called with a record's key and value. It must answer the same for the same
