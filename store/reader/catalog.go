@@ -171,10 +171,16 @@ func (c *catalog) read(ctx context.Context, counts bool, with func(stats *backen
 // perPart is how many seqs of the log are read in the background at a time.
 const perPart = 1 << 14
 
-// readSlowly brings the catalog up to the log's last seq, in parts, and rests after each for three times as long as the part took,
-// so that it leaves the processors and the disk to others. Meanwhile read goes ahead of it.
-func (c *catalog) readSlowly(ctx context.Context, rest func(time.Duration)) error {
-	for more, again := true, false; more && ctx.Err() == nil; {
+// mostRest is how many times as long as a part took the rest after it is at most.
+const mostRest = 3.0
+
+// readSlowly reads the log up to what is its last seq when it begins, and counts through that, in parts. It rests after each for
+// three times as long as the part took, so that it leaves the processors and the disk to others; for less, as long as the log grows faster
+// than it is read. Meanwhile read goes ahead of it. In the end it calls with, as read does.
+func (c *catalog) readSlowly(ctx context.Context, rest func(time.Duration), with func()) error {
+	var goal, last uint64 // the log's last seq at first, and before the rest
+	pace := mostRest
+	for begun, recounted, more := false, false, true; more; begun = true {
 		if err := c.lock.Lock(ctx); err != nil {
 			return err
 		}
@@ -182,17 +188,35 @@ func (c *catalog) readSlowly(ctx context.Context, rest func(time.Duration)) erro
 		stats, err := c.log.Stats(ctx)
 		if err == nil {
 			c.check(&stats)
-			more, err = c.advance(ctx, &stats, true, c.limits.perPart)
+			end := stats.LastSeq
+			if !begun {
+				goal, last = end, end
+			}
+			goal = min(goal, end) // the log may be another one by now
+			before := c.through + c.counted
+			stats.LastSeq = max(goal, c.through)
+			_, err = c.advance(ctx, &stats, true, c.limits.perPart)
+			switch grown := end - min(end, last); {
+			case grown > c.through+c.counted-before:
+				pace /= 2
+			case pace < mostRest:
+				pace *= 2
+			}
+			last = end
+			more = c.through < goal || c.counted < goal
+			if err == nil && !more && !recounted && c.through == end && c.counted == end { // stats tell how many facts these are
+				recounted, more = true, c.miscounts(&stats)
+			}
 		}
-		if err == nil && !more && !again {
-			again, more = true, c.miscounts(&stats)
+		if err == nil && !more {
+			with()
 		}
 		c.lock.Unlock()
 		if err != nil {
 			return err
 		}
 		if more {
-			rest(3 * time.Since(began))
+			rest(time.Duration(pace * float64(time.Since(began))))
 		}
 	}
 	return ctx.Err()

@@ -98,10 +98,40 @@ func TestPace(t *testing.T) {
 		}
 		require.Positive(t, d)
 	}
-	require.NoError(t, r.catalog.readSlowly(t.Context(), r.rest))
+	require.NoError(t, r.catalog.readSlowly(t.Context(), r.rest, func() {}))
 	require.Equal(t, 1000+99, *read)
 	require.Equal(t, 3+9, rests)
 	require.Nil(t, r.Counted())
 	r.work.Wait()
 	require.Len(t, r.Counted(), 2)
+}
+
+// TestCountedWhileTheLogGrows: the count in the background ends although more is written during each rest than was read before
+// it, at first and after facts were pruned.
+func TestCountedWhileTheLogGrows(t *testing.T) {
+	r, log, _ := newCounted(t)
+	n := 0
+	r.rest = func(time.Duration) {
+		batch := make([]backend.Fact, 250)
+		for i := range batch {
+			batch[i] = backend.Fact{ID: fmt.Sprint("more", n, i), Store: "a", Key: "more", Value: []byte("1")}
+		}
+		if n++; n > 100 {
+			return // it would go on for ever
+		}
+		require.NoError(t, log.Write(t.Context(), backend.Batch{Facts: batch})[0].Err)
+	}
+	b := uint64(100)
+	for range 2 {
+		n = 0
+		r.Counted()
+		r.work.Wait()
+		require.Less(t, n, 100)
+		require.Len(t, r.counted, 2)
+		require.GreaterOrEqual(t, r.counted[0].Facts, uint64(900))
+		require.Equal(t, b, r.counted[1].Facts)
+		_, err := log.Prune(t.Context(), slices.Values([]uint64{1}), backend.Horizon{Seq: 1}) // of b
+		require.NoError(t, err)
+		b = 99
+	}
 }

@@ -70,8 +70,8 @@ func (r *Reader) Stores(ctx context.Context, readable []string, q query.StoresQu
 }
 
 // Counted returns what the log holds by store, with the most facts first, as it was counted last; nil: never yet. It does not
-// wait, but begins to count again what is new, in the background, where it takes a quarter of the time at most. It is for metrics, which
-// are asked for often.
+// wait, but begins to count again what is new by now, in the background, where it takes a quarter of the time at most; more, if the log
+// grows faster than it would be read then. It is for metrics, which are asked for often.
 func (r *Reader) Counted() []query.Store {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,14 +79,11 @@ func (r *Reader) Counted() []query.Store {
 		r.counting = true
 		r.work.Go(func() {
 			var all []query.Store
-			err := r.catalog.readSlowly(r.life, r.rest)
-			if err == nil {
-				err = r.catalog.read(r.life, true, func(*backend.Stats) {
-					for name, s := range r.catalog.stores {
-						all = append(all, query.Store{Store: name, Facts: s.facts, Bytes: s.bytes})
-					}
-				})
-			}
+			err := r.catalog.readSlowly(r.life, r.rest, func() {
+				for name, s := range r.catalog.stores {
+					all = append(all, query.Store{Store: name, Facts: s.facts, Bytes: s.bytes})
+				}
+			})
 			slices.SortFunc(all, func(a, b query.Store) int {
 				return cmp.Or(cmp.Compare(b.Facts, a.Facts), cmp.Compare(a.Store, b.Store))
 			})
