@@ -109,6 +109,9 @@ var mutants = []mutant{
 	{"no stores are all", "range-stores", false},
 	{"a Replay of stores ends silently", "range-stores", false},
 	{"the end is not checked", "range-diverged", false},
+	{"leaves out a batch that is known in part", "known-batch", false},
+	{"leaves out one fact more than is known", "known", false},
+	{"leaves out one fact more than is known", "known-follow", true},
 	{"Replay is off by one", "cursor-resume", false},
 	{"accepts another log's cursor", "cursor-log", false},
 

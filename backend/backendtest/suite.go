@@ -151,7 +151,7 @@ type testCase struct {
 func cases() []testCase {
 	return slices.Concat(
 		writeCases(), valueCases(), copyCases(), invalidCases(), verdictCases(), batchCases(), expectCases(),
-		replayCases(), rangeCases(), pageCases(), pageBatchCases(), memoryCases(), concurrentCases(), snapshotCases(),
+		replayCases(), rangeCases(), knownCases(), pageCases(), pageBatchCases(), memoryCases(), concurrentCases(), snapshotCases(),
 		followCases(), followPageCases(), followEndCases(), pruneCases(), idCases(), statsCases(), reopenCases(), killCases(), restoreCases(),
 		closeCases(), interceptCases(),
 	)

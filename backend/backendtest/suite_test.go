@@ -36,7 +36,7 @@ func TestMinimal(t *testing.T) {
 		"batch", "batch-again", "batch-cancelled", "batch-causation", "batch-consecutive", "batch-id-reused", "batch-invalid", "batch-partly-held",
 		"batch-too-large", "batch-too-many", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch",
 		"expect", "expect-empty-batch", "expect-invalid", "expect-many", "expect-race", "expect-retraction", "follow-batch",
-		"follow-progress-pruned", "ids-all", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
+		"follow-progress-pruned", "ids-all", "known-batch", "page-batches", "page-batches-follow", "page-batches-inside", "page-batches-pruned", "page-batches-reopened",
 		"page-batches-snapshot", "page-end-pruned", "page-through-batch", "prune", "prune-body", "prune-cancelled", "prune-expect",
 		"prune-follow", "prune-horizon", "prune-horizon-follow", "prune-horizon-last", "prune-horizon-loop", "prune-horizon-page", "prune-id", "prune-last", "prune-latest", "prune-missing", "prune-snapshot", "reopen-batch",
 		"reopen-cursor-pruned", "reopen-horizon", "reopen-ids-all", "reopen-killed", "reopen-pruned", "reopen-pruned-last", "reopen-stats", "restored-cursor", "restored-open", "stats-pruned", "value-too-large", "verdict-first-batch", "verdict-order",
