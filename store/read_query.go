@@ -150,7 +150,7 @@ func (v view) recent() bool { return v.count.Load()-uint32(v.end()) <= v.keys.co
 // records yields the records that q lists, after a position.
 func (q Query) records(p pick, from position) iter.Seq2[Record, error] {
 	if q.OrderBy != "" {
-		if p.fewer(q.Limit) {
+		if q.fewer(&p) {
 			p.order = q.order(&p)
 		}
 		if p.order == nil {
@@ -180,14 +180,21 @@ func (q Query) records(p pick, from position) iter.Seq2[Record, error] {
 	}
 }
 
-// fewer reports whether the records that are in the scope, up to a limit, are found sooner in an order of all records than
-// by ordering those in the scope.
-func (p *pick) fewer(limit int) bool {
-	if p.members == nil {
-		return p.fits == nil
+// fewer reports whether the records that q lists are found sooner in an order of all records than by ordering those
+// that are in the scope and have the prefix.
+func (q Query) fewer(p *pick) bool {
+	if p.members == nil && p.fits != nil {
+		return false
 	}
-	in, all := float64(p.members.count.Load()), float64(p.keys.count.Load())
-	return limit > 0 && in*in > all*float64(limit)/16
+	all := float64(p.keys.count.Load())
+	in := all
+	if p.members != nil {
+		in = float64(p.members.count.Load())
+	}
+	if q.Prefix != "" {
+		in = min(in, float64(len(q.prefixed(p))))
+	}
+	return in == all || q.Limit > 0 && in*in > all*float64(q.Limit)/16
 }
 
 // numbers yields the numbers of the keys that q may list, in its order. If in is false, fits has to decide.
@@ -227,45 +234,56 @@ func (q Query) numbers(p *pick, from position) iter.Seq2[uint32, bool] {
 
 // sorted yields the numbers of the keys that have the prefix, in the order of their bytes.
 func (q Query) sorted(p *pick, begin position) iter.Seq2[uint32, bool] {
-	all := p.sortedKeys()
-	key := func(n uint32) string {
-		r, _ := p.last(n)
-		return r.Key()
-	}
-	find := func(k string, past bool) int { // the first key that is at or after k; with past, after k
-		i, _ := slices.BinarySearchFunc(all, k, func(n uint32, k string) int {
-			if c := strings.Compare(key(n), k); c != 0 || !past {
-				return c
-			}
-			return -1
-		})
-		return i
-	}
-	from, to := find(q.Prefix, false), len(all)
-	if q.Prefix != "" { // keys with the prefix are side by side
-		to, _ = slices.BinarySearchFunc(all, q.Prefix, func(n uint32, prefix string) int {
-			if k := key(n); strings.HasPrefix(k, prefix) || k < prefix {
-				return -1
-			}
-			return 1
-		})
-	}
+	all := q.prefixed(p)
 	if begin.begun && q.Descending {
-		to = min(to, find(begin.Key, false))
+		all = all[:p.place(all, begin.Key, false)]
 	} else if begin.begun {
-		from = max(from, find(begin.Key, true))
+		all = all[p.place(all, begin.Key, true):]
 	}
 	return p.among(func(yield func(uint32) bool) {
-		for i := from; i < to; i++ {
+		for i := range all {
 			n := all[i]
 			if q.Descending {
-				n = all[to-1-(i-from)]
+				n = all[len(all)-1-i]
 			}
 			if !yield(n) {
 				return
 			}
 		}
 	})
+}
+
+// prefixed returns the numbers of the keys that have the prefix, in the order of their bytes.
+func (q Query) prefixed(p *pick) []uint32 {
+	all := p.sortedKeys()
+	if q.Prefix == "" {
+		return all
+	}
+	all = all[p.place(all, q.Prefix, false):]
+	end, _ := slices.BinarySearchFunc(all, q.Prefix, func(n uint32, prefix string) int { // keys with the prefix are side by side
+		if strings.HasPrefix(p.key(n), prefix) {
+			return -1
+		}
+		return 1
+	})
+	return all[:end]
+}
+
+// key returns the key with a number.
+func (s *namespace) key(n uint32) string {
+	r, _ := s.last(n)
+	return r.Key()
+}
+
+// place returns the first place in sorted keys that is at or after key; with past, after key.
+func (s *namespace) place(sorted []uint32, key string, past bool) int {
+	i, _ := slices.BinarySearchFunc(sorted, key, func(n uint32, key string) int {
+		if c := strings.Compare(s.key(n), key); c != 0 || !past {
+			return c
+		}
+		return -1
+	})
+	return i
 }
 
 // among yields those of the given keys that may be in the scope. If in is false, fits has to decide.
@@ -297,18 +315,14 @@ func (s *namespace) sortedKeys() []uint32 {
 	if len(old) == int(count) {
 		return old
 	}
-	key := func(n uint32) string {
-		r, _ := s.last(n)
-		return r.Key()
-	}
 	added := make([]uint32, 0, int(count)-len(old))
 	for n := uint32(len(old)); n < count; n++ {
 		added = append(added, n)
 	}
-	slices.SortFunc(added, func(a, b uint32) int { return strings.Compare(key(a), key(b)) })
+	slices.SortFunc(added, func(a, b uint32) int { return strings.Compare(s.key(a), s.key(b)) })
 	all := make([]uint32, 0, count)
 	for len(old) > 0 && len(added) > 0 {
-		if key(old[0]) < key(added[0]) {
+		if s.key(old[0]) < s.key(added[0]) {
 			all, old = append(all, old[0]), old[1:]
 		} else {
 			all, added = append(all, added[0]), added[1:]
