@@ -4,7 +4,8 @@ package backend
 
 import "time"
 
-// Stats is what a log holds at one moment.
+// Stats is what a log holds at one moment. A server does not tell FirstSeq, Facts, Bytes and Head to a caller who may not read
+// all stores (see [Features]): they are zero.
 type Stats struct {
 	FirstSeq   uint64 `json:"first_seq"`   // of the first fact held; 0: the log holds none
 	LastSeq    uint64 `json:"last_seq"`    // the highest seq ever acknowledged; every Replay started later yields all facts up to it; 0 if there is none

@@ -35,7 +35,7 @@ var advice = []struct {
 	{backend.ErrUnavailable, "Check that a server listens there (igniter serve), and that --address and --tls-ca are right."},
 	{backend.ErrDiverged, "The log is another one than you have read, or an older one. Read again what you have after the seq that the error names."},
 	{backend.ErrConflict, "Read the key again, and write with --if-latest and the ID that it has now."},
-	{backend.ErrCorrupt, "igniter verify DIR shows what is damaged, igniter repair DIR what can be saved."},
+	{backend.ErrCorrupt, "Of a log in a directory, igniter verify DIR shows what is damaged, and igniter repair DIR what can be saved. igniter restore makes a log from a backup."},
 	{backend.ErrFull, "Free space on the disk and write again: nothing was written."},
 	{backend.ErrFailed, "The disk failed: look at the kernel's log, then open the log again."},
 	{backend.ErrTooLarge, "Write less at once, or raise the limit, up to 64 MiB: --max-frame here for a log in files, and of igniter serve for a server."},

@@ -31,7 +31,7 @@ is not damage either, since other writers compute hashes in other ways; --hashes
 byte: otherwise the exit code is 1. Facts that were pruned meanwhile are told from such that are simply gone.
 
 Without DIR, with --address, it reads each fact of a log that is at a server, in PostgreSQL or in JetStream, as any reader does: seqs
-ascend, none is missing that was not pruned, and each hash is computed again. Of JetStream that checks every byte of every message.
+ascend, none is missing that was not pruned (for a token that may read all), and each hash is computed again. Of JetStream that checks every byte of every message.
 
 An ID that a store holds twice, as an import by an earlier release could leave it, is shown with its seqs, and the exit
 code is 1: igniter prune --seq removes the later facts.`,
@@ -122,8 +122,11 @@ func (a *app) verifyFacts(ctx context.Context, log backend.Log, hashes bool) err
 	if err != nil {
 		return err
 	}
-	r.Pruned = after.LastSeq - after.Facts
-	if missing := before.LastSeq - min(r.Facts, before.LastSeq); missing > r.Pruned && log.Features().Stores == nil {
+	stores := log.Features().Stores // nil: all; of some of them Stats does not tell how many facts there are
+	if stores == nil {
+		r.Pruned = after.LastSeq - after.Facts
+	}
+	if missing := before.LastSeq - min(r.Facts, before.LastSeq); missing > r.Pruned && stores == nil {
 		return fmt.Errorf("%w: %d facts through seq %d are missing, and %d were pruned", backend.ErrCorrupt, missing, before.LastSeq, r.Pruned)
 	}
 	var text strings.Builder
@@ -132,7 +135,12 @@ func (a *app) verifyFacts(ctx context.Context, log backend.Log, hashes bool) err
 	if r.Pruned > 0 {
 		fmt.Fprintf(&text, "%d facts were pruned\n", r.Pruned)
 	}
-	return a.print(newVerifyReport(&r), "%ssound\n", text.String())
+	if stores != nil {
+		text.WriteString("these are the facts that this token may read: whether any is missing is for a token that may read all to say\n")
+	}
+	report := newVerifyReport(&r)
+	report.Partial = stores != nil
+	return a.print(report, "%ssound\n", text.String())
 }
 
 // A verifyReport is file.VerifyReport for programs.
@@ -141,6 +149,7 @@ type verifyReport struct {
 	Snapshots int            `json:"snapshots"`
 	Facts     uint64         `json:"facts"`
 	Bytes     uint64         `json:"bytes"`
+	Partial   bool           `json:"partial,omitempty"` // facts of stores that the token may not read were not looked at, nor what is missing
 	Damage    []damageReport `json:"damage"`
 	Torn      *file.Cut      `json:"torn,omitempty"`
 	Foreign   int            `json:"foreign_hashes"`
@@ -162,7 +171,7 @@ type damageReport struct {
 }
 
 func newVerifyReport(r *file.VerifyReport) verifyReport {
-	v := verifyReport{r.Segments, r.Snapshots, r.Facts, r.Bytes, []damageReport{}, r.Torn, len(r.Foreign), r.Doubled, headText(r), r.Pruned, r.Gone, r.GoneSeqs, r.Checkpoints}
+	v := verifyReport{r.Segments, r.Snapshots, r.Facts, r.Bytes, false, []damageReport{}, r.Torn, len(r.Foreign), r.Doubled, headText(r), r.Pruned, r.Gone, r.GoneSeqs, r.Checkpoints}
 	for i, d := range r.Damage {
 		v.Damage = append(v.Damage, damageReport{d.Path, d.Offset, r.Seqs[i], d.Reason})
 	}

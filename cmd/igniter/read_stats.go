@@ -30,16 +30,21 @@ igniter list shows the stores.`,
 				if err != nil {
 					return err
 				}
-				return a.print(s, "%s", statsTable(&s))
+				return a.print(s, "%s", statsTable(&s, log.Features().Stores != nil))
 			})
 		},
 	}))
 }
 
-func statsTable(s *backend.Stats) (t table) {
+// statsTable shows s; partial if the caller may not read all stores, and so is not told how much the log holds.
+func statsTable(s *backend.Stats, partial bool) (t table) {
 	size := humanize.IBytes
-	t.row("facts", s.Facts)
-	t.row("first seq", s.FirstSeq)
+	if partial {
+		t.row("facts", "not told, since this token may not read all stores")
+	} else {
+		t.row("facts", s.Facts)
+		t.row("first seq", s.FirstSeq)
+	}
 	t.row("last seq", s.LastSeq)
 	t.row("durable through", s.DurableSeq)
 	if s.Log != (backend.LogID{}) {
@@ -55,7 +60,9 @@ func statsTable(s *backend.Stats) (t table) {
 		h := s.Horizons[name]
 		t.row("pruned", fmt.Sprintf("%s, before seq %d, %s", cmp.Or(name, "all stores"), h.Seq, clock(h.Time)))
 	}
-	t.row("size", size(s.Bytes))
+	if !partial {
+		t.row("size", size(s.Bytes))
+	}
 	if d := s.Storage; d != nil {
 		t.row("segments", fmt.Sprintf("%d, %s", d.Segments, size(d.SegmentBytes)))
 		t.row("snapshots", fmt.Sprintf("%d, %s", d.Snapshots, size(d.SnapshotBytes)))

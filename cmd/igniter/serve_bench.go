@@ -52,8 +52,8 @@ in a directory, on a server, or by default in memory. The facts stay in the log,
 				if err != nil {
 					return err
 				}
-				if stats.Facts > 0 && !a.yes {
-					return fmt.Errorf("the log holds %d facts, and what bench writes stays in it: use another one, or --yes", stats.Facts)
+				if stats.LastSeq > 0 && !a.yes { // Facts is 0 for a token that may not read all
+					return fmt.Errorf("the log holds facts through seq %d, and what bench writes stays in it: use another one, or --yes", stats.LastSeq)
 				}
 				r, err := l.run(cmd.Context(), log, backend.Cursor{Log: stats.Log, Seq: stats.LastSeq})
 				if err != nil {
