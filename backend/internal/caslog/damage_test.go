@@ -116,11 +116,13 @@ func TestScrub(t *testing.T) {
 				require.NoError(t, l.WriteSnapshot(t.Context(), 0))
 				s.mu.Lock()
 				s.flip(3)
-				after := found(s)
 				s.mu.Unlock()
 				indexed := openIndexed(t, s, l.index.Pos)
 				require.NoError(t, write(l))
 				require.NoError(t, write(indexed))
+				s.mu.Lock()
+				after := found(s)
+				s.mu.Unlock()
 				for _, c := range []struct {
 					log  *Log
 					wait time.Duration
