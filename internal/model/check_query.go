@@ -39,7 +39,14 @@ func (m *model) pages(s *side, at, real store.Moment, open func(backend.Fact) bo
 	}
 	q.ByKey = q.ByKey || m.unordered(s)
 	all := rapid.Bool().Draw(m.t, "of all records")
-	want := m.current(real, func(f backend.Fact) bool { return (all || open(f)) && strings.HasPrefix(f.Key, q.Prefix) })
+	fits := func(backend.Fact) bool { return true }
+	if rapid.Bool().Draw(m.t, "where") {
+		fits = func(f backend.Fact) bool { return len(f.Value)%2 == 0 }
+		q.Where = func(r store.Record) bool { return fits(r.Fact()) }
+	}
+	want := m.current(real, func(f backend.Fact) bool {
+		return (all || open(f)) && strings.HasPrefix(f.Key, q.Prefix) && fits(f)
+	})
 	if q.ByKey || q.OrderBy != "" {
 		slices.SortFunc(want, func(a, b backend.Fact) int { return strings.Compare(a.Key, b.Key) })
 	}
