@@ -43,44 +43,50 @@ func (p *port) blobFailed(ctx context.Context, what string, err error) error {
 func (p *port) PutBlob(ctx context.Context, name string, r io.Reader) error {
 	o, err := p.blobs(ctx, true)
 	if err == nil {
-		_, err = o.Put(ctx, jetstream.ObjectMeta{Name: name}, &pacedReader{r, ctx})
+		_, err = o.Put(ctx, jetstream.ObjectMeta{Name: name}, &pacedReader{r, ctx, p})
 	}
 	return p.blobFailed(ctx, "write", err)
 }
 
-// A pacedReader gives writes on the same connection their turn: an object store takes all that it can get.
+// A pacedReader gives writes on the same connection their turn: an object store takes all that it can get. The server has
+// what was read before when it gives more.
 type pacedReader struct {
 	io.Reader
-	ctx context.Context
+	ctx  context.Context
+	port *port
 }
 
-// pace is how long it takes for the 128 KiB that an object store reads at once.
-const pace = 2 * time.Millisecond
+// blobPause is how long it waits at least before the 128 KiB that an object store reads at once.
+const blobPause = 2 * time.Millisecond
 
 func (r *pacedReader) Read(b []byte) (int, error) {
 	select {
-	case <-time.After(pace):
+	case <-time.After(blobPause):
 	case <-r.ctx.Done():
 		return 0, r.ctx.Err()
+	}
+	ctx, cancel := r.port.send(r.ctx, len(b))
+	defer cancel()
+	if err := r.port.nc.FlushWithContext(ctx); err != nil {
+		return 0, err
 	}
 	return r.Reader.Read(b)
 }
 
-// slowestBlob is how many bytes of a blob should come in a second at least.
-const slowestBlob = 1 << 20
+// blobTimeout is how long it may take to read a blob. Without it, an object store would take callTimeout.
+const blobTimeout = time.Hour
 
 func (p *port) GetBlob(ctx context.Context, name string) (io.ReadCloser, error) {
 	call, cancel := p.call(ctx)
 	o, err := p.blobs(call, false)
-	var info *jetstream.ObjectInfo
 	if err == nil {
-		info, err = o.GetInfo(call, name)
+		_, err = o.GetInfo(call, name)
 	}
 	cancel()
 	if err != nil {
 		return nil, p.blobFailed(ctx, "read", err)
 	}
-	call, cancel = context.WithTimeout(ctx, callTimeout+time.Duration(info.Size/slowestBlob)*time.Second) // it would wait for a lost end
+	call, cancel = context.WithTimeout(ctx, blobTimeout)
 	result, err := o.Get(call, name)
 	if err != nil {
 		cancel()
@@ -89,9 +95,16 @@ func (p *port) GetBlob(ctx context.Context, name string) (io.ReadCloser, error) 
 	return &blobReader{result, cancel}, nil
 }
 
+// A blobReader does not wait long for the next bytes: an object store would wait for a lost end.
 type blobReader struct {
 	jetstream.ObjectResult
 	cancel context.CancelFunc
+}
+
+func (r *blobReader) Read(b []byte) (int, error) {
+	timer := time.AfterFunc(slowTimeout, r.cancel)
+	defer timer.Stop()
+	return r.ObjectResult.Read(b)
 }
 
 func (r *blobReader) Close() error {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 	"regexp"
 	"time"
@@ -71,17 +72,21 @@ func (o *Options) check() error {
 	return nil
 }
 
+// connectTimeout is how long one try to connect may take.
+const connectTimeout = 5 * time.Second
+
 // dialOptions returns the options of the connection, except for the handlers.
-func (o *Options) dialOptions() ([]nats.Option, error) {
+func (o *Options) dialOptions(pace *pace) ([]nats.Option, error) {
 	all := []nats.Option{
 		nats.Name("igniter " + o.Log),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
 		nats.IgnoreAuthErrorAbort(), // somebody may mend it
 		nats.ReconnectBufSize(-1),   // what is published without a connection must fail at once
-		nats.Timeout(5 * time.Second),
-		nats.PingInterval(5 * time.Second),
-		nats.MaxPingsOutstanding(2),
+		nats.Timeout(connectTimeout),
+		nats.SetCustomDialer(&dialer{net.Dialer{Timeout: connectTimeout}, pace}),
+		nats.PingInterval(5 * time.Second), // so that something comes: line notices if nothing does
+		nats.MaxPingsOutstanding(12),
 	}
 	if o.Credentials != "" {
 		all = append(all, nats.UserCredentials(o.Credentials))

@@ -18,7 +18,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// callTimeout is how long one request waits for its answer.
+// callTimeout is how long one request waits for its answer, unless the network is slow.
 const callTimeout = 5 * time.Second
 
 // A port is a caslog.Port at a stream.
@@ -30,6 +30,8 @@ type port struct {
 	id        backend.LogID
 	ancestors []backend.Ancestor
 	base      string // of the subjects, with the dot
+
+	pace pace
 
 	process string // names this process to others
 	wanted  atomic.Bool
@@ -45,12 +47,24 @@ type port struct {
 }
 
 // call returns a context for one request: it ends in time, and when the connection is lost, since the answer is then lost too.
-func (p *port) call(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (p *port) call(ctx context.Context) (context.Context, context.CancelFunc) { return p.send(ctx, 0) }
+
+// send is call for a request of so many bytes.
+func (p *port) send(ctx context.Context, bytes int) (context.Context, context.CancelFunc) {
+	begun, received := time.Now(), p.pace.received.Load()
+	limit := callTimeout
+	if p.pace.slow() {
+		limit = slowTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit+time.Duration(bytes)*time.Second/slowest)
 	p.mu.Lock()
 	stop := context.AfterFunc(p.link, cancel)
 	p.mu.Unlock()
-	return ctx, func() { stop(); cancel() }
+	return ctx, func() {
+		stop()
+		cancel()
+		p.pace.saw(begun, received)
+	}
 }
 
 // lost ends the requests that wait for answers.
@@ -69,7 +83,7 @@ func dial(ctx context.Context, o *Options) (_ *port, err error) {
 	p.refused.Store("")
 	p.denied.Store("")
 	p.lost()
-	options, err := o.dialOptions()
+	options, err := o.dialOptions(&p.pace)
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func (p *port) publish(ctx context.Context, head uint64, u caslog.Unit, header n
 // request publishes a message and takes the server's answer. After any error but caslog.ErrUnknown the message is not, and
 // will not be, in the stream.
 func (p *port) request(ctx context.Context, m *nats.Msg, a *ack) error {
-	ctx, cancel := p.call(ctx)
+	ctx, cancel := p.send(ctx, len(m.Data))
 	defer cancel()
 	answer, err := p.nc.RequestMsgWithContext(ctx, m)
 	switch {

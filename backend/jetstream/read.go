@@ -143,14 +143,22 @@ func (p *port) read(ctx context.Context, after, through uint64, yield func(caslo
 			_ = p.stream.DeleteConsumer(call, c.CachedInfo().Name) // otherwise the server does it later
 		}
 	}()
-	messages, err := c.Messages(jetstream.PullMaxBytes(2*max(int(p.nc.MaxPayload()), 1<<20)), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(10*time.Second))
+	// Over a slow network no more is asked for than a message, since the server closes connections that take too long, and
+	// a missing heartbeat may be behind it.
+	bytes, heartbeat, expiry := 2*max(int(p.nc.MaxPayload()), 1<<20), time.Second, 10*time.Second
+	if p.pace.slow() {
+		bytes, heartbeat, expiry = int(p.nc.MaxPayload())+unitOverhead, 10*time.Second, 30*time.Second
+	}
+	messages, err := c.Messages(jetstream.PullMaxBytes(bytes), jetstream.PullHeartbeat(heartbeat), jetstream.PullExpiry(expiry))
 	if err != nil {
 		return p.failedTo(ctx, "read messages", err)
 	}
 	defer messages.Stop()
 	var j joiner
 	for {
+		begun, received := time.Now(), p.pace.received.Load()
 		m, err := messages.Next(jetstream.NextContext(ctx))
+		p.pace.saw(begun, received)
 		if err != nil {
 			return p.failedTo(ctx, "read messages", err)
 		}

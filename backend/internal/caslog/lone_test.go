@@ -5,13 +5,39 @@ package caslog
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
 )
+
+// TestLargeGivenUp: a caller whose context ends returns, though the place is slow to take its large fact and does not heed the context.
+func TestLargeGivenUp(t *testing.T) {
+	t.Parallel()
+	s := newStore(backend.LogID{1}, nil)
+	taken := make(chan struct{})
+	l, err := Open(t.Context(), s.port(func(_ context.Context, op string) fault {
+		if op == "append" {
+			<-taken
+		}
+		return fine
+	}), Options{})
+	require.NoError(t, err)
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(time.Millisecond, cancel)
+	large := backend.Fact{ID: "large", Store: "s1", Key: "k1", Value: []byte(`"` + strings.Repeat("x", loneBytes) + `"`)}
+	_, err = l.WriteFact(ctx, large)
+	require.ErrorIs(t, err, context.Canceled)
+	close(taken)
+	f, err := l.WriteFact(t.Context(), large)
+	require.NoError(t, err)
+	require.Equal(t, []backend.Fact{f}, replay(t, l))
+}
 
 // TestLoneCaller: a caller that is alone appends its fact itself. If its context ends meanwhile it returns at once, others go on, and the fact is
 // in the log once or not at all. If the log is closed meanwhile, that is what it says.

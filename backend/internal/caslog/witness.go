@@ -19,21 +19,26 @@ import (
 //
 // the version of the format, the log, the position of the head, where its unit begins, its last seq and the running hash.
 
-// pulse is how often a log looks at its end, and writes the witness if the end has moved.
-const pulse = 3 * time.Second
+// pulse is how often a log looks at its end, and writes the witness if the end has moved. What it reads may take long over a
+// slow network: the pause is restFactor times as long at least.
+const (
+	pulse      = 3 * time.Second
+	restFactor = 4
+)
 
 // watch finds, while nobody calls, that the tail missed something, or that the log was replaced or cut.
 func (l *Log) watch() {
-	ticker := time.NewTicker(pulse)
-	defer ticker.Stop()
+	timer := time.NewTimer(pulse)
+	defer timer.Stop()
 	var before head
 	var scrub scrub
-	for {
+	for begun := time.Now(); ; timer.Reset(max(pulse, restFactor*time.Since(begun))) {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
 		case <-l.ctx.Done():
 			return
 		}
+		begun = time.Now()
 		if err := l.sync(l.ctx); stuck(err) {
 			continue
 		} else if err != nil {

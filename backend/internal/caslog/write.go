@@ -168,6 +168,9 @@ func (l *Log) writeNext() bool {
 	return l.ctx.Err() == nil
 }
 
+// loneBytes is how large a unit may be that its caller appends itself. A place may be slow to take a larger one, and not heed ctx meanwhile.
+const loneBytes = 64 << 10
+
 // submit hands requests of one caller over to write. A caller that is alone appends them itself, which saves the way to another goroutine and
 // back. If ctx ends meanwhile, they may be appended all the same.
 func (l *Log) submit(ctx context.Context, all ...*request) {
@@ -175,7 +178,7 @@ func (l *Log) submit(ctx context.Context, all ...*request) {
 	for _, r := range all {
 		size += r.size
 	}
-	if len(all) == 0 || len(all) > 1 && size > l.port.UnitBytes() || !l.lone.Load() || !l.queue.idle() || !l.tryTurn() {
+	if len(all) == 0 || size > min(loneBytes, l.port.UnitBytes()) || !l.lone.Load() || !l.queue.idle() || !l.tryTurn() {
 		l.queue.put(all...)
 		return
 	}

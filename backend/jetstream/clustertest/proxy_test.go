@@ -7,15 +7,18 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// A proxy stands before a server. It can cut its connections, and hold everything up.
+// A proxy stands before a server. It can cut its connections, hold everything up, and be slow.
 type proxy struct {
 	listener net.Listener
 	target   string
+	rate     atomic.Int64 // of each direction of a connection, in bytes a second; 0: as fast as it can
 
 	gate sync.RWMutex // held while the proxy holds everything back
 
@@ -68,7 +71,7 @@ func (p *proxy) serve(in net.Conn) {
 	done := make(chan struct{}, 2)
 	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
 		go func() {
-			_, _ = io.Copy(gated{pair[0], &p.gate}, pair[1])
+			p.copy(pair[0], pair[1])
 			in.Close()
 			out.Close()
 			done <- struct{}{}
@@ -80,6 +83,23 @@ func (p *proxy) serve(in net.Conn) {
 	delete(p.conns, in)
 	delete(p.conns, out)
 	p.mu.Unlock()
+}
+
+// copy copies what comes, as fast as the proxy's rate says. A slow proxy hardly buffers.
+func (p *proxy) copy(to, from net.Conn) {
+	if p.rate.Load() == 0 {
+		_, _ = io.Copy(gated{to, &p.gate}, from)
+		return
+	}
+	_ = from.(*net.TCPConn).SetReadBuffer(16 << 10)
+	buf := make([]byte, 8<<10)
+	for {
+		n, err := from.Read(buf)
+		time.Sleep(time.Duration(n) * time.Second / time.Duration(p.rate.Load()))
+		if _, failed := to.Write(buf[:n]); failed != nil || err != nil {
+			return
+		}
+	}
 }
 
 func (p *proxy) add(c net.Conn) bool {

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jetstream
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// A network may need seconds for one message. What waits for bytes gets time for them, and what was sent gets it too.
+const (
+	slowest   = 64 << 10         // bytes a second that the network should carry
+	silence   = 15 * time.Second // a connection on which nothing comes for so long is dead, unless bytes are on their way to the server
+	maxBurden = 30 * time.Second // the most that bytes on their way make that longer
+
+	slowTimeout = 30 * time.Second // of a request on a slow network, instead of callTimeout
+	slowFor     = time.Minute      // the network is taken for slow so long after it was seen to be
+	slowAnswer  = 2 * time.Second  // it was, if something took longer and at least
+	slowBytes   = 64 << 10         // so many bytes came meanwhile
+)
+
+// A pace is what is known of how fast the network is.
+type pace struct {
+	received atomic.Int64 // bytes, by all connections
+	until    atomic.Int64 // the network is taken for slow until this time, in nanoseconds
+}
+
+func (p *pace) slow() bool { return time.Now().UnixNano() < p.until.Load() }
+
+// saw takes in that something took from begun until now, when so many bytes had come before.
+func (p *pace) saw(begun time.Time, received int64) {
+	if time.Since(begun) > slowAnswer && p.received.Load()-received >= slowBytes {
+		p.until.Store(time.Now().Add(slowFor).UnixNano())
+	}
+}
+
+// A dialer makes lines.
+type dialer struct {
+	net.Dialer
+	pace *pace
+}
+
+// Dial implements nats.CustomDialer.
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	c, err := d.Dialer.Dial(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &line{Conn: c, pace: d.pace}, nil
+}
+
+// A line is a connection that ends when nothing comes, rather than when the answer to a ping is late: it may be behind a large message.
+type line struct {
+	net.Conn
+	pace    *pace
+	bounded atomic.Bool  // somebody has set a deadline
+	burden  atomic.Int64 // until when bytes may be on their way to the server, in nanoseconds
+}
+
+func (c *line) SetDeadline(t time.Time) error {
+	c.bounded.Store(!t.IsZero())
+	return c.Conn.SetDeadline(t)
+}
+
+func (c *line) Write(b []byte) (int, error) {
+	now := time.Now()
+	from := max(now.UnixNano(), c.burden.Load())
+	c.burden.Store(min(from+int64(len(b))*int64(time.Second)/slowest, now.Add(maxBurden).UnixNano()))
+	return c.Conn.Write(b)
+}
+
+func (c *line) Read(b []byte) (int, error) {
+	begun := time.Now()
+	for {
+		var limit time.Time
+		if !c.bounded.Load() {
+			limit = time.Unix(0, max(begun.UnixNano(), c.burden.Load())).Add(silence)
+			if err := c.SetReadDeadline(limit); err != nil {
+				return 0, err
+			}
+		}
+		n, err := c.Conn.Read(b)
+		c.pace.received.Add(int64(n))
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !limit.IsZero() && c.burden.Load() > limit.Add(-silence).UnixNano() {
+			continue // more was sent meanwhile
+		}
+		return n, err
+	}
+}
