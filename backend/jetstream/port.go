@@ -121,12 +121,50 @@ func dial(ctx context.Context, o *Options) (_ *port, err error) {
 	if p.js, err = jetstream.New(p.nc, jetstream.WithDefaultTimeout(callTimeout)); err != nil {
 		return nil, err
 	}
+	if err = p.begin(ctx); err != nil {
+		return nil, err
+	}
+	p.wants, err = p.nc.Subscribe("igniter."+o.Log+".want", func(m *nats.Msg) {
+		if string(m.Data) != p.process {
+			p.wanted.Store(true)
+		}
+	})
+	return p, err
+}
+
+// openPatience is how long opening a log tries again, and openPause how long it waits before.
+const (
+	openPatience = 10 * time.Second
+	openPause    = 200 * time.Millisecond
+)
+
+// begin opens the stream. It tries again for a while after errors that pass: those that the server calls its own (codes from 500 on, such as the one
+// that it could not make the stream's files), unless they say that it is full, and answers that do not come. It does not if the server has no
+// JetStream or refuses this process.
+func (p *port) begin(ctx context.Context) error {
+	for begun := time.Now(); ; {
+		err := p.tryBegin(ctx)
+		if err == nil || !errors.Is(err, backend.ErrUnavailable) || ctx.Err() != nil || time.Since(begun) > openPatience ||
+			errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) || p.refused.Load().(string) != "" {
+			return err
+		}
+		p.opts.Logger.Warn("jetstream: the log can't be opened now: trying again", zap.String("log", p.opts.Log), zap.Error(err))
+		select {
+		case <-time.After(openPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (p *port) tryBegin(ctx context.Context) (err error) {
+	o := p.opts
 	if p.stream, err = o.openStream(ctx, p.js); err != nil {
-		return nil, p.told("open stream "+streamName(o.Log), err)
+		return p.told("open stream "+streamName(o.Log), err)
 	}
 	config := &p.stream.CachedInfo().Config
 	if p.id, p.ancestors, err = identityOf(config); err != nil {
-		return nil, err
+		return err
 	}
 	p.base = subjects(o.Log, p.id)
 	if err = o.checkConfig(config, p.id); err == nil {
@@ -138,15 +176,7 @@ func dial(ctx context.Context, o *Options) (_ *port, err error) {
 	if err == nil && !o.Salvage {
 		err = p.checkEnd(ctx)
 	}
-	if err != nil {
-		return nil, err
-	}
-	p.wants, err = p.nc.Subscribe("igniter."+o.Log+".want", func(m *nats.Msg) {
-		if string(m.Data) != p.process {
-			p.wanted.Store(true)
-		}
-	})
-	return p, err
+	return err
 }
 
 // isDenied reports whether an error of a connection is that the server does not accept this process's credentials.
@@ -162,6 +192,8 @@ func (p *port) told(what string, err error) error {
 		return err
 	case errors.Is(err, backend.ErrInvalid) || errors.Is(err, backend.ErrCorrupt) || errors.Is(err, backend.ErrDiverged):
 		return err
+	case errors.As(err, &api) && api.APIError() != nil && isFull(api.APIError()):
+		return fmt.Errorf("%w: %s: %w", backend.ErrFull, what, err)
 	case errors.As(err, &api) && api.APIError() != nil && api.APIError().Code == 400:
 		return fmt.Errorf("%s: %w", what, err)
 	}

@@ -128,6 +128,9 @@ func (p *port) request(ctx context.Context, m *nats.Msg, a *ack) error {
 		}
 		return nil
 	}
+	if isFull(a.Error) {
+		return fmt.Errorf("%w: %w", backend.ErrFull, a.Error)
+	}
 	switch a.Error.ErrorCode {
 	case codeWrongSequence, codeWrongSequenceToo:
 		return fmt.Errorf("%w: %w", caslog.ErrHeadMoved, a.Error)
@@ -135,16 +138,21 @@ func (p *port) request(ctx context.Context, m *nats.Msg, a *ack) error {
 		return fmt.Errorf("%w: %w", backend.ErrTooLarge, a.Error)
 	case codeBatchesInFlight:
 		return fmt.Errorf("%w: %w", backend.ErrUnavailable, a.Error)
-	case codeInsufficient, codeStorageExceeded:
-		return fmt.Errorf("%w: %w", backend.ErrFull, a.Error)
 	case codeAtomicNotSupported:
 		return fmt.Errorf("stream %s must allow atomic publishing: %w", streamName(p.opts.Log), a.Error)
-	case codeStoreFailed:
-		if strings.Contains(a.Error.Description, "maximum") || strings.Contains(a.Error.Description, "no space") {
-			return fmt.Errorf("%w: %w", backend.ErrFull, a.Error)
-		}
 	}
 	return fmt.Errorf("%w: %w", caslog.ErrUnknown, a.Error)
+}
+
+// isFull reports whether the server says that it has no room.
+func isFull(e *jetstream.APIError) bool {
+	switch e.ErrorCode {
+	case codeInsufficient, codeStorageExceeded:
+		return true
+	case codeStoreFailed:
+		return strings.Contains(e.Description, "maximum") || strings.Contains(e.Description, "no space")
+	}
+	return false
 }
 
 func (p *port) Erase(ctx context.Context, first, last uint64) error {
