@@ -27,6 +27,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/backend/network"
+	"github.com/igniter-store/igniter/internal/gone"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/internal/servertest"
 	"github.com/igniter-store/igniter/server"
@@ -257,6 +258,7 @@ func TestUnavailable(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded, name)
 		require.ErrorIs(t, call(canceled(t)), context.Canceled, name)
 	}
+	gone.Check(t, c, s.options.Address)
 	stats, err := c.Stats(canceled(t))
 	require.Error(t, err)
 	require.False(t, stats.Connection.Up)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/gone"
 )
 
 // TestGoneServer stops the server and starts it again: a follower notices, and Stats tells so without asking the server.
@@ -41,6 +42,7 @@ func TestGoneServer(t *testing.T) {
 	awaitThat(t, l.alarm.Load)
 	s.Stop(syscall.SIGQUIT)
 	awaitThat(t, up(false))
+	gone.Check(t, l, s.Socket)
 	require.NoError(t, s.Start())
 	awaitThat(t, up(true))
 	stats, err := l.Stats(t.Context())

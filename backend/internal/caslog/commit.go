@@ -126,6 +126,9 @@ func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
 		inner, cancel := context.WithCancel(ctx)
 		f := &flight{after: h.after, cancel: cancel, settled: make(chan struct{})}
 		l.flight = f
+		if l.asked.IsZero() {
+			l.asked = time.Now()
+		}
 		l.mu.Unlock()
 
 		begun := time.Now()
@@ -136,6 +139,9 @@ func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
 		}
 		l.mu.Lock()
 		l.flight, l.lost = nil, nil
+		if err == nil || errors.Is(err, ErrHeadMoved) {
+			l.asked = time.Time{}
+		}
 		if err != nil && f.seen && !errors.Is(err, ErrHeadMoved) {
 			err = fmt.Errorf("%w: %w", ErrUnknown, err) // the tail knows it already
 		}

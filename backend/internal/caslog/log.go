@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,6 +82,7 @@ type Log struct {
 	indexAfter time.Time // the next one is not written before
 
 	link      backend.Connection // whether the place has answered last
+	asked     time.Time          // since then an append waits for an answer; zero: none does
 	flight    *flight            // the unit that is being appended; nil: none is
 	lost      *flight            // the unit that may have been appended; nil: none
 	witnessed uint64             // the position of the last witness
@@ -126,7 +128,7 @@ func open(ctx context.Context, port Port, opts Options, indexEvery uint64) (*Log
 		err = l.begin(ctx, false)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: open log: %w", l.opts.Name, err), l.Close())
+		return nil, errors.Join(fmt.Errorf("%s: open log: %w", l.opts.Name, l.because(err)), l.Close())
 	}
 	l.opts.Logger.Debug(l.opts.Name+": log opened", zap.Duration("took", time.Since(begun)), zap.Uint64("with_index_through_position", l.loaded))
 	return l, nil
@@ -310,7 +312,29 @@ func (l *Log) told(err error, format string, args ...any) error {
 	if errors.Is(err, context.Canceled) && l.ctx.Err() != nil {
 		err = backend.ErrClosed
 	}
-	return fmt.Errorf(l.opts.Name+": "+format+": %w", append(args, err)...)
+	return fmt.Errorf(l.opts.Name+": "+format+": %w", append(args, l.because(err))...)
+}
+
+// noAnswer is how long an append may take before a caller who gives up is told that the place does not answer.
+const noAnswer = time.Second
+
+// because returns err, the error of a call. If the call's context ended while the place could not be reached, the error says so, too.
+func (l *Log) because(err error) error {
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, backend.ErrUnavailable) {
+		return err
+	}
+	l.mu.Lock()
+	link, since := l.link, l.asked
+	l.mu.Unlock()
+	why := ""
+	switch {
+	case !link.Up && link.LastError != "":
+		since, why = link.Since, ": "+strings.TrimPrefix(link.LastError, backend.ErrUnavailable.Error()+": ")
+	case since.IsZero() || time.Since(since) < noAnswer:
+		return err
+	}
+	return fmt.Errorf("%w: no answer from %s for %s%s: try again, and write facts again with their IDs: %w", backend.ErrUnavailable,
+		cmp.Or(link.Address, "the log's place"), time.Since(since).Round(time.Millisecond), why, err)
 }
 
 func (l *Log) corrupt(format string, args ...any) error {

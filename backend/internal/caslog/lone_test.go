@@ -4,8 +4,10 @@ package caslog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +39,35 @@ func TestLargeGivenUp(t *testing.T) {
 	f, err := l.WriteFact(t.Context(), large)
 	require.NoError(t, err)
 	require.Equal(t, []backend.Fact{f}, replay(t, l))
+}
+
+// TestNoAnswer: a caller whose deadline passes while the place does not answer is told so, whether it appends its facts itself or waits for its turn.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hangs := false
+		l, err := Open(t.Context(), newStore(backend.LogID{1}, nil).port(func(ctx context.Context, op string) fault {
+			if (op == "append" || op == "head") && hangs {
+				<-ctx.Done()
+			}
+			return fine
+		}), Options{})
+		require.NoError(t, err)
+		defer l.Close()
+		hangs = true
+		var all sync.WaitGroup
+		for i := range 3 {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*noAnswer)
+				defer cancel()
+				_, err := l.WriteFact(ctx, backend.Fact{ID: fmt.Sprint(i), Store: "s1", Key: "k1", Value: []byte("2")})
+				if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, backend.ErrUnavailable) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
 }
 
 // TestLoneCaller: a caller that is alone appends its fact itself. If its context ends meanwhile it returns at once, others go on, and the fact is

@@ -101,7 +101,7 @@ func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 			return wire.Frames{}, rd.log.fail(err)
 		}
 		if err := p.wait(ctx, rd.log); err != nil {
-			return wire.Frames{}, err
+			return wire.Frames{}, rd.log.because(err)
 		}
 	}
 }

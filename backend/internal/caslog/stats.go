@@ -14,6 +14,14 @@ import (
 // Stats implements backend.Log. It asks for the log's head, since other processes write too. With an error it returns Connection
 // alone.
 func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
+	s, err := l.stats(ctx)
+	if err != nil {
+		err = l.told(err, "stats")
+	}
+	return s, err
+}
+
+func (l *Log) stats(ctx context.Context) (backend.Stats, error) {
 	ctx, cancel := l.during(ctx)
 	defer cancel()
 	err := l.ended(ctx)
@@ -31,7 +39,7 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 		connection = &c
 	}
 	if err != nil {
-		return backend.Stats{Connection: connection}, l.told(err, "stats")
+		return backend.Stats{Connection: connection}, err
 	}
 	s := backend.Stats{Connection: connection, LastSeq: l.known.seq, Facts: l.held.Len(), Bytes: l.bytes, Log: l.id, Ancestors: slices.Clone(l.ancestors), Horizons: maps.Clone(l.horizons), LastTime: l.seq.Time()}
 	if len(l.held) > 0 {
@@ -48,6 +56,9 @@ func (l *Log) met(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := &l.link
+	if err == nil {
+		l.asked = time.Time{}
+	}
 	if err == nil && c.Up {
 		return
 	}

@@ -80,7 +80,7 @@ func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, erro
 		err = w.Err
 	}
 	if err != nil {
-		return backend.Fact{}, fmt.Errorf("%s: write fact %q: %w", l.opts.Name, f.ID, err)
+		return backend.Fact{}, fmt.Errorf("%s: write fact %q: %w", l.opts.Name, f.ID, l.because(err))
 	}
 	return w.Facts[0], nil
 }
@@ -107,7 +107,7 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 			all[i] = l.await(r)
 		}
 		if err := all[i].Err; err != nil {
-			all[i] = backend.Written{Err: fmt.Errorf("%s: write batch of %d facts: %w", l.opts.Name, len(batches[i].Facts), err)}
+			all[i] = backend.Written{Err: fmt.Errorf("%s: write batch of %d facts: %w", l.opts.Name, len(batches[i].Facts), l.because(err))}
 		}
 	}
 	return all

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/gone"
 	"github.com/igniter-store/igniter/store"
 )
 
@@ -31,6 +32,7 @@ func TestGoneServer(t *testing.T) {
 	stopServer(s)
 	require.Eventually(t, func() bool { return !e.Health().Healthy() }, waitFor, 10*time.Millisecond)
 	require.ErrorIs(t, e.Health().Err, backend.ErrUnavailable)
+	gone.Check(t, l, address.String())
 	written := make(chan error, 1)
 	go func() {
 		_, err := e.Write(t.Context(), factOf("a"))
