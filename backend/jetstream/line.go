@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,22 +19,50 @@ const (
 
 	slowTimeout = 30 * time.Second // of a request on a slow network, instead of callTimeout
 	slowFor     = time.Minute      // the network is taken for slow so long after it was seen to be
-	slowAnswer  = 2 * time.Second  // it was, if something took longer and at least
-	slowBytes   = 64 << 10         // so many bytes came meanwhile
+	slowAnswer  = 2 * time.Second  // it was, if something took longer while bytes came steadily and slowly
+
+	// Bytes come steadily and slowly if there are as many in each tick. That tells a slow network from a server that does not answer.
+	tick     = slowAnswer / 4
+	fewBytes = 8 << 10
+	allBytes = 1 << 20
 )
 
-// A pace is what is known of how fast the network is.
+// A pace is what is known of how fast bytes come.
 type pace struct {
-	received atomic.Int64 // bytes, by all connections
-	until    atomic.Int64 // the network is taken for slow until this time, in nanoseconds
+	until atomic.Int64 // the network is taken for slow until this time, in nanoseconds
+
+	mu     sync.Mutex
+	steady time.Time // since then they come steadily and slowly
+	begun  time.Time // when the last tick began
+	bytes  int       // that have come in it
 }
 
 func (p *pace) slow() bool { return time.Now().UnixNano() < p.until.Load() }
 
-// saw takes in that something took from begun until now, when so many bytes had come before.
-func (p *pace) saw(begun time.Time, received int64) {
-	if time.Since(begun) > slowAnswer && p.received.Load()-received >= slowBytes {
-		p.until.Store(time.Now().Add(slowFor).UnixNano())
+// came takes in that bytes came.
+func (p *pace) came(bytes int) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if took := now.Sub(p.begun); took >= tick {
+		if took >= 2*tick || p.bytes < fewBytes || p.bytes > allBytes {
+			p.steady = now
+		}
+		p.begun, p.bytes = now, 0
+	}
+	p.bytes += bytes
+}
+
+// waited takes in that something took from begun until now.
+func (p *pace) waited(begun time.Time) {
+	now := time.Now()
+	if now.Sub(begun) < slowAnswer {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Sub(p.begun) < 2*tick && p.steady.Sub(begun) < 2*tick {
+		p.until.Store(now.Add(slowFor).UnixNano())
 	}
 }
 
@@ -83,7 +112,7 @@ func (c *line) Read(b []byte) (int, error) {
 			}
 		}
 		n, err := c.Conn.Read(b)
-		c.pace.received.Add(int64(n))
+		c.pace.came(n)
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !limit.IsZero() && c.burden.Load() > limit.Add(-silence).UnixNano() {
 			continue // more was sent meanwhile
 		}

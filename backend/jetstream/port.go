@@ -51,7 +51,7 @@ func (p *port) call(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // send is call for a request of so many bytes.
 func (p *port) send(ctx context.Context, bytes int) (context.Context, context.CancelFunc) {
-	begun, received := time.Now(), p.pace.received.Load()
+	begun := time.Now()
 	limit := callTimeout
 	if p.pace.slow() {
 		limit = slowTimeout
@@ -63,7 +63,7 @@ func (p *port) send(ctx context.Context, bytes int) (context.Context, context.Ca
 	return ctx, func() {
 		stop()
 		cancel()
-		p.pace.saw(begun, received)
+		p.pace.waited(begun)
 	}
 }
 

@@ -156,9 +156,10 @@ func (p *port) read(ctx context.Context, after, through uint64, yield func(caslo
 	defer messages.Stop()
 	var j joiner
 	for {
-		begun, received := time.Now(), p.pace.received.Load()
 		m, err := messages.Next(jetstream.NextContext(ctx))
-		p.pace.saw(begun, received)
+		if errors.Is(err, jetstream.ErrNoHeartbeat) {
+			p.pace.waited(time.Now().Add(-2 * heartbeat))
+		}
 		if err != nil {
 			return p.failedTo(ctx, "read messages", err)
 		}
