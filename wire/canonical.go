@@ -23,6 +23,9 @@ func AppendCanonical(dst, src []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// maxKept is how large a buffer may be that is kept for the next value.
+const maxKept = 1 << 20
+
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Hash returns the lower-case hex SHA-256 of the canonical form of the JSON value src, which is the
@@ -35,7 +38,9 @@ func Hash(src []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	*buf = form
+	if *buf = form; cap(form) > maxKept {
+		*buf = nil
+	}
 	return HashCanonical(form), nil
 }
 

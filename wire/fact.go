@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/igniter-store/igniter/backend"
@@ -21,22 +22,35 @@ func AppendFact(dst []byte, f *backend.Fact) []byte {
 
 // An EncodedFact is a fact encoded except for the fields that only the log knows: Seq, Causation and
 // TransactionTime. Writers encode their facts concurrently, and the goroutine that numbers the facts
-// puts the parts together. The zero EncodedFact is ready for Encode.
+// puts the parts together. A large fact is not copied before that. The zero EncodedFact is ready for Encode.
 type EncodedFact struct {
-	buf     []byte
-	content int // where the part after the transaction time begins
+	buf     []byte // empty: the fact is large, and encoded by Append
+	content int    // where the part after the transaction time begins
 }
+
+// maxEncoded is how large the JSON values of a fact may be that Encode encodes: to copy larger ones twice would take longer, and memory.
+const maxEncoded = 64 << 10
+
+// maxRest is how much room a large fact is given beside its JSON values. It may take more.
+const maxRest = 8 << 10
 
 // Encode encodes f, which must be valid. It reuses e's memory.
 func (e *EncodedFact) Encode(f *backend.Fact) {
+	if len(f.Value)+len(f.Producer)+len(f.Derivation) > maxEncoded {
+		e.buf = e.buf[:0]
+		return
+	}
 	e.buf = appendName(e.buf[:0], f)
 	e.content = len(e.buf)
 	e.buf = appendContent(e.buf, f)
 }
 
-// Append appends the encoded fact with the Seq, Causation and TransactionTime of f. The bytes are what
-// [AppendFact] appends for the encoded fact with these three fields.
+// Append appends the encoded fact with the Seq, Causation and TransactionTime of f, which is the fact that was encoded in all else.
+// The bytes are what [AppendFact] appends for f.
 func (e *EncodedFact) Append(dst []byte, f *backend.Fact) []byte {
+	if len(e.buf) == 0 {
+		return AppendFact(slices.Grow(dst, len(f.Value)+len(f.Producer)+len(f.Derivation)+maxRest), f)
+	}
 	dst = appendSeq(dst, f.Seq)
 	dst = append(dst, e.buf[:e.content]...)
 	dst = appendAssigned(dst, f)

@@ -22,7 +22,7 @@ type group struct {
 	rest   []*write // the ones of writes that are not answered yet
 	ready  int      // how many of rest have bodies
 	given  []backend.Fact
-	items  []byte   // the bodies of the new facts, one after the other
+	items  []byte   // room for the length of a frame, and the bodies of the new facts, one after the other
 	bodies [][]byte // the same, each as a slice
 	block  []byte   // where frames are built, and stay for the tail
 }
@@ -64,7 +64,7 @@ func (g *group) size() int64 {
 // sets the error of writes that cannot be written.
 func (g *group) assign(writes []*write) int {
 	l := g.log
-	g.items, g.bodies = g.items[:0], g.bodies[:0]
+	g.items, g.bodies = wire.OpenFrame(g.items[:0]), g.bodies[:0]
 	failed := l.failure()
 	size := len("[\n\n]")
 	for i, w := range writes {
@@ -146,8 +146,14 @@ func (w *write) since(first uint64) bool {
 }
 
 // frame builds the group's frame in the block, or in a new block if that is full. Frames never change, and
-// neighbours in a block can be joined ([wire.Join]).
+// neighbours in a block can be joined ([wire.Join]). A single large fact is not copied: items become its frame.
 func (g *group) frame() []byte {
+	if len(g.bodies) == 1 && len(g.items) > groupSize {
+		if frame := g.items[:len(wire.OpenFrame(nil))+len(g.bodies[0])]; &frame[len(frame)-1] == &g.bodies[0][len(g.bodies[0])-1] {
+			g.items, g.block = nil, nil
+			return wire.CloseFrame(frame, 0)
+		}
+	}
 	need := int(g.size())
 	if cap(g.block)-len(g.block) < need {
 		g.block = make([]byte, 0, max(need, min(max(2*cap(g.block), 16<<10), groupSize)))

@@ -44,8 +44,17 @@ func (w *write) encode(now time.Time) {
 	}
 }
 
+// What a write may have had, at most, that keeps its memory for the next one.
+const (
+	maxKeptFacts = 1 << 10
+	maxKeptBytes = 1 << 20
+)
+
 // release lets the write be used again. The committer must have answered it, or never have seen it.
 func (w *write) release() {
+	if len(w.encoded) > maxKeptFacts || w.size > maxKeptBytes {
+		w.encoded = nil
+	}
 	clear(w.facts)
 	w.facts, w.expect, w.err = w.facts[:0], nil, nil
 	writes.Put(w)

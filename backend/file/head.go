@@ -76,11 +76,15 @@ func (k *headKeeper) addSealed(s *state) bool {
 // addActive adds the facts through a seq, which are not sealed.
 func (k *headKeeper) addActive(ctx context.Context, through uint64) {
 	r := backend.Range{After: backend.Cursor{Seq: k.tree.Range.End()}, Through: through}
-	for p, err := range k.log.Replay(ctx, r) {
+	for p, err := range k.log.ReplayFrames(ctx, r) {
+		var facts []backend.Fact
+		if p.Kept = false; err == nil { // the tree keeps none of their memory
+			facts, err = p.Parse()
+		}
 		if err != nil {
 			return // the next look tries again; those who read the facts see the error
 		}
-		k.tree.Facts(p.Facts)
+		k.tree.Facts(facts)
 		k.between()
 	}
 }

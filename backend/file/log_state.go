@@ -31,16 +31,20 @@ type state struct {
 }
 
 // update makes a new state, which differs from the one before it by change, and wakes every goroutine that
-// waits for one. States are allocated some at a time, since each group commit needs one.
+// waits for one. States are allocated some at a time, since each group commit needs one, unless frames are large: old states keep theirs
+// as long as their neighbours are in use.
 func (l *Log) update(change func(s *state)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.states) == 0 {
+	before := l.state.Load()
+	if before.tail.bytes > tailSize+groupSize {
+		l.states = make([]state, 1)
+	} else if len(l.states) == 0 {
 		l.states = make([]state, 8)
 	}
 	s := &l.states[0]
 	l.states = l.states[1:]
-	*s = *l.state.Load()
+	*s = *before
 	change(s)
 	l.state.Store(s)
 	l.changed.Notify()

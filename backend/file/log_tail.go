@@ -2,7 +2,10 @@
 
 package file
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // tailSize is the least number of bytes of the latest frames that stay in memory for followers, once
 // there are so many.
@@ -11,8 +14,9 @@ const tailSize = 4 << 20
 // A tail is the latest frames of the log, without a gap. Neither frames nor older copies of a tail ever
 // change.
 type tail struct {
-	frames []tailFrame
-	bytes  int
+	frames  []tailFrame
+	bytes   int
+	dropped int // bytes of frames that were dropped and whose memory the array of frames still holds
 }
 
 type tailFrame struct {
@@ -20,13 +24,17 @@ type tailFrame struct {
 	frame       []byte
 }
 
-// add adds a frame, and drops old ones. Their memory is freed when append moves the slice.
+// add adds a frame, and drops old ones. Their memory is freed when append moves the slice, or once it is as much as a tail's.
 func (t *tail) add(f tailFrame) {
 	t.frames = append(t.frames, f)
 	t.bytes += len(f.frame)
 	for len(t.frames) > 1 && t.bytes-len(t.frames[0].frame) >= tailSize {
 		t.bytes -= len(t.frames[0].frame)
+		t.dropped += len(t.frames[0].frame)
 		t.frames = t.frames[1:]
+	}
+	if t.dropped >= tailSize {
+		t.frames, t.dropped = slices.Clone(t.frames), 0
 	}
 }
 

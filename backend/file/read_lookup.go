@@ -31,10 +31,14 @@ func (x *lookup) fact(seq uint64) (backend.Fact, bool, error) {
 	if f, ok := x.find(seq); ok {
 		return f, true, nil
 	}
-	if err := x.read(seq, near); err != nil {
+	size, err := x.read(seq, near)
+	if err != nil {
 		return backend.Fact{}, false, err
 	}
 	f, ok := x.find(seq)
+	if size >= backend.LargePage {
+		x.facts = nil
+	}
 	return f, ok, nil
 }
 
@@ -46,15 +50,15 @@ func (x *lookup) find(seq uint64) (backend.Fact, bool) {
 	return x.facts[i].Clone(), true
 }
 
-// read reads the frame that has a seq and, if on, the ones behind it.
-func (x *lookup) read(seq uint64, on bool) error {
+// read reads the frame that has a seq and, if on, the ones behind it. It returns how many bytes these are.
+func (x *lookup) read(seq uint64, on bool) (size int, err error) {
 	r := reader{log: x.log, size: 1}
 	defer r.Close()
 	if on {
 		r.size = backend.PageSize
 	}
 	x.facts = nil
-	for size := 0; size == 0 || on && size < r.size; {
+	for size == 0 || on && size < r.size {
 		frames, err := r.Take(context.Background(), seq-1)
 		end := frames.Facts == 0
 		if err == nil {
@@ -63,12 +67,12 @@ func (x *lookup) read(seq uint64, on bool) error {
 			x.facts = append(x.facts, facts...)
 		}
 		if err != nil && len(x.facts) == 0 {
-			return err
+			return 0, err
 		}
 		if err != nil || end {
 			break // damage behind the fact concerns readers of the facts there
 		}
 		size += len(frames.Bytes)
 	}
-	return nil
+	return size, nil
 }

@@ -51,6 +51,9 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 	return all
 }
 
+// maxKept is how many encoded facts, of which none is large, are kept for the next write.
+const maxKept = 1 << 10
+
 var encoded = sync.Pool{New: func() any { return new([]wire.EncodedFact) }}
 
 // write encodes, numbers and appends the facts, and puts in their place what the log then holds. It returns
@@ -58,7 +61,11 @@ var encoded = sync.Pool{New: func() any { return new([]wire.EncodedFact) }}
 // lock.
 func (l *Log) write(facts []backend.Fact, expect []backend.Expect) (first uint64, err error) {
 	pooled := encoded.Get().(*[]wire.EncodedFact)
-	defer encoded.Put(pooled)
+	defer func() {
+		if len(*pooled) <= maxKept {
+			encoded.Put(pooled)
+		}
+	}()
 	for len(*pooled) < len(facts) {
 		*pooled = append(*pooled, wire.EncodedFact{})
 	}

@@ -53,13 +53,20 @@ func ParseNodes(body []byte) (nodes []merkle.Node, ok bool) {
 	return nodes, true
 }
 
+// maxLeaf is how large a buffer may be that is kept for the next leaf.
+const maxLeaf = 1 << 20
+
 // A Leaves computes leaves of the hash tree.
 type Leaves struct{ buf []byte }
 
 // Of returns the leaf of a fact: its body as the codec writes it. Groups and blocks change nothing in it.
 func (l *Leaves) Of(f *backend.Fact) merkle.Node {
 	l.buf = wire.AppendFact(append(l.buf[:0], merkle.LeafPrefix), f)
-	return merkle.Node{First: f.Seq - 1, Hash: merkle.Leaf(l.buf)}
+	leaf := merkle.Node{First: f.Seq - 1, Hash: merkle.Leaf(l.buf)}
+	if cap(l.buf) > maxLeaf {
+		l.buf = nil
+	}
+	return leaf
 }
 
 // A Tree computes the part of the hash tree that a file covers, from its facts and nodes. A seq without either has an empty
