@@ -37,7 +37,7 @@ func (e *TornError) Is(target error) bool { return target == io.ErrUnexpectedEOF
 // A Reader reads frames and checks them. It is not safe for concurrent use.
 //
 // It reads ahead, into blocks of up to 256 KiB or one larger frame. A block grows with the bytes that
-// arrive: the length of a frame alone makes the Reader allocate nothing.
+// arrive: the length of a frame alone makes the Reader allocate nothing, unless Room allows it.
 type Reader struct {
 	src    io.Reader
 	limit  uint32
@@ -48,6 +48,10 @@ type Reader struct {
 	offset int64
 	late   error // came with the last bytes read; reported when more bytes are needed
 	err    error // permanent
+
+	// Room, if not nil, is called before a frame is read of which not all is buffered, with the bytes that the frame takes. Its error
+	// is returned by Next, which may be called again. If it returns nil, the Reader allocates these bytes at once.
+	Room func(bytes int) error
 }
 
 // NewReader returns a Reader of the frames in src, with a limit for the bytes of a body: 0 stands for
@@ -133,6 +137,11 @@ func (r *Reader) NextFrame() ([]byte, error) {
 		return nil, r.damage(fmt.Sprintf("a frame of length %d, the limit is %d", n, r.limit))
 	}
 	size := int(n) + FrameOverhead
+	if r.Room != nil && r.Buffered() < size {
+		if err := r.Room(size); err != nil {
+			return nil, err
+		}
+	}
 	if err := r.fill(size); err != nil {
 		return nil, err
 	}
@@ -185,14 +194,17 @@ func (r *Reader) fill(n int) error {
 }
 
 // renew moves the buffered bytes to a new block. The new block is at most twice as large as these bytes or
-// as the old block, and smaller if little arrives at a time.
+// as the old block, or has the n bytes that there is room for, and is smaller if little arrives at a time.
 func (r *Reader) renew(n int) {
 	have := r.to - r.from
 	size := len(r.block) / 2
 	if r.full {
 		size = min(2*len(r.block), maxBlock)
 	}
-	size, r.full = max(minBlock, size, min(n, 2*have)), false
+	if r.Room == nil {
+		n = min(n, 2*have)
+	}
+	size, r.full = max(minBlock, size, n), false
 	block := make([]byte, size)
 	copy(block, r.block[r.from:r.to])
 	r.block, r.from, r.to = block, 0, have

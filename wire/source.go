@@ -4,6 +4,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -135,6 +136,8 @@ func (r *reading) next(ctx context.Context) (p Frames, end bool, err error) {
 		case end:
 		case left.Stores == nil && got.first() > left.After.Seq && (left.Through == 0 || last <= left.Through):
 			p = got
+		case p.Facts == 0 && len(got.Bytes) >= backend.LargePage && got.within(left):
+			p = got // without a copy
 		default:
 			var facts int
 			if p.Bytes, facts, _, err = AppendSelected(p.Bytes, got.Bytes, left); err != nil {
@@ -153,6 +156,27 @@ func (r *reading) next(ctx context.Context) (p Frames, end bool, err error) {
 	p.Through = left.After
 	return p, end, nil
 }
+
+// within reports whether all facts are in a part of the log.
+func (f *Frames) within(r *backend.Range) bool {
+	for rest := f.Bytes; len(rest) > 0; {
+		var body []byte
+		body, rest, _ = CutFrame(rest)
+		err := eachBody(body, func(fact []byte) error {
+			seq, store, err := nameOf(fact)
+			if err == nil && !(seq > r.After.Seq && (r.Through == 0 || seq <= r.Through) && r.Has(store)) {
+				err = errOutside
+			}
+			return err
+		})
+		if err != nil {
+			return false // AppendSelected says what is wrong
+		}
+	}
+	return true
+}
+
+var errOutside = errors.New("wire: a fact is outside of the range")
 
 // first returns the seq of the first fact.
 func (f *Frames) first() uint64 {

@@ -4,6 +4,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -47,6 +48,7 @@ type reader struct {
 	name   string      // of the file
 	last   uint64      // the file has facts through it
 	unread []byte      // a frame that was taken and not used
+	room   backend.Room
 
 	pruned   uint64          // of the state whose horizons were told last
 	horizons format.Horizons // of the state that was looked into last; nil: they were told
@@ -72,8 +74,25 @@ func (r *reader) Changed() <-chan struct{} { return r.log.changed.Changed() }
 // Take implements wire.Source. It takes frames that follow each other in memory, r.size bytes of them or one frame.
 func (r *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 	got, err := r.take(ctx, after)
+	if r.tail != nil {
+		r.tail, r.unread = nil, nil // a reader that is slow must not keep them in memory
+	}
 	r.log.noteDamage(err)
 	return got, err
+}
+
+// errLater ends a page before frames for which there is not room enough beside it.
+var errLater = errors.New("file: the page ends before a large frame")
+
+// hold takes room for what comes next. What is large begins a page.
+func (r *reader) hold(ctx context.Context, page *wire.Frames, bytes int) error {
+	switch {
+	case page.Facts == 0:
+		return r.room.Hold(ctx, bytes)
+	case bytes >= backend.LargePage:
+		return errLater
+	}
+	return nil
 }
 
 func (r *reader) take(ctx context.Context, after uint64) (got wire.Frames, err error) {
@@ -88,12 +107,16 @@ func (r *reader) take(ctx context.Context, after uint64) (got wire.Frames, err e
 		}()
 	}
 	r.at = max(r.at, after)
+	hold := func(bytes int) error { return r.hold(ctx, &got, bytes) }
+	if err := hold(r.held()); err != nil {
+		return got, err
+	}
 	for {
 		got.Through.Seq = r.at
 		if err := ctx.Err(); err != nil {
 			return got, err
 		}
-		frame, err := r.frame()
+		frame, err := r.frame(hold)
 		if err == io.EOF && got.Facts == 0 {
 			end, err := r.find()
 			if r.horizons != nil {
@@ -126,14 +149,27 @@ func (r *reader) take(ctx context.Context, after uint64) (got wire.Frames, err e
 	}
 }
 
-// frame returns the next frame at the reader's place; io.EOF if there are no more.
-func (r *reader) frame() (frame []byte, err error) {
+// held returns how many bytes the reader holds beside its page.
+func (r *reader) held() int {
+	if r.file.File == nil {
+		return len(r.unread)
+	}
+	return max(len(r.unread), r.file.Held())
+}
+
+// frame returns the next frame at the reader's place; io.EOF if there are no more. If hold returns an error, the reader stays where it is.
+func (r *reader) frame(hold func(bytes int) error) (frame []byte, err error) {
 	switch {
 	case r.unread != nil:
 		frame, r.unread = r.unread, nil
 	case len(r.tail) > 0:
-		frame, r.tail = r.tail[0].frame, r.tail[1:]
+		frame = r.tail[0].frame
+		if err := hold(len(frame)); err != nil {
+			return nil, err
+		}
+		r.tail = r.tail[1:]
 	case r.file.File != nil:
+		r.file.Room = hold
 		return r.file.NextFrame()
 	default:
 		return nil, io.EOF

@@ -40,6 +40,7 @@ type reader struct {
 	at    int    // the index of the next frame there
 
 	prunings int // of the log, when its horizons were last told
+	room     backend.Room
 }
 
 // Begin implements wire.Source.
@@ -64,6 +65,12 @@ func (rd *reader) Close() {}
 func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 	f := wire.Frames{Kept: true}
 	last, err := rd.take(ctx, after, &f)
+	if err == nil {
+		if err = rd.room.Hold(ctx, len(f.Bytes)); err != nil { // pages that share no memory with the log are copies
+			rd.chunk = nil // the next call looks for them again
+			return wire.Frames{}, err
+		}
+	}
 	for rest := f.Bytes; len(rest) > 0; {
 		var body []byte
 		body, rest, _ = wire.CutFrame(rest)

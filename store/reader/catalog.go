@@ -108,6 +108,7 @@ func (c *catalog) check(stats *backend.Stats) {
 // advance reads up to most seqs of the log that the catalog lacks, or else of what it counts again if counts is set. It reports whether
 // something is left.
 func (c *catalog) advance(ctx context.Context, stats *backend.Stats, counts bool, most uint64) (more bool, err error) {
+	ctx = backend.WithRoom(ctx, nil) // others wait for the lock: the caller must not wait for room
 	if c.through < stats.LastSeq {
 		through := min(stats.LastSeq, c.through+most)
 		for page, err := range c.log.Replay(ctx, backend.Range{After: backend.Cursor{Seq: c.through}, Through: through}) {

@@ -57,6 +57,7 @@ type reader struct {
 	seq  uint64 // the walk was read through here
 	end  uint64 // and then through here, if there are no more facts
 	turn int    // of the horizons that were told last
+	room backend.Room
 }
 
 // Begin implements wire.Source.
@@ -88,6 +89,10 @@ func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 	for {
 		f, err := rd.take(after)
 		if err == nil {
+			if err := rd.room.Hold(ctx, len(f.Bytes)); err != nil {
+				rd.Close() // the next call reads them again
+				return wire.Frames{}, err
+			}
 			l := rd.log
 			l.mu.Lock() // only now: what the frames lack was pruned before
 			if rd.turn != l.horizonTurn {

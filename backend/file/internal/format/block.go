@@ -43,6 +43,15 @@ func appendCompressed(dst, block []byte) ([]byte, error) {
 	return e.EncodeAll(block, dst), nil
 }
 
+// blockLen returns how long a block is once it is decompressed, as its header says. Decompress finds out whether that is true.
+func blockLen(body []byte) int {
+	var h zstd.Header
+	if h.Decode(body) != nil || !h.HasFCS {
+		return maxBlock
+	}
+	return int(min(h.FrameContentSize, maxBlock))
+}
+
 // Decompress returns the frames of a block, in new memory.
 func Decompress(body []byte) ([]byte, error) {
 	d, err := decoder()

@@ -20,9 +20,14 @@ type Reader struct {
 	base     int64 // where r began to read
 	to       int64 // where it stops
 	r        *wire.Reader
+	packed   []byte // a compressed block that was read, and is to be decompressed
 	block    []byte // the rest of a decompressed block
 	ended    bool   // the last frame of a snapshot was read
 	offset   int64
+
+	// Room, if not nil, is called before a frame or a block takes more memory than is at hand, with its bytes. Its error is returned
+	// by Next and NextFrame, which may be called again.
+	Room func(bytes int) error
 
 	// Nodes, if not nil, is called by Next with the nodes of the hash tree that it skips.
 	Nodes func(nodes ...merkle.Node)
@@ -30,18 +35,43 @@ type Reader struct {
 
 // NewReader returns a Reader of what f holds from an offset to another. The path is for errors.
 func NewReader(f io.ReaderAt, path string, snapshot bool, from, to int64) *Reader {
-	return &Reader{path: path, file: f, snapshot: snapshot, base: from, to: to, r: frames(f, from, to)}
+	x := &Reader{path: path, file: f, snapshot: snapshot, base: from, to: to}
+	x.begin()
+	return x
 }
+
+// begin begins to read at base.
+func (x *Reader) begin() {
+	x.r = frames(x.file, x.base, x.to)
+	x.r.Room = func(bytes int) error {
+		if int64(bytes) > x.to-x.End() {
+			return x.Damage(endsInside)
+		}
+		return x.room(bytes)
+	}
+}
+
+const endsInside = "the file ends inside a frame"
 
 // frames returns a reader of what f holds from an offset to another.
 func frames(f io.ReaderAt, from, to int64) *wire.Reader {
 	return wire.NewReader(io.NewSectionReader(f, from, to-from), wire.MaxMaxFrame)
 }
 
+func (x *Reader) room(bytes int) error {
+	if x.Room == nil {
+		return nil
+	}
+	return x.Room(bytes)
+}
+
+// Held returns how many bytes of a block are in memory and were not returned yet.
+func (x *Reader) Held() int { return len(x.block) }
+
 // Extend makes the reader go on to another offset.
 func (x *Reader) Extend(to int64) {
 	x.base, x.to = x.End(), to
-	x.r = frames(x.file, x.base, to)
+	x.begin()
 }
 
 // Offset returns where the frame or block of the last body begins or, after an error, the frame or block
@@ -81,7 +111,7 @@ func (x *Reader) rawFrame() ([]byte, error) {
 	case errors.As(err, &corrupt):
 		return nil, x.Damage(corrupt.Reason)
 	case errors.As(err, &torn):
-		return nil, x.Damage("the file ends inside a frame")
+		return nil, x.Damage(endsInside)
 	}
 	return nil, err
 }
@@ -102,6 +132,12 @@ func (x *Reader) NextFrame() ([]byte, error) {
 			x.block = rest
 			return frame, nil
 		}
+		if x.packed != nil {
+			if err := x.unpack(); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		header := x.End() == 0
 		frame, err := x.rawFrame()
 		body, err := bodyOf(frame, err)
@@ -121,10 +157,22 @@ func (x *Reader) NextFrame() ([]byte, error) {
 			x.ended = true
 			continue
 		}
-		if x.block, err = Decompress(body); err != nil {
-			return nil, x.Damage(err.Error())
-		}
+		x.packed = body
 	}
+}
+
+// unpack decompresses the block that was read.
+func (x *Reader) unpack() error {
+	if err := x.room(len(x.packed) + blockLen(x.packed)); err != nil {
+		return err
+	}
+	block, err := Decompress(x.packed)
+	if err != nil {
+		return x.Damage(err.Error())
+	}
+	x.block, x.packed = block, nil
+	x.r.Shrink()
+	return nil
 }
 
 func (x *Reader) nodes(body []byte) error {
