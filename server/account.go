@@ -3,9 +3,12 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
+	"time"
 
 	"github.com/igniter-store/igniter/backend"
 )
@@ -49,7 +52,7 @@ func (c *conn) join() error {
 	}
 	c.leave()
 	a.conns++
-	a.bytes += int64(c.taken + c.page)
+	a.bytes += int64(c.used())
 	s.accounts[name] = a
 	c.account, c.accountName = a, name
 	return nil
@@ -61,19 +64,52 @@ func (c *conn) leave() {
 	if a == nil {
 		return
 	}
-	a.bytes -= int64(c.taken + c.page)
+	a.bytes -= int64(c.used())
 	if a.conns--; a.conns == 0 {
 		delete(c.server.accounts, c.accountName)
 	}
 	c.account = nil
 }
 
-// take counts what the connection uses now to read and to handle requests. An error is one of hold's.
-func (c *conn) take() error { return c.hold(&c.taken, c.in.Size()+2*c.size+c.extra) }
+// used returns how many bytes are counted for the connection. The caller holds Server.mu, or serves the connection.
+func (c *conn) used() int { return c.taken + c.page + c.large }
 
-// hold says how many bytes the connection uses now for one of its purposes, taken or page. The error is
+// timesRead is how often the bytes of a request are in memory: in what they were read into, and twice beside it.
+const timesRead = 3
+
+// take counts what the connection uses now to read and to handle requests. An error is one of hold's.
+func (c *conn) take() error { return c.hold(&c.taken, c.in.Size()+(timesRead-1)*c.size+c.extra) }
+
+// patience is how long a stream waits for room for a large page.
+const patience = 5 * time.Second
+
+// await is hold that waits a while for room.
+func (c *conn) await(ctx context.Context, purpose *int, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		freed := c.server.freed.Changed()
+		err := c.hold(purpose, n)
+		if !errors.Is(err, backend.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// reading returns a context for a loop over the log, which takes room for large pages before it reads them.
+func (c *conn) reading(ctx context.Context) context.Context {
+	return backend.WithRoom(ctx, func(n int) error { return c.await(ctx, &c.large, n) })
+}
+
+// hold says how many bytes the connection uses now for one of its purposes, taken, page or large. The error is
 // backend.ErrTooLarge if they are more than one connection may use, and backend.ErrUnavailable if its client, or all
-// together, use too many; it then uses what it did before. Using less is never an error.
+// together, use too many; it then uses what it did before. Using less is never an error. Much at a time may take three quarters of the room:
+// small requests need not wait for large ones.
 func (c *conn) hold(purpose *int, n int) error {
 	if n <= freeBytes {
 		n = 0
@@ -87,13 +123,20 @@ func (c *conn) hold(purpose *int, n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	more := int64(n - *purpose)
+	over := func(used int64, limit int) bool {
+		if more >= backend.LargePage {
+			limit -= limit / 4
+		}
+		return used+more > int64(limit)
+	}
 	switch {
 	case more < 0:
+		s.freed.Notify()
 	case n > s.opts.MaxMemoryConnection:
 		return fmt.Errorf("%w: the request and its answer take more than %d bytes, which is the limit of a connection", backend.ErrTooLarge, s.opts.MaxMemoryConnection)
-	case s.memory+more > int64(s.opts.MaxMemory):
+	case over(s.memory, s.opts.MaxMemory):
 		return fmt.Errorf("%w: requests and answers take %d bytes of memory, of %d: try again later", backend.ErrUnavailable, s.memory, s.opts.MaxMemory)
-	case c.account != nil && !s.policy.Open() && c.account.bytes+more > int64(s.opts.MaxMemoryEach):
+	case c.account != nil && !s.policy.Open() && over(c.account.bytes, s.opts.MaxMemoryEach):
 		return fmt.Errorf("%w: requests and answers of %s take %d bytes of memory, of %d: try again later", backend.ErrUnavailable, c.accountName, c.account.bytes, s.opts.MaxMemoryEach)
 	}
 	s.memory += more

@@ -19,7 +19,7 @@ import (
 // from the clients of other tokens. What was refused works once there is room.
 func TestMemoryOfOneClient(t *testing.T) {
 	file := newTokenFile(t, admin, tasks)
-	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, MaxMemory: 16 << 20, MaxMemoryEach: 8 << 20, MaxMemoryConnection: 6 << 20})
+	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, MaxMemory: 20 << 20, MaxMemoryEach: 10 << 20, MaxMemoryConnection: 6 << 20})
 	write := func(id string) string {
 		return `{"op":"write_fact","fact":{"id":"` + id + `","store":"tasks","key":"k","value":"` + strings.Repeat("v", 1<<20) + `"}}`
 	}
@@ -45,7 +45,8 @@ func TestMemoryOfOneClient(t *testing.T) {
 
 	p = s.with(tasks)
 	require.NoError(t, ignoreReset(p.Write(framesOf(strings.Repeat(" ", 3<<20)+`{"op":"ping"}`)))) // it takes 9 MiB
-	eventually(t, "it is refused", func() bool { return s.Metrics().Errors["too_large"] == 1 })
+	require.Contains(t, p.next(), "too_large")
+	require.EqualValues(t, 1, s.Metrics().Errors["too_large"])
 }
 
 // ignoreReset returns nil: the server may have hung up.

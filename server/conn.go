@@ -41,8 +41,9 @@ type conn struct {
 	size        int // bytes of the bodies of the requests
 	items       int // elements of the batch that is being parsed
 	extra       int // bytes for items
-	taken       int // bytes that are counted for reading and handling requests; guarded by Server.mu, like the three fields after it
+	taken       int // bytes that are counted for reading and handling requests; guarded by Server.mu, like the four fields after it
 	page        int // bytes that are counted for the page of a stream
+	large       int // likewise for a large one, from before it is read
 	account     *account
 	accountName string
 	deadline    time.Time // in force for reading
@@ -129,6 +130,9 @@ func (c *conn) serve() {
 		c.size, c.extra = 0, 0 // which the next read takes into account
 		if !ok {
 			return
+		}
+		if c.in.Size() >= backend.LargePage {
+			c.in.Shrink() // there may be no next request for long
 		}
 	}
 	c.linger()

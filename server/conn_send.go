@@ -33,13 +33,13 @@ func (c *conn) flush() bool {
 	n := 0
 	if len(c.out) > maxKept { // an answer that is longer than its request
 		n = len(c.out)
+		c.extra += n
+		if err := c.take(); err != nil {
+			c.log("a client's answers take too much memory", err)
+			return false
+		}
 	}
-	c.extra += n
-	err := c.take()
-	if err != nil {
-		c.log("a client's answers take too much memory", err)
-	}
-	ok := err == nil && c.send(c.out)
+	ok := c.send(c.out)
 	c.extra -= n
 	c.out = c.out[:0]
 	return ok

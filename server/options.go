@@ -48,9 +48,10 @@ type Options struct {
 
 	// Requests that are being read and handled, and answers that are being sent, may take MaxMemory bytes together (0: half of
 	// the process's memory limit, see debug.SetMemoryLimit, or 1 GiB if it has none), MaxMemoryEach bytes for one token (0:
-	// half of that), and MaxMemoryConnection bytes for one connection (0: a quarter). What would take more is answered with
-	// unavailable, or with too_large if it can never be taken. A request counts twice beside the memory that it was read into,
-	// and each fact of a batch for 1 KiB.
+	// half of that), and MaxMemoryConnection bytes for one connection (0: a quarter, or what a frame of MaxFrame takes if that is more).
+	// What would take more is answered with unavailable, or with too_large if it can never be taken; a stream waits five seconds for
+	// room before a page of 512 KiB or more is read. A request counts twice beside the memory that it was read into, and each fact of a
+	// batch for 1 KiB. What takes 512 KiB or more at a time leaves a quarter of the room to what takes less.
 	MaxMemory, MaxMemoryEach, MaxMemoryConnection int
 
 	// Replays and subscriptions: MaxStreams (0: 4096) at once, and MaxStreamsEach (0: a quarter) for one token. Each takes up
@@ -86,20 +87,23 @@ func (o Options) withDefaults() Options {
 			*n.field = n.value
 		}
 	}
+	o.MaxFrame = min(o.MaxFrame, wire.MaxMaxFrame)
 	for _, n := range []struct {
 		field    *int
 		of, part int
 	}{
-		{&o.MaxMemoryEach, o.MaxMemory, 2}, {&o.MaxMemoryConnection, o.MaxMemory, 4}, {&o.MaxStreamsEach, o.MaxStreams, 4},
+		{&o.MaxMemoryEach, o.MaxMemory, 2}, {&o.MaxStreamsEach, o.MaxStreams, 4},
 	} {
 		if *n.field <= 0 {
 			*n.field = max(n.of/n.part, 1)
 		}
 	}
+	if atLeast := timesRead*o.MaxFrame + freeBytes; o.MaxMemoryConnection <= 0 {
+		o.MaxMemoryConnection = min(max(o.MaxMemory/4, atLeast), o.MaxMemoryEach)
+	}
 	if o.MaxConnectionsEach <= 0 {
 		o.MaxConnectionsEach = o.MaxConnections - o.MaxConnections/8
 	}
-	o.MaxFrame = min(o.MaxFrame, wire.MaxMaxFrame)
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration

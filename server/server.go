@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/server/auth"
 )
 
@@ -61,9 +62,10 @@ type Server struct {
 	lobby     lobby              // those of conns whose clients were not let in
 	admitted  int                // how many of conns are not in the lobby
 	accounts  map[string]*account
-	memory    int64    // bytes that all connections take
-	streams   int      // of all connections
-	bound     net.Addr // of the first listener; nil: there was none yet
+	memory    int64          // bytes that all connections take
+	freed     ctxsync.Signal // they have become fewer
+	streams   int            // of all connections
+	bound     net.Addr       // of the first listener; nil: there was none yet
 }
 
 // New returns a server of b. The server never closes b; the caller closes it after the server.
@@ -235,7 +237,8 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 		defer s.mu.Unlock()
 		delete(s.conns, c)
 		c.leave()
-		s.memory -= int64(c.taken + c.page)
+		s.freed.Notify()
+		s.memory -= int64(c.used())
 		if c.admitted {
 			s.admitted--
 		} else {

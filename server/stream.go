@@ -65,6 +65,7 @@ func (c *conn) replay(r *protocol.Request) error {
 		return err
 	}
 	defer x.closed()
+	defer func() { _ = c.hold(&c.large, 0) }() // less never fails
 	if c.version == 1 {
 		return c.replayV1(x.left.Stores, r.ID)
 	}
@@ -105,6 +106,7 @@ func (x *stream) end(err error) error {
 // encoded from pages, with the same batches.
 func (x *stream) pages(ctx context.Context) iter.Seq2[wire.Frames, error] {
 	log := x.conn.server.log
+	ctx = x.conn.reading(ctx)
 	framer, ok := log.(wire.Framer)
 	switch {
 	case x.conn.version == 1:
@@ -144,7 +146,7 @@ func (x *stream) push(page wire.Frames) error {
 			c.server.metrics.pushed.Add(uint64(page.Facts))
 		}
 		x.sent = time.Now()
-		if err := c.hold(&c.page, len(page.Bytes)); err != nil {
+		if err := c.hold(&c.page, len(page.Bytes)-c.large); err != nil {
 			return err
 		}
 		if !c.send(page.Bytes) {

@@ -71,7 +71,7 @@ const minFactV1 = 150
 func (c *conn) replayV1(stores []string, id []byte) error {
 	var facts []backend.Fact
 	size := 0
-	for page, err := range c.server.log.Replay(c.server.ctx, backend.Range{Stores: stores}) {
+	for page, err := range c.server.log.Replay(c.reading(c.server.ctx), backend.Range{Stores: stores}) {
 		if err != nil {
 			return err
 		}

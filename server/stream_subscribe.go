@@ -36,6 +36,7 @@ func (c *conn) subscribe(r *protocol.Request) error {
 		return err
 	}
 	defer x.closed()
+	defer func() { _ = c.hold(&c.large, 0) }() // less never fails
 	if c.version == 1 {
 		if x.left.After.Seq, err = c.server.head(c.server.ctx); err != nil {
 			return err
