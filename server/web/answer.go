@@ -57,7 +57,7 @@ func tagOf(text []byte) string {
 
 // sendFound is found with the answer as text, and its ETag.
 func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag string, text []byte) error {
-	if err := x.share.setLarge(len(text)); err != nil {
+	if err := x.large.setLarge(len(text)); err != nil {
 		return err
 	}
 	header := x.Header()

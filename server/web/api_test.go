@@ -162,7 +162,7 @@ func TestWrite(t *testing.T) {
 func TestBodies(t *testing.T) {
 	write := func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} }
 	tokens, shown := tokensOf(t, write, write)
-	x := newSite(t, memory.New(memory.Options{}), web.Options{MaxBody: 1 << 10, MaxBodies: 4 << 10}, &server.Options{Tokens: tokens})
+	x := newSite(t, memory.New(memory.Options{}), web.Options{MaxBody: 1 << 10, MaxBodies: 24 << 10}, &server.Options{Tokens: tokens})
 	var unfinished []*io.PipeWriter
 	answers := make(chan int, 2)
 	for i := range 2 {

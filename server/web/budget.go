@@ -5,6 +5,8 @@ package web
 import (
 	"context"
 	"fmt"
+	"math"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -12,8 +14,8 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// A budget is the bytes that requests may take now: bodies, questions that are being answered, and large answers that are not
-// read yet.
+// A budget is the bytes that requests may take now. There are two: one for large bodies, facts and answers, and one for questions that
+// are being answered and small bodies, so that what is small never waits for what is large.
 type budget struct {
 	max int64
 
@@ -23,22 +25,41 @@ type budget struct {
 	freed ctxsync.Signal
 }
 
-// What a request is counted for beside its body. Less than small is not counted.
+// What a request is counted for. Facts and answers of less than small are not counted.
 const (
-	small       = 512 << 10
+	small       = backend.LargePage
 	ofQuestion  = 8 << 20         // what is kept of the log while a question is answered, and the answer
-	ofValue     = 1 << 20         // likewise for one value, at first
+	ofValue     = 1 << 20         // likewise for one value
 	ofEncoder   = 1 << 20         // of an answer that is compressed as it is sent
-	patienceFor = 5 * time.Second // how long a question waits for room
+	patienceFor = 5 * time.Second // how long a question, and a large fact, waits for room
 )
 
-// A share is what one client takes of a budget, of which it may have half. It is not safe for concurrent use.
+// How often the bytes of something large are in memory.
+const (
+	timesWritten  = 3 // a body: it, the fact, and the log's frame
+	timesSent     = 2 // a page that is sent: it, and the text
+	timesAnswered = 5 // what a question reads: the page, the fact, the one before it, the answer, and the answer compressed
+)
+
+// defaultBudget returns how many bytes bodies, facts and answers may take by default, if a body may have so many: at most a quarter of
+// the process's memory limit.
+func defaultBudget(body int64) int64 {
+	n := max(8*body, 128<<20)
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		n = min(n, max(limit/4, 4*ofQuestion))
+	}
+	return n
+}
+
+// A share is what one client takes of a budget, of which it may have half. What is more than that counts as that: what is alone
+// always finds room.
 type share struct {
 	of   *budget
 	name string
 	most int64
-	n    int64
-	base int64 // part of n that stays
+
+	n    int64 // guarded by the budget's mu, like over
+	over bool  // the request has ended
 }
 
 // share returns a share of a client that takes nothing yet; anybody: clients cannot be told apart.
@@ -50,13 +71,29 @@ func (b *budget) share(name string, anybody bool) share {
 }
 
 // set makes the share n bytes, without waiting. If there is no room, the share stays as it is.
-func (s *share) set(n int64) error {
+func (s *share) set(n int64) error { return s.change(func(int64) int64 { return n }) }
+
+// add makes the share n bytes larger, as set does.
+func (s *share) add(n int64) error { return s.change(func(now int64) int64 { return now + n }) }
+
+func (s *share) change(to func(now int64) int64) error {
 	b := s.of
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if s.over {
+		return context.Canceled
+	}
+	n := min(to(s.n), s.most)
 	if n > s.n && (b.all+n-s.n > b.max || b.by[s.name]+n-s.n > s.most) {
 		return fmt.Errorf("%w: bodies and answers of requests may take %d bytes, and %d of one client: try again later", backend.ErrUnavailable, b.max, s.most)
 	}
+	s.put(n)
+	return nil
+}
+
+// put makes the share n bytes. The caller holds the budget's mu.
+func (s *share) put(n int64) {
+	b := s.of
 	b.all += n - s.n
 	if b.by[s.name] += n - s.n; b.by[s.name] == 0 {
 		delete(b.by, s.name)
@@ -65,17 +102,24 @@ func (s *share) set(n int64) error {
 		b.freed.Notify()
 	}
 	s.n = n
-	return nil
 }
 
-// await is set that waits a while for room. More than the client may ever have is as much as it may have.
+// await is set that waits a while for room.
 func (s *share) await(ctx context.Context, n int64) error {
-	n = min(n, s.most)
+	return s.awaitChange(ctx, func(int64) int64 { return n })
+}
+
+// awaitAtLeast is await, and leaves a share as it is that has more.
+func (s *share) awaitAtLeast(ctx context.Context, n int64) error {
+	return s.awaitChange(ctx, func(now int64) int64 { return max(now, n) })
+}
+
+func (s *share) awaitChange(ctx context.Context, to func(now int64) int64) error {
 	ctx, cancel := context.WithTimeout(ctx, patienceFor)
 	defer cancel()
 	for {
 		freed := s.of.freed.Changed()
-		err := s.set(n)
+		err := s.change(to)
 		if err == nil {
 			return nil
 		}
@@ -87,27 +131,28 @@ func (s *share) await(ctx context.Context, n int64) error {
 	}
 }
 
-// keep adds n bytes that stay.
-func (s *share) keep(n int64) error {
-	err := s.set(s.n + n)
-	if err == nil {
-		s.base += n
-	}
-	return err
-}
-
-// setLarge is set for n bytes that are in memory already, unless they are few. More than the client may ever have is as much as it may
-// have.
+// setLarge is set for n bytes that are in memory already, unless they are few.
 func (s *share) setLarge(n int) error {
 	if n < small {
 		n = 0
 	}
-	return s.set(min(s.base+int64(n), s.most))
+	return s.set(int64(n))
 }
 
-// giveBack makes the share nothing. It may be used again.
-func (s *share) giveBack() {
-	if s.base = 0; s.n > 0 {
-		_ = s.set(0) // less never fails
-	}
+// end makes the share nothing, and leaves it so.
+func (s *share) end() {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	s.put(0)
+	s.over = true
+}
+
+// sending returns a context for a loop over the log whose pages are sent: it waits for room for a large page before it is read.
+func (x *exchange) sending(ctx context.Context) context.Context {
+	return backend.WithRoom(ctx, func(n int) error { return x.large.await(ctx, timesSent*int64(n)) })
+}
+
+// answering returns a context for a question, which keeps what it reads.
+func (x *exchange) answering(ctx context.Context) context.Context {
+	return backend.WithRoom(ctx, func(n int) error { return x.large.awaitAtLeast(ctx, timesAnswered*int64(n)) })
 }

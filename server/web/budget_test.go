@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestBudget: a client has half of the room, a question waits for it, and what is given back can be taken again.
+// TestBudget: a client has half of the room, what is large waits for it, and what is given back can be taken again.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := budget{max: 100, by: map[string]int64{}}
@@ -26,31 +26,35 @@ func TestBudget(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- anybody.await(t.Context(), 30) }()
 		synctest.Wait()
-		two.giveBack()
+		require.NoError(t, two.set(0))
 		synctest.Wait()
 		require.Empty(t, done)
 		require.NoError(t, one.set(20))
 		require.NoError(t, <-done)
+		require.NoError(t, anybody.awaitAtLeast(t.Context(), 10))
+		require.EqualValues(t, 30, anybody.n)
+		require.ErrorIs(t, anybody.awaitAtLeast(t.Context(), 31), backend.ErrUnavailable)
 		ended, end := context.WithCancel(t.Context())
 		end()
 		require.ErrorIs(t, two.await(ended, 1), backend.ErrUnavailable)
-		for _, s := range []*share{&one, &other, &anybody, &two} {
-			s.giveBack()
+		for _, s := range []*share{&one, &other, &two} {
+			s.end()
+			require.ErrorIs(t, s.set(1), context.Canceled, "nothing is taken for a request that has ended")
 		}
 		require.NoError(t, anybody.set(100))
-		anybody.giveBack()
-		require.Zero(t, b.all)
-		require.Empty(t, b.by)
+		require.NoError(t, anybody.set(0))
+		one = b.share("a", false)
 		require.NoError(t, one.setLarge(small-1))
 		require.Zero(t, one.n)
 		require.NoError(t, one.setLarge(small))
 		require.EqualValues(t, 50, one.n)
-		one.giveBack()
-		require.NoError(t, one.keep(10))
-		require.NoError(t, one.setLarge(0))
-		require.EqualValues(t, 10, one.n)
-		require.ErrorIs(t, one.keep(41), backend.ErrUnavailable)
-		require.NoError(t, one.keep(-10))
+		require.NoError(t, one.set(40))
+		require.NoError(t, one.add(5))
+		require.EqualValues(t, 45, one.n)
+		require.NoError(t, one.add(10), "as much as it may have")
+		require.EqualValues(t, 50, one.n)
+		one.end()
 		require.Zero(t, b.all)
+		require.Empty(t, b.by)
 	})
 }

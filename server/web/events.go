@@ -165,7 +165,7 @@ type eventStream struct {
 
 // send sends page after page, and returns why it stopped.
 func (x *eventStream) send(ctx context.Context) error {
-	for page, err := range x.log.Follow(ctx, backend.Range{After: x.through, Stores: x.reading.Stores}) {
+	for page, err := range x.log.Follow(x.w.sending(ctx), backend.Range{After: x.through, Stores: x.reading.Stores}) {
 		if err == nil {
 			err = x.push(ctx, page)
 		}
@@ -181,13 +181,9 @@ func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	err := x.refresh()
-	if err == nil {
-		err = x.w.share.setLarge(sentFor(&page))
-	}
 	if err != nil {
 		return err
 	}
-	defer x.w.share.giveBack()
 	gone := page.Whole(x.through.Seq)
 	if gone != nil && (x.beats != nil || x.through.Seq > 0) { // a client that begins at the log's beginning takes what is left
 		return gone

@@ -22,8 +22,9 @@ type exchange struct {
 	route  string // "": none
 	client string // the name of its token or certificate
 	grant  auth.Grant
-	share  share
-	status int // 0: not sent yet
+	large  share
+	asking share // of the budget of questions
+	status int   // 0: not sent yet
 }
 
 // Unwrap is for http.ResponseController.

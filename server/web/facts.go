@@ -57,10 +57,10 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 		if q.reader == nil {
 			return errNothingAt(r)
 		}
-		if err := x.share.await(ctx, ofQuestion); err != nil {
+		if err := x.asking.await(ctx, ofQuestion); err != nil {
 			return err
 		}
-		if stats.LastSeq, found, err = q.reader.Facts(ctx, q.stores(), ask); err != nil {
+		if stats.LastSeq, found, err = q.reader.Facts(x.answering(ctx), q.stores(), ask); err != nil {
 			return reason(ctx, err)
 		}
 		pruned = func() error {
@@ -73,8 +73,8 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 			return now.Whole(after.Seq, stores)
 		}
 	} else {
-		pages := q.log.Replay(ctx, backend.Range{After: after, Through: through, Stores: stores})
-		found = window(pages, ask, stats.LastSeq, x, func(gone error) { setHorizon(x, gone) })
+		pages := q.log.Replay(x.sending(ctx), backend.Range{After: after, Through: through, Stores: stores})
+		found = window(pages, ask, stats.LastSeq, func(gone error) { setHorizon(x, gone) })
 	}
 	if gone := stats.Whole(after.Seq, stores); gone != nil && after.Seq == 0 {
 		setHorizon(x, gone)
@@ -87,11 +87,11 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if x.share.keep(ofEncoder) == nil { // otherwise it is sent as it is
+	if x.asking.add(ofEncoder) == nil { // otherwise it is sent as it is
 		if s.out, s.done = compress(x, r); s.out != nil {
 			defer s.done()
 		} else {
-			_ = x.share.keep(-ofEncoder) // less never fails
+			_ = x.asking.add(-ofEncoder) // less never fails
 		}
 	}
 	for v, err := range found {
@@ -128,8 +128,8 @@ func setHorizon(x *exchange, gone error) {
 
 // window yields the facts of pages that are asked for. A client that begins at the log's beginning takes what is left, and
 // told is called if that is not all; for others it is an error if facts after their cursor were pruned. It ends after
-// the seq last, and counts pages for x.
-func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, last uint64, x *exchange, told func(gone error)) iter.Seq2[query.Version, error] {
+// the seq last.
+func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, last uint64, told func(gone error)) iter.Seq2[query.Version, error] {
 	return func(yield func(query.Version, error) bool) {
 		wants := q.Matcher()
 		through, left := q.After, q.Limit
@@ -138,9 +138,6 @@ func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, last uint6
 				told(gone)
 			} else if err == nil {
 				err = gone
-			}
-			if err == nil {
-				err = x.share.setLarge(sentFor(&page))
 			}
 			if err != nil {
 				yield(query.Version{}, err)

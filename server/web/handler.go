@@ -26,7 +26,8 @@ type Handler struct {
 	attached chan struct{} // closed by the first Attach
 	once     sync.Once
 	requests requestCounts
-	budget   budget
+	large    budget // bodies, facts and answers
+	asking   budget // questions, and small bodies
 
 	mu      sync.Mutex
 	streams crowd // reads too
@@ -46,7 +47,8 @@ type attachment struct {
 // health and events with 503.
 func New(opts Options) *Handler {
 	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: crowd{by: map[string]int{}}, writes: crowd{by: map[string]int{}}, clients: map[*eventStream]Subscriber{}}
-	h.budget = budget{max: h.opts.MaxBodies, by: map[string]int64{}}
+	h.large = budget{max: h.opts.MaxBodies, by: map[string]int64{}}
+	h.asking = budget{max: h.opts.MaxBodies / 2, by: map[string]int64{}}
 	h.current.Store(&attachment{})
 	h.routes = h.allRoutes()
 	return h
@@ -74,13 +76,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path := r.URL.EscapedPath() // not cleaned: keys may contain anything
-	x := &exchange{ResponseWriter: w, begun: time.Now(), share: h.budget.share("", true)}
+	x := &exchange{ResponseWriter: w, begun: time.Now(), large: h.large.share("", true), asking: h.asking.share("", true)}
 	route, args := h.find(path)
 	if route != nil {
 		x.route = route.pattern
 	}
 	defer h.note(x, r)
-	defer x.share.giveBack()
+	defer x.large.end()
+	defer x.asking.end()
 	h.allowOrigin(x, r)
 	switch serve := route.method(r.Method); {
 	case route == nil:
@@ -150,7 +153,7 @@ func (h *Handler) letIn(x *exchange, r *http.Request, q *request) error {
 		return q.client.Err
 	}
 	x.client, x.grant = q.client.Grant.Name(), q.client.Grant
-	x.share = h.budget.share(x.client, q.server.Open())
+	x.large, x.asking = h.large.share(x.client, q.server.Open()), h.asking.share(x.client, q.server.Open())
 	return nil
 }
 
@@ -162,10 +165,10 @@ func (h *Handler) read(bytes int64, handle func(x *exchange, r *http.Request, q 
 		}
 		ctx, cancel := q.server.Serving(r.Context())
 		defer cancel(nil)
-		if err := x.share.await(ctx, bytes); err != nil {
+		if err := x.asking.await(ctx, bytes); err != nil {
 			return err
 		}
-		err := handle(x, r.WithContext(ctx), q)
+		err := handle(x, r.WithContext(x.answering(ctx)), q)
 		if err != nil && ctx.Err() != nil {
 			err = reason(ctx, err)
 		}

@@ -27,10 +27,12 @@ type Options struct {
 	About func() About
 
 	MaxBody int64 // bytes of the body of a request that writes; 0: 16 MiB
-	// MaxBodies is how many bytes all such bodies may take at a time, questions that are being answered (8 MiB each), and what is not read
-	// yet of answers: single values, facts and batches of 512 KiB or more; and half of it is for one token. What finds no room is
-	// answered with 503, a question after five seconds. 0: eight times MaxBody, and at
-	// least 128 MiB.
+	// MaxBodies is how many bytes may be taken at a time by bodies, facts and answers of 512 KiB or more, from before they are read
+	// until the client has read its answer: by a body three times its size, by a fact that is sent twice, and by one that a question reads
+	// five times. Questions that are being answered (8 MiB each, one value 1 MiB) and small bodies may take half as much beside it, so that
+	// they do not wait for large ones. Half of each is for one token, and what needs more than that takes all of that. What finds no room is
+	// answered with 503: a body at once, all else after five seconds. 0: eight times MaxBody, at least 128 MiB, and at most a
+	// quarter of the process's memory limit (see debug.SetMemoryLimit).
 	MaxBodies int64
 
 	MaxStreams     int           // reads, exports and event streams at once; further ones are answered with 503; 0: 256
@@ -58,7 +60,7 @@ func (o Options) withDefaults() Options {
 		o.MaxBody = 16 << 20
 	}
 	if o.MaxBodies <= 0 {
-		o.MaxBodies = max(8*o.MaxBody, 128<<20)
+		o.MaxBodies = defaultBudget(o.MaxBody)
 	}
 	if o.MaxStreams <= 0 {
 		o.MaxStreams = 256

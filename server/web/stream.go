@@ -105,7 +105,9 @@ func (s *stream) flush() error {
 	if err == nil { // over HTTP/2 an expired deadline ends the answer even while nothing is sent
 		err = s.control.SetWriteDeadline(time.Time{})
 	}
-	s.buf = s.buf[:0]
+	if s.buf = s.buf[:0]; cap(s.buf) >= small {
+		s.buf = nil
+	}
 	if err != nil {
 		return errBegun{err}
 	}
@@ -143,17 +145,6 @@ func reason(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
-}
-
-// sentFor returns how many bytes a page takes while it is sent: it, and a fact as text.
-func sentFor(page *backend.Page) (n int) {
-	largest := 0
-	for i := range page.Facts {
-		f := &page.Facts[i]
-		size := len(f.Key) + len(f.Value) + len(f.ID) + len(f.Producer) + len(f.Derivation)
-		n, largest = n+size+256, max(largest, size)
-	}
-	return n + largest
 }
 
 // streamBuffer is about how many bytes are sent at once.

@@ -151,7 +151,7 @@ func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 			continue
 		}
 		if n := len(b.Facts); n%256 == 255 { // what facts take beside the body
-			if err := x.share.set(int64(len(body) + n*256)); err != nil {
+			if err := x.holdBody(int64(len(body) + n*256)); err != nil {
 				return err
 			}
 		}
@@ -204,23 +204,41 @@ func expectOf(text string) (e backend.Expect, err error) {
 
 // body reads the body of a request.
 func (h *Handler) body(x *exchange, r *http.Request) (body []byte, err error) {
-	size := h.opts.MaxBody
-	if n := r.ContentLength; n >= 0 {
-		size = n
+	size, most := r.ContentLength, h.opts.MaxBody
+	if size > most {
+		return nil, fmt.Errorf("%w: the body has %d bytes, of at most %d", backend.ErrTooLarge, size, most)
 	}
-	if size > h.opts.MaxBody {
-		return nil, fmt.Errorf("%w: the body has %d bytes, of at most %d", backend.ErrTooLarge, size, h.opts.MaxBody)
-	}
-	if err := x.share.set(size); err != nil {
-		return nil, err
-	}
-	body, err = io.ReadAll(http.MaxBytesReader(x.ResponseWriter, r.Body, h.opts.MaxBody))
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, fmt.Errorf("%w: the body has more than %d bytes", backend.ErrTooLarge, tooLarge.Limit)
-	} else if err != nil {
-		return nil, &backend.InvalidError{Field: "body", Reason: err.Error()}
+	in := http.MaxBytesReader(x.ResponseWriter, r.Body, most)
+	for _, n := range []int64{small - 1, most} { // of a body that does not say how many
+		if n = min(n, most); size >= 0 {
+			n = size
+		}
+		if err := x.holdBody(n); err != nil {
+			return nil, err
+		}
+		more, err := io.ReadAll(io.LimitReader(in, n+1-int64(len(body))))
+		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, fmt.Errorf("%w: the body has more than %d bytes", backend.ErrTooLarge, tooLarge.Limit)
+		} else if err != nil {
+			return nil, &backend.InvalidError{Field: "body", Reason: err.Error()}
+		}
+		if body = append(body, more...); int64(len(body)) <= n {
+			break
+		}
 	}
 	return body, nil
+}
+
+// holdBody takes room for a body, which has up to n bytes.
+func (x *exchange) holdBody(n int64) error {
+	if n < small {
+		return x.asking.set(timesWritten * n)
+	}
+	err := x.large.set(timesWritten * n)
+	if err == nil {
+		err = x.asking.set(0)
+	}
+	return err
 }
 
 // unprocessable gives an error about a fact its own status.
