@@ -83,6 +83,7 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 	lines.resumed = func(dropped int64) {
 		log.Warn("log lines were dropped, since nothing took them from the standard error", zap.Int64("lines", dropped))
 	}
+	limitMemory(log)
 	s := &service{app: a, log: log, lines: lines, mirror: m}
 	if err := s.prepare(); err != nil {
 		return err

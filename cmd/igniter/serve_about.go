@@ -17,7 +17,7 @@ func (s *service) about() web.About {
 	a := web.About{Version: b.Version, Revision: b.Revision, LogName: v.String("log_name"), DiskFree: diskFree(v.String("path")), Reloaded: s.reloaded.Load()}
 	used := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(used)
-	a.Memory = web.Memory{Used: used[0].Value.Uint64() - used[1].Value.Uint64(), StoresLimit: int64(v.Int("http_memory"))}
+	a.Memory = web.Memory{Used: used[0].Value.Uint64() - used[1].Value.Uint64(), StoresLimit: s.storesMemory()}
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
 		a.Memory.Limit = uint64(limit)
 	}

@@ -126,7 +126,7 @@ func (x *site) failed() <-chan error {
 
 // attach gives HTTP the server and its log.
 func (x *site) attach(s *service) error {
-	x.reader = reader.New(s.facts, reader.Options{Memory: max(int64(s.app.values.Int("http_memory")), 1), Logger: s.log})
+	x.reader = reader.New(s.facts, reader.Options{Memory: s.storesMemory(), Logger: s.log})
 	x.reader.Counted() // so that the first page does not wait
 	x.web.Attach(s.server, s.facts, x.reader)
 	err := x.metrics.Register(metrics.New(s.server, metrics.Site{Requests: x.web.Requests, Subscribers: x.web.Subscribers, About: s.about, Stores: x.reader.Counted}))
