@@ -67,7 +67,7 @@ type DiffQuery struct {
 	Store    string
 	Key      *string // nil: all keys with Prefix
 	Prefix   string
-	From, To Moment // the zero From is the empty log, the zero To is now
+	From, To Moment // a From without seq and time is the empty log, such a To is now
 	Limit    int    // keys; 0: only counts; up to MaxLimit; below 0: all, for the command
 	Cursor   string
 	Load     bool

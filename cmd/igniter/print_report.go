@@ -16,7 +16,9 @@ func (a *app) encode(v any) error {
 		_, err := a.out.Write(appendLine(nil, f))
 		return err
 	}
-	return json.NewEncoder(a.out).Encode(v)
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false) // values are shown as the log holds them
+	return e.Encode(v)
 }
 
 // print prints a report: as JSON with --json, or else as text.

@@ -59,7 +59,12 @@ for all keys that begin so. With --valid-at it compares what was true at that ti
 			})
 		},
 	}))
-	cmd.Flags().Func("from", "compare with what the log held at that `moment`: a seq, "+query.TimeHelp, momentOf(&q.From))
+	cmd.Flags().Func("from", "compare with what the log held at that `moment`: a seq, 0 for before the first fact, "+query.TimeHelp, func(text string) error {
+		if text == "0" { // before the first fact
+			return nil
+		}
+		return momentOf(&q.From)(text)
+	})
 	cmd.Flags().Func("to", "the other `moment` (default now)", func(text string) error {
 		if text == "now" { // all that the log holds, also if its time is ahead of the clock
 			q.To = query.Moment{}

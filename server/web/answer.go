@@ -23,9 +23,18 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
+// marshal returns v as JSON. Values are as the log holds them: an answer is never part of a page, so that nothing is escaped for HTML.
+func marshal(v any) ([]byte, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+}
+
 // answer answers with JSON.
 func (h *Handler) answer(x *exchange, status int, v any) {
-	text, err := json.Marshal(v)
+	text, err := marshal(v)
 	if err != nil {
 		text, status = []byte(`{"error_code":"internal_error","error":"the answer can't be written as JSON"}`), http.StatusInternalServerError
 	}
@@ -42,7 +51,7 @@ func (h *Handler) send(x *exchange, status int, text []byte) {
 
 // found answers a read with JSON, which was read at a seq: with an ETag, compressed if the client accepts that.
 func (h *Handler) found(x *exchange, r *http.Request, seq uint64, v any) error {
-	text, err := json.Marshal(v)
+	text, err := marshal(v)
 	if err != nil {
 		return err
 	}

@@ -542,6 +542,31 @@ func TestCosts(t *testing.T) {
 	require.Contains(t, x.get(200, "/v1/stores"), `"loaded":true`)
 }
 
+// TestMarks: values are answered as the log holds them, also what would be marks in HTML.
+func TestMarks(t *testing.T) {
+	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	x.send(201, "PUT", "/v1/stores/a/k?id=first", `{"html":"<b> & </b>"}`)
+	x.send(201, "PUT", "/v1/stores/a/k", `{"html":"<b> & </b>","n":1}`)
+	_, text := x.send(409, "PUT", "/v1/stores/a/k", "1", "If-None-Match", "*")
+	require.Contains(t, text, "<b> & </b>")
+	for _, path := range []string{"/v1/stores/a/k", "/v1/stores/a", "/v1/history/a/k", "/v1/facts/first", "/v1/facts?reverse=1&changes=1", "/v1/lineage/first?effects=1&values=1", "/v1/diff/a"} {
+		text := x.get(200, path)
+		require.Contains(t, text, `{"html":"<b> & </b>"`, path)
+		require.NotContains(t, text, `\u0`, path)
+	}
+}
+
+// TestFromBeginning compares with the empty log, whichever valid time is given.
+func TestFromBeginning(t *testing.T) {
+	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
+	x.send(201, "PUT", "/v1/stores/a/k?valid_at=2020-01-02", "1")
+	for _, from := range []string{"", "from=0", "from_valid=2021-01-01", "from=0&from_valid=now", "key=k&from=0&from_valid=2021-01-01"} {
+		require.Contains(t, x.get(200, "/v1/diff/a?to_valid=2021-01-01&"+from), `"entered":1,`, from)
+	}
+	require.Contains(t, x.get(200, "/v1/diff/a?from=now&from_valid=2021-01-01&to_valid=2022-01-01"), `"entered":0,`)
+	x.get(400, "/v1/diff/a?to=0")
+}
+
 // TestFront leads browsers to the inspector.
 func TestFront(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})

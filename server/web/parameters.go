@@ -147,7 +147,7 @@ func (p *parameters) valid(m *query.Moment, name string) {
 
 // between returns a moment that one parameter gives, with the valid time that another one gives.
 func (p *parameters) between(name, valid string) (m query.Moment) {
-	if text := p.Get(name); text != "" && !(name == "to" && text == now) {
+	if text := p.Get(name); text != "" && !(name == "to" && text == now) && !(name == "from" && text == "0") {
 		var err error
 		if m, err = query.ParseMoment(text, p.now); err != nil {
 			p.wrong(name, "%q is no seq, and %v", clip(text), err)

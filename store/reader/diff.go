@@ -55,7 +55,7 @@ func (r *Reader) Diff(ctx context.Context, readable []string, q query.DiffQuery)
 	defer done()
 	d.Seq = e.Head()
 	from := momentOf(q.From, d.Seq)
-	if q.From == (query.Moment{}) {
+	if isEmpty(q.From) {
 		from = store.AsOf(0)
 	}
 	list := func(m store.Moment) iter.Seq2[store.Record, error] {
@@ -95,11 +95,14 @@ func (r *Reader) Diff(ctx context.Context, readable []string, q query.DiffQuery)
 	return d, nil
 }
 
+// isEmpty reports whether the moment that a difference begins at is that of the empty log, in which nothing is valid at any time.
+func isEmpty(from query.Moment) bool { return from.Seq == 0 && from.Time.IsZero() }
+
 // diffKey is Diff for one key.
 func (r *Reader) diffKey(ctx context.Context, readable []string, q query.DiffQuery, d *query.Diff) error {
 	var both [2]backend.Fact
 	for i, at := range []query.Moment{q.From, q.To} {
-		if i == 0 && at == (query.Moment{}) { // the empty log
+		if i == 0 && isEmpty(at) {
 			continue
 		}
 		if i == 1 && at.Seq == 0 && d.Seq > 0 { // one state of the log
