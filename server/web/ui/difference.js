@@ -41,7 +41,7 @@ export class Difference {
 		this.listed = h('div');
 		this.more = h('p.more');
 		this.list();
-		page.show(h('div.head', h('h1', name(this.store), `, ${from ? said(from) : 'from the beginning'} to ${said(to)}`),
+		page.show(h('div.head', h('h1', name(this.store), `, ${+from === 0 ? 'from the beginning' : said(from)} to ${said(to)}`),
 			h('p.delta', h('b.plus', `+${count(x.entered)}`), ' new, ', h('b', count(x.changed)), ' changed, ', h('b.minus', `−${count(x.left)}`), ' deleted')),
 		h('div.tools', moment('From', 'from', from), moment('To', 'to', to)), this.listed, this.more);
 	}

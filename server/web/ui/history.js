@@ -152,7 +152,7 @@ export class History {
 		to += pad;
 		this.x100 = (t) => ((Date.parse(t) - from) / (to - from)) * 100;
 		const pc = (x) => `${x.toFixed(2)}%`;
-		const months = marks(from, to).map(([t, label]) => { const at = (t - from) / (to - from), x = pc(at * 100); return [g('line.month', { x1: x, x2: x, y1: 0, y2: 92 }), at < 0.96 && g('text', { x, y: 106 }, label)]; });
+		const months = marks(from, to, innerWidth < 640 ? 5 : 11).map(([t, label]) => { const at = (t - from) / (to - from), x = pc(at * 100); return [g('line.month', { x1: x, x2: x, y1: 0, y2: 92 }), at < 0.96 && g('text', { x, y: 106 }, label)]; });
 		const marksOf = ticks.map((t) => {
 			const x = pc(this.x100(t.time)), tick = g('line', { class: t.kind === 'deleted' ? 'tk del' : 'tk', x1: x, x2: x, y1: 8, y2: 20 });
 			if (!t.valid) return tick;
@@ -231,7 +231,7 @@ export class History {
 		const label = (r) => (r.version ? count(r.version) : `seq ${count(r.seq)}`);
 		this.sideTitle.textContent = before ? `${label(before)} → ${label(v)}` : label(v);
 		this.shown = v;
-		this.diff.replaceChildren(!v.value || before && !before.value ? h('p.body.two', v.value ? 'The value before is large. ' : `The value has ${bytes(v.value_bytes)}. `, h('span.m.j', changed(v)))
+		this.diff.replaceChildren(!v.value || before && !before.value ? h('p.body.two', v.value ? 'The value before is large. ' : `The value has ${bytes(v.value_bytes)}. `, v.changes && h('span.m.j', changed(v)))
 			: sideBySide(before?.value, v.value, before ? `version ${label(before)}` : v.previous_seq ? 'not read' : 'nothing before', `version ${label(v)}`));
 		this.value(v);
 		const follows = v.causation ? [v.previous_seq ? h('a.m', { href: change({ v: v.previous_seq }) }, text(v.causation)) : h('span.m', text(v.causation)),

@@ -1,4 +1,4 @@
-// JSON as it was written: numbers are not rounded, keys keep their order, and values stay text until they are looked at.
+// JSON as it was written: numbers are not rounded, keys keep their order.
 
 // A Raw is a JSON value as text.
 class Raw {

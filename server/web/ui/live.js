@@ -116,7 +116,7 @@ export class Live {
 	}
 
 	count() {
-		this.matchedText.textContent = `${this.earlier}${count(this.matched)} matched of ${count(Math.max(this.matched, this.seq - this.began))}${this.paused ? `, paused with ${count(this.held.length)} waiting` : ''}`;
+		this.matchedText.textContent = `${this.earlier}${this.seq > this.began ? `${count(this.matched)} matched of ${count(Math.max(this.matched, this.seq - this.began))}` : 'none yet'}${this.paused ? `, paused with ${count(this.held.length)} waiting` : ''}`;
 	}
 
 	second() {

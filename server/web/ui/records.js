@@ -1,4 +1,4 @@
-// Screen B: the records of a store at a moment on both axes, with filters and facets, and how that differs from now.
+// Screen B: the records of a store at a moment on both axes, and how that differs from now.
 
 import { button, field, finder, form, g, h, id, say } from './dom.js';
 import { at as pathOf, Failure, get } from './api.js';

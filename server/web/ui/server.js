@@ -96,7 +96,7 @@ export class Server {
 		const rows = [...top.map((x, i) => h('tr', th('', h('span', { class: `sw c${Math.min(4, i + 1)}` }), name(x.store)), td('', 'r', count(x.facts)), td('', 'r', bytes(x.memory)))),
 			h('tr', th('', h('span.sw.c4'), 'The rest, and the program'), td('', 'r', ''), td('', 'r', bytes(rest)))];
 		return section('mem', 'Memory', m && `${bytes(m.used)}${m.limit ? ` of ${bytes(m.limit)} allowed` : ''}${m.stores_limit ? `, stores up to ${bytes(m.stores_limit)}` : ''}`,
-			stack([...top.map((x) => x.memory), rest]), table('', 'Memory by store', [['Store'], ['Facts', 'r'], ['Size', 'r']], rows));
+			stack([...top.map((x) => x.memory), ...[0, 0, 0].slice(top.length), rest]), table('', 'Memory by store', [['Store'], ['Facts', 'r'], ['Size', 'r']], rows));
 	}
 
 	subscribers(s) {

@@ -34,7 +34,7 @@ export const text = (date) => date.toISOString().replace('.000Z', 'Z');
 
 const UNITS = { s: 1, m: 60, min: 60, h: 3600, d: 86400, w: 604800 };
 
-// parse returns what a user means by a time: { time } as RFC 3339, { seq }, or {} for now. It throws an Error that says what may be written.
+// parse returns what a user means by a time: { time } as RFC 3339, { seq }, or {} for now.
 export function parse(s) {
 	s = s.trim();
 	if (s === '' || s === 'now') return {};
