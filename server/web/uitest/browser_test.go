@@ -27,6 +27,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
+	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
 	"github.com/igniter-store/igniter/server/web"
@@ -37,6 +38,7 @@ import (
 type site struct {
 	*testing.T
 	log    backend.Log
+	writer backend.Log // writes what scripts ask for
 	url    string
 	tcp    string            // where the command reaches it
 	tokens map[string]string // by name
@@ -89,7 +91,7 @@ func (g *gate) shut(closed bool) {
 // newSite serves the facts of a shop, and more, to tokens: ops, an administrator; ana-ro, which reads four stores; and none, which
 // reads a store that does not exist.
 func newSite(t *testing.T, log backend.Log, orders int, memoryLimit int64, more ...backend.Fact) *site {
-	s := &site{T: t, log: log, tokens: map[string]string{}}
+	s := &site{T: t, log: log, writer: log, tokens: map[string]string{}}
 	write(t, s.log, newShop(time.Now()).fill(orders))
 	for _, f := range more {
 		write(t, s.log, []backend.Fact{f})
@@ -97,7 +99,10 @@ func newSite(t *testing.T, log backend.Log, orders int, memoryLimit int64, more 
 	var entries []auth.TokenEntry
 	for name, read := range map[string][]string{"ops": {"*"}, "ana-ro": {"orders", "users", "prices", "stock"}, "none": {"nothing"}} {
 		token, entry := auth.NewToken(name)
-		entry.Read, entry.Admin = read, name == "ops"
+		entry.Read = read
+		if name == "ops" {
+			entry.Write, entry.Admin = []string{"*"}, true
+		}
 		entries = append(entries, entry)
 		s.tokens[name] = token
 	}
@@ -151,7 +156,7 @@ func (s *site) control() string {
 			q := r.URL.Query()
 			producer, _ := json.Marshal(q.Get("by"))
 			f := backend.Fact{ID: fmt.Sprint("live-", n.Add(1)), Store: q.Get("store"), Key: q.Get("key"), Value: json.RawMessage(q.Get("value")), Producer: producer}
-			if err := s.log.Write(r.Context(), backend.Batch{Facts: []backend.Fact{f}})[0].Err; err != nil {
+			if err := s.writer.Write(r.Context(), backend.Batch{Facts: []backend.Fact{f}})[0].Err; err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
 			}
 		case "/gate":
@@ -254,5 +259,12 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("set SCREENSHOTS to a directory to take screenshots")
 	}
 	browser(t)
-	newSite(t, onDisk(t), 400, 0).script("screenshots.mjs", "SCREENSHOTS="+to)
+	log, err := file.Open(t.Context(), file.Options{Path: t.TempDir()})
+	require.NoError(t, err)
+	s := newSite(t, log, 400, 0)
+	app, err := network.Dial(t.Context(), network.Options{Address: s.tcp, Token: s.tokens["ops"]}) // so that the server has work to show
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, app.Close()) })
+	s.writer = app
+	s.script("screenshots.mjs", "SCREENSHOTS="+to)
 }

@@ -134,6 +134,9 @@ func (s *shop) fill(orders int) []backend.Fact {
 			if r.IntN(9) == 0 {
 				change = append(change, trueSince(t.AddDate(0, 0, -r.IntN(30)).Truncate(time.Hour)))
 			}
+			if gap == 0 && (v%6 == 2 || v == versions-2) {
+				change = append(change, derived("vat", 2, prices[product], login))
+			}
 			if i%40 == 17 && v == versions-2 {
 				s.put(t, "orders", key, nil, people[r.IntN(len(people))])
 				continue
