@@ -386,7 +386,7 @@ func TestHorizonsAreGranted(t *testing.T) {
 	s.write(fact("secret", "s1"), fact("tasks", "t1"), fact("tasks", "t2"), fact("notes", "n1"))
 	s.with(admin).requireOK(`{"op":"prune","seqs":[[1,2]],"horizon":{"seq":3,"time":7.5}}`)
 	for _, e := range []auth.TokenEntry{admin, reader, tasks, none} {
-		a := string(s.with(e).ask(`{"op":"stats"}`))
+		a := s.with(e).ask(`{"op":"stats"}`)
 		require.Equal(t, e.Name == "admin" || e.Name == "reader", strings.Contains(a, `"secret":{"seq":3,"time":7.5}`), a)
 		require.Equal(t, e.Name != "none", strings.Contains(a, `"tasks":{"seq":3,"time":7.5}`), a)
 		require.NotContains(t, a, "notes")
@@ -406,5 +406,5 @@ func TestHorizonsAreGranted(t *testing.T) {
 		return stats, err
 	}})
 	s = serve(t, "tcp", all, server.Options{Tokens: file.Tokens})
-	require.Contains(t, string(s.with(tasks).ask(`{"op":"stats"}`)), `"":{"seq":4,"time":8.0}`)
+	require.Contains(t, s.with(tasks).ask(`{"op":"stats"}`), `"":{"seq":4,"time":8.0}`)
 }

@@ -110,7 +110,6 @@ func TestOracle(t *testing.T) {
 			require.Equal(t, uint64(len(o)), e.Head())
 			for _, name := range stores {
 				for _, key := range keys {
-					name, key := name, key
 					require.Equal(t, o.where(func(f backend.Fact) bool { return f.Store == name && f.Key == key }),
 						factsOf(e.History(context.Background(), name, key, store.Moment{})))
 					for range 20 {

@@ -203,14 +203,14 @@ func (r Record) at(flags tip, m *Moment) Record {
 }
 
 // history yields the key's records from the first to r.
-func (r Record) history() iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
+func (r Record) history() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
 		chain := make([]Record, 0, r.depth())
 		for v := r; v.data != nil; v = v.prev() {
 			chain = append(chain, v)
 		}
 		for _, v := range slices.Backward(chain) {
-			if !yield(v, nil) {
+			if !yield(v) {
 				return
 			}
 		}

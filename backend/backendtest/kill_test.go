@@ -25,7 +25,7 @@ type lined struct {
 
 func lines(late bool) Opener {
 	return func(t testing.TB, dir string) backend.Backend {
-		l := &lined{naive: naives("")(t, dir).(*naive), late: late}
+		l := &lined{naive: naives()(t, dir).(*naive), late: late}
 		path := filepath.Join(dir, "facts")
 		text, err := os.Open(path)
 		if err == nil {

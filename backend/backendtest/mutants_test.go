@@ -374,7 +374,7 @@ func TestLacks(t *testing.T) {
 func TestContradicted(t *testing.T) {
 	for _, opts := range []*Options{{NoBatch: true}, {NoPrune: true}, {NoLimit: true}} {
 		c := testCase{name: "x", rule: "Features.", check: features}
-		r := record(t, func(r *recorder) { c.run(r, naives(""), opts.complete()) })
+		r := record(t, func(r *recorder) { c.run(r, naives(), opts.complete()) })
 		if !r.Failed() || !strings.Contains(r.text.String(), "excuses it from") {
 			t.Errorf("%+v: %s", *opts, r.text.String())
 		}

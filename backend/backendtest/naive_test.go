@@ -53,8 +53,8 @@ type disk struct {
 	changed   chan struct{}  // closed, and replaced, by every change
 }
 
-// naives returns an Opener of naives with the bug.
-func naives(bug string) Opener { return newDisks(bug).open }
+// naives returns an Opener of naives without a bug.
+func naives() Opener { return newDisks("").open }
 
 // disks are what naives with a bug leave behind, by directory.
 type disks struct {

@@ -23,7 +23,7 @@ func TestNaive(t *testing.T) {
 
 // bares returns an Opener of naives with no methods but Backend's.
 func bares() Opener {
-	open := naives("")
+	open := naives()
 	return func(t testing.TB, dir string) backend.Backend { return struct{ backend.Backend }{open(t, dir)} }
 }
 
@@ -97,7 +97,7 @@ func TestRule(t *testing.T) {
 		h.Errorf("first")
 		h.Errorf("second")
 	}}
-	r := record(t, func(r *recorder) { c.run(r, naives(""), (*Options)(nil).complete()) })
+	r := record(t, func(r *recorder) { c.run(r, naives(), (*Options)(nil).complete()) })
 	want := "broken rule of the contract: Facts are facts.\nfirst\nsecond\n"
 	if got := r.text.String(); got != want || !r.Failed() {
 		t.Errorf("got %q, want %q", got, want)
@@ -111,7 +111,7 @@ func TestPanic(t *testing.T) {
 		func(h *harness) { h.join(h.start(func() error { panic("there") })) },
 	} {
 		c := testCase{name: "x", rule: "Facts are facts.", check: check}
-		r := record(t, func(r *recorder) { c.run(r, naives(""), (*Options)(nil).complete()) })
+		r := record(t, func(r *recorder) { c.run(r, naives(), (*Options)(nil).complete()) })
 		if !r.Failed() || !strings.Contains(r.text.String(), "here") {
 			t.Errorf("got %q", r.text.String())
 		}
@@ -127,7 +127,7 @@ func TestHang(t *testing.T) {
 		h.Log("too late")
 		h.Fatalf("too late")
 	}}
-	r := record(t, func(r *recorder) { c.run(r, naives(""), Options{Timeout: time.Millisecond}) })
+	r := record(t, func(r *recorder) { c.run(r, naives(), Options{Timeout: time.Millisecond}) })
 	if text := r.text.String(); !r.Failed() || !strings.Contains(text, "the case hangs") || !strings.Contains(text, c.rule) {
 		t.Errorf("got %q", text)
 	}
@@ -138,4 +138,4 @@ func TestHang(t *testing.T) {
 	}
 }
 
-func BenchmarkNaive(b *testing.B) { Benchmark(b, naives("")) }
+func BenchmarkNaive(b *testing.B) { Benchmark(b, naives()) }

@@ -70,9 +70,9 @@ func crashStepOf(d *vfstest.Disk) string {
 	return ""
 }
 
-// lossOf returns what a power cut may lose.
-func (s crashSetup) lossOf(mode vfstest.Mode) crashLoss {
-	if mode == vfstest.PowerCut && s.sync != SyncAlways {
+// loss returns what a power cut may lose.
+func (s crashSetup) loss() crashLoss {
+	if s.sync != SyncAlways {
 		return loseTail
 	}
 	return loseNothing
@@ -91,7 +91,7 @@ func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashMod
 		seeds, kill = []uint64{seeds[2], k % 4 / 2}[k%2:], k%2 > 0
 	}
 	for i, seed := range seeds {
-		if err := s.recovered(ctx, d.Image(seed, vfstest.PowerCut), m, s.lossOf(vfstest.PowerCut), k+uint64(i), count); err != nil {
+		if err := s.recovered(ctx, d.Image(seed, vfstest.PowerCut), m, s.loss(), k+uint64(i), count); err != nil {
 			return fmt.Errorf("power cut, seed %d: %w", seed, err)
 		}
 	}
@@ -106,7 +106,7 @@ func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashMod
 		}
 	}
 	if crashSoak || k%40 == 20 {
-		if err := s.crashAgain(ctx, d.Image(seeds[0], vfstest.PowerCut), m, s.lossOf(vfstest.PowerCut), count); err != nil {
+		if err := s.crashAgain(ctx, d.Image(seeds[0], vfstest.PowerCut), m, s.loss(), count); err != nil {
 			return fmt.Errorf("power cut, seed %d, then %w", seeds[0], err)
 		}
 	}
@@ -145,7 +145,7 @@ func (s crashSetup) recovered(ctx context.Context, d *vfstest.Disk, m *crashMode
 		}
 		loss = loseNothing
 	default:
-		d, loss = d.Crash(0, vfstest.PowerCut), s.lossOf(vfstest.PowerCut)
+		d, loss = d.Crash(0, vfstest.PowerCut), s.loss()
 		_ = l.Close() // its disk is dead
 	}
 	if l, err = s.reopened(ctx, d, m, loss, count); err != nil {
@@ -212,7 +212,7 @@ func (s crashSetup) crashAgain(ctx context.Context, from *vfstest.Disk, before *
 			check = s.recovered
 		}
 		for _, seed := range []uint64{0, uint64(j) + 2} {
-			cut := max(still, s.lossOf(vfstest.PowerCut))
+			cut := max(still, s.loss())
 			if err := check(ctx, d.Image(seed, vfstest.PowerCut), m, cut, uint64(j), count); err != nil {
 				return fmt.Errorf("power cut at step %d, %s, seed %d: %w", j, crashStepOf(d), seed, err)
 			}

@@ -150,7 +150,7 @@ func TestForgedHistory(t *testing.T) {
 		return c
 	}
 	honest := write(dir, "1", "2", "3")
-	forge := func(change func(p *backend.Page)) (string, func(context.Context) (backend.Stats, error)) {
+	forge := func(change func(p *backend.Page)) string {
 		forged := t.TempDir()
 		l, err := Open(t.Context(), Options{Path: dir})
 		require.NoError(t, err)
@@ -165,7 +165,7 @@ func TestForgedHistory(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.NoError(t, l.Close())
-		return forged, stats
+		return forged
 	}
 	verify := func(dir string, c backend.Checkpoint) CheckpointReport {
 		report, err := Verify(t.Context(), dir, c)
@@ -174,12 +174,12 @@ func TestForgedHistory(t *testing.T) {
 		return report.Checkpoints[0]
 	}
 	require.True(t, verify(dir, honest).Holds)
-	same, _ := forge(func(*backend.Page) {})
+	same := forge(func(*backend.Page) {})
 	require.Empty(t, verify(same, honest).Reason, "a restored log has the facts of its ancestor")
 
-	changed, _ := forge(func(p *backend.Page) { p.Facts[1].Key = "other" })
+	changed := forge(func(p *backend.Page) { p.Facts[1].Key = "other" })
 	require.Contains(t, verify(changed, honest).Reason, "some were changed")
-	gone, _ := forge(func(p *backend.Page) { p.Facts = slices.Delete(p.Facts, 1, 2) })
+	gone := forge(func(p *backend.Page) { p.Facts = slices.Delete(p.Facts, 1, 2) })
 	require.Contains(t, verify(gone, honest).Reason, "gone without a record")
 	report, err := Verify(t.Context(), gone)
 	require.NoError(t, err)

@@ -215,7 +215,7 @@ func TestClose(t *testing.T) {
 	first, err := net.Listen("tcp", "127.0.0.1:0") // the first one also opens the descriptors of Go's poller
 	require.NoError(t, err)
 	require.NoError(t, first.Close())
-	before := descriptors(t)
+	before := descriptors()
 	log := newGatedLog()
 	s := serve(t, log, "tcp", server.Options{})
 	p := startProxy(t, s.options.Address)
@@ -305,11 +305,11 @@ func TestClose(t *testing.T) {
 	}
 	p.stop()
 	s.stop(t)
-	require.Eventually(t, func() bool { return descriptors(t) <= before }, eventually, tick, "descriptors are left behind")
+	require.Eventually(t, func() bool { return descriptors() <= before }, eventually, tick, "descriptors are left behind")
 }
 
 // descriptors returns how many the process has open; 0 where the system does not tell.
-func descriptors(t testing.TB) int {
+func descriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return 0

@@ -315,7 +315,6 @@ func (c *Client) feedV1(ctx context.Context, s *session, replayed func([]backend
 		return err
 	}
 	last := uint64(len(facts))
-	facts = nil
 	for {
 		body, err := s.in.Next()
 		if err != nil {

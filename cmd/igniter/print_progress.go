@@ -16,7 +16,7 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 // progress returns a bar for a number of bytes or facts; -1: the number is not known. The bar shows nothing with --json, or
 // if the standard error is not a terminal. Errors of the bar stop nothing, and are ignored.
 func (a *app) progress(total int64, what string, bytes bool) *progressbar.ProgressBar {
-	w := io.Writer(io.Discard)
+	w := io.Discard
 	if f, ok := terminal(a.err); ok && !a.json {
 		w = f // without a plainWriter, since the bar moves the cursor
 	}

@@ -155,7 +155,8 @@ func (m *model) checkAt(s *side, at store.Moment, lags bool) {
 		}), FactsOf(s.owner.Many(ctx, owner, at)), "owner %q at %+v", owner, real)
 	}
 	if s.reads("people") && !lags && at == real {
-		for r := range s.List(ctx, "docs", q) {
+		for r, err := range s.List(ctx, "docs", q) {
+			require.NoError(t, err)
 			want := (*backend.Fact)(nil)
 			if d, ok := upcastOf(r.Fact()); ok && (d.Owner == "ana" || d.Owner == "7" || d.Owner == 7.0) {
 				want = m.all.At("people", fmt.Sprint(d.Owner), real)

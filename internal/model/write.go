@@ -52,14 +52,14 @@ func (m *model) context() (ctx context.Context, ends bool) {
 
 // wrote calls write with a context that may end, and then again: facts that are written already are not written twice.
 // It takes what was written.
-func (m *model) wrote(s *side, write func(context.Context) ([]backend.Fact, error)) ([]backend.Fact, error) {
+func (m *model) wrote(s *side, write func(context.Context) ([]backend.Fact, error)) error {
 	ctx, ends := m.context()
 	facts, err := write(ctx)
 	if ends && errors.Is(err, context.Canceled) {
 		facts, err = write(context.Background())
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	last := uint64(0)
 	if len(m.o) > 0 {
@@ -68,7 +68,7 @@ func (m *model) wrote(s *side, write func(context.Context) ([]backend.Fact, erro
 	m.equal(facts, m.log.after(last), "what the writer was told, and what the log has")
 	m.took(facts...)
 	s.wrote(facts)
-	return facts, nil
+	return nil
 }
 
 func (m *model) write(s *side) {
@@ -77,7 +77,7 @@ func (m *model) write(s *side) {
 		f.TransactionTime = m.drawTime("transaction time")
 		f.TransactionTime = earlier(f.TransactionTime, m.clock.now())
 	}
-	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
+	err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
 		f, err := s.Import(ctx, f) // the value as it is, not in canonical form
 		return []backend.Fact{f}, err
 	})
@@ -99,7 +99,7 @@ func earlier(a, b time.Time) time.Time {
 
 func (m *model) retract(s *side) {
 	f := m.draw()
-	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
+	err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
 		f, err := s.Retract(ctx, f)
 		return []backend.Fact{f}, err
 	})
@@ -116,7 +116,7 @@ func (m *model) batch(s *side) {
 	expect := rapid.SampledFrom([]string{want, "", "f1"}).Draw(m.t, "expect")
 	b.Expect = []backend.Expect{{Store: "docs", Key: key, ID: expect}}
 	async := rapid.Bool().Draw(m.t, "async")
-	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
+	err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
 		if !async {
 			return s.WriteBatch(ctx, b)
 		}
@@ -138,7 +138,7 @@ func (m *model) update(s *side) {
 	f := m.draw()
 	latest := m.o.At("docs", f.Key, store.Moment{})
 	var seen store.Record
-	_, err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
+	err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
 		f, err := s.Update(ctx, f.Store, f.Key, func(old store.Record) (backend.Fact, error) {
 			if old.ID() != f.ID { // else it is written
 				seen = old

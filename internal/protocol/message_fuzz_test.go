@@ -36,7 +36,7 @@ func addMessages(f *testing.F, dir string, others ...[]byte) {
 			}
 			stream, err := hex.DecodeString(turn.Hex)
 			require.NoError(f, err)
-			bodies, _, _ := readFrames(stream)
+			bodies, _ := readFrames(stream)
 			for _, body := range bodies {
 				f.Add(body)
 				seeds++

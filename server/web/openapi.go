@@ -13,5 +13,7 @@ import (
 var description []byte
 
 func (h *Handler) openAPI(x *exchange, r *http.Request, _ []string) {
-	h.sendFound(x, r, 0, tagOf(description), description)
+	if err := h.sendFound(x, r, 0, tagOf(description), description); err != nil {
+		h.fail(x, r, err)
+	}
 }

@@ -31,7 +31,6 @@ func TestOpenMemory(t *testing.T) {
 		content = wire.AppendFrame(content, protocol.AppendFactV1(nil, &f))
 	}
 	require.NoError(t, os.WriteFile(path, content, 0o644))
-	content = nil
 	heap := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
