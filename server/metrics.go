@@ -41,7 +41,6 @@ type Metrics struct {
 	CutOff        uint64  `json:"cut_off"`              // connections of clients that sent or read too slowly
 	Subscriptions int     `json:"subscriptions"`        // open ones
 	Lag           uint64  `json:"lag"`                  // how many seqs the slowest subscription is behind the log
-	Waiting       int     `json:"-"`                    // open ones whose clients have not shown who they are
 	Memory        int     `json:"-"`                    // bytes that requests and answers take, see Options.MaxMemory
 	Backup        *Backup `json:"-"`                    // the latest; nil: there was none since the server began
 	LastError     string  `json:"last_error,omitempty"` // the latest failure of the log or of a connection; "": none yet
@@ -238,7 +237,7 @@ func (s *Server) Metrics() Metrics {
 	last := s.last.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out.Connections, out.Waiting, out.Memory = len(s.conns), len(s.lobby.waiting), int(s.memory)
+	out.Connections, out.Memory = len(s.conns), int(s.memory)
 	for c := range s.conns {
 		if at, ok := c.subscribed(); ok {
 			out.Subscriptions++

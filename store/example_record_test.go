@@ -52,13 +52,13 @@ func ExampleRecord() {
 	fmt.Println(r.Seq(), r.ID(), "after", r.Causation(), "version", r.Version(), "schema", r.SchemaVersion())
 	fmt.Println("before it:", string(r.Previous().Value()))
 	fmt.Println(r.TransactionTime().Format(time.DateOnly), r.ValidTime().Format(time.DateOnly))
-	fmt.Printf("%s %s %v %.8s by %q\n", r.Producer(), r.Derivation(), r.Sources(), r.ValueHash(), r.By())
+	fmt.Printf("%s %s %.8s by %q\n", r.Producer(), r.Derivation(), r.ValueHash(), r.By())
 	// Output:
 	// tasks t1 1 false
 	// 2 f2 after f1 version 2 schema 1
 	// before it: 0
 	// 2026-03-01 2026-02-28
-	// "ana" "by hand" [] 6b86b273 by ""
+	// "ana" "by hand" 6b86b273 by ""
 }
 
 // A record shares the engine's memory; a fact is one's own.
@@ -70,16 +70,6 @@ func ExampleRecord_Fact() {
 	f.Value[0] = '2'
 	fmt.Println(string(f.Value), string(r.Value()))
 	// Output: 2 1
-}
-
-// A ref says all but the value.
-func ExampleRecord_Ref() {
-	e, closeAll := open(`"secret"`)
-	defer closeAll()
-	r, _ := e.Get("tasks", "t1")
-	ref := r.Ref()
-	fmt.Println(ref.Store, ref.Key, ref.Seq, ref.ValueHash == r.ValueHash())
-	// Output: tasks t1 1 true
 }
 
 // A value of a newer version than the program knows is not misread.

@@ -27,8 +27,9 @@ func ExampleEngine_AddRule() {
 	}
 	f := write(e, "tasks", "t1", `"x"`)
 	r, _ := e.Get("lengths", "t1")
-	fmt.Printf("%s %v\n", r.Value(), r.Sources()[0] == f.ID)
-	// Output: 3 true
+	rule, sources := store.SourcesOf(r.Derivation())
+	fmt.Printf("%s by %s %v\n", r.Value(), rule, sources[0].ID == f.ID)
+	// Output: 3 by length true
 }
 
 // One fact from several (gather): what else it is derived from is named in From.
@@ -55,7 +56,8 @@ func ExampleRule() {
 	write(e, "parts", "a", `40`)
 	write(e, "parts", "b", `2`)
 	r, _ := e.Get("sums", "parts")
-	fmt.Println(string(r.Value()), "from", len(r.Sources()), "facts")
+	_, sources := store.SourcesOf(r.Derivation())
+	fmt.Println(string(r.Value()), "from", len(sources), "facts")
 	// Output: 42 from 2 facts
 }
 

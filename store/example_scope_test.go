@@ -92,9 +92,9 @@ func ExampleScope_List() {
 		log.Fatal(err)
 	}
 	for r := range long.List(context.Background(), store.Query{}) {
-		fmt.Println(long.Name()+":", r.Key())
+		fmt.Println(r.Key())
 	}
-	// Output: ana's, in long: t2
+	// Output: t2
 }
 
 // The index is built by the first read, or eagerly.
@@ -107,10 +107,9 @@ func ExampleScope_Build() {
 	}
 	ones.Build()
 	write(e, "tasks", "t2", `1`)
-	first := e.Latest("tasks", "t1")
 	write(e, "tasks", "t1", `2`)
-	fmt.Println(ones.Count(), ones.Has(first), ones.Has(e.Latest("tasks", "t1")))
-	// Output: 1 true false
+	fmt.Println(ones.Count())
+	// Output: 1
 }
 
 // A view of a scope follows its events.

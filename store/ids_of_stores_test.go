@@ -66,7 +66,7 @@ func TestPlantedIDs(t *testing.T) {
 	require.NoError(t, err)
 	for i := range forged.Facts {
 		if forged.Facts[i].ID == "price" {
-			forged.Facts[i] = planted.Ref()
+			forged.Facts[i] = refOf(planted)
 		}
 	}
 	require.ErrorIs(t, e.VerifyLineage(forged), backend.ErrCorrupt)

@@ -34,8 +34,8 @@ type FactRef struct {
 	Derivation      json.RawMessage `json:"derivation,omitempty"`
 }
 
-// Ref returns the fact without its value.
-func (r Record) Ref() FactRef {
+// ref returns the fact without its value.
+func (r Record) ref() FactRef {
 	f := r.Fact()
 	return RefOf(&f)
 }
@@ -53,14 +53,6 @@ func RefOf(f *backend.Fact) FactRef {
 type Source struct {
 	Store string // "": not known, as in the derivations of earlier releases
 	ID    string
-}
-
-// Sources returns the IDs of the facts that a [Rule] derived the fact from; nil if none did.
-func (r Record) Sources() (ids []string) {
-	for _, s := range sourcesIn(r.Derivation()) {
-		ids = append(ids, s.ID)
-	}
-	return ids
 }
 
 // SourcesOf returns the name of the rule that derived a fact with such a derivation, and the facts that it derived it from; nothing
@@ -118,7 +110,7 @@ func (e *Engine) Causes(r Record) []FactRef {
 	var chain []FactRef
 	for seen := map[uint64]bool{}; r.data != nil && !seen[r.Seq()]; {
 		seen[r.Seq()] = true
-		chain = append(chain, r.Ref())
+		chain = append(chain, r.ref())
 		r = e.led(origin{Source{r.Store(), r.Causation()}, true, r.Seq()})
 	}
 	slices.Reverse(chain)
@@ -154,7 +146,7 @@ func (e *Engine) Lineage(id string, stores ...string) (l Lineage, err error) {
 			continue
 		}
 		seen[r.Seq()] = true
-		ref := r.Ref()
+		ref := r.ref()
 		l.Facts = append(l.Facts, ref)
 		for _, link := range ref.links() {
 			next := e.led(link)
@@ -228,7 +220,7 @@ func (e *Engine) VerifyLineage(l Lineage) error {
 		case err != nil:
 			return fmt.Errorf("store: verify: %w", err)
 		}
-		held[i] = r.Ref()
+		held[i] = r.ref()
 		want, err := held[i].equalForm()
 		if err != nil {
 			return fmt.Errorf("store: verify: fact %s in the log: %w", f.ID, err)

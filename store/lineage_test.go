@@ -16,6 +16,11 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
+func refOf(r store.Record) store.FactRef {
+	f := r.Fact()
+	return store.RefOf(&f)
+}
+
 func TestLineage(t *testing.T) {
 	l := newLog(t)
 	e := openEngine(t, l)
@@ -30,12 +35,12 @@ func TestLineage(t *testing.T) {
 	lineage, err := e.Lineage(r.ID())
 	require.NoError(t, err)
 	require.Len(t, lineage.Facts, 6)
-	require.Equal(t, r.Ref(), lineage.Facts[5])
+	require.Equal(t, refOf(r), lineage.Facts[5])
 	require.Empty(t, lineage.Missing)
 	require.NoError(t, e.VerifyLineage(lineage))
 	chain := e.Causes(r)
 	require.Len(t, chain, 3)
-	require.Equal(t, r.Ref(), chain[2])
+	require.Equal(t, refOf(r), chain[2])
 	require.Equal(t, uint64(3), chain[0].Seq)
 
 	text, err := json.Marshal(lineage) // it can be kept, and checked elsewhere

@@ -133,7 +133,7 @@ func (s *Scope) pick(v view, m Moment) pick {
 	if s == nil {
 		return p
 	}
-	p.fits = s.Has
+	p.fits = s.has
 	if m.timeless() && p.recent() {
 		p.members = s.members(p.view)
 		p.overlay = p.view.overlay()

@@ -75,7 +75,8 @@ func TestGatheringFromSeveralWriters(t *testing.T) {
 		r, ok := e.Get("totals", "o")
 		require.True(t, ok)
 		require.Equal(t, fmt.Sprint(2*each), string(r.Value()))
-		require.Len(t, r.Sources(), 2*each)
+		_, sources := store.SourcesOf(r.Derivation())
+		require.Len(t, sources, 2*each)
 		n := 0
 		for range e.Facts(t.Context(), "totals", 0) {
 			n++

@@ -82,14 +82,11 @@ func (s *Scope) same(o declaration) bool {
 // one writes no longer update the scope, and reads of it look at every record.
 func (s *Scope) Close() { s.engine.withdraw("scope", s.store, s.name, s) }
 
-// Name returns the scope's name.
-func (s *Scope) Name() string { return s.name }
-
 // Build indexes the scope now, so that its first read need not.
 func (s *Scope) Build() { s.members(s.engine.view(s.store)) }
 
-// Has reports whether the scope's filter accepts a record, current or past.
-func (s *Scope) Has(r Record) bool {
+// has reports whether the scope's filter accepts a record, current or past.
+func (s *Scope) has(r Record) bool {
 	if !r.live() {
 		return false
 	}
@@ -114,14 +111,14 @@ func (s *Scope) decides(r Record) bool {
 		s.engine.calling.set.Store(false)
 		s.busy.set.Store(false)
 	}()
-	return s.Has(r)
+	return s.has(r)
 }
 
 // asked is Has for a function of the app that is called under the engine's lock.
 func (s *Scope) asked(r Record) bool {
 	s.busy.enter("scope", s.name)
 	defer s.busy.leave()
-	return s.Has(r)
+	return s.has(r)
 }
 
 // match calls Match. It survives a panic, since writers call it while they hold the engine's lock.

@@ -77,7 +77,7 @@ func (s *Scope) Watch(ctx context.Context, after uint64) iter.Seq2[ScopeEvent, e
 func (s *Scope) transition(r Record) Transition {
 	prev := r.prev()
 	pruned := prev.data == nil && r.Causation() != ""
-	switch was, is := s.Has(prev), s.Has(r); {
+	switch was, is := s.has(prev), s.has(r); {
 	case was && is:
 		return Updated
 	case is:

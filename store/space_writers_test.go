@@ -40,7 +40,7 @@ func TestManyWriters(t *testing.T) {
 		require.Equal(t, f, r.Fact())
 		require.Equal(t, f.Producer, r.Producer())
 		require.Equal(t, f.By, r.By())
-		require.Equal(t, f.By, r.Ref().By)
+		require.Equal(t, f.By, refOf(r).By)
 		n++
 	}
 	require.Equal(t, 3000, n)

@@ -87,7 +87,7 @@ func (r *Reader) Diff(ctx context.Context, readable []string, q query.DiffQuery)
 				size += sizeOf(&x.To.Fact)
 			}
 			if x.From != nil && x.To != nil {
-				x.Changes, x.MoreChanges = query.Changes(pair[0].Value(), pair[1].Value())
+				x.Changes, x.MoreChanges = changesOf(pair[0].Value(), pair[1].Value())
 			}
 			d.Keys = append(d.Keys, x)
 		}
@@ -127,7 +127,7 @@ func (r *Reader) diffKey(ctx context.Context, readable []string, q query.DiffQue
 		x.Kind, x.From = "left", &query.Record{Fact: *from}
 	default:
 		x.Kind, x.From, x.To = "changed", &query.Record{Fact: *from}, &query.Record{Fact: *to}
-		if x.Changes, x.MoreChanges = query.Changes(from.Value, to.Value); len(x.Changes) == 0 {
+		if x.Changes, x.MoreChanges = changesOf(from.Value, to.Value); len(x.Changes) == 0 {
 			return nil
 		}
 	}
@@ -158,7 +158,7 @@ func differenceOf(from, to store.Record) (x query.KeyDiff, differs bool) {
 	case to.Seq() == 0:
 		return query.KeyDiff{Key: from.Key(), Kind: "left"}, true
 	}
-	return query.KeyDiff{Key: to.Key(), Kind: "changed"}, !query.Equal(from.Value(), to.Value())
+	return query.KeyDiff{Key: to.Key(), Kind: "changed"}, !equal(from.Value(), to.Value())
 }
 
 // sideBySide yields the records of two lists that are in the order of their keys: those of one key together, with the zero

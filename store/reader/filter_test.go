@@ -159,7 +159,7 @@ func TestLetGo(t *testing.T) {
 // TestOnce: a Reader for a question or two gives the same answers as one that knows where facts are.
 func TestOnce(t *testing.T) {
 	w := newWorld(t, 200, Options{Memory: -1})
-	once := New(w.log, Options{Memory: -1, Once: true, Now: w.opts.Now})
+	once := New(w.log, Options{Memory: -1, Once: true, now: w.opts.now})
 	defer once.Close()
 	facts := func(r *Reader, q query.FactsQuery) (all []query.Version) {
 		_, found, err := r.Facts(t.Context(), nil, q)

@@ -63,7 +63,7 @@ func (r *Reader) engine(ctx context.Context, name string) (*store.Engine, error)
 	r.mu.Lock()
 	h := r.stores[name]
 	if h != nil && h.open() {
-		h.used = r.opts.Now()
+		h.used = r.opts.now()
 	} else {
 		h = nil
 	}
@@ -171,7 +171,7 @@ func (r *Reader) load(name string, facts uint64, memory int64) (*held, error) {
 		}
 	}
 	r.makeRoom(memory)
-	h := &held{name: name, memory: memory, facts: facts, used: r.opts.Now(), done: make(chan struct{})}
+	h := &held{name: name, memory: memory, facts: facts, used: r.opts.now(), done: make(chan struct{})}
 	r.stores[name] = h
 	r.work.Go(func() {
 		defer close(h.done)

@@ -199,7 +199,7 @@ func kindOf(old, value []byte) (kind string, changes []query.Change, more bool) 
 	case old == nil || backend.IsNull(old):
 		return "created", nil, false
 	}
-	changes, more = query.Changes(old, value)
+	changes, more = changesOf(old, value)
 	if len(changes) == 0 {
 		return "same", nil, false
 	}

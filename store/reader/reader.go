@@ -25,13 +25,14 @@ import (
 
 // Options says how a Reader works. The zero Options is good.
 type Options struct {
-	Memory int64            // bytes that stores in memory may take, by estimate; 0: 256 MiB; below 0: no limit
-	Logger *zap.Logger      // of the engines; nil: nothing is logged
-	Now    func() time.Time // nil: time.Now
+	Memory int64       // bytes that stores in memory may take, by estimate; 0: 256 MiB; below 0: no limit
+	Logger *zap.Logger // of the engines; nil: nothing is logged
 
 	// Once is for a Reader that is asked a question or two: it looks for facts in the log, and does not first read all of the
 	// log to know where they are. Memory must be below 0.
 	Once bool
+
+	now func() time.Time // of tests; nil: time.Now
 }
 
 // A Reader implements query.Reader over a log. Its methods may be called concurrently.
@@ -65,8 +66,8 @@ func New(log backend.Log, opts Options) *Reader {
 	if opts.Logger == nil {
 		opts.Logger = zap.NewNop()
 	}
-	if opts.Now == nil {
-		opts.Now = time.Now
+	if opts.now == nil {
+		opts.now = time.Now
 	}
 	r := &Reader{log: log, opts: opts, catalog: newCatalog(log), lists: make(chan struct{}, maxLists), stores: map[string]*held{}, asked: map[string]int{}}
 	r.life, r.end = context.WithCancel(context.Background())

@@ -38,7 +38,7 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func newWorld(t *testing.T, n int, opts Options) *world {
 	w := &world{T: t, log: memory.New(memory.Options{})}
 	random := rand.New(rand.NewPCG(1, uint64(n)))
-	opts.Now = func() time.Time { return epoch.Add(time.Duration(n) * time.Hour) }
+	opts.now = func() time.Time { return epoch.Add(time.Duration(n) * time.Hour) }
 	w.Reader = New(w.log, opts)
 	w.catalog.limits.perFilter, w.catalog.limits.filterBytes = 8, 800 // many filters, but none for the first facts
 	t.Cleanup(func() {
@@ -223,7 +223,7 @@ func TestPagesOfOneState(t *testing.T) {
 	for _, order := range []string{"", "key", "changed", "value.n", "-value.n"} {
 		for _, at := range []query.Moment{{}, {ValidNow: true}, {Time: epoch.Add(200 * time.Hour)}, {Seq: 7}} {
 			log := memory.New(memory.Options{})
-			r := New(log, Options{Now: func() time.Time { return epoch }})
+			r := New(log, Options{now: func() time.Time { return epoch }})
 			put := func(key, value string) {
 				_, err := log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(key, value), Store: "a", Key: key, Value: []byte(value), TransactionTime: epoch})
 				require.NoError(t, err)

@@ -17,7 +17,7 @@ func (r *Reader) Stores(ctx context.Context, readable []string, q query.StoresQu
 		return all, &backend.InvalidError{Field: "days", Reason: "not from 0 to 366"}
 	}
 	all.Stores = []query.Store{}
-	today := dayOf(r.opts.Now())
+	today := dayOf(r.opts.now())
 	err = r.catalog.read(ctx, true, func(stats *backend.Stats) {
 		c := r.catalog
 		r.grown()

@@ -98,7 +98,7 @@ func (r *Reader) find(ctx context.Context, name, key string, at query.Moment, la
 // present is never compacted and a fact without a valid time is valid at once.
 func (r *Reader) resolve(at *query.Moment, name string, stats *backend.Stats) {
 	if at.ValidNow {
-		at.Valid, at.ValidNow = later(later(r.opts.Now(), stats.LastTime), stats.Horizon(name).Time), false
+		at.Valid, at.ValidNow = later(later(r.opts.now(), stats.LastTime), stats.Horizon(name).Time), false
 	}
 }
 

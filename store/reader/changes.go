@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package query
+package reader
 
 import (
 	"bytes"
@@ -9,25 +9,26 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
+	"github.com/igniter-store/igniter/query"
 )
 
 // maxChanges is how many changes between two values are listed.
 const maxChanges = 64
 
-// Changes returns the fields in which two values differ, sorted by path, and whether there are more than are listed. Where
+// changesOf returns the fields in which two values differ, sorted by path, and whether there are more than are listed. Where
 // both values are objects, their members are compared, and so on inside; other values are compared as a whole, under the
 // path "". Values are equal if they are the same JSON, however it is written. A nil value is nothing.
-func Changes(old, new []byte) (changes []Change, more bool) {
+func changesOf(old, new []byte) (changes []query.Change, more bool) {
 	walkChanges("", old, new, func(field string, old, new []byte) bool {
 		if len(changes) == maxChanges {
 			more = true
 			return false
 		}
-		c := Change{Field: field, Old: old, New: new}
-		if len(old) > MaxChange {
+		c := query.Change{Field: field, Old: old, New: new}
+		if len(old) > query.MaxChange {
 			c.Old, c.OldBytes = nil, len(old)
 		}
-		if len(new) > MaxChange {
+		if len(new) > query.MaxChange {
 			c.New, c.NewBytes = nil, len(new)
 		}
 		changes = append(changes, c)
@@ -44,7 +45,7 @@ func walkChanges(path string, old, new []byte, found func(field string, old, new
 	before, isObject := members(old)
 	after, bothObjects := members(new)
 	if !isObject || !bothObjects || path != "" && (len(before) == 0 || len(after) == 0) {
-		if old != nil && new != nil && Equal(old, new) {
+		if old != nil && new != nil && equal(old, new) {
 			return true
 		}
 		return found(path, old, new)
@@ -87,8 +88,8 @@ func members(value []byte) (map[string]json.RawMessage, bool) {
 	return all, err == nil
 }
 
-// Equal reports whether two values are the same JSON, however it is written.
-func Equal(a, b []byte) bool {
+// equal reports whether two values are the same JSON, however it is written.
+func equal(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
