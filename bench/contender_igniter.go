@@ -126,7 +126,7 @@ func init() {
 // A factClients is clients of a server of this project, each with a connection of its own.
 type factClients struct {
 	server  *child
-	clients []*network.Client
+	clients []backend.Log
 	ctx     context.Context // of the subscriptions
 	cancel  context.CancelFunc
 	follows sync.WaitGroup
@@ -139,7 +139,7 @@ func dialIgniter(name string, connections int) func(dir string) (store, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &factClients{server: s, clients: make([]*network.Client, 0, connections)}
+		c := &factClients{server: s, clients: make([]backend.Log, 0, connections)}
 		c.ctx, c.cancel = context.WithCancel(context.Background())
 		for range connections {
 			client, err := c.dial()
@@ -152,7 +152,7 @@ func dialIgniter(name string, connections int) func(dir string) (store, error) {
 	}
 }
 
-func (c *factClients) dial() (*network.Client, error) {
+func (c *factClients) dial() (backend.Log, error) {
 	return network.Dial(c.ctx, network.Options{Address: c.server.address})
 }
 

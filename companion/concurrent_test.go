@@ -187,7 +187,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	t.Run("network", func(t *testing.T) {
 		log := memory.New(memory.Options{})
 		s := servertest.Serve(t, log, "tcp", "", server.Options{})
-		var clients [2]*network.Client
+		var clients [2]backend.Log
 		for i := range clients {
 			var err error
 			clients[i], err = network.Dial(t.Context(), network.Options{Address: s.Address})

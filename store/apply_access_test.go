@@ -58,7 +58,7 @@ func TestStoresThatMayNotBeRead(t *testing.T) {
 }
 
 // dial serves a log until the test ends, and returns a client with a token.
-func dial(t *testing.T, log *memory.Log, opts server.Options, token string) *network.Client {
+func dial(t *testing.T, log *memory.Log, opts server.Options, token string) backend.Log {
 	s := servertest.Serve(t, log, "tcp", "", opts)
 	c, err := network.Dial(t.Context(), network.Options{Address: s.Address, Token: token})
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 
 // Stats implements backend.Log. It returns the server's Stats, with Connection set. If the server can't be reached,
 // it returns only Connection, and the error.
-func (c *Client) Stats(ctx context.Context) (backend.Stats, error) {
+func (c *client) Stats(ctx context.Context) (backend.Stats, error) {
 	stats, err := c.stats(ctx)
 	c.mu.Lock()
 	state := c.state
@@ -27,7 +27,7 @@ func (c *Client) Stats(ctx context.Context) (backend.Stats, error) {
 	return stats, nil
 }
 
-func (c *Client) stats(ctx context.Context) (backend.Stats, error) {
+func (c *client) stats(ctx context.Context) (backend.Stats, error) {
 	if c.v1 != nil {
 		return c.v1.stats(ctx)
 	}
@@ -50,7 +50,7 @@ func (c *Client) stats(ctx context.Context) (backend.Stats, error) {
 
 // WriteSnapshot implements backend.Log: the server makes a snapshot of its log. The client sends a server of version
 // 1 all facts of the log with the request.
-func (c *Client) WriteSnapshot(ctx context.Context, through uint64) error {
+func (c *client) WriteSnapshot(ctx context.Context, through uint64) error {
 	var err error
 	if c.v1 != nil {
 		err = c.v1.writeSnapshot(ctx)
@@ -65,7 +65,7 @@ func (c *Client) WriteSnapshot(ctx context.Context, through uint64) error {
 
 // NoteBackup tells the server that a backup of its log through a seq was made: the server's status and metrics say when
 // that was last. The client must be one that may read all stores. A server of version 1 is not told.
-func (c *Client) NoteBackup(ctx context.Context, through uint64) error {
+func (c *client) NoteBackup(ctx context.Context, through uint64) error {
 	if c.v1 != nil {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (c *Client) NoteBackup(ctx context.Context, through uint64) error {
 }
 
 // Prune implements backend.Log, with a request for each 100,000 ranges of seqs.
-func (c *Client) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (backend.PruneReport, error) {
+func (c *client) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (backend.PruneReport, error) {
 	if c.v1 != nil {
 		return c.v1.Prune(ctx, seqs, h)
 	}
@@ -101,7 +101,7 @@ func (c *Client) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Hor
 
 // apart makes a round trip on a connection of its own, since the request may take long and other calls need not wait
 // for it, again if need be. The answer says that the request was done.
-func (c *Client) apart(ctx context.Context, appendBody func(dst []byte) []byte) (body []byte, err error) {
+func (c *client) apart(ctx context.Context, appendBody func(dst []byte) []byte) (body []byte, err error) {
 	err = c.session(ctx, func(s *session) (bool, error) {
 		if body, err = s.roundTrip(appendBody); err == nil && protocol.IsError(body) {
 			err = verdict(protocol.ParseError(body))

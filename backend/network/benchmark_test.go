@@ -62,7 +62,7 @@ func percentiles(b *testing.B, took []time.Duration) {
 	}
 }
 
-func dial(b testing.TB, s *served) *network.Client {
+func dial(b testing.TB, s *served) backend.Log {
 	c, err := network.Dial(b.Context(), s.options)
 	require.NoError(b, err)
 	return c

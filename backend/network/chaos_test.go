@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/internal/linear"
 	"github.com/igniter-store/igniter/server"
 )
@@ -64,7 +63,7 @@ func mischief(seed uint64, oneOf int) func(passing) action {
 type storm struct {
 	t       *testing.T
 	s       *served
-	clients []*network.Client
+	clients []backend.Log
 	over    time.Time // when writers stop, if they have written enough
 
 	mu    sync.Mutex
@@ -155,7 +154,7 @@ func (x *storm) follows(i int, store string) bool {
 }
 
 // follow follows the log from its beginning until a fact comes after all that writers wrote.
-func (x *storm) follow(i int, c *network.Client, end func() (uint64, bool)) (facts []backend.Fact) {
+func (x *storm) follow(i int, c backend.Log, end func() (uint64, bool)) (facts []backend.Fact) {
 	var stores []string
 	if i%2 == 1 {
 		stores = []string{fmt.Sprintf("s%d", i%3)}
@@ -196,7 +195,7 @@ func (x *storm) checkPage(p backend.Page, stores []string) error {
 }
 
 // replay replays parts of the log again and again. Each is what the log held when it began, at least.
-func (x *storm) replay(rng *rand.Rand, c *network.Client, wrote <-chan struct{}) {
+func (x *storm) replay(rng *rand.Rand, c backend.Log, wrote <-chan struct{}) {
 	for {
 		select {
 		case <-wrote:
@@ -223,7 +222,7 @@ func (x *storm) replay(rng *rand.Rand, c *network.Client, wrote <-chan struct{})
 }
 
 // write writes facts, batches, and conditional batches, some of them with little patience.
-func (x *storm) write(writer int, c *network.Client, rng *rand.Rand) {
+func (x *storm) write(writer int, c backend.Log, rng *rand.Rand) {
 	latest := ""
 	for n := 0; time.Now().Before(x.over) || !x.isMuch(); n++ {
 		ctx, cancel := context.Background(), func() {}

@@ -19,13 +19,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Client is a backend.Log that a server keeps. Its methods may be called concurrently.
-//
-// It remembers the highest seq that its callers were given, and compares with each connection that it makes. If the
-// server has come back with a log that does not have that (an older one, an empty one, another one), every method
-// returns a *backend.DivergedError from then on: dial the server again to use its log as it is now. A server of
-// version 1 has no identity, and only the end of its log is checked.
-type Client struct {
+// A client is a backend.Log that a server keeps.
+type client struct {
 	opts  Options
 	log   *zap.Logger
 	v1    *logV1    // what a server of version 1 needs; nil: the server speaks version 2
@@ -49,19 +44,24 @@ type Client struct {
 }
 
 var (
-	_ backend.Log = (*Client)(nil)
-	_ wire.Framer = (*Client)(nil)
+	_ backend.Log = (*client)(nil)
+	_ wire.Framer = (*client)(nil)
 )
 
 // Dial connects to a server. It tries once, so that a wrong address shows at once, as ErrUnavailable; a
 // connection that is lost later is made again. ctx is for the call. If the server requires a token or
 // certificate and does not know the client's, the error is ErrUnauthenticated.
-func Dial(ctx context.Context, opts Options) (*Client, error) {
+//
+// The log that it returns remembers the highest seq that its callers were given, and compares with each connection that it
+// makes. If the server has come back with a log that does not have that (an older one, an empty one, another one), every
+// method returns a *backend.DivergedError from then on: dial the server again to use its log as it is now. A server of
+// version 1 has no identity, and only the end of its log is checked. The log is a wire.Framer too.
+func Dial(ctx context.Context, opts Options) (backend.Log, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("network: dial: %w", err)
 	}
-	c := &Client{opts: opts, log: opts.Logger, dialing: ctxsync.NewMutex()}
+	c := &client{opts: opts, log: opts.Logger, dialing: ctxsync.NewMutex()}
 	c.state = backend.Connection{Address: c.name(), Since: time.Now()}
 	c.life, c.cancel = context.WithCancel(context.Background())
 	s, err := c.dial(ctx)
@@ -77,12 +77,14 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 			zap.String("server", c.name()))
 		c.v1 = newLogV1(c)
 	}
-	_, err = c.adopt(s)
-	return c, err
+	if _, err = c.adopt(s); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // name returns the server's name in errors and in the log.
-func (c *Client) name() string {
+func (c *client) name() string {
 	scheme := c.opts.Transport
 	if c.opts.TLS != nil {
 		scheme += "+tls"
@@ -92,7 +94,7 @@ func (c *Client) name() string {
 
 // Close ends the client and its connections. Calls and loops under way report ErrClosed; what the calls asked
 // for may have been done.
-func (c *Client) Close() error {
+func (c *client) Close() error {
 	c.mu.Lock()
 	closed, p := c.closed, c.pipe
 	c.closed = true
@@ -110,7 +112,7 @@ func (c *Client) Close() error {
 
 // Features implements backend.Log: what the server's log can do, as the server said when the latest
 // connection was made.
-func (c *Client) Features() backend.Features {
+func (c *client) Features() backend.Features {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := backend.Features(c.hello.Features)
@@ -119,7 +121,7 @@ func (c *Client) Features() backend.Features {
 }
 
 // checkVersion returns why the server is not the one that the client was dialed to.
-func (c *Client) checkVersion(version int) error {
+func (c *client) checkVersion(version int) error {
 	c.mu.Lock()
 	before := c.state.Protocol
 	c.mu.Unlock()
@@ -131,7 +133,7 @@ func (c *Client) checkVersion(version int) error {
 }
 
 // place returns the log as callers know it now.
-func (c *Client) place() backend.Stats {
+func (c *client) place() backend.Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.known
@@ -140,7 +142,7 @@ func (c *Client) place() backend.Stats {
 // checkLog returns why the server's log is not the one that the client's callers know; before is what they knew when
 // hello was sent, since others may have been given more than hello tells. Once it is not, the client does nothing more:
 // callers must not take the one for the other.
-func (c *Client) checkLog(h *protocol.HelloReply, before backend.Stats) error {
+func (c *client) checkLog(h *protocol.HelloReply, before backend.Stats) error {
 	c.mu.Lock()
 	p := c.pipe
 	if c.lostLog == nil && h.LastSeq != nil {
@@ -169,7 +171,7 @@ func (c *Client) checkLog(h *protocol.HelloReply, before backend.Stats) error {
 
 // gave notes that a caller is about to know the log of a connection's hello through a seq. It returns why the caller
 // must not: another connection has met a log that does not have that.
-func (c *Client) gave(h *protocol.HelloReply, seq uint64) error {
+func (c *client) gave(h *protocol.HelloReply, seq uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h.Log != c.known.Log && c.lostLog == nil && h.LastSeq != nil {
@@ -183,13 +185,13 @@ func (c *Client) gave(h *protocol.HelloReply, seq uint64) error {
 }
 
 // diverge ends the client's work. The caller holds mu.
-func (c *Client) diverge(err error) {
+func (c *client) diverge(err error) {
 	c.lostLog = fmt.Errorf("the server came back with another log, or an older one: dial it again, and read again what you have: %w", err)
 	c.log.Error("the server's log is not the one that was read before: nothing is read or written any more", zap.String("server", c.name()), zap.Error(err))
 }
 
 // adopt makes a session the connection for calls.
-func (c *Client) adopt(s *session) (*pipe, error) {
+func (c *client) adopt(s *session) (*pipe, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -206,7 +208,7 @@ func (c *Client) adopt(s *session) (*pipe, error) {
 }
 
 // background runs f in a goroutine of the client, unless the client is closed.
-func (c *Client) background(f func()) bool {
+func (c *client) background(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
@@ -216,7 +218,7 @@ func (c *Client) background(f func()) bool {
 }
 
 // lost notes why the connection for calls has ended.
-func (c *Client) lost(err error) {
+func (c *client) lost(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pipe = nil
@@ -230,14 +232,14 @@ func (c *Client) lost(err error) {
 }
 
 // up notes whether the server can be reached. The caller holds mu.
-func (c *Client) up(up bool) {
+func (c *client) up(up bool) {
 	if c.state.Up != up {
 		c.state.Up, c.state.Since = up, time.Now()
 	}
 }
 
 // begun notes that a loop has a connection.
-func (c *Client) begun() {
+func (c *client) begun() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.loops++
@@ -245,7 +247,7 @@ func (c *Client) begun() {
 }
 
 // ended notes that a loop's connection has ended, with an error if it was lost.
-func (c *Client) ended(err error) {
+func (c *client) ended(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.loops--
@@ -257,7 +259,7 @@ func (c *Client) ended(err error) {
 
 // current returns the connection for calls; nil if there is none now. It reports a closed client and a ctx that is
 // done.
-func (c *Client) current(ctx context.Context) (*pipe, error) {
+func (c *client) current(ctx context.Context) (*pipe, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -270,7 +272,7 @@ func (c *Client) current(ctx context.Context) (*pipe, error) {
 }
 
 // connected returns the connection for calls, and makes one if there is none, as long as ctx allows.
-func (c *Client) connected(ctx context.Context) (*pipe, error) {
+func (c *client) connected(ctx context.Context) (*pipe, error) {
 	if p, err := c.current(ctx); p != nil || err != nil {
 		return p, err
 	}
@@ -297,7 +299,7 @@ func (c *Client) connected(ctx context.Context) (*pipe, error) {
 }
 
 // refusal tells a caller that waited for another caller's attempts to connect how these went.
-func (c *Client) refusal() error {
+func (c *client) refusal() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refused != nil {
@@ -308,7 +310,7 @@ func (c *Client) refusal() error {
 
 // do sends a call, again if the answer is lost, and returns the answer, which says that the request was done.
 // cl has ended, unless the error is ctx's.
-func (c *Client) do(ctx context.Context, cl *call) ([]byte, error) {
+func (c *client) do(ctx context.Context, cl *call) ([]byte, error) {
 	body, err := c.try(ctx, cl)
 	if !isLost(err) {
 		return body, err
@@ -323,7 +325,7 @@ func (c *Client) do(ctx context.Context, cl *call) ([]byte, error) {
 }
 
 // try sends a call once and returns the answer.
-func (c *Client) try(ctx context.Context, cl *call) ([]byte, error) {
+func (c *client) try(ctx context.Context, cl *call) ([]byte, error) {
 	p, err := c.connected(ctx)
 	if err != nil {
 		return nil, err
@@ -335,7 +337,7 @@ func (c *Client) try(ctx context.Context, cl *call) ([]byte, error) {
 }
 
 // answer waits for the answer to a call that p took.
-func (c *Client) answer(ctx context.Context, p *pipe, cl *call) ([]byte, error) {
+func (c *client) answer(ctx context.Context, p *pipe, cl *call) ([]byte, error) {
 	if err := p.await(ctx, cl); err != nil {
 		return nil, err
 	}
@@ -359,7 +361,7 @@ func isLost(err error) bool {
 
 // session calls use with a connection of its own, and with another one when that fails, as long as ctx allows. It
 // closes the connection when ctx ends, and afterwards. use reports whether it made progress before it failed.
-func (c *Client) session(ctx context.Context, use func(s *session) (progress bool, err error)) error {
+func (c *client) session(ctx context.Context, use func(s *session) (progress bool, err error)) error {
 	if _, err := c.current(ctx); err != nil {
 		return err
 	}

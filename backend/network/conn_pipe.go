@@ -31,7 +31,7 @@ type call struct {
 }
 
 // newCall returns a call for a caller to submit. It may have the frame of an earlier call, to be overwritten.
-func (c *Client) newCall() *call {
+func (c *client) newCall() *call {
 	if cl, ok := c.calls.Get().(*call); ok {
 		return cl
 	}
@@ -39,7 +39,7 @@ func (c *Client) newCall() *call {
 }
 
 // freeCall lets a call that has ended be used again.
-func (c *Client) freeCall(cl *call) {
+func (c *client) freeCall(cl *call) {
 	if cl.body, cl.err, cl.hello = nil, nil, nil; cap(cl.frame) > 64<<10 {
 		cl.frame = nil
 	}

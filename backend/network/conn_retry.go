@@ -19,7 +19,7 @@ import (
 // retry calls try until it succeeds, its error is permanent, ctx ends or the client is closed. It waits between
 // attempts, longer each time, and starts over with short waits after an attempt that made progress before it
 // failed.
-func (c *Client) retry(ctx context.Context, try func() (progress bool, err error)) error {
+func (c *client) retry(ctx context.Context, try func() (progress bool, err error)) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = c.opts.MinBackoff, c.opts.MaxBackoff
 	wait.Reset()

@@ -37,7 +37,7 @@ type session struct {
 }
 
 // dial makes a connection and says hello. It tries once, and stops when ctx ends or the client is closed.
-func (c *Client) dial(ctx context.Context) (*session, error) {
+func (c *client) dial(ctx context.Context) (*session, error) {
 	attempt, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
@@ -57,7 +57,7 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 }
 
 // meet makes a connection and says hello, as long as ctx allows.
-func (c *Client) meet(ctx context.Context) (*session, error) {
+func (c *client) meet(ctx context.Context) (*session, error) {
 	nc, err := c.opts.dial(ctx, c.opts.Transport, c.opts.Address)
 	if err != nil {
 		return nil, err

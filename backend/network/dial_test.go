@@ -181,7 +181,7 @@ func httpServer(t testing.TB) string {
 }
 
 // every returns every method of a client, by name.
-func every(c *network.Client) map[string]func(ctx context.Context) error {
+func every(c backend.Log) map[string]func(ctx context.Context) error {
 	return map[string]func(ctx context.Context) error{
 		"WriteFact": func(ctx context.Context) error { _, err := c.WriteFact(ctx, numbered(1)); return err },
 		"Write":     func(ctx context.Context) error { _, err := write(ctx, c, batchOf(2, 3)...); return err },
@@ -194,8 +194,8 @@ func every(c *network.Client) map[string]func(ctx context.Context) error {
 		},
 		"Replay":        func(ctx context.Context) error { _, err := collect(c.Replay(ctx, after(0))); return err },
 		"Follow":        func(ctx context.Context) error { _, err := collect(c.Follow(ctx, after(0))); return err },
-		"ReplayFrames":  func(ctx context.Context) error { return lastError(c.ReplayFrames(ctx, after(0))) },
-		"FollowFrames":  func(ctx context.Context) error { return lastError(c.FollowFrames(ctx, after(0))) },
+		"ReplayFrames":  func(ctx context.Context) error { return lastError(c.(wire.Framer).ReplayFrames(ctx, after(0))) },
+		"FollowFrames":  func(ctx context.Context) error { return lastError(c.(wire.Framer).FollowFrames(ctx, after(0))) },
 		"WriteSnapshot": func(ctx context.Context) error { return c.WriteSnapshot(ctx, 0) },
 		"Prune": func(ctx context.Context) error {
 			_, err := c.Prune(ctx, slices.Values([]uint64{9}), backend.Horizon{})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/wire"
@@ -280,7 +281,7 @@ func (l *link) pump(up bool, from, to net.Conn) {
 }
 
 // connect dials a server, and closes the client when the test ends.
-func connect(t testing.TB, o network.Options) *network.Client {
+func connect(t testing.TB, o network.Options) backend.Log {
 	t.Helper()
 	c, err := network.Dial(context.WithoutCancel(t.Context()), o)
 	require.NoError(t, err)

@@ -17,26 +17,26 @@ import (
 )
 
 // Replay implements backend.Log. The facts of a page share blocks of memory of about 256 KiB, or one larger batch.
-func (c *Client) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+func (c *client) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
 	return wire.Pages(c.name(), r.Known, c.ReplayFrames(ctx, r))
 }
 
 // Follow implements backend.Log. Replay's rule about memory holds here too.
-func (c *Client) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+func (c *client) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
 	return wire.Pages(c.name(), r.Known, c.FollowFrames(ctx, r))
 }
 
 // ReplayFrames implements wire.Framer.
-func (c *Client) ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+func (c *client) ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
 	return c.loop(ctx, "replay", r)
 }
 
 // FollowFrames implements wire.Framer.
-func (c *Client) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
+func (c *client) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
 	return c.loop(ctx, "follow", r)
 }
 
-func (c *Client) loop(ctx context.Context, kind string, r backend.Range) iter.Seq2[wire.Frames, error] {
+func (c *client) loop(ctx context.Context, kind string, r backend.Range) iter.Seq2[wire.Frames, error] {
 	r.Stores = slices.Clone(r.Stores)
 	return func(yield func(wire.Frames, error) bool) {
 		x := &reader{client: c, ctx: ctx, follows: kind == "follow", r: r, yield: yield}
@@ -59,13 +59,13 @@ func checkStores(stores []string) error {
 }
 
 // corrupt returns the error for a frame that is whole and makes no sense.
-func (c *Client) corrupt(reason string) error {
+func (c *client) corrupt(reason string) error {
 	return &backend.CorruptError{Path: c.name(), Reason: "a frame whose CRC is right: " + reason}
 }
 
 // A reader is a loop over the server's log. Its connections come and go; its place in the log stays.
 type reader struct {
-	client  *Client
+	client  *client
 	ctx     context.Context // of the loop, which the reader does not outlive
 	follows bool
 	r       backend.Range // After is the Through of the last page

@@ -133,7 +133,7 @@ func testRestart(t *testing.T, transport string) {
 	p := startServerProcess(t, transport, address, path)
 	defer func() { p.kill() }()
 	o := hasty(network.Options{Transport: transport, Address: p.address})
-	clients := []*network.Client{connect(t, o), connect(t, o)}
+	clients := []backend.Log{connect(t, o), connect(t, o)}
 
 	var acks atomic.Int64
 	var mu sync.Mutex

@@ -178,5 +178,5 @@ func TestFramesSuite(t *testing.T) {
 	}
 	p := &place{transport: "tcp", open: openMemory}
 	open := p.opener(true)
-	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend { return framed.Log(open(t, dir).(*network.Client)) }, inProcess)
+	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend { return framed.Log(open(t, dir).(framed.Framer)) }, inProcess)
 }

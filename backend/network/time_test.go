@@ -148,7 +148,7 @@ func (l *slowLog) Write(ctx context.Context, batches ...backend.Batch) []backend
 }
 
 // inMemory runs a test in its own time with a client and a server, which it ends.
-func inMemory(t *testing.T, log backend.Log, o network.Options, test func(t *testing.T, c *network.Client, n *pipeNet)) {
+func inMemory(t *testing.T, log backend.Log, o network.Options, test func(t *testing.T, c backend.Log, n *pipeNet)) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNet()
 		s := server.New(log, server.Options{})
@@ -169,7 +169,7 @@ func inMemory(t *testing.T, log backend.Log, o network.Options, test func(t *tes
 // TestSlowCalls makes slow calls after a connection has been idle: no connection is lost in less than three heartbeats.
 func TestSlowCalls(t *testing.T) {
 	log := &slowLog{Log: memory.New(memory.Options{})}
-	inMemory(t, log, network.Options{}, func(t *testing.T, c *network.Client, n *pipeNet) {
+	inMemory(t, log, network.Options{}, func(t *testing.T, c backend.Log, n *pipeNet) {
 		for i, takes := range []time.Duration{0, time.Second, 10 * time.Second, 14 * time.Second} {
 			log.takes = takes
 			time.Sleep(time.Minute)
@@ -186,7 +186,7 @@ func TestSlowCalls(t *testing.T) {
 // the beginning after a connection. Without calls it does not try.
 func TestBackoff(t *testing.T) {
 	o := network.Options{MinBackoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second}
-	inMemory(t, memory.New(memory.Options{}), o, func(t *testing.T, c *network.Client, n *pipeNet) {
+	inMemory(t, memory.New(memory.Options{}), o, func(t *testing.T, c backend.Log, n *pipeNet) {
 		for round := range 3 {
 			n.set(errDown)
 			time.Sleep(time.Hour)
@@ -230,7 +230,7 @@ func requireBackoff(t *testing.T, dials []time.Time, o network.Options) {
 func TestFollowBackoff(t *testing.T) {
 	log := memory.New(memory.Options{})
 	o := network.Options{MinBackoff: 100 * time.Millisecond, MaxBackoff: 10 * time.Second}
-	inMemory(t, log, o, func(t *testing.T, c *network.Client, n *pipeNet) {
+	inMemory(t, log, o, func(t *testing.T, c backend.Log, n *pipeNet) {
 		ctx, cancel := context.WithCancel(t.Context())
 		got := make(chan uint64)
 		ended := make(chan error, 1)
@@ -267,7 +267,7 @@ func TestFollowBackoff(t *testing.T) {
 // with a heartbeat, also from a connection that was made again. A page comes only when there is progress.
 func TestProgress(t *testing.T) {
 	log := memory.New(memory.Options{})
-	inMemory(t, log, network.Options{}, func(t *testing.T, c *network.Client, n *pipeNet) {
+	inMemory(t, log, network.Options{}, func(t *testing.T, c backend.Log, n *pipeNet) {
 		ctx, cancel := context.WithCancel(t.Context())
 		pages := make(chan backend.Page)
 		ended := make(chan error, 1)
@@ -308,7 +308,7 @@ func TestProgress(t *testing.T) {
 // TestThroughWithoutEnd reads through a seq from a server that does not end the stream: the loop ends all the same, once the
 // server has been silent for as long as one that is gone.
 func TestThroughWithoutEnd(t *testing.T) {
-	for way := range readers(t, nil) {
+	for _, way := range ways {
 		synctest.Test(t, func(t *testing.T) {
 			n := newPipeNet()
 			s := &scriptedServer{parts: []part{{stays: true}, {bodies: [][]byte{begins, group(1, 2), group(3)}, stays: true}}}
@@ -340,7 +340,7 @@ func TestThroughWithoutEnd(t *testing.T) {
 // idle subscription of a live server is kept forever.
 func TestHeartbeats(t *testing.T) {
 	log := memory.New(memory.Options{})
-	inMemory(t, log, network.Options{Heartbeat: 5 * time.Second}, func(t *testing.T, c *network.Client, n *pipeNet) {
+	inMemory(t, log, network.Options{Heartbeat: 5 * time.Second}, func(t *testing.T, c backend.Log, n *pipeNet) {
 		got := make(chan uint64, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

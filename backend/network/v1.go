@@ -31,7 +31,7 @@ var helloV1 = protocol.HelloReply{Protocol: 1, MaxFrame: wire.DefaultMaxFrame, F
 type logV1 struct {
 	*backend.Defaults // Write of batches of one fact; no Prune
 
-	client *Client
+	client *client
 	start  sync.Once
 
 	turn      ctxsync.Mutex // is held by the writer
@@ -48,7 +48,7 @@ type logV1 struct {
 	err     error           // why there will be no subscription any more
 }
 
-func newLogV1(c *Client) *logV1 {
+func newLogV1(c *client) *logV1 {
 	l := &logV1{Defaults: backend.DefaultsOf(c, 0), client: c, turn: ctxsync.NewMutex()}
 	l.seq = sequencer.New(l.fact)
 	return l
@@ -285,7 +285,7 @@ func (s *session) replayV1() ([]backend.Fact, error) {
 }
 
 // allV1 returns all facts of the server's log.
-func (c *Client) allV1(ctx context.Context) (facts []backend.Fact, err error) {
+func (c *client) allV1(ctx context.Context) (facts []backend.Fact, err error) {
 	err = c.session(ctx, func(s *session) (bool, error) {
 		facts, err = s.replayV1()
 		return false, err
@@ -295,7 +295,7 @@ func (c *Client) allV1(ctx context.Context) (facts []backend.Fact, err error) {
 
 // feedV1 calls replayed with all facts of the server's log, and then live with each one that comes, until the
 // connection is lost. It subscribes before it replays, and drops the events of facts that were replayed.
-func (c *Client) feedV1(ctx context.Context, s *session, replayed func([]backend.Fact) error, live func(*backend.Fact) error) error {
+func (c *client) feedV1(ctx context.Context, s *session, replayed func([]backend.Fact) error, live func(*backend.Fact) error) error {
 	body, err := s.roundTrip(protocol.AppendSubscribeV1)
 	if err != nil {
 		return err

@@ -20,7 +20,6 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/backendtest"
-	"github.com/igniter-store/igniter/backend/network"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/wire"
@@ -270,7 +269,7 @@ func TestOldFollow(t *testing.T) {
 		return action{}
 	})
 	other := connect(t, hasty(s.options)) // which speaks version 2
-	for w, writer := range []*network.Client{c, other, c} {
+	for w, writer := range []backend.Log{c, other, c} {
 		running.Go(func() {
 			for n := range each {
 				f := numbered(10_000*w + n)

@@ -15,7 +15,7 @@ import (
 )
 
 // WriteFact implements backend.Log. It sends the fact again until the server answers, or ctx ends.
-func (c *Client) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+func (c *client) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	held, err := c.writeFact(ctx, f)
 	if err != nil {
 		return backend.Fact{}, fmt.Errorf("network: write fact %q: %w", f.ID, err)
@@ -23,7 +23,7 @@ func (c *Client) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 	return held, nil
 }
 
-func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
+func (c *client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	f, err := sequencer.Prepare(f, c.maxFrame())
 	if err != nil {
 		return f, err
@@ -49,7 +49,7 @@ func (c *Client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 }
 
 // maxFrame returns the limit of a request that the server told last.
-func (c *Client) maxFrame() int {
+func (c *client) maxFrame() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.hello.MaxFrame
@@ -100,7 +100,7 @@ const sendSize = 64 << 10
 // Write implements backend.Log. Each batch is a request, and requests are sent without waiting for the answers
 // to earlier ones, a few megabytes at a time. Batches whose answers are lost are sent again, in order: their IDs
 // make that harmless. A request must fit the server's limit of a frame, also if the log holds some of its facts.
-func (c *Client) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
+func (c *client) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	if c.v1 != nil {
 		return c.v1.Write(ctx, batches...)
 	}
@@ -121,7 +121,7 @@ func (c *Client) Write(ctx context.Context, batches ...backend.Batch) []backend.
 }
 
 // writeBatch writes a batch.
-func (c *Client) writeBatch(ctx context.Context, b backend.Batch, w *backend.Written) error {
+func (c *client) writeBatch(ctx context.Context, b backend.Batch, w *backend.Written) error {
 	cl, err := c.batchCall(b, w)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (c *Client) writeBatch(ctx context.Context, b backend.Batch, w *backend.Wri
 }
 
 // writeWindow writes the first batches, of about windowSize bytes, and returns how many.
-func (c *Client) writeWindow(ctx context.Context, batches []backend.Batch, all []backend.Written) int {
+func (c *client) writeWindow(ctx context.Context, batches []backend.Batch, all []backend.Written) int {
 	p, err := c.connected(ctx)
 	var calls []*call // nil for a batch that is refused here
 	sent := 0         // of calls
@@ -187,7 +187,7 @@ func (c *Client) writeWindow(ctx context.Context, batches []backend.Batch, all [
 
 // batchCall returns the request to write b, and sets w.Facts to its facts as a log keeps them, except for what the
 // log fills in.
-func (c *Client) batchCall(b backend.Batch, w *backend.Written) (_ *call, err error) {
+func (c *client) batchCall(b backend.Batch, w *backend.Written) (_ *call, err error) {
 	if b.Facts, err = sequencer.PrepareBatch(b, c.maxFrame()); err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (c *Client) batchCall(b backend.Batch, w *backend.Written) (_ *call, err er
 func isSingle(b *backend.Batch) bool { return len(b.Facts) == 1 && len(b.Expect) == 0 }
 
 // parseWritten completes w with what the answer to a call says about batch b.
-func (c *Client) parseWritten(cl *call, body []byte, b *backend.Batch, w *backend.Written) error {
+func (c *client) parseWritten(cl *call, body []byte, b *backend.Batch, w *backend.Written) error {
 	err := parseWritten(body, b, w)
 	last := uint64(0)
 	for i := range w.Facts {

@@ -84,7 +84,7 @@ func TestTerminatedUnderLoad(t *testing.T) {
 	defer stop()
 	acknowledged := make([]map[string]uint64, 8)
 	var count, followed atomic.Int64
-	dial := func() *network.Client {
+	dial := func() backend.Log {
 		c, err := network.Dial(ctx, network.Options{Address: socket})
 		require.NoError(t, err)
 		return c
