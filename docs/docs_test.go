@@ -5,6 +5,7 @@ package docs
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -145,5 +146,27 @@ func TestLinks(t *testing.T) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(page), m[1]))
 			require.NoError(t, err, "%s: a link to %s", page, m[1])
 		}
+	}
+}
+
+// TestClone: a module takes the package from a clone in the way that the README says.
+func TestClone(t *testing.T) {
+	clone, err := filepath.Abs("..")
+	require.NoError(t, err)
+	app := t.TempDir()
+	source, err := os.ReadFile("../examples/hello/main.go")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(app, "main.go"), source, 0o644))
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	_, steps, found := strings.Cut(string(readme), "once its code imports package companion,\n\n")
+	require.True(t, found)
+	steps, _, _ = strings.Cut(steps, "\n\n")
+	for _, step := range append([]string{"go mod init example.org/app"}, append(lines(strings.ReplaceAll(steps, "PATH/OF/THE/CLONE", clone)), "go list -deps .")...) {
+		args := strings.Fields(step)
+		c := exec.Command(args[0], args[1:]...)
+		c.Dir, c.Env = app, append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOSUMDB=off")
+		text, err := c.CombinedOutput()
+		require.NoError(t, err, "%s: %s", step, text)
 	}
 }

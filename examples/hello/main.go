@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package docs
+// Command hello remembers a task, its past, and that somebody was faster: the example of the README.
+package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 
 	"github.com/igniter-store/igniter/companion"
 )
 
+func main() {
+	if err := run(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A Task is what the app remembers.
 type Task struct {
 	Title string `json:"title"`
 	Done  bool   `json:"done"`
 }
 
-func remember(ctx context.Context) error {
+func run(ctx context.Context) error {
 	s, err := companion.Open(ctx, companion.Options{}) // in memory; Backend: "file", Path: "tasks.log" keeps it
 	if err != nil {
 		return err
@@ -37,12 +46,4 @@ func remember(ctx context.Context) error {
 	_, err = s.Write(ctx, tasks.Change("milk", Task{Title: "Buy none"}).IfLatest(added.ID)) // somebody was faster
 	fmt.Println(now.Value.Title, "|", then.Value.Title, "|", errors.Is(err, companion.ErrConflict))
 	return nil
-}
-
-// What a store remembers: what is true, what was true, and who was faster.
-func Example() {
-	fmt.Println(remember(context.Background()))
-	// Output:
-	// Buy oat milk | Buy milk | true
-	// <nil>
 }
