@@ -46,22 +46,22 @@ type asyncCall struct {
 	written []Written
 }
 
-// A Pending is a batch that an [Async] has taken. It is a value, and may be copied. While it is kept, the facts that were written in
-// the same call, up to [MaxAsync] bytes, stay in memory.
+// A Pending is a batch that an [Async] has taken. It is a value, and may be copied. While it is kept, the facts that were
+// written in the same call, up to [MaxAsync] bytes, stay in memory.
 type Pending struct {
 	call *asyncCall
 	n    int
 }
 
-// NewAsync returns an Async that writes with a Log's Write. Once ctx has ended, nothing more is written: what is pending ends with
-// ctx's error.
+// NewAsync returns an Async that writes with a Log's Write. Once ctx has ended, nothing more is written: what is pending ends
+// with ctx's error.
 func NewAsync(ctx context.Context, write func(ctx context.Context, batches ...Batch) []Written) *Async {
 	return &Async{ctx: ctx, write: write}
 }
 
-// Write takes a batch. It waits while [MaxAsync] bytes are pending. If ctx has ended or ends meanwhile, and after Close (ErrClosed), the
-// batch is not taken. The batch belongs to the Async until it is done: its facts, values and expectations must not be changed. To learn when all that
-// was taken before is written, write an empty batch and wait for it.
+// Write takes a batch. It waits while [MaxAsync] bytes are pending. If ctx has ended or ends meanwhile, and after Close
+// (ErrClosed), the batch is not taken. The batch belongs to the Async until it is done: its facts, values and expectations must
+// not be changed. To learn when all that was taken before is written, write an empty batch and wait for it.
 func (a *Async) Write(ctx context.Context, b Batch) (Pending, error) {
 	if err := ctx.Err(); err != nil {
 		return Pending{}, err

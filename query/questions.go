@@ -73,8 +73,8 @@ type DiffQuery struct {
 	Load     bool
 }
 
-// HistogramQuery asks how many facts there are over time. With From and one of ByStore and ByProducer, and without True, only the facts
-// between From and To are counted, also as First, Last and Dated; otherwise all are.
+// HistogramQuery asks how many facts there are over time. With From and one of ByStore and ByProducer, and without True, only
+// the facts between From and To are counted, also as First, Last and Dated; otherwise all are.
 type HistogramQuery struct {
 	Store       string  // "": all
 	Key         *string // nil: all

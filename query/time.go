@@ -17,8 +17,8 @@ const TimeHelp = "2026-11-24T10:00:00Z, 2026-11-24T10:00 or 2026-11-24 (UTC), se
 
 var errTime = errors.New("not a time: write " + TimeHelp)
 
-// ParseTime parses a point in time as people write it. A whole number of fewer than nine digits, such as 2026, 20261124 or 90, is an
-// error: it could be a year, a day, or a number of seconds.
+// ParseTime parses a point in time as people write it. A whole number of fewer than nine digits, such as 2026, 20261124 or 90,
+// is an error: it could be a year, a day, or a number of seconds.
 func ParseTime(text string, now time.Time) (time.Time, error) {
 	if text == "now" {
 		return now, nil

@@ -54,9 +54,9 @@ const maxRanges = 20_000
 // From then on reads as of a moment before the compaction's Horizon are backend.ErrCompacted, also of engines that are
 // opened later; all other reads are as before. Receipts are facts like others, and a Retention may drop old ones.
 //
-// Whoever may write to CompactionStore can write a receipt, so an engine believes none: when it follows one, it reads the part of the
-// log from the first to the last seq that the receipt names, of that store, and drops what is gone there. That is one read for
-// each compaction and engine.
+// Whoever may write to CompactionStore can write a receipt, so an engine believes none: when it follows one, it reads the part
+// of the log from the first to the last seq that the receipt names, of that store, and drops what is gone there. That is one
+// read for each compaction and engine.
 func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.reentered() {
 		return nil, errReentered

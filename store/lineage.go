@@ -55,8 +55,8 @@ type Source struct {
 	ID    string
 }
 
-// SourcesOf returns the name of the rule that derived a fact with such a derivation, and the facts that it derived it from; nothing
-// if it is not the JSON of a [Rule].
+// SourcesOf returns the name of the rule that derived a fact with such a derivation, and the facts that it derived it from;
+// nothing if it is not the JSON of a [Rule].
 func SourcesOf(derived json.RawMessage) (rule string, from []Source) {
 	var d derivation
 	if derived == nil || json.Unmarshal(derived, &d) != nil {

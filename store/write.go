@@ -108,7 +108,8 @@ func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fac
 // WriteAsync is WriteBatch without waiting: the batch is written after all that WriteAsync took before, together with what comes
 // meanwhile, so that one goroutine shares syncs and round trips as many do that wait. Pending.Wait returns what WriteBatch
 // would. An error means that the batch was not taken: it is invalid, or ctx ended while [backend.MaxAsync] bytes were
-// pending. A batch that fails does not hold up those after it. The caller's context does not end a write that was taken; Close does.
+// pending. A batch that fails does not hold up those after it. The caller's context does not end a write that was taken; Close
+// does.
 func (e *Engine) WriteAsync(ctx context.Context, b backend.Batch) (backend.Pending, error) {
 	b.Facts, b.Expect = slices.Clone(b.Facts), slices.Clone(b.Expect)
 	err := e.prepare(b.Facts)

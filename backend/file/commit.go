@@ -188,7 +188,8 @@ func (l *Log) publish(f tailFrame, end int64) {
 	})
 }
 
-// roll seals the active segment and begins the next one, whose first fact will have seq first. A segment without facts is replaced.
+// roll seals the active segment and begins the next one, whose first fact will have seq first. A segment without facts is
+// replaced.
 func (l *Log) roll(first uint64) error {
 	a := l.state.Load().active
 	a.flushing.Lock()

@@ -54,8 +54,8 @@ func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index
 	return &index{Index: x, size: size, close: func() {}}, err
 }
 
-// buildIndex reads a sealed file and adds it to its index, with the tree if x has one, which takes longer than all else. It returns
-// f with what the index says of it. between, if not nil, is called after each frame.
+// buildIndex reads a sealed file and adds it to its index, with the tree if x has one, which takes longer than all else. It
+// returns f with what the index says of it. between, if not nil, is called after each frame.
 func (d *directory) buildIndex(ctx context.Context, f *format.File, x *format.IndexBuilder, between func()) (format.File, error) {
 	of := *f
 	of.Points = nil

@@ -40,7 +40,8 @@ func rootOf(facts []backend.Fact) merkle.Hash {
 	return merkle.Leaf(slices.Concat([]byte{1}, left[:], right[:])) // a node has another prefix than a leaf
 }
 
-// The head stays the same when facts are pruned, a snapshot is made, or the log is opened again. Verify proves heads that were kept.
+// The head stays the same when facts are pruned, a snapshot is made, or the log is opened again. Verify proves heads that were
+// kept.
 func TestHead(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		disk := vfstest.New()

@@ -59,7 +59,8 @@ func (l lookedLock) Held() error {
 	return nil
 }
 
-// TestLooksBeforeChanges creates, renames and removes files as a log does: each time it has looked at the lock since the time before.
+// TestLooksBeforeChanges creates, renames and removes files as a log does: each time it has looked at the lock since the time
+// before.
 func TestLooksBeforeChanges(t *testing.T) {
 	f := &lookedFS{FS: vfstest.New()}
 	l, err := Open(t.Context(), Options{Path: "/log", SegmentSize: minSegment, Sync: SyncNever, fs: f})

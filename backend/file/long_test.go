@@ -33,7 +33,8 @@ func TestLongSegment(t *testing.T) {
 	require.Equal(t, 3, count(t, l, 0))
 }
 
-// TestEmptySegment opens and repairs a log whose only segment somebody has emptied: that is damage, and the repair says what it does.
+// TestEmptySegment opens and repairs a log whose only segment somebody has emptied: that is damage, and the repair says what it
+// does.
 func TestEmptySegment(t *testing.T) {
 	opts := Options{Path: t.TempDir()}
 	l, err := Open(t.Context(), opts)

@@ -124,8 +124,8 @@ func TestMirror(t *testing.T) {
 	require.Zero(t, mustStats(t, m).LastSeq)
 }
 
-// TestMirrorPruned copies a source from which facts were pruned before they were copied, and drops those pruned later. The head that
-// the mirror tells is the source's or none.
+// TestMirrorPruned copies a source from which facts were pruned before they were copied, and drops those pruned later. The head
+// that the mirror tells is the source's or none.
 func TestMirrorPruned(t *testing.T) {
 	for _, together := range []bool{false, true} {
 		source := openLog(t, file.Options{Path: t.TempDir(), SegmentSize: 4 << 10})

@@ -15,7 +15,8 @@ import (
 
 var passingErrors = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR}
 
-// TestPassingFaults makes each operation of a workload but the syncs of files fail twice with an error that passes: nobody notices.
+// TestPassingFaults makes each operation of a workload but the syncs of files fail twice with an error that passes: nobody
+// notices.
 func TestPassingFaults(t *testing.T) {
 	s := crashSetup{sync: SyncAlways, short: true}
 	run := func(fault vfstest.Hook) {
@@ -49,8 +50,8 @@ func TestPassingFaults(t *testing.T) {
 	}
 }
 
-// TestPassingSync makes syncs of facts fail with an error that passes, after which the disk takes what it lost for clean: the facts
-// are durable when they are acknowledged.
+// TestPassingSync makes syncs of facts fail with an error that passes, after which the disk takes what it lost for clean: the
+// facts are durable when they are acknowledged.
 func TestPassingSync(t *testing.T) {
 	d := vfstest.New()
 	l, err := Open(t.Context(), Options{Path: "/log", fs: d})

@@ -27,8 +27,8 @@ func (l *Log) poll() time.Duration {
 	return pollPooled
 }
 
-// tell tells other processes about writes, some together. It has a transaction of its own, which need not be durable: PostgreSQL takes
-// transactions with a notification one after the other.
+// tell tells other processes about writes, some together. It has a transaction of its own, which need not be durable:
+// PostgreSQL takes transactions with a notification one after the other.
 func (l *Log) tell() {
 	number := strconv.Itoa(int(l.number))
 	for {

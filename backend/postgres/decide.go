@@ -123,8 +123,8 @@ func (d *decision) fact(seq uint64) (backend.Fact, bool, error) {
 	return d.held[i].Clone(), true, nil
 }
 
-// assign gives the facts of a batch their places, and returns the seq of the first new one, 0 if none is new. After an error the batch
-// has no rows.
+// assign gives the facts of a batch their places, and returns the seq of the first new one, 0 if none is new. After an error
+// the batch has no rows.
 func (d *decision) assign(facts []backend.Fact, encoded []wire.EncodedFact, expect []backend.Expect, now time.Time, limit int) (first uint64, err error) {
 	next := d.seq.Next()
 	fresh, err := d.seq.Assign(facts, expect, now)

@@ -7,13 +7,14 @@
 //
 //	{backend: postgres, address: "postgres://app@db/app?sslmode=verify-full", settings: {log: orders}}
 //
-// An app that has a pool already passes it in [Options]. [InTx] writes facts in a transaction of the app, so that its tables and its facts
-// commit together, and [Position] and [Advance] keep a follower's place in the transaction that changes what it derives.
+// An app that has a pool already passes it in [Options]. [InTx] writes facts in a transaction of the app, so that its tables
+// and its facts commit together, and [Position] and [Advance] keep a follower's place in the transaction that changes what it
+// derives.
 //
 // # The tables
 //
-// One row of igniter.log is a log, and one row of igniter.fact is a fact, whose body is what package wire writes, byte for byte. See
-// schema.sql.
+// One row of igniter.log is a log, and one row of igniter.fact is a fact, whose body is what package wire writes, byte for
+// byte. See schema.sql.
 //
 // A writer locks the log's row, reads where the log ends, and inserts what comes next. So seqs are in the order of commits, and a
 // transaction that is rolled back leaves no gap. The row is locked and not updated: each update would leave a dead version, and a

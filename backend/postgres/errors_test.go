@@ -82,7 +82,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// A commit whose wait for a synchronous standby was cancelled is not acknowledged, and its facts are not before a standby has them.
+// A commit whose wait for a synchronous standby was cancelled is not acknowledged, and its facts are not before a standby has
+// them.
 func TestUnreplicated(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -39,7 +39,8 @@ func benchmarkBody() []byte {
 	return append([]byte(uuid.Must(uuid.NewV7()).String()+`"transaction_time":1700000000.123456789,"value_hash":"8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92"`), benchmarkValue()...)
 }
 
-// BenchmarkFigures compares a log with bare tables of a server of their own that syncs each commit: a number as the primary key, and the bytes of a fact.
+// BenchmarkFigures compares a log with bare tables of a server of their own that syncs each commit: a number as the primary
+// key, and the bytes of a fact.
 func BenchmarkFigures(b *testing.B) {
 	s := start(b, "fsync=on", "autovacuum=on", "shared_buffers=128MB", "max_wal_size=1GB", "max_connections=200")
 	r := &bench{b: b, address: s.Address("postgres", "postgres")}
@@ -204,8 +205,8 @@ func (r *bench) replay() {
 		figures.Way{Name: "one SELECT, not decoded", Turn: read(all)})
 }
 
-// latency measures from a write until a follower in the place of another process, at an address, has the fact; and the same for a row, a notification in its
-// transaction, and a SELECT.
+// latency measures from a write until a follower in the place of another process, at an address, has the fact; and the same for
+// a row, a notification in its transaction, and a SELECT.
 func (r *bench) latency(b *testing.B, at string, alarm bool) {
 	r.names++
 	name := fmt.Sprint("followed-", r.names)

@@ -85,8 +85,8 @@ func (c *crew) await(n int64) {
 	})
 }
 
-// stop ends the writers, and checks the log against what was acknowledged: nothing is lost, doubled or moved, no seq is missing, and each
-// chain is whole. It returns how many facts were acknowledged.
+// stop ends the writers, and checks the log against what was acknowledged: nothing is lost, doubled or moved, no seq is
+// missing, and each chain is whole. It returns how many facts were acknowledged.
 func (c *crew) stop(address, log string) int {
 	c.t.Helper()
 	c.cancel()

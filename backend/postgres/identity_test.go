@@ -63,8 +63,8 @@ func dump(t testing.TB, s *server, file string) {
 	require.NoError(t, pgserver.Run("pg_dump", "-h", s.Socket, "-p", "5432", "-U", "postgres", "-d", "postgres", "-Fc", "-f", file))
 }
 
-// A log is dumped while it is written, and restored on another server, which takes the place of the first one. What was dumped is an
-// exact prefix. Followers that have read no more go on; others are told.
+// A log is dumped while it is written, and restored on another server, which takes the place of the first one. What was dumped
+// is an exact prefix. Followers that have read no more go on; others are told.
 func TestDumpedAndRestored(t *testing.T) {
 	t.Parallel()
 	first := start(t)

@@ -138,7 +138,8 @@ func (s slowly) Write(b []byte) (int, error) {
 	return s.Writer.Write(b)
 }
 
-// A fact that takes much longer than a transaction may be idle is written and read over a slow network, and others are told that the log is held.
+// A fact that takes much longer than a transaction may be idle is written and read over a slow network, and others are told
+// that the log is held.
 func TestSlowNetwork(t *testing.T) {
 	if !soak {
 		t.Skip("it takes minutes: IGNITER_SOAK is not 1")

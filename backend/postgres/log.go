@@ -32,7 +32,8 @@ func timeFor(bytes int) time.Duration { return time.Duration(bytes) * time.Secon
 // closeTimeout is how long Close waits for the trip of writes that is under way.
 const closeTimeout = 5 * time.Second
 
-// A Log is a backend.Log in a PostgreSQL database. Its methods may be called concurrently, and other processes may use the same log.
+// A Log is a backend.Log in a PostgreSQL database. Its methods may be called concurrently, and other processes may use the same
+// log.
 type Log struct {
 	opts    Options
 	pool    *pgxpool.Pool
@@ -61,8 +62,8 @@ type Log struct {
 
 var _ backend.Log = (*Log)(nil)
 
-// Open opens a log, and makes it and the tables if they are not there. It tries once to connect, so that a wrong address shows at once, as
-// backend.ErrUnavailable; a connection that is lost later is made again. ctx is for the call.
+// Open opens a log, and makes it and the tables if they are not there. It tries once to connect, so that a wrong address shows
+// at once, as backend.ErrUnavailable; a connection that is lost later is made again. ctx is for the call.
 func Open(ctx context.Context, opts Options) (*Log, error) {
 	l := &Log{told: make(chan struct{}, 1), work: make(chan struct{}, 1)}
 	l.life, l.cancel = context.WithCancel(context.Background())
@@ -167,7 +168,8 @@ func (l *Log) connect(ctx context.Context) error {
 // warning is the code of the notice with which a commit is answered whose wait for a standby was cancelled.
 const warning = "01000"
 
-// behindPooler reports whether a pooler stands between the connection and the server: PgBouncer gives clients process numbers of its own.
+// behindPooler reports whether a pooler stands between the connection and the server: PgBouncer gives clients process numbers
+// of its own.
 func behindPooler(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	var pid uint32
 	err := conn.QueryRow(ctx, `select pg_backend_pid()`, pgx.QueryExecModeExec).Scan(&pid)

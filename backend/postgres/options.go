@@ -16,18 +16,20 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Options say where a log is. The zero Options are the log "default" in the database that PGHOST and the other variables of libpq name.
+// Options say where a log is. The zero Options are the log "default" in the database that PGHOST and the other variables of
+// libpq name.
 type Options struct {
-	// Address is a connection string in either form that libpq takes. What it leaves out comes from PGHOST and the other variables, and
-	// the password from ~/.pgpass. pool_max_conns and the other settings of package pgxpool may stand in it too. Of several hosts the log uses
-	// the primary, unless target_session_attrs says otherwise.
+	// Address is a connection string in either form that libpq takes. What it leaves out comes from PGHOST and the other
+	// variables, and the password from ~/.pgpass. pool_max_conns and the other settings of package pgxpool may stand in it too. Of
+	// several hosts the log uses the primary, unless target_session_attrs says otherwise.
 	Address string
 
-	// Pool is a pool of the app's that the log uses instead of Address. The log does not close it. It takes one connection at a time to
-	// write and one for each page that is read; while it is followed it keeps one more to itself. nil: the log has a pool of its own.
+	// Pool is a pool of the app's that the log uses instead of Address. The log does not close it. It takes one connection at a
+	// time to write and one for each page that is read; while it is followed it keeps one more to itself. nil: the log has a pool
+	// of its own.
 	//
-	// The answer to a commit comes with a warning if an operator cancels its wait for a synchronous standby. The log sees the warning only
-	// in a pool of its own.
+	// The answer to a commit comes with a warning if an operator cancels its wait for a synchronous standby. The log sees the
+	// warning only in a pool of its own.
 	Pool *pgxpool.Pool
 
 	// Log is the log's name, 1 to 256 bytes of UTF-8 without U+0000. A log that does not exist is made. "": "default".
@@ -67,7 +69,8 @@ func checkName(field, name string) error {
 	return nil
 }
 
-// The backend is registered as "postgres". It uses the Config's Address and the settings "log", a name, and "max_frame", a number of bytes.
+// The backend is registered as "postgres". It uses the Config's Address and the settings "log", a name, and "max_frame", a
+// number of bytes.
 func init() {
 	backend.Register("postgres", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
 		if err := c.Only("postgres", "address", "log", "max_frame"); err != nil {

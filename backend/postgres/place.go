@@ -97,7 +97,8 @@ func (p *place) statements(number int32, set, row string) []statement {
 	}
 }
 
-// look makes a trip that reads: the log's place, and what else more returns. All of it is of one moment. more is called for each attempt.
+// look makes a trip that reads: the log's place, and what else more returns. All of it is of one moment. more is called for
+// each attempt.
 func (l *Log) look(ctx context.Context, more func() []statement) (p place, err error) {
 	err = l.retry(ctx, func(ctx context.Context) error {
 		conn, err := l.pool.Acquire(ctx)
@@ -163,8 +164,8 @@ func (l *Log) diverge(c backend.Cursor, log backend.LogID, common uint64) {
 	l.change.Notify()
 }
 
-// verify finds out who the log is after the server, the tables or the log's identity have changed. A log in another place than where it was
-// last written begins a new identity.
+// verify finds out who the log is after the server, the tables or the log's identity have changed. A log in another place than
+// where it was last written begins a new identity.
 func (l *Log) verify(ctx context.Context, conn *pgx.Conn) error {
 	p := l.depart()
 	l.mu.Lock()
@@ -311,7 +312,8 @@ func (l *Log) find(ctx context.Context, conn *pgx.Conn) error {
 	return fmt.Errorf("%w: its row in igniter.log does not stay", backend.ErrInvalid)
 }
 
-// missingTables looks into the catalog itself. to_regclass may answer from a cache that knows nothing of what others have just made.
+// missingTables looks into the catalog itself. to_regclass may answer from a cache that knows nothing of what others have just
+// made.
 const missingTables = `select not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'igniter' and c.relname = 'fact')`
 
 // upgrade makes tables of format 1 those of format 2, for all logs in them, while other processes may do the same. It builds an

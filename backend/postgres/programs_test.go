@@ -15,7 +15,8 @@ import (
 	"github.com/igniter-store/igniter/internal/programs"
 )
 
-// The bank, told by its configuration alone, runs in two processes with 16 tellers each while the server is killed and started again: no money is lost or made.
+// The bank, told by its configuration alone, runs in two processes with 16 tellers each while the server is killed and started
+// again: no money is lost or made.
 func TestBank(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -27,8 +27,8 @@ const (
 	moveFloor = `update igniter.log set pruned = pruned + $2::bigint, floor_seq = $3::bigint, floor_sec = $4::bigint, floor_nsec = $5::int where log = $1::int`
 )
 
-// Prune implements backend.Log. It removes 1,000 facts at a time, each time with their stores' horizons, and lets writers go on in between.
-// If an answer is lost, it does not go on: prune the same seqs again.
+// Prune implements backend.Log. It removes 1,000 facts at a time, each time with their stores' horizons, and lets writers go on
+// in between. If an answer is lost, it does not go on: prune the same seqs again.
 func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (backend.PruneReport, error) {
 	var report backend.PruneReport
 	p, err := l.look(ctx, nil)

@@ -54,8 +54,8 @@ func (l *Log) loop(ctx context.Context, r backend.Range, follow bool) iter.Seq2[
 	}
 }
 
-// A reader is a loop over the log. It reads the facts after a seq, with a statement of its own for each time, so that no transaction is
-// open while the loop's body runs.
+// A reader is a loop over the log. It reads the facts after a seq, with a statement of its own for each time, so that no
+// transaction is open while the loop's body runs.
 type reader struct {
 	log    *Log
 	r      backend.Range
@@ -230,8 +230,8 @@ func (got *taken) scan(rows pgx.Rows) error {
 
 const blockSize = 64 << 10
 
-// count finds rows that somebody deleted: a loop over all stores passes no more empty seqs than the log says were pruned. The page and
-// that number are of one snapshot of the database, so that a prune meanwhile changes both.
+// count finds rows that somebody deleted: a loop over all stores passes no more empty seqs than the log says were pruned. The
+// page and that number are of one snapshot of the database, so that a prune meanwhile changes both.
 func (x *reader) count(got *taken) error {
 	if x.r.Stores != nil {
 		return nil

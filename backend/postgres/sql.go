@@ -13,21 +13,22 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Rules of the statements. They run on tables that are empty at first and large later, with plans that PostgreSQL makes early and keeps.
-// So each lookup names its order and a limit of one, and compares whole rows: only the right index can serve that. The caller compares
-// what was found, or the query does behind the limit. Limits are literal. Scans of whole tables and sorts are turned off, and a statement
-// is planned once for a connection, see settings.
+// Rules of the statements. They run on tables that are empty at first and large later, with plans that PostgreSQL makes early
+// and keeps. So each lookup names its order and a limit of one, and compares whole rows: only the right index can serve that.
+// The caller compares what was found, or the query does behind the limit. Limits are literal. Scans of whole tables and sorts
+// are turned off, and a statement is planned once for a connection, see settings.
 const (
 	begin     = `begin isolation level read committed`
 	beginRead = `begin isolation level repeatable read read only`
 	commit    = `commit`
 
-	// settings hold for the transaction. A writer that stops between its two trips would block all others, and a sequential scan would
-	// stay in a plan. Durability is only raised.
+	// settings hold for the transaction. A writer that stops between its two trips would block all others, and a sequential scan
+	// would stay in a plan. Durability is only raised.
 	settings = `select concat(set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, true),
 	set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '10s', true), set_config('lock_timeout', '30s', true), ` + plans + `), ` + serverKey
 
-	// patience lets a transaction that sends much be idle for longer: the server counts the time until all of a statement has arrived.
+	// patience lets a transaction that sends much be idle for longer: the server counts the time until all of a statement has
+	// arrived.
 	patience = `select set_config('idle_in_transaction_session_timeout', $1::text, true) where current_setting('idle_in_transaction_session_timeout') = '10s'`
 
 	settingsRead = `select concat(` + plans + `), ` + serverKey

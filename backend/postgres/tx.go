@@ -42,18 +42,18 @@ const (
 	numberOf = `select log, format from igniter.log where name = $1`
 )
 
-// InTx writes a batch to the log of a name ("": "default") in a transaction of the app, so that the facts and what else the transaction
-// changes are there together or not at all. The log must exist.
+// InTx writes a batch to the log of a name ("": "default") in a transaction of the app, so that the facts and what else the
+// transaction changes are there together or not at all. The log must exist.
 //
-// Write facts last, just before the commit: until the transaction ends, every other writer of the log waits for it, those of this process
-// too. The seqs that are returned hold once the transaction is committed; a transaction that is rolled back gives none. Where
-// the transaction has no such limits, InTx makes it wait at most 30 s for the log and stay idle at most 10 s, and a second more for each 64 KiB of
-// facts. It raises synchronous_commit to on.
+// Write facts last, just before the commit: until the transaction ends, every other writer of the log waits for it, those of
+// this process too. The seqs that are returned hold once the transaction is committed; a transaction that is rolled back gives
+// none. Where the transaction has no such limits, InTx makes it wait at most 30 s for the log and stay idle at most 10 s, and a
+// second more for each 64 KiB of facts. It raises synchronous_commit to on.
 //
 // The verdicts are those of [backend.Log.Write]. After a *backend.ConflictError, backend.ErrIDReused, backend.ErrTooLarge or a
 // *backend.InvalidError nothing is written, and the transaction may go on. After any other error roll it back. The isolation level
-// should be read committed. At a higher one a batch without facts is a *backend.InvalidError, and any other is backend.ErrUnavailable
-// if somebody has written to the log since the transaction began: begin again.
+// should be read committed. At a higher one a batch without facts is a *backend.InvalidError, and any other is
+// backend.ErrUnavailable if somebody has written to the log since the transaction began: begin again.
 func InTx(ctx context.Context, tx Tx, log string, b backend.Batch) (backend.Written, error) {
 	w, err := inTx(ctx, tx.run, cmp.Or(log, defaultLog), b)
 	if err != nil {
@@ -145,8 +145,8 @@ func findLog(ctx context.Context, run runner, log string, more ...statement) (nu
 // ErrMoved: another follower has moved the position.
 var ErrMoved = errors.New("postgres: another follower has moved the position: roll back, and read it again")
 
-// Position returns the cursor that is kept under a name for the log of a name ("": "default"), for followers that derive rows from
-// facts in the same database:
+// Position returns the cursor that is kept under a name for the log of a name ("": "default"), for followers that derive rows
+// from facts in the same database:
 //
 //	at, err := postgres.Position(ctx, postgres.PGX(tx), "orders", "totals")
 //	for page, err := range log.Follow(ctx, backend.Range{After: at}) {
@@ -175,8 +175,8 @@ func Position(ctx context.Context, tx Tx, log, name string) (c backend.Cursor, e
 	return c, nil
 }
 
-// Advance moves a [Position], which must be at from. If it is not, the error is ErrMoved: another follower has done this work. A follower
-// that comes at the same time waits for the transaction.
+// Advance moves a [Position], which must be at from. If it is not, the error is ErrMoved: another follower has done this work.
+// A follower that comes at the same time waits for the transaction.
 func Advance(ctx context.Context, tx Tx, log, name string, from, to backend.Cursor) error {
 	number, err := findPosition(ctx, tx, log, name)
 	if err == nil {

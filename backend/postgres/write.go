@@ -46,7 +46,8 @@ func (l *Log) newWrite(ctx context.Context, facts []backend.Fact, expect []backe
 	return w
 }
 
-// WriteFact implements backend.Backend. If ctx ends while the fact is being written, it returns at once, and the fact may still be written.
+// WriteFact implements backend.Backend. If ctx ends while the fact is being written, it returns at once, and the fact may still
+// be written.
 func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	err := ctx.Err()
 	var prepared backend.Fact
@@ -177,7 +178,8 @@ func (w *write) finish(err error) {
 	w.done <- struct{}{}
 }
 
-// write writes a group and answers it. As long as the server can't be reached, it tries again, without the writes whose callers have left.
+// write writes a group and answers it. As long as the server can't be reached, it tries again, without the writes whose callers
+// have left.
 func (l *Log) write(g []*write) {
 	for attempt := 0; ; attempt++ {
 		g = slices.DeleteFunc(g, func(w *write) bool {
@@ -232,7 +234,8 @@ func (l *Log) write(g []*write) {
 	}
 }
 
-// try makes the two trips of a group, which has so many bytes. Without an error each write of it has its own verdict, and what is new is durable.
+// try makes the two trips of a group, which has so many bytes. Without an error each write of it has its own verdict, and what
+// is new is durable.
 func (l *Log) try(ctx context.Context, g []*write, size int) error {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package figures is for benchmarks. It measures several ways to do the same work, in turns, so that whatever else the machine does
-// slows all of them.
+// Package figures is for benchmarks. It measures several ways to do the same work, in turns, so that whatever else the machine
+// does slows all of them.
 package figures
 
 import (
@@ -25,8 +25,8 @@ type Way struct {
 // slice is how long a way works in each turn.
 const slice = 400 * time.Millisecond
 
-// Row measures ways in turns, as many as -benchtime says (5x: five of each way), and prints the median, the least and the greatest figure of each. The
-// last column is the figure as a multiple of that of the first way.
+// Row measures ways in turns, as many as -benchtime says (5x: five of each way), and prints the median, the least and the
+// greatest figure of each. The last column is the figure as a multiple of that of the first way.
 func Row(b *testing.B, name, unit string, ways ...Way) {
 	b.Run(name, func(b *testing.B) {
 		all := make([][]float64, len(ways))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package model is for tests of the engine over a backend: it compares what engines read, while much happens to their log, with what
-// an oracle reads that goes through all facts.
+// Package model is for tests of the engine over a backend: it compares what engines read, while much happens to their log, with
+// what an oracle reads that goes through all facts.
 package model
 
 import (

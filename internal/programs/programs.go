@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// Build builds the program in a directory of this repository, and returns its path. The test is skipped if the directory is not there.
+// Build builds the program in a directory of this repository, and returns its path. The test is skipped if the directory is not
+// there.
 func Build(t testing.TB, dir string) string {
 	t.Helper()
 	if _, err := os.Stat(dir); err != nil {

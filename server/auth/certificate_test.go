@@ -32,7 +32,8 @@ func issue(t *testing.T, name string) (cert, key []byte) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: text})
 }
 
-// TestReload: Reload also reads files that look unchanged, says what is wrong with them, and leaves the certificate as it was then.
+// TestReload: Reload also reads files that look unchanged, says what is wrong with them, and leaves the certificate as it was
+// then.
 func TestReload(t *testing.T) {
 	dir, when := t.TempDir(), time.Now()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")

@@ -140,8 +140,8 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 
 type group struct{ store, producer string }
 
-// some yields the facts that a histogram counts: from memory if their store is there, or else from the log. They have what it needs of
-// them, and are valid until the next one.
+// some yields the facts that a histogram counts: from memory if their store is there, or else from the log. They have what it
+// needs of them, and are valid until the next one.
 func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []string, after, through uint64) iter.Seq2[*backend.Fact, error] {
 	return func(yield func(*backend.Fact, error) bool) {
 		var e *store.Engine

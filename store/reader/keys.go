@@ -185,8 +185,8 @@ func matching(ctx context.Context, e *store.Engine, q query.KeysQuery, k *query.
 	return all, nil
 }
 
-// unmet returns the field of a condition that a value does not meet; "": it meets all. more says that it does not meet a condition of
-// another field either, or that no facet is of the field.
+// unmet returns the field of a condition that a value does not meet; "": it meets all. more says that it does not meet a
+// condition of another field either, or that no facet is of the field.
 func unmet(all []query.Condition, value []byte, facets map[string]*facet) (field string, more bool) {
 	for i := range all {
 		c := &all[i]
@@ -201,8 +201,9 @@ func unmet(all []query.Condition, value []byte, facets map[string]*facet) (field
 	return field, false
 }
 
-// pageAfter returns the cursor of the page that begins after n records of those that q lists in a log through a seq. The pages of a
-// list are of one state of the log, whatever is written between them: without that, a key that is deleted would hide another one.
+// pageAfter returns the cursor of the page that begins after n records of those that q lists in a log through a seq. The pages
+// of a list are of one state of the log, whatever is written between them: without that, a key that is deleted would hide
+// another one.
 func pageAfter(q *query.KeysQuery, log backend.LogID, seq uint64, n int) string {
 	c := backend.Cursor{Log: log, Seq: cmp.Or(q.At.Seq, seq)}
 	times := ""

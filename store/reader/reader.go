@@ -206,9 +206,9 @@ const (
 )
 
 // backward yields the facts after a seq and through another that wants reports true for, the newest first. It reads the
-// given parts of the log in windows, and keeps up to most of these facts at a time, or query.MaxAnswer bytes. wants sees facts in the
-// order of the log within a window, and some of them twice. If it is nil, all facts are yielded, which share memory with their
-// pages; it then keeps up to wholeWindow bytes of them at a time.
+// given parts of the log in windows, and keeps up to most of these facts at a time, or query.MaxAnswer bytes. wants sees facts
+// in the order of the log within a window, and some of them twice. If it is nil, all facts are yielded, which share memory with
+// their pages; it then keeps up to wholeWindow bytes of them at a time.
 func (r *Reader) backward(ctx context.Context, in parts, after, through uint64, stores []string, most int, wants func(*backend.Fact) bool) iter.Seq2[*backend.Fact, error] {
 	limit := query.MaxAnswer
 	if wants == nil {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bank is the program of examples/bank. It is a package so that a program of another module can run it with a backend that it links.
+// Package bank is the program of examples/bank. It is a package so that a program of another module can run it with a backend
+// that it links.
 package bank
 
 import (

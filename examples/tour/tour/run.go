@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tour is the program of examples/tour. It is a package so that a program of another module can run it with a backend that it links.
+// Package tour is the program of examples/tour. It is a package so that a program of another module can run it with a backend
+// that it links.
 package tour
 
 import (

@@ -37,11 +37,11 @@
 // were pruned before logs kept horizons.
 //
 // Such a file has nodes of the hash tree of RFC 6962 over the facts of the log ([Tree]) in place of facts that were pruned
-// from it: frames that begin with "h", each before the facts that come after. A node has three parts. The first is how many leaves its
-// first leaf is after the first leaf of the node before it, as an unsigned varint. The others are its level, a byte, and its hash, 32
-// bytes. A node of a level stands for 1<<level facts. The leaf of the fact with seq n is leaf n-1: the SHA-256 of a zero byte and
-// the fact as the codec writes it. Files with nodes are of version 3, and say in "nodes" how many they have. In a snapshot they lie
-// between the blocks.
+// from it: frames that begin with "h", each before the facts that come after. A node has three parts. The first is how many
+// leaves its first leaf is after the first leaf of the node before it, as an unsigned varint. The others are its level, a byte,
+// and its hash, 32 bytes. A node of a level stands for 1<<level facts. The leaf of the fact with seq n is leaf n-1: the SHA-256
+// of a zero byte and the fact as the codec writes it. Files with nodes are of version 3, and say in "nodes" how many they have.
+// In a snapshot they lie between the blocks.
 //
 // If sync is not "always", there are markers between the facts: {"synced":51301} says that the facts
 // through that seq were durable before the marker was written, and {"closed":51402}, at the end, that the log was
@@ -80,6 +80,6 @@
 // size, and the CRC of its header. The bodies after the header begin with the letter shown. Numbers are
 // unsigned varints, as in encoding/binary; texts begin with their length. A point is stored as its distance
 // from the point before it, in seqs and bytes. An ID is stored as the distance of its seq from the seq
-// before it in the same frame, the number of its store, and then either the length of its text and the text, or 0 and the 16 bytes
-// of a UUID.
+// before it in the same frame, the number of its store, and then either the length of its text and the text, or 0 and the 16
+// bytes of a UUID.
 package format
