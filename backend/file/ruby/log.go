@@ -36,7 +36,7 @@ type Log struct {
 	path   string
 	files  []*os.File
 	ids    map[[16]byte]struct{} // digests of the facts' stores and IDs; nil once they are all known
-	places []place                // of the facts
+	places []place               // of the facts
 	cuts   []file.Cut
 }
 
