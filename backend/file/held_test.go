@@ -4,7 +4,9 @@ package file
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,7 +21,7 @@ import (
 type lookedFS struct {
 	vfs.FS
 	mu      sync.Mutex
-	looked  bool
+	looked  map[string]bool // by goroutine
 	changes int
 	blind   []string
 }
@@ -27,10 +29,17 @@ type lookedFS struct {
 func (f *lookedFS) change(op, name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.changes++; !f.looked {
+	if f.changes++; !f.looked[goroutine()] {
 		f.blind = append(f.blind, op+" "+name)
 	}
-	f.looked = false
+	delete(f.looked, goroutine())
+}
+
+// goroutine names the caller's goroutine.
+func goroutine() string {
+	var stack [64]byte
+	name, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), " [")
+	return name
 }
 
 func (f *lookedFS) Create(name string) (vfs.File, error) {
@@ -55,14 +64,14 @@ type lookedLock struct {
 func (l lookedLock) Held() error {
 	l.fs.mu.Lock()
 	defer l.fs.mu.Unlock()
-	l.fs.looked = true
+	l.fs.looked[goroutine()] = true
 	return nil
 }
 
 // TestLooksBeforeChanges creates, renames and removes files as a log does: each time it has looked at the lock since the time
 // before.
 func TestLooksBeforeChanges(t *testing.T) {
-	f := &lookedFS{FS: vfstest.New()}
+	f := &lookedFS{FS: vfstest.New(), looked: map[string]bool{}}
 	l, err := Open(t.Context(), Options{Path: "/log", SegmentSize: minSegment, Sync: SyncNever, fs: f})
 	require.NoError(t, err)
 	f.mu.Lock()
