@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
@@ -24,6 +25,7 @@ import (
 //	a time                                   the number of seconds since 1970
 //	a number or a boolean in a string        the number or boolean
 //	a number whose type writes its own JSON  the number that it is in Go, or in a string if the type's own order is that of numbers
+//	a struct of nothing but such             as what it consists of, if it writes its own JSON: a time.Duration with a name, a date
 //	bytes                                    their hex text
 //	an IP address, with a port or a prefix   its length and bytes
 //	a big.Rat                                its first 100 decimal places
@@ -34,7 +36,7 @@ func meaning(f *reflect.StructField) func([]byte) []byte {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	switch number := isNumber(t); {
+	switch inner := coreOf(t); {
 	case t == timeType:
 		return instantIn
 	case t.ConvertibleTo(timeType):
@@ -46,8 +48,10 @@ func meaning(f *reflect.StructField) func([]byte) []byte {
 		return decodedAs(t, func(v reflect.Value) any { return json.RawMessage(instant(v.Field(i).Interface().(time.Time))) })
 	case addresses[t] != nil:
 		return decodedAs(t, func(v reflect.Value) any { return addresses[t](v.Interface()) })
-	case number && writesItself(t):
-		return decodedAs(t, func(v reflect.Value) any { return plainNumber(v) })
+	case inner == timeType:
+		return decodedAs(t, func(v reflect.Value) any { return json.RawMessage(instant(coreIn(v).Interface().(time.Time))) })
+	case isNumber(inner) && writesItself(t):
+		return decodedAs(t, func(v reflect.Value) any { return plainNumber(coreIn(v)) })
 	case t == reflect.TypeFor[big.Rat]():
 		return decodedAs(t, func(v reflect.Value) any { return json.RawMessage(v.Addr().Interface().(*big.Rat).FloatString(100)) })
 	case t == reflect.TypeFor[json.RawMessage]():
@@ -162,6 +166,30 @@ func embedsTime(t reflect.Type) int {
 		}
 	}
 	return -1
+}
+
+// coreOf returns the time or number of which alone a struct with methods of its own consists, or else t. A number that is not exported
+// may mean anything.
+func coreOf(t reflect.Type) reflect.Type {
+	inner := t
+	for inner != timeType && inner.Kind() == reflect.Struct && inner.NumField() == 1 && writesItself(t) && readsItself(t) {
+		f := inner.Field(0)
+		if inner = f.Type; isNumber(inner) && !f.IsExported() {
+			return t
+		}
+	}
+	if inner == timeType || isNumber(inner) {
+		return inner
+	}
+	return t
+}
+
+// coreIn returns what coreOf returns the type of. v can be set.
+func coreIn(v reflect.Value) reflect.Value {
+	for v.Type() != timeType && v.Kind() == reflect.Struct {
+		v = v.Field(0)
+	}
+	return reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem() // a field that is not exported, too
 }
 
 // decodedAs reads JSON as a type and returns the JSON of what form makes of that.

@@ -46,9 +46,28 @@ type (
 		Time  time.Time
 		Valid bool
 	}
-	Deep   struct{ Stamp }
-	Serial struct{ n int64 }
+	Deep    struct{ Stamp }
+	Serial  struct{ n int64 }
+	Timeout struct{ time.Duration }
+	Date    struct{ at time.Time }
+	Fruit   struct{ number int } // by its name, in the order of names
 )
+
+func (t Timeout) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+func (t *Timeout) UnmarshalText(b []byte) (err error) {
+	t.Duration, err = time.ParseDuration(string(b))
+	return err
+}
+func (d Date) MarshalText() ([]byte, error)  { return Day(d.at).MarshalText() }
+func (d *Date) UnmarshalText(b []byte) error { return (*Day)(&d.at).UnmarshalText(b) }
+
+var fruit = []string{"cherry", "apple", "banana"}
+
+func (f Fruit) MarshalText() ([]byte, error) { return []byte(fruit[f.number]), nil }
+func (f *Fruit) UnmarshalText(b []byte) error {
+	f.number = slices.Index(fruit, string(b))
+	return nil
+}
 
 func (m Moment) MarshalJSON() ([]byte, error)  { return json.Marshal(m.at) }
 func (m *Moment) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &m.at) }
@@ -99,6 +118,9 @@ type ordered struct {
 	Deep     Deep           `json:"deep"`
 	Serial   Serial         `json:"serial"`
 	Postcode Postcode       `json:"postcode"`
+	Timeout  Timeout        `json:"timeout"`
+	Date     Date           `json:"date"`
+	Fruit    Fruit          `json:"fruit"`
 	IP       net.IP         `json:"ip"`
 	AddrPort netip.AddrPort `json:"addrport"`
 	Prefix   netip.Prefix   `json:"prefix"`
@@ -187,6 +209,9 @@ func TestOrderByWhatATypeMeans(t *testing.T) {
 	ordersBy(t, maybes...)
 	ordersBy(t, deep...)
 	ordersBy(t, Serial{-10}, Serial{-9}, Serial{0}, Serial{9}, Serial{10}, Serial{100})
+	ordersBy(t, Timeout{-time.Second}, Timeout{9 * time.Second}, Timeout{10 * time.Second}, Timeout{time.Minute})
+	ordersBy(t, Date{at.AddDate(-1, 1, 5)}, Date{at}, Date{at.AddDate(0, 0, 1)}, Date{at.AddDate(0, 1, 0)})
+	ordersBy(t, Fruit{1}, Fruit{2}, Fruit{0})
 	ordersBy(t, Postcode{"01234"}, Postcode{"100"}, Postcode{"9"})
 	ordersBy(t, net.IPv4(9, 0, 0, 1), net.IPv4(10, 0, 0, 1), net.ParseIP("fe80::1"))
 	ordersBy(t, netip.MustParseAddrPort("9.0.0.1:80"), netip.MustParseAddrPort("10.0.0.1:9"), netip.MustParseAddrPort("10.0.0.1:80"), netip.MustParseAddrPort("[::1]:1"))
