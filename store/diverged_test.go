@@ -130,6 +130,23 @@ func TestLogComesBackAs(t *testing.T) {
 				require.Equal(t, "1", string(e.Latest("s", fmt.Sprint("k", i)).Value()), "reads go on from memory")
 			}
 			require.Empty(t, e.Latest("s", "new").ID())
+			_, _, err = e.GetAt(t.Context(), "s", "k1", store.AsOf(head))
+			require.NoError(t, err, "of what it has")
+			beyond := store.AsOf(head + 5) // which the log may have reached since, with other facts
+			_, _, err = e.GetAt(t.Context(), "s", "k1", beyond)
+			diverged("GetAt", err)
+			_, err = e.Query(t.Context(), "s", store.Query{At: beyond})
+			diverged("Query", err)
+			for what, loop := range map[string]iter.Seq2[store.Record, error]{
+				"History": e.History(t.Context(), "s", "k1", beyond), "Facts": e.Facts(t.Context(), "s", head+5), "List": e.List(t.Context(), "s", store.Query{At: beyond}),
+			} {
+				n := 0
+				for _, err := range loop {
+					diverged(what, err)
+					n++
+				}
+				require.Equal(t, 1, n, what)
+			}
 
 			// Another engine over another client shows the log as it is, and knows where consumers of the old one stand.
 			again, err := network.Dial(t.Context(), network.Options{Transport: "unix", Address: path})

@@ -15,7 +15,8 @@ import (
 type Moment struct {
 	// Seq makes the facts through it visible, and no others; 0: all. For a seq that may be 0, as
 	// the Head of an empty log is, see [AsOf]. A read as of a seq that the engine does not show yet, such as that of another
-	// process's write, waits for it; if the log does not reach it, the read is a *backend.DivergedError.
+	// process's write, waits for it; if the log does not reach it, the read is a *backend.DivergedError. Of an engine that has
+	// ended it is the [Engine.Err].
 	Seq uint64
 
 	// Time makes the facts visible whose transaction time is not after it; zero: all. The last of

@@ -29,10 +29,13 @@ func (e *Engine) Resume(ctx context.Context, c backend.Cursor) (after uint64, er
 }
 
 // reachable returns an error if the log does not reach a seq that a consumer has come to: it was restored to an earlier
-// one, or is another log. Waiting for it would pass over all facts up to there.
+// one, or is another log; or if the engine has ended before it. Waiting for it would pass over all facts up to there.
 func (e *Engine) reachable(ctx context.Context, after uint64) error {
-	if after == 0 || after <= e.Head() || e.ended.Load() {
+	if after == 0 || after <= e.Head() {
 		return nil
+	}
+	if e.ended.Load() && !e.reentered() {
+		return e.Err() // it has nothing of what came after the head
 	}
 	if err := e.Sync(ctx); err != nil {
 		return err

@@ -242,6 +242,8 @@ func (m *model) restore() {
 				_, err = s.Import(context.Background(), m.draw())
 				require.ErrorAs(m.t, err, &diverged)
 				require.Equal(m.t, last, s.Head())
+				_, _, err = s.GetAt(context.Background(), "docs", "a", store.AsOf(last+1))
+				require.ErrorAs(m.t, err, &diverged)
 				if s.keep == 0 { // else reads ask the log
 					m.check(s, last)
 				}
