@@ -247,6 +247,13 @@ func TestEqualByWhatATypeReads(t *testing.T) {
 		Days map[string]*time.Time `json:"days,omitempty"`
 		N    json.Number           `json:"n,omitempty"`
 	}
+	type times struct {
+		At time.Time `json:"at"`
+	}
+	type within struct { // embeds a struct that is not exported
+		times
+		N int `json:"n"`
+	}
 	type holder struct {
 		Version Version          `json:"version"`
 		ID      uuid.UUID        `json:"id"`
@@ -255,6 +262,7 @@ func TestEqualByWhatATypeReads(t *testing.T) {
 		Stamps  map[string]Stamp `json:"stamps"`
 		Any     []any            `json:"any"`
 		Moments []Moment         `json:"moments"`
+		Within  within           `json:"within"`
 	}
 	at := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
 	there := at.In(time.FixedZone("", 9*3600))
@@ -266,11 +274,11 @@ func TestEqualByWhatATypeReads(t *testing.T) {
 	require.NoError(t, err)
 	raw, err := companion.NewRecords[json.RawMessage](s, "s")
 	require.NoError(t, err)
-	_, err = records.Put(t.Context(), "go", holder{Version{"1.1"}, id, span{there, map[string]*time.Time{"a": &there}, "7"}, [][1]time.Time{{there}}, map[string]Stamp{"a": {at}}, nil, []Moment{{there}}})
+	_, err = records.Put(t.Context(), "go", holder{Version{"1.1"}, id, span{there, map[string]*time.Time{"a": &there}, "7"}, [][1]time.Time{{there}}, map[string]Stamp{"a": {at}}, nil, []Moment{{there}}, within{times{there}, 1}})
 	require.NoError(t, err)
 	for key, text := range map[string]string{
 		"other": `{"version":"1.1","id":"0197C0DE-0000-7000-8000-00000000ABCD","SPAN":{"n":7,"Days":{"a":"2026-01-01T10:00:00.0Z"},"FROM":"2026-01-01T10:00:00Z","more":1},
-			"times":[["2026-01-01T05:00:00-05:00"]],"stamps":{"a":"2026-01-01T10:00:00.000Z"},"moments":["2026-01-01T05:00:00-05:00"]}`,
+			"times":[["2026-01-01T05:00:00-05:00"]],"stamps":{"a":"2026-01-01T10:00:00.000Z"},"moments":["2026-01-01T05:00:00-05:00"],"within":{"at":"2026-01-01T05:00:00-05:00","n":1}}`,
 		"not": `{"version":"1.10","id":"0197c0de-0000-7000-8000-00000000abce","span":{"From":"2026-01-01T10:00:00.1Z"},"times":[],"stamps":{},"any":[12345678901234567890]}`,
 	} {
 		_, err = raw.Put(t.Context(), key, json.RawMessage(text))
@@ -278,7 +286,7 @@ func TestEqualByWhatATypeReads(t *testing.T) {
 	}
 	for field, v := range map[string]any{
 		"version": "1.1", "id": id, "times": [][1]time.Time{{at}}, "stamps": map[string]Stamp{"a": {there}}, "span": span{at, map[string]*time.Time{"a": &at}, "7"},
-		"moments": []Moment{{at}},
+		"moments": []Moment{{at}}, "within": within{times{at}, 1},
 	} {
 		scope, err := records.Scope(field, companion.Filter[holder]{Where: map[string]any{field: v}})
 		require.NoError(t, err, field)
