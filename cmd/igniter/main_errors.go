@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/igniter-store/igniter/backend"
@@ -50,6 +51,9 @@ func adviceOn(err error) string {
 	}
 	if _, ok := errors.AsType[*archive.DamageError](err); ok {
 		return "Use another copy of that piece; the pieces before it can be restored without it."
+	}
+	if errors.Is(err, backend.ErrForbidden) && strings.Contains(err.Error(), "this server is read-only") {
+		return "" // no token helps
 	}
 	for _, a := range advice {
 		if _, ok := errors.AsType[syscall.Errno](err); ok && a.of == errors.ErrUnsupported {
