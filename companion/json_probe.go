@@ -81,12 +81,9 @@ func isTextual(t reflect.Type) bool {
 var timely, numeric sync.Map // bool by reflect.Type
 
 func remember(known *sync.Map, t reflect.Type, is func() bool) bool {
-	if !writesItself(t) || !readsItself(t) {
-		return false
-	}
 	found, ok := known.Load(t)
 	if !ok {
-		found, _ = known.LoadOrStore(t, is())
+		found, _ = known.LoadOrStore(t, writesItself(t) && readsItself(t) && is())
 	}
 	return found.(bool)
 }
