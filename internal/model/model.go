@@ -244,7 +244,7 @@ func (m *model) restore() {
 				require.Equal(m.t, last, s.Head())
 				_, _, err = s.GetAt(context.Background(), "docs", "a", store.AsOf(last+1))
 				require.ErrorAs(m.t, err, &diverged)
-				if s.keep == 0 { // else reads ask the log
+				if s.keep == 0 && last > 0 { // else reads ask the log, or there is nothing
 					m.check(s, last)
 				}
 			} else {
