@@ -32,9 +32,14 @@ func canonical(dst, src []byte) []byte {
 	f.value(skipSpace(src, 0))
 	dst = f.dst
 	f.src, f.dst = nil, nil
-	formatters.Put(f)
+	if cap(f.members) <= maxKept && cap(f.scratch) <= maxKept {
+		formatters.Put(f)
+	}
 	return dst
 }
+
+// maxKept is how many members, and bytes of scratch, a formatter may have that is kept for the next value.
+const maxKept = 64 << 10
 
 // A formatter writes the canonical form of a value that passed Check. Its methods take the position in
 // src to start at, and return the position after what they wrote.

@@ -5,6 +5,7 @@ package reader
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/igniter-store/igniter/backend"
@@ -16,8 +17,9 @@ import (
 const maxChanges = 64
 
 // changesOf returns the fields in which two values differ, sorted by path, and whether there are more than are listed. Where
-// both values are objects, their members are compared, and so on inside; other values are compared as a whole, under the
-// path "". Values are equal if they are the same JSON, however it is written. A nil value is nothing.
+// both values are objects, their members are compared, and so on inside; other values, and objects of more than 10,000 members,
+// are compared as a whole, at the top under the path "". Values are equal if they are the same JSON, however it is written. A nil
+// value is nothing.
 func changesOf(old, new []byte) (changes []query.Change, more bool) {
 	walkChanges("", old, new, func(field string, old, new []byte) bool {
 		if len(changes) == maxChanges {
@@ -72,13 +74,21 @@ func walkChanges(path string, old, new []byte, found func(field string, old, new
 	return true
 }
 
-// members returns the members of an object.
+// maxMembers is how many members an object may have that is compared member by member: each takes several times its bytes.
+const maxMembers = 10_000
+
+var errMembers = errors.New("query: an object with too many members")
+
+// members returns the members of an object, if they are not too many.
 func members(value []byte) (map[string]json.RawMessage, bool) {
 	if !bytes.HasPrefix(value, []byte("{")) {
 		return nil, false
 	}
 	all := map[string]json.RawMessage{}
 	_, err := jsonvalue.Object(value, 0, func(key string, at int) (int, error) {
+		if len(all) == maxMembers {
+			return -1, errMembers
+		}
 		end := jsonvalue.Skip(value, at)
 		if end > 0 {
 			all[key] = jsonvalue.TrimSpace(value[at:end])
