@@ -37,7 +37,7 @@ const (
 // How often the bytes of something large are in memory.
 const (
 	timesWritten  = 3 // a body: it, the fact, and the log's frame
-	timesSent     = 2 // a page that is sent: it, and the text
+	timesSent     = 3 // a page that is sent: it, the text, and the value before it or the text compressed
 	timesAnswered = 5 // what a question reads: the page, the fact, the one before it, the answer, and the answer compressed
 )
 

@@ -28,7 +28,7 @@ type Options struct {
 
 	MaxBody int64 // bytes of the body of a request that writes; 0: 16 MiB
 	// MaxBodies is how many bytes may be taken at a time by bodies, facts and answers of 512 KiB or more, from before they are read
-	// until the client has read its answer: by a body three times its size, by a fact that is sent twice, and by one that a question reads
+	// until the client has read its answer: by a body three times its size, by a fact that is sent likewise, and by one that a question reads
 	// five times. Questions that are being answered (8 MiB each, one value 1 MiB) and small bodies may take half as much beside it, so that
 	// they do not wait for large ones. Half of each is for one token, and what needs more than that takes all of that. What finds no room is
 	// answered with 503: a body at once, all else after five seconds. 0: eight times MaxBody, at least 128 MiB, and at most a

@@ -88,6 +88,7 @@ func (r *Reader) ofKey(ctx context.Context, name, key string, at query.Moment, l
 			return
 		}
 		if e != nil {
+			var room backend.Room // no log is read that asks for it
 			for x, err := range e.History(ctx, name, key, momentOf(query.Moment{}, last)) {
 				if errors.Is(err, backend.ErrCompacted) {
 					continue // the caller looks at the horizon itself
@@ -96,7 +97,15 @@ func (r *Reader) ofKey(ctx context.Context, name, key string, at query.Moment, l
 					yield(nil, err)
 					return
 				}
-				if f := x.Fact(); visible(&f, at) && !yield(&f, nil) {
+				f := x.Fact()
+				if !visible(&f, at) {
+					continue
+				}
+				if err := room.Hold(ctx, len(f.Value)); err != nil {
+					yield(nil, err)
+					return
+				}
+				if !yield(&f, nil) {
 					return
 				}
 			}

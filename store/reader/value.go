@@ -33,6 +33,10 @@ func (r *Reader) Get(ctx context.Context, readable []string, name, key string, a
 			return query.Value{}, err
 		}
 		v.Fact = found.Fact()
+		var room backend.Room // no log is read that asks for it
+		if err := room.Hold(ctx, len(v.Fact.Value)); err != nil {
+			return query.Value{}, err
+		}
 	} else if v.Fact, err = r.find(ctx, name, key, at, stats.LastSeq); err != nil {
 		return query.Value{}, err
 	}
