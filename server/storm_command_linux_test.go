@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStormOfCommand is TestStorm for a minute, against the command as a process of its own with 512 MiB of memory (RLIMIT_DATA and
-// GOMEMLIMIT). It prints the latencies of the client that writes and of the client that follows. It needs IGNITER_SOAK=1;
+// TestStormOfCommand is TestStorm for a minute, against the command as a process of its own with 512 MiB of memory (RLIMIT_DATA, from
+// which the command makes its memory limit), with facts of 13 MiB among the attacks. It prints the latencies of the client that writes and of the client that follows. It needs IGNITER_SOAK=1;
 // IGNITER_COMMAND may name a program that is built already.
 func TestStormOfCommand(t *testing.T) {
 	if os.Getenv("IGNITER_SOAK") == "" {
@@ -45,7 +45,7 @@ func TestStormOfCommand(t *testing.T) {
 	address, http := free(), free()
 	child := exec.Command("sh", "-c", `ulimit -d 524288; exec "$0" "$@"`, command, "serve", "--path", filepath.Join(dir, "log"), "--listen", "tcp://"+address,
 		"--http", http, "--tokens", file.path, "--max-waiting", "200", "--max-waiting-each", "100", "--write-timeout", "2s", "--log-level", "error")
-	child.Env = append(os.Environ(), "GOMEMLIMIT=384MiB")
+	child.Env = append(os.Environ(), "GOMEMLIMIT=")
 	child.Stderr = os.Stderr
 	require.NoError(t, child.Start())
 	ended := make(chan error, 1)
@@ -63,6 +63,7 @@ func TestStormOfCommand(t *testing.T) {
 		return err == nil
 	}, hang, 10*time.Millisecond)
 
+	follower, writer := s.with(admin), s.with(admin) // before the attackers take all room for those who are not let in yet
 	var stop atomic.Bool
 	var attacks atomic.Int64
 	var attackers sync.WaitGroup
@@ -115,7 +116,25 @@ func TestStormOfCommand(t *testing.T) {
 	attack(http, 50, text(fmt.Sprintf(get, "/v1/stores/unknown/key", "admin")))
 	attack(http, 50, text("GET / HTTP/1.1\r\nHost: localhost\r\nX: "+strings.Repeat("x", 1<<20)))
 
-	follower, writer := s.with(admin), s.with(admin)
+	// Large facts: written over TCP and HTTP, a hundred of them and then the same again, half sent, and read in each way by clients that
+	// read little of the answer.
+	huge := strings.Repeat("v", 13<<20)
+	var wrote atomic.Int64
+	little := func(nc net.Conn) { _, _ = nc.Read(make([]byte, 64<<10)) }
+	attack(address, 5, func(nc net.Conn) {
+		say(hello, fmt.Sprintf(`{"op":"write_fact","fact":{"id":"huge%d","store":"tasks","key":"huge","value":"%s"}}`, wrote.Add(1)%100, huge))(nc)
+		little(nc)
+	})
+	attack(http, 5, func(nc net.Conn) {
+		text(fmt.Sprintf("PUT /v1/stores/tasks/huge?id=huge%d HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer tasks\r\nContent-Length: %d\r\n\r\n\"%s\"", wrote.Add(1)%100, len(huge)+2, huge))(nc)
+		little(nc)
+	})
+	attack(http, 50, text("PUT /v1/stores/tasks/huge HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer tasks\r\nContent-Length: 16000000\r\n\r\n\"vvvv"))
+	for _, path := range []string{"/v1/facts?after=0", "/v1/events?after=0", "/v1/facts?reverse=1&limit=9", "/v1/stores/tasks/huge", "/v1/history/tasks/huge", "/v1/facts/huge1"} {
+		attack(http, 50, func(nc net.Conn) { text(fmt.Sprintf(get, path, "tasks"))(nc); little(nc) })
+	}
+	attack(address, 50, func(nc net.Conn) { say(hello, `{"op":"replay","after":0,"stores":["tasks"]}`)(nc); little(nc) })
+
 	deadline := time.Now().Add(10 * time.Minute)
 	require.NoError(t, follower.SetDeadline(deadline))
 	require.NoError(t, writer.SetDeadline(deadline))
@@ -161,13 +180,13 @@ func TestStormOfCommand(t *testing.T) {
 	require.NoError(t, err)
 	peak := ""
 	for line := range strings.Lines(string(status)) {
-		if strings.HasPrefix(line, "VmHWM") {
-			peak = strings.TrimSpace(strings.TrimPrefix(line, "VmHWM:"))
+		if strings.HasPrefix(line, "VmHWM") || strings.HasPrefix(line, "VmData") {
+			peak += " " + strings.Join(strings.Fields(line), " ")
 		}
 	}
 	of := func(all []time.Duration) string {
 		slices.Sort(all)
 		return fmt.Sprintf("median %v, 99%% %v, at most %v", all[len(all)/2].Round(time.Microsecond), all[len(all)*99/100].Round(time.Microsecond), all[len(all)-1].Round(time.Microsecond))
 	}
-	t.Logf("%d attacks; %d facts written (%s) and followed (%s); resident memory at most %s", attacks.Load(), n, of(took), of(delays), peak)
+	t.Logf("%d attacks, %d large facts sent; %d facts written (%s) and followed (%s); %s", attacks.Load(), wrote.Load(), n, of(took), of(delays), peak)
 }
