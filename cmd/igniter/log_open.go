@@ -168,7 +168,7 @@ func (a *app) secrets(c *backend.Config) error {
 		c.TLS = &t
 	}
 	if path := v.String("token_file"); path != "" && c.Token == "" {
-		text, err := os.ReadFile(path)
+		text, err := plaintext.ReadFile(path)
 		if err == nil {
 			text, err = plaintext.UTF8(text)
 		}

@@ -7,12 +7,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
+	"github.com/igniter-store/igniter/internal/plaintext"
 	"github.com/igniter-store/igniter/server/auth"
 )
 
@@ -60,7 +60,7 @@ func (s *security) config(clients tls.ClientAuthType) *tls.Config {
 }
 
 func (s *security) readPool() error {
-	pem, err := os.ReadFile(s.clientCA)
+	pem, err := plaintext.ReadFile(s.clientCA)
 	if err != nil {
 		return fmt.Errorf("read the authorities of clients: %w", err)
 	}

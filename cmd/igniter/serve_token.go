@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/igniter-store/igniter/cmd/igniter/internal/wholefile"
+	"github.com/igniter-store/igniter/internal/plaintext"
 	"github.com/igniter-store/igniter/server/auth"
 )
 
@@ -103,7 +104,7 @@ func editTokens(path string, create bool, edit func(text []byte) ([]byte, error)
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	text, err := os.ReadFile(path)
+	text, err := plaintext.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -35,7 +34,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 		Example: "  igniter token list --file /etc/igniter/tokens.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			text, err := os.ReadFile(path)
+			text, err := plaintext.ReadFile(path)
 			if err != nil {
 				return err
 			}

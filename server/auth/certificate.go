@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/igniter-store/igniter/internal/plaintext"
 )
 
 // A Certificate is a server's certificate and key, read from PEM files and reloaded when these change. Its Get is for
@@ -57,7 +59,14 @@ func (c *Certificate) Reload() error {
 }
 
 func (c *Certificate) load() (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	var pair tls.Certificate
+	cert, err := plaintext.ReadFile(c.certFile)
+	if err == nil {
+		var key []byte
+		if key, err = plaintext.ReadFile(c.keyFile); err == nil {
+			pair, err = tls.X509KeyPair(cert, key)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("auth: load certificate %s with key %s: %w", c.certFile, c.keyFile, err)
 	}

@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"sync/atomic"
 
 	"github.com/goccy/go-yaml"
@@ -56,7 +55,7 @@ func LoadTokens(path string) (*Tokens, error) {
 // Reload reads the file again. From then on the new tokens apply to every connection, including open ones. After an
 // error the tokens are as before.
 func (t *Tokens) Reload() error {
-	text, err := os.ReadFile(t.path)
+	text, err := plaintext.ReadFile(t.path)
 	if err != nil {
 		return fmt.Errorf("auth: load tokens: %w", err)
 	}

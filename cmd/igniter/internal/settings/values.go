@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -80,7 +79,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	}
 	fromFile := koanf.New(".")
 	if path != "" {
-		text, err := os.ReadFile(path)
+		text, err := plaintext.ReadFile(path)
 		if err == nil {
 			text, err = plaintext.UTF8(text)
 		}
