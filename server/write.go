@@ -197,6 +197,9 @@ func Withhold(grant *auth.Grant, err error) error {
 			return fmt.Errorf("%w: the server's log says more", failure)
 		}
 	}
+	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
+		return diverged // without where the log was
+	}
 	if protocol.ErrorCode(err) == protocol.CodeInternal {
 		return errInternal
 	}

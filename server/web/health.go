@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/igniter-store/igniter/server"
+	"github.com/igniter-store/igniter/server/auth"
 )
 
 func (h *Handler) health(w *exchange, _ *http.Request, _ []string) {
@@ -46,6 +47,9 @@ func (h *Handler) ready(w *exchange, r *http.Request, _ []string) {
 	stats, err := s.Stats(r.Context())
 	switch {
 	case err != nil:
+		if s.Open() {
+			w.grant = s.Authorize(auth.Credential{}).Grant // it may know why
+		}
 		h.fail(w, r, &statusError{http.StatusServiceUnavailable, err})
 	case stats.Failed != "":
 		why := stats.Failed

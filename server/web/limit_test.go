@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/file"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
 	"github.com/igniter-store/igniter/server/auth"
@@ -149,5 +153,24 @@ func TestStuckClients(t *testing.T) {
 		close(letGo)
 		end()
 		clients.Wait()
+	}
+}
+
+// TestPlaceOfLog: who asks whether a server is ready, without a token, does not learn where its log was.
+func TestPlaceOfLog(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a file that is open cannot be removed")
+	}
+	for _, asks := range []bool{true, false} {
+		dir := filepath.Join(t.TempDir(), "place-of-the-log")
+		l, err := file.Open(t.Context(), file.Options{Path: dir})
+		require.NoError(t, err)
+		var options server.Options
+		if asks {
+			options.Tokens, _ = tokensOf(t, func(e *auth.TokenEntry) { e.Read = []string{"*"} })
+		}
+		x := newSite(t, l, web.Options{}, &options)
+		require.NoError(t, os.Rename(dir, dir+"-moved"))
+		require.Equal(t, !asks, strings.Contains(x.get(503, "/readyz"), "place-of-the-log"))
 	}
 }
