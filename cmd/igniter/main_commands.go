@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,7 +48,10 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
   igniter get tasks milk --address 127.0.0.1:7400 --as-of -1h`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          knownCommand,
 		RunE:          commandMissing,
+
+		SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
 			a.values, err = settings.Load(cmd.Flags(), os.Environ())
 			return err
@@ -87,6 +91,13 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 		}
 	}
 	a.prepare(root)
+	root.InitDefaultCompletionCmd("completion")
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args, c.RunE, c.SuggestionsMinimumDistance = knownCommand, commandMissing, 2
+			a.prepare(c)
+		}
+	}
 	return root
 }
 
@@ -125,7 +136,12 @@ func knownCommand(cmd *cobra.Command, given []string) error {
 		return nil
 	}
 	text := ""
-	for _, name := range cmd.SuggestionsFor(given[0]) {
+	names := slices.Compact(cmd.SuggestionsFor(given[0]))
+	alike := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasPrefix(given[0], name[:1]) })
+	if len(alike) == 0 {
+		alike = names
+	}
+	for _, name := range alike {
 		text += "\n\t" + name
 	}
 	if text != "" {

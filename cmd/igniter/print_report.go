@@ -37,6 +37,8 @@ type listing struct {
 	table  table // lines that are not printed yet, perhaps after the heading
 	rows   int
 	widths map[int]int
+	spare  []int // columns that a narrow terminal does without, in the order in which they are left out
+	out    []int // columns that are left out
 }
 
 // listed is how many lines are printed at once, so that memory does not grow with the listing. Later lines may have wider columns.
@@ -60,8 +62,16 @@ func (l *listing) add(item any, cells ...any) error {
 }
 
 func (l *listing) flush() error {
+	width := l.app.width()
+	for _, i := range l.out {
+		l.table.drop(i)
+	}
+	for width > 0 && len(l.widths) == 0 && len(l.spare) > 0 && l.table.narrowest() > width {
+		l.table.drop(l.spare[0])
+		l.out, l.spare = append(l.out, l.spare[0]), l.spare[1:]
+	}
 	var text strings.Builder
-	l.table.print(&text, l.widths, l.app.width())
+	l.table.print(&text, l.widths, width)
 	l.table = l.table[:0]
 	_, err := fmt.Fprint(l.app.out, text.String())
 	return err

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -35,6 +36,27 @@ func (t table) String() string {
 // leastRoom is how many places of a terminal the last cell of a line gets, even if the line becomes longer than the terminal.
 const leastRoom = 20
 
+// narrowest returns how wide the table is if its last cells are cut.
+func (t table) narrowest() (width int) {
+	widths := map[int]int{}
+	for _, row := range t {
+		for i, cell := range row[:max(len(row)-1, 0)] {
+			widths[i] = max(widths[i], uniseg.StringWidth(cell)+2)
+		}
+	}
+	for _, w := range widths {
+		width += w
+	}
+	return width + leastRoom
+}
+
+// drop removes a column.
+func (t table) drop(column int) {
+	for i, row := range t {
+		t[i] = slices.Delete(row, column, column+1)
+	}
+}
+
 // print prints the table. widths has the widths of columns in what was printed before, and gets those of this table. If
 // width, of a terminal, is not 0, the last cell of each line is cut so that the line fits.
 func (t table) print(w *strings.Builder, widths map[int]int, width int) {
@@ -62,15 +84,26 @@ func (t table) print(w *strings.Builder, widths map[int]int, width int) {
 	}
 }
 
-// printable returns text without what would move a terminal's cursor or change its colours.
+// printable returns text without what would move a terminal's cursor, change its colours or not be seen: that is written as
+// escapes, such as \u202e.
 func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '�'
+	var plain strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(r)), r <= 0xffff && !unicode.IsPrint(r) && !joins(r):
+			fmt.Fprintf(&plain, `\u%04x`, r)
+		case !unicode.IsPrint(r) && !joins(r):
+			fmt.Fprintf(&plain, `\U%08x`, r)
+		default:
+			plain.WriteRune(r)
 		}
-		return r
-	}, text)
+	}
+	return plain.String()
 }
+
+// joins reports whether a character belongs to those around it: joiners make one emoji of several, and are part of Persian
+// and Indian words. An ideographic space is as wide as a character.
+func joins(r rune) bool { return r == '\u200c' || r == '\u200d' || r == '\u3000' }
 
 // cut returns text that takes at most n places of a terminal.
 func cut(text string, n int) string {

@@ -21,8 +21,26 @@ func TestTable(t *testing.T) {
 	for _, line := range lines[1:] {
 		before, _, ok := strings.Cut(line, "end")
 		require.True(t, ok)
-		require.Equal(t, len("日本語キー")/3*2+2+len("value")+2, uniseg.StringWidth(before), "%q", line)
+		require.Equal(t, len(`\u001b[31mred\u202e`)+2+len("value")+2, uniseg.StringWidth(before), "%q", line)
 		require.NotContains(t, line, "\x1b")
+	}
+}
+
+// TestNarrow leaves out the columns that matter least, in all that a listing prints.
+func TestNarrow(t *testing.T) {
+	table := table{{"SEQ", "STORE", "ID", "VALUE"}, {"1", "tasks", strings.Repeat("i", 36), "x"}}
+	require.Equal(t, 3+2+5+2+36+2+leastRoom, table.narrowest())
+	table.drop(2)
+	require.Equal(t, 3+2+5+2+leastRoom, table.narrowest())
+	table.drop(1)
+	require.Equal(t, "SEQ  VALUE\n1    x\n", table.String())
+}
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"é 日本　語 🥛": "é 日本　語 🥛", "👩‍👩‍👧": "👩‍👩‍👧", "\x1b[31m\u202e\n": `\u001b[31m\u202e\u000a`, "a\u00a0b\u200b": `a\u00a0b\u200b`, "\xff\ufffd": `\ufffd` + "\ufffd", "\U000e0001": `\U000e0001`,
+	} {
+		require.Equal(t, want, printable(text), "%q", text)
 	}
 }
 

@@ -52,6 +52,7 @@ func (a *app) look(ctx context.Context, name string, at *moment, has func(f *bac
 // were.
 func (a *app) printRecords(records iter.Seq2[store.Record, error], has func(r store.Record) bool, limit uint) (n uint, err error) {
 	l := a.newListing(factColumns...)
+	l.spare = []int{6, 3} // the ID, since the seq is as good; then the store, which the command names
 	for r, err := range records {
 		if err != nil {
 			return n, err

@@ -46,7 +46,10 @@ such as true or 17, or else a string. If --where is given several times, all con
 			}
 			hasPrefix := func(f *backend.Fact) bool { return strings.HasPrefix(f.Key, prefix) }
 			return a.look(cmd.Context(), given[0], &at, hasPrefix, func(e *store.Engine) error {
-				_, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at.engine()}), func(r store.Record) bool { return query.HoldAll(conditions, r.Value()) }, limit)
+				n, err := a.printRecords(e.List(cmd.Context(), given[0], store.Query{At: at.engine()}), func(r store.Record) bool { return query.HoldAll(conditions, r.Value()) }, limit)
+				if err == nil && n == 0 && prefix == "" && len(e.Stores()) == 0 {
+					a.sayNoStore(given[0])
+				}
 				return err
 			})
 		},

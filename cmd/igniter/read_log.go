@@ -58,18 +58,28 @@ igniter why SEQ shows what led to a fact and what followed from it, igniter foll
 				if err != nil {
 					return err
 				}
+				found := false
 				for v, err := range facts {
 					if err != nil {
 						return err
 					}
+					found = true
 					if err := a.printEvent(&v.Fact); err != nil {
 						return err
 					}
 				}
-				if stats, err = log.Stats(cmd.Context()); err == nil {
-					a.sayGone(&stats, q)
+				if stats, err = log.Stats(cmd.Context()); err != nil {
+					return err
 				}
-				return err
+				a.sayGone(&stats, q)
+				if found || len(q.Stores) == 0 {
+					return nil
+				}
+				for _, err := range backend.Facts(log.Replay(cmd.Context(), backend.Range{Stores: q.Stores})) {
+					return err
+				}
+				a.sayNoStore(q.Stores[0])
+				return nil
 			})
 		},
 	}))

@@ -66,6 +66,11 @@ func (a *app) sayAhead(at *moment, stats *backend.Stats) {
 	}
 }
 
+// sayNoStore says that a store has no facts, since its name may be misspelt.
+func (a *app) sayNoStore(name string) {
+	a.say(fmt.Sprintf("the log has no facts of a store %q; igniter list shows the stores", name))
+}
+
 // instant returns a flag's function that sets a point in time as people write it.
 func instant(to *time.Time) func(text string) error {
 	return func(text string) (err error) {

@@ -56,6 +56,9 @@ facts as JSON, before compression.`,
 					}
 					return cmp.Or(cmp.Compare(b.Versions, a.Versions), cmp.Compare(a.Key, b.Key))
 				})
+				if len(all) == 0 {
+					a.sayNoStore(given[0])
+				}
 				l := a.newListing("VERSIONS", "BYTES", "LAST SEQ", "KEY")
 				for i, k := range all {
 					if limit != 0 && uint(i) == limit {
