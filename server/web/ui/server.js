@@ -78,7 +78,7 @@ export class Server {
 		const minutes = this.hour.known?.counts ?? [];
 		const done = (name) => s.latency?.[name]?.count ?? 0, op = done('write_batch') > done('write_fact') ? 'write_batch' : 'write_fact', write = s.latency?.[op];
 		return section('work', 'At work', 'facts in: the last hour; the rest: since this page was opened',
-			h('div.multi', cell('Facts in', rate(inRates.at(-1) ?? 0), 'a second', minutes, `${count(this.hour.known?.facts ?? 0)} in the last hour`), cell('Facts out', rate(outRates.at(-1) ?? 0), 'a second', outRates, `${count(s.facts_out ?? 0)} since the start`),
+			h('div.multi', cell('Facts in', rate(inRates.at(-1) ?? 0), 'a second', minutes, `${count(this.hour.known?.facts ?? 0)} in the last hour`), cell('Facts out', rate(outRates.at(-1) ?? 0), 'a second', outRates, `${count(s.facts_out ?? 0)} so far, over TCP`),
 				cell('Write, p99', ms(write?.p99_ms), 'ms', p99(op), `p50 ${ms(write?.p50_ms)} ms`), cell('Sync, p99', ms(s.latency?.sync?.p99_ms), 'ms', p99('sync'), `p50 ${ms(s.latency?.sync?.p50_ms)} ms`),
 				cell('Greatest lag', count(s.lag ?? 0), 'seqs', lags, many((s.subscribers ?? []).length, 'subscriber')), cell('Connections', count(s.connections ?? 0), '', conns, many(s.streams ?? 0, 'stream') + ' over HTTP')));
 	}

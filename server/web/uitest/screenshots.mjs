@@ -6,6 +6,7 @@ import { CONTROL, SITE, TOKENS, browser, open, ready, see } from './page.mjs';
 const day = (n) => encodeURIComponent(`${new Date(Date.now() - n * 864e5).toISOString().slice(0, 10)}T00:00:00Z`);
 const SHOTS = {
   stores: '', records: `?store=orders&where=state%3Dpaid&where=total%3E900&as_of=${day(200)}&valid_at=${day(215)}`, history: '?store=orders&key=order-000139', why: '?store=orders&key=order-000240',
+  difference: `?view=diff&store=orders&from=${day(30)}`,
 };
 
 const control = (what, params) => fetch(`${CONTROL}/${what}?${new URLSearchParams(params)}`);
