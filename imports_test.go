@@ -34,6 +34,7 @@ var layers = []layer{
 	{"internal/linear", []string{"backend"}, []string{"github.com/anishathalye/porcupine"}},
 	{"internal/model", []string{"store", "backend", "backend/network", "server", "server/auth", "internal/seqrange"}, []string{"github.com/google/go-cmp/cmp", "github.com/stretchr/testify/require", "go.uber.org/zap", "pgregory.net/rapid"}},
 	{"internal/gone", []string{"backend"}, []string{"github.com/stretchr/testify/require"}},
+	{"internal/wiretest", []string{"backend", "wire", "internal/protocol"}, []string{"github.com/stretchr/testify/require"}},
 	{"internal/servertest", []string{"backend", "server"}, []string{"github.com/stretchr/testify/require"}},
 	{"internal/...", []string{}, []string{}},
 	{"backend", []string{"internal/jsonvalue", "internal/ctxsync", "internal/uuidtext"}, []string{"go.uber.org/zap", "github.com/google/uuid"}},

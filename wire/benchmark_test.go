@@ -12,30 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/wiretest"
 	"github.com/igniter-store/igniter/wire"
 )
-
-// typical is a fact whose log form is 420 bytes long, as a task of a small app would be.
-func typical() backend.Fact {
-	return backend.Fact{
-		Seq:             1234567,
-		ID:              "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76b",
-		Store:           "tasks",
-		Key:             "task-0000001",
-		Value:           []byte(`{"amount":10.26,"owner":"user-000001@accounts.example.org","priority":1,"status":"done","title":"Account review 01"}`),
-		ValueHash:       "4237ce89e3ecd0e62cfeac5064201ae4096d93ac9cc0566cbc38538645fdc717",
-		Causation:       "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76a",
-		TransactionTime: time.Unix(1795467633, 816713600).UTC(),
-		SchemaVersion:   1,
-		Producer:        []byte(`{"name":"web-1"}`),
-	}
-}
 
 // smallValue is a value of 95 bytes whose keys want sorting.
 const smallValue = `{"title":"Quarterly review","status":"done","priority":1,"amount":10.26,"owner":"user-1@ex.org"}`
 
 func BenchmarkAppendFact(b *testing.B) {
-	f := typical()
+	f := wiretest.Typical()
 	buf := wire.AppendFact(nil, &f)
 	b.SetBytes(int64(len(buf)))
 	b.ReportAllocs()
@@ -45,7 +30,7 @@ func BenchmarkAppendFact(b *testing.B) {
 }
 
 func BenchmarkParseFact(b *testing.B) {
-	f := typical()
+	f := wiretest.Typical()
 	body := wire.AppendFact(nil, &f)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
@@ -57,7 +42,7 @@ func BenchmarkParseFact(b *testing.B) {
 }
 
 func BenchmarkParseFactChecked(b *testing.B) {
-	f := typical()
+	f := wiretest.Typical()
 	body := wire.AppendFact(nil, &f)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
@@ -69,7 +54,7 @@ func BenchmarkParseFactChecked(b *testing.B) {
 }
 
 func BenchmarkEncodedFact(b *testing.B) {
-	f := typical()
+	f := wiretest.Typical()
 	var d wire.EncodedFact
 	d.Encode(&f)
 	buf := make([]byte, 0, 1024)
@@ -83,7 +68,7 @@ func BenchmarkEncodedFact(b *testing.B) {
 func BenchmarkParseGroup(b *testing.B) {
 	facts := make([]backend.Fact, 100)
 	for i := range facts {
-		facts[i] = typical()
+		facts[i] = wiretest.Typical()
 	}
 	body := wire.AppendGroup(nil, facts)
 	facts = facts[:0]
@@ -99,7 +84,7 @@ func BenchmarkParseGroup(b *testing.B) {
 }
 
 func BenchmarkReader(b *testing.B) {
-	f := typical()
+	f := wiretest.Typical()
 	body := wire.AppendFact(nil, &f)
 	stream := bytes.Repeat(wire.AppendFrame(nil, body), 10_000)
 	b.SetBytes(int64(len(stream)))

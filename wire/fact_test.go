@@ -18,6 +18,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/wiretest"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -46,7 +47,7 @@ func TestAppendFactForm(t *testing.T) {
 }
 
 func TestEncodedFactIsAppendFact(t *testing.T) {
-	f := typical()
+	f := wiretest.Typical()
 	var d wire.EncodedFact
 	for range 2 { // its memory is used again
 		d.Encode(&f)
@@ -57,7 +58,7 @@ func TestEncodedFactIsAppendFact(t *testing.T) {
 }
 
 func TestHotPathsDoNotAllocate(t *testing.T) {
-	f := typical()
+	f := wiretest.Typical()
 	body := wire.AppendFact(nil, &f)
 	buf := make([]byte, 0, 1024)
 	src := []byte(smallValue)
@@ -123,7 +124,7 @@ func TestCheckFactRefuses(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	a, b, c := typical(), typical(), typical()
+	a, b, c := wiretest.Typical(), wiretest.Typical(), wiretest.Typical()
 	b.Seq, b.ID, b.Value = a.Seq+1, "b", []byte(`"\n,\n{"`)
 	c.Seq, c.ID, c.Producer, c.Derivation = a.Seq+2, "c", nil, []byte(`[{"x":"\\\""},[]]`)
 	spread := c
@@ -303,7 +304,7 @@ func TestReaderAllocatesWhatArrives(t *testing.T) {
 	stream := append([]byte{0, 0xff, 0xff, 0xff}, make([]byte, 100_000)...)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, _, err := readFrames(stream)
+	_, _, err := wiretest.ReadFrames(stream)
 	runtime.ReadMemStats(&after)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/wiretest"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -50,18 +50,6 @@ func TestCanonicalVectors(t *testing.T) {
 			}
 			require.Equal(t, v.Sha256, wire.HashCanonical([]byte(v.Canonical)))
 		})
-	}
-}
-
-// readFrames returns the bodies of a stream's frames and the error that ended it.
-func readFrames(stream []byte) (bodies [][]byte, offset int64, err error) {
-	r := wire.NewReader(bytes.NewReader(stream), 0)
-	for {
-		body, err := r.Next()
-		if err != nil {
-			return bodies, r.Offset(), err
-		}
-		bodies = append(bodies, body)
 	}
 }
 
@@ -123,7 +111,7 @@ func TestRubyLogs(t *testing.T) {
 			require.NoError(t, err)
 			lines := strings.Split(string(expect), "\n")
 
-			bodies, offset, err := readFrames(stream)
+			bodies, offset, err := wiretest.ReadFrames(stream)
 			require.IsType(t, want.ends, err)
 			require.Equal(t, want.offset, offset)
 			switch err := err.(type) {
@@ -149,36 +137,21 @@ func TestRubyLogs(t *testing.T) {
 					continue
 				}
 				require.Equal(t, lines[i], string(body))
-				requireRubyFact(t, body)
+				wiretest.RequireRubyFact(t, body)
 			}
 		})
 	}
-}
-
-// requireRubyFact requires that a fact written by Ruby is read and written again byte for byte.
-func requireRubyFact(t testing.TB, body []byte) {
-	f, err := wire.CheckFact(body)
-	require.NoError(t, err)
-	require.NoError(t, f.Validate())
-	require.Equal(t, string(body), string(protocol.AppendFactV1(nil, &f)))
-	hash, err := wire.Hash(f.Value)
-	require.NoError(t, err)
-	require.Equal(t, f.ValueHash, hash)
-
-	g, err := wire.ParseFact(wire.AppendFact(nil, &f))
-	require.NoError(t, err)
-	require.Equal(t, f, g, "the log form holds the same fact")
 }
 
 func TestRubySnapshots(t *testing.T) {
 	for file, facts := range map[string]int{"replaced": 3, "with_snap": 8} {
 		stream, err := os.ReadFile("testdata/wal/" + file + ".wal.snap")
 		require.NoError(t, err)
-		bodies, _, err := readFrames(stream)
+		bodies, _, err := wiretest.ReadFrames(stream)
 		require.Equal(t, io.EOF, err)
 		require.Len(t, bodies, 1+facts, "a header and the facts")
 		for _, body := range bodies[1:] {
-			requireRubyFact(t, body)
+			wiretest.RequireRubyFact(t, body)
 		}
 	}
 }
@@ -186,7 +159,7 @@ func TestRubySnapshots(t *testing.T) {
 func TestReaderTellsEndsApart(t *testing.T) {
 	stream, err := os.ReadFile("testdata/wal/basic.wal")
 	require.NoError(t, err)
-	whole, _, err := readFrames(stream)
+	whole, _, err := wiretest.ReadFrames(stream)
 	require.Equal(t, io.EOF, err)
 	ends := map[int]int{0: 0} // offset of a frame's end: frames before it
 	at := 0
@@ -196,7 +169,7 @@ func TestReaderTellsEndsApart(t *testing.T) {
 	}
 
 	for cut := range stream {
-		bodies, offset, err := readFrames(stream[:cut])
+		bodies, offset, err := wiretest.ReadFrames(stream[:cut])
 		if n, clean := ends[cut]; clean {
 			require.Equal(t, io.EOF, err)
 			require.Len(t, bodies, n)
@@ -211,7 +184,7 @@ func TestReaderTellsEndsApart(t *testing.T) {
 	for bit := range len(stream) * 8 {
 		damaged := bytes.Clone(stream)
 		damaged[bit/8] ^= 1 << (bit % 8)
-		bodies, offset, err := readFrames(damaged)
+		bodies, offset, err := wiretest.ReadFrames(damaged)
 		require.NotEqual(t, io.EOF, err, "bit %d flipped", bit)
 		require.LessOrEqual(t, offset, int64(bit/8))
 		require.Equal(t, len(bodies), ends[int(offset)], "damage is found at its frame")

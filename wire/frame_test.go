@@ -9,11 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/internal/wiretest"
 	"github.com/igniter-store/igniter/wire"
 )
 
 func TestJoin(t *testing.T) {
-	f := typical()
+	f := wiretest.Typical()
 	var stream []byte
 	for range 5 {
 		stream = wire.AppendFrame(stream, wire.AppendFact(nil, &f))
@@ -49,7 +50,7 @@ func TestJoin(t *testing.T) {
 
 func TestSeqs(t *testing.T) {
 	fact := func(seq uint64, value string) backend.Fact {
-		f := typical()
+		f := wiretest.Typical()
 		f.Seq, f.Value = seq, []byte(value)
 		return f
 	}

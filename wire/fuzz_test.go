@@ -17,6 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/wiretest"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -27,7 +28,7 @@ func addBodies(f *testing.F) {
 	for _, file := range files {
 		stream, err := os.ReadFile(file)
 		require.NoError(f, err)
-		bodies, _, _ := readFrames(stream)
+		bodies, _, _ := wiretest.ReadFrames(stream)
 		for _, body := range bodies {
 			f.Add(body)
 			if fact, err := wire.CheckFact(body); err == nil {
@@ -167,7 +168,7 @@ func FuzzFact(f *testing.F) {
 		}
 		requireSameFact(t, fact)
 
-		group := []backend.Fact{fact, typical(), fact}
+		group := []backend.Fact{fact, wiretest.Typical(), fact}
 		got, err := wire.ParseGroup(nil, wire.AppendGroup(nil, group))
 		require.NoError(t, err)
 		require.Equal(t, group, got)
@@ -177,7 +178,7 @@ func FuzzFact(f *testing.F) {
 const minMax = 60_000_000_000 // seconds, within the years 1 to 9999 on both sides of 1970
 
 func FuzzGroup(f *testing.F) {
-	facts := []backend.Fact{typical(), typical()}
+	facts := []backend.Fact{wiretest.Typical(), wiretest.Typical()}
 	f.Add(wire.AppendGroup(nil, facts))
 	facts[0].Value = []byte("[\n]")
 	f.Add(wire.AppendGroup(nil, facts))

@@ -16,6 +16,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/wiretest"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -36,7 +37,7 @@ func addMessages(f *testing.F, dir string, others ...[]byte) {
 			}
 			stream, err := hex.DecodeString(turn.Hex)
 			require.NoError(f, err)
-			bodies, _ := readFrames(stream)
+			bodies, _, _ := wiretest.ReadFrames(stream)
 			for _, body := range bodies {
 				f.Add(body)
 				seeds++
@@ -52,7 +53,7 @@ func addMessages(f *testing.F, dir string, others ...[]byte) {
 // FuzzParseRequest compares the quick path of requests to write a fact with the general one, which a
 // space before the body makes ParseRequest take, and reads every field.
 func FuzzParseRequest(f *testing.F) {
-	fact := typical()
+	fact := wiretest.Typical()
 	batch := backend.Batch{Facts: []backend.Fact{fact, fact}, Expect: []backend.Expect{{Store: "s", Key: "k", ID: "i"}}}
 	addMessages(f, "c2s",
 		protocol.AppendHello(nil, "c", "t"), protocol.AppendWriteFact(nil, &fact), protocol.AppendWriteFactV1(nil, &fact), protocol.AppendWriteBatch(nil, &batch),
@@ -171,7 +172,7 @@ func readRequest(t *testing.T, r *protocol.Request) {
 // FuzzParseAnswer reads bytes as every answer that there is. Where they are one, that can be written and is
 // read again.
 func FuzzParseAnswer(f *testing.F) {
-	fact := typical()
+	fact := wiretest.Typical()
 	p := []protocol.Ack{protocol.AckOf(&fact, false), protocol.AckOf(&fact, true), protocol.DuplicateOf(&fact, &backend.Fact{Value: []byte("{}")})}
 	addMessages(f, "s2c",
 		protocol.AppendWritten(nil, p[0], nil), protocol.AppendWritten(nil, p[1], []byte("7")), protocol.AppendWrittenBatch(nil, p, nil), protocol.AppendOK(nil, nil),
@@ -273,7 +274,7 @@ func FuzzParseError(f *testing.F) {
 
 // FuzzStream reads bytes as what a stream sends, of either version, and as a frame's body in a log.
 func FuzzStream(f *testing.F) {
-	fact := typical()
+	fact := wiretest.Typical()
 	odd := fact
 	odd.Value = []byte("[\n]")
 	horizons := map[string]backend.Horizon{"tasks": {Seq: 7, Time: fact.TransactionTime}, backend.AllStores: {Seq: 3}}

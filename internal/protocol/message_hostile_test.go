@@ -11,12 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/internal/protocol"
+	"github.com/igniter-store/igniter/internal/wiretest"
 )
 
 // TestHostileSizes parses messages that promise much and hold little: what is allocated is bounded by what
 // is there.
 func TestHostileSizes(t *testing.T) {
-	f := typical()
+	f := wiretest.Typical()
 	own := protocol.AppendWriteFact(nil, &f)
 	deep := strings.Repeat(`{"a":[`, 4<<10) + strings.Repeat(`]}`, 4<<10)
 	for name, body := range map[string]string{

@@ -15,13 +15,14 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 	"github.com/igniter-store/igniter/internal/protocol"
 	"github.com/igniter-store/igniter/internal/seqrange"
+	"github.com/igniter-store/igniter/internal/wiretest"
 	"github.com/igniter-store/igniter/wire"
 )
 
 // TestShortRequests parses every piece of requests that write a fact, from their beginnings and from their
 // ends: what begins as one does need not end as one does.
 func TestShortRequests(t *testing.T) {
-	f := typical()
+	f := wiretest.Typical()
 	for _, whole := range [][]byte{protocol.AppendWriteFact(nil, &f), protocol.AppendWriteFactV1(nil, &f)} {
 		for cut := range whole {
 			for _, body := range []string{string(whole[:cut]), string(whole[:cut]) + "}", string(whole[cut:]), `{"fact":` + strings.Repeat("1", cut%30) + "}"} {
@@ -68,11 +69,11 @@ func TestOddAnswers(t *testing.T) {
 }
 
 func TestRequestsParseBack(t *testing.T) {
-	f := typical()
+	f := wiretest.Typical()
 	f.ID, f.Key = "é\x00\"", ""
 	sent := f
 	sent.Seq = 0
-	second := typical()
+	second := wiretest.Typical()
 	second.Seq = 0
 
 	t.Run("hello", func(t *testing.T) {
@@ -248,7 +249,7 @@ func TestOddRequests(t *testing.T) {
 }
 
 func TestAnswersParseBack(t *testing.T) {
-	f := typical()
+	f := wiretest.Typical()
 	places := []protocol.Ack{
 		{Seq: 1, TransactionTime: f.TransactionTime}, protocol.AckOf(&f, false), protocol.AckOf(&f, true), {Seq: 1<<64 - 1, Causation: "é\"\x00", TransactionTime: f.TransactionTime},
 	}
@@ -286,7 +287,7 @@ func TestAnswersParseBack(t *testing.T) {
 		}
 		require.NoError(t, protocol.ParseAnswer(protocol.AppendOK(nil, idOf(id)), nil))
 
-		facts := []backend.Fact{typical(), typical()}
+		facts := []backend.Fact{wiretest.Typical(), wiretest.Typical()}
 		facts[0].Seq, facts[1].Seq = 0, 0
 		for n := range 3 {
 			body := protocol.AppendFactsV1(nil, facts[:n], idOf(id))
@@ -328,7 +329,7 @@ func TestAnswersParseBack(t *testing.T) {
 }
 
 func TestStreamsParseBack(t *testing.T) {
-	f := typical()
+	f := wiretest.Typical()
 	horizons := map[string]backend.Horizon{"tasks": {Seq: 7, Time: f.TransactionTime}, backend.AllStores: {Seq: 3}}
 	for _, log := range [][]byte{wire.AppendFact(nil, &f), wire.AppendGroup(nil, []backend.Fact{f, f}), []byte(`[]`)} {
 		require.False(t, protocol.IsControl(log))
