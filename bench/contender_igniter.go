@@ -221,10 +221,9 @@ func (c *factClients) follow(got func(int)) error {
 func (c *factClients) close() error {
 	c.cancel()
 	c.follows.Wait()
+	all := make([]func() error, 0, len(c.clients)+1)
 	for _, client := range c.clients {
-		if err := client.Close(); err != nil {
-			return err
-		}
+		all = append(all, client.Close)
 	}
-	return c.server.close()
+	return closeAll(append(all, c.server.close)...) // the server in any case
 }

@@ -51,7 +51,10 @@ func (e *factEngine) look(key string) error {
 
 func (e *engineTable) getAt(key string, seq int) error {
 	r, ok, err := e.GetAt(context.Background(), "tasks", key, engine.Moment{Seq: uint64(seq)})
-	if err != nil || !ok {
+	if err != nil {
+		return err
+	}
+	if !ok {
 		return errKey
 	}
 	return found(r.Value())
