@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -83,7 +82,7 @@ func (x *site) send(status int, method, path, body string, headers ...string) (h
 	return answer.Header, string(text)
 }
 
-// tokens returns tokens of which each has its entry changed by a function, in their order.
+// tokensOf returns tokens of which each has its entry changed by a function, in their order.
 func tokensOf(t *testing.T, change ...func(e *auth.TokenEntry)) (*auth.Tokens, []string) {
 	var shown []string
 	var entries []auth.TokenEntry
@@ -92,12 +91,7 @@ func tokensOf(t *testing.T, change ...func(e *auth.TokenEntry)) (*auth.Tokens, [
 		f(&entry)
 		shown, entries = append(shown, "Bearer "+token), append(entries, entry)
 	}
-	text, err := json.Marshal(entries)
-	require.NoError(t, err)
-	path := filepath.Join(t.TempDir(), "tokens")
-	require.NoError(t, os.WriteFile(path, text, 0o600))
-	tokens, err := auth.LoadTokens(path)
-	require.NoError(t, err)
+	tokens, _ := tokensIn(t, entries...)
 	return tokens, shown
 }
 
