@@ -30,7 +30,7 @@ func openTest[L any](t *testing.T, dir string, by func(string) (L, error)) L {
 
 // TestStores lets each contender keep a handful of records, in each way that rows ask for.
 func TestStores(t *testing.T) {
-	for _, part := range [][]contender{durables(2, 1), unsynced(), volatiles(1, 8), remotes(1, 8)} {
+	for _, part := range [][]contender{durables(2), unsynced(), volatiles(1, 8), remotes(1, 8)} {
 		for _, c := range part {
 			t.Run(c.name, func(t *testing.T) {
 				l := openTest(t, t.TempDir(), c.open)

@@ -44,7 +44,7 @@ const (
 )
 
 // durables returns who appends durably, for so many goroutines.
-func durables(goroutines, size int) []contender {
+func durables(goroutines int) []contender {
 	all := []contender{
 		{"fdatasync", "limit: write and fdatasync, into a file of zeros; no log", limit, openRaw(true, 1)},
 		{"igniter file", "sync always: fdatasync; " + groups, ours, openFile(file.SyncAlways)},
@@ -83,7 +83,7 @@ func unsynced() []contender {
 
 func appendRows() (all []row) {
 	for _, goroutines := range []int{1, 16, 64, 256} {
-		r := appendRow("Durable append", fmt.Sprintf("%d goroutines, one record each", goroutines), goroutines, 1, durables(goroutines, 1))
+		r := appendRow("Durable append", fmt.Sprintf("%d goroutines, one record each", goroutines), goroutines, 1, durables(goroutines))
 		if goroutines == 1 {
 			r.name = "1 goroutine, one record at a time"
 		} else {
@@ -92,7 +92,7 @@ func appendRows() (all []row) {
 		all = append(all, r)
 	}
 	return append(all,
-		appendRow("Durable append", "1 goroutine, batches of 100", 1, 100, durables(1, 100)),
+		appendRow("Durable append", "1 goroutine, batches of 100", 1, 100, durables(1)),
 		appendRow("Unsynced append", "1 goroutine, one record at a time", 1, 1, unsynced()),
 		appendRow("Unsynced append", "1 goroutine, batches of 100", 1, 100, unsynced()),
 	)
