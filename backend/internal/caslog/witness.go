@@ -32,7 +32,8 @@ func (l *Log) watch() {
 	defer timer.Stop()
 	var before head
 	var scrub scrub
-	for begun := time.Now(); ; timer.Reset(max(pulse, restFactor*time.Since(begun))) {
+	var begun time.Time
+	for ; ; timer.Reset(max(pulse, restFactor*time.Since(begun))) {
 		select {
 		case <-timer.C:
 		case <-l.ctx.Done():
