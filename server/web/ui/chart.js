@@ -1,4 +1,4 @@
-// Small charts: strokes in paths, no style attributes.
+// Small charts.
 
 import { g } from './dom.js';
 

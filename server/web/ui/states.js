@@ -1,4 +1,4 @@
-// What a view shows when it has no table: errors, empty stores, loading, and what a token may not see.
+// What a view shows when it has no table.
 
 import { button, copy, form, g, h, id, terms } from './dom.js';
 import { Failure, setToken } from './api.js';
@@ -70,6 +70,7 @@ export function failed(e, tries, retry, who) {
 }
 
 export function nothing(store, seq) {
+	if (!store) return panel('No stores', '', lead('No store that may be read has facts'));
 	const put = `igniter put ${quote(store)} milk '{"title":"Buy milk"}'`;
 	return panel('Empty store', '', lead('Nothing has been written to ', mono(store)), two('A store begins with its first fact. Write one, and it appears here at once.'),
 		h('pre.box', { role: 'group', tabindex: 0, 'aria-label': 'Command' }, h('code', text(put))), row(button('Copy', () => copy(put, 'Command')), h('span.dim', `Waiting after seq ${count(seq)}`)));

@@ -22,7 +22,7 @@ export class Stores {
 		page.command(['list', '--json'], 'v1/stores');
 		const all = await page.get('v1/stores');
 		page.read(all.seq);
-		if (!all.stores.length) return page.wait(nothing('tasks', all.seq));
+		if (!all.stores.length) return page.wait(nothing(all.seq ? '' : 'tasks', all.seq));
 		if (isPast(m)) {
 			const { at: place } = await page.get('v1/moment', m.at_seq ? { seq: m.at_seq } : { at: m.as_of });
 			this.end = place?.time;

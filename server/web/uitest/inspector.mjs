@@ -366,7 +366,7 @@ step('narrow tokens see their stores and no other', async (open) => {
   await see(other, 'main', 'ana-ro');
   await accessible(other, 'denied');
   const none = await open({ token: 'none' });
-  await see(none, 'main', 'Nothing has been written to');
+  await see(none, 'main', 'No store that may be read has facts');
   await accessible(none, 'empty');
   const live = await open({ token: 'none', path: '?view=live' });
   await see(live, 'h1', 'Facts as they come');
