@@ -201,7 +201,7 @@ export class Records {
 		const from = p.at_seq ?? x.place?.seq ?? p.as_of;
 		const d = await this.page.get(pathOf('v1/diff', this.store), { from, from_valid: p.valid_at, to_valid: p.valid_at, limit: 0 });
 		this.head.append(h('p.delta.end', h('span', 'Since then ', h('b.plus', `+${count(d.entered)}`), ' new, ', h('b', count(d.changed)), ' changed, ',
-			h('b.minus', `−${count(d.left)}`), ' deleted'), ' ', h('a', { href: href({ view: 'diff', store: this.store, from, valid_at: p.valid_at }) }, 'Show the difference')));
+			h('b.minus', `−${count(d.left)}`), ' deleted'), ' ', h('a', { href: href({ view: 'diff', store: this.store, from, as_of: undefined, valid_at: p.valid_at }) }, 'Show the difference')));
 	}
 
 	readOnly(e, p) {
