@@ -14,7 +14,7 @@ import (
 )
 
 // A jsonPath is a field of T, as encoding/json finds it when it reads a T: the name of a struct's field in any
-// case, and the last of several. It is a store.FieldReader.
+// case, and what several such names make together. It is a store.FieldReader.
 type jsonPath struct {
 	steps []func(value []byte) []byte
 	field *reflect.StructField      // Type and Tag of the field; nil: not known, such as below an any
@@ -123,7 +123,21 @@ func structStep(t reflect.Type, path string) (found *jsonField, step func([]byte
 	}
 	name := found.name
 	is := func(key string) bool { return key == name || strings.EqualFold(key, name) && !names[key] }
-	return found, func(v []byte) []byte { return jsonvalue.MemberFunc(v, is) }
+	whole := decodedAs(t, itself)
+	return found, func(v []byte) []byte {
+		several := 0
+		member := jsonvalue.MemberFunc(v, func(key string) bool {
+			if !is(key) {
+				return false
+			}
+			several++
+			return true
+		})
+		if several > 1 { // objects are merged, and null changes nothing
+			return jsonvalue.Member(whole(v), name)
+		}
+		return member
+	}
 }
 
 // dotted returns what JSON has under a path whose names may have dots themselves.

@@ -337,6 +337,7 @@ func TestFieldsAreWhatIsRead(t *testing.T) {
 		"before":  `{"Start":"2026-01-01T05:00:00.000-05:00","ROOM":"7","Notes":{"a.b/c":"x"},"At":{"Day":"01.02.2026"}}`,
 		"another": `{"start":"2026-01-01T10:00:00.001Z","room":"8","notes":{"a":"x"},"at":{"day":"02.02.2026"}}`,
 		"invalid": `{"start":"soon","room":"9x","notes":1,"at":null}`,
+		"both":    `{"Start":"2026-01-01T10:00:00Z","start":null,"ROOM":"8","room":"7","Notes":{"a.b/c":"x"},"notes":{"a":"x"},"AT":{"day":"01.02.2026"},"at":{}}`,
 	} {
 		_, err := raw.Put(t.Context(), key, json.RawMessage(text))
 		require.NoError(t, err)
@@ -347,7 +348,7 @@ func TestFieldsAreWhatIsRead(t *testing.T) {
 	} {
 		scope, err := records.Scope(field, companion.Filter[meeting]{Where: map[string]any{field: v}})
 		require.NoError(t, err, field)
-		require.Equal(t, 2, scope.Count(), field)
+		require.Equal(t, 3, scope.Count(), field)
 		partition, err := events.Partition(field)
 		require.NoError(t, err)
 		n := 0
@@ -356,7 +357,7 @@ func TestFieldsAreWhatIsRead(t *testing.T) {
 				n++
 			}
 		}
-		require.Equal(t, 2, n, field)
+		require.Equal(t, 3, n, field)
 	}
 	for field, v := range map[string]any{"start": "soon", "at.day": 7, "notes.a": 7} {
 		_, err := records.Scope(field, companion.Filter[meeting]{Where: map[string]any{field: v}})
