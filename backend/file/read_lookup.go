@@ -21,7 +21,7 @@ type lookup struct {
 // lookupNear is how far a seq may be from another that it is near to.
 const lookupNear = 1000
 
-// fact returns the fact at seq, if there is one.
+// fact returns the fact at seq, if there is one. It shares its page's memory.
 func (x *lookup) fact(seq uint64) (backend.Fact, bool, error) {
 	near := seq > x.last && seq-x.last <= lookupNear
 	x.last = seq
@@ -47,7 +47,7 @@ func (x *lookup) find(seq uint64) (backend.Fact, bool) {
 	if i == len(x.facts) || x.facts[i].Seq != seq {
 		return backend.Fact{}, false
 	}
-	return x.facts[i].Clone(), true
+	return x.facts[i], true
 }
 
 // read reads the frame that has a seq and, if on, the ones behind it. It returns how many bytes these are.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/igniter-store/igniter/backend"
@@ -93,7 +94,8 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 // A heldRoom is how many bytes facts that the log holds may have that a batch does not have.
 type heldRoom struct{ limit int } // -1: not known yet
 
-// take lets held share the bytes that it has in common with given, one of the facts of a batch, and counts the others.
+// take lets held share the bytes that it has in common with given, one of the facts of a batch, and counts and copies the others:
+// then held shares nothing with what it was read from.
 func (r *heldRoom) take(held, given *backend.Fact, batch []backend.Fact) error {
 	for _, x := range [...]struct{ held, given *json.RawMessage }{
 		{&held.Value, &given.Value}, {&held.Producer, &given.Producer}, {&held.Derivation, &given.Derivation},
@@ -112,7 +114,10 @@ func (r *heldRoom) take(held, given *backend.Fact, batch []backend.Fact) error {
 			return fmt.Errorf("%w: the log holds fact %q already, with a value, producer or derivation that is written otherwise and takes much more than what was sent: read it at seq %d",
 				backend.ErrTooLarge, given.ID, held.Seq)
 		}
+		*x.held = bytes.Clone(*x.held)
 	}
+	held.ID, held.Store, held.Key, held.ValueHash = given.ID, given.Store, given.Key, given.ValueHash
+	held.Causation, held.By = strings.Clone(held.Causation), strings.Clone(held.By)
 	return nil
 }
 
