@@ -17,7 +17,7 @@ import (
 // asked for, all connections have one account, which may use all that the server has.
 //
 // Bytes are those of the memory that requests are read into; those of requests that were read and not answered, twice,
-// since the log copies them; 1 KiB for each fact of a batch; and those of answers that are being sent. What a connection
+// since the log copies them; 2 KiB for each request, and 1 KiB for each fact of a batch; and those of answers that are being sent. What a connection
 // takes up to freeBytes is not counted.
 type account struct {
 	conns, streams int // guarded by Server.mu, like all here
@@ -34,6 +34,12 @@ func defaultMemory() int {
 		return int(min(max(limit/2, 1), math.MaxInt))
 	}
 	return 1 << 30
+}
+
+// defaultConnections returns how many connections there may be by default: 10,000, or one for each 128 KiB of the memory limit of the
+// process. A connection that is idle takes some 10 KiB, and one that is not some 50 KiB that are not counted.
+func defaultConnections() int {
+	return int(min(max(debug.SetMemoryLimit(-1)>>17, 1), 10_000))
 }
 
 // join makes the connection one of its client's account. The caller holds Server.mu.
@@ -78,13 +84,35 @@ func (c *conn) used() int { return c.taken + c.page + c.large }
 const timesRead = 3
 
 // take counts what the connection uses now to read and to handle requests. An error is one of hold's.
-func (c *conn) take() error { return c.hold(&c.taken, c.in.Size()+(timesRead-1)*c.size+c.extra) }
+func (c *conn) take() error {
+	return c.hold(&c.taken, c.in.Size()+(timesRead-1)*c.size+c.pipelined()+c.extra)
+}
 
-// patience is how long a stream waits for room for a large page.
-const patience = 5 * time.Second
+// pipelined returns how many bytes the requests take that are handled together, beside what they were read into.
+func (c *conn) pipelined() int {
+	if c.work == nil {
+		return 0
+	}
+	return len(c.requests) * forRequest
+}
+
+// forRequest is about what a request takes, its fact and what the log makes of it, beside its bytes.
+const forRequest = 2 << 10
+
+// patience is how long a stream waits for room for a large page, and maxAwaiting how many streams do so at a time: each has read a part of
+// the log.
+const (
+	patience    = 5 * time.Second
+	maxAwaiting = 64
+)
 
 // await is hold that waits a while for room.
 func (c *conn) await(ctx context.Context, purpose *int, n int) error {
+	if err := c.hold(purpose, n); !errors.Is(err, backend.ErrUnavailable) || c.server.awaiting.Load() >= maxAwaiting {
+		return err
+	}
+	c.server.awaiting.Add(1)
+	defer c.server.awaiting.Add(-1)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
@@ -108,7 +136,7 @@ func (c *conn) reading(ctx context.Context) context.Context {
 
 // hold says how many bytes the connection uses now for one of its purposes, taken, page or large. The error is
 // backend.ErrTooLarge if they are more than one connection may use, and backend.ErrUnavailable if its client, or all
-// together, use too many; it then uses what it did before. Using less is never an error. Much at a time may take three quarters of the room:
+// together, use too many; it then uses what it did before. Using less is never an error. Much at a time may take seven eighths of the room:
 // small requests need not wait for large ones.
 func (c *conn) hold(purpose *int, n int) error {
 	if n <= freeBytes {
@@ -125,7 +153,7 @@ func (c *conn) hold(purpose *int, n int) error {
 	more := int64(n - *purpose)
 	over := func(used int64, limit int) bool {
 		if more >= backend.LargePage {
-			limit -= limit / 4
+			limit -= limit / 8
 		}
 		return used+more > int64(limit)
 	}

@@ -33,7 +33,7 @@ type Options struct {
 	// Insecure allows the server to listen beyond loopback with neither Tokens nor client certificates.
 	Insecure bool
 
-	MaxConnections int // further ones are answered with unavailable; 0: 10,000
+	MaxConnections int // further ones are answered with unavailable; 0: 10,000, but at most one for each 128 KiB of the memory limit of the process
 
 	// Where Tokens or client certificates are asked for, a connection must show one within HelloTimeout (0: 5 s), with a
 	// frame of at most 16 KiB. Until then it does not count for MaxConnections: MaxWaiting (0: 1024) of them may be open,
@@ -50,8 +50,8 @@ type Options struct {
 	// the process's memory limit, see debug.SetMemoryLimit, or 1 GiB if it has none), MaxMemoryEach bytes for one token (0:
 	// half of that), and MaxMemoryConnection bytes for one connection (0: a quarter, or what a frame of MaxFrame takes if that is more).
 	// What would take more is answered with unavailable, or with too_large if it can never be taken; a stream waits five seconds for
-	// room before a page of 512 KiB or more is read. A request counts twice beside the memory that it was read into, and each fact of a
-	// batch for 1 KiB. What takes 512 KiB or more at a time leaves a quarter of the room to what takes less.
+	// room before a page of 512 KiB or more is read. A request counts twice beside the memory that it was read into, and for 2 KiB, and each fact of a
+	// batch for 1 KiB. What takes 512 KiB or more at a time leaves an eighth of the room to what takes less.
 	MaxMemory, MaxMemoryEach, MaxMemoryConnection int
 
 	// Replays and subscriptions: MaxStreams (0: 4096) at once, and MaxStreamsEach (0: a quarter) for one token. Each takes up
@@ -81,7 +81,7 @@ func (o Options) withDefaults() Options {
 		field *int
 		value int
 	}{
-		{&o.MaxConnections, 10_000}, {&o.MaxMemory, defaultMemory()}, {&o.MaxStreams, 4096}, {&o.MaxWaiting, 1024}, {&o.MaxWaitingEach, 256}, {&o.MaxFrame, wire.DefaultMaxFrame}, {&o.MaxRequests, 1024}, {&o.MaxBuffered, 1 << 20},
+		{&o.MaxConnections, defaultConnections()}, {&o.MaxMemory, defaultMemory()}, {&o.MaxStreams, 4096}, {&o.MaxWaiting, 1024}, {&o.MaxWaitingEach, 256}, {&o.MaxFrame, wire.DefaultMaxFrame}, {&o.MaxRequests, 1024}, {&o.MaxBuffered, 1 << 20},
 	} {
 		if *n.field <= 0 {
 			*n.field = n.value

@@ -54,6 +54,7 @@ type Server struct {
 	drained   context.CancelFunc
 	running   sync.WaitGroup
 	rejecting atomic.Int32 // connections that are being told that there is no room
+	awaiting  atomic.Int32 // streams that wait for room
 
 	mu        sync.Mutex
 	status    Status
