@@ -3,6 +3,8 @@
 package main
 
 import (
+	"runtime/debug"
+
 	"go.uber.org/zap"
 
 	"github.com/igniter-store/igniter/server/web"
@@ -19,6 +21,9 @@ const reserved = 64
 func (s *service) limits(descriptors int) connectionLimits {
 	v := s.app.values
 	c := connectionLimits{v.Int("max_connections"), v.Int("max_waiting"), web.MaxConnections}
+	if v.IsDefault("max_connections") { // as in server.Options
+		c.connections = int(min(int64(c.connections), max(debug.SetMemoryLimit(-1)>>17, 1)))
+	}
 	spare := max(descriptors-reserved, 8)
 	if descriptors <= 0 || c.connections+c.waiting+c.http <= spare {
 		return c

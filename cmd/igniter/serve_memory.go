@@ -11,20 +11,21 @@ import (
 	"go.uber.org/zap"
 )
 
-// limitMemory gives the runtime a memory limit, unless GOMEMLIMIT does: three quarters of what the cgroup, or the limits of the process,
-// leave it. The rest is for what the runtime does not count, and for memory that it cannot use for want of large pieces.
+// limitMemory gives the runtime a memory limit, unless GOMEMLIMIT does: three quarters of what the cgroup allows, or half of what the
+// limits of the process leave it, which count addresses: the runtime gives memory back, but no addresses, and cannot use all of them where
+// large pieces are asked for.
 func limitMemory(log *zap.Logger) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	left, of := memoryLeft()
-	if group, err := memlimit.FromCgroup(); err == nil && group < left {
-		left, of = group, "cgroup"
+	limit, of := memoryLeft()
+	limit /= 2
+	if group, err := memlimit.FromCgroup(); err == nil && group/4*3 < limit {
+		limit, of = group/4*3, "cgroup"
 	}
 	if of == "" {
 		return
 	}
-	limit := left / 4 * 3
 	debug.SetMemoryLimit(int64(min(limit, math.MaxInt64)))
 	log.Info("set a memory limit, since GOMEMLIMIT is not set", zap.String("because of", of), zap.Uint64("bytes", limit))
 }
