@@ -17,7 +17,8 @@ import (
 // A budget is the bytes that requests may take now. There are two: one for large bodies, facts and answers, and one for questions that
 // are being answered and small bodies, so that what is small never waits for what is large.
 type budget struct {
-	max int64
+	max      int64
+	patience time.Duration // how long a question, and a large fact, waits for room
 
 	mu    sync.Mutex
 	all   int64
@@ -27,11 +28,10 @@ type budget struct {
 
 // What a request is counted for. Facts and answers of less than small are not counted.
 const (
-	small       = backend.LargePage
-	ofQuestion  = 8 << 20         // what is kept of the log while a question is answered, and the answer
-	ofValue     = 1 << 20         // likewise for one value
-	ofEncoder   = 1 << 20         // of an answer that is compressed as it is sent
-	patienceFor = 5 * time.Second // how long a question, and a large fact, waits for room
+	small      = backend.LargePage
+	ofQuestion = 8 << 20 // what is kept of the log while a question is answered, and the answer
+	ofValue    = 1 << 20 // likewise for one value
+	ofEncoder  = 1 << 20 // of an answer that is compressed as it is sent
 )
 
 // How often the bytes of something large are in memory.
@@ -115,7 +115,7 @@ func (s *share) awaitAtLeast(ctx context.Context, n int64) error {
 }
 
 func (s *share) awaitChange(ctx context.Context, to func(now int64) int64) error {
-	ctx, cancel := context.WithTimeout(ctx, patienceFor)
+	ctx, cancel := context.WithTimeout(ctx, s.of.patience)
 	defer cancel()
 	for {
 		freed := s.of.freed.Changed()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,7 +16,7 @@ import (
 // TestBudget: a client has half of the room, what is large waits for it, and what is given back can be taken again.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := budget{max: 100, by: map[string]int64{}}
+		b := budget{max: 100, patience: time.Second, by: map[string]int64{}}
 		one, two, other, anybody := b.share("a", false), b.share("a", false), b.share("b", false), b.share("", true)
 		require.NoError(t, one.set(40))
 		require.ErrorIs(t, two.set(11), backend.ErrUnavailable)

@@ -2,6 +2,8 @@
 
 package web
 
+import "time"
+
 // Routes returns the patterns of all routes, with their methods.
 func (h *Handler) Routes() map[string]string {
 	all := map[string]string{}
@@ -10,3 +12,6 @@ func (h *Handler) Routes() map[string]string {
 	}
 	return all
 }
+
+// SetPatience sets how long requests wait for room.
+func (h *Handler) SetPatience(d time.Duration) { h.large.patience, h.asking.patience = d, d }

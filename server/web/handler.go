@@ -47,8 +47,9 @@ type attachment struct {
 // health and events with 503.
 func New(opts Options) *Handler {
 	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: crowd{by: map[string]int{}}, writes: crowd{by: map[string]int{}}, clients: map[*eventStream]Subscriber{}}
-	h.large = budget{max: h.opts.MaxBodies, by: map[string]int64{}}
-	h.asking = budget{max: h.opts.MaxBodies / 2, by: map[string]int64{}}
+	const patience = 5 * time.Second
+	h.large = budget{max: h.opts.MaxBodies, patience: patience, by: map[string]int64{}}
+	h.asking = budget{max: h.opts.MaxBodies / 2, patience: patience, by: map[string]int64{}}
 	h.current.Store(&attachment{})
 	h.routes = h.allRoutes()
 	return h

@@ -119,6 +119,7 @@ func TestStuckClients(t *testing.T) {
 	read := func(e *auth.TokenEntry) { e.Read = []string{"*"} }
 	tokens, shown := tokensOf(t, read, read)
 	x := newSite(t, memory.New(memory.Options{}), web.Options{MaxBodies: 16 << 20, Heartbeat: time.Hour}, &server.Options{Tokens: tokens})
+	x.web.SetPatience(100 * time.Millisecond)
 	_, err := x.log.WriteFact(t.Context(), backend.Fact{ID: "large", Store: "a", Key: "large", Value: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)})
 	require.NoError(t, err)
 	for _, path := range []string{"/v1/events?after=0", "/v1/facts?after=0"} {
