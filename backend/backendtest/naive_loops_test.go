@@ -61,48 +61,34 @@ func (n *naive) next(after uint64) (batch []backend.Fact, end uint64, changed ch
 }
 
 func (n *naive) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
-	switch n.bug {
-	case "Replay ignores After":
-		r.After = backend.Cursor{}
-	case "Replay is off by one":
-		r.After.Seq = max(r.After.Seq, 1) - 1
-	case "Replay ignores stores":
-		r.Stores = nil
-	case "finds stores in any case":
-		r.Stores = n.inAnyCase(r.Stores)
-	case "Replay ignores Through":
-		r.Through = 0
-	}
-	used := false
-	return func(yield func(backend.Page, error) bool) {
-		if n.bug == "Replay works once" && used {
-			return
-		}
-		used = true
-		n.loop(ctx, r, false, n.spoil("Replay", yield))
-	}
+	return n.pages(ctx, "Replay", r)
 }
 
 func (n *naive) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
+	return n.pages(ctx, "Follow", r)
+}
+
+// pages yields what a method does, with the bugs that are named after it.
+func (n *naive) pages(ctx context.Context, method string, r backend.Range) iter.Seq2[backend.Page, error] {
 	switch n.bug {
-	case "Follow ignores After":
+	case method + " ignores After":
 		r.After = backend.Cursor{}
-	case "Follow is off by one":
+	case method + " is off by one":
 		r.After.Seq = max(r.After.Seq, 1) - 1
-	case "Follow ignores stores":
+	case method + " ignores stores":
 		r.Stores = nil
 	case "finds stores in any case":
 		r.Stores = n.inAnyCase(r.Stores)
-	case "Follow ignores Through":
+	case method + " ignores Through":
 		r.Through = 0
 	}
 	used := false
 	return func(yield func(backend.Page, error) bool) {
-		if n.bug == "Follow works once" && used {
+		if n.bug == method+" works once" && used {
 			return
 		}
 		used = true
-		n.loop(ctx, r, true, n.spoil("Follow", yield))
+		n.loop(ctx, r, method == "Follow", n.spoil(method, yield))
 	}
 }
 
