@@ -40,9 +40,9 @@ func framed(t *testing.T, l wire.Framer, r backend.Range) (batches [][]backend.F
 	return batches, pages
 }
 
-// TestFrames reads parts of a log with segments, a snapshot, groups, pruned facts and a tail in memory, by
+// TestEveryRange reads parts of a log with segments, a snapshot, groups, pruned facts and a tail in memory, by
 // places and by stores: pages and frames have the same facts, and the batches that were written.
-func TestFrames(t *testing.T) {
+func TestEveryRange(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncNever} {
 		t.Run(string(policy), func(t *testing.T) {
 			dir := t.TempDir()

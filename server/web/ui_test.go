@@ -16,9 +16,9 @@ import (
 	"github.com/igniter-store/igniter/server/web"
 )
 
-// TestInspector: the inspector's files are served to everybody, also before the log is open, and browsers ask for them again
+// TestInspectorFiles: the inspector's files are served to everybody, also before the log is open, and browsers ask for them again
 // only if they have changed.
-func TestInspector(t *testing.T) {
+func TestInspectorFiles(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, nil)
 	files, err := os.ReadDir("ui")
 	require.NoError(t, err)
