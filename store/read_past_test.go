@@ -32,7 +32,7 @@ func TestKeepVersions(t *testing.T) {
 	scope, err := live.Scope("s", "even", store.Filter{Match: func(r store.Record, _ json.RawMessage) bool { return len(r.Key())%2 == 0 }})
 	require.NoError(t, err)
 	scope.Build()
-	const n, keys = 20_000, 10
+	const n, keys = 8_000, 10
 	for i := range n {
 		_, err := live.Write(t.Context(), fact(fmt.Sprint("k", i%keys), i))
 		require.NoError(t, err)
