@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,39 +24,36 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestMemory: a server that may have 512 MiB of data (RLIMIT_DATA), and limits itself to less, takes facts of 13 MiB over TCP and HTTP, and
+// TestMemoryLimit: a server that may have 512 MiB of data (RLIMIT_DATA), and limits itself to less, takes facts of 13 MiB over TCP and HTTP, and
 // then many clients begin to read them at once in each way that there is. A small fact is written and read meanwhile.
-func TestMemory(t *testing.T) {
+func TestMemoryLimit(t *testing.T) {
 	const mib = 1 << 20
-	free := func() string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer l.Close()
-		return l.Addr().String()
-	}
-	address, site := free(), free()
 	said := filepath.Join(t.TempDir(), "said")
 	log, err := os.Create(said)
 	require.NoError(t, err)
 	defer log.Close()
-	child := exec.Command("sh", "-c", `ulimit -d 524288; exec "$0" "$@"`, "igniter", "serve", "--path", filepath.Join(t.TempDir(), "log"), "--listen", "tcp://"+address, "--http", site, "--write-timeout", "2s")
+	child := exec.Command("sh", "-c", `ulimit -d 524288; exec "$0" "$@"`, "igniter", "serve", "--path", filepath.Join(t.TempDir(), "log"), "--listen", "tcp://127.0.0.1:0", "--http", "127.0.0.1:0", "--write-timeout", "2s")
 	child.Env, child.Stderr = append(os.Environ(), "GOMEMLIMIT="), log
 	require.NoError(t, child.Start())
 	t.Cleanup(func() {
 		_ = child.Process.Signal(syscall.SIGTERM)
-		require.NoError(t, child.Wait(), "the server has survived")
-	})
-	url := "http://" + site
-	require.Eventually(t, func() bool {
-		r, err := http.Get(url + "/readyz")
-		if err == nil {
-			_ = r.Body.Close()
+		if err := child.Wait(); err != nil {
+			text, _ := os.ReadFile(said)
+			t.Errorf("the server has not survived: %v: %.3000s", err, text)
 		}
-		return err == nil && r.StatusCode == http.StatusOK
+	})
+	var address, site string // as the server says
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(said)
+		require.NoError(t, err)
+		tcp, web := regexp.MustCompile(`"address": "([^"]+)"`).FindSubmatch(text), regexp.MustCompile(`"url": "http://([^"]+)"`).FindSubmatch(text)
+		if tcp != nil && web != nil {
+			address, site = string(tcp[1]), string(web[1])
+			require.Contains(t, string(text), "RLIMIT_DATA")
+		}
+		return address != ""
 	}, patience, 10*time.Millisecond)
-	text, err := os.ReadFile(said)
-	require.NoError(t, err)
-	require.Contains(t, string(text), "RLIMIT_DATA")
+	url := "http://" + site
 	taken := func() (n int) {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", child.Process.Pid))
 		require.NoError(t, err)
