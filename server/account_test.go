@@ -3,6 +3,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/server"
 )
@@ -101,4 +103,39 @@ func TestConnectionsOfOneClient(t *testing.T) {
 	third.requireCode("unavailable", `{"op":"hello","protocol":2,"token":"tasks"}`)
 	third.requireEnd()
 	s.with(admin).requireAlive()
+}
+
+// TestMemoryOfSmallRequests: many connections that each send some small requests at once take no more than there is room for while
+// the log is slow, and those that find room are answered.
+func TestMemoryOfSmallRequests(t *testing.T) {
+	slow := make(chan struct{})
+	log := backend.Intercept(memory.New(memory.Options{}), backend.Hooks{Write: func(ctx context.Context, batches []backend.Batch, next func(context.Context, ...backend.Batch) []backend.Written) []backend.Written {
+		<-slow
+		return next(ctx, batches...)
+	}})
+	const limit = 4 << 20
+	s := serve(t, "tcp", log, server.Options{MaxMemory: limit})
+	var all []*peer
+	var requests []string
+	for i := range 40 {
+		requests = append(requests, writeJSON("tasks", fmt.Sprint(i)))
+	}
+	for range 80 {
+		p := s.dial2()
+		p.send(requests...)
+		all = append(all, p)
+	}
+	eventually(t, "some are refused", func() bool { return s.Metrics().Errors["unavailable"] > 0 })
+	require.LessOrEqual(t, s.Metrics().Memory, limit)
+	require.Greater(t, s.Metrics().Memory, limit/2)
+	close(slow)
+	taken := 0
+	for _, p := range all {
+		if answer := p.next(); strings.Contains(answer, `"ok":true`) {
+			taken++
+		} else {
+			require.Contains(t, answer, "unavailable")
+		}
+	}
+	require.Positive(t, taken)
 }
