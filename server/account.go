@@ -85,15 +85,7 @@ const timesRead = 3
 
 // take counts what the connection uses now to read and to handle requests. An error is one of hold's.
 func (c *conn) take() error {
-	return c.hold(&c.taken, c.in.Size()+(timesRead-1)*c.size+c.pipelined()+c.extra)
-}
-
-// pipelined returns how many bytes the requests take that are handled together, beside what they were read into.
-func (c *conn) pipelined() int {
-	if c.work == nil {
-		return 0
-	}
-	return len(c.requests) * forRequest
+	return c.hold(&c.taken, c.in.Size()+(timesRead-1)*c.size+forRequest*c.together+c.extra)
 }
 
 // forRequest is about what a request takes, its fact and what the log makes of it, beside its bytes.

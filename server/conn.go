@@ -39,6 +39,7 @@ type conn struct {
 	ending      bool // no more requests are read
 	timing      timing
 	size        int // bytes of the bodies of the requests
+	together    int // how many requests these are
 	items       int // elements of the batch that is being parsed
 	extra       int // bytes for items
 	taken       int // bytes that are counted for reading and handling requests; guarded by Server.mu, like the four fields after it
@@ -127,7 +128,7 @@ func (c *conn) serve() {
 		}
 		ok := c.flush()
 		c.rest()
-		c.size, c.extra = 0, 0 // which the next read takes into account
+		c.size, c.together, c.extra = 0, 0, 0 // which the next read takes into account
 		if !ok {
 			return
 		}
@@ -262,6 +263,7 @@ func (c *conn) read() error {
 		r := protocol.ParseRequest(body)
 		c.requests = append(c.requests, r)
 		c.size += len(body)
+		c.together++
 		if len(c.requests) >= c.server.opts.MaxRequests || c.size >= c.server.opts.MaxBuffered || !c.in.Ready() || isLast(r.Op) {
 			return nil
 		}

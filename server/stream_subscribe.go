@@ -81,7 +81,7 @@ func (x *subscription) begin() {
 	c := x.conn
 	c.rest() // a subscription may last
 	c.in.Shrink()
-	c.size, c.extra = 0, 0
+	c.size, c.together, c.extra = 0, 0, 0
 	x.gone = make(chan struct{})
 	go func() {
 		defer close(x.gone)
