@@ -16,13 +16,14 @@ type draft struct {
 	kind        Kind
 	first, last uint64
 	body        []byte
+	size        int                  // of the body as it was appended
 	keep        func(at, end uint64) // takes in that it was appended, and at which positions; the caller holds mu
 	drop        func()               // takes in that it was not; the caller holds mu; nil: there is nothing to do
 }
 
 // A flight is a unit that is being appended. What the tail reads meanwhile tells the outcome if the answer is slow or lost.
 type flight struct {
-	after   hash
+	after   hash               // zero before it is sent
 	cancel  context.CancelFunc // ends the append
 	settled chan struct{}      // closed when the outcome was taken in
 	seen    bool               // the tail has read the next position
@@ -121,18 +122,25 @@ func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
 			}
 			continue
 		}
-		h := header{log: l.id, first: d.first, last: d.last, before: known.hash}
-		h.seal(d.kind, d.body)
 		inner, cancel := context.WithCancel(ctx)
-		f := &flight{after: h.after, cancel: cancel, settled: make(chan struct{})}
+		f := &flight{cancel: cancel, settled: make(chan struct{})}
 		l.flight = f
 		if l.asked.IsZero() {
 			l.asked = time.Now()
 		}
 		l.mu.Unlock()
 
+		h := header{log: l.id, first: d.first, last: d.last, before: known.hash}
+		var body []byte
+		body, h.packed = pack(d.kind, d.body)
+		d.size = len(body)
+		h.seal(d.kind, body)
+		l.mu.Lock()
+		f.after = h.after
+		l.mu.Unlock()
+
 		begun := time.Now()
-		pos, err := l.port.Append(inner, known.pos, Unit{d.kind, h.String(), d.body})
+		pos, err := l.port.Append(inner, known.pos, Unit{d.kind, h.String(), body})
 		cancel()
 		if err == nil && pos < known.pos+1 {
 			err = fmt.Errorf("%w: a unit was appended at position %d after position %d", backend.ErrFailed, pos, known.pos)

@@ -6,7 +6,7 @@
 // # Units
 //
 // A unit is what commits together: the facts of one or more batches, in the log's codec. Units have positions, which
-// the place gives without gaps. Each process knows the log through a position, and decides what a write does with a
+// the place gives without gaps. The body of a large one is compressed. Each process knows the log through a position, and decides what a write does with a
 // [sequencer.Sequencer], as a log in memory does. It appends the result on the condition that the position is still
 // the last one. Otherwise it reads what is new and decides again. So IDs, causation, expectations, whole batches and
 // times that never run backwards need nothing else of the place.

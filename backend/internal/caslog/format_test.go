@@ -3,7 +3,11 @@
 package caslog
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +16,71 @@ import (
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
+
+// TestPacked writes units that are packed, beside plain ones of the same size, as a version before this one wrote them. A process that was there and one
+// that opens the log have all facts, and Stats has the bytes that the place has, also after a prune.
+func TestPacked(t *testing.T) {
+	t.Parallel()
+	s := newStore(backend.LogID{1}, nil)
+	l := openIndexed(t, s, 0)
+	large := func(id string) backend.Batch {
+		facts := make([]backend.Fact, 100)
+		for i := range facts {
+			facts[i] = backend.Fact{ID: fmt.Sprint(id, i), Store: "s1", Key: fmt.Sprint(i), Value: []byte(`{"text":"the same again"}`)}
+		}
+		return backend.Batch{Facts: facts}
+	}
+	var want []backend.Fact
+	for i := range 4 {
+		w := l.Write(t.Context(), large(fmt.Sprint(i)))[0]
+		require.NoError(t, w.Err)
+		want = append(want, w.Facts...)
+		if i%2 == 0 {
+			continue
+		}
+		require.NoError(t, l.Close()) // it knows the hash of what is changed
+		s.mu.Lock()
+		s.witness = ""
+		e := &s.entries[len(s.entries)-1]
+		h, err := parseHeader(e)
+		require.NoError(t, err)
+		require.True(t, h.packed)
+		require.Less(t, h.size, len(e.Body)/4)
+		h.packed = false
+		h.seal(e.Kind, e.Body)
+		e.Header = h.String()
+		s.mu.Unlock()
+		l = openIndexed(t, s, 0)
+	}
+	defer l.Close()
+	stored := func() (n uint64) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, e := range s.entries {
+			if e.Kind == Facts || e.Kind == Kept {
+				n += uint64(len(e.Body))
+			}
+		}
+		return n
+	}
+	fresh := openIndexed(t, s, 0)
+	defer fresh.Close()
+	for _, l := range []*Log{l, fresh} {
+		require.Equal(t, want, replay(t, l))
+		stats, err := l.Stats(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, stored(), stats.Bytes)
+	}
+	_, err := l.Prune(t.Context(), slices.Values([]uint64{1, 2, 3, 150}), backend.Horizon{})
+	require.NoError(t, err)
+	want = slices.Concat(want[3:149], want[150:])
+	for _, l := range []*Log{l, fresh} {
+		require.Equal(t, want, replay(t, l))
+		stats, err := l.Stats(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, stored(), stats.Bytes)
+	}
+}
 
 // TestFormat pins what units and notes look like: logs have them.
 func TestFormat(t *testing.T) {
@@ -22,6 +91,7 @@ func TestFormat(t *testing.T) {
 	e := Entry{Unit: Unit{Facts, golden, []byte(`{"seq":7}`)}, At: 3, End: 3}
 	parsed, err := parseHeader(&e)
 	require.NoError(t, err)
+	h.size = 9
 	require.Equal(t, h, parsed)
 	for i := range golden {
 		changed := []byte(golden)
@@ -30,6 +100,33 @@ func TestFormat(t *testing.T) {
 		_, err := parseHeader(&e)
 		require.Error(t, err, "%s", changed)
 	}
+
+	// Version 2 is packed. A packed unit that is said to be plain is none, and the other way round.
+	body := bytes.Repeat([]byte(`{"seq":7}`), packFrom/9+1)
+	stored, packed := pack(Facts, body)
+	require.True(t, packed)
+	h = header{packed: true, size: len(stored), log: h.log, first: 7, last: 9}
+	h.seal(Facts, stored)
+	text := h.String()
+	require.True(t, strings.HasPrefix(text, "2 01020300-0000-0000-0000-000000000000 7 9 "), text)
+	e = Entry{Unit: Unit{Facts, text, stored}, At: 3, End: 3}
+	parsed, err = parseHeader(&e)
+	require.NoError(t, err)
+	require.Equal(t, h, parsed)
+	require.Equal(t, body, e.Body)
+	_, err = parseHeader(&Entry{Unit: Unit{Facts, "1" + text[1:], stored}})
+	require.Error(t, err)
+	_, err = parseHeader(&Entry{Unit: Unit{Facts, "2" + golden[1:], []byte(`{"seq":7}`)}})
+	require.Error(t, err)
+	for i := range stored {
+		changed := bytes.Clone(stored)
+		changed[i] ^= 1
+		_, err := parseHeader(&Entry{Unit: Unit{Facts, text, changed}})
+		require.Error(t, err)
+	}
+	h.seal(Facts, body) // as a program with a fault might
+	_, err = parseHeader(&Entry{Unit: Unit{Facts, h.String(), body}})
+	require.Error(t, err)
 
 	n := note{Gone: seqrange.Set{{1, 3}}, Erase: seqrange.Set{{2, 2}}, Kept: []kept{{2, 5}}, Bytes: 100,
 		Latest:   []latest{{Store: "s", Key: "k", Seq: 3, Left: 1, ID: "a"}, {Store: "s", Key: "l", Seq: 2}},

@@ -141,10 +141,11 @@ func (l *Log) collect(ctx context.Context, present seqrange.Set) (*part, error) 
 		}
 		l.mu.Unlock()
 		p.note.Erase = append(p.note.Erase, s.at)
-		p.note.Bytes += uint64(len(s.Body))
+		p.note.Bytes += uint64(s.size)
 		if len(left) > 0 {
 			body := wire.AppendGroup(nil, left)
-			p.note.Bytes -= min(p.note.Bytes, uint64(len(body)))
+			appended, _ := pack(Kept, body)
+			p.note.Bytes -= min(p.note.Bytes, uint64(len(appended)))
 			p.left = append(p.left, leftOf{s.At, left[0].Seq, left[len(left)-1].Seq, body})
 			bytes += len(body) / 16 // they are kept in memory until they are written
 		}

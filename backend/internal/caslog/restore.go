@@ -78,7 +78,7 @@ func (l *Log) appendFacts(ctx context.Context, facts []backend.Fact) error {
 	}
 	d := &draft{kind: Facts, first: facts[0].Seq, last: facts[len(facts)-1].Seq, body: wire.AppendGroup(nil, facts)}
 	d.keep = func(at, end uint64) {
-		s := step{Entry: Entry{Unit: Unit{Kind: Facts, Body: d.body}, At: at, End: end}, header: header{first: d.first, last: d.last}}
+		s := step{Entry: Entry{Unit: Unit{Kind: Facts, Body: d.body}, At: at, End: end}, header: header{first: d.first, last: d.last, size: d.size}}
 		if err := l.load(s); err != nil && l.failed == nil {
 			l.failed = err
 		}

@@ -105,7 +105,7 @@ func (l *Log) load(s step) error {
 			l.seq.Load(&facts[i])
 			l.held = l.held.Append(facts[i].Seq)
 		}
-		l.added(s.first, s.last, s.At, s.Body)
+		l.added(s.first, s.last, s.At, s.Body, s.size)
 	case s.Kind == Kept:
 		if !p.into(s.At) {
 			l.loose[s.At] = s.End
@@ -121,12 +121,12 @@ func (l *Log) load(s step) error {
 	return nil
 }
 
-// added notes where the facts of a unit are. The caller holds mu.
-func (l *Log) added(first, last, pos uint64, body []byte) {
+// added notes where the facts of a unit are, whose body takes so many bytes in the place. The caller holds mu.
+func (l *Log) added(first, last, pos uint64, body []byte, size int) {
 	if n := len(l.places); n == 0 || first >= l.places[n-1].seq+placeEvery {
 		l.places = append(l.places, place{first, pos})
 	}
-	l.bytes += uint64(len(body))
+	l.bytes += uint64(size)
 	l.recent.add(first, last, body)
 }
 

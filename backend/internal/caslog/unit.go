@@ -22,35 +22,48 @@ type hash [sha256.Size]byte
 //	1 0197c0de-… 17 29 hash hash
 //
 // the version of the format, the log, the seqs of the first and the last fact (of a note: the log's last seq, twice),
-// and the running hash before and after the unit, in base64.
+// and the running hash before and after the unit, in base64. In version 2 the body is packed.
 type header struct {
+	packed      bool
+	size        int // of the body in the place; not in the text
 	log         backend.LogID
 	first, last uint64
 	before      hash
 	after       hash
 }
 
-const headerVersion = "1"
+const (
+	plainVersion  = "1"
+	packedVersion = "2"
+)
 
 // seal computes the hash after a unit: SHA-256 of the hash before it, the kind, the log, the two seqs (big endian), and
-// the SHA-256 of the body.
+// the SHA-256 of the body; of version 2, which is packed, and of a 2.
 func (h *header) seal(kind Kind, body []byte) {
 	h.after = h.sum(kind, body)
 }
 
 func (h *header) sum(kind Kind, body []byte) hash {
-	var buf [2*sha256.Size + 1 + 16 + 16]byte
+	var buf [2*sha256.Size + 1 + 16 + 16 + 1]byte
 	sum := sha256.Sum256(body)
 	b := append(buf[:0], h.before[:]...)
 	b = append(b, byte(kind))
 	b = append(b, h.log[:]...)
 	b = binary.BigEndian.AppendUint64(b, h.first)
 	b = binary.BigEndian.AppendUint64(b, h.last)
-	return sha256.Sum256(append(b, sum[:]...))
+	b = append(b, sum[:]...)
+	if h.packed {
+		b = append(b, packedVersion...)
+	}
+	return sha256.Sum256(b)
 }
 
 func (h *header) String() string {
-	return fmt.Sprintf("%s %s %d %d %s %s", headerVersion, h.log, h.first, h.last, h.before, h.after)
+	version := plainVersion
+	if h.packed {
+		version = packedVersion
+	}
+	return fmt.Sprintf("%s %s %d %d %s %s", version, h.log, h.first, h.last, h.before, h.after)
 }
 
 func (h hash) String() string { return base64.RawStdEncoding.EncodeToString(h[:]) }
@@ -68,12 +81,13 @@ func (h *hash) UnmarshalText(text []byte) error {
 // MarshalText implements encoding.TextMarshaler.
 func (h hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
-// parseHeader parses the header of an entry and checks it against the body.
+// parseHeader parses the header of an entry, checks it against the body, and unpacks that.
 func parseHeader(e *Entry) (h header, err error) {
 	parts := strings.Split(e.Header, " ")
-	if len(parts) != 6 || parts[0] != headerVersion {
+	if len(parts) != 6 || parts[0] != plainVersion && parts[0] != packedVersion {
 		err = errors.New("unknown form")
 	} else {
+		h.packed, h.size = parts[0] == packedVersion, len(e.Body)
 		first, err1 := strconv.ParseUint(parts[2], 10, 64)
 		last, err2 := strconv.ParseUint(parts[3], 10, 64)
 		h.first, h.last = first, last
@@ -85,5 +99,5 @@ func parseHeader(e *Entry) (h header, err error) {
 	case h.sum(e.Kind, e.Body) != h.after:
 		return h, fmt.Errorf("position %d, seqs %d to %d: the bytes are not what was written", e.At, h.first, h.last)
 	}
-	return h, nil
+	return h, unpack(e, &h)
 }

@@ -271,7 +271,7 @@ func (l *Log) decide(group []*request) (*draft, error) {
 		} else {
 			l.held = append(l.held, [2]uint64{first, d.last})
 		}
-		l.added(first, d.last, at, d.body)
+		l.added(first, d.last, at, d.body, d.size)
 	}
 	return d, nil
 }

@@ -3,10 +3,10 @@
 package clustertest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"testing"
@@ -20,10 +20,14 @@ import (
 	"github.com/igniter-store/igniter/backend/jetstream"
 )
 
-// sized returns a fact with a value of about so many bytes.
+// sized returns a fact with a value of about so many bytes, which can't be compressed. It is the same each time.
 func sized(id string, n int) backend.Fact {
-	value := append(bytes.Repeat([]byte("x"), n), '"')
-	value[0] = '"'
+	random := rand.New(rand.NewPCG(uint64(n), 0))
+	value := make([]byte, n+1)
+	for i := range value {
+		value[i] = "0123456789abcdef"[random.IntN(16)]
+	}
+	value[0], value[n] = '"', '"'
 	return backend.Fact{ID: id, Store: "s", Key: "k", Value: value}
 }
 

@@ -4,7 +4,6 @@ package clustertest
 
 import (
 	"context"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -27,13 +26,8 @@ func TestSlowNetwork(t *testing.T) {
 		t.Cleanup(func() { l.Close() })
 		return l
 	}
-	value := make([]byte, 384<<10)
-	for i := range value {
-		value[i] = "0123456789abcdef"[rand.IntN(16)]
-	}
-	value[0], value[len(value)-1] = '"', '"'
 	begun := time.Now()
-	f, err := over(64<<10).WriteFact(t.Context(), backend.Fact{ID: "large", Store: "s", Key: "k", Value: value})
+	f, err := over(64<<10).WriteFact(t.Context(), sized("large", 384<<10))
 	require.NoError(t, err)
 	t.Logf("written in %s", time.Since(begun))
 	begun = time.Now()
