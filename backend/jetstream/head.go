@@ -47,6 +47,7 @@ func (p *port) Head(caller context.Context) (uint64, error) {
 		// Whoever reads a part whose rest does not come says that it is not a unit's: another program has published it.
 		if i, n := partOf(m.Header); i == n || time.Since(since) > partDoubt {
 			p.checked.Store(reconnects)
+			p.answered()
 			return m.Sequence, nil
 		}
 		select { // the rest of the unit comes at once
@@ -80,6 +81,7 @@ func (p *port) failedTo(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	p.unanswered()
 	if denied := p.denied.Load().(string); denied != "" && !p.nc.IsConnected() {
 		return fmt.Errorf("%w: %s", backend.ErrUnauthenticated, denied)
 	}

@@ -29,7 +29,8 @@ const (
 
 // A pace is what is known of how fast bytes come.
 type pace struct {
-	until atomic.Int64 // the network is taken for slow until this time, in nanoseconds
+	until  atomic.Int64 // the network is taken for slow until this time, in nanoseconds
+	burden atomic.Int64 // until when bytes may be on their way to the server
 
 	mu     sync.Mutex
 	steady time.Time // since then they come steadily and slowly
@@ -38,6 +39,9 @@ type pace struct {
 }
 
 func (p *pace) slow() bool { return time.Now().UnixNano() < p.until.Load() }
+
+// busy reports whether a network that is slow explains that the server has not answered.
+func (p *pace) busy() bool { return p.slow() || time.Now().UnixNano() < p.burden.Load() }
 
 // came takes in that bytes came.
 func (p *pace) came(bytes int) {
@@ -85,8 +89,7 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 type line struct {
 	net.Conn
 	pace    *pace
-	bounded atomic.Bool  // somebody has set a deadline
-	burden  atomic.Int64 // until when bytes may be on their way to the server, in nanoseconds
+	bounded atomic.Bool // somebody has set a deadline
 }
 
 func (c *line) SetDeadline(t time.Time) error {
@@ -96,8 +99,8 @@ func (c *line) SetDeadline(t time.Time) error {
 
 func (c *line) Write(b []byte) (int, error) {
 	now := time.Now()
-	from := max(now.UnixNano(), c.burden.Load())
-	c.burden.Store(min(from+int64(len(b))*int64(time.Second)/slowest, now.Add(maxBurden).UnixNano()))
+	from := max(now.UnixNano(), c.pace.burden.Load())
+	c.pace.burden.Store(min(from+int64(len(b))*int64(time.Second)/slowest, now.Add(maxBurden).UnixNano()))
 	return c.Conn.Write(b)
 }
 
@@ -106,14 +109,14 @@ func (c *line) Read(b []byte) (int, error) {
 	for {
 		var limit time.Time
 		if !c.bounded.Load() {
-			limit = time.Unix(0, max(begun.UnixNano(), c.burden.Load())).Add(silence)
+			limit = time.Unix(0, max(begun.UnixNano(), c.pace.burden.Load())).Add(silence)
 			if err := c.SetReadDeadline(limit); err != nil {
 				return 0, err
 			}
 		}
 		n, err := c.Conn.Read(b)
 		c.pace.came(n)
-		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !limit.IsZero() && c.burden.Load() > limit.Add(-silence).UnixNano() {
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !limit.IsZero() && c.pace.burden.Load() > limit.Add(-silence).UnixNano() {
 			continue // more was sent meanwhile
 		}
 		return n, err

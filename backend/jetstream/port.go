@@ -31,7 +31,8 @@ type port struct {
 	ancestors []backend.Ancestor
 	base      string // of the subjects, with the dot
 
-	pace pace
+	pace    pace
+	failing atomic.Int64 // since when no call has succeeded, in nanoseconds; 0: the last one has
 
 	process string // names this process to others
 	wanted  atomic.Bool
@@ -67,6 +68,25 @@ func (p *port) send(ctx context.Context, bytes int) (context.Context, context.Ca
 	}
 }
 
+// elsewhere is how long the calls to a connected server may fail before the next server is tried.
+const elsewhere = 2 * callTimeout
+
+// unanswered takes in that a call got no answer, or none of use, from the server that is connected. It may be cut off from the others.
+func (p *port) unanswered() {
+	now := time.Now()
+	since := p.failing.Load()
+	switch {
+	case since == 0:
+		p.failing.CompareAndSwap(0, now.UnixNano())
+	case now.Sub(time.Unix(0, since)) > elsewhere && p.nc.IsConnected() && len(p.nc.Servers()) > 1 && !p.pace.busy() && p.failing.CompareAndSwap(since, 0):
+		p.opts.Logger.Warn("jetstream: the server does not answer: another one is tried", zap.String("log", p.opts.Log), zap.String("server", p.nc.ConnectedUrlRedacted()))
+		_ = p.nc.ForceReconnect()
+	}
+}
+
+// answered takes in that a call has succeeded.
+func (p *port) answered() { p.failing.Store(0) }
+
 // lost ends the requests that wait for answers.
 func (p *port) lost() {
 	p.mu.Lock()
@@ -74,6 +94,8 @@ func (p *port) lost() {
 	if p.lose != nil {
 		p.lose()
 	}
+	p.failing.Store(0)
+	p.pace.burden.Store(0)
 	p.link, p.lose = context.WithCancel(context.Background())
 }
 

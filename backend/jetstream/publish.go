@@ -104,9 +104,15 @@ func (p *port) publish(ctx context.Context, head uint64, u caslog.Unit, header n
 // request publishes a message and takes the server's answer. After any error but caslog.ErrUnknown the message is not, and
 // will not be, in the stream.
 func (p *port) request(ctx context.Context, m *nats.Msg, a *ack) error {
-	ctx, cancel := p.send(ctx, len(m.Data))
+	call, cancel := p.send(ctx, len(m.Data))
 	defer cancel()
-	answer, err := p.nc.RequestMsgWithContext(ctx, m)
+	answer, err := p.nc.RequestMsgWithContext(call, m)
+	switch {
+	case err == nil:
+		p.pace.burden.Store(0) // the server has all that was sent before
+	case ctx.Err() == nil:
+		p.unanswered()
+	}
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("%w: no server takes messages of stream %s now", backend.ErrUnavailable, streamName(p.opts.Log))
@@ -126,6 +132,7 @@ func (p *port) request(ctx context.Context, m *nats.Msg, a *ack) error {
 		if a.Stream != streamName(p.opts.Log) || a.Sequence == 0 {
 			return fmt.Errorf("%w: the answer %.100q", caslog.ErrUnknown, answer.Data)
 		}
+		p.answered()
 		return nil
 	}
 	if isFull(a.Error) {

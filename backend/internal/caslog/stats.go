@@ -59,10 +59,11 @@ func (l *Log) met(err error) {
 	if err == nil {
 		l.asked = time.Time{}
 	}
-	if err == nil && c.Up {
+	address, server := l.port.Server()
+	if err == nil && c.Up && (address == c.Address || address == "") {
 		return
 	}
-	if up := err == nil; up != c.Up || c.Since.IsZero() {
+	if up := err == nil; up != c.Up || c.Since.IsZero() || up && address != c.Address {
 		c.Up, c.Since = up, time.Now()
 	}
 	if err != nil {
@@ -70,7 +71,7 @@ func (l *Log) met(err error) {
 		return
 	}
 	c.Connects++
-	c.Address, c.Server = l.port.Server()
+	c.Address, c.Server = address, server
 	c.Protocol = 1 // there is one
 }
 

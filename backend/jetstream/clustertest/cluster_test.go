@@ -333,6 +333,30 @@ func TestCluster(t *testing.T) {
 	t.Logf("seed %d: %d rounds, %d facts in %s; by process %v, longest waits %v", seed, len(rounds), len(w.facts), time.Since(begun).Round(time.Millisecond), w.count, w.longest)
 }
 
+// TestCutOff cuts off the server to which a process is connected, and never joins it to the others again. The process goes on at another server.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t)
+	l := c.open("cut-off")
+	defer l.Close()
+	want := []backend.Fact{put(t, l, "before")}
+	stats, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	for i := range c.servers {
+		if stats.Connection.Address == c.servers[i].ClientURL() {
+			c.isolate(i, true)
+			defer c.isolate(i, false)
+		}
+	}
+	want = append(want, put(t, l, "after"))
+	now, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, stats.Connection.Address, now.Connection.Address)
+	got, err := replay(t, l)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
 // TestFair: three processes that write as fast as they can share one server.
 func TestFair(t *testing.T) {
 	t.Parallel()
