@@ -22,11 +22,13 @@ type race struct {
 	units   int
 	appends int // tries, those that lost included
 	longest time.Duration
+	took    time.Duration
 }
 
 // simulate lets processes write to one log as fast as they can, each with some goroutines, over a network with a round
-// trip that varies by a fifth. The place takes an append in order, and needs commit for it.
-func simulate(t *testing.T, processes, goroutines int, roundTrip, commit, length time.Duration) (r race) {
+// trip that varies by a fifth. The place takes an append in order, and needs commit for it. A unit has some 64 KiB at most; if each is not 0,
+// it has some MiB at most, and takes as long for each fact.
+func simulate(t *testing.T, processes, goroutines int, roundTrip, commit, each, length time.Duration) (r race) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(backend.LogID{1}, nil)
 		var mu sync.Mutex
@@ -39,7 +41,7 @@ func simulate(t *testing.T, processes, goroutines int, roundTrip, commit, length
 		}
 		var logs []*Log
 		for range processes {
-			l, err := Open(t.Context(), s.port(func(_ context.Context, op string) fault {
+			p := s.port(func(_ context.Context, op string) fault {
 				switch op {
 				case "append":
 					mu.Lock()
@@ -53,12 +55,18 @@ func simulate(t *testing.T, processes, goroutines int, roundTrip, commit, length
 					time.Sleep(half())
 				}
 				return fine
-			}), Options{})
+			})
+			if each > 0 {
+				p.unit = 1 << 20
+				p.weigh = func(facts uint64) { time.Sleep(each * time.Duration(facts)) }
+			}
+			l, err := Open(t.Context(), p, Options{})
 			require.NoError(t, err)
 			logs = append(logs, l)
 		}
 		r.facts = make([]int, processes)
-		end := time.Now().Add(length)
+		start := time.Now()
+		end := start.Add(length)
 		var all sync.WaitGroup
 		for i, l := range logs {
 			for g := range goroutines {
@@ -79,6 +87,7 @@ func simulate(t *testing.T, processes, goroutines int, roundTrip, commit, length
 			}
 		}
 		all.Wait()
+		r.took = time.Since(start)
 		r.units = len(s.entries)
 		for _, l := range logs {
 			require.NoError(t, l.Close())
@@ -91,7 +100,7 @@ func simulate(t *testing.T, processes, goroutines int, roundTrip, commit, length
 func TestFair(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{2, 3} {
-		r := simulate(t, processes, 4, time.Millisecond, 200*time.Microsecond, time.Second/2)
+		r := simulate(t, processes, 4, time.Millisecond, 200*time.Microsecond, 0, time.Second/2)
 		least, most := r.facts[0], r.facts[0]
 		for _, n := range r.facts {
 			least, most = min(least, n), max(most, n)
@@ -111,13 +120,33 @@ func TestScale(t *testing.T) {
 	for _, roundTrip := range []time.Duration{500 * time.Microsecond, 2 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond} {
 		for _, processes := range []int{1, 2, 3, 5, 10, 20} {
 			length := max(time.Second, 200*roundTrip)
-			r := simulate(t, processes, 16, roundTrip, 200*time.Microsecond, length)
+			r := simulate(t, processes, 16, roundTrip, 200*time.Microsecond, 0, length)
 			total, least, most := 0, r.facts[0], 0
 			for _, n := range r.facts {
 				total, least, most = total+n, min(least, n), max(most, n)
 			}
 			t.Logf("| %s | %d | %.0f | %.0f | %.1f | %d to %d | %s |", roundTrip, processes, float64(total)/length.Seconds(), float64(r.units)/length.Seconds(),
 				float64(r.appends)/float64(r.units), least, most, r.longest.Round(time.Millisecond))
+		}
+	}
+}
+
+// TestWriters prints how a log does with more and more writers at one gateway and at three, in simulated time. docs/scale.md has its table.
+func TestWriters(t *testing.T) {
+	if soak() == 1 {
+		t.Skip("it prints a table: run it with IGNITER_SOAK")
+	}
+	for _, roundTrip := range []time.Duration{500 * time.Microsecond, 10 * time.Millisecond} {
+		for _, processes := range []int{1, 3} {
+			for _, writers := range []int{10, 1000, 100_000} {
+				length := max(time.Second, 200*roundTrip)
+				r := simulate(t, processes, writers/processes, roundTrip, 200*time.Microsecond, 10*time.Microsecond, length)
+				total := 0
+				for _, n := range r.facts {
+					total += n
+				}
+				t.Logf("| %d | %d | %s | %.0f | %.0f | %s |", writers, processes, roundTrip, float64(total)/r.took.Seconds(), float64(r.units)/r.took.Seconds(), r.longest.Round(time.Millisecond))
+			}
 		}
 	}
 }

@@ -63,7 +63,8 @@ type memoryPort struct {
 	ancestors []backend.Ancestor
 	unit      int
 	hook      func(ctx context.Context, op string) fault
-	stale     atomic.Uint64 // what Head answers; 0: what is right
+	weigh     func(facts uint64) // if not nil, is called before each append with the number of its facts
+	stale     atomic.Uint64      // what Head answers; 0: what is right
 }
 
 // A fault is how a call goes.
@@ -110,6 +111,10 @@ func (p *memoryPort) Identity() (backend.LogID, []backend.Ancestor) { return p.i
 func (p *memoryPort) Server() (address, name string) { return "", "" }
 
 func (p *memoryPort) Append(ctx context.Context, head uint64, u Unit) (uint64, error) {
+	if p.weigh != nil {
+		h, _ := parseHeader(&Entry{Unit: u})
+		p.weigh(h.last - h.first + 1)
+	}
 	how, err := p.call(ctx, "append")
 	if err != nil {
 		if ctx.Err() != nil {
