@@ -248,7 +248,7 @@ func unquoted(v []byte) []byte {
 		return []byte(text)
 	}
 	if f, err := strconv.ParseFloat(text, 64); err == nil && math.IsInf(f, 0) {
-		return fmt.Appendf(nil, "%de%d", int(math.Copysign(1, f)), math.MaxInt64)
+		return fmt.Appendf(nil, "%de%d", int(math.Copysign(1, f)), int64(math.MaxInt64))
 	}
 	return v
 }
