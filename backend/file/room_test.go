@@ -15,8 +15,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestRoom reads large facts between small ones from the tail, from segments and from a snapshot: room is taken before each large fact
-// comes, which begins a page of the log. Loops that find no room fail, and those that go on where they ended miss nothing.
+// TestRoom reads large facts between small ones from the tail, from segments and from a snapshot. Room is taken before a large fact is
+// read, and a large fact begins a page. A loop that finds no room fails. A loop that begins where it ended misses nothing.
 func TestRoom(t *testing.T) {
 	dir := t.TempDir()
 	l := openTest(t, Options{Path: dir, Sync: SyncNever})

@@ -160,9 +160,9 @@ const (
 	openPause    = 200 * time.Millisecond
 )
 
-// begin opens the stream. It tries again for a while after errors that pass: those that the server calls its own (codes from 500 on, such as the one
-// that it could not make the stream's files), unless they say that it is full, and answers that do not come. It does not if the server has no
-// JetStream or refuses this process.
+// begin opens the stream. It tries again for a while after errors that pass: answers that do not come, and errors that the server calls its
+// own. Those have codes from 500 on, such as the one that it could not make the stream's files. It does not try again if the server is full,
+// has no JetStream or refuses this process.
 func (p *port) begin(ctx context.Context) error {
 	for begun := time.Now(); ; {
 		err := p.tryBegin(ctx)

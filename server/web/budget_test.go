@@ -59,3 +59,31 @@ func TestBudget(t *testing.T) {
 		require.Empty(t, b.by)
 	})
 }
+
+// TestBodyWaits: a small body waits for room while questions have it, and a large one is refused.
+func TestBodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := func() *budget { return &budget{max: 4 * small, patience: time.Second, by: map[string]int64{}} }
+		large, asking := room(), room()
+		question := asking.share("", true)
+		require.NoError(t, question.set(4*small))
+		x := &exchange{large: large.share("", true), asking: asking.share("", true)}
+		require.ErrorIs(t, x.holdBody(t.Context(), 100), backend.ErrUnavailable, "after a while")
+		done := make(chan error, 1)
+		go func() { done <- x.holdBody(t.Context(), 100) }()
+		synctest.Wait()
+		require.Empty(t, done)
+		question.end()
+		require.NoError(t, <-done)
+		require.EqualValues(t, 100*timesWritten, x.asking.n)
+
+		fact := large.share("", true)
+		require.NoError(t, fact.set(4*small))
+		begun := time.Now()
+		require.ErrorIs(t, x.holdBody(t.Context(), small), backend.ErrUnavailable)
+		require.Zero(t, time.Since(begun))
+		fact.end()
+		require.NoError(t, x.holdBody(t.Context(), small))
+		require.Zero(t, x.asking.n)
+	})
+}

@@ -31,7 +31,7 @@ type Options struct {
 	// until the client has read its answer: by a body three times its size, by a fact that is sent likewise, and by one that a question reads
 	// five times. Questions that are being answered (8 MiB each, one value 1 MiB) and small bodies may take half as much beside it, so that
 	// they do not wait for large ones. Half of each is for one token, and what needs more than that takes all of that. What finds no room is
-	// answered with 503: a body at once, all else after five seconds. 0: eight times MaxBody, at least 128 MiB, and at most a
+	// answered with 503: a large body at once, all else after five seconds. 0: eight times MaxBody, at least 128 MiB, and at most a
 	// quarter of the process's memory limit (see debug.SetMemoryLimit).
 	MaxBodies int64
 

@@ -5,6 +5,7 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -151,7 +152,7 @@ func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 			continue
 		}
 		if n := len(b.Facts); n%256 == 255 { // what facts take beside the body
-			if err := x.holdBody(int64(len(body) + n*256)); err != nil {
+			if err := x.holdBody(r.Context(), int64(len(body)+n*256)); err != nil {
 				return err
 			}
 		}
@@ -213,7 +214,7 @@ func (h *Handler) body(x *exchange, r *http.Request) (body []byte, err error) {
 		if n = min(n, most); size >= 0 {
 			n = size
 		}
-		if err := x.holdBody(n); err != nil {
+		if err := x.holdBody(r.Context(), n); err != nil {
 			return nil, err
 		}
 		more, err := io.ReadAll(io.LimitReader(in, n+1-int64(len(body))))
@@ -229,10 +230,10 @@ func (h *Handler) body(x *exchange, r *http.Request) (body []byte, err error) {
 	return body, nil
 }
 
-// holdBody takes room for a body, which has up to n bytes.
-func (x *exchange) holdBody(n int64) error {
+// holdBody takes room for a body, which has up to n bytes. A small one waits a while for it, as questions do.
+func (x *exchange) holdBody(ctx context.Context, n int64) error {
 	if n < small {
-		return x.asking.set(timesWritten * n)
+		return x.asking.await(ctx, timesWritten*n)
 	}
 	err := x.large.set(timesWritten * n)
 	if err == nil {
