@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ctxsync has what package sync lacks: a lock and a signal, for which a goroutine waits no
-// longer than its context lasts.
+// Package ctxsync has a lock and a signal. Waiting for them ends when a context ends, which package sync does not offer.
 package ctxsync
 
 import "context"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package figures is for benchmarks. It measures several ways to do the same work, in turns, so that whatever else the machine
-// does slows all of them.
+// Package figures is for benchmarks. It measures several ways to do the same work, in turns, so that other load on the
+// machine slows all of them alike.
 package figures
 
 import (
@@ -26,7 +26,7 @@ type Way struct {
 const slice = 400 * time.Millisecond
 
 // Row measures ways in turns, as many as -benchtime says (5x: five of each way), and prints the median, the least and the
-// greatest figure of each. The last column is the figure as a multiple of that of the first way.
+// greatest figure of each. The last column is the median divided by the median of the first way.
 func Row(b *testing.B, name, unit string, ways ...Way) {
 	b.Run(name, func(b *testing.B) {
 		all := make([][]float64, len(ways))
@@ -54,7 +54,8 @@ func Median(all []float64) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
-// Rate returns a turn that calls do from some goroutines at once. Its figure is how many times a second, multiplied by each.
+// Rate returns a turn that calls do from some goroutines at once. Its figure is the number of calls per second, multiplied
+// by each.
 func Rate(goroutines, each int, do func()) func(time.Duration) float64 {
 	return func(d time.Duration) float64 {
 		var n atomic.Int64
@@ -73,7 +74,8 @@ func Rate(goroutines, each int, do func()) func(time.Duration) float64 {
 	}
 }
 
-// Latency returns a turn that calls do again and again. Its figure is the median of how long do says it took, in microseconds.
+// Latency returns a turn that calls do again and again. Its figure is the median of the durations that do returns, in
+// microseconds.
 func Latency(do func() time.Duration) func(time.Duration) float64 {
 	return func(d time.Duration) float64 {
 		var all []float64

@@ -18,8 +18,9 @@ import (
 // patience is the deadline of a call.
 const patience = 200 * time.Millisecond
 
-// Check calls each method of a log whose place can't be reached, with a deadline. Each must say that it has passed, and that the place can't be reached:
-// the error is context.DeadlineExceeded and backend.ErrUnavailable, and names the place. A call whose context has ended before says so.
+// Check calls each method of a log whose place can't be reached, with a deadline. Each error must match
+// context.DeadlineExceeded and backend.ErrUnavailable, and name the place. If the context has already ended, the error must
+// match context.Canceled.
 func Check(t testing.TB, l backend.Log, place string) {
 	t.Helper()
 	done, cancel := context.WithCancel(t.Context())

@@ -8,11 +8,10 @@ import (
 	"sync"
 )
 
-// AppendCanonical appends the canonical form of the JSON value src to dst: no white space, the keys of
-// objects in the order of their decoded bytes, strings with as few escapes as there can be, number
-// texts as they are. If src does not pass [Check] with depth, the error is Check's and dst is returned
-// unchanged. It allocates nothing if dst has room, except for objects of more than 16 keys. dst must
-// not overlap src.
+// AppendCanonical appends the canonical form of the JSON value src to dst: no white space, the keys of objects in the order
+// of their decoded bytes, as few escapes in strings as possible, the texts of numbers unchanged. If src does not pass
+// [Check] with depth, the error is Check's and dst is returned unchanged. It allocates nothing if dst has room, except for
+// objects of more than 16 keys. dst must not overlap src.
 func AppendCanonical(dst, src []byte, depth int) ([]byte, error) {
 	ordered, err := checkOrdered(src, depth)
 	switch {
@@ -38,7 +37,7 @@ func canonical(dst, src []byte) []byte {
 	return dst
 }
 
-// maxKept is how many members, and bytes of scratch, a formatter may have that is kept for the next value.
+// maxKept limits the members, and the bytes of scratch, of a formatter that is kept for the next value.
 const maxKept = 64 << 10
 
 // A formatter writes the canonical form of a value that passed Check. Its methods take the position in
@@ -51,8 +50,8 @@ type formatter struct {
 	keys     [2][]byte // without their escapes
 }
 
-// A member says where a member of an object is in dst, from start on: its key begins at from, after
-// the quote, and ends at colon-1; its value ends at to.
+// A member is the position of an object's member in dst, counted from start. The key begins at from, after the quote, and
+// ends at colon-1; the value ends at to.
 type member struct {
 	from, colon, to uint32
 }

@@ -16,15 +16,14 @@ func (e *Error) Error() string { return fmt.Sprintf("at byte %d: %s", e.Offset, 
 // than RFC 8259: at most depth arrays and objects inside each other (a negative depth counts as 0),
 // valid UTF-8, no object with the same key twice, no lone surrogate, no object in 4 GiB or more. The
 // first violation is returned as an *Error. Check allocates nothing for objects of up to 16 keys without
-// escapes, and some bytes a key for larger ones.
+// escapes, and a few bytes per key for larger ones.
 func Check(src []byte, depth int) error {
 	_, err := checkOrdered(src, depth)
 	return err
 }
 
-// checkOrdered is Check, and also reports whether src is ordered: without white space between its
-// parts and escapes in its strings, and with the keys of each object in the order of their bytes. Such
-// a text is its own canonical form.
+// checkOrdered is Check, and also reports whether src is ordered: it has no white space between its parts and no escapes in
+// its strings, and the keys of each object are in the order of their bytes. Such a text is its own canonical form.
 func checkOrdered(src []byte, depth int) (ordered bool, err error) {
 	c := checker{src: src, depth: depth, ordered: true}
 	if i := c.value(c.skip(0)); i >= 0 {
@@ -48,8 +47,8 @@ func End(b []byte, i int) error {
 	return c.err()
 }
 
-// A checker walks a JSON text once. Its methods take the position to start at, and return the position
-// after what they checked, or -1 after fail.
+// A checker walks a JSON text once. Its methods take the position to start at. They return the position after the checked
+// part, or -1 after fail.
 type checker struct {
 	src      []byte
 	depth    int  // how many more levels may open

@@ -9,10 +9,10 @@ import (
 	"strconv"
 )
 
-// fewKeys is how many keys are compared each with each, which takes less time than sorting them.
+// Up to fewKeys keys are compared pairwise, which takes less time than sorting them.
 const fewKeys = 16
 
-// A span is where a key's text stands, without its quotes.
+// A span is the position of a key's text, without its quotes.
 type span struct {
 	from, to uint32
 	escaped  bool

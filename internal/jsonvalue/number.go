@@ -82,12 +82,10 @@ func (n Number) Compare(o Number) int {
 	return bytes.Compare(n.digits, o.digits)
 }
 
-// maxPlain is how many digits, significant or not, Append writes at most before it turns to an
-// exponent.
+// maxPlain is the largest number of digits, significant or not, that Append writes without an exponent.
 const maxPlain = 21
 
-// Append appends the one text that stands for all numbers of n's value: 100 and 1.5, and 1e-7 or 1e+22
-// if that is much shorter.
+// Append appends a text that is the same for all equal numbers: 100 and 1.5, and 1e-7 or 1e+22 if that is much shorter.
 func (n Number) Append(dst []byte) []byte {
 	count := len(n.digits)
 	if count == 0 {

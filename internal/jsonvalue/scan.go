@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// Skip returns the position after the value that begins at b[i], or -1 if b ends inside it. It follows
-// quotes and brackets and checks nothing else: of bytes that are not a value, the result is some
-// position from i to the end of b, or -1. It needs no memory, however deep the value is.
+// Skip returns the position after the value that begins at b[i], or -1 if b ends inside it. It follows quotes and brackets
+// and checks nothing else: if the bytes are not a value, the result is any position from i to the end of b, or -1. It needs
+// no memory, however deep the value is.
 func Skip(b []byte, i int) int {
 	if i >= len(b) {
 		return -1
@@ -42,8 +42,8 @@ func Skip(b []byte, i int) int {
 	return -1
 }
 
-// Member returns the value that the object v has under a key, in v's memory; nil if there is none or
-// v is not an object.
+// Member returns the value of a key in the object v, and shares v's memory; nil if v does not have the key or is not an
+// object.
 func Member(v []byte, key string) []byte {
 	for i := firstMember(v); ; {
 		name, value, next := memberAt(v, i)
@@ -54,21 +54,21 @@ func Member(v []byte, key string) []byte {
 	}
 }
 
-// MemberFunc is Member for the last of the keys that is accepts.
-func MemberFunc(v []byte, is func(key string) bool) (last []byte) {
+// MemberFunc is [Member] for the last key that match accepts.
+func MemberFunc(v []byte, match func(key string) bool) (last []byte) {
 	for i := firstMember(v); ; {
 		name, value, next := memberAt(v, i)
 		if next < 0 {
 			return last
 		}
-		if is(name) {
+		if match(name) {
 			last = value
 		}
 		i = next
 	}
 }
 
-// firstMember returns where the first member of an object is, if it has one; len(v) if v is not an object.
+// firstMember returns the position of an object's first member, if it has one; len(v) if v is not an object.
 func firstMember(v []byte) int {
 	if i := skipSpace(v, 0); i < len(v) && v[i] == '{' {
 		return skipSpace(v, i+1)
@@ -76,7 +76,8 @@ func firstMember(v []byte) int {
 	return len(v)
 }
 
-// memberAt returns the member of an object at v[i] and where the next one is; below 0 if there is no member.
+// memberAt returns the member of an object at v[i], and the position of the next one; next is negative if there is no
+// member.
 func memberAt(v []byte, i int) (name string, value []byte, next int) {
 	if i >= len(v) || v[i] != '"' {
 		return "", nil, -1
@@ -121,7 +122,7 @@ func AppendValue(dst, v []byte) []byte {
 
 func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\t' || b == '\r' }
 
-// skipSpace returns the first position from i on that has no white space.
+// skipSpace returns the first position from i on that is not white space.
 func skipSpace(b []byte, i int) int {
 	for i < len(b) && isSpace(b[i]) {
 		i++
@@ -129,7 +130,7 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// ParseUint parses a number without sign, point and exponent. It takes any bytes.
+// ParseUint parses a number that has no sign, no point and no exponent. It takes any bytes.
 func ParseUint(text []byte) (n uint64, ok bool) {
 	if len(text) == 0 || text[0] == '0' && len(text) > 1 {
 		return 0, false

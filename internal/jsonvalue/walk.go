@@ -11,8 +11,8 @@ import (
 // position after it. It calls member for each member, with the key and the position where the value
 // begins. member must return the position after the value, found by [Value], [Skip], Object or
 // [Array]; a negative one means that b ends inside the value. An error of member ends the walk and is
-// returned as it is. Other errors are *Error; a key that occurs twice is found after the calls for it.
-// A key without escapes shares b's memory.
+// returned as it is. Other errors are *Error; a key that occurs twice is found only after member was called for both. A key
+// without escapes shares b's memory.
 func Object(b []byte, i int, member func(key string, at int) (end int, err error)) (end int, err error) {
 	c := checker{src: b}
 	if i = c.skip(i); i >= len(b) || b[i] != '{' {
@@ -32,7 +32,7 @@ func Array(b []byte, i int, element func(at int) (end int, err error)) (end int,
 	return end, c.err()
 }
 
-// visit has a value read by the caller of Object or Array.
+// visit lets the caller of Object or Array read a value.
 func (c *checker) visit(read visitor, key []byte, at int) int {
 	end, err := read(unquote(key), at)
 	switch {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package linear is for tests of backends. It lets clients race on keys with conditional writes, and checks that what they
-// were told is the story of one log: as if one write was done after the other.
+// Package linear is for tests of backends. It lets clients race on keys with conditional writes, and checks that their
+// results are linearizable: some order of the writes, one after the other, explains all of them.
 package linear
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Write is a conditional write of one fact, as its client saw it. As JSON it can be told to another process of the same machine.
+// A Write is a conditional write of one fact, as its client saw it. Processes of one machine can exchange it as JSON.
 type Write struct {
 	Client       int
 	Key, ID      string
@@ -29,8 +29,8 @@ type Write struct {
 // keys is how many keys clients race on.
 const keys = 3
 
-// Race writes n facts as a client, each on the condition that its key is as the client saw it last, and calls told with each
-// write. It returns the first error that is not a conflict.
+// Race writes n facts as a client, and calls told after each write. Each write expects the latest fact of its key that the
+// client knows. Race returns the first error that is not a conflict.
 func Race(ctx context.Context, l backend.Log, client, n int, random *rand.Rand, told func(Write)) error {
 	latest := map[string]string{}
 	for i := range n {
@@ -77,8 +77,7 @@ var register = porcupine.Model{
 	},
 }
 
-// Check returns how many of the writes were refused, and an error if there is no order of them in which each is told what it
-// was told.
+// Check returns the number of refused writes, and an error if no order of the writes explains all their results.
 func Check(writes []Write) (refused int, err error) {
 	history := make([]porcupine.Operation, len(writes))
 	for i, w := range writes {
@@ -88,7 +87,7 @@ func Check(writes []Write) (refused int, err error) {
 		}
 	}
 	if !porcupine.CheckOperations(register, history) {
-		return refused, fmt.Errorf("what the clients were told fits no order of their %d writes", len(writes))
+		return refused, fmt.Errorf("no order of the %d writes explains the results of the clients", len(writes))
 	}
 	return refused, nil
 }

@@ -21,13 +21,13 @@ import (
 // Clients is how many clients race in each of a test's processes.
 const Clients = 4
 
-// workerEnv has the number of such a process.
+// workerEnv is the environment variable with the number of such a process.
 const workerEnv = "IGNITER_LINEAR_WORKER"
 
 // IsWorker reports whether a test has started this process with Start. TestMain then calls Work instead of running tests.
 func IsWorker() bool { return os.Getenv(workerEnv) != "" }
 
-// Work lets the clients of this process race on a log with n writes each, and tells the test what they were told.
+// Work lets the clients of this process race on a log with n writes each, and sends the results to the test.
 func Work(ctx context.Context, l backend.Log, n int) error {
 	process, err := strconv.Atoi(os.Getenv(workerEnv))
 	if err != nil {
@@ -60,7 +60,7 @@ type Processes struct {
 	errs   []error
 }
 
-// Start starts n processes that run this test's program, with more variables in their environment, such as the log's name.
+// Start starts n processes that run this test's program. env adds variables to their environment, such as the log's name.
 func Start(ctx context.Context, n int, env ...string) (*Processes, error) {
 	p := &Processes{}
 	for i := range n {
@@ -92,7 +92,7 @@ func Start(ctx context.Context, n int, env ...string) (*Processes, error) {
 	return p, nil
 }
 
-// Told returns how many writes clients were told about.
+// Told returns the number of writes that clients have the results of.
 func (p *Processes) Told() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

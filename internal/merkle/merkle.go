@@ -39,15 +39,15 @@ type Node struct {
 	Hash  Hash
 }
 
-// End returns the index after that of the last leaf.
+// End returns the index after the last leaf.
 func (n Node) End() uint64 { return n.First + 1<<n.Level }
 
-// Valid reports whether there can be such a node.
+// Valid reports whether a tree can have such a node.
 func (n Node) Valid() bool {
 	return n.Level < 63 && n.First%(1<<n.Level) == 0 && n.First <= 1<<63-1<<n.Level
 }
 
-// Coalesce sorts nodes, which must not overlap, and joins those that fill a larger subtree.
+// Coalesce sorts nodes, which must not overlap, and joins nodes that together fill a larger subtree.
 func Coalesce(nodes []Node) []Node {
 	slices.SortFunc(nodes, func(a, b Node) int { return cmp.Compare(a.First, b.First) })
 	var all []Node
@@ -62,7 +62,7 @@ func Coalesce(nodes []Node) []Node {
 	return append(all, r.Nodes()...)
 }
 
-// empty has, by level, the hashes of subtrees whose leaves are all empty.
+// empty has the hashes of subtrees whose leaves are all empty, by level.
 var empty = func() (all [63]Hash) {
 	all[0] = Leaf([]byte{LeafPrefix})
 	for i := 1; i < len(all); i++ {
@@ -82,10 +82,10 @@ type Range struct {
 // NewRange returns the empty range that begins at an index.
 func NewRange(first uint64) Range { return Range{first: first, end: first} }
 
-// First returns the index of the first leaf, and End that after the last one.
+// First returns the index of the first leaf.
 func (r *Range) First() uint64 { return r.first }
 
-// End returns the index after that of the last leaf.
+// End returns the index after the last leaf.
 func (r *Range) End() uint64 { return r.end }
 
 // Add adds a node, which must begin at the end of the range.
@@ -159,7 +159,7 @@ func split(first, end uint64) func(yield func(Node) bool) {
 	}
 }
 
-// A text is a Range as JSON: the leaves say which nodes the hashes are of.
+// A text is a Range as JSON. The leaves tell to which nodes the hashes belong.
 type text struct {
 	First  uint64 `json:"first"`
 	End    uint64 `json:"end"`

@@ -18,8 +18,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// check compares what s reads with the oracle: of the present or, if through is not 0, of the log as it was through a seq,
-// which s may know less about than the oracle.
+// check compares the reads of s with the oracle. If through is not 0, it compares reads of the log as it was through that
+// seq, of which s may know less than the oracle.
 func (m *model) check(s *side, through uint64) {
 	t := m.t
 	for _, name := range []string{"docs", "people", store.CompactionStore} {
@@ -58,7 +58,7 @@ func (m *model) check(s *side, through uint64) {
 	}
 	m.checkAt(s, store.Moment{Time: s.now()}, false)
 	m.checkAt(s, store.Moment{Valid: s.now()}, false)
-	if s.stores == nil { // as of now it shows what it does without a moment
+	if s.stores == nil { // a read as of now shows the same as a read without a moment
 		m.list(s, m.current(store.Moment{}, func(backend.Fact) bool { return true }), FactsOf(s.List(context.Background(), "docs", store.Query{At: store.Moment{Time: s.now()}})), "now")
 	}
 	m.watch(s)
@@ -95,7 +95,7 @@ func (m *model) drawMoment(label string) time.Time {
 	return time.Time{}
 }
 
-// resolved returns the moment that s reads as of; ok is false if that is not known.
+// resolved returns the moment of which s answers a read as of at; ok is false if that moment is not known.
 func (m *model) resolved(s *side, at store.Moment) (real store.Moment, ok bool) {
 	if at == store.ValidNow() {
 		return store.Moment{Valid: later(later(s.now(), m.o.newest("docs")), m.horizon.Time)}, true
@@ -202,7 +202,7 @@ func (m *model) get(e *store.Engine, key string, at, real store.Moment) {
 	}
 }
 
-// current returns what the keys of docs have at a moment, in the order of their first facts.
+// current returns the facts that are the values of docs at a moment, in the order of the keys' first facts.
 func (m *model) current(at store.Moment, ok func(backend.Fact) bool) []backend.Fact {
 	var keys []string
 	for _, f := range m.o {
@@ -219,7 +219,7 @@ func (m *model) current(at store.Moment, ok func(backend.Fact) bool) []backend.F
 	return all
 }
 
-// refused has every read as of a moment before the horizon say so.
+// refused checks that every read as of a moment before the horizon returns ErrCompacted.
 func (m *model) refused(s *side, at store.Moment) {
 	ctx := context.Background()
 	past, err := s.Past(ctx, "docs")
@@ -244,8 +244,8 @@ func (m *model) refused(s *side, at store.Moment) {
 	}
 }
 
-// taken returns the facts that a loop yields, and whether it says first that facts may be missing. The loop may end with
-// the error of its context, if that ends.
+// taken returns the facts that a loop yields. said reports that the loop first yielded ErrCompacted; ended reports that it
+// ended with the error of its context, which only a loop whose context ends may do.
 func (m *model) taken(loop iter.Seq2[store.Record, error], ends bool) (facts []backend.Fact, said, ended bool) {
 	facts = []backend.Fact{}
 	for r, err := range loop {
@@ -265,8 +265,8 @@ func (m *model) taken(loop iter.Seq2[store.Record, error], ends bool) (facts []b
 	return facts, said, ended
 }
 
-// loops reads facts in the order of the log after a seq: if facts may be missing, the loop says so first. A loop whose
-// context ends gives what it gave before.
+// loops reads the facts of docs after a seq, in the order of the log. If facts may be missing, a loop must yield
+// ErrCompacted first. A loop whose context ends must yield a part of the same facts.
 func (m *model) loops(s *side, after uint64) {
 	want := m.o.Where(func(f backend.Fact) bool { return f.Store == "docs" && f.Seq > after })
 	compacted := after < m.horizon.Seq

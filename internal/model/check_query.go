@@ -79,7 +79,7 @@ func (m *model) pages(s *side, at, real store.Moment, open func(backend.Fact) bo
 	m.equal(want, got, "%+v", q)
 }
 
-// watch reads what happened to the open scope from any seq on.
+// watch reads the changes of the open scope after a random seq.
 func (m *model) watch(s *side) {
 	after := uint64(rapid.IntRange(0, int(m.last())).Draw(m.t, "after"))
 	var want, got []string
@@ -108,7 +108,7 @@ func (m *model) watch(s *side) {
 		if errors.Is(err, backend.ErrCompacted) {
 			require.Empty(m.t, got)
 			if said = true; len(want) == 0 {
-				cancel() // not before: facts that are not in memory are read with the context
+				cancel() // not earlier: facts that are not in memory are read with the context
 			}
 			continue
 		}

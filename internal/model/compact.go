@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// compact lets the latest facts of each key of docs be.
+// compact prunes docs down to the latest facts of each key.
 func (m *model) compact(s *side) {
 	require.NoError(m.t, s.Sync(context.Background()))
 	rule := store.Retention{
@@ -31,7 +31,7 @@ func (m *model) compact(s *side) {
 	if ends && err != nil {
 		require.ErrorIs(m.t, err, context.Canceled)
 		require.NoError(m.t, s.Sync(context.Background()))
-		plan = append(plan, s.PlanCompaction()...) // more is old by now: the log's time went on with the first receipt
+		plan = append(plan, s.PlanCompaction()...) // more facts are old now: the first receipt advanced the log's time
 		_, err = s.Compact(context.Background())
 	}
 	require.NoError(m.t, err)
@@ -65,7 +65,7 @@ func (m *model) compact(s *side) {
 	}
 	now := m.ages(s)
 	m.o = left
-	receipts := m.log.after(before) // what was meant, and the receipt
+	receipts := m.log.after(before) // the intent, and the receipt
 	m.took(receipts...)
 	if len(receipts) > 0 {
 		s.wrote(receipts)

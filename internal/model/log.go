@@ -30,8 +30,8 @@ type Backend struct {
 
 	Served   bool // each engine is a client of a server, with a token of its own
 	Apart    bool // each engine opens the log at the place, as processes do
-	Four     bool // engines see the methods of a Backend, and no others
-	Ends     bool // an open log ends if its place comes to hold another one, also if that has all its facts
+	Four     bool // engines see only the methods of a Backend
+	Ends     bool // an open log ends if its place comes to hold another log, even one with all its facts
 	Volatile bool // a restored log has no past in common with the one before, and no gaps
 }
 
@@ -51,7 +51,7 @@ type Place interface {
 	Remove() error
 }
 
-// A clock is a clock that is set.
+// A clock shows the time that it was set to.
 type clock struct{ nanos atomic.Int64 }
 
 func (c *clock) now() time.Time       { return time.Unix(0, c.nanos.Load()).UTC() }
@@ -181,7 +181,7 @@ func (w *kept) grant(stores []string) {
 	require.NoError(w.t, w.tokens.Reload())
 }
 
-// noToken makes the token of the second client unknown.
+// noToken removes the token of the second client.
 func (w *kept) noToken() {
 	w.writeTokens("none", nil)
 	require.NoError(w.t, w.tokens.Reload())

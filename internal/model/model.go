@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package model is for tests of the engine over a backend: it compares what engines read, while much happens to their log, with
-// what an oracle reads that goes through all facts.
+// Package model is for tests of the engine over a backend. It changes a log at random, and compares each read of the
+// engines with an oracle that goes through all facts.
 package model
 
 import (
@@ -117,7 +117,7 @@ func (m *model) step() {
 	}
 }
 
-// look compares what s reads with the oracle: as it is, and once it shows all of the log.
+// look compares the reads of s with the oracle: now, and again once s shows the whole log.
 func (m *model) look(s *side) {
 	if head := s.Head(); head > m.receipt && rapid.Bool().Draw(m.t, "before it has seen all") {
 		m.check(s, head)
@@ -171,7 +171,7 @@ func (m *model) drawTime(label string) time.Time {
 	return m.clock.now().Truncate(time.Second).Add(time.Duration(rapid.IntRange(-30, 30).Draw(m.t, label)) * time.Second)
 }
 
-// The upcaster of docs fails for some values.
+// upcastDoc is the upcaster of docs. It fails for some values.
 func upcastDoc(v json.RawMessage) (json.RawMessage, error) {
 	var d doc
 	if err := json.Unmarshal(v, &d); err != nil {
@@ -226,7 +226,7 @@ func (m *model) restore() {
 		return // it comes back without gaps
 	}
 	through := uint64(rapid.IntRange(int(max(last, 5, m.horizon.Seq+5)-5), int(last)).Draw(m.t, "restored through"))
-	// After a compaction reads of the past may ask the log, which is another one then.
+	// After a compaction, reads of the past may read the log, which is then another log.
 	if (m.log.Served || m.log.Apart) && m.horizon == (backend.Horizon{}) && rapid.Bool().Draw(m.t, "under open clients") {
 		for _, s := range m.sides {
 			require.NoError(m.t, s.Sync(context.Background()))
@@ -244,7 +244,7 @@ func (m *model) restore() {
 				require.Equal(m.t, last, s.Head())
 				_, _, err = s.GetAt(context.Background(), "docs", "a", store.AsOf(last+1))
 				require.ErrorAs(m.t, err, &diverged)
-				if s.keep == 0 && last > 0 { // else reads ask the log, or there is nothing
+				if s.keep == 0 && last > 0 { // otherwise reads would read the log, or there is nothing to read
 					m.check(s, last)
 				}
 			} else {
@@ -269,7 +269,7 @@ func (m *model) restore() {
 	m.reopenSides()
 }
 
-// commonOf returns through which seq a log that is restored has a known past in common with the one before.
+// commonOf returns the last seq of the past that a restored log is known to have in common with the log before it.
 func (m *model) commonOf(through uint64) uint64 {
 	if m.log.Volatile || m.log.Four { // the latter tells of no ancestors
 		return 0

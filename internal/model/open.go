@@ -33,7 +33,8 @@ func (s *side) follow() {
 	}()
 }
 
-// tailed waits until the open loop has given the last fact of docs: it gave all facts, in order, or said which it may miss.
+// tailed waits until the open loop has yielded the last fact of docs. The loop must have yielded all facts in order, or
+// have told the horizon of those that it missed.
 func (m *model) tailed(s *side) {
 	if !s.reads("docs") {
 		return
@@ -86,7 +87,7 @@ func (s *side) begin() {
 	s.from = 0
 }
 
-// folded reads a fold that s has kept since it was opened: by changes, it has the current n of each key.
+// folded reads the fold that s keeps by changes since it was opened, and checks that it has the current n of each key.
 func (m *model) folded(s *side) {
 	if !s.reads("docs") {
 		return
@@ -126,7 +127,7 @@ func (m *model) sums(at store.Moment) map[string]int {
 	return sums
 }
 
-// grant changes what the second client may read, or lets it not in for a moment.
+// grant changes the stores that the second client may read, or locks it out for a moment.
 func (m *model) grant() {
 	s := m.sides[1]
 	if rapid.IntRange(0, 3).Draw(m.t, "not let in") == 0 {
@@ -153,7 +154,7 @@ func (m *model) grant() {
 	}
 }
 
-// shows reports whether s shows what it may read, and no more.
+// shows reports whether s shows exactly what it may read.
 func (m *model) shows(s *side) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

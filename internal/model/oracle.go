@@ -14,7 +14,7 @@ import (
 // An Oracle is all facts of a log, in order. It answers each read by going through all of them.
 type Oracle []backend.Fact
 
-// At returns the fact that is a key's value at a moment, as the rules say it; nil if there is none.
+// At returns the fact that is a key's value at a moment, by the rules of package store; nil if there is none.
 func (o Oracle) At(name, key string, m store.Moment) *backend.Fact {
 	var visible []backend.Fact
 	for _, f := range o {
@@ -38,7 +38,7 @@ func (o Oracle) At(name, key string, m store.Moment) *backend.Fact {
 	return best
 }
 
-// Effective returns from when on a fact is valid.
+// Effective returns the time from which a fact is valid.
 func Effective(f backend.Fact) time.Time {
 	if f.ValidTime.IsZero() {
 		return f.TransactionTime
@@ -57,7 +57,7 @@ func (o Oracle) Where(ok func(backend.Fact) bool) []backend.Fact {
 	return facts
 }
 
-// FactsOf returns the facts of records that are read without an error but the one that says that facts were pruned.
+// FactsOf returns the facts of records. It skips an ErrCompacted that comes first, and panics at any other error.
 func FactsOf(records iter.Seq2[store.Record, error]) []backend.Fact {
 	facts := []backend.Fact{}
 	for r, err := range records {

@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A side is one engine on the log and what is kept over it.
+// A side is one engine on the log, with its projections and an open loop.
 type side struct {
 	*store.Engine
 	m      *model
@@ -27,7 +27,7 @@ type side struct {
 	stores []string     // that it may read; nil: all
 	shown  []shownTime
 
-	perhaps []shownTime  // of facts that were followed: it may have shown them then, or later
+	perhaps []shownTime  // of facts that came by Follow: s may have shown them then, or later
 	least   time.Time    // the earliest time of its clock since it was synced
 	open    *store.Scope // {"status":"open"}
 	big     *store.Scope // n > 50, by Match
@@ -39,7 +39,7 @@ type side struct {
 
 	stop   context.CancelFunc // ends tail
 	tail   chan tailed
-	tailed []backend.Fact // what a loop from the beginning gave
+	tailed []backend.Fact // yielded by a loop from the beginning
 	missed uint64         // the horizon that it told
 }
 
@@ -97,13 +97,13 @@ func (m *model) reopenSides() {
 	}
 }
 
-// A consumer is a reader of docs that keeps where it stands.
+// A consumer is a reader of docs that keeps its position.
 type consumer struct {
 	at     backend.Cursor
 	common uint64 // the log has what it read through this seq
 }
 
-// consume lets a reader go on from where it stands, or begin, and keep where it stands then.
+// consume lets a consumer read on from its position, or begin, and keep its new position.
 func (m *model) consume(s *side) {
 	if !s.reads("docs") {
 		return

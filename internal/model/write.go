@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// An endingContext ends when it is looked at for the n-th time.
+// An endingContext ends when Err or Done is called for the n-th time.
 type endingContext struct {
 	context.Context
 	cancel context.CancelFunc
@@ -50,8 +50,8 @@ func (m *model) context() (ctx context.Context, ends bool) {
 	return c, true
 }
 
-// wrote calls write with a context that may end, and then again: facts that are written already are not written twice.
-// It takes what was written.
+// wrote calls write with a context that may end. If it ended, it calls write again, which must not write a fact twice. The
+// oracle takes the written facts.
 func (m *model) wrote(s *side, write func(context.Context) ([]backend.Fact, error)) error {
 	ctx, ends := m.context()
 	facts, err := write(ctx)
@@ -65,7 +65,7 @@ func (m *model) wrote(s *side, write func(context.Context) ([]backend.Fact, erro
 	if len(m.o) > 0 {
 		last = m.o[len(m.o)-1].Seq
 	}
-	m.equal(facts, m.log.after(last), "what the writer was told, and what the log has")
+	m.equal(facts, m.log.after(last), "the facts that the writer got, and the facts in the log")
 	m.took(facts...)
 	s.wrote(facts)
 	return nil
@@ -140,7 +140,7 @@ func (m *model) update(s *side) {
 	var seen store.Record
 	err := m.wrote(s, func(ctx context.Context) ([]backend.Fact, error) {
 		f, err := s.Update(ctx, f.Store, f.Key, func(old store.Record) (backend.Fact, error) {
-			if old.ID() != f.ID { // else it is written
+			if old.ID() != f.ID { // otherwise the first try has written it
 				seen = old
 			}
 			return f, nil
@@ -154,7 +154,7 @@ func (m *model) update(s *side) {
 	require.Equal(m.t, *latest, seen.Fact())
 }
 
-// A shownTime is what the clock of a side said when it showed facts, and the latest time of all facts that it had shown by
+// A shownTime is the time of a side's clock when it showed facts, and the latest time of all facts that it had shown by
 // then.
 type shownTime struct{ clock, fact time.Time }
 
@@ -176,7 +176,7 @@ func (s *side) wrote(facts []backend.Fact) {
 	s.shown = append(s.shown, w)
 }
 
-// synced notes that s shows all facts now. It showed some at a time of its clock since the last call, which is not known.
+// synced notes that s shows all facts now. When s began to show the facts since the last call is not known.
 func (s *side) synced() {
 	s.perhaps = append(s.perhaps, shownTime{s.least, s.m.o.latest()})
 	s.least = s.now()
@@ -190,8 +190,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// seen returns the time that a read of s as of t is of: a time at which s showed a fact shows the fact. ok is false if that is
-// not known.
+// seen returns the transaction time of which s answers a read as of t: if s showed a fact by t, the read sees it, even if
+// the fact's time is later. ok is false if that time is not known.
 func (s *side) seen(t time.Time) (seen time.Time, ok bool) {
 	at := func(all []shownTime) time.Time {
 		seen := t

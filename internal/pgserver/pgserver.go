@@ -64,7 +64,7 @@ func Program(name string) (string, error) {
 	return path, nil
 }
 
-// Owner returns the user who runs servers: 0, 0 for the one who runs the tests. A server does not run as root.
+// Owner returns the user that runs servers; 0, 0 is the user of the tests. A server does not run as root.
 func Owner() (uid, gid uint32, err error) {
 	if os.Getuid() != 0 {
 		return 0, 0, nil
@@ -113,8 +113,8 @@ func NewDir() (string, error) {
 	return dir, err
 }
 
-// New starts the server of a cluster, with settings such as "max_connections=20". All that a process makes have the same system
-// identifier: they are copies, which are made in a tenth of the time that NewCluster takes.
+// New starts the server of a cluster, with settings such as "max_connections=20". All servers that one process makes with
+// New have the same system identifier: New copies a template, which takes a tenth of the time of NewCluster.
 func New(settings ...string) (*Server, error) {
 	from, err := template()
 	if err != nil {
@@ -154,7 +154,7 @@ func initdb(data string) error {
 	return Run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--no-instructions", "-E", "UTF8", "--locale=C.UTF-8")
 }
 
-// template is the data of a new cluster.
+// template is the directory of a new cluster, which New copies.
 var template = sync.OnceValues(func() (string, error) {
 	if runtime.GOOS == "windows" {
 		return "", errors.New("the tests start no server on Windows")
@@ -170,14 +170,14 @@ var template = sync.OnceValues(func() (string, error) {
 
 var templateDir string
 
-// Clean removes what servers were made of. Call it when the tests have ended.
+// Clean removes the template of servers. Call it when the tests have ended.
 func Clean() {
 	if templateDir != "" {
 		_ = os.RemoveAll(templateDir)
 	}
 }
 
-// Data returns the directory of its data.
+// Data returns the directory of the server's data.
 func (s *Server) Data() string { return filepath.Join(s.Dir, "data") }
 
 // Address returns the address of a database for a user.
@@ -254,7 +254,7 @@ func Spawn(cmd *exec.Cmd) (ended chan struct{}, err error) {
 	return ended, <-failed
 }
 
-// Stop ends the server: SIGINT in order, SIGQUIT as in a crash, SIGKILL without a chance.
+// Stop ends the server by a signal: SIGINT shuts it down in order, SIGQUIT ends it as a crash does, SIGKILL at once.
 func (s *Server) Stop(signal syscall.Signal) {
 	_ = s.command.Process.Signal(signal)
 	<-s.ended

@@ -6,5 +6,5 @@ package plaintext
 
 import "syscall"
 
-// nonBlocking has a pipe be opened though nobody writes to it, and reads of it end at a deadline.
+// nonBlocking lets a pipe be opened before it has a writer, and lets reads of it end at a deadline.
 const nonBlocking = syscall.O_NONBLOCK

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plaintext takes text files as editors write them.
+// Package plaintext reads text files as editors write them.
 package plaintext
 
 import (

@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// An Ack is what a server answers about a fact that was written.
+// An Ack is a server's answer to a written fact.
 type Ack struct {
 	Seq             uint64
 	Causation       string
@@ -22,8 +22,8 @@ type Ack struct {
 
 	Duplicate bool // the log held the fact before, or does not know whether it did
 
-	// Fact is the fact as the log holds it if that is a duplicate, and may differ from what was written; otherwise it is
-	// nil. SameValue says that the value does not differ, and is left out.
+	// Fact is the fact that the log holds, if it is a duplicate and may differ from the fact that was sent; otherwise nil.
+	// SameValue reports that only the values are known to be equal; the value is then left out on the wire.
 	Fact      *backend.Fact
 	SameValue bool
 }
@@ -37,7 +37,8 @@ func AckOf(f *backend.Fact, duplicate bool) Ack {
 	return a
 }
 
-// DuplicateOf returns the ack of a fact that the log held before it was given, without what does not differ.
+// DuplicateOf returns the ack of given, whose ID the log already has in held. It leaves out the whole fact or its value if
+// that does not differ.
 func DuplicateOf(held, given *backend.Fact) Ack {
 	a := AckOf(held, true)
 	a.SameValue = sameJSON(held.Value, given.Value)
@@ -78,12 +79,12 @@ func (a Ack) In(f backend.Fact) backend.Fact {
 	return f
 }
 
-// AppendWritten appends the answer to a fact that was written.
+// AppendWritten appends the answer to a written fact.
 func AppendWritten(dst []byte, a Ack, id []byte) []byte {
 	return CloseAnswer(appendAck(append(OpenAnswer(dst), ','), a), id)
 }
 
-// AppendWrittenBatch appends the answer to a batch that was written.
+// AppendWrittenBatch appends the answer to a written batch.
 func AppendWrittenBatch(dst []byte, acks []Ack, id []byte) []byte {
 	dst = append(OpenAnswer(dst), `,"facts":[`...)
 	for i, a := range acks {
@@ -115,7 +116,7 @@ func appendAck(dst []byte, a Ack) []byte {
 	return dst
 }
 
-// ParseWritten parses the answer to a fact that was written.
+// ParseWritten parses the answer to a written fact.
 func ParseWritten(body []byte) (Ack, error) {
 	a, end, err := parseAck(body, 0, true)
 	if err == nil {

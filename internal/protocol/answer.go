@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// OpenAnswer begins the answer to a request that was done. The caller appends fields, each after a
-// comma, and completes it with [CloseAnswer].
+// OpenAnswer begins the answer to a request that succeeded. The caller appends fields, each after a comma, and completes it
+// with [CloseAnswer].
 func OpenAnswer(dst []byte) []byte { return append(dst, `{"ok":true`...) }
 
 // CloseAnswer completes an answer. id is the request's ID, which the answer repeats as its last key,
@@ -86,7 +86,7 @@ func ParseAnswer(body []byte, into any) error {
 type HelloReply struct {
 	Protocol int     `json:"protocol"`
 	Server   string  `json:"server"`             // the server's name and version
-	LastSeq  *uint64 `json:"last_seq,omitempty"` // of its log; nil if it is not known, or the client may not know it
+	LastSeq  *uint64 `json:"last_seq,omitempty"` // of its log; nil if unknown, or if the client may not know it
 
 	Log       backend.LogID      `json:"log,omitzero"` // the log's identity; zero if LastSeq is nil, or the log does not say
 	Ancestors []backend.Ancestor `json:"ancestors,omitempty"`

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package protocol is what clients and servers say to each other: requests, answers, streams and
-// errors. Each message is the body of a frame, and facts are in the form of logs, see package wire.
+// Package protocol has the messages between clients and servers: requests, answers, streams and errors. Each message is the
+// body of a frame, and facts have the form of logs, see package wire.
 //
 // # A connection of version 2
 //
@@ -14,7 +14,7 @@
 //	{"op":"write_fact","fact":{fact}}
 //	    {"ok":true,"seq":N,"causation":…,"transaction_time":…}                      an [Ack]
 //	    {"ok":true,"seq":N,…,"duplicate":true}                      the log held the fact already
-//	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}        and not as it was written; with "same_value":true, without its value
+//	    {"ok":true,"seq":N,…,"duplicate":true,"fact":{fact}}        but not as sent; with "same_value":true, without its value
 //	{"op":"write_batch","facts":[{fact},…],"expect":[{"store":…,"key":…,"id":…},…]}
 //	    {"ok":true,"facts":[{"seq":N,"causation":…,"transaction_time":…},…]}
 //	{"op":"write_snapshot","through":N}
@@ -27,9 +27,9 @@
 //	     "log":UUID,"ancestors":[…],"head":{"through":N,"leaves":N,"root":BASE64},
 //	     "horizons":{STORE:{"seq":N,"time":…},…}}       of the stores that the client may read
 //
-// The log is the same as long as the connection lasts. A client that has read or written compares the log of each hello
-// with the one that it knows, and stops if that one differs from what it was given (backend.LogID). A CURSOR is a seq or
-// the text of a backend.Cursor, "51233@UUID".
+// The log does not change while the connection lasts. A client that has read or written compares the log of each hello with
+// the log that it knows, and stops if the new log lacks facts that the client was given (backend.LogID). A CURSOR is a seq
+// or the text of a backend.Cursor, "51233@UUID".
 //
 // Two requests turn their connection into a stream of pages of the log (see backend.Page), sent one after
 // the other as frames of facts, as logs keep them, and control frames, which hold no facts
@@ -44,8 +44,8 @@
 // begins, the page is empty. Each frame of facts has one or several whole batches. The frames of a page
 // come together. A client may make several pages of them, but never cuts a frame.
 //
-// If a page has horizons, those of the first page are in the answer, and those of a later one in a heartbeat before its
-// frames: "horizons":{STORE:{"seq":N,"time":…},…}.
+// The answer has the horizons of the first page, if there are any. A heartbeat before the frames of a later page has that
+// page's horizons: "horizons":{STORE:{"seq":N,"time":…},…}.
 //
 // A heartbeat says that the log was read through N. A subscription sends one as soon as it has reached the
 // log's end and has read further than the last fact that it sent, or than where it began, and when it has

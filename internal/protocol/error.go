@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// ErrUnknownOp says that the peer does not know the op, as it speaks an older version of the protocol.
+// ErrUnknownOp says that the peer does not know the op, since it speaks an older version of the protocol.
 var ErrUnknownOp = errors.New("protocol: unknown op")
 
 // ErrInternal says that the peer failed in a way that has no code of its own. The error has the peer's
@@ -25,8 +25,8 @@ var ErrInternal = errors.New("protocol: internal error")
 // codeInvalidRequest is the code of a [RequestError].
 const codeInvalidRequest = "invalid_request"
 
-// codes are the error codes of the protocol, each with the error that it stands for. An error that
-// matches several has the first.
+// codes are the error codes of the protocol, each with the error that it stands for. An error that matches several gets the
+// first.
 var codes = []struct {
 	code string
 	err  error
@@ -46,7 +46,7 @@ var codes = []struct {
 	{"storage_failed", backend.ErrFailed},
 	{"corrupt", backend.ErrCorrupt},
 	{"unavailable", backend.ErrUnavailable},
-	{"unavailable", syscall.EMFILE}, // which passes
+	{"unavailable", syscall.EMFILE}, // it passes
 	{"unavailable", syscall.ENFILE},
 	{"unavailable", backend.ErrClosed}, // the peer's backend, not the caller's
 	{"unsupported", errors.ErrUnsupported},

@@ -60,7 +60,7 @@ func (r *Request) field(name string) *[]byte {
 	return nil
 }
 
-// The request to write a fact is parsed fast if it is the fact between these.
+// A request to write a fact is parsed fast if it is a fact between these texts.
 const (
 	writeFactPrefix = `{"op":"write_fact","fact":`
 	writeFactSuffix = `}`
@@ -95,7 +95,7 @@ func ParseRequest(body []byte) Request {
 		r.Op, err = text("op", op)
 	}
 	if err == nil && (r.Op != OpWriteFact && *r.field("fact") != nil || r.Op != OpWriteBatch && *r.field("facts") != nil) {
-		err = jsonvalue.Check(body, maxDepth) // since nobody else checks the facts
+		err = jsonvalue.Check(body, maxDepth) // nothing else checks the facts
 	}
 	if err != nil {
 		return Request{Err: invalid("request", err)}
@@ -154,7 +154,7 @@ func (r *Request) Fact() (backend.Fact, error) {
 func (r *Request) Batch() (backend.Batch, error) { return r.CheckedBatch(nil, nil) }
 
 // CheckedBatch is Batch, but calls fact with each fact, which it may change, and expect with each different expectation, as
-// soon as it is parsed; nil calls nothing. Their errors end parsing and are returned as they are. So a client that may not
+// soon as it is parsed; nil calls nothing. Their errors end parsing and are returned unchanged. So a client that may not
 // write costs no more than the bytes that it sent.
 func (r *Request) CheckedBatch(fact func(*backend.Fact) error, expect func(*backend.Expect) error) (backend.Batch, error) {
 	var b backend.Batch
@@ -238,9 +238,9 @@ func (r *Request) list(field string, required bool, limit int, element func(v []
 	return err
 }
 
-// Range returns the part of the log that is asked for: after a cursor, which is a seq or the text of a [backend.Cursor],
-// through a seq, of some stores, at most [maxStores], each named once. "*" among the stores stands for all, and so does a
-// request without stores; an empty list stands for none.
+// Range returns the requested part of the log: after a cursor, which is a seq or the text of a [backend.Cursor], through a
+// seq, of some stores, at most [maxStores], each named once. "*" among the stores stands for all, and so does a request
+// without stores; an empty list stands for none.
 func (r *Request) Range() (backend.Range, error) {
 	var x backend.Range
 	var err error

@@ -53,7 +53,7 @@ func appendFactsV1(dst []byte, facts []backend.Fact) []byte {
 	return append(dst, ']')
 }
 
-// Ruby's request to write a fact is the fact between these.
+// Ruby's request to write a fact is the fact between these texts.
 const (
 	writeFactPrefixV1 = `{"fact":`
 	writeFactSuffixV1 = `,"op":"write_fact"}`

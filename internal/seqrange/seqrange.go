@@ -59,7 +59,7 @@ func (s Set) All() iter.Seq[uint64] {
 				if !yield(seq) {
 					return
 				}
-				if seq == r[1] { // it may be the highest number there is
+				if seq == r[1] { // r[1] may be the highest uint64
 					break
 				}
 			}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package uuidtext converts UUIDs between their 16 bytes and their usual text, in lower case (RFC 9562).
-// A text that it parses comes back byte for byte, so that 16 bytes can stand for it.
+// Append restores a parsed text byte for byte, so that 16 bytes can stand for it.
 package uuidtext
 
 import "encoding/hex"
@@ -9,7 +9,7 @@ import "encoding/hex"
 // Len is the length of the text.
 const Len = 36
 
-// groups are where the groups of hex digits begin in the text, and end in the bytes.
+// groups are the groups of hex digits: where each begins in the text, and its range of bytes.
 var groups = [...]struct{ at, from, to int }{{0, 0, 4}, {9, 4, 6}, {14, 6, 8}, {19, 8, 10}, {24, 10, 16}}
 
 // Parse returns the UUID whose usual text is text. ok is false for any other text, upper case included.

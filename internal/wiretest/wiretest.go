@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Typical returns a fact whose log form is 420 bytes long, as a task of a small app would be.
+// Typical returns a fact whose log form is 420 bytes long, such as a task of a small app.
 func Typical() backend.Fact {
 	return backend.Fact{
 		Seq:             1234567,
@@ -31,7 +31,7 @@ func Typical() backend.Fact {
 	}
 }
 
-// ReadFrames returns the bodies of a stream's frames, where they end, and the error that ended it.
+// ReadFrames returns the bodies of a stream's frames, the offset at which they end, and the error that ended the stream.
 func ReadFrames(stream []byte) (bodies [][]byte, offset int64, err error) {
 	r := wire.NewReader(bytes.NewReader(stream), 0)
 	for {
