@@ -23,7 +23,7 @@ func AppendCanonical(dst, src []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// maxKept is how large a buffer may be that is kept for the next value.
+// maxKept limits the size of a buffer that is kept for the next value.
 const maxKept = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
@@ -44,7 +44,7 @@ func Hash(src []byte) (string, error) {
 	return HashCanonical(form), nil
 }
 
-// HashCanonical returns the hash of a value that is in canonical form already.
+// HashCanonical returns the hash of a value in canonical form.
 func HashCanonical(form []byte) string {
 	sum := sha256.Sum256(form)
 	var text [2 * sha256.Size]byte

@@ -25,13 +25,14 @@ func AppendFact(dst []byte, f *backend.Fact) []byte {
 // puts the parts together. A large fact is not copied before that. The zero EncodedFact is ready for Encode.
 type EncodedFact struct {
 	buf     []byte // empty: the fact is large, and encoded by Append
-	content int    // where the part after the transaction time begins
+	content int    // the position of the part after the transaction time
 }
 
-// maxEncoded is how large the JSON values of a fact may be that Encode encodes: to copy larger ones twice would take longer, and memory.
+// maxEncoded limits the JSON values of a fact that Encode encodes. Copying larger ones twice would take more time and
+// memory.
 const maxEncoded = 64 << 10
 
-// maxRest is how much room a large fact is given beside its JSON values. It may take more.
+// maxRest is the room that is allocated for a large fact beside its JSON values. The fact may take more.
 const maxRest = 8 << 10
 
 // Encode encodes f, which must be valid. It reuses e's memory.
@@ -45,8 +46,8 @@ func (e *EncodedFact) Encode(f *backend.Fact) {
 	e.buf = appendContent(e.buf, f)
 }
 
-// Append appends the encoded fact with the Seq, Causation and TransactionTime of f, which is the fact that was encoded in all else.
-// The bytes are what [AppendFact] appends for f.
+// Append appends the encoded fact with the Seq, Causation and TransactionTime of f. In its other fields f must equal the
+// fact given to Encode. Append appends the same bytes as [AppendFact] for f.
 func (e *EncodedFact) Append(dst []byte, f *backend.Fact) []byte {
 	if len(e.buf) == 0 {
 		return AppendFact(slices.Grow(dst, len(f.Value)+len(f.Producer)+len(f.Derivation)+maxRest), f)

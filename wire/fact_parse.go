@@ -8,10 +8,10 @@ import (
 )
 
 // ParseFact parses a fact that this codec wrote and a CRC covered: a frame's body from a log or a
-// server's stream. A fact in the form of [AppendFact] is parsed without reading its value; any other
-// one as [CheckFact] does. For every fact that this codec can have written, the result is the same as
-// CheckFact's. Use CheckFact for bytes from anywhere else: ParseFact does not notice damage inside a
-// value, producer or derivation, or keys behind the value.
+// server's stream. A fact in the form of [AppendFact] is parsed without reading its value; any other fact is parsed by
+// [CheckFact]. For every fact that this codec can have written, the result is the same as CheckFact's. Use CheckFact for
+// bytes from anywhere else: ParseFact does not notice damage inside a value, producer or derivation, or keys behind the
+// value.
 //
 // The fact shares body's memory, which must not change as long as the fact is in use. Bytes that are
 // not a fact are a *backend.InvalidError.
@@ -116,7 +116,7 @@ func ownFields(body []byte, i int, prefix string, f *backend.Fact) (at int, ok b
 
 const valuePrefix = `,"value":`
 
-// ownWriter parses by, producer and derivation, and wants value after them.
+// ownWriter parses by, producer and derivation. The next key must be value.
 func ownWriter(body []byte, i int, f *backend.Fact) (int, bool) {
 	var ok bool
 	if has(body, i, `,"by":"`) {
@@ -149,7 +149,7 @@ func ownText(body []byte, i int, prefix string) (s string, end int, ok bool) {
 	return jsonvalue.PlainText(body, i+len(prefix))
 }
 
-// ownValue parses a value with others after it.
+// ownValue parses a value that is not the last one.
 func ownValue(body []byte, i int) (v []byte, end int, ok bool) {
 	end = jsonvalue.Skip(body, i)
 	if end <= i || string(body[i:end]) == "null" || !plausible(body[i:end]) {

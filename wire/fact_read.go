@@ -10,11 +10,10 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// CheckFact parses a fact from any source and checks every byte: keys in any order, unknown ones
-// ignored, null taken for not given; a missing value is null. timestamp and term are old names of
-// transaction_time and valid_time. The error is a *backend.InvalidError if body is not a JSON object
-// under the rules of [backend.Fact], lacks id, store or key, or has a field of the wrong type.
-// [backend.Fact.Validate] checks the limits of a fact.
+// CheckFact parses a fact from any source and checks every byte: keys in any order, unknown keys ignored, null as if not
+// given; a missing value is null. timestamp and term are old names of transaction_time and valid_time. The error is a
+// *backend.InvalidError if body is not a JSON object under the rules of [backend.Fact], lacks id, store or key, or has a
+// field of the wrong type. [backend.Fact.Validate] checks the limits of a fact.
 //
 // The fact shares body's memory, which must not change as long as the fact is in use.
 func CheckFact(body []byte) (backend.Fact, error) {
@@ -64,15 +63,15 @@ func readFact(body []byte, i int, check bool) (backend.Fact, int, error) {
 	return p.f, end, nil
 }
 
-// maxDepth is how deep a field of a fact from elsewhere may be nested. A value that is a little too deep
-// is left to Validate, which has a better error.
+// maxDepth limits the nesting of a field of a fact from another source. A value that is a little too deep is left to
+// Validate, which has a better error.
 const maxDepth = backend.MaxDepth + 9
 
 // fields is a fact whose fields are read one by one.
 type fields struct {
 	f backend.Fact
 
-	id, store, key           bool // they are given
+	id, store, key           bool // present
 	oldTransaction, oldValid time.Time
 }
 
@@ -127,7 +126,7 @@ func (p *fields) set(name string, v []byte) (err error) {
 	return err
 }
 
-// complete fills in what is not given, a missing value only if nullValue is true.
+// complete fills in absent fields; an absent value only if nullValue is true.
 func (p *fields) complete(nullValue bool) error {
 	for _, field := range [...]struct {
 		name string
@@ -175,7 +174,7 @@ func parseVersion(text []byte) (int, bool) {
 	return int(max(n, 1)), ok && n <= 1<<31-1
 }
 
-// invalid returns an error of the scanner as one about a field; another error as it is.
+// invalid returns an error of the scanner as an error about a field, and any other error unchanged.
 func invalid(field string, err error) error {
 	if syntax, ok := errors.AsType[*jsonvalue.Error](err); ok {
 		return &backend.InvalidError{Field: field, Reason: syntax.Error()}

@@ -35,8 +35,8 @@ func CloseFrame(dst []byte, start int) []byte {
 	return binary.BigEndian.AppendUint32(dst, crc32.ChecksumIEEE(body))
 }
 
-// CutFrame cuts the first frame off b without checking its CRC: it is for frames that this process made
-// and kept in its own memory. ok is false if b does not begin with a whole frame.
+// CutFrame cuts the first frame off b without checking its CRC. Use it only for frames that this process made and kept in
+// its own memory. ok is false if b does not begin with a whole frame.
 func CutFrame(b []byte) (body, rest []byte, ok bool) {
 	if len(b) < FrameOverhead {
 		return nil, b, false
@@ -49,8 +49,8 @@ func CutFrame(b []byte) (body, rest []byte, ok bool) {
 	return b[headerLen : headerLen+n : headerLen+n], b[FrameOverhead+n:], true
 }
 
-// Join returns frames extended by frame, without a copy, if frame follows frames in memory. Both must be
-// slices of one block whose capacity was not cut, as [Reader.NextFrame] returns them.
+// Join returns frames extended by frame, without a copy, if frame follows frames in memory. Both must be slices of one
+// block with their capacity not cut, as [Reader.NextFrame] returns them.
 func Join(frames, frame []byte) (joined []byte, ok bool) {
 	if len(frames) == 0 {
 		return frame, true

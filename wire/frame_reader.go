@@ -17,14 +17,14 @@ const (
 	maxBlock = 256 << 10
 )
 
-// maxEmptyReads is how often in a row a stream may return neither bytes nor an error.
+// maxEmptyReads is how often in a row a stream may return no bytes and no error.
 const maxEmptyReads = 100
 
 // A TornError says that a stream ends inside a frame, as after a crash or a lost connection. It matches
 // io.ErrUnexpectedEOF.
 type TornError struct {
 	Offset int64 // of the frame that is cut short
-	Have   int64 // how many bytes of it the stream has
+	Have   int64 // the bytes of the frame that the stream has
 }
 
 func (e *TornError) Error() string {
@@ -49,8 +49,8 @@ type Reader struct {
 	late   error // came with the last bytes read; reported when more bytes are needed
 	err    error // permanent
 
-	// Room, if not nil, is called before a frame is read of which not all is buffered, with the bytes that the frame takes. Its error
-	// is returned by Next, which may be called again. If it returns nil, the Reader allocates these bytes at once.
+	// Room, if not nil, is called with the size of a frame before the Reader reads the rest of it from the stream. If Room
+	// returns an error, Next returns it and may be called again. Otherwise the Reader allocates room for the frame at once.
 	Room func(bytes int) error
 }
 
@@ -70,11 +70,11 @@ func (r *Reader) SetLimit(limit int) {
 	r.limit = uint32(min(limit, MaxMaxFrame))
 }
 
-// Size returns how many bytes of memory the Reader has to read into.
+// Size returns the bytes of memory that the Reader has allocated to read into.
 func (r *Reader) Size() int { return len(r.block) }
 
-// Shrink gives the memory that the Reader reads into back, and reports whether it did: not if there are bytes in it that
-// were not returned. It is for a stream that has become idle.
+// Shrink frees the memory that the Reader reads into, unless it holds bytes that were not yet returned, and reports whether
+// it did. Call it when a stream has become idle.
 func (r *Reader) Shrink() bool {
 	if r.Buffered() > 0 || len(r.block) == 0 {
 		return false
@@ -83,11 +83,11 @@ func (r *Reader) Shrink() bool {
 	return true
 }
 
-// Offset returns where the next frame begins, in bytes from the start of the stream; after an
-// error, where the frame that could not be read begins.
+// Offset returns the offset of the next frame, in bytes from the start of the stream; after an error, the offset of the
+// frame that could not be read.
 func (r *Reader) Offset() int64 { return r.offset }
 
-// Buffered returns how many bytes were read from the stream and not yet returned.
+// Buffered returns the number of bytes that were read from the stream and not yet returned.
 func (r *Reader) Buffered() int { return r.to - r.from }
 
 // Ready reports whether Next returns without reading from the stream, since the next frame, or an error,
@@ -103,8 +103,8 @@ func (r *Reader) Ready() bool {
 	return n == 0 || n > r.limit || r.Buffered() >= int(n)+FrameOverhead
 }
 
-// Next returns the body of the next frame. The caller may keep it: it shares a block of memory with its
-// neighbours, and the Reader never writes to it again.
+// Next returns the body of the next frame. The caller may keep it: it shares a block of memory with neighbouring bodies,
+// and the Reader never writes to them again.
 //
 // The error is io.EOF if the stream ends after a frame, and a *TornError if it ends inside one. A length
 // out of bounds or a wrong CRC is a *backend.CorruptError with the offset of the frame and no path. These
@@ -193,8 +193,8 @@ func (r *Reader) fill(n int) error {
 	return nil
 }
 
-// renew moves the buffered bytes to a new block. The new block is at most twice as large as these bytes or
-// as the old block, or has the n bytes that there is room for, and is smaller if little arrives at a time.
+// renew moves the buffered bytes to a new block. The new block is at most twice as large as these bytes or as the old
+// block, and smaller if little arrives at a time. If Room allowed the n bytes, it is large enough for them.
 func (r *Reader) renew(n int) {
 	have := r.to - r.from
 	size := len(r.block) / 2

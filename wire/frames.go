@@ -13,19 +13,20 @@ import (
 
 // Frames is a [backend.Page] as the log keeps it: whole frames, each of one fact or of several.
 type Frames struct {
-	// Bytes is the frames, one after the other; empty for an empty page. It is shared and immutable: copy it
-	// before modifying it.
+	// Bytes has the frames, one after the other; empty for an empty page. It is shared and immutable: copy it before
+	// modifying it.
 	Bytes []byte
 
-	Facts   int            // how many facts are in Bytes
+	Facts   int            // the number of facts in Bytes
 	Through backend.Cursor // the log was read through here
 	Kept    bool           // the log keeps Bytes in memory, so that facts must not share it
 
 	Horizons map[string]backend.Horizon // as in a Page; nil: as before
 }
 
-// Pages decodes frames. Frames that hold no facts are a *backend.CorruptError that names path; the facts before them
-// come in a page before it. Frames of facts that the reader knows, see [backend.Range], are left out.
+// Pages decodes frames. A frame that is not facts ends the loop with a *backend.CorruptError that names path; the facts
+// before the frame come in a page before the error. Frames whose facts the reader knows ([backend.Range.Known]) are left
+// out.
 func Pages(path string, known func() uint64, frames iter.Seq2[Frames, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for f, err := range frames {
@@ -55,8 +56,8 @@ func Pages(path string, known func() uint64, frames iter.Seq2[Frames, error]) it
 	}
 }
 
-// Parse returns the facts of f, which are the caller's; with an error, the facts before the frame that holds none. The
-// facts share f's memory, or a copy if the log keeps it.
+// Parse returns the facts of f, which the caller then owns. If a frame is not facts, it returns the facts before that frame
+// and an error. The facts share f's memory, or share a copy of it if f is Kept.
 func (f *Frames) Parse() (facts []backend.Fact, err error) {
 	rest := f.Bytes
 	if f.Kept {
@@ -73,7 +74,7 @@ func (f *Frames) Parse() (facts []backend.Fact, err error) {
 	return facts, err
 }
 
-// drop takes out the first frames as long as they hold no fact after a seq.
+// drop removes frames from the front whose facts all have a seq of at most through.
 func (f *Frames) drop(through uint64) {
 	for f.Facts > 0 {
 		body, rest, _ := CutFrame(f.Bytes)
@@ -86,20 +87,20 @@ func (f *Frames) drop(through uint64) {
 }
 
 // A Framer is a log that yields the frames in which it keeps its facts, so that they can be sent without being
-// encoded again. It is optional, for speed alone: its methods are Replay and Follow with the same facts, rules
-// of pages, errors and batches.
+// encoded again. It is optional, and serves only speed: its methods are Replay and Follow in frames, with the same facts,
+// batches, errors and rules of pages.
 //
-// A type that embeds a concrete log and changes what can be read of it must hide both methods;
-// [backend.Intercept] does.
+// A type that embeds a concrete log and changes the facts that can be read must hide both methods; [backend.Intercept]
+// does.
 type Framer interface {
 	ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[Frames, error]
 	FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[Frames, error]
 }
 
-// AppendSelected appends to dst, as frames, the facts of frames that are in r. It returns how many these are,
-// and the seq of the last fact that it looked at, selected or not. It copies frames that are in r as a whole.
-// Of other frames it puts the selected facts into a new frame, without parsing their values. Frames whose bytes
-// this codec did not write are decoded. Frames that hold no facts are a *backend.InvalidError.
+// AppendSelected appends the facts of frames that are in r to dst, as frames. It returns the number of these facts, and the
+// seq of the last fact of frames, selected or not. If all facts of a frame are in r, it copies the frame. Otherwise it puts
+// the selected facts into a new frame, without parsing their values. It decodes frames that this codec did not write. A
+// frame that is not facts is a *backend.InvalidError.
 func AppendSelected(dst, frames []byte, r *backend.Range) (out []byte, facts int, last uint64, err error) {
 	var kept [][]byte
 	for rest := frames; len(rest) > 0; {
@@ -164,8 +165,8 @@ func eachBody(body []byte, f func(fact []byte) error) error {
 	return nil
 }
 
-// nameOf returns the seq and the store of a fact, without a look at the rest of it where this codec wrote it.
-// The store shares the fact's memory.
+// nameOf returns the seq and the store of a fact. If this codec wrote the fact, nameOf reads no more than these. The store
+// shares the fact's memory.
 func nameOf(fact []byte) (seq uint64, store string, err error) {
 	if seq = Seq(fact); seq > 0 {
 		i := numberEnd(fact, len(`{"seq":`))
@@ -180,8 +181,8 @@ func nameOf(fact []byte) (seq uint64, store string, err error) {
 }
 
 // FramerOf returns log itself if it is a Framer. Otherwise it returns a Framer that encodes the pages of log, each
-// page as one frame, since a page does not say where its batches end. A page that is too large for a frame is
-// backend.ErrTooLarge.
+// page as one frame, since a page does not say where its batches end. A page that is too large for a frame ends the loop
+// with backend.ErrTooLarge.
 func FramerOf(log backend.Log) Framer {
 	if f, ok := log.(Framer); ok {
 		return f

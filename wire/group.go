@@ -15,7 +15,7 @@ func AppendGroup(dst []byte, facts []backend.Fact) []byte {
 	return appendGroup(dst, len(facts), func(dst []byte, i int) []byte { return AppendFact(dst, &facts[i]) })
 }
 
-// AppendBodies is [AppendGroup] for facts that are encoded already: facts has their bodies.
+// AppendBodies is [AppendGroup] for encoded facts: facts has their bodies.
 func AppendBodies(dst []byte, facts [][]byte) []byte {
 	return appendGroup(dst, len(facts), func(dst []byte, i int) []byte { return append(dst, facts[i]...) })
 }
@@ -41,8 +41,8 @@ func appendGroup(dst []byte, n int, appendFact func(dst []byte, i int) []byte) [
 }
 
 // ParseGroup appends the facts of a body that this codec wrote and a CRC covered to facts: one fact, or
-// an array of facts. As for trust and memory, see [ParseFact]. After an error facts is returned
-// unchanged.
+// an array of facts. [ParseFact] says which bytes it may be used for, and what memory the facts share. After an error it
+// returns facts unchanged.
 func ParseGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
 	n := len(facts)
 	if len(body) == 0 || body[0] != '[' {
@@ -62,8 +62,8 @@ func ParseGroup(facts []backend.Fact, body []byte) ([]backend.Fact, error) {
 	return all, nil
 }
 
-// Seqs returns the seqs of the first and the last fact of a body that this codec wrote, one fact or a
-// group, and how many facts it has. All are 0 for any other body.
+// Seqs returns the seqs of the first and the last fact of a body that this codec wrote, and the number of its facts. All
+// are 0 for any other body.
 func Seqs(body []byte) (first, last uint64, facts int) {
 	if len(body) > 0 && body[0] == '{' {
 		if first = Seq(body); first > 0 {

@@ -12,15 +12,15 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Source finds the frames for one loop over a log, see [Loop]. It is used by one goroutine.
+// A Source finds the frames for one loop over a log, see [Loop]. One goroutine uses it.
 type Source interface {
-	// Begin returns what a cursor is checked with, the log's identity, its ancestors and its last seq, and the log's
-	// horizons. Its error says why the log can't be read.
+	// Begin returns the log's identity, ancestors, last seq and horizons, with which Loop checks the cursor. Its error says
+	// why the log can't be read.
 	Begin() (backend.Stats, error)
 
-	// Take returns the frames after a seq, which is the Through of the frames before, about a page of them. At the
-	// log's end it returns no frames. Through is where the log was looked at in either case. Horizons are those of all
-	// stores when the frames were looked for, in a map that does not change any more; nil: as before.
+	// Take returns about a page of frames after a seq, which is the Through of the previous frames. At the log's end it
+	// returns no frames. In either case Through tells how far the log was read. Horizons has the horizons of all stores at
+	// that time, in a map that must not change any more; nil: as before.
 	Take(ctx context.Context, after uint64) (Frames, error)
 
 	// Changed returns a channel that is closed once the log has more, or has ended.
@@ -30,8 +30,8 @@ type Source interface {
 	Close()
 }
 
-// Loop yields the part r of a log that is kept in frames and, if follow, what is written later. It keeps the rules of
-// [backend.Page]. Each loop has a source of its own from open. Errors begin with name.
+// Loop yields the part r of a log that is kept in frames and, if follow is true, the facts that are written later. It keeps
+// the rules of [backend.Page]. Each loop has a source of its own from open. Errors begin with name.
 func Loop(ctx context.Context, name string, r backend.Range, follow bool, open func() Source) iter.Seq2[Frames, error] {
 	r.Stores = slices.Clone(r.Stores)
 	return func(yield func(Frames, error) bool) {
@@ -70,18 +70,18 @@ func Loop(ctx context.Context, name string, r backend.Range, follow bool, open f
 	}
 }
 
-// maxScan is how many bytes are searched for facts of some stores before a page is yielded, perhaps an empty one.
+// After maxScan bytes that were searched for facts of some stores, a page is yielded, perhaps an empty one.
 const maxScan = 4 << 20
 
 // A reading is a place in a log that is kept in frames.
 type reading struct {
 	source Source
-	left   backend.Range // what is left to read
+	left   backend.Range // the part that is still to be read
 
-	horizons, told map[string]backend.Horizon // of the log; and those of them that were told. Nil: none, or as told
+	horizons, told map[string]backend.Horizon // the log's horizons, and the horizons that pages have told; horizons is nil if nothing changed since
 }
 
-// begin checks where the reading begins. Without follow it ends where the log ends now.
+// begin checks the cursor at which the reading begins. Without follow it ends where the log ends now.
 func (r *reading) begin(ctx context.Context, follow bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -102,7 +102,7 @@ func (r *reading) begin(ctx context.Context, follow bool) error {
 	return nil
 }
 
-// news returns the horizons that the next page tells.
+// news returns the horizons of the next page.
 func (r *reading) news() map[string]backend.Horizon {
 	if r.horizons == nil {
 		return nil
@@ -125,7 +125,7 @@ func (r *reading) next(ctx context.Context) (p Frames, end bool, err error) {
 			return Frames{}, false, err
 		}
 		if err != nil {
-			break // the next call meets it again
+			break // the next call finds it again
 		}
 		if got.Horizons != nil {
 			r.horizons, got.Horizons = got.Horizons, nil
@@ -170,7 +170,7 @@ func (f *Frames) within(r *backend.Range) bool {
 			return err
 		})
 		if err != nil {
-			return false // AppendSelected says what is wrong
+			return false // AppendSelected returns the error
 		}
 	}
 	return true

@@ -17,8 +17,8 @@ const (
 	maxSecond = 253402300799
 )
 
-// Time returns t as a parsed fact has it: in UTC and without a monotonic clock reading, so that equal
-// times are equal values.
+// Time returns t in the form of a parsed fact: in UTC and without a monotonic clock reading, so that equal times are equal
+// values.
 func Time(t time.Time) time.Time { return time.Unix(t.Unix(), int64(t.Nanosecond())).UTC() }
 
 // AppendTime appends t as decimal seconds since 1970 UTC, with one to nine decimals and no further
@@ -46,9 +46,8 @@ func AppendTime(dst []byte, t time.Time) []byte {
 }
 
 // ParseTime parses a JSON number as seconds since 1970 UTC. It reads the digits and never goes through a
-// float, so that a text in the form of AppendTime comes back the same. The number may have an exponent.
-// Fractions of a nanosecond are cut off. A time outside the years 1 to 9999, or the zero time.Time, is an
-// error.
+// float, so that AppendTime restores a text in its own form. The number may have an exponent. Fractions of a nanosecond are
+// cut off. A time outside the years 1 to 9999, or the zero time.Time, is an error.
 func ParseTime(text []byte) (time.Time, error) {
 	t, ok := parseTime(text)
 	if !ok {
@@ -94,8 +93,8 @@ func parseTime(text []byte) (time.Time, bool) {
 	return makeTime(sec, nsec, negative)
 }
 
-// parseExponent parses the rarer forms, with an exponent or with more digits than fit. It moves the point
-// and reads the plain form that results.
+// parseExponent parses the rarer forms: with an exponent, or with too many digits for parseTime. It moves the point and
+// parses the resulting plain form.
 func parseExponent(text []byte) (time.Time, bool) {
 	if end, err := jsonvalue.Value(text, 0, 0); err != nil || end < len(text) {
 		return time.Time{}, false
@@ -133,7 +132,7 @@ func parseExponent(text []byte) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	point += shift
-	at := func(place int) int64 { // the digit that many places before the point, 0 being the ones
+	at := func(place int) int64 { // the digit at a place before the point; place 0 has the ones
 		if i := point - 1 - place; i >= 0 && i < len(digits) {
 			return int64(digits[i] - '0')
 		}
