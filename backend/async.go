@@ -10,28 +10,28 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// MaxAsync is how many bytes of facts an [Async] holds that are not written yet, about.
+// MaxAsync limits the bytes of facts, approximately, that an [Async] holds before they are written.
 const MaxAsync = 16 << 20
 
-// An Async writes batches without its caller waiting for each. What is given while a call of Log.Write is under way becomes
-// the next call, so that one goroutine shares syncs and round trips as many goroutines do that wait.
+// An Async writes batches without making its caller wait for each. Batches that it takes during a call of Log.Write are
+// written together by the next call. So one goroutine shares syncs and round trips as many waiting goroutines would.
 //
 //	a := backend.NewAsync(ctx, log.Write)
 //	for f := range facts {
 //		pending, err := a.Write(ctx, backend.Batch{Facts: []backend.Fact{f}})
 //		…
 //	}
-//	a.Close() // then pending.Wait tells what became of each
+//	a.Close() // then pending.Wait returns the verdict on each
 //
-// Batches are written in the order in which Write took them. One that is refused, or that can't be written, does not hold up
-// those after it: a batch that depends on an earlier one says so with an [Expect]. Methods may be called concurrently.
+// Batches are written in the order in which Write took them. If a batch is refused or can't be written, later batches are
+// written all the same: give a batch that depends on an earlier one an [Expect]. Methods may be called concurrently.
 type Async struct {
 	ctx   context.Context
 	write func(ctx context.Context, batches ...Batch) []Written
 	room  ctxsync.Signal // size went down
 
-	mu     sync.Mutex // guards what follows
-	next   *asyncCall // what waits for the call under way to end; nil: nothing
+	mu     sync.Mutex // guards next, size and busy
+	next   *asyncCall // waits for the current call to end; nil: there is none
 	size   int        // of all batches that are not written yet
 	busy   bool       // a goroutine writes
 	closed bool
@@ -46,22 +46,22 @@ type asyncCall struct {
 	written []Written
 }
 
-// A Pending is a batch that an [Async] has taken. It is a value, and may be copied. While it is kept, the facts that were
-// written in the same call, up to [MaxAsync] bytes, stay in memory.
+// A Pending is a batch that an [Async] has taken. It may be copied. While a copy is in use, all facts of the same call stay
+// in memory, up to [MaxAsync] bytes.
 type Pending struct {
 	call *asyncCall
 	n    int
 }
 
-// NewAsync returns an Async that writes with a Log's Write. Once ctx has ended, nothing more is written: what is pending ends
-// with ctx's error.
+// NewAsync returns an Async that writes with a Log's Write. Once ctx has ended, nothing more is written: pending batches
+// fail with ctx's error.
 func NewAsync(ctx context.Context, write func(ctx context.Context, batches ...Batch) []Written) *Async {
 	return &Async{ctx: ctx, write: write}
 }
 
 // Write takes a batch. It waits while [MaxAsync] bytes are pending. If ctx has ended or ends meanwhile, and after Close
 // (ErrClosed), the batch is not taken. The batch belongs to the Async until it is done: its facts, values and expectations must
-// not be changed. To learn when all that was taken before is written, write an empty batch and wait for it.
+// not be changed. To wait until all earlier batches are written, write an empty batch and wait for it.
 func (a *Async) Write(ctx context.Context, b Batch) (Pending, error) {
 	if err := ctx.Err(); err != nil {
 		return Pending{}, err
@@ -98,7 +98,7 @@ func (a *Async) Write(ctx context.Context, b Batch) (Pending, error) {
 	return Pending{call, len(call.batches) - 1}, nil
 }
 
-// run writes until nothing is left.
+// run writes until nothing is pending.
 func (a *Async) run() {
 	for {
 		a.mu.Lock()
@@ -120,7 +120,7 @@ func (a *Async) run() {
 	}
 }
 
-// asyncSize is about how many bytes a batch takes.
+// asyncSize returns about how many bytes a batch takes.
 func asyncSize(b *Batch) int {
 	const fixed = 256 // of a Fact or Expect itself
 	size := fixed
@@ -131,7 +131,7 @@ func asyncSize(b *Batch) int {
 	return size + fixed*len(b.Expect)
 }
 
-// Close waits until all that was taken is written, or the context given to NewAsync has ended. It does not close the log.
+// Close waits until all batches are written, or the context given to NewAsync has ended. It does not close the log.
 func (a *Async) Close() {
 	a.mu.Lock()
 	a.closed = true

@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A gate is a Log's Write that waits until it is told to go on, and remembers its calls.
+// A gate is a Log's Write that waits until the test opens it, and records its calls.
 type gate struct {
 	begun chan int // how many batches a call has
 	open  chan struct{}
@@ -69,7 +69,7 @@ func TestAsync(t *testing.T) {
 	require.Equal(t, uint64(1), first.Wait(t.Context()).First)
 	require.Equal(t, 3, <-g.begun, "what came meanwhile is one call")
 	require.ErrorIs(t, later[1].Wait(t.Context()).Err, backend.ErrFull)
-	w := later[2].Wait(done) // it is written, whatever the context is
+	w := later[2].Wait(done) // it is already written, so the ended context does not matter
 	require.NoError(t, w.Err)
 	require.Equal(t, "3", w.Facts[0].Key)
 	<-later[0].Done()

@@ -12,8 +12,8 @@ import (
 //
 // Methods may be called concurrently. The caller owns what a method returns: no later call touches
 // that memory, and changing it does not change the log. Facts of one [Page] may share larger blocks
-// of memory, so keeping one fact may keep its neighbours' bytes. A method copies the bytes of the
-// facts that it is given before it returns; it may return their strings as they are.
+// of memory, so keeping one fact may keep its neighbours' bytes. Before it returns, a method copies the bytes of the facts
+// that it was given; it may return their strings uncopied.
 //
 // A backend does not promise that seqs have no gaps, that another backend numbers the same facts
 // alike, or that Replay hides a fact until WriteFact has returned.
@@ -25,16 +25,15 @@ type Backend interface {
 	// backend makes anything, and every Replay begun later yields it. Replay yields the same bytes
 	// that WriteFact returned.
 	//
-	// An ID names one fact of a store. Writing a fact whose ID its store holds already, with the same Key and
-	// ValueHash, changes nothing and returns the fact as first written; with others, it is
-	// ErrIDReused. The same ID in another store names another fact. A log remembers at least the IDs of its latest
-	// 1,000,000 facts; [Features.AllIDs] says that it remembers all.
+	// An ID names one fact of a store. If the store already holds a fact with the ID of f, the log stays unchanged:
+	// WriteFact returns that fact as first written if it has the same Key and ValueHash, otherwise ErrIDReused. The same ID
+	// in another store names another fact. A log remembers at least the IDs of its latest 1,000,000 facts;
+	// [Features.AllIDs] says that it remembers all.
 	//
 	// A fact that breaks a limit of Fact is an *InvalidError, and a fact whose frame is larger than the
 	// backend's limit is ErrTooLarge: neither is written. If ctx is done before the call, nothing is
-	// written and the error is ctx's. After any other error, the error of a ctx that ends during
-	// the call included, f may or may not have been written, unless the error says which. Writing it
-	// again is always safe.
+	// written and the error is ctx's. After any other error, such as ctx's if ctx ends during the call, f may or may not
+	// have been written, unless the error says which. Writing f again is always safe.
 	WriteFact(ctx context.Context, f Fact) (Fact, error)
 
 	// Replay yields the facts in r that the log holds, in pages: all that were acknowledged before the
@@ -49,9 +48,9 @@ type Backend interface {
 
 	// WriteSnapshot consolidates the log through seq through (0, or beyond the last: the whole log)
 	// into one compact, checked and compressed form that replays faster than the frames it replaces. It
-	// never changes what Replay yields. It is atomic: a crash leaves the old form or the new. A backend
-	// whose frames already replay as fast as possible may merely tidy them. If ctx is done before the
-	// call, it does nothing and returns ctx's error.
+	// never changes what Replay yields. It is atomic: after a crash the log has the old form or the new one. A backend
+	// whose frames already replay as fast as possible may merely tidy them. If ctx is done before the call, it does nothing
+	// and returns ctx's error.
 	WriteSnapshot(ctx context.Context, through uint64) error
 
 	// Close releases the backend; acknowledged facts stay. Calls in flight either finish or report

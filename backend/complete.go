@@ -18,7 +18,7 @@ import (
 // its backend.
 const DefaultPoll = 2 * time.Second
 
-// minPoll is how soon after a change Follow looks for the next one.
+// minPoll is the time after a change at which Follow looks for the next one.
 const minPoll = 250 * time.Millisecond
 
 // Complete returns b itself if it is a [Log]. Otherwise it returns a Log over b's four methods with
@@ -38,13 +38,13 @@ type completed struct {
 	*Defaults
 }
 
-// WriteFact implements Backend, and wakes those who follow the log.
+// WriteFact implements Backend, and wakes the loops that follow the log.
 func (c *completed) WriteFact(ctx context.Context, f Fact) (Fact, error) {
 	defer c.Wake()
 	return c.Backend.WriteFact(ctx, f)
 }
 
-// Close implements Backend, and ends the loops of those who follow the log.
+// Close implements Backend, and ends the loops that follow the log.
 func (c *completed) Close() error {
 	defer c.Wake()
 	return c.Backend.Close()
@@ -68,7 +68,7 @@ type Defaults struct {
 	poll   time.Duration
 	change ctxsync.Signal
 
-	mu    sync.Mutex // guards stats, and is held while the log is counted
+	mu    sync.Mutex // guards stats; held while Stats counts facts
 	stats Stats
 }
 
@@ -117,7 +117,7 @@ func (d *Defaults) Follow(ctx context.Context, r Range) iter.Seq2[Page, error] {
 					yield(Page{}, err)
 					return
 				}
-				if news := r.News(p.Horizons, told); news != nil { // each Replay tells all of them
+				if news := r.News(p.Horizons, told); news != nil { // each Replay yields all horizons
 					maps.Copy(told, news)
 					maps.Copy(untold, news)
 				}
@@ -147,7 +147,7 @@ func (d *Defaults) Follow(ctx context.Context, r Range) iter.Seq2[Page, error] {
 	}
 }
 
-// wait waits for a change or, unless poll is 0, for no longer than that.
+// wait waits for a change, and for no longer than poll, unless poll is 0.
 func (d *Defaults) wait(ctx context.Context, changed <-chan struct{}, poll time.Duration) error {
 	var tick <-chan time.Time
 	if poll > 0 {
@@ -169,8 +169,8 @@ func (d *Defaults) Prune(context.Context, iter.Seq[uint64], Horizon) (PruneRepor
 	return PruneReport{}, fmt.Errorf("backend: prune: %T removes no facts: %w", d.b, errors.ErrUnsupported)
 }
 
-// Stats implements [Log]: the first call replays the whole log and counts, later calls go on from there.
-// Bytes is about what the facts take as JSON.
+// Stats implements [Log]: the first call replays the whole log and counts its facts; later calls count the facts added
+// since. Bytes is about the size of the facts as JSON.
 func (d *Defaults) Stats(ctx context.Context) (Stats, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -194,5 +194,5 @@ func (d *Defaults) Stats(ctx context.Context) (Stats, error) {
 	return d.stats, nil
 }
 
-// Features implements [Log]: nothing but what the four methods do.
+// Features implements [Log]: it has only Poll.
 func (d *Defaults) Features() Features { return Features{Poll: d.poll} }

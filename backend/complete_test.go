@@ -122,7 +122,7 @@ func TestDefaultsStats(t *testing.T) {
 	require.Equal(t, uint64(5), s.Facts, "an error leaves the count as it was")
 }
 
-// A follower follows a log in its own goroutine of a synctest bubble, and keeps what comes and when.
+// A follower follows a log in its own goroutine of a synctest bubble, and records the pages and their times.
 type follower struct {
 	began  time.Time
 	pages  []backend.Page
@@ -149,7 +149,7 @@ func follow(t *testing.T, d *backend.Defaults, r backend.Range) *follower {
 	return f
 }
 
-// TestFollowWakes checks that Follow shows own writes at once, and reads the log for nothing else.
+// TestFollowWakes checks that Follow shows own writes at once, and reads the log only after Wake.
 func TestFollowWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(list)
@@ -162,7 +162,7 @@ func TestFollowWakes(t *testing.T) {
 			synctest.Wait()
 		}
 		replays := l.replays.Load()
-		d.Wake() // for nothing
+		d.Wake() // nothing has changed
 		synctest.Wait()
 		require.Equal(t, replays+3, l.replays.Load())
 		require.Equal(t, []string{"<=0", "1 <=1", "2 <=2", "5 <=5"}, pageText(all.pages))
@@ -212,7 +212,7 @@ func TestFollowTells(t *testing.T) {
 	})
 }
 
-// TestFollowPolls checks when Follow looks for writes that nothing announces.
+// TestFollowPolls checks when Follow looks for writes without a Wake.
 func TestFollowPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(list)
@@ -278,7 +278,7 @@ func (b *busy) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Pa
 	}
 }
 
-// TestFollowMissesNothing checks that Follow shows writes of any moment without another wake-up.
+// TestFollowMissesNothing checks that Follow shows a write at any moment without another Wake.
 func TestFollowMissesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &busy{list: new(list)}

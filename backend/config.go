@@ -20,13 +20,13 @@ type Config struct {
 	Address   string         // host:port or a socket's path, for backends that dial
 	Transport string         // "tcp" or "unix"; "": the backend's default
 	TLS       *TLS           // nil: no TLS
-	Token     string         // names the caller to a server; "": none
-	Settings  map[string]any // what else a backend wants, by its own names
+	Token     string         // identifies the caller to a server; "": none
+	Settings  map[string]any // further settings, by the backend's own names
 
-	Logger *zap.Logger // gets what an operator must know; nil: nothing is logged
+	Logger *zap.Logger // for messages that an operator must see; nil: nothing is logged
 }
 
-// TLS says how a connection is secured. The zero TLS uses the system's certificate authorities.
+// TLS has the settings of a secured connection. The zero TLS uses the system's certificate authorities.
 type TLS struct {
 	CA         string `json:"ca,omitempty" yaml:"ca,omitempty" toml:"ca,omitempty" mapstructure:"ca"`                                     // PEM file of the authorities to trust; "": the system's
 	Cert       string `json:"cert,omitempty" yaml:"cert,omitempty" toml:"cert,omitempty" mapstructure:"cert"`                             // PEM file of the client's certificate; "": none
@@ -70,8 +70,8 @@ func (c Config) Only(backend string, allowed ...string) error {
 	return nil
 }
 
-// WholeNumber returns the setting with a name, which must be a whole number above 0 in one of the forms that decoders of
-// YAML and JSON return, or 0 if it is not set. Otherwise the error is an *InvalidError.
+// WholeNumber returns the setting with the given name, or 0 if it is not set. The value may have any numeric type that a
+// YAML or JSON decoder returns. If it is not a whole number above 0, the error is an *InvalidError.
 func (c Config) WholeNumber(name string) (int64, error) {
 	v, ok := c.Settings[name]
 	if !ok {

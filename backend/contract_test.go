@@ -24,7 +24,7 @@ func nested(open, inner, close string, n int) string {
 
 func TestValidate(t *testing.T) {
 	tooLarge := math.MaxInt32
-	tooLarge++ // negative where an int has 32 bits
+	tooLarge++ // negative if an int has 32 bits
 	year := func(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
 	for _, c := range []struct {
 		field  string // "": valid

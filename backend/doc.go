@@ -7,6 +7,6 @@
 // the rules of [Page], are the contract: each rule is a case of the suite in package backendtest, which
 // authors of further backends run over their own. Package sequencer has what most backends need.
 //
-// A backend is opened by its own constructor, or by name through the registry ([Open]), as
-// configuration files do it. Decorators of logs are made with [Intercept].
+// Programs open a backend by its own constructor, or by name through the registry ([Open]), for names in configuration
+// files. [Intercept] makes decorators of logs.
 package backend

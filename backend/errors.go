@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Errors that callers branch on with errors.Is. They keep their identity across the network.
+// Errors to test for with errors.Is. They keep their identity across the network.
 var (
 	// ErrClosed: the backend was closed.
 	ErrClosed = errors.New("backend: closed")
@@ -25,29 +25,29 @@ var (
 	// ErrTooLarge: the fact's or batch's frame is larger than the limit; nothing was written.
 	ErrTooLarge = errors.New("backend: too large")
 
-	// ErrCorrupt: stored or sent bytes are damaged. The error is usually a *CorruptError.
+	// ErrCorrupt: stored or received bytes are damaged. The error is usually a *CorruptError.
 	ErrCorrupt = errors.New("backend: corrupt")
 
 	// ErrFull: there is no room; nothing was written, and writing again works once there is.
 	ErrFull = errors.New("backend: storage full")
 
 	// ErrFailed: the storage failed, and it is unknown what it holds. The backend takes no more writes
-	// until it is opened again. A write that fails so may be in the log; once that is open again, writing the
-	// same fact again, with its ID, is safe.
+	// until it is opened again. A write that fails with it may be in the log; after reopening, writing the same fact again,
+	// with its ID, is safe.
 	ErrFailed = errors.New("backend: storage failed")
 
 	// ErrUnavailable: the backend can't be reached now; trying again later may work. A call waits for the
-	// backend as long as its context lasts, so give writes a deadline. A write that fails so may be in the
-	// log, or get there later; writing the same fact again, with its ID, is safe.
+	// backend as long as its context lasts, so give writes a deadline. A write that fails with it may be in the log, or
+	// reach it later; writing the same fact again, with its ID, is safe.
 	ErrUnavailable = errors.New("backend: unavailable")
 
 	// ErrUnauthenticated: the caller showed no token or certificate that the backend accepts.
 	ErrUnauthenticated = errors.New("backend: unauthenticated")
 
-	// ErrForbidden: the caller is known and may not do this.
+	// ErrForbidden: the caller is known but may not do this.
 	ErrForbidden = errors.New("backend: forbidden")
 
-	// ErrAccessChanged: the caller may read other stores than when the loop began. Start the loop again.
+	// ErrAccessChanged: the stores that the caller may read have changed since the loop began. Start the loop again.
 	ErrAccessChanged = errors.New("backend: the access has changed")
 
 	// ErrDiverged: the log is not the one that the caller has read. The error is a *DivergedError.
@@ -57,12 +57,12 @@ var (
 	ErrCompacted = errors.New("backend: compacted")
 )
 
-// A DivergedError reports a [Cursor] that the log can't go on from: it lies beyond the log's end, or in
-// another history. errors.Is(err, ErrDiverged) is true of it.
+// A DivergedError reports a [Cursor] from which the log can't continue: it lies beyond the log's end, or in another
+// history. errors.Is(err, ErrDiverged) is true of it.
 type DivergedError struct {
-	Cursor Cursor // where the caller stands
-	Log    LogID  // the log that is there; zero: not known
-	Common uint64 // the two have the same facts through this seq; 0: none, or it is not known
+	Cursor Cursor // the caller's cursor
+	Log    LogID  // the log that was found; zero: not known
+	Common uint64 // the last seq through which the two logs have the same facts; 0: they share none, or it is not known
 }
 
 func (e *DivergedError) Error() string {
@@ -77,7 +77,7 @@ func (e *DivergedError) Is(target error) bool { return target == ErrDiverged }
 type ConflictError struct {
 	Store, Key string
 	Expected   string // the ID that was expected; "": no fact
-	Latest     string // the ID of the key's latest fact; "": it has none
+	Latest     string // the ID of the key's latest fact; "": the key has none
 }
 
 func (e *ConflictError) Error() string {
@@ -97,7 +97,7 @@ func factName(id string) string {
 
 // An InvalidError is an argument that breaks a rule. errors.Is(err, ErrInvalid) is true of it.
 type InvalidError struct {
-	Field  string // what is wrong, in the names of the JSON form: "key", "facts[3].value", "path"
+	Field  string // the argument, by its name in the JSON form: "key", "facts[3].value", "path"
 	Reason string // what is wrong with it
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 )
 
-// A backend makes itself known in an init function, and is then opened by name.
+// A backend registers itself in an init function. Programs then open it by name.
 func ExampleRegister() {
 	backend.Register("example", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
 		if err := c.Only("example", "size"); err != nil {
@@ -32,7 +32,7 @@ func ExampleRegister() {
 	// Output: backend: invalid path: backend "example" does not use it; it uses size
 }
 
-// Several facts are written together, on condition that a key has no fact yet.
+// Write several facts together, on the condition that a key has no fact yet.
 func ExampleLog() {
 	ctx := context.Background()
 	log := backend.Complete(memory.New(memory.Options{}))
@@ -61,7 +61,7 @@ func ExampleLog() {
 	// 2 2 <nil>
 }
 
-// A decorator of a log is a hook or two: this one refuses every write.
+// A decorator of a log needs a hook or two. This one refuses every write.
 func ExampleIntercept() {
 	ctx := context.Background()
 	log := backend.Intercept(backend.Complete(memory.New(memory.Options{})), backend.Hooks{

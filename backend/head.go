@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// A Head is the root of the hash tree of RFC 6962, section 2.1, over the facts of a log from seq 1 on. Each seq has a leaf: the
-// fact as the codec writes it, its seq included. It stays the same when facts are pruned, since logs keep the hashes of
-// what was pruned. A seq of which a log has neither the fact nor the hash has an empty leaf.
+// A Head is the root of the hash tree of RFC 6962, section 2.1, over the facts of a log from seq 1 on. Each seq has a leaf:
+// the fact as the codec writes it, its seq included. Pruning does not change the head, since logs keep the hashes of pruned
+// facts. A seq of which the log has neither the fact nor its hash has an empty leaf.
 type Head struct {
 	Through uint64   `json:"through"` // the seq of the last leaf
-	Leaves  uint64   `json:"leaves"`  // how many there are
+	Leaves  uint64   `json:"leaves"`  // the number of leaves
 	Root    RootHash `json:"root"`
 }
 
@@ -38,9 +38,9 @@ func (r *RootHash) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// A Checkpoint is a head, and the log whose head it is. Whoever keeps one can prove later that the log still contains what it
-// covered: see igniter verify. The three parts of its text, each on a line of its own, are the body of a checkpoint as
-// C2SP's tlog-checkpoint defines it.
+// A Checkpoint is a head together with the identity of its log. With an old checkpoint one can prove that the log still
+// contains the facts that the checkpoint covers: see igniter verify. The three parts of its text, each on a line of its
+// own, are the body of a checkpoint as C2SP's tlog-checkpoint defines it.
 type Checkpoint struct {
 	Log  LogID
 	Head Head

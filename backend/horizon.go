@@ -8,35 +8,34 @@ import (
 	"time"
 )
 
-// A Horizon is the moment before which the past of a store may be incomplete, since facts were pruned that
-// were the answer until then. A fact is its key's value until its successor comes, so the horizon of a prune
-// is the moment of the latest such successor, on each axis; of a fact without a successor, it is the fact's
-// own moment.
+// A Horizon is the moment before which the past of a store may be incomplete, because facts were pruned. A fact is its
+// key's value until its successor. So the horizon of a prune is, on each axis, the latest moment of the successors of the
+// pruned facts; a pruned fact without a successor counts with its own moment.
 //
-// From the horizon on every answer is as it was before the prune: a read as of a Seq and a time that are not
-// before the horizon, and a loop that begins after a seq that is not before it. Other reads are ErrCompacted.
+// A prune does not change the answer to a read as of a Seq and a time that are not before the horizon, or to a loop that
+// begins after a seq that is not before it. Other reads are ErrCompacted.
 //
-// A zero field given to Prune stands for the log's last fact, and so does a field that lies beyond it. A store
-// of which nothing was pruned has no horizon: a zero one.
+// A zero field given to Prune stands for the log's last fact, and so does a field that lies beyond it. The horizon of a
+// store that lost no fact is zero.
 //
-// A repair that loses facts, or no longer knows what was pruned, sets the horizon of all stores (AllStores) to the log's last
-// fact. Facts lost at the end of a log set none: the log becomes an earlier one with an identity of its own.
+// A repair that loses facts, or the record of pruned facts, sets the horizon of all stores (AllStores) to the log's last
+// fact. Losing facts at the end of a log sets no horizon: the log goes back to an earlier state under a new identity.
 type Horizon struct {
 	Seq  uint64    `json:"seq"`
-	Time time.Time `json:"time"` // a transaction time; valid times before it are in the past, too
+	Time time.Time `json:"time"` // a transaction time; it bounds valid times, too
 }
 
-// AllStores is the key in Stats.Horizons, and the Store of a CompactedError, that stands for all stores, also those that
-// the log has no facts of any more.
+// AllStores stands for all stores, also stores without facts, as a key of Stats.Horizons and as the Store of a
+// CompactedError.
 const AllStores = ""
 
-// Horizon returns the horizon of a store; zero: it has none.
+// Horizon returns the horizon of a store; zero if it has none.
 func (s *Stats) Horizon(store string) Horizon { return s.Horizons[AllStores].Later(s.Horizons[store]) }
 
 // IsZero reports whether nothing is before h.
 func (h Horizon) IsZero() bool { return h.Seq == 0 && h.Time.IsZero() }
 
-// Hides reports whether a read as of a seq and of times is before h; zero ones are the present.
+// Hides reports whether a read as of seq and times is before h. A zero seq or time stands for the present.
 func (h Horizon) Hides(seq uint64, times ...time.Time) bool {
 	return seq != 0 && seq < h.Seq || slices.ContainsFunc(times, func(t time.Time) bool { return !t.IsZero() && t.Before(h.Time) })
 }
@@ -50,8 +49,8 @@ func (h Horizon) Later(other Horizon) Horizon {
 	return h
 }
 
-// Within returns the horizon that h, given to Prune, stands for in a log whose last seq and latest transaction
-// time are given.
+// Within resolves a horizon given to Prune: zero fields, and fields beyond the end, become the log's last seq and latest
+// transaction time.
 func (h Horizon) Within(last uint64, latest time.Time) Horizon {
 	if h.Seq == 0 || h.Seq > last {
 		h.Seq = last
@@ -62,11 +61,11 @@ func (h Horizon) Within(last uint64, latest time.Time) Horizon {
 	return h
 }
 
-// A CompactedError is a read of the past of a store as of a moment before its [Horizon], or a loop that begins
-// before it. errors.Is(err, ErrCompacted) is true of it.
+// A CompactedError reports a read as of a moment before the [Horizon] of a store, or a loop that begins before it.
+// errors.Is(err, ErrCompacted) is true of it.
 type CompactedError struct {
 	Store   string  // AllStores: facts of unknown stores are missing
-	Horizon Horizon // read as of this moment or a later one, or after its Seq
+	Horizon Horizon // reads as of this moment or later, and loops after its Seq, are complete
 }
 
 func (e *CompactedError) Error() string {
@@ -81,7 +80,8 @@ func (e *CompactedError) Error() string {
 // Is makes the error match ErrCompacted.
 func (e *CompactedError) Is(target error) bool { return target == ErrCompacted }
 
-// News returns those of a log's horizons that concern r and differ from the ones that a loop over r was told; nil: none.
+// News returns the horizons of a log that concern r and differ from told, the horizons that a loop over r has yielded; nil
+// if there are none.
 func (r *Range) News(horizons, told map[string]Horizon) (news map[string]Horizon) {
 	for store, h := range horizons {
 		if t := told[store]; (h.Seq != t.Seq || !h.Time.Equal(t.Time)) && r.concerns(store) {
@@ -94,13 +94,13 @@ func (r *Range) News(horizons, told map[string]Horizon) (news map[string]Horizon
 	return news
 }
 
-// concerns reports whether the horizon of a store, or of AllStores, says something about facts in r.
+// concerns reports whether the horizon of a store, or of AllStores, affects facts in r.
 func (r *Range) concerns(store string) bool {
 	return r.Has(store) || store == AllStores && len(r.Stores) > 0
 }
 
-// Whole checks that a loop over some stores, nil for all, that goes on after a seq misses no fact that was
-// pruned. Otherwise the error is a *CompactedError about the store with the latest horizon.
+// Whole checks that a loop over stores (nil: all) that begins after a seq misses no pruned fact. Otherwise the error is a
+// *CompactedError about the store with the latest horizon.
 func (s *Stats) Whole(after uint64, stores []string) error {
 	var latest *CompactedError
 	r := Range{Stores: stores}

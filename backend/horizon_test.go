@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestHorizonOfAllStores has a horizon of all stores hide what that of a store does not.
+// TestHorizonOfAllStores checks that the horizon of all stores hides facts that a store's own horizon does not.
 func TestHorizonOfAllStores(t *testing.T) {
 	all, own := backend.Horizon{Seq: 7, Time: time.Unix(7, 0)}, backend.Horizon{Seq: 3, Time: time.Unix(9, 0)}
 	s := backend.Stats{Horizons: map[string]backend.Horizon{backend.AllStores: all, "a": own}}

@@ -10,13 +10,12 @@ import (
 	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
-// A LogID names one history of a log: a UUID. The zero LogID is of a log that does not say.
+// A LogID is the UUID of one history of a log. The zero LogID means that the log has none.
 //
-// A log begins a new identity whenever seqs that it may have given out can be given again to other facts:
-// when it is restored from a backup, when a repair drops facts, when a crash of the machine may have lost
-// facts that were acknowledged. The old identity becomes an [Ancestor] of the new one, so that readers which
-// had not read beyond the loss go on. A log that copies all facts of another with their seqs begins an identity
-// too.
+// A log begins a new identity whenever seqs that it may have given out can be given to other facts: when it is restored
+// from a backup, when a repair drops facts, when a crash of the machine may have lost acknowledged facts. The old identity
+// becomes an [Ancestor] of the new one, so that readers can go on if they had not read beyond the loss. A log that copies
+// all facts of another with their seqs begins a new identity too.
 type LogID [16]byte
 
 // NewLogID returns a new LogID, a random one.
@@ -54,11 +53,11 @@ type Ancestor struct {
 	Through uint64 `json:"through"`
 }
 
-// MaxAncestors is how many ancestors a log keeps: its latest.
+// MaxAncestors limits the ancestors of a log: it keeps its latest ones.
 const MaxAncestors = 256
 
-// Inherit returns the ancestors of a log that begins a new identity and has, through a seq, the facts of the log
-// parent, whose ancestors are given, the latest first. A zero parent is left out.
+// Inherit returns the ancestors of a log that begins a new identity and has the facts of the log parent through a seq.
+// ancestors are the parent's, the latest first. A zero parent is left out.
 func Inherit(parent LogID, ancestors []Ancestor, through uint64) []Ancestor {
 	var all []Ancestor
 	if parent != (LogID{}) {

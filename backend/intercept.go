@@ -8,9 +8,9 @@ import (
 	"iter"
 )
 
-// Hooks stand between a log and its caller, see [Intercept]. A hook gets the caller's arguments and
-// next, which calls the log beneath; it may change, refuse, repeat or observe the call. Hooks may be
-// called concurrently. A nil hook just calls next.
+// Hooks are called between a log and its caller, see [Intercept]. A hook gets the caller's arguments and next, which calls
+// the log. It may change, refuse, repeat or observe the call. Hooks may be called concurrently. Without a hook, the log is
+// called directly.
 type Hooks struct {
 	// Write is called for every write, WriteFact included.
 	Write func(ctx context.Context, batches []Batch, next func(context.Context, ...Batch) []Written) []Written
@@ -24,13 +24,13 @@ type Hooks struct {
 	// Stats is called for Stats.
 	Stats func(ctx context.Context, next func(context.Context) (Stats, error)) (Stats, error)
 
-	// Features returns what the log can do, given what the log beneath can do.
+	// Features returns the features of the log, given the features of the log beneath.
 	Features func(Features) Features
 }
 
-// Intercept returns l with hooks before its methods. It is how decorators are made (for metrics, a
-// read-only log, a selection of stores, a failing test double): it has no method but Log's, so that
-// no call bypasses a hook, and keeps compiling when Log gets more methods. Closing it closes l.
+// Intercept returns l with hooks before its methods. Use it for decorators: metrics, a read-only log, a selection of
+// stores, a failing test double. The result has only the methods of Log, so that no call bypasses a hook, and it keeps
+// compiling when Log gets more methods. Closing it closes l.
 func Intercept(l Log, h Hooks) Log { return &intercepted{log: l, hooks: h} }
 
 type intercepted struct {

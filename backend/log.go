@@ -19,50 +19,46 @@ type Log interface {
 	Backend
 
 	// Write writes batches in their order, each with a verdict of its own: Written has an element for
-	// each batch, and one batch that is refused does not affect the others.
+	// each batch, and a refused batch does not affect the others.
 	//
-	// All the facts of a batch are written, in consecutive places, or none; and none unless every
-	// Expect holds at that moment. An Expect that fails is a *ConflictError that names the key and its
-	// latest fact. The rules of WriteFact hold for each fact, as if the facts were written one after
-	// the other: a later fact of the same key follows an earlier one. Facts that the log holds already
-	// (by store and ID) stay where they are; if it holds all of them, the batch was written before, and its
-	// expectations are not checked again. An empty batch only checks its expectations.
+	// Either all facts of a batch are written, one directly after the other, or none; and none unless every Expect holds at
+	// that moment. An Expect that fails is a *ConflictError that names the key and its latest fact. The rules of WriteFact
+	// hold for each fact, as if the facts were written one after the other: a later fact of the same key follows an earlier
+	// one. Facts that the log already holds (by store and ID) are not written again. If it holds all of them, the batch was
+	// written before, and its expectations are not checked again. An empty batch only checks its expectations.
 	//
-	// A batch's frame, like a fact's, must fit the backend's limit, and a batch has at most [MaxBatch] facts and
-	// as many expectations (ErrTooLarge). If ctx is done before the call, nothing is written. A log without
-	// [Features.Batches] writes batches of one fact without expectations, and refuses others with
-	// errors.ErrUnsupported.
+	// A batch whose frame is larger than the backend's limit, or which has more than [MaxBatch] facts or expectations, is
+	// ErrTooLarge. If ctx is done before the call, nothing is written. A log without [Features.Batches] writes batches of
+	// one fact without expectations, and refuses others with errors.ErrUnsupported.
 	Write(ctx context.Context, batches ...Batch) []Written
 
 	// Follow yields what Replay yields, and then each new fact as it is acknowledged, in order, with no
 	// gap and no repeat. Its first page comes at once, perhaps empty. Later empty pages come only when
 	// Through moved, and then promptly. It ends at r.Through, if that is not 0; with ctx's error once
-	// ctx is done; with ErrClosed once the log is closed; and with ErrAccessChanged once the caller may
-	// read other stores than before. It survives a lost connection by going on after the last page. A
-	// slow reader costs writers nothing: it is served from the log, not from a queue. The rules of
-	// Replay for pairs and bodies hold.
+	// ctx is done; with ErrClosed once the log is closed; and with ErrAccessChanged once the stores that the caller may
+	// read have changed. After a lost connection it continues after the last page. A slow reader costs writers nothing: it
+	// is served from the log, not from a queue. Replay's rules for pairs and loop bodies hold.
 	Follow(ctx context.Context, r Range) iter.Seq2[Page, error]
 
-	// Prune removes the facts at the given seqs, durably, and leaves the seqs of the others as they
-	// are. Seqs may come in any order and more than once; a seq that holds no fact is counted as
-	// missing. The log forgets the IDs of pruned facts, a key's latest fact becomes the latest one left, and
-	// a key with none left is as if it was never written. Seqs of pruned facts are not given again. A
-	// loop that is under way may still yield them. After an error a part of the facts may be gone; pruning the
-	// same seqs again is safe. If ctx is done before the call, nothing is removed. A log without
+	// Prune removes the facts at the given seqs, durably. The other facts keep their seqs. Seqs may come in any order and
+	// more than once; a seq that holds no fact is counted as missing. The log forgets the IDs of pruned facts, a key's
+	// latest fact becomes the latest one left, and a key with none left is as if it was never written. Seqs of pruned facts
+	// are not given again. A running loop may still yield pruned facts. After an error a part of the facts may be gone;
+	// pruning the same seqs again is safe. If ctx is done before the call, nothing is removed. A log without
 	// [Features.Prune] returns errors.ErrUnsupported.
 	//
-	// h says how far the past becomes incomplete. Each store that loses a fact keeps the greatest such
-	// [Horizon], durably and at the same moment as the removal; [Stats.Horizons] tells it. A store that
-	// loses no fact keeps the horizon that it has.
+	// h is the moment before which the past becomes incomplete. Each store that loses a fact records its greatest
+	// [Horizon], durably and atomically with the removal; [Stats.Horizons] has it. The horizon of a store that loses no
+	// fact does not change.
 	Prune(ctx context.Context, seqs iter.Seq[uint64], h Horizon) (PruneReport, error)
 
-	// Stats describes the log at one moment between the call and its return. It is cheap: it does no
-	// I/O where that can be avoided. No decision about serving the log depends on it. The log of a server tells
-	// Stats.Connection with an error too, and without asking the server if ctx is done before the call.
+	// Stats describes the log at one moment between the call and its return. It is cheap: it avoids I/O where it can. No
+	// decision about serving the log depends on it. The log of a server returns Stats.Connection even with an error; if ctx
+	// is done before the call, it does not ask the server.
 	Stats(ctx context.Context) (Stats, error)
 
-	// Features says what the log can do. It does no I/O, works after Close too, and may change when a
-	// lost connection is made again.
+	// Features returns what the log can do. It does no I/O, works after Close too, and its result may change after a
+	// reconnect.
 	Features() Features
 }
 
@@ -72,14 +68,14 @@ type Features struct {
 	Prune   bool // Prune removes facts
 	AllIDs  bool // the log remembers the ID of every fact that it holds
 
-	MaxFrame int           // how many bytes a fact or batch may take as a frame's body; 0: no limit
-	Poll     time.Duration // how late the writes of other processes may show in Follow; 0: they are pushed
+	MaxFrame int           // the most bytes that the body of a fact's or batch's frame may have; 0: no limit
+	Poll     time.Duration // the longest delay until Follow shows the writes of other processes; 0: they are pushed
 	Stores   []string      // the stores that the caller may read, sorted; nil: all
 }
 
-// A Batch is facts that are written together, or not at all, see [Log.Write].
+// A Batch is a list of facts that are written together, or not at all, see [Log.Write].
 type Batch struct {
-	Facts  []Fact   // in the order that the log is to have them; none: only Expect is checked
+	Facts  []Fact   // in the order of the log; empty: only Expect is checked
 	Expect []Expect // all must hold at the moment of writing; nil: no condition
 }
 
@@ -94,14 +90,14 @@ type Expect struct {
 // Written is the verdict on one batch.
 type Written struct {
 	Facts []Fact // as the log holds them, in the batch's order; nil after an error
-	First uint64 // facts with a seq >= First are new to the log; 0: no fact is, or it is not known
-	Err   error  // why nothing was written, or why it is not known whether it was; nil: the batch is in the log
+	First uint64 // facts with a seq >= First are new to the log; 0: none of them are, or it is not known
+	Err   error  // why nothing was written, or why the outcome is unknown; nil: the batch is in the log
 }
 
-// New reports whether f, one of w.Facts, is known to be new to the log.
+// New reports whether f, a fact of w.Facts, is known to be new to the log.
 func (w *Written) New(f *Fact) bool { return w.First != 0 && f.Seq >= w.First }
 
-// Refused returns n verdicts with the same error, for a Write that writes nothing.
+// Refused returns n verdicts with the same error, for a Write that wrote nothing.
 func Refused(n int, err error) []Written {
 	all := make([]Written, n)
 	for i := range all {
@@ -110,7 +106,7 @@ func Refused(n int, err error) []Written {
 	return all
 }
 
-// PruneReport says what [Log.Prune] did.
+// A PruneReport is the result of [Log.Prune].
 type PruneReport struct {
 	Pruned  uint64 // facts that were removed
 	Missing uint64 // seqs asked for at which the log held no fact

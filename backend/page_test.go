@@ -343,7 +343,7 @@ func TestPagerTell(t *testing.T) {
 	require.Equal(t, []string{"<=1", "5 <=5", "<=6"}, pageText(pages))
 	require.Nil(t, pages[0].Horizons)
 	require.Equal(t, horizons{"s": h(2), "u": h(4), backend.AllStores: h(1)}, pages[1].Horizons)
-	require.Nil(t, pages[2].Horizons, "those of other stores are no news")
+	require.Nil(t, pages[2].Horizons, "horizons of other stores are not told")
 
 	require.NoError(t, pages[0].Whole(0))
 	require.ErrorContains(t, pages[1].Whole(3), `the past of store "u" before seq 4`)

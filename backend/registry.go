@@ -11,18 +11,17 @@ import (
 	"sync"
 )
 
-// An Opener opens a backend from a Config. It checks the Config strictly (see [Config.Only]).
-// ctx is for the call only: the backend that it returns outlives it.
+// An Opener opens a backend from a Config. It checks the Config strictly (see [Config.Only]). ctx is for the call only: the
+// backend outlives it.
 type Opener func(ctx context.Context, c Config) (Backend, error)
 
 var registry = struct {
 	sync.RWMutex
-	openers map[string][]Opener // more than one: a mistake, which Open reports
+	openers map[string][]Opener // more than one of a name is a mistake, which Open reports
 }{openers: map[string][]Opener{}}
 
-// Register makes a backend known to [Open] under name, which configuration files then use. It is
-// for init functions, which can't return an error: Open reports a name that is registered twice or
-// with a nil opener. It may be called concurrently.
+// Register makes a backend known to [Open] under name, for use in configuration files. Since init functions call it and
+// can't return an error, Open reports a name that is registered twice or with a nil opener. It may be called concurrently.
 func Register(name string, opener Opener) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -37,7 +36,7 @@ func Open(ctx context.Context, name string, c Config) (Log, error) {
 	registry.RUnlock()
 	switch {
 	case len(openers) == 0:
-		known := "none is registered"
+		known := "no name is registered"
 		if names := Names(); len(names) > 0 {
 			known = "the known ones are " + strings.Join(names, ", ")
 		}

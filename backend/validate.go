@@ -23,8 +23,8 @@ const (
 	MaxDepth    = 90   // Value, Producer, Derivation: arrays and objects inside each other
 )
 
-// MaxBatch is how many facts a [Batch] has at most, and how many expectations, for every backend: a caller that keeps to it
-// can write the same batches to all.
+// MaxBatch limits the facts of a [Batch], and likewise its expectations. It is the same for every backend, so that a batch
+// which one backend takes is not too long for another.
 const MaxBatch = 100_000
 
 // Times lie in the years 1 to 9999; the zero time.Time means "not given".
@@ -33,9 +33,8 @@ var (
 	maxTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).Add(-1)
 )
 
-// Validate reports the first rule of [Fact] that f breaks as an *InvalidError, or nil. It looks at
-// every byte of f, and does not change it. It does not check the size of f's frame: each backend
-// has its own limit.
+// Validate reports the first rule of [Fact] that f breaks as an *InvalidError, or nil. It checks every byte of f, and does
+// not change f. It does not check the size of f's frame, since each backend has its own limit.
 func (f *Fact) Validate() error {
 	if err := checkText("id", f.ID, 1, MaxIDLen); err != nil {
 		return err
@@ -78,8 +77,8 @@ func (f *Fact) Validate() error {
 	return nil
 }
 
-// Validate reports the first rule that b breaks as an *InvalidError whose field names the fact or
-// the expectation by its place, or nil. More than [MaxBatch] facts or expectations are ErrTooLarge.
+// Validate reports the first rule that b breaks as an *InvalidError, or nil. The error's Field names the fact or
+// expectation by its index. More than [MaxBatch] facts or expectations are ErrTooLarge.
 func (b *Batch) Validate() error {
 	if n := max(len(b.Facts), len(b.Expect)); n > MaxBatch {
 		return fmt.Errorf("%w: a batch has at most %d facts and as many expectations, and this one has %d: write several", ErrTooLarge, MaxBatch, n)
