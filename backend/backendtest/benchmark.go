@@ -73,10 +73,10 @@ func (m *mint) fact() backend.Fact {
 	}
 }
 
-// ahead is how many facts are made in advance, with the timer stopped.
+// ahead is the number of facts that are made in advance, with the timer stopped.
 const ahead = 1 << 16
 
-// perSecond reports how many facts went by in the time measured.
+// perSecond reports the facts per second of the measured time.
 func perSecond(b *testing.B, facts int) {
 	b.ReportMetric(float64(facts)/b.Elapsed().Seconds(), "facts/s")
 }

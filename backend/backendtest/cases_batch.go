@@ -20,9 +20,9 @@ func batchCases() []testCase {
 		{"batch-id-reused", batches, "All the facts of a batch are written, or none; an ID of another fact is ErrIDReused.", batchIDReused},
 		{"batch-too-large", batches | limited, "A batch's frame must fit the backend's limit (ErrTooLarge); nothing is written.", batchTooLarge},
 		{"batch-too-many", batches, "A batch has at most MaxBatch facts and as many expectations (ErrTooLarge); nothing is written.", batchTooMany},
-		{"batch-again", batches, "Facts that the log holds already stay where they are; if it holds all of them, the batch was written before, and its expectations are not checked again.", batchAgain},
-		{"batch-partly-held", batches, "Facts of a batch that the log holds already stay where they are; the others are written, if every Expect holds.", batchPartlyHeld},
-		{"batch-consecutive", batches, "The facts of a batch are written in consecutive places, also while others write.", batchConsecutive},
+		{"batch-again", batches, "Facts that the log already holds are not written again; if it holds all of them, the batch was written before, and its expectations are not checked again.", batchAgain},
+		{"batch-partly-held", batches, "Facts of a batch that the log already holds are not written again; the others are written, if every Expect holds.", batchPartlyHeld},
+		{"batch-consecutive", batches, "The facts of a batch are written one directly after the other, also while others write.", batchConsecutive},
 		{"batch-cancelled", batches, "If ctx is done before the call, nothing is written and the error is ctx's; writing the batch again is always safe.", batchCancelled},
 	}
 }
@@ -66,7 +66,7 @@ func batchCausation(h *harness) {
 	h.wantLog(b, log)
 }
 
-// wantRefused fails the case unless b refuses the batch with target, and writes nothing of it.
+// wantRefused fails the case unless b refuses the batch with target, and writes none of its facts.
 func (h *harness) wantRefused(b backend.Log, log []backend.Fact, batch backend.Batch, target error) error {
 	h.Helper()
 	got, err := h.putBatch(b, batch)
@@ -118,7 +118,7 @@ func batchTooLarge(h *harness) {
 	given := facts(5)[1:]
 	for i := range given {
 		given[i].Value = []byte(`"` + strings.Repeat("x", b.Features().MaxFrame/4) + `"`)
-		given[i].ValueHash = "given" // it takes long to hash
+		given[i].ValueHash = "given" // hashing would take long
 	}
 	got, err := h.putBatch(b, backend.Batch{Facts: given})
 	h.wantError(fmt.Sprintf("a batch of 4 values of %d bytes", len(given[0].Value)), err, backend.ErrTooLarge)
@@ -136,7 +136,7 @@ func batchTooMany(h *harness) {
 	given := make([]backend.Fact, backend.MaxBatch+1)
 	for i := range given {
 		given[i] = of(fmt.Sprint("many ", i), "s", "k", "1")
-		given[i].ValueHash = "given" // it takes long to hash
+		given[i].ValueHash = "given" // hashing would take long
 	}
 	expect := make([]backend.Expect, len(given))
 	for i := range expect {

@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// closeCases are about Close and what comes after it.
+// closeCases are about Close, and about calls after it.
 func closeCases() []testCase {
 	const after = "Once the backend is closed, every other method reports ErrClosed."
 	const met = "Calls in flight either finish or report ErrClosed."
@@ -94,8 +94,8 @@ func closeInFlight(h *harness) {
 	}
 }
 
-// closeDuring opens logs, and closes each while several callers call again and again. A call gets the caller's
-// number, the facts of the log that this caller wrote, and how many calls it made before.
+// closeDuring opens logs, and closes each while several callers call again and again. call gets the number of the caller,
+// the facts of the log that this caller wrote, and the number of its earlier calls.
 func (h *harness) closeDuring(what string, call func(b backend.Log, own []backend.Fact, caller, n int) error) {
 	h.Helper()
 	for range 10 {

@@ -15,8 +15,8 @@ import (
 func concurrentCases() []testCase {
 	return []testCase{
 		{"concurrent-writers", 0, "Methods may be called concurrently: each writer's facts are all there, in its order, each with its own seq; the log never gives a TransactionTime before the time of an earlier fact.", concurrentWriters},
-		{"concurrent-same-fact", 0, "An ID names one fact: writing a fact that the log holds already changes nothing and returns the fact as first written.", concurrentSameFact},
-		{"concurrent-causation", 0, "Causation is the ID of the key's latest fact, whoever wrote it.", concurrentCausation},
+		{"concurrent-same-fact", 0, "An ID names one fact: writing a fact that the log already holds changes nothing and returns the fact as first written.", concurrentSameFact},
+		{"concurrent-causation", 0, "Causation is the ID of the key's latest fact, also if another writer wrote it.", concurrentCausation},
 		{"acknowledged-is-visible", 0, "When WriteFact returns nil, every Replay begun later yields f.", acknowledgedIsVisible},
 		{"replay-while-writing", 0, "Replay yields all facts that were acknowledged before the loop began, and perhaps later ones, in order: no fact is missing before one that it yields.", replayWhileWriting},
 	}
@@ -49,8 +49,7 @@ func (h *harness) startWriters(b backend.Log, n int) ([]*task, [][]backend.Fact)
 	return tasks, told
 }
 
-// wantAll fails the case unless log has exactly the facts that were returned to the writers, and keeps each
-// writer's order.
+// wantAll fails the case unless log has exactly the facts that the writers got back, and keeps each writer's order.
 func (h *harness) wantAll(log []backend.Fact, told [][]backend.Fact) {
 	h.Helper()
 	var all []backend.Fact

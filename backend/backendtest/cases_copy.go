@@ -6,7 +6,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// copyCases are about who owns the memory of facts.
+// copyCases are about the owner of the memory of facts.
 func copyCases() []testCase {
 	const in = "A method copies the bytes of the facts that it is given before it returns."
 	const out = "The caller owns what a method returns: no later call touches that memory, and changing it does not change the log."
@@ -17,13 +17,12 @@ func copyCases() []testCase {
 		{"copy-out-replay", 0, out, copyOutReplay},
 		{"copy-out-batch", batches, out, copyOutBatch},
 		{"copy-out-follow", 0, out, copyOutFollow},
-		{"copy-out-written", 0, out + " Written.Facts is the caller's to keep.", copyOutWritten},
-		{"copy-out-page", 0, out + " Page.Facts is the caller's to keep.", copyOutPage},
+		{"copy-out-written", 0, out + " The caller owns Written.Facts.", copyOutWritten},
+		{"copy-out-page", 0, out + " The caller owns Page.Facts.", copyOutPage},
 	}
 }
 
-// rich returns facts with bytes in every field that can share memory. The log has nothing to fill in for the
-// last one.
+// rich returns facts with bytes in every field that can share memory. In the last one, the log has no field to fill in.
 func rich() []backend.Fact {
 	all := []backend.Fact{full("1"), full("2"), fact(0), full("3"), full("4")}
 	all[3].Key = "other"
@@ -109,7 +108,7 @@ func copyOutBatch(h *harness) {
 	b := h.open()
 	given := rich()
 	before := clones(given)
-	for range 2 { // the second time, all are held already
+	for range 2 { // the second time, the log already holds all
 		got := h.batch(b, given)
 		log := clones(got)
 		for i, f := range got {

@@ -16,16 +16,16 @@ func followCases() []testCase {
 		{"follow", 0, rule, follow},
 		{"follow-live", 0, rule + "It does not wait for a later fact.", followLive},
 		{"follow-after", 0, rule + "It begins after r.After.", followAfter},
-		{"follow-stores", 0, rule + "It yields only facts of r.Stores; nil: of all; empty: of none.", followStores},
+		{"follow-stores", 0, rule + "It yields only facts of r.Stores; nil: all stores; empty: none.", followStores},
 		{"follow-batch", batches, rule + "Facts of a batch come like any others.", followBatch},
 		{"follow-slow", 0, "A slow reader costs writers nothing: it is served from the log, not from a queue.", followSlow},
-		{"follow-resume", 0, "A Cursor is the only thing that loops resume by: Follow after the last fact's seq, or the last page's Through, yields what comes next.", followResume},
-		{"follow-reuse", 0, "The rules of Replay for pairs hold: the sequence may be used several times, and a loop that is left is over.", followReuse},
-		{"follow-body", 0, "The rules of Replay for bodies hold: the body may call any method but Close, and no lock is held while it runs.", followBody},
+		{"follow-resume", 0, "Loops resume only by cursors: Follow after the last fact's seq, or the last page's Through, yields the facts that come next.", followResume},
+		{"follow-reuse", 0, "Replay's rules for pairs hold: the sequence may be used several times, and a loop that was left does nothing more.", followReuse},
+		{"follow-body", 0, "Replay's rules for loop bodies hold: the body may call any method but Close, and no lock is held while it runs.", followBody},
 	}
 }
 
-// startFollower starts a follower that ends after n facts, and keeps them in the slice it returns.
+// startFollower starts a follower that ends after n facts, and collects them in the slice that it returns.
 func (h *harness) startFollower(b backend.Log, r backend.Range, n int) (*task, *[]backend.Fact) {
 	var got []backend.Fact
 	return h.start(func() (err error) {
@@ -62,7 +62,7 @@ func follow(h *harness) {
 	for _, facts := range got {
 		h.wantSame("what was followed, compared with the log,", *facts, log)
 	}
-	for round := range 60 { // facts come at the moment when there is no more history
+	for round := range 60 { // facts come at the moment when Follow reaches the log's end
 		last := log[len(log)-1].Seq
 		follower, got := h.startFollower(b, from(last), 4)
 		two := func(w int) *task {
@@ -90,7 +90,7 @@ func followLive(h *harness) {
 	h.join(w.task)
 }
 
-// A watcher is a follower that gives its facts one by one.
+// A watcher is a follower that passes its facts on one by one.
 type watcher struct {
 	*task
 	h    *harness
@@ -154,7 +154,7 @@ func followStores(h *harness) {
 	var tasks []*task
 	var got []*[]backend.Fact
 	for _, stores := range lists {
-		// Twice the facts that are there now, since the second half is like the first.
+		// Twice the present facts, since the second half is like the first.
 		r := backend.Range{Stores: stores}
 		t, facts := h.startFollower(b, r, 2*len(part(log, r)))
 		tasks, got = append(tasks, t), append(got, facts)

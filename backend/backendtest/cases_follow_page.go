@@ -49,7 +49,7 @@ func followFirstPage(h *harness) {
 	}
 }
 
-// A progress is a follower whose pages say how far it is.
+// A progress is a follower that records how far its pages have read the log.
 type progress struct {
 	*task
 	h       *harness
@@ -137,7 +137,7 @@ func followThrough(h *harness) {
 		}
 	}
 	var tasks []*task
-	for _, stores := range [][]string{nil, {"a"}, {"none"}} { // ends that are not there yet
+	for _, stores := range [][]string{nil, {"a"}, {"none"}} { // ends beyond the log's present end
 		for _, more := range []uint64{1, 2, 5} {
 			r := backend.Range{After: backend.Cursor{Seq: log[4].Seq}, Through: last + more, Stores: stores}
 			tasks = append(tasks, h.start(func() error {
@@ -196,7 +196,7 @@ func followWake(h *harness) {
 			})
 			return errors.Join(err, failed)
 		})
-		if i%3 == 1 { // after the follower's first look, which may be about to wait
+		if i%3 == 1 { // after the follower's first look; it may be about to wait
 			select {
 			case <-begun:
 			case <-follower.done:

@@ -9,7 +9,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// idCases are about logs that remember all IDs. They do nothing with other logs.
+// idCases are about logs that remember all IDs. They pass for other logs.
 func idCases() []testCase {
 	const rule = "Features.AllIDs says that the log remembers the ID of every fact that it holds"
 	return []testCase{

@@ -16,7 +16,7 @@ func interceptCases() []testCase {
 	return []testCase{
 		{"intercept", 0, "Intercept: the Write hook is called for every write, WriteFact included; the Read hook for every loop, Replay and Follow alike.", intercept},
 		{"intercept-refuse", 0, "Intercept: a hook may change, refuse or observe; what it refuses does not reach the log.", interceptRefuse},
-		{"intercept-methods", 0, "Intercept: the decorated log has no method but Log's, so that no call bypasses a hook.", interceptMethods},
+		{"intercept-methods", 0, "Intercept: the decorated log has only the methods of Log, so that no call bypasses a hook.", interceptMethods},
 	}
 }
 

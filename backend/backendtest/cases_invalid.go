@@ -53,7 +53,7 @@ func (h *harness) wantInvalid(faults ...fault) {
 		}
 	}
 	h.wantLog(b, log)
-	log = append(log, h.write(b, full("bad"))...) // the ID is still free
+	log = append(log, h.write(b, full("bad"))...) // the ID is still unused
 	h.wantLog(b, log)
 }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A child is the test's own program, run again to write to a log until it is killed. These variables say so:
-// the full name of its test, and the place of the log.
+// A child is the test's own program, run again to write to a log until it is killed. These environment variables make it a
+// child: the full name of its test, and the place of the log.
 const (
 	childTest = "BACKENDTEST_CHILD_TEST"
 	childDir  = "BACKENDTEST_CHILD_DIR"
@@ -28,7 +28,7 @@ const (
 // killCases are about logs whose process is killed.
 func killCases() []testCase {
 	return []testCase{
-		{"reopen-killed", reopening | killing, "A fact that was acknowledged stays, also when the process ends at once, by SIGKILL for example. " +
+		{"reopen-killed", reopening | killing, "An acknowledged fact stays, also when the process ends suddenly, by SIGKILL for example. " +
 			"A log that is opened again has whole facts in the order of their seqs.", reopenKilled},
 	}
 }
@@ -88,7 +88,7 @@ func (h *harness) child(round, n int) []backend.Fact {
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
-		if err != nil { // the lines before are whole
+		if err != nil { // the earlier lines are whole
 			break
 		}
 		text, ours := strings.CutPrefix(line, childSays)
@@ -107,7 +107,7 @@ func (h *harness) child(round, n int) []backend.Fact {
 			acked = append(acked, f)
 		}
 		if len(acked) == n {
-			_ = cmd.Process.Kill() // Wait says whether it was killed
+			_ = cmd.Process.Kill() // Wait returns whether it was killed
 		}
 	}
 	err = cmd.Wait()

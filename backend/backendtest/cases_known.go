@@ -9,13 +9,13 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// knownCases are about facts that the reader of a loop has already.
+// knownCases are about facts that the reader of a loop already has.
 func knownCases() []testCase {
-	const rule = "With Range.Known, a log may leave out facts through the seq that it returns, and no others. Through moves all the same. "
+	const rule = "With Range.Known, a log may leave out facts through the seq that Known returns, and no others. Through moves over them. "
 	return []testCase{
 		{"known", 0, rule, known},
-		{"known-batch", batches, rule + "A batch that is known in part comes with the rest of its facts.", knownBatch},
-		{"known-follow", 0, rule + "Known is asked for each page, since it grows.", knownFollow},
+		{"known-batch", batches, rule + "Of a batch that is known in part, the other facts come.", knownBatch},
+		{"known-follow", 0, rule + "Known is called for each page, since its result grows.", knownFollow},
 	}
 }
 
@@ -26,7 +26,7 @@ func knows(seq uint64, stores ...string) backend.Range {
 	return r
 }
 
-// wantUnknown fails the case unless loops over the log yield all facts after the ones that are known.
+// wantUnknown fails the case unless loops over the log yield all facts after the known ones.
 func (h *harness) wantUnknown(b backend.Log, log []backend.Fact) {
 	h.Helper()
 	for _, seq := range cursors(log) {

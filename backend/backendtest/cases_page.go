@@ -12,22 +12,22 @@ import (
 
 // The rules of pages that cases share, as the comment of backend.Page says them.
 const (
-	ruleBatches = "Facts ascend and are whole batches. The first page begins inside a batch only if After does, and the last ends inside one only if Range.Through does. "
+	ruleBatches = "Facts ascend and are whole batches. The first page begins inside a batch only if After does, and the last page ends inside a batch only if Range.Through does. "
 	ruleThrough = "Through is at least the last fact's seq. Once a Through was yielded, no fact at or below it appears later. "
 	ruleMoves   = "Through moves over pruned facts, facts of other stores, and facts that the caller may not read. "
 	ruleEnd     = "A Replay that ends without an error has yielded a page, perhaps empty, whose Through is at least the last seq acknowledged before the loop began, or Range.Through. "
 )
 
-// pageCases are about how far pages say that the log was read, and how large they are.
+// pageCases are about the Through and the size of pages.
 func pageCases() []testCase {
 	return []testCase{
 		{"page-through", 0, ruleThrough + ruleMoves, pageThrough},
 		{"page-through-writing", 0, ruleThrough + "Others write meanwhile.", pageThroughWriting},
-		{"page-through-batch", batches, ruleThrough + "A batch that is being written is behind Through as a whole, or not at all.", pageThroughBatch},
+		{"page-through-batch", batches, ruleThrough + "Through never lies inside a batch that is being written.", pageThroughBatch},
 		{"page-end", 0, ruleEnd, pageEnd},
 		{"page-end-writing", 0, ruleEnd + "Others write meanwhile.", pageEndWriting},
 		{"page-end-pruned", pruning, ruleEnd + ruleMoves, pageEndPruned},
-		{"page-size", 0, "A page has whole batches, some 256 KiB, or one larger batch.", pageSize},
+		{"page-size", 0, "A page has whole batches, about 256 KiB, or one larger batch.", pageSize},
 		{"page-access", 0, "Features.Stores: the stores that the caller may read, sorted; nil: all. Every store can be read.", pageAccess},
 	}
 }
@@ -44,8 +44,7 @@ func pageThrough(h *harness) {
 	}
 }
 
-// A reader reads a log in many loops, each after the Through of the last page, until it is stopped. It keeps
-// the pages.
+// A reader reads a log in many loops, each after the Through of the last page, until it is stopped. It collects the pages.
 type reader struct {
 	*task
 	stop  chan struct{}
@@ -53,7 +52,7 @@ type reader struct {
 	pages []backend.Page
 }
 
-// startReader starts a reader whose loops are left after some pages, a different number each time.
+// startReader starts a reader. It leaves each loop after a different number of pages.
 func (h *harness) startReader(b backend.Log, r backend.Range) *reader {
 	rd := &reader{stop: make(chan struct{})}
 	rd.task = h.start(func() error {
@@ -188,8 +187,7 @@ func pageEndPruned(h *harness) {
 	h.wantLog(b, f)
 }
 
-// maxPage is how many bytes of values a page of small batches may have. It is generous, since backends count
-// differently.
+// maxPage limits the bytes of values in a page of small batches. It is generous, since backends count differently.
 const maxPage = 4 * backend.PageSize
 
 func pageSize(h *harness) {

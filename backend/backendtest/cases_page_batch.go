@@ -22,7 +22,7 @@ func pageBatchCases() []testCase {
 	}
 }
 
-// borders says to which batch the facts of a log belong, by seq.
+// borders has the name of each fact's batch, by seq.
 type borders map[uint64]string
 
 // wantWhole fails the case if a batch is cut between two of the pages, which are consecutive.
@@ -42,11 +42,11 @@ func (h *harness) wantWhole(what string, pages []backend.Page, in borders) {
 	}
 }
 
-// middle is the place of a fact that is inside the largest batch of a mixed log.
+// middle is the index of a fact inside the largest batch of a mixed log.
 const middle = 120
 
-// mixed writes batches and single facts, and returns them with the borders of the batches. One batch of many facts, and one of
-// large facts, are larger than a page. If many is true, batches have more facts than others may read at once.
+// mixed writes batches and single facts, and returns them with the borders of the batches. A batch of many facts, and a
+// batch of large facts, are larger than a page. If many is true, batches have more facts than a backend may read at once.
 func (h *harness) mixed(b backend.Log, many bool) ([]backend.Fact, borders) {
 	h.Helper()
 	in := borders{}
@@ -79,7 +79,7 @@ func (h *harness) mixed(b backend.Log, many bool) ([]backend.Fact, borders) {
 	return log, in
 }
 
-// wantBatches fails the case unless b's log is log, in pages of whole batches.
+// wantBatches fails the case unless b has exactly the facts of log, in pages of whole batches.
 func (h *harness) wantBatches(what string, b backend.Log, log []backend.Fact, in borders) {
 	h.Helper()
 	for _, stores := range [][]string{nil, {"a"}, {"b", "c"}} {

@@ -17,26 +17,26 @@ import (
 func pruneCases() []testCase {
 	const forgets = "The log forgets the IDs of pruned facts, a key's latest fact becomes the latest one left, and a key with none left is as if it was never written."
 	return []testCase{
-		{"prune", pruning, "Prune removes the facts at the given seqs, and leaves the seqs of the others as they are.", prune},
+		{"prune", pruning, "Prune removes the facts at the given seqs. The other facts keep their seqs.", prune},
 		{"prune-missing", pruning, "Seqs may come in any order and more than once; a seq that holds no fact is counted as missing.", pruneMissing},
 		{"prune-latest", pruning, forgets, pruneLatest},
 		{"prune-expect", pruning | batches, forgets, pruneExpect},
 		{"prune-id", pruning, forgets, pruneID},
 		{"prune-last", pruning, "Seqs of pruned facts are not given again.", pruneLast},
 		{"prune-snapshot", pruning, "Prune removes facts, from a snapshot too; WriteSnapshot never changes what Replay yields.", pruneSnapshot},
-		{"prune-body", pruning, "The loop's body may call any method but Close; no lock is held while it runs. A loop that is under way may still yield pruned facts.", pruneBody},
+		{"prune-body", pruning, "The loop's body may call any method but Close; no lock is held while it runs. A running loop may still yield pruned facts.", pruneBody},
 		{"prune-follow", pruning, "Follow goes on after a pruned seq as after any other.", pruneFollow},
 		{"prune-cancelled", pruning, "If ctx is done before the call, nothing is removed. After an error a part of the facts may be gone; pruning the same seqs again is safe.", pruneCancelled},
-		{"prune-horizon", pruning, "Each store that loses a fact keeps the greatest Horizon, on each axis; a store that loses none keeps the horizon that it has.", pruneHorizon},
+		{"prune-horizon", pruning, "Each store that loses a fact records its greatest Horizon, on each axis; the horizon of a store that loses no fact does not change.", pruneHorizon},
 		{"prune-horizon-last", pruning, "A zero field of a Horizon given to Prune stands for the log's last fact, and so does a field that lies beyond it.", pruneHorizonLast},
 		{"prune-horizon-page", pruning, ruleHorizons, pruneHorizonPage},
 		{"prune-horizon-loop", pruning, ruleHorizons + "Facts are pruned while the loop runs.", pruneHorizonLoop},
-		{"prune-horizon-follow", pruning, ruleHorizons + "A horizon alone makes no page: it waits for the next.", pruneHorizonFollow},
+		{"prune-horizon-follow", pruning, ruleHorizons + "A changed horizon alone makes no page: it comes with the next page.", pruneHorizonFollow},
 	}
 }
 
 // ruleHorizons is the rule of pages about pruned facts.
-const ruleHorizons = "A fact that was pruned before its page was read is not after a horizon that comes with that page or with an earlier one of the loop. The first page has the horizons of all stores of the range; a later page has those that changed since. "
+const ruleHorizons = "If a fact was pruned before its page was read, that page or an earlier one of the loop has a horizon whose Seq is at least the fact's seq. The first page has the horizons of all stores of the range and of AllStores; a later page has the horizons that changed since. "
 
 // wantReport fails the case unless got is what Prune should report.
 func (h *harness) wantReport(got backend.PruneReport, pruned, missing uint64) {
@@ -221,7 +221,7 @@ func (h *harness) wantTold(what string, got, want map[string]backend.Horizon) {
 	if !same {
 		h.Fatalf("%s are %v, want %v", what, got, want)
 	}
-	clear(got) // the caller's own
+	clear(got) // the caller owns it
 }
 
 // pruneTo prunes facts with a horizon.
@@ -254,7 +254,7 @@ func pruneHorizon(h *harness) {
 		{backend.Horizon{Seq: log[3].Seq, Time: early}, 0, backend.Horizon{Seq: log[3].Seq, Time: early}},
 		{backend.Horizon{Seq: log[5].Seq, Time: early.Add(-time.Hour)}, 1, backend.Horizon{Seq: log[5].Seq, Time: early}},
 		{backend.Horizon{Seq: log[4].Seq, Time: early.Add(time.Minute)}, 2, backend.Horizon{Seq: log[5].Seq, Time: early.Add(time.Minute)}},
-		{horizonOf(log[8]), 2, backend.Horizon{Seq: log[5].Seq, Time: early.Add(time.Minute)}}, // gone already
+		{horizonOf(log[8]), 2, backend.Horizon{Seq: log[5].Seq, Time: early.Add(time.Minute)}}, // already pruned
 	} {
 		h.pruneTo(b, step.horizon, log[step.fact].Seq)
 		want["tasks"] = step.tasks
@@ -333,8 +333,8 @@ func pruneHorizonPage(h *harness) {
 	firsts(want)
 }
 
-// wantCovered fails the case unless a page of a loop that had read the log through a seq before it tells, or the loop was
-// told, of all facts of the log that it leaves out.
+// wantCovered fails the case unless each fact that the page p leaves out is covered by a horizon of p, or by one that the
+// loop was told. before is the seq through which the loop had read the log.
 func (h *harness) wantCovered(what string, log []backend.Fact, p backend.Page, before uint64, told map[string]backend.Horizon) {
 	h.Helper()
 	for store, horizon := range p.Horizons {
@@ -358,7 +358,7 @@ func pruneHorizonLoop(h *harness) {
 		err := walkPages(h.loops(b, backend.Range{})[way], func(p backend.Page) bool {
 			h.wantCovered(way, log, p, before, told)
 			before = p.Through.Seq
-			if ahead := part(log, from(before)); len(ahead) > 1 { // what comes next
+			if ahead := part(log, from(before)); len(ahead) > 1 { // the next facts
 				next := ahead[:(len(ahead)+1)/2]
 				h.pruneTo(b, horizonOf(ahead[len(next)]), seqs(next)...)
 			}

@@ -12,14 +12,14 @@ import (
 
 // rangeCases are about the ranges and cursors of loops.
 func rangeCases() []testCase {
-	const cursor = "A Cursor is the only thing that loops resume by. "
+	const cursor = "Loops resume only by cursors. "
 	return []testCase{
 		{"range-after", 0, "Replay yields the facts after r.After.", rangeAfter},
 		{"range-through", 0, "A Range ends with the seq Through; 0: at the log's end.", rangeThrough},
-		{"range-stores", 0, "A Range has only facts of its Stores; nil: of all; empty: of none.", rangeStores},
+		{"range-stores", 0, "A Range has only facts of its Stores; nil: all stores; empty: none.", rangeStores},
 		{"range-diverged", 0, "An r.After beyond the log's end is a *DivergedError.", rangeDiverged},
-		{"cursor-resume", 0, cursor + "Replay after any fact's seq, or any page's Through, yields what comes next.", cursorResume},
-		{"cursor-log", 0, cursor + "It names the log that it was read from; another log's cursor is a *DivergedError. With the zero LogID, only the end is checked.", cursorLog},
+		{"cursor-resume", 0, cursor + "Replay after any fact's seq, or any page's Through, yields the facts that come next.", cursorResume},
+		{"cursor-log", 0, cursor + "A cursor names the log that it was read from; another log's cursor is a *DivergedError. With the zero LogID, only the end is checked.", cursorLog},
 	}
 }
 
@@ -54,8 +54,8 @@ func cursors(log []backend.Fact) []uint64 {
 	return list
 }
 
-// wantParts fails the case unless b replays every part of log, which may have lost facts by pruning, that
-// begins after one of the given seqs.
+// wantParts fails the case unless b replays every part of log that begins after one of the given seqs. Facts of log may
+// have been pruned.
 func (h *harness) wantParts(what string, b backend.Log, log []backend.Fact, after []uint64) {
 	h.Helper()
 	for _, seq := range after {
@@ -69,7 +69,7 @@ func rangeAfter(h *harness) {
 	h.wantParts("a part of the log", b, log, cursors(log))
 }
 
-// stored returns n facts of four stores by turns.
+// stored returns n facts of four stores in turn.
 func stored(n int) []backend.Fact {
 	all := make([]backend.Fact, n)
 	for i := range all {
@@ -204,7 +204,7 @@ func cursorLog(h *harness) {
 		for _, after := range []backend.Cursor{c, {Seq: seq}} {
 			h.wantSame("the log after "+after.String(), factsOf(h.replayPages(b, backend.Range{After: after})), rest(log, seq))
 		}
-		if c.Log == (backend.LogID{}) { // the log does not say what it is
+		if c.Log == (backend.LogID{}) { // the log has no identity
 			continue
 		}
 		foreign := backend.Cursor{Log: other, Seq: seq}

@@ -20,14 +20,14 @@ func reopenCases() []testCase {
 		{"reopen-id", reopening, "An ID names one fact. A log remembers at least its latest 1,000,000 IDs, whenever it was opened.", reopenID},
 		{"reopen-causation", reopening, "Causation is the ID of the key's latest fact, whenever that was written.", reopenCausation},
 		{"reopen-transaction-time", reopening, "The log never gives a TransactionTime before the time of an earlier fact, whenever it was opened.", reopenTransactionTime},
-		{"reopen-batch", reopening | batches, stays + "Batches stay whole, and expectations are checked against what stays.", reopenBatch},
+		{"reopen-batch", reopening | batches, stays + "Batches stay whole, and expectations are checked against the facts that stay.", reopenBatch},
 		{"reopen-snapshot", reopening, "WriteSnapshot never changes what Replay yields, also after the log is opened again.", reopenSnapshot},
-		{"reopen-pruned", reopening | pruning, "Prune removes the facts at the given seqs, durably, and leaves the seqs of the others as they are.", reopenPruned},
+		{"reopen-pruned", reopening | pruning, "Prune removes the facts at the given seqs, durably. The other facts keep their seqs.", reopenPruned},
 		{"reopen-horizon", reopening | pruning, "Horizons are kept durably with the removal.", reopenHorizon},
 		{"reopen-pruned-last", reopening | pruning, "Seqs of pruned facts are not given again, whenever the log was opened.", reopenPrunedLast},
 		{"reopen-stats", reopening | pruning, "LastSeq is the highest seq ever acknowledged, whenever the log was opened.", reopenStats},
-		{"reopen-cursor", reopening, "A Cursor is the only thing that loops resume by, whenever the log was opened.", reopenCursor},
-		{"reopen-cursor-pruned", reopening | pruning, "A Cursor is the only thing that loops resume by, whenever the log was opened, and whatever was pruned.", reopenCursorPruned},
+		{"reopen-cursor", reopening, "Loops resume only by cursors, whenever the log was opened.", reopenCursor},
+		{"reopen-cursor-pruned", reopening | pruning, "Loops resume only by cursors, whenever the log was opened, and whatever was pruned.", reopenCursorPruned},
 		{"reopen-in-flight", reopening, stays + "Calls in flight either finish or report ErrClosed.", reopenInFlight},
 	}
 }
@@ -278,7 +278,8 @@ func reopenInFlight(h *harness) {
 	h.wantSame("what is left of the acknowledged facts after Close", log, all)
 }
 
-// closeWhileWriting closes b while writers write, and returns the facts that were returned to each before that.
+// closeWhileWriting closes b while writers write. For each writer, it returns the facts that the log had acknowledged
+// before.
 func (h *harness) closeWhileWriting(b backend.Log) [][]backend.Fact {
 	h.Helper()
 	told := make([][]backend.Fact, writers)
@@ -288,7 +289,7 @@ func (h *harness) closeWhileWriting(b backend.Log) [][]backend.Fact {
 	for w := range writers {
 		tasks[w] = h.start(func() error {
 			for i := range 501 {
-				if i == 500 { // Close takes its time: the last write comes after it
+				if i == 500 { // Close may take a while: the last write comes after it
 					<-over
 				}
 				f, err := h.put(b, by(w, i))

@@ -16,8 +16,8 @@ func replayCases() []testCase {
 	return []testCase{
 		{"replay-empty", 0, "An empty log yields no facts, and may be consolidated. Once a Through was yielded, no fact at or below it appears later.", replayEmpty},
 		{"replay-body", 0, body, replayBody},
-		{"replay-body-others", 0, body + "Others go on meanwhile.", replayBodyOthers},
-		{"replay-break", 0, "A loop may be left at any page, and then nothing of it goes on.", replayBreak},
+		{"replay-body-others", 0, body + "Other loops go on meanwhile.", replayBodyOthers},
+		{"replay-break", 0, "A loop may be left at any page, and then it does nothing more.", replayBreak},
 		{"replay-reuse", 0, "The sequence may be used several times; each use reads the log again.", replayReuse},
 		{"replay-cancelled", 0, pairs, replayCancelled},
 		{"replay-cancelled-in-body", 0, pairs + "The loop may be left before that.", replayCancelledInBody},

@@ -13,13 +13,13 @@ import (
 // restoreCases are about logs that are restored to an earlier seq.
 func restoreCases() []testCase {
 	return []testCase{
-		{"restored-cursor", restoring, "A restored log is another one: a Cursor of an ancestor goes on if it is at or before the seq through which the two " +
+		{"restored-cursor", restoring, "A restored log is another log: a Cursor of an ancestor goes on if it is at or before the seq through which the two " +
 			"have the same facts; beyond it, or beyond the end, it is a *DivergedError.", restoredCursor},
 		{"restored-open", restoring, "A Log is one history while it is open. If its place comes to hold another log, every method returns a *DivergedError.", restoredOpen},
 	}
 }
 
-// restore puts an earlier log in the place of the case's log.
+// restore replaces the case's log by an earlier state of it.
 func (h *harness) restore(through uint64) {
 	h.Helper()
 	h.opts.Restore(h, h.dir, through)
@@ -66,7 +66,7 @@ func restoredCursor(h *harness) {
 			}
 		}
 		switch round {
-		case 0: // the seqs are given again, to other facts
+		case 0: // the seqs are given to other facts
 			left = append(left, h.write(b, facts(16)[10:]...)...)
 		case 1:
 			b = h.reopen(b)

@@ -14,10 +14,10 @@ func snapshotCases() []testCase {
 	const rule = "WriteSnapshot never changes what Replay yields."
 	return []testCase{
 		{"snapshot", 0, rule, snapshot},
-		{"snapshot-goes-on", 0, rule + " The log keeps what it knows of IDs, keys and times.", snapshotGoesOn},
-		{"snapshot-in-loop", 0, rule + " A loop that is under way goes on.", snapshotInLoop},
+		{"snapshot-goes-on", 0, rule + " The log still knows its IDs, keys and times.", snapshotGoesOn},
+		{"snapshot-in-loop", 0, rule + " A running loop goes on.", snapshotInLoop},
 		{"snapshot-while-writing", 0, rule + " Facts may be written meanwhile.", snapshotWhileWriting},
-		{"snapshot-follow", 0, rule + " It does not change what Follow yields either.", snapshotFollow},
+		{"snapshot-follow", 0, rule + " It does not change what Follow yields, either.", snapshotFollow},
 		{"snapshot-cancelled", 0, "If ctx is done before the call, WriteSnapshot does nothing and returns ctx's error.", snapshotCancelled},
 	}
 }

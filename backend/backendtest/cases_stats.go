@@ -16,8 +16,8 @@ func statsCases() []testCase {
 		{"stats", 0, "Stats: the seq of the first fact held, the highest seq ever acknowledged, and how many facts the log holds; each is 0 for an empty log.", stats},
 		{"stats-while-writing", 0, "Stats.LastSeq: the highest seq ever acknowledged; every Replay started later yields all facts up to it.", statsWhileWriting},
 		{"stats-pruned", pruning, "Stats.FirstSeq: of the first fact held, 0 if the log holds none. LastSeq: the highest seq ever acknowledged.", statsPruned},
-		{"stats-last-time", 0, "Stats.LastTime: the latest transaction time that the log ever gave or took.", statsLastTime},
-		{"reopen-stats-last-time", reopening, "Stats.LastTime: the latest transaction time that the log ever gave or took, whenever it was opened.", reopenStatsLastTime},
+		{"stats-last-time", 0, "Stats.LastTime: the latest transaction time of any fact ever written.", statsLastTime},
+		{"reopen-stats-last-time", reopening, "Stats.LastTime: the latest transaction time of any fact ever written, whenever the log was opened.", reopenStatsLastTime},
 		{"features", 0, "Features says what the log can do; what it can't do is errors.ErrUnsupported.", features},
 	}
 }
@@ -112,7 +112,7 @@ func reopenStatsLastTime(h *harness) {
 	h.wantLastTime(b, late.TransactionTime)
 }
 
-// wantLastTime fails the case unless b's last time is want, or b does not say.
+// wantLastTime fails the case unless b's last time is want, or zero.
 func (h *harness) wantLastTime(b backend.Log, want time.Time) {
 	h.Helper()
 	if got := h.stats(b).LastTime; !got.IsZero() && !got.Equal(want) {

@@ -21,8 +21,8 @@ func valueCases() []testCase {
 		{"value-numbers-kept", 0, "Value is kept byte for byte, the text of numbers included.", valueNumbers},
 		{"value-large", 0, "Value is kept byte for byte, whatever its length, as long as the fact's frame fits the limit.", valueLarge},
 		{"value-too-large", limited, "A fact whose frame is larger than the backend's limit is ErrTooLarge, and is not written.", valueTooLarge},
-		{"fields-kept", 0, "Every field that a writer gives is kept as it was given.", fieldsKept},
-		{"by-kept", stamped, "By is kept as it was given, and is no part of what a fact is known by.", byKept},
+		{"fields-kept", 0, "Every field that a writer sets is kept unchanged.", fieldsKept},
+		{"by-kept", stamped, "By is kept unchanged; a fact written again may have another By.", byKept},
 		{"hash-filled", 0, "ValueHash is the lower-case hex SHA-256 of Value's canonical JSON; the log fills it in if it is empty.", hashFilled},
 		{"hash-given", 0, "A ValueHash that is given is kept, even one that does not match.", hashGiven},
 		{"schema-version", 0, "SchemaVersion is from 1 to 2,147,483,647; 0 stands for 1.", schemaVersion},
@@ -30,7 +30,7 @@ func valueCases() []testCase {
 	}
 }
 
-// wantKept writes each value in its own fact, and fails the case unless each comes back as it is.
+// wantKept writes each value in its own fact, and fails the case unless each comes back unchanged.
 func (h *harness) wantKept(values ...string) {
 	h.Helper()
 	b := h.open()
@@ -93,7 +93,7 @@ func valueTooLarge(h *harness) {
 	b := h.open()
 	log := h.write(b, fact(0))
 	f := of("large", "tasks", "t0", `"`+strings.Repeat("x", b.Features().MaxFrame)+`"`)
-	f.ValueHash = "given" // it takes long to hash
+	f.ValueHash = "given" // hashing would take long
 	got, err := h.put(b, f)
 	h.wantError("a value of "+fmt.Sprint(len(f.Value))+" bytes", err, backend.ErrTooLarge)
 	if got.ID != "" || got.Value != nil {

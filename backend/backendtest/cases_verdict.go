@@ -13,12 +13,12 @@ import (
 // verdictCases are about the verdicts of Write on many batches.
 func verdictCases() []testCase {
 	const each = "Write writes batches in their order, each with a verdict of its own. "
-	const first = "Written.First: facts with a seq >= First are new to the log; 0: no fact is, or it is not known. "
+	const first = "Written.First: facts with a seq >= First are new to the log; 0: none of them are, or it is not known. "
 	return []testCase{
 		{"verdict", 0, each + "Batches of one fact without expectations are written by every log, as by WriteFact.", verdict},
-		{"verdict-refused", 0, "Written has an element for each batch, and one batch that is refused does not affect the others.", verdictRefused},
-		{"verdict-order", batches, each + "Expectations are checked against the batches before.", verdictOrder},
-		{"verdict-refused-batch", batches, "One batch that is refused does not affect the others.", verdictRefusedBatch},
+		{"verdict-refused", 0, "Written has an element for each batch, and a refused batch does not affect the others.", verdictRefused},
+		{"verdict-order", batches, each + "Expectations are checked against the earlier batches, too.", verdictOrder},
+		{"verdict-refused-batch", batches, "A refused batch does not affect the others.", verdictRefusedBatch},
 		{"verdict-first", 0, first, verdictFirst},
 		{"verdict-first-batch", batches, first, verdictFirstBatch},
 		{"verdict-same", 0, "Every write is the same, by WriteFact or Write: the same facts, causation, times and errors.", verdictSame},
@@ -28,7 +28,7 @@ func verdictCases() []testCase {
 	}
 }
 
-// verdicts writes batches in one call. Each verdict is checked for what is true of all.
+// verdicts writes batches in one call, and checks the rules that hold for every verdict.
 func (h *harness) verdicts(b backend.Log, all ...backend.Batch) []backend.Written {
 	h.Helper()
 	held := map[uint64]bool{}
@@ -207,7 +207,7 @@ func verdictSame(h *harness) {
 					got = w.Facts[0]
 				}
 			}
-			got.Seq = 0 // logs may number alike, or not
+			got.Seq = 0 // logs may number differently
 			logs[i] = append(logs[i], got)
 			errs[i] = append(errs[i], fmt.Sprint(err != nil))
 		}

@@ -11,18 +11,18 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// writeCases are about what WriteFact gives, and about IDs.
+// writeCases are about the result of WriteFact, and about IDs.
 func writeCases() []testCase {
 	return []testCase{
 		{"write-order", 0, "WriteFact appends f and returns it as the log holds it: Seq above every earlier one. Replay yields the facts in order.", writeOrder},
-		{"write-seq-ignored", 0, "A Seq that a writer gives is ignored.", writeSeqIgnored},
-		{"write-again", 0, "Writing a fact that its store holds already, with the same ID, Key and ValueHash, changes nothing and returns the fact as first written.", writeAgain},
-		{"write-id-reused", 0, "Writing an ID that its store holds already, with another Key or ValueHash, is ErrIDReused; nothing is written.", writeIDReused},
+		{"write-seq-ignored", 0, "The Seq of a fact to be written is ignored.", writeSeqIgnored},
+		{"write-again", 0, "Writing a fact whose ID its store already holds, with the same Key and ValueHash, changes nothing and returns the fact as first written.", writeAgain},
+		{"write-id-reused", 0, "Writing an ID that its store already holds, with another Key or ValueHash, is ErrIDReused; nothing is written.", writeIDReused},
 		{"write-id-of-stores", 0, "The same ID in another store names another fact.", func(h *harness) { writeIDOfStores(h, false) }},
 		{"reopen-id-of-stores", reopening, "The same ID in another store names another fact, whenever the log was opened.", func(h *harness) { writeIDOfStores(h, true) }},
 		{"write-causation", 0, "The log fills in Causation: the ID of the key's latest fact, \"\" if there is none.", writeCausation},
-		{"write-causation-given", 0, "A Causation that is given is kept; the log fills in an empty one with the key's latest fact.", writeCausationGiven},
-		{"write-transaction-time", 0, "The log fills in TransactionTime, never before the time of an earlier fact; one that is given is kept. While the latest time lies ahead of the log's clock, facts are given later times.", writeTransactionTime},
+		{"write-causation-given", 0, "A given Causation is kept; the log fills in an empty one with the key's latest fact.", writeCausationGiven},
+		{"write-transaction-time", 0, "The log fills in TransactionTime, never before the time of an earlier fact, and keeps a given one. While the latest time is ahead of the log's clock, later facts get later times.", writeTransactionTime},
 		{"write-retraction", 0, "A retraction is a fact: it is held and replayed like any other.", writeRetraction},
 		{"write-cancelled", 0, "If ctx is done before the call, nothing is written and the error is ctx's. Writing the fact again is always safe.", writeCancelled},
 		{"write-again-late", batches, "A log remembers at least its latest 1,000,000 IDs.", writeAgainLate},
@@ -129,7 +129,7 @@ func writeIDOfStores(h *harness, reopen bool) {
 		_, err := h.put(b, f)
 		h.wantError("another fact under an ID that other stores have, too", err, backend.ErrIDReused)
 	}
-	if b.Features().Prune { // which forgets the ID of one store
+	if b.Features().Prune { // it forgets the ID in one store
 		h.prune(b, log[0].Seq)
 		log = log[1:]
 		h.wantSame("a fact written again after the fact of another store was pruned", h.write(b, given[1]), log[:1])
@@ -167,7 +167,7 @@ func writeCausationGiven(h *harness) {
 	first, second, third := of("1", "s", "k", "1"), of("2", "s", "k", "2"), of("3", "s", "k", "3")
 	first.Causation = "long ago"
 	second.Causation = "elsewhere"
-	second.TransactionTime = time.Unix(1000, 0) // the latest fact is the last in the log, whatever its time
+	second.TransactionTime = time.Unix(1000, 0) // the latest fact is the last one in the log, whatever its time
 	log := h.write(b, first, second, third)
 	for i, want := range []string{"long ago", "elsewhere", "2"} {
 		if log[i].Causation != want {
@@ -238,7 +238,7 @@ func writeAgainLate(h *harness) {
 	const batches = 24
 	size := 500
 	if b.Features().AllIDs {
-		size = 50 // ids-all writes as many
+		size = 50 // the case ids-all writes as many
 	}
 	given := facts(size * batches)
 	var log []backend.Fact

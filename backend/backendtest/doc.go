@@ -14,19 +14,18 @@
 //		}, nil)
 //	}
 //
-// A backend of four methods is enough: the suite completes it with [backend.Complete]. What it lacks then
-// is excused by [Options], one by one: Features must say the same, and [Skipped] names the cases that this
-// leaves out. Write a backend case by case: go test -run 'TestSuite/write-' runs the cases about WriteFact.
+// A backend of four methods is enough: the suite completes it with [backend.Complete]. [Options] then excuse it from each
+// feature that it lacks. Its Features must agree with the Options. [Skipped] names the cases that are left out. You can
+// write a backend case by case: go test -run 'TestSuite/write-' runs the cases about WriteFact.
 //
-// A case that fails prints the rule that was broken, then what it saw. A case that hangs fails after
-// [Options].Timeout, with the stacks of all goroutines; the call that hangs is left behind, since nothing
-// can end it.
+// A case that fails prints the broken rule, then its observation. A case that hangs fails after [Options].Timeout, with the
+// stacks of all goroutines. The hanging call is abandoned, since nothing can end it.
 //
-// A decorator that is not made with [backend.Intercept] runs the suite over a log that it decorates. A log
-// that is a wire.Framer runs it a second time through package framed.
+// For a decorator that is not made with [backend.Intercept], run the suite over a decorated log. For a log that is a
+// wire.Framer, run it a second time through package framed.
 //
 // [Benchmark] measures all backends in the same way.
 //
-// The package imports only the standard library, package backend and go-cmp, since the tests that
-// use it inherit its dependencies.
+// The package imports only the standard library, package backend and go-cmp, because tests that use it inherit its
+// dependencies.
 package backendtest

@@ -11,12 +11,12 @@ import (
 	"github.com/igniter-store/igniter/backend/backendtest"
 )
 
-// openLog stands for the constructor of the backend under test.
+// openLog stands in for the constructor of the backend under test.
 func openLog(dir string) (backend.Backend, error) {
 	return backend.Open(context.Background(), "mine", backend.Config{Path: dir})
 }
 
-// The tests of a backend run the suite, and say what they excuse it from.
+// The tests of a backend run the suite, with options for the features that it lacks.
 func ExampleRun() {
 	open := func(t testing.TB, dir string) backend.Backend {
 		b, err := openLog(dir)

@@ -52,7 +52,7 @@ func of(id, store, key, value string) backend.Fact {
 	return backend.Fact{ID: id, Store: store, Key: key, Value: json.RawMessage(value)}
 }
 
-// full returns a fact with every field that the log does not fill in.
+// full returns a fact with all fields set that the log does not fill in.
 func full(id string) backend.Fact {
 	f := of(id, "ünïcode store", "a/key with spaces\x00and more", `{"a":[1,2,{"b":null}]}`)
 	f.ValidTime = time.Date(2021, 3, 4, 5, 6, 7, 123456789, time.UTC)
@@ -62,7 +62,8 @@ func full(id string) backend.Fact {
 	return f
 }
 
-// held returns given as a log must hold it: got has the fields that the log fills in.
+// held returns the fact that a log must hold after given was written: given, with the fields from got that the log fills
+// in.
 func held(given, got backend.Fact) backend.Fact {
 	f := given.Clone()
 	f.Seq = got.Seq
@@ -128,7 +129,7 @@ func diff(got, want []backend.Fact) string {
 		return ""
 	}
 	got, want = shortened(got), shortened(want)
-	if len(got)+len(want) > 200 { // too many to print: the place is enough
+	if len(got)+len(want) > 200 { // too many to print: the first difference is enough
 		i := 0
 		for i < len(got) && i < len(want) && equal(got[i], want[i]) {
 			i++
@@ -159,7 +160,7 @@ func seqs(all []backend.Fact) []uint64 {
 	return list
 }
 
-// without returns the facts but the ones at the given places.
+// without returns the facts except the ones at the given indexes.
 func without(all []backend.Fact, places ...int) []backend.Fact {
 	var rest []backend.Fact
 	for i, f := range all {

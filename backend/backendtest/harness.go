@@ -14,8 +14,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A harness runs one case: it has the case's test, the place of its log, and what it started. Its methods fail
-// the case if they can't do their work. Only start, put, putBatch, acknowledge and Context may be called by
+// A harness runs one case: it has the case's test, the place of its log, and the tasks and logs that the case started. Its
+// methods fail the case if they can't do their work. Only start, put, putBatch, acknowledge and Context may be called by
 // other goroutines than the case's own.
 type harness struct {
 	*reporter
@@ -40,7 +40,7 @@ type task struct {
 // Context returns a context that ends when the case has taken too long.
 func (h *harness) Context() context.Context { return h.ctx }
 
-// newLog makes open open another log, an empty one.
+// newLog makes the next call of open open another, empty log.
 func (h *harness) newLog() {
 	h.dir = h.TempDir()
 	h.acked.Store(0)
@@ -93,7 +93,7 @@ func (h *harness) close(b backend.Log) {
 	}
 }
 
-// end waits for everything that the case started, and closes everything that it opened.
+// end waits for all tasks that the case started, and closes all logs that it opened.
 func (h *harness) end(cancel context.CancelFunc) {
 	cancel()
 	h.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A loop is a Replay or Follow, with what it was asked for.
+// A loop is a Replay or Follow, with its arguments.
 type loop struct {
 	pages   iter.Seq2[backend.Page, error]
 	r       backend.Range
@@ -39,8 +39,8 @@ func rangeText(r backend.Range) string {
 	return fmt.Sprintf("after %s, through %d, of %s", r.After, r.Through, of)
 }
 
-// walkPages runs a loop with the given body, which breaks by returning false. It returns the error that
-// ended the loop, or says how the loop broke a rule of pages that is the same for every loop.
+// walkPages runs a loop with the given body, which breaks by returning false. It returns the error that ended the loop, or
+// an error if the loop broke a rule that holds for every loop.
 func walkPages(l loop, body func(backend.Page) bool) error {
 	var end, broken error
 	var last backend.Cursor
@@ -83,7 +83,7 @@ func walkPages(l loop, body func(backend.Page) bool) error {
 	return nil
 }
 
-// checkPage says how a page of a loop breaks a rule. last is the Through of the page before it.
+// checkPage returns an error if a page of a loop breaks a rule. last is the Through of the previous page.
 func checkPage(l loop, p backend.Page, last backend.Cursor, pages int) error {
 	floor, most := max(l.r.After.Seq, last.Seq), max(l.r.After.Seq, l.r.Through)
 	seq := floor
@@ -133,7 +133,7 @@ func checkHorizons(l loop, p backend.Page, told map[string]backend.Horizon) erro
 	return nil
 }
 
-// reached says that a Replay of r which began after acked was acknowledged ended too early.
+// reached returns an error if a Replay of r ended too early. acked was acknowledged before the loop began.
 func reached(pages []backend.Page, r backend.Range, acked uint64) error {
 	if r.Through != 0 {
 		acked = min(acked, r.Through)
@@ -174,8 +174,7 @@ func collect(l loop) ([]backend.Fact, error) {
 	return facts, err
 }
 
-// take returns the first n facts of a loop, and leaves it then. An error says how many facts came
-// before it.
+// take returns the first n facts of a loop, and leaves the loop. Its error tells the number of facts before it.
 func take(l loop, n int) ([]backend.Fact, error) {
 	var facts []backend.Fact
 	err := walk(l, func(f backend.Fact) bool {

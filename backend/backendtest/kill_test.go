@@ -33,7 +33,7 @@ func lines(late bool) Opener {
 			for d := json.NewDecoder(text); d.More(); {
 				var f backend.Fact
 				if err := d.Decode(&f); err != nil {
-					break // the rest of a write that was cut off
+					break // the rest of a torn write
 				}
 				if _, err := l.naive.WriteFact(context.Background(), f); err != nil {
 					t.Fatal(err)
@@ -68,8 +68,8 @@ func (l *lined) Close() error {
 	return l.naive.Close()
 }
 
-// TestKilled checks that the case about killed processes passes a backend that keeps what it acknowledges, and fails one
-// that keeps it at Close.
+// TestKilled checks that the case about killed processes passes a backend that writes facts to its file before it
+// acknowledges them, and fails a backend that writes them at Close.
 func TestKilled(t *testing.T) {
 	for name, late := range map[string]bool{"right": false, "late": true} {
 		t.Run(name, func(t *testing.T) {

@@ -12,11 +12,11 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A mutant is a naive with a bug, and the case that is there to catch it.
+// A mutant is a naive with a bug, and the case that must catch it.
 type mutant struct {
-	bug    string // what it does wrong, as naive knows it
+	bug    string // the bug's name in naive
 	target string // the case's name
-	hangs  bool   // the case can only wait in vain, and may do so briefly
+	hangs  bool   // the case waits until its timeout, which is made short
 }
 
 var mutants = []mutant{
@@ -268,7 +268,7 @@ var mutants = []mutant{
 	{"a decorator leaks methods", "intercept-methods", false},
 }
 
-// TestMutants checks that each broken backend is caught by the case that is there for it.
+// TestMutants checks that each broken backend fails the case that must catch it.
 func TestMutants(t *testing.T) {
 	table := map[string]testCase{}
 	for _, c := range cases() {
@@ -296,7 +296,7 @@ func TestMutants(t *testing.T) {
 			if m.hangs {
 				o.Timeout = time.Second / 2
 			}
-			// A race may stay unseen now and then.
+			// A race may go unnoticed now and then.
 			var r *recorder
 			for tries := 0; tries < 20 && (r == nil || !r.Failed()); tries++ {
 				r = record(t, func(r *recorder) {
@@ -360,7 +360,7 @@ func (n *naive) Frames() {}
 func TestLacks(t *testing.T) {
 	o := (*Options)(nil).complete()
 	for _, c := range cases() {
-		if c.needs&^(reopening|killing|paging|restoring|stamped) == 0 { // Features does not say
+		if c.needs&^(reopening|killing|paging|restoring|stamped) == 0 { // Features has no field for these
 			continue
 		}
 		r := record(t, func(r *recorder) { c.run(r, bares(), o) })
@@ -370,7 +370,7 @@ func TestLacks(t *testing.T) {
 	}
 }
 
-// TestContradicted checks that an excuse which Features contradict is a failure.
+// TestContradicted checks that an excuse which contradicts Features is a failure.
 func TestContradicted(t *testing.T) {
 	for _, opts := range []*Options{{NoBatch: true}, {NoPrune: true}, {NoLimit: true}} {
 		c := testCase{name: "x", rule: "Features.", check: features}

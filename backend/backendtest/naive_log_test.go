@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// complete fills in what is the log's to give. The lock is held.
+// complete fills in the fields that the log assigns. The caller holds the lock.
 func (n *naive) complete(f backend.Fact) backend.Fact {
 	if n.bug != "keeps the memory it is given" {
 		f = f.Clone()
@@ -74,7 +74,7 @@ func (n *naive) complete(f backend.Fact) backend.Fact {
 	return f
 }
 
-// append gives f its seq and adds it to the log. The lock is held.
+// append gives f its seq and adds it to the log. The caller holds the lock.
 func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 	f.Seq = n.last + 1
 	if given.Seq != 0 && n.bug == "keeps the given seq" {
@@ -128,7 +128,7 @@ func (n *naive) append(f, given backend.Fact, single bool) backend.Fact {
 	return f
 }
 
-// keepIDs forgets all IDs but those of the latest 10,000 facts.
+// keepIDs forgets all IDs except the IDs of the latest 10,000 facts.
 func (n *naive) keepIDs() {
 	for _, f := range n.facts[:max(0, len(n.facts)-10_000)] {
 		delete(n.ids, n.knownAs(f))

@@ -16,8 +16,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// next returns the first batch after seq after. If there is none, it returns through where the log was
-// read and what to wait for.
+// next returns the first batch after seq after. If there is none, it returns the seq through which the log was read and a
+// channel to wait for.
 func (n *naive) next(after uint64) (batch []backend.Fact, end uint64, changed chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -68,7 +68,7 @@ func (n *naive) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.P
 	return n.pages(ctx, "Follow", r)
 }
 
-// pages yields what a method does, with the bugs that are named after it.
+// pages yields the pages of a method, with the bugs that are named after the method.
 func (n *naive) pages(ctx context.Context, method string, r backend.Range) iter.Seq2[backend.Page, error] {
 	switch n.bug {
 	case method + " ignores After":
@@ -92,7 +92,7 @@ func (n *naive) pages(ctx context.Context, method string, r backend.Range) iter.
 	}
 }
 
-// spoil returns a body that is called as bugs do it.
+// spoil returns the loop body yield, wrapped by the bugs that change pages.
 func (n *naive) spoil(method string, yield func(backend.Page, error) bool) func(backend.Page, error) bool {
 	switch n.bug {
 	case method + " holds a lock":
@@ -332,7 +332,7 @@ func (n *naive) add(p *backend.Pager, batch []backend.Fact, follows bool) bool {
 	return p.Add(batch...)
 }
 
-// check says why a loop can't go on.
+// check returns the error for which a loop can't go on, if there is one.
 func (n *naive) check(ctx context.Context, after backend.Cursor, follows bool) error {
 	err := n.ready(ctx)
 	if n.bug == "a diverged log is read on" && errors.Is(err, backend.ErrDiverged) {
@@ -355,7 +355,7 @@ func (n *naive) check(ctx context.Context, after backend.Cursor, follows bool) e
 	return err
 }
 
-// wait waits for a change, and returns false if the follower is to end without a word.
+// wait waits for a change, and returns false if a bug ends the follower without an error.
 func (n *naive) wait(ctx context.Context, changed chan struct{}, filtered bool) bool {
 	done := ctx.Done()
 	if n.bug == "ignores ctx while it waits" || n.bug == "ignores ctx while it waits for stores" && filtered {

@@ -16,20 +16,20 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A naive is a backend of the simplest kind: a slice under a lock. It is correct, unless it has a
-// bug by name, see mutants.
+// A naive is a backend of the simplest kind: a slice under a lock. It is correct unless it has one of the named bugs, see
+// mutants.
 type naive struct {
 	*disk
 	bug    string
 	done   chan struct{} // closed by Close
 	closed bool
 	late   sync.WaitGroup
-	turn   sync.Mutex // held by a writer, where the bug is to write slowly
-	gen    int        // how many snapshots were written
+	turn   sync.Mutex // held by a writer, if the bug is to write slowly
+	gen    int        // the number of snapshots written
 	old    []backend.Fact
 }
 
-// A disk is what a naive leaves behind when it is closed.
+// A disk is the state of a naive that survives Close.
 type disk struct {
 	id        backend.LogID
 	ancestors []backend.Ancestor
@@ -40,7 +40,7 @@ type disk struct {
 	batches   map[uint64]int             // by seq: the number of the fact's batch
 	batch     int                        // the latest batch
 	ids       map[[2]string]backend.Fact // by what knownAs returns
-	oneForAll bool                       // of a bug
+	oneForAll bool                       // used by a bug
 	latest    map[[2]string]string
 	last      uint64
 	time      time.Time
@@ -49,14 +49,14 @@ type disk struct {
 	saved     []backend.Fact // the log at its last snapshot
 	pruned    []backend.Fact
 	horizons  map[string]backend.Horizon
-	verdicts  []backend.Fact // memory of what Write returned, where the bug reuses it
+	verdicts  []backend.Fact // the memory of facts returned by Write, which a bug reuses
 	changed   chan struct{}  // closed, and replaced, by every change
 }
 
 // naives returns an Opener of naives without a bug.
 func naives() Opener { return newDisks("").open }
 
-// disks are what naives with a bug leave behind, by directory.
+// disks are the disks of naives with a bug, by directory.
 type disks struct {
 	bug  string
 	mu   sync.Mutex
@@ -66,7 +66,7 @@ type disks struct {
 
 func newDisks(bug string) *disks { return &disks{bug: bug, all: map[string]*disk{}, made: 1} }
 
-// make returns an empty disk. The lock is held.
+// make returns an empty disk. The caller holds the lock.
 func (x *disks) make() *disk {
 	x.made++
 	return &disk{id: backend.LogID{6: 0x70, 8: 0x80, 15: x.made}, ids: map[[2]string]backend.Fact{}, latest: map[[2]string]string{},
@@ -118,7 +118,7 @@ func (x *disks) restore(_ testing.TB, dir string, through uint64) {
 	old.changed = make(chan struct{})
 }
 
-// reopened does what bugs do to a log that is opened again.
+// reopened makes the changes of bugs that affect a reopened log.
 func (n *naive) reopened() {
 	switch n.bug {
 	case "reopen forgets all":
@@ -161,10 +161,10 @@ func (n *naive) reopened() {
 	}
 }
 
-// yields lets others run, with the lock free.
+// yields lets other goroutines run, with the lock free.
 func (n *naive) yields() { n.yieldsTo(50) }
 
-// yieldsTo lets about so many others run.
+// yieldsTo lets about that many other goroutines run.
 func (n *naive) yieldsTo(others int) {
 	n.mu.Unlock()
 	for range others {
@@ -220,7 +220,7 @@ func (n *naive) name(store, key string) [2]string {
 	return [2]string{store, key}
 }
 
-// knownAs returns what a fact is known by.
+// knownAs returns the key of a fact in ids.
 func (n *naive) knownAs(f backend.Fact) [2]string {
 	switch {
 	case n.bug == "knows IDs in any case":

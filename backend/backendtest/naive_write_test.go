@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// slow lets one writer after the other write, where the bug is to do it slowly.
+// slow lets one writer write at a time, slowly, if that is the bug.
 func (n *naive) slow() (end func()) {
 	if n.bug != "Through runs ahead of open writes" && n.bug != "an open batch shows in part" {
 		return func() {}
@@ -66,7 +66,7 @@ func (n *naive) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, er
 	return got, nil
 }
 
-// overtaken is what the bug makes of a call that Close overtakes.
+// overtaken returns an error if Close overtakes the call and the bug is to report a wrong error then.
 func (n *naive) overtaken() error {
 	if n.bug == "Close breaks calls in flight" {
 		n.mu.Lock()
@@ -78,7 +78,7 @@ func (n *naive) overtaken() error {
 	return nil
 }
 
-// accepts says whether the bug is to overlook err.
+// accepts reports whether the bug is to ignore err.
 func (n *naive) accepts(err error) bool {
 	var invalid *backend.InvalidError
 	what, ok := strings.CutPrefix(n.bug, "overlooks ")
@@ -115,7 +115,7 @@ func (n *naive) Write(ctx context.Context, batches ...backend.Batch) []backend.W
 	return all
 }
 
-// reuse keeps the facts of verdicts where the bug keeps all facts that it returns.
+// reuse puts the facts of verdicts into the memory that the bug reuses.
 func (n *naive) reuse(all []backend.Written) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -213,7 +213,7 @@ func (n *naive) writeBatch(ctx context.Context, b backend.Batch) ([]backend.Fact
 	return clones(all), first, err
 }
 
-// put writes facts that were checked, and returns the seq of the first new one. The lock is held.
+// put writes checked facts, and returns the seq of the first new one. The caller holds the lock.
 func (n *naive) put(given []backend.Fact, expect []backend.Expect) (all []backend.Fact, first uint64, err error) {
 	if n.closed && n.bug != "works after Close" {
 		return nil, 0, backend.ErrClosed

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A recorder is a test that may fail without failing the one it stands in for.
+// A recorder is a testing.TB that can fail without failing the test that uses it.
 type recorder struct {
 	testing.TB
 	mu     sync.Mutex
@@ -18,7 +18,7 @@ type recorder struct {
 	text   strings.Builder
 }
 
-// record runs f with a recorder in a goroutine of its own, so that FailNow ends f alone.
+// record runs f with a recorder in its own goroutine, so that FailNow ends only f.
 func record(t testing.TB, f func(r *recorder)) *recorder {
 	r := &recorder{TB: t}
 	done := make(chan struct{})

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A reporter stands between a case and its test: it prints the case's rule before the first failure,
-// lets the case run in its own goroutine, and mutes a case that was abandoned.
+// A reporter passes the reports of a case to its test. It prints the case's rule before the first failure, lets the case
+// run in its own goroutine, and ignores the reports of an abandoned case.
 type reporter struct {
 	testing.TB
 	rule string

@@ -13,18 +13,17 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// An Opener opens a backend whose log lives in dir, an empty directory at first. Opened again with the
-// same dir after Close, it is the same log: one function gives fresh logs and reopened ones. A backend
-// that keeps no files uses dir as the name of its log. Each case has its own dirs.
+// An Opener opens a backend whose log is in dir. At first dir is empty, and the log is new. If dir was used before and the
+// backend was closed, the Opener opens the same log again. A backend without files uses dir as the name of its log. Each
+// case has its own dirs.
 //
-// An Opener that fails says so through t and does not return. The suite closes what it opened; use
-// t.Cleanup to end what else an Opener starts. It is called from goroutines that are not the test's own,
-// never from two at once for the same dir.
+// An Opener that fails calls t.Fatal and does not return. The suite closes the backend; use t.Cleanup to end anything else
+// that an Opener starts. Other goroutines than the test's own call the Opener, but never two at once for the same dir.
 type Opener func(t testing.TB, dir string) backend.Backend
 
-// Options name what a backend is excused from. Nil and the zero Options ask for every guarantee, except those about
-// restored logs, for which the suite needs Restore. An excuse that the backend's Features contradict is a failure,
-// and so is a missing one.
+// Options excuse a backend from features that it lacks. Nil and the zero Options require every guarantee, except the
+// guarantees about restored logs, for which the suite needs Restore. An excuse that contradicts the backend's Features is a
+// failure, and so is a missing excuse.
 type Options struct {
 	Volatile  bool // nothing survives Close: no case reopens the log
 	InProcess bool // the log ends with the process, though not with Close: no case kills a process
@@ -34,12 +33,12 @@ type Options struct {
 	NoBy      bool // the log can't keep Fact.By, and refuses facts that have one
 	NoPaging  bool // loops hold the whole log in memory, which bounds its size: no case reads a large log
 
-	// Restore puts another log in the place of the one in dir, as a restored backup is: one that has its facts through a seq,
-	// with their seqs, and an identity of its own. It is called while a backend is open over dir, and while none is. nil: no
-	// case needs it.
+	// Restore replaces the log in dir, as restoring a backup does, by a log that has its facts through a seq, with their
+	// seqs, and a new identity. The suite calls it with and without an open backend over dir. If Restore is nil, the cases
+	// that need it are skipped.
 	Restore func(t testing.TB, dir string, through uint64)
 
-	// Timeout is how long one case may take. 0: 60 seconds. It makes a backend that hangs fail; no case
+	// Timeout limits the time of one case; 0 stands for 60 seconds. It lets a case fail whose backend hangs; no case
 	// measures time.
 	Timeout time.Duration
 
@@ -47,10 +46,10 @@ type Options struct {
 }
 
 // Run runs every case against the backends that open opens, completed by [backend.Complete], each as a
-// subtest of t, one after the other. It skips the cases that opts excuses, and says which option did it.
+// subtest of t, one after the other. It skips the cases that opts excuses, and prints which option excuses each.
 //
-// A case kills processes that write. For it, the test's program is run again with t's test alone, where Run opens the
-// log and writes to it instead of running cases.
+// One case kills processes that write. For it, Run starts the test's program again with only the test t. In that process
+// Run opens the log and writes to it instead of running cases.
 func Run(t *testing.T, open Opener, opts *Options) {
 	t.Helper()
 	if runChild(t, open) {
@@ -93,7 +92,7 @@ func (o *Options) complete() Options {
 	return full
 }
 
-// A feature is something that a case needs and that an option excuses.
+// A feature is a requirement of a case that an option can excuse.
 type feature int
 
 const (
@@ -107,12 +106,12 @@ const (
 	stamped
 )
 
-// An excuse is an option, the feature that it excuses, and what Features says about that.
+// An excuse is an option, the feature that it excuses, and how Features tells whether the log has it.
 type excuse struct {
 	feature feature
 	option  string
 	set     bool
-	has     func(f *backend.Features) bool // nil: Features does not say
+	has     func(f *backend.Features) bool // nil: Features has no field for it
 }
 
 func (o *Options) list() []excuse {
@@ -143,7 +142,7 @@ func (o *Options) excuses(needs feature) string {
 type testCase struct {
 	name  string
 	needs feature
-	rule  string // as the contract says it
+	rule  string // in the words of the contract
 	check func(h *harness)
 }
 
@@ -157,7 +156,7 @@ func cases() []testCase {
 	)
 }
 
-// alone is locked by a case that measures memory, and shared by the other cases: suites of one process may run side
+// A case that measures memory holds alone exclusively, and other cases share it, since suites of one process may run side
 // by side.
 var alone sync.RWMutex
 
@@ -185,7 +184,7 @@ func (c testCase) run(t testing.TB, open Opener, o Options) {
 		defer r.catch()
 		c.check(h)
 	}()
-	// Calls that heed their context end by the timeout; half as much again is for the others.
+	// Calls that respect their context end at the timeout. Other calls get half as much time again.
 	timer := time.NewTimer(o.Timeout + o.Timeout/2)
 	defer timer.Stop()
 	select {

@@ -13,8 +13,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestNaive checks that the backend which the mutants are made of passes every case. The backend is for tests alone, so that the
-// race detector need not look at it.
+// TestNaive checks that naive without a bug passes every case. It is only used by tests, so that the race detector need not
+// check it.
 func TestNaive(t *testing.T) {
 	t.Parallel()
 	disks := newDisks("")
@@ -27,8 +27,8 @@ func bares() Opener {
 	return func(t testing.TB, dir string) backend.Backend { return struct{ backend.Backend }{open(t, dir)} }
 }
 
-// TestMinimal checks that a backend of four methods passes as Complete makes it a Log, with the excuses that
-// say what it lacks.
+// TestMinimal checks that a backend of four methods passes, completed by Complete, with an excuse for each feature that it
+// lacks.
 func TestMinimal(t *testing.T) {
 	t.Parallel()
 	opts := &Options{InProcess: true, NoBatch: true, NoPrune: true, NoLimit: true}
@@ -91,7 +91,7 @@ func TestSkipped(t *testing.T) {
 	}
 }
 
-// TestRule checks that a failure says which rule was broken, once.
+// TestRule checks that a failing case prints the broken rule, once.
 func TestRule(t *testing.T) {
 	c := testCase{name: "x", rule: "Facts are facts.", check: func(h *harness) {
 		h.Errorf("first")
@@ -104,7 +104,7 @@ func TestRule(t *testing.T) {
 	}
 }
 
-// TestPanic checks that a panic of a case, in any of its goroutines, fails this case alone.
+// TestPanic checks that a panic of a case, in any of its goroutines, fails only this case.
 func TestPanic(t *testing.T) {
 	for _, check := range []func(h *harness){
 		func(*harness) { panic("here") },

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package framed shows a log as its frames, so that the suite of package backendtest checks these too:
+// Package framed reads a log through its frames, so that the suite of package backendtest checks the frames, too:
 //
 //	backendtest.Run(t, func(t testing.TB, dir string) backend.Backend {
 //		return framed.Log(open(t, dir))
 //	}, opts)
 //
-// Every case then holds for ReplayFrames and FollowFrames: the same facts, rules of pages, errors and
-// batches.
+// Every case then checks ReplayFrames and FollowFrames: they have the same facts, batches, errors and rules of pages as
+// Replay and Follow.
 package framed
 
 import (
@@ -62,7 +62,7 @@ func pages(frames iter.Seq2[wire.Frames, error]) iter.Seq2[backend.Page, error] 
 	}
 }
 
-// decode checks and parses frames, whose memory is the log's.
+// decode checks and parses frames. The log owns their memory.
 func decode(f wire.Frames) ([]backend.Fact, error) {
 	facts := make([]backend.Fact, 0, f.Facts)
 	for frames := wire.NewReader(bytes.NewReader(f.Bytes), wire.MaxMaxFrame); ; {

@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestFramesSuite checks that a log which is seen through its frames passes the suite. With the race detector, the suite of
+// TestFramesSuite checks that a log which is read through its frames passes the suite. With the race detector, the suite of
 // package memory reads the same frames.
 func TestFramesSuite(t *testing.T) {
 	backendtest.Run(t, func(testing.TB, string) backend.Backend {
@@ -25,7 +25,7 @@ func TestFramesSuite(t *testing.T) {
 	}, &backendtest.Options{Volatile: true})
 }
 
-// A spoiler is a log whose frames are spoiled.
+// A spoiler is a log that changes its frames before it yields them.
 type spoiler struct {
 	*memory.Log
 	spoil func(wire.Frames, error) (wire.Frames, error)
