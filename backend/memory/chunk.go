@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Sizes of chunks in bytes. The first is small, since many logs are.
+// Sizes of chunks in bytes. The first chunk is small, since many logs are small.
 const (
 	minChunk = 16 << 10
 	maxChunk = 4 << 20
@@ -22,7 +22,7 @@ const (
 // the length never change.
 type chunk struct {
 	frames  []byte
-	offsets []uint32 // where each frame begins
+	offsets []uint32 // of the frames
 	facts   int      // in all frames
 	first   uint64   // the seq of the first fact
 	last    uint64   // the seq of the last fact
@@ -31,12 +31,12 @@ type chunk struct {
 // room reports whether a frame of n bytes fits.
 func (c *chunk) room(n int) bool { return cap(c.frames)-len(c.frames) >= n }
 
-// loose reports whether the chunk can take less memory, alone or as a part of another.
+// loose reports whether repacking the chunk, alone or together with others, can save memory.
 func (c *chunk) loose() bool {
 	return len(c.frames) < maxChunk/2 || cap(c.frames)-len(c.frames) > maxChunk/8
 }
 
-// append adds a frame, for which there is room.
+// append adds a frame. The chunk must have room for it.
 func (c *chunk) append(frame []byte) {
 	body, _, _ := wire.CutFrame(frame)
 	first, last, facts := wire.Seqs(body)
@@ -49,7 +49,7 @@ func (c *chunk) append(frame []byte) {
 	c.frames = append(c.frames, frame...)
 }
 
-// end returns where the i-th frame ends.
+// end returns the offset of the end of the i-th frame.
 func (c *chunk) end(i int) int {
 	if i+1 < len(c.offsets) {
 		return int(c.offsets[i+1])
@@ -82,10 +82,10 @@ func (c *chunk) after(seq uint64) int {
 	return i
 }
 
-// repack returns chunks with the facts of old except those at the seqs in gone, in as little memory as they
-// need, and the facts that it left out. The facts that remain of a batch stay together.
+// repack returns new chunks, as small as possible, with the facts of old except the facts at the seqs in gone, which it
+// returns in pruned. The facts that remain of a batch stay together.
 func repack(old []*chunk, gone seqrange.Set) (packed []*chunk, pruned []backend.Fact, err error) {
-	left := 0 // bytes still to come, at most
+	left := 0 // bytes still to copy, at most
 	for _, c := range old {
 		left += len(c.frames)
 	}

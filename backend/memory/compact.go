@@ -60,7 +60,7 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizo
 	return backend.PruneReport{Pruned: uint64(pruned), Missing: wanted.Len() - uint64(pruned)}, nil
 }
 
-// prune removes the facts at the given seqs, and returns how many these were. The caller holds compacting.
+// prune removes the facts at the given seqs, and returns their number. The caller holds compacting.
 func (l *Log) prune(ctx context.Context, seqs seqrange.Set, h backend.Horizon) (int, error) {
 	chunks, err := l.seal(ctx)
 	if err != nil {
@@ -121,8 +121,7 @@ func (l *Log) forget(seqs seqrange.Set) {
 	}
 }
 
-// A replacement is a key's latest fact, which is pruned, and the latest fact left; zero if no fact is
-// left.
+// A replacement is a key's latest fact, which is pruned, and the latest fact left, which is zero if there is none.
 type replacement struct{ gone, left backend.Fact }
 
 // replacements returns the pruned facts that are the latest of their keys, each with the latest fact of
@@ -173,8 +172,8 @@ func (l *Log) seal(ctx context.Context) ([]*chunk, error) {
 	return slices.Clone(l.chunks), nil
 }
 
-// replace puts chunks in the place of old, which are the log's first ones, and calls tell, both with mu held. The
-// caller holds compacting.
+// replace replaces old, the first chunks of the log, by chunks, and calls tell, both with mu held. The caller holds
+// compacting.
 func (l *Log) replace(old, chunks []*chunk, tell func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package memory is a log in RAM: the backend for tests, for caches, and for trying Igniter out. Nothing
-// survives Close; everything else is as with every other backend.
+// Package memory is a log in RAM: the backend for tests, for caches, and for trying Igniter out. Nothing survives Close. In
+// everything else it behaves as every other backend.
 //
-// The log is frames of package wire, one for each batch, in chunks of up to 4 MiB:
+// The log consists of frames of package wire, one for each batch, in chunks of up to 4 MiB:
 //
 //	chunk 1            chunk 2            chunk 3, the active one
 //	[frame|frame|...]  [frame|frame|...]  [frame|frame|-> room    ]

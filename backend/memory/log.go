@@ -23,19 +23,19 @@ type Log struct {
 	id     backend.LogID
 	change ctxsync.Signal // when there is more to read, or the log is closed
 
-	// mu guards the fields below it. It is held for no longer than it takes to number and copy a batch.
+	// mu guards the fields below it. It is held only while a batch is numbered and copied.
 	mu      sync.Mutex
 	seq     *sequencer.Sequencer
 	chunks  []*chunk       // only the last one is changed in place, see replace
 	sealed  bool           // the last chunk takes no more frames
-	found   []backend.Fact // of the frame that fact looked into last
+	found   []backend.Fact // of the frame that method fact read last
 	bodies  [][]byte       // of the facts of one frame, while it is built
 	scratch []byte         // the bodies' memory
 	frame   []byte
 	closed  bool
 
 	horizons map[string]backend.Horizon // by store; nil: none. Replaced as a whole
-	prunings int                        // how often it was replaced
+	prunings int                        // how often horizons was replaced
 
 	compacting sync.Mutex // held while chunks are replaced; taken before mu
 }
@@ -45,7 +45,7 @@ var (
 	_ wire.Framer = (*Log)(nil)
 )
 
-// New returns an empty Log, with an identity of its own.
+// New returns an empty Log with a new identity.
 func New(opts Options) *Log {
 	l := &Log{opts: opts.withDefaults(), id: backend.NewLogID()}
 	l.seq = sequencer.New(l.fact)
@@ -95,7 +95,7 @@ func (l *Log) last() uint64 { return l.seq.Next() - 1 }
 // holds mu.
 func (l *Log) at(seq uint64) int {
 	n := len(l.chunks)
-	if n > 0 && l.chunks[n-1].first <= seq { // most often it is the tail that is read
+	if n > 0 && l.chunks[n-1].first <= seq { // most reads are at the tail
 		if l.chunks[n-1].last <= seq {
 			return n
 		}
@@ -104,8 +104,8 @@ func (l *Log) at(seq uint64) int {
 	return sort.Search(n, func(i int) bool { return l.chunks[i].last > seq })
 }
 
-// fact returns the fact at seq, for the sequencer. It keeps the facts of the last frame, since the facts of a
-// batch that is written again are looked up one after the other. The caller holds mu.
+// fact returns the fact at seq, for the sequencer. It keeps the facts of the last frame, because a batch that is written
+// again looks up its facts one after the other. The caller holds mu.
 func (l *Log) fact(seq uint64) (backend.Fact, bool, error) {
 	if n := len(l.found); n == 0 || seq < l.found[0].Seq || seq > l.found[n-1].Seq {
 		i := l.at(seq - 1)

@@ -10,13 +10,13 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Options configure a Log. The zero Options are good.
+// Options configure a Log. The zero Options are valid.
 type Options struct {
-	// MaxFrame is how many bytes the body of a fact's or batch's frame may have. 0: wire.DefaultMaxFrame.
-	// A limit above wire.MaxMaxFrame counts as wire.MaxMaxFrame.
+	// MaxFrame limits the bytes of the body of a fact's or batch's frame. 0 stands for wire.DefaultMaxFrame, and more than
+	// wire.MaxMaxFrame for wire.MaxMaxFrame.
 	MaxFrame int
 
-	// Now returns the transaction times; nil: time.Now. It is called concurrently.
+	// Now returns the transaction times; nil: time.Now. It may be called concurrently.
 	Now func() time.Time
 }
 
@@ -31,7 +31,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// The name for backend.Open is "memory". It uses the Setting "max_frame" of the Config, a number of bytes.
+// The name for backend.Open is "memory". It uses the setting "max_frame" of the Config, a number of bytes.
 func init() {
 	backend.Register("memory", func(_ context.Context, c backend.Config) (backend.Backend, error) {
 		if err := c.Only("memory", "max_frame"); err != nil {

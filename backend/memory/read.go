@@ -33,13 +33,13 @@ func (l *Log) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.
 
 func (l *Log) reader() wire.Source { return &reader{log: l} }
 
-// A reader is a place in a log.
+// A reader is a position in a log.
 type reader struct {
 	log   *Log
-	chunk *chunk // where the reader is, perhaps no longer a part of the log; nil: not known
-	at    int    // the index of the next frame there
+	chunk *chunk // the reader's position, perhaps no longer a part of the log; nil: not known
+	at    int    // the index of the next frame in chunk
 
-	prunings int // of the log, when its horizons were last told
+	prunings int // of the log, when its horizons were last returned
 	room     backend.Room
 }
 
@@ -66,8 +66,8 @@ func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 	f := wire.Frames{Kept: true}
 	last, err := rd.take(ctx, after, &f)
 	if err == nil {
-		if err = rd.room.Hold(ctx, len(f.Bytes)); err != nil { // pages that share no memory with the log are copies
-			rd.chunk = nil // the next call looks for them again
+		if err = rd.room.Hold(ctx, len(f.Bytes)); err != nil { // the page will be a copy of the frames
+			rd.chunk = nil // the next call finds the position again
 			return wire.Frames{}, err
 		}
 	}
@@ -81,8 +81,8 @@ func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 	return f, err
 }
 
-// take puts the frames after the reader's place into f, about a page without a copy, and the horizons that are new. If
-// there are no frames, it returns the last seq of the log.
+// take sets f to about a page of frames after the reader's position, without copying, and to the horizons if they are new.
+// It returns the last seq of the log if there are no frames.
 func (rd *reader) take(ctx context.Context, after uint64, f *wire.Frames) (last uint64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err

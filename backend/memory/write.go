@@ -51,14 +51,13 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 	return all
 }
 
-// maxKept is how many encoded facts, of which none is large, are kept for the next write.
+// maxKept limits the encoded facts, all of them small, that are kept for the next write.
 const maxKept = 1 << 10
 
 var encoded = sync.Pool{New: func() any { return new([]wire.EncodedFact) }}
 
-// write encodes, numbers and appends the facts, and puts in their place what the log then holds. It returns
-// the seq of the first new one, 0 if none is new. Everything but numbering and copying is done without the
-// lock.
+// write encodes, numbers and appends the facts, and replaces each by the fact that the log then holds. It returns the seq
+// of the first new one, or 0 if all were held. It holds the lock only for numbering and copying.
 func (l *Log) write(facts []backend.Fact, expect []backend.Expect) (first uint64, err error) {
 	pooled := encoded.Get().(*[]wire.EncodedFact)
 	defer func() {
@@ -108,7 +107,7 @@ func (l *Log) assemble(facts []backend.Fact, encoded []wire.EncodedFact, first u
 	l.bodies, l.scratch = l.bodies[:0], l.scratch[:0]
 	for i := range facts {
 		if facts[i].Seq != first+uint64(len(l.bodies)) {
-			continue // the log held it already, or the batch has it twice
+			continue // the log already held it, or the batch has it twice
 		}
 		start := len(l.scratch)
 		l.scratch = encoded[i].Append(l.scratch, &facts[i])
@@ -127,7 +126,7 @@ func (l *Log) assemble(facts []backend.Fact, encoded []wire.EncodedFact, first u
 	return nil
 }
 
-// active returns the chunk to append a frame of n bytes to. The caller holds mu.
+// active returns a chunk with room for a frame of n bytes. The caller holds mu.
 func (l *Log) active(n int) *chunk {
 	size := minChunk
 	if i := len(l.chunks); i > 0 {
