@@ -2,21 +2,21 @@
 
 package sequencer
 
-// A hashTable finds numbers by hashes. It compares 40 bits of a hash, and several numbers may have the same hash, so
-// the caller compares what they stand for. Numbers must be at least the first one that was added, and at most
-// [maxOffset] above it. It takes 9 to 12 bytes a number: it has many parts, and each grows by itself, by
-// a part of its size, so that no add waits long.
+// A hashTable finds numbers by hashes. It compares only 40 bits of a hash, and several numbers may have the same hash, so
+// the caller must check each number that it finds. Numbers must be at least the first one that was added, and at most
+// [maxOffset] above it. The table takes 9 to 12 bytes per number. It has many parts that grow separately, each by a
+// fraction of its size, so that no add takes long.
 type hashTable struct {
 	parts []tablePart // tableParts of them; none while the table is empty. The highest bits of a hash choose one
 	used  int
 	base  uint64
 }
 
-// A tablePart uses open addressing: a slot has 32 bits of the hash in its upper half, and in its lower half how far the
-// number is above base, plus 1; a free slot is 0. A slot is best at the place that its hash has among all hashes, so
-// that resize goes through old and new slots in the same order.
+// A tablePart uses open addressing. The upper half of a slot has 32 bits of the hash. The lower half has the number minus
+// base, plus 1. A free slot is 0. The home of a slot is proportional to its hash, so that resize visits old and new slots
+// in the same order.
 type tablePart struct {
-	slots []uint64 // between seven tenths and seven eighths used, unless there are few, or room was reserved
+	slots []uint64 // from 7/10 to 7/8 of them are used, unless there are few, or room was reserved
 	used  int
 }
 
@@ -26,7 +26,7 @@ const (
 	minSlots   = 8
 )
 
-// part returns the part that a hash belongs in, and the bits of the hash that its slots have.
+// part returns the part for a hash, and the bits of the hash that its slots keep.
 func (t *hashTable) part(hash uint64) (*tablePart, uint32) {
 	return &t.parts[hash>>56], uint32(hash >> 24)
 }
@@ -47,7 +47,7 @@ func (t *hashTable) begin() {
 	}
 }
 
-// find yields the numbers with the hash, and reports whether yield wants more.
+// find yields the numbers with the hash. It returns false if yield did.
 func (t *hashTable) find(hash uint64, yield func(uint64) bool) bool {
 	if t.used == 0 {
 		return true
@@ -92,7 +92,7 @@ func (t *hashTable) remove(hash, n uint64) bool {
 	return true
 }
 
-// removeAll removes the numbers of one of the parts that gone reports.
+// removeAll removes the numbers of one part for which gone returns true.
 func (t *hashTable) removeAll(part int, gone func(n uint64) bool) {
 	if t.used == 0 {
 		return
@@ -117,18 +117,18 @@ func (t *hashTable) removeAll(part int, gone func(n uint64) bool) {
 	p.used = left
 }
 
-// slot returns the slot of a number, and number the number of a slot.
+// slot returns the slot of a number. The method number is its inverse.
 func (t *hashTable) slot(h uint32, n uint64) uint64 { return uint64(h)<<32 | (n - t.base + 1) }
 
 func (t *hashTable) number(slot uint64) uint64 { return t.base + uint64(uint32(slot)) - 1 }
 
-// full reports whether there is no room for n more slots.
+// full reports whether n more slots do not fit.
 func (p *tablePart) full(n int) bool { return 8*(p.used+n) > 7*len(p.slots) }
 
-// sizeFor returns how many slots to have for n numbers, which leaves room for a quarter more.
+// sizeFor returns the number of slots for n numbers, with room for a quarter more.
 func sizeFor(n int) int { return max(minSlots, n+n*3/7) }
 
-// resize makes the part as large as n numbers need.
+// resize sizes the part for n numbers.
 func (p *tablePart) resize(n int) {
 	old := p.slots
 	p.slots = make([]uint64, sizeFor(n))
@@ -156,7 +156,7 @@ func (p *tablePart) remove(slot uint64) bool {
 		}
 		i = p.next(i)
 	}
-	// Move up the slots behind it that are not where they are best, so that find still reaches them.
+	// Move up the following slots that are not at home, so that find still reaches them.
 	for j := p.next(i); p.slots[j] != 0; j = p.next(j) {
 		best := p.home(uint32(p.slots[j] >> 32))
 		if p.steps(best, j) >= p.steps(i, j) {
@@ -169,7 +169,7 @@ func (p *tablePart) remove(slot uint64) bool {
 	return true
 }
 
-// home returns the place where a hash is best.
+// home returns the index at which the search for a hash begins.
 func (p *tablePart) home(h uint32) int { return int(uint64(h) * uint64(len(p.slots)) >> 32) }
 
 func (p *tablePart) next(i int) int {
@@ -179,7 +179,7 @@ func (p *tablePart) next(i int) int {
 	return i
 }
 
-// steps returns how many places it is from one place on to another.
+// steps returns the distance from one index forward to another.
 func (p *tablePart) steps(from, to int) int {
 	if to < from {
 		to += len(p.slots)

@@ -6,11 +6,11 @@ import "github.com/igniter-store/igniter/internal/uuidtext"
 
 // An ID is a fact's ID in a form that takes little memory: most IDs are UUIDs.
 type ID struct {
-	UUID [16]byte // if Text is empty: the UUID whose usual text, in lower case, the ID is
+	UUID [16]byte // if Text is empty: the ID is the lower-case text of this UUID
 	Text string   // any other ID
 }
 
-// IDOf returns the ID whose text is id. It shares the text's memory.
+// IDOf returns id as an ID, which may share the memory of id.
 func IDOf(id string) ID {
 	if u, ok := uuidtext.Parse(id); ok {
 		return ID{UUID: u}

@@ -7,12 +7,12 @@ import (
 	"iter"
 )
 
-// An idIndex finds the seqs of IDs in stores. It holds a part of their hashes only, so the caller compares store and ID with
-// those of the fact at the seq. The hash is of both, so that an ID that many stores have is found as fast as any other.
+// An idIndex finds the seqs of IDs in stores. It holds only a part of their hashes, so the caller must compare store and ID
+// with the fact at the seq. The hash covers both, so that an ID which many stores have is found as fast as any other.
 type idIndex struct {
 	hash   func(store string, id ID) uint64
-	tables []hashTable // mostly one: each has seqs of a range of 32 bits
-	all    bool        // there are IDs whose stores are not known, under the store ""
+	tables []hashTable // usually one: each has seqs of a range of 32 bits
+	all    bool        // some IDs have an unknown store, and are kept under the store ""
 }
 
 func newIDIndex() idIndex {
@@ -29,7 +29,7 @@ func newIDIndex() idIndex {
 	}
 }
 
-// find yields the seqs at which the store's fact with the ID may be.
+// find yields the seqs at which the store may have the fact with the ID.
 func (x *idIndex) find(store string, id ID) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		for {

@@ -9,12 +9,11 @@ import (
 	"github.com/igniter-store/igniter/internal/uuidtext"
 )
 
-// A keyIndex knows each key's latest fact. It holds only a few pointers for each thousand keys, so that the
-// garbage collector does not walk it. A key whose facts are all gone keeps its entry, some 70 bytes, until
-// the log is opened again.
+// A keyIndex knows each key's latest fact. It holds only a few pointers per thousand keys, which makes it cheap for the
+// garbage collector. A key whose facts were all pruned keeps its entry, some 70 bytes, until the log is opened again.
 type keyIndex struct {
 	hash   func(store, key string) uint64
-	table  hashTable    // finds entries, by their numbers
+	table  hashTable    // finds the numbers of entries
 	blocks [][]keyEntry // of entryBlock entries, numbered from 1
 	count  int          // of entries in blocks
 	live   int          // of entries with a fact
@@ -32,7 +31,7 @@ type keyEntry struct {
 	store uint32
 }
 
-// An undoKey is what an entry was before set.
+// An undoKey has the state of an entry before set.
 type undoKey struct {
 	entry           uint32
 	newKey, newName bool // the entry, and its store's number, were added
@@ -41,7 +40,7 @@ type undoKey struct {
 	odd             string
 }
 
-// latest returns the ID of the key's latest fact before set, "" if it had none.
+// latest returns the ID of the key's latest fact before set, "" if the key had none.
 func (u *undoKey) latest() string {
 	switch {
 	case u.seq == 0:
@@ -67,7 +66,7 @@ func (x *keyIndex) entry(n uint32) *keyEntry {
 	return &x.blocks[(n-1)/entryBlock][(n-1)%entryBlock]
 }
 
-// find returns the number of the key's entry, 0 if it has none.
+// find returns the number of the key's entry, 0 if the key has none.
 func (x *keyIndex) find(store, key string) uint32 {
 	return x.findHash(store, key, x.hash(store, key))
 }
@@ -87,7 +86,7 @@ func (x *keyIndex) findHash(store, key string, hash uint64) (found uint32) {
 	return found
 }
 
-// latest returns the ID of the key's latest fact, "" if it has none.
+// latest returns the ID of the key's latest fact, "" if the key has none.
 func (x *keyIndex) latest(store, key string) string {
 	if n := x.find(store, key); n != 0 {
 		return x.id(n)
@@ -106,7 +105,7 @@ func (x *keyIndex) id(n uint32) string {
 	return uuidtext.String(e.id)
 }
 
-// set makes the fact at seq the key's latest, and returns what undo needs.
+// set makes the fact at seq the key's latest. It returns the argument for undo.
 func (x *keyIndex) set(store, key string, seq uint64, id ID) undoKey {
 	stores := len(x.stores)
 	h := x.hash(store, key)
@@ -156,7 +155,7 @@ func (x *keyIndex) add(store, key string, hash uint64) uint32 {
 	return n
 }
 
-// number returns the number of a store, a new one if it has none.
+// number returns the number of a store. A new store gets a new number.
 func (x *keyIndex) number(store string) uint32 {
 	number, ok := x.stores[store]
 	if !ok {
@@ -166,7 +165,7 @@ func (x *keyIndex) number(store string) uint32 {
 	return number
 }
 
-// undo undoes a set of the key, which must be the last set that was not undone.
+// undo undoes a set of the key. Sets must be undone in reverse order.
 func (x *keyIndex) undo(store, key string, u undoKey) {
 	x.put(u.entry, u.seq, ID{u.id, u.odd})
 	if !u.newKey {
@@ -181,7 +180,7 @@ func (x *keyIndex) undo(store, key string, u undoKey) {
 	}
 }
 
-// seq returns the seq of the key's latest fact, 0 if it has none.
+// seq returns the seq of the key's latest fact, 0 if the key has none.
 func (x *keyIndex) seq(store, key string) uint64 {
 	if n := x.find(store, key); n != 0 {
 		return x.entry(n).seq
@@ -189,8 +188,8 @@ func (x *keyIndex) seq(store, key string) uint64 {
 	return 0
 }
 
-// replace makes the fact at seq the key's latest, if that is now the fact at gone. Seq 0 says that the key
-// has no fact left.
+// replace makes the fact at seq the key's latest, if the latest is now the fact at gone. Seq 0 means that the key has no
+// fact left.
 func (x *keyIndex) replace(store, key string, gone, seq uint64, id ID) {
 	n := x.find(store, key)
 	if n == 0 || x.entry(n).seq != gone {

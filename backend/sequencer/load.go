@@ -8,7 +8,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Load takes in a fact that the log holds. Facts are loaded in the order of their seqs.
+// Load adds a fact of the log. Facts must be loaded in the order of their seqs.
 func (s *Sequencer) Load(f *backend.Fact) {
 	s.next = f.Seq + 1
 	s.LoadTime(f.TransactionTime)
@@ -17,31 +17,30 @@ func (s *Sequencer) Load(f *backend.Fact) {
 	s.keys.set(f.Store, f.Key, f.Seq, id)
 }
 
-// Reserve makes room for the given numbers of IDs and keys, so that loading them does not grow tables again
-// and again.
+// Reserve makes room for the given numbers of IDs and keys, so that loading them does not grow tables repeatedly.
 func (s *Sequencer) Reserve(ids, keys int) {
 	s.ids.reserve(ids)
 	s.keys.table.reserve(keys)
 }
 
-// A Loaded is what the sequencer must know of a fact that the log holds. LoadIDs does not look at Key,
-// and looks an ID up in all stores whose Store is not known and empty, which takes longer.
+// A Loaded has the fields of a fact that the sequencer loads. LoadIDs ignores Key. If Store is empty, the store is unknown:
+// the ID is then looked up for every store, which takes longer.
 type Loaded struct {
 	Store, Key string
 	Seq        uint64
 	ID         ID
 }
 
-// LoadIDs takes in the IDs of facts that the log holds, for a log that keeps IDs apart from facts: in the
-// order of seqs, all of them if the log says [backend.Features.AllIDs]. LoadIDs, [Sequencer.LoadKeys], [Sequencer.LoadTime]
-// and [Sequencer.Skip] together stand for Load, and each may run on a goroutine of its own.
+// LoadIDs adds the IDs of facts of the log, in the order of their seqs, for a log that keeps IDs apart from facts. A log
+// with [backend.Features.AllIDs] must load all of them. Together, LoadIDs, [Sequencer.LoadKeys], [Sequencer.LoadTime] and
+// [Sequencer.Skip] do the work of Load. Each of them may run on its own goroutine.
 func (s *Sequencer) LoadIDs(facts []Loaded) {
 	for i := range facts {
 		s.ids.add(facts[i].Store, facts[i].ID, facts[i].Seq)
 	}
 }
 
-// LoadKeys makes facts that the log holds the latest of their keys.
+// LoadKeys makes facts of the log the latest of their keys.
 func (s *Sequencer) LoadKeys(facts []Loaded) {
 	for i := range facts {
 		f := &facts[i]
@@ -49,12 +48,12 @@ func (s *Sequencer) LoadKeys(facts []Loaded) {
 	}
 }
 
-// LoadTime takes in the transaction time of a fact that the log holds.
+// LoadTime adds the transaction time of a fact of the log.
 func (s *Sequencer) LoadTime(t time.Time) {
 	if t.After(s.last) {
 		s.last = t
 	}
 }
 
-// Skip makes the next Seq at least next, for a log whose last facts were removed.
+// Skip raises the next Seq to at least next, for a log whose last facts were removed.
 func (s *Sequencer) Skip(next uint64) { s.next = max(s.next, next) }

@@ -7,14 +7,14 @@ type nameArena struct {
 	blocks [][]byte
 }
 
-// A nameRef is where a nameArena has a name.
+// A nameRef is the position of a name in a nameArena.
 type nameRef struct {
 	block  uint32
 	offset uint16
 	length uint16
 }
 
-const nameBlock = 64<<10 - 1 // every offset fits a uint16, also the one behind the last byte, where an empty name may be
+const nameBlock = 64<<10 - 1 // every offset fits a uint16, also the offset of an empty name at the end
 
 func (a *nameArena) add(name string) nameRef {
 	n := len(a.blocks)

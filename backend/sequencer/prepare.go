@@ -12,12 +12,12 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Prepare checks f and returns it as a log keeps it, except for what [Sequencer.Assign] fills in, see
-// [Normalize]. A fact that can't fit a frame of limit bytes is backend.ErrTooLarge, before its bytes are
-// looked at; a fact that breaks a rule is a *backend.InvalidError. Limit 0 is no limit.
+// Prepare checks f and returns it in the form that a log keeps, see [Normalize]. A fact that can't fit a frame of limit
+// bytes is backend.ErrTooLarge, which is checked first; a fact that breaks a rule is a *backend.InvalidError. Limit 0 means
+// no limit.
 //
-// The facts of a batch may fit one by one and not together: the log checks the batch's frame when it knows
-// which facts are new.
+// The facts of a batch may each fit a frame but not together: the log must check the batch's frame when it knows which
+// facts are new.
 func Prepare(f backend.Fact, limit int) (backend.Fact, error) {
 	if err := checkSize(&f, limit); err != nil {
 		return f, err
@@ -28,8 +28,8 @@ func Prepare(f backend.Fact, limit int) (backend.Fact, error) {
 	return Normalize(f)
 }
 
-// PrepareBatch checks b as [Prepare] checks a fact, and returns its facts as a log keeps them, except for
-// what Assign fills in. It does not change b.
+// PrepareBatch checks b as [Prepare] checks a fact, and returns its facts in the form that a log keeps. It does not change
+// b.
 func PrepareBatch(b backend.Batch, limit int) ([]backend.Fact, error) {
 	for i := range b.Facts {
 		if err := checkSize(&b.Facts[i], limit); err != nil {
@@ -56,20 +56,20 @@ func checkSize(f *backend.Fact, limit int) error {
 	return nil
 }
 
-// TooLarge returns the backend.ErrTooLarge of a log whose frames have at most limit bytes.
+// TooLarge returns a backend.ErrTooLarge that names the limit of a log's frames, in bytes.
 func TooLarge(limit int) error {
 	return fmt.Errorf("%w: the limit is a frame of %d bytes", backend.ErrTooLarge, limit)
 }
 
-// Size returns how many bytes of JSON a log keeps of f: the size without the white space around values. It
-// does not look into the values.
+// Size returns the bytes of JSON that a log keeps of f: its values without the white space around them. It does not parse
+// the values.
 func Size(f *backend.Fact) int {
 	return len(jsonvalue.TrimSpace(f.Value)) + len(jsonvalue.TrimSpace(f.Producer)) + len(jsonvalue.TrimSpace(f.Derivation))
 }
 
-// Normalize returns f, which must be valid, as a log keeps it, except for what [Sequencer.Assign] fills in.
-// It removes the white space around JSON values, fills in SchemaVersion and ValueHash, makes a null Producer
-// or Derivation nil, brings times into UTC, and sets Seq to 0. The result shares no bytes with f.
+// Normalize returns f, which must be valid, in the form that a log keeps, except for the fields that [Sequencer.Assign]
+// sets. It removes the white space around JSON values, fills in SchemaVersion and ValueHash, makes a null Producer or
+// Derivation nil, brings times into UTC, and sets Seq to 0. The result shares no bytes with f.
 func Normalize(f backend.Fact) (backend.Fact, error) {
 	if f.ValueHash == "" {
 		var err error

@@ -17,25 +17,24 @@ import (
 type Sequencer struct {
 	fact func(seq uint64) (f backend.Fact, ok bool, err error) // reads a committed fact
 	next uint64                                                // the next fact's Seq
-	last time.Time                                             // no assigned time is before it
+	last time.Time                                             // every time assigned from now on is at or after it
 	ids  idIndex
 	keys keyIndex
 
-	pending []step // assigned and not yet committed, with consecutive seqs up to next
+	pending []step // assigned but not yet committed, with consecutive seqs up to next
 }
 
-// A step is one assigned fact, and what its undo needs.
+// A step is one assigned fact, with the state to undo it.
 type step struct {
 	fact backend.Fact
 	key  undoKey
 	last time.Time
 }
 
-// New returns a Sequencer of an empty log. [Sequencer.Load] takes in what a log holds already.
+// New returns a Sequencer of an empty log. Use [Sequencer.Load] for a log that has facts.
 //
-// fact reads the fact at seq: ok is false if the log holds none there, or no longer. It sees all that was
-// committed. Assign calls it for facts that are written again, and gives them to the caller, so they share no
-// memory with the log.
+// fact reads the fact at seq; ok is false if the log has none there, or no longer. It must see all committed facts. Assign
+// calls it for facts that are written again, and returns them to its caller, so they must share no memory with the log.
 func New(fact func(seq uint64) (f backend.Fact, ok bool, err error)) *Sequencer {
 	return &Sequencer{fact: fact, next: 1, ids: newIDIndex(), keys: newKeyIndex()}
 }
@@ -46,16 +45,16 @@ func (s *Sequencer) Next() uint64 { return s.next }
 // Time returns the latest transaction time of the log; zero if it holds no fact.
 func (s *Sequencer) Time() time.Time { return s.last }
 
-// Assign gives each fact of a batch its place, and returns how many of the facts are new to the log: their
-// Seqs are consecutive, and begin with what Next returned before the call. Each other fact is replaced by
-// the fact that its store holds under its ID, or will hold when an earlier call is committed.
+// Assign gives each new fact of a batch its Seq, Causation and TransactionTime, and returns the number of new facts. Their
+// Seqs are consecutive, and begin with the result of Next before the call. Each other fact is replaced by the fact that its
+// store holds under its ID, or will hold when an earlier call is committed.
 //
-// The facts must come from [Prepare] or [PrepareBatch]. now is the transaction time of facts that have none.
-// After an error nothing is assigned, and some facts may be changed.
+// The facts must come from [Prepare] or [PrepareBatch]. now is the transaction time of facts that have none. After an error
+// nothing is assigned, but some elements of facts may be changed.
 //
-// A fact that the log holds may differ from the one that was given, since its hash covers neither the white space in its
-// value nor its Producer and Derivation. What differs may take as many bytes as the batch, and 16 KiB more: a batch for
-// which the log holds much more than it says is backend.ErrTooLarge.
+// A held fact may differ from the given one, since the hash covers neither the white space in Value nor Producer and
+// Derivation. If the differing values of held facts take more bytes than the batch and 16 KiB together, the batch is
+// backend.ErrTooLarge.
 func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now time.Time) (fresh int, err error) {
 	start := len(s.pending)
 	defer func() {
@@ -64,7 +63,7 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 		}
 	}()
 	now = wire.Time(now)
-	conflict := s.check(expect) // of the state before this batch, in case one of the facts is new
+	conflict := s.check(expect) // before this batch changes the state; only counts if one of the facts is new
 	room := heldRoom{limit: -1}
 	for i := range facts {
 		id := IDOf(facts[i].ID)
@@ -91,11 +90,11 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 	return fresh, nil
 }
 
-// A heldRoom is how many bytes facts that the log holds may have that a batch does not have.
+// A heldRoom limits the bytes in held facts that differ from the facts of a batch.
 type heldRoom struct{ limit int } // -1: not known yet
 
-// take lets held share the bytes that it has in common with given, one of the facts of a batch, and counts and copies the others:
-// then held shares nothing with what it was read from.
+// take makes held independent of the memory that it was read from. Values that equal given's, a fact of batch, share
+// given's memory; other values are copied and counted.
 func (r *heldRoom) take(held, given *backend.Fact, batch []backend.Fact) error {
 	for _, x := range [...]struct{ held, given *json.RawMessage }{
 		{&held.Value, &given.Value}, {&held.Producer, &given.Producer}, {&held.Derivation, &given.Derivation},
@@ -121,7 +120,8 @@ func (r *heldRoom) take(held, given *backend.Fact, batch []backend.Fact) error {
 	return nil
 }
 
-// held returns the fact with f's ID, if f's store holds one. It must say the same as f.
+// held returns the fact with f's ID, if f's store holds one. If it is another fact than f, the error is
+// backend.ErrIDReused.
 func (s *Sequencer) held(f *backend.Fact, id ID) (backend.Fact, bool, error) {
 	for seq := range s.ids.find(f.Store, id) {
 		held, ok, err := s.read(seq)
@@ -129,7 +129,7 @@ func (s *Sequencer) held(f *backend.Fact, id ID) (backend.Fact, bool, error) {
 			return held, false, fmt.Errorf("look up fact %q at seq %d: %w", f.ID, seq, err)
 		}
 		if !ok || held.ID != f.ID || held.Store != f.Store {
-			continue // pruned, or another one with the same hash
+			continue // pruned, or another ID with the same hash
 		}
 		if held.Key != f.Key || held.ValueHash != f.ValueHash {
 			return held, false, fmt.Errorf("%w: %q names seq %d, key %q in store %q, value hash %s: give the new fact an ID of its own",
@@ -187,15 +187,16 @@ func after(t time.Time) time.Time {
 	return t
 }
 
-// Commit says that the log now holds everything that was assigned.
+// Commit tells the Sequencer that the log now holds all assigned facts.
 func (s *Sequencer) Commit() {
 	s.truncate(0)
 }
 
-// Rollback says that the log holds nothing that was assigned since the last Commit. The seqs are given again.
+// Rollback tells the Sequencer that the log holds none of the facts assigned since the last Commit. Their seqs are assigned
+// again.
 func (s *Sequencer) Rollback() { s.rollback(0) }
 
-// Undo undoes the last n assigned facts, as Rollback undoes all.
+// Undo rolls back the last n assigned facts, as Rollback does with all.
 func (s *Sequencer) Undo(n int) { s.rollback(len(s.pending) - n) }
 
 func (s *Sequencer) rollback(to int) {
@@ -208,7 +209,7 @@ func (s *Sequencer) rollback(to int) {
 	s.truncate(to)
 }
 
-// truncate cuts pending to n steps. It keeps memory for later ones, but not as much as a very large batch took.
+// truncate cuts pending to n steps. It keeps the memory for later steps, unless a very large batch made it large.
 func (s *Sequencer) truncate(n int) {
 	clear(s.pending[n:])
 	s.pending = s.pending[:n]
@@ -217,12 +218,12 @@ func (s *Sequencer) truncate(n int) {
 	}
 }
 
-// ForgetSteps is how many steps [Sequencer.Forget] has.
+// ForgetSteps is the number of steps of [Sequencer.Forget].
 const ForgetSteps = tableParts / 4
 
-// Forget drops the IDs of facts that the log removed: the facts at the seqs that removed reports. Each call is one step,
-// and goes through a part of all IDs; call it with the steps from 0 to ForgetSteps-1, between which writes may go on. A log
-// that does not call it works, but keeps some ten bytes for each removed fact.
+// Forget drops the IDs of facts that the log removed; removed reports whether the fact at seq was. Each call does one step,
+// for a part of the IDs. Call it with the steps 0 to ForgetSteps-1; writes may go on in between. A log that does not call
+// Forget works, but keeps some ten bytes for each removed fact.
 func (s *Sequencer) Forget(step int, removed func(seq uint64) bool) {
 	for i := range s.ids.tables {
 		for part := step; part < tableParts; part += ForgetSteps {
@@ -231,11 +232,11 @@ func (s *Sequencer) Forget(step int, removed func(seq uint64) bool) {
 	}
 }
 
-// Latest returns the Seq of the key's latest fact, 0 if it has none.
+// Latest returns the Seq of the key's latest fact, 0 if the key has none.
 func (s *Sequencer) Latest(store, key string) uint64 { return s.keys.seq(store, key) }
 
-// Pruned says that the fact at seq was removed from the log. If it was its key's latest, left is the latest
-// now; nil if the key has no fact left. Otherwise nothing changes.
+// Pruned tells the Sequencer that the fact at seq was removed from the log. If it was the latest fact of its key, left
+// becomes the latest; nil if the key has no fact left. Otherwise nothing changes.
 func (s *Sequencer) Pruned(store, key string, seq uint64, left *backend.Fact) {
 	if left == nil {
 		left = new(backend.Fact)

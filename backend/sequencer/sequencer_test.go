@@ -182,8 +182,8 @@ func model(log mapLog, next uint64, last time.Time, facts []backend.Fact, expect
 	return want, after, lastAfter, err
 }
 
-// TestAllIDsAreRemembered loads many facts: the ID of each is known, and takes at most 12 bytes at any time. Those that are
-// forgotten give their memory back.
+// TestAllIDsAreRemembered loads many facts: the ID of each is known, and takes at most 12 bytes at any time. Forgetting IDs
+// frees their memory.
 func TestAllIDsAreRemembered(t *testing.T) {
 	const count = 300_000
 	s := New(mapLog{}.Fact)
