@@ -5,7 +5,6 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"sync"
 
 	"github.com/igniter-store/igniter/backend"
@@ -28,26 +27,40 @@ const maxKept = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
+// HashLen is how long a hash is.
+const HashLen = 2 * sha256.Size
+
 // Hash returns the lower-case hex SHA-256 of the canonical form of the JSON value src, which is the
 // value_hash of a fact with that value. If src is not JSON as facts hold it, the error is a
 // *backend.InvalidError.
 func Hash(src []byte) (string, error) {
+	var text [HashLen]byte
+	hash, err := AppendHash(text[:0], src)
+	return string(hash), err
+}
+
+// AppendHash appends what [Hash] returns to dst. After an error dst is returned unchanged.
+func AppendHash(dst, src []byte) ([]byte, error) {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	form, err := AppendCanonical(slices.Grow((*buf)[:0], len(src)), src)
+	form, err := jsonvalue.Canonical(buf, src, backend.MaxDepth)
 	if err != nil {
-		return "", err
+		return dst, &backend.InvalidError{Field: "value", Reason: err.Error()}
 	}
-	if *buf = form; cap(form) > maxKept {
+	dst = appendHash(dst, form)
+	if cap(*buf) > maxKept {
 		*buf = nil
 	}
-	return HashCanonical(form), nil
+	return dst, nil
 }
 
 // HashCanonical returns the hash of a value in canonical form.
 func HashCanonical(form []byte) string {
+	var text [HashLen]byte
+	return string(appendHash(text[:0], form))
+}
+
+func appendHash(dst, form []byte) []byte {
 	sum := sha256.Sum256(form)
-	var text [2 * sha256.Size]byte
-	hex.Encode(text[:], sum[:])
-	return string(text[:])
+	return hex.AppendEncode(dst, sum[:])
 }

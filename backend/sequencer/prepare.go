@@ -3,9 +3,11 @@
 package sequencer
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"unsafe"
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/internal/jsonvalue"
@@ -22,29 +24,42 @@ func Prepare(f backend.Fact, limit int) (backend.Fact, error) {
 	if err := checkSize(&f, limit); err != nil {
 		return f, err
 	}
-	if err := f.Validate(); err != nil {
-		return f, err
+	r, value := room{left: need(&f)}, f.Value
+	if err := r.hash(&f); err != nil {
+		return f, cmp.Or(f.Validate(), err)
 	}
-	return Normalize(f)
+	err := f.Validate()
+	if f.Value = value; err == nil {
+		r.normalize(&f)
+	}
+	return f, err
 }
 
 // PrepareBatch checks b as [Prepare] checks a fact, and returns its facts in the form that a log keeps. It does not change
-// b.
+// b. The facts share blocks of memory with each other.
 func PrepareBatch(b backend.Batch, limit int) ([]backend.Fact, error) {
+	r := room{}
 	for i := range b.Facts {
 		if err := checkSize(&b.Facts[i], limit); err != nil {
 			return nil, err
 		}
+		r.left += need(&b.Facts[i])
 	}
-	if err := b.Validate(); err != nil {
-		return nil, err
+	if len(b.Facts) > backend.MaxBatch {
+		return nil, b.Validate()
 	}
 	facts := slices.Clone(b.Facts)
 	for i := range facts {
-		var err error
-		if facts[i], err = Normalize(facts[i]); err != nil {
-			return nil, err
+		if err := r.hash(&facts[i]); err != nil {
+			return nil, cmp.Or(b.Validate(), err)
 		}
+	}
+	if err := (&backend.Batch{Facts: facts, Expect: b.Expect}).Validate(); err != nil {
+		return nil, err
+	}
+	for i := range facts {
+		facts[i].Value = b.Facts[i].Value
+		r.normalize(&facts[i])
 	}
 	return facts, nil
 }
@@ -71,15 +86,70 @@ func Size(f *backend.Fact) int {
 // sets. It removes the white space around JSON values, fills in SchemaVersion and ValueHash, makes a null Producer or
 // Derivation nil, brings times into UTC, and sets Seq to 0. The result shares no bytes with f.
 func Normalize(f backend.Fact) (backend.Fact, error) {
-	if f.ValueHash == "" {
-		var err error
-		if f.ValueHash, err = wire.Hash(f.Value); err != nil {
-			return f, err
-		}
+	r, value := room{left: need(&f)}, f.Value
+	err := r.hash(&f)
+	if f.Value = value; err == nil {
+		r.normalize(&f)
 	}
+	return f, err
+}
+
+// A room is memory for what facts are given: blocks that they share, so that each does not cost an allocation.
+type room struct {
+	block []byte
+	left  int // how many bytes are still to be taken
+}
+
+// Facts share blocks of about maxBlock bytes. One that needs more than maxShared has its own.
+const (
+	maxBlock  = 32 << 10
+	maxShared = 4 << 10
+)
+
+// need returns how many bytes a fact takes.
+func need(f *backend.Fact) int {
+	n := Size(f)
+	if f.ValueHash == "" {
+		n += wire.HashLen
+	}
+	return n
+}
+
+// take returns room for n bytes.
+func (r *room) take(n int) []byte {
+	r.left -= n
+	if cap(r.block)-len(r.block) < n {
+		if n > maxShared {
+			return make([]byte, 0, n)
+		}
+		r.block = make([]byte, 0, max(n, min(r.left+n, maxBlock)))
+	}
+	start := len(r.block)
+	r.block = r.block[:start+n]
+	return r.block[start : start : start+n]
+}
+
+// hash fills in ValueHash if it is empty. That checks the value, so hash puts one in its place that takes less time to check
+// again.
+func (r *room) hash(f *backend.Fact) error {
+	if f.ValueHash != "" {
+		return nil
+	}
+	text, err := wire.AppendHash(r.take(wire.HashLen), f.Value)
+	if err == nil {
+		f.ValueHash = unsafe.String(unsafe.SliceData(text), len(text)) // which nothing changes
+		f.Value = plain
+	}
+	return err
+}
+
+var plain = json.RawMessage("0")
+
+// normalize is Normalize for a fact that has a hash.
+func (r *room) normalize(f *backend.Fact) {
 	f.Seq = 0
 	f.SchemaVersion = max(f.SchemaVersion, 1)
-	block := make([]byte, 0, Size(&f))
+	block := r.take(Size(f))
 	for _, v := range []*json.RawMessage{&f.Value, &f.Producer, &f.Derivation} {
 		if v != &f.Value && (*v == nil || backend.IsNull(*v)) {
 			*v = nil
@@ -95,5 +165,4 @@ func Normalize(f backend.Fact) (backend.Fact, error) {
 	if !f.ValidTime.IsZero() {
 		f.ValidTime = wire.Time(f.ValidTime)
 	}
-	return f, nil
 }

@@ -23,6 +23,20 @@ func AppendCanonical(dst, src []byte, depth int) ([]byte, error) {
 	return canonical(dst, src), nil
 }
 
+// Canonical is [AppendCanonical] without a copy of a value that is in canonical form already: it returns src itself, and otherwise
+// the form in the memory of buf, which it reuses and may replace.
+func Canonical(buf *[]byte, src []byte, depth int) ([]byte, error) {
+	ordered, err := checkOrdered(src, depth)
+	switch {
+	case err != nil:
+		return nil, err
+	case ordered:
+		return src, nil
+	}
+	*buf = canonical(slices.Grow((*buf)[:0], len(src)), src)
+	return *buf, nil
+}
+
 var formatters = sync.Pool{New: func() any { return new(formatter) }}
 
 func canonical(dst, src []byte) []byte {
