@@ -64,6 +64,18 @@ func (t *hashTable) find(hash uint64, yield func(uint64) bool) bool {
 	return true
 }
 
+// first returns the slot where find begins; 0 if the table has none.
+func (t *hashTable) first(hash uint64) uint64 {
+	if t.used == 0 {
+		return 0
+	}
+	p, h := t.part(hash)
+	if len(p.slots) == 0 {
+		return 0
+	}
+	return p.slots[p.home(h)]
+}
+
 // add adds a number with a hash.
 func (t *hashTable) add(hash, n uint64) {
 	if t.used == 0 {

@@ -29,11 +29,10 @@ func newIDIndex() idIndex {
 	}
 }
 
-// find yields the seqs at which the store may have the fact with the ID.
-func (x *idIndex) find(store string, id ID) iter.Seq[uint64] {
+// find yields the seqs at which the store may have the fact with the ID, whose hash is h.
+func (x *idIndex) find(store string, id ID, h uint64) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		for {
-			h := x.hash(store, id)
 			for i := range x.tables {
 				if !x.tables[i].find(h, yield) {
 					return
@@ -43,19 +42,20 @@ func (x *idIndex) find(store string, id ID) iter.Seq[uint64] {
 				return
 			}
 			store = ""
+			h = x.hash(store, id)
 		}
 	}
 }
 
-// add adds an ID. Seqs are added in order.
-func (x *idIndex) add(store string, id ID, seq uint64) {
+// add adds a store's ID by its hash. Seqs are added in order.
+func (x *idIndex) add(store string, hash, seq uint64) {
 	x.all = x.all || store == ""
 	last := &x.tables[len(x.tables)-1]
 	if last.used > 0 && seq-last.base > maxOffset {
 		x.tables = append(x.tables, hashTable{})
 		last = &x.tables[len(x.tables)-1]
 	}
-	last.add(x.hash(store, id), seq)
+	last.add(hash, seq)
 }
 
 // reserve makes room for n more IDs.

@@ -105,10 +105,9 @@ func (x *keyIndex) id(n uint32) string {
 	return uuidtext.String(e.id)
 }
 
-// set makes the fact at seq the key's latest. It returns the argument for undo.
-func (x *keyIndex) set(store, key string, seq uint64, id ID) undoKey {
+// set makes the fact at seq the latest of the key, whose hash is h. It returns the argument for undo.
+func (x *keyIndex) set(store, key string, h, seq uint64, id ID) undoKey {
 	stores := len(x.stores)
-	h := x.hash(store, key)
 	n := x.findHash(store, key, h)
 	before := undoKey{newKey: n == 0}
 	if n == 0 {

@@ -20,7 +20,9 @@ type Latest struct {
 func NewKeys() *Keys { return &Keys{newKeyIndex()} }
 
 // Set makes a fact the latest of its key.
-func (k *Keys) Set(store, key string, seq uint64, id ID) { k.index.set(store, key, seq, id) }
+func (k *Keys) Set(store, key string, seq uint64, id ID) {
+	k.index.set(store, key, k.index.hash(store, key), seq, id)
+}
 
 // Store returns the index of a store in [Keys.Stores]. It adds a new store to them.
 func (k *Keys) Store(name string) int { return int(k.index.number(name)) }

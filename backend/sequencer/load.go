@@ -13,8 +13,8 @@ func (s *Sequencer) Load(f *backend.Fact) {
 	s.next = f.Seq + 1
 	s.LoadTime(f.TransactionTime)
 	id := IDOf(f.ID)
-	s.ids.add(f.Store, id, f.Seq)
-	s.keys.set(f.Store, f.Key, f.Seq, id)
+	s.ids.add(f.Store, s.ids.hash(f.Store, id), f.Seq)
+	s.keys.set(f.Store, f.Key, s.keys.hash(f.Store, f.Key), f.Seq, id)
 }
 
 // Reserve makes room for the given numbers of IDs and keys, so that loading them does not grow tables repeatedly.
@@ -36,7 +36,8 @@ type Loaded struct {
 // [Sequencer.Skip] do the work of Load. Each of them may run on its own goroutine.
 func (s *Sequencer) LoadIDs(facts []Loaded) {
 	for i := range facts {
-		s.ids.add(facts[i].Store, facts[i].ID, facts[i].Seq)
+		f := &facts[i]
+		s.ids.add(f.Store, s.ids.hash(f.Store, f.ID), f.Seq)
 	}
 }
 
@@ -44,7 +45,7 @@ func (s *Sequencer) LoadIDs(facts []Loaded) {
 func (s *Sequencer) LoadKeys(facts []Loaded) {
 	for i := range facts {
 		f := &facts[i]
-		s.keys.set(f.Store, f.Key, f.Seq, f.ID)
+		s.keys.set(f.Store, f.Key, s.keys.hash(f.Store, f.Key), f.Seq, f.ID)
 	}
 }
 

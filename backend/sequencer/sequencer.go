@@ -21,6 +21,9 @@ type Sequencer struct {
 	ids  idIndex
 	keys keyIndex
 
+	lookups [maxLookups]lookup // of the facts that Assign works on
+	sum     uint64             // see lookUp
+
 	pending []step // assigned but not yet committed, with consecutive seqs up to next
 }
 
@@ -61,13 +64,19 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 		if err != nil {
 			s.rollback(start)
 		}
+		clear(s.lookups[:min(maxLookups, len(facts))]) // they may share the memory of facts
 	}()
 	now = wire.Time(now)
 	conflict := s.check(expect) // before this batch changes the state; only counts if one of the facts is new
 	room := heldRoom{limit: -1}
+	var look []lookup
 	for i := range facts {
-		id := IDOf(facts[i].ID)
-		held, ok, err := s.held(&facts[i], id)
+		if len(look) == 0 {
+			look = s.lookUp(facts[i:min(i+maxLookups, len(facts))])
+		}
+		at := &look[0]
+		look = look[1:]
+		held, ok, err := s.held(&facts[i], at)
 		if err != nil {
 			return 0, err
 		}
@@ -81,7 +90,7 @@ func (s *Sequencer) Assign(facts []backend.Fact, expect []backend.Expect, now ti
 		if conflict != nil {
 			return 0, conflict
 		}
-		s.assign(&facts[i], id, now)
+		s.assign(&facts[i], at, now)
 		fresh++
 	}
 	if len(facts) == 0 && conflict != nil {
@@ -122,8 +131,8 @@ func (r *heldRoom) take(held, given *backend.Fact, batch []backend.Fact) error {
 
 // held returns the fact with f's ID, if f's store holds one. If it is another fact than f, the error is
 // backend.ErrIDReused.
-func (s *Sequencer) held(f *backend.Fact, id ID) (backend.Fact, bool, error) {
-	for seq := range s.ids.find(f.Store, id) {
+func (s *Sequencer) held(f *backend.Fact, at *lookup) (backend.Fact, bool, error) {
+	for seq := range s.ids.find(f.Store, at.id, at.idHash) {
 		held, ok, err := s.read(seq)
 		if err != nil {
 			return held, false, fmt.Errorf("look up fact %q at seq %d: %w", f.ID, seq, err)
@@ -158,9 +167,9 @@ func (s *Sequencer) check(expect []backend.Expect) error {
 	return nil
 }
 
-func (s *Sequencer) assign(f *backend.Fact, id ID, now time.Time) {
+func (s *Sequencer) assign(f *backend.Fact, at *lookup, now time.Time) {
 	f.Seq = s.next
-	key := s.keys.set(f.Store, f.Key, f.Seq, id)
+	key := s.keys.set(f.Store, f.Key, at.keyHash, f.Seq, at.id)
 	if f.Causation == "" {
 		f.Causation = key.latest()
 	}
@@ -175,7 +184,7 @@ func (s *Sequencer) assign(f *backend.Fact, id ID, now time.Time) {
 		s.last = f.TransactionTime
 	}
 	s.next++
-	s.ids.add(f.Store, id, f.Seq)
+	s.ids.add(f.Store, at.idHash, f.Seq)
 	s.pending = append(s.pending, step{*f, key, before})
 }
 
