@@ -9,7 +9,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Stores is what the log holds.
+// Stores are the stores of a log.
 type Stores struct {
 	Seq    uint64        `json:"seq"`
 	Time   time.Time     `json:"time,omitzero"`
@@ -21,7 +21,7 @@ type Stores struct {
 	Next   string        `json:"next,omitempty"`  // the After of the next page; "": there is none
 }
 
-// A Store is what the log holds of a store.
+// A Store describes a store of a log.
 type Store struct {
 	Store    string           `json:"store"`
 	Keys     *uint64          `json:"keys,omitempty"` // with a value; nil: not counted
@@ -31,13 +31,13 @@ type Store struct {
 	LastSeq  uint64           `json:"last_seq"`
 	LastTime time.Time        `json:"last_time"`
 	Loaded   bool             `json:"loaded"`
-	Memory   uint64           `json:"memory"` // that it takes, or would take
+	Memory   uint64           `json:"memory"` // bytes that it takes in memory, or would take
 	Loading  *Progress        `json:"loading,omitempty"`
 	Horizon  *backend.Horizon `json:"horizon,omitempty"`
 	Days     []uint64         `json:"days"` // facts of each day, UTC, the oldest first
 }
 
-// Progress is how many facts were read, of how many.
+// Progress is how many facts of Total were read.
 type Progress struct {
 	Done  uint64 `json:"done"`
 	Total uint64 `json:"total"`
@@ -50,14 +50,14 @@ type LoadedStore struct {
 	Memory uint64 `json:"memory"`
 }
 
-// A Record is a fact that is a key's value. Its JSON is that of the fact, and more.
+// A Record is a fact that is a key's value. Its JSON has the members of the fact, and "version".
 type Record struct {
 	Fact       backend.Fact
-	ValueBytes int    // size of a value that was left out; 0: it was not
+	ValueBytes int    // size of a value that was left out; 0 if the value is here
 	Version    uint64 // how many facts of the key the log has through this one
 }
 
-// A Version is a fact, with what it changed. Its JSON is that of the fact, and more.
+// A Version is a fact, with what it changed. Its JSON has the members of the fact, and more.
 type Version struct {
 	Fact        backend.Fact `json:"-"`
 	ValueBytes  int          `json:"-"`
@@ -88,7 +88,7 @@ type Keys struct {
 	At      Moment           `json:"at"`
 	Place   Place            `json:"place"` // of the last visible fact of the store
 	Keys    int              `json:"keys"`  // that have a value then
-	Count   int              `json:"count"` // of them, those that match
+	Count   int              `json:"count"` // how many of them match
 	Records []Record         `json:"records"`
 	Next    string           `json:"next,omitempty"`
 	Fields  []string         `json:"fields,omitempty"`
@@ -135,7 +135,7 @@ type Tick struct {
 	Kind  string    `json:"kind,omitempty"` // "deleted"
 }
 
-// Lineage is what led to a fact.
+// Lineage is the facts that led to a fact.
 type Lineage struct {
 	ID       string    `json:"id"`
 	Seq      uint64    `json:"seq"`
@@ -149,7 +149,7 @@ type Lineage struct {
 	Effects  *Effects  `json:"effects,omitempty"`
 }
 
-// Effects is what a fact led to.
+// Effects are the facts to which a fact led.
 type Effects struct {
 	Facts   []FactRef `json:"facts"`
 	Links   []Link    `json:"links"`
@@ -157,21 +157,22 @@ type Effects struct {
 	Through uint64    `json:"through"` // looked for through this seq
 }
 
-// A FactRef is a fact of a lineage. Its JSON is that of the fact, without the value unless it was asked for.
+// A FactRef is a fact of a lineage. Its JSON has the members of the fact, without the value unless LineageQuery.Values
+// is set.
 type FactRef struct {
 	Fact       backend.Fact
 	ValueBytes int
 	Depth      int // how many links away
 }
 
-// A Link says that fact From came of fact To.
+// A Link says that fact To led to fact From.
 type Link struct {
-	From    string `json:"from"` // the ID of the fact, which is unique in its store,
+	From    string `json:"from"` // the ID of the fact, which is unique within its store
 	FromSeq uint64 `json:"from_seq"`
 	To      string `json:"to"`
-	ToSeq   uint64 `json:"to_seq,omitempty"` // 0: that fact is not here
+	ToSeq   uint64 `json:"to_seq,omitempty"` // 0: the fact is not here
 
-	Kind string `json:"kind"` // follows, cause, causation (one of the two, but fact To is not here) or source
+	Kind string `json:"kind"` // follows, cause, causation (either of the two; fact To is not here) or source
 	Rule string `json:"rule,omitempty"`
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// A Condition says what a value must have in a field. ParseCondition makes one.
+// A Condition says what a value must have in a field. ParseConditions makes it.
 type Condition struct {
 	Field string // a path; a dot leads into an object
 	Op    string // =, !=, >, >=, < or <=
@@ -24,14 +24,10 @@ type Condition struct {
 // maxNames is how many names a condition's field may have: to find it, a value is read twice for each.
 const maxNames = 16
 
-// ops are the operators, so that one that begins with another comes first.
+// ops are the operators, the longer ones before their prefixes.
 var ops = []string{"!=", ">=", "<=", "=", ">", "<"}
 
-// parseCondition parses a condition such as "state=paid", "total>=900" or "owner.name!=ana". What comes after the operator
-// is JSON, or else a string. Another text is a *backend.InvalidError.
-//
-// Values are equal if they are the same JSON, however it is written. Numbers are ordered by value and strings by their bytes;
-// values of other or different kinds are never less or greater. A field that is missing is not equal to anything.
+// parseCondition parses one condition, see [ParseConditions].
 func parseCondition(text string) (c Condition, err error) {
 	at := strings.IndexAny(text, "!=><")
 	for _, op := range ops {
@@ -58,7 +54,11 @@ func parseCondition(text string) (c Condition, err error) {
 	return c, nil
 }
 
-// ParseConditions parses several.
+// ParseConditions parses conditions such as "state=paid", "total>=900" or "owner.name!=ana". The text after the
+// operator is JSON, or else a string. Any other text is a *backend.InvalidError.
+//
+// Values are equal if they are the same JSON in canonical form. Numbers are ordered by value and strings by their bytes;
+// values of other or of different kinds are never less or greater. A missing field is not equal to anything.
 func ParseConditions(texts []string) (all []Condition, err error) {
 	for _, text := range texts {
 		c, err := parseCondition(text)
@@ -70,7 +70,7 @@ func ParseConditions(texts []string) (all []Condition, err error) {
 	return all, nil
 }
 
-// String returns the condition as ParseCondition reads it.
+// String returns the condition as ParseConditions reads it.
 func (c Condition) String() string { return c.Field + c.Op + c.Want }
 
 // Holds reports whether a value, the JSON of a fact, meets the condition.
@@ -120,8 +120,8 @@ func compare(a, b []byte) (order int, ok bool) {
 	return 0, false
 }
 
-// Member returns what an object has under a path: a name, in which a dot may lead to an object inside; nil if it has nothing
-// there. A member whose name has the dot comes first.
+// Member returns the value at a path in an object, or nil if there is none. The path is a member's name, or names
+// joined by dots that lead through nested objects. A member whose own name contains the dot takes precedence.
 func Member(object []byte, path string) []byte {
 	if !bytes.HasPrefix(object, []byte("{")) {
 		return nil
@@ -135,8 +135,8 @@ func Member(object []byte, path string) []byte {
 	return nil
 }
 
-// Matcher returns a function that reports whether the filter wants a fact. The function does not look at the fact's store: the
-// log is asked for the stores.
+// Matcher returns a function that reports whether a fact passes the filter. The function ignores f.Stores, since the
+// log itself selects the stores.
 func (f Filter) Matcher() (wants func(fact *backend.Fact) bool) {
 	isProducer := producerMatcher(f.Producer)
 	return func(fact *backend.Fact) bool {
@@ -144,7 +144,7 @@ func (f Filter) Matcher() (wants func(fact *backend.Fact) bool) {
 	}
 }
 
-// producerMatcher returns a function that reports whether a fact's Producer is the one that a text stands for, as in [Filter].
+// producerMatcher returns a function that reports whether a fact's Producer matches a text, see [Filter].
 func producerMatcher(text string) func(producer []byte) bool {
 	if text == "" {
 		return func([]byte) bool { return true }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package query has the questions that people and programs ask about a log, and their answers in the form that HTTP gives
-// them. A [Reader] answers them; package store/reader has one over any log. Package server/web and the command ask one
-// Reader, so that both show the same.
+// Package query has the questions that people and programs ask about a log, and their answers in the form that HTTP
+// gives them. A [Reader] answers them; package store/reader has a Reader for any log. Package server/web and the
+// command use it, so that both show the same.
 //
-// # Who may read
+// # Access
 //
-// Each question takes the stores that the caller may read, sorted; nil: all. The answer is that of a log without the
-// other stores: their facts are not found, counted, or linked to. A question about one store that is not among them is
+// Each question takes the stores that the caller may read, sorted; nil: all. The answer is as if the log had no other
+// stores: their facts are not found, counted, or linked to. A question about one store that is not among them is
 // backend.ErrForbidden.
 //
 // # Large values
 //
-// Answers of many facts hold a value of up to [MaxValue] bytes. A larger one is left out, and ValueBytes says how large it
-// is: read that fact by its ID. Such an answer ends early, with where to go on, once it has [MaxAnswer] bytes of facts.
+// Answers of many facts hold a value of up to [MaxValue] bytes. A larger value is left out, and ValueBytes has its
+// size: read the fact by its ID. An answer of many facts ends early once it has [MaxAnswer] bytes of facts, and says
+// where the next page begins.
 package query
 
 const (

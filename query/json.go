@@ -13,13 +13,13 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// AppendFact appends a fact as logs have it, on one line, with its times as text too: "time" and "valid". JavaScript and jq
-// round the numbers.
+// AppendFact appends a fact as logs have it, on one line, and adds its times as text: "time" and "valid". JavaScript
+// and jq would round the numbers.
 func AppendFact(dst []byte, f *backend.Fact) []byte { return appendFact(dst, f, 0, "") }
 
-// ParseFact parses a line as [AppendFact] writes it, or a fact with fewer members, to be written. A line without a value is a
-// *backend.InvalidError, as other mistakes are: the fact would delete its key. So are the lines of answers in which the value was left out.
-// The fact shares the line's memory.
+// ParseFact parses a line that [AppendFact] wrote, or a fact with fewer members, to be written. A mistake is a
+// *backend.InvalidError. So is a line without a value, since the fact would delete its key, and a line of an answer
+// that left the value out. The fact shares the line's memory.
 func ParseFact(line []byte) (backend.Fact, error) {
 	f, err := wire.CheckFact(line)
 	if err != nil || !f.Retraction() {

@@ -6,7 +6,7 @@ import "time"
 
 // StoresQuery asks for the stores.
 type StoresQuery struct {
-	Days  int    // of how many days to count facts, up to 366
+	Days  int    // for how many days to count facts, up to 366
 	After string // only stores with later names; "": all
 }
 
@@ -43,19 +43,19 @@ type FactsQuery struct {
 	Changes bool // with Reverse: what each fact changed
 }
 
-// A Filter says which facts are wanted. The zero Filter has all.
+// A Filter selects facts. The zero Filter selects all facts.
 type Filter struct {
 	Stores   []string // nil: all
 	Key      *string  // nil: any
 	Prefix   string   // of the key
-	Producer string   // JSON, or a text, which stands for that string and for an object with that "name"; "": any
+	Producer string   // JSON, or a text, which matches that string and an object with that "name"; "": any
 	Where    []Condition
 }
 
 // LineageQuery asks what led to a fact, and what it led to.
 type LineageQuery struct {
 	ID      string
-	Store   string // of the fact; "": the only one that has a fact with the ID
+	Store   string // of the fact; "": the only store that has a fact with the ID
 	Depth   int    // how many links to follow; 0: 2; below 0: all
 	Effects bool   // also what it led to
 	Limit   int    // facts on either side; 0: 100; up to MaxFacts
@@ -67,7 +67,7 @@ type DiffQuery struct {
 	Store    string
 	Key      *string // nil: all keys with Prefix
 	Prefix   string
-	From, To Moment // a From without seq and time is the empty log, such a To is now
+	From, To Moment // a From without seq and time is the empty log; a To without them is now
 	Limit    int    // keys; 0: only counts; up to MaxLimit; below 0: all, for the command
 	Cursor   string
 	Load     bool
@@ -90,6 +90,6 @@ type HistogramQuery struct {
 type MomentQuery struct {
 	At    time.Time // zero: Seq
 	Seq   uint64    // 0: now
-	Store string    // ""; all
+	Store string    // "": all
 	Key   *string   // nil: all
 }

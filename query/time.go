@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TimeHelp says what ParseTime reads.
+// TimeHelp describes the texts that ParseTime reads.
 const TimeHelp = "2026-11-24T10:00:00Z, 2026-11-24T10:00 or 2026-11-24 (UTC), seconds since 1970 (1795514400, or with a point as in 5.0), now, or 7d, -7d, 90m for so long ago"
 
 var errTime = errors.New("not a time: write " + TimeHelp)
