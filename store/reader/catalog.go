@@ -14,9 +14,9 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// A catalog has counts of a log by store, the times of blocks of facts, and filters that tell where facts are. It reads the log
-// once, and then what is new. Facts that are pruned make neither times nor filters wrong: only the stores that lost facts are counted
-// again.
+// A catalog has counts of a log by store, the times of blocks of facts, and filters that tell where facts are. It reads
+// the log once, and new facts afterwards. Times and filters stay correct when facts are pruned; only the stores that
+// lost facts are counted again.
 type catalog struct {
 	log  backend.Log
 	lock ctxsync.Mutex // guards all below
@@ -25,9 +25,9 @@ type catalog struct {
 	readable []string // stores that the reader may read; nil: all
 	horizons map[string]backend.Horizon
 
-	through uint64   // the log was read through it: facts are counted, except that
-	again   []string // of these stores (nil: of all)
-	counted uint64   // facts are counted through this one only; it is through if no store is counted again
+	through uint64   // the log was read through this seq, and all facts through it are counted, except that
+	again   []string // the facts of these stores (nil: of all stores)
+	counted uint64   // are counted only through this seq; equal to through if no store is counted again
 
 	facts  uint64
 	stores map[string]*counts
@@ -45,7 +45,7 @@ type catalog struct {
 	limits limits
 }
 
-// limits are those of a catalog, which tests lower.
+// limits are the limits of a catalog. Tests lower them.
 type limits struct {
 	keys, perFilter, filterBytes int
 	perPart                      uint64
@@ -73,7 +73,7 @@ func newCatalog(log backend.Log) *catalog {
 	return c
 }
 
-// begin forgets all, to read the log with the given stats.
+// begin empties the catalog, to read the log with the given stats from its start.
 func (c *catalog) begin(stats *backend.Stats) {
 	c.id, c.through, c.counted, c.again = stats.Log, 0, 0, nil
 	c.recount(stats, nil)
@@ -81,7 +81,8 @@ func (c *catalog) begin(stats *backend.Stats) {
 	c.filters, c.filterBytes, c.filtered, c.unfiltered, c.hashes = nil, 0, 0, 0, nil
 }
 
-// check compares the catalog with the log's stats, and forgets what is of another log, or was pruned.
+// check compares the catalog with the log's stats. It empties the catalog if the log is another one, and recounts
+// stores that lost facts.
 func (c *catalog) check(stats *backend.Stats) {
 	readable := c.log.Features().Stores
 	if (c.readable == nil) != (readable == nil) || !slices.Equal(c.readable, readable) || c.id != stats.Log || c.through > stats.LastSeq {
@@ -105,8 +106,8 @@ func (c *catalog) check(stats *backend.Stats) {
 	}
 }
 
-// advance reads up to most seqs of the log that the catalog lacks, or else of what it counts again if counts is set. It reports whether
-// something is left.
+// advance reads up to most seqs of the log: new ones first, and then, if counts is set, the ones that are counted
+// again. It reports whether more are left.
 func (c *catalog) advance(ctx context.Context, stats *backend.Stats, counts bool, most uint64) (more bool, err error) {
 	ctx = backend.WithRoom(ctx, nil) // others wait for the lock: the caller must not wait for room
 	if c.through < stats.LastSeq {
@@ -145,8 +146,8 @@ func (c *catalog) advance(ctx context.Context, stats *backend.Stats, counts bool
 	return c.through < stats.LastSeq || counts && c.counted < c.through, nil
 }
 
-// read brings the catalog up to the log's last seq, the counts too if counts is set, and calls with, which must not keep what it
-// sees. stats is of the log then.
+// read updates the catalog to the log's last seq, and the counts, too, if counts is set. Then it calls with, under the
+// catalog's lock, with the log's stats. with must not keep references into the catalog.
 func (c *catalog) read(ctx context.Context, counts bool, with func(stats *backend.Stats)) error {
 	if err := c.lock.Lock(ctx); err != nil {
 		return err
@@ -172,12 +173,13 @@ func (c *catalog) read(ctx context.Context, counts bool, with func(stats *backen
 // perPart is how many seqs of the log are read in the background at a time.
 const perPart = 1 << 14
 
-// mostRest is how many times as long as a part took the rest after it is at most.
+// mostRest is the longest pause after a part, as a multiple of the time that reading the part took.
 const mostRest = 3.0
 
-// readSlowly reads the log up to what is its last seq when it begins, and counts through that, in parts. It rests after each for
-// three times as long as the part took, so that it leaves the processors and the disk to others; for less, as long as the log grows faster
-// than it is read. Meanwhile read goes ahead of it. In the end it calls with, as read does.
+// readSlowly reads the log, and counts it, through the last seq at the time of the call, in parts. After each part it
+// pauses for three times as long as the part took, to leave the processors and the disk to others; it pauses for less
+// while the log grows faster than it is read. read does not wait for these pauses. In the end readSlowly calls with, as
+// read does.
 func (c *catalog) readSlowly(ctx context.Context, rest func(time.Duration), with func()) error {
 	var goal, last uint64 // the log's last seq at first, and before the rest
 	pace := mostRest

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// counts is about one store.
+// counts has the counts of one store.
 type counts struct {
 	facts, bytes        uint64
 	keys                uint64          // that have a value
@@ -23,7 +23,7 @@ type counts struct {
 	days                map[int64]uint64
 }
 
-// recount forgets the counts of some stores (nil: of all), to count again what a log with the given stats has of them.
+// recount drops the counts of some stores (nil: of all stores), so that they are counted again.
 func (c *catalog) recount(stats *backend.Stats, stores []string) {
 	c.horizons = stats.Horizons
 	if pending := c.counted < c.through; c.others > 0 || pending && c.again == nil {
@@ -43,7 +43,8 @@ func (c *catalog) recount(stats *backend.Stats, stores []string) {
 	}
 }
 
-// miscounts reports whether facts were pruned behind horizons that their stores had before, and begins to count all again.
+// miscounts reports whether the counts differ from the log's, since facts before an unchanged horizon were pruned. It
+// then begins to count all stores again.
 func (c *catalog) miscounts(stats *backend.Stats) bool {
 	if stats.Facts == 0 || stats.Facts == c.facts {
 		return false

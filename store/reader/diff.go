@@ -95,7 +95,7 @@ func (r *Reader) Diff(ctx context.Context, readable []string, q query.DiffQuery)
 	return d, nil
 }
 
-// isEmpty reports whether the moment that a difference begins at is that of the empty log, in which nothing is valid at any time.
+// isEmpty reports whether the first moment of a difference is the empty log.
 func isEmpty(from query.Moment) bool { return from.Seq == 0 && from.Time.IsZero() }
 
 // diffKey is Diff for one key.
@@ -161,8 +161,8 @@ func differenceOf(from, to store.Record) (x query.KeyDiff, differs bool) {
 	return query.KeyDiff{Key: to.Key(), Kind: "changed"}, !equal(from.Value(), to.Value())
 }
 
-// sideBySide yields the records of two lists that are in the order of their keys: those of one key together, with the zero
-// Record where a list does not have the key.
+// sideBySide yields pairs of records from two lists that are ordered by key. A pair has the two records of one key,
+// with the zero Record for a list that lacks the key.
 func sideBySide(a, b iter.Seq2[store.Record, error]) iter.Seq2[[2]store.Record, error] {
 	return func(yield func([2]store.Record, error) bool) {
 		nextA, stopA := iter.Pull2(a)

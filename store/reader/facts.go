@@ -33,7 +33,7 @@ func (r *Reader) Fact(ctx context.Context, readable []string, store, id string) 
 	return x.Version, nil
 }
 
-// named returns the fact of a store with an ID, or, with store "", the only one with the ID: which it looks for in the whole log.
+// named returns the fact of a store with an ID. With store "" it searches the whole log for the only fact with the ID.
 func (r *Reader) named(ctx context.Context, readable []string, last uint64, store, id string) (found backend.Fact, err error) {
 	stores := readable
 	if store != "" {
@@ -65,7 +65,7 @@ func (r *Reader) named(ctx context.Context, readable []string, last uint64, stor
 	return found, nil
 }
 
-// before looks for the version before a fact's.
+// before finds the version before v, which is the key's previous fact.
 func (r *Reader) before(ctx context.Context, v *versionOf) error {
 	f := &v.Fact
 	if f.Causation == "" { // the log names the fact before it, if there is one
@@ -183,11 +183,11 @@ func (r *Reader) reverse(ctx context.Context, in parts, after, through uint64, s
 	}
 }
 
-// changes returns facts with what they changed, the newest first. It reads the log backwards, and before the window only where
-// the versions before these facts may be. It ends early at query.MaxAnswer bytes.
+// changes returns facts with their changes, the newest first. It reads the log backwards; before the window it reads
+// only the parts that may have the previous versions of these facts. It ends early at query.MaxAnswer bytes.
 func (r *Reader) changes(ctx context.Context, after, through uint64, stores []string, limit int, wants func(*backend.Fact) bool) (all []*versionOf, err error) {
 	type key struct{ store, key string }
-	pending, hashes := map[key]*versionOf{}, map[key]uint64{} // whose version before is not found yet
+	pending, hashes := map[key]*versionOf{}, map[key]uint64{} // facts whose previous version is not found yet
 	size := 0
 	full := func() bool { return len(all) == limit || size > query.MaxAnswer && limit < math.MaxInt }
 	in, err := r.search(ctx, func(f *filter) bool {

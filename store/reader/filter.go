@@ -12,21 +12,21 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A topic is what a fact can be looked for by.
+// A topic is a property of facts by which parts of the log can be found.
 type topic struct {
 	kind        byte
 	store, name string
 }
 
 const (
-	ofStore = 's' // the fact is of that store
-	ofKey   = 'k' // the fact is of that key of that store
-	withID  = 'i' // the fact has that ID, in any store
-	naming  = 'n' // the fact names that ID as its causation or as a source
+	ofStore = 's' // the fact is of the store
+	ofKey   = 'k' // the fact is of the key of the store
+	withID  = 'i' // the fact has the ID name, in any store
+	naming  = 'n' // the fact names the ID name as its causation or as a source
 )
 
-// A filter says which topics some consecutive facts may have. It is a Bloom filter of their hashes: one in some 300 topics
-// that the facts do not have is taken for one that they have.
+// A filter says which topics some consecutive facts may have. It is a Bloom filter of their hashes, with about one
+// false positive in 300.
 type filter struct {
 	after, through uint64 // the facts with seqs after the one and through the other
 	bits           []uint64
@@ -70,8 +70,9 @@ type parts struct {
 	may     func(*filter) bool // whether a part has to be read; nil: all have to be
 }
 
-// between yields the parts between two seqs, as the seqs after which and through which they are, backward from the last if back is
-// set. may is called for a part when its turn comes. What is before the first filter and after the last one has to be read.
+// between yields the parts between two seqs, each as the seq after which it begins and the seq through which it goes;
+// from the last one backward if back is set. may is called for a part when its turn comes. The log before the first
+// filter and after the last one always has to be read.
 func (p parts) between(after, through uint64, back bool) iter.Seq2[uint64, uint64] {
 	return func(yield func(after, through uint64) bool) {
 		n := len(p.filters)
@@ -125,7 +126,7 @@ func (c *catalog) filter(f *backend.Fact, key uint64) {
 	c.filters, c.filterBytes = append(c.filters, x), c.filterBytes+len(x.bits)*8
 	for c.filterBytes > c.limits.filterBytes {
 		c.filterBytes -= len(c.filters[0].bits) * 8
-		c.filters = c.filters[1:] // those who read the old slice go on
+		c.filters = c.filters[1:] // readers of the old slice go on
 	}
 	c.filtered, c.unfiltered, c.hashes = f.Seq, 0, c.hashes[:0]
 }

@@ -17,8 +17,8 @@ import (
 // A held store is in memory, or being loaded.
 type held struct {
 	name   string
-	memory int64     // that it takes, by estimate
-	facts  uint64    // that the log had of it when it was loaded
+	memory int64     // bytes that it takes, by estimate
+	facts  uint64    // how many the log had of it when it was loaded
 	used   time.Time // last; guarded by Reader.mu
 	read   atomic.Uint64
 	done   chan struct{} // closed once engine and err are set
@@ -34,7 +34,7 @@ func (h *held) close() {
 	}
 }
 
-// drop closes a store that others may be waiting for. The caller holds mu, and the reader is not closed.
+// drop removes a store from memory. Others may be waiting for it. The caller holds mu, and the reader is not closed.
 func (r *Reader) drop(h *held) {
 	delete(r.stores, h.name)
 	r.work.Go(h.close)
@@ -50,15 +50,16 @@ func (h *held) open() bool {
 	}
 }
 
-// small is how many bytes a store may take that is loaded without being asked to, and at most an eighth of what stores may
-// take.
+// small is how many bytes a store may take at most to be loaded without Load; a store may not take more than an eighth
+// of Options.Memory either.
 const small = 8 << 20
 
-// askedOften is how many reads of keys of a store make it be loaded.
+// askedOften is after how many reads of single keys of a store the store is loaded.
 const askedOften = 3
 
-// engine returns an engine with a store, if it is in memory and shows all that was acknowledged. The store may be let go of
-// meanwhile: the engine then stays as it is, which is as good for a reader who looks no further than its head.
+// engine returns the engine of a store that is in memory, synced with the log; nil if the store is not in memory. If
+// the store is dropped while the caller uses the engine, the engine stays as it is: reads through its head are still
+// correct.
 func (r *Reader) engine(ctx context.Context, name string) (*store.Engine, error) {
 	r.mu.Lock()
 	h := r.stores[name]
@@ -79,15 +80,15 @@ func (r *Reader) engine(ctx context.Context, name string) (*store.Engine, error)
 	return h.engine, nil
 }
 
-// dropped reports whether a store failed only because it was let go of.
+// dropped reports whether err came only from dropping the store.
 func (r *Reader) dropped(h *held, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return errors.Is(err, backend.ErrClosed) && !r.closed && r.stores[h.name] != h
 }
 
-// loaded returns an engine with a store. If the store is not in memory, it loads it if load is set or the store is small. It
-// returns nil if the log has no fact of the store: names that a client invents must take no memory.
+// loaded returns the engine of a store. If the store is not in memory, loaded loads it if load is set or the store is
+// small. It returns nil if the log has no fact of the store: unknown names from clients must take no memory.
 func (r *Reader) loaded(ctx context.Context, name string, load bool) (*store.Engine, error) {
 	for range 4 {
 		if e, err := r.engine(ctx, name); e != nil || err != nil {
@@ -123,10 +124,10 @@ func (r *Reader) loaded(ctx context.Context, name string, load bool) (*store.Eng
 			return h.engine, err
 		}
 	}
-	return nil, fmt.Errorf("%w: store %q was let go of as soon as it was in memory, since others were asked for: raise --http-memory, or ask later", backend.ErrUnavailable, name)
+	return nil, fmt.Errorf("%w: store %q was dropped from memory at once, to make room for other stores: raise --http-memory, or ask later", backend.ErrUnavailable, name)
 }
 
-// count returns what the log holds of a store.
+// count returns the counts of a store.
 func (r *Reader) count(ctx context.Context, name string) (size *counts, err error) {
 	if size = (&counts{}); r.opts.Once {
 		return size, nil
@@ -142,8 +143,8 @@ func (r *Reader) count(ctx context.Context, name string) (size *counts, err erro
 	return size, err
 }
 
-// endOfTime is the clock of engines. It is never behind the log's, so that reads as of a time go by the log's times alone, as
-// reads of the log do.
+// endOfTime is the clock of engines. It is never behind the log's clock, so that an engine reads as of a time by the
+// log's times alone, just as a read of the log does.
 func endOfTime() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }
 
 func (r *Reader) loading(name string) bool {
@@ -152,7 +153,7 @@ func (r *Reader) loading(name string) bool {
 	return r.stores[name] != nil
 }
 
-// load begins to load a store, unless that has begun. It lets go of stores that were not used for the longest time, to make room.
+// load begins to load a store, unless that has begun. To make room it drops the least recently used stores.
 func (r *Reader) load(name string, facts uint64, memory int64) (*held, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -181,7 +182,7 @@ func (r *Reader) load(name string, facts uint64, memory int64) (*held, error) {
 	return h, nil
 }
 
-// makeRoom lets go of stores so that one more fits. The caller holds mu.
+// makeRoom drops stores so that memory more bytes fit. The caller holds mu.
 func (r *Reader) makeRoom(memory int64) {
 	if r.opts.Memory < 0 {
 		return
@@ -200,7 +201,8 @@ func (r *Reader) makeRoom(memory int64) {
 	}
 }
 
-// grown notes how large stores have become, and lets go of some if they take too much. The caller has the catalog's lock.
+// grown updates the sizes of stores in memory, and drops stores if they take too much. The caller holds the catalog's
+// lock.
 func (r *Reader) grown() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -212,7 +214,8 @@ func (r *Reader) grown() {
 	r.makeRoom(0)
 }
 
-// often notes that a key of a store was read from the log. It begins to load a store that is asked often, if there is room.
+// often notes that a key of a store was read from the log. It begins to load a store that is read often, if there is
+// room.
 func (r *Reader) often(ctx context.Context, name string) {
 	r.mu.Lock()
 	if len(r.asked) > maxStores {

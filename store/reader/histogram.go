@@ -18,7 +18,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// maxGroups is how many groups of a histogram are listed, of maxDistinct that are counted.
+// maxGroups is how many groups a histogram lists. It counts up to maxDistinct groups.
 const maxGroups = 100
 
 // Histogram implements query.Reader.
@@ -45,7 +45,7 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 	if q.AtSeq != 0 {
 		last = min(last, q.AtSeq)
 	}
-	window := !q.True && !q.From.IsZero() && (q.ByStore || q.ByProducer) // what is outside is not counted
+	window := !q.True && !q.From.IsZero() && (q.ByStore || q.ByProducer) // facts outside are not counted
 	var known, valid span                                                // of all facts, if an axis needs them
 	switch {
 	case !q.From.IsZero() && !q.To.IsZero():
@@ -140,8 +140,8 @@ func (r *Reader) Histogram(ctx context.Context, readable []string, q query.Histo
 
 type group struct{ store, producer string }
 
-// some yields the facts that a histogram counts: from memory if their store is there, or else from the log. They have what it
-// needs of them, and are valid until the next one.
+// some yields the facts that a histogram counts: from memory if their store is loaded, otherwise from the log. Only the
+// fields that a histogram needs are set, and a fact is valid until the next one.
 func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []string, after, through uint64) iter.Seq2[*backend.Fact, error] {
 	return func(yield func(*backend.Fact, error) bool) {
 		var e *store.Engine
@@ -161,7 +161,7 @@ func (r *Reader) some(ctx context.Context, q query.HistogramQuery, stores []stri
 			f := backend.Fact{Store: q.Store}
 			for x, err := range e.Facts(ctx, q.Store, after) {
 				if errors.Is(err, backend.ErrCompacted) {
-					continue // a histogram is of what is left
+					continue // a histogram counts the facts that are left
 				}
 				if err != nil {
 					yield(nil, err)
@@ -202,7 +202,7 @@ func (s *span) add(t time.Time) {
 	s.from, s.to = earlier(s.from, t), later(s.to, t)
 }
 
-// axis returns an axis over the span, or as it was asked for.
+// axis returns an axis over the span, or over q's From and To if they are set.
 func (s *span) axis(q query.HistogramQuery) *query.Axis {
 	from, to := s.from, s.to.Add(1)
 	if !q.From.IsZero() {
@@ -232,7 +232,7 @@ func count1(a *query.Axis, t time.Time) bool {
 	return true
 }
 
-// seconds returns the time from one to another; a time.Duration has at most 292 years.
+// seconds returns the time between two times; a time.Duration has at most 292 years.
 func seconds(t, from time.Time) float64 {
 	return float64(t.Unix()-from.Unix()) + float64(t.Nanosecond()-from.Nanosecond())/1e9
 }

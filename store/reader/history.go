@@ -75,8 +75,8 @@ func (r *Reader) History(ctx context.Context, readable []string, q query.History
 	return h, nil
 }
 
-// ofKey yields the facts of a key that are visible and valid at a moment, in the order of the log: from memory if the store is
-// there, or else from the log.
+// ofKey yields the facts of a key that are visible and valid at a moment, in the order of the log: from memory if the
+// store is loaded, otherwise from the log.
 func (r *Reader) ofKey(ctx context.Context, name, key string, at query.Moment, last uint64) func(yield func(*backend.Fact, error) bool) {
 	return func(yield func(*backend.Fact, error) bool) {
 		if at.Seq != 0 {
@@ -88,7 +88,7 @@ func (r *Reader) ofKey(ctx context.Context, name, key string, at query.Moment, l
 			return
 		}
 		if e != nil {
-			var room backend.Room // no log is read that asks for it
+			var room backend.Room // memory is read here, so no log asks for room
 			for x, err := range e.History(ctx, name, key, momentOf(query.Moment{}, last)) {
 				if errors.Is(err, backend.ErrCompacted) {
 					continue // the caller looks at the horizon itself
@@ -176,7 +176,7 @@ func (p *pageOf) versions() ([]query.Version, uint64) {
 	return all, 0
 }
 
-// describe fills in what the version changed. A large value is left out then.
+// describe sets the version's changes, and then leaves out a large value.
 func (v *versionOf) describe() {
 	f := &v.Fact
 	v.Kind, v.Changes, v.MoreChanges = kindOf(v.old, f.Value)
@@ -187,7 +187,7 @@ func (v *versionOf) describe() {
 			v.Rule = l.Rule
 		}
 		if l.Kind == "causation" && v.Follows != "no" {
-			v.Causes-- // it is the version before, or one that was pruned
+			v.Causes-- // it is the previous version, or a version that was pruned
 		}
 	}
 	v.leaveOut()
@@ -200,7 +200,7 @@ func (v *versionOf) leaveOut() {
 	}
 }
 
-// kindOf says what a fact did to a key that had the value old; nil: none.
+// kindOf says what a fact did to its key; old is the key's value before, nil if it had none.
 func kindOf(old, value []byte) (kind string, changes []query.Change, more bool) {
 	switch {
 	case backend.IsNull(value):
@@ -215,7 +215,8 @@ func kindOf(old, value []byte) (kind string, changes []query.Change, more bool) 
 	return "changed", changes, more
 }
 
-// follows says whether a fact's causation is the version before (nil: there is none).
+// follows says whether a fact's causation is the ID of before, the key's previous version, which is nil if there is
+// none.
 func follows(f, before *backend.Fact) string {
 	switch {
 	case before != nil && f.Causation == before.ID || before == nil && f.Causation == "":

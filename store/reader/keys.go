@@ -21,8 +21,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// maxDistinct is how many values of a facet are counted, and maxFacet how many bytes such a value may have; larger ones are not
-// counted.
+// maxDistinct is how many different values of a facet are counted, and maxFacet how many bytes a counted value may
+// have.
 const (
 	maxDistinct = 10_000
 	maxFacet    = 256
@@ -98,7 +98,7 @@ func (r *Reader) Keys(ctx context.Context, readable []string, q query.KeysQuery)
 	return k, nil
 }
 
-// nothing fills in the answer about a store of which the log has no fact.
+// nothing fills in the answer for a store without facts.
 func (r *Reader) nothing(ctx context.Context, readable []string, q query.KeysQuery, k *query.Keys) error {
 	h, err := r.whole(ctx, q.Store, q.At)
 	if err != nil {
@@ -185,8 +185,8 @@ func matching(ctx context.Context, e *store.Engine, q query.KeysQuery, k *query.
 	return all, nil
 }
 
-// unmet returns the field of a condition that a value does not meet; "": it meets all. more says that it does not meet a
-// condition of another field either, or that no facet is of the field.
+// unmet returns the field of a condition that a value does not meet; "" if it meets all. more is true if the value
+// fails conditions of several fields, or if no facet counts the field.
 func unmet(all []query.Condition, value []byte, facets map[string]*facet) (field string, more bool) {
 	for i := range all {
 		c := &all[i]
@@ -201,9 +201,8 @@ func unmet(all []query.Condition, value []byte, facets map[string]*facet) (field
 	return field, false
 }
 
-// pageAfter returns the cursor of the page that begins after n records of those that q lists in a log through a seq. The pages
-// of a list are of one state of the log, whatever is written between them: without that, a key that is deleted would hide
-// another one.
+// pageAfter returns the cursor of the page that begins after the first n records that q lists in a log through a seq.
+// All pages of a list show one state of the log. Otherwise the page after a deletion would skip a key.
 func pageAfter(q *query.KeysQuery, log backend.LogID, seq uint64, n int) string {
 	c := backend.Cursor{Log: log, Seq: cmp.Or(q.At.Seq, seq)}
 	times := ""
@@ -215,7 +214,7 @@ func pageAfter(q *query.KeysQuery, log backend.LogID, seq uint64, n int) string 
 	return fmt.Sprintf("%s%s,%d,%x", c, times, n, questionOf(q))
 }
 
-// resume sets the moment of q to the one of the page that its cursor comes of, and returns how many records come before.
+// resume sets the moment of q to the moment in its cursor, and returns how many records earlier pages had.
 func resume(q *query.KeysQuery, stats *backend.Stats) (n int, err error) {
 	wrong := &backend.InvalidError{Field: "cursor", Reason: "not the next of a page of this list"}
 	parts := strings.Split(q.Cursor, ",")
@@ -246,14 +245,14 @@ func resume(q *query.KeysQuery, stats *backend.Stats) (n int, err error) {
 	return int(before), nil
 }
 
-// questionOf returns a hash of what a list is of, beside its moment.
+// questionOf returns a hash of the question, without its moment.
 func questionOf(q *query.KeysQuery) uint64 {
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%q %q %q %q", q.Store, q.Prefix, q.Order, q.Where)
 	return h.Sum64()
 }
 
-// recordOf returns a record as it is answered.
+// recordOf returns a record in the form of answers.
 func recordOf(x store.Record, whole bool) query.Record {
 	r := query.Record{Fact: x.Fact(), Version: uint64(x.Version())}
 	if n := len(r.Fact.Value); n > query.MaxValue && !whole {

@@ -15,21 +15,22 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A link is what a fact itself says that it came of. IDs are unique in a store only.
+// A link leads from a fact to a fact that it names as a cause or source. IDs are unique within a store only.
 type link struct {
 	query.Link
 	to    store.Source
-	other bool // if the store has no such fact, it is the first one in the log with the ID, and before the fact
+	other bool // if the store has no such fact, the link leads to the first fact in the log with the ID, if that is before the fact
 }
 
-// maxLinks is how many links of a fact are followed and listed, and maxListed of all facts on either side of a lineage.
+// maxLinks is how many links of one fact are followed and listed. maxListed is how many links are listed on either side
+// of a lineage.
 const (
 	maxLinks  = query.MaxFacts
 	maxListed = 5 * maxLinks
 )
 
-// linksOf returns what a fact itself names: the sources of a rule, and its causation, of which it does not say whether it is of
-// the same key; and how many of its sources it left out.
+// linksOf returns the links that a fact itself names: the sources of its rule, and its causation, which may be of the
+// same key or not. more is the number of sources that were left out.
 func linksOf(f *backend.Fact) (links []link, more int) {
 	add := func(kind, rule string, to store.Source, other bool) {
 		links = append(links, link{query.Link{From: f.ID, FromSeq: f.Seq, To: to.ID, Kind: kind, Rule: rule}, to, other})
@@ -47,27 +48,27 @@ func linksOf(f *backend.Fact) (links []link, more int) {
 	return links, max(more, 0)
 }
 
-// ancestry is what led to a fact, as far as it was found.
+// ancestry is the facts that led to a fact, as far as they were found.
 type ancestry struct {
 	facts   map[uint64]*query.FactRef
-	named   map[store.Source]uint64 // their seqs
-	firsts  map[string]uint64       // of IDs that were looked for in all stores: the seq of the first fact with it; 0: there is none
+	named   map[store.Source]uint64 // the seqs of facts
+	firsts  map[string]uint64       // by ID, if it was looked for in all stores: the seq of the first fact with the ID; 0: there is none
 	wanted  map[store.Source]want
-	missing map[store.Source]bool // that were looked for
+	missing map[store.Source]bool // the facts that were looked for and not found
 	depth   int
 	hash    func(id string) uint64
 	limit   int
 	cut     bool // depth or limit left something out
 }
 
-// A want is a fact that is looked for.
+// A want is a fact to look for.
 type want struct {
 	depth int    // how many links away it is
 	other bool   // see link
 	hash  uint64 // of its ID as a topic
 }
 
-// take notes a fact, and what it names in turn.
+// take adds a fact, and wants the facts that it names in turn.
 func (a *ancestry) take(f *backend.Fact, depth int) {
 	a.named[store.Source{Store: f.Store, ID: f.ID}] = f.Seq
 	if a.facts[f.Seq] != nil {
@@ -107,8 +108,8 @@ func (a *ancestry) resolve(l *link) uint64 {
 	return 0
 }
 
-// look reads the log backwards until nothing is wanted any more, or the log begins. It reads it again if that found
-// something, since a fact may have led to one that is before it in the log, as an import can write.
+// look reads the log backwards until no fact is wanted, or the log begins. If it found something, it reads the log
+// again: an import may write a cause after its effect.
 func (r *Reader) look(ctx context.Context, readable []string, last uint64, a *ancestry) error {
 	in, err := r.search(ctx, func(f *filter) bool {
 		for _, w := range a.wanted {
@@ -148,7 +149,8 @@ func (r *Reader) look(ctx context.Context, readable []string, last uint64, a *an
 	return nil
 }
 
-// lookElsewhere looks in all stores for what is wanted and is not in its own store, and says of the rest that it is missing.
+// lookElsewhere looks in all stores for the wanted facts that are not in their own store, and marks the rest as
+// missing.
 func (r *Reader) lookElsewhere(ctx context.Context, readable []string, last uint64, a *ancestry) error {
 	depths, hashes := map[string]int{}, map[string]uint64{}
 	for name, w := range a.wanted {
@@ -194,7 +196,7 @@ func (r *Reader) lookElsewhere(ctx context.Context, readable []string, last uint
 	return nil
 }
 
-// precedes reports whether a fact is before one that names its ID.
+// precedes reports whether a fact is before a fact that names its ID.
 func (a *ancestry) precedes(f *backend.Fact) bool {
 	for _, x := range a.facts {
 		if x.Fact.Seq <= f.Seq {
@@ -280,7 +282,7 @@ func (r *Reader) Lineage(ctx context.Context, readable []string, q query.Lineage
 	return l, nil
 }
 
-// resolved returns a link of a fact with what is known of the fact that it leads to; nil: it is not here.
+// resolved returns a link with its Kind set according to the fact that it leads to; to is nil if that fact is not here.
 func resolved(l query.Link, from *backend.Fact, to *query.FactRef) query.Link {
 	if to != nil && l.Kind == "causation" {
 		l.Kind = causationOf(from, &to.Fact)
@@ -288,7 +290,7 @@ func resolved(l query.Link, from *backend.Fact, to *query.FactRef) query.Link {
 	return l
 }
 
-// causationOf says what the fact is whose ID is the causation of another.
+// causationOf returns the Kind of a link from a fact to its causation.
 func causationOf(from, to *backend.Fact) string {
 	if from.Store == to.Store && from.Key == to.Key {
 		return "follows"
@@ -296,7 +298,7 @@ func causationOf(from, to *backend.Fact) string {
 	return "cause"
 }
 
-// refOf returns a fact of a lineage as it is answered.
+// refOf returns a fact of a lineage in the form of answers.
 func refOf(x *query.FactRef, values bool) query.FactRef {
 	ref := *x
 	if n := len(ref.Fact.Value); !values || n > query.MaxChange {
@@ -306,13 +308,13 @@ func refOf(x *query.FactRef, values bool) query.FactRef {
 	return ref
 }
 
-// effects returns what came of a fact, among the facts after it.
+// effects returns the facts that a fact led to, among the later facts of the log.
 func (r *Reader) effects(ctx context.Context, readable []string, self *backend.Fact, last uint64, q query.LineageQuery, limit int) (e query.Effects, err error) {
 	e = query.Effects{Facts: []query.FactRef{}, Links: []query.Link{}, Through: last}
 	known := map[store.Source]*query.FactRef{{Store: self.Store, ID: self.ID}: {Fact: *self}}
-	ids := map[string][]*query.FactRef{self.ID: {{Fact: *self}}} // the same
-	strays := map[store.Source]uint64{}                          // where links lead that leave their store
-	hashes := []uint64{r.catalog.hash(naming, "", self.ID)}      // of what names these
+	ids := map[string][]*query.FactRef{self.ID: {{Fact: *self}}} // the same facts by ID
+	strays := map[store.Source]uint64{}                          // the seqs to which links into other stores lead
+	hashes := []uint64{r.catalog.hash(naming, "", self.ID)}      // of the topics of facts that name known facts
 	in, err := r.search(ctx, func(f *filter) bool { return slices.ContainsFunc(hashes, f.has) })
 	if err != nil {
 		return e, err
@@ -359,8 +361,8 @@ func (r *Reader) effects(ctx context.Context, readable []string, self *backend.F
 	return e, nil
 }
 
-// stray returns which of some facts a link leads to whose own store none of them is of; nil: to none of them. It looks through the
-// log once for each fact that is named so, and keeps in strays what it found.
+// stray returns the one of some facts to which a link leads if it names none of their stores; nil if it leads to no
+// such fact. It searches the log once for each such link, and keeps the result in strays.
 func (r *Reader) stray(ctx context.Context, readable []string, last uint64, l *link, some []*query.FactRef, strays map[store.Source]uint64) (*query.FactRef, error) {
 	first, looked := strays[l.to]
 	if !looked {

@@ -84,8 +84,8 @@ func (r *Reader) until(ctx context.Context, at time.Time, last uint64) (through 
 	return through, err
 }
 
-// place returns the last fact that is visible at a moment of a log that was read through last. For a seq, it is that seq, with
-// the time of the fact.
+// place returns the place of the last fact that is visible at a moment; last is the log's last seq. If the moment has a
+// seq and no time, the place has this seq and the time of the last visible fact.
 func (r *Reader) place(ctx context.Context, readable []string, at query.Moment, last uint64) (p query.Place, err error) {
 	if at.Seq != 0 {
 		last = at.Seq

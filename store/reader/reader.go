@@ -2,10 +2,11 @@
 
 // Package reader answers questions about any log, see package query.
 //
-// A Reader reads what a question needs from the log: one key's facts, a window, the way back from a fact. It keeps a
-// catalog of the log, with counts by store, the times of blocks of facts, and filters that say which parts of the log may have
-// facts of a key or with an ID. It reads the log for that once, and then keeps it up. Questions about many keys of a store need
-// the store in memory, as an engine (package store), within a budget.
+// A Reader reads from the log only the facts that a question needs: the facts of one key, a window, or the causes of a
+// fact. To find them it keeps a catalog of the log: counts by store, the times of blocks of facts, and filters that say
+// which parts of the log may have facts of a key or with an ID. The catalog is built by reading the log once, and
+// updated with new facts. A question about many keys of a store needs the store in memory, as an engine (package
+// store). Options.Memory limits the memory of these stores.
 package reader
 
 import (
@@ -28,8 +29,8 @@ type Options struct {
 	Memory int64       // bytes that stores in memory may take, by estimate; 0: 256 MiB; below 0: no limit
 	Logger *zap.Logger // of the engines; nil: nothing is logged
 
-	// Once is for a Reader that is asked a question or two: it looks for facts in the log, and does not first read all of the
-	// log to know where they are. Memory must be below 0.
+	// Once is for a Reader that answers only a question or two: it keeps no catalog, and searches the log for each
+	// question. Memory must be below 0.
 	Once bool
 
 	now func() time.Time // of tests; nil: time.Now
@@ -43,7 +44,7 @@ type Reader struct {
 	life    context.Context // of the engines
 	end     context.CancelFunc
 
-	lists chan struct{} // has an element for each question that looks at all keys of a store
+	lists chan struct{} // has an element for each running question that looks at all keys of a store
 
 	mu     sync.Mutex
 	stores map[string]*held // in memory, or being loaded
@@ -93,8 +94,8 @@ func (r *Reader) list(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// Close lets go of all stores in memory. Questions that are under way may fail with backend.ErrClosed, and so do later
-// ones that need the memory.
+// Close drops all stores from memory. Running questions may fail with backend.ErrClosed; later questions that need a
+// store in memory do fail with it.
 func (r *Reader) Close() error {
 	r.mu.Lock()
 	r.closed = true
@@ -109,7 +110,7 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// mayRead checks that a caller who may read some stores may read one.
+// mayRead returns an error if store is not among the stores that the caller may read.
 func mayRead(readable []string, store string) error {
 	if readable != nil && !slices.Contains(readable, store) {
 		return fmt.Errorf("%w: store %q", backend.ErrForbidden, store)
@@ -139,7 +140,8 @@ func (r *Reader) reach(ctx context.Context, seq uint64) (backend.Stats, error) {
 	return stats, err
 }
 
-// whole checks that a read of a store as of a moment missed no fact that was pruned. It is asked after the read.
+// whole returns an error if a read of a store as of a moment may have missed facts that were pruned. Call it after the
+// read.
 func (r *Reader) whole(ctx context.Context, store string, at query.Moment) (backend.Horizon, error) {
 	stats, err := r.log.Stats(ctx)
 	if err != nil {
@@ -205,10 +207,10 @@ const (
 	lastWindow  = 1 << 17
 )
 
-// backward yields the facts after a seq and through another that wants reports true for, the newest first. It reads the
-// given parts of the log in windows, and keeps up to most of these facts at a time, or query.MaxAnswer bytes. wants sees facts
-// in the order of the log within a window, and some of them twice. If it is nil, all facts are yielded, which share memory with
-// their pages; it then keeps up to wholeWindow bytes of them at a time.
+// backward yields the facts after a seq and through another for which wants returns true, the newest first. It reads
+// the given parts of the log in windows, and keeps up to most of these facts at a time, or query.MaxAnswer bytes.
+// Within a window, wants sees facts in the order of the log, and some of them twice. If wants is nil, backward yields
+// all facts and keeps up to wholeWindow bytes of them at a time; these facts share memory with their pages.
 func (r *Reader) backward(ctx context.Context, in parts, after, through uint64, stores []string, most int, wants func(*backend.Fact) bool) iter.Seq2[*backend.Fact, error] {
 	limit := query.MaxAnswer
 	if wants == nil {
@@ -254,7 +256,7 @@ func (r *Reader) backward(ctx context.Context, in parts, after, through uint64, 
 	}
 }
 
-// wholeWindow is how many bytes of facts are kept of a window of which all are wanted.
+// wholeWindow is how many bytes of facts backward keeps of a window if it yields all facts.
 const wholeWindow = 16 << 20
 
 // sizeOf returns about how many bytes a fact takes.

@@ -69,9 +69,10 @@ func (r *Reader) Stores(ctx context.Context, readable []string, q query.StoresQu
 	return all, nil
 }
 
-// Counted returns what the log holds by store, with the most facts first, as it was counted last; nil: never yet. It does not
-// wait, but begins to count again what is new by now, in the background, where it takes a quarter of the time at most; more, if the log
-// grows faster than it would be read then. It is for metrics, which are asked for often.
+// Counted returns the latest finished counts by store, the store with the most facts first; nil before the first count.
+// It does not wait: it starts a new count in the background and returns. The count takes at most a quarter of one
+// processor's time, or more if the log grows faster than the count proceeds. Counted is for metrics, which are read
+// often.
 func (r *Reader) Counted() []query.Store {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -33,7 +33,7 @@ func (r *Reader) Get(ctx context.Context, readable []string, name, key string, a
 			return query.Value{}, err
 		}
 		v.Fact = found.Fact()
-		var room backend.Room // no log is read that asks for it
+		var room backend.Room // memory is read here, so no log asks for room
 		if err := room.Hold(ctx, len(v.Fact.Value)); err != nil {
 			return query.Value{}, err
 		}
@@ -98,8 +98,8 @@ func (r *Reader) find(ctx context.Context, name, key string, at query.Moment, la
 	return found, nil
 }
 
-// resolve makes ValidNow a valid time: that of the clock, or of the log or the store's horizon if these are later, so that the
-// present is never compacted and a fact without a valid time is valid at once.
+// resolve replaces ValidNow with a valid time: the latest of the clock, the log's last time and the store's horizon. So
+// a read of the present is never ErrCompacted, and a fact without a valid time is valid at once.
 func (r *Reader) resolve(at *query.Moment, name string, stats *backend.Stats) {
 	if at.ValidNow {
 		at.Valid, at.ValidNow = later(later(r.opts.now(), stats.LastTime), stats.Horizon(name).Time), false
