@@ -14,12 +14,11 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// The log is applied in its order and page by page. The facts of a page are added to their namespaces, where
-// readers do not look beyond the head; then the head moves over all of them at once. Pages come from
-// Follow, and from a Replay that begins at the head. A writer applies its own batch, as a whole, if that
-// comes next after the head.
+// The log is applied in its order and page by page. The facts of a page are added to their namespaces, where readers do
+// not look beyond the head; then the head moves over all of them at once. Pages come from Follow, and from a Replay
+// that begins at the head. A writer applies its own batch as a whole if the batch comes next after the head.
 
-// applyPage applies a page that begins at the head or before it. It returns why the engine has ended, or nil.
+// applyPage applies a page that begins at the head or before it. If the engine has ended, applyPage returns the reason.
 func (e *Engine) applyPage(p backend.Page) error {
 	clock := e.opts.Now() // without the lock, since it is the app's
 	e.mu.Lock()
@@ -34,9 +33,10 @@ func (e *Engine) applyPage(p backend.Page) error {
 	return e.failed
 }
 
-// apply shows facts: whole batches, and all facts that the log has for this engine between the head and through, when the
-// clock says clock. It skips facts at or before the head. A fact that breaks the limits of facts, which only a broken
-// backend yields, ends the engine, and nothing of the page is shown. The caller holds mu, and calls release afterwards.
+// apply shows facts, which are whole batches and all facts that the log has for this engine between the head and
+// through. clock is the time of Options.Now. apply skips facts at or before the head. A fact that breaks the limits of
+// facts, which only a broken backend yields, ends the engine, and no fact of the page is shown. The caller holds mu,
+// and calls release afterwards.
 func (e *Engine) apply(facts []backend.Fact, through uint64, clock time.Time) {
 	if e.failed != nil {
 		return

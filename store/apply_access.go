@@ -9,21 +9,21 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// An access is what this process may read. While it may not read a store, the engine shows no facts of it: reads that return
-// an error are backend.ErrForbidden, and others find nothing. Loops wait, and they and folds do not move over what is
-// written to the store: it comes once the store may be read again.
+// An access says which stores this process may read. While the process may not read a store, the engine shows no facts
+// of the store: reads that return an error return backend.ErrForbidden, and other reads find nothing. Loops wait. Loops
+// and folds do not skip facts that are written meanwhile: they yield them once the process may read the store again.
 type access struct{ stores []string } // sorted; nil: all
 
 func (a *access) has(store string) bool {
 	return a.stores == nil || slices.Contains(a.stores, store)
 }
 
-// same reports whether the stores are those that a log says may be read.
+// same reports whether f names the same stores.
 func (a *access) same(f backend.Features) bool {
 	return (a.stores == nil) == (f.Stores == nil) && slices.Equal(a.stores, f.Stores)
 }
 
-// forbidden returns the error of what needs to read a store, and may not.
+// forbidden returns the error for a store that this process may not read.
 func forbidden(store string) error {
 	return fmt.Errorf("this process may not read store %q: %w", store, backend.ErrForbidden)
 }
@@ -36,7 +36,7 @@ func (e *Engine) mayRead(store string) error {
 	return nil
 }
 
-// readable returns the access of this process, which does not change while it is the engine's.
+// readable returns the current access. An access is immutable; the engine replaces it as a whole.
 func (e *Engine) readable() *access {
 	if a := e.access.Load(); a != nil {
 		return a
@@ -46,8 +46,7 @@ func (e *Engine) readable() *access {
 	return e.access.Load()
 }
 
-// under calls look with the access of this process that holds while look runs: if it changes meanwhile, under calls look
-// again.
+// under calls look with the current access. If the access changes while look runs, under calls look again.
 func (e *Engine) under(look func(a *access) error) error {
 	for {
 		a := e.readable()

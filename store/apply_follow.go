@@ -46,16 +46,16 @@ func (e *Engine) follow(ctx context.Context) {
 	e.fail(fmt.Errorf("store: the log is no longer followed: %w", err))
 }
 
-// passes reports whether what broke off following the log may pass by itself: a server that is away, a token that is
-// not known for a moment, a certificate that another authority has signed.
+// passes reports whether an error that ended following the log is temporary: the server can't be reached, the token is
+// not known at the moment, or another authority has signed the certificate.
 func passes(err error) bool {
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	return untrusted || errors.Is(err, backend.ErrUnavailable) || errors.Is(err, backend.ErrUnauthenticated) || errors.Is(err, backend.ErrForbidden)
 }
 
-// followOnce applies what is written to the log, and returns why that ended. If this process may read other
-// stores than before, it reads all stores again first: that drops the stores that it may no longer read,
-// and loads the new ones.
+// followOnce applies what is written to the log until it can't go on, and returns the reason. If this process may read
+// other stores than before, followOnce first reads all stores again: it drops the stores that the process may no longer
+// read, and loads the new ones.
 func (e *Engine) followOnce(ctx context.Context) error {
 	for {
 		features := e.log.Features()
@@ -83,7 +83,7 @@ func (e *Engine) followPages(ctx context.Context) error {
 			err = backend.ErrAccessChanged // since the stores were read
 		}
 		if err == nil {
-			e.trouble.Store(nil) // before the page wakes those that wait for it
+			e.trouble.Store(nil) // before the page wakes its waiters
 			if err = e.ask(ctx, p.Facts, true); err == nil {
 				err = e.applyPage(p)
 			}
@@ -95,7 +95,7 @@ func (e *Engine) followPages(ctx context.Context) error {
 	return fmt.Errorf("store: following the log after seq %d ended without an error: %w", e.Head(), backend.ErrUnavailable)
 }
 
-// cursor returns through where the log was read. Facts after it that the engine shows are own writes.
+// cursor returns the last position through which the log was read. Facts after it that the engine shows are own writes.
 func (e *Engine) cursor() backend.Cursor {
 	if at := e.at.Load(); at != nil {
 		return *at
@@ -142,10 +142,10 @@ func (e *Engine) read(ctx context.Context, r backend.Range, applied func(facts i
 	return ctx.Err()
 }
 
-// Sync waits until the engine shows every fact that was acknowledged anywhere before the call and that
-// this process may read, so that reads after it are linearizable. It costs one request to the backend. If
-// the backend does not push what others write, Sync reads that from the log. If the log is not the one any more
-// that the engine has read, Sync returns a *backend.DivergedError, and so does Err from then on.
+// Sync waits until the engine shows every fact that any process had acknowledged before the call and that this process
+// may read. Reads after Sync are therefore linearizable. Sync costs one request to the backend. If the backend does not
+// push the writes of other processes, Sync reads them from the log. If the log is no longer the one that the engine has
+// read, Sync returns a *backend.DivergedError, and so does Err from then on.
 func (e *Engine) Sync(ctx context.Context) error {
 	if e.reentered() {
 		return errReentered

@@ -11,8 +11,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// ErrNotLoaded is reported for a store whose facts are not in memory: the engine was opened with
-// Options.Stores, and [Engine.Load] was not asked for it.
+// ErrNotLoaded is reported for a store whose facts are not in memory: Options.Stores does not name the store, and
+// [Engine.Load] was not called for it.
 var ErrNotLoaded = errors.New("store: the store is not in memory: name it in Options.Stores, or load it")
 
 // A loadBuffer keeps the facts that are applied while stores are read from the log.
@@ -29,9 +29,8 @@ func (b *loadBuffer) add(f *backend.Fact) {
 	}
 }
 
-// Load reads the facts of stores that are not in memory, and keeps them from then on as if they had
-// been among Options.Stores. Stores that are in memory already cost nothing. Until Load returns nil the
-// others are not loaded; after an error none of them is.
+// Load reads the facts of stores that are not in memory, and keeps them as if Options.Stores had named the stores. A
+// store that is already in memory costs nothing. Load loads all other stores or, if it returns an error, no store.
 func (e *Engine) Load(ctx context.Context, stores ...string) error {
 	for _, store := range stores {
 		if err := backend.CheckStore(store); err != nil {
@@ -58,8 +57,8 @@ func (e *Engine) Load(ctx context.Context, stores ...string) error {
 	return nil
 }
 
-// reload reads the given stores again; none given: all that are in memory. If now is not nil, that is what this process
-// may read now.
+// reload reads the given stores again, or all stores that are in memory if no store is given. If now is not nil, it
+// becomes the engine's access.
 func (e *Engine) reload(ctx context.Context, now *access, stores ...string) error {
 	if err := e.loading.Lock(ctx); err != nil {
 		return err
@@ -71,9 +70,9 @@ func (e *Engine) reload(ctx context.Context, now *access, stores ...string) erro
 	return e.load(ctx, stores, now)
 }
 
-// load reads the facts of stores (nil: all) from the log, and replaces what is in memory of them. It reads
-// facts through the head from the log, and takes facts that are applied meanwhile from a buffer. The caller
-// holds loading. For now see reload.
+// load reads the facts of stores (nil: all) from the log, and replaces the facts of these stores in memory. It reads
+// facts through the head from the log, and takes facts that are applied meanwhile from a buffer. The caller holds
+// loading. now is as in reload.
 func (e *Engine) load(ctx context.Context, stores []string, now *access) error {
 	opts := e.opts
 	opts.Stores = stores

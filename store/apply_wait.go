@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A waiter waits until the head reaches last. A waiter with facts is a write whose facts are all new: it is
+// A waiter waits until the head reaches last. A waiter with facts is a write whose facts are all new: the write is
 // applied as a whole once the head is right before it, unless its page is applied first.
 type waiter struct {
 	next  uint64         // the head at which to look at it again: last, or the seq before its facts
@@ -36,8 +36,8 @@ func (w *waiters) Pop() any {
 	return x
 }
 
-// WaitFor waits until the engine shows the log through seq. It ends with ctx's error, or with the
-// reason why the engine no longer follows the log.
+// WaitFor waits until the engine shows the log through seq. It returns ctx's error if ctx ends first, and the engine's
+// [Engine.Err] if the engine stops following the log.
 func (e *Engine) WaitFor(ctx context.Context, seq uint64) error {
 	if seq <= e.Head() {
 		return nil
@@ -106,7 +106,7 @@ func (e *Engine) reached(w *waiter, clock time.Time) bool {
 	return e.failed != nil || e.Head() >= w.last
 }
 
-// outcome returns nil if the head has reached w.last, otherwise why the engine has ended.
+// outcome returns nil if the head has reached w.last, otherwise the reason for which the engine has ended.
 func (e *Engine) outcome(w *waiter) error {
 	if e.Head() >= w.last {
 		return nil

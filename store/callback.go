@@ -11,21 +11,22 @@ import (
 	"sync/atomic"
 )
 
-// Functions of the app that decide about records, Match and Upcaster, run under the engine's lock while facts are
-// applied. If they read, they find what is there; what is not built yet they look for record by record. If they
-// write or wait, they would wait for themselves: that is refused.
+// The app's Match and Upcaster functions run under the engine's lock while facts are applied. They may read: a read
+// that needs a projection which is not built yet looks at every record instead. A write or a wait would wait for itself
+// and is refused.
 
-// errReentered is why a call is refused.
+// errReentered refuses a call of a Match or an Upcaster.
 var errReentered = errors.New("store: a Match or an Upcaster called a method that writes, waits or declares: writers wait for it, so that this would never end: call it elsewhere")
 
-// A rule runs again after a conflict, and would run for what it writes itself. So it returns what to write, and its
-// writes are refused, by the mark that its context has. Where the context does not tell, an endless row of rules, or of
-// attempts of an Update whose change writes the key itself, is ended after maxUnguarded of them.
+// A rule runs again after a conflict, and would run for its own writes. So it returns the facts to write, and calls
+// with its context that write are refused. A rule or a change of Update that writes with another context could go on
+// without end: after maxUnguarded rules or attempts the engine looks at the stack and refuses these writes, too.
 
-// errGuarded is why a call is refused.
+// errGuarded refuses a call of a rule or of the change of an Update.
 var errGuarded = errors.New("store: a rule, or the change of an Update, called a method that writes: it runs again after a conflict, and may run for what it writes itself, so that this might never end: let it return what to write, or write elsewhere")
 
-// maxUnguarded is how many rules run at once, or how often an Update calls change, before the engine looks at who writes.
+// maxUnguarded is how many rules may run at once, or how often an Update calls change, before the engine looks at the
+// stack of each write.
 const maxUnguarded = 100
 
 // ruleOf is the key under which the context of an engine's rule has a value.
@@ -40,7 +41,7 @@ func (e *Engine) guarded(call func()) {
 	call()
 }
 
-// refused returns errGuarded if a rule or a guarded function asks.
+// refused returns errGuarded if the caller was called by a rule or by a guarded function.
 func (e *Engine) refused(ctx context.Context) error {
 	if ctx.Value(ruleOf{e}) != nil || e.guards.Load() > 0 && onStack(func(name string) bool { return name == packagePath+".(*Engine).guarded" }) {
 		return errGuarded
@@ -51,7 +52,7 @@ func (e *Engine) refused(ctx context.Context) error {
 // calling is set while functions of the app are called under the engine's lock.
 type calling struct{ set atomic.Bool }
 
-// reentered reports whether the caller was called by the app's function under the engine's lock.
+// reentered reports whether the caller was called by a function of the app that runs under the engine's lock.
 func (e *Engine) reentered() bool {
 	return e.calling.set.Load() && onStack(func(name string) bool {
 		return name == packagePath+".(*members).put" || name == packagePath+".(*postings).put"
@@ -76,10 +77,10 @@ func (e *Engine) lockOutside() bool {
 	return true
 }
 
-// A busy flag is set while a scope's or an index's records are decided about under the engine's lock.
+// A busy flag is set while a scope or an index looks at a record under the engine's lock.
 type busy struct{ set atomic.Bool }
 
-// enter panics if the flag is set: the scope or index asks itself.
+// enter panics if the flag is set: a function of the scope or index reads the same scope or index.
 func (b *busy) enter(kind, name string) {
 	if !b.set.CompareAndSwap(false, true) {
 		panic("store: a Match or an Upcaster asks the " + kind + " " + name + " that it decides about")

@@ -18,8 +18,8 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// CompactionStore is the store of the receipts that [Engine.Compact] writes, each under the name of the store
-// that was compacted. When an engine sees a receipt, it drops the facts that the receipt names.
+// CompactionStore is the store of the receipts that [Engine.Compact] writes. The key of a receipt is the name of the
+// store that was compacted. When an engine sees a receipt, it drops the facts that the receipt names.
 const CompactionStore = "igniter.compactions"
 
 // A Compaction is the value of a receipt: the facts that were pruned from a store or, if Pending, that are about
@@ -27,7 +27,7 @@ const CompactionStore = "igniter.compactions"
 type Compaction struct {
 	Store   string      `json:"store"`
 	Rule    Retention   `json:"retention"`
-	Before  time.Time   `json:"before,omitzero"` // when Rule.Window began; zero: it has none
+	Before  time.Time   `json:"before,omitzero"` // when Rule.Window began; zero: there is no window
 	Facts   int         `json:"facts"`           // how many facts
 	Seqs    [][2]uint64 `json:"seqs"`            // their seqs, as ascending ranges: first and last
 	Pending bool        `json:"pending,omitempty"`
@@ -40,23 +40,23 @@ type Compaction struct {
 // maxRanges is the most ranges of seqs in a receipt, which bounds its size.
 const maxRanges = 20_000
 
-// Compact prunes from the log, durably, the facts that the stores' retentions do not keep. It writes a receipt
-// to [CompactionStore], at which all engines on the log drop the same facts from memory; writes wait
-// meanwhile. It returns what it pruned, also with an error; call it again to go on. If the backend can't
-// prune, or the engine does not hold all facts (Options.KeepVersions), the error is errors.ErrUnsupported.
+// Compact prunes from the log, durably, the facts that the stores' retentions do not keep. Then it writes a receipt to
+// [CompactionStore], and all engines on the log drop the same facts from memory; writes wait meanwhile. Compact returns
+// what it pruned, even with an error; call it again to go on. If the backend can't prune, or the engine does not hold
+// all facts (Options.KeepVersions), the error is errors.ErrUnsupported.
 //
-// Before it prunes, Compact writes a pending receipt. If no receipt follows it, because a process died or the
-// log failed, the next Compact of any engine writes one for the facts that are gone from the log; it prunes
+// Before it prunes, Compact writes a pending receipt. If no receipt follows the pending one, because a process died or
+// the log failed, the next Compact of any engine writes a receipt for the facts that are gone from the log. It prunes
 // no facts that its own retentions keep.
 //
-// A key that is written at the same time keeps the facts that were kept when Compact looked at it, or more.
+// A key that is written at the same time keeps at least the facts that it had to keep when Compact looked at it.
 //
-// From then on reads as of a moment before the compaction's Horizon are backend.ErrCompacted, also of engines that are
-// opened later; all other reads are as before. Receipts are facts like others, and a Retention may drop old ones.
+// After a compaction, a read as of a moment before its Horizon returns backend.ErrCompacted, in every engine; all other
+// reads are as before. Receipts are facts like others, and a Retention may drop old ones.
 //
-// Whoever may write to CompactionStore can write a receipt, so an engine believes none: when it follows one, it reads the part
-// of the log from the first to the last seq that the receipt names, of that store, and drops what is gone there. That is one
-// read for each compaction and engine.
+// Every process that may write to CompactionStore can write a receipt, so engines do not trust receipts. An engine that
+// follows a receipt reads the store's part of the log from the first to the last seq that the receipt names, and drops
+// only facts that are gone from there. This costs each engine one read for each compaction.
 func (e *Engine) Compact(ctx context.Context) ([]Compaction, error) {
 	if e.reentered() {
 		return nil, errReentered
@@ -111,7 +111,7 @@ func (e *Engine) compact(ctx context.Context) (done []Compaction, err error) {
 	return done, nil
 }
 
-// writeReceipt writes c as a fact with an ID; "": a new ID.
+// writeReceipt writes c as a fact with an ID. If id is "", the fact gets a new ID.
 func (e *Engine) writeReceipt(ctx context.Context, c Compaction, id string) (backend.Fact, error) {
 	value, err := json.Marshal(c)
 	if err != nil {

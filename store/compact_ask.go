@@ -14,10 +14,11 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// ask asks the log which facts are really gone, for the receipts of compactions in a page that is about to be applied:
-// whoever can write a receipt could otherwise make facts vanish from memory, or hide the past. If the page was followed, and
-// not read again, facts may be gone that the engine or one of its buffers holds; otherwise ask looks at those that it holds.
-// An error is one that ends reading; a receipt that the log cannot confirm is left out.
+// ask looks at the receipts of compactions in a page that is about to be applied, and asks the log which of their facts
+// are really gone. Otherwise a forged receipt could make facts vanish from memory, or hide the past. ask reads the log
+// for a receipt if followed is true, since the engine or one of its buffers may hold its facts, or if the engine or the
+// page holds one of its facts. ask returns only errors that end reading; it ignores a receipt that the log cannot
+// confirm.
 func (e *Engine) ask(ctx context.Context, facts []backend.Fact, followed bool) error {
 	for i := range facts {
 		f := &facts[i]
@@ -60,7 +61,8 @@ func (e *Engine) ask(ctx context.Context, facts []backend.Fact, followed bool) e
 	return nil
 }
 
-// holds reports whether the engine, or facts before it in the same page, have one that a compaction names.
+// holds reports whether the engine, or before, which are the facts before the receipt in its page, has a fact that c
+// names.
 func (e *Engine) holds(c Compaction, before []backend.Fact) bool {
 	seqs := seqrange.Set(c.Seqs)
 	if slices.ContainsFunc(before, func(f backend.Fact) bool { return f.Store == c.Store && seqs.Has(f.Seq) }) {

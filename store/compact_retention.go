@@ -13,30 +13,32 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// A Retention says which facts of a store are kept. The zero Retention keeps all of them. Beyond that, a fact is kept while
-// it is its key's value on the axis of valid time, now or from some later time on, whatever was written after it; with a
-// Window and no Versions, also if it was that at a time within the window, as it was known then.
+// A Retention says which facts of a store are kept. The zero Retention keeps all facts. Without Events, every Retention
+// also keeps a fact that is its key's value by valid time, now or from a later time on, even if newer facts were
+// written. With a Window and no Versions, it also keeps a fact that was its key's value by valid time within the
+// window, as it was known then.
 type Retention struct {
 	// Versions is how many facts of each key are kept, the latest ones; 1: the latest only; 0: all.
 	Versions int `json:"versions,omitempty"`
 
-	// Window is how far back in time the store can be read: facts that had a successor in their key before
-	// that time are dropped. 0: without limit. Ages are reckoned from the latest transaction time in the log, or from
-	// Options.Now if that is earlier, so that a clock that is ahead drops nothing that is fresh.
+	// Window is how far back in time the store can be read: facts that had a successor in their key before that time
+	// are dropped. 0: without limit. Ages count from the latest transaction time in the log, or from Options.Now if
+	// that is earlier, so that a wrong clock does not drop new facts.
 	Window time.Duration `json:"window,omitempty"`
 
-	// Events says that the store is a history: facts older than Window are dropped even if they have no
-	// successor. Reads as of a moment within the window show what the store has of it.
+	// Events says that the store is a history of events: facts older than Window are dropped even if they have no
+	// successor. Reads as of a moment within the window show the facts that are left.
 	Events bool `json:"events,omitempty"`
 
-	// Forget says that a key whose latest fact is a retraction is forgotten, once nothing but that fact would be kept of
-	// it: the retraction is dropped, too, as if the key had never been written. With a Window, the retraction must be
-	// older than that on both axes.
+	// Forget says that the last retraction of a key is dropped, too, once it is the only fact of the key that would be
+	// kept. The key is then as if it had never been written. With a Window, the retraction must be older than the
+	// window on both axes.
 	Forget bool `json:"forget,omitempty"`
 }
 
-// Retain sets what [Engine.Compact] keeps of a store. Setting the same again is harmless; something else is a
-// *backend.InvalidError, unless the zero Retention was set in between. A store that is not in memory is ErrNotLoaded.
+// Retain sets what [Engine.Compact] keeps of a store. Retain may be called again with the same Retention. Another
+// Retention is a *backend.InvalidError, unless the zero Retention was set in between. A store that is not in memory is
+// ErrNotLoaded.
 func (e *Engine) Retain(store string, r Retention) error {
 	if err := backend.CheckStore(store); err != nil {
 		return err
@@ -115,7 +117,7 @@ type planned struct {
 	seqs []uint64 // of the facts to prune
 }
 
-// key adds the facts of a key that are not kept. latest is its latest fact, and flags are the key's.
+// key adds the facts of a key that are not kept. latest is the key's latest fact, and flags are the key's flags.
 func (p *planned) key(latest Record, flags tip) {
 	rule, kept, last := p.Rule, 0, Record{} // last: the one kept last
 	valid := latest.validOrder(flags)
@@ -145,13 +147,13 @@ func (p *planned) key(latest Record, flags tip) {
 	}
 }
 
-// drop adds a fact to prune. It is not its key's latest one from next on, nor its value from the valid time of until on,
-// each if there is one.
+// drop adds r to the facts to prune. next, if any, is the fact that replaced r as the key's latest fact. until, if any,
+// is the fact from whose valid time on r is no longer the key's value.
 func (p *planned) drop(r, next, until Record) {
 	if n := len(p.seqs); n == 0 || p.seqs[n-1] != r.Seq() {
 		p.seqs = append(p.seqs, r.Seq())
 	}
-	for _, successor := range []Record{r, next, until} { // the time of r may be later than theirs
+	for _, successor := range []Record{r, next, until} { // r may have a later time than its successors
 		if successor.data != nil {
 			p.Horizon = p.Horizon.Later(backend.Horizon{Seq: successor.Seq(), Time: successor.TransactionTime().UTC()})
 		}
@@ -180,7 +182,7 @@ func compareValid(a, b Record) int {
 }
 
 // validUntil returns the fact that follows r in the order of valid times; next is the one that follows it in the log.
-// ok is false if there is none: r stays the key's value on that axis.
+// ok is false if no fact follows: r stays the key's value by valid time.
 func (r Record) validUntil(next Record, valid []Record) (until Record, ok bool) {
 	if valid == nil {
 		return next, next.data != nil

@@ -11,8 +11,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// What is declared twice under one name must be the same: that is harmless. Something else under a name that is
-// taken is an *backend.InvalidError. Functions are never the same.
+// An app may declare a scope, index or relation again under the same name if nothing differs. A different one under a
+// name that is taken is a *backend.InvalidError. Two functions are never the same.
 
 // declarations are the scopes and indexes of an engine.
 type declarations struct {
@@ -20,7 +20,7 @@ type declarations struct {
 	all map[declaredAs]declaration
 }
 
-// declaredAs is what a declaration is known by.
+// declaredAs is the key of a declaration.
 type declaredAs struct {
 	kind, store string
 	name        any // a string or an indexName
@@ -40,7 +40,7 @@ type holders struct {
 
 func (h *holders) counted() *holders { return h }
 
-// declare returns what is declared under a name: d, or the same that was declared before.
+// declare returns the declaration under a name: d, or the equal one that was declared before.
 func declare[D declaration](e *Engine, kind, store string, name any, d D) (D, error) {
 	e.declared.mu.Lock()
 	defer e.declared.mu.Unlock()
@@ -60,7 +60,7 @@ func declare[D declaration](e *Engine, kind, store string, name any, d D) (D, er
 	return d, nil
 }
 
-// withdraw undoes one declare of d. After the last one, the projection of d is dropped.
+// withdraw undoes one declare of d. The last withdraw drops the projection of d.
 func (e *Engine) withdraw(kind, store string, name any, d declaration) {
 	e.declared.mu.Lock()
 	h := d.counted()

@@ -26,7 +26,7 @@ func ExampleEngine_Lineage() {
 	// true
 }
 
-// Whoever has the facts of a lineage can prove them again.
+// Everyone who holds the facts of a lineage can compute the proof again.
 func ExampleProofOf() {
 	e, closeAll := open(`1`)
 	defer closeAll()

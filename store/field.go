@@ -26,8 +26,8 @@ func (f Field) of(value []byte) []byte {
 	}
 }
 
-// A FieldReader reads a field as a type of an app does, where JSON does not tell what a value means: an instant or a
-// number in a string, names in any case. Engines compare readers by ==.
+// A FieldReader reads a field as a type of the app does where the JSON alone is ambiguous: an instant or a number in a
+// string, or names in any case. Engines compare readers by ==.
 type FieldReader interface {
 	// ReadField returns what value, a fact's upcast value, has in the field, as JSON that is equal for equal
 	// values and has their order (see [Query].OrderBy); nil if there is nothing. It must return the same for the

@@ -14,9 +14,9 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// A Fold is an aggregate over the facts of some stores, such as a balance or a count by day. Each process
-// keeps its own, in memory. It takes in new facts when it is read, so that it costs writers nothing. Its
-// methods may be called concurrently.
+// A Fold is an aggregate over the facts of some stores, such as a balance or a count by day. Each process keeps its own
+// state in memory. A fold takes in new facts when it is read, so that it costs writers nothing. Its methods may be
+// called concurrently.
 //
 // If facts that the fold has not taken in were pruned, it can't be read: Read returns a *backend.CompactedError. Read it
 // before [Engine.Compact], or call [Fold.Begin] afterwards.
@@ -35,21 +35,20 @@ type Fold[S any] struct {
 	guests  sync.WaitGroup
 }
 
-// NewFold returns the fold over the facts of the stores, in the order of the log, that begins with
-// initial. step returns what the state becomes with a fact, retractions too; it is called by one
-// goroutine at a time.
+// NewFold returns the fold over the facts of the stores, in the order of the log, that begins with initial. step
+// returns the state after a fact, which may be a retraction; one goroutine at a time calls it.
 func NewFold[S any](e *Engine, initial S, step func(state S, r Record) S, stores ...string) *Fold[S] {
 	return &Fold[S]{engine: e, stores: slices.Clone(stores), step: step, mu: ctxsync.NewMutex(), state: initial}
 }
 
-// Read calls read with the state of all facts through the engine's head, and the head. The state does not
-// change while read runs; if the state holds references, such as a map, read copies what it keeps. Facts that
-// were dropped from memory before the fold took them in are read from the log. Errors are those of reading
-// the log, ctx's, ErrNotLoaded, backend.ErrCompacted, and backend.ErrForbidden while this process may not read one of the
-// stores: the fold does not move meanwhile, and goes on once it may.
+// Read calls read with the state after all facts through seq, which is the engine's head. The state does not change
+// while read runs. If the state holds references, such as a map, read must copy what it keeps. Facts that were dropped
+// from memory before the fold took them in are read from the log. Read returns errors of reading the log, ctx's error,
+// ErrNotLoaded, backend.ErrCompacted, and backend.ErrForbidden while this process may not read one of the stores. After
+// backend.ErrForbidden the fold goes on where it was once the process may read the store again.
 //
-// Inside the read of a fold, a fold that is being read is read as it is, which may be before the head: see seq.
-// A step must not read a fold: while that takes in facts, it is an error.
+// read may read folds, too: a fold that is being read then shows its state as it is, and seq may be before the head. A
+// step must not read a fold: while the fold takes in facts, Read returns an error.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) error {
 	if !f.mu.TryLock() {
 		if inside, step := insideFold(); inside {
@@ -75,7 +74,7 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) erro
 	return nil
 }
 
-// share says whether others may read the state meanwhile.
+// share sets whether other goroutines may read the state.
 func (f *Fold[S]) share(shared bool) {
 	f.sharing.Lock()
 	defer f.sharing.Unlock()

@@ -3,9 +3,9 @@
 package store
 
 // NewChangeFold is [NewFold] with a step that gets the change that each fact made: before is the record of the same key
-// that the fold took in last, which may be a retraction, or the zero Record if it took in none. It is right
-// whatever the engine has dropped or pruned since: until its next Read, a fold keeps facts in memory that the engine
-// drops.
+// that the fold took in last, which may be a retraction, or the zero Record if it took in none. before is correct even
+// if the engine has dropped or pruned that record since: until its next Read, a fold keeps facts in memory that the
+// engine drops.
 func NewChangeFold[S any](e *Engine, initial S, step func(state S, before, after Record) S, stores ...string) *Fold[S] {
 	f := NewFold(e, initial, nil, stores...)
 	f.taken = new(taken)

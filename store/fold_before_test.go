@@ -62,7 +62,7 @@ func TestChangeFolds(t *testing.T) {
 	}
 }
 
-// A fold that begins anew gets the changes of the facts that it takes in, whatever it has taken in before.
+// After Begin, a fold gets the changes of the facts that it takes in, whatever it has taken in before.
 func TestChangeFoldsBegunAnew(t *testing.T) {
 	e := openEngine(t, newLog(t))
 	for n := range 4 {

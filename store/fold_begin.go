@@ -8,10 +8,10 @@ import (
 	"fmt"
 )
 
-// Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and the
-// app kept (after a restart, see [Engine.Resume]), or, after a *backend.CompactedError, what the app wants to begin with at
-// the Seq of the horizon. It ends with ctx's error. Inside a read or a step of a fold, Begin of a fold that is being read
-// is an error.
+// Begin sets the fold's state to state, as of seq; the fold goes on with the facts after seq. Use it with a state that
+// [Fold.Read] showed earlier and the app kept (after a restart, see [Engine.Resume]). Use it also after a
+// *backend.CompactedError, with the Seq of the horizon and the state with which the app begins there. Begin returns
+// ctx's error if ctx ends first. Inside a read or a step of a fold, Begin of a fold that is being read is an error.
 func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
 	if !f.mu.TryLock() {
 		if inside, _ := insideFold(); inside {

@@ -49,7 +49,7 @@ func TestFolds(t *testing.T) {
 	require.NoError(t, count.Read(t.Context(), func(n int, _ uint64) { require.Len(t, want, n) }))
 }
 
-// A fold can be read inside its own read, and inside that of another fold.
+// A fold can be read inside its own read, and inside the read of another fold.
 func TestFoldsInFolds(t *testing.T) {
 	e := openEngine(t, newLog(t))
 	count := func(n int, _ store.Record) int { return n + 1 }

@@ -13,23 +13,23 @@ import (
 
 // Health is how an engine and its log are at one moment.
 type Health struct {
-	// Err is why the engine does not follow the log now; nil: it does. Reads show what the engine has. If it is
-	// backend.ErrUnavailable, backend.ErrUnauthenticated or backend.ErrForbidden, or a server's certificate
-	// can't be verified, the engine tries again until that has passed, and the error is that of the latest
-	// attempt. Any other error is final, as [Engine.Err].
+	// Err is nil while the engine follows the log, otherwise the reason why it does not. Reads go on from memory. If
+	// Err is backend.ErrUnavailable, backend.ErrUnauthenticated or backend.ErrForbidden, or a server's certificate
+	// can't be verified, the engine keeps trying, and Err is the error of the latest attempt. Any other error is final,
+	// as [Engine.Err].
 	Err error
 
-	Since time.Time // when that began or was last tried; zero if Err is nil or final
+	Since time.Time // when the outage began or the latest attempt was made; zero if Err is nil or final
 	Head  uint64    // the seq through which the engine shows the log, see [Engine.Head]
 
-	// Connection is how the backend is connected to its server; nil: it has none, or does not say.
+	// Connection is the backend's connection to its server; nil if the backend has no server or does not report it.
 	Connection *backend.Connection
 }
 
 // Healthy reports whether the engine follows the log.
 func (h Health) Healthy() bool { return h.Err == nil }
 
-// MarshalJSON writes {"healthy", "error", "since", "head", "connection"}, without those that are not given.
+// MarshalJSON writes an object with "healthy" and "head" and, if set, "error", "since" and "connection".
 func (h Health) MarshalJSON() ([]byte, error) {
 	text := struct {
 		Healthy    bool                `json:"healthy"`
@@ -50,9 +50,9 @@ type trouble struct {
 	since time.Time
 }
 
-// Health returns how the engine is now. It asks nobody and does not wait, so that it suits a health check. A
-// server that hangs without a word shows only once the backend's heartbeat, or a call of its own, has failed: with
-// PostgreSQL that can take a minute. [Engine.Sync] with a deadline asks the server.
+// Health returns the engine's state. It does no I/O and does not wait, so that it suits a health check. Health shows
+// that a server hangs only after the backend's heartbeat or another call of the backend has failed; with PostgreSQL
+// this can take a minute. [Engine.Sync] with a deadline asks the server.
 func (e *Engine) Health() Health {
 	h := Health{Head: e.Head(), Err: e.Err()}
 	if t := e.trouble.Load(); t != nil && h.Err == nil {

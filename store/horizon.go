@@ -11,12 +11,14 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// The log says how far the past of its stores is incomplete (backend.Horizon). The engine learns it with each page that it
-// reads, before it shows the page, from the receipts of compactions that it follows, and from Sync. Reads take a view first
-// and then ask for the horizon, so that what a view lacks is before the horizon.
+// A horizon says before which moment the past of a store is incomplete (backend.Horizon). The engine learns horizons
+// with each page that it reads, before it shows the page, from the receipts of compactions that it follows, and from
+// Sync. A read takes its view first and the horizon afterwards, so that every fact that the view lacks is before the
+// horizon.
 
-// Horizon returns the moment before which the past of a store is incomplete, since facts were pruned or lost; zero: it is whole.
-// Reads as of an earlier moment, on either axis, are backend.ErrCompacted. Reads of the present never are.
+// Horizon returns the moment before which the past of a store is incomplete, because facts were pruned or lost; zero if
+// the past is complete. A read as of an earlier moment, on either axis, returns backend.ErrCompacted. A read of the
+// present never does.
 func (e *Engine) Horizon(store string) backend.Horizon {
 	s := backend.Stats{Horizons: e.allHorizons()}
 	return s.Horizon(store)
@@ -30,11 +32,11 @@ func (e *Engine) allHorizons() map[string]backend.Horizon {
 	return nil
 }
 
-// inMemory is the seq for raise if the horizons come without facts that were read.
+// inMemory is the argument through of raise if no facts were read together with the horizons.
 const inMemory = math.MaxUint64
 
-// raise takes in horizons. The facts of the log through a seq are in memory: they were read before these horizons came.
-// The caller holds mu, unless the engine is new.
+// raise takes in horizons. The facts of the log through the seq through were read before these horizons came, and so
+// are in memory. The caller holds mu, unless the engine is new.
 func (e *Engine) raise(horizons map[string]backend.Horizon, through uint64) {
 	if len(horizons) == 0 {
 		return
@@ -64,7 +66,7 @@ func (e *Engine) missingThrough(store string) uint64 {
 	return max((*missing)[backend.AllStores], (*missing)[store])
 }
 
-// learn is raise for a caller that may not have the lock.
+// learn is raise for a caller that may or may not hold the lock.
 func (e *Engine) learn(horizons map[string]backend.Horizon, through uint64) {
 	if e.lockOutside() { // otherwise this goroutine has the lock
 		defer e.mu.Unlock()
@@ -96,7 +98,7 @@ func (e *Engine) wholeAfter(store string, after uint64) error {
 	return nil
 }
 
-// saying yields an error, if it is not nil, before all else. The loop may go on after it.
+// saying returns a sequence that yields err, if it is not nil, and then the pairs of all.
 func saying(err error, what string, all iter.Seq2[Record, error]) iter.Seq2[Record, error] {
 	if err == nil {
 		return all

@@ -14,8 +14,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// held is a log whose Follow gives one fact at a time, which it looks for anew. It announces each page and waits with it,
-// until open is closed.
+// held is a log whose Follow yields one fact at a time, and reads the log again for each. It announces each page and
+// waits with it, until open is closed.
 type held struct {
 	backend.Log
 	at, next, open chan struct{}

@@ -22,8 +22,8 @@ type Index struct {
 	holders
 }
 
-// Index returns the index of a store by a field, as a FieldReader reads it if one is given. It is the same index each
-// time. It is built on first use and kept up by each write from then on, until [Index.Close].
+// Index returns the index of a store by a field. If by is given, it reads the field. Each call returns the same index.
+// The index is built on first use; each later write updates it, until [Index.Close].
 func (e *Engine) Index(store string, field Field, by ...FieldReader) (*Index, error) {
 	if field == "" {
 		return nil, &backend.InvalidError{Field: "field", Reason: "a field without a name"}
@@ -45,8 +45,8 @@ func (x *Index) name() indexName { return indexName{x.field, x.by} }
 
 func (x *Index) same(declaration) bool { return true } // its name says all
 
-// Close says that the index is not needed any more. Call it once for each call of [Engine.Index]; after the last one
-// writes no longer update the index, and reads of it look at every record.
+// Close releases the index. Call it once for each call of [Engine.Index]; after the last Close writes no longer update
+// the index, and reads of it look at every record.
 func (x *Index) Close() { x.engine.withdraw("index", x.store, x.name(), x) }
 
 // Build builds the index now, so that its first read need not.

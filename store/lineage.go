@@ -49,14 +49,14 @@ func RefOf(f *backend.Fact) FactRef {
 	}
 }
 
-// A Source names a fact that others were derived from.
+// A Source names a fact from which other facts were derived.
 type Source struct {
 	Store string // "": not known, as in the derivations of earlier releases
 	ID    string
 }
 
-// SourcesOf returns the name of the rule that derived a fact with such a derivation, and the facts that it derived it from;
-// nothing if it is not the JSON of a [Rule].
+// SourcesOf parses the Derivation of a fact. It returns the name of the [Rule] that derived the fact and the rule's
+// sources, or nothing if derived is not the JSON that a rule writes.
 func SourcesOf(derived json.RawMessage) (rule string, from []Source) {
 	var d derivation
 	if derived == nil || json.Unmarshal(derived, &d) != nil {
@@ -70,15 +70,15 @@ func sourcesIn(text json.RawMessage) []Source {
 	return from
 }
 
-// An origin names what led to a fact.
+// An origin names a fact that led to another one.
 type origin struct {
 	Source
 	other  bool   // if the store has no such fact, another one may have it
 	before uint64 // the seq of the fact
 }
 
-// links returns what a fact says that led to it: its sources, and its cause, which is the key's fact before it unless the
-// writer gave it.
+// links returns the facts that f names as its origins: its sources, and its cause, which is the key's fact before f
+// unless the writer named another.
 func (f *FactRef) links() (all []origin) {
 	for _, s := range sourcesIn(f.Derivation) {
 		all = append(all, origin{s, s.Store == "", f.Seq})
@@ -89,8 +89,9 @@ func (f *FactRef) links() (all []origin) {
 	return all
 }
 
-// led returns the fact that a link names; the zero Record if the engine does not hold it. Where the store is not known, it is the
-// first one in the log, and before what it led to: facts that come later with the same ID change no lineage.
+// led returns the fact that a link names; the zero Record if the engine does not hold it. If the link's store is
+// unknown, led returns the first fact in the log with the ID, and only if it is before the linking fact: a later fact
+// with the same ID changes no lineage.
 func (e *Engine) led(l origin) (found Record) {
 	if found = e.fact(l.Store, l.ID); found.data != nil || !l.other {
 		return found
@@ -183,8 +184,8 @@ func ProofOf(facts []FactRef) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// equalForm returns a form of f that is the same however its JSON was written: with other white space, escapes, order of
-// keys, forms of numbers or time zones, and with null for what is not given.
+// equalForm returns a form of f that does not depend on how its JSON was written: on white space, escapes, the order of
+// keys, the forms of numbers, time zones, or null for a missing field.
 func (f FactRef) equalForm() ([]byte, error) {
 	f.TransactionTime, f.ValidTime = f.TransactionTime.UTC(), f.ValidTime.UTC()
 	for _, text := range []*json.RawMessage{&f.Producer, &f.Derivation} {
@@ -199,11 +200,11 @@ func (f FactRef) equalForm() ([]byte, error) {
 	return appendEqual(nil, text)
 }
 
-// VerifyLineage checks a lineage, taken by this engine or another, against the log: the log has each fact as
-// the lineage has it; the fact's value has the hash; every cause and source is in the lineage, or not in the
-// log; and the proof is that of the log's facts. If any of this does not hold, the error is backend.ErrCorrupt and
-// names the fact. Facts whose hash another system computed in another way do not pass. If the engine does not
-// hold a fact that the log may have, the error is ErrDropped.
+// VerifyLineage checks a lineage, taken by this engine or another, against the log: the log has each fact as the
+// lineage has it; the fact's value has the hash; every cause and source is in the lineage, or not in the log; and the
+// proof matches the log's facts. If any of this does not hold, the error is backend.ErrCorrupt and names the fact. A
+// fact with a hash that another system computed differently does not pass. If the engine does not hold a fact that the
+// log may have, the error is ErrDropped.
 //
 // A lineage may have been written as JSON by any program, which may order keys, escape texts and write white
 // space, numbers and the zones of times in its own way. One that rounds numbers changes the facts.

@@ -41,7 +41,7 @@ func TestLineageThroughOtherWriters(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(change.Replace(text)), &kept))
 		require.NoError(t, e.VerifyLineage(kept), change.Replace(text))
 	}
-	var ordered struct { // encoding/json writes the keys of a map in order, unlike those of a struct
+	var ordered struct { // encoding/json sorts the keys of a map, and not the fields of a struct
 		Facts []map[string]json.RawMessage `json:"facts"`
 		Proof string                       `json:"proof"`
 	}

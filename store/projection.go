@@ -4,9 +4,8 @@ package store
 
 import "slices"
 
-// A projection is an index over the latest records of a namespace, built on first use and kept up as facts
-// are added. It belongs to its namespace: if another one takes the namespace's place, the projection is
-// built again over that.
+// A projection is an index over the latest records of a namespace, built on first use and kept up as facts are added.
+// It belongs to its namespace: if another namespace replaces that one, the projection is built again over the new one.
 type projection interface {
 	// put says that r is the record of the key with number n, after prev. It is called by one goroutine at
 	// a time, once r is in the namespace and before the engine's head moves to r.
@@ -19,9 +18,9 @@ type owned struct {
 	projection
 }
 
-// projected returns the projection of a Scope or Index over the namespace of v; nil if v has none, or it is not the store's
-// namespace any more, or a function of the app asks that is called under the engine's lock. The projection is as of v's
-// head or later, see overlay.
+// projected returns the projection of a Scope or Index over the namespace of v. It returns nil if v has no namespace,
+// if its namespace was replaced, or if the caller was called by a function of the app under the engine's lock. The
+// projection is as of v's head or later, see overlay.
 func (e *Engine) projected(v view, owner declaration, create func() projection) projection {
 	if v.namespace == nil || owner.counted().closed.Load() {
 		return nil

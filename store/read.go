@@ -17,7 +17,7 @@ import (
 var ErrNotFound = errors.New("store: not found")
 
 // Get returns the current record of a key: its latest fact, whatever its valid time. ok is false if the key has no
-// fact, or its latest fact is a retraction, which r is then.
+// fact, or if its latest fact, r, is a retraction.
 func (e *Engine) Get(store, key string) (r Record, ok bool) {
 	r = e.view(store).latest(key)
 	return r, r.live()
@@ -27,13 +27,14 @@ func (e *Engine) Get(store, key string) (r Record, ok bool) {
 // if it has none.
 func (e *Engine) Latest(store, key string) Record { return e.view(store).latest(key) }
 
-// GetAt returns the record of a key as of a moment. ok is false if the key had no fact that was
-// visible and valid then, or the last of them was a retraction, which r is then.
+// GetAt returns the record of a key as of a moment. ok is false if the key had no fact that was visible and valid then,
+// or if that fact, r, is a retraction.
 //
-// If the answer needs facts that the engine dropped from memory (Options.KeepVersions), GetAt reads them
-// from the log. Errors are ctx's, ErrNotLoaded, backend.ErrForbidden if this process may not read the store now, errors of
-// reading the log and, if facts that the answer may need were pruned, a *backend.CompactedError (backend.ErrCompacted), see
-// [Engine.Horizon]. This holds for all methods that read with a context. Others find nothing in a store that may not be read.
+// If the answer needs facts that the engine dropped from memory (Options.KeepVersions), GetAt reads them from the log.
+// Errors are ctx's error, ErrNotLoaded, backend.ErrForbidden if this process may not read the store now, errors of
+// reading the log and, if facts that the answer may need were pruned, a *backend.CompactedError (backend.ErrCompacted),
+// see [Engine.Horizon]. All methods that read with a context return the same errors. Methods without a context find
+// nothing in a store that this process may not read.
 func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Record, ok bool, err error) {
 	v, err := e.viewAt(ctx, store, &m, key)
 	if err != nil {
@@ -46,9 +47,9 @@ func (e *Engine) GetAt(ctx context.Context, store, key string, m Moment) (r Reco
 	return r, r.live(), nil
 }
 
-// History yields the facts of a key that are visible at a moment, retractions too, the oldest first. If the
-// moment has a Valid time, it yields only facts that are valid from then or earlier. Each pair is a record
-// and nil, or the zero Record and an error, which ends the loop.
+// History yields the facts of a key that are visible at a moment, retractions too, the oldest first. If the moment has
+// a Valid time, History yields only facts that became valid at that time or earlier. Each pair is a record and nil, or
+// the zero Record and an error, which ends the loop.
 //
 // If facts of the store were pruned, the history may be incomplete. History says so first: the first pair is the zero
 // Record and a *backend.CompactedError. It is the one error that does not end the loop: if the loop goes on, the facts
@@ -76,9 +77,10 @@ func (e *Engine) History(ctx context.Context, store, key string, m Moment) iter.
 	})
 }
 
-// Facts yields the facts of a store with a seq above after, retractions too, in the order of the log, up to
-// the head when the loop begins. Pairs are as in History; facts after the seq may have been pruned, which is an error
-// too. If the log ends before after, the error is a *backend.DivergedError. To go on after a restart, see [Engine.Resume].
+// Facts yields the facts of a store with a seq above after, retractions too, in the order of the log, up to the head
+// when the loop begins. Pairs are as in [Engine.History]: if facts after the seq were pruned, the first pair is a
+// *backend.CompactedError. If the log ends before after, the error is a *backend.DivergedError. To go on after a
+// restart, see [Engine.Resume].
 func (e *Engine) Facts(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return records(func() (iter.Seq2[Record, error], error) {
 		err := e.reachable(ctx, after)
@@ -124,10 +126,10 @@ func records(begin func() (iter.Seq2[Record, error], error)) iter.Seq2[Record, e
 	}
 }
 
-// FactByID returns the fact with an ID in one of some stores; none given: in any. If the engine does not hold it, the error
-// is ErrNotFound, or ErrDropped if the log may have it. If several of the stores have a fact with the ID, which one is meant is
-// not known, and the error is a *backend.InvalidError: name the store. The first call for each store builds an index of 8 to 24
-// bytes a fact, which each write keeps up.
+// FactByID returns the fact with an ID in one of the given stores, or in any store if none are given. If the engine
+// does not hold the fact, the error is ErrNotFound, or ErrDropped if the log may have it. If several of the stores have
+// a fact with the ID, the error is a *backend.InvalidError: name the store. The first call for each store builds an
+// index of 8 to 24 bytes a fact, which each later write updates.
 func (e *Engine) FactByID(id string, stores ...string) (Record, error) {
 	var found Record
 	for r := range e.factsWith(id) {

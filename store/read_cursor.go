@@ -55,7 +55,7 @@ func (q Query) begin(store string) (p position, err error) {
 	return p, nil
 }
 
-// fingerprint differs between queries whose cursors must not be mixed up.
+// fingerprint identifies the query in its cursors, so that no other query takes them.
 func (q Query) fingerprint(store string) uint64 {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%q %q %q %t %t %d %t %t", store, q.Prefix, q.OrderBy, q.ByKey, q.Descending, q.At.Seq, q.At.none, q.At.now)

@@ -8,21 +8,22 @@ import (
 )
 
 // A Moment says as of when to read, on both time axes. The zero Moment is now. Its JSON is an object with the members
-// "seq", "time" and "valid", without those that are not set; "seq" 0 is the empty log, and "valid" "now" is [ValidNow].
+// "seq", "time" and "valid", if they are set; "seq" 0 is the empty log, and "valid" "now" is [ValidNow].
 //
-// Seq and Time choose which facts are visible: what the log held then. Valid chooses among the
-// visible facts of a key: what was true then, as far as one knew.
+// Seq and Time choose which facts are visible: the facts that the log held then. Valid chooses among the visible facts
+// of a key the one that was true then, as far as the log knew.
 type Moment struct {
-	// Seq makes the facts through it visible, and no others; 0: all. For a seq that may be 0, as
-	// the Head of an empty log is, see [AsOf]. A read as of a seq that the engine does not show yet, such as that of another
-	// process's write, waits for it; if the log does not reach it, the read is a *backend.DivergedError. Of an engine that has
-	// ended it is the [Engine.Err].
+	// Seq makes only the facts through Seq visible; 0: all facts. For a seq that may be 0, such as the Head of an empty
+	// log, use [AsOf]. If the engine does not show Seq yet, for instance because another process has just written it,
+	// the read waits. If the log does not reach Seq, the read returns a *backend.DivergedError; if the engine has
+	// ended, it returns [Engine.Err].
 	Seq uint64
 
-	// Time makes the facts visible whose transaction time is not after it; zero: all. The last of
-	// them in the log is the key's value, unless Valid says otherwise. The log dates facts by its own clock: if that
-	// is ahead of the engine's (Options.Now), a Time at which the engine showed a fact, or had synced with one ([Engine.Sync]),
-	// shows the fact. So a read as of now sees what a read of the present does.
+	// Time makes only the facts visible whose transaction time is not after Time; zero: all facts. The last visible
+	// fact in the log is the key's value, unless Valid says otherwise. The log dates facts by its own clock, which may
+	// be ahead of the engine's clock (Options.Now). A fact that the engine already showed, or had synced with
+	// ([Engine.Sync]), when its clock was at Time is visible all the same. So a read as of now sees what a read of the
+	// present does.
 	Time time.Time
 
 	// Valid selects, among a key's visible facts, the one with the greatest valid time not after
@@ -32,15 +33,15 @@ type Moment struct {
 	Valid time.Time
 
 	none bool // nothing is visible
-	now  bool // Valid is when it is read, see ValidNow
+	now  bool // Valid is the time of the read, see ValidNow
 }
 
-// AsOf returns the moment at which the log went through seq; with 0 it was empty.
+// AsOf returns the moment at which the log ended with seq. AsOf(0) is the moment at which it was empty.
 func AsOf(seq uint64) Moment { return Moment{Seq: seq, none: seq == 0} }
 
-// ValidNow returns the moment that chooses what is valid at the time of each read: Valid is the time of Options.Now, or the
-// latest transaction time in the store or the store's horizon if that is later, so that a fact without a valid time is
-// valid as soon as it shows, and the present is never ErrCompacted.
+// ValidNow returns a moment that selects the facts that are valid when they are read. Each read sets Valid to the
+// latest of three times: Options.Now, the latest transaction time in the store, and the store's horizon. So a fact
+// without a valid time is valid as soon as the engine shows it, and the read never returns ErrCompacted.
 func ValidNow() Moment { return Moment{now: true} }
 
 // resolve sets Valid for a read of v.
@@ -94,7 +95,7 @@ func (m Moment) MarshalJSON() (text []byte, err error) {
 	return json.Marshal(j)
 }
 
-// UnmarshalJSON reads a Moment. As everywhere in JSON, null says nothing.
+// UnmarshalJSON reads a Moment; null changes nothing.
 func (m *Moment) UnmarshalJSON(text []byte) error {
 	var j momentJSON
 	if err := json.Unmarshal(text, &j); err != nil || string(text) == "null" {
@@ -116,7 +117,7 @@ func (m *Moment) UnmarshalJSON(text []byte) error {
 // timeless reports whether m has neither Time nor Valid.
 func (m *Moment) timeless() bool { return m.Time.IsZero() && m.Valid.IsZero() }
 
-// shows reports whether a fact that the moment's Seq lets pass is visible, and valid by Valid.
+// shows reports whether r is visible by Time and valid by Valid. It does not look at Seq.
 func (m Moment) shows(r Record) bool {
 	return (m.Time.IsZero() || !r.TransactionTime().After(m.Time)) && (m.Valid.IsZero() || !r.validTime().After(m.Valid))
 }

@@ -8,18 +8,19 @@ import (
 	"time"
 )
 
-// The log dates facts by its own clock, which may be ahead of this process's: by a little, or by years after somebody's clock
-// was wrong once. An app that reads as of its own time must see all the same what is there. So whenever the engine shows facts
-// whose times its clock has not reached, it notes what the clock says, and reads a time from then on as the facts' time.
+// The log dates facts by its own clock, which may be ahead of this process's clock: by a little or, after a clock was
+// wrong once, by years. An app that reads as of its own time must still see every fact that the engine shows. So
+// whenever the engine shows facts whose times its clock has not reached, it notes the clock's time, and a read as of
+// that clock time or later reads as of the facts' time.
 
 // An aheadTime is a transaction time that was in the future when its fact was shown.
 type aheadTime struct{ clock, fact time.Time }
 
-// maxAhead is how many of them are kept: the latest. Earlier ones matter to reads as of earlier times alone.
+// maxAhead is how many of the latest notes are kept. Older ones only matter for reads as of older times.
 const maxAhead = 64
 
-// noteAhead notes that all facts that were applied are shown when the clock says clock, if it has not reached their times: it
-// is behind the log's, or was set back since. The caller holds mu, and moves the head afterwards.
+// noteAhead notes that the engine shows all applied facts at the clock time clock, if clock has not reached their
+// times: the clock is behind the log's, or was set back. The caller holds mu, and moves the head afterwards.
 func (e *Engine) noteAhead(clock time.Time) {
 	latest := e.newest
 	if !latest.After(clock) {
@@ -40,7 +41,8 @@ func (e *Engine) noteAhead(clock time.Time) {
 	e.ahead.Store(&all)
 }
 
-// seen returns the time to read as of when an app says t: t, or the time of the facts that the engine showed by then.
+// seen returns the time as of which to read if an app asks for t: t, or the latest time of the facts that the engine
+// showed by then.
 func (e *Engine) seen(t time.Time) time.Time {
 	all := e.ahead.Load()
 	if all == nil || t.IsZero() {
@@ -53,5 +55,5 @@ func (e *Engine) seen(t time.Time) time.Time {
 	return t
 }
 
-// asSeen makes a moment's times those that an app sees at them what it saw then.
+// asSeen applies seen to the times of a moment.
 func (e *Engine) asSeen(m *Moment) { m.Time, m.Valid = e.seen(m.Time), e.seen(m.Valid) }

@@ -13,10 +13,10 @@ import (
 
 // ErrDropped is reported if an engine does not hold facts that the log may have: they were dropped from memory
 // (Options.KeepVersions), or their store is not in memory (Options.Stores), or this process may not read all stores.
-// [Engine.Past] reads what the process may read.
+// [Engine.Past] reads the facts that the process may read.
 var ErrDropped = errors.New("store: the engine does not hold all facts that this asks for: read them through Past, or with a token that may read all stores")
 
-// errPast is why an engine of the past does not follow the log.
+// errPast is the Err of an engine of the past.
 var errPast = errors.New("store: an engine of the past does not follow the log")
 
 // partial reports whether the log may have facts that e does not hold.
@@ -24,12 +24,11 @@ func (e *Engine) partial() bool {
 	return e.opts.KeepVersions > 0 || e.stores.Load() != nil || e.readable().stores != nil
 }
 
-// Past returns an engine with all facts of a store through e's head, whatever Options.KeepVersions and
-// Options.Stores are: of the given keys, or of all keys if none are given. The store "" is all stores. It
-// reads them from the log once, for many reads of the past. The returned engine takes no writes, shows
-// nothing new, and needs no Close. Facts that were pruned are gone, and reads of the moments that need them are
-// backend.ErrCompacted. It has e's upcasters, but scopes, indexes and relations must be made
-// of it.
+// Past returns an engine with all facts of a store through e's head, whatever Options.KeepVersions and Options.Stores
+// are: of the given keys, or of all keys if none are given. The store "" is all stores. It reads them from the log
+// once, for many reads of the past. The returned engine takes no writes, shows nothing new, and needs no Close. A read
+// that needs pruned facts returns backend.ErrCompacted. The returned engine has e's upcasters; declare scopes, indexes
+// and relations on it as needed.
 func (e *Engine) Past(ctx context.Context, store string, keys ...string) (*Engine, error) {
 	if store == "" {
 		return e.past(ctx, e.Head(), nil, keys)

@@ -19,25 +19,25 @@ type Query struct {
 	ByKey      bool   // order records by the bytes of their keys
 	Descending bool   // the last record first
 
-	// OrderBy orders records by the value of a field, and records with equal values by the bytes of
-	// their keys; ByKey is ignored. First come records with no value or null, then false, true, numbers
-	// by value, strings by bytes, arrays, and objects by the bytes of their canonical JSON. "": no such
-	// order. Times that are strings are ordered by their bytes, so that those of other zones or with fractions of
-	// seconds are out of order; see ReadBy.
+	// OrderBy orders records by the value of a field, and records with equal values by the bytes of their keys; ByKey
+	// is ignored. First come records with no value or null, then false, true, numbers by value, strings by bytes,
+	// arrays, and objects by the bytes of their canonical JSON. "": no such order. Times that are strings are ordered
+	// by their bytes, so that times with different zones or with fractions of seconds are out of order; see ReadBy.
 	//
-	// A list looks at every record, whatever Limit is. The order of the present is kept if it is asked for again before many
-	// facts are written: then a list looks at what it yields, and at what was written since. The engine keeps
-	// the orders by eight fields of a store, of 4 bytes a key each, and none of a store with more than 4 million keys.
+	// A list by a field looks at every record, whatever Limit is. If the present is listed by the same field again
+	// before many facts are written, the engine keeps the order; a list then looks only at the records that it yields
+	// and at recent writes. The engine keeps orders by at most eight fields of a store, at 4 bytes a key each. It keeps
+	// no orders of a store with more than 4 million keys.
 	OrderBy Field
 
-	// Where reports whether a record is listed; nil: all are. It is called for each record that the list looks at. A Cursor does
-	// not know it: pass the same Where for each page.
+	// Where reports whether a record is listed; nil: all are. It is called for each record that the list looks at. A
+	// Cursor does not include Where: pass the same Where for each page.
 	Where func(r Record) bool `json:"-"`
 
-	// Cursor is the Next of the [Results] before: list the page after them. It belongs to one query: all
-	// fields but Limit must stay the same. "": the first page. If a record changes between two pages, it
-	// may be listed twice or not at all; with At, all pages show one state. A compaction between two
-	// pages may change the order of first writing.
+	// Cursor is the Next of the previous [Results], to list the page after them. "": the first page. A Cursor belongs
+	// to one query: all fields but Limit must stay the same. A record that changes between two pages may be listed
+	// twice or not at all; with At, all pages show one state. A compaction between two pages may change the order of
+	// first writing.
 	Cursor string
 
 	Limit int // how many records at most; 0: no limit
@@ -45,7 +45,7 @@ type Query struct {
 	by FieldReader // reads OrderBy; nil: JSON
 }
 
-// ReadBy returns q with the reader of OrderBy. Package companion sets one for the type of its records.
+// ReadBy returns q with a reader for the field of OrderBy. Package companion sets one for the type of its records.
 func (q Query) ReadBy(by FieldReader) Query {
 	q.by = by
 	return q
@@ -57,10 +57,10 @@ type Results struct {
 	Next    string   `json:"next,omitempty"` // the Cursor of the next page; "": there is none
 }
 
-// List yields the records of a store as q says; retracted keys have none. All are of one state of the log: the
-// head when the loop begins, or q.At. Each pair is a record and nil, or the zero Record and an error, which
-// ends the loop. A Limit below 0 and a Cursor of another query are *backend.InvalidError; other errors are
-// as in [Engine.GetAt]. The loop's body may call any method.
+// List yields the records of a store that q selects, in q's order. A retracted key has no record. All records are of
+// one state of the log: the head when the loop begins, or q.At. Each pair is a record and nil, or the zero Record and
+// an error, which ends the loop. A Limit below 0 and a Cursor of another query are *backend.InvalidError; other errors
+// are as in [Engine.GetAt]. The loop's body may call any method.
 func (e *Engine) List(ctx context.Context, store string, q Query) iter.Seq2[Record, error] {
 	return q.list(ctx, e, store, nil)
 }
@@ -97,7 +97,8 @@ func (q Query) list(ctx context.Context, e *Engine, store string, s *Scope) iter
 // none yields no records.
 func none(func(Record, error) bool) {}
 
-// page collects what list yields, up to the limit, and looks at the record after that.
+// page collects the records that list yields, up to the limit. It asks for one record more to learn whether a page
+// follows.
 func (q Query) page(ctx context.Context, e *Engine, store string, s *Scope) (Results, error) {
 	limit := q.Limit
 	if limit > 0 && limit < math.MaxInt {
@@ -117,14 +118,14 @@ func (q Query) page(ctx context.Context, e *Engine, store string, s *Scope) (Res
 	return page, nil
 }
 
-// A pick is the records of a view that a query lists some of.
+// A pick is the records of a view from which a query selects.
 type pick struct {
 	view
 	moment  Moment              // its Time and Valid; the view has its Seq
 	fits    func(r Record) bool // nil: all
 	members *members            // the keys whose records fit; nil: fits is asked about each
 	overlay overlay             // the keys that members may be wrong about
-	order   *order              // of Query.OrderBy; nil: none is kept
+	order   *order              // of Query.OrderBy; nil: there is no kept order
 }
 
 // pick returns the records of the scope as of a moment; of a nil scope, all records.
@@ -180,8 +181,8 @@ func (q Query) records(p pick, from position) iter.Seq2[Record, error] {
 	}
 }
 
-// fewer reports whether the records that q lists are found sooner in an order of all records than by ordering those
-// that are in the scope and have the prefix.
+// fewer reports whether it is faster to go through a kept order of all records than to sort the records that are in the
+// scope and have the prefix.
 func (q Query) fewer(p *pick) bool {
 	if p.members == nil && p.fits != nil {
 		return false
@@ -286,7 +287,7 @@ func (s *namespace) place(sorted []uint32, key string, past bool) int {
 	return i
 }
 
-// among yields those of the given keys that may be in the scope. If in is false, fits has to decide.
+// among yields the given keys that may be in the scope. If in is false, fits has to decide.
 func (p *pick) among(numbers iter.Seq[uint32]) iter.Seq2[uint32, bool] {
 	return func(yield func(n uint32, in bool) bool) {
 		for n := range numbers {

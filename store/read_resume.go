@@ -9,14 +9,14 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Cursor returns where the engine stands: its log, and the [Engine.Head]. Consumers that store how far they have come
-// store the cursor's Log with the seq of their last record, see [Engine.Resume].
+// Cursor returns the engine's position: its log, and the [Engine.Head]. A consumer that stores its progress stores the
+// cursor's Log with the seq of its last record, see [Engine.Resume].
 func (e *Engine) Cursor() backend.Cursor { return backend.Cursor{Log: e.cursor().Log, Seq: e.Head()} }
 
-// Resume returns the seq after which a consumer goes on that has come as far as c, an earlier [Engine.Cursor] of this
-// log, of the log that it was restored from, or of one before that: for Tail, Watch and Facts. If the log does not have
-// what the consumer has read, because it was restored to an earlier seq or is another one, the error is a
-// *backend.DivergedError, whose Common says through where the consumer's work still holds.
+// Resume returns the seq to pass to Tail, Watch or Facts for a consumer whose progress is c: an earlier [Engine.Cursor]
+// of this log, or of a log from which this one was restored. If the log lacks facts that the consumer has read, because
+// it was restored to an earlier seq or is another log, the error is a *backend.DivergedError. Its Common is the seq
+// through which the consumer's work still holds.
 func (e *Engine) Resume(ctx context.Context, c backend.Cursor) (after uint64, err error) {
 	stats, err := e.log.Stats(ctx)
 	if err == nil {
@@ -28,8 +28,8 @@ func (e *Engine) Resume(ctx context.Context, c backend.Cursor) (after uint64, er
 	return after, nil
 }
 
-// reachable returns an error if the log does not reach a seq that a consumer has come to: it was restored to an earlier
-// one, or is another log; or if the engine has ended before it. Waiting for it would pass over all facts up to there.
+// reachable returns an error if the log does not reach after, because it was restored to an earlier seq or is another
+// log, or if the engine has ended before after. A loop that waited for the seq would skip all facts up to it.
 func (e *Engine) reachable(ctx context.Context, after uint64) error {
 	if after == 0 || after <= e.Head() {
 		return nil

@@ -13,32 +13,32 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Tail yields the facts of a store with a seq above after, retractions too, in the order of the log,
-// and then each new one as the engine shows it. Each pair is a record and nil, or the zero Record
-// and an error, which ends the loop: ctx's, ErrNotLoaded, an error of reading the log, a *backend.DivergedError if the
-// log ends before after (see [Engine.Resume]), or, after all facts that the engine shows, why it no
-// longer follows the log. To go on in this process, pass the seq of the last record. A consumer that goes on after a restart
-// keeps a cursor and passes what [Engine.Resume] returns: a seq alone does not tell that the log was restored to an
-// earlier one, and has grown past it since.
+// Tail yields the facts of a store with a seq above after, retractions too, in the order of the log, and then each new
+// one as the engine shows it. Each pair is a record and nil, or the zero Record and an error, which ends the loop. The
+// error is ctx's error, ErrNotLoaded, an error of reading the log, a *backend.DivergedError if the log ends before
+// after (see [Engine.Resume]), or, after all facts that the engine shows, the reason why it no longer follows the log.
+// To go on in this process, pass the seq of the last record. To go on after a restart, keep a cursor and pass the
+// result of [Engine.Resume]: a seq alone does not show that the log was restored to an earlier seq and has grown past
+// it since.
 //
-// If after is before the store's horizon, or facts that the loop has not come to were pruned before this process had read
-// them or are dropped from memory with a compaction, it says so before it goes on: with the zero Record and a
-// *backend.CompactedError, the one error that does not end the loop if its body goes on. To show what a store holds
-// nevertheless, list it as of the horizon, and go on after that.
+// If after is before the store's horizon, Tail first yields the zero Record and a *backend.CompactedError. It does so
+// again later if facts that the loop has not reached are pruned before this process reads them or are dropped from
+// memory by a compaction. It is the one error that does not end the loop: if the body goes on, the facts that are left
+// follow. To begin with the whole content of the store instead, list the store as of the horizon, and go on after the
+// horizon.
 //
-// While the process may not read the store, nothing comes; once it may again, the loop goes on where it was. The same holds
-// while facts must be read from the log and that can't be reached or does not let the process in.
+// While the process may not read the store, Tail waits; once it may again, the loop goes on where it was. Tail also
+// waits while it must read facts from the log and the log can't be reached or does not admit the process.
 //
-// It is served from memory, not from a queue: a slow loop costs writers nothing and misses nothing. Facts
-// that were dropped from memory (Options.KeepVersions) are read from the log. The loop's body may call any
-// method.
+// Tail is served from memory, not from a queue: a slow loop costs writers nothing and misses nothing. Facts that were
+// dropped from memory (Options.KeepVersions) are read from the log. The loop's body may call any method.
 func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		if err := e.reachable(ctx, after); err != nil {
 			yield(Record{}, fmt.Errorf("store: tail: %w", err))
 			return
 		}
-		told, begun := uint64(0), false // the loop knows that facts through this seq may be missing; it has looked before
+		told, begun := uint64(0), false // the seq through which the loop was told that facts may be missing; whether it has looked before
 		wait := backoff.NewExponentialBackOff()
 		wait.MaxInterval = maxRetryInterval
 		for {

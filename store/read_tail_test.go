@@ -68,7 +68,7 @@ func TestTailWaitsForTheLog(t *testing.T) {
 	trouble.Store(new(backend.ErrFailed))
 	require.ErrorIs(t, last(), backend.ErrFailed)
 
-	tries.Store(1) // for good
+	tries.Store(1) // the outage does not end
 	trouble.Store(new(backend.ErrUnauthenticated))
 	select {
 	case <-asked:

@@ -54,9 +54,9 @@ func (e *Engine) viewFor(ctx context.Context, store string, m *Moment, keys ...s
 	return e.pastView(ctx, store, v.head, keys)
 }
 
-// viewAt is viewFor, for a read as of m, of which it changes the times so that the app sees its own writes. It is
-// ErrCompacted if that needs facts that were pruned. It waits for a seq that the engine does not show yet, which is a
-// *backend.DivergedError if the log does not have it.
+// viewAt is viewFor for a read as of m. It adjusts the times of m so that the app sees its own writes. The error is
+// ErrCompacted if the read needs facts that were pruned. viewAt waits for a seq that the engine does not show yet, and
+// returns a *backend.DivergedError if the log does not have it.
 func (e *Engine) viewAt(ctx context.Context, store string, m *Moment, keys ...string) (view, error) {
 	if err := e.reachable(ctx, m.Seq); err != nil {
 		return view{}, err

@@ -78,7 +78,7 @@ func (r Record) Value() json.RawMessage {
 	return json.RawMessage(r.data[start:end:end])
 }
 
-// Retracted reports whether the value is null: the fact takes its key's value away.
+// Retracted reports whether the value is null: the fact removes its key's value.
 func (r Record) Retracted() bool { return string(r.Value()) == "null" }
 
 // live reports whether r is a fact and no retraction.
@@ -174,7 +174,7 @@ func (r Record) Previous() Record {
 	return r.prev()
 }
 
-// Fact returns the fact, with JSON that is the caller's to change.
+// Fact returns a copy of the fact, which the caller may change.
 func (r Record) Fact() backend.Fact {
 	if r.data == nil {
 		return backend.Fact{}

@@ -17,10 +17,9 @@ import (
 // ErrNewer is reported for a value whose schema version is above the one that this program knows.
 var ErrNewer = errors.New("store: the value is of a newer version than this program knows: update the program")
 
-// An Upcaster converts a value from one schema version to the next. It must return the same result for the same
-// value. Writers wait for it: what holds for reads and writes of [Filter].Match holds for it. The value is a copy for
-// it to change and to return; what it returns is copied. It may be called concurrently. A panic is an error of that
-// value.
+// An Upcaster converts a value from one schema version to the next. It must return the same result for the same value.
+// Writers wait for it; it may read and must not write, as [Filter].Match. The value is a copy: the Upcaster may change
+// and return it. The result is copied. An Upcaster may be called concurrently. A panic becomes the error of that value.
 type Upcaster func(value json.RawMessage) (json.RawMessage, error)
 
 // call upcasts a copy of the value. It returns a panic as an error, since writers call it while they hold the engine's lock.
@@ -48,10 +47,10 @@ const (
 	maxUpcastBytes = 16 << 20
 )
 
-// Upcast sets the upcasters of a store: the first of steps converts version 1 to 2, the next 2 to 3, and so on.
-// The version that the last one returns is the current version of the store. [Record.Upcast], scopes,
-// indexes and relations read values through them; stored facts stay as they are. Call it before the store
-// is read. Steps in place of others are a *backend.InvalidError, unless it was called without steps in between.
+// Upcast sets the upcasters of a store: the first of steps converts version 1 to 2, the next 2 to 3, and so on. The
+// version that the last one returns is the current version of the store. [Record.Upcast], scopes, indexes and relations
+// read values through them; stored facts stay as they are. Call it before the store is read. Setting other steps again
+// is a *backend.InvalidError, unless Upcast was called without steps in between.
 func (e *Engine) Upcast(store string, steps ...Upcaster) error {
 	for i, step := range steps {
 		if step == nil {

@@ -27,7 +27,7 @@ func (e *Engine) Relation(one, many string, field Field, by ...FieldReader) (*Re
 	return &Relation{one: one, index: x}, nil
 }
 
-// Close says that the relation is not needed any more, as [Index.Close].
+// Close releases the relation, as [Index.Close].
 func (l *Relation) Close() { l.index.Close() }
 
 // Many yields the records that belong to a key of store one as of a moment, in the order in which their keys

@@ -15,25 +15,25 @@ import (
 )
 
 // A Rule derives facts from the facts of a store: one from one, several from one (scatter), or one from several
-// (gather). Each fact of the store that is written after the rule was first declared gets its derived facts
-// once, whoever writes it; facts that rules derived trigger no rule.
+// (gather). The rule runs once for each fact of the store that any process writes after the rule was first declared.
+// Facts that rules derived trigger no rule.
 //
-// The engine that writes a source runs the rule before the write returns. That a caller's context ends does not
-// stop it, see [Options.WriteTimeout]. The derived facts are written as one batch; their Derivation names the
-// rule and their sources. If a rule derives nothing, the log keeps a note of that in [RuleStore].
+// The engine that writes a source runs the rule before the write returns. The rule goes on if the caller's context
+// ends, see [Options.WriteTimeout]. The derived facts are written as one batch; their Derivation names the rule and
+// their sources. If a rule derives nothing, the log keeps a note of that in [RuleStore].
 //
-// The log thus tells for which sources a rule did not run: its process died, the rule failed, or a process
-// without the rule wrote the source. [Engine.AddRule] and [Engine.Rederive] run the rule for those.
+// The log thus shows for which sources a rule did not run: its process died, the rule failed, or a process without the
+// rule wrote the source. [Engine.AddRule] and [Engine.Rederive] run the rule for these sources.
 type Rule struct {
 	Name    string // names the rule in the log: a source is derived from once under a name
 	Version int    // of the rule, for the Derivation only; 0: 1
 	Source  string // the store whose facts trigger it
 
-	// Derive returns the facts that follow from a source, which may be a retraction; there may be none.
-	// It may read the engine. Writes, Compact and Rederive fail with its ctx. It may be called concurrently, for sources in any
-	// order, and again for the same source: if another write changed a derived key meanwhile, the
-	// result is discarded. A rule that copies a record's current value therefore reads that, since the
-	// source may be an older one. A panic is reported like an error.
+	// Derive returns the facts that follow from a source, if any. The source may be a retraction. Derive may read the
+	// engine; writes, Compact and Rederive with its ctx fail. It may be called concurrently, for sources in any order,
+	// and again for the same source: if another write changed a derived key meanwhile, the result is discarded. The
+	// source may not be the latest fact of its key, so a rule that needs the current value must read it. A panic is
+	// reported like an error.
 	Derive func(ctx context.Context, source Record) (Derived, error)
 }
 
@@ -60,9 +60,9 @@ func (e *DerivationError) Error() string {
 // Unwrap returns Err.
 func (e *DerivationError) Unwrap() error { return e.Err }
 
-// AddRule declares a rule: the engine runs it for the facts of its source that it writes from then on, and, before
-// AddRule returns, for those for which it did not run, see [Engine.Rederive]. Where the log does not know the
-// rule's name yet, it begins after the facts that the engine shows. A name that is taken is ErrInvalid.
+// AddRule declares a rule. From then on, the engine runs the rule for each fact that it writes to the rule's source.
+// Before AddRule returns, it also runs the rule for sources for which the rule did not run, see [Engine.Rederive]. A
+// rule whose name is new to the log begins after the facts that the engine shows. A name that is taken is ErrInvalid.
 //
 // The rule's state is in [RuleStore], which the process must be allowed to read and write; the backend must write
 // batches. An engine that is read-only runs no rules. Errors of rules go to Options.DerivationFailed and the
@@ -124,7 +124,7 @@ func (e *Engine) triggers(store string) bool {
 	return slices.ContainsFunc(e.allRules(), func(r Rule) bool { return r.Source == store })
 }
 
-// run runs a rule with a context that tells so.
+// run runs a rule with a context that marks calls as the rule's.
 func (e *Engine) run(ctx context.Context, r Rule, source Record) (made Derived, err error) {
 	ctx = context.WithValue(ctx, ruleOf{e}, true)
 	n := e.running.Add(1)
@@ -146,7 +146,7 @@ func (r Rule) run(ctx context.Context, source Record) (made Derived, err error) 
 	return r.Derive(ctx, source)
 }
 
-// derivationFailed reports errors of rules. That the engine was closed meanwhile is not reported: the next one catches up.
+// derivationFailed reports errors of rules. It does not report that the engine was closed: the next engine catches up.
 func (e *Engine) derivationFailed(source Record, err error) {
 	if e.life.Err() != nil && (errors.Is(err, backend.ErrClosed) || errors.Is(err, context.Canceled)) {
 		return
@@ -163,8 +163,8 @@ func (e *Engine) derivationFailed(source Record, err error) {
 	}
 }
 
-// Derive runs the rules for a fact as its writer does, whether it is older than they are or not; running a rule
-// twice writes nothing new. It joins the errors of rules, each a *DerivationError.
+// Derive runs the rules for a fact as its writer does, even if the fact is older than the rules. Running a rule twice
+// writes nothing new. Derive joins the errors of rules, each a *DerivationError.
 func (e *Engine) Derive(ctx context.Context, source Record) error {
 	if err := e.refused(ctx); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (e *Engine) deriveAll(ctx context.Context, source Record, isNew bool) error
 		return nil
 	}
 	var failed []error
-	var none []Rule // those that derive nothing
+	var none []Rule // the rules that derive nothing
 	for _, rule := range e.allRules() {
 		if rule.Source != source.Store() || !isNew && e.derivedBefore(rule, source) {
 			continue

@@ -27,14 +27,14 @@ const (
 	maxAwaited = 10_000
 )
 
-// Rederive runs each rule for the sources for which it did not run: an earlier process died before, the rule
-// failed, its writer's log was away for too long, or a process without the rule wrote them. It goes through the
-// sources in the order of the log and joins the errors of rules, each a *DerivationError. Calling it again, in
-// several processes too, derives nothing twice.
+// Rederive runs each rule for the sources for which it did not run: the writer's process died before, the rule failed,
+// the log could not be reached for too long, or a process without the rule wrote the source. It goes through the
+// sources in the order of the log and joins the errors of rules, each a *DerivationError. It derives nothing twice,
+// even if several processes call it.
 //
-// If facts of a rule's targets were pruned, it is unknown whether the rule ran for older sources; they are left out,
-// and the Logger is told how many. [Engine.Compact] runs the rules first, so that this only happens if another
-// process prunes.
+// If facts of a rule's targets were pruned, it is unknown whether the rule ran for older sources. Rederive skips them,
+// and logs how many. [Engine.Compact] runs the rules before it prunes, so that this only happens if another process
+// prunes.
 func (e *Engine) Rederive(ctx context.Context) error {
 	if e.opts.ReadOnly {
 		return fmt.Errorf("store: rederive: %w", ErrReadOnly)
@@ -76,8 +76,8 @@ func (e *Engine) moveRule(ctx context.Context, rule Rule, through uint64) error 
 	})
 }
 
-// catchUpAfter runs a rule for its sources after state.After. It returns how many there are, and through where
-// the rule has run for all.
+// catchUpAfter runs a rule for its sources after state.After. It returns how many sources there are, and the seq
+// through which the rule has run for all of them.
 func (e *Engine) catchUpAfter(ctx context.Context, rule Rule, state ruleState, report func(Record, error)) (seen int, through uint64, err error) {
 	through = e.Head()
 	var done map[string]bool
@@ -86,7 +86,7 @@ func (e *Engine) catchUpAfter(ctx context.Context, rule Rule, state ruleState, r
 	var failed bool   // for a source
 	for source, err := range e.Facts(ctx, rule.Source, state.After) {
 		if errors.Is(err, backend.ErrCompacted) {
-			continue // what was pruned is no source any more
+			continue // a pruned fact is not a source any more
 		}
 		if err != nil {
 			return seen, through, err
@@ -116,7 +116,7 @@ func (e *Engine) catchUpAfter(ctx context.Context, rule Rule, state ruleState, r
 		}
 		report(source, &DerivationError{rule.Name, source.ID(), err})
 		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, backend.ErrUnavailable) || errors.Is(err, backend.ErrClosed) {
-			break // the next one would wait too
+			break // the next source would wait, too
 		}
 	}
 	if unknown > 0 {
@@ -167,7 +167,7 @@ func (e *Engine) prunedBefore(ctx context.Context, stores []string) (seq uint64,
 	return seq, err
 }
 
-// bounded returns ctx with an end after the time that a rule has.
+// bounded returns ctx with the time limit of a rule.
 func (e *Engine) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, e.ruleTime())
 }
@@ -179,7 +179,8 @@ func (e *Engine) ruleTime() time.Duration {
 	return defaultRuleTime
 }
 
-// patient returns a context with the values of ctx that ends the time that a rule has after ctx, or with the engine.
+// patient returns a context with the values of ctx. It ends with the engine, or once the time limit of a rule has
+// passed after the end of ctx.
 func (e *Engine) patient(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := context.AfterFunc(ctx, func() {
@@ -194,8 +195,8 @@ func (e *Engine) patient(ctx context.Context) (context.Context, context.CancelFu
 	}
 }
 
-// await has the rules run for facts of a write that ended before they were shown, once they are shown. before is
-// the head when the write began.
+// await makes the rules run for the facts of a write that ended before the engine showed them, once it shows them.
+// before is the head when the write began.
 func (e *Engine) await(facts []backend.Fact, before uint64) {
 	if !slices.ContainsFunc(facts, func(f backend.Fact) bool { return e.triggers(f.Store) }) {
 		return

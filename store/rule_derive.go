@@ -37,20 +37,21 @@ func (d *derivation) sources() []Source {
 	return all
 }
 
-// derivedID names the i-th fact that a rule makes of a source, so that all processes that run the rule make the same
-// fact. Anybody can compute it: if its first attempt is taken by a fact that the rule did not make, the next is
-// tried.
+// derivedID returns the ID of the i-th fact that a rule derives from a source, so that all processes that run the rule
+// write the same fact. Everyone can compute it: if another fact has taken the ID of the first attempt, the rule uses
+// the next attempt.
 func derivedID(rule, source string, attempt, i int) string {
 	return uuid.NewHash(sha256.New(), uuid.Nil, fmt.Appendf(nil, "%q %q %d %d", rule, source, attempt, i), 8).String()
 }
 
-// derive runs one rule, again and again until no other write comes between it and its result. nothing is true if
-// there is nothing to write, and the log does not know that yet.
+// derive runs one rule, again after each conflicting write, until its result is written. nothing is true if the rule
+// derives nothing and the log has no note of that yet.
 //
-// Of two processes that derive from a source, one is refused: the first derived fact of both has the same ID, in the rule's
-// target. IDs are of a store, so if a rule has several targets, its batches have a note with that ID in RuleStore, too, which says
-// to which stores they go: notes of batches that go elsewhere exclude each other. A second target becomes known before anything is
-// written to it; from then on, batches without a note are in conflict.
+// If two processes derive from one source, the log refuses one of them: the first derived fact of both has the same ID,
+// in the rule's target. IDs are unique in one store only. So a rule with several targets adds to each batch a note with
+// the same ID in RuleStore, which names the stores of the batch: two batches that go to different stores then conflict
+// by their notes. The rule's state names a second target before anything is written to it; from then on, batches
+// without a note conflict with the state.
 func (e *Engine) derive(ctx context.Context, rule Rule, source Record) (nothing bool, err error) {
 	for attempt := 0; ; {
 		state, err := e.ruleState(rule.Name)
@@ -144,8 +145,8 @@ func (e *Engine) derivedBatch(rule Rule, source Record, made Derived, attempt in
 	return b, err
 }
 
-// deriveNothing writes that rules derive nothing from a source: a fact for each that has the ID of the first derived
-// fact, so that of two processes one decides.
+// deriveNothing notes that rules derive nothing from a source. It writes one note for each rule, with the ID that the
+// first derived fact would have, so that the log accepts the result of only one process.
 func (e *Engine) deriveNothing(ctx context.Context, rules []Rule, source Record) (failed []error) {
 	var b backend.Batch
 	for _, rule := range rules {
@@ -208,8 +209,8 @@ func noteOf(rule Rule, source Record, attempt int) backend.Fact {
 	}
 }
 
-// derived runs the rules for what was just written, and reports their errors. Once ctx has ended, they have a limited
-// time.
+// derived runs the rules for facts that were just written, and reports their errors. Once ctx has ended, the rules have
+// a limited time.
 func (e *Engine) derived(ctx context.Context, w backend.Written) {
 	if !slices.ContainsFunc(w.Facts, func(f backend.Fact) bool { return e.triggers(f.Store) }) {
 		return
@@ -222,7 +223,7 @@ func (e *Engine) derived(ctx context.Context, w backend.Written) {
 			continue
 		}
 		source := e.view(f.Store).latest(f.Key).through(f.Seq)
-		if source.Seq() != f.Seq { // it is dropped or pruned already, or this process may not read it
+		if source.Seq() != f.Seq { // the fact is already dropped or pruned, or this process may not read it
 			source = e.apart(f)
 		}
 		if err := e.deriveAll(ctx, source, w.First != 0 && f.Seq >= w.First); err != nil {

@@ -12,9 +12,10 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// RuleStore is the store of what the log knows about rules: under "rule:" and its name the state of each, and under
-// "nothing:" and its name the sources from which it derived nothing; of a rule with several targets, under "derived:" and its
-// name, to which stores it wrote what it derived. A process that may write it can keep rules from running.
+// RuleStore is the store in which rules keep their state. The key "rule:NAME" has the state of the rule NAME. The key
+// "nothing:NAME" has the sources from which the rule derived nothing. For a rule with several targets, the key
+// "derived:NAME" has the stores of each batch that it derived. A process that may write to RuleStore can keep rules
+// from running.
 const RuleStore = "igniter.rules"
 
 // A ruleState is the value of a rule's state in RuleStore.
@@ -53,14 +54,14 @@ func (s ruleState) with(facts []backend.Fact) ruleState {
 	return s
 }
 
-// fact returns the fact to write of the state, and the condition that no one has changed it.
+// fact returns the fact that holds the state, and the condition that no other process has changed the state.
 func (s ruleState) fact(name string) (backend.Fact, backend.Expect) {
 	value, _ := json.Marshal(s)
 	key := "rule:" + name
 	return backend.Fact{Store: RuleStore, Key: key, Value: value}, backend.Expect{Store: RuleStore, Key: key, ID: s.id}
 }
 
-// changeRule changes the state of a rule in the log. change returns false if there is nothing to change.
+// changeRule changes the state of a rule in the log. If change returns false, nothing is written.
 func (e *Engine) changeRule(ctx context.Context, name string, change func(*ruleState) bool) error {
 	for {
 		state, err := e.ruleState(name)
@@ -75,7 +76,7 @@ func (e *Engine) changeRule(ctx context.Context, name string, change func(*ruleS
 	}
 }
 
-// beginRule makes the rule known to the log, if it is not.
+// beginRule writes the first state of the rule to the log, if the log has none.
 func (e *Engine) beginRule(r Rule) error {
 	ctx, cancel := e.bounded(e.life)
 	defer cancel()
@@ -91,7 +92,7 @@ func (e *Engine) beginRule(r Rule) error {
 	})
 }
 
-// claim returns the rule and the source that a fact says it was derived by and from.
+// claim returns the rule and the first source that a fact's Derivation names.
 func claim(r Record) (rule, source string) {
 	var d derivation
 	if text := r.Derivation(); text == nil || json.Unmarshal(text, &d) != nil || len(d.Sources) == 0 {
@@ -100,8 +101,8 @@ func claim(r Record) (rule, source string) {
 	return d.Rule, d.Sources[0]
 }
 
-// isDerived reports whether a rule derived r. That r says so is not enough, since anybody may write that: the rule
-// must be known to derive facts of r's store.
+// isDerived reports whether a rule derived r. The Derivation of r is not enough, since any writer may set it: the
+// rule's state must have r's store among its targets.
 func (e *Engine) isDerived(r Record) bool {
 	rule, _ := claim(r)
 	if rule == "" {
@@ -111,14 +112,14 @@ func (e *Engine) isDerived(r Record) bool {
 	return err == nil && slices.Contains(state.Targets, r.Store())
 }
 
-// madeBy reports whether r was derived from source by a rule with these targets. A fact of another store, or one
-// before the source, only says so.
+// madeBy reports whether a rule with these targets derived r from source. A fact of another store, or one before the
+// source, only claims that.
 func madeBy(r Record, rule Rule, source Record, targets []string) bool {
 	name, from := claim(r)
 	return name == rule.Name && from == source.ID() && r.Seq() > source.Seq() && (r.Store() == RuleStore || slices.Contains(targets, r.Store()))
 }
 
-// derivedBefore reports whether the engine holds what a rule derived from a source.
+// derivedBefore reports whether the engine holds facts that a rule derived from a source.
 func (e *Engine) derivedBefore(rule Rule, source Record) bool {
 	state, err := e.ruleState(rule.Name)
 	if err != nil {
@@ -138,7 +139,8 @@ func (e *Engine) derivedBefore(rule Rule, source Record) bool {
 	}
 }
 
-// derivedElsewhere looks in the log for what a rule derived from a source, since the log refused to take it twice.
+// derivedElsewhere reports whether another process wrote what a rule derives from a source. It is called after the log
+// refused to take that twice.
 func (e *Engine) derivedElsewhere(ctx context.Context, rule Rule, source Record, targets []string) (bool, error) {
 	if err := e.Sync(ctx); err != nil {
 		return false, err

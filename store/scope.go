@@ -18,19 +18,18 @@ import (
 // A Filter says which records are in a scope: Where and Match must both accept a record. Retracted keys and
 // values that can't be upcast are never in a scope.
 type Filter struct {
-	// Where has the values that fields must equal, as Go values that become JSON. Values are equal if
-	// they are the same JSON, however it is written: 1, 1.0 and 10e-1 are one number. Texts of one instant
-	// in two zones are two values, unless Readers has a reader that knows better. Nil: any.
+	// Where has the values that fields must equal, as Go values that become JSON. Values are equal if they are the same
+	// JSON in canonical form: 1, 1.0 and 10e-1 are one number. One instant written in two time zones is two values,
+	// unless Readers has a reader that makes them equal. Nil: any.
 	Where map[Field]any
 
-	// Readers reads fields of Where; a field that it does not have is read as JSON.
+	// Readers has the readers of fields of Where. A field without a reader is read as JSON.
 	Readers map[Field]FieldReader
 
-	// Match reports whether a record with its upcast value is in the scope; nil: any. It must return the
-	// same for the same record, whatever else is in the log, since the scope keeps its answer; and it should
-	// be quick: writers wait for it. If it reads the engine, what it asks for is not indexed first, so
-	// that it may be slow; writes, waits and declarations fail. If it panics, or asks the scope that it
-	// decides about, that is logged and the record is not in the scope. It may be called concurrently.
+	// Match reports whether a record with its upcast value is in the scope; nil: any. Its result must depend on the
+	// record alone, since the scope keeps the result. It should be quick, since writers wait for it. Match may read the
+	// engine, but such reads build no index and may be slow. Writes, waits and declarations fail. If Match panics or
+	// reads its own scope, the engine logs that, and the record is not in the scope. Match may be called concurrently.
 	Match func(r Record, value json.RawMessage) bool
 }
 
@@ -54,8 +53,8 @@ type want struct {
 // Scope returns the scope of a store's records that f accepts. The first use, or [Scope.Build], looks at every
 // record once; from then on each write to the store updates the scope, until [Scope.Close].
 //
-// A second scope of the store with the same name and the same Where is the first one. Another filter under the name is
-// a *backend.InvalidError until the first is closed; two functions Match are never the same.
+// A second call with the same name and an equal Where returns the same scope. Another filter under the name is a
+// *backend.InvalidError until the first scope is closed. Two filters with a Match are never equal.
 func (e *Engine) Scope(store, name string, f Filter) (*Scope, error) {
 	s := &Scope{engine: e, store: store, name: name, filter: f}
 	for field, v := range f.Where {
@@ -78,8 +77,8 @@ func (s *Scope) same(o declaration) bool {
 		slices.EqualFunc(s.wants, other.wants, func(a, b want) bool { return a.field == b.field && a.by == b.by && bytes.Equal(a.value, b.value) })
 }
 
-// Close says that the scope is not needed any more. Call it once for each call of [Engine.Scope]; after the last
-// one writes no longer update the scope, and reads of it look at every record.
+// Close releases the scope. Call it once for each call of [Engine.Scope]; after the last Close writes no longer update
+// the scope, and reads of it look at every record.
 func (s *Scope) Close() { s.engine.withdraw("scope", s.store, s.name, s) }
 
 // Build indexes the scope now, so that its first read need not.
@@ -103,7 +102,7 @@ func (s *Scope) has(r Record) bool {
 	return s.filter.Match == nil || s.match(r, value)
 }
 
-// decides is Has under the engine's lock.
+// decides is has under the engine's lock.
 func (s *Scope) decides(r Record) bool {
 	s.busy.set.Store(true)
 	s.engine.calling.set.Store(true)
@@ -114,14 +113,14 @@ func (s *Scope) decides(r Record) bool {
 	return s.has(r)
 }
 
-// asked is Has for a function of the app that is called under the engine's lock.
+// asked is has for a function of the app that is called under the engine's lock.
 func (s *Scope) asked(r Record) bool {
 	s.busy.enter("scope", s.name)
 	defer s.busy.leave()
 	return s.has(r)
 }
 
-// match calls Match. It survives a panic, since writers call it while they hold the engine's lock.
+// match calls Match. It recovers from a panic, since writers call it while they hold the engine's lock.
 func (s *Scope) match(r Record, value json.RawMessage) (fits bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -133,9 +132,9 @@ func (s *Scope) match(r Record, value json.RawMessage) (fits bool) {
 	return s.filter.Match(r, value)
 }
 
-// List yields the records in the scope as q says; pairs are as in [Engine.List]. The time of a read of the
-// present, or of a recent head, grows with the number of records in the scope; a read of another moment looks
-// at every key of the store.
+// List yields the records in the scope that q selects; pairs are as in [Engine.List]. The time of a read of the
+// present, or of a recent head, grows with the number of records in the scope; a read of another moment looks at every
+// key of the store.
 func (s *Scope) List(ctx context.Context, q Query) iter.Seq2[Record, error] {
 	return q.list(ctx, s.engine, s.store, s)
 }

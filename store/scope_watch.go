@@ -16,7 +16,7 @@ type Transition int
 const (
 	Entered Transition = iota + 1 // the key was not in the scope, and now is
 	Updated                       // the key was in the scope and still is, with another record
-	Left                          // the key was in the scope, and no longer is; the record says why
+	Left                          // the key was in the scope, and no longer is; Record is the fact that removed it
 )
 
 func (t Transition) String() string {
@@ -51,13 +51,14 @@ type ScopeEvent struct {
 	Record     Record     `json:"record"`
 }
 
-// Watch yields what the facts with a seq above after did to the scope, in the order of the log, and then what
-// each new fact does; it skips facts that do nothing to the scope. To begin with the records in the scope,
-// take the engine's Head, list the scope [AsOf] that, and watch after it.
+// Watch yields an event for each fact with a seq above after that changes the scope, in the order of the log, and goes
+// on with each new fact. To begin with the records in the scope, take the engine's Head, list the scope [AsOf] that
+// head, and watch after it.
 //
-// Pairs, going on later (see [Engine.Resume]) and slow loops are as in [Engine.Tail]. A watch that goes on after a
-// *backend.CompactedError may miss events; if the facts before one were pruned, it is unknown whether its key was in the
-// scope: Watch says that it entered, or left. A key whose last fact is pruned, as old events are, leaves without an event.
+// Pairs, resuming (see [Engine.Resume]) and slow loops are as in [Engine.Tail]. A watch that goes on after a
+// *backend.CompactedError may miss events. If the earlier facts of a key were pruned, it is unknown whether the key was
+// in the scope: Watch then yields Entered or Left. A key whose last fact is pruned, such as an old event, leaves the
+// scope without an event.
 func (s *Scope) Watch(ctx context.Context, after uint64) iter.Seq2[ScopeEvent, error] {
 	return func(yield func(ScopeEvent, error) bool) {
 		for r, err := range s.engine.Tail(ctx, s.store, after) {

@@ -14,9 +14,9 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A namespace is the facts of one store: in the order of the log, and for each key as a chain from the latest
-// one back. Facts are only added to it. To drop facts, the engine puts a copy without them in its place;
-// readers that have the old one go on with it.
+// A namespace holds the facts of one store: in the order of the log, and for each key as a chain from the latest fact
+// back. Facts are only added. To drop facts, the engine replaces the namespace with a copy without them; readers of the
+// old namespace go on with it.
 type namespace struct {
 	name    string
 	since   uint64 // views as of earlier seqs may need facts that were dropped
@@ -43,8 +43,8 @@ type namespace struct {
 	orders orders
 }
 
-// A dropped describes the facts that trim dropped from a namespace. The next fact of the key after each of
-// them, its successor, may be dropped too; a later one is kept. The zero dropped is no facts.
+// A dropped describes the facts that trim dropped from a namespace. The successor of a dropped fact, which is the next
+// fact of its key, may be dropped, too. The zero dropped says that no facts were dropped.
 type dropped struct {
 	seq  uint64    // the greatest seq of a successor
 	time time.Time // the latest transaction time of a dropped fact or a successor
@@ -59,8 +59,8 @@ func (s *namespace) add(f *backend.Fact) { s.addAs(f, s.keys.count.Load()) }
 
 // addAs is add, with the number that the key gets if it is new.
 //
-// It adds the record to the log before it updates the projections. A reader that looks at a projection and then
-// at the end of the log finds there every key for which the projection may be ahead, see overlay.
+// It adds the record to the log before it updates the projections. So a reader that looks at a projection first and at
+// the end of the log afterwards finds every key for which the projection may be ahead, see overlay.
 func (s *namespace) addAs(f *backend.Fact, number uint32) {
 	before, known, word := s.find(f.Key)
 	if word != nil {
@@ -128,9 +128,9 @@ func (s *namespace) last(n uint32) (Record, tip) {
 	return s.record(t.ref()), t.flags()
 }
 
-// without returns a copy of the namespace that lacks some facts, for views as of since and later. Its keys are
-// in the order of their first facts that are left. With stable they are in the same order as before; each
-// key must have a fact left.
+// without returns a copy of the namespace without the facts for which gone is true. The copy serves views as of since
+// and later. Its keys are in the order of their first remaining facts or, with stable, in the same order as before;
+// then each key must keep a fact.
 func (s *namespace) without(gone func(Record) bool, stable bool, since uint64) *namespace {
 	kept := newNamespace(s.name)
 	kept.upcasts.Store(s.upcasts.Load())
@@ -181,8 +181,8 @@ func (r Record) search(ok func(Record) bool) Record {
 	return r
 }
 
-// at returns, among r and the records before it, the one that is the key's value by the Time and Valid of a
-// moment; it may be a retraction, or the zero Record. Time or Valid is not zero. flags are the key's.
+// at returns the key's value by the Time and Valid of a moment, among r and the records before it. The result may be a
+// retraction, or the zero Record. Time or Valid must not be zero. flags are the key's flags.
 func (r Record) at(flags tip, m *Moment) Record {
 	if !m.Valid.IsZero() && flags != 0 {
 		return r.validAt(m)

@@ -9,11 +9,10 @@ import (
 	"github.com/igniter-store/igniter/internal/hugepage"
 )
 
-// The types in the files space_*.go are written by one goroutine at a time, and read by any number of
-// goroutines without a lock: an atomic store publishes data after it was written, and published data does
-// not change.
+// One goroutine at a time writes to the types in the files space_*.go, and any number of goroutines read them without a
+// lock: an atomic store publishes data after it was written, and published data does not change.
 
-// A ref is a place in an arena; 0 is no place.
+// A ref is a position in an arena; 0 refers to nothing.
 type ref uint64
 
 const (

@@ -44,8 +44,8 @@ func (e *Engine) factIn(s *namespace, id string) Record {
 	return Record{}
 }
 
-// ids returns the table of a namespace's facts by ID, which has their places in the log. The first call builds
-// it; nil if a function of the app asks that is called under the engine's lock.
+// ids returns the table of a namespace's facts by ID; its numbers are positions in the log. The first call builds it.
+// ids returns nil if the caller was called by a function of the app under the engine's lock and the table is not built.
 func (e *Engine) ids(s *namespace) *hashTable {
 	if t := s.ids.Load(); t != nil {
 		return t

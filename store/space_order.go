@@ -12,18 +12,18 @@ import (
 // Limits of the orders that are kept of a namespace. One takes 4 bytes a key, and some 100 bytes a key for the
 // moment in which it is made.
 const (
-	maxOrders      = 8       // the one that was asked for longest ago makes room
+	maxOrders      = 8       // the least recently used one is dropped
 	maxOrderedKeys = 1 << 22 // a namespace with more keys has none
 )
 
-// orders are the orders by fields of a namespace, and what was asked for once, the latest first.
+// orders are the orders by field that queries of a namespace have asked for, the latest first.
 type orders struct {
 	mu  sync.Mutex
 	all []*askedOrder
 }
 
-// An askedOrder is an order that a query has asked for. A list by a field looks at every record. If one by the same field
-// follows before many facts were added, the order is made and kept.
+// An askedOrder is an order that a query has asked for. The first list by a field looks at every record. If another
+// list by the same field follows before many facts were added, the order is made and kept.
 type askedOrder struct {
 	field  Field
 	by     FieldReader
@@ -40,11 +40,11 @@ type order struct {
 	sorted  []uint32 // the numbers of the keys that had a value
 	now     view
 	written []uint32 // the numbers of the keys that were written between base and now, ascending
-	fresh   []uint32 // those of them that have a value now, in order
+	fresh   []uint32 // the written keys that have a value now, in order
 }
 
-// order returns the order that q lists by; nil if it is not made, or p is not of its present: then q looks at every record.
-// Its now may be later than p if p has no moment.
+// order returns the kept order for q, or nil if there is none or it is newer than p: then q looks at every record. If p
+// has no moment, the order may be newer than p.
 func (q Query) order(p *pick) *order {
 	if !p.moment.timeless() || q.by != nil && !reflect.ValueOf(q.by).Comparable() {
 		return nil
@@ -142,7 +142,7 @@ func within(sorted []uint32, n uint32) bool {
 	return ok
 }
 
-// merge returns list, which is in order, with those of the given keys that have a value.
+// merge returns list, which is in order, with the given keys that have a value.
 func (o *order) merge(list, numbers []uint32) []uint32 {
 	var added []ranked
 	var at []uint32 // their numbers

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// deep is the number of facts from which on a key is sorted for reads by valid time.
+// deep is the number of facts of a key above which reads by valid time sort and keep them.
 const deep = 64
 
-// A validIndex has the records of a deep key by valid time. Reads that need it build it and add new records to
-// it, so that it costs writers nothing.
+// A validIndex has the records of a deep key by valid time. Reads build it and add new records to it, so that it costs
+// writers nothing.
 type validIndex struct {
 	mu     sync.Mutex // held to add records
 	sorted atomic.Pointer[validOrder]

@@ -11,8 +11,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Most stores have few writers, each a By with a Producer, which are kept once. If there are more, such as one for each
-// request, the others are kept in their facts.
+// A writer is a By with a Producer. Most stores have few different writers, so each is kept once. Once there are
+// maxWriters, further ones are kept in their facts.
 const (
 	maxWriters   = 1024
 	maxWriterLen = 256 // longer ones are kept in their facts
@@ -49,7 +49,8 @@ func splitWriter(text []byte) (by string, producer json.RawMessage) {
 	return by, producer
 }
 
-// intern returns the number of a writer, a new one if need be; false if it must be kept in its fact.
+// intern returns the number of a writer, and adds the writer if it is new. ok is false if the writer must be kept in
+// its fact.
 func (p *writers) intern(text []byte) (n uint32, ok bool) {
 	if n, ok = p.numbers[string(text)]; ok {
 		return n, true

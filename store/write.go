@@ -28,10 +28,9 @@ func NewID() (string, error) {
 // randomness buffers random bytes for many IDs, since asking the system for each takes half the time.
 var randomness = sync.Pool{New: func() any { return bufio.NewReaderSize(rand.Reader, 1<<10) }}
 
-// Write writes f to the log and returns it as the log holds it, once the engine shows it. It fills in an empty
-// ID (Options.NewID), writes the value in canonical form, sets ValueHash to its hash, and replaces a
-// SchemaVersion of 0 by the store's current one (see [Engine.Upcast]). It ignores Seq. The log fills in
-// other fields that are empty.
+// Write writes f to the log. Once the engine shows the fact, Write returns it as the log holds it. It fills in an empty
+// ID (Options.NewID), writes the value in canonical form, sets ValueHash to its hash, and replaces a SchemaVersion of 0
+// by the store's current one (see [Engine.Upcast]). It ignores Seq. The log fills in other fields that are empty.
 //
 // If the process may write f's store but not read it, Write returns once the log has acknowledged f, and the
 // engine does not show f.
@@ -65,9 +64,9 @@ func (e *Engine) writeSingle(ctx context.Context, one *single) (backend.Fact, er
 	return w.Facts[0], nil
 }
 
-// Import writes f to the log as it is: with its value byte for byte, and its own hash, times and causation if it
-// has them. It is for facts of other logs; apps use [Engine.Write]. A transaction time that is ahead of the clock by more than
-// Options.MaxSkew is a *backend.InvalidError; a server has a limit of its own.
+// Import writes f to the log unchanged: its value byte for byte, and its hash, times and causation if they are set.
+// Import is for facts of other logs; apps use [Engine.Write]. A transaction time that is ahead of the clock by more
+// than Options.MaxSkew is a *backend.InvalidError. A server has its own limit.
 func (e *Engine) Import(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	return e.writeSingle(ctx, &single{facts: [1]backend.Fact{f}})
 }
@@ -87,7 +86,7 @@ func (e *Engine) Append(ctx context.Context, f backend.Fact) (backend.Fact, erro
 	return e.Write(ctx, f)
 }
 
-// Retract writes f with the value null: the key has no value any more. Its past stays readable.
+// Retract writes f with the value null: the key no longer has a value. Its past stays readable.
 func (e *Engine) Retract(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	f.Value = []byte("null")
 	return e.Write(ctx, f)
@@ -105,11 +104,10 @@ func (e *Engine) WriteBatch(ctx context.Context, b backend.Batch) ([]backend.Fac
 	return w.Facts, w.Err
 }
 
-// WriteAsync is WriteBatch without waiting: the batch is written after all that WriteAsync took before, together with what comes
-// meanwhile, so that one goroutine shares syncs and round trips as many do that wait. Pending.Wait returns what WriteBatch
+// WriteAsync is WriteBatch without waiting. Batches are written in the order of the calls, and batches that queue up
+// share syncs and round trips, so that one goroutine is as fast as many that wait. Pending.Wait returns what WriteBatch
 // would. An error means that the batch was not taken: it is invalid, or ctx ended while [backend.MaxAsync] bytes were
-// pending. A batch that fails does not hold up those after it. The caller's context does not end a write that was taken; Close
-// does.
+// pending. A batch that fails does not hold up later ones. ctx does not end a write that was taken; Close does.
 func (e *Engine) WriteAsync(ctx context.Context, b backend.Batch) (backend.Pending, error) {
 	b.Facts, b.Expect = slices.Clone(b.Facts), slices.Clone(b.Expect)
 	err := e.prepare(b.Facts)
@@ -118,7 +116,7 @@ func (e *Engine) WriteAsync(ctx context.Context, b backend.Batch) (backend.Pendi
 	}
 	var p backend.Pending
 	if err == nil {
-		for i := range b.Facts { // what prepare has not copied
+		for i := range b.Facts { // prepare has copied the values only
 			f := &b.Facts[i]
 			f.Producer, f.Derivation = slices.Clone(f.Producer), slices.Clone(f.Derivation)
 		}
@@ -130,7 +128,7 @@ func (e *Engine) WriteAsync(ctx context.Context, b backend.Batch) (backend.Pendi
 	return p, nil
 }
 
-// writeAsync is what the engine's Async writes with.
+// writeAsync is the write function of the engine's Async.
 func (e *Engine) writeAsync(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	all := e.writeAll(ctx, batches...)
 	for i := range all {
@@ -154,8 +152,8 @@ func (e *Engine) writePrepared(ctx context.Context, b backend.Batch) backend.Wri
 	return e.write(ctx, b)
 }
 
-// write writes b to the log, and waits until the engine shows it. If it fails, it returns the error alone. If the facts
-// may be written all the same, the rules run for them once they are shown.
+// write writes b to the log, and waits until the engine shows it. If it fails, the result has only the error. If the
+// facts may be written despite the error, the rules run once the engine shows them.
 func (e *Engine) write(ctx context.Context, b backend.Batch) backend.Written {
 	if err := e.writable(ctx, b.Facts); err != nil {
 		return backend.Written{Err: err}
@@ -190,7 +188,7 @@ func (e *Engine) writeAll(ctx context.Context, batches ...backend.Batch) []backe
 	return all
 }
 
-// writable reports why facts can't be written now.
+// writable returns an error if facts can't be written now.
 func (e *Engine) writable(ctx context.Context, facts []backend.Fact) error {
 	if e.reentered() {
 		return errReentered
@@ -216,9 +214,8 @@ func (e *Engine) writable(ctx context.Context, facts []backend.Fact) error {
 	return nil
 }
 
-// WriteIf writes f if the latest fact of its key has the ID latest, or, with latest "", if the key
-// has no fact. Otherwise nothing is written, and the error is a *backend.ConflictError. For the rest see
-// [Engine.WriteBatch].
+// WriteIf writes f if the latest fact of its key has the ID latest, or, with latest "", if the key has no fact.
+// Otherwise nothing is written, and the error is a *backend.ConflictError. It is otherwise like [Engine.WriteBatch].
 func (e *Engine) WriteIf(ctx context.Context, latest string, f backend.Fact) (backend.Fact, error) {
 	facts, err := e.WriteBatch(ctx, backend.Batch{
 		Facts:  []backend.Fact{f},

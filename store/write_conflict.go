@@ -13,9 +13,9 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// conflicted returns the error of a batch that the log refused. If the engine shows the expected fact as the
-// key's latest one, others have written or pruned facts that it does not know of. Then it reads these first:
-// otherwise a caller that reads the key again and tries again would be refused again.
+// conflicted returns the error of a batch that the log refused. If the engine still shows the expected fact as the
+// key's latest one, other processes have written or pruned facts that the engine does not know. Then conflicted first
+// reads these facts. Otherwise a caller that reads the key and tries again would be refused again.
 func (e *Engine) conflicted(ctx context.Context, expected []backend.Expect, refused error) error {
 	var c *backend.ConflictError
 	if !errors.As(refused, &c) || !e.Loaded(c.Store) {
