@@ -202,9 +202,12 @@ func (s *span) add(t time.Time) {
 	s.from, s.to = earlier(s.from, t), later(s.to, t)
 }
 
+// latest is the latest time that a fact can have. JSON has no later one, so an axis that ends there includes it.
+var latest = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)
+
 // axis returns an axis over the span, or over q's From and To if they are set.
 func (s *span) axis(q query.HistogramQuery) *query.Axis {
-	from, to := s.from, s.to.Add(1)
+	from, to := s.from, earlier(s.to.Add(1), latest)
 	if !q.From.IsZero() {
 		from = q.From
 	}
@@ -222,7 +225,7 @@ func count1(a *query.Axis, t time.Time) bool {
 	case t.Before(a.From):
 		a.Before++
 		return false
-	case !t.Before(a.To):
+	case !t.Before(a.To) && !t.Equal(latest):
 		a.After++
 		return false
 	}

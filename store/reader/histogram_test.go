@@ -3,13 +3,16 @@
 package reader
 
 import (
+	"encoding/json"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/igniter-store/igniter/backend"
+	"github.com/igniter-store/igniter/backend/memory"
 	"github.com/igniter-store/igniter/query"
 )
 
@@ -104,4 +107,25 @@ func (w *world) requirePlace(i int, p *query.Place) {
 	}
 	require.NotNil(w, p)
 	require.Equal(w, w.facts[i].Seq, p.Seq)
+}
+
+// TestLatestTime: a fact may be true from the last nanosecond of the year 9999 on; the histogram can be JSON, and counts it.
+func TestLatestTime(t *testing.T) {
+	for _, first := range []time.Time{latest, epoch} {
+		log := memory.New(memory.Options{})
+		r := New(log, Options{})
+		for i, at := range []time.Time{first, latest} {
+			_, err := log.WriteFact(t.Context(), backend.Fact{ID: strconv.Itoa(i), Store: "s", Key: "k", Value: []byte("1"), ValidTime: at})
+			require.NoError(t, err)
+		}
+		for _, q := range []query.HistogramQuery{{True: true}, {True: true, Store: "s", AtSeq: 2}} {
+			h, err := r.Histogram(t.Context(), nil, q)
+			require.NoError(t, err)
+			require.Equal(t, []uint64{2, 0, 0}, []uint64{h.True.Facts, h.True.Before, h.True.After})
+			_, err = json.Marshal(h)
+			require.NoError(t, err)
+		}
+		require.NoError(t, r.Close())
+		require.NoError(t, log.Close())
+	}
 }
