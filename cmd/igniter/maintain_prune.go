@@ -35,8 +35,11 @@ To keep current values and remove old ones, use igniter compact.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			byKey := cmd.Flags().Changed("key")
-			if byKey && store == "" {
+			switch {
+			case byKey && store == "":
 				return usage("--key is the key of a --store")
+			case cmd.Flags().Changed("store") && store == "":
+				return usage("--store is empty, and a store has a name")
 			}
 			chosen := seqrange.Of(seqs...)
 			return a.withLog(cmd.Context(), func(log backend.Log) error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,9 @@ complete or not there.`,
   igniter export --address 127.0.0.1:7400 --store tasks --after 51233 | zstd > tasks.ndjson.zst`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkStores(r.Stores); err != nil {
+				return err
+			}
 			_, a.json = terminal(a.out)
 			a.json = a.json && output == "" // there is no place for a bar among lines of JSON
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
@@ -40,22 +44,26 @@ complete or not there.`,
 				defer bar.Finish()
 				return a.writeTo(output, func(w io.Writer) error {
 					var line []byte
+					missing := slices.Clone(r.Stores)
 					for f, err := range counted(backend.Facts(log.Replay(cmd.Context(), r)), bar) {
 						if err != nil {
 							return err
+						}
+						if i := slices.Index(missing, f.Store); i >= 0 {
+							missing = slices.Delete(missing, i, i+1)
 						}
 						line = appendLine(line[:0], &f)
 						if _, err := w.Write(line); err != nil {
 							return err
 						}
 					}
-					return a.sayLost(cmd.Context(), log, r.Stores)
+					return errors.Join(a.sayLost(cmd.Context(), log, r.Stores), a.sayMissing(cmd.Context(), log, missing...))
 				})
 			})
 		},
 	})
 	cursorVar(cmd, &r.After, "only facts after that seq")
-	cmd.Flags().StringSliceVar(&r.Stores, "store", nil, "only facts of that store; may be repeated")
+	cmd.Flags().StringArrayVar(&r.Stores, "store", nil, "only facts of that `store`; may be repeated")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; empty: the output")
 	return cmd
 }

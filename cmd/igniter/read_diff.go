@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ for all keys that begin so. With --valid-at it compares what was true at that ti
 					q.Key = &given[1]
 				}
 			}
-			return a.ask(cmd.Context(), func(_ backend.Log, r *reader.Reader, readable []string) error {
+			return a.ask(cmd.Context(), func(log backend.Log, r *reader.Reader, readable []string) error {
 				d, err := r.Diff(cmd.Context(), readable, q)
 				if err != nil {
 					return err
@@ -53,7 +54,7 @@ for all keys that begin so. With --valid-at it compares what was true at that ti
 				}
 				if len(d.Keys) == 0 && !a.json {
 					_, err := fmt.Fprintln(a.out, "nothing changed")
-					return err
+					return errors.Join(err, a.sayMissing(cmd.Context(), log, q.Store))
 				}
 				return l.end()
 			})

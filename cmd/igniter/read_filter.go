@@ -25,29 +25,49 @@ func (a *app) ask(ctx context.Context, with func(log backend.Log, r *reader.Read
 
 // A filterFlags is a query.Filter as flags give it.
 type filterFlags struct {
-	where         []string
-	key, producer string // "": any
+	where    []string
+	key      *string // nil: any
+	producer string  // "": any
 }
 
 // add adds the flags.
 func (g *filterFlags) add(flags *pflag.FlagSet) {
 	whereVar(flags, &g.where)
-	flags.StringVar(&g.producer, "producer", "", "only facts of that producer: JSON, or else a string, which an object with that name is too")
+	flags.Func("producer", "only facts of that `producer`: JSON, or else a string, which an object with that name is too", func(producer string) error {
+		if g.producer = producer; producer == "" {
+			return errors.New("empty")
+		}
+		return nil
+	})
 }
 
 // filter returns the filter. A key that ends with * stands for all keys that begin so.
 func (g *filterFlags) filter(stores []string) (f query.Filter, err error) {
 	f = query.Filter{Producer: g.producer}
+	if err := checkStores(stores); err != nil {
+		return f, err
+	}
 	if len(stores) > 0 {
 		f.Stores = stores
 	}
-	if prefix, ok := strings.CutSuffix(g.key, "*"); ok {
+	if g.key == nil {
+	} else if prefix, ok := strings.CutSuffix(*g.key, "*"); ok {
 		f.Prefix = prefix
-	} else if g.key != "" {
-		f.Key = &g.key
+	} else {
+		f.Key = g.key
 	}
 	f.Where, err = parseConditions(g.where)
 	return f, err
+}
+
+// checkStores checks the names of stores that a command was given.
+func checkStores(names []string) error {
+	for _, name := range names {
+		if err := backend.CheckStore(name); err != nil {
+			return commandError{err, 2, ""}
+		}
+	}
+	return nil
 }
 
 func parseConditions(texts []string) ([]query.Condition, error) {

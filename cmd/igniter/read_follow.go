@@ -80,7 +80,10 @@ it says so and ends; from the log's beginning it says so and goes on. SIGINT end
 	}))
 	cursorVar(cmd, &r.After, "begin after that seq (default the log's last seq)")
 	given.add(cmd.Flags())
-	cmd.Flags().StringVar(&given.key, "key", "", "only facts of that key; a * at its end stands for any ending")
+	cmd.Flags().Func("key", "only facts of that `key`; a * at its end stands for any ending", func(key string) error {
+		given.key = &key
+		return nil
+	})
 	cmd.Flags().UintVar(&limit, "limit", 0, "end after that many facts; 0: never")
 	return cmd
 }

@@ -35,13 +35,10 @@ igniter why SEQ shows what led to a fact and what followed from it, igniter foll
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if len(args) > 1 {
-				given.key = args[1]
+				given.key = &args[1]
 			}
 			if q.Filter, err = given.filter(args[:min(len(args), 1)]); err != nil {
 				return err
-			}
-			if len(args) > 1 && args[1] == "" {
-				q.Key = &args[1]
 			}
 			if q.Limit = int(min(limit, math.MaxInt)); q.Limit == 0 {
 				q.Limit = -1
@@ -72,14 +69,10 @@ igniter why SEQ shows what led to a fact and what followed from it, igniter foll
 					return err
 				}
 				a.sayGone(&stats, q)
-				if found || len(q.Stores) == 0 {
+				if found {
 					return nil
 				}
-				for _, err := range backend.Facts(log.Replay(cmd.Context(), backend.Range{Stores: q.Stores})) {
-					return err
-				}
-				a.sayNoStore(q.Stores[0])
-				return nil
+				return a.sayMissing(cmd.Context(), log, q.Stores...)
 			})
 		},
 	}))

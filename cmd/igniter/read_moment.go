@@ -3,8 +3,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,6 +71,22 @@ func (a *app) sayAhead(at *moment, stats *backend.Stats) {
 // sayNoStore says that a store has no facts, since its name may be misspelt.
 func (a *app) sayNoStore(name string) {
 	a.say(fmt.Sprintf("the log has no facts of a store %q; igniter list shows the stores", name))
+}
+
+// sayMissing says which of some stores have no facts. It reads the log for each of them.
+func (a *app) sayMissing(ctx context.Context, log backend.Log, names ...string) error {
+	for _, name := range names {
+		next, stop := iter.Pull2(backend.Facts(log.Replay(ctx, backend.Range{Stores: []string{name}})))
+		_, err, found := next()
+		stop()
+		if err != nil {
+			return err
+		}
+		if !found {
+			a.sayNoStore(name)
+		}
+	}
+	return nil
 }
 
 // instant returns a flag's function that sets a point in time as people write it.

@@ -74,8 +74,8 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&entry.Read, "read", nil, "stores that it may read; may be repeated")
-	flags.StringSliceVar(&entry.Write, "write", nil, "stores that it may write; may be repeated")
+	flags.StringSliceVar(&entry.Read, "read", nil, "`stores` that it may read, with commas between them; a name with a comma stands in double quotes")
+	flags.StringSliceVar(&entry.Write, "write", nil, "`stores` that it may write, in the same way")
 	flags.BoolVar(&entry.Import, "import", false, "it may write facts with transaction times, causations and hashes of their own, as igniter import does")
 	flags.BoolVar(&entry.Admin, "admin", false, "it may make snapshots, prune, import, and see the server's status")
 	flags.StringVar(&path, "file", "", "token file to add the entry to, created if it is missing")

@@ -20,10 +20,11 @@ import (
 
 // A write is how a fact is written.
 type write struct {
-	fact               backend.Fact
-	isEvent            bool // the key is the fact's ID
-	producer, ifLatest string
-	ifAbsent           bool
+	fact     backend.Fact
+	isEvent  bool // the key is the fact's ID
+	producer string
+	ifLatest *string // nil: no condition; empty: the key has no facts
+	ifAbsent bool
 }
 
 // writing gives a command the flags of a write.
@@ -34,7 +35,10 @@ func (a *app) writing(w *write, cmd *cobra.Command, conditions bool) *cobra.Comm
 	flags.StringVar(&w.producer, "producer", "", "who writes it: JSON, or else a string")
 	flags.IntVar(&w.fact.SchemaVersion, "schema-version", 1, "version of the value's schema")
 	if conditions {
-		flags.StringVar(&w.ifLatest, "if-latest", "", "write only if the key's latest fact has that ID")
+		flags.Func("if-latest", "write only if the key's latest fact has that `ID`; empty: if the key has no facts", func(id string) error {
+			w.ifLatest = &id
+			return nil
+		})
 		flags.BoolVar(&w.ifAbsent, "if-absent", false, "write only if the key has no facts")
 		cmd.MarkFlagsMutuallyExclusive("if-latest", "if-absent")
 	}
@@ -70,8 +74,11 @@ func (a *app) write(ctx context.Context, w write, name, key string, value ...str
 		return commandError{err, 2, ""}
 	}
 	batch := backend.Batch{Facts: []backend.Fact{f}}
-	if w.ifLatest != "" || w.ifAbsent {
-		batch.Expect = []backend.Expect{{Store: f.Store, Key: f.Key, ID: w.ifLatest}}
+	switch {
+	case w.ifAbsent:
+		batch.Expect = []backend.Expect{{Store: f.Store, Key: f.Key}}
+	case w.ifLatest != nil:
+		batch.Expect = []backend.Expect{{Store: f.Store, Key: f.Key, ID: *w.ifLatest}}
 	}
 	a.create = true
 	return a.withLog(ctx, func(log backend.Log) error {

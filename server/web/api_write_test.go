@@ -72,7 +72,14 @@ func TestWrite(t *testing.T) {
 	for _, bad := range []string{"?ID=1", "?valid_at=then", "?id=1&id=2"} {
 		x.send(400, "PUT", "/v1/stores/tasks/k"+bad, "1")
 	}
-	x.send(400, "PUT", "/v1/stores/tasks/k", "1", "If-Match", "nothing")
+	x.send(400, "PUT", "/v1/stores/tasks/k?id=", "1")
+	x.send(400, "PUT", "/v1/stores/tasks/k?valid_at=", "1")
+	for _, wrong := range [][]string{{"If-Match", "nothing"}, {"If-Match", ""}, {"If-None-Match", ""}, {"If-None-Match", `"x"`}, {"If-Match", `"x", "y"`}, {"If-Match", `""`}} {
+		x.send(400, "PUT", "/v1/stores/tasks/k", "1", wrong...)
+		x.send(400, "DELETE", "/v1/stores/tasks/k", "", wrong...)
+	}
+	x.send(400, "POST", "/v1/facts", `{"id":"i","store":"tasks","key":"k","value":1}`, "If-Match", "", "Content-Type", "application/json")
+	require.Contains(t, x.get(404, "/v1/stores/tasks/k"), "never_written")
 	x.send(400, "DELETE", "/v1/stores/tasks/k", "1")
 	for _, name := range []string{"If-Unmodified-Since", "Content-Range", "Content-Encoding"} {
 		x.send(400, "PUT", "/v1/stores/tasks/k", "1", name, "gzip")

@@ -104,7 +104,9 @@ func (h *Handler) follow(r *http.Request, q *request, s *stream) error {
 	from := r.Header.Get("Last-Event-ID")
 	name := "Last-Event-ID"
 	if from == "" {
-		from, name = p.Get("after"), "after"
+		if from, name = p.Get("after"), "after"; p.Has("after") && from == "" {
+			p.wrong("after", "given, and empty: 0 is the log's beginning, and without it the stream begins with what comes from now on")
+		}
 	}
 	filter := p.filter()
 	x := &eventStream{log: q.log, through: p.cursor(name, from), wants: filter.Matcher(), stream: s, waited: s.begun}

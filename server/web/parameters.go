@@ -34,8 +34,12 @@ type parameters struct {
 	err error
 }
 
+// mayBeEmpty are the parameters whose empty text has a meaning: the empty key, any key, and the first page or fact.
+var mayBeEmpty = []string{"key", "prefix", "cursor", "after"}
+
 // given returns the query parameters of a request. Unknown and malformed parameters are rejected, and so is one that is given
-// twice where only one counts.
+// twice where only one counts, or that is empty, as a script's variable may be: without it the answer would be one to another
+// question, such as the present for the past.
 func given(r *http.Request, known ...string) *parameters {
 	p := &parameters{now: time.Now()}
 	if p.Values, p.err = url.ParseQuery(r.URL.RawQuery); p.err != nil {
@@ -52,6 +56,8 @@ func given(r *http.Request, known ...string) *parameters {
 			p.wrong("query", "there is no parameter %q here: the parameters are %s", clip(name), strings.Join(known, ", "))
 		case len(values) > 1 && !slices.Contains(repeated, name):
 			p.wrong(name, "given more than once")
+		case slices.Contains(values, "") && !slices.Contains(mayBeEmpty, name):
+			p.wrong(name, "given, and empty")
 		}
 		if name == "store" {
 			slices.Sort(values)

@@ -58,6 +58,7 @@ func TestRefusals(t *testing.T) {
 		"/v1/facts?limit=x", "/v1/facts?limit=-1", "/v1/facts?stores=a", "/v1/facts?after=1&after=2", "/v1/facts?after=%zz", "/v1/events?limit=1",
 		"/v1/stores/a/k?as_off=1", "/v1/stores/a/k?as_of=%zz", "/v1/stores/a/k?at_seq=1&at_seq=2", "/v1/stores/a/k?as_of=0001-01-01",
 		"/v1/facts?" + strings.Repeat("where=a=1&", 17), "/v1/events?" + strings.Repeat("where=a=1&", 17), "/v1/facts?where=" + strings.Repeat("a.", 16) + "a=1", "/v1/stores/a/k?as_of=2026", "/v1/facts?since=90",
+		"/v1/stores/a/k?as_of=", "/v1/stores/a/k?at_seq=", "/v1/history/a/k?valid_at=", "/v1/events?after=", "/v1/facts?since=", "/v1/facts?store=", "/v1/diff/a?from=&to=now",
 		"/v1/stores/a?order=n", "/v1/stores/a?cursor=1:k",
 	} {
 		require.Contains(t, x.get(400, path), `"error_code":"invalid_request"`, path)

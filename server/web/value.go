@@ -34,7 +34,7 @@ func etagOf(id string) string { return `"` + url.PathEscape(id) + `"` }
 // idOf returns the ID of the fact that an ETag is of; ok is false if it is none.
 func idOf(etag string) (id string, ok bool) {
 	etag = strings.TrimPrefix(strings.TrimSpace(etag), "W/")
-	if len(etag) < 2 || etag[0] != '"' || etag[len(etag)-1] != '"' {
+	if len(etag) < 2 || etag[0] != '"' || strings.IndexByte(etag[1:], '"') != len(etag)-2 {
 		return "", false
 	}
 	id, err := url.PathUnescape(etag[1 : len(etag)-1])

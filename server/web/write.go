@@ -34,7 +34,7 @@ func mayWrite(r *http.Request, q *request) error {
 // asItIs checks that a request to write has no condition, and no form of its body, that would be overlooked.
 func asItIs(r *http.Request) error {
 	for _, name := range []string{"If-Unmodified-Since", "Content-Range", "Content-Encoding"} {
-		if r.Header.Get(name) != "" {
+		if len(r.Header.Values(name)) > 0 {
 			return &backend.InvalidError{Field: name, Reason: "not for writes here: use If-Match and If-None-Match, and send the body as it is"}
 		}
 	}
@@ -64,18 +64,8 @@ func (h *Handler) write(x *exchange, r *http.Request, q *request) error {
 		return &backend.InvalidError{Field: "body", Reason: "DELETE takes none"}
 	}
 	b := backend.Batch{Facts: []backend.Fact{f}}
-	match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
-	switch {
-	case match != "" && none != "", none != "" && none != "*":
-		return &backend.InvalidError{Field: "If-None-Match", Reason: "only *, and not with If-Match"}
-	case none != "":
-		b.Expect = []backend.Expect{{Store: f.Store, Key: f.Key}}
-	case match != "":
-		id, ok := idOf(match)
-		if !ok {
-			return &backend.InvalidError{Field: "If-Match", Reason: "not the ETag of a value, such as \"0197c0de-…\""}
-		}
-		b.Expect = []backend.Expect{{Store: f.Store, Key: f.Key, ID: id}}
+	if b.Expect, err = condition(r, &f); err != nil {
+		return err
 	}
 	w, err := q.server.Write(r.Context(), &q.client, b)
 	if err != nil {
@@ -91,6 +81,25 @@ func (h *Handler) write(x *exchange, r *http.Request, q *request) error {
 	setSeq(x, held.Seq)
 	h.send(x, status, append(query.AppendFact(nil, held), '\n'))
 	return nil
+}
+
+// condition returns the condition that a request's headers set. One that is empty, as of a client that lost the ETag, is an error:
+// without a condition the write would overwrite what the client has not read.
+func condition(r *http.Request, f *backend.Fact) ([]backend.Expect, error) {
+	match, none := r.Header.Values("If-Match"), r.Header.Values("If-None-Match")
+	e := backend.Expect{Store: f.Store, Key: f.Key}
+	switch {
+	case len(match)+len(none) == 0:
+		return nil, nil
+	case len(none) > 0 && (len(none) > 1 || len(match) > 0 || none[0] != "*"):
+		return nil, &backend.InvalidError{Field: "If-None-Match", Reason: "only *, once, and not with If-Match"}
+	case len(match) > 0:
+		var ok bool
+		if e.ID, ok = idOf(match[0]); !ok || len(match) > 1 {
+			return nil, &backend.InvalidError{Field: "If-Match", Reason: "not the one ETag of a value, such as \"0197c0de-…\""}
+		}
+	}
+	return []backend.Expect{e}, nil
 }
 
 // producerOf returns JSON: of a text that is none, a string.
@@ -127,7 +136,7 @@ func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 		return &statusError{http.StatusUnsupportedMediaType, errors.New("send facts one a line, with Content-Type: application/x-ndjson")}
 	}
 	p := given(r, "expect")
-	if r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != "" {
+	if len(r.Header.Values("If-Match"))+len(r.Header.Values("If-None-Match")) > 0 {
 		p.wrong("expect", "given as a header, which is for one key: write expect=STORE/KEY=ID")
 	}
 	if p.err != nil {

@@ -30,7 +30,7 @@ export const onConnection = (f) => { watch = f; };
 export function path(endpoint, params = {}) {
 	const p = new URLSearchParams();
 	for (const [name, value] of Object.entries(params)) {
-		for (const v of Array.isArray(value) ? value : [value]) if (v !== undefined && v !== null && v !== '' && v !== false) p.append(name, v === true ? '1' : v);
+		for (const v of Array.isArray(value) ? value : [value]) if (v || v === 0 || v === '' && name === 'key') p.append(name, v === true ? '1' : v);
 	}
 	const query = p.toString();
 	return query ? `${endpoint}?${query}` : endpoint;

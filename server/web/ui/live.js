@@ -34,8 +34,9 @@ export class Live {
 		page.crumbs(['Live']);
 		const head = await page.get('v1/moment');
 		const from = q.get('after') ?? '', start = q.get('since') ?? '';
-		const which = [...p.store, ...(p.key || p.prefix ? ['--key', p.key ?? `${p.prefix}*`] : []), ...(p.producer ? ['--producer', p.producer] : []), ...p.where.flatMap((w) => ['--where', w])];
-		if (start && !from && !p.key && !p.prefix && p.store.length < 2) command(['log', ...which, '--since', start], 'v1/facts', { ...p, since: start });
+		const named = 'key' in p || p.prefix;
+		const which = [...p.store, ...(named ? ['--key', p.key ?? `${p.prefix}*`] : []), ...(p.producer ? ['--producer', p.producer] : []), ...p.where.flatMap((w) => ['--where', w])];
+		if (start && !from && !named && p.store.length < 2) command(['log', ...which, '--since', start], 'v1/facts', { ...p, since: start });
 		else command(['follow', ...which, ...(from ? ['--after', from] : [])], 'v1/events', { ...p, after: from || head.seq });
 		const want = from || start ? KEPT : PAST, past = [];
 		for (let before; head.seq && past.length < want;) { // an answer may end before its limit
