@@ -14,7 +14,8 @@ import (
 	"github.com/igniter-store/igniter/internal/merkle"
 )
 
-// Roots are those of golang.org/x/mod/sumdb/tlog, an implementation of the same tree, however the leaves come together.
+// TestRoot compares roots with golang.org/x/mod/sumdb/tlog, an implementation of the same tree. The leaves are added in
+// different parts.
 func TestRoot(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Uint64Range(0, 300).Draw(t, "leaves")

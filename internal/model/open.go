@@ -34,7 +34,7 @@ func (s *side) follow() {
 }
 
 // tailed waits until the open loop has yielded the last fact of docs. The loop must have yielded all facts in order, or
-// have told the horizon of those that it missed.
+// have told a horizon that covers the missing facts.
 func (m *model) tailed(s *side) {
 	if !s.reads("docs") {
 		return
