@@ -48,8 +48,8 @@ func (c *client) stats(ctx context.Context) (backend.Stats, error) {
 	return stats, nil
 }
 
-// WriteSnapshot implements backend.Log: the server makes a snapshot of its log. The client sends a server of version
-// 1 all facts of the log with the request.
+// WriteSnapshot implements backend.Log: the server makes a snapshot of its log. To a server of version 1, the client sends
+// all facts of the log with the request.
 func (c *client) WriteSnapshot(ctx context.Context, through uint64) error {
 	var err error
 	if c.v1 != nil {
@@ -63,8 +63,8 @@ func (c *client) WriteSnapshot(ctx context.Context, through uint64) error {
 	return nil
 }
 
-// NoteBackup tells the server that a backup of its log through a seq was made: the server's status and metrics say when
-// that was last. The client must be one that may read all stores. A server of version 1 is not told.
+// NoteBackup tells the server that a backup of its log through a seq was made. The server's status and metrics show when
+// that was last. The client must have the right to read all stores. With a server of version 1, NoteBackup does nothing.
 func (c *client) NoteBackup(ctx context.Context, through uint64) error {
 	if c.v1 != nil {
 		return nil
@@ -99,8 +99,8 @@ func (c *client) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Hor
 	return report, nil
 }
 
-// apart makes a round trip on a connection of its own, since the request may take long and other calls need not wait
-// for it, again if need be. The answer says that the request was done.
+// apart makes a round trip on a connection of its own, because the request may take long and other calls must not wait for
+// it. It retries as [client.session] does. It returns the answer of a request that succeeded.
 func (c *client) apart(ctx context.Context, appendBody func(dst []byte) []byte) (body []byte, err error) {
 	err = c.session(ctx, func(s *session) (bool, error) {
 		if body, err = s.roundTrip(appendBody); err == nil && protocol.IsError(body) {

@@ -23,24 +23,24 @@ import (
 type client struct {
 	opts  Options
 	log   *zap.Logger
-	v1    *logV1    // what a server of version 1 needs; nil: the server speaks version 2
+	v1    *logV1    // for a server of version 1; nil: the server speaks version 2
 	calls sync.Pool // of *call
 
-	life   context.Context // of the client's goroutines and of connections being made; Close ends it
+	life   context.Context // of the client's goroutines and of attempts to connect; Close ends it
 	cancel context.CancelFunc
-	tasks  sync.WaitGroup // the client's goroutines; none is started once closed is set
+	tasks  sync.WaitGroup // the client's goroutines; no goroutine starts once closed is set
 
-	dialing ctxsync.Mutex // is held to make the connection for calls
+	dialing ctxsync.Mutex // held while the connection for calls is made
 
 	mu      sync.Mutex
 	closed  bool
 	pipe    *pipe               // the connection for calls; nil: not connected
 	hello   protocol.HelloReply // of the latest connection
 	state   backend.Connection
-	known   backend.Stats // the log as callers know it: Log, Ancestors, and LastSeq, the highest seq that they were given
-	lostLog error         // why the server's log is not that one any more; nil: it is
-	loops   int           // connections of loops
-	refused error         // why the latest attempt to connect again failed; nil since there was a connection
+	known   backend.Stats // the log as callers know it: Log, Ancestors, and LastSeq, the highest seq that a caller was given
+	lostLog error         // why the server's log is no longer the known one; nil if it is
+	loops   int           // the number of connections of loops
+	refused error         // why the latest attempt to reconnect failed; nil once connected
 }
 
 var (
@@ -48,14 +48,14 @@ var (
 	_ wire.Framer = (*client)(nil)
 )
 
-// Dial connects to a server. It tries once, so that a wrong address shows at once, as ErrUnavailable; a
-// connection that is lost later is made again. ctx is for the call. If the server requires a token or
-// certificate and does not know the client's, the error is ErrUnauthenticated.
+// Dial connects to a server. It tries only once, so that a wrong address fails at once, with ErrUnavailable. Later, the
+// client reconnects when a connection is lost. ctx is for the call. If the server requires a token or certificate and does
+// not accept the client's, the error is ErrUnauthenticated.
 //
-// The log that it returns remembers the highest seq that its callers were given, and compares with each connection that it
-// makes. If the server has come back with a log that does not have that (an older one, an empty one, another one), every
-// method returns a *backend.DivergedError from then on: dial the server again to use its log as it is now. A server of
-// version 1 has no identity, and only the end of its log is checked. The log is a wire.Framer too.
+// The returned log remembers the highest seq that its callers were given, and compares it at each connection. If the server
+// has come back with a log that lacks facts that callers were given (an older, an empty or another log), every method
+// returns a *backend.DivergedError from then on: dial the server again to use its present log. A log of a server of version
+// 1 has no identity; only its end is checked. The returned log is a wire.Framer, too.
 func Dial(ctx context.Context, opts Options) (backend.Log, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -92,8 +92,8 @@ func (c *client) name() string {
 	return scheme + "://" + c.opts.Address
 }
 
-// Close ends the client and its connections. Calls and loops under way report ErrClosed; what the calls asked
-// for may have been done.
+// Close ends the client and its connections. Calls and loops in flight return ErrClosed; the server may have done the work
+// of the calls.
 func (c *client) Close() error {
 	c.mu.Lock()
 	closed, p := c.closed, c.pipe
@@ -110,8 +110,7 @@ func (c *client) Close() error {
 	return nil
 }
 
-// Features implements backend.Log: what the server's log can do, as the server said when the latest
-// connection was made.
+// Features implements backend.Log. It returns the features that the server reported at the latest connection.
 func (c *client) Features() backend.Features {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,7 +119,7 @@ func (c *client) Features() backend.Features {
 	return f
 }
 
-// checkVersion returns why the server is not the one that the client was dialed to.
+// checkVersion returns an error if the server speaks another version than when the client was dialed.
 func (c *client) checkVersion(version int) error {
 	c.mu.Lock()
 	before := c.state.Protocol
@@ -132,16 +131,16 @@ func (c *client) checkVersion(version int) error {
 	return nil
 }
 
-// place returns the log as callers know it now.
+// place returns known.
 func (c *client) place() backend.Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.known
 }
 
-// checkLog returns why the server's log is not the one that the client's callers know; before is what they knew when
-// hello was sent, since others may have been given more than hello tells. Once it is not, the client does nothing more:
-// callers must not take the one for the other.
+// checkLog returns an error if the server's log is not the one that the client's callers know. before is the value of known
+// when hello was sent, since callers may have been given later facts since than the hello reply tells. After such an error
+// the client does nothing more, so that no caller mixes up the two logs.
 func (c *client) checkLog(h *protocol.HelloReply, before backend.Stats) error {
 	c.mu.Lock()
 	p := c.pipe
@@ -169,8 +168,8 @@ func (c *client) checkLog(h *protocol.HelloReply, before backend.Stats) error {
 	return err
 }
 
-// gave notes that a caller is about to know the log of a connection's hello through a seq. It returns why the caller
-// must not: another connection has met a log that does not have that.
+// gave records that a caller is about to be given the log of a connection's hello through a seq. It returns an error if
+// another connection has found a different log, so that the caller must not be given it.
 func (c *client) gave(h *protocol.HelloReply, seq uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,7 +189,7 @@ func (c *client) diverge(err error) {
 	c.log.Error("the server's log is not the one that was read before: nothing is read or written any more", zap.String("server", c.name()), zap.Error(err))
 }
 
-// adopt makes a session the connection for calls.
+// adopt makes the session the connection for calls.
 func (c *client) adopt(s *session) (*pipe, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -217,7 +216,7 @@ func (c *client) background(f func()) bool {
 	return !c.closed
 }
 
-// lost notes why the connection for calls has ended.
+// lost records why the connection for calls has ended.
 func (c *client) lost(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -231,14 +230,14 @@ func (c *client) lost(err error) {
 	}
 }
 
-// up notes whether the server can be reached. The caller holds mu.
+// up records whether the server can be reached. The caller holds mu.
 func (c *client) up(up bool) {
 	if c.state.Up != up {
 		c.state.Up, c.state.Since = up, time.Now()
 	}
 }
 
-// begun notes that a loop has a connection.
+// begun records that a loop has a connection.
 func (c *client) begun() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -246,7 +245,7 @@ func (c *client) begun() {
 	c.up(true)
 }
 
-// ended notes that a loop's connection has ended, with an error if it was lost.
+// ended records that a loop's connection has ended, with an error if it was lost.
 func (c *client) ended(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -257,7 +256,7 @@ func (c *client) ended(err error) {
 	}
 }
 
-// current returns the connection for calls; nil if there is none now. It reports a closed client and a ctx that is
+// current returns the connection for calls; nil if there is none now. It returns an error if the client is closed or ctx is
 // done.
 func (c *client) current(ctx context.Context) (*pipe, error) {
 	c.mu.Lock()
@@ -288,7 +287,7 @@ func (c *client) connected(ctx context.Context) (*pipe, error) {
 		s, err := c.dial(ctx)
 		if err == nil {
 			p, err = c.adopt(s)
-		} else if ctx.Err() == nil { // ctx has not cut the attempt short
+		} else if ctx.Err() == nil { // the attempt did not fail because ctx ended
 			c.mu.Lock()
 			c.refused = err
 			c.mu.Unlock()
@@ -298,7 +297,7 @@ func (c *client) connected(ctx context.Context) (*pipe, error) {
 	return p, err
 }
 
-// refusal tells a caller that waited for another caller's attempts to connect how these went.
+// refusal returns the error for a caller that waited for another caller's attempts to connect.
 func (c *client) refusal() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -308,8 +307,8 @@ func (c *client) refusal() error {
 	return errors.New("the attempt to connect again has not ended")
 }
 
-// do sends a call, again if the answer is lost, and returns the answer, which says that the request was done.
-// cl has ended, unless the error is ctx's.
+// do sends a call, again if the answer is lost, and returns the answer of a request that succeeded. When do returns, cl has
+// ended, unless the error is ctx's.
 func (c *client) do(ctx context.Context, cl *call) ([]byte, error) {
 	body, err := c.try(ctx, cl)
 	if !isLost(err) {
@@ -359,8 +358,8 @@ func isLost(err error) bool {
 		errors.Is(err, backend.ErrUnavailable) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// session calls use with a connection of its own, and with another one when that fails, as long as ctx allows. It
-// closes the connection when ctx ends, and afterwards. use reports whether it made progress before it failed.
+// session calls use with a new connection. If use fails, it calls use again with another connection, as long as ctx allows.
+// It closes the connection after use, or when ctx ends. use reports whether it made progress before it failed.
 func (c *client) session(ctx context.Context, use func(s *session) (progress bool, err error)) error {
 	if _, err := c.current(ctx); err != nil {
 		return err

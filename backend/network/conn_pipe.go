@@ -20,17 +20,17 @@ import (
 // A call is a request and its answer.
 type call struct {
 	frame []byte        // the request
-	wake  chan struct{} // has room for one value: look again
+	wake  chan struct{} // has room for one value, which tells the caller to look again
 
-	// The pipe's mu guards these fields until ended is set; then they are the caller's.
+	// The pipe's mu guards these fields until ended is set; then the caller owns them.
 	ended bool                 // there is an answer, or none will come
 	left  bool                 // the caller does not wait any more
 	body  []byte               // the answer
-	hello *protocol.HelloReply // of the connection that it came on
+	hello *protocol.HelloReply // of the connection of the answer
 	err   error                // why there is no answer
 }
 
-// newCall returns a call for a caller to submit. It may have the frame of an earlier call, to be overwritten.
+// newCall returns a call for a caller to submit. It may have the frame of an earlier call, which the caller overwrites.
 func (c *client) newCall() *call {
 	if cl, ok := c.calls.Get().(*call); ok {
 		return cl
@@ -38,7 +38,7 @@ func (c *client) newCall() *call {
 	return &call{wake: make(chan struct{}, 1)}
 }
 
-// freeCall lets a call that has ended be used again.
+// freeCall makes an ended call available for reuse.
 func (c *client) freeCall(cl *call) {
 	if cl.body, cl.err, cl.hello = nil, nil, nil; cap(cl.frame) > 64<<10 {
 		cl.frame = nil
@@ -62,9 +62,9 @@ func (cl *call) nudge() {
 	}
 }
 
-// A pipe is a connection for any number of calls at a time. A goroutine writes requests, as many as are there
-// with one write; a caller that is alone writes its request itself. The callers that wait read answers for each
-// other: one of them reads, and wakes the callers whose answers come.
+// A pipe is a connection for any number of calls at a time. A goroutine writes all queued requests with one write; if only
+// one call is in flight, its caller writes the request itself. Waiting callers read answers for each other: one of them
+// reads, and wakes the callers whose answers it has read.
 //
 // A goroutine that reads all answers would need 130 lines less, but a lone call would wait for one more switch of
 // goroutines. Medians of three runs of BenchmarkPipe turn about, with the server in another process:
@@ -76,36 +76,36 @@ func (cl *call) nudge() {
 //	256 callers, TCP            89,100/s             76,000/s
 type pipe struct {
 	*session
-	limit time.Duration // how long the server may say nothing while calls wait
-	lost  func(error)   // is called once, with the reason, before the calls under way learn of it
+	limit time.Duration // how long the server may be silent while calls wait
+	lost  func(error)   // called once, with the reason, before the calls in flight end
 	wake  chan struct{} // has room for one value: there are frames to write
 
 	mu      sync.Mutex
 	out     []byte  // frames to be written
 	writing bool    // a caller writes its own frame
 	reading bool    // a caller reads answers, or write probes the connection
-	waiting []*call // the calls under way, the oldest first, from index first on
+	waiting []*call // the calls in flight, the oldest first, from index first on
 	first   int
-	err     error         // why the pipe takes no more calls; nil: it does
-	closed  chan struct{} // is closed when err is set
+	err     error         // why the pipe takes no more calls; nil if it takes calls
+	closed  chan struct{} // closed when err is set
 }
 
 // errLost is a connection that broke off before the answer came.
 var errLost = errors.New("the connection was lost")
 
-// newPipe returns a pipe that uses s. Calls without an answer are lost when the server is silent for so long.
-// The caller starts write.
+// newPipe returns a pipe that uses s. If the server is silent for as long as silence, calls without an answer are lost. The
+// caller must start write.
 func newPipe(s *session, silence time.Duration, lost func(error)) *pipe {
 	s.limitSilence(silence)
 	return &pipe{session: s, limit: silence, lost: lost, wake: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
-// loneSize is up to which size a caller writes its own frame: a socket has room for it.
+// loneSize is the largest frame that a caller writes itself. A socket has room for it.
 const loneSize = 8 << 10
 
-// submit sends a call or queues it to be sent; after an error it has done neither. A caller that is alone sends its
-// call itself, which saves a switch of goroutines. That does not block: the server has answered, and so read,
-// all that was sent before.
+// submit sends a call or queues it to be sent; after an error it has done neither. If no other call is in flight, the
+// caller sends its call itself, which saves a switch of goroutines. This does not block: the server has answered, and
+// therefore read, all earlier requests.
 func (p *pipe) submit(cl *call) error {
 	if limit := p.hello.MaxFrame; len(cl.frame)-wire.FrameOverhead > limit {
 		return sequencer.TooLarge(limit)
@@ -131,7 +131,7 @@ func (p *pipe) submit(cl *call) error {
 	p.mu.Unlock()
 	_, err := p.Write(cl.frame)
 	if err != nil {
-		p.fail(err) // and the call with it
+		p.fail(err) // fails the call, too
 		return nil
 	}
 	p.mu.Lock()
@@ -144,7 +144,7 @@ func (p *pipe) submit(cl *call) error {
 	return nil
 }
 
-// submitAll queues calls to be sent, and skips those that are nil. If it does not take calls[i], it sets verdicts[i].Err.
+// submitAll queues calls to be sent, and skips nil ones. If it does not take calls[i], it sets verdicts[i].Err.
 func (p *pipe) submitAll(calls []*call, verdicts []backend.Written) {
 	p.mu.Lock()
 	if p.err == nil && p.first == len(p.waiting) {
@@ -175,14 +175,14 @@ func (p *pipe) nudge() {
 	}
 }
 
-// yields is how often write lets other goroutines run before it writes, while several calls are under way:
-// their answers come together, and then their callers are about to call again.
+// yields is how often write lets other goroutines run before it writes, while several calls are in flight: their answers
+// come together, and then their callers are about to call again.
 const yields = 2
 
 // probeTime is how long write waits for bytes when it probes an idle connection.
 const probeTime = time.Millisecond
 
-// write writes what is queued, until the pipe fails. Now and then it probes an idle connection, since no caller
+// write writes queued frames until the pipe fails. It also probes an idle connection from time to time, since no caller
 // would notice its end.
 func (p *pipe) write() {
 	look := time.NewTicker(min(p.limit/3, time.Second))
@@ -244,7 +244,7 @@ func (p *pipe) probe() {
 	p.endReading()
 }
 
-// await waits until a call has ended, or until ctx has, which is the error. It may read answers meanwhile.
+// await waits until a call or ctx has ended. If ctx has, it returns ctx's error. Meanwhile it may read answers.
 func (p *pipe) await(ctx context.Context, cl *call) error {
 	for {
 		p.mu.Lock()
@@ -271,7 +271,7 @@ func (p *pipe) await(ctx context.Context, cl *call) error {
 	}
 }
 
-// leave gives up a call, unless it has ended.
+// leave abandons a call, unless the call has ended.
 func (p *pipe) leave(ctx context.Context, cl *call) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -279,12 +279,12 @@ func (p *pipe) leave(ctx context.Context, cl *call) error {
 		return nil
 	}
 	cl.left = true
-	p.promote() // the caller that read may just have woken this one to read on
+	p.promote() // the caller that was reading may just have woken this one as the next reader
 	return ctx.Err()
 }
 
-// lead reads answers until the call's own has come and no more are there, or until ctx ends. The caller of lead has
-// set reading.
+// lead reads answers until it has the call's own and no more are buffered, or until ctx ends. The caller of lead has set
+// reading.
 func (p *pipe) lead(ctx context.Context, cl *call) {
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, p.interrupt)
@@ -308,7 +308,7 @@ func (p *pipe) lead(ctx context.Context, cl *call) {
 	}
 }
 
-// give ends the oldest call with its answer, and returns the call. An answer to no call ends the pipe; then give
+// give ends the oldest call with its answer, and returns the call. If no call waits, the answer ends the pipe, and give
 // returns nil.
 func (p *pipe) give(body []byte) *call {
 	p.mu.Lock()
@@ -330,7 +330,7 @@ func (p *pipe) give(body []byte) *call {
 	return cl
 }
 
-// unasked returns the error for an answer to no request. It is how servers say why they hang up.
+// unasked returns the error for an answer without a request. Servers send one to tell why they close the connection.
 func unasked(body []byte) error {
 	if protocol.IsError(body) {
 		return fmt.Errorf("the server says %v: %w", protocol.ParseError(body), errLost)
@@ -346,7 +346,7 @@ func (p *pipe) endReading() {
 	p.promote()
 }
 
-// promote wakes a caller that waits, to read, if none reads. The caller of promote holds mu.
+// promote wakes a waiting caller to read answers, if none is reading. The caller of promote holds mu.
 func (p *pipe) promote() {
 	if p.reading {
 		return
@@ -359,7 +359,7 @@ func (p *pipe) promote() {
 	}
 }
 
-// fail ends the pipe and the calls under way. Only the first reason counts.
+// fail ends the pipe and the calls in flight. Only the first reason counts.
 func (p *pipe) fail(err error) {
 	p.mu.Lock()
 	first := p.err == nil

@@ -16,9 +16,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// retry calls try until it succeeds, its error is permanent, ctx ends or the client is closed. It waits between
-// attempts, longer each time, and starts over with short waits after an attempt that made progress before it
-// failed.
+// retry calls try until it succeeds, its error is permanent, ctx ends or the client is closed. It waits between attempts,
+// longer each time. After an attempt that made progress before it failed, the waits are short again.
 func (c *client) retry(ctx context.Context, try func() (progress bool, err error)) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = c.opts.MinBackoff, c.opts.MaxBackoff
@@ -40,7 +39,7 @@ func (c *client) retry(ctx context.Context, try func() (progress bool, err error
 			failure.attempts = 0
 		}
 		failure.attempts++
-		if failure.last == nil || ctx.Err() == nil { // ctx has cut a later attempt short, so its error says less
+		if failure.last == nil || ctx.Err() == nil { // the error of an attempt that ctx ended would say less
 			failure.last = err
 		}
 		if ctx.Err() == nil && c.life.Err() == nil {
@@ -63,8 +62,8 @@ func (c *client) retry(ctx context.Context, try func() (progress bool, err error
 	}
 }
 
-// An unavailable error says what was tried. It is backend.ErrUnavailable, the error of the context that ended
-// the attempts, and the error of the last attempt.
+// An unavailable error reports failed attempts. It wraps backend.ErrUnavailable, the error of the context that ended the
+// attempts, and the error of the last attempt.
 type unavailable struct {
 	server      string
 	attempts    int
@@ -85,12 +84,12 @@ func (e *unavailable) Error() string {
 	return text
 }
 
-// Unwrap returns the errors that e is.
+// Unwrap returns the wrapped errors.
 func (e *unavailable) Unwrap() []error {
 	return slices.DeleteFunc([]error{backend.ErrUnavailable, e.cause, e.last}, func(err error) bool { return err == nil })
 }
 
-// A permanent error ends retry, which returns the error in it.
+// A permanent error ends retry, which returns the wrapped error.
 type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
@@ -102,8 +101,8 @@ func isPermanent(err error) bool {
 		errors.Is(err, backend.ErrInvalid) || errors.Is(err, backend.ErrDiverged) || errors.Is(err, backend.ErrClosed)
 }
 
-// verdict makes an error that a server reports permanent, unless it is ErrUnavailable: a server says so while
-// it shuts down.
+// verdict makes an error that a server reports permanent, unless it is ErrUnavailable, which a server reports while it
+// shuts down.
 func verdict(err error) error {
 	if errors.Is(err, backend.ErrUnavailable) {
 		return err

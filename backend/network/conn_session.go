@@ -19,21 +19,21 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// clientName is how the client names itself to servers.
+// clientName is the name that the client tells servers.
 const clientName = "igniter-go/0.1"
 
-// A session is a connection on which hello was said.
+// A session is a connection after hello.
 type session struct {
 	net.Conn
 	in    *wire.Reader
 	hello protocol.HelloReply // its Protocol is 1 for a server that does not know hello, and 0 until hello is answered
-	first []byte              // what the peer sent first
+	first []byte              // the first bytes from the peer
 
-	silence time.Duration // reads fail when the server was inactive for so long; 0: they wait forever
+	silence time.Duration // reads fail when the server was inactive for this time; 0: they wait forever
 
 	mu          sync.Mutex
-	interrupted bool      // reads end with os.ErrDeadlineExceeded
-	active      time.Time // when the server last sent or took bytes, or was last owed nothing
+	interrupted bool      // reads fail with os.ErrDeadlineExceeded
+	active      time.Time // when the server last sent or took bytes, or last had nothing to answer
 }
 
 // dial makes a connection and says hello. It tries once, and stops when ctx ends or the client is closed.
@@ -43,7 +43,7 @@ func (c *client) dial(ctx context.Context) (*session, error) {
 	defer context.AfterFunc(c.life, cancel)()
 	s, err := c.meet(attempt)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
-		<-attempt.Done() // a dialer has a timer of its own, which may fire first
+		<-attempt.Done() // the dialer's own timer may fire first
 	}
 	switch {
 	case err == nil:
@@ -100,10 +100,10 @@ func (s *session) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// firstBytes is how many bytes an error shows of what is no answer to hello.
+// firstBytes limits the bytes of an invalid answer to hello that an error shows.
 const firstBytes = 16
 
-// setDeadline prepares a read.
+// setDeadline sets the deadline of the next read.
 func (s *session) setDeadline() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *session) setDeadline() error {
 	return nil
 }
 
-// interrupt makes reads end with os.ErrDeadlineExceeded, until resume.
+// interrupt makes reads fail with os.ErrDeadlineExceeded, until resume.
 func (s *session) interrupt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +124,7 @@ func (s *session) interrupt() {
 	_ = s.SetReadDeadline(longAgo) // a closed connection ends reads too
 }
 
-// resume takes an interrupt back, and reports whether there was one.
+// resume ends an interrupt, and reports whether there was one.
 func (s *session) resume() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +135,7 @@ func (s *session) resume() bool {
 
 var longAgo = time.Unix(1, 0)
 
-// chunkSize is how many bytes of a large request are sent with one write.
+// chunkSize is the number of bytes of a large request that are sent with one write.
 const chunkSize = 64 << 10
 
 // Write sends b in chunks, each of which shows that the server is active: a large request may take long.
@@ -151,7 +151,7 @@ func (s *session) Write(b []byte) (n int, err error) {
 	return n + m, err
 }
 
-// touch notes that the server is active now.
+// touch records that the server is active now.
 func (s *session) touch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,7 +180,7 @@ func (s *session) limitSilence(d time.Duration) {
 func (s *session) roundTrip(appendBody func(dst []byte) []byte) ([]byte, error) {
 	if _, err := s.Write(wire.CloseFrame(appendBody(wire.OpenFrame(nil)), 0)); err != nil {
 		if body, said := s.in.Next(); said == nil || isCertificateAlert(said) {
-			return body, said // the server said why it hung up
+			return body, said // the reason that the server gave before it closed the connection
 		}
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func (s *session) sayHello(token string) error {
 	return err
 }
 
-// stranger returns what the error says of a peer that does not answer hello: nothing of a log is damaged by that.
+// stranger returns the error for a peer that does not answer hello. It is not a CorruptError, since no log is damaged.
 func (s *session) stranger(err error) error {
 	_, secure := s.Conn.(*tls.Conn)
 	switch {
@@ -218,8 +218,8 @@ func (s *session) stranger(err error) error {
 	return err
 }
 
-// isCertificateAlert reports whether err says that the server rejects the client's certificate, or misses
-// one: a TLS alert, which has no exported type.
+// isCertificateAlert reports whether err is a TLS alert that the server rejects or misses the client's certificate. TLS
+// alerts have no exported type.
 func isCertificateAlert(err error) bool {
 	remote, ok := errors.AsType[*net.OpError](err)
 	return ok && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate")

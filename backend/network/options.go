@@ -19,26 +19,26 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Options says which server to connect to, and how. All but Address may be left zero.
+// Options configure a connection to a server. All fields except Address may be zero.
 type Options struct {
 	Address   string      // host:port, or the path of a Unix socket
 	Transport string      // "tcp" or "unix"; "": unix if Address has a slash, otherwise tcp
 	TLS       *tls.Config // nil: no TLS. An empty ServerName stands for the host of Address
-	Token     string      // names the caller to the server; "": none
+	Token     string      // identifies the caller to the server; "": none
 
-	// InsecureToken allows the token to be sent without TLS to another machine, where whoever is on the way can read it.
+	// InsecureToken allows the token to be sent without TLS to another machine. Anybody on the network path can read it.
 	InsecureToken bool
 
 	DialTimeout time.Duration // how long one attempt to connect may take; 0: 5 s
-	Heartbeat   time.Duration // how often the server shows that it is alive; the connection is lost after three heartbeats of silence; 0: 5 s
+	Heartbeat   time.Duration // the interval of the server's heartbeats; a connection counts as lost after three intervals of silence; 0: 5 s
 
-	// The client waits before each further attempt to connect: MinBackoff at first, then longer, up to MaxBackoff,
-	// each time changed at random by up to a half. 0: 50 ms and 3 s.
+	// The client waits before each further attempt to connect: MinBackoff at first, then longer, up to MaxBackoff. Each
+	// wait is changed at random by up to a half. 0: 50 ms and 3 s.
 	MinBackoff, MaxBackoff time.Duration
 
-	Logger *zap.Logger // gets connections made and lost; nil: nothing is logged
+	Logger *zap.Logger // for connections made and lost; nil: nothing is logged
 
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // makes a connection, in tests; nil: as net.Dialer does
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // for tests; nil: net.Dialer
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -83,7 +83,7 @@ func isLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// The backend is registered as "network". It uses the Config's Address, Transport, TLS and Token, and the setting
+// The name for backend.Open is "network". It uses the Config's Address, Transport, TLS and Token, and the setting
 // "insecure_token", true or false.
 func init() {
 	backend.Register("network", func(ctx context.Context, c backend.Config) (backend.Backend, error) {

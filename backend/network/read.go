@@ -21,7 +21,7 @@ func (c *client) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.
 	return wire.Pages(c.name(), r.Known, c.ReplayFrames(ctx, r))
 }
 
-// Follow implements backend.Log. Replay's rule about memory holds here too.
+// Follow implements backend.Log. Its facts share memory like Replay's.
 func (c *client) Follow(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
 	return wire.Pages(c.name(), r.Known, c.FollowFrames(ctx, r))
 }
@@ -50,7 +50,7 @@ func (c *client) loop(ctx context.Context, kind string, r backend.Range) iter.Se
 	}
 }
 
-// checkStores refuses a name that stands for all stores in a request.
+// checkStores refuses the name "*", which stands for all stores in a request.
 func checkStores(stores []string) error {
 	if slices.Contains(stores, "*") {
 		return &backend.InvalidError{Field: "stores", Reason: `a server takes "*" for all stores, and can't select the store of that name`}
@@ -58,35 +58,35 @@ func checkStores(stores []string) error {
 	return nil
 }
 
-// corrupt returns the error for a frame that is whole and makes no sense.
+// corrupt returns the error for a whole frame with invalid content.
 func (c *client) corrupt(reason string) error {
 	return &backend.CorruptError{Path: c.name(), Reason: "a frame whose CRC is right: " + reason}
 }
 
-// A reader is a loop over the server's log. Its connections come and go; its place in the log stays.
+// A reader is a loop over the server's log. It keeps its position when a connection is lost.
 type reader struct {
 	client  *client
-	ctx     context.Context // of the loop, which the reader does not outlive
+	ctx     context.Context // of the loop; the reader ends with the loop
 	follows bool
 	r       backend.Range // After is the Through of the last page
 	yield   func(wire.Frames, error) bool
 
 	hello *protocol.HelloReply // of the connection
-	page  wire.Frames          // what was read after r.After
+	page  wire.Frames          // the frames read after r.After
 	begun bool                 // a page was yielded
-	due   bool                 // a page is to be yielded even if it is empty
-	done  bool                 // r.Through was yielded: only the end of the stream is to be read, so that the server does not take it for a lost connection
+	due   bool                 // the next page is yielded even if it is empty
+	done  bool                 // r.Through was yielded; the end of the stream is still read, so that the server does not count a lost connection
 
-	horizons, told map[string]backend.Horizon // to be told with the next page, and told with those before
+	horizons, told map[string]backend.Horizon // for the next page, and the horizons of earlier pages
 
 	connected bool
-	access    []string // once connected: the stores that the client may read, as the first connection said
+	access    []string // the stores that the client may read, according to the first connection
 }
 
-// errEnded ends a loop that the body has left, or that has reached its end.
+// errEnded ends a loop when its body has left it, or at its end.
 var errEnded = errors.New("the loop has ended")
 
-// read asks the server for the log after the last page, and yields what comes.
+// read requests the log after the last page, and yields its pages.
 func (x *reader) read(s *session) (progress bool, err error) {
 	if err := x.checkAccess(s.hello.Features.Stores); err != nil {
 		return false, err
@@ -115,7 +115,7 @@ func (x *reader) read(s *session) (progress bool, err error) {
 			s.touch() // the loop's body may have taken long
 		}
 		frame, err := s.in.NextFrame()
-		if x.done { // whatever it was
+		if x.done { // any error is irrelevant now
 			return progress, permanent{errEnded}
 		}
 		if err != nil {
@@ -137,9 +137,9 @@ func (x *reader) request(dst []byte) []byte {
 	return protocol.AppendReplay(dst, x.r)
 }
 
-// checkAccess ends a loop that would go on with other stores than before.
+// checkAccess returns an error if the stores that the client may read have changed since the loop began.
 func (x *reader) checkAccess(stores []string) error {
-	x.client.mu.Lock() // Features says what this connection reads
+	x.client.mu.Lock() // Features has the stores of this connection
 	x.client.hello.Features.Stores = slices.Clone(stores)
 	x.client.mu.Unlock()
 	if x.connected && ((stores == nil) != (x.access == nil) || !slices.Equal(stores, x.access)) {
@@ -149,7 +149,7 @@ func (x *reader) checkAccess(stores []string) error {
 	return nil
 }
 
-// lost returns the error for a connection that failed: ctx's, if that has closed the connection.
+// lost returns the error for a failed connection: ctx's if the end of ctx closed it.
 func (x *reader) lost(err error) error {
 	if _, ok := err.(permanent); !ok && x.ctx.Err() != nil {
 		return permanent{x.ctx.Err()}
@@ -157,7 +157,7 @@ func (x *reader) lost(err error) error {
 	return err
 }
 
-// take takes in a frame of a stream. Its error is errEnded if the frame ends the stream.
+// take handles a frame of a stream. Its error is errEnded if the frame ends the stream.
 func (x *reader) take(frame []byte) error {
 	body, _, _ := wire.CutFrame(frame)
 	if !protocol.IsControl(body) {
@@ -186,7 +186,7 @@ func (x *reader) take(frame []byte) error {
 	return nil
 }
 
-// add adds a frame to the page. If that is not where the frame stands in memory, it yields the page before.
+// add adds a frame to the page. If the frame does not follow the page in memory, add yields the page first.
 func (x *reader) add(frame []byte, facts int, last uint64) error {
 	joined, ok := wire.Join(x.page.Bytes, frame)
 	if !ok {
@@ -209,7 +209,7 @@ func (x *reader) tell(horizons map[string]backend.Horizon) {
 	}
 }
 
-// flush yields what was read after the last page, if there is anything, and begins the next page.
+// flush yields the current page, if there is something to yield, and begins the next one.
 func (x *reader) flush() error {
 	page := x.page
 	if page.Through.Seq == x.r.After.Seq && !x.due {

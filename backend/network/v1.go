@@ -19,14 +19,14 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// This file has what the client does for servers of version 1, which the Ruby system has. Such a server does not
-// say where in the log a fact is, knows no fact by its ID and fills in nothing.
+// This file is for servers of version 1, such as the servers of the Ruby system. Such a server does not tell the seq of a
+// fact, does not recognise facts by their IDs, and fills in no fields.
 
-// helloV1 stands for the hello reply that such a server does not give.
+// helloV1 stands in for the hello reply, which such a server does not send.
 var helloV1 = protocol.HelloReply{Protocol: 1, MaxFrame: wire.DefaultMaxFrame, Features: protocol.Features{AllIDs: true, MaxFrame: wire.DefaultMaxFrame}}
 
-// A logV1 mirrors what a server of version 1 does not say about its log: each key's latest fact, and the places of
-// IDs. It reads the log when it is first needed, and then subscribes to it. Writers write one at a time, and wait
+// A logV1 keeps the information that a server of version 1 does not provide about its log: each key's latest fact, and the
+// seqs of IDs. When it is first needed, it reads the log and then subscribes to it. Writers write one at a time, and wait
 // until the subscription shows their fact.
 type logV1 struct {
 	*backend.Defaults // Write of batches of one fact; no Prune
@@ -34,18 +34,18 @@ type logV1 struct {
 	client *client
 	start  sync.Once
 
-	turn      ctxsync.Mutex // is held by the writer
-	abandoned bool          // with turn: a caller gave up a write that the server may still handle
+	turn      ctxsync.Mutex // held by the writer
+	abandoned bool          // guarded by turn: a caller gave up a write that the server may still handle
 
-	changed ctxsync.Signal // of what mu guards
+	changed ctxsync.Signal // a field that mu guards has changed
 
 	mu      sync.Mutex
 	seq     *sequencer.Sequencer
 	lookups context.Context // of the writer, to read the log with
-	feed    *session        // the subscription, once the log before it was read; nil: there is none now
+	feed    *session        // the subscription, once the earlier log was read; nil: there is none now
 	awaited string          // the ID of the fact that the writer waits for
 	arrived backend.Fact    // that fact, once it has come
-	err     error           // why there will be no subscription any more
+	err     error           // why there will be no further subscription
 }
 
 func newLogV1(c *client) *logV1 {
@@ -54,7 +54,7 @@ func newLogV1(c *client) *logV1 {
 	return l
 }
 
-// set changes what mu guards.
+// set changes fields that mu guards.
 func (l *logV1) set(change func()) {
 	l.mu.Lock()
 	change()
@@ -95,7 +95,7 @@ func (l *logV1) run() {
 	l.set(func() { l.err = err })
 }
 
-// load takes in the next fact of the log. The caller holds mu.
+// load adds the next fact of the log. The caller holds mu.
 func (l *logV1) load(f *backend.Fact) {
 	l.seq.Load(f)
 	if f.ID == l.awaited {
@@ -112,7 +112,7 @@ func (l *logV1) fact(seq uint64) (backend.Fact, bool, error) {
 	return facts[seq-1].Clone(), true, nil
 }
 
-// await waits until done, which is called with mu held. It starts the mirror if need be.
+// await waits until done returns true. It calls done with mu held. It starts run if necessary.
 func (l *logV1) await(ctx context.Context, done func() bool) error {
 	l.start.Do(func() {
 		if !l.client.background(l.run) {
@@ -135,7 +135,7 @@ func (l *logV1) await(ctx context.Context, done func() bool) error {
 	}
 }
 
-// reload subscribes again and reads what the log has got since, before await finds feed set.
+// reload subscribes again. The facts since the old subscription are read before feed is set again.
 func (l *logV1) reload() {
 	l.set(func() {
 		if l.feed != nil {
@@ -145,8 +145,8 @@ func (l *logV1) reload() {
 	})
 }
 
-// write writes a fact, which is valid and normalized, and waits until it comes back. If there is no answer, it looks
-// for the fact in the log before it tries again.
+// write writes a valid, normalized fact, and waits until the subscription shows it. If there is no answer, it looks for the
+// fact in the log before it tries again.
 func (l *logV1) write(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	if f.By != "" {
 		return f, fmt.Errorf("%w: a server of version 1 does not keep who was let in to write a fact: leave By empty", errors.ErrUnsupported)
@@ -176,8 +176,8 @@ func (l *logV1) write(ctx context.Context, f backend.Fact) (backend.Fact, error)
 	}
 }
 
-// settle waits until the mirror has all that was written before. After an abandoned write, the server's answer to a
-// ping says that it has handled that.
+// settle waits until all earlier writes were read back. After an abandoned write, an answer to a ping shows that the server
+// has handled the write.
 func (l *logV1) settle(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -193,8 +193,8 @@ func (l *logV1) settle(ctx context.Context) error {
 	return l.await(ctx, func() bool { return l.feed != nil })
 }
 
-// assign fills in what the server does not: causation and time. If the log has the fact, it returns that, and isNew
-// is false.
+// assign fills in causation and time, since the server does not. If the log already has the fact, it returns the held fact,
+// and isNew is false.
 func (l *logV1) assign(ctx context.Context, f backend.Fact) (_ backend.Fact, isNew bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,7 +204,7 @@ func (l *logV1) assign(ctx context.Context, f backend.Fact) (_ backend.Fact, isN
 	if err != nil {
 		return f, false, err
 	}
-	l.seq.Rollback() // its place is where it comes back
+	l.seq.Rollback() // the subscription determines the fact's seq
 	l.awaited, l.arrived = f.ID, backend.Fact{}
 	return facts[0], fresh > 0, nil
 }
@@ -221,8 +221,8 @@ func (l *logV1) send(ctx context.Context, appendBody func(dst []byte) []byte) er
 	return protocol.ParseAnswer(body, nil)
 }
 
-// comeBack waits until the log shows the fact that was written, and returns it as the log has it. The server may have
-// left it out of the subscription, so that the log is read again from time to time.
+// comeBack waits until the log shows the written fact, and returns the fact as the log holds it. Since the server may have
+// left it out of the subscription, comeBack reads the log again from time to time.
 func (l *logV1) comeBack(ctx context.Context) (f backend.Fact, err error) {
 	for {
 		patience, cancel := context.WithTimeout(ctx, l.client.opts.Heartbeat)
@@ -239,7 +239,7 @@ func (l *logV1) comeBack(ctx context.Context) (f backend.Fact, err error) {
 	}
 }
 
-// stats returns what is known of the log.
+// stats returns the known Stats of the log.
 func (l *logV1) stats(ctx context.Context) (backend.Stats, error) {
 	var last uint64
 	err := l.await(ctx, func() bool {
@@ -249,7 +249,7 @@ func (l *logV1) stats(ctx context.Context) (backend.Stats, error) {
 	return backend.Stats{FirstSeq: min(last, 1), LastSeq: last, Facts: last}, err
 }
 
-// writeSnapshot sends the server the facts of its log to make a snapshot of, as the Ruby client does.
+// writeSnapshot sends all facts of the log to the server for the snapshot, as the Ruby client does.
 func (l *logV1) writeSnapshot(ctx context.Context) error {
 	return l.client.session(ctx, func(s *session) (bool, error) {
 		facts, err := s.replayV1()
@@ -268,7 +268,7 @@ func (l *logV1) writeSnapshot(ctx context.Context) error {
 	})
 }
 
-// replayV1 returns all facts of the server's log, each with its place in the log as Seq.
+// replayV1 returns all facts of the server's log, each with its position in the log as Seq.
 func (s *session) replayV1() ([]backend.Fact, error) {
 	body, err := s.roundTrip(func(dst []byte) []byte { return protocol.AppendRequest(dst, protocol.OpReplay) })
 	if err != nil {
@@ -293,8 +293,8 @@ func (c *client) allV1(ctx context.Context) (facts []backend.Fact, err error) {
 	return facts, err
 }
 
-// feedV1 calls replayed with all facts of the server's log, and then live with each one that comes, until the
-// connection is lost. It subscribes before it replays, and drops the events of facts that were replayed.
+// feedV1 calls replayed with all facts of the server's log, and then live with each new fact, until the connection is lost.
+// It subscribes before it replays, and drops events of replayed facts.
 func (c *client) feedV1(ctx context.Context, s *session, replayed func([]backend.Fact) error, live func(*backend.Fact) error) error {
 	body, err := s.roundTrip(protocol.AppendSubscribeV1)
 	if err != nil {
@@ -305,7 +305,7 @@ func (c *client) feedV1(ctx context.Context, s *session, replayed func([]backend
 	}
 	facts, err := c.allV1(ctx)
 	if err != nil {
-		return permanent{err} // it has tried again
+		return permanent{err} // it has already retried
 	}
 	ids := make(map[[2]string]struct{}, len(facts))
 	for i := range facts {
@@ -327,7 +327,7 @@ func (c *client) feedV1(ctx context.Context, s *session, replayed func([]backend
 		if _, had := ids[[2]string{f.Store, f.ID}]; had || !ok {
 			continue
 		}
-		ids = nil // events come in the order of the log, so that the later ones are of new facts
+		ids = nil // events come in the order of the log, so later events are of new facts
 		last++
 		f.Seq = last
 		if err := live(&f); err != nil {
@@ -336,7 +336,7 @@ func (c *client) feedV1(ctx context.Context, s *session, replayed func([]backend
 	}
 }
 
-// readV1 is read for a server of version 1. Each fact is a batch.
+// readV1 is read for a server of version 1. Each fact counts as a batch.
 func (x *reader) readV1(s *session) (progress bool, err error) {
 	start := x.r.After.Seq
 	replayed := func(facts []backend.Fact) error {

@@ -35,7 +35,7 @@ func (c *client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 	cl.frame = wire.CloseFrame(protocol.AppendWriteFact(wire.OpenFrame(cl.frame[:0]), &f), 0)
 	body, err := c.do(ctx, cl)
 	if err != nil {
-		return f, err // a pipe's queue may still have the call
+		return f, err // the pipe's queue may still hold the call
 	}
 	ack, err := protocol.ParseWritten(body)
 	if err == nil {
@@ -48,15 +48,15 @@ func (c *client) writeFact(ctx context.Context, f backend.Fact) (backend.Fact, e
 	return acked(ack, f)
 }
 
-// maxFrame returns the limit of a request that the server told last.
+// maxFrame returns the server's latest limit for the bytes of a request.
 func (c *client) maxFrame() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.hello.MaxFrame
 }
 
-// acked returns the fact that the log holds for f. It does not keep the answer's memory, unless the fact is there. An
-// answer with another fact is a *backend.CorruptError.
+// acked returns the fact that the log holds for f. It keeps the answer's memory only if the answer has the fact. An answer
+// about another fact is a *backend.CorruptError.
 func acked(a protocol.Ack, f backend.Fact) (backend.Fact, error) {
 	held := a.In(f)
 	if a.Fact != nil {
@@ -68,7 +68,7 @@ func acked(a protocol.Ack, f backend.Fact) (backend.Fact, error) {
 	return held, nil
 }
 
-// isHeld returns why held, at seq, can't be what a log holds for a fact that was written.
+// isHeld returns an error if held, at seq, can't be the fact that a log holds for the written one.
 func isHeld(held, written *backend.Fact, seq uint64) error {
 	reason := ""
 	switch err := held.Validate(); {
@@ -79,7 +79,7 @@ func isHeld(held, written *backend.Fact, seq uint64) error {
 	case !bytes.Equal(held.Value, written.Value):
 		given, err := wire.Hash(written.Value)
 		if err != nil || given != written.ValueHash {
-			return nil // the hash is of another kind, and says nothing about values
+			return nil // the hash is of another kind, so the values can't be compared
 		}
 		if hash, err := wire.Hash(held.Value); err != nil || hash != given {
 			reason = "its value is another one"
@@ -91,15 +91,15 @@ func isHeld(held, written *backend.Fact, seq uint64) error {
 	return &backend.CorruptError{Reason: reason}
 }
 
-// windowSize is about how many bytes of requests Write has under way at a time.
+// windowSize is about the number of bytes of requests that Write has in flight.
 const windowSize = 4 << 20
 
-// sendSize is how many bytes of requests Write sends at least before it makes more of them: the server works meanwhile.
+// Write sends requests as soon as it has sendSize bytes of them, so that the server works while Write encodes more.
 const sendSize = 64 << 10
 
 // Write implements backend.Log. Each batch is a request, and requests are sent without waiting for the answers
-// to earlier ones, a few megabytes at a time. Batches whose answers are lost are sent again, in order: their IDs
-// make that harmless. A request must fit the server's limit of a frame, also if the log holds some of its facts.
+// to earlier ones, a few megabytes at a time. Batches whose answers are lost are sent again, in order; their IDs make that
+// harmless. A request must fit the server's limit for a frame, even if the log already holds some of its facts.
 func (c *client) Write(ctx context.Context, batches ...backend.Batch) []backend.Written {
 	if c.v1 != nil {
 		return c.v1.Write(ctx, batches...)
@@ -134,7 +134,7 @@ func (c *client) writeBatch(ctx context.Context, b backend.Batch, w *backend.Wri
 	return c.parseWritten(cl, body, &b, w)
 }
 
-// writeWindow writes the first batches, of about windowSize bytes, and returns how many.
+// writeWindow writes the first batches, up to about windowSize bytes, and returns their number.
 func (c *client) writeWindow(ctx context.Context, batches []backend.Batch, all []backend.Written) int {
 	p, err := c.connected(ctx)
 	var calls []*call // nil for a batch that is refused here
@@ -164,15 +164,15 @@ func (c *client) writeWindow(ctx context.Context, batches []backend.Batch, all [
 			bodies[i], all[i].Err = c.answer(ctx, p, cl)
 		}
 	}
-	// Of the last batches no answer came. One before them that the server could not write is not tried again:
-	// it would be written after those behind it.
+	// The last batches have no answer and are retried. An earlier batch that the server could not write is not retried,
+	// since it would then be written after later batches.
 	lost := len(calls)
 	for lost > 0 && (calls[lost-1] == nil || isLost(all[lost-1].Err)) {
 		lost--
 	}
 	for i, cl := range calls {
 		if cl != nil && i >= lost {
-			if err == nil || ctx.Err() == nil { // otherwise err says more than another attempt
+			if err == nil || ctx.Err() == nil { // otherwise keep err, which says more than the error of another attempt
 				bodies[i], err = c.do(ctx, cl)
 			}
 			all[i].Err = err
@@ -185,8 +185,8 @@ func (c *client) writeWindow(ctx context.Context, batches []backend.Batch, all [
 	return len(calls)
 }
 
-// batchCall returns the request to write b, and sets w.Facts to its facts as a log keeps them, except for what the
-// log fills in.
+// batchCall returns the request to write b, and sets w.Facts to its facts in the form that a log keeps, except for the
+// fields that the log assigns.
 func (c *client) batchCall(b backend.Batch, w *backend.Written) (_ *call, err error) {
 	if b.Facts, err = sequencer.PrepareBatch(b, c.maxFrame()); err != nil {
 		return nil, err
@@ -203,10 +203,10 @@ func (c *client) batchCall(b backend.Batch, w *backend.Written) (_ *call, err er
 	return cl, nil
 }
 
-// isSingle reports whether b is written as a fact, which costs less.
+// isSingle reports whether b is written as a single fact, which costs less.
 func isSingle(b *backend.Batch) bool { return len(b.Facts) == 1 && len(b.Expect) == 0 }
 
-// parseWritten completes w with what the answer to a call says about batch b.
+// parseWritten completes w from the answer to the write of b.
 func (c *client) parseWritten(cl *call, body []byte, b *backend.Batch, w *backend.Written) error {
 	err := parseWritten(body, b, w)
 	last := uint64(0)
