@@ -31,8 +31,8 @@ func benchFact(n int) backend.Fact {
 	}
 }
 
-// BenchmarkDurable measures facts written under SyncAlways, and beside each kind the limit of the disk: a
-// loop that writes as many bytes to a file of zeros, as if all writers shared a sync, and calls fdatasync.
+// BenchmarkDurable measures facts written under SyncAlways. Beside each case it measures the limit of the disk: a loop that
+// writes the same number of bytes to a file of zeros, as if all writers shared a sync, and calls fdatasync.
 func BenchmarkDurable(b *testing.B) {
 	for _, writers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("writers=%d/raw", writers), func(b *testing.B) { benchmarkRaw(b, writers) })
@@ -199,7 +199,7 @@ func benchLog(b *testing.B) (dir string, facts int) {
 		}
 	}
 	require.NoError(b, l.Close())
-	l, err = Open(context.Background(), Options{Path: dir, Sync: SyncNever}) // makes what indexes are missing
+	l, err = Open(context.Background(), Options{Path: dir, Sync: SyncNever}) // makes the missing indexes
 	require.NoError(b, err)
 	require.NoError(b, l.Close())
 	return dir, facts

@@ -14,28 +14,27 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
-// groupSize is about how many bytes of facts are written and synced together, unless a single write has
-// more.
+// groupSize is about the number of bytes of facts that are written and synced together, unless a single write has more.
 const groupSize = 1 << 20
 
-// yields is how often the committer lets others run before it takes the waiting writes: the writers of the
-// last group are about to write again, and would otherwise fall into two halves that take turns.
+// yields is how often the committer lets other goroutines run before it takes the waiting writes. The writers of the last
+// group are about to write again. Without the yields, they would split into two halves that take turns.
 const yields = 4
 
 // commit is the committer: it numbers facts and writes them. It takes the waiting writes, makes one group
 // of them, writes and syncs it, and begins again, until nothing waits.
 //
-// A writer that finds no committer makes one: a goroutine or, to save the way there and back, itself. It
-// does so if it would wait for the end anyway, or if the end comes at once, without a sync; see
-// [Log.commitOwn]. [Log.end] waits until there is no committer.
+// A writer that finds no committer starts one as a goroutine, or becomes the committer itself to save two switches of
+// goroutines. It becomes the committer if it would wait for its write anyway, or if the write ends at once, without a sync;
+// see [Log.commitOwn]. [Log.end] waits until there is no committer.
 func (l *Log) commit() {
 	for l.take(&l.group) {
 		l.group.run(true)
 	}
 }
 
-// commitOwn is the committer for the first group, which has the caller's write. A goroutine goes on after
-// it, or with it if it has to wait for the disk and the caller is not patient.
+// commitOwn makes the caller the committer for the first group, which has the caller's write. Then a goroutine goes on. If
+// the group has to wait for the disk and the caller is not patient, the goroutine writes the group, too.
 func (l *Log) commitOwn(patient bool) {
 	g := &l.group
 	l.take(g)
@@ -51,7 +50,7 @@ func (l *Log) commitOwn(patient bool) {
 	}()
 }
 
-// waiting reports whether writes wait. If not, the caller is not the committer any more.
+// waiting reports whether writes wait. If none wait, the caller is no longer the committer.
 func (l *Log) waiting() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,8 +62,8 @@ func (l *Log) waiting() bool {
 	return false
 }
 
-// take takes what goes together: one task, or writes of up to groupSize. It reports false if nothing waits;
-// then the caller is not the committer any more.
+// take takes the next group: one task, or writes of up to groupSize. It returns false if nothing waits; then the caller is
+// no longer the committer.
 func (l *Log) take(g *group) bool {
 	if g.shared {
 		for range yields {
@@ -102,7 +101,7 @@ func (g *group) write(first uint64) error {
 	if l.dir.reserve.lent.Load() {
 		return nothingWritten(fmt.Errorf("room is being made: %w", syscall.ENOSPC))
 	}
-	if err := g.here(); err != nil { // another process may have written where the frame would go
+	if err := g.here(); err != nil { // another process may have written to the same place
 		return err
 	}
 	frame := g.frame()
@@ -134,11 +133,11 @@ func (g *group) write(first uint64) error {
 	return nil
 }
 
-// lookEvery is how often the committer looks whether the directory is the log's own, unless facts are to be durable when they
-// are acknowledged.
+// lookEvery is how often the committer checks that the directory is still the log's own. Under SyncAlways it checks with
+// each group.
 const lookEvery = time.Millisecond
 
-// here returns an error if the file that is written to may belong to no log any more, or to another process.
+// here returns an error if the active file may have been removed, or may belong to another process.
 func (g *group) here() error {
 	l := g.log
 	if now := time.Now(); l.opts.Sync == SyncAlways || now.Sub(l.seen) >= lookEvery {
@@ -148,9 +147,9 @@ func (g *group) here() error {
 	return nil
 }
 
-// undo cuts off what a failed write may have left.
+// undo cuts off the bytes that a failed write may have left.
 //
-//	ftruncate(segment)    the next sync makes it durable; until then, recovery would cut too
+//	ftruncate(segment)    the next sync makes it durable; until then, recovery would cut it off too
 func (g *group) undo(a *active, cause error) error {
 	if err := a.cut(); err != nil {
 		return g.log.fail(fmt.Errorf("cut off a failed write: %w", errors.Join(err, cause)))
@@ -170,7 +169,7 @@ func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, vfs.ErrShort)
 }
 
-// publish shows the facts of a frame at the end of the active segment.
+// publish makes the facts of a frame at the end of the active segment visible to readers.
 func (l *Log) publish(f tailFrame, end int64) {
 	now := l.opts.Now()
 	facts := f.last - f.first + 1
@@ -198,7 +197,7 @@ func (l *Log) roll(first uint64) error {
 		return err
 	}
 	if err := a.seal(); err != nil && vfs.Passes(err) && !a.markers {
-		return nothingWritten(err) // all facts were durable before
+		return nothingWritten(err) // all facts were already durable
 	} else if err != nil {
 		return l.fail(err)
 	}

@@ -11,24 +11,24 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// factOverhead is about how many bytes a fact takes beside its values.
+// factOverhead is about the number of bytes that a fact takes beside its values.
 const factOverhead = 256
 
-// A group is writes that are written and synced together. It is used again for the next ones.
+// A group is a list of writes that are written and synced together. It is reused for the next ones.
 type group struct {
 	log    *Log
 	shared bool // it has facts of several writers
 	writes []*write
-	rest   []*write // the ones of writes that are not answered yet
+	rest   []*write // the writes that are not answered yet
 	ready  int      // how many of rest have bodies
 	given  []backend.Fact
 	items  []byte   // room for the length of a frame, and the bodies of the new facts, one after the other
 	bodies [][]byte // the same, each as a slice
-	block  []byte   // where frames are built, and stay for the tail
+	block  []byte   // frames are built in it, and stay there for the tail
 }
 
-// run writes the group and answers its writers. If it would have to wait for the disk, to seal a segment,
-// and the caller is not patient, it reports false, and must be called again.
+// run writes the group and answers its writers. If the caller is not patient and run would have to wait for the disk, to
+// seal a segment, it returns false and must be called again.
 func (g *group) run(patient bool) bool {
 	if task := g.writes[0].task; task != nil {
 		g.writes[0].err = task()
@@ -55,13 +55,13 @@ func (g *group) rollDue() bool {
 	return len(g.bodies) > 0 && s.current.Facts > 0 && s.active.end+g.size() > g.log.opts.SegmentSize
 }
 
-// size returns how long the group's frame becomes, at most.
+// size returns the largest possible size of the group's frame.
 func (g *group) size() int64 {
 	return int64(len(g.items) + len(g.bodies)*len(",\n") + len("[\n\n]") + wire.FrameOverhead)
 }
 
-// assign numbers the facts of as many writes as fit one frame, at least one, and builds their bodies. It
-// sets the error of writes that cannot be written.
+// assign numbers the facts of as many writes as fit one frame, at least one, and builds their bodies. It returns the number
+// of writes. It sets the error of writes that cannot be written.
 func (g *group) assign(writes []*write) int {
 	l := g.log
 	g.items, g.bodies = wire.OpenFrame(g.items[:0]), g.bodies[:0]
@@ -91,7 +91,7 @@ func (g *group) assign(writes []*write) int {
 		bodies, before := len(g.bodies), size
 		for j := range w.facts {
 			if w.facts[j].Seq != next {
-				continue // the log held it already, or the group has it twice
+				continue // the log already held it, or the group has it twice
 			}
 			next++
 			start := len(g.items)
@@ -104,8 +104,8 @@ func (g *group) assign(writes []*write) int {
 			l.seq.Undo(fresh)
 			g.bodies, size = g.bodies[:bodies], before
 			if bodies > 0 {
-				copy(w.facts, g.given) // their causations may be facts that are never written
-				return i               // it begins the next frame
+				copy(w.facts, g.given) // their causations may name facts that are never written
+				return i               // the write begins the next frame
 			}
 			w.err = sequencer.TooLarge(l.opts.MaxFrame)
 		}
@@ -113,7 +113,7 @@ func (g *group) assign(writes []*write) int {
 	return len(writes)
 }
 
-// finish writes what assign built, tells the sequencer, and answers the writers.
+// finish writes the bodies that assign built, commits to the sequencer or rolls back, and answers the writers.
 func (g *group) finish(writes []*write) {
 	l := g.log
 	first := l.seq.Next() - uint64(len(g.bodies))
@@ -135,7 +135,7 @@ func (g *group) finish(writes []*write) {
 	}
 }
 
-// since reports whether w has a fact with seq first or a later one.
+// since reports whether w has a fact whose seq is at least first.
 func (w *write) since(first uint64) bool {
 	for i := range w.facts {
 		if w.facts[i].Seq >= first {

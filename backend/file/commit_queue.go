@@ -14,17 +14,17 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A write is facts to be written, or a task that must not run beside writes.
+// A write is a list of facts to be written, or a task that must not run at the same time as writes.
 type write struct {
-	facts   []backend.Fact // prepared; the committer replaces them with what the log holds
+	facts   []backend.Fact // prepared; the committer replaces them by the facts that the log holds
 	encoded []wire.EncodedFact
 	expect  []backend.Expect
 	now     time.Time
-	size    int // about how many bytes the values have
+	size    int // about the number of bytes of the values
 
 	task func() error // nil for a write of facts
 
-	leans bool   // whether it was refused or not depends on facts of the same frame, which are not written yet
+	leans bool   // its result depends on facts of the same frame, which are not written yet
 	first uint64 // the seq of its first new fact; 0 if no fact is new
 	err   error
 	done  chan struct{} // receives a value once the write is answered
@@ -44,13 +44,13 @@ func (w *write) encode(now time.Time) {
 	}
 }
 
-// What a write may have had, at most, that keeps its memory for the next one.
+// Limits for a write that keeps its memory for the next one.
 const (
 	maxKeptFacts = 1 << 10
 	maxKeptBytes = 1 << 20
 )
 
-// release lets the write be used again. The committer must have answered it, or never have seen it.
+// release returns the write to the pool. The committer must have answered it, or never have seen it.
 func (w *write) release() {
 	if len(w.encoded) > maxKeptFacts || w.size > maxKeptBytes {
 		w.encoded = nil
@@ -60,8 +60,8 @@ func (w *write) release() {
 	writes.Put(w)
 }
 
-// WriteFact implements backend.Backend. If ctx ends while the fact is being written, it returns at once, and
-// the fact may still be written.
+// WriteFact implements backend.Backend. If ctx ends while the fact is being written, WriteFact returns at once, and the
+// fact may still be written.
 func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	prepared, err := sequencer.Prepare(f, l.opts.MaxFrame)
 	if err == nil {
@@ -112,7 +112,7 @@ func (l *Log) Write(ctx context.Context, batches ...backend.Batch) []backend.Wri
 			}
 			if x.Err == nil {
 				x.Facts, x.First = w.facts, w.first
-				w.facts = nil // the caller's now
+				w.facts = nil // the caller owns them now
 				w.release()
 			}
 		}
@@ -148,7 +148,7 @@ func (l *Log) submit(ctx context.Context, all ...*write) error {
 	l.mu.Unlock()
 	switch {
 	case lead && (ctx.Done() == nil || l.opts.Sync != SyncAlways && all[0].task == nil):
-		l.commitOwn(ctx.Done() == nil) // does nothing that the caller would not wait for
+		l.commitOwn(ctx.Done() == nil) // the caller would wait for the same work anyway
 	case lead:
 		go l.commit()
 	}

@@ -26,7 +26,8 @@ func (c *crashCount) String() string {
 }
 
 // TestCrashAtEachStep cuts the power, or kills the process, at each step of the disk during a workload, and
-// again during recovery. Afterwards every acknowledged fact is there, as the Sync promises, and nothing else.
+// again during recovery. Afterwards the log has every acknowledged fact that its Sync promises to keep, and no fact that
+// was never written.
 func TestCrashAtEachStep(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncInterval, SyncNever} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -78,7 +79,7 @@ func (s crashSetup) loss() crashLoss {
 	return loseNothing
 }
 
-// afterCrash recovers the disks that a crash may leave.
+// afterCrash recovers several disks that are possible after a crash.
 func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashModel, count *crashCount) error {
 	k := uint64(d.CrashAt)
 	seeds := []uint64{0, 1, k*10 + 2} // of power cuts
@@ -113,8 +114,7 @@ func (s crashSetup) afterCrash(ctx context.Context, d *vfstest.Disk, m *crashMod
 	return nil
 }
 
-// namesAtStake reports whether the disk crashed after a rename that was not durable yet: then recovery has
-// most to do.
+// namesAtStake reports whether the disk crashed after a rename that was not durable yet. Then recovery has the most work.
 func (s crashSetup) namesAtStake(d *vfstest.Disk) bool {
 	if !strings.HasPrefix(crashStepOf(d), "syncdir") {
 		return false

@@ -33,7 +33,7 @@ type damagedLog struct {
 	pruned bool                     // seqs without facts are no sign of damage
 }
 
-// A damageFrame is where a frame is and what is in it.
+// A damageFrame has the position and the content of a frame.
 type damageFrame struct {
 	from, to int64
 	seqs     []uint64
@@ -161,7 +161,7 @@ func (x *damagedLog) checkOpen(ctx context.Context, a damage, n int) (whole bool
 			return false, broken("an error that does not say what is wrong: %v", err)
 		}
 		if len(d.Steps()) == 0 {
-			return false, nil // the disk was not asked to change anything
+			return false, nil // Open changed nothing on the disk
 		}
 		before, after := damageFiles(x.damaged(a)), damageFiles(d)
 		delete(before, lockName)
@@ -224,8 +224,7 @@ func (x *damagedLog) replay(ctx context.Context, l *crashLog) (found []backend.F
 	return found, nil
 }
 
-// checkTail checks that missing facts at the end could be taken for a write that was under way, and that this
-// is reported.
+// checkTail checks that missing facts at the end look like an interrupted write, and that this is reported.
 func (x *damagedLog) checkTail(a damage, missing []backend.Fact, cuts []Cut) error {
 	frames := x.frames[x.last]
 	if a.file != x.last || len(frames) == 0 || missing[0].Seq < slices.Concat(frames[0].seqs, []uint64{1 << 62})[0] {
@@ -243,8 +242,8 @@ func (x *damagedLog) checkTail(a damage, missing []backend.Fact, cuts []Cut) err
 	return nil
 }
 
-// leavesNothing reports whether a damage cuts the last segment off behind a whole frame, so that nothing or
-// only zeros are left: then nobody can tell that there was more.
+// leavesNothing reports whether a damage cuts the last segment directly after a whole frame, so that no bytes or only zeros
+// follow. Such a loss cannot be detected.
 func (x *damagedLog) leavesNothing(a damage) bool {
 	end := int64(0)
 	for _, f := range x.frames[x.last] {

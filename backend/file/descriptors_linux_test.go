@@ -15,7 +15,7 @@ import (
 )
 
 // TestDescriptors opens a log that has more files than a process may have descriptors, in a process of its own, and begins
-// a segment there without any to spare: that fails, and works once there is one.
+// a segment there without a free descriptor: this fails, and works once a descriptor is free.
 func TestDescriptors(t *testing.T) {
 	const env = "IGNITER_FILE_DESCRIPTORS"
 	if dir := os.Getenv(env); dir != "" {
@@ -56,7 +56,7 @@ func fewDescriptors(t *testing.T, dir string) {
 	var taken []*os.File
 	n, failed := 300, 0
 	for sealed := len(l.state.Load().sealed); failed < 2 || len(l.state.Load().sealed) < sealed+2; {
-		for failed < 2 { // again and again: what makes indexes gives back what it had
+		for failed < 2 { // repeatedly, since the flusher frees descriptors when it has made an index
 			f, err := os.Open(os.DevNull)
 			if err != nil {
 				require.ErrorIs(t, err, syscall.EMFILE)
@@ -73,7 +73,7 @@ func fewDescriptors(t *testing.T, dir string) {
 		require.NotErrorIs(t, err, backend.ErrFailed)
 		failed++
 		if failed == 2 {
-			require.NoError(t, taken[0].Close()) // what makes indexes may be the first to take it, for a moment
+			require.NoError(t, taken[0].Close()) // the flusher may take this descriptor first, for a moment
 		}
 	}
 	for _, f := range taken[1:] {

@@ -32,8 +32,8 @@ type directory struct {
 	path string
 	fs   vfs.FS
 	now  func() time.Time
-	must bool   // it must have a log already
-	boot string // names the time since the machine was started last; "": not known
+	must bool   // the directory must already have a log
+	boot string // the ID of the machine's latest start; "": not known
 	log  *zap.Logger
 	lock vfs.Lock // nil: it is not locked
 
@@ -43,20 +43,20 @@ type directory struct {
 	// id is the log's identity, for new files. It changes only while the log is opened, restored or promoted.
 	id format.Identity
 
-	// names is held for reading while a file is chosen from the log's state and opened, and for writing
-	// while a file is renamed and the state changed to match.
+	// names is held for reading while a file is chosen from the log's state and opened, and for writing while a file is
+	// renamed and the state is changed to match.
 	names sync.RWMutex
 
-	// With closeFiles, readers close their files at the end of each page: Windows may refuse to rename a file to the name of
-	// one that is open. reading is held for reading meanwhile, and for writing while a file is renamed.
+	// With closeFiles, readers close their files at the end of each page: Windows may refuse to rename a file to the name
+	// of an open one. A reader holds reading for reading while its files are open; a rename holds it for writing.
 	closeFiles bool
 	reading    sync.RWMutex
 
-	unsynced sync.Once // warns that the file system does not sync directories
+	unsynced sync.Once // for the warning that the file system does not sync directories
 }
 
-// sync makes the names in a directory durable. Some file systems (CIFS, some of FUSE) refuse that: then a power cut can take
-// names back, which sync says once.
+// sync makes the names in a directory durable. Some file systems (CIFS, some of FUSE) refuse that. Then a power cut can
+// undo changes of names; sync logs a warning once.
 func (d *directory) sync(path string) error {
 	err := d.fs.SyncDir(path)
 	if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
@@ -69,7 +69,7 @@ func (d *directory) sync(path string) error {
 	return nil
 }
 
-// checkExists returns an error if the directory must have a log and has none.
+// checkExists returns an error if the directory must have a log but has none.
 func (d *directory) checkExists() error {
 	if !d.must {
 		return nil
@@ -94,7 +94,7 @@ func newDirectory(o *Options) *directory {
 const (
 	lockName       = "LOCK"
 	reserveName    = "RESERVE"
-	probeName      = lockName + tempExt // created and removed, to see whether files can be created
+	probeName      = lockName + tempExt // created and removed, to check that files can be created
 	quarantineName = "quarantine"
 	segmentExt     = ".wal"
 	snapshotExt    = ".snap"
@@ -118,17 +118,17 @@ func parseName(name, ext string) (uint64, bool) {
 // join returns the path of a file in the directory.
 func (d *directory) join(name string) string { return filepath.Join(d.path, name) }
 
-// A listing is the files in the directory of a log.
+// A listing has the files in the directory of a log.
 type listing struct {
 	segments  []uint64 // the numbers in their names, in order
 	snapshots []uint64
 	indexes   []string // names
 	leftovers []string // names of files that were never finished
-	foreign   string   // the last name of something else; "": there is nothing else
+	foreign   string   // the last name that is not a log's; "": there is none
 }
 
-// list lists the directory. What a log does not have is passed over in the directory of a log. It is an error if it is
-// named like a file of a log, or if the directory holds no log.
+// list lists the directory. In the directory of a log, it passes over names that are not a log's. Such a name is an error
+// if it looks like the name of a log's file, or if the directory holds no log.
 func (d *directory) list() (listing, error) {
 	var all listing
 	entries, err := d.fs.ReadDir(d.path)
@@ -163,7 +163,7 @@ func isLogName(name string) bool {
 	return strings.HasSuffix(name, segmentExt) || strings.HasSuffix(name, snapshotExt)
 }
 
-// isSystemName reports whether a name is one that file systems and operating systems leave in directories.
+// isSystemName reports whether file systems or operating systems leave files of this name in directories.
 func isSystemName(name string) bool {
 	return slices.Contains([]string{"lost+found", ".snapshot", "@eaDir", ".DS_Store"}, name) || strings.HasPrefix(name, ".nfs")
 }
@@ -195,7 +195,7 @@ func (all *listing) add(name string) bool {
 type InUseError struct {
 	Path  string // of the lock
 	PID   int    // the process that holds it; 0 if unknown
-	Where string // where that process runs, if on another machine or in another container, where its ID means nothing; "": here, or it is not known
+	Where string // the other machine or container of that process, whose PID has no meaning here; "": here, or not known
 	Reads bool   // it only reads the log: it verifies it, or plans a repair
 }
 
@@ -223,8 +223,8 @@ func (d *directory) locked(lock func(name string) (vfs.Lock, error)) (vfs.Lock, 
 	return held, err
 }
 
-// held returns an error if another process may have the directory, or if it has another one in its place: then no file may be
-// created, renamed or removed by its name.
+// held returns an error if another process may hold the directory, or if another directory has taken its place. Then no
+// file may be created, renamed or removed by its name.
 func (d *directory) held() error {
 	if err := d.lock.Held(); err != nil {
 		return fmt.Errorf("the directory of the log was removed or replaced, or its lock file was: %w", err)
@@ -244,7 +244,7 @@ func makeDir(fsys vfs.FS, dir string) error {
 	case err == nil && info.IsDir():
 		err := fsys.SyncDir(parent)
 		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EROFS) {
-			return nil // a process that may not open the parent did not create dir; some file systems sync no directory
+			return nil // a process that may not open the parent did not create dir; some file systems do not sync directories
 		}
 		return err
 	case err == nil:
@@ -263,7 +263,7 @@ func makeDir(fsys vfs.FS, dir string) error {
 	return fsys.SyncDir(parent)
 }
 
-// notDirectory returns the error for a path that is a file, which may be a log of the Ruby system.
+// notDirectory returns the error for a path that is a file. The file may be a log of the Ruby system.
 func notDirectory(fsys vfs.FS, path string) error {
 	reason := fmt.Sprintf("%s is a file, and a log is a directory of its own", path)
 	if isRubyLog(fsys, path) {
@@ -283,8 +283,8 @@ func isRubyLog(fsys vfs.FS, path string) bool {
 	return err == nil && bytes.HasPrefix(body, []byte("{"))
 }
 
-// probe returns an error if no files can be created in the directory, which would otherwise show only when
-// a segment is full.
+// probe returns an error if no files can be created in the directory. Without probe, that would show only when a segment is
+// full.
 //
 //	open(LOCK.tmp, O_CREAT), unlink(LOCK.tmp)
 func (d *directory) probe() error {

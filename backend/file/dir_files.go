@@ -25,11 +25,11 @@ import (
 type segment struct {
 	format.File
 	id    format.Identity              // as its header says
-	boot  string                       // likewise
+	boot  string                       // as its header says
 	index atomic.Int64                 // the size of its index file; 0: it has none
 	tree  atomic.Pointer[merkle.Range] // its part of the hash tree; nil: it is not computed yet
 
-	// The flusher's: when to try again to make the index, after that failed, and how long it waited for that.
+	// Only the flusher uses these: when to try again to make the index after a failure, and how long it waited last.
 	indexAgain time.Time
 	indexPause time.Duration
 }
@@ -48,7 +48,7 @@ func (e *VersionError) Error() string {
 		e.Path, e.Version, format.Version)
 }
 
-// header reads the header of a file, and checks that it is of a kind. It sets f.Size and f.Check.
+// header reads the header of a file, and checks its kind. It sets f.Size and f.Check.
 func (d *directory) header(f *format.File, kind string) (h format.Header, err error) {
 	path := d.join(f.Name)
 	in, err := d.fs.Open(path)
@@ -80,7 +80,8 @@ func (d *directory) header(f *format.File, kind string) (h format.Header, err er
 	return h, nil
 }
 
-// openSegment returns the segment file with a name. last is what it covers if its header does not say so.
+// openSegment returns the segment file that begins at seq first. last is the last seq that it covers, unless its header
+// names one.
 func (d *directory) openSegment(first, last uint64) (*segment, error) {
 	s := &segment{File: newSegment(first, last)}
 	h, err := d.header(&s.File, format.KindSegment)
@@ -107,7 +108,7 @@ func (d *directory) openSegment(first, last uint64) (*segment, error) {
 	return s, nil
 }
 
-// openSnapshot returns the snapshot with a name, and the hash of its content that its header says.
+// openSnapshot returns the snapshot through a seq, and the hash of its content according to its header.
 func (d *directory) openSnapshot(through uint64) (s *segment, hash string, err error) {
 	s = &segment{File: newSnapshot(through)}
 	h, err := d.header(&s.File, format.KindSnapshot)
@@ -128,7 +129,7 @@ type fileReader struct {
 	vfs.File
 }
 
-// open opens a file to read its frames from an offset to another. The caller closes it. A file that is missing is damage.
+// open opens a file to read its frames from one offset to another. The caller closes it. A missing file is damage.
 func (d *directory) open(f *format.File, from, to int64) (fileReader, error) {
 	in, err := d.fs.Open(d.join(f.Name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -140,12 +141,12 @@ func (d *directory) open(f *format.File, from, to int64) (fileReader, error) {
 	return fileReader{format.NewReader(in, d.join(f.Name), f.Snapshot, from, to), in}, nil
 }
 
-// A scanFunc is called with each frame of facts in a file: its body, its facts, and the offset of the frame or
-// of the block that has it. The slice is used again.
+// A scanFunc is called with each frame of facts in a file: its body, its facts, and the offset of the frame or of the block
+// that has it. The slice facts is reused.
 type scanFunc func(body []byte, facts []backend.Fact, offset int64) error
 
-// scan reads all of a sealed file, and checks that it holds what it should. It passes nodes of the hash tree to nodes, which
-// may be nil.
+// scan reads all of a sealed file, and checks that it holds the facts that f describes. It passes nodes of the hash tree to
+// nodes, which may be nil.
 func (d *directory) scan(ctx context.Context, f *format.File, nodes func(...merkle.Node), do scanFunc) error {
 	r, err := d.open(f, 0, f.Size)
 	if err != nil {
@@ -187,10 +188,10 @@ func (d *directory) scan(ctx context.Context, f *format.File, nodes func(...merk
 	return nil
 }
 
-// wrongHash is what is wrong with a snapshot that hashOf finds damaged.
+// wrongHash is the reason of the error if hashOf finds a snapshot damaged.
 const wrongHash = "the snapshot's content does not have the hash that its header says"
 
-// checkSnapshot reads all of a snapshot, compares it with its hash, and scans it.
+// checkSnapshot reads all of a snapshot, checks its hash, and scans it.
 func (d *directory) checkSnapshot(ctx context.Context, f *format.File, hash string) error {
 	in, err := d.fs.Open(d.join(f.Name))
 	if err != nil {

@@ -36,7 +36,7 @@ func (d *directory) openIndex(f *format.File) (*index, error) {
 	if err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
-	x.file, x.close = true, func() { _ = in.Close() } // it was only read
+	x.file, x.close = true, func() { _ = in.Close() } // it is only read
 	return x, nil
 }
 
@@ -54,8 +54,8 @@ func newIndex(data io.ReaderAt, size int64, path string, f *format.File) (*index
 	return &index{Index: x, size: size, close: func() {}}, err
 }
 
-// buildIndex reads a sealed file and adds it to its index, with the tree if x has one, which takes longer than all else. It
-// returns f with what the index says of it. between, if not nil, is called after each frame.
+// buildIndex reads a sealed file and adds it to the index x. If x has a tree, it computes the tree, which takes longer than
+// all else. It returns f, completed from the index. between, if not nil, is called after each frame.
 func (d *directory) buildIndex(ctx context.Context, f *format.File, x *format.IndexBuilder, between func()) (format.File, error) {
 	of := *f
 	of.Points = nil
@@ -85,7 +85,7 @@ func (d *directory) encodeIndex(ctx context.Context, f *format.File) ([]byte, er
 	return x.Encode(&of, d.now()), nil
 }
 
-// indexOf returns the index of a sealed file, from its index file or built.
+// indexOf returns the index of a sealed file. It reads the index file, or builds the index if there is no valid one.
 func (d *directory) indexOf(ctx context.Context, f format.File) (*index, error) {
 	if x, err := d.openIndex(&f); err == nil && x.HasStores() {
 		return x, nil
@@ -99,10 +99,10 @@ func (d *directory) indexOf(ctx context.Context, f format.File) (*index, error) 
 	return memoryIndex(data, &f)
 }
 
-// An indexFile is the index file of a file, which is being written. Some of it may be written early.
+// An indexFile is an index file that is being written. Parts of it may be written early.
 type indexFile struct {
 	dir      *directory
-	name     string // of the file that it describes, so far
+	name     string // of the file that it describes, which may be renamed later
 	*newFile        // nil: nothing is written yet
 }
 
@@ -123,8 +123,8 @@ func (x *indexFile) discard() error {
 	return x.newFile.discard()
 }
 
-// finish has write write the index of a segment, and gives it its name. It need not be durable: if it is lost or torn, it is
-// built again.
+// finish calls write to write the index of a segment, and renames the file. The file need not be durable: if it is lost or
+// torn, Open builds it again.
 //
 //	open(NAME.idx.tmp, O_CREAT|O_TRUNC)      perhaps earlier
 //	pwrite

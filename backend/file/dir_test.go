@@ -70,7 +70,7 @@ func TestUnsyncedDirectory(t *testing.T) {
 	}
 }
 
-// TestMustExist opens what is no log: a missing directory, which stays missing, and an empty one.
+// TestMustExist opens directories without a log: a missing one, which stays missing, and an empty one.
 func TestMustExist(t *testing.T) {
 	d := vfstest.New()
 	for range 2 {

@@ -11,10 +11,10 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
-// Dump writes to w what a file holds: a segment file, a snapshot, an index (its name ends in ".idx"), or a
-// piece of a backup. Each frame, also in compressed blocks, becomes a line of JSON with its offset, and so does
-// each damaged place. Dump goes on after damage. It returns how many places are damaged. It needs no lock:
-// while a log is open, the end of its active segment may seem damaged.
+// Dump writes the content of a file to w: of a segment file, a snapshot, an index (its name ends in ".idx"), or a piece of
+// a backup. It writes a line of JSON, with the offset, for each frame, also for frames in compressed blocks, and for each
+// damaged place. Dump goes on after damage, and returns the number of damaged places. It takes no lock: while a log is
+// open, the end of its active segment may look damaged.
 func Dump(ctx context.Context, w io.Writer, path string) (damaged int, err error) {
 	defer wrap(&err, "dump %s", path)
 	f, err := vfs.OS{}.Open(path)

@@ -49,8 +49,8 @@ func TestInUse(t *testing.T) {
 	openLog(t, file.Options{Path: dir})
 }
 
-// TestForeignFiles puts into the directory of a log what operators and file systems put there: the log is opened, and
-// verified, and says what it passes over.
+// TestForeignFiles adds files of operators and file systems to the directory of a log. Open and Verify work, and log the
+// names that they pass over.
 func TestForeignFiles(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	given := backend.Fact{ID: "1", Store: "s", Key: "k", Value: []byte("1")}

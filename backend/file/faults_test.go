@@ -27,9 +27,9 @@ type faultCase struct {
 	later bool // and then each later one of its kind
 
 	mu     sync.Mutex
-	op     string // what failed first
+	op     string // the first operation that failed
 	file   string
-	named  map[string]bool // whether what was last created under a name has got its own since
+	named  map[string]bool // whether the last file created under a name was renamed since
 	synced bool            // a sync of a segment's facts has failed
 }
 
@@ -40,7 +40,7 @@ func (c *faultCase) hook(op, name string, n int) *vfstest.Fault {
 		c.named = map[string]bool{}
 	}
 	if op == "create" || op == "rename" {
-		c.named[name] = op == "rename" // an open file keeps the name that it was created under
+		c.named[name] = op == "rename" // an open file keeps the name under which it was created
 	}
 	if n == c.at {
 		c.op, c.file = op, name
@@ -83,9 +83,9 @@ func (c *faultCase) fullSegment() bool {
 	return c.fault.Kind == vfstest.Short && !c.later && c.op == "write" && strings.HasSuffix(strings.TrimSuffix(c.file, tempExt), segmentExt)
 }
 
-// TestFaultAtEachStep makes each step of a workload fail: not done, done all the same, or a write done in
-// part because there is no room; once, or from then on. The log reports what it could not do, stays readable,
-// and never loses what it acknowledged.
+// TestFaultAtEachStep makes each step of a workload fail, once or from then on: the step is not done, is done but reports
+// an error, or a write is done in part because there is no room. The log reports each failure, stays readable, and never
+// loses an acknowledged fact.
 func TestFaultAtEachStep(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncInterval} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -142,7 +142,7 @@ func (s crashSetup) checkFault(ctx context.Context, c *faultCase) error {
 		}
 	}
 	if l != nil {
-		_ = l.Close() // it may fail as all else does
+		_ = l.Close() // may fail like everything else
 	}
 	d.With(func() { d.Fault = nil })
 	l, err = s.reopened(ctx, d, m, loseNothing, &count)
@@ -156,7 +156,7 @@ func (s crashSetup) checkFault(ctx context.Context, c *faultCase) error {
 	return errors.Join(err, l.Close())
 }
 
-// noneRefused checks that no fact is there that was reported as not written.
+// noneRefused checks that the log has no fact that was reported as not written.
 func (m *crashModel) noneRefused(found []backend.Fact) error {
 	for _, f := range found {
 		if m.refused[f.ID] {
@@ -166,8 +166,7 @@ func (m *crashModel) noneRefused(found []backend.Fact) error {
 	return nil
 }
 
-// faultyRun runs the workload, and goes on after errors that are as they must be. The log that it returns is
-// nil if it could not be opened.
+// faultyRun runs the workload, and goes on after expected errors. The log that it returns is nil if it could not be opened.
 func (s crashSetup) faultyRun(ctx context.Context, d *vfstest.Disk, m *crashModel, c *faultCase) (l *crashLog, err error) {
 	reopen := func() (bool, error) {
 		var promise *brokenPromise
@@ -183,7 +182,7 @@ func (s crashSetup) faultyRun(ctx context.Context, d *vfstest.Disk, m *crashMode
 			return nil, err
 		}
 		if step.do == nil {
-			_ = l.Close() // what it could not make durable shows later
+			_ = l.Close() // the checks after it find facts that are not durable
 			if ok, err = reopen(); ok && err == nil {
 				var found []backend.Fact
 				if found, err = m.verify(ctx, l, loseNothing); err == nil {
@@ -280,8 +279,8 @@ func TestFaultNoRoom(t *testing.T) {
 	}
 }
 
-// TestFaultConcurrently has many writers on a disk that fails now and then, and in the end always. Every
-// acknowledged fact is there afterwards.
+// TestFaultConcurrently runs many writers on a disk that fails now and then, and in the end always. Every acknowledged fact
+// is there afterwards.
 func TestFaultConcurrently(t *testing.T) {
 	rounds := 8
 	if crashSoak {

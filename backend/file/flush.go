@@ -15,8 +15,8 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
-// flush is the flusher: the goroutine that does, beside the committer, what no writer should wait for. It
-// writes space ahead, syncs now and then under SyncInterval, makes the indexes of sealed segments, and keeps the log's head.
+// flush is the flusher: a goroutine for work that no writer should wait for. It writes space ahead, syncs at intervals
+// under SyncInterval, makes the indexes of sealed segments, and keeps the log's head.
 func (l *Log) flush(ctx context.Context) {
 	defer close(l.flushed)
 	var tick <-chan time.Time
@@ -34,7 +34,7 @@ func (l *Log) flush(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-look.C:
-			_ = l.here() // those who follow the log must learn of it
+			_ = l.here() // ends the loops of followers if the log is gone
 			l.keepReserve()
 			l.indexSealed(ctx, tick)
 			keeper.look(ctx)
@@ -79,14 +79,14 @@ func (l *Log) writeAhead() {
 			}
 		}
 		if err != nil {
-			// Facts may still find room; otherwise their writers are told.
+			// Facts may still find room; otherwise their writers get an error.
 			l.log.Debug("no space could be written ahead", zap.String("path", l.dir.path), zap.Error(err))
 			return
 		}
 	}
 }
 
-// syncUnsynced makes durable the facts that only the kernel has, and marks that in the segment.
+// syncUnsynced syncs the facts that are not durable yet, and writes a marker to the segment.
 //
 //	fdatasync(segment)
 //	pwrite(segment, marker)
@@ -140,10 +140,10 @@ func (l *Log) synced(began time.Time) {
 	l.syncs.Add(took)
 }
 
-// indexSealed makes the indexes that sealed segments lack, or that lack the hash tree. The log works without them, opens
-// more slowly, and has no newer head. That may mean to read a large file: facts are synced meanwhile whenever tick says so.
-// What fails is tried again, later each time. While a snapshot or a prune is made, which may take minutes, nothing is done:
-// facts must be synced.
+// indexSealed makes missing indexes of sealed segments, and indexes that lack the hash tree. Without them the log works,
+// but opens more slowly and has no newer head. Making an index may take long; meanwhile, facts are synced at each tick. A
+// failed index is tried again at growing intervals. During a snapshot or a prune, which may take minutes, indexSealed does
+// nothing, so that the flusher can go on syncing facts.
 func (l *Log) indexSealed(ctx context.Context, tick <-chan time.Time) {
 	s := l.state.Load()
 	now := time.Now()
@@ -172,7 +172,7 @@ func (l *Log) indexSealed(ctx context.Context, tick <-chan time.Time) {
 	}
 }
 
-// How long to wait until the index of a segment is tried again, after it failed the first time, and at most.
+// How long to wait until a failed index of a segment is tried again: the first time, and at most.
 const (
 	minIndexPause = time.Second
 	maxIndexPause = time.Hour
@@ -190,12 +190,12 @@ func (l *Log) index(ctx context.Context, s *segment, between func()) error {
 	if err != nil {
 		return errors.Join(err, file.discard())
 	}
-	x.Tree.Through(of.Last) // others read it from now on
+	x.Tree.Through(of.Last) // other goroutines read it from now on
 	s.tree.Store(&x.Tree.Range)
 	return file.finish(s, func(to format.ReadWriter) (int64, error) { return x.Write(to, &of, l.opts.Now()) })
 }
 
-// syncDue syncs facts if tick says so, in the middle of something that takes long.
+// syncDue syncs facts if tick is due. It is called in the middle of long work.
 func (l *Log) syncDue(tick <-chan time.Time) {
 	select {
 	case <-tick:

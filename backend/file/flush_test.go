@@ -12,7 +12,7 @@ import (
 
 // indexNow makes the indexes that sealed segments lack, unless that fails.
 func indexNow(l *Log) {
-	for range 2 { // the flusher may be at it, without the latest segment
+	for range 2 { // the flusher may be running, without the latest segment
 		l.indexSealed(context.Background(), nil)
 		_ = l.maintenance.Lock(context.Background())
 		l.maintenance.Unlock()

@@ -105,7 +105,7 @@ func TestFullDisk(t *testing.T) {
 					return err
 				},
 			} {
-				// Somebody takes the reserve away, and the log gives back what it has written ahead: there may be room again.
+				// When somebody removes the reserve, and the log frees the space written ahead, there may be room again.
 				_ = os.Remove(filepath.Join(d.opts.Path, "RESERVE"))
 				require.ErrorIs(t, os.WriteFile(ballast(3), make([]byte, 4<<20), 0o600), syscall.ENOSPC)
 				err := do()
@@ -146,8 +146,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestEmptyFullDisk fills a disk to the last byte, and makes room there with nothing but the log: by Prune, and by WriteSnapshot,
-// with the log open, or opened then. Afterwards the log takes writes, and has a reserve for the next time.
+// TestEmptyFullDisk fills a disk to the last byte, and makes room only by means of the log: by Prune, and by WriteSnapshot,
+// with an open log and a reopened one. Afterwards the log takes writes, and has a reserve again.
 func TestEmptyFullDisk(t *testing.T) {
 	for reopen, policy := range map[bool]file.Sync{false: file.SyncAlways, true: file.SyncNever} {
 		t.Run(fmt.Sprint(policy, " reopen ", reopen), func(t *testing.T) {
@@ -181,7 +181,7 @@ func TestEmptyFullDisk(t *testing.T) {
 				s, err := d.log.Stats(t.Context())
 				return err == nil && s.Storage.ReserveBytes > uint64(d.opts.SegmentSize)
 			}, time.Minute, time.Millisecond)
-			// The facts that are pruned are not the last ones, and seqs have gaps then: so it is the last that is done.
+			// Prune comes last, since it leaves gaps in the seqs.
 			for _, do := range []func() error{func() error { return d.log.WriteSnapshot(t.Context(), 0) }, prune} {
 				var err error
 				for err == nil {
@@ -195,7 +195,7 @@ func TestEmptyFullDisk(t *testing.T) {
 					d.open(t)
 					f, err := os.OpenFile(ballast, os.O_APPEND|os.O_WRONLY, 0)
 					require.NoError(t, err)
-					_, err = f.Write(make([]byte, 8<<20)) // what the log gave back
+					_, err = f.Write(make([]byte, 8<<20)) // the room that the log freed
 					require.ErrorIs(t, err, syscall.ENOSPC)
 					require.NoError(t, f.Close())
 				}

@@ -14,8 +14,8 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 )
 
-// TestGone takes the directory from a log that is open: nothing is acknowledged from then on, by no kind of write, and what comes
-// in its place stays as it is.
+// TestGone removes the directory of an open log. From then on no kind of write is acknowledged, and the log does not change
+// a directory that replaces it.
 func TestGone(t *testing.T) {
 	write := func(l *file.Log, id string) error {
 		_, err := l.WriteFact(t.Context(), backend.Fact{ID: id, Store: "s", Key: "k", Value: []byte("1")})

@@ -26,8 +26,8 @@ func queued(t *testing.T, l *Log, n int) {
 	}, time.Minute, time.Millisecond)
 }
 
-// oneGroup has writes gather during the sync of another one, and returns their errors. The first write to the
-// segment after that sync finds no room.
+// oneGroup lets writes gather during the sync of another write, and returns their errors. The first write to the segment
+// after that sync finds no room.
 func oneGroup(t *testing.T, d *vfstest.Disk, l *Log, batches ...backend.Batch) []error {
 	t.Helper()
 	reached, open := make(chan struct{}), make(chan struct{})
@@ -69,8 +69,8 @@ func oneGroup(t *testing.T, d *vfstest.Disk, l *Log, batches ...backend.Batch) [
 	return errs
 }
 
-// TestJudgedByWhatIsNotWritten has a group whose frame cannot be written: writes that were refused, or let
-// through, because of a fact in it are told that nothing was written, since that fact does not exist.
+// TestJudgedByWhatIsNotWritten writes a group whose frame cannot be written. Writes that were refused or accepted because
+// of a fact in the group get the error that nothing was written, since that fact does not exist.
 func TestJudgedByWhatIsNotWritten(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
@@ -97,8 +97,8 @@ func TestJudgedByWhatIsNotWritten(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestCausationIsThere has a write that does not fit the frame of the one before it, which then fails: its
-// causation is a fact that exists.
+// TestCausationIsThere makes a write that does not fit the frame of an earlier write, and lets the earlier one fail. The
+// causation of the later write is a fact that exists.
 func TestCausationIsThere(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d, MaxFrame: 4 << 10})

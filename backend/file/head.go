@@ -12,19 +12,19 @@ import (
 )
 
 // A headKeeper keeps the head of a log, behind its writers: it takes the trees of sealed segments from their indexes, and hashes
-// the durable facts of the active segment while few are written. It is the flusher's.
+// the durable facts of the active segment while few are written. Only the flusher uses it.
 type headKeeper struct {
 	log     *Log
 	last    uint64       // the log's last seq when the keeper last looked
 	sealed  merkle.Range // the tree of whole sealed segments
-	tree    *format.Tree // that, and facts after it; nil: of no facts
-	between func()       // is called now and then while facts are read, which may be a whole segment when the log is opened
+	tree    *format.Tree // sealed and the facts after it; nil: of no facts
+	between func()       // called repeatedly while facts are read, which may be a whole segment after the log was opened
 }
 
-// fewFacts is how many facts may have been written since the last look, about a second ago, so that the keeper hashes them.
+// The keeper hashes facts only if at most fewFacts were written since its last look, about a second ago.
 const fewFacts = 1000
 
-// look brings the head up to date, or to the end of the sealed segments if many facts are being written.
+// look updates the head: through the last durable fact, or through the sealed segments if many facts are being written.
 func (k *headKeeper) look(ctx context.Context) {
 	l := k.log
 	s := l.state.Load()
@@ -60,7 +60,7 @@ func (k *headKeeper) through() uint64 {
 func (k *headKeeper) addSealed(s *state) bool {
 	next := k.sealed.End() + 1
 	i := slices.IndexFunc(s.sealed, func(s *segment) bool { return s.First == next })
-	if i < 0 && next <= s.sealedThrough() { // a snapshot has taken in a part of what was added
+	if i < 0 && next <= s.sealedThrough() { // a snapshot has replaced a part of the added segments
 		k.sealed, i = merkle.Range{}, 0
 	}
 	for ; i >= 0 && i < len(s.sealed); i++ {
@@ -78,11 +78,11 @@ func (k *headKeeper) addActive(ctx context.Context, through uint64) {
 	r := backend.Range{After: backend.Cursor{Seq: k.tree.Range.End()}, Through: through}
 	for p, err := range k.log.ReplayFrames(ctx, r) {
 		var facts []backend.Fact
-		if p.Kept = false; err == nil { // the tree keeps none of their memory
+		if p.Kept = false; err == nil { // the tree keeps no memory of the facts
 			facts, err = p.Parse()
 		}
 		if err != nil {
-			return // the next look tries again; those who read the facts see the error
+			return // the next look tries again; readers of the facts get the error
 		}
 		k.tree.Facts(facts)
 		k.between()

@@ -19,7 +19,7 @@ import (
 	"github.com/igniter-store/igniter/internal/merkle"
 )
 
-// look lets a keeper of its own compute the head of a log now.
+// look lets a new headKeeper compute the head of a log now.
 func look(l *Log) backend.Head {
 	indexNow(l)
 	(&headKeeper{log: l, last: l.state.Load().last, between: func() {}}).look(context.Background())
@@ -40,8 +40,8 @@ func rootOf(facts []backend.Fact) merkle.Hash {
 	return merkle.Leaf(slices.Concat([]byte{1}, left[:], right[:])) // a node has another prefix than a leaf
 }
 
-// The head stays the same when facts are pruned, a snapshot is made, or the log is opened again. Verify proves heads that were
-// kept.
+// The head stays the same when facts are pruned, a snapshot is made, or the log is opened again. Verify proves earlier
+// heads.
 func TestHead(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		disk := vfstest.New()

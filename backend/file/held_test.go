@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// A lookedFS notes changes of names that come without a look at the lock before.
+// A lookedFS records changes of names without an earlier check of the lock.
 type lookedFS struct {
 	vfs.FS
 	mu      sync.Mutex
@@ -68,8 +68,7 @@ func (l lookedLock) Held() error {
 	return nil
 }
 
-// TestLooksBeforeChanges creates, renames and removes files as a log does: each time it has looked at the lock since the time
-// before.
+// TestLooksBeforeChanges checks that a log checks its lock before each time it creates, renames or removes a file.
 func TestLooksBeforeChanges(t *testing.T) {
 	f := &lookedFS{FS: vfstest.New(), looked: map[string]bool{}}
 	l, err := Open(t.Context(), Options{Path: "/log", SegmentSize: minSegment, Sync: SyncNever, fs: f})

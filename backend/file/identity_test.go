@@ -18,7 +18,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// identityOf returns the identity of a log that is open, and the seq that was given last.
+// identityOf returns the Stats of an open log, for its identity and last seq.
 func identityOf(t *testing.T, l *Log) backend.Stats {
 	t.Helper()
 	s, err := l.Stats(t.Context())
@@ -61,7 +61,7 @@ func copyDir(t *testing.T, dir string) string {
 	return to
 }
 
-// TestIdentityStays checks that a log keeps its identity, whatever it does with its files.
+// TestIdentityStays checks that a log keeps its identity when it changes its files in any way.
 func TestIdentityStays(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncInterval, SyncNever} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestIdentityStays(t *testing.T) {
 	require.NotEqual(t, identityOf(t, openAt(t, Options{Path: t.TempDir()})).Log, identityOf(t, openAt(t, Options{Path: t.TempDir()})).Log)
 }
 
-// TestIdentityOfVersion1 opens a log that has none: it gets one, and keeps it.
+// TestIdentityOfVersion1 opens a log without an identity: it gets one, and keeps it.
 func TestIdentityOfVersion1(t *testing.T) {
 	for _, name := range []string{"segments", "snapshot", "pruned", "interval", "never"} {
 		dir := copyDir(t, filepath.Join("testdata/v1", name))
@@ -118,8 +118,8 @@ func TestIdentityOfVersion1(t *testing.T) {
 	}
 }
 
-// TestIdentityAfterCrash opens a log that was not closed. What only the kernel had is lost if the machine was started
-// again.
+// TestIdentityAfterCrash opens a log that was not closed. Facts that only the kernel had are lost if the machine was
+// restarted.
 func TestIdentityAfterCrash(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncInterval, SyncNever} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -287,8 +287,8 @@ func TestIdentityRestored(t *testing.T) {
 	}
 }
 
-// TestLockFileRemoved removes the lock file of an open log, after which another process can open the directory: the first
-// one must not acknowledge anything that the other one may write over.
+// TestLockFileRemoved removes the lock file of an open log, so that another process can open the directory. The first
+// process must not acknowledge a fact that the other one may overwrite.
 func TestLockFileRemoved(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not remove a locked file")

@@ -65,8 +65,8 @@ func killOptions(path string, sync file.Sync) file.Options {
 	return file.Options{Path: path, Sync: sync, SyncInterval: 2 * time.Millisecond, SegmentSize: 64 << 10}
 }
 
-// A writing is several writers, and now and then a snapshot or a Prune. It prints a line for each thing that
-// the log acknowledged, at once:
+// A writing is several writers, and now and then a snapshot or a Prune. It prints a line for each acknowledgement of the
+// log, at once:
 //
 //	open                     the log is open
 //	ack TAB fact TAB fact …  these were written
@@ -77,11 +77,11 @@ type writing struct {
 	log   *file.Log
 	say   func(words ...string) // may be called concurrently
 	acked atomic.Uint64         // the highest seq that was acknowledged
-	facts atomic.Uint64         // how many were
-	due   chan struct{}         // a snapshot or a Prune is; it holds one
+	facts atomic.Uint64         // the number of acknowledged facts
+	due   chan struct{}         // has a value if a snapshot or a Prune is due
 }
 
-// writeUntilKilled prints what is acknowledged.
+// writeUntilKilled writes, and prints acknowledged facts, until the process is killed.
 func writeUntilKilled(o order) error {
 	var mu sync.Mutex
 	w := &writing{order: o, due: make(chan struct{}, 1)}

@@ -96,21 +96,21 @@ func writeBatch(ctx context.Context, l backend.Log, b backend.Batch) ([]backend.
 // factText returns a fact as the codec writes it.
 func factText(f *backend.Fact) string { return string(wire.AppendFact(nil, f)) }
 
-// A told is what a writing printed before it was ended.
+// A told has the lines that a writing printed before it was killed.
 type told struct {
 	acked  map[uint64]string // facts, by seq
 	next   [childWriters]int // how many facts of each writer were acknowledged
 	doomed map[uint64]bool   // a Prune of these was begun
 	gone   map[uint64]bool   // and came to an end
 
-	nothing [childWriters]bool // a writer was told that nothing of its last write was written
+	nothing [childWriters]bool // whether the log reported that nothing of a writer's last write was written
 }
 
 func newTold() *told {
 	return &told{acked: map[uint64]string{}, doomed: map[uint64]bool{}, gone: map[uint64]bool{}}
 }
 
-// hear notes a line.
+// hear records a line.
 func (s *told) hear(t *testing.T, words []string) {
 	switch words[0] {
 	case "ack":
@@ -174,21 +174,21 @@ func childPlace(t *testing.T, id string) (writer, n int) {
 
 // TestKill kills a writing process again and again, with kill -9. Under each Sync:
 //
-//   - What was acknowledged is there, exactly as it was acknowledged, unless it was pruned.
-//   - What an acknowledged Prune took is gone.
-//   - What is there without being acknowledged is what a writer had under way, all of it or nothing.
+//   - Every acknowledged fact is there, unchanged, unless it was pruned.
+//   - The facts of an acknowledged Prune are gone.
+//   - Of a write that was not acknowledged, either all facts are there or none.
 //   - Seqs ascend, and times never go back.
 //   - The log opens without repair, and takes writes.
 func TestKill(t *testing.T) {
 	rounds, each := 200, 20
-	if raceEnabled { // processes are killed, whatever their goroutines share
+	if raceEnabled { // the race detector finds nothing in killed processes
 		rounds = 60
 	}
 	if soak() {
 		rounds *= 10
 	}
 	var acked, survived atomic.Int64
-	t.Run("group", func(t *testing.T) { // returns when all are done
+	t.Run("group", func(t *testing.T) { // returns when all parallel tests are done
 		for i := range rounds / each {
 			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
@@ -212,8 +212,8 @@ type killed struct {
 	want map[uint64]string // what the log held when it was closed last
 }
 
-// round starts a child, kills it, and checks the log. It returns how many facts were acknowledged, and how
-// many are there without that.
+// round starts a child, kills it, and checks the log. It returns the number of acknowledged facts, and the number of facts
+// that are there without an acknowledgement.
 func (k *killed) round(t *testing.T, name string, sync file.Sync) (acked, survived int) {
 	seed := k.rng.Uint64()
 	kill := k.rng.IntN(120)
@@ -230,9 +230,9 @@ func (k *killed) round(t *testing.T, name string, sync file.Sync) (acked, surviv
 	return len(said.acked), survived
 }
 
-// check checks that a log holds what it should after a round, and that it takes writes. Of the round's facts
-// only those through the seq durable must be there, and a later one only with all before it. It returns how
-// many facts are there without being acknowledged.
+// check checks that a log has the right facts after a round, and that it takes writes. Of the round's facts, only facts
+// through the seq durable must be there; a later fact may be there only with all earlier ones. check returns the number of
+// facts that are there without an acknowledgement.
 func (k *killed) check(t *testing.T, l *file.Log, round string, said *told, durable uint64) (survived int) {
 	have := map[uint64]string{}
 	var last uint64
@@ -291,8 +291,8 @@ func (k *killed) check(t *testing.T, l *file.Log, round string, said *told, dura
 	return survived
 }
 
-// checkUnacked checks that the facts are what a writer wrote next after n acknowledged ones: all of it,
-// except pruned facts.
+// checkUnacked checks that the facts are the next write of a writer after n acknowledged facts: all its facts, except
+// pruned ones.
 func (k *killed) checkUnacked(t *testing.T, round string, writer, n int, facts []backend.Fact, doomed map[uint64]bool) {
 	if len(facts) == 0 {
 		return

@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestLargestFrame writes a fact under a larger limit. Opened with the default limit, the log takes that fact again, and
-// and nothing larger, wherever it is: in the active segment, in a sealed one, in a snapshot, in a pruned file, and with its
+// TestLargestFrame writes a fact under a larger limit. Opened with the default limit, the log takes that fact again, but no
+// larger one, wherever the fact is: in the active segment, in a sealed one, in a snapshot, in a pruned file, and with its
 // index lost.
 func TestLargestFrame(t *testing.T) {
 	o := Options{Path: t.TempDir(), Sync: SyncNever, MaxFrame: wire.DefaultMaxFrame + 2000}

@@ -16,13 +16,13 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 )
 
-// TestLockRemoved removes the lock file of a log that is open. Once a second process has opened the directory, the first one
-// changes nothing there any more: what the second one acknowledged stays.
+// TestLockRemoved removes the lock file of a log that is open. Once a second process has opened the directory, the first
+// one changes nothing there any more: facts that the second one acknowledged stay.
 func TestLockRemoved(t *testing.T) {
 	for _, sync := range []file.Sync{file.SyncAlways, file.SyncNever} {
 		for _, write := range []bool{true, false} {
 			if write && sync != file.SyncAlways {
-				continue // it looks every millisecond only
+				continue // the log checks its directory only every millisecond
 			}
 			t.Run(fmt.Sprint(sync, " write ", write), func(t *testing.T) {
 				o := file.Options{Path: t.TempDir(), Sync: sync}

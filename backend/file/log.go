@@ -31,15 +31,15 @@ type Log struct {
 	report RecoveryReport
 	kept   atomic.Uint64 // bytes in the quarantine
 
-	seq   *sequencer.Sequencer // the committer's
-	group group                // the committer's
-	seen  time.Time            // the committer's: when the directory was last known to be the log's
+	seq   *sequencer.Sequencer // used by the committer only
+	group group                // used by the committer only
+	seen  time.Time            // used by the committer only: when it last checked that the directory is the log's
 
-	// state is what readers see. It changes with mu held, in update, which notifies changed.
+	// state is the state that readers see. update replaces it, with mu held, and notifies changed.
 	state   atomic.Pointer[state]
 	changed ctxsync.Signal
 
-	head atomic.Pointer[backend.Head] // as the flusher computed it last; nil: not yet
+	head atomic.Pointer[backend.Head] // as the flusher last computed it; nil: not yet
 	gaps atomic.Bool                  // a mirror lacks hashes of facts, see mirrorMark
 
 	// maintenance is held while segments are replaced or their indexes made.
@@ -50,11 +50,11 @@ type Log struct {
 	flushed chan struct{} // closed when the flusher has ended
 	close   func() error  // does the work of Close, once
 
-	mu         sync.Mutex     // held for moments only, never while waiting for the disk
+	mu         sync.Mutex     // held only briefly, never while waiting for the disk
 	closing    bool           // no more writes
-	failed     error          // why the log takes no more writes; nil if it does
-	states     []state        // to be used by update
-	damage     map[place]bool // where damage was found
+	failed     error          // why the log takes no more writes; nil if it takes writes
+	states     []state        // unused ones, for update
+	damage     map[place]bool // places where damage was found
 	syncs      backend.Timings
 	queue      []*write
 	committing bool      // there is a committer
@@ -66,10 +66,9 @@ var (
 	_ wire.Framer = (*Log)(nil)
 )
 
-// Open opens the log in a directory, and recovers what a crash left there; see the package's comment. The
-// directory belongs to the Log until Close: an *InUseError names the process that has it. A log of a newer
-// release is a [VersionError]. Damage is a *backend.CorruptError; with Options.Repair, Open sets it aside
-// and goes on.
+// Open opens the log in a directory, and recovers it after a crash; see the package's comment. The directory belongs to the
+// Log until Close: if another process has it, the error is an *InUseError that names the process. A log of a newer release
+// is a *[VersionError]. Damage is a *backend.CorruptError; with Options.Repair, Open sets damaged bytes aside and goes on.
 func Open(ctx context.Context, opts Options) (l *Log, err error) {
 	defer wrap(&err, "open log %s", opts.Path)
 	return open(ctx, opts)
@@ -88,7 +87,7 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		return nil, err
 	}
 	if _, err := d.list(); err != nil {
-		return nil, err // before a lock file is left in a directory that is not a log's
+		return nil, err // before Open creates a lock file in a directory that is not a log's
 	}
 	if d.lock, err = d.locked(d.fs.Lock); err != nil {
 		return nil, readOnly(err)
@@ -120,8 +119,8 @@ func open(ctx context.Context, opts Options) (*Log, error) {
 		l.opts.MaxFrame = max(l.opts.MaxFrame, s.Largest)
 		horizons = format.Join(horizons, s.Horizons)
 	}
-	for store, h := range horizons { // a repair may have found facts that this or another Open cuts off
-		if d.mark == nil { // a mirror has them before it has the facts
+	for store, h := range horizons { // a repair may have read facts that this or another Open cuts off
+		if d.mark == nil { // a mirror gets horizons before it gets the facts
 			h.Seq = min(h.Seq, r.report.LastSeq)
 		}
 		horizons[store] = h
@@ -160,10 +159,10 @@ func (l *Log) Features() backend.Features {
 	return backend.Features{Batches: true, Prune: true, AllIDs: true, MaxFrame: l.opts.MaxFrame}
 }
 
-// Report returns what Open found and did.
+// Report returns the report of Open's recovery.
 func (l *Log) Report() RecoveryReport { return l.report }
 
-// Close implements backend.Backend. It first writes what waits to be written.
+// Close implements backend.Backend. It first writes the facts that wait to be written.
 func (l *Log) Close() (err error) {
 	defer wrap(&err, "close log %s", l.dir.path)
 	return l.close()
@@ -178,18 +177,18 @@ func (l *Log) end() error {
 	l.mu.Unlock()
 	l.stop()
 	<-l.flushed
-	_ = l.maintenance.Lock(context.Background()) // a snapshot or Prune that is under way ends first
+	_ = l.maintenance.Lock(context.Background()) // a running snapshot or Prune ends first
 	defer l.maintenance.Unlock()
 	err := l.finish()
 	l.update(func(s *state) { s.closed = true })
 	return errors.Join(err, l.state.Load().active.close(), l.dir.lock.Close())
 }
 
-// finish makes all facts durable, and gives back the space that was written ahead. If facts are not synced at once,
-// it says in the segment that none is missing, for the next Open.
+// finish makes all facts durable, and cuts off the space that was written ahead. Under SyncInterval and SyncNever, it ends
+// the segment with a marker that tells the next Open that no fact is missing.
 func (l *Log) finish() error {
 	if l.here() != nil || l.failure() != nil {
-		return nil // the writers have been told, or the files are of another process now
+		return nil // the writers have got errors, or another process has the files now
 	}
 	s := l.state.Load()
 	err := s.active.seal()
@@ -202,7 +201,7 @@ func (l *Log) finish() error {
 	return s.active.syncFrames(s.active.end)
 }
 
-// wrap adds to an error what was attempted.
+// wrap adds a description of the failed action to an error.
 func wrap(err *error, text string, args ...any) {
 	if *err != nil {
 		*err = fmt.Errorf("file: "+text+": %w", append(args, *err)...)
@@ -226,8 +225,8 @@ func (l *Log) failure() error {
 	return l.failed
 }
 
-// here returns a *backend.DivergedError, and ends the log, if the directory is not its own any more: it was removed or
-// replaced, or its lock file was, so that another process may write there.
+// here returns a *backend.DivergedError, and ends the log, if the directory or its lock file was removed or replaced, so
+// that another process may write there.
 func (l *Log) here() error {
 	s := l.state.Load()
 	if s.gone != nil || s.closed {
@@ -249,16 +248,16 @@ func (l *Log) here() error {
 	return gone
 }
 
-// A place is where a file is damaged. Offset is 0 if it is missing.
+// A place is a damaged place of a file. Offset is 0 if the file is missing.
 type place struct {
 	path   string
 	offset int64
 }
 
-// maxPlaces is how many damaged places a log logs and counts.
+// maxPlaces limits the damaged places that are logged and counted.
 const maxPlaces = 1000
 
-// noteDamage logs and counts damage that an error is about, each place once.
+// noteDamage logs and counts the damage in an error, each place once.
 func (l *Log) noteDamage(err error) {
 	c, ok := errors.AsType[*backend.CorruptError](err)
 	if !ok {
@@ -312,7 +311,7 @@ func (l *Log) maintain(ctx context.Context) error {
 	return err
 }
 
-// goOn returns an error once a long task should end.
+// goOn returns an error if a long task must end.
 func (l *Log) goOn(ctx context.Context) error {
 	if l.isClosing() {
 		return backend.ErrClosed
@@ -323,8 +322,8 @@ func (l *Log) goOn(ctx context.Context) error {
 	return l.state.Load().gone
 }
 
-// failIf makes the log refuse writes if err says that nobody knows what the directory holds, and ends it if the directory is
-// not its own any more. It turns a lack of room into ErrFull.
+// failIf makes the log refuse writes if err is ErrFailed, since the content of the directory is unknown then. It ends the
+// log if the directory is no longer its own. It turns a lack of room into ErrFull.
 func (l *Log) failIf(err error) error {
 	if err != nil {
 		l.noteDamage(err)

@@ -10,29 +10,29 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// A state is what the log holds at one moment, as readers see it: only acknowledged facts. It never changes;
-// every change of the log makes a new one.
+// A state is the content of the log at one moment, as readers see it: only acknowledged facts. It is immutable; every
+// change of the log makes a new state.
 type state struct {
-	sealed   []*segment      // the segments that are not written to any more
+	sealed   []*segment      // the segments that take no more writes
 	active   *active         // the file of the active segment, the last one
 	current  format.File     // the active segment
 	tail     tail            // the latest frames
-	last     uint64          // the seq that was given last
+	last     uint64          // the seq that was assigned last
 	lastTime time.Time       // the latest transaction time
-	durable  uint64          // facts through it are durable
-	pruned   uint64          // how many facts were pruned since Open
+	durable  uint64          // the seq through which facts are durable
+	pruned   uint64          // the number of facts pruned since Open
 	horizons format.Horizons // of the sealed segments
-	closed   bool            // the log does nothing any more
-	gone     error           // why this is not the log of its directory any more; nil: it is
+	closed   bool            // the log was closed
+	gone     error           // why the directory no longer holds this log; nil if it does
 
 	lastSync time.Time
 	groups   uint64 // writes since Open
 	grouped  uint64 // facts in them
 }
 
-// update makes a new state, which differs from the one before it by change, and wakes every goroutine that
-// waits for one. States are allocated some at a time, since each group commit needs one, unless frames are large: old states keep theirs
-// as long as their neighbours are in use.
+// update makes a new state by applying change to the old one, and wakes every goroutine that waits for a new state. Since
+// each group commit needs a state, several are allocated at a time. With large frames they are allocated singly, because a
+// state keeps the frames of all states allocated with it in memory.
 func (l *Log) update(change func(s *state)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,8 +50,8 @@ func (l *Log) update(change func(s *state)) {
 	l.changed.Notify()
 }
 
-// replace replaces old segments, which follow each other, by a new one. Facts that it does not have are
-// pruned. Its file must have its name, and maintenance must be held.
+// replace replaces consecutive old segments by a new one. The facts that next lacks are pruned. The file of next must have
+// its final name, and the caller must hold maintenance.
 func (l *Log) replace(old []*segment, next *segment) {
 	facts := uint64(0)
 	for _, s := range old {
@@ -76,7 +76,7 @@ func (s *state) sealedThrough() uint64 {
 	return 0
 }
 
-// find returns the file that has the first fact after a seq that the log has given.
+// find returns the file that has the first fact after a seq, which must be at most the last seq.
 func (s *state) find(after uint64) *format.File {
 	i := sort.Search(len(s.sealed), func(i int) bool { return s.sealed[i].Last > after })
 	if i < len(s.sealed) {

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// Stats implements backend.Log. It reads nothing but the lock file's name.
+// Stats implements backend.Log. Its only I/O is to check the name of the lock file.
 func (l *Log) Stats(ctx context.Context) (stats backend.Stats, err error) {
 	defer wrap(&err, "stats")
 	err = l.goOn(ctx)

@@ -7,16 +7,14 @@ import (
 	"sort"
 )
 
-// tailSize is the least number of bytes of the latest frames that stay in memory for followers, once
-// there are so many.
+// tailSize is the number of bytes of the latest frames that stay in memory for followers, at least.
 const tailSize = 4 << 20
 
-// A tail is the latest frames of the log, without a gap. Neither frames nor older copies of a tail ever
-// change.
+// A tail is the latest frames of the log, without a gap. Frames and older copies of a tail are immutable.
 type tail struct {
 	frames  []tailFrame
 	bytes   int
-	dropped int // bytes of frames that were dropped and whose memory the array of frames still holds
+	dropped int // bytes of dropped frames whose memory the array of frames still holds
 }
 
 type tailFrame struct {
@@ -24,7 +22,7 @@ type tailFrame struct {
 	frame       []byte
 }
 
-// add adds a frame, and drops old ones. Their memory is freed when append moves the slice, or once it is as much as a tail's.
+// add adds a frame, and drops old ones. Their memory is freed when append moves the slice, or when it reaches tailSize.
 func (t *tail) add(f tailFrame) {
 	t.frames = append(t.frames, f)
 	t.bytes += len(f.frame)
@@ -38,7 +36,7 @@ func (t *tail) add(f tailFrame) {
 	}
 }
 
-// after returns the frames that have the facts after a seq; nil if the tail does not reach back that far.
+// after returns the frames with the facts after a seq; nil if the tail begins later.
 func (t *tail) after(after uint64) []tailFrame {
 	i := sort.Search(len(t.frames), func(i int) bool { return t.frames[i].last > after })
 	if i == len(t.frames) || t.frames[i].first > after+1 {

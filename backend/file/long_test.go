@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestLongSegment opens a log whose last segment somebody has made much longer, without data: it takes no more room than before.
+// TestLongSegment opens a log whose last segment somebody has extended with a hole: the log takes no more room than before.
 func TestLongSegment(t *testing.T) {
 	opts := Options{Path: t.TempDir()}
 	l, err := Open(t.Context(), opts)
@@ -33,8 +33,8 @@ func TestLongSegment(t *testing.T) {
 	require.Equal(t, 3, count(t, l, 0))
 }
 
-// TestEmptySegment opens and repairs a log whose only segment somebody has emptied: that is damage, and the repair says what it
-// does.
+// TestEmptySegment opens and repairs a log whose only segment somebody has emptied: that is damage, and the repair reports
+// it.
 func TestEmptySegment(t *testing.T) {
 	opts := Options{Path: t.TempDir()}
 	l, err := Open(t.Context(), opts)

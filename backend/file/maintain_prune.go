@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Prune implements backend.Log. It replaces each file that has one of the facts, one after the other. Writers,
-// readers and followers go on meanwhile; WriteSnapshot waits. Each file keeps the horizon of the facts that it lost.
+// Prune implements backend.Log. It replaces the files that have pruned facts, one after the other. Writers, readers and
+// followers go on meanwhile; WriteSnapshot waits. Each new file has the horizon of the facts that it lost.
 func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (report backend.PruneReport, err error) {
 	defer wrap(&err, "prune")
 	if err := l.refuses(); err != nil {
@@ -48,7 +48,7 @@ func (l *Log) prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizo
 	if err != nil {
 		return report, err
 	}
-	// A file for which there is no room may have some once others are smaller.
+	// If there is no room to rewrite a file, there may be room once other files are smaller.
 	for files := l.state.Load().sealed; len(files) > 0; {
 		var full []*segment
 		for _, s := range files {
@@ -69,7 +69,7 @@ func (l *Log) prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizo
 		}
 		files = full
 	}
-	// Also if only a part of the facts is gone.
+	// This is also necessary after an error, since some facts may be gone.
 	if tellErr := errors.Join(x.tell(), x.forget()); tellErr != nil {
 		err = errors.Join(err, l.fail(tellErr))
 	}
@@ -85,13 +85,13 @@ func within(seqs []uint64, first, last uint64) []uint64 {
 	return seqs[from:to]
 }
 
-// A pruning is a Prune that is under way.
+// A pruning is a running Prune.
 type pruning struct {
 	log     *Log
 	wanted  []uint64 // sorted
 	horizon backend.Horizon
 	count   uint64
-	done    []uint64        // the part of wanted in files that were written again
+	done    []uint64        // the part of wanted in files that were rewritten
 	gone    map[name]uint64 // the keys of the pruned facts, each with the highest seq
 }
 
@@ -112,7 +112,7 @@ func (x *pruning) file(ctx context.Context, s *segment, drop []uint64) error {
 	return err
 }
 
-// tell tells the sequencer each key's latest fact that is left.
+// tell tells the sequencer the latest remaining fact of each key that lost facts.
 func (x *pruning) tell() error {
 	if len(x.gone) == 0 {
 		return nil
@@ -138,12 +138,12 @@ func (x *pruning) tell() error {
 		})
 	}
 	if errors.Is(err, backend.ErrClosed) {
-		return nil // nobody asks the sequencer any more
+		return nil // the sequencer is no longer used
 	}
 	return err
 }
 
-// forget makes the sequencer forget the IDs of the pruned facts.
+// forget makes the sequencer drop the IDs of the pruned facts.
 func (x *pruning) forget() error {
 	slices.Sort(x.done)
 	for step := range sequencer.ForgetSteps {
@@ -158,7 +158,7 @@ func (x *pruning) forget() error {
 			return nil
 		})
 		if errors.Is(err, backend.ErrClosed) {
-			return nil // nobody asks the sequencer any more
+			return nil // the sequencer is no longer used
 		}
 		if err != nil {
 			return err
@@ -167,10 +167,10 @@ func (x *pruning) forget() error {
 	return nil
 }
 
-// tellSize is how many keys are handled together, while writes wait.
+// tellSize is the number of keys that are handled together, while writes wait.
 const tellSize = 1000
 
-// each has the committer call do with each key, some of them between two groups.
+// each lets the committer call do with each key, a few keys between two groups.
 func (x *pruning) each(do func(n name, seq uint64)) error {
 	for some := range slices.Chunk(slices.Collect(maps.Keys(x.gone)), tellSize) {
 		err := x.log.do(context.Background(), func() error {
@@ -186,7 +186,7 @@ func (x *pruning) each(do func(n name, seq uint64)) error {
 	return nil
 }
 
-// findLatest finds in a segment the latest facts of keys that have none yet.
+// findLatest finds the latest facts of keys in a segment, for keys without a newer one.
 func (l *Log) findLatest(s *segment, left map[name]*backend.Fact) error {
 	index, err := l.dir.indexOf(context.Background(), s.File)
 	if err != nil {
@@ -196,14 +196,14 @@ func (l *Log) findLatest(s *segment, left map[name]*backend.Fact) error {
 	return index.Keys(func(facts []sequencer.Loaded) {
 		for _, latest := range facts {
 			n := name{latest.Store, latest.Key}
-			if f, ok := left[n]; ok && (f == nil || f.Seq < latest.Seq) { // an index may have a key several times
+			if f, ok := left[n]; ok && (f == nil || f.Seq < latest.Seq) { // an index may have several entries of a key
 				left[n] = &backend.Fact{Seq: latest.Seq, ID: latest.ID.String()} // keeps the key of the map
 			}
 		}
 	})
 }
 
-// A filePruning writes one file again, without some facts.
+// A filePruning rewrites one file, without some facts.
 type filePruning struct {
 	log     *Log
 	horizon backend.Horizon
@@ -231,13 +231,13 @@ func (p *filePruning) run(ctx context.Context, s *segment) error {
 	return err
 }
 
-// write writes what is left of a segment.
+// write writes the remaining facts of a segment.
 func (p *filePruning) write(ctx context.Context, s *segment) (err error) {
 	of := newSegment(s.First, s.Last)
 	if s.Snapshot {
 		of = newSnapshot(s.Last)
 	}
-	of.Horizons = p.log.state.Load().horizons // of stores that are likely to have some in this file then
+	of.Horizons = p.log.state.Load().horizons // reserves room for the stores that may get a horizon in this file
 	of.Nodes = 1
 	if p.w, err = p.log.dir.replace(of); err != nil {
 		return err
@@ -260,15 +260,15 @@ func (p *filePruning) write(ctx context.Context, s *segment) (err error) {
 	return nil
 }
 
-// keep returns what stays of a frame.
+// keep returns the body and the facts of a frame that stay.
 func (p *filePruning) keep(body []byte, facts []backend.Fact) ([]byte, []backend.Fact) {
 	before := len(facts)
 	facts = slices.DeleteFunc(facts, func(f backend.Fact) bool {
 		_, drop := slices.BinarySearch(p.drop, f.Seq)
 		if drop {
 			p.count++
-			n := name{strings.Clone(f.Store), strings.Clone(f.Key)} // without the block that they were read into
-			p.gone[n] = f.Seq                                       // the highest one: facts come in the order of their seqs
+			n := name{strings.Clone(f.Store), strings.Clone(f.Key)} // does not keep the block in memory
+			p.gone[n] = f.Seq                                       // ends with the highest one: facts come in the order of their seqs
 			p.w.AddNodes(p.leaves.Of(&f))
 		}
 		return drop
@@ -279,7 +279,7 @@ func (p *filePruning) keep(body []byte, facts []backend.Fact) ([]byte, []backend
 	return body, facts
 }
 
-// copyBlocks copies a snapshot without the facts.
+// copyBlocks copies a snapshot without the pruned facts.
 func (p *filePruning) copyBlocks(ctx context.Context, f *format.File) error {
 	r, err := p.log.dir.open(f, 0, f.Size)
 	if err != nil {
@@ -317,7 +317,7 @@ func (p *filePruning) nodes(r *format.Reader, body []byte) error {
 	return nil
 }
 
-// block copies a block: as it is, if all its facts stay.
+// block copies a block, unchanged if all its facts stay.
 func (p *filePruning) block(r *format.Reader, compressed []byte) error {
 	before := p.count
 	frames, err := format.Decompress(compressed)

@@ -15,9 +15,9 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// WriteSnapshot implements backend.Backend. It makes one compressed file of whole segments, through the one
-// that has the seq through, and removes them. It copies the blocks of an earlier snapshot as they are.
-// Writers, readers and followers go on meanwhile; Prune waits.
+// WriteSnapshot implements backend.Backend. It makes one compressed file of whole segments, up to the segment that has the
+// seq through, and removes them. It copies the blocks of an earlier snapshot unchanged. Writers, readers and followers go
+// on meanwhile; Prune waits.
 func (l *Log) WriteSnapshot(ctx context.Context, through uint64) (err error) {
 	defer wrap(&err, "write snapshot")
 	if err := l.maintain(ctx); err != nil {
@@ -50,14 +50,14 @@ func (l *Log) WriteSnapshot(ctx context.Context, through uint64) (err error) {
 			l.drop(old)
 			most = math.MaxInt
 		case errors.Is(err, backend.ErrFull) && len(old) > least:
-			most = len(old) / 2 // what they give back makes room for the others
+			most = len(old) / 2 // the room that they free is used for the others
 		default:
 			return err
 		}
 	}
 }
 
-// through returns the sealed segments that begin at a seq or before it.
+// through returns the sealed segments whose first seq is at most seq.
 func (l *Log) through(seq uint64) []*segment {
 	all := l.state.Load().sealed
 	n := sort.Search(len(all), func(i int) bool { return all[i].First > seq })
@@ -95,7 +95,7 @@ func (l *Log) copyFrames(ctx context.Context, f *format.File, w *replacement) er
 	})
 }
 
-// copyBlocks copies the blocks of a snapshot as they are, with what its index says about them.
+// copyBlocks copies the blocks of a snapshot unchanged, and the entries of its index.
 func (l *Log) copyBlocks(ctx context.Context, f *format.File, w *replacement) error {
 	x, err := l.dir.indexOf(ctx, *f)
 	if err != nil {
@@ -144,9 +144,9 @@ func (l *Log) copyBlocks(ctx context.Context, f *format.File, w *replacement) er
 	}
 }
 
-// drop removes the files of segments that were replaced by one with another name.
+// drop removes the files of segments that were replaced by a file with another name.
 //
-//	unlink(segment), unlink(index)      if they are found again, Open removes them
+//	unlink(segment), unlink(index)      if they come back after a crash, Open removes them
 func (l *Log) drop(old []*segment) {
 	for _, s := range old {
 		for _, name := range []string{s.Name, s.Name + indexExt} {

@@ -110,7 +110,7 @@ func TestCancelledMaintenance(t *testing.T) {
 	require.Empty(t, tempFiles(d))
 }
 
-// TestWaitingForMaintenance has a Prune wait for a snapshot, until its context ends.
+// TestWaitingForMaintenance lets a Prune wait for a snapshot, until its context ends.
 func TestWaitingForMaintenance(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New()})
 	writeSome(t, l, 0, 2)
@@ -122,8 +122,8 @@ func TestWaitingForMaintenance(t *testing.T) {
 	l.maintenance.Unlock()
 }
 
-// TestPruneRestoresTheLatest prunes a key's latest facts in segments and in a snapshot: the latest one left
-// is the key's latest, now and after opening the log again, and the next fact follows it.
+// TestPruneRestoresTheLatest prunes a key's latest facts in segments and in a snapshot. The latest remaining fact becomes
+// the key's latest, now and after reopening the log, and the next fact follows it.
 func TestPruneRestoresTheLatest(t *testing.T) {
 	for _, snapshot := range []bool{false, true} {
 		opts := Options{Path: "/log", fs: vfstest.New(), SegmentSize: 64 << 10}
@@ -156,8 +156,8 @@ func TestPruneRestoresTheLatest(t *testing.T) {
 	}
 }
 
-// TestPruneLetsOthersWrite has a task wait for the committer all the time while Prune removes the latest
-// facts of many keys: its turn comes after each part of them.
+// TestPruneLetsOthersWrite keeps a task waiting for the committer while Prune removes the latest facts of many keys. The
+// task gets its turn after each part of the keys.
 func TestPruneLetsOthersWrite(t *testing.T) {
 	const keys = 3*tellSize + 500
 	l := openTest(t, Options{fs: vfstest.New(), Sync: SyncNever})
@@ -173,7 +173,7 @@ func TestPruneLetsOthersWrite(t *testing.T) {
 	told, most := 0, 0
 	done := make(chan struct{})
 	var turn func() error
-	wait := func() error { // the turn comes after all that waits already
+	wait := func() error { // the turn comes after all earlier tasks
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.queue = append(l.queue, &write{task: turn, done: make(chan struct{}, 1)})

@@ -16,22 +16,22 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Mirror is a log in a directory that is a copy of another log, its source: with the source's identity, seqs, batches and
-// horizons. [Mirror.Take] adds what the source has after the mirror's end, and [Mirror.Drop] removes what was pruned from the
-// source. Nobody else writes to it: Write and Prune are backend.ErrForbidden, also of a Log that [Open] opens in the
-// directory of a mirror, until [Promote] makes it a log of its own. Take and Drop must not be called concurrently; all other
-// methods may be.
+// A Mirror is a log in a directory that is a copy of another log, its source. It has the source's identity, seqs, batches
+// and horizons. [Mirror.Take] adds facts that the source has after the mirror's end, and [Mirror.Drop] removes facts that
+// were pruned from the source. There is no other way to write to it: Write and Prune return backend.ErrForbidden, also from
+// a Log that [Open] opens in the directory of a mirror, until [Promote] makes it an independent log. Take and Drop must not
+// be called concurrently; all other methods may be.
 //
 // A file named MIRROR marks the directory. Every fact that a mirror shows is durable, whatever Options.Sync is.
 type Mirror struct {
 	*Log
-	told format.Horizons // of the source
+	told format.Horizons // the source's horizons, as pages told them
 }
 
-// OpenMirror opens or begins a mirror. source is the Stats of its source. A directory with a log that is no mirror is a
-// *backend.InvalidError. If the mirror has facts that the source does not have, because the source was restored or
-// replaced, the error is a *backend.DivergedError; a source that begins a new identity and still has all that the mirror
-// has is followed.
+// OpenMirror opens or begins a mirror. source is the Stats of its source. If the directory has a log that is not a mirror,
+// the error is a *backend.InvalidError. If the mirror has facts that the source lacks, because the source was restored or
+// replaced, the error is a *backend.DivergedError. If the source has a new identity but still has all facts of the mirror,
+// the mirror takes over this identity.
 func OpenMirror(ctx context.Context, opts Options, source backend.Stats) (m *Mirror, err error) {
 	defer wrap(&err, "open mirror %s", opts.Path)
 	if source.Log == (backend.LogID{}) {
@@ -45,11 +45,11 @@ func OpenMirror(ctx context.Context, opts Options, source backend.Stats) (m *Mir
 	return &Mirror{Log: l}, nil
 }
 
-// Promote makes a log of its own of a mirror that no process has open: it begins a new identity, whose ancestor is the
-// source's, and takes writes once it is opened. Readers and writers that know no more of the source than the mirror has go
-// on with it; others get a *backend.DivergedError. The source must take no more writes. It returns the Stats of the new
-// log. If horizons in it are beyond its last seq, facts are missing that were pruned from the source, and what replaced
-// them there was not copied. After an error it may be promoted again.
+// Promote makes an independent log of a mirror that no process has open. The log gets a new identity, with the source as
+// its ancestor, and takes writes once it is opened. Readers and writers that have not read the source beyond the mirror's
+// end can go on with it; others get a *backend.DivergedError. The source must take no more writes. Promote returns the
+// Stats of the new log. If it has horizons beyond its last seq, facts are missing: they were pruned from the source, and
+// the facts that replaced them there were not copied. After an error Promote may be called again.
 func Promote(ctx context.Context, opts Options) (stats backend.Stats, err error) {
 	defer wrap(&err, "promote mirror %s", opts.Path)
 	opts.MustExist, opts.Sync, opts.promote = true, SyncAlways, true
@@ -76,13 +76,13 @@ func (l *Log) promote() error {
 	return l.become(format.Identity{Log: backend.NewLogID(), Ancestors: backend.Inherit(id.Log, id.Ancestors, l.state.Load().last)})
 }
 
-// become begins a segment of another identity, before anything else reads or writes the log.
+// become begins a segment with another identity. Call it before anything else reads or writes the log.
 func (l *Log) become(id format.Identity) error {
 	l.dir.id = id
 	return l.roll(l.seq.Next())
 }
 
-// adopt takes over the identity of the source, if the mirror has nothing that the source does not have.
+// adopt takes over the identity of the source, if the source has all facts of the mirror.
 func (l *Log) adopt(source *backend.Stats) error {
 	own := backend.Cursor{Log: l.dir.id.Log, Seq: l.state.Load().last}
 	if _, err := source.Resume(own); err != nil {
@@ -97,7 +97,7 @@ func (l *Log) adopt(source *backend.Stats) error {
 // IsMirror reports whether the log is a mirror, which takes no writes, see [Mirror].
 func (l *Log) IsMirror() bool { return l.dir.mark != nil }
 
-// refuses returns why the log takes no writes, and no prunes: it is a mirror.
+// refuses returns an error if the log takes no writes and no prunes because it is a mirror.
 func (l *Log) refuses() error {
 	if l.dir.mark == nil {
 		return nil
@@ -111,9 +111,9 @@ type copied struct {
 	facts       []backend.Fact
 }
 
-// Take adds what the source has after the mirror's end: pages in their order, as FollowFrames of the source yields them
-// after the mirror's Stats.LastSeq. Once it returns nil, the facts are durable and readers see them. Where facts are
-// missing, because they were pruned from the source, the pages become a file of their own: pass many pages at once then.
+// Take adds pages of the source, in order, as its FollowFrames yields them after the mirror's Stats.LastSeq. Once Take
+// returns nil, the facts are durable and readers see them. If seqs are missing in the pages, because facts were pruned from
+// the source, Take makes a separate file of the pages: pass many pages at once then.
 func (m *Mirror) Take(ctx context.Context, pages ...wire.Frames) (err error) {
 	defer wrap(&err, "take what the source has")
 	last := m.state.Load().last
@@ -143,7 +143,7 @@ func (m *Mirror) Take(ctx context.Context, pages ...wire.Frames) (err error) {
 			return err
 		}
 		defer m.maintenance.Unlock()
-		if !m.gaps.Load() { // before readers see the gap
+		if !m.gaps.Load() { // this must be durable before readers see the gap
 			if err := m.dir.writeMark(mirrorMark{m.dir.mark.Source, true}); err != nil {
 				return m.failIf(err)
 			}
@@ -166,7 +166,7 @@ func (m *Mirror) Take(ctx context.Context, pages ...wire.Frames) (err error) {
 	return nil
 }
 
-// appendCopied appends the frames of a page of the source, which was read through a seq before.
+// appendCopied appends the frames of a page of the source. seq is the Through of the previous page.
 func appendCopied(frames []copied, p *wire.Frames, seq uint64) ([]copied, error) {
 	if p.Through.Seq < seq || p.Through.Seq > maxRestored {
 		return nil, &backend.InvalidError{Field: "page", Reason: fmt.Sprintf("a page through seq %d after one through %d", p.Through.Seq, seq)}
@@ -196,7 +196,7 @@ func appendCopied(frames []copied, p *wire.Frames, seq uint64) ([]copied, error)
 	return frames, nil
 }
 
-// checkCopied checks a fact of another log that comes after a seq in a page through another one.
+// checkCopied checks a fact of another log. Its seq must be above after, and at most through.
 func checkCopied(f *backend.Fact, after, through uint64) error {
 	if err := f.Validate(); err != nil {
 		return err
@@ -210,7 +210,7 @@ func checkCopied(f *backend.Fact, after, through uint64) error {
 	return nil
 }
 
-// ready returns why nothing can be written now.
+// ready returns an error if nothing can be written now.
 func (m *Mirror) ready() error {
 	if m.dir.reserve.lent.Load() {
 		return nothingWritten(fmt.Errorf("room is being made: %w", syscall.ENOSPC))
@@ -218,7 +218,8 @@ func (m *Mirror) ready() error {
 	return cmp.Or(m.failure(), m.here())
 }
 
-// append writes frames that go on where the mirror ends to the active segment, as they are. It runs on the committer.
+// append writes frames that follow the mirror's end without a gap to the active segment, unchanged. It runs on the
+// committer.
 //
 //	pwrite(segment, frames)
 //	fdatasync(segment)
@@ -260,8 +261,8 @@ func (m *Mirror) append(frames []copied) error {
 	return nil
 }
 
-// fill makes a file of its own of frames that leave out seqs, through a seq, and begins an active segment after it. A crash
-// leaves none of it, or the file. It runs on the committer, with maintenance held.
+// fill makes a separate file of frames in which seqs are missing, through a seq, and begins an active segment after it.
+// After a crash, the file is there as a whole or not at all. It runs on the committer, with maintenance held.
 //
 //	open(NAME.tmp, O_CREAT), pwrite(…), fdatasync, rename(NAME.tmp, NAME), fsync(directory)
 //	the same for the active segment after it
@@ -275,7 +276,7 @@ func (m *Mirror) fill(frames []copied, through uint64) error {
 			return err
 		}
 	}
-	of := newSegment(next, through) // in place of the active segment, which has no facts
+	of := newSegment(next, through) // replaces the active segment, which has no facts
 	of.Horizons = m.told
 	w, err := m.dir.replace(of)
 	if err != nil {
@@ -316,8 +317,8 @@ func (m *Mirror) fill(frames []copied, through uint64) error {
 	return a.close()
 }
 
-// Drop removes facts that were pruned from the source. horizon is the one of their store there; the mirror must have read the
-// source through its Seq. Otherwise Drop is like Prune of a Log.
+// Drop removes facts that were pruned from the source. horizon is the source's horizon of their store; the mirror must have
+// read the source through its Seq. In all else Drop is like Prune of a Log.
 func (m *Mirror) Drop(ctx context.Context, seqs iter.Seq[uint64], horizon backend.Horizon) (report backend.PruneReport, err error) {
 	defer wrap(&err, "drop what was pruned from the source")
 	return m.prune(ctx, seqs, horizon)

@@ -15,13 +15,13 @@ import (
 // mirrorName is the name of the file that marks the directory of a mirror.
 const mirrorName = "MIRROR"
 
-// A mirrorMark is what the file says.
+// A mirrorMark is the content of this file.
 type mirrorMark struct {
-	Source backend.LogID `json:"source"`         // when the mirror was begun
-	Gaps   bool          `json:"gaps,omitempty"` // facts were pruned from the source before they were copied: their hashes, and so the head of the log, are not known
+	Source backend.LogID `json:"source"`         // the source's identity when the mirror was begun
+	Gaps   bool          `json:"gaps,omitempty"` // facts were pruned from the source before they were copied, so that the head of the log is not known
 }
 
-// readMark returns the mark of the directory; nil if it is not a mirror's.
+// readMark returns the mark of the directory; nil if it has no mirror.
 func (d *directory) readMark() (*mirrorMark, error) {
 	f, err := d.fs.Open(d.join(mirrorName))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -48,7 +48,7 @@ func openMirror(t *testing.T, dir string, source backend.Log) *file.Mirror {
 	return m
 }
 
-// catchUp copies what the mirror lacks through a seq, 0 for all, in pages that are taken by themselves or together.
+// catchUp copies the missing facts through a seq, 0 for all, to the mirror. It takes pages one by one or together.
 func catchUp(t *testing.T, m *file.Mirror, source *file.Log, through uint64, together bool) {
 	t.Helper()
 	own := mustStats(t, m)
@@ -63,7 +63,7 @@ func catchUp(t *testing.T, m *file.Mirror, source *file.Log, through uint64, tog
 	require.NoError(t, m.Take(t.Context(), pages...))
 }
 
-// requireCopy requires that a mirror is as its source is: facts, batches, identity, horizons.
+// requireCopy requires that a mirror equals its source: facts, batches, identity, horizons.
 func requireCopy(t *testing.T, source, m *file.Log) {
 	t.Helper()
 	require.Equal(t, replay(t, source), replay(t, m))
@@ -111,7 +111,7 @@ func TestMirror(t *testing.T) {
 	_, err = l.WriteFact(t.Context(), backend.Fact{ID: "x", Store: "a", Key: "k", Value: []byte("1"), SchemaVersion: 1})
 	require.ErrorIs(t, err, backend.ErrForbidden)
 
-	// A page that is not the next one, or holds what no log has, changes nothing.
+	// A page that is not the next one, or that has data which no log can have, changes nothing.
 	m = openMirror(t, filepath.Join(t.TempDir(), "other"), source)
 	for p, err := range source.ReplayFrames(t.Context(), backend.Range{After: backend.Cursor{Seq: 3}}) {
 		require.NoError(t, err)
@@ -124,8 +124,8 @@ func TestMirror(t *testing.T) {
 	require.Zero(t, mustStats(t, m).LastSeq)
 }
 
-// TestMirrorPruned copies a source from which facts were pruned before they were copied, and drops those pruned later. The head
-// that the mirror tells is the source's or none.
+// TestMirrorPruned copies a source from which facts were pruned before they were copied, and drops facts that are pruned
+// later. The mirror has the source's head or none.
 func TestMirrorPruned(t *testing.T) {
 	for _, together := range []bool{false, true} {
 		source := openLog(t, file.Options{Path: t.TempDir(), SegmentSize: 4 << 10})
@@ -170,8 +170,8 @@ func TestMirrorPruned(t *testing.T) {
 	}
 }
 
-// TestMirrorHorizonAhead lets a mirror lag behind the horizon of a gap: until it has what replaced the facts that are
-// missing, it knows that its past is incomplete, after a reopen too.
+// TestMirrorHorizonAhead lets a mirror lag behind the horizon of a gap. Until the mirror has the facts that replaced the
+// missing ones, it reports that its past is incomplete, also after reopening.
 func TestMirrorHorizonAhead(t *testing.T) {
 	source := openLog(t, file.Options{Path: t.TempDir()})
 	addSome(t, source, "a", 30)
@@ -195,7 +195,8 @@ func TestMirrorHorizonAhead(t *testing.T) {
 	require.Equal(t, uint64(20), mustStats(t, openLog(t, file.Options{Path: dir})).Horizons["a"].Seq)
 }
 
-// TestPromote makes a log of its own of a mirror: cursors of the source go on through what was copied, and no further.
+// TestPromote makes an independent log of a mirror: cursors of the source are valid through the copied facts, and no
+// further.
 func TestPromote(t *testing.T) {
 	source := openLog(t, file.Options{Path: t.TempDir()})
 	addSome(t, source, "a", 10)
@@ -235,7 +236,8 @@ func mustStatsOf(t *testing.T, l backend.Log) *backend.Stats {
 	return &s
 }
 
-// TestMirrorOfAnother refuses sources that do not have what the mirror has, and goes on with one that was restored and does.
+// TestMirrorOfAnother checks that a mirror refuses sources that lack its facts, and goes on with a restored source that has
+// them.
 func TestMirrorOfAnother(t *testing.T) {
 	source := openLog(t, file.Options{Path: t.TempDir()})
 	addSome(t, source, "a", 10)

@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 )
 
-// TestMissingFile removes a sealed file of a log that is open: reads, snapshots and prunes that need it find damage, which
-// servers log and count. Writes go on.
+// TestMissingFile removes a sealed file of a log that is open: reads, snapshots and prunes that need it report damage,
+// which servers log and count. Writes still work.
 func TestMissingFile(t *testing.T) {
 	dir := t.TempDir()
 	l, err := file.Open(t.Context(), file.Options{Path: dir, SegmentSize: 4 << 10})

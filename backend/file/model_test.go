@@ -18,12 +18,12 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A crashModel is what a log with one writer must hold, given what it has answered so far.
+// A crashModel has the facts that a log with one writer must hold, according to its results so far.
 type crashModel struct {
-	acked   map[uint64]backend.Fact // acknowledged, and not pruned
-	pruned  map[uint64]bool         // acknowledged to be gone
+	acked   map[uint64]backend.Fact // acknowledged but not pruned
+	pruned  map[uint64]bool         // by an acknowledged Prune
 	pruning map[uint64]bool         // asked to be pruned, not acknowledged: gone or not
-	gone    map[uint64]bool         // the part of pruning that was not seen any more
+	gone    map[uint64]bool         // the part of pruning that was missing in an earlier read
 	doubt   map[string]backend.Fact // by ID: submitted, not acknowledged: there or not
 	refused map[string]bool         // the part of doubt that was reported as not written
 	batches [][]string              // IDs of batches in doubt: there whole or not at all
@@ -127,7 +127,7 @@ func (m *crashModel) at(f, held backend.Fact) backend.Fact {
 	return f
 }
 
-// again writes a fact that the log holds, and expects the fact as it was first written.
+// again writes a held fact again, and expects the fact as it was first written.
 func (m *crashModel) again(ctx context.Context, l *crashLog, f backend.Fact) error {
 	held, err := l.WriteFact(ctx, crashResubmitted(f))
 	if err != nil {
@@ -163,7 +163,7 @@ func (m *crashModel) observe(ctx context.Context, l *crashLog) {
 	}
 }
 
-// crashLoss is what may be missing after a crash.
+// crashLoss says which facts may be missing after a crash.
 type crashLoss int
 
 const (
@@ -235,8 +235,7 @@ func (m *crashModel) verify(ctx context.Context, l *crashLog, loss crashLoss) ([
 	return found, nil
 }
 
-// settle makes the facts that were found after opening, which are durable since, the facts that the log must
-// hold.
+// settle makes the facts found after opening, which are durable then, the facts that the log must hold.
 func (m *crashModel) settle(found []backend.Fact) {
 	clear(m.acked)
 	for _, f := range found {
@@ -252,8 +251,7 @@ func (m *crashModel) settle(found []backend.Fact) {
 	m.durable = m.last
 }
 
-// goOn writes to a log that was opened again: facts that it holds, facts that were never acknowledged, and
-// new ones.
+// goOn writes to a reopened log: held facts, facts that were never acknowledged, and new ones.
 func (m *crashModel) goOn(ctx context.Context, l *crashLog) error {
 	if seqs := m.seqs(); len(seqs) > 0 {
 		for _, i := range []int{0, len(seqs) / 2, len(seqs) - 1} {
@@ -292,7 +290,7 @@ func crashDiff(want, got backend.Fact) string {
 	return gocmp.Diff(want, got)
 }
 
-// Replay of a log that is silent ends at damage as if the log did.
+// Replay of a silent log ends at damage without an error.
 func (l *crashLog) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for p, err := range l.Log.Replay(ctx, r) {

@@ -65,7 +65,8 @@ func make1k() []byte {
 	return value
 }
 
-// TestVerifyWritesNothing verifies a log whose LOCK is a link, is missing, or has a text: no file changes, and none is made.
+// TestVerifyWritesNothing verifies a log whose LOCK is a link, is missing, or has a text: Verify changes and creates no
+// file.
 func TestVerifyWritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	l, err := file.Open(t.Context(), file.Options{Path: dir})

@@ -15,20 +15,19 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Sync says when a fact counts as written. With each of them, a killed process loses nothing that was
-// acknowledged.
+// A Sync says when a write of a fact is acknowledged. With each of them, killing the process loses no acknowledged fact.
 type Sync string
 
 const (
-	// SyncAlways: a fact is written when it is durable. A power cut loses nothing that was acknowledged.
+	// SyncAlways: a fact is acknowledged when it is durable. A power cut loses no acknowledged fact.
 	SyncAlways Sync = "always"
 
-	// SyncInterval: a fact is written when the kernel has it. It becomes durable within Options.SyncInterval;
-	// a power cut before that can lose it.
+	// SyncInterval: a fact is acknowledged when the kernel has it. It becomes durable within Options.SyncInterval; a power
+	// cut before that can lose it.
 	SyncInterval Sync = "interval"
 
-	// SyncNever: a fact is written when the kernel has it. The kernel writes it to the disk later. A segment
-	// becomes durable when the next one begins, and the last one when the log is closed.
+	// SyncNever: a fact is acknowledged when the kernel has it. The kernel writes it to the disk later. A segment becomes
+	// durable when the next one begins, the last segment when the log is closed.
 	SyncNever Sync = "never"
 )
 
@@ -40,27 +39,27 @@ const (
 // minSegment is the smallest segment size. Smaller segments would be mostly headers.
 const minSegment = 4 << 10
 
-// Options says where a log is and how it is kept. All fields but Path may be zero.
+// Options configure a Log. All fields except Path may be zero.
 type Options struct {
 	Path         string        // the log's directory, created if it is missing
 	Sync         Sync          // "": SyncAlways
 	SyncInterval time.Duration // for SyncInterval; 0: 100 ms
 	SegmentSize  int64         // a new segment begins when the last one is this long; 0: 64 MiB; at least 4 KiB
 
-	// MaxFrame is how many bytes the body of a frame, with one fact or a batch, may have; 0:
-	// wire.DefaultMaxFrame. It is never more than wire.MaxMaxFrame, and never less than the largest frame that the log
-	// holds, so that what it holds can be written again.
+	// MaxFrame limits the bytes of a frame's body, which has one fact or a batch; 0 stands for wire.DefaultMaxFrame. The
+	// limit in use is at most wire.MaxMaxFrame, and at least the largest frame in the log, so that every fact of the log
+	// can be written again.
 	MaxFrame int
 
-	// MustExist makes Open return a *backend.InvalidError instead of beginning an empty log, as it would for a mistyped path
-	// or a file system that is not mounted.
+	// MustExist makes Open return a *backend.InvalidError if the directory has no log. Without it, a mistyped path, or a
+	// file system that is not mounted, would begin an empty log.
 	MustExist bool
 
-	// Repair makes Open go on after it finds damage: it moves the damaged bytes to the directory
-	// quarantine, keeps every fact that can still be read, and reports which are missing. If facts before the
-	// last one are lost, or a damaged header does not say which facts were pruned, nobody knows of which stores they were:
-	// the log's last fact becomes the horizon of all stores (backend.AllStores), so that reads of the past, and loops from
-	// the beginning, are backend.ErrCompacted. Without Repair, Open changes nothing and returns a *backend.CorruptError.
+	// Repair makes Open go on after it finds damage: it moves the damaged bytes to the directory quarantine, keeps every
+	// fact that can still be read, and reports the missing facts. If facts before the last one are lost, or if a damaged
+	// header no longer tells which facts were pruned, their stores are unknown: the log's last fact becomes the horizon of
+	// all stores (backend.AllStores), so that reads of the past, and loops from the beginning, are backend.ErrCompacted.
+	// Without Repair, Open changes nothing and returns a *backend.CorruptError.
 	Repair bool
 
 	// Progress, if not nil, is called during Open with the bytes processed so far and the total, after each of
@@ -68,10 +67,10 @@ type Options struct {
 	Progress func(done, total int64)
 
 	Now    func() time.Time // returns transaction times; nil: time.Now. It may be called concurrently
-	Logger *zap.Logger      // for what an operator must know; nil: nothing is logged
+	Logger *zap.Logger      // for messages that an operator must see; nil: nothing is logged
 
-	mirror  *backend.Stats // of the source; nil: no mirror is to be opened for what the source has
-	promote bool           // the mirror becomes a log of its own
+	mirror  *backend.Stats // of the source, to open a mirror; nil: Open opens a log
+	promote bool           // the mirror becomes an independent log
 
 	fs   vfs.FS        // nil: the operating system's
 	boot func() string // nil: the operating system's
@@ -113,9 +112,9 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// The backend is registered as "file". It uses the Config's Path and these Settings: "sync" (a text as in
-// [Sync]), "sync_interval" (a duration such as "50ms"), "segment_size" and "max_frame" (bytes), "must_exist" and
-// "repair" (true or false).
+// The name for backend.Open is "file". It uses the Config's Path and these settings: "sync" (a text as in [Sync]),
+// "sync_interval" (a duration such as "50ms"), "segment_size" and "max_frame" (bytes), "must_exist" and "repair" (true or
+// false).
 func init() {
 	backend.Register("file", func(ctx context.Context, c backend.Config) (backend.Backend, error) {
 		o, err := optionsOf(c)

@@ -15,7 +15,7 @@ import (
 
 var passingErrors = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR}
 
-// TestPassingFaults makes each operation of a workload but the syncs of files fail twice with an error that passes: nobody
+// TestPassingFaults makes each operation of a workload but the syncs of files fail twice with a temporary error: nobody
 // notices.
 func TestPassingFaults(t *testing.T) {
 	s := crashSetup{sync: SyncAlways, short: true}

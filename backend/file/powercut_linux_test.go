@@ -102,8 +102,8 @@ func newPoweredDisk(t testing.TB) *poweredDisk {
 	return d
 }
 
-// on mounts the disk, which replays its journal. A process with mounts of its own that was started while the disk was mounted
-// keeps it until it ends: the same file system, without power, would be mounted again.
+// on mounts the disk, which replays its journal. If another process with its own mounts still has the old mount, mounting
+// would return the same file system, still without power.
 func (d *poweredDisk) on() error {
 	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		if out, err := exec.Command("losetup", "-j", d.image).Output(); err != nil || len(out) == 0 {
@@ -134,8 +134,8 @@ func TestPowerCut(t *testing.T) { testPowerCuts(t, file.SyncAlways, false) }
 // TestPowerCutSnapshot cuts the power while one snapshot after the other is made.
 func TestPowerCutSnapshot(t *testing.T) { testPowerCuts(t, file.SyncAlways, true) }
 
-// TestPowerCutInterval cuts the power of a log that is synced now and then. The facts that it said are
-// durable are there, and the others that are left have no gap: they are a prefix of the acknowledged ones.
+// TestPowerCutInterval cuts the power of a log that is synced at intervals. The facts that the log reported as durable are
+// there. The remaining facts are a prefix of the acknowledged ones, without a gap.
 func TestPowerCutInterval(t *testing.T) { testPowerCuts(t, file.SyncInterval, false) }
 
 func testPowerCuts(t *testing.T, policy file.Sync, snapshots bool) {
@@ -161,7 +161,7 @@ func testPowerCuts(t *testing.T, policy file.Sync, snapshots bool) {
 			require.NoError(t, l.Close())
 		} else {
 			cut = k.cutPower(t, disk, l, i, policy, snapshots)
-			_ = l.Close() // it can't close well
+			_ = l.Close() // fails
 			acked += len(cut.said.acked)
 			if cut.during {
 				during++
@@ -173,11 +173,11 @@ func testPowerCuts(t *testing.T, policy file.Sync, snapshots bool) {
 		rounds, during, acked, lost, survived)
 }
 
-// A cutRound is what is known about a round.
+// A cutRound has the results of a round.
 type cutRound struct {
 	said    *told
-	durable uint64 // the log said that facts through it are
-	during  bool   // a snapshot was under way
+	durable uint64 // the seq through which facts are durable according to the log
+	during  bool   // a snapshot was running
 }
 
 // cutPower cuts the power of the disk while l is written to, after a number of acknowledged writes.
@@ -215,7 +215,7 @@ func (k *killed) cutPower(t *testing.T, disk *poweredDisk, l *file.Log, round in
 	}
 	others.Go(func() {
 		if !snapshots {
-			_ = w.maintain() // it ends with an error after the cut, if it does anything then
+			_ = w.maintain() // may fail after the cut
 			return
 		}
 		for err := error(nil); err == nil; {
@@ -254,8 +254,8 @@ func (k *killed) cutPower(t *testing.T, disk *poweredDisk, l *file.Log, round in
 	require.ErrorIs(t, err, backend.ErrFailed)
 	require.Error(t, l.WriteSnapshot(t.Context(), 0))
 
-	// While the ioctl is at work, fdatasync of a file that grew may return 0 for what is then lost.
-	// So what was said before it counts; of the rest, what is lost must be the last of it.
+	// During the ioctl, fdatasync of a file that grew may return 0 for data that is then lost. So only acknowledgements
+	// before it are promises; later facts may be lost, but only from the end.
 	for _, words := range lines[:before] {
 		cut.said.hear(t, words)
 	}

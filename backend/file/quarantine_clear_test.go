@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// TestClearQuarantine removes what a recovery cut off: it is gone durably, and Stats says so.
+// TestClearQuarantine removes the files of a recovery from the quarantine, durably, and checks Stats.
 func TestClearQuarantine(t *testing.T) {
 	d := vfstest.New()
 	o := Options{Path: "/log", fs: d}

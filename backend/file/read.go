@@ -14,8 +14,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Replay implements backend.Backend. The facts of a page share its memory, so that keeping one fact keeps all
-// bytes of its page.
+// Replay implements backend.Backend. The facts of a page share memory, so that keeping one fact keeps all bytes of its
+// page.
 func (l *Log) Replay(ctx context.Context, r backend.Range) iter.Seq2[backend.Page, error] {
 	return wire.Pages(l.dir.path, r.Known, l.ReplayFrames(ctx, r))
 }
@@ -37,21 +37,21 @@ func (l *Log) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.
 
 func (l *Log) reader() wire.Source { return &reader{log: l, size: backend.PageSize} }
 
-// A reader reads the log from one place on. It is not safe for concurrent use.
+// A reader reads the log forward from one position. It is not safe for concurrent use.
 type reader struct {
 	log  *Log
-	size int    // about how many bytes to yield together
-	at   uint64 // the log was read through it
+	size int    // about the number of bytes to yield together
+	at   uint64 // the seq through which the log was read
 
 	tail   []tailFrame // frames in memory that are not read yet; nil: the reader is not in the tail
 	file   fileReader  // File is nil if no file is open
 	name   string      // of the file
-	last   uint64      // the file has facts through it
-	unread []byte      // a frame that was taken and not used
+	last   uint64      // the last seq of the file
+	unread []byte      // a frame that was read but not yielded yet
 	room   backend.Room
 
-	pruned   uint64          // of the state whose horizons were told last
-	horizons format.Horizons // of the state that was looked into last; nil: they were told
+	pruned   uint64          // of the state whose horizons were last returned
+	horizons format.Horizons // of the state that was used last; nil: they were already returned
 }
 
 // Begin implements wire.Source.
@@ -71,20 +71,20 @@ func (r *reader) Begin() (backend.Stats, error) {
 // Changed implements wire.Source.
 func (r *reader) Changed() <-chan struct{} { return r.log.changed.Changed() }
 
-// Take implements wire.Source. It takes frames that follow each other in memory, r.size bytes of them or one frame.
+// Take implements wire.Source. It returns frames that are consecutive in memory: about r.size bytes, or one larger frame.
 func (r *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 	got, err := r.take(ctx, after)
 	if r.tail != nil {
-		r.tail, r.unread = nil, nil // a reader that is slow must not keep them in memory
+		r.tail, r.unread = nil, nil // a slow reader must not keep them in memory
 	}
 	r.log.noteDamage(err)
 	return got, err
 }
 
-// errLater ends a page before frames for which there is not room enough beside it.
+// errLater ends a page before frames that must go on the next page.
 var errLater = errors.New("file: the page ends before a large frame")
 
-// hold takes room for what comes next. What is large begins a page.
+// hold declares that the reader will hold bytes more. Large frames begin a new page.
 func (r *reader) hold(ctx context.Context, page *wire.Frames, bytes int) error {
 	switch {
 	case page.Facts == 0:
@@ -101,7 +101,7 @@ func (r *reader) take(ctx context.Context, after uint64) (got wire.Frames, err e
 		defer d.reading.RUnlock()
 		defer func() {
 			if r.file.File != nil {
-				r.unread = nil // the next call reads it again, with what follows
+				r.unread = nil // the next call reads it again, together with the following frames
 			}
 			r.Close()
 		}()
@@ -139,7 +139,7 @@ func (r *reader) take(ctx context.Context, after uint64) (got wire.Frames, err e
 		frames, ok := wire.Join(got.Bytes, frame)
 		if got.Facts > 0 && (err != nil || !ok || len(frames) > r.size) {
 			r.unread = frame
-			return got, nil // the next call meets an error again
+			return got, nil // the next call returns the error
 		}
 		if err != nil {
 			return got, err
@@ -149,7 +149,7 @@ func (r *reader) take(ctx context.Context, after uint64) (got wire.Frames, err e
 	}
 }
 
-// held returns how many bytes the reader holds beside its page.
+// held returns the number of bytes that the reader holds beside its page.
 func (r *reader) held() int {
 	if r.file.File == nil {
 		return len(r.unread)
@@ -157,7 +157,8 @@ func (r *reader) held() int {
 	return max(len(r.unread), r.file.Held())
 }
 
-// frame returns the next frame at the reader's place; io.EOF if there are no more. If hold returns an error, the reader stays where it is.
+// frame returns the next frame at the reader's position; io.EOF if there are no more. If hold returns an error, the
+// position does not change.
 func (r *reader) frame(hold func(bytes int) error) (frame []byte, err error) {
 	switch {
 	case r.unread != nil:
@@ -177,7 +178,7 @@ func (r *reader) frame(hold func(bytes int) error) (frame []byte, err error) {
 	return frame, nil
 }
 
-// seqs returns the seq of the last fact in a frame, and how many it has.
+// seqs returns the seq of the last fact in a frame, and the number of its facts.
 func (r *reader) seqs(frame []byte) (last uint64, facts int, err error) {
 	body, _, _ := wire.CutFrame(frame)
 	if _, last, facts = wire.Seqs(body); facts > 0 {
@@ -185,7 +186,7 @@ func (r *reader) seqs(frame []byte) (last uint64, facts int, err error) {
 	}
 	all, err := wire.ParseGroup(nil, body)
 	if err != nil && r.file.File != nil {
-		_, err = r.file.Parse(nil, body) // says where the frame is
+		_, err = r.file.Parse(nil, body) // for an error with the frame's offset
 	}
 	if err != nil {
 		return 0, 0, err
@@ -193,10 +194,10 @@ func (r *reader) seqs(frame []byte) (last uint64, facts int, err error) {
 	return all[len(all)-1].Seq, len(all), nil
 }
 
-// find finds the facts after r.at: in the tail, or in a file. It reports whether the log ends there.
+// find finds the facts after r.at, in the tail or in a file. It reports whether the log ends at r.at.
 func (r *reader) find() (end bool, err error) {
 	if r.file.File != nil {
-		r.at = max(r.at, r.last) // the last facts of the file may be pruned
+		r.at = max(r.at, r.last) // the last facts of the file may have been pruned
 	}
 	d := r.log.dir
 	d.names.RLock()
@@ -213,7 +214,7 @@ func (r *reader) find() (end bool, err error) {
 	}
 	r.tail = s.tail.after(r.at)
 	if r.at >= s.last || r.tail != nil {
-		r.Close() // what comes next is in memory first, and the file may be removed
+		r.Close() // the next frames are in memory, and the file may be removed
 		return r.tail == nil, nil
 	}
 	f := s.find(r.at)
@@ -224,7 +225,7 @@ func (r *reader) find() (end bool, err error) {
 	}
 	r.Close()
 	if r.file, err = d.open(f, f.Start(r.at), f.Size); err != nil {
-		if gone := r.log.here(); gone != nil { // with the whole directory
+		if gone := r.log.here(); gone != nil { // the whole directory is gone
 			return false, gone
 		}
 		return false, fmt.Errorf("open a file of the log: %w", err)
@@ -236,7 +237,7 @@ func (r *reader) find() (end bool, err error) {
 // Close implements wire.Source.
 func (r *reader) Close() {
 	if r.file.File != nil {
-		_ = r.file.Close() // it was only read
+		_ = r.file.Close() // it is only read
 	}
 	r.file = fileReader{}
 }

@@ -123,8 +123,8 @@ func TestEveryRange(t *testing.T) {
 	}
 }
 
-// TestFramesJoined has facts that were written one by one come in few pages, from the tail as from files, and
-// shows that Follow yields later ones at once.
+// TestFramesJoined checks that facts which were written one by one come in few pages, from the tail and from files, and
+// that Follow yields later facts at once.
 func TestFramesJoined(t *testing.T) {
 	dir := t.TempDir()
 	l := openTest(t, Options{Path: dir, Sync: SyncNever})

@@ -9,16 +9,16 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A lookup finds single facts for the sequencer. Facts are mostly written again in the order in which they
-// were first written, so it reads on behind a fact that is near the one before it.
+// A lookup finds single facts for the sequencer. Facts are mostly rewritten in the order in which they were first written.
+// So if a fact is near the previous one, lookup also reads the facts after it.
 type lookup struct {
 	log    *Log
 	pruned uint64         // the log's count when facts were read
 	facts  []backend.Fact // in the order of their seqs
-	last   uint64         // the seq that was looked up last
+	last   uint64         // the last seq that was looked up
 }
 
-// lookupNear is how far a seq may be from another that it is near to.
+// Two seqs are near if they differ by at most lookupNear.
 const lookupNear = 1000
 
 // fact returns the fact at seq, if there is one. It shares its page's memory.
@@ -50,7 +50,7 @@ func (x *lookup) find(seq uint64) (backend.Fact, bool) {
 	return x.facts[i], true
 }
 
-// read reads the frame that has a seq and, if on, the ones behind it. It returns how many bytes these are.
+// read reads the frame that has a seq and, if on is true, the following frames. It returns their size in bytes.
 func (x *lookup) read(seq uint64, on bool) (size int, err error) {
 	r := reader{log: x.log, size: 1}
 	defer r.Close()
@@ -70,7 +70,7 @@ func (x *lookup) read(seq uint64, on bool) (size int, err error) {
 			return 0, err
 		}
 		if err != nil || end {
-			break // damage behind the fact concerns readers of the facts there
+			break // damage after the fact does not matter here
 		}
 		size += len(frames.Bytes)
 	}

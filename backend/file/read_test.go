@@ -20,8 +20,8 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// TestReadWhatIsReplaced begins to read each segment, replaces all of them by a snapshot or by Prune, and
-// reads on: nothing is missing and nothing comes twice.
+// TestReadWhatIsReplaced begins to read each segment, replaces all of them by a snapshot or by Prune, and reads on: no fact
+// is missing and none comes twice.
 func TestReadWhatIsReplaced(t *testing.T) {
 	for _, prune := range []bool{false, true} {
 		l := openTest(t, Options{Path: t.TempDir(), SegmentSize: 16 << 10})
@@ -132,7 +132,7 @@ func TestWrittenAgain(t *testing.T) {
 	}
 }
 
-// TestIdleReader reads all there is, from a file: then the file is closed, so that it can be removed.
+// TestIdleReader reads a file to the log's end: then the reader closes the file, so that it can be removed.
 func TestIdleReader(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New()})
 	writeSome(t, l, 0, 10)
@@ -176,7 +176,7 @@ func TestOpenCancelled(t *testing.T) {
 		if strings.HasSuffix(name, snapshotExt) {
 			switch {
 			case op == "open":
-				if opened++; opened == 3 { // the first two times, it is its header that is read
+				if opened++; opened == 3 { // the first two times, only the header is read
 					cancel()
 				}
 			case op == "read" && opened == 3:
@@ -190,7 +190,7 @@ func TestOpenCancelled(t *testing.T) {
 	require.Zero(t, after)
 }
 
-// TestTail checks that a tail keeps as many frames as tailSize asks for, and not many more.
+// TestTail checks that a tail keeps frames of at least tailSize bytes, and not many more.
 func TestTail(t *testing.T) {
 	var tl tail
 	frame := make([]byte, 100<<10)
@@ -231,7 +231,7 @@ func TestOpenReadsIndexes(t *testing.T) {
 		require.Equal(t, []string{l.state.Load().active.name}, l.Report().Read)
 		require.Equal(t, before, replayAll(t, l))
 
-		// What the sequencer knows is what it would know from the facts.
+		// The sequencer has the same state as if it had loaded the facts.
 		again, err := l.WriteFact(t.Context(), newFact(7))
 		require.NoError(t, err)
 		require.EqualValues(t, 8, again.Seq)
@@ -244,7 +244,7 @@ func TestOpenReadsIndexes(t *testing.T) {
 	}
 	require.NoError(t, l.Close())
 
-	// Without its indexes it is read, and has them again.
+	// Without its indexes, the log is read, and the indexes are made again.
 	entries, err := d.ReadDir("/log")
 	require.NoError(t, err)
 	for _, e := range entries {

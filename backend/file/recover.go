@@ -16,8 +16,8 @@ import (
 	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
-// A recovery finds out what a directory holds, and makes it ready to be written to. It ends with Open, and
-// leaves the fields from sealed on for the Log.
+// A recovery examines the files of a directory, and makes the log ready for writes. It ends with Open. The Log takes over
+// the fields from sealed on.
 type recovery struct {
 	*directory
 	opts     *Options
@@ -25,8 +25,8 @@ type recovery struct {
 	progress progress
 	identity identity
 	ignored  []ignored        // files that the log does not use
-	found    listing          // what the directory held at the beginning
-	latest   *backend.Horizon // the log's last fact, once losing has asked for it
+	found    listing          // the files of the directory at the beginning
+	latest   *backend.Horizon // the moment of the log's last fact, once losing has determined it
 	built    []builtIndex
 
 	sealed  []*segment
@@ -36,14 +36,14 @@ type recovery struct {
 	report  RecoveryReport
 }
 
-// An ignored file is one that the log does not use, and why.
+// An ignored file is a file that the log does not use, with the reason.
 type ignored struct {
 	name string
 	err  error
 }
 
-// run recovers the log. Until everything that is to stay was looked at, and may be repaired, it changes
-// nothing.
+// run recovers the log. It changes nothing until it has examined all files that stay, and knows that damage may be
+// repaired.
 func (r *recovery) run(ctx context.Context) error {
 	found, err := r.list()
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *recovery) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A snapshot's name may not be durable yet, and must be before the segments that it replaces are
+	// A snapshot's name may not be durable yet. It must be durable before the segments that the snapshot replaces are
 	// removed.
 	if err := r.sync(r.path); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (r *recovery) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Names that were found may not be durable yet.
+	// Existing names may not be durable yet.
 	if err := r.sync(r.path); err != nil {
 		return err
 	}
@@ -113,8 +113,8 @@ func (r *recovery) run(ctx context.Context) error {
 	return nil
 }
 
-// settle removes what does not belong to the log, and writes the indexes that were built. The segments, all,
-// were looked at by then.
+// settle removes files that do not belong to the log, and writes the indexes that were built. all are the segments of the
+// log; they must have been examined.
 func (r *recovery) settle(found listing, all []*segment) error {
 	if err := r.probe(); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (r *recovery) settle(found listing, all []*segment) error {
 	return nil
 }
 
-// survey decides which files make up the log, and checks that they cover all of it.
+// survey decides which files belong to the log, and checks that they cover all its seqs.
 func (r *recovery) survey(ctx context.Context, found listing) ([]*segment, error) {
 	all, firsts, err := r.surveySnapshots(ctx, found.snapshots, found.segments)
 	if err != nil {
@@ -168,9 +168,9 @@ func (r *recovery) survey(ctx context.Context, found listing) ([]*segment, error
 	return all, nil
 }
 
-// surveySnapshots chooses the snapshot to use, if there is one, and returns it and the segments that it does
-// not cover. A snapshot without alternative is trusted like a segment: damage shows when it is read. If a
-// crash left both a snapshot and the files that it was made from, the snapshot is read first.
+// surveySnapshots chooses the snapshot to use, if there is one, and returns it and the segments that it does not cover. A
+// snapshot without an alternative is trusted like a segment: damage shows when it is read. If a crash left both a snapshot
+// and the files from which it was made, the whole snapshot is read before it is used.
 func (r *recovery) surveySnapshots(ctx context.Context, throughs, segments []uint64) (all []*segment, left []uint64, err error) {
 	for i, through := range slices.Backward(throughs) {
 		left := segments
@@ -212,8 +212,8 @@ func (r *recovery) bridge(ctx context.Context, next uint64, s *segment) (*segmen
 	return nil, &backend.CorruptError{Path: r.join(s.Name), Reason: reason}
 }
 
-// missingFiles says that the files between the one that ends before next and the one that begins at first
-// are missing.
+// missingFiles returns the reason that files are missing: the previous file ends before next, and the following one begins
+// at first.
 func missingFiles(next, first uint64) string {
 	return fmt.Sprintf("the files before it end at seq %d: the files with seqs %d to %d are missing", next-1, next, first-1)
 }
@@ -225,7 +225,7 @@ func (r *recovery) clean(found listing, all []*segment) error {
 		keep[s.Name] = true
 	}
 	for _, x := range r.ignored {
-		keep[x.name] = true // it goes to the quarantine
+		keep[x.name] = true // it is moved to the quarantine
 	}
 	gone := found.leftovers
 	for _, first := range found.segments {
@@ -240,7 +240,7 @@ func (r *recovery) clean(found listing, all []*segment) error {
 		}
 		err := r.fs.Remove(r.join(name))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // a repair used its name
+			continue // a repair has reused its name
 		}
 		if err != nil {
 			return err
@@ -262,13 +262,13 @@ func (r *recovery) clean(found listing, all []*segment) error {
 	return nil
 }
 
-// A progress tells how far Open has come.
+// A progress calls Options.Progress.
 type progress struct {
 	tell        func(done, total int64)
 	done, total int64
 }
 
-// begin tells how much there is to do.
+// begin sets the total.
 func (p *progress) begin(segments []*segment) {
 	for _, s := range segments {
 		p.total += s.Size
@@ -276,7 +276,7 @@ func (p *progress) begin(segments []*segment) {
 	p.tell(0, p.total)
 }
 
-// advance tells that n more bytes are done. After a repair, files are read again, which does not count.
+// advance reports n more bytes as processed. Files that are read again after a repair do not count.
 func (p *progress) advance(n int64) {
 	p.done = min(p.done+n, p.total)
 	p.tell(p.done, p.total)

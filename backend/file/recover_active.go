@@ -14,14 +14,14 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// recoverActive reads the segment that was written last, cuts off what was never acknowledged, and makes the rest durable.
-// It makes the segment the active one again, or seals it if it was written under another [Sync], names another log, or was
-// written before the machine was started last. It returns the seq of the next fact. It calls settle before it changes
-// anything, once the segment is known to be good, or is about to be repaired.
+// recoverActive reads the last segment, cuts off writes that were never acknowledged, and makes the rest durable. The
+// segment becomes the active one again. If it was written under another [Sync], names another log, or was written before
+// the machine's latest start, it is sealed instead. recoverActive returns the seq of the next fact. It calls settle before
+// it changes anything: when it knows that the segment is good, or just before it repairs the segment.
 //
 //	pwrite(quarantine/…), fdatasync, fsync(quarantine)   if something is cut off
 //	ftruncate(segment)                                   if something is cut off
-//	pwrite(segment)                                      what may not be durable, again
+//	pwrite(segment)                                      the frames that may not be durable
 //	fdatasync(segment)
 func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() error) (next uint64, err error) {
 	f, err := r.fs.Edit(r.join(s.Name))
@@ -44,7 +44,7 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 		return 0, err
 	}
 	if damaged {
-		closed = true // what replaces it gets its name, which not every system gives to another file while it is open
+		closed = true // its replacement gets its name, which not every system allows while it is open
 		if err := f.Close(); err != nil {
 			return 0, err
 		}
@@ -52,7 +52,7 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 			return 0, err
 		}
 		r.sealed = append(r.sealed, s)
-		if err := r.load(ctx); err != nil { // the repaired segment is not what was read
+		if err := r.load(ctx); err != nil { // the repaired segment differs from the one that was loaded
 			return 0, err
 		}
 		r.writeBuilt()
@@ -63,15 +63,15 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 			return 0, err
 		}
 	}
-	// Without a mark that it was closed, facts at its end may be lost that were acknowledged, unless the same kernel
-	// still runs, which had them.
+	// Without a marker that the log was closed, acknowledged facts at its end may be lost, unless the same kernel still
+	// runs.
 	if end.lost || s.Sync != string(SyncAlways) && !end.closed && (s.boot == "" || s.boot != r.boot) {
 		r.diverge(s.Last)
 	}
 	a := &active{name: s.Name, file: f, end: s.Size, durable: s.Size, markers: s.Sync != string(SyncAlways)}
 	a.ahead.Store(max(s.Size, end.data, end.size))
 	goesOn := s.Sync == string(r.opts.Sync) && s.id.Log == r.id.Log && s.boot == r.bootOf(r.opts.Sync)
-	long := end.size > s.Size+2*maxAhead // nobody writes so much ahead, and the reserve would be made as large
+	long := end.size > s.Size+2*maxAhead // more than the flusher ever writes ahead; the reserve would become as large
 	if end.cut != "" || a.markers || !goesOn || long {
 		if err := a.cut(); err != nil {
 			return 0, fmt.Errorf("cut segment %s: %w", s.Name, err)
@@ -92,8 +92,9 @@ func (r *recovery) recoverActive(ctx context.Context, s *segment, settle func() 
 	return s.Last + 1, nil
 }
 
-// makeDurable makes a segment durable. If a sync failed since the machine was started, the kernel may have facts in memory only
-// and take them for clean. So what may not be durable is written again, as it was read: a sector that held it holds it afterwards.
+// makeDurable makes a segment durable. If a sync has failed since the machine was started, the kernel may have facts only
+// in memory, and treat them as clean. So the frames that may not be durable are overwritten with the bytes that were read;
+// a sector that is durable does not change.
 func (r *recovery) makeDurable(a *active) error {
 	again := func() error { return a.rewrite(a.durable, a.end) }
 	err := again()
@@ -111,19 +112,19 @@ func (r *recovery) makeDurable(a *active) error {
 	return err
 }
 
-// An ending is how a segment ends after its last whole frame.
+// An ending describes the bytes of a segment after its last whole frame.
 type ending struct {
 	size int64  // of the file
 	data int64  // after this there are only zeros
 	cut  string // why the rest must be cut off; "" if there are only zeros
 
-	lost   bool // what must be cut off was acknowledged, and not durable
-	closed bool // the log was closed after the last fact, and all facts are durable
+	lost   bool // the part that must be cut off was acknowledged, but not durable
+	closed bool // the log was closed after the last fact, so that all facts are durable
 
 	durable int64 // facts before it are durable
 }
 
-// examine reads the facts of the last segment, passes them to do, and completes s.
+// examine reads the facts of the last segment, calls do with each, and completes s.
 func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do func(f *backend.Fact)) (ending, error) {
 	size, err := f.Size()
 	if err != nil {
@@ -131,7 +132,7 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 	}
 	r := format.NewReader(f, d.join(s.Name), false, 0, size)
 	s.Size, s.Facts, s.Largest = 0, 0, 0
-	closed := int64(-1) // where the last frame begins if it says that the log was closed
+	closed := int64(-1) // the offset of the last frame if it is the marker of a closed log
 	durable := s.Header
 	var facts []backend.Fact
 	for {
@@ -184,8 +185,7 @@ func (d *directory) examine(ctx context.Context, f vfs.File, s *format.File, do 
 	}
 }
 
-// ending judges what follows the last whole frame, which ends at s.Size. bad says what is wrong with the
-// next one.
+// ending examines the bytes after the last whole frame, which ends at s.Size. bad is the error of the next frame.
 func (d *directory) ending(ctx context.Context, f vfs.File, s *format.File, size int64, bad error) (ending, error) {
 	e := ending{size: size}
 	var err error

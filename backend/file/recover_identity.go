@@ -9,14 +9,14 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// An identity is the log that the files of a directory name, and the one that begins with this Open if the log must
-// not go on as the same one: seqs that were given out may be given again to other facts.
+// An identity has the identity of the log that the files of a directory name. If seqs that were given out may be given to
+// other facts, it also has the identity that begins with this Open.
 type identity struct {
-	old  format.Identity // what the files say; zero: they are of version 1
-	next backend.LogID   // the log that begins, if it has to
+	old  format.Identity // named by the files; zero: they are of version 1
+	next backend.LogID   // the new identity, if one is needed
 }
 
-// identify finds out which log the files are of. Damaged headers say nothing.
+// identify finds the log to which the files belong. It ignores damaged headers.
 func (r *recovery) identify(found listing) {
 	look := func(f format.File, kind string) {
 		h, err := r.header(&f, kind)
@@ -40,17 +40,17 @@ func (r *recovery) identify(found listing) {
 	}
 }
 
-// descends reports whether a log has another one among its ancestors.
+// descends reports whether from is an ancestor of the log id.
 func descends(id format.Identity, from backend.LogID) bool {
 	return slices.ContainsFunc(id.Ancestors, func(a backend.Ancestor) bool { return a.Log == from })
 }
 
-// successor returns the identity of a log that has the facts of the old one through a seq only.
+// successor returns the identity of a log that has the facts of the old log only through a seq.
 func (r *recovery) successor(through uint64) format.Identity {
 	return format.Identity{Log: r.identity.next, Ancestors: backend.Inherit(r.identity.old.Log, r.identity.old.Ancestors, through)}
 }
 
-// diverge begins a new identity: what the log gave out after a seq may be lost.
+// diverge begins a new identity, since facts after the seq through may be lost.
 func (r *recovery) diverge(through uint64) {
 	if r.id.Log == r.identity.next && len(r.id.Ancestors) > 0 {
 		through = min(through, r.id.Ancestors[0].Through) // it has begun already

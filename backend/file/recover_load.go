@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
-// load gives the sequencer what the sealed segments hold, from their indexes, and repairs segments if it has
-// to. If an index turns out to be damaged, it is built, and loading begins again.
+// load loads the sealed segments into the sequencer, from their indexes, and repairs segments if necessary. If it finds a
+// damaged index, it builds the index again and restarts.
 func (r *recovery) load(ctx context.Context) error {
 	indexes := make([]*index, len(r.sealed))
 	for i, s := range r.sealed {
@@ -46,7 +46,7 @@ func (r *recovery) load(ctx context.Context) error {
 	}
 }
 
-// A builtIndex is not in its file yet.
+// A builtIndex is an index that is not written to its file yet.
 type builtIndex struct {
 	segment *segment
 	data    []byte
@@ -86,7 +86,7 @@ func (r *recovery) writeBuilt() {
 	r.built = nil
 }
 
-// loadIndexes loads IDs and keys side by side. If the error is ErrNoIndex, it is about the index bad.
+// loadIndexes loads IDs and keys in parallel. If the error is ErrNoIndex, bad is the position of the damaged index.
 func (r *recovery) loadIndexes(indexes []*index) (bad int, err error) {
 	ids, keys := 0, 0
 	for _, x := range indexes {
@@ -119,7 +119,7 @@ func (r *recovery) loadIndexes(indexes []*index) (bad int, err error) {
 	return bad, err
 }
 
-// read calls do with an index, which is open then: one in a file is opened again.
+// read calls do with an open index. It opens the file of an index that has one.
 func (r *recovery) read(i int, x *index, do func(*index) error) error {
 	if x.file {
 		f, err := r.sealed[i].File, error(nil)

@@ -14,16 +14,16 @@ import (
 
 const scratchName = ".igniter-plan-"
 
-// PlanRepair reports what [Open] with Options.Repair would do to a log, and changes nothing: it does the same,
-// but keeps all changes in a temporary directory, in os.TempDir or else beside the log, which may take as much room as the
-// log's last segment and its damaged files. Like Open, it needs the log for itself.
+// PlanRepair reports what [Open] with Options.Repair would do to a log, and changes nothing. It does the same work, but
+// keeps all changes in a temporary directory, in os.TempDir or otherwise beside the log. The directory may take as much
+// room as the log's last segment and its damaged files. Like Open, PlanRepair locks the log.
 func PlanRepair(ctx context.Context, path string) (report RecoveryReport, err error) {
 	defer wrap(&err, "plan the repair of log %s", path)
 	if _, err := os.Stat(path); err != nil {
 		return report, err
 	}
 	scratch, err := os.MkdirTemp("", scratchName)
-	if err != nil { // as in the image of a container, which holds nothing else
+	if err != nil { // there is none, for example in a minimal container image
 		if scratch, err = os.MkdirTemp(filepath.Dir(filepath.Clean(path)), scratchName); err != nil {
 			return report, fmt.Errorf("no place for the plan: set TMPDIR to a directory with room for it: %w", err)
 		}

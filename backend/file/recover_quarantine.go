@@ -61,7 +61,7 @@ func (r *recovery) reportCut(c Cut) error {
 	return r.keepReport(c.Kept, c)
 }
 
-// missing reports the seqs of a file whose facts are lost, durably, before the files that show it are gone.
+// missing writes a report of the lost seqs of a file to the quarantine, durably, before the damaged file is removed.
 func (r *recovery) missing(name string, gaps []Gap) error {
 	if len(gaps) == 0 {
 		return nil
@@ -127,8 +127,8 @@ func (r *recovery) quarantineName(name string, offset int64) (string, error) {
 	}
 }
 
-// ClearQuarantine removes the files in the quarantine, durably, and returns how many bytes they had. They are for
-// operators: the log never reads them, and they may hold facts that were pruned later.
+// ClearQuarantine removes the files in the quarantine, durably, and returns the number of removed bytes. The quarantine is
+// for operators: the log never reads it, and it may hold facts that were pruned later.
 func (l *Log) ClearQuarantine(ctx context.Context) (removed uint64, err error) {
 	defer wrap(&err, "clear the quarantine")
 	if err := l.maintain(ctx); err != nil {
@@ -157,8 +157,8 @@ func (l *Log) ClearQuarantine(ctx context.Context) (removed uint64, err error) {
 	return before - min(before, left), l.failIf(err)
 }
 
-// quarantined returns how many bytes the files in the quarantine have. What cannot be read does not count: the log
-// works without it.
+// quarantined returns the number of bytes in the quarantine. It ignores files that cannot be read, since the log does not
+// need them.
 func (d *directory) quarantined() (total uint64) {
 	entries, err := d.fs.ReadDir(d.join(quarantineName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// repair replaces a damaged file by the facts in it that can still be read; the rest goes to the quarantine.
-// of describes the file; of.Last is 0 if it is not known, for the segment that was written last.
+// repair replaces a damaged file by one with the facts that can still be read; the rest goes to the quarantine. of
+// describes the file. For the last segment, of.Last may be 0: it is not known.
 func (r *recovery) repair(ctx context.Context, of format.File) (*segment, error) {
 	if of.Snapshot {
 		of = newSnapshot(of.Last)
@@ -45,7 +45,7 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 	if headerErr == nil {
 		of.Horizons, of.Nodes = h.Horizons, h.Nodes
 	}
-	if size == 0 { // the report says so
+	if size == 0 { // for the report
 		if err := r.quarantine(in, of.Name, 0, 0, "the file is empty"); err != nil {
 			return nil, err
 		}
@@ -65,7 +65,7 @@ func (r *recovery) rebuild(ctx context.Context, of format.File) (*segment, error
 		if len(s.gaps) > 0 {
 			r.diverge(s.gaps[0].First - 1)
 		} else if of.Last == 0 {
-			r.diverge(w.File.Last) // what is lost was the last, and its seqs are given again
+			r.diverge(w.File.Last) // the last facts are lost, and their seqs will be given to other facts
 		}
 		w.Identity = r.id
 		err = r.missing(of.Name, s.gaps)
@@ -103,8 +103,8 @@ func (r *recovery) fillGap(ctx context.Context, first, last uint64) (*segment, e
 	return s, nil
 }
 
-// losing returns the horizons of a file that lost facts of unknown stores: until the log's last fact, they may have been the
-// answer. If they were the last ones, it is not known when they were written.
+// losing returns the horizons of a file that lost facts of unknown stores. The horizon is the log's last fact, since the
+// lost facts may have been the values of keys until then. If the lost facts were the last ones, their times are not known.
 func (r *recovery) losing(ctx context.Context, of format.File) (format.Horizons, error) {
 	if r.latest == nil {
 		h, err := r.findLatest(ctx)
@@ -148,7 +148,7 @@ func (r *recovery) findLatest(ctx context.Context) (h backend.Horizon, err error
 func (r *recovery) salvage(ctx context.Context, name string, s *salvage) error {
 	in, err := r.fs.Open(r.join(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // this Open has replaced it
+		return nil // this Open has already replaced it
 	}
 	if err != nil {
 		return err

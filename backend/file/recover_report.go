@@ -8,34 +8,34 @@ import (
 	"go.uber.org/zap"
 )
 
-// A RecoveryReport says what Open found and did. The directory quarantine keeps what was cut off or set
-// aside, each with a report beside it, and reports of the seqs that are missing:
+// A RecoveryReport describes what Open found and changed. The directory quarantine keeps bytes that were cut off and files
+// that were set aside, each with a report beside it, and reports of missing seqs:
 // {"file":"NAME","missing":[{"first":7,"last":9}]}.
 type RecoveryReport struct {
-	Facts   uint64   // how many the log holds
-	LastSeq uint64   // the highest seq ever given; 0 if there is none
-	Read    []string // files that were read whole: the active segment, and files without a valid index
-	Removed []string // files that a crash left behind, and that the log does not need
-	Cuts    []Cut    // what was cut off or set aside
-	Missing []Gap    // seqs whose facts are lost after a repair; some of them may have been pruned before
+	Facts   uint64   // the number of facts in the log
+	LastSeq uint64   // the highest seq ever assigned; 0 if there is none
+	Read    []string // files that were read completely: the active segment, and files without a valid index
+	Removed []string // unneeded files that a crash left behind
+	Cuts    []Cut    // bytes that were cut off or set aside
+	Missing []Gap    // seqs whose facts are lost after a repair; some of the facts may have been pruned earlier
 }
 
-// A Cut is bytes that Open took out of the log.
+// A Cut describes bytes that Open removed from the log.
 type Cut struct {
 	File   string `json:"file"`   // the name of the file that had them
 	Offset int64  `json:"offset"` // of the first one
-	Bytes  int64  `json:"bytes"`  // how many
+	Bytes  int64  `json:"bytes"`  // their number
 	Reason string `json:"reason"`
-	Kept   string `json:"kept"` // where they are now, in the log's directory
+	Kept   string `json:"kept"` // the file that has them now, in the log's directory
 }
 
-// lost is the report, in the quarantine, of the facts of a file that are missing after a repair.
+// lost is a report in the quarantine: of the facts of a file that are missing after a repair.
 type lost struct {
 	File    string `json:"file"`
 	Missing []Gap  `json:"missing"`
 }
 
-// A Gap is the seqs from First to Last.
+// A Gap is a range of seqs, from First to Last.
 type Gap struct {
 	First uint64 `json:"first"`
 	Last  uint64 `json:"last"`
@@ -43,7 +43,7 @@ type Gap struct {
 
 func (g Gap) String() string { return fmt.Sprintf("%d-%d", g.First, g.Last) }
 
-// log logs what an operator must know.
+// log logs the parts that an operator must see.
 func (r *RecoveryReport) log(logger *zap.Logger, dir string) {
 	fields := []zap.Field{zap.String("path", dir), zap.Uint64("facts", r.Facts), zap.Uint64("last_seq", r.LastSeq)}
 	for _, c := range r.Cuts {

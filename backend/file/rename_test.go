@@ -58,8 +58,8 @@ func (s *strictFS) Rename(from, to string) error {
 	return s.FS.Rename(from, to)
 }
 
-// TestRenameOverOpen prunes and consolidates every file while loops stand still in them, on a file system that
-// does not rename over open files: readers leave none open.
+// TestRenameOverOpen prunes and consolidates every file while loops are paused in them, on a file system that does not
+// rename over open files: readers leave no file open.
 func TestRenameOverOpen(t *testing.T) {
 	d := &strictFS{FS: vfstest.New(), open: map[string]int{}}
 	l := openTest(t, Options{fs: d, SegmentSize: 64 << 10, closeFiles: true, Sync: SyncNever})
@@ -103,7 +103,7 @@ func TestRenameOverOpen(t *testing.T) {
 	}
 }
 
-// TestRenameInUse prunes while another program has the file open: nothing changes, and it can be tried again.
+// TestRenameInUse prunes while another program has the file open: nothing changes, and Prune can be tried again.
 func TestRenameInUse(t *testing.T) {
 	d := &strictFS{FS: vfstest.New(), open: map[string]int{}}
 	l := openTest(t, Options{fs: d, closeFiles: true})

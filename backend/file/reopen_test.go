@@ -15,8 +15,8 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// failSyncs makes the next syncs of a log's first segment fail, and the disk take what they were for as clean. It returns how
-// many of them are left.
+// failSyncs makes the next syncs of a log's first segment fail; the disk then treats the data as clean. left returns the
+// number of syncs that will still fail.
 func failSyncs(d *vfstest.Disk, times int, cause error) (left func() int) {
 	d.With(func() {
 		d.Fault = func(op, name string, _ int) *vfstest.Fault {
@@ -33,7 +33,8 @@ func failSyncs(d *vfstest.Disk, times int, cause error) (left func() int) {
 	}
 }
 
-// kept requires that the log on a disk has its facts through a seq after a power cut that takes all that is not durable.
+// kept requires that the log on a disk has its facts through a seq after a power cut that loses everything that is not
+// durable.
 func kept(t *testing.T, d *vfstest.Disk, last uint64) {
 	t.Helper()
 	l := openTest(t, Options{fs: d.Image(0, vfstest.PowerCut)})
@@ -41,8 +42,8 @@ func kept(t *testing.T, d *vfstest.Disk, last uint64) {
 	require.Equal(t, int(last), count(t, l, 0))
 }
 
-// TestReopenAfterFailedSync opens a log again, and on the same kernel, after a sync of facts failed: facts that are found then
-// and facts that are written again are durable, though the kernel took them for clean.
+// TestReopenAfterFailedSync reopens a log on the same kernel after a failed sync of facts. Facts that are found then, and
+// facts that are written again, are durable, although the kernel treats them as clean.
 func TestReopenAfterFailedSync(t *testing.T) {
 	for _, policy := range []Sync{SyncAlways, SyncInterval, SyncNever} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -58,7 +59,7 @@ func TestReopenAfterFailedSync(t *testing.T) {
 			} else {
 				require.NoError(t, err)
 			}
-			_ = l.Close() // may be what fails
+			_ = l.Close() // this may be the call that fails
 			require.Zero(t, left())
 			l = openTest(t, opts)
 			f, err := l.WriteFact(t.Context(), newFact(2))
@@ -72,9 +73,9 @@ func TestReopenAfterFailedSync(t *testing.T) {
 	}
 }
 
-// TestPassingSyncBeside makes syncs fail that are not for a single frame: what the flusher does now and then, the end of a
-// segment, and Close. After an error that passes, what was not durable is written again; after any other one, or if it does
-// not pass, the log has failed, or could not be closed.
+// TestPassingSyncBeside makes syncs fail that are not for a single frame: the flusher's syncs at intervals, the end of a
+// segment, and Close. After a temporary error, the frames that are not durable are written again. After any other error, or
+// if the error persists, the log has failed, or Close returns an error.
 func TestPassingSyncBeside(t *testing.T) {
 	for name, sync := range map[string]func(l *Log) error{
 		"flusher": func(l *Log) error { l.syncUnsynced(); return l.failure() },
@@ -116,8 +117,8 @@ func TestPassingSyncBeside(t *testing.T) {
 	}
 }
 
-// TestSyncAheadFails makes the sync of space written ahead fail while a fact is written and not synced yet, which it takes with
-// it. The fact is not acknowledged, unless the error passes: then it is durable.
+// TestSyncAheadFails makes the sync of space written ahead fail while a fact is written but not synced yet, so that the
+// fact is affected. The fact is not acknowledged, unless the error is temporary: then it is durable.
 func TestSyncAheadFails(t *testing.T) {
 	for _, cause := range append([]error{syscall.EIO, syscall.ENOSPC}, passingErrors...) {
 		d := vfstest.New()
@@ -134,7 +135,7 @@ func TestSyncAheadFails(t *testing.T) {
 				case 1: // the fact's sync is about to begin
 					a := l.state.Load().active
 					a.flushing.Lock()
-					a.ahead.Store(l.state.Load().current.Size + 4<<10) // little is left, behind the fact
+					a.ahead.Store(l.state.Load().current.Size + 4<<10) // little space is left after the fact
 					a.flushing.Unlock()
 					l.writeAhead()
 				case 2:

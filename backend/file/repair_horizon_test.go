@@ -21,14 +21,14 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestRepairHorizons repairs logs that lose facts, or what was pruned: reads of the past are ErrCompacted and do not answer
-// with a part, also of a store that has nothing left. Reads of the present go on.
+// TestRepairHorizons repairs logs that lose facts, or the record of pruned facts. Then reads of the past are ErrCompacted,
+// and never return a part of the facts, also for a store that has no facts left. Reads of the present still work.
 func TestRepairHorizons(t *testing.T) {
 	for _, x := range []struct {
 		name   string
 		pruned bool // seq 2 of store a, with the horizon 3
 		damage func(t *testing.T, dir string)
-		want   map[string]uint64 // seqs of horizons; the time is that of the fact, or of the repair for 5
+		want   map[string]uint64 // seqs of horizons; the time is the fact's, or for seq 5 the repair's
 	}{
 		{"nothing is damaged", true, func(*testing.T, string) {}, map[string]uint64{"a": 3}},
 		{"header of a pruned segment", true, flip("00000000000000000001.wal", 0), map[string]uint64{backend.AllStores: 7}},

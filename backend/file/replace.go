@@ -14,8 +14,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
-// A newFile is a file that is being written. It gets its name, perhaps from an older file, once it is
-// durable.
+// A newFile is a file that is being written. Once it is durable, it gets its name, and may replace an older file.
 type newFile struct {
 	dir  *directory
 	temp string // its name until then
@@ -35,8 +34,8 @@ func (d *directory) create(name string) (*newFile, error) {
 	return &newFile{d, temp, name, f}, nil
 }
 
-// install makes the file durable and gives it its name; swap, if not nil, is called at that moment. If the
-// error is ErrFailed, nobody knows what the directory holds; after any other error the file is removed.
+// install makes the file durable and gives it its name. swap, if not nil, is called at that moment. If the error is
+// ErrFailed, the content of the directory is unknown; after any other error the file is removed.
 //
 //	fdatasync(NAME.tmp)
 //	rename(NAME.tmp, NAME)
@@ -62,8 +61,8 @@ func (n *newFile) install(swap func()) error {
 	return nil
 }
 
-// rename renames the file while no reader is about to open the older one. A rename that fails may have
-// happened all the same: then readers find the new file, and swap must be called.
+// rename renames the file while no reader is about to open the older one. If a rename fails but has happened, done is true:
+// readers find the new file, so swap was called.
 func (n *newFile) rename(swap func()) (done bool, err error) {
 	d := n.dir
 	d.reading.Lock()
@@ -84,7 +83,7 @@ func (n *newFile) rename(swap func()) (done bool, err error) {
 // discard closes the file and removes it.
 func (n *newFile) discard() error { return errors.Join(n.file.Close(), n.remove()) }
 
-// remove removes the file, unless another process may have made one of the same name.
+// remove removes the file, unless another process may have made a file of the same name.
 func (n *newFile) remove() error {
 	if n.dir.held() != nil {
 		return nil
@@ -99,7 +98,7 @@ type replacement struct {
 	index indexFile
 }
 
-// replace begins a file that belongs to the log that d names, and replaceAs one of a log with another identity.
+// replace begins a file of the log. The method replaceAs begins a file of a log with another identity.
 func (d *directory) replace(f format.File) (*replacement, error) { return d.replaceAs(f, d.id) }
 
 func (d *directory) replaceAs(f format.File, id format.Identity) (*replacement, error) {
@@ -114,7 +113,8 @@ func (d *directory) replaceAs(f format.File, id format.Identity) (*replacement, 
 
 func (r *replacement) discard() error { return errors.Join(r.newFile.discard(), r.index.discard()) }
 
-// newSnapshot describes a snapshot of the log through a seq, and newSegment a segment for a range of seqs.
+// newSnapshot describes a new snapshot of the log through a seq. The function newSegment describes a segment for a range of
+// seqs.
 func newSnapshot(through uint64) format.File {
 	return format.File{Name: snapshotName(through), Snapshot: true, First: 1, Last: through}
 }

@@ -16,24 +16,24 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
-// A reserve is a file that only takes room, so that a full disk can be emptied: Prune and WriteSnapshot write files before
-// they remove others, and give the reserve away if there is no other room. Writers get ErrFull meanwhile.
+// A reserve is a file that only reserves space, so that facts can be removed from a full disk. Prune and WriteSnapshot
+// write files before they remove others; if there is no other room, they free the reserve. Writers get ErrFull meanwhile.
 type reserve struct {
 	dir  *directory
-	unit int64 // its size is a multiple of this; 0: there is to be none
+	unit int64 // its size is a multiple of this; 0: the log has no reserve
 
 	mu    sync.Mutex
 	size  int64       // of the file
-	again time.Time   // when to try again to make it larger, after that failed
-	lent  atomic.Bool // it is given away
+	again time.Time   // when to try again to enlarge it, after a failure
+	lent  atomic.Bool // its room is in use
 }
 
-// reserveUnit is the unit of the reserve of a log with larger segments than that: what a new segment and an index take, and
-// how far the reserve may stay behind the largest segment.
+// reserveUnit is the unit of the reserve, unless the log has smaller segments. It is enough for a new segment and an index.
+// The reserve may be smaller than the largest segment by less than a unit.
 const reserveUnit = 64 << 10
 
-// keep makes the reserve large enough to write a file again that has some bytes. It does not matter if that fails, or what a
-// crash leaves of it.
+// keep makes the reserve large enough to rewrite a file of the given size. Failures, and the state after a crash, do not
+// matter.
 //
 //	open(RESERVE, O_CREAT)       the first time
 //	pwrite
@@ -57,7 +57,7 @@ func (r *reserve) keep(bytes int64) {
 		if r.size, err = f.Size(); err == nil && r.size < want {
 			if err = fill(f, r.size, want); err == nil {
 				r.size = want
-			} else { // leave room to the facts
+			} else { // leave the room for facts
 				err = errors.Join(err, f.Truncate(r.size))
 			}
 		}
@@ -69,7 +69,7 @@ func (r *reserve) keep(bytes int64) {
 	}
 }
 
-// fill writes bytes that do not compress, since some file systems do that.
+// fill writes bytes that do not compress, since some file systems compress files.
 func fill(f vfs.File, from, to int64) error {
 	noise := make([]byte, min(1<<20, to-from))
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise) // never fails
@@ -83,21 +83,21 @@ func fill(f vfs.File, from, to int64) error {
 	return nil
 }
 
-// lend gives the room of the reserve away. It reports false if there is none.
+// lend removes the reserve, so that its room can be used. It returns false if there is none.
 func (r *reserve) lend() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.lent.Load() || r.size == 0 || r.dir.held() != nil {
 		return false
 	}
-	r.lent.Store(true) // before others may use the room
+	r.lent.Store(true) // before the room is free
 	err := r.dir.fs.Remove(r.dir.join(reserveName))
 	r.dir.log.Info("there is no room: the reserve is used", zap.String("path", r.dir.path), zap.Int64("bytes", r.size), zap.Error(err))
 	r.size = 0
 	return true
 }
 
-// end ends that the room is given away.
+// end ends the use of the reserve's room.
 func (r *reserve) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,7 +112,8 @@ func (r *reserve) bytes() int64 {
 	return r.size
 }
 
-// withReserve does something again with the room of the reserve, if there is no other. restoreReserve ends that.
+// withReserve calls do, and calls it again with the room of the reserve if there is no other room. restoreReserve must
+// follow.
 func (l *Log) withReserve(do func() error) error {
 	err := l.failIf(do())
 	if errors.Is(err, backend.ErrFull) && l.dir.reserve.lend() {
@@ -121,7 +122,7 @@ func (l *Log) withReserve(do func() error) error {
 	return err
 }
 
-// restoreReserve makes the reserve again, or larger.
+// restoreReserve makes the reserve again, or enlarges it.
 func (l *Log) restoreReserve() {
 	l.dir.reserve.end()
 	l.keepReserve()

@@ -16,7 +16,7 @@ import (
 )
 
 // TestPruneSomeFiles prunes facts of two files on a full disk, of which one is too large for the reserve: the other one is pruned.
-// The IDs of the facts that stay are known, and those of the pruned facts are not.
+// The log knows the IDs of the remaining facts, and not the IDs of the pruned ones.
 func TestPruneSomeFiles(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{Path: "/log", SegmentSize: minSegment, Sync: SyncNever, fs: d})
@@ -52,7 +52,8 @@ func TestPruneSomeFiles(t *testing.T) {
 	require.EqualValues(t, 132, write(5))
 }
 
-// TestReserve follows the size of the reserve: with the log's largest segment, and without taking the room that facts need.
+// TestReserve checks the size of the reserve: it grows with the log's largest segment, and does not take the room that
+// facts need.
 func TestReserve(t *testing.T) {
 	d := vfstest.New()
 	o := Options{Path: "/log", SegmentSize: 8 << 10, Sync: SyncNever, fs: d}

@@ -15,25 +15,23 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Restore makes a log of the facts of an earlier one, at the same seqs, so that readers of that log can go on
-// where they were. The directory opts.Path, which may be missing, must hold no log. pages are the earlier log,
-// as its Replay yields it; the Through of the last page becomes the highest seq ever given. The facts of a
-// page become one batch: to restore the batches of the log, yield each batch as a page. Restore returns the
-// number of facts.
+// Restore makes a log of the facts of an earlier log, with the same seqs, so that readers of that log can continue from
+// their cursors. The directory opts.Path, which may be missing, must hold no log. pages are the pages of the earlier log,
+// as its Replay yields them. The Through of the last page becomes the last seq of the new log. The facts of a page become
+// one batch: to restore the batches of the log, yield each batch as a page. Restore returns the number of facts.
 //
-// stats tells what pages are of: the Stats method of the earlier log, for instance. Restore calls it before it
-// reads pages and after, since facts may be pruned meanwhile. nil: it is not known.
-//   - The new log begins an identity of its own, since its seqs go on otherwise than those of the earlier log. That
-//     log and its ancestors become ancestors of the new one: their cursors go on if they are not beyond what the logs
-//     have in common.
-//   - The new log has the horizons of the earlier one, unless pages have all facts. If a horizon is beyond the last
-//     page, a fact may be missing that is still the answer there: Restore returns a *backend.CompactedError. A caller
-//     that accepts this passes a stats that moves the horizons back.
+// stats describes the earlier log; it may be that log's Stats method. Restore calls it before and after it reads pages,
+// since facts may be pruned meanwhile. If stats is nil, the new log has no ancestors and no horizons.
+//   - The new log gets a new identity, since it will give its next seqs to other facts than the earlier log. The earlier
+//     log and its ancestors become its ancestors: their cursors stay valid unless they are beyond the common past.
+//   - The new log has the horizons of the earlier one, unless pages have all facts. If a horizon is beyond the last page, a
+//     fact may be missing that is still a current value at the end of the pages: Restore returns a *backend.CompactedError.
+//     A caller that accepts this passes a stats that moves the horizons back.
 //
-// Restore refuses what no log could hold, such as horizons of stores with impossible names, and pages beyond seq 2^62, so that
-// a forged or damaged backup shows before the log is opened.
+// Restore refuses data that no log can hold, such as horizons of stores with invalid names, and pages beyond seq 2^62. So a
+// forged or damaged backup is found before the log is opened.
 //
-// Once Restore returns nil, [Open] opens the log. After an error there is none.
+// Once Restore returns nil, [Open] opens the log. After an error there is no log.
 func Restore(ctx context.Context, opts Options, stats func(context.Context) (backend.Stats, error), pages iter.Seq2[backend.Page, error]) (n uint64, err error) {
 	defer wrap(&err, "restore log %s", opts.Path)
 	if opts, err = opts.withDefaults(); err != nil {
@@ -44,7 +42,7 @@ func Restore(ctx context.Context, opts Options, stats func(context.Context) (bac
 		return 0, err
 	}
 	if _, err := d.list(); err != nil {
-		return 0, err // before a lock file is left in a directory that is not a log's
+		return 0, err // before Restore creates a lock file in a directory that is not a log's
 	}
 	if d.lock, err = d.locked(d.fs.Lock); err != nil {
 		return 0, err
@@ -60,7 +58,7 @@ func Restore(ctx context.Context, opts Options, stats func(context.Context) (bac
 	if len(found.segments)+len(found.snapshots) > 0 {
 		return 0, &backend.InvalidError{Field: "path", Reason: d.path + " holds a log already: give a directory of its own, or move that away"}
 	}
-	of := newSnapshot(1) // it gets its name and all below at the end
+	of := newSnapshot(1) // the name and the fields below are set at the end
 	d.id.Log = backend.NewLogID()
 	if stats != nil {
 		s, err := stats(ctx)
@@ -105,7 +103,7 @@ func Restore(ctx context.Context, opts Options, stats func(context.Context) (bac
 	return s.Facts, nil
 }
 
-// inherit takes ancestors and horizons from the log that was read.
+// inherit sets ancestors and horizons from the earlier log.
 func (r *replacement) inherit(ctx context.Context, stats func(context.Context) (backend.Stats, error)) error {
 	s, err := stats(ctx)
 	if err == nil {
@@ -126,10 +124,10 @@ func (r *replacement) inherit(ctx context.Context, stats func(context.Context) (
 	return nil
 }
 
-// maxRestored is the highest seq that a log may begin with: as many are left for the facts to come.
+// maxRestored is the highest seq with which a restored log may begin. It leaves the same number of seqs for new facts.
 const maxRestored = format.MaxSeq / 2
 
-// checkPast checks what a log takes over from another one, so that its headers can be read.
+// checkPast checks the ancestors and horizons that a log takes over, so that its headers can be read.
 func checkPast(s *backend.Stats) error {
 	for store, h := range s.Horizons {
 		if err := backend.CheckStore(store); err != nil && store != backend.AllStores {
@@ -147,7 +145,7 @@ func checkPast(s *backend.Stats) error {
 	return nil
 }
 
-// addPage adds a page of another log, which was read through a seq before, as one frame.
+// addPage adds a page of another log as one frame. seq is the Through of the previous page.
 func (r *replacement) addPage(p *backend.Page, seq uint64) error {
 	if p.Through.Seq < seq {
 		return &backend.InvalidError{Field: "page", Reason: fmt.Sprintf("a page through seq %d after one through %d", p.Through.Seq, seq)}

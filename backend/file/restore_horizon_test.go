@@ -27,8 +27,8 @@ func horizons(t *testing.T, l backend.Log) map[string]backend.Horizon {
 	return s.Horizons
 }
 
-// TestRestoreHorizons restores logs that lost facts: the new log tells before which moment its past is incomplete, or is
-// not made, if its present is.
+// TestRestoreHorizons restores logs that lost facts. The new log has the horizon before which its past is incomplete. If
+// its present would be incomplete, Restore fails.
 func TestRestoreHorizons(t *testing.T) {
 	from := openLog(t, file.Options{Path: t.TempDir()})
 	at := make([]time.Time, 9)
@@ -84,7 +84,7 @@ func TestRestoreHorizons(t *testing.T) {
 	require.NoError(t, err, "the caller accepts it")
 
 	t.Run("pruned meanwhile", func(t *testing.T) {
-		// So many stores and ancestors that their horizons do not fit into the room that was left for the header.
+		// So many stores and ancestors that they do not fit into the room that was reserved for the header.
 		long := func(i int) string { return strings.Repeat(fmt.Sprint(i), 250) }
 		random := make([]byte, 3<<20) // more than is moved at once
 		_, _ = rand.NewChaCha8([32]byte{}).Read(random)

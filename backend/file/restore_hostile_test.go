@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/backend/file"
 )
 
-// TestRestoreHostile restores what no log could hold: Restore refuses it, and leaves no log. What it takes, Open opens, and
-// writes go on.
+// TestRestoreHostile restores data that no log can hold: Restore refuses it, and leaves no log. If Restore accepts data,
+// Open opens the log, and writes work.
 func TestRestoreHostile(t *testing.T) {
 	restore := func(last uint64, horizon map[string]backend.Horizon, ancestor uint64) error {
 		o := file.Options{Path: filepath.Join(t.TempDir(), "log")}

@@ -37,7 +37,7 @@ func replay(t *testing.T, b backend.Backend) []backend.Fact {
 	return facts
 }
 
-// yielding yields facts, each as a page of its own, then the error or a page through the seq last.
+// yielding yields each fact as a page, then the error or a page through the seq last.
 func yielding(last uint64, facts []backend.Fact, err error) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for _, f := range facts {
@@ -192,7 +192,7 @@ func TestRestoreErrors(t *testing.T) {
 	require.ErrorAs(t, err, &inUse)
 }
 
-// TestProgress tells how far opening is: from nothing to all of it, and never back.
+// TestProgress checks that Progress goes from 0 to the total, and never back.
 func TestProgress(t *testing.T) {
 	dir := t.TempDir()
 	l, err := file.Open(t.Context(), file.Options{Path: dir, SegmentSize: 4 << 10})

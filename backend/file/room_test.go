@@ -15,8 +15,9 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestRoom reads large facts between small ones from the tail, from segments and from a snapshot. Room is taken before a large fact is
-// read, and a large fact begins a page. A loop that finds no room fails. A loop that begins where it ended misses nothing.
+// TestRoom reads large facts between small ones from the tail, from segments and from a snapshot. Room is taken before a
+// large fact is read, and a large fact begins a page. A loop that finds no room fails. A loop that continues from there
+// misses nothing.
 func TestRoom(t *testing.T) {
 	dir := t.TempDir()
 	l := openTest(t, Options{Path: dir, Sync: SyncNever})
@@ -86,7 +87,7 @@ func TestRoom(t *testing.T) {
 	check()
 }
 
-// TestReaderKeepsNoTail: between two pages, a reader keeps nothing but the page of what the log has in memory.
+// TestReaderKeepsNoTail: between two pages, a reader keeps no frames of the tail in memory except its page.
 func TestReaderKeepsNoTail(t *testing.T) {
 	l := openTest(t, Options{Path: t.TempDir(), Sync: SyncNever})
 	for n := range 40 {
@@ -107,7 +108,7 @@ func TestReaderKeepsNoTail(t *testing.T) {
 	require.Equal(t, 40, facts)
 }
 
-// TestWritesKeepLittle: large facts leave behind no more than the latest in the tail, whatever was written before them.
+// TestWritesKeepLittle: after large facts, only the latest of them stay in memory, in the tail.
 func TestWritesKeepLittle(t *testing.T) {
 	l := openTest(t, Options{Path: t.TempDir(), Sync: SyncNever, SegmentSize: 1 << 30})
 	writeSome(t, l, 0, 1000)

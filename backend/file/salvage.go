@@ -13,16 +13,16 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A salvage reads what can still be read of a file.
+// A salvage reads the undamaged frames of a damaged file.
 type salvage struct {
 	of     format.File // Last is 0 if it is not known
 	seq    uint64      // of the last fact found
 	synced uint64      // the highest seq in a marker
 	gaps   []Gap
-	at     int64 // where the frame or block begins that is read
+	at     int64 // the offset of the current frame or block
 
 	keep func(body []byte, facts []backend.Fact) error // receives each frame of facts
-	skip func(from, to int64, reason string) error     // receives the bytes that are not facts, and why
+	skip func(from, to int64, reason string) error     // receives the ranges of damaged bytes, with the reason
 
 	nodes func(nodes ...merkle.Node) // receives nodes of the hash tree; or nil
 }
@@ -46,7 +46,7 @@ func (s *salvage) read(ctx context.Context, in vfs.File, size int64) error {
 	return nil
 }
 
-// frame takes the body of a frame, and says what is wrong with it.
+// frame takes the body of a frame. bad is the reason if the body is damaged.
 func (s *salvage) frame(body []byte) (bad string, err error) {
 	switch {
 	case format.IsNodes(body):
@@ -84,7 +84,7 @@ func (s *salvage) frame(body []byte) (bad string, err error) {
 	return bad, err
 }
 
-// facts takes the body of a frame of a segment.
+// facts takes the body of a frame of facts. bad is the reason if the body is damaged.
 func (s *salvage) facts(body []byte) (bad string, err error) {
 	if n, ok := format.ParseMarker(body); ok {
 		s.synced = max(s.synced, n)
@@ -110,7 +110,7 @@ func (s *salvage) facts(body []byte) (bad string, err error) {
 	return "", s.keep(body, facts)
 }
 
-// gap notes that there are no facts between the last one found and seq.
+// gap records that there are no facts between the last one found and seq.
 func (s *salvage) gap(seq uint64) {
 	if seq > s.seq+1 {
 		s.gaps = append(s.gaps, Gap{s.seq + 1, seq - 1})

@@ -21,14 +21,14 @@ var seededChecks = map[string]func(ctx context.Context, s crashSetup) error{
 	"damage":  func(ctx context.Context, s crashSetup) error { return damageCheck(ctx, s, new(damageCount), 7) },
 }
 
-// TestSeededBugsAreCaught puts bugs below the log, and one above it. A check that passes on a sound log
-// catches each: a check that catches nothing proves nothing.
+// TestSeededBugsAreCaught puts bugs below the log, and one above it. Each bug is caught by a check that passes on a sound
+// log.
 func TestSeededBugsAreCaught(t *testing.T) {
 	for name, bug := range map[string]struct {
 		by    string
 		setup crashSetup
 	}{
-		"none":                  {"crashes", crashSetup{}}, // the tests of faults and damage are that too
+		"none":                  {"crashes", crashSetup{}}, // the tests of faults and damage also run without a bug
 		"noSync":                {"crashes", crashSetup{wrap: vfstest.NoSync}},
 		"noDirSyncAfterCreate":  {"crashes", crashSetup{wrap: vfstest.NoDirSyncAfterCreate}},
 		"noDirSyncAfterRename":  {"crashes", crashSetup{wrap: vfstest.NoDirSyncAfterRename}},

@@ -19,20 +19,22 @@ import (
 type active struct {
 	name    string
 	file    vfs.File
-	end     int64 // where the next frame goes; the committer's
-	markers bool  // it is synced now and then only, and has markers that say so
+	end     int64 // the offset of the next frame; used by the committer only
+	markers bool  // it is not synced with each group, and has markers
 
-	// The file has zeros up to ahead: a frame that ends there or before needs no lock. With markers, when
-	// no space is written ahead, ahead belongs to the committer; otherwise it changes under flushing.
+	// The file has zeros up to ahead: a frame that ends there or before needs no lock. With markers, no space is written
+	// ahead, and only the committer uses ahead. Otherwise it changes with flushing held.
 	ahead atomic.Int64
 
-	// flushing is held while space is written ahead, or the file is synced beside the committer. It guards what follows.
+	// flushing is held while space is written ahead, or while another goroutine than the committer syncs the file. It
+	// guards the fields below it.
 	flushing sync.Mutex
 	retired  bool  // there is a newer segment
-	durable  int64 // with markers: all before it is durable
+	durable  int64 // with markers: the offset before which all bytes are durable
 
-	// beside is the same file, opened once more, to sync space that was written ahead; nil: not yet. Linux reports once to each
-	// open file that it could not write something, so that what a sync beside the committer learns is not lost on the committer.
+	// beside is the same file, opened a second time, to sync space that was written ahead; nil: not yet. Linux reports a
+	// failed write once to each open file. If the flusher used the committer's file, it could take the report that the
+	// committer needs.
 	beside vfs.File
 }
 
@@ -44,8 +46,8 @@ const (
 
 var zeros [1 << 20]byte
 
-// begin creates the active segment whose first fact will have seq first. If the error is ErrFailed, nobody
-// knows what the directory holds; after any other error, nothing has changed.
+// begin creates the active segment whose first fact will have seq first. If the error is ErrFailed, the content of the
+// directory is unknown; after any other error, nothing has changed.
 //
 //	open(NAME.tmp, O_CREAT|O_TRUNC)
 //	pwrite(header), pwrite(zeros)
@@ -76,8 +78,8 @@ func (d *directory) begin(first uint64, o *Options) (*active, format.File, error
 	return a, f, nil
 }
 
-// bootOf returns what the header of a segment says about the start of the machine: facts that are synced at once
-// stay whatever happens to it.
+// bootOf returns the boot ID for the header of a segment. Under SyncAlways it is empty, since a crash of the machine loses
+// no facts.
 func (d *directory) bootOf(s Sync) string {
 	if s == SyncAlways {
 		return ""
@@ -85,12 +87,12 @@ func (d *directory) bootOf(s Sync) string {
 	return d.boot
 }
 
-// write writes a frame at the end of the segment, and leaves end as it is.
+// write writes a frame at the end of the segment, and does not change end.
 func (a *active) write(frame []byte) error {
 	end := a.end + int64(len(frame))
 	if end > a.ahead.Load() {
 		if !a.markers {
-			// The flusher must not write zeros over the frame, so it goes on after it.
+			// The flusher must not overwrite the frame with zeros, so its zeros continue after the frame.
 			a.flushing.Lock()
 			defer a.flushing.Unlock()
 		}
@@ -99,11 +101,12 @@ func (a *active) write(frame []byte) error {
 	return vfs.WriteAll(a.file, frame, a.end)
 }
 
-// syncs is how often a sync is tried that fails for want of memory, or is interrupted.
+// syncs is how often a sync is tried that fails for lack of memory, or is interrupted.
 const syncs = 10
 
-// syncAgain goes on after a sync of f that failed with an error that passes. Before each further sync, again must write again what
-// is not known to be durable: the kernel may take it for clean. Any other error is returned, and is final.
+// syncAgain retries a sync of f that failed with a temporary error. Before each retry it calls again, which must rewrite
+// the bytes that may not be durable, since the kernel may treat them as clean. Any other error is permanent, and is
+// returned.
 func syncAgain(f vfs.File, err error, again func() error) error {
 	for n := 1; n < syncs && vfs.Passes(err); n++ {
 		time.Sleep(time.Millisecond << n)
@@ -114,7 +117,7 @@ func syncAgain(f vfs.File, err error, again func() error) error {
 	return err
 }
 
-// sync makes the frame that was written last durable; all before it is.
+// sync makes the last frame durable; all earlier frames are durable.
 func (a *active) sync(frame []byte) error {
 	err := a.file.Sync()
 	if err != nil {
@@ -123,11 +126,11 @@ func (a *active) sync(frame []byte) error {
 	return err
 }
 
-// syncFrames makes the frames durable that end at an offset. The caller holds flushing, or has the segment to itself.
+// syncFrames makes the frames up to an offset durable. The caller holds flushing, or is the only user of the segment.
 func (a *active) syncFrames(to int64) error {
 	err := a.file.Sync()
 	if err != nil {
-		from := to // without markers, all is durable
+		from := to // without markers, all frames are durable
 		if a.markers {
 			from = a.durable
 		}
@@ -139,7 +142,7 @@ func (a *active) syncFrames(to int64) error {
 	return err
 }
 
-// rewrite writes the frames between two offsets again, as the file has them, unless one does not match its CRC.
+// rewrite reads the frames between two offsets and writes them again. It fails if a frame does not match its CRC.
 func (a *active) rewrite(from, to int64) error {
 	r := format.NewReader(a.file, a.name, false, from, to)
 	var frame []byte
@@ -158,7 +161,7 @@ func (a *active) rewrite(from, to int64) error {
 	}
 }
 
-// close closes the file. The caller holds flushing, or has the segment to itself.
+// close closes the file. The caller holds flushing, or is the only user of the segment.
 func (a *active) close() error {
 	err := a.file.Close()
 	if a.beside != nil {
@@ -170,10 +173,10 @@ func (a *active) close() error {
 // low reports whether the space ahead is running out.
 func (a *active) low() bool { return !a.markers && a.ahead.Load()-a.end < stepAt(a.end)/2 }
 
-// stepAt returns how much space to have ahead of an offset.
+// stepAt returns the size of the space to write ahead at an offset.
 func stepAt(end int64) int64 { return min(max(end, minAhead), maxAhead) }
 
-// zero writes zeros up to an offset. The caller holds flushing, or has the segment to itself.
+// zero writes zeros up to an offset. The caller holds flushing, or is the only user of the segment.
 func (a *active) zero(to int64) error {
 	for at := a.ahead.Load(); at < to; at = a.ahead.Load() {
 		n := min(int64(len(zeros)), to-at)
@@ -185,7 +188,7 @@ func (a *active) zero(to int64) error {
 	return nil
 }
 
-// cut makes the file end where the next frame goes.
+// cut truncates the file to the end of its frames.
 func (a *active) cut() error {
 	if !a.markers {
 		a.flushing.Lock()
@@ -199,8 +202,8 @@ func (a *active) cutLocked() error {
 	return a.file.Truncate(a.end)
 }
 
-// seal gives back the space ahead and makes the whole segment durable. The caller holds flushing, or has
-// the segment to itself.
+// seal cuts off the space ahead and makes the whole segment durable. The caller holds flushing, or is the only user of the
+// segment.
 //
 //	ftruncate(segment)
 //	fdatasync(segment)
@@ -214,7 +217,7 @@ func (a *active) seal() error {
 	return nil
 }
 
-// mark writes to the segment that the facts through a seq are durable. If there is no room, it does nothing.
+// mark writes a marker that the facts through a seq are durable. If there is no room, it does nothing.
 func (a *active) mark(through uint64) error { return a.markAs(format.AppendMarker(nil, through)) }
 
 func (a *active) markAs(marker []byte) error {

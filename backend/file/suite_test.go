@@ -31,8 +31,7 @@ func opener(opts file.Options) backendtest.Opener {
 	}
 }
 
-// restoreDir puts a log that is restored from the one in a directory in its place, as an operator does: also while that one
-// is open.
+// restoreDir replaces the log in a directory by a restored one, as an operator does, also while the old one is open.
 func restoreDir(t testing.TB, dir string, through uint64) {
 	ctx := context.WithoutCancel(t.Context())
 	old, next := t.TempDir(), filepath.Join(t.TempDir(), "next")

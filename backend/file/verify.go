@@ -13,65 +13,64 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A VerifyReport says what [Verify] read, and what is wrong with it.
+// A VerifyReport describes what [Verify] read, and the faults that it found.
 type VerifyReport struct {
 	Segments, Snapshots int
 	Facts               uint64 // facts that could be read
 	Bytes               uint64 // of segments and snapshots
 
-	// Damage is every damaged place in every file; it is empty for a sound log. A repair goes on without
-	// the facts there.
+	// Damage has every damaged place of every file; it is empty for a sound log. A repair drops the facts there.
 	Damage []*backend.CorruptError
 
-	// Seqs has, for each Damage, the first seq that could not be read there. [PlanRepair] says which facts
+	// Seqs has, for each element of Damage, the first seq that could not be read there. [PlanRepair] reports which facts
 	// are lost.
 	Seqs []uint64
 
-	// Torn is the rest of a write that was never acknowledged, as a crash leaves it; Open will cut it off.
-	// nil: there is none.
+	// Torn is the rest of a write that a crash interrupted and that was never acknowledged; Open will cut it off. nil:
+	// there is none.
 	Torn *Cut
 
-	// Doubled is the IDs that a store of the log holds more than once, in the order of their first seqs. A log does not write an ID
-	// again that it remembers; earlier releases remembered the latest million. Pruning the later facts mends it.
+	// Doubled has the IDs that a store of the log holds more than once, in the order of their first seqs. Earlier releases
+	// could write such facts, since they remembered only the latest million IDs. To correct this, prune the later facts.
 	Doubled []DoubledID
 
-	// Foreign is the facts whose ValueHash is not the hash of their value. This is not damage: other writers
-	// compute hashes in other ways, and a log keeps the hash that it is given.
+	// Foreign has the facts whose ValueHash is not the hash of their value. This is not damage: other writers may compute
+	// hashes in other ways, and a log keeps a given hash.
 	Foreign []FactHash
 
-	Log  backend.LogID // the log's identity; zero: its files are of a release without
-	Head backend.Head  // of the hash tree over all facts; zero: there are none
+	Log  backend.LogID // the log's identity; zero: its files are of an earlier release, without identities
+	Head backend.Head  // of the hash tree over all facts; zero: there are no facts
 
-	// Pruned is how many facts are gone of which the log kept the hashes, and Gone how many of which it did not: damage took
-	// them, a repair went on without them, or they were pruned by a release that kept none. GoneSeqs are their seqs, the
-	// first 1,000 gaps.
+	// Pruned is the number of removed facts whose hashes the log keeps. Gone is the number of missing facts without a hash:
+	// they were damaged, dropped by a repair, or pruned by a release that did not keep hashes. GoneSeqs has the seqs of the
+	// latter, at most 1,000 gaps.
 	Pruned, Gone uint64
 	GoneSeqs     []Gap
 
-	Checkpoints []CheckpointReport // of those that Verify was given
+	Checkpoints []CheckpointReport // of the checkpoints that Verify was given
 }
 
-// A DoubledID is an ID, and the seqs of the facts of a store that have it, in order.
+// A DoubledID is an ID that several facts of a store have, and the seqs of these facts, in order.
 type DoubledID struct {
 	Store string   `json:"store"`
 	ID    string   `json:"id"`
 	Seqs  []uint64 `json:"seqs"`
 }
 
-// A FactHash is a fact, its hash, and the hash that this package computes.
+// A FactHash has a fact's ValueHash, and the hash that this package computes for its value.
 type FactHash struct {
 	Seq        uint64
 	ID         string
 	Have, Want string
 }
 
-// Verify reads every byte of a log's segments and snapshots, checks each frame and each fact, computes
-// every hash again, and looks for IDs that the log holds twice, for which it takes some ten bytes of memory a fact. It ignores
-// indexes, since Open builds an index that is not valid. It writes nothing, so that it works on a file system that is read-only.
-// It needs a log that is not open: an *InUseError names the process that has it open. The report
-// says what is wrong with the log; an error means that the log could not be read.
+// Verify reads every byte of a log's segments and snapshots, checks each frame and each fact, recomputes every hash, and
+// looks for IDs that the log holds twice, which takes some ten bytes of memory per fact. It ignores indexes, since Open
+// rebuilds an invalid index. It writes nothing, so that it works on a read-only file system. The log must not be open:
+// otherwise an *InUseError names the process that has it open. The report has the faults of the log; an error means that
+// the log could not be read.
 //
-// Verify computes the log's head, and says of checkpoints that were kept whether the log still contains what they cover.
+// Verify computes the log's head, and reports for each checkpoint whether the log still contains the facts that it covers.
 func Verify(ctx context.Context, path string, checkpoints ...backend.Checkpoint) (VerifyReport, error) {
 	return verify(ctx, Options{Path: path}, checkpoints...)
 }
@@ -159,13 +158,13 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// damage reports damage, and the first seq that could not be read there.
+// damage adds damage to the report, and the first seq that could not be read there.
 func (v *verifier) damage(c *backend.CorruptError, seq uint64) {
 	v.report.Damage = append(v.report.Damage, c)
 	v.report.Seqs = append(v.report.Seqs, seq)
 }
 
-// file verifies a file, which could be opened as s or not, for the reason err.
+// file verifies a file. If it could not be opened, s is nil and err is the reason.
 func (v *verifier) file(ctx context.Context, s *segment, f format.File, err error, hash string) error {
 	var first *backend.CorruptError // damage to the file as a whole
 	if err != nil && !errors.As(err, &first) {
@@ -239,7 +238,7 @@ func (v *verifier) file(ctx context.Context, s *segment, f format.File, err erro
 	return nil
 }
 
-// tail looks for the rest of a write at the end of the segment that was written last. It completes f.
+// tail looks for the rest of an interrupted write at the end of the last segment. It completes f.
 func (v *verifier) tail(ctx context.Context, in vfs.File, f *format.File) (*backend.CorruptError, error) {
 	of := *f
 	end, err := v.examine(ctx, in, &of, func(*backend.Fact) {})
@@ -256,7 +255,7 @@ func (v *verifier) tail(ctx context.Context, in vfs.File, f *format.File) (*back
 	return nil, nil
 }
 
-// whole compares a file without damaged frames with what its header says.
+// whole compares a file without damaged frames with its header.
 func (v *verifier) whole(ctx context.Context, in vfs.File, f *format.File, facts uint64, hash string) (*backend.CorruptError, error) {
 	if f.Snapshot {
 		sum, err := hashOf(ctx, in, f)

@@ -11,22 +11,22 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 )
 
-// A CheckpointReport says whether a log still contains what a checkpoint covers: all its facts, but for those whose
-// hashes the log kept when it pruned them.
+// A CheckpointReport says whether a log still contains the facts that a checkpoint covers. Instead of a pruned fact, the
+// log may have its hash.
 type CheckpointReport struct {
 	Checkpoint backend.Checkpoint `json:"checkpoint"`
 	Holds      bool               `json:"holds"`
-	Reason     string             `json:"reason,omitempty"` // why it does not hold, or can't be proven; "" if it holds
+	Reason     string             `json:"reason,omitempty"` // why the checkpoint does not hold, or can't be proven; "" if it holds
 }
 
-// maxGone is how many gaps a VerifyReport names.
+// maxGone limits the gaps in a VerifyReport.
 const maxGone = 1000
 
-// A headVerifier computes the head of a log, and those of checkpoints on the way.
+// A headVerifier computes the head of a log, and its earlier heads for checkpoints.
 type headVerifier struct {
 	tree   *format.Tree
 	report *VerifyReport
-	left   []int // indexes of checkpoints that were not reached yet, in the order of their leaves
+	left   []int // indexes of checkpoints not reached yet, in the order of their leaves
 }
 
 func newHeadVerifier(report *VerifyReport, id format.Identity, checkpoints []backend.Checkpoint) *headVerifier {
@@ -70,7 +70,7 @@ func (h *headVerifier) fact(f *backend.Fact) {
 	}
 }
 
-// through compares the checkpoints up to a seq, of which all nodes were added.
+// through checks the checkpoints up to a seq. All nodes up to it must have been added.
 func (h *headVerifier) through(seq uint64) {
 	for len(h.left) > 0 {
 		r := &h.report.Checkpoints[h.left[0]]
@@ -85,12 +85,12 @@ func (h *headVerifier) through(seq uint64) {
 		}
 		h.tree.Through(leaves)
 		if r.Holds = h.tree.Range.Root() == [32]byte(r.Checkpoint.Head.Root); !r.Holds {
-			r.Reason = fmt.Sprintf("the facts through seq %d are not those that the checkpoint covers: some were changed, or are gone without a record", leaves)
+			r.Reason = fmt.Sprintf("the facts through seq %d differ from the facts that the checkpoint covers: some were changed, or are gone without a record", leaves)
 		}
 	}
 }
 
-// end completes the report. seq is the log's last one.
+// end completes the report. seq is the log's last seq.
 func (h *headVerifier) end(seq uint64) {
 	h.through(seq)
 	for _, i := range h.left {

@@ -19,7 +19,7 @@ type idHashes struct {
 	size   int
 }
 
-// hashBlock is how many hashes a block has. Blocks need no room to grow.
+// hashBlock is the number of hashes in a block. Blocks need no room to grow.
 const hashBlock = 1 << 16
 
 func (x *idHashes) add(store, id string) {
@@ -38,10 +38,10 @@ func (x *idHashes) hash(store, id string) uint64 {
 	return maphash.String(x.seed, store)*0x9e3779b97f4a7c15 ^ maphash.String(x.seed, id)
 }
 
-// doubled returns the IDs that occur more than once. read calls again with each fact of the log.
+// doubled returns the IDs that occur more than once. read must call again with each fact of the log.
 func (x *idHashes) doubled(read func(again func(f *backend.Fact)) error) ([]DoubledID, error) {
 	seen := map[uint64]bool{}
-	// One part of all hashes after the other, so that no copy of all is needed.
+	// It handles one part of the hashes at a time, so that it needs no copy of all.
 	const parts = 64
 	var part []uint64
 	for n := range uint64(parts) {
@@ -68,14 +68,14 @@ func (x *idHashes) doubled(read func(again func(f *backend.Fact)) error) ([]Doub
 	seqs := map[name][]uint64{}
 	err := read(func(f *backend.Fact) {
 		if seen[x.hash(f.Store, f.ID)] {
-			n := name{strings.Clone(f.Store), strings.Clone(f.ID)} // without the block that they were read into
+			n := name{strings.Clone(f.Store), strings.Clone(f.ID)} // does not keep the block in memory
 			seqs[n] = append(seqs[n], f.Seq)
 		}
 	})
 	var all []DoubledID
 	for n, at := range seqs {
 		slices.Sort(at)
-		if at = slices.Compact(at); len(at) > 1 { // a snapshot may stand beside the segments that it was made of
+		if at = slices.Compact(at); len(at) > 1 { // a snapshot may be beside the segments from which it was made
 			all = append(all, DoubledID{n.store, n.id, at})
 		}
 	}

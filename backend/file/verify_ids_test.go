@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestVerifyDoubled verifies a log that holds IDs twice, as a log of an earlier release may. While it is open, each is taken
-// for its fact, whichever that is, and pruning the later facts mends it.
+// TestVerifyDoubled verifies a log that holds IDs twice, as a log of an earlier release may. The open log treats each such
+// ID as known, and pruning the later facts corrects it.
 func TestVerifyDoubled(t *testing.T) {
 	dir := t.TempDir()
 	var facts []backend.Fact

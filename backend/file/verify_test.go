@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
 )
 
-// TestVerify finds every kind of damage in a log, each in its place, and none in a sound one.
+// TestVerify checks that Verify finds every kind of damage at its place, and no damage in a sound log.
 func TestVerify(t *testing.T) {
 	d := vfstest.New()
 	opts := Options{Path: "/log", fs: d, SegmentSize: 16 << 10}

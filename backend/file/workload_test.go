@@ -33,7 +33,7 @@ type crashSetup struct {
 	short  bool                // a workload of fewer steps
 }
 
-// open opens the log on a disk. It has one clock with the model, so that times go on after a crash.
+// open opens the log on a disk. It shares the clock of the model, so that times go on after a crash.
 func (s crashSetup) open(ctx context.Context, d *vfstest.Disk, m *crashModel, repair bool) (*crashLog, error) {
 	fsys := vfs.FS(d)
 	if s.wrap != nil {
@@ -49,7 +49,7 @@ func (s crashSetup) open(ctx context.Context, d *vfstest.Disk, m *crashModel, re
 	return &crashLog{l, s.silent}, nil
 }
 
-// A crashStep is a part of a workload. It takes from the model what it expects of the log.
+// A crashStep is a part of a workload. It expects of the log what the model says.
 type crashStep struct {
 	name string
 	do   func(ctx context.Context, l *crashLog, m *crashModel) error // nil: close the log and open it again
@@ -111,7 +111,7 @@ func crashPrune(parts ...float64) crashStep {
 	}}
 }
 
-// crashTick does what the flusher does now and then under SyncInterval.
+// crashTick syncs as the flusher does at intervals under SyncInterval.
 func crashTick() crashStep {
 	return crashStep{"tick", func(_ context.Context, l *crashLog, _ *crashModel) error {
 		if l.opts.Sync == SyncInterval {

@@ -86,7 +86,7 @@ func newGate(d *vfstest.Disk) *gate {
 	return g
 }
 
-// TestGroup has a hundred writers wait during a sync: the next write and sync is for all of them.
+// TestGroup lets a hundred writers wait during a sync: the next write and sync is for all of them.
 func TestGroup(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
@@ -182,7 +182,7 @@ func TestWriteBatches(t *testing.T) {
 	require.Equal(t, 7, count(t, l, 0))
 }
 
-// TestGroupSize has writers wait that have more facts than fit a group.
+// TestGroupSize lets writers wait that together have more facts than fit a group.
 func TestGroupSize(t *testing.T) {
 	d := vfstest.New()
 	l := openTest(t, Options{fs: d})
@@ -212,16 +212,15 @@ func TestGroupSize(t *testing.T) {
 	require.Equal(t, 7, count(t, l, 0))
 }
 
-// TestWhileSyncing checks what a slow sync does not hold up: readers, Stats, callers whose context ends and,
-// where writes need not be durable, other writers. The fact of a caller that has left is written all the
-// same.
+// TestWhileSyncing checks that a slow sync does not delay readers, Stats, callers whose context ends and, if writes need
+// not be durable, other writers. The fact of a caller that has left is still written.
 func TestWhileSyncing(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		d := vfstest.New()
 		l := openTest(t, Options{fs: d})
 		writeSome(t, l, 0, 10)
 		g := newGate(d)
-		if !own { // somebody else's sync
+		if !own { // the sync of another write
 			go func() { _, _ = l.WriteFact(context.Background(), newFact(10)) }()
 			<-g.reached
 		}
@@ -286,9 +285,9 @@ func leaving(t *testing.T, l *Log, n int) (done chan error, leave func()) {
 	return done, leave
 }
 
-// TestSizeIsThatOfWhatIsNew has facts with white space around their values, and a batch of held facts that
-// would not fit a frame together.
-func TestSizeIsThatOfWhatIsNew(t *testing.T) {
+// TestSizeOfNewFactsCounts writes facts with white space around their values, and a batch of held facts that would not fit
+// a frame together.
+func TestSizeOfNewFactsCounts(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New(), MaxFrame: 1000})
 	var b backend.Batch
 	for n := range 10 {
@@ -311,7 +310,7 @@ func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 	_, err = writeBatch(t.Context(), l, b)
 	require.ErrorIs(t, err, backend.ErrTooLarge)
 
-	// A fact beyond the limit is refused for its size before anybody looks at its bytes.
+	// A fact beyond the limit is refused for its size before its bytes are checked.
 	f := newFact(15)
 	f.Value = json.RawMessage(strings.Repeat("?", 1001))
 	_, err = l.WriteFact(t.Context(), f)
@@ -321,7 +320,7 @@ func TestSizeIsThatOfWhatIsNew(t *testing.T) {
 	require.Equal(t, 12, count(t, l, 0))
 }
 
-// TestBatchWithLineEnds has values with line ends, at which a group cannot be split.
+// TestBatchWithLineEnds writes values with line ends, at which a group must not be split.
 func TestBatchWithLineEnds(t *testing.T) {
 	l := openTest(t, Options{fs: vfstest.New()})
 	var b backend.Batch

@@ -170,7 +170,7 @@ func TestPruningDoesNotLeak(t *testing.T) {
 
 // Only what the log would add counts toward the limit: neither white space around values nor facts that
 // it holds.
-func TestSizeIsThatOfWhatIsNew(t *testing.T) {
+func TestSizeOfNewFactsCounts(t *testing.T) {
 	l := memory.New(memory.Options{MaxFrame: 300, Now: func() time.Time { return time.Unix(5, 0) }})
 	defer l.Close()
 	space := bytes.Repeat([]byte(" \n"), 1000)

@@ -21,11 +21,10 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Options says how a log is read. The zero Options is good.
+// Options configure Open. The zero Options are valid.
 type Options struct {
-	// SkipDamage leaves out damaged parts and reports them. Without SkipDamage, damage is a
-	// *backend.CorruptError: the Ruby system stops at damage, or skips it, without an error, so that the
-	// facts behind it may have been missing for a long time.
+	// SkipDamage leaves out damaged parts and reports them. Without SkipDamage, damage is a *backend.CorruptError. The Ruby
+	// system stops at damage, or skips it, without an error, so that facts may have been missing unnoticed for a long time.
 	SkipDamage bool
 }
 
@@ -40,7 +39,7 @@ type Log struct {
 	cuts   []file.Cut
 }
 
-// A place is where a fact is, and its transaction time.
+// A place is the position of a fact, and its transaction time.
 type place struct {
 	sec    int64
 	nsec   int32
@@ -50,8 +49,8 @@ type place struct {
 }
 
 // Open reads a log of the Ruby system and the snapshot beside it (path with ".snap" after it), and checks every
-// fact. A last frame that a crash cut short is left out, as Ruby does. The Log keeps some 40 bytes a fact
-// in memory, and twice that while it opens. Facts reads the facts again: the files must not change before Close.
+// fact. A last frame that a crash cut short is left out, as in Ruby. The Log keeps some 40 bytes per fact in memory, and
+// twice as many while it opens. Facts reads the facts again: the files must not change before Close.
 func Open(ctx context.Context, path string, opts Options) (*Log, error) {
 	l := &Log{opts: opts, path: path, ids: map[[16]byte]struct{}{}}
 	err := l.read(ctx, path+".snap")
@@ -77,15 +76,15 @@ func (l *Log) Close() (err error) {
 	return err
 }
 
-// Len returns how many facts the log and its snapshot hold. Facts with the same ID count once.
+// Len returns the number of facts in the log and its snapshot. Facts with the same ID count once.
 func (l *Log) Len() int { return len(l.places) }
 
 // Cuts returns the bytes that were left out: a write that a crash cut short, and damage that was skipped.
 func (l *Log) Cuts() []file.Cut { return l.cuts }
 
-// Facts yields the facts in the order in which Ruby replays them, the order of their transaction times; of facts with
-// the same ID only the first. They have no seqs. Their IDs, times, causations and hashes are Ruby's, also hashes that
-// do not match, since a native extension of the Ruby system computes hashes in another way. An error ends the loop.
+// Facts yields the facts in the order in which Ruby replays them, which is by transaction time. If several facts have the
+// same ID, it yields only the first. The facts have no seqs. They have the IDs, times, causations and hashes of Ruby. A
+// hash may not match, since a native extension of the Ruby system computes hashes in another way. An error ends the loop.
 func (l *Log) Facts() iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
 		for _, p := range l.places {
@@ -106,7 +105,7 @@ func (l *Log) Facts() iter.Seq2[backend.Fact, error] {
 	}
 }
 
-// read notes the facts of a file.
+// read records the facts of a file.
 func (l *Log) read(ctx context.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -125,7 +124,7 @@ func (l *Log) read(ctx context.Context, path string) error {
 		if x.Body != nil {
 			x.Bad = l.note(x.From, x.Body)
 		} else if x.Last {
-			// What a crash leaves: the last write, cut short.
+			// The last write was cut short by a crash.
 			l.cut(path, x.From, size, cmp.Or(x.Bad, "zeros"))
 			return nil
 		}
@@ -148,7 +147,7 @@ func (l *Log) cut(path string, from, to int64, reason string) {
 	l.cuts = append(l.cuts, file.Cut{File: path, Offset: from, Bytes: to - from, Reason: damage(path, from, reason).Error()})
 }
 
-// note notes the fact in a frame's body, and says what is wrong with a body that has none.
+// note records the fact in a frame's body. bad is the reason if the body has no fact.
 func (l *Log) note(offset int64, body []byte) (bad string) {
 	if bytes.HasPrefix(body, []byte(`{"type":"snapshot_header"`)) {
 		return ""

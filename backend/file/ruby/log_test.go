@@ -51,7 +51,7 @@ func read(t *testing.T, l *ruby.Log) []backend.Fact {
 	return facts
 }
 
-// asRecorded compares facts but for what Ruby leaves out.
+// asRecorded compares facts except for the fields that Ruby leaves out.
 var asRecorded = cmp.Options{
 	cmpopts.IgnoreFields(backend.Fact{}, "Seq"),
 	cmp.Transformer("value", func(v json.RawMessage) string {
@@ -67,7 +67,7 @@ var asRecorded = cmp.Options{
 }
 
 // TestOpen reads each recorded log that Ruby reads whole: the facts, their order, IDs, times, causations and hashes are
-// Ruby's. A log keeps them so, and of the same facts again it takes none.
+// Ruby's. A log keeps them unchanged, and writing the same facts again adds none.
 func TestOpen(t *testing.T) {
 	for name, torn := range map[string]bool{
 		"basic.wal": false, "with_snap.wal": false, "replaced.wal": false, "empty.wal": false,
@@ -98,7 +98,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestDamaged refuses damage, with the place; asked to skip it, it reads on behind it, where Ruby does not.
+// TestDamaged checks that Open refuses damage and names its place. With SkipDamage it reads on after the damage, where Ruby
+// does not.
 func TestDamaged(t *testing.T) {
 	whole := expected(t, "basic.wal")
 	for name, lost := range map[string]int{

@@ -12,10 +12,10 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// blockSize is how many bytes of frames a snapshot compresses together, at least.
+// blockSize is the least number of bytes of frames that a snapshot compresses together, except in its last block.
 const blockSize = 256 << 10
 
-// maxBlock is how long a decompressed block may be: less than MaxMaxFrame before its last frame.
+// maxBlock limits the size of a decompressed block: blockSize before its last frame, and the largest frame.
 const maxBlock = blockSize + wire.MaxMaxFrame + wire.FrameOverhead
 
 // blockMagic is the first byte of zstd's output. No JSON begins with it.
@@ -24,7 +24,7 @@ const blockMagic = 0x28
 // IsBlock reports whether a body is a compressed block.
 func IsBlock(body []byte) bool { return body[0] == blockMagic }
 
-// Both work on whole blocks, for any number of callers at once, and start no goroutines.
+// Both work on whole blocks, may be used concurrently, and start no goroutines.
 var (
 	encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
 		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false))
@@ -43,7 +43,7 @@ func appendCompressed(dst, block []byte) ([]byte, error) {
 	return e.EncodeAll(block, dst), nil
 }
 
-// blockLen returns how long a block is once it is decompressed, as its header says. Decompress finds out whether that is true.
+// blockLen returns the decompressed size of a block according to its header, which only Decompress checks.
 func blockLen(body []byte) int {
 	var h zstd.Header
 	if h.Decode(body) != nil || !h.HasFCS {
@@ -52,7 +52,7 @@ func blockLen(body []byte) int {
 	return int(min(h.FrameContentSize, maxBlock))
 }
 
-// Decompress returns the frames of a block, in new memory.
+// Decompress returns the frames of a block. They share no memory with body.
 func Decompress(body []byte) ([]byte, error) {
 	d, err := decoder()
 	if err != nil {

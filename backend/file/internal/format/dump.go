@@ -18,8 +18,8 @@ type dumpLine struct {
 	Block   *int64          `json:"block,omitempty"`   // the offset of the block that has the frame
 	Bytes   int64           `json:"bytes"`             // with the frame's length and CRC
 	Kind    string          `json:"kind"`              // what the frame is, "zeros" or "damage"
-	Reason  string          `json:"reason,omitempty"`  // what is damaged
-	Unpacks int64           `json:"unpacks,omitempty"` // to how many bytes a block decompresses
+	Reason  string          `json:"reason,omitempty"`  // of damage
+	Unpacks int64           `json:"unpacks,omitempty"` // the decompressed size of a block
 	Content json.RawMessage `json:"content,omitempty"` // the body of a frame of JSON, or the entries of an index
 }
 
@@ -27,12 +27,12 @@ type dumpLine struct {
 type dump struct {
 	*json.Encoder
 	damaged int
-	stores  bool // an index says of which stores its IDs are; if its header is damaged: it has stores before IDs
+	stores  bool // the index has the stores of its IDs; if its header is damaged: it has stores before IDs
 }
 
-// Dump writes to w what a file of a log, or a piece of a backup, holds: a line of JSON for each frame, also
-// for those in blocks, and for each damaged place. It returns how many places are damaged. bodies is
-// LogBodies or IndexBodies.
+// Dump writes the content of a file of a log, or of a piece of a backup, to w: a line of JSON for each frame, also for
+// frames in blocks, and for each damaged place. It returns the number of damaged places. bodies is LogBodies or
+// IndexBodies.
 func Dump(ctx context.Context, w io.Writer, f io.ReaderAt, size int64, bodies string) (damaged int, err error) {
 	d := dump{Encoder: json.NewEncoder(w)}
 	d.SetEscapeHTML(false)
@@ -113,7 +113,7 @@ func (d *dump) body(line dumpLine, body []byte) error {
 	return d.Encode(line)
 }
 
-// nodes writes a line for a frame of nodes: of each, the seqs that it stands for, and its hash.
+// nodes writes a line for a frame of nodes, with the seqs and the hash of each node.
 func (d *dump) nodes(line dumpLine, body []byte) error {
 	nodes, ok := ParseNodes(body)
 	if !ok {

@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// dumped returns the lines of a dump, and how many places are damaged.
+// dumped returns the lines of a dump, and the number of damaged places.
 func dumped(t *testing.T, data []byte, bodies string) ([]dumpLine, int) {
 	t.Helper()
 	var out bytes.Buffer
@@ -86,7 +86,7 @@ func TestDump(t *testing.T) {
 	require.Contains(t, string(lines[4].Content), `[0,1,"","named-1"]`)
 }
 
-// TestDumpDamage damages each frame of a file in turn: the dump says where, and has all others.
+// TestDumpDamage damages each frame of a file in turn: the dump reports it, and has all other frames.
 func TestDumpDamage(t *testing.T) {
 	for name, bodies := range map[string]string{
 		"segments/00000000000000000001.wal": LogBodies, "snapshot/00000000000000000015.snap": LogBodies,

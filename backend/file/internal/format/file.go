@@ -13,29 +13,29 @@ type File struct {
 	Name     string
 	Snapshot bool
 	First    uint64   // the first seq that it covers
-	Last     uint64   // the last one; First-1 if it covers none
-	Facts    uint64   // how many facts it holds
+	Last     uint64   // the last seq; First-1 if it covers none
+	Facts    uint64   // the number of facts in it
 	Size     int64    // of its frames, from the start of the file
 	Gaps     bool     // seqs have gaps: facts were pruned, or were lost and the file repaired
 	Sync     string   // how a segment is synced; "" if it has gaps
 	Header   int64    // the size of its header's frame
 	Check    uint32   // the CRC of its header
 	Horizons Horizons // of the facts that it lost
-	Nodes    uint64   // how many nodes of the hash tree it has, for such facts
-	Points   []Point  // where to begin to read, in order
+	Nodes    uint64   // the number of nodes of the hash tree in it, for such facts
+	Points   []Point  // where reading may begin, in order
 	Largest  int      // the size of the largest body of facts; 0: not known, or not above wire.DefaultMaxFrame
 }
 
-// A Point is a place in a file where a frame begins.
+// A Point is the beginning of a frame in a file.
 type Point struct {
 	Seq    uint64 // of the frame's first fact
 	Offset int64
 }
 
-// pointEvery is how many bytes lie between the points of a segment, at least.
+// pointEvery is the least distance between the points of a segment, in bytes.
 const pointEvery = 64 << 10
 
-// Mark notes in f.Points that a frame, the next one, begins at an offset, unless the last point is near.
+// Mark adds the next frame, which begins at offset, to f.Points, unless the last point is near.
 func (f *File) Mark(seq uint64, offset int64) {
 	far := int64(pointEvery)
 	if f.Snapshot {
@@ -46,14 +46,14 @@ func (f *File) Mark(seq uint64, offset int64) {
 	}
 }
 
-// Hold notes in f.Largest that the file holds a body of a size.
+// Hold updates f.Largest for a body of the given size.
 func (f *File) Hold(size int) {
 	if size > wire.DefaultMaxFrame {
 		f.Largest = max(f.Largest, size)
 	}
 }
 
-// Start returns the offset from which to read in order to find the facts after a seq.
+// Start returns the offset at which to begin to read the facts after a seq.
 func (f *File) Start(after uint64) int64 {
 	i := sort.Search(len(f.Points), func(i int) bool { return f.Points[i].Seq > after+1 })
 	if i == 0 {

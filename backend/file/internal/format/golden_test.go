@@ -21,17 +21,17 @@ import (
 
 var updateGolden = flag.Bool("update", false, "write the golden files again")
 
-// goldenDirs have logs of format versions 1 to 3 as they were when these were defined, and beside each the facts
-// that it holds. They stay: whatever happens to the code, it reads them. Version 3 is for logs that facts were pruned from.
-// -update is for new ones.
+// goldenDirs have logs of format versions 1 to 3, written when these versions were defined, and beside each log its facts.
+// They never change: the code must read them forever. Version 3 is for logs with pruned facts. Use -update only for new
+// ones.
 const (
 	goldenDir  = "../../testdata/v1"
 	goldenDir2 = "../../testdata/v2"
 	goldenDir3 = "../../testdata/v3"
-	goldenDir4 = "../../testdata/v4" // for what came after them: IDs that several stores have (indexes of version 2), and By
+	goldenDir4 = "../../testdata/v4" // for later features: IDs that several stores have (indexes of version 2), and By
 )
 
-// written returns where the log is as it would be written now.
+// written returns the directory for the log as the present code writes it.
 func (x golden) written() string {
 	if x.since4 {
 		return filepath.Join(goldenDir4, x.name)
@@ -48,10 +48,10 @@ type golden struct {
 	make func(t *testing.T, g *goldenLog)
 	opts file.Options
 
-	since4 bool // it is in goldenDir4 alone
+	since4 bool // only goldenDir4 has it
 
-	// horizons are what the log would tell if it were made now. If they are not nil, the golden log was made before files
-	// had horizons: it is read, and not written any more.
+	// horizons are the horizons of the log if it is made now. If they are not nil, the golden log was made before files had
+	// horizons: the test reads it, but does not write it any more.
 	horizons map[string]backend.Horizon
 }
 
@@ -75,7 +75,7 @@ var goldens = []golden{
 		require.NoError(t, g.log.WriteSnapshot(t.Context(), 0))
 		g.write(t, 2)
 	}},
-	// A segment that facts were taken out of, singly and from a group.
+	// A segment from which facts were pruned, singly and from a group.
 	{name: "pruned", horizons: tasksTo(7, 11_250), make: func(t *testing.T, g *goldenLog) {
 		g.write(t, 4)
 		g.batch(t, 3)
@@ -84,7 +84,7 @@ var goldens = []golden{
 		require.NoError(t, err)
 		g.write(t, 2)
 	}},
-	// A snapshot that facts were taken out of, and a segment that has none left.
+	// A snapshot from which facts were pruned, and a segment without remaining facts.
 	{name: "pruned-snapshot", horizons: tasksTo(7, 15_000), make: func(t *testing.T, g *goldenLog) {
 		g.write(t, 5)
 		g.tick()
@@ -95,7 +95,7 @@ var goldens = []golden{
 		require.NoError(t, err)
 		g.write(t, 1)
 	}},
-	// Markers, as a log has them that is synced now and then.
+	// Markers of a log that is synced at intervals.
 	{name: "interval", opts: file.Options{Sync: file.SyncInterval, SyncInterval: time.Millisecond}, make: func(t *testing.T, g *goldenLog) {
 		for range 2 {
 			g.write(t, 1)
@@ -105,7 +105,7 @@ var goldens = []golden{
 		}
 		g.write(t, 1) // Close makes it durable
 	}},
-	// Two stores have the same IDs, in a snapshot, a segment and the active one; and the facts say who was let in to write them.
+	// Two stores have the same IDs, in a snapshot, a segment and the active segment; and the facts have By.
 	{name: "ids", since4: true, make: func(t *testing.T, g *goldenLog) {
 		put := func(id, store, by string) {
 			g.tick()
@@ -135,7 +135,7 @@ func (g *goldenLog) now() time.Time { return time.UnixMicro(g.clock.Load()) }
 
 func (g *goldenLog) tick() { g.clock.Add(1_250_000) }
 
-// fact returns the next fact. Together, the facts have all that a fact can have.
+// fact returns the next fact. Together, the facts use every field.
 func (g *goldenLog) fact() backend.Fact {
 	g.facts++
 	n := g.facts
@@ -173,7 +173,7 @@ func (g *goldenLog) batch(t *testing.T, n int) {
 	require.NoError(t, g.log.Write(t.Context(), b)[0].Err)
 }
 
-// durable waits until all facts are.
+// durable waits until all facts are durable.
 func (g *goldenLog) durable(t *testing.T) {
 	require.Eventually(t, func() bool {
 		s, err := g.log.Stats(t.Context())
@@ -192,7 +192,7 @@ func (x golden) makeGolden(t *testing.T, dir string) {
 	require.NoError(t, err)
 	x.make(t, g)
 	require.NoError(t, g.log.Close())
-	// Opened again, it has an index of each file that is not written to any more.
+	// After reopening, each file that takes no more writes has an index.
 	g.log, err = file.Open(t.Context(), opts)
 	require.NoError(t, err)
 	require.NoError(t, g.log.Close())
@@ -255,7 +255,7 @@ func testGolden(t *testing.T, goldenDir string) {
 			require.Empty(t, r.Removed)
 			require.Equal(t, uint64(strings.Count(facts, "\n")), r.Facts)
 
-			// The indexes tell what the log knows of IDs and keys.
+			// The indexes have all IDs and keys of the log.
 			latest, ids := map[[2]string]string{}, map[[2]string]string{}
 			for line := range strings.Lines(facts) {
 				f, err := wire.CheckFact([]byte(line))
@@ -279,7 +279,7 @@ func testGolden(t *testing.T, goldenDir string) {
 	}
 }
 
-// TestGoldenHorizons opens logs that facts were taken out of, with horizons and without.
+// TestGoldenHorizons opens logs with pruned facts, with and without horizons.
 func TestGoldenHorizons(t *testing.T) {
 	for _, x := range goldens {
 		if x.horizons == nil {
@@ -309,8 +309,8 @@ func TestGoldenHorizons(t *testing.T) {
 	}
 }
 
-// TestGoldenWritten makes each golden log again: its frames are the same, byte for byte, except indexes,
-// compressed blocks, whose content is the same, and the names of the log and of the machine's start.
+// TestGoldenWritten makes each golden log again. Its frames are the same, byte for byte, except the identity of the log and
+// the boot ID. Of compressed blocks only the content is compared, and indexes are not compared.
 func TestGoldenWritten(t *testing.T) {
 	for _, x := range goldens {
 		t.Run(x.name, func(t *testing.T) {

@@ -33,8 +33,8 @@ func bodies(t *testing.T, data []byte) []string {
 	}
 }
 
-// unnamed returns bodies without what differs from log to log, and from machine to machine: names, and a marker
-// before the last frame, which is there if the flusher synced after the last write and before Close.
+// unnamed returns bodies without the parts that differ between logs and between machines: names, and a marker directly
+// before the last frame, which the log has if the flusher synced after the last write and before Close.
 func unnamed(all []string) []string {
 	all[0] = named.ReplaceAllString(all[0], "")
 	if n := len(all); n > 1 && strings.Replace(all[n-1], "closed", "synced", 1) == all[n-2] {
@@ -47,8 +47,8 @@ var named = regexp.MustCompile(`,"(log|boot)":"[0-9a-f-]{36}"`)
 
 var sha = regexp.MustCompile(`"sha256":"[0-9a-f]{64}"`)
 
-// unpacked returns what is in a snapshot, independent of the compressor: its header without the hash, and the
-// content of its blocks.
+// unpacked returns the content of a snapshot, independent of the compressor: its header without the hash, and the content
+// of its blocks.
 func unpacked(t *testing.T, data []byte) []string {
 	all := bodies(t, data)
 	all[0] = sha.ReplaceAllString(unnamed(all)[0], `"sha256":""`)
@@ -105,7 +105,7 @@ func TestFormat(t *testing.T) {
 	// Length, body and CRC, all big-endian, byte by byte.
 	require.Equal(t, "\x00\x00\x00\x55{\"igniter\"", string(read("segments/00000000000000000001.wal")[:14]))
 
-	// One that facts were taken out of says how many are left, in a header filled up with spaces.
+	// After a prune, the header has the number of remaining facts, and is filled with spaces.
 	pruned := bodies(t, read("pruned/00000000000000000001.wal"))
 	matches(`\{"igniter":"wal","version":1,"first_seq":1,"last_seq":7,"facts":4,"created_at":`+seconds+`\} +`, pruned[0])
 	require.Len(t, pruned[0], 384)
@@ -146,7 +146,7 @@ func TestFormat(t *testing.T) {
 	}
 	require.Len(t, interval, 11)
 
-	// In version 2, files say which log they belong to, and a log that was closed that all its facts are durable.
+	// In version 2, files name their log, and a marker says that a closed log's facts are all durable.
 	const log, boot = `,"log":"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"`, `(,"boot":"[0-9a-f-]{36}")?`
 	v2 := func(name string) []string {
 		data, err := os.ReadFile(filepath.Join(goldenDir2, name))
@@ -162,14 +162,14 @@ func TestFormat(t *testing.T) {
 	matches(`\{"igniter":"wal","version":2,"first_seq":1,"created_at":`+seconds+`,"sync":"interval"`+boot+log+`\}`, interval[0])
 	require.Equal(t, `{"closed":7}`, interval[len(interval)-1])
 
-	// An index names what it is of.
+	// An index names its file.
 	index, err := wire.NewReader(bytes.NewReader(read("pruned/00000000000000000001.wal.idx")), 0).Next()
 	require.NoError(t, err)
 	matches(`\{"igniter":"index","version":1,"first_seq":1,"last_seq":7,"facts":4,"created_at":`+seconds+
 		`,"file":"00000000000000000001.wal","size":\d+,"check":\d+,"last_time":`+seconds+`,"points":\d+,"ids":4,"keys":\d+\}`, string(index))
 }
 
-// TestGoldenPlain checks that the golden directories hold nothing that a log would not.
+// TestGoldenPlain checks that the golden directories have only files of logs.
 func TestGoldenPlain(t *testing.T) {
 	names := map[string]bool{}
 	for _, x := range goldens {

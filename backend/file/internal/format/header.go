@@ -26,27 +26,27 @@ const Version = 3
 // indexVersion is the version of the format of indexes.
 const indexVersion = 2
 
-// A Header is the body of a file's first frame: JSON, as long as it has to be. Each kind of file leaves out the
-// fields that it does not use. Readers ignore fields that they do not know.
+// A Header is the body of a file's first frame, as JSON. Each kind of file leaves out the fields that it does not use.
+// Readers ignore unknown fields.
 type Header struct {
 	Kind      string          `json:"igniter"`
 	Version   int             `json:"version"`
 	FirstSeq  uint64          `json:"first_seq"`          // the first seq that the file covers
-	LastSeq   uint64          `json:"last_seq,omitempty"` // the last one; 0 in a segment: the seq of its last fact
-	Facts     *uint64         `json:"facts,omitempty"`    // how many it holds; nil in a segment: seqs have no gaps
+	LastSeq   uint64          `json:"last_seq,omitempty"` // the last seq; 0 in a segment: the seq of its last fact
+	Facts     *uint64         `json:"facts,omitempty"`    // the number of its facts; nil in a segment: seqs have no gaps
 	CreatedAt json.RawMessage `json:"created_at"`         // decimal seconds
 	Sync      string          `json:"sync,omitempty"`     // how a segment is synced
-	SHA256    string          `json:"sha256,omitempty"`   // of what follows a snapshot's header
-	Nodes     uint64          `json:"nodes,omitempty"`    // how many nodes of the hash tree it has, for facts that were pruned from it
-	Boot      string          `json:"boot,omitempty"`     // when a segment with markers was begun: a name for the time since the machine was started
-	Horizons  Horizons        `json:"horizons,omitempty"` // of the stores that lost facts of the file; nil: none did
+	SHA256    string          `json:"sha256,omitempty"`   // of the bytes after a snapshot's header
+	Nodes     uint64          `json:"nodes,omitempty"`    // the number of nodes of the hash tree in it, for facts that were pruned from it
+	Boot      string          `json:"boot,omitempty"`     // the ID of the machine's latest start when a segment with markers was begun
+	Horizons  Horizons        `json:"horizons,omitempty"` // of the stores that lost facts of the file; nil: no store did
 	Identity                  // of the log when the file was begun; zero in version 1 and in indexes
 	File      string          `json:"file,omitempty"`      // the file that an index describes,
 	Size      int64           `json:"size,omitempty"`      // its size,
 	Check     uint32          `json:"check,omitempty"`     // and the CRC of its header
 	LastTime  json.RawMessage `json:"last_time,omitempty"` // the greatest transaction time in that file
 	Largest   int             `json:"largest,omitempty"`   // the size of the largest body of facts in it, if above wire.DefaultMaxFrame
-	Points    int             `json:"points,omitempty"`    // how many points an index has,
+	Points    int             `json:"points,omitempty"`    // the numbers of points in an index,
 	IDs       int             `json:"ids,omitempty"`       // IDs,
 	Keys      int             `json:"keys,omitempty"`      // and keys
 	Tree      *merkle.Range   `json:"tree,omitempty"`      // the part of the hash tree that the file covers; nil: not computed
@@ -56,23 +56,23 @@ type Header struct {
 const (
 	KindSegment  = "wal"
 	KindSnapshot = "snapshot"
-	KindIndex    = "index"
+	kindIndex    = "index"
 )
 
-// MaxSeq is the highest seq that a file may begin or end with. No log gets there by counting.
+// MaxSeq is the highest seq with which a file may begin or end. No log reaches it by writing facts.
 const MaxSeq = math.MaxInt64
 
-// An Identity says which log a file belongs to.
+// An Identity names the log of a file.
 type Identity struct {
 	Log       backend.LogID      `json:"log,omitzero"`
 	Ancestors []backend.Ancestor `json:"ancestors,omitempty"` // the latest first
 }
 
-// minRoom is how many bytes are left at least for the body of a header that is written last.
+// minRoom is the least number of bytes reserved for the body of a header that is written last.
 const minRoom = 384
 
-// room returns how many bytes to leave for the body of a header that is written last, when h has everything but
-// numbers and texts of a length that is known.
+// room returns the number of bytes to reserve for the body of a header that is written last. h must be complete, except for
+// numbers and texts of known length.
 func (h Header) room() int {
 	most := uint64(MaxSeq)
 	h.FirstSeq, h.LastSeq, h.Facts = most, most, &most
@@ -93,7 +93,7 @@ func (h Header) room() int {
 	return max(minRoom, len(h.body()))
 }
 
-// Seconds returns a time as headers have it.
+// Seconds returns a time in the form of headers.
 func Seconds(t time.Time) json.RawMessage {
 	if t.IsZero() {
 		return nil
@@ -104,14 +104,14 @@ func Seconds(t time.Time) json.RawMessage {
 // body returns the header's body. Its version is 1 if no field needs a higher one.
 func (h Header) body() []byte {
 	switch h.Version = 1; {
-	case h.Kind == KindIndex:
+	case h.Kind == kindIndex:
 		h.Version = indexVersion
 	case h.Nodes > 0:
 		h.Version = 3
 	case h.Log != (backend.LogID{}):
 		h.Version = 2
 	}
-	body, _ := json.Marshal(h) // numbers and names only: it cannot fail
+	body, _ := json.Marshal(h) // numbers and names: it can't fail
 	return body
 }
 
@@ -122,7 +122,7 @@ func (h Header) Frame(size int) []byte {
 	return wire.AppendFrame(nil, body)
 }
 
-// CRC returns the CRC of a body, as its frame has it.
+// CRC returns the CRC of a body, as it is in a frame.
 func CRC(body []byte) uint32 { return crc32.ChecksumIEEE(body) }
 
 // ParseHeader parses the body of a file's first frame. It reports false if the body is not a header.
@@ -143,21 +143,21 @@ const (
 	endPrefix    = `{"end":`
 )
 
-// AppendMarker appends the body that says that the facts through a seq are durable.
+// AppendMarker appends the marker that says that the facts through a seq are durable.
 func AppendMarker(dst []byte, through uint64) []byte {
 	return append(strconv.AppendUint(append(dst, markerPrefix...), through, 10), '}')
 }
 
-// AppendClosed appends the marker that says that the log was closed with the facts through a seq, which are durable.
+// AppendClosed appends the marker that says that the log was closed, and that the facts through its last seq are durable.
 // The next Open cuts it off, durably, before it writes facts.
 func AppendClosed(dst []byte, through uint64) []byte {
 	return append(strconv.AppendUint(append(dst, closedPrefix...), through, 10), '}')
 }
 
-// IsMarker reports whether a body seems to be a marker.
+// IsMarker reports whether a body begins like a marker.
 func IsMarker(body []byte) bool { return bytes.HasPrefix(body, []byte(markerPrefix)) || IsClosed(body) }
 
-// IsClosed reports whether a body seems to be the marker of a closed log.
+// IsClosed reports whether a body begins like the marker of a closed log.
 func IsClosed(body []byte) bool { return bytes.HasPrefix(body, []byte(closedPrefix)) }
 
 // ParseMarker returns the seq in a marker.

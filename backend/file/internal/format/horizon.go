@@ -4,11 +4,11 @@ package format
 
 import "github.com/igniter-store/igniter/backend"
 
-// Horizons are the horizons of stores that facts were pruned from. A file has the horizons of the facts that it lost, so
-// that they become durable with the removal. The log's horizons are the greatest ones of all files. They never change.
+// Horizons are the horizons of stores that lost facts. A file has the horizons of its own lost facts, so that a horizon
+// becomes durable together with the removal. The log's horizons are the greatest of all files. Horizons are immutable.
 type Horizons map[string]backend.Horizon
 
-// Join returns the greatest horizons of several; nil if there are none.
+// Join returns the greatest horizon of each store; nil if there are none.
 func Join(all ...Horizons) Horizons {
 	var joined Horizons
 	for _, horizons := range all {

@@ -42,7 +42,7 @@ func OpenIndex(data io.ReaderAt, size int64, path string, of *File) (*Index, err
 		return nil, x.damage(err.Error())
 	}
 	h, ok := ParseHeader(body)
-	if !ok || h.Kind != KindIndex || h.Version < 1 || h.Version > indexVersion {
+	if !ok || h.Kind != kindIndex || h.Version < 1 || h.Version > indexVersion {
 		return nil, x.damage("it does not begin with the header of an index")
 	}
 	if h.File != of.Name || h.Size != of.Size || h.Check != of.Check || h.FirstSeq != of.First || h.Facts == nil || *h.Facts != of.Facts {
@@ -78,8 +78,8 @@ func (x *Index) damage(reason string) error {
 	return fmt.Errorf("%w: %s: %s", ErrNoIndex, x.path, reason)
 }
 
-// each calls do with the kind and the entries of each frame, until want of them were read. do returns how many
-// of the wanted entries it has read.
+// each calls do with the kind and the entries of each frame, until want entries were read. do returns the number of wanted
+// entries that it has read.
 func (x *Index) each(want int, do func(kind byte, e *entries) int) error {
 	r := frames(x.data, 0, x.size)
 	for want > 0 {
@@ -113,14 +113,14 @@ func (x *Index) Points() ([]Point, error) {
 	return all, err
 }
 
-// loadBatch is how many entries are passed on together, at most.
+// loadBatch is the largest number of entries that are passed on together.
 const loadBatch = 1024
 
-// HasStores reports whether the index says of which stores its IDs are. Indexes of version 1 do not.
+// HasStores reports whether the index has the stores of its IDs. Indexes of version 1 lack them.
 func (x *Index) HasStores() bool { return x.Header.Version > 1 }
 
-// IDs calls do with the stores and IDs of all facts, with the store "" if the index does not HasStores, in the order of
-// their seqs, many at a time. The slice is used again.
+// IDs calls do with the stores and IDs of all facts, many at a time, in the order of their seqs. The stores are "" unless
+// HasStores is true. The slice is reused.
 func (x *Index) IDs(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
 	last := uint64(0)
@@ -149,8 +149,7 @@ func (x *Index) IDs(do func([]sequencer.Loaded)) error {
 	})
 }
 
-// Keys calls do with each key's latest fact, many at a time. The slice is used again; the names keep
-// large blocks of memory.
+// Keys calls do with each key's latest fact, many at a time. The slice is reused; the names share large blocks of memory.
 func (x *Index) Keys(do func([]sequencer.Loaded)) error {
 	batch := make([]sequencer.Loaded, 0, loadBatch)
 	var stores []string
@@ -168,7 +167,7 @@ func (x *Index) Keys(do func([]sequencer.Loaded)) error {
 	})
 }
 
-// pass passes a batch on if it is full, or if e has no more entries, and returns what is left of it.
+// pass calls do with the batch if it is full, or if e has no more entries, and returns the batch to append to.
 func pass(batch []sequencer.Loaded, e *entries, do func([]sequencer.Loaded)) []sequencer.Loaded {
 	if len(batch) < loadBatch && e.more() {
 		return batch
@@ -205,7 +204,7 @@ func (e *entries) bytes(n uint64) []byte {
 	return b
 }
 
-// stores appends the names of a frame of stores; a frame of another kind has none.
+// stores appends the names of a frame of stores. It ignores frames of other kinds.
 func (e *entries) stores(kind byte, names []string) []string {
 	for kind == indexStores && e.more() {
 		names = append(names, string(e.text()))

@@ -14,33 +14,33 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// An IndexBuilder collects what the index of a file holds, as the facts of the file are read or written. It holds 18 bytes
-// for each fact and 70 or more for each key, until that is much: then it writes what it has to the file that Spill opens,
-// and goes on without it.
+// An IndexBuilder collects the entries of a file's index while the facts of the file are read or written. It takes 18 bytes
+// for each fact and 70 or more for each key. When that becomes much, it writes the entries to the file that Spill opens,
+// and frees their memory.
 type IndexBuilder struct {
 	facts uint64
 	last  uint64    // the seq of the last fact
 	time  time.Time // the greatest transaction time
 	keys  *sequencer.Keys
 
-	// The IDs are as an index holds them: in each block, the first seq counts from 0, and each other one from the seq
-	// before it.
+	// The IDs are in the form of an index: in each block, the first seq counts from 0, and each other seq from the previous
+	// one.
 	ids   [][]byte
-	count int    // how many IDs there are, written ones too
+	count int    // of IDs, also of written ones
 	seq   uint64 // of the last ID
 
-	spilled output // what was written
+	spilled output // the written frames
 	entries int    // of keys that were written; a key may have several
-	stores  int    // that were written; a store may be there several times
-	err     error  // why that failed
+	stores  int    // that were written; a store may occur several times
+	err     error  // of writing
 
-	Tree *Tree // nil: it is not computed, which takes longer than all else
+	Tree *Tree // nil: the tree is not computed; computing it takes longer than all else
 
-	// Spill opens an empty file, the one that Write will be given. nil: everything stays in memory.
+	// Spill opens an empty file, which Write will then get. nil: everything stays in memory.
 	Spill func() (ReadWriter, error)
 }
 
-// A ReadWriter is a file that is written, or an index that is.
+// A ReadWriter is a file, or an index, that is being written.
 type ReadWriter interface {
 	io.ReaderAt
 	io.WriterAt
@@ -68,8 +68,8 @@ func (x *IndexBuilder) Add(facts []backend.Fact) {
 	x.spill()
 }
 
-// AddIndex adds the facts that an index describes, which must have stores.
-func (x *IndexBuilder) AddIndex(of *Index) error {
+// addIndex adds the facts that an index describes, which must have stores.
+func (x *IndexBuilder) addIndex(of *Index) error {
 	if !of.HasStores() {
 		return of.damage("it does not say of which stores its IDs are")
 	}
@@ -115,10 +115,11 @@ func (x *IndexBuilder) addID(store string, id sequencer.ID, seq uint64) {
 	x.count++
 }
 
-// indexFrame is about how long the frames of an index are.
+// indexFrame is about the size of the frames of an index.
 const indexFrame = 256 << 10
 
-// How many blocks of IDs of 256 KiB, and how many keys, an IndexBuilder holds that can spill. Tests have less.
+// MaxIndexBlocks and MaxIndexKeys limit the blocks of IDs, of 256 KiB each, and the keys in the memory of an IndexBuilder
+// that can spill. Tests set lower limits.
 var MaxIndexBlocks, MaxIndexKeys = 32, 1 << 20
 
 // spill writes IDs and keys to the file, if there are many.
@@ -138,7 +139,7 @@ func (x *IndexBuilder) spill() {
 	x.ids, x.keys = nil, sequencer.NewKeys()
 }
 
-// Write writes the index of a file to a file that is empty, or that Spill has opened. It returns the size.
+// Write writes the index of a file to the file that Spill opened, or to an empty one. It returns the size of the index.
 func (x *IndexBuilder) Write(to ReadWriter, of *File, created time.Time) (int64, error) {
 	if x.err != nil {
 		return 0, x.err
@@ -160,7 +161,7 @@ func (x *IndexBuilder) Write(to ReadWriter, of *File, created time.Time) (int64,
 	return out.end, out.err
 }
 
-// Encode returns the index of a file, as a file. Spill must be nil.
+// Encode returns the bytes of the index of a file. Spill must be nil.
 func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
 	var out output
 	x.head(&out, of, created)
@@ -168,7 +169,7 @@ func (x *IndexBuilder) Encode(of *File, created time.Time) []byte {
 	return out.buf
 }
 
-// head writes what an index begins with.
+// head writes the beginning of an index.
 func (x *IndexBuilder) head(out *output, of *File, created time.Time) {
 	last := x.last
 	if x.facts == 0 {
@@ -180,7 +181,7 @@ func (x *IndexBuilder) head(out *output, of *File, created time.Time) {
 		tree = &x.Tree.Range
 	}
 	out.buf = Header{
-		Kind: KindIndex, Tree: tree, FirstSeq: of.First, LastSeq: last, Facts: &x.facts, CreatedAt: Seconds(created), Largest: of.Largest,
+		Kind: kindIndex, Tree: tree, FirstSeq: of.First, LastSeq: last, Facts: &x.facts, CreatedAt: Seconds(created), Largest: of.Largest,
 		File: of.Name, Size: of.Size, Check: of.Check, LastTime: Seconds(x.time),
 		Points: len(of.Points), IDs: x.count, Keys: x.entries + x.keys.Len(),
 	}.Frame(0)
@@ -222,15 +223,15 @@ func (x *IndexBuilder) write(out *output) {
 	x.stores += len(x.keys.Stores())
 }
 
-// An output is where the frames of an index go: to a file, or, without one, to buf.
+// An output takes the frames of an index, for a file or, without one, in buf.
 type output struct {
 	f   ReadWriter
-	end int64  // where buf goes
+	end int64  // the offset at which buf is written
 	buf []byte // frames that are not written yet
 	err error
 }
 
-// frame adds a frame with a body, unless that has no entries.
+// frame adds a frame with a body, unless the body has no entries.
 func (o *output) frame(body []byte) {
 	if len(body) < 2 {
 		return
@@ -249,7 +250,7 @@ func (o *output) flush() {
 	o.buf = o.buf[:0]
 }
 
-// moveUp moves what a file has from an offset to its end by some bytes, towards the end.
+// moveUp moves the bytes from an offset to the end of the file by some bytes towards the end.
 func moveUp(f ReadWriter, from, end, by int64) error {
 	buf := make([]byte, min(writeSize, end-from))
 	for at := end; at > from; {

@@ -16,8 +16,8 @@ import (
 	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
-// TestIndexHasAllIDs looks into an index of some frames, and into one that takes in another. An index with the latest IDs
-// only, as earlier releases made it, is not used.
+// TestIndexHasAllIDs checks an index of some frames, and an index to which another was added. An index of an earlier
+// release, with only the latest IDs, is not used.
 func TestIndexHasAllIDs(t *testing.T) {
 	const facts = 50_000
 	id := func(n uint64) string { return fmt.Sprintf("0197c0de-8c1a-7055-9dd2-%012x", n) }
@@ -34,7 +34,7 @@ func TestIndexHasAllIDs(t *testing.T) {
 	of, err := open(x)
 	require.NoError(t, err)
 	y := NewIndexBuilder()
-	require.NoError(t, y.AddIndex(of))
+	require.NoError(t, y.addIndex(of))
 	of, err = open(y)
 	require.NoError(t, err)
 	next := uint64(1)
@@ -51,8 +51,8 @@ func TestIndexHasAllIDs(t *testing.T) {
 	require.ErrorIs(t, err, ErrNoIndex)
 }
 
-// TestIndexSpills builds an index that is too large for memory. It says the same as one that is not: a key may be there several
-// times, the latest fact last. A file that fails is said in the end.
+// TestIndexSpills builds an index that is too large for memory. It has the same entries as another index; a key may occur
+// several times, its latest fact last. If the file fails, Write returns the error.
 func TestIndexSpills(t *testing.T) {
 	defer func(blocks, keys int) { MaxIndexBlocks, MaxIndexKeys = blocks, keys }(MaxIndexBlocks, MaxIndexKeys)
 	MaxIndexBlocks, MaxIndexKeys = 1, 100
@@ -110,7 +110,7 @@ func TestIndexSpills(t *testing.T) {
 				require.LessOrEqual(t, x.keys.Len(), MaxIndexKeys)
 				return
 			}
-			require.NoError(t, x.AddIndex(from))
+			require.NoError(t, x.addIndex(from))
 		})
 		size, err := x.Write(f, of, time.Unix(1, 0))
 		require.NoError(t, err)

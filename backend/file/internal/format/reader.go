@@ -11,29 +11,29 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Reader reads the frames of a segment file or a snapshot, also those in the blocks of a snapshot. Damage
-// is a *backend.CorruptError. It is not safe for concurrent use.
+// A Reader reads the frames of a segment file or a snapshot, also the frames in the blocks of a snapshot. Damage is a
+// *backend.CorruptError. It is not safe for concurrent use.
 type Reader struct {
 	path     string
 	file     io.ReaderAt
 	snapshot bool
-	base     int64 // where r began to read
-	to       int64 // where it stops
+	base     int64 // the offset at which r began to read
+	to       int64 // the offset at which r stops
 	r        *wire.Reader
 	packed   []byte // a compressed block that was read, and is to be decompressed
 	block    []byte // the rest of a decompressed block
 	ended    bool   // the last frame of a snapshot was read
 	offset   int64
 
-	// Room, if not nil, is called before a frame or a block takes more memory than is at hand, with its bytes. Its error is returned
-	// by Next and NextFrame, which may be called again.
+	// Room, if not nil, is called with the size of a frame or a block before the Reader allocates memory for it. If Room
+	// returns an error, Next and NextFrame return it, and may be called again.
 	Room func(bytes int) error
 
 	// Nodes, if not nil, is called by Next with the nodes of the hash tree that it skips.
 	Nodes func(nodes ...merkle.Node)
 }
 
-// NewReader returns a Reader of what f holds from an offset to another. The path is for errors.
+// NewReader returns a Reader of f from one offset to another. The path is for errors.
 func NewReader(f io.ReaderAt, path string, snapshot bool, from, to int64) *Reader {
 	x := &Reader{path: path, file: f, snapshot: snapshot, base: from, to: to}
 	x.begin()
@@ -53,7 +53,7 @@ func (x *Reader) begin() {
 
 const endsInside = "the file ends inside a frame"
 
-// frames returns a reader of what f holds from an offset to another.
+// frames returns a reader of f from one offset to another.
 func frames(f io.ReaderAt, from, to int64) *wire.Reader {
 	return wire.NewReader(io.NewSectionReader(f, from, to-from), wire.MaxMaxFrame)
 }
@@ -65,23 +65,23 @@ func (x *Reader) room(bytes int) error {
 	return x.Room(bytes)
 }
 
-// Held returns how many bytes of a block are in memory and were not returned yet.
+// Held returns the number of bytes of a block that are in memory and were not returned yet.
 func (x *Reader) Held() int { return len(x.block) }
 
-// Extend makes the reader go on to another offset.
+// Extend sets the offset at which the reader stops.
 func (x *Reader) Extend(to int64) {
 	x.base, x.to = x.End(), to
 	x.begin()
 }
 
-// Offset returns where the frame or block of the last body begins or, after an error, the frame or block
-// that could not be read.
+// Offset returns the offset of the frame or block of the last body or, after an error, of the frame or block that could not
+// be read.
 func (x *Reader) Offset() int64 { return x.offset }
 
-// End returns where the next frame or block of the file begins.
+// End returns the offset of the next frame or block of the file.
 func (x *Reader) End() int64 { return x.base + x.r.Offset() }
 
-// Raw returns the body of the next frame of the file itself, whatever it is.
+// Raw returns the body of the next frame of the file itself, of any kind.
 func (x *Reader) Raw() ([]byte, error) { return bodyOf(x.rawFrame()) }
 
 // bodyOf returns a frame's body.
@@ -117,10 +117,10 @@ func (x *Reader) rawFrame() ([]byte, error) {
 }
 
 // Next returns the body of the next fact or group of facts. It skips the header, markers, nodes and the end of a
-// snapshot. The caller may keep the body's memory.
+// snapshot. The caller may keep the body.
 func (x *Reader) Next() ([]byte, error) { return bodyOf(x.NextFrame()) }
 
-// NextFrame is like Next, and returns the whole frame, which wire.Join can join with the one before it.
+// NextFrame is like Next, but returns the whole frame, which wire.Join can join with the previous one.
 func (x *Reader) NextFrame() ([]byte, error) {
 	for {
 		if len(x.block) > 0 {
@@ -161,7 +161,7 @@ func (x *Reader) NextFrame() ([]byte, error) {
 	}
 }
 
-// unpack decompresses the block that was read.
+// unpack decompresses the block in packed.
 func (x *Reader) unpack() error {
 	if err := x.room(len(x.packed) + blockLen(x.packed)); err != nil {
 		return err
@@ -187,7 +187,7 @@ func (x *Reader) nodes(body []byte) error {
 	return nil
 }
 
-// Damage returns the error for a frame that is damaged, the one at Offset.
+// Damage returns the error for a damaged frame at Offset.
 func (x *Reader) Damage(reason string) error {
 	return &backend.CorruptError{Path: x.path, Offset: x.offset, Reason: reason}
 }

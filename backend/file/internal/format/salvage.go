@@ -16,12 +16,12 @@ import (
 type Stretch struct {
 	From, To int64
 	Body     []byte // of the frame; nil if there is none
-	Bad      string // what is wrong with the bytes; "" for a frame, and for zeros at the end of the file
-	Last     bool   // there is no frame behind the bytes
+	Bad      string // the reason why the bytes are damaged; "" for a frame, and for zeros at the end of the file
+	Last     bool   // no frame follows the bytes
 }
 
-// Stretches yields all of a file of a given size, whatever is in it. bodies is LogBodies or IndexBodies: the
-// frames to look for behind damage. Damage is not an error: it is a Stretch. An error ends the loop.
+// Stretches yields the whole content of a file of a given size, also of a damaged one. bodies is LogBodies or IndexBodies:
+// the frames to search for after damage. Damage is not an error: it is a Stretch. An error ends the loop.
 func Stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string) iter.Seq2[Stretch, error] {
 	return func(yield func(Stretch, error) bool) {
 		if err := stretches(ctx, f, size, bodies, func(s Stretch) bool { return yield(s, nil) }); err != nil {
@@ -75,8 +75,7 @@ func stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string, yi
 	return nil
 }
 
-// DataEnd returns the offset after the last byte of f, between two offsets, that is not zero; from if there
-// is none.
+// DataEnd returns the offset after the last byte between two offsets of f that is not zero; from if there is none.
 func DataEnd(ctx context.Context, f io.ReaderAt, from, to int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	for to > from {

@@ -14,16 +14,16 @@ import (
 )
 
 // A Search finds whole frames among other bytes. No frame can begin inside another frame of JSON, since the
-// first byte of a length does not occur in JSON. So every frame that is found was written as a frame.
+// first byte of a length does not occur in JSON. So every frame that it finds was written as a frame.
 //
-// In hostile bytes a long frame may seem to begin almost anywhere. So a CRC is not computed from the bytes
-// of the frame, but from the CRCs of all bytes before its two ends, which are kept for each stride: judging
-// a place takes only as long as reading a stride.
+// In hostile bytes a long frame may seem to begin almost anywhere. So the CRC of a frame is not computed from its bytes,
+// but from the CRCs of all bytes before its beginning and before its end. These are kept for each stride. So checking a
+// place takes no longer than reading a stride.
 type Search struct {
 	f     io.ReaderAt
 	end   int64
 	first string   // the first bytes of the bodies that are searched for
-	base  int64    // where sums begin
+	base  int64    // the offset at which sums begin
 	sums  []uint32 // the CRCs of the bytes from base to base+i*stride
 	buf   []byte
 	part  [stride]byte
@@ -38,8 +38,8 @@ const (
 	IndexBodies = "{pisk"
 )
 
-// NewSearch returns a Search of f for frames that begin at from or later, end at end or before, and have
-// bodies that begin with one of the bytes in first.
+// NewSearch returns a Search of f for frames between the offsets from and end whose bodies begin with one of the bytes in
+// first.
 func NewSearch(f io.ReaderAt, from, end int64, first string) *Search {
 	return &Search{f: f, end: end, first: first, base: from, sums: []uint32{0}, buf: make([]byte, 64<<10+5)}
 }
@@ -48,7 +48,7 @@ func NewSearch(f io.ReaderAt, from, end int64, first string) *Search {
 // -1 if there is none. from must not be before the start of the search or the from of an earlier call.
 func (s *Search) Next(ctx context.Context, from, to int64) (int64, []byte, error) {
 	if from-s.base >= int64(len(s.sums))*stride {
-		s.base, s.sums = from, s.sums[:1] // the bytes between were not searched
+		s.base, s.sums = from, s.sums[:1] // the bytes in between were skipped
 	}
 	for from < to {
 		if err := ctx.Err(); err != nil {
@@ -58,7 +58,7 @@ func (s *Search) Next(ctx context.Context, from, to int64) (int64, []byte, error
 		if err := vfs.ReadFull(s.f, b, from); err != nil {
 			return 0, nil, err
 		}
-		step := int(min(to-from, max(1, int64(len(b)-4)))) // the last bytes are searched again, with the bytes that follow
+		step := int(min(to-from, max(1, int64(len(b)-4)))) // the last bytes are searched again, together with the following ones
 		for i := range step {
 			if b[i] > wire.MaxMaxFrame>>24 || len(b)-i < 5 {
 				continue
@@ -84,7 +84,7 @@ func (s *Search) Next(ctx context.Context, from, to int64) (int64, []byte, error
 	return -1, nil, nil
 }
 
-// whole reports whether the bytes between two offsets may be a body, and are followed by their CRC.
+// whole reports whether the bytes between two offsets may be a body and are followed by their CRC.
 func (s *Search) whole(from, to int64, first byte) (bool, error) {
 	if err := vfs.ReadFull(s.f, s.tail[:], to-1); err != nil {
 		return false, err

@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestCRCShift compares with a CRC that is computed from the bytes.
+// TestCRCShift compares crcShift with a CRC that is computed from the bytes.
 func TestCRCShift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		data := bytes.Repeat(rapid.SliceOfN(rapid.Byte(), 1, 50).Draw(t, "data"), rapid.IntRange(1, 2000).Draw(t, "times"))
@@ -28,7 +28,7 @@ func TestCRCShift(t *testing.T) {
 	})
 }
 
-// TestSearch finds each frame among other bytes, also where the search reads on.
+// TestSearch finds each frame among other bytes, also across two reads of the search.
 func TestSearch(t *testing.T) {
 	for _, gap := range []int{1, 7, stride - 4, stride, stride + 1, 64<<10 - 9, 64<<10 - 1, 64 << 10, 64<<10 + 1, 200_000} {
 		for _, body := range []string{"{}", `[{"a":1}]`, "(block", "{" + string(bytes.Repeat([]byte{'x'}, 3*stride)) + "}"} {
@@ -48,7 +48,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// A countedReader counts how much is read.
+// A countedReader counts the bytes that are read.
 type countedReader struct {
 	io.ReaderAt
 	bytes int
@@ -60,7 +60,7 @@ func (c *countedReader) ReadAt(b []byte, at int64) (int, error) {
 }
 
 // TestSearchHostile searches bytes of which every sixth seems to begin a frame half as long as the file:
-// twice as many bytes are twice the work, and not four times. It ends with its context.
+// twice the bytes take twice the work, and not four times. The search ends with its context.
 func TestSearchHostile(t *testing.T) {
 	work := func(ctx context.Context, size int) (int, error) {
 		data := bytes.Repeat([]byte{'}'}, size)

@@ -14,7 +14,7 @@ import (
 // nodesMagic is the first byte of the bodies with nodes of the hash tree.
 const nodesMagic = 'h'
 
-// nodesFrame is about how long such a body gets.
+// nodesFrame is about the largest size of such a body.
 const nodesFrame = 64 << 10
 
 // IsNodes reports whether a body has nodes of the hash tree, of facts that were pruned from the file.
@@ -53,13 +53,13 @@ func ParseNodes(body []byte) (nodes []merkle.Node, ok bool) {
 	return nodes, true
 }
 
-// maxLeaf is how large a buffer may be that is kept for the next leaf.
+// maxLeaf limits the size of a buffer that is kept for the next leaf.
 const maxLeaf = 1 << 20
 
 // A Leaves computes leaves of the hash tree.
 type Leaves struct{ buf []byte }
 
-// Of returns the leaf of a fact: its body as the codec writes it. Groups and blocks change nothing in it.
+// Of returns the leaf of a fact: its body as the codec writes it. The leaf is the same in groups and blocks.
 func (l *Leaves) Of(f *backend.Fact) merkle.Node {
 	l.buf = wire.AppendFact(append(l.buf[:0], merkle.LeafPrefix), f)
 	leaf := merkle.Node{First: f.Seq - 1, Hash: merkle.Leaf(l.buf)}
@@ -70,23 +70,23 @@ func (l *Leaves) Of(f *backend.Fact) merkle.Node {
 }
 
 // A Tree computes the part of the hash tree that a file covers, from its facts and nodes. A seq without either has an empty
-// leaf: its fact was lost, or pruned before files kept nodes. Nodes come before the facts after them.
+// leaf: its fact was lost, or pruned before files kept nodes. Nodes must be added before the facts that follow them.
 type Tree struct {
 	Range  merkle.Range
-	Pruned uint64 // how many leaves are in nodes
+	Pruned uint64 // the number of leaves in nodes
 
 	// Gone, if not nil, is called with the seqs that have neither a fact nor a node.
 	Gone func(first, last uint64)
 
 	leaves Leaves
-	nodes  nodes // that are not in the range yet
+	nodes  nodes // not in the range yet
 }
 
-// nodes wait for their place in a tree or a file. Neighbours are joined.
+// nodes are nodes that wait to be added to a tree or written to a file. Neighbours are joined.
 type nodes struct {
 	all  []merkle.Node
-	tidy bool // all is in order
-	most int  // how many there may be until they are joined
+	tidy bool // sorted and joined
+	most int  // the number of nodes at which they are joined
 }
 
 func (n *nodes) add(more ...merkle.Node) {
@@ -109,7 +109,7 @@ func NewTree(first uint64) *Tree { return &Tree{Range: merkle.NewRange(first - 1
 // Nodes adds nodes.
 func (t *Tree) Nodes(nodes ...merkle.Node) { t.nodes.add(nodes...) }
 
-// Facts adds facts. A fact that the tree has already changes nothing.
+// Facts adds facts, except those already in the tree.
 func (t *Tree) Facts(facts []backend.Fact) {
 	for i := range facts {
 		f := &facts[i]
@@ -121,14 +121,14 @@ func (t *Tree) Facts(facts []backend.Fact) {
 	}
 }
 
-// Through adds the nodes up to a seq, and empty leaves for what is missing.
+// Through adds the nodes up to a seq, and empty leaves for missing facts.
 func (t *Tree) Through(seq uint64) {
 	t.nodes.join()
 	n := 0
 	for ; n < len(t.nodes.all) && t.nodes.all[n].End() <= seq; n++ {
 		node := t.nodes.all[n]
 		if node.First < t.Range.End() {
-			continue // a fact has its place
+			continue // a fact has its leaf
 		}
 		t.fill(node.First)
 		t.Range.Add(node)
@@ -147,8 +147,8 @@ func (t *Tree) fill(seq uint64) {
 	}
 }
 
-// Inside reports whether a seq is inside a node, so that the tree through it is not known. Through was not called with a
-// greater one.
+// Inside reports whether a seq is inside a node, so that the tree through it is not known. Call it before Through is called
+// with a greater seq.
 func (t *Tree) Inside(seq uint64) bool {
 	t.nodes.join()
 	return slices.ContainsFunc(t.nodes.all, func(n merkle.Node) bool { return n.First < seq && seq < n.End() })

@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Writer writes a snapshot, or a segment file with gaps: first the frames, then the header, for which it
-// leaves room. It collects the index on the way.
+// A Writer writes a snapshot, or a segment file with gaps: first the frames, then the header, for which it reserves room.
+// Meanwhile it collects the entries of the index.
 type Writer struct {
 	File     File     // complete after Finish; until then, the name, the last seq and horizons may change
 	Identity Identity // of the log; it may change until Finish
@@ -26,26 +26,26 @@ type Writer struct {
 	f      ReadWriter
 	index  *IndexBuilder
 	room   int    // of the header's body
-	end    int64  // where buf goes
+	end    int64  // the offset at which buf is written
 	buf    []byte // frames that are not written yet
 	hash   hash.Hash
 	blocks int
-	nodes  nodes  // that are not written yet
+	nodes  nodes  // not written yet
 	first  uint64 // the seq of the first fact in block
 	block  []byte // frames that are not compressed yet
 	body   []byte
 }
 
-// maxHeader is how many bytes the header of a file may have at most. With horizons of so many stores that it would be longer, it
-// says the greatest one, for all stores.
+// maxHeader limits the size of a file's header. If the horizons of many stores would make it longer, it has only the
+// greatest horizon, for all stores.
 var maxHeader = wire.DefaultMaxFrame // tests have less
 
-// writeSize is how many bytes a Writer writes at once, at least.
+// writeSize is the least number of bytes that a Writer writes at once, except at the end.
 const writeSize = 1 << 20
 
 // NewWriter returns a Writer of a file. of has the file's name and the seqs that it covers, and id names the log. The
-// Writer leaves room for a header with the horizons of of, the ancestors of id and, unless of.Nodes is 0, nodes. For spill, see
-// IndexBuilder.
+// Writer reserves room for a header with the horizons in of, the ancestors in id and, unless of.Nodes is 0, the number of
+// nodes. For spill, see IndexBuilder.Spill.
 func NewWriter(f ReadWriter, of File, id Identity, spill func() (ReadWriter, error)) *Writer {
 	w := &Writer{File: of, Identity: id, f: f, index: NewIndexBuilder(), hash: sha256.New()}
 	w.index.Spill = spill
@@ -93,7 +93,7 @@ func (w *Writer) Add(body []byte, facts []backend.Fact) error {
 	return w.flushBlock()
 }
 
-// AddNodes adds nodes of the hash tree, for facts that the file does not have, before the facts that come after them.
+// AddNodes adds nodes of the hash tree for pruned facts. Call it before the facts that follow them are added.
 func (w *Writer) AddNodes(nodes ...merkle.Node) {
 	w.nodes.add(nodes...)
 	if w.index.Tree != nil {
@@ -101,7 +101,7 @@ func (w *Writer) AddNodes(nodes ...merkle.Node) {
 	}
 }
 
-// CopyNodes adds a body with nodes. The caller adds what the index says about them, with AddIndex.
+// CopyNodes copies a body with nodes. AddIndex must add their part of the index.
 func (w *Writer) CopyNodes(body []byte) error {
 	nodes, ok := ParseNodes(body)
 	if !ok {
@@ -111,7 +111,7 @@ func (w *Writer) CopyNodes(body []byte) error {
 	return w.frame(body)
 }
 
-// writeNodes writes the nodes that wait.
+// writeNodes writes the waiting nodes.
 func (w *Writer) writeNodes() error {
 	w.nodes.join()
 	for some := range slices.Chunk(w.nodes.all, nodesFrame/40) {
@@ -124,7 +124,8 @@ func (w *Writer) writeNodes() error {
 	return nil
 }
 
-// AddBlock adds a compressed block to a snapshot as it is, with the body and the facts of each frame in it.
+// AddBlock adds an unchanged compressed block to a snapshot. bodies and frames are the body and the facts of each frame in
+// it.
 func (w *Writer) AddBlock(compressed []byte, bodies [][]byte, frames [][]backend.Fact) error {
 	if err := w.flushBlock(); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (w *Writer) AddBlock(compressed []byte, bodies [][]byte, frames [][]backend
 func (w *Writer) AddIndex(of *Index) error {
 	w.File.Facts += *of.Header.Facts
 	w.File.Hold(of.Header.Largest)
-	return w.index.AddIndex(of)
+	return w.index.addIndex(of)
 }
 
 // CopyBlock adds a compressed block, whose first fact has the given seq.
@@ -160,7 +161,7 @@ func (w *Writer) WriteIndex(to ReadWriter, created time.Time) (int64, error) {
 	return w.index.Write(to, &w.File, created)
 }
 
-// Tree returns the file's part of the hash tree; nil: it is not known, since an index that was added had none. Call it after
+// Tree returns the file's part of the hash tree; nil if it is not known, because an added index had none. Call it after
 // Finish.
 func (w *Writer) Tree() *merkle.Range {
 	if w.index.Tree == nil {
@@ -185,7 +186,7 @@ func (w *Writer) flushBlock() (err error) {
 	return w.CopyBlock(w.body, w.first)
 }
 
-// offset returns where the next frame goes.
+// offset returns the offset of the next frame.
 func (w *Writer) offset() int64 { return w.end + int64(len(w.buf)) }
 
 func (w *Writer) frame(body []byte) error {
@@ -207,7 +208,7 @@ func (w *Writer) flush() error {
 	return err
 }
 
-// widen moves what follows the header, all of which is written, to make room for a header that is longer by some bytes.
+// widen moves the written frames after the header, to make room for a header that is longer by some bytes.
 func (w *Writer) widen(by int) error {
 	to := int64(by)
 	if err := moveUp(w.f, w.File.Header, w.end, to); err != nil {
@@ -221,7 +222,7 @@ func (w *Writer) widen(by int) error {
 	return nil
 }
 
-// Finish writes what is left, and then the header.
+// Finish writes the remaining frames, and then the header.
 func (w *Writer) Finish(created time.Time) error {
 	f, sum := &w.File, ""
 	if f.Snapshot {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Boot returns a text that names the time since the machine was started last; "" where the system does not tell.
+// Boot returns an ID of the machine's latest start; "" if the system has none.
 func Boot() string {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

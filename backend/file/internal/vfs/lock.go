@@ -29,7 +29,7 @@ type Holder struct {
 	PID   int
 	Host  string
 	Boot  string // see [Boot]
-	Space string // the namespace of the process's ID: containers have their own
+	Space string // the namespace of the process's ID, since containers have their own
 }
 
 func self() Holder {
@@ -38,12 +38,12 @@ func self() Holder {
 	return Holder{os.Getpid(), host, Boot(), space}
 }
 
-// text is what a lock file holds: a line for each part.
+// text returns the content of a lock file: a line for each part.
 func (h Holder) text() string {
 	return fmt.Sprintf("%d\n%s\n%s\n%s\n", h.PID, h.Host, h.Boot, h.Space)
 }
 
-// maxHolder is how many bytes of a lock file are read, which anybody may have written.
+// maxHolder limits the bytes that are read of a lock file, since anybody may have written it.
 const maxHolder = 1 << 10
 
 func parseHolder(text string) (h Holder) {
@@ -53,8 +53,8 @@ func parseHolder(text string) (h Holder) {
 	return h
 }
 
-// Elsewhere says where the process runs, if its ID means nothing in this one's machine or container; "" if it does, or if
-// that is not known.
+// Elsewhere names the other machine or container in which the process runs; "" if it runs in this one, or if that is not
+// known.
 func (h Holder) Elsewhere() string {
 	switch here := self(); {
 	case h.Host == "":
@@ -67,8 +67,9 @@ func (h Holder) Elsewhere() string {
 	return ""
 }
 
-// Lock uses flock(2) or LockFileEx, which end with the process, and writes to the file who holds it, for the
-// error of others. The OS must be one of [NewOS]. On Windows, nobody can read or write a locked file, so that it says nothing.
+// Lock uses flock(2) or LockFileEx, which end with the process, and writes the Holder to the file, for the errors of other
+// processes. The OS must come from [NewOS]. On Windows, no process can read or write a locked file, so that it names no
+// holder.
 func (o OS) Lock(name string) (Lock, error) {
 	if err := o.kept.open(filepath.Dir(name)); err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (o OS) lock(name string) (Lock, error) {
 		err = o.in(name, func(root *os.Root, rel string) error { return passOver(root.Chmod(rel, fileMode)) })
 	}
 	if err == nil {
-		// The lock holds without that, too.
+		// The lock is valid without the text, too.
 		if f, err := o.open(name, os.O_RDWR); err == nil {
 			if f.Truncate(0) == nil {
 				_ = WriteAll(f, []byte(self().text()), 0)
@@ -108,7 +109,8 @@ func (o OS) lock(name string) (Lock, error) {
 	return osLock{l, info, o.kept}, nil
 }
 
-// isLocked looks what was locked: a regular file of that name in the directory that is kept open. failed is the error of locking.
+// isLocked checks that the locked file is a regular file of that name in the kept directory. failed is the error of
+// locking.
 func (o OS) isLocked(l *flock.Flock, failed error) (info fs.FileInfo, err error) {
 	if errors.Is(failed, syscall.ENOLCK) || errors.Is(failed, errors.ErrUnsupported) {
 		return nil, fmt.Errorf("the file system of %s cannot lock files, so nothing would keep a second process out: use another file system: %w", l.Path(), failed)
@@ -131,7 +133,7 @@ func (o OS) isLocked(l *flock.Flock, failed error) (info fs.FileInfo, err error)
 	return info, nil
 }
 
-// locked returns the error for a file that is locked.
+// locked returns the error for a locked file.
 func (o OS) locked(name string) error {
 	e := &LockedError{Path: name}
 	l := flock.New(name, flock.SetFlag(os.O_RDONLY|noFollow))
@@ -146,7 +148,7 @@ func (o OS) locked(name string) error {
 	return e
 }
 
-// LockRead shares the lock with others that only read, if the file exists, and writes nothing.
+// LockRead shares the lock with other readers, if the file exists, and writes nothing.
 func (o OS) LockRead(name string) (Lock, error) {
 	if err := o.kept.open(filepath.Dir(name)); err != nil {
 		return nil, err
@@ -187,7 +189,7 @@ func (l osLock) Held() error {
 	case isGone(err):
 		return err
 	}
-	return nil // other errors may pass, and say nothing about the file
+	return nil // other errors may be temporary, and say nothing about the file
 }
 
 // isGone reports whether an error of Lstat says that there is no file of that name.

@@ -19,8 +19,8 @@ const (
 	fileMode = 0o600
 )
 
-// OS is the operating system's file system. The zero OS can be used; one of [NewOS] keeps the directory of its lock open
-// until the lock is closed, and finds everything in that directory below it, wherever its path leads by then.
+// OS is the operating system's file system. The zero OS is valid. An OS from [NewOS] keeps the directory of its lock open
+// until the lock is closed, and accesses everything in that directory through it, even if the path leads elsewhere by then.
 type OS struct{ kept *kept }
 
 // NewOS returns an OS that keeps the directory of its latest lock open.
@@ -31,10 +31,10 @@ type kept struct {
 	mu   sync.RWMutex
 	path string
 	root *os.Root // nil: no directory is kept
-	dir  *os.File // the same, so that it can be synced without a new descriptor
+	dir  *os.File // the same directory, to sync it without a new descriptor
 }
 
-// below returns the directory that is kept open, and a name's path there; nil if the name is not there.
+// below returns the kept directory, and a name's path below it; nil if the name is not below it.
 func (o OS) below(name string) (*os.Root, string) {
 	if o.kept == nil {
 		return nil, ""
@@ -51,7 +51,7 @@ func (o OS) below(name string) (*os.Root, string) {
 	return o.kept.root, rel
 }
 
-// in calls do with a directory that is open, and a name's path there.
+// in calls do with an open directory, and a name's path below it.
 func (o OS) in(name string, do func(root *os.Root, rel string) error) error {
 	if root, rel := o.below(name); root != nil {
 		return do(root, rel)
@@ -63,7 +63,7 @@ func (o OS) in(name string, do func(root *os.Root, rel string) error) error {
 	return errors.Join(do(root, filepath.Base(name)), root.Close())
 }
 
-// Stat does not follow a link below the directory that is kept open.
+// Stat does not follow a link below the kept directory.
 func (o OS) Stat(name string) (fs.FileInfo, error) {
 	if root, rel := o.below(name); root != nil {
 		return root.Lstat(rel)
@@ -81,7 +81,7 @@ func (o OS) ReadDir(name string) ([]fs.DirEntry, error) {
 func (o OS) Open(name string) (File, error) { return o.open(name, os.O_RDONLY) }
 func (o OS) Edit(name string) (File, error) { return o.open(name, os.O_RDWR) }
 
-// Create removes what has the name, which may be a link, or open elsewhere.
+// Create first removes any file of that name, which may be a link, or open elsewhere.
 func (o OS) Create(name string) (File, error) {
 	if err := o.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -89,11 +89,11 @@ func (o OS) Create(name string) (File, error) {
 	return o.open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 }
 
-// open opens a regular file, and follows no link: whoever may write to a log's directory must not choose another file for
-// a process with more rights.
+// open opens a regular file, and follows no link: a user who may write to a log's directory must not be able to redirect a
+// process with more rights to another file.
 func (o OS) open(name string, flag int) (opened File, err error) {
 	err = o.in(name, func(root *os.Root, rel string) error {
-		var before fs.FileInfo // os.Root follows links that stay below it, unless it creates
+		var before fs.FileInfo // os.Root follows links that stay below it, except when it creates a file
 		if flag&os.O_CREATE == 0 {
 			var err error
 			if before, err = root.Lstat(rel); err != nil {
@@ -148,8 +148,8 @@ func (o OS) Remove(name string) error {
 	})
 }
 
-// Mkdir makes a directory. A directory or file that root makes gets the owner of the directory that it is in, so that
-// the owner can go on with it.
+// Mkdir makes a directory. A directory or file that root makes gets the owner of its parent directory, so that this owner
+// can use it.
 func (o OS) Mkdir(name string) error {
 	return o.in(name, func(root *os.Root, rel string) error {
 		if err := root.Mkdir(rel, dirMode); err != nil {
@@ -166,7 +166,7 @@ func (o OS) Mkdir(name string) error {
 	})
 }
 
-// passOver turns into nil an error that says that modes and owners are not for a process to choose, as on network file systems
+// passOver returns nil for an error that says that a process may not change modes and owners, as on network file systems
 // and in containers.
 func passOver(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
@@ -177,7 +177,7 @@ func passOver(err error) error {
 
 // SyncDir makes names durable. Windows cannot do that.
 //
-//	fsync(dir)      of the directory that is kept open, or of one that is opened and closed
+//	fsync(dir)      of the kept directory, or of one that is opened and closed
 func (o OS) SyncDir(name string) error {
 	root, rel := o.below(name)
 	if root != nil && rel == "." {

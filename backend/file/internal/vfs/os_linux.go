@@ -7,8 +7,7 @@ import (
 	"syscall"
 )
 
-// Sync makes the file's data durable, and the metadata that reading it needs: size and blocks, but not
-// times.
+// Sync makes durable the file's data and the metadata for reading it: size and blocks, but not times.
 func (f osFile) Sync() error {
 	conn, err := f.SyscallConn()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestKeptDirectory syncs the directory of a lock without opening it: it has another name by then.
+// TestKeptDirectory syncs the directory of a lock without opening it by name, since it has another name by then.
 func TestKeptDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	require.NoError(t, os.Mkdir(dir, 0o700))
@@ -25,7 +25,7 @@ func TestKeptDirectory(t *testing.T) {
 	require.ErrorIs(t, fsys.SyncDir(dir), os.ErrNotExist)
 }
 
-// TestOwner makes files as root in another user's directory: they are that user's.
+// TestOwner makes files as root in another user's directory: this user owns them.
 func TestOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
@@ -48,8 +48,8 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// TestLinks puts links and a pipe where a log has files: none is followed, and what they name stays as it was. os.Root alone
-// follows links that stay below it.
+// TestLinks puts links and a pipe in place of a log's files: OS follows none of them, and their targets do not change.
+// os.Root alone follows links that stay below it.
 func TestLinks(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
@@ -85,8 +85,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestReplacedDirectory replaces a directory by another and by a link: files are made, found, renamed and removed in the one
-// whose lock is held, and nothing is in the other.
+// TestReplacedDirectory replaces a directory by another and by a link. OS makes, finds, renames and removes files in the
+// directory whose lock is held, and changes nothing in the other.
 func TestReplacedDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	path := func(name string) string { return filepath.Join(dir, name) }

@@ -18,6 +18,6 @@ const (
 // retry calls do once.
 func retry(do func() error) error { return do() }
 
-var passingHere []error // there are no other ones
+var passingHere []error // no further ones
 
 func syncDir(dir *os.File) error { return dir.Sync() }

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHeld takes the name of a locked file away, gives it to another file, and replaces the directory by a file.
+// TestHeld removes a locked file, replaces it by another file, and replaces its directory by a file.
 func TestHeld(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	name := filepath.Join(dir, "LOCK")
@@ -33,7 +33,7 @@ func TestHeld(t *testing.T) {
 	require.Error(t, lock.Held())
 }
 
-// TestIsGone tells errors that say that a file is gone from errors that may pass.
+// TestIsGone distinguishes errors of missing files from errors that may be temporary.
 func TestIsGone(t *testing.T) {
 	for _, err := range []error{fs.ErrNotExist, syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP, syscall.ESTALE} {
 		require.True(t, isGone(&fs.PathError{Op: "stat", Err: err}), err)

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// noFollow opens a link itself, which is no regular file then. Files that os.Root opens can be renamed and removed
-// meanwhile (FILE_SHARE_DELETE); where the file system has POSIX semantics (NTFS since Windows 10 1709), a file may be
-// renamed to the name of one that is open.
+// noFollow opens a link itself, which is then no regular file. While os.Root has a file open, it can be renamed and removed
+// (FILE_SHARE_DELETE). If the file system has POSIX semantics (NTFS since Windows 10 1709), a file may be renamed to the
+// name of an open file.
 const (
 	nonBlock = 0
 	noFollow = syscall.FILE_FLAG_OPEN_REPARSE_POINT
@@ -35,7 +35,7 @@ func retry(do func() error) error {
 // errSharing is ERROR_SHARING_VIOLATION.
 const errSharing syscall.Errno = 32
 
-// passingHere is what Windows says for want of handles and memory: ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY,
+// passingHere are the errors of Windows for lack of handles and memory: ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY,
 // ERROR_OUTOFMEMORY, ERROR_NO_SYSTEM_RESOURCES, ERROR_WORKING_SET_QUOTA, ERROR_PAGEFILE_QUOTA and ERROR_COMMITMENT_LIMIT.
 var passingHere = []error{syscall.Errno(4), syscall.Errno(8), syscall.Errno(14), syscall.Errno(1450), syscall.Errno(1453), syscall.Errno(1454), syscall.Errno(1455)}
 

@@ -13,14 +13,13 @@ import (
 	"sync"
 )
 
-// An Overlay shows the operating system's files, and keeps changes to itself, in a directory of its own.
-// It renames files only.
+// An Overlay shows the operating system's files, and keeps all changes in a directory of its own. It renames only files.
 type Overlay struct {
 	OS
 	scratch string
 
 	mu    sync.Mutex
-	paths map[string]string // where each changed name is found; "" if it was removed
+	paths map[string]string // of each changed name; "" if it was removed
 	files int               // created in scratch
 }
 
@@ -29,7 +28,7 @@ func NewOverlay(scratch string) *Overlay {
 	return &Overlay{OS: NewOS(), scratch: scratch, paths: map[string]string{}}
 }
 
-// find returns where the file with a name is.
+// find returns the path of the file with a name.
 func (o *Overlay) find(op, name string) (string, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -162,8 +161,8 @@ func (o *Overlay) Remove(name string) error {
 	return nil
 }
 
-// SyncDir does nothing: no change is to stay.
+// SyncDir does nothing: no change needs to last.
 func (o *Overlay) SyncDir(string) error { return nil }
 
-// Lock writes nothing: nothing is changed that others could see.
+// Lock writes nothing, since an overlay makes no change that others could see.
 func (o *Overlay) Lock(name string) (Lock, error) { return o.LockRead(name) }

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// giveAway calls chown with the owner of the directory that a new file is in, if the process is root and the owner is not.
+// giveAway calls chown with the owner of a new file's directory, if the process is root and the owner is not.
 func giveAway(dir func() (fs.FileInfo, error), chown func(uid, gid int) error) error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Passes reports whether an error says that an operation was not tried, for want of descriptors or memory, or since it was
-// interrupted. A Sync that fails so may have been tried, and what it was for must be written again before the next one.
+// Passes reports whether an error is temporary: an operation was not tried for lack of descriptors or memory, or was
+// interrupted. A Sync with such an error may have been tried; the data must be written again before the next Sync.
 func Passes(err error) bool {
 	for _, code := range passing {
 		if errors.Is(err, code) {
@@ -23,22 +23,22 @@ func Passes(err error) bool {
 
 var passing = slices.Concat([]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR}, passingHere)
 
-// A patient file system tries again what fails with an error that passes.
+// A patient file system retries operations that fail with a temporary error.
 type patient struct {
 	FS
 	sleep func(time.Duration)
 }
 
-// Patient returns a file system that tries each operation of fs again while it fails with an error that passes, for half a
-// second, and SyncDir for eight; Sync of a file excepted.
+// Patient returns a file system that retries each operation of fs that fails with a temporary error for half a second, and
+// SyncDir for eight seconds. It does not retry Sync of a file.
 func Patient(fs FS) FS { return patient{fs, time.Sleep} }
 
 const (
 	patience        = 512 * time.Millisecond
-	patienceSyncDir = 8 * time.Second // a file has its name already, and nobody knows for how long
+	patienceSyncDir = 8 * time.Second // longer: a file already has its name, and a failure would leave open whether it keeps it
 )
 
-// try does something again until its error does not pass, or a time has gone by.
+// try repeats do while its error is temporary, for no longer than most.
 func (p patient) try(most time.Duration, do func() error) error {
 	err := do()
 	for pause := time.Millisecond; pause < most && Passes(err); pause *= 2 {
@@ -48,7 +48,7 @@ func (p patient) try(most time.Duration, do func() error) error {
 	return err
 }
 
-// result does the same for a function with a result.
+// result is try for a function with a result.
 func result[T any](p patient, do func() (T, error)) (x T, err error) {
 	err = p.try(patience, func() (err error) { x, err = do(); return err })
 	return x, err

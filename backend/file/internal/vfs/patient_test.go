@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A tiredFS fails each operation some times.
+// A tiredFS fails each operation a number of times.
 type tiredFS struct {
 	FS
 	err   error
@@ -61,8 +61,8 @@ func (f tiredFile) Size() (int64, error)               { return 0, f.fs.fails() 
 func (f tiredFile) Truncate(int64) error               { return f.fs.fails() }
 func (f tiredFile) Sync() error                        { return f.fs.fails() }
 
-// TestPatient fails each operation a few times, and always: what passes is tried again, without an end to it; nothing else is, and
-// no Sync.
+// TestPatient fails each operation a few times, and always. Patient retries temporary errors for a limited time; it retries
+// no other error, and no Sync.
 func TestPatient(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(name, nil, 0o600))

@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
-// A bug is a file system that breaks a promise: its functions, where set, replace methods.
+// A bug is a file system that breaks a promise: its functions replace methods if they are set.
 type bug struct {
 	vfs.FS
 	sync     func(name string, f vfs.File) error
@@ -48,7 +48,7 @@ func (b *bug) open(name string, f vfs.File, err error) (vfs.File, error) {
 	return buggyFile{f, b, name}, nil
 }
 
-// did notes what was done to a directory.
+// did records the last change of a directory.
 func (b *bug) did(op, name string, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -115,8 +115,8 @@ func NoDirSyncAfterRename(under vfs.FS) vfs.FS {
 	return &bug{FS: under, skips: func(last string) bool { return last == "rename" || last == "install" }}
 }
 
-// LateSync makes durable, with each Sync, what was there at the Sync before it. It breaks the promise
-// that nothing is acknowledged before it is durable. It works directly on a Disk only.
+// LateSync makes durable, with each Sync, only the changes before the previous Sync. It breaks the promise that nothing is
+// acknowledged before it is durable. It works only directly on a Disk.
 func LateSync(under vfs.FS) vfs.FS {
 	return &bug{FS: under, sync: func(_ string, f vfs.File) error { return f.(*diskFile).sync(true) }}
 }

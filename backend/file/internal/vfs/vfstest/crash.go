@@ -14,22 +14,22 @@ type Mode int
 
 const (
 	PowerCut    Mode = iota // changes that were not synced may be lost, in part and out of order
-	ProcessKill             // nothing is lost, but a later power cut can still lose it
+	ProcessKill             // no change is lost, but a later power cut can still lose it
 )
 
-// Crash ends the disk, and returns the disk that is found afterwards. It may be called several times, to
-// see the different disks that could have been found.
+// Crash ends the disk, and returns the disk that is found after the crash. It may be called several times, to get different
+// disks that are possible after the crash.
 func (d *Disk) Crash(seed uint64, mode Mode) *Disk {
 	d.With(func() { d.dead = true })
 	return d.Image(seed, mode)
 }
 
-// Image returns the disk that would be found after a crash now, without locks and faults. The seed
-// decides which unsynced changes survive a power cut: 0 none, 1 all, any other seed a random part.
+// Image returns a disk that is possible after a crash now, without locks and faults. The seed decides which unsynced
+// changes survive a power cut: 0 none, 1 all, any other seed a random part.
 //
-// Any subset of a file's changes may survive, and any sectors of a write; garbage may replace a sector
-// that does not survive, unless it wrote what was there. A change of a name survives only with all earlier changes of that name. A
-// renamed file always has its old name or its new one.
+// Any subset of a file's changes may survive, and any sectors of a write; garbage may replace a sector that does not
+// survive, unless the write would not have changed it. A change of a name survives only with all earlier changes of that
+// name. A renamed file always has its old name or its new one.
 func (d *Disk) Image(seed uint64, mode Mode) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -89,7 +89,7 @@ func newLuck(seed, id uint64) luck {
 
 func (l luck) keeps() bool { return l.seed == 1 || l.seed > 1 && l.Float64() < l.chance }
 
-// garbage returns what is found in place of a lost sector: mostly nothing, sometimes zeros or random bytes.
+// garbage returns the new content of a lost sector: mostly nil, sometimes zeros or random bytes.
 func (l luck) garbage(size int) []byte {
 	if l.seed < 2 || l.IntN(16) > 0 {
 		return nil
@@ -119,13 +119,14 @@ func (d *Disk) loseNames(seed uint64) {
 	d.names = nil
 }
 
-// holds reports whether a file has the same bytes durably already: whether a write of a sector is done or not, they are there.
+// holds reports whether a file durably has the same bytes already, so that they are there whether or not the sector is
+// written.
 func (n *inode) holds(off int64, p []byte) bool {
 	end := off + int64(len(p))
 	return end <= int64(len(n.durable)) && bytes.Equal(n.durable[off:end], p)
 }
 
-// lose drops from an inode, and from all below it, what does not survive.
+// lose drops the changes that do not survive from an inode and from all inodes below it.
 func (n *inode) lose(seed uint64) {
 	n.entries = maps.Clone(n.durableEntries)
 	for _, child := range n.entries {

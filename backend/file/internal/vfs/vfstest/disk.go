@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package vfstest has a disk in memory for tests of what is built on package vfs: it fails on demand,
-// tears writes and, after a simulated power cut, forgets what was not synced; and file systems with
-// seeded bugs, to test the tests.
+// Package vfstest has a disk in memory, for tests of packages that use package vfs. The disk fails on demand, tears writes
+// and, after a simulated power cut, loses unsynced changes. The package also has file systems with seeded bugs, to test the
+// tests.
 package vfstest
 
 import (
@@ -27,25 +27,25 @@ var ErrCrashed = errors.New("the disk has crashed")
 
 const sectorSize = 512
 
-// A Disk is a file system in memory that knows what would survive a power cut: file contents as of
-// their last Sync, names as of their directory's last SyncDir, and perhaps some later changes. All names
-// start from the root: "." and "/" are the same directory.
+// A Disk is a file system in memory that simulates power cuts: the contents of files survive as of their last Sync, names
+// as of their directory's last SyncDir, and perhaps some later changes. All names start from the root: "." and "/" are the
+// same directory.
 //
 // Operations that change or sync something are steps: they are counted from 1, recorded, and can be
-// made to fail. Set the exported fields before the disk is used, and later within With only.
+// made to fail. Set the exported fields before the disk is used, and later only inside With.
 type Disk struct {
 	CrashAt   int    // the step at which the disk crashes, 0 for none; a write happens in part
-	CrashSeed uint64 // decides which part
-	Capacity  int64  // how many bytes all files with a name may take; 0 for no limit
+	CrashSeed uint64 // chooses this part
+	Capacity  int64  // the most bytes that all files with a name may take; 0 for no limit
 
-	Fault     Hook // asked about each step
-	ReadFault Hook // asked about every other operation but Close, with n = 0
+	Fault     Hook // called for each step
+	ReadFault Hook // called for every other operation except Close, with n = 0
 
 	mu    sync.Mutex
 	log   []string // the steps
 	dead  bool
 	root  *inode
-	nodes uint64       // how many inodes were made
+	nodes uint64       // the number of inodes made
 	names [][]renaming // changes that are not durable yet, in order; all of one list survive, or none
 	locks map[string]bool
 }
@@ -107,13 +107,13 @@ func (d *Disk) Crashed() bool {
 	return d.dead
 }
 
-// Fill sets Capacity so that there is room for so many bytes more.
+// Fill sets Capacity so that there is room for that many more bytes.
 func (d *Disk) Fill(room int64) {
 	d.With(func() { d.Capacity = d.root.used() + room })
 }
 
-// Files returns the content of the files in a directory and in the directories in it, by their names
-// from there. It counts as no step, and works after a crash too.
+// Files returns the contents of the files in a directory and below it, by their names relative to it. It does not count as
+// a step, and works after a crash too.
 func (d *Disk) Files(dir string) map[string][]byte {
 	all := map[string][]byte{}
 	var add func(prefix string, n *inode)
@@ -133,7 +133,7 @@ func (d *Disk) Files(dir string) map[string][]byte {
 	return all
 }
 
-// Overwrite replaces the content of a file, durably. It counts as no step.
+// Overwrite replaces the content of a file, durably. It does not count as a step.
 func (d *Disk) Overwrite(name string, content []byte) {
 	d.With(func() {
 		n, err := d.find(name)
@@ -144,7 +144,7 @@ func (d *Disk) Overwrite(name string, content []byte) {
 	})
 }
 
-// Lose removes a file, durably. It counts as no step.
+// Lose removes a file, durably. It does not count as a step.
 func (d *Disk) Lose(name string) {
 	d.With(func() {
 		s, err := d.slot(name)
@@ -180,7 +180,7 @@ func (d *Disk) findDir(name string) (*inode, error) {
 	return node, err
 }
 
-// slot returns the directory that a name is in, and the inode that has the name now, if there is one.
+// slot returns the directory of a name, and the inode that has the name now, if there is one.
 func (d *Disk) slot(name string) (renaming, error) {
 	dir, base := path.Split(clean(name))
 	if base == "" {
@@ -249,9 +249,8 @@ func (d *Disk) Remove(name string) error {
 	}})
 }
 
-// SyncDir makes durable the directory's changes, and the changes that they build on: earlier changes of
-// the same names, in another directory if a file was moved between the two. A failed SyncDir changes
-// nothing.
+// SyncDir makes the directory's changes durable, and the changes on which they depend: earlier changes of the same names,
+// in another directory if a file was moved between the two. A failed SyncDir changes nothing.
 func (d *Disk) SyncDir(name string) error {
 	return d.run(op{name: "syncdir", file: name, do: func() error {
 		dir, err := d.findDir(name)
@@ -372,7 +371,7 @@ type lock struct {
 	closed bool
 }
 
-// Held returns nil: nobody removes the file.
+// Held returns nil, since tests do not remove the file.
 func (l *lock) Held() error { return nil }
 
 func (l *lock) Close() error {

@@ -13,6 +13,11 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 )
 
+// faultsAt returns a Hook with faults by the number of the step.
+func faultsAt(faults map[int]*Fault) Hook {
+	return func(_, _ string, n int) *Fault { return faults[n] }
+}
+
 func TestDiskCapacity(t *testing.T) {
 	d := New()
 	saved(t, d, "a", "1234")
@@ -34,7 +39,7 @@ func TestDiskFailedSync(t *testing.T) {
 	d := New()
 	f := saved(t, d, "a", "....")
 	written(t, f, 0, "1")
-	d.Fault = FaultsAt(map[int]*Fault{len(d.log) + 1: {}})
+	d.Fault = faultsAt(map[int]*Fault{len(d.log) + 1: {}})
 	require.ErrorIs(t, f.Sync(), syscall.EIO)
 	require.NoError(t, f.Sync())
 	written(t, f, 1, "2")
@@ -54,7 +59,7 @@ func TestDiskFaultsInPairs(t *testing.T) {
 			t.Run(fmt.Sprint(i, j), func(t *testing.T) {
 				d := New()
 				f := saved(t, d, "a", "....")
-				d.Fault = FaultsAt(map[int]*Fault{len(d.log) + 1: first, len(d.log) + 2: second})
+				d.Fault = faultsAt(map[int]*Fault{len(d.log) + 1: first, len(d.log) + 2: second})
 				n, err := f.WriteAt([]byte("1234"), 0)
 				require.Equal(t, first == nil, err == nil)
 				written := []int{4, 0, 4, 2}[i]
@@ -77,7 +82,7 @@ func TestDiskFaultsInPairs(t *testing.T) {
 
 func TestDiskFaultsOfNames(t *testing.T) {
 	d := New()
-	d.Fault = FaultsAt(map[int]*Fault{1: {}, 2: {Kind: Done}, 4: {}, 5: {Kind: Done}, 6: {}})
+	d.Fault = faultsAt(map[int]*Fault{1: {}, 2: {Kind: Done}, 4: {}, 5: {Kind: Done}, 6: {}})
 	require.ErrorIs(t, d.Mkdir("x"), syscall.EIO)
 	require.ErrorIs(t, d.Mkdir("x"), syscall.EIO)
 	require.ErrorIs(t, d.Mkdir("x"), fs.ErrExist)
@@ -157,7 +162,7 @@ func TestSeededBugs(t *testing.T) {
 					under = test.bug(d)
 				}
 				if test.name == "RetrySync" && buggy {
-					d.Fault = FaultsAt(map[int]*Fault{len(d.log) + 2: {}})
+					d.Fault = faultsAt(map[int]*Fault{len(d.log) + 2: {}})
 				}
 				test.do(t, under)
 				counts := found(t, d, "a")

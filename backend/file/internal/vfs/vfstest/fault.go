@@ -16,7 +16,7 @@ type Kind int
 // A failed Sync behaves as on Linux: the changes stay readable, and no later Sync makes them durable.
 const (
 	NotDone Kind = iota // nothing happens
-	Done                // the operation happens, and reports an error all the same
+	Done                // the operation happens, but reports an error
 	Short               // N bytes of a write happen, and nothing of any other operation
 )
 
@@ -37,9 +37,8 @@ func (f *Fault) error() error {
 	return syscall.EIO
 }
 
-// A Hook returns the fault of an operation, or nil; n is the number of the step. It is called with the
-// disk unlocked, so that it may block or use the disk. It must be safe for concurrent use if the disk is
-// used concurrently.
+// A Hook returns the fault of an operation, or nil; n is the number of the step. The disk is not locked during the call, so
+// that a Hook may block or use the disk. A Hook must be safe for concurrent use if the disk is used concurrently.
 type Hook func(op, name string, n int) *Fault
 
 func (h Hook) ask(op, name string, n int) func() *Fault {
@@ -51,19 +50,14 @@ func (h Hook) ask(op, name string, n int) func() *Fault {
 	}
 }
 
-// FaultsAt returns a Hook with faults by the number of the step.
-func FaultsAt(faults map[int]*Fault) Hook {
-	return func(_, _ string, n int) *Fault { return faults[n] }
-}
-
-// An op is a step, or a read, which does not count as one.
+// An op is a step, or a read, which does not count as a step.
 type op struct {
 	name, file, args string
 	read             bool
 
 	do     func() error
-	failed func(*Fault) // does what happens in spite of a fault other than Done; may be nil
-	torn   func()       // does the part that happens in a crash; may be nil
+	failed func(*Fault) // the effect of the operation with a fault other than Done; may be nil
+	torn   func()       // the partial effect of the operation in a crash; may be nil
 }
 
 func (d *Disk) run(o op) error {
@@ -96,8 +90,8 @@ func (o op) wrap(err error) error {
 	return &fs.PathError{Op: o.name, Path: o.file, Err: err}
 }
 
-// begin counts and records a step, and crashes at step CrashAt. The function that it returns asks for
-// the step's fault; call it with the disk unlocked.
+// begin counts and records a step, and crashes at step CrashAt. It returns a function that gets the step's fault; call this
+// with the disk unlocked.
 func (d *Disk) begin(o op) (func() *Fault, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -119,7 +113,7 @@ func (d *Disk) begin(o op) (func() *Fault, error) {
 	return d.Fault.ask(o.name, file, len(d.log)), nil
 }
 
-// sectors splits a write where sectors end.
+// sectors splits a write at the borders of sectors.
 func sectors(off int64, p []byte) iter.Seq2[int64, []byte] {
 	return func(yield func(int64, []byte) bool) {
 		for len(p) > 0 {
@@ -132,7 +126,7 @@ func sectors(off int64, p []byte) iter.Seq2[int64, []byte] {
 	}
 }
 
-// tornAt returns how much of a write happens when the disk crashes at it: nothing, some sectors or all.
+// tornAt returns the number of bytes of a write that are written when the disk crashes at it: none, some sectors or all.
 func (d *Disk) tornAt(off int64, p []byte) int {
 	ends := []int{0}
 	for _, sector := range sectors(off, p) {

@@ -30,9 +30,9 @@ type change struct {
 	off      int64
 	data     []byte
 
-	synced bool // durable, but behind a change that is not
+	synced bool // durable, but after a change that is not
 	lost   bool // a Sync of it failed, and no later one makes it durable
-	asked  bool // LateSync has been called for it once
+	asked  bool // one LateSync has seen it
 }
 
 // A failure is a sync that failed. Each file that was open then reports it once, as on Linux.
@@ -54,7 +54,7 @@ func (c change) apply(data []byte) []byte {
 	return data
 }
 
-// used returns how many bytes the files below a directory take.
+// used returns the number of bytes of the files below a directory.
 func (n *inode) used() int64 {
 	total := int64(len(n.data))
 	for _, child := range n.entries {
@@ -63,7 +63,7 @@ func (n *inode) used() int64 {
 	return total
 }
 
-// room returns how long a file may become.
+// room returns the size to which a file may grow.
 func (d *Disk) room(n *inode) int64 {
 	if d.Capacity == 0 {
 		return math.MaxInt64
@@ -89,7 +89,7 @@ func (n *inode) sync(late bool) {
 	}
 }
 
-// failSync does what Linux does when a sync fails: the changes stay readable, but count as clean.
+// failSync behaves as Linux does when a sync fails: the changes stay readable, but count as clean.
 func (n *inode) failSync(err error) {
 	for i := range n.changes {
 		n.changes[i].lost = !n.changes[i].synced
@@ -126,7 +126,7 @@ type diskFile struct {
 	name     string
 	writable bool
 	closed   bool
-	failures int // how many of the inode's failures it has reported, or were before it was opened
+	failures int // the number of the inode's failures that it has reported, or that happened before it was opened
 }
 
 // run runs an operation on the open file.
@@ -208,8 +208,7 @@ func (h *diskFile) Truncate(size int64) error {
 
 func (h *diskFile) Sync() error { return h.sync(false) }
 
-// sync makes earlier changes durable; a late sync only changes that were made before the previous
-// call.
+// sync makes earlier changes durable; if late, only changes from before the previous call.
 func (h *diskFile) sync(late bool) error {
 	return h.run(op{
 		name: "sync",
