@@ -14,8 +14,8 @@ import (
 	"github.com/igniter-store/igniter/internal/plaintext"
 )
 
-// A Certificate is a server's certificate and key, read from PEM files and reloaded when these change. Its Get is for
-// tls.Config.GetCertificate. Its methods may be called concurrently.
+// A Certificate is a server's certificate and key, read from PEM files and reloaded when the files change. Use its method
+// Get as tls.Config.GetCertificate. Its methods may be called concurrently.
 type Certificate struct {
 	certFile, keyFile string
 	log               *zap.Logger
@@ -46,7 +46,7 @@ func LoadCertificate(certFile, keyFile string, logger *zap.Logger) (*Certificate
 	return c, nil
 }
 
-// Reload reads the files again even if they look unchanged. After an error the certificate is as before.
+// Reload reads the files again even if they look unchanged. After an error the certificate is unchanged.
 func (c *Certificate) Reload() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Grant is what a client may do. The zero Grant allows nothing.
+// A Grant says what a client may do. The zero Grant allows nothing.
 type Grant struct {
 	name        string
 	read, write stores
@@ -32,8 +32,8 @@ func newStores(names []string) stores {
 	return stores{all: slices.Contains(sorted, "*"), names: sorted}
 }
 
-// ownStores begins the names of the stores that Igniter writes itself, such as igniter.rules and igniter.compactions. What
-// stands there changes what other clients see.
+// ownStores is the prefix of the names of stores that Igniter writes itself, such as igniter.rules and igniter.compactions.
+// Facts in them change what other clients see.
 const ownStores = "igniter."
 
 func (s *stores) list() []string {
@@ -57,7 +57,7 @@ func (g *Grant) ReadsAll() bool { return g.read.all }
 // Stores returns the stores that the client may read and write, sorted; "*" stands for all.
 func (g *Grant) Stores() (read, write []string) { return g.read.list(), g.write.list() }
 
-// MayWriteSome returns backend.ErrForbidden unless there is a store that the client may write.
+// MayWriteSome returns backend.ErrForbidden if the client may not write any store.
 func (g *Grant) MayWriteSome() error {
 	if g.write.all || len(g.write.names) > 0 {
 		return nil
@@ -65,8 +65,8 @@ func (g *Grant) MayWriteSome() error {
 	return fmt.Errorf("%w: %s may not write any store", backend.ErrForbidden, g.name)
 }
 
-// MayWrite returns backend.ErrForbidden unless the client may write a store. Igniter's own stores, whose names begin with
-// "igniter.", are for administrators who may write them.
+// MayWrite returns backend.ErrForbidden unless the client may write a store. To write Igniter's own stores, whose names
+// begin with "igniter.", a client must also be an administrator.
 func (g *Grant) MayWrite(store string) error {
 	may := g.write.has(store)
 	if may && !g.admin && strings.HasPrefix(store, ownStores) {
@@ -78,9 +78,9 @@ func (g *Grant) MayWrite(store string) error {
 	return fmt.Errorf("%w: %s may not write store %q", backend.ErrForbidden, g.name, store)
 }
 
-// MayImport returns backend.ErrForbidden, which names a field of a fact, unless the client may say itself what only the log
-// knows: when a fact was taken in, what came before it, what its hash is, and who was let in to write it. Where no tokens
-// are used, all clients may, also those of version 1, which can't ask.
+// MayImport returns backend.ErrForbidden, with the name of a field, unless the client may set the fields that normally only
+// the log sets: transaction time, causation, hash and By. If the server uses no tokens, all clients may set them, also
+// clients of version 1.
 func (g *Grant) MayImport(field string) error {
 	if g.imports {
 		return nil
@@ -88,7 +88,7 @@ func (g *Grant) MayImport(field string) error {
 	return fmt.Errorf("%w: %s may not give facts a %s, which is for imports: leave it to the log, or grant import", backend.ErrForbidden, g.name, field)
 }
 
-// MayAdmin returns backend.ErrForbidden, which names what was asked for, unless the client is an administrator.
+// MayAdmin returns backend.ErrForbidden, with the text what, unless the client is an administrator.
 func (g *Grant) MayAdmin(what string) error {
 	if g.admin {
 		return nil
@@ -96,8 +96,8 @@ func (g *Grant) MayAdmin(what string) error {
 	return fmt.Errorf("%w: %s may not %s, which is for administrators", backend.ErrForbidden, g.name, what)
 }
 
-// MaySeeAll returns backend.ErrForbidden, which names what was asked for, unless the client may know what is about all stores: it
-// reads all of them, or is an administrator.
+// MaySeeAll returns backend.ErrForbidden, with the text what, unless the client may see information about all stores: it
+// may read all of them, or is an administrator.
 func (g *Grant) MaySeeAll(what string) error {
 	if g.read.all || g.admin {
 		return nil
@@ -105,9 +105,9 @@ func (g *Grant) MaySeeAll(what string) error {
 	return fmt.Errorf("%w: %s may not %s, which is about all stores: let it read all (\"*\"), or grant admin", backend.ErrForbidden, g.name, what)
 }
 
-// Readable returns the stores that the client reads if it asks for some stores, or for all (asked is nil). A nil result
-// stands for all stores, an empty one for none. If asked names a store that the client may not read, the error is
-// backend.ErrForbidden. The result is shared and must not be modified; it is sorted unless asked is given.
+// Readable returns the stores that the client reads if it asks for the stores asked; nil asks for all. A nil result stands
+// for all stores, an empty one for none. If asked names a store that the client may not read, the error is
+// backend.ErrForbidden. The result is shared and must not be modified. It is sorted if asked is nil.
 func (g *Grant) Readable(asked []string) ([]string, error) {
 	for _, name := range asked {
 		if !g.read.has(name) {
@@ -120,7 +120,7 @@ func (g *Grant) Readable(asked []string) ([]string, error) {
 	case g.read.all:
 		return nil, nil
 	case g.read.names == nil:
-		return []string{}, nil // not nil, which is all
+		return []string{}, nil // not nil, which would stand for all
 	}
 	return g.read.names, nil
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Credential is what a client has shown. In the zero Credential, the client has shown nothing.
+// A Credential has the token and the certificate that a client has shown. The zero Credential has neither.
 type Credential struct {
 	token    [sha256.Size]byte // hash of the token; zero: none
 	hasCert  bool
 	certName string // common name of the verified certificate
 }
 
-// CredentialOf returns the credential of a client that shows a token ("": none) on a TLS connection (nil: none). Of the
-// connection, only a verified certificate counts.
+// CredentialOf returns the credential of a client that shows a token ("": none) on a connection with the given TLS state
+// (nil: no TLS). Only a verified certificate of the connection counts.
 func CredentialOf(token string, state *tls.ConnectionState) Credential {
 	var c Credential
 	if state != nil && len(state.VerifiedChains) > 0 {
@@ -35,18 +35,17 @@ func (c Credential) withToken(token string) Credential {
 	return c
 }
 
-// A Policy says which clients are let in. The zero Policy lets everyone do everything.
+// A Policy decides which clients are authenticated. The zero Policy lets everyone do everything.
 type Policy struct {
-	Tokens       *Tokens // grants by token, or by a certificate whose common name is the name of an entry; nil: tokens are not used
-	Certificates bool    // the transport requires a verified certificate, which is enough where there are no Tokens
+	Tokens       *Tokens // grants by token, or by a certificate whose common name is the name of an entry; nil: no tokens
+	Certificates bool    // the transport requires a verified certificate, which is enough if there are no Tokens
 }
 
 // Open reports whether the policy lets everyone do everything.
 func (p Policy) Open() bool { return p.Tokens == nil && !p.Certificates }
 
-// Grant returns what a client that shows c may do. An unknown token or a missing credential is
-// backend.ErrUnauthenticated.
-func (p Policy) Grant(c Credential) (Grant, error) {
+// grant returns the grant of a client that shows c. An unknown token or a missing credential is backend.ErrUnauthenticated.
+func (p Policy) grant(c Credential) (Grant, error) {
 	if p.Open() {
 		return everything, nil
 	}

@@ -9,14 +9,14 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Session is a client with what it may do. The methods that change it must not be called concurrently.
+// A Session is a client with its grant. Show and Refresh must not be called concurrently.
 type Session struct {
 	Grant Grant // zero if Err is set
 	Err   error // why the client may do nothing; nil: it may do what Grant says
 
 	policy Policy
 	shown  Credential
-	known  *tokenSet // what Grant was looked up in
+	known  *tokenSet // the tokens in which Grant was looked up
 }
 
 // Session returns the session of a client that shows c.
@@ -45,10 +45,10 @@ func (s *Session) lookUp() {
 	if t := s.policy.Tokens; t != nil {
 		s.known = t.load() // before the grant: a reload between the two is noticed by the next Refresh
 	}
-	s.Grant, s.Err = s.policy.Grant(s.shown)
+	s.Grant, s.Err = s.policy.grant(s.shown)
 }
 
-// A Reading is a loop over the log for a client, which reads the stores that it asked for and may read.
+// A Reading has the stores that a loop over the log reads for a client: stores that the client asked for and may read.
 type Reading struct {
 	Stores []string // nil: all; empty: none; must not be modified
 
@@ -56,15 +56,15 @@ type Reading struct {
 	asked   []string
 }
 
-// Read returns the Reading of a client that asks for some stores (nil: for all), see [Grant.Readable].
+// Read returns the Reading of a client that asks for the stores asked (nil: all), see [Grant.Readable].
 func (s *Session) Read(asked []string) (Reading, error) {
 	stores, err := s.Grant.Readable(asked)
 	return Reading{stores, s, asked}, err
 }
 
-// Refresh refreshes the session. It returns the session's Err if the client may do nothing any more, and
-// backend.ErrAccessChanged if it now reads other stores, which are then in Stores. If it may no longer read a store that
-// it asked for by name, the error is also backend.ErrForbidden, and Stores is empty.
+// Refresh refreshes the session. It returns the session's Err if the client may do nothing any more. If the stores that the
+// client reads have changed, it updates Stores and returns backend.ErrAccessChanged. If the client may no longer read a
+// store that it asked for by name, the error is also backend.ErrForbidden, and Stores is empty.
 func (r *Reading) Refresh() error {
 	if !r.session.Refresh() {
 		return nil

@@ -59,10 +59,16 @@ func certificate(name string) *tls.ConnectionState {
 	return &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: name}}}}}
 }
 
+// grantOf returns the grant of a new session.
+func grantOf(p auth.Policy, c auth.Credential) (auth.Grant, error) {
+	s := p.Session(c)
+	return s.Grant, s.Err
+}
+
 // requireEverything requires that a client may do everything.
 func requireEverything(t *testing.T, p auth.Policy, c auth.Credential) *auth.Grant {
 	t.Helper()
-	g, err := p.Grant(c)
+	g, err := grantOf(p, c)
 	require.NoError(t, err)
 	require.NoError(t, g.MayWrite("any"))
 	require.NoError(t, g.MayAdmin("prune"))
@@ -75,7 +81,7 @@ func requireEverything(t *testing.T, p auth.Policy, c auth.Credential) *auth.Gra
 // requireNothing requires that a client is not let in.
 func requireNothing(t *testing.T, p auth.Policy, c auth.Credential) {
 	t.Helper()
-	g, err := p.Grant(c)
+	g, err := grantOf(p, c)
 	require.ErrorIs(t, err, backend.ErrUnauthenticated)
 	require.ErrorIs(t, g.MayWrite("any"), backend.ErrForbidden)
 	require.ErrorIs(t, g.MayAdmin("prune"), backend.ErrForbidden)
@@ -138,7 +144,7 @@ func TestReadable(t *testing.T) {
 		{nil, []string{"a"}, nil, true},
 	} {
 		token, entry := newToken("t", x.granted, nil, false)
-		g, err := auth.Policy{Tokens: newTokenFile(t, entry).Tokens}.Grant(auth.CredentialOf(token, nil))
+		g, err := grantOf(auth.Policy{Tokens: newTokenFile(t, entry).Tokens}, auth.CredentialOf(token, nil))
 		require.NoError(t, err)
 		stores, err := g.Readable(x.asked)
 		if x.forbidden {
@@ -161,12 +167,12 @@ func TestOwnStores(t *testing.T) {
 		{[]string{"*", "igniter.rules"}, false, false}, {[]string{"igniter.rules"}, false, false}, {[]string{"igniter.rules"}, true, true},
 	} {
 		token, entry := newToken("t", nil, x.write, x.admin)
-		g, err := auth.Policy{Tokens: newTokenFile(t, entry).Tokens}.Grant(auth.CredentialOf(token, nil))
+		g, err := grantOf(auth.Policy{Tokens: newTokenFile(t, entry).Tokens}, auth.CredentialOf(token, nil))
 		require.NoError(t, err)
 		require.Equal(t, x.own, g.MayWrite("igniter.rules") == nil, "%+v", x)
 		require.Equal(t, x.own && x.write[0] == "*", g.MayWrite("igniter.compactions") == nil, "%+v", x)
 	}
-	g, err := auth.Policy{}.Grant(auth.Credential{})
+	g, err := grantOf(auth.Policy{}, auth.Credential{})
 	require.NoError(t, err)
 	require.NoError(t, g.MayWrite("igniter.rules"), "where everybody may do everything")
 }

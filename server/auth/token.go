@@ -9,17 +9,17 @@ import (
 	"encoding/hex"
 )
 
-// A TokenEntry says what the bearer of a token may do. Among its stores, "*" stands for all.
+// A TokenEntry says what a client with a token may do. Among its stores, "*" stands for all.
 type TokenEntry struct {
 	Name   string   `json:"name" yaml:"name"`               // unique; a client certificate with this common name stands for the token
 	SHA256 string   `json:"sha256" yaml:"sha256"`           // of the token's text, in hex
 	Read   []string `json:"read,omitempty" yaml:"read"`     // stores
-	Write  []string `json:"write,omitempty" yaml:"write"`   // stores; those whose names begin with "igniter." only with Admin
-	Import bool     `json:"import,omitempty" yaml:"import"` // may write facts with transaction times, causations, hashes and writers of their own
+	Write  []string `json:"write,omitempty" yaml:"write"`   // stores; stores whose names begin with "igniter." also need Admin
+	Import bool     `json:"import,omitempty" yaml:"import"` // may write facts with a given transaction time, causation, hash and By
 	Admin  bool     `json:"admin,omitempty" yaml:"admin"`   // may snapshot, prune, import and see server_status
 }
 
-// NewToken makes a random token, and its entry, which grants nothing yet.
+// NewToken makes a random token, and an entry for it that grants nothing yet.
 func NewToken(name string) (token string, entry TokenEntry) {
 	var secret [32]byte
 	_, _ = rand.Read(secret[:]) // never fails

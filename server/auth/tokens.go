@@ -33,8 +33,8 @@ type token struct {
 }
 
 // LoadTokens reads tokens from a file: a list of [TokenEntry] in YAML or JSON. Unknown fields, incomplete entries, and
-// names or tokens that occur twice are errors. The empty list [] lets nobody in; a file without a list, which may be
-// one that is still being written, is an error.
+// names or tokens that occur twice are errors. The empty list [] lets nobody in. A file without a list is an error, since
+// it may still be being written.
 //
 //	# The hash is the output of: printf %s secret | sha256sum
 //	- name: worker
@@ -52,8 +52,8 @@ func LoadTokens(path string) (*Tokens, error) {
 	return t, nil
 }
 
-// Reload reads the file again. From then on the new tokens apply to every connection, including open ones. After an
-// error the tokens are as before.
+// Reload reads the file again. From then on the new tokens apply to every connection, including open ones. After an error
+// the tokens are unchanged.
 func (t *Tokens) Reload() error {
 	text, err := plaintext.ReadFile(t.path)
 	if err != nil {
@@ -67,7 +67,7 @@ func (t *Tokens) Reload() error {
 	return nil
 }
 
-// Len returns how many tokens there are.
+// Len returns the number of tokens.
 func (t *Tokens) Len() int { return len(t.load().tokens) }
 
 func (t *Tokens) load() *tokenSet { return t.current.Load() }
