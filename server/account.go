@@ -13,22 +13,22 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// An account is what the connections of one client, which is a token or a certificate, use at a time. Where neither is
-// asked for, all connections have one account, which may use all that the server has.
+// An account counts what the connections of one client use at a time. A client is a token or a certificate. If the server
+// requires neither, all connections share one account, which may use everything.
 //
-// Bytes are those of the memory that requests are read into; those of requests that were read and not answered, twice,
-// since the log copies them; 2 KiB for each request, and 1 KiB for each fact of a batch; and those of answers that are being sent. What a connection
-// takes up to freeBytes is not counted.
+// It counts these bytes: the memory into which requests are read; requests that were read but not answered, twice, since
+// the log copies them; 2 KiB for each request, and 1 KiB for each fact of a batch; and answers that are being sent. The
+// first freeBytes of a connection are not counted.
 type account struct {
-	conns, streams int // guarded by Server.mu, like all here
+	conns, streams int // guarded by Server.mu, like all fields
 	bytes          int64
 }
 
-// freeBytes is how much a connection may use without being counted: small requests take no lock.
+// A connection may use freeBytes without counting, so that small requests take no lock.
 const freeBytes = 16 << 10
 
-// defaultMemory returns what requests and answers may take by default: half of the memory limit of the process (see
-// debug.SetMemoryLimit), or 1 GiB if it has none.
+// defaultMemory returns the default limit for the memory of requests and answers: half of the memory limit of the process
+// (see debug.SetMemoryLimit), or 1 GiB if it has none.
 func defaultMemory() int {
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
 		return int(min(max(limit/2, 1), math.MaxInt))
@@ -36,13 +36,13 @@ func defaultMemory() int {
 	return 1 << 30
 }
 
-// defaultConnections returns how many connections there may be by default: 10,000, or one for each 128 KiB of the memory limit of the
-// process. A connection that is idle takes some 10 KiB, and one that is not some 50 KiB that are not counted.
+// defaultConnections returns the default limit for connections: 10,000, or one for each 128 KiB of the memory limit of the
+// process if that is less. An idle connection takes some 10 KiB; a busy one takes some 50 KiB that are not counted.
 func defaultConnections() int {
 	return int(min(max(debug.SetMemoryLimit(-1)>>17, 1), 10_000))
 }
 
-// join makes the connection one of its client's account. The caller holds Server.mu.
+// join adds the connection to its client's account. The caller holds Server.mu.
 func (c *conn) join() error {
 	s, name := c.server, c.client.Grant.Name()
 	if c.account != nil && name == c.accountName {
@@ -64,7 +64,7 @@ func (c *conn) join() error {
 	return nil
 }
 
-// leave gives the account back. The caller holds Server.mu.
+// leave removes the connection from its account. The caller holds Server.mu.
 func (c *conn) leave() {
 	a := c.account
 	if a == nil {
@@ -77,28 +77,28 @@ func (c *conn) leave() {
 	c.account = nil
 }
 
-// used returns how many bytes are counted for the connection. The caller holds Server.mu, or serves the connection.
+// used returns the number of bytes counted for the connection. The caller holds Server.mu, or serves the connection.
 func (c *conn) used() int { return c.taken + c.page + c.large }
 
-// timesRead is how often the bytes of a request are in memory: in what they were read into, and twice beside it.
+// timesRead is how often the bytes of a request are in memory: in the block into which they were read, and twice beside it.
 const timesRead = 3
 
-// take counts what the connection uses now to read and to handle requests. An error is one of hold's.
+// take counts the memory that the connection now uses to read and to handle requests. Its errors are hold's.
 func (c *conn) take() error {
 	return c.hold(&c.taken, c.in.Size()+(timesRead-1)*c.size+forRequest*c.together+c.extra)
 }
 
-// forRequest is about what a request takes, its fact and what the log makes of it, beside its bytes.
+// forRequest is about the memory that a request takes beside its bytes, for its fact and in the log.
 const forRequest = 2 << 10
 
-// patience is how long a stream waits for room for a large page, and maxAwaiting how many streams do so at a time: each has read a part of
-// the log.
+// patience is how long a stream waits for room for a large page. maxAwaiting limits the streams that wait at a time, since
+// each has already read a part of the log.
 const (
 	patience    = 5 * time.Second
 	maxAwaiting = 64
 )
 
-// await is hold that waits a while for room.
+// await is hold, but waits for room, no longer than patience.
 func (c *conn) await(ctx context.Context, purpose *int, n int) error {
 	if err := c.hold(purpose, n); !errors.Is(err, backend.ErrUnavailable) || c.server.awaiting.Load() >= maxAwaiting {
 		return err
@@ -121,20 +121,20 @@ func (c *conn) await(ctx context.Context, purpose *int, n int) error {
 	}
 }
 
-// reading returns a context for a loop over the log, which takes room for large pages before it reads them.
+// reading returns a context for a loop over the log. With it, the loop takes room for large pages before it reads them.
 func (c *conn) reading(ctx context.Context) context.Context {
 	return backend.WithRoom(ctx, func(n int) error { return c.await(ctx, &c.large, n) })
 }
 
-// hold says how many bytes the connection uses now for one of its purposes, taken, page or large. The error is
-// backend.ErrTooLarge if they are more than one connection may use, and backend.ErrUnavailable if its client, or all
-// together, use too many; it then uses what it did before. Using less is never an error. Much at a time may take seven eighths of the room:
-// small requests need not wait for large ones.
+// hold sets the number of bytes that the connection uses for a purpose: taken, page or large. The error is
+// backend.ErrTooLarge if the connection would use more than one connection may, and backend.ErrUnavailable if its client,
+// or all clients together, would use too much; the number then stays unchanged. Using less is never an error. Large amounts
+// may fill only seven eighths of the room, so that small requests do not wait for large ones.
 func (c *conn) hold(purpose *int, n int) error {
 	if n <= freeBytes {
 		n = 0
 	} else {
-		n = (n + 1<<16 - 1) &^ (1<<16 - 1) // so that it mostly stays the same, which takes no lock
+		n = (n + 1<<16 - 1) &^ (1<<16 - 1) // rounded up, so that it rarely changes, since a change takes a lock
 	}
 	if n == *purpose {
 		return nil

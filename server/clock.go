@@ -15,8 +15,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// aheadBy is how far the log's last time may be ahead of the clock before the server says so. A clock that is being
-// corrected is set back by less.
+// aheadBy is how far the log's last time may be ahead of the clock before the server reports it. Usual corrections set a
+// clock back by less.
 const aheadBy = time.Second
 
 // A clock notices when the log's last time is ahead of this machine's clock, and when the clock has caught up.
@@ -28,7 +28,7 @@ type clock struct {
 	check *time.Timer // calls catchUp; nil: not ahead
 }
 
-// noteTime takes in a transaction time of the log, and logs a warning if that is ahead of now and nothing was before.
+// noteTime records a transaction time of the log, and logs a warning if it is the first that is ahead of now.
 func (s *Server) noteTime(t, now time.Time) {
 	x := &s.clock
 	if ahead := t.Sub(now) > aheadBy; !ahead && !x.ahead.Load() {
@@ -76,10 +76,10 @@ func (x *clock) stop() {
 	}
 }
 
-// statsTimeout is how long the log may take to describe itself: one at a server of its own may wait for that until ctx ends.
+// statsTimeout limits the time of the log's Stats, since a log on another server may wait for that server until ctx ends.
 const statsTimeout = 5 * time.Second
 
-// Stats returns the Stats of the server's log, and takes note of them. A log that takes more than five seconds is
+// Stats returns the Stats of the server's log. If the log takes more than five seconds, the error is
 // backend.ErrUnavailable.
 func (s *Server) Stats(ctx context.Context) (backend.Stats, error) {
 	bound, cancel := context.WithTimeout(ctx, statsTimeout)
@@ -95,10 +95,10 @@ func (s *Server) Stats(ctx context.Context) (backend.Stats, error) {
 	return stats, err
 }
 
-// Warnings returns what keeps the server from serving as it should though it is ready, each as a name, a colon and words:
-// "clock_behind" if the log's last time is ahead of the clock by more than a second, "storage_full" if the latest write
-// found no room, "connections_full" if there is no room for another client. They pass while the server runs, so they are no
-// reason to send clients elsewhere. nil: nothing does.
+// Warnings returns problems of a server that is ready, each as a name, a colon and words; nil if there are none. The names
+// are "clock_behind" if the log's last time is ahead of the clock by more than a second, "storage_full" if the latest write
+// found no room, and "connections_full" if there is no room for another client. These problems can end while the server
+// runs, so they are no reason to send clients elsewhere.
 func (s *Server) Warnings(stats *backend.Stats) (warnings []string) {
 	if by := stats.Ahead(time.Now()); by > aheadBy {
 		warnings = append(warnings, fmt.Sprintf("clock_behind: the log's last time is %v ahead of the clock: until the clock catches up, facts are dated a nanosecond apart", by))

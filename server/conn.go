@@ -21,8 +21,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A conn is a client's connection. One goroutine serves it: it reads the requests that have come, handles them, and sends
-// their answers with one write.
+// A conn is a client's connection. One goroutine serves it: it reads the requests that have arrived, handles them, and
+// sends their answers with one write.
 type conn struct {
 	server *Server
 	nc     net.Conn
@@ -34,30 +34,30 @@ type conn struct {
 	*work // nil while the connection is idle
 
 	version     int  // of the protocol
-	admitted    bool // the client was let in; otherwise it is in the lobby
+	admitted    bool // the client is authenticated; otherwise it is in the lobby
 	client      auth.Session
 	ending      bool // no more requests are read
 	timing      timing
 	size        int // bytes of the bodies of the requests
-	together    int // how many requests these are
+	together    int // the number of these requests
 	items       int // elements of the batch that is being parsed
 	extra       int // bytes for items
 	taken       int // bytes that are counted for reading and handling requests; guarded by Server.mu, like the four fields after it
 	page        int // bytes that are counted for the page of a stream
-	large       int // likewise for a large one, from before it is read
+	large       int // bytes that are counted for a large page, from before it is read
 	account     *account
 	accountName string
 	deadline    time.Time // in force for reading
-	frameStart  time.Time // when the frame that is being read began; zero: none has
+	frameStart  time.Time // when the first byte of the current frame was read; zero: no frame has begun
 
 	cursor atomic.Uint64                // seq through which the subscription was sent, plus 1; 0: there is no subscription
 	follow atomic.Pointer[Subscription] // without Seq and Lag; nil: there was no subscription
 
-	told []string // the stores that hello told the client that it may read; nil: all, or it was not told
+	told []string // the readable stores according to the client's hello reply; nil: all, or there was none
 
 	mu        sync.Mutex
 	drained   bool // only requests that have already been read are handled
-	shrinking bool // the read deadline is there to give memory back
+	shrinking bool // the purpose of the read deadline is to free memory
 }
 
 // A work is requests that are being handled. Idle connections have none, so that they take little memory.
@@ -117,7 +117,7 @@ func (c *conn) serve() {
 	}
 	for !c.ending {
 		err := c.read()
-		c.begin() // without requests too: refuse may answer
+		c.begin() // even without requests: refuse may answer
 		if full := c.take(); full != nil {
 			c.refuseAll(c.requests, full)
 		} else {
@@ -128,12 +128,12 @@ func (c *conn) serve() {
 		}
 		ok := c.flush()
 		c.rest()
-		c.size, c.together, c.extra = 0, 0, 0 // which the next read takes into account
+		c.size, c.together, c.extra = 0, 0, 0 // the next read counts from here
 		if !ok {
 			return
 		}
 		if c.in.Size() >= backend.LargePage {
-			c.in.Shrink() // there may be no next request for long
+			c.in.Shrink() // the next request may take long
 		}
 	}
 	c.linger()
@@ -159,8 +159,8 @@ func (c *conn) handshake() (shown auth.Credential, err error) {
 	return auth.CredentialOf("", &state), c.setDeadlines(time.Time{})
 }
 
-// setDeadlines sets the deadlines for a handshake, and clears them after it. A connection that drains keeps the read
-// deadline that makes reading fail.
+// setDeadlines sets the deadlines for a handshake, and clears them after it. A draining connection keeps the read deadline
+// that makes reading fail.
 func (c *conn) setDeadlines(t time.Time) error {
 	err := c.nc.SetDeadline(t)
 	if err == nil && c.isDrained() {
@@ -169,7 +169,7 @@ func (c *conn) setDeadlines(t time.Time) error {
 	return err
 }
 
-// A deadlineReader reads from a connection, with the deadline that is due.
+// A deadlineReader reads from a connection with the right deadline.
 type deadlineReader struct{ *conn }
 
 func (r deadlineReader) Read(b []byte) (int, error) {
@@ -185,7 +185,7 @@ func (r deadlineReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// setDeadline sets how long to wait for the rest of a frame, or for a new one.
+// setDeadline limits the wait for the rest of a frame, or for a new frame.
 func (c *conn) setDeadline() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,10 +219,10 @@ func (c *conn) setDeadline() error {
 	return c.nc.SetReadDeadline(deadline)
 }
 
-// shrinkAfter is how long a connection is idle before it gives back the memory that it read into.
+// shrinkAfter is how long a connection is idle before it frees the memory into which it reads.
 const shrinkAfter = time.Second
 
-// earliest returns the earlier of two deadlines, of which a may be zero, which is none.
+// earliest returns the earlier of two deadlines. If a is zero, it returns b.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b
@@ -247,8 +247,8 @@ func (c *conn) isDrained() bool {
 	return c.drained
 }
 
-// read waits for a request and takes all that came with it. After an error, c.requests has the requests that came
-// before it.
+// read waits for a request, and also takes the requests that arrived with it. After an error, c.requests has the requests
+// before the error.
 func (c *conn) read() error {
 	for {
 		body, err := c.in.Next()
@@ -270,8 +270,8 @@ func (c *conn) read() error {
 	}
 }
 
-// shrinks reports whether a read ended for the sake of memory: a connection that is idle keeps no large block. It gives the
-// block back then.
+// shrinks reports whether a read ended only to free memory, since an idle connection keeps no large block. It then frees
+// the block.
 func (c *conn) shrinks() bool {
 	c.mu.Lock()
 	shrinks := c.shrinking && !c.drained
@@ -314,7 +314,7 @@ func (c *conn) refuse(err error) {
 	}
 }
 
-// tooSlow counts a client that did not send a frame in time, and returns the error to answer.
+// tooSlow counts a client that did not send a frame in time, and returns the error for the answer.
 func (c *conn) tooSlow(err error) error {
 	c.server.metrics.cutOff.Add(1)
 	c.log("a client sent only a part of a frame in time", err)
@@ -323,7 +323,7 @@ func (c *conn) tooSlow(err error) error {
 
 var errDraining = fmt.Errorf("%w: the server is being shut down: connect again", backend.ErrUnavailable)
 
-// reject tells a client that the server has no room for it.
+// reject sends a client the error that the server has no room for it.
 func (c *conn) reject(reason error) {
 	defer c.nc.Close()
 	c.log("a connection was turned away", reason)
@@ -338,7 +338,7 @@ func (c *conn) reject(reason error) {
 	}
 }
 
-// cut closes the connection at once, without a goodbye of TLS, for which the client could let the caller wait.
+// cut closes the connection at once, without TLS's closing alert, for which the client could make the caller wait.
 func (c *conn) cut() {
 	nc := c.nc
 	if t, ok := nc.(*tls.Conn); ok {
@@ -347,7 +347,7 @@ func (c *conn) cut() {
 	_ = nc.Close()
 }
 
-// log logs what happened to a connection. An error of a client is not a warning to an operator.
+// log logs an event of a connection. An error of a client is not a warning for an operator.
 func (c *conn) log(what string, err error) {
 	logger := c.server.logger
 	if !c.admitted {

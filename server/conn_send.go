@@ -28,7 +28,7 @@ func (c *conn) answer(appendBody func(dst []byte) []byte) {
 	c.out = wire.CloseFrame(appendBody(wire.OpenFrame(c.out)), start)
 }
 
-// flush sends the frames that were appended, and reports whether the connection goes on.
+// flush sends the appended frames, and reports whether the connection goes on.
 func (c *conn) flush() bool {
 	n := 0
 	if len(c.out) > maxKept { // an answer that is longer than its request
@@ -45,7 +45,7 @@ func (c *conn) flush() bool {
 	return ok
 }
 
-// maxKept is the size up to which a buffer is kept for other answers.
+// maxKept limits the size of a buffer that is kept for other answers.
 const maxKept = 64 << 10
 
 // send sends frames, and reports whether the connection goes on. It cuts off a client that does not read them in time.
@@ -78,8 +78,8 @@ const (
 	lingerBytes = 256 << 10
 )
 
-// linger closes the sending side and reads on for a moment: if a TCP connection is closed while it holds unread bytes, the
-// client may lose what was sent to it.
+// linger closes the sending side and reads on for a moment. If a TCP connection is closed while it holds unread bytes, the
+// client may lose the last answers.
 func (c *conn) linger() {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {

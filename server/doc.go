@@ -17,8 +17,9 @@
 // # Streams
 //
 // If the log is a [wire.Framer], a replay or a subscription sends the log's own frames without encoding them again, so a
-// thousand subscribers share the bytes. A subscriber is served from the log, by its cursor, not from a queue: a slow one
-// costs the writers and the other subscribers nothing, and loses nothing. One that does not read at all is cut off.
+// thousand subscribers share the bytes. A subscriber is served from the log, by its cursor, not from a queue: a slow
+// subscriber costs writers and other subscribers nothing, and loses nothing. A subscriber that does not read at all is cut
+// off.
 //
 // # HTTP
 //

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// An op handles requests of one kind: it appends the answer, or returns why the request failed.
+// An op handles requests of one kind. Its handle appends the answer, or returns the error of a failed request.
 type op struct {
 	handle func(c *conn, r *protocol.Request) error
 	open   bool // also for clients that are not authenticated
@@ -49,7 +49,7 @@ func (c *conn) handle(requests []protocol.Request) {
 			}
 			c.timed(requests[0].Op, n, func() { c.write(requests[:n]) })
 		} else {
-			r := requests[0] // a copy: a subscription outlives the work that it came with
+			r := requests[0] // a copy: a subscription outlives the connection's work
 			c.timed(r.Op, 1, func() { c.one(&r) })
 		}
 		requests = requests[n:]
@@ -66,10 +66,10 @@ func (c *conn) refuseAll(requests []protocol.Request, why error) {
 	}
 }
 
-// A timing is about the requests that are being handled.
+// A timing has the data to count the requests that are being handled.
 type timing struct {
 	op    string
-	n     int // how many requests; 0: they are counted already
+	n     int // the number of requests; 0: they are already counted
 	start time.Time
 }
 
@@ -80,8 +80,8 @@ func (c *conn) timed(name string, n int, handle func()) {
 	c.answered()
 }
 
-// answered counts the requests that are being handled. Later calls for the same requests do nothing: a stream is counted
-// when it begins.
+// answered counts the requests that are being handled. A second call for the same requests does nothing; a stream is
+// counted when it begins.
 func (c *conn) answered() {
 	t := c.timing
 	if t.n == 0 {

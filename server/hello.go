@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// serverName is how a server calls itself.
+// serverName is the name that a server tells clients.
 const serverName = "igniter-go/0.1"
 
 // hello answers the request that begins version 2.
@@ -27,7 +27,7 @@ func (c *conn) hello(r *protocol.Request) error {
 		return err
 	}
 	if c.client.Show(token); c.client.Err != nil && token != "" {
-		c.ending = true // a client that guesses connects for each guess
+		c.ending = true // a client that guesses tokens must reconnect for each guess
 		c.log("a login was refused", c.client.Err)
 		return c.client.Err
 	}
@@ -40,7 +40,7 @@ func (c *conn) hello(r *protocol.Request) error {
 	reply := protocol.HelloReply{Protocol: protocol.Version, Server: serverName, MaxFrame: c.server.opts.MaxFrame, Features: c.features()}
 	if c.client.Err == nil {
 		stats, err := c.server.Stats(c.server.ctx)
-		if err != nil { // without them the client can't compare, and would take another log for the one that it knows
+		if err != nil { // without the identity, the client could not tell that the log has changed
 			return fmt.Errorf("%w: the log can't tell its identity: %w", backend.ErrUnavailable, err)
 		}
 		reply.LastSeq, reply.Log, reply.Ancestors = &stats.LastSeq, stats.Log, stats.Ancestors

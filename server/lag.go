@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A trace remembers when the log had which seqs, so that it can be said since when a subscriber is behind.
+// A trace records when the log reached which seqs, to tell since when a subscriber is behind.
 type trace struct {
-	due atomic.Int64 // nanoseconds since 1970: no point is wanted before
+	due atomic.Int64 // nanoseconds since 1970: when the next point is due
 
 	mu     sync.Mutex
 	points []point // ascending, at least traceStep apart
@@ -23,10 +23,10 @@ type point struct {
 
 const (
 	traceStep   = 5 * time.Second
-	tracePoints = 1024 // more than an hour; the oldest go first
+	tracePoints = 1024 // more than an hour; the oldest are dropped
 )
 
-// note notes that the log has a seq.
+// note records that the log has a seq.
 func (t *trace) note(seq uint64, now time.Time) {
 	if now.UnixNano() < t.due.Load() {
 		return
@@ -44,8 +44,8 @@ func (t *trace) note(seq uint64, now time.Time) {
 	t.points = append(t.points, point{seq, now})
 }
 
-// since returns since when the log has had facts after a seq, to within traceStep; what is forgotten was earlier. The zero Time: it
-// has had none.
+// since returns the time since which the log has had facts after a seq, to within traceStep, or a later time if the point
+// was dropped. It returns the zero Time if the log has no facts after the seq.
 func (t *trace) since(seq, last uint64) time.Time {
 	if seq >= last {
 		return time.Time{}
@@ -57,14 +57,14 @@ func (t *trace) since(seq, last uint64) time.Time {
 			return p.at.UTC()
 		}
 	}
-	if n := len(t.points); n > 0 { // it came soon after the last point
+	if n := len(t.points); n > 0 { // the seq came soon after the last point
 		return t.points[n-1].at.Add(traceStep).UTC()
 	}
 	return time.Time{}
 }
 
-// Behind returns how many seqs a reader that was sent the log through a seq is behind, and since when, to within a few seconds and for
-// an hour or more; the zero Time: it is not.
+// Behind returns the lag in seqs of a reader that was sent the log through a seq, and the time since which it lags. The
+// time is exact to a few seconds for the last hour; it is zero if the reader does not lag.
 func (s *Server) Behind(seq uint64) (lag uint64, since time.Time) {
 	last := s.last.Load()
 	since = s.trace.since(seq, last)

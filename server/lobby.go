@@ -14,21 +14,21 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A lobby holds the connections whose clients have not been let in: clients that have shown neither a token nor a
-// certificate that the server knows. Where neither is asked for, everybody is let in at once, and the lobby stays empty.
+// A lobby holds the connections whose clients are not authenticated yet: they have shown neither a token nor a certificate
+// that the server knows. If the server requires neither, every client is admitted at once, and the lobby stays empty.
 //
-// A connection may stay for [Options.HelloTimeout], sends frames of up to maxHello bytes, and says nothing but hello and
-// close. If the lobby is full, the connection that came first of those from the fullest address makes room: a client
-// that says hello at once gets in, however many connections say nothing.
+// A connection may stay for [Options.HelloTimeout]. It may send only hello and close, in frames of up to maxHello bytes. If
+// the lobby is full, the server closes the oldest connection from the address that has most of them. So a client that sends
+// hello at once is admitted, however many other connections are silent.
 type lobby struct {
-	waiting []*conn        // in the order in which they came; guarded by Server.mu, like all here
-	from    map[string]int // how many of them came from an address
+	waiting []*conn        // in the order of arrival; guarded by Server.mu, like all fields
+	from    map[string]int // the number of them from each address
 }
 
-// maxHello limits the frames of a client that has not been let in, in bytes.
+// maxHello limits the bytes of a frame from a client that is not authenticated.
 const maxHello = 16 << 10
 
-// add takes a connection in, and returns the one that must make room for it; nil: none must.
+// add adds a connection, and returns the connection that must make room for it; nil if there is none.
 func (l *lobby) add(c *conn, most, mostEach int) (out *conn) {
 	if l.from == nil {
 		l.from = map[string]int{}
@@ -52,7 +52,7 @@ func (l *lobby) add(c *conn, most, mostEach int) (out *conn) {
 	return out
 }
 
-// remove reports whether the connection was in the lobby, where it is no longer.
+// remove removes a connection from the lobby, and reports whether it was there.
 func (l *lobby) remove(c *conn) bool {
 	i := slices.Index(l.waiting, c)
 	if i < 0 {
@@ -65,7 +65,7 @@ func (l *lobby) remove(c *conn) bool {
 	return true
 }
 
-// hostOf returns the part of an address that the clients of one machine have in common.
+// hostOf returns the part of an address that is the same for all clients of one machine.
 func hostOf(a net.Addr) string {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		return tcp.IP.String()
@@ -73,7 +73,7 @@ func hostOf(a net.Addr) string {
 	return a.Network()
 }
 
-// letIn ends the time in the lobby of a connection whose client has shown who it is. The error says that the server has
+// letIn takes a connection out of the lobby after its client has authenticated itself. The error says that the server has
 // no room.
 func (c *conn) letIn() error {
 	s := c.server
@@ -101,8 +101,8 @@ func (s *Server) errFull() error {
 	return fmt.Errorf("%w: the server has its %d connections: try again later", backend.ErrUnavailable, s.opts.MaxConnections)
 }
 
-// newSampled returns a logger that logs ten lines a minute of each message, and every thousandth after that: whoever can
-// reach the server can cause them.
+// newSampled returns a logger that logs ten lines per minute of each message, and every thousandth line after that. It is
+// for messages that any client of the network can cause.
 func newSampled(l *zap.Logger) *zap.Logger {
 	return l.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Minute, 10, 1000)

@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// snapshot consolidates the log. The facts that a client of version 1 sends with the request are ignored: the log holds
-// more.
+// snapshot consolidates the log. It ignores the facts that a client of version 1 sends with the request, since the log has
+// all of them.
 func (c *conn) snapshot(r *protocol.Request) error {
 	if err := c.client.Grant.MayAdmin(r.Op); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (c *conn) prune(r *protocol.Request) error {
 	if err != nil {
 		return err
 	}
-	given := seqs.Through(last) // beyond it there may be very many seqs
+	given := seqs.Through(last) // the request may name very many seqs beyond the last
 	report, err := c.server.log.Prune(c.server.ctx, given.All(), horizon)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (c *conn) prune(r *protocol.Request) error {
 	return nil
 }
 
-// noteBackup notes that the client has made a backup, for metrics.
+// noteBackup records that the client has made a backup, for metrics.
 func (c *conn) noteBackup(r *protocol.Request) error {
 	if !c.client.Grant.ReadsAll() {
 		return fmt.Errorf("%w: a backup is of all stores, and %s may not read all", backend.ErrForbidden, c.client.Grant.Name())
@@ -108,7 +108,7 @@ func (c *conn) stats(r *protocol.Request) error {
 		}
 	}
 	m := c.server.Metrics()
-	if stores, _ := c.client.Grant.Readable(nil); stores != nil { // what others have and do is not for this client
+	if stores, _ := c.client.Grant.Readable(nil); stores != nil { // the client must not see other stores' data
 		m.FactsIn, m.Connections = 0, 0
 		stats = narrowed(stats, stores, time.Now())
 	}
@@ -124,8 +124,9 @@ func (c *conn) stats(r *protocol.Request) error {
 	return nil
 }
 
-// narrowed returns stats for a client that may read some stores: its cursors need the log's last seq and identity, and its reads
-// the horizons of its stores. Nothing is dated before LastTime, which is not before now: when others wrote last is not said.
+// narrowed returns stats for a client that may read only some stores. The client needs the log's last seq and identity for
+// its cursors, and the horizons of its stores for its reads. LastTime is at least now, so that the client cannot see when
+// others last wrote.
 func narrowed(s backend.Stats, stores []string, now time.Time) backend.Stats {
 	out := backend.Stats{LastSeq: s.LastSeq, DurableSeq: s.DurableSeq, Log: s.Log, Ancestors: s.Ancestors, LastTime: s.LastTime, Horizons: maps.Clone(s.Horizons)}
 	if !out.LastTime.IsZero() && out.LastTime.Before(now) {

@@ -18,8 +18,8 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// Metrics is what a server has counted since New. The keys of the maps are ops; requests with an unknown op are
-// counted as "unknown".
+// Metrics has the counters of a server since New. The keys of the maps are ops; requests with an unknown op are counted as
+// "unknown".
 type Metrics struct {
 	StartedAt time.Time `json:"started_at"`
 
@@ -29,30 +29,30 @@ type Metrics struct {
 	Errors   map[string]uint64          `json:"errors"`   // by the error code of the answer; includes errors passed to Failed
 
 	FactsIn  uint64 `json:"facts_in"`  // new facts that clients wrote
-	FactsOut uint64 `json:"facts_out"` // facts that clients were sent
-	Pushed   uint64 `json:"pushed"`    // part of FactsOut: facts that subscriptions were sent
+	FactsOut uint64 `json:"facts_out"` // facts sent to clients
+	Pushed   uint64 `json:"pushed"`    // the part of FactsOut that was sent to subscriptions
 	BytesIn  uint64 `json:"bytes_in"`
 	BytesOut uint64 `json:"bytes_out"`
 
 	Connections   int     `json:"connections"`          // open ones
-	Accepted      uint64  `json:"accepted"`             // connections, ever
-	Closed        uint64  `json:"closed"`               // connections, ever
+	Accepted      uint64  `json:"accepted"`             // connections so far
+	Closed        uint64  `json:"closed"`               // connections so far
 	Rejected      uint64  `json:"rejected"`             // connections beyond Options.MaxConnections
 	CutOff        uint64  `json:"cut_off"`              // connections of clients that sent or read too slowly
 	Subscriptions int     `json:"subscriptions"`        // open ones
-	Lag           uint64  `json:"lag"`                  // how many seqs the slowest subscription is behind the log
+	Lag           uint64  `json:"lag"`                  // of the slowest subscription, in seqs
 	Memory        int     `json:"-"`                    // bytes that requests and answers take, see Options.MaxMemory
-	Backup        *Backup `json:"-"`                    // the latest; nil: there was none since the server began
+	Backup        *Backup `json:"-"`                    // the latest; nil: there was none since New
 	LastError     string  `json:"last_error,omitempty"` // the latest failure of the log or of a connection; "": none yet
 }
 
 // A Subscription is a client that follows the log.
 type Subscription struct {
-	Token  string    `json:"token"`  // its name, or the certificate's; "": none is asked for
+	Token  string    `json:"token"`  // the name of its token or certificate; "": the server requires neither
 	Peer   string    `json:"peer"`   // the client's address
 	Stores []string  `json:"stores"` // nil: all
 	Since  time.Time `json:"since"`
-	Seq    uint64    `json:"seq"` // it was sent the log through it
+	Seq    uint64    `json:"seq"` // the client was sent the log through this seq
 	Lag    uint64    `json:"lag"` // seqs behind the log
 
 	LagSince time.Time `json:"lag_since,omitzero"` // see Server.Behind
@@ -75,7 +75,7 @@ func (s *Server) Subscriptions() []Subscription {
 	return all
 }
 
-// A Refusal says how often requests failed with a code, and when that was last.
+// A Refusal counts the requests that failed with a code, with the time of the last one.
 type Refusal struct {
 	Code  string    `json:"code"`
 	Count uint64    `json:"count"`
@@ -83,7 +83,7 @@ type Refusal struct {
 	Peer  string    `json:"peer,omitempty"` // of the last one
 }
 
-// Refusals returns how requests failed, the most frequent codes first.
+// Refusals returns the counts of failed requests, the most frequent codes first.
 func (s *Server) Refusals() []Refusal {
 	m := s.metrics
 	m.mu.Lock()
@@ -97,14 +97,14 @@ func (s *Server) Refusals() []Refusal {
 	return all
 }
 
-// A Backup is a backup that a client has made of the log.
+// A Backup describes a backup of the log that a client has made.
 type Backup struct {
-	Seq   uint64    `json:"seq"` // it has the log through it
+	Seq   uint64    `json:"seq"` // the backup has the log through this seq
 	Time  time.Time `json:"time"`
-	Token string    `json:"token,omitempty"` // its name
+	Token string    `json:"token,omitempty"` // the name of the client's token
 }
 
-// ReadOnly reports whether the server takes no writes because Options.ReadOnly says so.
+// ReadOnly reports whether the server takes no writes because of Options.ReadOnly.
 func (s *Server) ReadOnly() bool { return s.opts.ReadOnly }
 
 // Writable reports whether the server takes writes, as far as it knows. stats are of its log.
@@ -112,14 +112,14 @@ func (s *Server) Writable(stats *backend.Stats) bool {
 	return stats.Failed == "" && !s.ReadOnly() && !s.full.Load() && s.Status() == Ready
 }
 
-// Refused counts and logs that a client which does not use a connection of this server was not let in. It logs ten lines a
-// minute, and every thousandth after that.
+// Refused counts and logs a failed login of a client that uses no connection of this server, such as a client of package
+// web. It logs ten lines per minute, and every thousandth line after that.
 func (s *Server) Refused(peer string, err error) {
 	s.metrics.failed(protocol.ErrorCode(err), peer, err)
 	s.sampled.Info("a login was refused", zap.String("client", peer), zap.Error(err))
 }
 
-// opMetrics is what is counted for one op.
+// opMetrics are the counters of one op.
 type opMetrics struct {
 	requests, slow, count atomic.Uint64
 	sum                   atomic.Int64
@@ -159,7 +159,7 @@ func newMetrics() *metrics {
 	for op := range ops {
 		m.ops[op] = &opMetrics{}
 	}
-	for _, code := range protocol.ErrorCodes() { // so that a first error is an increase
+	for _, code := range protocol.ErrorCodes() { // start at 0, so that monitoring sees the first error as an increase
 		m.errors[code] = 0
 	}
 	m.ops[unknownOp] = &opMetrics{}
@@ -173,7 +173,7 @@ func (m *metrics) of(op string) *opMetrics {
 	return m.ops[unknownOp]
 }
 
-// logFailures are what the server logs about failures of the log, by their codes.
+// logFailures are the messages that the server logs for failures of the log, by their codes.
 var logFailures = map[string]string{
 	protocol.CodeInternal: "a request failed",
 	"storage_full":        "the log has no room", "storage_failed": "the log's storage failed", "corrupt": "the log is damaged",
@@ -190,8 +190,8 @@ func (m *metrics) failed(code, peer string, err error) {
 	}
 }
 
-// Failed counts a request that failed. If the log is to blame, it also logs the error, at most once a minute for each
-// kind. The Server calls it for its own clients; other servers of the same log, such as package web, call it for theirs.
+// Failed counts a failed request. If the log caused the error, Failed also logs it, at most once per minute for each kind.
+// The Server calls it for its own clients; other servers of the same log, such as package web, call it for theirs.
 func (s *Server) Failed(err error) { s.failed("", err) }
 
 // failed is Failed for a request of the client at peer; "": not known.
@@ -207,7 +207,7 @@ func (s *Server) failed(peer string, err error) {
 	}
 }
 
-// Metrics returns what the server has counted so far.
+// Metrics returns the counters of the server.
 func (s *Server) Metrics() Metrics {
 	m := s.metrics
 	out := Metrics{

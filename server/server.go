@@ -23,13 +23,13 @@ import (
 	"github.com/igniter-store/igniter/server/auth"
 )
 
-// A Status is what a server is doing. It never goes back.
+// A Status is the state of a server. It only moves forward.
 type Status string
 
 const (
 	Ready    Status = "ready"    // accepts connections, or will when Serve is called
-	Draining Status = "draining" // accepts no more connections, and ends the open ones
-	Stopped  Status = "stopped"  // nothing runs any more
+	Draining Status = "draining" // accepts no more connections, and closes the open ones
+	Stopped  Status = "stopped"  // nothing of the server runs any more
 )
 
 // A Server serves one log to any number of clients, see the package's comment. Its methods may be called concurrently.
@@ -39,8 +39,8 @@ type Server struct {
 	opts     Options
 	policy   auth.Policy
 	logger   *zap.Logger
-	failures *zap.Logger // logger, but limited to one line a minute of each kind
-	sampled  *zap.Logger // logger, for what strangers can cause, see newSampled
+	failures *zap.Logger // logger, but limited to one line per minute of each kind
+	sampled  *zap.Logger // logger, for messages that any client can cause, see newSampled
 	metrics  *metrics
 	started  time.Time
 	last     atomic.Uint64 // the highest seq that the server knows of
@@ -53,20 +53,20 @@ type Server struct {
 	draining  context.Context // ended by drain
 	drained   context.CancelFunc
 	running   sync.WaitGroup
-	rejecting atomic.Int32 // connections that are being told that there is no room
+	rejecting atomic.Int32 // connections to which reject is sending an error
 	awaiting  atomic.Int32 // streams that wait for room
 
 	mu        sync.Mutex
 	status    Status
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{} // all that are open
-	lobby     lobby              // those of conns whose clients were not let in
-	admitted  int                // how many of conns are not in the lobby
+	lobby     lobby              // the part of conns without an authenticated client
+	admitted  int                // the number of conns that are not in the lobby
 	accounts  map[string]*account
-	memory    int64          // bytes that all connections take
-	freed     ctxsync.Signal // they have become fewer
+	memory    int64          // bytes counted for all connections
+	freed     ctxsync.Signal // memory has become less
 	streams   int            // of all connections
-	bound     net.Addr       // of the first listener; nil: there was none yet
+	bound     net.Addr       // of the first listener; nil: there was no listener yet
 }
 
 // New returns a server of b. The server never closes b; the caller closes it after the server.
@@ -87,22 +87,22 @@ func New(b backend.Backend, opts Options) *Server {
 	return s
 }
 
-// Status returns what the server is doing.
+// Status returns the state of the server.
 func (s *Server) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.status
 }
 
-// Open reports whether clients need neither tokens nor certificates, and everybody may do everything.
+// Open reports whether the server requires neither tokens nor certificates, so that every client may do everything.
 func (s *Server) Open() bool { return s.policy.Open() }
 
 // Authorize returns the session of a client that does not use a connection of this server, such as a client of package
 // web.
 func (s *Server) Authorize(shown auth.Credential) auth.Session { return s.policy.Session(shown) }
 
-// Serving returns a copy of ctx for work that must end when the server begins to drain: ctx then ends too, and its cause
-// is a backend.ErrUnavailable. The function ends it, and must be called.
+// Serving returns a copy of ctx for work that must end when the server begins to drain: the copy then ends, too, with a
+// backend.ErrUnavailable as its cause. The returned function ends the copy, and must be called.
 func (s *Server) Serving(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(s.draining, func() { cancel(errDraining) })
@@ -112,9 +112,9 @@ func (s *Server) Serving(ctx context.Context) (context.Context, context.CancelCa
 	}
 }
 
-// Serve accepts connections of l until Shutdown or Close, and then returns nil; it closes l. It may be called for
-// several listeners. A listener that is open beyond loopback is refused unless clients need a token or a certificate,
-// or Options.Insecure is set. If the process runs out of file descriptors, Serve tries again, more and more slowly.
+// Serve accepts connections of l until Shutdown or Close, and then returns nil; it closes l. It may be called for several
+// listeners. It refuses a listener that other machines can reach, unless clients need a token or a certificate, or
+// Options.Insecure is set. If the process runs out of file descriptors, Serve retries at growing intervals.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	if s.policy.Open() && !s.opts.Insecure && !isLocal(l.Addr()) {
@@ -162,7 +162,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// isLocal reports whether an address can only be reached from this machine.
+// isLocal reports whether only this machine can reach an address.
 func isLocal(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return !ok || tcp.IP.IsLoopback()
@@ -182,10 +182,10 @@ func (s *Server) isDraining() bool {
 	return s.draining.Err() != nil
 }
 
-// maxRejecting is how many connections at once are told that there is no room; further ones are just closed.
+// maxRejecting limits the connections that reject answers at once; further ones are just closed.
 const maxRejecting = 64
 
-// accept starts serving a connection, or turns it away.
+// accept starts serving a connection, or rejects it.
 func (s *Server) accept(nc net.Conn, at net.Addr) {
 	c := newConn(s, nc, at)
 	s.mu.Lock()
@@ -249,9 +249,9 @@ func (s *Server) accept(nc net.Conn, at net.Addr) {
 	}()
 }
 
-// Shutdown drains the server: it accepts no more connections, answers the requests that it has read, tells subscribers
-// that it ends, and waits until all connections are closed. If ctx ends first, it does what Close does, and returns
-// ctx's error.
+// Shutdown drains the server: it accepts no more connections, answers the requests that it has read, ends subscriptions
+// with an error, and waits until all connections are closed. If ctx ends first, it cuts off the rest as Close does, and
+// returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.drain()
 	done := make(chan struct{})
@@ -284,7 +284,7 @@ func (s *Server) drain() {
 	}
 }
 
-// Close ends the server at once: it cuts connections off. It returns when nothing of the server runs any more. Closing
+// Close ends the server at once: it cuts off all connections. It returns when nothing of the server runs any more. Closing
 // again does nothing.
 func (s *Server) Close() error {
 	s.drain()
@@ -308,7 +308,7 @@ func (s *Server) head(ctx context.Context) (uint64, error) {
 	return stats.LastSeq, err
 }
 
-// advance notes that the log has a seq, and reports whether no higher one was known.
+// advance records that the log has a seq, and reports whether it was higher than all known ones.
 func (s *Server) advance(seq uint64) bool {
 	for {
 		last := s.last.Load()

@@ -11,8 +11,8 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// statusReport is the answer to server_status, with the keys of the Ruby system in their order. Fields for things
-// that this server does not have, such as queues of subscribers, say that nothing is dropped or queued.
+// statusReport is the answer to server_status, with the keys of the Ruby system in their order. This server has no queues
+// of subscribers and the like; their fields are empty.
 type statusReport struct {
 	OK            bool             `json:"ok"`
 	SchemaVersion int              `json:"schema_version"`
@@ -79,7 +79,7 @@ func (c *conn) status(r *protocol.Request) error {
 	}
 	s := c.server
 	m := s.Metrics()
-	maps.DeleteFunc(m.Errors, func(_ string, n uint64) bool { return n == 0 }) // as the Ruby system has them
+	maps.DeleteFunc(m.Errors, func(_ string, n uint64) bool { return n == 0 }) // as in the Ruby system
 	stats, err := s.Stats(s.ctx)
 	if err != nil {
 		stats = backend.Stats{LastSeq: s.last.Load()}

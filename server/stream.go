@@ -17,21 +17,21 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A stream is a part of the log that a connection sends: a replay or a subscription. Package
-// internal/protocol describes what it looks like.
+// A stream is a part of the log that a connection sends: a replay or a subscription. Package internal/protocol describes
+// its frames.
 type stream struct {
 	conn   *conn
 	id     []byte        // of the request
 	live   *subscription // nil: it is a replay
-	closed func()        // gives its place among the streams back
+	closed func()        // ends the counting of the stream
 
-	mu      sync.Mutex // held to send, and to look at the client's access; guards all below
+	mu      sync.Mutex // held to send, and to check the client's access; guards the fields below it
 	reading auth.Reading
 	changed error         // why the client's access ended the stream; nil: it did not
-	left    backend.Range // what is still to be sent
+	left    backend.Range // the part that is still to be sent
 	begun   bool          // the answer was sent
-	shown   uint64        // the seq through which the client knows that the log was read
-	sent    time.Time     // when something was sent last
+	shown   uint64        // the seq through which the log was read as far as the client knows
+	sent    time.Time     // when something was last sent
 }
 
 // newStream returns the stream that a request asks for.
@@ -65,7 +65,7 @@ func (c *conn) replay(r *protocol.Request) error {
 		return err
 	}
 	defer x.closed()
-	defer func() { _ = c.hold(&c.large, 0) }() // less never fails
+	defer func() { _ = c.hold(&c.large, 0) }() // using less never fails
 	if c.version == 1 {
 		return c.replayV1(x.left.Stores, r.ID)
 	}
@@ -84,7 +84,7 @@ func (c *conn) replay(r *protocol.Request) error {
 	return nil
 }
 
-// complete ends a stream of which everything was sent.
+// complete ends a stream after everything was sent.
 func (x *stream) complete() {
 	if !x.begun { // the log yielded no page
 		x.begin(x.left.After, nil)
@@ -93,7 +93,7 @@ func (x *stream) complete() {
 	x.conn.answer(func(dst []byte) []byte { return protocol.AppendEnd(dst, x.left.After.Seq) })
 }
 
-// end returns what the client is told if the stream ends with err. A stream that has begun ends the connection.
+// end returns the error for the client if the stream ends with err. If the stream has begun, its end closes the connection.
 func (x *stream) end(err error) error {
 	x.conn.ending = x.conn.ending || x.begun
 	if err == errOver || x.conn.server.ctx.Err() != nil {
@@ -102,8 +102,8 @@ func (x *stream) end(err error) error {
 	return err
 }
 
-// pages yields what is left of the stream in the frames that are sent: the log's own, if it gives them out, or frames
-// encoded from pages, with the same batches.
+// pages yields the rest of the stream as frames: the log's own frames if it is a Framer, or frames encoded from pages, with
+// the same batches.
 func (x *stream) pages(ctx context.Context) iter.Seq2[wire.Frames, error] {
 	log := x.conn.server.log
 	ctx = x.conn.reading(ctx)
@@ -152,7 +152,7 @@ func (x *stream) push(page wire.Frames) error {
 		if !c.send(page.Bytes) {
 			return errOver
 		}
-		_ = c.hold(&c.page, 0) // less never fails
+		_ = c.hold(&c.page, 0) // using less never fails
 		x.shown = max(x.shown, lastSeq(page.Bytes))
 	}
 	c.server.advance(page.Through.Seq)
@@ -197,9 +197,9 @@ func lastSeq(frames []byte) uint64 {
 	return last
 }
 
-// refresh returns why the stream must end if the client's access has changed, and the same from then on: pages of the
-// access before may be under way. Version 1 can't be told that it reads other stores, and has no past to read again: it
-// goes on.
+// refresh returns an error if the stream must end because the client's access has changed, and again at each later call,
+// since pages of the old access may still come. Version 1 has no message for a change of stores, and reads only new facts,
+// so its streams go on.
 func (x *stream) refresh() error {
 	if x.changed != nil {
 		return x.changed

@@ -11,8 +11,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// encoded yields pages as frames, which are good until the next step. encode appends the frames of a page's facts, and
-// returns how many facts these have.
+// encoded yields pages as frames, which are valid until the next step. encode appends the frames of a page's facts, and
+// returns the number of facts in them.
 func encoded(pages iter.Seq2[backend.Page, error], encode func(dst []byte, facts []backend.Fact) ([]byte, int, error)) iter.Seq2[wire.Frames, error] {
 	return func(yield func(wire.Frames, error) bool) {
 		var buf []byte
@@ -36,7 +36,7 @@ func encoded(pages iter.Seq2[backend.Page, error], encode func(dst []byte, facts
 	}
 }
 
-// appendGroup appends facts as one frame: a page does not say where its batches end.
+// appendGroup appends facts as one frame, since a page does not tell where its batches end.
 func appendGroup(dst []byte, facts []backend.Fact) ([]byte, int, error) {
 	start := len(dst)
 	dst = wire.CloseFrame(wire.AppendGroup(wire.OpenFrame(dst), facts), start)
@@ -47,7 +47,7 @@ func appendGroup(dst []byte, facts []backend.Fact) ([]byte, int, error) {
 	return dst, len(facts), nil
 }
 
-// appendEvents appends what version 1 sends for those facts that the client reads.
+// appendEvents appends version 1's events for the facts that the client reads.
 func (x *stream) appendEvents(dst []byte, facts []backend.Fact) ([]byte, int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -64,7 +64,7 @@ func (x *stream) appendEvents(dst []byte, facts []backend.Fact) ([]byte, int, er
 	return dst, n, err
 }
 
-// minFactV1 is how many bytes a fact takes in version 1 beside its texts and values, at least.
+// minFactV1 is the least number of bytes of a fact in version 1 beside its texts and values.
 const minFactV1 = 150
 
 // replayV1 answers with all facts of some stores, in one frame.

@@ -24,19 +24,19 @@ type subscription struct {
 }
 
 var (
-	errOver    = errors.New("server: the stream is over") // the client is told nothing more
+	errOver    = errors.New("server: the stream is over") // nothing more is sent to the client
 	errTooSlow = errors.New("server: the rest of a frame did not come in time")
 )
 
-// subscribe sends a part of the log, and what comes to it, until the client or the server ends that. In version 1 it
-// sends what comes from now on. The connection takes no requests meanwhile, and ends with the subscription.
+// subscribe sends a part of the log, and new facts, until the client or the server ends the subscription. In version 1 it
+// sends only new facts. The connection takes no requests meanwhile, and ends with the subscription.
 func (c *conn) subscribe(r *protocol.Request) error {
 	x, err := c.newStream(r)
 	if err != nil {
 		return err
 	}
 	defer x.closed()
-	defer func() { _ = c.hold(&c.large, 0) }() // less never fails
+	defer func() { _ = c.hold(&c.large, 0) }() // using less never fails
 	if c.version == 1 {
 		if x.left.After.Seq, err = c.server.head(c.server.ctx); err != nil {
 			return err
@@ -54,12 +54,12 @@ func (c *conn) subscribe(r *protocol.Request) error {
 	}
 	if err = x.end(err); err != nil && x.begun && c.version == 1 {
 		c.server.Failed(err)
-		return nil // version 1 has no form for it
+		return nil // version 1 has no message for it
 	}
 	return err
 }
 
-// follow sends what is left of the stream, and returns why it ended.
+// follow sends the rest of the stream, and returns why it ended.
 func (x *stream) follow(ctx context.Context) error {
 	for page, err := range x.pages(ctx) {
 		if err == nil {
@@ -76,10 +76,10 @@ func (x *stream) follow(ctx context.Context) error {
 	return errOver
 }
 
-// begin starts what runs beside the stream: a wait for the client's end, and a timer for heartbeats.
+// begin starts a goroutine that waits for the client's end, and a timer for heartbeats.
 func (x *subscription) begin() {
 	c := x.conn
-	c.rest() // a subscription may last
+	c.rest() // a subscription may last long
 	c.in.Shrink()
 	c.size, c.together, c.extra = 0, 0, 0
 	x.gone = make(chan struct{})
@@ -90,7 +90,7 @@ func (x *subscription) begin() {
 	x.beats = time.AfterFunc(c.server.opts.Heartbeat, x.beat)
 }
 
-// end ends what begin started.
+// end ends the goroutine and the timer that begin started.
 func (x *subscription) end() {
 	if x.beats == nil {
 		return
@@ -104,7 +104,7 @@ func (x *subscription) end() {
 	x.conn.begin()
 }
 
-// awaitEnd waits until the client hangs up, says close or sends anything else, and returns why the stream ends.
+// awaitEnd waits until the client closes the connection or sends close or anything else, and returns why the stream ends.
 func (c *conn) awaitEnd() error {
 	body, err := c.in.Next()
 	var corrupt *backend.CorruptError
@@ -119,7 +119,7 @@ func (c *conn) awaitEnd() error {
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.isDrained():
 		return errTooSlow
 	case c.server.isDraining():
-		return errDraining // Serving may report it later
+		return errDraining // Serving may report this later
 	}
 	return errOver
 }
@@ -143,17 +143,18 @@ func (x *subscription) beat() {
 	x.beats.Reset(time.Until(x.sent.Add(every)))
 }
 
-// progressDelay is how long a client that is sent no facts waits to be told how far the log was read, unless the stream
-// has reached the log's end: a heartbeat for each page would be a waste.
+// progressDelay is how long a heartbeat about progress is delayed while no facts are sent, unless the stream has reached
+// the log's end. Without the delay, each page would cause a heartbeat.
 const progressDelay = 50 * time.Millisecond
 
-// owesProgress reports whether the client is to be told now how far the log was read, since the facts do not show it.
+// owesProgress reports whether a heartbeat about progress is due, because the sent facts do not show how far the log was
+// read.
 func (x *stream) owesProgress() bool {
 	seq := x.left.After.Seq
 	return seq > x.shown && (seq >= x.conn.server.last.Load() || time.Since(x.sent) >= progressDelay)
 }
 
-// heartbeat tells the client how far the log was read. Version 1 has no form for it.
+// heartbeat tells the client how far the log was read. Version 1 has no message for it.
 func (x *stream) heartbeat() error {
 	x.sent, x.shown = time.Now(), x.left.After.Seq
 	if x.conn.version == 1 {

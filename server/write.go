@@ -14,7 +14,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// write answers requests to write a fact or a batch: one call of the log, which gives a verdict on each.
+// write answers requests to write a fact or a batch. It calls the log once, which returns a verdict on each.
 func (c *conn) write(requests []protocol.Request) {
 	for i := range requests {
 		r := &requests[i]
@@ -23,7 +23,7 @@ func (c *conn) write(requests []protocol.Request) {
 		if b, r.Err = c.batchOf(r); r.Err == nil {
 			c.batches = append(c.batches, b)
 		} else {
-			c.extra = before // nothing is kept of it
+			c.extra = before // its memory is free
 		}
 	}
 	var verdicts []backend.Written
@@ -54,7 +54,7 @@ func (c *conn) write(requests []protocol.Request) {
 	c.facts, c.batches = c.facts[:0], c.batches[:0]
 }
 
-// batchOf returns what a request wants to write, if the client may write it.
+// batchOf returns the batch of a request, if the client may write it.
 func (c *conn) batchOf(r *protocol.Request) (b backend.Batch, err error) {
 	if c.client.Err != nil {
 		return b, c.client.Err
@@ -103,7 +103,7 @@ func (c *conn) written(r *protocol.Request, b *backend.Batch, w *backend.Written
 	last := uint64(0)
 	for i := range w.Facts {
 		f := &w.Facts[i]
-		isNew := w.New(f) && f.Seq > last // a batch may have a fact twice
+		isNew := w.New(f) && f.Seq > last // a batch may have the same fact twice
 		last = max(last, f.Seq)
 		if c.server.took(f, isNew, w); isNew {
 			acks = append(acks, protocol.AckOf(f, false))
@@ -129,16 +129,16 @@ func (c *conn) written(r *protocol.Request, b *backend.Batch, w *backend.Written
 	c.acks = acks[:0]
 }
 
-// took counts a fact that a client wrote. A log that does not know which facts are new is taken to have held those whose seqs
-// have been seen.
+// took counts a fact that a client wrote. If the log does not know which facts are new, a fact counts as new unless its seq
+// was seen before.
 func (s *Server) took(f *backend.Fact, isNew bool, w *backend.Written) {
 	if moved := s.advance(f.Seq); isNew || w.First == 0 && moved {
 		s.metrics.factsIn.Add(1)
 	}
 }
 
-// duplicate returns the ack of a fact that the log held before the client wrote it. A client that may not read the store
-// learns nothing that it did not write.
+// duplicate returns the ack of a fact that the log already held. A client that may not read the store gets only data that
+// it sent itself.
 func (c *conn) duplicate(held, given *backend.Fact) (protocol.Ack, error) {
 	a := protocol.DuplicateOf(held, given)
 	if a.Fact == nil || c.client.Grant.MayRead(held.Store) {
@@ -152,14 +152,15 @@ func (c *conn) duplicate(held, given *backend.Fact) (protocol.Ack, error) {
 	return a, nil
 }
 
-// sameHash reports whether the values of two facts with one ValueHash have one hash: an import may have given the first.
+// sameHash reports whether the values of two facts with the same ValueHash really have the same hash, since an import may
+// have given a wrong ValueHash.
 func sameHash(held, given *backend.Fact) bool {
 	mine, err := wire.Hash(given.Value)
 	theirs, heldErr := wire.Hash(held.Value)
 	return err == nil && heldErr == nil && mine == theirs
 }
 
-// note takes note of what writes tell about the log: its last time, and whether it has room.
+// note records the log's last time, and whether it has room, from the verdicts of writes.
 func (s *Server) note(verdicts []backend.Written) {
 	now := time.Now()
 	for i := range verdicts {
@@ -173,8 +174,8 @@ func (s *Server) note(verdicts []backend.Written) {
 	}
 }
 
-// discreet returns an error without what the client may not know: where in other stores an ID is used, and what the
-// latest fact of a key is that it may not read.
+// discreet removes from an error the data that the client may not know: the use of an ID in other stores, and the latest
+// fact of a key in a store that it may not read.
 func discreet(grant *auth.Grant, err error) error {
 	if errors.Is(err, backend.ErrIDReused) && !grant.ReadsAll() {
 		return backend.ErrIDReused
@@ -186,8 +187,8 @@ func discreet(grant *auth.Grant, err error) error {
 	return err
 }
 
-// Withhold returns an error without where in the log's files something failed, unless the client may see what is about all
-// stores. The server logs it.
+// Withhold removes from an error the details about the log's files, unless the client may see information about all stores.
+// The server logs them.
 func Withhold(grant *auth.Grant, err error) error {
 	if grant.MaySeeAll("") == nil {
 		return err
@@ -198,7 +199,7 @@ func Withhold(grant *auth.Grant, err error) error {
 		}
 	}
 	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
-		return diverged // without where the log was
+		return diverged // without the place of the log
 	}
 	if protocol.ErrorCode(err) == protocol.CodeInternal {
 		return errInternal
@@ -208,7 +209,7 @@ func Withhold(grant *auth.Grant, err error) error {
 
 var errInternal = errors.New("server: the request failed: the server's log says why")
 
-// A discreetError has other words than the error that it is.
+// A discreetError wraps an error and has another text.
 type discreetError struct {
 	words string
 	err   error

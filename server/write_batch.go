@@ -9,9 +9,10 @@ import (
 	"github.com/igniter-store/igniter/server/auth"
 )
 
-// Write writes a batch for a client that does not use a connection of this server, such as a client of package web: if the
-// client may write every fact as it is and every key that is expected. Facts and errors hold nothing that the client may
-// not know. Errors are as in [backend.Log.Write], and backend.ErrForbidden.
+// Write writes a batch for a client that uses no connection of this server, such as a client of package web. The client
+// must have the right to write every fact as given, and every key of an expectation; otherwise the error is
+// backend.ErrForbidden. Other errors are the errors of [backend.Log.Write]. Facts and errors contain no data that the
+// client may not know.
 func (s *Server) Write(ctx context.Context, client *auth.Session, b backend.Batch) (w backend.Written, err error) {
 	if client.Err != nil {
 		return w, client.Err

@@ -13,9 +13,9 @@ import (
 
 var errReadOnly = fmt.Errorf("%w: this server is read-only: if its log is a mirror, write to the source, or promote the mirror", backend.ErrForbidden)
 
-// mayWrite checks that the server takes writes, and that the client may write a fact as it is: to its store, with what only
-// imports may say, and with a transaction time that is not ahead of the clock. It stamps the fact with the client's name, if the server is told to, unless
-// an import says who wrote it.
+// mayWrite checks that the server takes writes, and that the client may write the fact as given: to its store, with fields
+// that only imports may set, and with a transaction time that is not ahead of the clock. With StampProducer, it sets By to
+// the client's name, unless an import has set By.
 func (s *Server) mayWrite(grant *auth.Grant, f *backend.Fact) error {
 	if s.opts.ReadOnly {
 		return errReadOnly
@@ -44,7 +44,7 @@ func (s *Server) mayWrite(grant *auth.Grant, f *backend.Fact) error {
 		}
 	}
 	if err := grant.MayImport("value_hash that is not its value's"); f.ValueHash != "" && err != nil {
-		// A value that has no hash is not valid, which the log says.
+		// A value without a hash is invalid; the log refuses it.
 		if hash, hashErr := wire.Hash(f.Value); hashErr == nil && hash != f.ValueHash {
 			return err
 		}
@@ -52,8 +52,8 @@ func (s *Server) mayWrite(grant *auth.Grant, f *backend.Fact) error {
 	return nil
 }
 
-// stamp writes the client's name into a fact, if the server is told to, unless an import says who wrote it. Where certificates
-// alone let clients in, all of them may import, so that none may say it.
+// stamp sets By to the client's name if StampProducer is set, unless an import has set By. If only certificates
+// authenticate clients, all of them may import, so stamp lets none of them set By.
 func (s *Server) stamp(grant *auth.Grant, f *backend.Fact) error {
 	stamps := s.opts.StampProducer
 	switch {
