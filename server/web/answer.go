@@ -23,7 +23,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// marshal returns v as JSON. Values are as the log holds them: an answer is never part of a page, so that nothing is escaped for HTML.
+// marshal returns v as JSON, with values unchanged. It does not escape for HTML, since an answer is never part of a page.
 func marshal(v any) ([]byte, error) {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
@@ -49,7 +49,7 @@ func (h *Handler) send(x *exchange, status int, text []byte) {
 	_, _ = x.Write(text)
 }
 
-// found answers a read with JSON, which was read at a seq: with an ETag, compressed if the client accepts that.
+// found answers a read with JSON and an ETag, compressed if the client accepts that. seq is the log's last seq at the read.
 func (h *Handler) found(x *exchange, r *http.Request, seq uint64, v any) error {
 	text, err := marshal(v)
 	if err != nil {
@@ -64,13 +64,13 @@ func tagOf(text []byte) string {
 	return `"` + hex.EncodeToString(sum[:12]) + `"`
 }
 
-// sendFound is found with the answer as text, and its ETag.
+// sendFound is found for a given text and ETag.
 func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag string, text []byte) error {
 	if err := x.large.setLarge(len(text)); err != nil {
 		return err
 	}
 	header := x.Header()
-	header.Set("Cache-Control", "private, no-cache") // with the ETag one may ask whether it is still right
+	header.Set("Cache-Control", "private, no-cache") // a cache must revalidate with the ETag
 	header.Add("Vary", "Authorization")
 	header.Set("ETag", etag)
 	header.Set("Igniter-Seq", strconv.FormatUint(seq, 10))
@@ -88,14 +88,14 @@ func (h *Handler) sendFound(x *exchange, r *http.Request, seq uint64, etag strin
 			} else {
 				header.Del("Content-Encoding")
 			}
-			done() // before a client that may be slow reads the answer
+			done() // before the client reads the answer, since it may be slow
 		}
 	}
 	h.send(x, http.StatusOK, text)
 	return nil
 }
 
-// matches reports whether an ETag is among those of a header, as browsers and proxies compare them.
+// matches reports whether a header lists an ETag, by the weak comparison that browsers and proxies use.
 func matches(given, etag string) bool {
 	for one := range strings.SplitSeq(given, ",") {
 		if one = strings.TrimPrefix(strings.TrimSpace(one), "W/"); one == etag || one == "*" {
@@ -113,7 +113,7 @@ type statusError struct {
 
 func (e *statusError) Unwrap() error { return e.error }
 
-// An errBegun ends an answer of which a part was sent.
+// An errBegun is the error of an answer of which a part was already sent.
 type errBegun struct{ error }
 
 func errNothingAt(r *http.Request) error {
@@ -129,7 +129,7 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	h.count(err)
 	if ok {
 		h.opts.Logger.Info("an answer was cut off", zap.String("path", r.URL.Path), zap.String("client", r.RemoteAddr), zap.Error(err))
-		panic(http.ErrAbortHandler) // the only way to tell the client that the answer is not whole
+		panic(http.ErrAbortHandler) // the only way to tell the client that the answer is incomplete
 	}
 	x.Header().Del("Content-Encoding") // of an answer that did not begin
 	status := statusOf(err)
@@ -149,7 +149,7 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 	h.answer(x, status, answer)
 }
 
-// failureOf returns what the client is told of an error.
+// failureOf returns the answer for an error, without details that the client may not know.
 func (x *exchange) failureOf(err error) failure {
 	if statusOf(err) >= http.StatusInternalServerError {
 		err = server.Withhold(&x.grant, err)
@@ -157,7 +157,7 @@ func (x *exchange) failureOf(err error) failure {
 	return failureOf(err)
 }
 
-// failureOf returns what a client that may know all of an error is told of it.
+// failureOf returns the answer for an error, with all its details.
 func failureOf(err error) failure {
 	answer := failure{Code: protocol.ErrorCode(err), Error: strings.ReplaceAll(err.Error(), "\n", ": ")}
 	if diverged, ok := errors.AsType[*backend.DivergedError](err); ok {
@@ -218,7 +218,7 @@ func codeOf(err error, status int) string {
 	return protocol.ErrorCode(err)
 }
 
-// count tells the server of a request that the log made fail.
+// count tells the server about a request that failed because of the log.
 func (h *Handler) count(err error) {
 	s := h.now().server
 	for _, failure := range []error{backend.ErrFull, backend.ErrFailed, backend.ErrCorrupt, syscall.EMFILE, syscall.ENFILE} {
@@ -229,7 +229,7 @@ func (h *Handler) count(err error) {
 	}
 }
 
-// statusOf returns the HTTP status of an error; of nil, 200.
+// statusOf returns the HTTP status for an error; 200 for nil.
 func statusOf(err error) int {
 	if err == nil {
 		return http.StatusOK

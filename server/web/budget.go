@@ -14,11 +14,11 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// A budget is the bytes that requests may take now. There are two: one for large bodies, facts and answers, and one for questions that
-// are being answered and small bodies, so that what is small never waits for what is large.
+// A budget limits the bytes that requests take at a time. There are two: one for large bodies, facts and answers, and one
+// for questions that are being answered and for small bodies. So small requests never wait for large ones.
 type budget struct {
 	max      int64
-	patience time.Duration // how long a question, and a large fact, waits for room
+	patience time.Duration // how long a question or a large fact waits for room
 
 	mu    sync.Mutex
 	all   int64
@@ -26,23 +26,23 @@ type budget struct {
 	freed ctxsync.Signal
 }
 
-// What a request is counted for. Facts and answers of less than small are not counted.
+// The bytes that a request counts. Facts and answers of less than small are not counted.
 const (
 	small      = backend.LargePage
-	ofQuestion = 8 << 20 // what is kept of the log while a question is answered, and the answer
-	ofValue    = 1 << 20 // likewise for one value
-	ofEncoder  = 1 << 20 // of an answer that is compressed as it is sent
+	ofQuestion = 8 << 20 // the answer to a question, and facts that are kept while it is made
+	ofValue    = 1 << 20 // the same for one value
+	ofEncoder  = 1 << 20 // for an answer that is compressed while it is sent
 )
 
-// How often the bytes of something large are in memory.
+// How often large bytes are in memory.
 const (
-	timesWritten  = 3 // a body: it, the fact, and the log's frame
-	timesSent     = 3 // a page that is sent: it, the text, and the value before it or the text compressed
-	timesAnswered = 5 // what a question reads: the page, the fact, the one before it, the answer, and the answer compressed
+	timesWritten  = 3 // a body: the body, the fact, and the log's frame
+	timesSent     = 3 // a page that is sent: the page, the text, and the earlier value or the compressed text
+	timesAnswered = 5 // a fact that a question reads: the page, the fact, the earlier fact, the answer, and the compressed answer
 )
 
-// defaultBudget returns how many bytes bodies, facts and answers may take by default, if a body may have so many: at most a quarter of
-// the process's memory limit.
+// defaultBudget returns the default limit for the bytes of bodies, facts and answers, given the limit for one body. It is
+// at most a quarter of the process's memory limit.
 func defaultBudget(body int64) int64 {
 	n := max(8*body, 128<<20)
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
@@ -51,8 +51,8 @@ func defaultBudget(body int64) int64 {
 	return n
 }
 
-// A share is what one client takes of a budget, of which it may have half. What is more than that counts as that: what is alone
-// always finds room.
+// A share is the part of a budget that one client takes, at most half of it. A larger need counts as half, so that a single
+// request always finds room.
 type share struct {
 	of   *budget
 	name string
@@ -62,7 +62,7 @@ type share struct {
 	over bool  // the request has ended
 }
 
-// share returns a share of a client that takes nothing yet; anybody: clients cannot be told apart.
+// share returns an empty share of a client. With anybody, clients cannot be told apart.
 func (b *budget) share(name string, anybody bool) share {
 	if anybody {
 		return share{of: b, name: name, most: b.max}
@@ -70,10 +70,10 @@ func (b *budget) share(name string, anybody bool) share {
 	return share{of: b, name: name, most: b.max / 2}
 }
 
-// set makes the share n bytes, without waiting. If there is no room, the share stays as it is.
+// set sets the share to n bytes, without waiting. If there is no room, the share stays unchanged.
 func (s *share) set(n int64) error { return s.change(func(int64) int64 { return n }) }
 
-// add makes the share n bytes larger, as set does.
+// add enlarges the share by n bytes, as set does.
 func (s *share) add(n int64) error { return s.change(func(now int64) int64 { return now + n }) }
 
 func (s *share) change(to func(now int64) int64) error {
@@ -91,7 +91,7 @@ func (s *share) change(to func(now int64) int64) error {
 	return nil
 }
 
-// put makes the share n bytes. The caller holds the budget's mu.
+// put sets the share to n bytes. The caller holds the budget's mu.
 func (s *share) put(n int64) {
 	b := s.of
 	b.all += n - s.n
@@ -104,12 +104,12 @@ func (s *share) put(n int64) {
 	s.n = n
 }
 
-// await is set that waits a while for room.
+// await is set, but waits for room, no longer than patience.
 func (s *share) await(ctx context.Context, n int64) error {
 	return s.awaitChange(ctx, func(int64) int64 { return n })
 }
 
-// awaitAtLeast is await, and leaves a share as it is that has more.
+// awaitAtLeast is await, but does not change a larger share.
 func (s *share) awaitAtLeast(ctx context.Context, n int64) error {
 	return s.awaitChange(ctx, func(now int64) int64 { return max(now, n) })
 }
@@ -131,7 +131,7 @@ func (s *share) awaitChange(ctx context.Context, to func(now int64) int64) error
 	}
 }
 
-// setLarge is set for n bytes that are in memory already, unless they are few.
+// setLarge is set for n bytes that are already in memory. It ignores small numbers.
 func (s *share) setLarge(n int) error {
 	if n < small {
 		n = 0
@@ -139,7 +139,7 @@ func (s *share) setLarge(n int) error {
 	return s.set(int64(n))
 }
 
-// end makes the share nothing, and leaves it so.
+// end empties the share. It then stays empty.
 func (s *share) end() {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
@@ -147,12 +147,13 @@ func (s *share) end() {
 	s.over = true
 }
 
-// sending returns a context for a loop over the log whose pages are sent: it waits for room for a large page before it is read.
+// sending returns a context for a loop over the log whose pages are sent. With it, the loop waits for room before it reads
+// a large page.
 func (x *exchange) sending(ctx context.Context) context.Context {
 	return backend.WithRoom(ctx, func(n int) error { return x.large.await(ctx, timesSent*int64(n)) })
 }
 
-// answering returns a context for a question, which keeps what it reads.
+// answering returns a context for a question, which keeps the facts that it reads.
 func (x *exchange) answering(ctx context.Context) context.Context {
 	return backend.WithRoom(ctx, func(n int) error { return x.large.awaitAtLeast(ctx, timesAnswered*int64(n)) })
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// minCompressed is how many bytes an answer has that is compressed.
+// minCompressed is the least size of an answer that is compressed.
 const minCompressed = 1 << 10
 
 // A compressor compresses an answer.
@@ -24,7 +24,7 @@ type compressor interface {
 	Reset(io.Writer)
 }
 
-// compressors are ready to be used again, by the name of their encoding. Each takes up to a megabyte.
+// compressors are for reuse, by the name of their encoding. Each takes up to a megabyte.
 var compressors = map[string]*sync.Pool{
 	"gzip": {New: func() any { w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return compressor(w) }},
 	"zstd": {New: func() any {
@@ -33,7 +33,7 @@ var compressors = map[string]*sync.Pool{
 	}},
 }
 
-// compress returns a compressor in an encoding that the client accepts, and sets the headers; nil: it accepts none.
+// compress returns a compressor in an encoding that the client accepts, and sets the headers; nil if it accepts none.
 func compress(w http.ResponseWriter, r *http.Request) (c compressor, done func()) {
 	w.Header().Add("Vary", "Accept-Encoding")
 	name := encodingFor(r.Header.Get("Accept-Encoding"))

@@ -11,9 +11,9 @@ import (
 	"sync"
 )
 
-// MaxConnections is how many connections a server of [NewServer] has. A further one takes the place of the one for which
-// nothing has been done for the longest time: connections that are idle, or do not send a request, keep no client out. If
-// requests are being answered on all, the further one is closed.
+// MaxConnections is the default limit for the connections of a server of [NewServer]. A further connection replaces the one
+// that has been idle longest, so that idle connections, and connections that send no request, keep no client out. If
+// requests are being answered on all connections, the further one is closed.
 const MaxConnections = 1024
 
 // connections are the connections of an http.Server.
@@ -22,18 +22,18 @@ type connections struct {
 
 	mu    sync.Mutex
 	all   map[net.Conn]*connection
-	quiet list.List // of *connection on which no request is being answered, the longest so first
+	quiet list.List // of *connection on which no request is being answered, the longest idle first
 }
 
 type connection struct {
 	net.Conn
-	requests int           // that are being answered
-	place    *list.Element // in quiet; nil: it is not there
+	requests int           // the number of requests being answered
+	place    *list.Element // in quiet; nil: not in quiet
 }
 
 type connectionKey struct{}
 
-// limit makes a server keep to a number of connections. It replaces the server's handler and hooks.
+// limit limits the connections of a server. It replaces the server's handler and hooks.
 func (c *connections) limit(s *http.Server) {
 	c.all = map[net.Conn]*connection{}
 	next := s.Handler
@@ -42,7 +42,7 @@ func (c *connections) limit(s *http.Server) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		x := &connection{Conn: nc}
-		c.all[nc] = x // before changed is told of it
+		c.all[nc] = x // before changed is called for it
 		return context.WithValue(ctx, connectionKey{}, x)
 	}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +53,7 @@ func (c *connections) limit(s *http.Server) {
 	})
 }
 
-// changed is told the state of each connection.
+// changed is called with the state of each connection.
 func (c *connections) changed(nc net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +77,7 @@ func (x *connection) cut() {
 	x.place = nil
 	nc := x.Conn
 	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn() // without a goodbye, which may take long
+		nc = t.NetConn() // without TLS's closing alert, which may take long
 	}
 	_ = nc.Close()
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/igniter-store/igniter/server/auth"
 )
 
-// events sends a part of the log and what comes to it, until the client or the server ends that. While the log is being opened,
-// it lets the client wait: a browser does not try again after an answer of 503.
+// events sends a part of the log, and new facts, until the client or the server ends the stream. While the log is being
+// opened, it lets the client wait, since a browser does not try again after an answer of 503.
 func (h *Handler) events(x *exchange, r *http.Request, args []string) {
 	if h.now().server == nil && r.Method == http.MethodGet {
 		s := h.newStream(x, "text/event-stream")
@@ -54,12 +54,13 @@ func (h *Handler) events(x *exchange, r *http.Request, args []string) {
 	})(x, r, args)
 }
 
-// isEventSource reports whether a browser's EventSource asks, which never tries again after another status than 200.
+// isEventSource reports whether the request comes from a browser's EventSource, which never tries again after a status
+// other than 200.
 func isEventSource(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
-// wait begins a stream of a client, which is not let in yet, and waits for Attach.
+// wait begins the stream of a client that is not authenticated yet, and waits for Attach.
 func (h *Handler) wait(r *http.Request, s *stream) error {
 	h.mu.Lock()
 	full := h.waiting >= h.opts.MaxStreams/2
@@ -98,7 +99,7 @@ func (h *Handler) wait(r *http.Request, s *stream) error {
 	}
 }
 
-// follow sends the events of a client that was let in.
+// follow sends the events to an authenticated client.
 func (h *Handler) follow(r *http.Request, q *request, s *stream) error {
 	p := given(r, "after", "store", "key", "prefix", "producer", "where", "changes")
 	from := r.Header.Get("Last-Event-ID")
@@ -152,11 +153,11 @@ type eventStream struct {
 	log    backend.Log
 	cancel context.CancelCauseFunc // ends the stream, with why
 	wants  func(f *backend.Fact) bool
-	reader query.Reader // says what facts changed; nil: that was not asked for
-	waited bool         // for the log to be opened
+	reader query.Reader // tells what facts changed; nil: not requested
+	waited bool         // whether it waited for the log to be opened
 	sent   atomic.Uint64
 
-	mu      sync.Mutex // held to send, and to look at the client's access; guards all below
+	mu      sync.Mutex // held to send, and to check the client's access; guards the fields below it
 	reading auth.Reading
 	changed error // why the client's access ended the stream; nil: it did not
 	*stream
@@ -165,7 +166,7 @@ type eventStream struct {
 	ended   bool
 }
 
-// send sends page after page, and returns why it stopped.
+// send sends pages until an error, which it returns.
 func (x *eventStream) send(ctx context.Context) error {
 	for page, err := range x.log.Follow(x.w.sending(ctx), backend.Range{After: x.through, Stores: x.reading.Stores}) {
 		if err == nil {
@@ -187,11 +188,11 @@ func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 		return err
 	}
 	gone := page.Whole(x.through.Seq)
-	if gone != nil && (x.beats != nil || x.through.Seq > 0) { // a client that begins at the log's beginning takes what is left
+	if gone != nil && (x.beats != nil || x.through.Seq > 0) { // a client that begins at the log's beginning gets the remaining facts
 		return gone
 	}
 	if x.beats == nil {
-		// The id comes first of all: a client whose connection breaks before the first fact must not begin anew at the end.
+		// The id comes first: a client whose connection breaks before the first fact must not start over at the log's end.
 		if !x.waited {
 			x.buf = append(x.buf, "retry: 1000\n"...)
 		}
@@ -225,7 +226,7 @@ func (x *eventStream) push(ctx context.Context, page backend.Page) error {
 	return x.flush()
 }
 
-// appendFact appends a fact, with what it changed if that was asked for and is known.
+// appendFact appends a fact, with its changes if they were requested and are known.
 func (x *eventStream) appendFact(ctx context.Context, dst []byte, f *backend.Fact) []byte {
 	if x.reader != nil {
 		if v, ok := x.reader.Change(ctx, f); ok {
@@ -235,7 +236,8 @@ func (x *eventStream) appendFact(ctx context.Context, dst []byte, f *backend.Fac
 	return query.AppendFact(dst, f)
 }
 
-// refresh returns an error from when the client's access has changed on: no page may follow one that was held back.
+// refresh returns an error once the client's access has changed, and at each later call, so that no page follows one that
+// was held back.
 func (x *eventStream) refresh() error {
 	if x.changed == nil {
 		x.changed = x.reading.Refresh()
@@ -267,7 +269,7 @@ func (x *eventStream) appendID(c backend.Cursor) {
 	x.buf = append(append(append(x.buf, "id: "...), c.String()...), '\n')
 }
 
-// end tells the client why no more events come. A stream that has not begun fails as other requests do.
+// end tells the client why the stream ends. If the stream has not begun, the request fails like any other.
 func (x *eventStream) end(r *http.Request, err error) error {
 	_, broken := errors.AsType[errBegun](err)
 	switch {
@@ -281,15 +283,15 @@ func (x *eventStream) end(r *http.Request, err error) error {
 	return x.tell(err)
 }
 
-// tell ends a stream of events that has begun with an error. Its event has a name of its own: a browser has one named error
-// for lost connections.
+// tell ends a stream of events that has begun, with an error event. The event is not named error, since browsers use that
+// name for lost connections.
 func (s *stream) tell(err error) error {
 	text, _ := json.Marshal(s.w.failureOf(err)) // strings and numbers: it can't fail
 	s.buf = append(append(append(s.buf, "event: igniter-error\ndata: "...), text...), "\n\n"...)
 	return s.flush()
 }
 
-// subscribe notes who follows the log.
+// subscribe adds the client to the subscribers.
 func (h *Handler) subscribe(x *eventStream, r *http.Request, client *auth.Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

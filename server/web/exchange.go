@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/server/auth"
 )
 
-// An exchange is a request's answer, with what is counted and logged about it.
+// An exchange is the answer to a request, with the data to count and log it.
 type exchange struct {
 	http.ResponseWriter
 	begun  time.Time
@@ -46,21 +46,21 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return x.ResponseWriter.Write(p)
 }
 
-// deadline limits how long the client may take to read what is sent next.
+// deadline limits the time in which the client must read the next bytes.
 func (x *exchange) deadline(within time.Duration) {
 	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(within))
 }
 
-// A RequestCount counts the requests for a route, with a code, of a client.
+// A RequestCount counts the requests of a client for a route that were answered with a code.
 type RequestCount struct {
-	Route  string // as in openapi.json; "other": none of these
+	Route  string // as in openapi.json; "other" for other paths
 	Code   int
-	Client string // name of the token or certificate; "": it was not let in, or needs neither
+	Client string // name of the token or certificate; "": not authenticated, or the server requires neither
 	Count  uint64
 	Took   backend.Timings // until the answer was sent; of streams, until they ended
 }
 
-// maxRequestCounts limits how many of them are kept; further ones are counted for the client "other".
+// maxRequestCounts limits the number of RequestCounts; further requests are counted for the client "other".
 const maxRequestCounts = 4096
 
 type requestKey struct {
@@ -74,7 +74,7 @@ type requestCounts struct {
 	all map[requestKey]*RequestCount
 }
 
-// Requests returns how often was asked for what.
+// Requests returns the counts of all requests.
 func (h *Handler) Requests() []RequestCount {
 	c := &h.requests
 	c.mu.Lock()
@@ -92,7 +92,7 @@ func (h *Handler) Requests() []RequestCount {
 	return all
 }
 
-// note counts and logs a request that was answered.
+// note counts and logs an answered request.
 func (h *Handler) note(x *exchange, r *http.Request) {
 	took := time.Since(x.begun)
 	key := requestKey{x.route, x.status, x.client}

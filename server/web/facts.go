@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/query"
 )
 
-// facts sends a part of the log. A client whose answer is cut off sees that it is not whole.
+// facts sends a part of the log. If the answer is cut off, the client sees that it is incomplete.
 func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "after", "through", "before", "since", "until", "store", "key", "prefix", "producer", "where", "reverse", "limit", "changes")
 	after := p.cursor("after", p.Get("after"))
@@ -46,8 +46,8 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	ctx, cancel := q.server.Serving(r.Context())
 	defer cancel(nil)
 	var found iter.Seq2[query.Version, error]
-	pruned := func() error { return nil } // why the answer may not be whole
-	through := stats.LastSeq              // what comes meanwhile is after Igniter-Seq
+	pruned := func() error { return nil } // why the answer may be incomplete
+	through := stats.LastSeq              // facts that are written meanwhile are after Igniter-Seq
 	if ask.Through != 0 {
 		through = min(through, ask.Through)
 	}
@@ -87,11 +87,11 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if x.asking.add(ofEncoder) == nil { // otherwise it is sent as it is
+	if x.asking.add(ofEncoder) == nil { // otherwise it is sent uncompressed
 		if s.out, s.done = compress(x, r); s.out != nil {
 			defer s.done()
 		} else {
-			_ = x.asking.add(-ofEncoder) // less never fails
+			_ = x.asking.add(-ofEncoder) // using less never fails
 		}
 	}
 	for v, err := range found {
@@ -119,16 +119,16 @@ func (h *Handler) facts(x *exchange, r *http.Request, q *request) error {
 	return s.finish()
 }
 
-// setHorizon says that facts before a horizon may be missing.
+// setHorizon sets the header that says that facts before a horizon may be missing.
 func setHorizon(x *exchange, gone error) {
 	if compacted, ok := errors.AsType[*backend.CompactedError](gone); ok {
 		x.Header().Set("Igniter-Horizon", strconv.FormatUint(compacted.Horizon.Seq, 10))
 	}
 }
 
-// window yields the facts of pages that are asked for. A client that begins at the log's beginning takes what is left, and
-// told is called if that is not all; for others it is an error if facts after their cursor were pruned. It ends after
-// the seq last.
+// window yields the facts of pages that q selects, through the seq last. For a client that begins at the log's beginning,
+// it yields the remaining facts, and calls told if facts are missing. For other clients, pruned facts after their cursor
+// are an error.
 func window(pages iter.Seq2[backend.Page, error], q query.FactsQuery, last uint64, told func(gone error)) iter.Seq2[query.Version, error] {
 	return func(yield func(query.Version, error) bool) {
 		wants := q.Matcher()

@@ -23,28 +23,28 @@ type Handler struct {
 	opts     Options
 	routes   []route
 	current  atomic.Pointer[attachment]
-	attached chan struct{} // closed by the first Attach
+	attached chan struct{} // closed by the first call of Attach
 	once     sync.Once
 	requests requestCounts
 	large    budget // bodies, facts and answers
 	asking   budget // questions, and small bodies
 
 	mu      sync.Mutex
-	streams crowd // reads too
+	streams crowd // also reads
 	writes  crowd
 	waiting int // event streams that wait for Attach
 	clients map[*eventStream]Subscriber
 }
 
-// An attachment is what Attach was given.
+// An attachment has the arguments of Attach.
 type attachment struct {
 	server *server.Server
 	log    backend.Log
 	reader query.Reader
 }
 
-// New returns a Handler of a server whose log is still being opened. Until Attach it answers all requests but those for
-// health and events with 503.
+// New returns a Handler of a server whose log is still being opened. Until Attach it answers all requests with 503, except
+// requests for health and events.
 func New(opts Options) *Handler {
 	h := &Handler{opts: opts.withDefaults(), attached: make(chan struct{}), streams: crowd{by: map[string]int{}}, writes: crowd{by: map[string]int{}}, clients: map[*eventStream]Subscriber{}}
 	const patience = 5 * time.Second
@@ -62,7 +62,7 @@ func (h *Handler) Attach(s *server.Server, log backend.Log, reader query.Reader)
 	h.once.Do(func() { close(h.attached) })
 }
 
-// now returns what Attach was given, or nils before it.
+// now returns the arguments of Attach; they are nil before the call.
 func (h *Handler) now() *attachment { return h.current.Load() }
 
 // ServeHTTP implements http.Handler.
@@ -99,8 +99,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Handle lets next answer the requests for a path from clients that may read all stores, and from administrators. It must be
-// called before the first request.
+// Handle lets next answer the requests for a path from clients that may read all stores, and from administrators. Call it
+// before the first request.
 func (h *Handler) Handle(path string, next http.Handler) {
 	h.routes = append(h.routes, route{pattern: path, get: h.served(func(x *exchange, r *http.Request, q *request) error {
 		if err := q.client.Grant.MaySeeAll("ask for " + path); err != nil {
@@ -112,7 +112,7 @@ func (h *Handler) Handle(path string, next http.Handler) {
 	})})
 }
 
-// A request is a request of a client that was let in.
+// A request is a request of an authenticated client.
 type request struct {
 	*attachment
 	client auth.Session
@@ -121,11 +121,11 @@ type request struct {
 
 // stores returns the stores that the client may read; nil: all.
 func (q *request) stores() []string {
-	stores, _ := q.client.Grant.Readable(nil) // asked for none by name
+	stores, _ := q.client.Grant.Readable(nil) // fails only for stores asked for by name
 	return stores
 }
 
-// served returns a handler that needs the log and knows the client.
+// served returns a handler that needs the log and an authenticated client.
 func (h *Handler) served(handle func(x *exchange, r *http.Request, q *request) error) handler {
 	return func(x *exchange, r *http.Request, args []string) {
 		q := &request{attachment: h.now(), args: args}
@@ -143,7 +143,7 @@ func (h *Handler) served(handle func(x *exchange, r *http.Request, q *request) e
 	}
 }
 
-// letIn finds out who the client is.
+// letIn authenticates the client.
 func (h *Handler) letIn(x *exchange, r *http.Request, q *request) error {
 	if err := h.checkOrigin(r, q.server.Open()); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (h *Handler) letIn(x *exchange, r *http.Request, q *request) error {
 	return nil
 }
 
-// read returns a handler of reads that need the reader, and take some bytes.
+// read returns a handler of reads that need the query.Reader and take the given bytes of memory.
 func (h *Handler) read(bytes int64, handle func(x *exchange, r *http.Request, q *request) error) handler {
 	return h.served(h.streamed(func(x *exchange, r *http.Request, q *request) error {
 		if q.reader == nil {

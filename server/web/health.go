@@ -15,13 +15,13 @@ func (h *Handler) health(w *exchange, _ *http.Request, _ []string) {
 	}{"ok"})
 }
 
-// A readiness says whether the log is served, and if not, how far opening or draining has come.
+// A readiness says whether the log is served, and if not, the progress of opening or draining.
 type readiness struct {
 	Status      server.Status `json:"status"`
 	Progress    *Progress     `json:"progress,omitempty"`    // of opening the log
 	Connections *int          `json:"connections,omitempty"` // that are still open
 	Error       string        `json:"error,omitempty"`       // why the log takes no more writes
-	Warnings    []string      `json:"warnings,omitempty"`    // of a server that is ready, and serves less well than it should
+	Warnings    []string      `json:"warnings,omitempty"`    // of a server that is ready but has problems
 }
 
 // failed is the status of a server whose log takes no more writes until it is opened again.
@@ -48,7 +48,7 @@ func (h *Handler) ready(w *exchange, r *http.Request, _ []string) {
 	switch {
 	case err != nil:
 		if s.Open() {
-			w.grant = s.Authorize(auth.Credential{}).Grant // it may know why
+			w.grant = s.Authorize(auth.Credential{}).Grant // decides whether the client may know why
 		}
 		h.fail(w, r, &statusError{http.StatusServiceUnavailable, err})
 	case stats.Failed != "":

@@ -9,13 +9,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// Options says how a Handler works. The zero Options is good.
+// Options configure a Handler. The zero Options are valid.
 type Options struct {
-	// Progress, if not nil, returns how far opening the log has come, until Attach.
+	// Progress, if not nil, returns the progress of opening the log, until Attach.
 	Progress func() Progress
 
-	// Hosts are names of this machine that requests may be for where no tokens are asked for, beside localhost and
-	// addresses, without a port. Others could be names that a website has chosen, to have a browser read the log for it.
+	// Hosts are the names of this machine, without a port, that the Host of a request may have if the server requires no
+	// tokens, beside localhost and addresses. A website could give other names to this machine's address, to let a browser
+	// read the log for it.
 	Hosts []string
 
 	// Origins are the websites, such as https://shop.example, whose scripts may read and write with a token.
@@ -23,27 +24,28 @@ type Options struct {
 
 	NoUI bool // do not serve the inspector, below /ui/
 
-	// About, if not nil, returns what the program knows about itself, for /v1/status and /v1/whoami.
+	// About, if not nil, describes the program, for /v1/status and /v1/whoami.
 	About func() About
 
 	MaxBody int64 // bytes of the body of a request that writes; 0: 16 MiB
-	// MaxBodies is how many bytes may be taken at a time by bodies, facts and answers of 512 KiB or more, from before they are read
-	// until the client has read its answer: by a body three times its size, by a fact that is sent likewise, and by one that a question reads
-	// five times. Questions that are being answered (8 MiB each, one value 1 MiB) and small bodies may take half as much beside it, so that
-	// they do not wait for large ones. Half of each is for one token, and what needs more than that takes all of that. What finds no room is
-	// answered with 503: a large body at once, all else after five seconds. 0: eight times MaxBody, at least 128 MiB, and at most a
-	// quarter of the process's memory limit (see debug.SetMemoryLimit).
+	// MaxBodies limits the bytes that bodies, facts and answers of 512 KiB or more take at a time, from before they are
+	// read until the client has read its answer. A body, and a fact that is sent, count three times their size; a fact that
+	// a question reads counts five times. Questions that are being answered (8 MiB each, 1 MiB for one value) and small
+	// bodies have a limit of their own, half as large, so that they do not wait for large ones. One token may take half of
+	// each limit; a request that needs more counts as that half. A request that finds no room is answered with 503: a large
+	// body at once, all others after five seconds. 0: eight times MaxBody, at least 128 MiB, and at most a quarter of the
+	// process's memory limit (see debug.SetMemoryLimit).
 	MaxBodies int64
 
-	MaxStreams     int           // reads, exports and event streams at once; further ones are answered with 503; 0: 256
-	MaxStreamsEach int           // of them for one token; 0: a quarter
-	WriteTimeout   time.Duration // how long a client may take to read what is sent to it; 0: 30 s
+	MaxStreams     int           // limit for reads, exports and event streams at once; further ones are answered with 503; 0: 256
+	MaxStreamsEach int           // the same for one token; 0: a quarter of MaxStreams
+	WriteTimeout   time.Duration // how long a client may take to read sent bytes; 0: 30 s
 	Heartbeat      time.Duration // how often an event stream sends an id alone; 0: 15 s
 
 	Logger *zap.Logger // nil: nothing is logged
 }
 
-// Progress is how far an operation has come: Done of Total bytes; Total 0: not known.
+// Progress is the progress of an operation: Done of Total bytes; if Total is 0, it is not known.
 type Progress struct {
 	Done  int64 `json:"done"`
 	Total int64 `json:"total"`
@@ -80,9 +82,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// NewServer returns an http.Server of a handler with limits on the duration, size and number of requests, and on the number
-// of connections; 0: [MaxConnections]. It has no limits on answers, since some never end: a Handler limits them itself. If
-// logger is nil, nothing is logged.
+// NewServer returns an http.Server of a handler, with limits on the duration, size and number of requests, and on the
+// number of connections; 0 stands for [MaxConnections]. It has no limits on answers, since some never end; a Handler limits
+// them itself. If logger is nil, nothing is logged.
 func NewServer(h http.Handler, logger *zap.Logger, maxConnections int) *http.Server {
 	if maxConnections <= 0 {
 		maxConnections = MaxConnections

@@ -14,9 +14,9 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// checkOrigin refuses requests that another website makes a browser send, unless the operator names the website
-// (Options.Origins). Where clients need neither tokens nor certificates, open, a website could also read the answers, by
-// letting its own name stand for this machine's address (DNS rebinding): then the Host must be an address, localhost, or
+// checkOrigin refuses requests that another website makes a browser send, unless the operator allows the website
+// (Options.Origins). If open is true, clients need neither tokens nor certificates. Then a website could also read the
+// answers, by giving its own name to this machine's address (DNS rebinding). So the Host must be an address, localhost, or
 // one of [Options.Hosts].
 func (h *Handler) checkOrigin(r *http.Request, open bool) error {
 	origin := r.Header.Get("Origin")
@@ -44,12 +44,12 @@ func (h *Handler) checkOrigin(r *http.Request, open bool) error {
 	return fmt.Errorf("%w: the request is for host %q, and this server asks for no tokens: use localhost or an address, name the host in the settings, or set tokens", backend.ErrForbidden, clip(host))
 }
 
-// named reports whether the operator lets the scripts of a website ask.
+// named reports whether the operator allows requests from the scripts of a website.
 func (h *Handler) named(origin string) bool {
 	return origin != "" && slices.Contains(h.opts.Origins, origin)
 }
 
-// allowOrigin lets the scripts of a website that the operator names read the answer.
+// allowOrigin lets the scripts of an allowed website read the answer.
 func (h *Handler) allowOrigin(x *exchange, r *http.Request) {
 	if len(h.opts.Origins) == 0 {
 		return
@@ -63,7 +63,7 @@ func (h *Handler) allowOrigin(x *exchange, r *http.Request) {
 	}
 }
 
-// preflight answers OPTIONS: what may be asked for, and, for browsers, by which websites.
+// preflight answers OPTIONS: the allowed methods and, for browsers, the allowed websites.
 func (h *Handler) preflight(x *exchange, r *http.Request, route *route) {
 	header := x.Header()
 	allow := route.allow() + ", OPTIONS"

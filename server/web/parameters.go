@@ -15,19 +15,19 @@ import (
 	"github.com/igniter-store/igniter/query"
 )
 
-// maxStores is how many different stores a request may name.
+// maxStores limits the different stores that a request names.
 const maxStores = 4096
 
-// maxRepeated is how often another parameter may be given that may be repeated.
+// maxRepeated limits the repetitions of any other parameter that may be repeated.
 const maxRepeated = 64
 
-// maxWhere is how many conditions a request may have. Each is looked for in every value.
+// maxWhere limits the conditions of a request, since each is checked on every value.
 const maxWhere = 16
 
 // repeated are the parameters that may be given more than once.
 var repeated = []string{"store", "where", "facet", "by", "expect"}
 
-// Parameters are the query parameters of a request. The first that can't be read is in err.
+// parameters are the query parameters of a request. err is about the first that can't be parsed.
 type parameters struct {
 	url.Values
 	now time.Time
@@ -37,9 +37,9 @@ type parameters struct {
 // mayBeEmpty are the parameters whose empty text has a meaning: the empty key, any key, and the first page or fact.
 var mayBeEmpty = []string{"key", "prefix", "cursor", "after"}
 
-// given returns the query parameters of a request. Unknown and malformed parameters are rejected, and so is one that is given
-// twice where only one counts, or that is empty, as a script's variable may be: without it the answer would be one to another
-// question, such as the present for the past.
+// given returns the query parameters of a request. It rejects unknown and malformed parameters, a parameter that is given twice
+// although only one counts, and an empty parameter, since a script's empty variable would change the question, for example
+// from the past to the present.
 func given(r *http.Request, known ...string) *parameters {
 	p := &parameters{now: time.Now()}
 	if p.Values, p.err = url.ParseQuery(r.URL.RawQuery); p.err != nil {
@@ -70,14 +70,14 @@ func given(r *http.Request, known ...string) *parameters {
 	return p
 }
 
-// wrong notes that a parameter can't be read, if it is the first.
+// wrong sets err for a parameter that can't be parsed, if it is the first.
 func (p *parameters) wrong(name, reason string, args ...any) {
 	if p.err == nil {
 		p.err = &backend.InvalidError{Field: name, Reason: fmt.Sprintf(reason, args...)}
 	}
 }
 
-// store returns the store that is asked for, which counts only once here; "": none is given.
+// store returns the parameter store, which must not be repeated; "" if it is not given.
 func (p *parameters) store() string {
 	if len(p.Values["store"]) > 1 {
 		p.wrong("store", "given more than once")
@@ -85,7 +85,7 @@ func (p *parameters) store() string {
 	return p.Get("store")
 }
 
-// number returns a parameter as a whole number from least to most, or otherwise if it is not given.
+// number returns a parameter as a whole number from least to most; the value of otherwise if it is not given.
 func (p *parameters) number(name string, otherwise, least, most uint64) uint64 {
 	text := p.Get(name)
 	if text == "" {
@@ -126,7 +126,8 @@ func (p *parameters) time(name string) (t time.Time) {
 	return t
 }
 
-// unlessNow returns a point in time; zero if it is not given, or now: that is all that the log holds, whatever its clock says.
+// unlessNow returns a point in time; zero if it is not given, or now. Zero stands for everything in the log, also if the
+// log's times are ahead of the clock.
 func (p *parameters) unlessNow(name string) (t time.Time) {
 	if p.Get(name) != now {
 		t = p.time(name)
@@ -134,7 +135,7 @@ func (p *parameters) unlessNow(name string) (t time.Time) {
 	return t
 }
 
-// moment returns as of when to read.
+// moment returns the moment as of which to read.
 func (p *parameters) moment() query.Moment {
 	m := query.Moment{Seq: p.seq("at_seq"), Time: p.unlessNow("as_of")}
 	p.valid(&m, "valid_at")
@@ -151,7 +152,7 @@ func (p *parameters) valid(m *query.Moment, name string) {
 	}
 }
 
-// between returns a moment that one parameter gives, with the valid time that another one gives.
+// between returns the moment in the parameter name, with the valid time in the parameter valid.
 func (p *parameters) between(name, valid string) (m query.Moment) {
 	if text := p.Get(name); text != "" && !(name == "to" && text == now) && !(name == "from" && text == "0") {
 		var err error
@@ -197,7 +198,7 @@ func (p *parameters) key() *string {
 	return &key
 }
 
-// filter returns which facts are wanted.
+// filter returns the filter of facts.
 func (p *parameters) filter() query.Filter {
 	return query.Filter{Stores: p.Values["store"], Key: p.key(), Prefix: p.Get("prefix"), Producer: p.Get("producer"), Where: p.where()}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/query"
 )
 
-// stores answers with what the log holds.
+// stores answers with the stores of the log.
 func (h *Handler) stores(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "days", "after")
 	ask := query.StoresQuery{Days: int(p.number("days", 30, 0, 366)), After: p.Get("after")}
@@ -71,7 +71,7 @@ func (h *Handler) fact(x *exchange, r *http.Request, q *request) error {
 	return h.found(x, r, v.Fact.Seq, v)
 }
 
-// lineage answers with what led to a fact, and what it led to.
+// lineage answers with the facts that led to a fact, and the facts to which it led.
 func (h *Handler) lineage(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "store", "depth", "effects", "limit", "values")
 	ask := query.LineageQuery{ID: q.args[0], Store: p.store(), Effects: p.flag("effects"), Values: p.flag("values"), Limit: int(p.number("limit", 100, 1, query.MaxFacts))}
@@ -90,7 +90,7 @@ func (h *Handler) lineage(x *exchange, r *http.Request, q *request) error {
 	return h.found(x, r, l.Seq, l)
 }
 
-// diff answers with what differs between two moments.
+// diff answers with the differences between two moments.
 func (h *Handler) diff(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "from", "to", "from_valid", "to_valid", "prefix", "key", "limit", "cursor", "load")
 	ask := query.DiffQuery{Store: q.args[0], Key: p.key(), Prefix: p.Get("prefix"), From: p.between("from", "from_valid"), To: p.between("to", "to_valid"),
@@ -98,7 +98,7 @@ func (h *Handler) diff(x *exchange, r *http.Request, q *request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if p.Get("from") == now { // all that the log holds, as for to
+	if p.Get("from") == now { // everything in the log, as for to
 		stats, err := q.log.Stats(r.Context())
 		if err != nil {
 			return err
@@ -112,7 +112,7 @@ func (h *Handler) diff(x *exchange, r *http.Request, q *request) error {
 	return h.found(x, r, d.Seq, d)
 }
 
-// histogram answers with how many facts there are over time.
+// histogram answers with the number of facts over time.
 func (h *Handler) histogram(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "store", "key", "axis", "from", "to", "buckets", "by", "at_seq")
 	axis := p.Get("axis")
@@ -137,7 +137,7 @@ func (h *Handler) histogram(x *exchange, r *http.Request, q *request) error {
 	return h.found(x, r, all.Seq, all)
 }
 
-// moment answers with where a moment is in the log.
+// moment answers with the position of a moment in the log.
 func (h *Handler) moment(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "at", "seq", "store", "key")
 	ask := query.MomentQuery{At: p.unlessNow("at"), Seq: p.seq("seq"), Store: p.store(), Key: p.key()}
@@ -154,7 +154,7 @@ func (h *Handler) moment(x *exchange, r *http.Request, q *request) error {
 	return h.found(x, r, m.Seq, m)
 }
 
-// setSeq says at which seq a stream was begun.
+// setSeq sets the header with the seq at which a stream begins.
 func setSeq(x *exchange, seq uint64) {
 	x.Header().Set("Igniter-Seq", strconv.FormatUint(seq, 10))
 }

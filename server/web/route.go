@@ -11,8 +11,9 @@ import (
 // A handler answers requests for a route. args are the parts of the path that the route's pattern names.
 type handler func(x *exchange, r *http.Request, args []string)
 
-// A route says who answers requests for paths of a pattern, in the form of openapi.json: {name} stands for the rest of the path
-// up to the next slash, and at the pattern's end for all that is left, slashes included, unless nothing else may follow.
+// A route has the handlers of requests for paths of a pattern, in the form of openapi.json: {name} stands for the rest of
+// the path up to the next slash. At the pattern's end it stands for the whole rest, with slashes, unless the route forbids
+// that.
 type route struct {
 	pattern          string
 	get              handler
@@ -41,7 +42,7 @@ func (h *Handler) allRoutes() []route {
 	}
 }
 
-// method returns who answers requests with a method; nil: nobody does.
+// method returns the handler of a method; nil if there is none.
 func (r *route) method(name string) handler {
 	switch {
 	case r == nil:
@@ -72,7 +73,7 @@ func (r *route) allow() string {
 	return all
 }
 
-// find returns the route of a path, which is still escaped, and the parts that its pattern names.
+// find returns the route of an escaped path, and the parts that its pattern names.
 func (h *Handler) find(path string) (*route, []string) {
 	for i := range h.routes {
 		r := &h.routes[i]
@@ -104,7 +105,7 @@ func (h *Handler) find(path string) (*route, []string) {
 	return nil, nil
 }
 
-// unescaped returns parts of a path without their escapes; nil if there is a wrong one.
+// unescaped returns parts of a path without their escapes; nil if an escape is wrong.
 func unescaped(parts []string) []string {
 	for i := range parts {
 		var err error
@@ -115,7 +116,7 @@ func unescaped(parts []string) []string {
 	return parts
 }
 
-// front leads browsers to the inspector.
+// front redirects browsers to the inspector.
 func (h *Handler) front(x *exchange, r *http.Request, _ []string) {
 	x.Header().Set("Vary", "Accept")
 	if h.opts.NoUI || !strings.Contains(r.Header.Get("Accept"), "text/html") {

@@ -13,36 +13,36 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// About is what a program knows about itself, see [Options.About]. Zero fields are left out of answers.
+// About describes a program, see [Options.About]. Zero fields are left out of answers.
 type About struct {
 	Version, Revision string
-	LogName           string // what the operator calls the log
+	LogName           string // the operator's name for the log
 	DiskFree          uint64
 	Memory            Memory
 	Certificate       *Certificate
 	Reloaded          *Reloaded
 }
 
-// Memory is what a process takes.
+// Memory is the memory of a process.
 type Memory struct {
 	Used        uint64 `json:"used"`
 	Limit       uint64 `json:"limit"`        // 0: none
 	StoresLimit int64  `json:"stores_limit"` // for stores in memory, see query.Reader
 }
 
-// A Certificate is what a server shows.
+// A Certificate describes the certificate of a server.
 type Certificate struct {
 	NotAfter time.Time `json:"not_after"`
 	Subject  string    `json:"subject"`
-	Client   string    `json:"client"` // none, wanted or required: whether clients show one
+	Client   string    `json:"client"` // none, wanted or required: whether clients show a certificate
 }
 
-// Reloaded is when the tokens and certificates were read last.
+// Reloaded says when the tokens and certificates were last read.
 type Reloaded struct {
 	Time   time.Time `json:"time"`
 	OK     bool      `json:"ok"`
 	Error  string    `json:"error,omitempty"`
-	Tokens int       `json:"tokens,omitempty"` // how many there are
+	Tokens int       `json:"tokens,omitempty"` // the number of tokens
 }
 
 // A Subscriber is a client that follows the log.
@@ -140,8 +140,8 @@ func latencyOf(t *backend.Timings) latency {
 	return latency{t.Count, ms(t.Quantile(0.5)), ms(t.Quantile(0.99))}
 }
 
-// Subscribers returns the clients that follow the log, over HTTP and over connections of the server; those that are the most
-// behind first.
+// Subscribers returns the clients that follow the log, over HTTP and over connections of the server, the clients with the
+// greatest lag first.
 func (h *Handler) Subscribers() []Subscriber {
 	all := []Subscriber{}
 	a := h.now()

@@ -11,13 +11,13 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A crowd is requests of a kind that are being answered.
+// A crowd counts the requests of one kind that are being answered.
 type crowd struct {
 	all int
 	by  map[string]int // by the client's name
 }
 
-// limited limits how many requests of a kind are answered at once, by Options.MaxStreams and MaxStreamsEach.
+// limited limits the requests of a kind that are answered at once, by Options.MaxStreams and MaxStreamsEach.
 func (h *Handler) limited(c *crowd, what string, handle func(x *exchange, r *http.Request, q *request) error) func(*exchange, *http.Request, *request) error {
 	return func(x *exchange, r *http.Request, q *request) error {
 		name := q.client.Grant.Name()
@@ -29,12 +29,12 @@ func (h *Handler) limited(c *crowd, what string, handle func(x *exchange, r *htt
 	}
 }
 
-// streamed limits how many streams and reads there are at once.
+// streamed limits the streams and reads at once.
 func (h *Handler) streamed(handle func(x *exchange, r *http.Request, q *request) error) func(*exchange, *http.Request, *request) error {
 	return h.limited(&h.streams, "streams", handle)
 }
 
-// writing limits how many writes there are at once: a client that does not send its bodies must not have all connections.
+// writing limits the writes at once, so that a client that does not send its bodies cannot block all connections.
 func (h *Handler) writing(handle func(x *exchange, r *http.Request, q *request) error) handler {
 	return h.served(h.limited(&h.writes, "writes", handle))
 }
@@ -62,27 +62,27 @@ func (h *Handler) leave(c *crowd, name string) {
 	}
 }
 
-// Streams returns how many exports and event streams are open.
+// Streams returns the number of open exports and event streams.
 func (h *Handler) Streams() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.streams.all
 }
 
-// A stream is an answer that is sent piece by piece.
+// A stream is an answer that is sent in parts.
 type stream struct {
 	h       *Handler
 	w       *exchange
 	control *http.ResponseController
 	out     compressor // nil: the answer is not compressed
-	done    func()     // gives out back
+	done    func()     // returns out for reuse
 	buf     []byte
 	begun   bool // something was sent
 }
 
 func (h *Handler) newStream(w *exchange, contentType string) *stream {
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("X-Accel-Buffering", "no") // proxies must not hold it back
+	w.Header().Set("X-Accel-Buffering", "no") // proxies must not buffer it
 	return &stream{h: h, w: w, control: http.NewResponseController(w.ResponseWriter)}
 }
 
@@ -102,7 +102,7 @@ func (s *stream) flush() error {
 	if err == nil {
 		err = s.control.Flush()
 	}
-	if err == nil { // over HTTP/2 an expired deadline ends the answer even while nothing is sent
+	if err == nil { // over HTTP/2 an expired deadline ends the answer even if nothing is being sent
 		err = s.control.SetWriteDeadline(time.Time{})
 	}
 	if s.buf = s.buf[:0]; cap(s.buf) >= small {
@@ -114,7 +114,7 @@ func (s *stream) flush() error {
 	return nil
 }
 
-// finish sends what is left, and ends a compressed answer.
+// finish sends the rest of buf, and ends a compressed answer.
 func (s *stream) finish() error {
 	if s.out == nil {
 		return s.flush()
@@ -131,7 +131,7 @@ func (s *stream) finish() error {
 	return err
 }
 
-// cut returns err in a form that ends the answer so that the client sees that it is not whole.
+// cut wraps err so that the end of the answer shows the client that it is incomplete.
 func (s *stream) cut(err error) error {
 	if s.begun {
 		return errBegun{err}
@@ -147,5 +147,5 @@ func reason(ctx context.Context, err error) error {
 	return err
 }
 
-// streamBuffer is about how many bytes are sent at once.
+// streamBuffer is about the number of bytes that are sent at once.
 const streamBuffer = 64 << 10

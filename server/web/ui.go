@@ -19,7 +19,7 @@ import (
 //go:embed ui
 var uiFiles embed.FS
 
-// uiPolicy lets the inspector load its own files and ask its own server, and nothing else. Its scripts cannot turn text
+// uiPolicy lets the inspector only load its own files and send requests to its own server. Its scripts cannot turn text
 // into markup.
 const uiPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; " +
 	"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -51,9 +51,9 @@ var ui = func() map[string]uiFile {
 	return files
 }()
 
-// serveUI answers a request for the inspector, and reports whether it was one. It asks for no token, since the files are the
-// same for everybody; what the inspector shows comes from the endpoints, with the client's token. Browsers keep the files and
-// ask whether they have changed.
+// serveUI answers a request for the inspector, and reports whether the request was one. It requires no token, since the
+// files are the same for everybody; the inspector gets its data from the endpoints, with the client's token. Browsers cache
+// the files and revalidate them.
 func (h *Handler) serveUI(w http.ResponseWriter, r *http.Request) bool {
 	name, ok := strings.CutPrefix(r.URL.Path, "/ui")
 	if !ok || h.opts.NoUI || r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/query"
 )
 
-// value answers with the fact that is a key's value.
+// value answers with the fact that is the value of a key.
 func (h *Handler) value(x *exchange, r *http.Request, q *request) error {
 	p := given(r, "as_of", "at_seq", "valid_at")
 	at := p.moment()
@@ -31,7 +31,7 @@ func (h *Handler) value(x *exchange, r *http.Request, q *request) error {
 // etagOf returns the ETag of a fact.
 func etagOf(id string) string { return `"` + url.PathEscape(id) + `"` }
 
-// idOf returns the ID of the fact that an ETag is of; ok is false if it is none.
+// idOf returns the ID of the fact of an ETag; ok is false if etag is not of a fact.
 func idOf(etag string) (id string, ok bool) {
 	etag = strings.TrimPrefix(strings.TrimSpace(etag), "W/")
 	if len(etag) < 2 || etag[0] != '"' || strings.IndexByte(etag[1:], '"') != len(etag)-2 {

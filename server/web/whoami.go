@@ -9,7 +9,7 @@ import (
 	"github.com/igniter-store/igniter/query"
 )
 
-// whoami answers with what the client is called, and what it may do.
+// whoami answers with the client's name and rights.
 func (h *Handler) whoami(x *exchange, r *http.Request, q *request) error {
 	if p := given(r); p.err != nil {
 		return p.err

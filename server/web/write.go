@@ -22,8 +22,8 @@ import (
 	"github.com/igniter-store/igniter/query"
 )
 
-// mayWrite checks that a request to write shows a token, where tokens or certificates are asked for: what a browser sends by
-// itself, such as a certificate, must not write for another website.
+// mayWrite checks that a request to write shows a token, if the server requires tokens or certificates. Credentials that a
+// browser sends automatically, such as a certificate, must not be enough, since another website could then write.
 func mayWrite(r *http.Request, q *request) error {
 	if !q.server.Open() && bearer(r) == "" {
 		return fmt.Errorf("%w: to write over HTTP, show a token (Authorization: Bearer …): a certificate is not enough", backend.ErrForbidden)
@@ -31,7 +31,7 @@ func mayWrite(r *http.Request, q *request) error {
 	return q.client.Grant.MayWriteSome()
 }
 
-// asItIs checks that a request to write has no condition, and no form of its body, that would be overlooked.
+// asItIs checks that a request to write has no header with a condition or an encoding that would be ignored.
 func asItIs(r *http.Request) error {
 	for _, name := range []string{"If-Unmodified-Since", "Content-Range", "Content-Encoding"} {
 		if len(r.Header.Values(name)) > 0 {
@@ -83,8 +83,8 @@ func (h *Handler) write(x *exchange, r *http.Request, q *request) error {
 	return nil
 }
 
-// condition returns the condition that a request's headers set. One that is empty, as of a client that lost the ETag, is an error:
-// without a condition the write would overwrite what the client has not read.
+// condition returns the condition that a request's headers set. An empty header, as a client sends that lost the ETag, is an
+// error: without a condition the write would overwrite a value that the client has not read.
 func condition(r *http.Request, f *backend.Fact) ([]backend.Expect, error) {
 	match, none := r.Header.Values("If-Match"), r.Header.Values("If-None-Match")
 	e := backend.Expect{Store: f.Store, Key: f.Key}
@@ -102,7 +102,7 @@ func condition(r *http.Request, f *backend.Fact) ([]backend.Expect, error) {
 	return []backend.Expect{e}, nil
 }
 
-// producerOf returns JSON: of a text that is none, a string.
+// producerOf returns text if it is JSON, and otherwise text as a JSON string.
 func producerOf(text string) json.RawMessage {
 	if text == "" {
 		return nil
@@ -114,25 +114,25 @@ func producerOf(text string) json.RawMessage {
 	return quoted
 }
 
-// A receipt is what is told of a fact that was written.
+// A receipt is the answer about a written fact.
 type receipt struct {
 	*backend.Fact
 }
 
-// MarshalJSON writes the fact without what the client gave itself.
+// MarshalJSON writes the fact without the fields that the client sent.
 func (r receipt) MarshalJSON() ([]byte, error) {
 	f := *r.Fact
 	f.Value, f.Producer, f.Derivation = nil, nil, nil
 	return query.AppendFact(nil, &f), nil
 }
 
-// writeAll writes the facts of a body, one a line, all or none.
+// writeAll writes the facts of a body, one per line, all or none.
 func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 	if err := cmp.Or(mayWrite(r, q), asItIs(r)); err != nil {
 		return err
 	}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-ndjson" && kind != "application/json" {
-		// Others are those that a website may send without asking first.
+		// A website may send other types without asking first (a preflight request).
 		return &statusError{http.StatusUnsupportedMediaType, errors.New("send facts one a line, with Content-Type: application/x-ndjson")}
 	}
 	p := given(r, "expect")
@@ -160,7 +160,7 @@ func (h *Handler) writeAll(x *exchange, r *http.Request, q *request) error {
 		if line = jsonvalue.TrimSpace(line); len(line) == 0 {
 			continue
 		}
-		if n := len(b.Facts); n%256 == 255 { // what facts take beside the body
+		if n := len(b.Facts); n%256 == 255 { // the memory of facts beside the body
 			if err := x.holdBody(r.Context(), int64(len(body)+n*256)); err != nil {
 				return err
 			}
@@ -219,7 +219,7 @@ func (h *Handler) body(x *exchange, r *http.Request) (body []byte, err error) {
 		return nil, fmt.Errorf("%w: the body has %d bytes, of at most %d", backend.ErrTooLarge, size, most)
 	}
 	in := http.MaxBytesReader(x.ResponseWriter, r.Body, most)
-	for _, n := range []int64{small - 1, most} { // of a body that does not say how many
+	for _, n := range []int64{small - 1, most} { // for a body of unknown length
 		if n = min(n, most); size >= 0 {
 			n = size
 		}
@@ -239,7 +239,7 @@ func (h *Handler) body(x *exchange, r *http.Request) (body []byte, err error) {
 	return body, nil
 }
 
-// holdBody takes room for a body, which has up to n bytes. A small one waits a while for it, as questions do.
+// holdBody takes room for a body of up to n bytes. A small body waits for room, as questions do.
 func (x *exchange) holdBody(ctx context.Context, n int64) error {
 	if n < small {
 		return x.asking.await(ctx, timesWritten*n)
@@ -262,13 +262,13 @@ func unprocessable(err error) error {
 // A conflictError is a conflict with the key's latest fact.
 type conflictError struct {
 	conflict *backend.ConflictError
-	latest   json.RawMessage // nil: the client may not know it
+	latest   json.RawMessage // nil: the client may not read it
 	error
 }
 
 func (e *conflictError) Unwrap() error { return e.error }
 
-// refused says why a write was refused: a conflict with the key's latest fact, if the client may read it.
+// refused returns the error of a refused write: for a conflict, with the key's latest fact if the client may read it.
 func (h *Handler) refused(r *http.Request, q *request, err error) error {
 	conflict, ok := errors.AsType[*backend.ConflictError](err)
 	if !ok {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apitest checks server/web/openapi.json, and that answers are as it says. It is a module of its own, so that
-// programs which embed Igniter do not get its dependencies.
+// Package apitest checks server/web/openapi.json, and that answers match it. It is a module of its own, so that programs
+// which embed Igniter do not get its dependencies.
 package apitest
