@@ -4,17 +4,17 @@ package companion
 
 import "github.com/igniter-store/igniter/store"
 
-// The types of the engine that an app needs by name. go doc shows no fields of an alias, so that each comment lists what its
-// type has; go doc github.com/igniter-store/igniter/store.Query says it at length.
+// The engine's types that an app needs by name. go doc shows no fields of an alias, so each comment lists them. For all
+// details, run go doc github.com/igniter-store/igniter/store.Query.
 
-// A Moment says as of when to read, on both time axes. The zero Moment is now. [AsOf] and [ValidNow] return others.
+// A Moment says as of when to read, on both time axes. The zero Moment is now. See also [AsOf] and [ValidNow].
 //
-//	Seq   uint64     // the facts through it are visible, and no others; 0: all
-//	Time  time.Time  // the facts are visible whose transaction time is not after it; zero: all
-//	Valid time.Time  // of a key's visible facts, the one with the greatest valid time not after it; zero: the last one
+//	Seq   uint64     // only the facts through Seq are visible; 0: all
+//	Time  time.Time  // only the facts whose transaction time is not after Time are visible; zero: all
+//	Valid time.Time  // selects the visible fact with the greatest valid time not after Valid; zero: the last visible fact
 type Moment = store.Moment
 
-// A Query says which records to list, and in which order. The zero Query lists all that are current, in the order in
+// A Query says which records to list, and in which order. The zero Query lists all current records, in the order in
 // which their keys were first written.
 //
 //	At         Moment  // as of when
@@ -23,17 +23,17 @@ type Moment = store.Moment
 //	Descending bool    // the last record first
 //	OrderBy    Field   // order records by the value of a field, such as "owner.name"
 //	Where      func(r store.Record) bool // list only records for which it reports true; nil: all
-//	Cursor     string  // the Next of the page before; "": the first page
+//	Cursor     string  // the Next of the previous page; "": the first page
 //	Limit      int     // how many records at most; 0: no limit
 type Query = store.Query
 
-// Health is how a Store and its log are at one moment. Healthy reports whether the Store follows its log; MarshalJSON
-// writes Err as text.
+// Health is the state of a Store and its log. Healthy reports whether the Store follows its log; MarshalJSON writes Err
+// as text.
 //
-//	Err        error                // why the Store does not follow the log now; nil: it does
-//	Since      time.Time            // when that began or was last tried
+//	Err        error                // nil while the Store follows the log, otherwise why it does not
+//	Since      time.Time            // when the outage began or the latest attempt was made
 //	Head       uint64               // the seq through which the Store shows the log
-//	Connection *backend.Connection  // to the backend's server; nil: it has none, or does not say
+//	Connection *backend.Connection  // the backend's connection to its server; nil: there is none, or it is not reported
 type Health = store.Health
 
 // OpenProgress is how far Open has come, see Options.Progress.
@@ -49,21 +49,21 @@ type OpenProgress = store.OpenProgress
 //	ValueHash       string           // hex SHA-256 of the value's canonical JSON
 //	Causation       string           // the ID of the key's fact before it; "": there was none
 //	TransactionTime time.Time        // when the log took it
-//	ValidTime       time.Time        // from when on it is true; zero: from its transaction time
+//	ValidTime       time.Time        // when it became true; zero: at its transaction time
 //	SchemaVersion   int
-//	By              string           // with which token a server let it be written; "": no server stamped it
-//	Producer        json.RawMessage  // who wrote it, as its writer says; nil: not said
-//	Derivation      json.RawMessage  // of which facts a rule made it; nil: none did
+//	By              string           // the token or certificate with which a server accepted it; "": no server stamped it
+//	Producer        json.RawMessage  // who wrote it, according to the writer; nil: not given
+//	Derivation      json.RawMessage  // the rule and the facts from which it was derived; nil: no rule derived it
 type FactRef = store.FactRef
 
 // A Lineage is everything that led to a fact: who wrote what, when, and from which sources.
 //
 //	Facts   []FactRef  // in the order of the log; the last one is the fact itself
-//	Missing []string   // the IDs of those that are not in the log
+//	Missing []string   // the IDs of causes and sources that are not in the log
 //	Proof   string     // two lineages with the same proof have the same facts
 type Lineage = store.Lineage
 
-// A Retention says which facts of a store are kept. The zero Retention keeps all of them.
+// A Retention says which facts of a store are kept. The zero Retention keeps all facts.
 //
 //	Versions int            // how many facts of each key, the latest ones; 0: all
 //	Window   time.Duration  // how far back in time the store can be read; 0: without limit
@@ -75,9 +75,9 @@ type Retention = store.Retention
 //
 //	Store   string
 //	Rule    Retention
-//	Before  time.Time        // when Rule.Window began; zero: it has none
+//	Before  time.Time        // when Rule.Window began; zero: there is no window
 //	Facts   int              // how many
-//	Seqs    [][2]uint64      // theirs, as ascending ranges: first and last
-//	Pending bool             // they are about to be pruned
+//	Seqs    [][2]uint64      // the seqs of the facts, as ascending ranges: first and last
+//	Pending bool             // the facts are about to be pruned
 //	Horizon backend.Horizon  // the moment before which the store's past is incomplete
 type Compaction = store.Compaction

@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A Change is a fact for [Store.Write] to write, made by Records or Events of the same Store. It
-// is a value: its methods return a changed copy.
+// A Change is a fact for [Store.Write] to write. Records and Events of the same Store make it. A Change is a value: its
+// methods return a changed copy.
 type Change struct {
 	store  *Store
 	fact   backend.Fact
@@ -25,8 +25,8 @@ type Change struct {
 	err    error
 }
 
-// Change returns the change that makes v the value of key. Each write of it adds a new fact, unless it has
-// an ID, see [Change.WithID].
+// Change returns the change that makes v the value of key. Each write of the change adds a new fact, unless the change
+// has an ID, see [Change.WithID].
 func (r *Records[T]) Change(key string, v T) Change {
 	c := r.change(v)
 	c.fact.Key = key
@@ -38,17 +38,17 @@ func (r *Records[T]) Deletion(key string) Change {
 	return Change{store: r.store, fact: backend.Fact{Store: r.name, Key: key, Value: []byte("null")}}
 }
 
-// Condition returns a change that writes nothing: with [Change.IfLatest], [Change.IfNew] or [Change.IfAbsent] it is a
-// condition on a key that the other changes of a Write depend on, such as a record that they were made from. A Write
-// of conditions alone checks them.
+// Condition returns a change that writes nothing, for use with [Change.IfLatest], [Change.IfNew] or [Change.IfAbsent].
+// The other changes of the Write then depend on key, for instance because they were computed from its value. A Write of
+// conditions alone checks them.
 func (r *Records[T]) Condition(key string) Change {
 	c := r.Deletion(key)
 	c.check = true
 	return c
 }
 
-// Event returns the change that adds an event. It has an ID: however often it is written, the event is
-// added once, so that writing it again after an error is safe.
+// Event returns the change that adds an event. The change has an ID, so that the event is added once even if the change
+// is written again, for instance after an error.
 func (e *Events[T]) Event(v T) Change {
 	c := e.change(v)
 	c.event = true
@@ -75,9 +75,8 @@ func (c Change) ValidFrom(t time.Time) Change {
 	return c
 }
 
-// WithID gives the fact an ID, 1 to 128 bytes of UTF-8 and unique in its store, such as the ID of the
-// request that led to it. Writing the change, or an equal one, again is then safe: it is written once. The
-// key of an event is its ID.
+// WithID sets the ID of the fact: 1 to 128 bytes of UTF-8, unique in its store, such as the ID of a request. Writing
+// the change, or an equal one, again is then safe: the fact is written once. The ID of an event is also its key.
 func (c Change) WithID(id string) Change {
 	c.fact.ID, c.named = id, true
 	if c.event {
@@ -86,27 +85,27 @@ func (c Change) WithID(id string) Change {
 	return c
 }
 
-// IfLatest makes the change conditional: it is written only if the latest fact of its key has this
-// ID, which a Receipt or Record has; "" is as IfNew. Otherwise nothing is written, with a
-// *backend.ConflictError.
+// IfLatest makes the change conditional: it is written only if the latest fact of its key has the given ID, which comes
+// from a Receipt or a Record. IfLatest("") is IfNew. If the condition does not hold, nothing is written, and the error
+// is a *backend.ConflictError.
 func (c Change) IfLatest(id string) Change {
 	c.expect, c.absent = &id, false
 	return c
 }
 
-// IfAbsent makes the change conditional: it is written only if its key has no value now: it was never written, or was
-// deleted. Otherwise nothing is written, with a *backend.ConflictError. Of several that write a key IfAbsent at
-// once, one succeeds.
+// IfAbsent makes the change conditional: it is written only if its key has no value, because the key was never written
+// or was deleted. Otherwise nothing is written, and the error is a *backend.ConflictError. If several writers use
+// IfAbsent with one key at once, one succeeds.
 func (c Change) IfAbsent() Change {
 	c.expect, c.absent = nil, true
 	return c
 }
 
-// IfNew makes the change conditional: it is written only if its key has never had a fact.
-// Otherwise nothing is written, with a *backend.ConflictError.
+// IfNew makes the change conditional: it is written only if its key has never had a fact. Otherwise nothing is written,
+// and the error is a *backend.ConflictError.
 func (c Change) IfNew() Change { return c.IfLatest("") }
 
-// DerivedFrom sets what the value was derived from: any value that can be JSON.
+// DerivedFrom records from what the value was derived; derivation may be any value that can be JSON.
 func (c Change) DerivedFrom(derivation any) Change {
 	text, err := marshal("derivation", derivation)
 	if err != nil {
@@ -116,12 +115,12 @@ func (c Change) DerivedFrom(derivation any) Change {
 	return c
 }
 
-// Write writes the changes together, or none of them, and returns a receipt for each in their
-// order, which is zero for a [Records.Condition]. They are written only if all conditions hold; one that does not is
-// a *backend.ConflictError (errors.Is: backend.ErrConflict). Write returns when the Store shows them.
-// If the backend writes no batches, several changes, or a condition, are errors.ErrUnsupported.
+// Write writes all changes or none. It returns a receipt for each change, in their order; the receipt of a
+// [Records.Condition] is zero. If a condition does not hold, nothing is written, and the error is a
+// *backend.ConflictError (errors.Is: backend.ErrConflict). Write returns once the Store shows the changes. If the
+// backend writes no batches, several changes, or a condition, are errors.ErrUnsupported.
 //
-// If an error does not say that nothing was written, the changes may be written, or show up later.
+// Unless the error says that nothing was written, the changes may be in the log, now or later.
 func (s *Store) Write(ctx context.Context, changes ...Change) ([]Receipt, error) {
 	b, err := s.batch(ctx, changes)
 	if err != nil {
@@ -141,14 +140,15 @@ type Pending struct {
 	pending    backend.Pending
 }
 
-// WriteAsync is [Store.Write] without waiting: it returns at once, and Pending.Wait returns what Write would. The changes of one
-// call are written together or not at all, and after those of earlier calls. A call that fails does not hold up later ones. One
-// goroutine is as fast with it as many that wait, since its writes share syncs and round trips.
+// WriteAsync is [Store.Write] without waiting: it returns at once, and Pending.Wait returns what Write would. The
+// changes of one call are written together or not at all, after the changes of earlier calls. A call that fails does
+// not hold up later ones. Writes that are pending share syncs and round trips, so that one goroutine is as fast as many
+// that wait.
 //
 // An error means that nothing was taken: a change is invalid, or ctx ended while some megabytes ([backend.MaxAsync])
-// were pending. [Change.IfAbsent] is an error too, since it looks at the key before it writes. ctx does not end what was taken;
-// [Store.Close] does. An app that never waits does not learn that a write failed: to learn when all is written, wait for the last,
-// and look at each.
+// were pending. [Change.IfAbsent] is an error, too, since it reads the key before it writes. ctx does not end a write
+// that was taken; [Store.Close] does. An app that never waits does not learn that a write failed: wait for the last
+// one, and then look at the error of each.
 func (s *Store) WriteAsync(ctx context.Context, changes ...Change) (Pending, error) {
 	b, err := s.batch(ctx, changes)
 	if err == nil && slices.ContainsFunc(changes, func(c Change) bool { return c.absent }) {
@@ -164,11 +164,11 @@ func (s *Store) WriteAsync(ctx context.Context, changes ...Change) (Pending, err
 	return p, nil
 }
 
-// Done returns a channel that is closed once the changes are written and shown, or can't be.
+// Done returns a channel that is closed once the write has succeeded or failed.
 func (p Pending) Done() <-chan struct{} { return p.pending.Done() }
 
-// Wait waits until the Store shows the changes, and returns what [Store.Write] would. If ctx ends first, the error is ctx's, and
-// the changes are still pending.
+// Wait waits until the Store shows the changes, and returns what [Store.Write] would. If ctx ends first, Wait returns
+// ctx's error, and the changes are still pending.
 func (p Pending) Wait(ctx context.Context) ([]Receipt, error) {
 	w := p.pending.Wait(ctx)
 	if w.Err != nil {
@@ -177,7 +177,7 @@ func (p Pending) Wait(ctx context.Context) ([]Receipt, error) {
 	return receipts(p.changes, p.conditions, w.Facts), nil
 }
 
-// batch returns the batch that writes changes, but for what IfAbsent expects.
+// batch returns the batch that writes changes, without the expectations of IfAbsent.
 func (s *Store) batch(ctx context.Context, changes []Change) (b backend.Batch, err error) {
 	for i, c := range changes {
 		f, err := s.complete(ctx, c)
@@ -197,7 +197,7 @@ func (s *Store) batch(ctx context.Context, changes []Change) (b backend.Batch, e
 	return b, nil
 }
 
-// conditions says which of the changes are conditions alone; nil: none.
+// conditions says which of the changes are only conditions; nil: no change is.
 func conditions(changes []Change) (are []bool) {
 	for i, c := range changes {
 		if c.check && are == nil {
@@ -221,8 +221,8 @@ func receipts(n int, conditions []bool, facts []backend.Fact) []Receipt {
 	return all
 }
 
-// writeAbsent writes b. It adds what IfAbsent expects: the key's latest fact is the deletion that the Store shows. If
-// others wrote the key meanwhile, it looks again.
+// writeAbsent writes b with the expectations of IfAbsent: the key has no fact, or its latest fact is the deletion that
+// the Store shows. If another process wrote the key meanwhile, writeAbsent tries again.
 func (s *Store) writeAbsent(ctx context.Context, b backend.Batch, changes []Change) ([]backend.Fact, error) {
 	given := b.Expect
 	for {
@@ -245,7 +245,7 @@ func (s *Store) writeAbsent(ctx context.Context, b backend.Batch, changes []Chan
 			return facts, err
 		}
 		latest := func() string { return s.engine.Latest(conflict.Store, conflict.Key).ID() }
-		if conflict.Expected == latest() || conflict.Latest != latest() { // others wrote it, and it may be deleted by now
+		if conflict.Expected == latest() || conflict.Latest != latest() { // another process wrote it, and it may be deleted by now
 			if err := s.engine.Sync(ctx); err != nil {
 				return nil, err
 			}

@@ -245,8 +245,8 @@ func TestDerivedEvents(t *testing.T) {
 	}
 }
 
-// The Store sets the conditions, IDs and derivations of what a rule makes. Those of a Change would be lost: they are an
-// error, and nothing is written.
+// The Store sets the conditions, IDs and derivations of a rule's changes. If a Change had its own, they would be lost:
+// they are an error, and nothing is written.
 func TestRulesMakePlainChanges(t *testing.T) {
 	for name, change := range map[string]func(companion.Change) companion.Change{
 		"condition":  companion.Change.IfAbsent,

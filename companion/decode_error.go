@@ -11,13 +11,13 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A DecodeError is a fact whose value is no T: of another shape, or of a version that can't be upcast. The record beside
-// it has all but Value. Loops go on after it, from the next record.
+// A DecodeError says that a fact's value can't be decoded as a T: it has another shape, or a version that can't be
+// upcast. The record that comes with the error has all fields but Value. Loops go on after it.
 type DecodeError struct {
 	ID, Store, Key string // of the fact
 	Seq            uint64
 	Type           reflect.Type // T
-	Err            error        // why; ErrNewer if the value is of a newer version than the program knows
+	Err            error        // the reason; ErrNewer if the value has a newer version than the program knows
 }
 
 func (e *DecodeError) Error() string {
@@ -27,7 +27,7 @@ func (e *DecodeError) Error() string {
 // Unwrap returns Err.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// An UndecodedError says that facts were passed over, since their values are no T.
+// An UndecodedError says that facts were skipped, because their values can't be decoded as a T.
 type UndecodedError struct {
 	Count int          // how many facts
 	First *DecodeError // the first of them in the order of the log
@@ -55,11 +55,11 @@ func (e *UndecodedError) err() error {
 	if e.Count == 0 {
 		return nil
 	}
-	now := *e // which may count more later
+	now := *e // e may count more later
 	return &now
 }
 
-// undecoded returns an *UndecodedError with the number of current records whose values are no T, or nil.
+// undecoded returns an *UndecodedError if the values of current records can't be decoded as a T, or nil.
 func (s *source[T]) undecoded(ctx context.Context) error {
 	var undecoded UndecodedError
 	for _, err := range s.typed(ctx, s.store.engine.List(ctx, s.name, store.Query{})) {

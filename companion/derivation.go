@@ -10,36 +10,36 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// Derived is what a rule makes of a source.
+// Derived is what a rule derives from a source.
 type Derived struct {
-	Changes []Change // what to write; the Store sets conditions, IDs and derivations, and refuses those of a Change
-	From    []Source // other facts that it was derived from
+	Changes []Change // what to write; a Change must have no condition, ID or derivation: the Store sets them
+	From    []Source // other facts from which the changes were derived
 }
 
-// A Source names a fact that others were derived from.
+// A Source names a fact from which other facts were derived.
 //
 //	Store, ID string
 type Source = store.Source
 
-// A DerivationError is a rule that failed for a fact. The fact is written all the same, and Rederive runs the
-// rule again.
+// A DerivationError says that a rule failed for a fact. The fact is written all the same, and Rederive runs the rule
+// again.
 type DerivationError = store.DerivationError
 
-// Derive declares a rule that makes changes, to this store or others, of each fact of this one, deletions too,
-// that is written after the log first knew the rule's name. The Store that wrote the fact runs it before the
-// write returns, also if ctx ends meanwhile (see Options.WriteTimeout), and writes the changes as one batch,
+// Derive declares a rule. The rule runs for each fact of this store, deletions too, that is written after the log first
+// knew the rule's name, and returns changes to this store or others. The Store that writes the fact runs the rule
+// before the write returns, even if ctx ends meanwhile (see Options.WriteTimeout). It writes the changes as one batch,
 // whose facts name the rule, its version and the sources. Facts that rules derived trigger no rule.
 //
-// The log tells for which facts the rule did not run: because a process died, the rule failed, or a process
-// without the rule wrote them. Before it returns, Derive runs it for these; [Store.Rederive] does that later. Each
-// fact is derived from once under a name, in whatever processes the rule is declared. A name that is taken in
-// this Store is a *backend.InvalidError. The rule's state is in the store "igniter.rules", which the
-// process must be allowed to read and write; the backend must be able to write batches.
+// The log shows for which facts the rule did not run, because a process died, the rule failed, or a process without the
+// rule wrote them. Derive runs the rule for these facts before it returns; [Store.Rederive] does so later. The rule
+// runs once for each fact, even if several processes declare it. A name that is taken in this Store is a
+// *backend.InvalidError. The rule's state is in the store "igniter.rules", which the process must be allowed to read
+// and write; the backend must be able to write batches.
 //
-// A rule that fails is reported to Options.DerivationFailed and the Logger, or to standard error if both are
-// nil, and not by the write. If another write changes a key first, the rule is called again, so it may be
-// called several times, for facts in any order: a rule that copies what is current reads it, since the source
-// may be older. It may read the Store. Writes, Compact and Rederive fail with its ctx.
+// The failure of a rule is reported to Options.DerivationFailed and the Logger, or to standard error if both are nil;
+// the write does not return it. The rule may be called for facts in any order, and again for the same fact if another
+// write changed a derived key first. The source may not be the latest fact of its key: a rule that needs the current
+// value must read it. The rule may read the Store; writes, Compact and Rederive with its ctx fail.
 func (s *source[T]) Derive(name string, version int, rule func(ctx context.Context, source Record[T]) (Derived, error)) error {
 	r := store.Rule{Name: name, Version: version, Source: s.name}
 	if rule != nil { // the engine reports nil
@@ -61,9 +61,9 @@ func (s *source[T]) Derive(name string, version int, rule func(ctx context.Conte
 	return nil
 }
 
-// Rederive runs each rule that was declared for the facts for which it did not run, such as those written by
-// processes without the rule, and joins the errors of rules, each a *DerivationError. Calling it again derives
-// nothing twice. See [store.Engine.Rederive].
+// Rederive runs each declared rule for the facts for which it did not run, such as facts written by processes without
+// the rule. It joins the errors of rules, each a *DerivationError. Calling Rederive again derives nothing twice. See
+// [store.Engine.Rederive].
 func (s *Store) Rederive(ctx context.Context) error {
 	if err := s.engine.Rederive(ctx); err != nil {
 		return fmt.Errorf("companion: rederive: %w", err)
@@ -83,7 +83,7 @@ func (s *Store) derived(ctx context.Context, made Derived) (store.Derived, error
 			return store.Derived{}, err
 		}
 		if c.event && !c.named {
-			f.ID, f.Key = "", "" // the engine gives it the ID that it gives the fact
+			f.ID, f.Key = "", "" // the engine sets both
 		}
 		d.Facts = append(d.Facts, f)
 	}

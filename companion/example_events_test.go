@@ -181,5 +181,5 @@ func ExamplePartition() {
 	// Output:
 	// chair <nil>
 	// vase <nil>
-	// companion: read store "orders": backend: invalid customer.id: it is int, and never "two"
+	// companion: read store "orders": backend: invalid customer.id: the field is of type int and can't be "two"
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// A Fold is an aggregate over all facts of some Records or Events, kept in memory by each process
-// for itself. It takes in new facts when it is read. Its methods may be called concurrently.
+// A Fold is an aggregate over all facts of some Records or Events. Each process keeps its own state in memory. A Fold
+// takes in new facts when it is read. Its methods may be called concurrently.
 type Fold[S any] struct {
 	fold *store.Fold[foldState[S]]
 }
@@ -19,24 +19,24 @@ type Fold[S any] struct {
 type foldState[S any] struct {
 	state     S
 	undecoded *UndecodedError
-	before    map[string]any // by key, the Record before values that were passed over
+	before    map[string]any // by key, the Record before values that were skipped
 }
 
 func newFoldState[S any](state S) foldState[S] {
 	return foldState[S]{state, new(UndecodedError), make(map[string]any)}
 }
 
-// Facts are what a Fold reads: Records or Events of T.
+// Facts are Records or Events of T, which a Fold reads.
 type Facts[T any] interface{ facts() *source[T] }
 
 // NewFold returns the fold over all facts of from, in the order of the log. The state begins as initial.
 //
-// step returns what the state becomes with a fact, deletions too: after is the fact, and before is the record of the
-// same key that the fold took in before it, so that step can take back what that one added. before is the zero
-// Record if there is none, as for each of Events. It has no value if before.Live is false. step must not read the fold.
+// step returns the state after a fact, which may be a deletion: after is the fact, and before is the previous record of
+// its key that the fold took in, so that step can subtract what before added. before is the zero Record if there is
+// none, as for every event. If before.Live is false, before has no value. step must not read the fold.
 //
-// A value that can't be decoded as a T is passed over: step is not called for it, and the next fact of its key gets
-// the record before it, also if the fold has begun after it.
+// A value that can't be decoded as a T is skipped: step is not called for it, and the next fact of its key gets the
+// record before the skipped one, even if the fold has begun after that.
 func NewFold[S, T any](from Facts[T], initial S, step func(state S, before, after Record[T]) S) *Fold[S] {
 	of := from.facts()
 	return &Fold[S]{store.NewChangeFold(of.store.engine, newFoldState(initial), func(state foldState[S], prev, found store.Record) foldState[S] {
@@ -59,11 +59,11 @@ func NewFold[S, T any](from Facts[T], initial S, step func(state S, before, afte
 	}, of.name)}
 }
 
-// Read calls read with the state after all facts that the Store shows, and with the Store's Head as seq. The
-// state does not change while read runs; if it holds references, such as a map, read copies what it keeps. New
-// facts that are not in memory any more (Options.KeepVersions) are read from the log. If some of them were
-// compacted, the error is ErrCompacted, see [Fold.Begin]. If the fold has passed over values that can't be decoded,
-// each Read calls read, and returns an *UndecodedError after that. After other errors read was not called.
+// Read calls read with the state after all facts that the Store shows, and with the Store's Head as seq. The state does
+// not change while read runs. If the state holds references, such as a map, read must copy what it keeps. Facts that
+// are no longer in memory (Options.KeepVersions) are read from the log. If some new facts were compacted, the error is
+// ErrCompacted, see [Fold.Begin]. If the fold has skipped values that can't be decoded, Read still calls read, and then
+// returns an *UndecodedError. After other errors, read was not called.
 func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err error) {
 	failed := f.fold.Read(ctx, func(state foldState[S], seq uint64) {
 		read(state.state, seq)
@@ -75,8 +75,9 @@ func (f *Fold[S]) Read(ctx context.Context, read func(state S, seq uint64)) (err
 	return err
 }
 
-// Begin makes state the fold's state of the facts through seq, whatever they were: what [Fold.Read] showed earlier and
-// the app kept, or, after ErrCompacted, what the app wants to begin with at the Seq of the horizon.
+// Begin sets the fold's state to state, as of seq; the fold goes on with the facts after seq. Use it with a state that
+// [Fold.Read] showed earlier and the app kept. Use it also after ErrCompacted, with the Seq of the horizon and the
+// state with which the app begins there.
 func (f *Fold[S]) Begin(ctx context.Context, state S, seq uint64) error {
 	if err := f.fold.Begin(ctx, newFoldState(state), seq); err != nil {
 		return fmt.Errorf("companion: %w", err)

@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// What an app answers requests with has names in JSON like those of a fact, and can be read back.
+// The types that an app returns from requests have the JSON names of a fact, and can be read back.
 func TestJSONOfAnswers(t *testing.T) {
 	s := openStore(t)
 	tasks := tasksOf(t, s)
@@ -87,7 +87,7 @@ func namesIn(t *testing.T, text []byte) (names []string) {
 	return names
 }
 
-// A value whose methods are those of its pointer is written by them, also in a record.
+// A value whose pointer has the methods is written by them, also inside a record.
 func TestJSONOfRecordsOfPointers(t *testing.T) {
 	s := openStore(t)
 	sums, err := companion.NewRecords[big.Int](s, "sums")

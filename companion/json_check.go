@@ -13,21 +13,21 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A jsonType is what is known of how encoding/json writes and reads a type.
+// A jsonType says how encoding/json writes and reads a type.
 type jsonType struct {
-	err   error // why its values can't be written, or not be read again
-	loose bool  // some values can't be written, which only a look at the value tells
+	err   error // why its values can't be written, or can't be read back
+	loose bool  // some values can't be written; each value must be checked
 	keeps bool  // a method of the app reads its JSON, and may keep or change that, or panic
 	anys  bool  // a part of it is an any, and encoding/json reads it
-	lacks bool  // a part of it is a struct that encoding/json reads: JSON may have fields that it lacks
+	lacks bool  // a part of it is a struct that encoding/json reads: the JSON may have fields that the struct lacks
 }
 
 // A jsonUse is how a type is used.
 type jsonUse struct {
 	t           reflect.Type
 	addressable bool // encoding/json calls methods of pointers for it
-	read        bool // it is read too
-	pointed     bool // it is what a pointer points to: encoding/json calls methods of types without a name for it
+	read        bool // it is read, too
+	pointed     bool // a pointer points to it: encoding/json then calls its methods even if the type has no name
 }
 
 var jsonTypes sync.Map // *jsonType by jsonUse
@@ -42,20 +42,20 @@ func typeOf(use jsonUse) *jsonType {
 	return known.(*jsonType)
 }
 
-// valuesOf returns what is known of the type of a store's values. A type that can't be written and read again, or
-// of which encoding/json writes nothing, has an error.
+// valuesOf returns the jsonType of the type of a store's values. It has an error if the type can't be written and read
+// back, or if encoding/json writes none of its fields.
 func valuesOf(t reflect.Type) *jsonType {
 	inner := t
 	for inner.Kind() == reflect.Pointer {
 		inner = inner.Elem()
 	}
-	if isHidden(inner) { // which a pointer may be nil for elsewhere
+	if isHidden(inner) { // inside a value, visit allows a pointer to it, which may be nil
 		return &jsonType{err: hidden("type", inner)}
 	}
 	return typeOf(jsonUse{t: t, addressable: true, read: true, pointed: true})
 }
 
-// isHidden reports whether a type is a struct with fields of which encoding/json writes none.
+// isHidden reports whether a type is a struct whose fields encoding/json all leaves out.
 func isHidden(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct || t.NumField() == 0 || writesItself(t) {
 		return false
@@ -65,7 +65,7 @@ func isHidden(t reflect.Type) bool {
 }
 
 func hidden(field string, t reflect.Type) error {
-	return refused(field, `%v has no field in its JSON: fields must be exported, or the whole be left out with json:"-"`, t)
+	return refused(field, `%v has no field in its JSON: export its fields, or leave it out with json:"-"`, t)
 }
 
 func refused(field, format string, args ...any) error {
@@ -78,7 +78,8 @@ type check struct {
 	seen map[jsonUse]bool
 }
 
-// visit reports why values of a type can't be written, or not be read again. field is where they are.
+// visit returns why values of a type can't be written, or can't be read back; nil if they can. field names the place of
+// the type.
 func (c *check) visit(field string, use jsonUse) error {
 	if c.seen[use] {
 		return nil
@@ -110,7 +111,7 @@ func (c *check) visit(field string, use jsonUse) error {
 		if err := checkReading(field, t); err != nil {
 			return err
 		}
-		use.read = false // what is in it is read by its method
+		use.read = false // its method reads its parts
 	}
 	switch p := reflect.PointerTo(t); {
 	case !writesItself(t):
@@ -188,7 +189,7 @@ func isNumber(t reflect.Type) bool {
 	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64
 }
 
-// checkMapKey reports a type of keys that encoding/json can't write, or can't read again.
+// checkMapKey returns an error for a type of keys that encoding/json can't write, or can't read back.
 func checkMapKey(field string, t reflect.Type, read bool) error {
 	isText := t.Kind() == reflect.String
 	switch {
@@ -204,11 +205,11 @@ func checkMapKey(field string, t reflect.Type, read bool) error {
 	return nil
 }
 
-// checkReading reports a type whose method can't read JSON.
+// checkReading returns an error for a type whose method can't read JSON.
 func checkReading(field string, t reflect.Type) error {
 	byValue := t.Implements(jsonUnmarshaler) || t.Implements(textUnmarshaler) && !reflect.PointerTo(t).Implements(jsonUnmarshaler)
 	if byValue && t.Size() > 0 {
-		return refused(field, "the method of %v that reads its JSON is not one of *%v, and so can't change the value; one of an embedded pointer is called on nil", t, t)
+		return refused(field, "the method of %v that reads its JSON is not a method of *%v, and so can't change the value; a method of an embedded pointer is called on nil", t, t)
 	}
 	if writesItself(t) {
 		if _, err := tripOf(reflect.New(t)); isMistyped(err) {
@@ -220,13 +221,13 @@ func checkReading(field string, t reflect.Type) error {
 	fill(v.Elem(), 0, false)
 	switch _, err := tripOf(v); {
 	case isMistyped(err), isChanged(err):
-		return refused(field, "%v has a method that reads its JSON and none that writes it, and does not read what encoding/json writes: %v", t, err)
+		return refused(field, "%v has a method that reads its JSON and no method that writes it, and does not read what encoding/json writes: %v", t, err)
 	}
 	return nil
 }
 
-// checkUnread reports a type that has a method that writes its JSON and none that reads it, unless it is read as it
-// was written without one.
+// checkUnread returns an error for a type with a method that writes its JSON and no method that reads it, unless
+// encoding/json reads the type back correctly without one.
 func checkUnread(field string, t reflect.Type) error {
 	v := reflect.New(t)
 	whole := fill(v.Elem(), 0, false)
@@ -235,12 +236,12 @@ func checkUnread(field string, t reflect.Type) error {
 		err = fmt.Errorf("%v has parts that encoding/json does not set", t)
 	}
 	if err != nil {
-		return refused(field, "%v has a method that writes its JSON and none that reads it: add UnmarshalJSON or UnmarshalText: %v", t, err)
+		return refused(field, "%v has a method that writes its JSON and no method that reads it: add UnmarshalJSON or UnmarshalText: %v", t, err)
 	}
 	return nil
 }
 
-// checkEmbedding reports a struct whose JSON is written by a method of an embedded field alone.
+// checkEmbedding returns an error for a struct whose JSON comes only from a method of an embedded field.
 func checkEmbedding(field string, t reflect.Type) error {
 	if t.Kind() != reflect.Struct {
 		return nil
@@ -272,7 +273,7 @@ func checkEmbedding(field string, t reflect.Type) error {
 	a, err := marshalSafely(empty.Interface())
 	b, err2 := marshalSafely(filled.Interface())
 	if err == nil && err2 == nil && string(a) == string(b) {
-		return refused(field, "the JSON of %v is that of its embedded %v, and %s would be lost: give the embedded field a name", t, embedded, strings.Join(others, ", "))
+		return refused(field, "the JSON of %v comes from its embedded %v alone, and %s would be lost: give the embedded field a name", t, embedded, strings.Join(others, ", "))
 	}
 	return nil
 }

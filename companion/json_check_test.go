@@ -102,7 +102,7 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 	for reason, errs := range map[string][]error{
 		"is an interface":                          {declared[fmt.Stringer](), declared[struct{ Err error }](), declared[map[string][]encoding.TextMarshaler](), declared[struct{ fmt.Stringer }]()},
 		"embedded pointer to an unexported struct": {declared[struct{ *hiddenIn }](), declared[[]struct{ Inner struct{ *hiddenIn } }]()},
-		"none that reads it":                       {declared[Written](), declared[Shouted](), declared[Half](), declared[struct{ L *Written }](), declared[map[string]Written]()},
+		"no method that reads it":                  {declared[Written](), declared[Shouted](), declared[Half](), declared[struct{ L *Written }](), declared[map[string]Written]()},
 		"so can't change the value": {declared[Deaf](), declared[struct{ *time.Time }](), declared[struct {
 			*big.Int
 			Name string

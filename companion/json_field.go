@@ -13,13 +13,13 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// A jsonPath is a field of T, as encoding/json finds it when it reads a T: the name of a struct's field in any
-// case, and what several such names make together. It is a store.FieldReader.
+// A jsonPath finds a field of T in JSON as encoding/json does when it reads a T: by the name of the struct's field in
+// any case, and with several members of that name merged. It is a store.FieldReader.
 type jsonPath struct {
 	steps []func(value []byte) []byte
 	field *reflect.StructField      // Type and Tag of the field; nil: not known, such as below an any
 	means func(value []byte) []byte // see meaning; nil: value
-	err   error                     // there is no such field
+	err   error                     // not nil if there is no such field
 }
 
 type jsonPathOf struct {
@@ -36,7 +36,7 @@ func pathOf[T any](name string) (*jsonPath, error) {
 	return findPath(jsonPathOf{reflect.TypeFor[T](), name, false})
 }
 
-// plainPathOf is pathOf for values that are compared as JSON, and not by what the type of the field means.
+// plainPathOf is pathOf for values that are compared as JSON, and not by the meaning of the field's type.
 func plainPathOf[T any](name string) (*jsonPath, error) {
 	return findPath(jsonPathOf{reflect.TypeFor[T](), name, true})
 }
@@ -107,8 +107,8 @@ func hasParts(t reflect.Type) bool {
 	return t.Kind() == reflect.Map || t.Kind() == reflect.Struct && !writesItself(t)
 }
 
-// structStep returns the field of a struct with which a path begins, and what it is in the struct's JSON; nil if there is
-// none.
+// structStep returns the field of a struct with which a path begins, and a function that finds it in the struct's JSON;
+// nil if there is no such field.
 func structStep(t reflect.Type, path string) (found *jsonField, step func([]byte) []byte) {
 	fields, _, _ := jsonFields(t)
 	names := map[string]bool{}
@@ -140,7 +140,7 @@ func structStep(t reflect.Type, path string) (found *jsonField, step func([]byte
 	}
 }
 
-// dotted returns what JSON has under a path whose names may have dots themselves.
+// dotted returns the JSON at a path; the names in the path may themselves contain dots.
 func dotted(v []byte, path string) []byte {
 	if found := jsonvalue.Member(v, path); found != nil {
 		return found
@@ -160,7 +160,7 @@ func dotted(v []byte, path string) []byte {
 	}
 }
 
-// ReadField returns what a value has in the field, in a form that is compared as JSON.
+// ReadField returns the field's value in a form that is compared as JSON.
 func (p *jsonPath) ReadField(value []byte) []byte {
 	for _, step := range p.steps {
 		if value = step(value); value == nil {
@@ -194,7 +194,7 @@ func (p *jsonPath) written(name string, v any) (json.RawMessage, error) {
 	if given := reflect.ValueOf(v); given.IsValid() && given.Type().AssignableTo(f.Type) {
 		held.Set(given)
 	} else if err := json.Unmarshal(text, held.Addr().Interface()); err != nil || !writesItself(f.Type) && !sameJSON(text, held.Addr().Interface()) {
-		return nil, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("it is %v, and never %s", f.Type, text)}
+		return nil, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("the field is of type %v and can't be %s", f.Type, text)}
 	}
 	if text, err = marshal(name, holder.Addr().Interface()); err != nil {
 		return nil, err
@@ -206,5 +206,5 @@ func (p *jsonPath) written(name string, v any) (json.RawMessage, error) {
 		}
 		return nil, err
 	}
-	return nil, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("the JSON leaves the field out if it is %v, so nothing equals that: use Match", v)}
+	return nil, &backend.InvalidError{Field: name, Reason: fmt.Sprintf("the JSON leaves the field out if it is %v, so no record would match: use Match", v)}
 }

@@ -19,18 +19,18 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// meaning returns a function that brings the JSON of a field into a form that, compared as JSON, has the equality and
-// the order of the field's type; nil if its JSON has that itself. JSON that is no value of the type stays as it is.
+// meaning returns a function that converts the JSON of a field into a form that, compared as JSON, has the equality and
+// the order of the field's type; nil if the JSON itself has them. JSON that is not a value of the type stays as it is.
 //
 //	a time                                   the number of seconds since 1970
 //	a number or a boolean in a string        the number or boolean
-//	a number whose type writes its own JSON  the number that it is in Go, or in a string if the type's own order is that of numbers
-//	a struct of nothing but such             as what it consists of, if it writes its own JSON: a time.Duration with a name, a date
+//	a number whose type writes its own JSON  the number that it is in Go, or in a string if the type orders its values as numbers
+//	a struct of one time or number           as that part, if it writes its own JSON: a time.Duration with a name, a date
 //	bytes                                    their hex text
 //	an IP address, with a port or a prefix   its length and bytes
 //	a big.Rat                                its first 100 decimal places
-//	what else writes and reads its own JSON  the JSON that it writes, as an instant or a number if it reads nothing else
-//	a struct, or a list or map of such       the JSON that encoding/json writes of it, with times in UTC
+//	another type with its own JSON           the JSON that it writes, as an instant or a number if it reads nothing else
+//	a struct, or a list or map of structs    the JSON that encoding/json writes of it, with times in UTC
 func meaning(f *reflect.StructField) func([]byte) []byte {
 	t := f.Type
 	for t.Kind() == reflect.Pointer {
@@ -83,7 +83,7 @@ func andThen(a, b func([]byte) []byte) func([]byte) []byte {
 	return func(v []byte) []byte { return b(a(v)) }
 }
 
-// inUTC makes a part of a value that is a time, or that reads times alone, one in UTC.
+// inUTC converts a part of a value to UTC if it is a time, or if its type reads only times.
 func inUTC(part reflect.Value) (done bool) {
 	if !part.CanSet() {
 		return false
@@ -109,7 +109,7 @@ func inUTC(part reflect.Value) (done bool) {
 	return true
 }
 
-// addresses has, for each type that has an order of addresses, what returns a text with that order.
+// addresses has, for each type of address, a function that returns a text with the order of addresses.
 var addresses = map[reflect.Type]func(any) string{
 	reflect.TypeFor[netip.Addr](): func(v any) string { return addressText(v.(netip.Addr)) },
 	reflect.TypeFor[net.IP](): func(v any) string {
@@ -158,7 +158,7 @@ func instant(t time.Time) []byte {
 	return fmt.Appendf(nil, "%d.%09d", seconds, int(1e9)-nanos)
 }
 
-// embedsTime returns the place of a field of a struct that is an embedded time.Time; below 0 if it has none.
+// embedsTime returns the index of the embedded time.Time of a struct; below 0 if it has none.
 func embedsTime(t reflect.Type) int {
 	for i := range t.NumField() {
 		if f := t.Field(i); f.Anonymous && f.Type == timeType && writesItself(t) {
@@ -168,8 +168,8 @@ func embedsTime(t reflect.Type) int {
 	return -1
 }
 
-// coreOf returns the time or number of which alone a struct with methods of its own consists, or else t. A number that is not exported
-// may mean anything.
+// coreOf returns the type of the only part of a struct with its own methods if that is a time or an exported number;
+// otherwise t. A number that is not exported may mean anything.
 func coreOf(t reflect.Type) reflect.Type {
 	inner := t
 	for inner != timeType && inner.Kind() == reflect.Struct && inner.NumField() == 1 && writesItself(t) && readsItself(t) {
@@ -184,7 +184,7 @@ func coreOf(t reflect.Type) reflect.Type {
 	return t
 }
 
-// coreIn returns what coreOf returns the type of. v can be set.
+// coreIn returns the part of v whose type coreOf returns. v must be settable.
 func coreIn(v reflect.Value) reflect.Value {
 	for v.Type() != timeType && v.Kind() == reflect.Struct {
 		v = v.Field(0)
@@ -192,7 +192,7 @@ func coreIn(v reflect.Value) reflect.Value {
 	return reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem() // a field that is not exported, too
 }
 
-// decodedAs reads JSON as a type and returns the JSON of what form makes of that.
+// decodedAs returns a function that reads JSON as a type and returns the JSON of form's result for it.
 func decodedAs(t reflect.Type, form func(reflect.Value) any) func([]byte) []byte {
 	known := typeOf(jsonUse{t: t, addressable: true, read: true, pointed: true})
 	return func(v []byte) []byte {
@@ -212,7 +212,7 @@ func decodedAs(t reflect.Type, form func(reflect.Value) any) func([]byte) []byte
 	}
 }
 
-// plainNumber returns a number as one of a type without methods.
+// plainNumber returns a number as an int64, uint64 or float64, which have no methods.
 func plainNumber(v reflect.Value) any {
 	switch {
 	case v.CanInt():
@@ -223,8 +223,8 @@ func plainNumber(v reflect.Value) any {
 	return v.Float()
 }
 
-// hasOwnForm reports whether several texts in JSON may be one value of a type: it reads its own JSON, or has a struct as a part,
-// whose fields may come in any order and case.
+// hasOwnForm reports whether different JSON may be the same value of a type: the type reads its own JSON, or has a
+// struct as a part, whose fields may come in any order and case.
 func hasOwnForm(t reflect.Type, depth int) bool {
 	if writesItself(t) {
 		return readsItself(t)
@@ -238,7 +238,8 @@ func hasOwnForm(t reflect.Type, depth int) bool {
 	return false
 }
 
-// unquoted returns the JSON in a JSON string: a number or what the tag option "string" writes. Infinity is beyond all numbers.
+// unquoted returns the JSON inside a JSON string: a number, or a value with the tag option "string". Infinity becomes a
+// number beyond all others.
 func unquoted(v []byte) []byte {
 	text, ok := jsonvalue.Text(v)
 	if !ok {

@@ -98,7 +98,7 @@ func (p *Postcode) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// An ordered has a field of each type whose order is tested. Of those that are not set, only the names are in its JSON.
+// An ordered has a field of each type whose order is tested. Its JSON has the fields that are not set, too.
 type ordered struct {
 	Time     time.Time  `json:"time,string"`     //lint:ignore SA5008 encoding/json heeds the option if the field is a number
 	Pointer  *time.Time `json:"pointer,string"`  //lint:ignore SA5008 as above

@@ -11,10 +11,10 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// What a type with methods of its own means is found by having it read and write a few texts.
+// To learn what a type with its own methods means, the functions in this file let it read and write a few texts.
 
-// isNumeric reports whether a type has an order, a method Cmp or Compare, that is the order of the numbers in its JSON, as
-// big.Float and decimals have. A version is no number, since 1.10 is not 1.1.
+// isNumeric reports whether a type has an order, a method Cmp or Compare, that is the order of the numbers in its JSON,
+// as big.Float and decimals have. A type in which 1.10 differs from 1.1, such as a version, is not numeric.
 func isNumeric(t reflect.Type) bool {
 	read := func(text string) reflect.Value {
 		v := reflect.New(t)
@@ -29,7 +29,7 @@ func isNumeric(t reflect.Type) bool {
 			if !x.IsValid() || !y.IsValid() {
 				return nil
 			}
-			// With names that it knows, the linker leaves out all other methods: a program is a third smaller for it.
+			// With constant names, the linker can leave out all other methods, which makes a program a third smaller.
 			for _, m := range []reflect.Value{x.MethodByName("Cmp"), x.MethodByName("Compare")} {
 				if !m.IsValid() || m.Type().NumIn() != 1 || m.Type().NumOut() != 1 || m.Type().Out(0).Kind() != reflect.Int {
 					continue
@@ -101,8 +101,8 @@ func readsTimes(t reflect.Type) bool {
 	})
 }
 
-// readsNumbers reports whether a type reads and writes numbers in strings, and keeps no other text. What keeps 1.10 and 1.1 apart
-// is no number.
+// readsNumbers reports whether a type reads and writes numbers in strings, and keeps no other text. A type in which
+// 1.10 differs from 1.1 does not.
 func readsNumbers(t reflect.Type) bool {
 	return remember(&numeric, t, func() bool {
 		for _, text := range []string{"9", "10"} {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// errChanged is a value that is read otherwise than it was written.
+// errChanged says that a value was read back differently.
 var errChanged = errors.New("is read back as")
 
 func isChanged(err error) bool { return errors.Is(err, errChanged) }
@@ -20,8 +20,8 @@ func isMistyped(err error) bool {
 	return errors.As(err, &mistyped)
 }
 
-// tripOf writes the value that v points to, reads it and writes it again. It returns what it read, and an error of
-// these methods or errChanged.
+// tripOf writes the value that v points to, reads it and writes it again. It returns the value that it read, and an
+// error of encoding/json or errChanged.
 func tripOf(v reflect.Value) (back reflect.Value, err error) {
 	back = reflect.New(v.Type().Elem())
 	text, err := marshalSafely(v.Interface())
@@ -43,7 +43,7 @@ func marshalSafely(v any) (text []byte, err error) {
 	return text, err
 }
 
-// safely calls f, whose panic becomes an error: methods of an app may not expect made-up values.
+// safely calls f and returns a panic as an error: methods of an app may not expect made-up values.
 func safely(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -53,8 +53,8 @@ func safely(f func() error) (err error) {
 	return f()
 }
 
-// fill gives all parts of v that encoding/json sets a value that is not zero. It reports whether that is all of v.
-// With all, it also fills types that write their own JSON, as far as it can.
+// fill sets all parts of v that encoding/json sets to values that are not zero. It reports whether it has set all parts
+// of v. With all, it also fills types that write their own JSON, as far as it can.
 func fill(v reflect.Value, depth int, all bool) (whole bool) {
 	const deepest = 4 // of types that have themselves as a part
 	t := v.Type()

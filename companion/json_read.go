@@ -11,8 +11,8 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// unmarshal makes JSON that the engine holds the value that v points to, whose type is known. Methods of the app get bytes
-// of their own, and their panics are errors. Numbers in an any are json.Number if a float64 does not hold them exactly.
+// unmarshal decodes JSON that the engine holds into v; known describes the type. Methods of the app get a copy of the
+// JSON, and their panics become errors. Numbers in an any become json.Number if a float64 does not hold them exactly.
 func unmarshal(text []byte, v any, known *jsonType) error {
 	exact := known.anys && mayRound(text)
 	switch {
@@ -42,8 +42,8 @@ func read(text []byte, v any, exact bool) error {
 	return nil
 }
 
-// mayRound reports whether JSON may have a number that a float64 does not hold: one of more than 15 digits, or with an
-// exponent.
+// mayRound reports whether JSON may have a number that a float64 does not hold: a number with more than 15 digits, or
+// with an exponent.
 func mayRound(text []byte) bool {
 	digits := 0
 	for i := 0; i < len(text); i++ {
@@ -65,7 +65,7 @@ func mayRound(text []byte) bool {
 	return false
 }
 
-// withFloats returns what JSON was read as, with float64 for each json.Number whose value that holds.
+// withFloats returns v with a float64 in place of each json.Number whose value a float64 holds exactly.
 func withFloats(v any) any {
 	switch v := v.(type) {
 	case json.Number:
@@ -86,8 +86,8 @@ func withFloats(v any) any {
 	return v
 }
 
-// eachPart calls f with v and its parts, until f says that it is done with one. Values of maps are copies, which it puts
-// back.
+// eachPart calls f with v and its parts, and skips the parts of a value for which f returns true. f gets a copy of each
+// value of a map, which eachPart puts back.
 func eachPart(v reflect.Value, f func(part reflect.Value) (done bool)) {
 	if f(v) {
 		return

@@ -138,7 +138,7 @@ func TestMethodsThatPanic(t *testing.T) {
 	require.ErrorAs(t, fold.Read(t.Context(), func(n int, _ uint64) { require.Equal(t, 4, n) }), new(*companion.UndecodedError))
 }
 
-// A fold that begins anew, or after a value that was passed over, takes back what the value before that added.
+// A fold that begins again, or after a value that was skipped, subtracts what the previous value added.
 func TestFoldsBegunAroundWhatIsPassedOver(t *testing.T) {
 	s := openStore(t)
 	records, err := companion.NewRecords[Coin](s, "coins")

@@ -103,7 +103,7 @@ func TestTypesAreChecked(t *testing.T) {
 	_, err := companion.NewRecords[hidden](s, "hidden")
 	refused(err, "type", "companion_test.hidden has no field")
 	_, err = companion.NewEvents[*hidden](s, "hidden")
-	refused(err, "type", hidden{"exported"}.title)
+	refused(err, "type", hidden{"export its fields"}.title)
 	refused(declared[chan int](), "type", "chan int can't be JSON")
 	refused(declared[struct{ Base struct{ Done func() } }](), "Done", "func() can't be JSON")
 	_, err = companion.NewRecords[int](nil, "numbers")

@@ -28,15 +28,15 @@ func tagHas(tag reflect.StructTag, option string) bool {
 	return slices.Contains(strings.Split(options, ","), option)
 }
 
-// An embed is a struct of which encoding/json sees the fields as those of an outer struct.
+// An embed is a struct whose fields encoding/json treats as fields of an outer struct.
 type embed struct {
 	t              reflect.Type
 	pointed, unset bool
 }
 
-// jsonFields returns the fields of a struct as encoding/json sees them, and the structs embedded in it. Of
-// several fields with the same name, the least deeply embedded one counts, or the tagged one among those; if
-// that leaves several, none. lost are the fields that a field of the same depth takes the name from.
+// jsonFields returns the fields of a struct as encoding/json sees them, and the structs embedded in it. Of several
+// fields with the same name, encoding/json uses the least deeply embedded one or, among fields of the same depth, the
+// tagged one. If several are left, it uses none of them; these are in lost.
 func jsonFields(t reflect.Type) (all []jsonField, embeds []embed, lost []jsonField) {
 	taken, seen := map[string]bool{}, map[reflect.Type]bool{}
 	for level := []embed{{t: t}}; len(level) > 0; {
@@ -67,7 +67,7 @@ func jsonFields(t reflect.Type) (all []jsonField, embeds []embed, lost []jsonFie
 			}
 		}
 		for _, f := range found {
-			rivals := 0 // f too
+			rivals := 0 // f included
 			for _, o := range found {
 				if o.name == f.name && (o.tagged || !f.tagged) {
 					rivals++
@@ -90,7 +90,7 @@ func jsonFields(t reflect.Type) (all []jsonField, embeds []embed, lost []jsonFie
 	return all, embeds, lost
 }
 
-// isTagName reports whether encoding/json takes a name from a tag; it ignores others.
+// isTagName reports whether encoding/json accepts a name in a tag; it ignores other names.
 func isTagName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
 		return !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c)

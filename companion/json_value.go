@@ -9,8 +9,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// marshal returns v as JSON, or an *backend.InvalidError about the field that it is meant for. If v is a pointer,
-// encoding/json calls the methods of pointers for the value and its parts; if it is not, marshal makes it one.
+// marshal returns v as JSON, or a *backend.InvalidError that names field. It passes a pointer to encoding/json, which
+// then calls the methods of pointers for the value and its parts.
 func marshal(field string, v any) (json.RawMessage, error) {
 	given := reflect.ValueOf(v)
 	if given.IsValid() {
@@ -47,8 +47,8 @@ func write(field string, v any) (json.RawMessage, error) {
 	return text, nil
 }
 
-// values looks at those parts of a value whose types do not tell how encoding/json writes them. It reports what
-// that would lose, or not write as its methods say.
+// values looks at the parts of a value whose types alone do not tell how encoding/json writes them. It returns an error
+// for a part that encoding/json would lose, or write without calling its methods.
 type values struct {
 	field string
 	depth int
@@ -116,7 +116,7 @@ func (c *values) visit(v reflect.Value) error {
 	return nil
 }
 
-// visitLoose visits v if its type does not tell all.
+// visitLoose visits v if its type alone does not tell how encoding/json writes it.
 func (c *values) visitLoose(v reflect.Value) error {
 	if v.Kind() == reflect.Interface || typeOf(jsonUse{t: v.Type(), addressable: true}).loose {
 		return c.visit(v)

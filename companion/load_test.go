@@ -44,7 +44,7 @@ func TestNotLoaded(t *testing.T) {
 	require.NoError(t, err)
 	text, err := json.Marshal(o)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"stores":[]}`, string(text), "none is not all")
+	require.JSONEq(t, `{"stores":[]}`, string(text), "an empty list is not nil")
 	s, err := companion.Open(t.Context(), o)
 	require.NoError(t, err)
 	defer s.Close()

@@ -24,8 +24,8 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// ReadOptions reads Options from a YAML or JSON file, in UTF-8 with or without a byte-order mark. The file
-// holds one document; an empty one gives the zero Options.
+// ReadOptions reads Options from a YAML or JSON file, in UTF-8 with or without a byte-order mark. The file holds one
+// document; an empty file gives the zero Options.
 func ReadOptions(path string) (Options, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -42,14 +42,14 @@ func (o *Options) parse(text []byte) error {
 	if !utf8.Valid(text) {
 		return &backend.InvalidError{Field: "options", Reason: "not valid UTF-8"}
 	}
-	if json.Valid(text) { // almost all JSON is YAML too, but not quite all
+	if json.Valid(text) { // some JSON is not YAML
 		return o.UnmarshalJSON(text)
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	if err := d.Decode(o); err != nil && err != io.EOF {
 		return err
 	}
-	var more any // the decoder ends at an empty document, so markers are counted too
+	var more any // the decoder ends at an empty document, so the markers are counted, too
 	if d.Decode(&more) != io.EOF || len(documentMarker.FindAllIndex(text, 2)) > 1 {
 		return errors.New("more than one YAML document")
 	}
@@ -58,7 +58,7 @@ func (o *Options) parse(text []byte) error {
 
 var documentMarker = regexp.MustCompile(`(^|[\r\n])---`)
 
-// UnmarshalJSON reads Options strictly. As everywhere in JSON, null says nothing.
+// UnmarshalJSON reads Options strictly; null changes nothing.
 func (o *Options) UnmarshalJSON(text []byte) error {
 	if err := jsonvalue.Check(text, backend.MaxDepth); err != nil { // finds duplicate keys too
 		return &backend.InvalidError{Field: "options", Reason: err.Error()}
@@ -71,7 +71,7 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	if err := d.Decode(&numbers); err == nil { // else the next step reports it
+	if err := d.Decode(&numbers); err == nil { // otherwise the next step reports it
 		if err := checkNumbers("settings", numbers.Settings); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 	return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%s is wanted, not this %s", wanted, mismatch.Value)}
 }
 
-// cutDurations sets the durations that the JSON of Options has under names, where they are text, and returns the rest.
+// cutDurations parses the members of text that are durations, and returns the JSON without them.
 func cutDurations(text []byte, durations map[string]*time.Duration) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(text, &fields) != nil {
@@ -124,7 +124,7 @@ func cutDurations(text []byte, durations map[string]*time.Duration) ([]byte, err
 	return json.Marshal(fields)
 }
 
-// MarshalJSON writes what UnmarshalJSON reads: times are text.
+// MarshalJSON writes what UnmarshalJSON reads; durations are text.
 func (o Options) MarshalJSON() ([]byte, error) {
 	type plain Options
 	given := struct {
@@ -140,7 +140,7 @@ func (o Options) MarshalJSON() ([]byte, error) {
 	return json.Marshal(given)
 }
 
-// UnmarshalYAML reads Options strictly. It has the form that the usual YAML packages call.
+// UnmarshalYAML reads Options strictly. goccy/go-yaml and yaml.v3 call it.
 func (o *Options) UnmarshalYAML(unmarshal func(any) error) error {
 	var value any
 	if err := unmarshal(&value); err != nil {
@@ -149,8 +149,7 @@ func (o *Options) UnmarshalYAML(unmarshal func(any) error) error {
 	return o.UnmarshalTOML(value)
 }
 
-// UnmarshalTOML reads Options strictly from what a decoder made of a part of a file. It has the form that
-// github.com/BurntSushi/toml calls.
+// UnmarshalTOML reads Options strictly from a decoded value. github.com/BurntSushi/toml calls it.
 func (o *Options) UnmarshalTOML(value any) error {
 	if err := checkTimes("options", value); err != nil {
 		return err
@@ -162,7 +161,7 @@ func (o *Options) UnmarshalTOML(value any) error {
 	return o.UnmarshalJSON(text)
 }
 
-// checkTimes reports the first text that a decoder has taken for a time: it would be written in another way.
+// checkTimes returns an error for the first text that a decoder has parsed as a time, since the original text is lost.
 func checkTimes(field string, v any) error {
 	switch v := v.(type) {
 	case map[string]any:
@@ -189,8 +188,8 @@ func checkTimes(field string, v any) error {
 	return nil
 }
 
-// checkNames reports the first name of a JSON object, in alphabetical order, that the JSON of a struct type
-// does not have.
+// checkNames returns an error for the first name of a JSON object, in alphabetical order, that the JSON of a struct
+// type does not have.
 func checkNames(t reflect.Type, text []byte, prefix string) error {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(text, &object) != nil {
@@ -217,7 +216,7 @@ func checkNames(t reflect.Type, text []byte, prefix string) error {
 	return nil
 }
 
-// checkNumbers reports the first number in a field with the value v that a float64 does not hold.
+// checkNumbers returns an error for the first number in v, the value of field, that a float64 does not hold.
 func checkNumbers(field string, v any) error {
 	switch v := v.(type) {
 	case map[string]any:

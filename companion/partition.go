@@ -19,9 +19,9 @@ type Partition[T any] struct {
 	path  *jsonPath
 }
 
-// Partition returns the partition of the events by a field, such as "customer" or "address.city". A field
-// that T does not have is a *backend.InvalidError. A Partition keeps an index, which is built on first use
-// and kept up by each write, until [Partition.Close]. Partitions by one field share it.
+// Partition returns the partition of the events by a field, such as "customer" or "address.city". A field that T does
+// not have is a *backend.InvalidError. A Partition keeps an index, which is built on first use; each later write
+// updates it, until [Partition.Close]. Partitions by the same field share the index.
 func (e *Events[T]) Partition(field string) (*Partition[T], error) {
 	path, err := pathOf[T](field)
 	var index *store.Index
@@ -34,12 +34,12 @@ func (e *Events[T]) Partition(field string) (*Partition[T], error) {
 	return &Partition[T]{e, index, field, path}, nil
 }
 
-// Close says that the partition is not needed any more. Call it once for each call of [Events.Partition]; after the
-// last one writes no longer keep up its index, and reads of it look at every event.
+// Close releases the partition. Call it once for each call of [Events.Partition]; after the last Close writes no longer
+// update the index, and reads look at every event.
 func (p *Partition[T]) Close() { p.index.Close() }
 
-// Undecoded returns an *UndecodedError with the number of events whose values are no T, or nil. An event whose value can't be
-// upcast has nothing in the field, and is in no partition. It looks at every event.
+// Undecoded returns an *UndecodedError if the values of events can't be decoded as a T, or nil. An event whose value
+// can't be upcast has nothing in the field, and is in no partition. Undecoded looks at every event.
 func (p *Partition[T]) Undecoded(ctx context.Context) error { return p.of.undecoded(ctx) }
 
 // Since yields the events that have v in the field, as in [Filter], and a seq above after (0: all), in the order of
@@ -52,7 +52,7 @@ func (p *Partition[T]) Since(ctx context.Context, v any, after uint64) iter.Seq2
 			yield(store.Record{}, err)
 			return
 		}
-		if e := p.of.store.engine; after > e.Head() { // the log may end before it
+		if e := p.of.store.engine; after > e.Head() { // the log may end before after
 			err := e.Sync(ctx)
 			if err == nil {
 				_, err = e.Resume(ctx, backend.Cursor{Seq: after})

@@ -18,17 +18,16 @@ type producerValue struct {
 	err  error
 }
 
-// WithProducer returns a context whose writes have p as their producer: any value that can be JSON,
-// such as map[string]any{"user": "ana", "why": "typo"}. It replaces the producer of ctx. A value that
-// can't be JSON is reported by the write. Options.Trace adds a trace ID and changes nothing else.
+// WithProducer returns a context whose writes have p as their producer: any value that can be JSON, such as
+// map[string]any{"user": "ana", "why": "typo"}. It replaces the producer of ctx. If p can't be JSON, the write returns
+// an error. Options.Trace adds a trace ID and changes nothing else.
 func WithProducer(ctx context.Context, p any) context.Context {
 	text, err := marshal("producer", p)
 	return context.WithValue(ctx, producerKey{}, producerValue{text, err})
 }
 
-// producer returns the producer of ctx, with the trace ID of Options.Trace as its field "trace" and all else as the
-// app gave it. A producer that is not a JSON object, or has another "trace" of its own, becomes the field "by"
-// beside it.
+// producer returns the producer of ctx, with the trace ID of Options.Trace added as its field "trace". A producer that
+// is not a JSON object, or has a different "trace", becomes the field "by" beside it.
 func (s *Store) producer(ctx context.Context) (json.RawMessage, error) {
 	p, _ := ctx.Value(producerKey{}).(producerValue)
 	if p.err != nil || s.trace == nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// Results is a page of the records that a Query asks for.
+// Results is a page of the records that a Query selects.
 type Results[T any] struct {
 	Records []Record[T] `json:"records"`
 	Next    string      `json:"next,omitempty"` // the Query.Cursor of the next page; "": there is none
 }
 
-// list yields the records that q asks for, as the engine yields them.
+// list decodes the records that list yields for q.
 func (s *source[T]) list(ctx context.Context, q Query, list func(context.Context, Query) iter.Seq2[store.Record, error]) iter.Seq2[Record[T], error] {
 	return func(yield func(Record[T], error) bool) {
 		q, err := ordered[T](q)
@@ -51,7 +51,7 @@ func (s *source[T]) query(ctx context.Context, q Query, query func(context.Conte
 	return page, errors.Join(failed...)
 }
 
-// ordered returns q with an order by what T says of the field. A field that T does not have is an error.
+// ordered returns q with the reader of T for the field of OrderBy. A field that T does not have is an error.
 func ordered[T any](q Query) (Query, error) {
 	if q.OrderBy == "" {
 		return q, nil

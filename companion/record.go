@@ -25,23 +25,23 @@ func receipt(f backend.Fact) Receipt {
 	return Receipt{ID: f.ID, Seq: f.Seq, Hash: f.ValueHash, Causation: f.Causation, Time: f.TransactionTime}
 }
 
-// A Record is a fact with its value as a T. Its JSON has the names of a fact's fields over HTTP and can be read
-// back. As everywhere in encoding/json, methods of *T write the value only if a pointer leads to it: marshal &record,
+// A Record is a fact with its value as a T. Its JSON has the names of a fact's fields over HTTP and can be read back.
+// As always with encoding/json, methods of *T write the value only if it is reached through a pointer: marshal &record,
 // or a slice.
 type Record[T any] struct {
 	Receipt
 	Key        string          `json:"key"`                  // what the fact is about; "" is a key like any other
 	Value      T               `json:"value"`                // decoded as encoding/json does it
-	Retracted  bool            `json:"retracted,omitempty"`  // the fact takes the key's value away; Value is the zero T
+	Retracted  bool            `json:"retracted,omitempty"`  // the fact removes the key's value; Value is the zero T
 	ValidTime  time.Time       `json:"valid_time,omitzero"`  // when it became true in the app's domain; zero: not given
 	Version    int             `json:"version"`              // the fact's place among the facts of its key that the Store holds, counted from 1
-	Schema     int             `json:"schema_version"`       // the version of the value's shape as it was written, see Records.Upcast
-	By         string          `json:"by,omitempty"`         // the token or certificate that a server let it be written with; "": no server stamped it
+	Schema     int             `json:"schema_version"`       // the schema version of the value as it was written, see Records.Upcast
+	By         string          `json:"by,omitempty"`         // the token or certificate with which a server accepted it; "": no server stamped it
 	Producer   json.RawMessage `json:"producer,omitempty"`   // what the writer says about who wrote it, see WithProducer; nil: not given
-	Derivation json.RawMessage `json:"derivation,omitempty"` // what it was derived from; nil: it was not derived
+	Derivation json.RawMessage `json:"derivation,omitempty"` // from what it was derived; nil: it was not derived
 }
 
-// Live reports whether r is of a fact and has a value: it is not the zero Record, and no deletion.
+// Live reports whether r has a value: it is neither the zero Record nor a deletion.
 func (r *Record[T]) Live() bool { return r.Seq != 0 && !r.Retracted }
 
 // holds returns an error if the value of r, which can be decoded, has a field that T lacks.
@@ -57,13 +57,13 @@ func (s *source[T]) holds(r store.Record) error {
 	d.UseNumber()
 	d.DisallowUnknownFields()
 	if err := safely(func() error { return d.Decode(new(T)) }); err != nil {
-		return refused("value", "it is read as %v, and writing it so would drop what that lacks: %v: add the field to the type, or write with Change and IfLatest", reflect.TypeFor[T](), err)
+		return refused("value", "the value has a field that %v lacks, and writing would drop it: %v: add the field to the type, or write with Change and IfLatest", reflect.TypeFor[T](), err)
 	}
 	return nil
 }
 
-// decode returns r; the zero Record stays zero. The value has no memory in common with the engine. If the value is no T,
-// it returns a record without value and a *DecodeError.
+// decode decodes r; the zero Record stays zero. The value shares no memory with the engine. If the value can't be
+// decoded as a T, decode returns a record without Value and a *DecodeError.
 func (s *source[T]) decode(r store.Record) (Record[T], error) {
 	if r.Seq() == 0 {
 		return Record[T]{}, nil

@@ -19,10 +19,10 @@ type Relation[O, M any] struct {
 	relation *store.Relation
 }
 
-// NewRelation returns the relation in which each record of many belongs to the record of one whose key it
-// has in field. The field holds a string or a number. A field that M does not have is a
-// *backend.InvalidError. A Relation keeps an index, which is built on first use and kept up by each write,
-// until [Relation.Close]. Relations by one field share it.
+// NewRelation returns the relation in which each record of many belongs to the record of one whose key it has in field.
+// The field holds a string or a number. A field that M does not have is a *backend.InvalidError. A Relation keeps an
+// index, which is built on first use; each later write updates it, until [Relation.Close]. Relations by the same field
+// share the index.
 func NewRelation[O, M any](one *Records[O], many *Records[M], field string) (*Relation[O, M], error) {
 	if one == nil || many == nil {
 		return nil, fmt.Errorf("companion: relation: %w", &backend.InvalidError{Field: "records", Reason: "nil Records: did NewRecords fail?"})
@@ -56,12 +56,12 @@ func canBeKey(t reflect.Type) bool {
 	return true
 }
 
-// Close says that the relation is not needed any more. Call it once for each call of NewRelation; after the last one
-// writes no longer keep up its index, and reads of it look at every record.
+// Close releases the relation. Call it once for each call of NewRelation; after the last Close writes no longer update
+// the index, and reads look at every record.
 func (r *Relation[O, M]) Close() { r.relation.Close() }
 
-// Undecoded returns an *UndecodedError with the number of current records of many whose values are no M, or nil. A record
-// whose value can't be upcast belongs to nothing. It looks at every record.
+// Undecoded returns an *UndecodedError if the values of current records of many can't be decoded as an M, or nil. A
+// record whose value can't be upcast belongs to no record. Undecoded looks at every record.
 func (r *Relation[O, M]) Undecoded(ctx context.Context) error { return r.many.undecoded(ctx) }
 
 // Many yields the records that belong to key as of m, in the order in which they were first written.
@@ -70,11 +70,10 @@ func (r *Relation[O, M]) Many(ctx context.Context, key string, m Moment) iter.Se
 	return r.many.typed(ctx, r.relation.Many(ctx, key, m))
 }
 
-// One returns the record to which the given one belongs as of m, or ErrNotFound. The given record may be
-// a past one.
+// One returns the record to which of belongs as of m, or ErrNotFound. of may be a past record.
 func (r *Relation[O, M]) One(ctx context.Context, of Record[M], m Moment) (Record[O], error) {
 	found, _, err := r.many.store.engine.GetAt(ctx, r.many.name, of.Key, AsOf(of.Seq))
-	belongs := err == nil && found.Seq() == of.Seq // else it was pruned
+	belongs := err == nil && found.Seq() == of.Seq // otherwise it was pruned
 	if belongs {
 		found, belongs, err = r.relation.One(ctx, found, m)
 	}
@@ -85,7 +84,7 @@ func (r *Relation[O, M]) One(ctx context.Context, of Record[M], m Moment) (Recor
 		err = ErrNotFound
 	}
 	if err != nil {
-		return Record[O]{}, fmt.Errorf("companion: get what key %q in store %q belongs to: %w", of.Key, r.many.name, err)
+		return Record[O]{}, fmt.Errorf("companion: get the record to which key %q in store %q belongs: %w", of.Key, r.many.name, err)
 	}
 	return r.one.decode(found)
 }

@@ -21,7 +21,7 @@ type source[T any] struct {
 	known *jsonType // of T
 }
 
-// newSource returns the source of that name, or the reason why it can't be one of T.
+// newSource returns the source with a name, or an error if it can't hold values of T.
 func newSource[T any](s *Store, name string) (source[T], error) {
 	err := backend.CheckStore(name)
 	known := valuesOf(reflect.TypeFor[T]())
@@ -40,7 +40,7 @@ func newSource[T any](s *Store, name string) (source[T], error) {
 	return source[T]{s, name, known}, nil
 }
 
-// facts makes Records and Events Facts.
+// facts implements Facts.
 func (s *source[T]) facts() *source[T] { return s }
 
 // typed decodes records of the source.
@@ -48,9 +48,9 @@ func (s *source[T]) typed(ctx context.Context, records iter.Seq2[store.Record, e
 	return decoded(ctx, s, records, s.decode)
 }
 
-// decoded decodes what the engine yields of a source. It ends with the first error of the engine or ctx (but not with
-// backend.ErrCompacted, after which the engine may go on), reports a ctx that is done also if there is nothing to yield,
-// and goes on after an error of decode.
+// decoded decodes the pairs that the engine yields for a source. It ends with the first error of the engine or of ctx,
+// but goes on after backend.ErrCompacted and after an error of decode. It yields the error of a ctx that is done even
+// if there is nothing else to yield.
 func decoded[T, From, To any](ctx context.Context, s *source[T], all iter.Seq2[From, error], decode func(From) (To, error)) iter.Seq2[To, error] {
 	return func(yield func(To, error) bool) {
 		var none To
@@ -80,12 +80,11 @@ func (s *source[T]) readError(err error) error {
 	return fmt.Errorf("companion: read store %q: %w", s.name, err)
 }
 
-// Upcast sets how values of older schema versions become a T: the first step converts version 1 to 2, the
-// next one 2 to 3, and so on. New writes have the version that the last step leads to. Values are upcast when
-// they are read, and stored facts stay as they are; a value of a newer version is ErrNewer. Call Upcast
-// before the first read. Steps in place of others for the same store are a *backend.InvalidError, unless Upcast was
-// called without steps in between. Without steps, 1 is the current version. If Upcast is never called, values of any
-// version, newer ones too, are read as they are.
+// Upcast sets how values of older schema versions are converted: the first step converts version 1 to 2, the next one 2
+// to 3, and so on. New writes get the version that the last step returns. Values are converted when they are read, and
+// stored facts stay as they are; a value of a newer version is ErrNewer. Call Upcast before the first read. Setting
+// other steps again is a *backend.InvalidError, unless Upcast was called without steps in between. Without steps, the
+// current version is 1. If Upcast is never called, values of all versions, newer ones too, are read unchanged.
 func (s *source[T]) Upcast(steps ...func(value json.RawMessage) (json.RawMessage, error)) error {
 	all := make([]store.Upcaster, len(steps))
 	for i, step := range steps {

@@ -28,8 +28,8 @@ type Store struct {
 	logger *zap.Logger
 }
 
-// Open opens the backend that opts name, reads its log, and returns a Store over it. ctx is for
-// the call. Close the Store when done.
+// Open opens the backend that opts selects, reads its log, and returns a Store over it. ctx is for the call only. Close
+// the Store when done.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	b, err := backend.Open(ctx, cmp.Or(opts.Backend, "memory"), opts.config())
 	if err != nil {
@@ -43,8 +43,8 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// New reads the log of b and returns a Store over it, whose Close leaves b open. Options for opening a
-// backend must not be set.
+// New reads the log of b and returns a Store over it. Closing the Store does not close b. Options for opening a backend
+// must not be set.
 func New(ctx context.Context, b backend.Backend, opts Options) (*Store, error) {
 	err := opts.config().Only("")
 	if opts.Backend != "" {
@@ -82,8 +82,8 @@ func over(ctx context.Context, b backend.Backend, opts Options) (*Store, error) 
 	return &Store{log: b, engine: engine, newID: opts.NewID, trace: opts.Trace, logger: logger}, nil
 }
 
-// Close ends the Store. The facts stay where the backend keeps them. Later writes report ErrClosed;
-// reading goes on from memory. Closing again does nothing.
+// Close closes the Store, and the backend if Open opened it. Later writes return ErrClosed; reads go on from memory.
+// Closing again does nothing.
 func (s *Store) Close() error {
 	err := s.engine.Close()
 	if s.owned {
@@ -110,13 +110,13 @@ var (
 	ErrNotFound    = store.ErrNotFound      // the key has no value, or had none as of the moment; or the log has no fact with the ID
 	ErrConflict    = backend.ErrConflict    // a condition of a write does not hold; also *backend.ConflictError
 	ErrInvalid     = backend.ErrInvalid     // an argument breaks a rule; also *backend.InvalidError, which names the field
-	ErrIDReused    = backend.ErrIDReused    // an ID given by Change.WithID names another fact
-	ErrUnavailable = backend.ErrUnavailable // the backend can't be reached now; a write waits for it until its context or Options.WriteTimeout ends, and may be in the log or get there later: see Store.Health
+	ErrIDReused    = backend.ErrIDReused    // another fact already has the ID given by Change.WithID
+	ErrUnavailable = backend.ErrUnavailable // the backend can't be reached; a write waits for it until its context or Options.WriteTimeout ends, and may still be in the log, now or later: see Store.Health
 	ErrClosed      = backend.ErrClosed      // the Store is closed
 	ErrReadOnly    = store.ErrReadOnly      // the Store was opened with ReadOnly
 	ErrNotLoaded   = store.ErrNotLoaded     // Options.Stores does not have the store, and Load was not called for it
 	ErrDropped     = store.ErrDropped       // the Store does not hold a fact that the log may have, see Store.Lineage
-	ErrCompacted   = backend.ErrCompacted   // the past that this asks for was compacted; also *backend.CompactedError, which says from where it is whole
+	ErrCompacted   = backend.ErrCompacted   // the requested past was compacted; also *backend.CompactedError, which has the horizon
 	ErrNewer       = store.ErrNewer         // a value's schema version is above the current one, see Records.Upcast
 )
 
@@ -126,36 +126,36 @@ func (s *Store) Load(ctx context.Context, stores ...string) error {
 	return s.engine.Load(ctx, stores...)
 }
 
-// AsOf returns the moment at which the log went through seq; with 0 it was empty.
+// AsOf returns the moment at which the log ended with seq. AsOf(0) is the moment at which it was empty.
 func AsOf(seq uint64) Moment { return store.AsOf(seq) }
 
-// ValidNow returns the moment of what is valid when it is read. What is current, as Get and scopes show it, is what was
-// written last: a correction of the past or a value for next month too. As of ValidNow it is the value whose
-// valid time is the latest that is not in the future.
+// ValidNow returns a moment that selects the values that are valid when they are read. Get and scopes show the current
+// value, which is the value that was written last, even if it corrects the past or is only valid from next month on. A
+// read as of ValidNow returns the value with the latest valid time that is not in the future.
 func ValidNow() Moment { return store.ValidNow() }
 
 // Head returns the seq through which the Store shows the log. Several reads [AsOf] it see one state that
 // the log was in. Batches are shown as a whole.
 func (s *Store) Head() uint64 { return s.engine.Head() }
 
-// Sync waits until the Store shows every fact that was acknowledged anywhere before the call:
-// reads after it are linearizable. If the log is not the one any more that the Store has read (it was restored to an earlier
-// seq, emptied or replaced), Sync and all writes return a *backend.DivergedError from then on, and reads go on from memory:
-// close the Store and open it again.
+// Sync waits until the Store shows every fact that any process had acknowledged before the call: reads after Sync are
+// linearizable. If the log is no longer the one that the Store has read (it was restored to an earlier seq, emptied or
+// replaced), Sync and all later writes return a *backend.DivergedError, and reads go on from memory: close the Store
+// and open it again.
 func (s *Store) Sync(ctx context.Context) error { return s.engine.Sync(ctx) }
 
-// Cursor returns where the Store stands in its log. A consumer that stores how far it has come, to go on after a restart,
-// stores the cursor's Log with the Seq of the last record that it has handled, as text: Cursor{Log, Seq}.String().
+// Cursor returns the Store's position in its log. A consumer that goes on after a restart stores the cursor's Log with
+// the Seq of the last record that it has handled, as text: Cursor{Log, Seq}.String().
 func (s *Store) Cursor() backend.Cursor { return s.engine.Cursor() }
 
-// Resume returns the seq after which a consumer goes on that has come as far as c: for Tail, Since and Watch. If the log
-// does not have what the consumer has handled, because it was restored to an earlier seq or is another one, the error is a
-// *backend.DivergedError: it says through which seq the consumer's work still holds.
+// Resume returns the seq to pass to Tail, Since or Watch for a consumer that has handled the log through c. If the log
+// lacks facts that the consumer has handled, because it was restored to an earlier seq or is another log, the error is
+// a *backend.DivergedError: its Common is the seq through which the consumer's work still holds.
 func (s *Store) Resume(ctx context.Context, c backend.Cursor) (after uint64, err error) {
 	return s.engine.Resume(ctx, c)
 }
 
-// Health returns how the Store and its log are now: whether it follows the log, and if not, why. It asks nobody and
+// Health returns the state of the Store and its log: whether it follows the log and, if not, why. It does no I/O and
 // does not wait, so that it suits a health check. See [store.Engine.Health].
 func (s *Store) Health() Health { return s.engine.Health() }
 
@@ -163,16 +163,15 @@ func (s *Store) Health() Health { return s.engine.Health() }
 // process.
 func (s *Store) WaitFor(ctx context.Context, seq uint64) error { return s.engine.WaitFor(ctx, seq) }
 
-// Lineage returns all that led to the fact with an ID: who wrote what when, from which sources, with
-// a proof that [Store.VerifyLineage] recomputes. An ID that is not in the log is ErrNotFound. If the Store
-// does not hold the fact or what led to it, and the log may have that, it is ErrDropped: see
-// Options.KeepVersions and Options.Stores.
+// Lineage returns everything that led to the fact with an ID: who wrote what, when, and from which sources, with a
+// proof that [Store.VerifyLineage] checks. An ID that is not in the log is ErrNotFound. If the Store does not hold a
+// part of the lineage that the log may have, the error is ErrDropped: see Options.KeepVersions and Options.Stores.
 func (s *Store) Lineage(id string, stores ...string) (Lineage, error) {
 	return s.engine.Lineage(id, stores...)
 }
 
-// VerifyLineage checks a lineage against the log: backend.ErrCorrupt if it does not hold, ErrDropped as in
-// Lineage.
+// VerifyLineage checks a lineage against the log. The error is backend.ErrCorrupt if the lineage is wrong, and
+// ErrDropped as in Lineage.
 func (s *Store) VerifyLineage(l Lineage) error { return s.engine.VerifyLineage(l) }
 
 // Compact prunes what the retentions of Records and Events do not keep, durably, and returns

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package companiontest is for tests of apps that use a companion.Store: it has a Store in memory
-// whose times and IDs are the same in each run, and shows facts as a table that people can read and
-// tests can compare.
+// Package companiontest helps to test apps that use a companion.Store. It has a Store in memory whose times and IDs are
+// the same in each run, and shows facts as a table that people can read and tests can compare.
 package companiontest
 
 import (
@@ -42,16 +41,16 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// Advance moves the clock by d. After a move back, new facts get the time of the latest fact: transaction
-// times never run backwards.
+// Advance moves the clock by d. If d is negative, new facts get the time of the latest fact, since transaction times
+// never decrease.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// New returns a Store in memory that is closed when the test ends, and the clock of its transaction
-// times, which begins at Start. The IDs of facts are f1, f2 and so on. opts are as for companion.New.
+// New returns a Store in memory that is closed when the test ends, and the clock of its transaction times, which starts
+// at Start. The IDs of facts are f1, f2 and so on. opts are as for companion.New.
 func New(t testing.TB, opts companion.Options) (*companion.Store, *Clock) {
 	t.Helper()
 	clock := &Clock{now: Start}
@@ -78,10 +77,10 @@ func New(t testing.TB, opts companion.Options) (*companion.Store, *Clock) {
 	return s, clock
 }
 
-// Table returns the facts of the given stores, or of all stores if none is given, as a table in the
-// order of the log. A line has seq, ID, store, key, transaction time, what else is given, and the value,
-// which is null for a retraction. An ID, store or key that is empty or is not of printable characters
-// without spaces is quoted as in Go. Facts that can't be read fail the test.
+// Table returns the facts of the given stores, or of all stores if no stores are given, as a table in the order of the
+// log. A line has seq, ID, store, key, transaction time, optional fields, and the value, which is null for a
+// retraction. An ID, store or key that is empty or is not of printable characters without spaces is quoted as in Go.
+// Facts that can't be read fail the test.
 func Table(t testing.TB, s *companion.Store, stores ...string) string {
 	t.Helper()
 	if len(stores) == 0 {
@@ -91,7 +90,7 @@ func Table(t testing.TB, s *companion.Store, stores ...string) string {
 	for _, name := range stores {
 		for r, err := range s.Engine().Facts(context.Background(), name, 0) {
 			if errors.Is(err, companion.ErrCompacted) {
-				continue // the table has what is left
+				continue // the table shows the facts that are left
 			}
 			if err != nil {
 				t.Fatalf("companiontest: %v", err)
