@@ -33,6 +33,9 @@ func Main() int {
 			lines.close(time.Second)
 		}
 	}()
+	if failed := a.help.err; failed != nil && (err == nil || errors.Is(err, failed)) {
+		err = commandError{failed, 1, ""}
+	}
 	if err == nil {
 		return 0
 	}

@@ -20,6 +20,7 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	values   *settings.Values // set before the command starts
+	help     *checkedWriter   // help, and what else cobra prints
 	started  bool             // the command was understood
 
 	json bool // --json
@@ -57,7 +58,8 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 			return err
 		},
 	}
-	root.SetOut(plain(a.out)) // for help, which may name what was given
+	a.help = &checkedWriter{to: plain(a.out)} // plain, since help may repeat arguments
+	root.SetOut(a.help)
 	root.SetErr(a.err)
 	a.helpOwnFirst(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,4 +40,18 @@ func (a *app) flagsOf(cmd *cobra.Command) string {
 		title = "Other flags:\n"
 	}
 	return strings.TrimRight(text+title+where.FlagUsagesWrapped(a.width()), "\n")
+}
+
+// A checkedWriter remembers the first error of its Write, for callers that ignore it: cobra does, when it prints help.
+type checkedWriter struct {
+	to  io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (w *checkedWriter) Write(text []byte) (n int, err error) {
+	if n, err = w.to.Write(text); w.err == nil {
+		w.err = err
+	}
+	return n, err
 }

@@ -190,20 +190,22 @@ func (a *app) backupToOutput(ctx context.Context, c *copier, cursor backend.Curs
 	if err != nil {
 		return fmt.Errorf("the log, which ends at seq %d, is not the one that the earlier backup is of, or has lost facts since: %w", c.stats.LastSeq, err)
 	}
-	return a.writeTo("-", func(w io.Writer) error {
-		sum, err := archive.Write(w, c.header(after), archive.Summary{}, c.frames(ctx, after), func() (map[string]backend.Horizon, error) {
+	var sum archive.Summary
+	err = a.writeTo("-", func(w io.Writer) (err error) {
+		sum, err = archive.Write(w, c.header(after), archive.Summary{}, c.frames(ctx, after), func() (map[string]backend.Horizon, error) {
 			all, err := c.horizons(ctx)
 			if err == nil && beyond(all, c.stats.LastSeq) {
 				err = errors.New("facts were pruned meanwhile, and what replaces them came too late for this backup: run it again")
 			}
 			return all, err
 		})
-		if err == nil {
-			noteBackup(ctx, c.log, c.stats.LastSeq)
-			fmt.Fprintf(a.err, "igniter: backed up %d facts, after seq %d through %d\n", sum.Facts, after, c.stats.LastSeq)
-		}
 		return err
 	})
+	if err == nil {
+		noteBackup(ctx, c.log, c.stats.LastSeq)
+		fmt.Fprintf(a.err, "igniter: backed up %d facts, after seq %d through %d\n", sum.Facts, after, c.stats.LastSeq)
+	}
+	return err
 }
 
 // A copier copies a log as it was when stats were taken.

@@ -64,12 +64,11 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 					before = append(before, '\n')
 				}
 				return append(before, text...), nil
-			})
+			}, a.printToken(token))
 			if err != nil {
 				return fmt.Errorf("add a token to %s, which stays as it is: %w", path, err)
 			}
-			fmt.Fprintf(a.err, "igniter: added %s to %s; send SIGHUP to a running server\n", entry.Name, path)
-			_, err = fmt.Fprintln(a.out, token)
+			_, err = fmt.Fprintf(a.err, "igniter: added %s to %s; send SIGHUP to a running server\n", entry.Name, path)
 			return err
 		},
 	}
@@ -82,9 +81,18 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 	return cmd
 }
 
-// editTokens changes a token file, if the file is then valid. A server that reads the file meanwhile sees it as it was or as
-// it will be; other calls wait. Unless create is true, the file must exist.
-func editTokens(path string, create bool, edit func(text []byte) ([]byte, error)) (err error) {
+// printToken returns a function that prints a token. It is called before the token file changes: if the token can't be
+// printed, the file stays as it is, and so the token that a new one would replace stays valid.
+func (a *app) printToken(token string) func() error {
+	return func() error {
+		_, err := fmt.Fprintln(a.out, token)
+		return err
+	}
+}
+
+// editTokens changes a token file, if its new contents are valid and valid returns nil. A server that reads the file
+// meanwhile sees it before or after the change; other calls wait. Unless create is true, the file must exist.
+func editTokens(path string, create bool, edit func(text []byte) ([]byte, error), valid func() error) (err error) {
 	if path, err = wholefile.Target(path); err != nil {
 		return err
 	}
@@ -115,6 +123,9 @@ func editTokens(path string, create bool, edit func(text []byte) ([]byte, error)
 		_, err := f.Write(text)
 		if err == nil {
 			_, err = auth.LoadTokens(f.Name())
+		}
+		if err == nil {
+			err = valid()
 		}
 		return err
 	})

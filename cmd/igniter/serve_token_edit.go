@@ -89,7 +89,7 @@ then closes the connections of its bearers.`,
 				}
 				lines := bytes.SplitAfter(text, []byte("\n"))
 				return bytes.Join(slices.Delete(lines, starts[i], starts[i+1]), nil), nil
-			})
+			}, func() error { return nil })
 			if err != nil {
 				return fmt.Errorf("revoke a token in %s, which stays as it is: %w", path, err)
 			}
@@ -126,12 +126,11 @@ the server reads the file again, on SIGHUP.`,
 				}
 				entry = bytes.Replace(entry, []byte(entries[i].SHA256), []byte(made.SHA256), 1)
 				return bytes.Join(slices.Replace(lines, starts[i], starts[i+1], entry), nil), nil
-			})
+			}, a.printToken(token))
 			if err != nil {
 				return fmt.Errorf("rotate a token in %s, which stays as it is: %w", path, err)
 			}
-			fmt.Fprintf(a.err, "igniter: %s has a new token in %s; send SIGHUP to a running server\n", given[0], path)
-			_, err = fmt.Fprintln(a.out, token)
+			_, err = fmt.Fprintf(a.err, "igniter: %s has a new token in %s; send SIGHUP to a running server\n", given[0], path)
 			return err
 		},
 	})

@@ -26,7 +26,7 @@ func TestTokenFileStaysReadable(t *testing.T) {
 	require.NoError(t, os.Symlink(path, link))
 	require.NoError(t, editTokens(link, true, func([]byte) ([]byte, error) {
 		return []byte("- name: a\n  sha256: 5d2a60e021453cdfa45bfe08dc23154cb20fc386fa525ef934bbc906d3b5296c\n"), nil
-	}))
+	}, func() error { return nil }))
 	info, err := os.Lstat(link)
 	require.NoError(t, err)
 	require.NotZero(t, info.Mode()&os.ModeSymlink)
