@@ -11,29 +11,31 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A draft is a unit to append, as it was decided for the log as it is known.
+// A draft is a unit to append. It was decided for the known state of the log.
 type draft struct {
 	kind        Kind
 	first, last uint64
 	body        []byte
-	size        int                  // of the body as it was appended
-	keep        func(at, end uint64) // takes in that it was appended, and at which positions; the caller holds mu
-	drop        func()               // takes in that it was not; the caller holds mu; nil: there is nothing to do
+	size        int                  // of the body in its appended form
+	keep        func(at, end uint64) // called once the unit was appended, with its positions; the caller holds mu
+	drop        func()               // called if the unit was not appended; the caller holds mu; nil: there is nothing to do
 }
 
-// A flight is a unit that is being appended. What the tail reads meanwhile tells the outcome if the answer is slow or lost.
+// A flight is a unit that is being appended. If the answer is slow or lost, the units that the tail reads meanwhile tell
+// the outcome.
 type flight struct {
 	after   hash               // zero before it is sent
 	cancel  context.CancelFunc // ends the append
-	settled chan struct{}      // closed when the outcome was taken in
+	settled chan struct{}      // closed when the outcome was handled
 	seen    bool               // the tail has read the next position
-	ours    bool               // what is there is the unit
+	ours    bool               // the unit at that position is this one
 }
 
-// answerGrace is how long an append may take after its unit was read.
+// answerGrace limits the time of an append after the tail has read its unit.
 const answerGrace = 250 * time.Millisecond
 
-// arrive says what is at the next position. If that is the unit, the answer is about to come. The caller holds mu.
+// arrive reports the unit at the next position. If it is the flight's unit, the answer is about to come. The caller holds
+// mu.
 func (f *flight) arrive(after hash) {
 	if f.seen {
 		return
@@ -46,9 +48,10 @@ func (f *flight) arrive(after hash) {
 	}
 }
 
-// commit appends the unit that decide returns for the log as it is known. decide is called with mu held, and again
-// whenever the head has moved. If it returns no unit, commit returns once it is sure that the log was known through its
-// end. An error of decide ends it in the same way. After a success, the next unit waits for a while if another process wants its turn.
+// commit appends the unit that decide returns for the known state of the log. decide is called with mu held, and again
+// whenever the head has moved. If decide returns no unit, commit returns once it is sure that the log was known through its
+// end. An error of decide ends commit in the same way. After a success, the next unit waits for a while if another process
+// wants its turn.
 func (l *Log) commit(ctx context.Context, decide func() (*draft, error)) error {
 	if err := l.takeTurn(ctx); err != nil {
 		return err
@@ -57,7 +60,7 @@ func (l *Log) commit(ctx context.Context, decide func() (*draft, error)) error {
 	return l.append(ctx, decide)
 }
 
-// takeTurn takes the turn when it is there, and another process has had its own.
+// takeTurn waits for the turn, and until another process that wants to append has had time for it.
 func (l *Log) takeTurn(ctx context.Context) error {
 	if err := l.turn.Lock(ctx); err != nil {
 		return err
@@ -77,7 +80,7 @@ func (l *Log) takeTurn(ctx context.Context) error {
 	}
 }
 
-// tryTurn takes the turn if it is there now.
+// tryTurn takes the turn if it is free now.
 func (l *Log) tryTurn() bool {
 	if !l.turn.TryLock() {
 		return false
@@ -115,7 +118,7 @@ func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
 			if err := l.reach(ctx, fresh); err != nil {
 				return err
 			}
-			if fresh == known.pos { // the note that says what was pruned comes soon
+			if fresh == known.pos { // the note of the prune comes soon
 				if err := p.wait(ctx, l); err != nil {
 					return err
 				}
@@ -151,7 +154,7 @@ func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
 			l.asked = time.Time{}
 		}
 		if err != nil && f.seen && !errors.Is(err, ErrHeadMoved) {
-			err = fmt.Errorf("%w: %w", ErrUnknown, err) // the tail knows it already
+			err = fmt.Errorf("%w: %w", ErrUnknown, err) // the tail already knows the outcome
 		}
 		switch {
 		case err == nil:
@@ -163,7 +166,7 @@ func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
 			}
 			if errors.Is(err, ErrUnknown) {
 				l.lost = f
-				f.ours = false // the tail has it only after this
+				f.ours = false // the tail reads it only later
 			}
 		}
 		l.mu.Unlock()
@@ -204,7 +207,8 @@ func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
 // maxYield is the longest time that a process waits for another one to append.
 const maxYield = 50 * time.Millisecond
 
-// yield lets another process have its turn, if one wants it. The caller has this process's turn, and its append took as long.
+// yield gives another process time to append, if one wants to. The caller has this process's turn; took is the time of its
+// append.
 func (l *Log) yield(took time.Duration) {
 	if l.port.Wanted() {
 		l.rest = time.Now().Add(min(2*took, maxYield))

@@ -21,14 +21,14 @@ func (s *store) flip(at uint64) {
 	s.entries[at-1].Body = body
 }
 
-// TestDamage takes acknowledged facts away, or changes them. A process that opens the log, a writer and a reader that
-// were there before, and the ones that read the place again, say so, with the seqs around it.
+// TestDamage removes or changes acknowledged facts. A process that opens the log, an earlier writer and an earlier reader,
+// and processes that read the place again, report it, with the seqs around the damage.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		harm  func(*store)
 		seqs  string // that the error names
-		knows bool   // a process that was there before can know it without reading again
+		knows bool   // an earlier process can detect it without reading again
 	}{
 		"purged":         {func(s *store) { s.entries[2] = Entry{} }, "seq 4 to 8, at position 3, were taken away: seq 3 is followed by seq 9", false},
 		"purged first":   {func(s *store) { s.entries[0] = Entry{} }, "seq 1 to 2, at position 1, were taken away: seq 0 is followed by seq 3", false},
@@ -93,8 +93,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestScrub: a process that only writes finds damage to facts that it has read long ago, or never since it was opened with an index. It
-// takes some seconds after it was opened or another server leads, and an hour otherwise.
+// TestScrub: a process that only writes finds damage to facts that it read long ago, or has not read because it was opened
+// with an index. This takes some seconds after it was opened or the server has changed, and otherwise up to an hour.
 func TestScrub(t *testing.T) {
 	t.Parallel()
 	const words = "seqs 4 to 8: the bytes are not what was written"

@@ -16,18 +16,18 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A race is what some processes did to one log in some simulated time.
+// A race counts the writes of some processes to one log in some simulated time.
 type race struct {
 	facts   []int // by process
 	units   int
-	appends int // tries, those that lost included
+	appends int // attempts, also unsuccessful ones
 	longest time.Duration
 	took    time.Duration
 }
 
 // simulate lets processes write to one log as fast as they can, each with some goroutines, over a network with a round
-// trip that varies by a fifth. The place takes an append in order, and needs commit for it. A unit has some 64 KiB at most; if each is not 0,
-// it has some MiB at most, and takes as long for each fact.
+// trip that varies by a fifth. The place takes an append in order, and needs commit for it. A unit has at most some 64 KiB;
+// if each is not 0, it has at most some MiB, and takes the time each per fact.
 func simulate(t *testing.T, processes, goroutines int, roundTrip, commit, each, length time.Duration) (r race) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(backend.LogID{1}, nil)
@@ -111,8 +111,8 @@ func TestFair(t *testing.T) {
 	}
 }
 
-// TestScale prints how a log does with more and more processes (gateways) and longer and longer round trips, in simulated
-// time. docs/scale.md has its table.
+// TestScale prints the throughput of a log with growing numbers of processes (gateways) and growing round trips, in
+// simulated time. docs/scale.md has its table.
 func TestScale(t *testing.T) {
 	if soak() == 1 {
 		t.Skip("it prints a table: run it with IGNITER_SOAK")
@@ -131,7 +131,8 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// TestWriters prints how a log does with more and more writers at one gateway and at three, in simulated time. docs/scale.md has its table.
+// TestWriters prints the throughput of a log with growing numbers of writers at one gateway and at three, in simulated
+// time. docs/scale.md has its table.
 func TestWriters(t *testing.T) {
 	if soak() == 1 {
 		t.Skip("it prints a table: run it with IGNITER_SOAK")

@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// TestPacked writes units that are packed, beside plain ones of the same size, as a version before this one wrote them. A process that was there and one
-// that opens the log have all facts, and Stats has the bytes that the place has, also after a prune.
+// TestPacked writes packed units, beside plain ones of the same size, as an earlier version wrote them. A running process,
+// and one that opens the log, read all facts, and Stats has the bytes of the place, also after a prune.
 func TestPacked(t *testing.T) {
 	t.Parallel()
 	s := newStore(backend.LogID{1}, nil)
@@ -38,7 +38,7 @@ func TestPacked(t *testing.T) {
 		if i%2 == 0 {
 			continue
 		}
-		require.NoError(t, l.Close()) // it knows the hash of what is changed
+		require.NoError(t, l.Close()) // it knows the hash of the changed unit
 		s.mu.Lock()
 		s.witness = ""
 		e := &s.entries[len(s.entries)-1]
@@ -82,7 +82,7 @@ func TestPacked(t *testing.T) {
 	}
 }
 
-// TestFormat pins what units and notes look like: logs have them.
+// TestFormat pins the form of units and notes, since existing logs have them.
 func TestFormat(t *testing.T) {
 	h := header{log: backend.LogID{1, 2, 3}, first: 7, last: 9}
 	h.seal(Facts, []byte(`{"seq":7}`))
@@ -101,7 +101,7 @@ func TestFormat(t *testing.T) {
 		require.Error(t, err, "%s", changed)
 	}
 
-	// Version 2 is packed. A packed unit that is said to be plain is none, and the other way round.
+	// Version 2 is packed. A packed unit with the header of a plain one is invalid, and vice versa.
 	body := bytes.Repeat([]byte(`{"seq":7}`), packFrom/9+1)
 	stored, packed := pack(Facts, body)
 	require.True(t, packed)

@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// sync returns when the log is known through what was its head at some moment after the call began.
+// sync waits until the log is known through a head that it had at some moment after the call began.
 func (l *Log) sync(ctx context.Context) error {
 	head, err := l.head(ctx)
 	if err != nil {
@@ -29,7 +29,7 @@ func (l *Log) latest(ctx context.Context) error {
 	return l.await(r).Err
 }
 
-// nudge is how long the tail may take to read through a head before the caller reads itself.
+// nudge is how long a caller waits for the tail to read through a head before the caller reads itself.
 const nudge = 500 * time.Millisecond
 
 // reach waits until the log is known through a position.
@@ -57,7 +57,7 @@ func (l *Log) reach(ctx context.Context, pos uint64) error {
 	}
 }
 
-// takeAll makes the log known through a position, if the place can be reached.
+// takeAll reads the log through a position, if the place can be reached.
 func (l *Log) takeAll(ctx context.Context, known head, through uint64) error {
 	for s, err := range l.walk(ctx, known, through, true) {
 		if err == nil {
@@ -73,8 +73,8 @@ func (l *Log) takeAll(ctx context.Context, known head, through uint64) error {
 	return nil
 }
 
-// head returns the place's last position. It asks as long as the place can't be reached, and returns an error that is stuck.
-// A head below the known one that stays so for the time of doubt ends the log: facts were taken away.
+// head returns the place's last position. It retries while the place can't be reached, and returns an error that is stuck.
+// If the head stays below the known one for the time of doubt, facts were removed, and the log ends.
 func (l *Log) head(ctx context.Context) (uint64, error) {
 	var p pause
 	var doubt time.Time
@@ -111,7 +111,7 @@ func (l *Log) head(ctx context.Context) (uint64, error) {
 	}
 }
 
-// at gives a *backend.DivergedError of the port the cursor at which this process is.
+// at sets the cursor of a *backend.DivergedError from the port to this process's position.
 func (l *Log) at(err error) error {
 	var diverged *backend.DivergedError
 	if !errors.As(err, &diverged) {
@@ -126,7 +126,7 @@ func (l *Log) at(err error) error {
 	return &d
 }
 
-// cut returns the error of a log whose end was taken away.
+// cut returns the error of a log whose end was removed.
 func (l *Log) cut(ctx context.Context, known head, pos uint64) error {
 	through := uint64(0)
 	if e, err := l.port.Get(ctx, pos); err == nil {

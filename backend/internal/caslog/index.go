@@ -16,13 +16,13 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// An index is what a process knows of a log through a position, so that one that opens the log need not read it whole. It is
-// kept as a blob, whose form is in index_form.go.
+// An index has the state of a process that knows a log through a position, so that a process which opens the log need not
+// read it whole. It is kept as a blob, whose form is in index_form.go.
 //
-// A unit of the log, an indexUnit, names the blob and has its SHA-256. So a blob says nothing unless the log says that it
-// does, and each of its bytes is covered by the running hash, as facts are. A blob that is missing or damaged is passed over: for
-// the one before it, or for the log itself. What it says is compared with the log as far as that takes no time: the units
-// around its position, the number of erased units, an ID for each fact. If it does not fit, the log is read whole.
+// A unit of the log, an indexUnit, names the blob and has its SHA-256. So a blob counts only if the log names it, and the
+// running hash covers each of its bytes, as it covers facts. If a blob is missing or damaged, the previous one is used, or
+// the log itself. The cheap parts of an index are compared with the log: the units around its position, the number of
+// erased units, an ID for each fact. If they do not match, the whole log is read.
 type index struct {
 	head
 	log      backend.LogID
@@ -43,24 +43,24 @@ type index struct {
 // An indexUnit is the body of a unit of the kind Index, as JSON.
 type indexUnit struct {
 	Name   string     `json:"name"`             // of the blob
-	Bytes  uint64     `json:"bytes"`            // the blob's
+	Bytes  uint64     `json:"bytes"`            // of the blob
 	Sum    hash       `json:"sum"`              // the blob's SHA-256
-	Pos    uint64     `json:"pos"`              // the index is of the log through here
+	Pos    uint64     `json:"pos"`              // the index has the log through this position
 	Seq    uint64     `json:"seq"`              // its last seq
-	Former *indexUnit `json:"former,omitempty"` // the one before, without its own
+	Former *indexUnit `json:"former,omitempty"` // the previous index unit, without its Former
 }
 
-// defaultIndexEvery is how many facts there are at least between two indexes that a log writes without being asked. In a large
-// log it is a tenth of the facts, so that indexes take no more work than the facts do.
+// defaultIndexEvery is the least number of facts between two indexes that a log writes on its own. In a large log it is a
+// tenth of the facts, so that indexes take no more work than the facts.
 const defaultIndexEvery = 200_000
 
-// indexDue reports whether there are enough facts since the last index. The caller holds mu.
+// indexDue reports whether enough facts were written since the last index. The caller holds mu.
 func (l *Log) indexDue() bool {
 	return l.known.seq-min(l.index.Seq, l.known.seq) >= max(l.indexEvery, l.index.Seq/10)
 }
 
-// capture returns the index of the log through the last unit that is known; nil: the last unit is an index. Writes wait
-// meanwhile: BenchmarkCapture measures how long.
+// capture returns the index of the log through the last known unit; nil if that unit is an index. Writes wait meanwhile;
+// BenchmarkCapture measures how long.
 func (l *Log) capture(ctx context.Context) (*index, error) {
 	var p pause
 	for {
@@ -74,7 +74,7 @@ func (l *Log) capture(ctx context.Context) (*index, error) {
 		if l.known.hash != (hash{}) && l.notes <= l.known.pos {
 			break
 		}
-		l.mu.Unlock() // inside a prune, whose end comes soon, or before a note that was learned
+		l.mu.Unlock() // inside a prune, which ends soon, or before a note that was already learned
 		if err := p.wait(ctx, l); err != nil {
 			return nil, err
 		}
@@ -88,7 +88,7 @@ func (l *Log) capture(ctx context.Context) (*index, error) {
 	return x, nil
 }
 
-// restoreIndex makes the log, which is empty, known as x says. IDs and keys were loaded before.
+// restoreIndex sets the state of an empty log from x. The IDs and keys are already loaded.
 func (l *Log) restoreIndex(x *index) {
 	l.known, l.bytes, l.held, l.places, l.notes = x.head, x.bytes, x.held, x.places, x.notes
 	maps.Copy(l.horizons, x.horizons)
@@ -99,7 +99,7 @@ func (l *Log) restoreIndex(x *index) {
 	l.seq.Skip(x.seq + 1)
 }
 
-// learnIndex takes in the unit that names an index. The caller holds mu.
+// learnIndex handles a unit that names an index. The caller holds mu.
 func (l *Log) learnIndex(at uint64, body []byte) error {
 	var u indexUnit
 	if err := json.Unmarshal(body, &u); err != nil {
@@ -109,8 +109,8 @@ func (l *Log) learnIndex(at uint64, body []byte) error {
 	return nil
 }
 
-// loadIndex makes the log, which is empty, known through the newest index that fits. missing has the seqs that it says are held and
-// whose IDs it does not have; they must turn out to be pruned. It is called before the log's goroutines run.
+// loadIndex loads the newest index that matches into an empty log. missing has the seqs that the log holds according to the
+// index but whose IDs the index lacks; their facts must turn out to be pruned. Call it before the log's goroutines start.
 func (l *Log) loadIndex(ctx context.Context) (missing seqrange.Set, err error) {
 	u, err := l.lastIndex(ctx)
 	if err != nil {
@@ -140,7 +140,7 @@ func (l *Log) lastIndex(ctx context.Context) (*indexUnit, error) {
 		if err == nil {
 			h, err = parseHeader(&e)
 			if err != nil || h.log != l.id {
-				return nil, nil // the walk says what is wrong
+				return nil, nil // the walk returns the error
 			}
 			var u indexUnit
 			if json.Unmarshal(e.Body, &u) != nil || u.Pos >= e.At {
@@ -187,7 +187,7 @@ func (l *Log) loadBlob(ctx context.Context, u *indexUnit) (missing seqrange.Set,
 	return x.held.Without(seen), nil
 }
 
-// writeIndex writes an index of the log as it is known, unless there is nothing new or another process is faster. Two are
+// writeIndex writes an index of the known log, unless there is nothing new or another process is faster. Two indexes are
 // kept.
 func (l *Log) writeIndex(ctx context.Context) error {
 	if err := l.indexing.Lock(ctx); err != nil {
@@ -231,7 +231,7 @@ func (l *Log) writeIndex(ctx context.Context) error {
 	return err
 }
 
-// besideDraft returns the draft of a unit that changes nothing that the log holds.
+// besideDraft returns the draft of a unit that does not change the facts of the log.
 func (l *Log) besideDraft(kind Kind, content any) (*draft, error) {
 	body, err := json.Marshal(content)
 	if err != nil {
@@ -249,8 +249,8 @@ func (l *Log) besideDraft(kind Kind, content any) (*draft, error) {
 // blobAge is the age at which a blob that no unit names is removed. A younger one may belong to a process that is about to name it.
 const blobAge = time.Hour
 
-// removeBlobs removes the blobs that are not needed any more. before is the index before the last one. If it fails, a later
-// one does it.
+// removeBlobs removes the blobs that are no longer needed. before is the index before the last one. If a removal fails, a
+// later call does it.
 func (l *Log) removeBlobs(ctx context.Context, before *indexUnit) {
 	blobs, err := l.port.ListBlobs(ctx)
 	if err != nil {
@@ -288,8 +288,8 @@ func (l *Log) checkErased(ctx context.Context) error {
 	return nil
 }
 
-// checkWhole counts the positions whose units are gone, and returns who keeps the place, see Port.Gone. If there are more than were pruned, it
-// reads the whole log, which finds out which: the error is then a *backend.CorruptError.
+// checkWhole counts the positions without a unit. by identifies the server of the place, see Port.Gone. If more units are
+// gone than were pruned, it reads the whole log to find them: the error is then a *backend.CorruptError.
 func (l *Log) checkWhole(ctx context.Context) (by string, err error) {
 	gone, by, err := l.port.Gone(ctx)
 	if err != nil {
@@ -310,6 +310,6 @@ func (l *Log) checkWhole(ctx context.Context) (by string, err error) {
 			return by, err
 		}
 	}
-	l.cleared.Store(gone) // it is beyond what is known, and the tail comes there
+	l.cleared.Store(gone) // the missing unit is beyond the known head, and the tail will reach it
 	return by, nil
 }

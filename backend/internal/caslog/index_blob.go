@@ -42,7 +42,7 @@ func (l *Log) readBlob(ctx context.Context, u *indexUnit, key func(sequencer.Loa
 	return x, nil
 }
 
-// putIndex writes the blob of x. It takes the IDs from the index before, and reads the log from there on.
+// putIndex writes the blob of x. It takes the IDs from the previous index, and from the log after it.
 func (l *Log) putIndex(ctx context.Context, x *index, before *indexUnit) (*indexUnit, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -96,7 +96,7 @@ func (l *Log) idsOf(ctx context.Context, x *index, before *indexUnit) iter.Seq2[
 		}
 		if err == nil {
 			l.mu.Lock()
-			if lacks := x.held.Without(seen); len(lacks.Without(lacks.Without(l.held))) > 0 { // the others were pruned meanwhile
+			if lacks := x.held.Without(seen); len(lacks.Without(lacks.Without(l.held))) > 0 { // other facts were pruned meanwhile
 				err = fmt.Errorf("the IDs of seqs %v were not found", lacks[0])
 			}
 			l.mu.Unlock()
@@ -107,7 +107,7 @@ func (l *Log) idsOf(ctx context.Context, x *index, before *indexUnit) iter.Seq2[
 	}
 }
 
-// walkIDs calls give with the IDs of the facts between two positions. It goes on after errors that pass.
+// walkIDs calls give with the IDs of the facts between two positions. It retries after temporary errors.
 func (l *Log) walkIDs(ctx context.Context, from head, through uint64, give func(uint64, sequencer.ID) error) error {
 	var p pause
 	for whole := false; !whole; {

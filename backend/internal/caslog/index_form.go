@@ -20,8 +20,8 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// The form of an index: indexMagic, and then in one zstd frame, with numbers as uvarints, and texts as their length and their
-// bytes:
+// The form of an index: indexMagic, and then one zstd frame with the parts below. Numbers are uvarints. A text is its
+// length and its bytes:
 //
 //	an indexHead as JSON, as a text
 //	ranges of seqs: those at which the log holds facts
@@ -33,8 +33,8 @@ import (
 //	IDs: of each fact: seq, less the one before; the ID
 //	0
 //
-// Ranges are how many there are, and of each its first number, less the last one of the range before, and its last, less its
-// first. An ID is 0 and the 16 bytes of a UUID, or a text that is not empty.
+// Ranges are their count, and for each range two distances: from the last number of the previous range to its first, and
+// from its first to its last. An ID is 0 and the 16 bytes of a UUID, or a text that is not empty.
 const indexMagic = "IGNIDX1\n"
 
 type indexHead struct {
@@ -141,7 +141,7 @@ func (x *index) encode(to io.Writer, ids iter.Seq2[sequencer.Loaded, error]) err
 	return errors.Join(w.Flush(), z.Close())
 }
 
-// An indexReader reads the parts of an index. Its first error stays.
+// An indexReader reads the parts of an index. It keeps its first error.
 type indexReader struct {
 	*bufio.Reader
 	err error
@@ -167,7 +167,7 @@ func (r *indexReader) bytes(n, limit uint64) []byte {
 	if r.err != nil {
 		return nil
 	}
-	if n > maxIndexText { // it is allocated as it comes
+	if n > maxIndexText { // allocated while it is read
 		var all bytes.Buffer
 		_, r.err = io.CopyN(&all, r.Reader, int64(n))
 		return all.Bytes()
@@ -188,7 +188,7 @@ func (r *indexReader) id() (id sequencer.ID) {
 	return id
 }
 
-// after returns the next number of a list, which is from least to most after the last one, and at most most.
+// after returns the next number of a list: last plus a distance of at least least. It must be at most most.
 func (r *indexReader) after(last, least, most uint64) uint64 {
 	n := r.number()
 	if r.err == nil && (n < least || n > most || last > most-n) {
@@ -213,7 +213,7 @@ func (r *indexReader) ranges(most uint64) (s seqrange.Set) {
 	return s
 }
 
-// count returns how many elements follow.
+// count returns the number of elements that follow.
 func (r *indexReader) count(most uint64) uint64 {
 	n := r.number()
 	if r.err == nil && n > most {

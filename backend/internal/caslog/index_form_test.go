@@ -23,7 +23,8 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// TestIndexForm pins the form of an index: places have them. UPDATE_GOLDEN writes the file, for a new version only.
+// TestIndexForm pins the form of an index, since existing places have them. Use UPDATE_GOLDEN only for a new version; it
+// writes the file.
 func TestIndexForm(t *testing.T) {
 	x := &index{head: head{pos: 9, at: 9, hash: hash{1, 2}, seq: 700}, log: backend.LogID{1, 2, 3}, time: time.Unix(5, 6).UTC(), bytes: 1234,
 		held: seqrange.Set{{1, 2}, {5, 600}, {700, 700}}, pruned: &pruned{erased: seqrange.Set{{2, 3}}, kept: []kept{{2, 5}, {3, 6}}}, places: []place{{1, 1}, {300, 4}},
@@ -74,7 +75,7 @@ func TestIndexForm(t *testing.T) {
 	require.Equal(t, `{"name":"n","bytes":3,"sum":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","pos":4,"seq":5,"former":{"name":"m","bytes":0,"sum":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","pos":0,"seq":0}}`, string(unit))
 }
 
-// FuzzIndex reads what may be no index.
+// FuzzIndex reads bytes that may not be an index.
 func FuzzIndex(f *testing.F) {
 	golden, err := os.ReadFile(filepath.Join("testdata", "index-1.golden"))
 	require.NoError(f, err)

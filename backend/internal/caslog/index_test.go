@@ -18,8 +18,8 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// wantSound fails the test unless a log holds the facts, and knows their IDs, keys and times: it writes all of them again, and
-// looks at each key.
+// wantSound fails the test unless a log holds the facts, and knows their IDs, keys and times: it writes all of them again,
+// and checks each key.
 func wantSound(t testing.TB, l *Log, facts []backend.Fact, last uint64) {
 	t.Helper()
 	require.Equal(t, facts, replay(t, l))
@@ -43,7 +43,7 @@ func wantSound(t testing.TB, l *Log, facts []backend.Fact, last uint64) {
 	require.NoError(t, l.Write(t.Context(), backend.Batch{Expect: []backend.Expect{{Store: "s0", Key: "never written"}}})[0].Err)
 }
 
-// openIndexed opens a log and checks through which position its index was; 0: it used none.
+// openIndexed opens a log, and checks that it used an index through the position pos; 0: no index.
 func openIndexed(t testing.TB, s *store, pos uint64) *Log {
 	t.Helper()
 	l, err := Open(t.Context(), s.port(nil), Options{})
@@ -87,7 +87,7 @@ func TestIndex(t *testing.T) {
 			gone = []backend.Fact{facts[len(facts)-1]}
 		}
 		if len(gone) > 0 {
-			pruneSome(t, opened, gone, nil) // what came after the index
+			pruneSome(t, opened, gone, nil) // facts after the index
 			facts = slices.DeleteFunc(facts, func(f backend.Fact) bool {
 				return slices.ContainsFunc(gone, func(g backend.Fact) bool { return g.Seq == f.Seq })
 			})
@@ -104,8 +104,8 @@ func TestIndex(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// TestIndexDamaged changes the blobs of indexes, and what is said of them. A log that is opened then has the same facts, and knows the
-// same IDs and keys: it uses the index before, or none.
+// TestIndexDamaged changes the blobs of indexes, and the units that name them. A log opened afterwards has the same facts,
+// IDs and keys: it uses the previous index, or none.
 func TestIndexDamaged(t *testing.T) {
 	t.Parallel()
 	blob := func(change func([]byte) []byte) func(*testing.T, *store, string, string) {
@@ -165,7 +165,8 @@ func TestIndexDamaged(t *testing.T) {
 	}
 }
 
-// TestIndexLies publishes indexes that are whole and wrong, as a program with a fault might. What the log says about itself finds them.
+// TestIndexLies publishes indexes that are whole but wrong, as a faulty program might. Comparing them with the log exposes
+// them.
 func TestIndexLies(t *testing.T) {
 	t.Parallel()
 	for name, lie := range map[string]func(*index){
@@ -200,8 +201,8 @@ func TestIndexLies(t *testing.T) {
 	}
 }
 
-// TestIndexCrash ends a process at each step of writing an index, before or after the step was done. Processes that were there,
-// and that open the log, have all facts, and the next index is right.
+// TestIndexCrash ends a process at each step of writing an index, before or after the step was done. Running processes, and
+// processes that open the log, have all facts, and the next index is right.
 func TestIndexCrash(t *testing.T) { crashEach(t, crashIndex, 16, failed, lost, late, early) }
 
 func crashIndex(t *testing.T, how fault, step int) (crashed bool) {
@@ -238,7 +239,7 @@ func crashIndex(t *testing.T, how fault, step int) (crashed bool) {
 	crashed = ctx.Err() != nil
 	counting.Store(false)
 	require.NoError(t, dying.Close())
-	time.Sleep(time.Second) // what is late has come
+	time.Sleep(time.Second) // late appends have arrived
 
 	opened, err := Open(t.Context(), s.port(nil), Options{})
 	require.NoError(t, err)
@@ -268,7 +269,7 @@ func writeNamed(t testing.TB, l *Log, id string) backend.Fact {
 	return f
 }
 
-// TestIndexByItself: the log writes indexes without being asked, and only one of its processes does.
+// TestIndexByItself: the log writes indexes on its own, and only one of its processes does so.
 func TestIndexByItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -305,7 +306,7 @@ func TestIndexByItself(t *testing.T) {
 	})
 }
 
-// TestIndexAndPurge: a log that is opened with an index, and one that is open, find that a unit before the index was taken away.
+// TestIndexAndPurge: a log that is opened with an index, and an open log, find that a unit before the index was removed.
 func TestIndexAndPurge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -342,7 +343,7 @@ func TestOpenAgain(t *testing.T) {
 		opened, err := Open(t.Context(), s.port(func(_ context.Context, op string) fault {
 			mu.Lock()
 			defer mu.Unlock()
-			if tries[op]++; tries[op] <= 2 && op != "blob" { // which would be passed over
+			if tries[op]++; tries[op] <= 2 && op != "blob" { // a failed blob would be passed over
 				return failed
 			}
 			return fine

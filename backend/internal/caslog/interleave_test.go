@@ -28,11 +28,11 @@ func soak() int {
 	return 1
 }
 
-// A chooser makes the choices of one run: those of a path through all choices, or, if random is set, random ones.
+// A chooser makes the choices of one run: it follows a path through all choices, or, if random is set, chooses at random.
 type chooser struct {
 	random *rand.Rand
 	path   []int
-	of     []int // between how many each choice was
+	of     []int // the number of alternatives of each choice
 	at     int
 }
 
@@ -50,7 +50,7 @@ func (c *chooser) choose(n int) int {
 	return min(c.path[c.at-1], n-1)
 }
 
-// next turns to the next path, and reports whether there is one.
+// next moves to the next path, and reports whether there is one.
 func (c *chooser) next() bool {
 	c.at = 0
 	for i := len(c.path) - 1; i >= 0; i-- {
@@ -62,12 +62,13 @@ func (c *chooser) next() bool {
 	return false
 }
 
-// A world runs processes over one store. Their calls of the port wait until it lets one after the other go on.
+// A world runs processes over one store. Their calls of the port wait until the world lets them continue, one after the
+// other.
 type world struct {
 	t       *testing.T
 	choice  *chooser
 	faults  []fault // that an append may have
-	left    int     // how many more faults there may be
+	left    int     // the number of faults still allowed
 	reads   bool    // reads may end early and skip, too
 	indexes bool    // indexes are written, too
 	seed    uint64
@@ -160,14 +161,14 @@ func (w *world) open(process int) *Log {
 	return l
 }
 
-// An increment is a fact that was acknowledged, and the one before it.
+// An increment is an acknowledged fact, and the previous one.
 type increment struct {
 	fact   backend.Fact
 	before string
 	fresh  bool
 }
 
-// increase writes a fact of the one key, on the condition that the key is as it was seen last.
+// increase writes a fact of the only key, and expects the key's latest fact to be the last one seen.
 func increase(ctx context.Context, l *Log, id, seen string) (increment, error) {
 	f := backend.Fact{ID: id, Store: "s", Key: "k", Value: []byte("1")}
 	for {
@@ -283,7 +284,7 @@ func (w *world) writers(processes, each int) {
 	})
 }
 
-// setGated says whether calls wait, and lets those go on that do.
+// setGated sets whether calls wait, and lets waiting calls continue.
 func (w *world) setGated(gated bool) {
 	w.mu.Lock()
 	w.gated = gated
@@ -294,8 +295,7 @@ func (w *world) setGated(gated bool) {
 	w.mu.Unlock()
 }
 
-// TestAllInterleavings runs two processes in every order of their appends and of what they are told, with every fault at
-// every append.
+// TestAllInterleavings runs two processes in every order of their appends and answers, with every fault at every append.
 func TestAllInterleavings(t *testing.T) {
 	t.Parallel()
 	for name, faults := range map[string][]fault{"fine": nil, "lost": {lost}, "late": {late}, "failed": {failed}, "indexes": nil} {

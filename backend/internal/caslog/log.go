@@ -21,20 +21,20 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Options say how a log is kept. All fields may be zero.
+// Options configure a Log. All fields may be zero.
 type Options struct {
 	Name     string        // begins the errors, and is the path of damage; "": caslog
-	MaxFrame int           // how many bytes the frame's body of a fact or batch may have; 0: wire.DefaultMaxFrame
-	Durable  bool          // what was appended survives a power cut
-	Salvage  bool          // open a log whose end was taken away; it cannot be written
-	Doubt    time.Duration // how long a head below a known one may be the answer of a leader that was replaced; 0: it is damage
+	MaxFrame int           // limits the bytes of the body of a fact's or batch's frame; 0: wire.DefaultMaxFrame
+	Durable  bool          // appended units survive a power cut
+	Salvage  bool          // open a log whose end was removed; it takes no writes
+	Doubt    time.Duration // how long a replaced leader may report a head below the known one; 0: such a head is damage
 
-	// Quorum makes each read and each Stats append a mark first, or wait for a write that is under way. So no answer comes from a
-	// leader that was replaced and does not know it yet.
+	// Quorum makes each read and each Stats first append a mark, or wait for a write in flight. So no answer comes from a
+	// leader that was replaced but does not know it yet.
 	Quorum bool
 
 	Now    func() time.Time // returns transaction times; nil: time.Now
-	Logger *zap.Logger      // gets what an operator must know; nil: nothing is logged
+	Logger *zap.Logger      // for messages that an operator must see; nil: nothing is logged
 }
 
 // A Log is a backend.Log at a Port. Its methods may be called concurrently.
@@ -47,61 +47,61 @@ type Log struct {
 	ctx     context.Context // of the goroutines; ends when the log is closed
 	cancel  context.CancelFunc
 	running sync.WaitGroup
-	change  ctxsync.Signal // when known moved, or the log failed or is closed
+	change  ctxsync.Signal // known has moved, or the log has failed or is closed
 
-	turn       ctxsync.Mutex // held by the one that may append
-	rest       time.Time     // nothing is appended before; guarded by turn
-	lone       atomic.Bool   // nobody else waited when the last group was written
-	pruning    ctxsync.Mutex // held by the one that prunes; taken before turn
-	indexing   ctxsync.Mutex // held by the one that writes an index; taken before turn
-	indexEvery uint64        // how many facts there are at least between two indexes
+	turn       ctxsync.Mutex // held by the caller that may append
+	rest       time.Time     // nothing is appended before this time; guarded by turn
+	lone       atomic.Bool   // no other caller waited when the last group was written
+	pruning    ctxsync.Mutex // held while pruning; taken before turn
+	indexing   ctxsync.Mutex // held while an index is written; taken before turn
+	indexEvery uint64        // the least number of facts between two indexes
 	loaded     uint64        // it was opened with an index through this position; 0: it was read whole
-	cleared    atomic.Uint64 // so many positions without a unit are no damage
+	cleared    atomic.Uint64 // this many positions without a unit are not damage
 	pruned     atomic.Pointer[pruned]
 	queue      queue
 
-	// mu guards what the process knows of the log.
+	// mu guards the known state of the log.
 	mu          sync.Mutex
-	known       head // through here
+	known       head // the log is known through this head
 	seq         *sequencer.Sequencer
 	held        seqrange.Set // the seqs at which the log holds facts
 	bytes       uint64
 	places      []place                    // ascending; not every unit has one
 	horizons    map[string]backend.Horizon // replaced as a whole
-	horizonTurn int                        // how often it was replaced
+	horizonTurn int                        // how often horizons was replaced
 	recent      recent                     // the last units
-	found       []backend.Fact             // of the unit that fact looked into last
+	found       []backend.Fact             // of the unit that method fact read last
 
 	notes  uint64            // the notes through this position were learned
-	undone map[uint64]*note  // the prunes that are not carried out, by their note's position
-	prunes uint64            // how many prunes were learned
-	loose  map[uint64]uint64 // Kept units that stand in for nothing: their first and last positions
+	undone map[uint64]*note  // prunes that are not finished, by their note's position
+	prunes uint64            // the number of prunes learned
+	loose  map[uint64]uint64 // the first and last positions of abandoned Kept units, which replace nothing
 
-	index      indexUnit // the last one; zero: there is none, or it is not known yet
+	index      indexUnit // the last one; zero: there is none, or not known yet
 	indexAt    uint64    // its position
 	indexAfter time.Time // the next one is not written before
 
-	link      backend.Connection // whether the place has answered last
-	asked     time.Time          // since then an append waits for an answer; zero: none does
-	flight    *flight            // the unit that is being appended; nil: none is
-	lost      *flight            // the unit that may have been appended; nil: none
+	link      backend.Connection // whether the place answered the last call
+	asked     time.Time          // when the append that waits for an answer began; zero: none waits
+	flight    *flight            // the unit that is being appended; nil: there is none
+	lost      *flight            // a unit that may have been appended; nil: there is none
 	witnessed uint64             // the position of the last witness
 	failed    error              // ends the log
 	closed    bool
 }
 
-// A head is a place to append at.
+// A head is the end of a known part of the log.
 type head struct {
 	pos  uint64
-	at   uint64 // where the unit begins that ends at pos; 0: not known
+	at   uint64 // the first position of the unit that ends at pos; 0: not known
 	hash hash   // the running hash through pos
 	seq  uint64 // the last seq through pos
 }
 
-// A place says where a seq is.
+// A place is the position of a seq.
 type place struct{ seq, pos uint64 }
 
-// placeEvery is how many seqs there are at least between two places.
+// placeEvery is the least number of seqs between two places.
 const placeEvery = 256
 
 var (
@@ -109,8 +109,8 @@ var (
 	_ wire.Framer = (*Log)(nil)
 )
 
-// Open opens the log at a port, which the Log closes. It loads the newest index and reads the log from there on, or the
-// whole log, and carries out prunes that another process left undone.
+// Open opens the log at a port, which the Log closes. It loads the newest index and reads the log after it, or the whole
+// log. It finishes prunes that another process left unfinished.
 func Open(ctx context.Context, port Port, opts Options) (*Log, error) {
 	return open(ctx, port, opts, defaultIndexEvery)
 }
@@ -134,7 +134,7 @@ func open(ctx context.Context, port Port, opts Options, indexEvery uint64) (*Log
 	return l, nil
 }
 
-// begin makes the log known through its end.
+// begin reads the log through its end.
 func (l *Log) begin(ctx context.Context, useIndex bool) (err error) {
 	var missing seqrange.Set
 	if useIndex {
@@ -188,7 +188,7 @@ func newLog(port Port, opts Options) *Log {
 	return l
 }
 
-// run begins the goroutines. stop ends them.
+// run starts the goroutines. stop ends them.
 func (l *Log) run() {
 	l.running.Go(l.tail)
 	l.running.Go(l.watch)
@@ -232,7 +232,7 @@ func (l *Log) err() error {
 	return l.failed
 }
 
-// fail ends the log with an error that does not pass, and returns it.
+// fail ends the log with a permanent error, and returns it.
 func (l *Log) fail(err error) error {
 	l.mu.Lock()
 	if l.failed == nil {
@@ -243,24 +243,24 @@ func (l *Log) fail(err error) error {
 	return err
 }
 
-// passes reports whether an error of the port may pass.
+// passes reports whether an error of the port may be temporary.
 func passes(err error) bool {
 	return !errors.Is(err, backend.ErrCorrupt) && !errors.Is(err, backend.ErrDiverged) && !errors.Is(err, backend.ErrForbidden)
 }
 
-// stuck reports whether an error of the port passes once somebody has changed the place, or what this process may do there.
-// Callers are told at once, and the log goes on.
+// stuck reports whether an error of the port lasts until somebody changes the place, or the rights of this process there.
+// Callers get it at once, and the log goes on.
 func stuck(err error) bool {
 	return errors.Is(err, backend.ErrInvalid) || errors.Is(err, backend.ErrUnauthenticated)
 }
 
-// How long the log waits before it asks the port again after an error that may pass.
+// How long the log waits before it calls the port again after a temporary error.
 const (
 	minPause = 2 * time.Millisecond
 	maxPause = 500 * time.Millisecond
 )
 
-// A pause is the wait between tries, which grows.
+// A pause is the growing wait between attempts.
 type pause time.Duration
 
 // wait waits, or ends with the error of ctx or of the log.
@@ -276,7 +276,7 @@ func (p *pause) wait(ctx context.Context, l *Log) error {
 	return l.ended(ctx)
 }
 
-// again calls try until it succeeds, or its error does not pass by itself.
+// again calls try until it succeeds, or its error is not temporary.
 func (l *Log) again(ctx context.Context, try func() error) error {
 	var p pause
 	for {
@@ -307,7 +307,7 @@ func (l *Log) during(ctx context.Context) (context.Context, context.CancelFunc) 
 	return ctx, func() { stop(); cancel() }
 }
 
-// told returns the error for a caller: an error of a context that ended with the log is backend.ErrClosed.
+// told returns the error for a caller: the error of a context that ended with the log becomes backend.ErrClosed.
 func (l *Log) told(err error, format string, args ...any) error {
 	if errors.Is(err, context.Canceled) && l.ctx.Err() != nil {
 		err = backend.ErrClosed
@@ -315,10 +315,11 @@ func (l *Log) told(err error, format string, args ...any) error {
 	return fmt.Errorf(l.opts.Name+": "+format+": %w", append(args, l.because(err))...)
 }
 
-// noAnswer is how long an append may take before a caller who gives up is told that the place does not answer.
+// noAnswer is the time of an append after which a caller that gives up gets the error that the place does not answer.
 const noAnswer = time.Second
 
-// because returns err, the error of a call. If the call's context ended while the place could not be reached, the error says so, too.
+// because returns err, the error of a call. If the call's context ended while the place could not be reached, the result
+// says so, too.
 func (l *Log) because(err error) error {
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, backend.ErrUnavailable) {
 		return err

@@ -17,7 +17,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestLargeGivenUp: a caller whose context ends returns, though the place is slow to take its large fact and does not heed the context.
+// TestLargeGivenUp: a caller whose context ends returns, even if the place takes long for its large fact and ignores the
+// context.
 func TestLargeGivenUp(t *testing.T) {
 	t.Parallel()
 	s := newStore(backend.LogID{1}, nil)
@@ -41,7 +42,8 @@ func TestLargeGivenUp(t *testing.T) {
 	require.Equal(t, []backend.Fact{f}, replay(t, l))
 }
 
-// TestNoAnswer: a caller whose deadline passes while the place does not answer is told so, whether it appends its facts itself or waits for its turn.
+// TestNoAnswer: a caller whose deadline passes while the place does not answer gets an error that says so, whether it
+// appends its facts itself or waits for its turn.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -70,8 +72,8 @@ func TestNoAnswer(t *testing.T) {
 	})
 }
 
-// TestLoneCaller: a caller that is alone appends its fact itself. If its context ends meanwhile it returns at once, others go on, and the fact is
-// in the log once or not at all. If the log is closed meanwhile, that is what it says.
+// TestLoneCaller: a single caller appends its fact itself. If its context ends meanwhile, it returns at once, others go on,
+// and the fact is in the log once or not at all. If the log is closed meanwhile, the error is ErrClosed.
 func TestLoneCaller(t *testing.T) {
 	t.Parallel()
 	for _, landed := range []bool{false, true} {
@@ -98,7 +100,7 @@ func TestLoneCaller(t *testing.T) {
 			cancel()
 			require.ErrorIs(t, <-done, context.Canceled)
 			hangs = false
-			if landed { // by another way
+			if landed { // appended although the caller got an error
 				other := openIndexed(t, s, 0)
 				_, err = other.WriteFact(t.Context(), fact)
 				require.NoError(t, err)

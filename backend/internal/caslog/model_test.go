@@ -20,8 +20,9 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestModel lets two processes write, write again, prune, read, write indexes, and open the log again, one call after the other, over a
-// place that fails, loses answers, does things late, skips and ends reads, and damages blobs. It compares every answer with a list of facts.
+// TestModel lets two processes write, rewrite, prune, read, write indexes, and reopen the log, one call after the other.
+// Their place fails, loses answers, appends late, skips units, ends reads early and damages blobs. The test compares every
+// result with a list of facts.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	first := uint64(1)
@@ -57,7 +58,7 @@ func runModel(t *testing.T, seed uint64) (indexed int) {
 		return random.IntN(n)
 	}
 	hook := func(_ context.Context, op string) fault {
-		if op == "append" || op == "deliver" { // the others may be called with a lock held, which stops simulated time
+		if op == "append" || op == "deliver" { // other calls may hold a lock, which stops simulated time
 			time.Sleep(time.Duration(number(3)) * time.Millisecond)
 		}
 		switch n := number(100); {
@@ -91,7 +92,7 @@ func runModel(t *testing.T, seed uint64) (indexed int) {
 		for _, l := range logs {
 			require.NoError(t, l.Close())
 		}
-		time.Sleep(time.Second) // what is late has come
+		time.Sleep(time.Second) // late appends have arrived
 	}()
 	var facts []backend.Fact // that the log holds
 	var last uint64

@@ -8,16 +8,17 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// The body of a large unit of facts is compressed, as one block of S2: the place and its replicas have less to carry, to hash and to sync. S2
-// takes little time; zstd, which makes units smaller, takes more, and the unit waits for it.
+// The body of a large unit of facts is compressed, as one block of S2, so that the place and its replicas have fewer bytes
+// to transfer, hash and sync. S2 takes little time. zstd would make units smaller, but takes longer, and the unit would
+// wait for it.
 
-// packFrom is how large a unit is that is compressed. Smaller ones gain little.
+// packFrom is the least size of a unit that is compressed. Smaller ones gain little.
 const packFrom = 4 << 10
 
-// maxUnpacked is how large a unit may be that was compressed: more than a frame may be.
+// maxUnpacked limits the size of a decompressed unit. It is more than the limit of a frame.
 const maxUnpacked = 128 << 20
 
-// pack returns the form in which a body is appended, which is shorter if it is packed.
+// pack returns the form in which a body is appended; packed if that is shorter.
 func pack(kind Kind, body []byte) (_ []byte, packed bool) {
 	if kind != Facts && kind != Kept || len(body) < packFrom {
 		return body, false
@@ -28,7 +29,7 @@ func pack(kind Kind, body []byte) (_ []byte, packed bool) {
 	return body, false
 }
 
-// unpack makes the body of an entry what pack was given, if its header says that it is packed.
+// unpack restores the body of an entry that is packed according to its header.
 func unpack(e *Entry, h *header) error {
 	if !h.packed {
 		return nil

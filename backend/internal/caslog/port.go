@@ -12,8 +12,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Errors of a Port. The others are backend.ErrUnavailable, which passes, backend.ErrInvalid and backend.ErrUnauthenticated, which
-// pass when somebody changes something, and errors that do not pass.
+// Errors of a Port. Its other errors are backend.ErrUnavailable, which is temporary; backend.ErrInvalid and
+// backend.ErrUnauthenticated, which last until somebody changes something; and permanent errors.
 var (
 	// ErrHeadMoved: the last position is not the expected one, and nothing was appended.
 	ErrHeadMoved = errors.New("caslog: the head has moved")
@@ -26,7 +26,8 @@ var (
 )
 
 // A Port is the place of one log. Its methods may be called concurrently, but a Log has at most one Append in flight. Each
-// method returns soon after its ctx ends, and gives up by itself after some seconds, with backend.ErrUnavailable.
+// method returns soon after its ctx ends, and gives up after some seconds, with backend.ErrUnavailable, even if ctx goes
+// on.
 type Port interface {
 	// Identity returns the log's identity and ancestors. They do not change while the Port is open: if the place
 	// comes to hold another log, Append and Head return a *backend.DivergedError.
@@ -35,57 +36,58 @@ type Port interface {
 	// Server returns the address and the name of the connected server, such as "nats-server 2.15.2"; "", "": there is none.
 	Server() (address, name string)
 
-	// Append appends u if head is the last position, and returns the new last position. After ErrHeadMoved, and any error
-	// but ErrUnknown, nothing was and nothing will be appended.
+	// Append appends u if head is the last position, and returns the new last position. After any error except ErrUnknown,
+	// nothing was and nothing will be appended.
 	Append(ctx context.Context, head uint64, u Unit) (uint64, error)
 
-	// Head returns the last position, at least that of any unit whose Append has returned before the call; 0 if the place
-	// is empty.
+	// Head returns the last position; 0 if the place is empty. It must include every unit whose Append returned before the
+	// call.
 	Head(ctx context.Context) (uint64, error)
 
-	// Read yields the units after a position, in order, through another position, or on and on if that is 0. It may
-	// skip units, repeat them and end early: the Log looks for what is missing with Get.
+	// Read yields the units after a position, in order, through another position, or without end if that is 0. It may skip
+	// units, repeat them and end early: the Log calls Get for missing ones.
 	Read(ctx context.Context, after, through uint64) iter.Seq2[Entry, error]
 
-	// Get returns the unit that begins at a position. ErrNone: there is none, for certain.
+	// Get returns the unit that begins at a position. ErrNone means that there certainly is none.
 	Get(ctx context.Context, at uint64) (Entry, error)
 
-	// NextNote returns the first Note after a position. ErrNone: there is none.
+	// NextNote returns the first Note after a position; ErrNone if there is no such Note.
 	NextNote(ctx context.Context, after uint64) (Entry, error)
 
-	// Erase removes the units at positions from first through last. Those that are gone are ignored.
+	// Erase removes the units at positions from first through last. It ignores units that are already gone.
 	Erase(ctx context.Context, first, last uint64) error
 
-	// Want tells the other processes that this one lost against them and wants to append. It is a hint that may be lost.
+	// Want tells other processes that an append of this one failed because of theirs, and that it wants to append. The hint
+	// may be lost.
 	Want()
 
 	// Wanted reports whether another process has called Want since the last call.
 	Wanted() bool
 
-	// Remember keeps a short text beside the log, in place of the one before. Recall returns it; "": there is none. It is
-	// kept in another way than the log, so that it tells when the log's end is lost.
+	// Remember stores a short text beside the log, and replaces the previous one. Recall returns it; "" if there is none.
+	// The text is stored separately from the log, so that it survives if the log's end is lost.
 	Remember(ctx context.Context, text string) error
 	Recall(ctx context.Context) (string, error)
 
-	// Last returns the last unit of a kind. ErrNone: there is none.
+	// Last returns the last unit of a kind; ErrNone if there is no such unit.
 	Last(ctx context.Context, kind Kind) (Entry, error)
 
-	// Gone returns at how many positions, through the last one, there is no unit. An answer that is late may be too low. by
-	// changes when the answer may come from another server, or from one that was started again: what it keeps may differ.
+	// Gone returns the number of positions, through the last one, without a unit. A delayed answer may be too low. by
+	// changes when the answer comes from another server, or from a restarted one, whose units may differ.
 	Gone(ctx context.Context) (n uint64, by string, err error)
 
-	// PutBlob keeps what r reads beside the log, under a name that no blob has. It may take as long as that needs. After an error
-	// the blob may be there, or a part of it.
+	// PutBlob stores the bytes of r beside the log, under a name that no blob has. It may take as long as necessary. After
+	// an error the blob, or a part of it, may be there.
 	PutBlob(ctx context.Context, name string, r io.Reader) error
 
-	// GetBlob reads a blob. ErrNone, from it or from the reader: there is none. What it reads may be damaged.
+	// GetBlob reads a blob. If there is none, GetBlob or the reader returns ErrNone. The bytes may be damaged.
 	GetBlob(ctx context.Context, name string) (io.ReadCloser, error)
 
-	// ListBlobs returns the blobs. RemoveBlob removes one; one that is gone is ignored.
+	// ListBlobs returns the blobs. RemoveBlob removes one, and ignores a blob that is already gone.
 	ListBlobs(ctx context.Context) ([]Blob, error)
 	RemoveBlob(ctx context.Context, name string) error
 
-	// UnitBytes is about how large a unit should be at most. A larger one is possible, and slower.
+	// UnitBytes returns about the largest size that a unit should have. A larger unit is possible, but slower.
 	UnitBytes() int
 
 	Close() error
@@ -96,28 +98,28 @@ type Kind byte
 
 const (
 	Facts Kind = 'f' // facts, as the body of a frame
-	Kept  Kind = 'k' // what a prune left of a unit, as the body of a frame
+	Kept  Kind = 'k' // the facts of a unit that remain after a prune, as the body of a frame
 	Note  Kind = 'n' // a note, as JSON
-	Index Kind = 'i' // names an index that is kept beside the log, as JSON
-	Mark  Kind = 'm' // says nothing: that it was appended says that the head was known
+	Index Kind = 'i' // the name of an index that is stored beside the log, as JSON
+	Mark  Kind = 'm' // empty: its append proves that the head was known
 )
 
-// A Blob is bytes that are kept beside the log.
+// A Blob describes bytes that are stored beside the log.
 type Blob struct {
 	Name string
-	Time time.Time // when it was put
+	Time time.Time // of PutBlob
 }
 
-// A Unit is what is appended at once. Header is short, and printable ASCII.
+// A Unit is the data of one Append. Header is short, and printable ASCII.
 type Unit struct {
 	Kind   Kind
 	Header string
 	Body   []byte // not empty
 }
 
-// An Entry is a unit at its place.
+// An Entry is a unit with its positions.
 type Entry struct {
 	Unit
 	At  uint64 // its first position
-	End uint64 // its last position: At, unless the place had to cut it
+	End uint64 // its last position: At, unless the place had to split it
 }

@@ -24,7 +24,7 @@ type store struct {
 	mu        sync.Mutex
 	id        backend.LogID
 	ancestors []backend.Ancestor
-	entries   []Entry // at index i, the entry of position i+1; without a body: there is none
+	entries   []Entry // at index i, the entry of position i+1; an entry without a body is missing
 	witness   string
 	leader    string // changes when another server leads
 	blobs     map[string]memoryBlob
@@ -40,7 +40,7 @@ type memoryBlob struct {
 	time time.Time
 }
 
-// replace puts another log in the place.
+// replace replaces the log in the place by another one.
 func (s *store) replace(other *store) {
 	s.mu.Lock()
 	s.id, s.ancestors, s.entries = other.id, other.ancestors, other.entries
@@ -48,15 +48,15 @@ func (s *store) replace(other *store) {
 	s.change.Notify()
 }
 
-// remove takes the entry at a position away.
+// remove removes the entry at a position.
 func (s *store) remove(at uint64) {
 	s.mu.Lock()
 	s.entries[at-1] = Entry{}
 	s.mu.Unlock()
 }
 
-// A memoryPort is the Port of one process. hook, if not nil, is called before each call does its work, and says how it
-// goes.
+// A memoryPort is the Port of one process. hook, if not nil, is called at the beginning of each call, and returns its
+// fault.
 type memoryPort struct {
 	store     *store
 	id        backend.LogID
@@ -64,19 +64,19 @@ type memoryPort struct {
 	unit      int
 	hook      func(ctx context.Context, op string) fault
 	weigh     func(facts uint64) // if not nil, is called before each append with the number of its facts
-	stale     atomic.Uint64      // what Head answers; 0: what is right
+	stale     atomic.Uint64      // the answer of Head; 0: the right one
 }
 
-// A fault is how a call goes.
+// A fault is the way in which a call fails.
 type fault int
 
 const (
 	fine   fault = iota
-	failed       // it does nothing, and says so
-	lost         // it does its work, and says that it does not know
-	late         // it says that it does not know, and does its work when the next call comes that is fine
-	early        // a Read ends
-	skip         // a Read leaves out what comes next
+	failed       // it does nothing, and returns an error
+	lost         // it does its work, and returns ErrUnknown
+	late         // it returns ErrUnknown, and does its work at the next call without a fault
+	early        // a Read ends early
+	skip         // a Read skips the next entry
 )
 
 func (s *store) port(hook func(context.Context, string) fault) *memoryPort {

@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A prune removes at most this many facts, and is a little larger than so many bytes as a note. A larger one is cut.
+// Limits of one part of a prune: its facts, and about the bytes of its note. A larger prune is split.
 const (
 	pruneFacts = 10_000
 	pruneBytes = 256 << 10
@@ -58,7 +58,7 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizo
 	return report, nil
 }
 
-// prune removes facts part by part, and returns how many these were.
+// prune removes facts part by part, and returns their number.
 func (l *Log) prune(ctx context.Context, wanted seqrange.Set, h backend.Horizon) (removed uint64, err error) {
 	var p pause
 	for {
@@ -89,19 +89,19 @@ func (l *Log) prune(ctx context.Context, wanted seqrange.Set, h backend.Horizon)
 // A part is a prune of a part of the wanted facts.
 type part struct {
 	note   note
-	prunes uint64 // how many prunes were known when it was decided
+	prunes uint64 // the number of known prunes when it was decided
 	left   []leftOf
 	stores map[string]struct{}
 }
 
-// A leftOf is what is left of a unit.
+// A leftOf has the remaining facts of a unit.
 type leftOf struct {
-	at          uint64 // where the unit stood first
+	at          uint64 // the unit's original first position
 	first, last uint64
 	body        []byte
 }
 
-// collect reads the units of some facts, and decides what is left of them and of their keys.
+// collect reads the units of some facts, and determines their remaining facts, and the latest remaining facts of keys.
 func (l *Log) collect(ctx context.Context, present seqrange.Set) (*part, error) {
 	l.mu.Lock()
 	start, through := l.before(present[0][0]), l.known.pos
@@ -147,7 +147,7 @@ func (l *Log) collect(ctx context.Context, present seqrange.Set) (*part, error) 
 			appended, _ := pack(Kept, body)
 			p.note.Bytes -= min(p.note.Bytes, uint64(len(appended)))
 			p.left = append(p.left, leftOf{s.At, left[0].Seq, left[len(left)-1].Seq, body})
-			bytes += len(body) / 16 // they are kept in memory until they are written
+			bytes += len(body) / 16 // the bodies stay in memory until they are written
 		}
 		if count >= pruneFacts || bytes >= pruneBytes {
 			break
@@ -156,7 +156,7 @@ func (l *Log) collect(ctx context.Context, present seqrange.Set) (*part, error) 
 	if count == 0 {
 		return nil, errAgain
 	}
-	if len(removed) > 0 { // look for the latest facts left
+	if len(removed) > 0 { // find the latest remaining facts
 		for s, err := range l.walk(ctx, head{}, through, true) {
 			if err != nil {
 				return nil, err
@@ -182,7 +182,7 @@ func (l *Log) collect(ctx context.Context, present seqrange.Set) (*part, error) 
 	return p, nil
 }
 
-// removePart writes what is left, then the note, then erases.
+// removePart writes the remaining facts, then the note, and then erases.
 func (l *Log) removePart(ctx context.Context, p *part, h backend.Horizon) error {
 	for _, u := range p.left {
 		err := l.commit(ctx, func() (*draft, error) {
@@ -195,7 +195,7 @@ func (l *Log) removePart(ctx context.Context, p *part, h backend.Horizon) error 
 			}}, nil
 		})
 		if err == nil && (len(p.note.Kept) == 0 || p.note.Kept[len(p.note.Kept)-1].At != u.at) {
-			err = errAgain // it was appended, and only the tail knows where
+			err = errAgain // the unit was appended, but only the tail knows its position
 		}
 		if err != nil {
 			return err
@@ -212,7 +212,7 @@ func (l *Log) removePart(ctx context.Context, p *part, h backend.Horizon) error 
 			return nil, errAgain
 		}
 		p.note.Erase = slices.Clone(erase)
-		for at, end := range l.loose { // of prunes that came no further
+		for at, end := range l.loose { // abandoned by earlier prunes
 			if !slices.ContainsFunc(p.note.Kept, func(k kept) bool { return k.Into == at }) {
 				p.note.Erase = append(p.note.Erase, [2]uint64{at, end})
 			}
@@ -224,13 +224,13 @@ func (l *Log) removePart(ctx context.Context, p *part, h backend.Horizon) error 
 	if err != nil {
 		return err
 	}
-	if position == 0 { // only the tail knows where
+	if position == 0 { // only the tail knows the position
 		return l.finishPrunes(ctx)
 	}
 	return l.finish(ctx, position, &p.note)
 }
 
-// noteDraft returns the draft of a note. Once it is appended, position is where it is. The caller holds mu.
+// noteDraft returns the draft of a note. Once the note is appended, position has its position. The caller holds mu.
 func (l *Log) noteDraft(n *note, position *uint64) (*draft, error) {
 	body, err := json.Marshal(n)
 	if err != nil {
@@ -248,7 +248,7 @@ func (l *Log) noteDraft(n *note, position *uint64) (*draft, error) {
 	}}, nil
 }
 
-// finishPrunes carries out the prunes that were left undone.
+// finishPrunes finishes the prunes that were left unfinished.
 func (l *Log) finishPrunes(ctx context.Context) error {
 	for {
 		l.mu.Lock()
@@ -265,7 +265,7 @@ func (l *Log) finishPrunes(ctx context.Context) error {
 	}
 }
 
-// finish erases what the note at a position says, and says that it is done.
+// finish erases the positions of the note at a position, and appends a note that this is done.
 func (l *Log) finish(ctx context.Context, at uint64, n *note) error {
 	var p pause
 	for i := 0; i < len(n.Erase); {

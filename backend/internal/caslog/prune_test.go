@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// writeBatches writes batches of facts, each a unit, whose values have a word that is looked for later.
+// writeBatches writes batches of facts, each as a unit. Their values have a word for which tests search later.
 func writeBatches(t testing.TB, l *Log, sizes ...int) []backend.Fact {
 	var all []backend.Fact
 	for b, n := range sizes {
@@ -31,11 +31,12 @@ func writeBatches(t testing.TB, l *Log, sizes ...int) []backend.Fact {
 	return all
 }
 
-// TestPruneCrash ends a process at each step of a prune, before or after the step was done. Another process, which was
-// there all the time, and one that opens the log then see all facts or the prune; and pruning again ends it.
+// TestPruneCrash ends a process at each step of a prune, before or after the step was done. Another process, which runs all
+// the time, and one that opens the log afterwards, see either all facts or the result of the prune. Pruning again completes
+// the prune.
 func TestPruneCrash(t *testing.T) { crashEach(t, crashPrune, 12, failed, lost) }
 
-// crashEach calls crash for step after step, until none is left, and for each way in which a step can fail.
+// crashEach calls crash for each step until a run does not crash, and for each way in which a step can fail.
 func crashEach(t *testing.T, crash func(t *testing.T, how fault, step int) (crashed bool), least int, hows ...fault) {
 	t.Parallel()
 	runs := 0
@@ -81,7 +82,7 @@ func crashPrune(t *testing.T, how fault, step int) (crashed bool) {
 	keep := backend.Fact{ID: "last", Store: "s0", Key: "k9", Value: []byte("1")}
 	last, err := dying.WriteFact(t.Context(), keep)
 	require.NoError(t, err)
-	pruneSome(t, other, log[2:3], nil) // a part of a unit is gone already
+	pruneSome(t, other, log[2:3], nil) // a part of a unit is already gone
 	log = slices.Delete(log, 2, 3)
 	require.Equal(t, append(slices.Clone(log), last), replay(t, dying))
 
@@ -138,7 +139,7 @@ func seqsOf(facts []backend.Fact) func(yield func(uint64) bool) {
 	}
 }
 
-// pruneSome prunes facts, some of which may be gone already if before is an error.
+// pruneSome prunes facts, some of which may already be gone if before is an error.
 func pruneSome(t testing.TB, l *Log, facts []backend.Fact, before error) {
 	report, err := l.Prune(t.Context(), seqsOf(facts), backend.Horizon{})
 	require.NoError(t, err)

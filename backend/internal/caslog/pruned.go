@@ -9,13 +9,13 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// A pruned is what a process knows of erased positions. It never changes: with returns a new one.
+// A pruned has the erased positions that a process knows. It is immutable: with returns a new one.
 type pruned struct {
-	erased seqrange.Set // positions, whether the place still has the units or not
+	erased seqrange.Set // positions, even if the place still has their units
 	kept   []kept       // ascending by At
 }
 
-// with returns p with what a note says.
+// with returns p with the erased positions of a note added.
 func (p *pruned) with(n *note) *pruned {
 	next := &pruned{erased: seqrange.Of(slices.Concat(p.erased, n.Erase)...), kept: slices.Clone(p.kept)}
 	for _, k := range n.Kept {
@@ -34,15 +34,15 @@ func (p *pruned) at(pos uint64) int {
 	return sort.Search(len(p.kept), func(i int) bool { return p.kept[i].At >= pos })
 }
 
-// from returns, for an erased position, the last erased position after it without a gap, and what is kept of the
-// units from there to it.
+// from returns, for an erased position, the last position of the gapless run of erased ones after it, and the kept units of
+// the run.
 func (p *pruned) from(pos uint64) (last uint64, in []kept) {
 	i := sort.Search(len(p.erased), func(i int) bool { return p.erased[i][1] >= pos })
 	last = p.erased[i][1]
 	return last, p.kept[p.at(pos):p.at(last+1)]
 }
 
-// into reports whether the Kept unit at a position stands in for an erased one.
+// into reports whether the Kept unit at a position replaces an erased unit.
 func (p *pruned) into(pos uint64) bool {
 	return slices.ContainsFunc(p.kept, func(k kept) bool { return k.Into == pos })
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestQuorum: a process whose leader was replaced and does not know it reads, asks for Stats, and is told of conflicts as the
-// log was. With Quorum it waits until it knows better.
+// TestQuorum: a process whose leader was replaced without knowing it gets old facts, old Stats and old conflicts. With
+// Quorum it waits until it has the present state.
 func TestQuorum(t *testing.T) {
 	t.Parallel()
 	for _, quorum := range []bool{false, true} {
@@ -51,7 +51,7 @@ func TestQuorum(t *testing.T) {
 			s.mu.Lock()
 			port.stale.Store(uint64(len(s.entries)))
 			s.mu.Unlock()
-			second := writeNamed(t, other, "second") // acknowledged by those who lead now
+			second := writeNamed(t, other, "second") // acknowledged by the present leader
 			begun := time.Now()
 			time.AfterFunc(5*time.Second, func() {
 				port.stale.Store(0)
@@ -82,7 +82,7 @@ func TestQuorum(t *testing.T) {
 				require.GreaterOrEqual(t, time.Since(begun), 5*time.Second)
 			}
 			<-healed
-			// Many that ask at once share a mark.
+			// Concurrent reads share a mark.
 			s.mu.Lock()
 			before := len(s.entries)
 			s.mu.Unlock()

@@ -38,7 +38,7 @@ func (l *Log) frames(ctx context.Context, r backend.Range, follow bool) iter.Seq
 		defer cancel()
 		err := l.ended(ctx)
 		if err == nil {
-			err = l.latest(inner) // what others have written, too
+			err = l.latest(inner) // also the facts of other processes
 		}
 		if err != nil {
 			yield(wire.Frames{}, l.told(err, "read after seq %d", r.After.Seq))
@@ -48,15 +48,15 @@ func (l *Log) frames(ctx context.Context, r backend.Range, follow bool) iter.Seq
 	}
 }
 
-// A reader is a place in a log.
+// A reader is a position in a log.
 type reader struct {
 	log  *Log
 	ctx  context.Context
-	next func() (step, error, bool) // the walk that is under way; nil: none is
+	next func() (step, error, bool) // the current walk; nil: there is none
 	stop func()
-	seq  uint64 // the walk was read through here
-	end  uint64 // and then through here, if there are no more facts
-	turn int    // of the horizons that were told last
+	seq  uint64 // the seq through which the walk was read
+	end  uint64 // the seq through which the log was read at the end of the walk
+	turn int    // of the horizons that were last returned
 	room backend.Room
 }
 
@@ -94,7 +94,7 @@ func (rd *reader) Take(ctx context.Context, after uint64) (wire.Frames, error) {
 				return wire.Frames{}, err
 			}
 			l := rd.log
-			l.mu.Lock() // only now: what the frames lack was pruned before
+			l.mu.Lock() // only now, so that horizons cover all facts that the frames lack
 			if rd.turn != l.horizonTurn {
 				rd.turn, f.Horizons = l.horizonTurn, l.horizons
 			}
@@ -155,7 +155,7 @@ func (rd *reader) take(after uint64) (f wire.Frames, err error) {
 			return f, err
 		}
 		if err != nil {
-			rd.Close() // the next walk meets it again
+			rd.Close() // the next walk finds the error again
 			break
 		}
 		if (s.Kind == Facts || s.standIn) && s.last > after {

@@ -8,12 +8,12 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// recentBytes is how many bytes of the log's last units a process keeps, for loops that follow the log.
+// recentBytes is the number of bytes of the log's last units that a process keeps for loops that follow the log.
 const recentBytes = 2 << 20
 
 // A recent keeps the log's last units as frames.
 type recent struct {
-	units []recentUnit // no fact is missing between them
+	units []recentUnit // without a gap
 	bytes int
 }
 
@@ -34,7 +34,7 @@ func (r *recent) add(first, last uint64, body []byte) {
 	r.units = r.units[drop:]
 }
 
-// after returns the units with facts after a seq, about size bytes of them. ok is false if some are not kept.
+// after returns about size bytes of units with facts after a seq. ok is false if some of these facts are not kept.
 func (r *recent) after(seq uint64, size int) (units []recentUnit, ok bool) {
 	if len(r.units) == 0 || seq+1 < r.units[0].first {
 		return nil, false

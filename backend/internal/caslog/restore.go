@@ -14,8 +14,8 @@ import (
 )
 
 // Restore writes the facts of pages, with their seqs and times, to the empty log at port, and closes port. The port's
-// identity has the source as an ancestor, see backend.Inherit. source returns the Stats of the source, whose horizons
-// and last seq and time the log takes over, through the last page's Through. After an error the log has a part of the facts.
+// ancestors must include the source, see backend.Inherit. source returns the Stats of the source. The log takes over its
+// horizons, last seq and last time, through the last page's Through. After an error the log has a part of the facts.
 func Restore(ctx context.Context, port Port, opts Options, source func(context.Context) (backend.Stats, error), pages iter.Seq2[backend.Page, error]) (backend.Stats, error) {
 	l := newLog(port, opts)
 	l.run()
@@ -66,7 +66,7 @@ func (l *Log) restore(ctx context.Context, source func(context.Context) (backend
 	return l.Stats(ctx)
 }
 
-// appendFacts appends the facts of a page, which have their seqs, as one unit: a page does not say where its batches end.
+// appendFacts appends the facts of a page, with their seqs, as one unit, since a page does not tell where its batches end.
 func (l *Log) appendFacts(ctx context.Context, facts []backend.Fact) error {
 	if len(facts) == 0 {
 		return nil

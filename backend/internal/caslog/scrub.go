@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// A scrub reads the log again from its beginning, a part at each pulse. So a process that only writes, or whose readers only follow, finds
-// damage to facts that it has read long ago, and damage before the index that it was opened with.
+// A scrub reads the log again from its beginning, a part at each pulse. So a process that only writes, or whose readers
+// only follow, finds damage to facts that it read long ago, and damage before the index with which it was opened.
 type scrub struct {
-	place head      // this pass has come so far; its position is 0 between two passes
-	by    string    // who kept the place when the pass began, see Port.Gone
-	next  time.Time // when the next pass begins, unless somebody else keeps the place before
+	place head      // the progress of this pass; its position is 0 between two passes
+	by    string    // the server of the place when the pass began, see Port.Gone
+	next  time.Time // when the next pass begins, unless the server changes earlier
 }
 
 const (
@@ -20,7 +20,7 @@ const (
 	scrubPause = time.Hour // between two passes
 )
 
-// scrub reads the next part. After an error that passes, the next call tries again.
+// scrub reads the next part. After a temporary error, the next call tries again.
 func (l *Log) scrub(ctx context.Context, s *scrub, by string) error {
 	if s.place.pos == 0 {
 		if by == s.by && time.Now().Before(s.next) {

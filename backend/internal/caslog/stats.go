@@ -11,8 +11,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Stats implements backend.Log. It asks for the log's head, since other processes write too. With an error it returns Connection
-// alone.
+// Stats implements backend.Log. It asks the place for the log's head, since other processes write too. With an error it
+// returns only Connection.
 func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	s, err := l.stats(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (l *Log) stats(ctx context.Context) (backend.Stats, error) {
 	return s, nil
 }
 
-// met notes whether the place answered: err is nil if it did.
+// met records whether the place answered: err is nil if it did.
 func (l *Log) met(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,10 +72,10 @@ func (l *Log) met(err error) {
 	}
 	c.Connects++
 	c.Address, c.Server = address, server
-	c.Protocol = 1 // there is one
+	c.Protocol = 1 // there is only one version
 }
 
-// WriteSnapshot implements backend.Backend. It writes an index of the log, with which other processes open it sooner.
+// WriteSnapshot implements backend.Backend. It writes an index of the log, with which other processes open the log faster.
 func (l *Log) WriteSnapshot(ctx context.Context, _ uint64) error {
 	ctx, cancel := l.during(ctx)
 	defer cancel()

@@ -40,7 +40,7 @@ func (s *stores) open(t testing.TB, dir string) backend.Backend {
 	return l
 }
 
-// restore puts a log that is restored from the one in dir in its place.
+// restore replaces the log in dir by a restored one.
 func (s *stores) restore(t testing.TB, dir string, through uint64) {
 	from := s.in(dir)
 	ctx := context.WithoutCancel(t.Context())

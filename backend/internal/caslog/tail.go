@@ -12,13 +12,13 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// tail reads the log on and on, until it is closed or has failed.
+// tail reads new units until the log is closed or has failed.
 func (l *Log) tail() {
 	var p pause
 	for {
 		if _, err := l.head(l.ctx); stuck(err) && p.wait(l.ctx, l) == nil {
 			continue
-		} else if err != nil { // whether it is still the same log
+		} else if err != nil { // check that it is still the same log
 			return
 		}
 		l.mu.Lock()
@@ -46,7 +46,7 @@ func (l *Log) tail() {
 	}
 }
 
-// take makes the log known through a step.
+// take handles a step: afterwards the log is known through it.
 func (l *Log) take(s step) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,7 +75,7 @@ func (l *Log) take(s step) error {
 	if err := l.load(s); err != nil {
 		return err
 	}
-	l.seq.Skip(s.last + 1) // its last facts may be pruned
+	l.seq.Skip(s.last + 1) // the unit's last facts may have been pruned
 	l.known = head{pos: s.End, seq: max(l.known.seq, s.last)}
 	if !s.standIn {
 		l.known.at, l.known.hash = s.At, s.after
@@ -84,9 +84,9 @@ func (l *Log) take(s step) error {
 	return nil
 }
 
-// load takes in what a unit says. The caller holds mu.
+// load handles the content of a unit. The caller holds mu.
 func (l *Log) load(s step) error {
-	// A note that was learned since the walk read the unit may have pruned it.
+	// A note that was learned after the walk read the unit may have pruned it.
 	p := l.pruned.Load()
 	i := p.at(s.At)
 	if stands := i < len(p.kept) && p.kept[i] == (kept{s.At, s.at[0]}); s.standIn && !stands || !s.standIn && p.erased.Has(s.At) {
@@ -121,7 +121,7 @@ func (l *Log) load(s step) error {
 	return nil
 }
 
-// added notes where the facts of a unit are, whose body takes so many bytes in the place. The caller holds mu.
+// added records the position of a unit's facts. size is the size of its body in the place. The caller holds mu.
 func (l *Log) added(first, last, pos uint64, body []byte, size int) {
 	if n := len(l.places); n == 0 || first >= l.places[n-1].seq+placeEvery {
 		l.places = append(l.places, place{first, pos})
@@ -161,7 +161,8 @@ func (l *Log) learnNotes(ctx context.Context) error {
 	}
 }
 
-// lockCalm takes mu when no unit is in flight, since the sequencer then knows facts that may be undone.
+// lockCalm takes mu when no unit is in flight, since the sequencer of a log with a unit in flight has facts that may be
+// undone.
 func (l *Log) lockCalm(ctx context.Context) error {
 	l.mu.Lock()
 	for l.flight != nil {
@@ -177,9 +178,9 @@ func (l *Log) lockCalm(ctx context.Context) error {
 	return nil
 }
 
-// learn takes in a note, unless it is known. A note may be learned before the units between: what it says of seqs that
-// are not known yet only makes the walk skip them. The caller holds mu, and no facts are in flight: what is undone later
-// would bring back a key's latest fact that the note removes.
+// learn handles a note, unless it is known. A note may be learned before the units that precede it: for seqs that are not
+// known yet, it only makes the walk skip them. The caller holds mu, and no facts may be in flight, since undoing them later
+// could bring back a key's latest fact that the note removes.
 func (l *Log) learn(s step) error {
 	if s.At <= l.notes {
 		return nil
@@ -206,8 +207,8 @@ func (l *Log) learn(s step) error {
 	l.held = l.held.Without(n.Gone)
 	l.bytes -= min(l.bytes, n.Bytes)
 	for _, k := range n.Latest {
-		// A process that has not come as far as the note knows an earlier fact as the latest, which this note or one before has
-		// removed too.
+		// A process that has not read up to the note knows an earlier fact as the latest, which this note or an earlier one
+		// has also removed.
 		if seq := l.seq.Latest(k.Store, k.Key); seq != 0 && !l.held.Has(seq) {
 			l.seq.Pruned(k.Store, k.Key, seq, &backend.Fact{Seq: k.Left, ID: k.ID})
 		}
@@ -261,7 +262,7 @@ func (l *Log) lookUp(seq uint64) ([]backend.Fact, error) {
 	return nil, l.corrupt("seq %d was taken away: the log is known through seq %d", seq, l.known.seq)
 }
 
-// before returns a place before a seq, from which a walk finds it. The caller holds mu.
+// before returns a head before a seq, from which a walk finds the seq. The caller holds mu.
 func (l *Log) before(seq uint64) head {
 	if i := after(l.places, seq); i > 0 {
 		return head{pos: l.places[i-1].pos - 1, seq: l.places[i-1].seq - 1}

@@ -17,7 +17,7 @@ import (
 // A hash is the running hash of a log: of everything through a unit.
 type hash [sha256.Size]byte
 
-// A header is what a unit says of itself. As text it is
+// A header describes a unit. As text it is
 //
 //	1 0197c0de-… 17 29 hash hash
 //
@@ -37,8 +37,8 @@ const (
 	packedVersion = "2"
 )
 
-// seal computes the hash after a unit: SHA-256 of the hash before it, the kind, the log, the two seqs (big endian), and
-// the SHA-256 of the body; of version 2, which is packed, and of a 2.
+// seal computes the hash after a unit: the SHA-256 of the hash before it, the kind, the log, the two seqs (big endian), and
+// the SHA-256 of the body. In version 2, whose bodies are packed, the character 2 follows.
 func (h *header) seal(kind Kind, body []byte) {
 	h.after = h.sum(kind, body)
 }
@@ -81,7 +81,7 @@ func (h *hash) UnmarshalText(text []byte) error {
 // MarshalText implements encoding.TextMarshaler.
 func (h hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
-// parseHeader parses the header of an entry, checks it against the body, and unpacks that.
+// parseHeader parses the header of an entry, checks it against the body, and unpacks the body.
 func parseHeader(e *Entry) (h header, err error) {
 	parts := strings.Split(e.Header, " ")
 	if len(parts) != 6 || parts[0] != plainVersion && parts[0] != packedVersion {

@@ -10,22 +10,22 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A step is an entry on the way through a log, checked.
+// A step is a checked entry of a walk.
 type step struct {
 	Entry
 	header
-	standIn bool      // a Kept unit in the place of an erased one: At and End are where that stood first
-	at      [2]uint64 // the first and the last position where the unit is
+	standIn bool      // a Kept unit that replaces an erased one: At and End are the erased unit's original positions
+	at      [2]uint64 // the first and the last position of the unit
 }
 
-// errBehind: what is missing was pruned by a note that this process has not learned yet, or it can't be read now. Trying
+// errBehind: a missing unit was pruned by a note that this process has not learned yet, or it can't be read now. Trying
 // again helps.
 var errBehind = errors.New("caslog: the log can't be read now, or was pruned meanwhile")
 
-// walk yields what stands after a place, through a position, or on and on if that is 0. It passes every position: the
-// positions that are missing must have been pruned. Otherwise the error is a *backend.CorruptError. If learn is false, it
-// does not learn notes, and the error is errBehind instead. The caller then holds mu. Other errors pass. The hash of the
-// place may be unknown, which is zero.
+// walk yields the units after a head, through a position, or without end if that is 0. It passes every position. Units at
+// missing positions must have been pruned; otherwise the error is a *backend.CorruptError. If learn is false, the caller
+// holds mu, walk does not learn notes, and the error is errBehind instead. Other errors are temporary. The hash of the head
+// is zero if it is unknown.
 func (l *Log) walk(ctx context.Context, after head, through uint64, learn bool) iter.Seq2[step, error] {
 	return func(yield func(step, error) bool) {
 		w := walker{log: l, ctx: ctx, place: after, learn: learn, yield: yield}
@@ -59,7 +59,7 @@ type walker struct {
 	place head
 	learn bool
 	yield func(step, error) bool
-	left  bool // the loop's body has left
+	left  bool // the loop's body has left the loop
 }
 
 func (w *walker) end(err error) {
@@ -92,7 +92,7 @@ func (w *walker) pass(e Entry) error {
 	return nil
 }
 
-// fill passes the positions through last, which Read did not yield. next is the entry after them; nil: it is not known.
+// fill passes the positions through last, which Read did not yield. next is the entry after them; nil: not known.
 func (w *walker) fill(last uint64, next *Entry) error {
 	learned := !w.learn
 	for w.place.pos < last && !w.left {
@@ -127,7 +127,7 @@ func (w *walker) fill(last uint64, next *Entry) error {
 	return nil
 }
 
-// missing returns the error of a position whose unit was taken away.
+// missing returns the error for a position whose unit was removed.
 func (w *walker) missing(at uint64, next *Entry) error {
 	if next != nil {
 		if h, err := parseHeader(next); err == nil {
@@ -137,12 +137,12 @@ func (w *walker) missing(at uint64, next *Entry) error {
 	return w.log.corrupt("the facts after seq %d, at position %d, were taken away", w.place.seq, at)
 }
 
-// skip passes an erased position, and those after it, and yields what is kept of their units.
+// skip passes a run of erased positions, and yields the Kept units that replace their units.
 func (w *walker) skip(at uint64) error {
 	last, in := w.log.pruned.Load().from(at)
 	for _, k := range in {
 		e, err := w.log.port.Get(w.ctx, k.Into)
-		if errors.Is(err, ErrNone) { // a later prune has put another unit in its place, or it was taken away
+		if errors.Is(err, ErrNone) { // a later prune has replaced it, or it was removed
 			if !w.learn {
 				return errBehind
 			}

@@ -12,21 +12,22 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A lost end of a log shows only to those who remember it. Each process keeps a witness of the head that it knows beside the
-// log, so that one that opens the log later finds out too:
+// Only a process that remembers the end of a log can notice that it was lost. So each process stores a witness of its known
+// head beside the log, for processes that open the log later:
 //
 //	1 0197c0de-… 512 511 17000 hash
 //
-// the version of the format, the log, the position of the head, where its unit begins, its last seq and the running hash.
+// the version of the format, the log, the position of the head, the first position of its unit, its last seq and the
+// running hash.
 
-// pulse is how often a log looks at its end, and writes the witness if the end has moved. What it reads may take long over a
-// slow network: the pause is restFactor times as long at least.
+// pulse is how often a log checks its end, and writes the witness if the end has moved. Over a slow network the check may
+// take long: the pause after it is at least restFactor times as long.
 const (
 	pulse      = 3 * time.Second
 	restFactor = 4
 )
 
-// watch finds, while nobody calls, that the tail missed something, or that the log was replaced or cut.
+// watch detects, also without calls, that the tail missed a unit, or that the log was replaced or cut.
 func (l *Log) watch() {
 	timer := time.NewTimer(pulse)
 	defer timer.Stop()
@@ -45,7 +46,8 @@ func (l *Log) watch() {
 		} else if err != nil {
 			return
 		}
-		// The last unit of the pulse before must still be there: a place that lost its last unit may have taken others after it.
+		// The last unit of the previous pulse must still be there: a place that lost its last unit may have taken other
+		// units since.
 		if err := l.checkUnit(l.ctx, before); err != nil && !passes(err) {
 			_ = l.fail(err)
 			return
@@ -77,10 +79,10 @@ func (l *Log) watch() {
 	}
 }
 
-// indexPause is how long a log waits before it tries again to write an index, when that has failed.
+// indexPause is how long a log waits after it failed to write an index.
 const indexPause = time.Minute
 
-// checkUnit reads the unit at a head that was known. If it is gone or another one, the error is a *backend.CorruptError.
+// checkUnit reads the unit at a formerly known head. If it is gone or another one, the error is a *backend.CorruptError.
 func (l *Log) checkUnit(ctx context.Context, h head) error {
 	if h.at == 0 || h.hash == (hash{}) {
 		return nil
@@ -107,7 +109,7 @@ func (l *Log) checkUnit(ctx context.Context, h head) error {
 
 const witnessForm = "1 %s %d %d %d %s"
 
-// testify writes the witness, if the head has moved since. That it fails is no harm.
+// testify writes the witness, if the head has moved since the last one. A failure does no harm.
 func (l *Log) testify(ctx context.Context) {
 	l.mu.Lock()
 	h, ok := l.known, l.failed == nil && !l.opts.Salvage && l.known.at != 0 && l.known.hash != (hash{}) && l.known.pos > l.witnessed
@@ -145,7 +147,7 @@ func (l *Log) checkWitness(ctx context.Context) error {
 	l.mu.Unlock()
 	switch {
 	case id != l.id && slices.ContainsFunc(l.ancestors, func(a backend.Ancestor) bool { return a.Log == id }):
-		return nil // it was restored
+		return nil // the log was restored
 	case id != l.id:
 		return l.corrupt("here was log %s with facts through seq %d, and now there is another one, %s, with facts through seq %d: restore it, or remove its witness to begin a new log", id, h.seq, l.id, known.seq)
 	case known.pos < h.pos:

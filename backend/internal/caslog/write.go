@@ -20,13 +20,13 @@ type request struct {
 	given  []backend.Fact // prepared
 	drafts []wire.EncodedFact
 	expect []backend.Expect
-	size   int // about how many bytes of a unit it takes
+	size   int // about the number of bytes that it takes in a unit
 
 	verdict backend.Written
 	done    chan struct{} // closed when verdict is set
 }
 
-// A queue has the requests that wait.
+// A queue has the waiting requests.
 type queue struct {
 	mu      sync.Mutex
 	waiting []*request
@@ -51,7 +51,7 @@ func (q *queue) idle() bool {
 	return len(q.waiting) == 0
 }
 
-// take removes the requests that fit a unit of some bytes, at least one.
+// take removes the first requests that together fit a unit of some bytes, at least one.
 func (q *queue) take(bytes int) []*request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -123,7 +123,7 @@ func newRequest(ctx context.Context, facts []backend.Fact, expect []backend.Expe
 	return r
 }
 
-// await returns the verdict on a request that is queued.
+// await returns the verdict on a queued request.
 func (l *Log) await(r *request) backend.Written {
 	select {
 	case <-r.done:
@@ -140,7 +140,7 @@ func (l *Log) await(r *request) backend.Written {
 	}
 }
 
-// write appends what waits, group by group, until the log is closed.
+// write appends the waiting requests, group by group, until the log is closed.
 func (l *Log) write() {
 	for {
 		select {
@@ -156,7 +156,7 @@ func (l *Log) write() {
 	}
 }
 
-// writeNext appends what waits when it has the turn, as much as fits a unit. It returns false when the log is closed.
+// writeNext takes the turn, and appends as many waiting requests as fit a unit. It returns false when the log is closed.
 func (l *Log) writeNext() bool {
 	if l.takeTurn(l.ctx) != nil {
 		return false
@@ -168,11 +168,12 @@ func (l *Log) writeNext() bool {
 	return l.ctx.Err() == nil
 }
 
-// loneBytes is how large a unit may be that its caller appends itself. A place may be slow to take a larger one, and not heed ctx meanwhile.
+// loneBytes limits the size of a unit that its caller appends itself. A place may take long for a larger unit, and ignore
+// ctx meanwhile.
 const loneBytes = 64 << 10
 
-// submit hands requests of one caller over to write. A caller that is alone appends them itself, which saves the way to another goroutine and
-// back. If ctx ends meanwhile, they may be appended all the same.
+// submit passes the requests of one caller to write. If no other caller waits, the caller appends them itself, which saves
+// two switches of goroutines. If ctx ends meanwhile, they may still be appended.
 func (l *Log) submit(ctx context.Context, all ...*request) {
 	size := 0
 	for _, r := range all {
@@ -209,8 +210,8 @@ func (l *Log) writeGroup(ctx context.Context, group []*request) {
 	}
 }
 
-// decide gives each request of a group its verdict for the log as it is known, and returns the unit of the new facts, nil
-// if there are none. The caller holds mu.
+// decide gives each request of a group its verdict for the known state of the log, and returns the unit of the new facts,
+// nil if there are none. The caller holds mu.
 func (l *Log) decide(group []*request) (*draft, error) {
 	first := l.seq.Next()
 	size := 0
@@ -242,7 +243,7 @@ func (l *Log) decide(group []*request) (*draft, error) {
 		size, added := 0, len(bodies)
 		for i := range facts {
 			if facts[i].Seq != from+uint64(len(bodies)-added) {
-				continue // the log held it already, or the batch has it twice
+				continue // the log already held it, or the batch has it twice
 			}
 			start := len(scratch)
 			scratch = r.drafts[i].Append(scratch, &facts[i])
