@@ -27,7 +27,7 @@ func (p *port) blobs(ctx context.Context, create bool) (jetstream.ObjectStore, e
 	return o, err
 }
 
-// blobFailed returns the error of a call for a blob.
+// blobFailed returns the error of a failed call for a blob.
 func (p *port) blobFailed(ctx context.Context, what string, err error) error {
 	switch {
 	case err == nil:
@@ -48,15 +48,15 @@ func (p *port) PutBlob(ctx context.Context, name string, r io.Reader) error {
 	return p.blobFailed(ctx, "write", err)
 }
 
-// A pacedReader gives writes on the same connection their turn: an object store takes all that it can get. The server has
-// what was read before when it gives more.
+// A pacedReader leaves time for writes on the same connection, since an object store uses all the bandwidth that it gets.
+// Before it returns more bytes, the server has received the earlier ones.
 type pacedReader struct {
 	io.Reader
 	ctx  context.Context
 	port *port
 }
 
-// blobPause is how long it waits at least before the 128 KiB that an object store reads at once.
+// blobPause is the least wait before each 128 KiB, which an object store reads at once.
 const blobPause = 2 * time.Millisecond
 
 func (r *pacedReader) Read(b []byte) (int, error) {
@@ -73,7 +73,7 @@ func (r *pacedReader) Read(b []byte) (int, error) {
 	return r.Reader.Read(b)
 }
 
-// blobTimeout is how long it may take to read a blob. Without it, an object store would take callTimeout.
+// blobTimeout limits the time to read a blob. Without it, an object store would use callTimeout.
 const blobTimeout = time.Hour
 
 func (p *port) GetBlob(ctx context.Context, name string) (io.ReadCloser, error) {
@@ -95,7 +95,7 @@ func (p *port) GetBlob(ctx context.Context, name string) (io.ReadCloser, error) 
 	return &blobReader{result, cancel}, nil
 }
 
-// A blobReader does not wait long for the next bytes: an object store would wait for a lost end.
+// A blobReader limits the wait for the next bytes, since an object store would wait long for a lost end.
 type blobReader struct {
 	jetstream.ObjectResult
 	cancel context.CancelFunc

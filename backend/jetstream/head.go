@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// partDoubt is how long the rest of a unit may take to appear, which the server takes as a whole.
+// partDoubt is how long the rest of a unit may take to appear. The server stores a unit as a whole.
 const partDoubt = callTimeout * 4 / 5
 
 func (p *port) Head(caller context.Context) (uint64, error) {
@@ -44,7 +44,8 @@ func (p *port) Head(caller context.Context) (uint64, error) {
 		if m.Sequence != part {
 			part, since = m.Sequence, time.Now()
 		}
-		// Whoever reads a part whose rest does not come says that it is not a unit's: another program has published it.
+		// If the rest of a part does not come, the part is not of a unit: another program has published it, and its readers
+		// report that.
 		if i, n := partOf(m.Header); i == n || time.Since(since) > partDoubt {
 			p.checked.Store(reconnects)
 			p.answered()
@@ -62,7 +63,7 @@ func (p *port) Head(caller context.Context) (uint64, error) {
 func (p *port) Gone(ctx context.Context) (n uint64, by string, err error) {
 	call, cancel := p.call(ctx)
 	defer cancel()
-	by = strconv.FormatUint(p.nc.Stats().Reconnects, 10) // a lone server that was started again
+	by = strconv.FormatUint(p.nc.Stats().Reconnects, 10) // changes when a single server is restarted
 	info, err := p.stream.Info(call)
 	if err != nil {
 		return 0, "", p.failedTo(ctx, "count the messages", err)
@@ -73,7 +74,7 @@ func (p *port) Gone(ctx context.Context) (n uint64, by string, err error) {
 	return info.State.LastSeq - min(info.State.Msgs, info.State.LastSeq), by, nil
 }
 
-// failedTo returns the error of a read, which may pass. If the stream is another one now, it says so.
+// failedTo returns the error of a failed read, which may be temporary. If the stream was replaced, the error says so.
 func (p *port) failedTo(ctx context.Context, what string, err error) error {
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		p.again.Store(true)
@@ -111,10 +112,10 @@ func (p *port) checkStream(ctx, caller context.Context) error {
 	return err
 }
 
-// checkEnd looks for a stream whose last messages are gone while it knows that they were there.
+// checkEnd checks that the stream still has the last messages that it says it gave out.
 func (p *port) checkEnd(ctx context.Context) error {
 	var head, last uint64
-	for range 20 { // the two answers are of different moments
+	for range 20 { // the two answers may be of different moments
 		info, err := p.stream.Info(ctx)
 		if err == nil {
 			last = info.State.LastSeq

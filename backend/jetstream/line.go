@@ -11,39 +11,41 @@ import (
 	"time"
 )
 
-// A network may need seconds for one message. What waits for bytes gets time for them, and what was sent gets it too.
+// A slow network may need seconds for one message. So waits are extended while bytes arrive, or are on their way to the
+// server.
 const (
 	slowest   = 64 << 10         // bytes a second that the network should carry
-	silence   = 15 * time.Second // a connection on which nothing comes for so long is dead, unless bytes are on their way to the server
-	maxBurden = 30 * time.Second // the most that bytes on their way make that longer
+	silence   = 15 * time.Second // a connection on which nothing arrives for this time is dead, unless bytes are on their way to the server
+	maxBurden = 30 * time.Second // the most by which bytes on their way extend silence
 
 	slowTimeout = 30 * time.Second // of a request on a slow network, instead of callTimeout
-	slowFor     = time.Minute      // the network is taken for slow so long after it was seen to be
-	slowAnswer  = 2 * time.Second  // it was, if something took longer while bytes came steadily and slowly
+	slowFor     = time.Minute      // how long the network counts as slow after it was found to be slow
+	slowAnswer  = 2 * time.Second  // the network is slow if a call took longer while bytes arrived steadily and slowly
 
-	// Bytes come steadily and slowly if there are as many in each tick. That tells a slow network from a server that does not answer.
+	// Bytes arrive steadily and slowly if each tick has a number of them within these bounds. This distinguishes a slow
+	// network from a server that does not answer.
 	tick     = slowAnswer / 4
 	fewBytes = 8 << 10
 	allBytes = 1 << 20
 )
 
-// A pace is what is known of how fast bytes come.
+// A pace measures how fast bytes arrive.
 type pace struct {
-	until  atomic.Int64 // the network is taken for slow until this time, in nanoseconds
-	burden atomic.Int64 // until when bytes may be on their way to the server
+	until  atomic.Int64 // the time until which the network counts as slow, in nanoseconds
+	burden atomic.Int64 // the time until which bytes may be on their way to the server
 
 	mu     sync.Mutex
-	steady time.Time // since then they come steadily and slowly
+	steady time.Time // the time since which bytes arrive steadily and slowly
 	begun  time.Time // when the last tick began
-	bytes  int       // that have come in it
+	bytes  int       // that have arrived in this tick
 }
 
 func (p *pace) slow() bool { return time.Now().UnixNano() < p.until.Load() }
 
-// busy reports whether a network that is slow explains that the server has not answered.
+// busy reports whether a slow network can explain that the server has not answered.
 func (p *pace) busy() bool { return p.slow() || time.Now().UnixNano() < p.burden.Load() }
 
-// came takes in that bytes came.
+// came records that bytes arrived.
 func (p *pace) came(bytes int) {
 	now := time.Now()
 	p.mu.Lock()
@@ -57,7 +59,7 @@ func (p *pace) came(bytes int) {
 	p.bytes += bytes
 }
 
-// waited takes in that something took from begun until now.
+// waited records a call that took from begun until now.
 func (p *pace) waited(begun time.Time) {
 	now := time.Now()
 	if now.Sub(begun) < slowAnswer {
@@ -85,7 +87,8 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return &line{Conn: c, pace: d.pace}, nil
 }
 
-// A line is a connection that ends when nothing comes, rather than when the answer to a ping is late: it may be behind a large message.
+// A line is a connection that ends when nothing arrives, rather than when the answer to a ping is late, since the answer
+// may be behind a large message.
 type line struct {
 	net.Conn
 	pace    *pace

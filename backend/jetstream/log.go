@@ -12,13 +12,13 @@ import (
 	"github.com/igniter-store/igniter/backend/internal/caslog"
 )
 
-// Open opens a log, and creates its stream if there is none. It reads the log once, from the newest index of its IDs and keys
-// on, which takes as long as ctx allows. The Log is a wire.Framer. Its WriteSnapshot writes an index; so does the log itself,
-// every 200,000 facts, and when it is large, whenever it has grown by a tenth.
+// Open opens a log, and creates its stream if there is none. It reads the log once, from the newest index of its IDs and
+// keys on, as long as ctx allows. The Log is a wire.Framer. Its WriteSnapshot writes an index. The log also writes one on
+// its own after every 200,000 facts, and a large log whenever it has grown by a tenth.
 //
-// A call waits for the servers as long as its context lasts, and the log connects again by itself. A log whose
-// acknowledged facts were taken away is a *backend.CorruptError, and one that was replaced a *backend.DivergedError, for
-// every call from then on.
+// A call waits for the servers as long as its context lasts, and the log reconnects on its own. Once acknowledged facts of
+// the log were removed, every call returns a *backend.CorruptError. Once the log was replaced, every call returns a
+// *backend.DivergedError.
 func Open(ctx context.Context, o Options) (backend.Log, error) {
 	p, err := open(ctx, &o)
 	if err != nil {
@@ -43,7 +43,7 @@ func open(ctx context.Context, o *Options) (*port, error) {
 	return p, nil
 }
 
-// leaderDoubt is how long a server that has lost its leadership may go on answering.
+// leaderDoubt is how long a server that has lost its leadership may still answer.
 const leaderDoubt = 30 * time.Second
 
 func (o *Options) logOptions(p *port) caslog.Options {
@@ -54,9 +54,9 @@ func (o *Options) logOptions(p *port) caslog.Options {
 	return opts
 }
 
-// Restore writes the facts of pages, with their seqs and times, to a new log, whose stream must not exist. The log begins
-// an identity of its own, with the source as an ancestor. source returns the Stats of the source. It returns the Stats of the
-// new log. After an error the stream is there with a part of the facts; delete it.
+// Restore writes the facts of pages, with their seqs and times, to a new log, whose stream must not exist. The log gets a
+// new identity, with the source as an ancestor. source returns the Stats of the source. Restore returns the Stats of the
+// new log. After an error the stream exists with a part of the facts; delete it.
 func Restore(ctx context.Context, o Options, source func(context.Context) (backend.Stats, error), pages iter.Seq2[backend.Page, error], through uint64) (backend.Stats, error) {
 	from, err := source(ctx)
 	if err != nil {

@@ -19,36 +19,37 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Options say which log is opened, and how. All fields but URL may be zero.
+// Options configure a log. All fields except URL may be zero.
 type Options struct {
-	URL      string // of the servers, with commas between them, as nats.Connect takes it
+	URL      string // of the servers, separated by commas, as for nats.Connect
 	Log      string // the log's name: 1 to 64 letters, digits, _ and -; "": default
-	Replicas int    // of the stream: 1, 3 or 5; 0: what an existing stream has, and for a new one 3 in a cluster and 1 on a lone server
-	MaxFrame int    // how many bytes the frame's body of a fact or batch may have; 0: wire.DefaultMaxFrame, 16 MiB
+	Replicas int    // of the stream: 1, 3 or 5; 0: any number for an existing stream; for a new one, 3 in a cluster and 1 on a single server
+	MaxFrame int    // limits the bytes of the body of a fact's or batch's frame; 0: wire.DefaultMaxFrame, 16 MiB
 
 	// Durable asserts that each server runs with sync_interval: always, so that an acknowledged fact survives a power cut
-	// of all of them. Stats.DurableSeq says so. It changes nothing else.
+	// of all servers. It only sets Stats.DurableSeq.
 	Durable bool
 
-	// Quorum makes each Replay, the beginning of a Follow, each Stats and each verdict about expectations alone append a small message, or wait
-	// for a write under way. Without it, a process that is connected to a server that was cut off from the others, and does not know it
-	// yet, may for some ten seconds read the log as it was. In configuration: read: quorum.
+	// Quorum makes each Replay, the beginning of a Follow, each Stats, and each batch that only has expectations append a
+	// small message, or wait for a write in flight. Without it, a process that is connected to a server which was cut off
+	// from the others may read an old state of the log for some ten seconds, until the server notices. In a configuration
+	// file: read: quorum.
 	Quorum bool
 
 	// MustExist makes Open return a *backend.InvalidError instead of creating the stream.
 	MustExist bool
 
-	// Salvage opens a log whose last facts were taken away, so that what is left can be exported to a new log. It cannot be
-	// written. A log that lacks facts inside stays a *backend.CorruptError.
+	// Salvage opens a log whose last facts were removed, so that the remaining facts can be exported to a new log. The log
+	// takes no writes. A log that lacks facts before its end is still a *backend.CorruptError.
 	Salvage bool
 
 	Credentials string      // path of a credentials file, with a user's JWT and seed; "": none
 	NKey        string      // path of a file with a user's nkey seed; "": none
 	Token       string      // "": none
-	TLS         *tls.Config // nil: as the URL says
+	TLS         *tls.Config // nil: according to the URL
 
 	Now    func() time.Time // returns transaction times; nil: time.Now
-	Logger *zap.Logger      // gets what an operator must know; nil: nothing is logged
+	Logger *zap.Logger      // for messages that an operator must see; nil: nothing is logged
 
 	ancestors []backend.Ancestor // of a new stream
 	mustBeNew bool
@@ -72,7 +73,7 @@ func (o *Options) check() error {
 	return nil
 }
 
-// connectTimeout is how long one try to connect may take.
+// connectTimeout limits the time of one attempt to connect.
 const connectTimeout = 5 * time.Second
 
 // dialOptions returns the options of the connection, except for the handlers.
@@ -81,11 +82,11 @@ func (o *Options) dialOptions(pace *pace) ([]nats.Option, error) {
 		nats.Name("igniter " + o.Log),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
-		nats.IgnoreAuthErrorAbort(), // somebody may mend it
-		nats.ReconnectBufSize(-1),   // what is published without a connection must fail at once
+		nats.IgnoreAuthErrorAbort(), // an operator may correct it
+		nats.ReconnectBufSize(-1),   // a publish without a connection must fail at once
 		nats.Timeout(connectTimeout),
 		nats.SetCustomDialer(&dialer{net.Dialer{Timeout: connectTimeout}, pace}),
-		nats.PingInterval(5 * time.Second), // so that something comes: line notices if nothing does
+		nats.PingInterval(5 * time.Second), // so that bytes arrive; line notices if none do
 		nats.MaxPingsOutstanding(12),
 	}
 	if o.Credentials != "" {

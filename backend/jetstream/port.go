@@ -18,7 +18,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// callTimeout is how long one request waits for its answer, unless the network is slow.
+// callTimeout limits the wait for the answer to one request, unless the network is slow.
 const callTimeout = 5 * time.Second
 
 // A port is a caslog.Port at a stream.
@@ -32,25 +32,26 @@ type port struct {
 	base      string // of the subjects, with the dot
 
 	pace    pace
-	failing atomic.Int64 // since when no call has succeeded, in nanoseconds; 0: the last one has
+	failing atomic.Int64 // the time since which no call has succeeded, in nanoseconds; 0: the last one has
 
-	process string // names this process to others
+	process string // the name of this process for others
 	wanted  atomic.Bool
 	wants   *nats.Subscription
-	checked atomic.Uint64 // the number of reconnections when the stream was last looked at
+	checked atomic.Uint64 // the number of reconnections when the stream was last checked
 	again   atomic.Bool   // the stream's configuration must be read again
-	refused atomic.Value  // string: what the server refused last for want of rights
-	denied  atomic.Value  // string: why no server lets this process in; "": one has
+	refused atomic.Value  // string: the last operation that the server refused for lack of rights
+	denied  atomic.Value  // string: why no server accepts this process; "": a server has accepted it
 
 	mu   sync.Mutex
 	link context.Context // ends when the connection is lost
 	lose context.CancelFunc
 }
 
-// call returns a context for one request: it ends in time, and when the connection is lost, since the answer is then lost too.
+// call returns a context for one request. It ends after a time limit, and when the connection is lost, since the answer is
+// then lost too.
 func (p *port) call(ctx context.Context) (context.Context, context.CancelFunc) { return p.send(ctx, 0) }
 
-// send is call for a request of so many bytes.
+// send is call for a request of the given size.
 func (p *port) send(ctx context.Context, bytes int) (context.Context, context.CancelFunc) {
 	begun := time.Now()
 	limit := callTimeout
@@ -68,10 +69,11 @@ func (p *port) send(ctx context.Context, bytes int) (context.Context, context.Ca
 	}
 }
 
-// elsewhere is how long the calls to a connected server may fail before the next server is tried.
+// elsewhere is how long calls to the connected server may fail before the next server is tried.
 const elsewhere = 2 * callTimeout
 
-// unanswered takes in that a call got no answer, or none of use, from the server that is connected. It may be cut off from the others.
+// unanswered records that a call got no answer, or no useful one, from the connected server. The server may be cut off from
+// the others.
 func (p *port) unanswered() {
 	now := time.Now()
 	since := p.failing.Load()
@@ -84,7 +86,7 @@ func (p *port) unanswered() {
 	}
 }
 
-// answered takes in that a call has succeeded.
+// answered records that a call has succeeded.
 func (p *port) answered() { p.failing.Store(0) }
 
 // lost ends the requests that wait for answers.
@@ -154,15 +156,15 @@ func dial(ctx context.Context, o *Options) (_ *port, err error) {
 	return p, err
 }
 
-// openPatience is how long opening a log tries again, and openPause how long it waits before.
+// openPatience is how long opening a log is retried, and openPause is the wait between attempts.
 const (
 	openPatience = 10 * time.Second
 	openPause    = 200 * time.Millisecond
 )
 
-// begin opens the stream. It tries again for a while after errors that pass: answers that do not come, and errors that the server calls its
-// own. Those have codes from 500 on, such as the one that it could not make the stream's files. It does not try again if the server is full,
-// has no JetStream or refuses this process.
+// begin opens the stream. It retries for a while after temporary errors: missing answers, and internal errors of the
+// server. The latter have codes from 500 on, for example if the server could not make the stream's files. It does not retry
+// if the server is full, has no JetStream or refuses this process.
 func (p *port) begin(ctx context.Context) error {
 	for begun := time.Now(); ; {
 		err := p.tryBegin(ctx)
@@ -206,7 +208,7 @@ func isDenied(err error) bool {
 	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }
 
-// told returns an error of the server or of the connection as one of package backend.
+// told converts an error of the server or of the connection to one of package backend.
 func (p *port) told(what string, err error) error {
 	var api jetstream.JetStreamError
 	switch {

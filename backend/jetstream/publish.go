@@ -21,7 +21,7 @@ import (
 // Headers of messages.
 const (
 	unitHeader = "Igniter-Unit" // the header of the unit
-	partHeader = "Igniter-Part" // "2/3": the second of three messages of one unit; not there: it is the only one
+	partHeader = "Igniter-Part" // "2/3": the second of three messages of one unit; missing: the only message
 
 	expectedSequence = "Nats-Expected-Last-Sequence"
 	batchID          = "Nats-Batch-Id"
@@ -42,13 +42,13 @@ const (
 	codeAtomicNotSupported = 10174
 )
 
-// unitOverhead is what a unit leaves free of the server's limit of a message, for headers and subject.
+// unitOverhead is the part of the server's limit of a message that a unit leaves for headers and subject.
 const unitOverhead = 8 << 10
 
 func (p *port) UnitBytes() int { return max(int(p.nc.MaxPayload())-unitOverhead, unitOverhead) }
 
 func (p *port) Append(ctx context.Context, head uint64, u caslog.Unit) (uint64, error) {
-	if p.checked.Load() != p.nc.Stats().Reconnects { // the server may have lost its end meanwhile, and would take the unit all the same
+	if p.checked.Load() != p.nc.Stats().Reconnects { // the stream may have lost its end meanwhile, and the server would still take the unit
 		return 0, fmt.Errorf("%w: connected again, and the end of stream %s was not read yet", backend.ErrUnavailable, streamName(p.opts.Log))
 	}
 	limit := p.UnitBytes()
@@ -65,7 +65,7 @@ func (p *port) Append(ctx context.Context, head uint64, u caslog.Unit) (uint64, 
 			header.Set(batchCommit, "1")
 			return p.publish(ctx, head, part, header)
 		}
-		// Each part waits for its answer: the server may take fewer parts, and the connection has room for no more than some.
+		// Each part waits for its answer: the server may accept fewer parts, and the connection has room for only a few.
 		if err := p.request(ctx, p.message(head, part, header), nil); errors.Is(err, caslog.ErrUnknown) {
 			return 0, fmt.Errorf("%w: part %d of %d: %v", backend.ErrUnavailable, i, n, err) // nothing is appended before the last part
 		} else if err != nil {
@@ -101,15 +101,15 @@ func (p *port) publish(ctx context.Context, head uint64, u caslog.Unit, header n
 	return a.Sequence, nil
 }
 
-// request publishes a message and takes the server's answer. After any error but caslog.ErrUnknown the message is not, and
-// will not be, in the stream.
+// request publishes a message and handles the server's answer. After any error except caslog.ErrUnknown, the message is
+// not, and will not be, in the stream.
 func (p *port) request(ctx context.Context, m *nats.Msg, a *ack) error {
 	call, cancel := p.send(ctx, len(m.Data))
 	defer cancel()
 	answer, err := p.nc.RequestMsgWithContext(call, m)
 	switch {
 	case err == nil:
-		p.pace.burden.Store(0) // the server has all that was sent before
+		p.pace.burden.Store(0) // the server has received all earlier bytes
 	case ctx.Err() == nil:
 		p.unanswered()
 	}
@@ -178,8 +178,7 @@ func (p *port) Erase(ctx context.Context, first, last uint64) error {
 	return nil
 }
 
-// probe makes sure that the server refuses an append after a sequence that is not the last, and that this process may
-// publish.
+// probe checks that the server refuses an append after a sequence that is not the last, and that this process may publish.
 func (p *port) probe(ctx context.Context) error {
 	_, err := p.publish(ctx, 1<<62, caslog.Unit{Kind: caslog.Note, Header: "probe", Body: []byte("{}")}, nil)
 	switch {

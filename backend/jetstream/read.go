@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend/internal/caslog"
 )
 
-// partOf returns which part of how many a message is.
+// partOf returns the number i of a message's part, and the number n of parts of its unit.
 func partOf(h nats.Header) (i, n int) {
 	text := h.Get(partHeader)
 	if text == "" {
@@ -111,13 +111,13 @@ func (p *port) Last(ctx context.Context, kind caslog.Kind) (caslog.Entry, error)
 	return p.Get(ctx, m.Sequence)
 }
 
-// few is how many units are read one by one rather than with a consumer.
+// Up to few units are read one by one rather than with a consumer.
 const few = 4
 
 func (p *port) Read(ctx context.Context, after, through uint64) iter.Seq2[caslog.Entry, error] {
 	return func(yield func(caslog.Entry, error) bool) {
 		if through != 0 && through <= after+few {
-			return // Get does it
+			return // the Log calls Get
 		}
 		if err := p.read(ctx, after, through, yield); err != nil {
 			yield(caslog.Entry{}, err)
@@ -125,7 +125,7 @@ func (p *port) Read(ctx context.Context, after, through uint64) iter.Seq2[caslog
 	}
 }
 
-// read yields what a consumer of its own gets. It returns nil if the loop's body has left it.
+// read yields the entries of a new consumer. It returns nil if the loop's body has left the loop.
 func (p *port) read(ctx context.Context, after, through uint64, yield func(caslog.Entry, error) bool) error {
 	call, cancel := p.call(ctx)
 	defer cancel()
@@ -143,8 +143,8 @@ func (p *port) read(ctx context.Context, after, through uint64, yield func(caslo
 			_ = p.stream.DeleteConsumer(call, c.CachedInfo().Name) // otherwise the server does it later
 		}
 	}()
-	// Over a slow network no more is asked for than a message, since the server closes connections that take too long, and
-	// a missing heartbeat may be behind it.
+	// Over a slow network the consumer requests only one message at a time, since the server closes connections that take
+	// too long, and a missing heartbeat may be behind the message.
 	bytes, heartbeat, expiry := 2*max(int(p.nc.MaxPayload()), 1<<20), time.Second, 10*time.Second
 	if p.pace.slow() {
 		bytes, heartbeat, expiry = int(p.nc.MaxPayload())+unitOverhead, 10*time.Second, 30*time.Second

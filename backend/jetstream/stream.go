@@ -52,7 +52,7 @@ func (o *Options) configOf(id backend.LogID, inCluster bool) (jetstream.StreamCo
 		MaxMsgsPerSubject:  -1,
 		MaxMsgSize:         -1,
 		Replicas:           replicas,
-		Duplicates:         100 * time.Millisecond, // the least
+		Duplicates:         100 * time.Millisecond, // the minimum
 		DenyPurge:          true,
 		AllowAtomicPublish: true,
 		Metadata:           map[string]string{metaFormat: format, metaLog: id.String(), metaAncestors: string(ancestors)},
@@ -62,7 +62,7 @@ func (o *Options) configOf(id backend.LogID, inCluster bool) (jetstream.StreamCo
 // subjects returns the beginning of a log's subjects.
 func subjects(log string, id backend.LogID) string { return "igniter." + log + "." + id.String() + "." }
 
-// identityOf returns the identity that a stream's metadata has.
+// identityOf returns the identity in a stream's metadata.
 func identityOf(c *jetstream.StreamConfig) (id backend.LogID, ancestors []backend.Ancestor, err error) {
 	if f := c.Metadata[metaFormat]; f != format {
 		return id, nil, &backend.InvalidError{Field: "log", Reason: fmt.Sprintf("stream %s is not a log that this version knows: its metadata %s is %q, not %q", c.Name, metaFormat, f, format)}
@@ -77,7 +77,7 @@ func identityOf(c *jetstream.StreamConfig) (id backend.LogID, ancestors []backen
 	return id, ancestors, nil
 }
 
-// checkConfig refuses a stream that may lose or change what is in it.
+// checkConfig refuses a stream that may lose or change messages.
 func (o *Options) checkConfig(c *jetstream.StreamConfig, id backend.LogID) error {
 	for _, f := range []struct {
 		field string
@@ -124,7 +124,7 @@ func (o *Options) openStream(ctx context.Context, js jetstream.JetStream) (jetst
 		return nil, err
 	}
 	s, err = js.CreateStream(ctx, config)
-	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) && !o.mustBeNew { // another process has created it, with an identity of its own
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) && !o.mustBeNew { // another process has created it, with another identity
 		return js.Stream(ctx, streamName(o.Log))
 	}
 	return s, err

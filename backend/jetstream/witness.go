@@ -12,7 +12,7 @@ import (
 // witnessKey is the key of the witness in the log's bucket.
 const witnessKey = "head"
 
-// bucket returns the bucket of what is kept beside the log: IGNITER_NAME.
+// bucket returns the bucket of the texts that are stored beside the log: IGNITER_NAME.
 func (p *port) bucket(ctx context.Context, create bool) (jetstream.KeyValue, error) {
 	kv, err := p.js.KeyValue(ctx, streamName(p.opts.Log))
 	if errors.Is(err, jetstream.ErrBucketNotFound) && create {

@@ -74,7 +74,7 @@ func TestNKey(t *testing.T) {
 	reader, readerSeed, _ := user(t)
 	s := startServer(t, t.TempDir(), func(o *server.Options) {
 		o.Nkeys = []*server.NkeyUser{
-			{Nkey: public, Permissions: &server.Permissions{ // those that docs/backends.md names
+			{Nkey: public, Permissions: &server.Permissions{ // the permissions in docs/backends.md
 				Publish:   &server.SubjectPermission{Allow: []string{"igniter.secured.>", "$JS.API.>", "$KV.IGNITER_secured.>", "$O.IGNITER_secured.>"}},
 				Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>", "igniter.secured.want"}}}},
 			{Nkey: reader, Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"$JS.API.>"}}}},

@@ -43,7 +43,8 @@ var lastPort atomic.Uint32
 func init() { lastPort.Store(rand.Uint32()) }
 
 // freeAddress returns an address that was free a moment ago, for a server that others dial before it listens, or while it is
-// down. Its port is below those that systems give to connections: one of these could take it, or dial itself there.
+// down. Its port is below the ports that systems give to connections: a connection could take such a port, or dial itself
+// there.
 func freeAddress(t testing.TB) string {
 	for range 100 {
 		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+lastPort.Add(1)%22_000))

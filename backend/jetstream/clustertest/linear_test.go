@@ -29,7 +29,8 @@ func race() error {
 	return errors.Join(linear.Work(ctx, l, writesEach), l.Close())
 }
 
-// TestLinearizable lets three processes write to the same keys, and checks that the answers are those of one register a key.
+// TestLinearizable lets three processes write to the same keys, and checks that each key behaves as one linearizable
+// register.
 func TestLinearizable(t *testing.T) {
 	t.Parallel()
 	one() // its URL is in the environment
