@@ -12,12 +12,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// Followers are woken by the alarm, a notification, and look by themselves too: it never decides.
+// The alarm, a notification, wakes followers. They also poll, so that correctness does not depend on the alarm.
 const (
 	pollAlarm  = time.Second            // with the alarm, at first
 	pollIdle   = 8 * time.Second        // with the alarm, while nothing is written
 	pollPooled = 100 * time.Millisecond // without an alarm
-	tellEvery  = 2 * time.Millisecond   // how often others are told, at most
+	tellEvery  = 2 * time.Millisecond   // the least time between two notifications
 )
 
 func (l *Log) poll() time.Duration {
@@ -27,8 +27,8 @@ func (l *Log) poll() time.Duration {
 	return pollPooled
 }
 
-// tell tells other processes about writes, some together. It has a transaction of its own, which need not be durable:
-// PostgreSQL takes transactions with a notification one after the other.
+// tell notifies other processes of writes, of several writes at once. It uses a separate transaction, which need not be
+// durable, because PostgreSQL commits transactions with a notification one after the other.
 func (l *Log) tell() {
 	number := strconv.Itoa(int(l.number))
 	for {
@@ -44,14 +44,14 @@ func (l *Log) tell() {
 		ctx, cancel := context.WithTimeout(l.life, closeTimeout)
 		_, err := l.pool.Exec(ctx, `select set_config('synchronous_commit', 'off', true), pg_notify('igniter', $1)`, number)
 		cancel()
-		if err != nil && l.life.Err() == nil { // others look by themselves
+		if err != nil && l.life.Err() == nil { // followers also poll
 			l.opts.Logger.Debug("others could not be told about a write", zap.Error(err))
 		}
 		_ = wait(l.life, tellEvery)
 	}
 }
 
-// startAlarm starts listening for a follower, unless others did.
+// startAlarm starts listening for a follower, unless an earlier follower did.
 func (l *Log) startAlarm() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +61,7 @@ func (l *Log) startAlarm() {
 	}
 }
 
-// listen wakes followers when other processes tell about writes, on a connection of its own.
+// listen wakes followers when other processes notify of writes. It has its own connection.
 func (l *Log) listen() {
 	ctx := l.open
 	for attempt := 0; ; attempt++ {
@@ -73,7 +73,7 @@ func (l *Log) listen() {
 		if heard {
 			attempt = 0
 		}
-		l.change.Notify() // followers look at their own pace again
+		l.change.Notify() // followers poll at the faster pace again
 		if errors.Is(err, errDeaf) {
 			l.opts.Logger.Warn("the server's notifications do not arrive: followers look for facts by themselves", zap.Error(err))
 			return
@@ -88,7 +88,7 @@ func (l *Log) listen() {
 // errDeaf: notifications do not arrive through this address.
 var errDeaf = errors.New("a notification of another connection was not heard")
 
-// hear listens on a connection until that fails, and reports whether it worked first.
+// hear listens on a connection until that fails, and reports whether it worked before.
 func (l *Log) hear(ctx context.Context) (worked bool, err error) {
 	pooled, err := l.pool.Acquire(ctx)
 	if err != nil {
@@ -98,7 +98,7 @@ func (l *Log) hear(ctx context.Context) (worked bool, err error) {
 	defer func() {
 		end, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		_ = conn.Close(end) // the server ends it otherwise
+		_ = conn.Close(end) // if this fails, the server ends the connection
 	}()
 	if behind, err := behindPooler(ctx, conn); err != nil {
 		return false, err
@@ -112,7 +112,7 @@ func (l *Log) hear(ctx context.Context) (worked bool, err error) {
 		return false, err
 	}
 	l.alarm.Store(true)
-	l.change.Notify() // what was written before the alarm worked
+	l.change.Notify() // for writes before the alarm worked
 	number := strconv.Itoa(int(l.number))
 	for {
 		n, err := conn.WaitForNotification(ctx)
@@ -125,7 +125,8 @@ func (l *Log) hear(ctx context.Context) (worked bool, err error) {
 	}
 }
 
-// probe finds out whether what another connection tells is heard: through a pooler only one's own may be.
+// probe checks that notifications of another connection arrive. Through a pooler, only those of the same connection may
+// arrive.
 func (l *Log) probe(ctx context.Context, conn *pgx.Conn) error {
 	probe := "probe " + strconv.Itoa(int(conn.PgConn().PID()))
 	if _, err := l.pool.Exec(ctx, `select pg_notify('igniter', $1)`, probe); err != nil {

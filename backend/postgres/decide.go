@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A decision is what some batches ask of the log, what the log has of it, and the rows that are new.
+// A decision has the IDs and keys that some batches look up, the facts that the log holds under them, and the new rows.
 type decision struct {
 	ids    [][]byte
 	stores [][]byte // of ids
@@ -47,7 +47,7 @@ func newDecision() *decision {
 	return &decision{asked: map[sourced]bool{}, index: map[name]int{}}
 }
 
-// ask adds what a batch must know.
+// ask adds the IDs and keys that a batch looks up.
 func (d *decision) ask(facts []backend.Fact, expect []backend.Expect) {
 	for i := range facts {
 		f := &facts[i]
@@ -70,7 +70,7 @@ func (d *decision) askKey(n name) {
 	}
 }
 
-// statements look up what the batches must know. The log's row is locked.
+// statements look up the IDs and keys. The log's row must be locked.
 func (d *decision) statements(number int32) []statement {
 	var all []statement
 	if len(d.ids) > 0 {
@@ -100,7 +100,7 @@ func (d *decision) statements(number int32) []statement {
 	return all
 }
 
-// begin makes the decision ready to assign, once the statements have run and p tells where the log ends.
+// begin prepares the decision for assign, after the statements have run. p has the end of the log.
 func (d *decision) begin(p *place) {
 	slices.SortFunc(d.held, func(x, y backend.Fact) int { return cmp.Compare(x.Seq, y.Seq) })
 	ids := make([]sequencer.Loaded, len(d.held))
@@ -123,8 +123,8 @@ func (d *decision) fact(seq uint64) (backend.Fact, bool, error) {
 	return d.held[i].Clone(), true, nil
 }
 
-// assign gives the facts of a batch their places, and returns the seq of the first new one, 0 if none is new. After an error
-// the batch has no rows.
+// assign gives the new facts of a batch their seqs, and returns the seq of the first one, or 0 if all were held. After an
+// error the batch has no rows.
 func (d *decision) assign(facts []backend.Fact, encoded []wire.EncodedFact, expect []backend.Expect, now time.Time, limit int) (first uint64, err error) {
 	next := d.seq.Next()
 	fresh, err := d.seq.Assign(facts, expect, now)
@@ -139,7 +139,7 @@ func (d *decision) assign(facts []backend.Fact, encoded []wire.EncodedFact, expe
 	seq := next
 	for i := range facts {
 		if facts[i].Seq != seq {
-			continue // the log held it already, or the batch has it twice
+			continue // the log already held it, or the batch has it twice
 		}
 		seq++
 		bodies = append(bodies, encoded[i].Append(nil, &facts[i]))
@@ -169,7 +169,7 @@ func (d *decision) assign(facts []backend.Fact, encoded []wire.EncodedFact, expe
 	return next, nil
 }
 
-// insert returns what inserts the new rows.
+// insert returns the statement that inserts the new rows.
 func (r *rows) insert(number int32) statement {
 	n := int64(len(r.seqs))
 	return statement{sql: insert, args: []any{number, r.seqs, r.secs, r.nsecs, r.rest, r.keys, r.ids, r.stores, r.all}, done: func(_ string, affected int64) error {
@@ -192,7 +192,7 @@ func parse(seq int64, body []byte) (backend.Fact, error) {
 	return f, nil
 }
 
-// keyHash returns what stands for a key in the table. 0xFF is in no UTF-8.
+// keyHash returns the hash that identifies a key in the table. The byte 0xFF never occurs in UTF-8.
 func keyHash(store, key string) []byte {
 	b := make([]byte, 0, len(store)+1+len(key))
 	b = append(append(append(b, store...), 0xFF), key...)
@@ -200,7 +200,7 @@ func keyHash(store, key string) []byte {
 	return sum[:16]
 }
 
-// idBytes returns an ID as the table has it, and idOf the ID.
+// idBytes returns the form of an ID in the table. idOf is its inverse.
 func idBytes(id string) []byte {
 	if u, ok := uuidtext.Parse(id); ok {
 		return append([]byte{0}, u[:]...)

@@ -18,19 +18,19 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A verdict says what becomes of a trip that failed.
+// A verdict says whether a failed trip is repeated.
 type verdict int
 
 const (
 	final verdict = iota // another trip would fail in the same way
-	again                // what was sent may have happened or not; the same facts are sent again
+	again                // the trip may have taken effect or not; the same facts are sent again
 )
 
 // errUnreplicated is the answer to a commit that no standby has confirmed.
 var errUnreplicated = fmt.Errorf("%w: the commit is durable here, and its wait for a synchronous standby was cancelled: write again once the standby is there",
 	backend.ErrUnavailable)
 
-// judge returns err as the contract names it, and whether another trip may succeed.
+// judge converts err to an error of the contract, and returns whether another trip may succeed.
 func judge(err error) (verdict, error) {
 	if err == nil {
 		return final, nil
@@ -38,7 +38,7 @@ func judge(err error) (verdict, error) {
 	if errors.Is(err, errAgain) || errors.Is(err, errMoved) || errors.Is(err, errBehind) {
 		return again, err
 	}
-	if isContract(err) { // it has its name
+	if isContract(err) { // it already is such an error
 		return final, err
 	}
 	code := sqlState(err)
@@ -83,7 +83,7 @@ func judge(err error) (verdict, error) {
 	return final, fmt.Errorf("%w: %w: %s", cause, err, hint)
 }
 
-// sqlState returns the code of an error of any driver, "" if it has none.
+// sqlState returns the code of an error of any driver, "" if the error has none.
 func sqlState(err error) string {
 	var coded interface{ SQLState() string }
 	if errors.As(err, &coded) {
@@ -92,17 +92,17 @@ func sqlState(err error) string {
 	return ""
 }
 
-// readOnly is the code of a write that a standby gets.
+// readOnly is the error code of a write on a standby.
 const readOnly = "25006"
 
-// grants is what a role lacks that gets 42501.
+// grants is the advice for a role that gets 42501.
 const grants = "grant the role usage on schema igniter and select on its tables, to write insert on igniter.fact and update (format) on igniter.log, " +
 	"to prune delete on igniter.fact and update on igniter.log and igniter.horizon"
 
-// errBehind: the server is a standby that has not got as far as before.
+// errBehind: the server is a standby that is behind an earlier state.
 var errBehind = fmt.Errorf("%w: the standby is behind what was read of it", backend.ErrUnavailable)
 
-// errAgain ends a trip that must be made again, with what it has learned.
+// errAgain ends a trip that must be made again, with the newly learned state.
 var errAgain = errors.New("make the trip again")
 
 func isContract(err error) bool {
@@ -123,7 +123,7 @@ func pause(attempt int) time.Duration {
 	return wait/2 + rand.N(wait)
 }
 
-// retry calls try until it succeeds, its error is final, or ctx or the log ends. try gets a context that ends with either.
+// retry calls try until it succeeds, its error is final, or ctx or the log ends. The context of try ends with either.
 func (l *Log) retry(ctx context.Context, try func(ctx context.Context) error) error {
 	bound, cancel := l.bound(ctx)
 	defer cancel()
@@ -136,7 +136,7 @@ func (l *Log) retry(ctx context.Context, try func(ctx context.Context) error) er
 		trip, end := context.WithTimeout(bound, limit)
 		err = try(trip)
 		if trip.Err() != nil {
-			limit = min(2*limit, maxTrip) // what is read may be large, and the network slow
+			limit = min(2*limit, maxTrip) // the answer may be large, and the network slow
 		}
 		end()
 		if err == nil {

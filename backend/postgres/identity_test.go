@@ -261,7 +261,7 @@ func TestAncestors(t *testing.T) {
 	require.Equal(t, uint64(2), now.Ancestors[3].Through)
 }
 
-// Rows that somebody removed by other means than a prune are missed by everybody who reads all stores.
+// If somebody removes rows by other means than a prune, every reader of all stores detects it.
 func TestRowsTakenAway(t *testing.T) {
 	a := address(t)
 	l := open(t, Options{Address: a, Log: "taken-away"})

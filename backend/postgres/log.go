@@ -19,17 +19,18 @@ import (
 	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
-// tripTimeout is how long one trip to the server may take; one that writes has timeFor its bytes besides. It is longer than a
-// writer waits for the log's row. A trip that reads and took too long has twice the time when it is made again, up to maxTrip.
+// tripTimeout limits the time of one trip to the server; a trip that writes also has timeFor its bytes. It is longer than a
+// writer waits for the log's row. A trip that reads and takes too long gets twice the time at its next attempt, up to
+// maxTrip.
 const (
 	tripTimeout = 45 * time.Second
 	maxTrip     = 10 * time.Minute
 )
 
-// timeFor is how long it takes to send so many bytes over the slowest network that writers work over, 64 KiB/s.
+// timeFor returns the time to send bytes over the slowest supported network, 64 KiB/s.
 func timeFor(bytes int) time.Duration { return time.Duration(bytes) * time.Second / (64 << 10) }
 
-// closeTimeout is how long Close waits for the trip of writes that is under way.
+// closeTimeout is how long Close waits for the writes in flight.
 const closeTimeout = 5 * time.Second
 
 // A Log is a backend.Log in a PostgreSQL database. Its methods may be called concurrently, and other processes may use the same
@@ -37,7 +38,7 @@ const closeTimeout = 5 * time.Second
 type Log struct {
 	opts    Options
 	pool    *pgxpool.Pool
-	pooled  bool  // a pooler gives each transaction another connection, so that nothing may be kept at a connection
+	pooled  bool  // a pooler may give each transaction another connection, so that a connection must keep no state
 	number  int32 // of the log's row
 	address string
 
@@ -47,23 +48,24 @@ type Log struct {
 	shut   context.CancelFunc
 	tasks  sync.WaitGroup
 	change ctxsync.Signal // when there may be more to read, or the log is closed
-	alarm  atomic.Bool    // the writes of other processes are told at once
-	work   chan struct{}  // has room for one: the committer is to look at queue
-	told   chan struct{}  // has room for one: others are to be told about a write
+	alarm  atomic.Bool    // notifications of other processes' writes arrive
+	work   chan struct{}  // has room for one value, which tells the committer to look at queue
+	told   chan struct{}  // has room for one value, which asks for a notification of a write
 
 	mu      sync.Mutex // guards the fields below
 	queue   []*write
 	closing bool
 	listens bool  // the alarm's goroutine was started
-	trouble error // why the committer could not reach the server; nil: it did
+	trouble error // why the committer could not reach the server; nil: it could
 	known   known
 	state   backend.Connection
 }
 
 var _ backend.Log = (*Log)(nil)
 
-// Open opens a log, and makes it and the tables if they are not there. It tries once to connect, so that a wrong address shows
-// at once, as backend.ErrUnavailable; a connection that is lost later is made again. ctx is for the call.
+// Open opens a log, and creates it and the tables if they do not exist. It tries only once to connect, so that a wrong
+// address fails at once, with backend.ErrUnavailable. Later, the log reconnects when a connection is lost. ctx is for the
+// call.
 func Open(ctx context.Context, opts Options) (*Log, error) {
 	l := &Log{told: make(chan struct{}, 1), work: make(chan struct{}, 1)}
 	l.life, l.cancel = context.WithCancel(context.Background())
@@ -105,7 +107,7 @@ func (l *Log) start(ctx context.Context) error {
 	return l.find(ctx, conn.Conn())
 }
 
-// connect makes the pool, and finds out whether a pooler stands before the server.
+// connect makes the pool, and finds out whether the connection goes through a pooler.
 func (l *Log) connect(ctx context.Context) error {
 	if l.pool = l.opts.Pool; l.pool != nil {
 		conn, err := l.pool.Acquire(ctx)
@@ -138,7 +140,7 @@ func (l *Log) connect(ctx context.Context) error {
 		c.RuntimeParams["application_name"] = "igniter"
 	}
 	for _, f := range c.Fallbacks {
-		if (f.Host != c.Host || f.Port != c.Port) && c.ValidateConnect == nil { // the log is at one of them
+		if (f.Host != c.Host || f.Port != c.Port) && c.ValidateConnect == nil { // only one of the hosts has the log
 			c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
 		}
 	}
@@ -165,11 +167,10 @@ func (l *Log) connect(ctx context.Context) error {
 	return err
 }
 
-// warning is the code of the notice with which a commit is answered whose wait for a standby was cancelled.
+// warning is the code of the notice that comes with a commit whose wait for a standby was cancelled.
 const warning = "01000"
 
-// behindPooler reports whether a pooler stands between the connection and the server: PgBouncer gives clients process numbers
-// of its own.
+// behindPooler reports whether a connection goes through a pooler: PgBouncer gives clients its own process numbers.
 func behindPooler(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	var pid uint32
 	err := conn.QueryRow(ctx, `select pg_backend_pid()`, pgx.QueryExecModeExec).Scan(&pid)
@@ -199,7 +200,7 @@ func (l *Log) checkServer(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// Close ends the log. It waits some seconds for a write that is under way. A pool that the app gave stays open.
+// Close ends the log. It waits some seconds for writes in flight. A pool from Options stays open.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	l.closing = true
@@ -220,7 +221,7 @@ func (l *Log) closePool() {
 	}
 }
 
-// wake sends to a channel that has room for one.
+// wake sends to a channel that has room for one value.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -235,12 +236,12 @@ func (l *Log) reset() {
 	}
 }
 
-// failed notes that the server could not be reached.
+// failed records that the server could not be reached.
 func (l *Log) failed(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state.Up {
-		l.reset() // the other connections are lost too
+		l.reset() // the other connections are probably lost, too
 		l.state.Up, l.state.Since = false, time.Now()
 		l.opts.Logger.Warn("the server does not answer: trying again", zap.String("server", l.address), zap.Error(err))
 	}
@@ -256,7 +257,7 @@ func (l *Log) Features() backend.Features {
 	return f
 }
 
-// WriteSnapshot implements backend.Backend. There is nothing to do: PostgreSQL keeps its tables by itself.
+// WriteSnapshot implements backend.Backend. It does nothing, since PostgreSQL maintains its tables.
 func (l *Log) WriteSnapshot(ctx context.Context, _ uint64) error {
 	if _, err := l.look(ctx, nil); err != nil {
 		return fmt.Errorf("postgres: write snapshot: %w", err)
@@ -264,8 +265,9 @@ func (l *Log) WriteSnapshot(ctx context.Context, _ uint64) error {
 	return nil
 }
 
-// Stats implements backend.Log, in one round trip. Bytes is what the table of facts takes with its indexes, for all logs in it.
-// With an error it returns Connection alone: it is up until a call, a write or a follower has met the trouble.
+// Stats implements backend.Log, in one round trip. Bytes is the size of the table of facts and its indexes, for all logs in
+// it. With an error, Stats returns only Connection. Connection.Up is true until a call, a write or a follower has failed to
+// reach the server.
 func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	var s backend.Stats
 	p, err := l.look(ctx, func() []statement {
@@ -288,7 +290,8 @@ func (l *Log) Stats(ctx context.Context) (backend.Stats, error) {
 	return s, nil
 }
 
-// scanHorizons returns what reads the log's horizons, unless it still has as many pruned facts as when they were last read.
+// scanHorizons returns the statement that reads the log's horizons, unless the number of pruned facts has not changed since
+// pruned.
 func scanHorizons(number int32, pruned int64, to *map[string]backend.Horizon) statement {
 	return statement{sql: horizons, args: []any{number, pruned}, row: func(scan func(...any) error) error {
 		var store []byte
@@ -302,8 +305,8 @@ func scanHorizons(number int32, pruned int64, to *map[string]backend.Horizon) st
 	}}
 }
 
-// unix returns a time as the tables keep it. 0, 0 with a log's end of 0 stands for no time.
+// unix returns the time of a row. In a log without facts, 0, 0 stands for no time.
 func unix(sec, nsec int64) time.Time { return time.Unix(sec, nsec).UTC() }
 
-// seqOf returns a seq as the tables keep it; one that is beyond them is the last one.
+// seqOf returns a seq in the form of the tables. A seq that is too large for them becomes the largest one.
 func seqOf(seq uint64) int64 { return int64(min(seq, math.MaxInt64)) }

@@ -16,31 +16,30 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Options say where a log is. The zero Options are the log "default" in the database that PGHOST and the other variables of
-// libpq name.
+// Options configure a log. The zero Options stand for the log "default" in the database that PGHOST and the other variables
+// of libpq name.
 type Options struct {
-	// Address is a connection string in either form that libpq takes. What it leaves out comes from PGHOST and the other
-	// variables, and the password from ~/.pgpass. pool_max_conns and the other settings of package pgxpool may stand in it too. Of
-	// several hosts the log uses the primary, unless target_session_attrs says otherwise.
+	// Address is a connection string in either form of libpq. Missing parts come from PGHOST and the other variables, and
+	// the password from ~/.pgpass. It may have pool_max_conns and the other settings of package pgxpool. Of several hosts
+	// the log uses the primary, unless target_session_attrs says otherwise.
 	Address string
 
-	// Pool is a pool of the app's that the log uses instead of Address. The log does not close it. It takes one connection at a
-	// time to write and one for each page that is read; while it is followed it keeps one more to itself. nil: the log has a pool
-	// of its own.
+	// Pool is a pool of the app that the log uses instead of Address. The log does not close it. It uses one connection to
+	// write, one for each page that is being read, and one more while it is followed. nil: the log has its own pool.
 	//
-	// The answer to a commit comes with a warning if an operator cancels its wait for a synchronous standby. The log sees the
-	// warning only in a pool of its own.
+	// If an operator cancels a commit's wait for a synchronous standby, the answer has a warning. The log sees this warning
+	// only with its own pool.
 	Pool *pgxpool.Pool
 
-	// Log is the log's name, 1 to 256 bytes of UTF-8 without U+0000. A log that does not exist is made. "": "default".
+	// Log is the log's name, 1 to 256 bytes of UTF-8 without U+0000. Open creates a missing log. "": "default".
 	Log string
 
-	// MaxFrame is how many bytes a fact or batch may have as a frame of package wire. 0: wire.DefaultMaxFrame. More than
-	// wire.MaxMaxFrame counts as that.
+	// MaxFrame limits the bytes of the body of a fact's or batch's frame of package wire. 0 stands for
+	// wire.DefaultMaxFrame, and more than wire.MaxMaxFrame for wire.MaxMaxFrame.
 	MaxFrame int
 
-	Now    func() time.Time // returns transaction times; it is called concurrently; nil: time.Now
-	Logger *zap.Logger      // gets what an operator must know; nil: nothing is logged
+	Now    func() time.Time // returns transaction times; may be called concurrently; nil: time.Now
+	Logger *zap.Logger      // for messages that an operator must see; nil: nothing is logged
 }
 
 const defaultLog = "default"
@@ -61,7 +60,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// checkName reports why a name of a log or a position can't be kept as text, as an *backend.InvalidError.
+// checkName returns a *backend.InvalidError if the name of a log or a position can't be kept as text.
 func checkName(field, name string) error {
 	if err := backend.CheckStore(name); err != nil || strings.ContainsRune(name, 0) {
 		return &backend.InvalidError{Field: field, Reason: fmt.Sprintf("%.300q is not 1 to %d bytes of UTF-8 without U+0000", name, backend.MaxStoreLen)}
@@ -69,7 +68,7 @@ func checkName(field, name string) error {
 	return nil
 }
 
-// The backend is registered as "postgres". It uses the Config's Address and the settings "log", a name, and "max_frame", a
+// The name for backend.Open is "postgres". It uses the Config's Address and the settings "log", a name, and "max_frame", a
 // number of bytes.
 func init() {
 	backend.Register("postgres", func(ctx context.Context, c backend.Config) (backend.Backend, error) {

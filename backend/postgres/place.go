@@ -20,13 +20,13 @@ import (
 //go:embed schema.sql
 var schema string
 
-// format is of the tables. In format 1, IDs were unique in a log, and not in each store.
+// format is the version of the tables. In format 1, an ID was unique in the whole log, not only in its store.
 const format = 2
 
-// A place is what a trip finds at the log's row and end.
+// A place has the data that a trip finds in the log's row and at its end.
 type place struct {
-	server   string // changes when the server was started again, or is another one
-	table    int64  // the OID of the table of logs, which changes when that is restored
+	server   string // changes when the server was restarted, or is another one
+	table    int64  // the OID of the table of logs, which changes when the table is restored
 	identity backend.LogID
 	origin   string
 	pruned   uint64
@@ -35,10 +35,10 @@ type place struct {
 	seen uint64 // the highest seq that this process knew before the trip
 }
 
-// standby reports whether the server only follows another one. What it has may be less than before when it was started again.
+// standby reports whether the server is a standby. After a restart it may have fewer facts than before.
 func (p *place) standby() bool { return strings.HasSuffix(p.server, "true") }
 
-// An end is the last seq that a log ever gave, and its latest transaction time; zero: the log never had a fact.
+// An end is the last seq that a log ever assigned, and its latest transaction time; zero: the log never had a fact.
 type end struct {
 	seq   uint64
 	clock time.Time
@@ -54,24 +54,24 @@ func (e *end) reach(seq, sec, nsec int64) {
 	}
 }
 
-// known is what a process knows of its log.
+// known is the state of a log that a process knows.
 type known struct {
 	place     place
 	ancestors []backend.Ancestor
-	seen      uint64 // the highest seq that the log was read through, or that was acknowledged
-	mark      uint64 // the highest seq of which the fact is known; 0: none
-	markID    []byte // its ID, as the table has it
+	seen      uint64 // the highest seq through which the log was read, or that was acknowledged
+	mark      uint64 // the highest seq with a known ID; 0: none
+	markID    []byte // the ID at mark, in the form of the table
 	lost      error  // a *backend.DivergedError: another log has taken this log's place
 }
 
-// depart begins a trip: it returns a place that knows what the process knew before.
+// depart begins a trip: it returns a place with the previously known state.
 func (l *Log) depart() place {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return place{seen: l.known.seen}
 }
 
-// statements returns what looks at the place. Row is row or lockRow; set is settings or settingsRead.
+// statements returns the statements that read the place. Row is row or lockRow; set is settings or settingsRead.
 func (p *place) statements(number int32, set, row string) []statement {
 	return []statement{
 		{sql: set, row: func(scan func(...any) error) error {
@@ -97,8 +97,8 @@ func (p *place) statements(number int32, set, row string) []statement {
 	}
 }
 
-// look makes a trip that reads: the log's place, and what else more returns. All of it is of one moment. more is called for
-// each attempt.
+// look makes a trip that reads the log's place and runs the statements that more returns, all in one snapshot. more is
+// called for each attempt.
 func (l *Log) look(ctx context.Context, more func() []statement) (p place, err error) {
 	err = l.retry(ctx, func(ctx context.Context) error {
 		conn, err := l.pool.Acquire(ctx)
@@ -122,8 +122,8 @@ func (l *Log) look(ctx context.Context, more func() []statement) (p place, err e
 	return p, err
 }
 
-// admit checks that the place is of the log that this process knows. Its error is errAgain if that took a look of its own. The
-// connection is in no transaction.
+// admit checks that the place belongs to the log that this process knows. Its error is errAgain if that needed separate
+// queries. The connection must be in no transaction.
 func (l *Log) admit(ctx context.Context, conn *pgx.Conn, p *place) error {
 	l.mu.Lock()
 	k := &l.known
@@ -164,8 +164,8 @@ func (l *Log) diverge(c backend.Cursor, log backend.LogID, common uint64) {
 	l.change.Notify()
 }
 
-// verify finds out who the log is after the server, the tables or the log's identity have changed. A log in another place than
-// where it was last written begins a new identity.
+// verify determines the log's identity after the server, the tables or the identity have changed. A log in another place
+// than where it was last written begins a new identity.
 func (l *Log) verify(ctx context.Context, conn *pgx.Conn) error {
 	p := l.depart()
 	l.mu.Lock()
@@ -244,10 +244,10 @@ func (l *Log) renew(ctx context.Context, conn *pgx.Conn, run runner, here string
 	return err
 }
 
-// errMoved: the log waits for somebody who may begin its new identity.
+// errMoved: the log waits for a role that may begin its new identity.
 var errMoved = fmt.Errorf("%w", backend.ErrUnavailable)
 
-// renewal returns what gives the log at p, whose row is locked, a new identity.
+// renewal returns the statements that give the log at p a new identity. The log's row must be locked.
 func renewal(number int32, p *place, here string) []statement {
 	identity := backend.NewLogID().String()
 	return []statement{
@@ -276,7 +276,7 @@ func scanAncestors(number int32, to *[]backend.Ancestor) statement {
 	}}
 }
 
-// find finds the log's row. It makes the tables and the row if they are not there.
+// find finds the log's row. It creates the tables and the row if they do not exist.
 func (l *Log) find(ctx context.Context, conn *pgx.Conn) error {
 	var missing bool
 	if err := conn.QueryRow(ctx, missingTables).Scan(&missing); err != nil {
@@ -312,12 +312,12 @@ func (l *Log) find(ctx context.Context, conn *pgx.Conn) error {
 	return fmt.Errorf("%w: its row in igniter.log does not stay", backend.ErrInvalid)
 }
 
-// missingTables looks into the catalog itself. to_regclass may answer from a cache that knows nothing of what others have just
-// made.
+// missingTables reads the catalog itself, since to_regclass may use a stale cache, without tables that others have just
+// created.
 const missingTables = `select not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'igniter' and c.relname = 'fact')`
 
-// upgrade makes tables of format 1 those of format 2, for all logs in them, while other processes may do the same. It builds an
-// index over all facts again, for which writers wait.
+// upgrade converts tables of format 1 to format 2, for all logs in them. Other processes may do the same concurrently. It
+// rebuilds an index over all facts; writers wait meanwhile.
 func (l *Log) upgrade(ctx context.Context, conn *pgx.Conn) error {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
@@ -338,7 +338,7 @@ func (l *Log) upgrade(ctx context.Context, conn *pgx.Conn) error {
 	return tx.Commit(ctx)
 }
 
-// create makes the tables, while other processes may do the same.
+// create creates the tables. Other processes may do the same concurrently.
 func create(ctx context.Context, conn *pgx.Conn) error {
 	tx, err := conn.Begin(ctx)
 	if err != nil {

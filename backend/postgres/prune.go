@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/internal/seqrange"
 )
 
-// pruneFacts is how many facts are pruned in one transaction, for which writers wait.
+// pruneFacts is the number of facts that are pruned in one transaction, for which writers wait.
 const pruneFacts = 1000
 
 const (
@@ -27,8 +27,8 @@ const (
 	moveFloor = `update igniter.log set pruned = pruned + $2::bigint, floor_seq = $3::bigint, floor_sec = $4::bigint, floor_nsec = $5::int where log = $1::int`
 )
 
-// Prune implements backend.Log. It removes 1,000 facts at a time, each time with their stores' horizons, and lets writers go on
-// in between. If an answer is lost, it does not go on: prune the same seqs again.
+// Prune implements backend.Log. It removes 1,000 facts at a time, together with setting their stores' horizons, and lets
+// writers go on in between. If an answer is lost, it stops: prune the same seqs again.
 func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizon) (backend.PruneReport, error) {
 	var report backend.PruneReport
 	p, err := l.look(ctx, nil)
@@ -60,7 +60,7 @@ func (l *Log) Prune(ctx context.Context, seqs iter.Seq[uint64], h backend.Horizo
 	return report, nil
 }
 
-// prune removes the facts at seqs. Before anything is removed it tries again as every trip does.
+// prune removes the facts at seqs. Until anything is removed, it retries like every trip.
 func (l *Log) prune(ctx context.Context, seqs []int64, h backend.Horizon, report *backend.PruneReport) error {
 	return l.retry(ctx, func(ctx context.Context) error {
 		conn, err := l.pool.Acquire(ctx)
@@ -98,7 +98,7 @@ func (l *Log) prune(ctx context.Context, seqs []int64, h backend.Horizon, report
 			statement{sql: moveFloor, args: []any{l.number, n, seqOf(p.last.seq), p.last.clock.Unix(), int32(p.last.clock.Nanosecond())}},
 			statement{sql: commit})
 		if err != nil {
-			if v, _ := judge(err); v == again { // not by retry, which would not count what is gone
+			if v, _ := judge(err); v == again { // no retry, since it would not count the facts already removed
 				return fmt.Errorf("%w: the answer was lost, prune the same seqs again: %v", backend.ErrUnavailable, err)
 			}
 			return err

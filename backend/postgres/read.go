@@ -54,8 +54,8 @@ func (l *Log) loop(ctx context.Context, r backend.Range, follow bool) iter.Seq2[
 	}
 }
 
-// A reader is a loop over the log. It reads the facts after a seq, with a statement of its own for each time, so that no
-// transaction is open while the loop's body runs.
+// A reader is a loop over the log. It reads each page with a separate statement, so that no transaction is open while the
+// loop's body runs.
 type reader struct {
 	log    *Log
 	r      backend.Range
@@ -64,11 +64,11 @@ type reader struct {
 
 	pager    *backend.Pager
 	identity backend.LogID
-	pruned   int64          // how many facts the log had pruned when the loop was last told its horizons; -1: it was not
-	at       uint64         // the log was read through here
-	through  uint64         // where the loop ends; 0: not
-	gone     uint64         // how many seqs the loop has passed that hold no fact
-	batch    []backend.Fact // the facts through at of a batch that goes on
+	pruned   int64          // the number of facts that the log had pruned when the loop last got its horizons; -1: not yet
+	at       uint64         // the seq through which the log was read
+	through  uint64         // the seq at which the loop ends; 0: none
+	gone     uint64         // the number of passed seqs without a fact
+	batch    []backend.Fact // the facts, through at, of an incomplete batch
 	ends     uint64         // the last seq of that batch
 }
 
@@ -81,7 +81,7 @@ func (x *reader) read(ctx context.Context) error {
 			return err
 		}
 		if x.pager != nil && x.identity != got.place.identity && x.pruned >= 0 {
-			x.pruned = -1 // the horizons are another log's
+			x.pruned = -1 // the horizons were another log's
 			continue
 		}
 		if x.pager == nil || x.identity != got.place.identity {
@@ -128,7 +128,7 @@ func (x *reader) wait(ctx context.Context, changed <-chan struct{}, poll time.Du
 	return x.log.ended(ctx)
 }
 
-// begin checks where the loop begins, or goes on in a log that has a new identity.
+// begin checks the cursor at the beginning of the loop, and again when the log has a new identity.
 func (x *reader) begin(got *taken) error {
 	l := x.log
 	l.mu.Lock()
@@ -154,18 +154,18 @@ func (x *reader) begin(got *taken) error {
 	return nil
 }
 
-// taken is what one trip has read.
+// taken has the results of one trip.
 type taken struct {
 	place   place
 	facts   []backend.Fact
-	rest    []uint64 // how many facts of its batch come after each
+	rest    []uint64 // for each fact, the number of later facts in its batch
 	bytes   int      // of their bodies
-	through uint64   // the log was read through here
+	through uint64   // the seq through which the log was read
 
-	horizons map[string]backend.Horizon // if facts were pruned since the loop was told them
+	horizons map[string]backend.Horizon // if facts were pruned since the loop last got them
 }
 
-// take reads what comes next.
+// take reads the next page.
 func (x *reader) take(ctx context.Context) (got taken, err error) {
 	l := x.log
 	to := uint64(maxSeq)
@@ -200,7 +200,7 @@ func (x *reader) take(ctx context.Context) (got taken, err error) {
 
 const maxSeq = math.MaxInt64
 
-// scan takes the rows of a page. The facts share memory, which is theirs alone.
+// scan reads the rows of a page. The facts share memory only with each other.
 func (got *taken) scan(rows pgx.Rows) error {
 	var block []byte
 	for rows.Next() {
@@ -230,13 +230,13 @@ func (got *taken) scan(rows pgx.Rows) error {
 
 const blockSize = 64 << 10
 
-// count finds rows that somebody deleted: a loop over all stores passes no more empty seqs than the log says were pruned. The
-// page and that number are of one snapshot of the database, so that a prune meanwhile changes both.
+// count detects rows that somebody deleted: a loop over all stores must not pass more empty seqs than facts were pruned.
+// The page and that number are of one snapshot of the database, so that a concurrent prune changes both.
 func (x *reader) count(got *taken) error {
 	if x.r.Stores != nil {
 		return nil
 	}
-	var hole [2]uint64 // the last one
+	var hole [2]uint64 // the last gap
 	at := x.at
 	pass := func(seq uint64) {
 		if seq > at+1 {
@@ -256,9 +256,9 @@ func (x *reader) count(got *taken) error {
 	return nil
 }
 
-// give yields what was taken, in whole batches. It reports whether the loop goes on.
+// give yields the facts in got, in whole batches. It reports whether the loop goes on.
 func (x *reader) give(got *taken) bool {
-	start := 0 // of the batch, in what was taken; the batch before it may have begun earlier
+	start := 0 // index in got of the current batch; the first batch may have begun in an earlier page
 	add := func(end int) bool {
 		batch := got.facts[start:end]
 		if len(x.batch) > 0 {

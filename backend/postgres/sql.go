@@ -13,22 +13,22 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Rules of the statements. They run on tables that are empty at first and large later, with plans that PostgreSQL makes early
-// and keeps. So each lookup names its order and a limit of one, and compares whole rows: only the right index can serve that.
-// The caller compares what was found, or the query does behind the limit. Limits are literal. Scans of whole tables and sorts
-// are turned off, and a statement is planned once for a connection, see settings.
+// Rules of the statements. PostgreSQL plans them early, while tables are empty, and keeps the plans when tables are large.
+// So each lookup has an order and a limit of one, and compares whole rows: only the right index can serve that. The caller,
+// or the query after the limit, checks the row that was found. Limits are literal. Scans of whole tables and sorts are
+// turned off, and a statement is planned once per connection, see settings.
 const (
 	begin     = `begin isolation level read committed`
 	beginRead = `begin isolation level repeatable read read only`
 	commit    = `commit`
 
-	// settings hold for the transaction. A writer that stops between its two trips would block all others, and a sequential scan
-	// would stay in a plan. Durability is only raised.
+	// settings apply to the transaction. They limit the time of a writer that stops between its two trips, which would
+	// block all others, and forbid sequential scans, which would stay in a plan. They never lower durability.
 	settings = `select concat(set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, true),
 	set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '10s', true), set_config('lock_timeout', '30s', true), ` + plans + `), ` + serverKey
 
-	// patience lets a transaction that sends much be idle for longer: the server counts the time until all of a statement has
-	// arrived.
+	// patience lets a transaction that sends much data be idle for longer, since the server counts the time until a
+	// statement has arrived completely.
 	patience = `select set_config('idle_in_transaction_session_timeout', $1::text, true) where current_setting('idle_in_transaction_session_timeout') = '10s'`
 
 	settingsRead = `select concat(` + plans + `), ` + serverKey
@@ -36,7 +36,7 @@ const (
 	plans = `set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
 	set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true), set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
 
-	// serverKey changes when the server was started again, or is another one.
+	// serverKey changes when the server was restarted, or is another one.
 	serverKey = `pg_postmaster_start_time()::text || ' ' || pg_is_in_recovery()::text`
 
 	row     = `select tableoid::bigint, identity::text, origin, floor_seq, floor_sec, floor_nsec, pruned from igniter.log where log = $1`
@@ -60,7 +60,7 @@ const (
 	insert = `insert into igniter.fact (log, seq, clock_sec, clock_nsec, rest, key_hash, id, store, body)
 	select $1::int, * from unnest($2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[])`
 
-	// origin is where the log is written; a standby can't tell.
+	// origin is the place where the log is written; a standby can't determine it.
 	origin = `case when pg_is_in_recovery() then '' else concat_ws('/', (select system_identifier from pg_control_system()), left(pg_walfile_name(pg_current_wal_lsn()), 8),
 	(select oid from pg_database where datname = current_database()), 'igniter.log'::regclass::oid) end`
 
@@ -70,7 +70,7 @@ const (
 
 	idAt = `select f.id from (select log, seq, id from igniter.fact where (log, seq) >= ($1::int, $2::bigint) order by log, seq limit 1) f where f.log = $1 and f.seq = $2`
 
-	// A page is read by the primary key: at most pageRows facts, and no more once they have pageBytes.
+	// A page is read by the primary key. It has at most pageRows facts, and ends once they have pageBytes.
 	page       = pageOf + pageIn + pageEnd
 	pageStores = pageOf + pageIn + ` and store = any($4::bytea[])` + pageEnd
 	pageOf     = `select seq, rest, body from (select log, seq, rest, body, sum(octet_length(body)) over (order by log, seq rows unbounded preceding) as size from
@@ -82,19 +82,20 @@ const (
 	pageBytes = 1 << 20
 	window    = 20_000 // seqs that are searched for facts of some stores at a time
 
-	// replicated makes a transaction that writes nothing wait for a synchronous standby as the facts that it has found did.
+	// replicated makes a transaction that only found held facts wait for a synchronous standby, as the write of these facts
+	// did.
 	replicated = `select case when current_setting('synchronous_standby_names') <> '' then pg_current_xact_id()::text end`
 
 	notify = `select pg_notify('igniter', $1)`
 )
 
-// A statement is SQL with what becomes of its rows.
+// A statement is SQL with the functions that handle its result.
 type statement struct {
 	sql  string
 	args []any
-	row  func(scan func(dst ...any) error) error // called for each row; nil: there is none
-	rows func(rows pgx.Rows) error               // takes all rows instead, where the rows are pgx's
-	done func(tag string, affected int64) error  // called with what the command did; nil: nothing to check
+	row  func(scan func(dst ...any) error) error // called for each row; nil: there are no rows
+	rows func(rows pgx.Rows) error               // handles all rows instead of row, for pgx only
+	done func(tag string, affected int64) error  // called with the result of the command; nil: nothing to check
 }
 
 // A runner runs statements in one transaction.
@@ -117,7 +118,7 @@ func (p pipeline) run(ctx context.Context, all ...statement) error {
 	results := p.to.SendBatch(ctx, b)
 	for i := range all {
 		if err := all[i].take(results.Query()); err != nil {
-			_ = results.Close() // it meets the same error
+			_ = results.Close() // returns the same error
 			return err
 		}
 	}
@@ -147,7 +148,7 @@ func (s *statement) take(rows pgx.Rows, err error) error {
 	return err
 }
 
-// A series sends one statement after the other, to any driver: it passes arrays as text.
+// A series sends one statement after the other, with any driver: it passes arrays as text.
 type series struct{ tx *sql.Tx }
 
 func (s series) run(ctx context.Context, all ...statement) error {
@@ -188,7 +189,7 @@ func (s series) one(ctx context.Context, st *statement) error {
 	return rows.Err()
 }
 
-// asText returns arrays and bytes in PostgreSQL's text form.
+// asText converts arrays and bytes to PostgreSQL's text form.
 func asText(arg any) any {
 	var b strings.Builder
 	list := func(n int, item func(i int)) string {

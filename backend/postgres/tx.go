@@ -25,7 +25,7 @@ type Tx struct{ run runner }
 // PGX returns a transaction of package pgx as a Tx.
 func PGX(tx pgx.Tx) Tx { return Tx{pipeline{tx}} }
 
-// SQL returns a transaction of package database/sql as a Tx. Any driver for PostgreSQL will do.
+// SQL returns a transaction of package database/sql as a Tx. Any driver for PostgreSQL works.
 func SQL(tx *sql.Tx) Tx { return Tx{series{tx}} }
 
 const (
@@ -42,18 +42,18 @@ const (
 	numberOf = `select log, format from igniter.log where name = $1`
 )
 
-// InTx writes a batch to the log of a name ("": "default") in a transaction of the app, so that the facts and what else the
-// transaction changes are there together or not at all. The log must exist.
+// InTx writes a batch to the log with the given name ("": "default") in a transaction of the app, so that the facts and the
+// other changes of the transaction commit together. The log must exist.
 //
-// Write facts last, just before the commit: until the transaction ends, every other writer of the log waits for it, those of
-// this process too. The seqs that are returned hold once the transaction is committed; a transaction that is rolled back gives
-// none. Where the transaction has no such limits, InTx makes it wait at most 30 s for the log and stay idle at most 10 s, and a
+// Write facts last, just before the commit: until the transaction ends, all other writers of the log wait for it, also in
+// this process. The returned seqs are valid once the transaction is committed; a rolled-back transaction uses up no seqs.
+// Unless the transaction already has such limits, InTx limits its wait for the log to 30 s, and its idle time to 10 s and a
 // second more for each 64 KiB of facts. It raises synchronous_commit to on.
 //
-// The verdicts are those of [backend.Log.Write]. After a *backend.ConflictError, backend.ErrIDReused, backend.ErrTooLarge or a
-// *backend.InvalidError nothing is written, and the transaction may go on. After any other error roll it back. The isolation level
-// should be read committed. At a higher one a batch without facts is a *backend.InvalidError, and any other is
-// backend.ErrUnavailable if somebody has written to the log since the transaction began: begin again.
+// The results are as for [backend.Log.Write]. After a *backend.ConflictError, backend.ErrIDReused, backend.ErrTooLarge or a
+// *backend.InvalidError nothing is written, and the transaction may go on. After any other error roll it back. The
+// isolation level should be read committed. At a higher level, a batch without facts is a *backend.InvalidError; any other
+// batch is backend.ErrUnavailable if somebody has written to the log since the transaction began: begin again.
 func InTx(ctx context.Context, tx Tx, log string, b backend.Batch) (backend.Written, error) {
 	w, err := inTx(ctx, tx.run, cmp.Or(log, defaultLog), b)
 	if err != nil {
@@ -123,7 +123,7 @@ func inTx(ctx context.Context, run runner, log string, b backend.Batch) (w backe
 	return backend.Written{Facts: facts, First: first}, nil
 }
 
-// findLog returns the number of a log, and runs more.
+// findLog returns the number of a log, and runs the statements in more.
 func findLog(ctx context.Context, run runner, log string, more ...statement) (number int32, err error) {
 	if err := checkName("log", log); err != nil {
 		return 0, err
@@ -145,8 +145,8 @@ func findLog(ctx context.Context, run runner, log string, more ...statement) (nu
 // ErrMoved: another follower has moved the position.
 var ErrMoved = errors.New("postgres: another follower has moved the position: roll back, and read it again")
 
-// Position returns the cursor that is kept under a name for the log of a name ("": "default"), for followers that derive rows
-// from facts in the same database:
+// Position returns the cursor that is stored under name for a log ("": "default"), for followers that derive rows from
+// facts in the same database:
 //
 //	at, err := postgres.Position(ctx, postgres.PGX(tx), "orders", "totals")
 //	for page, err := range log.Follow(ctx, backend.Range{After: at}) {
@@ -156,7 +156,8 @@ var ErrMoved = errors.New("postgres: another follower has moved the position: ro
 //		at = page.Through
 //	}
 //
-// Each fact then changes the rows exactly once, wherever the follower is killed, and however many run. Zero: nothing is kept yet.
+// Each fact then changes the rows exactly once, even if followers are killed at any point, and however many run. The cursor
+// is zero if none is stored yet.
 func Position(ctx context.Context, tx Tx, log, name string) (c backend.Cursor, err error) {
 	number, err := findPosition(ctx, tx, log, name)
 	if err == nil {
@@ -175,8 +176,8 @@ func Position(ctx context.Context, tx Tx, log, name string) (c backend.Cursor, e
 	return c, nil
 }
 
-// Advance moves a [Position], which must be at from. If it is not, the error is ErrMoved: another follower has done this work.
-// A follower that comes at the same time waits for the transaction.
+// Advance moves a [Position] from the cursor from to the cursor to. If it is not at from, the error is ErrMoved: another
+// follower has done this work. A concurrent follower waits for the transaction.
 func Advance(ctx context.Context, tx Tx, log, name string, from, to backend.Cursor) error {
 	number, err := findPosition(ctx, tx, log, name)
 	if err == nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A group is the writes of one transaction: at least one, and no more once they have this many facts or bytes.
+// Limits of a group, the writes of one transaction: it has at least one write, and takes no more once it has this many
+// facts or bytes.
 const (
 	groupFacts = 1000
 	groupBytes = 8 << 20
@@ -22,7 +23,7 @@ const (
 
 // A write is a batch that waits for the committer.
 type write struct {
-	ctx     context.Context // of the caller, who may have left
+	ctx     context.Context // of the caller, which may have left
 	given   []backend.Fact  // prepared
 	encoded []wire.EncodedFact
 	expect  []backend.Expect
@@ -46,8 +47,8 @@ func (l *Log) newWrite(ctx context.Context, facts []backend.Fact, expect []backe
 	return w
 }
 
-// WriteFact implements backend.Backend. If ctx ends while the fact is being written, it returns at once, and the fact may still
-// be written.
+// WriteFact implements backend.Backend. If ctx ends while the fact is being written, WriteFact returns at once, and the
+// fact may still be written.
 func (l *Log) WriteFact(ctx context.Context, f backend.Fact) (backend.Fact, error) {
 	err := ctx.Err()
 	var prepared backend.Fact
@@ -116,7 +117,8 @@ func (l *Log) submit(all ...*write) error {
 	return nil
 }
 
-// answer waits for the answer to a write, or for the end of its context. In that case the committer may still have it.
+// answer waits for the answer to a write, or for the end of its context. In the latter case the committer may still have
+// the write.
 func (l *Log) answer(w *write) error {
 	select {
 	case <-w.done:
@@ -134,7 +136,7 @@ func (l *Log) answer(w *write) error {
 	return w.ctx.Err()
 }
 
-// commit is the committer: it writes what waits, one group after the other, until the log is closed.
+// commit is the committer: it writes the waiting writes, one group after the other, until the log is closed.
 func (l *Log) commit() {
 	for {
 		g, ok := l.next()
@@ -178,8 +180,8 @@ func (w *write) finish(err error) {
 	w.done <- struct{}{}
 }
 
-// write writes a group and answers it. As long as the server can't be reached, it tries again, without the writes whose callers
-// have left.
+// write writes a group and answers it. While the server can't be reached, it retries, without the writes whose callers have
+// left.
 func (l *Log) write(g []*write) {
 	for attempt := 0; ; attempt++ {
 		g = slices.DeleteFunc(g, func(w *write) bool {
@@ -229,13 +231,13 @@ func (l *Log) write(g []*write) {
 			l.failed(err)
 		}
 		if !errors.Is(err, errAgain) || attempt > 2 {
-			_ = wait(l.life, pause(attempt)) // its end is seen above
+			_ = wait(l.life, pause(attempt)) // the loop checks above whether life has ended
 		}
 	}
 }
 
-// try makes the two trips of a group, which has so many bytes. Without an error each write of it has its own verdict, and what
-// is new is durable.
+// try makes the two trips of a group of the given size. If it returns nil, each write of the group has its own verdict, and
+// new facts are durable.
 func (l *Log) try(ctx context.Context, g []*write, size int) error {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {
@@ -291,7 +293,7 @@ func (l *Log) try(ctx context.Context, g []*write, size int) error {
 	return nil
 }
 
-// beforeSending returns what a transaction that is about to send so many bytes of facts needs; most need nothing.
+// beforeSending returns the statements that a transaction needs before it sends facts of the given size; mostly none.
 func beforeSending(size int) []statement {
 	if size < 256<<10 {
 		return nil
@@ -299,7 +301,7 @@ func beforeSending(size int) []statement {
 	return []statement{{sql: patience, args: []any{fmt.Sprintf("%ds", 10+int(timeFor(size).Seconds()))}}}
 }
 
-// saw notes that the log was read through a seq, and the ID of the fact at mark, if that is not 0.
+// saw records that the log was read through a seq, and, unless mark is 0, the ID of the fact at mark.
 func (l *Log) saw(through, mark uint64, id []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Example runs the tour or the bank of the examples on a log in PostgreSQL. Their code names no backend: this program links it
-// by one import, and a configuration file names it.
+// Example runs the tour or the bank of the examples on a log in PostgreSQL. Their code names no backend: this program links
+// the backend by one import, and a configuration file names it.
 //
 //	go run ./backend/postgres/example tour -config igniter.yaml
 //	go run ./backend/postgres/example bank -config igniter.yaml    # in two terminals at once
