@@ -106,7 +106,7 @@ func TestConnectionsOfOneClient(t *testing.T) {
 }
 
 // TestMemoryOfSmallRequests: many connections that each send some small requests at once take no more than there is room for while
-// the log is slow, and those that find room are answered.
+// the log is slow, and the requests that find room are answered.
 func TestMemoryOfSmallRequests(t *testing.T) {
 	slow := make(chan struct{})
 	log := backend.Intercept(memory.New(memory.Options{}), backend.Hooks{Write: func(ctx context.Context, batches []backend.Batch, next func(context.Context, ...backend.Batch) []backend.Written) []backend.Written {

@@ -188,8 +188,8 @@ func varying(t testing.TB, name, network string) func(want, got []byte) {
 	return nil
 }
 
-// leavesOf returns the values in a JSON text, each after its path, in the order in which they stand there; of
-// those that differ from time to time, the type. Counts by op come in any order.
+// leavesOf returns the values in a JSON text, each after its path, in the order of the text. For values at the paths in
+// differs, it returns only the type. Counts by op come in any order.
 func leavesOf(t testing.TB, text []byte, differs []string) (leaves []string) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()

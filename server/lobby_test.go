@@ -39,7 +39,7 @@ func TestStrangersLeaveRoom(t *testing.T) {
 			good.hello("admin")
 			good.requireAlive()
 			require.NoError(t, good.Close())
-			eventually(t, "those that made room are gone", func() bool { return s.Metrics().Connections <= 10 })
+			eventually(t, "the connections that made room are gone", func() bool { return s.Metrics().Connections <= 10 })
 		}
 	}
 	eventually(t, "all have come", func() bool { return s.Metrics().Accepted == 210 && s.Metrics().Connections <= 10 })

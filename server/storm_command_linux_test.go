@@ -63,7 +63,7 @@ func TestStormOfCommand(t *testing.T) {
 		return err == nil
 	}, hang, 10*time.Millisecond)
 
-	follower, writer := s.with(admin), s.with(admin) // before the attackers take all room for those who are not let in yet
+	follower, writer := s.with(admin), s.with(admin) // before the attackers fill the room for clients that are not let in yet
 	var stop atomic.Bool
 	var attacks atomic.Int64
 	var attackers sync.WaitGroup

@@ -31,7 +31,7 @@ func TestStorm(t *testing.T) {
 	if os.Getenv("IGNITER_SOAK") != "" {
 		rounds, lasts = math.MaxInt, time.Minute
 	}
-	follower, writer := s.with(admin), s.with(admin) // before the attackers take all room for those who are not let in yet
+	follower, writer := s.with(admin), s.with(admin) // before the attackers fill the room for clients that are not let in yet
 	var stop atomic.Bool
 	var attacks atomic.Int64
 	var attackers sync.WaitGroup

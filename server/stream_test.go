@@ -41,7 +41,7 @@ func fill(s *served) []backend.Fact {
 	return s.facts()
 }
 
-// of returns the facts after seq in the given stores, or in all stores if none is given.
+// of returns the facts after seq in the given stores; without stores, in all stores.
 func of(facts []backend.Fact, seq uint64, stores ...string) []backend.Fact {
 	return in(facts, after(seq, stores...))
 }

@@ -91,7 +91,7 @@ func tokensOf(t *testing.T, change ...func(e *auth.TokenEntry)) (*auth.Tokens, [
 	return tokens, shown
 }
 
-// TestOrigins: scripts of websites that the operator names may ask, those of others may not.
+// TestOrigins: scripts of websites that the operator names may send requests, scripts of others may not.
 func TestOrigins(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{Origins: []string{"https://shop.example"}}, &server.Options{})
 	x.write("a", "k", "1")

@@ -89,7 +89,7 @@ func TestWrite(t *testing.T) {
 	x.get(404, "/v1/stores/tasks/k")
 }
 
-// TestBodies: one client's unfinished bodies leave room for those of others.
+// TestBodies: one client's unfinished bodies leave room for the bodies of others.
 func TestBodies(t *testing.T) {
 	write := func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} }
 	tokens, shown := tokensOf(t, write, write)
@@ -273,7 +273,7 @@ func TestNarrowTokens(t *testing.T) {
 	require.Equal(t, uint64(13), x.server.Metrics().Errors["unauthenticated"])
 }
 
-// TestStamp: a server that stamps facts stamps those that come over HTTP, too.
+// TestStamp: a server that stamps facts also stamps facts that come over HTTP.
 func TestStamp(t *testing.T) {
 	tokens, shown := tokensOf(t, func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} })
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{Tokens: tokens, StampProducer: true})

@@ -59,7 +59,7 @@ func TestOtherWebsites(t *testing.T) {
 	require.Equal(t, http.StatusOK, ask("/healthz", "evil.example").StatusCode, "it tells nothing")
 }
 
-// TestIdleConnections: connections on which nothing is asked for keep no client out, and cut off nobody who is answered.
+// TestIdleConnections: connections without requests keep no client out, and cut off no client that is being answered.
 func TestIdleConnections(t *testing.T) {
 	release, handling := make(chan struct{}), make(chan struct{})
 	s := httptest.NewUnstartedServer(nil)
@@ -157,7 +157,7 @@ func TestStuckClients(t *testing.T) {
 	}
 }
 
-// TestPlaceOfLog: who asks whether a server is ready, without a token, does not learn where its log was.
+// TestPlaceOfLog: a client without a token that asks whether a server is ready does not learn the place of its log.
 func TestPlaceOfLog(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a file that is open cannot be removed")
