@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -33,7 +32,7 @@ func (p *port) Head(caller context.Context) (uint64, error) {
 	for {
 		m, err := p.stream.GetLastMsgForSubject(ctx, p.base+"*")
 		if errors.Is(err, jetstream.ErrMsgNotFound) { // an empty stream, or another one
-			if err = p.checkStream(ctx, caller); err == nil {
+			if err = p.checkStream(ctx, caller); err == nil && p.top.Load() == 0 {
 				p.checked.Store(reconnects)
 			}
 			return 0, err
@@ -47,7 +46,9 @@ func (p *port) Head(caller context.Context) (uint64, error) {
 		// If the rest of a part does not come, the part is not of a unit: another program has published it, and its readers
 		// report that.
 		if i, n := partOf(m.Header); i == n || time.Since(since) > partDoubt {
-			p.checked.Store(reconnects)
+			if p.saw(m.Sequence); m.Sequence >= p.top.Load() { // otherwise the end is lost, or the server is behind
+				p.checked.Store(reconnects)
+			}
 			p.answered()
 			return m.Sequence, nil
 		}
@@ -60,18 +61,18 @@ func (p *port) Head(caller context.Context) (uint64, error) {
 }
 
 // Gone implements caslog.Port.
-func (p *port) Gone(ctx context.Context) (n uint64, by string, err error) {
+func (p *port) Gone(ctx context.Context) (n, last uint64, by string, err error) {
 	call, cancel := p.call(ctx)
 	defer cancel()
 	by = strconv.FormatUint(p.nc.Stats().Reconnects, 10) // changes when a single server is restarted
 	info, err := p.stream.Info(call)
 	if err != nil {
-		return 0, "", p.failedTo(ctx, "count the messages", err)
+		return 0, 0, "", p.failedTo(ctx, "count the messages", err)
 	}
 	if info.Cluster != nil {
 		by += info.Cluster.Leader
 	}
-	return info.State.LastSeq - min(info.State.Msgs, info.State.LastSeq), by, nil
+	return info.State.LastSeq - min(info.State.Msgs, info.State.LastSeq), info.State.LastSeq, by, nil
 }
 
 // failedTo returns the error of a failed read, which may be temporary. If the stream was replaced, the error says so.
@@ -110,32 +111,4 @@ func (p *port) checkStream(ctx, caller context.Context) error {
 		err = p.opts.checkConfig(config, p.id)
 	}
 	return err
-}
-
-// checkEnd checks that the stream still has the last messages that it says it gave out.
-func (p *port) checkEnd(ctx context.Context) error {
-	var head, last uint64
-	for range 20 { // the two answers may be of different moments
-		info, err := p.stream.Info(ctx)
-		if err == nil {
-			last = info.State.LastSeq
-			head, err = p.Head(ctx)
-		}
-		if err != nil {
-			return p.told("read the end of stream "+streamName(p.opts.Log), err)
-		}
-		if head >= last {
-			return nil
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	through := "0"
-	if e, err := p.Get(ctx, head); err == nil && len(strings.Fields(e.Header)) == 6 {
-		through = strings.Fields(e.Header)[3]
-	}
-	return &backend.CorruptError{Path: streamName(p.opts.Log), Reason: fmt.Sprintf("the stream gave out sequences through %d, and ends with %d, which holds facts through seq %s: its last messages were taken away", last, head, through)}
 }

@@ -38,6 +38,7 @@ type port struct {
 	wanted  atomic.Bool
 	wants   *nats.Subscription
 	checked atomic.Uint64 // the number of reconnections when the stream was last checked
+	top     atomic.Uint64 // the highest sequence that this process has seen
 	again   atomic.Bool   // the stream's configuration must be read again
 	refused atomic.Value  // string: the last operation that the server refused for lack of rights
 	denied  atomic.Value  // string: why no server accepts this process; "": a server has accepted it
@@ -83,6 +84,12 @@ func (p *port) unanswered() {
 	case now.Sub(time.Unix(0, since)) > elsewhere && p.nc.IsConnected() && len(p.nc.Servers()) > 1 && !p.pace.busy() && p.failing.CompareAndSwap(since, 0):
 		p.opts.Logger.Warn("jetstream: the server does not answer: another one is tried", zap.String("log", p.opts.Log), zap.String("server", p.nc.ConnectedUrlRedacted()))
 		_ = p.nc.ForceReconnect()
+	}
+}
+
+// saw records that a sequence has a message.
+func (p *port) saw(seq uint64) {
+	for top := p.top.Load(); seq > top && !p.top.CompareAndSwap(top, seq); top = p.top.Load() {
 	}
 }
 
@@ -196,9 +203,6 @@ func (p *port) tryBegin(ctx context.Context) (err error) {
 	}
 	if err == nil && !o.Salvage {
 		err = p.probe(ctx)
-	}
-	if err == nil && !o.Salvage {
-		err = p.checkEnd(ctx)
 	}
 	return err
 }

@@ -98,6 +98,7 @@ func (p *port) publish(ctx context.Context, head uint64, u caslog.Unit, header n
 	if err := p.request(ctx, p.message(head, u, header), &a); err != nil {
 		return 0, err
 	}
+	p.saw(a.Sequence)
 	return a.Sequence, nil
 }
 

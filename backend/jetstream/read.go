@@ -168,6 +168,7 @@ func (p *port) read(ctx context.Context, after, through uint64, yield func(caslo
 			return p.failedTo(ctx, "read messages", err)
 		}
 		seq := meta.Sequence.Stream
+		p.saw(seq)
 		if j.add(m.Subject(), m.Headers(), seq, m.Data()) && !yield(j.entry, nil) {
 			return nil
 		}

@@ -104,6 +104,13 @@ func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
 			l.mu.Unlock()
 			return err
 		}
+		if l.doubted { // what is appended after a unit that is gone can't be read
+			l.mu.Unlock()
+			if _, err := l.head(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		known := l.known
 		d, err := decide()
 		if err != nil || d == nil {

@@ -32,7 +32,7 @@ func TestDamage(t *testing.T) {
 	}{
 		"purged":         {func(s *store) { s.entries[2] = Entry{} }, "seq 4 to 8, at position 3, were taken away: seq 3 is followed by seq 9", false},
 		"purged first":   {func(s *store) { s.entries[0] = Entry{} }, "seq 1 to 2, at position 1, were taken away: seq 0 is followed by seq 3", false},
-		"purged last":    {func(s *store) { s.entries[4] = Entry{} }, "the facts after seq 9, at position 5, were taken away", false},
+		"purged last":    {func(s *store) { s.entries[4] = Entry{} }, "seq 9, at position ", false},
 		"cut":            {func(s *store) { s.entries = s.entries[:3] }, "", true},
 		"flipped":        {func(s *store) { s.flip(3) }, "seqs 4 to 8: the bytes are not what was written", false},
 		"flipped header": {func(s *store) { h := []byte(s.entries[2].Header); h[len(h)-1] ^= 1; s.entries[2].Header = string(h) }, "after seq 3", false},
@@ -91,6 +91,91 @@ func TestDamage(t *testing.T) {
 			require.ErrorIs(t, err, wanted, "a log that is known to be damaged takes no writes")
 		})
 	}
+}
+
+// TestLastPosition takes the last unit away while nobody knows it. The place knows that it was there.
+func TestLastPosition(t *testing.T) {
+	t.Parallel()
+	for _, doubt := range []time.Duration{0, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStore(backend.LogID{1}, nil)
+			l, err := open(t.Context(), s.port(nil), Options{Doubt: doubt}, defaultIndexEvery)
+			require.NoError(t, err)
+			writeBatches(t, l, 2, 1)
+			s.mu.Lock()
+			s.entries = append(s.entries, Entry{})
+			s.mu.Unlock()
+			const words = "positions through 3 were given out, and the log ends with seq 3, at position 2"
+			began := time.Now()
+			_, err = l.WriteFact(t.Context(), backend.Fact{ID: "x", Store: "s", Key: "k", Value: []byte("1")})
+			require.ErrorIs(t, err, backend.ErrCorrupt, "a writer")
+			require.ErrorContains(t, err, words)
+			require.GreaterOrEqual(t, time.Since(began), doubt)
+			_, err = l.Stats(t.Context())
+			require.ErrorContains(t, err, words, "a reader")
+			_, err = Open(t.Context(), s.port(nil), Options{Doubt: doubt})
+			require.ErrorIs(t, err, backend.ErrCorrupt)
+			require.ErrorContains(t, err, words, "a process that opens the log")
+			left, err := Open(t.Context(), s.port(nil), Options{Doubt: doubt, Salvage: true})
+			require.NoError(t, err)
+			time.Sleep(2 * pulse)
+			require.Len(t, replay(t, left), 3)
+			require.NoError(t, left.Close())
+			require.NoError(t, l.Close())
+		})
+	}
+}
+
+// TestDoubt: while the place tells an end before the known one, nothing is appended. It may be the answer of a leader that was replaced, or the last units
+// were taken away.
+func TestDoubt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(backend.LogID{1}, nil)
+		p := s.port(nil)
+		l, err := open(t.Context(), p, Options{Doubt: time.Minute}, defaultIndexEvery)
+		require.NoError(t, err)
+		writeBatches(t, l, 1, 1)
+		entries := func() int {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.entries)
+		}
+		write := func(id string) <-chan error {
+			done := make(chan error, 1)
+			go func() {
+				_, err := l.WriteFact(t.Context(), backend.Fact{ID: id, Store: "s", Key: "k", Value: []byte("1")})
+				done <- err
+			}()
+			return done
+		}
+		look := func() <-chan error { // whose answer is the first that is below
+			done := make(chan error, 1)
+			go func() {
+				_, err := l.Stats(t.Context())
+				done <- err
+			}()
+			time.Sleep(time.Second)
+			return done
+		}
+		p.stale.Store(1)
+		looked := look()
+		done := write("stale")
+		time.Sleep(30 * time.Second)
+		require.Equal(t, 2, entries())
+		p.stale.Store(0)
+		require.NoError(t, <-done)
+		require.NoError(t, <-looked)
+		require.Equal(t, 3, entries())
+		s.remove(3)
+		looked = look()
+		err = <-write("lost")
+		require.ErrorIs(t, <-looked, backend.ErrCorrupt)
+		require.ErrorIs(t, err, backend.ErrCorrupt)
+		require.ErrorContains(t, err, "held facts through seq 3, at position 3, and now ends with seq 2, at position 2")
+		require.Equal(t, 3, entries())
+		require.NoError(t, l.Close())
+	})
 }
 
 // TestScrub: a process that only writes finds damage to facts that it read long ago, or has not read because it was opened

@@ -98,17 +98,27 @@ func (l *Log) head(ctx context.Context) (uint64, error) {
 		case stuck(err):
 			return 0, err
 		case err == nil && pos >= before.pos:
+			l.setDoubted(false)
 			return pos, nil
 		case err == nil && doubt.IsZero():
 			doubt = time.Now()
 		}
-		if err == nil && time.Since(doubt) >= l.opts.Doubt {
-			return 0, l.fail(l.cut(ctx, before, pos))
+		if err == nil {
+			l.setDoubted(true)
+			if time.Since(doubt) >= l.opts.Doubt {
+				return 0, l.fail(l.cut(ctx, before, pos))
+			}
 		}
 		if err := p.wait(ctx, l); err != nil {
 			return 0, err
 		}
 	}
+}
+
+func (l *Log) setDoubted(doubted bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.doubted = doubted
 }
 
 // at sets the cursor of a *backend.DivergedError from the port to this process's position.

@@ -272,7 +272,7 @@ func (l *Log) removeBlobs(ctx context.Context, before *indexUnit) {
 
 // checkErased returns an error if fewer units are gone than an index says were erased.
 func (l *Log) checkErased(ctx context.Context) error {
-	gone, _, err := l.port.Gone(ctx)
+	gone, _, _, err := l.port.Gone(ctx)
 	if err != nil {
 		return err
 	}
@@ -289,9 +289,13 @@ func (l *Log) checkErased(ctx context.Context) error {
 }
 
 // checkWhole counts the positions without a unit. by identifies the server of the place, see Port.Gone. If more units are
-// gone than were pruned, it reads the whole log to find them: the error is then a *backend.CorruptError.
+// gone than were pruned, it reads the whole log to find them: the error is then a *backend.CorruptError. It is one too if the
+// last units are gone.
 func (l *Log) checkWhole(ctx context.Context) (by string, err error) {
-	gone, by, err := l.port.Gone(ctx)
+	gone, last, by, err := l.port.Gone(ctx)
+	if err == nil {
+		err = l.checkLast(ctx, last)
+	}
 	if err != nil {
 		return by, err
 	}

@@ -85,6 +85,7 @@ type Log struct {
 	asked     time.Time          // when the append that waits for an answer began; zero: none waits
 	flight    *flight            // the unit that is being appended; nil: there is none
 	lost      *flight            // a unit that may have been appended; nil: there is none
+	doubted   bool               // the last answer of Head was below the known head: nothing is appended
 	witnessed uint64             // the position of the last witness
 	failed    error              // ends the log
 	closed    bool
@@ -151,17 +152,17 @@ func (l *Log) begin(ctx context.Context, useIndex bool) (err error) {
 		}
 		l.mu.Unlock()
 	}
-	if err == nil && l.loaded != 0 && !l.opts.Salvage {
+	if err == nil && !l.opts.Salvage {
 		err = l.again(ctx, func() error {
-			err := l.checkErased(ctx)
+			err := l.checkWitness(ctx)
+			if err == nil && l.loaded != 0 {
+				err = l.checkErased(ctx)
+			}
 			if err == nil {
 				_, err = l.checkWhole(ctx)
 			}
 			return err
 		})
-	}
-	if err == nil && !l.opts.Salvage {
-		err = l.again(ctx, func() error { return l.checkWitness(ctx) })
 	}
 	if err == nil && !l.opts.Salvage {
 		err = l.finishPrunes(ctx)

@@ -64,7 +64,7 @@ type memoryPort struct {
 	unit      int
 	hook      func(ctx context.Context, op string) fault
 	weigh     func(facts uint64) // if not nil, is called before each append with the number of its facts
-	stale     atomic.Uint64      // the answer of Head; 0: the right one
+	stale     atomic.Uint64      // the end of the log for Head and Gone; 0: the right one
 }
 
 // A fault is the way in which a call fails.
@@ -160,7 +160,11 @@ func (p *memoryPort) Head(ctx context.Context) (uint64, error) {
 	}
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
-	return uint64(len(p.store.entries)), nil
+	at := len(p.store.entries)
+	for at > 0 && p.store.entries[at-1].Body == nil {
+		at--
+	}
+	return uint64(at), nil
 }
 
 // entry returns the entry at a position, and the last position.
@@ -299,18 +303,22 @@ func (p *memoryPort) Last(ctx context.Context, kind Kind) (Entry, error) {
 	return Entry{}, ErrNone
 }
 
-func (p *memoryPort) Gone(ctx context.Context) (n uint64, by string, err error) {
+func (p *memoryPort) Gone(ctx context.Context) (n, last uint64, by string, err error) {
 	if _, err := p.call(ctx, "gone"); err != nil {
-		return 0, "", err
+		return 0, 0, "", err
 	}
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
-	for i := range p.store.entries {
-		if p.store.entries[i].Body == nil {
+	entries := p.store.entries
+	if stale := p.stale.Load(); stale != 0 {
+		entries = entries[:stale]
+	}
+	for i := range entries {
+		if entries[i].Body == nil {
 			n++
 		}
 	}
-	return n, p.store.leader, nil
+	return n, uint64(len(entries)), p.store.leader, nil
 }
 
 func (p *memoryPort) PutBlob(ctx context.Context, name string, r io.Reader) error {

@@ -107,6 +107,29 @@ func (l *Log) checkUnit(ctx context.Context, h head) error {
 	return nil
 }
 
+// checkLast looks for the last position that the place has given out. A log's last unit is never erased. If the log ends before that position, and
+// goes on to do so for the time of doubt, the error is a *backend.CorruptError.
+func (l *Log) checkLast(ctx context.Context, last uint64) error {
+	var p pause
+	for begun := time.Now(); ; {
+		l.mu.Lock()
+		known := l.known
+		l.mu.Unlock()
+		switch {
+		case known.pos >= last || l.opts.Salvage:
+			return nil
+		case p != 0 && time.Since(begun) >= l.opts.Doubt:
+			return l.corrupt("positions through %d were given out, and the log ends with seq %d, at position %d: the units after it were taken away", last, known.seq, known.pos)
+		}
+		if err := p.wait(ctx, l); err != nil {
+			return err
+		}
+		if err := l.sync(ctx); err != nil {
+			return err
+		}
+	}
+}
+
 const witnessForm = "1 %s %d %d %d %s"
 
 // testify writes the witness, if the head has moved since the last one. A failure does no harm.

@@ -130,16 +130,34 @@ func (c *cluster) leader(log string) int {
 	return 0
 }
 
-// lead makes a server the leader of the stream of a log.
+// lead makes a server the leader of the stream of a log, once its copy has as many messages as the leader's. The leader gives up its place whether the
+// other one can take it or not. A server that is still getting its copy can't, and gets nothing while nobody leads.
 func (c *cluster) lead(log string, i int) {
 	nc, _ := connect(c.t, c.url())
-	require.Eventually(c.t, func() bool {
-		if c.leader(log) == i {
-			return true
+	for begun := time.Now(); ; time.Sleep(200 * time.Millisecond) {
+		leader := c.leader(log)
+		if leader == i {
+			return
 		}
-		_, _ = nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.IGNITER_"+log, fmt.Appendf(nil, `{"placement":{"preferred":"s%d"}}`, i), waitFor)
-		return false // it takes a moment
-	}, 2*waitFor, 200*time.Millisecond)
+		require.Less(c.t, time.Since(begun), 8*waitFor, "server %d does not lead the stream of log %s", i, log)
+		if has := c.copyOf(log, i); has.LastSeq != 0 && has.Msgs == c.copyOf(log, leader).Msgs {
+			_, _ = nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.IGNITER_"+log, fmt.Appendf(nil, `{"placement":{"preferred":"s%d"}}`, i), waitFor)
+		}
+	}
+}
+
+// copyOf returns what a server says of its copy of the stream of a log, as its /jsz does.
+func (c *cluster) copyOf(log string, i int) (state server.StreamState) {
+	info, err := c.servers[i].Jsz(&server.JSzOptions{Accounts: true, Streams: true})
+	require.NoError(c.t, err)
+	for _, account := range info.AccountDetails {
+		for _, s := range account.Streams {
+			if s.Name == "IGNITER_"+log {
+				state = s.State
+			}
+		}
+	}
+	return state
 }
 
 // isolate cuts a server off from the others, or joins it to them again.
@@ -169,10 +187,15 @@ func (c *cluster) open(log string) backend.Log {
 	return l
 }
 
-// tryOpen is open for a log that may be damaged. The cluster may not be ready yet.
+// tryOpen is open for a log that may be damaged.
 func (c *cluster) tryOpen(log string) (backend.Log, error) {
+	return tryOpen(context.WithoutCancel(c.t.Context()), jetstream.Options{URL: c.url(), Log: log, Replicas: 3})
+}
+
+// tryOpen opens a log that may be damaged. The servers may not be ready yet.
+func tryOpen(ctx context.Context, o jetstream.Options) (backend.Log, error) {
 	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		l, err := jetstream.Open(context.WithoutCancel(c.t.Context()), jetstream.Options{URL: c.url(), Log: log, Replicas: 3})
+		l, err := jetstream.Open(ctx, o)
 		if err == nil || errors.Is(err, backend.ErrCorrupt) || time.Since(begun) > 2*waitFor {
 			return l, err
 		}
