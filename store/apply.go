@@ -94,13 +94,13 @@ func (e *Engine) space(store string) *namespace {
 	s := e.namespace(store)
 	if s == nil {
 		s = newNamespace(strings.Clone(store))
-		e.spaces.Store(s.name, s)
+		e.spaces.put(s)
 	}
 	return s
 }
 
 // replace makes s the namespace of its store. The caller holds mu, and the head has reached s.since.
-func (e *Engine) replace(s *namespace) { e.spaces.Store(s.name, s) }
+func (e *Engine) replace(s *namespace) { e.spaces.put(s) }
 
 // check returns err, and ends the engine if err says that the log is not the one that the engine has read.
 func (e *Engine) check(err error) error {

@@ -104,16 +104,15 @@ func (e *Engine) load(ctx context.Context, stores []string, now *access) error {
 		e.newest = b.engine.newest
 	}
 	e.noteAhead(clock)
-	for _, s := range e.spaces.Range { // upcasters stay, and stores that have no facts any more become empty
-		if s := s.(*namespace); b.engine.Loaded(s.name) {
+	for s := range e.spaces.each() { // upcasters stay, and stores that have no facts any more become empty
+		if b.engine.Loaded(s.name) {
 			b.engine.space(s.name).upcasts.Store(s.upcasts.Load())
 		}
 	}
 	if now != nil {
 		e.access.Store(nil)
 	}
-	for _, s := range b.engine.spaces.Range {
-		s := s.(*namespace)
+	for s := range b.engine.spaces.each() {
 		s.since = e.Head()
 		e.replace(s)
 	}

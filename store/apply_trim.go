@@ -13,8 +13,7 @@ func (e *Engine) full(s *namespace, f *backend.Fact) bool {
 	if keep == 0 {
 		return false
 	}
-	t, _, _ := s.find(f.Key)
-	if s.record(t.ref()).depth() <= keep {
+	if r, _, _, _ := s.find(f.Key); r.depth() <= keep {
 		return false
 	}
 	s.surplus++

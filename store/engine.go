@@ -91,7 +91,7 @@ type Engine struct {
 	opts Options
 	keys []string // the only ones held, see Past; nil: all
 
-	spaces  sync.Map                 // *namespace by the store's name
+	spaces  spaces
 	head    atomic.Uint64            // the seq through which the log is shown
 	trouble atomic.Pointer[trouble]  // why the log is not followed now; nil: it is followed
 	ended   atomic.Bool              // failed is set

@@ -153,8 +153,8 @@ func (e *Engine) FactByID(id string, stores ...string) (Record, error) {
 // Stores returns the names of the stores that have a fact, sorted.
 func (e *Engine) Stores() []string {
 	var all []string
-	for name := range e.spaces.Range {
-		if v := e.view(name.(string)); v.end() > 0 {
+	for s := range e.spaces.each() {
+		if v := e.view(s.name); v.end() > 0 {
 			all = append(all, v.name)
 		}
 	}
@@ -163,8 +163,4 @@ func (e *Engine) Stores() []string {
 }
 
 // namespace returns a store's namespace, nil if it has none.
-func (e *Engine) namespace(store string) *namespace {
-	s, _ := e.spaces.Load(store)
-	n, _ := s.(*namespace)
-	return n
-}
+func (e *Engine) namespace(store string) *namespace { return e.spaces.get(store) }

@@ -67,7 +67,7 @@ func (q Query) fingerprint(store string) uint64 {
 
 // after returns the number of the key that a page in the order of first writing begins after.
 func (p *pick) after(key string) (n uint32, err error) {
-	_, n, word := p.find(key)
+	_, _, n, word := p.find(key)
 	if word == nil {
 		return 0, &backend.InvalidError{Field: "cursor", Reason: fmt.Sprintf("the page before ended with key %q, which is not there any more: begin again, or ask ByKey", key)}
 	}

@@ -56,4 +56,8 @@ func (e *Engine) seen(t time.Time) time.Time {
 }
 
 // asSeen applies seen to the times of a moment.
-func (e *Engine) asSeen(m *Moment) { m.Time, m.Valid = e.seen(m.Time), e.seen(m.Valid) }
+func (e *Engine) asSeen(m *Moment) {
+	if e.ahead.Load() != nil {
+		m.Time, m.Valid = e.seen(m.Time), e.seen(m.Valid)
+	}
+}

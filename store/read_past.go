@@ -43,8 +43,8 @@ func (e *Engine) past(ctx context.Context, through uint64, stores, keys []string
 	p := newEngine(e.log, opts)
 	p.keys = append(p.keys, keys...)
 	p.ahead.Store(e.ahead.Load())
-	for _, s := range e.spaces.Range {
-		if s := s.(*namespace); p.Loaded(s.name) {
+	for s := range e.spaces.each() {
+		if p.Loaded(s.name) {
 			p.space(s.name).upcasts.Store(s.upcasts.Load())
 		}
 	}

@@ -111,8 +111,8 @@ func (v view) lookup(key string) (Record, tip) {
 	if v.namespace == nil {
 		return Record{}, 0
 	}
-	t, _, _ := v.find(key)
-	return v.record(t.ref()).through(v.head), t.flags()
+	r, t, _, _ := v.find(key)
+	return r.through(v.head), t.flags()
 }
 
 // at returns the latest record of the key with a number; the zero Record if it has none.

@@ -62,11 +62,10 @@ func (s *namespace) add(f *backend.Fact) { s.addAs(f, s.keys.count.Load()) }
 // It adds the record to the log before it updates the projections. So a reader that looks at a projection first and at
 // the end of the log afterwards finds every key for which the projection may be ahead, see overlay.
 func (s *namespace) addAs(f *backend.Fact, number uint32) {
-	before, known, word := s.find(f.Key)
+	prev, before, known, word := s.find(f.Key)
 	if word != nil {
 		number = known
 	}
-	prev := s.record(before.ref())
 	jump := uint64(before.ref())
 	if j := prev.jump(); prev.depth()-j.depth() == j.depth()-j.jump().depth() {
 		jump = j.u64(atJump)

@@ -18,8 +18,8 @@ func (e *Engine) fact(store, id string) Record {
 // factsWith yields the facts with an ID that the engine shows, at most one of each store, in no order.
 func (e *Engine) factsWith(id string) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		for _, s := range e.spaces.Range {
-			if r := e.factIn(s.(*namespace), id); r.data != nil && !yield(r) {
+		for s := range e.spaces.each() {
+			if r := e.factIn(s, id); r.data != nil && !yield(r) {
 				return
 			}
 		}

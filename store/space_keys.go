@@ -25,23 +25,24 @@ const (
 func (t tip) ref() ref   { return ref(t &^ keyFlags) }
 func (t tip) flags() tip { return t & keyFlags }
 
-// find returns a key's tip, its number, and the place of the tip in its slot, which is nil if the key was never
-// added. It is hashTable.each written out, for speed.
-func (s *namespace) find(key string) (t tip, n uint32, place *atomic.Uint64) {
+// find returns a key's latest record, its tip and its number, and the place of the tip in its slot, which is nil if the key was
+// never added. It is hashTable.each written out, for speed.
+func (s *namespace) find(key string) (r Record, t tip, n uint32, place *atomic.Uint64) {
 	slots := s.keys.table.slots.Load()
 	if slots == nil {
-		return 0, 0, nil
+		return Record{}, 0, 0, nil
 	}
 	hash, mask := s.keys.table.hash(key), uint64(len(*slots))/2-1
 	for i := hash >> 32 & mask; ; i = (i + 1) & mask {
 		slot := (*slots)[2*i : 2*i+2 : 2*i+2]
 		tag := slot[0].Load()
 		if tag == 0 {
-			return 0, 0, nil
+			return Record{}, 0, 0, nil
 		}
 		if tag>>32<<32 == hash {
-			if t = tip(slot[1].Load()); s.record(t.ref()).Key() == key {
-				return t, uint32(tag) - 1, &slot[1]
+			t = tip(slot[1].Load())
+			if r = s.record(t.ref()); r.Key() == key {
+				return r, t, uint32(tag) - 1, &slot[1]
 			}
 		}
 	}
