@@ -77,10 +77,24 @@ func (e *Engine) followOnce(ctx context.Context) error {
 	}
 }
 
+// A process that writes shows its facts itself, and to wake the follower for each of them takes longer than to write it. So after
+// ownPages pages in a row that may have nothing else, the follower rests before it looks at the log again. What others write shows
+// later by that much; a write or a reader that waits for it ends the rest.
+const (
+	ownPages = 8
+	rest     = time.Millisecond
+)
+
 func (e *Engine) followPages(ctx context.Context) error {
+	own := 0
+	resting := time.NewTimer(rest)
+	defer resting.Stop()
 	for p, err := range e.log.Follow(ctx, backend.Range{After: e.cursor(), Known: e.Head}) {
 		if err == nil && !e.access.Load().same(e.log.Features()) {
 			err = backend.ErrAccessChanged // since the stores were read
+		}
+		if own++; e.writing.Load() == 0 && p.Through.Seq > e.Head() {
+			own = 0
 		}
 		if err == nil {
 			e.trouble.Store(nil) // before the page wakes its waiters
@@ -90,6 +104,15 @@ func (e *Engine) followPages(ctx context.Context) error {
 		}
 		if err != nil {
 			return err
+		}
+		if own >= ownPages {
+			resting.Reset(rest)
+			select {
+			case <-resting.C:
+			case <-e.wanted:
+				own = 0
+			case <-ctx.Done(): // which the log reports
+			}
 		}
 	}
 	return fmt.Errorf("store: following the log after seq %d ended without an error: %w", e.Head(), backend.ErrUnavailable)

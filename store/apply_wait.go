@@ -82,6 +82,10 @@ func (e *Engine) wait(ctx context.Context, w waiter) error {
 	heap.Push(&e.waiting, queued)
 	e.mu.Unlock()
 	select {
+	case e.wanted <- struct{}{}: // it waits for what others write
+	default:
+	}
+	select {
 	case err := <-queued.done:
 		return err
 	case <-ctx.Done():

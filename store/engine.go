@@ -101,6 +101,8 @@ type Engine struct {
 	at      atomic.Pointer[backend.Cursor] // the last page's Through; the head may be further by own writes. Replaced under mu
 	running atomic.Int64                   // how many rules run
 	guards  atomic.Int64                   // how many functions of the app are guarded
+	writing atomic.Int64                   // how many writes are on their way
+	wanted  chan struct{}                  // receives a value if something waits for what the follower reads
 
 	ahead    atomic.Pointer[[]aheadTime]                // by clock and fact, ascending; nil: none. Replaced as a whole, under mu
 	horizons atomic.Pointer[map[string]backend.Horizon] // by store; nil: none. Replaced as a whole, under mu
@@ -185,7 +187,7 @@ func newEngine(log backend.Log, opts Options) *Engine {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	e := &Engine{log: log, opts: opts, done: make(chan struct{}), loading: ctxsync.NewMutex(), declaring: ctxsync.NewMutex()}
+	e := &Engine{log: log, opts: opts, done: make(chan struct{}), wanted: make(chan struct{}, 1), loading: ctxsync.NewMutex(), declaring: ctxsync.NewMutex()}
 	e.life, e.stop = context.WithCancel(context.Background())
 	e.async = backend.NewAsync(e.life, e.writeAsync)
 	e.access.Store(&access{log.Features().Stores})

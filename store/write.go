@@ -168,6 +168,8 @@ func (e *Engine) writeAll(ctx context.Context, batches ...backend.Batch) []backe
 		ctx, cancel = context.WithTimeout(ctx, e.opts.WriteTimeout)
 		defer cancel()
 	}
+	e.writing.Add(1)
+	defer e.writing.Add(-1)
 	before := e.Head()
 	all := e.log.Write(ctx, batches...)
 	for i := range all {
