@@ -63,8 +63,9 @@ func TestReadsAsOfNow(t *testing.T) {
 	require.False(t, ok, "the past stays as it was")
 }
 
-// Reads as of now see what the reader was shown, whoever has written it: while it follows the log, once it has synced, and
-// when it was opened later. A clock that is set back makes no difference once the engine has synced.
+// Reads as of now see all facts that the reader was shown, even if another process wrote them: while it follows the
+// log, once it has synced, and when it was opened later. A clock that is set back makes no difference once the engine
+// has synced.
 func TestReadsAsOfNowOfOthers(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var nanos atomic.Int64

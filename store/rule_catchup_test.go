@@ -81,8 +81,8 @@ func TestRulesOutliveContexts(t *testing.T) {
 	}
 }
 
-// The log tells for which sources a rule did not run: each is derived from once, whoever wrote it, and however often
-// the rule is declared.
+// The log tells for which sources a rule did not run: each is derived from once, whatever process wrote it, and however
+// often the rule is declared.
 func TestRulesCatchUp(t *testing.T) {
 	for _, keep := range []int{0, 1} {
 		t.Run(fmt.Sprint("keep ", keep), func(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// TestLineage: the lineage of a fact is that of an engine over the log, and effects are what has it in its lineage.
+// TestLineage: a reader and an engine give the same lineage of a fact, and its effects are the facts that have it in
+// their lineage.
 func TestLineage(t *testing.T) {
 	w := newWorld(t, 50, Options{})
 	e, err := store.Open(t.Context(), w.log, store.Options{})
