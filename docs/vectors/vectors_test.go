@@ -137,7 +137,7 @@ func TestTree(t *testing.T) {
 	})
 }
 
-// The vectors of the canonical form are also those that the codec is tested with.
+// The codec's own tests use the same vectors of the canonical form.
 func TestOneSource(t *testing.T) {
 	ours, err := os.ReadFile("canonical.json")
 	require.NoError(t, err)
