@@ -2,8 +2,8 @@
 
 //go:build ignore
 
-// Vulns reads what govulncheck -format json says and prints it. It fails if a package that is imported from a dependency has
-// a known vulnerability. It only prints those of the toolchain, which another version of Go
+// Vulns reads what govulncheck -format json says and prints it. It fails if a package that is imported from a
+// dependency has a known vulnerability. It only prints vulnerabilities of the toolchain, which another version of Go
 // mends, and those in packages that are not imported.
 package main
 

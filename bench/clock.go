@@ -142,8 +142,8 @@ func open[L any](t *turn, by func(dir string) (L, error)) (L, error) {
 	return by(t.dir)
 }
 
-// drive calls op from some goroutines, each with the numbers of the next size records, until the span is over, once
-// at least. A tenth of the span before that is not measured. Latencies are those of all calls.
+// drive calls op from some goroutines, each with the numbers of the next size records, until the span is over, once at
+// least. A tenth of the span before that is not measured. Latencies are of all calls.
 func (t *turn) drive(goroutines, size int, op func(g, from int) error) (sample, error) {
 	var next atomic.Int64
 	var stop atomic.Bool

@@ -130,7 +130,7 @@ func busyTicks() (int, bool) {
 	line, _, _ := strings.Cut(string(text), "\n")
 	total := 0
 	for i, f := range strings.Fields(line)[1:] {
-		if n, err := strconv.Atoi(f); err == nil && i != 3 && i != 4 && i < 8 { // idle, iowait, and guests, who are counted twice
+		if n, err := strconv.Atoi(f); err == nil && i != 3 && i != 4 && i < 8 { // idle, iowait, and guests, which are counted twice
 			total += n
 		}
 	}

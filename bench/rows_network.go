@@ -67,7 +67,7 @@ func pipedRow(section, name string, window int, contenders []contender) row {
 	return r
 }
 
-// pipe measures how many records l keeps in the span, those that were on their way at its end included.
+// pipe measures how many records l keeps in the span, including records that were still in flight at its end.
 func (t *turn) pipe(l piper, window int) (sample, error) {
 	var next, warm atomic.Int64
 	var over atomic.Bool

@@ -11,7 +11,7 @@ import (
 
 const million = 1_000_000
 
-// readers returns who is read back.
+// readers returns the contenders of the rows that read back.
 func readers() []contender {
 	return []contender{
 		{"read", "a file read in blocks of 256 KiB, a byte of each record looked at", limit, openPlain},
