@@ -25,7 +25,7 @@ func (l *Log) flush(ctx context.Context) {
 		defer t.Stop()
 		tick = t.C
 	}
-	keeper := headKeeper{log: l, last: l.state.Load().last, between: func() { l.syncDue(tick) }}
+	keeper := headKeeper{log: l, last: l.state.Load().last, between: func() { l.meanwhile(tick) }}
 	keeper.look(ctx)
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
@@ -141,9 +141,9 @@ func (l *Log) synced(began time.Time) {
 }
 
 // indexSealed makes missing indexes of sealed segments, and indexes that lack the hash tree. Without them the log works,
-// but opens more slowly and has no newer head. Making an index may take long; meanwhile, facts are synced at each tick. A
-// failed index is tried again at growing intervals. During a snapshot or a prune, which may take minutes, indexSealed does
-// nothing, so that the flusher can go on syncing facts.
+// but opens more slowly and has no newer head. Making an index may take long; see meanwhile. A failed index is tried again
+// at growing intervals. During a snapshot or a prune, which may take minutes, indexSealed does nothing, so that the flusher
+// can go on syncing facts.
 func (l *Log) indexSealed(ctx context.Context, tick <-chan time.Time) {
 	s := l.state.Load()
 	now := time.Now()
@@ -158,7 +158,7 @@ func (l *Log) indexSealed(ctx context.Context, tick <-chan time.Time) {
 		if l.here() != nil {
 			return
 		}
-		err := l.index(ctx, s, func() { l.syncDue(tick) })
+		err := l.index(ctx, s, func() { l.meanwhile(tick) })
 		if ctx.Err() != nil {
 			return
 		}
@@ -195,11 +195,15 @@ func (l *Log) index(ctx context.Context, s *segment, between func()) error {
 	return file.finish(s, func(to format.ReadWriter) (int64, error) { return x.Write(to, &of, l.opts.Now()) })
 }
 
-// syncDue syncs facts if tick is due. It is called in the middle of long work.
-func (l *Log) syncDue(tick <-chan time.Time) {
+// meanwhile is called in the middle of long work. It syncs facts if tick is due, and writes space ahead if it is running
+// out. Without space ahead, each sync would wait for the file to grow until the long work is done.
+func (l *Log) meanwhile(tick <-chan time.Time) {
 	select {
 	case <-tick:
 		l.syncUnsynced()
 	default:
+	}
+	if s := l.state.Load(); s.active.low(s.current.Size) {
+		l.writeAhead()
 	}
 }

@@ -31,9 +31,24 @@ func TestSyncWhileIndexing(t *testing.T) {
 	defer l.maintenance.Unlock()
 	tick := make(chan time.Time, 1)
 	tick <- time.Now()
-	require.NoError(t, l.index(t.Context(), s.sealed[0], func() { l.syncDue(tick) }))
+	require.NoError(t, l.index(t.Context(), s.sealed[0], func() { l.meanwhile(tick) }))
 	s = l.state.Load()
 	require.Equal(t, s.last, s.durable)
+}
+
+// Space is written ahead while the flusher reads a large file to index it.
+func TestSpaceWhileIndexing(t *testing.T) {
+	l := openTest(t, Options{Path: t.TempDir()})
+	writeSome(t, l, 0, 3)
+	s := l.state.Load()
+	a, end := s.active, s.current.Size
+	a.flushing.Lock()
+	a.ahead.Store(end) // as if it was used up
+	a.flushing.Unlock()
+	require.True(t, a.low(end))
+	l.meanwhile(nil)
+	require.False(t, a.low(end))
+	writeSome(t, l, 3, 5)
 }
 
 // waitForState waits until the log's state is as wanted.
