@@ -112,7 +112,7 @@ func (g *group) write(first uint64) error {
 		}
 	}
 	a := l.state.Load().active
-	if a.low(a.end) {
+	if l.low(a, a.end) {
 		l.nudge()
 	}
 	if err := a.write(frame); err != nil {

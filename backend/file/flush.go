@@ -49,6 +49,12 @@ func (l *Log) flush(ctx context.Context) {
 	}
 }
 
+// low reports whether the space ahead of an offset, where the active segment's frames end, is running out.
+func (l *Log) low(a *active, end int64) bool {
+	ahead := a.ahead.Load()
+	return !a.markers && ahead < l.opts.SegmentSize && ahead-end < stepAt(end)/2
+}
+
 // writeAhead extends the zeros after the last frame, so that syncs need not wait for the file to grow.
 //
 //	open(segment)             once
@@ -62,7 +68,7 @@ func (l *Log) writeAhead() {
 		end := l.state.Load().current.Size
 		step := stepAt(end)
 		to := min(end+step, l.opts.SegmentSize)
-		if a.ahead.Load() >= to-step/4 {
+		if ahead := a.ahead.Load(); ahead >= to || to < l.opts.SegmentSize && ahead >= to-step/4 {
 			return
 		}
 		var err error
@@ -203,7 +209,7 @@ func (l *Log) meanwhile(tick <-chan time.Time) {
 		l.syncUnsynced()
 	default:
 	}
-	if s := l.state.Load(); s.active.low(s.current.Size) {
+	if s := l.state.Load(); l.low(s.active, s.current.Size) {
 		l.writeAhead()
 	}
 }

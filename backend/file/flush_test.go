@@ -45,10 +45,23 @@ func TestSpaceWhileIndexing(t *testing.T) {
 	a.flushing.Lock()
 	a.ahead.Store(end) // as if it was used up
 	a.flushing.Unlock()
-	require.True(t, a.low(end))
+	require.True(t, l.low(a, end))
 	l.meanwhile(nil)
-	require.False(t, a.low(end))
+	require.False(t, l.low(a, end))
 	writeSome(t, l, 3, 5)
+}
+
+// Space is written ahead up to the end of the segment, and not wanted beyond.
+func TestSpaceUpToTheEnd(t *testing.T) {
+	l := openTest(t, Options{Path: t.TempDir(), SegmentSize: minAhead})
+	a := l.state.Load().active
+	a.flushing.Lock()
+	a.ahead.Store(minAhead - 4096) // as if the rest was not written yet
+	a.flushing.Unlock()
+	require.True(t, l.low(a, minAhead-8192))
+	l.writeAhead()
+	require.EqualValues(t, minAhead, a.ahead.Load())
+	require.False(t, l.low(a, minAhead-8192))
 }
 
 // waitForState waits until the log's state is as wanted.

@@ -238,7 +238,7 @@ func (m *Mirror) append(frames []copied) error {
 		}
 	}
 	a := m.state.Load().active
-	if a.low(a.end) {
+	if m.low(a, a.end) {
 		m.nudge()
 	}
 	if err := a.write(all); err != nil {

@@ -170,9 +170,6 @@ func (a *active) close() error {
 	return err
 }
 
-// low reports whether the space ahead of an offset, where the frames end, is running out.
-func (a *active) low(end int64) bool { return !a.markers && a.ahead.Load()-end < stepAt(end)/2 }
-
 // stepAt returns the size of the space to write ahead at an offset.
 func stepAt(end int64) int64 { return min(max(end, minAhead), maxAhead) }
 
