@@ -26,8 +26,9 @@ type Way struct {
 const slice = 400 * time.Millisecond
 
 // Row measures ways in turns, as many as -benchtime says (5x: five of each way), and prints the median, the least and the
-// greatest figure of each. The last column is the median divided by the median of the first way.
-func Row(b *testing.B, name, unit string, ways ...Way) {
+// greatest figure of each. The last column is the median divided by the median of the first way. It returns the medians, or nil if
+// -bench leaves the row out.
+func Row(b *testing.B, name, unit string, ways ...Way) (medians []float64) {
 	b.Run(name, func(b *testing.B) {
 		all := make([][]float64, len(ways))
 		for _, w := range ways {
@@ -40,12 +41,15 @@ func Row(b *testing.B, name, unit string, ways ...Way) {
 		}
 		b.ReportMetric(0, "ns/op")
 		first := Median(all[0])
+		medians = make([]float64, len(ways))
 		var text strings.Builder
 		for i, w := range ways {
+			medians[i] = Median(all[i])
 			fmt.Fprintf(&text, "\n%-52s %10.0f %s (%.0f to %.0f)  %.2f", w.Name, Median(all[i]), unit, slices.Min(all[i]), slices.Max(all[i]), Median(all[i])/first)
 		}
-		b.Log(machine() + text.String())
+		b.Log(Machine() + text.String())
 	})
+	return medians
 }
 
 // Median returns the median of figures, and sorts them.
@@ -86,8 +90,8 @@ func Latency(do func() time.Duration) func(time.Duration) float64 {
 	}
 }
 
-// machine describes the machine, and how busy it is.
-func machine() string {
+// Machine describes the machine, and how busy it is.
+func Machine() string {
 	return fmt.Sprintf("%s, %d processors, Linux %s, %s; load %s", after("/proc/cpuinfo", "model name\t: "), runtime.NumCPU(), after("/proc/sys/kernel/osrelease", ""), runtime.Version(), after("/proc/loadavg", ""))
 }
 
