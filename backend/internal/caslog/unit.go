@@ -63,7 +63,12 @@ func (h *header) String() string {
 	if h.packed {
 		version = packedVersion
 	}
-	return fmt.Sprintf("%s %s %d %d %s %s", version, h.log, h.first, h.last, h.before, h.after)
+	b := make([]byte, 0, 192)
+	b = append(append(append(b, version...), ' '), h.log.String()...)
+	b = strconv.AppendUint(append(b, ' '), h.first, 10)
+	b = strconv.AppendUint(append(b, ' '), h.last, 10)
+	b = base64.RawStdEncoding.AppendEncode(append(b, ' '), h.before[:])
+	return string(base64.RawStdEncoding.AppendEncode(append(b, ' '), h.after[:]))
 }
 
 func (h hash) String() string { return base64.RawStdEncoding.EncodeToString(h[:]) }
