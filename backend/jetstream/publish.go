@@ -38,7 +38,9 @@ const (
 	codeInsufficient       = 10023
 	codeStorageExceeded    = 10047
 	codeStoreFailed        = 10077
-	codeStreamNotFound     = 10059
+	codeNoMessageFound     = 10037
+	codeSequenceNotFound   = 10043
+	codeDeleteFailed       = 10057
 	codeAtomicNotSupported = 10174
 )
 
@@ -163,14 +165,29 @@ func isFull(e *jetstream.APIError) bool {
 	return false
 }
 
+// isGone reports whether the server says that a message is not there. That it does not find the stream, which has the same class of errors, says nothing
+// of the message.
+func isGone(err error) bool {
+	var api jetstream.JetStreamError
+	if !errors.As(err, &api) || api.APIError() == nil {
+		return false
+	}
+	switch e := api.APIError(); e.ErrorCode {
+	case codeNoMessageFound, codeSequenceNotFound:
+		return true
+	case codeDeleteFailed:
+		return strings.Contains(e.Description, "no message found")
+	}
+	return false
+}
+
 func (p *port) Erase(ctx context.Context, first, last uint64) error {
 	for seq := first; seq <= last; seq++ {
 		call, cancel := p.call(ctx)
 		err := p.stream.SecureDeleteMsg(call, seq)
 		cancel()
-		var api jetstream.JetStreamError
-		if errors.As(err, &api) && api.APIError() != nil && (api.APIError().Code == 404 || strings.Contains(api.APIError().Description, "no message found") || api.APIError().ErrorCode == 10043) {
-			err = nil
+		if isGone(err) {
+			continue
 		}
 		if err != nil {
 			return p.failedTo(ctx, fmt.Sprintf("erase message %d", seq), err)

@@ -105,6 +105,9 @@ func (o *Options) checkConfig(c *jetstream.StreamConfig, id backend.LogID) error
 			return &backend.InvalidError{Field: f.field, Reason: fmt.Sprintf("of stream %s: a log needs %s; change the stream, with `nats stream edit` for example", c.Name, f.want)}
 		}
 	}
+	if c.DenyDelete && !o.Salvage {
+		return &backend.InvalidError{Field: "deny_delete", Reason: fmt.Sprintf("of stream %s: a prune could not erase facts, and servers do not take this setting back; open the log with salvage, and import an export into a new one", c.Name)}
+	}
 	return nil
 }
 

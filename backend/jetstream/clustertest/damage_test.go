@@ -228,6 +228,23 @@ func TestConfiguration(t *testing.T) {
 	}
 	_, err = js.UpdateStream(t.Context(), good)
 	require.NoError(t, err)
+	other := open(t, url, log+"-kept")
+	put(t, other, "a")
+	require.NoError(t, other.Close())
+	s, err = js.Stream(t.Context(), "IGNITER_"+log+"-kept")
+	require.NoError(t, err)
+	kept := s.CachedInfo().Config
+	kept.DenyDelete = true // which no update takes back
+	_, err = js.UpdateStream(t.Context(), kept)
+	require.NoError(t, err)
+	_, err = jetstream.Open(t.Context(), jetstream.Options{URL: url, Log: log + "-kept"})
+	require.ErrorContains(t, err, "deny_delete")
+	left, err := jetstream.Open(t.Context(), jetstream.Options{URL: url, Log: log + "-kept", Salvage: true})
+	require.NoError(t, err)
+	facts, err := replay(t, left)
+	require.NoError(t, err)
+	require.Len(t, facts, 1)
+	require.NoError(t, left.Close())
 	for _, o := range []jetstream.Options{{URL: url, Log: log, Replicas: 3}, {URL: url, Log: "none" + log, MustExist: true}, {URL: url, Log: "a.b"}, {Log: log}, {URL: url, Log: log, Replicas: 2}} {
 		_, err = jetstream.Open(t.Context(), o)
 		require.ErrorIs(t, err, backend.ErrInvalid)
