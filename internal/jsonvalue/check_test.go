@@ -99,8 +99,7 @@ func TestCheckRefuses(t *testing.T) {
 	require.Error(t, jsonvalue.Check([]byte("[]"), -1))
 }
 
-// Keys that are there twice are found in objects of any size, wherever they are and however they are
-// written, and the first of them is named.
+// Duplicate keys are found in objects of any size, at any place and in any spelling, and the error names the first of them.
 func TestDuplicateKeys(t *testing.T) {
 	forms := []func(n int) string{
 		func(n int) string { return fmt.Sprintf("%04x", n) },
@@ -125,7 +124,7 @@ func TestDuplicateKeys(t *testing.T) {
 					want := &jsonvalue.Error{
 						Offset: len(object(keys[:twice[1]])), Reason: fmt.Sprintf("the key %q a second time", key(twice[0], 0)),
 					}
-					keys = append(keys, keys[0], keys[size-1]) // further ones behind it
+					keys = append(keys, keys[0], keys[size-1]) // further duplicates after it
 					require.Equal(t, want, jsonvalue.Check(object(keys), 1), "%d keys, forms %d and %d, %v", size, form, again, twice)
 				}
 			}
@@ -162,8 +161,7 @@ func TestCheckDoesNotAllocate(t *testing.T) {
 	}))
 }
 
-// FuzzCheckValue compares the checker with encoding/json, and what that does not check with slower
-// ways to find out.
+// FuzzCheckValue compares the checker with encoding/json and, for further rules, with slower checks.
 func FuzzCheckValue(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":[1.5e-7,null,true],"é\n":"\ud83d\ude00"}`, "[[[[]]]]", `{"a":1,"\u0061":2}`, `"\ud800"`, "\"\xff\"", " 1 ",
@@ -183,7 +181,7 @@ func FuzzCheckValue(f *testing.F) {
 	})
 }
 
-// hasLoneSurrogate looks for what encoding/json replaces by U+FFFD.
+// hasLoneSurrogate looks for surrogates that encoding/json replaces by U+FFFD.
 func hasLoneSurrogate(text []byte) bool {
 	var unescaped bytes.Buffer
 	for i := 0; i < len(text); i++ {

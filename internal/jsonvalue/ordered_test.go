@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestOrdered compares what is taken for its own canonical form with the form that is made of it.
+// TestOrdered checks that a text which checkOrdered reports as ordered equals its canonical form.
 func TestOrdered(t *testing.T) {
 	for src, want := range map[string]bool{
 		`1`: true, `-0.0E5`: true, `"é\n"`: false, `"é/` + "\u2028\u007f" + `"`: true, ` 1`: false, "1\n": false, `[1,[],{}]`: true, `[1, 2]`: false,

@@ -13,8 +13,8 @@ import (
 	"github.com/igniter-store/igniter/internal/jsonvalue"
 )
 
-// walk checks a text with Object and Array alone, as their callers do: each level is read by the one
-// above it. It returns how many values it read.
+// walk checks a text only with Object and Array, as their callers do: each level reads the level below it. It returns the
+// number of values.
 func walk(b []byte, i, depth int) (values, end int, err error) {
 	values = 1
 	inner := func(at int) (int, error) {
@@ -51,7 +51,7 @@ func TestWalk(t *testing.T) {
 	require.Equal(t, len(text), end)
 	require.Equal(t, []string{"a", "c", "d"}, keys)
 
-	// What a caller does not check, Object does not check either; it only wants an end.
+	// Object does not check values that its caller does not check; it only needs their ends.
 	loose := []byte(`{"a":[}, "b":tru,"c":"` + "\xff" + `"} rest`)
 	end, err = jsonvalue.Object(loose, 0, func(_ string, at int) (int, error) { return jsonvalue.Skip(loose, at), nil })
 	require.NoError(t, err)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCheck: histories that no log has are rejected.
+// TestCheck rejects histories that no log can have.
 func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct {
 		writes []Write

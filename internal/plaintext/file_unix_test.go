@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadFile: a pipe is read if it is written to, and keeps nobody waiting otherwise; a device without an end is refused.
+// TestReadFile reads a pipe with a writer, does not wait for a pipe without one, and refuses an endless device.
 func TestReadFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, []byte("text"), 0o600))
@@ -38,7 +38,7 @@ func TestReadFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, text)
 	if runtime.GOOS != "linux" {
-		return // elsewhere a pipe cannot be opened for both
+		return // on other systems a pipe cannot be opened for reading and writing
 	}
 	w, err := os.OpenFile(pipe, os.O_RDWR, 0)
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestReadFile(t *testing.T) {
 		defer close(done)
 		text, err = ReadFile(pipe)
 	}()
-	_ = w.Close() // the reader may have what was written, or find it gone with its writer
+	_ = w.Close() // the reader may get the text, or nothing if the writer is already gone
 	<-done
 	require.NoError(t, err)
 	require.Contains(t, "from a pipe", string(text))

@@ -18,7 +18,7 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// codes has every error code of the protocol with errors that have it, and the sentinel that arrives.
+// codes has every error code of the protocol, with errors that have it, and the sentinel that the client gets.
 var codes = []struct {
 	code     string
 	err      error
@@ -54,8 +54,8 @@ func sentinels() []error {
 		backend.ErrCorrupt, errors.ErrUnsupported, backend.ErrDiverged, backend.ErrAccessChanged, backend.ErrCompacted}
 }
 
-// TestErrorsKeepIdentity sends an error of every code, and wants the same sentinel, the same typed error and
-// the same words.
+// TestErrorsKeepIdentity sends an error of every code, and expects the same sentinel, the same typed error and the same
+// text.
 func TestErrorsKeepIdentity(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range codes {
@@ -80,7 +80,7 @@ func TestErrorsKeepIdentity(t *testing.T) {
 					sameType[*protocol.RequestError](t, err, got)
 					sameType[*backend.DivergedError](t, err, got)
 					sameType[*backend.CompactedError](t, err, got)
-					if c.err != backend.ErrCorrupt { // which has no more to tell
+					if c.err != backend.ErrCorrupt { // it has no further fields
 						sameType[*backend.CorruptError](t, err, got)
 					}
 				}
@@ -117,7 +117,7 @@ func requireID(t testing.TB, body []byte, id string) {
 	}
 }
 
-// TestErrorsAreUTF8 sends errors whose words are not UTF-8, as paths may not be.
+// TestErrorsAreUTF8 sends errors whose texts are not UTF-8, for example because of a path.
 func TestErrorsAreUTF8(t *testing.T) {
 	bad := "a\xff\xc0b\xed\xa0\x80"
 	for _, err := range []error{

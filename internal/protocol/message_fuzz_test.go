@@ -50,8 +50,8 @@ func addMessages(f *testing.F, dir string, others ...[]byte) {
 	}
 }
 
-// FuzzParseRequest compares the quick path of requests to write a fact with the general one, which a
-// space before the body makes ParseRequest take, and reads every field.
+// FuzzParseRequest compares the fast path of requests to write a fact with the general path, which ParseRequest takes if a
+// space precedes the body. It reads every field.
 func FuzzParseRequest(f *testing.F) {
 	fact := wiretest.Typical()
 	batch := backend.Batch{Facts: []backend.Fact{fact, fact}, Expect: []backend.Expect{{Store: "s", Key: "k", ID: "i"}}}
@@ -103,8 +103,7 @@ func requireChecked(t *testing.T, body []byte, r *protocol.Request) {
 	}
 }
 
-// readRequest reads all that a request has, in which nothing must be left that is no error and can't be sent
-// again.
+// readRequest reads all fields of a request. Each must be an error, or a value that can be sent again.
 func readRequest(t *testing.T, r *protocol.Request) {
 	if r.Err != nil {
 		require.ErrorIs(t, r.Err, backend.ErrInvalid)
@@ -169,8 +168,7 @@ func readRequest(t *testing.T, r *protocol.Request) {
 	}
 }
 
-// FuzzParseAnswer reads bytes as every answer that there is. Where they are one, that can be written and is
-// read again.
+// FuzzParseAnswer parses bytes as every kind of answer. A valid answer can be written and parsed again.
 func FuzzParseAnswer(f *testing.F) {
 	fact := wiretest.Typical()
 	p := []protocol.Ack{protocol.AckOf(&fact, false), protocol.AckOf(&fact, true), protocol.DuplicateOf(&fact, &backend.Fact{Value: []byte("{}")})}
@@ -235,12 +233,12 @@ func FuzzParseAnswer(f *testing.F) {
 	})
 }
 
-// sendable reports whether a place is one that a server can have.
+// sendable reports whether a server can send an ack.
 func sendable(p protocol.Ack) bool {
 	return !p.TransactionTime.IsZero() && (p.Fact == nil || p.Fact.Validate() == nil)
 }
 
-// requireTold requires an error that says that bytes are no answer, or one that an answer tells of.
+// requireTold requires an error that says that the bytes are not an answer, or an error from an answer.
 func requireTold(t *testing.T, err error) {
 	t.Helper()
 	require.NotEmpty(t, err.Error())
@@ -252,7 +250,7 @@ func requireTold(t *testing.T, err error) {
 	require.Fail(t, "an error without a name", "%v", err)
 }
 
-// FuzzParseError reads bytes as an error. Sent on, it is the same.
+// FuzzParseError parses bytes as an error. When it is sent again, it stays the same.
 func FuzzParseError(f *testing.F) {
 	var others [][]byte
 	for _, c := range codes {
@@ -272,7 +270,7 @@ func FuzzParseError(f *testing.F) {
 	})
 }
 
-// FuzzStream reads bytes as what a stream sends, of either version, and as a frame's body in a log.
+// FuzzStream parses bytes as a message of a stream, of either version, and as a frame's body in a log.
 func FuzzStream(f *testing.F) {
 	fact := wiretest.Typical()
 	odd := fact
@@ -334,7 +332,7 @@ func ordered(facts []backend.Fact) bool {
 	return last > 0
 }
 
-// isOwn reports whether a body is what this codec makes of facts.
+// isOwn reports whether a body equals this codec's encoding of facts.
 func isOwn(body []byte, facts []backend.Fact) bool {
 	return bytes.Equal(body, wire.AppendGroup(nil, facts))
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/igniter-store/igniter/internal/wiretest"
 )
 
-// TestHostileSizes parses messages that promise much and hold little: what is allocated is bounded by what
-// is there.
+// TestHostileSizes parses messages that claim much and hold little: the allocated memory is bounded by the size of the
+// message.
 func TestHostileSizes(t *testing.T) {
 	f := wiretest.Typical()
 	own := protocol.AppendWriteFact(nil, &f)
@@ -59,7 +59,7 @@ func manyKeys(n int) string {
 	return s.String()
 }
 
-// allocated returns how many bytes f allocates; other goroutines' bytes count too.
+// allocated returns the number of bytes that f allocates, including bytes of other goroutines.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -19,8 +19,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestShortRequests parses every piece of requests that write a fact, from their beginnings and from their
-// ends: what begins as one does need not end as one does.
+// TestShortRequests parses every prefix and every suffix of requests that write a fact: a text that begins like such a
+// request need not end like one.
 func TestShortRequests(t *testing.T) {
 	f := wiretest.Typical()
 	for _, whole := range [][]byte{protocol.AppendWriteFact(nil, &f), protocol.AppendWriteFactV1(nil, &f)} {
@@ -36,7 +36,7 @@ func TestShortRequests(t *testing.T) {
 	}
 }
 
-// TestOddAnswers parses answers that a server of ours does not give.
+// TestOddAnswers parses answers that our server does not send.
 func TestOddAnswers(t *testing.T) {
 	for _, body := range []string{
 		`{"ok":true,"facts":[1]}`, `{"ok":true,"facts":[null]}`, `{"ok":true,"facts":["x"]}`, `{"ok":true,"facts":[[]]}`, `{"ok":true,"facts":[{}]}`,
@@ -172,7 +172,7 @@ func TestRequestsParseBack(t *testing.T) {
 	}
 }
 
-// parsed parses a request that is one, and has no request_id.
+// parsed parses a valid request without a request_id.
 func parsed(t testing.TB, body []byte, op string) protocol.Request {
 	t.Helper()
 	require.NoError(t, jsonvalue.Check(body, backend.MaxDepth+10))
