@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// smallValue is a value of 95 bytes whose keys want sorting.
+// smallValue is a value of 95 bytes whose keys are not sorted.
 const smallValue = `{"title":"Quarterly review","status":"done","priority":1,"amount":10.26,"owner":"user-1@ex.org"}`
 
 func BenchmarkAppendFact(b *testing.B) {
@@ -102,7 +102,7 @@ func BenchmarkReader(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/frame")
 }
 
-// BenchmarkCanonical makes the canonical form of a value, and of one that is in it already.
+// BenchmarkCanonical makes the canonical form of a value, and of a value that is already canonical.
 func BenchmarkCanonical(b *testing.B) {
 	buf, err := wire.AppendCanonical(nil, []byte(smallValue))
 	require.NoError(b, err)

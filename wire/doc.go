@@ -22,9 +22,9 @@
 // The key by is newer than the rest. A fact without it has the same bytes as before, and an older reader ignores it.
 // Version 1 of the protocol does not have it.
 //
-// Since value is last, a reader of a frame whose CRC is right finds its end without scanning it ([ParseFact]). Facts from
-// other sources may have their keys in any order; unknown keys are ignored. [CheckFact] checks every byte of them.
-// [ReadFact] reads a fact that is to be written, and leaves the check of its value to [backend.Fact.Validate].
+// Since value is last, a reader that has checked the CRC of a frame finds the value without scanning it ([ParseFact]).
+// Facts from other sources may have their keys in any order; unknown keys are ignored. [CheckFact] checks every byte of
+// them. [ReadFact] reads a fact that is to be written, and leaves the check of its value to [backend.Fact.Validate].
 //
 // Times are decimal seconds since 1970 UTC, see [AppendTime] and [ParseTime]. Values are kept byte
 // for byte.

@@ -10,7 +10,7 @@ import (
 // ParseFact parses a fact that this codec wrote and a CRC covered: a frame's body from a log or a
 // server's stream. A fact in the form of [AppendFact] is parsed without reading its value; any other fact is parsed by
 // [CheckFact]. For every fact that this codec can have written, the result is the same as CheckFact's. Use CheckFact for
-// bytes from anywhere else: ParseFact does not notice damage inside a value, producer or derivation, or keys behind the
+// bytes from anywhere else: ParseFact does not notice damage inside a value, producer or derivation, or keys after the
 // value.
 //
 // The fact shares body's memory, which must not change as long as the fact is in use. Bytes that are

@@ -227,7 +227,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// An error of the stream does not end the reader: a read past a deadline can be resumed.
+// An error of the stream does not end the reader: after a deadline, reading can be resumed.
 func TestReaderResumes(t *testing.T) {
 	stream := wire.AppendFrame(wire.AppendFrame(nil, []byte("1")), []byte("[2]"))
 	late := errors.New("late")
@@ -257,7 +257,7 @@ func TestReaderResumes(t *testing.T) {
 	}
 	require.Equal(t, []string{"1", "[2]"}, bodies)
 
-	// One that comes along with bytes is not lost either.
+	// An error that comes together with bytes is not lost, either.
 	stream = wire.AppendFrame(nil, []byte("1"))
 	r = wire.NewReader(readerFunc(func(p []byte) (int, error) {
 		if len(stream) == 0 {
@@ -280,7 +280,7 @@ func TestReaderResumes(t *testing.T) {
 }
 
 // A length alone makes the reader allocate nothing.
-// A stream may give nothing now and then, as long as it goes on.
+// A stream may sometimes return no bytes, as long as more follow.
 func TestReaderOfEmptyReads(t *testing.T) {
 	body := bytes.Repeat([]byte("7"), 1<<20)
 	stream := wire.AppendFrame(nil, body)
@@ -322,8 +322,7 @@ func TestReaderLimits(t *testing.T) {
 	require.Contains(t, corrupt.Reason, "the limit is 67108864")
 }
 
-// TestFactBy: a fact that nobody stamped has the bytes that it had before facts could be stamped, and a stamped one is parsed
-// in both ways, with by wherever it stands.
+// TestFactBy: a fact without By has the same bytes as in earlier releases. Both parsers parse a fact with By, at any place.
 func TestFactBy(t *testing.T) {
 	f := backend.Fact{Seq: 7, ID: "i", Store: "s", Key: "k", Value: []byte("1"), ValueHash: "ab", SchemaVersion: 1, Producer: []byte(`"p"`)}
 	require.Equal(t, `{"seq":7,"id":"i","store":"s","key":"k","value_hash":"ab","producer":"p","value":1}`, string(wire.AppendFact(nil, &f)))

@@ -53,8 +53,7 @@ func TestCanonicalVectors(t *testing.T) {
 	}
 }
 
-// TestManyKeysTakeLittleMemory hashes an object that is nothing but keys, in another order than the
-// canonical form.
+// TestManyKeysTakeLittleMemory hashes an object of many short members whose keys are not in canonical order.
 func TestManyKeysTakeLittleMemory(t *testing.T) {
 	for _, member := range []string{`"%05x":0,`, `"\\%05x":0,`} {
 		src, canonical := []byte{'{'}, []byte{'{'}
@@ -79,8 +78,8 @@ func TestManyKeysTakeLittleMemory(t *testing.T) {
 }
 
 func TestRubyLogs(t *testing.T) {
-	// How many frames are whole, and how the log ends. What Ruby makes of the damaged ones is in
-	// the expect files; where it skips damage without a word, we don't.
+	// The number of whole frames, and the error at the end. The expect files have the results of Ruby for damaged logs; it
+	// skips some damage silently, and we do not.
 	logs := map[string]struct {
 		frames int
 		ends   any // io.EOF, *wire.TornError or *backend.CorruptError
@@ -127,7 +126,7 @@ func TestRubyLogs(t *testing.T) {
 			}
 			require.Len(t, bodies, want.frames)
 			if name == "replaced" {
-				lines = lines[3:] // the others are in its snapshot
+				lines = lines[3:] // the other facts are in its snapshot
 			}
 			for i, body := range bodies {
 				if name == "bad_json_frame" && i == 2 {

@@ -14,7 +14,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestAppendSelected compares a selection by bytes with one of the facts, batch by batch.
+// TestAppendSelected compares a selection by bytes with a selection of parsed facts, batch by batch.
 func TestAppendSelected(t *testing.T) {
 	stores := []string{"a", "b", "with \"escapes\"", "ü"}
 	rapid.Check(t, func(t *rapid.T) {

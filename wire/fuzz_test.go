@@ -74,7 +74,7 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// trickle returns a reader of b that gives a few bytes at a time.
+// trickle returns a reader of b that returns a few bytes at a time.
 func trickle(b []byte) io.Reader {
 	return readerFunc(func(p []byte) (int, error) {
 		if len(b) == 0 {
@@ -104,7 +104,7 @@ func FuzzParseFact(f *testing.F) {
 			if endsWithValue(body, full.Value) {
 				require.Equal(t, full, fast)
 			}
-			// Else the value isn't last: no writer of ours makes that, and no CRC covers it.
+			// Otherwise the value is not last; our codec never writes such a fact.
 			requireSameFact(t, full)
 		case fastErr == nil:
 			damaged := false
@@ -123,7 +123,7 @@ func endsWithValue(body, value []byte) bool {
 	return bytes.HasSuffix(body, append(append([]byte(`,"value":`), value...), '}'))
 }
 
-// requireSameFact requires that a fact which was read is the same after it was written and read.
+// requireSameFact requires that a parsed fact stays the same when it is written and parsed again.
 func requireSameFact(t testing.TB, f backend.Fact) {
 	for _, body := range [][]byte{wire.AppendFact(nil, &f), protocol.AppendFactV1(nil, &f)} {
 		g, err := wire.CheckFact(body)
