@@ -13,8 +13,8 @@ import (
 )
 
 // A Config holds the settings with which [Open] opens a backend by name, as a configuration file
-// gives them. Each backend uses some of the fields and says which with [Config.Only]; the zero
-// Config is good for one that needs nothing.
+// gives them. Each backend uses some of the fields and says which with [Config.Only]; the zero Config is valid for a
+// backend that needs no settings.
 type Config struct {
 	Path      string         // a directory, for backends that keep files
 	Address   string         // host:port or a socket's path, for backends that dial

@@ -14,8 +14,8 @@ import (
 // The log fills in some fields that the writer leaves zero; the comments say which. [Fact.Validate]
 // checks every limit named here.
 type Fact struct {
-	// Seq is the fact's place in the log: above the Seq of every earlier fact, with gaps allowed,
-	// never used twice. The log assigns it, and ignores the Seq of a fact to be written; writers leave it 0.
+	// Seq is the fact's position in the log: above the Seq of every earlier fact, with gaps allowed, never used twice. The
+	// log assigns it, and ignores the Seq of a fact to be written; writers leave it 0.
 	Seq uint64
 
 	// ID names the fact in its store: 1 to 128 bytes of UTF-8, chosen by the writer (a UUIDv7 by default), so that

@@ -9,7 +9,7 @@ import (
 )
 
 // A Log is a [Backend] with all methods that Igniter uses. The engine and the server work on a Log;
-// [Complete] makes one of any Backend, and [DefaultsOf] has what an author need not write.
+// [Complete] makes one of any Backend, and [DefaultsOf] has the methods that an author need not write.
 //
 // While a Log is open, it is one history: what it returned stays true. If another log takes its place, every
 // method returns a *DivergedError.

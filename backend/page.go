@@ -32,8 +32,8 @@ func (r *Range) Has(store string) bool { return r.Stores == nil || slices.Contai
 // The rules of pages, which hold for every loop over a log:
 //
 //  1. Facts ascend and are whole batches. The first page begins inside a batch only if After does, and the last page ends
-//     inside a batch only if Range.Through does. A batch is a batch of one writer; a log may keep several together, as a
-//     group commit does.
+//     inside a batch only if Range.Through does. A batch here means the facts that one writer passed together; a log may
+//     join several, as a group commit does.
 //  2. Through is at least the last fact's seq. Once a Through was yielded, no fact at or below it
 //     appears later. Through moves over pruned facts, facts of other stores, and facts that the caller
 //     may not read.
@@ -46,9 +46,10 @@ func (r *Range) Has(store string) bool { return r.Stores == nil || slices.Contai
 //     with the log.
 //  7. A cursor belongs to the stores and the access with which it was read. If the access changes, Follow ends with
 //     ErrAccessChanged.
-//  8. If a fact was pruned before its page was read, that page or an earlier one of the loop has a horizon whose Seq is at
-//     least the fact's seq. The first page has the horizons of all stores of the range and of AllStores; a later page has
-//     the horizons that changed since. A changed horizon alone makes no page: it comes with the next page.
+//  8. If a fact was pruned before its page was read, that page or an earlier one of the loop has a horizon, of the fact's
+//     store or of AllStores, whose Seq is at least the fact's seq. The first page has the horizons of all stores of the
+//     range and of AllStores; a later page has the horizons that changed since. A changed horizon alone makes no page: it
+//     comes with the next page.
 type Page struct {
 	Facts    []Fact             // whole batches, in order; about 256 KiB, or one larger batch; may be empty; the caller owns it
 	Through  Cursor             // the log was read through here

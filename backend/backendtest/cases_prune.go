@@ -36,7 +36,7 @@ func pruneCases() []testCase {
 }
 
 // ruleHorizons is the rule of pages about pruned facts.
-const ruleHorizons = "If a fact was pruned before its page was read, that page or an earlier one of the loop has a horizon whose Seq is at least the fact's seq. The first page has the horizons of all stores of the range and of AllStores; a later page has the horizons that changed since. "
+const ruleHorizons = "If a fact was pruned before its page was read, that page or an earlier one of the loop has a horizon, of the fact's store or of AllStores, whose Seq is at least the fact's seq. The first page has the horizons of all stores of the range and of AllStores; a later page has the horizons that changed since. "
 
 // wantReport fails the case unless got is what Prune should report.
 func (h *harness) wantReport(got backend.PruneReport, pruned, missing uint64) {
