@@ -12,8 +12,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestSnapshotThrough writes snapshots through a seq inside the log: what lies after it stays in the
-// chunks that it is in.
+// TestSnapshotThrough writes snapshots through a seq inside the log: later facts stay in their chunks.
 func TestSnapshotThrough(t *testing.T) {
 	l := New(Options{})
 	defer l.Close()

@@ -74,8 +74,7 @@ func TestReadingAcrossChunks(t *testing.T) {
 	}
 }
 
-// A reader that stands still in a loop's body keeps its place while the log is pruned, tidied and
-// written on.
+// A reader that pauses in a loop's body keeps its position while the log is pruned, compacted and written to.
 func TestReadersKeepTheirPlace(t *testing.T) {
 	l := memory.New(memory.Options{})
 	defer l.Close()
@@ -146,7 +145,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// Facts pruned and written again and again leave nothing behind.
+// Facts that are repeatedly pruned and written leak no memory.
 func TestPruningDoesNotLeak(t *testing.T) {
 	l := memory.New(memory.Options{})
 	defer l.Close()
@@ -168,8 +167,7 @@ func TestPruningDoesNotLeak(t *testing.T) {
 	require.Less(t, heap(), settled+1<<20)
 }
 
-// Only what the log would add counts toward the limit: neither white space around values nor facts that
-// it holds.
+// Only bytes that the log would add count toward the limit: not white space around values, and not held facts.
 func TestSizeOfNewFactsCounts(t *testing.T) {
 	l := memory.New(memory.Options{MaxFrame: 300, Now: func() time.Time { return time.Unix(5, 0) }})
 	defer l.Close()
@@ -219,7 +217,7 @@ func TestSizeOfNewFactsCounts(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrTooLarge)
 }
 
-// A fact beyond the limit is refused for its size, whatever else is wrong with it: nobody looks.
+// A fact beyond the limit is refused for its size, whatever else is wrong with it, since it is not checked further.
 func TestSizeComesFirst(t *testing.T) {
 	large := bytes.Repeat([]byte("?"), wire.MaxMaxFrame+1)
 	for _, limit := range []int{0, 1 << 10, wire.MaxMaxFrame, 1 << 30} {
@@ -257,8 +255,8 @@ func TestFramesOfAnyLimit(t *testing.T) {
 	require.Equal(t, written.ID, next.Causation)
 }
 
-// A batch with a new key that is empty is refused after each of many keys of one length: the keys that
-// are there keep their latest facts.
+// A batch with the empty key, which is new, is refused after each of many keys of one length: existing keys keep their
+// latest facts.
 func TestRefusedEmptyKey(t *testing.T) {
 	for size := 16; size <= backend.MaxKeyLen; size *= 4 {
 		l := memory.New(memory.Options{})
@@ -296,7 +294,7 @@ func TestClockThatRunsBackwards(t *testing.T) {
 	}
 }
 
-// Everything at once: what the race detector and the end of the test have to say.
+// Everything at once, for the race detector and the checks at the end of the test.
 func TestEverythingAtOnce(t *testing.T) {
 	l := memory.New(memory.Options{})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -38,7 +38,7 @@ func fillBatches(t *testing.T, l *Log, batches int) [][]backend.Fact {
 	return all
 }
 
-// read returns the batches of pages, and where they end. It checks the rules of pages.
+// read returns the batches of pages, and the last Through. It checks the rules of pages.
 func read(t *testing.T, l *Log, r backend.Range) (batches [][]backend.Fact, through uint64) {
 	var facts []backend.Fact
 	through = r.After.Seq
@@ -76,8 +76,8 @@ func read(t *testing.T, l *Log, r backend.Range) (batches [][]backend.Fact, thro
 	return batches, through
 }
 
-// TestPages reads all kinds of ranges before and after a prune and a snapshot. Batches stay whole, and each
-// read says through where it has come.
+// TestPages reads all kinds of ranges before and after a prune and a snapshot. Batches stay whole, and each read reports
+// its Through.
 func TestPages(t *testing.T) {
 	l := New(Options{})
 	defer l.Close()
@@ -145,8 +145,7 @@ func TestPages(t *testing.T) {
 	check()
 }
 
-// A page that was yielded does not change, whatever happens to the log, and changing it does not change the
-// log.
+// A yielded page does not change, whatever happens to the log, and changing the page does not change the log.
 func TestPagesAreTheCallers(t *testing.T) {
 	l := New(Options{})
 	defer l.Close()
@@ -161,7 +160,7 @@ func TestPagesAreTheCallers(t *testing.T) {
 	require.Equal(t, all, got)
 }
 
-// FollowFrames shares the log's memory, and tells that Through moved where no fact is wanted.
+// FollowFrames shares the log's memory, and reports progress of Through over facts of other stores.
 func TestFollowFrames(t *testing.T) {
 	l := New(Options{})
 	fillBatches(t, l, 3)
@@ -220,7 +219,7 @@ func TestCursors(t *testing.T) {
 	}
 }
 
-// A large batch that is written again is found without decoding it once for each of its facts.
+// When a large batch is written again, it is not decoded once for each of its facts.
 func TestWritingALargeBatchAgain(t *testing.T) {
 	l := New(Options{})
 	defer l.Close()
