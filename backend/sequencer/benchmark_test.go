@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// BenchmarkIDs looks up and adds the IDs of a log of ten million facts, and reports what they take at most, and
-// BenchmarkKeys what a million keys do.
+// BenchmarkIDs looks up and adds the IDs of a log of ten million facts, and reports their maximum memory. BenchmarkKeys
+// does the same for a million keys.
 func BenchmarkIDs(b *testing.B) {
 	const count = 10_000_000
 	of := func(n uint64) (id ID) {

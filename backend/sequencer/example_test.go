@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/backend/sequencer"
 )
 
-// A log as a slice: what a backend does around a Sequencer for each batch.
+// A log as a slice, to show how a backend uses a Sequencer for each batch.
 func Example() {
 	var log []backend.Fact // the fact with seq n is log[n-1]
 	seq := sequencer.New(func(n uint64) (backend.Fact, bool, error) {
@@ -36,7 +36,7 @@ func Example() {
 			w.First = first
 		}
 		for _, f := range facts {
-			if f.Seq == uint64(len(log)+1) { // new: a fact twice in the batch is kept once
+			if f.Seq == uint64(len(log)+1) { // new; a fact that the batch has twice is kept once
 				log = append(log, f.Clone())
 			}
 		}
@@ -48,7 +48,7 @@ func Example() {
 	done := backend.Fact{ID: "b", Store: "tasks", Key: "t1", Value: []byte(`{"done":true}`)}
 	for _, b := range []backend.Batch{
 		{Facts: []backend.Fact{open}},
-		{Facts: []backend.Fact{open, done}}, // open is in the log already
+		{Facts: []backend.Fact{open, done}}, // the log already has open
 		{Facts: []backend.Fact{{ID: "c", Store: "tasks", Key: "t1", Value: []byte("null")}}, Expect: []backend.Expect{{Store: "tasks", Key: "t1", ID: "a"}}},
 	} {
 		w := write(b)

@@ -54,7 +54,7 @@ func TestAgainstModel(t *testing.T) {
 		if room := rapid.IntRange(0, 3).Draw(t, "room"); room < 3 {
 			s.keys.names.blocks = [][]byte{make([]byte, nameBlock-room, nameBlock)}
 		}
-		staged := mapLog{} // log and what is assigned, as the sequencer should see it
+		staged := mapLog{} // log and the assigned facts, as the sequencer should see them
 		next, nextCommitted := uint64(1), uint64(1)
 		var last, lastCommitted time.Time
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
@@ -135,7 +135,7 @@ func TestAgainstModel(t *testing.T) {
 	})
 }
 
-// model says what Assign should do.
+// model returns the expected results of Assign.
 func model(log mapLog, next uint64, last time.Time, facts []backend.Fact, expect []backend.Expect, now time.Time) (want []backend.Fact, after mapLog, lastAfter time.Time, err error) {
 	after, lastAfter = maps.Clone(log), last
 	var conflict error
@@ -225,7 +225,7 @@ func TestAllIDsAreRemembered(t *testing.T) {
 	require.LessOrEqual(t, bytes(), 12*count/10)
 }
 
-// An ID that many stores have costs no store a look at the facts of others.
+// Looking up an ID that many stores have reads no facts of other stores.
 func TestIDInManyStores(t *testing.T) {
 	log, reads := mapLog{}, 0
 	s := New(func(seq uint64) (backend.Fact, bool, error) {
@@ -253,7 +253,7 @@ func TestIDInManyStores(t *testing.T) {
 	}
 }
 
-// A refused batch leaves nothing behind, and makes the log forget nothing.
+// A refused batch changes nothing, and removes nothing.
 func TestRefusedFacts(t *testing.T) {
 	log := mapLog{}
 	s := New(log.Fact)
@@ -292,8 +292,8 @@ func TestRefusedFacts(t *testing.T) {
 	require.Less(t, names, 1000)
 }
 
-// A refused batch leaves nothing behind, not even in a block of names that is full to its last byte, where
-// there is still room for the empty key.
+// A refused batch changes nothing, not even in a block of names that is full to its last byte, where there is still room
+// for the empty key.
 func TestRefusedEmptyKey(t *testing.T) {
 	for size := 8; size <= backend.MaxKeyLen; size *= 2 {
 		log := mapLog{}
@@ -346,7 +346,7 @@ func TestIDsOfDistantSeqs(t *testing.T) {
 	}
 }
 
-// IDs come back as they were, whether they are kept as a UUID's bytes or as text.
+// IDs are restored exactly, whether they are kept as a UUID's bytes or as text.
 func TestIDs(t *testing.T) {
 	const id = "0197c0de-8c1a-7055-9dd2-e6a1ec8aa76b"
 	require.Empty(t, IDOf(id).Text)
