@@ -15,8 +15,8 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// TestCertificateOfAnother has a server come back with a certificate that another authority has signed, and then with a
-// good one. Meanwhile writes fail at once with that reason, and an open engine goes on after it.
+// TestCertificateOfAnother lets a server come back with a certificate that another authority has signed, and then with a
+// good one. In between, writes fail at once with that reason. Afterwards an open engine goes on.
 func TestCertificateOfAnother(t *testing.T) {
 	t.Parallel()
 	log := memory.New(memory.Options{})

@@ -21,7 +21,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// soak reports whether the long forms of tests were asked for.
+// soak reports whether the long forms of tests are requested.
 func soak() bool { return os.Getenv("IGNITER_SOAK") != "" }
 
 // seed returns the seed of a test's random choices, and prints it: IGNITER_SEED sets it.
@@ -36,7 +36,7 @@ func seed(t testing.TB) uint64 {
 	return n
 }
 
-// mischief returns a rule that does something to one frame of so many, of all kinds.
+// mischief returns a rule that disturbs one of oneOf frames, in all ways.
 func mischief(seed uint64, oneOf int) func(passing) action {
 	var mu sync.Mutex
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -67,7 +67,7 @@ type storm struct {
 	over    time.Time // when writers stop, if they have written enough
 
 	mu    sync.Mutex
-	acked []backend.Fact   // as the log says that it holds them
+	acked []backend.Fact   // as returned by the log
 	maybe map[string]bool  // IDs of facts that may or may not be written
 	order map[int][]string // IDs of each writer's facts, in the order in which it wrote them
 }
@@ -113,11 +113,11 @@ func TestStorm(t *testing.T) {
 		writers.Go(func() { x.write(i, x.clients[i%3], rand.New(rand.NewPCG(seed, uint64(1+i)))) })
 	}
 	writers.Wait()
-	p.rules(mischief(seed+1, 500)) // so that readers of long logs get on
+	p.rules(mischief(seed+1, 500)) // rarely, so that readers of long logs make progress
 	log := contents(t, s.log)
 	last = log[len(log)-1].Seq
 	close(wrote)
-	// What followers wait for: a last fact in each store.
+	// Followers wait for a last fact in each store.
 	for i := range 3 {
 		f, err := s.log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprintf("end-%d", i), Store: fmt.Sprintf("s%d", i), Key: "end", Value: []byte("0")})
 		require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestStorm(t *testing.T) {
 				want = append(want, f)
 			}
 		}
-		if x.follows(i, "") { // it stops at the first fact after the last that was written
+		if x.follows(i, "") { // it stops at the first fact after the last one of the writers
 			want = want[:len(want)-2]
 		}
 		same(t, want, facts)
@@ -178,7 +178,7 @@ func (x *storm) follow(i int, c backend.Log, end func() (uint64, bool)) (facts [
 	return facts
 }
 
-// checkPage returns why a page is not whole batches, or tells of more than the log has.
+// checkPage returns an error if a page is not whole batches, or if it goes beyond the log.
 func (x *storm) checkPage(p backend.Page, stores []string) error {
 	stats, err := x.s.log.Stats(context.Background())
 	if err != nil || p.Through.Seq > stats.LastSeq {
@@ -194,7 +194,7 @@ func (x *storm) checkPage(p backend.Page, stores []string) error {
 	return nil
 }
 
-// replay replays parts of the log again and again. Each is what the log held when it began, at least.
+// replay repeatedly replays parts of the log. Each has at least the facts that the log held when the loop began.
 func (x *storm) replay(rng *rand.Rand, c backend.Log, wrote <-chan struct{}) {
 	for {
 		select {
@@ -221,7 +221,7 @@ func (x *storm) replay(rng *rand.Rand, c backend.Log, wrote <-chan struct{}) {
 	}
 }
 
-// write writes facts, batches, and conditional batches, some of them with little patience.
+// write writes facts, batches, and conditional batches, some of them with a short deadline.
 func (x *storm) write(writer int, c backend.Log, rng *rand.Rand) {
 	latest := ""
 	for n := 0; time.Now().Before(x.over) || !x.isMuch(); n++ {
@@ -270,7 +270,7 @@ func (x *storm) write(writer int, c backend.Log, rng *rand.Rand) {
 	}
 }
 
-// isMuch reports whether enough was written to tell something, which may take longer on a busy machine.
+// isMuch reports whether enough was written for a meaningful test, which may take longer on a busy machine.
 func (x *storm) isMuch() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -283,7 +283,7 @@ func (x *storm) isMaybe(id string) bool {
 	return x.maybe[id]
 }
 
-// note notes what came of facts that were written.
+// note records the results of writes.
 func (x *storm) note(writer int, facts, held []backend.Fact, err error, ctx context.Context) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -333,8 +333,7 @@ func (x *storm) check(log []backend.Fact) {
 	}
 }
 
-// TestConditionalWrites lets clients race on keys with conditional writes, and wants what they are told to be
-// the story of one log: linearizable.
+// TestConditionalWrites lets clients race on keys with conditional writes, and checks that their results are linearizable.
 func TestConditionalWrites(t *testing.T) {
 	t.Parallel()
 	for name, faults := range map[string]int{"calm": 0, "storm": 20} {

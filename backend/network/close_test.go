@@ -24,7 +24,7 @@ import (
 // A gatedLog writes nothing while its gate is shut.
 type gatedLog struct {
 	*memory.Log
-	waiting chan struct{} // gets a value for each write that has come to the gate
+	waiting chan struct{} // gets a value for each write that waits at the gate
 
 	mu   sync.Mutex
 	gate chan struct{} // nil: open
@@ -77,8 +77,8 @@ func (l *gatedLog) Write(ctx context.Context, batches ...backend.Batch) []backen
 	return l.Log.Write(ctx, batches...)
 }
 
-// TestCancelledCaller cancels calls while the server takes its time: they return at once, and the others get
-// the answers that are theirs.
+// TestCancelledCaller cancels calls while the server is slow: they return at once, and the other calls get their own
+// answers.
 func TestCancelledCaller(t *testing.T) {
 	t.Parallel()
 	log := newGatedLog()
@@ -102,7 +102,7 @@ func TestCancelledCaller(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancels = append(cancels, cancel)
-	goes = append(goes, call(ctx, 0)) // which reads the answers, and stops
+	goes = append(goes, call(ctx, 0)) // this call reads the answers until it is cancelled
 	<-log.waiting
 	for n := 1; n < 30; n++ {
 		if n%3 == 0 {
@@ -143,7 +143,7 @@ func TestCancelledCaller(t *testing.T) {
 	require.Equal(t, uint64(1), stats.Connection.Connects)
 }
 
-// connections waits until a server has so many connections.
+// connections waits until a server has n connections.
 func connections(t testing.TB, s *server.Server, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return s.Metrics().Connections == n }, eventually, tick, "%d connections are wanted", n)
@@ -188,7 +188,7 @@ func TestLoopsEnd(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
 		err := loops(ctx, func(backend.Page) bool {
-			if n++; n == 5 { // while the body runs, not when it asks for more
+			if n++; n == 5 { // while the body runs, not while the loop waits
 				cancel()
 				connections(t, s.server, 1)
 			}
@@ -209,8 +209,8 @@ func TestLoopsEnd(t *testing.T) {
 	connections(t, s.server, 1)
 }
 
-// TestClose closes a client with calls, loops and an attempt to connect under way. All end with ErrClosed, and
-// nothing is left behind. It is alone, since it counts descriptors.
+// TestClose closes a client during calls, loops and an attempt to connect. All end with ErrClosed, and no goroutine or
+// descriptor is left. It does not run in parallel, since it counts descriptors.
 func TestClose(t *testing.T) {
 	first, err := net.Listen("tcp", "127.0.0.1:0") // the first one also opens the descriptors of Go's poller
 	require.NoError(t, err)
@@ -308,7 +308,7 @@ func TestClose(t *testing.T) {
 	require.Eventually(t, func() bool { return descriptors() <= before }, eventually, tick, "descriptors are left behind")
 }
 
-// descriptors returns how many the process has open; 0 where the system does not tell.
+// descriptors returns the number of open descriptors of the process; 0 if the system does not tell.
 func descriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -346,7 +346,7 @@ func (p *pipe) endReading() {
 	p.promote()
 }
 
-// promote wakes a waiting caller to read answers, if none is reading. The caller of promote holds mu.
+// promote wakes a waiting caller to read answers, unless one is reading. The caller of promote holds mu.
 func (p *pipe) promote() {
 	if p.reading {
 		return

@@ -24,8 +24,8 @@ import (
 func down(op string) func(passing) bool { return func(f passing) bool { return !f.up && f.op == op } }
 func up(op string) func(passing) bool   { return func(f passing) bool { return f.up && f.op == op } }
 
-// TestCutCalls cuts the connection inside requests and answers, and between them: every call succeeds, and the server
-// does what it asks for once.
+// TestCutCalls cuts the connection inside requests and answers, and between them: every call succeeds, and the server does
+// its work once.
 func TestCutCalls(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -104,8 +104,8 @@ func TestCutCalls(t *testing.T) {
 	require.NotEmpty(t, stats.Connection.LastError)
 }
 
-// TestCutConditional cuts between a conditional write and its answer. Sent again, the condition no longer holds, but the
-// log knows that it has the batch.
+// TestCutConditional cuts between a conditional write and its answer. When the write is sent again, the condition no longer
+// holds, but the log knows that it already has the batch.
 func TestCutConditional(t *testing.T) {
 	s := start(t, server.Options{})
 	p := startProxy(t, s.options.Address)
@@ -181,7 +181,7 @@ func whole(loop iter.Seq2[backend.Page, error], ends map[uint64]bool) iter.Seq2[
 	}
 }
 
-// TestStalled stalls connections: the client notices a peer that is gone without a word.
+// TestStalled stalls connections: the client detects a peer that is silently gone.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{Heartbeat: serverBeat})
@@ -291,7 +291,7 @@ func TestStalledStreams(t *testing.T) {
 	}
 }
 
-// TestIdleFollower stalls a subscription that has nothing to send: the next fact comes all the same.
+// TestIdleFollower stalls a subscription that has nothing to send: the next fact still comes.
 func TestIdleFollower(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{Heartbeat: serverBeat})

@@ -86,7 +86,7 @@ func answering(body string) func(net.Conn) {
 
 func silent(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }
 
-// loadTokens returns tokens with one entry, which may do everything, or what its rights say.
+// loadTokens returns tokens with one entry, which may do everything, or only what rights grant.
 func loadTokens(t testing.TB, rights ...string) (token string, tokens *auth.Tokens) {
 	token, entry := auth.NewToken("admin")
 	if rights == nil {
@@ -221,7 +221,7 @@ func TestNoToken(t *testing.T) {
 	}
 	s.options.Token = token
 	for name, call := range every(connect(t, s.options)) {
-		if !strings.HasPrefix(name, "Follow") { // which would go on
+		if !strings.HasPrefix(name, "Follow") { // Follow would go on
 			require.NoError(t, call(t.Context()), name)
 		}
 	}
@@ -235,7 +235,7 @@ func TestUnavailable(t *testing.T) {
 	var giveUp atomic.Pointer[context.CancelFunc]
 	var failed atomic.Int32
 	o.Logger = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zap.DebugLevel), zap.Hooks(func(e zapcore.Entry) error {
-		if e.Message == "an attempt failed" && failed.Add(1)%3 == 0 { // the first may be that the connection was lost
+		if e.Message == "an attempt failed" && failed.Add(1)%3 == 0 { // the first may report the lost connection
 			(*giveUp.Load())()
 		}
 		return nil
@@ -295,7 +295,7 @@ func TestUnavailableToAll(t *testing.T) {
 	}))
 	c := connect(t, o)
 	s.stop(t)
-	require.Eventually(t, func() bool { // the end of the connection may be what a first attempt hears
+	require.Eventually(t, func() bool { // a first attempt may only see the end of the connection
 		stats, _ := c.Stats(canceled(t))
 		return !stats.Connection.Up
 	}, time.Minute, tick)

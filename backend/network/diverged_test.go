@@ -43,7 +43,7 @@ func logOf(t *testing.T, name string, n int) backend.Log {
 	return l
 }
 
-// restored returns a log in files that is made of the first facts of another one.
+// restored returns a log in files with the first facts of another one.
 func restored(t *testing.T, from backend.Log, through uint64) backend.Log {
 	o := file.Options{Path: t.TempDir(), Sync: file.SyncNever}
 	_, err := file.Restore(t.Context(), o, from.Stats, from.Replay(t.Context(), backend.Range{Through: through}))
@@ -53,9 +53,8 @@ func restored(t *testing.T, from backend.Log, through uint64) backend.Log {
 	return l
 }
 
-// TestServerComesBackWith gives a client another log in place of the one that it has read or written. If that has what
-// the client was given, the client goes on. If not, every method says so from then on, until the server is dialled
-// again.
+// TestServerComesBackWith replaces the log that a client has read or written. If the new log has the facts that the client
+// was given, the client goes on. If not, every method returns a DivergedError, until the server is dialed again.
 func TestServerComesBackWith(t *testing.T) {
 	t.Parallel()
 	const written = 10
@@ -63,7 +62,7 @@ func TestServerComesBackWith(t *testing.T) {
 		what   string
 		mute   bool // the logs have no identity
 		log    func(t *testing.T, old backend.Log) backend.Log
-		given  uint64 // what the client is given before
+		given  uint64 // the last seq that the client is given before
 		common uint64 // math.MaxUint64: the client goes on
 	}{
 		{"the same log", false, func(t *testing.T, old backend.Log) backend.Log { return old }, written, math.MaxUint64},

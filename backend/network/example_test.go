@@ -29,7 +29,7 @@ func exampleDial(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 
-	// Others share it.
+	// Other processes share it.
 	c, err := network.Dial(ctx, network.Options{Address: l.Addr().String()})
 	if err != nil {
 		return err

@@ -38,8 +38,7 @@ func hasty(o network.Options) network.Options {
 	return o
 }
 
-// beating returns options of a client that soon gives a silent connection up; its server needs the heartbeat
-// serverBeat.
+// beating returns options of a client that soon gives up a silent connection; its server needs the heartbeat serverBeat.
 func beating(o network.Options) network.Options {
 	o = hasty(o)
 	o.Heartbeat = 100 * time.Millisecond
@@ -67,7 +66,7 @@ func batchOf(first, last int) (facts []backend.Fact) {
 	return facts
 }
 
-// after returns the part of a log after a seq: facts of some stores; none named: of all.
+// after returns the range after a seq, of the given stores; without stores, of all.
 func after(seq uint64, stores ...string) backend.Range {
 	return backend.Range{After: backend.Cursor{Seq: seq}, Stores: stores}
 }
@@ -78,7 +77,7 @@ func write(ctx context.Context, log backend.Log, facts ...backend.Fact) ([]backe
 	return w.Facts, w.Err
 }
 
-// contents returns what a log holds, asked directly.
+// contents returns the facts of a log, read directly.
 func contents(t testing.TB, b backend.Backend) []backend.Fact {
 	t.Helper()
 	facts, err := collect(b.Replay(context.WithoutCancel(t.Context()), backend.Range{}))
@@ -109,7 +108,7 @@ func take(loop iter.Seq2[backend.Page, error], n int) (facts []backend.Fact, err
 	return facts, nil
 }
 
-// checked yields the pages of a loop, and an error for a page that breaks the rules of pages as far as it shows.
+// checked yields the pages of a loop, and an error for a page that visibly breaks the rules of pages.
 func checked(loop iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		through, first := uint64(0), true

@@ -16,13 +16,13 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// An oldServer is a server of ours behind a proxy that answers hello as a server of the Ruby system does, and passes
-// everything else on, in version 1.
+// An oldServer is a server behind a proxy that answers hello as a server of the Ruby system does, and passes everything
+// else on, in version 1.
 type oldServer struct {
 	*proxy
 
 	mu    sync.Mutex
-	hello bool                // it knows hello, as a server that is new
+	hello bool                // it knows hello, like a new server
 	sent  map[string][][]byte // bodies of requests, by op
 }
 

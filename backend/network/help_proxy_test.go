@@ -18,13 +18,13 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A proxy stands between clients and a server, and does to their frames what its rule says. It reads
-// frames to know what passes; they pass as they are.
+// A proxy is between clients and a server, and treats their frames as its rule says. It parses frames only to classify
+// them; they pass unchanged.
 type proxy struct {
 	l       net.Listener
 	running sync.WaitGroup
 
-	buffer int // bytes that the system keeps of what clients send; 0: as much as it likes
+	buffer int // the size of the system's buffer for bytes from clients; 0: the system's default
 
 	mu     sync.Mutex
 	target string
@@ -34,24 +34,24 @@ type proxy struct {
 	ended  bool
 }
 
-// A passing is a frame that is about to pass. A rule is asked about each, by several goroutines.
+// A passing is a frame that is about to pass. Several goroutines call the rule for each frame.
 type passing struct {
-	link  int // which of the proxy's connections it is, from 1 on
+	link  int // the number of the connection, from 1 on
 	up    bool
-	n     int    // which of the link's frames of this direction it is, from 0 on
-	op    string // of the request; of what comes down, that which it answers, or the last one, whose stream it is of
+	n     int    // the number of the frame on the link in this direction, from 0 on
+	op    string // of the request; for a frame from the server, of the answered request, or of the stream's request
 	body  []byte
-	frame int // how long it is
+	frame int // the size
 }
 
 // An action is what happens to a frame. The zero action lets it pass.
 type action struct {
-	delay time.Duration // before anything else
-	split int           // into pieces of so many bytes; 0: none
+	delay time.Duration // first, wait
+	split int           // send pieces of this many bytes; 0: send it whole
 	fate  fate
-	keep  int // how many bytes pass before the fate
+	keep  int // the bytes that pass before the fate
 
-	instead []byte // the answer that its sender gets, and then it does not pass
+	instead []byte // the answer that the sender gets instead of passing the frame
 }
 
 type fate int
@@ -60,8 +60,8 @@ const (
 	passes fate = iota
 	isCut       // the connection ends, both ways
 	isReset
-	stalls // nothing more comes through in this direction, and the connection stays open
-	isDeaf // the same, and the sender's bytes are not even taken
+	stalls // nothing more passes in this direction, and the connection stays open
+	isDeaf // the same, and the proxy does not even read the sender's bytes
 )
 
 // A link is a connection through the proxy.
@@ -80,7 +80,7 @@ type link struct {
 // startProxy starts a proxy in front of a server on TCP.
 func startProxy(t testing.TB, target string) *proxy { return startNarrowProxy(t, target, 0) }
 
-// startNarrowProxy starts a proxy that keeps only so many bytes of what clients send and it does not read; 0: any.
+// startNarrowProxy starts a proxy whose system buffers only this many unread bytes from clients; 0: the default.
 func startNarrowProxy(t testing.TB, target string, buffer int) *proxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func startNarrowProxy(t testing.TB, target string, buffer int) *proxy {
 	return p
 }
 
-// through returns options with which a client comes by the proxy.
+// through returns options of a client that connects through the proxy.
 func (p *proxy) through(o network.Options) network.Options {
 	o.Transport, o.Address = "tcp", p.l.Addr().String()
 	return o
@@ -103,7 +103,7 @@ func (p *proxy) rules(rule func(passing) action) {
 	p.rule = rule
 }
 
-// once makes an action happen to the first frame that is meant, and returns a channel that is closed then.
+// once applies an action to the first frame that meant accepts, and returns a channel that is closed then.
 func (p *proxy) once(meant func(passing) bool, a action) <-chan struct{} {
 	var mu sync.Mutex
 	done, over := make(chan struct{}), false
@@ -152,7 +152,7 @@ func (p *proxy) accept() {
 	}
 }
 
-// redirect makes the proxy stand in front of another server, for connections to come.
+// redirect makes the proxy connect later connections to another server.
 func (p *proxy) redirect(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -219,7 +219,7 @@ func (l *link) judge(up bool, n int, frame []byte) action {
 	return rule(f)
 }
 
-// settle notes that the last request was answered.
+// settle records that the last request was answered.
 func (l *link) settle() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,8 +23,8 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
-// pair returns the configurations of a server and of a client that trusts it. Of what they may agree on they use
-// what costs least, since tests make very many connections.
+// pair returns the configurations of a server and of a client that trusts it. They use the cheapest algorithms, since tests
+// make very many connections.
 func pair(t testing.TB) (server, client *tls.Config) {
 	a := servertest.NewAuthority(t)
 	return &tls.Config{Certificates: []tls.Certificate{a.Certificate(t, "server")}}, &tls.Config{RootCAs: a.Pool(), ClientSessionCache: tls.NewLRUClientSessionCache(0), CurvePreferences: []tls.CurveID{tls.CurveP256}}

@@ -132,7 +132,7 @@ func TestTooLarge(t *testing.T) {
 	require.Zero(t, s.server.Metrics().Errors["too_large"])
 }
 
-// TestDrainedClient shuts a server down while a client is idle: the client logs what the server said.
+// TestDrainedClient shuts a server down while a client is idle: the client logs the server's reason.
 func TestDrainedClient(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -164,7 +164,7 @@ func TestConnectionState(t *testing.T) {
 	require.False(t, x.Since.IsZero())
 	require.Equal(t, 1, logged.FilterMessage("connected").Len())
 
-	p.cut() // while nothing is asked: it is seen all the same
+	p.cut() // without calls in flight; the client still notices
 	require.Eventually(t, func() bool { return logged.FilterMessage("the connection was lost").Len() == 1 }, eventually, tick)
 	ctx := canceled(t)
 	down, err := c.Stats(ctx)
@@ -184,7 +184,7 @@ func TestConnectionState(t *testing.T) {
 
 	p.rules(func(f passing) action { return action{fate: isCut} })
 	p.cut()
-	for logged.FilterMessage("an attempt failed").Len() == 0 { // a busy machine may have no time for one within a call
+	for logged.FilterMessage("an attempt failed").Len() == 0 { // on a busy machine, one call may be too short for an attempt
 		short, cancel := context.WithTimeout(t.Context(), 50*tick)
 		_, err = c.WriteFact(short, numbered(2))
 		cancel()

@@ -31,7 +31,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// serverEnv tells a process of this test binary which log to serve and where: transport, address and path.
+// serverEnv makes a process of this test binary serve a log: it has transport, address and path.
 const serverEnv = "IGNITER_NETWORK_SERVER"
 
 // TestServerProcess serves a log for TestRestart, in a process that TestRestart kills. The process exits when its

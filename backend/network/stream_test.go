@@ -23,17 +23,17 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// Here a server does what a test writes down, so that the client meets streams that no server of ours sends.
+// Here a server follows a script of the test, so that the client gets streams that our server never sends.
 
-// A part is what a scripted server does on one connection: it says hello, reads a request, sends bodies as frames and
-// then hangs up.
+// A part is the script of one connection: the server answers hello, reads a request, sends bodies as frames and then closes
+// the connection.
 type part struct {
-	stores []string // what the client may read; nil: all
+	stores []string // that the client may read; nil: all
 	bodies [][]byte
-	stays  bool // it does not hang up
+	stays  bool // it does not close the connection
 }
 
-// A scriptedServer plays its parts one after the other, the last one again and again.
+// A scriptedServer plays its parts one after the other, and repeats the last one.
 type scriptedServer struct {
 	client backend.Log
 
@@ -108,14 +108,14 @@ func group(seqs ...int) []byte {
 	return wire.AppendGroup(nil, facts)
 }
 
-// A told is what came of a loop.
+// A told has the results of a loop.
 type told struct {
 	seqs    []uint64
 	through uint64
 	err     error
 }
 
-// tell runs a loop until it has told that the log was read through a seq; 0: to its end.
+// tell runs a loop until a page's Through reaches a seq; 0: to its end.
 func tell(t testing.TB, loop iter.Seq2[backend.Page, error], until uint64) (x told) {
 	pages := 0
 	for p, err := range checked(loop) {
@@ -134,7 +134,7 @@ func tell(t testing.TB, loop iter.Seq2[backend.Page, error], until uint64) (x to
 	return x
 }
 
-// framesOf makes pages of a loop in frames, so that both ways to read are told alike.
+// framesOf makes pages of a loop in frames, so that tests treat both alike.
 func framesOf(t testing.TB, loop iter.Seq2[wire.Frames, error]) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		for f, err := range loop {
@@ -170,7 +170,7 @@ func readers(t testing.TB, c backend.Log) map[string]func(context.Context, backe
 	}
 }
 
-// TestStreams reads streams in all four ways, and wants what each tells.
+// TestStreams reads streams in all four ways, and checks the results.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	ok := func(bodies ...[]byte) part { return part{bodies: append([][]byte{begins}, bodies...)} }
@@ -315,7 +315,7 @@ func TestFirstPage(t *testing.T) {
 	require.Equal(t, told{through: 8}, tell(t, s.client.Follow(t.Context(), after(5)), 8))
 }
 
-// TestStoresAsked tells the server all stores, none, or some.
+// TestStoresAsked checks that the client asks the server for all stores, none, or some.
 func TestStoresAsked(t *testing.T) {
 	t.Parallel()
 	for _, stores := range [][]string{nil, {}, {"a"}, {"b", "a", ""}} {
@@ -331,7 +331,7 @@ func TestStoresAsked(t *testing.T) {
 	}
 }
 
-// TestHorizonsToldOnce has a stream broken off: the next one tells the horizons again, and the loop only what is news.
+// TestHorizonsToldOnce breaks a stream off: the next stream has all horizons again, but the loop yields only changed ones.
 func TestHorizonsToldOnce(t *testing.T) {
 	t.Parallel()
 	type horizons = map[string]backend.Horizon

@@ -67,13 +67,13 @@ func serve(t testing.TB, log backend.Log, transport string, opts server.Options)
 	return s
 }
 
-// place is where a test's log is served.
+// A place has the addresses and the log of a served test.
 type place struct {
 	transport string
 	serverTLS *tls.Config
 	clientTLS *tls.Config
 	open      func(t testing.TB, dir string) backend.Log
-	front     func(t testing.TB, target string) (address string) // what clients talk to instead; nil: the server itself
+	front     func(t testing.TB, target string) (address string) // starts a proxy for clients; nil: they connect to the server itself
 
 	mu   sync.Mutex
 	logs map[string]*served
@@ -112,7 +112,7 @@ func (p *place) opener(keep bool) backendtest.Opener {
 	}
 }
 
-// restore puts a log in files that is restored from the one in a directory in its place, and serves it at the same address.
+// restore replaces the log in a directory by a restored one, and serves it at the same address.
 func (p *place) restore(t testing.TB, dir string, through uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

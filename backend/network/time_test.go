@@ -22,7 +22,7 @@ import (
 // The tests of this file use connections in memory and synctest: time passes at once when all goroutines wait, so that
 // waits take no time, and a test can see that something does not happen within a time.
 
-// A pipeNet is a network in memory, and a net.Listener of it. It can be out of order.
+// A pipeNet is a network in memory, and its net.Listener. It can be out of order.
 type pipeNet struct {
 	incoming chan net.Conn
 	closed   chan struct{}
@@ -34,7 +34,7 @@ type pipeNet struct {
 	conns []*stallConn // both ends of all connections
 }
 
-// A stallConn can be made to give its reader nothing more.
+// A stallConn is a connection whose reads can be stalled.
 type stallConn struct {
 	net.Conn
 	mu      sync.Mutex
@@ -53,7 +53,7 @@ func (c *stallConn) Read(b []byte) (int, error) {
 	}
 }
 
-// stall makes all connections that there are go dead without a word.
+// stall stalls all present connections, silently.
 func (n *pipeNet) stall() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -107,7 +107,7 @@ func (n *pipeNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return client, nil
 }
 
-// set puts the network out of order, and cuts all connections, or in order again.
+// set puts the network out of order, with all connections cut, or in order again.
 func (n *pipeNet) set(down error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -120,7 +120,7 @@ func (n *pipeNet) set(down error) {
 	}
 }
 
-// attempts returns when connections were tried since it was called last.
+// attempts returns the times of attempts to connect since the last call.
 func (n *pipeNet) attempts() []time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -131,7 +131,7 @@ func (n *pipeNet) attempts() []time.Time {
 
 var errDown = errors.New("the network is down")
 
-// A slowLog takes its time to write.
+// A slowLog takes some time for each write.
 type slowLog struct {
 	*memory.Log
 	takes time.Duration
@@ -263,8 +263,8 @@ func TestFollowBackoff(t *testing.T) {
 	})
 }
 
-// TestProgress follows a store that is not written to: each page that says how far the log was read comes at once, and not
-// with a heartbeat, also from a connection that was made again. A page comes only when there is progress.
+// TestProgress follows a store without new facts: each page with progress comes at once, and not with a heartbeat, also
+// after a reconnect. A page comes only when there is progress.
 func TestProgress(t *testing.T) {
 	log := memory.New(memory.Options{})
 	inMemory(t, log, network.Options{}, func(t *testing.T, c backend.Log, n *pipeNet) {
@@ -305,8 +305,8 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// TestThroughWithoutEnd reads through a seq from a server that does not end the stream: the loop ends all the same, once the
-// server has been silent for as long as one that is gone.
+// TestThroughWithoutEnd reads through a seq from a server that does not end the stream: the loop still ends, once the
+// server has been silent for as long as a dead server.
 func TestThroughWithoutEnd(t *testing.T) {
 	for _, way := range ways {
 		synctest.Test(t, func(t *testing.T) {
@@ -336,7 +336,7 @@ func TestThroughWithoutEnd(t *testing.T) {
 	}
 }
 
-// TestHeartbeats stops everything that comes in: calls and followers notice after three heartbeats, and not before. An
+// TestHeartbeats stalls everything from the server: calls and followers notice after three heartbeats, and not earlier. An
 // idle subscription of a live server is kept forever.
 func TestHeartbeats(t *testing.T) {
 	log := memory.New(memory.Options{})

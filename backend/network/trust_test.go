@@ -32,7 +32,7 @@ func TestTokenWithoutTLS(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrInvalid)
 }
 
-// TestAnswerAboutAnotherFact: the client takes no fact from a server for the one that it wrote unless it is that one.
+// TestAnswerAboutAnotherFact: the client rejects an answer about another fact than the written one.
 func TestAnswerAboutAnotherFact(t *testing.T) {
 	written := backend.Fact{ID: "a", Store: "s", Key: "k", Value: []byte(`{"n":1}`)}
 	good := written.Clone()

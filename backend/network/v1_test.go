@@ -88,7 +88,7 @@ func TestOldServer(t *testing.T) {
 	require.Equal(t, []uint64{1, 8, 8}, []uint64{stats.FirstSeq, stats.LastSeq, stats.Facts})
 	same(t, held, contents(t, s.log))
 
-	// Another client writes too: places and causation are the log's.
+	// Another client writes too: seqs and causation follow the log.
 	direct := numbered(11)
 	_, err = s.log.WriteFact(ctx, direct)
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestOldServer(t *testing.T) {
 	require.Equal(t, uint64(10), f.Seq)
 	require.Contains(t, []string{"f11", "f8"}, f.Causation, "of the key's latest fact that the client knew of")
 
-	opened := connect(t, opts) // another one learns from the log what there is
+	opened := connect(t, opts) // another client learns the facts from the log
 	again, err = opened.WriteFact(ctx, numbered(1))
 	require.NoError(t, err)
 	same(t, held[:1], []backend.Fact{again})
@@ -153,8 +153,8 @@ func TestOldConversations(t *testing.T) {
 	}
 }
 
-// TestOldFollow follows an old server's log while several clients write, and connections are cut: history
-// joins what comes without gap or repeat.
+// TestOldFollow follows an old server's log while several clients write, and connections are cut: the replay and the live
+// facts join without gap or repeat.
 func TestOldFollow(t *testing.T) {
 	t.Parallel()
 	const each = 60
@@ -193,7 +193,7 @@ func TestOldFollow(t *testing.T) {
 		}
 		return action{}
 	})
-	other := connect(t, hasty(s.options)) // which speaks version 2
+	other := connect(t, hasty(s.options)) // a client of version 2
 	for w, writer := range []backend.Log{c, other, c} {
 		running.Go(func() {
 			for n := range each {
@@ -251,8 +251,8 @@ func TestOldResend(t *testing.T) {
 	require.Equal(t, 1, writes["f6"], "what did is found in the log")
 }
 
-// TestOldGivenUp gives writes up while their answers are on the way, and writes the same facts again: the client does
-// not send a fact twice, since the server would keep both.
+// TestOldGivenUp gives up writes while their answers are on the way, and writes the same facts again: the client does not
+// send a fact twice, since the server would keep both.
 func TestOldGivenUp(t *testing.T) {
 	t.Parallel()
 	log := newGatedLog()
@@ -301,7 +301,7 @@ func TestOldClose(t *testing.T) {
 	renewed := make(chan struct{}, 100)
 	o.rules(func(f passing) (a action) {
 		if f.op == protocol.OpSubscribe {
-			if a.fate = stalls; f.up { // a heartbeat has passed, so that the client has looked for its fact in vain
+			if a.fate = stalls; f.up { // a heartbeat has passed: the client has searched for its fact without success
 				renewed <- struct{}{}
 			}
 		}
@@ -321,10 +321,10 @@ func TestOldClose(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrClosed)
 }
 
-// oldSkips excuses version 1 from the cases that it can't pass.
+// oldSkips excuses version 1 from cases that it can't pass.
 var oldSkips = backendtest.Options{InProcess: true, NoBatch: true, NoPrune: true, NoPaging: true, NoBy: true}
 
-// oldSkipped are the cases that are skipped for that: all are about batches, pruning, By or logs larger than a frame.
+// oldSkipped are the cases that oldSkips excuses: all are about batches, pruning, By or logs larger than a frame.
 var oldSkipped = []string{
 	"batch", "batch-again", "batch-cancelled", "batch-causation", "batch-consecutive", "batch-id-reused", "batch-invalid", "batch-partly-held",
 	"batch-too-large", "batch-too-many", "by-kept", "close-in-flight-batch", "close-in-flight-prune", "closed-batch", "closed-prune", "copy-in-batch", "copy-out-batch", "expect",
@@ -336,7 +336,7 @@ var oldSkipped = []string{
 	"write-again-late",
 }
 
-// TestOldSuite runs the suite over version 1, for all that it can carry.
+// TestOldSuite runs the suite over version 1, except for features that it lacks.
 func TestOldSuite(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, oldSkipped, backendtest.Skipped(&oldSkips))

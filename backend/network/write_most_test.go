@@ -11,7 +11,8 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// TestMostFacts writes as many facts as a batch can have: what one backend takes, a server takes too, with its limits of memory.
+// TestMostFacts writes the most facts that a batch can have: a server takes the same batches as other backends, within its
+// limits of memory.
 func TestMostFacts(t *testing.T) {
 	t.Parallel()
 	if raceEnabled && !soak() {
@@ -23,7 +24,7 @@ func TestMostFacts(t *testing.T) {
 	facts := make([]backend.Fact, backend.MaxBatch)
 	for i := range facts {
 		facts[i] = numbered(i)
-		facts[i].ValueHash = "given" // it takes long to hash
+		facts[i].ValueHash = "given" // hashing would take long
 	}
 	w := c.Write(t.Context(), backend.Batch{Facts: facts})[0]
 	require.NoError(t, w.Err)

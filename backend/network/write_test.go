@@ -27,8 +27,8 @@ func batches(sizes ...int) (all []backend.Batch) {
 	return all
 }
 
-// TestWrite writes many batches with one call: each has a verdict of its own, and one that is refused by the client
-// or by the server does not affect the others.
+// TestWrite writes many batches with one call: each has its own verdict, and a batch that the client or the server refuses
+// does not affect the others.
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{MaxFrame: 64 << 10})
@@ -65,7 +65,7 @@ func TestWrite(t *testing.T) {
 	require.Equal(t, 0, len(c.Write(t.Context())))
 }
 
-// TestWriteMuch writes batches that are more than the client sends at once.
+// TestWriteMuch writes more batches than the client sends at once.
 func TestWriteMuch(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -84,7 +84,7 @@ func TestWriteMuch(t *testing.T) {
 }
 
 // TestCutWrites cuts the connection at each of the requests and answers of one Write: every batch is written once, in
-// order, and First is never a fact that was there before.
+// order, and First never names an old fact.
 func TestCutWrites(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
@@ -133,8 +133,8 @@ func TestCutWrites(t *testing.T) {
 	require.Len(t, contents(t, s.log), n)
 }
 
-// TestWriteGivenUp cancels a Write whose batches the server does not answer: all verdicts say so at once, and writing
-// the same again finds what was written.
+// TestWriteGivenUp cancels a Write whose batches the server does not answer: all verdicts report it at once, and writing
+// the same batches again finds the written ones.
 func TestWriteGivenUp(t *testing.T) {
 	t.Parallel()
 	log := newGatedLog()
@@ -180,8 +180,8 @@ func (l *unavailableLog) Write(ctx context.Context, batches ...backend.Batch) (a
 	return all
 }
 
-// TestWriteUnavailable writes to a log that is unavailable for a while: the last batches are sent again, and one with a
-// batch behind it that was written is not, since it would come after that.
+// TestWriteUnavailable writes to a log that is unavailable for a while: the last batches are retried. A batch before a
+// written one is not, since it would come after it.
 func TestWriteUnavailable(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -222,7 +222,7 @@ func TestWriteUnavailable(t *testing.T) {
 	}
 }
 
-// TestFeatures tells what the server's log can do, also after a reconnect and after Close.
+// TestFeatures checks the features of the server's log, also after a reconnect and after Close.
 func TestFeatures(t *testing.T) {
 	t.Parallel()
 	s := serve(t, memory.New(memory.Options{MaxFrame: 5000}), "tcp", server.Options{})
@@ -258,18 +258,18 @@ func TestFeatures(t *testing.T) {
 	require.Equal(t, again.log.Features(), c.Features())
 }
 
-// TestFeaturesOfGrant tells which stores the client may read.
+// TestFeaturesOfGrant checks the stores that the client may read.
 func TestFeaturesOfGrant(t *testing.T) {
 	t.Parallel()
 	token, tokens := loadTokens(t, "read: [b, a]")
 	s := start(t, server.Options{Tokens: tokens})
 	s.options.Token = token
 	c := connect(t, s.options)
-	c.Features().Stores[0] = "x" // which is the caller's
+	c.Features().Stores[0] = "x" // the caller owns it
 	require.Equal(t, []string{"a", "b"}, c.Features().Stores)
 }
 
-// TestOtherVersion connects again to a server that speaks another version of the protocol: its log is another one.
+// TestOtherVersion reconnects to a server that speaks another version of the protocol: its log is another one.
 func TestOtherVersion(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Options{})
