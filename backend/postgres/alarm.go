@@ -125,8 +125,8 @@ func (l *Log) hear(ctx context.Context) (worked bool, err error) {
 	}
 }
 
-// probe checks that notifications of another connection arrive. Through a pooler, only those of the same connection may
-// arrive.
+// probe checks that notifications of another connection arrive. Through a pooler, perhaps only the connection's own
+// notifications arrive.
 func (l *Log) probe(ctx context.Context, conn *pgx.Conn) error {
 	probe := "probe " + strconv.Itoa(int(conn.PgConn().PID()))
 	if _, err := l.pool.Exec(ctx, `select pg_notify('igniter', $1)`, probe); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Each code of an error has its name in the contract, and says whether another trip may succeed.
+// Each error code is converted to an error of the contract, and says whether another trip may succeed.
 func TestCodes(t *testing.T) {
 	for codes, want := range map[string]struct {
 		verdict verdict
@@ -51,7 +51,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// A wrong address shows at once, and a password in it never.
+// A wrong address fails at once, and the error never shows the password.
 func TestOpenFails(t *testing.T) {
 	_, err := Open(t.Context(), Options{Address: "postgres://app:hush@127.0.0.1:1/app"})
 	require.ErrorIs(t, err, backend.ErrUnavailable)
@@ -82,8 +82,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// A commit whose wait for a synchronous standby was cancelled is not acknowledged, and its facts are not before a standby has
-// them.
+// A commit whose wait for a synchronous standby was cancelled is not acknowledged. Writing its facts again is acknowledged
+// only once a standby has them.
 func TestUnreplicated(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -115,7 +115,7 @@ func TestUnreplicated(t *testing.T) {
 
 	var held backend.Fact
 	all.Go(func() { held, err = l.WriteFact(t.Context(), f) })
-	waits() // it is there, and waits all the same
+	waits() // the fact is held, but the write still waits
 	standby("")
 	all.Wait()
 	require.NoError(t, err)

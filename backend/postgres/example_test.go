@@ -39,7 +39,7 @@ func ExampleInTx() {
 		panic(err)
 	}
 	defer pool.Close()
-	log, err := postgres.Open(ctx, postgres.Options{Pool: pool, Log: "orders"}) // makes the log
+	log, err := postgres.Open(ctx, postgres.Options{Pool: pool, Log: "orders"}) // creates the log
 	if err != nil {
 		panic(err)
 	}
@@ -59,7 +59,7 @@ func ExampleInTx() {
 	// The facts come last: from here to the commit all other writers of the log wait.
 	w, err := postgres.InTx(ctx, postgres.PGX(tx), "orders", backend.Batch{
 		Facts:  []backend.Fact{{ID: "invoice-17-sent", Store: "invoices", Key: "17", Value: []byte(`{"state":"sent","cents":4200}`)}},
-		Expect: []backend.Expect{{Store: "invoices", Key: "17"}}, // it has no fact yet
+		Expect: []backend.Expect{{Store: "invoices", Key: "17"}}, // the key has no fact yet
 	})
 	if err != nil {
 		panic(err)
@@ -112,7 +112,7 @@ func TestExampleInTx(t *testing.T) {
 	require.Equal(t, 3900, cents)
 }
 
-// A table is derived from facts: each fact changes it exactly once, since its place is kept in the same transaction.
+// Derive a table from facts: each fact changes it exactly once, since the cursor is stored in the same transaction.
 func ExamplePosition() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -22,7 +22,7 @@ import (
 	"github.com/igniter-store/igniter/internal/figures"
 )
 
-// BenchmarkLog measures the log as every backend is measured.
+// BenchmarkLog runs the benchmark of every backend.
 func BenchmarkLog(b *testing.B) {
 	a := address(b)
 	backendtest.Benchmark(b, func(t testing.TB, dir string) backend.Backend {
@@ -39,8 +39,8 @@ func benchmarkBody() []byte {
 	return append([]byte(uuid.Must(uuid.NewV7()).String()+`"transaction_time":1700000000.123456789,"value_hash":"8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92"`), benchmarkValue()...)
 }
 
-// BenchmarkFigures compares a log with bare tables of a server of their own that syncs each commit: a number as the primary
-// key, and the bytes of a fact.
+// BenchmarkFigures compares a log with plain tables on a separate server that syncs each commit. The tables have a number
+// as the primary key, and the bytes of a fact.
 func BenchmarkFigures(b *testing.B) {
 	s := start(b, "fsync=on", "autovacuum=on", "shared_buffers=128MB", "max_wal_size=1GB", "max_connections=200")
 	r := &bench{b: b, address: s.Address("postgres", "postgres")}
@@ -65,7 +65,7 @@ func (r *bench) open(b *testing.B, address string, name string) *Log {
 	return l
 }
 
-// bare makes a table with the columns given, or with a number and bytes.
+// bare makes a table with the given columns, or with a number and bytes.
 func (r *bench) bare(columns string) (*pgxpool.Pool, string) {
 	pool, err := pgxpool.New(bg, r.address+" pool_max_conns=64")
 	require.NoError(r.b, err)
@@ -80,7 +80,7 @@ func (r *bench) bare(columns string) (*pgxpool.Pool, string) {
 	return pool, table
 }
 
-// write returns what writes a batch of so many facts.
+// write returns a function that writes a batch of facts.
 func (r *bench) write(l *Log, facts int) func() {
 	return func() {
 		batch := backend.Batch{Facts: make([]backend.Fact, facts)}
@@ -91,7 +91,7 @@ func (r *bench) write(l *Log, facts int) func() {
 	}
 }
 
-// insert returns what inserts so many rows with one statement.
+// insert returns a function that inserts n rows with one statement.
 func (r *bench) insert(pool *pgxpool.Pool, table string, n int) func() {
 	return func() {
 		var err error
@@ -112,7 +112,7 @@ func bodies(n int) [][]byte {
 	return all
 }
 
-// insertIndexed is insert for a table with the columns and indexes of a log's.
+// insertIndexed is insert for a table with the columns and indexes of a log.
 func (r *bench) insertIndexed(pool *pgxpool.Pool, table string, n int) func() {
 	return func() {
 		seqs, ids, hashes := make([]int64, n), make([][]byte, n), make([][]byte, n)
@@ -170,7 +170,7 @@ func (r *bench) replay() {
 		r.write(l, 1000)()
 		r.insert(pool, table, 1000)()
 	}
-	// read reads the table, in pages of so many rows.
+	// read reads the table, in pages of the given number of rows.
 	read := func(page int) func(time.Duration) float64 {
 		return func(d time.Duration) float64 {
 			n, begun := 0, time.Now()
@@ -205,8 +205,8 @@ func (r *bench) replay() {
 		figures.Way{Name: "one SELECT, not decoded", Turn: read(all)})
 }
 
-// latency measures from a write until a follower in the place of another process, at an address, has the fact; and the same for
-// a row, a notification in its transaction, and a SELECT.
+// latency measures the time from a write until a follower, connected to an address like another process, has the fact. It
+// measures the same for a row, with a notification in its transaction, and a SELECT.
 func (r *bench) latency(b *testing.B, at string, alarm bool) {
 	r.names++
 	name := fmt.Sprint("followed-", r.names)

@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/internal/gone"
 )
 
-// TestGoneServer stops the server and starts it again: a follower notices, and Stats tells so without asking the server.
+// TestGoneServer stops the server and starts it again: a follower notices, and Stats reports it without asking the server.
 func TestGoneServer(t *testing.T) {
 	t.Parallel()
 	s := start(t)

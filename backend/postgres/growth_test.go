@@ -15,8 +15,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestGrowth writes many facts in batches of 1,000, in turns with a bare table that gets rows of the same bytes, and prints how
-// fast both are as they grow, and how large. IGNITER_SOAK says how many thousand facts.
+// TestGrowth writes many facts in batches of 1,000, alternating with rows of the same bytes in a plain table, and prints
+// the speed and size of both as they grow. IGNITER_SOAK says how many thousand facts.
 func TestGrowth(t *testing.T) {
 	thousands, _ := strconv.Atoi(os.Getenv("IGNITER_SOAK"))
 	if thousands < 100 {

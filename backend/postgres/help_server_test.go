@@ -17,7 +17,7 @@ type server = pgserver.Server
 // shared is the server of most tests; the processes that tests start use it too.
 var shared struct {
 	address string
-	missing error // why there is none
+	missing error // why there is no server
 }
 
 const sharedAddress = "IGNITER_POSTGRES_ADDRESS"
@@ -31,7 +31,7 @@ func address(t testing.TB) string {
 	return shared.address
 }
 
-// start returns a server that the test alone has.
+// start returns a server that only this test uses.
 func start(t testing.TB, settings ...string) *server {
 	t.Helper()
 	address(t)

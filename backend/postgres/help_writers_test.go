@@ -15,10 +15,10 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// soak reports whether the long runs were asked for.
+// soak reports whether the long runs are requested.
 var soak = os.Getenv("IGNITER_SOAK") == "1"
 
-// rounds returns how often a test does something: short, or as often as a soak does.
+// rounds returns short, or long in a soak run.
 func rounds(short, long int) int {
 	if soak {
 		return long
@@ -26,7 +26,7 @@ func rounds(short, long int) int {
 	return short
 }
 
-// A crew is goroutines that write facts, each one's in a chain of its own: each fact expects the one before it.
+// A crew is a group of goroutines that write facts. Each goroutine writes a chain: each fact expects the previous one.
 type crew struct {
 	t       testing.TB
 	cancel  context.CancelFunc
@@ -85,8 +85,8 @@ func (c *crew) await(n int64) {
 	})
 }
 
-// stop ends the writers, and checks the log against what was acknowledged: nothing is lost, doubled or moved, no seq is
-// missing, and each chain is whole. It returns how many facts were acknowledged.
+// stop ends the writers, and checks the log against what was acknowledged: no fact is lost, doubled or moved, no seq is
+// missing, and each chain is whole. It returns the number of acknowledged facts.
 func (c *crew) stop(address, log string) int {
 	c.t.Helper()
 	c.cancel()
@@ -119,7 +119,7 @@ func (c *crew) stop(address, log string) int {
 	return len(c.acked)
 }
 
-// awaitThat waits until ok.
+// awaitThat waits until ok returns true.
 func awaitThat(t testing.TB, ok func() bool) {
 	t.Helper()
 	for !ok() {

@@ -45,7 +45,7 @@ func statsOf(t testing.TB, l *Log) backend.Stats {
 	return s
 }
 
-// wantDiverged fails the test unless every method of l says that another log has taken its place.
+// wantDiverged fails the test unless every method of l returns a DivergedError.
 func wantDiverged(t testing.TB, l *Log) {
 	t.Helper()
 	_, err := l.WriteFact(t.Context(), backend.Fact{ID: "diverged", Store: "s", Key: "k", Value: []byte("1")})
@@ -63,12 +63,12 @@ func dump(t testing.TB, s *server, file string) {
 	require.NoError(t, pgserver.Run("pg_dump", "-h", s.Socket, "-p", "5432", "-U", "postgres", "-d", "postgres", "-Fc", "-f", file))
 }
 
-// A log is dumped while it is written, and restored on another server, which takes the place of the first one. What was dumped
-// is an exact prefix. Followers that have read no more go on; others are told.
+// A log is dumped while it is written, and restored on another server, which replaces the first one. The dump is an exact
+// prefix of the log. Followers that have read only the prefix go on; others get an error.
 func TestDumpedAndRestored(t *testing.T) {
 	t.Parallel()
 	first := start(t)
-	second, err := pgserver.NewCluster() // with an identifier of its own
+	second, err := pgserver.NewCluster() // with another system identifier
 	require.NoError(t, err)
 	t.Cleanup(second.Remove)
 	a := first.Address("postgres", "postgres")
@@ -103,7 +103,7 @@ func TestDumpedAndRestored(t *testing.T) {
 	now := statsOf(t, behind)
 	require.NotEqual(t, was.Log, now.Log)
 	require.Equal(t, backend.Ancestor{Log: was.Log, Through: uint64(len(held))}, now.Ancestors[0])
-	put(t, behind, 1000, len(all)-len(held)+5) // the seqs are given again
+	put(t, behind, 1000, len(all)-len(held)+5) // the seqs are given to other facts
 
 	again := open(t, Options{Address: a})
 	defer again.Close()
@@ -117,7 +117,7 @@ func TestDumpedAndRestored(t *testing.T) {
 	}
 }
 
-// A standby that lacks the last commits of its primary is promoted and takes its place.
+// A standby that lacks the last commits of its primary is promoted and replaces it.
 func TestPromoted(t *testing.T) {
 	t.Parallel()
 	primary := start(t, "wal_level=replica", "max_wal_senders=4", "hot_standby=on")
@@ -134,7 +134,7 @@ func TestPromoted(t *testing.T) {
 	require.NoError(t, pgserver.Run("pg_basebackup", "-h", primary.Socket, "-p", "5432", "-U", "postgres", "-D", standby.Data(), "-R", "-c", "fast", "-X", "stream"))
 	lost := put(t, writer, 20, 5)
 
-	// A standby can be read, and refuses to be written.
+	// A standby can be read, but refuses writes.
 	require.NoError(t, standby.Start("primary_conninfo=", "hot_standby=on"))
 	reader := open(t, Options{Address: standby.Address("postgres", "postgres")})
 	defer reader.Close()
@@ -144,12 +144,12 @@ func TestPromoted(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrUnavailable)
 	require.ErrorContains(t, err, "standby")
 
-	// Of several servers it is the primary.
+	// Of several servers the log uses the primary.
 	both := open(t, Options{Address: fmt.Sprintf("host=%s,%s port=5432,5432 user=postgres dbname=postgres", standby.Socket, primary.Socket)})
 	require.Equal(t, uint64(25), statsOf(t, both).LastSeq)
 	require.NoError(t, both.Close())
 
-	// A standby that was started again may have less than before for a while. Its readers wait.
+	// A restarted standby may have fewer facts than before for a while. Its readers wait.
 	reader.saw(25, 0, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -184,7 +184,7 @@ func TestPromoted(t *testing.T) {
 	put(t, behind, 200, 1)
 }
 
-// A cold copy of a cluster has the same origin when it is put back. A log that is open knows its facts by their IDs.
+// A cold copy of a cluster has the same origin when it is put back. An open log recognises its facts by their IDs.
 func TestCopyPutBack(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -193,7 +193,7 @@ func TestCopyPutBack(t *testing.T) {
 	defer writer.Close()
 	put(t, writer, 0, 10)
 	conn := connect(t, a)
-	// As the copy has it: without the last three facts, and others in their place.
+	// The state of the copy: without the last three facts, and with other facts at their seqs.
 	exec1(t, conn, `delete from igniter.fact where seq > 7`)
 	require.NoError(t, conn.Close(t.Context()))
 	s.Stop(syscall.SIGQUIT)
@@ -224,7 +224,7 @@ func TestRestoredInPlace(t *testing.T) {
 	wantDiverged(t, l)
 }
 
-// An operator who puts back a copy tells the log so.
+// An operator who puts back a copy removes the log's origin.
 func TestOriginRemoved(t *testing.T) {
 	a := address(t)
 	l := open(t, Options{Address: a, Log: "origin"})

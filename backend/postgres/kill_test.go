@@ -62,12 +62,12 @@ func TestBackendsKilled(t *testing.T) {
 	t.Logf("%d backends were killed, %d facts were acknowledged, 0 are lost", killed, c.stop(a, log))
 }
 
-// A cutter is a proxy before a server's socket that cuts connections where a commit is answered.
+// A cutter is a proxy for a server's socket that cuts connections at the answers to commits.
 type cutter struct {
 	listener net.Listener
 	server   string
 	cuts     atomic.Int64
-	left     atomic.Int64 // how many commits pass before the next cut; below 0: all
+	left     atomic.Int64 // the number of commits that pass before the next cut; negative: all
 	rate     atomic.Int64 // of each direction of a connection, in bytes a second; 0: as fast as it can
 	every    int64
 	all      sync.WaitGroup
@@ -138,8 +138,8 @@ func (s slowly) Write(b []byte) (int, error) {
 	return s.Writer.Write(b)
 }
 
-// A fact that takes much longer than a transaction may be idle is written and read over a slow network, and others are told
-// that the log is held.
+// A fact that takes much longer than the idle limit of a transaction is written and read over a slow network. Other writers
+// get the error that the log is locked.
 func TestSlowNetwork(t *testing.T) {
 	if !soak {
 		t.Skip("it takes minutes: IGNITER_SOAK is not 1")
@@ -169,7 +169,7 @@ func TestSlowNetwork(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The server gives a transaction that sends a large fact more time than one that sends nothing.
+// The server allows more idle time to a transaction that sends a large fact than to one that sends nothing.
 func TestPatience(t *testing.T) {
 	l := open(t, Options{Address: address(t), Log: "patience"})
 	defer l.Close()
@@ -186,7 +186,7 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// Connections are cut where commits are answered, so that a writer can't know whether its facts are there.
+// Connections are cut at the answers to commits, so that a writer can't know whether its facts were written.
 func TestAnswersCut(t *testing.T) {
 	direct := address(t)
 	conn := connect(t, direct)

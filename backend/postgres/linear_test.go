@@ -19,7 +19,7 @@ const raced = "IGNITER_POSTGRES_RACED"
 func race() error {
 	opts := Options{Address: os.Getenv(sharedAddress), Log: os.Getenv(raced)}
 	l, err := Open(bg, opts)
-	for errors.Is(err, backend.ErrUnavailable) { // its connection was killed already
+	for errors.Is(err, backend.ErrUnavailable) { // its connection was already killed
 		l, err = Open(bg, opts)
 	}
 	if err != nil {
@@ -28,8 +28,8 @@ func race() error {
 	return errors.Join(linear.Work(bg, l, rounds(40, 1000)), l.Close())
 }
 
-// Three processes write conditionally to the same keys, while their connections are killed. What their clients saw is as if one
-// write was done after the other.
+// Three processes write conditionally to the same keys, while their connections are killed. The results of their clients
+// are linearizable.
 func TestLinearizable(t *testing.T) {
 	a := address(t)
 	const log, processes = "linearizable", 3

@@ -13,7 +13,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// Others have transactions open for as long as they like: the log's row gets no dead versions, since writers do not update it.
+// Other clients may keep transactions open for any time: the log's row gets no dead versions, since writers do not update
+// it.
 func TestForeignTransaction(t *testing.T) {
 	a := address(t)
 	l := open(t, Options{Address: a, Log: "foreign"})
@@ -28,7 +29,8 @@ func TestForeignTransaction(t *testing.T) {
 	require.Equal(t, before, one[string](t, conn, version))
 }
 
-// A process that stops between its two trips holds the log's row. The server ends it after a while, and the others go on.
+// A process that stops between its two trips locks the log's row. The server ends its transaction after a while, and other
+// writers go on.
 func TestHolderStops(t *testing.T) {
 	a := address(t)
 	l := open(t, Options{Address: a, Log: "holder"})
@@ -45,7 +47,7 @@ func TestHolderStops(t *testing.T) {
 	require.Error(t, err, "it was ended")
 }
 
-// A caller does not wait longer than its context lasts, and the committer goes on with the others.
+// A caller does not wait longer than its context lasts, and the committer goes on with the other writes.
 func TestWriteWaits(t *testing.T) {
 	a := address(t)
 	l := open(t, Options{Address: a, Log: "waits"})
@@ -82,7 +84,7 @@ func TestWriteWaits(t *testing.T) {
 	require.Len(t, facts, 1)
 }
 
-// Processes that start at once make the tables and the log once.
+// Processes that start at the same time create the tables and the log once.
 func TestStartsAtOnce(t *testing.T) {
 	a := address(t)
 	conn := connect(t, a)

@@ -13,8 +13,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// PostgreSQL makes plans for statements on a table that is empty or young or was just vacuumed, and keeps them while it grows.
-// Whatever it knows of the table, each statement goes to the rows that it looks for, by the only index that leads there.
+// PostgreSQL makes plans for statements on a table that is empty, small or just vacuumed, and keeps them while the table
+// grows. Whatever its statistics are, each statement must use the one right index.
 func TestPlans(t *testing.T) {
 	a := address(t)
 	conn := connect(t, a)

@@ -20,7 +20,7 @@ import (
 	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
-// startPooler starts PgBouncer in transaction mode before a server, and returns its address.
+// startPooler starts PgBouncer in transaction mode for a server, and returns its address.
 func startPooler(t testing.TB, direct string) string {
 	path, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -69,7 +69,7 @@ max_client_conn = 100
 	return a
 }
 
-// Through a pooler that gives each transaction another connection there is no alarm, and nothing is kept at connections.
+// Through a pooler that gives each transaction another connection, there is no alarm, and connections keep no state.
 func TestPooler(t *testing.T) {
 	a := startPooler(t, address(t))
 	const log = "pooler"

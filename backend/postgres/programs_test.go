@@ -15,8 +15,8 @@ import (
 	"github.com/igniter-store/igniter/internal/programs"
 )
 
-// The bank, told by its configuration alone, runs in two processes with 16 tellers each while the server is killed and started
-// again: no money is lost or made.
+// The bank, with only a change of its configuration, runs in two processes with 16 tellers each while the server is killed
+// and restarted: no money is lost or made.
 func TestBank(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -51,7 +51,7 @@ func TestBank(t *testing.T) {
 	t.Logf("the server was killed %d times, the log has %d facts", kills, statsOf(t, l).LastSeq)
 }
 
-// The tour runs as it does on any other backend: only its configuration says where.
+// The tour runs as on any other backend: only its configuration names the log.
 func TestTour(t *testing.T) {
 	config := programs.Config(t, "postgres", address(t), "tour")
 	text, err := exec.CommandContext(t.Context(), programs.Build(t, "./example"), "tour", "-config", config).CombinedOutput()

@@ -23,7 +23,7 @@ func as(t testing.TB, role string) string {
 	return strings.Replace(address(t), "user=postgres", "user="+role, 1)
 }
 
-// writerGrants and readerGrants are what docs/backends.md says.
+// writerGrants and readerGrants are the grants in docs/backends.md.
 const (
 	writerGrants = `grant usage on schema igniter to ig_writer;
 grant select on all tables in schema igniter to ig_writer;
@@ -36,7 +36,7 @@ grant insert, update on igniter.position to ig_writer;`
 grant select on all tables in schema igniter to ig_reader;`
 )
 
-// A writer's role can write, and neither it nor a reader can change or remove a fact.
+// The role of a writer can write. Neither it nor the role of a reader can change or remove a fact.
 func TestRoles(t *testing.T) {
 	a := address(t)
 	owner := open(t, Options{Address: a, Log: "roles"})
@@ -116,7 +116,7 @@ func TestFullDisk(t *testing.T) {
 	for n := 0; err == nil; n++ {
 		facts := make([]backend.Fact, 20)
 		for i := range facts {
-			value := make([]byte, 16<<10) // which no server compresses
+			value := make([]byte, 16<<10) // random, so that the server can't compress it
 			_, _ = random.Read(value)
 			facts[i] = backend.Fact{ID: fmt.Sprint(n, "-", i), Store: "s", Key: "k", Value: []byte(`"` + hex.EncodeToString(value) + `"`)}
 		}

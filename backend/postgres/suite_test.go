@@ -14,7 +14,7 @@ import (
 	"github.com/igniter-store/igniter/backend/backendtest"
 )
 
-// logOf returns the name of the log that stands for a directory.
+// logOf returns the name of the log for a directory.
 func logOf(dir string) string {
 	parts := strings.Split(filepath.ToSlash(dir), "/")
 	return strings.Join(parts[max(0, len(parts)-3):], "/")
@@ -41,7 +41,7 @@ func TestSuite(t *testing.T) {
 	}, opts)
 }
 
-// restore makes a log what it was at a seq, with an identity of its own.
+// restore sets a log back to an earlier seq, with a new identity.
 func restore(t testing.TB, address, name string, through uint64) {
 	t.Helper()
 	conn := connect(t, address)

@@ -157,7 +157,7 @@ var ErrMoved = errors.New("postgres: another follower has moved the position: ro
 //	}
 //
 // Each fact then changes the rows exactly once, even if followers are killed at any point, and however many run. The cursor
-// is zero if none is stored yet.
+// is zero if it was not stored yet.
 func Position(ctx context.Context, tx Tx, log, name string) (c backend.Cursor, err error) {
 	number, err := findPosition(ctx, tx, log, name)
 	if err == nil {

@@ -18,7 +18,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// inTxs runs a test with a transaction of each kind. begin begins one, and returns what commits it and what rolls it back.
+// inTxs runs a test with a transaction of each kind. begin begins a transaction, and returns functions that commit it and
+// roll it back.
 func inTxs(t *testing.T, log string, test func(t *testing.T, l *Log, log string, begin func(level string) (tx Tx, exec func(sql string), commit, rollback func() error))) {
 	a := address(t)
 	t.Run("pgx", func(t *testing.T) {
@@ -34,7 +35,7 @@ func inTxs(t *testing.T, log string, test func(t *testing.T, l *Log, log string,
 			return PGX(tx), exec, func() error { return tx.Commit(t.Context()) }, func() error { return tx.Rollback(t.Context()) }
 		})
 	})
-	for _, driver := range []string{"pgx", "postgres"} { // of database/sql; the second one is lib/pq
+	for _, driver := range []string{"pgx", "postgres"} { // of database/sql; postgres is lib/pq
 		t.Run("sql-"+driver, func(t *testing.T) {
 			db, err := sql.Open(driver, a+" sslmode=disable")
 			require.NoError(t, err)
@@ -53,7 +54,7 @@ func inTxs(t *testing.T, log string, test func(t *testing.T, l *Log, log string,
 	}
 }
 
-// What InTx writes is there once the transaction is committed, and never if it is not; seqs have no gap.
+// Facts of InTx are in the log only once the transaction is committed; seqs have no gap.
 func TestInTx(t *testing.T) {
 	inTxs(t, "in-tx", func(t *testing.T, l *Log, log string, begin func(string) (Tx, func(string), func() error, func() error)) {
 		batch := func(n int, expect ...backend.Expect) backend.Batch {
@@ -96,7 +97,7 @@ func TestInTx(t *testing.T) {
 		facts, _ := read(t, l, backend.Range{})
 		require.Empty(t, facts, "it is not committed")
 
-		// Everybody else waits for the commit.
+		// All other writers wait for the commit.
 		var waiting sync.WaitGroup
 		waiting.Go(func() { put(t, l, 0, 1) })
 		conn := connect(t, address(t))
@@ -112,7 +113,7 @@ func TestInTx(t *testing.T) {
 			n += len((<-pages).Facts)
 		}
 
-		// Written again, refused, and what comes after a refusal.
+		// A batch written again, a refused one, and one after the refusal.
 		tx, _, commit, _ = begin("")
 		again, err := InTx(t.Context(), tx, log, batch(1))
 		require.NoError(t, err)
@@ -138,7 +139,7 @@ func TestInTx(t *testing.T) {
 		require.NoError(t, rollback())
 		for _, level := range []string{"repeatable read", "serializable"} {
 			tx, exec, _, rollback = begin(level)
-			exec(`select count(*) from igniter.log`) // the transaction sees the log as it is now
+			exec(`select count(*) from igniter.log`) // the transaction takes its snapshot now
 			_, err = InTx(t.Context(), tx, log, backend.Batch{Expect: []backend.Expect{{Store: "s", Key: "k"}}})
 			require.ErrorIs(t, err, backend.ErrInvalid)
 			put(t, l, 10+len(level), 1)

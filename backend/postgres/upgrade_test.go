@@ -10,8 +10,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestUpgrade opens a log whose tables have format 1, in which an ID named one fact of the whole log. It holds what it held, and
-// each store has its own IDs from then on.
+// TestUpgrade opens a log whose tables have format 1, in which an ID named one fact of the whole log. The log keeps its
+// facts, and from then on each store has its own IDs.
 func TestUpgrade(t *testing.T) {
 	s := start(t)
 	opts := Options{Address: s.Address("postgres", "postgres")}
