@@ -30,7 +30,7 @@ import (
 	"github.com/igniter-store/igniter/store/reader"
 )
 
-// TestDescription: openapi.json has the routes that there are, with their methods.
+// TestDescription: openapi.json has exactly the existing routes, with their methods.
 func TestDescription(t *testing.T) {
 	text, err := os.ReadFile("openapi.json")
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func TestDescription(t *testing.T) {
 	h := web.New(web.Options{})
 	h.Handle("/metrics", http.NotFoundHandler())
 	there := h.Routes()
-	delete(there, "/") // leads browsers elsewhere
+	delete(there, "/") // only redirects browsers
 	require.Equal(t, slices.Sorted(maps.Keys(described)), slices.Sorted(maps.Keys(there)))
 	require.Equal(t, described, there)
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
@@ -78,7 +78,7 @@ func (x *site) send(status int, method, path, body string, headers ...string) (h
 	return answer.Header, string(text)
 }
 
-// tokensOf returns tokens of which each has its entry changed by a function, in their order.
+// tokensOf returns tokens. Each function changes the entry of one token, in order.
 func tokensOf(t *testing.T, change ...func(e *auth.TokenEntry)) (*auth.Tokens, []string) {
 	var shown []string
 	var entries []auth.TokenEntry
@@ -156,7 +156,8 @@ func TestEventsWhileOpening(t *testing.T) {
 	require.Contains(t, resumed.Text(), `"seq":2,`)
 }
 
-// TestEventFilters: a client gets only the facts that it asks for, with what they changed, and its cursor moves over the others.
+// TestEventFilters: a client gets only the facts that it asks for, with their changes, and its cursor moves over the
+// others.
 func TestEventFilters(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{Heartbeat: time.Millisecond}, &server.Options{})
 	x.write("a", "k1", `{"n":1}`)
@@ -187,7 +188,7 @@ func (x *site) large(store string, key, size int) {
 	require.NoError(x, err)
 }
 
-// TestCompression: large answers are compressed for clients that accept it, and say the same.
+// TestCompression: large answers are compressed for clients that accept it, with the same content.
 func TestCompression(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	for i := range 200 {
@@ -218,7 +219,7 @@ func TestCompression(t *testing.T) {
 	}
 }
 
-// TestFixedSeq: answers at a fixed seq have an ETag that stays, and say at which seq they were read.
+// TestFixedSeq: answers at a fixed seq have a stable ETag, and the seq of the read.
 func TestFixedSeq(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	x.write("a", "k", "1")
@@ -265,7 +266,7 @@ func TestCounts(t *testing.T) {
 	require.Equal(t, uint64(30), x.server.Metrics().Errors["unauthenticated"])
 }
 
-// TestCosts: what needs a store in memory is not taken, but asked for.
+// TestCosts: a request that needs a store in memory is refused unless the client asks to load it.
 func TestCosts(t *testing.T) {
 	log := memory.New(memory.Options{})
 	x := newSite(t, log, web.Options{}, &server.Options{})
@@ -281,7 +282,7 @@ func TestCosts(t *testing.T) {
 	require.Contains(t, x.get(200, "/v1/stores"), `"loaded":true`)
 }
 
-// TestMarks: values are answered as the log holds them, also what would be marks in HTML.
+// TestMarks: values are answered unchanged, also if they look like HTML.
 func TestMarks(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	x.send(201, "PUT", "/v1/stores/a/k?id=first", `{"html":"<b> & </b>"}`)
@@ -295,7 +296,7 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// TestFromBeginning compares with the empty log, whichever valid time is given.
+// TestFromBeginning compares with the empty log, with any valid time.
 func TestFromBeginning(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	x.send(201, "PUT", "/v1/stores/a/k?valid_at=2020-01-02", "1")
@@ -306,7 +307,7 @@ func TestFromBeginning(t *testing.T) {
 	x.get(400, "/v1/diff/a?to=0")
 }
 
-// TestFront leads browsers to the inspector.
+// TestFront: browsers are redirected to the inspector.
 func TestFront(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	x.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -25,7 +25,7 @@ import (
 	"github.com/igniter-store/igniter/server/web"
 )
 
-// TestWrite: values are written, deleted and written only if they are what the client has read.
+// TestWrite: values are written, deleted, and written on the condition that they have not changed since the client's read.
 func TestWrite(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{MaxBody: 1000}, &server.Options{})
 	head, _ := x.send(201, "PUT", "/v1/stores/tasks/a%2Fb", ` {"n": 1} `, "If-None-Match", "*")
@@ -134,7 +134,7 @@ func TestBodies(t *testing.T) {
 	require.False(t, full(), "the room was given back")
 }
 
-// TestTwins: an ID that two stores have names no fact alone.
+// TestTwins: if two stores have the same ID, the ID alone does not identify a fact.
 func TestTwins(t *testing.T) {
 	log := memory.New(memory.Options{})
 	x := newSite(t, log, web.Options{}, &server.Options{})
@@ -161,7 +161,7 @@ func (w watched) Read(p []byte) (int, error) {
 	return w.Reader.Read(p)
 }
 
-// TestStuckWrites: a client that begins writes and does not send their bodies has no more of them than its share.
+// TestStuckWrites: a client that begins writes without sending their bodies can't have more of them than its share.
 func TestStuckWrites(t *testing.T) {
 	write := func(e *auth.TokenEntry) { e.Read, e.Write = []string{"*"}, []string{"*"} }
 	tokens, shown := tokensOf(t, write, write)
@@ -199,7 +199,7 @@ func TestStuckWrites(t *testing.T) {
 	require.Equal(t, http.StatusCreated, put(shown[0]))
 }
 
-// TestWriteAll: a body of facts is written whole or not at all, and again without harm.
+// TestWriteAll: a body of facts is written as a whole or not at all, and may be written again.
 func TestWriteAll(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	line := func(id, value string) string {
@@ -235,7 +235,7 @@ func TestWriteAll(t *testing.T) {
 	require.Equal(t, x.get(200, "/v1/facts"), other.get(200, "/v1/facts"), "what is read can be written")
 }
 
-// TestNarrowTokens: a token writes and sees its own stores, and learns nothing of others.
+// TestNarrowTokens: a token writes and reads its own stores, and learns nothing about others.
 func TestNarrowTokens(t *testing.T) {
 	tokens, shown := tokensOf(t, func(e *auth.TokenEntry) { e.Read, e.Write = []string{"a"}, []string{"a", "drop"} }, func(e *auth.TokenEntry) { e.Read, e.Admin = []string{"*"}, true })
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{Tokens: tokens})

@@ -13,7 +13,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// TestBudget: a client has half of the room, what is large waits for it, and what is given back can be taken again.
+// TestBudget: a client gets half of the room, large requests wait for it, and freed room can be taken again.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := budget{max: 100, patience: time.Second, by: map[string]int64{}}
@@ -60,7 +60,7 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-// TestBodyWaits: a small body waits for room while questions have it, and a large one is refused.
+// TestBodyWaits: a small body waits while questions use the room; a large body is refused.
 func TestBodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := func() *budget { return &budget{max: 4 * small, patience: time.Second, by: map[string]int64{}} }

@@ -27,7 +27,7 @@ import (
 	"github.com/igniter-store/igniter/server/web"
 )
 
-// failing returns a log whose loops end with an error after what the log holds.
+// failing returns a log whose loops end with an error after the log's facts.
 func failing(l backend.Log, end error) backend.Log {
 	return backend.Intercept(l, backend.Hooks{Read: func(ctx context.Context, r backend.Range, _ func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
 		return func(yield func(backend.Page, error) bool) {
@@ -41,10 +41,10 @@ func failing(l backend.Log, end error) backend.Log {
 	}})
 }
 
-// TestCutOff makes a failure amid an answer one that the client sees.
+// TestCutOff: the client sees a failure in the middle of an answer.
 func TestCutOff(t *testing.T) {
 	x := newSite(t, failing(memory.New(memory.Options{}), errors.New("the disk is gone")), web.Options{}, &server.Options{})
-	for i := range 200 { // more than an answer waits for
+	for i := range 200 { // more than the buffer of an answer
 		_, err := x.log.WriteFact(t.Context(), backend.Fact{ID: fmt.Sprint(i), Store: "s", Key: "k", Value: []byte(`"` + strings.Repeat("x", 1000) + `"`)})
 		require.NoError(t, err)
 	}
@@ -55,8 +55,7 @@ func TestCutOff(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
-// TestDamage reads a log that is damaged in each way there is: the answer does not look whole, the server counts each, and
-// the operator is told.
+// TestDamage reads a log with every kind of damage: the answer looks incomplete, and the server counts and logs the damage.
 func TestDamage(t *testing.T) {
 	core, logs := observer.New(zap.ErrorLevel)
 	x := newSite(t, failing(memory.New(memory.Options{}), &backend.CorruptError{Path: "log", Reason: "wrong CRC"}), web.Options{}, &server.Options{Logger: zap.New(core)})
@@ -87,7 +86,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestWithheld: a client that may not read all stores is not told where in the log's files something failed.
+// TestWithheld: a client that may not read all stores gets no details about the log's files in errors.
 func TestWithheld(t *testing.T) {
 	tokens, shown := tokensOf(t, func(e *auth.TokenEntry) { e.Read = []string{"a"} }, func(e *auth.TokenEntry) { e.Read = []string{"*"} })
 	for _, failure := range []error{&backend.CorruptError{Path: "/secret/log", Reason: "wrong CRC"}, errors.New("read /secret/log")} {
@@ -105,7 +104,7 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
-// TestWrittenWhileRead: an answer goes through its Igniter-Seq and no further, so that a client that goes on there gets each fact once.
+// TestWrittenWhileRead: an answer ends with its Igniter-Seq, so that a client that continues there gets each fact once.
 func TestWrittenWhileRead(t *testing.T) {
 	log, n := memory.New(memory.Options{}), 0
 	x := newSite(t, backend.Intercept(log, backend.Hooks{Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
@@ -124,7 +123,7 @@ func TestWrittenWhileRead(t *testing.T) {
 	}
 }
 
-// TestPrunedWhileRead: an answer that is read in windows says that facts were pruned meanwhile.
+// TestPrunedWhileRead: an answer that is read in windows reports that facts were pruned meanwhile.
 func TestPrunedWhileRead(t *testing.T) {
 	log, ahead := memory.New(memory.Options{}), func() {}
 	x := newSite(t, backend.Intercept(log, backend.Hooks{Read: func(ctx context.Context, r backend.Range, next func(context.Context, backend.Range) iter.Seq2[backend.Page, error]) iter.Seq2[backend.Page, error] {
@@ -157,7 +156,7 @@ func TestPrunedWhileRead(t *testing.T) {
 	}
 }
 
-// TestPrunedAheadOfAStream prunes facts after an answer has begun and before they are read: it ends with an error.
+// TestPrunedAheadOfAStream prunes facts after an answer has begun and before they are read: the answer ends with an error.
 func TestPrunedAheadOfAStream(t *testing.T) {
 	large := `"` + strings.Repeat("x", backend.PageSize) + `"`
 	log := memory.New(memory.Options{})

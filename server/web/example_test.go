@@ -19,7 +19,7 @@ import (
 	"github.com/igniter-store/igniter/store/reader"
 )
 
-// A program that serves a log answers HTTP about it, from before the log is open.
+// A program that serves a log answers HTTP requests about it, even before the log is open.
 func Example() {
 	ctx := context.Background()
 	h := web.New(web.Options{})
@@ -31,7 +31,7 @@ func Example() {
 	served := make(chan error, 1)
 	go func() { served <- site.Serve(l) }()
 
-	facts := memory.New(memory.Options{}) // which may take a while with others
+	facts := memory.New(memory.Options{}) // opening other backends may take a while
 	s := server.New(facts, server.Options{})
 	answers := reader.New(facts, reader.Options{})
 	h.Attach(s, facts, answers)
@@ -49,7 +49,7 @@ func Example() {
 	}
 	http.DefaultClient.CloseIdleConnections()
 
-	// The server first, which ends streams; then HTTP; then what reads the log; then the log.
+	// Close the server first, which ends streams; then HTTP; then the reader of the log; then the log.
 	_, _, _, _ = s.Close(), site.Shutdown(ctx), answers.Close(), facts.Close()
 	<-served
 	// Output:
@@ -57,7 +57,8 @@ func Example() {
 	// 404 {"error_code":"never_written","error":"key \"eggs\" in store \"tasks\" has no fact then","store":"tasks","key":"eggs"}
 }
 
-// An app that embeds a store shows the inspector in its own mux, here below /log/. Its own handler decides who may look.
+// An app that embeds a store shows the inspector in its own mux, here below /log/. Its own handler decides which users may
+// see it.
 func Example_inspector() {
 	ctx := context.Background()
 	facts := memory.New(memory.Options{}) // the app's log
@@ -69,7 +70,7 @@ func Example_inspector() {
 		log.Fatal(err)
 	}
 
-	s := server.New(facts, server.Options{}) // it does not listen, and knows who may read what
+	s := server.New(facts, server.Options{}) // it does not listen; it decides what clients may read
 	answers := reader.New(facts, reader.Options{})
 	inspector := web.New(web.Options{})
 	inspector.Attach(s, facts, answers)

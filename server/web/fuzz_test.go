@@ -23,8 +23,8 @@ import (
 	"github.com/igniter-store/igniter/store/reader"
 )
 
-// FuzzURL asks for any path and query with any Last-Event-ID, as a client that may read one store: it gets an answer, never
-// a panic, never a fact of another store, and an error of at most some kilobytes for what it may not.
+// FuzzURL requests any path and query with any Last-Event-ID, as a client that may read one store. It must get an answer,
+// never a panic and never a fact of another store; an error has at most some kilobytes.
 func FuzzURL(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"/v1/facts?after=0&store=tasks&limit=2", ""}, {"/v1/facts?after=2@0197c0de-8c1a-7055-9dd2-000000000000", ""}, {"/v1/facts?store=secret", ""},
@@ -61,7 +61,7 @@ func FuzzURL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, target, from string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || u.Path == "/v1/events" {
-			return // which does not end
+			return // the answer does not end
 		}
 		r := &http.Request{Method: http.MethodGet, URL: u, Host: "localhost", Header: http.Header{"Authorization": {"Bearer " + token}, "Last-Event-Id": {from}}}
 		w := httptest.NewRecorder()

@@ -26,7 +26,7 @@ import (
 	"github.com/igniter-store/igniter/server/web"
 )
 
-// TestOtherWebsites: a browser reads nothing for another website, not even if the website's name stands for this machine.
+// TestOtherWebsites: a browser reads nothing for another website, even if the website's name resolves to this machine.
 func TestOtherWebsites(t *testing.T) {
 	open := newSite(t, memory.New(memory.Options{}), web.Options{Hosts: []string{"log.example"}}, &server.Options{})
 	open.write("tasks", "k", "1")
@@ -98,7 +98,7 @@ func TestIdleConnections(t *testing.T) {
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 }
 
-// A stuck client does not read what is sent to it until it is let go.
+// A stuck client does not read until it is released.
 type stuck struct {
 	*httptest.ResponseRecorder
 	writing, letGo chan struct{}
@@ -114,7 +114,8 @@ func (w *stuck) Write(p []byte) (int, error) {
 	return w.ResponseRecorder.Write(p)
 }
 
-// TestStuckClients: what clients of a token don't read takes no more than its share of memory, and leaves room for others.
+// TestStuckClients: unread answers to the clients of one token take no more than its share of memory, and leave room for
+// others.
 func TestStuckClients(t *testing.T) {
 	read := func(e *auth.TokenEntry) { e.Read = []string{"*"} }
 	tokens, shown := tokensOf(t, read, read)

@@ -31,7 +31,7 @@ func (x *site) do(method, path string) (*http.Response, string) {
 	return answer, string(body)
 }
 
-// TestRefusals answers what can't be meant with errors in the one form.
+// TestRefusals: invalid requests are answered with errors in the same form.
 func TestRefusals(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	x.write("a", "", "1")
@@ -65,7 +65,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestHead answers HEAD as GET, without the body.
+// TestHead: HEAD is answered like GET, without the body.
 func TestHead(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	x.write("a", "k", "1")
@@ -81,7 +81,7 @@ func TestHead(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
 }
 
-// TestLimit sends at most the given number of facts, of the given stores.
+// TestLimit: an answer has at most the given number of facts, of the given stores.
 func TestLimit(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	for _, value := range []string{"1", "2", "3"} {
@@ -96,7 +96,7 @@ func TestLimit(t *testing.T) {
 	require.Equal(t, 2, strings.Count(two, "\n"))
 }
 
-// TestKeysAsTheyAre reads keys that a cleaned path would not name, and never another key in their place.
+// TestKeysAsTheyAre reads keys that a cleaned path would change, and never gets another key.
 func TestKeysAsTheyAre(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	for path, key := range map[string]string{
@@ -112,7 +112,7 @@ func TestKeysAsTheyAre(t *testing.T) {
 	x.get(404, "/v1/stores/st/ore/.")
 }
 
-// TestIdleOverHTTP2 keeps a stream on which nothing comes for longer than a client may take to read.
+// TestIdleOverHTTP2 keeps an idle stream open for longer than a client may take to read.
 func TestIdleOverHTTP2(t *testing.T) {
 	log := memory.New(memory.Options{})
 	s := server.New(log, server.Options{})

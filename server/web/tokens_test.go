@@ -23,7 +23,7 @@ import (
 	"github.com/igniter-store/igniter/server/web"
 )
 
-// tokensIn returns the tokens in a file with entries, and what writes others into it.
+// tokensIn returns the tokens in a file with entries, and a function that writes other entries to it.
 func tokensIn(t *testing.T, entries ...auth.TokenEntry) (tokens *auth.Tokens, save func(entries ...auth.TokenEntry)) {
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
 	save = func(entries ...auth.TokenEntry) {
@@ -37,7 +37,7 @@ func tokensIn(t *testing.T, entries ...auth.TokenEntry) (tokens *auth.Tokens, sa
 	return tokens, save
 }
 
-// TestExportAccess: a page of an export that was read before the client's access changed is not sent after that.
+// TestExportAccess: a page of an export that was read before the client's access changed is not sent after the change.
 func TestExportAccess(t *testing.T) {
 	reader, entry := auth.NewToken("reader")
 	other, otherEntry := auth.NewToken("other")
@@ -77,7 +77,7 @@ func TestExportAccess(t *testing.T) {
 	}
 }
 
-// TestTokens lets in clients with a token, to what it grants, for as long as it does.
+// TestTokens: clients with a token may do what it grants, as long as it is valid.
 func TestTokens(t *testing.T) {
 	reader, entry := auth.NewToken("reader")
 	entry.Read = []string{"a"}
@@ -154,8 +154,8 @@ func TestTokens(t *testing.T) {
 	require.Nil(t, quiet.next())
 }
 
-// TestNoEventAfterReload: a fact that is written after the client's access has changed is not sent, however seldom
-// heartbeats are.
+// TestNoEventAfterReload: a fact that is written after the client's access has changed is not sent, however rare heartbeats
+// are.
 func TestNoEventAfterReload(t *testing.T) {
 	token, entry := auth.NewToken("reader")
 	entry.Read = []string{"*"}

@@ -51,14 +51,14 @@ func TestInspectorFiles(t *testing.T) {
 	x.get(http.StatusNotFound, "/ui/../ui/main.js")
 }
 
-// TestNoInspector: it can be switched off.
+// TestNoInspector: the inspector can be switched off.
 func TestNoInspector(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{NoUI: true}, &server.Options{})
 	x.get(http.StatusNotFound, "/ui/")
 	x.get(http.StatusNotFound, "/ui")
 }
 
-// TestInspectorIsText: no file of the inspector has a way to turn text into markup, or a style or script inside its page.
+// TestInspectorIsText: no file of the inspector can turn text into markup, and its page has no inline style or script.
 func TestInspectorIsText(t *testing.T) {
 	files, err := os.ReadDir("ui")
 	require.NoError(t, err)

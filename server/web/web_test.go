@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A site is a server's HTTP, served.
+// A site is the HTTP side of a server, served.
 type site struct {
 	*testing.T
 	url    string
@@ -103,7 +103,7 @@ type eventReader struct {
 	*site
 	lines *bufio.Scanner
 	end   context.CancelFunc
-	began []string // what came first
+	began []string // the first lines
 }
 
 func (x *site) events(query string, headers ...string) *eventReader {
@@ -206,7 +206,7 @@ func TestFacts(t *testing.T) {
 	require.Contains(t, status, `"status":"ready"`)
 }
 
-// TestCompacted has clients know that facts after their cursor are gone, and go on.
+// TestCompacted: clients learn that facts after their cursor are gone, and can go on.
 func TestCompacted(t *testing.T) {
 	x := newSite(t, memory.New(memory.Options{}), web.Options{}, &server.Options{})
 	for i := range 6 {
@@ -254,7 +254,7 @@ func TestEvents(t *testing.T) {
 	require.EqualValues(t, 2, seq)
 	require.Equal(t, `"\n"`, value)
 
-	// The heartbeat carries the place that was read to, though nothing there was for this client.
+	// The heartbeat has the cursor to which the log was read, although no fact there was for this client.
 	for got := ""; !strings.HasPrefix(got, "id: 2@"); {
 		lines := resumed.next()
 		require.Len(t, lines, 1)
@@ -329,7 +329,7 @@ type sick struct {
 
 func (l *sick) Stats(context.Context) (backend.Stats, error) { return l.stats, nil }
 
-// TestReadiness: a log that takes no more writes is not ready; one that is ahead of the clock is, and says so.
+// TestReadiness: a log that takes no more writes is not ready; a log that is ahead of the clock is ready, with a warning.
 func TestReadiness(t *testing.T) {
 	log := &sick{Log: memory.New(memory.Options{})}
 	x := newSite(t, log, web.Options{}, &server.Options{})

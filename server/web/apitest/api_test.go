@@ -25,7 +25,7 @@ import (
 	"github.com/igniter-store/igniter/store/reader"
 )
 
-// TestAnswers: openapi.json is OpenAPI, and each request and its answer are as it says.
+// TestAnswers: openapi.json is valid OpenAPI, and each request and answer match it.
 func TestAnswers(t *testing.T) {
 	text, err := os.ReadFile("../openapi.json")
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// lines decodes a body of JSON a line as its first line, which stands for all.
+// lines decodes only the first line of a body of JSON lines, which stands in for all.
 func lines(body io.Reader, header http.Header, schema *openapi3.SchemaRef, encode openapi3filter.EncodingFn) (any, error) {
 	all, err := io.ReadAll(body)
 	if err != nil {

@@ -34,13 +34,13 @@ import (
 	"github.com/igniter-store/igniter/store/reader"
 )
 
-// A site is a server with the facts of a shop, and what a test may do to it.
+// A site is a server with the facts of a shop, for a test to control.
 type site struct {
 	*testing.T
 	log    backend.Log
-	writer backend.Log // writes what scripts ask for
+	writer backend.Log // writes facts for scripts
 	url    string
-	tcp    string            // where the command reaches it
+	tcp    string            // the address for the command
 	tokens map[string]string // by name
 
 	server *http.Server
@@ -75,7 +75,7 @@ func (g *gate) Accept() (net.Conn, error) {
 	}
 }
 
-// shut cuts all connections, and lets none in until it is opened again.
+// shut cuts all connections, and accepts no more until it is opened again.
 func (g *gate) shut(closed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -147,7 +147,7 @@ func (s *site) newGate() string {
 	return url
 }
 
-// control serves what a script may ask for: facts to be written, an address of its own, and the connections to it to be cut.
+// control serves the requests of scripts: to write facts, to get a separate address, and to cut the connections to it.
 func (s *site) control() string {
 	var n atomic.Int64
 	c := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -210,7 +210,7 @@ func (s *site) script(name string, more ...string) string {
 	return out.String()
 }
 
-// requireCommands requires that the commands that the inspector shows are understood.
+// requireCommands requires that the commands that the inspector shows are valid.
 func (s *site) requireCommands(out string) {
 	dir := s.T.TempDir()
 	build, err := exec.Command("go", "build", "-o", dir, "github.com/igniter-store/igniter/cmd/igniter").CombinedOutput()
@@ -230,7 +230,7 @@ func (s *site) requireCommands(out string) {
 	}
 }
 
-// TestInspector looks at every screen as a user does.
+// TestInspector opens every screen as a user does.
 func TestInspector(t *testing.T) {
 	browser(t)
 	s := newSite(t, memory.New(memory.Options{}), 160, 0, hostile()...)
@@ -243,7 +243,7 @@ func onDisk(t *testing.T) backend.Log {
 	return log
 }
 
-// TestMillion looks at a million facts.
+// TestMillion uses the inspector with a million facts.
 func TestMillion(t *testing.T) {
 	if os.Getenv("IGNITER_SOAK") == "" {
 		t.Skip("set IGNITER_SOAK=1 to look at a million facts")

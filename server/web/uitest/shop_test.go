@@ -16,8 +16,8 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A shop makes the facts of a shop: orders, users, prices, stock, mails and events over most of a year up to now, the same
-// ones in every run but for the times.
+// A shop makes the facts of a shop: orders, users, prices, stock, mails and events over most of a year up to now. They are
+// the same in every run, except for the times.
 type shop struct {
 	random *rand.Rand
 	begin  time.Time
@@ -160,7 +160,7 @@ func keysOf(m map[string]string) (keys []string) {
 	return keys
 }
 
-// hostile returns facts whose keys and values try to be more than text.
+// hostile returns facts whose keys and values contain markup and scripts.
 func hostile() (facts []backend.Fact) {
 	deep := strings.Repeat(`{"a":[`, 45) + `"the bottom"` + strings.Repeat(`]}`, 45)
 	for key, value := range map[string]string{
