@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// TestMemoryOfOneClient: what a token's connections send in part, and what they do not read, is bounded, and takes nothing
-// from the clients of other tokens. What was refused works once there is room.
+// TestMemoryOfOneClient: the memory of a token's unfinished requests and unread answers is bounded, and takes nothing from
+// the clients of other tokens. A refused request works once there is room.
 func TestMemoryOfOneClient(t *testing.T) {
 	file := newTokenFile(t, admin, tasks)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, MaxMemory: 20 << 20, MaxMemoryEach: 10 << 20, MaxMemoryConnection: 6 << 20})
@@ -51,11 +51,11 @@ func TestMemoryOfOneClient(t *testing.T) {
 	require.EqualValues(t, 1, s.Metrics().Errors["too_large"])
 }
 
-// ignoreReset returns nil: the server may have hung up.
+// ignoreReset returns nil, since the server may have closed the connection.
 func ignoreReset(int, error) error { return nil }
 
-// TestMemoryIsGivenBack: a connection that has sent much, and a server without requests, keep nothing.
-func TestMemoryIsGivenBack(t *testing.T) {
+// TestMemoryIsFreed: a connection that has sent much, and a server without requests, keep no memory.
+func TestMemoryIsFreed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := servePipe(t, server.Options{MaxMemory: 8 << 20}, nil)
 		p := l.dial(t)
@@ -105,7 +105,7 @@ func TestConnectionsOfOneClient(t *testing.T) {
 	s.with(admin).requireAlive()
 }
 
-// TestMemoryOfSmallRequests: many connections that each send some small requests at once take no more than there is room for while
+// TestMemoryOfSmallRequests: many connections that each send some small requests at once take no more than the limit while
 // the log is slow, and the requests that find room are answered.
 func TestMemoryOfSmallRequests(t *testing.T) {
 	slow := make(chan struct{})

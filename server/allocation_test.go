@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// allocated returns how many bytes the process allocates while f runs.
+// allocated returns the number of bytes that the process allocates while f runs.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -21,7 +21,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// live returns how many bytes of heap are in use.
+// live returns the number of bytes of heap in use.
 func live() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -30,7 +30,7 @@ func live() uint64 {
 	return m.HeapAlloc
 }
 
-// TestLengthsAloneAllocateNothing announces frames that do not come: memory is allocated for bytes that have come.
+// TestLengthsAloneAllocateNothing sends only the lengths of frames: memory is allocated only for bytes that arrive.
 func TestLengthsAloneAllocateNothing(t *testing.T) {
 	s := serveMemory(t, server.Options{MaxFrame: 64 << 20})
 	other := newBystander(s)
@@ -58,8 +58,8 @@ func TestLengthsAloneAllocateNothing(t *testing.T) {
 	other.requireUndisturbed()
 }
 
-// TestLargeNonsense sends frames as large as they may be which make the most of being wrong. What is allocated,
-// copies that are garbage at once and the test's own included, is a few times the frame.
+// TestLargeNonsense sends the largest frames, with errors that cost most. The allocated memory, including short-lived
+// copies and the test's own, is a few times the frame.
 func TestLargeNonsense(t *testing.T) {
 	const limit = 1 << 20
 	fill := func(prefix, unit, suffix string) string {

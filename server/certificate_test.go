@@ -39,8 +39,8 @@ func (f *certificateFiles) put(cert, key []byte) {
 	}
 }
 
-// TestCertificateReload serves with a certificate that changes on disk: new connections get the new one, open ones go
-// on, and files that are missing or do not match keep the old one in use.
+// TestCertificateReload serves with a certificate that changes on disk: new connections get the new certificate, and open
+// ones go on. If files are missing or do not match, the old certificate stays in use.
 func TestCertificateReload(t *testing.T) {
 	a := servertest.NewAuthority(t)
 	dir := t.TempDir()
@@ -80,7 +80,7 @@ func TestCertificateReload(t *testing.T) {
 	open.requireAlive()
 }
 
-// TestTLS: nothing but TLS 1.2 and later is spoken where TLS is asked for.
+// TestTLS: a server with TLS accepts only TLS 1.2 and later.
 func TestTLS(t *testing.T) {
 	serverTLS, clientTLS := tlsPair(t)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: serverTLS})
@@ -119,7 +119,7 @@ func TestClientCertificates(t *testing.T) {
 	client := func(certs ...tls.Certificate) *tls.Config {
 		return &tls.Config{RootCAs: a.Pool(), ServerName: "127.0.0.1", Certificates: certs}
 	}
-	// refused tells a client that is not let in: it finds out when it reads.
+	// refused checks that a client is not let in: its reads fail.
 	refused := func(p *peer) {
 		_, _ = p.Write(framesOf(`{"op":"ping"}`))
 		_, err := p.in.Next()
@@ -136,7 +136,7 @@ func TestClientCertificates(t *testing.T) {
 
 	s = serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: config(tls.RequireAndVerifyClientCert), StampProducer: true})
 	p = s.dialTLS(client(a.Certificate(t, "anybody")))
-	p.requireOK("%s", writeJSON("tasks", "v1")) // version 1 is stamped, too
+	p.requireOK("%s", writeJSON("tasks", "v1")) // facts of version 1 are stamped, too
 	p.requireForbidden(`{"op":"write_fact","fact":{"id":"x","store":"tasks","key":"k","by":"somebody","value":1}}`)
 	require.Equal(t, []string{"anybody"}, bys(s.facts()))
 
@@ -151,7 +151,7 @@ func TestClientCertificates(t *testing.T) {
 	require.NotContains(t, body, "secret")
 	p.hello("")
 	p.requireForbidden(`{"op":"server_status"}`)
-	p.requireCode("unauthenticated", `{"op":"hello","protocol":2,"token":"wrong"}`) // what is shown must be right
+	p.requireCode("unauthenticated", `{"op":"hello","protocol":2,"token":"wrong"}`) // a shown token must be valid
 	p.requireEnd()
 	p = s.dialTLS(client(a.Certificate(t, "tasks")))
 	p.hello("admin")
@@ -166,8 +166,8 @@ func TestClientCertificates(t *testing.T) {
 	refused(s.dialTLS(client(stranger.Certificate(t, "admin"))))
 }
 
-// TestReloadInVersion1: a subscription of version 1 can't be told that its client reads other stores. It goes on with
-// these, and ends only when the client may not read what it named, or nothing any more.
+// TestReloadInVersion1: version 1 has no message for a change of stores. A subscription goes on with the new stores, and
+// ends only when the client may no longer read a store that it named, or any store.
 func TestReloadInVersion1(t *testing.T) {
 	a := servertest.NewAuthority(t)
 	file := newTokenFile(t, tasks)
@@ -196,7 +196,7 @@ func TestReloadInVersion1(t *testing.T) {
 	})
 }
 
-// TestSlowHandshake ends connections that do not come to a handshake's end.
+// TestSlowHandshake: the server ends connections that do not finish the handshake in time.
 func TestSlowHandshake(t *testing.T) {
 	serverTLS, _ := tlsPair(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"github.com/igniter-store/igniter/backend/memory"
 )
 
-// TestClock: a log whose last time is ahead of the clock is told once when that begins and once when it ends, by itself;
-// meanwhile there is a warning, and facts are dated after the last one.
+// TestClock: if the log's last time is ahead of the clock, the server logs it once at the beginning and, without a request,
+// once at the end. Meanwhile there is a warning, and facts get times after the last one.
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
@@ -56,11 +56,11 @@ func TestClock(t *testing.T) {
 			require.Empty(t, warnings())
 			require.Equal(t, time.Now(), write("later"+string(rune('0'+round)), time.Time{}).TransactionTime.Local())
 		}
-		write("ahead for long", time.Now().Add(time.Hour)) // Close ends the checks
+		write("far ahead", time.Now().Add(time.Hour)) // Close ends the checks
 	})
 }
 
-// TestFull: there is a warning from a write that found no room until one that found it.
+// TestFull: there is a warning after a write found no room, until a write finds room.
 func TestFull(t *testing.T) {
 	log := memory.New(memory.Options{})
 	defer log.Close()
@@ -75,7 +75,7 @@ func TestFull(t *testing.T) {
 	require.Zero(t, full())
 }
 
-// TestStatsThatHang: the log of a database that is away does not describe itself, and nobody waits for that for long.
+// TestStatsThatHang: if the Stats of a log hang, callers do not wait for long.
 func TestStatsThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := memory.New(memory.Options{})

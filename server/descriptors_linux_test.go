@@ -17,7 +17,7 @@ func limitDescriptors(t testing.TB, n int) {
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 }
 
-// spareDescriptors returns how many more file descriptors the process may have, but for a few.
+// spareDescriptors returns the number of file descriptors that the process may still open, less a few.
 func spareDescriptors(t testing.TB) int {
 	var limit syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))

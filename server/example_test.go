@@ -14,8 +14,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// A log that two programs share: one serves it, the other one has a client of it, which is a backend like
-// any other.
+// Two programs share a log: one serves it, the other uses a client, which is a backend like any other.
 func Example() {
 	ctx := context.Background()
 
@@ -40,7 +39,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println("written at", f.Seq)
-	for f, err := range backend.Facts(c.Follow(ctx, backend.Range{})) { // what the log has, and then what comes to it
+	for f, err := range backend.Facts(c.Follow(ctx, backend.Range{})) { // the facts of the log, and then new ones
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -51,7 +50,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	// Requests under way are answered; requests that take longer than this are cut off.
+	// Requests in flight are answered; requests that take longer than this are cut off.
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {

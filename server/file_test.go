@@ -27,7 +27,8 @@ func openFile(t testing.TB) backend.Backend {
 	return l
 }
 
-// TestPlaceOfLog: if the directory of a log goes away, clients learn that the log is another one; administrators learn where it was.
+// TestPlaceOfLog: if the directory of a log is removed, clients learn that the log has diverged; only administrators learn
+// its place.
 func TestPlaceOfLog(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a file that is open cannot be removed")
@@ -41,7 +42,7 @@ func TestPlaceOfLog(t *testing.T) {
 	narrow, all := s.with(tasks), s.with(admin)
 	narrow.requireOK("%s", writeJSON("tasks", "1"))
 	require.NoError(t, os.Rename(dir, dir+"-moved"))
-	time.Sleep(2 * time.Millisecond) // the log looks once a millisecond
+	time.Sleep(2 * time.Millisecond) // the log checks its directory once per millisecond
 	for _, request := range []string{writeJSON("tasks", "2"), `{"op":"replay","after":0,"stores":["tasks"]}`, `{"op":"stats"}`} {
 		answer := narrow.ask("%s", request)
 		require.Contains(t, answer, `"error_code":"diverged"`)

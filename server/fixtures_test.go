@@ -31,7 +31,7 @@ type conversation struct {
 	Turns []turn
 }
 
-// A turn is what one side says before the other one does, or that it hangs up.
+// A turn is the messages of one side before the other side's, or the end of its connection.
 type turn struct {
 	Dir    string
 	Hex    string
@@ -45,9 +45,8 @@ func readConversation(t testing.TB, name string) (c conversation) {
 	return c
 }
 
-// play plays the client's side of a conversation to the server, and requires that the server's side is as
-// recorded; same compares what it says. pause is called when the first frame of a longer turn of the
-// server is there.
+// play plays the client's side of a conversation to the server, and requires that the server's side is as recorded; same
+// compares the two. pause is called after the first frame of a longer turn of the server.
 func (c conversation) play(s *served, same func(want, got []byte), pause func()) {
 	t := s.t
 	var nc net.Conn
@@ -100,7 +99,7 @@ func (c conversation) play(s *served, same func(want, got []byte), pause func())
 	eventually(t, "the server is done with the connection", func() bool { return s.Metrics().Connections == 0 })
 }
 
-// TestRecordedConversations has the server talk as the Ruby server did, over TCP and a Unix socket.
+// TestRecordedConversations requires that the server answers as the Ruby server did, over TCP and a Unix socket.
 func TestRecordedConversations(t *testing.T) {
 	files, err := filepath.Glob(conversations + "*.json")
 	require.NoError(t, err)
@@ -152,7 +151,7 @@ func (c conversation) playAside(s *served) {
 	}
 }
 
-// serveRecorded serves a log of the kind that a conversation was about.
+// serveRecorded serves a log like that in a conversation.
 func serveRecorded(t testing.TB, network string, c conversation) *served {
 	if strings.Contains(c.About, "file server") {
 		return serve(t, network, openFile(t), server.Options{})
@@ -162,8 +161,7 @@ func serveRecorded(t testing.TB, network string, c conversation) *served {
 
 var uptime = regexp.MustCompile(`"uptime_ms":\d+`)
 
-// varying returns how to compare the answers of a conversation in which not every byte is the same each
-// time; nil: every byte is.
+// varying returns a function that compares the answers of a conversation whose bytes vary; nil: they do not vary.
 func varying(t testing.TB, name, network string) func(want, got []byte) {
 	switch name {
 	case "stats", "request_id":
@@ -176,7 +174,7 @@ func varying(t testing.TB, name, network string) func(want, got []byte) {
 			differs := []string{
 				".generated_at", ".uptime_ms", ".server.bind_address",
 				".metrics.bytes_in", // the Ruby system counts bodies only
-				// It has queues for subscribers, which drop what is too much.
+				// It has queues for subscribers, which drop facts when they are full.
 				".changefeed.max_size", ".changefeed.subscriber_queue_size", ".changefeed.overflow",
 			}
 			if network == "unix" {

@@ -26,11 +26,11 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// TestManyIdleConnections keeps as many as the limit on descriptors allows, up to 10,000, some of them in the
-// midst of a frame, while one works.
+// TestManyIdleConnections keeps as many idle connections as the limit on descriptors allows, up to 10,000, some of them in
+// the middle of a frame, while one connection works.
 func TestManyIdleConnections(t *testing.T) {
 	n := min(10_000, spareDescriptors(t)/2)
-	if raceEnabled { // which follows some 8,000 goroutines at most
+	if raceEnabled { // the race detector follows at most some 8,000 goroutines
 		n = min(n, 2000)
 	}
 	s := serve(t, "unix", memory.New(memory.Options{}), server.Options{})
@@ -60,8 +60,8 @@ func TestManyIdleConnections(t *testing.T) {
 	other.requireUndisturbed()
 }
 
-// TestConnectionLimit tells clients beyond it that there is no room, whatever they send meanwhile, and lets
-// others in when some have gone.
+// TestConnectionLimit: clients beyond the limit get an error, whatever they send meanwhile. When some connections end,
+// other clients are let in.
 func TestConnectionLimit(t *testing.T) {
 	serverTLS, clientTLS := tlsPair(t)
 	for _, network := range []string{"tcp", "unix", "tls"} {
@@ -102,8 +102,8 @@ func TestConnectionLimit(t *testing.T) {
 	}
 }
 
-// TestClientsThatDoNotRead send requests without end, or subscribe, and read nothing: they are cut off, the log says
-// why, and others are served meanwhile.
+// TestClientsThatDoNotRead: clients that send requests without end, or subscribe, and read nothing, are cut off. The server
+// logs why, and serves others meanwhile.
 func TestClientsThatDoNotRead(t *testing.T) {
 	requests := framesOf(strings.Split(strings.Repeat(`{"op":"stats"};`, 1000), ";")[:1000]...)
 	for name, begin := range map[string]string{"requests": "", "subscription": `{"op":"subscribe"}`, "replay": `{"op":"replay"}`} {
@@ -167,8 +167,8 @@ func TestClientsThatDoNotRead(t *testing.T) {
 	}
 }
 
-// TestRequestsReadAhead: of a client that does not read, no more requests are taken than the options say, in
-// number and in bytes, and none after that.
+// TestRequestsReadAhead: from a client that does not read, the server takes only as many requests, and bytes of requests,
+// as the options say.
 func TestRequestsReadAhead(t *testing.T) {
 	const body = `{"op":"ping"}`
 	for name, opts := range map[string]server.Options{
@@ -216,7 +216,7 @@ func (l *scarceListener) Accept() (net.Conn, error) {
 	return l.pipeListener.Accept()
 }
 
-// TestAcceptFails goes on after failures that pass, ever more slowly, and ends with any other one.
+// TestAcceptFails: Serve goes on after temporary failures, at growing intervals, and ends with any other one.
 func TestAcceptFails(t *testing.T) {
 	for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED} {
 		synctest.Test(t, func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestAcceptFails(t *testing.T) {
 	})
 }
 
-// TestOutOfDescriptors has a process of its own run out of them.
+// TestOutOfDescriptors lets a separate process run out of descriptors.
 func TestOutOfDescriptors(t *testing.T) {
 	if os.Getenv("IGNITER_FEW_DESCRIPTORS") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestOutOfDescriptors$", "-test.v")

@@ -19,8 +19,8 @@ import (
 )
 
 // FuzzConnection sends bytes to a server, before hello or after it, as a client that may read and write one store. The
-// server answers, hangs up when the bytes end, and shows and changes nothing of another store. What it answers is bounded by
-// what was sent and by what the log holds.
+// server answers, and closes the connection when the bytes end. It shows and changes nothing of another store. The size of
+// its answers is bounded by the size of the requests and of the log.
 func FuzzConnection(f *testing.F) {
 	hello := string(protocol.AppendHello(nil, "fuzz", "tasks"))
 	for _, seed := range [][]string{
@@ -62,7 +62,7 @@ func FuzzConnection(f *testing.F) {
 	})
 }
 
-// A sentConn is the server's end of a connection on which a client has sent all that it sends. It keeps the answers.
+// A sentConn is the server's end of a connection on which the client has already sent all its bytes. It keeps the answers.
 type sentConn struct {
 	net.Conn // nil: no other method is called
 	in       *bytes.Reader

@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/server/auth"
 )
 
-// TestReload takes a new file of tokens into force, for open connections and streams too.
+// TestReload: a new file of tokens applies at once, also to open connections and streams.
 func TestReload(t *testing.T) {
 	file := newTokenFile(t, admin, reader, tasks)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, Heartbeat: 10 * time.Millisecond})
@@ -26,7 +26,8 @@ func TestReload(t *testing.T) {
 		p.requireOK(`{"op":"subscribe","after":1%s}`, stores)
 		return p
 	}
-	// until reads a subscription to its next control that is no heartbeat, and what came before.
+	// until reads a subscription up to its next control frame that is not a heartbeat. It returns the IDs of the facts
+	// before it.
 	until := func(p *peer) (ids []string, a answer) {
 		for {
 			facts, control := p.nextFacts()
@@ -107,10 +108,10 @@ func TestReload(t *testing.T) {
 
 	late := s.with(tasks)
 	file.reload(admin, entry("tasks", []string{"notes"}, nil, false))
-	late.requireCode("access_changed", `{"op":"subscribe","after":0}`) // which hello did not say
+	late.requireCode("access_changed", `{"op":"subscribe","after":0}`) // hello told other stores
 }
 
-// TestReloadEndsIdleSubscriptions revokes a token while nothing comes: a subscription of either version ends within a
+// TestReloadEndsIdleSubscriptions revokes a token while no facts come: a subscription of either version ends within a
 // heartbeat.
 func TestReloadEndsIdleSubscriptions(t *testing.T) {
 	a := servertest.NewAuthority(t)

@@ -76,7 +76,7 @@ func (p *peer) requireForbidden(format string, args ...any) {
 	require.NotContains(p.t, a.Error, "backend: forbidden: ,")
 }
 
-// everyOp is a request for each op but hello, ping and close, which are for everybody.
+// everyOp has a request for each op except hello, ping and close, which are for everybody.
 var everyOp = map[string]string{
 	"write_fact":     writeJSON("tasks", "x"),
 	"write_batch":    `{"op":"write_batch","facts":[` + factJSON("tasks", "x") + `]}`,
@@ -89,7 +89,7 @@ var everyOp = map[string]string{
 	"unknown":        `{"op":"nope"}`,
 }
 
-// TestWithoutToken asks for everything without a token, and with wrong ones, in both versions.
+// TestWithoutToken sends every op without a token, and with wrong ones, in both versions.
 func TestWithoutToken(t *testing.T) {
 	file := newTokenFile(t, admin)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
@@ -115,7 +115,7 @@ func TestWithoutToken(t *testing.T) {
 	v2.requireEnd()
 }
 
-// TestGrants has each op refuse what the token does not grant.
+// TestGrants checks that each op refuses requests that the token does not allow.
 func TestGrants(t *testing.T) {
 	file := newTokenFile(t, admin, reader, tasks, none)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
@@ -141,9 +141,9 @@ func TestGrants(t *testing.T) {
 	require.Len(t, s.facts(), 3)
 
 	s.with(tasks).requireOK("%s", writeJSON("tasks", "t2"))
-	s.with(tasks).requireOK("%s", writeJSON("notes", "n2")) // may write it, and not read
+	s.with(tasks).requireOK("%s", writeJSON("notes", "n2")) // may write the store, but not read it
 	s.with(tasks).requireOK(`{"op":"write_batch","facts":[%s,%s],"expect":[{"store":"notes","key":"k-n1","id":"n1"}]}`, factJSON("tasks", "t3"), factJSON("notes", "n3"))
-	// Together with facts that may be written, in one go.
+	// Sent together with allowed writes.
 	p := s.with(tasks)
 	p.send(writeJSON("tasks", "t4"), writeJSON("secret", "x"), writeJSON("notes", "n4"))
 	require.True(t, answerOf(t, p.next()).OK)
@@ -171,7 +171,7 @@ func TestGrants(t *testing.T) {
 	a.requireOK(`{"op":"prune","seqs":[[1,1]]}`)
 }
 
-// TestReadOnly: a read-only server refuses administrators to write and prune, and says that it is not writable.
+// TestReadOnly: a read-only server refuses writes and prunes even of administrators, and reports that it is not writable.
 func TestReadOnly(t *testing.T) {
 	file := newTokenFile(t, admin)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens, ReadOnly: true})
@@ -193,7 +193,7 @@ func TestReadOnly(t *testing.T) {
 
 func first[A, B any](a A, _ B) A { return a }
 
-// TestFeaturesOfGrants: hello says what the log can do, and which stores the client may read.
+// TestFeaturesOfGrants: the hello reply has the features of the log, and the stores that the client may read.
 func TestFeaturesOfGrants(t *testing.T) {
 	file := newTokenFile(t, admin, tasks, none, entry("three", []string{"c", "a", "c", "b"}, nil, false))
 	log := memory.New(memory.Options{})
@@ -205,7 +205,7 @@ func TestFeaturesOfGrants(t *testing.T) {
 	}
 	require.Equal(t, backend.Features{Stores: []string{}}, backend.Features(s.dial().hello("").Features), "an unknown client learns nothing")
 
-	// The log itself may give less.
+	// The log itself may allow fewer stores.
 	some := backend.Intercept(log, backend.Hooks{Features: func(f backend.Features) backend.Features {
 		f.Stores = []string{"a", "tasks"}
 		return f
@@ -216,15 +216,15 @@ func TestFeaturesOfGrants(t *testing.T) {
 	}
 }
 
-// TestIDsOfOtherStores: an ID that a store has which the client may not read is answered as one that no store has, and a client
-// that uses an ID first keeps nobody else from using it.
+// TestIDsOfOtherStores: an ID in a store that the client may not read is answered like an unknown ID, and a client that
+// uses an ID first does not keep other stores from using it.
 func TestIDsOfOtherStores(t *testing.T) {
 	file := newTokenFile(t, admin, tasks)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
 	s.write(backend.Fact{ID: "known", Store: "secret", Key: "hidden", Value: []byte(`"classified"`)})
 	batch := func(id string) string { return `{"op":"write_batch","facts":[` + factJSON("tasks", id) + `]}` }
 	for _, request := range []func(id string) string{func(id string) string { return writeJSON("tasks", id) }, batch} {
-		// A write, and a write of the same again.
+		// A write, and the same write again.
 		for range 2 {
 			known, free := s.with(tasks).ask("%s", request("known")), s.with(tasks).ask("%s", request("other"))
 			a, b := answerOf(t, known), answerOf(t, free)
@@ -240,8 +240,7 @@ func TestIDsOfOtherStores(t *testing.T) {
 	require.NotContains(t, body, "secret")
 }
 
-// TestHorizonsAreGranted has clients know how far the past of the stores is incomplete that they may read, and of
-// no others.
+// TestHorizonsAreGranted: clients get the horizons of the stores that they may read, and no others.
 func TestHorizonsAreGranted(t *testing.T) {
 	file := newTokenFile(t, admin, reader, tasks, none)
 	log := memory.New(memory.Options{})

@@ -19,8 +19,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestHeartbeats: a subscription hears every five seconds that it is alive if nothing else is sent, and at once of the
-// progress over facts that it does not want.
+// TestHeartbeats: a subscription gets a heartbeat every five seconds if nothing else is sent, and at once after progress
+// over facts of other stores.
 func TestHeartbeats(t *testing.T) {
 	for name, wrap := range map[string]func(*memory.Log) backend.Backend{"frames": nil, "pages": plain} {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestHeartbeats(t *testing.T) {
 					require.Equal(t, time.Duration(i)*5*time.Second, time.Since(start))
 				}
 
-				// Facts of others come: they take the cursor along, and are signs of life.
+				// Facts of other stores come: their heartbeats move the cursor, and are signs of life.
 				for i := range uint64(10) {
 					time.Sleep(time.Second)
 					s.write(fact("notes", fmt.Sprint("n", i)))
@@ -50,7 +50,7 @@ func TestHeartbeats(t *testing.T) {
 				require.Equal(t, `{"event":"heartbeat","last_seq":12}`, p.next())
 				require.Equal(t, 5*time.Second, time.Since(start))
 
-				// A wanted one is a sign of life: the next heartbeat is due five seconds after it.
+				// A fact of the subscription is a sign of life: the next heartbeat is due five seconds after it.
 				synctest.Wait()
 				time.Sleep(2 * time.Second)
 				s.write(fact("tasks", "c"))
@@ -84,7 +84,7 @@ func (busyLog) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire
 	}
 }
 
-// TestProgressFarFromTheEnd: a subscription that reads on and on without a fact to send says how far it is, soon but not
+// TestProgressFarFromTheEnd: a subscription that reads many pages without a fact to send reports its progress soon, but not
 // for each page.
 func TestProgressFarFromTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -101,8 +101,8 @@ func TestProgressFarFromTheEnd(t *testing.T) {
 	})
 }
 
-// TestIdleSubscriptionsOfVersion1 has such a subscription wait, which gets no heartbeats, without looking at
-// the log all the time.
+// TestIdleSubscriptionsOfVersion1: an idle subscription of version 1, which gets no heartbeats, does not read the log all
+// the time.
 func TestIdleSubscriptionsOfVersion1(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pages atomic.Int64

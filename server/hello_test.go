@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// A namelessLog can't tell its identity for a while.
+// A namelessLog fails to return its Stats for a while.
 type namelessLog struct {
 	*memory.Log
 	err atomic.Pointer[error]
@@ -28,8 +28,8 @@ func (l *namelessLog) Stats(ctx context.Context) (backend.Stats, error) {
 	return l.Log.Stats(ctx)
 }
 
-// TestHelloWithoutIdentity: a client that is not told the log's identity could take another log for the one that it knows, so
-// that hello is refused, and works later.
+// TestHelloWithoutIdentity: a client that does not get the log's identity could mix up two logs. So hello is refused, and
+// works later.
 func TestHelloWithoutIdentity(t *testing.T) {
 	log, away := &namelessLog{Log: memory.New(memory.Options{})}, errors.New("away")
 	log.err.Store(&away)

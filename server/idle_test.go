@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// TestIdleTimeout ends connections that ask for nothing, and not subscriptions, which need not.
+// TestIdleTimeout: the server ends connections without requests, except subscriptions.
 func TestIdleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := servePipe(t, server.Options{IdleTimeout: time.Minute}, nil)

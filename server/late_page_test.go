@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A lateLog yields what was written meanwhile once its loop has been cancelled, as a page does that was under way.
+// A lateLog yields new facts after its loop was cancelled, like a page that was already being read.
 type lateLog struct{ *memory.Log }
 
 func (l lateLog) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
@@ -34,8 +34,8 @@ func (l lateLog) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2[wi
 	}
 }
 
-// TestLatePage: a heartbeat notices that a client may read less. A page that was read for the access before and comes after
-// that is not sent.
+// TestLatePage: a heartbeat notices that a client may read fewer stores. A page that was read with the old access and comes
+// later is not sent.
 func TestLatePage(t *testing.T) {
 	both := tasks
 	both.Read = []string{"tasks", "notes"}

@@ -29,8 +29,8 @@ import (
 // A gatedLog lets writes through one by one.
 type gatedLog struct {
 	*memory.Log
-	entered chan struct{} // gets a value when a write has come
-	gate    chan struct{} // a write goes on when it gets one
+	entered chan struct{} // gets a value when a write arrives
+	gate    chan struct{} // each value lets one write go on
 }
 
 func newGatedLog(l *memory.Log) *gatedLog {
@@ -61,8 +61,8 @@ func (s *served) shutdown(ctx context.Context) <-chan error {
 	return done
 }
 
-// TestShutdown answers the requests that it has read, tells connections of version 2 that it ends, takes nothing
-// more, and moves from ready to draining to stopped. The backend stays open.
+// TestShutdown: Shutdown answers the requests that were read, sends connections of version 2 an error, takes no more
+// requests, and moves from ready to draining to stopped. The backend stays open.
 func TestShutdown(t *testing.T) {
 	log := newGatedLog(memory.New(memory.Options{}))
 	s := serve(t, "tcp", log, server.Options{})
@@ -85,7 +85,7 @@ func TestShutdown(t *testing.T) {
 	}
 	require.Equal(t, server.Draining, s.Status())
 	nc, err := net.Dial(s.network, s.address)
-	if err == nil { // somebody else's
+	if err == nil { // of another process
 		require.NoError(t, nc.Close())
 	}
 	select {
@@ -114,7 +114,7 @@ func TestShutdown(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// TestServing: contexts for other work for clients end when the server drains.
+// TestServing: contexts from Serving end when the server drains.
 func TestServing(t *testing.T) {
 	s := server.New(memory.New(memory.Options{}), server.Options{})
 	parent, stop := context.WithCancel(t.Context())
@@ -138,7 +138,7 @@ func TestServing(t *testing.T) {
 	require.ErrorIs(t, context.Cause(late), backend.ErrUnavailable)
 }
 
-// TestShutdownWithoutTime cuts off what does not end before ctx does.
+// TestShutdownWithoutTime: Shutdown cuts off connections that do not end before ctx does.
 func TestShutdownWithoutTime(t *testing.T) {
 	log := newGatedLog(memory.New(memory.Options{}))
 	s := serve(t, "tcp", log, server.Options{})
@@ -155,7 +155,7 @@ func TestShutdownWithoutTime(t *testing.T) {
 	require.Empty(t, s.facts())
 }
 
-// TestShutdownOfManyListeners ends Serve for each of them.
+// TestShutdownOfManyListeners: Shutdown ends Serve for each listener.
 func TestShutdownOfManyListeners(t *testing.T) {
 	s := server.New(memory.New(memory.Options{}), server.Options{})
 	var serving sync.WaitGroup
@@ -181,8 +181,8 @@ func TestShutdownOfManyListeners(t *testing.T) {
 	}
 }
 
-// TestCloseWithEverythingInFlight cuts off writers, streams, half frames, clients that do not read, and ones that
-// have said nothing yet, and leaves neither a goroutine nor a descriptor behind.
+// TestCloseWithEverythingInFlight: Close cuts off writers, streams, half frames, clients that do not read, and silent
+// clients, and leaves neither a goroutine nor a descriptor behind.
 func TestCloseWithEverythingInFlight(t *testing.T) {
 	descriptors := openDescriptors(t)
 	for end, network := range map[string]string{"close": "tcp", "shutdown": "unix"} {
@@ -233,7 +233,7 @@ func TestCloseWithEverythingInFlight(t *testing.T) {
 	eventually(t, "no descriptor is left", func() bool { return openDescriptors(t) <= descriptors })
 }
 
-// openDescriptors returns how many file descriptors the process has; 0 where that can't be told.
+// openDescriptors returns the number of open file descriptors of the process; 0 if the system does not tell.
 func openDescriptors(t testing.TB) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if errors.Is(err, os.ErrNotExist) {
@@ -243,7 +243,7 @@ func openDescriptors(t testing.TB) int {
 	return len(entries)
 }
 
-// An endlessLog has frames without an end, as a long log or a busy one seems to have.
+// An endlessLog yields frames without end, like a very long or busy log.
 type endlessLog struct{ *memory.Log }
 
 func (l endlessLog) ReplayFrames(ctx context.Context, r backend.Range) iter.Seq2[wire.Frames, error] {
@@ -267,8 +267,8 @@ func (l endlessLog) FollowFrames(ctx context.Context, r backend.Range) iter.Seq2
 	}
 }
 
-// TestBusySubscriptionsEnd ends subscriptions that always have more to send, or to leave out, when the client says
-// close or hangs up, and when the server shuts down.
+// TestBusySubscriptionsEnd: subscriptions that always have more to send, or to skip, end when the client sends close or
+// closes the connection, and when the server shuts down.
 func TestBusySubscriptionsEnd(t *testing.T) {
 	for _, stores := range []string{`["*"]`, `["none"]`} {
 		s := serve(t, "tcp", endlessLog{memory.New(memory.Options{})}, server.Options{})
@@ -327,8 +327,7 @@ func (l *hookedListener) Accept() (net.Conn, error) {
 	return &hookedConn{Conn: nc, hook: l.hook}, nil
 }
 
-// TestShutdownDuringHandshake shuts down when a connection is about to be made secure, which has deadlines of its
-// own.
+// TestShutdownDuringHandshake shuts down just before a TLS handshake, which sets its own deadlines.
 func TestShutdownDuringHandshake(t *testing.T) {
 	serverTLS, clientTLS := tlsPair(t)
 	l, err := server.Listen("tcp", "127.0.0.1:0")

@@ -24,8 +24,8 @@ import (
 	"github.com/igniter-store/igniter/server/auth"
 )
 
-// TestKnownFactsAreNotSent: facts that the log holds cost no more than the client sends, in the answers and in memory,
-// also if it holds a larger producer and derivation than those.
+// TestKnownFactsAreNotSent: held facts cost no more memory, and no larger answers, than the client sends, even if the log
+// holds a larger producer and derivation.
 func TestKnownFactsAreNotSent(t *testing.T) {
 	file := newTokenFile(t, entry("writer", nil, []string{"tasks"}, false), admin)
 	for _, token := range []string{"writer", "admin"} {
@@ -51,7 +51,7 @@ func TestKnownFactsAreNotSent(t *testing.T) {
 	}
 }
 
-// TestWriterLearnsNothing: a client that may write a store and not read it learns nothing that it did not write.
+// TestWriterLearnsNothing: a client that may write a store but not read it gets only data that it wrote.
 func TestWriterLearnsNothing(t *testing.T) {
 	file := newTokenFile(t, entry("writer", []string{"other"}, []string{"tasks"}, false), admin)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
@@ -80,7 +80,7 @@ func TestWriterLearnsNothing(t *testing.T) {
 	require.Equal(t, "imported", reader.requireCode("conflict", `{"op":"write_batch","facts":[],"expect":[{"store":"tasks","key":"k","id":"guess"}]}`).Latest)
 }
 
-// TestNarrowStats: a client that may not read all stores does not learn how much there is in the others.
+// TestNarrowStats: a client that may not read all stores does not learn the size of the others.
 func TestNarrowStats(t *testing.T) {
 	file := newTokenFile(t, tasks, reader)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
@@ -112,7 +112,7 @@ func TestNarrowStats(t *testing.T) {
 	require.Equal(t, ahead.TransactionTime, read(tasks).LastTime, "facts of the client will be dated after it")
 }
 
-// TestWithheld: only a client that may see all is told where in the log's files something failed.
+// TestWithheld: only a client that may see information about all stores gets details about the log's files in errors.
 func TestWithheld(t *testing.T) {
 	file := newTokenFile(t, tasks, reader)
 	for code, failure := range map[string]error{
@@ -137,7 +137,8 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
-// TestNoDescriptors: a log that has no file descriptor left fails as one that is not there now, and the log says so.
+// TestNoDescriptors: if the process has no file descriptor left, requests fail with unavailable, and the server logs the
+// reason.
 func TestNoDescriptors(t *testing.T) {
 	core, logs := observer.New(zap.ErrorLevel)
 	log := backend.Intercept(memory.New(memory.Options{}), backend.Hooks{Write: func(_ context.Context, batches []backend.Batch, _ func(context.Context, ...backend.Batch) []backend.Written) []backend.Written {
@@ -178,13 +179,13 @@ func TestListsAreBounded(t *testing.T) {
 	for i := range facts {
 		facts[i] = fmt.Sprintf(`{"id":"%d","store":"s","key":"","value":1}`, i)
 	}
-	small.requireCode("too_large", `{"op":"write_batch","facts":[%s]}`, strings.Join(facts, ",")) // it takes 5 MiB
+	small.requireCode("too_large", `{"op":"write_batch","facts":[%s]}`, strings.Join(facts, ",")) // takes 5 MiB
 	small.requireOK(`{"op":"write_batch","facts":[%s]}`, strings.Join(facts[:2000], ","))
 
 	p := s.with(admin)
 	p.requireOK(`{"op":"prune","seqs":[%s]}`, strings.Repeat(`[2,800000],`, 50_000)+`[2,18446744073709551615]`)
 	p.requireOK(`{"op":"write_batch","facts":[],"expect":[%s]}`, strings.Repeat(`{"store":"z","key":"k","id":""},`, 50_000)+`{"store":"z","key":"k","id":""}`)
-	p.requireOK(`{"op":"replay","stores":[%s]}`, many(`"tasks"`)) // many times the same is one
+	p.requireOK(`{"op":"replay","stores":[%s]}`, many(`"tasks"`)) // the same name many times counts once
 	p.toEnd()
 	names := make([]string, 5000)
 	for i := range names {

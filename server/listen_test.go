@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// TestListenOnSocketFiles replaces what a dead server has left, and nothing else.
+// TestListenOnSocketFiles: Listen replaces the socket file of a dead server, and no other file.
 func TestListenOnSocketFiles(t *testing.T) {
 	path := filepath.Join(shortDir(t), "s")
 	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -61,7 +61,7 @@ func TestListenOnSocketFiles(t *testing.T) {
 	require.ErrorContains(t, err, "carrier pigeon")
 }
 
-// An elsewhere is a listener that says that it listens on an address.
+// An elsewhere is a listener that reports another address.
 type elsewhere struct {
 	net.Listener
 	addr net.Addr
@@ -69,7 +69,7 @@ type elsewhere struct {
 
 func (e elsewhere) Addr() net.Addr { return e.addr }
 
-// TestOpenBeyondLoopback refuses to serve beyond loopback without tokens or certificates.
+// TestOpenBeyondLoopback: without tokens or certificates, Serve refuses listeners beyond loopback.
 func TestOpenBeyondLoopback(t *testing.T) {
 	a := servertest.NewAuthority(t)
 	file := newTokenFile(t, admin)

@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// TestStrangersLeaveRoom: any number of connections that do not say who they are keep no client out. What they can hold is
-// bounded, in number and in bytes.
+// TestStrangersLeaveRoom: any number of unauthenticated connections keep no client out. Their number and memory are
+// bounded.
 func TestStrangersLeaveRoom(t *testing.T) {
 	file := newTokenFile(t, admin)
 	opts := server.Options{Tokens: file.Tokens, MaxConnections: 2, MaxConnectionsEach: 2, MaxWaiting: 20, MaxWaitingEach: 10}
@@ -31,7 +31,7 @@ func TestStrangersLeaveRoom(t *testing.T) {
 		switch i % 3 {
 		case 0:
 			_, _ = p.Write(framesOf(`{"op":"ping"}`))
-		case 1: // a part of a frame of 16 MiB; the server may have hung up
+		case 1: // a part of a frame of 16 MiB; the server may have closed the connection
 			_, _ = p.Write(append(header(16<<20), make([]byte, 64<<10)...))
 		}
 		if i%20 == 19 {
@@ -55,8 +55,8 @@ func TestStrangersLeaveRoom(t *testing.T) {
 	}
 }
 
-// TestHelloInTime: a client that does not say who it is in time is told so, whatever else it says, and a client that has
-// said it may be silent.
+// TestHelloInTime: a client that does not authenticate in time gets an error, whatever else it sends. An authenticated
+// client may be silent.
 func TestHelloInTime(t *testing.T) {
 	file := newTokenFile(t, admin)
 	synctest.Test(t, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestHelloInTime(t *testing.T) {
 	})
 }
 
-// TestLargeHello: the frames of a client that was not let in are small, and afterwards they need not be.
+// TestLargeHello: before authentication, frames must be small; afterwards they may be large.
 func TestLargeHello(t *testing.T) {
 	file := newTokenFile(t, admin)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: file.Tokens})
@@ -94,7 +94,7 @@ func TestLargeHello(t *testing.T) {
 	p.requireOK(`{"op":"write_fact","fact":{"id":"a","store":"tasks","key":"k","value":"%01000000d"}}`, 1)
 }
 
-// TestRefusedLogins: guesses are logged, with the address, and not each of them.
+// TestRefusedLogins: wrong tokens are logged with the address, but not every one of them.
 func TestRefusedLogins(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{Tokens: newTokenFile(t, admin).Tokens, Logger: zap.New(core)})
@@ -112,7 +112,7 @@ func TestRefusedLogins(t *testing.T) {
 	require.NotContains(t, fmt.Sprint(logs.All()), "guess-")
 }
 
-// TestStrangersOverTLS: connections that do not come to the end of a handshake keep no client out.
+// TestStrangersOverTLS: connections that do not finish the handshake keep no client out.
 func TestStrangersOverTLS(t *testing.T) {
 	serverTLS, clientTLS := tlsPair(t)
 	s := serve(t, "tcp", memory.New(memory.Options{}), server.Options{TLS: serverTLS, Tokens: newTokenFile(t, admin).Tokens, MaxWaitingEach: 4})

@@ -25,7 +25,7 @@ func newBystander(s *served) *bystander {
 	return b
 }
 
-// requireUndisturbed requires that the bystander is served, and that the log holds its fact alone.
+// requireUndisturbed requires that the bystander is served, and that the log holds only its fact.
 func (b *bystander) requireUndisturbed() {
 	b.p.t.Helper()
 	b.p.requireAlive()
@@ -36,7 +36,7 @@ func (b *bystander) requireUndisturbed() {
 
 func header(length uint32) []byte { return binary.BigEndian.AppendUint32(nil, length) }
 
-// damage are frames that are none, whatever they hold.
+// damage returns damaged frames.
 func damage(limit int) map[string][]byte {
 	wrongCRC := framesOf(writeJSON("tasks", "damaged"))
 	wrongCRC[len(wrongCRC)-1] ^= 1
@@ -57,9 +57,8 @@ func damage(limit int) map[string][]byte {
 	}
 }
 
-// TestDamagedFrames sends damage as the first thing, after hello, after a request, and on a subscription. It
-// is answered, also when much more was sent that nobody reads, and the connection ends; what follows it
-// is not looked at.
+// TestDamagedFrames sends a damaged frame first, after hello, after a request, and on a subscription. The server answers
+// with an error, even if many more bytes follow, and closes the connection. It does not read the later bytes.
 func TestDamagedFrames(t *testing.T) {
 	const limit = 1 << 20
 	s := serveMemory(t, server.Options{MaxFrame: limit})
@@ -89,7 +88,7 @@ func TestDamagedFrames(t *testing.T) {
 				} else {
 					p.sendBytes(append(bytes, after...))
 				}
-				if place != "subscription of version 1" { // which has no word for it
+				if place != "subscription of version 1" { // it has no message for errors
 					a := answerOf(t, p.next())
 					require.False(t, a.OK)
 					require.Equal(t, "invalid_request", a.Code)
@@ -104,7 +103,7 @@ func TestDamagedFrames(t *testing.T) {
 	}
 }
 
-// TestTruncatedFrames hangs up at every byte of a frame. Nothing of it is done.
+// TestTruncatedFrames closes the connection at every byte of a frame. The request has no effect.
 func TestTruncatedFrames(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	other := newBystander(s)
@@ -256,8 +255,8 @@ func nonsenses() map[string]nonsense {
 	return m
 }
 
-// TestNonsense sends bodies that are well framed and ask for nothing that can be done, in both versions,
-// alone and between requests that can be. Each is answered with an error, and the connection goes on.
+// TestNonsense sends well-framed bodies that are not valid requests, in both versions, alone and between valid requests.
+// Each is answered with an error, and the connection goes on.
 func TestNonsense(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	other := newBystander(s)
@@ -270,7 +269,7 @@ func TestNonsense(t *testing.T) {
 					code = x.v1
 				}
 				if code == "-" {
-					continue // not looked at in version 1
+					continue // version 1 ignores it
 				}
 				p.t = t
 				p.requireCode(code, "%s", x.body)
@@ -285,7 +284,7 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// TestNonsenseAmongFacts sends facts that can't be written between facts that can: each has a verdict of its own.
+// TestNonsenseAmongFacts sends invalid facts between valid ones: each has its own verdict.
 func TestNonsenseAmongFacts(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial2()
@@ -321,7 +320,7 @@ func TestEmptyKey(t *testing.T) {
 	require.Len(t, s.facts(), 1)
 }
 
-// TestVersion2BeforeHello asks for what only version 2 has.
+// TestVersion2BeforeHello sends ops of version 2 without hello.
 func TestVersion2BeforeHello(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial()
@@ -333,12 +332,12 @@ func TestVersion2BeforeHello(t *testing.T) {
 	p.hello("")
 	p.requireOK(`{"op":"write_batch","facts":[%s]}`, factJSON("tasks", "a"))
 	require.Contains(t, p.ask(`{"op":"stats"}`), `"last_seq":2`)
-	p.hello("") // again: no harm
+	p.hello("") // a second hello does no harm
 	p.requireAlive()
 	require.Len(t, s.facts(), 2)
 }
 
-// TestRequestsAfterTheLast sends requests after close, and on a subscription: none of them is done.
+// TestRequestsAfterTheLast sends requests after close, and on a subscription: none of them has an effect.
 func TestRequestsAfterTheLast(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	other := newBystander(s)

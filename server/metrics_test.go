@@ -83,7 +83,7 @@ func TestMetrics(t *testing.T) {
 	require.Zero(t, m.CutOff)
 	require.Empty(t, m.Slow)
 
-	m.Requests["ping"], m.Errors["x"] = 99, 1 // a snapshot is the caller's
+	m.Requests["ping"], m.Errors["x"] = 99, 1 // the caller owns the snapshot
 	require.Equal(t, uint64(2), s.Metrics().Requests["ping"])
 	require.NotContains(t, s.Metrics().Errors, "x")
 
@@ -92,7 +92,7 @@ func TestMetrics(t *testing.T) {
 	require.Equal(t, uint64(1), s.Metrics().Requests["subscribe"])
 }
 
-// TestBytes counts what comes in and goes out.
+// TestBytes counts the received and the sent bytes.
 func TestBytes(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial()
@@ -106,7 +106,7 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// TestDuplicates writes facts that the log holds already, in every way: the answers say so.
+// TestDuplicates writes held facts in every way: the answers report them as duplicates.
 func TestDuplicates(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	s.write(fact("tasks", "before"))
@@ -179,7 +179,7 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-// TestLag is of a subscriber that does not read: what was taken by it is less than what the log has.
+// TestLag checks the lag of a subscriber that does not read.
 func TestLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := servePipe(t, server.Options{}, nil)
@@ -200,7 +200,7 @@ func TestLag(t *testing.T) {
 	})
 }
 
-// TestLastError shows what failed last of the log.
+// TestLastError checks that Metrics has the latest failure of the log.
 func TestLastError(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial2()

@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hang is how long something that must happen may take before a test gives up on it.
+// hang limits the wait for a condition that must become true.
 const hang = time.Minute
 
 // A served log is a log with a server of it.
@@ -68,7 +68,7 @@ func serveMemory(t testing.TB, opts server.Options) *served {
 	return serve(t, "tcp", log, opts)
 }
 
-// stop closes the server. Nothing of it must be left then.
+// stop closes the server, and checks that nothing of it is left.
 func (s *served) stop() {
 	require.NoError(s.t, s.Close())
 	if s.done != nil {
@@ -104,7 +104,7 @@ func (s *served) facts() []backend.Fact {
 	return facts
 }
 
-// eventually waits until something is true.
+// eventually waits until ok returns true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	require.Eventually(t, ok, hang, time.Millisecond, what)
@@ -118,8 +118,7 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
-// A peer is a client's end of a connection. It sends frames and reads frames, and knows nothing of what
-// they mean.
+// A peer is a client's end of a connection. It sends and reads frames, and does not interpret them.
 type peer struct {
 	net.Conn
 	t  testing.TB
@@ -217,7 +216,7 @@ func (p *peer) hello(token string) protocol.HelloReply {
 	return w
 }
 
-// An answer is what answers and control frames have.
+// An answer has the fields of answers and control frames.
 type answer struct {
 	OK        bool
 	Code      string `json:"error_code"`
@@ -244,7 +243,7 @@ func answerOf(t testing.TB, body string) (a answer) {
 	return a
 }
 
-// seqOfFirst returns the seq of the first fact of a batch that was written.
+// seqOfFirst returns the seq of the first fact of a written batch.
 func (a answer) seqOfFirst(t testing.TB) uint64 {
 	var facts []struct{ Seq uint64 }
 	require.NoError(t, json.Unmarshal(a.Facts, &facts))
@@ -257,7 +256,7 @@ func (p *peer) call(format string, args ...any) answer {
 	return answerOf(p.t, p.ask(format, args...))
 }
 
-// requireOK requires that a request is done.
+// requireOK requires that a request succeeds.
 func (p *peer) requireOK(format string, args ...any) answer {
 	p.t.Helper()
 	body := p.ask(format, args...)
@@ -277,13 +276,13 @@ func (p *peer) requireCode(code, format string, args ...any) answer {
 	return a
 }
 
-// requireAlive requires that the connection still answers, and to nothing else.
+// requireAlive requires that the connection answers the next request, and has no other answers left.
 func (p *peer) requireAlive() {
 	p.t.Helper()
 	require.Equal(p.t, `{"ok":true,"pong":true}`, p.ask(`{"op":"ping"}`))
 }
 
-// nextFacts reads a frame of facts, or a control frame, and returns the one that it is.
+// nextFacts reads a frame of facts or a control frame.
 func (p *peer) nextFacts() ([]backend.Fact, *answer) {
 	p.t.Helper()
 	body := p.next()
@@ -296,12 +295,12 @@ func (p *peer) nextFacts() ([]backend.Fact, *answer) {
 	return facts, nil
 }
 
-// after returns the part of a log after a seq, of some stores; none named: of all.
+// after returns the range after a seq, of the given stores; without stores, of all.
 func after(seq uint64, stores ...string) backend.Range {
 	return backend.Range{After: backend.Cursor{Seq: seq}, Stores: stores}
 }
 
-// replay reads a part of the log, and returns what came and the control frame that ended it.
+// replay reads a part of the log, and returns its facts and the control frame that ended the stream.
 func (p *peer) replay(r backend.Range) (facts []backend.Fact, end answer) {
 	p.t.Helper()
 	p.send(string(protocol.AppendReplay(nil, r)))
@@ -309,7 +308,7 @@ func (p *peer) replay(r backend.Range) (facts []backend.Fact, end answer) {
 	return p.toEnd()
 }
 
-// toEnd reads a stream to its end, and returns what came and the control frame that ended it.
+// toEnd reads a stream to its end, and returns its facts and the control frame that ended it.
 func (p *peer) toEnd() (facts []backend.Fact, end answer) {
 	p.t.Helper()
 	for {

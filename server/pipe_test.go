@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// A pipeListener is where connections in memory come in, which testing/synctest can see through.
+// A pipeListener accepts connections in memory, which work with testing/synctest.
 type pipeListener struct {
 	conns  chan net.Conn
 	once   sync.Once
@@ -54,7 +54,7 @@ func (l *pipeListener) dial(t testing.TB) *peer {
 	return newPeer(t, ours)
 }
 
-// servePipe serves a log in memory, seen through wrap, over pipes.
+// servePipe serves a log in memory, wrapped by wrap, over pipes.
 func servePipe(t testing.TB, opts server.Options, wrap func(*memory.Log) backend.Backend) (*served, *pipeListener) {
 	log := memory.New(memory.Options{})
 	b := backend.Backend(log)
@@ -68,7 +68,7 @@ func servePipe(t testing.TB, opts server.Options, wrap func(*memory.Log) backend
 // plain returns a log that does not yield its frames.
 func plain(l *memory.Log) backend.Backend { return backend.Intercept(l, backend.Hooks{}) }
 
-// bare returns a backend that has nothing but the four methods.
+// bare returns a backend that has only the four methods.
 func bare(l *memory.Log) backend.Backend { return struct{ backend.Backend }{l} }
 
 // A countedLog counts the pages that it yields.

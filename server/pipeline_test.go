@@ -17,7 +17,7 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// A countingLog counts the writes that come to it.
+// A countingLog counts its writes.
 type countingLog struct {
 	*memory.Log
 	writes atomic.Int64
@@ -49,8 +49,8 @@ func (c countingConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// TestPipelining sends many requests without waiting. They are answered in their order, with few writes to
-// the log and to the client.
+// TestPipelining sends many requests without waiting. They are answered in order, with few writes to the log and to the
+// client.
 func TestPipelining(t *testing.T) {
 	const n = 1000
 	l, err := server.Listen("tcp", "127.0.0.1:0")
@@ -77,7 +77,8 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// TestPipelinedBatches sends batches without waiting: they are few calls of the log, and each has a verdict of its own.
+// TestPipelinedBatches sends batches without waiting: the server makes few calls of the log, and each batch has its own
+// verdict.
 func TestPipelinedBatches(t *testing.T) {
 	const n = 300
 	log := &countingLog{Log: memory.New(memory.Options{})}
@@ -107,7 +108,7 @@ func TestPipelinedBatches(t *testing.T) {
 	require.Len(t, s.facts(), 2*n)
 }
 
-// TestFrameLimit takes frames up to the limit, however little is buffered, and says what it is.
+// TestFrameLimit: the server takes frames up to the limit, however few bytes it buffers, and the error names the limit.
 func TestFrameLimit(t *testing.T) {
 	const limit = 64 << 10
 	s := serveMemory(t, server.Options{MaxFrame: limit, MaxBuffered: 1 << 10})
@@ -125,7 +126,7 @@ func TestFrameLimit(t *testing.T) {
 	p.requireEnd()
 }
 
-// TestHello says what there is.
+// TestHello checks the hello reply.
 func TestHello(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	fill(s)
@@ -153,7 +154,7 @@ func TestHello(t *testing.T) {
 	require.Equal(t, uint64(3), s.Metrics().FactsIn)
 }
 
-// TestAnswers has each op's answer of version 2.
+// TestAnswers checks each op's answer of version 2.
 func TestAnswers(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial2()
@@ -186,7 +187,7 @@ func TestAnswers(t *testing.T) {
 	require.Regexp(t, `^{"ok":true,"facts_written":4,"connections_active":\d,"uptime_ms":\d+,"first_seq":2,"last_seq":4,"facts":3,"bytes":\d+,"durable_seq":0,"last_time":[\d.]+,"horizons":{"tasks":{"seq":4,"time":[\d.]+}}}$`, unnamed(p.ask(`{"op":"stats"}`)))
 }
 
-// TestFactsOfVersion1 keeps what a client of the Ruby system says of a fact, whether it is right or not.
+// TestFactsOfVersion1: the server keeps the fields that a client of the Ruby system sets, whether they are right or not.
 func TestFactsOfVersion1(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial()
@@ -197,13 +198,13 @@ func TestFactsOfVersion1(t *testing.T) {
 	require.Contains(t, body, fmt.Sprintf(`{"id":"a","store":"s","key":"k","value":{"b":1,"a":1.0e-07},"value_hash":%q,"causation":"elsewhere","transaction_time":5.0,"valid_time":1.5,"schema_version":3,"producer":{"x":1},"derivation":null}`, hash))
 	require.Contains(t, body, `"causation":"a","transaction_time":6.25,"valid_time":7.0,"schema_version":1,"producer":null,"derivation":null}]}`)
 
-	// A snapshot's facts never replace what the log holds.
+	// The facts of a snapshot request never replace the log's facts.
 	require.Equal(t, `{"ok":true}`, p.ask(`{"facts":[],"op":"write_snapshot"}`))
 	require.Equal(t, `{"ok":true}`, p.ask(`{"facts":[{"id":"evil"}],"op":"write_snapshot"}`))
 	require.Equal(t, body, p.ask(`{"op":"replay"}`))
 }
 
-// TestGroupsAreSplit sends what a client wants of facts that were written as one as one.
+// TestGroupsAreSplit: the facts of a batch that a client may read come as one batch.
 func TestGroupsAreSplit(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	p := s.dial2()

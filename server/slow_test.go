@@ -15,13 +15,13 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// TestSlowFrames sends frames too slowly, byte by byte or a half and then nothing. Each has
-// FrameTimeout from its first byte on, however many bytes come, and others are served meanwhile.
+// TestSlowFrames sends frames too slowly, byte by byte or a half and then nothing. Each frame has FrameTimeout from its
+// first byte on, however many bytes arrive. Other clients are served meanwhile.
 func TestSlowFrames(t *testing.T) {
 	frame := framesOf(`{"op":"ping","request_id":"a text that makes it take more than half a minute, byte by byte"}`)
 	for name, x := range map[string]struct {
 		begin string
-		send  int // how many bytes
+		send  int // bytes
 		every time.Duration
 	}{
 		"byte by byte":                {"", len(frame) - 1, time.Second},
@@ -38,7 +38,7 @@ func TestSlowFrames(t *testing.T) {
 				s, l := servePipe(t, server.Options{FrameTimeout: 30 * time.Second, Logger: zap.New(core)}, nil)
 				other, p := l.dial(t), l.dial(t)
 				p.hello("")
-				time.Sleep(time.Hour) // silence between frames is no fault
+				time.Sleep(time.Hour) // silence between frames is allowed
 				if x.begin != "" {
 					p.requireOK("%s", x.begin)
 				}
@@ -73,7 +73,7 @@ func TestSlowFrames(t *testing.T) {
 	}
 }
 
-// TestFrameInTime sends a frame byte by byte, fast enough, again and again.
+// TestFrameInTime sends frames byte by byte, fast enough.
 func TestFrameInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, l := servePipe(t, server.Options{FrameTimeout: 30 * time.Second}, nil)

@@ -13,8 +13,8 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// TestStampProducer: who wrote a fact is not the client's word. A server that stamps writes the token's name; a client without
-// the right to import can't say another one, whether the server stamps or not; an import says it itself.
+// TestStampProducer: a server that stamps facts sets By to the token's name. A client without the right to import can't set
+// another By, whether the server stamps or not. An import may set By.
 func TestStampProducer(t *testing.T) {
 	importer := entry("importer", []string{"*"}, []string{"*"}, false)
 	importer.Import = true
@@ -33,7 +33,7 @@ func TestStampProducer(t *testing.T) {
 		i.requireOK(`{"op":"write_fact","fact":{"id":"d","store":"tasks","key":"k","by":"long ago","value":1}}`)
 		i.requireOK(`{"op":"write_batch","facts":[{"id":"e","store":"tasks","key":"k","value":1}]}`)
 
-		// The first writer stays, and only clients that may read are told who that was.
+		// By keeps the first writer, and only clients that may read the store see it.
 		require.NotContains(t, s.with(entry("blind", nil, nil, false)).ask(`{"op":"write_fact","fact":{"id":"d","store":"tasks","key":"k","value":1}}`), "long ago")
 		require.Contains(t, i.ask(`{"op":"write_fact","fact":{"id":"d","store":"tasks","key":"k","value":1}}`), `"by":"long ago"`)
 
@@ -48,7 +48,7 @@ func TestStampProducer(t *testing.T) {
 		require.Equal(t, want, got)
 	}
 
-	open := serve(t, "tcp", memory.New(memory.Options{}), server.Options{StampProducer: true}) // no name, and all may import
+	open := serve(t, "tcp", memory.New(memory.Options{}), server.Options{StampProducer: true}) // clients have no name, and all may import
 	open.dial2().requireOK(`{"op":"write_fact","fact":{"id":"a","store":"tasks","key":"k","by":"somebody","value":1}}`)
 	open.dial2().requireOK("%s", writeJSON("tasks", "b"))
 	require.Equal(t, []string{"somebody", ""}, bys(open.facts()))

@@ -21,7 +21,7 @@ import (
 
 // TestStormOfCommand is TestStorm for a minute, against the command as a process of its own with 512 MiB of memory (RLIMIT_DATA, from
 // which the command makes its memory limit), with facts of 13 MiB among the attacks. It prints the latencies of the client that writes and of the client that follows. It needs IGNITER_SOAK=1;
-// IGNITER_COMMAND may name a program that is built already.
+// IGNITER_COMMAND may name a program that is already built.
 func TestStormOfCommand(t *testing.T) {
 	if os.Getenv("IGNITER_SOAK") == "" {
 		t.Skip("it takes more than a minute: set IGNITER_SOAK=1")
@@ -173,7 +173,7 @@ func TestStormOfCommand(t *testing.T) {
 	stop.Store(true)
 	attackers.Wait()
 	sent[n] = time.Now()
-	written.Store(int64(n + 1)) // the follower looks at it after one more fact
+	written.Store(int64(n + 1)) // the follower checks it after one more fact
 	writer.requireOK("%s", writeJSON("mine", fmt.Sprint(n)))
 	require.NoError(t, <-followed)
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", child.Process.Pid))

@@ -20,9 +20,9 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// TestStorm: while strangers and a client that may write one store do the worst that they can, all at once, a client that
-// behaves well writes, and another follows: neither loses a fact, and the memory in use stays below the limit. It takes a
-// second or two, or a minute with IGNITER_SOAK=1.
+// TestStorm: unauthenticated clients and a client that may write one store attack in all ways at once. Meanwhile a normal
+// client writes, and another follows: neither loses a fact, and the memory in use stays below the limit. It takes a second
+// or two, or a minute with IGNITER_SOAK=1.
 func TestStorm(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(512 << 20))
 	file := newTokenFile(t, admin, tasks)
@@ -58,7 +58,7 @@ func TestStorm(t *testing.T) {
 	}
 	say := func(bodies ...string) func(net.Conn) {
 		frames := framesOf(bodies...)
-		return func(nc net.Conn) { _, _ = nc.Write(frames) } // the server may hang up
+		return func(nc net.Conn) { _, _ = nc.Write(frames) } // the server may close the connection
 	}
 	hello := `{"op":"hello","protocol":2,"token":"tasks"}`
 	big := `"` + strings.Repeat("v", 256<<10) + `"`

@@ -21,13 +21,13 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// logs are the logs that are served, by the way in which the server reads them.
+// logs are the served logs, by the way in which the server reads them.
 var logs = map[string]func(t testing.TB) backend.Backend{
 	"memory": func(testing.TB) backend.Backend { return memory.New(memory.Options{}) },
 	"pages":  func(testing.TB) backend.Backend { return plain(memory.New(memory.Options{})) },
 }
 
-// fill writes single facts and groups of them, of several stores, and returns what the log then holds.
+// fill writes single facts and batches, of several stores, and returns the facts that the log then holds.
 func fill(s *served) []backend.Fact {
 	s.write(fact("tasks", "a"), fact("notes", "b"))
 	for g := range 4 {
@@ -60,10 +60,10 @@ func in(facts []backend.Fact, r backend.Range) (some []backend.Fact) {
 func TestStreams(t *testing.T) {
 	for name, open := range logs {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, "tcp", open(t), server.Options{Heartbeat: time.Hour}) // so that progress is told at once or not at all
+			s := serve(t, "tcp", open(t), server.Options{Heartbeat: time.Hour}) // so that progress is reported at once or not at all
 			facts := fill(s)
 			last := facts[len(facts)-1].Seq
-			replays := s.dial2() // one after the other works too
+			replays := s.dial2() // several replays, one after the other
 			for _, stores := range [][]string{nil, {}, {"tasks"}, {"tasks", "notes"}, {"none"}} {
 				for seq := uint64(0); seq <= last; seq++ {
 					for through := uint64(0); through <= last; through++ {
@@ -112,8 +112,8 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// through reads a subscription that was sent from a seq on until the server says that it has read the log through
-// another, and returns the facts.
+// through reads a subscription, which was sent through seq, until the server has read the log through last. It returns the
+// facts.
 func (p *peer) through(seq, last uint64) (facts []backend.Fact) {
 	p.t.Helper()
 	for seq < last {
@@ -130,7 +130,7 @@ func (p *peer) through(seq, last uint64) (facts []backend.Fact) {
 	return facts
 }
 
-// TestBatchesStayWhole: what was written as one comes in one frame.
+// TestBatchesStayWhole: a batch comes in one frame.
 func TestBatchesStayWhole(t *testing.T) {
 	for name, open := range logs {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestStreamsOfVersion1(t *testing.T) {
 	}
 }
 
-// TestLateSubscriptionOfVersion1 begins when it is asked for, with nothing from before.
+// TestLateSubscriptionOfVersion1: a subscription gets no facts from before its request.
 func TestLateSubscriptionOfVersion1(t *testing.T) {
 	s := serveMemory(t, server.Options{})
 	fill(s)
@@ -231,7 +231,7 @@ func TestLateSubscriptionOfVersion1(t *testing.T) {
 	require.Contains(t, p.next(), `{"event":"fact_written","fact":{"id":"new"`)
 }
 
-// TestLargeReplayOfVersion1 asks for more than a frame holds: an error says so, and nothing is cut short.
+// TestLargeReplayOfVersion1 replays more than a frame holds: the answer is an error, and not a part of the log.
 func TestLargeReplayOfVersion1(t *testing.T) {
 	const limit = 8 << 10
 	s := serveMemory(t, server.Options{MaxFrame: limit})
@@ -256,7 +256,7 @@ func TestLargeReplayOfVersion1(t *testing.T) {
 	require.Len(t, s.facts(), n)
 }
 
-// TestFourMethods serves a backend that has only the four methods: replays end where it does, pruned or not, and
+// TestFourMethods serves a backend that has only the four methods: replays end at the log's end, pruned or not, and
 // subscriptions of both versions get new facts.
 func TestFourMethods(t *testing.T) {
 	l := memory.New(memory.Options{})
@@ -286,7 +286,7 @@ func TestFourMethods(t *testing.T) {
 	require.Len(t, got, 2)
 }
 
-// TestPrunedTail: a subscription is told at once that nothing is left at the log's end.
+// TestPrunedTail: a subscription reports at once that the log was read through its pruned end.
 func TestPrunedTail(t *testing.T) {
 	for name, open := range logs {
 		t.Run(name, func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestPrunedTail(t *testing.T) {
 	}
 }
 
-// TestThousandSubscribers has each of them get every fact once and in order, while several clients write.
+// TestThousandSubscribers: each subscriber gets every fact once and in order, while several clients write.
 func TestThousandSubscribers(t *testing.T) {
 	const subscribers, writers, each = 1000, 4, 25
 	s := serveMemory(t, server.Options{})

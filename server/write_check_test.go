@@ -15,7 +15,8 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// TestImports takes times, causations and foreign hashes from clients that may import, and no times that are ahead.
+// TestImports: the server takes times, causations and foreign hashes only from clients that may import, and no times that
+// are ahead.
 func TestImports(t *testing.T) {
 	importer := entry("importer", nil, []string{"*"}, false)
 	importer.Import = true

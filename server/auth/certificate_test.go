@@ -32,8 +32,8 @@ func issue(t *testing.T, name string) (cert, key []byte) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: text})
 }
 
-// TestReload: Reload also reads files that look unchanged, says what is wrong with them, and leaves the certificate as it was
-// then.
+// TestReload: Reload also reads files that look unchanged. If they are invalid, it returns an error, and the certificate
+// stays unchanged.
 func TestReload(t *testing.T) {
 	dir, when := t.TempDir(), time.Now()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -45,7 +45,7 @@ func TestReload(t *testing.T) {
 	}
 	cert1, key1 := issue(t, "one")
 	cert2, key2 := issue(t, "two")
-	for len(cert2) != len(cert1) || len(key2) != len(key1) { // so that size and time tell nothing
+	for len(cert2) != len(cert1) || len(key2) != len(key1) { // so that size and time show no change
 		cert2, key2 = issue(t, "two")
 	}
 	write(cert1, key1)

@@ -47,7 +47,7 @@ func (f *tokenFile) reload(entries ...auth.TokenEntry) {
 	require.NoError(f, f.Reload())
 }
 
-// newToken returns a token with what its entry grants.
+// newToken returns a token and its entry.
 func newToken(name string, read, write []string, admin bool) (string, auth.TokenEntry) {
 	token, entry := auth.NewToken(name)
 	entry.Read, entry.Write, entry.Admin = read, write, admin
@@ -78,7 +78,7 @@ func requireEverything(t *testing.T, p auth.Policy, c auth.Credential) *auth.Gra
 	return &g
 }
 
-// requireNothing requires that a client is not let in.
+// requireNothing requires that a client is not authenticated.
 func requireNothing(t *testing.T, p auth.Policy, c auth.Credential) {
 	t.Helper()
 	g, err := grantOf(p, c)
@@ -116,7 +116,7 @@ func TestPolicy(t *testing.T) {
 		requireNothing(t, tokens, auth.CredentialOf(other, nil))
 		requireNothing(t, tokens, auth.CredentialOf(entry.SHA256, nil))
 		requireNothing(t, tokens, auth.CredentialOf("", certificate("stranger")))
-		requireNothing(t, tokens, auth.CredentialOf(other, certificate("worker"))) // a wrong token is not made good by a certificate
+		requireNothing(t, tokens, auth.CredentialOf(other, certificate("worker"))) // a certificate does not make up for a wrong token
 		require.Equal(t, "worker", requireEverything(t, tokens, auth.CredentialOf(token, nil)).Name())
 		requireEverything(t, tokens, auth.CredentialOf("", certificate("worker")))
 		requireEverything(t, tokens, auth.CredentialOf(token, certificate("stranger")))
@@ -140,7 +140,7 @@ func TestReadable(t *testing.T) {
 		{[]string{"a", "b"}, []string{"b", "c"}, nil, true},
 		{[]string{"a", "b"}, []string{"*"}, nil, true},
 		{[]string{}, nil, []string{}, false},
-		{nil, nil, []string{}, false}, // nothing granted is not all
+		{nil, nil, []string{}, false}, // an empty grant does not stand for all
 		{nil, []string{"a"}, nil, true},
 	} {
 		token, entry := newToken("t", x.granted, nil, false)
@@ -177,7 +177,7 @@ func TestOwnStores(t *testing.T) {
 	require.NoError(t, g.MayWrite("igniter.rules"), "where everybody may do everything")
 }
 
-// TestSession: a session follows the tokens as they are reloaded, and keeps the last ones that could be read.
+// TestSession: a session follows reloads of the tokens, and keeps the last valid ones.
 func TestSession(t *testing.T) {
 	token, entry := newToken("t", []string{"a"}, []string{"a"}, false)
 	file := newTokenFile(t, entry)
@@ -216,13 +216,13 @@ func TestSession(t *testing.T) {
 	require.NoError(t, open.Err)
 }
 
-// TestReading: a loop over the log learns that its client reads other stores than before, or nothing any more.
+// TestReading: a loop over the log learns that its client may read other stores than before, or none.
 func TestReading(t *testing.T) {
 	token, entry := newToken("t", []string{"b", "a", "b"}, nil, false)
 	for name, x := range map[string]struct {
 		asked, reads []string // from the beginning
-		granted      []string // by the reload; nil: the token is gone
-		want         []string // read then
+		granted      []string // after the reload; nil: the token is gone
+		want         []string // read after the reload
 		err          error    // nil: nothing has changed
 	}{
 		"all, as before":       {nil, []string{"a", "b"}, []string{"a", "b"}, []string{"a", "b"}, nil},
