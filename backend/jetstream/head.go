@@ -46,7 +46,7 @@ func (p *port) Head(caller context.Context) (uint64, error) {
 		// If the rest of a part does not come, the part is not of a unit: another program has published it, and its readers
 		// report that.
 		if i, n := partOf(m.Header); i == n || time.Since(since) > partDoubt {
-			if p.saw(m.Sequence); m.Sequence >= p.top.Load() { // otherwise the end is lost, or the server is behind
+			if p.saw(m.Sequence); m.Sequence >= p.top.Load() { // otherwise the end was lost, or the server is behind
 				p.checked.Store(reconnects)
 			}
 			p.answered()

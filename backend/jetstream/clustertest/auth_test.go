@@ -20,7 +20,7 @@ import (
 	"github.com/igniter-store/igniter/internal/servertest"
 )
 
-// written writes a file in a directory of the test's own, and returns its path.
+// written writes a file in a new directory of the test, and returns its path.
 func written(t testing.TB, name string, text []byte) string {
 	path := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(path, text, 0o600))
@@ -66,7 +66,7 @@ func refuses(t *testing.T, c backend.Config, target error) {
 	require.ErrorIs(t, err, target)
 }
 
-// TestNKey opens a log at a server that asks for an nkey. One whose user may not publish is told what it needs.
+// TestNKey opens a log at a server that requires an nkey. If the user may not publish, the error names the missing right.
 func TestNKey(t *testing.T) {
 	t.Parallel()
 	public, seed, _ := user(t)
@@ -136,8 +136,8 @@ func TestCredentials(t *testing.T) {
 	refuses(t, config(s.ClientURL(), map[string]any{"credentials": credentials(time.Now().Add(-time.Hour))}), backend.ErrUnauthenticated)
 }
 
-// TestToken opens a log at a server that asks for a token. When the token is another one after a restart, callers are told, and when it is
-// the old one again, the log goes on.
+// TestToken opens a log at a server that requires a token. If the server has another token after a restart, callers get an
+// error. When it has the old one again, the log goes on.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -174,7 +174,7 @@ func TestToken(t *testing.T) {
 	require.Equal(t, "d", facts[len(facts)-1].ID)
 }
 
-// TestTLS opens a log at a server that shows a certificate of an authority of its own, and wants one.
+// TestTLS opens a log at a server that shows a certificate of a private authority, and requires one.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	authority := servertest.NewAuthority(t)

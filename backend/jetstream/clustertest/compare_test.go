@@ -22,8 +22,8 @@ import (
 	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
-// BenchmarkBackends measures all backends in one run, with what they are by default: files and PostgreSQL sync each write, network is a server
-// of ours before files, and JetStream is one server and three.
+// BenchmarkBackends measures all backends in one run, with their defaults: files and PostgreSQL sync each write, network is
+// an Igniter server over files, and JetStream runs on one server and on three.
 func BenchmarkBackends(b *testing.B) {
 	ctx := context.Background()
 	files := func(b *testing.B) backend.Log {

@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/backend/jetstream"
 )
 
-// harms are ways in which a disk changes a block of a stream. A server that starts again looks at the last block alone.
+// harms are ways in which a disk changes a block of a stream. A restarted server checks only the last block.
 var harms = map[string]func(t *testing.T, block string){
 	"flipped":     flip,
 	flippedBefore: flip,
@@ -48,7 +48,8 @@ func blocksOf(t *testing.T, dir, log string) []string {
 	return blocks
 }
 
-// harm harms the first block that a server, which is down, has of a log's stream, and removes its index of the blocks if withIndex is false.
+// harm damages the first block of a log's stream on a stopped server. If withIndex is false, it removes the server's index
+// of the blocks.
 func harm(t *testing.T, name, dir, log string, withIndex bool) {
 	t.Helper()
 	blocks := blocksOf(t, dir, log)
@@ -60,7 +61,7 @@ func harm(t *testing.T, name, dir, log string, withIndex bool) {
 	}
 }
 
-// fill writes 20 facts, and others after them that take more than a block if the harm needs it.
+// fill writes 20 facts. If the harm needs it, it writes more facts, which take more than a block.
 func fill(t *testing.T, l backend.Log, name string) (all []backend.Fact) {
 	for i := range 20 {
 		all = append(all, put(t, l, string(rune('a'+i))))
@@ -73,8 +74,8 @@ func fill(t *testing.T, l backend.Log, name string) (all []backend.Fact) {
 	return all
 }
 
-// TestDisk harms the only copy of the stream while the server is down. A process that opens the log, and a process that was there
-// before, say so.
+// TestDisk damages the only copy of the stream while the server is down. A process that opens the log, and an earlier
+// process, report it.
 func TestDisk(t *testing.T) {
 	t.Parallel()
 	for name := range harms {
@@ -91,7 +92,7 @@ func TestDisk(t *testing.T) {
 				l := open(t, s.ClientURL(), log)
 				defer l.Close()
 				want := fill(t, l, name)
-				require.NoError(t, open(t, s.ClientURL(), log).Close()) // which writes the witness
+				require.NoError(t, open(t, s.ClientURL(), log).Close()) // writes the witness
 				port := s.Addr()
 				stopServer(s)
 				harm(t, name, dir, log, index)
@@ -118,9 +119,9 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-// TestClusterDisk harms the copy that one server of three has while that server is down, and then makes it the leader. A process that opens
-// the log, and a writer and a follower that were there before, have all facts, or say that some were taken away. Without that server all
-// facts are there, and it gets them again once its copy was removed.
+// TestClusterDisk damages the copy of one server of three while that server is down, and then makes it the leader. A
+// process that opens the log, and an earlier writer and follower, have all facts, or report that some were removed. Without
+// that server all facts are there. It gets them again after its copy was removed.
 func TestClusterDisk(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
@@ -185,7 +186,7 @@ func TestClusterDisk(t *testing.T) {
 	}
 	c.start(victim)
 	_, js := connect(t, c.url())
-	for name, x := range all { // its copy is made again of the others
+	for name, x := range all { // its copy is restored from the others
 		c.lead(x.log, victim)
 		s, err := js.Stream(t.Context(), "IGNITER_"+x.log)
 		require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 // lostEnds are logs whose last message is deleted before all servers stop.
 var lostEnds = []struct {
 	name    string
-	facts   int  // that were acknowledged
+	facts   int  // the number of acknowledged facts
 	erase   bool // delete the message as a prune does
 	witness bool // the log has its witness
 	index   bool // the servers have the indexes of their blocks
@@ -31,9 +31,9 @@ var lostEnds = []struct {
 	{"only-no-witness", 1, false, false, false},
 }
 
-// TestLostEnd deletes the last message of a log by force. Then all servers and processes stop, and start again. Processes that open the log say so, with
-// the seq that the log had if there is a witness. The stream knows the sequences that it gave out even if there is none. Processes that have
-// lived on, which write and read, say so too.
+// TestLostEnd deletes the last message of a log by force. Then all servers and processes stop, and start again. Processes
+// that open the log report it, with the lost seq if there is a witness. Even without a witness, the stream knows the
+// sequences that it gave out. Processes that kept running, and write and read, report it too.
 func TestLostEnd(t *testing.T) {
 	t.Parallel()
 	t.Run("one server", func(t *testing.T) {
@@ -83,7 +83,7 @@ func testLostEnd(t *testing.T, o jetstream.Options, dirs []string, stop, start f
 			defer other.Close()
 			alive = append(alive, other)
 		}
-		require.NoError(t, l.Close()) // which writes the witness
+		require.NoError(t, l.Close()) // writes the witness
 		s, err := js.Stream(t.Context(), "IGNITER_"+e.name)
 		require.NoError(t, err)
 		remove := s.DeleteMsg
@@ -108,7 +108,7 @@ func testLostEnd(t *testing.T, o jetstream.Options, dirs []string, stop, start f
 	start()
 	opened := make([]error, len(lostEnds))
 	var all sync.WaitGroup
-	for i, e := range lostEnds { // with three servers, each waits for the leader that was replaced
+	for i, e := range lostEnds { // with three servers, each case waits for the time of doubt
 		all.Go(func() {
 			var l backend.Log
 			if l, opened[i] = open(e.name, false); opened[i] == nil {

@@ -18,13 +18,13 @@ import (
 	"github.com/igniter-store/igniter/backend/jetstream"
 )
 
-// wantLost fails the test unless writes, loops and Stats of a log all report a loss, with the words.
+// wantLost fails the test unless writes, loops and Stats of a log all report a loss, in the given words.
 func wantLost(t *testing.T, l backend.Log, target error, words string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*waitFor)
 	defer cancel()
 	var err error
-	for n := 0; err == nil; n++ { // until the process looks at the end of the log
+	for n := 0; err == nil; n++ { // until the process checks the end of the log
 		_, err = l.WriteFact(ctx, factOf(fmt.Sprint("after the loss ", n)))
 	}
 	require.ErrorIs(t, err, target)
@@ -46,7 +46,7 @@ func wantLost(t *testing.T, l backend.Log, target error, words string) {
 	require.ErrorIs(t, err, target)
 }
 
-// TestRecreated recreates the stream under a writer and a follower that waits. Both say that it is another log.
+// TestRecreated recreates the stream under a writer and a waiting follower. Both report that it is another log.
 func TestRecreated(t *testing.T) {
 	t.Parallel()
 	url, log := one(), nameOf(t.Name())
@@ -68,7 +68,7 @@ func TestRecreated(t *testing.T) {
 	}()
 	<-followed
 	first := open(t, url, log)
-	require.NoError(t, first.Close()) // which writes the witness
+	require.NoError(t, first.Close()) // writes the witness
 	_, js := connect(t, url)
 	require.NoError(t, js.DeleteStream(t.Context(), "IGNITER_"+log))
 	_, err := jetstream.Open(t.Context(), jetstream.Options{URL: url, Log: log, Replicas: 1})
@@ -94,7 +94,7 @@ func TestPurged(t *testing.T) {
 	for name, c := range map[string]struct {
 		at    uint64
 		words string
-		known string // what a process says that was there before; "": it does not know
+		known string // the error of an earlier process; "": it does not notice
 	}{
 		"inside": {3, "seq 3 to 3, at position 3, were taken away: seq 2 is followed by seq 4", ""},
 		"last":   {5, "ends with seq 4, at position 4", "(facts through|facts from) seq [5-9][0-9]*"},
@@ -110,7 +110,7 @@ func TestPurged(t *testing.T) {
 			_, js := connect(t, url)
 			s, err := js.Stream(t.Context(), "IGNITER_"+log)
 			require.NoError(t, err)
-			if c.known != "" { // the process has written the witness, and looks at the same unit again later
+			if c.known != "" { // the process has written the witness, and checks the same unit again later
 				require.Eventually(t, func() bool {
 					kv, err := js.KeyValue(t.Context(), "IGNITER_"+log)
 					if err == nil {
@@ -130,8 +130,8 @@ func TestPurged(t *testing.T) {
 	}
 }
 
-// TestForeign publishes messages that are not a log's: without a header, with nothing but one, with one that looks right, on
-// each subject.
+// TestForeign publishes foreign messages on each subject: without a header, with only a header, and with a plausible
+// header.
 func TestForeign(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -159,7 +159,7 @@ func TestForeign(t *testing.T) {
 			_, err = nc.RequestMsg(&nats.Msg{Subject: "igniter." + log + "." + stats.Log.String() + "." + c.subject, Header: c.header, Data: []byte(c.body)}, waitFor)
 			require.NoError(t, err)
 			wantLost(t, l, backend.ErrCorrupt, "after seq 1(: position 2 holds no unit of this log: another program may publish there|, at position 2, were taken away|: position 2, seqs 7 to 9: the bytes are not what was written)")
-			if name != "a part" { // for whose rest each look at the log's end waits
+			if name != "a part" { // each check of the log's end waits for the rest of a part
 				_, err = jetstream.Open(t.Context(), jetstream.Options{URL: url, Log: log, Replicas: 1})
 				require.ErrorIs(t, err, backend.ErrCorrupt)
 			}
@@ -167,8 +167,8 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestChanged changes the stream under a process. Once it connects again it takes no more writes, and says why, until the stream is changed
-// back.
+// TestChanged changes the stream under a process. After a reconnect the log takes no writes, and its errors say why, until
+// the stream is changed back.
 func TestChanged(t *testing.T) {
 	t.Parallel()
 	p, log := newProxy(t, one()), nameOf(t.Name())
@@ -199,7 +199,7 @@ func TestChanged(t *testing.T) {
 	require.Equal(t, "c", facts[len(facts)-1].ID)
 }
 
-// TestConfiguration refuses streams that may lose messages, also after the process connects again.
+// TestConfiguration: streams that may lose messages are refused, also after a reconnect.
 func TestConfiguration(t *testing.T) {
 	t.Parallel()
 	url, log := one(), nameOf(t.Name())
@@ -251,8 +251,7 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
-// TestConnectionCut loses the answers of the server, and of every kind of call, by cutting the connection while facts are
-// written.
+// TestConnectionCut loses answers of the server to every kind of call, by cutting the connection while facts are written.
 func TestConnectionCut(t *testing.T) {
 	t.Parallel()
 	p := newProxy(t, one())

@@ -20,8 +20,9 @@ import (
 	"github.com/igniter-store/igniter/internal/figures"
 )
 
-// BenchmarkFigures compares a log with raw use of a stream of the same servers, which are a process of their own. Raw messages are facts
-// and units that the log has written, since servers compress what they replicate: only the same bytes compare. It ends with the rows of docs/backends.md.
+// BenchmarkFigures compares a log with raw use of a stream of the same servers, which run in a separate process. Raw
+// messages have the bytes of facts and units that the log has written. Only equal bytes are comparable, since servers
+// compress replicated messages. The benchmark ends with the rows of docs/backends.md.
 func BenchmarkFigures(b *testing.B) {
 	t := &table{figures.Table{Unit: "facts/s"}, ""}
 	for i, c := range []struct {
@@ -87,7 +88,7 @@ func (r *rows) fact() backend.Fact {
 	return backend.Fact{ID: backend.NewLogID().String(), Store: "tasks", Key: fmt.Sprint("t", n%1000), Value: figures.Value(int(n))}
 }
 
-// write returns what writes a batch of so many facts.
+// write returns a function that writes a batch of facts.
 func (r *rows) write(l backend.Log, facts int) func() {
 	return func() {
 		batch := backend.Batch{Facts: make([]backend.Fact, facts)}
@@ -174,7 +175,7 @@ func (r *rows) tailed(m *ring) func() {
 	}
 }
 
-// consume returns how many messages of a stream a consumer gets in a second, when it reads it from the beginning through a sequence.
+// consume returns the number of messages per second that a consumer gets from the beginning of a stream through a sequence.
 func (r *rows) consume(stream string, through uint64, each float64) func(time.Duration) float64 {
 	return func(d time.Duration) float64 {
 		n, begun := uint64(0), time.Now()
@@ -194,7 +195,7 @@ func (r *rows) consume(stream string, through uint64, each float64) func(time.Du
 	}
 }
 
-// replays returns how many facts a second a log gives, from the beginning through a seq.
+// replays returns the number of facts per second of a replay from the beginning through a seq.
 func (r *rows) replays(l backend.Log, through uint64) func(time.Duration) float64 {
 	return func(d time.Duration) float64 {
 		n, begun := 0, time.Now()

@@ -14,7 +14,7 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// TestGoneServer stops the server and starts it again: the health of an engine tells both, and a write that waits is done.
+// TestGoneServer stops the server and starts it again: the health of an engine shows both, and a waiting write succeeds.
 func TestGoneServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

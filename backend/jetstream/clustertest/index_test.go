@@ -18,8 +18,8 @@ import (
 	"github.com/igniter-store/igniter/backend/jetstream"
 )
 
-// openWatched opens a log, and returns through which position the index was with which it was opened (0: none), how long that took,
-// and how many warnings there were.
+// openWatched opens a log. It returns the position of the index that it used (0: none), the time to open, and the number of
+// warnings.
 func openWatched(t testing.TB, url, log string) (l backend.Log, index uint64, took time.Duration, warnings int) {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
@@ -31,7 +31,7 @@ func openWatched(t testing.TB, url, log string) (l backend.Log, index uint64, to
 	return l, fields["with_index_through_position"].(uint64), fields["took"].(time.Duration), logs.FilterLevelExact(zap.WarnLevel).Len()
 }
 
-// TestIndex opens a log with an index of its IDs and keys, and without one where the index is damaged or gone.
+// TestIndex opens a log with an index of its IDs and keys, and without one if the index is damaged or gone.
 func TestIndex(t *testing.T) {
 	t.Parallel()
 	url, log := one(), nameOf(t.Name())
@@ -67,7 +67,7 @@ func TestIndex(t *testing.T) {
 	}
 	_, js := connect(t, url)
 	var through []uint64                   // the positions of indexes
-	for _, n := range []int{9000, 50, 1} { // the first one has more than a message
+	for _, n := range []int{9000, 50, 1} { // the first one needs more than a message
 		write(n)
 		s, err := js.Stream(t.Context(), "IGNITER_"+log)
 		require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestIndex(t *testing.T) {
 	opens(0, true)
 }
 
-// TestOpenLarge measures how long opening a log takes, with an index and without one. IGNITER_SOAK says how many thousand facts.
+// TestOpenLarge prints the time to open a log, with and without an index. IGNITER_SOAK is the number of facts in thousands.
 func TestOpenLarge(t *testing.T) {
 	thousands, _ := strconv.Atoi(os.Getenv("IGNITER_SOAK"))
 	if thousands < 10 {

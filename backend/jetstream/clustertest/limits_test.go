@@ -20,7 +20,7 @@ import (
 	"github.com/igniter-store/igniter/backend/jetstream"
 )
 
-// sized returns a fact with a value of about so many bytes, which can't be compressed. It is the same each time.
+// sized returns a fact with a value of about n incompressible bytes. It is the same each time.
 func sized(id string, n int) backend.Fact {
 	random := rand.New(rand.NewPCG(uint64(n), 0))
 	value := make([]byte, n+1)
@@ -31,8 +31,8 @@ func sized(id string, n int) backend.Fact {
 	return backend.Fact{ID: id, Store: "s", Key: "k", Value: value}
 }
 
-// TestParts writes facts and batches above a small limit of a message, to a server that takes 20 messages in a batch. What needs more is
-// backend.ErrTooLarge, and the log goes on.
+// TestParts writes facts and batches above a small limit of a message, to a server that takes 20 messages in a batch.
+// Larger ones are backend.ErrTooLarge, and the log goes on.
 func TestParts(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, t.TempDir(), func(o *server.Options) {
@@ -82,8 +82,8 @@ func TestLargest(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrTooLarge)
 }
 
-// TestAbandoned begins a unit of three parts and does not end it, as a process that dies does. Others write meanwhile. The end that comes late
-// is refused, and nobody sees a part.
+// TestAbandoned begins a unit of three parts and does not finish it, like a process that dies. Other processes write
+// meanwhile. The late last part is refused, and no reader sees a part.
 func TestAbandoned(t *testing.T) {
 	t.Parallel()
 	url, log := one(), nameOf(t.Name())
@@ -161,7 +161,8 @@ func TestStores(t *testing.T) {
 	}
 }
 
-// TestSameID writes the same facts from two processes at once. Each is in the log once, and both are told the same.
+// TestSameID writes the same facts from two processes at once. Each fact is in the log once, and both processes get the
+// same results.
 func TestSameID(t *testing.T) {
 	t.Parallel()
 	url, log := one(), nameOf(t.Name())
@@ -189,8 +190,8 @@ func TestSameID(t *testing.T) {
 	require.Len(t, facts, len(told[0]))
 }
 
-// TestAway writes much more than the client's buffers hold while the server is away, and while everything is held back. All is
-// written, once, when the server is back.
+// TestAway writes much more than the client's buffers hold while the server is down, and while all bytes are held back.
+// Each fact is written once when the server is back.
 func TestAway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -239,11 +240,11 @@ func TestAway(t *testing.T) {
 		require.False(t, seen[f.ID], f.ID)
 		seen[f.ID] = true
 	}
-	delete(seen, "gives up") // which may have been written all the same
+	delete(seen, "gives up") // it may have been written
 	require.Equal(t, ids, seen)
 }
 
-// TestQuorum reads with marks, which no reader sees.
+// TestQuorum reads with marks, which readers do not see.
 func TestQuorum(t *testing.T) {
 	t.Parallel()
 	url, log := one(), nameOf(t.Name())

@@ -17,7 +17,7 @@ import (
 // raced names a log to the processes of TestLinearizable.
 const raced = "CLUSTERTEST_RACED"
 
-// writesEach is how many writes a client of TestLinearizable makes.
+// writesEach is the number of writes of a client of TestLinearizable.
 const writesEach = 30
 
 func race() error {

@@ -23,7 +23,7 @@ import (
 	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
-// TestModel runs the model over logs that several processes have open, at servers of other systems.
+// TestModel runs the model over JetStream and PostgreSQL, with logs that several processes have open.
 func TestModel(t *testing.T) {
 	backends := []model.Backend{{Name: "jetstream", Place: streamPlaceOf(t, one()), Apart: true, Ends: true}}
 	if _, err := pgserver.Program("initdb"); err != nil {
@@ -96,7 +96,7 @@ func (p *tablePlace) Open(ctx context.Context, now func() time.Time) (backend.Lo
 func (p *tablePlace) Close(log backend.Log) error { return log.Close() }
 func (p *tablePlace) Remove() error               { return nil }
 
-// Restore makes the tables what they were when the log ended with a seq, as a copy of the disk that is put back.
+// Restore sets the tables back to the state in which the log ended with a seq, as restoring a copy of the disk does.
 func (p *tablePlace) Restore(ctx context.Context, _ backend.Stats, _ iter.Seq2[backend.Page, error], through uint64) error {
 	conn, err := pgx.Connect(ctx, p.opts.Address)
 	if err != nil {

@@ -24,10 +24,10 @@ import (
 	"github.com/igniter-store/igniter/server"
 )
 
-// serve puts a server of ours before a log until the test ends, and returns its address.
+// serve serves a log with an Igniter server until the test ends, and returns its address.
 func serve(t testing.TB, l backend.Log) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ign") // a socket's path is short
+	dir, err := os.MkdirTemp("", "ign") // a socket's path must be short
 	require.NoError(t, err)
 	path := filepath.Join(dir, "s")
 	listener, err := server.Listen("unix", path)
@@ -43,7 +43,8 @@ func serve(t testing.TB, l backend.Log) string {
 	return "unix://" + path
 }
 
-// places returns, by backend, how a new log is named to the command. A backend whose server is not installed is left out.
+// places returns, by backend, the arguments of the command that name a new log. A backend whose server is not installed is
+// left out.
 func places(t testing.TB, jetstreamURL string) map[string]func(name string) []string {
 	all := map[string]func(string) []string{
 		"memory": func(string) []string { return []string{"--address", serve(t, memory.New(memory.Options{}))} },
@@ -70,7 +71,7 @@ func places(t testing.TB, jetstreamURL string) map[string]func(name string) []st
 	return all
 }
 
-// killImport kills an import that has read a text and waits for more.
+// killImport starts an import, lets it read a text, and kills it while it waits for more.
 func killImport(t testing.TB, command, text string, args []string) {
 	t.Helper()
 	cmd := exec.Command(command, args...)
@@ -83,8 +84,9 @@ func killImport(t testing.TB, command, text string, args []string) {
 	_ = cmd.Wait()
 }
 
-// TestMoves moves a log between every two backends with igniter export and igniter import. Each import is interrupted: it gets a part of the
-// log first, and then all of it. Both logs are then the same. With IGNITER_SOAK the log has 100,000 facts, and the import is killed.
+// TestMoves moves a log between every two backends with igniter export and igniter import. Each import is interrupted: it
+// first gets a part of the log, and then all of it. Then both logs are the same. With IGNITER_SOAK the log has 100,000
+// facts, and the import is killed.
 func TestMoves(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, t.TempDir(), nil)

@@ -17,8 +17,8 @@ import (
 	"github.com/igniter-store/igniter/internal/programs"
 )
 
-// TestPrograms runs the tour, and the bank in two processes, on a log in JetStream: only their configuration says so. The command
-// opens such logs, too.
+// TestPrograms runs the tour, and the bank in two processes, on a log in JetStream, with only a change of their
+// configuration. The command opens such logs, too.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, t.TempDir(), nil)
@@ -54,7 +54,7 @@ func TestPrograms(t *testing.T) {
 	require.Contains(t, igniter("", "verify", "--address", url, "--log-name", "copy"), "3 facts through seq 3")
 	require.Contains(t, igniter("", "verify", "--address", url, "--log-name", "copy"), "sound")
 
-	// Two servers stand before one log.
+	// Two servers serve one log.
 	servers := make([]string, 2)
 	dir, err := os.MkdirTemp("", "ign") // a socket's path is short
 	require.NoError(t, err)

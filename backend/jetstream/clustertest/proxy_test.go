@@ -14,20 +14,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A proxy stands before a server. It can cut its connections, hold everything up, and be slow.
+// A proxy forwards connections to a server. It can cut its connections, hold back all bytes, and be slow.
 type proxy struct {
 	listener net.Listener
 	target   string
 	rate     atomic.Int64 // of each direction of a connection, in bytes a second; 0: as fast as it can
 
-	gate sync.RWMutex // held while the proxy holds everything back
+	gate sync.RWMutex // held while the proxy holds back all bytes
 
 	mu      sync.Mutex
 	blocked bool
 	conns   map[net.Conn]bool
 }
 
-// newProxy stands before the server with a URL or address, until the test ends.
+// newProxy returns a proxy for the server with a URL or address, until the test ends.
 func newProxy(t testing.TB, target string) *proxy {
 	if u, err := url.Parse(target); err == nil && u.Host != "" {
 		target = u.Host
@@ -85,7 +85,7 @@ func (p *proxy) serve(in net.Conn) {
 	p.mu.Unlock()
 }
 
-// copy copies what comes, as fast as the proxy's rate says. A slow proxy hardly buffers.
+// copy copies bytes at the proxy's rate. A slow proxy hardly buffers.
 func (p *proxy) copy(to, from net.Conn) {
 	if p.rate.Load() == 0 {
 		_, _ = io.Copy(gated{to, &p.gate}, from)
@@ -111,7 +111,7 @@ func (p *proxy) add(c net.Conn) bool {
 	return !p.blocked
 }
 
-// A gated connection holds back what is written to it as long as the gate is shut.
+// A gated connection holds back writes while the gate is shut.
 type gated struct {
 	net.Conn
 	gate *sync.RWMutex
@@ -123,7 +123,7 @@ func (g gated) Write(b []byte) (int, error) {
 	return g.Conn.Write(b)
 }
 
-// hold holds everything back, and lets it go on when it is called with false.
+// hold holds back all bytes, or lets them pass again when it is called with false.
 func (p *proxy) hold(shut bool) {
 	if shut {
 		p.gate.Lock()

@@ -23,10 +23,10 @@ import (
 	"github.com/igniter-store/igniter/internal/pgserver"
 )
 
-// urlEnv names the servers to a process that a test starts.
+// urlEnv is the environment variable with the URL of the servers, for processes that a test starts.
 const urlEnv = "CLUSTERTEST_URL"
 
-// waitFor is how long a test waits for a condition.
+// waitFor limits the wait for a condition.
 const waitFor = 30 * time.Second
 
 func soak() bool { return os.Getenv("IGNITER_SOAK") != "" }
@@ -102,7 +102,7 @@ func open(t testing.TB, url, log string) backend.Log {
 	return l
 }
 
-// connect returns a connection of the test's own, which is closed at its end.
+// connect returns a connection for the test, which is closed when the test ends.
 func connect(t testing.TB, url string) (*nats.Conn, natsjs.JetStream) {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))

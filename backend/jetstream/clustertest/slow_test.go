@@ -13,8 +13,8 @@ import (
 	"github.com/igniter-store/igniter/backend/jetstream"
 )
 
-// TestSlowNetwork writes and reads a fact over networks that need longer for it than the log waits for an answer, and than it
-// waits for a heartbeat.
+// TestSlowNetwork writes and reads a fact over networks that need longer for it than the log waits for an answer or for a
+// heartbeat.
 func TestSlowNetwork(t *testing.T) {
 	t.Parallel()
 	name := nameOf(t.Name())

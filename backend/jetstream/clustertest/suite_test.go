@@ -21,8 +21,8 @@ import (
 	"github.com/igniter-store/igniter/backend/jetstream"
 )
 
-// suiteOn runs the suite on the servers at a URL, with nothing skipped. The streams of a case are removed after it: servers that replicate
-// hundreds of streams do little else.
+// suiteOn runs the suite on the servers at a URL, with nothing skipped. The streams of a case are removed after it, since
+// servers that replicate hundreds of streams do little else.
 func suiteOn(t *testing.T, url string, replicas int) {
 	_, admin := connect(t, url)
 	var known sync.Map // the directories that were opened
@@ -75,11 +75,12 @@ func TestSuite(t *testing.T) {
 	suiteOn(t, one(), 1)
 }
 
-// clusterEnv has the URL of the servers of TestClusterSuite, for the processes that the suite starts. A text such as "serve 3 true" makes a process
-// three servers that sync each message.
+// clusterEnv has the URL of the servers of TestClusterSuite, for the processes that the suite starts. A text such as "serve
+// 3 true" makes a process run three servers that sync each message.
 const clusterEnv = "CLUSTERTEST_CLUSTER"
 
-// TestClusterSuite runs the suite on three servers. They are in a process of their own, since the suite measures this one's memory.
+// TestClusterSuite runs the suite on three servers. They run in a separate process, since the suite measures the memory of
+// this one.
 func TestClusterSuite(t *testing.T) {
 	if !soak() {
 		t.Skip("it takes a minute or more: run it with IGNITER_SOAK. .ci/run runs a part of it")
@@ -92,7 +93,7 @@ func TestClusterSuite(t *testing.T) {
 	suiteOn(t, url, 3)
 }
 
-// serveCluster starts one server or three, in a process of their own until the test ends, and returns their URL.
+// serveCluster starts one server or three, in a separate process until the test ends, and returns their URL.
 func serveCluster(t testing.TB, servers int, always bool) string {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestServeCluster$", "-test.timeout=0")
 	cmd.Env, cmd.Stderr = append(os.Environ(), fmt.Sprintf("%s=serve %d %t", clusterEnv, servers, always)), os.Stderr
@@ -115,7 +116,7 @@ func serveCluster(t testing.TB, servers int, always bool) string {
 	return strings.TrimSpace(url)
 }
 
-// TestServeCluster is the process of serveCluster.
+// TestServeCluster runs in the process of serveCluster.
 func TestServeCluster(t *testing.T) {
 	var servers int
 	var always bool
