@@ -27,7 +27,7 @@ const maxKept = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// HashLen is how long a hash is.
+// HashLen is the length of a hash.
 const HashLen = 2 * sha256.Size
 
 // Hash returns the lower-case hex SHA-256 of the canonical form of the JSON value src, which is the
@@ -39,7 +39,7 @@ func Hash(src []byte) (string, error) {
 	return string(hash), err
 }
 
-// AppendHash appends what [Hash] returns to dst. After an error dst is returned unchanged.
+// AppendHash appends the [Hash] of src to dst. After an error it returns dst unchanged.
 func AppendHash(dst, src []byte) ([]byte, error) {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)

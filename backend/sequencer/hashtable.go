@@ -64,7 +64,7 @@ func (t *hashTable) find(hash uint64, yield func(uint64) bool) bool {
 	return true
 }
 
-// first returns the slot where find begins; 0 if the table has none.
+// first returns the slot at which find begins; 0 if the table is empty.
 func (t *hashTable) first(hash uint64) uint64 {
 	if t.used == 0 {
 		return 0

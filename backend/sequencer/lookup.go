@@ -4,18 +4,18 @@ package sequencer
 
 import "github.com/igniter-store/igniter/backend"
 
-// maxLookups is how many facts Assign looks up together.
+// maxLookups is the number of facts that Assign looks up together.
 const maxLookups = 64
 
-// A lookup is what Assign looks for: a fact's ID and its key.
+// A lookup has the ID and the hashes with which Assign looks up a fact and its key.
 type lookup struct {
 	id              ID
 	idHash, keyHash uint64
 }
 
-// lookUp returns what to look for facts, at most maxLookups, and reads the slots where the tables may have it. In a large log most of
-// them are not in the processor's cache. These reads do not depend on each other, so that it waits for many of them at a
-// time: in a loop that decides by each slot what to do next, it would wait for each.
+// lookUp returns the lookups of at most maxLookups facts, and reads the first slot of each in the tables. In a large log
+// most slots are not in the processor's cache. The reads are independent, so that the processor waits for many of them at a
+// time. A loop that decides after each slot would wait for each.
 func (s *Sequencer) lookUp(facts []backend.Fact) []lookup {
 	all := s.lookups[:len(facts)]
 	for i := range facts {
@@ -27,6 +27,6 @@ func (s *Sequencer) lookUp(facts []backend.Fact) []lookup {
 	for i := range all {
 		sum += ids.first(all[i].idHash) + keys.first(all[i].keyHash)
 	}
-	s.sum = sum // so that the compiler keeps the reads
+	s.sum = sum // otherwise the compiler could remove the reads
 	return all
 }

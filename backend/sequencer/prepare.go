@@ -94,19 +94,19 @@ func Normalize(f backend.Fact) (backend.Fact, error) {
 	return f, err
 }
 
-// A room is memory for what facts are given: blocks that they share, so that each does not cost an allocation.
+// A room has blocks of memory that prepared facts share, so that not every fact costs an allocation.
 type room struct {
 	block []byte
-	left  int // how many bytes are still to be taken
+	left  int // the number of bytes still to be taken
 }
 
-// Facts share blocks of about maxBlock bytes. One that needs more than maxShared has its own.
+// Facts share blocks of about maxBlock bytes. A fact that needs more than maxShared has its own.
 const (
 	maxBlock  = 32 << 10
 	maxShared = 4 << 10
 )
 
-// need returns how many bytes a fact takes.
+// need returns the number of bytes that a fact takes.
 func need(f *backend.Fact) int {
 	n := Size(f)
 	if f.ValueHash == "" {
@@ -129,7 +129,7 @@ func (r *room) take(n int) []byte {
 	return r.block[start : start : start+n]
 }
 
-// hash fills in ValueHash if it is empty. That checks the value, so hash puts one in its place that takes less time to check
+// hash fills in ValueHash if it is empty. Since that checks the value, hash replaces the value by one that is fast to check
 // again.
 func (r *room) hash(f *backend.Fact) error {
 	if f.ValueHash != "" {
@@ -137,7 +137,7 @@ func (r *room) hash(f *backend.Fact) error {
 	}
 	text, err := wire.AppendHash(r.take(wire.HashLen), f.Value)
 	if err == nil {
-		f.ValueHash = unsafe.String(unsafe.SliceData(text), len(text)) // which nothing changes
+		f.ValueHash = unsafe.String(unsafe.SliceData(text), len(text)) // nothing changes text later
 		f.Value = plain
 	}
 	return err

@@ -21,7 +21,7 @@ type Sequencer struct {
 	ids  idIndex
 	keys keyIndex
 
-	lookups [maxLookups]lookup // of the facts that Assign works on
+	lookups [maxLookups]lookup // of the facts in Assign
 	sum     uint64             // see lookUp
 
 	pending []step // assigned but not yet committed, with consecutive seqs up to next

@@ -23,8 +23,8 @@ func AppendCanonical(dst, src []byte, depth int) ([]byte, error) {
 	return canonical(dst, src), nil
 }
 
-// Canonical is [AppendCanonical] without a copy of a value that is in canonical form already: it returns src itself, and otherwise
-// the form in the memory of buf, which it reuses and may replace.
+// Canonical returns the canonical form of src, see [AppendCanonical]. If src is already canonical, it returns src itself.
+// Otherwise it writes the form to the memory of buf, which it reuses and may replace.
 func Canonical(buf *[]byte, src []byte, depth int) ([]byte, error) {
 	ordered, err := checkOrdered(src, depth)
 	switch {

@@ -38,8 +38,8 @@ type parameters struct {
 var mayBeEmpty = []string{"key", "prefix", "cursor", "after"}
 
 // given returns the query parameters of a request. It rejects unknown and malformed parameters, a parameter that is given twice
-// although only one counts, and an empty parameter, since a script's empty variable would change the question, for example
-// from the past to the present.
+// although only one counts, and an empty parameter: an empty variable of a script would otherwise change the question, for
+// example from the past to the present.
 func given(r *http.Request, known ...string) *parameters {
 	p := &parameters{now: time.Now()}
 	if p.Values, p.err = url.ParseQuery(r.URL.RawQuery); p.err != nil {

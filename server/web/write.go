@@ -83,8 +83,8 @@ func (h *Handler) write(x *exchange, r *http.Request, q *request) error {
 	return nil
 }
 
-// condition returns the condition that a request's headers set. An empty header, as a client sends that lost the ETag, is an
-// error: without a condition the write would overwrite a value that the client has not read.
+// condition returns the condition that a request's headers set. An empty header is an error. A client that has lost the
+// ETag may send one; without a condition its write could overwrite a value that it has not read.
 func condition(r *http.Request, f *backend.Fact) ([]backend.Expect, error) {
 	match, none := r.Header.Values("If-Match"), r.Header.Values("If-None-Match")
 	e := backend.Expect{Store: f.Store, Key: f.Key}

@@ -104,7 +104,7 @@ func (l *Log) append(ctx context.Context, decide func() (*draft, error)) error {
 			l.mu.Unlock()
 			return err
 		}
-		if l.doubted { // what is appended after a unit that is gone can't be read
+		if l.doubted { // a unit after a missing one could not be read
 			l.mu.Unlock()
 			if _, err := l.head(ctx); err != nil {
 				return err

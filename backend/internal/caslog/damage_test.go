@@ -93,7 +93,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestLastPosition takes the last unit away while nobody knows it. The place knows that it was there.
+// TestLastPosition removes the last unit before any process has read it. The place knows that it was there.
 func TestLastPosition(t *testing.T) {
 	t.Parallel()
 	for _, doubt := range []time.Duration{0, time.Minute} {
@@ -126,8 +126,8 @@ func TestLastPosition(t *testing.T) {
 	}
 }
 
-// TestDoubt: while the place tells an end before the known one, nothing is appended. It may be the answer of a leader that was replaced, or the last units
-// were taken away.
+// TestDoubt: while the place reports an end before the known one, nothing is appended. A replaced leader may have answered,
+// or the last units were removed.
 func TestDoubt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestDoubt(t *testing.T) {
 			}()
 			return done
 		}
-		look := func() <-chan error { // whose answer is the first that is below
+		look := func() <-chan error { // it gets the first answer below the known end
 			done := make(chan error, 1)
 			go func() {
 				_, err := l.Stats(t.Context())

@@ -289,8 +289,8 @@ func (l *Log) checkErased(ctx context.Context) error {
 }
 
 // checkWhole counts the positions without a unit. by identifies the server of the place, see Port.Gone. If more units are
-// gone than were pruned, it reads the whole log to find them: the error is then a *backend.CorruptError. It is one too if the
-// last units are gone.
+// gone than were pruned, it reads the whole log to find them: the error is then a *backend.CorruptError. The error is also
+// a *backend.CorruptError if the last units are gone.
 func (l *Log) checkWhole(ctx context.Context) (by string, err error) {
 	gone, last, by, err := l.port.Gone(ctx)
 	if err == nil {

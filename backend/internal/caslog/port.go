@@ -72,9 +72,9 @@ type Port interface {
 	// Last returns the last unit of a kind; ErrNone if there is no such unit.
 	Last(ctx context.Context, kind Kind) (Entry, error)
 
-	// Gone returns the number of positions, through last, without a unit. last is the last position that the place has given
-	// out: it is above Head's if the last units were taken away. A delayed answer may be too low. by changes when the answer
-	// comes from another server, or from a restarted one, whose units may differ.
+	// Gone returns the number of positions, through last, without a unit. last is the last position that the place ever
+	// gave out: it is above Head's if the last units were removed. A delayed answer may be too low. by changes when the
+	// answer comes from another server, or from a restarted one, whose units may differ.
 	Gone(ctx context.Context) (n, last uint64, by string, err error)
 
 	// PutBlob stores the bytes of r beside the log, under a name that no blob has. It may take as long as necessary. After

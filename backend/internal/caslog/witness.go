@@ -107,8 +107,8 @@ func (l *Log) checkUnit(ctx context.Context, h head) error {
 	return nil
 }
 
-// checkLast looks for the last position that the place has given out. A log's last unit is never erased. If the log ends before that position, and
-// goes on to do so for the time of doubt, the error is a *backend.CorruptError.
+// checkLast checks that the log has the last position that the place ever gave out. A log's last unit is never erased. If
+// the log ends earlier, for longer than the time of doubt, the error is a *backend.CorruptError.
 func (l *Log) checkLast(ctx context.Context, last uint64) error {
 	var p pause
 	for begun := time.Now(); ; {
