@@ -49,6 +49,7 @@ type Server struct {
 	trace    trace
 
 	ctx       context.Context // of all work for clients; ended by Close
+	writing   context.Context // the same for writes, which wait for the disk: connections have nothing else to do
 	cancel    context.CancelFunc
 	draining  context.Context // ended by drain
 	drained   context.CancelFunc
@@ -83,6 +84,7 @@ func New(b backend.Backend, opts Options) *Server {
 	}))
 	s.sampled = newSampled(s.logger)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.writing = ctxsync.WithPatience(s.ctx)
 	s.draining, s.drained = context.WithCancel(context.Background())
 	return s
 }
@@ -284,8 +286,8 @@ func (s *Server) drain() {
 	}
 }
 
-// Close ends the server at once: it cuts off all connections. It returns when nothing of the server runs any more. Closing
-// again does nothing.
+// Close ends the server at once: it cuts off all connections. It returns when nothing of the server runs any more, so it may
+// wait for a sync of the log. Closing again does nothing.
 func (s *Server) Close() error {
 	s.drain()
 	s.cancel()

@@ -28,7 +28,7 @@ func (c *conn) write(requests []protocol.Request) {
 	}
 	var verdicts []backend.Written
 	if len(c.batches) > 0 {
-		verdicts = c.server.log.Write(c.server.ctx, c.batches...)
+		verdicts = c.server.log.Write(c.server.writing, c.batches...)
 		c.server.note(verdicts)
 	}
 	batches := c.batches

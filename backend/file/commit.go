@@ -25,8 +25,8 @@ const yields = 4
 // of them, writes and syncs it, and begins again, until nothing waits.
 //
 // A writer that finds no committer starts one as a goroutine, or becomes the committer itself to save two switches of
-// goroutines. It becomes the committer if it would wait for its write anyway, or if the write ends at once, without a sync;
-// see [Log.commitOwn]. [Log.end] waits until there is no committer.
+// goroutines. It becomes the committer if it would wait for its write anyway (see [ctxsync.IsPatient]), or if the write ends at
+// once, without a sync; see [Log.commitOwn]. [Log.end] waits until there is no committer.
 func (l *Log) commit() {
 	for l.take(&l.group) {
 		l.group.run(true)

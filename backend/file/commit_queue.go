@@ -11,6 +11,7 @@ import (
 
 	"github.com/igniter-store/igniter/backend"
 	"github.com/igniter-store/igniter/backend/sequencer"
+	"github.com/igniter-store/igniter/internal/ctxsync"
 	"github.com/igniter-store/igniter/wire"
 )
 
@@ -146,9 +147,9 @@ func (l *Log) submit(ctx context.Context, all ...*write) error {
 	lead := !l.committing && len(all) > 0
 	l.committing = l.committing || lead
 	l.mu.Unlock()
-	switch {
-	case lead && (ctx.Done() == nil || l.opts.Sync != SyncAlways && all[0].task == nil):
-		l.commitOwn(ctx.Done() == nil) // the caller would wait for the same work anyway
+	switch patient := ctxsync.IsPatient(ctx); {
+	case lead && (patient || l.opts.Sync != SyncAlways && all[0].task == nil):
+		l.commitOwn(patient) // the caller would wait for the same work anyway
 	case lead:
 		go l.commit()
 	}

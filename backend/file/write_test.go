@@ -17,6 +17,7 @@ import (
 	"github.com/igniter-store/igniter/backend/file/internal/format"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs"
 	"github.com/igniter-store/igniter/backend/file/internal/vfs/vfstest"
+	"github.com/igniter-store/igniter/internal/ctxsync"
 )
 
 // newFact returns a fact of about 400 bytes, with one of 1000 keys.
@@ -274,9 +275,27 @@ func TestWhileSyncing(t *testing.T) {
 	}
 }
 
+// TestPatientCaller has the context of a caller end while its fact is synced: a patient caller writes and syncs it itself.
+func TestPatientCaller(t *testing.T) {
+	d := vfstest.New()
+	l := openTest(t, Options{fs: d})
+	g := newGate(d)
+	done, leave := leavingWith(ctxsync.WithPatience(t.Context()), l, 0)
+	<-g.reached
+	leave()
+	close(g.open)
+	require.NoError(t, <-done)
+	require.Equal(t, 1, count(t, l, 0))
+}
+
 // leaving writes a fact; done gets the answer, and leave ends the caller's context.
 func leaving(t *testing.T, l *Log, n int) (done chan error, leave func()) {
-	ctx, leave := context.WithCancel(t.Context())
+	return leavingWith(t.Context(), l, n)
+}
+
+// leavingWith is leaving with a context above the caller's.
+func leavingWith(ctx context.Context, l *Log, n int) (done chan error, leave func()) {
+	ctx, leave = context.WithCancel(ctx)
 	done = make(chan error, 1)
 	go func() {
 		_, err := l.WriteFact(ctx, newFact(n))

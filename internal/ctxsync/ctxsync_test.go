@@ -72,3 +72,13 @@ func TestSignal(t *testing.T) {
 		}
 	})
 }
+
+func TestPatience(t *testing.T) {
+	ends, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	require.True(t, ctxsync.IsPatient(context.Background()), "it never ends")
+	require.False(t, ctxsync.IsPatient(ends))
+	below, stop := context.WithCancel(ctxsync.WithPatience(ends))
+	defer stop()
+	require.True(t, ctxsync.IsPatient(below))
+}
