@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -158,8 +159,19 @@ func (c *factClients) dial() (backend.Log, error) {
 
 func (c *factClients) append(g, from, count int) error { return appendFacts(c.clients[g], from, count) }
 
+// pipe shares the window among the connections.
 func (c *factClients) pipe(window int, next func() (int, bool)) error {
-	a := backend.NewAsync(c.ctx, c.clients[0].Write)
+	errs := make([]error, len(c.clients))
+	var all sync.WaitGroup
+	for g, client := range c.clients {
+		all.Go(func() { errs[g] = c.pipeOne(client, max(window/len(c.clients), 1), next) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+func (c *factClients) pipeOne(client backend.Log, window int, next func() (int, bool)) error {
+	a := backend.NewAsync(c.ctx, client.Write)
 	defer a.Close()
 	pending := make([]backend.Pending, 0, window)
 	for at := 0; ; at = (at + 1) % window {

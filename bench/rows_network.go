@@ -40,11 +40,14 @@ func networkRows() (all []row) {
 	}
 	for _, window := range []int{256, 4096} {
 		name := fmt.Sprintf("1 client, pipelined, window of %d", window)
-		four := func(name string) contender {
-			return contender{name + " 4 connections", "the same, the window shared by four", peer, dialRedis(map[string]string{"Redis everysec": "redis-everysec", "Redis always": "redis-always"}[name], 4)}
+		four := func(name string, k kind, open func(dir string) (store, error)) contender {
+			return contender{name + " 4 connections", "the same, the window shared by four", k, open}
 		}
-		all = append(all, pipedRow("Network append", name, window, append(volatiles(1, window), four("Redis everysec"))),
-			pipedRow("Durable network append", name, window, append(remotes(1, window)[:3], four("Redis always"))))
+		all = append(all,
+			pipedRow("Network append", name, window, append(volatiles(1, window),
+				four("igniter memory", ours, dialIgniter("igniter-memory", 4)), four("Redis everysec", peer, dialRedis("redis-everysec", 4)))),
+			pipedRow("Durable network append", name, window, append(remotes(1, window)[:3],
+				four("igniter file durable", ours, dialIgniter("igniter-durable", 4)), four("Redis always", peer, dialRedis("redis-always", 4)))))
 	}
 	return append(all,
 		appendRow("Network append", "1 client, batches of 1000, waits for each answer", 1, 1000, volatiles(1, 1000)),
