@@ -23,9 +23,10 @@
 // has a Store for tests.
 //
 // Values are written as JSON by encoding/json, which is given a pointer to the value. [NewRecords] and [NewEvents]
-// refuse types whose JSON can't be read back. encoding/json leaves out fields that are not exported, and replaces bytes
-// of strings that are not UTF-8. Numbers inside an any are read as float64, or as json.Number if a float64 would round
-// them, such as integers above 2^53. Values that the app gets share no memory with the Store.
+// refuse types whose JSON can't be read back. encoding/json leaves out fields that are not exported and the
+// seconds of a zone's offset, which some zones had before 1937 (use UTC), and replaces bytes of strings that are not UTF-8.
+// Numbers inside an any are read as float64, or as json.Number if a float64 would round them, such as integers above 2^53.
+// Values that the app gets share no memory with the Store.
 //
 // Every write returns a [Receipt]. A write is visible to its own process when it returns, and to
 // others on the same log soon after.

@@ -52,7 +52,7 @@ func TestLineageThroughOtherWriters(t *testing.T) {
 	require.NoError(t, e.VerifyLineage(kept))
 	for _, change := range []*strings.Replacer{
 		strings.NewReplacer(`12345678901234567890`, `12345678901234567000`), // a writer that rounds
-		strings.NewReplacer(`"b": 1.0`, `"b": "1.0"`), // "1.0" alone may be a part of the time
+		strings.NewReplacer(`"b": 1.0`, `"b": "1.0"`),                       // "1.0" alone may be a part of the time
 		strings.NewReplacer(`"a"`, `"A"`),
 		strings.NewReplacer(lineage.Proof, plain.Proof),
 		strings.NewReplacer(`"seq": 1`, `"seq": 2`),

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -95,10 +96,13 @@ func (m Moment) MarshalJSON() (text []byte, err error) {
 	return json.Marshal(j)
 }
 
-// UnmarshalJSON reads a Moment; null changes nothing.
+// UnmarshalJSON reads a Moment; null changes nothing. An unknown member is an error: without it the moment would be another
+// one, such as now.
 func (m *Moment) UnmarshalJSON(text []byte) error {
 	var j momentJSON
-	if err := json.Unmarshal(text, &j); err != nil || string(text) == "null" {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&j); err != nil || string(text) == "null" {
 		return err
 	}
 	*m = Moment{now: string(j.Valid) == validNow}

@@ -57,7 +57,7 @@ func TestJSONOfMoments(t *testing.T) {
 	back := store.AsOf(3)
 	require.NoError(t, json.Unmarshal([]byte(`null`), &back))
 	require.Equal(t, store.AsOf(3), back)
-	for _, text := range []string{`{"valid":"then"}`, `{"seq":-1}`, `[]`, `{"time":"now"}`} {
+	for _, text := range []string{`{"sek":1}`, `{"valid":"then"}`, `{"seq":-1}`, `[]`, `{"time":"now"}`} {
 		require.Error(t, json.Unmarshal([]byte(text), &back), text)
 	}
 }
