@@ -336,6 +336,12 @@ step('live: facts come, pause, filters, and nothing is missed when the connectio
   check(!(await main(page)).includes('1005'), 'the condition lets others through');
 });
 
+step('live: the empty key is a key, and not all of them', async (open) => {
+  const page = await open({ path: '?view=live&store=hostile&key=&after=1' });
+  await see(page, '#tail', '(the empty key)');
+  check(await page.locator('#tail tr').count() === 1, 'facts of other keys are shown');
+});
+
 step('a server that goes away and comes back', async (open) => {
   const [page, cut, mend] = await gated(open, { path: '?store=prices' });
   await see(page, 'table.rows', 'p-01');
