@@ -197,6 +197,11 @@ func notify(lines ...string) {
 // prepare reads what the settings name, before the log is opened.
 func (s *service) prepare() (err error) {
 	v := s.app.values
+	for key, flag := range map[string]string{"tokens": "--tokens", "tls.client_ca": "--tls-client-ca"} {
+		if v.Given(key) && v.String(key) == "" { // as of a script's variable that is not set: nobody shall be let in without
+			return usage("%s is empty: name a file, or leave it out to let everybody in", flag)
+		}
+	}
 	if path := v.String("tokens"); path != "" {
 		if s.tokens, err = auth.LoadTokens(path); err != nil {
 			return err
