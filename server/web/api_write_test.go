@@ -80,6 +80,17 @@ func TestWrite(t *testing.T) {
 	}
 	x.send(400, "POST", "/v1/facts", `{"id":"i","store":"tasks","key":"k","value":1}`, "If-Match", "", "Content-Type", "application/json")
 	require.Contains(t, x.get(404, "/v1/stores/tasks/k"), "never_written")
+
+	// A receipt says nothing about the value, and is no deletion when it is written elsewhere.
+	_, text = x.send(201, "POST", "/v1/facts", `{"id":",\"value\":null","store":"tasks","key":",\"value\":null","value":1}`, "Content-Type", "application/json")
+	var written struct{ Facts []json.RawMessage }
+	require.NoError(t, json.Unmarshal([]byte(text), &written))
+	var receipt map[string]any
+	require.NoError(t, json.Unmarshal(written.Facts[0], &receipt))
+	require.NotContains(t, receipt, "value")
+	require.Equal(t, `,"value":null`, receipt["key"])
+	_, text = x.send(422, "POST", "/v1/facts", string(written.Facts[0]), "Content-Type", "application/json")
+	require.Contains(t, text, "missing; null deletes the key")
 	x.send(400, "DELETE", "/v1/stores/tasks/k", "1")
 	for _, name := range []string{"If-Unmodified-Since", "Content-Range", "Content-Encoding"} {
 		x.send(400, "PUT", "/v1/stores/tasks/k", "1", name, "gzip")

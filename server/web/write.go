@@ -119,11 +119,12 @@ type receipt struct {
 	*backend.Fact
 }
 
-// MarshalJSON writes the fact without the fields that the client sent.
+// MarshalJSON writes the fact without the fields that the client sent. No text in it can hold the quotes of the member that
+// is cut out.
 func (r receipt) MarshalJSON() ([]byte, error) {
 	f := *r.Fact
 	f.Value, f.Producer, f.Derivation = nil, nil, nil
-	return query.AppendFact(nil, &f), nil
+	return bytes.Replace(query.AppendFact(nil, &f), []byte(`,"value":null`), nil, 1), nil
 }
 
 // writeAll writes the facts of a body, one per line, all or none.
