@@ -26,9 +26,9 @@ const maxFrame = wire.DefaultMaxFrame
 //	00000000000000000004.batch    the batch whose first fact has seq 4
 //	new-1234                      a batch that is being written
 //
-// A file is one frame of package wire, whose checksum tells damage. It is written under another name, synced,
-// and linked to its own name; then the directory is synced. A link fails if the name exists, so two processes
-// can't write the same seq. A file with its own name never changes.
+// A file is one frame of package wire, whose checksum shows damage. It is written under another name, synced, and
+// linked to its own name; then the directory is synced. A link fails if the name exists, so two processes can't write
+// the same seq. A file with its own name never changes.
 type dir string
 
 // open makes the directory, if it does not exist, and everything in it durable. It returns the names of the

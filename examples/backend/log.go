@@ -27,7 +27,7 @@ type Log struct {
 	seq    *sequencer.Sequencer
 	firsts []uint64       // the first seq of each batch, in order; no seq is missing between them
 	found  []backend.Fact // the batch that fact looked into last
-	failed error          // not nil: it is not known what the directory holds, so nothing is written
+	failed error          // not nil: the contents of the directory are unknown, so nothing is written
 	closed bool
 }
 
@@ -207,7 +207,7 @@ func (l *Log) refresh(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
-		if err := l.dir.sync(); err != nil { // the process that wrote it may not have come so far
+		if err := l.dir.sync(); err != nil { // the process that wrote it may not have synced it yet
 			l.failed = err
 		}
 	}

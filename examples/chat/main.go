@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Chat shows lines as people say them, and remembers them. Type lines in each of two
-// terminals:
+// Chat shows the lines that people type, and keeps them in the log. Type lines in each of two terminals:
 //
 //	go run ./examples/serve
 //	go run ./examples/chat -address 127.0.0.1:7400 -as ana
@@ -39,7 +38,7 @@ func main() {
 	}
 }
 
-// run says the lines of in and shows the lines of all, until in or ctx ends.
+// run writes the lines of in and shows the lines of all users, until in or ctx ends.
 func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err error) {
 	opts := companion.Options{Backend: "network"}
 	flags := flag.NewFlagSet("chat", flag.ContinueOnError)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command hello remembers a task, its past, and that somebody was faster: the example of the README.
+// Command hello writes a task twice, reads its past, and sees a conflict. It is the example of the README.
 package main
 
 import (
@@ -18,7 +18,7 @@ func main() {
 	}
 }
 
-// A Task is what the app remembers.
+// A Task is a thing to do.
 type Task struct {
 	Title string `json:"title"`
 	Done  bool   `json:"done"`
@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 	}
 	now, _ := tasks.Get(ctx, "milk")
 	then, _ := tasks.GetAt(ctx, "milk", companion.Moment{Seq: added.Seq})
-	_, err = s.Write(ctx, tasks.Change("milk", Task{Title: "Buy none"}).IfLatest(added.ID)) // somebody was faster
+	_, err = s.Write(ctx, tasks.Change("milk", Task{Title: "Buy none"}).IfLatest(added.ID)) // the task has changed since
 	fmt.Println(now.Value.Title, "|", then.Value.Title, "|", errors.Is(err, companion.ErrConflict))
 	return nil
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Shop is the app of the guide (docs/guide): an order desk that remembers every price and order, and can say what it knew when.
+// Shop is the app of the guide (docs/guide): an order desk that keeps the history of all prices and orders, and can
+// show what was known at any time.
 //
 //	go run ./examples/shop                   # in memory
-//	go run ./examples/shop -config FILE      # where FILE says, such as {backend: file, path: shop.log}
+//	go run ./examples/shop -config FILE      # with options from FILE, such as {backend: file, path: shop.log}
 package main
 
 import (

@@ -15,7 +15,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// An Order is what a customer wants. Its JSON names are what the log remembers: keep them.
+// An Order is what a customer wants. The log stores its JSON names: keep them.
 type Order struct {
 	Item  string `json:"item"`
 	Count int    `json:"count"`
@@ -29,7 +29,7 @@ type Payment struct {
 	Amount int    `json:"amount"`
 }
 
-// A shop is what the app declares over its store, once, when it starts.
+// A shop has the records, events and views of the app. They are declared once, when the app starts.
 type shop struct {
 	store    *companion.Store
 	prices   *companion.Records[int] // by item
@@ -68,14 +68,14 @@ func open(s *companion.Store) (*shop, error) {
 	return h, h.payments.Derive("invoice", 1, h.invoice)
 }
 
-// order takes an order at the price that is valid now, unless that changes meanwhile.
+// order takes an order at the price that is valid now. It fails if the price changes meanwhile.
 func (h *shop) order(ctx context.Context, item string, count int) (id string, err error) {
 	id = uuid.NewString()
 	latest, err := h.prices.Get(ctx, item)
 	if err != nil {
 		return "", fmt.Errorf("price of %s: %w", item, err)
 	}
-	price, err := h.prices.GetAt(ctx, item, companion.ValidNow()) // not the latest, if that corrects an older one
+	price, err := h.prices.GetAt(ctx, item, companion.ValidNow()) // the latest price may be a correction of an older one
 	if err != nil {
 		return "", fmt.Errorf("price of %s: %w", item, err)
 	}
@@ -103,13 +103,13 @@ func (h *shop) pay(ctx context.Context, id string) error {
 		h.orders.Change(id, paid).IfLatest(order.ID),
 		h.payments.Event(Payment{Order: id, Amount: paid.Count * paid.Price}),
 	)
-	if errors.Is(err, companion.ErrConflict) { // somebody was faster
+	if errors.Is(err, companion.ErrConflict) { // another desk was faster
 		return h.pay(ctx, id)
 	}
 	return err
 }
 
-// correct sets a price that was valid since then. What was known before stays readable.
+// correct sets a price that is valid from since on. The log still shows what was known before.
 func (h *shop) correct(ctx context.Context, item string, price int, since time.Time) error {
 	_, err := h.store.Write(ctx, h.prices.Change(item, price).ValidFrom(since))
 	return err
@@ -123,7 +123,7 @@ func (h *shop) report(ctx context.Context, m companion.Moment) (unpaid, sold int
 		}
 		unpaid++
 	}
-	if m != (companion.Moment{}) { // a fold has the present
+	if m != (companion.Moment{}) { // a fold only has the present
 		for p, err := range h.payments.Since(ctx, 0) {
 			if err != nil {
 				return 0, 0, err
@@ -139,7 +139,7 @@ func (h *shop) report(ctx context.Context, m companion.Moment) (unpaid, sold int
 	return unpaid, sold, err
 }
 
-// story yields a line for each version of an order: when, who, what.
+// story yields a line for each version of an order, with its seq, writer and value.
 func (h *shop) story(ctx context.Context, id string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for v, err := range h.orders.History(ctx, id, companion.Moment{}) {
@@ -154,7 +154,7 @@ func (h *shop) story(ctx context.Context, id string) iter.Seq2[string, error] {
 	}
 }
 
-// invoice is a rule: each payment gives an invoice, whose lineage says from what.
+// invoice is a rule: it derives an invoice from each payment. The invoice's lineage names the payment and the order.
 func (h *shop) invoice(ctx context.Context, p companion.Record[Payment]) (companion.Derived, error) {
 	order, err := h.orders.Get(ctx, p.Value.Order)
 	if err != nil {
@@ -167,7 +167,7 @@ func (h *shop) invoice(ctx context.Context, p companion.Record[Payment]) (compan
 	}, nil
 }
 
-// addState makes an order of schema version 1, which had a flag, one of version 2. The log keeps what was written.
+// addState converts an order from schema version 1, which had a flag, to version 2. The log keeps the old value.
 func addState(value json.RawMessage) (json.RawMessage, error) {
 	var old struct {
 		Item  string `json:"item"`

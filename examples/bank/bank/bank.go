@@ -21,7 +21,7 @@ import (
 // An Account has money in cents.
 type Account struct {
 	Balance int    `json:"balance"`
-	Last    string `json:"last"` // the transfer that made it so
+	Last    string `json:"last"` // the latest transfer
 }
 
 // A Transfer is an event.
@@ -161,7 +161,7 @@ func (b *bank) audit(ctx context.Context) (transfers int, err error) {
 	return transfers, nil
 }
 
-// check reports a balance that is not as wanted as of a moment.
+// check returns an error if a balance is wrong as of a moment.
 func (b *bank) check(ctx context.Context, m companion.Moment, want map[string]int) error {
 	accounts, sum := 0, 0
 	for account, err := range b.accounts.List(ctx, companion.Query{At: m}) {
@@ -198,7 +198,7 @@ func (b *bank) statement(ctx context.Context, day time.Time, out io.Writer) erro
 	return err
 }
 
-// correct changes what was true on a day in the past; what was known before stays readable.
+// correct changes a balance as of a day in the past. The log still shows what was known before.
 func (b *bank) correct(ctx context.Context, out io.Writer) error {
 	day := func(month time.Month) time.Time { return time.Date(2024, month, 1, 0, 0, 0, 0, time.UTC) }
 	before, err := b.store.Write(ctx, b.rates.Change("savings", 2.0).ValidFrom(day(time.January)))

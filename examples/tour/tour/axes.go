@@ -16,7 +16,7 @@ type Rent struct {
 	Amount int `json:"amount"`
 }
 
-// twoTimeAxes shows that what was true and what was known at the time are two questions.
+// twoTimeAxes shows the difference between what was true at a time and what was known then.
 func twoTimeAxes(ctx context.Context, s *companion.Store, p *printer) error {
 	rents, err := companion.NewRecords[Rent](s, "rents")
 	if err != nil {

@@ -83,8 +83,8 @@ type loaded struct {
 	ids        []string
 }
 
-// load imports the facts of a Ruby log as they are. It returns the log's stores and keys, in order; if there
-// is an error, it returns the ones before the error.
+// load imports the facts of a Ruby log unchanged. It returns the log's stores and keys, in order; after an error, it
+// returns the keys before the error.
 func load(ctx context.Context, s *companion.Store, log io.Reader) (stores []string, keys []*loaded, err error) {
 	places := map[[2]string]*loaded{}
 	seen := map[string]bool{}

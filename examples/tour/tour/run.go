@@ -30,17 +30,17 @@ func Main(args []string) {
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	var opts companion.Options
 	flags := flag.NewFlagSet("tour", flag.ContinueOnError)
-	flags.Func("config", "a `file` that says where the facts live, in YAML or JSON; flags after it replace what it says", func(path string) (err error) {
+	flags.Func("config", "a YAML or JSON `file` with the store's options; later flags override them", func(path string) (err error) {
 		opts, err = companion.ReadOptions(path)
 		return err
 	})
-	flags.StringVar(&opts.Backend, "backend", "", "where the facts live; empty: in memory")
+	flags.StringVar(&opts.Backend, "backend", "", "the backend that keeps the facts; empty: memory")
 	flags.StringVar(&opts.Path, "path", "", "the backend's directory")
 	flags.StringVar(&opts.Address, "address", "", "the backend's address")
 	flags.StringVar(&opts.Transport, "transport", "", "how to reach the address: tcp or unix")
 	flags.StringVar(&opts.Token, "token", "", "who we are to the backend")
 	wal := flags.String("wal", "", "a Ruby write-ahead log to load instead of the recorded one")
-	watching := flags.Bool("watch", false, "stay after the tour, and show what others write as it comes, until interrupted")
+	watching := flags.Bool("watch", false, "after the tour, show facts as others write them, until interrupted")
 	if err := flags.Parse(args); err != nil {
 		if err == flag.ErrHelp {
 			return nil

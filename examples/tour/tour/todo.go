@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/companion"
 )
 
-// A Task is what the app remembers. Its json tags name the fields in the log.
+// A Task is a thing to do. Its json tags name the fields in the log.
 type Task struct {
 	Title string `json:"title"`
 	Done  bool   `json:"done"`
@@ -30,7 +30,7 @@ type Note struct {
 	Text string `json:"text"`
 }
 
-// todoList writes, corrects and retracts tasks, and shows what the store remembers of it.
+// todoList writes, corrects and retracts tasks, and shows their history.
 func todoList(ctx context.Context, s *companion.Store, p *printer) error {
 	tasks, err := companion.NewRecords[Task](s, "todo")
 	if err != nil {
