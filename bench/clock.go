@@ -19,7 +19,7 @@ import (
 type clock struct {
 	turns int
 	turn  turn                                  // its dir has the directories of entries
-	log   func(format string, arguments ...any) // tells how far the run is
+	log   func(format string, arguments ...any) // prints the progress of the run
 }
 
 // An outcome is what all turns of an entry measured.
@@ -65,7 +65,7 @@ func (c *clock) measure(r row) result {
 			if o.Skipped != "" || o.Failed != "" {
 				continue
 			}
-			debug.FreeOSMemory() // what others left
+			debug.FreeOSMemory() // memory of earlier turns
 			s, err := e.run(&turns[i])
 			if err != nil {
 				o.end(err)
@@ -74,7 +74,7 @@ func (c *clock) measure(r row) result {
 				c.log("%s: %s: %s, turn %d: %s %s\n", r.section, r.name, e.name, n+1, figure(s.Value), r.unit.name)
 			}
 			if e.prepare == nil {
-				_ = os.RemoveAll(turns[i].dir) // and so what is not yet written back. What is left is in the parent, which is removed too
+				_ = os.RemoveAll(turns[i].dir) // and so writes that are still pending. The parent is removed later, with all that is left
 			}
 		}
 	}
@@ -98,7 +98,7 @@ func (c *clock) begin(e entry, t *turn) error {
 	if err := os.MkdirAll(t.dir, 0o700); err != nil {
 		return err
 	}
-	defer syscall.Sync() // so that nothing is written back in the turn of another
+	defer syscall.Sync() // so that no write is still pending in the next turn
 	return e.prepare(t)
 }
 
@@ -142,8 +142,8 @@ func open[L any](t *turn, by func(dir string) (L, error)) (L, error) {
 	return by(t.dir)
 }
 
-// drive calls op from some goroutines, each with the numbers of the next size records, until the span is over, once at
-// least. A tenth of the span before that is not measured. Latencies are of all calls.
+// drive calls op from some goroutines, each with the numbers of the next size records, until the span is over, but at
+// least once. A tenth of the span before that is not measured. Latencies are of all calls.
 func (t *turn) drive(goroutines, size int, op func(g, from int) error) (sample, error) {
 	var next atomic.Int64
 	var stop atomic.Bool
@@ -200,7 +200,7 @@ func quantiles(parts ...[]float64) []float64 {
 	return []float64{at(0.5), at(0.99), at(0.999)}
 }
 
-// each returns the nanoseconds that a call of op takes, called by one goroutine again and again.
+// each returns how many nanoseconds a call of op takes. One goroutine calls op repeatedly.
 func (t *turn) each(op func(n int) error) (sample, error) {
 	const some = 64 // calls between two looks at the clock
 	n := 0

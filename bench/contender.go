@@ -17,29 +17,29 @@ import (
 
 // A store is a contender that keeps records in order. Append may be called concurrently.
 type store interface {
-	// append keeps records, count of them from the given number, as one batch. Goroutine g calls; contenders over a
-	// network give each a connection of its own.
+	// append keeps count records from the given number on, as one batch. g is the number of the calling goroutine;
+	// contenders over a network give each goroutine its own connection.
 	append(g, from, count int) error
 
 	close() error
 }
 
-// A scanner is a store that is read back.
+// A scanner is a store that can be read back.
 type scanner interface {
 	// scan reads all records that were kept, in order, and returns how many. It looks at each one's first byte.
 	scan() (int, error)
 }
 
-// A piper is a store that keeps records without waiting for one before it sends the next.
+// A piper is a store that sends records without waiting for earlier answers.
 type piper interface {
-	// pipe keeps single records, with up to window of them on their way, until next ends.
+	// pipe keeps single records, with up to window of them in flight, until next ends.
 	pipe(window int, next func() (n int, ok bool)) error
 }
 
 // A follower is a store whose records reach subscribers.
 type follower interface {
-	// follow subscribes, over a connection of its own, and calls got with how many records have come, until the store is
-	// closed. It returns once the subscription is made.
+	// follow subscribes over its own connection, and calls got with the number of records received so far, until the
+	// store is closed. It returns once the subscription exists.
 	follow(got func(records int)) error
 }
 
@@ -53,8 +53,8 @@ func looked(raw []byte) error {
 	return nil
 }
 
-// servers are what a process of this program can be for another one, by name: each serves dir until its standard input
-// ends, after it has printed its address with ready.
+// servers are the servers that this program can run in a child process, by name. Each prints its address with ready,
+// and serves dir until its standard input ends.
 var servers = map[string]func(dir string, ready func(address string)) error{}
 
 // serveEnv makes a process a server.
@@ -74,7 +74,7 @@ func beServer() bool {
 	return true
 }
 
-// untilParentEnds returns once the process that started this one has ended, or has no more use for it.
+// untilParentEnds returns once the parent process has ended or closed this process's input.
 func untilParentEnds() { _, _ = io.Copy(io.Discard, os.Stdin) }
 
 // A child is a server's process.
@@ -84,7 +84,7 @@ type child struct {
 	in      io.Closer
 }
 
-// serve starts a server of this program in a process of its own.
+// serve starts a server of this program in a child process.
 func serve(name, dir string) (*child, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -137,7 +137,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// closeAll closes what is not nil.
+// closeAll calls the functions that are not nil.
 func closeAll(closers ...func() error) error {
 	errs := make([]error, 0, len(closers))
 	for _, c := range closers {

@@ -16,8 +16,8 @@ type badgerStore struct {
 	next atomic.Int64
 }
 
-// openBadger returns what opens a database with the library's options, without checks for conflicts, since no two
-// writers have one key.
+// openBadger returns a function that opens a database with the library's options, without checks for conflicts, since
+// no two writers share a key.
 func openBadger(durable bool) func(dir string) (store, error) {
 	return func(dir string) (store, error) {
 		o := badger.DefaultOptions(inDir(dir, "badger")).WithSyncWrites(durable).WithLogger(nil).WithDetectConflicts(false)

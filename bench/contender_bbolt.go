@@ -18,7 +18,7 @@ type bboltStore struct {
 
 var bucket = []byte("records")
 
-// openBbolt returns what opens a database for some goroutines.
+// openBbolt returns a function that opens a database for some goroutines.
 func openBbolt(durable bool, goroutines int) func(dir string) (store, error) {
 	return func(dir string) (store, error) {
 		db, err := bbolt.Open(inDir(dir, "bbolt"), 0o600, &bbolt.Options{NoSync: !durable, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})

@@ -110,7 +110,7 @@ func init() {
 	}
 }
 
-// An etcdClients is clients of an etcd server, each with a connection of its own.
+// An etcdClients is clients of an etcd server, each with its own connection.
 type etcdClients struct {
 	server  *child
 	clients []*clientv3.Client
@@ -135,7 +135,7 @@ func dialEtcd(connections int) func(dir string) (store, error) {
 	}
 }
 
-// append puts a record under a key of its own. A batch is one transaction.
+// append puts a record under its own key. A batch is one transaction.
 func (c *etcdClients) append(g, from, count int) error {
 	at := int(c.next.Add(int64(count))) - count
 	ops := make([]clientv3.Op, count)

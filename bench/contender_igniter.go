@@ -23,7 +23,7 @@ type factLog struct{ backend.Log }
 
 func openMemory(string) (store, error) { return factLog{memory.New(memory.Options{})}, nil }
 
-// openFile returns what opens a log in files with a sync policy.
+// openFile returns a function that opens a log in files with a sync policy.
 func openFile(sync file.Sync) func(dir string) (store, error) {
 	return func(dir string) (store, error) {
 		l, err := file.Open(context.Background(), file.Options{Path: inDir(dir, "log"), Sync: sync})
@@ -65,7 +65,7 @@ type factEngine struct {
 	log backend.Log
 }
 
-// over returns what opens an engine over a log.
+// over returns a function that opens an engine over a log.
 func over(open func(dir string) (store, error)) func(dir string) (store, error) {
 	return func(dir string) (store, error) {
 		l, err := open(dir)
@@ -124,7 +124,7 @@ func init() {
 	}
 }
 
-// A factClients is clients of a server of this project, each with a connection of its own.
+// A factClients is clients of a server of this project, each with its own connection.
 type factClients struct {
 	server  *child
 	clients []backend.Log
@@ -133,7 +133,7 @@ type factClients struct {
 	follows sync.WaitGroup
 }
 
-// dialIgniter returns what serves a log in another process, and connects so many clients to it.
+// dialIgniter returns a function that serves a log in another process, and connects a number of clients to it.
 func dialIgniter(name string, connections int) func(dir string) (store, error) {
 	return func(dir string) (store, error) {
 		s, err := serve(name, dir)

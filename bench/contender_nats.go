@@ -41,8 +41,8 @@ func init() {
 	}
 }
 
-// A natsClients is clients of a NATS server, each with a connection of its own: core NATS, which keeps nothing, or a
-// stream of JetStream.
+// A natsClients is clients of a NATS server, each with its own connection: core NATS, which keeps nothing, or a stream
+// of JetStream.
 type natsClients struct {
 	server    *child
 	core      bool
@@ -107,7 +107,7 @@ func (c *natsClients) append(g, from, count int) error {
 	return nil
 }
 
-// pipe publishes with as many on their way as the library was told.
+// pipe publishes with as many messages in flight as the library allows.
 func (c *natsClients) pipe(_ int, next func() (int, bool)) error {
 	for n, ok := next(); ok; n, ok = next() {
 		if _, err := c.streams[0].PublishAsync(natsSubject, raw(n), jetstream.WithStallWait(time.Minute)); err != nil {

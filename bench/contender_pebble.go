@@ -24,7 +24,7 @@ func (quiet) Infof(string, ...any)         {}
 func (quiet) Errorf(string, ...any)        {}
 func (quiet) Fatalf(f string, args ...any) { panic(f) }
 
-// openPebble returns what opens a database with the library's options.
+// openPebble returns a function that opens a database with the library's options.
 func openPebble(durable bool) func(dir string) (store, error) {
 	return func(dir string) (store, error) {
 		db, err := pebble.Open(inDir(dir, "pebble"), &pebble.Options{Logger: quiet{}})

@@ -11,23 +11,23 @@ import (
 	"syscall"
 )
 
-// A rawFile is the limit: records written to a file, with an fdatasync after each write or without. It is no log; group
-// writers share each write.
+// A rawFile is the limit: records written to a file, with an fdatasync after each write or without. It is not a log;
+// group writers share each write.
 type rawFile struct {
 	file    *os.File
 	durable bool
-	group   int   // records in a write: as if so many writers shared it
+	group   int   // records in a write, as if that many writers shared it
 	size    int64 // where it begins again
 	mu      sync.Mutex
 	at      int64
 	buf     []byte
 }
 
-// rawSize is how long the file is, which is full of zeros before it is written to again and again: a sync is faster than
-// into a file that grows.
+// rawSize is the size of the file. It is filled with zeros first, and then written to repeatedly, since a sync is
+// faster than in a file that grows.
 const rawSize = 64 << 20
 
-// openRaw returns what opens such a file.
+// openRaw returns a function that opens such a file.
 func openRaw(durable bool, group int) func(dir string) (store, error) {
 	return func(dir string) (store, error) {
 		f, err := os.Create(inDir(dir, "raw"))

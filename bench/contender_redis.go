@@ -60,7 +60,7 @@ func serveRedis(dir, fsync string, ready func(string)) error {
 	return cmd.Wait()
 }
 
-// A redisClients is clients of a Redis stream, each with a connection of its own.
+// A redisClients is clients of a Redis stream, each with its own connection.
 type redisClients struct {
 	server  *child
 	clients []*redis.Client

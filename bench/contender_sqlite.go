@@ -17,7 +17,7 @@ type sqliteStore struct {
 	insert *sql.Stmt
 }
 
-// openSQLite returns what opens a database with a write-ahead log and one connection.
+// openSQLite returns a function that opens a database with a write-ahead log and one connection.
 func openSQLite(durable bool) func(dir string) (store, error) {
 	return func(dir string) (store, error) {
 		db, err := sqlite(inDir(dir, "sqlite"), durable, `CREATE TABLE IF NOT EXISTS records (seq INTEGER PRIMARY KEY, record BLOB NOT NULL)`)

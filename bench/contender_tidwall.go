@@ -15,7 +15,7 @@ type tidwallLog struct {
 	next uint64
 }
 
-// openTidwall returns what opens a log with binary records and otherwise the options of the library.
+// openTidwall returns a function that opens a log with binary records and otherwise the options of the library.
 func openTidwall(durable bool) func(dir string) (store, error) {
 	return func(dir string) (store, error) {
 		o := *wal.DefaultOptions

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// A machine says where a run was, and of which versions.
+// A machine describes the machine of a run, and the versions of the peers.
 type machine struct {
 	CPU        string            `json:"cpu"`
 	Processors int               `json:"processors"`
@@ -27,7 +27,7 @@ type machine struct {
 	Versions   map[string]string `json:"versions"` // of the peers
 }
 
-// peers are the modules whose versions are told.
+// peers are the modules whose versions are printed.
 var peers = []string{
 	"go.etcd.io/etcd/server/v3", "github.com/hashicorp/raft-wal", "github.com/tidwall/wal", "github.com/cockroachdb/pebble/v2", "go.etcd.io/bbolt",
 	"github.com/dgraph-io/badger/v4", "modernc.org/sqlite", "github.com/redis/go-redis/v9", "github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go",
@@ -54,7 +54,7 @@ func thisMachine(dir string) machine {
 	return m
 }
 
-// after returns what a file of the system says after a name and a colon.
+// after returns the text after a name and a colon in a file of the system.
 func after(path, name string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -98,7 +98,7 @@ func (m machine) markdown() string {
 	return b.String()
 }
 
-// others returns how many processors are used now while this program does nothing, looked at for a while.
+// others returns how many processors other programs use, measured over a time in which this program does nothing.
 func others(while time.Duration) float64 {
 	before, ok := busyTicks()
 	own := ownTime()
@@ -137,7 +137,7 @@ func busyTicks() (int, bool) {
 	return total, true
 }
 
-// roomFor returns an error if the disk of a directory has less room than that.
+// roomFor returns an error if the disk of a directory has less free space than needed.
 func roomFor(dir string, bytes uint64) error {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The bench program measures this project and its peers side by side: the same work, machine and run, turn about.
+// The bench program measures this project and its peers side by side: the same work on the same machine in the same
+// run, in turns.
 //
 //	go run . -quick     # two minutes: shorter turns, a tenth of the records
 //	go run .            # under thirty
@@ -8,7 +9,7 @@
 // It writes tables, charts and raw results to docs/benchmarks.md, docs/img and docs/benchmarks.json. With -rows only
 // the rows that match a pattern are measured; their figures go to standard output, and no file is written unless -merge is given.
 //
-// The module stands apart from the workspace, since its peers bring in much that nothing else needs. It runs on Linux.
+// The module is not in the workspace, since its peers have many dependencies. It runs on Linux.
 package main
 
 import (
@@ -33,7 +34,7 @@ func main() {
 	}
 }
 
-// How long and how often is measured.
+// How long and how often the program measures.
 const (
 	fullTurns, quickTurns = 3, 2
 	fullSpan, quickSpan   = 1200 * time.Millisecond, 60 * time.Millisecond
@@ -42,7 +43,7 @@ const (
 func run() error {
 	quick := flag.Bool("quick", false, "measure for two minutes only")
 	pattern := flag.String("rows", "", "measure only rows whose \"section: name\" matches the regular expression, and write no files")
-	merge := flag.Bool("merge", false, "with -rows: put the rows into the files in the place of older ones")
+	merge := flag.Bool("merge", false, "with -rows: replace these rows in the files")
 	docs := flag.String("docs", filepath.Join("..", "docs"), "`directory` of benchmarks.md")
 	tmp := flag.String("dir", os.TempDir(), "`directory` on the disk to measure")
 	turns := flag.Int("turns", 0, "turns of each contender; 0: 3, or 2 if quick")

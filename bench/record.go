@@ -16,13 +16,12 @@ import (
 
 const (
 	recordSize = 420     // bytes of a record as JSON
-	recordRing = 1 << 15 // so many records are made, and then used again under other IDs
-	keys       = 250_000 // keys that records are spread over
+	recordRing = 1 << 15 // how many records are made; they are reused under other IDs
+	keys       = 250_000 // how many keys the records have
 	seed       = 1
 )
 
-// A record is what contenders write. Peers get raw, ready to be stored; this project gets fact and makes such
-// bytes of it.
+// A record is what contenders write. Peers get raw, ready to be stored; this project gets fact and encodes it.
 type record struct {
 	fact backend.Fact // without an ID and a hash
 	raw  []byte       // the fact as JSON with all its fields, recordSize bytes

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A report is what a run found out.
+// A report has the results of a run.
 type report struct {
 	Began   time.Time `json:"began"`
 	Took    string    `json:"took"`
@@ -24,7 +24,7 @@ type report struct {
 	Results []result  `json:"results"`
 }
 
-// merge puts the results of a run of some rows in the place of the same rows in r.
+// merge replaces rows of r with the results of a run of some rows.
 func (r *report) merge(some *report) error {
 	for _, res := range some.Results {
 		at := slices.IndexFunc(r.Results, func(old result) bool { return old.Section == res.Section && old.Name == res.Name })
@@ -150,7 +150,7 @@ func (r *result) table(b *strings.Builder) {
 	}
 }
 
-// text returns the figure of an outcome, or why there is none.
+// text returns the figure of an outcome, or the reason why it is missing.
 func (o *outcome) text() string {
 	switch {
 	case o.Skipped != "":
@@ -181,7 +181,7 @@ func (r *result) sorted() []outcome {
 	return all
 }
 
-// ratio says how this project's best does beside the best peer; "" if one of them is missing.
+// ratio compares this project's best with the best peer; "" if one of them is missing.
 func (r *result) ratio() string {
 	var best [2]*outcome
 	for i := range r.Outcomes {
@@ -203,7 +203,7 @@ func (r *result) ratio() string {
 	return fmt.Sprintf("%s: %.2f of %s", best[ours].Contender, q, best[peer].Contender)
 }
 
-// figure writes a number with three digits that count, and thousands apart.
+// figure writes a number with three significant digits and thousands separators.
 func figure(v float64) string {
 	if v < 100 {
 		return strconv.FormatFloat(v, 'g', 3, 64)

@@ -43,7 +43,7 @@ const (
 	noGroups = "one writer after the other"
 )
 
-// durables returns who appends durably, for so many goroutines.
+// durables returns the contenders that append durably, for a number of goroutines.
 func durables(goroutines int) []contender {
 	all := []contender{
 		{"fdatasync", "limit: write and fdatasync, into a file of zeros; no log", limit, openRaw(true, 1)},
@@ -64,7 +64,8 @@ func durables(goroutines int) []contender {
 	return all
 }
 
-// unsynced returns who appends without a sync. A killed process loses nothing, unless the promise says so.
+// unsynced returns the contenders that append without a sync. A killed process loses nothing, unless the promise says
+// so.
 func unsynced() []contender {
 	return []contender{
 		{"write", "limit: a write for each append, into a file of zeros; no log", limit, openRaw(false, 1)},

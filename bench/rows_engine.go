@@ -76,7 +76,7 @@ func tableRow(name string, u unit, n func(t *turn) int, each func(n int) (string
 // spread puts the n-th record under its key.
 func spread(n int) (string, []byte) { return key(n), value(n) }
 
-// asked returns keys as a reader finds them in requests: side by side in memory. Of all keys they are any, or of few.
+// asked returns keys to read, side by side in memory as in requests: any of all keys, or only a few hot ones.
 func asked(of int) func(n int) string {
 	const length = len("task-0000000")
 	some := min(of, 1<<16)

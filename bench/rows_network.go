@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// volatiles returns who takes records over a network without a sync before the answer.
+// volatiles returns the contenders that take records over a network without a sync before the answer.
 func volatiles(connections, window int) []contender {
 	return []contender{
 		{"echo", "limit: the record goes to another process and back", limit, dialEcho(connections)},
@@ -19,7 +19,7 @@ func volatiles(connections, window int) []contender {
 	}
 }
 
-// remotes returns who takes records over a network and answers when they are durable.
+// remotes returns the contenders that take records over a network and answer once they are durable.
 func remotes(connections, window int) []contender {
 	return []contender{
 		{"igniter file durable", "sync always: fdatasync; " + groups, ours, dialIgniter("igniter-durable", connections)},
@@ -54,7 +54,7 @@ func networkRows() (all []row) {
 		appendRow("Durable network append", "1 client, batches of 1000, waits for each answer", 1, 1000, remotes(1, 1000)[:3]))
 }
 
-// pipedRow returns a row in which a client sends single records with up to window of them on their way.
+// pipedRow returns a row in which a client sends single records with up to window of them in flight.
 func pipedRow(section, name string, window int, contenders []contender) row {
 	r := row{section: section, name: name, unit: perSecond}
 	for _, c := range contenders {

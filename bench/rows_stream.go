@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// streamers returns who brings records to subscribers.
+// streamers returns the contenders that send records to subscribers.
 func streamers() []contender {
 	return []contender{
 		{"igniter memory", "kept in the server's memory, in order, read by each from where it is", ours, dialIgniter("igniter-memory", 1)},
@@ -88,7 +88,7 @@ func fanOutRow(subscribers int) row {
 	return r
 }
 
-// subscribe makes subscribers, who count what they get and then call each.
+// subscribe makes subscribers, which count the records that they get and then call each.
 func subscribe(l store, subscribers int, each func()) ([]atomic.Int64, error) {
 	got := make([]atomic.Int64, subscribers)
 	for i := range got {
@@ -117,7 +117,7 @@ func wait(got []atomic.Int64, n int) error {
 	return nil
 }
 
-// deliveryRow returns a row of the time from a lone write's begin until each of the subscribers has the record.
+// deliveryRow returns a row of the time from the start of a single write until every subscriber has the record.
 func deliveryRow(subscribers int) row {
 	r := row{section: "Publish to deliver", name: fmt.Sprintf("%d subscribers, median of all", subscribers), unit: micros}
 	for _, c := range streamers() {

@@ -6,7 +6,7 @@ import "errors"
 
 // A table is a contender that keeps values by key. Calls may be concurrent.
 type table interface {
-	// put gives a key a value. Seqs ascend; a table that tells the past keeps what was before.
+	// put gives a key a value. Seqs ascend; a historian keeps earlier values.
 	put(seq int, key string, value []byte) error
 
 	// get looks at the first byte of a key's value.
@@ -15,13 +15,13 @@ type table interface {
 	close() error
 }
 
-// A historian is a table that tells the past.
+// A historian is a table that can read the past.
 type historian interface {
-	// getAt looks at what a key's value was once seq was written.
+	// getAt looks at the value that a key had after seq.
 	getAt(key string, seq int) error
 }
 
-// A selector is a table that finds values by what they hold.
+// A selector is a table that finds values by a field.
 type selector interface {
 	late() (int, error) // lists the values whose status is "late"
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A unit is what a row's figures are in.
+// A unit is the unit of a row's figures.
 type unit struct {
 	name  string
 	lower bool // less is better
@@ -35,7 +35,7 @@ type row struct {
 // An entry is one contender's way to do the work of a row.
 type entry struct {
 	name    string // the contender
-	promise string // what it was made to promise, and the options used
+	promise string // its durability promise, and the options used
 	kind    kind
 	prepare func(t *turn) error // called once before the first turn; nil: nothing is to be prepared
 	run     func(t *turn) (sample, error)
@@ -50,7 +50,7 @@ const (
 	limit      // what the machine can do at most: no contender
 )
 
-// A sample is what one turn measured.
+// A sample is the measurement of one turn.
 type sample struct {
 	Value   float64   `json:"value"`             // in the row's unit
 	Latency []float64 `json:"latency,omitempty"` // p50, p99 and p99.9 in µs; nil: not measured
