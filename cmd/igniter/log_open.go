@@ -39,7 +39,8 @@ func (a *app) withLog(ctx context.Context, with func(log backend.Log) error) err
 	return errors.Join(with(log), log.Close())
 }
 
-// open opens the log that the settings name. progress, if not nil, is told how far the opening of a log in files has come.
+// open opens the log that the settings name. progress, if not nil, is called with the bytes of a log in files that were
+// opened so far, and the total.
 func (a *app) open(ctx context.Context, logger *zap.Logger, progress func(done, total int64)) (log backend.Log, err error) {
 	name, err := a.backend()
 	if err != nil {
@@ -87,12 +88,12 @@ func (a *app) open(ctx context.Context, logger *zap.Logger, progress func(done, 
 	return log, nil
 }
 
-// backend returns which backend keeps the log, as the strongest of flags, variables and file says. A flag that the backend
-// does not use is an error; variables and files may hold what other commands use.
+// backend returns the name of the log's backend, as the strongest of flags, variables and file says. A flag that the
+// backend does not use is an error. Variables and files may have settings that only other commands use.
 func (a *app) backend() (name string, err error) {
 	keys := []string{"backend", "path", "address"}
 	if a.isServer && !a.values.Given("address") {
-		keys = keys[:2] // where clients connect to
+		keys = keys[:2] // a variable or file with an address is for clients
 	}
 	given := a.values.Strongest(keys...)
 	switch {
@@ -101,7 +102,7 @@ func (a *app) backend() (name string, err error) {
 	case len(given) == 2:
 		return "", usage("both a path and an address are given: say which of them with --backend")
 	case len(given) == 0 && a.byDefault == "":
-		return "", usage("where is the log? Give --path DIR, or --address HOST:PORT of a server, or a --config that does")
+		return "", usage("the log is not named: give --path DIR, --address HOST:PORT of a server, or a --config with one of them")
 	case len(given) == 0:
 		name = a.byDefault
 	case given[0] == "path":
@@ -122,7 +123,7 @@ func (a *app) backend() (name string, err error) {
 	return name, nil
 }
 
-// connection adds to a Config how to connect to a server.
+// connection sets the fields of a Config that are needed to connect to a server.
 func (a *app) connection(c *backend.Config, address string) error {
 	v := a.values
 	c.Address, c.Transport, c.Token = address, v.String("transport"), v.String("token")
@@ -138,7 +139,7 @@ func (a *app) connection(c *backend.Config, address string) error {
 	return a.secrets(c)
 }
 
-// jetStream adds to a Config how to connect to NATS servers, and which log it is.
+// jetStream sets the fields of a Config that are needed to connect to NATS servers, and the name of the log.
 func (a *app) jetStream(c *backend.Config) error {
 	v := a.values
 	c.Address, c.Token = v.String("address"), v.String("token")
@@ -160,7 +161,7 @@ func (a *app) jetStream(c *backend.Config) error {
 	return err
 }
 
-// secrets adds to a Config the token to show, and how a connection is secured.
+// secrets sets the token and the TLS settings of a Config.
 func (a *app) secrets(c *backend.Config) error {
 	v := a.values
 	t := backend.TLS{CA: v.String("tls.ca"), Cert: v.String("tls.cert"), Key: v.String("tls.key"), ServerName: v.String("tls.server_name")}
@@ -195,8 +196,8 @@ func splitAddress(text string) (network, address string, explicit bool) {
 	return "tcp", text, false
 }
 
-// outsideLog returns an error if a file that the command writes would be in the directory of the log, or of another one,
-// where only the log may have files. what says for what the path was given; "" is no file.
+// outsideLog returns an error if path, a file that the command writes, is in the directory of a log, where only the log
+// may have files. what names the path in the error. A path of "" or "-" is not a file.
 func (a *app) outsideLog(what, path string) error {
 	if path == "" || path == "-" {
 		return nil
@@ -222,7 +223,7 @@ func (a *app) outsideLog(what, path string) error {
 	}
 }
 
-// real returns a path without links, also of what is missing.
+// real returns a path without links. The path may be missing.
 func real(path string) string {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -245,7 +246,8 @@ func holdsLog(dir string) bool {
 
 var logFile = regexp.MustCompile(`^\d{20}\.(wal|snap)$`)
 
-// otherOwner says that a file which root is about to make will not belong to the owner of another one; "": it will.
+// otherOwner returns a warning if a file that root is about to make will not belong to the owner of the file than;
+// otherwise "".
 func otherOwner(made, than string) string {
 	if _, err := os.Stat(than); err != nil || os.Geteuid() != 0 {
 		return ""
@@ -258,7 +260,8 @@ func otherOwner(made, than string) string {
 	return fmt.Sprintf("%s will belong to user %d, and %s belongs to user %d, who may be unable to use it", made, to, than, owner)
 }
 
-// warnOwner says beforehand what [otherOwner] says of a file and the log in a directory.
+// warnOwner calls say with the warning of [otherOwner] about a file that is about to be made and the log in files, if
+// there is one.
 func (a *app) warnOwner(made string, say func(text string)) {
 	if log := a.values.String("path"); log != "" && made != "" && made != "-" && !strings.HasPrefix(made, "/dev/") {
 		if text := otherOwner(made, log); text != "" {
@@ -267,5 +270,5 @@ func (a *app) warnOwner(made string, say func(text string)) {
 	}
 }
 
-// say tells people something beside the command's output.
+// say prints a message to the standard error.
 func (a *app) say(text string) { fmt.Fprintln(a.err, "igniter:", text) }

@@ -26,11 +26,11 @@ type app struct {
 	json bool // --json
 	yes  bool // --yes
 
-	// What commands say about the log that they open.
-	byDefault string // the backend, if neither --path nor --address nor --backend is given; "": that is an error
+	// Set by commands before they open the log.
+	byDefault string // the backend if --path, --address and --backend are all missing; "": that is an error
 	create    bool   // a log in files is created if it is missing
-	mirrors   bool   // the settings of a connection are about the source of a mirror
-	isServer  bool   // --address and the TLS settings are not about a server to connect to
+	mirrors   bool   // the settings of a connection are for the source of a mirror
+	isServer  bool   // --address and the TLS settings do not name a server to connect to
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -39,9 +39,9 @@ func (a *app) rootCommand() *cobra.Command {
 		Short: "Serve logs of facts, read them, move them and maintain them",
 		Long: `Igniter keeps facts in an append-only, bitemporal log.
 
-Every command finds the log in the same way: --path names a directory, --address a server. Settings that no flag gives
-are taken from IGNITER_* variables, and then from the file that --config or IGNITER_CONFIG names; igniter config
-shows where each setting comes from.
+Every command finds the log in the same way: --path names a directory, --address a server. A flag takes precedence
+over an IGNITER_* variable, and a variable over the file that --config or IGNITER_CONFIG names. igniter config shows
+where each setting comes from.
 
 Exit codes: 0 done, 1 failed or found something bad, 2 the command was not understood.`,
 		Example: `  igniter serve --path /var/lib/igniter/log
@@ -63,7 +63,7 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 	root.SetErr(a.err)
 	a.helpOwnFirst(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		if strings.HasPrefix(err.Error(), "unknown shorthand flag") { // perhaps a key, or a value below 0
+		if strings.HasPrefix(err.Error(), "unknown shorthand flag") { // perhaps it is a key, or a negative value
 			err = fmt.Errorf("%w; -- goes before arguments that begin with a dash: %s -- …", err, cmd.CommandPath())
 		}
 		return err
@@ -103,7 +103,7 @@ Exit codes: 0 done, 1 failed or found something bad, 2 the command was not under
 	return root
 }
 
-// prepare makes a command note that it has started, and show its usage if its arguments are wrong.
+// prepare makes a command set a.started, and show its usage if its arguments are wrong.
 func (a *app) prepare(c *cobra.Command) {
 	run, check := c.RunE, c.Args
 	c.RunE = func(cmd *cobra.Command, given []string) error {
@@ -124,7 +124,7 @@ func (a *app) prepare(c *cobra.Command) {
 	}
 }
 
-// commandMissing is what a command does that has only subcommands.
+// commandMissing runs a command that has only subcommands.
 func commandMissing(cmd *cobra.Command, _ []string) error {
 	if err := cmd.Help(); err != nil {
 		return err
@@ -152,15 +152,15 @@ func knownCommand(cmd *cobra.Command, given []string) error {
 	return fmt.Errorf("unknown command %q for %q%s", given[0], cmd.CommandPath(), text)
 }
 
-// suggestFor has the names by which commands are called elsewhere.
+// suggestFor has the names that other programs use for commands.
 var suggestFor = map[string][]string{
 	"get": {"show", "read", "cat"}, "list": {"ls", "keys", "stores"}, "follow": {"tail", "watch", "subscribe"}, "delete": {"remove", "rm", "retract"},
 	"put": {"set", "write"}, "history": {"versions"}, "why": {"lineage", "blame", "explain"}, "serve": {"start", "run", "server"}, "stats": {"status", "info"},
 	"version": {"about"}, "ui": {"inspect", "open", "browse"}, "mirror": {"replicate", "standby", "replica"},
 }
 
-// completionOf completes directories and files where a command takes them, and nothing elsewhere: to complete stores and
-// keys, it would have to read the log.
+// completionOf completes directories and files where a command takes them. It does not complete stores and keys, for
+// which it would have to read the log.
 func completionOf(use string) cobra.CompletionFunc {
 	directive := cobra.ShellCompDirectiveNoFileComp
 	switch {
@@ -198,7 +198,7 @@ func (a *app) withYes(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// notDone returns the error of a command that would do something with --yes; nil if it has done it.
+// notDone returns nil with --yes. Without it, it returns the error of a command that has only shown what it would do.
 func (a *app) notDone(does string) error {
 	if a.yes {
 		return nil

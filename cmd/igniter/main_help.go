@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/cmd/igniter/internal/settings"
 )
 
-// helpOwnFirst makes the help of all commands show a command's own flags before those that say where the log is.
+// helpOwnFirst makes the help of all commands show a command's own flags before the flags that say where the log is.
 func (a *app) helpOwnFirst(root *cobra.Command) {
 	cobra.AddTemplateFunc("flagsOf", a.flagsOf)
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "Flags:\n{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}", "{{flagsOf .}}", 1))

@@ -13,11 +13,11 @@ import (
 	"github.com/igniter-store/igniter/internal/protocol"
 )
 
-// version and revision are set when a release is built: -ldflags "-X main.version=v1.2.3 -X main.revision=5677ed0…". Without
-// revision, it is the one that the go command found, which needs a clone.
+// version and revision are set when a release is built: -ldflags "-X main.version=v1.2.3 -X main.revision=5677ed0…".
+// Without them, the go command provides the values, which for the revision needs a clone.
 var version, revision string
 
-// A build says what this program was built from.
+// A build describes how this program was built.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`

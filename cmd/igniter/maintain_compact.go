@@ -25,15 +25,16 @@ func (a *app) compactCommand() *cobra.Command {
 
   --keep latest   keeps the latest fact of each key
   --keep 5        keeps the latest five facts of each key
-  --keep 90d      keeps what is needed to read the store as of any time in the last 90 days: it removes facts that a later
-                  fact of their key replaced before that; with --events, for stores of events, it removes all older facts
+  --keep 90d      keeps all facts that are needed to read the store as of any time in the last 90 days: it removes facts
+                  that a later fact of their key replaced before that time; with --events, for stores of events, it
+                  removes all older facts
   --keep all      keeps everything
 
-With --forget, a key whose latest fact is a deletion is forgotten, once nothing but the deletion would be kept of it.
-Ages are reckoned by the log's own times. Reads of a time that needs removed facts say that they can't be answered.
+With --forget, the deletion of a key is removed, too, once it is the only fact of the key that would be kept. Ages
+count by the log's own times. A read as of a time that needs removed facts fails with an error.
 
-If --keep is given twice, a fact is kept only if both keep it. The command shows how many facts it would remove, and
-removes them with --yes. It then writes a fact to the store igniter.compactions that says what was removed. Others can
+If --keep is given twice, a fact is kept only if both keep it. The command shows how many facts it would remove; with
+--yes it removes them. It then writes a fact to the store igniter.compactions that names the removed facts. Others can
 write and read meanwhile. A server requires a token with admin.`,
 		Example: `  igniter compact sessions --keep latest --path ./log
   igniter compact deliveries --keep 90d --events --address 127.0.0.1:7400 --yes`,
@@ -62,7 +63,7 @@ write and read meanwhile. A server requires a token with admin.`,
 		},
 	})))
 	cmd.Flags().Func("keep", "`what` to keep: all, latest, a number of facts of each key, or a time such as 36h or 90d", keeping(&rule))
-	cmd.Flags().BoolVar(&rule.Events, "events", false, "the stores hold events: remove those older than the time to keep, though nothing replaces them")
+	cmd.Flags().BoolVar(&rule.Events, "events", false, "the stores hold events: remove all that are older than the time to keep, even if nothing replaces them")
 	cmd.Flags().BoolVar(&rule.Forget, "forget", false, "forget keys that were deleted: remove their deletions, too")
 	_ = cmd.MarkFlagRequired("keep") // the flag exists
 	return cmd
@@ -91,7 +92,7 @@ func (a *app) compact(ctx context.Context, e *store.Engine) (err error) {
 	return err
 }
 
-// keeping returns a flag's function that adds to a retention what a text says to keep.
+// keeping returns the function of the flag --keep, which sets fields of a retention.
 func keeping(r *store.Retention) func(text string) error {
 	return func(text string) error {
 		for part := range strings.SplitSeq(text, ",") {
@@ -106,7 +107,7 @@ func keeping(r *store.Retention) func(text string) error {
 			case err2 == nil && window > 0:
 				r.Window = window
 			default:
-				return fmt.Errorf("%q is neither all nor latest, nor a number, nor a time such as 36h or 90d", part)
+				return fmt.Errorf("%q is not all, latest, a number, or a time such as 36h or 90d", part)
 			}
 		}
 		return nil

@@ -16,9 +16,9 @@ func (a *app) dumpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "dump FILE",
 		Short: "Print the contents of a file of a log or a backup",
-		Long: `Prints a segment, a snapshot or an index of a log, or a piece of a backup, as JSON lines: one for each frame, also in
-compressed blocks, with its offset, length and content, and one for each damaged place. If a place is damaged, the exit
-code is 1; what follows the place is printed all the same.
+		Long: `Prints a segment, a snapshot or an index of a log, or a piece of a backup, as JSON lines. Each frame, also in a compressed
+block, is a line with its offset, length and content; each damaged place is a line, too. If a place is damaged, the exit
+code is 1; the frames after it are printed all the same.
 
 While a server has the log open, the end of its last segment may seem damaged.`,
 		Example: `  igniter dump ./log/00000000000000000001.wal

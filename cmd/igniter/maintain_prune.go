@@ -23,11 +23,12 @@ func (a *app) pruneCommand() *cobra.Command {
 		Use:   "prune",
 		Short: "Remove facts permanently",
 		Long: `Removes facts from the log, durably: facts with some seqs, or all facts of a store or of a key, past and present. It
-shows how many facts it would remove, and removes them with --yes. Removed facts are only in backups that were
+shows how many facts it would remove, and removes them with --yes. Removed facts stay only in backups that were
 made before. Others can write and read meanwhile. A server requires a token with admin. Programs that hold the log in
-memory keep the facts until they open it again. Bytes that a recovery moved to quarantine/ in the log's directory may hold
-such facts, too: if there are any, the command says so, and --clear-quarantine removes these files, of a log that no server
-has open. It works alone, too.
+memory keep the facts until they open it again.
+
+Bytes that a recovery moved to quarantine/ in the log's directory may hold such facts, too. If there are any, the
+command says so. --clear-quarantine, with or without other flags, removes these files; no server may have the log open.
 
 To keep current values and remove old ones, use igniter compact.`,
 		Example: `  igniter prune --path ./log --store people --key ana
@@ -37,7 +38,7 @@ To keep current values and remove old ones, use igniter compact.`,
 			byKey := cmd.Flags().Changed("key")
 			switch {
 			case byKey && store == "":
-				return usage("--key is the key of a --store")
+				return usage("--key needs --store")
 			case cmd.Flags().Changed("store") && store == "":
 				return usage("--store is empty, and a store has a name")
 			}
@@ -48,7 +49,7 @@ To keep current values and remove old ones, use igniter compact.`,
 					return usage("--clear-quarantine is for a log in files: give --path, while no server has it open")
 				}
 				if s, err := log.Stats(cmd.Context()); err == nil && s.Storage != nil && s.Storage.QuarantineBytes > 0 && !(clear && a.yes) {
-					fmt.Fprintf(a.err, "igniter: quarantine/ in the log's directory holds %s that recoveries cut off, perhaps also of facts to remove: "+
+					fmt.Fprintf(a.err, "igniter: quarantine/ in the log's directory holds %s that recoveries cut off, perhaps with facts to remove: "+
 						"look there, and remove its files, which the log never reads, with --clear-quarantine\n", humanize.IBytes(s.Storage.QuarantineBytes))
 				}
 				if clear && a.yes {
@@ -97,16 +98,16 @@ To keep current values and remove old ones, use igniter compact.`,
 		},
 	})))
 	flags := cmd.Flags()
-	flags.Func("seq", "`seqs` and ranges of seqs: 17,100-120", parseSeqs(&seqs))
-	flags.StringVar(&store, "store", "", "all facts of that store")
-	flags.StringVar(&key, "key", "", "only the facts of that key of the store")
+	flags.Func("seq", "remove the facts with these `seqs`, such as 17,100-120", parseSeqs(&seqs))
+	flags.StringVar(&store, "store", "", "remove all facts of this store")
+	flags.StringVar(&key, "key", "", "remove only the facts of this key of the store")
 	flags.BoolVar(&clear, "clear-quarantine", false, "also remove the files in quarantine/ of the log's directory")
 	cmd.MarkFlagsOneRequired("seq", "store", "clear-quarantine")
 	cmd.MarkFlagsMutuallyExclusive("seq", "store")
 	return cmd
 }
 
-// parseSeqs returns a flag's function that adds the seqs in a text to ranges.
+// parseSeqs returns the function of the flag --seq, which adds to ranges.
 func parseSeqs(ranges *[][2]uint64) func(text string) error {
 	return func(text string) error {
 		for part := range strings.SplitSeq(text, ",") {

@@ -18,8 +18,8 @@ func (a *app) repairCommand() *cobra.Command {
 		Use:   "repair DIR",
 		Short: "Save what can be read of a damaged log",
 		Long: `Shows what a repair of a log in a directory would do: which bytes it would move to DIR/quarantine, and which facts
-the log would lose. With --yes it does that. No byte is deleted, but the log then lacks the facts that can't be read: if
-a backup has them, restore it instead.
+the log would lose. With --yes it repairs the log. No byte is deleted, but the log then lacks the facts that can't be
+read: if a backup has them, restore it instead.
 
 Without --yes the exit code is 1 if there is something to repair.`,
 		Example: `  igniter repair ./log

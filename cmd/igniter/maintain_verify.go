@@ -24,17 +24,18 @@ func (a *app) verifyCommand() *cobra.Command {
 damaged, the exit code is 1, and each damaged place is shown: the file, the offset, and the first seq that can't be read
 there. It changes nothing. To verify a log that a server has open, verify a copy: igniter backup, igniter restore.
 
-A last write that a crash cut short is not damage: nothing of it was acknowledged. A hash that does not match its value
-is not damage either, since other writers compute hashes in other ways; --hashes lists these facts.
+If a crash cut the last write short, that is not damage: the write was not acknowledged. A hash that does not match its
+value is not damage either, since other writers compute hashes in other ways; --hashes lists these facts.
 
---head takes a line that igniter head printed earlier, and proves that the log still contains all that it covers, byte for
-byte: otherwise the exit code is 1. Facts that were pruned meanwhile are told from such that are simply gone.
+--head takes a line that igniter head printed earlier, and proves that the log still contains every fact that the line
+covers, byte for byte; otherwise the exit code is 1. Pruned facts are counted apart from facts that are simply gone.
 
-Without DIR, with --address, it reads each fact of a log that is at a server, in PostgreSQL or in JetStream, as any reader does: seqs
-ascend, none is missing that was not pruned (for a token that may read all), and each hash is computed again. Of JetStream that checks every byte of every message.
+With --address instead of DIR, it reads each fact of a log on a server, in PostgreSQL or in JetStream, as any reader does.
+It checks that seqs ascend, that only pruned facts are missing (for a token that may read all stores), and that each hash
+is right. For JetStream this checks every byte of every message.
 
-An ID that a store holds twice, as an import by an earlier release could leave it, is shown with its seqs, and the exit
-code is 1: igniter prune --seq removes the later facts.`,
+If a store holds an ID twice, which an import by an earlier release could cause, the ID is shown with its seqs, and the
+exit code is 1: igniter prune --seq removes the later facts.`,
 		Example: `  igniter verify /var/lib/igniter/log
   igniter verify ./log --json | jq .damage
   igniter verify ./log --head "$(cat head-of-may)"
@@ -75,7 +76,7 @@ code is 1: igniter prune --seq removes the later facts.`,
 				return err
 			}
 			if n := len(r.Damage); n > 0 {
-				return fmt.Errorf("%s is damaged, in %d places: igniter repair %s says what can be saved; a backup may have it all", dir, n, dir)
+				return fmt.Errorf("%s is damaged, in %d places: igniter repair %s shows what can be saved; a backup may have everything", dir, n, dir)
 			}
 			for _, c := range r.Checkpoints {
 				if !c.Holds {
@@ -88,7 +89,7 @@ code is 1: igniter prune --seq removes the later facts.`,
 			return nil
 		},
 	}))
-	cmd.Flags().StringArrayVar(&heads, "head", nil, "prove that the log contains what this line of igniter head covers; may be repeated")
+	cmd.Flags().StringArrayVar(&heads, "head", nil, "prove that the log contains all facts that this line of igniter head covers; may be repeated")
 	cmd.Flags().BoolVar(&hashes, "hashes", false, "list the facts whose hashes do not match their values")
 	return cmd
 }
@@ -122,7 +123,7 @@ func (a *app) verifyFacts(ctx context.Context, log backend.Log, hashes bool) err
 	if err != nil {
 		return err
 	}
-	stores := log.Features().Stores // nil: all; of some of them Stats does not tell how many facts there are
+	stores := log.Features().Stores // nil: all; if not all, Stats does not say how many facts they have
 	if stores == nil {
 		r.Pruned = after.LastSeq - after.Facts
 	}
@@ -136,7 +137,7 @@ func (a *app) verifyFacts(ctx context.Context, log backend.Log, hashes bool) err
 		fmt.Fprintf(&text, "%d facts were pruned\n", r.Pruned)
 	}
 	if stores != nil {
-		text.WriteString("these are the facts that this token may read: whether any is missing is for a token that may read all to say\n")
+		text.WriteString("these are the facts that this token may read; only a token that may read all stores can tell whether any is missing\n")
 	}
 	report := newVerifyReport(&r)
 	report.Partial = stores != nil
@@ -149,7 +150,7 @@ type verifyReport struct {
 	Snapshots int            `json:"snapshots"`
 	Facts     uint64         `json:"facts"`
 	Bytes     uint64         `json:"bytes"`
-	Partial   bool           `json:"partial,omitempty"` // facts of stores that the token may not read were not looked at, nor what is missing
+	Partial   bool           `json:"partial,omitempty"` // the token may not read all stores: the rest, and missing facts, were not checked
 	Damage    []damageReport `json:"damage"`
 	Torn      *file.Cut      `json:"torn,omitempty"`
 	Foreign   int            `json:"foreign_hashes"`
@@ -181,7 +182,7 @@ func newVerifyReport(r *file.VerifyReport) verifyReport {
 func foreignText(r *file.VerifyReport, hashes bool) string {
 	var text strings.Builder
 	if n := len(r.Foreign); n > 0 {
-		fmt.Fprintf(&text, "%d facts have hashes that another writer computed in another way\n", n)
+		fmt.Fprintf(&text, "%d facts have hashes that another writer computed differently\n", n)
 	}
 	if hashes {
 		for _, f := range r.Foreign {
@@ -195,7 +196,7 @@ func verifyText(dir string, r *file.VerifyReport, hashes bool) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s: %d facts in %d segments and %d snapshots, %s\n", dir, r.Facts, r.Segments, r.Snapshots, humanize.IBytes(r.Bytes))
 	if t := r.Torn; t != nil {
-		fmt.Fprintf(&text, "%s ends in %d bytes, at byte %d, of a last write that a crash cut short; the next start moves them to quarantine\n", t.File, t.Bytes, t.Offset)
+		fmt.Fprintf(&text, "%s ends with %d bytes, at byte %d, of a write that a crash cut short; the next start moves them to quarantine\n", t.File, t.Bytes, t.Offset)
 	}
 	text.WriteString(foreignText(r, hashes))
 	for i, d := range r.Damage {
@@ -212,7 +213,7 @@ func verifyText(dir string, r *file.VerifyReport, hashes bool) string {
 	}
 	for _, c := range r.Checkpoints {
 		if c.Holds {
-			fmt.Fprintf(&text, "proven: the log contains all that %s covers\n", c.Checkpoint)
+			fmt.Fprintf(&text, "proven: the log contains all facts that %s covers\n", c.Checkpoint)
 		}
 	}
 	text.WriteString(doubledText(r.Doubled))

@@ -25,15 +25,16 @@ func (a *app) mirrorCommand() *cobra.Command {
 	cmd := withLogFlags(&cobra.Command{
 		Use:   "mirror --from ADDRESS --path DIR",
 		Short: "Keep a copy of a server's log, as a warm standby",
-		Long: `Keeps a copy of a server's log in a directory, with the same seqs, batches and identity, until it is told to stop: it follows
-what is written, and removes what is pruned. It goes on where it was after any interruption. Nobody else can write to the copy.
+		Long: `Keeps a copy of a server's log in a directory, with the same seqs, batches and identity, until it is stopped. It copies
+each write, and removes pruned facts. After any interruption it goes on where it was. Nothing else can write to the copy.
 
 With --listen it serves the copy, read-only, and with --http its health and metrics, among them how far it is behind
-(igniter_mirror_lag_seqs). Of the flags, --token, --token-file and --tls-… are about the source, as for other clients, and
---tls-cert, --tls-key and --tokens about those who connect to the mirror, as for igniter serve. The token must allow reading all stores.
+(igniter_mirror_lag_seqs). The flags --token, --token-file and --tls-… are for the connection to the source, as for other
+clients. The flags --tls-cert, --tls-key and --tokens are for the clients of the mirror, as for igniter serve. The token
+must allow reading all stores.
 
-If the source was restored or replaced, and lacks facts that the copy has, mirror ends with "diverged". If the source is lost, stop the mirror,
-and make a log of its own of the copy: igniter promote.`,
+If the source was restored or replaced, and lacks facts that the copy has, mirror ends with "diverged". If the source is
+lost, stop the mirror, and make the copy an independent log with igniter promote.`,
 		Example: `  igniter mirror --from db1:7400 --tls-ca ca.pem --token-file standby.token --path /var/lib/igniter/log
   igniter mirror --from db1:7400 --path ./copy --listen tcp://127.0.0.1:7401 --http 127.0.0.1:7481`,
 		Args: cobra.NoArgs,
@@ -58,10 +59,10 @@ and make a log of its own of the copy: igniter promote.`,
 func (a *app) promoteCommand() *cobra.Command {
 	return a.withYes(a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "promote --path DIR",
-		Short: "Make a log of its own of a mirror",
-		Long: `Makes a log of its own of a mirror that no process has open, so that igniter serve can take writes there. It begins a new
-identity: readers and writers that know no more of the source than was copied go on with it, and others are told so ("diverged"). The
-source must take no more writes: what it takes from now on is not in the new log.`,
+		Short: "Make a mirror an independent log",
+		Long: `Makes a mirror an independent log, so that igniter serve can take writes there. No process may have the mirror open. The
+log gets a new identity: readers and writers that have seen only copied facts go on with it; others get an error
+("diverged"). The source must take no more writes: the new log would not have them.`,
 		Example: `  igniter promote --path /var/lib/igniter/log
   igniter promote --path /var/lib/igniter/log --yes`,
 		Args: cobra.NoArgs,
@@ -89,26 +90,26 @@ source must take no more writes: what it takes from now on is not in the new log
 					return err
 				}
 				if !l.IsMirror() {
-					return fmt.Errorf("%s holds a log that is no mirror", opts.Path)
+					return fmt.Errorf("%s holds a log that is not a mirror", opts.Path)
 				}
 				if err := a.print(promotion{false, s.Log, s.LastSeq}, "%s is a copy of the log %v through seq %d\n", opts.Path, s.Log, s.LastSeq); err != nil {
 					return err
 				}
-				return a.notDone("makes it a log of its own")
+				return a.notDone("makes it an independent log")
 			}
 			s, err := file.Promote(cmd.Context(), opts)
 			if err != nil {
 				return err
 			}
 			if err := s.Whole(s.LastSeq, nil); err != nil {
-				fmt.Fprintf(a.err, "igniter: the copy lacks facts that were pruned, and what replaced them was not copied: keys may be missing: %v\n", err)
+				fmt.Fprintf(a.err, "igniter: the copy lacks facts that were pruned, and the facts that replaced them were not copied: keys may be missing: %v\n", err)
 			}
 			return a.print(promotion{true, s.Log, s.LastSeq}, "%s is the log %v now, and has the source's facts through seq %d\n", opts.Path, s.Log, s.LastSeq)
 		},
 	})))
 }
 
-// A promotion says what became of a mirror.
+// A promotion is the result of promoting a mirror.
 type promotion struct {
 	Done    bool          `json:"done"`
 	Log     backend.LogID `json:"log"`
@@ -130,7 +131,7 @@ type mirroring struct {
 	contact time.Time // when the source answered last
 }
 
-// open connects to the source, which it waits for, and opens the copy.
+// open waits for the source, connects to it, and opens the copy.
 func (m *mirroring) open(ctx context.Context, s *service, progress func(done, total int64)) (backend.Log, error) {
 	m.log = s.log
 	config := backend.Config{Logger: s.log}
@@ -138,7 +139,7 @@ func (m *mirroring) open(ctx context.Context, s *service, progress func(done, to
 		return nil, err
 	}
 	if t := config.TLS; t != nil && t.CA == "" && t.ServerName == "" && !s.app.values.Bool("tls.enabled") {
-		config.TLS = nil // the certificate is for those who connect to the mirror
+		config.TLS = nil // the certificate is for clients of the mirror
 	}
 	stats, err := m.reach(ctx, config)
 	if err != nil {
@@ -150,7 +151,7 @@ func (m *mirroring) open(ctx context.Context, s *service, progress func(done, to
 	v := s.app.values
 	m.copy, err = file.OpenMirror(ctx, file.Options{Path: v.String("path"), SegmentSize: int64(v.Int("segment_size")), Progress: progress, Logger: s.log}, stats)
 	if errors.Is(err, backend.ErrDiverged) {
-		err = fmt.Errorf("the source does not have all that the copy has: it was restored to an earlier seq, or is another log; keep the copy if it has what is lost, and begin a new one in another directory: %w", err)
+		err = fmt.Errorf("the source lacks facts that the copy has: it was restored to an earlier seq, or is another log; keep the copy if you need these facts, and begin a new one in another directory: %w", err)
 	}
 	if err != nil {
 		return nil, err
@@ -159,7 +160,7 @@ func (m *mirroring) open(ctx context.Context, s *service, progress func(done, to
 	return m.copy, nil
 }
 
-// reach connects to the source. While the source is not there, it tries again.
+// reach connects to the source. While the source can't be reached, it tries again.
 func (m *mirroring) reach(ctx context.Context, config backend.Config) (stats backend.Stats, err error) {
 	for wait := time.Second / 2; ; wait = min(2*wait, 10*time.Second) {
 		if m.source, err = backend.Open(ctx, "network", config); err == nil {
@@ -177,13 +178,14 @@ func (m *mirroring) reach(ctx context.Context, config backend.Config) (stats bac
 	}
 }
 
-// takeSize is how many bytes are taken at once while much is to be copied, so that parts with gaps become few files.
+// takeSize is how many bytes are written to the copy at once while it is far behind, so that parts with gaps become few
+// files.
 const takeSize = 16 << 20
 
-// takePages is how many pages are taken at once, which may be empty.
+// takePages is how many pages, which may be empty, are written at once at most.
 const takePages = 4096
 
-// run follows the source until the mirror is stopped, and then returns nil, or until it cannot go on.
+// run follows the source. It returns nil once the mirror is stopped, and an error if it can't go on.
 func (m *mirroring) run() error {
 	ctx, end := context.WithCancelCause(m.life)
 	defer end(nil)
@@ -235,7 +237,7 @@ func (m *mirroring) follow(ctx context.Context) error {
 func (m *mirroring) watch(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var seen *backend.Stats // of the source, until the copy has what it had then
+	var seen *backend.Stats // of the source, until the copy has reached its last seq
 	var vain [2]uint64      // how many facts both lacked when nothing was found to drop
 	for {
 		theirs, err := m.source.Stats(ctx)
@@ -272,9 +274,9 @@ func (m *mirroring) watch(ctx context.Context) error {
 	}
 }
 
-// drop removes the facts from the copy that the source does not have any more, through the seq at which the source was seen,
-// and returns how many there were. Only stores with a horizon lost facts. If more are pruned meanwhile, the error is backend.ErrUnavailable,
-// and nothing is removed yet.
+// drop removes from the copy the facts that the source no longer has, through the last seq in theirs, and returns how
+// many it removed. Only stores with a horizon lost facts. If facts are pruned from the source meanwhile, the error is
+// backend.ErrUnavailable, and nothing is removed yet.
 func (m *mirroring) drop(ctx context.Context, theirs *backend.Stats) (n uint64, err error) {
 	r := backend.Range{Through: theirs.LastSeq, Stores: []string{}}
 	for store := range theirs.Horizons {
@@ -304,7 +306,7 @@ func (m *mirroring) drop(ctx context.Context, theirs *backend.Stats) (n uint64, 
 	if err != nil {
 		return 0, err
 	}
-	if r.Stores = nil; r.News(now.Horizons, theirs.Horizons) != nil { // their horizons would be too early for what is gone
+	if r.Stores = nil; r.News(now.Horizons, theirs.Horizons) != nil { // the horizons would be too early for the facts that are gone
 		return 0, fmt.Errorf("%w: facts were pruned from the source while it was read", backend.ErrUnavailable)
 	}
 	for store, seqs := range gone {
@@ -319,14 +321,14 @@ func (m *mirroring) drop(ctx context.Context, theirs *backend.Stats) (n uint64, 
 	return n, nil
 }
 
-// note notes what the source says of itself.
+// note keeps the source's last seq, and when it answered.
 func (m *mirroring) note(s *backend.Stats) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.last, m.contact = s.LastSeq, time.Now()
 }
 
-// lag returns how many seqs the copy is behind what is known of the source, and when the source answered last.
+// lag returns how many seqs the copy is behind the source's last known seq, and when the source answered last.
 func (m *mirroring) lag() (seqs uint64, contact time.Time) {
 	own, err := m.copy.Stats(context.Background())
 	m.mu.Lock()
@@ -345,7 +347,7 @@ func (m *mirroring) register(to *prometheus.Registry) error {
 	return errors.Join(to.Register(lag), to.Register(contact))
 }
 
-// close ends the connection to the source. The copy is closed as the service's log is.
+// close closes the connection to the source. The service closes the copy.
 func (m *mirroring) close() error {
 	if m.source == nil {
 		return nil

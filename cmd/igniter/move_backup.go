@@ -28,16 +28,16 @@ func (a *app) backupCommand() *cobra.Command {
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "backup DIR|-",
 		Short: "Copy a log while it is in use",
-		Long: `Copies what the log holds at this moment, consistently, while others write. Facts keep their seqs and their batches, so
-that after igniter restore readers go on where they were.
+		Long: `Makes a consistent copy of the log as it is now, while others write. Facts keep their seqs and their batches, so that
+readers of a restored log (igniter restore) go on where they were.
 
-To a directory it adds a file with the facts that the directory does not hold yet; the file is complete or not there. To
-the output, "-", it writes one piece with all facts, or with the facts after a seq. A token must allow reading all
-stores. igniter restore --check checks a backup.
+With a directory, it adds one file (a piece) with the facts that the directory does not hold yet; the file is complete or
+not there. With "-" it writes one piece to the output, with all facts or with the facts after a seq. A token must allow
+reading all stores. igniter restore --check checks a backup.
 
-A log that was restored to an earlier seq, or lost facts otherwise, begins a new line of files in the directory, after the
-last one that it has in common with the earlier log; nothing of that is lost. A log that has nothing in common with it is
-refused. igniter restore --check lists the lines.
+If the log was restored to an earlier seq, or lost facts in another way, the backup begins a new line of pieces in the
+directory, after the last piece that both logs have in common. The earlier pieces stay. A log that has nothing in common
+with the directory is refused. igniter restore --check lists the lines.
 
 Facts that igniter prune removes from the log stay in earlier backups. To get rid of them, begin a new directory, and
 remove the old one.`,
@@ -53,7 +53,7 @@ remove the old one.`,
 			case given[0] == "-" && toTerminal:
 				return usage("a backup is not text for a terminal: name a directory, or send the output to a file")
 			case given[0] != "-" && cmd.Flags().Changed("after"):
-				return usage("--after is for a backup to the output; a backup to a directory begins after what is there")
+				return usage("--after is for a backup to the output; a backup to a directory begins after its last piece")
 			}
 			if list {
 				return a.listBackup(given[0])
@@ -94,15 +94,15 @@ remove the old one.`,
 					return a.print(r, "nothing new since seq %d\n", r.After)
 				}
 				if r.Line > 1 && !a.json {
-					fmt.Fprintf(a.err, "igniter: the log does not go on from all that is in %s: this is line %d of the backup\n", given[0], r.Line)
+					fmt.Fprintf(a.err, "igniter: the log lacks facts that %s holds: this is line %d of the backup\n", given[0], r.Line)
 				}
 				return a.print(r, "backed up %d facts, after seq %d through %d, to %s (%s)\n", r.Facts, r.After, r.Through, r.Piece, humanize.IBytes(uint64(r.Bytes)))
 			})
 		},
 	}))
-	cursorVar(cmd, &after, "only facts after that seq, to the output")
+	cursorVar(cmd, &after, "with -: only facts after this seq")
 	cmd.Flags().BoolVar(&list, "list", false, "back up nothing, and show the files in DIR")
-	cmd.Flags().BoolVar(&merge, "merge", false, "back up nothing, and make few large files of the many small ones in DIR")
+	cmd.Flags().BoolVar(&merge, "merge", false, "back up nothing, and merge the small files in DIR into a few large ones")
 	cmd.MarkFlagsMutuallyExclusive("list", "merge")
 	return cmd
 }
@@ -147,7 +147,8 @@ func (a *app) listBackup(path string) error {
 	return l.end()
 }
 
-// noteBackup tells the server of a log, if it has one, that it was backed up through a seq. The backup is good without that.
+// noteBackup tells the log's server, if it has one, that the log was backed up through a seq. Errors are ignored, since
+// they do not harm the backup.
 func noteBackup(ctx context.Context, log backend.Log, through uint64) {
 	if server, ok := log.(interface {
 		NoteBackup(ctx context.Context, through uint64) error
@@ -188,14 +189,14 @@ type backupReport struct {
 func (a *app) backupToOutput(ctx context.Context, c *copier, cursor backend.Cursor) error {
 	after, err := c.stats.Resume(cursor)
 	if err != nil {
-		return fmt.Errorf("the log, which ends at seq %d, is not the one that the earlier backup is of, or has lost facts since: %w", c.stats.LastSeq, err)
+		return fmt.Errorf("the log, which ends at seq %d, is not the log of the earlier backup, or has lost facts since: %w", c.stats.LastSeq, err)
 	}
 	var sum archive.Summary
 	err = a.writeTo("-", func(w io.Writer) (err error) {
 		sum, err = archive.Write(w, c.header(after), archive.Summary{}, c.frames(ctx, after), func() (map[string]backend.Horizon, error) {
 			all, err := c.horizons(ctx)
 			if err == nil && beyond(all, c.stats.LastSeq) {
-				err = errors.New("facts were pruned meanwhile, and what replaces them came too late for this backup: run it again")
+				err = errors.New("facts were pruned meanwhile, and the facts that replace them came too late for this backup: run it again")
 			}
 			return all, err
 		})
@@ -215,7 +216,7 @@ type copier struct {
 	bar   *progressbar.ProgressBar
 }
 
-// header returns what a piece with the log after a seq says.
+// header returns the header of a piece with the log after a seq.
 func (c *copier) header(after uint64) archive.Header {
 	h := archive.Header{After: after, Through: c.stats.LastSeq, Log: c.stats.Log, Ancestors: c.stats.Ancestors}
 	if p, ok := c.stats.Checkpoint(); ok {
@@ -246,13 +247,14 @@ func (c *copier) horizons(ctx context.Context) (map[string]backend.Horizon, erro
 	return s.Horizons, err
 }
 
-// beyond reports whether a log that ends at a seq lacks facts which only later ones replace.
+// beyond reports whether a log that ends at a seq lacks pruned facts whose replacements come only later.
 func beyond(horizons map[string]backend.Horizon, last uint64) bool {
 	s := backend.Stats{Horizons: horizons}
 	return s.Whole(last, nil) != nil
 }
 
-// toDir adds a piece with the new facts to a directory, and another one while facts are pruned that it lacks.
+// toDir adds a piece with the new facts to a directory. While pruned facts have replacements only after the last piece,
+// it adds another one.
 func (c *copier) toDir(ctx context.Context, path string) (r backupReport, err error) {
 	r.Through = c.stats.LastSeq
 	d, err := archive.OpenDir(path)
@@ -290,7 +292,8 @@ func (c *copier) toDir(ctx context.Context, path string) (r backupReport, err er
 	}
 }
 
-// after returns the piece after which the log goes on, nil for none, and the line that it continues or begins.
+// after returns the piece after which the log goes on, nil if there is none, and the line that the next piece continues
+// or begins.
 func (c *copier) after(ctx context.Context, d *archive.Dir, path string) (*archive.Piece, int, error) {
 	ends, err := d.Latest()
 	if err != nil || len(ends) == 0 {
@@ -326,7 +329,7 @@ func (c *copier) after(ctx context.Context, d *archive.Dir, path string) (*archi
 			if err != nil {
 				return nil, 0, err
 			}
-			// If the log has the name of another history, only facts tell what they have in common.
+			// If both have the same identity but different pasts, only comparing facts shows what they have in common.
 			if same && (compared || e.Log != c.stats.Log) {
 				best = &e.Piece
 			}
@@ -335,7 +338,7 @@ func (c *copier) after(ctx context.Context, d *archive.Dir, path string) (*archi
 	return best, line, nil
 }
 
-// related reports whether a log, or one that it was made of, is the one of a piece, or one that that was made of.
+// related reports whether the log and the log of a piece are the same, or have an ancestor in common.
 func (c *copier) related(e *archive.End) bool {
 	ours := append([]backend.Ancestor{{Log: c.stats.Log}}, c.stats.Ancestors...)
 	for _, a := range append([]backend.Ancestor{{Log: e.Log}}, e.Ancestors...) {
@@ -346,8 +349,9 @@ func (c *copier) related(e *archive.End) bool {
 	return false
 }
 
-// continues reports whether the log goes on from a piece: it is the same by name, and has no other facts at the end of the
-// piece. compared: it has some of these facts. Without a name, it must have.
+// continues reports whether the log goes on from a piece: both have the same identity, and the log has no other facts
+// at the end of the piece. compared reports whether the log has some of the piece's last facts; if an identity is
+// missing, it must have some.
 func (c *copier) continues(ctx context.Context, e *archive.End) (same, compared bool, err error) {
 	if e.Through == 0 {
 		return e.Log == (backend.LogID{}) || c.related(e), false, nil

@@ -23,9 +23,9 @@ func (a *app) exportCommand() *cobra.Command {
 	cmd := withLogFlags(&cobra.Command{
 		Use:   "export",
 		Short: "Write the facts as NDJSON",
-		Long: `Writes each fact as a line of JSON, in the order of the log, with its seq, ID, times and hash: all that the log holds
-when the command begins, and perhaps what is written meanwhile. igniter import reads it. With --output the file is
-complete or not there.`,
+		Long: `Writes each fact as a line of JSON, in the order of the log, with its seq, ID, times and hash: all facts that the log holds
+when the command begins, and perhaps some that are written meanwhile. igniter import reads the lines. With --output the
+file is complete or not there.`,
 		Example: `  igniter export --path ./log --output facts.ndjson
   igniter export --address 127.0.0.1:7400 --store tasks --after 51233 | zstd > tasks.ndjson.zst`,
 		Args: cobra.NoArgs,
@@ -34,7 +34,7 @@ complete or not there.`,
 				return err
 			}
 			_, a.json = terminal(a.out)
-			a.json = a.json && output == "" // there is no place for a bar among lines of JSON
+			a.json = a.json && output == "" // no progress bar among lines of JSON
 			return a.withLog(cmd.Context(), func(log backend.Log) error {
 				total := int64(-1)
 				if stats, err := log.Stats(cmd.Context()); err == nil && r.Stores == nil {
@@ -62,18 +62,18 @@ complete or not there.`,
 			})
 		},
 	})
-	cursorVar(cmd, &r.After, "only facts after that seq")
-	cmd.Flags().StringArrayVar(&r.Stores, "store", nil, "only facts of that `store`; may be repeated")
+	cursorVar(cmd, &r.After, "only facts after this seq")
+	cmd.Flags().StringArrayVar(&r.Stores, "store", nil, "only facts of this `store`; may be repeated")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; empty: the output")
 	return cmd
 }
 
-// sayLost says what an export cannot carry: before which moment the past is incomplete.
+// sayLost warns if the past is incomplete, since an export can't contain that.
 func (a *app) sayLost(ctx context.Context, log backend.Log, stores []string) error {
 	s, err := log.Stats(ctx)
 	if err == nil {
 		if err := s.Whole(0, stores); err != nil {
-			fmt.Fprintf(a.err, "igniter: NDJSON does not say what was pruned, so a log that imports it answers reads of that past with what is left; igniter backup does: %v\n", err)
+			fmt.Fprintf(a.err, "igniter: facts were pruned, and NDJSON does not record that: a log that imports it answers reads of that past from the facts that are left; use igniter backup to keep the horizon: %v\n", err)
 		}
 	}
 	return err

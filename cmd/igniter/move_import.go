@@ -29,12 +29,12 @@ func (a *app) importCommand() *cobra.Command {
 	skip := false
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "import [FILE|-]",
-		Short: "Take in facts from NDJSON, or from a log of the Ruby system",
-		Long: `Takes in facts from a file or from the input, one a line, as igniter export writes them. They keep their IDs, values,
-times, hashes and causations, and get new seqs. Facts that the log holds already, by ID, are left as they are: if an
-import fails, run it again.
+		Short: "Import facts from NDJSON, or from a log of the Ruby system",
+		Long: `Imports facts from a file or from the input, one a line, as igniter export writes them. They keep their IDs, values,
+times, hashes and causations, and get new seqs. A fact whose ID the log already holds is skipped: if an import fails, run
+it again.
 
-With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it (FILE.snap).`,
+With --ruby-wal it imports a log of the Ruby system and the snapshot beside it (FILE.snap).`,
 		Example: `  igniter import facts.ndjson --path ./log
   zstd -dc tasks.ndjson.zst | igniter import --address 127.0.0.1:7400
   igniter import --ruby-wal /srv/app/data/facts.wal --path ./log`,
@@ -42,7 +42,7 @@ With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it 
 		RunE: func(cmd *cobra.Command, given []string) error {
 			switch {
 			case wal != "" && len(given) > 0:
-				return usage("--ruby-wal names what is imported: leave %q out", given[0])
+				return usage("--ruby-wal already names the file to import: leave %q out", given[0])
 			case wal == "" && skip:
 				return usage("--skip-damage is for --ruby-wal")
 			case wal != "":
@@ -52,12 +52,12 @@ With --ruby-wal it takes in a log of the Ruby system and the snapshot beside it 
 		},
 	}))
 	cmd.Flags().StringVar(&wal, "ruby-wal", "", "log of the Ruby system to import")
-	cmd.Flags().BoolVar(&skip, "skip-damage", false, "leave out damaged parts of that log, and report them")
+	cmd.Flags().BoolVar(&skip, "skip-damage", false, "with --ruby-wal: skip damaged parts of the log, and report them")
 	settings.Add(cmd.Flags(), settings.MaxSkew)
 	return cmd
 }
 
-// notAhead yields facts, and an error in place of one with a transaction time too far ahead of the clock.
+// notAhead yields facts, with an error in place of a fact whose transaction time is too far ahead of the clock.
 func notAhead(facts iter.Seq2[backend.Fact, error], skew time.Duration) iter.Seq2[backend.Fact, error] {
 	return func(yield func(backend.Fact, error) bool) {
 		for f, err := range facts {
@@ -159,7 +159,7 @@ func (l *lines) parse(text []byte) (backend.Fact, error) {
 func (a *app) importRuby(ctx context.Context, path string, skip bool) (err error) {
 	l, err := ruby.Open(ctx, path, ruby.Options{SkipDamage: skip})
 	if _, ok := errors.AsType[*backend.CorruptError](err); ok {
-		return commandError{err, 1, "Import a sound copy of it, if there is one; --skip-damage imports the rest, and reports what it leaves out."}
+		return commandError{err, 1, "Import an undamaged copy, if there is one; --skip-damage imports the rest, and reports what it skips."}
 	}
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (a *app) importRuby(ctx context.Context, path string, skip bool) (err error
 func (a *app) printImport(r importReport) error {
 	if !a.json {
 		for _, c := range r.Cuts {
-			fmt.Fprintf(a.err, "igniter: left out %d bytes of %s at byte %d: %s\n", c.Bytes, c.File, c.Offset, c.Reason)
+			fmt.Fprintf(a.err, "igniter: skipped %d bytes of %s at byte %d: %s\n", c.Bytes, c.File, c.Offset, c.Reason)
 		}
 		if r.Foreign > 0 {
 			fmt.Fprintf(a.err, "igniter: %d facts have hashes that do not match their values, because another writer made them or the file was changed; "+

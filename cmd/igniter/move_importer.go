@@ -22,20 +22,21 @@ const (
 	batchBytes = 1 << 20
 )
 
-// An importer writes facts from elsewhere to a log, each once.
+// An importer writes facts from another log or a file to a log, each once.
 type importer struct {
 	to     backend.Log
 	limit  int      // about how many bytes to write at once
 	stores []string // the stores that can be read; nil: all
-	last   uint64   // the highest seq that the log is known to have given
+	last   uint64   // the highest seq of the log so far
 	facts  []backend.Fact
-	size   int               // of facts, at most
-	at     map[[2]string]int // where facts has an ID of a store
+	size   int               // of facts, an upper bound
+	at     map[[2]string]int // by store and ID, the index in facts
 
-	// seen has, by store and ID, what each fact says that the log held before, or was given since. nil: the log remembers all IDs.
+	// seen has the facts of the log: by a digest of store and ID, a digest of key and hash. nil: the log remembers all
+	// IDs.
 	seen map[[16]byte][16]byte
 
-	New, Known uint64 // facts that were written, and facts that the log held when the import began or that came twice
+	New, Known uint64 // how many facts were written; how many the log already held, or came twice
 }
 
 // importFacts writes facts to the log that the settings name, and finishes the bar. Errors begin with what at returns.
@@ -100,7 +101,7 @@ func digest(parts ...string) (sum [16]byte) {
 	return sum
 }
 
-// addAll takes in facts and writes them all.
+// addAll adds facts and writes all of them.
 func (i *importer) addAll(ctx context.Context, facts iter.Seq2[backend.Fact, error]) error {
 	for f, err := range facts {
 		if err == nil {
@@ -113,7 +114,7 @@ func (i *importer) addAll(ctx context.Context, facts iter.Seq2[backend.Fact, err
 	return i.flush(ctx)
 }
 
-// add takes in a valid fact with its hash, and writes the ones before it if there are enough.
+// add queues a valid fact with its hash. It first writes the queued facts if there are enough.
 func (i *importer) add(ctx context.Context, f backend.Fact) error {
 	if i.seen != nil {
 		if known, err := i.look(&f); known || err != nil {
@@ -144,16 +145,16 @@ func reused(f *backend.Fact) error {
 	return fmt.Errorf("%w: %q, here of key %q in store %q", backend.ErrIDReused, f.ID, f.Key, f.Store)
 }
 
-// sizeOf returns how many bytes a fact takes as JSON, at most.
+// sizeOf returns an upper bound for the bytes that a fact takes as JSON.
 func sizeOf(f *backend.Fact) int {
 	const escaped = len(`\u0000`)
 	return len(f.Value) + len(f.Producer) + len(f.Derivation) + escaped*(len(f.ID)+len(f.Store)+len(f.Key)+len(f.ValueHash)+len(f.Causation)+len(f.By)) + 512
 }
 
-// look reports whether the log has a fact already, for a log that may not remember its ID.
+// look reports whether a log that may not remember the fact's ID already has the fact.
 func (i *importer) look(f *backend.Fact) (known bool, err error) {
 	if i.stores != nil && !slices.Contains(i.stores, f.Store) {
-		return false, fmt.Errorf("it is not known whether the log has fact %q of store %q: it does not remember all IDs, and the store can't be read: "+
+		return false, fmt.Errorf("it is unknown whether the log has fact %q of store %q: the log does not remember all IDs, and the token may not read the store: "+
 			"use a token that may read it: %w", f.ID, f.Store, backend.ErrForbidden)
 	}
 	id, says := digest(f.Store, f.ID), digest(f.Key, f.ValueHash)
@@ -169,8 +170,8 @@ func (i *importer) look(f *backend.Fact) (known bool, err error) {
 	return known, nil
 }
 
-// flush writes the facts that were taken in, in their order. It writes no fact after one that is refused, since when the
-// import is run again, a later fact of the same key would come before it.
+// flush writes the queued facts, in their order. After a refused fact it writes no other: if the import were run again,
+// a later fact of the same key would come before the refused one.
 func (i *importer) flush(ctx context.Context) error {
 	facts := i.facts
 	i.facts, i.size = nil, 0
@@ -180,7 +181,7 @@ func (i *importer) flush(ctx context.Context) error {
 	}
 	err := i.write(ctx, facts)
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, backend.ErrIDReused) || errors.Is(err, backend.ErrTooLarge) {
-		for n := range facts { // one by one, so that the error is about one fact
+		for n := range facts { // one by one, so that the error names one fact
 			if err = i.write(ctx, facts[n:n+1]); err != nil {
 				return fmt.Errorf("fact %q, key %q in store %q: %w", facts[n].ID, facts[n].Key, facts[n].Store, err)
 			}
@@ -192,7 +193,7 @@ func (i *importer) flush(ctx context.Context) error {
 func (i *importer) write(ctx context.Context, facts []backend.Fact) error {
 	w := i.to.Write(ctx, backend.Batch{Facts: facts})[0]
 	for n := range w.Facts {
-		// The log can't say it better: a batch that it has because the answer to a first attempt was lost is not new to it.
+		// Only the seq tells: the log calls a batch known if the answer to a first attempt was lost.
 		if seq := w.Facts[n].Seq; seq > i.last {
 			i.last = seq
 			i.New++

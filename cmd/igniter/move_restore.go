@@ -24,12 +24,12 @@ func (a *app) restoreCommand() *cobra.Command {
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "restore DIR|FILE...|-",
 		Short: "Make a log from a backup",
-		Long: `Makes a log from a backup: from a directory, from pieces in files, or from one piece in the input ("-"). It checks all of
-the backup while it reads it, and the new log once more at the end. If anything is wrong, there is no new log.
+		Long: `Makes a log from a backup: from a directory, from pieces in files, or from one piece in the input ("-"). It checks the
+whole backup while it reads it, and the new log at the end. If anything is wrong, there is no new log.
 
-In a directory (--path, which must hold no log) facts keep their seqs, and the new log knows which log it was made of:
-readers that have not read beyond the last seq restored go on, and others are told so ("diverged"). On a server they are written as by
-igniter import: facts that are there stay, and seqs are new.`,
+With --path, which must hold no log, facts keep their seqs, and the new log records from which log it was made: readers
+that have not read beyond the last restored seq go on, and others get an error ("diverged"). With --address, facts are
+written to the server as by igniter import: its facts stay, and the new facts get new seqs.`,
 		Example: `  igniter restore /backup/igniter --path /var/lib/igniter/log
   igniter restore /backup/igniter --check
   igniter restore /backup/igniter --path ./log --as-of 2026-03-01T10:00   # before somebody deleted it all
@@ -37,7 +37,7 @@ igniter import: facts that are there stay, and seqs are new.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if !asOf.IsZero() && slices.Contains(given, "-") {
-				return usage("--as-of reads the backup twice, and the input can be read once: give a file")
+				return usage("--as-of reads the backup twice, and the input can be read only once: give a file")
 			}
 			lines, err := archive.Find(a.in, given...)
 			if err != nil {
@@ -56,7 +56,7 @@ igniter import: facts that are there stay, and seqs are new.`,
 					return err
 				}
 				if made := line.Last().Made(); through == last && !made.IsZero() && asOf.After(made) {
-					a.say(fmt.Sprintf("the backup was made at %s: what the log took in after that is not in it", clock(made)))
+					a.say(fmt.Sprintf("the backup was made at %s: it lacks all facts that were written after that", clock(made)))
 				}
 			}
 			if through > last {
@@ -90,7 +90,7 @@ igniter import: facts that are there stay, and seqs are new.`,
 				return err
 			}
 			if s, _ := reading.Stats(cmd.Context()); len(s.Horizons) > 0 {
-				fmt.Fprintln(a.err, "igniter: the backup lacks facts that were pruned, and the server does not know that: it answers reads of the past with what is left; restore to a --path to keep the horizons")
+				fmt.Fprintln(a.err, "igniter: the backup lacks facts that were pruned, and the server does not know that: it answers reads of the past from the facts that are left; restore to a --path to keep the horizons")
 			}
 			return a.print(restoreReport{Facts: i.New + i.Known, LastSeq: i.last, New: i.New},
 				"%d facts written, %d were there already; seqs are new, and readers must start again\n", i.New, i.Known)
@@ -99,14 +99,14 @@ igniter import: facts that are there stay, and seqs are new.`,
 	cmd.Flags().Uint64Var(&through, "through", 0, "the last seq to restore; 0: all")
 	cmd.Flags().Func("as-of", "restore what the log held at that `time`: "+query.TimeHelp, instant(&asOf))
 	cmd.MarkFlagsMutuallyExclusive("through", "as-of")
-	cmd.Flags().IntVar(&number, "line", 0, "which line of the backup to restore; 0: the one that was added to last")
-	cmd.Flags().BoolVar(&incomplete, "incomplete", false, "restore through a seq though facts are missing that were pruned later")
+	cmd.Flags().IntVar(&number, "line", 0, "which line of the backup to restore; 0: the newest")
+	cmd.Flags().BoolVar(&incomplete, "incomplete", false, "restore through a seq even if facts that were pruned later are missing")
 	cmd.Flags().BoolVar(&checkOnly, "check", false, "read and check all lines of the backup, and make no log")
 	return cmd
 }
 
-// throughTime returns the seq of the last fact of a line before the first one that is later than a time. The facts of a
-// batch have the same time, unless they were imported.
+// throughTime returns the seq of the last fact before the first fact that is later than a time. The facts of a batch
+// have the same time, unless they were imported.
 func throughTime(ctx context.Context, line *archive.Line, at time.Time) (through uint64, err error) {
 	var first time.Time // of the first fact, if that is later
 	reading := line.Read(line.Last().Through)
@@ -119,7 +119,7 @@ func throughTime(ctx context.Context, line *archive.Line, at time.Time) (through
 		}
 		for i := range p.Facts {
 			switch f := &p.Facts[i]; {
-			case !first.IsZero(): // it is read to its end, where it says what was pruned
+			case !first.IsZero(): // the line is read to its end, which has the horizons
 			case !f.TransactionTime.After(at):
 				through = f.Seq
 			case through > 0:
@@ -142,7 +142,7 @@ func throughTime(ctx context.Context, line *archive.Line, at time.Time) (through
 	return 0, err
 }
 
-// A restoreReport says what was restored.
+// A restoreReport is the result of a restore.
 type restoreReport struct {
 	Facts   uint64 `json:"facts"`
 	LastSeq uint64 `json:"last_seq"`
@@ -156,7 +156,7 @@ type lineReport struct {
 	Facts   uint64        `json:"facts"`
 	LastSeq uint64        `json:"last_seq"`
 	Pieces  int           `json:"pieces"`
-	Log     backend.LogID `json:"log,omitzero"` // that the last piece is of
+	Log     backend.LogID `json:"log,omitzero"` // the log of the last piece
 	Newest  bool          `json:"newest"`       // restored unless another is chosen
 }
 
@@ -212,13 +212,13 @@ func (a *app) restoreDir(ctx context.Context, r *archive.Reading, through uint64
 		return s, err
 	}, r.Pages())
 	if errors.Is(err, backend.ErrCompacted) {
-		return fmt.Errorf("%w; restore through that seq or a later one, or what is left with --incomplete", err)
+		return fmt.Errorf("%w; restore through that seq or a later one, or use --incomplete to restore the facts that are left", err)
 	}
 	if err != nil {
 		return err
 	}
 	if n < through {
-		checkpoints = nil // a backup does not have the hashes of what was pruned
+		checkpoints = nil // a backup does not have the hashes of pruned facts
 	}
 	found, err := file.Verify(ctx, path, checkpoints...)
 	if err == nil && (len(found.Damage) > 0 || found.Facts != n) {
@@ -226,7 +226,7 @@ func (a *app) restoreDir(ctx context.Context, r *archive.Reading, through uint64
 	}
 	for _, c := range found.Checkpoints {
 		if err == nil && !c.Holds {
-			err = fmt.Errorf("%w: the new log is not the one that was backed up, whose checkpoint was %q: %s", backend.ErrCorrupt, c.Checkpoint, c.Reason)
+			err = fmt.Errorf("%w: the new log differs from the log that was backed up, whose checkpoint was %q: %s", backend.ErrCorrupt, c.Checkpoint, c.Reason)
 		}
 	}
 	if err != nil {

@@ -36,8 +36,8 @@ func valueCell(f *backend.Fact) string {
 	return string(f.Value)
 }
 
-// writerCell returns who wrote a fact as tables show it: @ and the name that a server stamped, and then what the writer says. No
-// JSON begins with @. "": neither is known.
+// writerCell returns the writer of a fact as tables show it: the name that a server stamped, after an @, and then the
+// producer. No JSON begins with @. "": neither is known.
 func writerCell(f *backend.Fact) string {
 	by := f.By
 	if by != "" {
@@ -46,7 +46,7 @@ func writerCell(f *backend.Fact) string {
 	return strings.TrimSpace(by + " " + string(f.Producer))
 }
 
-// describe returns all of a fact for people. version 0 is not known.
+// describe returns a table of all fields of a fact. A version of 0 is left out.
 func describe(f *backend.Fact, version int) table {
 	t := table{}
 	t.row("store", f.Store)
@@ -82,7 +82,7 @@ func (l *listing) addFact(f *backend.Fact) error {
 	return l.add(f, f.Seq, clock(f.TransactionTime), clock(f.ValidTime), f.Store, f.Key, l.app.brief(cmp.Or(writerCell(f), "-"), 32), f.ID, valueCell(f))
 }
 
-// printEvent prints a fact as a line, which on a terminal is no longer than that is wide.
+// printEvent prints a fact as a line. On a terminal the line is cut to the terminal's width.
 func (a *app) printEvent(f *backend.Fact) error {
 	if a.json {
 		return a.encode(f)
@@ -91,7 +91,7 @@ func (a *app) printEvent(f *backend.Fact) error {
 	return err
 }
 
-// eventLine returns a line about a fact. valueBytes is the size of a value that was left out; 0: it was not.
+// eventLine returns a line about a fact. valueBytes is the size of a value that was left out; 0 if the value is there.
 func (a *app) eventLine(before string, f *backend.Fact, valueBytes int) string {
 	line := before + fmt.Sprint(f.Seq, "  ", clock(f.TransactionTime), "  ", f.Store, "/", f.Key)
 	if by := writerCell(f); by != "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// encode prints a line of JSON. A fact is in the form of logs.
+// encode prints a line of JSON. It prints a fact in the form of logs.
 func (a *app) encode(v any) error {
 	if f, ok := v.(*backend.Fact); ok {
 		_, err := a.out.Write(appendLine(nil, f))
@@ -21,7 +21,7 @@ func (a *app) encode(v any) error {
 	return e.Encode(v)
 }
 
-// print prints a report: as JSON with --json, or else as text.
+// print prints report as JSON with --json, otherwise the text.
 func (a *app) print(report any, format string, args ...any) error {
 	if a.json {
 		return a.encode(report)
@@ -30,14 +30,14 @@ func (a *app) print(report any, format string, args ...any) error {
 	return err
 }
 
-// A listing prints items: with --json as they come, or else as lines of a table, whose columns are headed unless it is empty.
-// On a terminal a line is no longer than the terminal is wide, for which the last column is cut.
+// A listing prints items: with --json each at once, otherwise as lines of a table with a heading; an empty table has no
+// heading. On a terminal, the last column is cut so that a line fits the width.
 type listing struct {
 	app    *app
 	table  table // lines that are not printed yet, perhaps after the heading
 	rows   int
 	widths map[int]int
-	spare  []int // columns that a narrow terminal does without, in the order in which they are left out
+	spare  []int // columns that are left out on a narrow terminal, in this order
 	out    []int // columns that are left out
 }
 

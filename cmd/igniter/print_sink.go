@@ -11,8 +11,8 @@ import (
 // maxUnwritten is how many bytes of log lines may wait for the reader of the standard error.
 const maxUnwritten = 1 << 20
 
-// A sink is an io.Writer for log lines that never waits: the reader of the standard error may stall or go away, and
-// the server goes on. Lines wait in a queue of up to maxUnwritten bytes. A line that finds no room, or that cannot be
+// A sink is an io.Writer for log lines that never blocks, so that the server goes on if the reader of the standard
+// error stalls or ends. Lines wait in a queue of up to maxUnwritten bytes. A line that does not fit, or that can't be
 // written, is dropped and counted. Its methods may be called concurrently.
 type sink struct {
 	to      io.Writer
@@ -22,13 +22,13 @@ type sink struct {
 	mu      sync.Mutex
 	lines   []byte
 	dropped int64 // lines, since the start
-	told    int64 // of dropped: what resumed was told
+	told    int64 // how many of them resumed was called with
 	idle    *sync.Cond
 	writing bool
 	closed  bool
 }
 
-// newSink returns a sink to w. Its goroutine ends with close, as soon as w has taken or refused what is written to it.
+// newSink returns a sink to w. Its goroutine ends after close, once the last write to w has returned.
 func newSink(w io.Writer) *sink {
 	s := &sink{to: w, work: make(chan struct{}, 1)}
 	s.idle = sync.NewCond(&s.mu)
@@ -92,7 +92,7 @@ func (s *sink) count() int64 {
 	return s.dropped
 }
 
-// close is flush, after which all lines are dropped.
+// close calls flush, and makes the sink drop all later lines.
 func (s *sink) close(within time.Duration) {
 	s.flush(within)
 	s.mu.Lock()
@@ -103,7 +103,7 @@ func (s *sink) close(within time.Duration) {
 	}
 }
 
-// flush waits until the queued lines are written, for a time at most.
+// flush waits until the queued lines are written, but not longer than within.
 func (s *sink) flush(within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,7 +33,7 @@ func (t table) String() string {
 	return text.String()
 }
 
-// leastRoom is how many places of a terminal the last cell of a line gets, even if the line becomes longer than the terminal.
+// leastRoom is the least width of the last cell of a line, even if the line then does not fit the terminal.
 const leastRoom = 20
 
 // narrowest returns how wide the table is if its last cells are cut.
@@ -57,8 +57,8 @@ func (t table) drop(column int) {
 	}
 }
 
-// print prints the table. widths has the widths of columns in what was printed before, and gets those of this table. If
-// width, of a terminal, is not 0, the last cell of each line is cut so that the line fits.
+// print prints the table. widths has the widths of the columns of earlier lines; print raises them to the widths of
+// this table. If width, the terminal's width, is not 0, the last cell of each line is cut so that the line fits.
 func (t table) print(w *strings.Builder, widths map[int]int, width int) {
 	for _, row := range t {
 		for i, cell := range row[:max(len(row)-1, 0)] {
@@ -84,8 +84,8 @@ func (t table) print(w *strings.Builder, widths map[int]int, width int) {
 	}
 }
 
-// printable returns text without what would move a terminal's cursor, change its colours or not be seen: that is written as
-// escapes, such as \u202e.
+// printable returns text with escapes such as \u202e in place of characters that would move a terminal's cursor, change
+// its colours or be invisible.
 func printable(text string) string {
 	var plain strings.Builder
 	for i, r := range text {

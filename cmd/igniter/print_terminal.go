@@ -14,10 +14,10 @@ import (
 	"golang.org/x/term"
 )
 
-// A plainWriter is an io.Writer that writes text without what could move a terminal's cursor, change its state or reorder
-// what it shows: control characters except tabs and line feeds, the C1 controls among them, what directs bidirectional text,
-// and bytes that are not UTF-8. It writes them as JSON escapes, such as \u202e, so that JSON keeps its meaning. Its methods
-// may be called concurrently.
+// A plainWriter is an io.Writer that escapes characters which could move a terminal's cursor, change its state or
+// reorder its text: control characters (also C1) except tabs and line feeds, characters that direct bidirectional text,
+// and bytes that are not UTF-8. It writes them as JSON escapes, such as \u202e, so that JSON keeps its meaning. Its
+// methods may be called concurrently.
 type plainWriter struct {
 	to io.Writer
 
@@ -26,7 +26,7 @@ type plainWriter struct {
 	text []byte // kept for its memory
 }
 
-// Write writes text. Of a character that is not complete yet, it keeps the bytes until the next Write.
+// Write writes text. It keeps the bytes of an incomplete character until the next Write.
 func (w *plainWriter) Write(text []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,7 +56,7 @@ func harmful(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }
 
-// plain returns a writer of plain text to w, see [plainWriter].
+// plain returns a [plainWriter] to w.
 func plain(w io.Writer) io.Writer { return &plainWriter{to: w} }
 
 // terminal returns the terminal that w writes to, if there is one.
@@ -68,7 +68,7 @@ func terminal(w io.Writer) (*os.File, bool) {
 	return f, ok && isTerminal(f)
 }
 
-// width returns how many places a line of the output's terminal has; 0: the output is no terminal, or does not say.
+// width returns the width of the output's terminal; 0 if the output is not a terminal or its width is unknown.
 func (a *app) width() int {
 	if f, ok := terminal(a.out); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -78,7 +78,7 @@ func (a *app) width() int {
 	return 0
 }
 
-// brief cuts text to some places if the output is a terminal.
+// brief cuts text to a width if the output is a terminal.
 func (a *app) brief(text string, places int) string {
 	if a.width() == 0 {
 		return text

@@ -22,9 +22,10 @@ func (a *app) diffCommand() *cobra.Command {
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "diff STORE [KEY] --from WHEN",
 		Short: "Show what changed between two moments",
-		Long: `Compares a store, or a key, as the log held it at two moments, and shows the keys that got a value (+), lost it (−) or have
-another one (~), with the fields that differ. A moment is a time, or the seq that was the log's last then. A KEY that ends with * stands
-for all keys that begin so. With --valid-at it compares what was true at that time, as far as the log knew at each moment. The exit code is 0 whether something changed or not.`,
+		Long: `Compares a store, or a key, as the log held it at two moments. It shows the keys that got a value (+), lost it (−) or have
+another value (~), with the fields that differ. A moment is a time, or the seq that was the log's last one. A KEY that ends
+with * stands for all keys with that prefix. With --valid-at it compares what was true at that time, as far as the log knew
+at each moment. The exit code is 0 whether something changed or not.`,
 		Example: `  igniter diff tasks --from 7d --path ./log
   igniter diff orders order-139 --from 2026-03-01T10:00 --to 2026-03-02
   igniter diff orders --from 51233 --to now --json`,
@@ -67,7 +68,7 @@ for all keys that begin so. With --valid-at it compares what was true at that ti
 		return momentOf(&q.From)(text)
 	})
 	cmd.Flags().Func("to", "the other `moment` (default now)", func(text string) error {
-		if text == "now" { // all that the log holds, also if its time is ahead of the clock
+		if text == "now" { // all facts of the log, even if their times are ahead of the clock
 			q.To = query.Moment{}
 			return nil
 		}
@@ -83,7 +84,7 @@ for all keys that begin so. With --valid-at it compares what was true at that ti
 	return cmd
 }
 
-// differenceCells returns a line of a listing about a key.
+// differenceCells returns the cells of a listing for a key.
 func (a *app) differenceCells(k *query.KeyDiff) []any {
 	sign, shown, change := "~", k.To, strings.Join(changeTexts(k.Changes, k.MoreChanges), ", ")
 	switch k.Kind {
@@ -96,7 +97,7 @@ func (a *app) differenceCells(k *query.KeyDiff) []any {
 	return []any{sign, k.Key, f.Seq, clock(f.TransactionTime), a.brief(cmp.Or(writerCell(f), "-"), 32), change}
 }
 
-// momentOf returns a flag's function that sets a moment of the log.
+// momentOf returns the function of a flag that sets a moment.
 func momentOf(to *query.Moment) func(text string) error {
 	return func(text string) (err error) {
 		*to, err = query.ParseMoment(text, time.Now())

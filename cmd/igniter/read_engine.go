@@ -11,15 +11,15 @@ import (
 	"github.com/igniter-store/igniter/store"
 )
 
-// openEngine opens an engine over some stores of a log, and shows how far that has come.
+// openEngine opens an engine over some stores of a log, and shows a progress bar.
 func (a *app) openEngine(ctx context.Context, log backend.Log, stores ...string) (*store.Engine, error) {
 	bar := a.progress(-1, "reading", false)
 	defer bar.Finish()
 	return store.Open(ctx, log, store.Options{Stores: stores, Progress: func(p store.OpenProgress) { _ = bar.Set64(int64(p.Facts)) }})
 }
 
-// look opens an engine over the facts of one store that has reports true for, so that it need not hold the rest, nor a
-// server send other stores. with reads it as of a moment.
+// look opens an engine over the facts of one store for which has returns true, so that it holds no others and a server
+// sends no other stores. It calls with with the engine.
 func (a *app) look(ctx context.Context, name string, at *moment, has func(f *backend.Fact) bool, with func(e *store.Engine) error) error {
 	return a.withLog(ctx, func(log backend.Log) error {
 		stats, err := log.Stats(ctx)
@@ -48,11 +48,11 @@ func (a *app) look(ctx context.Context, name string, at *moment, has func(f *bac
 	})
 }
 
-// printRecords prints the records that has reports true for, at most limit of them (0: all), and returns how many there
-// were.
+// printRecords prints the records for which has returns true, at most limit of them (0: all), and returns how many it
+// printed.
 func (a *app) printRecords(records iter.Seq2[store.Record, error], has func(r store.Record) bool, limit uint) (n uint, err error) {
 	l := a.newListing(factColumns...)
-	l.spare = []int{6, 3} // the ID, since the seq is as good; then the store, which the command names
+	l.spare = []int{6, 3} // the ID, since the seq identifies the fact, too; then the store, which the command names
 	for r, err := range records {
 		if err != nil {
 			return n, err

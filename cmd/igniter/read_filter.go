@@ -14,7 +14,7 @@ import (
 	"github.com/igniter-store/igniter/store/reader"
 )
 
-// ask opens the log and a reader over it, which answers the questions that HTTP answers too. readable are the stores that the
+// ask opens the log and a reader over it, which answers the same questions as HTTP. readable are the stores that the
 // caller may read.
 func (a *app) ask(ctx context.Context, with func(log backend.Log, r *reader.Reader, readable []string) error) error {
 	return a.withLog(ctx, func(log backend.Log) error {
@@ -23,7 +23,7 @@ func (a *app) ask(ctx context.Context, with func(log backend.Log, r *reader.Read
 	})
 }
 
-// A filterFlags is a query.Filter as flags give it.
+// filterFlags has the flags for a query.Filter.
 type filterFlags struct {
 	where    []string
 	key      *string // nil: any
@@ -33,7 +33,7 @@ type filterFlags struct {
 // add adds the flags.
 func (g *filterFlags) add(flags *pflag.FlagSet) {
 	whereVar(flags, &g.where)
-	flags.Func("producer", "only facts of that `producer`: JSON, or else a string, which an object with that name is too", func(producer string) error {
+	flags.Func("producer", "only facts of this `producer`: JSON, or else a string, which also matches an object with that \"name\"", func(producer string) error {
 		if g.producer = producer; producer == "" {
 			return errors.New("empty")
 		}
@@ -41,7 +41,7 @@ func (g *filterFlags) add(flags *pflag.FlagSet) {
 	})
 }
 
-// filter returns the filter. A key that ends with * stands for all keys that begin so.
+// filter returns the filter. A key that ends with * stands for all keys with that prefix.
 func (g *filterFlags) filter(stores []string) (f query.Filter, err error) {
 	f = query.Filter{Producer: g.producer}
 	if err := checkStores(stores); err != nil {
@@ -80,5 +80,5 @@ func parseConditions(texts []string) ([]query.Condition, error) {
 
 // whereVar adds the flag --where.
 func whereVar(flags *pflag.FlagSet, where *[]string) {
-	flags.StringArrayVar(where, "where", nil, "only values with that field: field=value, with =, !=, >, >=, < or <=, compared as JSON (1 and 1.0 are equal, an instant in two zones is not); may be repeated")
+	flags.StringArrayVar(where, "where", nil, "only values with this field: field=value, with =, !=, >, >=, < or <=, compared as JSON (1 and 1.0 are equal; one instant in two zones is not); may be repeated")
 }

@@ -19,11 +19,12 @@ func (a *app) followCommand() *cobra.Command {
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "follow [STORE...]",
 		Short: "Print facts as they are written",
-		Long: `Prints the facts of some stores, or of all, as they are written, one a line. It begins with the next fact, or after a seq
-with --after (0: at the log's beginning). 51233@UUID names the log too, as igniter stats shows it: if the log was replaced
-since, or ends before the seq, follow fails with "diverged" and says through which seq the two agree. No fact is missing or
-printed twice. If the connection is lost, it connects again and goes on where it was. If facts after the seq were pruned,
-it says so and ends; from the log's beginning it says so and goes on. SIGINT ends it, with exit code 0.`,
+		Long: `Prints the facts of some stores, or of all, as they are written, one a line. It begins with the next fact or, with --after,
+after a seq (0: at the log's beginning). --after 51233@UUID also names the log, whose UUID igniter stats shows: if the log
+was replaced since, or ends before the seq, follow fails with "diverged" and says through which seq the two logs agree.
+
+No fact is missing or printed twice. If the connection is lost, follow connects again and goes on where it was. If facts
+after the seq were pruned, follow fails; from the log's beginning it warns and goes on. SIGINT ends it, with exit code 0.`,
 		Example: `  igniter follow --address 127.0.0.1:7400
   igniter follow tasks deliveries --after 0 --json | jq .value
   igniter follow tasks --key 'home-*' --where done=true --producer ana
@@ -48,8 +49,8 @@ it says so and ends; from the log's beginning it says so and goes on. SIGINT end
 				}
 				n, through, first := uint(0), r.After.Seq, true
 				for page, err := range log.Follow(cmd.Context(), r) {
-					if gone := page.Whole(through); gone != nil && first && through == 0 { // from the log's beginning it prints what is left
-						a.say(fmt.Sprintf("%v; what is left follows", gone))
+					if gone := page.Whole(through); gone != nil && first && through == 0 { // from the log's beginning it prints the facts that are left
+						a.say(fmt.Sprintf("%v; the facts that are left follow", gone))
 					} else if err == nil {
 						err = gone
 					}
@@ -78,12 +79,12 @@ it says so and ends; from the log's beginning it says so and goes on. SIGINT end
 			return err
 		},
 	}))
-	cursorVar(cmd, &r.After, "begin after that seq (default the log's last seq)")
+	cursorVar(cmd, &r.After, "begin after this seq (default the log's last seq)")
 	given.add(cmd.Flags())
-	cmd.Flags().Func("key", "only facts of that `key`; a * at its end stands for any ending", func(key string) error {
+	cmd.Flags().Func("key", "only facts of this `key`; with a * at its end, of all keys with that prefix", func(key string) error {
 		given.key = &key
 		return nil
 	})
-	cmd.Flags().UintVar(&limit, "limit", 0, "end after that many facts; 0: never")
+	cmd.Flags().UintVar(&limit, "limit", 0, "end after this many facts; 0: never")
 	return cmd
 }

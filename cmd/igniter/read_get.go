@@ -19,9 +19,9 @@ func (a *app) getCommand() *cobra.Command {
 		Use:   "get STORE KEY | get --id ID",
 		Short: "Show a key's value, now or at a moment, or one fact",
 		Long: `Shows the value of a key and the fact that holds it. If the key has no value, the exit code is 1. With --id it shows the
-fact that has an ID, whatever its key has now.
+fact with an ID, even if it is not the key's value now.
 
-It reads the store from its beginning. Programs that read often embed the store, or use a server's HTTP.`,
+It reads the store from its beginning. Programs that read often should embed the store, or use a server's HTTP.`,
 		Example: `  igniter get tasks milk --path ./log
   igniter get tasks milk --value | jq .title
   igniter get tasks milk --as-of 2026-11-01 --valid-at 2026-10-15
@@ -65,7 +65,7 @@ It reads the store from its beginning. Programs that read often embed the store,
 			})
 		},
 	}, &at)))
-	cmd.Flags().StringVar(&id, "id", "", "show the fact with that ID, or seq")
+	cmd.Flags().StringVar(&id, "id", "", "show the fact with this ID, or with this seq")
 	cmd.Flags().BoolVar(&valueOnly, "value", false, "print only the value")
 	return cmd
 }
@@ -74,7 +74,7 @@ func ofKey(key string) func(f *backend.Fact) bool {
 	return func(f *backend.Fact) bool { return f.Key == key }
 }
 
-// noValue says what a key has instead of a value.
+// noValue returns the error for a key without a value.
 func noValue(e *store.Engine, store, key string) error {
 	latest := e.Latest(store, key)
 	switch {

@@ -19,11 +19,12 @@ func (a *app) headCommand() *cobra.Command {
 		Use:   "head",
 		Short: "Print the line that proves later what the log contained",
 		Long: `Prints the head of the log: its identity, how many facts it covers, pruned ones too, and the root of the hash tree over
-them. Keep the line where those who can write to the log's files can't change it: igniter verify --head proves with it that the
-log still contains every fact that it covered. Each part on a line of its own is the body of a C2SP checkpoint.
+them. Keep the line where nobody with access to the log's files can change it: igniter verify --head uses it to
+prove that the log still contains every fact that the line covers. With each of its parts on a separate line, it is the
+body of a C2SP checkpoint.
 
-A log computes its head behind its writers, over facts that are durable. The command waits until the head covers the
-facts that were durable when it began, at most for the time that --wait gives, and then prints the head as it is.`,
+A log computes its head in the background, over facts that are durable. The command waits until the head covers the facts
+that were durable when it began, but not longer than --wait, and then prints the head as it is.`,
 		Example: `  igniter head --path ./log >> heads
   igniter verify ./log --head "$(tail -n 1 heads)"`,
 		Args: cobra.NoArgs,
@@ -69,7 +70,7 @@ func waitForHead(ctx context.Context, log backend.Log) (backend.Checkpoint, erro
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return last, ctx.Err()
 			}
-			return last, fmt.Errorf("the log has no head: it holds no durable facts, has not computed it yet (see --wait), or its backend keeps none; only logs in files do")
+			return last, fmt.Errorf("the log has no head: it holds no durable facts, or has not computed its head yet (see --wait), or is not a log in files")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -18,7 +18,8 @@ func (a *app) historyCommand() *cobra.Command {
 		Use:   "history STORE KEY",
 		Short: "Show all facts of a key",
 		Long: `Shows all facts of a key, deletions too, the oldest first. With --as-of or --at-seq it shows only facts that
-the log held then, and with --valid-at only facts that were valid by then. If there is no such fact, the exit code is 1.`,
+the log held then, and with --valid-at only facts that had become valid by that time. If there is no such fact, the
+exit code is 1.`,
 		Example: `  igniter history tasks milk --path ./log
   igniter history tasks milk --as-of 2026-11-01 --json`,
 		Args: cobra.ExactArgs(2),

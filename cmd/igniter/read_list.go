@@ -55,7 +55,7 @@ such as true or 17, or else a string. If --where is given several times, all con
 		},
 	}, &at)))
 	flags := cmd.Flags()
-	flags.StringVar(&prefix, "prefix", "", "only keys that begin with it")
+	flags.StringVar(&prefix, "prefix", "", "only keys with this prefix")
 	whereVar(flags, &where)
 	flags.UintVar(&limit, "limit", 0, "how many to show; 0: all")
 	return cmd
@@ -72,7 +72,7 @@ func (a *app) listStores(ctx context.Context, at *moment) error {
 	return a.withLog(ctx, func(log backend.Log) error {
 		stats, err := log.Stats(ctx)
 		if err == nil {
-			_, err = stats.Resume(backend.Cursor{Seq: at.Seq}) // beyond the log's end the answer would be another one later
+			_, err = stats.Resume(backend.Cursor{Seq: at.Seq}) // beyond the log's end the answer could change later
 		}
 		if err != nil {
 			return err

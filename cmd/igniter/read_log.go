@@ -23,11 +23,11 @@ func (a *app) logCommand() *cobra.Command {
 		Use:   "log [STORE [KEY]]",
 		Short: "Show what was written, when and by whom",
 		Long: `Shows the facts of the log, of a store or of a key, in the order in which they were written, one a line: seq, transaction
-time, key, producer and value. --since and --until choose by transaction time, --after and --through by seq, --where by fields of
-the value, --producer by who wrote it. A KEY that ends with * stands for all keys that begin so. With --reverse the latest
-fact comes first, and --limit then shows the latest ones without reading the whole log.
+time, key, producer and value. --since and --until select by transaction time, --after and --through by seq, --where by fields of
+the value, and --producer by writer. A KEY that ends with * stands for all keys with that prefix. With --reverse the
+latest fact comes first, and --limit then shows the latest facts without reading the whole log.
 
-igniter why SEQ shows what led to a fact and what followed from it, igniter follow goes on with what is written next.`,
+igniter why SEQ shows what led to a fact and what followed from it. igniter follow prints facts as they are written.`,
 		Example: `  igniter log --since 1h --address 127.0.0.1:7400        # what changed in the last hour
   igniter log tasks milk --path ./log                     # every change of a key
   igniter log orders --where 'total>=900' --producer ana --since 2026-03-01T10:00 --until 2026-03-02
@@ -77,22 +77,22 @@ igniter why SEQ shows what led to a fact and what followed from it, igniter foll
 		},
 	}))
 	flags := cmd.Flags()
-	flags.Func("since", "only facts written at that `time` or later: "+query.TimeHelp, instant(&q.Since))
-	flags.Func("until", "only facts written before that `time`", instant(&q.Until))
-	cursorVar(cmd, &after, "only facts after that seq")
-	flags.Uint64Var(&q.Through, "through", 0, "only facts through that seq; 0: all")
+	flags.Func("since", "only facts written at this `time` or later: "+query.TimeHelp, instant(&q.Since))
+	flags.Func("until", "only facts written before this `time`", instant(&q.Until))
+	cursorVar(cmd, &after, "only facts after this seq")
+	flags.Uint64Var(&q.Through, "through", 0, "only facts through this seq; 0: all")
 	given.add(flags)
 	flags.BoolVar(&q.Reverse, "reverse", false, "show the latest fact first")
 	flags.UintVar(&limit, "limit", 0, "how many to show; 0: all")
 	return cmd
 }
 
-// sayGone says of which stores facts were removed that may have been in a window of the log.
+// sayGone names the stores whose removed facts may have been among the facts that q selects.
 func (a *app) sayGone(s *backend.Stats, q query.FactsQuery) {
 	for store, h := range s.Horizons {
 		r := backend.Range{Stores: q.Stores}
 		if h.Seq > q.After && (q.Since.IsZero() || q.Since.Before(h.Time)) && (store == backend.AllStores || r.Has(store)) {
-			a.say(fmt.Sprintf("facts of %s before seq %d were removed: what is shown from before that may be incomplete", cmp.Or(store, "some stores"), h.Seq))
+			a.say(fmt.Sprintf("facts of %s before seq %d were removed: the output before that seq may be incomplete", cmp.Or(store, "some stores"), h.Seq))
 		}
 	}
 }

@@ -36,11 +36,12 @@ igniter list shows the stores.`,
 	}))
 }
 
-// statsTable shows s; partial if the caller may not read all stores, and so is not told how much the log holds.
+// statsTable returns s as a table. partial means that the caller may not read all stores, and so does not learn how
+// many facts the log holds.
 func statsTable(s *backend.Stats, partial bool) (t table) {
 	size := humanize.IBytes
 	if partial {
-		t.row("facts", "not told, since this token may not read all stores")
+		t.row("facts", "unknown, since this token may not read all stores")
 	} else {
 		t.row("facts", s.Facts)
 		t.row("first seq", s.FirstSeq)

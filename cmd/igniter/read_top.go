@@ -20,7 +20,7 @@ func (a *app) topCommand() *cobra.Command {
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "top STORE",
 		Short: "Show the keys of a store that take most of the log",
-		Long: `Shows the keys of a store whose facts take the most bytes, or that have the most facts, deletions too. Bytes are those of the
+		Long: `Shows the keys of a store whose facts take the most bytes, or that have the most facts, deletions too. Bytes count the
 facts as JSON, before compression.`,
 		Example: `  igniter top orders --path ./log
   igniter top orders --by versions --limit 100 --json`,
@@ -78,7 +78,7 @@ facts as JSON, before compression.`,
 	return cmd
 }
 
-// A keySize is what a key takes of a log.
+// A keySize says how much of a log a key takes.
 type keySize struct {
 	Key      string `json:"key"`
 	Versions uint64 `json:"versions"`

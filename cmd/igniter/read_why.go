@@ -22,13 +22,15 @@ func (a *app) whyCommand() *cobra.Command {
 	cmd := a.withJSON(withLogFlags(withMoment(&cobra.Command{
 		Use:   "why ID|SEQ | STORE KEY",
 		Short: "Show what led to a fact, and what followed from it",
-		Long: `Shows a fact: who wrote it, what it changed, which facts led to it, and which followed from it. It is given by its ID or
-its seq, or is the value that a key has, or had at a moment, or the deletion of the key.
-A fact follows the one before it of its key, or the cause that its writer named; a rule derives facts from sources. --depth says how
-many links to follow in each direction. The hashes of all facts shown are checked; the proof is a hash over them, the same wherever
-the same facts led to this one.
+		Long: `Shows a fact: who wrote it, what it changed, which facts led to it, and which followed from it. Name the fact by its ID or
+its seq, or name a key: then it is the fact that holds the key's value, now or at a moment, or the key's deletion.
 
-It reads the log backward as far as causes lie, and forward to its end. Facts of stores that the token may not read are missing.`,
+A fact follows the previous fact of its key, or the cause that its writer named; a rule derives facts from sources.
+--depth says how many links to follow in each direction. The hashes of all shown facts are checked. The proof is a hash over
+them; two logs in which the same facts led to this one have the same proof.
+
+It reads the log backward to the earliest cause, and forward to its end. Facts of stores that the token may not read are
+missing.`,
 		Example: `  igniter why 995887 --path ./log
   igniter why orders order-139 --as-of 2026-03-01
   igniter why 019332a4-7c1e-7d0a-b4e5-9c1f2d3e4f50 --depth 0 --json`,
@@ -67,8 +69,8 @@ It reads the log backward as far as causes lie, and forward to its end. Facts of
 	return cmd
 }
 
-// find returns the fact with an ID or a seq, and what it changed. A number that is the seq of one fact and the ID of another is an
-// error.
+// find returns the fact with an ID or a seq, and what it changed. A number that is the seq of one fact and the ID of
+// another fact is an error.
 func (a *app) find(ctx context.Context, log backend.Log, r *reader.Reader, text string) (v query.Version, err error) {
 	readable := log.Features().Stores
 	at, err := factAt(ctx, log, text)
@@ -82,16 +84,17 @@ func (a *app) find(ctx context.Context, log backend.Log, r *reader.Reader, text 
 	case missing:
 		gone := ""
 		if s, err := log.Stats(ctx); err == nil && len(s.Horizons) > 0 {
-			gone = ", or it was removed"
+			gone = " (it may have been removed)"
 		}
-		return v, fmt.Errorf("there is no fact with the ID or seq %q that may be read%s: igniter log shows seqs, igniter log --json IDs", text, gone)
+		return v, fmt.Errorf("no readable fact has the ID or seq %q%s: igniter log shows seqs, igniter log --json shows IDs", text, gone)
 	case err == nil && at.Seq != 0 && at.Seq != v.Fact.Seq:
 		return v, fmt.Errorf("%s is the ID of the fact at seq %d, and the seq of the fact with the ID %q: give %[2]d or %[3]q", text, v.Fact.Seq, at.ID)
 	}
 	return v, err
 }
 
-// factAt reads text as a seq, and returns the fact there. It returns the zero Fact if text is no seq, or if no fact there may be read.
+// factAt parses text as a seq, and returns the fact with that seq. It returns the zero Fact if text is not a seq, or if
+// the caller may not read such a fact.
 func factAt(ctx context.Context, log backend.Log, text string) (at backend.Fact, err error) {
 	seq, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || seq == 0 {
@@ -128,7 +131,7 @@ func (a *app) valueOf(ctx context.Context, log backend.Log, r *reader.Reader, st
 	return r.Fact(ctx, readable, store, found.Fact.ID)
 }
 
-// explain returns a lineage for people.
+// explain returns a lineage as text.
 func (a *app) explain(v *query.Version, l *query.Lineage) string {
 	var text strings.Builder
 	t := describe(&v.Fact, 0)
@@ -153,8 +156,8 @@ func (a *app) explain(v *query.Version, l *query.Lineage) string {
 	return text.String()
 }
 
-// tree writes facts to text as a tree, whose root is the fact with that seq: with down the facts that it led to, otherwise the facts that
-// led to it. If a fact occurs twice, only the first occurrence has branches.
+// tree writes facts to text as a tree whose root is the fact with a seq: with down, the facts that it led to, otherwise
+// the facts that led to it. If a fact occurs twice, only the first occurrence has branches.
 func (a *app) tree(text *strings.Builder, seq uint64, facts []query.FactRef, links []query.Link, down bool) {
 	bySeq, next := map[uint64]*query.FactRef{}, map[uint64][]query.Link{}
 	for i := range facts {
@@ -206,7 +209,7 @@ func (a *app) tree(text *strings.Builder, seq uint64, facts []query.FactRef, lin
 	add(seq, "  ")
 }
 
-// changeTexts returns what differs between two values for people.
+// changeTexts returns the differences between two values as texts.
 func changeTexts(changes []query.Change, more bool) (all []string) {
 	for _, c := range changes {
 		before, after := string(c.Old), string(c.New)

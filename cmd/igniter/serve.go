@@ -37,7 +37,7 @@ func (a *app) serveCommand() *cobra.Command {
 
 SIGTERM and SIGINT make it drain: it answers the requests that it has read, and after --drain closes the connections that
 are still open. A second signal ends it at once. SIGHUP makes it read the tokens, the certificate and the clients'
-authorities again. systemd is told when the server is ready (Type=notify or notify-reload).
+authorities again. It tells systemd when it is ready (Type=notify or notify-reload).
 
 With --tls-cert and --tls-key all connections are TLS connections. With --tls-client-ca clients need a certificate; if
 --tokens is given too, they need a token, or a certificate whose common name is the name of an entry.`,
@@ -52,7 +52,7 @@ With --tls-cert and --tls-key all connections are TLS connections. With --tls-cl
 	return cmd
 }
 
-// A service is a server, from reading its settings to its end.
+// A service is a running server: its settings, its log, and all that serves it.
 type service struct {
 	app    *app
 	log    *zap.Logger
@@ -67,21 +67,21 @@ type service struct {
 	facts  backend.Log
 	mirror *mirroring // nil: the log is no mirror that follows its source
 	server *server.Server
-	ended  chan error // why Serve failed for a listener
+	ended  chan error // errors of Serve
 	serves sync.WaitGroup
 }
 
-// serve serves a log, or the copy that m keeps; nil: it is no mirror.
+// serve serves a log or, if m is not nil, the copy that m keeps.
 func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 	signal.Ignore(syscall.SIGPIPE) // the reader of the standard error may go away
 	lines := newSink(a.err)
-	a.err = lines // for what Main says at the end, too
+	a.err = lines // also for the message of Main at the end
 	log, err := a.logger("info")
 	if err != nil {
 		return err
 	}
 	lines.resumed = func(dropped int64) {
-		log.Warn("log lines were dropped, since nothing took them from the standard error", zap.Int64("lines", dropped))
+		log.Warn("log lines were dropped, since the standard error could not be written", zap.Int64("lines", dropped))
 	}
 	limitMemory(log)
 	s := &service{app: a, log: log, lines: lines, mirror: m}
@@ -103,7 +103,7 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 	}
 	if err := s.open(ctx); err != nil {
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-			s.log.Info("told to stop before the log was open")
+			s.log.Info("stopped before the log was open")
 			return nil
 		}
 		return err
@@ -150,13 +150,13 @@ func (a *app) serve(ctx context.Context, m *mirroring) (err error) {
 	}
 }
 
-// failure looks at a log every so often until ctx ends, and then returns nil, or until the log must be opened again: it takes no
-// more writes, or its place has come to hold another log.
+// failure checks a log at intervals. It returns an error once the log must be opened again, because it takes no more
+// writes or its storage now holds another log. It returns nil once ctx ends.
 func failure(ctx context.Context, log backend.Log, every time.Duration) error {
 	look := time.NewTicker(every)
 	defer look.Stop()
 	for {
-		stats, err := log.Stats(ctx) // readyz tells of other errors
+		stats, err := log.Stats(ctx) // readyz shows other errors
 		switch {
 		case errors.Is(err, backend.ErrDiverged):
 			return fmt.Errorf("the log must be opened again: %w", err)
@@ -173,8 +173,8 @@ func failure(ctx context.Context, log backend.Log, every time.Duration) error {
 	}
 }
 
-// removeProcessID removes a file with the ID of this process, but no device. A file that cannot be removed, such as a mounted
-// one, is emptied.
+// removeProcessID removes a regular file that holds the ID of this process. A file that can't be removed, such as a
+// mounted one, is emptied.
 func removeProcessID(path string) {
 	path, err := wholefile.Target(path)
 	if err != nil {
@@ -189,12 +189,12 @@ func removeProcessID(path string) {
 	}
 }
 
-// notify tells systemd the state of the service, see sd_notify(3), if systemd asks for that.
+// notify tells systemd the state of the service, see sd_notify(3), if systemd runs it.
 func notify(lines ...string) {
 	_, _ = daemon.SdNotify(false, strings.Join(lines, "\n")) // if systemd can't be told, the service goes on
 }
 
-// prepare reads what the settings name, before the log is opened.
+// prepare checks the settings and reads the files that they name, before the log is opened.
 func (s *service) prepare() (err error) {
 	v := s.app.values
 	for key, flag := range map[string]string{"tokens": "--tokens", "tls.client_ca": "--tls-client-ca"} {
@@ -212,7 +212,7 @@ func (s *service) prepare() (err error) {
 	}
 	s.noteReload(nil)
 	if v.Bool("stamp_producer") && s.tokens == nil && (s.secure == nil || s.secure.clientCA == "") {
-		return usage("--stamp-producer has no name to stamp where clients show neither tokens nor certificates: give --tokens or --tls-client-ca")
+		return usage("--stamp-producer needs the names of clients: give --tokens or --tls-client-ca")
 	}
 	if err := s.app.outsideLog("--pid-file", v.String("pid_file")); err != nil {
 		return err
@@ -224,7 +224,7 @@ func (s *service) prepare() (err error) {
 	}
 	s.mode = os.FileMode(mode)
 	if len(s.listens()) == 0 && s.mirror == nil {
-		return usage("there is nowhere to listen: give --listen tcp://127.0.0.1:7400 or unix:///path")
+		return usage("there is no address to listen on: give --listen tcp://127.0.0.1:7400 or unix:///path")
 	}
 	for _, text := range s.listens() {
 		switch network, address, _ := splitAddress(text); network {
@@ -240,7 +240,7 @@ func (s *service) prepare() (err error) {
 	return nil
 }
 
-// listens returns where to listen. A mirror does so only if it is told where.
+// listens returns the addresses to listen on. A mirror has no default address.
 func (s *service) listens() []string {
 	if s.mirror != nil && s.app.values.IsDefault("listen") {
 		return nil
@@ -259,7 +259,7 @@ func (s *service) open(ctx context.Context) error {
 		return err
 	}
 	if name == "network" {
-		return usage("serve keeps the log itself: give --path, --backend memory, or the --address of PostgreSQL or NATS servers")
+		return usage("igniter serve can't serve the log of another igniter server: give --path, --backend memory, or the --address of PostgreSQL or NATS servers")
 	}
 	var progress func(done, total int64)
 	if s.http != nil {
@@ -273,10 +273,10 @@ func (s *service) open(ctx context.Context) error {
 		return err
 	}
 	if l, ok := s.facts.(*file.Log); ok && l.IsMirror() && !s.app.values.Bool("read_only") {
-		return usage("%s holds a mirror: serve it with --read-only, let igniter mirror go on with it, or make it a log of its own with igniter promote", s.app.values.String("path"))
+		return usage("%s holds a mirror: serve it with --read-only, run igniter mirror again, or make it an independent log with igniter promote", s.app.values.String("path"))
 	}
 	if name == "memory" {
-		s.log.Warn("the log is in memory and ends with this process; --path keeps it")
+		s.log.Warn("the log is in memory and is lost when this process ends; use --path to keep it")
 	}
 	return nil
 }
@@ -294,7 +294,7 @@ func (s *service) listen() error {
 		Heartbeat: v.Duration("heartbeat"), SlowOp: v.Duration("slow_op"), MaxSkew: v.Duration("max_skew"),
 	}
 	switch {
-	case s.secure != nil && s.tokens != nil: // a token will do
+	case s.secure != nil && s.tokens != nil: // a token is enough
 		opts.TLS = s.secure.config(tls.VerifyClientCertIfGiven)
 	case s.secure != nil:
 		opts.TLS = s.secure.config(tls.RequireAndVerifyClientCert)
@@ -341,7 +341,7 @@ func (s *service) reload() {
 	notify("READY=1")
 }
 
-// drain lets clients finish, and cuts off the ones that take too long.
+// drain lets clients finish, and cuts off clients that take too long.
 func (s *service) drain() error {
 	within := s.app.values.Duration("drain")
 	notify("STOPPING=1", "STATUS=draining")
@@ -361,7 +361,7 @@ func (s *service) drain() error {
 	return err
 }
 
-// close releases what the service has.
+// close closes the log and everything else that the service has opened.
 func (s *service) close() error {
 	var err error
 	if s.mirror != nil {

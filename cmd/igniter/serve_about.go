@@ -11,7 +11,7 @@ import (
 	"github.com/igniter-store/igniter/server/web"
 )
 
-// about returns what the service knows about itself, for HTTP.
+// about returns the description of the service for HTTP.
 func (s *service) about() web.About {
 	b, v := thisBuild(), s.app.values
 	a := web.About{Version: b.Version, Revision: b.Revision, LogName: v.String("log_name"), DiskFree: diskFree(v.String("path")), Reloaded: s.reloaded.Load()}

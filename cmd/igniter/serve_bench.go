@@ -20,7 +20,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// A load is what a bench writes.
+// A load says what a bench writes.
 type load struct {
 	Writers int `json:"writers"`
 	Batch   int `json:"batch"`
@@ -36,9 +36,9 @@ func (a *app) benchCommand() *cobra.Command {
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "bench",
 		Short: "Measure how fast a log is",
-		Long: `Writes facts from several writers at once, reads them back, and shows how fast that was and how long each write took:
-in a directory, on a server, or by default in memory. The facts stay in the log, in the store igniter-bench: without
---yes, the log must be empty. Figures of a machine that does other work at the same time mean little.`,
+		Long: `Writes facts from several writers at once, reads them back, and shows how fast that was and how long each write took. The
+log is in a directory, on a server or, by default, in memory. The facts stay in the log, in the store igniter-bench:
+without --yes, the log must be empty. Results on a machine that does other work at the same time mean little.`,
 		Example: `  igniter bench --path /var/tmp/bench --writers 16
   igniter bench --address 127.0.0.1:7400 --batch 100 --duration 30s --yes`,
 		Args: cobra.NoArgs,
@@ -53,7 +53,7 @@ in a directory, on a server, or by default in memory. The facts stay in the log,
 					return err
 				}
 				if stats.LastSeq > 0 && !a.yes { // Facts is 0 for a token that may not read all
-					return fmt.Errorf("the log holds facts through seq %d, and what bench writes stays in it: use another one, or --yes", stats.LastSeq)
+					return fmt.Errorf("the log holds facts through seq %d, and the facts of a bench stay in the log: use another log, or --yes", stats.LastSeq)
 				}
 				r, err := l.run(cmd.Context(), log, backend.Cursor{Log: stats.Log, Seq: stats.LastSeq})
 				if err != nil {
@@ -68,7 +68,7 @@ in a directory, on a server, or by default in memory. The facts stay in the log,
 	flags.IntVar(&l.Batch, "batch", 1, "facts in each write")
 	flags.IntVar(&l.Size, "size", 256, "bytes of a fact's value, about")
 	flags.DurationVar(&l.duration, "duration", 5*time.Second, "how long to write")
-	flags.Uint64Var(&l.facts, "facts", 0, "stop writing after that many facts; 0: no limit")
+	flags.Uint64Var(&l.facts, "facts", 0, "stop writing after this many facts; 0: no limit")
 	flags.StringVar(&l.store, "store", "igniter-bench", "store to write to")
 	flags.BoolVar(&a.yes, "yes", false, "write to a log that holds facts")
 	return cmd
@@ -109,7 +109,7 @@ func (l load) run(ctx context.Context, log backend.Log, after backend.Cursor) (b
 				batch, err := l.batch(n, i)
 				began := time.Now()
 				if err == nil {
-					// ctx, not writing: a write that has begun ends, so that it is counted.
+					// With ctx, and not writing, a write that has begun is finished and counted.
 					err = log.Write(ctx, batch)[0].Err
 				}
 				if errs[n] = err; err != nil {

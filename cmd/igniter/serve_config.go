@@ -16,14 +16,14 @@ func (a *app) configCommand() *cobra.Command {
 	cmd := a.withJSON(withLogFlags(&cobra.Command{
 		Use:   "config",
 		Short: "Show the settings and where each comes from",
-		Long: `Shows every setting, its value, and where that comes from: a flag, a variable, the file, or the default. Secrets are
-masked. It fails where a command with the same flags, variables and file would fail.`,
+		Long: `Shows every setting, its value, and the source of the value: a flag, a variable, the file, or the default. Secrets are
+masked. If a setting is invalid, it fails as any command with the same flags, variables and file does.`,
 		Example: `  igniter config --config /etc/igniter/igniter.yaml
   igniter config --given --json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			for _, name := range a.values.Unknown() {
-				fmt.Fprintf(a.err, "igniter: warning: %s is no setting's variable\n", name)
+				fmt.Fprintf(a.err, "igniter: warning: no setting has the variable %s\n", name)
 			}
 			l := a.newListing("SETTING", "VALUE", "FROM")
 			for _, s := range a.values.Sources() {

@@ -13,11 +13,11 @@ import (
 // connectionLimits is how many connections of each kind the service has at most.
 type connectionLimits struct{ connections, waiting, http int }
 
-// reserved is how many file descriptors are kept for the log and all else but connections.
+// reserved is how many file descriptors are kept for everything but connections, such as the log.
 const reserved = 64
 
-// limits returns how many connections the settings allow, or fewer if the process may not have that many descriptors, so that
-// clients leave those that the log needs.
+// limits returns how many connections the settings allow. If the process has too few descriptors for them, it returns
+// fewer, so that the log has the descriptors that it needs.
 func (s *service) limits(descriptors int) connectionLimits {
 	v := s.app.values
 	c := connectionLimits{v.Int("max_connections"), v.Int("max_waiting"), web.MaxConnections}
@@ -29,7 +29,7 @@ func (s *service) limits(descriptors int) connectionLimits {
 		return c
 	}
 	fewer := connectionLimits{min(c.connections, spare/2), min(c.waiting, spare/4), min(c.http, spare/4)}
-	s.log.Warn("there are too few file descriptors for the connections of the settings: raise the limit (ulimit -n)", zap.Int("descriptors", descriptors),
+	s.log.Warn("there are too few file descriptors for the connections that the settings allow: raise the limit (ulimit -n)", zap.Int("descriptors", descriptors),
 		zap.Int("max_connections", fewer.connections), zap.Int("max_waiting", fewer.waiting), zap.Int("http_connections", fewer.http))
 	return fewer
 }

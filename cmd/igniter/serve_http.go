@@ -30,7 +30,7 @@ type site struct {
 	server  *http.Server
 	metrics *prometheus.Registry
 	serving sync.WaitGroup
-	broken  chan error // why serving failed
+	broken  chan error // the error of serving
 	opening opening
 }
 
@@ -91,7 +91,7 @@ func (s *service) newSite() (*site, error) {
 	x.serving.Go(func() {
 		var err error
 		if scheme == "https" {
-			x.server.TLSConfig = s.secure.config(tls.VerifyClientCertIfGiven) // without one, a client may ask for health, or show a token
+			x.server.TLSConfig = s.secure.config(tls.VerifyClientCertIfGiven) // without a certificate, a client may ask for health, or show a token
 			err = x.server.ServeTLS(l, "", "")
 		} else {
 			err = x.server.Serve(l)
@@ -116,7 +116,7 @@ func (x *site) registerProcess(lines *sink) error {
 		x.metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
 }
 
-// failed returns a channel that receives why serving HTTP failed; nil if there is no HTTP.
+// failed returns a channel that receives the error of serving HTTP; nil if there is no HTTP.
 func (x *site) failed() <-chan error {
 	if x == nil {
 		return nil

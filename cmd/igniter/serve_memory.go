@@ -11,9 +11,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// limitMemory gives the runtime a memory limit, unless GOMEMLIMIT does: three quarters of what the cgroup allows, or half of what the
-// limits of the process leave it, which count addresses: the runtime gives memory back, but no addresses, and cannot use all of them where
-// large pieces are asked for.
+// limitMemory sets the runtime's memory limit, unless GOMEMLIMIT is set. The limit is three quarters of the cgroup's
+// limit, or half of what the limits of the process leave, whichever is less. The limits of the process count addresses:
+// the runtime returns memory, but not addresses, and can't use all of them for large allocations.
 func limitMemory(log *zap.Logger) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return

@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// memoryLeft returns how much memory the limits of the process leave it beside what it has already, and which limit that is; "": none.
+// memoryLeft returns how much more memory the limits of the process allow, and the name of the limit; "" if there is no
+// limit.
 func memoryLeft() (left uint64, of string) {
 	left = math.MaxUint64
 	var pages, n, data uint64 // of all; of resident memory, shared memory, text and libraries; of data

@@ -31,7 +31,8 @@ func (a *app) tokenNewCommand() *cobra.Command {
 		Use:   "new NAME",
 		Short: "Make a token and its entry in the token file",
 		Long: `Makes a token and prints it. It can't be shown again, since its entry holds only its hash. With --file the entry is
-added to that file, which igniter serve --tokens reads, and reads again on SIGHUP. Without --file it is printed too.
+added to a token file, which igniter serve --tokens reads, and reads again on SIGHUP. Without --file the entry is printed,
+too.
 
 "*" stands for all stores.`,
 		Example: `  igniter token new app --read tasks,users --write tasks --file /etc/igniter/tokens.yaml > app.token
@@ -75,7 +76,7 @@ added to that file, which igniter serve --tokens reads, and reads again on SIGHU
 	flags := cmd.Flags()
 	flags.StringSliceVar(&entry.Read, "read", nil, "`stores` that it may read, with commas between them; a name with a comma stands in double quotes")
 	flags.StringSliceVar(&entry.Write, "write", nil, "`stores` that it may write, in the same way")
-	flags.BoolVar(&entry.Import, "import", false, "it may write facts with transaction times, causations and hashes of their own, as igniter import does")
+	flags.BoolVar(&entry.Import, "import", false, "it may set transaction times, causations and hashes of facts, as igniter import does")
 	flags.BoolVar(&entry.Admin, "admin", false, "it may make snapshots, prune, import, and see the server's status")
 	flags.StringVar(&path, "file", "", "token file to add the entry to, created if it is missing")
 	return cmd

@@ -18,7 +18,7 @@ import (
 	"github.com/igniter-store/igniter/server/auth"
 )
 
-// withTokenFile gives a command the flag --file, which it needs.
+// withTokenFile gives a command the required flag --file.
 func withTokenFile(path *string, cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().StringVar(path, "file", "", "token file")
 	_ = cmd.MarkFlagRequired("file") // the flag exists
@@ -77,8 +77,8 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 	return withTokenFile(&path, &cobra.Command{
 		Use:   "revoke NAME",
 		Short: "Remove a token's entry from a token file",
-		Long: `Removes the entry of a token, and leaves the rest of the file as it is. A running server forgets the token on SIGHUP; it
-then closes the connections of its bearers.`,
+		Long: `Removes the entry of a token, and leaves the rest of the file as it is. A running server forgets the token on SIGHUP, and
+then closes its connections.`,
 		Example: "  igniter token revoke app --file /etc/igniter/tokens.yaml && systemctl reload igniter",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, given []string) error {
@@ -103,8 +103,8 @@ func (a *app) tokenRotateCommand() *cobra.Command {
 	var path string
 	return withTokenFile(&path, &cobra.Command{
 		Use:   "rotate NAME",
-		Short: "Make a new token in place of one in a token file",
-		Long: `Makes a token with the rights of an entry, puts its hash in place of the entry's, and prints it. The old token is good until
+		Short: "Replace a token in a token file by a new one",
+		Long: `Makes a token with the rights of an entry, replaces the entry's hash, and prints the token. The old token stays valid until
 the server reads the file again, on SIGHUP.`,
 		Example: "  igniter token rotate app --file /etc/igniter/tokens.yaml > app.token && systemctl reload igniter",
 		Args:    cobra.ExactArgs(1),

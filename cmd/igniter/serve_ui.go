@@ -23,8 +23,8 @@ func (a *app) uiCommand() *cobra.Command {
 	cmd := withLogFlags(&cobra.Command{
 		Use:   "ui",
 		Short: "Look at a log in a browser",
-		Long: `Serves the inspector for a log in a directory or on a server, read-only, on this machine alone, and prints the link. It ends
-with SIGINT. While it runs, every user of this machine can read there what the command may read.`,
+		Long: `Serves the inspector for a log in a directory or on a server, read-only and for this machine only, and prints the link.
+SIGINT ends it. While it runs, every user of this machine can read all that the command may read.`,
 		Example: `  igniter ui --path ./log
   igniter ui --address db1:7400 --tls-ca ca.pem --token-file app.token`,
 		Args: cobra.NoArgs,

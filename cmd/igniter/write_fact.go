@@ -30,12 +30,12 @@ type write struct {
 // writing gives a command the flags of a write.
 func (a *app) writing(w *write, cmd *cobra.Command, conditions bool) *cobra.Command {
 	flags := cmd.Flags()
-	flags.StringVar(&w.fact.ID, "id", "", "the fact's ID; empty: a new UUID. Writing the same ID again has no effect")
+	flags.StringVar(&w.fact.ID, "id", "", "the fact's ID (default a new UUID); writing the same ID again has no effect")
 	flags.Func("valid-time", "the `time` when it became true: "+query.TimeHelp, instant(&w.fact.ValidTime))
-	flags.StringVar(&w.producer, "producer", "", "who writes it: JSON, or else a string")
+	flags.StringVar(&w.producer, "producer", "", "the writer: JSON, or else a string")
 	flags.IntVar(&w.fact.SchemaVersion, "schema-version", 1, "version of the value's schema")
 	if conditions {
-		flags.Func("if-latest", "write only if the key's latest fact has that `ID`; empty: if the key has no facts", func(id string) error {
+		flags.Func("if-latest", "write only if the key's latest fact has this `ID`; empty: if the key has no facts", func(id string) error {
 			w.ifLatest = &id
 			return nil
 		})
@@ -45,7 +45,7 @@ func (a *app) writing(w *write, cmd *cobra.Command, conditions bool) *cobra.Comm
 	return a.withJSON(withLogFlags(cmd))
 }
 
-// write writes a fact and prints the receipt. value is JSON; "-" or nothing: it is read from the input.
+// write writes a fact and prints the receipt. value is JSON; if it is "-" or missing, the JSON is read from the input.
 func (a *app) write(ctx context.Context, w write, name, key string, value ...string) (err error) {
 	f := w.fact
 	if f.ID == "" {
@@ -61,7 +61,7 @@ func (a *app) write(ctx context.Context, w write, name, key string, value ...str
 		return err
 	}
 	if f.Value, err = wire.AppendCanonical(nil, text); err != nil {
-		return usage("the value is not JSON as facts hold it: %w; a string needs quotes of its own, as in '\"milk\"'", err)
+		return usage("the value is not valid JSON for a fact: %w; a string needs its own quotes, as in '\"milk\"'", err)
 	}
 	f.ValueHash = wire.HashCanonical(f.Value)
 	if w.producer != "" {

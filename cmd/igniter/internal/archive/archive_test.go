@@ -265,7 +265,7 @@ func TestDir(t *testing.T) {
 	require.NoError(t, o.Close())
 	require.NoError(t, os.Rename(filepath.Join(other, filepath.Base(pieces[0].Path)), pieces[0].Path))
 	_, err = d.Lines()
-	require.ErrorContains(t, err, "it follows another piece")
+	require.ErrorContains(t, err, "it does not follow the piece before it")
 	require.NoError(t, d.Close())
 }
 

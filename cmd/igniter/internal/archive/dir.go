@@ -37,7 +37,7 @@ type Piece struct {
 	stream  *reader // nil: it is in a file
 }
 
-// open opens a piece; "-" is the one in in. The caller closes it.
+// open opens a piece; the path "-" is the piece in the stream in. The caller closes it.
 func (p Piece) open(in io.Reader) (*reader, error) {
 	switch {
 	case p.stream != nil:
@@ -57,7 +57,8 @@ func (p Piece) open(in io.Reader) (*reader, error) {
 	return r, nil
 }
 
-// load reads the header and the end of a piece, and with withFacts the facts at its end; "-" is the piece in in.
+// load reads the header and the end of a piece and, with withFacts, the facts at its end. The path "-" is the piece in
+// the stream in.
 func load(path string, in io.Reader, withFacts bool) (p Piece, facts []backend.Fact, err error) {
 	if path == "-" {
 		r, err := newReader(in, Input)
@@ -92,9 +93,9 @@ func named(dir, ext string) ([]string, error) {
 	return files, err
 }
 
-// pages yields the facts of a piece, each frame of the log as a page, and at last an empty page that says through where
-// the piece goes. If the loop ends without an error, all of the piece is as it was written, and sum is what its end says.
-// before is the piece before; nil: not known.
+// pages yields the facts of a piece, each frame of the log as a page, and then an empty page with the last seq of the
+// piece. If the loop ends without an error, the whole piece is as it was written, and *sum is the summary at its end.
+// before is the previous piece; nil: not known.
 func (p Piece) pages(before *Piece, sum *Summary) iter.Seq2[backend.Page, error] {
 	return func(yield func(backend.Page, error) bool) {
 		r, err := p.open(nil)
@@ -124,22 +125,22 @@ func (p Piece) pages(before *Piece, sum *Summary) iter.Seq2[backend.Page, error]
 	}
 }
 
-// Check reads all of a piece and returns what its end says.
+// Check reads a whole piece, checks it, and returns the summary at its end.
 func (p Piece) Check() (sum Summary, err error) {
 	for _, err = range p.pages(nil, &sum) {
 	}
 	return sum, err
 }
 
-// A Dir is a directory of pieces that a backup is made to.
+// A Dir is a directory with the pieces of a backup.
 type Dir struct {
 	path string
 	lock *flock.Flock
 }
 
-// OpenDir creates a directory if it is missing, and locks it until Close, so that one backup at a time is made to it.
-// It removes unfinished files of earlier backups. The directory and the files in it are for their owner only, whatever the
-// umask; a directory that exists keeps its mode.
+// OpenDir locks a directory until Close, so that only one backup at a time writes to it. It creates the directory if it
+// is missing, and removes unfinished files of earlier backups. Only the owner can read the directory and its files,
+// whatever the umask; an existing directory keeps its mode.
 func OpenDir(path string) (*Dir, error) {
 	if err := wholefile.MkdirAll(path, 0o700); err != nil {
 		return nil, err
@@ -171,8 +172,8 @@ func (d *Dir) Close() error { return d.lock.Close() }
 // Lines returns the lines in the directory, see [Find].
 func (d *Dir) Lines() ([]Line, error) { return Find(nil, d.path) }
 
-// Latest returns the last piece of each line, the latest first, with the facts in its last block. It reads no other piece, unless
-// names show that pieces overlap or that one is missing: then all of them must make up lines, see [Find].
+// Latest returns the last piece of each line, the latest first, with the facts in its last block. It reads other pieces
+// only if their names show that pieces overlap or are missing: then all pieces must form lines, see [Find].
 func (d *Dir) Latest() (ends []End, err error) {
 	files, err := named(d.path, pieceExt)
 	if err != nil {
@@ -215,8 +216,9 @@ func (d *Dir) Latest() (ends []End, err error) {
 	return ends, nil
 }
 
-// chained reports whether each piece begins where another one of its line or of an earlier one ends, or at the beginning, and is
-// followed by one of its line, but for the last one of each. So it is unless pieces are missing, foreign, or left by a merge.
+// chained reports whether each piece begins at the log's beginning or where a piece of the same or an earlier line
+// ends, and whether each piece but the last of its line is followed by a piece of its line. This is false if pieces are
+// missing, foreign, or left over from a merge.
 func chained(all []Header) bool {
 	type place struct {
 		line int
@@ -266,7 +268,7 @@ func name(h *Header) string {
 	return fmt.Sprintf("%020d-%020d%s%s", h.After+1, h.Through, line, pieceExt)
 }
 
-// parseName returns what the name of a piece says.
+// parseName parses the name of a piece.
 func parseName(text string) (h Header, ok bool) {
 	_, err := fmt.Sscanf(text, "%020d-%020d", &h.After, &h.Through)
 	if err != nil || h.After == 0 {

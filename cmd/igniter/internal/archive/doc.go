@@ -20,24 +20,26 @@
 // The frames in blocks hold a batch of facts each, as the log keeps them. In version 1 each holds one fact. Versions 1 and 2
 // have no horizons, "line" and "as".
 //
-// A piece holds the facts of a log after the seq "after" and through the seq "through", the log's last one when the backup
-// began. Seqs are missing where facts were pruned. The horizons are those of the log after it was read: from these moments on
-// its past is whole (backend.Horizon). "log" and "ancestors" are those of the log (backend.Stats); pieces of logs without
-// identity lack them. "last_id" is the ID of the last fact in this piece or, if the piece is empty, in the pieces before.
+// A piece holds the facts of a log after the seq "after" and through the seq "through", which was the log's last seq
+// when the backup began. Seqs are missing where facts were pruned. The horizons are the log's horizons after it was
+// read: the moments before which its past is incomplete (backend.Horizon). "log" and "ancestors" are the log's identity
+// and ancestors (backend.Stats); pieces of logs without identity lack them. "last_id" is the ID of the last fact in
+// this piece or, if the piece is empty, in the pieces before.
 //
 // # Pieces that follow each other
 //
-// "previous" is the sha256 of the piece before; the first piece has none, and neither has a piece that was written to a stream.
-// The hash is of the header too, and so a piece names its whole past. Besides, the log of a piece must be the log of the piece
-// before, or have it as an ancestor through at least the seq where that ends. So a piece that is missing, altered, in the place
-// of another or of another past is found. The Merkle head of the log, once logs have one, gets a frame before the end.
+// "previous" is the sha256 of the previous piece. The first piece lacks it, and so does a piece that was written to a
+// stream. The hash also covers the header, and so each piece identifies its whole past. The log of a piece must also be
+// the log of the previous piece, or have that log as an ancestor through at least the previous piece's last seq.
+// Reading therefore finds a piece that is missing, altered, exchanged, or of another past.
 //
-// Several pieces can follow one: when a log was restored to an earlier seq and is backed up to the same directory, a new line of
-// pieces begins after the last piece that both have in common. "line" is the number of the line in which the piece was written,
-// less 1. A line is read from its last piece back to the first.
+// Several pieces can follow one piece: if a log was restored to an earlier seq and is backed up to the same directory,
+// a new line of pieces begins after the last piece that both have in common. "line" is the number of the line in which
+// the piece was written, minus 1. A line is found from its last piece back to its first.
 //
-// A piece that was merged from several has "as": what pieces that were written before the merge have as their "previous".
-// Pieces of the same line whose seqs are within those of a merged piece are left over from a merge that was cut short.
+// A piece that was merged from several has "as": the hashes that pieces written before the merge may have as
+// "previous". If the seqs of a piece are within the seqs of a merged piece of the same line, it is left over from a
+// merge that was cut short.
 //
 // # A directory of pieces
 //
@@ -46,5 +48,5 @@
 //	00000000000000051234-00000000000000068116.backup        the next one
 //	00000000000000051234-00000000000000052001.2.backup      a piece of line 2
 //
-// A piece gets its name, by rename from NAME.*.tmp, when all of it is durable.
+// A piece is renamed from NAME.*.tmp to its name once all of it is durable.
 package archive

@@ -17,9 +17,9 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Line is pieces that follow each other from a log's beginning: one history. When a log was restored to an earlier
-// seq and is backed up to the same directory again, its pieces are a line of their own, from the last piece that both
-// have in common.
+// A Line is one history: pieces that follow each other from a log's beginning. If a log was restored to an earlier seq
+// and is backed up to the same directory again, its pieces form a new line after the last piece that both have in
+// common.
 type Line struct {
 	Number int // from 1; a line that began later has a greater one
 	Pieces []Piece
@@ -28,7 +28,7 @@ type Line struct {
 // Last returns the line's last piece.
 func (l Line) Last() *Piece { return &l.Pieces[len(l.Pieces)-1] }
 
-// Checkpoints returns those that the pieces have, through a seq.
+// Checkpoints returns the checkpoints in the pieces that cover no fact beyond a seq.
 func (l Line) Checkpoints(through uint64) (all []backend.Checkpoint, err error) {
 	for _, p := range l.Pieces {
 		if p.Checkpoint == "" {
@@ -45,7 +45,7 @@ func (l Line) Checkpoints(through uint64) (all []backend.Checkpoint, err error) 
 	return all, nil
 }
 
-// Made returns when a piece was made. If pieces were merged into it, that is when the last of them was made.
+// Made returns when a piece was made. If it was merged from several, this is when the last of them was made.
 func (p *Piece) Made() time.Time {
 	t, _ := wire.ParseTime(p.CreatedAt) // zero: it was made long ago
 	return t
@@ -56,7 +56,7 @@ func (p *Piece) precedes(next *Piece) bool {
 	if p.Through != next.After {
 		return false
 	}
-	if next.Previous != "" && p.SHA256 != "" { // not so for a piece from a stream
+	if next.Previous != "" && p.SHA256 != "" { // false for a piece from a stream
 		if p.SHA256 != next.Previous && !slices.Contains(p.As, next.Previous) {
 			return false
 		}
@@ -69,9 +69,9 @@ func (p *Piece) precedes(next *Piece) bool {
 	return err == nil
 }
 
-// misplaced is the error of a piece that does not follow the one before it.
+// misplaced is the error for a piece that does not follow the previous one.
 func (p *Piece) misplaced() error {
-	return &DamageError{&backend.CorruptError{Path: p.Path, Reason: "it follows another piece than the one before it, or is of another log"}}
+	return &DamageError{&backend.CorruptError{Path: p.Path, Reason: "it does not follow the piece before it, or is of another log"}}
 }
 
 // replaces reports whether p was merged from pieces of which other is one.
@@ -79,9 +79,9 @@ func (p *Piece) replaces(other *Piece) bool {
 	return len(p.As) > 0 && p.Path != other.Path && p.Line == other.Line && p.After <= other.After && other.Through <= p.Through
 }
 
-// Find returns the lines that the pieces in some files and directories make up, the newest first; "-" is the piece that in
-// yields, which can be read once. Each piece must follow another one, or begin at the log's beginning. What links two
-// pieces is the hash of the one before, and the identity of the log.
+// Find returns the lines that the pieces in some files and directories form, the newest first. The path "-" is the
+// piece in the stream in, which can be read once. Each piece must follow another one, or begin at the log's beginning.
+// Two pieces are linked by the hash of the previous piece, and by the identity of the log.
 func Find(in io.Reader, paths ...string) ([]Line, error) {
 	var all []Piece
 	for _, path := range paths {
@@ -159,7 +159,7 @@ func arrange(all []Piece) ([]Line, error) {
 	return lines, nil
 }
 
-// lost is the error of a piece that follows none of those before it.
+// lost is the error for a piece that follows no other piece.
 func lost(p *Piece, before []Piece) error {
 	through := uint64(0)
 	for i := range before {
@@ -178,7 +178,7 @@ type Reading struct {
 
 	horizons map[string]backend.Horizon
 	latest   time.Time // of the facts
-	unknown  bool      // facts are missing, and the piece does not say before which moment that shows
+	unknown  bool      // facts are missing, and the piece has no horizons for them
 }
 
 // Read begins to read the facts of a line with a seq up to through.
@@ -222,8 +222,8 @@ func (r *Reading) note(facts []backend.Fact) {
 	}
 }
 
-// Stats describes the log that the facts are of, for file.Restore. After Pages has ended, it has the horizons of the
-// facts that are missing. A piece of version 1 or 2 that lacks facts has none: the past of all stores is incomplete then.
+// Stats describes the log of the facts, for file.Restore. After Pages has ended, it has the horizons of missing facts.
+// A piece of version 1 or 2 that lacks facts has no horizons: then the past of all stores is incomplete.
 func (r *Reading) Stats(context.Context) (backend.Stats, error) {
 	s := backend.Stats{Horizons: r.horizons}
 	if r.unknown {

@@ -17,10 +17,10 @@ import (
 // mergeSize is how many bytes of pieces become one piece, at most.
 const mergeSize = 256 << 20
 
-// Merge replaces pieces that follow each other by one, as long as they are small, and returns how many pieces it replaced
-// by how many. A piece after which two lines go on stays the end of a piece. Each new piece is durable and checked before
-// the old ones are removed; if Merge is cut short, the pieces that are left are whole, and the next Merge removes those
-// that were replaced.
+// Merge replaces small pieces that follow each other by one piece. It returns how many pieces it replaced, and by how
+// many. Where two lines branch, a piece still ends. Each new piece is durable and checked before the old ones are
+// removed. If Merge is cut short, the remaining pieces are a whole backup, and the next Merge removes the replaced
+// ones.
 func (d *Dir) Merge() (replaced, by int, err error) {
 	lines, err := d.Lines()
 	if err != nil {
@@ -67,7 +67,7 @@ func (d *Dir) Merge() (replaced, by int, err error) {
 	return replaced, by, d.removeReplaced(kept)
 }
 
-// merge writes the piece that has what pieces that follow each other have.
+// merge writes one piece with the contents of pieces that follow each other.
 func (d *Dir) merge(run []Piece) (Piece, error) {
 	first, last := &run[0], &run[len(run)-1]
 	h := last.Header
@@ -107,7 +107,7 @@ func framesOf(pages iter.Seq2[backend.Page, error]) iter.Seq2[wire.Frames, error
 	}
 }
 
-// removeReplaced removes the pieces that others were merged from.
+// removeReplaced removes the pieces that merged pieces have replaced.
 func (d *Dir) removeReplaced(kept []Piece) error {
 	files, err := named(d.path, pieceExt)
 	if err != nil {

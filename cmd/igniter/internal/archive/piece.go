@@ -22,31 +22,31 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// A Header says what a piece holds.
+// A Header is the first frame of a piece.
 type Header struct {
 	Kind      string          `json:"igniter"`
 	Version   int             `json:"version"`
 	After     uint64          `json:"after"`
 	Through   uint64          `json:"through"`
 	CreatedAt json.RawMessage `json:"created_at"`
-	Previous  string          `json:"previous,omitempty"` // the SHA256 of the piece before; "": the piece is the first, or does not say
-	Line      int             `json:"line,omitempty"`     // which line of the directory began with this piece, or with one before it; 0: the first
-	As        []string        `json:"as,omitempty"`       // the piece was merged from several; the Previous that pieces after it may have
+	Previous  string          `json:"previous,omitempty"` // the SHA256 of the previous piece; "": it is the first piece, or is from a stream
+	Line      int             `json:"line,omitempty"`     // the line in which the piece was written; 0: the first
+	As        []string        `json:"as,omitempty"`       // set if the piece was merged from several: hashes that the next piece may have as Previous
 
-	Log       backend.LogID      `json:"log,omitzero"`        // that the piece is of; zero: the log or the release did not say
+	Log       backend.LogID      `json:"log,omitzero"`        // the log of the piece; zero: the log or the release had no identity
 	Ancestors []backend.Ancestor `json:"ancestors,omitempty"` // of that log
 
 	Checkpoint string `json:"checkpoint,omitempty"` // of that log when the piece was begun, as backend.Checkpoint writes it; "": the log or the release had none
 }
 
-// A Summary says what a piece held.
+// A Summary is the last frame of a piece, and its horizons.
 type Summary struct {
 	Blocks int    `json:"end"`
 	Facts  uint64 `json:"facts"`
 	LastID string `json:"last_id"`
 	SHA256 string `json:"sha256"`
 
-	Horizons map[string]backend.Horizon `json:"-"` // of the facts that the piece lacks; nil: it lacks none, or is older than version 3
+	Horizons map[string]backend.Horizon `json:"-"` // of the facts that the piece lacks; nil: it lacks no facts, or is older than version 3
 }
 
 // horizons is the frame before the end of a piece that lacks facts.
@@ -64,10 +64,11 @@ const (
 	blockMagic = 0x28                 // the first byte of zstd's magic number
 )
 
-// Write writes a piece: the facts after h.After through h.Through, in the frames of the log that h names. It fills in the
-// rest of h. previous is the summary of the piece before it; the zero Summary: the piece is the first.
+// Write writes a piece: the facts after h.After through h.Through, in the frames of the log that h names. It sets the
+// other fields of h. previous is the summary of the previous piece; the zero Summary if there is none.
 //
-// If facts are missing, Write asks for the horizons of the log: after it has read pages, since facts may be pruned until then.
+// If facts are missing, Write calls ask for the horizons of the log. It does so after it has read pages, since facts
+// may be pruned until then.
 func Write(w io.Writer, h Header, previous Summary, pages iter.Seq2[wire.Frames, error], ask func() (map[string]backend.Horizon, error)) (Summary, error) {
 	hash := sha256.New()
 	p := &writer{out: io.MultiWriter(w, hash), sum: Summary{LastID: previous.LastID}}
@@ -176,8 +177,8 @@ type reader struct {
 	read Summary // what was read so far
 }
 
-// newReader reads the header of a piece. The name is for errors. Damage, or something else than a piece, is a
-// *backend.CorruptError; a piece of a newer release is another error.
+// newReader reads the header of a piece. The name is for errors. If src is damaged or not a piece, the error is a
+// *DamageError; a piece of a newer release is another error.
 func newReader(src io.Reader, name string) (*reader, error) {
 	r := &reader{name: name, in: wire.NewReader(src, wire.MaxMaxFrame), hash: sha256.New()}
 	body, err := r.next()
@@ -206,7 +207,7 @@ func (r *reader) close() {
 	}
 }
 
-// block returns the next block, a page for each frame; io.EOF: the piece has ended as it should.
+// block returns the next block, a page for each frame. The error is io.EOF after a complete piece.
 func (r *reader) block() (pages []backend.Page, err error) {
 	hash := hex.EncodeToString(r.hash.Sum(nil))
 	body, err := r.next()
@@ -218,7 +219,7 @@ func (r *reader) block() (pages []backend.Page, err error) {
 			return nil, err
 		}
 		if r.summary.SHA256 != hash || r.summary.Blocks != r.read.Blocks || r.summary.Facts != r.read.Facts {
-			return nil, r.damage("it does not hold what its end says")
+			return nil, r.damage("its contents do not match its end")
 		}
 		if _, err := r.in.Next(); err != io.EOF {
 			return nil, r.damage("something follows its end")
@@ -228,7 +229,7 @@ func (r *reader) block() (pages []backend.Page, err error) {
 	return r.unpack(body)
 }
 
-// end takes a frame that is no block, and reports whether it is the last one.
+// end parses a frame that is not a block, and reports whether it is the last one.
 func (r *reader) end(body []byte) (bool, error) {
 	var h horizons
 	if err := json.Unmarshal(body, &h); err != nil {
@@ -287,7 +288,7 @@ func (r *reader) next() ([]byte, error) {
 		return nil, r.damage(corrupt.Reason)
 	}
 	if _, torn := errors.AsType[*wire.TornError](err); torn || err == io.EOF {
-		return nil, r.damage("it ends before its end")
+		return nil, r.damage("it is cut short")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.name, err)
@@ -315,11 +316,11 @@ func (r *reader) tail(f *os.File, withFacts bool) (t tail, err error) {
 	var head [5]byte // a frame's length, and the first byte of its body
 	for {
 		if _, err := f.ReadAt(head[:], at); err != nil {
-			return t, r.damageAt(at, "it ends before its end")
+			return t, r.damageAt(at, "it is cut short")
 		}
 		size := int64(binary.BigEndian.Uint32(head[:])) + wire.FrameOverhead
 		if size > info.Size()-at {
-			return t, r.damageAt(at, "it ends before its end")
+			return t, r.damageAt(at, "it is cut short")
 		}
 		if head[4] == blockMagic {
 			block = at

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package metrics gives Prometheus what a server counts and what its log holds.
+// Package metrics collects the metrics of a server and its log for Prometheus.
 package metrics
 
 import (
@@ -23,7 +23,7 @@ type Collector struct {
 	site   Site
 }
 
-// A Site is what is known beside the server. A nil function gives nothing.
+// A Site has functions that return what the server itself does not know. Each may be nil.
 type Site struct {
 	Requests    func() []web.RequestCount
 	Subscribers func() []web.Subscriber
@@ -37,7 +37,8 @@ const maxStores = 100
 // New returns a Collector.
 func New(s *server.Server, site Site) *Collector { return &Collector{s, site} }
 
-// Describe implements prometheus.Collector. It describes nothing: Collect says what there is.
+// Describe implements prometheus.Collector. It describes nothing, since the metrics are only known when they are
+// collected.
 func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
@@ -80,7 +81,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// collectSite gives what the site knows.
+// collectSite sends the metrics of the site.
 func (c *Collector) collectSite(out sink) {
 	if c.site.Requests != nil {
 		took := map[string]backend.Timings{}
@@ -174,7 +175,7 @@ func desc(name, help string, labels []string) *prometheus.Desc {
 	return prometheus.NewDesc("igniter_"+name, help, labels[:len(labels)/2], nil)
 }
 
-// stats gives what a log holds.
+// stats sends the metrics of a log.
 func (out sink) stats(s *backend.Stats) {
 	out.gauge("log_facts", "Facts that the log holds.", float64(s.Facts))
 	out.gauge("log_first_seq", "The first seq that the log holds.", float64(s.FirstSeq))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package settings says what the igniter command can be told, and reads it from flags, variables and a file.
+// Package settings has the settings of the igniter command, and reads them from flags, variables and a file.
 package settings
 
 import (
@@ -17,19 +17,19 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// A Setting is one thing that the command can be told. Its name in a file is Key, where dots nest; the flag and
-// the variable follow from it: tls.client_ca is --tls-client-ca and IGNITER_TLS_CLIENT_CA.
+// A Setting is one setting. Its name in a file is Key, where a dot means nesting. Key also determines the flag and the
+// variable: tls.client_ca is --tls-client-ca and IGNITER_TLS_CLIENT_CA.
 type Setting struct {
 	Key     string
 	Type    Type
 	Default string
 	Usage   string
 	Secret  bool     // shown masked
-	Max     int      // of a Size; 0: none
-	Of      []string // the backends that use it; nil: it is not about a backend
+	Max     int      // of a Size; 0: no limit
+	Of      []string // the backends that use it; nil: it does not depend on the backend
 }
 
-// A Type is what values a setting has. Help shows it.
+// A Type is the type of a setting's values. Help shows it.
 type Type string
 
 // The types.
@@ -67,7 +67,7 @@ func Add(flags *pflag.FlagSet, settings ...Setting) {
 	}
 }
 
-// A flagValue implements pflag.Value. It keeps the flag's text, which Load parses as it does variables and files.
+// A flagValue implements pflag.Value. It keeps the flag's text, which Load parses like the text of variables and files.
 type flagValue struct {
 	Setting
 	given any // a text or, of a List, a []any of texts
@@ -86,7 +86,7 @@ func (f *flagValue) Set(text string) error {
 	return nil
 }
 
-// forms says how values of a type are written.
+// forms describes how values of a type are written.
 var forms = map[Type]string{
 	Bool: "true or false", Number: "a whole number", Duration: "a duration such as 500ms or 2m", Size: "a size such as 1048576 or 16MiB",
 }
@@ -98,7 +98,7 @@ func (s Setting) parse(value any) (v any, err error) {
 	if !isList {
 		list = []any{value}
 	} else if s.Type != List {
-		return nil, errors.New("one value is wanted, and not a list")
+		return nil, errors.New("it must be one value, not a list")
 	}
 	text, texts := fmt.Sprint(value), []string{}
 	for _, item := range list {
@@ -111,7 +111,7 @@ func (s Setting) parse(value any) (v any, err error) {
 	switch s.Type {
 	case Text:
 		if _, ok := value.(string); !ok { // 0660 has become 432
-			return nil, errors.New("a string is wanted: put it in quotes")
+			return nil, errors.New("it must be a string: put it in quotes")
 		}
 		v = text
 	case List:
@@ -136,7 +136,7 @@ func (s Setting) parse(value any) (v any, err error) {
 	case forms[s.Type] != "" && strings.HasPrefix(text, "-"):
 		return nil, fmt.Errorf("%s is below 0", text)
 	case slices.ContainsFunc(append(texts, text), withUser.MatchString):
-		return nil, errors.New("an address has no user@ in it: clients show a token (--token-file, IGNITER_TOKEN)")
+		return nil, errors.New("an address must not contain user@: clients show a token (--token-file, IGNITER_TOKEN)")
 	}
 	return v, nil
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/igniter-store/igniter/internal/plaintext"
 )
 
-// A Source is a setting, its value, and where that comes from.
+// A Source is a setting, its value, and the source of the value.
 type Source struct {
 	Key      string `json:"setting"`
 	Value    any    `json:"value"`
@@ -30,15 +30,15 @@ type Source struct {
 	Variable string `json:"variable"`
 }
 
-// Values holds what the command was told.
+// Values holds the values of all settings.
 type Values struct {
 	sources map[string]Source // by key, with values in their settings' types
 	unknown []string
 }
 
-// Load reads the settings that are given by flags, by the variables in environ, and by the file that a flag or variable
-// names. A flag takes precedence over a variable, and a variable over the file. A value that a setting can't have is an
-// error, and so is an unknown setting in the file.
+// Load reads settings from flags, from the variables in environ, and from the file that a flag or variable names. A
+// flag takes precedence over a variable, and a variable over the file. An invalid value is an error, and so is an
+// unknown setting in the file.
 func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	v := &Values{sources: map[string]Source{}}
 	keys, variables, byFlag := map[string]Setting{}, map[string]Setting{}, map[string]Setting{}
@@ -69,7 +69,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	slices.Sort(v.unknown)
 	fromFlags, err := layer(posflag.ProviderWithFlag(flags, ".", nil, func(f *pflag.Flag) (string, any) {
 		s, ok := byFlag[f.Name]
-		if v, isSetting := f.Value.(*flagValue); ok && isSetting && f.Changed { // a command may have a flag of its own with that name
+		if v, isSetting := f.Value.(*flagValue); ok && isSetting && f.Changed { // a command may have its own flag with that name
 			return s.Key, v.given
 		}
 		return "", nil
@@ -92,7 +92,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	}
 	for _, s := range all {
 		err := v.set(s, "default", s.Default)
-		if value := fromFile.Get(s.Key); value != nil && err == nil { // null says nothing, as everywhere in YAML
+		if value := fromFile.Get(s.Key); value != nil && err == nil { // null sets nothing
 			err = v.set(s, "file "+path, value)
 		}
 		if value := fromVariables.Get(s.Key); value != nil && err == nil {
@@ -113,7 +113,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Values, error) {
 	return v, nil
 }
 
-// layer returns what one place says.
+// layer returns the settings from one source.
 func layer(p koanf.Provider, parser koanf.Parser) (*koanf.Koanf, error) {
 	k := koanf.New(".")
 	return k, k.Load(p, parser)
@@ -140,7 +140,8 @@ func (v *Values) set(s Setting, from string, given any) error {
 	return nil
 }
 
-// String returns the value of the setting with a key. The setting must have that type, here and below.
+// String returns the value of the setting with a key. As for the methods below, the setting must have the type of the
+// result.
 func (v *Values) String(key string) string { return get[string](v, key) }
 
 // Bool is like String.
@@ -160,14 +161,14 @@ func get[T any](v *Values, key string) T {
 	return value
 }
 
-// Given reports whether a flag gives the setting with a key.
+// Given reports whether a flag sets the setting with a key.
 func (v *Values) Given(key string) bool { return strings.HasPrefix(v.sources[key].From, "flag ") }
 
-// IsDefault reports whether nothing gives the setting with a key.
+// IsDefault reports whether the setting with a key has its default.
 func (v *Values) IsDefault(key string) bool { return v.sources[key].From == "default" }
 
-// Strongest returns the keys of the settings, among keys, that are not empty and come from the strongest place: from flags
-// or else from variables or else from the file.
+// Strongest returns, among keys, the settings that are not empty and come from the strongest source that sets any of
+// them: flags, then variables, then the file.
 func (v *Values) Strongest(keys ...string) (given []string) {
 	for _, place := range []string{"flag ", "variable ", "file "} {
 		given = slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
@@ -180,7 +181,7 @@ func (v *Values) Strongest(keys ...string) (given []string) {
 	return given
 }
 
-// Unknown returns the variables that begin with IGNITER_ and belong to no setting, sorted.
+// Unknown returns the variables that begin with IGNITER_ and do not belong to a setting, sorted.
 func (v *Values) Unknown() []string { return v.unknown }
 
 // Sources returns all settings. Secrets are masked, and durations are texts.

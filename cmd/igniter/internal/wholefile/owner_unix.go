@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// openDir opens a directory, and follows no link.
+// openDir opens a directory; path must not be a link.
 func openDir(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 }
@@ -31,7 +31,7 @@ func chownLike(f *os.File, other fs.FileInfo) error {
 	return f.Chown(int(want.Uid), int(want.Gid))
 }
 
-// giveAway gives a file that root has just made the owner of the directory that it is in, unless that is root too.
+// giveAway gives a file that root has just made to the owner of its directory, unless the owner is root, too.
 func giveAway(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -50,7 +50,8 @@ func giveAway(f *os.File) error {
 	return err
 }
 
-// Owner returns the user who owns a file or, if it is missing, who would own one that root makes there. ok: it is known.
+// Owner returns the owner of a file or, if the file is missing, the owner that it would get if root made it. ok is
+// false if the owner is unknown.
 func Owner(path string) (uid int, ok bool) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wholefile writes files that are there whole or not at all, as far as the path allows that, and that belong to
-// whom people expect.
+// Package wholefile writes files atomically, if the path allows that, and gives files that root makes to the owner of
+// their directory.
 package wholefile
 
 import (
@@ -24,10 +24,10 @@ const TempExt = ".tmp"
 // once write has returned nil. After an error the file is as it was. A new file has the mode (before the umask) and, if root
 // makes it, the owner of its directory; one that exists keeps its mode and its owner.
 //
-// A symbolic link stays, and the file that it names is written. What is no regular file, such as a pipe or
-// a device, is written to directly, and so is the process's own output, as /dev/stdout. A file that cannot be replaced, since
-// it is mounted or another user's, for instance, gets a copy of the temporary file, which is in os.TempDir if there can be
-// none beside it.
+// A symbolic link stays, and its target is written. A path that is not a regular file, such as a pipe or a device, is
+// written to directly, and so is the process's own output, such as /dev/stdout. If a file can't be replaced, for
+// instance because it is mounted or belongs to another user, Write copies the temporary file over it. The temporary
+// file is in os.TempDir if it can't be beside the file.
 func Write(path string, mode os.FileMode, write func(f *os.File) error) error {
 	before, err := os.Stat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -92,12 +92,12 @@ func beside(path string, mode os.FileMode, before fs.FileInfo) (*os.File, error)
 	return f, nil
 }
 
-// cannotReplace reports whether a file could not be replaced, though it may be one that can be written to.
+// cannotReplace reports whether a file could not be replaced but may still be writable.
 func cannotReplace(err error) bool {
 	return errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
-// overwrite makes the contents of a file those of another.
+// overwrite replaces the contents of a file with the contents of another.
 func overwrite(path, other string) error {
 	from, err := os.Open(other)
 	if err != nil {
@@ -117,12 +117,12 @@ func overwrite(path, other string) error {
 // maxLinks is how many symbolic links Target follows.
 const maxLinks = 40
 
-// Target follows the symbolic links that path names, also to a file that is missing.
+// Target follows the symbolic links that path names. The file at the end may be missing.
 func Target(path string) (string, error) {
 	for range maxLinks {
 		info, err := os.Lstat(path)
 		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			return path, nil // what is wrong with path is told by its use
+			return path, nil // if path is bad, its use returns an error
 		}
 		next, err := os.Readlink(path)
 		if err != nil {
@@ -169,7 +169,7 @@ func Touch(path string, mode os.FileMode) error {
 	return errors.Join(giveAway(f), f.Close())
 }
 
-// syncDir makes the names in a directory durable, where the file system can (CIFS and some of FUSE cannot).
+// syncDir makes the names in a directory durable, if the file system can do so (CIFS and some FUSE file systems can't).
 func syncDir(path string) error {
 	if runtime.GOOS == "windows" { // which can't, and needs not
 		return nil
@@ -184,8 +184,8 @@ func syncDir(path string) error {
 	return errors.Join(err, d.Close())
 }
 
-// Durable returns an error if the file system of a directory cannot make names durable: then a crash of the machine may take
-// back what Write did there.
+// Durable returns an error if the file system of a directory can't make names durable: then a crash of the machine may
+// undo a Write there.
 func Durable(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil || runtime.GOOS == "windows" {
