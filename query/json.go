@@ -13,7 +13,20 @@ import (
 	"github.com/igniter-store/igniter/wire"
 )
 
-// AppendFact appends a fact as logs have it, on one line, and adds its times as text: "time" and "valid". JavaScript
+// AppendLine appends a fact as logs have it, on one line.
+func AppendLine(dst []byte, f *backend.Fact) []byte {
+	start := len(dst)
+	dst = wire.AppendFact(dst, f)
+	if bytes.ContainsAny(dst[start:], "\r\n") { // there is white space in a value
+		var line bytes.Buffer
+		if json.Compact(&line, dst[start:]) == nil {
+			dst = append(dst[:start], line.Bytes()...)
+		}
+	}
+	return dst
+}
+
+// AppendFact is [AppendLine] with the fact's times as text, too: "time" and "valid". JavaScript
 // and jq would round the numbers.
 func AppendFact(dst []byte, f *backend.Fact) []byte { return appendFact(dst, f, 0, "") }
 
@@ -36,19 +49,12 @@ func ParseFact(line []byte) (backend.Fact, error) {
 
 // appendFact is AppendFact with the size of a value that was left out, and with more members, which begin with a comma.
 func appendFact(dst []byte, f *backend.Fact, valueBytes int, more string) []byte {
-	start := len(dst)
 	if valueBytes > 0 {
 		g := *f
 		g.Value = nil
 		f = &g
 	}
-	dst = wire.AppendFact(dst, f)
-	if bytes.ContainsAny(dst[start:], "\r\n") { // there is white space in a value
-		var line bytes.Buffer
-		if json.Compact(&line, dst[start:]) == nil {
-			dst = append(dst[:start], line.Bytes()...)
-		}
-	}
+	dst = AppendLine(dst, f)
 	dst = dst[:len(dst)-1]
 	dst = appendTime(append(dst, `,"time":`...), f.TransactionTime)
 	if !f.ValidTime.IsZero() {

@@ -3,30 +3,18 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/rivo/uniseg"
 
 	"github.com/igniter-store/igniter/backend"
-	"github.com/igniter-store/igniter/wire"
+	"github.com/igniter-store/igniter/query"
 )
 
 // appendLine appends a fact as a line of NDJSON, in the form of logs.
-func appendLine(dst []byte, f *backend.Fact) []byte {
-	start := len(dst)
-	dst = wire.AppendFact(dst, f)
-	if bytes.ContainsAny(dst[start:], "\r\n") { // white space in a value
-		var line bytes.Buffer
-		if json.Compact(&line, dst[start:]) == nil {
-			dst = append(dst[:start], line.Bytes()...)
-		}
-	}
-	return append(dst, '\n')
-}
+func appendLine(dst []byte, f *backend.Fact) []byte { return append(query.AppendLine(dst, f), '\n') }
 
 // valueCell returns a fact's value as tables show it.
 func valueCell(f *backend.Fact) string {
