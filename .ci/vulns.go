@@ -4,7 +4,7 @@
 
 // Vulns reads what govulncheck -format json says and prints it. It fails if a package that is imported from a
 // dependency has a known vulnerability. It only prints vulnerabilities of the toolchain, which another version of Go
-// mends, and those in packages that are not imported.
+// fixes, and vulnerabilities in packages that are not imported.
 package main
 
 import (

@@ -31,8 +31,8 @@ type DerivationError = store.DerivationError
 // whose facts name the rule, its version and the sources. Facts that rules derived trigger no rule.
 //
 // The log shows for which facts the rule did not run, because a process died, the rule failed, or a process without the
-// rule wrote them. Derive runs the rule for these facts before it returns; [Store.Rederive] does so later. The rule
-// runs once for each fact, even if several processes declare it. A name that is taken in this Store is a
+// rule wrote them. Derive runs the rule for these facts before it returns; [Store.Rederive] does so later. The changes
+// for a fact are written once, even if several processes declare the rule. A name that is taken in this Store is a
 // *backend.InvalidError. The rule's state is in the store "igniter.rules", which the process must be allowed to read
 // and write; the backend must be able to write batches.
 //

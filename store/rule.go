@@ -15,8 +15,8 @@ import (
 )
 
 // A Rule derives facts from the facts of a store: one from one, several from one (scatter), or one from several
-// (gather). The rule runs once for each fact of the store that any process writes after the rule was first declared.
-// Facts that rules derived trigger no rule.
+// (gather). Each fact of the store that any process writes after the rule was first declared gets its derived facts
+// once. Facts that rules derived trigger no rule.
 //
 // The engine that writes a source runs the rule before the write returns. The rule goes on if the caller's context
 // ends, see [Options.WriteTimeout]. The derived facts are written as one batch; their Derivation names the rule and
