@@ -13,7 +13,7 @@ func NewChangeFold[S any](e *Engine, initial S, step func(state S, before, after
 	return f
 }
 
-// A taken is what a fold has taken in: the facts of each store as of the end of its last Read.
+// A taken has the facts that a fold has taken in: of each store, as of the end of its last Read.
 type taken struct {
 	stores map[string]view
 	seq    uint64 // the heads of stores

@@ -35,7 +35,7 @@ func (e *Engine) reachable(ctx context.Context, after uint64) error {
 		return nil
 	}
 	if e.ended.Load() && !e.reentered() {
-		return e.Err() // it has nothing of what came after the head
+		return e.Err() // the engine has no facts after the head
 	}
 	if err := e.Sync(ctx); err != nil {
 		return err

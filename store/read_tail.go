@@ -73,7 +73,7 @@ func (e *Engine) Tail(ctx context.Context, store string, after uint64) iter.Seq2
 			wait.Reset()
 			missing := e.missingThrough(store)
 			h := e.Horizon(store)
-			if !begun { // later it knows that what came since is in memory, unless it was pruned before it was read
+			if !begun { // later facts are in memory, unless they were pruned before they were read
 				missing = h.Seq
 			}
 			if begun = true; after < missing && told < missing {

@@ -164,9 +164,9 @@ func (v view) factsSince(t time.Time) iter.Seq2[Record, error] {
 	}
 }
 
-// An overlay is the keys that were written after the head of a view. Projections are updated while readers look
-// at them, and before the head moves. What a reader finds in a projection about a key is true of the view
-// unless the overlay has the key; the reader updates the overlay after it has looked.
+// An overlay is the keys that were written after the head of a view. Projections are updated while readers look at
+// them, and before the head moves. A projection is right about a key of the view unless the overlay has the key; the
+// reader updates the overlay after it has looked.
 type overlay struct {
 	view
 	seen int               // how many records of the log were looked at

@@ -36,7 +36,7 @@ type askedOrder struct {
 type order struct {
 	q       Query // its OrderBy and by
 	upcasts *upcasts
-	base    view     // as of which sorted holds
+	base    view     // the view of sorted
 	sorted  []uint32 // the numbers of the keys that had a value
 	now     view
 	written []uint32 // the numbers of the keys that were written between base and now, ascending

@@ -35,7 +35,7 @@ func joinWriter(f *backend.Fact) []byte {
 	return append(append(text, f.By...), f.Producer...)
 }
 
-// splitWriter returns the By and the Producer of which joinWriter made a text. They share its memory.
+// splitWriter returns the By and the Producer in a text of joinWriter. They share its memory.
 func splitWriter(text []byte) (by string, producer json.RawMessage) {
 	if text[0] != 0 {
 		return "", text

@@ -193,7 +193,8 @@ func (l *Log) Close() error {
 	return nil
 }
 
-// refresh takes in what other processes wrote. It fails if ctx is done or the log is closed. The caller holds mu.
+// refresh reads the facts that other processes wrote. It fails if ctx is done or the log is closed. The caller holds
+// mu.
 func (l *Log) refresh(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -214,7 +215,7 @@ func (l *Log) refresh(ctx context.Context) error {
 	return nil
 }
 
-// load takes in the next file. The caller holds mu.
+// load reads the next file. The caller holds mu.
 func (l *Log) load() error {
 	batch, err := l.dir.read(l.seq.Next())
 	if err != nil {

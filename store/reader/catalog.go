@@ -225,7 +225,7 @@ func (c *catalog) readSlowly(ctx context.Context, rest func(time.Duration), with
 	return ctx.Err()
 }
 
-// add takes in a fact after all others.
+// add adds a fact that is after all others.
 func (c *catalog) add(f *backend.Fact) {
 	c.addBlock(f.Seq, f.TransactionTime)
 	key := c.hash(ofKey, f.Store, f.Key)

@@ -74,7 +74,7 @@ func (p *Piece) misplaced() error {
 	return &DamageError{&backend.CorruptError{Path: p.Path, Reason: "it does not follow the piece before it, or is of another log"}}
 }
 
-// replaces reports whether p was merged from pieces of which other is one.
+// replaces reports whether other is one of the pieces from which p was merged.
 func (p *Piece) replaces(other *Piece) bool {
 	return len(p.As) > 0 && p.Path != other.Path && p.Line == other.Line && p.After <= other.After && other.Through <= p.Through
 }

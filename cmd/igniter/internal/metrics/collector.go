@@ -147,7 +147,7 @@ func number(yes bool) float64 {
 	return 0
 }
 
-// A sink takes in metrics. Labels are names, then their values.
+// A sink is where metrics are sent. Labels are names, then their values.
 type sink chan<- prometheus.Metric
 
 func (out sink) counter(name, help string, n uint64, labels ...string) {
