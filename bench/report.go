@@ -108,7 +108,7 @@ func (r *report) markdown() string {
 				promises[o.Contender] = o.Promise
 			}
 		}
-		b.WriteString("\nWhat each was made to promise:\n\n")
+		b.WriteString("\nThe promise of each:\n\n")
 		for _, name := range slices.Sorted(maps.Keys(promises)) {
 			fmt.Fprintf(&b, "- %s: %s\n", name, promises[name])
 		}
