@@ -83,7 +83,7 @@ func (p *port) failedTo(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	p.unanswered()
+	p.unanswered(err)
 	if denied := p.denied.Load().(string); denied != "" && !p.nc.IsConnected() {
 		return fmt.Errorf("%w: %s", backend.ErrUnauthenticated, denied)
 	}

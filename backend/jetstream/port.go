@@ -74,8 +74,11 @@ func (p *port) send(ctx context.Context, bytes int) (context.Context, context.Ca
 const elsewhere = 2 * callTimeout
 
 // unanswered records that a call got no answer, or no useful one, from the connected server. The server may be cut off from
-// the others.
-func (p *port) unanswered() {
+// the others. err is the call's error.
+func (p *port) unanswered(err error) {
+	if answer := jetstream.JetStreamError(nil); errors.As(err, &answer) || errors.Is(err, nats.ErrNoResponders) {
+		p.pace.burden.Store(0) // the server has received all earlier bytes
+	}
 	now := time.Now()
 	since := p.failing.Load()
 	switch {

@@ -114,7 +114,7 @@ func (p *port) request(ctx context.Context, m *nats.Msg, a *ack) error {
 	case err == nil:
 		p.pace.burden.Store(0) // the server has received all earlier bytes
 	case ctx.Err() == nil:
-		p.unanswered()
+		p.unanswered(err)
 	}
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
