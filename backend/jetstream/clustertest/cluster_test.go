@@ -363,8 +363,8 @@ func TestCluster(t *testing.T) {
 	t.Logf("seed %d: %d rounds, %d facts in %s; by process %v, longest waits %v", seed, len(rounds), len(w.facts), time.Since(begun).Round(time.Millisecond), w.count, w.longest)
 }
 
-// TestCutOff permanently cuts off the server to which a process is connected. The process goes on at another server.
-func TestCutOff(t *testing.T) {
+// TestServerCutOff permanently cuts off the server to which a process is connected. The process goes on at another server.
+func TestServerCutOff(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	l := c.open("cut-off")
