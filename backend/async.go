@@ -31,7 +31,7 @@ type Async struct {
 	room  ctxsync.Signal // size went down
 
 	mu     sync.Mutex // guards next, size and busy
-	next   *asyncCall // waits for the current call to end; nil: there is none
+	next   *asyncCall // waits for the current call to end; nil: none
 	size   int        // of all batches that are not written yet
 	busy   bool       // a goroutine writes
 	closed bool

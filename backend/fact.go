@@ -38,7 +38,7 @@ type Fact struct {
 	// ways. It is at most 128 bytes of UTF-8.
 	ValueHash string
 
-	// Causation is the ID of the key's previous fact; "" if there is none. The log fills it in if it is empty, and
+	// Causation is the ID of the key's previous fact; "" if none exists. The log fills it in if it is empty, and
 	// otherwise keeps it. It is at most 128 bytes of UTF-8.
 	Causation string
 

@@ -8,7 +8,7 @@ import "time"
 // all stores (see [Features]).
 type Stats struct {
 	FirstSeq   uint64 `json:"first_seq"`   // of the first fact held; 0: the log holds none
-	LastSeq    uint64 `json:"last_seq"`    // the highest seq ever acknowledged; every Replay started later yields all facts up to it; 0 if there is none
+	LastSeq    uint64 `json:"last_seq"`    // the highest seq ever acknowledged; every Replay started later yields all facts up to it; 0 if none exists
 	Facts      uint64 `json:"facts"`       // the number of facts in the log
 	Bytes      uint64 `json:"bytes"`       // that the backend uses for the facts
 	DurableSeq uint64 `json:"durable_seq"` // facts through this seq survive a power cut; 0: none of them do

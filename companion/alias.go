@@ -33,7 +33,7 @@ type Query = store.Query
 //	Err        error                // nil while the Store follows the log, otherwise why it does not
 //	Since      time.Time            // when the outage began or the latest attempt was made
 //	Head       uint64               // the seq through which the Store shows the log
-//	Connection *backend.Connection  // the backend's connection to its server; nil: there is none, or it is not reported
+//	Connection *backend.Connection  // the backend's connection to its server; nil: none, or it is not reported
 type Health = store.Health
 
 // OpenProgress is how far Open has come, see Options.Progress.

@@ -13,7 +13,7 @@ import (
 // Results is a page of the records that a Query selects.
 type Results[T any] struct {
 	Records []Record[T] `json:"records"`
-	Next    string      `json:"next,omitempty"` // the Query.Cursor of the next page; "": there is none
+	Next    string      `json:"next,omitempty"` // the Query.Cursor of the next page; "": none
 }
 
 // list decodes the records that list yields for q.

@@ -18,7 +18,7 @@ type Stores struct {
 	Bytes  uint64        `json:"bytes,omitempty"` // of the log, for callers that may read all
 	Stores []Store       `json:"stores"`          // by name
 	More   bool          `json:"more,omitempty"`  // there are more than are listed
-	Next   string        `json:"next,omitempty"`  // the After of the next page; "": there is none
+	Next   string        `json:"next,omitempty"`  // the After of the next page; "": none
 }
 
 // A Store describes a store of a log.

@@ -120,7 +120,7 @@ func compare(a, b []byte) (order int, ok bool) {
 	return 0, false
 }
 
-// Member returns the value at a path in an object, or nil if there is none. The path is a member's name, or names
+// Member returns the value at a path in an object, or nil if none exists. The path is a member's name, or names
 // joined by dots that lead through nested objects. A member whose own name contains the dot takes precedence.
 func Member(object []byte, path string) []byte {
 	if !bytes.HasPrefix(object, []byte("{")) {

@@ -28,7 +28,7 @@ type lobby struct {
 // maxHello limits the bytes of a frame from a client that is not authenticated.
 const maxHello = 16 << 10
 
-// add adds a connection, and returns the connection that must make room for it; nil if there is none.
+// add adds a connection, and returns the connection that must make room for it; nil if none exists.
 func (l *lobby) add(c *conn, most, mostEach int) (out *conn) {
 	if l.from == nil {
 		l.from = map[string]int{}

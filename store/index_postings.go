@@ -41,7 +41,7 @@ type link struct {
 	next, prev uint32 // plus 1; 0: it is the last, or the first
 }
 
-// postings returns the index's projection over v; nil if there is none.
+// postings returns the index's projection over v; nil if none exists.
 func (x *Index) postings(v view) *postings {
 	if x.engine.reentered() {
 		if x.busy.set.Load() {
@@ -148,7 +148,7 @@ func (p *postings) drop(i uint32) {
 	p.free = append(p.free, i)
 }
 
-// lookup returns the group of a token; 0 if there is none.
+// lookup returns the group of a token; 0 if none exists.
 func (p *postings) lookup(token string) uint32 {
 	i := p.byHash[p.hash(token)]
 	for i != 0 && p.token(i) != token {

@@ -86,7 +86,7 @@ func (q Query) compare(a, b ranked) int {
 	return c
 }
 
-// inField returns the value of the field that q orders by; nil if there is none.
+// inField returns the value of the field that q orders by; nil if none exists.
 func (q Query) inField(r Record) []byte {
 	value, err := r.Upcast()
 	if err != nil {

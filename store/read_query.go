@@ -54,7 +54,7 @@ func (q Query) ReadBy(by FieldReader) Query {
 // Results is a page of what a Query lists.
 type Results struct {
 	Records []Record `json:"records"`
-	Next    string   `json:"next,omitempty"` // the Cursor of the next page; "": there is none
+	Next    string   `json:"next,omitempty"` // the Cursor of the next page; "": none
 }
 
 // List yields the records of a store that q selects, in q's order. A retracted key has no record. All records are of

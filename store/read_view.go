@@ -170,7 +170,7 @@ func (v view) factsSince(t time.Time) iter.Seq2[Record, error] {
 type overlay struct {
 	view
 	seen int               // how many records of the log were looked at
-	keys map[uint32]uint64 // a bit for each key, 64 to a word; nil: there is none
+	keys map[uint32]uint64 // a bit for each key, 64 to a word; nil: none
 }
 
 func (v view) overlay() overlay { return overlay{view: v, seen: v.end()} }

@@ -166,7 +166,7 @@ func (r Record) Derivation() json.RawMessage {
 // Version returns the place of the fact among the facts of its key that the engine holds, counted from 1.
 func (r Record) Version() int { return int(r.depth()) }
 
-// Previous returns the fact of the key before r, as far as the engine holds it; the zero Record if there is none.
+// Previous returns the fact of the key before r, as far as the engine holds it; the zero Record if none exists.
 func (r Record) Previous() Record {
 	if r.data == nil {
 		return Record{}
@@ -261,7 +261,7 @@ func (r Record) depth() uint32 {
 	return binary.LittleEndian.Uint32(r.data[atDepth:])
 }
 
-// prev and jump return the zero Record where there is none.
+// prev and jump return the zero Record where none exists.
 func (r Record) prev() Record { return r.space.record(ref(r.u64(atPrev))) }
 func (r Record) jump() Record { return r.space.record(ref(r.u64(atJump))) }
 

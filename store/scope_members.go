@@ -16,7 +16,7 @@ type members struct {
 	count atomic.Int64
 }
 
-// members returns the scope's projection over v; nil if there is none.
+// members returns the scope's projection over v; nil if none exists.
 func (s *Scope) members(v view) *members {
 	m, _ := s.engine.projected(v, s, func() projection { return &members{scope: s} }).(*members)
 	return m

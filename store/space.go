@@ -27,7 +27,7 @@ type namespace struct {
 	log     array[atomic.Uint64] // refs of all records, in the order of the log
 	count   atomic.Uint32        // of records in log
 
-	newest     atomic.Uint32 // the record with the latest transaction time: its place in log, from 1; 0: there is none
+	newest     atomic.Uint32 // the record with the latest transaction time: its place in log, from 1; 0: none
 	outOfOrder atomic.Bool   // a fact has an earlier transaction time than the fact before it
 	scratch    []byte
 	surplus    int // facts that trim would drop

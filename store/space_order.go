@@ -43,7 +43,7 @@ type order struct {
 	fresh   []uint32 // the written keys that have a value now, in order
 }
 
-// order returns the kept order for q, or nil if there is none or it is newer than p: then q looks at every record. If p
+// order returns the kept order for q, or nil if none exists or it is newer than p: then q looks at every record. If p
 // has no moment, the order may be newer than p.
 func (q Query) order(p *pick) *order {
 	if !p.moment.timeless() || q.by != nil && !reflect.ValueOf(q.by).Comparable() {

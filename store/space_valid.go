@@ -48,7 +48,7 @@ func (r Record) validTime() time.Time {
 }
 
 // validAt returns, among r and the records before it, the visible one by m.Time that is valid at m.Valid; the zero
-// Record if there is none.
+// Record if none exists.
 //
 // If all records are visible, as in most reads, the number of steps is logarithmic in their number. Each
 // record that is valid before m.Valid and not visible takes one more step.

@@ -20,7 +20,7 @@ func writeCases() []testCase {
 		{"write-id-reused", 0, "Writing an ID that its store already holds, with another Key or ValueHash, is ErrIDReused; nothing is written.", writeIDReused},
 		{"write-id-of-stores", 0, "The same ID in another store names another fact.", func(h *harness) { writeIDOfStores(h, false) }},
 		{"reopen-id-of-stores", reopening, "The same ID in another store names another fact, whenever the log was opened.", func(h *harness) { writeIDOfStores(h, true) }},
-		{"write-causation", 0, "The log fills in Causation: the ID of the key's latest fact, \"\" if there is none.", writeCausation},
+		{"write-causation", 0, "The log fills in Causation: the ID of the key's latest fact, \"\" if none exists.", writeCausation},
 		{"write-causation-given", 0, "A given Causation is kept; the log fills in an empty one with the key's latest fact.", writeCausationGiven},
 		{"write-transaction-time", 0, "The log fills in TransactionTime, never before the time of an earlier fact, and keeps a given one. While the latest time is ahead of the log's clock, later facts get later times.", writeTransactionTime},
 		{"write-retraction", 0, "A retraction is a fact: it is held and replayed like any other.", writeRetraction},

@@ -16,7 +16,7 @@ import (
 	"github.com/igniter-store/igniter/backend"
 )
 
-// next returns the first batch after seq after. If there is none, it returns the seq through which the log was read and a
+// next returns the first batch after seq after. If none exists, it returns the seq through which the log was read and a
 // channel to wait for.
 func (n *naive) next(after uint64) (batch []backend.Fact, end uint64, changed chan struct{}) {
 	n.mu.Lock()

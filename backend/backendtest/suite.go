@@ -128,7 +128,7 @@ func (o *Options) list() []excuse {
 }
 
 // excuses returns the name of the option that excuses a backend from a case with these needs, ""
-// if there is none.
+// if none exists.
 func (o *Options) excuses(needs feature) string {
 	for _, x := range o.list() {
 		if x.set && needs&x.feature != 0 {

@@ -124,7 +124,7 @@ type listing struct {
 	snapshots []uint64
 	indexes   []string // names
 	leftovers []string // names of files that were never finished
-	foreign   string   // the last name that is not a log's; "": there is none
+	foreign   string   // the last name that is not a log's; "": none
 }
 
 // list lists the directory. In the directory of a log, it passes over names that are not a log's. Such a name is an error

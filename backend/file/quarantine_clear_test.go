@@ -18,7 +18,7 @@ func TestClearQuarantine(t *testing.T) {
 	l, err := Open(t.Context(), o)
 	require.NoError(t, err)
 	removed, err := l.ClearQuarantine(t.Context())
-	require.NoError(t, err, "there is none")
+	require.NoError(t, err, "there is nothing to clear")
 	require.Zero(t, removed)
 	writeSome(t, l, 0, 3)
 	require.NoError(t, l.Close())

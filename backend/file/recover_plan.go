@@ -23,7 +23,7 @@ func PlanRepair(ctx context.Context, path string) (report RecoveryReport, err er
 		return report, err
 	}
 	scratch, err := os.MkdirTemp("", scratchName)
-	if err != nil { // there is none, for example in a minimal container image
+	if err != nil { // none exists, for example in a minimal container image
 		if scratch, err = os.MkdirTemp(filepath.Dir(filepath.Clean(path)), scratchName); err != nil {
 			return report, fmt.Errorf("no place for the plan: set TMPDIR to a directory with room for it: %w", err)
 		}

@@ -13,7 +13,7 @@ import (
 // {"file":"NAME","missing":[{"first":7,"last":9}]}.
 type RecoveryReport struct {
 	Facts   uint64   // the number of facts in the log
-	LastSeq uint64   // the highest seq ever assigned; 0 if there is none
+	LastSeq uint64   // the highest seq ever assigned; 0 if none exists
 	Read    []string // files that were read completely: the active segment, and files without a valid index
 	Removed []string // unneeded files that a crash left behind
 	Cuts    []Cut    // bytes that were cut off or set aside

@@ -83,7 +83,7 @@ func fill(f vfs.File, from, to int64) error {
 	return nil
 }
 
-// lend removes the reserve, so that its room can be used. It returns false if there is none.
+// lend removes the reserve, so that its room can be used. It returns false if none exists.
 func (r *reserve) lend() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

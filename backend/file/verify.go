@@ -27,7 +27,7 @@ type VerifyReport struct {
 	Seqs []uint64
 
 	// Torn is the rest of a write that a crash interrupted and that was never acknowledged; Open will cut it off. nil:
-	// there is none.
+	// none exists.
 	Torn *Cut
 
 	// Doubled has the IDs that a store of the log holds more than once, in the order of their first seqs. Earlier releases

@@ -12,7 +12,7 @@ import (
 	"github.com/igniter-store/igniter/backend/internal/caslog"
 )
 
-// Open opens a log, and creates its stream if there is none. It reads the log once, from the newest index of its IDs and
+// Open opens a log, and creates its stream if none exists. It reads the log once, from the newest index of its IDs and
 // keys on, as long as ctx allows. The Log is a wire.Framer. Its WriteSnapshot writes an index. The log also writes one on
 // its own after every 200,000 facts, and a large log whenever it has grown by a tenth.
 //

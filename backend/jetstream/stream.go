@@ -111,7 +111,7 @@ func (o *Options) checkConfig(c *jetstream.StreamConfig, id backend.LogID) error
 	return nil
 }
 
-// openStream returns the log's stream, which it creates if there is none.
+// openStream returns the log's stream, which it creates if none exists.
 func (o *Options) openStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	s, err := js.Stream(ctx, streamName(o.Log))
 	switch {

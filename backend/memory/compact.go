@@ -121,7 +121,7 @@ func (l *Log) forget(seqs seqrange.Set) {
 	}
 }
 
-// A replacement is a key's latest fact, which is pruned, and the latest fact left, which is zero if there is none.
+// A replacement is a key's latest fact, which is pruned, and the latest fact left, which is zero if none exists.
 type replacement struct{ gone, left backend.Fact }
 
 // replacements returns the pruned facts that are the latest of their keys, each with the latest fact of

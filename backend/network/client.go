@@ -256,7 +256,7 @@ func (c *client) ended(err error) {
 	}
 }
 
-// current returns the connection for calls; nil if there is none now. It returns an error if the client is closed or ctx is
+// current returns the connection for calls; nil if none exists now. It returns an error if the client is closed or ctx is
 // done.
 func (c *client) current(ctx context.Context) (*pipe, error) {
 	c.mu.Lock()
@@ -270,7 +270,7 @@ func (c *client) current(ctx context.Context) (*pipe, error) {
 	return c.pipe, ctx.Err()
 }
 
-// connected returns the connection for calls, and makes one if there is none, as long as ctx allows.
+// connected returns the connection for calls, and makes one if none exists, as long as ctx allows.
 func (c *client) connected(ctx context.Context) (*pipe, error) {
 	if p, err := c.current(ctx); p != nil || err != nil {
 		return p, err

@@ -79,21 +79,21 @@ func TestOpenStrictly(t *testing.T) {
 		says string
 		is   error
 	}{
-		"a path":                  {backend.Config{Address: address, Path: "p"}, "path", backend.ErrInvalid},
-		"a setting":               {backend.Config{Address: address, Settings: map[string]any{"retries": 3}}, "retries", backend.ErrInvalid},
-		"an address in them":      {backend.Config{Settings: map[string]any{"address": address}}, "address", backend.ErrInvalid},
-		"no address":              {backend.Config{}, "address", backend.ErrInvalid},
-		"no port":                 {backend.Config{Address: "localhost"}, `"localhost" is not host:port`, backend.ErrInvalid},
-		"an empty port":           {backend.Config{Address: "localhost:"}, `"localhost:" is not host:port`, backend.ErrInvalid},
-		"an IPv6 host alone":      {backend.Config{Address: "::1"}, `[::1]:7400`, backend.ErrInvalid},
-		"another transport":       {backend.Config{Address: address, Transport: "quic"}, "quic", backend.ErrInvalid},
-		"no file of CAs":          {backend.Config{Address: address, TLS: &backend.TLS{CA: missing}}, missing, os.ErrNotExist},
-		"no CA in it":             {backend.Config{Address: address, TLS: &backend.TLS{CA: paths["empty"]}}, paths["empty"], backend.ErrInvalid},
-		"no key":                  {backend.Config{Address: address, TLS: &backend.TLS{Cert: paths["cert"]}}, "tls.cert", backend.ErrInvalid},
-		"no certificate":          {backend.Config{Address: address, TLS: &backend.TLS{Key: paths["key"]}}, "tls.cert", backend.ErrInvalid},
-		"no file of it":           {backend.Config{Address: address, TLS: &backend.TLS{Cert: missing, Key: paths["key"]}}, missing, os.ErrNotExist},
-		"another one's key":       {backend.Config{Address: address, TLS: &backend.TLS{Cert: paths["cert"], Key: paths["other"]}}, "certificate", nil},
-		"TLS where there is none": {backend.Config{Address: address, TLS: &backend.TLS{CA: paths["ca"]}}, address, backend.ErrUnavailable},
+		"a path":                {backend.Config{Address: address, Path: "p"}, "path", backend.ErrInvalid},
+		"a setting":             {backend.Config{Address: address, Settings: map[string]any{"retries": 3}}, "retries", backend.ErrInvalid},
+		"an address in them":    {backend.Config{Settings: map[string]any{"address": address}}, "address", backend.ErrInvalid},
+		"no address":            {backend.Config{}, "address", backend.ErrInvalid},
+		"no port":               {backend.Config{Address: "localhost"}, `"localhost" is not host:port`, backend.ErrInvalid},
+		"an empty port":         {backend.Config{Address: "localhost:"}, `"localhost:" is not host:port`, backend.ErrInvalid},
+		"an IPv6 host alone":    {backend.Config{Address: "::1"}, `[::1]:7400`, backend.ErrInvalid},
+		"another transport":     {backend.Config{Address: address, Transport: "quic"}, "quic", backend.ErrInvalid},
+		"no file of CAs":        {backend.Config{Address: address, TLS: &backend.TLS{CA: missing}}, missing, os.ErrNotExist},
+		"no CA in it":           {backend.Config{Address: address, TLS: &backend.TLS{CA: paths["empty"]}}, paths["empty"], backend.ErrInvalid},
+		"no key":                {backend.Config{Address: address, TLS: &backend.TLS{Cert: paths["cert"]}}, "tls.cert", backend.ErrInvalid},
+		"no certificate":        {backend.Config{Address: address, TLS: &backend.TLS{Key: paths["key"]}}, "tls.cert", backend.ErrInvalid},
+		"no file of it":         {backend.Config{Address: address, TLS: &backend.TLS{Cert: missing, Key: paths["key"]}}, missing, os.ErrNotExist},
+		"another one's key":     {backend.Config{Address: address, TLS: &backend.TLS{Cert: paths["cert"], Key: paths["other"]}}, "certificate", nil},
+		"TLS where none exists": {backend.Config{Address: address, TLS: &backend.TLS{CA: paths["ca"]}}, address, backend.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := backend.Open(t.Context(), "network", c.Config)

@@ -42,7 +42,7 @@ type logV1 struct {
 	mu      sync.Mutex
 	seq     *sequencer.Sequencer
 	lookups context.Context // of the writer, to read the log with
-	feed    *session        // the subscription, once the earlier log was read; nil: there is none now
+	feed    *session        // the subscription, once the earlier log was read; nil: none now
 	awaited string          // the ID of the fact that the writer waits for
 	arrived backend.Fact    // that fact, once it has come
 	err     error           // why there will be no further subscription

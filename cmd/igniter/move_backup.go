@@ -292,7 +292,7 @@ func (c *copier) toDir(ctx context.Context, path string) (r backupReport, err er
 	}
 }
 
-// after returns the piece after which the log goes on, nil if there is none, and the line that the next piece continues
+// after returns the piece after which the log goes on, nil if none exists, and the line that the next piece continues
 // or begins.
 func (c *copier) after(ctx context.Context, d *archive.Dir, path string) (*archive.Piece, int, error) {
 	ends, err := d.Latest()

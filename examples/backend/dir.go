@@ -58,7 +58,7 @@ func (d dir) open() (batches []string, err error) {
 func (d dir) name(first uint64) string { return fmt.Sprintf("%020d.batch", first) }
 func (d dir) path(first uint64) string { return filepath.Join(string(d), d.name(first)) }
 
-// read returns the batch that begins with a seq; the error is fs.ErrNotExist if there is none.
+// read returns the batch that begins with a seq; the error is fs.ErrNotExist if none exists.
 func (d dir) read(first uint64) ([]backend.Fact, error) {
 	frame, err := os.ReadFile(d.path(first))
 	if err != nil {

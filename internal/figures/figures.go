@@ -95,7 +95,7 @@ func Machine() string {
 	return fmt.Sprintf("%s, %d processors, Linux %s, %s; load %s", after("/proc/cpuinfo", "model name\t: "), runtime.NumCPU(), after("/proc/sys/kernel/osrelease", ""), runtime.Version(), after("/proc/loadavg", ""))
 }
 
-// after returns the rest of a file's line after a text; "?" if there is none.
+// after returns the rest of a file's line after a text; "?" if none exists.
 func after(path, text string) string {
 	all, _ := os.ReadFile(path)
 	if _, rest, ok := strings.Cut(string(all), text); ok && rest != "" {

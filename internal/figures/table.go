@@ -32,7 +32,7 @@ func (t *Table) Add(label string, column int, figure float64) {
 	t.rows[i].figures[column] = figure
 }
 
-// Ratios returns the figures of one row as multiples of those of another, by column; NaN where one is missing.
+// Ratios returns the figures of one row divided by the figures of another, by column; NaN where one is missing.
 func (t *Table) Ratios(label, of string) []float64 {
 	all := make([]float64, len(t.Columns))
 	for c := range all {

@@ -112,7 +112,7 @@ func (c *checker) escape(i int) int {
 }
 
 // stringEnd returns the position after the closing quote of the string whose text begins at b[i], or
-// -1 if there is none. It looks at nothing but quotes and backslashes.
+// -1 if none exists. It looks at nothing but quotes and backslashes.
 func stringEnd(b []byte, i int) int {
 	for i < len(b) {
 		i = plainEnd(b, i)
@@ -157,7 +157,7 @@ const (
 )
 
 // special returns a word whose lowest set bit is the top bit of the first byte of w that is a quote, a
-// backslash, a control character or not ASCII; 0 if there is none.
+// backslash, a control character or not ASCII; 0 if none exists.
 func special(w uint64) uint64 {
 	quote := w ^ ones*'"'
 	slash := w ^ ones*'\\'

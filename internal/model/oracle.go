@@ -14,7 +14,7 @@ import (
 // An Oracle is all facts of a log, in order. It answers each read by going through all of them.
 type Oracle []backend.Fact
 
-// At returns the fact that is a key's value at a moment, by the rules of package store; nil if there is none.
+// At returns the fact that is a key's value at a moment, by the rules of package store; nil if none exists.
 func (o Oracle) At(name, key string, m store.Moment) *backend.Fact {
 	var visible []backend.Fact
 	for _, f := range o {

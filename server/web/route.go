@@ -42,7 +42,7 @@ func (h *Handler) allRoutes() []route {
 	}
 }
 
-// method returns the handler of a method; nil if there is none.
+// method returns the handler of a method; nil if none exists.
 func (r *route) method(name string) handler {
 	switch {
 	case r == nil:

@@ -232,7 +232,7 @@ func hashOK(f *backend.Fact) bool {
 	return err == nil && hash == f.ValueHash
 }
 
-// limitOf returns the limit of a page: 100 for 0, and an error for more than most. Below 0 there is none.
+// limitOf returns the limit of a page: 100 for 0, and an error for more than most. A limit below 0 means no limit.
 func limitOf(limit, most int) (int, error) {
 	switch {
 	case limit == 0:

@@ -52,7 +52,7 @@ func linksOf(f *backend.Fact) (links []link, more int) {
 type ancestry struct {
 	facts   map[uint64]*query.FactRef
 	named   map[store.Source]uint64 // the seqs of facts
-	firsts  map[string]uint64       // by ID, if it was looked for in all stores: the seq of the first fact with the ID; 0: there is none
+	firsts  map[string]uint64       // by ID, if it was looked for in all stores: the seq of the first fact with the ID; 0: none
 	wanted  map[store.Source]want
 	missing map[store.Source]bool // the facts that were looked for and not found
 	depth   int

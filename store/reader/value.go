@@ -59,7 +59,7 @@ func momentOf(at query.Moment, head uint64) store.Moment {
 	return m
 }
 
-// find returns the fact of a key that is visible and valid at a moment, read from the log; the zero Fact if there is none.
+// find returns the fact of a key that is visible and valid at a moment, read from the log; the zero Fact if none exists.
 func (r *Reader) find(ctx context.Context, name, key string, at query.Moment, last uint64) (found backend.Fact, err error) {
 	in, err := r.searchFor(ctx, ofKey, name, key)
 	if err != nil {

@@ -77,14 +77,14 @@ type Log struct {
 	prunes uint64            // the number of prunes learned
 	loose  map[uint64]uint64 // the first and last positions of abandoned Kept units, which replace nothing
 
-	index      indexUnit // the last one; zero: there is none, or not known yet
+	index      indexUnit // the last one; zero: none, or not known yet
 	indexAt    uint64    // its position
 	indexAfter time.Time // the next one is not written before
 
 	link      backend.Connection // whether the place answered the last call
 	asked     time.Time          // when the append that waits for an answer began; zero: none waits
-	flight    *flight            // the unit that is being appended; nil: there is none
-	lost      *flight            // a unit that may have been appended; nil: there is none
+	flight    *flight            // the unit that is being appended; nil: none
+	lost      *flight            // a unit that may have been appended; nil: none
 	doubted   bool               // the last answer of Head was below the known head: nothing is appended
 	witnessed uint64             // the position of the last witness
 	failed    error              // ends the log

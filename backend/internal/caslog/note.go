@@ -37,7 +37,7 @@ type latest struct {
 	Store string `json:"store"`
 	Key   string `json:"key"`
 	Seq   uint64 `json:"seq"`            // of the removed fact
-	Left  uint64 `json:"left,omitempty"` // of the latest remaining fact; 0: there is none
+	Left  uint64 `json:"left,omitempty"` // of the latest remaining fact; 0: none
 	ID    string `json:"id,omitempty"`
 }
 

@@ -22,7 +22,7 @@ var (
 	ErrUnknown = errors.New("caslog: it is not known whether the unit was appended")
 
 	// ErrNone: there is no such unit.
-	ErrNone = errors.New("caslog: there is none")
+	ErrNone = errors.New("caslog: not found")
 )
 
 // A Port is the place of one log. Its methods may be called concurrently, but a Log has at most one Append in flight. Each
@@ -33,7 +33,7 @@ type Port interface {
 	// comes to hold another log, Append and Head return a *backend.DivergedError.
 	Identity() (backend.LogID, []backend.Ancestor)
 
-	// Server returns the address and the name of the connected server, such as "nats-server 2.15.2"; "", "": there is none.
+	// Server returns the address and the name of the connected server, such as "nats-server 2.15.2"; "", "" if not connected.
 	Server() (address, name string)
 
 	// Append appends u if head is the last position, and returns the new last position. After any error except ErrUnknown,
@@ -64,7 +64,7 @@ type Port interface {
 	// Wanted reports whether another process has called Want since the last call.
 	Wanted() bool
 
-	// Remember stores a short text beside the log, and replaces the previous one. Recall returns it; "" if there is none.
+	// Remember stores a short text beside the log, and replaces the previous one. Recall returns it; "" if none exists.
 	// The text is stored separately from the log, so that it survives if the log's end is lost.
 	Remember(ctx context.Context, text string) error
 	Recall(ctx context.Context) (string, error)
@@ -81,7 +81,7 @@ type Port interface {
 	// an error the blob, or a part of it, may be there.
 	PutBlob(ctx context.Context, name string, r io.Reader) error
 
-	// GetBlob reads a blob. If there is none, GetBlob or the reader returns ErrNone. The bytes may be damaged.
+	// GetBlob reads a blob. If none exists, GetBlob or the reader returns ErrNone. The bytes may be damaged.
 	GetBlob(ctx context.Context, name string) (io.ReadCloser, error)
 
 	// ListBlobs returns the blobs. RemoveBlob removes one, and ignores a blob that is already gone.

@@ -52,7 +52,7 @@ func (l *Log) frames(ctx context.Context, r backend.Range, follow bool) iter.Seq
 type reader struct {
 	log  *Log
 	ctx  context.Context
-	next func() (step, error, bool) // the current walk; nil: there is none
+	next func() (step, error, bool) // the current walk; nil: none
 	stop func()
 	seq  uint64 // the seq through which the walk was read
 	end  uint64 // the seq through which the log was read at the end of the walk

@@ -15,7 +15,7 @@ import (
 // A Stretch is a part of a file that may be damaged: one whole frame, or the bytes between two of them.
 type Stretch struct {
 	From, To int64
-	Body     []byte // of the frame; nil if there is none
+	Body     []byte // of the frame; nil if none exists
 	Bad      string // the reason why the bytes are damaged; "" for a frame, and for zeros at the end of the file
 	Last     bool   // no frame follows the bytes
 }
@@ -75,7 +75,7 @@ func stretches(ctx context.Context, f io.ReaderAt, size int64, bodies string, yi
 	return nil
 }
 
-// DataEnd returns the offset after the last byte between two offsets of f that is not zero; from if there is none.
+// DataEnd returns the offset after the last byte between two offsets of f that is not zero; from if none exists.
 func DataEnd(ctx context.Context, f io.ReaderAt, from, to int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	for to > from {

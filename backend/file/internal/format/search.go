@@ -45,7 +45,7 @@ func NewSearch(f io.ReaderAt, from, end int64, first string) *Search {
 }
 
 // Next returns the offset and the body of the first frame that begins between two offsets; the offset is
-// -1 if there is none. from must not be before the start of the search or the from of an earlier call.
+// -1 if none exists. from must not be before the start of the search or the from of an earlier call.
 func (s *Search) Next(ctx context.Context, from, to int64) (int64, []byte, error) {
 	if from-s.base >= int64(len(s.sums))*stride {
 		s.base, s.sums = from, s.sums[:1] // the bytes in between were skipped

@@ -65,7 +65,7 @@ const (
 )
 
 // Write writes a piece: the facts after h.After through h.Through, in the frames of the log that h names. It sets the
-// other fields of h. previous is the summary of the previous piece; the zero Summary if there is none.
+// other fields of h. previous is the summary of the previous piece; the zero Summary if none exists.
 //
 // If facts are missing, Write calls ask for the horizons of the log. It does so after it has read pages, since facts
 // may be pruned until then.
