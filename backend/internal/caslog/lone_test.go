@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,16 +48,16 @@ func TestLargeGivenUp(t *testing.T) {
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		hangs := false
+		var hangs atomic.Bool
 		l, err := Open(t.Context(), newStore(backend.LogID{1}, nil).port(func(ctx context.Context, op string) fault {
-			if (op == "append" || op == "head") && hangs {
+			if (op == "append" || op == "head") && hangs.Load() {
 				<-ctx.Done()
 			}
 			return fine
 		}), Options{})
 		require.NoError(t, err)
 		defer l.Close()
-		hangs = true
+		hangs.Store(true)
 		var all sync.WaitGroup
 		for i := range 3 {
 			all.Go(func() {
@@ -79,16 +80,16 @@ func TestLoneCaller(t *testing.T) {
 	for _, landed := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStore(backend.LogID{1}, nil)
-			hangs := false
+			var hangs atomic.Bool
 			l, err := Open(t.Context(), s.port(func(ctx context.Context, op string) fault {
-				if op == "append" && hangs {
+				if op == "append" && hangs.Load() {
 					<-ctx.Done()
 				}
 				return fine
 			}), Options{})
 			require.NoError(t, err)
 			writeNamed(t, l, "first")
-			hangs = true
+			hangs.Store(true)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			fact := backend.Fact{ID: "given up", Store: "s1", Key: "k1", Value: []byte("2")}
@@ -99,7 +100,7 @@ func TestLoneCaller(t *testing.T) {
 			synctest.Wait()
 			cancel()
 			require.ErrorIs(t, <-done, context.Canceled)
-			hangs = false
+			hangs.Store(false)
 			if landed { // appended although the caller got an error
 				other := openIndexed(t, s, 0)
 				_, err = other.WriteFact(t.Context(), fact)
@@ -114,7 +115,7 @@ func TestLoneCaller(t *testing.T) {
 			require.Contains(t, facts, again)
 			require.Contains(t, facts, second)
 
-			hangs = true
+			hangs.Store(true)
 			go func() {
 				_, err := l.WriteFact(t.Context(), backend.Fact{ID: "at the end", Store: "s1", Key: "k1", Value: []byte("2")})
 				done <- err
