@@ -48,7 +48,7 @@ type Port interface {
 	// units, repeat them and end early: the Log calls Get for missing ones.
 	Read(ctx context.Context, after, through uint64) iter.Seq2[Entry, error]
 
-	// Get returns the unit that begins at a position. ErrNone means that there certainly is none.
+	// Get returns the unit that begins at a position. ErrNone means that the position certainly has no unit.
 	Get(ctx context.Context, at uint64) (Entry, error)
 
 	// NextNote returns the first Note after a position; ErrNone if there is no such Note.
